@@ -1,0 +1,204 @@
+// Package db keeps everything that Gatepost remembers, in one SQLite file.
+// Every SQL statement of the product stands here, in words that PostgreSQL
+// understands too. The package knows no HTTP and no OAuth.
+package db
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+	"modernc.org/sqlite"
+	sqlitelib "modernc.org/sqlite/lib"
+)
+
+var (
+	// ErrNotFound says that there is no such row, or none that the caller may see.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict says that something with the same name exists already.
+	ErrConflict = errors.New("exists already")
+	// ErrLost says that a lease or a generation went to somebody else meanwhile.
+	ErrLost = errors.New("lost to a newer change")
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// DB is an open database. Its methods are safe for concurrent use, by any
+// number of processes on the same file.
+type DB struct {
+	write *sql.DB // one connection: SQLite has one writer at a time
+	read  *sql.DB
+	jobs  *river.Client[*sql.Tx] // inserts only
+	now   func() time.Time
+}
+
+// Open opens the database in the file at path, makes it when it is missing, and
+// brings its tables up to date. A postgres:// URL is refused.
+func Open(ctx context.Context, path string) (*DB, error) {
+	if strings.HasPrefix(path, "postgres://") || strings.HasPrefix(path, "postgresql://") {
+		return nil, errors.New("PostgreSQL is not supported yet: give the path of a SQLite file")
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder of the database: %w", err)
+	}
+	if err := makePrivate(path); err != nil {
+		return nil, err
+	}
+	d := &DB{now: time.Now}
+	if err := d.open(ctx, path); err != nil {
+		_ = d.Close()
+		return nil, fmt.Errorf("open the database %s: %w", path, err)
+	}
+	return d, nil
+}
+
+// makePrivate creates a missing file that only its owner may read.
+func makePrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	return f.Close()
+}
+
+func (d *DB) open(ctx context.Context, path string) error {
+	var err error
+	if d.write, err = sql.Open("sqlite", dsn(path, "_txlock=immediate&_pragma=synchronous(full)")); err != nil {
+		return err
+	}
+	d.write.SetMaxOpenConns(1)
+	if d.read, err = sql.Open("sqlite", dsn(path, "_pragma=query_only(1)")); err != nil {
+		return err
+	}
+	d.read.SetMaxOpenConns(8)
+	d.read.SetMaxIdleConns(8)
+	if err := d.migrate(ctx); err != nil {
+		return err
+	}
+	d.jobs, err = river.NewClient(riversqlite.New(d.write), &river.Config{Logger: slog.New(slog.DiscardHandler)})
+	return err
+}
+
+func dsn(path, more string) string {
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: "_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=foreign_keys(1)&" + more}
+	return u.String()
+}
+
+func (d *DB) migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, d.write, files)
+	if err != nil {
+		return err
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("bring the tables up to date: %w", err)
+	}
+	m, err := rivermigrate.New(riversqlite.New(d.write), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return fmt.Errorf("bring the job tables up to date: %w", err)
+	}
+	return nil
+}
+
+// Writer is the writing connection, for the job runner, which brings its own
+// statements.
+func (d *DB) Writer() *sql.DB { return d.write }
+
+// Ping reports whether the database answers.
+func (d *DB) Ping(ctx context.Context) error {
+	var one int
+	return d.read.QueryRowContext(ctx, `SELECT 1`).Scan(&one)
+}
+
+// Close closes the database.
+func (d *DB) Close() error {
+	var errs []error
+	for _, pool := range []*sql.DB{d.read, d.write} {
+		if pool != nil {
+			errs = append(errs, pool.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// tx runs fn in a transaction that may write, and commits unless fn fails.
+func (d *DB) tx(ctx context.Context, fn func(*sql.Tx) error) error {
+	tx, err := d.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// wrap says what was being done, and turns the driver's errors into ours.
+func wrap(doing string, err error) error {
+	var se *sqlite.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("%s: %w", doing, ErrNotFound)
+	case errors.As(err, &se) && (se.Code() == sqlitelib.SQLITE_CONSTRAINT_UNIQUE || se.Code() == sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY):
+		return fmt.Errorf("%s: %w", doing, ErrConflict)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// changed turns "no row was changed" into otherwise.
+func changed(res sql.Result, err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return otherwise
+	}
+	return nil
+}
+
+// NewID returns a new id that sorts by the time of its making (UUIDv7).
+func NewID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// millis is t as it is stored; the zero time is 0.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// fromMillis is the opposite of millis.
+func fromMillis(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}

@@ -1,0 +1,44 @@
+package db
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// open returns a new database in a folder of the test's own.
+func open(t *testing.T) *DB {
+	t.Helper()
+	d, err := Open(context.Background(), filepath.Join(t.TempDir(), "gatepost.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return d
+}
+
+func TestOpenRefusesPostgres(t *testing.T) {
+	_, err := Open(context.Background(), "postgres://localhost/gatepost")
+	if err == nil || !strings.Contains(err.Error(), "PostgreSQL is not supported yet") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestOpenTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a b?c#d", "gatepost.db")
+	for range 2 {
+		d, err := Open(context.Background(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Ping(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = d.Close() }()
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() == 0 || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file is not where it was asked for, or not private: %v, %v", info, err)
+	}
+}
