@@ -1,0 +1,373 @@
+package views
+
+import "time"
+
+// Page is what every page of the portal shares. The zero User means that nobody
+// is signed in: the page then has neither navigation nor a log-out button.
+type Page struct {
+	Title   string // of the document, and its h1 unless the page says otherwise
+	CSRF    string // token that every form sends back in the field "csrf"
+	User    User
+	Tenant  string // name of the tenant that the session is for
+	Tenants int    // how many tenants the user belongs to; more than one shows the switch
+	Nav     Nav
+	Flashes []Flash
+	Banner  *Banner // a broken connection, shown on every page
+	Assets  Assets
+}
+
+// User is the person who is signed in.
+type User struct {
+	Email string
+	Name  string // optional
+}
+
+// Assets are the fingerprinted addresses of what a portal page loads.
+type Assets struct {
+	CSS  string // app.css
+	HTMX string // htmx.min.js
+	JS   string // app.js
+	Icon string // icon.svg
+}
+
+// Nav names the entry of the main navigation that is current.
+type Nav string
+
+// The entries of the main navigation.
+const (
+	NavNone         Nav = ""
+	NavIntegrations Nav = "integrations"
+	NavSubscribers  Nav = "subscribers"
+	NavTestSignup   Nav = "test-signup"
+	NavAccount      Nav = "account"
+)
+
+// FlashKind says how a flash message is shown.
+type FlashKind string
+
+// The kinds of flash messages.
+const (
+	FlashSuccess FlashKind = "success"
+	FlashInfo    FlashKind = "info"
+	FlashWarning FlashKind = "warning"
+	FlashError   FlashKind = "error"
+)
+
+// Flash is a message about what has just been done, shown once.
+type Flash struct {
+	Kind FlashKind
+	Text string
+}
+
+// Banner tells of a broken connection, on every page until it is mended.
+type Banner struct {
+	Title    string // "Salesforce is disconnected"
+	Reason   string // why, in a sentence
+	Mend     string // what to do, in a sentence
+	LinkURL  string
+	LinkText string
+}
+
+// Link is an address with its text.
+type Link struct {
+	URL  string
+	Text string
+}
+
+// FieldErrors are a form's errors: a sentence for each name of a field. The
+// name "" is for what concerns the form as a whole.
+type FieldErrors map[string]string
+
+// LoginPage is for Login. The form posts email, password, next and csrf to /login.
+type LoginPage struct {
+	Page
+	Email    string        // as typed before
+	Next     string        // path to go to after login
+	Wrong    bool          // the address or the password was wrong
+	Wait     time.Duration // there were too many tries; the next counts after this
+	DemoHint string        // address to sign in with, in the demo only
+}
+
+// SetupPage is for Setup. The form posts token, organization, slug, email,
+// password, password_again and csrf to /setup.
+type SetupPage struct {
+	Page
+	Token        string // of the one-time link
+	Organization string
+	Slug         string
+	Email        string
+	Errors       FieldErrors // by the names above
+}
+
+// ChooseTenantPage is for ChooseTenant. Each button posts tenant (the id), next
+// and csrf to /tenant.
+type ChooseTenantPage struct {
+	Page
+	Next    string
+	Tenants []TenantChoice
+}
+
+// TenantChoice is one tenant that the user may act for.
+type TenantChoice struct {
+	ID      string
+	Name    string
+	Current bool // the session is for this one already
+}
+
+// IntegrationsPage is for Integrations.
+type IntegrationsPage struct {
+	Page
+	Salesforce Integration
+	Forms      []SignupForm
+}
+
+// SignupForm is a public form of the tenant.
+type SignupForm struct {
+	Newsletter string
+	URL        string // absolute
+}
+
+// ConnectionState is the state of a tenant's connection to a service.
+type ConnectionState string
+
+// The states of a connection. ConnectionHeld is an authorization for another
+// org than before, which waits to be confirmed.
+const (
+	NotConnected     ConnectionState = "not-connected"
+	Connected        ConnectionState = "connected"
+	ConnectionBroken ConnectionState = "broken"
+	ConnectionHeld   ConnectionState = "held"
+)
+
+// Integration is for IntegrationCard, which polls
+// GET /integrations/{service}/card?seen={Version} every five seconds. Answer it
+// with 204 when Version is still the one that was seen, otherwise with
+// IntegrationCardUpdate. Connect and reconnect post to
+// /integrations/{service}/connect: nothing but csrf for the default login
+// address; from "log in elsewhere" also login (production, sandbox or mydomain)
+// and my_domain. A held authorization posts held (its id) and decision (switch
+// or keep) to /integrations/{service}/held.
+type Integration struct {
+	CSRF    string
+	Service string // its id: "sfdc"
+	Name    string // "Salesforce"
+	State   ConnectionState
+
+	Org           Org       // what is connected, or was; empty when not connected
+	ConnectedBy   string    // e-mail of the admin
+	ConnectedAt   time.Time // zero when unknown
+	Scopes        []string
+	LastRefreshed time.Time // zero when never
+
+	Reason string // why it is broken, in a sentence
+	Mend   string // what mends it, in a sentence
+
+	Waiting           int  // sign-ups that wait for the connection
+	RevocationPending bool // disconnected, but Salesforce hasn't heard of it yet
+
+	Held *HeldConnection // in ConnectionHeld
+
+	Login      string // choice under "log in elsewhere", as posted before
+	MyDomain   string // as posted before
+	LoginError string // what was wrong with either
+}
+
+// Org is an organisation in Salesforce.
+type Org struct {
+	ID          string
+	Name        string
+	InstanceURL string
+	Sandbox     bool
+}
+
+// HeldConnection is an authorization for another org than the one before.
+type HeldConnection struct {
+	ID  string
+	Org Org
+	By  string // e-mail of the admin
+	At  time.Time
+}
+
+// ConnectForwardPage is for ConnectForward, the page that takes the browser to
+// the service's login.
+type ConnectForwardPage struct {
+	Page
+	Name string // "Salesforce"
+	URL  string // of the authorize end point, with its query
+	Host string // of URL, for people
+}
+
+// ConnectFailedPage is for ConnectFailed.
+type ConnectFailedPage struct {
+	Page
+	Service     string // its id: "sfdc"
+	Name        string // "Salesforce"
+	Happened    string // what happened, in a sentence; the heading
+	Meaning     string // what it means
+	Mend        string // what to do
+	Code        string // error as the service sent it, shown small
+	Description string // error_description as the service sent it
+}
+
+// DisconnectPage is for Disconnect. The form posts csrf to
+// /integrations/{service}/disconnect.
+type DisconnectPage struct {
+	Page
+	Service string // its id: "sfdc"
+	Name    string // "Salesforce"
+	Org     Org
+	Waiting int // sign-ups that wait already
+}
+
+// Option is one choice of a select element.
+type Option struct {
+	Value string
+	Text  string
+}
+
+// TestSignupPage is for TestSignup. The form posts newsletter (a slug), email,
+// first_name, last_name and csrf to /newsletter/signup.
+type TestSignupPage struct {
+	Page
+	Newsletters []Option // slugs and names; a single one is not asked for
+	Newsletter  string   // chosen slug
+	Email       string
+	FirstName   string
+	LastName    string
+	Errors      FieldErrors
+	Connected   bool      // Salesforce is connected and well
+	Progress    *Progress // of the sample that was sent last
+}
+
+// DeliveryState is the state of a subscriber on the way into the CRM.
+type DeliveryState string
+
+// The states of a delivery.
+const (
+	Waiting   DeliveryState = "waiting"
+	Delivered DeliveryState = "delivered"
+	Attention DeliveryState = "attention"
+)
+
+// Record is what a delivery led to in the CRM.
+type Record struct {
+	ID  string
+	URL string // of the record's page; empty when unknown
+}
+
+// Progress is for ProgressCard, which polls StatusURL until the delivery is
+// final. Answer it with 204 when Version is still the query's seen, otherwise
+// with ProgressCard.
+type Progress struct {
+	StatusURL  string // GET, without query
+	RefreshURL string // of the whole page, for browsers without script
+	Email      string
+	Newsletter string
+	State      DeliveryState
+	StoredAt   time.Time
+	SentAt     time.Time // zero when it was not sent to the CRM yet
+	DoneAt     time.Time // zero unless delivered
+	Record     Record    // when delivered
+	Reason     string    // why it waits or needs attention
+	Mend       string    // what to do about it
+	NextTry    time.Time // zero when unknown
+}
+
+// SubscribersPage is for Subscribers, and for its fragment SubscriberResults,
+// which htmx asks for while one types. The form asks GET /subscribers with q and
+// state.
+type SubscribersPage struct {
+	Page
+	Totals   Totals
+	Query    string
+	State    DeliveryState // filter; empty for all
+	Rows     []Subscriber
+	NewerURL string // empty when there are none newer
+	OlderURL string // empty when there are none older
+	FormURL  string // a public form to share while there are no subscribers
+}
+
+// Totals are the tenant's subscribers by state.
+type Totals struct {
+	All, Waiting, Delivered, Attention int
+}
+
+// Subscriber is a row of SubscribersPage.
+type Subscriber struct {
+	Email      string
+	FirstName  string
+	LastName   string
+	Newsletter string
+	SignedUpAt time.Time
+	State      DeliveryState
+	Reason     string    // why it waits or needs attention
+	Mend       string    // what to do about it
+	NextTry    time.Time // zero when unknown
+	Record     Record    // when delivered
+}
+
+// AccountPage is for Account. The password form posts current, password,
+// password_again and csrf to /account/password; a session's button posts id and
+// csrf to /account/sessions/end; log out everywhere posts csrf to
+// /account/sessions/end-all.
+type AccountPage struct {
+	Page
+	Errors   FieldErrors
+	Sessions []Session
+}
+
+// Session is one browser that is signed in.
+type Session struct {
+	ID       string
+	Device   string // "Firefox on Linux"
+	IP       string
+	Since    time.Time
+	LastSeen time.Time
+	Current  bool // this browser
+}
+
+// ErrorPage is for Error and ErrorFragment.
+type ErrorPage struct {
+	Page
+	Status    int    // of HTTP
+	Sentence  string // what happened and what it means
+	Links     []Link // where to go on
+	RequestID string
+}
+
+// PublicPage is what the pages for readers share. They load nothing but a small
+// stylesheet.
+type PublicPage struct {
+	CSS    string // address of signup.css
+	Icon   string // address of icon.svg
+	Tenant string // name of who sends the newsletter; empty when unknown
+}
+
+// SignupPage is for Signup. The form posts email, first_name and last_name to
+// /signup/{slug}.
+type SignupPage struct {
+	PublicPage
+	Slug       string
+	Newsletter string
+	Intro      string // optional
+	Consent    string // what the reader agrees to, in the words that are kept
+	Email      string
+	FirstName  string
+	LastName   string
+	Errors     FieldErrors
+}
+
+// SignupThanksPage is for SignupThanks.
+type SignupThanksPage struct {
+	PublicPage
+	Newsletter string
+}
+
+// SignupProblemPage is for SignupProblem: what a reader sees when the form can't
+// be shown or the sign-up couldn't be taken.
+type SignupProblemPage struct {
+	PublicPage
+	Heading  string
+	Sentence string // what happened and what to do
+	RetryURL string // optional link back to the form
+}
