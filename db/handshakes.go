@@ -1,0 +1,47 @@
+package db
+
+import (
+	"context"
+	"time"
+)
+
+// Handshake is an authorization that has been begun: who began it, and where.
+type Handshake struct {
+	StateHash      string
+	SessionID      string
+	UserID         string
+	TenantID       string
+	Service        string
+	LoginURL       string
+	FinishedURL    string
+	SealedVerifier string
+	KeyID          uint32
+	ExpiresAt      time.Time
+}
+
+// AddHandshake stores a handshake, and throws expired ones away.
+func (d *DB) AddHandshake(ctx context.Context, h Handshake) error {
+	if _, err := d.write.ExecContext(ctx, `DELETE FROM handshakes WHERE expires_at <= $1`, millis(d.now())); err != nil {
+		return wrap("expire handshakes", err)
+	}
+	_, err := d.write.ExecContext(ctx,
+		`INSERT INTO handshakes (state_hash, session_id, user_id, tenant_id, service, login_url, finished_url, sealed_verifier, key_id, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		h.StateHash, h.SessionID, h.UserID, h.TenantID, h.Service, h.LoginURL, h.FinishedURL, h.SealedVerifier, h.KeyID, millis(h.ExpiresAt))
+	return wrap("add handshake", err)
+}
+
+// TakeHandshake takes out the handshake that the session began for the service,
+// so that it is used once. Expired ones, other sessions' ones and those of
+// somebody who is no longer a member of the tenant are ErrNotFound, and stay.
+func (d *DB) TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (Handshake, error) {
+	h := Handshake{StateHash: stateHash, SessionID: sessionID, Service: service}
+	err := d.write.QueryRowContext(ctx,
+		`DELETE FROM handshakes
+		WHERE state_hash = $1 AND session_id = $2 AND service = $3 AND expires_at > $4
+			AND EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = handshakes.user_id AND m.tenant_id = handshakes.tenant_id)
+		RETURNING user_id, tenant_id, login_url, finished_url, sealed_verifier, key_id`,
+		stateHash, sessionID, service, millis(d.now())).
+		Scan(&h.UserID, &h.TenantID, &h.LoginURL, &h.FinishedURL, &h.SealedVerifier, &h.KeyID)
+	return h, wrap("take handshake", err)
+}

@@ -1,0 +1,343 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// Grant is what one authorization gave: two sealed secrets and what is known
+// about them.
+type Grant struct {
+	ID            string // the row that the secrets are sealed for
+	Service       string
+	TenantID      string
+	SealedAccess  string
+	SealedRefresh string
+	KeyID         uint32
+	LoginURL      string
+	InstanceURL   string
+	OrgID         string
+	OrgName       string
+	Sandbox       bool
+	RemoteUserID  string
+	Scopes        string
+	ConnectedBy   string // user id
+}
+
+// Identity is a tenant's connection to a service.
+type Identity struct {
+	Grant
+	ConnectedEmail string // of the user who connected it
+	Generation     int64
+	ConnectedAt    time.Time
+	RefreshedAt    time.Time
+	BrokenAt       time.Time // zero while it is in order
+	BrokenCode     string
+	FailedAt       time.Time // zero after a success
+	FailedCode     string
+	RetryAt        time.Time
+	Stale          bool // the service refused the access token
+	LeaseUntil     time.Time
+	CallStartedAt  time.Time // zero when no renewal is under way or unaccounted for
+}
+
+// Held is the authorization of another org than before, which waits to be confirmed.
+type Held struct {
+	Grant
+	ExpiresAt time.Time
+}
+
+// Revocation is a refresh token that has yet to be revoked.
+type Revocation struct {
+	ID            string
+	Service       string
+	TenantID      string
+	IdentityID    string // the row that the token was sealed for
+	SealedRefresh string
+	LoginURL      string
+	ExpiresAt     time.Time
+}
+
+const grantColumns = `id, service, tenant_id, sealed_access, sealed_refresh, key_id, login_url,
+	instance_url, org_id, org_name, sandbox, remote_user_id, scopes, connected_by`
+
+func (g *Grant) fields() []any {
+	return []any{&g.ID, &g.Service, &g.TenantID, &g.SealedAccess, &g.SealedRefresh, &g.KeyID, &g.LoginURL,
+		&g.InstanceURL, &g.OrgID, &g.OrgName, &g.Sandbox, &g.RemoteUserID, &g.Scopes, &g.ConnectedBy}
+}
+
+func (g Grant) values() []any {
+	return []any{g.ID, g.Service, g.TenantID, g.SealedAccess, g.SealedRefresh, g.KeyID, g.LoginURL,
+		g.InstanceURL, g.OrgID, g.OrgName, flag(g.Sandbox), g.RemoteUserID, g.Scopes, g.ConnectedBy}
+}
+
+// flag is b as it is stored.
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Identity returns the tenant's connection to the service, or ErrNotFound.
+func (d *DB) Identity(ctx context.Context, service, tenantID string) (Identity, error) {
+	i, err := identity(ctx, d.read, service, tenantID)
+	return i, wrap("identity", err)
+}
+
+type queryer interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func identity(ctx context.Context, q queryer, service, tenantID string) (Identity, error) {
+	var i Identity
+	var connected, refreshed, broken, failed, retry, lease, call int64
+	fields := append(i.fields(), &i.ConnectedEmail, &i.Generation, &connected, &refreshed, &broken, &i.BrokenCode,
+		&failed, &i.FailedCode, &retry, &i.Stale, &lease, &call)
+	err := q.QueryRowContext(ctx,
+		`SELECT `+grantColumns+`, (SELECT email FROM users WHERE users.id = connected_by),
+			generation, connected_at, refreshed_at, broken_at, broken_code,
+			failed_at, failed_code, retry_at, stale, lease_until, call_started_at
+		FROM identities WHERE service = $1 AND tenant_id = $2`, service, tenantID).Scan(fields...)
+	i.ConnectedAt, i.RefreshedAt, i.BrokenAt = fromMillis(connected), fromMillis(refreshed), fromMillis(broken)
+	i.FailedAt, i.RetryAt, i.LeaseUntil, i.CallStartedAt = fromMillis(failed), fromMillis(retry), fromMillis(lease), fromMillis(call)
+	return i, err
+}
+
+// SaveIdentity stores a new connection, or replaces the tenant's one in place;
+// g.ID must then be the old row's id. The replaced refresh token becomes a
+// revocation, whose id is returned (” when nothing was replaced). A held
+// authorization is moved to the revocations too, unless it is the one confirmed.
+// When the row with another id stands there meanwhile, or one of another org and
+// otherOrg is false, nothing is stored and ErrLost comes back.
+func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed string) (replaced string, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		old, err := identity(ctx, tx, g.Service, g.TenantID)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+		case err != nil:
+			return err
+		case old.ID != g.ID, old.OrgID != g.OrgID && !otherOrg:
+			return ErrLost
+		default:
+			if replaced, err = d.revokeLater(ctx, tx, old.Grant); err != nil {
+				return err
+			}
+		}
+		if err := d.endHeld(ctx, tx, g.Service, g.TenantID, confirmed); err != nil {
+			return err
+		}
+		now := millis(d.now())
+		_, err = tx.ExecContext(ctx,
+			`INSERT INTO identities (`+grantColumns+`, generation, connected_at, refreshed_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $15)
+			ON CONFLICT (id) DO UPDATE SET
+				sealed_access = excluded.sealed_access, sealed_refresh = excluded.sealed_refresh, key_id = excluded.key_id,
+				login_url = excluded.login_url, instance_url = excluded.instance_url, org_id = excluded.org_id,
+				org_name = excluded.org_name, sandbox = excluded.sandbox, remote_user_id = excluded.remote_user_id,
+				scopes = excluded.scopes, connected_by = excluded.connected_by,
+				generation = identities.generation + 1, connected_at = excluded.connected_at, refreshed_at = excluded.refreshed_at,
+				broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
+				lease_owner = '', lease_until = 0, call_started_at = 0`,
+			append(g.values(), now)...)
+		return err
+	})
+	return replaced, wrap("save identity", err)
+}
+
+// DeleteIdentity removes the tenant's connection and what is held beside it. The
+// refresh tokens become revocations, whose ids are returned. Without a
+// connection it returns ErrNotFound.
+func (d *DB) DeleteIdentity(ctx context.Context, service, tenantID string) (revocations []string, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		old, err := identity(ctx, tx, service, tenantID)
+		if err != nil {
+			return err
+		}
+		id, err := d.revokeLater(ctx, tx, old.Grant)
+		if err != nil {
+			return err
+		}
+		revocations = append(revocations, id)
+		if err := d.endHeld(ctx, tx, service, tenantID, ""); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM identities WHERE id = $1`, old.ID)
+		return err
+	})
+	return revocations, wrap("delete identity", err)
+}
+
+// StartRenewal takes the lease of the identity's row for owner until the given
+// time and records that a call has been started. It returns when an earlier call
+// was started whose outcome nobody recorded, the zero time if none was. When
+// somebody else holds the lease, or the generation has changed, or the
+// connection is broken, it returns ErrLost.
+func (d *DB) StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration) (earlier time.Time, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		now := d.now()
+		var call int64
+		err := tx.QueryRowContext(ctx,
+			`SELECT call_started_at FROM identities
+			WHERE id = $1 AND generation = $2 AND broken_at = 0 AND lease_until <= $3`,
+			id, generation, millis(now)).Scan(&call)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrLost
+		}
+		if err != nil {
+			return err
+		}
+		earlier = fromMillis(call)
+		_, err = tx.ExecContext(ctx,
+			`UPDATE identities SET stale = 1, lease_owner = $2, lease_until = $3,
+				call_started_at = CASE call_started_at WHEN 0 THEN $4 ELSE call_started_at END
+			WHERE id = $1`, id, owner, millis(now.Add(lease)), millis(now))
+		return err
+	})
+	return earlier, wrap("start renewal", err)
+}
+
+// RestartCall records that the earlier call came to nothing and a new one
+// begins. ErrLost: the lease or the generation is no longer ours.
+func (d *DB) RestartCall(ctx context.Context, id string, generation int64, owner string) error {
+	res, err := d.write.ExecContext(ctx,
+		`UPDATE identities SET call_started_at = $4
+		WHERE id = $1 AND generation = $2 AND lease_owner = $3 AND lease_until > $4 AND broken_at = 0`,
+		id, generation, owner, millis(d.now()))
+	return wrap("restart call", changed(res, err, ErrLost))
+}
+
+// ExtendRenewal keeps the lease until the given time from now. ErrLost: it is
+// somebody else's.
+func (d *DB) ExtendRenewal(ctx context.Context, id, owner string, lease time.Duration) error {
+	now := d.now()
+	res, err := d.write.ExecContext(ctx,
+		`UPDATE identities SET lease_until = $3 WHERE id = $1 AND lease_owner = $2 AND lease_until > $4`,
+		id, owner, millis(now.Add(lease)), millis(now))
+	return wrap("extend renewal", changed(res, err, ErrLost))
+}
+
+// FinishRenewal stores what a renewal brought, whoever holds the lease by now
+// and even when the connection was meanwhile taken for broken, as long as the
+// generation is the one that the call began with. Otherwise it returns ErrLost.
+func (d *DB) FinishRenewal(ctx context.Context, g Grant, generation int64) error {
+	res, err := d.write.ExecContext(ctx,
+		`UPDATE identities SET sealed_access = $3, sealed_refresh = $4, key_id = $5, instance_url = $6, scopes = $7,
+			generation = generation + 1, refreshed_at = $8,
+			broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
+			lease_owner = '', lease_until = 0, call_started_at = 0
+		WHERE id = $1 AND generation = $2`,
+		g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()))
+	return wrap("finish renewal", changed(res, err, ErrLost))
+}
+
+// FailRenewal records that a renewal failed in passing and gives the lease
+// back. unknown keeps the mark of the call, since it may have rotated the token.
+func (d *DB) FailRenewal(ctx context.Context, id string, generation int64, owner, code string, retryAt time.Time, unknown bool) error {
+	res, err := d.write.ExecContext(ctx,
+		`UPDATE identities SET failed_at = $4, failed_code = $5, retry_at = $6,
+			lease_owner = '', lease_until = 0,
+			call_started_at = CASE $7 WHEN 1 THEN call_started_at ELSE 0 END
+		WHERE id = $1 AND generation = $2 AND lease_owner = $3`,
+		id, generation, owner, millis(d.now()), code, millis(retryAt), flag(unknown))
+	return wrap("fail renewal", changed(res, err, ErrLost))
+}
+
+// BreakIdentity marks the connection as dead, with the code of the reason,
+// unless its generation has changed: then ErrLost.
+func (d *DB) BreakIdentity(ctx context.Context, id string, generation int64, code string) error {
+	now := millis(d.now())
+	res, err := d.write.ExecContext(ctx,
+		`UPDATE identities SET broken_at = $3, broken_code = $4, failed_at = $3, failed_code = $4,
+			lease_owner = '', lease_until = 0, call_started_at = 0
+		WHERE id = $1 AND generation = $2 AND broken_at = 0`, id, generation, now, code)
+	return wrap("break identity", changed(res, err, ErrLost))
+}
+
+// Held returns the authorization that waits to be confirmed, or ErrNotFound.
+func (d *DB) Held(ctx context.Context, service, tenantID string) (Held, error) {
+	h, err := d.held(ctx, d.read, service, tenantID)
+	return h, wrap("held identity", err)
+}
+
+func (d *DB) held(ctx context.Context, q queryer, service, tenantID string) (Held, error) {
+	var h Held
+	var expires int64
+	err := q.QueryRowContext(ctx,
+		`SELECT `+grantColumns+`, expires_at FROM held_identities
+		WHERE service = $1 AND tenant_id = $2`, service, tenantID).
+		Scan(append(h.fields(), &expires)...)
+	h.ExpiresAt = fromMillis(expires)
+	return h, err
+}
+
+// HoldIdentity keeps an authorization until it is confirmed or expires. One that
+// was held before is revoked.
+func (d *DB) HoldIdentity(ctx context.Context, h Held) error {
+	err := d.tx(ctx, func(tx *sql.Tx) error {
+		if err := d.endHeld(ctx, tx, h.Service, h.TenantID, ""); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx,
+			`INSERT INTO held_identities (`+grantColumns+`, expires_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+			append(h.values(), millis(h.ExpiresAt))...)
+		return err
+	})
+	return wrap("hold identity", err)
+}
+
+// DropHeld gives up what is held: its refresh token becomes a revocation. It is
+// not an error when nothing is held.
+func (d *DB) DropHeld(ctx context.Context, service, tenantID string) error {
+	return wrap("drop held identity", d.tx(ctx, func(tx *sql.Tx) error {
+		return d.endHeld(ctx, tx, service, tenantID, "")
+	}))
+}
+
+// endHeld removes what is held for the tenant. Its refresh token becomes a
+// revocation unless the row is the confirmed one.
+func (d *DB) endHeld(ctx context.Context, tx *sql.Tx, service, tenantID, confirmed string) error {
+	h, err := d.held(ctx, tx, service, tenantID)
+	if errors.Is(err, sql.ErrNoRows) {
+		if confirmed != "" {
+			return ErrLost
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if confirmed != "" && h.ID != confirmed {
+		return ErrLost
+	}
+	if confirmed == "" {
+		if _, err := d.revokeLater(ctx, tx, h.Grant); err != nil {
+			return err
+		}
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM held_identities WHERE id = $1`, h.ID)
+	return err
+}
+
+// ExpireHeld turns every held authorization whose time has run out into a
+// revocation.
+func (d *DB) ExpireHeld(ctx context.Context) error {
+	return wrap("expire held identities", d.tx(ctx, func(tx *sql.Tx) error {
+		expired, err := collect(ctx, tx, func(s scanner) (Grant, error) {
+			var g Grant
+			return g, s.Scan(g.fields()...)
+		}, `SELECT `+grantColumns+` FROM held_identities WHERE expires_at <= $1`, millis(d.now()))
+		if err != nil {
+			return err
+		}
+		for _, g := range expired {
+			if err := d.endHeld(ctx, tx, g.Service, g.TenantID, ""); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}

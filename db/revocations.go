@@ -1,0 +1,74 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/riverqueue/river"
+)
+
+// revocationLife is how long we keep trying to revoke a token. After that it is
+// thrown away.
+const revocationLife = 7 * 24 * time.Hour
+
+// revocationDelay leaves the first try to whoever ended the connection, since
+// somebody waits for its answer; the job makes the later ones.
+const revocationDelay = 30 * time.Second
+
+// RevokeJob asks for a refresh token to be revoked at its service.
+type RevokeJob struct {
+	RevocationID string `json:"revocation_id"`
+}
+
+// Kind names the job in the table of jobs.
+func (RevokeJob) Kind() string { return "revoke" }
+
+// AddRevocation keeps g's refresh token until it is revoked, and returns the
+// revocation's id.
+func (d *DB) AddRevocation(ctx context.Context, g Grant) (id string, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		id, err = d.revokeLater(ctx, tx, g)
+		return err
+	})
+	return id, wrap("add revocation", err)
+}
+
+func (d *DB) revokeLater(ctx context.Context, tx *sql.Tx, g Grant) (string, error) {
+	id, now := NewID(), d.now()
+	_, err := tx.ExecContext(ctx,
+		`INSERT INTO revocations (id, service, tenant_id, identity_id, sealed_refresh, key_id, login_url, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		id, g.Service, g.TenantID, g.ID, g.SealedRefresh, g.KeyID, g.LoginURL, millis(now), millis(now.Add(revocationLife)))
+	if err != nil {
+		return "", err
+	}
+	_, err = d.jobs.InsertTx(ctx, tx, RevokeJob{RevocationID: id}, &river.InsertOpts{ScheduledAt: now.Add(revocationDelay)})
+	return id, err
+}
+
+// Revocation returns what has yet to be revoked, or ErrNotFound.
+func (d *DB) Revocation(ctx context.Context, id string) (Revocation, error) {
+	var r Revocation
+	var expires int64
+	err := d.read.QueryRowContext(ctx,
+		`SELECT id, service, tenant_id, identity_id, sealed_refresh, login_url, expires_at
+		FROM revocations WHERE id = $1`, id).
+		Scan(&r.ID, &r.Service, &r.TenantID, &r.IdentityID, &r.SealedRefresh, &r.LoginURL, &expires)
+	r.ExpiresAt = fromMillis(expires)
+	return r, wrap("revocation", err)
+}
+
+// PendingRevocations counts the tenant's tokens that are yet to be revoked.
+func (d *DB) PendingRevocations(ctx context.Context, service, tenantID string) (n int, err error) {
+	err = d.read.QueryRowContext(ctx,
+		`SELECT COUNT(*) FROM revocations WHERE service = $1 AND tenant_id = $2`, service, tenantID).Scan(&n)
+	return n, wrap("count revocations", err)
+}
+
+// DeleteRevocation forgets a token that is revoked. It is not an error when it
+// is forgotten already.
+func (d *DB) DeleteRevocation(ctx context.Context, id string) error {
+	_, err := d.write.ExecContext(ctx, `DELETE FROM revocations WHERE id = $1`, id)
+	return wrap("delete revocation", err)
+}
