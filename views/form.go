@@ -1,0 +1,71 @@
+package views
+
+import "strings"
+
+// field is a labelled input.
+type field struct {
+	Name         string // also its id
+	Label        string
+	Type         string
+	Value        string
+	Hint         string
+	Error        string
+	Autocomplete string
+	MaxLength    string
+	Optional     bool // said so; every other field is required
+	Focus        bool
+}
+
+// inputType is text unless the field says otherwise.
+func (f field) inputType() string {
+	if f.Type == "" {
+		return "text"
+	}
+	return f.Type
+}
+
+// describedBy names the elements that explain the field.
+func (f field) describedBy() string {
+	var ids []string
+	if f.Hint != "" {
+		ids = append(ids, f.Name+"-hint")
+	}
+	if f.Error != "" {
+		ids = append(ids, f.Name+"-error")
+	}
+	return strings.Join(ids, " ")
+}
+
+// fields fills in the errors and puts the focus on the first field that has one;
+// without errors it stays where the page put it.
+func fields(errs FieldErrors, all ...field) []field {
+	focused := false
+	for i := range all {
+		f := &all[i]
+		f.Error = errs[f.Name]
+		if f.Error != "" && !focused {
+			focused = true
+			f.Focus = true
+		} else if len(errs) > 0 {
+			f.Focus = false
+		}
+	}
+	return all
+}
+
+// summary is the sentence above a form that was not accepted.
+func (e FieldErrors) summary() string {
+	if s := e[""]; s != "" {
+		return s
+	}
+	return "That didn’t work yet. Please look at the marked fields and try again."
+}
+
+// title marks a page's title while its form has errors, so that screen readers
+// say so first.
+func (p Page) titled(errs FieldErrors) Page {
+	if len(errs) > 0 {
+		p.Title = "Error: " + p.Title
+	}
+	return p
+}

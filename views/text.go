@@ -1,0 +1,190 @@
+package views
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+)
+
+// htmxConfig goes into the meta tag "htmx-config". Bodies of 422 replace the
+// form they belong to; those of any other failure go to the region "problem", so
+// that what polls goes on polling. Nothing is kept in the browser's storage.
+const htmxConfig = `{"includeIndicatorStyles":false,"allowEval":false,"selfRequestsOnly":true,"historyCacheSize":0,` +
+	`"responseHandling":[{"code":"204","swap":false},{"code":"[23]..","swap":true},{"code":"422","swap":true},` +
+	`{"code":"[45]..","swap":true,"error":true,"target":"#problem","swapOverride":"innerHTML"}]}`
+
+// Version changes whenever the card would look different.
+func (i Integration) Version() string {
+	i.CSRF, i.Login, i.MyDomain, i.LoginError = "", "", "", ""
+	return string(i.State) + "." + digest(i)
+}
+
+// changedState says whether the state is another one than in the version seen.
+func (i Integration) changedState(seen string) bool {
+	state, _, _ := strings.Cut(seen, ".")
+	return state != string(i.State)
+}
+
+// news tells the state in a sentence, for screen readers.
+func (i Integration) news() string {
+	switch i.State {
+	case Connected:
+		return i.Name + " is connected."
+	case ConnectionBroken:
+		return i.Name + " needs to be reconnected. " + i.Reason
+	case ConnectionHeld:
+		return "Another " + i.Name + " organisation waits for your decision."
+	default:
+		return i.Name + " is not connected."
+	}
+}
+
+func (i Integration) path(action string) templ.SafeURL {
+	return servicePath(i.Service, action)
+}
+
+func (i Integration) cardURL() string {
+	return string(i.path("card")) + "?seen=" + url.QueryEscape(i.Version())
+}
+
+func (i Integration) choice() string {
+	if i.Login == "" {
+		return "production"
+	}
+	return i.Login
+}
+
+// Version changes whenever the card would look different.
+func (p Progress) Version() string { return digest(p) }
+
+// Final says whether the delivery has come to its end, so that nothing more
+// needs to be asked.
+func (p Progress) Final() bool { return p.State == Delivered || p.State == Attention }
+
+func (p Progress) pollURL() string {
+	return p.StatusURL + "?seen=" + url.QueryEscape(p.Version())
+}
+
+// every is how often to ask: often while something is about to happen, less
+// often while the delivery is paused.
+func (p Progress) every() string {
+	if p.Reason != "" {
+		return "every 5s"
+	}
+	return "every 1s"
+}
+
+func (s Subscriber) name() string {
+	return strings.TrimSpace(s.FirstName + " " + s.LastName)
+}
+
+func (t Totals) of(state DeliveryState) int {
+	switch state {
+	case Waiting:
+		return t.Waiting
+	case Delivered:
+		return t.Delivered
+	case Attention:
+		return t.Attention
+	default:
+		return t.All
+	}
+}
+
+// filterURL is the list of subscribers in a state, for the query asked before.
+func (s SubscribersPage) filterURL(state DeliveryState) templ.SafeURL {
+	q := url.Values{}
+	if s.Query != "" {
+		q.Set("q", s.Query)
+	}
+	if state != "" {
+		q.Set("state", string(state))
+	}
+	if len(q) == 0 {
+		return "/subscribers"
+	}
+	return templ.SafeURL("/subscribers?" + q.Encode())
+}
+
+// found says how the list came about, for screen readers and people alike.
+func (s SubscribersPage) found() string {
+	switch {
+	case len(s.Rows) == 0:
+		return "No subscribers found"
+	case s.NewerURL != "" || s.OlderURL != "":
+		return "Showing " + count(len(s.Rows), "subscriber", "subscribers") + " on this page"
+	default:
+		return "Showing " + count(len(s.Rows), "subscriber", "subscribers")
+	}
+}
+
+// label is what a state is called.
+func (d DeliveryState) label() string {
+	switch d {
+	case Waiting:
+		return "Waiting"
+	case Delivered:
+		return "In Salesforce"
+	case Attention:
+		return "Needs attention"
+	default:
+		return "All"
+	}
+}
+
+func servicePath(service, action string) templ.SafeURL {
+	return templ.SafeURL("/integrations/" + url.PathEscape(service) + "/" + action)
+}
+
+func signupPath(slug string) templ.SafeURL {
+	return templ.SafeURL("/signup/" + url.PathEscape(slug))
+}
+
+// digest is a short hash of a model.
+func digest(model any) string {
+	b, err := json.Marshal(model)
+	if err != nil { // a view model holds nothing that JSON can't
+		panic(err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
+}
+
+// stamp writes a time for people whose browser doesn't run app.js.
+func stamp(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04 MST") }
+
+// machine writes a time for a datetime attribute.
+func machine(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// count writes a number with its noun: "1 sign-up", "2,500 sign-ups".
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return number(n) + " " + many
+}
+
+// number groups the digits of n by thousands.
+func number(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// wait writes a duration for people, rounded up: "20 seconds", "2 minutes".
+func wait(d time.Duration) string {
+	if d <= time.Minute {
+		return count(ceil(d, time.Second), "second", "seconds")
+	}
+	return count(ceil(d, time.Minute), "minute", "minutes")
+}
+
+func ceil(d, unit time.Duration) int { return int((d + unit - 1) / unit) }
