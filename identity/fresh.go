@@ -1,0 +1,262 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"gatepost/db"
+)
+
+// The codes of failures that pass.
+const (
+	CodeUnreachable = "unreachable" // the service could not be called
+	CodeUnanswered  = "unanswered"  // a renewal was sent, its outcome is not known yet
+)
+
+// How long a failed renewal waits for its next try: twice as long as before,
+// within these bounds.
+const (
+	firstRetry = 5 * time.Second
+	lastRetry  = 5 * time.Minute
+)
+
+// Get returns a credential of the tenant's that works now. refused is the
+// generation whose token the service has refused, 0 for none: then a newer one
+// is got, by a renewal if need be. However many callers and processes ask, one
+// renewal is made. Errors: ErrNotConnected, *BrokenError, *UnavailableError,
+// ctx's, or a failure of the store.
+func (v *Vault) Get(ctx context.Context, service, tenantID string, refused int64) (Credential, error) {
+	s, err := v.Service(service)
+	if err != nil {
+		return Credential{}, err
+	}
+	for {
+		i, err := v.Identity(ctx, service, tenantID)
+		if err != nil {
+			return Credential{}, err
+		}
+		if !i.BrokenAt.IsZero() {
+			return Credential{}, &BrokenError{Code: i.BrokenCode}
+		}
+		if !i.Stale && i.Generation != refused {
+			return v.credential(i)
+		}
+		if v.Now().Before(i.RetryAt) {
+			return Credential{}, &UnavailableError{Code: i.FailedCode, RetryAt: i.RetryAt}
+		}
+		if err := v.await(ctx, s, i); err != nil {
+			return Credential{}, err
+		}
+	}
+}
+
+func (v *Vault) credential(i db.Identity) (Credential, error) {
+	token, err := v.openAccess(i.Grant)
+	if err != nil {
+		return Credential{}, fmt.Errorf("identity %s: %w", i.ID, err)
+	}
+	return Credential{AccessToken: token, InstanceURL: i.InstanceURL, OrgID: i.OrgID, Generation: i.Generation}, nil
+}
+
+// await joins this process's renewal of the identity, or begins it, and returns
+// when it is over or the caller's ctx is. Then the row tells what came of it.
+func (v *Vault) await(ctx context.Context, s Service, i db.Identity) error {
+	key := i.ID + "/" + strconv.FormatInt(i.Generation, 10)
+	done := v.flights.DoChan(key, func() (any, error) {
+		v.running.Add(1)
+		defer v.running.Done()
+		return nil, v.renew(context.WithoutCancel(ctx), s, i)
+	})
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case res := <-done:
+		return res.Err
+	}
+}
+
+// renew makes the renewal, or waits a moment when another process makes it. Its
+// outcome stands in the row; an error is a failure of the store.
+func (v *Vault) renew(ctx context.Context, s Service, i db.Identity) error {
+	earlier, err := v.Store.StartRenewal(ctx, i.ID, i.Generation, v.owner, v.Lease)
+	if errors.Is(err, db.ErrLost) {
+		return pause(ctx, v.Poll)
+	}
+	if err != nil {
+		return err
+	}
+	keep, stop := context.WithCancel(ctx)
+	defer stop()
+	go v.keepLease(keep, i.ID)
+	// The row may have changed between the reading and the lease, but not its
+	// generation, so that the refresh token is the one that was read.
+	err = (&renewal{Vault: v, service: s, row: i}).run(ctx, earlier)
+	if errors.Is(err, db.ErrLost) {
+		return nil // a newer change stands in the row
+	}
+	return err
+}
+
+// keepLease extends the lease while a renewal runs.
+func (v *Vault) keepLease(ctx context.Context, id string) {
+	for pause(ctx, v.Lease/3) == nil {
+		if err := v.Store.ExtendRenewal(ctx, id, v.owner, v.Lease); errors.Is(err, db.ErrLost) {
+			return
+		}
+	}
+}
+
+// renewal is one renewal under its lease.
+type renewal struct {
+	*Vault
+	service Service
+	row     db.Identity
+}
+
+// run settles an earlier call whose outcome nobody recorded, then calls, and
+// records what came of it.
+func (r *renewal) run(ctx context.Context, earlier time.Time) error {
+	token, err := r.openRefresh(r.row.Grant)
+	if err != nil {
+		return r.broken(ctx, BrokenSealed)
+	}
+	if !earlier.IsZero() {
+		if alive, err := r.settle(ctx, token, earlier); err != nil || !alive {
+			return err
+		}
+		if err := r.Store.RestartCall(ctx, r.row.ID, r.row.Generation, r.owner); err != nil {
+			return err
+		}
+	}
+	started := r.Now()
+	a, err := r.client.refresh(ctx, r.service, r.row.LoginURL, token)
+	var refused *OAuthError
+	switch {
+	case err == nil:
+		return r.finished(ctx, a, token)
+	case errors.Is(err, errNotSent):
+		return r.failed(ctx, CodeUnreachable, false, err)
+	case errors.As(err, &refused) && r.service.Permanent[refused.Code]:
+		return r.broken(ctx, refused.Code)
+	case errors.As(err, &refused):
+		return r.failed(ctx, refused.Code, false, err)
+	}
+	r.Log.WarnContext(ctx, "a renewal was not answered", "identity", r.row.ID, "error", err)
+	alive, err := r.settle(ctx, token, started)
+	if err != nil || !alive {
+		return err
+	}
+	return r.failed(ctx, CodeUnanswered, false, nil) // the token was not rotated: free to try again
+}
+
+// settle finds out what became of a call without an answer. It waits until the
+// service can't be working on it any more and asks whether the token is alive:
+// if so, nothing was rotated and true comes back. Otherwise the row says what is.
+func (r *renewal) settle(ctx context.Context, token string, started time.Time) (alive bool, err error) {
+	if err := pause(ctx, started.Add(r.Timeout).Sub(r.Now())); err != nil {
+		return false, err
+	}
+	alive, err = r.client.introspect(ctx, r.service, r.row.LoginURL, token)
+	switch {
+	case err != nil:
+		return false, r.failed(ctx, CodeUnanswered, true, err)
+	case !alive:
+		return false, r.broken(ctx, BrokenInterrupted)
+	}
+	return true, nil
+}
+
+// finished stores what a renewal brought. The store's failures are tried again
+// as long as it may take, since a rotated token exists nowhere else.
+func (r *renewal) finished(ctx context.Context, a answer, token string) error {
+	g := r.row.Grant
+	refresh := token
+	if a.RefreshToken != "" {
+		refresh = a.RefreshToken
+	}
+	if a.Scope != "" {
+		g.Scopes = a.Scope
+	}
+	foreign := a.InstanceURL != "" && !r.service.ownURL(a.InstanceURL)
+	if a.InstanceURL != "" && !foreign {
+		g.InstanceURL = a.InstanceURL
+	}
+	if err := r.sealInto(&g, a.AccessToken, refresh); err != nil {
+		return err
+	}
+	err := r.insist(ctx, func() error { return r.Store.FinishRenewal(ctx, g, r.row.Generation) })
+	switch {
+	case errors.Is(err, db.ErrLost) && a.RefreshToken != "" && a.RefreshToken != token:
+		return r.revokeLate(ctx, g)
+	case err != nil:
+		return err
+	case foreign:
+		return r.Store.BreakIdentity(ctx, r.row.ID, r.row.Generation+1, BrokenForeign)
+	}
+	r.Log.InfoContext(ctx, "renewed", "identity", r.row.ID, "service", r.service.ID, "tenant", g.TenantID)
+	return nil
+}
+
+// revokeLate revokes a token that came after its connection had been replaced
+// or ended.
+func (r *renewal) revokeLate(ctx context.Context, g db.Grant) error {
+	var id string
+	err := r.insist(ctx, func() (err error) {
+		id, err = r.Store.AddRevocation(ctx, g)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.tryRevoke(ctx, id)
+	return nil
+}
+
+// insist calls fn until it succeeds, loses, or a minute has passed.
+func (r *renewal) insist(ctx context.Context, fn func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := fn()
+		if err == nil || errors.Is(err, db.ErrLost) {
+			return err
+		}
+		r.Log.ErrorContext(ctx, "a renewed credential can't be stored", "identity", r.row.ID, "error", err)
+		if pause(ctx, wait) != nil {
+			return err
+		}
+	}
+}
+
+func (r *renewal) failed(ctx context.Context, code string, unknown bool, cause error) error {
+	r.Log.WarnContext(ctx, "a renewal failed in passing", "identity", r.row.ID, "code", code, "unknown", unknown, "error", cause)
+	return r.Store.FailRenewal(ctx, r.row.ID, r.row.Generation, r.owner, code, r.Now().Add(nextRetry(r.row)), unknown)
+}
+
+// nextRetry is how long to wait after a failure: twice as long as last time.
+func nextRetry(i db.Identity) time.Duration {
+	if i.FailedAt.IsZero() {
+		return firstRetry
+	}
+	return min(max(2*i.RetryAt.Sub(i.FailedAt), firstRetry), lastRetry)
+}
+
+func (r *renewal) broken(ctx context.Context, code string) error {
+	r.Log.ErrorContext(ctx, "a connection is broken", "identity", r.row.ID, "service", r.service.ID, "tenant", r.row.TenantID, "code", code)
+	return r.Store.BreakIdentity(ctx, r.row.ID, r.row.Generation, code)
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,291 @@
+package identity
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gatepost/db"
+
+	"golang.org/x/oauth2"
+)
+
+// How long a begun authorization, and one that waits to be confirmed, is kept.
+const (
+	handshakeLife = 10 * time.Minute
+	heldLife      = 30 * time.Minute
+)
+
+// AuthorizeRequest begins an authorization.
+type AuthorizeRequest struct {
+	Service     string
+	TenantID    string
+	UserID      string
+	SessionID   string // only this session may finish it
+	LoginURL    string // one that CheckLogin returned; the service's default when empty
+	FinishedURL string // where the user goes at the end
+}
+
+// ErrHandshake says that a callback belongs to no authorization that this
+// session began and that is still open: it is forged, replayed, somebody else's
+// or too late.
+var ErrHandshake = errors.New("no such authorization is under way")
+
+// ErrHeld says that another org than before was authorized, and that it waits to
+// be confirmed.
+var ErrHeld = errors.New("another org was authorized")
+
+// ErrChanged says that the connection was changed by somebody else meanwhile.
+var ErrChanged = errors.New("the connection was changed meanwhile")
+
+// UnreachableError says that a service gave no answer that makes sense.
+type UnreachableError struct{ Cause error }
+
+// Error says so.
+func (e *UnreachableError) Error() string { return "no answer from the service: " + e.Cause.Error() }
+
+// Unwrap returns the cause.
+func (e *UnreachableError) Unwrap() error { return e.Cause }
+
+// The codes of our own for an authorization that is refused although the service
+// granted it. They come as an *OAuthError.
+const (
+	CodeNoRefreshToken = "no_refresh_token"
+	CodeMissingScope   = "missing_scope"
+	CodeForeignHost    = "foreign_host"
+)
+
+// Authorize begins an authorization and returns the URL to send the browser to.
+func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, error) {
+	s, err := v.Service(r.Service)
+	if err != nil {
+		return "", err
+	}
+	if r.LoginURL == "" {
+		r.LoginURL = s.LoginURL
+	}
+	if r.TenantID == "" || r.UserID == "" || r.SessionID == "" || !s.ownURL(r.LoginURL) {
+		return "", fmt.Errorf("authorize: incomplete request")
+	}
+	state, verifier := randomToken(), oauth2.GenerateVerifier()
+	h := db.Handshake{StateHash: hash(state), SessionID: r.SessionID, UserID: r.UserID, TenantID: r.TenantID, Service: s.ID,
+		LoginURL: r.LoginURL, FinishedURL: r.FinishedURL, KeyID: v.Keys.primary, ExpiresAt: v.Now().Add(handshakeLife)}
+	if h.SealedVerifier, err = v.Keys.seal([]byte(verifier), kindVerifier, r.TenantID, s.ID, h.StateHash); err != nil {
+		return "", err
+	}
+	if err := v.Store.AddHandshake(ctx, h); err != nil {
+		return "", err
+	}
+	return s.config(r.LoginURL).AuthCodeURL(state, oauth2.S256ChallengeOption(verifier)), nil
+}
+
+// Callback is what a browser brings back from a service.
+type Callback struct {
+	Service          string
+	SessionID        string
+	State            string
+	Code             string
+	Error            string
+	ErrorDescription string
+}
+
+// Finish ends an authorization: it takes the handshake out, so that it works
+// once, trades the code, checks what came, seals and stores it. The finished URL
+// comes back whenever the handshake was found, with an error too. Errors:
+// ErrHandshake, ErrHeld, ErrChanged, *OAuthError (the service's refusal, or one
+// of the Code… codes), *UnreachableError, or a failure of the store.
+func (v *Vault) Finish(ctx context.Context, cb Callback) (finishedURL string, err error) {
+	s, err := v.Service(cb.Service)
+	if err != nil {
+		return "", err
+	}
+	if cb.State == "" || cb.SessionID == "" {
+		return "", ErrHandshake
+	}
+	h, err := v.Store.TakeHandshake(ctx, s.ID, hash(cb.State), cb.SessionID)
+	if errors.Is(err, db.ErrNotFound) {
+		return "", ErrHandshake
+	}
+	if err != nil {
+		return "", err
+	}
+	return h.FinishedURL, v.finish(ctx, s, h, cb)
+}
+
+func (v *Vault) finish(ctx context.Context, s Service, h db.Handshake, cb Callback) error {
+	if cb.Error != "" {
+		return &OAuthError{Code: cb.Error, Description: cb.ErrorDescription}
+	}
+	if cb.Code == "" {
+		return &OAuthError{Code: "invalid_request"}
+	}
+	verifier, err := v.Keys.open(h.SealedVerifier, kindVerifier, h.TenantID, s.ID, h.StateHash)
+	if err != nil {
+		return err
+	}
+	// From here on something may have been granted, which is stored or revoked
+	// even when the browser has gone.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 4*v.Timeout)
+	defer cancel()
+	v.running.Add(1)
+	defer v.running.Done()
+	a, err := v.client.exchange(ctx, s, h.LoginURL, cb.Code, string(verifier))
+	var oe *OAuthError
+	if errors.As(err, &oe) {
+		return oe
+	}
+	if err != nil {
+		return &UnreachableError{Cause: err}
+	}
+	g := db.Grant{Service: s.ID, TenantID: h.TenantID, LoginURL: h.LoginURL, ConnectedBy: h.UserID,
+		InstanceURL: strings.TrimRight(a.InstanceURL, "/"), Scopes: a.Scope}
+	if err = v.accept(ctx, s, a, &g); err == nil {
+		err = v.store(ctx, s, g, a)
+	}
+	if err != nil && !errors.Is(err, ErrHeld) {
+		v.throwAway(ctx, s, h.LoginURL, a)
+	}
+	return err
+}
+
+// accept checks what a service granted, and fills in what it says of the org.
+func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) error {
+	var ok bool
+	if g.OrgID, g.RemoteUserID, ok = orgAndUser(a.ID); !ok || !s.ownURL(a.ID) || !s.ownURL(g.InstanceURL) {
+		return &OAuthError{Code: CodeForeignHost}
+	}
+	if a.RefreshToken == "" {
+		return &OAuthError{Code: CodeNoRefreshToken}
+	}
+	granted := strings.Fields(a.Scope)
+	for _, need := range s.NeedScopes {
+		if !slices.Contains(granted, need) && !slices.Contains(granted, "full") {
+			return &OAuthError{Code: CodeMissingScope}
+		}
+	}
+	if v.Org == nil {
+		return nil
+	}
+	name, sandbox, err := v.Org(ctx, Credential{AccessToken: a.AccessToken, InstanceURL: g.InstanceURL, OrgID: g.OrgID})
+	var refused *OAuthError
+	if errors.As(err, &refused) {
+		return refused
+	}
+	if err != nil {
+		v.Log.WarnContext(ctx, "the org's name is not known", "service", s.ID, "tenant", g.TenantID, "error", err)
+	}
+	g.OrgName, g.Sandbox = name, sandbox
+	return nil
+}
+
+// store keeps a new grant: as the tenant's connection, in place of the one
+// before, or held when it is of another org.
+func (v *Vault) store(ctx context.Context, s Service, g db.Grant, a answer) error {
+	old, err := v.Identity(ctx, s.ID, g.TenantID)
+	switch {
+	case errors.Is(err, ErrNotConnected):
+		g.ID = db.NewID()
+	case err != nil:
+		return err
+	case old.OrgID != g.OrgID:
+		g.ID = db.NewID()
+		if err := v.sealInto(&g, a.AccessToken, a.RefreshToken); err != nil {
+			return err
+		}
+		if err := v.Store.HoldIdentity(ctx, db.Held{Grant: g, ExpiresAt: v.Now().Add(heldLife)}); err != nil {
+			return err
+		}
+		return ErrHeld
+	default:
+		g.ID = old.ID
+	}
+	if err := v.sealInto(&g, a.AccessToken, a.RefreshToken); err != nil {
+		return err
+	}
+	return v.save(ctx, g, false, "")
+}
+
+// save stores a grant and revokes what it replaced.
+func (v *Vault) save(ctx context.Context, g db.Grant, otherOrg bool, confirmed string) error {
+	replaced, err := v.Store.SaveIdentity(ctx, g, otherOrg, confirmed)
+	if errors.Is(err, db.ErrLost) || errors.Is(err, db.ErrConflict) {
+		return ErrChanged
+	}
+	if err != nil {
+		return err
+	}
+	if replaced != "" {
+		v.tryRevoke(ctx, replaced)
+	}
+	return nil
+}
+
+// throwAway revokes a grant that is not kept.
+func (v *Vault) throwAway(ctx context.Context, s Service, loginURL string, a answer) {
+	token := a.RefreshToken
+	if token == "" {
+		token = a.AccessToken
+	}
+	if err := v.client.revoke(ctx, s, loginURL, token); err != nil {
+		v.Log.WarnContext(ctx, "a grant that is not kept could not be revoked", "service", s.ID, "error", err)
+	}
+}
+
+// Held returns the authorization of another org that waits to be confirmed, or
+// ErrNotConnected.
+func (v *Vault) Held(ctx context.Context, service, tenantID string) (db.Held, error) {
+	h, err := v.Store.Held(ctx, service, tenantID)
+	if errors.Is(err, db.ErrNotFound) || err == nil && !v.Now().Before(h.ExpiresAt) {
+		return db.Held{}, ErrNotConnected
+	}
+	return h, err
+}
+
+// Confirm puts what is held in the connection's place and revokes the old one.
+// heldID must be the one that was shown. ErrChanged: it is no longer held, or
+// the connection was changed.
+func (v *Vault) Confirm(ctx context.Context, service, tenantID, heldID string) error {
+	h, err := v.Held(ctx, service, tenantID)
+	if errors.Is(err, ErrNotConnected) || err == nil && h.ID != heldID {
+		return ErrChanged
+	}
+	if err != nil {
+		return err
+	}
+	access, err := v.openAccess(h.Grant)
+	if err != nil {
+		return err
+	}
+	refresh, err := v.openRefresh(h.Grant)
+	if err != nil {
+		return err
+	}
+	g := h.Grant
+	old, err := v.Identity(ctx, service, tenantID)
+	switch {
+	case err == nil:
+		g.ID = old.ID
+	case !errors.Is(err, ErrNotConnected):
+		return err
+	}
+	if err := v.sealInto(&g, access, refresh); err != nil {
+		return err
+	}
+	return v.save(context.WithoutCancel(ctx), g, true, heldID)
+}
+
+// Decline gives up what is held; it is revoked. The connection stays.
+func (v *Vault) Decline(ctx context.Context, service, tenantID string) error {
+	return v.Store.DropHeld(ctx, service, tenantID)
+}
+
+// hash is the SHA-256 of a token, in hex.
+func hash(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,190 @@
+// Package identity is the vault: it authorizes tenants at services by OAuth,
+// keeps the credentials sealed, renews each of them exactly once when it is due,
+// and gives out one that works now. Services are data (see Service); the store
+// is declared here and db.DB is one.
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"gatepost/db"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// Store is what the vault needs of a database. db.DB documents the methods.
+type Store interface {
+	Identity(ctx context.Context, service, tenantID string) (db.Identity, error)
+	SaveIdentity(ctx context.Context, g db.Grant, otherOrg bool, confirmed string) (replaced string, err error)
+	DeleteIdentity(ctx context.Context, service, tenantID string) (revocations []string, err error)
+
+	StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration) (earlier time.Time, err error)
+	RestartCall(ctx context.Context, id string, generation int64, owner string) error
+	ExtendRenewal(ctx context.Context, id, owner string, lease time.Duration) error
+	FinishRenewal(ctx context.Context, g db.Grant, generation int64) error
+	FailRenewal(ctx context.Context, id string, generation int64, owner, code string, retryAt time.Time, unknown bool) error
+	BreakIdentity(ctx context.Context, id string, generation int64, code string) error
+
+	Held(ctx context.Context, service, tenantID string) (db.Held, error)
+	HoldIdentity(ctx context.Context, h db.Held) error
+	DropHeld(ctx context.Context, service, tenantID string) error
+
+	AddHandshake(ctx context.Context, h db.Handshake) error
+	TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (db.Handshake, error)
+
+	AddRevocation(ctx context.Context, g db.Grant) (string, error)
+	Revocation(ctx context.Context, id string) (db.Revocation, error)
+	DeleteRevocation(ctx context.Context, id string) error
+}
+
+// The errors of Get beside a plain failure of the store.
+var (
+	// ErrNotConnected says that the tenant has no connection to the service.
+	ErrNotConnected = errors.New("not connected")
+	// ErrNoService says that the service is not configured.
+	ErrNoService = errors.New("no such service")
+)
+
+// BrokenError says that a connection died and that only connecting anew helps.
+type BrokenError struct {
+	Code string // why: an OAuth error code, or one of the Broken… codes
+}
+
+// The codes of our own for a broken connection.
+const (
+	BrokenInterrupted = "renewal_interrupted" // a renewal's answer was lost after the token had been exchanged
+	BrokenSealed      = "sealed"              // the stored credential can't be opened
+	BrokenNoRefresh   = "no_refresh_token"    // the token ran out and there is nothing to renew it with
+	BrokenForeign     = "foreign_instance"    // the renewal named a host that is not the service's
+)
+
+// Error names the code.
+func (e *BrokenError) Error() string { return "connection is broken: " + e.Code }
+
+// UnavailableError says that no credential can be had for now.
+type UnavailableError struct {
+	Code    string    // why, as the last failure had it
+	RetryAt time.Time // not before then
+}
+
+// Error names the code.
+func (e *UnavailableError) Error() string { return "credential is unavailable for now: " + e.Code }
+
+// Credential is what a caller gets: enough to call the service, and no more.
+type Credential struct {
+	AccessToken string
+	InstanceURL string
+	OrgID       string
+	Generation  int64 // changes with each renewal; name it when the service refuses the token
+}
+
+// Config is what a Vault is made of. Store, Keys, HTTP and Services are required.
+type Config struct {
+	Store    Store
+	Keys     *Keyring
+	HTTP     *http.Client // for calls to services: see package outbound
+	Services []Service
+	// Org asks the service for the name of the org that a new credential belongs
+	// to; nil to do without. An *OAuthError refuses the connection, any other
+	// failure leaves the name empty.
+	Org func(ctx context.Context, c Credential) (name string, sandbox bool, err error)
+
+	Log     *slog.Logger
+	Timeout time.Duration // of one call to a service; 15 s when 0
+	Lease   time.Duration // of a renewal, extended while it runs; 10 s when 0
+	Poll    time.Duration // how often another process's renewal is looked at; 100 ms when 0
+	Now     func() time.Time
+}
+
+// Vault keeps tenants' credentials. Its methods are safe for concurrent use, by
+// any number of processes on one database.
+type Vault struct {
+	Config
+	client   client
+	services map[string]Service
+	owner    string // names this process in leases
+	flights  singleflight.Group
+	running  sync.WaitGroup
+}
+
+// New returns a vault.
+func New(c Config) *Vault {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 15 * time.Second
+	}
+	if c.Lease == 0 {
+		c.Lease = 10 * time.Second
+	}
+	if c.Poll == 0 {
+		c.Poll = 100 * time.Millisecond
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	v := &Vault{Config: c, client: client{http: c.HTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName()}
+	for _, s := range c.Services {
+		v.services[s.ID] = s
+	}
+	return v
+}
+
+// Wait returns when no renewal runs any more, so that none is cut off by a
+// shutdown.
+func (v *Vault) Wait() { v.running.Wait() }
+
+// Service returns a configured service, or ErrNoService.
+func (v *Vault) Service(id string) (Service, error) {
+	s, ok := v.services[id]
+	if !ok {
+		return Service{}, ErrNoService
+	}
+	return s, nil
+}
+
+// Identity returns what is known of the tenant's connection, or ErrNotConnected.
+func (v *Vault) Identity(ctx context.Context, service, tenantID string) (db.Identity, error) {
+	i, err := v.Store.Identity(ctx, service, tenantID)
+	if errors.Is(err, db.ErrNotFound) {
+		return i, ErrNotConnected
+	}
+	return i, err
+}
+
+// The kinds of sealed values; part of what binds one to its place.
+const (
+	kindAccess   = "access"
+	kindRefresh  = "refresh"
+	kindVerifier = "verifier"
+)
+
+// sealInto seals both tokens for g's row.
+func (v *Vault) sealInto(g *db.Grant, accessToken, refreshToken string) error {
+	var err error
+	if g.SealedAccess, err = v.Keys.seal([]byte(accessToken), kindAccess, g.TenantID, g.Service, g.ID); err != nil {
+		return fmt.Errorf("seal: %w", err)
+	}
+	if g.SealedRefresh, err = v.Keys.seal([]byte(refreshToken), kindRefresh, g.TenantID, g.Service, g.ID); err != nil {
+		return fmt.Errorf("seal: %w", err)
+	}
+	g.KeyID = v.Keys.primary
+	return nil
+}
+
+func (v *Vault) openAccess(g db.Grant) (string, error) {
+	b, err := v.Keys.open(g.SealedAccess, kindAccess, g.TenantID, g.Service, g.ID)
+	return string(b), err
+}
+
+func (v *Vault) openRefresh(g db.Grant) (string, error) {
+	b, err := v.Keys.open(g.SealedRefresh, kindRefresh, g.TenantID, g.Service, g.ID)
+	return string(b), err
+}
