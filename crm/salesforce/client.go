@@ -1,0 +1,189 @@
+// Package salesforce does for Salesforce what crm asks of any CRM: it finds and
+// creates Contacts, up to 1,000 at a time, with as few API calls as possible.
+//
+// Where the credential comes from is the caller's business (see Source). Where
+// requests may go is the business of the http.Client that Open is given.
+package salesforce
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"gatepost/crm"
+)
+
+// The API version that we speak, and the sizes that it allows.
+const (
+	apiVersion     = "67.0"
+	apiPath        = "/services/data/v" + apiVersion
+	recordsPerPart = 200 // records in a Collections call, addresses in a query
+	partsPerCall   = 5   // queries and Collections calls in one Composite call
+)
+
+// The codes that are ours, beside those of crm.
+const (
+	OtherOrg       = "other_org"        // the session belongs to another org than before
+	TooManyMatches = "too_many_matches" // more Contacts with these addresses than can be read
+)
+
+const (
+	defaultTimeout = time.Minute
+	defaultMaxBody = 16 << 20
+)
+
+// Session is what a call needs: a token, where it is good, and its generation.
+type Session struct {
+	AccessToken, InstanceURL, OrgID string
+	Generation                      int64
+}
+
+// Source gives sessions. It is asked before every call.
+type Source interface {
+	// Session returns a session. refused is the generation whose token Salesforce
+	// refused, 0 for none; a newer one is wanted then. An error that is a
+	// *crm.Failure reaches the caller as it is.
+	Session(ctx context.Context, refused int64) (Session, error)
+}
+
+// Options are what Open may be told. Its zero value is good for production.
+type Options struct {
+	Log     *slog.Logger  // one debug line for each call; nil for none
+	Timeout time.Duration // of one request with its answer; a minute when 0
+	MaxBody int64         // bytes of an answer, uncompressed; 16 MiB when 0
+}
+
+// Client is one org's Contacts. It is safe for concurrent use.
+type Client struct {
+	source  Source
+	base    http.RoundTripper
+	log     *slog.Logger
+	timeout time.Duration
+	maxBody int64
+
+	mu     sync.Mutex
+	target crm.Target
+	usage  *usage
+}
+
+var _ crm.CRM = (*Client)(nil)
+
+// Open returns a Client for the org that source has a session for. Of hc it uses
+// the transport alone: a redirect is never followed and no cookie is kept.
+func Open(ctx context.Context, source Source, hc *http.Client, o Options) (*Client, error) {
+	c := &Client{source: source, base: http.DefaultTransport, log: o.Log, timeout: o.Timeout, maxBody: o.MaxBody}
+	if hc != nil && hc.Transport != nil {
+		c.base = hc.Transport
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if c.timeout <= 0 {
+		c.timeout = defaultTimeout
+	}
+	if c.maxBody <= 0 {
+		c.maxBody = defaultMaxBody
+	}
+	if _, err := c.session(ctx, 0); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Target names the org, and its address as last heard.
+func (c *Client) Target() crm.Target {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.target
+}
+
+// Batch is how many people Find and Create take to one API call.
+func (c *Client) Batch() int { return recordsPerPart * partsPerCall }
+
+// Usage returns how many API calls the org has made in the last 24 hours and how
+// many it may, as the last answer said; ok is false before the first one.
+func (c *Client) Usage() (used, limit int, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.usage == nil {
+		return 0, 0, false
+	}
+	return c.usage.used, c.usage.limit, true
+}
+
+// RecordURL returns the address of a Contact's page, for people.
+func RecordURL(instanceURL, id string) string {
+	return strings.TrimRight(instanceURL, "/") + "/lightning/r/Contact/" + url.PathEscape(id) + "/view"
+}
+
+// session asks the source for a session that this client may use.
+func (c *Client) session(ctx context.Context, refused int64) (Session, error) {
+	s, err := c.source.Session(ctx, refused)
+	if err != nil {
+		return Session{}, unsent(err)
+	}
+	s.InstanceURL, err = origin(s.InstanceURL)
+	if err != nil || s.AccessToken == "" {
+		return Session{}, &crm.Failure{Class: crm.Connection, Code: crm.Broken, Detail: "The session has no token or no address.", Cause: err}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.target.OrgID != "" && c.target.OrgID != s.OrgID {
+		return Session{}, &crm.Failure{Class: crm.Pause, Code: OtherOrg, Detail: "Another org was connected in the meantime."}
+	}
+	c.target = crm.Target{OrgID: s.OrgID, InstanceURL: s.InstanceURL}
+	return s, nil
+}
+
+// unsent returns an error from before a request as a *crm.Failure.
+func unsent(err error) *crm.Failure {
+	var f *crm.Failure
+	if errors.As(err, &f) {
+		return f
+	}
+	return &crm.Failure{Class: crm.Pause, Code: codeOf(err), Cause: err}
+}
+
+// origin returns the scheme and host of an instance URL, and nothing else of it.
+func origin(instanceURL string) (string, error) {
+	u, err := url.Parse(instanceURL)
+	if err != nil {
+		return "", errors.New("malformed instance URL")
+	}
+	if u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+		return "", errors.New("instance URL without scheme and host")
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
+// call sends one request. When its session is refused it asks for a newer one
+// and sends it again, once: a refused request has changed nothing.
+func (c *Client) call(ctx context.Context, r request) ([]byte, error) {
+	s, err := c.session(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	body, f := c.send(ctx, s, r)
+	if f == nil {
+		return body, nil
+	}
+	if !expired(f) {
+		return nil, f
+	}
+	fresh, err := c.session(ctx, s.Generation)
+	if err != nil {
+		return nil, err
+	}
+	if fresh.Generation == s.Generation {
+		return nil, f
+	}
+	if body, f = c.send(ctx, fresh, r); f != nil {
+		return nil, f
+	}
+	return body, nil
+}

@@ -1,0 +1,204 @@
+package salesforce
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/simpleforce/simpleforce"
+
+	"gatepost/crm"
+)
+
+// request is one API call. Its path begins with a slash.
+type request struct {
+	method, path string
+	body         []byte
+	write        bool // it changes something
+}
+
+// send makes one request through a simpleforce client of its own.
+//
+// simpleforce logs bodies to the global logger and may panic when an answer isn't
+// a success. It never sees any other: the exchange below keeps the real outcome to
+// itself and shows simpleforce a 200. So the global logger needs no silencing.
+func (c *Client) send(ctx context.Context, s Session, r request) ([]byte, *crm.Failure) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	x := &exchange{ctx: ctx, base: c.base, origin: s.InstanceURL, maxBody: c.maxBody}
+	began := time.Now()
+	err := x.run(s.AccessToken, r)
+	c.log.DebugContext(ctx, "salesforce call", "method", r.method, "path", pathOnly(r.path),
+		"status", x.status, "took", time.Since(began), "failed", err != nil)
+	c.note(x.header)
+	if err != nil {
+		return nil, lost(err, r.write && x.maySent())
+	}
+	if f := refusal(x.status, x.body, r.write); f != nil {
+		return nil, f
+	}
+	return x.body, nil
+}
+
+// lost is the failure of a request that got no answer.
+func lost(err error, unknown bool) *crm.Failure {
+	return &crm.Failure{Class: crm.Pause, Code: codeOf(err), Unknown: unknown, Cause: err}
+}
+
+// codeOf tells a time-out from anything else that kept an answer away.
+func codeOf(err error) string {
+	var t interface{ Timeout() bool }
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout() {
+		return crm.TimedOut
+	}
+	return crm.Unavailable
+}
+
+// pathOnly cuts the query off, which may hold addresses.
+func pathOnly(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	return path
+}
+
+// exchange is the transport of a single request: it adds the context that
+// simpleforce has no room for, sends the token to no host but the org's, and keeps
+// what came back.
+type exchange struct {
+	ctx     context.Context
+	base    http.RoundTripper
+	origin  string
+	maxBody int64
+
+	status int
+	header http.Header
+	body   []byte
+	err    error
+
+	tried     bool        // the request was handed to the base transport
+	dialling  atomic.Bool // the base transport looked for a connection,
+	connected atomic.Bool // and got one
+}
+
+// run has simpleforce make the request and returns why there is no answer.
+func (x *exchange) run(token string, r request) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a call: %T", p)
+		}
+	}()
+	sf := simpleforce.NewClient(x.origin, simpleforce.DefaultClientID, apiVersion)
+	sf.SetSidLoc(token, x.origin)
+	sf.SetHttpClient(&http.Client{Transport: x})
+	var body io.Reader
+	if r.body != nil {
+		body = bytes.NewReader(r.body)
+	}
+	if _, err := sf.ApexREST(r.method, strings.TrimPrefix(r.path, "/"), body); err != nil {
+		return errors.New("the request could not be made")
+	}
+	return x.err
+}
+
+// RoundTrip makes the request and always succeeds: what happened is in x.
+func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
+	x.err = x.roundTrip(req)
+	return &http.Response{
+		StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{}, Body: http.NoBody, Request: req,
+	}, nil
+}
+
+func (x *exchange) roundTrip(req *http.Request) error {
+	if x.tried || req.URL.Scheme+"://"+req.URL.Host != x.origin {
+		return errors.New("a request that was not asked for")
+	}
+	x.tried = true
+	req = req.Clone(httptrace.WithClientTrace(x.ctx, x.trace()))
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "Gatepost")
+	resp, err := x.base.RoundTrip(req)
+	if err != nil {
+		return withoutURL(err)
+	}
+	defer resp.Body.Close()
+	x.status, x.header = resp.StatusCode, resp.Header
+	x.body, err = readAll(resp.Body, x.maxBody)
+	return err
+}
+
+// trace follows how far a request gets. A connection is the last point that is
+// safe to judge by: from then on bytes may be on their way. net/http starts anew
+// with another connection only when it wrote nothing to the first one, or when the
+// request is a GET; a POST whose answer was cut off is never sent again.
+func (x *exchange) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) { x.dialling.Store(true); x.connected.Store(false) },
+		GotConn: func(httptrace.GotConnInfo) { x.connected.Store(true) },
+	}
+}
+
+// maySent tells whether Salesforce may have received the request. A transport
+// that isn't net/http's and tells nothing may have sent it.
+func (x *exchange) maySent() bool {
+	return x.tried && (x.connected.Load() || !x.dialling.Load())
+}
+
+// withoutURL takes the URL off an error: a query holds addresses.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+func readAll(r io.Reader, limit int64) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
+	}
+	if int64(len(body)) > limit {
+		return nil, fmt.Errorf("answer of more than %d bytes", limit)
+	}
+	return body, nil
+}
+
+// usage is how much of its daily API calls an org has spent.
+type usage struct{ used, limit int }
+
+// usagePattern passes over per-app-api-usage, which may stand beside it.
+var usagePattern = regexp.MustCompile(`(?:^|[;,])\s*api-usage=(\d+)/(\d+)`)
+
+// note keeps what the answer's header says about the daily limit.
+func (c *Client) note(h http.Header) {
+	u := parseUsage(h.Get("Sforce-Limit-Info"))
+	if u == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.usage = u
+}
+
+func parseUsage(header string) *usage {
+	m := usagePattern.FindStringSubmatch(header)
+	if m == nil {
+		return nil
+	}
+	used, err1 := strconv.Atoi(m[1])
+	limit, err2 := strconv.Atoi(m[2])
+	if err1 != nil || err2 != nil {
+		return nil
+	}
+	return &usage{used, limit}
+}
