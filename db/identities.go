@@ -46,7 +46,9 @@ type Identity struct {
 // Held is the authorization of another org than before, which waits to be confirmed.
 type Held struct {
 	Grant
-	ExpiresAt time.Time
+	ConnectedEmail string // of the user who authorized it
+	HeldAt         time.Time
+	ExpiresAt      time.Time
 }
 
 // Revocation is a refresh token that has yet to be revoked.
@@ -264,12 +266,12 @@ func (d *DB) Held(ctx context.Context, service, tenantID string) (Held, error) {
 
 func (d *DB) held(ctx context.Context, q queryer, service, tenantID string) (Held, error) {
 	var h Held
-	var expires int64
+	var at, expires int64
 	err := q.QueryRowContext(ctx,
-		`SELECT `+grantColumns+`, expires_at FROM held_identities
-		WHERE service = $1 AND tenant_id = $2`, service, tenantID).
-		Scan(append(h.fields(), &expires)...)
-	h.ExpiresAt = fromMillis(expires)
+		`SELECT `+grantColumns+`, (SELECT email FROM users WHERE users.id = connected_by), held_at, expires_at
+		FROM held_identities WHERE service = $1 AND tenant_id = $2`, service, tenantID).
+		Scan(append(h.fields(), &h.ConnectedEmail, &at, &expires)...)
+	h.HeldAt, h.ExpiresAt = fromMillis(at), fromMillis(expires)
 	return h, err
 }
 
@@ -281,9 +283,9 @@ func (d *DB) HoldIdentity(ctx context.Context, h Held) error {
 			return err
 		}
 		_, err := tx.ExecContext(ctx,
-			`INSERT INTO held_identities (`+grantColumns+`, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
-			append(h.values(), millis(h.ExpiresAt))...)
+			`INSERT INTO held_identities (`+grantColumns+`, held_at, expires_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+			append(h.values(), millis(d.now()), millis(h.ExpiresAt))...)
 		return err
 	})
 	return wrap("hold identity", err)

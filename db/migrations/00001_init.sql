@@ -48,14 +48,14 @@ CREATE INDEX sessions_by_user ON sessions (user_id);
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 
 -- Brakes slow down guessing. A key is a hash of what is slowed: an account, an
--- address, or both.
+-- address, or both. A row that has expired counts for nothing.
 CREATE TABLE brakes (
   key        TEXT PRIMARY KEY,
   failures   BIGINT NOT NULL,
   until      BIGINT NOT NULL,
-  updated_at BIGINT NOT NULL
+  expires_at BIGINT NOT NULL
 );
-CREATE INDEX brakes_by_update ON brakes (updated_at);
+CREATE INDEX brakes_by_expiry ON brakes (expires_at);
 
 CREATE TABLE setup_links (
   secret_hash TEXT PRIMARY KEY,
@@ -123,6 +123,7 @@ CREATE TABLE held_identities (
   remote_user_id TEXT NOT NULL,
   scopes         TEXT NOT NULL,
   connected_by   TEXT NOT NULL REFERENCES users (id),
+  held_at        BIGINT NOT NULL,
   expires_at     BIGINT NOT NULL,
   UNIQUE (service, tenant_id)
 );
@@ -167,6 +168,7 @@ CREATE TABLE subscribers (
   attempts      BIGINT NOT NULL DEFAULT 0,
   due_at        BIGINT NOT NULL,  -- not to be tried before
   sent_at       BIGINT NOT NULL DEFAULT 0, -- a write was sent whose outcome is not known
+  settles_at    BIGINT NOT NULL DEFAULT 0, -- until then that write may still take effect
   record_id     TEXT NOT NULL DEFAULT '', -- in the CRM
   org_id        TEXT NOT NULL DEFAULT '',
   instance_url  TEXT NOT NULL DEFAULT '',
@@ -174,10 +176,10 @@ CREATE TABLE subscribers (
   created_at    BIGINT NOT NULL,
   UNIQUE (newsletter_id, email_key)
 );
-CREATE INDEX subscribers_due ON subscribers (tenant_id, due_at) WHERE state = 'waiting';
+CREATE INDEX subscribers_due ON subscribers (tenant_id, due_at, id) WHERE state = 'waiting';
 CREATE INDEX subscribers_by_tenant ON subscribers (tenant_id, id);
 CREATE INDEX subscribers_by_state ON subscribers (tenant_id, state, id);
-CREATE INDEX subscribers_by_email ON subscribers (tenant_id, email_key);
+CREATE INDEX subscribers_by_email ON subscribers (tenant_id, email_key, id);
 
 -- What was agreed, when, where, in which words: one row per sign-up, repeated ones too.
 CREATE TABLE wordings (
@@ -222,9 +224,10 @@ CREATE TABLE leases (
 -- Why nothing of a tenant's is sent for now.
 CREATE TABLE pauses (
   tenant_id TEXT PRIMARY KEY REFERENCES tenants (id) ON DELETE CASCADE,
-  reason    TEXT NOT NULL,
+  reason    TEXT NOT NULL,   -- a code of crm's
   detail    TEXT NOT NULL,
-  tries     BIGINT NOT NULL,
+  tries     BIGINT NOT NULL, -- failures in a row
+  batch     BIGINT NOT NULL, -- how many to try next, 0 for as many as the CRM takes
   until     BIGINT NOT NULL
 );
 
