@@ -122,6 +122,9 @@ func (x *exchange) roundTrip(req *http.Request) error {
 	if x.tried || req.URL.Scheme+"://"+req.URL.Host != x.origin {
 		return errors.New("a request that was not asked for")
 	}
+	if err := x.ctx.Err(); err != nil {
+		return err
+	}
 	x.tried = true
 	req = req.Clone(httptrace.WithClientTrace(x.ctx, x.trace()))
 	req.Header.Set("Accept", "application/json")
