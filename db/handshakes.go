@@ -19,11 +19,14 @@ type Handshake struct {
 	ExpiresAt      time.Time
 }
 
-// AddHandshake stores a handshake, and throws expired ones away.
+// ExpireHandshakes throws expired handshakes away.
+func (d *DB) ExpireHandshakes(ctx context.Context) error {
+	_, err := d.write.ExecContext(ctx, `DELETE FROM handshakes WHERE expires_at <= $1`, millis(d.now()))
+	return wrap("expire handshakes", err)
+}
+
+// AddHandshake stores a handshake.
 func (d *DB) AddHandshake(ctx context.Context, h Handshake) error {
-	if _, err := d.write.ExecContext(ctx, `DELETE FROM handshakes WHERE expires_at <= $1`, millis(d.now())); err != nil {
-		return wrap("expire handshakes", err)
-	}
 	_, err := d.write.ExecContext(ctx,
 		`INSERT INTO handshakes (state_hash, session_id, user_id, tenant_id, service, login_url, finished_url, sealed_verifier, key_id, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,

@@ -16,6 +16,9 @@ const revocationLife = 7 * 24 * time.Hour
 // somebody waits for its answer; the job makes the later ones.
 const revocationDelay = 30 * time.Second
 
+// revocationTries is more than fit into revocationLife.
+const revocationTries = 200
+
 // RevokeJob asks for a refresh token to be revoked at its service.
 type RevokeJob struct {
 	RevocationID string `json:"revocation_id"`
@@ -43,7 +46,7 @@ func (d *DB) revokeLater(ctx context.Context, tx *sql.Tx, g Grant) (string, erro
 	if err != nil {
 		return "", err
 	}
-	_, err = d.jobs.InsertTx(ctx, tx, RevokeJob{RevocationID: id}, &river.InsertOpts{ScheduledAt: now.Add(revocationDelay)})
+	_, err = d.jobs.InsertTx(ctx, tx, RevokeJob{RevocationID: id}, &river.InsertOpts{ScheduledAt: now.Add(revocationDelay), MaxAttempts: revocationTries})
 	return id, err
 }
 

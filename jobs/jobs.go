@@ -1,0 +1,104 @@
+// Package jobs runs the work that nobody waits for: revocations that could not
+// be made at once, and putting away what has expired. It runs on River, in the
+// product's own database, in every process.
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"time"
+
+	"gatepost/db"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// sweepEvery is how often expired rows are put away.
+const sweepEvery = time.Minute
+
+// Revoker revokes one token; identity.Vault is one.
+type Revoker interface {
+	Revoke(ctx context.Context, revocationID string) error
+}
+
+// Store is what the jobs need of the database; db.DB is one.
+type Store interface {
+	Writer() *sql.DB
+	ExpireHeld(ctx context.Context) error
+	ExpireHandshakes(ctx context.Context) error
+}
+
+// Run runs the jobs until ctx ends; those under way are finished.
+func Run(ctx context.Context, store Store, revoker Revoker, log *slog.Logger) error {
+	client, err := newClient(store, revoker, log)
+	if err != nil {
+		return err
+	}
+	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := client.Stop(stop); err != nil && !errors.Is(err, context.Canceled) {
+		return client.StopAndCancel(context.WithoutCancel(ctx))
+	}
+	return nil
+}
+
+func newClient(store Store, revoker Revoker, log *slog.Logger) (*river.Client[*sql.Tx], error) {
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &revokeWorker{revoker: revoker})
+	river.AddWorker(workers, &sweepWorker{store: store})
+	return river.NewClient(riversqlite.New(store.Writer()), &river.Config{
+		Logger:               log,
+		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}},
+		Workers:              workers,
+		RescueStuckJobsAfter: 5 * time.Minute, // what a killed process left running goes on
+		RetryPolicy:          retry{},
+		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(sweepEvery),
+			func() (river.JobArgs, *river.InsertOpts) { return sweepJob{}, nil },
+			&river.PeriodicJobOpts{RunOnStart: true})},
+	})
+}
+
+// retry tries again after 30 s, then twice as long each time, at most an hour.
+type retry struct{}
+
+// NextRetry is when to try a failed job again.
+func (retry) NextRetry(job *rivertype.JobRow) time.Time {
+	return time.Now().Add(min(30*time.Second<<min(len(job.Errors), 7), time.Hour))
+}
+
+type revokeWorker struct {
+	river.WorkerDefaults[db.RevokeJob]
+	revoker Revoker
+}
+
+// Work revokes a token.
+func (w *revokeWorker) Work(ctx context.Context, job *river.Job[db.RevokeJob]) error {
+	return w.revoker.Revoke(ctx, job.Args.RevocationID)
+}
+
+// sweepJob puts away what has expired.
+type sweepJob struct{}
+
+// Kind names the job in the table of jobs.
+func (sweepJob) Kind() string { return "sweep" }
+
+// InsertOpts: one that fails is not tried again, the next one comes soon.
+func (sweepJob) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 1} }
+
+type sweepWorker struct {
+	river.WorkerDefaults[sweepJob]
+	store Store
+}
+
+// Work puts away what has expired.
+func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
+	return errors.Join(w.store.ExpireHeld(ctx), w.store.ExpireHandshakes(ctx))
+}
