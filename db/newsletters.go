@@ -1,0 +1,41 @@
+package db
+
+import (
+	"context"
+	"time"
+)
+
+// Newsletter is what readers sign up for.
+type Newsletter struct {
+	ID         string
+	TenantID   string
+	TenantName string
+	Slug       string // names it in public addresses
+	Name       string
+	Consent    string // the words that a reader agrees to
+	CreatedAt  time.Time
+}
+
+const selectNewsletter = `SELECT n.id, n.tenant_id, t.name, n.slug, n.name, n.consent, n.created_at
+	FROM newsletters n JOIN tenants t ON t.id = n.tenant_id `
+
+// NewsletterBySlug returns the newsletter with the given public name, or
+// ErrNotFound.
+func (d *DB) NewsletterBySlug(ctx context.Context, slug string) (Newsletter, error) {
+	n, err := scanNewsletter(d.read.QueryRowContext(ctx, selectNewsletter+`WHERE n.slug = $1`, slug))
+	return n, wrap("newsletter", err)
+}
+
+// Newsletters returns the tenant's newsletters by name.
+func (d *DB) Newsletters(ctx context.Context, tenantID string) ([]Newsletter, error) {
+	list, err := collect(ctx, d.read, scanNewsletter, selectNewsletter+`WHERE n.tenant_id = $1 ORDER BY n.name, n.id`, tenantID)
+	return list, wrap("newsletters", err)
+}
+
+func scanNewsletter(row scanner) (Newsletter, error) {
+	var n Newsletter
+	var created int64
+	err := row.Scan(&n.ID, &n.TenantID, &n.TenantName, &n.Slug, &n.Name, &n.Consent, &created)
+	n.CreatedAt = fromMillis(created)
+	return n, err
+}

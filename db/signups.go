@@ -1,0 +1,184 @@
+package db
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"time"
+)
+
+// SignUp is what a reader sent, with the words that they agreed to.
+type SignUp struct {
+	TenantID     string
+	NewsletterID string
+	Email        string // as typed
+	EmailKey     string // what makes it the same address
+	FirstName    string
+	LastName     string
+	Consent      string // the words
+	Source       string // form, api, test
+	At           time.Time
+}
+
+// SignedUp is what became of a SignUp: the subscriber's id, or why it could not
+// be stored.
+type SignedUp struct {
+	ID  string
+	Err error
+}
+
+// AddSignUps stores sign-ups in one transaction and returns what became of each,
+// in their order. A sign-up that cannot be stored fails alone. An error means
+// that none was stored.
+//
+// An address that is new on its newsletter becomes a waiting subscriber. One
+// that is there already gets the names that it lacked, and keeps all else.
+func (d *DB) AddSignUps(ctx context.Context, signUps []SignUp) ([]SignedUp, error) {
+	answers := make([]SignedUp, len(signUps))
+	err := d.tx(ctx, func(tx *sql.Tx) error {
+		b, err := newBook(ctx, tx)
+		if err != nil {
+			return err
+		}
+		defer b.close()
+		for i, s := range signUps {
+			if answers[i], err = b.enter(ctx, s); err != nil {
+				return err
+			}
+		}
+		return b.count(ctx)
+	})
+	if err != nil {
+		return nil, wrap("store sign-ups", err)
+	}
+	return answers, nil
+}
+
+// A book enters the sign-ups of one transaction, and counts them.
+type book struct {
+	tx          *sql.Tx
+	subscribers *sql.Stmt
+	consents    *sql.Stmt
+	wordings    map[string]string // ids by text
+	received    map[ledgerKey]int
+	waiting     map[stateKey]int
+}
+
+type ledgerKey struct {
+	tenantID, newsletterID string
+	hour                   int64
+	kind                   string
+}
+
+type stateKey struct {
+	tenantID, newsletterID string
+	state                  State
+}
+
+func newBook(ctx context.Context, tx *sql.Tx) (*book, error) {
+	subscribers, err := tx.PrepareContext(ctx, `INSERT INTO subscribers
+		(id, tenant_id, newsletter_id, email, email_key, first_name, last_name, state, due_at, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $8)
+		ON CONFLICT (newsletter_id, email_key) DO UPDATE SET
+			first_name = CASE WHEN subscribers.first_name = '' THEN excluded.first_name ELSE subscribers.first_name END,
+			last_name = CASE WHEN subscribers.last_name = '' THEN excluded.last_name ELSE subscribers.last_name END
+		RETURNING id`)
+	if err != nil {
+		return nil, err
+	}
+	consents, err := tx.PrepareContext(ctx,
+		`INSERT INTO consents (id, subscriber_id, wording_id, source, at) VALUES ($1, $2, $3, $4, $5)`)
+	if err != nil {
+		return nil, err
+	}
+	return &book{
+		tx: tx, subscribers: subscribers, consents: consents,
+		wordings: map[string]string{}, received: map[ledgerKey]int{}, waiting: map[stateKey]int{},
+	}, nil
+}
+
+func (b *book) close() {
+	_ = b.subscribers.Close()
+	_ = b.consents.Close()
+}
+
+// enter stores one sign-up. Its own failure stands in the answer; an error means
+// that the transaction is of no more use.
+func (b *book) enter(ctx context.Context, s SignUp) (SignedUp, error) {
+	if _, err := b.tx.ExecContext(ctx, `SAVEPOINT sign_up`); err != nil {
+		return SignedUp{}, err
+	}
+	id, known, err := b.store(ctx, s)
+	if err != nil {
+		_, undo := b.tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT sign_up`)
+		return SignedUp{Err: wrap("store a sign-up", err)}, undo
+	}
+	if _, err := b.tx.ExecContext(ctx, `RELEASE SAVEPOINT sign_up`); err != nil {
+		return SignedUp{}, err
+	}
+	kind := "repeated"
+	if !known {
+		kind = "new"
+		b.waiting[stateKey{s.TenantID, s.NewsletterID, Waiting}]++
+	}
+	b.received[ledgerKey{s.TenantID, s.NewsletterID, millis(s.At.Truncate(time.Hour)), kind}]++
+	return SignedUp{ID: id}, nil
+}
+
+func (b *book) store(ctx context.Context, s SignUp) (id string, known bool, err error) {
+	fresh, at := NewID(), millis(s.At)
+	err = b.subscribers.QueryRowContext(ctx,
+		fresh, s.TenantID, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, at).Scan(&id)
+	if err != nil {
+		return "", false, err
+	}
+	wording, err := b.wording(ctx, s.Consent)
+	if err != nil {
+		return "", false, err
+	}
+	_, err = b.consents.ExecContext(ctx, NewID(), id, wording, s.Source, at)
+	return id, id != fresh, err
+}
+
+// wording returns the id of a text, which is stored once.
+func (b *book) wording(ctx context.Context, text string) (string, error) {
+	if id, ok := b.wordings[text]; ok {
+		return id, nil
+	}
+	sum := sha256.Sum256([]byte(text))
+	id := hex.EncodeToString(sum[:])
+	_, err := b.tx.ExecContext(ctx, `INSERT INTO wordings (id, text) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, id, text)
+	if err != nil {
+		return "", err
+	}
+	b.wordings[text] = id
+	return id, nil
+}
+
+// count brings the ledger and the state counts up to date.
+func (b *book) count(ctx context.Context) error {
+	for k, n := range b.received {
+		_, err := b.tx.ExecContext(ctx, `INSERT INTO ledger (tenant_id, newsletter_id, hour, kind, n) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (tenant_id, newsletter_id, hour, kind) DO UPDATE SET n = ledger.n + excluded.n`,
+			k.tenantID, k.newsletterID, k.hour, k.kind, n)
+		if err != nil {
+			return fmt.Errorf("ledger: %w", err)
+		}
+	}
+	return moveCounts(ctx, b.tx, b.waiting)
+}
+
+// moveCounts adds to the state counts.
+func moveCounts(ctx context.Context, tx *sql.Tx, by map[stateKey]int) error {
+	for k, n := range by {
+		_, err := tx.ExecContext(ctx, `INSERT INTO state_counts (tenant_id, newsletter_id, state, n) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (tenant_id, newsletter_id, state) DO UPDATE SET n = state_counts.n + excluded.n`,
+			k.tenantID, k.newsletterID, k.state, n)
+		if err != nil {
+			return fmt.Errorf("count states: %w", err)
+		}
+	}
+	return nil
+}

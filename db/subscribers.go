@@ -1,0 +1,237 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// State is where a subscriber is on the way into the CRM.
+type State string
+
+// The states of a subscriber.
+const (
+	Waiting   State = "waiting"
+	Delivered State = "delivered"
+	Attention State = "attention" // somebody has to mend something
+)
+
+// Subscriber is an address on a newsletter.
+type Subscriber struct {
+	ID           string
+	TenantID     string
+	NewsletterID string
+	Newsletter   string // its name
+	Email        string // as typed
+	EmailKey     string // in lower case
+	FirstName    string
+	LastName     string
+	State        State
+	Reason       string // a code of crm's: why it waits or needs attention, if there is a reason of its own
+	Detail       string // what the CRM said
+	Attempts     int
+	DueAt        time.Time // not to be tried before
+	SentAt       time.Time // a write was sent whose outcome is not known
+	SettlesAt    time.Time // until then that write may still take effect
+	RecordID     string    // in the CRM
+	OrgID        string    // that has the record
+	InstanceURL  string    // of that org
+	DeliveredAt  time.Time
+	CreatedAt    time.Time
+}
+
+// Why tells why a waiting subscriber waits, given the tenant's pause, and when
+// it is tried next; or what a subscriber needs attention for. The code is empty
+// when there is nothing to tell.
+func (s Subscriber) Why(p Pause) (code, detail string, next time.Time) {
+	switch {
+	case s.State == Delivered:
+		return "", "", time.Time{}
+	case s.State == Attention:
+		return s.Reason, s.Detail, time.Time{}
+	case p.Reason == "":
+		return s.Reason, s.Detail, s.DueAt
+	case p.Until.Before(s.DueAt):
+		return p.Reason, p.Detail, s.DueAt
+	}
+	return p.Reason, p.Detail, p.Until
+}
+
+const selectSubscriber = `SELECT s.id, s.tenant_id, s.newsletter_id, n.name, s.email, s.email_key, s.first_name, s.last_name,
+	s.state, s.reason, s.detail, s.attempts, s.due_at, s.sent_at, s.settles_at,
+	s.record_id, s.org_id, s.instance_url, s.delivered_at, s.created_at
+	FROM subscribers s JOIN newsletters n ON n.id = s.newsletter_id `
+
+func scanSubscriber(row scanner) (Subscriber, error) {
+	var s Subscriber
+	var due, sent, settles, delivered, created int64
+	err := row.Scan(&s.ID, &s.TenantID, &s.NewsletterID, &s.Newsletter, &s.Email, &s.EmailKey, &s.FirstName, &s.LastName,
+		&s.State, &s.Reason, &s.Detail, &s.Attempts, &due, &sent, &settles,
+		&s.RecordID, &s.OrgID, &s.InstanceURL, &delivered, &created)
+	s.DueAt, s.SentAt, s.SettlesAt = fromMillis(due), fromMillis(sent), fromMillis(settles)
+	s.DeliveredAt, s.CreatedAt = fromMillis(delivered), fromMillis(created)
+	return s, err
+}
+
+// Subscriber returns the tenant's subscriber with the given id, or ErrNotFound.
+func (d *DB) Subscriber(ctx context.Context, tenantID, id string) (Subscriber, error) {
+	s, err := scanSubscriber(d.read.QueryRowContext(ctx,
+		selectSubscriber+`WHERE s.tenant_id = $1 AND s.id = $2`, tenantID, id))
+	return s, wrap("subscriber", err)
+}
+
+// SubscriberQuery asks for a page of subscribers. Without a Prefix the newest
+// come first, with one the order is that of the addresses.
+type SubscriberQuery struct {
+	Prefix string // of the address in lower case
+	State  State  // any when empty
+	After  string // id of the last subscriber on the page before, if any
+	Before string // id of the first subscriber on the page after, if any; not with After
+	Limit  int
+}
+
+// SubscriberPage is a page of subscribers, and whether there are more on either
+// side of it.
+type SubscriberPage struct {
+	Rows           []Subscriber
+	Previous, Next bool
+}
+
+// Subscribers returns a page of the tenant's subscribers.
+func (d *DB) Subscribers(ctx context.Context, tenantID string, q SubscriberQuery) (SubscriberPage, error) {
+	backwards := q.Before != ""
+	rows, more, err := d.subscribersFrom(ctx, tenantID, q, backwards, q.After+q.Before)
+	if err != nil || len(rows) == 0 {
+		return SubscriberPage{}, wrap("subscribers", err)
+	}
+	_, others, err := d.subscribersFrom(ctx, tenantID, SubscriberQuery{Prefix: q.Prefix, State: q.State}, !backwards, rows[0].ID)
+	if err != nil {
+		return SubscriberPage{}, wrap("subscribers", err)
+	}
+	if backwards {
+		slices.Reverse(rows)
+		return SubscriberPage{Rows: rows, Previous: more, Next: others}, nil
+	}
+	return SubscriberPage{Rows: rows, Previous: others, Next: more}, nil
+}
+
+// subscribersFrom returns up to q.Limit subscribers on one side of a subscriber,
+// the nearest first, and whether there are more.
+func (d *DB) subscribersFrom(ctx context.Context, tenantID string, q SubscriberQuery, backwards bool, from string) ([]Subscriber, bool, error) {
+	where, args := []string{`s.tenant_id = $1`}, []any{tenantID}
+	add := func(condition string, values ...any) {
+		for _, v := range values {
+			args = append(args, v)
+			condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(args)), 1)
+		}
+		where = append(where, condition)
+	}
+	key, forwards := `s.id`, q.Prefix != ""
+	if q.State != "" {
+		add(`s.state = ?`, q.State)
+	}
+	if q.Prefix != "" {
+		key = `s.email_key, s.id`
+		add(`s.email_key >= ? AND s.email_key < ?`, q.Prefix, q.Prefix+"\U0010ffff")
+	}
+	compare, direction := `<`, ` DESC`
+	if forwards != backwards {
+		compare, direction = `>`, ``
+	}
+	if from != "" {
+		add(`(`+key+`) `+compare+` (SELECT `+key+` FROM subscribers s WHERE s.tenant_id = $1 AND s.id = ?)`, from)
+	}
+	order := strings.ReplaceAll(key, `,`, direction+`,`) + direction
+	args = append(args, q.Limit+1)
+	query := selectSubscriber + `WHERE ` + strings.Join(where, ` AND `) + ` ORDER BY ` + order + fmt.Sprintf(` LIMIT $%d`, len(args))
+	rows, err := collect(ctx, d.read, scanSubscriber, query, args...)
+	if len(rows) > q.Limit {
+		return rows[:q.Limit], true, err
+	}
+	return rows, false, err
+}
+
+// Sums says what was received, and where it is now.
+type Sums struct {
+	New, Repeated                 int // sign-ups, from the ledger
+	Waiting, Delivered, Attention int // subscribers, from the counts kept with the states
+}
+
+// Difference is what is missing from the states (or too much in them, when it is
+// negative). It is zero unless something is broken.
+func (s Sums) Difference() int { return s.New - s.Waiting - s.Delivered - s.Attention }
+
+func (s *Sums) add(kind string, n int) error {
+	switch kind {
+	case "new":
+		s.New = n
+	case "repeated":
+		s.Repeated = n
+	case string(Waiting):
+		s.Waiting = n
+	case string(Delivered):
+		s.Delivered = n
+	case string(Attention):
+		s.Attention = n
+	default:
+		return errors.New("a sum of unknown kind: " + kind)
+	}
+	return nil
+}
+
+// Sums returns the tenant's sums.
+func (d *DB) Sums(ctx context.Context, tenantID string) (Sums, error) {
+	s, err := sums(ctx, d.read, tenantID, `SELECT kind, sum(n) FROM ledger WHERE tenant_id = $1 GROUP BY kind
+		UNION ALL SELECT state, sum(n) FROM state_counts WHERE tenant_id = $1 GROUP BY state`)
+	return s, wrap("sums", err)
+}
+
+func sums(ctx context.Context, q rowsQueryer, tenantID, query string) (Sums, error) {
+	var s Sums
+	_, err := collect(ctx, q, func(row scanner) (struct{}, error) {
+		var kind string
+		var n int
+		if err := row.Scan(&kind, &n); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, s.add(kind, n)
+	}, query, tenantID)
+	return s, err
+}
+
+// Recount is what the rows say, beside what was kept. New and Repeated of Rows
+// come from the subscribers and their consents.
+type Recount struct {
+	Kept, Rows Sums
+}
+
+// Agrees reports whether the rows say what was kept, with nothing missing.
+func (r Recount) Agrees() bool { return r.Kept == r.Rows && r.Kept.Difference() == 0 }
+
+// Recount counts the tenant's rows. It reads all of them.
+func (d *DB) Recount(ctx context.Context, tenantID string) (Recount, error) {
+	r, err := d.recount(ctx, tenantID)
+	return r, wrap("recount", err)
+}
+
+func (d *DB) recount(ctx context.Context, tenantID string) (r Recount, err error) {
+	tx, err := d.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one snapshot for both
+	if err != nil {
+		return r, err
+	}
+	defer func() { _ = tx.Rollback() }()
+	r.Kept, err = sums(ctx, tx, tenantID, `SELECT kind, sum(n) FROM ledger WHERE tenant_id = $1 GROUP BY kind
+		UNION ALL SELECT state, sum(n) FROM state_counts WHERE tenant_id = $1 GROUP BY state`)
+	if err != nil {
+		return r, err
+	}
+	r.Rows, err = sums(ctx, tx, tenantID, `SELECT state, count(*) FROM subscribers WHERE tenant_id = $1 GROUP BY state
+		UNION ALL SELECT 'new', count(*) FROM subscribers WHERE tenant_id = $1
+		UNION ALL SELECT 'repeated', (SELECT count(*) FROM subscribers s JOIN consents c ON c.subscriber_id = s.id WHERE s.tenant_id = $1)
+			- (SELECT count(*) FROM subscribers WHERE tenant_id = $1)`)
+	return r, err
+}
