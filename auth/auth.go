@@ -1,0 +1,129 @@
+// Package auth knows people: their passwords, the tenants that they belong to,
+// and the sessions in which they are signed in.
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"gatepost/db"
+)
+
+var (
+	// ErrCredentials says that the address is unknown or the password wrong,
+	// and never which.
+	ErrCredentials = errors.New("the address or the password is wrong")
+	// ErrSetUp says that there is a user already, so that there is nothing to set up.
+	ErrSetUp = errors.New("there is a user already")
+	// ErrSetupLink says that a set-up link was used, replaced, or has expired.
+	ErrSetupLink = errors.New("this set-up link does not work any more")
+)
+
+// BrakeError says that there were too many wrong passwords.
+type BrakeError struct {
+	Wait time.Duration // until the next try
+}
+
+// Error says how long to wait.
+func (e *BrakeError) Error() string {
+	return fmt.Sprintf("too many wrong passwords: wait %s", e.Wait.Round(time.Second))
+}
+
+// FieldErrors says what is wrong with a form, in a sentence for each field:
+// email, password, current, slug, name, tenant.
+type FieldErrors map[string]string
+
+// Error returns all sentences.
+func (e FieldErrors) Error() string {
+	var all []string
+	for _, field := range slices.Sorted(maps.Keys(e)) {
+		all = append(all, e[field])
+	}
+	return strings.Join(all, " ")
+}
+
+// check adds the sentence of a field, if there is one.
+func (e FieldErrors) check(field, text string) {
+	if text != "" {
+		e[field] = text
+	}
+}
+
+// err is nil when nothing is wrong.
+func (e FieldErrors) err() error {
+	if len(e) == 0 {
+		return nil
+	}
+	return e
+}
+
+// Store is where people are kept; *db.DB is one. Its methods answer what those
+// of *db.DB say.
+type Store interface {
+	User(ctx context.Context, id string) (db.User, error)
+	UserByEmail(ctx context.Context, email string) (db.User, error)
+	Users(ctx context.Context) ([]db.UserTenants, error)
+	CreateUser(ctx context.Context, u db.User, tenantID string) error
+	ChangePassword(ctx context.Context, userID, old, hash string, now time.Time) (db.User, error)
+	RehashPassword(ctx context.Context, userID, old, hash string) error
+
+	Tenants(ctx context.Context) ([]db.Tenant, error)
+	TenantsOf(ctx context.Context, userID string) ([]db.Tenant, error)
+	TenantBySlug(ctx context.Context, slug string) (db.Tenant, error)
+	Member(ctx context.Context, userID, tenantID string) (db.Tenant, error)
+	CreateTenant(ctx context.Context, t db.Tenant, n db.FirstNewsletter) error
+	AddMember(ctx context.Context, userID, tenantID string, now time.Time) error
+	OfferSetup(ctx context.Context, hash string, expires time.Time) error
+	SetupOffered(ctx context.Context, hash string, now time.Time) error
+	Setup(ctx context.Context, hash string, t db.Tenant, n db.FirstNewsletter, u db.User) error
+
+	UpdateBrakes(ctx context.Context, now time.Time, keys []string, change func(map[string]db.Brake) []db.Brake) error
+}
+
+// People checks passwords and keeps users and tenants. Its methods are safe for
+// concurrent use, by any number of processes on the same store.
+type People struct {
+	store  Store
+	hasher *hasher
+	now    func() time.Time
+}
+
+// NewPeople returns the people in the store. The clock now is time.Now when nil.
+func NewPeople(store Store, now func() time.Time) *People {
+	if now == nil {
+		now = time.Now
+	}
+	return &People{store: store, hasher: newHasher(), now: now}
+}
+
+// NewToken returns a new random token: 32 bytes, in a form that fits a cookie
+// and a URL.
+func NewToken() string {
+	b := make([]byte, tokenBytes)
+	_, _ = rand.Read(b) // never fails
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// EqualTokens compares two tokens in a time that tells nothing about them. An
+// empty one equals none.
+func EqualTokens(a, b string) bool {
+	return a != "" && b != "" && subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
+}
+
+const tokenBytes = 32
+
+// digest is what is stored of a secret.
+func digest(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}

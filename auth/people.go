@@ -1,0 +1,360 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/mail"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"gatepost/db"
+)
+
+const (
+	emailMaxBytes = 254
+	nameMaxChars  = 80
+	setupFor      = 24 * time.Hour
+)
+
+var slugs = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$`)
+
+// Login returns the user with the given address and password. It gives
+// ErrCredentials, after the same work, for an unknown address and a wrong
+// password, and a *BrakeError when there were too many of these. The ip is
+// where the guess comes from.
+func (p *People) Login(ctx context.Context, email, password, ip string) (db.User, error) {
+	email = fold(email)
+	g := loginGuess(email, ip)
+	counted, err := p.count(ctx, g)
+	if err != nil {
+		return db.User{}, err
+	}
+	user, err := p.store.UserByEmail(ctx, email)
+	if errors.Is(err, db.ErrNotFound) {
+		user = db.User{PasswordHash: dummyHash}
+	} else if err != nil {
+		return db.User{}, err
+	}
+	ok, outdated, err := p.hasher.check(ctx, password, user.PasswordHash)
+	if err != nil {
+		return db.User{}, err
+	}
+	if !ok || user.ID == "" {
+		return db.User{}, ErrCredentials
+	}
+	if err := p.forgive(ctx, g, counted); err != nil {
+		return db.User{}, err
+	}
+	if outdated {
+		return p.rehash(ctx, user, password)
+	}
+	return user, nil
+}
+
+// rehash hashes the password anew, with today's parameters.
+func (p *People) rehash(ctx context.Context, user db.User, password string) (db.User, error) {
+	hash, err := p.hasher.hash(ctx, password)
+	if err != nil {
+		return db.User{}, err
+	}
+	if err := p.store.RehashPassword(ctx, user.ID, user.PasswordHash, hash); err != nil {
+		return db.User{}, err
+	}
+	user.PasswordHash = hash
+	return user, nil
+}
+
+// ChangePassword replaces the user's own password and ends all their sessions:
+// sign the one at hand in again with the user that comes back. It gives
+// FieldErrors (current, password) and, after too many guesses, a *BrakeError.
+func (p *People) ChangePassword(ctx context.Context, userID, current, password string) (db.User, error) {
+	user, err := p.store.User(ctx, userID)
+	if err != nil {
+		return db.User{}, err
+	}
+	if text := checkPassword(password, user.Email); text != "" {
+		return db.User{}, FieldErrors{"password": text}
+	}
+	g := guess{others: []brake{confirmBrake(userID)}}
+	counted, err := p.count(ctx, g)
+	if err != nil {
+		return db.User{}, err
+	}
+	ok, _, err := p.hasher.check(ctx, current, user.PasswordHash)
+	if err != nil {
+		return db.User{}, err
+	}
+	if !ok {
+		return db.User{}, FieldErrors{"current": "This is not your current password."}
+	}
+	if err := p.forgive(ctx, g, counted); err != nil {
+		return db.User{}, err
+	}
+	user, err = p.replacePassword(ctx, user, user.PasswordHash, password)
+	if errors.Is(err, db.ErrLost) {
+		return db.User{}, FieldErrors{"current": "Your password was changed somewhere else just now."}
+	}
+	return user, err
+}
+
+// SetPassword gives the user a new password, ends all their sessions and
+// releases the brakes on the account. An unknown address gives db.ErrNotFound.
+func (p *People) SetPassword(ctx context.Context, email, password string) error {
+	user, err := p.UserByEmail(ctx, email)
+	if err != nil {
+		return err
+	}
+	if text := checkPassword(password, user.Email); text != "" {
+		return FieldErrors{"password": text}
+	}
+	if _, err := p.replacePassword(ctx, user, "", password); err != nil {
+		return err
+	}
+	return p.release(ctx, accountBrake(user.Email), confirmBrake(user.ID))
+}
+
+func (p *People) replacePassword(ctx context.Context, user db.User, old, password string) (db.User, error) {
+	hash, err := p.hasher.hash(ctx, password)
+	if err != nil {
+		return db.User{}, err
+	}
+	return p.store.ChangePassword(ctx, user.ID, old, hash, p.now())
+}
+
+// UserByEmail returns the user with the given address, however its letters are
+// cased, or db.ErrNotFound.
+func (p *People) UserByEmail(ctx context.Context, email string) (db.User, error) {
+	return p.store.UserByEmail(ctx, fold(email))
+}
+
+// Users returns all users with their tenants, by address.
+func (p *People) Users(ctx context.Context) ([]db.UserTenants, error) { return p.store.Users(ctx) }
+
+// Tenants returns all tenants, by slug.
+func (p *People) Tenants(ctx context.Context) ([]db.Tenant, error) { return p.store.Tenants(ctx) }
+
+// TenantsOf returns the tenants that the user belongs to, by name.
+func (p *People) TenantsOf(ctx context.Context, userID string) ([]db.Tenant, error) {
+	return p.store.TenantsOf(ctx, userID)
+}
+
+// Member returns the tenant when the user belongs to it, or db.ErrNotFound.
+func (p *People) Member(ctx context.Context, userID, tenantID string) (db.Tenant, error) {
+	return p.store.Member(ctx, userID, tenantID)
+}
+
+// AddTenant makes a tenant, with a first newsletter. An empty name is made from
+// the slug. It gives FieldErrors (slug, name).
+func (p *People) AddTenant(ctx context.Context, slug, name string) (db.Tenant, error) {
+	slug, name = strings.TrimSpace(slug), strings.TrimSpace(name)
+	if name == "" {
+		name = nameOf(slug)
+	}
+	wrong := FieldErrors{}
+	wrong.check("slug", checkSlug(slug))
+	wrong.check("name", checkName(name))
+	if err := wrong.err(); err != nil {
+		return db.Tenant{}, err
+	}
+	t := p.tenant(slug, name)
+	return t, slugTaken(p.store.CreateTenant(ctx, t, firstNewsletter(t)))
+}
+
+// AddUser makes a user who belongs to the tenant with the given slug. Somebody
+// who is there already becomes a member of that tenant too, and keeps their
+// password. It gives FieldErrors (email, password, tenant).
+func (p *People) AddUser(ctx context.Context, email, tenantSlug, password string) (db.User, error) {
+	address, text := parseEmail(email)
+	if text != "" {
+		return db.User{}, FieldErrors{"email": text}
+	}
+	tenant, err := p.store.TenantBySlug(ctx, tenantSlug)
+	if errors.Is(err, db.ErrNotFound) {
+		return db.User{}, FieldErrors{"tenant": fmt.Sprintf("There is no tenant %q.", tenantSlug)}
+	} else if err != nil {
+		return db.User{}, err
+	}
+	user, err := p.store.UserByEmail(ctx, address)
+	switch {
+	case err == nil:
+		return user, p.addMember(ctx, user, tenant)
+	case !errors.Is(err, db.ErrNotFound):
+		return db.User{}, err
+	}
+	return p.addUser(ctx, address, password, tenant)
+}
+
+func (p *People) addMember(ctx context.Context, user db.User, tenant db.Tenant) error {
+	err := p.store.AddMember(ctx, user.ID, tenant.ID, p.now())
+	if errors.Is(err, db.ErrConflict) {
+		return FieldErrors{"email": fmt.Sprintf("%s belongs to %s already.", user.Email, tenant.Slug)}
+	}
+	return err
+}
+
+func (p *People) addUser(ctx context.Context, email, password string, tenant db.Tenant) (db.User, error) {
+	if text := checkPassword(password, email); text != "" {
+		return db.User{}, FieldErrors{"password": text}
+	}
+	user, err := p.user(ctx, email, password)
+	if err != nil {
+		return db.User{}, err
+	}
+	err = p.store.CreateUser(ctx, user, tenant.ID)
+	if errors.Is(err, db.ErrConflict) {
+		return db.User{}, FieldErrors{"email": "Somebody with this address was added just now."}
+	}
+	return user, err
+}
+
+// SetupLink returns the token of a new link with which the first tenant and
+// user are made. It works for a day, and takes the place of earlier ones. When
+// there is a user already it gives ErrSetUp.
+func (p *People) SetupLink(ctx context.Context) (token string, err error) {
+	token = NewToken()
+	err = p.store.OfferSetup(ctx, digest(token), p.now().Add(setupFor))
+	if errors.Is(err, db.ErrConflict) {
+		return "", ErrSetUp
+	} else if err != nil {
+		return "", err
+	}
+	return token, nil
+}
+
+// CheckSetup gives ErrSetupLink when the token does not work, or not any more.
+func (p *People) CheckSetup(ctx context.Context, token string) error {
+	return brokenLink(p.store.SetupOffered(ctx, digest(token), p.now()))
+}
+
+// SetupForm is what the first user says.
+type SetupForm struct {
+	TenantName string
+	TenantSlug string
+	Email      string
+	Password   string
+}
+
+// Setup makes the first tenant and user, once. It gives FieldErrors (name, slug,
+// email, password), and ErrSetupLink when the token does not work.
+func (p *People) Setup(ctx context.Context, token string, form SetupForm) (db.User, db.Tenant, error) {
+	if err := p.CheckSetup(ctx, token); err != nil {
+		return db.User{}, db.Tenant{}, err
+	}
+	form, err := form.check()
+	if err != nil {
+		return db.User{}, db.Tenant{}, err
+	}
+	tenant := p.tenant(form.TenantSlug, form.TenantName)
+	user, err := p.user(ctx, form.Email, form.Password)
+	if err != nil {
+		return db.User{}, db.Tenant{}, err
+	}
+	err = p.store.Setup(ctx, digest(token), tenant, firstNewsletter(tenant), user)
+	if err := brokenLink(slugTaken(err)); err != nil {
+		return db.User{}, db.Tenant{}, err
+	}
+	return user, tenant, nil
+}
+
+// check returns the form in its stored shape, or what is wrong with it.
+func (f SetupForm) check() (SetupForm, error) {
+	wrong := FieldErrors{}
+	f.TenantName, f.TenantSlug = strings.TrimSpace(f.TenantName), strings.TrimSpace(f.TenantSlug)
+	email, text := parseEmail(f.Email)
+	f.Email = email
+	wrong.check("email", text)
+	wrong.check("name", checkName(f.TenantName))
+	wrong.check("slug", checkSlug(f.TenantSlug))
+	wrong.check("password", checkPassword(f.Password, email))
+	return f, wrong.err()
+}
+
+func (p *People) tenant(slug, name string) db.Tenant {
+	return db.Tenant{ID: db.NewID(), Slug: slug, Name: name, CreatedAt: p.stamp()}
+}
+
+func (p *People) user(ctx context.Context, email, password string) (db.User, error) {
+	hash, err := p.hasher.hash(ctx, password)
+	if err != nil {
+		return db.User{}, err
+	}
+	now := p.stamp()
+	return db.User{ID: db.NewID(), Email: email, PasswordHash: hash, CreatedAt: now, PasswordChangedAt: now}, nil
+}
+
+// stamp is the time as it is stored, so that what is made equals what is read.
+func (p *People) stamp() time.Time { return time.UnixMilli(p.now().UnixMilli()) }
+
+func firstNewsletter(t db.Tenant) db.FirstNewsletter {
+	name := t.Name + " Weekly"
+	return db.FirstNewsletter{
+		Slug:    t.Slug + "-weekly",
+		Name:    name,
+		Consent: "I want to receive " + name + " by e-mail. I can unsubscribe at any time.",
+	}
+}
+
+func slugTaken(err error) error {
+	if errors.Is(err, db.ErrConflict) {
+		return FieldErrors{"slug": "This short name is taken."}
+	}
+	return err
+}
+
+func brokenLink(err error) error {
+	if errors.Is(err, db.ErrNotFound) {
+		return ErrSetupLink
+	}
+	return err
+}
+
+// fold is an address as it is stored and looked up.
+func fold(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+
+// parseEmail returns the address as it is stored, or what is wrong with it.
+func parseEmail(email string) (address, wrong string) {
+	email = fold(email)
+	a, err := mail.ParseAddress(email)
+	switch {
+	case email == "":
+		return "", "An e-mail address is needed."
+	case err != nil || a.Name != "" || a.Address != email:
+		return "", "This does not look like an e-mail address."
+	case len(email) > emailMaxBytes:
+		return "", fmt.Sprintf("This e-mail address is too long: at most %d bytes.", emailMaxBytes)
+	}
+	return email, ""
+}
+
+func checkSlug(slug string) string {
+	if slugs.MatchString(slug) {
+		return ""
+	}
+	return "A short name has 2 to 63 lower-case letters, digits and hyphens, with no hyphen at its ends."
+}
+
+func checkName(name string) string {
+	switch {
+	case name == "":
+		return "A name is needed."
+	case utf8.RuneCountInString(name) > nameMaxChars:
+		return fmt.Sprintf("This name is too long: at most %d characters.", nameMaxChars)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, isControl):
+		return "This name has characters that cannot be shown."
+	}
+	return ""
+}
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+// nameOf makes a name from a slug: contoso-labs is Contoso Labs.
+func nameOf(slug string) string {
+	words := strings.FieldsFunc(slug, func(r rune) bool { return r == '-' })
+	for i, w := range words {
+		words[i] = strings.ToUpper(w[:1]) + w[1:]
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,168 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// Tenant is a customer organisation.
+type Tenant struct {
+	ID        string
+	Slug      string
+	Name      string
+	CreatedAt time.Time
+}
+
+// FirstNewsletter is the newsletter that a tenant is born with.
+type FirstNewsletter struct {
+	Slug    string
+	Name    string
+	Consent string // the words that a reader agrees to
+}
+
+const tenantColumns = `t.id, t.slug, t.name, t.created_at`
+
+func scanTenant(r scanner) (Tenant, error) {
+	var t Tenant
+	var created int64
+	err := r.Scan(&t.ID, &t.Slug, &t.Name, &created)
+	t.CreatedAt = fromMillis(created)
+	return t, err
+}
+
+// Tenants returns all tenants, by slug.
+func (d *DB) Tenants(ctx context.Context) ([]Tenant, error) {
+	return d.tenants(ctx, `SELECT `+tenantColumns+` FROM tenants t ORDER BY t.slug`)
+}
+
+// TenantsOf returns the tenants that the user belongs to, by name.
+func (d *DB) TenantsOf(ctx context.Context, userID string) ([]Tenant, error) {
+	return d.tenants(ctx,
+		`SELECT `+tenantColumns+` FROM tenants t JOIN memberships m ON m.tenant_id = t.id
+		WHERE m.user_id = $1 ORDER BY t.name, t.slug`, userID)
+}
+
+func (d *DB) tenants(ctx context.Context, query string, args ...any) ([]Tenant, error) {
+	tenants, err := collect(ctx, d.read, scanTenant, query, args...)
+	return tenants, wrap("tenants", err)
+}
+
+// TenantBySlug returns the tenant with the given slug, or ErrNotFound.
+func (d *DB) TenantBySlug(ctx context.Context, slug string) (Tenant, error) {
+	t, err := scanTenant(d.read.QueryRowContext(ctx,
+		`SELECT `+tenantColumns+` FROM tenants t WHERE t.slug = $1`, slug))
+	return t, wrap("tenant by slug", err)
+}
+
+// Member returns the tenant when the user belongs to it, or ErrNotFound.
+func (d *DB) Member(ctx context.Context, userID, tenantID string) (Tenant, error) {
+	t, err := scanTenant(d.read.QueryRowContext(ctx,
+		`SELECT `+tenantColumns+` FROM tenants t JOIN memberships m ON m.tenant_id = t.id
+		WHERE t.id = $2 AND m.user_id = $1`, userID, tenantID))
+	return t, wrap("member", err)
+}
+
+// CreateTenant stores a new tenant and its first newsletter. A slug that is
+// taken, the tenant's or the newsletter's, gives ErrConflict.
+func (d *DB) CreateTenant(ctx context.Context, t Tenant, n FirstNewsletter) error {
+	return wrap("create tenant", d.tx(ctx, func(tx *sql.Tx) error {
+		return insertTenant(ctx, tx, t, n)
+	}))
+}
+
+func insertTenant(ctx context.Context, tx *sql.Tx, t Tenant, n FirstNewsletter) error {
+	_, err := tx.ExecContext(ctx,
+		`INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $2, $3, $4)`,
+		t.ID, t.Slug, t.Name, millis(t.CreatedAt))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx,
+		`INSERT INTO newsletters (id, tenant_id, slug, name, consent, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		NewID(), t.ID, n.Slug, n.Name, n.Consent, millis(t.CreatedAt))
+	return err
+}
+
+// AddMember makes the user a member of the tenant. Who is one already gives
+// ErrConflict.
+func (d *DB) AddMember(ctx context.Context, userID, tenantID string, now time.Time) error {
+	return wrap("add member", d.tx(ctx, func(tx *sql.Tx) error {
+		return insertMembership(ctx, tx, userID, tenantID, now)
+	}))
+}
+
+func insertMembership(ctx context.Context, tx *sql.Tx, userID, tenantID string, now time.Time) error {
+	_, err := tx.ExecContext(ctx,
+		`INSERT INTO memberships (user_id, tenant_id, created_at) VALUES ($1, $2, $3)`,
+		userID, tenantID, millis(now))
+	return err
+}
+
+// RemoveMember ends the user's membership in the tenant. Who isn't a member
+// gives ErrNotFound.
+func (d *DB) RemoveMember(ctx context.Context, userID, tenantID string) error {
+	res, err := d.write.ExecContext(ctx,
+		`DELETE FROM memberships WHERE user_id = $1 AND tenant_id = $2`, userID, tenantID)
+	return wrap("remove member", changed(res, err, ErrNotFound))
+}
+
+// OfferSetup replaces all set-up links by the one whose token has the given
+// hash. When there is a user already it gives ErrConflict.
+func (d *DB) OfferSetup(ctx context.Context, hash string, expires time.Time) error {
+	return wrap("offer set-up", d.tx(ctx, func(tx *sql.Tx) error {
+		if err := noUser(ctx, tx); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM setup_links`); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx,
+			`INSERT INTO setup_links (secret_hash, expires_at) VALUES ($1, $2)`, hash, millis(expires))
+		return err
+	}))
+}
+
+// SetupOffered reports whether the set-up link works: otherwise ErrNotFound.
+func (d *DB) SetupOffered(ctx context.Context, hash string, now time.Time) error {
+	var one int
+	return wrap("set-up link", d.read.QueryRowContext(ctx,
+		`SELECT 1 FROM setup_links WHERE secret_hash = $1 AND expires_at > $2 AND NOT EXISTS (SELECT 1 FROM users)`,
+		hash, millis(now)).Scan(&one))
+}
+
+// Setup uses up the set-up link and stores the first tenant, its newsletter and
+// its user, or nothing at all. A link that is unknown, used or expired, and one
+// that is left when there is a user already, gives ErrNotFound; a slug that is
+// taken gives ErrConflict.
+func (d *DB) Setup(ctx context.Context, hash string, t Tenant, n FirstNewsletter, u User) error {
+	return wrap("set up", d.tx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx,
+			`DELETE FROM setup_links WHERE secret_hash = $1 AND expires_at > $2`, hash, millis(u.CreatedAt))
+		if err := changed(res, err, ErrNotFound); err != nil {
+			return err
+		}
+		if err := noUser(ctx, tx); errors.Is(err, ErrConflict) {
+			return ErrNotFound
+		} else if err != nil {
+			return err
+		}
+		if err := insertTenant(ctx, tx, t, n); err != nil {
+			return err
+		}
+		return insertUser(ctx, tx, u, t.ID)
+	}))
+}
+
+// noUser gives ErrConflict when there is a user.
+func noUser(ctx context.Context, tx *sql.Tx) error {
+	var n int
+	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM users`).Scan(&n); err != nil {
+		return err
+	}
+	if n > 0 {
+		return ErrConflict
+	}
+	return nil
+}
