@@ -168,16 +168,18 @@ func TestFindReadsFurtherPages(t *testing.T) {
 
 func TestFindGivesUpOnPagesWithoutEnd(t *testing.T) {
 	const page = `{"done":false,"nextRecordsUrl":"/services/data/v67.0/query/01g000000000001-2000","records":[]}`
+	pages := 0
 	c, _, _ := open(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
+			pages++
 			io.WriteString(w, page)
 			return
 		}
 		io.WriteString(w, `{"compositeResponse":[{"httpStatusCode":200,"referenceId":"p0","body":`+page+`}]}`)
 	}, Options{})
 	_, err := c.Find(t.Context(), []string{"ada@example.com"})
-	if f := failure(t, err); f.Class != crm.Recorded || f.Code != TooManyMatches {
-		t.Errorf("failure %+v", f)
+	if f := failure(t, err); f.Class != crm.Recorded || f.Code != TooManyMatches || pages != maxPages {
+		t.Errorf("failure %+v after %d pages", f, pages)
 	}
 }
 
