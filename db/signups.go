@@ -107,12 +107,16 @@ func (b *book) close() {
 // enter stores one sign-up. Its own failure stands in the answer; an error means
 // that the transaction is of no more use.
 func (b *book) enter(ctx context.Context, s SignUp) (SignedUp, error) {
+	wording, err := b.wording(ctx, s.Consent)
+	if err != nil {
+		return SignedUp{}, err
+	}
 	if _, err := b.tx.ExecContext(ctx, `SAVEPOINT sign_up`); err != nil {
 		return SignedUp{}, err
 	}
-	id, known, err := b.store(ctx, s)
+	id, known, err := b.store(ctx, s, wording)
 	if err != nil {
-		_, undo := b.tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT sign_up`)
+		_, undo := b.tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT sign_up; RELEASE SAVEPOINT sign_up`)
 		return SignedUp{Err: wrap("store a sign-up", err)}, undo
 	}
 	if _, err := b.tx.ExecContext(ctx, `RELEASE SAVEPOINT sign_up`); err != nil {
@@ -127,14 +131,10 @@ func (b *book) enter(ctx context.Context, s SignUp) (SignedUp, error) {
 	return SignedUp{ID: id}, nil
 }
 
-func (b *book) store(ctx context.Context, s SignUp) (id string, known bool, err error) {
+func (b *book) store(ctx context.Context, s SignUp, wording string) (id string, known bool, err error) {
 	fresh, at := NewID(), millis(s.At)
 	err = b.subscribers.QueryRowContext(ctx,
 		fresh, s.TenantID, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, at).Scan(&id)
-	if err != nil {
-		return "", false, err
-	}
-	wording, err := b.wording(ctx, s.Consent)
 	if err != nil {
 		return "", false, err
 	}

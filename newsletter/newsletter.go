@@ -1,0 +1,186 @@
+// Package newsletter takes readers from the public form to "stored, and ready to
+// be delivered", and finds them again.
+package newsletter
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"gatepost/db"
+)
+
+var (
+	// ErrBusy says that more sign-ups arrive than can be stored, or that none are
+	// taken any more. The reader is to try again shortly.
+	ErrBusy = errors.New("too many sign-ups at once")
+	// ErrInvalid says that a form was not checked before.
+	ErrInvalid = errors.New("the form is not in order")
+)
+
+// Source is the way by which a sign-up came.
+type Source string
+
+// The sources.
+const (
+	FromForm Source = "form"
+	FromAPI  Source = "api"
+	FromTest Source = "test" // an admin tries it
+)
+
+// Store keeps newsletters and subscribers. *db.DB is one.
+type Store interface {
+	NewsletterBySlug(ctx context.Context, slug string) (db.Newsletter, error)
+	Newsletters(ctx context.Context, tenantID string) ([]db.Newsletter, error)
+	AddSignUps(ctx context.Context, signUps []db.SignUp) ([]db.SignedUp, error)
+	Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error)
+	Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (db.SubscriberPage, error)
+	Pause(ctx context.Context, tenantID string) (db.Pause, error)
+	Sums(ctx context.Context, tenantID string) (db.Sums, error)
+	Recount(ctx context.Context, tenantID string) (db.Recount, error)
+}
+
+// Config is what New needs.
+type Config struct {
+	Store Store
+	Wake  func(tenantID string) // called after sign-ups of a tenant were stored; may be nil
+	Log   *slog.Logger          // may be nil
+}
+
+// Service takes sign-ups and finds subscribers. Its methods are safe for
+// concurrent use.
+type Service struct {
+	store Store
+	wake  func(tenantID string)
+	log   *slog.Logger
+	now   func() time.Time
+
+	queue  chan *request
+	mu     sync.RWMutex // held for writing to close, for reading to queue
+	closed bool
+}
+
+// New returns a Service. Sign-ups are stored while its Run runs.
+func New(c Config) *Service {
+	s := &Service{store: c.Store, wake: c.Wake, log: c.Log, now: time.Now, queue: make(chan *request, queueSize)}
+	if s.wake == nil {
+		s.wake = func(string) {}
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	return s
+}
+
+// BySlug returns the newsletter with the given public name, or db.ErrNotFound.
+func (s *Service) BySlug(ctx context.Context, slug string) (db.Newsletter, error) {
+	return s.store.NewsletterBySlug(ctx, slug)
+}
+
+// OfTenant returns the tenant's newsletters by name.
+func (s *Service) OfTenant(ctx context.Context, tenantID string) ([]db.Newsletter, error) {
+	return s.store.Newsletters(ctx, tenantID)
+}
+
+// SignUp stores what a reader sent, and returns the subscriber's id once it is on
+// disk. An address that is there already is answered like a new one. It returns
+// ErrInvalid for a form that Check would not pass, ErrBusy when there is too
+// much to do, and the context's error when that ends first; the sign-up may be
+// stored all the same then.
+func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Form, source Source) (subscriberID string, err error) {
+	clean, problems := f.Check()
+	if len(problems) > 0 {
+		return "", ErrInvalid
+	}
+	return s.write(ctx, db.SignUp{
+		TenantID: n.TenantID, NewsletterID: n.ID,
+		Email: clean.Email, EmailKey: strings.ToLower(clean.Email),
+		FirstName: clean.FirstName, LastName: clean.LastName,
+		Consent: n.Consent, Source: string(source), At: s.now(),
+	})
+}
+
+// Subscriber returns the tenant's subscriber with the given id, or db.ErrNotFound.
+func (s *Service) Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error) {
+	return s.store.Subscriber(ctx, tenantID, id)
+}
+
+// Status is a subscriber, and why it is not in the CRM yet.
+type Status struct {
+	db.Subscriber
+	Why     string    // a code of crm's; empty when there is nothing to tell
+	Said    string    // what the CRM said to it, or nothing
+	NextTry time.Time // of a waiting subscriber
+}
+
+// Status returns the tenant's subscriber with the given id, and why it waits or
+// needs attention, or db.ErrNotFound.
+func (s *Service) Status(ctx context.Context, tenantID, id string) (Status, error) {
+	sub, err := s.store.Subscriber(ctx, tenantID, id)
+	if err != nil {
+		return Status{}, err
+	}
+	p, err := s.store.Pause(ctx, tenantID)
+	if err != nil {
+		return Status{}, err
+	}
+	return status(sub, p), nil
+}
+
+func status(sub db.Subscriber, p db.Pause) Status {
+	st := Status{Subscriber: sub}
+	st.Why, st.Said, st.NextTry = sub.Why(p)
+	return st
+}
+
+// Query asks for a page of subscribers. Without a Search the newest come first,
+// with one the order is that of the addresses.
+type Query struct {
+	Search string   // how the address begins
+	State  db.State // any when empty
+	After  string   // id of the last subscriber on the page before, if any
+	Before string   // id of the first subscriber on the page after, if any; not with After
+	Limit  int      // 50 when zero
+}
+
+// Page is a page of subscribers, and whether there are more on either side of it.
+type Page struct {
+	Rows           []Status
+	Previous, Next bool
+}
+
+// Subscribers returns a page of the tenant's subscribers.
+func (s *Service) Subscribers(ctx context.Context, tenantID string, q Query) (Page, error) {
+	if q.Limit == 0 {
+		q.Limit = 50
+	}
+	found, err := s.store.Subscribers(ctx, tenantID, db.SubscriberQuery{
+		Prefix: strings.ToLower(strings.TrimSpace(q.Search)), State: q.State,
+		After: q.After, Before: q.Before, Limit: q.Limit,
+	})
+	if err != nil {
+		return Page{}, err
+	}
+	p, err := s.store.Pause(ctx, tenantID)
+	if err != nil {
+		return Page{}, err
+	}
+	page := Page{Previous: found.Previous, Next: found.Next}
+	for _, sub := range found.Rows {
+		page.Rows = append(page.Rows, status(sub, p))
+	}
+	return page, nil
+}
+
+// Sums says what the tenant received, and where it is now.
+func (s *Service) Sums(ctx context.Context, tenantID string) (db.Sums, error) {
+	return s.store.Sums(ctx, tenantID)
+}
+
+// Recount counts the tenant's rows, and tells them from what was kept.
+func (s *Service) Recount(ctx context.Context, tenantID string) (db.Recount, error) {
+	return s.store.Recount(ctx, tenantID)
+}
