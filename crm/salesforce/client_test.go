@@ -287,6 +287,24 @@ func TestBatchIsWhatOneCallTakes(t *testing.T) {
 	}
 }
 
+func TestAClientMayBeShared(t *testing.T) {
+	c, _, _ := open(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Sforce-Limit-Info", "api-usage=1/2")
+		answering(200, none)(w, r)
+	}, Options{})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if _, err := c.Find(t.Context(), []string{"ada@example.com"}); err != nil {
+				t.Error(err)
+			}
+			c.Usage()
+			c.Target()
+		})
+	}
+	all.Wait()
+}
+
 // decodeComposite reads what was sent in a Composite call.
 func decodeComposite(t *testing.T, r *http.Request) (parts []sentPart) {
 	t.Helper()

@@ -184,6 +184,28 @@ func TestAConnectionCutWhileIdleNeverRepeatsAWrite(t *testing.T) {
 	}
 }
 
+func TestAStreamCutOffNeverRepeatsAWrite(t *testing.T) {
+	var writes atomic.Int32
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 {
+			t.Errorf("came by %s", r.Proto)
+		}
+		io.Copy(io.Discard, r.Body)
+		writes.Add(1)
+		panic(http.ErrAbortHandler)
+	}))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	c := clientOf(t, srv.URL, srv.Client().Transport, Options{})
+	for n := range int32(2) {
+		_, err := c.Create(t.Context(), one())
+		if f := failure(t, err); !f.Unknown || writes.Load() != n+1 {
+			t.Errorf("%d writes, failure %+v", writes.Load(), f)
+		}
+	}
+}
+
 func TestAWriteThatTakesTooLongIsUnknown(t *testing.T) {
 	// The clock is synctest's: nobody waits a minute.
 	for name, test := range map[string]struct {
