@@ -1,0 +1,218 @@
+package auth
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gatepost/db"
+)
+
+// guessAt guesses wrong n times, all from different addresses when the format
+// has a place for the number.
+func guessAt(t *testing.T, p *People, email, ip string, n int) (refused int) {
+	t.Helper()
+	for i := range n {
+		from := ip
+		if len(ip) > 0 && ip[len(ip)-1] == '.' {
+			from = fmt.Sprintf("%s%d", ip, i)
+		}
+		_, err := p.Login(t.Context(), email, "a fence of old elm", from)
+		switch {
+		case braked(err) > 0:
+			refused++
+		case err != ErrCredentials:
+			t.Fatal(err)
+		}
+	}
+	return refused
+}
+
+func TestAccountBrake(t *testing.T) {
+	for _, who := range []string{email, "joan@contoso.example"} {
+		t.Run(who, func(t *testing.T) {
+			p, _, c, _ := contoso(t)
+			if n := guessAt(t, p, who, "198.51.100.", 10); n != 5 {
+				t.Errorf("%d of 10 guesses from as many addresses refused", n)
+			}
+			_, err := p.Login(t.Context(), who, password, home)
+			if braked(err) != brakeBase {
+				t.Errorf("even the right password has to wait: %v", err)
+			}
+			c.add(brakeBase)
+			if n := guessAt(t, p, who, "198.51.100.", 2); n != 1 {
+				t.Errorf("%d of 2 guesses refused after the wait", n)
+			}
+		})
+	}
+}
+
+// The wait grows, to five minutes and not beyond, and is forgotten after a
+// quiet hour.
+func TestBrakeGrowsAndEnds(t *testing.T) {
+	p, _, c, _ := contoso(t)
+	var longest time.Duration
+	for range 60 {
+		_, err := p.Login(t.Context(), email, "a fence of old elm", home)
+		wait := braked(err)
+		longest = max(longest, wait)
+		c.add(wait)
+	}
+	if longest != 5*time.Minute {
+		t.Errorf("longest wait %s", longest)
+	}
+	c.add(brakeQuiet)
+	if n := guessAt(t, p, email, home, 5); n != 0 {
+		t.Errorf("%d guesses refused after a quiet hour", n)
+	}
+}
+
+func TestNetworkBrake(t *testing.T) {
+	p, _, _, _ := contoso(t)
+	spray := func(ip string) (refused int) {
+		for i := range 30 {
+			refused += guessAt(t, p, fmt.Sprintf("somebody%d@%s.example", i, ip), ip, 1)
+		}
+		return refused
+	}
+	if n := spray(home); n != 10 {
+		t.Errorf("%d of 30 guesses at as many accounts refused", n)
+	}
+	if n := guessAt(t, p, "last@contoso.example", "::ffff:"+home, 1); n != 1 {
+		t.Error("the same address written as IPv6 has other brakes")
+	}
+	if n := guessAt(t, p, "last@contoso.example", "192.0.2.77", 1); n != 0 {
+		t.Error("another address is braked too")
+	}
+	if n := spray("2001:db8:1:2::1"); n != 10 {
+		t.Errorf("IPv6: %d of 30 refused", n)
+	}
+	if n := guessAt(t, p, "last@contoso.example", "2001:db8:1:2:ffff::9", 1); n != 1 {
+		t.Error("another address of the same /64 is not braked")
+	}
+	if n := guessAt(t, p, "last@contoso.example", "2001:db8:1:3::1", 1); n != 0 {
+		t.Error("another /64 is braked too")
+	}
+}
+
+// A botnet that guesses one account does not keep its owner out, nor does a
+// neighbour behind the same address who guesses other accounts.
+func TestOwnerGetsIn(t *testing.T) {
+	p, _, c, _ := contoso(t)
+	mustLogin(t, p, home)
+	guessAt(t, p, email, "198.51.100.", 50)
+	for i := range 40 {
+		guessAt(t, p, fmt.Sprintf("somebody%d@contoso.example", i), home, 1)
+	}
+	if _, err := p.Login(t.Context(), email, password, "203.0.113.9"); braked(err) == 0 {
+		t.Fatalf("the account is not braked: %v", err)
+	}
+	if _, err := p.Login(t.Context(), "joan@contoso.example", password, home); braked(err) == 0 {
+		t.Fatalf("the address is not braked: %v", err)
+	}
+	mustLogin(t, p, home)
+	c.add(knownFor)
+	guessAt(t, p, email, "198.51.100.", 50)
+	if _, err := p.Login(t.Context(), email, password, home); braked(err) == 0 {
+		t.Errorf("an address that was last used 90 days ago is still known: %v", err)
+	}
+}
+
+// From a known address too, guessing is slowed.
+func TestKnownAddressHasItsBrake(t *testing.T) {
+	p, _, c, _ := contoso(t)
+	mustLogin(t, p, home)
+	if n := guessAt(t, p, email, home, 20); n != 10 {
+		t.Errorf("%d of 20 refused", n)
+	}
+	var longest time.Duration
+	for range 40 {
+		_, err := p.Login(t.Context(), email, "a fence of old elm", home)
+		longest = max(longest, braked(err))
+		c.add(braked(err))
+	}
+	if longest != 30*time.Second {
+		t.Errorf("longest wait %s", longest)
+	}
+	c.add(longest)
+	mustLogin(t, p, home)
+}
+
+// A login takes back its own count and nobody else's.
+func TestLoginForgivesItself(t *testing.T) {
+	p, d, c, john := contoso(t)
+	for i := range 30 {
+		mustLogin(t, p, fmt.Sprintf("203.0.113.%d", i))
+	}
+	guessAt(t, p, email, "198.51.100.", 4)
+	mustLogin(t, p, "203.0.113.77")
+	if n := guessAt(t, p, email, "198.51.100.", 2); n != 1 {
+		t.Errorf("a login made others' guesses forgotten: %d of 2 refused", n)
+	}
+	// an account of one's own is no way to release the brake on one's address
+	q := people(d, c)
+	for i := range 19 {
+		guessAt(t, q, fmt.Sprintf("somebody%d@contoso.example", i), "192.0.2.50", 1)
+	}
+	c.add(brakeBase)
+	if u, err := q.Login(t.Context(), email, password, "192.0.2.50"); err != nil || u.ID != john.ID {
+		t.Fatal(err)
+	}
+	if n := guessAt(t, q, "one@contoso.example", "192.0.2.50", 1) + guessAt(t, q, "two@contoso.example", "192.0.2.50", 1); n != 1 {
+		t.Errorf("%d of 2 refused", n)
+	}
+}
+
+// Guesses at the same time, in two processes, all count before any password is
+// looked at.
+func TestParallelGuesses(t *testing.T) {
+	path, c := dbPath(t), newClock()
+	both := []*People{people(openDB(t, path), c), people(openDB(t, path), c)}
+	var checked, refused atomic.Int64
+	var all sync.WaitGroup
+	for i := range 40 {
+		all.Go(func() {
+			_, err := both[i%2].Login(t.Context(), email, password, fmt.Sprintf("198.51.100.%d", i))
+			switch {
+			case err == ErrCredentials:
+				checked.Add(1)
+			case braked(err) > 0:
+				refused.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if checked.Load() != 5 || refused.Load() != 35 {
+		t.Errorf("%d checked, %d refused", checked.Load(), refused.Load())
+	}
+}
+
+// What is refused is not hashed: guessing costs no more than a look.
+func TestRefusedIsNotHashed(t *testing.T) {
+	p, _, _, _ := contoso(t)
+	guessAt(t, p, email, home, 5)
+	p.hasher.compare = nil // would panic
+	if n := guessAt(t, p, email, home, 1); n != 1 {
+		t.Error("not refused")
+	}
+}
+
+func TestBrakesHoldNoAddress(t *testing.T) {
+	path := dbPath(t)
+	p := people(openDB(t, path), newClock())
+	guessAt(t, p, "secretive@contoso.example", "203.0.113.250", 7)
+	if !grep(t, path, loginGuess("secretive@contoso.example", "203.0.113.250").others[0].key) {
+		t.Fatal("the brake is not in the file, so that this test shows nothing")
+	}
+	for _, text := range []string{"secretive", "203.0.113.250"} {
+		if grep(t, path, text) {
+			t.Errorf("%q is in the database", text)
+		}
+	}
+}
+
+var _ Store = (*db.DB)(nil)
