@@ -1,0 +1,193 @@
+package db
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+var noon = time.UnixMilli(1_772_366_400_000)
+
+// member stores a tenant and a user who belongs to it.
+func member(t *testing.T, d *DB, name string) (User, Tenant) {
+	t.Helper()
+	tenant := Tenant{ID: NewID(), Slug: name, Name: name, CreatedAt: noon}
+	if err := d.CreateTenant(t.Context(), tenant, FirstNewsletter{Slug: name + "-weekly", Name: name, Consent: "Yes."}); err != nil {
+		t.Fatal(err)
+	}
+	u := User{ID: NewID(), Email: name + "@example.org", PasswordHash: "hash", CreatedAt: noon, PasswordChangedAt: noon}
+	if err := d.CreateUser(t.Context(), u, tenant.ID); err != nil {
+		t.Fatal(err)
+	}
+	return u, tenant
+}
+
+func TestUsers(t *testing.T) {
+	d := open(t)
+	ann, annTenant := member(t, d, "ann")
+	bob, _ := member(t, d, "bob")
+	if err := d.AddMember(t.Context(), bob.ID, annTenant.ID, noon); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.AddMember(t.Context(), bob.ID, annTenant.ID, noon); !errors.Is(err, ErrConflict) {
+		t.Errorf("a member twice: %v", err)
+	}
+	if err := d.RemoveMember(t.Context(), ann.ID, annTenant.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.RemoveMember(t.Context(), ann.ID, annTenant.ID); !errors.Is(err, ErrNotFound) {
+		t.Errorf("removed twice: %v", err)
+	}
+	got, err := d.Users(t.Context())
+	want := []UserTenants{{User: ann}, {User: bob, Tenants: []string{"ann", "bob"}}}
+	if fmt.Sprint(got) != fmt.Sprint(want) || err != nil {
+		t.Errorf("users %v, %v, want %v", got, err, want)
+	}
+	if u, err := d.UserByEmail(t.Context(), ann.Email); err != nil || u != ann {
+		t.Errorf("by address: %+v, %v", u, err)
+	}
+	if _, err := d.UserByEmail(t.Context(), "nobody@example.org"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("nobody: %v", err)
+	}
+	ann.ID = NewID()
+	if err := d.CreateUser(t.Context(), ann, annTenant.ID); !errors.Is(err, ErrConflict) {
+		t.Errorf("an address twice: %v", err)
+	}
+}
+
+// A tenant and its newsletter come together or not at all.
+func TestCreateTenantWhole(t *testing.T) {
+	d := open(t)
+	_, ann := member(t, d, "ann")
+	tenant := Tenant{ID: NewID(), Slug: "other", Name: "Other", CreatedAt: noon}
+	if err := d.CreateTenant(t.Context(), tenant, FirstNewsletter{Slug: "ann-weekly"}); !errors.Is(err, ErrConflict) {
+		t.Errorf("a newsletter's slug twice: %v", err)
+	}
+	if all, err := d.Tenants(t.Context()); err != nil || len(all) != 1 || all[0] != ann {
+		t.Errorf("tenants: %+v, %v", all, err)
+	}
+}
+
+// No two passwords of a user have the same time, so that a session can tell
+// which one opened it.
+func TestChangePasswordMovesTime(t *testing.T) {
+	d := open(t)
+	u, _ := member(t, d, "ann")
+	for _, now := range []time.Time{noon, noon, noon.Add(-time.Hour)} {
+		before := u
+		var err error
+		if u, err = d.ChangePassword(t.Context(), u.ID, "", "new", now); err != nil || !u.PasswordChangedAt.After(before.PasswordChangedAt) {
+			t.Fatalf("changed at %v after %v, %v", u.PasswordChangedAt, before.PasswordChangedAt, err)
+		}
+		if err := d.CreateSession(t.Context(), NewID(), Session{ID: NewID(), ExpiresAt: noon.Add(time.Hour)}, before, ""); !errors.Is(err, ErrLost) {
+			t.Errorf("a session by an old password: %v", err)
+		}
+	}
+	if _, err := d.ChangePassword(t.Context(), u.ID, "other", "newer", noon); !errors.Is(err, ErrLost) {
+		t.Errorf("from another hash: %v", err)
+	}
+	if _, err := d.ChangePassword(t.Context(), "nobody", "", "newer", noon); !errors.Is(err, ErrNotFound) {
+		t.Errorf("nobody's: %v", err)
+	}
+	if err := d.RehashPassword(t.Context(), u.ID, "other", "newer"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.User(t.Context(), u.ID); err != nil || got != u {
+		t.Errorf("stored %+v, %v, want %+v", got, err, u)
+	}
+}
+
+func TestTouchDoesNotTurnBack(t *testing.T) {
+	d := open(t)
+	u, _ := member(t, d, "ann")
+	s := Session{ID: NewID(), UserID: u.ID, Data: "{}", CreatedAt: noon, SeenAt: noon, ExpiresAt: noon.Add(time.Hour)}
+	if err := d.CreateSession(t.Context(), "hash", s, u, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, seen := range []time.Time{noon.Add(time.Minute), noon} {
+		if err := d.TouchSession(t.Context(), s.ID, seen); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.SeenAt = noon.Add(time.Minute)
+	got, err := d.SignedIn(t.Context(), "hash", noon, noon)
+	if want := (SignedIn{Session: s, User: u}); err != nil || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+}
+
+// Updates from two databases on one file don't overlap.
+func TestUpdateBrakesAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gatepost.db")
+	var both [2]*DB
+	for i := range both {
+		d, err := Open(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = d.Close() }()
+		both[i] = d
+	}
+	var all sync.WaitGroup
+	for i := range 40 {
+		all.Go(func() {
+			err := both[i%2].UpdateBrakes(t.Context(), noon, []string{"k"}, func(found map[string]Brake) []Brake {
+				return []Brake{{Key: "k", Failures: found["k"].Failures + 1, Until: noon, ExpiresAt: noon.Add(time.Hour)}}
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if got := brakes(t, both[0], noon)["k"]; got != (Brake{Key: "k", Failures: 40, Until: noon, ExpiresAt: noon.Add(time.Hour)}) {
+		t.Errorf("counted %+v", got)
+	}
+}
+
+// brakes reads the brake k.
+func brakes(t *testing.T, d *DB, now time.Time) (found map[string]Brake) {
+	t.Helper()
+	err := d.UpdateBrakes(t.Context(), now, []string{"k", "other"}, func(f map[string]Brake) []Brake {
+		found = f
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestBrakesExpire(t *testing.T) {
+	d := open(t)
+	put := func(b ...Brake) {
+		t.Helper()
+		if err := d.UpdateBrakes(t.Context(), noon, nil, func(map[string]Brake) []Brake { return b }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(Brake{Key: "k", Failures: 3, ExpiresAt: noon.Add(time.Hour)})
+	for i := range 150 {
+		put(Brake{Key: fmt.Sprint(i), ExpiresAt: noon.Add(time.Minute)})
+	}
+	stored := func() (n int) {
+		if err := d.read.QueryRow(`SELECT COUNT(*) FROM brakes`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := stored(); n != 151 {
+		t.Fatalf("%d stored", n)
+	}
+	for _, want := range []int{51, 1} {
+		if found := brakes(t, d, noon.Add(time.Hour-time.Millisecond)); len(found) != 1 || stored() != want {
+			t.Errorf("found %v, stored %d, want %d", found, stored(), want)
+		}
+	}
+	if found := brakes(t, d, noon.Add(time.Hour)); len(found) != 0 || stored() != 0 {
+		t.Errorf("found %v, stored %d", found, stored())
+	}
+}
