@@ -1,0 +1,184 @@
+// Package delivery brings subscribers from "stored" into their tenant's CRM:
+// every one of them, and each once.
+package delivery
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"sync"
+	"time"
+
+	"gatepost/crm"
+	"gatepost/db"
+)
+
+// Store keeps what is to be delivered. *db.DB is one. Its writes fail with
+// db.ErrLost when the lease that they are made under went to somebody else.
+type Store interface {
+	DueTenants(ctx context.Context, owner string) ([]string, error)
+	Due(ctx context.Context, tenantID string, limit int) ([]db.Subscriber, error)
+	TakeLease(ctx context.Context, l db.Lease) error
+	KeepLease(ctx context.Context, l db.Lease) error
+	ReleaseLease(ctx context.Context, l db.Lease) error
+	MarkSent(ctx context.Context, l db.Lease, subscriberIDs []string, settlesAt time.Time) error
+	RecordOutcomes(ctx context.Context, l db.Lease, outcomes []db.Outcome) error
+	Pause(ctx context.Context, tenantID string) (db.Pause, error)
+	SetPause(ctx context.Context, l db.Lease, p db.Pause) error
+	EndPause(ctx context.Context, tenantID string) error
+}
+
+// Config is what New needs. What is zero gets its default.
+type Config struct {
+	Store Store
+	// Connect returns a tenant's CRM. It fails with a *crm.Failure, of class
+	// Connection where nothing goes until somebody connects.
+	Connect func(ctx context.Context, tenantID string) (crm.CRM, error)
+	Log     *slog.Logger
+
+	Parallel    int           // tenants at a time; 32
+	Settle      time.Duration // how long a write of a few records may still take effect; 10 s
+	SettleBatch time.Duration // the same, for a write of many; 2 min
+	Grace       time.Duration // how long calls may go on after Run's context ended; 10 s
+}
+
+func (c *Config) setDefaults() {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Parallel == 0 {
+		c.Parallel = 32
+	}
+	if c.Settle == 0 {
+		c.Settle = 10 * time.Second
+	}
+	if c.SettleBatch == 0 {
+		c.SettleBatch = 2 * time.Minute
+	}
+	if c.Grace == 0 {
+		c.Grace = 10 * time.Second
+	}
+}
+
+// lookEvery is how often the database is asked for tenants with due work.
+const lookEvery = time.Second
+
+// Dispatcher delivers the subscribers of all tenants, together with those of
+// other processes on the same database.
+type Dispatcher struct {
+	Config
+	owner  string        // of the leases
+	signal chan struct{} // something changed for Run to look at
+
+	mu      sync.Mutex
+	queue   []string        // tenants that wait for their turn
+	again   map[string]bool // queued and running tenants; true: woken while running
+	running int
+}
+
+// New returns a Dispatcher, which works while its Run runs.
+func New(c Config) *Dispatcher {
+	c.setDefaults()
+	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[string]bool{}}
+}
+
+// Wake says that a tenant has something to deliver. It doesn't wait.
+func (d *Dispatcher) Wake(tenantID string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, known := d.again[tenantID]; known {
+		d.again[tenantID] = true
+		return
+	}
+	d.enqueue(tenantID)
+}
+
+// enqueue puts a tenant at the end of the queue. The caller holds d.mu.
+func (d *Dispatcher) enqueue(tenantID string) {
+	d.again[tenantID] = false
+	d.queue = append(d.queue, tenantID)
+	d.poke()
+}
+
+func (d *Dispatcher) poke() {
+	select {
+	case d.signal <- struct{}{}:
+	default:
+	}
+}
+
+// Resume ends a tenant's pause and wakes it: for when its CRM was connected anew.
+func (d *Dispatcher) Resume(ctx context.Context, tenantID string) error {
+	if err := d.Store.EndPause(ctx, tenantID); err != nil {
+		return err
+	}
+	d.Wake(tenantID)
+	return nil
+}
+
+// Run delivers until the context ends. Batches that are in flight then are
+// finished, or after the grace time cut off, which is safe: what they may have
+// done is looked up before anything is repeated.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(d.Grace, func() { cancel(errStopped) }) })()
+	var turns sync.WaitGroup
+	defer turns.Wait()
+
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		for tenantID, ok := d.next(); ok; tenantID, ok = d.next() {
+			turns.Go(func() { d.done(tenantID, d.turn(work, ctx.Done(), tenantID)) })
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.signal:
+		case <-look.C:
+			d.look(ctx)
+		}
+	}
+}
+
+// look wakes the tenants that have due work, whoever stored it.
+func (d *Dispatcher) look(ctx context.Context) {
+	tenants, err := d.Store.DueTenants(ctx, d.owner)
+	if err != nil {
+		if ctx.Err() == nil {
+			d.Log.ErrorContext(ctx, "looking for subscribers to deliver failed", "error", err)
+		}
+		return
+	}
+	for _, id := range tenants {
+		d.Wake(id)
+	}
+}
+
+// next takes the tenant whose turn it is, if there is one and room for it.
+func (d *Dispatcher) next() (tenantID string, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.queue) == 0 || d.running >= d.Parallel {
+		return "", false
+	}
+	tenantID, d.queue = d.queue[0], d.queue[1:]
+	d.again[tenantID] = false
+	d.running++
+	return tenantID, true
+}
+
+// done ends a tenant's turn. It queues again at the end when it has more to do,
+// so that the others get theirs.
+func (d *Dispatcher) done(tenantID string, more bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.running--
+	if more || d.again[tenantID] {
+		d.enqueue(tenantID)
+		return
+	}
+	delete(d.again, tenantID)
+	d.poke()
+}

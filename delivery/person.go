@@ -1,0 +1,108 @@
+package delivery
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"gatepost/crm"
+	"gatepost/db"
+)
+
+// person is whoever has an address: one record in the CRM, however many
+// newsletters they signed up for.
+type person struct {
+	key           string // the address in lower case
+	crm           crm.Person
+	settlesAt     time.Time
+	attempts      int
+	subscriberIDs []string
+}
+
+// group returns the people behind subscribers, in the order of their first one.
+func group(subscribers []db.Subscriber) []*person {
+	var people []*person
+	byKey := map[string]*person{}
+	for _, s := range subscribers {
+		p := byKey[s.EmailKey]
+		if p == nil {
+			p = &person{key: s.EmailKey, crm: crm.Person{Email: s.Email}, settlesAt: s.SettlesAt}
+			byKey[s.EmailKey] = p
+			people = append(people, p)
+		}
+		p.add(s)
+	}
+	return people
+}
+
+func (p *person) add(s db.Subscriber) {
+	p.subscriberIDs = append(p.subscriberIDs, s.ID)
+	p.attempts = max(p.attempts, s.Attempts)
+	if p.crm.FirstName == "" {
+		p.crm.FirstName = s.FirstName
+	}
+	if p.crm.LastName == "" {
+		p.crm.LastName = s.LastName
+	}
+}
+
+// becomes adds an outcome for each of the person's subscribers.
+func (p *person) becomes(outcomes []db.Outcome, o db.Outcome) []db.Outcome {
+	for _, id := range p.subscriberIDs {
+		o.SubscriberID = id
+		outcomes = append(outcomes, o)
+	}
+	return outcomes
+}
+
+func addresses(people []*person) []string {
+	keys := make([]string, len(people))
+	for i, p := range people {
+		keys[i] = p.key
+	}
+	return keys
+}
+
+func ids(people []*person) []string {
+	var all []string
+	for _, p := range people {
+		all = append(all, p.subscriberIDs...)
+	}
+	return all
+}
+
+func asPeople(people []*person) []crm.Person {
+	all := make([]crm.Person, len(people))
+	for i, p := range people {
+		all[i] = p.crm
+	}
+	return all
+}
+
+const (
+	longestPause = 5 * time.Minute
+	// connectionPause is the least that a connection's failure pauses: until
+	// somebody mends it, which wakes us, or it mended itself.
+	connectionPause = 15 * time.Second
+)
+
+// pauseFor is how long a tenant pauses after a failure, given how many came
+// before it in a row.
+func pauseFor(f *crm.Failure, tries int) time.Duration {
+	switch {
+	case f.Code == crm.NotConnected || f.Code == crm.Broken: // known here, at no call's cost
+		return connectionPause
+	case f.Class == crm.Connection:
+		return max(connectionPause, f.Wait, backoff(tries))
+	}
+	return max(f.Wait, backoff(tries))
+}
+
+// backoff is a second that doubles with each try, up to five minutes; up to half
+// of it is left off by chance, so that not all come back at once.
+func backoff(tries int) time.Duration {
+	d := longestPause
+	if tries < 9 {
+		d = min(d, time.Second<<tries)
+	}
+	return d - rand.N(d/2)
+}

@@ -1,0 +1,317 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"gatepost/crm"
+	"gatepost/db"
+)
+
+// turnBatches is how many batches a tenant may deliver until the others had
+// their turn.
+const turnBatches = 10
+
+// errStopped ends a turn because the dispatcher is to end.
+var errStopped = errors.New("stopped")
+
+// turn is one tenant's time with the dispatcher, under one lease.
+type turn struct {
+	*Dispatcher
+	lease db.Lease
+	stop  <-chan struct{} // closed when nothing new is to be begun
+	crm   crm.CRM
+	pause db.Pause // the last one, which stays until a delivery succeeds
+	limit int      // of the next batch
+}
+
+// turn delivers what a tenant has to deliver, and reports whether there is more.
+func (d *Dispatcher) turn(ctx context.Context, stop <-chan struct{}, tenantID string) (more bool) {
+	t := &turn{Dispatcher: d, lease: db.Lease{TenantID: tenantID, Owner: d.owner}, stop: stop}
+	more, err := t.run(ctx)
+	if err != nil && !errors.Is(err, errStopped) && !errors.Is(err, db.ErrLost) {
+		d.Log.ErrorContext(ctx, "delivering was interrupted", "tenant", tenantID, "error", err)
+	}
+	return more
+}
+
+func (t *turn) run(ctx context.Context) (more bool, err error) {
+	if t.pause, err = t.Store.Pause(ctx, t.lease.TenantID); err != nil || time.Now().Before(t.pause.Until) {
+		return false, err
+	}
+	due, err := t.Store.Due(ctx, t.lease.TenantID, 1)
+	if err != nil || len(due) == 0 {
+		return false, err
+	}
+	if err := t.Store.TakeLease(ctx, t.lease); err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, t.Store.ReleaseLease(context.WithoutCancel(ctx), t.lease)) }()
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	keeping := make(chan struct{})
+	go func() {
+		defer close(keeping)
+		defer cancel(db.ErrLost) // without the lease, calls that are under way are cut off
+		t.keep(ctx)
+	}()
+	defer func() { cancel(nil); <-keeping }()
+	return t.drain(ctx)
+}
+
+// keep prolongs the lease until the context ends or the lease is lost. When the
+// database doesn't answer for as long as a lease lasts, it counts as lost.
+func (t *turn) keep(ctx context.Context) {
+	tick := time.NewTicker(db.LeaseTime / 4)
+	defer tick.Stop()
+	kept := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		before := time.Now()
+		err := t.Store.KeepLease(ctx, t.lease)
+		if err == nil {
+			kept = before
+		}
+		if errors.Is(err, db.ErrLost) || time.Since(kept) >= db.LeaseTime {
+			return
+		}
+	}
+}
+
+// drain delivers batch after batch.
+func (t *turn) drain(ctx context.Context) (more bool, err error) {
+	t.crm, err = t.Connect(ctx, t.lease.TenantID)
+	if err != nil {
+		return false, t.hold(ctx, crm.Failed(err), t.pause.Batch)
+	}
+	t.limit = t.crm.Batch()
+	if t.pause.Batch > 0 {
+		t.limit = min(t.limit, t.pause.Batch)
+	}
+	for range turnBatches {
+		due, err := t.Store.Due(ctx, t.lease.TenantID, t.limit)
+		if err != nil || len(due) == 0 {
+			return false, err
+		}
+		goOn, err := t.deliver(ctx, group(due))
+		if err != nil || !goOn {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// deliver tries one batch, and reports whether to go on with the next.
+func (t *turn) deliver(ctx context.Context, people []*person) (goOn bool, err error) {
+	if t.stopped() {
+		return false, errStopped
+	}
+	found, err := t.crm.Find(ctx, addresses(people))
+	if err != nil {
+		return t.failed(ctx, crm.Failed(err), people, db.Outcome{})
+	}
+	missing, outcomes := t.sortFound(people, found)
+	if len(outcomes) > 0 {
+		if err := t.Store.RecordOutcomes(ctx, t.lease, outcomes); err != nil {
+			return false, err
+		}
+	}
+	if len(missing) > 0 {
+		return t.create(ctx, missing)
+	}
+	if !slices.ContainsFunc(outcomes, func(o db.Outcome) bool { return o.State == db.Delivered }) {
+		return true, nil // they only wait
+	}
+	return true, t.succeeded(ctx)
+}
+
+// sortFound returns those who are to be created, and what became of the others:
+// who is in the CRM is delivered, and who may get there by an earlier write
+// whose outcome is not known waits for that.
+func (t *turn) sortFound(people []*person, found map[string][]crm.Record) (missing []*person, outcomes []db.Outcome) {
+	now := time.Now()
+	for _, p := range people {
+		switch records := found[p.key]; {
+		case len(records) > 0:
+			outcomes = p.becomes(outcomes, t.delivered(records[0].ID))
+		case now.Before(p.settlesAt):
+			outcomes = p.becomes(outcomes, db.Outcome{State: db.Waiting, Reason: crm.Settling, DueAt: p.settlesAt, SettlesAt: p.settlesAt})
+		default:
+			missing = append(missing, p)
+		}
+	}
+	return missing, outcomes
+}
+
+func (t *turn) delivered(recordID string) db.Outcome {
+	to := t.crm.Target()
+	return db.Outcome{State: db.Delivered, RecordID: recordID, OrgID: to.OrgID, InstanceURL: to.InstanceURL}
+}
+
+// create makes records for people that the CRM doesn't have. That it will is
+// written down first, under the lease.
+func (t *turn) create(ctx context.Context, people []*person) (goOn bool, err error) {
+	if t.stopped() {
+		return false, errStopped
+	}
+	settle := t.settle(len(people))
+	if err := t.Store.MarkSent(ctx, t.lease, ids(people), time.Now().Add(settle)); err != nil {
+		return false, err
+	}
+	results, err := t.crm.Create(ctx, asPeople(people))
+	if err == nil && len(results) != len(people) {
+		err = &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}
+	}
+	if err != nil {
+		f := crm.Failed(err)
+		return t.failed(ctx, f, people, t.callNotDone(f, people, settle))
+	}
+	outcomes, stopper := t.sortResults(people, results, settle)
+	if err := t.Store.RecordOutcomes(ctx, t.lease, outcomes); err != nil {
+		return false, err
+	}
+	if stopper != nil {
+		return false, t.hold(ctx, stopper, t.pause.Batch)
+	}
+	return true, t.succeeded(ctx)
+}
+
+// settle is how long a write of n records may still take effect when its outcome
+// is not known.
+func (t *turn) settle(n int) time.Duration {
+	if n > 200 {
+		return t.SettleBatch
+	}
+	return t.Settle
+}
+
+// sortResults returns what became of each person, and the failure that stops the
+// whole tenant, if one does: that of a connection always, a pause when nobody got
+// through.
+func (t *turn) sortResults(people []*person, results []crm.Result, settle time.Duration) (outcomes []db.Outcome, stopper *crm.Failure) {
+	passed := false
+	for i, r := range results {
+		if r.Err == nil && r.ID != "" {
+			outcomes = people[i].becomes(outcomes, t.delivered(r.ID))
+			passed = true
+			continue
+		}
+		f := failureOf(r)
+		outcomes = people[i].becomes(outcomes, t.notDone(f, people[i].attempts, settle))
+		switch {
+		case f.Class == crm.Recorded:
+			passed = true
+		case stopper == nil || f.Class == crm.Connection:
+			stopper = f
+		}
+	}
+	if stopper != nil && stopper.Class == crm.Pause && passed {
+		stopper = nil
+	}
+	return outcomes, stopper
+}
+
+// failureOf is the failure of one record. One that names neither an id nor an
+// error may have been made or not.
+func failureOf(r crm.Result) *crm.Failure {
+	if r.Err != nil {
+		return crm.Failed(r.Err)
+	}
+	return &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}
+}
+
+// notDone is what a failed write means for a person who was tried before as many
+// times as given; a record's own failure is tried again after a while that grows.
+func (t *turn) notDone(f *crm.Failure, attempts int, settle time.Duration) db.Outcome {
+	now := time.Now()
+	switch {
+	case f.Unknown: // look it up first, soon
+		return db.Outcome{State: db.Waiting, Reason: f.Code, Detail: f.Detail, DueAt: now.Add(backoff(attempts)), SettlesAt: now.Add(settle)}
+	case f.Class == crm.Recorded:
+		return db.Outcome{State: db.Attention, Reason: f.Code, Detail: f.Detail}
+	}
+	return db.Outcome{State: db.Waiting, Reason: f.Code, Detail: f.Detail, DueAt: now.Add(max(backoff(attempts), f.Wait))}
+}
+
+// callNotDone is what a write that failed as a whole means for each of the
+// people. The tenant's pause decides when they are tried again, except that one
+// who was alone may be the cause, and lets the others go first.
+func (t *turn) callNotDone(f *crm.Failure, people []*person, settle time.Duration) db.Outcome {
+	o := t.notDone(f, people[0].attempts, settle)
+	if !f.Unknown || len(people) > 1 {
+		o.DueAt = time.Now()
+	}
+	return o
+}
+
+// failed deals with a call that failed as a whole. outcome is what it means for
+// each of the people, nothing when it was no write.
+//
+// A failure that is a record's own, but of which record nobody knows, is narrowed
+// down: the batch shrinks until it is one.
+func (t *turn) failed(ctx context.Context, f *crm.Failure, people []*person, outcome db.Outcome) (goOn bool, err error) {
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx) // we cut it off: that says nothing about the CRM
+	}
+	narrow := f.Class == crm.Recorded && !f.Unknown
+	if narrow && len(people) == 1 {
+		outcome = db.Outcome{State: db.Attention, Reason: f.Code, Detail: f.Detail}
+	} else if narrow && outcome.State != "" {
+		outcome = db.Outcome{State: db.Waiting, DueAt: time.Now()}
+	}
+	if outcome.State != "" {
+		var outcomes []db.Outcome
+		for _, p := range people {
+			outcomes = p.becomes(outcomes, outcome)
+		}
+		if err := t.Store.RecordOutcomes(ctx, t.lease, outcomes); err != nil {
+			return false, err
+		}
+	}
+	fifth := max(1, len(people)/5)
+	if narrow && len(people) > 1 {
+		t.limit = fifth
+		return true, nil
+	}
+	if f.Unknown || f.Code == crm.TimedOut {
+		return false, t.hold(ctx, f, fifth)
+	}
+	return false, t.hold(ctx, f, t.pause.Batch)
+}
+
+// hold pauses the tenant.
+func (t *turn) hold(ctx context.Context, f *crm.Failure, batch int) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	t.Log.WarnContext(ctx, "delivering pauses", "tenant", t.lease.TenantID, "class", string(f.Class), "code", f.Code)
+	return t.Store.SetPause(ctx, t.lease, db.Pause{
+		Reason: f.Code, Detail: f.Detail, Tries: t.pause.Tries + 1, Batch: batch,
+		Until: time.Now().Add(pauseFor(f, t.pause.Tries)),
+	})
+}
+
+// succeeded ends the pause that came before, and lets the batches grow again.
+func (t *turn) succeeded(ctx context.Context) error {
+	t.limit = min(t.limit*5, t.crm.Batch())
+	if t.pause.Reason == "" {
+		return nil
+	}
+	t.pause = db.Pause{}
+	return t.Store.EndPause(ctx, t.lease.TenantID)
+}
+
+func (t *turn) stopped() bool {
+	select {
+	case <-t.stop:
+		return true
+	default:
+		return false
+	}
+}
