@@ -1,0 +1,216 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"gatepost/auth"
+	"gatepost/db"
+	"gatepost/mocksalesforce"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+)
+
+// The demo's cast. Its app's secret opens nothing but the simulated Salesforce.
+const (
+	demoTenant       = "contoso"
+	demoTenantName   = "Contoso"
+	demoUser         = "john@contoso.example"
+	demoNewsletter   = "contoso-weekly"
+	demoClientID     = "gatepost-demo"
+	demoClientSecret = "gatepost-demo-secret"
+)
+
+// addresses are what demo listens on and where it keeps its data.
+type addresses struct{ portal, salesforce, data string }
+
+func (p *program) demoCommand() *cobra.Command {
+	var a addresses
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run the portal beside a simulated Salesforce, ready to try",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return p.demo(cmd.Context(), a) },
+	}
+	cmd.Flags().StringVar(&a.portal, "addr", "127.0.0.1:8080", "address of the portal")
+	cmd.Flags().StringVar(&a.salesforce, "salesforce-addr", "127.0.0.1:8081", "address of the simulated Salesforce")
+	cmd.Flags().StringVar(&a.data, "data", "", "folder for the data (default: a new temporary one)")
+	return cmd
+}
+
+func (p *program) demo(ctx context.Context, a addresses) error {
+	if a.data == "" {
+		folder, err := os.MkdirTemp("", "gatepost-demo-")
+		if err != nil {
+			return err
+		}
+		a.data = folder
+	}
+	portalLn, err := net.Listen("tcp", a.portal)
+	if err != nil {
+		return listenError(a.portal, err)
+	}
+	defer func() { _ = portalLn.Close() }()
+	salesforceLn, err := net.Listen("tcp", a.salesforce)
+	if err != nil {
+		return listenError(a.salesforce, err)
+	}
+	defer func() { _ = salesforceLn.Close() }()
+	return p.runDemo(ctx, a.data, portalLn, salesforceLn)
+}
+
+func (p *program) runDemo(ctx context.Context, data string, portalLn, salesforceLn net.Listener) error {
+	c, err := p.demoConfig(data, portalLn, salesforceLn)
+	if err != nil {
+		return err
+	}
+	mock, err := openMock(ctx, filepath.Join(data, "salesforce.db"), c.LoginURL, c)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = mock.Close() }()
+	gp, err := openPortal(ctx, c, p.logger(c.Level))
+	if err != nil {
+		return err
+	}
+	password, err := seed(ctx, gp.people)
+	if err != nil {
+		return errors.Join(err, gp.db.Close())
+	}
+	_, _ = fmt.Fprintf(p.errOut, "Data: %s\n", data)
+	_, _ = fmt.Fprintf(p.out, "Portal: %s\nSign in: %s / %s\nSign-up form: %s/signup/%s\nSimulated Salesforce: %s\n",
+		c.URL, demoUser, password, c.URL, demoNewsletter, c.LoginURL)
+	return bothOf(ctx, gp, mock, portalLn, salesforceLn)
+}
+
+// bothOf runs the portal and the simulated Salesforce until ctx ends or one of
+// them fails. Salesforce stops last, so that what is on its way arrives.
+func bothOf(ctx context.Context, gp *portal, mock *mocksalesforce.Server, portalLn, salesforceLn net.Listener) error {
+	salesforceCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer stop()
+		return gp.run(ctx, portalLn)
+	})
+	g.Go(func() error { return serveHTTP(salesforceCtx, salesforceLn, mock.Handler()) })
+	return g.Wait()
+}
+
+func (p *program) demoConfig(data string, portalLn, salesforceLn net.Listener) (config, error) {
+	c := config{
+		common: common{Database: filepath.Join(data, "gatepost.db")},
+		URL:    urlOf(portalLn), Keyset: filepath.Join(data, "keyset.json"),
+		ClientID: demoClientID, ClientSecret: demoClientSecret, LoginURL: urlOf(salesforceLn), demoUser: demoUser,
+	}
+	var honoured struct {
+		Limits onOff  `env:"GATEPOST_SIGNUP_LIMITS" envDefault:"on"`
+		Level  string `env:"GATEPOST_LOG" envDefault:"warn"`
+	}
+	problems := read(&honoured, p.env)
+	if err := c.Level.UnmarshalText([]byte(honoured.Level)); err != nil {
+		problems = append(problems, "GATEPOST_LOG: "+err.Error())
+	}
+	c.SignupLimits = honoured.Limits
+	return c, together(problems)
+}
+
+// openMock opens the simulated Salesforce and registers the portal's app in it.
+func openMock(ctx context.Context, file, url string, c config) (*mocksalesforce.Server, error) {
+	mock, err := mocksalesforce.Open(ctx, mocksalesforce.Options{Data: file, URL: url})
+	if err != nil {
+		return nil, fmt.Errorf("open the simulated Salesforce: %w", err)
+	}
+	err = mock.AddClient(ctx, mocksalesforce.Client{ID: c.ClientID, Secret: c.ClientSecret,
+		RedirectURIs: []string{c.URL + "/integrations/sfdc/callback"}})
+	if err != nil {
+		return nil, errors.Join(err, mock.Close())
+	}
+	return mock, nil
+}
+
+// seed makes the demo's tenant and user where they are missing, and gives the
+// user a new password.
+func seed(ctx context.Context, people *auth.People) (password string, err error) {
+	password = rand.Text()[:16]
+	_, err = people.UserByEmail(ctx, demoUser)
+	switch {
+	case err == nil:
+		return password, people.SetPassword(ctx, demoUser, password)
+	case !errors.Is(err, db.ErrNotFound):
+		return "", err
+	}
+	if _, err := people.AddTenant(ctx, demoTenant, demoTenantName); err != nil {
+		return "", err
+	}
+	_, err = people.AddUser(ctx, demoUser, demoTenant, password)
+	return password, err
+}
+
+// urlOf is the address at which a listener on this machine is reached.
+func urlOf(ln net.Listener) string {
+	host, port, _ := net.SplitHostPort(ln.Addr().String())
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// serveHTTP serves until ctx ends.
+func serveHTTP(ctx context.Context, ln net.Listener, h http.Handler) error {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	stopped := context.AfterFunc(ctx, func() {
+		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if server.Shutdown(patience) != nil {
+			_ = server.Close()
+		}
+	})
+	defer stopped()
+	if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (p *program) mockCommand() *cobra.Command {
+	var addr, data string
+	cmd := &cobra.Command{
+		Use:   "mocksalesforce",
+		Short: "Run the simulated Salesforce alone",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return p.mock(cmd.Context(), addr, data) },
+	}
+	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8081", "address to listen on")
+	cmd.Flags().StringVar(&data, "data", "", "folder for its salesforce.db (default: nothing is kept)")
+	return cmd
+}
+
+func (p *program) mock(ctx context.Context, addr, data string) error {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return listenError(addr, err)
+	}
+	defer func() { _ = ln.Close() }()
+	file := ""
+	if data != "" {
+		if err := os.MkdirAll(data, 0o700); err != nil {
+			return err
+		}
+		file = filepath.Join(data, "salesforce.db")
+	}
+	mock, err := mocksalesforce.Open(ctx, mocksalesforce.Options{Data: file, URL: urlOf(ln)})
+	if err != nil {
+		return fmt.Errorf("open the simulated Salesforce: %w", err)
+	}
+	_, _ = fmt.Fprintf(p.out, "Simulated Salesforce: %s\n", urlOf(ln))
+	return errors.Join(serveHTTP(ctx, ln, mock.Handler()), mock.Close())
+}

@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"gatepost/auth"
+	"gatepost/db"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// withPeople runs fn on the people in the configured database.
+func (p *program) withPeople(ctx context.Context, fn func(*auth.People) error) error {
+	c, err := readCommon(p.env)
+	if err != nil {
+		return err
+	}
+	store, err := db.Open(ctx, c.Database)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(auth.NewPeople(store, nil)), store.Close())
+}
+
+func (p *program) tenantCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "tenant", Short: "Add and list tenants"}
+	var name string
+	add := &cobra.Command{
+		Use:   "add SLUG",
+		Short: "Add a tenant with its first newsletter",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withPeople(cmd.Context(), func(people *auth.People) error {
+				t, err := people.AddTenant(cmd.Context(), args[0], name)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(p.out, "Added tenant %s (%s).\n", t.Slug, t.Name)
+				return err
+			})
+		},
+	}
+	add.Flags().StringVar(&name, "name", "", "name for people (default: made from the slug)")
+	ls := &cobra.Command{
+		Use:   "ls",
+		Short: "List the tenants",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withPeople(cmd.Context(), p.listTenants(cmd.Context()))
+		},
+	}
+	cmd.AddCommand(add, ls)
+	return cmd
+}
+
+func (p *program) listTenants(ctx context.Context) func(*auth.People) error {
+	return func(people *auth.People) error {
+		all, err := people.Tenants(ctx)
+		if err != nil {
+			return err
+		}
+		return p.table("SLUG\tNAME\tADDED", func(w io.Writer) {
+			for _, t := range all {
+				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", t.Slug, t.Name, t.CreatedAt.UTC().Format("2006-01-02"))
+			}
+		})
+	}
+}
+
+func (p *program) userCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "user", Short: "Add and list users, set passwords"}
+	var tenant string
+	var fromStdin bool
+	add := &cobra.Command{
+		Use:   "add EMAIL --tenant SLUG",
+		Short: "Add a user to a tenant; one who exists keeps their password",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withPeople(cmd.Context(), func(people *auth.People) error {
+				return p.addUser(cmd.Context(), people, args[0], tenant, fromStdin)
+			})
+		},
+	}
+	add.Flags().StringVar(&tenant, "tenant", "", "slug of the tenant (required)")
+	add.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from standard input")
+	_ = add.MarkFlagRequired("tenant")
+	passwd := &cobra.Command{
+		Use:   "passwd EMAIL",
+		Short: "Set a user's password and log them out everywhere",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withPeople(cmd.Context(), func(people *auth.People) error {
+				return p.setPassword(cmd.Context(), people, args[0], fromStdin)
+			})
+		},
+	}
+	passwd.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from standard input")
+	ls := &cobra.Command{
+		Use:   "ls",
+		Short: "List the users",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withPeople(cmd.Context(), p.listUsers(cmd.Context()))
+		},
+	}
+	cmd.AddCommand(add, ls, passwd)
+	return cmd
+}
+
+func (p *program) addUser(ctx context.Context, people *auth.People, email, tenant string, fromStdin bool) error {
+	_, err := people.UserByEmail(ctx, email)
+	known := err == nil
+	if err != nil && !errors.Is(err, db.ErrNotFound) {
+		return err
+	}
+	password := ""
+	if !known {
+		if password, err = p.password(fromStdin); err != nil {
+			return err
+		}
+	}
+	u, err := people.AddUser(ctx, email, tenant, password)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.out, "Added %s to %s.\n", u.Email, tenant)
+	return err
+}
+
+func (p *program) setPassword(ctx context.Context, people *auth.People, email string, fromStdin bool) error {
+	if _, err := people.UserByEmail(ctx, email); err != nil {
+		return fmt.Errorf("user %s: %w", email, err)
+	}
+	password, err := p.password(fromStdin)
+	if err != nil {
+		return err
+	}
+	if err := people.SetPassword(ctx, email, password); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.out, "The password is set. All sessions of this user are ended.")
+	return err
+}
+
+func (p *program) listUsers(ctx context.Context) func(*auth.People) error {
+	return func(people *auth.People) error {
+		all, err := people.Users(ctx)
+		if err != nil {
+			return err
+		}
+		return p.table("EMAIL\tTENANTS\tADDED", func(w io.Writer) {
+			for _, u := range all {
+				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", u.Email, strings.Join(u.Tenants, ", "), u.CreatedAt.UTC().Format("2006-01-02"))
+			}
+		})
+	}
+}
+
+// table prints rows under a header, in columns that are separated by tabs.
+func (p *program) table(header string, rows func(io.Writer)) error {
+	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, header)
+	rows(w)
+	return w.Flush()
+}
+
+// password reads a password: a line of standard input, or what somebody types
+// twice without seeing it.
+func (p *program) password(fromStdin bool) (string, error) {
+	if fromStdin {
+		line, err := bufio.NewReader(io.LimitReader(p.in, 4096)).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return "", err
+		}
+		return strings.TrimRight(line, "\r\n"), nil
+	}
+	f, ok := p.in.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return "", errors.New("there is no terminal to ask for the password on: use --password-stdin")
+	}
+	first, err := p.ask(f, "Password: ")
+	if err != nil {
+		return "", err
+	}
+	second, err := p.ask(f, "Password again: ")
+	if err == nil && first != second {
+		err = errors.New("the passwords are not the same")
+	}
+	return first, err
+}
+
+func (p *program) ask(f *os.File, prompt string) (string, error) {
+	_, _ = fmt.Fprint(p.errOut, prompt)
+	b, err := term.ReadPassword(int(f.Fd()))
+	_, _ = fmt.Fprintln(p.errOut)
+	return string(b), err
+}

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"gatepost/auth"
+	"gatepost/crm"
+	"gatepost/crm/salesforce"
+	"gatepost/db"
+	"gatepost/delivery"
+	"gatepost/identity"
+	"gatepost/jobs"
+	"gatepost/newsletter"
+	"gatepost/outbound"
+	"gatepost/routes"
+
+	"github.com/gofiber/fiber/v2"
+	"golang.org/x/sync/errgroup"
+)
+
+// portal is a Gatepost with all its rooms wired together.
+type portal struct {
+	db          *db.DB
+	people      *auth.People
+	vault       *identity.Vault
+	newsletters *newsletter.Service
+	dispatcher  *delivery.Dispatcher
+	app         *fiber.App
+	log         *slog.Logger
+}
+
+// openPortal opens the database and the key file and wires the rooms.
+func openPortal(ctx context.Context, c config, log *slog.Logger) (*portal, error) {
+	store, err := db.Open(ctx, c.Database)
+	if err != nil {
+		return nil, err
+	}
+	p := &portal{db: store, people: auth.NewPeople(store, nil), log: log}
+	if err := p.wire(ctx, c); err != nil {
+		_ = store.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *portal) wire(ctx context.Context, c config) error {
+	keys, err := identity.OpenKeyring(ctx, c.Keyset, p.db)
+	if err != nil {
+		return err
+	}
+	out := outbound.Client(c.LoginURL)
+	options := salesforce.Options{Log: p.log}
+	p.vault = identity.New(identity.Config{
+		Store: p.db, Keys: keys, HTTP: out, Log: p.log, Org: organization(out, options),
+		Services: []identity.Service{identity.SalesforceService(c.ClientID, c.ClientSecret,
+			c.URL+"/integrations/"+identity.Salesforce+"/callback", c.LoginURL)},
+	})
+	p.dispatcher = delivery.New(delivery.Config{Store: p.db, Log: p.log, Connect: func(ctx context.Context, tenantID string) (crm.CRM, error) {
+		client, err := salesforce.Open(ctx, source{p.vault, tenantID}, out, options)
+		if err != nil {
+			return nil, err // not client: an interface that holds nil is not nil
+		}
+		return client, nil
+	}})
+	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Wake: p.dispatcher.Wake, Log: p.log})
+	p.app, err = routes.New(routes.Config{
+		URL: c.URL, Store: p.db, People: p.people, Sessions: p.db, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher,
+		RecordURL: salesforce.RecordURL, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits), DemoUser: c.demoUser, Log: p.log,
+	})
+	return err
+}
+
+// run serves on ln until ctx ends or something fails, then stops in order: no
+// new requests, then the sign-ups that are queued, then what is on its way. It
+// closes ln and the database.
+func (p *portal) run(ctx context.Context, ln net.Listener) error {
+	defer func() { _ = p.db.Close() }()
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+
+	var g errgroup.Group
+	start := func(what string, run func() error) {
+		g.Go(func() error {
+			defer stopServing()
+			if err := run(); err != nil {
+				return fmt.Errorf("%s: %w", what, err)
+			}
+			return nil
+		})
+	}
+	start("store sign-ups", func() error { p.newsletters.Run(work); return nil })
+	start("deliver", func() error { return p.dispatcher.Run(work) })
+	start("jobs", func() error { return jobs.Run(work, p.db, p.vault, p.log) })
+	start("serve", func() error { return p.app.Listener(ln) })
+
+	<-serving.Done()
+	stop := p.app.ShutdownWithTimeout(10 * time.Second)
+	stopWork()
+	err := errors.Join(g.Wait(), stop)
+	p.vault.Wait()
+	return err
+}

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"gatepost/auth"
+
+	"github.com/spf13/cobra"
+)
+
+func (p *program) serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Run the portal",
+		Long: `Run the portal. It is configured by environment variables:
+
+  GATEPOST_URL                 public address, as https://gatepost.example (required)
+  GATEPOST_SFDC_CLIENT_ID      consumer key of the shared app in Salesforce (required)
+  GATEPOST_SFDC_CLIENT_SECRET  its consumer secret (required)
+  GATEPOST_ADDR                address to listen on (127.0.0.1:8080)
+  GATEPOST_DATABASE            SQLite file (gatepost.db)
+  GATEPOST_KEYSET              key file, made when missing (keyset.json)
+  GATEPOST_SFDC_LOGIN_URL      one further Salesforce login address
+  GATEPOST_SIGNUP_LIMITS       "off" takes any number of sign-ups per address (on)
+  GATEPOST_TRUSTED_PROXIES     networks (CIDR) whose X-Forwarded-For is believed
+  GATEPOST_LOG                 debug, info, warn or error (info)`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context()) },
+	}
+}
+
+func (p *program) serve(ctx context.Context) error {
+	c, err := readConfig(p.env)
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return listenError(c.Addr, err)
+	}
+	gp, err := openPortal(ctx, c, p.logger(c.Level))
+	if err != nil {
+		_ = ln.Close()
+		return err
+	}
+	if err := p.offerSetup(ctx, gp, c.URL); err != nil {
+		return errors.Join(err, ln.Close(), gp.db.Close())
+	}
+	_, _ = fmt.Fprintf(p.out, "Portal: %s (listening on %s)\n", c.URL, ln.Addr())
+	return gp.run(ctx, ln)
+}
+
+// offerSetup prints a one-time link while there is no user. It goes to standard
+// output and not to the log, since whoever has it becomes the first admin.
+func (p *program) offerSetup(ctx context.Context, gp *portal, url string) error {
+	token, err := gp.people.SetupLink(ctx)
+	if errors.Is(err, auth.ErrSetUp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.out, "Nobody can log in yet. Make the first organisation and admin here (once, within 24 hours):\n%s/setup?token=%s\n", url, token)
+	return err
+}
+
+// listenError says in one line why an address can't be listened on.
+func listenError(addr string, err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	return fmt.Errorf("can't listen on %s: %w", addr, err)
+}

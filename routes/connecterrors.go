@@ -1,0 +1,149 @@
+package routes
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"gatepost/identity"
+	"gatepost/views"
+)
+
+// The codes that connected understands beside a service's own.
+const (
+	codeHandshake   = "handshake"
+	codeChanged     = "changed"
+	codeUnreachable = "unreachable"
+)
+
+// callbackError turns an error of Vault.Finish into the code and description
+// that the finished URL gets; known is false for a failure of our own.
+func callbackError(err error) (code, description string, known bool) {
+	var refused *identity.OAuthError
+	var unreachable *identity.UnreachableError
+	switch {
+	case errors.As(err, &refused):
+		return refused.Code, refused.Description, true
+	case errors.As(err, &unreachable):
+		return codeUnreachable, "", true
+	case errors.Is(err, identity.ErrHandshake):
+		return codeHandshake, "", true
+	case errors.Is(err, identity.ErrChanged):
+		return codeChanged, "", true
+	}
+	return "", "", false
+}
+
+// connectFailure tells a failed authorization in plain words.
+func connectFailure(code, description string) views.ConnectFailedPage {
+	p := views.ConnectFailedPage{Code: cut(code, 80), Description: description}
+	switch strings.ReplaceAll(code, "-", "_") {
+	case "access_denied":
+		p.Happened = "Access was not allowed"
+		p.Meaning = "Somebody chose Deny at Salesforce, so Gatepost got no access. Whatever was connected before stays as it was."
+		p.Mend = "Try again and choose Allow. If that button isn’t there for you, ask your Salesforce admin to connect."
+	case codeHandshake:
+		p.Happened = "This log-in at Salesforce had run out"
+		p.Meaning = "Each connection attempt works once, for ten minutes, in the browser that began it. This one was used already, took longer, or began elsewhere. Nothing was changed."
+		p.Mend = "Begin again from here. It takes two clicks."
+	case codeChanged:
+		p.Happened = "Somebody else changed the connection at the same moment"
+		p.Meaning = "Another admin of your organisation connected or disconnected Salesforce while you did. Theirs stands, yours was taken back."
+		p.Mend = "Look at the connection as it is now, and try again if it isn’t what you want."
+	case codeUnreachable:
+		p.Happened = "Salesforce didn’t answer"
+		p.Meaning = "You allowed the access, but Salesforce gave us no answer when we asked for it. Nothing was changed. This usually passes within minutes."
+		p.Mend = "Try again in a moment. status.salesforce.com tells whether Salesforce has trouble."
+	case identity.CodeNoRefreshToken:
+		p.Happened = "Salesforce gave no lasting access"
+		p.Meaning = "The access would have ended within hours, because the app in Salesforce may not ask for a refresh token. We took it back."
+		p.Mend = "Ask your Salesforce admin to allow the scope “Perform requests at any time (refresh_token, offline_access)” for the app, with a refresh token policy that keeps it valid. Then try again."
+	case identity.CodeMissingScope:
+		p.Happened = "Salesforce left out the access that is needed"
+		p.Meaning = "Without the scope “Manage user data via APIs (api)” no Contact can be created. We took the access back."
+		p.Mend = "Ask your Salesforce admin to add that scope to the app. Then try again."
+	case identity.CodeForeignHost:
+		p.Happened = "The answer didn’t lead to Salesforce"
+		p.Meaning = "The log-in ended with an address that isn’t one of Salesforce’s. To be safe, we kept nothing of it."
+		p.Mend = "Try again with the default log-in. If it happens again, tell the people who run this service."
+	case "invalid_client", "invalid_client_id", "redirect_uri_mismatch", "unauthorized_client":
+		p.Happened = "Salesforce doesn’t accept our app"
+		p.Meaning = "The app’s registration at Salesforce doesn’t fit this server: its key, its secret or its callback address. Nothing was changed."
+		p.Mend = "The people who run this service can mend it; please send them the code below. A new app needs about ten minutes before it works."
+	case "invalid_grant":
+		p.Happened = "Salesforce took the log-in back"
+		p.Meaning = "The log-in was no longer valid when we used it: it took too long, or your user may not log in from here or at this hour. Nothing was changed."
+		p.Mend = "Try again. If it stays like this, ask your Salesforce admin about log-in hours and IP ranges for your profile."
+	case "invalid_app_access", "OAUTH_APPROVAL_ERROR_GENERIC":
+		p.Happened = "Your user may not use this app"
+		p.Meaning = "In your Salesforce an admin decides who may use it. Nothing was changed."
+		p.Mend = "Ask your Salesforce admin to install the app and to admit you: Setup → External Client App Manager → the app → Policies."
+	case "inactive_user", "inactive_org":
+		p.Happened = "This user or organisation is not active at Salesforce"
+		p.Meaning = "Salesforce refuses access for it. Nothing was changed."
+		p.Mend = "Log in to Salesforce with another user, or ask your Salesforce admin to activate this one."
+	case "API_DISABLED_FOR_ORG", "API_CURRENTLY_DISABLED":
+		p.Happened = "This Salesforce can’t be used by other programs"
+		p.Meaning = "Its edition, or your user’s profile, has no API access, and without it no Contact can be created. We took the access back."
+		p.Mend = "Ask your Salesforce admin: the permission is called “API Enabled”; some editions offer it as an add-on."
+	default:
+		p.Happened = "Salesforce refused"
+		p.Meaning = "It ended the log-in with the code below. Nothing was changed."
+		p.Mend = "Try again. If it stays like this, show the code to your Salesforce admin."
+	}
+	return p
+}
+
+// brokenSentence tells why a connection died and what mends it.
+func brokenSentence(code string) (reason, mend string) {
+	mend = "Reconnect Salesforce. Sign-ups wait safely and are sent as soon as it is back."
+	switch code {
+	case identity.BrokenInterrupted:
+		return "The renewal of the access was interrupted half-way, and Salesforce has ended the old access by then.", mend
+	case identity.BrokenSealed:
+		return "The stored access can’t be opened any more on this server.", mend
+	case identity.BrokenForeign:
+		return "Salesforce named an address for your organisation that isn’t one of Salesforce’s.", mend
+	case "inactive_user":
+		return "The Salesforce user who connected it is no longer active.", "Reconnect with another Salesforce user. Sign-ups wait safely."
+	case "inactive_org":
+		return "The Salesforce organisation is no longer active.", "Ask your Salesforce admin about it, then reconnect. Sign-ups wait safely."
+	case "invalid_client", "invalid_client_id", "unauthorized_client":
+		return "Salesforce no longer accepts the app’s registration.", "The people who run this service must mend it first; then reconnect. Sign-ups wait safely."
+	case "invalid_app_access":
+		return "Your Salesforce admin no longer admits this user to the app.", "Ask your Salesforce admin to admit the user, or reconnect with another one. Sign-ups wait safely."
+	case "invalid_grant", "invalid_token":
+		return "Salesforce has ended the access: it was revoked, or it ran out.", mend
+	}
+	return "Salesforce has ended the access (" + cut(code, 80) + ").", mend
+}
+
+// query encodes pairs of names and values, leaving empty values out.
+func query(pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return q.Encode()
+}
+
+// cut shortens s to n characters of valid UTF-8.
+func cut(s string, n int) string {
+	s = strings.ToValidUTF8(s, "")
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	return string([]rune(s)[:n]) + "…"
+}
+
+// hostOf is the host of an address, for people.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}

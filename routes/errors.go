@@ -1,0 +1,81 @@
+package routes
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"gatepost/auth"
+	"gatepost/db"
+	"gatepost/identity"
+	"gatepost/newsletter"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// fail turns an error into a page, or into a problem document for those who ask
+// for JSON: a sentence and a request id for people, the cause for the log. It is
+// the one place that does.
+func (s *server) fail(c *fiber.Ctx, err error) error {
+	c.SetUserContext(context.WithoutCancel(c.UserContext()))
+	status, sentence := s.explain(err)
+	if status >= http.StatusInternalServerError {
+		s.log.ErrorContext(c.UserContext(), "request failed", "id", requestID(c), "route", c.Route().Path, "status", status, "error", err)
+	}
+	if status == http.StatusServiceUnavailable && c.GetRespHeader("Retry-After") == "" {
+		c.Set("Retry-After", "5")
+	}
+	if wantsJSON(c) {
+		return problem(c, status, sentence, nil)
+	}
+	if isPublic(c) {
+		return s.publicProblem(c, status, sentence)
+	}
+	page := views.ErrorPage{Page: s.page(c, http.StatusText(status), views.NavNone), Status: status, Sentence: sentence,
+		RequestID: requestID(c), Links: []views.Link{{URL: "/integrations", Text: "Go to your integrations"}}}
+	if wantsFragment(c) {
+		return render(c, status, views.ErrorFragment(page))
+	}
+	return render(c, status, views.Error(page))
+}
+
+// explain sorts an error into a status and a sentence. What it doesn't know is a 500.
+func (s *server) explain(err error) (status int, sentence string) {
+	var fe *fiber.Error
+	switch {
+	case errors.Is(err, db.ErrNotFound), errors.Is(err, identity.ErrNoService):
+		return http.StatusNotFound, "There is nothing at this address. It may have been removed, or it belongs to another organisation."
+	case errors.Is(err, auth.ErrSetupLink):
+		return http.StatusGone, "This set-up link was used, replaced or has run out. If nobody can log in yet, restart the server: it prints a new one."
+	case errors.Is(err, newsletter.ErrBusy):
+		return http.StatusServiceUnavailable, "A great many people are signing up right now, and this one was not taken. Please try again in a few seconds."
+	case errors.Is(err, errForged):
+		return http.StatusForbidden, "This form was too old, or it came from another site, so nothing was changed. Go back, reload the page and try again."
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return http.StatusServiceUnavailable, "This took too long, so we stopped. Please try again in a moment."
+	case errors.As(err, &fe):
+		return fe.Code, fiberSentence(fe.Code)
+	}
+	return http.StatusInternalServerError, "Something went wrong on our side. It has been recorded under the number below; please try again in a moment."
+}
+
+func fiberSentence(status int) string {
+	switch status {
+	case http.StatusNotFound:
+		return "There is nothing at this address."
+	case http.StatusMethodNotAllowed:
+		return "This address can’t be used that way. Nothing was changed."
+	case http.StatusRequestEntityTooLarge:
+		return "That was more than we can take at once. Nothing was stored; please send less."
+	case http.StatusRequestHeaderFieldsTooLarge:
+		return "Your browser sent more along than we can take. Clearing its cookies for this site usually helps."
+	case http.StatusTooManyRequests:
+		return "That was a lot in a short time. Please wait a minute and try again."
+	case http.StatusUnsupportedMediaType:
+		return "We can’t read data of this kind. Send a form, or JSON."
+	case http.StatusBadRequest:
+		return "We couldn’t read what was sent. Nothing was stored."
+	}
+	return http.StatusText(status) + "."
+}

@@ -1,0 +1,73 @@
+package routes
+
+import (
+	"strings"
+	"time"
+
+	"gatepost/db"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+const portalPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// formPolicy is for the public form, which any site may frame and which runs no
+// script.
+const formPolicy = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors *"
+
+// headers sets what every answer carries. A public form may be framed and called
+// from other sites; the portal may not.
+func (s *server) headers(c *fiber.Ctx) error {
+	s.setHeaders(c)
+	return c.Next()
+}
+
+func (s *server) setHeaders(c *fiber.Ctx) {
+	c.Set("X-Content-Type-Options", "nosniff")
+	c.Set("Referrer-Policy", "no-referrer")
+	c.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+	if s.secure {
+		c.Set("Strict-Transport-Security", "max-age=63072000")
+	}
+	if isPublic(c) {
+		c.Set("Content-Security-Policy", formPolicy)
+		c.Set("Access-Control-Allow-Origin", "*")
+	} else {
+		c.Set("Content-Security-Policy", portalPolicy)
+		c.Set("X-Frame-Options", "DENY")
+		c.Set("Cross-Origin-Opener-Policy", "same-origin")
+		c.Set("Cross-Origin-Resource-Policy", "same-origin")
+	}
+	c.Set("Cache-Control", "no-store")
+}
+
+func isPublic(c *fiber.Ctx) bool {
+	return strings.HasPrefix(c.Path(), "/signup/") || strings.HasPrefix(c.Path(), "/static/")
+}
+
+const localRequestID = "request-id"
+
+// observe gives the request an id and a context of limited time, and logs it:
+// with its route, never with its path or query, which can hold personal data.
+func (s *server) observe(c *fiber.Ctx) error {
+	id := db.NewID()
+	c.Locals(localRequestID, id)
+	c.Set("X-Request-ID", id)
+	ctx, cancel := s.requestContext(c)
+	defer cancel()
+	c.SetUserContext(ctx)
+	begun := time.Now()
+	err := c.Next()
+	if err != nil { // here rather than above us, so that the status is known
+		err = s.fail(c, err)
+	}
+	s.log.DebugContext(ctx, "request", "id", id, "method", c.Method(), "route", c.Route().Path,
+		"status", c.Response().StatusCode(), "ms", time.Since(begun).Milliseconds())
+	return err
+}
+
+func requestID(c *fiber.Ctx) string {
+	id, _ := c.Locals(localRequestID).(string)
+	return id
+}

@@ -1,0 +1,284 @@
+package routes
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"gatepost/db"
+	"gatepost/identity"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// integrations handles GET /integrations: the services, and the tenant's forms.
+func (s *server) integrations(c *fiber.Ctx) error {
+	card, err := s.card(c, identity.Salesforce)
+	if err != nil {
+		return err
+	}
+	forms, err := s.signupForms(c.UserContext(), who(c).Tenant.ID)
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.Integrations(views.IntegrationsPage{
+		Page: s.page(c, "Integrations", views.NavIntegrations), Salesforce: card, Forms: forms}))
+}
+
+// integrationCard handles GET /integrations/{service}/card, which the page polls.
+func (s *server) integrationCard(c *fiber.Ctx) error {
+	card, err := s.card(c, c.Params("service"))
+	if err != nil {
+		return err
+	}
+	if card.Version() == c.Query("seen") {
+		return c.SendStatus(http.StatusNoContent)
+	}
+	return render(c, http.StatusOK, views.IntegrationCardUpdate(card, c.Query("seen")))
+}
+
+// card is what is to be said of the tenant's connection to a service.
+func (s *server) card(c *fiber.Ctx, service string) (views.Integration, error) {
+	ctx, tenant := c.UserContext(), who(c).Tenant.ID
+	def, err := s.Vault.Service(service)
+	if err != nil {
+		return views.Integration{}, err
+	}
+	card := views.Integration{CSRF: s.csrf(c), Service: def.ID, Name: def.Name, State: views.NotConnected}
+	if err := s.describeConnection(ctx, tenant, &card); err != nil {
+		return card, err
+	}
+	pending, err := s.Store.PendingRevocations(ctx, service, tenant)
+	if err != nil {
+		return card, err
+	}
+	card.RevocationPending = pending > 0
+	sums, err := s.Newsletters.Sums(ctx, tenant)
+	card.Waiting = sums.Waiting
+	return card, err
+}
+
+func (s *server) describeConnection(ctx context.Context, tenant string, card *views.Integration) error {
+	i, err := s.Vault.Identity(ctx, card.Service, tenant)
+	if err != nil && !errors.Is(err, identity.ErrNotConnected) {
+		return err
+	}
+	if err == nil {
+		card.State = views.Connected
+		card.Org, card.Scopes = org(i.Grant), strings.Fields(i.Scopes)
+		card.ConnectedBy, card.ConnectedAt, card.LastRefreshed = i.ConnectedEmail, i.ConnectedAt, i.RefreshedAt
+		if !i.BrokenAt.IsZero() {
+			card.State = views.ConnectionBroken
+			card.Reason, card.Mend = brokenSentence(i.BrokenCode)
+		}
+	}
+	held, err := s.Vault.Held(ctx, card.Service, tenant)
+	if errors.Is(err, identity.ErrNotConnected) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	card.State = views.ConnectionHeld
+	card.Held = &views.HeldConnection{ID: held.ID, Org: org(held.Grant), By: held.ConnectedEmail, At: held.HeldAt}
+	return nil
+}
+
+func org(g db.Grant) views.Org {
+	return views.Org{ID: g.OrgID, Name: g.OrgName, InstanceURL: g.InstanceURL, Sandbox: g.Sandbox}
+}
+
+// signupForms are the tenant's public forms.
+func (s *server) signupForms(ctx context.Context, tenant string) ([]views.SignupForm, error) {
+	all, err := s.Newsletters.OfTenant(ctx, tenant)
+	forms := make([]views.SignupForm, len(all))
+	for i, n := range all {
+		forms[i] = views.SignupForm{Newsletter: n.Name, URL: s.URL + "/signup/" + n.Slug}
+	}
+	return forms, err
+}
+
+// connect handles POST /integrations/{service}/connect. It answers with a page
+// that forwards, since a redirect to another origin after a POST is stopped by
+// the Content-Security-Policy's form-action.
+func (s *server) connect(c *fiber.Ctx) error {
+	service, err := s.Vault.Service(c.Params("service"))
+	if err != nil {
+		return err
+	}
+	login, err := loginAddress(service, c.FormValue("login"), c.FormValue("my_domain"))
+	if err != nil {
+		return s.elsewhereRefused(c, service, err)
+	}
+	v := who(c)
+	address, err := s.Vault.Authorize(c.UserContext(), identity.AuthorizeRequest{
+		Service: service.ID, TenantID: v.Tenant.ID, UserID: v.User.ID, SessionID: v.Session.ID(), LoginURL: login,
+		FinishedURL: "/integrations/" + service.ID + "/connected",
+	})
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.ConnectForward(views.ConnectForwardPage{
+		Page: s.page(c, "Taking you to "+service.Name, views.NavIntegrations), Name: service.Name, URL: address, Host: hostOf(address)}))
+}
+
+// loginAddress is where to log in: ” for the default.
+func loginAddress(service identity.Service, choice, domain string) (string, error) {
+	switch choice {
+	case "":
+		return "", nil
+	case "production":
+		return "https://login.salesforce.com", nil
+	case "sandbox":
+		return "https://test.salesforce.com", nil
+	case "mydomain":
+		return service.CheckLogin(domain)
+	}
+	return "", identity.ErrForeignHost
+}
+
+// elsewhereRefused shows the card again with what was typed and what is wrong.
+func (s *server) elsewhereRefused(c *fiber.Ctx, service identity.Service, cause error) error {
+	card, err := s.card(c, service.ID)
+	if err != nil {
+		return err
+	}
+	card.Login, card.MyDomain = c.FormValue("login"), c.FormValue("my_domain")
+	card.LoginError = "That isn’t a Salesforce login address. A My Domain looks like contoso.my.salesforce.com; you find yours in Salesforce under Setup → My Domain."
+	if errors.Is(cause, identity.ErrLightningHost) {
+		card.LoginError = "That is the address of Salesforce’s pages, not of its login. Take the same name with .my.salesforce.com at the end instead of .lightning.force.com."
+	}
+	forms, err := s.signupForms(c.UserContext(), who(c).Tenant.ID)
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusUnprocessableEntity, views.Integrations(views.IntegrationsPage{
+		Page: s.page(c, "Integrations", views.NavIntegrations), Salesforce: card, Forms: forms}))
+}
+
+// callback handles GET /integrations/{service}/callback, where the service sends
+// the browser back to.
+func (s *server) callback(c *fiber.Ctx) error {
+	service, err := s.Vault.Service(c.Params("service"))
+	if err != nil {
+		return err
+	}
+	finished, err := s.Vault.Finish(c.UserContext(), identity.Callback{
+		Service: service.ID, SessionID: who(c).Session.ID(), State: c.Query("state"), Code: c.Query("code"),
+		Error: c.Query("error"), ErrorDescription: c.Query("error_description"),
+	})
+	if finished == "" {
+		finished = "/integrations/" + service.ID + "/connected"
+	}
+	code, description, known := callbackError(err)
+	switch {
+	case err == nil:
+		return s.resume(c, finished)
+	case errors.Is(err, identity.ErrHeld):
+		return redirect(c, finished)
+	case !known:
+		return err
+	}
+	s.log.WarnContext(c.UserContext(), "an authorization failed", "id", requestID(c), "service", service.ID, "tenant", who(c).Tenant.ID, "code", code)
+	return redirect(c, finished+"?"+query("error", code, "error_description", description))
+}
+
+// connected handles GET /integrations/{service}/connected, the finished URL.
+func (s *server) connected(c *fiber.Ctx) error {
+	service, err := s.Vault.Service(c.Params("service"))
+	if err != nil {
+		return err
+	}
+	code := c.Query("error")
+	if code == "" {
+		return s.welcome(c, service)
+	}
+	page := connectFailure(code, cut(c.Query("error_description"), 200))
+	page.Page, page.Service, page.Name = s.page(c, "Not connected", views.NavIntegrations), service.ID, service.Name
+	return render(c, http.StatusOK, views.ConnectFailed(page))
+}
+
+// welcome says what came of an authorization without an error, as it is now.
+func (s *server) welcome(c *fiber.Ctx, service identity.Service) error {
+	card, err := s.card(c, service.ID)
+	if err != nil {
+		return err
+	}
+	if card.State == views.Connected {
+		text := service.Name + " is connected."
+		if card.Waiting > 0 {
+			text += " The sign-ups that were waiting are on their way."
+		}
+		s.flash(c, views.FlashSuccess, text)
+	}
+	return redirect(c, "/integrations")
+}
+
+// decideHeld handles POST /integrations/{service}/held: whether the other org
+// takes the place of the one before.
+func (s *server) decideHeld(c *fiber.Ctx) error {
+	service, tenant := c.Params("service"), who(c).Tenant.ID
+	if c.FormValue("decision") != "switch" {
+		if err := s.Vault.Decline(c.UserContext(), service, tenant); err != nil {
+			return err
+		}
+		s.flash(c, views.FlashInfo, "The connection stays as it was. The other authorization is being taken back.")
+		return redirect(c, "/integrations")
+	}
+	err := s.Vault.Confirm(c.UserContext(), service, tenant, c.FormValue("held"))
+	switch {
+	case errors.Is(err, identity.ErrChanged):
+		s.flash(c, views.FlashWarning, "This was decided meanwhile, or it took too long. Nothing was changed; please look at the connection below.")
+	case err != nil:
+		return err
+	default:
+		s.flash(c, views.FlashSuccess, "The new organisation is connected. From now on sign-ups go there.")
+		return s.resume(c, "/integrations")
+	}
+	return redirect(c, "/integrations")
+}
+
+// resume lets what waited for the connection go on, and redirects.
+func (s *server) resume(c *fiber.Ctx, path string) error {
+	if err := s.Delivery.Resume(c.UserContext(), who(c).Tenant.ID); err != nil {
+		return err
+	}
+	return redirect(c, path)
+}
+
+// confirmDisconnect handles GET /integrations/{service}/disconnect.
+func (s *server) confirmDisconnect(c *fiber.Ctx) error {
+	card, err := s.card(c, c.Params("service"))
+	if err != nil {
+		return err
+	}
+	if card.Org.ID == "" {
+		s.flash(c, views.FlashInfo, card.Name+" is not connected.")
+		return redirect(c, "/integrations")
+	}
+	return render(c, http.StatusOK, views.Disconnect(views.DisconnectPage{
+		Page: s.page(c, "Disconnect "+card.Name, views.NavIntegrations), Service: card.Service, Name: card.Name, Org: card.Org, Waiting: card.Waiting}))
+}
+
+// disconnect handles POST /integrations/{service}/disconnect.
+func (s *server) disconnect(c *fiber.Ctx) error {
+	service, err := s.Vault.Service(c.Params("service"))
+	if err != nil {
+		return err
+	}
+	revoked, err := s.Vault.Disconnect(c.UserContext(), service.ID, who(c).Tenant.ID)
+	switch {
+	case errors.Is(err, identity.ErrNotConnected):
+		s.flash(c, views.FlashInfo, service.Name+" was disconnected already.")
+	case err != nil:
+		return err
+	case revoked:
+		s.flash(c, views.FlashSuccess, service.Name+" is disconnected. Our access was revoked there and our copy is wiped.")
+	default:
+		s.flash(c, views.FlashWarning, service.Name+" is disconnected and our access is wiped here. "+service.Name+
+			" couldn’t be reached to revoke it there too; we keep trying for a week.")
+	}
+	return redirect(c, "/integrations")
+}

@@ -1,0 +1,115 @@
+package routes
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"gatepost/auth"
+	"gatepost/db"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// loginForm handles GET /login.
+func (s *server) loginForm(c *fiber.Ctx) error {
+	next := safeNext(c.Query("next"))
+	if who(c).User.ID != "" {
+		return redirect(c, next)
+	}
+	return render(c, http.StatusOK, views.Login(s.loginPage(c, "", next)))
+}
+
+func (s *server) loginPage(c *fiber.Ctx, email, next string) views.LoginPage {
+	return views.LoginPage{Page: s.page(c, "Log in", views.NavNone), Email: email, Next: next, DemoHint: s.DemoUser}
+}
+
+// login handles POST /login.
+func (s *server) login(c *fiber.Ctx) error {
+	email, next := cut(c.FormValue("email"), 254), safeNext(c.FormValue("next"))
+	user, err := s.People.Login(c.UserContext(), email, c.FormValue("password"), s.clientIP(c))
+	var brake *auth.BrakeError
+	switch {
+	case errors.As(err, &brake):
+		page := s.loginPage(c, email, next)
+		page.Wait = brake.Wait
+		c.Set("Retry-After", strconv.Itoa(int(brake.Wait.Seconds())+1))
+		return render(c, http.StatusTooManyRequests, views.Login(page))
+	case errors.Is(err, auth.ErrCredentials):
+		page := s.loginPage(c, email, next)
+		page.Wrong = true
+		return render(c, http.StatusUnprocessableEntity, views.Login(page))
+	case err != nil:
+		return err
+	}
+	return s.welcomeUser(c, user, next)
+}
+
+// welcomeUser signs the user in, in their only tenant or in the one that they
+// choose next.
+func (s *server) welcomeUser(c *fiber.Ctx, user db.User, next string) error {
+	tenants, err := s.People.TenantsOf(c.UserContext(), user.ID)
+	if err != nil {
+		return err
+	}
+	if len(tenants) == 1 {
+		who(c).Session.SignIn(user, tenants[0])
+		return redirect(c, next)
+	}
+	who(c).Session.SignIn(user, db.Tenant{})
+	return redirect(c, "/tenant?"+query("next", next))
+}
+
+// logout handles POST /logout.
+func (s *server) logout(c *fiber.Ctx) error {
+	who(c).Session.SignOut()
+	return redirect(c, "/login")
+}
+
+// safeNext returns path if it leads to one of our own pages, else the first page.
+func safeNext(path string) string {
+	u, err := url.Parse(path)
+	ours := err == nil && u.Scheme == "" && u.Host == "" && u.User == nil && u.Opaque == "" &&
+		strings.HasPrefix(path, "/") && !strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f })
+	if !ours || strings.HasPrefix(u.Path, "//") || strings.ContainsAny(u.Path, "\\\t\r\n") || !isPage(u.Path) {
+		return "/integrations"
+	}
+	return path
+}
+
+// isPage reports whether a path is of a page that one can come back to.
+func isPage(path string) bool {
+	for _, page := range []string{"/integrations", "/newsletter/signup", "/subscribers", "/account"} {
+		if path == page {
+			return true
+		}
+	}
+	return false
+}
+
+// tenants handles GET /tenant: the choice among the user's tenants.
+func (s *server) tenants(c *fiber.Ctx) error {
+	v := who(c)
+	all, err := s.People.TenantsOf(c.UserContext(), v.User.ID)
+	if err != nil {
+		return err
+	}
+	page := views.ChooseTenantPage{Page: s.page(c, "Choose an organisation", views.NavNone), Next: safeNext(c.Query("next"))}
+	for _, t := range all {
+		page.Tenants = append(page.Tenants, views.TenantChoice{ID: t.ID, Name: t.Name, Current: t.ID == v.Tenant.ID})
+	}
+	return render(c, http.StatusOK, views.ChooseTenant(page))
+}
+
+// chooseTenant handles POST /tenant.
+func (s *server) chooseTenant(c *fiber.Ctx) error {
+	tenant, err := s.People.Member(c.UserContext(), who(c).User.ID, c.FormValue("tenant"))
+	if err != nil {
+		return err
+	}
+	who(c).Session.ChooseTenant(tenant)
+	return redirect(c, safeNext(c.FormValue("next")))
+}

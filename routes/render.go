@@ -1,0 +1,31 @@
+package routes
+
+import (
+	"bytes"
+
+	"github.com/a-h/templ"
+	"github.com/gofiber/fiber/v2"
+)
+
+// render sends a component with a status. It renders to a buffer first, so that
+// a failure half-way leaves no half page.
+func render(c *fiber.Ctx, status int, component templ.Component) error {
+	var b bytes.Buffer
+	if err := component.Render(c.UserContext(), &b); err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+	return c.Status(status).Send(b.Bytes())
+}
+
+// wantsFragment reports whether htmx asks for a part of a page: not when it
+// follows a link for the whole page or brings one back from the history.
+func wantsFragment(c *fiber.Ctx) bool {
+	c.Vary("HX-Request")
+	return c.Get("HX-Request") == "true" && c.Get("HX-Boosted") == "" && c.Get("HX-History-Restore-Request") == ""
+}
+
+// redirect sends the browser on with a GET. path must be ours.
+func redirect(c *fiber.Ctx, path string) error {
+	return c.Redirect(path, fiber.StatusSeeOther)
+}

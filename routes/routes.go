@@ -1,0 +1,167 @@
+// Package routes is Gatepost over HTTP: one file for each page or group of
+// addresses. A handler decodes, checks, calls and answers; it returns an error
+// and never writes one.
+package routes
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"gatepost/auth"
+	"gatepost/db"
+	"gatepost/identity"
+	"gatepost/newsletter"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/recover"
+)
+
+// What one request may bring and how long it may take.
+const (
+	maxBody    = 64 << 10
+	maxHeaders = 16 << 10
+	maxTime    = time.Minute
+)
+
+// Store is what the pages read beside what the rooms offer; db.DB is one.
+type Store interface {
+	Ping(ctx context.Context) error
+	PendingRevocations(ctx context.Context, service, tenantID string) (int, error)
+}
+
+// Delivery is told that a tenant's connection was made or mended.
+type Delivery interface {
+	Resume(ctx context.Context, tenantID string) error
+}
+
+// Config is what the portal is made of. All but the fields that say otherwise
+// are required.
+type Config struct {
+	URL            string // public address, without a slash at its end
+	Store          Store
+	People         *auth.People
+	Sessions       auth.SessionStore
+	Vault          *identity.Vault
+	Newsletters    *newsletter.Service
+	Delivery       Delivery
+	RecordURL      func(instanceURL, recordID string) string // of a record's page in the CRM
+	TrustedProxies []netip.Prefix                            // optional
+	SignupLimits   bool                                      // brake sign-ups per address
+	DemoUser       string                                    // address to sign in with, in the demo only
+	Log            *slog.Logger
+}
+
+// server holds what the handlers share.
+type server struct {
+	Config
+	sessions *auth.Sessions
+	origins  *http.CrossOriginProtection
+	secure   bool // the public address is https
+	log      *slog.Logger
+}
+
+// New returns the portal as a Fiber app.
+func New(c Config) (*fiber.App, error) {
+	s := &server{Config: c, log: c.Log, secure: strings.HasPrefix(c.URL, "https://"), origins: http.NewCrossOriginProtection()}
+	if err := s.origins.AddTrustedOrigin(c.URL); err != nil {
+		return nil, err
+	}
+	s.sessions = auth.NewSessions(c.Sessions, auth.SessionOptions{Secure: s.secure, IP: remoteIP})
+	app := fiber.New(fiber.Config{
+		AppName:               "Gatepost",
+		BodyLimit:             maxBody,
+		ReadBufferSize:        maxHeaders,
+		ReadTimeout:           30 * time.Second,
+		WriteTimeout:          maxTime + 10*time.Second,
+		IdleTimeout:           2 * time.Minute,
+		Immutable:             true,
+		DisableStartupMessage: true,
+		ErrorHandler:          s.outermost,
+	})
+	app.Use(s.headers, s.observe, recover.New())
+	s.public(app)
+	s.doors(app)
+	s.portal(app)
+	app.Use(s.session, s.anybody, func(*fiber.Ctx) error { return fiber.ErrNotFound })
+	return app, nil
+}
+
+// public mounts what nobody needs to sign in for.
+func (s *server) public(app *fiber.App) {
+	app.Get("/healthz", func(c *fiber.Ctx) error { return c.SendString("ok\n") })
+	app.Get("/readyz", s.ready)
+	app.Get("/static/*", s.asset)
+	app.Get("/signup/:slug", s.signupForm)
+	app.Post("/signup/:slug", s.signupBrake(), s.signUp)
+	app.Options("/signup/:slug", s.signupOptions)
+	app.Get("/signup/:slug/thanks", s.thanks)
+}
+
+// doors mounts the pages in front of the portal.
+func (s *server) doors(app *fiber.App) {
+	door := func(method, path string, h fiber.Handler) { app.Add(method, path, s.session, s.anybody, s.unforged, h) }
+	door(http.MethodGet, "/login", s.loginForm)
+	door(http.MethodPost, "/login", s.login)
+	door(http.MethodPost, "/logout", s.logout)
+	door(http.MethodGet, "/setup", s.setupForm)
+	door(http.MethodPost, "/setup", s.setup)
+}
+
+// portal mounts the pages for those who are signed in.
+func (s *server) portal(app *fiber.App) {
+	user := func(method, path string, h fiber.Handler) {
+		app.Add(method, path, s.session, s.signedIn, s.unforged, h)
+	}
+	user(http.MethodGet, "/tenant", s.tenants)
+	user(http.MethodPost, "/tenant", s.chooseTenant)
+
+	admin := func(method, path string, h fiber.Handler) {
+		app.Add(method, path, s.session, s.signedIn, s.inTenant, s.unforged, h)
+	}
+	admin(http.MethodGet, "/", func(c *fiber.Ctx) error { return redirect(c, "/integrations") })
+	admin(http.MethodGet, "/integrations", s.integrations)
+	admin(http.MethodGet, "/integrations/:service/card", s.integrationCard)
+	admin(http.MethodPost, "/integrations/:service/connect", s.connect)
+	admin(http.MethodGet, "/integrations/:service/callback", s.callback)
+	admin(http.MethodGet, "/integrations/:service/connected", s.connected)
+	admin(http.MethodPost, "/integrations/:service/held", s.decideHeld)
+	admin(http.MethodGet, "/integrations/:service/disconnect", s.confirmDisconnect)
+	admin(http.MethodPost, "/integrations/:service/disconnect", s.disconnect)
+	admin(http.MethodGet, "/newsletter/signup", s.testForm)
+	admin(http.MethodPost, "/newsletter/signup", s.testSignUp)
+	admin(http.MethodGet, "/newsletter/signup/:id", s.testProgress)
+	admin(http.MethodGet, "/subscribers", s.subscribers)
+	admin(http.MethodGet, "/account", s.account)
+	admin(http.MethodPost, "/account/password", s.changePassword)
+	admin(http.MethodPost, "/account/sessions/end", s.endSession)
+	admin(http.MethodPost, "/account/sessions/end-all", s.endSessions)
+}
+
+// outermost answers errors from before our own handlers run: of fasthttp's, as
+// for a body that is too large.
+func (s *server) outermost(c *fiber.Ctx, err error) error {
+	if requestID(c) == "" {
+		c.Locals(localRequestID, db.NewID())
+		s.setHeaders(c)
+	}
+	return s.fail(c, err)
+}
+
+// requestContext bounds a request's time. It ends with the server's shutdown no
+// sooner, so that what is under way is finished.
+func (s *server) requestContext(c *fiber.Ctx) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(c.UserContext(), maxTime)
+}
+
+// ready handles GET /readyz: whether requests can be served.
+func (s *server) ready(c *fiber.Ctx) error {
+	if err := s.Store.Ping(c.UserContext()); err != nil {
+		return errors.Join(fiber.ErrServiceUnavailable, err)
+	}
+	return c.SendString("ready\n")
+}

@@ -1,0 +1,52 @@
+package routes
+
+import (
+	"errors"
+	"net/http"
+
+	"gatepost/auth"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// setupForm handles GET /setup, where the first tenant and admin are made.
+func (s *server) setupForm(c *fiber.Ctx) error {
+	token := c.Query("token")
+	if err := s.People.CheckSetup(c.UserContext(), token); err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.Setup(views.SetupPage{Page: s.page(c, "Set up Gatepost", views.NavNone), Token: token}))
+}
+
+// setup handles POST /setup.
+func (s *server) setup(c *fiber.Ctx) error {
+	token := c.FormValue("token")
+	form := auth.SetupForm{TenantName: c.FormValue("organization"), TenantSlug: c.FormValue("slug"),
+		Email: c.FormValue("email"), Password: c.FormValue("password")}
+	if form.Password != c.FormValue("password_again") {
+		return s.setupRefused(c, token, form, auth.FieldErrors{"password_again": "This is not the same password."})
+	}
+	user, tenant, err := s.People.Setup(c.UserContext(), token, form)
+	var wrong auth.FieldErrors
+	switch {
+	case errors.As(err, &wrong):
+		return s.setupRefused(c, token, form, wrong)
+	case err != nil:
+		return err
+	}
+	who(c).Session.SignIn(user, tenant)
+	return redirect(c, "/integrations")
+}
+
+func (s *server) setupRefused(c *fiber.Ctx, token string, form auth.SetupForm, wrong auth.FieldErrors) error {
+	page := views.SetupPage{Page: s.page(c, "Set up Gatepost", views.NavNone), Token: token,
+		Organization: form.TenantName, Slug: form.TenantSlug, Email: form.Email, Errors: views.FieldErrors{}}
+	for field, sentence := range wrong {
+		if field == "name" {
+			field = "organization"
+		}
+		page.Errors[field] = sentence
+	}
+	return render(c, http.StatusUnprocessableEntity, views.Setup(page))
+}

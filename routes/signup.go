@@ -1,0 +1,168 @@
+package routes
+
+import (
+	"encoding/json"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"gatepost/db"
+	"gatepost/newsletter"
+	"gatepost/static"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/limiter"
+)
+
+// How many sign-ups an address may send in a minute. A whole office can share one.
+const signupsPerMinute = 30
+
+// signupBrake slows down whoever fills the form without end.
+func (s *server) signupBrake() fiber.Handler {
+	if !s.SignupLimits {
+		return func(c *fiber.Ctx) error { return c.Next() }
+	}
+	return limiter.New(limiter.Config{
+		Max: signupsPerMinute, Expiration: time.Minute,
+		KeyGenerator: s.clientIP,
+		LimitReached: func(*fiber.Ctx) error { return fiber.ErrTooManyRequests },
+	})
+}
+
+// signupForm handles GET /signup/{slug}, the public form.
+func (s *server) signupForm(c *fiber.Ctx) error {
+	n, err := s.Newsletters.BySlug(c.UserContext(), c.Params("slug"))
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.Signup(signupPage(n, newsletter.Form{}, nil)))
+}
+
+// signupOptions handles OPTIONS /signup/{slug}: a browser asks whether another
+// site may send JSON here.
+func (s *server) signupOptions(c *fiber.Ctx) error {
+	c.Set("Access-Control-Allow-Methods", "GET, POST")
+	c.Set("Access-Control-Allow-Headers", "Content-Type")
+	c.Set("Access-Control-Max-Age", "86400")
+	return c.SendStatus(http.StatusNoContent)
+}
+
+// signUp handles POST /signup/{slug}: a form, or JSON. The answer says that the
+// sign-up is on disk.
+func (s *server) signUp(c *fiber.Ctx) error {
+	n, err := s.Newsletters.BySlug(c.UserContext(), c.Params("slug"))
+	if err != nil {
+		return err
+	}
+	form, wrong, err := decodeSignup(c)
+	if err != nil {
+		return err
+	}
+	clean, more := form.Check()
+	for field, sentence := range more {
+		if wrong[field] == "" {
+			wrong[field] = sentence
+		}
+	}
+	if len(wrong) > 0 && wantsJSON(c) {
+		return problem(c, http.StatusUnprocessableEntity, "Some of the fields are not in order. Nothing was stored.", wrong)
+	}
+	if len(wrong) > 0 {
+		return render(c, http.StatusUnprocessableEntity, views.Signup(signupPage(n, form, wrong)))
+	}
+	source := newsletter.FromForm
+	if wantsJSON(c) {
+		source = newsletter.FromAPI
+	}
+	if _, err := s.Newsletters.SignUp(c.UserContext(), n, clean, source); err != nil {
+		return err
+	}
+	if wantsJSON(c) {
+		return c.Status(http.StatusAccepted).JSON(fiber.Map{"status": "received"})
+	}
+	return redirect(c, "/signup/"+n.Slug+"/thanks")
+}
+
+// thanks handles GET /signup/{slug}/thanks.
+func (s *server) thanks(c *fiber.Ctx) error {
+	n, err := s.Newsletters.BySlug(c.UserContext(), c.Params("slug"))
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.SignupThanks(views.SignupThanksPage{PublicPage: publicPage(n.TenantName), Newsletter: n.Name}))
+}
+
+// decodeSignup reads the form, in either of its shapes. wrong names the JSON
+// fields that are no text.
+func decodeSignup(c *fiber.Ctx) (form newsletter.Form, wrong map[string]string, err error) {
+	wrong = map[string]string{}
+	switch mediaType(c) {
+	case fiber.MIMEApplicationForm, fiber.MIMEMultipartForm:
+		return newsletter.Form{Email: c.FormValue("email"), FirstName: c.FormValue("first_name"), LastName: c.FormValue("last_name")}, wrong, nil
+	case fiber.MIMEApplicationJSON:
+	default:
+		return form, wrong, fiber.ErrUnsupportedMediaType
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(c.Body(), &fields) != nil || fields == nil {
+		return form, wrong, fiber.ErrBadRequest
+	}
+	for name, to := range map[string]*string{"email": &form.Email, "first_name": &form.FirstName, "last_name": &form.LastName} {
+		if raw, ok := fields[name]; ok && json.Unmarshal(raw, to) != nil {
+			wrong[name] = "This has to be text."
+		}
+	}
+	return form, wrong, nil
+}
+
+func mediaType(c *fiber.Ctx) string {
+	t, _, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
+	return t
+}
+
+// wantsJSON reports whether to answer in JSON: to those who sent it, or who ask
+// for it and not for a page.
+func wantsJSON(c *fiber.Ctx) bool {
+	if c.Method() != http.MethodGet && mediaType(c) == fiber.MIMEApplicationJSON {
+		return true
+	}
+	accept := c.Get(fiber.HeaderAccept)
+	return strings.Contains(accept, "json") && !strings.Contains(accept, "html")
+}
+
+// problem answers with a problem document (RFC 9457); wrong is a sentence for
+// each field, if there are any.
+func problem(c *fiber.Ctx, status int, sentence string, wrong map[string]string) error {
+	doc := struct {
+		Type      string            `json:"type"`
+		Title     string            `json:"title"`
+		Status    int               `json:"status"`
+		Detail    string            `json:"detail"`
+		RequestID string            `json:"request_id"`
+		Errors    map[string]string `json:"errors,omitempty"`
+	}{"about:blank", http.StatusText(status), status, sentence, requestID(c), wrong}
+	return c.Status(status).JSON(doc, "application/problem+json")
+}
+
+func publicPage(tenant string) views.PublicPage {
+	return views.PublicPage{CSS: static.URL("signup.css"), Icon: static.URL("icon.svg"), Tenant: tenant}
+}
+
+func signupPage(n db.Newsletter, f newsletter.Form, wrong map[string]string) views.SignupPage {
+	return views.SignupPage{PublicPage: publicPage(n.TenantName), Slug: n.Slug, Newsletter: n.Name, Consent: n.Consent,
+		Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500), Errors: views.FieldErrors(wrong)}
+}
+
+// publicProblem is the page for a reader when something went wrong.
+func (s *server) publicProblem(c *fiber.Ctx, status int, sentence string) error {
+	if status == http.StatusNotFound {
+		return render(c, status, views.SignupNotFound(publicPage("")))
+	}
+	page := views.SignupProblemPage{PublicPage: publicPage(""), Heading: "That didn’t work", Sentence: sentence}
+	if slug := c.Params("slug"); slug != "" {
+		page.RetryURL = "/signup/" + slug
+	}
+	return render(c, status, views.SignupProblem(page))
+}

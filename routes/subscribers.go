@@ -1,0 +1,74 @@
+package routes
+
+import (
+	"net/http"
+
+	"gatepost/db"
+	"gatepost/newsletter"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// subscribers handles GET /subscribers, and its results alone when htmx asks
+// while somebody types.
+func (s *server) subscribers(c *fiber.Ctx) error {
+	ctx, tenant := c.UserContext(), who(c).Tenant.ID
+	q := newsletter.Query{Search: cut(c.Query("q"), 254), State: knownState(c.Query("state")), After: c.Query("after"), Before: c.Query("before")}
+	if q.After != "" {
+		q.Before = ""
+	}
+	found, err := s.Newsletters.Subscribers(ctx, tenant, q)
+	if err != nil {
+		return err
+	}
+	page := views.SubscribersPage{Page: s.page(c, "Subscribers", views.NavSubscribers), Query: q.Search, State: views.DeliveryState(q.State)}
+	for _, st := range found.Rows {
+		page.Rows = append(page.Rows, s.subscriberRow(st))
+	}
+	if n := len(found.Rows); n > 0 && found.Previous {
+		page.NewerURL = subscribersURL(q, "before", found.Rows[0].ID)
+	}
+	if n := len(found.Rows); n > 0 && found.Next {
+		page.OlderURL = subscribersURL(q, "after", found.Rows[n-1].ID)
+	}
+	if wantsFragment(c) {
+		return render(c, http.StatusOK, views.SubscriberResults(page))
+	}
+	sums, err := s.Newsletters.Sums(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	page.Totals = totals(sums)
+	forms, err := s.signupForms(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	if len(forms) > 0 {
+		page.FormURL = forms[0].URL
+	}
+	return render(c, http.StatusOK, views.Subscribers(page))
+}
+
+func totals(s db.Sums) views.Totals {
+	return views.Totals{All: s.Waiting + s.Delivered + s.Attention, Waiting: s.Waiting, Delivered: s.Delivered, Attention: s.Attention}
+}
+
+func (s *server) subscriberRow(st newsletter.Status) views.Subscriber {
+	reason, mend := why(st)
+	return views.Subscriber{Email: st.Email, FirstName: st.FirstName, LastName: st.LastName, Newsletter: st.Newsletter,
+		SignedUpAt: st.CreatedAt, State: views.DeliveryState(st.State), Reason: reason, Mend: mend, NextTry: st.NextTry, Record: s.record(st.Subscriber)}
+}
+
+// knownState is the state of that name, or none.
+func knownState(name string) db.State {
+	switch state := db.State(name); state {
+	case db.Waiting, db.Delivered, db.Attention:
+		return state
+	}
+	return ""
+}
+
+func subscribersURL(q newsletter.Query, side, id string) string {
+	return "/subscribers?" + query("q", q.Search, "state", string(q.State), side, id)
+}

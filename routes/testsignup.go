@@ -1,0 +1,129 @@
+package routes
+
+import (
+	"net/http"
+
+	"gatepost/crm"
+	"gatepost/db"
+	"gatepost/identity"
+	"gatepost/newsletter"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// testForm handles GET /newsletter/signup: the admin's test, and in ?sample=
+// what became of the last one.
+func (s *server) testForm(c *fiber.Ctx) error {
+	page, _, err := s.testPage(c, newsletter.Form{})
+	if err != nil {
+		return err
+	}
+	if id := c.Query("sample"); id != "" {
+		progress, err := s.progress(c, id)
+		if err != nil {
+			return err
+		}
+		page.Progress = &progress
+	}
+	return render(c, http.StatusOK, views.TestSignup(page))
+}
+
+// testSignUp handles POST /newsletter/signup. It goes the way of every sign-up.
+func (s *server) testSignUp(c *fiber.Ctx) error {
+	form := newsletter.Form{Email: c.FormValue("email"), FirstName: c.FormValue("first_name"), LastName: c.FormValue("last_name")}
+	page, all, err := s.testPage(c, form)
+	if err != nil {
+		return err
+	}
+	clean, wrong := form.Check()
+	n, ok := bySlug(all, c.FormValue("newsletter"))
+	if !ok {
+		wrong["newsletter"] = "Please choose one of your newsletters."
+	}
+	if len(wrong) > 0 {
+		page.Errors = wrong
+		return render(c, http.StatusUnprocessableEntity, views.TestSignup(page))
+	}
+	id, err := s.Newsletters.SignUp(c.UserContext(), n, clean, newsletter.FromTest)
+	if err != nil {
+		return err
+	}
+	return redirect(c, "/newsletter/signup?"+query("sample", id))
+}
+
+// testProgress handles GET /newsletter/signup/{id}, which the page polls.
+func (s *server) testProgress(c *fiber.Ctx) error {
+	progress, err := s.progress(c, c.Params("id"))
+	if err != nil {
+		return err
+	}
+	if progress.Version() == c.Query("seen") {
+		return c.SendStatus(http.StatusNoContent)
+	}
+	return render(c, http.StatusOK, views.ProgressCard(progress))
+}
+
+func (s *server) testPage(c *fiber.Ctx, f newsletter.Form) (views.TestSignupPage, []db.Newsletter, error) {
+	all, err := s.Newsletters.OfTenant(c.UserContext(), who(c).Tenant.ID)
+	if err != nil {
+		return views.TestSignupPage{}, nil, err
+	}
+	card := views.Integration{Service: identity.Salesforce}
+	if err := s.describeConnection(c.UserContext(), who(c).Tenant.ID, &card); err != nil {
+		return views.TestSignupPage{}, nil, err
+	}
+	page := views.TestSignupPage{Page: s.page(c, "Test sign-up", views.NavTestSignup), Newsletter: c.FormValue("newsletter"),
+		Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500),
+		Connected: card.Org.ID != "" && card.State != views.ConnectionBroken}
+	for _, n := range all {
+		page.Newsletters = append(page.Newsletters, views.Option{Value: n.Slug, Text: n.Name})
+	}
+	return page, all, nil
+}
+
+func bySlug(all []db.Newsletter, slug string) (db.Newsletter, bool) {
+	for _, n := range all {
+		if n.Slug == slug {
+			return n, true
+		}
+	}
+	return db.Newsletter{}, false
+}
+
+// progress tells how far one of the tenant's subscribers has come.
+func (s *server) progress(c *fiber.Ctx, id string) (views.Progress, error) {
+	st, err := s.Newsletters.Status(c.UserContext(), who(c).Tenant.ID, id)
+	if err != nil {
+		return views.Progress{}, err
+	}
+	p := views.Progress{StatusURL: "/newsletter/signup/" + st.ID, RefreshURL: "/newsletter/signup?" + query("sample", st.ID),
+		Email: st.Email, Newsletter: st.Newsletter, State: views.DeliveryState(st.State), StoredAt: st.CreatedAt,
+		SentAt: st.SentAt, DoneAt: st.DeliveredAt, Record: s.record(st.Subscriber), NextTry: st.NextTry}
+	if p.SentAt.IsZero() {
+		p.SentAt = st.DeliveredAt
+	}
+	p.Reason, p.Mend = why(st)
+	return p, nil
+}
+
+// record is the record in the CRM that a subscriber led to.
+func (s *server) record(sub db.Subscriber) views.Record {
+	if sub.RecordID == "" {
+		return views.Record{}
+	}
+	return views.Record{ID: sub.RecordID, URL: s.RecordURL(sub.InstanceURL, sub.RecordID)}
+}
+
+// why says in plain words why a subscriber waits or needs attention.
+func why(st newsletter.Status) (reason, mend string) {
+	if st.Why == "" {
+		return "", ""
+	}
+	e := crm.Explain(st.Why)
+	reason = e.What
+	if st.Said != "" {
+		reason += " Salesforce says: “" + cut(st.Said, 300) + "”"
+	}
+	return reason, e.Mend
+}

@@ -1,0 +1,167 @@
+package routes
+
+import (
+	"errors"
+	"net"
+	"net/http"
+
+	"gatepost/auth"
+	"gatepost/db"
+	"gatepost/identity"
+	"gatepost/static"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
+)
+
+// visitor is who makes a request. User and Tenant are zero while nobody is
+// signed in.
+type visitor struct {
+	Session *auth.Session
+	User    db.User
+	Tenant  db.Tenant
+	tenants int // how many the user belongs to
+	banner  *views.Banner
+	request *http.Request // for gorilla, one for each request
+}
+
+const localVisitor = "visitor"
+
+// who returns the visitor of a request.
+func who(c *fiber.Ctx) *visitor {
+	if v, ok := c.Locals(localVisitor).(*visitor); ok {
+		return v
+	}
+	return &visitor{}
+}
+
+// session reads who makes the request, and stores what the handler changed
+// before the answer is sent.
+func (s *server) session(c *fiber.Ctx) error {
+	r, err := adaptor.ConvertRequest(c, false)
+	if err != nil {
+		return errors.Join(fiber.ErrBadRequest, err)
+	}
+	r.RemoteAddr = net.JoinHostPort(s.clientIP(c), "0")
+	r = r.WithContext(c.UserContext())
+	session, err := s.sessions.Session(r)
+	if err != nil {
+		return err
+	}
+	c.Locals(localVisitor, &visitor{Session: session, User: session.User(), Tenant: session.Tenant(), request: r})
+	if err := c.Next(); err != nil {
+		return err
+	}
+	return saveSession(c)
+}
+
+// saveSession stores the session and hands its cookie to Fiber.
+func saveSession(c *fiber.Ctx) error {
+	v, w := who(c), cookieWriter{}
+	if err := v.Session.Save(v.request, w); err != nil {
+		return err
+	}
+	for _, cookie := range http.Header(w).Values("Set-Cookie") {
+		c.Append(fiber.HeaderSetCookie, cookie)
+	}
+	return nil
+}
+
+// cookieWriter takes the cookies that gorilla sets.
+type cookieWriter http.Header
+
+// Header returns the headers.
+func (w cookieWriter) Header() http.Header { return http.Header(w) }
+
+// Write takes nothing: a session has no body.
+func (w cookieWriter) Write([]byte) (int, error) { return 0, errors.ErrUnsupported }
+
+// WriteHeader does nothing.
+func (w cookieWriter) WriteHeader(int) {}
+
+// remoteIP is the address that session put into the request.
+func remoteIP(r *http.Request) string {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return host
+}
+
+// anybody lets everybody through, and reads what the pages say about those who
+// are signed in.
+func (s *server) anybody(c *fiber.Ctx) error {
+	v := who(c)
+	if v.User.ID == "" {
+		return c.Next()
+	}
+	tenants, err := s.People.TenantsOf(c.UserContext(), v.User.ID)
+	if err != nil {
+		return err
+	}
+	v.tenants = len(tenants)
+	if v.Tenant.ID != "" {
+		if v.banner, err = s.bannerOf(c, v.Tenant.ID); err != nil {
+			return err
+		}
+	}
+	return c.Next()
+}
+
+// signedIn sends everybody else to the login page, and back afterwards.
+func (s *server) signedIn(c *fiber.Ctx) error {
+	if who(c).User.ID != "" {
+		return s.anybody(c)
+	}
+	login := "/login"
+	if next := c.OriginalURL(); c.Method() == http.MethodGet && next != "/" && safeNext(next) == next && !hasSecret(c) {
+		login += "?" + query("next", next)
+	}
+	if c.Get("HX-Request") == "true" { // htmx follows redirects: have it load the page
+		c.Set("HX-Redirect", login)
+		return c.SendStatus(http.StatusNoContent)
+	}
+	return redirect(c, login)
+}
+
+// hasSecret reports whether the address carries something that must not be
+// copied into another one.
+func hasSecret(c *fiber.Ctx) bool { return c.Query("code") != "" || c.Query("state") != "" }
+
+// inTenant sends those who haven't chosen a tenant to the page where they do.
+func (s *server) inTenant(c *fiber.Ctx) error {
+	if who(c).Tenant.ID == "" {
+		return redirect(c, "/tenant")
+	}
+	return c.Next()
+}
+
+// bannerOf tells of a broken connection, on every page.
+func (s *server) bannerOf(c *fiber.Ctx, tenant string) (*views.Banner, error) {
+	i, err := s.Vault.Identity(c.UserContext(), identity.Salesforce, tenant)
+	if errors.Is(err, identity.ErrNotConnected) || err == nil && i.BrokenAt.IsZero() {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	reason, mend := brokenSentence(i.BrokenCode)
+	return &views.Banner{Title: "Salesforce is disconnected", Reason: reason, Mend: mend, LinkURL: "/integrations", LinkText: "Reconnect"}, nil
+}
+
+// page is what the page of a request shares with all others.
+func (s *server) page(c *fiber.Ctx, title string, nav views.Nav) views.Page {
+	v := who(c)
+	p := views.Page{Title: title, CSRF: s.csrf(c), User: views.User{Email: v.User.Email}, Tenant: v.Tenant.Name,
+		Tenants: v.tenants, Nav: nav, Banner: v.banner, Assets: views.Assets{
+			CSS: static.URL("app.css"), HTMX: static.URL("htmx.min.js"), JS: static.URL("app.js"), Icon: static.URL("icon.svg")}}
+	if v.Session != nil {
+		for _, f := range v.Session.Flashes() {
+			p.Flashes = append(p.Flashes, views.Flash{Kind: views.FlashKind(f.Kind), Text: f.Text})
+		}
+	}
+	return p
+}
+
+// flash has the next page say something once.
+func (s *server) flash(c *fiber.Ctx, kind views.FlashKind, text string) {
+	who(c).Session.Flash(string(kind), text)
+}
