@@ -1,0 +1,262 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"gatepost/crm"
+	"gatepost/db"
+)
+
+// fault is what the fake CRM does wrong in one call.
+type fault struct {
+	on    string       // find, create
+	err   *crm.Failure // for the whole call
+	after bool         // does the work first
+	hang  bool         // and answers only when the caller gives up
+}
+
+// fakeCRM is a CRM in memory, like Salesforce: it makes a record for whatever
+// it is told, twice if told twice.
+type fakeCRM struct {
+	mu      sync.Mutex
+	records map[string][]string // ids by address
+	names   map[string]crm.Person
+	refuses map[string]*crm.Failure // addresses that it never takes
+	faults  []fault                 // the next ones, in order
+	next    func(on string) *fault  // or what this says
+	batch   int
+	finds   int
+	creates []int // sizes
+	hook    func(on string)
+}
+
+func newCRM() *fakeCRM {
+	return &fakeCRM{records: map[string][]string{}, names: map[string]crm.Person{}, refuses: map[string]*crm.Failure{}, batch: 1000}
+}
+
+func (c *fakeCRM) Target() crm.Target {
+	return crm.Target{OrgID: "00D1", InstanceURL: "https://a.my.salesforce.com"}
+}
+
+func (c *fakeCRM) Batch() int { return c.batch }
+
+func (c *fakeCRM) fault(on string) fault {
+	if c.hook != nil {
+		c.hook(on)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.next != nil {
+		if f := c.next(on); f != nil {
+			return *f
+		}
+		return fault{}
+	}
+	if len(c.faults) > 0 && c.faults[0].on == on {
+		f := c.faults[0]
+		c.faults = c.faults[1:]
+		return f
+	}
+	return fault{}
+}
+
+func (f fault) answer(ctx context.Context) error {
+	if f.hang {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if f.err != nil {
+		return f.err
+	}
+	return nil
+}
+
+func (c *fakeCRM) Find(ctx context.Context, emails []string) (map[string][]crm.Record, error) {
+	f := c.fault("find")
+	if err := f.answer(ctx); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.finds++
+	found := map[string][]crm.Record{}
+	for _, e := range emails {
+		for _, id := range c.records[e] {
+			found[e] = append(found[e], crm.Record{ID: id, Email: e})
+		}
+	}
+	return found, nil
+}
+
+func (c *fakeCRM) Create(ctx context.Context, people []crm.Person) ([]crm.Result, error) {
+	f := c.fault("create")
+	if f.after || f.err == nil && !f.hang {
+		results := c.make(people)
+		if err := f.answer(ctx); err != nil {
+			return nil, err
+		}
+		return results, nil
+	}
+	c.mu.Lock()
+	c.creates = append(c.creates, len(people))
+	c.mu.Unlock()
+	return nil, f.answer(ctx)
+}
+
+func (c *fakeCRM) make(people []crm.Person) []crm.Result {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.creates = append(c.creates, len(people))
+	var results []crm.Result
+	for _, p := range people {
+		key := strings.ToLower(p.Email)
+		if f := c.refuses[key]; f != nil {
+			results = append(results, crm.Result{Err: f})
+			continue
+		}
+		id := fmt.Sprintf("003%06d", len(c.names)+1)
+		c.names[id] = p
+		c.records[key] = append(c.records[key], id)
+		results = append(results, crm.Result{ID: id})
+	}
+	return results
+}
+
+func (c *fakeCRM) most() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	most := 0
+	for _, ids := range c.records {
+		most = max(most, len(ids))
+	}
+	return most
+}
+
+// house is a database with tenants, and what dispatchers need.
+type house struct {
+	t    *testing.T
+	path string
+	db   *db.DB
+}
+
+// newHouse makes tenants with two newsletters each: a/1, a/2, b/1, ...
+func newHouse(t *testing.T, tenants ...string) *house {
+	t.Helper()
+	h := &house{t: t, path: filepath.Join(t.TempDir(), "gatepost.db")}
+	h.db = h.open()
+	for _, id := range tenants {
+		h.exec(`INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $1, $1, 1)`, id)
+		for _, n := range []string{"1", "2"} {
+			h.exec(`INSERT INTO newsletters (id, tenant_id, slug, name, consent, created_at) VALUES ($1, $2, $1, $1, 'yes', 1)`, id+"/"+n, id)
+		}
+	}
+	return h
+}
+
+// open opens the database once more, as another process would.
+func (h *house) open() *db.DB {
+	h.t.Helper()
+	d, err := db.Open(h.t.Context(), h.path)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = d.Close() })
+	return d
+}
+
+func (h *house) exec(query string, args ...any) {
+	h.t.Helper()
+	if _, err := h.db.Writer().Exec(query, args...); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) signUp(newsletter string, emails ...string) (ids []string) {
+	h.t.Helper()
+	tenant, _, _ := strings.Cut(newsletter, "/")
+	var all []db.SignUp
+	for _, e := range emails {
+		all = append(all, db.SignUp{
+			TenantID: tenant, NewsletterID: newsletter, Email: e, EmailKey: strings.ToLower(e),
+			Consent: "yes", Source: "form", At: now(),
+		})
+	}
+	answers, err := h.db.AddSignUps(context.Background(), all)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, a := range answers {
+		ids = append(ids, a.ID)
+	}
+	return ids
+}
+
+func (h *house) subscriber(tenant, id string) db.Subscriber {
+	h.t.Helper()
+	s, err := h.db.Subscriber(context.Background(), tenant, id)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return s
+}
+
+func (h *house) pause(tenant string) db.Pause {
+	h.t.Helper()
+	p, err := h.db.Pause(context.Background(), tenant)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return p
+}
+
+// adds checks the tenant's sums against its rows, and returns them.
+func (h *house) adds(tenant string) db.Sums {
+	h.t.Helper()
+	r, err := h.db.Recount(context.Background(), tenant)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if !r.Agrees() {
+		h.t.Errorf("the sums of %s don't add up: %+v", tenant, r)
+	}
+	return r.Kept
+}
+
+// crms connects tenants with their CRMs.
+type crms map[string]*fakeCRM
+
+func (c crms) connect(_ context.Context, tenantID string) (crm.CRM, error) {
+	if f := c[tenantID]; f != nil {
+		return f, nil
+	}
+	return nil, &crm.Failure{Class: crm.Connection, Code: crm.NotConnected}
+}
+
+func (h *house) dispatcher(c crms) *Dispatcher { return New(Config{Store: h.db, Connect: c.connect}) }
+
+// takes runs one turn of a dispatcher.
+func takes(d *Dispatcher, tenant string) (more bool) {
+	return d.turn(context.Background(), nil, tenant)
+}
+
+var errDisk = errors.New("disk full")
+
+// failingStore fails where it is told to.
+type failingStore struct {
+	*db.DB
+	record error // what RecordOutcomes fails with, once
+}
+
+func (s *failingStore) RecordOutcomes(ctx context.Context, l db.Lease, o []db.Outcome) error {
+	if err := s.record; err != nil {
+		s.record = nil
+		return err
+	}
+	return s.DB.RecordOutcomes(ctx, l, o)
+}
