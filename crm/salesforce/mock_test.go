@@ -1,0 +1,304 @@
+package salesforce_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"gatepost/crm"
+	"gatepost/crm/salesforce"
+	"gatepost/mocksalesforce"
+)
+
+// world is a simulated Salesforce with a client of it.
+type world struct {
+	*salesforce.Client
+	t        *testing.T
+	url      string
+	mu       sync.Mutex
+	session  salesforce.Session
+	renewals int
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	mock, err := mocksalesforce.Open(t.Context(), mocksalesforce.Options{Data: filepath.Join(t.TempDir(), "salesforce.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mock.Close() })
+	srv := httptest.NewServer(mock.Handler())
+	t.Cleanup(srv.Close)
+	w := &world{t: t, url: srv.URL}
+	w.renew()
+	if w.Client, err = salesforce.Open(t.Context(), w, srv.Client(), salesforce.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// Session implements salesforce.Source.
+func (w *world) Session(_ context.Context, refused int64) (salesforce.Session, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if refused == w.session.Generation && refused != 0 {
+		w.renewals++
+		w.renew()
+	}
+	return w.session, nil
+}
+
+func (w *world) renew() {
+	var token struct {
+		AccessToken string `json:"access_token"`
+		InstanceURL string `json:"instance_url"`
+		ID          string `json:"id"`
+	}
+	w.post("session", "{}", &token)
+	ids := strings.Split(token.ID, "/")
+	w.session = salesforce.Session{AccessToken: token.AccessToken, InstanceURL: token.InstanceURL, OrgID: ids[len(ids)-2], Generation: w.session.Generation + 1}
+}
+
+// post tells the simulated Salesforce something and reads what it says.
+func (w *world) post(what, body string, into any) {
+	w.t.Helper()
+	resp, err := http.Post(w.url+"/_control/"+what, "application/json", strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.read(resp, into)
+}
+
+func (w *world) read(resp *http.Response, into any) {
+	w.t.Helper()
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode > 299 {
+		w.t.Fatalf("%s: %d %s %v", resp.Request.URL, resp.StatusCode, body, err)
+	}
+	if into == nil {
+		return
+	}
+	if err := json.Unmarshal(bytes.TrimSpace(body), into); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+type stats struct {
+	APICalls    int `json:"api_calls"`
+	Contacts    int `json:"contacts"`
+	PerEmailMax int `json:"per_email_max"`
+}
+
+func (w *world) stats() (s stats) {
+	w.t.Helper()
+	resp, err := http.Get(w.url + "/_control/stats")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.read(resp, &s)
+	return s
+}
+
+// expect checks the counters since before.
+func (w *world) expect(before stats, want stats) {
+	w.t.Helper()
+	now := w.stats()
+	got := stats{now.APICalls - before.APICalls, now.Contacts - before.Contacts, now.PerEmailMax}
+	if got != want {
+		w.t.Errorf("API calls, Contacts, most for one address: %+v, want %+v", got, want)
+	}
+}
+
+func readers(n int) (people []crm.Person, emails []string) {
+	for i := range n {
+		p := crm.Person{Email: fmt.Sprintf("Reader%04d@contoso.example", i), FirstName: "Ada", LastName: "Lovelace"}
+		people, emails = append(people, p), append(emails, p.Email)
+	}
+	return people, emails
+}
+
+func failureOf(t *testing.T, err error) *crm.Failure {
+	t.Helper()
+	var f *crm.Failure
+	if !errors.As(err, &f) {
+		t.Fatalf("error is %v, want a *crm.Failure", err)
+	}
+	return f
+}
+
+func TestAThousandPeopleInTwoCalls(t *testing.T) {
+	w := newWorld(t)
+	people, emails := readers(1000)
+	before := w.stats()
+	found, err := w.Find(t.Context(), emails)
+	if err != nil || len(found) != 0 {
+		t.Fatalf("found %d, %v", len(found), err)
+	}
+	results, err := w.Create(t.Context(), people)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.expect(before, stats{APICalls: 2, Contacts: 1000, PerEmailMax: 1})
+	if found, err = w.Find(t.Context(), emails); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range results {
+		records := found[strings.ToLower(emails[i])]
+		if r.Err != nil || len(records) != 1 || records[0].ID != r.ID {
+			t.Fatalf("person %d was created as %+v and found as %+v", i, r, records)
+		}
+	}
+	if used, limit, ok := w.Usage(); !ok || used < 3 || limit != 15_000 {
+		t.Errorf("Usage = %d, %d, %v", used, limit, ok)
+	}
+}
+
+func TestAnExpiredTokenCostsOneRenewal(t *testing.T) {
+	w := newWorld(t)
+	people, emails := readers(3)
+	w.post("expire-access-tokens", "{}", nil)
+	results, err := w.Create(t.Context(), people)
+	if err != nil || results[2].ID == "" {
+		t.Fatalf("Create = %v, %v", results, err)
+	}
+	w.post("expire-access-tokens", "{}", nil)
+	if found, err := w.Find(t.Context(), emails); err != nil || len(found) != 3 {
+		t.Errorf("found %v, %v", found, err)
+	}
+	if w.renewals != 2 || w.stats().PerEmailMax != 1 {
+		t.Errorf("%d renewals, %+v", w.renewals, w.stats())
+	}
+}
+
+func TestALostAnswerIsUnknownAndALookUpTells(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault   string
+		unknown bool
+		code    string
+		made    int
+	}{
+		"cut off after the commit":  {`"drop":true,"after_commit":true`, true, crm.Unavailable, 300},
+		"cut off before the commit": {`"drop":true`, true, crm.Unavailable, 0},
+		"down, in HTML":             {`"status":503,"html":true`, true, crm.Unavailable, 0},
+		"down, after the commit":    {`"status":503,"after_commit":true`, true, "SERVER_UNAVAILABLE", 300},
+		"a redirect":                {`"status":302`, true, crm.Unavailable, 0},
+		"limited":                   {`"status":403,"error_code":"REQUEST_LIMIT_EXCEEDED"`, false, "REQUEST_LIMIT_EXCEEDED", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			people, emails := readers(300)
+			before := w.stats()
+			w.post("fail", `{"on":"composite","count":1,`+test.fault+`}`, nil)
+			_, err := w.Create(t.Context(), people)
+			f := failureOf(t, err)
+			if f.Class != crm.Pause || f.Code != test.code || f.Unknown != test.unknown {
+				t.Errorf("failure %+v", f)
+			}
+			found, err := w.Find(t.Context(), emails)
+			if err != nil || len(found) != test.made {
+				t.Errorf("found %d, want %d (%v)", len(found), test.made, err)
+			}
+			if made := w.stats().Contacts - before.Contacts; made != test.made {
+				t.Errorf("%d Contacts, want %d", made, test.made)
+			}
+		})
+	}
+}
+
+func TestOneBadRecordHoldsUpNobody(t *testing.T) {
+	w := newWorld(t)
+	people, _ := readers(400)
+	people[7].Email = "not an address"
+	people[250].FirstName = strings.Repeat("x", 41)
+	results, err := w.Create(t.Context(), people)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range results {
+		want := map[int]string{7: "INVALID_EMAIL_ADDRESS", 250: "STRING_TOO_LONG"}[i]
+		if want == "" {
+			if r.Err != nil {
+				t.Fatalf("person %d: %v", i, r.Err)
+			}
+			continue
+		}
+		if f := failureOf(t, r.Err); f.Class != crm.Recorded || f.Code != want || f.Unknown {
+			t.Errorf("person %d: %+v, want %s", i, f, want)
+		}
+	}
+}
+
+func TestEveryAddressIsFoundAsItWasMade(t *testing.T) {
+	w := newWorld(t)
+	people := []crm.Person{
+		{Email: "o'neill@contoso.example", LastName: "O'Neill"},
+		{Email: "a+b%c@contoso.example", LastName: `back\slash "quoted"`},
+		{Email: "under_score@contoso.example", LastName: "李 <&>"},
+		{Email: "MiXeD@Contoso.Example"},
+		{Email: "reference@contoso.example", LastName: "@{p0[0].id}"},
+	}
+	results, err := w.Create(t.Context(), people)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var emails []string
+	for _, p := range people {
+		emails = append(emails, p.Email)
+	}
+	found, err := w.Find(t.Context(), append(emails, `x\' OR Email != '`, `back\slash@contoso.example`, "underXscore@contoso.example"))
+	if err != nil || len(found) != len(people) {
+		t.Fatalf("found %v, %v", found, err)
+	}
+	for i, p := range people {
+		want := []crm.Record{{ID: results[i].ID, Email: found[strings.ToLower(p.Email)][0].Email}}
+		if got := found[strings.ToLower(p.Email)]; results[i].Err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s was created as %+v and found as %+v", p.Email, results[i], got)
+		}
+	}
+}
+
+func TestAllOfManyMatchesAreRead(t *testing.T) {
+	w := newWorld(t)
+	people := slices.Repeat([]crm.Person{{Email: "ada@contoso.example"}}, 1000)
+	for range 3 {
+		if _, err := w.Create(t.Context(), people); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := w.stats()
+	found, err := w.Find(t.Context(), []string{"ada@contoso.example"})
+	if err != nil || len(found["ada@contoso.example"]) != 3000 {
+		t.Errorf("found %d, %v", len(found["ada@contoso.example"]), err)
+	}
+	w.expect(before, stats{APICalls: 2, PerEmailMax: 3000})
+}
+
+func TestTheDailyLimitPauses(t *testing.T) {
+	w := newWorld(t)
+	w.post("settings", `{"daily_limit":1}`, nil)
+	people, emails := readers(1)
+	w.Find(t.Context(), emails)
+	_, err := w.Create(t.Context(), people)
+	if f := failureOf(t, err); f.Class != crm.Pause || f.Code != "REQUEST_LIMIT_EXCEEDED" || f.Unknown || f.Wait == 0 {
+		t.Errorf("failure %+v", f)
+	}
+}
+
+func TestTheOrganizationIsNamed(t *testing.T) {
+	w := newWorld(t)
+	o, err := w.Organization(t.Context())
+	if err != nil || o.ID != w.Target().OrgID || o.Name == "" {
+		t.Errorf("Organization = %+v, %v, want %s", o, err, w.Target().OrgID)
+	}
+}
