@@ -47,12 +47,9 @@ func (p *program) demoCommand() *cobra.Command {
 }
 
 func (p *program) demo(ctx context.Context, a addresses) error {
-	if a.data == "" {
-		folder, err := os.MkdirTemp("", "gatepost-demo-")
-		if err != nil {
-			return err
-		}
-		a.data = folder
+	data, err := dataFolder(a.data)
+	if err != nil {
+		return err
 	}
 	portalLn, err := net.Listen("tcp", a.portal)
 	if err != nil {
@@ -64,7 +61,15 @@ func (p *program) demo(ctx context.Context, a addresses) error {
 		return listenError(a.salesforce, err)
 	}
 	defer func() { _ = salesforceLn.Close() }()
-	return p.runDemo(ctx, a.data, portalLn, salesforceLn)
+	return p.runDemo(ctx, data, portalLn, salesforceLn)
+}
+
+// dataFolder makes the folder, or a new temporary one when none is named.
+func dataFolder(named string) (string, error) {
+	if named == "" {
+		return os.MkdirTemp("", "gatepost-demo-")
+	}
+	return named, os.MkdirAll(named, 0o700)
 }
 
 func (p *program) runDemo(ctx context.Context, data string, portalLn, salesforceLn net.Listener) error {

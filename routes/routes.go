@@ -16,6 +16,7 @@ import (
 	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/newsletter"
+	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/recover"
@@ -87,7 +88,6 @@ func New(c Config) (*fiber.App, error) {
 	s.public(app)
 	s.doors(app)
 	s.portal(app)
-	app.Use(s.session, s.anybody, func(*fiber.Ctx) error { return fiber.ErrNotFound })
 	return app, nil
 }
 
@@ -142,14 +142,16 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodPost, "/account/sessions/end-all", s.endSessions)
 }
 
-// outermost answers errors from before our own handlers run: of fasthttp's, as
-// for a body that is too large.
+// outermost answers errors from before our own handlers run: of the HTTP parser,
+// as for a body that is too large. There is no route then, and no session.
 func (s *server) outermost(c *fiber.Ctx, err error) error {
-	if requestID(c) == "" {
-		c.Locals(localRequestID, db.NewID())
-		s.setHeaders(c)
+	c.Locals(localRequestID, db.NewID())
+	s.setHeaders(c)
+	status, sentence := s.explain(err)
+	if wantsJSON(c) {
+		return problem(c, status, sentence, nil)
 	}
-	return s.fail(c, err)
+	return render(c, status, views.SignupProblem(views.SignupProblemPage{PublicPage: publicPage(""), Heading: "That didn’t work", Sentence: sentence}))
 }
 
 // requestContext bounds a request's time. It ends with the server's shutdown no
