@@ -23,7 +23,7 @@ type Outcome struct {
 	State        State
 	Reason       string
 	Detail       string
-	DueAt        time.Time // when it stays waiting
+	DueAt        time.Time // when it stays waiting, and is to lose its place in the queue
 	SettlesAt    time.Time // when a write is out whose outcome is not known
 	RecordID     string    // when delivered
 	OrgID        string
@@ -103,7 +103,7 @@ func (d *DB) MarkSent(ctx context.Context, l Lease, subscriberIDs []string, sett
 // with the counts of their states. It returns ErrLost when the lease is gone.
 func (d *DB) RecordOutcomes(ctx context.Context, l Lease, outcomes []Outcome) error {
 	return wrap("record outcomes", d.underLease(ctx, l, func(tx *sql.Tx) error {
-		stmt, err := tx.PrepareContext(ctx, `UPDATE subscribers SET state = $1, reason = $2, detail = $3, due_at = $4,
+		stmt, err := tx.PrepareContext(ctx, `UPDATE subscribers SET state = $1, reason = $2, detail = $3, due_at = CASE WHEN $4 = 0 THEN due_at ELSE $4 END,
 			sent_at = CASE WHEN $5 = 0 THEN 0 ELSE sent_at END, settles_at = $5,
 			record_id = $6, org_id = $7, instance_url = $8, delivered_at = $9
 			WHERE id = $10 AND tenant_id = $11 AND state = 'waiting' RETURNING newsletter_id`)

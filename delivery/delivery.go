@@ -39,6 +39,7 @@ type Config struct {
 	Parallel    int           // tenants at a time; 32
 	Settle      time.Duration // how long a write of a few records may still take effect; 10 s
 	SettleBatch time.Duration // the same, for a write of many; 2 min
+	CallTime    time.Duration // the longest that a call of a CRM may take; 2 min
 	Grace       time.Duration // how long calls may go on after Run's context ended; 10 s
 }
 
@@ -54,6 +55,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.SettleBatch == 0 {
 		c.SettleBatch = 2 * time.Minute
+	}
+	if c.CallTime == 0 {
+		c.CallTime = 2 * time.Minute
 	}
 	if c.Grace == 0 {
 		c.Grace = 10 * time.Second

@@ -375,6 +375,24 @@ func TestADatabaseThatFailsAfterTheWrite(t *testing.T) {
 	h.adds("a")
 }
 
+func TestACallThatNeverAnswersTimesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, c := newHouse(t, "a"), newCRM()
+		c.faults = []fault{{on: "find", hang: true}, {on: "create", hang: true}}
+		id := h.signUp("a/1", "jane@example.com")[0]
+		d := h.dispatcher(crms{"a": c})
+		takes(d, "a")
+		if p := h.pause("a"); p.Reason != crm.TimedOut {
+			t.Errorf("pause %+v", p)
+		}
+		time.Sleep(time.Second)
+		takes(d, "a")
+		if s := h.subscriber("a", id); s.Reason != crm.TimedOut || s.SentAt.IsZero() {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
 func TestOneTenantNeverHoldsUpAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, slow, quick := newHouse(t, "a", "b"), newCRM(), newCRM()

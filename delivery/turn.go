@@ -112,7 +112,7 @@ func (t *turn) deliver(ctx context.Context, people []*person) (goOn bool, err er
 	if t.stopped() {
 		return false, errStopped
 	}
-	found, err := t.crm.Find(ctx, addresses(people))
+	found, err := t.find(ctx, people)
 	if err != nil {
 		return t.failed(ctx, crm.Failed(err), people, db.Outcome{})
 	}
@@ -164,10 +164,7 @@ func (t *turn) create(ctx context.Context, people []*person) (goOn bool, err err
 	if err := t.Store.MarkSent(ctx, t.lease, ids(people), time.Now().Add(settle)); err != nil {
 		return false, err
 	}
-	results, err := t.crm.Create(ctx, asPeople(people))
-	if err == nil && len(results) != len(people) {
-		err = &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}
-	}
+	results, err := t.write(ctx, people)
 	if err != nil {
 		f := crm.Failed(err)
 		return t.failed(ctx, f, people, t.callNotDone(f, people, settle))
@@ -180,6 +177,24 @@ func (t *turn) create(ctx context.Context, people []*person) (goOn bool, err err
 		return false, t.hold(ctx, stopper, t.pause.Batch)
 	}
 	return true, t.succeeded(ctx)
+}
+
+// find calls the CRM's Find, for a limited time.
+func (t *turn) find(ctx context.Context, people []*person) (map[string][]crm.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.CallTime)
+	defer cancel()
+	return t.crm.Find(ctx, addresses(people))
+}
+
+// write calls the CRM's Create, for a limited time.
+func (t *turn) write(ctx context.Context, people []*person) ([]crm.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.CallTime)
+	defer cancel()
+	results, err := t.crm.Create(ctx, asPeople(people))
+	if err == nil && len(results) != len(people) {
+		err = &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}
+	}
+	return results, err
 }
 
 // settle is how long a write of n records may still take effect when its outcome
@@ -245,7 +260,7 @@ func (t *turn) notDone(f *crm.Failure, attempts int, settle time.Duration) db.Ou
 func (t *turn) callNotDone(f *crm.Failure, people []*person, settle time.Duration) db.Outcome {
 	o := t.notDone(f, people[0].attempts, settle)
 	if !f.Unknown || len(people) > 1 {
-		o.DueAt = time.Now()
+		o.DueAt = time.Time{}
 	}
 	return o
 }
@@ -263,7 +278,7 @@ func (t *turn) failed(ctx context.Context, f *crm.Failure, people []*person, out
 	if narrow && len(people) == 1 {
 		outcome = db.Outcome{State: db.Attention, Reason: f.Code, Detail: f.Detail}
 	} else if narrow && outcome.State != "" {
-		outcome = db.Outcome{State: db.Waiting, DueAt: time.Now()}
+		outcome = db.Outcome{State: db.Waiting}
 	}
 	if outcome.State != "" {
 		var outcomes []db.Outcome
