@@ -1,0 +1,720 @@
+package views
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/PuerkitoBio/goquery"
+	"github.com/a-h/templ"
+	"github.com/andybalholm/brotli"
+	"golang.org/x/net/html"
+)
+
+// hostile is put where others' words are shown.
+const hostile = `<script>alert("x")</script>"'><img src=x onerror=alert(1)>`
+
+var at = time.Date(2026, 11, 23, 14, 5, 0, 0, time.UTC)
+
+func portalPage(title string, nav Nav) Page {
+	return Page{
+		Title: title, CSRF: "token-of-the-session", Nav: nav,
+		User: User{Email: "john@contoso.example"}, Tenant: "Contoso", Tenants: 2,
+		Assets: Assets{CSS: "/static/app.css", HTMX: "/static/htmx.min.js", JS: "/static/app.js", Icon: "/static/icon.svg"},
+	}
+}
+
+func doorPage(title string) Page {
+	p := portalPage(title, NavNone)
+	p.User, p.Tenant, p.Tenants = User{}, "", 0
+	return p
+}
+
+func publicPage() PublicPage {
+	return PublicPage{CSS: "/static/signup.css", Icon: "/static/icon.svg", Tenant: "Contoso"}
+}
+
+func card(state ConnectionState) Integration {
+	c := Integration{
+		CSRF: "token-of-the-session", Service: "sfdc", Name: "Salesforce", State: state,
+		Org:         Org{ID: "00D5g00000AbCdEEAV", Name: "Contoso GmbH", InstanceURL: "https://contoso.my.salesforce.com"},
+		ConnectedBy: "john@contoso.example", ConnectedAt: at, LastRefreshed: at.Add(time.Hour),
+		Scopes: []string{"api", "refresh_token", "id"},
+	}
+	switch state {
+	case NotConnected:
+		c.Org, c.ConnectedBy, c.Scopes = Org{}, "", nil
+		c.Waiting, c.RevocationPending = 3, true
+	case ConnectionBroken:
+		c.Reason, c.Mend, c.Waiting = "Someone withdrew Gatepost’s access in Salesforce.", "Reconnect, and everything that waits is sent.", 1200
+	case ConnectionHeld:
+		c.Held = &HeldConnection{ID: "h1", By: "jane@contoso.example", At: at,
+			Org: Org{ID: "00D5g00000ZyXwVEAV", Name: "Contoso Sandbox", InstanceURL: "https://contoso--dev.sandbox.my.salesforce.com", Sandbox: true}}
+	}
+	return c
+}
+
+func integrations(state ConnectionState) IntegrationsPage {
+	return IntegrationsPage{
+		Page: portalPage("Integrations", NavIntegrations), Salesforce: card(state),
+		Forms: []SignupForm{{Newsletter: "Contoso Weekly", URL: "https://gatepost.example/signup/contoso-weekly"}},
+	}
+}
+
+func brokenPage() IntegrationsPage {
+	p := integrations(ConnectionBroken)
+	p.Banner = &Banner{Title: "Salesforce is disconnected", Reason: "Someone withdrew Gatepost’s access.", Mend: "Sign-ups wait until you reconnect.", LinkURL: "/integrations", LinkText: "Mend it"}
+	p.Flashes = []Flash{{FlashSuccess, "Saved."}, {FlashInfo, "Nothing to do."}, {FlashWarning, "The old access couldn’t be withdrawn yet."}, {FlashError, hostile}}
+	return p
+}
+
+func elsewherePage() IntegrationsPage {
+	p := integrations(NotConnected)
+	p.Salesforce.Login, p.Salesforce.MyDomain = "mydomain", "contoso.lightning.force.com"
+	p.Salesforce.LoginError = "That is the address of Salesforce’s pages, not of its login. Take the one that ends in .my.salesforce.com."
+	return p
+}
+
+func testSignup(progress *Progress) TestSignupPage {
+	return TestSignupPage{
+		Page: portalPage("Test sign-up", NavTestSignup), Connected: progress != nil, Progress: progress,
+		Newsletters: []Option{{"contoso-weekly", "Contoso Weekly"}, {"contoso-daily", "Contoso Daily"}}, Newsletter: "contoso-daily",
+		Email: "reader@example.com", FirstName: "Ada",
+		Errors: FieldErrors{"email": "Please give an address such as name@example.com.", "newsletter": "Please choose one."},
+	}
+}
+
+func progress(state DeliveryState) Progress {
+	p := Progress{
+		StatusURL: "/newsletter/signup/status/7", RefreshURL: "/newsletter/signup?sample=7",
+		Email: "reader@example.com", Newsletter: "Contoso Weekly", State: state, StoredAt: at,
+	}
+	switch state {
+	case Delivered:
+		p.SentAt, p.DoneAt = at.Add(time.Second), at.Add(time.Second)
+		p.Record = Record{ID: "0035g00000AbCdEEAV", URL: "https://contoso.my.salesforce.com/0035g00000AbCdEEAV"}
+	case Attention:
+		p.SentAt, p.Reason, p.Mend = at, "Salesforce requires a field that Gatepost doesn’t fill: Region.", "Ask your Salesforce admin to make it optional."
+	}
+	return p
+}
+
+func paused() *Progress {
+	p := progress(Waiting)
+	p.Reason, p.Mend, p.NextTry = "Salesforce not connected.", "Connect it, and the sample is sent.", at.Add(time.Minute)
+	return &p
+}
+
+func on(p Progress) *Progress { return &p }
+
+func subscribers() SubscribersPage {
+	return SubscribersPage{
+		Page: portalPage("Subscribers", NavSubscribers), Totals: Totals{All: 12402, Waiting: 2, Delivered: 12399, Attention: 1},
+		NewerURL: "/subscribers?before=9", OlderURL: "/subscribers?after=3",
+		Rows: []Subscriber{
+			{Email: "ada.lovelace@example.com", FirstName: "Ada", LastName: "Lovelace", Newsletter: "Contoso Weekly", SignedUpAt: at, State: Delivered, Record: Record{ID: "0035g00000AbCdEEAV", URL: "https://contoso.my.salesforce.com/0035g00000AbCdEEAV"}},
+			{Email: "grace@example.com", Newsletter: "Contoso Weekly", SignedUpAt: at, State: Waiting, Reason: "Salesforce is down for maintenance.", NextTry: at.Add(time.Minute)},
+			{Email: "new@example.com", Newsletter: "Contoso Daily", SignedUpAt: at, State: Waiting},
+			{Email: hostile, FirstName: hostile, Newsletter: "Contoso Weekly", SignedUpAt: at, State: Attention, Reason: "Salesforce requires a field that Gatepost doesn’t fill: Region.", Mend: "Ask your Salesforce admin to make it optional."},
+		},
+	}
+}
+
+func foundNobody() SubscribersPage {
+	p := subscribers()
+	p.Query, p.State, p.Rows, p.NewerURL, p.OlderURL = hostile, Attention, nil, "", ""
+	return p
+}
+
+func signup() SignupPage {
+	return SignupPage{
+		PublicPage: publicPage(), Slug: "contoso-weekly", Newsletter: "Contoso Weekly",
+		Intro:   "Once a week, what is new at Contoso.",
+		Consent: "By signing up you agree that Contoso sends you Contoso Weekly by e-mail. You can leave at any time.",
+	}
+}
+
+func refused() SignupPage {
+	p := signup()
+	p.Email, p.FirstName = hostile, "Ada"
+	p.Errors = FieldErrors{"email": "Please give an address such as name@example.com.", "last_name": "That is too long."}
+	return p
+}
+
+// portalPages are all pages of the portal, in each of their states.
+func portalPages() map[string]templ.Component {
+	return map[string]templ.Component{
+		"login":                      Login(LoginPage{Page: doorPage("Log in"), DemoHint: "john@contoso.example", Next: "/subscribers"}),
+		"login-wrong":                Login(LoginPage{Page: doorPage("Log in"), Email: "john@contoso.example", Wrong: true}),
+		"login-wait":                 Login(LoginPage{Page: doorPage("Log in"), Wait: 90 * time.Second}),
+		"setup":                      Setup(SetupPage{Page: doorPage("Set up"), Token: "one-time"}),
+		"setup-errors":               Setup(SetupPage{Page: doorPage("Set up"), Token: "one-time", Slug: "Con toso", Errors: FieldErrors{"slug": "Small letters, digits and hyphens only.", "password": "Too short."}}),
+		"choose-tenant":              ChooseTenant(ChooseTenantPage{Page: doorPage("Choose an organisation"), Tenants: []TenantChoice{{"t1", "Contoso", true}, {"t2", hostile, false}}}),
+		"integrations-not-connected": Integrations(integrations(NotConnected)),
+		"integrations-connected":     Integrations(integrations(Connected)),
+		"integrations-broken":        Integrations(brokenPage()),
+		"integrations-held":          Integrations(integrations(ConnectionHeld)),
+		"integrations-elsewhere":     Integrations(elsewherePage()),
+		"connect-forward":            ConnectForward(ConnectForwardPage{Page: doorPage("Connecting"), Name: "Salesforce", Host: "login.salesforce.com", URL: `https://login.salesforce.com/services/oauth2/authorize?a="b"&c=<d>`}),
+		"connect-failed":             ConnectFailed(ConnectFailedPage{Page: portalPage("Not connected", NavIntegrations), Service: "sfdc", Name: "Salesforce", Happened: "Salesforce was not connected", Meaning: "Whoever logged in pressed Deny, so Gatepost got no access. Nothing has changed.", Mend: "Try again and press Allow.", Code: hostile, Description: hostile}),
+		"disconnect":                 Disconnect(DisconnectPage{Page: portalPage("Disconnect", NavIntegrations), Service: "sfdc", Name: "Salesforce", Org: Org{Name: "Contoso GmbH", Sandbox: true}, Waiting: 2}),
+		"test-signup":                TestSignup(testSignup(nil)),
+		"test-signup-sending":        TestSignup(testSignup(on(progress(Waiting)))),
+		"test-signup-paused":         TestSignup(testSignup(paused())),
+		"test-signup-delivered":      TestSignup(testSignup(on(progress(Delivered)))),
+		"test-signup-attention":      TestSignup(testSignup(on(progress(Attention)))),
+		"subscribers":                Subscribers(subscribers()),
+		"subscribers-none":           Subscribers(SubscribersPage{Page: portalPage("Subscribers", NavSubscribers), FormURL: "https://gatepost.example/signup/contoso-weekly"}),
+		"subscribers-not-found":      Subscribers(foundNobody()),
+		"account": Account(AccountPage{Page: portalPage("Account", NavAccount), Errors: FieldErrors{"current": "That is not your password."}, Sessions: []Session{
+			{ID: "1", Device: "Firefox on Linux", IP: "203.0.113.7", Since: at, LastSeen: at, Current: true},
+			{ID: "2", Device: hostile, IP: "2001:db8::1", Since: at, LastSeen: at},
+		}}),
+		"error":            Error(ErrorPage{Page: portalPage("Page not found", NavNone), Status: 404, Sentence: "There is nothing at this address.", Links: []Link{{"/integrations", "Integrations"}}, RequestID: "req-7"}),
+		"error-signed-out": Error(ErrorPage{Page: doorPage(""), Status: 500, Sentence: hostile, RequestID: hostile}),
+	}
+}
+
+// publicPages are all pages for readers.
+func publicPages() map[string]templ.Component {
+	return map[string]templ.Component{
+		"signup":           Signup(signup()),
+		"signup-errors":    Signup(refused()),
+		"signup-thanks":    SignupThanks(SignupThanksPage{PublicPage: publicPage(), Newsletter: "Contoso Weekly"}),
+		"signup-not-found": SignupNotFound(PublicPage{CSS: "/static/signup.css", Icon: "/static/icon.svg"}),
+		"signup-closed":    SignupClosed(SignupThanksPage{PublicPage: publicPage(), Newsletter: "Contoso Weekly"}),
+		"signup-problem":   SignupProblem(SignupProblemPage{PublicPage: publicPage(), Heading: "Please try again in a moment", Sentence: hostile, RetryURL: "/signup/contoso-weekly"}),
+	}
+}
+
+// fragments are what htmx swaps in.
+func fragments() map[string]templ.Component {
+	return map[string]templ.Component{
+		"card":    IntegrationCardUpdate(card(ConnectionBroken), card(Connected).Version()),
+		"results": SubscriberResults(subscribers()),
+		"sample":  ProgressCard(*paused()),
+		"problem": ErrorFragment(ErrorPage{Status: 500, Sentence: hostile, Links: []Link{{"/", "Home"}}, RequestID: "req-7"}),
+	}
+}
+
+func merge(all ...map[string]templ.Component) map[string]templ.Component {
+	m := map[string]templ.Component{}
+	for _, a := range all {
+		for name, c := range a {
+			m[name] = c
+		}
+	}
+	return m
+}
+
+func render(t *testing.T, c templ.Component) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := c.Render(context.Background(), &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func parse(t *testing.T, c templ.Component) *goquery.Document {
+	t.Helper()
+	d, err := goquery.NewDocumentFromReader(strings.NewReader(render(t, c)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func each(t *testing.T, pages map[string]templ.Component, check func(t *testing.T, d *goquery.Document)) {
+	for name, c := range pages {
+		t.Run(name, func(t *testing.T) { check(t, parse(t, c)) })
+	}
+}
+
+func TestTagsNest(t *testing.T) {
+	for name, c := range merge(portalPages(), publicPages(), fragments()) {
+		t.Run(name, func(t *testing.T) { checkNesting(t, render(t, c)) })
+	}
+}
+
+var (
+	void        = strings.Fields("input meta link img br hr")
+	closesAP    = strings.Fields("p div ul ol dl table form section nav h1 h2 h3 fieldset details main")
+	interactive = strings.Fields("a button input select summary label")
+)
+
+func checkNesting(t *testing.T, page string) {
+	var open []string
+	z := html.NewTokenizer(strings.NewReader(page))
+	for {
+		switch z.Next() {
+		case html.ErrorToken:
+			if z.Err() != io.EOF || len(open) > 0 {
+				t.Errorf("at the end: %v, open: %v", z.Err(), open)
+			}
+			return
+		case html.StartTagToken:
+			name := z.Token().Data
+			if slices.Contains(open, "p") && slices.Contains(closesAP, name) {
+				t.Errorf("<%s> inside <p>", name)
+			}
+			if (slices.Contains(open, "a") || slices.Contains(open, "button")) && slices.Contains(interactive, name) {
+				t.Errorf("<%s> inside a link or a button", name)
+			}
+			if !slices.Contains(void, name) {
+				open = append(open, name)
+			}
+		case html.EndTagToken:
+			name := z.Token().Data
+			if len(open) == 0 || open[len(open)-1] != name {
+				t.Fatalf("</%s> while open: %v", name, open)
+			}
+			open = open[:len(open)-1]
+		}
+	}
+}
+
+func TestPagesHaveTheirLandmarks(t *testing.T) {
+	each(t, merge(portalPages(), publicPages()), func(t *testing.T, d *goquery.Document) {
+		for selector, want := range map[string]int{"h1": 1, "main": 1, "title": 1, "html[lang]": 1, "meta[name=viewport]": 1} {
+			if n := d.Find(selector).Length(); n != want {
+				t.Errorf("%d × %s", n, selector)
+			}
+		}
+		if strings.HasPrefix(d.Find("title").Text(), " ·") && d.Find("h1").Text() == "" {
+			t.Error("neither title nor heading")
+		}
+		level := 0
+		d.Find("h1, h2, h3").Each(func(_ int, s *goquery.Selection) {
+			now := int(goquery.NodeName(s)[1] - '0')
+			if now > level+1 {
+				t.Errorf("h%d follows h%d", now, level)
+			}
+			level = now
+		})
+	})
+}
+
+func TestIDsAreUniqueAndReferencesLead(t *testing.T) {
+	each(t, merge(portalPages(), publicPages()), func(t *testing.T, d *goquery.Document) {
+		ids := map[string]int{}
+		d.Find("[id]").Each(func(_ int, s *goquery.Selection) { ids[s.AttrOr("id", "")]++ })
+		for id, n := range ids {
+			if n > 1 {
+				t.Errorf("id %q appears %d times", id, n)
+			}
+		}
+		for _, attr := range []string{"for", "aria-describedby", "aria-labelledby", "data-copy"} {
+			d.Find("[" + attr + "]").Each(func(_ int, s *goquery.Selection) {
+				for _, id := range strings.Fields(s.AttrOr(attr, "")) {
+					if ids[id] == 0 {
+						t.Errorf("%s=%q leads nowhere", attr, id)
+					}
+				}
+			})
+		}
+	})
+}
+
+func TestInputsHaveLabels(t *testing.T) {
+	each(t, merge(portalPages(), publicPages()), func(t *testing.T, d *goquery.Document) {
+		d.Find("input:not([type=hidden]), select, textarea").Each(func(_ int, s *goquery.Selection) {
+			id := s.AttrOr("id", "")
+			if s.AttrOr("aria-label", "") == "" && (id == "" || d.Find(`label[for="`+id+`"]`).Length() != 1) {
+				t.Errorf("no label for %q", s.AttrOr("name", id))
+			}
+		})
+	})
+}
+
+func TestErrorsBelongToTheirFields(t *testing.T) {
+	each(t, merge(portalPages(), publicPages()), func(t *testing.T, d *goquery.Document) {
+		d.Find("p.error").Each(func(_ int, s *goquery.Selection) {
+			field := d.Find(`[aria-describedby~="` + s.AttrOr("id", "") + `"]`)
+			if field.AttrOr("aria-invalid", "") != "true" {
+				t.Errorf("error %q without its field", s.Text())
+			}
+		})
+		if n := d.Find("[autofocus]").Length(); n > 1 {
+			t.Errorf("%d elements want the focus", n)
+		}
+	})
+	d := parse(t, Signup(refused()))
+	if got := d.Find("#email").AttrOr("value", ""); got != hostile {
+		t.Errorf("what was typed came back as %q", got)
+	}
+	if d.Find("#email-error").Length() != 1 || d.Find("#last_name-error").Length() != 1 || d.Find("#first_name-error").Length() != 0 {
+		t.Error("errors are not at their fields")
+	}
+}
+
+func TestPortalFormsCarryTheToken(t *testing.T) {
+	each(t, portalPages(), func(t *testing.T, d *goquery.Document) {
+		d.Find("form").Each(func(_ int, s *goquery.Selection) {
+			token := s.Find("input[name=csrf][type=hidden]")
+			switch s.AttrOr("method", "") {
+			case "post":
+				if token.Length() != 1 || token.AttrOr("value", "") != "token-of-the-session" {
+					t.Errorf("form to %s without its token", s.AttrOr("action", ""))
+				}
+			case "get":
+				if token.Length() != 0 {
+					t.Errorf("form to %s puts the token in a URL", s.AttrOr("action", ""))
+				}
+			default:
+				t.Errorf("form to %s has no method", s.AttrOr("action", ""))
+			}
+		})
+	})
+}
+
+func TestNothingInline(t *testing.T) {
+	each(t, merge(portalPages(), publicPages(), fragments()), func(t *testing.T, d *goquery.Document) {
+		if d.Find("style, [style], img").Length() > 0 {
+			t.Error("a style element or attribute, or an image out of nowhere")
+		}
+		d.Find("script").Each(func(_ int, s *goquery.Selection) {
+			if s.AttrOr("src", "") == "" || s.Text() != "" {
+				t.Errorf("inline script %q", s.Text())
+			}
+		})
+		d.Find("*").Each(func(_ int, s *goquery.Selection) {
+			for _, a := range s.Get(0).Attr {
+				if strings.HasPrefix(a.Key, "on") || strings.HasPrefix(a.Key, "hx-on") || strings.HasPrefix(strings.TrimSpace(a.Val), "javascript:") {
+					t.Errorf("handler %s=%q", a.Key, a.Val)
+				}
+			}
+		})
+	})
+}
+
+func TestHostileWordsAreShownAsWords(t *testing.T) {
+	for _, name := range []string{"connect-failed", "integrations-broken", "subscribers", "account", "error-signed-out", "choose-tenant"} {
+		d := parse(t, portalPages()[name])
+		if !strings.Contains(d.Find("main").Text(), hostile) {
+			t.Errorf("%s: the words are not shown as they came", name)
+		}
+	}
+	p := integrations(Connected)
+	p.Salesforce.Org.InstanceURL = "javascript:alert(1)"
+	if parse(t, Integrations(p)).Find(`a[href^="javascript:"]`).Length() > 0 {
+		t.Error("a link runs a script")
+	}
+}
+
+func TestPublicPagesAreSmallAndBare(t *testing.T) {
+	css, err := os.ReadFile(filepath.Join("..", "static", "files", "signup.css"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	icon, err := os.ReadFile(filepath.Join("..", "static", "files", "icon.svg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range publicPages() {
+		page := render(t, c)
+		if n := packed(t, []byte(page)) + packed(t, css) + packed(t, icon); n > 14<<10 {
+			t.Errorf("%s: %d bytes", name, n)
+		}
+		d := parse(t, c)
+		if d.Find("script").Length() > 0 {
+			t.Errorf("%s: loads a script", name)
+		}
+		d.Find("[src], link").Each(func(_ int, s *goquery.Selection) {
+			if href := s.AttrOr("href", ""); href != "/static/signup.css" && href != "/static/icon.svg" {
+				t.Errorf("%s: loads %q", name, href)
+			}
+		})
+	}
+}
+
+func packed(t *testing.T, body []byte) int {
+	t.Helper()
+	var b bytes.Buffer
+	w := brotli.NewWriter(&b)
+	if _, err := w.Write(body); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Len()
+}
+
+func TestSignedOutPagesHaveNoNavigation(t *testing.T) {
+	for name, c := range portalPages() {
+		d := parse(t, c)
+		in := strings.Contains(d.Find("form").Text(), "Log out") && d.Find("nav[aria-label=Main]").Length() == 1
+		if want := d.Find("body.app").Length() == 1; in != want {
+			t.Errorf("%s: navigation %v, want %v", name, in, want)
+		}
+	}
+}
+
+func TestNavigationMarksTheCurrentPage(t *testing.T) {
+	for nav, text := range map[Nav]string{NavIntegrations: "Integrations", NavSubscribers: "Subscribers", NavTestSignup: "Test sign-up", NavAccount: "Account", NavNone: ""} {
+		p := subscribers()
+		p.Nav = nav
+		current := parse(t, Subscribers(p)).Find("nav [aria-current=page]")
+		if got := strings.TrimSpace(current.Text()); got != text {
+			t.Errorf("%q marks %q", nav, got)
+		}
+	}
+}
+
+func TestTenantSwitchIsForThoseWithSeveral(t *testing.T) {
+	p := subscribers()
+	for tenants, want := range map[int]int{1: 0, 2: 1} {
+		p.Tenants = tenants
+		if n := parse(t, Subscribers(p)).Find(`.who a[href="/tenant"]`).Length(); n != want {
+			t.Errorf("%d tenants: %d switches", tenants, n)
+		}
+	}
+}
+
+func TestCardShowsItsState(t *testing.T) {
+	tests := map[ConnectionState]struct {
+		pill  string
+		posts []string
+	}{
+		NotConnected:     {"Not connected", []string{"/integrations/sfdc/connect", "/integrations/sfdc/connect"}},
+		Connected:        {"Connected", []string{"/integrations/sfdc/connect", "/integrations/sfdc/connect"}},
+		ConnectionBroken: {"Needs reconnecting", []string{"/integrations/sfdc/connect", "/integrations/sfdc/connect"}},
+		ConnectionHeld:   {"Needs your decision", []string{"/integrations/sfdc/held"}},
+	}
+	for state, want := range tests {
+		d := parse(t, IntegrationCard(card(state)))
+		if got := strings.TrimSpace(d.Find(".pill").Text()); got != want.pill {
+			t.Errorf("%s: pill %q", state, got)
+		}
+		posts := d.Find("form").Map(func(_ int, s *goquery.Selection) string { return s.AttrOr("action", "") })
+		if !slices.Equal(posts, want.posts) {
+			t.Errorf("%s: forms to %v", state, posts)
+		}
+		disconnect := d.Find(`a[href="/integrations/sfdc/disconnect"]`).Length() == 1
+		if connected := state == Connected || state == ConnectionBroken; disconnect != connected {
+			t.Errorf("%s: disconnect offered: %v", state, disconnect)
+		}
+		if got := d.Find("section").AttrOr("hx-get", ""); got != "/integrations/sfdc/card?seen="+card(state).Version() {
+			t.Errorf("%s: polls %q", state, got)
+		}
+	}
+}
+
+func TestHeldCardNamesBothOrgs(t *testing.T) {
+	d := parse(t, IntegrationCard(card(ConnectionHeld)))
+	text := d.Text()
+	for _, want := range []string{"Contoso GmbH", "00D5g00000AbCdEEAV", "Contoso Sandbox", "00D5g00000ZyXwVEAV", "Sandbox", "jane@contoso.example"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if d.Find("button[name=decision][value=switch]").Length() != 1 || d.Find("button[name=decision][value=keep]").Length() != 1 || d.Find("input[name=held]").AttrOr("value", "") != "h1" {
+		t.Error("the decision can't be sent")
+	}
+}
+
+func TestLoginElsewhereOpensOnItsError(t *testing.T) {
+	d := parse(t, Integrations(elsewherePage()))
+	if d.Find("details[open] #my_domain[aria-invalid]").AttrOr("value", "") != "contoso.lightning.force.com" {
+		t.Error("the error is hidden, or what was typed is lost")
+	}
+	if d.Find("input[name=login][checked]").AttrOr("value", "") != "mydomain" {
+		t.Error("the choice is lost")
+	}
+	d = parse(t, Integrations(integrations(NotConnected)))
+	if d.Find("details[open]").Length() != 0 || d.Find("input[name=login][checked]").AttrOr("value", "") != "production" {
+		t.Error("without an error it should be closed, on production")
+	}
+}
+
+func TestCardVersionFollowsWhatIsShown(t *testing.T) {
+	before := card(Connected).Version()
+	if card(Connected).Version() != before {
+		t.Error("the same card has two versions")
+	}
+	quiet := card(Connected)
+	quiet.CSRF, quiet.Login, quiet.MyDomain, quiet.LoginError = "other", "mydomain", "x", "y"
+	if quiet.Version() != before {
+		t.Error("what was typed changes the version")
+	}
+	for name, change := range map[string]func(*Integration){
+		"state":   func(c *Integration) { c.State = ConnectionBroken },
+		"org":     func(c *Integration) { c.Org.Name = "Fabrikam" },
+		"waiting": func(c *Integration) { c.Waiting++ },
+		"renewed": func(c *Integration) { c.LastRefreshed = c.LastRefreshed.Add(time.Second) },
+		"held":    func(c *Integration) { c.Held = &HeldConnection{ID: "x"} },
+	} {
+		c := card(Connected)
+		change(&c)
+		if c.Version() == before {
+			t.Errorf("%s: the version stays", name)
+		}
+	}
+}
+
+func TestCardAnnouncesOnlyAnotherState(t *testing.T) {
+	tests := map[string]struct {
+		seen string
+		want string
+	}{
+		"same state":    {card(Connected).Version(), ""},
+		"another state": {card(NotConnected).Version(), "Salesforce is connected."},
+		"nothing seen":  {"", "Salesforce is connected."},
+	}
+	for name, tt := range tests {
+		c := card(Connected)
+		c.Waiting = 9
+		d := parse(t, IntegrationCardUpdate(c, tt.seen))
+		if got := d.Find(`[hx-swap-oob="innerHTML:#integration-news"]`).Text(); got != tt.want {
+			t.Errorf("%s: announces %q", name, got)
+		}
+	}
+	if parse(t, Integrations(integrations(Connected))).Find("#integration-news[role=status]").Length() != 1 {
+		t.Error("there is nowhere to announce")
+	}
+}
+
+func TestProgressAsksUntilItIsFinal(t *testing.T) {
+	tests := map[string]struct {
+		progress Progress
+		trigger  string
+	}{
+		"on its way":      {progress(Waiting), "every 1s"},
+		"paused":          {*paused(), "every 5s"},
+		"delivered":       {progress(Delivered), ""},
+		"needs attention": {progress(Attention), ""},
+	}
+	for name, tt := range tests {
+		root := parse(t, ProgressCard(tt.progress)).Find("#progress")
+		if got := root.AttrOr("hx-trigger", ""); got != tt.trigger {
+			t.Errorf("%s: asks %q", name, got)
+		}
+		_, asks := root.Attr("hx-get")
+		refresh := root.Find(`a[href="/newsletter/signup?sample=7"]`).Length() == 1
+		if asks != (tt.trigger != "") || refresh != asks {
+			t.Errorf("%s: polls %v, refresh link %v", name, asks, refresh)
+		}
+	}
+}
+
+func TestProgressSaysWhatHappened(t *testing.T) {
+	tests := map[string]struct {
+		progress Progress
+		words    []string
+	}{
+		"on its way":      {progress(Waiting), []string{"Stored", "On its way to Salesforce"}},
+		"paused":          {*paused(), []string{"Stored", "Not sent yet", "Waiting", "Salesforce not connected.", "Connect it, and the sample is sent.", "Next try:"}},
+		"delivered":       {progress(Delivered), []string{"Stored", "Sent to Salesforce", "In Salesforce", "0035g00000AbCdEEAV"}},
+		"needs attention": {progress(Attention), []string{"Needs attention", "Region", "Ask your Salesforce admin"}},
+	}
+	for name, tt := range tests {
+		text := parse(t, ProgressCard(tt.progress)).Text()
+		for _, w := range tt.words {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s: %q is missing", name, w)
+			}
+		}
+	}
+	if href := parse(t, ProgressCard(progress(Delivered))).Find("a.outside").AttrOr("href", ""); href != "https://contoso.my.salesforce.com/0035g00000AbCdEEAV" {
+		t.Errorf("the record's link is %q", href)
+	}
+}
+
+func TestSubscribersEmptyStates(t *testing.T) {
+	none := parse(t, portalPages()["subscribers-none"])
+	if none.Find("form[role=search], table").Length() != 0 || none.Find(`a[href="https://gatepost.example/signup/contoso-weekly"]`).Length() != 1 {
+		t.Error("without subscribers there should be the form's link, and nothing to search")
+	}
+	nobody := parse(t, Subscribers(foundNobody()))
+	if nobody.Find("table").Length() != 0 || nobody.Find(`#results a[href="/subscribers"]`).Length() != 1 {
+		t.Error("a search without result should offer to clear it")
+	}
+	if nobody.Find("#q").AttrOr("value", "") != hostile || nobody.Find("#state option[selected]").AttrOr("value", "") != "attention" {
+		t.Error("the search is forgotten")
+	}
+}
+
+func TestSubscribersPager(t *testing.T) {
+	p := subscribers()
+	links := func() []string {
+		return parse(t, SubscriberResults(p)).Find(".pager a").Map(func(_ int, s *goquery.Selection) string { return s.AttrOr("href", "") })
+	}
+	if got := links(); !slices.Equal(got, []string{"/subscribers?before=9", "/subscribers?after=3"}) {
+		t.Errorf("pager %v", got)
+	}
+	p.NewerURL = ""
+	if got := links(); !slices.Equal(got, []string{"/subscribers?after=3"}) {
+		t.Errorf("pager on the first page %v", got)
+	}
+}
+
+func TestTotalsFilterAndKeepTheSearch(t *testing.T) {
+	p := subscribers()
+	p.Query, p.State = "a&b", Waiting
+	d := parse(t, Subscribers(p))
+	got := d.Find(".total").Map(func(_ int, s *goquery.Selection) string { return s.AttrOr("href", "") })
+	want := []string{"/subscribers?q=a%26b", "/subscribers?q=a%26b&state=delivered", "/subscribers?q=a%26b&state=waiting", "/subscribers?q=a%26b&state=attention"}
+	if !slices.Equal(got, want) {
+		t.Errorf("filters %v", got)
+	}
+	if current := d.Find(".total[aria-current]").Text(); !strings.Contains(current, "Waiting") || !strings.Contains(current, "2") {
+		t.Errorf("current filter %q", current)
+	}
+}
+
+func TestForwardGoesWhereItSays(t *testing.T) {
+	d := parse(t, portalPages()["connect-forward"])
+	const want = `https://login.salesforce.com/services/oauth2/authorize?a="b"&c=<d>`
+	if got := d.Find("meta[http-equiv=refresh]").AttrOr("content", ""); got != "0; url="+want {
+		t.Errorf("refresh to %q", got)
+	}
+	if got := d.Find("a.primary").AttrOr("href", ""); got != want {
+		t.Errorf("link to %q", got)
+	}
+}
+
+func TestLoginSaysWhatIsWrong(t *testing.T) {
+	tests := map[string]struct {
+		page LoginPage
+		want string
+	}{
+		"wrong":    {LoginPage{Wrong: true}, "don’t belong together"},
+		"too many": {LoginPage{Wait: 61 * time.Second}, "wait 2 minutes"},
+		"a second": {LoginPage{Wait: 300 * time.Millisecond}, "wait 1 second "},
+		"demo":     {LoginPage{DemoHint: "john@contoso.example"}, "john@contoso.example with the password that the demo printed in the terminal"},
+	}
+	for name, tt := range tests {
+		text := regexp.MustCompile(`\s+`).ReplaceAllString(parse(t, Login(tt.page)).Text(), " ")
+		if !strings.Contains(text, tt.want) {
+			t.Errorf("%s: %q is missing", name, tt.want)
+		}
+	}
+	d := parse(t, Login(LoginPage{Email: "john@contoso.example", Next: "/subscribers?q=a"}))
+	if d.Find("#email").AttrOr("value", "") != "john@contoso.example" || d.Find("input[name=next]").AttrOr("value", "") != "/subscribers?q=a" {
+		t.Error("what was given is forgotten")
+	}
+}
+
+func TestSessionsCanBeEndedExceptThisOne(t *testing.T) {
+	d := parse(t, portalPages()["account"])
+	got := d.Find(`form[action="/account/sessions/end"] input[name=id]`).Map(func(_ int, s *goquery.Selection) string { return s.AttrOr("value", "") })
+	if !slices.Equal(got, []string{"2"}) {
+		t.Errorf("can be ended: %v", got)
+	}
+}
+
+func TestNumber(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 12402: "12,402", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
+		if got := number(n); got != want {
+			t.Errorf("number(%d) = %q", n, got)
+		}
+	}
+}
