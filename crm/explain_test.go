@@ -1,0 +1,53 @@
+package crm
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestEveryCodeHasASentence(t *testing.T) {
+	codes := []string{NotConnected, Broken, Unavailable, TimedOut, Settling}
+	sources, err := os.ReadFile("salesforce/failures.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, quoted := range regexp.MustCompile(`"[A-Z]+(_[A-Z]+)+"`).FindAllString(string(sources), -1) {
+		codes = append(codes, strings.Trim(quoted, `"`))
+	}
+	if len(codes) < 20 {
+		t.Fatalf("only %v: this test shows nothing", codes)
+	}
+	for _, code := range codes {
+		if _, ok := explanations[strings.ToUpper(code)]; !ok {
+			t.Errorf("%s has no sentence", code)
+		}
+	}
+}
+
+func TestSentencesAreWhole(t *testing.T) {
+	for code, e := range explanations {
+		if code != strings.ToUpper(code) {
+			t.Errorf("%s will not be found", code)
+		}
+		for _, s := range []string{e.What, e.Mend} {
+			if !strings.HasSuffix(s, ".") || len(s) < 15 {
+				t.Errorf("%s: %q is no sentence", code, s)
+			}
+		}
+		if (e.Who == Nobody) != (e.Mend == itPasses) || e.Who == "" {
+			t.Errorf("%s: %q mends it by %q", code, e.Who, e.Mend)
+		}
+	}
+}
+
+func TestUnknownCodesAreShownAsTheyCame(t *testing.T) {
+	e := Sentence("SOMETHING_NEW")
+	if !strings.Contains(e.What, "SOMETHING_NEW") || e.Who != Admin || e.Mend == "" {
+		t.Errorf("got %+v", e)
+	}
+	if got := Sentence("invalid_grant"); got != Sentence("INVALID_GRANT") || got.Who != You {
+		t.Errorf("got %+v", got)
+	}
+}
