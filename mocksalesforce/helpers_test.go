@@ -66,7 +66,7 @@ func (w *world) stop() {
 
 // answer is a response with its body.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	body   string
