@@ -120,7 +120,7 @@ func why(st newsletter.Status) (reason, mend string) {
 	if st.Why == "" {
 		return "", ""
 	}
-	e := crm.Explain(st.Why)
+	e := crm.Sentence(st.Why)
 	reason = e.What
 	if st.Said != "" {
 		reason += " Salesforce says: “" + cut(st.Said, 300) + "”"
