@@ -110,7 +110,7 @@ func identity(ctx context.Context, q queryer, service, tenantID string) (Identit
 
 // SaveIdentity stores a new connection, or replaces the tenant's one in place;
 // g.ID must then be the old row's id. The replaced refresh token becomes a
-// revocation, whose id is returned (” when nothing was replaced). A held
+// revocation, whose id is returned (none when nothing was replaced). A held
 // authorization is moved to the revocations too, unless it is the one confirmed.
 // When the row with another id stands there meanwhile, or one of another org and
 // otherOrg is false, nothing is stored and ErrLost comes back.
@@ -128,13 +128,15 @@ func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed
 				return err
 			}
 		}
-		if err := d.endHeld(ctx, tx, g.Service, g.TenantID, confirmed); err != nil {
+		if _, err := d.endHeld(ctx, tx, g.Service, g.TenantID, confirmed); err != nil {
 			return err
 		}
 		now := millis(d.now())
+		// The first generation is the time, so that no generation of a connection
+		// is ever that of an earlier one with the same id.
 		_, err = tx.ExecContext(ctx,
 			`INSERT INTO identities (`+grantColumns+`, generation, connected_at, refreshed_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $15)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $15)
 			ON CONFLICT (id) DO UPDATE SET
 				sealed_access = excluded.sealed_access, sealed_refresh = excluded.sealed_refresh, key_id = excluded.key_id,
 				login_url = excluded.login_url, instance_url = excluded.instance_url, org_id = excluded.org_id,
@@ -163,8 +165,11 @@ func (d *DB) DeleteIdentity(ctx context.Context, service, tenantID string) (revo
 			return err
 		}
 		revocations = append(revocations, id)
-		if err := d.endHeld(ctx, tx, service, tenantID, ""); err != nil {
+		if id, err = d.endHeld(ctx, tx, service, tenantID, ""); err != nil {
 			return err
+		}
+		if id != "" {
+			revocations = append(revocations, id)
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM identities WHERE id = $1`, old.ID)
 		return err
@@ -279,7 +284,7 @@ func (d *DB) held(ctx context.Context, q queryer, service, tenantID string) (Hel
 // was held before is revoked.
 func (d *DB) HoldIdentity(ctx context.Context, h Held) error {
 	err := d.tx(ctx, func(tx *sql.Tx) error {
-		if err := d.endHeld(ctx, tx, h.Service, h.TenantID, ""); err != nil {
+		if _, err := d.endHeld(ctx, tx, h.Service, h.TenantID, ""); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx,
@@ -291,37 +296,34 @@ func (d *DB) HoldIdentity(ctx context.Context, h Held) error {
 	return wrap("hold identity", err)
 }
 
-// DropHeld gives up what is held: its refresh token becomes a revocation. It is
-// not an error when nothing is held.
-func (d *DB) DropHeld(ctx context.Context, service, tenantID string) error {
-	return wrap("drop held identity", d.tx(ctx, func(tx *sql.Tx) error {
-		return d.endHeld(ctx, tx, service, tenantID, "")
-	}))
+// DropHeld gives up what is held: its refresh token becomes a revocation, whose
+// id is returned. When nothing is held there is none, and no error.
+func (d *DB) DropHeld(ctx context.Context, service, tenantID string) (revocation string, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		revocation, err = d.endHeld(ctx, tx, service, tenantID, "")
+		return err
+	})
+	return revocation, wrap("drop held identity", err)
 }
 
 // endHeld removes what is held for the tenant. Its refresh token becomes a
-// revocation unless the row is the confirmed one.
-func (d *DB) endHeld(ctx context.Context, tx *sql.Tx, service, tenantID, confirmed string) error {
+// revocation, whose id is returned, unless the row is the confirmed one.
+func (d *DB) endHeld(ctx context.Context, tx *sql.Tx, service, tenantID, confirmed string) (revocation string, err error) {
 	h, err := d.held(ctx, tx, service, tenantID)
-	if errors.Is(err, sql.ErrNoRows) {
-		if confirmed != "" {
-			return ErrLost
-		}
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if confirmed != "" && h.ID != confirmed {
-		return ErrLost
-	}
-	if confirmed == "" {
-		if _, err := d.revokeLater(ctx, tx, h.Grant); err != nil {
-			return err
+	switch {
+	case errors.Is(err, sql.ErrNoRows) && confirmed == "":
+		return "", nil
+	case errors.Is(err, sql.ErrNoRows), err == nil && confirmed != "" && h.ID != confirmed:
+		return "", ErrLost
+	case err != nil:
+		return "", err
+	case confirmed == "":
+		if revocation, err = d.revokeLater(ctx, tx, h.Grant); err != nil {
+			return "", err
 		}
 	}
 	_, err = tx.ExecContext(ctx, `DELETE FROM held_identities WHERE id = $1`, h.ID)
-	return err
+	return revocation, err
 }
 
 // ExpireHeld turns every held authorization whose time has run out into a
@@ -336,7 +338,7 @@ func (d *DB) ExpireHeld(ctx context.Context) error {
 			return err
 		}
 		for _, g := range expired {
-			if err := d.endHeld(ctx, tx, g.Service, g.TenantID, ""); err != nil {
+			if _, err := d.endHeld(ctx, tx, g.Service, g.TenantID, ""); err != nil {
 				return err
 			}
 		}

@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -42,7 +41,7 @@ func (v *Vault) Get(ctx context.Context, service, tenantID string, refused int64
 			return Credential{}, &BrokenError{Code: i.BrokenCode}
 		}
 		if !i.Stale && i.Generation != refused {
-			return v.credential(i)
+			return v.credential(ctx, i)
 		}
 		if v.Now().Before(i.RetryAt) {
 			return Credential{}, &UnavailableError{Code: i.FailedCode, RetryAt: i.RetryAt}
@@ -53,10 +52,15 @@ func (v *Vault) Get(ctx context.Context, service, tenantID string, refused int64
 	}
 }
 
-func (v *Vault) credential(i db.Identity) (Credential, error) {
+// credential opens what is stored. A connection that can't be opened is dead,
+// and is marked so, to be seen.
+func (v *Vault) credential(ctx context.Context, i db.Identity) (Credential, error) {
 	token, err := v.openAccess(i.Grant)
 	if err != nil {
-		return Credential{}, fmt.Errorf("identity %s: %w", i.ID, err)
+		if err := v.breakIdentity(ctx, i, BrokenSealed); err != nil && !errors.Is(err, db.ErrLost) {
+			return Credential{}, err
+		}
+		return Credential{}, &BrokenError{Code: BrokenSealed}
 	}
 	return Credential{AccessToken: token, InstanceURL: i.InstanceURL, OrgID: i.OrgID, Generation: i.Generation}, nil
 }
@@ -88,22 +92,24 @@ func (v *Vault) renew(ctx context.Context, s Service, i db.Identity) error {
 	if err != nil {
 		return err
 	}
-	keep, stop := context.WithCancel(ctx)
+	held, stop := context.WithCancel(ctx)
 	defer stop()
-	go v.keepLease(keep, i.ID)
+	go v.keepLease(held, stop, i.ID)
 	// The row may have changed between the reading and the lease, but not its
 	// generation, so that the refresh token is the one that was read.
-	err = (&renewal{Vault: v, service: s, row: i}).run(ctx, earlier)
+	err = (&renewal{Vault: v, service: s, row: i, held: held}).run(ctx, earlier)
 	if errors.Is(err, db.ErrLost) {
 		return nil // a newer change stands in the row
 	}
 	return err
 }
 
-// keepLease extends the lease while a renewal runs.
-func (v *Vault) keepLease(ctx context.Context, id string) {
+// keepLease extends the lease while a renewal runs, and calls lost when it went
+// to somebody else or ended by a newer change.
+func (v *Vault) keepLease(ctx context.Context, lost func(), id string) {
 	for pause(ctx, v.Lease/3) == nil {
 		if err := v.Store.ExtendRenewal(ctx, id, v.owner, v.Lease); errors.Is(err, db.ErrLost) {
+			lost()
 			return
 		}
 	}
@@ -114,6 +120,7 @@ type renewal struct {
 	*Vault
 	service Service
 	row     db.Identity
+	held    context.Context // ends with the lease
 }
 
 // run settles an earlier call whose outcome nobody recorded, then calls, and
@@ -124,14 +131,13 @@ func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 		return r.broken(ctx, BrokenSealed)
 	}
 	if !earlier.IsZero() {
-		if alive, err := r.settle(ctx, token, earlier); err != nil || !alive {
+		if alive, err := r.settle(ctx, token, earlier.Add(r.Timeout)); err != nil || !alive {
 			return err
 		}
 		if err := r.Store.RestartCall(ctx, r.row.ID, r.row.Generation, r.owner); err != nil {
 			return err
 		}
 	}
-	started := r.Now()
 	a, err := r.client.refresh(ctx, r.service, r.row.LoginURL, token)
 	var refused *OAuthError
 	switch {
@@ -145,19 +151,25 @@ func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 		return r.failed(ctx, refused.Code, false, err)
 	}
 	r.Log.WarnContext(ctx, "a renewal was not answered", "identity", r.row.ID, "error", err)
-	alive, err := r.settle(ctx, token, started)
+	alive, err := r.settle(ctx, token, r.Now())
 	if err != nil || !alive {
 		return err
 	}
 	return r.failed(ctx, CodeUnanswered, false, nil) // the token was not rotated: free to try again
 }
 
-// settle finds out what became of a call without an answer. It waits until the
-// service can't be working on it any more and asks whether the token is alive:
-// if so, nothing was rotated and true comes back. Otherwise the row says what is.
-func (r *renewal) settle(ctx context.Context, token string, started time.Time) (alive bool, err error) {
-	if err := pause(ctx, started.Add(r.Timeout).Sub(r.Now())); err != nil {
-		return false, err
+// settle finds out what became of a call without an answer that ended, at the
+// latest, at the given time. It waits one time-out longer, since the service may
+// still be working on it, and asks whether the token is alive: if so, nothing
+// was rotated and true comes back. Otherwise the row says what is. Losing the
+// lease ends the waiting with db.ErrLost.
+func (r *renewal) settle(ctx context.Context, token string, ended time.Time) (alive bool, err error) {
+	wait := ended.Add(r.Timeout).Sub(r.Now())
+	if pause(r.held, min(wait, 2*r.Timeout)) != nil { // a clock that was set back must not stop us
+		return false, db.ErrLost
+	}
+	if r.service.IntrospectPath == "" {
+		return true, nil // it doesn't rotate either: the token is as good as before
 	}
 	alive, err = r.client.introspect(ctx, r.service, r.row.LoginURL, token)
 	switch {
@@ -169,8 +181,8 @@ func (r *renewal) settle(ctx context.Context, token string, started time.Time) (
 	return true, nil
 }
 
-// finished stores what a renewal brought. The store's failures are tried again
-// as long as it may take, since a rotated token exists nowhere else.
+// finished stores what a renewal brought. When the store fails it insists, since
+// a rotated token exists nowhere else.
 func (r *renewal) finished(ctx context.Context, a answer, token string) error {
 	g := r.row.Grant
 	refresh := token
@@ -180,9 +192,9 @@ func (r *renewal) finished(ctx context.Context, a answer, token string) error {
 	if a.Scope != "" {
 		g.Scopes = a.Scope
 	}
-	foreign := a.InstanceURL != "" && !r.service.ownURL(a.InstanceURL)
-	if a.InstanceURL != "" && !foreign {
-		g.InstanceURL = a.InstanceURL
+	instance, own := r.service.instance(a.InstanceURL)
+	if own {
+		g.InstanceURL = instance
 	}
 	if err := r.sealInto(&g, a.AccessToken, refresh); err != nil {
 		return err
@@ -193,8 +205,9 @@ func (r *renewal) finished(ctx context.Context, a answer, token string) error {
 		return r.revokeLate(ctx, g)
 	case err != nil:
 		return err
-	case foreign:
-		return r.Store.BreakIdentity(ctx, r.row.ID, r.row.Generation+1, BrokenForeign)
+	case a.InstanceURL != "" && !own:
+		r.row.Generation++
+		return r.broken(ctx, BrokenForeign)
 	}
 	r.Log.InfoContext(ctx, "renewed", "identity", r.row.ID, "service", r.service.ID, "tenant", g.TenantID)
 	return nil
@@ -245,8 +258,16 @@ func nextRetry(i db.Identity) time.Duration {
 }
 
 func (r *renewal) broken(ctx context.Context, code string) error {
-	r.Log.ErrorContext(ctx, "a connection is broken", "identity", r.row.ID, "service", r.service.ID, "tenant", r.row.TenantID, "code", code)
-	return r.Store.BreakIdentity(ctx, r.row.ID, r.row.Generation, code)
+	return r.breakIdentity(ctx, r.row, code)
+}
+
+// breakIdentity marks a connection as dead. db.ErrLost: it has changed meanwhile.
+func (v *Vault) breakIdentity(ctx context.Context, i db.Identity, code string) error {
+	if err := v.Store.BreakIdentity(ctx, i.ID, i.Generation, code); err != nil {
+		return err
+	}
+	v.Log.ErrorContext(ctx, "a connection is broken", "identity", i.ID, "service", i.Service, "tenant", i.TenantID, "code", code)
+	return nil
 }
 
 // pause waits for d, or until ctx ends.

@@ -119,7 +119,7 @@ func (v *Vault) Finish(ctx context.Context, cb Callback) (finishedURL string, er
 
 func (v *Vault) finish(ctx context.Context, s Service, h db.Handshake, cb Callback) error {
 	if cb.Error != "" {
-		return &OAuthError{Code: cb.Error, Description: cb.ErrorDescription}
+		return refusal(cb.Error, cb.ErrorDescription)
 	}
 	if cb.Code == "" {
 		return &OAuthError{Code: "invalid_request"}
@@ -142,21 +142,22 @@ func (v *Vault) finish(ctx context.Context, s Service, h db.Handshake, cb Callba
 	if err != nil {
 		return &UnreachableError{Cause: err}
 	}
-	g := db.Grant{Service: s.ID, TenantID: h.TenantID, LoginURL: h.LoginURL, ConnectedBy: h.UserID,
-		InstanceURL: strings.TrimRight(a.InstanceURL, "/"), Scopes: a.Scope}
+	g := db.Grant{Service: s.ID, TenantID: h.TenantID, LoginURL: h.LoginURL, ConnectedBy: h.UserID, Scopes: a.Scope}
 	if err = v.accept(ctx, s, a, &g); err == nil {
 		err = v.store(ctx, s, g, a)
 	}
 	if err != nil && !errors.Is(err, ErrHeld) {
-		v.throwAway(ctx, s, h.LoginURL, a)
+		v.throwAway(context.WithoutCancel(ctx), s, g, a)
 	}
 	return err
 }
 
 // accept checks what a service granted, and fills in what it says of the org.
 func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) error {
-	var ok bool
-	if g.OrgID, g.RemoteUserID, ok = orgAndUser(a.ID); !ok || !s.ownURL(a.ID) || !s.ownURL(g.InstanceURL) {
+	var named, own bool
+	g.OrgID, g.RemoteUserID, named = orgAndUser(a.ID)
+	g.InstanceURL, own = s.instance(a.InstanceURL)
+	if !named || !own || !s.ownURL(a.ID) {
 		return &OAuthError{Code: CodeForeignHost}
 	}
 	if a.RefreshToken == "" {
@@ -225,14 +226,26 @@ func (v *Vault) save(ctx context.Context, g db.Grant, otherOrg bool, confirmed s
 	return nil
 }
 
-// throwAway revokes a grant that is not kept.
-func (v *Vault) throwAway(ctx context.Context, s Service, loginURL string, a answer) {
+// throwAway revokes a grant that is not kept: as any revocation, so that a job
+// goes on with it when the service can't be reached now.
+func (v *Vault) throwAway(ctx context.Context, s Service, g db.Grant, a answer) {
 	token := a.RefreshToken
 	if token == "" {
 		token = a.AccessToken
 	}
-	if err := v.client.revoke(ctx, s, loginURL, token); err != nil {
-		v.Log.WarnContext(ctx, "a grant that is not kept could not be revoked", "service", s.ID, "error", err)
+	g.ID = db.NewID()
+	err := v.sealInto(&g, a.AccessToken, token)
+	var id string
+	if err == nil {
+		id, err = v.Store.AddRevocation(ctx, g)
+	}
+	if err == nil {
+		v.tryRevoke(ctx, id)
+		return
+	}
+	v.Log.ErrorContext(ctx, "a grant that is not kept can't be stored for its revocation", "service", s.ID, "tenant", g.TenantID, "error", err)
+	if err := v.client.revoke(ctx, s, g.LoginURL, token); err != nil {
+		v.Log.ErrorContext(ctx, "a grant that is not kept could not be revoked", "service", s.ID, "tenant", g.TenantID, "error", err)
 	}
 }
 
@@ -281,7 +294,11 @@ func (v *Vault) Confirm(ctx context.Context, service, tenantID, heldID string) e
 
 // Decline gives up what is held; it is revoked. The connection stays.
 func (v *Vault) Decline(ctx context.Context, service, tenantID string) error {
-	return v.Store.DropHeld(ctx, service, tenantID)
+	id, err := v.Store.DropHeld(ctx, service, tenantID)
+	if err == nil && id != "" {
+		v.tryRevoke(ctx, id)
+	}
+	return err
 }
 
 // hash is the SHA-256 of a token, in hex.

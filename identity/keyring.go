@@ -49,7 +49,7 @@ func OpenKeyring(ctx context.Context, path string, store KeyStore) (*Keyring, er
 		handle, err = makeKeyset(path)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the key file %s is missing, and the database holds credentials that only key %d opens: put the file back (from a backup), or start with a new database", path, current)
+		return nil, fmt.Errorf("the key file %s is missing, and what the database holds sealed is opened by key %d alone: put the file back (from a backup), or start with a new database", path, current)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("key file %s: %w", path, err)
@@ -123,7 +123,20 @@ func writeOnce(path string, b []byte) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Link(f.Name(), path)
+	if err := os.Link(f.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// syncFolder makes sure that a new file in the folder is still there after a
+// power failure: what will be sealed can't be opened without it.
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // seal encrypts a secret for one place: what it is, of which tenant, service and row.

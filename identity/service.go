@@ -15,7 +15,7 @@ type Service struct {
 	ID             string
 	Name           string
 	LoginURL       string // the default address to log in at
-	ExtraLogin     string // one further login address, of the operator's choice; '' for none
+	ExtraLogin     string // one further login address, of the operator's choice; empty for none
 	AuthorizePath  string // below the login address, as the other paths
 	TokenPath      string
 	RevokePath     string
@@ -33,7 +33,7 @@ type Service struct {
 
 // SalesforceService returns Salesforce as data. Sources: Salesforce Help "OAuth
 // 2.0 Web Server Flow" and "OAuth Error Codes", RFC 6749, RFC 7009, RFC 7662.
-// loginURL is one further login address, ” for none; it then is the default.
+// loginURL is one further login address, empty for none; it then is the default.
 func SalesforceService(clientID, clientSecret, redirectURL, loginURL string) Service {
 	s := Service{
 		ID:             Salesforce,
@@ -107,6 +107,15 @@ func (s Service) ownURL(raw string) bool {
 	return u.Scheme == "https" && u.Port() == "" && s.ownHost(strings.ToLower(u.Host))
 }
 
+// instance returns where an org is, as a service named it, if that is one of the
+// service's own addresses.
+func (s Service) instance(raw string) (string, bool) {
+	if !s.ownURL(raw) || strings.ContainsAny(raw, "?#") {
+		return "", false
+	}
+	return strings.TrimRight(raw, "/"), true
+}
+
 func (s Service) ownHost(host string) bool {
 	if net.ParseIP(host) != nil {
 		return false
@@ -129,7 +138,7 @@ func cleanLabels(s string) bool {
 	return true
 }
 
-// IDs takes the org's and the user's id from an identity URL
+// orgAndUser takes the org's and the user's id from an identity URL
 // (…/id/00D…/005…, as Salesforce's token response has it).
 func orgAndUser(identityURL string) (org, user string, ok bool) {
 	u, err := url.Parse(identityURL)

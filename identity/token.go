@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -31,12 +32,30 @@ type answer struct {
 
 // OAuthError is a refusal that a service spoke: RFC 6749, section 5.2.
 type OAuthError struct {
-	Code        string // as "invalid_grant"
+	Code        string // as "invalid_grant": a short plain word, whatever was sent
 	Description string // for people, as it came: escape it, don't log it
 }
 
 // Error names the code alone.
 func (e *OAuthError) Error() string { return "oauth: " + e.Code }
+
+// CodeUnknown stands for a refusal whose code is no plain word.
+const CodeUnknown = "unknown_error"
+
+// The longest code and description of a refusal that are kept, in bytes.
+const (
+	maxCode        = 64
+	maxDescription = 1000
+)
+
+// refusal makes an OAuthError of what came from outside. Its code ends in logs
+// and in the database, so one that is no plain word is not kept.
+func refusal(code, description string) *OAuthError {
+	if len(code) > maxCode || strings.Trim(code, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != "" {
+		code = CodeUnknown
+	}
+	return &OAuthError{Code: code, Description: strings.ToValidUTF8(description[:min(len(description), maxDescription)], "")}
+}
 
 // errNotSent wraps failures after which the service can't have got the request.
 var errNotSent = errors.New("not sent")
@@ -61,10 +80,10 @@ func (s Service) config(loginURL string) *oauth2.Config {
 func (c *client) exchange(ctx context.Context, s Service, loginURL, code, verifier string) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, c.http)
+	ctx, sent := watched(context.WithValue(ctx, oauth2.HTTPClient, c.http))
 	t, err := s.config(loginURL).Exchange(ctx, code, oauth2.VerifierOption(verifier))
 	if err != nil {
-		return answer{}, exchangeError(err)
+		return answer{}, exchangeError(err, sent.Load())
 	}
 	text := func(name string) string { v, _ := t.Extra(name).(string); return v }
 	return answer{AccessToken: t.AccessToken, RefreshToken: t.RefreshToken, TokenType: t.TokenType,
@@ -73,13 +92,13 @@ func (c *client) exchange(ctx context.Context, s Service, loginURL, code, verifi
 
 // exchangeError keeps what may be shown and logged of an error of oauth2's,
 // whose text can hold the whole answer.
-func exchangeError(err error) error {
+func exchangeError(err error, sent bool) error {
 	var re *oauth2.RetrieveError
 	switch {
 	case errors.As(err, &re) && re.Response != nil && re.Response.StatusCode >= 500:
 		return fmt.Errorf("token end point: status %d", re.Response.StatusCode)
 	case errors.As(err, &re) && re.ErrorCode != "":
-		return &OAuthError{Code: re.ErrorCode, Description: re.ErrorDescription}
+		return refusal(re.ErrorCode, re.ErrorDescription)
 	case errors.As(err, &re) && re.Response != nil:
 		if oe := parseError(re.Body); oe != nil && re.Response.StatusCode >= 400 {
 			return oe
@@ -88,7 +107,7 @@ func exchangeError(err error) error {
 	}
 	var ue *url.Error
 	if errors.As(err, &ue) {
-		return fmt.Errorf("token end point: %w", ue.Err)
+		return fmt.Errorf("token end point: %w", callError(err, sent))
 	}
 	return errors.New("token end point: no answer that makes sense")
 }
@@ -129,17 +148,27 @@ func (c *client) introspect(ctx context.Context, s Service, loginURL, token stri
 // revoke ends a refresh token and its access tokens (RFC 7009). A token that the
 // service doesn't know any more is revoked.
 func (c *client) revoke(ctx context.Context, s Service, loginURL, token string) error {
-	status, body, err := c.post(ctx, Service{}, loginURL+s.RevokePath, url.Values{"token": {token}})
-	if err != nil {
+	// Salesforce asks for no client here; a service that does says so.
+	status, code, err := c.tryRevoke(ctx, Service{}, loginURL+s.RevokePath, token)
+	if status == http.StatusUnauthorized || code == "invalid_client" || code == "invalid_request" {
+		status, code, err = c.tryRevoke(ctx, s, loginURL+s.RevokePath, token)
+	}
+	switch {
+	case err != nil:
 		return err
-	}
-	if status == http.StatusOK {
-		return nil
-	}
-	if oe := parseError(body); status == http.StatusBadRequest && oe != nil && (oe.Code == "invalid_token" || oe.Code == "unsupported_token_type") {
+	case status == http.StatusOK, status == http.StatusBadRequest && (code == "invalid_token" || code == "unsupported_token_type"):
 		return nil
 	}
 	return fmt.Errorf("revocation: status %d", status)
+}
+
+// tryRevoke asks once, as the client of s when that has one.
+func (c *client) tryRevoke(ctx context.Context, s Service, address, token string) (status int, code string, err error) {
+	status, body, err := c.post(ctx, s, address, url.Values{"token": {token}})
+	if oe := parseError(body); oe != nil && err == nil {
+		code = oe.Code
+	}
+	return status, code, err
 }
 
 // post sends a form, with the client's credentials when s has any.
@@ -150,8 +179,7 @@ func (c *client) post(ctx context.Context, s Service, address string, form url.V
 		form.Set("client_id", s.ClientID)
 		form.Set("client_secret", s.ClientSecret)
 	}
-	var sent atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
+	ctx, sent := watched(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
 		return 0, nil, fmt.Errorf("%w: %w", errNotSent, err)
@@ -161,21 +189,44 @@ func (c *client) post(ctx context.Context, s Service, address string, form url.V
 	req.Header.Set("Accept", "application/json")
 	res, err := c.http.Do(req)
 	if err != nil {
-		var ue *url.Error
-		if errors.As(err, &ue) {
-			err = ue.Err // without the address
-		}
-		if !sent.Load() {
-			err = fmt.Errorf("%w: %w", errNotSent, err)
-		}
-		return 0, nil, err
+		return 0, nil, callError(err, sent.Load())
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
-	if err == nil && len(body) > maxAnswer {
-		err = errors.New("the answer is too long")
+	if err != nil {
+		return 0, nil, callError(err, true)
 	}
-	return res.StatusCode, body, err
+	if len(body) > maxAnswer {
+		return 0, nil, errors.New("the answer is too long")
+	}
+	return res.StatusCode, body, nil
+}
+
+// watched returns a context for one call, and what tells whether any of it may
+// have been sent.
+func watched(ctx context.Context) (context.Context, *atomic.Bool) {
+	sent := new(atomic.Bool)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }}), sent
+}
+
+// errBroke stands for failures whose own text could quote the answer.
+var errBroke = errors.New("the connection broke")
+
+// callError keeps what may be logged of a call that failed: not the address, and
+// nothing that the other side said. It wraps errNotSent when nothing was sent.
+func callError(err error, sent bool) error {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		err = ue.Err
+	}
+	var ne net.Error
+	switch {
+	case !sent:
+		return fmt.Errorf("%w: %w", errNotSent, err)
+	case errors.As(err, &ne), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.Canceled):
+		return err
+	}
+	return errBroke
 }
 
 // parseJSONError reads an OAuth error, or returns nil.
@@ -187,7 +238,7 @@ func parseJSONError(body []byte) *OAuthError {
 	if json.Unmarshal(body, &e) != nil || e.Error == "" {
 		return nil
 	}
-	return &OAuthError{Code: e.Error, Description: e.Description}
+	return refusal(e.Error, e.Description)
 }
 
 // parseError reads an OAuth error in JSON or, as Salesforce sometimes has it,
@@ -200,5 +251,5 @@ func parseError(body []byte) *OAuthError {
 	if err != nil || v.Get("error") == "" {
 		return nil
 	}
-	return &OAuthError{Code: v.Get("error"), Description: v.Get("error_description")}
+	return refusal(v.Get("error"), v.Get("error_description"))
 }

@@ -33,7 +33,7 @@ type Store interface {
 
 	Held(ctx context.Context, service, tenantID string) (db.Held, error)
 	HoldIdentity(ctx context.Context, h db.Held) error
-	DropHeld(ctx context.Context, service, tenantID string) error
+	DropHeld(ctx context.Context, service, tenantID string) (revocation string, err error)
 
 	AddHandshake(ctx context.Context, h db.Handshake) error
 	TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (db.Handshake, error)
@@ -60,12 +60,14 @@ type BrokenError struct {
 const (
 	BrokenInterrupted = "renewal_interrupted" // a renewal's answer was lost after the token had been exchanged
 	BrokenSealed      = "sealed"              // the stored credential can't be opened
-	BrokenNoRefresh   = "no_refresh_token"    // the token ran out and there is nothing to renew it with
 	BrokenForeign     = "foreign_instance"    // the renewal named a host that is not the service's
 )
 
 // Error names the code.
 func (e *BrokenError) Error() string { return "connection is broken: " + e.Code }
+
+// Is makes a connection that can't be opened an ErrSealed.
+func (e *BrokenError) Is(target error) bool { return target == ErrSealed && e.Code == BrokenSealed }
 
 // UnavailableError says that no credential can be had for now.
 type UnavailableError struct {
@@ -96,8 +98,8 @@ type Config struct {
 	Org func(ctx context.Context, c Credential) (name string, sandbox bool, err error)
 
 	Log     *slog.Logger
-	Timeout time.Duration // of one call to a service; 15 s when 0
-	Lease   time.Duration // of a renewal, extended while it runs; 10 s when 0
+	Timeout time.Duration // of one call to a service; 20 s when 0
+	Lease   time.Duration // of a renewal, extended while it runs; 5 s when 0
 	Poll    time.Duration // how often another process's renewal is looked at; 100 ms when 0
 	Now     func() time.Time
 }
@@ -119,10 +121,10 @@ func New(c Config) *Vault {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Timeout == 0 {
-		c.Timeout = 15 * time.Second
+		c.Timeout = 20 * time.Second
 	}
 	if c.Lease == 0 {
-		c.Lease = 10 * time.Second
+		c.Lease = 5 * time.Second
 	}
 	if c.Poll == 0 {
 		c.Poll = 100 * time.Millisecond
