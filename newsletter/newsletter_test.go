@@ -1,0 +1,279 @@
+package newsletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"gatepost/crm"
+	"gatepost/db"
+)
+
+func open(t testing.TB) *db.DB {
+	t.Helper()
+	d, err := db.Open(context.Background(), filepath.Join(t.TempDir(), "gatepost.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	_, err = d.Writer().Exec(`INSERT INTO tenants (id, slug, name, created_at) VALUES ('a', 'a', 'A', 1), ('b', 'b', 'B', 1);
+		INSERT INTO newsletters (id, tenant_id, slug, name, consent, created_at) VALUES ('n', 'a', 'weekly', 'Weekly', 'Yes.', 1)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// start runs a service, and returns it with what stops it.
+func start(t testing.TB, c Config) (s *Service, stop func()) {
+	t.Helper()
+	s = New(c)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); s.Run(ctx) }()
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return s, stop
+}
+
+func weekly(t testing.TB, s *Service) db.Newsletter {
+	t.Helper()
+	n, err := s.BySlug(context.Background(), "weekly")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// gate is a store that waits before it writes, and fails when told to.
+type gate struct {
+	*db.DB
+	arrived chan int // group sizes
+	open    chan error
+}
+
+func newGate(d *db.DB) *gate { return &gate{DB: d, arrived: make(chan int), open: make(chan error)} }
+
+func (g *gate) AddSignUps(ctx context.Context, s []db.SignUp) ([]db.SignedUp, error) {
+	g.arrived <- len(s)
+	if err := <-g.open; err != nil {
+		return nil, err
+	}
+	return g.DB.AddSignUps(ctx, s)
+}
+
+func TestSignUp(t *testing.T) {
+	d, ctx := open(t), context.Background()
+	var woken []string
+	s, _ := start(t, Config{Store: d, Wake: func(id string) { woken = append(woken, id) }})
+	n := weekly(t, s)
+	id, err := s.SignUp(ctx, n, Form{Email: " Jane@Example.com ", LastName: " Doe "}, FromAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := s.SignUp(ctx, n, Form{Email: "jane@example.com"}, FromForm)
+	if err != nil || again != id {
+		t.Errorf("repeated: %q, %v", again, err)
+	}
+	st, err := s.Status(ctx, "a", id)
+	if err != nil || st.Email != "Jane@Example.com" || st.EmailKey != "jane@example.com" || st.LastName != "Doe" || st.State != db.Waiting || st.Why != "" {
+		t.Errorf("got %+v, %v", st, err)
+	}
+	if _, err := s.Status(ctx, "b", id); !errors.Is(err, db.ErrNotFound) {
+		t.Errorf("another tenant got %v", err)
+	}
+	sums, err := s.Sums(ctx, "a")
+	if err != nil || sums != (db.Sums{New: 1, Repeated: 1, Waiting: 1}) {
+		t.Errorf("sums %+v, %v", sums, err)
+	}
+	if r, err := s.Recount(ctx, "a"); err != nil || !r.Agrees() {
+		t.Errorf("recount %+v, %v", r, err)
+	}
+	var sources string
+	err = d.Writer().QueryRow(`SELECT group_concat(source, ' ') FROM (SELECT source FROM consents ORDER BY id)`).Scan(&sources)
+	if err != nil || sources != "api form" {
+		t.Errorf("sources %q, %v", sources, err)
+	}
+	if _, err := s.SignUp(ctx, n, Form{Email: "nobody"}, FromForm); !errors.Is(err, ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+	if list, err := s.OfTenant(ctx, "a"); err != nil || len(list) != 1 {
+		t.Errorf("got %+v, %v", list, err)
+	}
+}
+
+func TestAPauseIsShownWithWhoWaits(t *testing.T) {
+	d, ctx := open(t), context.Background()
+	s, _ := start(t, Config{Store: d})
+	id, err := s.SignUp(ctx, weekly(t, s), Form{Email: "jane@example.com"}, FromTest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lease := db.Lease{TenantID: "a", Owner: "me"}
+	if err := errors.Join(d.TakeLease(ctx, lease), d.SetPause(ctx, lease, db.Pause{Reason: crm.NotConnected, Detail: "x"})); err != nil {
+		t.Fatal(err)
+	}
+	st, err := s.Status(ctx, "a", id)
+	if err != nil || st.Why != crm.NotConnected || st.Said != "x" {
+		t.Errorf("got %+v, %v", st, err)
+	}
+	page, err := s.Subscribers(ctx, "a", Query{Search: " JANE@"})
+	if err != nil || len(page.Rows) != 1 || page.Rows[0] != st || page.Next || page.Previous {
+		t.Errorf("got %+v, %v", page, err)
+	}
+}
+
+func TestNobodyIsAnsweredBeforeTheCommit(t *testing.T) {
+	d := open(t)
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(d)
+		s, stop := start(t, Config{Store: g})
+		defer stop()
+		n := weekly(t, s)
+		var answered atomic.Int32
+		var all sync.WaitGroup
+		signUp := func(email string) {
+			all.Go(func() {
+				_, err := s.SignUp(context.Background(), n, Form{Email: email}, FromForm)
+				if answered.Add(1); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		signUp("first@example.com")
+		if n := <-g.arrived; n != 1 {
+			t.Errorf("a group of %d", n)
+		}
+		for i := range groupSize + 10 {
+			signUp(fmt.Sprintf("r%d@example.com", i))
+		}
+		synctest.Wait()
+		if answered.Load() != 0 {
+			t.Fatal("answered too early")
+		}
+		for _, want := range []int{groupSize, 10} {
+			g.open <- nil
+			if got := <-g.arrived; got != want {
+				t.Errorf("a group of %d, want %d", got, want)
+			}
+		}
+		g.open <- nil
+		all.Wait()
+	})
+}
+
+func TestAFailedCommitIsAnErrorForAllInIt(t *testing.T) {
+	d := open(t)
+	synctest.Test(t, func(t *testing.T) {
+		g, woken := newGate(d), 0
+		s, stop := start(t, Config{Store: g, Wake: func(string) { woken++ }})
+		defer stop()
+		n, full := weekly(t, s), errors.New("disk full")
+		var all sync.WaitGroup
+		for i := range 3 {
+			all.Go(func() {
+				if _, err := s.SignUp(context.Background(), n, Form{Email: fmt.Sprintf("r%d@example.com", i)}, FromForm); !errors.Is(err, full) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		for got := 0; got < 3; {
+			got += <-g.arrived
+			g.open <- full
+		}
+		all.Wait()
+		if woken != 0 {
+			t.Error("woke for nothing")
+		}
+	})
+}
+
+func TestAFullQueueIsBusy(t *testing.T) {
+	d := open(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Config{Store: d}) // nobody stores
+		n := weekly(t, s)
+		ctx, cancel := context.WithCancel(context.Background())
+		var all sync.WaitGroup
+		for i := range queueSize {
+			all.Go(func() {
+				if _, err := s.SignUp(ctx, n, Form{Email: fmt.Sprintf("r%d@example.com", i)}, FromForm); !errors.Is(err, context.Canceled) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		if _, err := s.SignUp(ctx, n, Form{Email: "one@example.com"}, FromForm); !errors.Is(err, ErrBusy) {
+			t.Errorf("got %v", err)
+		}
+		cancel()
+		all.Wait()
+	})
+}
+
+func TestStoppingStoresWhatIsQueued(t *testing.T) {
+	d := open(t)
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(d)
+		s, stop := start(t, Config{Store: g})
+		n := weekly(t, s)
+		var all sync.WaitGroup
+		for i := range 5 {
+			all.Go(func() {
+				if _, err := s.SignUp(context.Background(), n, Form{Email: fmt.Sprintf("r%d@example.com", i)}, FromForm); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait() // one group is being stored, the rest is queued
+		go func() {
+			for got := 0; got < 5; {
+				got += <-g.arrived
+				synctest.Wait()
+				g.open <- nil
+			}
+		}()
+		stop()
+		all.Wait()
+		if _, err := s.SignUp(context.Background(), n, Form{Email: "late@example.com"}, FromForm); !errors.Is(err, ErrBusy) {
+			t.Errorf("got %v", err)
+		}
+		if sums, err := s.Sums(context.Background(), "a"); err != nil || sums.New != 5 {
+			t.Errorf("got %+v, %v", sums, err)
+		}
+	})
+}
+
+// BenchmarkSignUp compares the writer with a commit for each sign-up.
+func BenchmarkSignUp(b *testing.B) {
+	b.Run("writer", func(b *testing.B) {
+		s, _ := start(b, Config{Store: open(b)})
+		n := weekly(b, s)
+		bench(b, func(f Form) error { _, err := s.SignUp(context.Background(), n, f, FromForm); return err })
+	})
+	b.Run("commit each", func(b *testing.B) {
+		d := open(b)
+		bench(b, func(f Form) error {
+			_, err := d.AddSignUps(context.Background(), []db.SignUp{{TenantID: "a", NewsletterID: "n", Email: f.Email, EmailKey: f.Email, Consent: "Yes."}})
+			return err
+		})
+	})
+}
+
+func bench(b *testing.B, signUp func(Form) error) {
+	var n atomic.Int64
+	b.SetParallelism(32) // 64 goroutines on 2 processors
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := signUp(Form{Email: fmt.Sprintf("r%d@example.com", n.Add(1))}); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "sign-ups/s")
+}
