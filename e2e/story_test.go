@@ -1,0 +1,195 @@
+package e2e
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/playwright-community/playwright-go"
+)
+
+// TestStory is the whole story, however somebody looks at it.
+func TestStory(t *testing.T) {
+	t.Parallel()
+	var all []profile
+	for i := range 8 {
+		all = append(all, profile{phone: i&1 != 0, dark: i&2 != 0, noScript: i&4 != 0})
+	}
+	each(t, all, story)
+}
+
+func story(t *testing.T, v *visitor) {
+	v.logInWrongThenRight()
+	v.seeNothingConnected()
+	v.sendSampleBeforeConnecting("early@reader.example")
+	v.connectAndSeeIt()
+	v.d.contact(t, "early@reader.example")
+	v.sendSampleAndOpenRecord("sample@reader.example")
+	v.signUpInPublic("rita@reader.example")
+	v.signUpInPublic("RITA@reader.example")
+	v.seeSubscribers("rita@reader.example", "sample@reader.example", "early@reader.example")
+	v.seeContacts("rita@reader.example", "sample@reader.example", "early@reader.example")
+	v.disconnectAndSeeIt()
+	v.seeAccountAndLogOut()
+}
+
+func (v *visitor) logInWrongThenRight() {
+	v.t.Helper()
+	v.open("/subscribers?state=waiting")
+	v.heading("Log in")
+	v.says("Sign in as " + v.d.user)
+	v.look("login")
+	v.logIn(v.d.user, "not the password")
+	v.says("don’t belong together")
+	v.step(expect.Locator(v.field("E-mail address")).ToHaveValue(v.d.user), "find what was typed")
+	v.look("login-wrong")
+	v.logIn(v.d.user, v.d.password)
+	v.at("/subscribers?state=waiting")
+}
+
+func (v *visitor) seeNothingConnected() {
+	v.t.Helper()
+	v.says("No subscribers yet")
+	v.look("subscribers-empty")
+	v.visit("Integrations")
+	v.says("Not connected")
+	v.look("not-connected")
+}
+
+func (v *visitor) sendSampleBeforeConnecting(email string) {
+	v.t.Helper()
+	v.visit("Test sign-up")
+	v.says("Salesforce is not connected.")
+	v.look("test")
+	v.typo("Send the sample")
+	v.look("test-wrong")
+	v.sample(email)
+	v.comes("Salesforce not connected")
+	v.look("test-waiting")
+}
+
+func (v *visitor) connectAndSeeIt() {
+	v.t.Helper()
+	v.visit("Integrations")
+	v.says("1 sign-up waits safely")
+	v.press("Connect Salesforce")
+	v.heading("Log In")
+	v.look("salesforce-login")
+	v.fill("Username", johnOfContoso)
+	v.press("Log In")
+	v.heading("Allow Access?")
+	v.look("salesforce-consent")
+	v.press("Allow")
+	v.at("/integrations")
+	v.says("Salesforce is connected.")
+	card := v.page.GetByRole("region", playwright.PageGetByRoleOptions{Name: "Salesforce", Exact: playwright.Bool(true)})
+	for _, want := range []string{"Connected", "Contoso", "00D", v.d.salesforce, "Connected by", v.d.user, "api", "refresh_token", "id"} {
+		v.step(expect.Locator(card).ToContainText(want), "find %q on the card", want)
+	}
+	v.step(expect.Locator(card.Locator("time").First()).ToHaveAttribute("datetime", regexp.MustCompile(`^20\d\d-`)), "find when it was connected")
+	v.look("connected")
+}
+
+func (v *visitor) sendSampleAndOpenRecord(email string) {
+	v.t.Helper()
+	v.sample(email)
+	v.comes("Sent to Salesforce")
+	id := v.d.contact(v.t, email).ID
+	if v.p.noScript {
+		_, err := v.page.Reload()
+		v.step(err, "reload")
+	}
+	record := v.link(id)
+	v.step(expect.Locator(record).ToBeVisible(), "find the record's link")
+	v.says("In Salesforce")
+	v.look("test-delivered")
+	tab, err := v.context.ExpectPage(func() error { return record.Click() })
+	v.step(err, "open the record")
+	v.step(expect.Locator(tab.Locator("main")).ToContainText(email), "see the record")
+	v.step(tab.Close(), "close the tab")
+}
+
+func (v *visitor) signUpInPublic(email string) {
+	v.t.Helper()
+	v.open(v.d.form)
+	v.heading("Contoso Weekly")
+	v.look("signup")
+	v.typo("Sign up")
+	v.look("signup-wrong")
+	v.fill("E-mail address", email)
+	v.fill("First name (optional)", "Rita")
+	v.press("Sign up")
+	v.heading("Thank you")
+	v.look("signup-thanks")
+	v.d.contact(v.t, strings.ToLower(email))
+}
+
+func (v *visitor) seeSubscribers(emails ...string) {
+	v.t.Helper()
+	v.open("/subscribers")
+	for _, email := range emails {
+		row := v.page.GetByRole("row").Filter(playwright.LocatorFilterOptions{HasText: email})
+		v.step(expect.Locator(row).ToHaveCount(1), "find %s once", email)
+		v.step(expect.Locator(row).ToContainText("In Salesforce"), "see %s delivered", email)
+	}
+	v.look("subscribers")
+	v.fill("Search by e-mail or name", emails[0][:4])
+	v.press("Search")
+	v.step(expect.Locator(v.page.Locator("tbody tr")).ToHaveCount(1), "find one")
+	v.says(emails[0])
+	v.look("subscribers-found")
+	v.fill("Search by e-mail or name", "nobody has this name")
+	v.press("Search")
+	v.says("Nobody matches")
+	v.look("subscribers-none")
+}
+
+func (v *visitor) seeContacts(emails ...string) {
+	v.t.Helper()
+	v.open(v.d.salesforce)
+	v.heading("Contacts of Contoso")
+	v.step(expect.Locator(v.page.Locator("tbody tr")).ToHaveCount(len(emails)), "see %d Contacts", len(emails))
+	for _, email := range emails {
+		v.says(email)
+	}
+	v.look("salesforce-contacts")
+}
+
+func (v *visitor) disconnectAndSeeIt() {
+	v.t.Helper()
+	v.open("/integrations")
+	v.follow("Disconnect")
+	v.heading("Disconnect Salesforce?")
+	v.look("disconnect")
+	v.follow("Stay connected")
+	v.says("Connected by")
+	v.follow("Disconnect")
+	v.press("Disconnect Salesforce")
+	v.says("Our access was revoked there and our copy is wiped.")
+	v.says("Not connected")
+	v.look("disconnected")
+}
+
+func (v *visitor) seeAccountAndLogOut() {
+	v.t.Helper()
+	v.visit("Account")
+	v.says("This browser")
+	v.look("account")
+	v.press("Log out")
+	v.heading("Log in")
+	v.open("/account")
+	v.heading("Log in")
+}
+
+// typo sends a form with an address that is none, past the browser's own checks.
+func (v *visitor) typo(button string) {
+	v.t.Helper()
+	const typed = "nobody@nowhere@example"
+	v.fill("E-mail address", typed)
+	_, err := v.page.Evaluate(`document.querySelectorAll("form").forEach(f => f.noValidate = true)`)
+	v.step(err, "switch off the browser's own checks")
+	v.press(button)
+	field := v.field("E-mail address")
+	v.step(expect.Locator(field).ToHaveAttribute("aria-invalid", "true"), "see the field marked")
+	v.step(expect.Locator(field).ToHaveValue(typed), "find what was typed")
+}
