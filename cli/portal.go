@@ -98,10 +98,16 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	start("store sign-ups", func() error { p.newsletters.Run(work); return nil })
 	start("deliver", func() error { return p.dispatcher.Run(work) })
 	start("jobs", func() error { return jobs.Run(work, p.db, p.vault, p.log) })
-	start("serve", func() error { return p.app.Listener(ln) })
+	start("serve", func() error {
+		if err := p.app.Listener(ln); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
 
 	<-serving.Done()
 	stop := p.app.ShutdownWithTimeout(10 * time.Second)
+	_ = ln.Close() // a server that had not begun yet was not told
 	stopWork()
 	err := errors.Join(g.Wait(), stop)
 	p.vault.Wait()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"gatepost/auth"
@@ -32,17 +33,18 @@ func (s *server) showAccount(c *fiber.Ctx, status int, wrong views.FieldErrors) 
 
 // changePassword handles POST /account/password. It ends the user's other sessions.
 func (s *server) changePassword(c *fiber.Ctx) error {
-	v, password := who(c), c.FormValue("password")
-	if password != c.FormValue("password_again") {
+	v, password := who(c), field(c, "password")
+	if password != field(c, "password_again") {
 		return s.showAccount(c, http.StatusUnprocessableEntity, views.FieldErrors{"password_again": "This is not the same password."})
 	}
-	user, err := s.People.ChangePassword(c.UserContext(), v.User.ID, c.FormValue("current"), password)
+	user, err := s.People.ChangePassword(c.UserContext(), v.User.ID, field(c, "current"), password)
 	var wrong auth.FieldErrors
 	var brake *auth.BrakeError
 	switch {
 	case errors.As(err, &wrong):
 		return s.showAccount(c, http.StatusUnprocessableEntity, views.FieldErrors(wrong))
 	case errors.As(err, &brake):
+		c.Set("Retry-After", strconv.Itoa(int(brake.Wait.Seconds())+1))
 		return s.showAccount(c, http.StatusTooManyRequests, views.FieldErrors{"current": fmt.Sprintf(
 			"There were too many wrong passwords. Please wait %d seconds and try again.", int(brake.Wait.Seconds())+1)})
 	case err != nil:
@@ -55,7 +57,7 @@ func (s *server) changePassword(c *fiber.Ctx) error {
 
 // endSession handles POST /account/sessions/end.
 func (s *server) endSession(c *fiber.Ctx) error {
-	v, id := who(c), c.FormValue("id")
+	v, id := who(c), field(c, "id")
 	if id == v.Session.ID() {
 		return s.logout(c)
 	}

@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"bytes"
 	"net/netip"
 	"strings"
 
@@ -15,7 +16,7 @@ func (s *server) clientIP(c *fiber.Ctx) string {
 		return ""
 	}
 	peer = peer.Unmap()
-	hops := strings.Split(c.Get(fiber.HeaderXForwardedFor), ",")
+	hops := strings.Split(forwarded(c), ",")
 	for i := len(hops) - 1; i >= 0 && s.trusts(peer); i-- {
 		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
 		if err != nil {
@@ -24,6 +25,22 @@ func (s *server) clientIP(c *fiber.Ctx) string {
 		peer = hop.Unmap()
 	}
 	return peer.WithZone("").String()
+}
+
+// forwarded is X-Forwarded-For, all of its lines in their order: some proxies add
+// a line, where a client's own may stand before it.
+func forwarded(c *fiber.Ctx) string {
+	return string(bytes.Join(c.Request().Header.PeekAll(fiber.HeaderXForwardedFor), []byte(",")))
+}
+
+// clientNetwork is what counts as one client: an IPv4 address, or the /64 of an
+// IPv6 one, since that is what a single line is given.
+func (s *server) clientNetwork(c *fiber.Ctx) string {
+	ip, err := netip.ParseAddr(s.clientIP(c))
+	if err != nil || ip.Is4() {
+		return s.clientIP(c)
+	}
+	return netip.PrefixFrom(ip, 64).Masked().String()
 }
 
 func (s *server) trusts(a netip.Addr) bool {

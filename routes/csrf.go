@@ -47,7 +47,7 @@ func (s *server) unforged(c *fiber.Ctx) error {
 	if err := s.origins.Check(who(c).request); err != nil {
 		return errors.Join(errForged, err)
 	}
-	if !auth.EqualTokens(c.FormValue("csrf"), s.csrf(c)) {
+	if !auth.EqualTokens(field(c, "csrf"), s.csrf(c)) {
 		return errForged
 	}
 	return c.Next()

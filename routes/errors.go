@@ -32,7 +32,7 @@ func (s *server) fail(c *fiber.Ctx, err error) error {
 	if isPublic(c) {
 		return s.publicProblem(c, status, sentence)
 	}
-	page := views.ErrorPage{Page: s.page(c, http.StatusText(status), views.NavNone), Status: status, Sentence: sentence,
+	page := views.ErrorPage{Page: s.frame(c, http.StatusText(status), views.NavNone), Status: status, Sentence: sentence,
 		RequestID: requestID(c), Links: []views.Link{{URL: "/integrations", Text: "Go to your integrations"}}}
 	if wantsFragment(c) {
 		return render(c, status, views.ErrorFragment(page))

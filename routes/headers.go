@@ -46,6 +46,14 @@ func isPublic(c *fiber.Ctx) bool {
 	return strings.HasPrefix(c.Path(), "/signup/") || strings.HasPrefix(c.Path(), "/static/")
 }
 
+// unpacked refuses bodies that are packed, since a small one can hold a huge one.
+func unpacked(c *fiber.Ctx) error {
+	if e := c.Get(fiber.HeaderContentEncoding); e != "" && e != "identity" {
+		return fiber.ErrUnsupportedMediaType
+	}
+	return c.Next()
+}
+
 const localRequestID = "request-id"
 
 // observe gives the request an id and a context of limited time, and logs it:

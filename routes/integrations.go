@@ -108,7 +108,7 @@ func (s *server) connect(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	login, err := loginAddress(service, c.FormValue("login"), c.FormValue("my_domain"))
+	login, err := loginAddress(service, field(c, "login"), field(c, "my_domain"))
 	if err != nil {
 		return s.elsewhereRefused(c, service, err)
 	}
@@ -145,7 +145,7 @@ func (s *server) elsewhereRefused(c *fiber.Ctx, service identity.Service, cause 
 	if err != nil {
 		return err
 	}
-	card.Login, card.MyDomain = c.FormValue("login"), c.FormValue("my_domain")
+	card.Login, card.MyDomain = field(c, "login"), field(c, "my_domain")
 	card.LoginError = "That isn’t a Salesforce login address. A My Domain looks like contoso.my.salesforce.com; you find yours in Salesforce under Setup → My Domain."
 	if errors.Is(cause, identity.ErrLightningHost) {
 		card.LoginError = "That is the address of Salesforce’s pages, not of its login. Take the same name with .my.salesforce.com at the end instead of .lightning.force.com."
@@ -157,6 +157,8 @@ func (s *server) elsewhereRefused(c *fiber.Ctx, service identity.Service, cause 
 	return render(c, http.StatusUnprocessableEntity, views.Integrations(views.IntegrationsPage{
 		Page: s.page(c, "Integrations", views.NavIntegrations), Salesforce: card, Forms: forms}))
 }
+
+const callbackPath = "/integrations/:service/callback"
 
 // callback handles GET /integrations/{service}/callback, where the service sends
 // the browser back to.
@@ -216,27 +218,46 @@ func (s *server) welcome(c *fiber.Ctx, service identity.Service) error {
 	return redirect(c, "/integrations")
 }
 
+const decidedMeanwhile = "This was decided meanwhile, or it took too long. Nothing was changed; please look at the connection below."
+
 // decideHeld handles POST /integrations/{service}/held: whether the other org
 // takes the place of the one before.
 func (s *server) decideHeld(c *fiber.Ctx) error {
-	service, tenant := c.Params("service"), who(c).Tenant.ID
-	if c.FormValue("decision") != "switch" {
-		if err := s.Vault.Decline(c.UserContext(), service, tenant); err != nil {
-			return err
-		}
-		s.flash(c, views.FlashInfo, "The connection stays as it was. The other authorization is being taken back.")
-		return redirect(c, "/integrations")
+	service, err := s.Vault.Service(c.Params("service"))
+	if err != nil {
+		return err
 	}
-	err := s.Vault.Confirm(c.UserContext(), service, tenant, c.FormValue("held"))
+	ctx, tenant, shown := c.UserContext(), who(c).Tenant.ID, field(c, "held")
+	if field(c, "decision") != "switch" {
+		return s.keep(c, service.ID, shown)
+	}
+	err = s.Vault.Confirm(ctx, service.ID, tenant, shown)
 	switch {
 	case errors.Is(err, identity.ErrChanged):
-		s.flash(c, views.FlashWarning, "This was decided meanwhile, or it took too long. Nothing was changed; please look at the connection below.")
+		s.flash(c, views.FlashWarning, decidedMeanwhile)
 	case err != nil:
 		return err
 	default:
 		s.flash(c, views.FlashSuccess, "The new organisation is connected. From now on sign-ups go there.")
 		return s.resume(c, "/integrations")
 	}
+	return redirect(c, "/integrations")
+}
+
+// keep gives up the held authorization that was shown.
+func (s *server) keep(c *fiber.Ctx, service, shown string) error {
+	held, err := s.Vault.Held(c.UserContext(), service, who(c).Tenant.ID)
+	switch {
+	case errors.Is(err, identity.ErrNotConnected), err == nil && held.ID != shown:
+		s.flash(c, views.FlashWarning, decidedMeanwhile)
+		return redirect(c, "/integrations")
+	case err != nil:
+		return err
+	}
+	if err := s.Vault.Decline(c.UserContext(), service, held.TenantID); err != nil {
+		return err
+	}
+	s.flash(c, views.FlashInfo, "The connection stays as it was. The other authorization is being taken back.")
 	return redirect(c, "/integrations")
 }
 

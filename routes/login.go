@@ -29,8 +29,8 @@ func (s *server) loginPage(c *fiber.Ctx, email, next string) views.LoginPage {
 
 // login handles POST /login.
 func (s *server) login(c *fiber.Ctx) error {
-	email, next := cut(c.FormValue("email"), 254), safeNext(c.FormValue("next"))
-	user, err := s.People.Login(c.UserContext(), email, c.FormValue("password"), s.clientIP(c))
+	email, next := cut(field(c, "email"), 254), safeNext(field(c, "next"))
+	user, err := s.People.Login(c.UserContext(), email, field(c, "password"), s.clientIP(c))
 	var brake *auth.BrakeError
 	switch {
 	case errors.As(err, &brake):
@@ -82,12 +82,12 @@ func safeNext(path string) string {
 
 // isPage reports whether a path is of a page that one can come back to.
 func isPage(path string) bool {
-	for _, page := range []string{"/integrations", "/newsletter/signup", "/subscribers", "/account"} {
-		if path == page {
-			return true
-		}
+	switch path {
+	case "/integrations", "/newsletter/signup", "/subscribers", "/account":
+		return true
 	}
-	return false
+	parts := strings.Split(path, "/") // /integrations/{service}/connected
+	return len(parts) == 4 && parts[1] == "integrations" && parts[3] == "connected"
 }
 
 // tenants handles GET /tenant: the choice among the user's tenants.
@@ -96,6 +96,10 @@ func (s *server) tenants(c *fiber.Ctx) error {
 	all, err := s.People.TenantsOf(c.UserContext(), v.User.ID)
 	if err != nil {
 		return err
+	}
+	if len(all) == 0 {
+		return render(c, http.StatusForbidden, views.Error(views.ErrorPage{Page: s.page(c, "No organisation", views.NavNone), Status: http.StatusForbidden,
+			Sentence: "You don’t belong to any organisation at the moment. Ask the people who run this service to add you to yours.", RequestID: requestID(c)}))
 	}
 	page := views.ChooseTenantPage{Page: s.page(c, "Choose an organisation", views.NavNone), Next: safeNext(c.Query("next"))}
 	for _, t := range all {
@@ -106,10 +110,10 @@ func (s *server) tenants(c *fiber.Ctx) error {
 
 // chooseTenant handles POST /tenant.
 func (s *server) chooseTenant(c *fiber.Ctx) error {
-	tenant, err := s.People.Member(c.UserContext(), who(c).User.ID, c.FormValue("tenant"))
+	tenant, err := s.People.Member(c.UserContext(), who(c).User.ID, field(c, "tenant"))
 	if err != nil {
 		return err
 	}
 	who(c).Session.ChooseTenant(tenant)
-	return redirect(c, safeNext(c.FormValue("next")))
+	return redirect(c, safeNext(field(c, "next")))
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -81,10 +82,11 @@ func New(c Config) (*fiber.App, error) {
 		WriteTimeout:          maxTime + 10*time.Second,
 		IdleTimeout:           2 * time.Minute,
 		Immutable:             true,
+		CaseSensitive:         true, // as isPublic is
 		DisableStartupMessage: true,
 		ErrorHandler:          s.outermost,
 	})
-	app.Use(s.headers, s.observe, recover.New())
+	app.Use(s.recovered(), s.headers, s.observe, s.recovered(), unpacked)
 	s.public(app)
 	s.doors(app)
 	s.portal(app)
@@ -104,10 +106,11 @@ func (s *server) public(app *fiber.App) {
 
 // doors mounts the pages in front of the portal.
 func (s *server) doors(app *fiber.App) {
-	door := func(method, path string, h fiber.Handler) { app.Add(method, path, s.session, s.anybody, s.unforged, h) }
+	door := func(method, path string, h fiber.Handler) {
+		mount(app, method, path, s.session, s.anybody, s.unforged, h)
+	}
 	door(http.MethodGet, "/login", s.loginForm)
 	door(http.MethodPost, "/login", s.login)
-	door(http.MethodPost, "/logout", s.logout)
 	door(http.MethodGet, "/setup", s.setupForm)
 	door(http.MethodPost, "/setup", s.setup)
 }
@@ -115,19 +118,20 @@ func (s *server) doors(app *fiber.App) {
 // portal mounts the pages for those who are signed in.
 func (s *server) portal(app *fiber.App) {
 	user := func(method, path string, h fiber.Handler) {
-		app.Add(method, path, s.session, s.signedIn, s.unforged, h)
+		mount(app, method, path, s.session, s.signedIn, s.unforged, h)
 	}
 	user(http.MethodGet, "/tenant", s.tenants)
 	user(http.MethodPost, "/tenant", s.chooseTenant)
+	user(http.MethodPost, "/logout", s.logout)
 
 	admin := func(method, path string, h fiber.Handler) {
-		app.Add(method, path, s.session, s.signedIn, s.inTenant, s.unforged, h)
+		mount(app, method, path, s.session, s.signedIn, s.inTenant, s.unforged, h)
 	}
 	admin(http.MethodGet, "/", func(c *fiber.Ctx) error { return redirect(c, "/integrations") })
 	admin(http.MethodGet, "/integrations", s.integrations)
 	admin(http.MethodGet, "/integrations/:service/card", s.integrationCard)
 	admin(http.MethodPost, "/integrations/:service/connect", s.connect)
-	admin(http.MethodGet, "/integrations/:service/callback", s.callback)
+	app.Add(http.MethodGet, callbackPath, s.session, s.signedIn, s.inTenant, s.callback) // no HEAD: it works once
 	admin(http.MethodGet, "/integrations/:service/connected", s.connected)
 	admin(http.MethodPost, "/integrations/:service/held", s.decideHeld)
 	admin(http.MethodGet, "/integrations/:service/disconnect", s.confirmDisconnect)
@@ -142,12 +146,34 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodPost, "/account/sessions/end-all", s.endSessions)
 }
 
-// outermost answers errors from before our own handlers run: of the HTTP parser,
-// as for a body that is too large. There is no route then, and no session.
+// mount adds a route; one that answers GET answers HEAD too.
+func mount(app *fiber.App, method, path string, handlers ...fiber.Handler) {
+	if method == http.MethodGet {
+		app.Get(path, handlers...)
+		return
+	}
+	app.Add(method, path, handlers...)
+}
+
+// recovered turns a panic into an error, and logs where it came from.
+func (s *server) recovered() fiber.Handler {
+	return recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: func(c *fiber.Ctx, cause any) {
+		s.log.ErrorContext(c.UserContext(), "panic", "id", requestID(c), "route", c.Route().Path, "cause", cause, "stack", string(debug.Stack()))
+	}})
+}
+
+// outermost answers errors from outside our own handlers: of the HTTP parser, as
+// for a body that is too large, and of the page that tells of an error. There may
+// be no route then, and no session.
 func (s *server) outermost(c *fiber.Ctx, err error) error {
-	c.Locals(localRequestID, db.NewID())
+	id := db.NewID()
+	c.Locals(localRequestID, id)
+	c.Set("X-Request-ID", id)
 	s.setHeaders(c)
 	status, sentence := s.explain(err)
+	if status == http.StatusInternalServerError {
+		s.log.ErrorContext(c.UserContext(), "request failed", "id", id, "status", status, "error", err)
+	}
 	if wantsJSON(c) {
 		return problem(c, status, sentence, nil)
 	}

@@ -21,10 +21,10 @@ func (s *server) setupForm(c *fiber.Ctx) error {
 
 // setup handles POST /setup.
 func (s *server) setup(c *fiber.Ctx) error {
-	token := c.FormValue("token")
-	form := auth.SetupForm{TenantName: c.FormValue("organization"), TenantSlug: c.FormValue("slug"),
-		Email: c.FormValue("email"), Password: c.FormValue("password")}
-	if form.Password != c.FormValue("password_again") {
+	token := field(c, "token")
+	form := auth.SetupForm{TenantName: field(c, "organization"), TenantSlug: field(c, "slug"),
+		Email: field(c, "email"), Password: field(c, "password")}
+	if form.Password != field(c, "password_again") {
 		return s.setupRefused(c, token, form, auth.FieldErrors{"password_again": "This is not the same password."})
 	}
 	user, tenant, err := s.People.Setup(c.UserContext(), token, form)

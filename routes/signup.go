@@ -26,7 +26,7 @@ func (s *server) signupBrake() fiber.Handler {
 	}
 	return limiter.New(limiter.Config{
 		Max: signupsPerMinute, Expiration: time.Minute,
-		KeyGenerator: s.clientIP,
+		KeyGenerator: s.clientNetwork,
 		LimitReached: func(*fiber.Ctx) error { return fiber.ErrTooManyRequests },
 	})
 }
@@ -100,13 +100,13 @@ func decodeSignup(c *fiber.Ctx) (form newsletter.Form, wrong map[string]string, 
 	wrong = map[string]string{}
 	switch mediaType(c) {
 	case fiber.MIMEApplicationForm, fiber.MIMEMultipartForm:
-		return newsletter.Form{Email: c.FormValue("email"), FirstName: c.FormValue("first_name"), LastName: c.FormValue("last_name")}, wrong, nil
+		return newsletter.Form{Email: field(c, "email"), FirstName: field(c, "first_name"), LastName: field(c, "last_name")}, wrong, nil
 	case fiber.MIMEApplicationJSON:
 	default:
 		return form, wrong, fiber.ErrUnsupportedMediaType
 	}
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(c.Body(), &fields) != nil || fields == nil {
+	if json.Unmarshal(c.BodyRaw(), &fields) != nil || fields == nil {
 		return form, wrong, fiber.ErrBadRequest
 	}
 	for name, to := range map[string]*string{"email": &form.Email, "first_name": &form.FirstName, "last_name": &form.LastName} {
@@ -115,6 +115,18 @@ func decodeSignup(c *fiber.Ctx) (form newsletter.Form, wrong map[string]string, 
 		}
 	}
 	return form, wrong, nil
+}
+
+// field is a field of the form in the request's body. FormValue would take it
+// from the query too, which other servers log.
+func field(c *fiber.Ctx, name string) string {
+	if v := c.Request().PostArgs().Peek(name); len(v) > 0 {
+		return string(v)
+	}
+	if form, err := c.MultipartForm(); err == nil && len(form.Value[name]) > 0 {
+		return form.Value[name][0]
+	}
+	return ""
 }
 
 func mediaType(c *fiber.Ctx) string {
@@ -128,6 +140,7 @@ func wantsJSON(c *fiber.Ctx) bool {
 	if c.Method() != http.MethodGet && mediaType(c) == fiber.MIMEApplicationJSON {
 		return true
 	}
+	c.Vary(fiber.HeaderAccept)
 	accept := c.Get(fiber.HeaderAccept)
 	return strings.Contains(accept, "json") && !strings.Contains(accept, "html")
 }

@@ -22,7 +22,10 @@ func (s *server) subscribers(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	page := views.SubscribersPage{Page: s.page(c, "Subscribers", views.NavSubscribers), Query: q.Search, State: views.DeliveryState(q.State)}
+	if len(found.Rows) == 0 && q.After+q.Before != "" { // nobody there: the first page, rather than an empty one
+		return redirect(c, subscribersURL(q, "after", ""))
+	}
+	page := views.SubscribersPage{Query: q.Search, State: views.DeliveryState(q.State)}
 	for _, st := range found.Rows {
 		page.Rows = append(page.Rows, s.subscriberRow(st))
 	}
@@ -35,6 +38,7 @@ func (s *server) subscribers(c *fiber.Ctx) error {
 	if wantsFragment(c) {
 		return render(c, http.StatusOK, views.SubscriberResults(page))
 	}
+	page.Page = s.page(c, "Subscribers", views.NavSubscribers)
 	sums, err := s.Newsletters.Sums(ctx, tenant)
 	if err != nil {
 		return err

@@ -31,13 +31,13 @@ func (s *server) testForm(c *fiber.Ctx) error {
 
 // testSignUp handles POST /newsletter/signup. It goes the way of every sign-up.
 func (s *server) testSignUp(c *fiber.Ctx) error {
-	form := newsletter.Form{Email: c.FormValue("email"), FirstName: c.FormValue("first_name"), LastName: c.FormValue("last_name")}
+	form := newsletter.Form{Email: field(c, "email"), FirstName: field(c, "first_name"), LastName: field(c, "last_name")}
 	page, all, err := s.testPage(c, form)
 	if err != nil {
 		return err
 	}
 	clean, wrong := form.Check()
-	n, ok := bySlug(all, c.FormValue("newsletter"))
+	n, ok := bySlug(all, field(c, "newsletter"))
 	if !ok {
 		wrong["newsletter"] = "Please choose one of your newsletters."
 	}
@@ -73,7 +73,7 @@ func (s *server) testPage(c *fiber.Ctx, f newsletter.Form) (views.TestSignupPage
 	if err := s.describeConnection(c.UserContext(), who(c).Tenant.ID, &card); err != nil {
 		return views.TestSignupPage{}, nil, err
 	}
-	page := views.TestSignupPage{Page: s.page(c, "Test sign-up", views.NavTestSignup), Newsletter: c.FormValue("newsletter"),
+	page := views.TestSignupPage{Page: s.page(c, "Test sign-up", views.NavTestSignup), Newsletter: field(c, "newsletter"),
 		Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500),
 		Connected: card.Org.ID != "" && card.State != views.ConnectionBroken}
 	for _, n := range all {

@@ -112,24 +112,43 @@ func (s *server) signedIn(c *fiber.Ctx) error {
 		return s.anybody(c)
 	}
 	login := "/login"
-	if next := c.OriginalURL(); c.Method() == http.MethodGet && next != "/" && safeNext(next) == next && !hasSecret(c) {
+	if next := comeBack(c); next != "" {
 		login += "?" + query("next", next)
 	}
-	if c.Get("HX-Request") == "true" { // htmx follows redirects: have it load the page
-		c.Set("HX-Redirect", login)
-		return c.SendStatus(http.StatusNoContent)
-	}
-	return redirect(c, login)
+	return leave(c, login)
 }
 
-// hasSecret reports whether the address carries something that must not be
-// copied into another one.
-func hasSecret(c *fiber.Ctx) bool { return c.Query("code") != "" || c.Query("state") != "" }
+// comeBack is where somebody who has to log in first goes on afterwards, or
+// nothing for the first page. A callback's code and state are not copied: without
+// the session that began it, they open nothing.
+func comeBack(c *fiber.Ctx) string {
+	next := c.OriginalURL()
+	switch {
+	case c.Route().Path == callbackPath:
+		next = "/integrations/" + c.Params("service") + "/connected?" + query("error", codeHandshake)
+	case c.Method() != http.MethodGet || next == "/" || c.Query("code") != "":
+		return ""
+	}
+	if safeNext(next) != next {
+		return ""
+	}
+	return next
+}
+
+// leave redirects to another page. htmx would put that in the place of a part of
+// this one: it is told to load the page.
+func leave(c *fiber.Ctx, path string) error {
+	if c.Get("HX-Request") == "true" {
+		c.Set("HX-Redirect", path)
+		return c.SendStatus(http.StatusNoContent)
+	}
+	return redirect(c, path)
+}
 
 // inTenant sends those who haven't chosen a tenant to the page where they do.
 func (s *server) inTenant(c *fiber.Ctx) error {
 	if who(c).Tenant.ID == "" {
-		return redirect(c, "/tenant")
+		return leave(c, "/tenant")
 	}
 	return c.Next()
 }
@@ -147,18 +166,24 @@ func (s *server) bannerOf(c *fiber.Ctx, tenant string) (*views.Banner, error) {
 	return &views.Banner{Title: "Salesforce is disconnected", Reason: reason, Mend: mend, LinkURL: "/integrations", LinkText: "Reconnect"}, nil
 }
 
-// page is what the page of a request shares with all others.
+// page is what the page of a request shares with all others, with what is said once.
 func (s *server) page(c *fiber.Ctx, title string, nav views.Nav) views.Page {
-	v := who(c)
-	p := views.Page{Title: title, CSRF: s.csrf(c), User: views.User{Email: v.User.Email}, Tenant: v.Tenant.Name,
-		Tenants: v.tenants, Nav: nav, Banner: v.banner, Assets: views.Assets{
-			CSS: static.URL("app.css"), HTMX: static.URL("htmx.min.js"), JS: static.URL("app.js"), Icon: static.URL("icon.svg")}}
-	if v.Session != nil {
+	p := s.frame(c, title, nav)
+	if v := who(c); v.Session != nil {
 		for _, f := range v.Session.Flashes() {
 			p.Flashes = append(p.Flashes, views.Flash{Kind: views.FlashKind(f.Kind), Text: f.Text})
 		}
 	}
 	return p
+}
+
+// frame is a page without what is said once: after an error the session is not
+// stored, and the next page would say it again.
+func (s *server) frame(c *fiber.Ctx, title string, nav views.Nav) views.Page {
+	v := who(c)
+	return views.Page{Title: title, CSRF: s.csrf(c), User: views.User{Email: v.User.Email}, Tenant: v.Tenant.Name,
+		Tenants: v.tenants, Nav: nav, Banner: v.banner, Assets: views.Assets{
+			CSS: static.URL("app.css"), HTMX: static.URL("htmx.min.js"), JS: static.URL("app.js"), Icon: static.URL("icon.svg")}}
 }
 
 // flash has the next page say something once.
