@@ -549,3 +549,28 @@ func anyFault(r *rand.Rand, on string) *fault {
 	}
 	return f
 }
+
+func TestAKilledWriteSettlesBeforeItIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, c := newHouse(t, "a"), newCRM()
+		h.signUp("a/1", "jane@example.com")
+		c.faults = []fault{{on: "create", hang: true}}
+		c.hook = func(on string) {
+			if on == "create" {
+				h.exec(`UPDATE leases SET owner = 'somebody else', until = 0`)
+			}
+		}
+		takes(h.dispatcher(crms{"a": c}), "a")
+		heir := h.dispatcher(crms{"a": c})
+		takes(heir, "a")
+		if len(c.creates) != 1 {
+			t.Fatalf("creates %v", c.creates)
+		}
+		c.hook = nil
+		time.Sleep(heir.Settle)
+		takes(heir, "a")
+		if s := h.adds("a"); s.Delivered != 1 || len(c.creates) != 2 {
+			t.Errorf("sums %+v, creates %v", s, c.creates)
+		}
+	})
+}
