@@ -60,7 +60,7 @@ func start(t *testing.T, env []string, args ...string) *process {
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() && p.output.String() != "" {
-			t.Logf("gatepost %s said:\n%s", args[0], p.output.String())
+			t.Logf("the end of what gatepost %s said:\n%s", args[0], tail(p.output.String(), 3000))
 		}
 	})
 	return p

@@ -64,7 +64,7 @@ func (v *visitor) sendSampleBeforeConnecting(email string) {
 	v.typo("Send the sample")
 	v.look("test-wrong")
 	v.sample(email)
-	v.comes("Salesforce not connected")
+	v.comes("Connect Salesforce under Integrations")
 	v.look("test-waiting")
 }
 

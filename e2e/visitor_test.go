@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -162,17 +163,24 @@ func (v *visitor) leave() {
 }
 
 func (v *visitor) keep() {
-	base, err := filepath.Abs(filepath.Join(".artifacts", unfitForFiles.ReplaceAllString(v.t.Name(), "-")))
-	if err != nil {
+	folder, err := filepath.Abs(".artifacts")
+	if err = errors.Join(err, os.MkdirAll(folder, 0o755)); err != nil {
 		v.t.Errorf("keep what happened: %v", err)
 		return
 	}
-	if _, err := v.page.Screenshot(playwright.PageScreenshotOptions{Path: playwright.String(base + ".png"), FullPage: playwright.Bool(true)}); err == nil {
-		v.t.Logf("a picture of the page is in %s.png", base)
+	base := filepath.Join(folder, unfitForFiles.ReplaceAllString(v.t.Name(), "-"))
+	_, err = v.page.Screenshot(playwright.PageScreenshotOptions{Path: playwright.String(base + ".png"), FullPage: playwright.Bool(true)})
+	v.t.Logf("a picture of the page: %s.png %s", base, orBlank(err))
+	err = v.context.Tracing().Stop(base + ".zip")
+	v.t.Logf("the trace, for npx playwright show-trace: %s.zip %s", base, orBlank(err))
+}
+
+// orBlank is what went wrong, if anything.
+func orBlank(err error) string {
+	if err == nil {
+		return ""
 	}
-	if err := v.context.Tracing().Stop(base + ".zip"); err == nil {
-		v.t.Logf("the trace is in %s.zip (npx playwright show-trace)", base)
-	}
+	return "(not kept: " + err.Error() + ")"
 }
 
 // step fails the test at once when something that the visitor did didn't work.
@@ -321,6 +329,7 @@ func (v *visitor) picture(name string) {
 		return
 	}
 	path := filepath.Join(folder, v.p.name(), name+".png")
+	must(v.t, os.MkdirAll(filepath.Dir(path), 0o755))
 	_, err := v.page.Screenshot(playwright.PageScreenshotOptions{Path: &path, FullPage: playwright.Bool(true)})
 	v.step(err, "take a picture")
 }
