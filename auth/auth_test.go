@@ -34,9 +34,40 @@ func newClock() *clock {
 
 func (c *clock) now() time.Time      { return time.UnixMilli(c.ms.Load()) }
 func (c *clock) add(d time.Duration) { c.ms.Add(d.Milliseconds()) }
-func dbPath(t *testing.T) string     { return filepath.Join(t.TempDir(), "gatepost.db") }
 func weak(m uint32) *argon2id.Params {
 	return &argon2id.Params{Memory: m, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+}
+
+// fresh is an empty database: making its tables takes most of a test's time.
+var fresh = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "gatepost")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "gatepost.db")
+	d, err := db.Open(context.Background(), path)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// dbPath returns the path of a fresh database in a folder of the test's own.
+func dbPath(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "gatepost.db")
+	b, err := fresh()
+	if err == nil {
+		err = os.WriteFile(path, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func openDB(t *testing.T, path string) *db.DB {
