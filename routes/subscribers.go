@@ -55,7 +55,7 @@ func (s *server) subscribers(c *fiber.Ctx) error {
 }
 
 func totals(s db.Sums) views.Totals {
-	return views.Totals{All: s.Waiting + s.Delivered + s.Attention, Waiting: s.Waiting, Delivered: s.Delivered, Attention: s.Attention}
+	return views.Totals{All: s.Waiting + s.Delivered + s.Attention, Waiting: s.Waiting, Delivered: s.Delivered, Attention: s.Attention, New: s.New, Repeated: s.Repeated}
 }
 
 func (s *server) subscriberRow(st newsletter.Status) views.Subscriber {

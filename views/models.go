@@ -287,9 +287,12 @@ type SubscribersPage struct {
 	FormURL  string // a public form to share while there are no subscribers
 }
 
-// Totals are the tenant's subscribers by state.
+// Totals are the tenant's subscribers by state, beside what was received: New is
+// counted when a sign-up is stored, apart from the subscribers, and so tells
+// whether one is missing.
 type Totals struct {
 	All, Waiting, Delivered, Attention int
+	New, Repeated                      int
 }
 
 // Subscriber is a row of SubscribersPage.

@@ -97,6 +97,25 @@ func (t Totals) of(state DeliveryState) int {
 	}
 }
 
+// balance says in a sentence whether everybody who was received is still here.
+func (t Totals) balance() string {
+	s := count(t.New, "new sign-up", "new sign-ups") + " received = " + number(t.Delivered) + " in Salesforce + " +
+		number(t.Waiting) + " waiting + " + number(t.Attention) + " needing attention. Difference: " + number(t.difference()) + "."
+	if t.Repeated > 0 {
+		s += " " + count(t.Repeated, "repeated sign-up", "repeated sign-ups") + " of people who were there already."
+	}
+	return s
+}
+
+func (t Totals) difference() int { return t.New - t.Delivered - t.Waiting - t.Attention }
+
+func balanceIcon(t Totals) string {
+	if t.difference() == 0 {
+		return "check"
+	}
+	return "alert"
+}
+
 // filterURL is the list of subscribers in a state, for the query asked before.
 func (s SubscribersPage) filterURL(state DeliveryState) templ.SafeURL {
 	q := url.Values{}
