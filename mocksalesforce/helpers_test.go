@@ -1,7 +1,6 @@
 package mocksalesforce_test
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -317,13 +316,4 @@ func (w *world) redeem(code string, pairs ...string) answer {
 func (w *world) query(token, soql string) answer {
 	w.t.Helper()
 	return w.call("GET", api+"/query?q="+url.QueryEscape(soql), token, "")
-}
-
-func mustJSON(t *testing.T, v any) string {
-	t.Helper()
-	var b bytes.Buffer
-	if err := json.NewEncoder(&b).Encode(v); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
 }
