@@ -336,7 +336,7 @@ func TestInputsHaveLabels(t *testing.T) {
 
 func TestErrorsBelongToTheirFields(t *testing.T) {
 	each(t, merge(portalPages(), publicPages()), func(t *testing.T, d *goquery.Document) {
-		d.Find("p.error").Each(func(_ int, s *goquery.Selection) {
+		d.Find("p.field-error").Each(func(_ int, s *goquery.Selection) {
 			field := d.Find(`[aria-describedby~="` + s.AttrOr("id", "") + `"]`)
 			if field.AttrOr("aria-invalid", "") != "true" {
 				t.Errorf("error %q without its field", s.Text())
