@@ -1,0 +1,324 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gatepost/db"
+	"gatepost/outbound"
+)
+
+const session = "session-of-the-tests"
+
+// world is a service, a database file and a key file, on which any number of
+// processes work.
+type world struct {
+	t      *testing.T
+	srv    *oauthServer
+	folder string
+	log    *buffer
+	ahead  atomic.Int64 // how far the vaults' clock is ahead
+	store  *db.DB
+	tenant string
+	user   string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	t.Parallel()
+	w := &world{t: t, srv: newOAuthServer(t), folder: t.TempDir(), log: &buffer{}}
+	w.store = w.openDB()
+	w.tenant, w.user = w.addTenant("contoso")
+	t.Cleanup(w.findNoSecrets)
+	return w
+}
+
+func (w *world) openDB() *db.DB {
+	w.t.Helper()
+	d, err := db.Open(context.Background(), filepath.Join(w.folder, "gatepost.db"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = d.Close() })
+	return d
+}
+
+func (w *world) addTenant(slug string) (tenant, user string) {
+	w.t.Helper()
+	tn := db.Tenant{ID: db.NewID(), Slug: slug, Name: slug, CreatedAt: time.Now()}
+	if err := w.store.CreateTenant(w.t.Context(), tn, db.FirstNewsletter{Slug: slug + "-weekly", Name: slug, Consent: "Yes."}); err != nil {
+		w.t.Fatal(err)
+	}
+	u := db.User{ID: db.NewID(), Email: "john@" + slug + ".example", PasswordHash: "x", CreatedAt: time.Now(), PasswordChangedAt: time.Now()}
+	if err := w.store.CreateUser(w.t.Context(), u, tn.ID); err != nil {
+		w.t.Fatal(err)
+	}
+	return tn.ID, u.ID
+}
+
+// findNoSecrets fails the test when a secret stands in the log or in a file.
+func (w *world) findNoSecrets() {
+	w.srv.mu.Lock()
+	defer w.srv.mu.Unlock()
+	places := map[string]string{"the log": w.log.String()}
+	files, _ := filepath.Glob(filepath.Join(w.folder, "*"))
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			w.t.Error(err)
+		}
+		places[f] = string(b)
+	}
+	for place, text := range places {
+		for _, secret := range w.srv.secrets {
+			if secret != "" && (strings.Contains(text, secret) || strings.Contains(text, url.QueryEscape(secret))) {
+				w.t.Errorf("%s holds a secret: %.12s…", place, secret)
+			}
+		}
+	}
+}
+
+func (w *world) skip(d time.Duration) { w.ahead.Add(int64(d)) }
+
+func (w *world) service() Service {
+	return SalesforceService(clientID, clientSecret, redirectURI, w.srv.URL)
+}
+
+// process returns the vault of one more process.
+func (w *world) process(mend ...func(*Config)) *Vault {
+	w.t.Helper()
+	store := w.openDB()
+	keys, err := OpenKeyring(w.t.Context(), filepath.Join(w.folder, "keyset.json"), store)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c := Config{Store: store, Keys: keys, HTTP: outbound.Client(w.srv.URL), Services: []Service{w.service()},
+		Log:     slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Timeout: 5 * time.Second, Lease: 2 * time.Second, Poll: 5 * time.Millisecond,
+		Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }}
+	for _, m := range mend {
+		m(&c)
+	}
+	v := New(c)
+	w.t.Cleanup(v.Wait)
+	return v
+}
+
+// patience sets the time-out of a call and the lease.
+func patience(timeout, lease time.Duration) func(*Config) {
+	return func(c *Config) { c.Timeout, c.Lease = timeout, lease }
+}
+
+func (w *world) request() AuthorizeRequest {
+	return AuthorizeRequest{Service: Salesforce, TenantID: w.tenant, UserID: w.user, SessionID: session, FinishedURL: "/done"}
+}
+
+// begin authorizes, and allows it; it returns what the browser brings back.
+func (w *world) begin(v *Vault) Callback {
+	w.t.Helper()
+	address, err := v.Authorize(w.t.Context(), w.request())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	q := w.srv.consent(address)
+	return Callback{Service: Salesforce, SessionID: session, State: q.Get("state"), Code: q.Get("code")}
+}
+
+func (w *world) tryConnect(v *Vault) error {
+	w.t.Helper()
+	finished, err := v.Finish(w.t.Context(), w.begin(v))
+	if finished != "/done" {
+		w.t.Errorf("finished URL %q", finished)
+	}
+	return err
+}
+
+func (w *world) connect(v *Vault) db.Identity {
+	w.t.Helper()
+	if err := w.tryConnect(v); err != nil {
+		w.t.Fatalf("connect: %v", err)
+	}
+	return w.identity(v)
+}
+
+func (w *world) identity(v *Vault) db.Identity {
+	w.t.Helper()
+	i, err := v.Identity(w.t.Context(), Salesforce, w.tenant)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return i
+}
+
+func (w *world) get(v *Vault, refused int64) (Credential, error) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	defer cancel()
+	return v.Get(ctx, Salesforce, w.tenant, refused)
+}
+
+// fresh gets a credential that the service takes.
+func (w *world) fresh(v *Vault, refused int64) Credential {
+	w.t.Helper()
+	c, err := w.get(v, refused)
+	if err != nil || !w.srv.alive(c.AccessToken) || c.Generation == refused {
+		w.t.Fatalf("no good credential: generation %d, %v\n%s", c.Generation, err, w.log)
+	}
+	return c
+}
+
+func (w *world) pending() int {
+	w.t.Helper()
+	n, err := w.store.PendingRevocations(w.t.Context(), Salesforce, w.tenant)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+// runRevocations does what the job does, for all that is pending.
+func (w *world) runRevocations(v *Vault) {
+	w.t.Helper()
+	rows, err := w.store.Writer().QueryContext(w.t.Context(), `SELECT id FROM revocations`)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var ids []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			w.t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, id := range ids {
+		if err := v.Revoke(w.t.Context(), id); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+// wantRevoked checks that so many authorizations are alive and nothing is pending.
+func (w *world) wantLive(n int) {
+	w.t.Helper()
+	if got := w.srv.live(); got != n || w.pending() != 0 {
+		w.t.Errorf("%d authorizations are alive, want %d; %d revocations pending\n%s", got, n, w.pending(), w.log)
+	}
+}
+
+func (w *world) wantCalls(refreshes int) {
+	w.t.Helper()
+	if got := w.srv.count("refresh"); got != refreshes || w.srv.reused() != 0 {
+		w.t.Errorf("%d renewals, want %d; %d reuses", got, refreshes, w.srv.reused())
+	}
+}
+
+func wantBroken(t *testing.T, err error, code string) {
+	t.Helper()
+	var b *BrokenError
+	if !errors.As(err, &b) || b.Code != code {
+		t.Errorf("got %v, want broken by %s", err, code)
+	}
+}
+
+func wantUnavailable(t *testing.T, err error, code string) {
+	t.Helper()
+	var u *UnavailableError
+	if !errors.As(err, &u) || u.Code != code {
+		t.Errorf("got %v, want unavailable by %s", err, code)
+	}
+}
+
+func wantOAuth(t *testing.T, err error, code string) {
+	t.Helper()
+	var o *OAuthError
+	if !errors.As(err, &o) || o.Code != code {
+		t.Errorf("got %v, want %s", err, code)
+	}
+}
+
+var errDisk = errors.New("disk I/O error")
+
+// sickStore fails the next calls of some methods.
+type sickStore struct {
+	Store
+	mu   sync.Mutex
+	left map[string]int
+}
+
+func sick(s **sickStore, method string, times int) func(*Config) {
+	return func(c *Config) {
+		*s = &sickStore{Store: c.Store, left: map[string]int{method: times}}
+		c.Store = *s
+	}
+}
+
+func (s *sickStore) fails(method string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left[method] == 0 {
+		return nil
+	}
+	s.left[method]--
+	return errDisk
+}
+
+func (s *sickStore) SaveIdentity(ctx context.Context, g db.Grant, otherOrg bool, confirmed string) (string, error) {
+	if err := s.fails("SaveIdentity"); err != nil {
+		return "", err
+	}
+	return s.Store.SaveIdentity(ctx, g, otherOrg, confirmed)
+}
+
+func (s *sickStore) HoldIdentity(ctx context.Context, h db.Held) error {
+	if err := s.fails("HoldIdentity"); err != nil {
+		return err
+	}
+	return s.Store.HoldIdentity(ctx, h)
+}
+
+func (s *sickStore) AddRevocation(ctx context.Context, g db.Grant) (string, error) {
+	if err := s.fails("AddRevocation"); err != nil {
+		return "", err
+	}
+	return s.Store.AddRevocation(ctx, g)
+}
+
+func (s *sickStore) StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration) (time.Time, error) {
+	if err := s.fails("StartRenewal"); err != nil {
+		return time.Time{}, err
+	}
+	return s.Store.StartRenewal(ctx, id, generation, owner, lease)
+}
+
+func (s *sickStore) FinishRenewal(ctx context.Context, g db.Grant, generation int64) error {
+	if err := s.fails("FinishRenewal"); err != nil {
+		return err
+	}
+	return s.Store.FinishRenewal(ctx, g, generation)
+}
+
+func (s *sickStore) FailRenewal(ctx context.Context, id string, generation int64, owner, code string, retryAt time.Time, unknown bool) error {
+	if err := s.fails("FailRenewal"); err != nil {
+		return err
+	}
+	return s.Store.FailRenewal(ctx, id, generation, owner, code, retryAt, unknown)
+}
+
+func (s *sickStore) BreakIdentity(ctx context.Context, id string, generation int64, code string) error {
+	if err := s.fails("BreakIdentity"); err != nil {
+		return err
+	}
+	return s.Store.BreakIdentity(ctx, id, generation, code)
+}
