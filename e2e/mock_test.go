@@ -15,6 +15,9 @@ const (
 	janeOfFabrikam = "jane@fabrikam.example"
 )
 
+// salesforceCookie holds the log-in at the simulated Salesforce.
+const salesforceCookie = "mocksalesforce_sid"
+
 // contact is a Contact as the simulated Salesforce tells it.
 type contact struct {
 	ID                         string `json:"Id"`
@@ -78,4 +81,15 @@ func eventually(t *testing.T, what string, yes func() bool) {
 			t.Fatalf("not within 30 seconds: %s", what)
 		}
 	}
+}
+
+// grants is how many authorizations are in force.
+func (d *demo) grants(t *testing.T) int {
+	t.Helper()
+	resp, err := noRedirects.Get(d.salesforce + "/_control/stats")
+	must(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	var stats struct{ Grants int }
+	must(t, json.NewDecoder(resp.Body).Decode(&stats))
+	return stats.Grants
 }

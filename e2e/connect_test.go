@@ -1,0 +1,296 @@
+package e2e
+
+import (
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"testing"
+
+	"github.com/playwright-community/playwright-go"
+)
+
+// TestDeny is about somebody who chooses Deny, and then Allow.
+func TestDeny(t *testing.T) {
+	t.Parallel()
+	each(t, usual, func(t *testing.T, v *visitor) {
+		v.enter()
+		v.toSalesforce("Connect Salesforce", johnOfContoso)
+		v.press("Deny")
+		v.heading("Access was not allowed")
+		v.says("access_denied")
+		v.look("denied")
+		v.press("Try again")
+		v.heading("Allow Access?") // still logged in at Salesforce
+		v.press("Allow")
+		v.says("Salesforce is connected.")
+	})
+}
+
+// TestForwarding is about the page between the portal and Salesforce, where the
+// browser doesn't go on by itself.
+func TestForwarding(t *testing.T) {
+	t.Parallel()
+	each(t, usual, func(t *testing.T, v *visitor) {
+		v.enter()
+		away, err := url.Parse(v.d.salesforce)
+		must(t, err)
+		unreachable := func(r playwright.Route) {
+			_ = r.Fulfill(playwright.RouteFulfillOptions{Status: playwright.Int(http.StatusNoContent)})
+		}
+		must(t, v.page.Route(v.d.salesforce+"/**", unreachable))
+		v.press("Connect Salesforce")
+		v.heading("Taking you to Salesforce…")
+		v.says(away.Host)
+		v.look("forwarding")
+		must(t, v.page.UnrouteAll())
+		v.follow("Go to Salesforce")
+		v.heading("Log In")
+	})
+}
+
+// TestReconnect is about replacing a connection in place.
+func TestReconnect(t *testing.T) {
+	t.Parallel()
+	each(t, usual, func(t *testing.T, v *visitor) {
+		v.enter()
+		v.connect()
+		before := v.d.grants(t)
+		v.step(v.page.Locator("summary", playwright.PageLocatorOptions{HasText: "Reconnect"}).Click(), "unfold Reconnect")
+		v.look("reconnect")
+		v.press("Reconnect Salesforce")
+		v.heading("Allow Access?")
+		v.press("Allow")
+		v.says("Salesforce is connected.")
+		v.sample("after@reader.example")
+		v.d.contact(t, "after@reader.example")
+		eventually(t, "the replaced authorization is revoked", func() bool { return v.d.grants(t) == before })
+	})
+}
+
+// TestElsewhere is about the other login addresses.
+func TestElsewhere(t *testing.T) {
+	t.Parallel()
+	each(t, usual, func(t *testing.T, v *visitor) {
+		v.enter()
+		v.step(v.page.Locator("summary", playwright.PageLocatorOptions{HasText: "Log in elsewhere"}).Click(), "unfold the other addresses")
+		v.look("elsewhere")
+		for typed, said := range map[string]string{
+			"contoso.lightning.force.com": "not of its login",
+			"salesforce.attacker.example": "isn’t a Salesforce login address",
+		} {
+			v.step(v.page.GetByLabel("My Domain an address").Check(), "choose My Domain")
+			v.fill("My Domain address", typed)
+			v.press("Log in there")
+			v.says(said)
+			v.step(expect.Locator(v.field("My Domain address")).ToHaveValue(typed), "find what was typed")
+		}
+		v.look("elsewhere-wrong")
+	})
+}
+
+// TestAnotherOrg is about an authorization of another org, which waits for a
+// decision: no, and then yes.
+func TestAnotherOrg(t *testing.T) {
+	t.Parallel()
+	each(t, usual, func(t *testing.T, v *visitor) {
+		v.enter()
+		v.connect()
+		before := v.d.grants(t)
+		v.reconnectAs(janeOfFabrikam)
+		v.says("another Salesforce organisation than before")
+		v.says("Fabrikam")
+		v.look("held")
+		v.sample("held@reader.example")
+		contoso := v.d.contact(t, "held@reader.example").OrgID
+		v.visit("Integrations")
+		v.press("Keep the old one")
+		v.says("The connection stays as it was.")
+		eventually(t, "the authorization that wasn't wanted is revoked", func() bool { return v.d.grants(t) == before })
+
+		v.reconnectAs(janeOfFabrikam)
+		v.press("Confirm switch")
+		v.says("The new organisation is connected.")
+		v.says("Fabrikam")
+		v.sample("switched@reader.example")
+		if got := v.d.contact(t, "switched@reader.example").OrgID; got == contoso {
+			t.Errorf("after the switch a sign-up went to org %s still", got)
+		}
+		eventually(t, "the old authorization is revoked", func() bool { return v.d.grants(t) == before })
+	})
+}
+
+// reconnectAs reconnects with another person's login.
+func (v *visitor) reconnectAs(user string) {
+	v.t.Helper()
+	v.step(v.context.ClearCookies(playwright.BrowserContextClearCookiesOptions{Name: salesforceCookie}), "forget who is logged in at Salesforce")
+	v.step(v.page.Locator("summary", playwright.PageLocatorOptions{HasText: "Reconnect"}).Click(), "unfold Reconnect")
+	v.toSalesforce("Reconnect Salesforce", user)
+	v.press("Allow")
+	v.at("/integrations")
+}
+
+// TestWaitsForConnection is about sign-ups while nothing is connected.
+func TestWaitsForConnection(t *testing.T) {
+	t.Parallel()
+	each(t, usual, func(t *testing.T, v *visitor) {
+		for _, email := range []string{"one@reader.example", "two@reader.example", "three@reader.example"} {
+			v.d.signUp(t, email)
+		}
+		v.enter()
+		v.says("3 sign-ups wait safely")
+		v.visit("Subscribers")
+		v.step(expect.Locator(v.page.Locator("tbody tr", playwright.PageLocatorOptions{HasText: "Waiting"})).ToHaveCount(3), "see three wait")
+		v.look("subscribers-waiting")
+		v.visit("Integrations")
+		v.connect()
+		for _, email := range []string{"one@reader.example", "two@reader.example", "three@reader.example"} {
+			v.d.contact(t, email)
+		}
+		v.open("/subscribers")
+		v.step(expect.Locator(v.page.Locator("tbody tr", playwright.PageLocatorOptions{HasText: "In Salesforce"})).ToHaveCount(3), "see three delivered")
+	})
+}
+
+// TestTokenEndpointDown is about a Salesforce that fails in the middle.
+func TestTokenEndpointDown(t *testing.T) {
+	t.Parallel()
+	each(t, usual, func(t *testing.T, v *visitor) {
+		v.enter()
+		for _, fault := range []string{`{"on":"token","status":503,"html":true,"count":1}`, `{"on":"token","drop":true,"count":1}`} {
+			v.d.control(t, "fail", fault)
+			v.toSalesforceAgain()
+			v.press("Allow")
+			v.heading("Salesforce didn’t answer")
+			v.look("unreachable")
+			v.follow("Back to integrations")
+			v.says("Not connected")
+		}
+		v.d.control(t, "fail", `{"on":"token","status":400,"error_code":"invalid_grant","count":1}`)
+		v.toSalesforceAgain()
+		v.press("Allow")
+		v.heading("Salesforce took the log-in back")
+		v.look("refused")
+		v.press("Try again")
+		v.press("Allow")
+		v.says("Salesforce is connected.")
+	})
+}
+
+// toSalesforceAgain goes to Salesforce, logging in only the first time.
+func (v *visitor) toSalesforceAgain() {
+	v.t.Helper()
+	v.press("Connect Salesforce")
+	h1 := v.page.GetByRole("heading", playwright.PageGetByRoleOptions{Level: playwright.Int(1)})
+	logIn, allow := h1.Filter(playwright.LocatorFilterOptions{HasText: "Log In"}), h1.Filter(playwright.LocatorFilterOptions{HasText: "Allow Access?"})
+	v.step(expect.Locator(logIn.Or(allow)).ToBeVisible(), "come to Salesforce")
+	if here, err := logIn.IsVisible(); err == nil && here {
+		v.fill("Username", johnOfContoso)
+		v.press("Log In")
+	}
+	v.heading("Allow Access?")
+}
+
+// TestBroken is about an admin at Salesforce who takes the access back.
+func TestBroken(t *testing.T) {
+	t.Parallel()
+	each(t, usual, func(t *testing.T, v *visitor) {
+		v.enter()
+		v.connect()
+		v.d.control(t, "revoke", "")
+		v.d.control(t, "expire-access-tokens", "")
+		v.d.signUp(t, "late@reader.example")
+		v.broken()
+		for _, page := range []string{"/integrations", "/subscribers", "/newsletter/signup", "/account", "/integrations/sfdc/disconnect"} {
+			v.open(page)
+			banner := v.page.GetByRole("region", playwright.PageGetByRoleOptions{Name: "Broken connection"})
+			v.step(expect.Locator(banner).ToContainText("Salesforce has ended the access"), "see the reason on %s", page)
+			v.step(expect.Locator(banner).ToContainText("Reconnect Salesforce"), "see the mend on %s", page)
+			v.look("broken" + unfitForFiles.ReplaceAllString(page, "-"))
+		}
+		v.step(v.page.GetByRole("region", playwright.PageGetByRoleOptions{Name: "Broken connection"}).GetByRole("link").Click(), "follow the banner")
+		v.says("Needs reconnecting")
+		v.says("1 sign-up waits safely")
+		v.press("Reconnect Salesforce")
+		v.press("Allow")
+		v.says("Salesforce is connected.")
+		v.silent("Salesforce is disconnected")
+		v.d.contact(t, "late@reader.example")
+	})
+}
+
+// broken waits until the portal knows that the connection is broken.
+func (v *visitor) broken() {
+	v.t.Helper()
+	card := v.page.GetByRole("region", playwright.PageGetByRoleOptions{Name: "Salesforce", Exact: playwright.Bool(true)})
+	if v.p.noScript {
+		v.comes("Needs reconnecting")
+	}
+	v.step(expect.Locator(card).ToContainText("Needs reconnecting"), "see the connection broken")
+}
+
+// TestDisconnectUnreachable is about disconnecting while Salesforce is away.
+func TestDisconnectUnreachable(t *testing.T) {
+	t.Parallel()
+	each(t, usual, func(t *testing.T, v *visitor) {
+		v.enter()
+		v.connect()
+		v.d.control(t, "fail", `{"on":"revoke","status":503,"count":1000}`)
+		v.follow("Disconnect")
+		v.press("Disconnect Salesforce")
+		v.says("couldn’t be reached to revoke it")
+		v.says("we keep trying")
+		v.says("Not connected")
+		v.look("revocation-pending")
+	})
+}
+
+// TestCallback is about answers from Salesforce that are used twice, made up or
+// somebody else's.
+func TestCallback(t *testing.T) {
+	t.Parallel()
+	each(t, usual, func(t *testing.T, v *visitor) {
+		v.enter()
+		var callback atomic.Value
+		v.page.OnRequest(func(r playwright.Request) {
+			if u, err := url.Parse(r.URL()); err == nil && u.Path == "/integrations/sfdc/callback" {
+				callback.Store(r.URL())
+			}
+		})
+		v.connect()
+		v.open(callback.Load().(string))
+		v.heading("This log-in at Salesforce had run out")
+		v.look("callback-again")
+		v.open("/integrations/sfdc/callback?code=aPrx&state=made-up")
+		v.heading("This log-in at Salesforce had run out")
+		v.open("/integrations/sfdc/connected?error=%3Cscript%3Ealert(1)%3C%2Fscript%3E&error_description=%3Cb%3Ebold%3C%2Fb%3E")
+		v.heading("Salesforce refused")
+		v.says("<b>bold</b>")
+		v.look("refused-markup")
+		v.open("/integrations")
+		v.says("Connected by")
+	})
+}
+
+// TestSomebodyElsesCallback sends an answer to a browser that didn't ask.
+func TestSomebodyElsesCallback(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	asks, other := newVisitor(t, d, profile{}), newVisitor(t, d, profile{noScript: true})
+	asks.enter()
+	other.enter()
+	var callback atomic.Value
+	must(t, asks.page.Route("**/integrations/sfdc/callback*", func(r playwright.Route) {
+		callback.Store(r.Request().URL())
+		_ = r.Abort()
+	}))
+	asks.toSalesforce("Connect Salesforce", johnOfContoso)
+	_ = asks.button("Allow").Click()
+	eventually(t, "Salesforce answers", func() bool { return callback.Load() != nil })
+	other.open(callback.Load().(string))
+	other.heading("This log-in at Salesforce had run out")
+	other.open("/integrations")
+	other.says("Not connected")
+	asks.mu.Lock()
+	asks.problems = nil // that its way back was cut off
+	asks.mu.Unlock()
+}
