@@ -69,10 +69,13 @@ func (s *server) logout(c *fiber.Ctx) error {
 	return redirect(c, "/login")
 }
 
+// maxNext is the longest address that one comes back to after logging in.
+const maxNext = 2000
+
 // safeNext returns path if it leads to one of our own pages, else the first page.
 func safeNext(path string) string {
 	u, err := url.Parse(path)
-	ours := err == nil && u.Scheme == "" && u.Host == "" && u.User == nil && u.Opaque == "" &&
+	ours := err == nil && len(path) <= maxNext && u.Scheme == "" && u.Host == "" && u.User == nil && u.Opaque == "" &&
 		strings.HasPrefix(path, "/") && !strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f })
 	if !ours || strings.HasPrefix(u.Path, "//") || strings.ContainsAny(u.Path, "\\\t\r\n") || !isPage(u.Path) {
 		return "/integrations"

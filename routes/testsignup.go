@@ -38,8 +38,11 @@ func (s *server) testSignUp(c *fiber.Ctx) error {
 	}
 	clean, wrong := form.Check()
 	n, ok := bySlug(all, field(c, "newsletter"))
-	if !ok {
+	switch {
+	case !ok && len(all) > 1:
 		wrong["newsletter"] = "Please choose one of your newsletters."
+	case !ok: // the page doesn't ask for it
+		wrong[""] = "This newsletter is not there any more. Please try again with the page as it is now."
 	}
 	if len(wrong) > 0 {
 		page.Errors = wrong
