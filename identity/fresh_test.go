@@ -107,7 +107,7 @@ func TestCutBeforeTheRotation(t *testing.T) {
 	for name, f := range map[string]fault{"cut": cutBefore, "hanging": hang, "HTML": html200, "JSON with 503": json503, "nonsense": speakNonsense} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			v := w.process(patience(500*time.Millisecond, 500*time.Millisecond))
+			v := w.process(patience(300*time.Millisecond, 5*time.Second))
 			i := w.connect(v)
 			w.srv.fail("token", 1, f)
 			_, err := w.get(v, i.Generation)
@@ -128,7 +128,7 @@ func TestCutBeforeTheRotation(t *testing.T) {
 
 func TestCutAfterTheRotation(t *testing.T) {
 	w := newWorld(t)
-	a, b := w.process(patience(400*time.Millisecond, 400*time.Millisecond)), w.process(patience(400*time.Millisecond, 400*time.Millisecond))
+	a, b := w.process(patience(300*time.Millisecond, 5*time.Second)), w.process(patience(300*time.Millisecond, 5*time.Second))
 	i := w.connect(a)
 	w.srv.fail("token", 1, cutAfter)
 	_, err := w.get(a, i.Generation)
@@ -148,7 +148,7 @@ func TestUnknownUntilTheServiceAnswers(t *testing.T) {
 	for name, rotated := range map[string]bool{"rotated": true, "not rotated": false} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			v := w.process(patience(400*time.Millisecond, 400*time.Millisecond))
+			v := w.process(patience(300*time.Millisecond, 5*time.Second))
 			i := w.connect(v)
 			w.srv.fail("token", 1, map[bool]fault{true: cutAfter, false: cutBefore}[rotated])
 			w.srv.fail("introspect", 3, html503)
@@ -175,7 +175,7 @@ func TestRefresherKilled(t *testing.T) {
 	for name, rotated := range map[string]bool{"after the rotation": true, "before it": false} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			v := w.process(patience(200*time.Millisecond, 100*time.Millisecond))
+			v := w.process(patience(200*time.Millisecond, 5*time.Second))
 			i := w.connect(v)
 			if _, err := w.store.StartRenewal(t.Context(), i.ID, i.Generation, "killed", 100*time.Millisecond); err != nil {
 				t.Fatal(err)
@@ -282,11 +282,12 @@ func (refusedTransport) RoundTrip(*http.Request) (*http.Response, error) {
 }
 
 func TestLongTrouble(t *testing.T) {
-	for name, f := range map[string]fault{"JSON with 503": json503, "HTML with 503": html503, "HTML with 200": html200, "cut": cutBefore, "all down": nil} {
+	for name, f := range map[string]fault{"JSON with 503": json503, "HTML with 200": html200, "cut": cutBefore, "all down": nil} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			v := w.process(patience(100*time.Millisecond, time.Second))
+			v := w.process(patience(5*time.Second, 5*time.Second))
 			i := w.connect(v)
+			v.Timeout, v.client.timeout = 50*time.Millisecond, 2*time.Second
 			if f == nil {
 				f = html503
 				w.srv.fail("introspect", 1000, html503)
@@ -306,7 +307,6 @@ func TestLongTrouble(t *testing.T) {
 			}
 			w.srv.heal()
 			w.skip(lastRetry)
-			v.client.timeout = 5 * time.Second
 			w.fresh(v, 0)
 			w.wantLive(1)
 			if w.srv.reused() != 0 {
@@ -408,7 +408,7 @@ func TestStoreFailsDuringARenewal(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			w := newWorld(t)
 			var s *sickStore
-			v := w.process(sick(&s, "", 0), patience(300*time.Millisecond, 150*time.Millisecond))
+			v := w.process(sick(&s, "", 0), patience(300*time.Millisecond, 700*time.Millisecond))
 			i := w.connect(v)
 			switch method {
 			case "StartRenewal":
@@ -470,7 +470,7 @@ func TestInstanceMoves(t *testing.T) {
 func TestServiceThatNeitherRotatesNorIntrospects(t *testing.T) {
 	w := newWorld(t)
 	w.srv.norotate = true
-	v := w.process(patience(200*time.Millisecond, 200*time.Millisecond), func(c *Config) { c.Services[0].IntrospectPath = "" })
+	v := w.process(patience(200*time.Millisecond, 5*time.Second), func(c *Config) { c.Services[0].IntrospectPath = "" })
 	w.srv.norotate = false
 	i := w.connect(v)
 	w.srv.norotate = true
@@ -504,7 +504,7 @@ func TestNextRetry(t *testing.T) {
 // A clock that was set back doesn't make anybody wait for it.
 func TestClockSetBack(t *testing.T) {
 	w := newWorld(t)
-	v := w.process(patience(100*time.Millisecond, time.Second))
+	v := w.process(patience(100*time.Millisecond, 5*time.Second))
 	i := w.connect(v)
 	ahead := time.Now().Add(24 * time.Hour).UnixMilli()
 	if _, err := w.store.Writer().Exec(`UPDATE identities SET call_started_at = $1, stale = 1 WHERE id = $2`, ahead, i.ID); err != nil {

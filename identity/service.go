@@ -121,7 +121,8 @@ func (s Service) ownHost(host string) bool {
 		return false
 	}
 	for _, suffix := range s.HostSuffixes {
-		if host == suffix || strings.HasPrefix(suffix, ".") && cleanLabels(strings.TrimSuffix(host, suffix)) && strings.HasSuffix(host, suffix) {
+		labels, below := strings.CutSuffix(host, suffix)
+		if host == suffix && suffix[0] != '.' || below && suffix[0] == '.' && cleanLabels(labels) {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"errors"
+	"flag"
 	"log/slog"
 	"net/url"
 	"os"
@@ -16,6 +17,14 @@ import (
 	"gatepost/db"
 	"gatepost/outbound"
 )
+
+// TestMain lets more tests run at once than there are cores: they wait for the
+// service most of the time.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "8")
+	os.Exit(m.Run())
+}
 
 const session = "session-of-the-tests"
 
@@ -36,11 +45,36 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	t.Parallel()
 	w := &world{t: t, srv: newOAuthServer(t), folder: t.TempDir(), log: &buffer{}}
+	if err := os.WriteFile(filepath.Join(w.folder, "gatepost.db"), emptyDB(), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	w.store = w.openDB()
 	w.tenant, w.user = w.addTenant("contoso")
 	t.Cleanup(w.findNoSecrets)
 	return w
 }
+
+// emptyDB is a database file with tables, made once.
+var emptyDB = sync.OnceValue(func() []byte {
+	folder, err := os.MkdirTemp("", "gatepost-identity-")
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	path := filepath.Join(folder, "gatepost.db")
+	d, err := db.Open(context.Background(), path)
+	if err != nil {
+		panic(err)
+	}
+	if err := d.Close(); err != nil {
+		panic(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		panic(err)
+	}
+	return b
+})
 
 func (w *world) openDB() *db.DB {
 	w.t.Helper()
@@ -72,6 +106,9 @@ func (w *world) findNoSecrets() {
 	places := map[string]string{"the log": w.log.String()}
 	files, _ := filepath.Glob(filepath.Join(w.folder, "*"))
 	for _, f := range files {
+		if info, err := os.Stat(f); err != nil || info.IsDir() {
+			continue
+		}
 		b, err := os.ReadFile(f)
 		if err != nil {
 			w.t.Error(err)
