@@ -116,7 +116,7 @@ func on(p Progress) *Progress { return &p }
 
 func subscribers() SubscribersPage {
 	return SubscribersPage{
-		Page: portalPage("Subscribers", NavSubscribers), Totals: Totals{All: 12402, Waiting: 2, Delivered: 12399, Attention: 1},
+		Page: portalPage("Subscribers", NavSubscribers), Totals: Totals{All: 12402, Waiting: 2, Delivered: 12399, Attention: 1, New: 12402, Repeated: 31},
 		NewerURL: "/subscribers?before=9", OlderURL: "/subscribers?after=3",
 		Rows: []Subscriber{
 			{Email: "ada.lovelace@example.com", FirstName: "Ada", LastName: "Lovelace", Newsletter: "Contoso Weekly", SignedUpAt: at, State: Delivered, Record: Record{ID: "0035g00000AbCdEEAV", URL: "https://contoso.my.salesforce.com/0035g00000AbCdEEAV"}},
@@ -469,6 +469,17 @@ func TestNavigationMarksTheCurrentPage(t *testing.T) {
 	}
 }
 
+// TestWordsDontRunTogether looks where templ leaves out the line break in front of
+// a component.
+func TestWordsDontRunTogether(t *testing.T) {
+	glued := regexp.MustCompile(`[\pL,:]23 Nov|Contact0035|\pLSandbox|Switcho|OpenC|Endthe|form\(`)
+	each(t, merge(portalPages(), publicPages(), fragments()), func(t *testing.T, d *goquery.Document) {
+		if words := glued.FindString(d.Text()); words != "" {
+			t.Errorf("%q", words)
+		}
+	})
+}
+
 func TestTenantSwitchIsForThoseWithSeveral(t *testing.T) {
 	p := subscribers()
 	for tenants, want := range map[int]int{1: 0, 2: 1} {
@@ -716,5 +727,16 @@ func TestNumber(t *testing.T) {
 		if got := number(n); got != want {
 			t.Errorf("number(%d) = %q", n, got)
 		}
+	}
+}
+
+func TestBalanceShowsTheDifference(t *testing.T) {
+	even := Totals{Delivered: 1000, Waiting: 2, Attention: 1, New: 1003, Repeated: 1}
+	lost := Totals{Delivered: 1000, Waiting: 1, Attention: 1, New: 1003}
+	if s := even.balance(); !strings.Contains(s, "1,003 new sign-ups received = 1,000 in Salesforce + 2 waiting + 1 needing attention. Difference: 0.") || !strings.Contains(s, "1 repeated sign-up ") || balanceIcon(even) != "check" {
+		t.Errorf("even: %q, %s", s, balanceIcon(even))
+	}
+	if s := lost.balance(); !strings.Contains(s, "Difference: 1.") || strings.Contains(s, "repeated") || balanceIcon(lost) != "alert" {
+		t.Errorf("one lost: %q, %s", s, balanceIcon(lost))
 	}
 }
