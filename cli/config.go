@@ -13,15 +13,15 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// common is what every command that opens the database reads.
-type common struct {
-	Database string     `env:"GATEPOST_DATABASE" envDefault:"gatepost.db"`
-	Level    slog.Level `env:"GATEPOST_LOG" envDefault:"info"`
+// storage is what every command that opens the database reads.
+type storage struct {
+	Database string `env:"GATEPOST_DATABASE" envDefault:"gatepost.db"`
 }
 
 // config is what serve reads from the environment.
 type config struct {
-	common
+	Database       string         `env:"GATEPOST_DATABASE" envDefault:"gatepost.db"`
+	Level          slog.Level     `env:"GATEPOST_LOG" envDefault:"info"`
 	Addr           string         `env:"GATEPOST_ADDR" envDefault:"127.0.0.1:8080"`
 	URL            string         `env:"GATEPOST_URL"`
 	Keyset         string         `env:"GATEPOST_KEYSET" envDefault:"keyset.json"`
@@ -59,9 +59,9 @@ func readConfig(environ map[string]string) (config, error) {
 	return c, together(problems)
 }
 
-// readCommon reads what the other commands need.
-func readCommon(environ map[string]string) (common, error) {
-	var c common
+// readStorage reads what the other commands need.
+func readStorage(environ map[string]string) (storage, error) {
+	var c storage
 	return c, together(read(&c, environ))
 }
 

@@ -112,8 +112,7 @@ func bothOf(ctx context.Context, gp *portal, mock *mocksalesforce.Server, portal
 
 func (p *program) demoConfig(data string, portalLn, salesforceLn net.Listener) (config, error) {
 	c := config{
-		common: common{Database: filepath.Join(data, "gatepost.db")},
-		URL:    urlOf(portalLn), Keyset: filepath.Join(data, "keyset.json"),
+		Database: filepath.Join(data, "gatepost.db"), URL: urlOf(portalLn), Keyset: filepath.Join(data, "keyset.json"),
 		ClientID: demoClientID, ClientSecret: demoClientSecret, LoginURL: urlOf(salesforceLn), demoUser: demoUser,
 	}
 	var honoured struct {

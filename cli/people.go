@@ -19,7 +19,7 @@ import (
 
 // withPeople runs fn on the people in the configured database.
 func (p *program) withPeople(ctx context.Context, fn func(*auth.People) error) error {
-	c, err := readCommon(p.env)
+	c, err := readStorage(p.env)
 	if err != nil {
 		return err
 	}
