@@ -1,0 +1,184 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"gatepost/db"
+
+	"github.com/riverqueue/river/rivertype"
+)
+
+// service revokes for a vault; it is down for the first calls.
+type service struct {
+	store *db.DB
+	mu    sync.Mutex
+	down  int
+	calls []string
+	tried chan struct{}
+}
+
+// Revoke counts, fails while the service is down, and forgets what is revoked.
+func (s *service) Revoke(ctx context.Context, id string) error {
+	defer func() { s.tried <- struct{}{} }()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, id)
+	if len(s.calls) <= s.down {
+		return errors.New("revocation: status 503")
+	}
+	return s.store.DeleteRevocation(ctx, id)
+}
+
+// world is a database with a tenant and a running Run.
+func world(t *testing.T, down int) (*db.DB, *service, db.Grant, context.Context) {
+	t.Helper()
+	d, err := db.Open(t.Context(), filepath.Join(t.TempDir(), "gatepost.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	tenant := db.Tenant{ID: db.NewID(), Slug: "contoso", Name: "Contoso", CreatedAt: time.Now()}
+	if err := d.CreateTenant(t.Context(), tenant, db.FirstNewsletter{Slug: "weekly", Name: "Weekly", Consent: "Yes."}); err != nil {
+		t.Fatal(err)
+	}
+	u := db.User{ID: db.NewID(), Email: "john@contoso.example", PasswordHash: "x", CreatedAt: time.Now(), PasswordChangedAt: time.Now()}
+	if err := d.CreateUser(t.Context(), u, tenant.ID); err != nil {
+		t.Fatal(err)
+	}
+	g := db.Grant{ID: db.NewID(), Service: "sfdc", TenantID: tenant.ID, SealedRefresh: "sealed", ConnectedBy: u.ID}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return d, &service{store: d, down: down, tried: make(chan struct{}, 10)}, g, ctx
+}
+
+// run runs the jobs until the test ends, and then stops them in order.
+func run(t *testing.T, d *db.DB, s *service) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- Run(ctx, d, s, slog.New(slog.DiscardHandler)) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// due makes what is planned for later due now.
+func due(t *testing.T, d *db.DB, ctx context.Context, state string) {
+	t.Helper()
+	for n := int64(0); n == 0; {
+		res, err := d.Writer().ExecContext(ctx, `UPDATE river_job SET state = 'available', scheduled_at = created_at WHERE kind = 'revoke' AND state = $1`, state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err = res.RowsAffected(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func pending(t *testing.T, d *db.DB, tenant string) int {
+	t.Helper()
+	n, err := d.PendingRevocations(t.Context(), "sfdc", tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestPendingRevocationRunsToItsEnd(t *testing.T) {
+	t.Parallel()
+	d, s, g, ctx := world(t, 1)
+	id, err := d.AddRevocation(ctx, g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, d, s)
+	due(t, d, ctx, "scheduled")
+	wait(t, ctx, s.tried)
+	if pending(t, d, g.TenantID) != 1 {
+		t.Error("forgotten while the service was down")
+	}
+	due(t, d, ctx, "retryable")
+	wait(t, ctx, s.tried)
+	if n := pending(t, d, g.TenantID); n != 0 || len(s.calls) != 2 || s.calls[0] != id || s.calls[1] != id {
+		t.Errorf("%d pending after %v", n, s.calls)
+	}
+}
+
+func wait(t *testing.T, ctx context.Context, c <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-ctx.Done():
+		t.Fatal("nobody did it")
+	}
+}
+
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	d, s, g, ctx := world(t, 0)
+	if err := d.HoldIdentity(ctx, db.Held{Grant: g, ExpiresAt: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	h := db.Handshake{StateHash: "hash", SessionID: "s", UserID: g.ConnectedBy, TenantID: g.TenantID, Service: "sfdc", ExpiresAt: time.Now()}
+	if err := d.AddHandshake(ctx, h); err != nil {
+		t.Fatal(err)
+	}
+	run(t, d, s)
+	for left := 1; left != 0; {
+		if err := d.Writer().QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM held_identities) + (SELECT COUNT(*) FROM handshakes)`).Scan(&left); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if pending(t, d, g.TenantID) != 1 {
+		t.Error("what was held is not to be revoked")
+	}
+}
+
+type brokenStore struct {
+	*db.DB
+	held, handshakes error
+}
+
+// ExpireHeld fails.
+func (s brokenStore) ExpireHeld(context.Context) error { return s.held }
+
+// ExpireHandshakes fails.
+func (s brokenStore) ExpireHandshakes(context.Context) error { return s.handshakes }
+
+func TestSweepTellsEachFailure(t *testing.T) {
+	one, two := errors.New("one"), errors.New("two")
+	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two}}).Work(t.Context(), nil)
+	if !errors.Is(err, one) || !errors.Is(err, two) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRetry(t *testing.T) {
+	for failures, want := range map[int]time.Duration{0: 30 * time.Second, 1: time.Minute, 6: 32 * time.Minute, 7: time.Hour, 100: time.Hour} {
+		before := time.Now()
+		got := retry{}.NextRetry(&rivertype.JobRow{Errors: make([]rivertype.AttemptError, failures)}).Sub(before)
+		if got < want || got > want+time.Second {
+			t.Errorf("after %d failures %s, want %s", failures, got, want)
+		}
+	}
+}
+
+func TestRunNeedsADatabase(t *testing.T) {
+	d, s, _, _ := world(t, 0)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := Run(t.Context(), d, s, slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("ran without one")
+	}
+}
