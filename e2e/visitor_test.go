@@ -246,7 +246,8 @@ func (v *visitor) fill(label, text string) {
 }
 
 func (v *visitor) field(label string) playwright.Locator {
-	return v.page.GetByRole("textbox", playwright.PageGetByRoleOptions{Name: label}).Or(v.page.GetByLabel(label, playwright.PageGetByLabelOptions{Exact: playwright.Bool(true)}))
+	return v.page.GetByRole("textbox", playwright.PageGetByRoleOptions{Name: label, Exact: playwright.Bool(true)}).
+		Or(v.page.GetByLabel(label, playwright.PageGetByLabelOptions{Exact: playwright.Bool(true)}))
 }
 
 // heading waits for the page's title.
