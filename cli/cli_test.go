@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -357,13 +358,37 @@ func TestWhatIsUnderWayIsStoredWhenTheDemoStops(t *testing.T) {
 	}
 }
 
-func TestAPortalThatStopsAtOnceStops(t *testing.T) {
-	for range 3 {
-		p := start(t, nil, "demo", "--addr", "127.0.0.1:0", "--salesforce-addr", "127.0.0.1:0", "--data", t.TempDir())
-		for range 4 {
-			p.line()
+func TestAPortalThatIsStoppedBeforeItBeganStops(t *testing.T) {
+	environ := map[string]string{}
+	for _, pair := range serveEnv(t) {
+		name, value, _ := strings.Cut(pair, "=")
+		environ[name] = value
+	}
+	c, err := readConfig(environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		gp, err := openPortal(t.Context(), c, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
 		}
-		p.end()
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		done := make(chan error, 1)
+		go func() { done <- gp.run(ctx, ln) }()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("ended with %v", err)
+			}
+		case <-time.After(15 * time.Second):
+			t.Fatal("does not end")
+		}
 	}
 }
 
