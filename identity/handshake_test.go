@@ -210,7 +210,7 @@ func speakNonsense(w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
 	if err != nil {
 		panic(err)
 	}
-	_, _ = conn.Write([]byte(r.PostForm.Get("code") + r.PostForm.Get("refresh_token") + r.PostForm.Get("token") + " nonsense\r\n\r\n"))
+	_, _ = conn.Write([]byte(r.PostForm.Get("code") + r.PostForm.Get("refresh_token") + r.PostForm.Get("token") + "\r\n\r\n"))
 	_ = conn.Close()
 }
 

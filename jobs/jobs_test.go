@@ -52,7 +52,7 @@ func world(t *testing.T, down int) (*db.DB, *service, db.Grant, context.Context)
 		t.Fatal(err)
 	}
 	g := db.Grant{ID: db.NewID(), Service: "sfdc", TenantID: tenant.ID, SealedRefresh: "sealed", ConnectedBy: u.ID}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return d, &service{store: d, down: down, tried: make(chan struct{}, 10)}, g, ctx
 }
