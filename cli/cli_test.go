@@ -157,7 +157,7 @@ func TestServeFailsWithOneClearLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.ClaimSealingKey(t.Context(), 17); err != nil {
+	if err := store.SwitchSealingKey(t.Context(), 0, 17); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Close(); err != nil {

@@ -49,7 +49,7 @@ func openPortal(ctx context.Context, c config, log *slog.Logger) (*portal, error
 }
 
 func (p *portal) wire(ctx context.Context, c config) error {
-	keys, err := identity.OpenKeyring(ctx, c.Keyset, p.db)
+	keys, err := openKeys(ctx, c.Keyset, p.db)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	}
 	start("store sign-ups", func() error { p.newsletters.Run(work); return nil })
 	start("deliver", func() error { return p.dispatcher.Run(work) })
-	start("jobs", func() error { return jobs.Run(work, p.db, p.vault, p.log) })
+	start("jobs", func() error { return jobs.Run(work, p.db, p.vault, p.vault.Keys, p.log) })
 	start("serve", func() error {
 		if err := p.app.Listener(ln); !errors.Is(err, net.ErrClosed) {
 			return err

@@ -22,7 +22,7 @@ func (p *program) serveCommand() *cobra.Command {
   GATEPOST_SFDC_CLIENT_SECRET  its consumer secret (required)
   GATEPOST_ADDR                address to listen on (127.0.0.1:8080)
   GATEPOST_DATABASE            SQLite file (gatepost.db)
-  GATEPOST_KEYSET              key file, made when missing (keyset.json)
+  GATEPOST_KEYSET              key file, made when missing, or the keys themselves (keyset.json)
   GATEPOST_SFDC_LOGIN_URL      one further Salesforce login address
   GATEPOST_SIGNUP_LIMITS       "off" takes any number of sign-ups per address (on)
   GATEPOST_TRUSTED_PROXIES     networks (CIDR) whose X-Forwarded-For is believed

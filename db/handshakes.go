@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"time"
 )
 
@@ -27,11 +28,16 @@ func (d *DB) ExpireHandshakes(ctx context.Context) error {
 
 // AddHandshake stores a handshake.
 func (d *DB) AddHandshake(ctx context.Context, h Handshake) error {
-	_, err := d.write.ExecContext(ctx,
-		`INSERT INTO handshakes (state_hash, session_id, user_id, tenant_id, service, login_url, finished_url, sealed_verifier, key_id, expires_at)
+	return wrap("add handshake", d.tx(ctx, func(tx *sql.Tx) error {
+		if err := mustSeal(ctx, tx, h.KeyID); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx,
+			`INSERT INTO handshakes (state_hash, session_id, user_id, tenant_id, service, login_url, finished_url, sealed_verifier, key_id, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		h.StateHash, h.SessionID, h.UserID, h.TenantID, h.Service, h.LoginURL, h.FinishedURL, h.SealedVerifier, h.KeyID, millis(h.ExpiresAt))
-	return wrap("add handshake", err)
+			h.StateHash, h.SessionID, h.UserID, h.TenantID, h.Service, h.LoginURL, h.FinishedURL, h.SealedVerifier, h.KeyID, millis(h.ExpiresAt))
+		return err
+	}))
 }
 
 // TakeHandshake takes out the handshake that the session began for the service,

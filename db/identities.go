@@ -116,6 +116,9 @@ func identity(ctx context.Context, q queryer, service, tenantID string) (Identit
 // otherOrg is false, nothing is stored and ErrLost comes back.
 func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed string) (replaced string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
+		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
+			return err
+		}
 		old, err := identity(ctx, tx, g.Service, g.TenantID)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
@@ -230,14 +233,19 @@ func (d *DB) ExtendRenewal(ctx context.Context, id, owner string, lease time.Dur
 // and even when the connection was meanwhile taken for broken, as long as the
 // generation is the one that the call began with. Otherwise it returns ErrLost.
 func (d *DB) FinishRenewal(ctx context.Context, g Grant, generation int64) error {
-	res, err := d.write.ExecContext(ctx,
-		`UPDATE identities SET sealed_access = $3, sealed_refresh = $4, key_id = $5, instance_url = $6, scopes = $7,
-			generation = generation + 1, refreshed_at = $8,
-			broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
-			lease_owner = '', lease_until = 0, call_started_at = 0
-		WHERE id = $1 AND generation = $2`,
-		g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()))
-	return wrap("finish renewal", changed(res, err, ErrLost))
+	return wrap("finish renewal", d.tx(ctx, func(tx *sql.Tx) error {
+		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx,
+			`UPDATE identities SET sealed_access = $3, sealed_refresh = $4, key_id = $5, instance_url = $6, scopes = $7,
+				generation = generation + 1, refreshed_at = $8,
+				broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
+				lease_owner = '', lease_until = 0, call_started_at = 0
+			WHERE id = $1 AND generation = $2`,
+			g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()))
+		return changed(res, err, ErrLost)
+	}))
 }
 
 // FailRenewal records that a renewal failed in passing and gives the lease
@@ -284,6 +292,9 @@ func (d *DB) held(ctx context.Context, q queryer, service, tenantID string) (Hel
 // was held before is revoked.
 func (d *DB) HoldIdentity(ctx context.Context, h Held) error {
 	err := d.tx(ctx, func(tx *sql.Tx) error {
+		if err := mustSeal(ctx, tx, h.KeyID); err != nil {
+			return err
+		}
 		if _, err := d.endHeld(ctx, tx, h.Service, h.TenantID, ""); err != nil {
 			return err
 		}

@@ -12,6 +12,16 @@ import (
 // at sets the database's clock.
 func (d *DB) at(t time.Time) { d.now = func() time.Time { return t } }
 
+// openSealing returns a new database in which key 7 seals.
+func openSealing(t *testing.T) *DB {
+	t.Helper()
+	d := open(t)
+	if err := d.SwitchSealingKey(t.Context(), 0, 7); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // grant is a grant of the tenant's that holds nothing real.
 func grant(u User, tenant Tenant) Grant {
 	return Grant{ID: NewID(), Service: "sfdc", TenantID: tenant.ID, SealedAccess: "access", SealedRefresh: "refresh", KeyID: 7,
@@ -52,7 +62,7 @@ func wantLost(t *testing.T, what string, err error) {
 }
 
 func TestSaveIdentity(t *testing.T) {
-	d := open(t)
+	d := openSealing(t)
 	d.at(noon)
 	ann, tenant := member(t, d, "ann")
 	bob, bobs := member(t, d, "bob")
@@ -106,7 +116,7 @@ func TestSaveIdentity(t *testing.T) {
 // A late answer to a connection that was ended never meets a newer one of the
 // same id, as an authorization that began before stores it.
 func TestGenerationsAreNeverUsedAgain(t *testing.T) {
-	d := open(t)
+	d := openSealing(t)
 	d.at(noon)
 	ann, tenant := member(t, d, "ann")
 	g := grant(ann, tenant)
@@ -126,7 +136,7 @@ func TestGenerationsAreNeverUsedAgain(t *testing.T) {
 }
 
 func TestRenewalLease(t *testing.T) {
-	d := open(t)
+	d := openSealing(t)
 	d.at(noon)
 	ann, tenant := member(t, d, "ann")
 	i := save(t, d, grant(ann, tenant))
@@ -191,7 +201,7 @@ func TestRenewalLease(t *testing.T) {
 }
 
 func TestFinishAndBreak(t *testing.T) {
-	d := open(t)
+	d := openSealing(t)
 	d.at(noon)
 	ann, tenant := member(t, d, "ann")
 	bob, bobs := member(t, d, "bob")
@@ -211,6 +221,12 @@ func TestFinishAndBreak(t *testing.T) {
 	g := i.Grant
 	g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes = "access 2", "refresh 2", 8, "https://two.example", "api"
 	d.at(noon.Add(time.Hour))
+	if err := d.FinishRenewal(ctx, g, gen); !errors.Is(err, ErrStaleKey) {
+		t.Errorf("sealed with a key that doesn't seal: %v", err)
+	}
+	if err := d.SwitchSealingKey(ctx, 7, 8); err != nil {
+		t.Fatal(err)
+	}
 	wantLost(t, "finished in another generation", d.FinishRenewal(ctx, g, gen+1))
 	if err := d.FinishRenewal(ctx, g, gen); err != nil {
 		t.Fatal(err)
@@ -226,7 +242,7 @@ func TestFinishAndBreak(t *testing.T) {
 }
 
 func TestHold(t *testing.T) {
-	d := open(t)
+	d := openSealing(t)
 	d.at(noon)
 	ann, tenant := member(t, d, "ann")
 	bob, bobs := member(t, d, "bob")
@@ -277,7 +293,7 @@ func TestHold(t *testing.T) {
 }
 
 func TestDeleteIdentity(t *testing.T) {
-	d := open(t)
+	d := openSealing(t)
 	d.at(noon)
 	ann, tenant := member(t, d, "ann")
 	bob, bobs := member(t, d, "bob")
@@ -315,7 +331,7 @@ func TestDeleteIdentity(t *testing.T) {
 // Every revocation has its job, made in the same transaction, which holds
 // nothing but its id.
 func TestRevocationsHaveJobs(t *testing.T) {
-	d := open(t)
+	d := openSealing(t)
 	d.at(noon)
 	ann, tenant := member(t, d, "ann")
 	id, err := d.AddRevocation(t.Context(), grant(ann, tenant))
@@ -340,7 +356,7 @@ func TestRevocationsHaveJobs(t *testing.T) {
 }
 
 func TestHandshakes(t *testing.T) {
-	d := open(t)
+	d := openSealing(t)
 	d.at(noon)
 	ann, tenant := member(t, d, "ann")
 	h := Handshake{StateHash: "hash", SessionID: "session", UserID: ann.ID, TenantID: tenant.ID, Service: "sfdc", LoginURL: "https://login.example",
@@ -379,20 +395,37 @@ func TestHandshakes(t *testing.T) {
 }
 
 func TestSealingKey(t *testing.T) {
-	d := open(t)
-	if id, err := d.SealingKey(t.Context()); id != 0 || err != nil {
+	d, ctx := open(t), t.Context()
+	if id, err := d.SealingKey(ctx); id != 0 || err != nil {
 		t.Errorf("at first: %d, %v", id, err)
 	}
-	for _, claim := range []uint32{1<<32 - 1, 5} {
-		if id, err := d.ClaimSealingKey(t.Context(), claim); id != 1<<32-1 || err != nil {
-			t.Errorf("claimed: %d, %v", id, err)
+	for _, step := range []struct {
+		name     string
+		from, to uint32
+		want     error
+		current  uint32
+	}{
+		{"the first", 0, 1<<32 - 1, nil, 1<<32 - 1},
+		{"another process was first", 0, 5, ErrLost, 1<<32 - 1},
+		{"from a key that doesn't seal", 4, 5, ErrLost, 1<<32 - 1},
+		{"the next", 1<<32 - 1, 5, nil, 5},
+		{"back, while it isn't retired", 5, 1<<32 - 1, nil, 1<<32 - 1},
+	} {
+		if err := d.SwitchSealingKey(ctx, step.from, step.to); !errors.Is(err, step.want) {
+			t.Errorf("%s: %v", step.name, err)
+		}
+		if id, err := d.SealingKey(ctx); id != step.current || err != nil {
+			t.Errorf("%s: %d seals, %v", step.name, id, err)
 		}
 	}
-	if _, err := d.write.Exec(`UPDATE settings SET value = 'x'`); err != nil {
-		t.Fatal(err)
+	if retired, err := d.RetireKeys(ctx); err != nil || len(retired) != 1 || retired[0] != 5 {
+		t.Fatalf("retired %v, %v", retired, err)
 	}
-	if _, err := d.SealingKey(t.Context()); err == nil {
-		t.Error("a key that is no number")
+	if err := d.SwitchSealingKey(ctx, 1<<32-1, 5); !errors.Is(err, ErrConflict) {
+		t.Errorf("a retired key: %v", err)
+	}
+	if id, err := d.SealingKey(ctx); id != 1<<32-1 || err != nil {
+		t.Errorf("after a refusal %d seals, %v", id, err)
 	}
 }
 
@@ -428,7 +461,12 @@ func TestIdentityStoreGone(t *testing.T) {
 		"DeleteRevocation": func() error { return d.DeleteRevocation(ctx, "x") },
 		"Pending":          func() error { _, err := d.PendingRevocations(ctx, "sfdc", "x"); return err },
 		"SealingKey":       func() error { _, err := d.SealingKey(ctx); return err },
-		"ClaimSealingKey":  func() error { _, err := d.ClaimSealingKey(ctx, 1); return err },
+		"SwitchSealingKey": func() error { return d.SwitchSealingKey(ctx, 1, 2) },
+		"SealingKeys":      func() error { _, err := d.SealingKeys(ctx); return err },
+		"Outdated":         func() error { _, err := d.Outdated(ctx, 1); return err },
+		"Reseal":           func() error { return d.Reseal(ctx, 1, nil, nil) },
+		"RetireKeys":       func() error { _, err := d.RetireKeys(ctx); return err },
+		"WithKeyLock":      func() error { return d.WithKeyLock(ctx, func() error { return nil }) },
 	} {
 		if err := call(); err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrLost) {
 			t.Errorf("%s: %v", name, err)

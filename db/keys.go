@@ -4,31 +4,221 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"strconv"
+	"fmt"
+	"strings"
+	"time"
 )
+
+// ErrStaleKey says that a value was sealed with a key that doesn't seal any
+// more. Nothing was stored: seal it again with the key that does.
+var ErrStaleKey = errors.New("sealed with an outdated key")
+
+// SealingKey is a key that has sealed rows.
+type SealingKey struct {
+	ID        uint32
+	Current   bool
+	CreatedAt time.Time // when it began to seal; zero when that is not known
+	RetiredAt time.Time // zero while rows may need it
+	Rows      int       // that it has sealed, of all tables
+}
+
+// SealedRow is a row with sealed values.
+type SealedRow struct {
+	Table  string
+	ID     string // its primary key
+	KeyID  uint32
+	Sealed []Sealed
+}
+
+// Sealed is one sealed value of a row, and the place that it is bound to.
+type Sealed struct {
+	Kind     string // access, refresh, verifier
+	TenantID string
+	Service  string
+	PlaceID  string // the row that it was sealed for
+	Value    string
+}
+
+// sealedTable says where a table's sealed values are.
+type sealedTable struct {
+	name, id, place string
+	kinds           []string // each in the column sealed_<kind>
+}
+
+var sealedTables = []sealedTable{
+	{"identities", "id", "id", []string{"access", "refresh"}},
+	{"held_identities", "id", "id", []string{"access", "refresh"}},
+	{"revocations", "id", "identity_id", []string{"refresh"}},
+	{"handshakes", "state_hash", "state_hash", []string{"verifier"}},
+}
 
 // SealingKey returns the id of the key that seals, 0 while none was ever used.
 func (d *DB) SealingKey(ctx context.Context) (uint32, error) {
-	var value string
-	err := d.read.QueryRowContext(ctx, `SELECT value FROM settings WHERE name = 'sealing_key'`).Scan(&value)
+	id, err := sealingKey(ctx, d.read)
+	return id, wrap("sealing key", err)
+}
+
+func sealingKey(ctx context.Context, q queryer) (id uint32, err error) {
+	err = q.QueryRowContext(ctx, `SELECT id FROM sealing_keys WHERE current = 1`).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
-	if err != nil {
-		return 0, wrap("sealing key", err)
-	}
-	id, err := strconv.ParseUint(value, 10, 32)
-	return uint32(id), wrap("sealing key", err)
+	return id, err
 }
 
-// ClaimSealingKey makes id the key that seals if there is none yet, and returns
-// the one that does.
-func (d *DB) ClaimSealingKey(ctx context.Context, id uint32) (uint32, error) {
-	_, err := d.write.ExecContext(ctx,
-		`INSERT INTO settings (name, value) VALUES ('sealing_key', $1) ON CONFLICT (name) DO NOTHING`,
-		strconv.FormatUint(uint64(id), 10))
-	if err != nil {
-		return 0, wrap("claim sealing key", err)
+// mustSeal returns ErrStaleKey unless id is the key that seals.
+func mustSeal(ctx context.Context, tx *sql.Tx, id uint32) error {
+	current, err := sealingKey(ctx, tx)
+	if err == nil && current != id {
+		return ErrStaleKey
 	}
-	return d.SealingKey(ctx)
+	return err
+}
+
+// SwitchSealingKey makes to the key that seals, provided that from is it now (0:
+// none). ErrLost: another one is. A key that was retired seals no more: that is
+// ErrConflict.
+func (d *DB) SwitchSealingKey(ctx context.Context, from, to uint32) error {
+	return wrap("switch sealing key", d.tx(ctx, func(tx *sql.Tx) error {
+		current, err := sealingKey(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if current != from {
+			return ErrLost
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE sealing_keys SET current = 0 WHERE current = 1`); err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx,
+			`INSERT INTO sealing_keys (id, current, created_at) VALUES ($1, 1, $2)
+			ON CONFLICT (id) DO UPDATE SET current = 1 WHERE sealing_keys.retired_at = 0`, to, millis(d.now()))
+		return changed(res, err, ErrConflict)
+	}))
+}
+
+// SealingKeys returns all keys that ever sealed, the newest last, with the
+// number of rows that each has sealed.
+func (d *DB) SealingKeys(ctx context.Context) ([]SealingKey, error) {
+	var rows []string
+	for _, t := range sealedTables {
+		rows = append(rows, fmt.Sprintf(`(SELECT COUNT(*) FROM %s WHERE key_id = k.id)`, t.name))
+	}
+	keys, err := collect(ctx, d.read, func(s scanner) (SealingKey, error) {
+		var k SealingKey
+		var created, retired int64
+		err := s.Scan(&k.ID, &k.Current, &created, &retired, &k.Rows)
+		k.CreatedAt, k.RetiredAt = fromMillis(created), fromMillis(retired)
+		return k, err
+	}, `SELECT k.id, k.current, k.created_at, k.retired_at, `+strings.Join(rows, " + ")+`
+		FROM sealing_keys k ORDER BY k.created_at, k.current, k.id`)
+	return keys, wrap("sealing keys", err)
+}
+
+// Outdated returns up to limit rows that are sealed with another key than the
+// one that seals now.
+func (d *DB) Outdated(ctx context.Context, limit int) ([]SealedRow, error) {
+	var all []SealedRow
+	for _, t := range sealedTables {
+		if len(all) >= limit {
+			break
+		}
+		rows, err := collect(ctx, d.read, t.scan, t.selectOutdated(), limit-len(all))
+		if err != nil {
+			return nil, wrap("outdated rows", err)
+		}
+		all = append(all, rows...)
+	}
+	return all, nil
+}
+
+// selectOutdated asks key by key, so that the index on key_id finds them.
+func (t sealedTable) selectOutdated() string {
+	columns := ""
+	for _, kind := range t.kinds {
+		columns += ", sealed_" + kind
+	}
+	return `SELECT ` + t.id + `, key_id, tenant_id, service, ` + t.place + columns + ` FROM ` + t.name + `
+		WHERE key_id IN (SELECT id FROM sealing_keys WHERE current = 0 AND retired_at = 0) LIMIT $1`
+}
+
+func (t sealedTable) scan(s scanner) (SealedRow, error) {
+	row := SealedRow{Table: t.name, Sealed: make([]Sealed, len(t.kinds))}
+	var tenant, service, place string
+	dest := []any{&row.ID, &row.KeyID, &tenant, &service, &place}
+	for i := range row.Sealed {
+		dest = append(dest, &row.Sealed[i].Value)
+	}
+	err := s.Scan(dest...)
+	for i, kind := range t.kinds {
+		v := &row.Sealed[i]
+		v.Kind, v.TenantID, v.Service, v.PlaceID = kind, tenant, service, place
+	}
+	return row, err
+}
+
+// Reseal stores rows that were sealed anew with the key that seals now, as
+// after[i] for before[i], in one transaction. A row that was changed or deleted
+// meanwhile is left as it is. ErrStaleKey: the key doesn't seal any more.
+func (d *DB) Reseal(ctx context.Context, keyID uint32, before, after []SealedRow) error {
+	return wrap("reseal", d.tx(ctx, func(tx *sql.Tx) error {
+		if err := mustSeal(ctx, tx, keyID); err != nil {
+			return err
+		}
+		for i := range before {
+			if err := reseal(ctx, tx, keyID, before[i], after[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+func reseal(ctx context.Context, tx *sql.Tx, keyID uint32, before, after SealedRow) error {
+	for _, t := range sealedTables {
+		if t.name != before.Table {
+			continue
+		}
+		args := []any{keyID, before.ID}
+		set, where := "", ""
+		for i, kind := range t.kinds {
+			args = append(args, after.Sealed[i].Value, before.Sealed[i].Value)
+			set += fmt.Sprintf(", sealed_%s = $%d", kind, len(args)-1)
+			where += fmt.Sprintf(" AND sealed_%s = $%d", kind, len(args))
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE `+t.name+` SET key_id = $1`+set+` WHERE `+t.id+` = $2`+where, args...)
+		return err
+	}
+	return fmt.Errorf("no sealed table %q", before.Table)
+}
+
+// RetireKeys marks the keys that no row needs any more as retired, and returns
+// the ids of all that ever were. Since each write names the key that seals now,
+// none of them comes back.
+func (d *DB) RetireKeys(ctx context.Context) (retired []uint32, err error) {
+	unused := ""
+	for _, t := range sealedTables {
+		unused += fmt.Sprintf(` AND NOT EXISTS (SELECT 1 FROM %s WHERE key_id = sealing_keys.id)`, t.name)
+	}
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE sealing_keys SET retired_at = $1
+			WHERE current = 0 AND retired_at = 0`+unused, millis(d.now())); err != nil {
+			return err
+		}
+		retired, err = collect(ctx, tx, func(s scanner) (id uint32, err error) { return id, s.Scan(&id) },
+			`SELECT id FROM sealing_keys WHERE retired_at > 0`)
+		return err
+	})
+	return retired, wrap("retire keys", err)
+}
+
+// WithKeyLock runs fn while no other process can run one: it holds the
+// database's right to write. fn must not use the database.
+func (d *DB) WithKeyLock(ctx context.Context, fn func() error) error {
+	return wrap("lock the keys", d.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE sealing_keys SET current = current WHERE current = 1`); err != nil {
+			return err
+		}
+		return fn()
+	}))
 }

@@ -31,6 +31,9 @@ func (RevokeJob) Kind() string { return "revoke" }
 // revocation's id.
 func (d *DB) AddRevocation(ctx context.Context, g Grant) (id string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
+		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
+			return err
+		}
 		id, err = d.revokeLater(ctx, tx, g)
 		return err
 	})

@@ -41,7 +41,11 @@ func (v *Vault) Get(ctx context.Context, service, tenantID string, refused int64
 			return Credential{}, &BrokenError{Code: i.BrokenCode}
 		}
 		if !i.Stale && i.Generation != refused {
-			return v.credential(ctx, i)
+			c, err := v.credential(ctx, i)
+			if errors.Is(err, db.ErrLost) {
+				continue
+			}
+			return c, err
 		}
 		if v.Now().Before(i.RetryAt) {
 			return Credential{}, &UnavailableError{Code: i.FailedCode, RetryAt: i.RetryAt}
@@ -53,16 +57,37 @@ func (v *Vault) Get(ctx context.Context, service, tenantID string, refused int64
 }
 
 // credential opens what is stored. A connection that can't be opened is dead,
-// and is marked so, to be seen.
+// and is marked so, to be seen. db.ErrLost: it has changed since it was read.
 func (v *Vault) credential(ctx context.Context, i db.Identity) (Credential, error) {
-	token, err := v.openAccess(i.Grant)
-	if err != nil {
-		if err := v.breakIdentity(ctx, i, BrokenSealed); err != nil && !errors.Is(err, db.ErrLost) {
+	token, err := v.openNow(ctx, i, v.openAccess)
+	if errors.Is(err, ErrSealed) {
+		if err := v.breakIdentity(ctx, i, BrokenSealed); err != nil {
 			return Credential{}, err
 		}
 		return Credential{}, &BrokenError{Code: BrokenSealed}
 	}
+	if err != nil {
+		return Credential{}, err
+	}
 	return Credential{AccessToken: token, InstanceURL: i.InstanceURL, OrgID: i.OrgID, Generation: i.Generation}, nil
+}
+
+// openNow opens a secret of a row. One that can't be opened may have been sealed
+// anew since the row was read, and its key retired: then the row is read again.
+// db.ErrLost: it has changed in other ways too.
+func (v *Vault) openNow(ctx context.Context, i db.Identity, open func(context.Context, db.Grant) (string, error)) (string, error) {
+	secret, err := open(ctx, i.Grant)
+	if !errors.Is(err, ErrSealed) {
+		return secret, err
+	}
+	again, err := v.Identity(ctx, i.Service, i.TenantID)
+	if err != nil {
+		return "", err
+	}
+	if again.ID != i.ID || again.Generation != i.Generation {
+		return "", db.ErrLost
+	}
+	return open(ctx, again.Grant)
 }
 
 // await joins this process's renewal of the identity, or begins it, and returns
@@ -126,9 +151,12 @@ type renewal struct {
 // run settles an earlier call whose outcome nobody recorded, then calls, and
 // records what came of it.
 func (r *renewal) run(ctx context.Context, earlier time.Time) error {
-	token, err := r.openRefresh(r.row.Grant)
-	if err != nil {
+	token, err := r.openNow(ctx, r.row, r.openRefresh)
+	if errors.Is(err, ErrSealed) {
 		return r.broken(ctx, BrokenSealed)
+	}
+	if err != nil {
+		return err
 	}
 	if !earlier.IsZero() {
 		if alive, err := r.settle(ctx, token, earlier.Add(r.Timeout)); err != nil || !alive {
@@ -196,13 +224,13 @@ func (r *renewal) finished(ctx context.Context, a answer, token string) error {
 	if own {
 		g.InstanceURL = instance
 	}
-	if err := r.sealInto(&g, a.AccessToken, refresh); err != nil {
-		return err
-	}
-	err := r.insist(ctx, func() error { return r.Store.FinishRenewal(ctx, g, r.row.Generation) })
+	t := tokens{a.AccessToken, refresh}
+	err := r.insist(ctx, func() error {
+		return r.storeSealed(ctx, g, t, func(g db.Grant) error { return r.Store.FinishRenewal(ctx, g, r.row.Generation) })
+	})
 	switch {
 	case errors.Is(err, db.ErrLost) && a.RefreshToken != "" && a.RefreshToken != token:
-		return r.revokeLate(ctx, g)
+		return r.revokeLate(ctx, g, t)
 	case err != nil:
 		return err
 	case a.InstanceURL != "" && !own:
@@ -215,11 +243,13 @@ func (r *renewal) finished(ctx context.Context, a answer, token string) error {
 
 // revokeLate revokes a token that came after its connection had been replaced
 // or ended.
-func (r *renewal) revokeLate(ctx context.Context, g db.Grant) error {
+func (r *renewal) revokeLate(ctx context.Context, g db.Grant, t tokens) error {
 	var id string
-	err := r.insist(ctx, func() (err error) {
-		id, err = r.Store.AddRevocation(ctx, g)
-		return err
+	err := r.insist(ctx, func() error {
+		return r.storeSealed(ctx, g, t, func(g db.Grant) (err error) {
+			id, err = r.Store.AddRevocation(ctx, g)
+			return err
+		})
 	})
 	if err != nil {
 		return err

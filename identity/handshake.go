@@ -74,11 +74,15 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	}
 	state, verifier := randomToken(), oauth2.GenerateVerifier()
 	h := db.Handshake{StateHash: hash(state), SessionID: r.SessionID, UserID: r.UserID, TenantID: r.TenantID, Service: s.ID,
-		LoginURL: r.LoginURL, FinishedURL: r.FinishedURL, KeyID: v.Keys.primary, ExpiresAt: v.Now().Add(handshakeLife)}
-	if h.SealedVerifier, err = v.Keys.seal([]byte(verifier), kindVerifier, r.TenantID, s.ID, h.StateHash); err != nil {
-		return "", err
-	}
-	if err := v.Store.AddHandshake(ctx, h); err != nil {
+		LoginURL: r.LoginURL, FinishedURL: r.FinishedURL, ExpiresAt: v.Now().Add(handshakeLife)}
+	err = v.Keys.sealed(ctx, func(k *keys) error {
+		if h.SealedVerifier, err = k.seal([]byte(verifier), kindVerifier, r.TenantID, s.ID, h.StateHash); err != nil {
+			return err
+		}
+		h.KeyID = k.primary
+		return v.Store.AddHandshake(ctx, h)
+	})
+	if err != nil {
 		return "", err
 	}
 	return s.config(r.LoginURL).AuthCodeURL(state, oauth2.S256ChallengeOption(verifier)), nil
@@ -124,7 +128,7 @@ func (v *Vault) finish(ctx context.Context, s Service, h db.Handshake, cb Callba
 	if cb.Code == "" {
 		return &OAuthError{Code: "invalid_request"}
 	}
-	verifier, err := v.Keys.open(h.SealedVerifier, kindVerifier, h.TenantID, s.ID, h.StateHash)
+	verifier, err := v.Keys.open(ctx, h.SealedVerifier, kindVerifier, h.TenantID, s.ID, h.StateHash)
 	if err != nil {
 		return err
 	}
@@ -144,7 +148,7 @@ func (v *Vault) finish(ctx context.Context, s Service, h db.Handshake, cb Callba
 	}
 	g := db.Grant{Service: s.ID, TenantID: h.TenantID, LoginURL: h.LoginURL, ConnectedBy: h.UserID, Scopes: a.Scope}
 	if err = v.accept(ctx, s, a, &g); err == nil {
-		err = v.store(ctx, s, g, a)
+		err = v.store(ctx, s, g, tokens{a.AccessToken, a.RefreshToken})
 	}
 	if err != nil && !errors.Is(err, ErrHeld) {
 		v.throwAway(context.WithoutCancel(ctx), s, g, a)
@@ -186,7 +190,7 @@ func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) er
 
 // store keeps a new grant: as the tenant's connection, in place of the one
 // before, or held when it is of another org.
-func (v *Vault) store(ctx context.Context, s Service, g db.Grant, a answer) error {
+func (v *Vault) store(ctx context.Context, s Service, g db.Grant, t tokens) error {
 	old, err := v.Identity(ctx, s.ID, g.TenantID)
 	switch {
 	case errors.Is(err, ErrNotConnected):
@@ -195,25 +199,26 @@ func (v *Vault) store(ctx context.Context, s Service, g db.Grant, a answer) erro
 		return err
 	case old.OrgID != g.OrgID:
 		g.ID = db.NewID()
-		if err := v.sealInto(&g, a.AccessToken, a.RefreshToken); err != nil {
-			return err
-		}
-		if err := v.Store.HoldIdentity(ctx, db.Held{Grant: g, ExpiresAt: v.Now().Add(heldLife)}); err != nil {
+		err := v.storeSealed(ctx, g, t, func(g db.Grant) error {
+			return v.Store.HoldIdentity(ctx, db.Held{Grant: g, ExpiresAt: v.Now().Add(heldLife)})
+		})
+		if err != nil {
 			return err
 		}
 		return ErrHeld
 	default:
 		g.ID = old.ID
 	}
-	if err := v.sealInto(&g, a.AccessToken, a.RefreshToken); err != nil {
-		return err
-	}
-	return v.save(ctx, g, false, "")
+	return v.save(ctx, g, t, false, "")
 }
 
 // save stores a grant and revokes what it replaced.
-func (v *Vault) save(ctx context.Context, g db.Grant, otherOrg bool, confirmed string) error {
-	replaced, err := v.Store.SaveIdentity(ctx, g, otherOrg, confirmed)
+func (v *Vault) save(ctx context.Context, g db.Grant, t tokens, otherOrg bool, confirmed string) error {
+	var replaced string
+	err := v.storeSealed(ctx, g, t, func(g db.Grant) (err error) {
+		replaced, err = v.Store.SaveIdentity(ctx, g, otherOrg, confirmed)
+		return err
+	})
 	if errors.Is(err, db.ErrLost) || errors.Is(err, db.ErrConflict) {
 		return ErrChanged
 	}
@@ -234,11 +239,11 @@ func (v *Vault) throwAway(ctx context.Context, s Service, g db.Grant, a answer) 
 		token = a.AccessToken
 	}
 	g.ID = db.NewID()
-	err := v.sealInto(&g, a.AccessToken, token)
 	var id string
-	if err == nil {
+	err := v.storeSealed(ctx, g, tokens{refresh: token}, func(g db.Grant) (err error) {
 		id, err = v.Store.AddRevocation(ctx, g)
-	}
+		return err
+	})
 	if err == nil {
 		v.tryRevoke(ctx, id)
 		return
@@ -270,11 +275,11 @@ func (v *Vault) Confirm(ctx context.Context, service, tenantID, heldID string) e
 	if err != nil {
 		return err
 	}
-	access, err := v.openAccess(h.Grant)
+	access, err := v.openAccess(ctx, h.Grant)
 	if err != nil {
 		return err
 	}
-	refresh, err := v.openRefresh(h.Grant)
+	refresh, err := v.openRefresh(ctx, h.Grant)
 	if err != nil {
 		return err
 	}
@@ -286,10 +291,7 @@ func (v *Vault) Confirm(ctx context.Context, service, tenantID, heldID string) e
 	case !errors.Is(err, ErrNotConnected):
 		return err
 	}
-	if err := v.sealInto(&g, access, refresh); err != nil {
-		return err
-	}
-	return v.save(context.WithoutCancel(ctx), g, true, heldID)
+	return v.save(context.WithoutCancel(ctx), g, tokens{access, refresh}, true, heldID)
 }
 
 // Decline gives up what is held; it is revoked. The connection stays.

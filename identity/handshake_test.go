@@ -367,12 +367,12 @@ func TestChangedMeanwhile(t *testing.T) {
 	i := w.connect(v)
 	g := i.Grant
 	g.ID = db.NewID()
-	if err := v.save(t.Context(), g, false, ""); !errors.Is(err, ErrChanged) {
+	if err := v.save(t.Context(), g, tokens{"a", "r"}, false, ""); !errors.Is(err, ErrChanged) {
 		t.Errorf("another row: %v", err)
 	}
 	g = i.Grant
 	g.OrgID = orgTwo
-	if err := v.save(t.Context(), g, false, ""); !errors.Is(err, ErrChanged) {
+	if err := v.save(t.Context(), g, tokens{"a", "r"}, false, ""); !errors.Is(err, ErrChanged) {
 		t.Errorf("another org: %v", err)
 	}
 	w.wantLive(1)

@@ -11,7 +11,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+
+	"gatepost/db"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
@@ -23,142 +27,195 @@ import (
 // another row, or its key is gone.
 var ErrSealed = errors.New("a sealed value can't be opened")
 
+// ErrFixedKeys says that the keys come from the environment, so that they can't
+// be rotated from here.
+var ErrFixedKeys = errors.New("the keys come from the environment: rotate them where they are kept")
+
+// KeyStore remembers which key seals; db.DB is one, and documents the methods.
+type KeyStore interface {
+	SealingKey(ctx context.Context) (uint32, error)
+	SwitchSealingKey(ctx context.Context, from, to uint32) error
+	SealingKeys(ctx context.Context) ([]db.SealingKey, error)
+	Outdated(ctx context.Context, limit int) ([]db.SealedRow, error)
+	Reseal(ctx context.Context, keyID uint32, before, after []db.SealedRow) error
+	RetireKeys(ctx context.Context) (retired []uint32, err error)
+	WithKeyLock(ctx context.Context, fn func() error) error
+}
+
 // Keyring seals secrets before they touch the database, with an AEAD of Tink's.
-// Whoever holds the key file can open them.
+// The key file holds the keys, of which its primary one seals; the database
+// says which one that is, so that all processes agree. Whoever holds the key
+// file can open everything.
 type Keyring struct {
+	source keySource
+	store  KeyStore
+
+	reload sync.Mutex // one reading of the file at a time
+	mu     sync.RWMutex
+	keys   *keys
+}
+
+// keys is one state of the key file.
+type keys struct {
+	handle  *keyset.Handle
 	aead    tink.AEAD
 	primary uint32
 }
 
-// KeyStore remembers which key seals; db.DB is one.
-type KeyStore interface {
-	SealingKey(ctx context.Context) (uint32, error)
-	ClaimSealingKey(ctx context.Context, id uint32) (uint32, error)
+// keySource is where the keys are kept.
+type keySource interface {
+	name() string
+	read() (*keyset.Handle, error) // fs.ErrNotExist when there are none
+	create() (*keyset.Handle, error)
+	write(*keyset.Handle) error
 }
 
 // OpenKeyring reads the key file at path. A missing one is made, with mode 0600,
 // but only while nothing in the store is sealed. A file that others can read is
 // refused.
 func OpenKeyring(ctx context.Context, path string, store KeyStore) (*Keyring, error) {
-	current, err := store.SealingKey(ctx)
-	if err != nil {
-		return nil, err
-	}
-	handle, err := readKeyset(path)
-	if errors.Is(err, fs.ErrNotExist) && current == 0 {
-		handle, err = makeKeyset(path)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the key file %s is missing, and what the database holds sealed is opened by key %d alone: put the file back (from a backup), or start with a new database", path, current)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("key file %s: %w", path, err)
-	}
-	return newKeyring(ctx, path, handle, store)
+	return openKeyring(ctx, keyFile(path), store)
 }
 
-func newKeyring(ctx context.Context, path string, handle *keyset.Handle, store KeyStore) (*Keyring, error) {
-	info := handle.KeysetInfo()
-	current, err := store.ClaimSealingKey(ctx, info.GetPrimaryKeyId())
+// OpenKeyringText takes the keys themselves, as a key file has them, for those
+// who keep secrets in the environment. They can't be rotated from here.
+func OpenKeyringText(ctx context.Context, text string, store KeyStore) (*Keyring, error) {
+	return openKeyring(ctx, keyText(text), store)
+}
+
+func openKeyring(ctx context.Context, source keySource, store KeyStore) (*Keyring, error) {
+	k := &Keyring{source: source, store: store}
+	err := k.load(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if current != info.GetPrimaryKeyId() {
-		return nil, fmt.Errorf("the key file %s seals with key %d, but the database was sealed with key %d: it is another installation's file", path, info.GetPrimaryKeyId(), current)
+	return k, nil
+}
+
+// load reads the keys and makes the primary one the one that seals. It asks the
+// store first: a key is in the file before it seals, so the file has it then.
+func (k *Keyring) load(ctx context.Context) error {
+	current, err := k.store.SealingKey(ctx)
+	if err != nil {
+		return err
+	}
+	handle, err := k.source.read()
+	if errors.Is(err, fs.ErrNotExist) && current == 0 {
+		handle, err = k.source.create()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is missing, and the database holds credentials that only key %d opens: put the file back (from a backup), or start with a new database", k.source.name(), current)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", k.source.name(), err)
 	}
 	a, err := aead.New(handle)
 	if err != nil {
-		return nil, fmt.Errorf("key file %s: %w", path, err)
+		return fmt.Errorf("%s: it holds no keys that seal", k.source.name())
 	}
-	return &Keyring{aead: a, primary: current}, nil
+	next := &keys{handle: handle, aead: a, primary: handle.KeysetInfo().GetPrimaryKeyId()}
+	if err := k.promote(ctx, current, next); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	k.keys = next
+	k.mu.Unlock()
+	return nil
 }
 
-func readKeyset(path string) (*keyset.Handle, error) {
-	info, err := os.Stat(path)
+// promote makes the primary key the one that seals, which is its first use.
+func (k *Keyring) promote(ctx context.Context, current uint32, next *keys) error {
+	if current == next.primary {
+		return nil
+	}
+	if current != 0 && !next.has(current) {
+		return fmt.Errorf("%s has no key %d, with which the database was sealed: it is another installation's file, or an old copy", k.source.name(), current)
+	}
+	err := k.store.SwitchSealingKey(ctx, current, next.primary)
+	if errors.Is(err, db.ErrLost) {
+		return nil // another process was first; a write with an outdated key is refused and tried again
+	}
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("%s: key %d can't seal: %w", k.source.name(), next.primary, err)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("others can read it (mode %04o): run chmod 600 on it", info.Mode().Perm())
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(b)))
-	if err != nil {
-		return nil, errors.New("it holds no valid keyset") // the cause could quote key material
-	}
-	return handle, nil
+	return nil
 }
 
-// makeKeyset writes a new key file. When another process was first, its file is
-// the one.
-func makeKeyset(path string) (*keyset.Handle, error) {
-	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
-	if err != nil {
-		return nil, err
+func (k *keys) has(id uint32) bool { return slices.Contains(k.ids(), id) }
+
+func (k *keys) ids() []uint32 {
+	var ids []uint32
+	for _, info := range k.handle.KeysetInfo().GetKeyInfo() {
+		ids = append(ids, info.GetKeyId())
 	}
-	var b bytes.Buffer
-	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&b)); err != nil {
-		return nil, err
-	}
-	if err := writeOnce(path, b.Bytes()); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	return readKeyset(path)
+	return ids
 }
 
-// writeOnce writes a private file whole, or returns fs.ErrExist.
-func writeOnce(path string, b []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".keyset-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), path); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
+// current is the state of the key file as it was last read.
+func (k *Keyring) current() *keys {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.keys
 }
 
-// syncFolder makes sure that a new file in the folder is still there after a
-// power failure: what will be sealed can't be opened without it.
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
+// sync reads the key file again, as after another process has rotated it.
+func (k *Keyring) sync(ctx context.Context) error {
+	k.reload.Lock()
+	defer k.reload.Unlock()
+	return k.load(ctx)
+}
+
+// sealed calls fn with the keys that seal, and once more with those of the file
+// as it is now when the store finds the first outdated.
+func (k *Keyring) sealed(ctx context.Context, fn func(*keys) error) error {
+	err := fn(k.current())
+	for tries := 0; errors.Is(err, db.ErrStaleKey) && tries < 3; tries++ {
+		if err := k.sync(ctx); err != nil {
+			return err
+		}
+		err = fn(k.current())
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return err
 }
 
 // seal encrypts a secret for one place: what it is, of which tenant, service and row.
-func (k *Keyring) seal(secret []byte, place ...string) (string, error) {
+func (k *keys) seal(secret []byte, place ...string) (string, error) {
 	b, err := k.aead.Encrypt(secret, associated(place))
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("seal: %w", err)
 	}
 	return base64.RawStdEncoding.EncodeToString(b), nil
 }
 
-// open decrypts what was sealed for the same place, or returns ErrSealed.
-func (k *Keyring) open(sealed string, place ...string) ([]byte, error) {
+// open decrypts what was sealed for the same place, or returns ErrSealed. A
+// value that was sealed with a key that came after the last reading is opened
+// after another one.
+func (k *Keyring) open(ctx context.Context, sealed string, place ...string) ([]byte, error) {
 	b, err := base64.RawStdEncoding.DecodeString(sealed)
 	if err != nil {
 		return nil, ErrSealed
 	}
-	secret, err := k.aead.Decrypt(b, associated(place))
+	keys := k.current()
+	if id, ok := keyOf(b); ok && !keys.has(id) {
+		if err := k.sync(ctx); err != nil {
+			return nil, err
+		}
+		keys = k.current()
+	}
+	secret, err := keys.aead.Decrypt(b, associated(place))
 	if err != nil {
 		return nil, ErrSealed
 	}
 	return secret, nil
+}
+
+// keyOf is the id of the key that made a ciphertext: Tink's output prefix is a
+// byte 1 and the id, big-endian.
+func keyOf(ciphertext []byte) (uint32, bool) {
+	if len(ciphertext) < 5 || ciphertext[0] != 1 {
+		return 0, false
+	}
+	return uint32(ciphertext[1])<<24 | uint32(ciphertext[2])<<16 | uint32(ciphertext[3])<<8 | uint32(ciphertext[4]), true
 }
 
 // associated joins a place so that no two places look alike.
@@ -169,6 +226,95 @@ func associated(place []string) []byte {
 	}
 	return []byte(b.String())
 }
+
+// keyFile keeps the keys in a file at this path.
+type keyFile string
+
+func (f keyFile) name() string { return "the key file " + string(f) }
+
+func (f keyFile) read() (*keyset.Handle, error) {
+	info, err := os.Stat(string(f))
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("others can read it (mode %04o): run chmod 600 on it", info.Mode().Perm())
+	}
+	b, err := os.ReadFile(string(f))
+	if err != nil {
+		return nil, err
+	}
+	return parseKeyset(b)
+}
+
+func parseKeyset(b []byte) (*keyset.Handle, error) {
+	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(b)))
+	if err != nil {
+		return nil, errors.New("it holds no valid keyset") // the cause could quote key material
+	}
+	return handle, nil
+}
+
+// create makes the file. When another process was first, its file is the one.
+func (f keyFile) create() (*keyset.Handle, error) {
+	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
+	if err != nil {
+		return nil, err
+	}
+	if err := f.put(handle, os.Link); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return f.read()
+}
+
+// write replaces the file, whole.
+func (f keyFile) write(handle *keyset.Handle) error { return f.put(handle, os.Rename) }
+
+// put writes a private temporary file and has move give it its name, so that
+// nobody ever reads half of it.
+func (f keyFile) put(handle *keyset.Handle, move func(from, to string) error) error {
+	var b bytes.Buffer
+	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&b)); err != nil {
+		return err
+	}
+	folder := filepath.Dir(string(f))
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(folder, ".keyset-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temp.Name()) }()
+	_, err = temp.Write(b.Bytes())
+	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return err
+	}
+	if err := move(temp.Name(), string(f)); err != nil {
+		return err
+	}
+	return syncFolder(folder)
+}
+
+// syncFolder makes a new name in a folder durable.
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// keyText is the keys themselves.
+type keyText string
+
+func (keyText) name() string { return "GATEPOST_KEYSET" }
+
+func (t keyText) read() (*keyset.Handle, error) { return parseKeyset([]byte(t)) }
+
+func (keyText) create() (*keyset.Handle, error) { return nil, ErrFixedKeys }
+
+func (keyText) write(*keyset.Handle) error { return ErrFixedKeys }
 
 // randomToken returns 32 random bytes, safe in a URL.
 func randomToken() string {

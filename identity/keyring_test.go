@@ -59,7 +59,7 @@ func TestKeyFile(t *testing.T) {
 
 func newWorldOfKeys(t *testing.T) string {
 	path := filepath.Join(t.TempDir(), "keyset.json")
-	if _, err := makeKeyset(path); err != nil {
+	if _, err := keyFile(path).create(); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -88,18 +88,21 @@ func TestKeyFileCanNotBeMade(t *testing.T) {
 
 func TestKeyStoreFails(t *testing.T) {
 	path := newWorldOfKeys(t)
-	for _, s := range []sickKeys{{sealing: errDisk}, {claim: errDisk}} {
+	for _, s := range []sickKeys{{sealing: errDisk}, {change: errDisk}} {
 		if _, err := OpenKeyring(t.Context(), path, s); !errors.Is(err, errDisk) {
 			t.Errorf("got %v", err)
 		}
 	}
 }
 
-type sickKeys struct{ sealing, claim error }
+type sickKeys struct {
+	KeyStore
+	sealing, change error
+}
 
 func (s sickKeys) SealingKey(context.Context) (uint32, error) { return 0, s.sealing }
 
-func (s sickKeys) ClaimSealingKey(context.Context, uint32) (uint32, error) { return 0, s.claim }
+func (s sickKeys) SwitchSealingKey(context.Context, uint32, uint32) error { return s.change }
 
 func TestProcessesMakeTheKeyFileAtOnce(t *testing.T) {
 	w := newWorld(t)
@@ -120,12 +123,12 @@ func TestProcessesMakeTheKeyFileAtOnce(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	sealed, err := rings[0].seal([]byte("x"), "a")
+	sealed, err := rings[0].current().seal([]byte("x"), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, k := range rings {
-		if b, err := k.open(sealed, "a"); string(b) != "x" || err != nil || k.primary != rings[0].primary {
+		if b, err := k.open(t.Context(), sealed, "a"); string(b) != "x" || err != nil || k.current().primary != rings[0].current().primary {
 			t.Errorf("another key: %v", err)
 		}
 	}
@@ -137,21 +140,21 @@ func TestProcessesMakeTheKeyFileAtOnce(t *testing.T) {
 func TestSealedForOnePlace(t *testing.T) {
 	w := newWorld(t)
 	k := w.process().Keys
-	sealed, err := k.seal([]byte("secret"), kindAccess, "tenant", "sfdc", "row")
+	sealed, err := k.current().seal([]byte("secret"), kindAccess, "tenant", "sfdc", "row")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b, err := k.open(sealed, kindAccess, "tenant", "sfdc", "row"); string(b) != "secret" || err != nil {
+	if b, err := k.open(t.Context(), sealed, kindAccess, "tenant", "sfdc", "row"); string(b) != "secret" || err != nil {
 		t.Errorf("%q, %v", b, err)
 	}
 	for _, place := range [][]string{{kindRefresh, "tenant", "sfdc", "row"}, {kindAccess, "other", "sfdc", "row"}, {kindAccess, "tenant", "hubspot", "row"},
 		{kindAccess, "tenant", "sfdc", "row2"}, {kindAccess, "tenants", "fdc", "row"}, {kindAccess, "tenant", "sfdcrow"}, {kindAccess + "6:tenant;", "sfdc", "row"}, {}} {
-		if _, err := k.open(sealed, place...); !errors.Is(err, ErrSealed) {
+		if _, err := k.open(t.Context(), sealed, place...); !errors.Is(err, ErrSealed) {
 			t.Errorf("opened for %q: %v", place, err)
 		}
 	}
 	for _, bad := range []string{"", "!", sealed[1:], sealed[:len(sealed)-4], sealed + "AAAA"} {
-		if _, err := k.open(bad, kindAccess, "tenant", "sfdc", "row"); !errors.Is(err, ErrSealed) {
+		if _, err := k.open(t.Context(), bad, kindAccess, "tenant", "sfdc", "row"); !errors.Is(err, ErrSealed) {
 			t.Errorf("opened %q: %v", bad, err)
 		}
 	}

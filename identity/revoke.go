@@ -63,7 +63,7 @@ func (v *Vault) revoke(ctx context.Context, r db.Revocation) error {
 	if err != nil {
 		return err
 	}
-	token, err := v.openRefresh(db.Grant{ID: r.IdentityID, TenantID: r.TenantID, Service: r.Service, SealedRefresh: r.SealedRefresh})
+	token, err := v.openRefresh(ctx, db.Grant{ID: r.IdentityID, TenantID: r.TenantID, Service: r.Service, SealedRefresh: r.SealedRefresh})
 	if err != nil {
 		return err
 	}
@@ -84,6 +84,6 @@ func (v *Vault) inUse(ctx context.Context, r db.Revocation, token string) (bool,
 	if err != nil {
 		return false, err
 	}
-	current, err := v.openRefresh(i.Grant)
+	current, err := v.openRefresh(ctx, i.Grant)
 	return err == nil && subtle.ConstantTimeCompare([]byte(current), []byte(token)) == 1, nil
 }

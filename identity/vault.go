@@ -7,7 +7,6 @@ package identity
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -168,25 +167,31 @@ const (
 	kindVerifier = "verifier"
 )
 
-// sealInto seals both tokens for g's row.
-func (v *Vault) sealInto(g *db.Grant, accessToken, refreshToken string) error {
-	var err error
-	if g.SealedAccess, err = v.Keys.seal([]byte(accessToken), kindAccess, g.TenantID, g.Service, g.ID); err != nil {
-		return fmt.Errorf("seal: %w", err)
-	}
-	if g.SealedRefresh, err = v.Keys.seal([]byte(refreshToken), kindRefresh, g.TenantID, g.Service, g.ID); err != nil {
-		return fmt.Errorf("seal: %w", err)
-	}
-	g.KeyID = v.Keys.primary
-	return nil
+// tokens are what a grant is worth.
+type tokens struct{ access, refresh string }
+
+// storeSealed seals the tokens for g's row and has store put it away; again when
+// the key has been rotated meanwhile.
+func (v *Vault) storeSealed(ctx context.Context, g db.Grant, t tokens, store func(db.Grant) error) error {
+	return v.Keys.sealed(ctx, func(k *keys) error {
+		var err error
+		if g.SealedAccess, err = k.seal([]byte(t.access), kindAccess, g.TenantID, g.Service, g.ID); err != nil {
+			return err
+		}
+		if g.SealedRefresh, err = k.seal([]byte(t.refresh), kindRefresh, g.TenantID, g.Service, g.ID); err != nil {
+			return err
+		}
+		g.KeyID = k.primary
+		return store(g)
+	})
 }
 
-func (v *Vault) openAccess(g db.Grant) (string, error) {
-	b, err := v.Keys.open(g.SealedAccess, kindAccess, g.TenantID, g.Service, g.ID)
+func (v *Vault) openAccess(ctx context.Context, g db.Grant) (string, error) {
+	b, err := v.Keys.open(ctx, g.SealedAccess, kindAccess, g.TenantID, g.Service, g.ID)
 	return string(b), err
 }
 
-func (v *Vault) openRefresh(g db.Grant) (string, error) {
-	b, err := v.Keys.open(g.SealedRefresh, kindRefresh, g.TenantID, g.Service, g.ID)
+func (v *Vault) openRefresh(ctx context.Context, g db.Grant) (string, error) {
+	b, err := v.Keys.open(ctx, g.SealedRefresh, kindRefresh, g.TenantID, g.Service, g.ID)
 	return string(b), err
 }

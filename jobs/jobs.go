@@ -25,6 +25,11 @@ type Revoker interface {
 	Revoke(ctx context.Context, revocationID string) error
 }
 
+// Resealer goes on with a rotation of keys; identity.Keyring is one.
+type Resealer interface {
+	Reseal(ctx context.Context, progress func(done int)) (unopened int, err error)
+}
+
 // Store is what the jobs need of the database; db.DB is one.
 type Store interface {
 	Writer() *sql.DB
@@ -33,8 +38,8 @@ type Store interface {
 }
 
 // Run runs the jobs until ctx ends; those under way are finished.
-func Run(ctx context.Context, store Store, revoker Revoker, log *slog.Logger) error {
-	client, err := newClient(store, revoker, log)
+func Run(ctx context.Context, store Store, revoker Revoker, keys Resealer, log *slog.Logger) error {
+	client, err := newClient(store, revoker, keys, log)
 	if err != nil {
 		return err
 	}
@@ -50,10 +55,10 @@ func Run(ctx context.Context, store Store, revoker Revoker, log *slog.Logger) er
 	return nil
 }
 
-func newClient(store Store, revoker Revoker, log *slog.Logger) (*river.Client[*sql.Tx], error) {
+func newClient(store Store, revoker Revoker, keys Resealer, log *slog.Logger) (*river.Client[*sql.Tx], error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &revokeWorker{revoker: revoker})
-	river.AddWorker(workers, &sweepWorker{store: store})
+	river.AddWorker(workers, &sweepWorker{store: store, keys: keys, log: log})
 	return river.NewClient(riversqlite.New(store.Writer()), &river.Config{
 		Logger:               log,
 		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}},
@@ -84,7 +89,7 @@ func (w *revokeWorker) Work(ctx context.Context, job *river.Job[db.RevokeJob]) e
 	return w.revoker.Revoke(ctx, job.Args.RevocationID)
 }
 
-// sweepJob puts away what has expired.
+// sweepJob puts away what has expired, and goes on with a rotation of keys.
 type sweepJob struct{}
 
 // Kind names the job in the table of jobs.
@@ -96,9 +101,20 @@ func (sweepJob) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttem
 type sweepWorker struct {
 	river.WorkerDefaults[sweepJob]
 	store Store
+	keys  Resealer
+	log   *slog.Logger
 }
 
-// Work puts away what has expired.
+// Timeout leaves time to seal a great many rows anew; what is left then is done
+// by the next job.
+func (w *sweepWorker) Timeout(*river.Job[sweepJob]) time.Duration { return 4 * time.Minute }
+
+// Work puts away what has expired, and seals anew what outdated keys have sealed.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
-	return errors.Join(w.store.ExpireHeld(ctx), w.store.ExpireHandshakes(ctx))
+	err := errors.Join(w.store.ExpireHeld(ctx), w.store.ExpireHandshakes(ctx))
+	unopened, resealing := w.keys.Reseal(ctx, nil)
+	if unopened > 0 {
+		w.log.ErrorContext(ctx, "rows can't be opened with any key, and keep an old key from being retired", "rows", unopened)
+	}
+	return errors.Join(err, resealing)
 }

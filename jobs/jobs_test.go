@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,6 +36,9 @@ func (s *service) Revoke(ctx context.Context, id string) error {
 	return s.store.DeleteRevocation(ctx, id)
 }
 
+// Reseal has nothing to do.
+func (s *service) Reseal(context.Context, func(int)) (int, error) { return 0, nil }
+
 // world is a database with a tenant and a running Run.
 func world(t *testing.T, down int) (*db.DB, *service, db.Grant, context.Context) {
 	t.Helper()
@@ -62,7 +66,7 @@ func run(t *testing.T, d *db.DB, s *service) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Run(ctx, d, s, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- Run(ctx, d, s, s, slog.New(slog.DiscardHandler)) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {
@@ -155,11 +159,22 @@ func (s brokenStore) ExpireHeld(context.Context) error { return s.held }
 // ExpireHandshakes fails.
 func (s brokenStore) ExpireHandshakes(context.Context) error { return s.handshakes }
 
+// brokenKeys finds rows that can't be opened, and fails.
+type brokenKeys struct{ err error }
+
+// Reseal fails.
+func (k brokenKeys) Reseal(context.Context, func(int)) (int, error) { return 7, k.err }
+
 func TestSweepTellsEachFailure(t *testing.T) {
-	one, two := errors.New("one"), errors.New("two")
-	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two}}).Work(t.Context(), nil)
-	if !errors.Is(err, one) || !errors.Is(err, two) {
+	one, two, three := errors.New("one"), errors.New("two"), errors.New("three")
+	var log strings.Builder
+	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two}, keys: brokenKeys{three},
+		log: slog.New(slog.NewTextHandler(&log, nil))}).Work(t.Context(), nil)
+	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) {
 		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(log.String(), "rows=7") {
+		t.Errorf("nobody hears of the rows that can't be opened: %s", &log)
 	}
 }
 
@@ -178,7 +193,7 @@ func TestRunNeedsADatabase(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := Run(t.Context(), d, s, slog.New(slog.DiscardHandler)); err == nil {
+	if err := Run(t.Context(), d, s, s, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("ran without one")
 	}
 }
