@@ -165,11 +165,14 @@ func (k *Keyring) sync(ctx context.Context) error {
 	return k.load(ctx)
 }
 
-// sealed calls fn with the keys that seal, and once more with those of the file
-// as it is now when the store finds the first outdated.
+// sealTries bounds how often a write is tried while others rotate the keys.
+const sealTries = 20
+
+// sealed calls fn with the keys that seal, and again with those of the file as
+// it is now when the store finds them outdated.
 func (k *Keyring) sealed(ctx context.Context, fn func(*keys) error) error {
 	err := fn(k.current())
-	for tries := 0; errors.Is(err, db.ErrStaleKey) && tries < 3; tries++ {
+	for tries := 0; errors.Is(err, db.ErrStaleKey) && tries < sealTries; tries++ {
 		if err := k.sync(ctx); err != nil {
 			return err
 		}

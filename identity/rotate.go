@@ -121,13 +121,19 @@ func (k *Keyring) resealRow(ctx context.Context, keys *keys, row db.SealedRow) (
 	return row, nil
 }
 
-// retire takes the keys out of the file that no row needs any more.
+// retire takes the keys out of the file that no row needs any more. A key that
+// never sealed, as when two processes rotated at once, stays: another process
+// may be about to use it.
 func (k *Keyring) retire(ctx context.Context) error {
 	retired, err := k.store.RetireKeys(ctx)
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(retired, k.current().has) {
+	handle, err := k.source.read()
+	if err != nil {
+		return fmt.Errorf("%s: %w", k.source.name(), err)
+	}
+	if !slices.ContainsFunc(retired, (&keys{handle: handle}).has) {
 		return nil
 	}
 	err = k.edit(ctx, func(m *keyset.Manager) (bool, error) {
