@@ -72,12 +72,12 @@ func (k *Keyring) Reseal(ctx context.Context, progress func(done int)) (unopened
 		if err != nil {
 			return unopened, err
 		}
+		if resealed == 0 {
+			return unopened, k.retire(ctx)
+		}
 		done += resealed
 		if progress != nil {
 			progress(done)
-		}
-		if resealed == 0 {
-			return unopened, k.retire(ctx)
 		}
 	}
 }
