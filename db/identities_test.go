@@ -409,7 +409,7 @@ func TestSealingKey(t *testing.T) {
 		{"another process was first", 0, 5, ErrLost, 1<<32 - 1},
 		{"from a key that doesn't seal", 4, 5, ErrLost, 1<<32 - 1},
 		{"the next", 1<<32 - 1, 5, nil, 5},
-		{"back, while it isn't retired", 5, 1<<32 - 1, nil, 1<<32 - 1},
+		{"back to an earlier one", 5, 1<<32 - 1, ErrConflict, 5},
 	} {
 		if err := d.SwitchSealingKey(ctx, step.from, step.to); !errors.Is(err, step.want) {
 			t.Errorf("%s: %v", step.name, err)
@@ -418,13 +418,13 @@ func TestSealingKey(t *testing.T) {
 			t.Errorf("%s: %d seals, %v", step.name, id, err)
 		}
 	}
-	if retired, err := d.RetireKeys(ctx); err != nil || len(retired) != 1 || retired[0] != 5 {
+	if retired, err := d.RetireKeys(ctx); err != nil || len(retired) != 1 || retired[0] != 1<<32-1 {
 		t.Fatalf("retired %v, %v", retired, err)
 	}
-	if err := d.SwitchSealingKey(ctx, 1<<32-1, 5); !errors.Is(err, ErrConflict) {
+	if err := d.SwitchSealingKey(ctx, 5, 1<<32-1); !errors.Is(err, ErrConflict) {
 		t.Errorf("a retired key: %v", err)
 	}
-	if id, err := d.SealingKey(ctx); id != 1<<32-1 || err != nil {
+	if id, err := d.SealingKey(ctx); id != 5 || err != nil {
 		t.Errorf("after a refusal %d seals, %v", id, err)
 	}
 }
@@ -461,6 +461,7 @@ func TestIdentityStoreGone(t *testing.T) {
 		"DeleteRevocation": func() error { return d.DeleteRevocation(ctx, "x") },
 		"Pending":          func() error { _, err := d.PendingRevocations(ctx, "sfdc", "x"); return err },
 		"SealingKey":       func() error { _, err := d.SealingKey(ctx); return err },
+		"NeededKeys":       func() error { _, err := d.NeededKeys(ctx); return err },
 		"SwitchSealingKey": func() error { return d.SwitchSealingKey(ctx, 1, 2) },
 		"SealingKeys":      func() error { _, err := d.SealingKeys(ctx); return err },
 		"Outdated":         func() error { _, err := d.Outdated(ctx, 1); return err },

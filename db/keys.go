@@ -75,9 +75,29 @@ func mustSeal(ctx context.Context, tx *sql.Tx, id uint32) error {
 	return err
 }
 
+// NeededKeys returns the ids of the keys that must be at hand: the one that
+// seals first, then those that rows were sealed with. Once a key that doesn't
+// seal is not needed any more, it never is again.
+func (d *DB) NeededKeys(ctx context.Context) ([]uint32, error) {
+	ids, err := collect(ctx, d.read, keyID, `SELECT id FROM sealing_keys
+		WHERE retired_at = 0 AND (current = 1 OR NOT (`+unused()+`)) ORDER BY current DESC, id`)
+	return ids, wrap("needed keys", err)
+}
+
+func keyID(s scanner) (id uint32, err error) { return id, s.Scan(&id) }
+
+// unused is true of a key that has sealed no row of today.
+func unused() string {
+	var none []string
+	for _, t := range sealedTables {
+		none = append(none, fmt.Sprintf(`NOT EXISTS (SELECT 1 FROM %s WHERE key_id = sealing_keys.id)`, t.name))
+	}
+	return strings.Join(none, " AND ")
+}
+
 // SwitchSealingKey makes to the key that seals, provided that from is it now (0:
-// none). ErrLost: another one is. A key that was retired seals no more: that is
-// ErrConflict.
+// none). ErrLost: another one is. A key that sealed before doesn't come back:
+// that is ErrConflict.
 func (d *DB) SwitchSealingKey(ctx context.Context, from, to uint32) error {
 	return wrap("switch sealing key", d.tx(ctx, func(tx *sql.Tx) error {
 		current, err := sealingKey(ctx, tx)
@@ -92,7 +112,7 @@ func (d *DB) SwitchSealingKey(ctx context.Context, from, to uint32) error {
 		}
 		res, err := tx.ExecContext(ctx,
 			`INSERT INTO sealing_keys (id, current, created_at) VALUES ($1, 1, $2)
-			ON CONFLICT (id) DO UPDATE SET current = 1 WHERE sealing_keys.retired_at = 0`, to, millis(d.now()))
+			ON CONFLICT (id) DO NOTHING`, to, millis(d.now()))
 		return changed(res, err, ErrConflict)
 	}))
 }
@@ -196,17 +216,12 @@ func reseal(ctx context.Context, tx *sql.Tx, keyID uint32, before, after SealedR
 // the ids of all that ever were. Since each write names the key that seals now,
 // none of them comes back.
 func (d *DB) RetireKeys(ctx context.Context) (retired []uint32, err error) {
-	unused := ""
-	for _, t := range sealedTables {
-		unused += fmt.Sprintf(` AND NOT EXISTS (SELECT 1 FROM %s WHERE key_id = sealing_keys.id)`, t.name)
-	}
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE sealing_keys SET retired_at = $1
-			WHERE current = 0 AND retired_at = 0`+unused, millis(d.now())); err != nil {
+			WHERE current = 0 AND retired_at = 0 AND `+unused(), millis(d.now())); err != nil {
 			return err
 		}
-		retired, err = collect(ctx, tx, func(s scanner) (id uint32, err error) { return id, s.Scan(&id) },
-			`SELECT id FROM sealing_keys WHERE retired_at > 0`)
+		retired, err = collect(ctx, tx, keyID, `SELECT id FROM sealing_keys WHERE retired_at > 0`)
 		return err
 	})
 	return retired, wrap("retire keys", err)

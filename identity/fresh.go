@@ -76,18 +76,22 @@ func (v *Vault) credential(ctx context.Context, i db.Identity) (Credential, erro
 // anew since the row was read, and its key retired: then the row is read again.
 // db.ErrLost: it has changed in other ways too.
 func (v *Vault) openNow(ctx context.Context, i db.Identity, open func(context.Context, db.Grant) (string, error)) (string, error) {
-	secret, err := open(ctx, i.Grant)
-	if !errors.Is(err, ErrSealed) {
-		return secret, err
+	for {
+		secret, err := open(ctx, i.Grant)
+		if !errors.Is(err, ErrSealed) {
+			return secret, err
+		}
+		again, err := v.Identity(ctx, i.Service, i.TenantID)
+		switch {
+		case err != nil:
+			return "", err
+		case again.ID != i.ID, again.Generation != i.Generation:
+			return "", db.ErrLost
+		case again.KeyID == i.KeyID:
+			return "", ErrSealed
+		}
+		i = again
 	}
-	again, err := v.Identity(ctx, i.Service, i.TenantID)
-	if err != nil {
-		return "", err
-	}
-	if again.ID != i.ID || again.Generation != i.Generation {
-		return "", db.ErrLost
-	}
-	return open(ctx, again.Grant)
 }
 
 // await joins this process's renewal of the identity, or begins it, and returns
@@ -110,6 +114,9 @@ func (v *Vault) await(ctx context.Context, s Service, i db.Identity) error {
 // renew makes the renewal, or waits a moment when another process makes it. Its
 // outcome stands in the row; an error is a failure of the store.
 func (v *Vault) renew(ctx context.Context, s Service, i db.Identity) error {
+	if err := v.Keys.ready(ctx); err != nil { // a refresh token is spent by one call, and what comes must be kept
+		return err
+	}
 	earlier, err := v.Store.StartRenewal(ctx, i.ID, i.Generation, v.owner, v.Lease)
 	if errors.Is(err, db.ErrLost) {
 		return pause(ctx, v.Poll)

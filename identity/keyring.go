@@ -34,6 +34,7 @@ var ErrFixedKeys = errors.New("the keys come from the environment: rotate them w
 // KeyStore remembers which key seals; db.DB is one, and documents the methods.
 type KeyStore interface {
 	SealingKey(ctx context.Context) (uint32, error)
+	NeededKeys(ctx context.Context) ([]uint32, error)
 	SwitchSealingKey(ctx context.Context, from, to uint32) error
 	SealingKeys(ctx context.Context) ([]db.SealingKey, error)
 	Outdated(ctx context.Context, limit int) ([]db.SealedRow, error)
@@ -93,29 +94,72 @@ func openKeyring(ctx context.Context, source keySource, store KeyStore) (*Keyrin
 }
 
 // load reads the keys and makes the primary one the one that seals. It asks the
-// store first: a key is in the file before it seals, so the file has it then.
+// store first which ones it needs: a key is in the file before it seals, so the
+// file has them all, unless one of them was retired meanwhile. Then it begins
+// again.
 func (k *Keyring) load(ctx context.Context) error {
-	current, err := k.store.SealingKey(ctx)
-	if err != nil {
-		return err
+	for {
+		needed, err := k.store.NeededKeys(ctx)
+		if err != nil {
+			return err
+		}
+		next, err := k.read(needed)
+		if err != nil {
+			return fmt.Errorf("%s: %w", k.source.name(), err)
+		}
+		lacking := slices.DeleteFunc(slices.Clone(needed), next.has)
+		if len(lacking) == 0 {
+			return k.use(ctx, needed, next)
+		}
+		still, err := k.store.NeededKeys(ctx)
+		if err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(lacking, func(id uint32) bool { return slices.Contains(still, id) }); i >= 0 {
+			return fmt.Errorf("%s has no key %d, with which the database was sealed: it is another installation's file, or an old copy", k.source.name(), lacking[i])
+		}
 	}
+}
+
+// read takes the keys from their source, and makes some when none are needed yet.
+func (k *Keyring) read(needed []uint32) (*keys, error) {
 	handle, err := k.source.read()
-	if errors.Is(err, fs.ErrNotExist) && current == 0 {
+	missing := errors.Is(err, fs.ErrNotExist)
+	if missing && len(needed) == 0 {
 		handle, err = k.source.create()
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is missing, and the database holds credentials that only key %d opens: put the file back (from a backup), or start with a new database", k.source.name(), current)
+	} else if missing {
+		return nil, fmt.Errorf("it is missing, and the database holds credentials that only key %d opens: put the file back (from a backup), or start with a new database", needed[0])
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", k.source.name(), err)
+		return nil, err
 	}
+	return newKeys(handle)
+}
+
+func newKeys(handle *keyset.Handle) (*keys, error) {
 	a, err := aead.New(handle)
 	if err != nil {
-		return fmt.Errorf("%s: it holds no keys that seal", k.source.name())
+		return nil, errors.New("it holds no keys that seal") // the cause could quote key material
 	}
-	next := &keys{handle: handle, aead: a, primary: handle.KeysetInfo().GetPrimaryKeyId()}
-	if err := k.promote(ctx, current, next); err != nil {
-		return err
+	return &keys{handle: handle, aead: a, primary: handle.KeysetInfo().GetPrimaryKeyId()}, nil
+}
+
+// use makes next the keys of this process, and its primary one the one that
+// seals, if it never was that: a key that was succeeded by another doesn't come
+// back, so that processes with different primary keys agree.
+func (k *Keyring) use(ctx context.Context, needed []uint32, next *keys) error {
+	var current uint32
+	if len(needed) > 0 {
+		current = needed[0]
+	}
+	if current != next.primary {
+		err := k.store.SwitchSealingKey(ctx, current, next.primary)
+		if errors.Is(err, db.ErrConflict) {
+			next, err = next.sealingWith(current)
+		}
+		if err != nil && !errors.Is(err, db.ErrLost) { // lost: a write with an outdated key is refused and tried again
+			return fmt.Errorf("%s: key %d can't seal: %w", k.source.name(), next.primary, err)
+		}
 	}
 	k.mu.Lock()
 	k.keys = next
@@ -123,22 +167,17 @@ func (k *Keyring) load(ctx context.Context) error {
 	return nil
 }
 
-// promote makes the primary key the one that seals, which is its first use.
-func (k *Keyring) promote(ctx context.Context, current uint32, next *keys) error {
-	if current == next.primary {
-		return nil
+// sealingWith returns the same keys, of which another one seals.
+func (k *keys) sealingWith(id uint32) (*keys, error) {
+	m := keyset.NewManagerFromHandle(k.handle)
+	if err := m.SetPrimary(id); err != nil {
+		return k, err
 	}
-	if current != 0 && !next.has(current) {
-		return fmt.Errorf("%s has no key %d, with which the database was sealed: it is another installation's file, or an old copy", k.source.name(), current)
-	}
-	err := k.store.SwitchSealingKey(ctx, current, next.primary)
-	if errors.Is(err, db.ErrLost) {
-		return nil // another process was first; a write with an outdated key is refused and tried again
-	}
+	handle, err := m.Handle()
 	if err != nil {
-		return fmt.Errorf("%s: key %d can't seal: %w", k.source.name(), next.primary, err)
+		return k, err
 	}
-	return nil
+	return newKeys(handle)
 }
 
 func (k *keys) has(id uint32) bool { return slices.Contains(k.ids(), id) }
@@ -163,6 +202,16 @@ func (k *Keyring) sync(ctx context.Context) error {
 	k.reload.Lock()
 	defer k.reload.Unlock()
 	return k.load(ctx)
+}
+
+// ready returns an error when nothing could be sealed now. It is asked before
+// something is fetched that can be had only once.
+func (k *Keyring) ready(ctx context.Context) error {
+	id, err := k.store.SealingKey(ctx)
+	if err == nil && id != k.current().primary {
+		return k.sync(ctx)
+	}
+	return err
 }
 
 // sealTries bounds how often a write is tried while others rotate the keys.
@@ -270,8 +319,14 @@ func (f keyFile) create() (*keyset.Handle, error) {
 	return f.read()
 }
 
-// write replaces the file, whole.
-func (f keyFile) write(handle *keyset.Handle) error { return f.put(handle, os.Rename) }
+// write replaces the file, whole; a link to it stays one.
+func (f keyFile) write(handle *keyset.Handle) error {
+	path, err := filepath.EvalSymlinks(string(f))
+	if err != nil {
+		return err
+	}
+	return keyFile(path).put(handle, os.Rename)
+}
 
 // put writes a private temporary file and has move give it its name, so that
 // nobody ever reads half of it.

@@ -100,7 +100,7 @@ type sickKeys struct {
 	sealing, change error
 }
 
-func (s sickKeys) SealingKey(context.Context) (uint32, error) { return 0, s.sealing }
+func (s sickKeys) NeededKeys(context.Context) ([]uint32, error) { return nil, s.sealing }
 
 func (s sickKeys) SwitchSealingKey(context.Context, uint32, uint32) error { return s.change }
 

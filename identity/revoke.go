@@ -84,6 +84,9 @@ func (v *Vault) inUse(ctx context.Context, r db.Revocation, token string) (bool,
 	if err != nil {
 		return false, err
 	}
-	current, err := v.openRefresh(ctx, i.Grant)
-	return err == nil && subtle.ConstantTimeCompare([]byte(current), []byte(token)) == 1, nil
+	current, err := v.openNow(ctx, i, v.openRefresh)
+	if errors.Is(err, ErrSealed) {
+		return false, nil // nobody can go on with it
+	}
+	return err == nil && subtle.ConstantTimeCompare([]byte(current), []byte(token)) == 1, err
 }

@@ -67,16 +67,18 @@ func (k *Keyring) Reseal(ctx context.Context, progress func(done int)) (unopened
 		if err != nil {
 			return unopened, err
 		}
-		resealed := 0
+		resealed, earlier := 0, unopened
 		resealed, unopened, err = k.resealBatch(ctx, before)
 		if err != nil {
 			return unopened, err
 		}
-		if resealed == 0 {
+		// Rows that can't be opened are looked at twice: there may be others behind
+		// them, and what another process has sealed anew meanwhile is none of them.
+		if resealed == 0 && unopened == earlier {
 			return unopened, k.retire(ctx)
 		}
 		done += resealed
-		if progress != nil {
+		if progress != nil && resealed > 0 {
 			progress(done)
 		}
 	}
@@ -123,7 +125,8 @@ func (k *Keyring) resealRow(ctx context.Context, keys *keys, row db.SealedRow) (
 
 // retire takes the keys out of the file that no row needs any more. A key that
 // never sealed, as when two processes rotated at once, stays: another process
-// may be about to use it.
+// may be about to use it. So does the primary key, which only somebody else can
+// have put back.
 func (k *Keyring) retire(ctx context.Context) error {
 	retired, err := k.store.RetireKeys(ctx)
 	if err != nil {
@@ -133,6 +136,8 @@ func (k *Keyring) retire(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", k.source.name(), err)
 	}
+	primary := handle.KeysetInfo().GetPrimaryKeyId()
+	retired = slices.DeleteFunc(retired, func(id uint32) bool { return id == primary })
 	if !slices.ContainsFunc(retired, (&keys{handle: handle}).has) {
 		return nil
 	}

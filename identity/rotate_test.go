@@ -15,6 +15,7 @@ import (
 
 	"gatepost/db"
 
+	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 )
@@ -451,4 +452,306 @@ func fill(b *testing.B, v *Vault, rows int) {
 	if err := tx.Commit(); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// A token that can be exchanged once is not spent while the key that would seal
+// the next one is out of reach.
+func TestTokenIsNotSpentWithoutTheKey(t *testing.T) {
+	w := newWorld(t)
+	behind, ahead := w.process(), w.process()
+	i := w.connect(behind)
+	if _, err := ahead.Keys.Rotate(t.Context()); err != nil { // killed before anything is sealed anew
+		t.Fatal(err)
+	}
+	path := filepath.Join(w.folder, "keyset.json")
+	move(t, path, path+".away")
+	if _, err := w.get(behind, i.Generation); err == nil || !strings.Contains(err.Error(), "is missing") {
+		t.Errorf("got %v", err)
+	}
+	if now := w.identity(behind); !now.BrokenAt.IsZero() || !now.CallStartedAt.IsZero() {
+		t.Errorf("broken %q, call at %v", now.BrokenCode, now.CallStartedAt)
+	}
+	w.wantCalls(0)
+	move(t, path+".away", path)
+	w.fresh(behind, i.Generation)
+	w.wantCalls(1)
+}
+
+func move(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// texts returns two sets of the same keys, the world's and a new one: in the
+// first the old one is primary, in the second the new one.
+func (w *world) texts(k *Keyring) (before, after string) {
+	w.t.Helper()
+	handle, err := k.source.read()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m := keyset.NewManagerFromHandle(handle)
+	id, err := m.Add(aead.AES256GCMKeyTemplate())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	text := func() string {
+		var b bytes.Buffer
+		handle, err := m.Handle()
+		if err == nil {
+			err = insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&b))
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return b.String()
+	}
+	before = text()
+	if err := m.SetPrimary(id); err != nil {
+		w.t.Fatal(err)
+	}
+	return before, text()
+}
+
+// While servers are restarted one after the other with another primary key in
+// the environment, none makes the old one seal again, and all can write.
+func TestOldPrimaryDoesNotComeBack(t *testing.T) {
+	w := newWorld(t)
+	behind, ahead := w.process(), w.process()
+	i := w.connect(behind)
+	before, after := w.texts(behind.Keys)
+	open := func(text string) *Keyring {
+		k, err := OpenKeyringText(t.Context(), text, w.openDB())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	behind.Keys, ahead.Keys = open(before), open(after)
+	current := ahead.Keys.current().primary
+	for range 2 { // the second time with the old key retired
+		w.fresh(behind, i.Generation)
+		if i = w.identity(ahead); i.KeyID != current {
+			t.Errorf("sealed with %d, want %d", i.KeyID, current)
+		}
+		if id, err := w.store.SealingKey(t.Context()); id != current || err != nil {
+			t.Errorf("%d seals, %v", id, err)
+		}
+		for _, v := range []*Vault{ahead, behind} {
+			if n, err := v.Keys.Reseal(t.Context(), nil); n != 0 || err != nil {
+				t.Errorf("%d unopened, %v", n, err)
+			}
+		}
+	}
+	w.fresh(ahead, 0)
+	behind.Keys = open(before)
+	w.fresh(behind, i.Generation)
+}
+
+// A set that lacks a key which rows need is refused, at start and later, and no
+// connection is taken for broken.
+func TestNeededKeyIsTakenOutTooEarly(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	w.connect(v)
+	old := v.Keys.current().primary
+	if _, err := v.Keys.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m := keyset.NewManagerFromHandle(must(keyFile(filepath.Join(w.folder, "keyset.json")).read())(t))
+	if err := m.Delete(old); err != nil {
+		t.Fatal(err)
+	}
+	short := keyFile(filepath.Join(w.folder, "short.json"))
+	if err := short.put(must(m.Handle())(t), os.Rename); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("no key %d", old)
+	if _, err := OpenKeyring(t.Context(), string(short), w.openDB()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("at start: %v", err)
+	}
+	v.Keys.source = short
+	if err := v.Keys.sync(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("later: %v", err)
+	}
+	w.fresh(v, 0)
+}
+
+func must[T any](value T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+}
+
+// Many rows that can't be opened don't keep the others from being sealed anew.
+func TestUnopenedRowsFillABatch(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	tenants := w.many(v, resealBatch+15)
+	spoiled := resealBatch + 5
+	for _, tenant := range tenants[:spoiled] {
+		if _, err := w.store.Writer().Exec(`UPDATE identities SET sealed_refresh = sealed_access WHERE tenant_id = $1`, tenant); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id, err := v.Keys.Rotate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := v.Keys.Reseal(t.Context(), nil); n != spoiled || err != nil {
+		t.Errorf("%d unopened, %v", n, err)
+	}
+	all, err := v.Keys.Status(t.Context())
+	if err != nil || len(all) != 2 || all[1].ID != id || all[1].Rows != 10 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// busyKeys has a whole rotation happen right after the store was asked.
+type busyKeys struct {
+	KeyStore
+	meanwhile func()
+}
+
+func (b busyKeys) NeededKeys(ctx context.Context) ([]uint32, error) {
+	ids, err := b.KeyStore.NeededKeys(ctx)
+	b.meanwhile()
+	return ids, err
+}
+
+func (b busyKeys) Outdated(ctx context.Context, limit int) ([]db.SealedRow, error) {
+	rows, err := b.KeyStore.Outdated(ctx, limit)
+	b.meanwhile()
+	return rows, err
+}
+
+// busyRows does the same for the rows.
+type busyRows struct {
+	Store
+	meanwhile func()
+}
+
+func (b busyRows) Identity(ctx context.Context, service, tenantID string) (db.Identity, error) {
+	i, err := b.Store.Identity(ctx, service, tenantID)
+	b.meanwhile()
+	return i, err
+}
+
+// rotateAll rotates the keys from the first step to the last.
+func rotateAll(t *testing.T, k *Keyring) {
+	t.Helper()
+	if _, err := k.Rotate(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := k.Reseal(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whole rotations between two steps of a reader are not noticed.
+func TestRotationBetweenTwoSteps(t *testing.T) {
+	for _, step := range []string{"reading the keys", "sealing anew", "reading a row"} {
+		t.Run(step, func(t *testing.T) {
+			w := newWorld(t)
+			v, other := w.process(), w.process()
+			w.connect(v)
+			left, ring := 2, v.Keys
+			store := ring.store
+			meanwhile := func() {
+				if left--; left >= 0 {
+					rotateAll(t, other.Keys)
+					if step != "reading the keys" {
+						ring.store = store
+						if err := ring.sync(t.Context()); err != nil {
+							t.Error(err)
+						}
+						ring.store = busyKeys{store, func() {}}
+					}
+				}
+			}
+			switch step {
+			case "reading the keys":
+				ring.store = busyKeys{store, meanwhile}
+				if err := ring.sync(t.Context()); err != nil {
+					t.Error(err)
+				}
+			case "sealing anew":
+				if _, err := other.Keys.Rotate(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				left = 1
+				ring.store = busyKeys{store, meanwhile}
+				if n, err := ring.Reseal(t.Context(), nil); n != 0 || err != nil {
+					t.Errorf("%d unopened, %v", n, err)
+				}
+			case "reading a row":
+				v.Store = busyRows{v.Store, meanwhile}
+			}
+			w.fresh(v, 0)
+		})
+	}
+}
+
+// A key file behind a link stays where it is.
+func TestKeyFileIsALink(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	w.connect(v)
+	link := filepath.Join(w.folder, "link.json")
+	if err := os.Symlink("keyset.json", link); err != nil {
+		t.Fatal(err)
+	}
+	k, err := OpenKeyring(t.Context(), link, w.openDB())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotateAll(t, k)
+	if to, err := os.Readlink(link); to != "keyset.json" || err != nil {
+		t.Errorf("the link is %q, %v", to, err)
+	}
+	w.fresh(v, 0)
+	w.fresh(w.process(), 0)
+}
+
+// A token that the connection may go on with is not revoked while the key that
+// would tell is out of reach.
+func TestRevocationWithoutTheKey(t *testing.T) {
+	w := newWorld(t)
+	behind, ahead := w.process(), w.process()
+	i := w.connect(behind)
+	refresh := must(behind.openRefresh(t.Context(), i.Grant))(t)
+	access := must(behind.openAccess(t.Context(), i.Grant))(t)
+	late := i.Grant
+	late.ID = db.NewID()
+	err := behind.storeSealed(t.Context(), late, tokens{access, refresh}, func(g db.Grant) error {
+		_, err := behind.Store.AddRevocation(t.Context(), g)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ahead.Keys.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err = ahead.storeSealed(t.Context(), i.Grant, tokens{access, refresh}, func(g db.Grant) error {
+		return ahead.Store.FinishRenewal(t.Context(), g, i.Generation)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(w.folder, "keyset.json")
+	move(t, path, path+".away")
+	if err := behind.Revoke(t.Context(), w.revocation()); err == nil || w.srv.count("revoke") != 0 || w.pending() != 1 {
+		t.Errorf("%v, %d pending", err, w.pending())
+	}
+	move(t, path+".away", path)
+	w.runRevocations(behind)
+	w.wantLive(1)
+	w.fresh(behind, 0)
 }
