@@ -53,6 +53,9 @@ func (p *program) keysCommand() *cobra.Command {
 		Short: "Show the keys, how many rows each has sealed, and what is left to do",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output != "table" && output != "json" {
+				return fmt.Errorf("--output is table or json, not %q", output)
+			}
 			return p.withKeys(cmd.Context(), func(k *identity.Keyring) error { return p.keysStatus(cmd.Context(), k, output) })
 		},
 	}

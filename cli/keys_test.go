@@ -35,6 +35,9 @@ func TestKeysAreShownAndRotated(t *testing.T) {
 	if len(rows) != 2 || rows[0].State != "retired" || rows[0].RetiredAt == nil || rows[1].State != "current" || rows[0].ID == rows[1].ID {
 		t.Errorf("status: %+v", rows)
 	}
+	if code, out, errOut := command(t, "", environ, "keys", "status", "--output", "xml"); code == 0 || out != "" || !strings.Contains(errOut, "table or json") {
+		t.Errorf("another output: exit %d\n%s%s", code, out, errOut)
+	}
 
 	text, err := os.ReadFile(file)
 	if err != nil {

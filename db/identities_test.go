@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -392,6 +394,54 @@ func TestHandshakes(t *testing.T) {
 	if _, err := take("sfdc", "hash", "session"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("twice: %v", err)
 	}
+}
+
+// The key that seals is needed, and each one that a row of any table has.
+func TestNeededKeys(t *testing.T) {
+	d, ctx := open(t), t.Context()
+	want := func(what string, want ...uint32) {
+		t.Helper()
+		if ids, err := d.NeededKeys(ctx); !slices.Equal(ids, want) || err != nil {
+			t.Errorf("%s: %v, %v, want %v", what, ids, err, want)
+		}
+	}
+	change := func(query string, args ...any) {
+		t.Helper()
+		if _, err := d.write.ExecContext(ctx, query, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("none was used")
+	for id := range uint32(3) {
+		if err := d.SwitchSealingKey(ctx, id, id+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("without rows", 3)
+	change(`PRAGMA foreign_keys = OFF`)
+	for _, table := range sealedTables {
+		columns, values := table.required(t, d)
+		change(`INSERT INTO ` + table.name + ` (` + columns + `) VALUES (` + values + `)`)
+		want("a row of "+table.name, 3, 1)
+		change(`UPDATE ` + table.name + ` SET key_id = 3`)
+		want("sealed anew", 3)
+	}
+	if _, err := d.RetireKeys(ctx); err != nil {
+		t.Fatal(err)
+	}
+	want("the others retired", 3)
+}
+
+// required returns the columns that a row must have, with some values; the key
+// is 1.
+func (s sealedTable) required(t *testing.T, d *DB) (columns, values string) {
+	t.Helper()
+	names, err := collect(t.Context(), d.read, func(s scanner) (name string, err error) { return name, s.Scan(&name) },
+		`SELECT name FROM pragma_table_info($1) WHERE dflt_value IS NULL`, s.name)
+	if err != nil || !slices.Contains(names, "key_id") {
+		t.Fatal(names, err)
+	}
+	return strings.Join(names, ", "), strings.TrimSuffix(strings.Repeat("1, ", len(names)), ", ")
 }
 
 func TestSealingKey(t *testing.T) {

@@ -105,7 +105,7 @@ func (k *Keyring) load(ctx context.Context) error {
 		}
 		next, err := k.read(needed)
 		if err != nil {
-			return fmt.Errorf("%s: %w", k.source.name(), err)
+			return err
 		}
 		lacking := slices.DeleteFunc(slices.Clone(needed), next.has)
 		if len(lacking) == 0 {
@@ -128,12 +128,16 @@ func (k *Keyring) read(needed []uint32) (*keys, error) {
 	if missing && len(needed) == 0 {
 		handle, err = k.source.create()
 	} else if missing {
-		return nil, fmt.Errorf("it is missing, and the database holds credentials that only key %d opens: put the file back (from a backup), or start with a new database", needed[0])
+		return nil, fmt.Errorf("%s is missing, and the database holds credentials that only key %d opens: put the file back (from a backup), or start with a new database", k.source.name(), needed[0])
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", k.source.name(), err)
 	}
-	return newKeys(handle)
+	next, err := newKeys(handle)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", k.source.name(), err)
+	}
+	return next, nil
 }
 
 func newKeys(handle *keyset.Handle) (*keys, error) {

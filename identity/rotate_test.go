@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"gatepost/db"
 
@@ -754,4 +755,40 @@ func TestRevocationWithoutTheKey(t *testing.T) {
 	w.runRevocations(behind)
 	w.wantLive(1)
 	w.fresh(behind, 0)
+}
+
+// pausedSource lets something happen between the reading and the writing.
+type pausedSource struct {
+	keySource
+	before func()
+}
+
+func (p pausedSource) write(handle *keyset.Handle) error {
+	p.before()
+	return p.keySource.write(handle)
+}
+
+// Nobody changes the key file between another one's reading and writing.
+func TestKeyFileHasOneWriter(t *testing.T) {
+	w := newWorld(t)
+	first, second := w.process().Keys, w.process().Keys
+	var other uint32
+	var err error
+	rotated := make(chan struct{})
+	first.source = pausedSource{first.source, func() {
+		go func() {
+			defer close(rotated)
+			other, err = second.Rotate(t.Context())
+		}()
+		select {
+		case <-rotated: // at once, without the lock
+			t.Error("two changed the file at once")
+		case <-time.After(250 * time.Millisecond):
+		}
+	}}
+	id := must(first.Rotate(t.Context()))(t)
+	<-rotated
+	if ids := w.fileKeys(); err != nil || !slices.Contains(ids, id) || !slices.Contains(ids, other) {
+		t.Errorf("the file has %v of %d and %d, %v", ids, id, other, err)
+	}
 }
