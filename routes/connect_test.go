@@ -74,7 +74,7 @@ func TestConnectDeliverDisconnectAndTheLogKnowsNothing(t *testing.T) {
 	callback := b.decide(authorize, sfJohn, "allow")
 	b.get(callback).to(connected)
 	b.get(connected).to("/integrations")
-	b.get("/integrations").is(200, "Salesforce is connected.", john, w.mock)
+	b.get("/integrations").is(200, "Salesforce is connected.", john, w.mock, "Not needed yet")
 	b.get("/integrations").hasNot("Salesforce is connected.")
 	w.eventually("the Contact arrives", func() bool { return w.control("stats", "")["contacts"] == 1.0 })
 	w.eventually("the page knows", func() bool { return strings.Contains(b.get("/subscribers").body, "/003") })

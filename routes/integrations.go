@@ -68,7 +68,10 @@ func (s *server) describeConnection(ctx context.Context, tenant string, card *vi
 	if err == nil {
 		card.State = views.Connected
 		card.Org, card.Scopes = org(i.Grant), strings.Fields(i.Scopes)
-		card.ConnectedBy, card.ConnectedAt, card.LastRefreshed = i.ConnectedEmail, i.ConnectedAt, i.RefreshedAt
+		card.ConnectedBy, card.ConnectedAt = i.ConnectedEmail, i.ConnectedAt
+		if i.RefreshedAt.After(i.ConnectedAt) {
+			card.LastRefreshed = i.RefreshedAt
+		}
 		if !i.BrokenAt.IsZero() {
 			card.State = views.ConnectionBroken
 			card.Reason, card.Mend = brokenSentence(i.BrokenCode)

@@ -61,7 +61,7 @@ func totals(s db.Sums) views.Totals {
 func (s *server) subscriberRow(st newsletter.Status) views.Subscriber {
 	reason, mend := why(st)
 	return views.Subscriber{Email: st.Email, FirstName: st.FirstName, LastName: st.LastName, Newsletter: st.Newsletter,
-		SignedUpAt: st.CreatedAt, State: views.DeliveryState(st.State), Reason: reason, Mend: mend, NextTry: st.NextTry, Record: s.record(st.Subscriber)}
+		SignedUpAt: st.CreatedAt, State: views.DeliveryState(st.State), Reason: reason, Mend: mend, NextTry: nextTry(st), Record: s.record(st.Subscriber)}
 }
 
 // knownState is the state of that name, or none.

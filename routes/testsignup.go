@@ -2,6 +2,7 @@ package routes
 
 import (
 	"net/http"
+	"time"
 
 	"gatepost/crm"
 	"gatepost/db"
@@ -102,7 +103,7 @@ func (s *server) progress(c *fiber.Ctx, id string) (views.Progress, error) {
 	}
 	p := views.Progress{StatusURL: "/newsletter/signup/" + st.ID, RefreshURL: "/newsletter/signup?" + query("sample", st.ID),
 		Email: st.Email, Newsletter: st.Newsletter, State: views.DeliveryState(st.State), StoredAt: st.CreatedAt,
-		SentAt: st.SentAt, DoneAt: st.DeliveredAt, Record: s.record(st.Subscriber), NextTry: st.NextTry}
+		SentAt: st.SentAt, DoneAt: st.DeliveredAt, Record: s.record(st.Subscriber), NextTry: nextTry(st)}
 	if p.SentAt.IsZero() {
 		p.SentAt = st.DeliveredAt
 	}
@@ -116,6 +117,15 @@ func (s *server) record(sub db.Subscriber) views.Record {
 		return views.Record{}
 	}
 	return views.Record{ID: sub.RecordID, URL: s.RecordURL(sub.InstanceURL, sub.RecordID)}
+}
+
+// nextTry is when a subscriber is tried again: at no time that could be told
+// while somebody has to connect first.
+func nextTry(st newsletter.Status) time.Time {
+	if st.Why == crm.NotConnected || st.Why == crm.Broken {
+		return time.Time{}
+	}
+	return st.NextTry
 }
 
 // why says in plain words why a subscriber waits or needs attention.

@@ -6,6 +6,10 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
+
+	"gatepost/crm"
+	"gatepost/newsletter"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -122,6 +126,16 @@ func TestDevice(t *testing.T) {
 	} {
 		if got := device(agent); got != want {
 			t.Errorf("%q: %q", agent, got)
+		}
+	}
+}
+
+// Nobody is told of a next try that can't succeed before somebody connects.
+func TestNextTryIsToldWhenThereIsOne(t *testing.T) {
+	soon := time.Now().Add(time.Minute)
+	for code, told := range map[string]bool{crm.NotConnected: false, crm.Broken: false, crm.Unavailable: true, crm.Settling: true, "": true} {
+		if got := nextTry(newsletter.Status{Why: code, NextTry: soon}); got.Equal(soon) != told || got.IsZero() == told {
+			t.Errorf("%q: %v", code, got)
 		}
 	}
 }
