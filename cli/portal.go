@@ -97,6 +97,7 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	}
 	start("store sign-ups", func() error { p.newsletters.Run(work); return nil })
 	start("deliver", func() error { return p.dispatcher.Run(work) })
+	start("record use", func() error { p.vault.Run(work); return nil })
 	start("jobs", func() error { return jobs.Run(work, p.db, p.vault, p.vault.Keys, p.log) })
 	start("serve", func() error {
 		if err := p.app.Listener(ln); !errors.Is(err, net.ErrClosed) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math/rand/v2"
 	"time"
 )
 
@@ -41,6 +42,9 @@ type Identity struct {
 	Stale          bool // the service refused the access token
 	LeaseUntil     time.Time
 	CallStartedAt  time.Time // zero when no renewal is under way or unaccounted for
+	ExpiresAt      time.Time // of the access token; zero when that is not known
+	UsedAt         time.Time // to the minute; zero when never
+	KeepAliveAt    time.Time // when it is renewed at the latest, used or not
 }
 
 // Held is the authorization of another org than before, which waits to be confirmed.
@@ -95,16 +99,17 @@ type queryer interface {
 
 func identity(ctx context.Context, q queryer, service, tenantID string) (Identity, error) {
 	var i Identity
-	var connected, refreshed, broken, failed, retry, lease, call int64
+	var connected, refreshed, broken, failed, retry, lease, call, expires, used, keep int64
 	fields := append(i.fields(), &i.ConnectedEmail, &i.Generation, &connected, &refreshed, &broken, &i.BrokenCode,
-		&failed, &i.FailedCode, &retry, &i.Stale, &lease, &call)
+		&failed, &i.FailedCode, &retry, &i.Stale, &lease, &call, &expires, &used, &keep)
 	err := q.QueryRowContext(ctx,
 		`SELECT `+grantColumns+`, (SELECT email FROM users WHERE users.id = connected_by),
 			generation, connected_at, refreshed_at, broken_at, broken_code,
-			failed_at, failed_code, retry_at, stale, lease_until, call_started_at
+			failed_at, failed_code, retry_at, stale, lease_until, call_started_at, expires_at, used_at, keep_alive_at
 		FROM identities WHERE service = $1 AND tenant_id = $2`, service, tenantID).Scan(fields...)
 	i.ConnectedAt, i.RefreshedAt, i.BrokenAt = fromMillis(connected), fromMillis(refreshed), fromMillis(broken)
 	i.FailedAt, i.RetryAt, i.LeaseUntil, i.CallStartedAt = fromMillis(failed), fromMillis(retry), fromMillis(lease), fromMillis(call)
+	i.ExpiresAt, i.UsedAt, i.KeepAliveAt = fromMillis(expires), fromMillis(used), fromMillis(keep)
 	return i, err
 }
 
@@ -138,17 +143,17 @@ func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed
 		// The first generation is the time, so that no generation of a connection
 		// is ever that of an earlier one with the same id.
 		_, err = tx.ExecContext(ctx,
-			`INSERT INTO identities (`+grantColumns+`, generation, connected_at, refreshed_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $15)
+			`INSERT INTO identities (`+grantColumns+`, generation, connected_at, refreshed_at, keep_alive_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $15, $16)
 			ON CONFLICT (id) DO UPDATE SET
 				sealed_access = excluded.sealed_access, sealed_refresh = excluded.sealed_refresh, key_id = excluded.key_id,
 				login_url = excluded.login_url, instance_url = excluded.instance_url, org_id = excluded.org_id,
 				org_name = excluded.org_name, sandbox = excluded.sandbox, remote_user_id = excluded.remote_user_id,
 				scopes = excluded.scopes, connected_by = excluded.connected_by,
 				generation = identities.generation + 1, connected_at = excluded.connected_at, refreshed_at = excluded.refreshed_at,
-				broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
+				keep_alive_at = excluded.keep_alive_at, expires_at = 0, broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
 				lease_owner = '', lease_until = 0, call_started_at = 0`,
-			append(g.values(), now)...)
+			append(g.values(), now, millis(d.keepAlive()))...)
 		return err
 	})
 	return replaced, wrap("save identity", err)
@@ -239,11 +244,11 @@ func (d *DB) FinishRenewal(ctx context.Context, g Grant, generation int64) error
 		}
 		res, err := tx.ExecContext(ctx,
 			`UPDATE identities SET sealed_access = $3, sealed_refresh = $4, key_id = $5, instance_url = $6, scopes = $7,
-				generation = generation + 1, refreshed_at = $8,
+				generation = generation + 1, refreshed_at = $8, keep_alive_at = $9, expires_at = 0,
 				broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
 				lease_owner = '', lease_until = 0, call_started_at = 0
 			WHERE id = $1 AND generation = $2`,
-			g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()))
+			g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()), millis(d.keepAlive()))
 		return changed(res, err, ErrLost)
 	}))
 }
@@ -355,4 +360,83 @@ func (d *DB) ExpireHeld(ctx context.Context) error {
 		}
 		return nil
 	}))
+}
+
+// A connection is renewed after so many days although nobody uses it: well
+// inside the 30 that Salesforce gives it. The days are spread, so that what was
+// connected together is not renewed together.
+const (
+	keepAliveAfter  = 5 * 24 * time.Hour
+	keepAliveSpread = 3 * 24 * time.Hour
+)
+
+func (d *DB) keepAlive() time.Time {
+	return d.now().Add(keepAliveAfter + rand.N(keepAliveSpread))
+}
+
+// IdentityKey names a connection in one of its generations.
+type IdentityKey struct {
+	Service, TenantID string
+	Generation        int64
+}
+
+// KeepAliveDue returns up to limit connections that are in order, and due to be
+// renewed although nobody uses them.
+func (d *DB) KeepAliveDue(ctx context.Context, limit int) ([]IdentityKey, error) {
+	due, err := collect(ctx, d.read, func(s scanner) (k IdentityKey, err error) {
+		return k, s.Scan(&k.Service, &k.TenantID, &k.Generation)
+	}, `SELECT service, tenant_id, generation FROM identities
+		WHERE broken_at = 0 AND keep_alive_at <= $1 AND retry_at <= $1 ORDER BY keep_alive_at LIMIT $2`, millis(d.now()), limit)
+	return due, wrap("connections to keep alive", err)
+}
+
+// SetExpiry records when the access token of a generation runs out. It is not an
+// error when there is a newer one.
+func (d *DB) SetExpiry(ctx context.Context, id string, generation int64, expires time.Time) error {
+	_, err := d.write.ExecContext(ctx, `UPDATE identities SET expires_at = $3 WHERE id = $1 AND generation = $2`,
+		id, generation, millis(expires))
+	return wrap("set expiry", err)
+}
+
+// Used records when connections were used, by their ids.
+func (d *DB) Used(ctx context.Context, at map[string]time.Time) error {
+	return wrap("record use", d.tx(ctx, func(tx *sql.Tx) error {
+		for id, t := range at {
+			if _, err := tx.ExecContext(ctx, `UPDATE identities SET used_at = $2 WHERE id = $1 AND used_at < $2`, id, millis(t)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// NamedIdentity is a connection with its tenant's public name.
+type NamedIdentity struct {
+	Identity
+	Tenant string // slug
+}
+
+// Identities returns up to limit connections, of one service or (with ”) of
+// all, by service and tenant; after is the last one of the page before.
+func (d *DB) Identities(ctx context.Context, service string, after IdentityKey, limit int) ([]NamedIdentity, error) {
+	keys, err := collect(ctx, d.read, func(s scanner) (k NamedIdentity, err error) {
+		return k, s.Scan(&k.Service, &k.TenantID, &k.Tenant)
+	}, `SELECT i.service, i.tenant_id, t.slug FROM identities i JOIN tenants t ON t.id = i.tenant_id
+		WHERE ($1 = '' OR i.service = $1) AND (i.service, i.tenant_id) > ($2, $3)
+		ORDER BY i.service, i.tenant_id LIMIT $4`, service, after.Service, after.TenantID, limit)
+	if err != nil {
+		return nil, wrap("identities", err)
+	}
+	var all []NamedIdentity
+	for _, k := range keys {
+		i, err := d.Identity(ctx, k.Service, k.TenantID)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, NamedIdentity{Identity: i, Tenant: k.Tenant})
+	}
+	return all, nil
 }

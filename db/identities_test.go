@@ -73,7 +73,9 @@ func TestSaveIdentity(t *testing.T) {
 	}
 	g := grant(ann, tenant)
 	first := save(t, d, g)
-	want := Identity{Grant: g, ConnectedEmail: ann.Email, Generation: noon.UnixMilli(), ConnectedAt: noon, RefreshedAt: noon}
+	want := Identity{Grant: g, ConnectedEmail: ann.Email, Generation: noon.UnixMilli(), ConnectedAt: noon, RefreshedAt: noon,
+		KeepAliveAt: first.KeepAliveAt}
+	wantKeepAlive(t, first, noon)
 	if first != want {
 		t.Errorf("stored %+v\nwant %+v", first, want)
 	}
@@ -234,7 +236,10 @@ func TestFinishAndBreak(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Identity{Grant: g, ConnectedEmail: ann.Email, Generation: gen + 1, ConnectedAt: noon, RefreshedAt: noon.Add(time.Hour)}
-	if now := find(t, d, tenant.ID); now != want {
+	now := find(t, d, tenant.ID)
+	wantKeepAlive(t, now, noon.Add(time.Hour))
+	want.KeepAliveAt = now.KeepAliveAt
+	if now != want {
 		t.Errorf("finished %+v\nwant %+v", now, want)
 	}
 	wantLost(t, "finished twice", d.FinishRenewal(ctx, g, gen))

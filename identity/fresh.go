@@ -28,30 +28,39 @@ const (
 // renewal is made. Errors: ErrNotConnected, *BrokenError, *UnavailableError,
 // ctx's, or a failure of the store.
 func (v *Vault) Get(ctx context.Context, service, tenantID string, refused int64) (Credential, error) {
+	c, i, err := v.fresh(ctx, service, tenantID, refused)
+	if err == nil {
+		v.uses.note(i, v.Now())
+	}
+	return c, err
+}
+
+// fresh is Get without a note that the connection was used.
+func (v *Vault) fresh(ctx context.Context, service, tenantID string, refused int64) (Credential, db.Identity, error) {
 	s, err := v.Service(service)
 	if err != nil {
-		return Credential{}, err
+		return Credential{}, db.Identity{}, err
 	}
 	for {
 		i, err := v.Identity(ctx, service, tenantID)
 		if err != nil {
-			return Credential{}, err
+			return Credential{}, i, err
 		}
 		if !i.BrokenAt.IsZero() {
-			return Credential{}, &BrokenError{Code: i.BrokenCode}
+			return Credential{}, i, &BrokenError{Code: i.BrokenCode}
 		}
-		if !i.Stale && i.Generation != refused {
+		if !i.Stale && i.Generation != refused && !expires(i, v.Now()) {
 			c, err := v.credential(ctx, i)
 			if errors.Is(err, db.ErrLost) {
 				continue
 			}
-			return c, err
+			return c, i, err
 		}
 		if v.Now().Before(i.RetryAt) {
-			return Credential{}, &UnavailableError{Code: i.FailedCode, RetryAt: i.RetryAt}
+			return Credential{}, i, &UnavailableError{Code: i.FailedCode, RetryAt: i.RetryAt}
 		}
 		if err := v.await(ctx, s, i); err != nil {
-			return Credential{}, err
+			return Credential{}, i, err
 		}
 	}
 }
@@ -244,6 +253,7 @@ func (r *renewal) finished(ctx context.Context, a answer, token string) error {
 		r.row.Generation++
 		return r.broken(ctx, BrokenForeign)
 	}
+	r.learnExpiry(ctx, r.service, g.TenantID)
 	r.Log.InfoContext(ctx, "renewed", "identity", r.row.ID, "service", r.service.ID, "tenant", g.TenantID)
 	return nil
 }

@@ -225,6 +225,9 @@ func (v *Vault) save(ctx context.Context, g db.Grant, t tokens, otherOrg bool, c
 	if err != nil {
 		return err
 	}
+	if s, err := v.Service(g.Service); err == nil {
+		v.learnExpiry(ctx, s, g.TenantID)
+	}
 	if replaced != "" {
 		v.tryRevoke(ctx, replaced)
 	}

@@ -129,6 +129,7 @@ func TestRotationIsKilled(t *testing.T) {
 			ctx, kill := context.WithCancel(t.Context())
 			switch at {
 			case "after the file":
+				v.Wait()
 				v.Keys.store = dyingKeys{v.Keys.store}
 				if _, err := v.Keys.Rotate(ctx); !errors.Is(err, errDisk) {
 					t.Fatalf("not killed: %v", err)
@@ -662,6 +663,7 @@ func TestRotationBetweenTwoSteps(t *testing.T) {
 			w := newWorld(t)
 			v, other := w.process(), w.process()
 			w.connect(v)
+			v.Wait() // for the question when the token runs out, which reads too
 			left, ring := 2, v.Keys
 			store := ring.store
 			meanwhile := func() {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 const (
@@ -51,6 +52,7 @@ type oauthServer struct {
 	mend     func(answer map[string]any) // changes what the token end point answers
 	strict   bool                        // revocation wants the client too
 	norotate bool
+	lifetime time.Duration // of access tokens, as introspection tells it; 0: it doesn't
 }
 
 func newOAuthServer(t *testing.T) *oauthServer {
@@ -69,6 +71,10 @@ func (s *oauthServer) faulty(name string, serve http.HandlerFunc) http.HandlerFu
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.ParseForm() != nil || r.URL.RawQuery != "" {
 			s.t.Errorf("%s: a request whose form can't be read, or with something in its URL", name)
+		}
+		name := name
+		if r.PostForm.Get("token_type_hint") == "access_token" {
+			name = "expiry"
 		}
 		s.mu.Lock()
 		s.calls[name]++
@@ -265,6 +271,10 @@ func (s *oauthServer) introspect(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	if !s.isClient(r) {
 		oauthError(w, 401, "invalid_client")
+		return
+	}
+	if f := s.access[r.PostForm.Get("token")]; f != nil && !f.revoked && s.lifetime > 0 {
+		writeJSON(w, 200, map[string]any{"active": true, "exp": time.Now().Add(s.lifetime).Unix()})
 		return
 	}
 	f := s.families[r.PostForm.Get("token")]

@@ -134,15 +134,36 @@ func (c *client) refresh(ctx context.Context, s Service, loginURL, token string)
 
 // introspect asks whether a refresh token is alive (RFC 7662).
 func (c *client) introspect(ctx context.Context, s Service, loginURL, token string) (active bool, err error) {
-	status, body, err := c.post(ctx, s, loginURL+s.IntrospectPath, url.Values{"token": {token}, "token_type_hint": {"refresh_token"}})
+	in, err := c.askAbout(ctx, s, loginURL, token, "refresh_token")
+	return err == nil && *in.Active, err
+}
+
+// expiry asks when an access token runs out: the zero time when the service
+// doesn't say.
+func (c *client) expiry(ctx context.Context, s Service, loginURL, token string) (time.Time, error) {
+	in, err := c.askAbout(ctx, s, loginURL, token, "access_token")
+	if err != nil || !*in.Active || in.Exp <= 0 {
+		return time.Time{}, err
+	}
+	return time.Unix(in.Exp, 0), nil
+}
+
+// introspection is what a service says of a token. Active is never nil.
+type introspection struct {
+	Active *bool `json:"active"`
+	Exp    int64 `json:"exp"`
+}
+
+func (c *client) askAbout(ctx context.Context, s Service, loginURL, token, hint string) (introspection, error) {
+	status, body, err := c.post(ctx, s, loginURL+s.IntrospectPath, url.Values{"token": {token}, "token_type_hint": {hint}})
 	if err != nil {
-		return false, err
+		return introspection{}, err
 	}
-	var in struct{ Active *bool }
-	if status != http.StatusOK || json.Unmarshal(body, &in) != nil || in.Active == nil {
-		return false, fmt.Errorf("introspection: status %d without an answer that makes sense", status)
+	var in introspection
+	if err := json.Unmarshal(body, &in); status != http.StatusOK || in.Active == nil || err != nil && hint == "access_token" {
+		return introspection{}, fmt.Errorf("introspection: status %d without an answer that makes sense", status)
 	}
-	return *in.Active, nil
+	return in, nil
 }
 
 // revoke ends a refresh token and its access tokens (RFC 7009). A token that the

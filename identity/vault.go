@@ -30,6 +30,10 @@ type Store interface {
 	FailRenewal(ctx context.Context, id string, generation int64, owner, code string, retryAt time.Time, unknown bool) error
 	BreakIdentity(ctx context.Context, id string, generation int64, code string) error
 
+	SetExpiry(ctx context.Context, id string, generation int64, expires time.Time) error
+	KeepAliveDue(ctx context.Context, limit int) ([]db.IdentityKey, error)
+	Used(ctx context.Context, at map[string]time.Time) error
+
 	Held(ctx context.Context, service, tenantID string) (db.Held, error)
 	HoldIdentity(ctx context.Context, h db.Held) error
 	DropHeld(ctx context.Context, service, tenantID string) (revocation string, err error)
@@ -112,6 +116,7 @@ type Vault struct {
 	owner    string // names this process in leases
 	flights  singleflight.Group
 	running  sync.WaitGroup
+	uses     uses
 }
 
 // New returns a vault.

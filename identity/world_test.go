@@ -359,3 +359,10 @@ func (s *sickStore) BreakIdentity(ctx context.Context, id string, generation int
 	}
 	return s.Store.BreakIdentity(ctx, id, generation, code)
 }
+
+func (s *sickStore) Used(ctx context.Context, at map[string]time.Time) error {
+	if err := s.fails("Used"); err != nil {
+		return err
+	}
+	return s.Store.Used(ctx, at)
+}

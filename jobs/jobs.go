@@ -20,9 +20,23 @@ import (
 // sweepEvery is how often expired rows are put away.
 const sweepEvery = time.Minute
 
+// keepAliveEvery is how often connections that nobody uses are looked for.
+const keepAliveEvery = 10 * time.Minute
+
 // Revoker revokes one token; identity.Vault is one.
 type Revoker interface {
 	Revoke(ctx context.Context, revocationID string) error
+}
+
+// Keeper keeps connections alive that nobody uses; identity.Vault is one.
+type Keeper interface {
+	KeepAlive(ctx context.Context) error
+}
+
+// Vault is what the jobs do with credentials; identity.Vault is one.
+type Vault interface {
+	Revoker
+	Keeper
 }
 
 // Resealer goes on with a rotation of keys; identity.Keyring is one.
@@ -38,8 +52,8 @@ type Store interface {
 }
 
 // Run runs the jobs until ctx ends; those under way are finished.
-func Run(ctx context.Context, store Store, revoker Revoker, keys Resealer, log *slog.Logger) error {
-	client, err := newClient(store, revoker, keys, log)
+func Run(ctx context.Context, store Store, vault Vault, keys Resealer, log *slog.Logger) error {
+	client, err := newClient(store, vault, keys, log)
 	if err != nil {
 		return err
 	}
@@ -55,9 +69,10 @@ func Run(ctx context.Context, store Store, revoker Revoker, keys Resealer, log *
 	return nil
 }
 
-func newClient(store Store, revoker Revoker, keys Resealer, log *slog.Logger) (*river.Client[*sql.Tx], error) {
+func newClient(store Store, vault Vault, keys Resealer, log *slog.Logger) (*river.Client[*sql.Tx], error) {
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &revokeWorker{revoker: revoker})
+	river.AddWorker(workers, &revokeWorker{revoker: vault})
+	river.AddWorker(workers, &keepAliveWorker{keeper: vault})
 	river.AddWorker(workers, &sweepWorker{store: store, keys: keys, log: log})
 	return river.NewClient(riversqlite.New(store.Writer()), &river.Config{
 		Logger:               log,
@@ -65,10 +80,15 @@ func newClient(store Store, revoker Revoker, keys Resealer, log *slog.Logger) (*
 		Workers:              workers,
 		RescueStuckJobsAfter: 5 * time.Minute, // what a killed process left running goes on
 		RetryPolicy:          retry{},
-		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(sweepEvery),
-			func() (river.JobArgs, *river.InsertOpts) { return sweepJob{}, nil },
-			&river.PeriodicJobOpts{RunOnStart: true})},
+		PeriodicJobs:         []*river.PeriodicJob{periodic(sweepEvery, sweepJob{}), periodic(keepAliveEvery, keepAliveJob{})},
 	})
+}
+
+// periodic inserts a job at the start and then each interval.
+func periodic(each time.Duration, job river.JobArgs) *river.PeriodicJob {
+	return river.NewPeriodicJob(river.PeriodicInterval(each),
+		func() (river.JobArgs, *river.InsertOpts) { return job, nil },
+		&river.PeriodicJobOpts{RunOnStart: true})
 }
 
 // retry tries again after 30 s, then twice as long each time, at most an hour.
@@ -87,6 +107,29 @@ type revokeWorker struct {
 // Work revokes a token.
 func (w *revokeWorker) Work(ctx context.Context, job *river.Job[db.RevokeJob]) error {
 	return w.revoker.Revoke(ctx, job.Args.RevocationID)
+}
+
+// keepAliveJob renews connections that nobody uses, before the service drops them.
+type keepAliveJob struct{}
+
+// Kind names the job in the table of jobs.
+func (keepAliveJob) Kind() string { return "keep_alive" }
+
+// InsertOpts: one that fails is not tried again, the next one comes soon.
+func (keepAliveJob) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 1} }
+
+type keepAliveWorker struct {
+	river.WorkerDefaults[keepAliveJob]
+	keeper Keeper
+}
+
+// Timeout leaves time for many renewals, within what a stuck job is given; what
+// is left then is done by the next job.
+func (w *keepAliveWorker) Timeout(*river.Job[keepAliveJob]) time.Duration { return 4 * time.Minute }
+
+// Work keeps alive what is due.
+func (w *keepAliveWorker) Work(ctx context.Context, _ *river.Job[keepAliveJob]) error {
+	return w.keeper.KeepAlive(ctx)
 }
 
 // sweepJob puts away what has expired, and goes on with a rotation of keys.

@@ -21,7 +21,14 @@ type service struct {
 	mu    sync.Mutex
 	down  int
 	calls []string
+	kept  chan struct{}
 	tried chan struct{}
+}
+
+// KeepAlive tells that it was called.
+func (s *service) KeepAlive(context.Context) error {
+	s.kept <- struct{}{}
+	return nil
 }
 
 // Revoke counts, fails while the service is down, and forgets what is revoked.
@@ -58,7 +65,7 @@ func world(t *testing.T, down int) (*db.DB, *service, db.Grant, context.Context)
 	g := db.Grant{ID: db.NewID(), Service: "sfdc", TenantID: tenant.ID, SealedRefresh: "sealed", ConnectedBy: u.ID}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
-	return d, &service{store: d, down: down, tried: make(chan struct{}, 10)}, g, ctx
+	return d, &service{store: d, down: down, tried: make(chan struct{}, 10), kept: make(chan struct{}, 10)}, g, ctx
 }
 
 // run runs the jobs until the test ends, and then stops them in order.
@@ -195,5 +202,15 @@ func TestRunNeedsADatabase(t *testing.T) {
 	}
 	if err := Run(t.Context(), d, s, s, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("ran without one")
+	}
+}
+
+func TestKeepsAlive(t *testing.T) {
+	d, s, _, ctx := world(t, 0)
+	run(t, d, s)
+	select {
+	case <-s.kept:
+	case <-ctx.Done():
+		t.Error("nothing is kept alive")
 	}
 }
