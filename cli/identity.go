@@ -1,0 +1,314 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+
+	"gatepost/db"
+	"gatepost/identity"
+	"gatepost/outbound"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// identityPage is how many connections are read at once.
+const identityPage = 500
+
+// identityConfig is what the commands about connections read.
+type identityConfig struct {
+	Database     string `env:"GATEPOST_DATABASE" envDefault:"gatepost.db"`
+	Keyset       string `env:"GATEPOST_KEYSET" envDefault:"keyset.json"`
+	ClientID     string `env:"GATEPOST_SFDC_CLIENT_ID"`
+	ClientSecret string `env:"GATEPOST_SFDC_CLIENT_SECRET"`
+	LoginURL     string `env:"GATEPOST_SFDC_LOGIN_URL"`
+}
+
+// withIdentities runs fn on the connections in the configured database.
+func (p *program) withIdentities(ctx context.Context, fn func(*db.DB, identityConfig) error) error {
+	var c identityConfig
+	if err := together(read(&c, p.env)); err != nil {
+		return err
+	}
+	store, err := db.Open(ctx, c.Database)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(store, c), store.Close())
+}
+
+func (p *program) identityCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "identity", Short: "List, show and remove tenants' connections to services"}
+	cmd.AddCommand(p.identityListCommand(), p.identityGetCommand(), p.identityRemoveCommand())
+	return cmd
+}
+
+func (p *program) identityListCommand() *cobra.Command {
+	var output, service string
+	ls := &cobra.Command{
+		Use:   "ls",
+		Short: "List the connections and their state",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withIdentities(cmd.Context(), func(store *db.DB, _ identityConfig) error {
+				return p.listIdentities(cmd.Context(), store, service, output)
+			})
+		},
+		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
+	}
+	outputFlag(ls, &output)
+	ls.Flags().StringVar(&service, "service", "", "only those to this service, as sfdc")
+	return ls
+}
+
+func (p *program) identityGetCommand() *cobra.Command {
+	var output string
+	get := &cobra.Command{
+		Use:     "get SERVICE TENANT",
+		Short:   "Show what is known of a connection; never a credential",
+		Args:    cobra.ExactArgs(2),
+		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withIdentities(cmd.Context(), func(store *db.DB, _ identityConfig) error {
+				i, err := findIdentity(cmd.Context(), store, args[0], args[1])
+				if err != nil {
+					return err
+				}
+				return p.showIdentity(newIdentityRow(i, time.Now()), output)
+			})
+		},
+	}
+	outputFlag(get, &output)
+	return get
+}
+
+func (p *program) identityRemoveCommand() *cobra.Command {
+	var yes bool
+	rm := &cobra.Command{
+		Use:   "rm SERVICE TENANT",
+		Short: "Remove a connection and revoke it at the service",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
+				return p.removeIdentity(cmd.Context(), store, c, args[0], args[1], yes)
+			})
+		},
+	}
+	rm.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	return rm
+}
+
+func knownOutput(output string) error {
+	if output != "table" && output != "json" {
+		return fmt.Errorf("--output is table or json, not %q", output)
+	}
+	return nil
+}
+
+// identityRow is what is shown of a connection. It has no field for a secret.
+type identityRow struct {
+	Service     string     `json:"service"`
+	Tenant      string     `json:"tenant"`
+	State       string     `json:"state"` // ok, failing, broken
+	OrgID       string     `json:"org_id"`
+	OrgName     string     `json:"org_name"`
+	Sandbox     bool       `json:"sandbox"`
+	InstanceURL string     `json:"instance_url"`
+	LoginURL    string     `json:"login_url"`
+	Scopes      []string   `json:"scopes"`
+	ConnectedBy string     `json:"connected_by"`
+	ConnectedAt *time.Time `json:"connected_at,omitempty"`
+	Generation  int64      `json:"generation"`
+	KeyID       uint32     `json:"key_id"`
+	UsedAt      *time.Time `json:"used_at,omitempty"`
+	RefreshedAt *time.Time `json:"refreshed_at,omitempty"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
+	KeepAliveAt *time.Time `json:"keep_alive_at,omitempty"`
+	FailedAt    *time.Time `json:"failed_at,omitempty"`
+	FailedCode  string     `json:"failed_code,omitempty"`
+	FailedClass string     `json:"failed_class,omitempty"` // permanent, unknown, passing
+	RetryAt     *time.Time `json:"retry_at,omitempty"`
+}
+
+func newIdentityRow(i db.NamedIdentity, now time.Time) identityRow {
+	r := identityRow{
+		Service: i.Service, Tenant: i.Tenant, State: "ok", OrgID: i.OrgID, OrgName: i.OrgName, Sandbox: i.Sandbox,
+		InstanceURL: i.InstanceURL, LoginURL: i.LoginURL, Scopes: strings.Fields(i.Scopes),
+		ConnectedBy: i.ConnectedEmail, ConnectedAt: optional(i.ConnectedAt), Generation: i.Generation, KeyID: i.KeyID,
+		UsedAt: optional(i.UsedAt), RefreshedAt: optional(i.RefreshedAt), ExpiresAt: optional(i.ExpiresAt),
+		FailedAt: optional(i.FailedAt), FailedCode: i.FailedCode,
+	}
+	switch {
+	case !i.BrokenAt.IsZero():
+		r.State, r.FailedClass = "broken", "permanent"
+		return r // it is neither tried again nor kept alive
+	case !i.FailedAt.IsZero() && !i.CallStartedAt.IsZero():
+		r.State, r.FailedClass = "failing", "unknown"
+	case !i.FailedAt.IsZero():
+		r.State, r.FailedClass = "failing", "passing"
+	}
+	r.KeepAliveAt = optional(i.KeepAliveAt)
+	if now.Before(i.RetryAt) {
+		r.RetryAt = optional(i.RetryAt)
+	}
+	return r
+}
+
+func (p *program) listIdentities(ctx context.Context, store *db.DB, service, output string) error {
+	rows := []identityRow{}
+	for after := (db.IdentityKey{}); ; {
+		page, err := store.Identities(ctx, service, after, identityPage)
+		if err != nil {
+			return err
+		}
+		for _, i := range page {
+			rows = append(rows, newIdentityRow(i, time.Now()))
+			after = db.IdentityKey{Service: i.Service, TenantID: i.TenantID}
+		}
+		if len(page) < identityPage {
+			break
+		}
+	}
+	if output == "json" {
+		return p.json(rows)
+	}
+	return p.table("SERVICE\tTENANT\tSTATE\tORG\tCONNECTED BY\tUSED\tREFRESHED\tFAILURE", func(w io.Writer) {
+		for _, r := range rows {
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Service, r.Tenant, r.State, plain(r.org()),
+				r.ConnectedBy, ago(r.UsedAt), ago(r.RefreshedAt), dash(r.FailedCode))
+		}
+	})
+}
+
+func (p *program) showIdentity(r identityRow, output string) error {
+	if output == "json" {
+		return p.json(r)
+	}
+	return p.table("SERVICE\t"+r.Service, func(w io.Writer) {
+		for _, line := range [][2]string{
+			{"TENANT", r.Tenant}, {"STATE", r.State}, {"ORG", r.org()}, {"INSTANCE", r.InstanceURL}, {"LOGIN", r.LoginURL},
+			{"SCOPES", strings.Join(r.Scopes, " ")}, {"CONNECTED BY", r.ConnectedBy}, {"CONNECTED", moment(r.ConnectedAt)},
+			{"GENERATION", fmt.Sprint(r.Generation)}, {"KEY", fmt.Sprint(r.KeyID)}, {"LAST USED", moment(r.UsedAt)},
+			{"LAST REFRESHED", moment(r.RefreshedAt)}, {"TOKEN EXPIRES", moment(r.ExpiresAt)}, {"NEXT KEEP-ALIVE", moment(r.KeepAliveAt)},
+			{"LAST FAILURE", moment(r.FailedAt)}, {"FAILURE", dash(strings.TrimSpace(r.FailedCode + " " + r.class()))}, {"NEXT TRY", moment(r.RetryAt)},
+		} {
+			_, _ = fmt.Fprintf(w, "%s\t%s\n", line[0], plain(line[1]))
+		}
+	})
+}
+
+func (p *program) removeIdentity(ctx context.Context, store *db.DB, c identityConfig, service, tenant string, yes bool) error {
+	i, err := findIdentity(ctx, store, service, tenant)
+	if err != nil {
+		return err
+	}
+	r := newIdentityRow(i, time.Now())
+	what := fmt.Sprintf("the connection of %s to %s (%s, connected by %s)", r.Tenant, r.Service, plain(r.org()), r.ConnectedBy)
+	if !yes {
+		if err := p.confirm("Remove " + what + "?"); err != nil {
+			return err
+		}
+	}
+	keys, err := openKeys(ctx, c.Keyset, store)
+	if err != nil {
+		return err
+	}
+	vault := identity.New(identity.Config{Store: store, Keys: keys, HTTP: outbound.Client(c.LoginURL),
+		Services: []identity.Service{identity.SalesforceService(c.ClientID, c.ClientSecret, "", c.LoginURL)}})
+	revoked, err := vault.Disconnect(ctx, service, i.TenantID)
+	if err != nil {
+		return err
+	}
+	receipt := "It is revoked at the service."
+	if !revoked {
+		receipt = "The service could not revoke it yet: a running server tries again for a week."
+	}
+	_, err = fmt.Fprintf(p.out, "Removed %s.\n%s\n", what, receipt)
+	return err
+}
+
+// confirm asks on the terminal, and fails unless the answer is yes.
+func (p *program) confirm(question string) error {
+	f, ok := p.in.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return errors.New("there is no terminal to ask on: use --yes")
+	}
+	_, _ = fmt.Fprint(p.errOut, question+" [y/N] ")
+	line, err := bufio.NewReader(io.LimitReader(f, 100)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
+		return errors.New("nothing was removed")
+	}
+	return nil
+}
+
+// findIdentity returns a tenant's connection by the tenant's slug.
+func findIdentity(ctx context.Context, store *db.DB, service, slug string) (db.NamedIdentity, error) {
+	t, err := store.TenantBySlug(ctx, slug)
+	if errors.Is(err, db.ErrNotFound) {
+		return db.NamedIdentity{}, fmt.Errorf("there is no tenant %q", slug)
+	}
+	if err != nil {
+		return db.NamedIdentity{}, err
+	}
+	i, err := store.Identity(ctx, service, t.ID)
+	if errors.Is(err, db.ErrNotFound) {
+		return db.NamedIdentity{}, fmt.Errorf("%s is not connected to %q", slug, service)
+	}
+	return db.NamedIdentity{Identity: i, Tenant: slug}, err
+}
+
+func (r identityRow) org() string {
+	org := strings.TrimSpace(r.OrgName + " " + r.OrgID)
+	if r.Sandbox {
+		org += " (sandbox)"
+	}
+	return org
+}
+
+func (r identityRow) class() string {
+	if r.FailedClass == "" {
+		return ""
+	}
+	return "(" + r.FailedClass + ")"
+}
+
+// plain is text from outside without what would move a terminal's cursor.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func moment(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.Format("2006-01-02 15:04 UTC")
+}
+
+func ago(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return age(t) + " ago"
+}

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gatepost/db"
+)
+
+// connected is a database with a connection of the tenant contoso whose refresh
+// token nobody can open, and the environment that leads there.
+func connected(t *testing.T, loginURL string) (*db.DB, db.Grant, []string) {
+	t.Helper()
+	dir := t.TempDir()
+	environ := []string{"GATEPOST_DATABASE=" + filepath.Join(dir, "gatepost.db"), "GATEPOST_KEYSET=" + filepath.Join(dir, "keyset.json"),
+		"GATEPOST_SFDC_LOGIN_URL=" + loginURL}
+	if code, _, errOut := command(t, "", environ, "keys", "status"); code != 0 {
+		t.Fatal(errOut)
+	}
+	d, err := db.Open(t.Context(), filepath.Join(dir, "gatepost.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	tenant := db.Tenant{ID: db.NewID(), Slug: "contoso", Name: "Contoso", CreatedAt: time.Now()}
+	if err := d.CreateTenant(t.Context(), tenant, db.FirstNewsletter{Slug: "weekly", Name: "Weekly", Consent: "Yes."}); err != nil {
+		t.Fatal(err)
+	}
+	u := db.User{ID: db.NewID(), Email: "john@contoso.example", PasswordHash: "x", CreatedAt: time.Now(), PasswordChangedAt: time.Now()}
+	if err := d.CreateUser(t.Context(), u, tenant.ID); err != nil {
+		t.Fatal(err)
+	}
+	key, err := d.SealingKey(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := db.Grant{ID: db.NewID(), Service: "sfdc", TenantID: tenant.ID, SealedAccess: "SECRET-A", SealedRefresh: "SECRET-R", KeyID: key,
+		LoginURL: loginURL, InstanceURL: "https://contoso.my.salesforce.com", OrgID: "00D000000000001", OrgName: "Con\x1b[2Jtoso",
+		Scopes: "api id", ConnectedBy: u.ID}
+	if _, err := d.SaveIdentity(t.Context(), g, false, ""); err != nil {
+		t.Fatal(err)
+	}
+	return d, g, environ
+}
+
+func TestIdentitiesAreShown(t *testing.T) {
+	d, g, environ := connected(t, "https://login.salesforce.com")
+	run := func(args ...string) string {
+		t.Helper()
+		code, out, errOut := command(t, "", environ, args...)
+		if code != 0 || errOut != "" {
+			t.Fatalf("%v: exit %d\n%s%s", args, code, out, errOut)
+		}
+		if strings.Contains(out, "SECRET") || strings.Contains(out, "\x1b") {
+			t.Errorf("%v printed a secret, or what a terminal obeys:\n%q", args, out)
+		}
+		return out
+	}
+	for _, want := range []string{"contoso", "ok", "Con[2Jtoso 00D000000000001", "john@contoso.example"} {
+		if out := run("identity", "ls"); !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if out := run("identity", "ls", "--service", "other"); strings.Contains(out, "contoso") {
+		t.Errorf("of another service:\n%s", out)
+	}
+	if out := run("identity", "get", "sfdc", "contoso"); !strings.Contains(out, "NEXT KEEP-ALIVE") || !strings.Contains(out, "api id") {
+		t.Errorf("get:\n%s", out)
+	}
+	var rows []identityRow
+	if err := json.Unmarshal([]byte(run("identity", "ls", "--output", "json")), &rows); err != nil || len(rows) != 1 ||
+		rows[0].State != "ok" || rows[0].KeepAliveAt == nil || rows[0].UsedAt != nil || rows[0].KeyID != g.KeyID {
+		t.Errorf("%+v, %v", rows, err)
+	}
+	i, err := d.Identity(t.Context(), "sfdc", g.TenantID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.BreakIdentity(t.Context(), i.ID, i.Generation, "invalid_grant"); err != nil {
+		t.Fatal(err)
+	}
+	var row identityRow
+	if err := json.Unmarshal([]byte(run("identity", "get", "sfdc", "contoso", "-o", "json")), &row); err != nil ||
+		row.State != "broken" || row.FailedCode != "invalid_grant" || row.FailedClass != "permanent" || row.KeepAliveAt != nil {
+		t.Errorf("%+v, %v", row, err)
+	}
+	for _, args := range [][]string{{"get", "sfdc", "nobody"}, {"get", "other", "contoso"}, {"ls", "-o", "xml"}} {
+		if code, _, errOut := command(t, "", environ, append([]string{"identity"}, args...)...); code != 1 || errOut == "" {
+			t.Errorf("%v: exit %d, %s", args, code, errOut)
+		}
+	}
+}
+
+func TestIdentityIsRemoved(t *testing.T) {
+	var calls atomic.Int32
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }))
+	defer srv.Close()
+	d, g, environ := connected(t, srv.URL)
+	code, out, errOut := command(t, "y\n", environ, "identity", "rm", "sfdc", "contoso")
+	if code != 1 || out != "" || !strings.Contains(errOut, "--yes") {
+		t.Errorf("without a terminal: exit %d\n%s%s", code, out, errOut)
+	}
+	if _, err := d.Identity(t.Context(), "sfdc", g.TenantID); err != nil {
+		t.Fatalf("unasked: %v", err)
+	}
+	code, out, errOut = command(t, "", environ, "identity", "rm", "sfdc", "contoso", "--yes")
+	if code != 0 || !strings.Contains(out, "Removed the connection of contoso to sfdc") || !strings.Contains(out, "tries again for a week") || strings.Contains(out, "SECRET") {
+		t.Errorf("one that can't be opened: exit %d\n%s%s", code, out, errOut)
+	}
+	if n, err := d.PendingRevocations(t.Context(), "sfdc", g.TenantID); n != 1 || err != nil || calls.Load() != 0 {
+		t.Errorf("%d pending, %v, %d calls", n, err, calls.Load())
+	}
+	if code, _, _ := command(t, "", environ, "identity", "rm", "sfdc", "contoso", "--yes"); code != 1 {
+		t.Error("removed twice")
+	}
+}
