@@ -41,10 +41,11 @@ var migrations embed.FS
 // DB is an open database. Its methods are safe for concurrent use, by any
 // number of processes on the same file.
 type DB struct {
-	write *sql.DB // one connection: SQLite has one writer at a time
-	read  *sql.DB
-	jobs  *river.Client[*sql.Tx] // inserts only
-	now   func() time.Time
+	write    *sql.DB // one connection: SQLite has one writer at a time
+	read     *sql.DB
+	identity *sql.Stmt              // reads the row of each credential that is given out
+	jobs     *river.Client[*sql.Tx] // inserts only
+	now      func() time.Time
 }
 
 // Open opens the database in the file at path, makes it when it is missing, and
@@ -88,6 +89,9 @@ func (d *DB) open(ctx context.Context, path string) error {
 	d.read.SetMaxOpenConns(8)
 	d.read.SetMaxIdleConns(8)
 	if err := d.migrate(ctx); err != nil {
+		return err
+	}
+	if d.identity, err = d.read.PrepareContext(ctx, selectIdentity); err != nil {
 		return err
 	}
 	d.jobs, err = river.NewClient(riversqlite.New(d.write), &river.Config{Logger: slog.New(slog.DiscardHandler)})
@@ -134,6 +138,9 @@ func (d *DB) Ping(ctx context.Context) error {
 // Close closes the database.
 func (d *DB) Close() error {
 	var errs []error
+	if d.identity != nil {
+		errs = append(errs, d.identity.Close())
+	}
 	for _, pool := range []*sql.DB{d.read, d.write} {
 		if pool != nil {
 			errs = append(errs, pool.Close())

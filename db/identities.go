@@ -89,7 +89,7 @@ func flag(b bool) int64 {
 
 // Identity returns the tenant's connection to the service, or ErrNotFound.
 func (d *DB) Identity(ctx context.Context, service, tenantID string) (Identity, error) {
-	i, err := identity(ctx, d.read, service, tenantID)
+	i, err := scanIdentity(d.identity.QueryRowContext(ctx, service, tenantID))
 	return i, wrap("identity", err)
 }
 
@@ -97,16 +97,21 @@ type queryer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+const selectIdentity = `SELECT ` + grantColumns + `, (SELECT email FROM users WHERE users.id = connected_by),
+		generation, connected_at, refreshed_at, broken_at, broken_code,
+		failed_at, failed_code, retry_at, stale, lease_until, call_started_at, expires_at, used_at, keep_alive_at
+	FROM identities WHERE service = $1 AND tenant_id = $2`
+
 func identity(ctx context.Context, q queryer, service, tenantID string) (Identity, error) {
+	return scanIdentity(q.QueryRowContext(ctx, selectIdentity, service, tenantID))
+}
+
+func scanIdentity(row *sql.Row) (Identity, error) {
 	var i Identity
 	var connected, refreshed, broken, failed, retry, lease, call, expires, used, keep int64
 	fields := append(i.fields(), &i.ConnectedEmail, &i.Generation, &connected, &refreshed, &broken, &i.BrokenCode,
 		&failed, &i.FailedCode, &retry, &i.Stale, &lease, &call, &expires, &used, &keep)
-	err := q.QueryRowContext(ctx,
-		`SELECT `+grantColumns+`, (SELECT email FROM users WHERE users.id = connected_by),
-			generation, connected_at, refreshed_at, broken_at, broken_code,
-			failed_at, failed_code, retry_at, stale, lease_until, call_started_at, expires_at, used_at, keep_alive_at
-		FROM identities WHERE service = $1 AND tenant_id = $2`, service, tenantID).Scan(fields...)
+	err := row.Scan(fields...)
 	i.ConnectedAt, i.RefreshedAt, i.BrokenAt = fromMillis(connected), fromMillis(refreshed), fromMillis(broken)
 	i.FailedAt, i.RetryAt, i.LeaseUntil, i.CallStartedAt = fromMillis(failed), fromMillis(retry), fromMillis(lease), fromMillis(call)
 	i.ExpiresAt, i.UsedAt, i.KeepAliveAt = fromMillis(expires), fromMillis(used), fromMillis(keep)
