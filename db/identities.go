@@ -191,11 +191,12 @@ func (d *DB) DeleteIdentity(ctx context.Context, service, tenantID string) (revo
 }
 
 // StartRenewal takes the lease of the identity's row for owner until the given
-// time and records that a call has been started. It returns when an earlier call
+// time and records that a call has been started; refused says that the service
+// has refused the access token, which is not given out any more then. It returns when an earlier call
 // was started whose outcome nobody recorded, the zero time if none was. When
 // somebody else holds the lease, or the generation has changed, or the
 // connection is broken, it returns ErrLost.
-func (d *DB) StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration) (earlier time.Time, err error) {
+func (d *DB) StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration, refused bool) (earlier time.Time, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		now := d.now()
 		var call int64
@@ -211,9 +212,9 @@ func (d *DB) StartRenewal(ctx context.Context, id string, generation int64, owne
 		}
 		earlier = fromMillis(call)
 		_, err = tx.ExecContext(ctx,
-			`UPDATE identities SET stale = 1, lease_owner = $2, lease_until = $3,
+			`UPDATE identities SET stale = CASE $5 WHEN 1 THEN 1 ELSE stale END, lease_owner = $2, lease_until = $3,
 				call_started_at = CASE call_started_at WHEN 0 THEN $4 ELSE call_started_at END
-			WHERE id = $1`, id, owner, millis(now.Add(lease)), millis(now))
+			WHERE id = $1`, id, owner, millis(now.Add(lease)), millis(now), flag(refused))
 		return err
 	})
 	return earlier, wrap("start renewal", err)
@@ -388,11 +389,22 @@ type IdentityKey struct {
 // KeepAliveDue returns up to limit connections that are in order, and due to be
 // renewed although nobody uses them.
 func (d *DB) KeepAliveDue(ctx context.Context, limit int) ([]IdentityKey, error) {
-	due, err := collect(ctx, d.read, func(s scanner) (k IdentityKey, err error) {
-		return k, s.Scan(&k.Service, &k.TenantID, &k.Generation)
-	}, `SELECT service, tenant_id, generation FROM identities
+	due, err := collect(ctx, d.read, scanKey, `SELECT service, tenant_id, generation FROM identities
 		WHERE broken_at = 0 AND keep_alive_at <= $1 AND retry_at <= $1 ORDER BY keep_alive_at LIMIT $2`, millis(d.now()), limit)
 	return due, wrap("connections to keep alive", err)
+}
+
+// AbandonedRenewals returns up to limit connections with a renewal that was
+// begun, whose outcome nobody recorded, and that nobody works on.
+func (d *DB) AbandonedRenewals(ctx context.Context, limit int) ([]IdentityKey, error) {
+	left, err := collect(ctx, d.read, scanKey, `SELECT service, tenant_id, generation FROM identities
+		WHERE call_started_at > 0 AND broken_at = 0 AND lease_until <= $1 AND retry_at <= $1 ORDER BY call_started_at LIMIT $2`,
+		millis(d.now()), limit)
+	return left, wrap("abandoned renewals", err)
+}
+
+func scanKey(s scanner) (k IdentityKey, err error) {
+	return k, s.Scan(&k.Service, &k.TenantID, &k.Generation)
 }
 
 // SetExpiry records when the access token of a generation runs out. It is not an
@@ -421,8 +433,8 @@ type NamedIdentity struct {
 	Tenant string // slug
 }
 
-// Identities returns up to limit connections, of one service or (with ”) of
-// all, by service and tenant; after is the last one of the page before.
+// Identities returns up to limit connections, of one service or (when
+// it is empty) of all, by service and tenant; after is the last one of the page before.
 func (d *DB) Identities(ctx context.Context, service string, after IdentityKey, limit int) ([]NamedIdentity, error) {
 	keys, err := collect(ctx, d.read, func(s scanner) (k NamedIdentity, err error) {
 		return k, s.Scan(&k.Service, &k.TenantID, &k.Tenant)

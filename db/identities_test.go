@@ -146,7 +146,7 @@ func TestRenewalLease(t *testing.T) {
 	i := save(t, d, grant(ann, tenant))
 	ctx, gen := t.Context(), i.Generation
 	start := func(generation int64, owner string) (time.Time, error) {
-		return d.StartRenewal(ctx, i.ID, generation, owner, time.Minute)
+		return d.StartRenewal(ctx, i.ID, generation, owner, time.Minute, true)
 	}
 	if earlier, err := start(gen, "a"); err != nil || !earlier.IsZero() {
 		t.Fatalf("%v, %v", earlier, err)
@@ -219,7 +219,7 @@ func TestFinishAndBreak(t *testing.T) {
 	if now := find(t, d, tenant.ID); !now.BrokenAt.Equal(noon) || now.BrokenCode != "invalid_grant" || now.FailedCode != "invalid_grant" {
 		t.Errorf("broken %+v", now)
 	}
-	_, err := d.StartRenewal(ctx, i.ID, gen, "a", time.Minute)
+	_, err := d.StartRenewal(ctx, i.ID, gen, "a", time.Minute, true)
 	wantLost(t, "renewed when broken", err)
 
 	g := i.Grant
@@ -498,7 +498,7 @@ func TestIdentityStoreGone(t *testing.T) {
 		"Identity":         func() error { _, err := d.Identity(ctx, "sfdc", "x"); return err },
 		"SaveIdentity":     func() error { _, err := d.SaveIdentity(ctx, Grant{}, false, ""); return err },
 		"DeleteIdentity":   func() error { _, err := d.DeleteIdentity(ctx, "sfdc", "x"); return err },
-		"StartRenewal":     func() error { _, err := d.StartRenewal(ctx, "x", 1, "a", time.Second); return err },
+		"StartRenewal":     func() error { _, err := d.StartRenewal(ctx, "x", 1, "a", time.Second, true); return err },
 		"RestartCall":      func() error { return d.RestartCall(ctx, "x", 1, "a") },
 		"ExtendRenewal":    func() error { return d.ExtendRenewal(ctx, "x", "a", time.Second) },
 		"FinishRenewal":    func() error { return d.FinishRenewal(ctx, Grant{}, 1) },

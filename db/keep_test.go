@@ -60,7 +60,7 @@ func TestKeepAliveDue(t *testing.T) {
 	if err := d.BreakIdentity(ctx, made[1].ID, made[1].Generation, "invalid_grant"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.StartRenewal(ctx, made[2].ID, made[2].Generation, "a", time.Minute); err != nil {
+	if _, err := d.StartRenewal(ctx, made[2].ID, made[2].Generation, "a", time.Minute, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.FailRenewal(ctx, made[2].ID, made[2].Generation, "a", "busy", later.Add(time.Minute), false); err != nil {

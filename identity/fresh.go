@@ -28,15 +28,21 @@ const (
 // renewal is made. Errors: ErrNotConnected, *BrokenError, *UnavailableError,
 // ctx's, or a failure of the store.
 func (v *Vault) Get(ctx context.Context, service, tenantID string, refused int64) (Credential, error) {
-	c, i, err := v.fresh(ctx, service, tenantID, refused)
+	c, i, err := v.fresh(ctx, service, tenantID, demand{past: refused, refused: true})
 	if err == nil {
 		v.uses.note(i, v.Now())
 	}
 	return c, err
 }
 
+// demand is what a credential must be beyond working.
+type demand struct {
+	past    int64 // not of this generation, 0 for any
+	refused bool  // because the service refused that one's token: nobody is to have it any more
+}
+
 // fresh is Get without a note that the connection was used.
-func (v *Vault) fresh(ctx context.Context, service, tenantID string, refused int64) (Credential, db.Identity, error) {
+func (v *Vault) fresh(ctx context.Context, service, tenantID string, want demand) (Credential, db.Identity, error) {
 	s, err := v.Service(service)
 	if err != nil {
 		return Credential{}, db.Identity{}, err
@@ -49,17 +55,19 @@ func (v *Vault) fresh(ctx context.Context, service, tenantID string, refused int
 		if !i.BrokenAt.IsZero() {
 			return Credential{}, i, &BrokenError{Code: i.BrokenCode}
 		}
-		if !i.Stale && i.Generation != refused && !expires(i, v.Now()) {
+		works := !i.Stale && i.Generation != want.past && !over(i, v.Now())
+		later := v.Now().Before(i.RetryAt)
+		if works && (later || !runsOut(i, v.Now())) {
 			c, err := v.credential(ctx, i)
 			if errors.Is(err, db.ErrLost) {
 				continue
 			}
 			return c, i, err
 		}
-		if v.Now().Before(i.RetryAt) {
+		if later {
 			return Credential{}, i, &UnavailableError{Code: i.FailedCode, RetryAt: i.RetryAt}
 		}
-		if err := v.await(ctx, s, i); err != nil {
+		if err := v.await(ctx, s, i, want.refused && i.Generation == want.past); err != nil {
 			return Credential{}, i, err
 		}
 	}
@@ -105,12 +113,12 @@ func (v *Vault) openNow(ctx context.Context, i db.Identity, open func(context.Co
 
 // await joins this process's renewal of the identity, or begins it, and returns
 // when it is over or the caller's ctx is. Then the row tells what came of it.
-func (v *Vault) await(ctx context.Context, s Service, i db.Identity) error {
+func (v *Vault) await(ctx context.Context, s Service, i db.Identity, refused bool) error {
 	key := i.ID + "/" + strconv.FormatInt(i.Generation, 10)
 	done := v.flights.DoChan(key, func() (any, error) {
 		v.running.Add(1)
 		defer v.running.Done()
-		return nil, v.renew(context.WithoutCancel(ctx), s, i)
+		return nil, v.renew(context.WithoutCancel(ctx), s, i, refused)
 	})
 	select {
 	case <-ctx.Done():
@@ -122,11 +130,11 @@ func (v *Vault) await(ctx context.Context, s Service, i db.Identity) error {
 
 // renew makes the renewal, or waits a moment when another process makes it. Its
 // outcome stands in the row; an error is a failure of the store.
-func (v *Vault) renew(ctx context.Context, s Service, i db.Identity) error {
+func (v *Vault) renew(ctx context.Context, s Service, i db.Identity, refused bool) error {
 	if err := v.Keys.ready(ctx); err != nil { // a refresh token is spent by one call, and what comes must be kept
 		return err
 	}
-	earlier, err := v.Store.StartRenewal(ctx, i.ID, i.Generation, v.owner, v.Lease)
+	earlier, err := v.Store.StartRenewal(ctx, i.ID, i.Generation, v.owner, v.Lease, refused)
 	if errors.Is(err, db.ErrLost) {
 		return pause(ctx, v.Poll)
 	}

@@ -177,7 +177,7 @@ func TestRefresherKilled(t *testing.T) {
 			w := newWorld(t)
 			v := w.process(patience(200*time.Millisecond, 5*time.Second))
 			i := w.connect(v)
-			if _, err := w.store.StartRenewal(t.Context(), i.ID, i.Generation, "killed", 100*time.Millisecond); err != nil {
+			if _, err := w.store.StartRenewal(t.Context(), i.ID, i.Generation, "killed", 100*time.Millisecond, true); err != nil {
 				t.Fatal(err)
 			}
 			if !rotated {

@@ -15,9 +15,12 @@ import (
 // more: time for the caller to use it.
 const expiryMargin = time.Minute
 
-// expires reports whether the access token runs out, as far as that is known.
-func expires(i db.Identity, now time.Time) bool {
-	return !i.ExpiresAt.IsZero() && !now.Before(i.ExpiresAt.Add(-expiryMargin))
+// runsOut reports whether the access token is to be renewed, as far as its end
+// is known; over whether it has ended.
+func runsOut(i db.Identity, now time.Time) bool { return over(i, now.Add(expiryMargin)) }
+
+func over(i db.Identity, now time.Time) bool {
+	return !i.ExpiresAt.IsZero() && !now.Before(i.ExpiresAt)
 }
 
 // learnExpiry asks the service once, while nobody waits, when the access token
@@ -72,24 +75,29 @@ const (
 // service may drop them. What fails stands in its row, as with any renewal; an
 // error is a failure of the store.
 func (v *Vault) KeepAlive(ctx context.Context) error {
+	return v.renewAll(ctx, v.Store.KeepAliveDue)
+}
+
+// renewAll renews what due finds, until it finds nothing more.
+func (v *Vault) renewAll(ctx context.Context, due func(ctx context.Context, limit int) ([]db.IdentityKey, error)) error {
 	for {
-		due, err := v.Store.KeepAliveDue(ctx, keepAliveBatch)
+		keys, err := due(ctx, keepAliveBatch)
 		if err != nil {
 			return err
 		}
 		var g errgroup.Group
 		g.SetLimit(keepAliveParallel)
-		for _, k := range due {
-			g.Go(func() error { return v.keepAlive(ctx, k) })
+		for _, k := range keys {
+			g.Go(func() error { return v.renewUnused(ctx, k) })
 		}
-		if err := g.Wait(); err != nil || len(due) < keepAliveBatch {
+		if err := g.Wait(); err != nil || len(keys) < keepAliveBatch {
 			return err
 		}
 	}
 }
 
-func (v *Vault) keepAlive(ctx context.Context, k db.IdentityKey) error {
-	_, _, err := v.fresh(ctx, k.Service, k.TenantID, k.Generation)
+func (v *Vault) renewUnused(ctx context.Context, k db.IdentityKey) error {
+	_, _, err := v.fresh(ctx, k.Service, k.TenantID, demand{past: k.Generation})
 	var broken *BrokenError
 	var unavailable *UnavailableError
 	if errors.As(err, &broken) || errors.As(err, &unavailable) || errors.Is(err, ErrNotConnected) {
@@ -137,12 +145,33 @@ func (u *uses) putBack(at map[string]time.Time) {
 	u.at = at
 }
 
-// Run writes down each minute, and when ctx ends, when connections were used.
+// How often Run looks for renewals that nobody ended, and writes down uses.
+const (
+	abandonedEvery = 5 * time.Second
+	usesEvery      = time.Minute
+)
+
+// Run ends the renewals whose process was killed, so that a connection that died
+// with it is seen although nobody asks for it; and it writes down when
+// connections were used. It returns when ctx ends.
 func (v *Vault) Run(ctx context.Context) {
-	for pause(ctx, time.Minute) == nil {
+	var loops sync.WaitGroup
+	loops.Go(func() {
+		for pause(ctx, abandonedEvery) == nil {
+			v.endAbandoned(ctx)
+		}
+	})
+	for pause(ctx, usesEvery) == nil {
 		v.recordUses(ctx)
 	}
+	loops.Wait()
 	v.recordUses(context.WithoutCancel(ctx))
+}
+
+func (v *Vault) endAbandoned(ctx context.Context) {
+	if err := v.renewAll(ctx, v.Store.AbandonedRenewals); err != nil && ctx.Err() == nil {
+		v.Log.ErrorContext(ctx, "renewals that were cut off can't be ended", "error", err)
+	}
 }
 
 func (v *Vault) recordUses(ctx context.Context) {

@@ -210,3 +210,64 @@ func (s *useStore) Used(ctx context.Context, at map[string]time.Time) error {
 	s.writes = append(s.writes, at)
 	return ctx.Err()
 }
+
+// A renewal that nobody needs yet must not cost the token that still works.
+func TestTokenServesWhileRenewalFails(t *testing.T) {
+	tests := map[string]struct {
+		due  func(w *world, v *Vault) error
+		ends bool
+	}{
+		"kept alive": {func(w *world, v *Vault) error { w.dueNow(); return v.KeepAlive(w.t.Context()) }, false},
+		"running out": {func(w *world, v *Vault) error {
+			w.skip(2*time.Hour - expiryMargin/2)
+			_, err := w.get(v, 0)
+			return err
+		}, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.srv.lifetime = 2 * time.Hour
+			v := w.process()
+			i := w.connect(v)
+			v.Wait()
+			w.srv.fail("token", 1, json503)
+			if err := test.due(w, v); err != nil {
+				t.Error(err)
+			}
+			w.wantCalls(1)
+			if c := w.fresh(v, 0); c.Generation != i.Generation {
+				t.Error("another token")
+			}
+			w.wantCalls(1)
+			if !test.ends {
+				_, err := w.get(v, i.Generation) // refused all the same: it is not to be had any more
+				wantUnavailable(t, err, w.identity(v).FailedCode)
+				return
+			}
+			w.skip(expiryMargin)
+			if c := w.fresh(v, 0); c.Generation == i.Generation {
+				t.Error("served past its end")
+			}
+		})
+	}
+}
+
+// A renewal whose process was killed is ended although nobody asks.
+func TestAbandonedRenewalIsEnded(t *testing.T) {
+	w := newWorld(t)
+	v := w.process(patience(100*time.Millisecond, 5*time.Second))
+	i := w.connect(v)
+	if _, err := w.store.StartRenewal(t.Context(), i.ID, i.Generation, "killed", time.Millisecond, false); err != nil {
+		t.Fatal(err)
+	}
+	w.srv.rotateAll()
+	for w.identity(v).BrokenAt.IsZero() {
+		v.endAbandoned(t.Context())
+	}
+	_, err := w.get(v, 0)
+	wantBroken(t, err, BrokenInterrupted)
+	w.wantCalls(0)
+}
+
+func (s *useStore) AbandonedRenewals(context.Context, int) ([]db.IdentityKey, error) { return nil, nil }

@@ -246,7 +246,7 @@ func TestRowReadBeforeTheRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := v.renew(t.Context(), s, read); err != nil {
+	if err := v.renew(t.Context(), s, read, true); err != nil {
 		t.Errorf("renewal: %v", err)
 	}
 	if now := w.identity(v); !now.BrokenAt.IsZero() || now.Generation == read.Generation {

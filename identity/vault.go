@@ -23,7 +23,7 @@ type Store interface {
 	SaveIdentity(ctx context.Context, g db.Grant, otherOrg bool, confirmed string) (replaced string, err error)
 	DeleteIdentity(ctx context.Context, service, tenantID string) (revocations []string, err error)
 
-	StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration) (earlier time.Time, err error)
+	StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration, refused bool) (earlier time.Time, err error)
 	RestartCall(ctx context.Context, id string, generation int64, owner string) error
 	ExtendRenewal(ctx context.Context, id, owner string, lease time.Duration) error
 	FinishRenewal(ctx context.Context, g db.Grant, generation int64) error
@@ -32,6 +32,7 @@ type Store interface {
 
 	SetExpiry(ctx context.Context, id string, generation int64, expires time.Time) error
 	KeepAliveDue(ctx context.Context, limit int) ([]db.IdentityKey, error)
+	AbandonedRenewals(ctx context.Context, limit int) ([]db.IdentityKey, error)
 	Used(ctx context.Context, at map[string]time.Time) error
 
 	Held(ctx context.Context, service, tenantID string) (db.Held, error)

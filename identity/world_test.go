@@ -332,11 +332,11 @@ func (s *sickStore) AddRevocation(ctx context.Context, g db.Grant) (string, erro
 	return s.Store.AddRevocation(ctx, g)
 }
 
-func (s *sickStore) StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration) (time.Time, error) {
+func (s *sickStore) StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration, refused bool) (time.Time, error) {
 	if err := s.fails("StartRenewal"); err != nil {
 		return time.Time{}, err
 	}
-	return s.Store.StartRenewal(ctx, id, generation, owner, lease)
+	return s.Store.StartRenewal(ctx, id, generation, owner, lease, refused)
 }
 
 func (s *sickStore) FinishRenewal(ctx context.Context, g db.Grant, generation int64) error {
