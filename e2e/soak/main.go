@@ -1,0 +1,58 @@
+// Soak kills portals under load, and shows that every sign-up that was
+// acknowledged is in the CRM, once.
+//
+// It builds gatepost, runs the simulated Salesforce and several portals on one
+// database as processes of their own on loopback addresses, sends sign-ups at a
+// steady rate whatever becomes of the answers, and kills portals all the while
+// (kill -9). Meanwhile Salesforce does its worst: see the scenarios. It stops by
+// itself, and exits with 1 and the evidence when a promise was broken.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+)
+
+func main() {
+	p := plan{}
+	flag.IntVar(&p.rate, "rate", 200, "sign-ups a second")
+	flag.IntVar(&p.portals, "portals", 2, "portals on the same database")
+	flag.IntVar(&p.kills, "kills", 50, "how often a portal is killed, besides those in the outage")
+	flag.DurationVar(&p.every, "every", 5*time.Second, "time between two kills")
+	flag.DurationVar(&p.outage, "outage", 10*time.Minute, "how long Salesforce is away at the end")
+	flag.IntVar(&p.outageKills, "outage-kills", 5, "kills during the outage")
+	flag.DurationVar(&p.settle, "settle", 15*time.Minute, "how long everything may take to arrive in the end")
+	flag.Parse()
+	if err := command(p); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "soak:", err)
+		os.Exit(1)
+	}
+}
+
+// errBroken says that a promise was broken.
+var errBroken = errors.New("a promise was broken")
+
+// command carries out the plan in a temporary folder, which stays as evidence
+// when something went wrong.
+func command(p plan) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	folder, err := os.MkdirTemp("", "gatepost-soak-")
+	if err != nil {
+		return err
+	}
+	v, err := p.run(ctx, folder, func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
+	if err != nil {
+		return fmt.Errorf("%w (the data is in %s)", err, folder)
+	}
+	fmt.Print(v)
+	if v.broken() {
+		return fmt.Errorf("%w (the data is in %s)", errBroken, folder)
+	}
+	return os.RemoveAll(folder)
+}
