@@ -48,6 +48,7 @@ type Config struct {
 	Store Store
 	Wake  func(tenantID string) // called after sign-ups of a tenant were stored; may be nil
 	Log   *slog.Logger          // may be nil
+	Group int                   // how many sign-ups share a commit at most; 256 when zero
 }
 
 // Service takes sign-ups and finds subscribers. Its methods are safe for
@@ -58,19 +59,23 @@ type Service struct {
 	log   *slog.Logger
 	now   func() time.Time
 
-	queue  chan *request
-	mu     sync.RWMutex // held for writing to close, for reading to queue
-	closed bool
+	groupSize int
+	queue     chan *request
+	mu        sync.RWMutex // held for writing to close, for reading to queue
+	closed    bool
 }
 
 // New returns a Service. Sign-ups are stored while its Run runs.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, wake: c.Wake, log: c.Log, now: time.Now, queue: make(chan *request, queueSize)}
+	s := &Service{store: c.Store, wake: c.Wake, log: c.Log, now: time.Now, groupSize: c.Group, queue: make(chan *request, queueSize)}
 	if s.wake == nil {
 		s.wake = func(string) {}
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.groupSize == 0 {
+		s.groupSize = groupSize
 	}
 	return s
 }

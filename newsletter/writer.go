@@ -77,7 +77,7 @@ func (s *Service) drain(ctx context.Context) {
 // group is being committed, the next one gathers by itself.
 func (s *Service) group(r *request) []*request {
 	group := []*request{r}
-	for len(group) < groupSize {
+	for len(group) < s.groupSize {
 		select {
 		case r := <-s.queue:
 			group = append(group, r)

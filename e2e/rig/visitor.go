@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -21,8 +22,8 @@ type Visitor struct {
 	at   *url.URL
 }
 
-// SignIn logs the tenant's admin in to the portal.
-func (p *Portal) SignIn(ctx context.Context) (*Visitor, error) {
+// SignIn logs a tenant's admin in to the portal.
+func (p *Portal) SignIn(ctx context.Context, t Tenant) (*Visitor, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, err
@@ -31,13 +32,13 @@ func (p *Portal) SignIn(ctx context.Context) (*Visitor, error) {
 	if err := v.Open(ctx, p.URL+"/login"); err != nil {
 		return nil, err
 	}
-	return v, v.submit(ctx, "/login", "email", User, "password", p.world.password)
+	return v, v.submit(ctx, "/login", "email", t.Admin, "password", p.world.password)
 }
 
-// Connect connects the tenant to Salesforce, or connects it anew, as its admin
+// Connect connects a tenant to Salesforce, or connects it anew, as its admin
 // does it: log in to the portal, press Connect, log in to Salesforce, press Allow.
-func (p *Portal) Connect(ctx context.Context) error {
-	v, err := p.SignIn(ctx)
+func (p *Portal) Connect(ctx context.Context, t Tenant) error {
+	v, err := p.SignIn(ctx, t)
 	if err != nil {
 		return fmt.Errorf("sign in: %w", err)
 	}
@@ -54,7 +55,7 @@ func (p *Portal) Connect(ctx context.Context) error {
 	if err := v.Open(ctx, salesforce); err != nil {
 		return err
 	}
-	if err := v.submit(ctx, "/login", "username", loginSF, "password", password); err != nil {
+	if err := v.submit(ctx, "/login", "username", t.Admin, "password", salesforcePassword); err != nil {
 		return fmt.Errorf("log in to Salesforce: %w", err)
 	}
 	if err := v.submit(ctx, ".apexp", "decision", "allow"); err != nil {
@@ -73,6 +74,28 @@ func (v *Visitor) Open(ctx context.Context, address string) error {
 		return err
 	}
 	return v.load(req)
+}
+
+// Fetch opens a page without reading what is on it, and returns how long the
+// whole answer took.
+func (v *Visitor) Fetch(ctx context.Context, address string) (time.Duration, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return 0, err
+	}
+	begun := time.Now()
+	resp, err := v.http.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		return 0, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("GET %s: %s", req.URL.Path, resp.Status)
+	}
+	return time.Since(begun), nil
 }
 
 // submit sends the first form whose action ends as given, with the fields that it

@@ -11,14 +11,21 @@ import (
 	"strings"
 )
 
-// The cast of every World.
+// Tenant is a customer of the portal, with its admin, who has the same name at
+// the simulated Salesforce.
+type Tenant struct{ Slug, Admin string }
+
+// The tenants of every World.
+var (
+	Contoso  = Tenant{"contoso", "john@contoso.example"}
+	Fabrikam = Tenant{"fabrikam", "jane@fabrikam.example"}
+)
+
+// The portals' app at the simulated Salesforce, and everybody's password there.
 const (
-	Tenant   = "contoso"
-	User     = "john@contoso.example"
-	appID    = "gatepost-rig"
-	appCode  = "a-secret-of-nobody"
-	loginSF  = "john@contoso.example"
-	password = "salesforce" // of everybody at the simulated Salesforce
+	appID              = "gatepost-rig"
+	appSecret          = "a-secret-of-nobody"
+	salesforcePassword = "salesforce"
 )
 
 // World is a folder with the data of everybody: the simulated Salesforce, which
@@ -28,12 +35,12 @@ type World struct {
 	Salesforce *Salesforce
 
 	binary   string
-	password string // of User in the portal
+	password string // of the admins in the portal
 	log      *os.File
 }
 
-// NewWorld builds gatepost, starts the simulated Salesforce, and adds the tenant
-// and its admin. Who gets a World has to Close it.
+// NewWorld builds gatepost, starts the simulated Salesforce, and adds the
+// tenants. Who gets a World has to Close it.
 func NewWorld(ctx context.Context, folder string) (w *World, err error) {
 	w = &World{Folder: folder, password: rand.Text()}
 	defer func() {
@@ -50,8 +57,19 @@ func NewWorld(ctx context.Context, folder string) (w *World, err error) {
 	if err := w.startSalesforce(); err != nil {
 		return w, err
 	}
-	return w, errors.Join(w.Command(ctx, "", "tenant", "add", Tenant),
-		w.Command(ctx, w.password+"\n", "user", "add", User, "--tenant", Tenant, "--password-stdin"))
+	for _, t := range []Tenant{Contoso, Fabrikam} {
+		if err := w.add(ctx, t); err != nil {
+			return w, err
+		}
+	}
+	return w, nil
+}
+
+func (w *World) add(ctx context.Context, t Tenant) error {
+	if err := w.Command(ctx, "", "tenant", "add", t.Slug); err != nil {
+		return err
+	}
+	return w.Command(ctx, w.password+"\n", "user", "add", t.Admin, "--tenant", t.Slug, "--password-stdin")
 }
 
 func (w *World) startSalesforce() error {
@@ -100,7 +118,7 @@ func (w *World) AddPortal(ctx context.Context) (*Portal, error) {
 	p := &Portal{URL: "http://" + addr, world: w}
 	w.Salesforce.callbacks = append(w.Salesforce.callbacks, p.URL+"/integrations/sfdc/callback")
 	err = w.Salesforce.Control(ctx, "clients", map[string]any{
-		"client_id": appID, "client_secret": appCode, "redirect_uris": w.Salesforce.callbacks})
+		"client_id": appID, "client_secret": appSecret, "redirect_uris": w.Salesforce.callbacks})
 	if err != nil {
 		return nil, err
 	}
@@ -112,14 +130,14 @@ func (p *Portal) Start() (err error) {
 	p.Process, err = Start(p.world.log, []string{
 		"GATEPOST_ADDR=" + strings.TrimPrefix(p.URL, "http://"), "GATEPOST_URL=" + p.URL,
 		"GATEPOST_DATABASE=" + p.world.Database(), "GATEPOST_KEYSET=" + filepath.Join(p.world.Folder, "keyset.json"),
-		"GATEPOST_SFDC_CLIENT_ID=" + appID, "GATEPOST_SFDC_CLIENT_SECRET=" + appCode,
+		"GATEPOST_SFDC_CLIENT_ID=" + appID, "GATEPOST_SFDC_CLIENT_SECRET=" + appSecret,
 		"GATEPOST_SFDC_LOGIN_URL=" + p.world.Salesforce.URL, "GATEPOST_SIGNUP_LIMITS=off", "GATEPOST_LOG=warn",
 	}, p.world.binary, "serve")
 	return err
 }
 
-// Form is the address of the tenant's public form.
-func (p *Portal) Form() string { return p.URL + "/signup/" + Tenant + "-weekly" }
+// Form is the address of a tenant's public form.
+func (p *Portal) Form(t Tenant) string { return p.URL + "/signup/" + t.Slug + "-weekly" }
 
 // Close ends the simulated Salesforce. The portals are their users' to end.
 func (w *World) Close() error {

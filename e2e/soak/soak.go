@@ -57,7 +57,7 @@ func (s *soak) open(ctx context.Context, folder string) (err error) {
 	if s.store, err = db.Open(ctx, s.world.Database()); err != nil {
 		return err
 	}
-	tenant, err := s.store.TenantBySlug(ctx, rig.Tenant)
+	tenant, err := s.store.TenantBySlug(ctx, rig.Contoso.Slug)
 	if err != nil {
 		return err
 	}
@@ -69,13 +69,13 @@ func (s *soak) open(ctx context.Context, folder string) (err error) {
 			return err
 		}
 		s.portals = append(s.portals, p)
-		forms = append(forms, p.Form())
+		forms = append(forms, p.Form(rig.Contoso))
 	}
 	s.readers = newReaders(forms)
 	if err := s.world.Salesforce.Control(ctx, "settings", map[string]any{"rotation": true, "latency_ms": 20, "daily_limit": 100_000_000}); err != nil {
 		return err
 	}
-	return s.portals[0].Connect(ctx)
+	return s.portals[0].Connect(ctx, rig.Contoso)
 }
 
 func (s *soak) close() error {
@@ -159,7 +159,7 @@ func (s *soak) keepConnected(ctx context.Context) {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if err := s.portals[0].Connect(ctx); err != nil {
+		if err := s.portals[0].Connect(ctx, rig.Contoso); err != nil {
 			s.say("  the connection is broken (%s), and reconnecting failed: %v", i.BrokenCode, err)
 			return
 		}

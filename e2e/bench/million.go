@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"gatepost/db"
+	"gatepost/e2e/rig"
+)
+
+// million measures a portal whose one tenant has a million subscribers, half of
+// them waiting: its pages, its memory, and what another tenant notices of it.
+func (b bench) million(ctx context.Context) error {
+	return inWorld(ctx, func(w *rig.World, p *rig.Portal) error {
+		say("memory       of a portal that has just started: %s", memory(p))
+		if err := b.fill(ctx, w); err != nil {
+			return fmt.Errorf("fill: %w", err)
+		}
+		p.Kill() // so that what follows is the memory of one that didn't see the filling
+		if err := p.Start(); err != nil {
+			return err
+		}
+		if err := pages(ctx, p, "nothing is delivered"); err != nil {
+			return err
+		}
+		if err := p.Connect(ctx, rig.Fabrikam); err != nil {
+			return err
+		}
+		took, err := trickle(ctx, w, p, rig.Fabrikam)
+		if err != nil {
+			return err
+		}
+		say("trickle      of the other tenant, before: %v", took)
+		return b.drain(ctx, w, p)
+	})
+}
+
+// fill stores the subscribers of the large tenant, and takes half of them as
+// delivered.
+func (b bench) fill(ctx context.Context, w *rig.World) (err error) {
+	store, err := db.Open(ctx, w.Database())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	n, err := store.NewsletterBySlug(ctx, rig.Contoso.Slug+"-weekly")
+	if err != nil {
+		return err
+	}
+	const group = 5000
+	lease := db.Lease{TenantID: n.TenantID, Owner: "bench"}
+	begun := time.Now()
+	for from := 0; from < b.stored; from += group {
+		if err := store.TakeLease(ctx, lease); err != nil {
+			return err
+		}
+		answers, err := store.AddSignUps(ctx, many(n, from, min(group, b.stored-from)))
+		if err != nil {
+			return err
+		}
+		if from >= b.stored/2 {
+			continue
+		}
+		if err := store.RecordOutcomes(ctx, lease, delivered(answers)); err != nil {
+			return err
+		}
+	}
+	say("filled       %d subscribers in %v", b.stored, time.Since(begun).Round(time.Second))
+	return store.ReleaseLease(ctx, lease)
+}
+
+func many(n db.Newsletter, from, count int) []db.SignUp {
+	group := make([]db.SignUp, count)
+	for i := range group {
+		email := fmt.Sprintf("reader%07d@stored.example", from+i)
+		group[i] = db.SignUp{TenantID: n.TenantID, NewsletterID: n.ID, Email: email, EmailKey: email,
+			FirstName: "Rita", LastName: "Reader", Consent: n.Consent, Source: "form", At: time.Now()}
+	}
+	return group
+}
+
+func delivered(answers []db.SignedUp) []db.Outcome {
+	outcomes := make([]db.Outcome, len(answers))
+	for i, a := range answers {
+		outcomes[i] = db.Outcome{SubscriberID: a.ID, State: db.Delivered, RecordID: "003000000000001AAA", OrgID: "00D000000000001AAA"}
+	}
+	return outcomes
+}
+
+// drain connects the large tenant, and measures while its half is delivered.
+func (b bench) drain(ctx context.Context, w *rig.World, p *rig.Portal) error {
+	if err := p.Connect(ctx, rig.Contoso); err != nil {
+		return err
+	}
+	begun, before := time.Now(), memory(p)
+	measuring, stop := context.WithCancel(ctx)
+	defer stop()
+	var rest float64
+	var failed error
+	var all sync.WaitGroup
+	all.Go(func() { rest, failed = drained(measuring, w, b.stored) })
+	took, err := trickle(ctx, w, p, rig.Fabrikam)
+	if err != nil {
+		return err
+	}
+	say("trickle      of the other tenant, meanwhile: %v", took)
+	if err := pages(ctx, p, "the tenant drains"); err != nil {
+		return err
+	}
+	if all.Wait(); failed != nil {
+		return failed
+	}
+	stats, err := w.Salesforce.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	say("drain        %d subscribers in %v (%.0f/s), %d API calls in all; memory before %s, after %s",
+		b.stored/2, time.Since(begun).Round(time.Second), rest, stats.APICalls, before, memory(p))
+	return nil
+}
+
+// drained waits until the large tenant has nothing waiting, and returns how many
+// were delivered in a second.
+func drained(ctx context.Context, w *rig.World, stored int) (rate float64, err error) {
+	store, err := db.Open(ctx, w.Database())
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	t, err := store.TenantBySlug(ctx, rig.Contoso.Slug)
+	if err != nil {
+		return 0, err
+	}
+	begun := time.Now()
+	for look := time.NewTicker(time.Second); ; {
+		sums, err := store.Sums(ctx, t.ID)
+		if err != nil {
+			return 0, err
+		}
+		if sums.Waiting == 0 {
+			return float64(stored/2) / time.Since(begun).Seconds(), nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-look.C:
+		}
+	}
+}
+
+// pages measures the pages that grow with a tenant, one request after the other.
+func pages(ctx context.Context, p *rig.Portal, while string) error {
+	v, err := p.SignIn(ctx, rig.Contoso)
+	if err != nil {
+		return err
+	}
+	for _, path := range []string{"/integrations", "/subscribers", "/subscribers?q=reader01", "/subscribers?q=reader0999999"} {
+		var all times
+		for range 200 {
+			took, err := v.Fetch(ctx, p.URL+path)
+			if err != nil {
+				return err
+			}
+			all = append(all, took)
+		}
+		say("page         %-30s while %s: %v", path, while, all)
+	}
+	return nil
+}
+
+// memory is what a portal has of the machine's memory: now, and at most so far.
+func memory(p *rig.Portal) string {
+	status := fmt.Sprintf("/proc/%d/status", p.PID())
+	return fmt.Sprintf("%s MiB (at most %s)", mebibytes(field(status, "VmRSS")), mebibytes(field(status, "VmHWM")))
+}
+
+func mebibytes(kilobytes string) string {
+	n, err := strconv.Atoi(strings.TrimSuffix(kilobytes, " kB"))
+	if err != nil {
+		return "?"
+	}
+	return strconv.Itoa(n / 1024)
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"gatepost/auth"
+	"gatepost/db"
+	"gatepost/e2e/rig"
+	"gatepost/identity"
+	"gatepost/newsletter"
+	"gatepost/routes"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// serveCommand runs one of the servers below instead of the benchmarks.
+const serveCommand = "serve"
+
+// The servers that gatepost serve is compared with.
+const (
+	eachCommits = "a commit each"
+	bare        = "a bare Fiber handler"
+)
+
+// startServer starts a server as a process of its own.
+func startServer(folder, kind string) (server, error) {
+	addr, err := rig.FreeAddress()
+	if err != nil {
+		return server{}, err
+	}
+	log, err := os.Create(filepath.Join(folder, "server.txt"))
+	if err != nil {
+		return server{}, err
+	}
+	defer func() { _ = log.Close() }()
+	self, err := os.Executable()
+	if err != nil {
+		return server{}, err
+	}
+	p, err := rig.Start(log, []string{"BENCH_ADDR=" + addr, "BENCH_FOLDER=" + folder}, self, serveCommand, kind)
+	if err != nil {
+		return server{}, err
+	}
+	return server{name: kind, form: "http://" + addr + "/signup/contoso-weekly", process: p}, nil
+}
+
+// serve is what such a process does, until it is interrupted.
+func serve(kind string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	app, closeApp, err := newApp(ctx, kind)
+	if err != nil {
+		return err
+	}
+	defer closeApp()
+	ln, err := net.Listen("tcp", os.Getenv("BENCH_ADDR"))
+	if err != nil {
+		return err
+	}
+	context.AfterFunc(ctx, func() { _ = app.Shutdown() })
+	fmt.Println("Listening.")
+	return app.Listener(ln)
+}
+
+func newApp(ctx context.Context, kind string) (app *fiber.App, closeApp func(), err error) {
+	switch kind {
+	case bare:
+		app = fiber.New(fiber.Config{DisableStartupMessage: true})
+		app.Post("/signup/:slug", func(c *fiber.Ctx) error {
+			return c.Redirect("/signup/contoso-weekly/thanks", http.StatusSeeOther)
+		})
+		return app, func() {}, nil
+	case eachCommits:
+		return appThatCommitsEach(ctx)
+	}
+	return nil, nil, fmt.Errorf("there is no server %q", kind)
+}
+
+// appThatCommitsEach is the portal's own app, whose writer puts one sign-up into
+// each transaction.
+func appThatCommitsEach(ctx context.Context) (*fiber.App, func(), error) {
+	folder := filepath.Join(os.Getenv("BENCH_FOLDER"), "each")
+	store, err := db.Open(ctx, filepath.Join(folder, "gatepost.db"))
+	if err != nil {
+		return nil, nil, err
+	}
+	people := auth.NewPeople(store, nil)
+	if _, err := people.AddTenant(ctx, rig.Contoso.Slug, "Contoso"); err != nil {
+		return nil, nil, err
+	}
+	keys, err := identity.OpenKeyring(ctx, filepath.Join(folder, "keyset.json"), store)
+	if err != nil {
+		return nil, nil, err
+	}
+	log := slog.New(slog.DiscardHandler)
+	newsletters := newsletter.New(newsletter.Config{Store: store, Log: log, Group: 1})
+	go newsletters.Run(context.WithoutCancel(ctx))
+	app, err := routes.New(routes.Config{URL: "http://" + os.Getenv("BENCH_ADDR"), Store: store, People: people, Sessions: store,
+		Vault: identity.New(identity.Config{Store: store, Keys: keys, Log: log}), Newsletters: newsletters, Delivery: idle{}, Log: log})
+	return app, func() { _ = store.Close() }, err
+}
+
+// idle delivers nothing.
+type idle struct{}
+
+// Resume does nothing.
+func (idle) Resume(context.Context, string) error { return nil }
