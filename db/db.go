@@ -41,11 +41,12 @@ var migrations embed.FS
 // DB is an open database. Its methods are safe for concurrent use, by any
 // number of processes on the same file.
 type DB struct {
-	write    *sql.DB // one connection: SQLite has one writer at a time
-	read     *sql.DB
-	identity *sql.Stmt              // reads the row of each credential that is given out
-	jobs     *river.Client[*sql.Tx] // inserts only
-	now      func() time.Time
+	write      *sql.DB // one connection: SQLite has one writer at a time
+	read       *sql.DB
+	identity   *sql.Stmt              // reads the row of each credential that is given out
+	newsletter *sql.Stmt              // reads the row that each sign-up is for
+	jobs       *river.Client[*sql.Tx] // inserts only
+	now        func() time.Time
 }
 
 // Open opens the database in the file at path, makes it when it is missing, and
@@ -79,7 +80,7 @@ func makePrivate(path string) error {
 
 func (d *DB) open(ctx context.Context, path string) error {
 	var err error
-	if d.write, err = sql.Open("sqlite", dsn(path, "_txlock=immediate&_pragma=synchronous(full)")); err != nil {
+	if d.write, err = sql.Open("sqlite", dsn(path, "_txlock=immediate&_pragma=synchronous(full)&_pragma=wal_autocheckpoint(4000)")); err != nil {
 		return err
 	}
 	d.write.SetMaxOpenConns(1)
@@ -92,6 +93,9 @@ func (d *DB) open(ctx context.Context, path string) error {
 		return err
 	}
 	if d.identity, err = d.read.PrepareContext(ctx, selectIdentity); err != nil {
+		return err
+	}
+	if d.newsletter, err = d.read.PrepareContext(ctx, selectNewsletterBySlug); err != nil {
 		return err
 	}
 	d.jobs, err = river.NewClient(riversqlite.New(d.write), &river.Config{Logger: slog.New(slog.DiscardHandler)})
@@ -138,8 +142,10 @@ func (d *DB) Ping(ctx context.Context) error {
 // Close closes the database.
 func (d *DB) Close() error {
 	var errs []error
-	if d.identity != nil {
-		errs = append(errs, d.identity.Close())
+	for _, stmt := range []*sql.Stmt{d.identity, d.newsletter} {
+		if stmt != nil {
+			errs = append(errs, stmt.Close())
+		}
 	}
 	for _, pool := range []*sql.DB{d.read, d.write} {
 		if pool != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -22,6 +23,9 @@ type SignUp struct {
 	At           time.Time
 }
 
+// errEntry says that one sign-up can't be stored, for a reason of its own or not.
+var errEntry = errors.New("can't be stored")
+
 // SignedUp is what became of a SignUp: the subscriber's id, or why it could not
 // be stored.
 type SignedUp struct {
@@ -36,6 +40,17 @@ type SignedUp struct {
 // An address that is new on its newsletter becomes a waiting subscriber. One
 // that is there already gets the names that it lacked, and keeps all else.
 func (d *DB) AddSignUps(ctx context.Context, signUps []SignUp) ([]SignedUp, error) {
+	// To go back to before a sign-up, SQLite copies each page that it touches: that
+	// is for when it is needed.
+	answers, err := d.enterAll(ctx, signUps, (*book).enter)
+	if errors.Is(err, errEntry) {
+		answers, err = d.enterAll(ctx, signUps, (*book).enterAlone)
+	}
+	return answers, wrap("store sign-ups", err)
+}
+
+// enterAll stores sign-ups in one transaction, each by the given method.
+func (d *DB) enterAll(ctx context.Context, signUps []SignUp, enter func(*book, context.Context, SignUp) (SignedUp, error)) ([]SignedUp, error) {
 	answers := make([]SignedUp, len(signUps))
 	err := d.tx(ctx, func(tx *sql.Tx) error {
 		b, err := newBook(ctx, tx)
@@ -44,14 +59,14 @@ func (d *DB) AddSignUps(ctx context.Context, signUps []SignUp) ([]SignedUp, erro
 		}
 		defer b.close()
 		for i, s := range signUps {
-			if answers[i], err = b.enter(ctx, s); err != nil {
+			if answers[i], err = enter(b, ctx, s); err != nil {
 				return err
 			}
 		}
 		return b.count(ctx)
 	})
 	if err != nil {
-		return nil, wrap("store sign-ups", err)
+		return nil, err
 	}
 	return answers, nil
 }
@@ -104,23 +119,31 @@ func (b *book) close() {
 	_ = b.consents.Close()
 }
 
-// enter stores one sign-up. Its own failure stands in the answer; an error means
-// that the transaction is of no more use.
+// enterAlone stores one sign-up, whose own failure stands in the answer. An error
+// means that the transaction is of no more use.
+func (b *book) enterAlone(ctx context.Context, s SignUp) (SignedUp, error) {
+	if _, err := b.tx.ExecContext(ctx, `SAVEPOINT sign_up`); err != nil {
+		return SignedUp{}, err
+	}
+	answer, err := b.enter(ctx, s)
+	if err != nil {
+		clear(b.wordings) // what was stored since is gone
+		_, undo := b.tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT sign_up; RELEASE SAVEPOINT sign_up`)
+		return SignedUp{Err: wrap("sign-up", err)}, undo
+	}
+	_, err = b.tx.ExecContext(ctx, `RELEASE SAVEPOINT sign_up`)
+	return answer, err
+}
+
+// enter stores one sign-up. An error means that the transaction is of no more use.
 func (b *book) enter(ctx context.Context, s SignUp) (SignedUp, error) {
 	wording, err := b.wording(ctx, s.Consent)
 	if err != nil {
 		return SignedUp{}, err
 	}
-	if _, err := b.tx.ExecContext(ctx, `SAVEPOINT sign_up`); err != nil {
-		return SignedUp{}, err
-	}
 	id, known, err := b.store(ctx, s, wording)
 	if err != nil {
-		_, undo := b.tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT sign_up; RELEASE SAVEPOINT sign_up`)
-		return SignedUp{Err: wrap("store a sign-up", err)}, undo
-	}
-	if _, err := b.tx.ExecContext(ctx, `RELEASE SAVEPOINT sign_up`); err != nil {
-		return SignedUp{}, err
+		return SignedUp{}, fmt.Errorf("%w: %w", errEntry, err)
 	}
 	kind := "repeated"
 	if !known {
