@@ -142,11 +142,7 @@ func (d *DB) Ping(ctx context.Context) error {
 // Close closes the database.
 func (d *DB) Close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{d.identity, d.newsletter} {
-		if stmt != nil {
-			errs = append(errs, stmt.Close())
-		}
-	}
+	// The prepared statements end with their pool, whose error says then what is the matter.
 	for _, pool := range []*sql.DB{d.read, d.write} {
 		if pool != nil {
 			errs = append(errs, pool.Close())
