@@ -39,6 +39,7 @@ type family struct {
 type oauthServer struct {
 	*httptest.Server
 	t        *testing.T
+	handler  http.Handler
 	mu       sync.Mutex
 	codes    map[string]url.Values // the authorization request of each code not used yet
 	families map[string]*family    // by each refresh token there ever was
@@ -56,14 +57,21 @@ type oauthServer struct {
 }
 
 func newOAuthServer(t *testing.T) *oauthServer {
+	s := newOAuthHandler(t)
+	s.Server = httptest.NewServer(s.handler)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// newOAuthHandler is an OAuth server that listens nowhere.
+func newOAuthHandler(t *testing.T) *oauthServer {
 	s := &oauthServer{t: t, codes: map[string]url.Values{}, families: map[string]*family{}, access: map[string]*family{},
 		faults: map[string][]fault{}, calls: map[string]int{}, secrets: []string{clientSecret}, org: orgOne, scope: "id refresh_token api"}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /services/oauth2/token", s.faulty("token", s.token))
 	mux.HandleFunc("POST /services/oauth2/introspect", s.faulty("introspect", s.introspect))
 	mux.HandleFunc("POST /services/oauth2/revoke", s.faulty("revoke", s.revoke))
-	s.Server = httptest.NewServer(mux)
-	t.Cleanup(s.Close)
+	s.handler = mux
 	return s
 }
 

@@ -44,7 +44,13 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	t.Parallel()
-	w := &world{t: t, srv: newOAuthServer(t), folder: t.TempDir(), log: &buffer{}}
+	return newWorldWith(t, newOAuthServer(t))
+}
+
+// newWorldWith is a world around the given service.
+func newWorldWith(t *testing.T, srv *oauthServer) *world {
+	t.Helper()
+	w := &world{t: t, srv: srv, folder: t.TempDir(), log: &buffer{}}
 	if err := os.WriteFile(filepath.Join(w.folder, "gatepost.db"), emptyDB(), 0o600); err != nil {
 		t.Fatal(err)
 	}
