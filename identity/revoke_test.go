@@ -105,3 +105,19 @@ func TestRevocationNamesTheClientWhenAsked(t *testing.T) {
 	}
 	w.wantLive(0)
 }
+
+// A page is no revocation, whatever its status: proxies put one up for maintenance.
+func TestRevocationAnsweredWithAPage(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	w.connect(v)
+	w.srv.fail("revoke", 1, html200)
+	if revoked, err := v.Disconnect(t.Context(), Salesforce, w.tenant); revoked || err != nil {
+		t.Errorf("revoked: %v, %v", revoked, err)
+	}
+	if w.pending() != 1 {
+		t.Error("the revocation is forgotten")
+	}
+	w.runRevocations(v)
+	w.wantLive(0)
+}

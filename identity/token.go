@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -186,10 +187,16 @@ func (c *client) revoke(ctx context.Context, s Service, loginURL, token string) 
 // tryRevoke asks once, as the client of s when that has one.
 func (c *client) tryRevoke(ctx context.Context, s Service, address, token string) (status int, code string, err error) {
 	status, body, err := c.post(ctx, s, address, url.Values{"token": {token}})
-	if oe := parseError(body); oe != nil && err == nil {
+	if err != nil {
+		return status, "", err
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
+		return status, "", fmt.Errorf("revocation: status %d with a page", status) // maintenance, say, whatever its status
+	}
+	if oe := parseError(body); oe != nil {
 		code = oe.Code
 	}
-	return status, code, err
+	return status, code, nil
 }
 
 // post sends a form, with the client's credentials when s has any.
