@@ -139,7 +139,12 @@ func (w *world) service() Service {
 // process returns the vault of one more process.
 func (w *world) process(mend ...func(*Config)) *Vault {
 	w.t.Helper()
-	store := w.openDB()
+	return w.processOn(w.openDB(), mend...)
+}
+
+// processOn is process with an open database.
+func (w *world) processOn(store *db.DB, mend ...func(*Config)) *Vault {
+	w.t.Helper()
 	keys, err := OpenKeyring(w.t.Context(), filepath.Join(w.folder, "keyset.json"), store)
 	if err != nil {
 		w.t.Fatal(err)
