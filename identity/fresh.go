@@ -277,6 +277,7 @@ func (r *renewal) revokeLate(ctx context.Context, g db.Grant, t tokens) error {
 		})
 	})
 	if err != nil {
+		r.revokeUnstored(ctx, r.service, g, t.refresh, err)
 		return err
 	}
 	r.tryRevoke(ctx, id)

@@ -251,10 +251,7 @@ func (v *Vault) throwAway(ctx context.Context, s Service, g db.Grant, a answer) 
 		v.tryRevoke(ctx, id)
 		return
 	}
-	v.Log.ErrorContext(ctx, "a grant that is not kept can't be stored for its revocation", "service", s.ID, "tenant", g.TenantID, "error", err)
-	if err := v.client.revoke(ctx, s, g.LoginURL, token); err != nil {
-		v.Log.ErrorContext(ctx, "a grant that is not kept could not be revoked", "service", s.ID, "tenant", g.TenantID, "error", err)
-	}
+	v.revokeUnstored(ctx, s, g, token, err)
 }
 
 // Held returns the authorization of another org that waits to be confirmed, or

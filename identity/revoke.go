@@ -67,17 +67,41 @@ func (v *Vault) revoke(ctx context.Context, r db.Revocation) error {
 	if err != nil {
 		return err
 	}
-	inUse, err := v.inUse(ctx, r, token)
+	inUse, err := v.inUse(ctx, r.Service, r.TenantID, token)
 	if err != nil || inUse {
 		return err
 	}
 	return v.client.revoke(ctx, s, r.LoginURL, token)
 }
 
-// inUse reports whether the tenant's connection goes on with the very token, as
-// with a service that answers a new authorization with the old token.
-func (v *Vault) inUse(ctx context.Context, r db.Revocation, token string) (bool, error) {
-	i, err := v.Identity(ctx, r.Service, r.TenantID)
+// revokeUnstored revokes a token that can't be stored for its revocation, unless
+// it is known to be in use: a write that failed may have been made all the same.
+func (v *Vault) revokeUnstored(ctx context.Context, s Service, g db.Grant, token string, cause error) {
+	v.Log.ErrorContext(ctx, "a grant that is not kept can't be stored for its revocation", "service", s.ID, "tenant", g.TenantID, "error", cause)
+	if inUse, err := v.inUse(ctx, s.ID, g.TenantID, token); inUse && err == nil {
+		return
+	}
+	if err := v.client.revoke(ctx, s, g.LoginURL, token); err != nil {
+		v.Log.ErrorContext(ctx, "a grant that is not kept could not be revoked", "service", s.ID, "tenant", g.TenantID, "error", err)
+	}
+}
+
+// inUse reports whether the tenant's connection, or what waits to be confirmed in
+// its place, goes on with the very token: a service may answer a new
+// authorization with the old token, and a write that failed may have been made.
+func (v *Vault) inUse(ctx context.Context, service, tenantID, token string) (bool, error) {
+	// In this order, since confirming makes a connection of what is held.
+	h, err := v.Store.Held(ctx, service, tenantID)
+	if err == nil {
+		var held string
+		if held, err = v.openRefresh(ctx, h.Grant); err == nil && same(held, token) {
+			return true, nil
+		}
+	}
+	if err != nil && !errors.Is(err, db.ErrNotFound) {
+		return false, err
+	}
+	i, err := v.Identity(ctx, service, tenantID)
 	if errors.Is(err, ErrNotConnected) {
 		return false, nil
 	}
@@ -88,5 +112,7 @@ func (v *Vault) inUse(ctx context.Context, r db.Revocation, token string) (bool,
 	if errors.Is(err, ErrSealed) {
 		return false, nil // nobody can go on with it
 	}
-	return err == nil && subtle.ConstantTimeCompare([]byte(current), []byte(token)) == 1, err
+	return err == nil && same(current, token), err
 }
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
