@@ -68,6 +68,8 @@ type process struct {
 	after  bool   // it dies after having written
 	sick   string // the method whose next call fails
 	late   bool   // after having written
+	lasts  bool   // it goes on failing
+	asked  map[string]bool
 }
 
 func newSchedule(t *testing.T, seed uint64) *schedule {
@@ -97,8 +99,13 @@ func (p *process) fails(method string, after bool) error {
 	if p.dead.Load() {
 		return errKilled
 	}
+	if p.asked != nil {
+		p.asked[method] = true
+	}
 	if p.sick == method && p.late == after {
-		p.sick = ""
+		if !p.lasts {
+			p.sick = ""
+		}
 		p.s.note("process %d: %s fails (after commit: %v)", p.name, method, after)
 		return errDisk
 	}
