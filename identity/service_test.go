@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -47,7 +48,23 @@ func attacks() []string {
 			}
 		}
 	}
-	return all
+	for _, h := range ownHosts {
+		for _, scheme := range []string{"http", "HTTPS+x", "ftp", "wss", "blob:https"} {
+			for _, port := range []string{"", ":80", ":443", ":8443"} {
+				for _, path := range []string{"/services/oauth2/token", "/?next=https://evil.example", "/%2e%2e/#https://evil.example"} {
+					all = append(all, scheme+"://"+h+port+path)
+				}
+			}
+		}
+		for _, dot := range []string{"\u3002", "\uff0e", "\uff61", "%2e", "%252e", "..", "\u2024"} {
+			all = append(all, "https://"+strings.ReplaceAll(h, ".", dot)+"/x", "https://"+strings.Replace(h, ".", dot, 1))
+		}
+		for _, user := range []string{"u", "u:p", "%40", "https%3a%2f%2f" + h, h} {
+			all = append(all, "https://"+user+"@"+h+"/x", "https://"+user+"@evil.example/"+h, "https://"+strings.ToUpper(h)+":"+user+"@evil.example")
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func TestHostileAddressesLeadNowhere(t *testing.T) {
@@ -57,7 +74,7 @@ func TestHostileAddressesLeadNowhere(t *testing.T) {
 		"a server": SalesforceService(clientID, clientSecret, redirectURI, "https://sso.example"),
 	}
 	all := attacks()
-	if len(all) < 700 {
+	if len(all) < 1000 {
 		t.Fatalf("only %d attacks", len(all))
 	}
 	for name, s := range services {
