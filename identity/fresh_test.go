@@ -107,7 +107,7 @@ func TestCutBeforeTheRotation(t *testing.T) {
 	for name, f := range map[string]fault{"cut": cutBefore, "hanging": hang, "HTML": html200, "JSON with 503": json503, "nonsense": speakNonsense} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			v := w.process(patience(300*time.Millisecond, 5*time.Second))
+			v := w.process(patience(time.Second, 5*time.Second))
 			i := w.connect(v)
 			w.srv.fail("token", 1, f)
 			_, err := w.get(v, i.Generation)
@@ -128,7 +128,7 @@ func TestCutBeforeTheRotation(t *testing.T) {
 
 func TestCutAfterTheRotation(t *testing.T) {
 	w := newWorld(t)
-	a, b := w.process(patience(300*time.Millisecond, 5*time.Second)), w.process(patience(300*time.Millisecond, 5*time.Second))
+	a, b := w.process(patience(time.Second, 5*time.Second)), w.process(patience(time.Second, 5*time.Second))
 	i := w.connect(a)
 	w.srv.fail("token", 1, cutAfter)
 	_, err := w.get(a, i.Generation)
@@ -148,7 +148,7 @@ func TestUnknownUntilTheServiceAnswers(t *testing.T) {
 	for name, rotated := range map[string]bool{"rotated": true, "not rotated": false} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			v := w.process(patience(300*time.Millisecond, 5*time.Second))
+			v := w.process(patience(time.Second, 5*time.Second))
 			i := w.connect(v)
 			w.srv.fail("token", 1, map[bool]fault{true: cutAfter, false: cutBefore}[rotated])
 			w.srv.fail("introspect", 3, html503)
@@ -175,7 +175,7 @@ func TestRefresherKilled(t *testing.T) {
 	for name, rotated := range map[string]bool{"after the rotation": true, "before it": false} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			v := w.process(patience(200*time.Millisecond, 5*time.Second))
+			v := w.process(patience(time.Second, 5*time.Second))
 			i := w.connect(v)
 			if _, err := w.store.StartRenewal(t.Context(), i.ID, i.Generation, "killed", 100*time.Millisecond, true); err != nil {
 				t.Fatal(err)
@@ -470,7 +470,7 @@ func TestInstanceMoves(t *testing.T) {
 func TestServiceThatNeitherRotatesNorIntrospects(t *testing.T) {
 	w := newWorld(t)
 	w.srv.norotate = true
-	v := w.process(patience(200*time.Millisecond, 5*time.Second), func(c *Config) { c.Services[0].IntrospectPath = "" })
+	v := w.process(patience(time.Second, 5*time.Second), func(c *Config) { c.Services[0].IntrospectPath = "" })
 	w.srv.norotate = false
 	i := w.connect(v)
 	w.srv.norotate = true
