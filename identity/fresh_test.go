@@ -260,11 +260,13 @@ func TestServiceDown(t *testing.T) {
 	w := newWorld(t)
 	v := w.process()
 	i := w.connect(v)
+	v.Wait() // it may still learn when its token runs out
 	dead := outbound.Client(w.srv.URL)
 	dead.Transport = refusedTransport{}
 	v.client.http = dead
 	_, err := w.get(v, i.Generation)
 	wantUnavailable(t, err, CodeUnreachable)
+	v.Wait()
 	if n := w.identity(v); !n.CallStartedAt.IsZero() || !n.LeaseUntil.IsZero() {
 		t.Errorf("a call that was never sent is taken for one: %+v", n)
 	}

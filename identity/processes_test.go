@@ -219,7 +219,7 @@ func TestProcesses(t *testing.T) {
 	for name, after := range map[string]bool{"before the rotation": false, "after it": true} {
 		t.Run("with the renewing process killed "+name, func(t *testing.T) {
 			w, o := begin(t, 500*time.Millisecond)
-			o.Timeout = time.Second
+			o.Timeout = 3 * time.Second
 			entered := make(chan struct{})
 			w.srv.fail("token", 1, stuck(entered, after))
 			first := w.worker(o)
