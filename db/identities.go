@@ -141,7 +141,12 @@ func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed
 				return err
 			}
 		}
-		if _, err := d.endHeld(ctx, tx, g.Service, g.TenantID, confirmed); err != nil {
+		if confirmed != "" {
+			err = unhold(ctx, tx, g.Service, g.TenantID, confirmed)
+		} else {
+			_, err = d.endHeld(ctx, tx, g.Service, g.TenantID)
+		}
+		if err != nil {
 			return err
 		}
 		now := millis(d.now())
@@ -178,7 +183,7 @@ func (d *DB) DeleteIdentity(ctx context.Context, service, tenantID string) (revo
 			return err
 		}
 		revocations = append(revocations, id)
-		if id, err = d.endHeld(ctx, tx, service, tenantID, ""); err != nil {
+		if id, err = d.endHeld(ctx, tx, service, tenantID); err != nil {
 			return err
 		}
 		if id != "" {
@@ -306,7 +311,7 @@ func (d *DB) HoldIdentity(ctx context.Context, h Held) error {
 		if err := mustSeal(ctx, tx, h.KeyID); err != nil {
 			return err
 		}
-		if _, err := d.endHeld(ctx, tx, h.Service, h.TenantID, ""); err != nil {
+		if _, err := d.endHeld(ctx, tx, h.Service, h.TenantID); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx,
@@ -319,33 +324,42 @@ func (d *DB) HoldIdentity(ctx context.Context, h Held) error {
 }
 
 // DropHeld gives up what is held: its refresh token becomes a revocation, whose
-// id is returned. When nothing is held there is none, and no error.
-func (d *DB) DropHeld(ctx context.Context, service, tenantID string) (revocation string, err error) {
+// id is returned. ErrLost: that one is held no longer.
+func (d *DB) DropHeld(ctx context.Context, service, tenantID, heldID string) (revocation string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
-		revocation, err = d.endHeld(ctx, tx, service, tenantID, "")
+		h, err := d.held(ctx, tx, service, tenantID)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if err != nil || h.ID != heldID {
+			return ErrLost
+		}
+		revocation, err = d.endHeld(ctx, tx, service, tenantID)
 		return err
 	})
 	return revocation, wrap("drop held identity", err)
 }
 
-// endHeld removes what is held for the tenant. Its refresh token becomes a
-// revocation, whose id is returned, unless the row is the confirmed one.
-func (d *DB) endHeld(ctx context.Context, tx *sql.Tx, service, tenantID, confirmed string) (revocation string, err error) {
+// endHeld removes what is held for the tenant, if anything is. Its refresh token
+// becomes a revocation, whose id is returned.
+func (d *DB) endHeld(ctx context.Context, tx *sql.Tx, service, tenantID string) (revocation string, err error) {
 	h, err := d.held(ctx, tx, service, tenantID)
-	switch {
-	case errors.Is(err, sql.ErrNoRows) && confirmed == "":
+	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
-	case errors.Is(err, sql.ErrNoRows), err == nil && confirmed != "" && h.ID != confirmed:
-		return "", ErrLost
-	case err != nil:
-		return "", err
-	case confirmed == "":
-		if revocation, err = d.revokeLater(ctx, tx, h.Grant); err != nil {
-			return "", err
-		}
 	}
-	_, err = tx.ExecContext(ctx, `DELETE FROM held_identities WHERE id = $1`, h.ID)
-	return revocation, err
+	if err != nil {
+		return "", err
+	}
+	if revocation, err = d.revokeLater(ctx, tx, h.Grant); err != nil {
+		return "", err
+	}
+	return revocation, unhold(ctx, tx, service, tenantID, h.ID)
+}
+
+// unhold forgets what is held, or returns ErrLost when that one isn't.
+func unhold(ctx context.Context, tx *sql.Tx, service, tenantID, heldID string) error {
+	res, err := tx.ExecContext(ctx, `DELETE FROM held_identities WHERE id = $1 AND service = $2 AND tenant_id = $3`, heldID, service, tenantID)
+	return changed(res, err, ErrLost)
 }
 
 // ExpireHeld turns every held authorization whose time has run out into a
@@ -360,7 +374,7 @@ func (d *DB) ExpireHeld(ctx context.Context) error {
 			return err
 		}
 		for _, g := range expired {
-			if _, err := d.endHeld(ctx, tx, g.Service, g.TenantID, ""); err != nil {
+			if _, err := d.endHeld(ctx, tx, g.Service, g.TenantID); err != nil {
 				return err
 			}
 		}

@@ -290,10 +290,12 @@ func TestHold(t *testing.T) {
 	if n := count(t, d, `SELECT COUNT(*) FROM revocations`); n != 2 {
 		t.Errorf("%d revocations", n)
 	}
-	if id, err := d.DropHeld(t.Context(), "sfdc", tenant.ID); id != "" || err != nil {
-		t.Errorf("nothing to drop: %q, %v", id, err)
+	for _, other := range []string{tenant.ID, bobs.ID} {
+		if id, err := d.DropHeld(t.Context(), "sfdc", other, "another"); id != "" || !errors.Is(err, ErrLost) {
+			t.Errorf("nothing to drop: %q, %v", id, err)
+		}
 	}
-	id, err := d.DropHeld(t.Context(), "sfdc", bobs.ID)
+	id, err := d.DropHeld(t.Context(), "sfdc", bobs.ID, theirs.ID)
 	if r, err2 := d.Revocation(t.Context(), id); err != nil || err2 != nil || r.TenantID != bobs.ID {
 		t.Errorf("dropped: %v, %v", err, err2)
 	}
@@ -506,7 +508,7 @@ func TestIdentityStoreGone(t *testing.T) {
 		"BreakIdentity":    func() error { return d.BreakIdentity(ctx, "x", 1, "c") },
 		"Held":             func() error { _, err := d.Held(ctx, "sfdc", "x"); return err },
 		"HoldIdentity":     func() error { return d.HoldIdentity(ctx, Held{}) },
-		"DropHeld":         func() error { _, err := d.DropHeld(ctx, "sfdc", "x"); return err },
+		"DropHeld":         func() error { _, err := d.DropHeld(ctx, "sfdc", "x", "y"); return err },
 		"ExpireHeld":       func() error { return d.ExpireHeld(ctx) },
 		"AddHandshake":     func() error { return d.AddHandshake(ctx, Handshake{}) },
 		"TakeHandshake":    func() error { _, err := d.TakeHandshake(ctx, "sfdc", "x", "y"); return err },

@@ -98,27 +98,34 @@ type Callback struct {
 	ErrorDescription string
 }
 
+// Finished is what the handshake of an authorization that ended was begun with.
+// The session that ends it may be in another tenant by now.
+type Finished struct {
+	TenantID string
+	URL      string // where the user goes
+}
+
 // Finish ends an authorization: it takes the handshake out, so that it works
-// once, trades the code, checks what came, seals and stores it. The finished URL
-// comes back whenever the handshake was found, with an error too. Errors:
+// once, trades the code, checks what came, seals and stores it. Whose handshake it
+// was comes back whenever it was found, with an error too. Errors:
 // ErrHandshake, ErrHeld, ErrChanged, *OAuthError (the service's refusal, or one
 // of the Code… codes), *UnreachableError, or a failure of the store.
-func (v *Vault) Finish(ctx context.Context, cb Callback) (finishedURL string, err error) {
+func (v *Vault) Finish(ctx context.Context, cb Callback) (Finished, error) {
 	s, err := v.Service(cb.Service)
 	if err != nil {
-		return "", err
+		return Finished{}, err
 	}
 	if cb.State == "" || cb.SessionID == "" {
-		return "", ErrHandshake
+		return Finished{}, ErrHandshake
 	}
 	h, err := v.Store.TakeHandshake(ctx, s.ID, hash(cb.State), cb.SessionID)
 	if errors.Is(err, db.ErrNotFound) {
-		return "", ErrHandshake
+		return Finished{}, ErrHandshake
 	}
 	if err != nil {
-		return "", err
+		return Finished{}, err
 	}
-	return h.FinishedURL, v.finish(ctx, s, h, cb)
+	return Finished{TenantID: h.TenantID, URL: h.FinishedURL}, v.finish(ctx, s, h, cb)
 }
 
 func (v *Vault) finish(ctx context.Context, s Service, h db.Handshake, cb Callback) error {
@@ -294,13 +301,18 @@ func (v *Vault) Confirm(ctx context.Context, service, tenantID, heldID string) e
 	return v.save(context.WithoutCancel(ctx), g, tokens{access, refresh}, true, heldID)
 }
 
-// Decline gives up what is held; it is revoked. The connection stays.
-func (v *Vault) Decline(ctx context.Context, service, tenantID string) error {
-	id, err := v.Store.DropHeld(ctx, service, tenantID)
-	if err == nil && id != "" {
-		v.tryRevoke(ctx, id)
+// Decline gives up what is held; it is revoked. The connection stays. heldID must
+// be the one that was shown. ErrChanged: it is no longer held.
+func (v *Vault) Decline(ctx context.Context, service, tenantID, heldID string) error {
+	id, err := v.Store.DropHeld(ctx, service, tenantID, heldID)
+	if errors.Is(err, db.ErrLost) {
+		return ErrChanged
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	v.tryRevoke(ctx, id)
+	return nil
 }
 
 // hash is the SHA-256 of a token, in hex.

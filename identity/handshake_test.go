@@ -82,7 +82,7 @@ func TestCallbacksThatBelongToNothing(t *testing.T) {
 			good := w.begin(v)
 			bad := good
 			spoil(w, &bad)
-			if finished, err := v.Finish(t.Context(), bad); !errors.Is(err, ErrHandshake) || finished != "" {
+			if finished, err := v.Finish(t.Context(), bad); !errors.Is(err, ErrHandshake) || finished != (Finished{}) {
 				t.Errorf("got %q, %v", finished, err)
 			}
 			if w.srv.count("token") != 0 {
@@ -183,8 +183,8 @@ func TestServiceRefuses(t *testing.T) {
 				w.srv.fail("token", 1, test.fault)
 			}
 			finished, err := v.Finish(t.Context(), cb)
-			if finished != "/done" {
-				t.Errorf("finished URL %q", finished)
+			if finished != (Finished{w.tenant, "/done"}) {
+				t.Errorf("finished %+v", finished)
 			}
 			var ue *UnreachableError
 			if test.want != unreachable {
@@ -442,7 +442,13 @@ func TestAnotherOrgConfirmedTwiceAtOnce(t *testing.T) {
 
 func TestAnotherOrgNotKept(t *testing.T) {
 	tests := map[string]func(w *world, v *Vault, h db.Held) error{
-		"declined": func(w *world, v *Vault, _ db.Held) error { return v.Decline(w.t.Context(), Salesforce, w.tenant) },
+		"declined": func(w *world, v *Vault, h db.Held) error {
+			if err := v.Decline(w.t.Context(), Salesforce, w.tenant, "another"); !errors.Is(err, ErrChanged) {
+				w.t.Errorf("one that isn't held: %v", err)
+			}
+			w.wantLive(2)
+			return v.Decline(w.t.Context(), Salesforce, w.tenant, h.ID)
+		},
 		"expired": func(w *world, _ *Vault, h db.Held) error {
 			_, err := w.store.Writer().Exec(`UPDATE held_identities SET expires_at = $1 WHERE id = $2`, time.Now().UnixMilli(), h.ID)
 			return errors.Join(err, w.store.ExpireHeld(w.t.Context()))

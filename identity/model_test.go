@@ -298,12 +298,13 @@ func late(d time.Duration, after bool) fault {
 
 // die kills a process at one of its next writes, or at once, and another begins.
 func (s *schedule) die(p *process) {
+	writes, after := s.rng.IntN(4), s.rng.IntN(2) == 0
 	p.mu.Lock()
-	if p.writes, p.after = s.rng.IntN(4), s.rng.IntN(2) == 0; p.writes == 0 {
+	if p.writes, p.after = writes, after; writes == 0 {
 		p.dead.Store(true)
 	}
 	p.mu.Unlock()
-	s.note("process %d is to die in %d writes (after commit: %v)", p.name, p.writes, p.after)
+	s.note("process %d is to die in %d writes (after commit: %v)", p.name, writes, after)
 	s.renewals++
 	for i, q := range s.processes {
 		if q == p && p.dead.Load() {
@@ -348,7 +349,7 @@ func (s *schedule) otherOrg(p *process) {
 			err = p.Confirm(ctx, Salesforce, s.tenant, h.ID)
 		}
 		if missing == nil && choice == 1 {
-			err = p.Decline(ctx, Salesforce, s.tenant)
+			err = p.Decline(ctx, Salesforce, s.tenant, h.ID)
 		}
 		s.note("process %d connected another org: %v", p.name, err)
 	})

@@ -91,8 +91,8 @@ func (s *tamperedStore) HoldIdentity(ctx context.Context, h db.Held) error {
 	return s.tamper("HoldIdentity", func() error { return s.Store.HoldIdentity(ctx, h) })
 }
 
-func (s *tamperedStore) DropHeld(ctx context.Context, service, tenantID string) (string, error) {
-	return tamper(s, "DropHeld", func() (string, error) { return s.Store.DropHeld(ctx, service, tenantID) })
+func (s *tamperedStore) DropHeld(ctx context.Context, service, tenantID, heldID string) (string, error) {
+	return tamper(s, "DropHeld", func() (string, error) { return s.Store.DropHeld(ctx, service, tenantID, heldID) })
 }
 
 func (s *tamperedStore) AddHandshake(ctx context.Context, h db.Handshake) error {

@@ -37,7 +37,7 @@ type Store interface {
 
 	Held(ctx context.Context, service, tenantID string) (db.Held, error)
 	HoldIdentity(ctx context.Context, h db.Held) error
-	DropHeld(ctx context.Context, service, tenantID string) (revocation string, err error)
+	DropHeld(ctx context.Context, service, tenantID, heldID string) (revocation string, err error)
 
 	AddHandshake(ctx context.Context, h db.Handshake) error
 	TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (db.Handshake, error)

@@ -187,8 +187,8 @@ func (w *world) begin(v *Vault) Callback {
 func (w *world) tryConnect(v *Vault) error {
 	w.t.Helper()
 	finished, err := v.Finish(w.t.Context(), w.begin(v))
-	if finished != "/done" {
-		w.t.Errorf("finished URL %q", finished)
+	if finished != (Finished{w.tenant, "/done"}) {
+		w.t.Errorf("finished %+v", finished)
 	}
 	return err
 }

@@ -53,13 +53,11 @@ var flows = map[string]flow{
 	}},
 	"hold again": {held, func(ctx context.Context, s *schedule, p *process) error { return s.finishConnect(ctx, p) }},
 	"confirm": {held, func(ctx context.Context, s *schedule, p *process) error {
-		h, err := p.Held(ctx, Salesforce, s.tenant)
-		if err != nil {
-			return err
-		}
-		return p.Confirm(ctx, Salesforce, s.tenant, h.ID)
+		return p.Confirm(ctx, Salesforce, s.tenant, s.heldID())
 	}},
-	"decline": {held, func(ctx context.Context, s *schedule, p *process) error { return p.Decline(ctx, Salesforce, s.tenant) }},
+	"decline": {held, func(ctx context.Context, s *schedule, p *process) error {
+		return p.Decline(ctx, Salesforce, s.tenant, s.heldID())
+	}},
 	"disconnect": {held, func(ctx context.Context, s *schedule, p *process) error {
 		_, err := p.Disconnect(ctx, Salesforce, s.tenant)
 		return err
@@ -115,6 +113,15 @@ func TestEveryWriteFails(t *testing.T) {
 	}
 }
 
+// heldID is the id of what waits to be confirmed.
+func (s *schedule) heldID() string {
+	h, err := s.store.Held(s.t.Context(), Salesforce, s.tenant)
+	if err != nil {
+		s.t.Error(err)
+	}
+	return h.ID
+}
+
 // run goes through the flow with a method failing, and returns which methods of
 // the store were called.
 func (f flow) run(t *testing.T, sick string, after, lasts bool) []string {
@@ -132,7 +139,9 @@ func (f flow) run(t *testing.T, sick string, after, lasts bool) []string {
 	}
 	s.doing.Wait()
 	p.Wait()
+	p.mu.Lock() // a lease may still be kept
 	asked := slices.Collect(maps.Keys(p.asked))
+	p.mu.Unlock()
 	// A token that came and could not be stored for a minute is lost, as with the
 	// process: nobody can revoke what nobody has.
 	if lasts && sick == "FinishRenewal" {

@@ -170,17 +170,18 @@ func (s *server) callback(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	finished, err := s.Vault.Finish(c.UserContext(), identity.Callback{
+	done, err := s.Vault.Finish(c.UserContext(), identity.Callback{
 		Service: service.ID, SessionID: who(c).Session.ID(), State: c.Query("state"), Code: c.Query("code"),
 		Error: c.Query("error"), ErrorDescription: c.Query("error_description"),
 	})
+	finished := done.URL
 	if finished == "" {
 		finished = "/integrations/" + service.ID + "/connected"
 	}
 	code, description, known := callbackError(err)
 	switch {
 	case err == nil:
-		return s.resume(c, finished)
+		return s.resume(c, done.TenantID, finished)
 	case errors.Is(err, identity.ErrHeld):
 		return redirect(c, finished)
 	case !known:
@@ -242,31 +243,28 @@ func (s *server) decideHeld(c *fiber.Ctx) error {
 		return err
 	default:
 		s.flash(c, views.FlashSuccess, "The new organisation is connected. From now on sign-ups go there.")
-		return s.resume(c, "/integrations")
+		return s.resume(c, tenant, "/integrations")
 	}
 	return redirect(c, "/integrations")
 }
 
 // keep gives up the held authorization that was shown.
 func (s *server) keep(c *fiber.Ctx, service, shown string) error {
-	held, err := s.Vault.Held(c.UserContext(), service, who(c).Tenant.ID)
+	err := s.Vault.Decline(c.UserContext(), service, who(c).Tenant.ID, shown)
 	switch {
-	case errors.Is(err, identity.ErrNotConnected), err == nil && held.ID != shown:
+	case errors.Is(err, identity.ErrChanged):
 		s.flash(c, views.FlashWarning, decidedMeanwhile)
-		return redirect(c, "/integrations")
 	case err != nil:
 		return err
+	default:
+		s.flash(c, views.FlashInfo, "The connection stays as it was. The other authorization is being taken back.")
 	}
-	if err := s.Vault.Decline(c.UserContext(), service, held.TenantID); err != nil {
-		return err
-	}
-	s.flash(c, views.FlashInfo, "The connection stays as it was. The other authorization is being taken back.")
 	return redirect(c, "/integrations")
 }
 
-// resume lets what waited for the connection go on, and redirects.
-func (s *server) resume(c *fiber.Ctx, path string) error {
-	if err := s.Delivery.Resume(c.UserContext(), who(c).Tenant.ID); err != nil {
+// resume lets what waited for the tenant's connection go on, and redirects.
+func (s *server) resume(c *fiber.Ctx, tenant, path string) error {
+	if err := s.Delivery.Resume(c.UserContext(), tenant); err != nil {
 		return err
 	}
 	return redirect(c, path)
