@@ -114,7 +114,7 @@ func TestServeTellsAllProblemsAtOnce(t *testing.T) {
 	if code != 1 || out != "" {
 		t.Errorf("exit %d, %q", code, out)
 	}
-	for _, name := range []string{"GATEPOST_URL", "GATEPOST_ADDR", "GATEPOST_SFDC_CLIENT_ID", "GATEPOST_SFDC_LOGIN_URL", "GATEPOST_SIGNUP_LIMITS", "GATEPOST_TRUSTED_PROXIES", "GATEPOST_LOG"} {
+	for _, name := range []string{"GATEPOST_URL", "GATEPOST_ADDR", "GATEPOST_SFDC_LOGIN_URL", "GATEPOST_SIGNUP_LIMITS", "GATEPOST_TRUSTED_PROXIES", "GATEPOST_LOG"} {
 		if strings.Count(errOut, "\n  "+name+": ") != 1 {
 			t.Errorf("%s is not told once in %s", name, errOut)
 		}

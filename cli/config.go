@@ -103,8 +103,6 @@ func (c *config) check() []string {
 		}
 	}
 	note("GATEPOST_URL", checkURL(c.URL, "the address under which people reach this server, as https://gatepost.example"))
-	note("GATEPOST_SFDC_CLIENT_ID", missing(c.ClientID, "the consumer key of your app in Salesforce"))
-	note("GATEPOST_SFDC_CLIENT_SECRET", missing(c.ClientSecret, "the consumer secret of your app in Salesforce"))
 	if c.LoginURL != "" {
 		note("GATEPOST_SFDC_LOGIN_URL", checkURL(c.LoginURL, ""))
 	}

@@ -3,17 +3,18 @@ package cli
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"strings"
+	"text/tabwriter"
 	"time"
 	"unicode"
 
 	"gatepost/db"
-	"gatepost/identity"
-	"gatepost/outbound"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -162,29 +163,72 @@ func newIdentityRow(i db.NamedIdentity, now time.Time) identityRow {
 }
 
 func (p *program) listIdentities(ctx context.Context, store *db.DB, service, output string) error {
-	rows := []identityRow{}
-	for after := (db.IdentityKey{}); ; {
-		page, err := store.Identities(ctx, service, after, identityPage)
+	rows := identityRows(ctx, store, service)
+	if output == "json" {
+		return p.jsonArray(rows)
+	}
+	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "SERVICE\tTENANT\tSTATE\tORG\tCONNECTED BY\tUSED\tREFRESHED\tFAILURE")
+	n := 0
+	for r, err := range rows {
 		if err != nil {
 			return err
 		}
-		for _, i := range page {
-			rows = append(rows, newIdentityRow(i, time.Now()))
-			after = db.IdentityKey{Service: i.Service, TenantID: i.TenantID}
-		}
-		if len(page) < identityPage {
-			break
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Service, r.Tenant, r.State, plain(r.org()),
+			r.ConnectedBy, ago(r.UsedAt), ago(r.RefreshedAt), dash(r.FailedCode))
+		if n++; n%identityPage == 0 { // so that any number of rows fits into memory
+			if err := w.Flush(); err != nil {
+				return err
+			}
 		}
 	}
-	if output == "json" {
-		return p.json(rows)
-	}
-	return p.table("SERVICE\tTENANT\tSTATE\tORG\tCONNECTED BY\tUSED\tREFRESHED\tFAILURE", func(w io.Writer) {
-		for _, r := range rows {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Service, r.Tenant, r.State, plain(r.org()),
-				r.ConnectedBy, ago(r.UsedAt), ago(r.RefreshedAt), dash(r.FailedCode))
+	return w.Flush()
+}
+
+// identityRows are all connections, read a page at a time.
+func identityRows(ctx context.Context, store *db.DB, service string) iter.Seq2[identityRow, error] {
+	return func(yield func(identityRow, error) bool) {
+		for after := (db.IdentityKey{}); ; {
+			page, err := store.Identities(ctx, service, after, identityPage)
+			if err != nil {
+				yield(identityRow{}, err)
+				return
+			}
+			for _, i := range page {
+				if !yield(newIdentityRow(i, time.Now()), nil) {
+					return
+				}
+				after = db.IdentityKey{Service: i.Service, TenantID: i.TenantID}
+			}
+			if len(page) < identityPage {
+				return
+			}
 		}
-	})
+	}
+}
+
+// jsonArray prints the rows as one array, one at a time, since there may be any
+// number.
+func (p *program) jsonArray(rows iter.Seq2[identityRow, error]) error {
+	out := bufio.NewWriter(p.out)
+	separator := "[\n  "
+	for r, err := range rows {
+		if err != nil {
+			return err
+		}
+		text, err := json.MarshalIndent(r, "  ", "  ")
+		if err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(out, "%s%s", separator, text)
+		separator = ",\n  "
+	}
+	end := "\n]\n"
+	if separator[0] == '[' {
+		end = "[]\n"
+	}
+	_, _ = out.WriteString(end)
+	return out.Flush()
 }
 
 func (p *program) showIdentity(r identityRow, output string) error {
@@ -216,12 +260,10 @@ func (p *program) removeIdentity(ctx context.Context, store *db.DB, c identityCo
 			return err
 		}
 	}
-	keys, err := openKeys(ctx, c.Keyset, store)
+	vault, err := openVault(ctx, store, c)
 	if err != nil {
 		return err
 	}
-	vault := identity.New(identity.Config{Store: store, Keys: keys, HTTP: outbound.Client(c.LoginURL),
-		Services: []identity.Service{identity.SalesforceService(c.ClientID, c.ClientSecret, "", c.LoginURL)}})
 	revoked, err := vault.Disconnect(ctx, service, i.TenantID)
 	if err != nil {
 		return err

@@ -53,13 +53,16 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
-	out := outbound.Client(c.LoginURL)
+	out := outbound.Client(trustedLogins(p.db, c.LoginURL))
 	options := salesforce.Options{Log: p.log}
 	p.vault = identity.New(identity.Config{
 		Store: p.db, Keys: keys, HTTP: out, Log: p.log, Org: organization(out, options),
 		Services: []identity.Service{identity.SalesforceService(c.ClientID, c.ClientSecret,
 			c.URL+"/integrations/"+identity.Salesforce+"/callback", c.LoginURL)},
 	})
+	if err := p.readyToCall(ctx); err != nil {
+		return err
+	}
 	p.dispatcher = delivery.New(delivery.Config{Store: p.db, Log: p.log, Connect: func(ctx context.Context, tenantID string) (crm.CRM, error) {
 		client, err := salesforce.Open(ctx, source{p.vault, tenantID}, out, options)
 		if err != nil {
@@ -73,6 +76,19 @@ func (p *portal) wire(ctx context.Context, c config) error {
 		RecordURL: salesforce.RecordURL, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits), DemoUser: c.demoUser, Log: p.log,
 	})
 	return err
+}
+
+// readyToCall checks that an app is set, and has connections that broke because
+// the app was refused tried again, since its settings may have changed.
+func (p *portal) readyToCall(ctx context.Context) error {
+	err := p.vault.CheckApp(ctx, identity.Salesforce)
+	if errors.Is(err, identity.ErrNoApp) {
+		return errNoApp
+	}
+	if err != nil {
+		return err
+	}
+	return p.vault.RetryApp(ctx, identity.Salesforce)
 }
 
 // run serves on ln until ctx ends or something fails, then stops in order: no

@@ -18,15 +18,17 @@ func (p *program) serveCommand() *cobra.Command {
 		Long: `Run the portal. It is configured by environment variables:
 
   GATEPOST_URL                 public address, as https://gatepost.example (required)
-  GATEPOST_SFDC_CLIENT_ID      consumer key of the shared app in Salesforce (required)
-  GATEPOST_SFDC_CLIENT_SECRET  its consumer secret (required)
+  GATEPOST_SFDC_CLIENT_ID      consumer key of the shared app in Salesforce
+  GATEPOST_SFDC_CLIENT_SECRET  its consumer secret
   GATEPOST_ADDR                address to listen on (127.0.0.1:8080)
   GATEPOST_DATABASE            SQLite file (gatepost.db)
   GATEPOST_KEYSET              key file, made when missing, or the keys themselves (keyset.json)
   GATEPOST_SFDC_LOGIN_URL      one further Salesforce login address
   GATEPOST_SIGNUP_LIMITS       "off" takes any number of sign-ups per address (on)
   GATEPOST_TRUSTED_PROXIES     networks (CIDR) whose X-Forwarded-For is believed
-  GATEPOST_LOG                 debug, info, warn or error (info)`,
+  GATEPOST_LOG                 debug, info, warn or error (info)
+
+The shared app may be stored in the database instead: see gatepost service set.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context()) },
 	}

@@ -97,21 +97,23 @@ type queryer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-const selectIdentity = `SELECT ` + grantColumns + `, (SELECT email FROM users WHERE users.id = connected_by),
+const identityColumns = grantColumns + `, (SELECT email FROM users WHERE users.id = connected_by),
 		generation, connected_at, refreshed_at, broken_at, broken_code,
-		failed_at, failed_code, retry_at, stale, lease_until, call_started_at, expires_at, used_at, keep_alive_at
-	FROM identities WHERE service = $1 AND tenant_id = $2`
+		failed_at, failed_code, retry_at, stale, lease_until, call_started_at, expires_at, used_at, keep_alive_at`
+
+const selectIdentity = `SELECT ` + identityColumns + ` FROM identities WHERE service = $1 AND tenant_id = $2`
 
 func identity(ctx context.Context, q queryer, service, tenantID string) (Identity, error) {
 	return scanIdentity(q.QueryRowContext(ctx, selectIdentity, service, tenantID))
 }
 
-func scanIdentity(row *sql.Row) (Identity, error) {
+// scanIdentity reads identityColumns, and into more what comes after them.
+func scanIdentity(row scanner, more ...any) (Identity, error) {
 	var i Identity
 	var connected, refreshed, broken, failed, retry, lease, call, expires, used, keep int64
 	fields := append(i.fields(), &i.ConnectedEmail, &i.Generation, &connected, &refreshed, &broken, &i.BrokenCode,
 		&failed, &i.FailedCode, &retry, &i.Stale, &lease, &call, &expires, &used, &keep)
-	err := row.Scan(fields...)
+	err := row.Scan(append(fields, more...)...)
 	i.ConnectedAt, i.RefreshedAt, i.BrokenAt = fromMillis(connected), fromMillis(refreshed), fromMillis(broken)
 	i.FailedAt, i.RetryAt, i.LeaseUntil, i.CallStartedAt = fromMillis(failed), fromMillis(retry), fromMillis(lease), fromMillis(call)
 	i.ExpiresAt, i.UsedAt, i.KeepAliveAt = fromMillis(expires), fromMillis(used), fromMillis(keep)
@@ -450,24 +452,11 @@ type NamedIdentity struct {
 // Identities returns up to limit connections, of one service or (when
 // it is empty) of all, by service and tenant; after is the last one of the page before.
 func (d *DB) Identities(ctx context.Context, service string, after IdentityKey, limit int) ([]NamedIdentity, error) {
-	keys, err := collect(ctx, d.read, func(s scanner) (k NamedIdentity, err error) {
-		return k, s.Scan(&k.Service, &k.TenantID, &k.Tenant)
-	}, `SELECT i.service, i.tenant_id, t.slug FROM identities i JOIN tenants t ON t.id = i.tenant_id
-		WHERE ($1 = '' OR i.service = $1) AND (i.service, i.tenant_id) > ($2, $3)
-		ORDER BY i.service, i.tenant_id LIMIT $4`, service, after.Service, after.TenantID, limit)
-	if err != nil {
-		return nil, wrap("identities", err)
-	}
-	var all []NamedIdentity
-	for _, k := range keys {
-		i, err := d.Identity(ctx, k.Service, k.TenantID)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, NamedIdentity{Identity: i, Tenant: k.Tenant})
-	}
-	return all, nil
+	all, err := collect(ctx, d.read, func(s scanner) (n NamedIdentity, err error) {
+		n.Identity, err = scanIdentity(s, &n.Tenant)
+		return n, err
+	}, `SELECT `+identityColumns+`, (SELECT slug FROM tenants WHERE tenants.id = tenant_id) FROM identities
+		WHERE ($1 = '' OR service = $1) AND (service, tenant_id) > ($2, $3)
+		ORDER BY service, tenant_id LIMIT $4`, service, after.Service, after.TenantID, limit)
+	return all, wrap("identities", err)
 }

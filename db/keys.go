@@ -32,8 +32,8 @@ type SealedRow struct {
 
 // Sealed is one sealed value of a row, and the place that it is bound to.
 type Sealed struct {
-	Kind     string // access, refresh, verifier
-	TenantID string
+	Kind     string // access, refresh, verifier, client_secret
+	TenantID string // empty for what is the installation's own
 	Service  string
 	PlaceID  string // the row that it was sealed for
 	Value    string
@@ -42,14 +42,16 @@ type Sealed struct {
 // sealedTable says where a table's sealed values are.
 type sealedTable struct {
 	name, id, place string
+	tenant          string   // a column, or an expression
 	kinds           []string // each in the column sealed_<kind>
 }
 
 var sealedTables = []sealedTable{
-	{"identities", "id", "id", []string{"access", "refresh"}},
-	{"held_identities", "id", "id", []string{"access", "refresh"}},
-	{"revocations", "id", "identity_id", []string{"refresh"}},
-	{"handshakes", "state_hash", "state_hash", []string{"verifier"}},
+	{"identities", "id", "id", "tenant_id", []string{"access", "refresh"}},
+	{"held_identities", "id", "id", "tenant_id", []string{"access", "refresh"}},
+	{"revocations", "id", "identity_id", "tenant_id", []string{"refresh"}},
+	{"handshakes", "state_hash", "state_hash", "tenant_id", []string{"verifier"}},
+	{"service_settings", "service", "service", "''", []string{"client_secret"}},
 }
 
 // SealingKey returns the id of the key that seals, 0 while none was ever used.
@@ -158,7 +160,7 @@ func (t sealedTable) selectOutdated() string {
 	for _, kind := range t.kinds {
 		columns += ", sealed_" + kind
 	}
-	return `SELECT ` + t.id + `, key_id, tenant_id, service, ` + t.place + columns + ` FROM ` + t.name + `
+	return `SELECT ` + t.id + `, key_id, ` + t.tenant + `, service, ` + t.place + columns + ` FROM ` + t.name + `
 		WHERE key_id IN (SELECT id FROM sealing_keys WHERE current = 0 AND retired_at = 0) LIMIT $1`
 }
 

@@ -43,9 +43,9 @@ func (d *DB) AddRevocation(ctx context.Context, g Grant) (id string, err error) 
 func (d *DB) revokeLater(ctx context.Context, tx *sql.Tx, g Grant) (string, error) {
 	id, now := NewID(), d.now()
 	_, err := tx.ExecContext(ctx,
-		`INSERT INTO revocations (id, service, tenant_id, identity_id, sealed_refresh, key_id, login_url, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		id, g.Service, g.TenantID, g.ID, g.SealedRefresh, g.KeyID, g.LoginURL, millis(now), millis(now.Add(revocationLife)))
+		`INSERT INTO revocations (id, service, tenant_id, identity_id, sealed_refresh, key_id, login_url, org_id, remote_user_id, created_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		id, g.Service, g.TenantID, g.ID, g.SealedRefresh, g.KeyID, g.LoginURL, g.OrgID, g.RemoteUserID, millis(now), millis(now.Add(revocationLife)))
 	if err != nil {
 		return "", err
 	}

@@ -43,8 +43,7 @@ type demand struct {
 
 // fresh is Get without a note that the connection was used.
 func (v *Vault) fresh(ctx context.Context, service, tenantID string, want demand) (Credential, db.Identity, error) {
-	s, err := v.Service(service)
-	if err != nil {
+	if _, err := v.Service(service); err != nil {
 		return Credential{}, db.Identity{}, err
 	}
 	for {
@@ -67,7 +66,7 @@ func (v *Vault) fresh(ctx context.Context, service, tenantID string, want demand
 		if later {
 			return Credential{}, i, &UnavailableError{Code: i.FailedCode, RetryAt: i.RetryAt}
 		}
-		if err := v.await(ctx, s, i, want.refused && i.Generation == want.past); err != nil {
+		if err := v.await(ctx, i, want.refused && i.Generation == want.past); err != nil {
 			return Credential{}, i, err
 		}
 	}
@@ -113,12 +112,12 @@ func (v *Vault) openNow(ctx context.Context, i db.Identity, open func(context.Co
 
 // await joins this process's renewal of the identity, or begins it, and returns
 // when it is over or the caller's ctx is. Then the row tells what came of it.
-func (v *Vault) await(ctx context.Context, s Service, i db.Identity, refused bool) error {
+func (v *Vault) await(ctx context.Context, i db.Identity, refused bool) error {
 	key := i.ID + "/" + strconv.FormatInt(i.Generation, 10)
 	done := v.flights.DoChan(key, func() (any, error) {
 		v.running.Add(1)
 		defer v.running.Done()
-		return nil, v.renew(context.WithoutCancel(ctx), s, i, refused)
+		return nil, v.renew(context.WithoutCancel(ctx), i, refused)
 	})
 	select {
 	case <-ctx.Done():
@@ -130,7 +129,11 @@ func (v *Vault) await(ctx context.Context, s Service, i db.Identity, refused boo
 
 // renew makes the renewal, or waits a moment when another process makes it. Its
 // outcome stands in the row; an error is a failure of the store.
-func (v *Vault) renew(ctx context.Context, s Service, i db.Identity, refused bool) error {
+func (v *Vault) renew(ctx context.Context, i db.Identity, refused bool) error {
+	s, err := v.app(ctx, i.Service)
+	if err != nil {
+		return err
+	}
 	if err := v.Keys.ready(ctx); err != nil { // a refresh token is spent by one call, and what comes must be kept
 		return err
 	}
@@ -261,7 +264,7 @@ func (r *renewal) finished(ctx context.Context, a answer, token string) error {
 		r.row.Generation++
 		return r.broken(ctx, BrokenForeign)
 	}
-	r.learnExpiry(ctx, r.service, g.TenantID)
+	r.learnExpiry(ctx, r.service.ID, g.TenantID)
 	r.Log.InfoContext(ctx, "renewed", "identity", r.row.ID, "service", r.service.ID, "tenant", g.TenantID)
 	return nil
 }

@@ -261,7 +261,7 @@ func TestServiceDown(t *testing.T) {
 	v := w.process()
 	i := w.connect(v)
 	v.Wait() // it may still learn when its token runs out
-	dead := outbound.Client(w.srv.URL)
+	dead := outbound.Client(outbound.Trust(w.srv.URL))
 	dead.Transport = refusedTransport{}
 	v.client.http = dead
 	_, err := w.get(v, i.Generation)

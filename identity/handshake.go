@@ -62,7 +62,7 @@ const (
 
 // Authorize begins an authorization and returns the URL to send the browser to.
 func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, error) {
-	s, err := v.Service(r.Service)
+	s, err := v.app(ctx, r.Service)
 	if err != nil {
 		return "", err
 	}
@@ -111,7 +111,7 @@ type Finished struct {
 // ErrHandshake, ErrHeld, ErrChanged, *OAuthError (the service's refusal, or one
 // of the Code… codes), *UnreachableError, or a failure of the store.
 func (v *Vault) Finish(ctx context.Context, cb Callback) (Finished, error) {
-	s, err := v.Service(cb.Service)
+	s, err := v.app(ctx, cb.Service)
 	if err != nil {
 		return Finished{}, err
 	}
@@ -232,9 +232,7 @@ func (v *Vault) save(ctx context.Context, g db.Grant, t tokens, otherOrg bool, c
 	if err != nil {
 		return err
 	}
-	if s, err := v.Service(g.Service); err == nil {
-		v.learnExpiry(ctx, s, g.TenantID)
-	}
+	v.learnExpiry(ctx, g.Service, g.TenantID)
 	if replaced != "" {
 		v.tryRevoke(ctx, replaced)
 	}

@@ -25,19 +25,20 @@ func over(i db.Identity, now time.Time) bool {
 
 // learnExpiry asks the service once, while nobody waits, when the access token
 // that is stored now runs out. Without an answer the API's refusal will tell.
-func (v *Vault) learnExpiry(ctx context.Context, s Service, tenantID string) {
-	if s.IntrospectPath == "" {
-		return
-	}
+func (v *Vault) learnExpiry(ctx context.Context, service, tenantID string) {
 	ctx = context.WithoutCancel(ctx)
 	v.running.Go(func() {
-		if err := v.askExpiry(ctx, s, tenantID); err != nil {
-			v.Log.WarnContext(ctx, "when an access token runs out is not known", "service", s.ID, "tenant", tenantID, "error", err)
+		if err := v.askExpiry(ctx, service, tenantID); err != nil {
+			v.Log.WarnContext(ctx, "when an access token runs out is not known", "service", service, "tenant", tenantID, "error", err)
 		}
 	})
 }
 
-func (v *Vault) askExpiry(ctx context.Context, s Service, tenantID string) error {
+func (v *Vault) askExpiry(ctx context.Context, service, tenantID string) error {
+	s, err := v.app(ctx, service)
+	if err != nil || s.IntrospectPath == "" {
+		return err
+	}
 	i, err := v.Identity(ctx, s.ID, tenantID)
 	if errors.Is(err, ErrNotConnected) {
 		return nil

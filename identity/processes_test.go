@@ -58,7 +58,7 @@ func obey(text string, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	v := New(Config{Store: store, Keys: keys, HTTP: outbound.Client(o.URL), Timeout: o.Timeout, Lease: o.Lease,
+	v := New(Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(o.URL)), Timeout: o.Timeout, Lease: o.Lease,
 		Services: []Service{SalesforceService(clientID, clientSecret, redirectURI, o.URL)}})
 	fmt.Fprintln(out, "ready")
 	if _, err := bufio.NewReader(in).ReadString('\n'); err != nil {

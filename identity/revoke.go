@@ -59,7 +59,7 @@ func (v *Vault) Revoke(ctx context.Context, revocationID string) error {
 }
 
 func (v *Vault) revoke(ctx context.Context, r db.Revocation) error {
-	s, err := v.Service(r.Service)
+	s, err := v.current(ctx, r.Service)
 	if err != nil {
 		return err
 	}

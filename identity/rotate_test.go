@@ -242,11 +242,7 @@ func TestRowReadBeforeTheRotation(t *testing.T) {
 	if c, err := v.credential(t.Context(), read); err != nil || !w.srv.alive(c.AccessToken) {
 		t.Errorf("access: %v", err)
 	}
-	s, err := v.Service(Salesforce)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := v.renew(t.Context(), s, read, true); err != nil {
+	if err := v.renew(t.Context(), read, true); err != nil {
 		t.Errorf("renewal: %v", err)
 	}
 	if now := w.identity(v); !now.BrokenAt.IsZero() || now.Generation == read.Generation {

@@ -29,6 +29,9 @@ type Service struct {
 	// Permanent are the OAuth error codes after which only a new authorization
 	// helps. Every other code passes.
 	Permanent map[string]bool
+	// MaxApprovals is how many authorizations by one user the service keeps for an
+	// app; one more ends the oldest. 0: any number.
+	MaxApprovals int
 }
 
 // SalesforceService returns Salesforce as data. Sources: Salesforce Help "OAuth
@@ -46,6 +49,7 @@ func SalesforceService(clientID, clientSecret, redirectURL, loginURL string) Ser
 		Scopes:         []string{"api", "refresh_token", "id"},
 		NeedScopes:     []string{"api"},
 		HostSuffixes:   []string{"login.salesforce.com", "test.salesforce.com", ".my.salesforce.com", ".my.salesforce.mil"},
+		MaxApprovals:   5,
 		ClientID:       clientID,
 		ClientSecret:   clientSecret,
 		RedirectURL:    redirectURL,

@@ -21,7 +21,8 @@ func tampered(fails func(method string, after bool) error) func(*Config) {
 
 // writes are the methods of a Store that write.
 var writes = []string{"SaveIdentity", "DeleteIdentity", "StartRenewal", "RestartCall", "ExtendRenewal", "FinishRenewal", "FailRenewal",
-	"BreakIdentity", "SetExpiry", "Used", "HoldIdentity", "DropHeld", "AddHandshake", "TakeHandshake", "AddRevocation", "DeleteRevocation"}
+	"BreakIdentity", "SetExpiry", "Used", "HoldIdentity", "DropHeld", "AddHandshake", "TakeHandshake", "AddRevocation", "DeleteRevocation",
+	"ChangeService", "MendBroken"}
 
 func tamper[T any](s *tamperedStore, method string, write func() (T, error)) (T, error) {
 	var nothing T
@@ -105,6 +106,14 @@ func (s *tamperedStore) TakeHandshake(ctx context.Context, service, stateHash, s
 
 func (s *tamperedStore) AddRevocation(ctx context.Context, g db.Grant) (string, error) {
 	return tamper(s, "AddRevocation", func() (string, error) { return s.Store.AddRevocation(ctx, g) })
+}
+
+func (s *tamperedStore) ChangeService(ctx context.Context, service string, change func(*db.ServiceSettings)) error {
+	return s.tamper("ChangeService", func() error { return s.Store.ChangeService(ctx, service, change) })
+}
+
+func (s *tamperedStore) MendBroken(ctx context.Context, service string, codes []string) (int64, error) {
+	return tamper(s, "MendBroken", func() (int64, error) { return s.Store.MendBroken(ctx, service, codes) })
 }
 
 func (s *tamperedStore) DeleteRevocation(ctx context.Context, id string) error {

@@ -42,6 +42,11 @@ type Store interface {
 	AddHandshake(ctx context.Context, h db.Handshake) error
 	TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (db.Handshake, error)
 
+	ServiceSettings(ctx context.Context, service string) (db.ServiceSettings, error)
+	ChangeService(ctx context.Context, service string, change func(*db.ServiceSettings)) error
+	MendBroken(ctx context.Context, service string, codes []string) (n int64, err error)
+	Approvals(ctx context.Context, service, orgID, remoteUserID string) (n int, err error)
+
 	AddRevocation(ctx context.Context, g db.Grant) (string, error)
 	Revocation(ctx context.Context, id string) (db.Revocation, error)
 	DeleteRevocation(ctx context.Context, id string) error
@@ -148,7 +153,8 @@ func New(c Config) *Vault {
 // shutdown.
 func (v *Vault) Wait() { v.running.Wait() }
 
-// Service returns a configured service, or ErrNoService.
+// Service returns a service as it was configured at the start, whatever was set of
+// it since; or ErrNoService.
 func (v *Vault) Service(id string) (Service, error) {
 	s, ok := v.services[id]
 	if !ok {
@@ -171,6 +177,8 @@ const (
 	kindAccess   = "access"
 	kindRefresh  = "refresh"
 	kindVerifier = "verifier"
+
+	kindClientSecret = "client_secret" // of the shared app: of no tenant
 )
 
 // tokens are what a grant is worth.

@@ -152,7 +152,7 @@ func (w *world) processOn(store *db.DB, mend ...func(*Config)) *Vault {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	c := Config{Store: store, Keys: keys, HTTP: outbound.Client(w.srv.URL), Services: []Service{w.service()},
+	c := Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(w.srv.URL)), Services: []Service{w.service()},
 		Log:     slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Timeout: 5 * time.Second, Lease: 2 * time.Second, Poll: 5 * time.Millisecond,
 		Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }}

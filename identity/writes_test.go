@@ -76,6 +76,9 @@ var flows = map[string]flow{
 		return refused(ctx, s, p)
 	}},
 	"keep alive": {func(s *schedule, p *process) { s.connect(p.Vault); s.dueNow() }, func(ctx context.Context, _ *schedule, p *process) error { return p.KeepAlive(ctx) }},
+	"set the app": {connected, func(ctx context.Context, _ *schedule, p *process) error {
+		return p.SetService(ctx, Salesforce, ServiceChange{ClientID: new(clientID), ClientSecret: new(clientSecret)})
+	}},
 	"write uses": {connected, func(ctx context.Context, s *schedule, p *process) error {
 		_, err := p.Get(ctx, Salesforce, s.tenant, 0)
 		p.recordUses(ctx)

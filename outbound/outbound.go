@@ -18,21 +18,37 @@ import (
 // ErrRefused says that an address is none that Gatepost calls. No request was sent.
 var ErrRefused = errors.New("refused to call this address")
 
-// Client returns a client for tenants' hosts. trusted are addresses of the
-// operator's own choice (scheme and host, as "http://127.0.0.1:8081"), which may
-// be plain http and lie in a private network. The client has no time-out of its
-// own: a call is bounded by its context.
-func Client(trusted ...string) *http.Client {
-	t := &guarded{trusted: map[string]bool{}}
-	hosts := map[string]bool{}
-	for _, raw := range trusted {
-		if u, err := url.Parse(raw); err == nil && u.Host != "" {
-			t.trusted[u.Scheme+"://"+u.Host] = true
-			hosts[dialAddress(u)] = true
+// Trusted tells which addresses are of the operator's own choice now: scheme and
+// host, as "http://127.0.0.1:8081", empty for none. These may be plain http and
+// lie in a private network. It is asked when a connection is made, and before
+// each call without https.
+type Trusted func(ctx context.Context) ([]string, error)
+
+// Trust always trusts the same addresses.
+func Trust(addresses ...string) Trusted {
+	return func(context.Context) ([]string, error) { return addresses, nil }
+}
+
+// includes reports whether one of the trusted addresses is as fits says.
+func (t Trusted) includes(ctx context.Context, fits func(*url.URL) bool) (bool, error) {
+	all, err := t(ctx)
+	if err != nil {
+		return false, fmt.Errorf("which addresses are trusted is not known: %w", err)
+	}
+	for _, raw := range all {
+		if u, err := url.Parse(raw); err == nil && u.Host != "" && fits(u) {
+			return true, nil
 		}
 	}
+	return false, nil
+}
+
+// Client returns a client for tenants' hosts. The client has no time-out of its
+// own: a call is bounded by its context.
+func Client(trusted Trusted) *http.Client {
+	t := &guarded{trusted: trusted}
 	t.next = &http.Transport{
-		DialContext:            dialer(hosts),
+		DialContext:            dialer(trusted),
 		ForceAttemptHTTP2:      true,
 		MaxIdleConnsPerHost:    8,
 		IdleConnTimeout:        30 * time.Second,
@@ -47,14 +63,20 @@ func Client(trusted ...string) *http.Client {
 
 // guarded lets only https and the trusted addresses through.
 type guarded struct {
-	trusted map[string]bool
+	trusted Trusted
 	next    http.RoundTripper
 }
 
 // RoundTrip sends r unless its address is refused.
 func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Scheme != "https" && !g.trusted[r.URL.Scheme+"://"+r.URL.Host] {
-		return nil, fmt.Errorf("%w: it is not https", ErrRefused)
+	if r.URL.Scheme != "https" {
+		ok, err := g.trusted.includes(r.Context(), func(u *url.URL) bool { return u.Scheme == r.URL.Scheme && u.Host == r.URL.Host })
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, fmt.Errorf("%w: it is not https", ErrRefused)
+		}
 	}
 	return g.next.RoundTrip(r)
 }
@@ -76,7 +98,7 @@ func dialAddress(u *url.URL) string {
 
 // dialer checks each address after the name is resolved, so that a name that
 // points inside is refused as well.
-func dialer(trusted map[string]bool) func(ctx context.Context, network, addr string) (net.Conn, error) {
+func dialer(trusted Trusted) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	free := &net.Dialer{Timeout: 10 * time.Second}
 	checked := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
 		ap, err := netip.ParseAddrPort(address)
@@ -86,7 +108,11 @@ func dialer(trusted map[string]bool) func(ctx context.Context, network, addr str
 		return nil
 	}}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if trusted[addr] {
+		ok, err := trusted.includes(ctx, func(u *url.URL) bool { return dialAddress(u) == addr })
+		if err != nil {
+			return nil, err
+		}
+		if ok {
 			return free.DialContext(ctx, network, addr)
 		}
 		return checked.DialContext(ctx, network, addr)

@@ -32,11 +32,11 @@ func TestLoopbackIsRefusedUnlessTrusted(t *testing.T) {
 	defer secure.Close()
 	byName := strings.Replace(secure.URL, "127.0.0.1", "localhost", 1)
 	for _, url := range []string{plain.URL, secure.URL, byName, "https://[::1]:1/", "ftp://127.0.0.1/"} {
-		if _, err := Client("http://127.0.0.1:1").Get(url); !errors.Is(err, ErrRefused) {
+		if _, err := Client(Trust("http://127.0.0.1:1")).Get(url); !errors.Is(err, ErrRefused) {
 			t.Errorf("%s: %v, want a refusal", url, err)
 		}
 	}
-	res, err := Client(plain.URL).Get(plain.URL)
+	res, err := Client(Trust(plain.URL)).Get(plain.URL)
 	if err != nil {
 		t.Fatal(err)
 	}

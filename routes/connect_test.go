@@ -386,3 +386,57 @@ func TestSubscribersArePagedAndFoundWithGarbageToo(t *testing.T) {
 	b.get("/subscribers", "HX-Request", "true", "HX-Boosted", "true").is(200, "<html")
 	b.get("/subscribers", "HX-Request", "true", "HX-History-Restore-Request", "true").is(200, "<html")
 }
+
+// One more approval by the same Salesforce user ends the oldest one, maybe
+// another tenant's: that is said before.
+func TestApprovalsRunOut(t *testing.T) {
+	t.Parallel()
+	w := openBoth(t)
+	b := w.as(john, "contoso")
+	b.connect(sfJohn).to(connected)
+	b.get(connected).to("/integrations")
+	one := func() { // more approval by the same user, for another tenant
+		t.Helper()
+		_, err := w.vault.Writer().Exec(`INSERT INTO revocations (id, service, tenant_id, identity_id, sealed_refresh, key_id, login_url, org_id, remote_user_id, created_at, expires_at)
+			SELECT $1, service, 'another', id, 'x', 0, login_url, org_id, remote_user_id, 1, 1 FROM identities`, db.NewID())
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		one()
+	}
+	b.get("/integrations").is(200).hasNot("has approved this app")
+	one()
+	b.get("/integrations").is(200, "has approved this app 5 times, and Salesforce keeps 5", "One more, reconnecting here included").hasNot("already")
+	one()
+	b.get("/integrations").is(200, "has approved this app 6 times", "may have ended the oldest")
+	if _, err := w.vault.Writer().Exec(`UPDATE revocations SET remote_user_id = 'somebody else'`); err != nil {
+		t.Fatal(err)
+	}
+	b.get("/integrations").is(200).hasNot("has approved this app")
+}
+
+// A session may have changed to another tenant before it comes back.
+func TestCallbackResumesItsOwnTenant(t *testing.T) {
+	t.Parallel()
+	w := openBoth(t)
+	b := w.as(max, "contoso")
+	for _, slug := range []string{"contoso", "fabrikam"} {
+		if _, err := w.vault.Writer().Exec(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, 'broken', '', 1, 0, $2)`,
+			w.tenant(slug).ID, time.Now().Add(time.Hour).UnixMilli()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	callback := b.decide(b.begin(), sfJohn, "allow")
+	if _, err := w.store.Writer().Exec(`UPDATE sessions SET tenant_id = $1`, w.tenant("fabrikam").ID); err != nil {
+		t.Fatal(err)
+	}
+	b.get(callback).to(connected)
+	if n := w.count(`SELECT COUNT(*) FROM pauses WHERE tenant_id = $1`, w.tenant("contoso").ID); n != 0 {
+		t.Error("the tenant that connected is still paused")
+	}
+	if n := w.count(`SELECT COUNT(*) FROM pauses WHERE tenant_id = $1`, w.tenant("fabrikam").ID); n != 1 {
+		t.Error("another tenant's pause was ended")
+	}
+}

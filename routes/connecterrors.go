@@ -109,8 +109,10 @@ func brokenSentence(code string) (reason, mend string) {
 		return "The Salesforce user who connected it is no longer active.", "Reconnect with another Salesforce user. Sign-ups wait safely."
 	case "inactive_org":
 		return "The Salesforce organisation is no longer active.", "Ask your Salesforce admin about it, then reconnect. Sign-ups wait safely."
-	case "invalid_client", "invalid_client_id", "unauthorized_client":
-		return "Salesforce no longer accepts the app’s registration.", "The people who run this service must mend it first; then reconnect. Sign-ups wait safely."
+	case "invalid_client", "invalid_client_id":
+		return "Salesforce no longer accepts the app’s registration.", "The people who run this service have to mend that; then it goes on by itself. Sign-ups wait safely."
+	case "unauthorized_client":
+		return "Salesforce no longer lets the app do this.", "The people who run this service must mend it first; then reconnect. Sign-ups wait safely."
 	case "invalid_app_access":
 		return "Your Salesforce admin no longer admits this user to the app.", "Ask your Salesforce admin to admit the user, or reconnect with another one. Sign-ups wait safely."
 	case "invalid_grant", "invalid_token":

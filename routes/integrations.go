@@ -67,6 +67,9 @@ func (s *server) describeConnection(ctx context.Context, tenant string, card *vi
 	}
 	if err == nil {
 		card.State = views.Connected
+		if card.Approvals, card.ApprovalLimit, err = s.Vault.Approvals(ctx, i.Grant); err != nil {
+			return err
+		}
 		card.Org, card.Scopes = org(i.Grant), strings.Fields(i.Scopes)
 		card.ConnectedBy, card.ConnectedAt = i.ConnectedEmail, i.ConnectedAt
 		if i.RefreshedAt.After(i.ConnectedAt) {
@@ -111,9 +114,12 @@ func (s *server) connect(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	login, err := loginAddress(service, field(c, "login"), field(c, "my_domain"))
-	if err != nil {
+	login, err := s.loginAddress(c, service.ID)
+	if errors.Is(err, identity.ErrForeignHost) || errors.Is(err, identity.ErrLightningHost) {
 		return s.elsewhereRefused(c, service, err)
+	}
+	if err != nil {
+		return err
 	}
 	v := who(c)
 	address, err := s.Vault.Authorize(c.UserContext(), identity.AuthorizeRequest{
@@ -127,9 +133,9 @@ func (s *server) connect(c *fiber.Ctx) error {
 		Page: s.page(c, "Taking you to "+service.Name, views.NavIntegrations), Name: service.Name, URL: address, Host: hostOf(address)}))
 }
 
-// loginAddress is where to log in: ” for the default.
-func loginAddress(service identity.Service, choice, domain string) (string, error) {
-	switch choice {
+// loginAddress is where to log in; empty for the default.
+func (s *server) loginAddress(c *fiber.Ctx, service string) (string, error) {
+	switch field(c, "login") {
 	case "":
 		return "", nil
 	case "production":
@@ -137,7 +143,7 @@ func loginAddress(service identity.Service, choice, domain string) (string, erro
 	case "sandbox":
 		return "https://test.salesforce.com", nil
 	case "mydomain":
-		return service.CheckLogin(domain)
+		return s.Vault.CheckLogin(c.UserContext(), service, field(c, "my_domain"))
 	}
 	return "", identity.ErrForeignHost
 }

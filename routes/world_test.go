@@ -147,7 +147,7 @@ func start(t *testing.T, mock string, changes ...with) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := outbound.Client(mock)
+	out := outbound.Client(outbound.Trust(mock))
 	vault := identity.New(identity.Config{Store: w.vault, Keys: keys, HTTP: out, Log: log,
 		Services: []identity.Service{identity.SalesforceService(clientID, secret, w.url+"/integrations/sfdc/callback", mock)}})
 	dispatcher := delivery.New(delivery.Config{Store: w.vault, Log: log, Connect: func(ctx context.Context, tenant string) (crm.CRM, error) {

@@ -165,6 +165,10 @@ type Integration struct {
 	Waiting           int  // sign-ups that wait for the connection
 	RevocationPending bool // disconnected, but Salesforce hasn't heard of it yet
 
+	// How many approvals by the Salesforce user who connected it are known, and how
+	// many Salesforce keeps; 0 for any number.
+	Approvals, ApprovalLimit int
+
 	Held *HeldConnection // in ConnectionHeld
 
 	Login      string // choice under "log in elsewhere", as posted before

@@ -1,0 +1,274 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"gatepost/db"
+	"gatepost/identity"
+	"gatepost/outbound"
+
+	"github.com/spf13/cobra"
+)
+
+// errNoApp says how to name the shared app of Salesforce.
+var errNoApp = errors.New(`the configuration is not complete: the app in Salesforce is missing.
+  Set GATEPOST_SFDC_CLIENT_ID and GATEPOST_SFDC_CLIENT_SECRET (its consumer key and secret), or store them here:
+  gatepost service set sfdc --client-id KEY --client-secret-stdin`)
+
+// trustedLogins are the login addresses of the operator's own choice: of the
+// environment, and what is set.
+func trustedLogins(store *db.DB, fromEnvironment string) outbound.Trusted {
+	return func(ctx context.Context) ([]string, error) {
+		set, err := store.ServiceSettings(ctx, identity.Salesforce)
+		return []string{fromEnvironment, set.LoginURL}, err
+	}
+}
+
+// openVault is a vault for commands that end connections or set services.
+func openVault(ctx context.Context, store *db.DB, c identityConfig) (*identity.Vault, error) {
+	keys, err := openKeys(ctx, c.Keyset, store)
+	if err != nil {
+		return nil, err
+	}
+	return identity.New(identity.Config{Store: store, Keys: keys, HTTP: outbound.Client(trustedLogins(store, c.LoginURL)),
+		Services: []identity.Service{c.service()}}), nil
+}
+
+// service is Salesforce as the environment has it.
+func (c identityConfig) service() identity.Service {
+	return identity.SalesforceService(c.ClientID, c.ClientSecret, "", c.LoginURL)
+}
+
+func (p *program) serviceCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "service", Short: "Show and set how Gatepost speaks to a service"}
+	cmd.AddCommand(p.serviceGetCommand(), p.serviceSetCommand())
+	return cmd
+}
+
+func (p *program) serviceGetCommand() *cobra.Command {
+	var output string
+	get := &cobra.Command{
+		Use:   "get SERVICE",
+		Short: "Show the settings of a service and where each comes from; never the secret",
+		Long: `Show the settings of a service and where each comes from: what was set wins over
+the environment that this command runs in, and that over the default.`,
+		Args:    cobra.ExactArgs(1),
+		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
+				return p.showService(cmd.Context(), store, c, args[0], output)
+			})
+		},
+	}
+	outputFlag(get, &output)
+	return get
+}
+
+// setting is a value of a service and where it comes from.
+type setting struct {
+	Value string `json:"value,omitempty"` // never a secret
+	From  string `json:"from"`            // set, environment, default or missing
+}
+
+// newSetting takes the first of the values that is there.
+func newSetting(set, environment, standard string) setting {
+	switch {
+	case set != "":
+		return setting{set, "set"}
+	case environment != "":
+		return setting{environment, "environment"}
+	case standard != "":
+		return setting{standard, "default"}
+	}
+	return setting{From: "missing"}
+}
+
+// serviceRow is what is shown of a service.
+type serviceRow struct {
+	Service      string     `json:"service"`
+	ClientID     setting    `json:"client_id"`
+	ClientSecret setting    `json:"client_secret"`
+	Scopes       setting    `json:"scopes"`
+	LoginURL     setting    `json:"login_url"`
+	SetAt        *time.Time `json:"set_at,omitempty"`
+}
+
+func (p *program) showService(ctx context.Context, store *db.DB, c identityConfig, service, output string) error {
+	if err := knownService(service); err != nil {
+		return err
+	}
+	set, err := store.ServiceSettings(ctx, service)
+	if err != nil {
+		return err
+	}
+	standard := identity.SalesforceService("", "", "", "")
+	r := serviceRow{
+		Service: service, SetAt: optional(set.SetAt), ClientID: newSetting(set.ClientID, c.ClientID, ""),
+		ClientSecret: setting{From: newSetting(set.SealedSecret, c.ClientSecret, "").From},
+		Scopes:       newSetting(set.Scopes, "", strings.Join(standard.Scopes, " ")),
+		LoginURL:     newSetting(set.LoginURL, c.LoginURL, standard.LoginURL),
+	}
+	if output == "json" {
+		return p.json(r)
+	}
+	from := func(s setting) string {
+		if s.From == "set" {
+			return "set (" + age(r.SetAt) + " ago)"
+		}
+		return s.From
+	}
+	return p.table("SERVICE\t"+service+"\tFROM", func(w io.Writer) {
+		for _, line := range []struct {
+			name string
+			setting
+		}{{"CLIENT ID", r.ClientID}, {"CLIENT SECRET", r.ClientSecret}, {"SCOPES", r.Scopes}, {"LOGIN", r.LoginURL}} {
+			if line.name == "CLIENT SECRET" && line.From != "missing" {
+				line.Value = "(not shown)"
+			}
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", line.name, dash(plain(line.Value)), from(line.setting))
+		}
+	})
+}
+
+func knownService(service string) error {
+	if service != identity.Salesforce {
+		return fmt.Errorf("there is no service %q; there is %s", service, identity.Salesforce)
+	}
+	return nil
+}
+
+// serviceFlags are what service set was told.
+type serviceFlags struct {
+	clientID, loginURL string
+	secretFromStdin    bool
+	scopes, unset      []string
+}
+
+// The names of the settings, as --unset has them.
+var serviceSettings = []string{"client-id", "client-secret", "scope", "login-url"}
+
+func (p *program) serviceSetCommand() *cobra.Command {
+	var f serviceFlags
+	set := &cobra.Command{
+		Use:   "set SERVICE",
+		Short: "Set how Gatepost speaks to a service, also while the server runs",
+		Long: `Set how Gatepost speaks to a service. What is set is stored in the database, the
+secret sealed, and wins over the environment. A running server uses it from its
+next call on. Connections that broke because the app was refused are tried again.`,
+		Example: `  gatepost service set sfdc --client-id 3MVG9... --client-secret-stdin < secret.txt
+  gatepost service set sfdc --scope "api refresh_token id"
+  gatepost service set sfdc --unset login-url`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := knownService(args[0]); err != nil {
+				return err
+			}
+			change, err := p.serviceChange(f, cmd.Flags().Changed)
+			if err != nil {
+				return err
+			}
+			return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
+				return p.setService(cmd.Context(), store, c, args[0], change)
+			})
+		},
+	}
+	set.Flags().StringVar(&f.clientID, "client-id", "", "consumer key of the shared app")
+	set.Flags().BoolVar(&f.secretFromStdin, "client-secret-stdin", false, "read its consumer secret from standard input")
+	set.Flags().StringArrayVar(&f.scopes, "scope", nil, "scopes to ask for, separated by spaces; may be given several times")
+	set.Flags().StringVar(&f.loginURL, "login-url", "", "one further login address, as https://sso.example")
+	set.Flags().StringSliceVar(&f.unset, "unset", nil, "take a setting back: "+strings.Join(serviceSettings, ", "))
+	return set
+}
+
+func (p *program) setService(ctx context.Context, store *db.DB, c identityConfig, service string, change identity.ServiceChange) error {
+	vault, err := openVault(ctx, store, c)
+	if err != nil {
+		return err
+	}
+	if err := vault.SetService(ctx, service, change); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(p.out, "Done. A running server uses it from its next call on.")
+	return p.showService(ctx, store, c, service, "table")
+}
+
+// serviceChange checks what is to be set, and reads the secret.
+func (p *program) serviceChange(f serviceFlags, given func(flag string) bool) (c identity.ServiceChange, err error) {
+	if given("client-id") {
+		c.ClientID = &f.clientID
+	}
+	if f.secretFromStdin {
+		secret, err := p.password(true)
+		if err != nil {
+			return c, err
+		}
+		c.ClientSecret = &secret
+	}
+	if given("scope") {
+		scopes := strings.Fields(strings.Join(f.scopes, " "))
+		c.Scopes = &scopes
+	}
+	if given("login-url") {
+		c.LoginURL = &f.loginURL
+	}
+	if err := checkChange(c); err != nil {
+		return c, err
+	}
+	return c, takeBack(&c, f.unset)
+}
+
+// checkChange returns an error for a value that can't be meant.
+func checkChange(c identity.ServiceChange) error {
+	for _, v := range []struct {
+		name  string
+		value *string
+	}{{"client-id", c.ClientID}, {"client-secret", c.ClientSecret}, {"login-url", c.LoginURL}} {
+		switch {
+		case v.value == nil:
+		case *v.value == "":
+			return fmt.Errorf("the %s is empty: use --unset %s to take it back", v.name, v.name)
+		case len(*v.value) > 500 || strings.ContainsFunc(*v.value, func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) }):
+			return fmt.Errorf("the %s is too long, or has spaces or control characters in it", v.name)
+		}
+	}
+	if c.Scopes != nil && len(*c.Scopes) == 0 {
+		return errors.New("the scope is empty: use --unset scope to take it back")
+	}
+	if c.LoginURL != nil {
+		if problem := checkURL(*c.LoginURL, ""); problem != "" {
+			return fmt.Errorf("--login-url: %s", problem)
+		}
+	}
+	return nil
+}
+
+// takeBack adds to the change what is to be taken back.
+func takeBack(c *identity.ServiceChange, names []string) error {
+	for _, name := range names {
+		if !slices.Contains(serviceSettings, name) {
+			return fmt.Errorf("--unset %s: there is %s", name, strings.Join(serviceSettings, ", "))
+		}
+		nothing := ""
+		switch name {
+		case "client-id":
+			c.ClientID = &nothing
+		case "client-secret":
+			c.ClientSecret = &nothing
+		case "login-url":
+			c.LoginURL = &nothing
+		case "scope":
+			c.Scopes = &[]string{}
+		}
+	}
+	if *c == (identity.ServiceChange{}) {
+		return errors.New("there is nothing to set: see gatepost service set --help")
+	}
+	return nil
+}

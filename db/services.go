@@ -1,0 +1,103 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// ServiceSettings are what the operator set of a service. What is empty is not
+// set: the environment's value counts, or the service's own.
+type ServiceSettings struct {
+	Service      string
+	ClientID     string
+	SealedSecret string // of the client
+	KeyID        uint32 // 0 without a secret
+	Scopes       string
+	LoginURL     string
+	SetAt        time.Time // zero when nothing is set
+}
+
+// ServiceSettings returns what is set of a service; nothing is no error.
+func (d *DB) ServiceSettings(ctx context.Context, service string) (ServiceSettings, error) {
+	s, err := serviceSettings(ctx, d.read, service)
+	return s, wrap("service settings", err)
+}
+
+func serviceSettings(ctx context.Context, q queryer, service string) (ServiceSettings, error) {
+	s := ServiceSettings{Service: service}
+	var at int64
+	err := q.QueryRowContext(ctx, `SELECT client_id, sealed_client_secret, key_id, scopes, login_url, set_at
+		FROM service_settings WHERE service = $1`, service).
+		Scan(&s.ClientID, &s.SealedSecret, &s.KeyID, &s.Scopes, &s.LoginURL, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return s, nil
+	}
+	s.SetAt = fromMillis(at)
+	return s, err
+}
+
+// ChangeService has change edit what is set of a service, and stores it. Nobody
+// else edits it meanwhile. ErrStaleKey: the secret was sealed with a key that
+// doesn't seal any more.
+func (d *DB) ChangeService(ctx context.Context, service string, change func(*ServiceSettings)) error {
+	return wrap("change service", d.tx(ctx, func(tx *sql.Tx) error {
+		s, err := serviceSettings(ctx, tx, service)
+		if err != nil {
+			return err
+		}
+		before := s.SealedSecret
+		change(&s)
+		if s.SealedSecret == "" {
+			s.KeyID = 0
+		} else if s.SealedSecret != before {
+			if err := mustSeal(ctx, tx, s.KeyID); err != nil {
+				return err
+			}
+		}
+		_, err = tx.ExecContext(ctx,
+			`INSERT INTO service_settings (service, client_id, sealed_client_secret, key_id, scopes, login_url, set_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (service) DO UPDATE SET client_id = excluded.client_id, sealed_client_secret = excluded.sealed_client_secret,
+				key_id = excluded.key_id, scopes = excluded.scopes, login_url = excluded.login_url, set_at = excluded.set_at`,
+			service, s.ClientID, s.SealedSecret, s.KeyID, s.Scopes, s.LoginURL, millis(d.now()))
+		return err
+	}))
+}
+
+// MendBroken has the connections to a service that broke with one of the codes
+// tried again, and ends the pauses of their tenants' deliveries. It returns how
+// many there were.
+func (d *DB) MendBroken(ctx context.Context, service string, codes []string) (n int64, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		for _, code := range codes {
+			const those = ` WHERE service = $1 AND broken_code = $2 AND broken_at > 0`
+			if _, err := tx.ExecContext(ctx, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+`)`, service, code); err != nil {
+				return err
+			}
+			res, err := tx.ExecContext(ctx, `UPDATE identities SET broken_at = 0, broken_code = '', retry_at = 0`+those, service, code)
+			if err != nil {
+				return err
+			}
+			mended, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			n += mended
+		}
+		return nil
+	})
+	return n, wrap("mend broken connections", err)
+}
+
+// Approvals counts what one user of a service's org has approved, of all
+// tenants: the connections that are in order, what waits to be confirmed, and
+// what is yet to be revoked.
+func (d *DB) Approvals(ctx context.Context, service, orgID, remoteUserID string) (n int, err error) {
+	const those = ` WHERE remote_user_id = $3 AND org_id = $2 AND service = $1`
+	err = d.read.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities`+those+` AND broken_at = 0)
+		+ (SELECT COUNT(*) FROM held_identities`+those+`) + (SELECT COUNT(*) FROM revocations`+those+`)`,
+		service, orgID, remoteUserID).Scan(&n)
+	return n, wrap("count approvals", err)
+}

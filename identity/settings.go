@@ -1,0 +1,192 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gatepost/db"
+)
+
+// ErrNoApp says that nobody has told yet with which client id and secret Gatepost
+// speaks to a service.
+var ErrNoApp = errors.New("no app is set for the service")
+
+// appCodes are the refusals of the app itself, not of a connection: when the
+// app's settings are mended, the connection is worth another try.
+var appCodes = []string{"invalid_client", "invalid_client_id"}
+
+// ServiceChange is what to set of a service; nil leaves a value as it is, an
+// empty one takes it back, so that the environment's or the service's own counts.
+type ServiceChange struct {
+	ClientID, ClientSecret, LoginURL *string
+	Scopes                           *[]string
+}
+
+// SetService stores what is set of a service, the secret sealed, for all
+// processes from their next call on. Connections that broke because the app was
+// refused are tried again. Errors: ErrNoService, *ScopeError, or a failure of the
+// store. The login address must have been checked.
+func (v *Vault) SetService(ctx context.Context, service string, c ServiceChange) error {
+	s, err := v.Service(service)
+	if err != nil {
+		return err
+	}
+	if c.Scopes != nil && len(*c.Scopes) > 0 {
+		if err := s.checkScopes(*c.Scopes); err != nil {
+			return err
+		}
+	}
+	err = v.Keys.sealed(ctx, func(k *keys) error {
+		sealed := ""
+		if c.ClientSecret != nil && *c.ClientSecret != "" {
+			if sealed, err = k.seal([]byte(*c.ClientSecret), kindClientSecret, "", service, service); err != nil {
+				return err
+			}
+		}
+		return v.Store.ChangeService(ctx, service, func(set *db.ServiceSettings) {
+			replace(&set.ClientID, c.ClientID)
+			replace(&set.LoginURL, c.LoginURL)
+			if c.Scopes != nil {
+				set.Scopes = strings.Join(*c.Scopes, " ")
+			}
+			if c.ClientSecret != nil {
+				set.SealedSecret, set.KeyID = sealed, k.primary
+			}
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return v.RetryApp(ctx, service)
+}
+
+func replace(value, with *string) {
+	if with != nil {
+		*value = *with
+	}
+}
+
+// RetryApp has connections that broke because the service refused the app itself
+// tried again: for when its settings may have been mended.
+func (v *Vault) RetryApp(ctx context.Context, service string) error {
+	n, err := v.Store.MendBroken(ctx, service, appCodes)
+	if n > 0 {
+		v.Log.InfoContext(ctx, "connections whose app had been refused are tried again", "service", service, "connections", n)
+	}
+	return err
+}
+
+// CheckApp returns ErrNoApp unless an app is set for the service, here or in the
+// environment.
+func (v *Vault) CheckApp(ctx context.Context, service string) error {
+	_, err := v.app(ctx, service)
+	return err
+}
+
+// CheckLogin returns the login address that somebody typed, if it is one of the
+// service's own: see Service.CheckLogin.
+func (v *Vault) CheckLogin(ctx context.Context, service, typed string) (string, error) {
+	s, _, err := v.set(ctx, service)
+	if err != nil {
+		return "", err
+	}
+	return s.CheckLogin(typed)
+}
+
+// app is the service as it is to be called now, or ErrNoApp.
+func (v *Vault) app(ctx context.Context, service string) (Service, error) {
+	s, err := v.current(ctx, service)
+	if err == nil && (s.ClientID == "" || s.ClientSecret == "") {
+		return s, ErrNoApp
+	}
+	return s, err
+}
+
+// current is the service with what the operator has set of it. It is asked
+// before each call to the service, and never when a credential is fresh.
+func (v *Vault) current(ctx context.Context, service string) (Service, error) {
+	for key := uint32(0); ; {
+		s, set, err := v.set(ctx, service)
+		if err != nil || set.SealedSecret == "" {
+			return s, err
+		}
+		secret, err := v.Keys.open(ctx, set.SealedSecret, kindClientSecret, "", service, service)
+		if errors.Is(err, ErrSealed) && set.KeyID != key {
+			key = set.KeyID // it may have been sealed anew since it was read
+			continue
+		}
+		if err != nil {
+			return s, fmt.Errorf("the client secret of %s: %w", service, err)
+		}
+		s.ClientSecret = string(secret)
+		return s, nil
+	}
+}
+
+// set is the service with what is set of it, its secret excepted.
+func (v *Vault) set(ctx context.Context, service string) (Service, db.ServiceSettings, error) {
+	s, err := v.Service(service)
+	if err != nil {
+		return s, db.ServiceSettings{}, err
+	}
+	set, err := v.Store.ServiceSettings(ctx, service)
+	if set.ClientID != "" {
+		s.ClientID = set.ClientID
+	}
+	if set.Scopes != "" {
+		s.Scopes = strings.Fields(set.Scopes)
+	}
+	if set.LoginURL != "" {
+		s.LoginURL, s.ExtraLogin = set.LoginURL, set.LoginURL
+	}
+	return s, set, err
+}
+
+// ScopeError says which scopes a connection needs and were left out, or which
+// one is none.
+type ScopeError struct{ Missing, Malformed []string }
+
+// Error names them.
+func (e *ScopeError) Error() string {
+	if len(e.Malformed) > 0 {
+		return fmt.Sprintf("%q is not a scope", e.Malformed[0])
+	}
+	return "a connection needs the scopes " + strings.Join(e.Missing, " and ")
+}
+
+// checkScopes returns a *ScopeError unless the scopes are well-formed and enough.
+func (s Service) checkScopes(scopes []string) error {
+	e := &ScopeError{}
+	for _, scope := range scopes {
+		if scope == "" || len(scope) > 100 || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
+			e.Malformed = append(e.Malformed, scope)
+		}
+	}
+	for _, need := range append([]string{refreshScope}, s.NeedScopes...) {
+		if !slices.Contains(scopes, need) && (need == refreshScope || !slices.Contains(scopes, "full")) {
+			e.Missing = append(e.Missing, need)
+		}
+	}
+	if len(e.Malformed)+len(e.Missing) > 0 {
+		return e
+	}
+	return nil
+}
+
+// refreshScope is what a service has to be asked for to give a refresh token.
+const refreshScope = "refresh_token"
+
+// Approvals says how many authorizations by the user who approved g are alive as
+// far as Gatepost knows, those of other tenants included, and how many of them
+// the service keeps: one more ends the oldest. limit is 0 when there is none.
+func (v *Vault) Approvals(ctx context.Context, g db.Grant) (n, limit int, err error) {
+	s, err := v.Service(g.Service)
+	if err != nil || s.MaxApprovals == 0 || g.RemoteUserID == "" {
+		return 0, 0, err
+	}
+	n, err = v.Store.Approvals(ctx, g.Service, g.OrgID, g.RemoteUserID)
+	return n, s.MaxApprovals, err
+}

@@ -1,0 +1,152 @@
+package identity
+
+import (
+	"errors"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// wrongApp configures a process with a client secret that the service refuses.
+func wrongApp(w *world) func(*Config) {
+	return func(c *Config) {
+		c.Services = []Service{SalesforceService(clientID, "mistyped", redirectURI, w.srv.URL)}
+	}
+}
+
+// A mistyped secret breaks connections, and none of them for good.
+func TestMendedAppMendsConnections(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	i := w.connect(v)
+	v.Wait()
+	mistyped := w.process(wrongApp(w))
+	_, err := w.get(mistyped, i.Generation)
+	wantBroken(t, err, "invalid_client")
+	other := w.process(wrongApp(w)) // it is running when the secret is set
+	if err := v.SetService(t.Context(), Salesforce, ServiceChange{ClientSecret: new(clientSecret)}); err != nil {
+		t.Fatal(err)
+	}
+	w.fresh(other, i.Generation)
+	w.wantCalls(2)
+	w.wantLive(1)
+	if i := w.identity(v); !i.BrokenAt.IsZero() || !i.FailedAt.IsZero() {
+		t.Errorf("%+v", i)
+	}
+	w.findNoSecrets()
+}
+
+// Only what the app's settings broke is mended with them.
+func TestDeadConnectionsStayDead(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	i := w.connect(v)
+	w.srv.revokeAll()
+	_, err := w.get(v, i.Generation)
+	wantBroken(t, err, "invalid_grant")
+	if err := v.RetryApp(t.Context(), Salesforce); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.get(v, 0)
+	wantBroken(t, err, "invalid_grant")
+}
+
+func TestServiceSettings(t *testing.T) {
+	w := newWorld(t)
+	v := w.process(func(c *Config) { c.Services = []Service{SalesforceService("", "", redirectURI, "")} })
+	ask := func() (*url.URL, error) {
+		address, err := v.Authorize(t.Context(), AuthorizeRequest{Service: Salesforce, TenantID: w.tenant, UserID: w.user, SessionID: session})
+		u, _ := url.Parse(address)
+		return u, err
+	}
+	if _, err := ask(); !errors.Is(err, ErrNoApp) || !errors.Is(v.CheckApp(t.Context(), Salesforce), ErrNoApp) {
+		t.Errorf("without an app: %v", err)
+	}
+	scopes := []string{"full", "refresh_token"}
+	err := v.SetService(t.Context(), Salesforce, ServiceChange{ClientID: new("set"), ClientSecret: new("s3cret"), LoginURL: &w.srv.URL, Scopes: &scopes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := ask()
+	if err != nil || "http://"+u.Host != w.srv.URL || u.Query().Get("client_id") != "set" || u.Query().Get("scope") != "full refresh_token" {
+		t.Errorf("%v, %v", u, err)
+	}
+	if login, err := v.CheckLogin(t.Context(), Salesforce, w.srv.URL); login != w.srv.URL || err != nil {
+		t.Errorf("the login address that was set: %q, %v", login, err)
+	}
+	if s, err := v.app(t.Context(), Salesforce); err != nil || s.ClientSecret != "s3cret" {
+		t.Errorf("%q, %v", s.ClientSecret, err)
+	}
+	// One value is taken back, the others stay.
+	if err := v.SetService(t.Context(), Salesforce, ServiceChange{LoginURL: new(""), Scopes: &[]string{}}); err != nil {
+		t.Fatal(err)
+	}
+	u, err = ask()
+	if err != nil || u.Host != "login.salesforce.com" || u.Query().Get("client_id") != "set" || u.Query().Get("scope") != "api refresh_token id" {
+		t.Errorf("%v, %v", u, err)
+	}
+	if err := v.SetService(t.Context(), "other", ServiceChange{}); !errors.Is(err, ErrNoService) {
+		t.Errorf("another service: %v", err)
+	}
+}
+
+func TestScopesMustBeEnough(t *testing.T) {
+	s := SalesforceService(clientID, clientSecret, redirectURI, "")
+	tests := map[string]*ScopeError{
+		"api refresh_token":       nil,
+		"full refresh_token":      nil,
+		"api":                     {Missing: []string{"refresh_token"}},
+		"full":                    {Missing: []string{"refresh_token"}},
+		"refresh_token":           {Missing: []string{"api"}},
+		"id":                      {Missing: []string{"refresh_token", "api"}},
+		`api refresh_token "quo"`: {Malformed: []string{`"quo"`}},
+		"api refresh_token ä":     {Malformed: []string{"ä"}},
+	}
+	for text, want := range tests {
+		var got *ScopeError
+		errors.As(s.checkScopes(strings.Fields(text)), &got)
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v", text, got)
+		}
+	}
+}
+
+// The secret is sealed for its place, and sealed anew when the key is rotated.
+func TestClientSecretIsSealed(t *testing.T) {
+	w := newWorld(t)
+	v, behind := w.process(), w.process()
+	set := func() {
+		t.Helper()
+		if err := v.SetService(t.Context(), Salesforce, ServiceChange{ClientSecret: new(clientSecret)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set()
+	if _, err := v.Keys.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if unopened, err := v.Keys.Reseal(t.Context(), func(int) {}); unopened != 0 || err != nil {
+		t.Fatalf("%d unopened, %v", unopened, err)
+	}
+	keys, err := v.Keys.Status(t.Context())
+	if err != nil || len(keys) != 2 || keys[0].RetiredAt.IsZero() || keys[1].Rows != 1 {
+		t.Errorf("%+v, %v", keys, err)
+	}
+	if s, err := behind.app(t.Context(), Salesforce); err != nil || s.ClientSecret != clientSecret {
+		t.Errorf("after the rotation: %v", err)
+	}
+	i := w.connect(v)
+	v.Wait()
+	if _, err := w.store.Writer().Exec(`UPDATE service_settings SET sealed_client_secret = (SELECT sealed_access FROM identities WHERE id = $1)`, i.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.get(v, i.Generation); !errors.Is(err, ErrSealed) {
+		t.Errorf("another row's secret: %v", err)
+	}
+	if i := w.identity(v); !i.BrokenAt.IsZero() {
+		t.Errorf("it broke the connection: %s", i.BrokenCode)
+	}
+	set()
+	w.fresh(v, i.Generation)
+}
