@@ -100,44 +100,49 @@ func (d *DB) MarkSent(ctx context.Context, l Lease, subscriberIDs []string, sett
 }
 
 // RecordOutcomes stores what became of subscribers that were waiting, together
-// with the counts of their states. It returns ErrLost when the lease is gone.
+// with the events that tell of it and the counts of their states. It returns ErrLost when the lease is gone.
 func (d *DB) RecordOutcomes(ctx context.Context, l Lease, outcomes []Outcome) error {
 	return wrap("record outcomes", d.underLease(ctx, l, func(tx *sql.Tx) error {
 		stmt, err := tx.PrepareContext(ctx, `UPDATE subscribers SET state = $1, reason = $2, detail = $3, due_at = CASE WHEN $4 = 0 THEN due_at ELSE $4 END,
 			sent_at = CASE WHEN $5 = 0 THEN 0 ELSE sent_at END, settles_at = $5,
 			record_id = $6, org_id = $7, instance_url = $8, delivered_at = $9
-			WHERE id = $10 AND tenant_id = $11 AND state = 'waiting' RETURNING newsletter_id`)
+			WHERE id = $10 AND tenant_id = $11`)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = stmt.Close() }()
-		moves := map[stateKey]int{}
-		for _, o := range outcomes {
-			if err := d.record(ctx, stmt, l.TenantID, o, moves); err != nil {
-				return err
+		return d.change(ctx, tx, func(c *change) error {
+			for _, o := range outcomes {
+				if err := c.record(ctx, stmt, l.TenantID, o); err != nil {
+					return err
+				}
 			}
-		}
-		return moveCounts(ctx, tx, moves)
+			return nil
+		})
 	}))
 }
 
-func (d *DB) record(ctx context.Context, stmt *sql.Stmt, tenantID string, o Outcome, moves map[stateKey]int) error {
-	var delivered int64
-	if o.State == Delivered {
-		delivered = millis(d.now())
-	}
-	var newsletterID string
-	err := stmt.QueryRowContext(ctx, o.State, o.Reason, o.Detail, millis(o.DueAt), millis(o.SettlesAt),
-		o.RecordID, o.OrgID, o.InstanceURL, delivered, o.SubscriberID, tenantID).Scan(&newsletterID)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && o.State == Waiting {
+// record stores what became of a subscriber, unless it doesn't wait any more.
+func (c *change) record(ctx context.Context, stmt *sql.Stmt, tenantID string, o Outcome) error {
+	from, err := c.place(ctx, tenantID, o.SubscriberID)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && from.state != Waiting {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	moves[stateKey{tenantID, newsletterID, Waiting}]--
-	moves[stateKey{tenantID, newsletterID, o.State}]++
-	return nil
+	var delivered int64
+	if o.State == Delivered {
+		delivered = c.at
+	}
+	_, err = stmt.ExecContext(ctx, o.State, o.Reason, o.Detail, millis(o.DueAt), millis(o.SettlesAt),
+		o.RecordID, o.OrgID, o.InstanceURL, delivered, o.SubscriberID, tenantID)
+	if err != nil {
+		return err
+	}
+	to := from
+	to.state, to.reason, to.orgID = o.State, o.Reason, o.OrgID
+	return c.move(ctx, from, to, o.Detail)
 }
 
 // Pause returns why nothing of the tenant's is sent for now; the zero Pause when

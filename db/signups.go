@@ -78,7 +78,7 @@ type book struct {
 	consents    *sql.Stmt
 	wordings    map[string]string // ids by text
 	received    map[ledgerKey]int
-	waiting     map[stateKey]int
+	moves       moves
 }
 
 type ledgerKey struct {
@@ -110,7 +110,7 @@ func newBook(ctx context.Context, tx *sql.Tx) (*book, error) {
 	}
 	return &book{
 		tx: tx, subscribers: subscribers, consents: consents,
-		wordings: map[string]string{}, received: map[ledgerKey]int{}, waiting: map[stateKey]int{},
+		wordings: map[string]string{}, received: map[ledgerKey]int{}, moves: newMoves(),
 	}, nil
 }
 
@@ -148,9 +148,9 @@ func (b *book) enter(ctx context.Context, s SignUp) (SignedUp, error) {
 	kind := "repeated"
 	if !known {
 		kind = "new"
-		b.waiting[stateKey{s.TenantID, s.NewsletterID, Waiting}]++
+		b.moves.add(place{tenantID: s.TenantID, newsletterID: s.NewsletterID, createdAt: millis(s.At), state: Waiting}, 1)
 	}
-	b.received[ledgerKey{s.TenantID, s.NewsletterID, millis(s.At.Truncate(time.Hour)), kind}]++
+	b.received[ledgerKey{s.TenantID, s.NewsletterID, hourOf(millis(s.At)), kind}]++
 	return SignedUp{ID: id}, nil
 }
 
@@ -180,7 +180,7 @@ func (b *book) wording(ctx context.Context, text string) (string, error) {
 	return id, nil
 }
 
-// count brings the ledger and the state counts up to date.
+// count brings the ledger and the counts up to date.
 func (b *book) count(ctx context.Context) error {
 	for k, n := range b.received {
 		_, err := b.tx.ExecContext(ctx, `INSERT INTO ledger (tenant_id, newsletter_id, hour, kind, n) VALUES ($1, $2, $3, $4, $5)
@@ -190,18 +190,5 @@ func (b *book) count(ctx context.Context) error {
 			return fmt.Errorf("ledger: %w", err)
 		}
 	}
-	return moveCounts(ctx, b.tx, b.waiting)
-}
-
-// moveCounts adds to the state counts.
-func moveCounts(ctx context.Context, tx *sql.Tx, by map[stateKey]int) error {
-	for k, n := range by {
-		_, err := tx.ExecContext(ctx, `INSERT INTO state_counts (tenant_id, newsletter_id, state, n) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (tenant_id, newsletter_id, state) DO UPDATE SET n = state_counts.n + excluded.n`,
-			k.tenantID, k.newsletterID, k.state, n)
-		if err != nil {
-			return fmt.Errorf("count states: %w", err)
-		}
-	}
-	return nil
+	return b.moves.store(ctx, b.tx, 0)
 }

@@ -2,8 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +16,7 @@ const (
 	Waiting   State = "waiting"
 	Delivered State = "delivered"
 	Attention State = "attention" // somebody has to mend something
+	Dismissed State = "dismissed" // somebody said that it is not to be delivered
 )
 
 // Subscriber is an address on a newsletter.
@@ -45,13 +44,14 @@ type Subscriber struct {
 }
 
 // Why tells why a waiting subscriber waits, given the tenant's pause, and when
-// it is tried next; or what a subscriber needs attention for. The code is empty
+// it is tried next; or what a subscriber needs attention for, or needed it for
+// before it was dismissed. The code is empty
 // when there is nothing to tell.
 func (s Subscriber) Why(p Pause) (code, detail string, next time.Time) {
 	switch {
 	case s.State == Delivered:
 		return "", "", time.Time{}
-	case s.State == Attention:
+	case s.State == Attention || s.State == Dismissed:
 		return s.Reason, s.Detail, time.Time{}
 	case p.Reason == "":
 		return s.Reason, s.Detail, s.DueAt
@@ -153,85 +153,4 @@ func (d *DB) subscribersFrom(ctx context.Context, tenantID string, q SubscriberQ
 		return rows[:q.Limit], true, err
 	}
 	return rows, false, err
-}
-
-// Sums says what was received, and where it is now.
-type Sums struct {
-	New, Repeated                 int // sign-ups, from the ledger
-	Waiting, Delivered, Attention int // subscribers, from the counts kept with the states
-}
-
-// Difference is what is missing from the states (or too much in them, when it is
-// negative). It is zero unless something is broken.
-func (s Sums) Difference() int { return s.New - s.Waiting - s.Delivered - s.Attention }
-
-func (s *Sums) add(kind string, n int) error {
-	switch kind {
-	case "new":
-		s.New = n
-	case "repeated":
-		s.Repeated = n
-	case string(Waiting):
-		s.Waiting = n
-	case string(Delivered):
-		s.Delivered = n
-	case string(Attention):
-		s.Attention = n
-	default:
-		return errors.New("a sum of unknown kind: " + kind)
-	}
-	return nil
-}
-
-// Sums returns the tenant's sums.
-func (d *DB) Sums(ctx context.Context, tenantID string) (Sums, error) {
-	s, err := sums(ctx, d.read, tenantID, `SELECT kind, sum(n) FROM ledger WHERE tenant_id = $1 GROUP BY kind
-		UNION ALL SELECT state, sum(n) FROM state_counts WHERE tenant_id = $1 GROUP BY state`)
-	return s, wrap("sums", err)
-}
-
-func sums(ctx context.Context, q rowsQueryer, tenantID, query string) (Sums, error) {
-	var s Sums
-	_, err := collect(ctx, q, func(row scanner) (struct{}, error) {
-		var kind string
-		var n int
-		if err := row.Scan(&kind, &n); err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, s.add(kind, n)
-	}, query, tenantID)
-	return s, err
-}
-
-// Recount is what the rows say, beside what was kept. New and Repeated of Rows
-// come from the subscribers and their consents.
-type Recount struct {
-	Kept, Rows Sums
-}
-
-// Agrees reports whether the rows say what was kept, with nothing missing.
-func (r Recount) Agrees() bool { return r.Kept == r.Rows && r.Kept.Difference() == 0 }
-
-// Recount counts the tenant's rows. It reads all of them.
-func (d *DB) Recount(ctx context.Context, tenantID string) (Recount, error) {
-	r, err := d.recount(ctx, tenantID)
-	return r, wrap("recount", err)
-}
-
-func (d *DB) recount(ctx context.Context, tenantID string) (r Recount, err error) {
-	tx, err := d.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one snapshot for both
-	if err != nil {
-		return r, err
-	}
-	defer func() { _ = tx.Rollback() }()
-	r.Kept, err = sums(ctx, tx, tenantID, `SELECT kind, sum(n) FROM ledger WHERE tenant_id = $1 GROUP BY kind
-		UNION ALL SELECT state, sum(n) FROM state_counts WHERE tenant_id = $1 GROUP BY state`)
-	if err != nil {
-		return r, err
-	}
-	r.Rows, err = sums(ctx, tx, tenantID, `SELECT state, count(*) FROM subscribers WHERE tenant_id = $1 GROUP BY state
-		UNION ALL SELECT 'new', count(*) FROM subscribers WHERE tenant_id = $1
-		UNION ALL SELECT 'repeated', (SELECT count(*) FROM subscribers s JOIN consents c ON c.subscriber_id = s.id WHERE s.tenant_id = $1)
-			- (SELECT count(*) FROM subscribers WHERE tenant_id = $1)`)
-	return r, err
 }

@@ -1,0 +1,207 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// Sums says what was received, and where it is now.
+type Sums struct {
+	New, Repeated                            int // sign-ups, from the ledger
+	Waiting, Delivered, Attention, Dismissed int // subscribers, from the counts kept with the states
+}
+
+// Difference is what is missing from the states (or too much in them, when it is
+// negative). It is zero unless something is broken.
+func (s Sums) Difference() int { return s.New - s.Waiting - s.Delivered - s.Attention - s.Dismissed }
+
+// of is the sum of that name, nil when there is none.
+func (s *Sums) of(kind string) *int {
+	switch kind {
+	case "new":
+		return &s.New
+	case "repeated":
+		return &s.Repeated
+	case string(Waiting):
+		return &s.Waiting
+	case string(Delivered):
+		return &s.Delivered
+	case string(Attention):
+		return &s.Attention
+	case string(Dismissed):
+		return &s.Dismissed
+	}
+	return nil
+}
+
+func (s *Sums) add(kind string, n int) error {
+	sum := s.of(kind)
+	if sum == nil {
+		return errors.New("a sum of unknown kind: " + kind)
+	}
+	*sum += n
+	return nil
+}
+
+const selectSums = `SELECT kind, sum(n) FROM ledger WHERE tenant_id = $1 GROUP BY kind
+	UNION ALL SELECT state, sum(n) FROM state_counts WHERE tenant_id = $1 GROUP BY state`
+
+// Sums returns the tenant's sums.
+func (d *DB) Sums(ctx context.Context, tenantID string) (Sums, error) {
+	s, err := sums(ctx, d.read, tenantID)
+	return s, wrap("sums", err)
+}
+
+func sums(ctx context.Context, q rowsQueryer, tenantID string) (s Sums, err error) {
+	err = each(ctx, q, func(row scanner) error {
+		var kind string
+		var n int
+		if err := row.Scan(&kind, &n); err != nil {
+			return err
+		}
+		return s.add(kind, n)
+	}, selectSums, tenantID)
+	return s, err
+}
+
+// HourSums is what was received in an hour, and where it is now.
+type HourSums struct {
+	Hour time.Time
+	Sums
+}
+
+// HourSums returns the sums of each UTC hour from since on in which anything was
+// received, the earliest first.
+func (d *DB) HourSums(ctx context.Context, tenantID string, since time.Time) ([]HourSums, error) {
+	var all []HourSums
+	err := each(ctx, d.read, func(row scanner) error {
+		var hour int64
+		var kind string
+		var n int
+		if err := row.Scan(&hour, &kind, &n); err != nil {
+			return err
+		}
+		if len(all) == 0 || millis(all[len(all)-1].Hour) != hour {
+			all = append(all, HourSums{Hour: fromMillis(hour)})
+		}
+		return all[len(all)-1].add(kind, n)
+	}, `SELECT hour, kind, sum(n) FROM ledger WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, kind
+		UNION ALL SELECT hour, state, sum(n) FROM hour_counts WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, state
+		ORDER BY 1`, tenantID, millis(since))
+	return all, wrap("sums by hour", err)
+}
+
+// Recount is what the rows say, beside what was kept. New and Repeated of Rows
+// come from the subscribers and their consents.
+type Recount struct {
+	Kept, Rows Sums
+	Wrong      int // kept numbers by hour, cause and org that the rows contradict
+}
+
+// Agrees reports whether the rows say what was kept, with nothing missing.
+func (r Recount) Agrees() bool {
+	return r.Kept == r.Rows && r.Kept.Difference() == 0 && r.Wrong == 0
+}
+
+// Recount counts the tenant's rows. It reads all of them, as they are at one
+// moment, and keeps nobody from writing meanwhile.
+func (d *DB) Recount(ctx context.Context, tenantID string) (Recount, error) {
+	r, err := d.recount(ctx, tenantID)
+	return r, wrap("recount", err)
+}
+
+func (d *DB) recount(ctx context.Context, tenantID string) (r Recount, err error) {
+	tx, err := d.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one snapshot for all
+	if err != nil {
+		return r, err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if r.Kept, err = sums(ctx, tx, tenantID); err != nil {
+		return r, err
+	}
+	counted, received, err := countRows(ctx, tx, tenantID)
+	if err != nil {
+		return r, err
+	}
+	for k, n := range counted.states {
+		if err := r.Rows.add(string(k.state), n); err != nil {
+			return r, err
+		}
+		r.Rows.New += n
+	}
+	var consents int
+	err = tx.QueryRowContext(ctx, `SELECT count(*) FROM subscribers s JOIN consents c ON c.subscriber_id = s.id WHERE s.tenant_id = $1`, tenantID).Scan(&consents)
+	if err != nil {
+		return r, err
+	}
+	r.Rows.Repeated = consents - r.Rows.New
+	r.Wrong, err = wrongCounts(ctx, tx, tenantID, counted, received)
+	return r, err
+}
+
+// countRows counts the tenant's subscribers in each way in which they are kept
+// count of. received are those of each hour, as the ledger has them.
+func countRows(ctx context.Context, tx *sql.Tx, tenantID string) (counted moves, received map[hourKey]int, err error) {
+	counted, received = newMoves(), map[hourKey]int{}
+	err = each(ctx, tx, func(row scanner) error {
+		p := place{tenantID: tenantID}
+		var n int
+		if err := row.Scan(&p.newsletterID, &p.createdAt, &p.state, &p.reason, &p.orgID, &n); err != nil {
+			return err
+		}
+		counted.add(p, n)
+		received[hourKey{tenantID, p.newsletterID, p.createdAt, "new"}] += n
+		return nil
+	}, `SELECT newsletter_id, created_at - created_at % 3600000, state, reason, org_id, count(*)
+		FROM subscribers WHERE tenant_id = $1 GROUP BY 1, 2, 3, 4, 5`, tenantID)
+	return counted, received, err
+}
+
+// wrongCounts is how many of the numbers that are kept are not those counted.
+func wrongCounts(ctx context.Context, tx *sql.Tx, tenantID string, counted moves, received map[hourKey]int) (int, error) {
+	hours := func(row scanner) (k hourKey, n int, err error) {
+		k.tenantID = tenantID
+		return k, n, row.Scan(&k.newsletterID, &k.hour, &k.state, &n)
+	}
+	byHour, err := wrongIn(ctx, tx, counted.hours, hours, `SELECT newsletter_id, hour, state, n FROM hour_counts WHERE tenant_id = $1`, tenantID)
+	if err != nil {
+		return 0, err
+	}
+	byLedger, err := wrongIn(ctx, tx, received, hours, `SELECT newsletter_id, hour, kind, n FROM ledger WHERE tenant_id = $1 AND kind = 'new'`, tenantID)
+	if err != nil {
+		return 0, err
+	}
+	byReason, err := wrongIn(ctx, tx, counted.reasons, func(row scanner) (k reasonKey, n int, err error) {
+		k.tenantID = tenantID
+		return k, n, row.Scan(&k.state, &k.reason, &n)
+	}, `SELECT state, reason, n FROM reason_counts WHERE tenant_id = $1`, tenantID)
+	if err != nil {
+		return 0, err
+	}
+	byOrg, err := wrongIn(ctx, tx, counted.orgs, func(row scanner) (k orgKey, n int, err error) {
+		k.tenantID = tenantID
+		return k, n, row.Scan(&k.orgID, &n)
+	}, `SELECT org_id, n FROM org_counts WHERE tenant_id = $1`, tenantID)
+	return byHour + byLedger + byReason + byOrg, err
+}
+
+// wrongIn is how many numbers of a query are not those counted.
+func wrongIn[K comparable](ctx context.Context, tx *sql.Tx, counted map[K]int, scan func(scanner) (K, int, error), query string, args ...any) (wrong int, err error) {
+	left := map[K]int{}
+	for k, n := range counted {
+		left[k] = n
+	}
+	err = each(ctx, tx, func(row scanner) error {
+		k, n, err := scan(row)
+		left[k] -= n
+		return err
+	}, query, args...)
+	for _, n := range left {
+		if n != 0 {
+			wrong++
+		}
+	}
+	return wrong, err
+}

@@ -1,0 +1,220 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pressly/goose/v3"
+)
+
+// leased takes the lease of the tenant a.
+func leased(t *testing.T, d *DB) Lease {
+	t.Helper()
+	l := Lease{TenantID: "a", Owner: "me"}
+	if err := d.TakeLease(context.Background(), l); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (d *DB) becomes(t *testing.T, l Lease, outcomes ...Outcome) {
+	t.Helper()
+	if err := d.RecordOutcomes(context.Background(), l, outcomes); err != nil {
+		t.Error(err)
+	}
+}
+
+// events are a subscriber's, written as state and reason.
+func events(t *testing.T, d *DB, id string) []string {
+	t.Helper()
+	all, err := collect(context.Background(), d.read, func(row scanner) (string, error) {
+		var state, reason, detail string
+		err := row.Scan(&state, &reason, &detail)
+		return strings.TrimSpace(state + " " + reason + " " + detail), err
+	}, `SELECT state, reason, detail FROM events WHERE subscriber_id = $1 AND tenant_id = 'a' AND at > 0 ORDER BY id`, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestEachChangeIsAnEvent(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	id, l := add(t, d, signUp("a/1", "jane@example.com"))[0], leased(t, d)
+	for _, o := range []Outcome{
+		{State: Waiting, Reason: "timed_out", Detail: "slow"},
+		{State: Waiting, Reason: "timed_out", Detail: "slow again"}, // the same: no event
+		{State: Waiting}, // no reason: no event
+		{State: Waiting, Reason: "settling"},
+		{State: Attention, Reason: "ODD", Detail: "No."},
+		{State: Delivered, RecordID: "late"}, // not waiting: nothing
+	} {
+		o.SubscriberID = id
+		d.becomes(t, l, o)
+	}
+	want := []string{"waiting timed_out slow", "waiting settling", "attention ODD No."}
+	if got := events(t, d, id); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	if n := number(t, d, `SELECT sum(n) FROM activity WHERE tenant_id = 'a' AND kind = 'attention' AND last_at >= hour`); n != 1 {
+		t.Errorf("activity %d", n)
+	}
+	if n := number(t, d, `SELECT n FROM reason_counts WHERE reason = 'ODD'`); n != 1 {
+		t.Errorf("%d with the cause", n)
+	}
+	if r := recount(t, d, "a"); !r.Agrees() {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestAnEventThatCannotBeStoredChangesNothing(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	id, l := add(t, d, signUp("a/1", "jane@example.com"))[0], leased(t, d)
+	for _, table := range []string{"events", "activity", "hour_counts", "org_counts"} {
+		if _, err := d.write.Exec(`CREATE TRIGGER fail BEFORE INSERT ON ` + table + ` BEGIN SELECT RAISE(ABORT, 'disk'); END`); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.RecordOutcomes(context.Background(), l, []Outcome{{SubscriberID: id, State: Delivered, OrgID: "00D1"}}); err == nil {
+			t.Errorf("%s: stored", table)
+		}
+		if r := recount(t, d, "a"); r.Kept != (Sums{New: 1, Waiting: 1}) || !r.Agrees() {
+			t.Errorf("%s: got %+v", table, r)
+		}
+		if _, err := d.write.Exec(`DROP TRIGGER fail`); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestRecountNoticesEachWrongCount(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	ids, l := add(t, d, signUp("a/1", "one@example.com"), signUp("a/1", "two@example.com"), signUp("a/1", "three@example.com")), leased(t, d)
+	d.becomes(t, l, Outcome{SubscriberID: ids[0], State: Delivered, OrgID: "00D1"}, Outcome{SubscriberID: ids[1], State: Attention, Reason: "ODD"})
+	if r := recount(t, d, "a"); !r.Agrees() {
+		t.Fatalf("got %+v", r)
+	}
+	for _, wrong := range [][2]string{
+		{`UPDATE hour_counts SET n = n + 1 WHERE state = 'delivered'`, `UPDATE hour_counts SET n = n - 1 WHERE state = 'delivered'`},
+		{`UPDATE hour_counts SET hour = hour + 3600000`, `UPDATE hour_counts SET hour = hour - 3600000`},
+		{`UPDATE ledger SET hour = hour + 3600000`, `UPDATE ledger SET hour = hour - 3600000`},
+		{`UPDATE reason_counts SET reason = 'OTHER'`, `UPDATE reason_counts SET reason = 'ODD'`},
+		{`UPDATE org_counts SET n = 0`, `UPDATE org_counts SET n = 1`},
+	} {
+		for i, query := range wrong {
+			if _, err := d.write.Exec(query); err != nil {
+				t.Fatal(err)
+			}
+			if r := recount(t, d, "a"); r.Agrees() != (i == 1) {
+				t.Errorf("after %s: %+v", query, r)
+			}
+		}
+	}
+}
+
+func TestHourSumsAddUpInEachHour(t *testing.T) {
+	d := withNewsletters(t, "a/1", "a/2", "b/1")
+	early, late := signUp("a/1", "one@example.com"), signUp("a/2", "two@example.com")
+	late.At = late.At.Add(time.Hour)
+	ids := add(t, d, early, early, late, signUp("b/1", "three@example.com"))
+	d.becomes(t, leased(t, d), Outcome{SubscriberID: ids[2], State: Delivered})
+	hour := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	want := []Sums{{New: 1, Repeated: 1, Waiting: 1}, {New: 1, Delivered: 1}}
+	for i := range want {
+		got, err := d.HourSums(context.Background(), "a", hour.Add(time.Duration(i)*time.Hour))
+		if err != nil || len(got) != 2-i || got[0].Sums != want[i] || !got[0].Hour.Equal(hour.Add(time.Duration(i)*time.Hour)) {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	}
+}
+
+// TestTheSumsHold is the promise: whatever becomes of whom, in whatever order
+// and at the same time, nobody is missing in any count.
+func TestTheSumsHold(t *testing.T) {
+	for seed := range uint64(5) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			d := withNewsletters(t, "a/1", "a/2")
+			l := leased(t, d)
+			var all sync.WaitGroup
+			for worker := range uint64(3) {
+				all.Go(func() { churn(t, d, l, rand.New(rand.NewPCG(seed, worker))) })
+			}
+			all.Wait()
+			r := recount(t, d, "a")
+			if !r.Agrees() || r.Kept.New == 0 || r.Kept.Delivered == 0 || r.Kept.Attention == 0 {
+				t.Errorf("got %+v", r)
+			}
+			hours, err := d.HourSums(context.Background(), "a", time.Time{})
+			if err != nil || len(hours) < 2 {
+				t.Fatal(hours, err)
+			}
+			for _, h := range hours {
+				if h.Difference() != 0 {
+					t.Errorf("got %+v", h)
+				}
+			}
+		})
+	}
+}
+
+func churn(t *testing.T, d *DB, l Lease, r *rand.Rand) {
+	states := []State{Waiting, Waiting, Delivered, Attention}
+	for range 40 {
+		s := signUp(fmt.Sprintf("a/%d", 1+r.IntN(2)), fmt.Sprintf("r%d@example.com", r.IntN(80)))
+		s.At = s.At.Add(time.Duration(r.IntN(5)) * time.Hour)
+		if _, err := d.AddSignUps(context.Background(), []SignUp{s, s}); err != nil {
+			t.Error(err)
+		}
+		due, err := d.Due(context.Background(), "a", 5)
+		if err != nil {
+			t.Error(err)
+		}
+		var outcomes []Outcome
+		for _, s := range due {
+			o := Outcome{SubscriberID: s.ID, State: states[r.IntN(len(states))], DueAt: s.CreatedAt.Add(time.Duration(r.IntN(99)) * time.Second)}
+			if o.State == Delivered {
+				o.OrgID = fmt.Sprintf("00D%d", r.IntN(2))
+			} else if r.IntN(2) == 0 {
+				o.Reason = fmt.Sprintf("REASON_%d", r.IntN(3))
+			}
+			outcomes = append(outcomes, o)
+		}
+		if err := d.RecordOutcomes(context.Background(), l, outcomes); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestWhatWasThereBeforeIsCounted takes the counts away and brings them back, as
+// for a database of before.
+func TestWhatWasThereBeforeIsCounted(t *testing.T) {
+	d, ctx := withNewsletters(t, "a/1"), context.Background()
+	ids, l := add(t, d, signUp("a/1", "one@example.com"), signUp("a/1", "two@example.com"), signUp("a/1", "three@example.com")), leased(t, d)
+	d.becomes(t, l, Outcome{SubscriberID: ids[0], State: Delivered, OrgID: "00D1"}, Outcome{SubscriberID: ids[1], State: Attention, Reason: "ODD"})
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, d.write, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.DownTo(ctx, 6); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if r := recount(t, d, "a"); !r.Agrees() || r.Kept != (Sums{New: 3, Waiting: 1, Delivered: 1, Attention: 1}) {
+		t.Errorf("got %+v", r)
+	}
+	if n := number(t, d, `SELECT n FROM activity WHERE tenant_id = 'a' AND kind = 'delivered'`); n != 1 {
+		t.Errorf("activity %d", n)
+	}
+}
