@@ -3,6 +3,7 @@
 package main
 
 import (
+	_ "time/tzdata" // time zones, wherever it runs
 	"os"
 
 	"gatepost/cli"

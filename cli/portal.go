@@ -72,7 +72,7 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	}})
 	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Wake: p.dispatcher.Wake, Log: p.log})
 	p.app, err = routes.New(routes.Config{
-		URL: c.URL, Store: p.db, People: p.people, Sessions: p.db, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher,
+		URL: c.URL, Store: p.db, Health: p.db, People: p.people, Sessions: p.db, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher,
 		RecordURL: salesforce.RecordURL, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits), DemoUser: c.demoUser, Log: p.log,
 	})
 	return err

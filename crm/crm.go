@@ -45,6 +45,9 @@ type CRM interface {
 	Create(ctx context.Context, people []Person) ([]Result, error)
 	// Batch is how many people one call takes.
 	Batch() int
+	// Usage is how many API calls all who use the CRM's org made in 24 hours and how
+	// many they may make, as the last answer said; ok is false when none has.
+	Usage() (used, limit int, ok bool)
 }
 
 // Class sorts failures by what they stop.
@@ -81,6 +84,7 @@ const (
 	Broken       = "broken"        // the connection needs to be made anew
 	Unavailable  = "unavailable"   // no answer, or none that makes sense
 	TimedOut     = "timed_out"     // no answer in time
+	Spared       = "api_spared"    // the last of its API calls are left to others
 	Settling     = "settling"      // the outcome of an earlier write is not known yet
 )
 

@@ -53,6 +53,7 @@ var explanations = map[string]Explanation{
 	"UNAVAILABLE":   passes("Salesforce did not answer, or not in a way that makes sense."),
 	"TIMED_OUT":     passes("Salesforce did not answer in time."),
 	"SETTLING":      passes("An answer of Salesforce got lost. We wait a moment and look before we send anything again."),
+	"API_SPARED":    passes("Your Salesforce has used 95 % of its API calls. We leave the rest to others, and go on as soon as there are more."),
 	"OTHER_ORG":     passes("Another Salesforce org was connected in the meantime."),
 
 	// One record.

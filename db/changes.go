@@ -26,6 +26,7 @@ func hourOf(ms int64) int64 { return ms - ms%hourMillis }
 type change struct {
 	tx    *sql.Tx
 	at    int64
+	actor string // id of the user who did it, empty for Gatepost itself
 	find  *sql.Stmt
 	event *sql.Stmt
 	moves moves
@@ -40,7 +41,7 @@ func (d *DB) change(ctx context.Context, tx *sql.Tx, fn func(*change) error) err
 	}
 	defer func() { _ = find.Close() }()
 	event, err := tx.PrepareContext(ctx, `INSERT INTO events (id, tenant_id, subscriber_id, at, state, reason, detail, actor)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, '')`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (c *change) move(ctx context.Context, from, to place, detail string) error 
 	if to.state == from.state && (to.reason == from.reason || to.reason == "") {
 		return nil
 	}
-	_, err := c.event.ExecContext(ctx, NewID(), to.tenantID, to.id, c.at, to.state, to.reason, detail)
+	_, err := c.event.ExecContext(ctx, NewID(), to.tenantID, to.id, c.at, to.state, to.reason, detail, c.actor)
 	return err
 }
 

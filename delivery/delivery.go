@@ -26,6 +26,8 @@ type Store interface {
 	Pause(ctx context.Context, tenantID string) (db.Pause, error)
 	SetPause(ctx context.Context, l db.Lease, p db.Pause) error
 	EndPause(ctx context.Context, tenantID string) error
+	Usage(ctx context.Context, tenantID string) (db.Usage, error)
+	SaveUsage(ctx context.Context, tenantID string, used, allowed int) error
 }
 
 // Config is what New needs. What is zero gets its default.
@@ -75,15 +77,16 @@ type Dispatcher struct {
 	signal chan struct{} // something changed for Run to look at
 
 	mu      sync.Mutex
-	queue   []string        // tenants that wait for their turn
-	again   map[string]bool // queued and running tenants; true: woken while running
+	queue   []string             // tenants that wait for their turn
+	again   map[string]bool      // queued and running tenants; true: woken while running
+	usageAt map[string]time.Time // when each tenant's API usage was written down
 	running int
 }
 
 // New returns a Dispatcher, which works while its Run runs.
 func New(c Config) *Dispatcher {
 	c.setDefaults()
-	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[string]bool{}}
+	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[string]bool{}, usageAt: map[string]time.Time{}}
 }
 
 // Wake says that a tenant has something to deliver. It doesn't wait.

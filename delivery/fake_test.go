@@ -24,16 +24,17 @@ type fault struct {
 // fakeCRM is a CRM in memory, like Salesforce: it makes a record for whatever
 // it is told, twice if told twice.
 type fakeCRM struct {
-	mu      sync.Mutex
-	records map[string][]string // ids by address
-	names   map[string]crm.Person
-	refuses map[string]*crm.Failure // addresses that it never takes
-	faults  []fault                 // the next ones, in order
-	next    func(on string) *fault  // or what this says
-	batch   int
-	finds   int
-	creates []int // sizes
-	hook    func(on string)
+	mu          sync.Mutex
+	records     map[string][]string // ids by address
+	names       map[string]crm.Person
+	refuses     map[string]*crm.Failure // addresses that it never takes
+	faults      []fault                 // the next ones, in order
+	next        func(on string) *fault  // or what this says
+	batch       int
+	used, limit int // API calls
+	finds       int
+	creates     []int // sizes
+	hook        func(on string)
 }
 
 func newCRM() *fakeCRM {
@@ -45,6 +46,8 @@ func (c *fakeCRM) Target() crm.Target {
 }
 
 func (c *fakeCRM) Batch() int { return c.batch }
+
+func (c *fakeCRM) Usage() (used, limit int, ok bool) { return c.used, c.limit, c.limit > 0 }
 
 func (c *fakeCRM) fault(on string) fault {
 	if c.hook != nil {

@@ -94,7 +94,11 @@ func (t *turn) drain(ctx context.Context) (more bool, err error) {
 	if t.pause.Batch > 0 {
 		t.limit = min(t.limit, t.pause.Batch)
 	}
+	defer t.keepUsage(ctx)
 	for range turnBatches {
+		if spare, err := t.spare(ctx); spare || err != nil {
+			return false, err
+		}
 		due, err := t.Store.Due(ctx, t.lease.TenantID, t.limit)
 		if err != nil || len(due) == 0 {
 			return false, err

@@ -36,8 +36,10 @@ type Store interface {
 	PendingRevocations(ctx context.Context, service, tenantID string) (int, error)
 }
 
-// Delivery is told that a tenant's connection was made or mended.
+// Delivery is told that a tenant's connection was made or mended, or that there
+// is something to deliver.
 type Delivery interface {
+	Wake(tenantID string)
 	Resume(ctx context.Context, tenantID string) error
 }
 
@@ -46,6 +48,7 @@ type Delivery interface {
 type Config struct {
 	URL            string // public address, without a slash at its end
 	Store          Store
+	Health         HealthStore
 	People         *auth.People
 	Sessions       auth.SessionStore
 	Vault          *identity.Vault
@@ -129,6 +132,14 @@ func (s *server) portal(app *fiber.App) {
 	}
 	admin(http.MethodGet, "/", func(c *fiber.Ctx) error { return redirect(c, "/integrations") })
 	admin(http.MethodGet, "/integrations", s.integrations)
+	admin(http.MethodGet, "/integrations/:service", s.health)
+	admin(http.MethodGet, "/integrations/:service/live", s.healthPart)
+	admin(http.MethodGet, "/integrations/:service/sum", s.sum)
+	admin(http.MethodPost, "/integrations/:service/recount", s.recount)
+	admin(http.MethodPost, "/integrations/:service/retry", s.retryAll)
+	admin(http.MethodPost, "/integrations/:service/dismiss", s.dismissAll)
+	admin(http.MethodGet, "/integrations/:service/problems.csv", s.problemsCSV)
+	admin(http.MethodPost, "/integrations/:service/time-zone", s.setTimeZone)
 	admin(http.MethodGet, "/integrations/:service/card", s.integrationCard)
 	admin(http.MethodPost, "/integrations/:service/connect", s.connect)
 	app.Add(http.MethodGet, callbackPath, s.session, s.signedIn, s.inTenant, s.callback) // no HEAD: it works once
@@ -140,6 +151,9 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodPost, "/newsletter/signup", s.testSignUp)
 	admin(http.MethodGet, "/newsletter/signup/:id", s.testProgress)
 	admin(http.MethodGet, "/subscribers", s.subscribers)
+	admin(http.MethodGet, "/subscribers/:id", s.person)
+	admin(http.MethodPost, "/subscribers/:id/retry", s.retryOne)
+	admin(http.MethodPost, "/subscribers/:id/dismiss", s.dismissOne)
 	admin(http.MethodGet, "/account", s.account)
 	admin(http.MethodPost, "/account/password", s.changePassword)
 	admin(http.MethodPost, "/account/sessions/end", s.endSession)

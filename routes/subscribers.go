@@ -55,19 +55,19 @@ func (s *server) subscribers(c *fiber.Ctx) error {
 }
 
 func totals(s db.Sums) views.Totals {
-	return views.Totals{All: s.Waiting + s.Delivered + s.Attention, Waiting: s.Waiting, Delivered: s.Delivered, Attention: s.Attention, New: s.New, Repeated: s.Repeated}
+	return views.Totals{All: s.Waiting + s.Delivered + s.Attention + s.Dismissed, Waiting: s.Waiting, Delivered: s.Delivered, Attention: s.Attention, Dismissed: s.Dismissed, New: s.New, Repeated: s.Repeated}
 }
 
 func (s *server) subscriberRow(st newsletter.Status) views.Subscriber {
 	reason, mend := why(st)
-	return views.Subscriber{Email: st.Email, FirstName: st.FirstName, LastName: st.LastName, Newsletter: st.Newsletter,
+	return views.Subscriber{ID: st.ID, Email: st.Email, FirstName: st.FirstName, LastName: st.LastName, Newsletter: st.Newsletter,
 		SignedUpAt: st.CreatedAt, State: views.DeliveryState(st.State), Reason: reason, Mend: mend, NextTry: nextTry(st), Record: s.record(st.Subscriber)}
 }
 
 // knownState is the state of that name, or none.
 func knownState(name string) db.State {
 	switch state := db.State(name); state {
-	case db.Waiting, db.Delivered, db.Attention:
+	case db.Waiting, db.Delivered, db.Attention, db.Dismissed:
 		return state
 	}
 	return ""

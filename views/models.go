@@ -251,6 +251,7 @@ const (
 	Waiting   DeliveryState = "waiting"
 	Delivered DeliveryState = "delivered"
 	Attention DeliveryState = "attention"
+	Dismissed DeliveryState = "dismissed"
 )
 
 // Record is what a delivery led to in the CRM.
@@ -295,12 +296,13 @@ type SubscribersPage struct {
 // counted when a sign-up is stored, apart from the subscribers, and so tells
 // whether one is missing.
 type Totals struct {
-	All, Waiting, Delivered, Attention int
-	New, Repeated                      int
+	All, Waiting, Delivered, Attention, Dismissed int
+	New, Repeated                                 int
 }
 
 // Subscriber is a row of SubscribersPage.
 type Subscriber struct {
+	ID         string
 	Email      string
 	FirstName  string
 	LastName   string

@@ -92,6 +92,8 @@ func (t Totals) of(state DeliveryState) int {
 		return t.Delivered
 	case Attention:
 		return t.Attention
+	case Dismissed:
+		return t.Dismissed
 	default:
 		return t.All
 	}
@@ -99,15 +101,25 @@ func (t Totals) of(state DeliveryState) int {
 
 // balance says in a sentence whether everybody who was received is still here.
 func (t Totals) balance() string {
-	s := count(t.New, "new sign-up", "new sign-ups") + " received = " + number(t.Delivered) + " in Salesforce + " +
-		number(t.Waiting) + " waiting + " + number(t.Attention) + " needing attention. Difference: " + number(t.difference()) + "."
+	s := t.sentence() + " Difference: " + number(t.difference()) + "."
 	if t.Repeated > 0 {
 		s += " " + count(t.Repeated, "repeated sign-up", "repeated sign-ups") + " of people who were there already."
 	}
 	return s
 }
 
-func (t Totals) difference() int { return t.New - t.Delivered - t.Waiting - t.Attention }
+// sentence is the sum in words.
+func (t Totals) sentence() string {
+	s := count(t.New, "new sign-up", "new sign-ups") + " received = " + number(t.Delivered) + " in Salesforce + " +
+		number(t.Waiting) + " waiting + " + number(t.Attention) + " needing attention"
+	if t.Dismissed > 0 {
+		s += " + " + number(t.Dismissed) + " dismissed"
+	}
+	return s + "."
+}
+
+// difference is who is missing from the states.
+func (t Totals) difference() int { return t.New - t.Delivered - t.Waiting - t.Attention - t.Dismissed }
 
 func balanceIcon(t Totals) string {
 	if t.difference() == 0 {
@@ -152,6 +164,8 @@ func (d DeliveryState) label() string {
 		return "In Salesforce"
 	case Attention:
 		return "Needs attention"
+	case Dismissed:
+		return "Dismissed"
 	default:
 		return "All"
 	}

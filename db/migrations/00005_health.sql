@@ -64,7 +64,34 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_subscriber ON events (subscriber_id, id);
 
+-- The last time that a tenant's rows were counted and compared with what is kept.
+CREATE TABLE recounts (
+  tenant_id TEXT PRIMARY KEY REFERENCES tenants (id) ON DELETE CASCADE,
+  at        BIGINT NOT NULL,
+  took      BIGINT NOT NULL, -- milliseconds
+  received  BIGINT NOT NULL, -- what the rows say, as the following
+  repeated  BIGINT NOT NULL,
+  waiting   BIGINT NOT NULL,
+  delivered BIGINT NOT NULL,
+  attention BIGINT NOT NULL,
+  dismissed BIGINT NOT NULL,
+  wrong     BIGINT NOT NULL  -- how many kept numbers the rows contradict
+);
+
+-- What the CRM last said of its API calls in 24 hours.
+CREATE TABLE api_usage (
+  tenant_id TEXT PRIMARY KEY REFERENCES tenants (id) ON DELETE CASCADE,
+  used      BIGINT NOT NULL,
+  allowed   BIGINT NOT NULL,
+  at        BIGINT NOT NULL
+);
+
+ALTER TABLE tenants ADD COLUMN time_zone TEXT NOT NULL DEFAULT 'UTC'; -- an IANA name: in which days are counted
+
 -- +goose Down
+ALTER TABLE tenants DROP COLUMN time_zone;
+DROP TABLE api_usage;
+DROP TABLE recounts;
 DROP TABLE events;
 DROP TABLE activity;
 DROP TABLE org_counts;

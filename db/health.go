@@ -1,0 +1,273 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// PeopleLimit bounds how many subscribers of one cause are looked at to count the
+// people among them.
+const PeopleLimit = 5000
+
+// Problem is a cause for which subscribers wait or need attention.
+type Problem struct {
+	State  State
+	Reason string // a code of crm's
+	N      int    // subscribers
+	People int    // different addresses among the first PeopleLimit of them
+}
+
+// Problems returns what the tenant's subscribers need attention or wait for, the
+// greatest first of each.
+func (d *DB) Problems(ctx context.Context, tenantID string) ([]Problem, error) {
+	all, err := collect(ctx, d.read, func(row scanner) (p Problem, err error) {
+		return p, row.Scan(&p.State, &p.Reason, &p.N, &p.People)
+	}, `SELECT state, reason, n, (SELECT count(DISTINCT email_key) FROM
+			(SELECT email_key FROM subscribers s WHERE s.tenant_id = r.tenant_id AND s.state = r.state AND s.reason = r.reason AND s.reason <> '' LIMIT $2))
+		FROM reason_counts r WHERE tenant_id = $1 AND n > 0 ORDER BY state, n DESC, reason`, tenantID, PeopleLimit)
+	return all, wrap("problems", err)
+}
+
+// Affected returns up to limit of the tenant's subscribers in a state for a
+// reason, the earliest first, after the one of the page before.
+func (d *DB) Affected(ctx context.Context, tenantID string, state State, reason, after string, limit int) ([]Subscriber, error) {
+	rows, err := collect(ctx, d.read, scanSubscriber,
+		selectSubscriber+`WHERE s.tenant_id = $1 AND s.state = $2 AND s.reason = $3 AND s.reason <> '' AND s.id > $4 ORDER BY s.id LIMIT $5`,
+		tenantID, state, reason, after, limit)
+	return rows, wrap("affected subscribers", err)
+}
+
+// Selection names subscribers that need attention: one of them, which may have
+// been dismissed too, or up to Limit for a cause.
+type Selection struct {
+	TenantID     string
+	SubscriberID string
+	Reason       string
+	Limit        int
+}
+
+// Retry has the selected subscribers delivered after all, and returns how many
+// there were. actor is the id of the user who wants it.
+func (d *DB) Retry(ctx context.Context, s Selection, actor string) (n int, err error) {
+	n, err = d.decide(ctx, s, actor, `UPDATE subscribers SET state = 'waiting', reason = '', detail = '', attempts = 0, due_at = $2 WHERE id = $1`,
+		func(to place) (place, string) { to.state, to.reason = Waiting, ""; return to, "" })
+	return n, wrap("retry", err)
+}
+
+// Dismiss says that the selected subscribers are not to be delivered, and why; it
+// returns how many there were. actor is the id of the user who wants it.
+func (d *DB) Dismiss(ctx context.Context, s Selection, actor, note string) (n int, err error) {
+	n, err = d.decide(ctx, s, actor, `UPDATE subscribers SET state = 'dismissed' WHERE id = $1 AND $2 > 0`,
+		func(to place) (place, string) { to.state = Dismissed; return to, note })
+	return n, wrap("dismiss", err)
+}
+
+// decide moves the selected subscribers; update takes an id and the time.
+func (d *DB) decide(ctx context.Context, s Selection, actor, update string, move func(place) (place, string)) (n int, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		ids, err := s.find(ctx, tx)
+		if err != nil {
+			return err
+		}
+		stmt, err := tx.PrepareContext(ctx, update)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = stmt.Close() }()
+		n = len(ids)
+		return d.change(ctx, tx, func(c *change) error {
+			c.actor = actor
+			for _, id := range ids {
+				from, err := c.place(ctx, s.TenantID, id)
+				if err != nil {
+					return err
+				}
+				if _, err := stmt.ExecContext(ctx, id, c.at); err != nil {
+					return err
+				}
+				to, note := move(from)
+				if err := c.move(ctx, from, to, note); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	return n, err
+}
+
+func (s Selection) find(ctx context.Context, tx *sql.Tx) ([]string, error) {
+	id := func(row scanner) (id string, err error) { return id, row.Scan(&id) }
+	if s.SubscriberID != "" {
+		return collect(ctx, tx, id, `SELECT id FROM subscribers WHERE tenant_id = $1 AND id = $2 AND state IN ('attention', 'dismissed')`,
+			s.TenantID, s.SubscriberID)
+	}
+	return collect(ctx, tx, id, `SELECT id FROM subscribers WHERE tenant_id = $1 AND state = 'attention' AND reason = $2 AND reason <> '' ORDER BY id LIMIT $3`,
+		s.TenantID, s.Reason, s.Limit)
+}
+
+// Event is a change of a subscriber's state, or of the reason why it waits.
+type Event struct {
+	At     time.Time
+	State  State  // from then on
+	Reason string // a code of crm's, empty for none
+	Detail string // what the CRM said, or a user
+	Actor  string // e-mail of the user who did it, empty for Gatepost itself
+}
+
+// Consent is what a reader agreed to with one sign-up.
+type Consent struct {
+	At     time.Time
+	Source string // form, api, test
+	Words  string
+}
+
+// historyLimit bounds what is read of one subscriber.
+const historyLimit = 200
+
+// History returns what happened to one of the tenant's subscribers, the latest
+// first.
+func (d *DB) History(ctx context.Context, tenantID, subscriberID string) ([]Event, []Consent, error) {
+	events, err := collect(ctx, d.read, func(row scanner) (e Event, err error) {
+		var at int64
+		err = row.Scan(&at, &e.State, &e.Reason, &e.Detail, &e.Actor)
+		e.At = fromMillis(at)
+		return e, err
+	}, `SELECT at, state, reason, detail, COALESCE((SELECT email FROM users WHERE users.id = actor), '')
+		FROM events WHERE tenant_id = $1 AND subscriber_id = $2 ORDER BY id DESC LIMIT $3`, tenantID, subscriberID, historyLimit)
+	if err != nil {
+		return nil, nil, wrap("history", err)
+	}
+	consents, err := collect(ctx, d.read, func(row scanner) (c Consent, err error) {
+		var at int64
+		err = row.Scan(&at, &c.Source, &c.Words)
+		c.At = fromMillis(at)
+		return c, err
+	}, `SELECT c.at, c.source, w.text FROM subscribers s JOIN consents c ON c.subscriber_id = s.id JOIN wordings w ON w.id = c.wording_id
+		WHERE s.tenant_id = $1 AND s.id = $2 ORDER BY c.id DESC LIMIT $3`, tenantID, subscriberID, historyLimit)
+	return events, consents, wrap("history", err)
+}
+
+// HourDelivered is how many were delivered in an hour.
+type HourDelivered struct {
+	Hour time.Time
+	N    int
+}
+
+// DeliveredByHour returns how many were delivered in each UTC hour from since
+// on in which any were, the earliest first.
+func (d *DB) DeliveredByHour(ctx context.Context, tenantID string, since time.Time) ([]HourDelivered, error) {
+	all, err := collect(ctx, d.read, func(row scanner) (h HourDelivered, err error) {
+		var hour int64
+		err = row.Scan(&hour, &h.N)
+		h.Hour = fromMillis(hour)
+		return h, err
+	}, `SELECT hour, n FROM activity WHERE tenant_id = $1 AND kind = 'delivered' AND hour >= $2 ORDER BY hour`, tenantID, millis(since))
+	return all, wrap("delivered by hour", err)
+}
+
+// LastDelivered is when the tenant's last subscriber was delivered; the zero time
+// when none was.
+func (d *DB) LastDelivered(ctx context.Context, tenantID string) (time.Time, error) {
+	return d.moment(ctx, `SELECT last_at FROM activity WHERE tenant_id = $1 AND kind = 'delivered' ORDER BY hour DESC LIMIT 1`, tenantID)
+}
+
+// OldestWaiting is when the tenant's subscriber that waits longest signed up; the
+// zero time when none waits.
+func (d *DB) OldestWaiting(ctx context.Context, tenantID string) (time.Time, error) {
+	return d.moment(ctx, `SELECT created_at FROM subscribers WHERE tenant_id = $1 AND state = 'waiting' ORDER BY id LIMIT 1`, tenantID)
+}
+
+func (d *DB) moment(ctx context.Context, query string, args ...any) (time.Time, error) {
+	var at int64
+	err := d.read.QueryRowContext(ctx, query, args...).Scan(&at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return fromMillis(at), wrap("moment", err)
+}
+
+// TimeZone is the tenant's time zone, as an IANA name.
+func (d *DB) TimeZone(ctx context.Context, tenantID string) (name string, err error) {
+	err = d.read.QueryRowContext(ctx, `SELECT time_zone FROM tenants WHERE id = $1`, tenantID).Scan(&name)
+	return name, wrap("time zone", err)
+}
+
+// SetTimeZone sets the tenant's time zone, an IANA name that the caller checked.
+func (d *DB) SetTimeZone(ctx context.Context, tenantID, name string) error {
+	res, err := d.write.ExecContext(ctx, `UPDATE tenants SET time_zone = $2 WHERE id = $1`, tenantID, name)
+	return wrap("set time zone", changed(res, err, ErrNotFound))
+}
+
+// LastRecount is what the last recount of a tenant's rows found.
+type LastRecount struct {
+	At    time.Time // zero when there was none
+	Took  time.Duration
+	Rows  Sums // as the rows say
+	Wrong int  // kept numbers that the rows contradicted
+}
+
+// CheckCounts counts the tenant's rows, compares them with what is kept, and
+// keeps what it found. It reads all rows, and keeps nobody from writing meanwhile.
+func (d *DB) CheckCounts(ctx context.Context, tenantID string) (Recount, error) {
+	began := d.now()
+	r, err := d.Recount(ctx, tenantID)
+	if err != nil {
+		return r, err
+	}
+	wrong := r.Wrong
+	for _, kind := range []string{"new", "repeated", string(Waiting), string(Delivered), string(Attention), string(Dismissed)} {
+		if *r.Kept.of(kind) != *r.Rows.of(kind) {
+			wrong++
+		}
+	}
+	_, err = d.write.ExecContext(ctx, `INSERT INTO recounts (tenant_id, at, took, received, repeated, waiting, delivered, attention, dismissed, wrong)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		ON CONFLICT (tenant_id) DO UPDATE SET at = excluded.at, took = excluded.took, received = excluded.received, repeated = excluded.repeated,
+			waiting = excluded.waiting, delivered = excluded.delivered, attention = excluded.attention, dismissed = excluded.dismissed, wrong = excluded.wrong`,
+		tenantID, millis(began), d.now().Sub(began).Milliseconds(), r.Rows.New, r.Rows.Repeated, r.Rows.Waiting, r.Rows.Delivered, r.Rows.Attention, r.Rows.Dismissed, wrong)
+	return r, wrap("keep the recount", err)
+}
+
+// LastRecount returns what the last recount found; the zero LastRecount when
+// there was none.
+func (d *DB) LastRecount(ctx context.Context, tenantID string) (LastRecount, error) {
+	var r LastRecount
+	var at, took int64
+	err := d.read.QueryRowContext(ctx, `SELECT at, took, received, repeated, waiting, delivered, attention, dismissed, wrong FROM recounts WHERE tenant_id = $1`, tenantID).
+		Scan(&at, &took, &r.Rows.New, &r.Rows.Repeated, &r.Rows.Waiting, &r.Rows.Delivered, &r.Rows.Attention, &r.Rows.Dismissed, &r.Wrong)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, nil
+	}
+	r.At, r.Took = fromMillis(at), time.Duration(took)*time.Millisecond
+	return r, wrap("last recount", err)
+}
+
+// Usage is what a tenant's CRM last said of its API calls in 24 hours, of all
+// who make some.
+type Usage struct {
+	Used, Allowed int
+	At            time.Time // zero when it never said any
+}
+
+// SaveUsage keeps what a tenant's CRM said of its API calls.
+func (d *DB) SaveUsage(ctx context.Context, tenantID string, used, allowed int) error {
+	_, err := d.write.ExecContext(ctx, `INSERT INTO api_usage (tenant_id, used, allowed, at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (tenant_id) DO UPDATE SET used = excluded.used, allowed = excluded.allowed, at = excluded.at`,
+		tenantID, used, allowed, millis(d.now()))
+	return wrap("save API usage", err)
+}
+
+// Usage returns what the tenant's CRM last said of its API calls.
+func (d *DB) Usage(ctx context.Context, tenantID string) (Usage, error) {
+	var u Usage
+	var at int64
+	err := d.read.QueryRowContext(ctx, `SELECT used, allowed, at FROM api_usage WHERE tenant_id = $1`, tenantID).Scan(&u.Used, &u.Allowed, &at)
+	if errors.Is(err, sql.ErrNoRows) {
+		return u, nil
+	}
+	u.At = fromMillis(at)
+	return u, wrap("API usage", err)
+}

@@ -1,0 +1,58 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"gatepost/crm"
+)
+
+// The last part of the API calls that an org may make is left to others: from
+// spareFrom percent on, nothing is sent, but for a look each spareFor whether
+// there are more again.
+const (
+	spareFrom = 95
+	spareFor  = 5 * time.Minute
+)
+
+// usageEvery is how often what a CRM says of its API calls is written down.
+const usageEvery = 10 * time.Second
+
+// spare reports whether nothing is to be sent now, since the CRM's API calls are
+// nearly used up; then the tenant is paused.
+func (t *turn) spare(ctx context.Context) (bool, error) {
+	used, limit, known := t.crm.Usage()
+	if !known {
+		u, err := t.Store.Usage(ctx, t.lease.TenantID)
+		if err != nil {
+			return false, err
+		}
+		used, limit, known = u.Used, u.Allowed, time.Since(u.At) < spareFor
+	}
+	if !known || limit <= 0 || used*100 < limit*spareFrom {
+		return false, nil
+	}
+	return true, t.hold(ctx, &crm.Failure{Class: crm.Pause, Code: crm.Spared, Wait: spareFor}, t.pause.Batch)
+}
+
+// keepUsage writes down what the CRM said of its API calls, now and then.
+func (t *turn) keepUsage(ctx context.Context) {
+	used, limit, known := t.crm.Usage()
+	if !known || !t.usageDue(t.lease.TenantID, used*100 >= limit*spareFrom) {
+		return
+	}
+	if err := t.Store.SaveUsage(context.WithoutCancel(ctx), t.lease.TenantID, used, limit); err != nil {
+		t.Log.ErrorContext(ctx, "what the CRM said of its API calls can't be written down", "tenant", t.lease.TenantID, "error", err)
+	}
+}
+
+// usageDue reports whether it is time to write down a tenant's usage.
+func (d *Dispatcher) usageDue(tenantID string, pressing bool) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !pressing && time.Since(d.usageAt[tenantID]) < usageEvery {
+		return false
+	}
+	d.usageAt[tenantID] = time.Now()
+	return true
+}

@@ -1,0 +1,424 @@
+package routes
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"gatepost/crm"
+	"gatepost/db"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// How much of the past the health page shows.
+const (
+	plotHours = 48
+	plotDays  = 30
+)
+
+// HealthStore is what the pages about deliveries read and change; db.DB is one,
+// and documents the methods.
+type HealthStore interface {
+	HourSums(ctx context.Context, tenantID string, since time.Time) ([]db.HourSums, error)
+	DeliveredByHour(ctx context.Context, tenantID string, since time.Time) ([]db.HourDelivered, error)
+	LastDelivered(ctx context.Context, tenantID string) (time.Time, error)
+	OldestWaiting(ctx context.Context, tenantID string) (time.Time, error)
+	Pause(ctx context.Context, tenantID string) (db.Pause, error)
+	Usage(ctx context.Context, tenantID string) (db.Usage, error)
+	Problems(ctx context.Context, tenantID string) ([]db.Problem, error)
+	Affected(ctx context.Context, tenantID string, state db.State, reason, after string, limit int) ([]db.Subscriber, error)
+	Retry(ctx context.Context, s db.Selection, actor string) (int, error)
+	Dismiss(ctx context.Context, s db.Selection, actor, note string) (int, error)
+	Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error)
+	History(ctx context.Context, tenantID, subscriberID string) ([]db.Event, []db.Consent, error)
+	TimeZone(ctx context.Context, tenantID string) (string, error)
+	SetTimeZone(ctx context.Context, tenantID, name string) error
+	CheckCounts(ctx context.Context, tenantID string) (db.Recount, error)
+	LastRecount(ctx context.Context, tenantID string) (db.LastRecount, error)
+}
+
+// health handles GET /integrations/{service}: how the deliveries are going.
+func (s *server) health(c *fiber.Ctx) error {
+	live, err := s.healthLive(c)
+	if err != nil {
+		return err
+	}
+	page := views.HealthPage{Page: s.page(c, live.Card.Name+" health", views.NavIntegrations), Live: live}
+	if page.Problems, err = s.problems(c, live.Card); err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.Health(page))
+}
+
+// healthPart handles GET /integrations/{service}/live, which the page polls.
+func (s *server) healthPart(c *fiber.Ctx) error {
+	live, err := s.healthLive(c)
+	if err != nil {
+		return err
+	}
+	if live.Version() == c.Query("seen") {
+		return c.SendStatus(http.StatusNoContent)
+	}
+	return render(c, http.StatusOK, views.HealthLive(live))
+}
+
+// healthLive is the part of the page that changes by itself.
+func (s *server) healthLive(c *fiber.Ctx) (h views.HealthStatus, err error) {
+	ctx, tenant := c.UserContext(), who(c).Tenant.ID
+	if h.Card, err = s.card(c, c.Params("service")); err != nil {
+		return h, err
+	}
+	h.CSRF = s.csrf(c)
+	sums, err := s.Newsletters.Sums(ctx, tenant)
+	if err != nil {
+		return h, err
+	}
+	h.Totals = totals(sums)
+	if h.LastDelivered, err = s.Health.LastDelivered(ctx, tenant); err != nil {
+		return h, err
+	}
+	if h.OldestWaiting, err = s.Health.OldestWaiting(ctx, tenant); err != nil {
+		return h, err
+	}
+	usage, err := s.Health.Usage(ctx, tenant)
+	if err != nil {
+		return h, err
+	}
+	h.Usage = views.Usage{Used: usage.Used, Allowed: usage.Allowed, At: usage.At}
+	if h.Pause, err = s.pause(ctx, tenant); err != nil {
+		return h, err
+	}
+	if err := s.plots(ctx, tenant, &h); err != nil {
+		return h, err
+	}
+	recount, err := s.Health.LastRecount(ctx, tenant)
+	h.Recount = views.Recount{At: recount.At, Took: recount.Took, Wrong: recount.Wrong, Rows: totals(recount.Rows)}
+	return h, err
+}
+
+// pause is why nothing is sent for now, nil when nothing stops it. A connection
+// that is broken or missing is told by its own state.
+func (s *server) pause(ctx context.Context, tenant string) (*views.Pause, error) {
+	p, err := s.Health.Pause(ctx, tenant)
+	if err != nil || p.Reason == "" || p.Reason == crm.NotConnected || p.Reason == crm.Broken {
+		return nil, err
+	}
+	e := crm.Sentence(p.Reason)
+	return &views.Pause{Reason: e.What, Mend: e.Mend, Said: cut(p.Detail, 300), Until: p.Until}, nil
+}
+
+// plots fills in the hours and days.
+func (s *server) plots(ctx context.Context, tenant string, h *views.HealthStatus) error {
+	name, err := s.Health.TimeZone(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return err
+	}
+	h.Zone = name
+	now := time.Now()
+	firstDay := dayOf(now, zone).AddDate(0, 0, 1-plotDays)
+	sums, err := s.Health.HourSums(ctx, tenant, firstDay.Truncate(time.Hour))
+	if err != nil {
+		return err
+	}
+	delivered, err := s.Health.DeliveredByHour(ctx, tenant, firstDay.Truncate(time.Hour))
+	if err != nil {
+		return err
+	}
+	h.Hours = hourBars(now, zone, sums, delivered)
+	h.Days = dayBars(firstDay, zone, sums, delivered)
+	return nil
+}
+
+// dayOf is the beginning of the day of t.
+func dayOf(t time.Time, zone *time.Location) time.Time {
+	y, m, d := t.In(zone).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, zone)
+}
+
+func hourBars(now time.Time, zone *time.Location, sums []db.HourSums, delivered []db.HourDelivered) []views.Bar {
+	first := now.Truncate(time.Hour).Add((1 - plotHours) * time.Hour)
+	bars := make([]views.Bar, plotHours)
+	for i := range bars {
+		at := first.Add(time.Duration(i) * time.Hour).In(zone)
+		bars[i].At, bars[i].Label, bars[i].Short = at, at.Format("2 Jan, 15:04"), at.Format("15:04")
+	}
+	place := func(hour time.Time) *views.Bar {
+		if i := int(hour.Sub(first) / time.Hour); !hour.Before(first) && i < len(bars) {
+			return &bars[i]
+		}
+		return &views.Bar{}
+	}
+	fill(place, sums, delivered)
+	return bars
+}
+
+// dayBars are the days from first on. An hour belongs to the day in which it began.
+func dayBars(first time.Time, zone *time.Location, sums []db.HourSums, delivered []db.HourDelivered) []views.Bar {
+	bars, byDay := make([]views.Bar, plotDays), map[time.Time]*views.Bar{}
+	for i := range bars {
+		at := first.AddDate(0, 0, i)
+		bars[i].At, bars[i].Label, bars[i].Short = at, at.Format("Mon 2 Jan 2006"), at.Format("2 Jan")
+		byDay[dayOf(at, zone).UTC()] = &bars[i]
+	}
+	place := func(hour time.Time) *views.Bar {
+		if b := byDay[dayOf(hour, zone).UTC()]; b != nil {
+			return b
+		}
+		return &views.Bar{}
+	}
+	fill(place, sums, delivered)
+	return bars
+}
+
+// fill adds each hour to its bar.
+func fill(place func(hour time.Time) *views.Bar, sums []db.HourSums, delivered []db.HourDelivered) {
+	for _, h := range sums {
+		b, t := place(h.Hour), totals(h.Sums)
+		b.SignUps += t.New + t.Repeated
+		b.Totals.Add(t)
+	}
+	for _, h := range delivered {
+		place(h.Hour).Delivered += h.N
+	}
+}
+
+// problems are the causes for which subscribers wait or need attention.
+func (s *server) problems(c *fiber.Ctx, card views.Integration) ([]views.Problem, error) {
+	ctx, tenant := c.UserContext(), who(c).Tenant.ID
+	all, err := s.Health.Problems(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	problems := make([]views.Problem, 0, len(all))
+	for _, p := range all {
+		some, err := s.Health.Affected(ctx, tenant, p.State, p.Reason, "", 5)
+		if err != nil {
+			return nil, err
+		}
+		problems = append(problems, s.problem(p, some, card))
+	}
+	return problems, nil
+}
+
+func (s *server) problem(p db.Problem, some []db.Subscriber, card views.Integration) views.Problem {
+	e := crm.Sentence(p.Reason)
+	v := views.Problem{CSRF: card.CSRF, Service: card.Service, State: views.DeliveryState(p.State), Code: p.Reason, What: e.What, Who: whoMends(e.Who), Mend: e.Mend,
+		N: p.N, People: p.People, PeopleLimit: db.PeopleLimit,
+		CSVURL: "/integrations/" + card.Service + "/problems.csv?" + query("state", string(p.State), "reason", p.Reason)}
+	said := ""
+	for _, sub := range some {
+		v.Some = append(v.Some, views.PersonLink{ID: sub.ID, Email: sub.Email})
+		if said == "" {
+			said = cut(sub.Detail, 300)
+		}
+	}
+	v.Said = said
+	if e.Who == crm.Admin {
+		v.Note = crm.AdminNote(p.Reason, said, card.Org.Name, p.N)
+	}
+	return v
+}
+
+// whoMends names who can mend something.
+func whoMends(w crm.Who) string {
+	switch w {
+	case crm.You:
+		return "You can mend it"
+	case crm.Admin:
+		return "Your Salesforce admin can mend it"
+	case crm.Us:
+		return "The people who run this service can mend it"
+	}
+	return "It mends itself"
+}
+
+// How much of one cause is retried or dismissed in one transaction, and how long
+// one request goes on with it.
+const (
+	decideBatch = 1000
+	decideTime  = 10 * time.Second
+)
+
+// retryAll handles POST /integrations/{service}/retry.
+func (s *server) retryAll(c *fiber.Ctx) error {
+	return s.decideAll(c, "sent again", func(ctx context.Context, sel db.Selection) (int, error) {
+		return s.Health.Retry(ctx, sel, who(c).User.ID)
+	})
+}
+
+const noteMissing = "Please say in a few words why they are not to be sent. It stays with each of them."
+
+// dismissAll handles POST /integrations/{service}/dismiss.
+func (s *server) dismissAll(c *fiber.Ctx) error {
+	note := strings.TrimSpace(cut(field(c, "note"), 200))
+	if note == "" {
+		s.flash(c, views.FlashWarning, noteMissing)
+		return redirect(c, healthURL(c))
+	}
+	return s.decideAll(c, "dismissed", func(ctx context.Context, sel db.Selection) (int, error) {
+		return s.Health.Dismiss(ctx, sel, who(c).User.ID, note)
+	})
+}
+
+func healthURL(c *fiber.Ctx) string { return "/integrations/" + c.Params("service") }
+
+// decideAll retries or dismisses all that need attention for one cause, a batch
+// at a time, so that nobody else waits for it.
+func (s *server) decideAll(c *fiber.Ctx, done string, decide func(context.Context, db.Selection) (int, error)) error {
+	if _, err := s.Vault.Service(c.Params("service")); err != nil {
+		return err
+	}
+	tenant := who(c).Tenant.ID
+	sel := db.Selection{TenantID: tenant, Reason: cut(field(c, "reason"), 100), Limit: decideBatch}
+	total, more := 0, true
+	for began := time.Now(); more && time.Since(began) < decideTime; {
+		n, err := decide(c.UserContext(), sel)
+		if err != nil {
+			return err
+		}
+		total += n
+		more = n == decideBatch
+	}
+	s.Delivery.Wake(tenant)
+	switch {
+	case more:
+		s.flash(c, views.FlashWarning, views.Count(total, "sign-up is ", "sign-ups are ")+done+". There are more: please press the button again.")
+	case total == 0:
+		s.flash(c, views.FlashInfo, "There was nobody left to do that for.")
+	default:
+		s.flash(c, views.FlashSuccess, views.Count(total, "sign-up is ", "sign-ups are ")+done+".")
+	}
+	return redirect(c, healthURL(c))
+}
+
+// setTimeZone handles POST /integrations/{service}/time-zone.
+func (s *server) setTimeZone(c *fiber.Ctx) error {
+	if _, err := s.Vault.Service(c.Params("service")); err != nil {
+		return err
+	}
+	name := field(c, "zone")
+	if _, err := time.LoadLocation(name); err != nil || name == "" || name == "Local" {
+		s.flash(c, views.FlashWarning, "“"+cut(name, 60)+"” isn’t the name of a time zone. It looks like Europe/Berlin.")
+		return redirect(c, healthURL(c))
+	}
+	if err := s.Health.SetTimeZone(c.UserContext(), who(c).Tenant.ID, name); err != nil {
+		return err
+	}
+	s.flash(c, views.FlashSuccess, "Days are counted in "+name+" now.")
+	return redirect(c, healthURL(c))
+}
+
+// recount handles POST /integrations/{service}/recount.
+func (s *server) recount(c *fiber.Ctx) error {
+	if _, err := s.Vault.Service(c.Params("service")); err != nil {
+		return err
+	}
+	r, err := s.Health.CheckCounts(c.UserContext(), who(c).Tenant.ID)
+	if err != nil {
+		return err
+	}
+	if r.Agrees() {
+		s.flash(c, views.FlashSuccess, "Every row was counted, and the numbers agree: nobody is missing.")
+	} else {
+		s.log.ErrorContext(c.UserContext(), "a recount doesn't agree with what is kept", "tenant", who(c).Tenant.ID, "difference", r.Kept.Difference(), "wrong", r.Wrong)
+		s.flash(c, views.FlashError, "Every row was counted, and the numbers don’t agree. Please tell the people who run this service.")
+	}
+	return redirect(c, healthURL(c)+"/sum")
+}
+
+// sum handles GET /integrations/{service}/sum: the proof that nobody is missing.
+func (s *server) sum(c *fiber.Ctx) error {
+	live, err := s.healthLive(c)
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.Sum(views.SumPage{Page: s.page(c, "The sum", views.NavIntegrations), Live: live}))
+}
+
+// person handles GET /subscribers/{id}: everything that happened to one.
+func (s *server) person(c *fiber.Ctx) error {
+	ctx, tenant := c.UserContext(), who(c).Tenant.ID
+	sub, err := s.Newsletters.Status(ctx, tenant, c.Params("id"))
+	if err != nil {
+		return err
+	}
+	events, consents, err := s.Health.History(ctx, tenant, sub.ID)
+	if err != nil {
+		return err
+	}
+	page := views.PersonPage{Page: s.page(c, "Subscriber", views.NavSubscribers), ID: sub.ID, Subscriber: s.subscriberRow(sub), Attempts: sub.Attempts, OrgID: sub.OrgID, DeliveredAt: sub.DeliveredAt}
+	for _, e := range events {
+		page.Steps = append(page.Steps, step(e))
+	}
+	for _, a := range consents {
+		page.Consents = append(page.Consents, views.Consent{At: a.At, Source: sourceName(a.Source), Words: a.Words})
+	}
+	return render(c, http.StatusOK, views.Person(page))
+}
+
+// step tells an event in words.
+func step(e db.Event) views.Step {
+	v := views.Step{At: e.At, State: views.DeliveryState(e.State), Actor: e.Actor}
+	if e.Reason != "" {
+		v.Reason = crm.Sentence(e.Reason).What
+	}
+	if e.Detail != "" {
+		v.Said = cut(e.Detail, 300)
+	}
+	return v
+}
+
+func sourceName(source string) string {
+	switch source {
+	case "api":
+		return "from another site or program"
+	case "test":
+		return "as a test in the portal"
+	}
+	return "on the public form"
+}
+
+// retryOne handles POST /subscribers/{id}/retry.
+func (s *server) retryOne(c *fiber.Ctx) error {
+	return s.decideOne(c, "It is on its way again.", func(ctx context.Context, sel db.Selection) (int, error) {
+		return s.Health.Retry(ctx, sel, who(c).User.ID)
+	})
+}
+
+// dismissOne handles POST /subscribers/{id}/dismiss.
+func (s *server) dismissOne(c *fiber.Ctx) error {
+	note := strings.TrimSpace(cut(field(c, "note"), 200))
+	if note == "" {
+		s.flash(c, views.FlashWarning, noteMissing)
+		return redirect(c, "/subscribers/"+c.Params("id"))
+	}
+	return s.decideOne(c, "It is dismissed and will not be sent.", func(ctx context.Context, sel db.Selection) (int, error) {
+		return s.Health.Dismiss(ctx, sel, who(c).User.ID, note)
+	})
+}
+
+func (s *server) decideOne(c *fiber.Ctx, done string, decide func(context.Context, db.Selection) (int, error)) error {
+	ctx, tenant := c.UserContext(), who(c).Tenant.ID
+	sub, err := s.Health.Subscriber(ctx, tenant, c.Params("id"))
+	if err != nil {
+		return err
+	}
+	n, err := decide(ctx, db.Selection{TenantID: tenant, SubscriberID: sub.ID})
+	if err != nil {
+		return err
+	}
+	s.Delivery.Wake(tenant)
+	if n == 0 {
+		s.flash(c, views.FlashInfo, "Nothing was changed: it needs no attention any more.")
+	} else {
+		s.flash(c, views.FlashSuccess, done)
+	}
+	return redirect(c, "/subscribers/"+sub.ID)
+}

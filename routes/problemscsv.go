@@ -1,0 +1,70 @@
+package routes
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"strings"
+	"time"
+
+	"gatepost/crm"
+	"gatepost/db"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// csvPage is how many rows of a CSV file are read at once.
+const csvPage = 1000
+
+// problemsCSV handles GET /integrations/{service}/problems.csv: all who wait or
+// need attention for one cause. It is written as it is read.
+func (s *server) problemsCSV(c *fiber.Ctx) error {
+	if _, err := s.Vault.Service(c.Params("service")); err != nil {
+		return err
+	}
+	tenant, state, reason := who(c).Tenant.ID, knownState(c.Query("state")), cut(c.Query("reason"), 100)
+	first, err := s.Health.Affected(c.UserContext(), tenant, state, reason, "", csvPage)
+	if err != nil {
+		return err
+	}
+	if len(first) == 0 {
+		return db.ErrNotFound
+	}
+	c.Set(fiber.HeaderContentType, "text/csv; charset=utf-8")
+	c.Attachment("sign-ups.csv")
+	ctx, log := context.WithoutCancel(c.UserContext()), s.log
+	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+		out := csv.NewWriter(w)
+		_ = out.Write([]string{"e-mail", "first name", "last name", "newsletter", "signed up", "state", "code", "what happened", "salesforce says"})
+		for page := first; len(page) > 0; {
+			for _, sub := range page {
+				_ = out.Write(csvRow(sub))
+			}
+			out.Flush()
+			if out.Error() != nil || len(page) < csvPage {
+				return // the reader has gone, or that was all
+			}
+			if page, err = s.Health.Affected(ctx, tenant, state, reason, page[len(page)-1].ID, csvPage); err != nil {
+				log.ErrorContext(ctx, "a CSV file was broken off", "tenant", tenant, "error", err)
+				return
+			}
+		}
+	})
+	return nil
+}
+
+func csvRow(s db.Subscriber) []string {
+	row := []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339), string(s.State), s.Reason, crm.Sentence(s.Reason).What, s.Detail}
+	for i, cell := range row {
+		row[i] = harmless(cell)
+	}
+	return row
+}
+
+// harmless keeps a spreadsheet from taking a cell for a formula.
+func harmless(cell string) string {
+	if strings.IndexAny(cell, "=+-@\t\r") == 0 {
+		return "'" + cell
+	}
+	return cell
+}
