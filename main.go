@@ -3,8 +3,8 @@
 package main
 
 import (
-	_ "time/tzdata" // time zones, wherever it runs
 	"os"
+	_ "time/tzdata" // time zones, wherever it runs
 
 	"gatepost/cli"
 )
