@@ -23,6 +23,6 @@ func AdminNote(code, detail, org string, n int) string {
 	if detail != "" {
 		fmt.Fprintf(&b, "Salesforce says: %s\n", strings.Join(strings.Fields(detail), " "))
 	}
-	fmt.Fprintf(&b, "The code is %s.\n\nWhat mends it: %s\n\nTell me when it is done; then I have them sent again.\n", code, e.Mend)
+	fmt.Fprintf(&b, "The code is %s.\n\nWhat mends it: %s\n\nTell me when it is done; then I have them sent again.\n", code, strings.TrimPrefix(e.Mend, askAdmin))
 	return b.String()
 }

@@ -147,7 +147,7 @@ func TestTheSumsHold(t *testing.T) {
 			}
 			all.Wait()
 			r := recount(t, d, "a")
-			if !r.Agrees() || r.Kept.New == 0 || r.Kept.Delivered == 0 || r.Kept.Attention == 0 {
+			if !r.Agrees() || r.Kept.New == 0 || r.Kept.Delivered == 0 || r.Kept.Attention == 0 || r.Kept.Dismissed == 0 {
 				t.Errorf("got %+v", r)
 			}
 			hours, err := d.HourSums(context.Background(), "a", time.Time{})
@@ -188,6 +188,29 @@ func churn(t *testing.T, d *DB, l Lease, r *rand.Rand) {
 		if err := d.RecordOutcomes(context.Background(), l, outcomes); err != nil {
 			t.Error(err)
 		}
+		decide(t, d, r)
+	}
+}
+
+// decide does what an admin does: retries or dismisses one, or all of a cause.
+func decide(t *testing.T, d *DB, r *rand.Rand) {
+	sel := Selection{TenantID: "a", Reason: fmt.Sprintf("REASON_%d", r.IntN(3)), Limit: 1 + r.IntN(4)}
+	if r.IntN(2) == 0 {
+		page, err := d.Subscribers(context.Background(), "a", SubscriberQuery{Limit: 10})
+		if err != nil {
+			t.Error(err)
+		}
+		sel.SubscriberID = page.Rows[r.IntN(len(page.Rows))].ID
+	}
+	var err error
+	switch r.IntN(4) {
+	case 0:
+		_, err = d.Retry(context.Background(), sel, "ann")
+	case 1:
+		_, err = d.Dismiss(context.Background(), sel, "ann", "No.")
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
 
@@ -205,7 +228,7 @@ func TestWhatWasThereBeforeIsCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.DownTo(ctx, 6); err != nil {
+	if _, err := p.DownTo(ctx, 4); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.Up(ctx); err != nil {

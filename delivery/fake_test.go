@@ -47,7 +47,11 @@ func (c *fakeCRM) Target() crm.Target {
 
 func (c *fakeCRM) Batch() int { return c.batch }
 
-func (c *fakeCRM) Usage() (used, limit int, ok bool) { return c.used, c.limit, c.limit > 0 }
+func (c *fakeCRM) Usage() (used, limit int, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used, c.limit, c.limit > 0
+}
 
 func (c *fakeCRM) fault(on string) fault {
 	if c.hook != nil {

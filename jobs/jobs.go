@@ -1,5 +1,5 @@
 // Package jobs runs the work that nobody waits for: revocations that could not
-// be made at once, and putting away what has expired. It runs on River, in the
+// be made at once, putting away what has expired, and recounts. It runs on River, in the
 // product's own database, in every process.
 package jobs
 
@@ -22,6 +22,9 @@ const sweepEvery = time.Minute
 
 // keepAliveEvery is how often connections that nobody uses are looked for.
 const keepAliveEvery = 10 * time.Minute
+
+// recountEvery is how often all rows are counted and compared with what is kept.
+const recountEvery = time.Hour
 
 // Revoker revokes one token; identity.Vault is one.
 type Revoker interface {
@@ -49,6 +52,8 @@ type Store interface {
 	Writer() *sql.DB
 	ExpireHeld(ctx context.Context) error
 	ExpireHandshakes(ctx context.Context) error
+	Tenants(ctx context.Context) ([]db.Tenant, error)
+	CheckCounts(ctx context.Context, tenantID string) (db.Recount, error)
 }
 
 // Run runs the jobs until ctx ends; those under way are finished.
@@ -74,13 +79,14 @@ func newClient(store Store, vault Vault, keys Resealer, log *slog.Logger) (*rive
 	river.AddWorker(workers, &revokeWorker{revoker: vault})
 	river.AddWorker(workers, &keepAliveWorker{keeper: vault})
 	river.AddWorker(workers, &sweepWorker{store: store, keys: keys, log: log})
+	river.AddWorker(workers, &recountWorker{store: store, log: log})
 	return river.NewClient(riversqlite.New(store.Writer()), &river.Config{
 		Logger:               log,
 		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}},
 		Workers:              workers,
 		RescueStuckJobsAfter: 5 * time.Minute, // what a killed process left running goes on
 		RetryPolicy:          retry{},
-		PeriodicJobs:         []*river.PeriodicJob{periodic(sweepEvery, sweepJob{}), periodic(keepAliveEvery, keepAliveJob{})},
+		PeriodicJobs:         []*river.PeriodicJob{periodic(sweepEvery, sweepJob{}), periodic(keepAliveEvery, keepAliveJob{}), periodic(recountEvery, recountJob{})},
 	})
 }
 
@@ -160,4 +166,41 @@ func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
 		w.log.ErrorContext(ctx, "rows can't be opened with any key, and keep an old key from being retired", "rows", unopened)
 	}
 	return errors.Join(err, resealing)
+}
+
+// recountJob counts all rows and compares them with what is kept.
+type recountJob struct{}
+
+// Kind names the job in the table of jobs.
+func (recountJob) Kind() string { return "recount" }
+
+// InsertOpts: one that fails is not tried again, the next one comes soon.
+func (recountJob) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 1} }
+
+type recountWorker struct {
+	river.WorkerDefaults[recountJob]
+	store Store
+	log   *slog.Logger
+}
+
+// Timeout leaves time for a great many rows, within what a stuck job is given.
+func (w *recountWorker) Timeout(*river.Job[recountJob]) time.Duration { return 4 * time.Minute }
+
+// Work recounts one tenant after the other. A tenant whose numbers don't agree is
+// logged, and shown to its admins.
+func (w *recountWorker) Work(ctx context.Context, _ *river.Job[recountJob]) error {
+	tenants, err := w.store.Tenants(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range tenants {
+		r, err := w.store.CheckCounts(ctx, t.ID)
+		if err != nil {
+			return err
+		}
+		if !r.Agrees() {
+			w.log.ErrorContext(ctx, "a recount doesn't agree with what is kept", "tenant", t.ID, "difference", r.Kept.Difference(), "wrong", r.Wrong)
+		}
+	}
+	return nil
 }

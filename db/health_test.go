@@ -1,0 +1,191 @@
+package db
+
+import (
+	"context"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// needy is a database whose tenant a has a subscriber delivered, one that waits
+// for a reason, three that need attention for two causes; and b has one.
+func needy(t *testing.T) (d *DB, ids []string) {
+	t.Helper()
+	d = withNewsletters(t, "a/1", "a/2", "b/1")
+	ids = add(t, d, signUp("a/1", "in@example.com"), signUp("a/1", "slow@example.com"), signUp("a/1", "odd@example.com"),
+		signUp("a/2", "odd@example.com"), signUp("a/1", "long@example.com"), signUp("b/1", "odd@example.com"))
+	d.becomes(t, leased(t, d), Outcome{SubscriberID: ids[0], State: Delivered, OrgID: "00D1"},
+		Outcome{SubscriberID: ids[1], State: Waiting, Reason: "SLOW", DueAt: time.Now().Add(time.Hour)},
+		Outcome{SubscriberID: ids[2], State: Attention, Reason: "ODD", Detail: "No."},
+		Outcome{SubscriberID: ids[3], State: Attention, Reason: "ODD"},
+		Outcome{SubscriberID: ids[4], State: Attention, Reason: "LONG"})
+	other := Lease{TenantID: "b", Owner: "me"}
+	if err := d.TakeLease(context.Background(), other); err != nil {
+		t.Fatal(err)
+	}
+	d.becomes(t, other, Outcome{SubscriberID: ids[5], State: Attention, Reason: "ODD"})
+	return d, ids
+}
+
+func TestProblems(t *testing.T) {
+	d, ids := needy(t)
+	got, err := d.Problems(t.Context(), "a")
+	want := []Problem{{Attention, "ODD", 2, 1}, {Attention, "LONG", 1, 1}, {Waiting, "SLOW", 1, 1}}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	first, err := d.Affected(t.Context(), "a", Attention, "ODD", "", 1)
+	if err != nil || len(first) != 1 || first[0].ID != ids[2] {
+		t.Fatalf("got %+v, %v", first, err)
+	}
+	if rest, err := d.Affected(t.Context(), "a", Attention, "ODD", ids[2], 9); err != nil || len(rest) != 1 || rest[0].ID != ids[3] {
+		t.Errorf("got %+v, %v", rest, err)
+	}
+}
+
+func TestRetryAndDismiss(t *testing.T) {
+	d, ids := needy(t)
+	ctx := t.Context()
+	want := func(what string, got int, err error, want int) {
+		t.Helper()
+		if err != nil || got != want {
+			t.Errorf("%s: %d, %v, want %d", what, got, err, want)
+		}
+		for _, tenant := range []string{"a", "b"} {
+			if r := recount(t, d, tenant); !r.Agrees() {
+				t.Errorf("%s: %+v", what, r)
+			}
+		}
+	}
+	n, err := d.Retry(ctx, Selection{TenantID: "a", SubscriberID: ids[0]}, "")
+	want("a delivered one", n, err, 0)
+	n, err = d.Dismiss(ctx, Selection{TenantID: "a", SubscriberID: ids[1]}, "", "No.")
+	want("a waiting one, which may be under way", n, err, 0)
+	n, err = d.Retry(ctx, Selection{TenantID: "b", SubscriberID: ids[2]}, "")
+	want("another tenant's", n, err, 0)
+	n, err = d.Dismiss(ctx, Selection{TenantID: "a", Limit: 9}, "", "No.")
+	want("no cause", n, err, 0)
+	n, err = d.Dismiss(ctx, Selection{TenantID: "a", Reason: "ODD", Limit: 1}, "ann", "Not a reader.")
+	want("the first", n, err, 1)
+	n, err = d.Retry(ctx, Selection{TenantID: "a", Reason: "ODD", Limit: 9}, "ann")
+	want("the second", n, err, 1)
+	n, err = d.Retry(ctx, Selection{TenantID: "a", SubscriberID: ids[2]}, "ann")
+	want("the dismissed one after all", n, err, 1)
+	if s, err := d.Subscriber(ctx, "a", ids[2]); err != nil || s.State != Waiting || s.Reason != "" || s.Attempts != 0 {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	if got := events(t, d, ids[2]); !slices.Equal(got, []string{"attention ODD No.", "dismissed ODD Not a reader.", "waiting"}) {
+		t.Errorf("got %q", got)
+	}
+	if s, err := d.Sums(ctx, "b"); err != nil || s != (Sums{New: 1, Attention: 1}) {
+		t.Errorf("the other tenant: %+v, %v", s, err)
+	}
+}
+
+func TestHistory(t *testing.T) {
+	d, ids := needy(t)
+	events, consents, err := d.History(t.Context(), "a", ids[2])
+	if err != nil || len(events) != 1 || events[0].State != Attention || events[0].Detail != "No." || len(consents) != 1 || consents[0].Words != "I agree." || consents[0].Source != "form" {
+		t.Errorf("got %+v, %+v, %v", events, consents, err)
+	}
+	if events, consents, err := d.History(t.Context(), "b", ids[2]); len(events)+len(consents) != 0 || err != nil {
+		t.Errorf("another tenant's: %+v, %+v, %v", events, consents, err)
+	}
+}
+
+func TestMoments(t *testing.T) {
+	d, _ := needy(t)
+	if last, err := d.LastDelivered(t.Context(), "a"); err != nil || time.Since(last) > time.Minute {
+		t.Errorf("last delivered %v, %v", last, err)
+	}
+	if oldest, err := d.OldestWaiting(t.Context(), "a"); err != nil || !oldest.Equal(signUp("a/1", "x").At) {
+		t.Errorf("oldest %v, %v", oldest, err)
+	}
+	if oldest, err := d.OldestWaiting(t.Context(), "b"); err != nil || !oldest.IsZero() {
+		t.Errorf("nobody waits, and yet %v, %v", oldest, err)
+	}
+	if h, err := d.DeliveredByHour(t.Context(), "a", time.Time{}); err != nil || len(h) != 1 || h[0].N != 1 {
+		t.Errorf("%+v, %v", h, err)
+	}
+}
+
+func TestCheckCountsIsKept(t *testing.T) {
+	d, _ := needy(t)
+	if r, err := d.LastRecount(t.Context(), "a"); err != nil || !r.At.IsZero() {
+		t.Errorf("before any: %+v, %v", r, err)
+	}
+	for wrong, query := range []string{`SELECT 1`, `UPDATE state_counts SET n = n + 1 WHERE tenant_id = 'a' AND state = 'delivered'`} {
+		if _, err := d.write.Exec(query); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.CheckCounts(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		r, err := d.LastRecount(t.Context(), "a")
+		if err != nil || r.At.IsZero() || r.Wrong != wrong || r.Rows != (Sums{New: 5, Waiting: 1, Delivered: 1, Attention: 3}) {
+			t.Errorf("after %s: %+v, %v", query, r, err)
+		}
+	}
+}
+
+func TestUsageAndTimeZone(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	if u, err := d.Usage(t.Context(), "a"); err != nil || !u.At.IsZero() {
+		t.Errorf("%+v, %v", u, err)
+	}
+	for used := range 2 {
+		if err := d.SaveUsage(t.Context(), "a", used, 100); err != nil {
+			t.Fatal(err)
+		}
+		if u, err := d.Usage(t.Context(), "a"); err != nil || u.Used != used || u.Allowed != 100 || u.At.IsZero() {
+			t.Errorf("%+v, %v", u, err)
+		}
+	}
+	if err := d.SetTimeZone(t.Context(), "a", "Europe/Berlin"); err != nil {
+		t.Fatal(err)
+	}
+	if z, err := d.TimeZone(t.Context(), "a"); z != "Europe/Berlin" || err != nil {
+		t.Errorf("%q, %v", z, err)
+	}
+}
+
+// TestTheDocumentedStatements runs what docs/operating.md tells an operator to
+// type, and compares it with the sums on the page.
+func TestTheDocumentedStatements(t *testing.T) {
+	d, ids := needy(t)
+	add(t, d, signUp("a/1", "in@example.com"))
+	if _, err := d.Dismiss(t.Context(), Selection{TenantID: "a", SubscriberID: ids[4]}, "", "No."); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text2, _ := strings.Cut(string(text), "## Recompute the sums")
+	_, block, _ := strings.Cut(text2, "```sql\n")
+	block, _, _ = strings.Cut(block, "```")
+	want := []map[string]int{{"new": 5, "repeated": 1}, {"waiting": 1, "delivered": 1, "attention": 2, "dismissed": 1}, {"waiting": 1, "delivered": 1, "attention": 2, "dismissed": 1}}
+	statements := strings.Split(strings.TrimSpace(block), "\n")
+	if len(statements) != len(want) {
+		t.Fatalf("%d statements: %q", len(statements), statements)
+	}
+	for i, query := range statements {
+		got := map[string]int{}
+		err := each(t.Context(), d.read, func(row scanner) error {
+			var name string
+			var n int
+			err := row.Scan(&name, &n)
+			got[name] = n
+			return err
+		}, strings.Replace(query, "'contoso'", "'a'", 1))
+		if err != nil || !maps.Equal(got, want[i]) {
+			t.Errorf("%s: %v, %v", query, got, err)
+		}
+	}
+	if s, err := d.Sums(t.Context(), "a"); err != nil || s != (Sums{New: 5, Repeated: 1, Waiting: 1, Delivered: 1, Attention: 2, Dismissed: 1}) {
+		t.Errorf("the page says %+v, %v", s, err)
+	}
+}

@@ -1,0 +1,129 @@
+package routes_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// stuck signs people up whom Salesforce refuses, and returns an id of theirs.
+func (w *world) stuck(emails ...string) (id string) {
+	w.t.Helper()
+	for _, email := range emails {
+		id = w.someone("contoso", email)
+	}
+	_, err := w.store.Writer().Exec(`UPDATE subscribers SET state = 'attention', reason = 'REQUIRED_FIELD_MISSING', detail = '=Required <b>'`)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, query := range []string{
+		`INSERT INTO reason_counts (tenant_id, state, reason, n) SELECT tenant_id, state, reason, count(*) FROM subscribers GROUP BY 1, 2, 3`,
+		`UPDATE state_counts SET state = 'attention'`, `UPDATE hour_counts SET state = 'attention'`,
+	} {
+		if _, err := w.store.Writer().Exec(query); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return id
+}
+
+func TestHealthPage(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	b := w.as(john, "contoso")
+	b.get("/integrations/sfdc").is(200, "How Salesforce is going", "Not connected", "Nothing does", "Difference: 0", "Not known yet")
+	w.stuck("one@reader.test", "two@reader.test")
+	b.get("/integrations/sfdc").is(200, "Salesforce requires a field", "2 people", "Your Salesforce admin can mend it", "one@reader.test",
+		"Salesforce says: =Required <b>", "A note to copy and send", "2 new sign-ups received = 0 in Salesforce + 0 waiting + 2 needing attention")
+	part := b.get("/integrations/sfdc/live", "HX-Request", "true").is(200, "48 hours", "<svg").hasNot("<html")
+	_, seen, _ := strings.Cut(part.body, "live?seen=")
+	seen, _, _ = strings.Cut(seen, `"`)
+	b.get("/integrations/sfdc/live?seen="+seen, "HX-Request", "true").is(204)
+	w.as(ann, "fabrikam").get("/integrations/sfdc").is(200, "Nothing does").hasNot("one@reader.test")
+	b.get("/integrations/other").is(404)
+}
+
+func TestProblemsAreRetriedAndDismissed(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	b := w.as(john, "contoso")
+	w.stuck("one@reader.test", "two@reader.test")
+	states := func(state string) int {
+		t.Helper()
+		return w.count(`SELECT count(*) FROM subscribers WHERE state = $1`, state)
+	}
+	b.submit("/integrations/sfdc/dismiss", "reason", "REQUIRED_FIELD_MISSING", "note", "  ").to("/integrations/sfdc")
+	b.get("/integrations/sfdc").is(200, "Please say in a few words why")
+	w.as(ann, "fabrikam").submit("/integrations/sfdc/retry", "reason", "REQUIRED_FIELD_MISSING").to("/integrations/sfdc")
+	b.submit("/integrations/sfdc/retry", "reason", "SOMETHING_ELSE").to("/integrations/sfdc")
+	b.get("/integrations/sfdc").is(200, "There was nobody left to do that for")
+	if states("attention") != 2 {
+		t.Fatal("something was decided")
+	}
+	b.submit("/integrations/sfdc/dismiss", "reason", "REQUIRED_FIELD_MISSING", "note", "Left the company").to("/integrations/sfdc")
+	b.get("/integrations/sfdc").is(200, "2 sign-ups are dismissed.", "+ 2 dismissed")
+	if states("dismissed") != 2 {
+		t.Error("not dismissed")
+	}
+	b.submit("/integrations/sfdc/recount").to("/integrations/sfdc/sum")
+	b.get("/integrations/sfdc/sum").is(200, "Every row was counted, and the numbers agree", "Everything agrees")
+	if _, err := w.store.Writer().Exec(`UPDATE state_counts SET n = 1 WHERE state = 'dismissed'`); err != nil {
+		t.Fatal(err)
+	}
+	b.submit("/integrations/sfdc/recount").to("/integrations/sfdc/sum")
+	b.get("/integrations/sfdc/sum").is(200, "don’t agree", "Difference: 1")
+}
+
+func TestProblemsAsCSV(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	b := w.as(john, "contoso")
+	w.stuck("one@reader.test", "two@reader.test")
+	p := b.get("/integrations/sfdc/problems.csv?state=attention&reason=REQUIRED_FIELD_MISSING").is(200, "one@reader.test", ",'=Required <b>\n")
+	if p.head("Content-Type") != "text/csv; charset=utf-8" || !strings.Contains(p.head("Content-Disposition"), "attachment") || strings.Count(p.body, "\n") != 3 {
+		t.Errorf("%v\n%s", p.head("Content-Type"), p.body)
+	}
+	w.as(ann, "fabrikam").get("/integrations/sfdc/problems.csv?state=attention&reason=REQUIRED_FIELD_MISSING").is(404)
+	b.get("/integrations/sfdc/problems.csv").is(404)
+}
+
+func TestPersonPage(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	b, other := w.as(john, "contoso"), w.as(ann, "fabrikam")
+	id := w.stuck("one@reader.test")
+	b.get("/subscribers").is(200, "/subscribers/"+id)
+	b.get("/subscribers/"+id).is(200, "one@reader.test", "Needs attention", "on the public form", "Send it again")
+	other.get("/subscribers/" + id).is(404)
+	other.submit("/subscribers/"+id+"/retry").is(404)
+	other.submit("/subscribers/"+id+"/dismiss", "note", "No.").is(404)
+	b.submit("/subscribers/"+id+"/dismiss", "note", "").to("/subscribers/" + id)
+	b.get("/subscribers/"+id).is(200, "Please say in a few words why")
+	b.submit("/subscribers/"+id+"/dismiss", "note", "Left <i>").to("/subscribers/" + id)
+	b.get("/subscribers/"+id).is(200, "It is dismissed", "Left <i>", "by "+john)
+	b.get("/subscribers?state=dismissed").is(200, "one@reader.test")
+	b.submit("/subscribers/" + id + "/retry").to("/subscribers/" + id)
+	b.get("/subscribers/"+id).is(200, "It is on its way again", "Sent again")
+	b.submit("/subscribers/" + id + "/retry").to("/subscribers/" + id)
+	b.get("/subscribers/"+id).is(200, "Nothing was changed")
+	b.get("/subscribers/nobody").is(404)
+}
+
+// Days are those of the tenant's time zone.
+func TestDaysAreTheTenants(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	b := w.as(john, "contoso")
+	for _, wrong := range []string{"", "Nowhere/Land", "Local", "../etc/passwd"} {
+		b.submit("/integrations/sfdc/time-zone", "zone", wrong).to("/integrations/sfdc")
+		b.get("/integrations/sfdc").is(200, "isn’t the name of a time zone", "Day (UTC)")
+	}
+	w.someone("contoso", "one@reader.test")
+	zone, err := time.LoadLocation("Pacific/Kiritimati") // 14 hours ahead
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.submit("/integrations/sfdc/time-zone", "zone", zone.String()).to("/integrations/sfdc")
+	b.get("/integrations/sfdc").is(200, "Day ("+zone.String()+")", time.Now().In(zone).Format("Mon 2 Jan 2006"))
+	w.as(ann, "fabrikam").get("/integrations/sfdc").is(200, "Day (UTC)")
+}
