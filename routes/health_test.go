@@ -95,7 +95,7 @@ func TestPersonPage(t *testing.T) {
 	b.get("/subscribers").is(200, "/subscribers/"+id)
 	b.get("/subscribers/"+id).is(200, "one@reader.test", "Needs attention", "on the public form", "Send it again")
 	other.get("/subscribers/" + id).is(404)
-	other.submit("/subscribers/"+id+"/retry").is(404)
+	other.submit("/subscribers/" + id + "/retry").is(404)
 	other.submit("/subscribers/"+id+"/dismiss", "note", "No.").is(404)
 	b.submit("/subscribers/"+id+"/dismiss", "note", "").to("/subscribers/" + id)
 	b.get("/subscribers/"+id).is(200, "Please say in a few words why")
