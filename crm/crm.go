@@ -48,6 +48,8 @@ type CRM interface {
 	// Usage is how many API calls all who use the CRM's org made in 24 hours and how
 	// many they may make, as the last answer said; ok is false when none has.
 	Usage() (used, limit int, ok bool)
+	// CheckUp asks whether sign-ups can arrive, and what is in their way.
+	CheckUp(ctx context.Context) ([]Check, error)
 }
 
 // Class sorts failures by what they stop.

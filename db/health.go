@@ -271,3 +271,30 @@ func (d *DB) Usage(ctx context.Context, tenantID string) (Usage, error) {
 	u.At = fromMillis(at)
 	return u, wrap("API usage", err)
 }
+
+// CheckUp is what the last check-up of a tenant's CRM found.
+type CheckUp struct {
+	OrgID  string    // that was checked
+	At     time.Time // zero when there was none
+	Checks string    // JSON
+}
+
+// SaveCheckUp keeps what a check-up found, in place of the one before.
+func (d *DB) SaveCheckUp(ctx context.Context, tenantID, orgID, checks string) error {
+	_, err := d.write.ExecContext(ctx, `INSERT INTO checkups (tenant_id, org_id, at, checks) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (tenant_id) DO UPDATE SET org_id = excluded.org_id, at = excluded.at, checks = excluded.checks`,
+		tenantID, orgID, millis(d.now()), checks)
+	return wrap("save check-up", err)
+}
+
+// CheckUp returns what the last check-up found.
+func (d *DB) CheckUp(ctx context.Context, tenantID string) (CheckUp, error) {
+	var c CheckUp
+	var at int64
+	err := d.read.QueryRowContext(ctx, `SELECT org_id, at, checks FROM checkups WHERE tenant_id = $1`, tenantID).Scan(&c.OrgID, &at, &c.Checks)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, nil
+	}
+	c.At = fromMillis(at)
+	return c, wrap("check-up", err)
+}

@@ -28,6 +28,7 @@ type Store interface {
 	EndPause(ctx context.Context, tenantID string) error
 	Usage(ctx context.Context, tenantID string) (db.Usage, error)
 	SaveUsage(ctx context.Context, tenantID string, used, allowed int) error
+	SaveCheckUp(ctx context.Context, tenantID, orgID, checks string) error
 }
 
 // Config is what New needs. What is zero gets its default.
@@ -76,11 +77,12 @@ type Dispatcher struct {
 	owner  string        // of the leases
 	signal chan struct{} // something changed for Run to look at
 
-	mu      sync.Mutex
-	queue   []string             // tenants that wait for their turn
-	again   map[string]bool      // queued and running tenants; true: woken while running
-	usageAt map[string]time.Time // when each tenant's API usage was written down
-	running int
+	mu       sync.Mutex
+	queue    []string             // tenants that wait for their turn
+	again    map[string]bool      // queued and running tenants; true: woken while running
+	usageAt  map[string]time.Time // when each tenant's API usage was written down
+	checkUps sync.WaitGroup       // that are under way
+	running  int
 }
 
 // New returns a Dispatcher, which works while its Run runs.
@@ -132,6 +134,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(d.Grace, func() { cancel(errStopped) }) })()
 	var turns sync.WaitGroup
 	defer turns.Wait()
+	defer d.checkUps.Wait()
 
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()

@@ -32,6 +32,7 @@ type fakeCRM struct {
 	next        func(on string) *fault  // or what this says
 	batch       int
 	used, limit int // API calls
+	checkFails  error
 	finds       int
 	creates     []int // sizes
 	hook        func(on string)
@@ -46,6 +47,15 @@ func (c *fakeCRM) Target() crm.Target {
 }
 
 func (c *fakeCRM) Batch() int { return c.batch }
+
+func (c *fakeCRM) CheckUp(context.Context) ([]crm.Check, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.checkFails != nil {
+		return nil, c.checkFails
+	}
+	return []crm.Check{{Level: crm.Stop, What: "Found."}}, nil
+}
 
 func (c *fakeCRM) Usage() (used, limit int, ok bool) {
 	c.mu.Lock()

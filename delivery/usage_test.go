@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,4 +36,27 @@ func TestTheLastCallsAreLeftToOthers(t *testing.T) {
 			t.Errorf("got %+v, %v", u, err)
 		}
 	})
+}
+
+func TestCheckUpIsKept(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	d := h.dispatcher(crms{"a": c})
+	if err := d.CheckUp(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := h.db.CheckUp(t.Context(), "a")
+	if err != nil || kept.OrgID != "00D1" || kept.At.IsZero() || !strings.Contains(kept.Checks, "Found.") {
+		t.Errorf("%+v, %v", kept, err)
+	}
+	c.checkFails = &crm.Failure{Class: crm.Pause, Code: crm.Unavailable}
+	var f *crm.Failure
+	if err := d.CheckUp(t.Context(), "a"); !errors.As(err, &f) || f.Code != crm.Unavailable {
+		t.Errorf("during an outage: %v", err)
+	}
+	if again, err := h.db.CheckUp(t.Context(), "a"); err != nil || again != kept {
+		t.Errorf("what was found is gone: %+v, %v", again, err)
+	}
+	if err := d.CheckUp(t.Context(), "nobody"); !errors.As(err, &f) {
+		t.Errorf("not connected: %v", err)
+	}
 }

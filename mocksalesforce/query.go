@@ -199,6 +199,10 @@ func (c *call) static(ctx context.Context, o *object) ([]*record, error) {
 		return []*record{{org: org.ID, obj: o, fields: map[string]any{"Id": org.ID, "Name": org.Name, "IsSandbox": org.Sandbox,
 			"InstanceName": "MOCK1", "OrganizationType": "Developer Edition", "LanguageLocaleKey": "en_US", "TimeZoneSidKey": "America/Los_Angeles"}}}, nil
 	}
+	if o.Name == "DuplicateRule" {
+		return []*record{{org: org.ID, obj: o, fields: map[string]any{"Id": "0Bm000000000001AAA", "MasterLabel": "Standard Contact Duplicate Rule",
+			"DeveloperName": "Standard_Contact_Duplicate_Rule", "SobjectType": "Contact", "IsActive": c.s.settings.Load().DuplicateRule != "off"}}}, nil
+	}
 	users, err := c.s.users(ctx)
 	var list []*record
 	for _, u := range users {

@@ -152,12 +152,16 @@ func newSchema(externalID string) *schema {
 		system("picklist", "LanguageLocaleKey", "Language", 40), system("picklist", "TimeZoneSidKey", "Time Zone", 40),
 		system("datetime", "TrialExpirationDate", "Trial Expiration Date", 0)})
 	organization.Writable = false
+	rules := newObject("DuplicateRule", "Duplicate Rule", "Duplicate Rules", "0Bm", []*field{
+		system("string", "MasterLabel", "Rule Name", 80), system("string", "DeveloperName", "Developer Name", 80),
+		system("picklist", "SobjectType", "Object", 40), system("boolean", "IsActive", "Active", 0)})
+	rules.Writable = false
 	people := newObject("User", "User", "Users", "005", []*field{
 		system("string", "Username", "Username", 80), system("string", "LastName", "Last Name", 80), system("string", "FirstName", "First Name", 40),
 		system("string", "Name", "Full Name", 121), system("email", "Email", "Email", 128), system("boolean", "IsActive", "Active", 0)})
 	people.Writable = false
 
-	s := &schema{objects: []*object{account, contact, lead, organization, people}, byName: map[string]*object{}}
+	s := &schema{objects: []*object{account, contact, lead, organization, people, rules}, byName: map[string]*object{}}
 	for _, o := range s.objects {
 		s.byName[strings.ToLower(o.Name)] = o
 	}

@@ -38,6 +38,7 @@ type HealthStore interface {
 	SetTimeZone(ctx context.Context, tenantID, name string) error
 	CheckCounts(ctx context.Context, tenantID string) (db.Recount, error)
 	LastRecount(ctx context.Context, tenantID string) (db.LastRecount, error)
+	CheckUp(ctx context.Context, tenantID string) (db.CheckUp, error)
 }
 
 // health handles GET /integrations/{service}: how the deliveries are going.

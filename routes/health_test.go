@@ -127,3 +127,24 @@ func TestDaysAreTheTenants(t *testing.T) {
 	b.get("/integrations/sfdc").is(200, "Day ("+zone.String()+")", time.Now().In(zone).Format("Mon 2 Jan 2006"))
 	w.as(ann, "fabrikam").get("/integrations/sfdc").is(200, "Day (UTC)")
 }
+
+func TestCheckUpPage(t *testing.T) {
+	t.Parallel()
+	w := openBoth(t)
+	b := w.as(john, "contoso")
+	b.get("/integrations/sfdc/checkup").is(200, "Not checked yet", "to have it checked").hasNot("Check now")
+	b.submit("/integrations/sfdc/checkup").to("/integrations/sfdc/checkup")
+	b.get("/integrations/sfdc/checkup").is(200, "The check-up was not possible. Salesforce is not connected.")
+	b.connect(sfJohn).to(connected)
+	b.get(connected).to("/integrations")
+	w.eventually("the check-up after connecting", func() bool {
+		return strings.Contains(b.get("/integrations/sfdc/checkup").body, "things are in order.")
+	})
+	w.control("settings", `{"duplicate_rule":"block"}`)
+	b.submit("/integrations/sfdc/checkup").to("/integrations/sfdc/checkup")
+	b.get("/integrations/sfdc/checkup").is(200, "Checked just now", "1 is good to know", "Duplicate rules for Contacts are active", "Your Salesforce admin can mend it: look at the rules")
+	w.control("fail", `{"on":"composite","status":503,"html":true,"count":1}`)
+	b.submit("/integrations/sfdc/checkup").to("/integrations/sfdc/checkup")
+	b.get("/integrations/sfdc/checkup").is(200, "The check-up was not possible.", "Duplicate rules for Contacts are active")
+	w.as(ann, "fabrikam").get("/integrations/sfdc/checkup").is(200, "Not checked yet")
+}

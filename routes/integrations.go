@@ -273,6 +273,7 @@ func (s *server) resume(c *fiber.Ctx, tenant, path string) error {
 	if err := s.Delivery.Resume(c.UserContext(), tenant); err != nil {
 		return err
 	}
+	s.Delivery.CheckUpSoon(tenant)
 	return redirect(c, path)
 }
 

@@ -40,6 +40,8 @@ type Store interface {
 // is something to deliver.
 type Delivery interface {
 	Wake(tenantID string)
+	CheckUp(ctx context.Context, tenantID string) error
+	CheckUpSoon(tenantID string)
 	Resume(ctx context.Context, tenantID string) error
 }
 
@@ -135,6 +137,8 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodGet, "/integrations/:service", s.health)
 	admin(http.MethodGet, "/integrations/:service/live", s.healthPart)
 	admin(http.MethodGet, "/integrations/:service/sum", s.sum)
+	admin(http.MethodGet, "/integrations/:service/checkup", s.checkUp)
+	admin(http.MethodPost, "/integrations/:service/checkup", s.runCheckUp)
 	admin(http.MethodPost, "/integrations/:service/recount", s.recount)
 	admin(http.MethodPost, "/integrations/:service/retry", s.retryAll)
 	admin(http.MethodPost, "/integrations/:service/dismiss", s.dismissAll)

@@ -307,3 +307,18 @@ func TestTheOrganizationIsNamed(t *testing.T) {
 		t.Errorf("Organization = %+v, %v, want %s", o, err, w.Target().OrgID)
 	}
 }
+
+// The simulated Salesforce answers a check-up as the real one does, in one call.
+func TestCheckUp(t *testing.T) {
+	w := newWorld(t)
+	before := w.stats()
+	checks, err := w.CheckUp(t.Context())
+	if err != nil || crm.Worst(checks) != crm.Fine || len(checks) != 7 {
+		t.Errorf("%+v, %v", checks, err)
+	}
+	w.expect(before, stats{APICalls: 1})
+	w.post("settings", `{"duplicate_rule":"block"}`, nil)
+	if checks, err = w.CheckUp(t.Context()); err != nil || crm.Worst(checks) != crm.Warning {
+		t.Errorf("%+v, %v", checks, err)
+	}
+}

@@ -113,5 +113,11 @@ type idle struct{}
 // Wake does nothing.
 func (idle) Wake(string) {}
 
+// CheckUp does nothing.
+func (idle) CheckUp(context.Context, string) error { return nil }
+
+// CheckUpSoon does nothing.
+func (idle) CheckUpSoon(string) {}
+
 // Resume does nothing.
 func (idle) Resume(context.Context, string) error { return nil }

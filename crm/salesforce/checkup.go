@@ -1,0 +1,164 @@
+package salesforce
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"gatepost/crm"
+)
+
+// ours are the fields of a Contact that a sign-up fills in.
+var ours = []string{"Email", "FirstName", "LastName"}
+
+// CheckUp asks Salesforce, in one API call, whether sign-ups can arrive and what
+// is in their way. A question that Salesforce doesn't answer is a finding of its
+// own; an error means that nothing could be asked.
+func (c *Client) CheckUp(ctx context.Context) ([]crm.Check, error) {
+	get := func(path string) part { return part{Method: http.MethodGet, URL: path} }
+	answers, err := c.composite(ctx, []part{
+		get(apiPath + "/sobjects/Contact/describe"),
+		get(queryPath + url.QueryEscape("SELECT Name, IsSandbox, OrganizationType FROM Organization LIMIT 1")),
+		get(queryPath + url.QueryEscape("SELECT MasterLabel FROM DuplicateRule WHERE SobjectType = 'Contact' AND IsActive = true")),
+	}, false)
+	if err != nil {
+		return nil, err
+	}
+	checks := []crm.Check{{Level: crm.Fine, What: "The API of your Salesforce answers."}}
+	checks = append(checks, checkContact(answers[0])...)
+	checks = append(checks, checkRules(answers[2]), c.checkHeadroom(), checkOrg(answers[1]))
+	return checks, nil
+}
+
+// described is what describe says of an object: REST API Developer Guide, sObject
+// Describe. It shows what the connected user may see.
+type described struct {
+	Createable bool `json:"createable"`
+	Updateable bool `json:"updateable"`
+	Fields     []struct {
+		Name              string `json:"name"`
+		Label             string `json:"label"`
+		Createable        bool   `json:"createable"`
+		Updateable        bool   `json:"updateable"`
+		Nillable          bool   `json:"nillable"`
+		DefaultedOnCreate bool   `json:"defaultedOnCreate"`
+		ExternalID        bool   `json:"externalId"`
+		Unique            bool   `json:"unique"`
+	} `json:"fields"`
+}
+
+const contactAccess = "give access in Setup → Permission Sets → Object Settings → Contacts."
+
+func checkContact(a answer) []crm.Check {
+	var d described
+	if a.Status != http.StatusOK || json.Unmarshal(a.Body, &d) != nil {
+		e := crm.Sentence("INVALID_TYPE")
+		if a.Status != http.StatusOK {
+			e = crm.Sentence(a.refusal(false).Code)
+		}
+		return []crm.Check{{Level: crm.Stop, What: "Contacts could not be looked at. " + e.What, Meaning: "Sign-ups can’t arrive before that is mended.", Who: e.Who, Mend: e.Mend}}
+	}
+	return []crm.Check{d.access(), d.required(), d.external()}
+}
+
+// access says whether the user may make and change Contacts.
+func (d described) access() crm.Check {
+	missing := slices.Clone(ours)
+	for _, f := range d.Fields {
+		if f.Createable && f.Updateable {
+			missing = slices.DeleteFunc(missing, func(name string) bool { return name == f.Name })
+		}
+	}
+	switch {
+	case !d.Createable || !d.Updateable:
+		return crm.Check{Level: crm.Stop, What: "The connected user may not create and edit Contacts.", Meaning: "Every sign-up would need attention.", Who: crm.Admin, Mend: "let the user create and edit Contacts: " + contactAccess}
+	case len(missing) > 0:
+		return crm.Check{Level: crm.Stop, What: "The connected user may not fill in " + strings.Join(missing, ", ") + ".", Meaning: "Every sign-up would need attention.", Who: crm.Admin, Mend: "let the user edit these fields: " + contactAccess}
+	}
+	return crm.Check{Level: crm.Fine, What: "The connected user may create and edit Contacts."}
+}
+
+// required says which fields a Contact needs that a sign-up doesn't fill in.
+func (d described) required() crm.Check {
+	var names []string
+	for _, f := range d.Fields {
+		if f.Createable && !f.Nillable && !f.DefaultedOnCreate && !slices.Contains(ours, f.Name) {
+			names = append(names, fmt.Sprintf("%s (%s)", f.Label, f.Name))
+		}
+	}
+	if len(names) == 0 {
+		return crm.Check{Level: crm.Fine, What: "A Contact needs no field that the form doesn’t fill in.", Meaning: "Validation rules and page layouts can’t be seen from here."}
+	}
+	return crm.Check{Level: crm.Stop, What: "A Contact needs fields that the form doesn’t fill in: " + strings.Join(names, ", ") + ".", Meaning: "Every sign-up would need attention.",
+		Who: crm.Admin, Mend: "in Setup → Object Manager → Contact → Fields & Relationships, make them optional or give them a default."}
+}
+
+// external says whether there is a field that keeps records apart for good.
+func (d described) external() crm.Check {
+	var names []string
+	for _, f := range d.Fields {
+		if f.ExternalID && f.Unique {
+			names = append(names, f.Name)
+		}
+	}
+	if len(names) > 0 {
+		return crm.Check{Level: crm.Fine, What: "Contacts have a unique External ID field: " + strings.Join(names, ", ") + "."}
+	}
+	return crm.Check{Level: crm.Fine, What: "Contacts have no unique External ID field.",
+		Meaning: "We look every address up before we create it. Should somebody else create the same Contact in the very same second, there could be two."}
+}
+
+func checkRules(a answer) crm.Check {
+	var p struct {
+		Records []struct{ MasterLabel string }
+	}
+	if a.Status != http.StatusOK || json.Unmarshal(a.Body, &p) != nil {
+		return crm.Check{Level: crm.Warning, What: "Duplicate rules could not be looked at.", Meaning: "The connected user may not see them. If one blocks a Contact, that sign-up needs attention, and says so.",
+			Who: crm.Admin, Mend: "nothing has to be done; the permission “View Setup and Configuration” lets us look."}
+	}
+	var names []string
+	for _, r := range p.Records {
+		names = append(names, "“"+r.MasterLabel+"”")
+	}
+	if len(names) == 0 {
+		return crm.Check{Level: crm.Fine, What: "No duplicate rule for Contacts is active."}
+	}
+	return crm.Check{Level: crm.Warning, What: "Duplicate rules for Contacts are active: " + strings.Join(names, ", ") + ".",
+		Meaning: "Addresses that are there already are found and not created again. A rule that compares names, say, may block somebody else; then that sign-up needs attention.",
+		Who:     crm.Admin, Mend: "look at the rules in Setup → Duplicate Rules; let them alert instead of block, or leave out the connected user."}
+}
+
+// checkHeadroom judges what the answers of this very check-up said of the limit.
+func (c *Client) checkHeadroom() crm.Check {
+	used, limit, ok := c.Usage()
+	if !ok || limit <= 0 {
+		return crm.Check{Level: crm.Warning, What: "How many API calls are left is not known.", Meaning: "Salesforce didn’t say. We go on as long as it lets us."}
+	}
+	what := fmt.Sprintf("%d of %d API calls of the last 24 hours are used.", used, limit)
+	if used*100 < limit*80 {
+		return crm.Check{Level: crm.Fine, What: what, Meaning: "A thousand sign-ups take about three."}
+	}
+	return crm.Check{Level: crm.Warning, What: what, Meaning: "From 95 % on sign-ups wait until there are more.", Who: crm.Admin, Mend: "see who uses them in Setup → Company Information → API Requests."}
+}
+
+func checkOrg(a answer) crm.Check {
+	var p struct {
+		Records []struct {
+			Name, OrganizationType string
+			IsSandbox              bool
+		}
+	}
+	if a.Status != http.StatusOK || json.Unmarshal(a.Body, &p) != nil || len(p.Records) != 1 {
+		return crm.Check{Level: crm.Warning, What: "What kind of org this is could not be looked at."}
+	}
+	o := p.Records[0]
+	if o.IsSandbox {
+		return crm.Check{Level: crm.Warning, What: fmt.Sprintf("%s is a sandbox (%s).", o.Name, o.OrganizationType), Meaning: "Sign-ups arrive in a copy for trying, not where your colleagues work.",
+			Who: crm.You, Mend: "Reconnect with a login of your production org when you are done trying."}
+	}
+	return crm.Check{Level: crm.Fine, What: fmt.Sprintf("%s is a production org (%s).", o.Name, o.OrganizationType)}
+}

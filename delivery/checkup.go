@@ -1,0 +1,47 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"gatepost/crm"
+)
+
+// checkUpTime is how long a check-up may take.
+const checkUpTime = 30 * time.Second
+
+// CheckUp asks the tenant's CRM whether sign-ups can arrive, and keeps what was
+// found. It fails with a *crm.Failure when nothing could be asked.
+func (d *Dispatcher) CheckUp(ctx context.Context, tenantID string) error {
+	ctx, cancel := context.WithTimeout(ctx, checkUpTime)
+	defer cancel()
+	c, err := d.Connect(ctx, tenantID)
+	if err != nil {
+		return crm.Failed(err)
+	}
+	checks, err := c.CheckUp(ctx)
+	if err != nil {
+		return crm.Failed(err)
+	}
+	text, err := json.Marshal(checks)
+	if err != nil {
+		return fmt.Errorf("encode a check-up: %w", err)
+	}
+	if used, limit, ok := c.Usage(); ok {
+		if err := d.Store.SaveUsage(ctx, tenantID, used, limit); err != nil {
+			return err
+		}
+	}
+	return d.Store.SaveCheckUp(ctx, tenantID, c.Target().OrgID, string(text))
+}
+
+// CheckUpSoon makes a check-up that nobody waits for: right after connecting.
+func (d *Dispatcher) CheckUpSoon(tenantID string) {
+	d.checkUps.Go(func() {
+		if err := d.CheckUp(context.Background(), tenantID); err != nil {
+			d.Log.Warn("a check-up was not possible", "tenant", tenantID, "error", err)
+		}
+	})
+}

@@ -1,0 +1,61 @@
+package routes
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"gatepost/crm"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// checkUp handles GET /integrations/{service}/checkup: what the last one found.
+func (s *server) checkUp(c *fiber.Ctx) error {
+	card, err := s.card(c, c.Params("service"))
+	if err != nil {
+		return err
+	}
+	page := views.CheckUpPage{Page: s.page(c, "Check-up", views.NavIntegrations), Card: card}
+	last, err := s.Health.CheckUp(c.UserContext(), who(c).Tenant.ID)
+	if err != nil {
+		return err
+	}
+	page.At, page.OtherOrg = last.At, last.OrgID != card.Org.ID
+	if last.At.IsZero() {
+		return render(c, http.StatusOK, views.CheckUp(page))
+	}
+	var checks []crm.Check
+	if err := json.Unmarshal([]byte(last.Checks), &checks); err != nil {
+		return fmt.Errorf("read a check-up: %w", err)
+	}
+	for _, check := range checks {
+		v := views.Check{Level: views.CheckLevel(check.Level), What: check.What, Meaning: check.Meaning, Mend: check.Mend}
+		if check.Mend != "" {
+			v.Who = whoMends(check.Who)
+		}
+		page.Checks = append(page.Checks, v)
+	}
+	return render(c, http.StatusOK, views.CheckUp(page))
+}
+
+// runCheckUp handles POST /integrations/{service}/checkup.
+func (s *server) runCheckUp(c *fiber.Ctx) error {
+	if _, err := s.Vault.Service(c.Params("service")); err != nil {
+		return err
+	}
+	err := s.Delivery.CheckUp(c.UserContext(), who(c).Tenant.ID)
+	var f *crm.Failure
+	switch {
+	case errors.As(err, &f):
+		e := crm.Sentence(f.Code)
+		s.flash(c, views.FlashWarning, "The check-up was not possible. "+e.What+" "+e.Mend)
+	case err != nil:
+		return err
+	default:
+		s.flash(c, views.FlashSuccess, "Checked just now.")
+	}
+	return redirect(c, healthURL(c)+"/checkup")
+}
