@@ -54,9 +54,9 @@ func (p *portal) wire(ctx context.Context, c config) error {
 		return err
 	}
 	out := outbound.Client(trustedLogins(p.db, c.LoginURL))
-	options := salesforce.Options{Log: p.log}
+	sf := &inspector{http: out, options: salesforce.Options{Log: p.log}, found: map[string]finding{}}
 	p.vault = identity.New(identity.Config{
-		Store: p.db, Keys: keys, HTTP: out, Log: p.log, Org: organization(out, options),
+		Store: p.db, Keys: keys, HTTP: out, Log: p.log, Org: sf.organization,
 		Services: []identity.Service{identity.SalesforceService(c.ClientID, c.ClientSecret,
 			c.URL+"/integrations/"+identity.Salesforce+"/callback", c.LoginURL)},
 	})
@@ -64,11 +64,7 @@ func (p *portal) wire(ctx context.Context, c config) error {
 		return err
 	}
 	p.dispatcher = delivery.New(delivery.Config{Store: p.db, Log: p.log, Connect: func(ctx context.Context, tenantID string) (crm.CRM, error) {
-		client, err := salesforce.Open(ctx, source{p.vault, tenantID}, out, options)
-		if err != nil {
-			return nil, err // not client: an interface that holds nil is not nil
-		}
-		return client, nil
+		return sf.connect(ctx, p.vault, tenantID)
 	}})
 	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Wake: p.dispatcher.Wake, Log: p.log})
 	p.app, err = routes.New(routes.Config{

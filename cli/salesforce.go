@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
+	"sync"
 	"time"
 
 	"gatepost/crm"
@@ -48,19 +50,74 @@ func (g given) Session(_ context.Context, refused int64) (salesforce.Session, er
 	return salesforce.Session(g), nil
 }
 
-// organization asks Salesforce which org a new credential belongs to. That is
-// the first call to it: when the org can't be used at all, it is refused.
-func organization(hc *http.Client, o salesforce.Options) func(context.Context, identity.Credential) (string, bool, error) {
-	return func(ctx context.Context, c identity.Credential) (string, bool, error) {
-		s := session(c)
-		s.Generation = 1 // so that a refusal of it can be named
-		client, err := salesforce.Open(ctx, given(s), hc, o)
-		if err != nil {
-			return "", false, refusal(err)
-		}
-		org, err := client.Organization(ctx)
-		return org.Name, org.Sandbox, refusal(err)
+// inspector makes clients of Salesforce. The first call with a new credential
+// asks everything that is to be known then, and its findings are kept for the
+// check-up that follows, so that connecting costs one API call.
+type inspector struct {
+	http    *http.Client
+	options salesforce.Options
+
+	mu    sync.Mutex
+	found map[string]finding // by org
+}
+
+type finding struct {
+	checks []crm.Check
+	at     time.Time
+}
+
+// findingLife is how long findings wait for their check-up.
+const findingLife = time.Minute
+
+// organization asks Salesforce which org a new credential belongs to. When the
+// org can't be used at all, it is refused.
+func (i *inspector) organization(ctx context.Context, c identity.Credential) (name string, sandbox bool, err error) {
+	s := session(c)
+	s.Generation = 1 // so that a refusal of it can be named
+	client, err := salesforce.Open(ctx, given(s), i.http, i.options)
+	if err != nil {
+		return "", false, refusal(err)
 	}
+	org, checks, err := client.Inspect(ctx)
+	if err != nil {
+		return "", false, refusal(err)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	maps.DeleteFunc(i.found, func(_ string, f finding) bool { return time.Since(f.at) > findingLife })
+	i.found[c.OrgID] = finding{checks, time.Now()}
+	return org.Name, org.Sandbox, nil
+}
+
+// connect opens a tenant's Salesforce.
+func (i *inspector) connect(ctx context.Context, vault *identity.Vault, tenantID string) (crm.CRM, error) {
+	client, err := salesforce.Open(ctx, source{vault, tenantID}, i.http, i.options)
+	if err != nil {
+		return nil, err // not client: an interface that holds nil is not nil
+	}
+	return &inspected{client, i}, nil
+}
+
+// inspected is a Salesforce whose first check-up may have been made already.
+type inspected struct {
+	*salesforce.Client
+	by *inspector
+}
+
+// CheckUp returns what was found while connecting, once, or asks Salesforce.
+func (c *inspected) CheckUp(ctx context.Context) ([]crm.Check, error) {
+	if f, ok := c.by.take(c.Target().OrgID); ok {
+		return f.checks, nil
+	}
+	return c.Client.CheckUp(ctx)
+}
+
+func (i *inspector) take(org string) (finding, bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	f, ok := i.found[org]
+	delete(i.found, org)
+	return f, ok && time.Since(f.at) <= findingLife
 }
 
 // refusal turns a failure after which nothing can be delivered into a refusal

@@ -15,10 +15,24 @@ import (
 // ours are the fields of a Contact that a sign-up fills in.
 var ours = []string{"Email", "FirstName", "LastName"}
 
+// Organization is the org behind a connection. What Salesforce didn't tell is
+// empty.
+type Organization struct {
+	Name    string
+	Edition string
+	Sandbox bool
+}
+
 // CheckUp asks Salesforce, in one API call, whether sign-ups can arrive and what
 // is in their way. A question that Salesforce doesn't answer is a finding of its
 // own; an error means that nothing could be asked.
 func (c *Client) CheckUp(ctx context.Context) ([]crm.Check, error) {
+	_, checks, err := c.Inspect(ctx)
+	return checks, err
+}
+
+// Inspect is CheckUp, and tells the org too.
+func (c *Client) Inspect(ctx context.Context) (Organization, []crm.Check, error) {
 	get := func(path string) part { return part{Method: http.MethodGet, URL: path} }
 	answers, err := c.composite(ctx, []part{
 		get(apiPath + "/sobjects/Contact/describe"),
@@ -26,12 +40,13 @@ func (c *Client) CheckUp(ctx context.Context) ([]crm.Check, error) {
 		get(queryPath + url.QueryEscape("SELECT MasterLabel FROM DuplicateRule WHERE SobjectType = 'Contact' AND IsActive = true")),
 	}, false)
 	if err != nil {
-		return nil, err
+		return Organization{}, nil, err
 	}
+	org, known := parseOrg(answers[1])
 	checks := []crm.Check{{Level: crm.Fine, What: "The API of your Salesforce answers."}}
 	checks = append(checks, checkContact(answers[0])...)
-	checks = append(checks, checkRules(answers[2]), c.checkHeadroom(), checkOrg(answers[1]))
-	return checks, nil
+	checks = append(checks, checkRules(answers[2]), c.checkHeadroom(), checkOrg(org, known))
+	return org, checks, nil
 }
 
 // described is what describe says of an object: REST API Developer Guide, sObject
@@ -145,20 +160,28 @@ func (c *Client) checkHeadroom() crm.Check {
 	return crm.Check{Level: crm.Warning, What: what, Meaning: "From 95 % on sign-ups wait until there are more.", Who: crm.Admin, Mend: "see who uses them in Setup → Company Information → API Requests."}
 }
 
-func checkOrg(a answer) crm.Check {
+func parseOrg(a answer) (o Organization, ok bool) {
 	var p struct {
 		Records []struct {
-			Name, OrganizationType string
-			IsSandbox              bool
+			Name             string
+			OrganizationType string
+			IsSandbox        bool
 		}
 	}
 	if a.Status != http.StatusOK || json.Unmarshal(a.Body, &p) != nil || len(p.Records) != 1 {
+		return o, false
+	}
+	r := p.Records[0]
+	return Organization{Name: r.Name, Edition: r.OrganizationType, Sandbox: r.IsSandbox}, true
+}
+
+func checkOrg(o Organization, known bool) crm.Check {
+	if !known {
 		return crm.Check{Level: crm.Warning, What: "What kind of org this is could not be looked at."}
 	}
-	o := p.Records[0]
-	if o.IsSandbox {
-		return crm.Check{Level: crm.Warning, What: fmt.Sprintf("%s is a sandbox (%s).", o.Name, o.OrganizationType), Meaning: "Sign-ups arrive in a copy for trying, not where your colleagues work.",
+	if o.Sandbox {
+		return crm.Check{Level: crm.Warning, What: fmt.Sprintf("%s is a sandbox (%s).", o.Name, o.Edition), Meaning: "Sign-ups arrive in a copy for trying, not where your colleagues work.",
 			Who: crm.You, Mend: "Reconnect with a login of your production org when you are done trying."}
 	}
-	return crm.Check{Level: crm.Fine, What: fmt.Sprintf("%s is a production org (%s).", o.Name, o.OrganizationType)}
+	return crm.Check{Level: crm.Fine, What: fmt.Sprintf("%s is a production org (%s).", o.Name, o.Edition)}
 }

@@ -90,6 +90,14 @@ func TestCheckUpFindings(t *testing.T) {
 	}
 }
 
+func TestCheckUpWithoutTheAPI(t *testing.T) {
+	c, _, _ := open(t, answering(403, `[{"message":"The REST API is not enabled for this Organization.","errorCode":"API_DISABLED_FOR_ORG"}]`), Options{})
+	_, err := c.CheckUp(t.Context())
+	if f := failure(t, err); f.Class != crm.Connection || f.Code != "API_DISABLED_FOR_ORG" || f.Unknown {
+		t.Errorf("failure %+v", f)
+	}
+}
+
 func TestCheckUpDuringAnOutage(t *testing.T) {
 	c, _, _ := open(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, Options{})
 	checks, err := c.CheckUp(t.Context())

@@ -233,41 +233,6 @@ func TestOpenRefusesSessionsThatAreNoUse(t *testing.T) {
 	}
 }
 
-func TestOrganization(t *testing.T) {
-	c, _, _ := open(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet || r.URL.Path != "/services/data/v67.0/query" ||
-			r.URL.Query().Get("q") != "SELECT Id, Name, IsSandbox FROM Organization LIMIT 1" {
-			t.Errorf("%s %s", r.Method, r.URL)
-		}
-		answering(200, `{"totalSize":1,"done":true,"records":[{"attributes":{"type":"Organization"},"Id":"00D000000000001EAA","Name":"Contoso","IsSandbox":true}]}`)(w, r)
-	}, Options{})
-	o, err := c.Organization(t.Context())
-	if want := (Organization{ID: testOrg, Name: "Contoso", Sandbox: true}); err != nil || o != want {
-		t.Errorf("Organization = %+v, %v, want %+v", o, err, want)
-	}
-}
-
-func TestOrganizationFails(t *testing.T) {
-	for name, test := range map[string]struct {
-		status int
-		body   string
-		class  crm.Class
-		code   string
-	}{
-		"API disabled":  {403, `[{"message":"The REST API is not enabled for this Organization.","errorCode":"API_DISABLED_FOR_ORG"}]`, crm.Connection, "API_DISABLED_FOR_ORG"},
-		"not JSON":      {200, `<html>`, crm.Pause, crm.Unavailable},
-		"nothing there": {200, `{"totalSize":0,"done":true,"records":[]}`, crm.Pause, crm.Unavailable},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c, _, _ := open(t, answering(test.status, test.body), Options{})
-			_, err := c.Organization(t.Context())
-			if f := failure(t, err); f.Class != test.class || f.Code != test.code || f.Unknown {
-				t.Errorf("failure %+v", f)
-			}
-		})
-	}
-}
-
 func TestRecordURL(t *testing.T) {
 	for _, test := range []struct{ instance, id, want string }{
 		{"https://contoso.my.salesforce.com", "003000000000001AAA", "https://contoso.my.salesforce.com/lightning/r/Contact/003000000000001AAA/view"},

@@ -159,10 +159,8 @@ type page struct {
 	Done    bool   `json:"done"`
 	Next    string `json:"nextRecordsUrl"`
 	Records []struct {
-		ID        string `json:"Id"`
-		Email     string
-		Name      string
-		IsSandbox bool
+		ID    string `json:"Id"`
+		Email string
 	} `json:"records"`
 }
 

@@ -299,26 +299,17 @@ func TestTheDailyLimitPauses(t *testing.T) {
 	}
 }
 
-func TestTheOrganizationIsNamed(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	o, err := w.Organization(t.Context())
-	if err != nil || o.ID != w.Target().OrgID || o.Name == "" {
-		t.Errorf("Organization = %+v, %v, want %s", o, err, w.Target().OrgID)
-	}
-}
-
 // The simulated Salesforce answers a check-up as the real one does, in one call.
 func TestCheckUp(t *testing.T) {
 	w := newWorld(t)
 	before := w.stats()
-	checks, err := w.CheckUp(t.Context())
-	if err != nil || crm.Worst(checks) != crm.Fine || len(checks) != 7 {
+	org, checks, err := w.Inspect(t.Context())
+	if err != nil || org.Name != "Contoso" || org.Sandbox || org.Edition != "Developer Edition" || crm.Worst(checks) != crm.Fine || len(checks) != 7 {
 		t.Errorf("%+v, %v", checks, err)
 	}
 	w.expect(before, stats{APICalls: 1})
 	w.post("settings", `{"duplicate_rule":"block"}`, nil)
-	if checks, err = w.CheckUp(t.Context()); err != nil || crm.Worst(checks) != crm.Warning {
+	if checks, err := w.CheckUp(t.Context()); err != nil || crm.Worst(checks) != crm.Warning {
 		t.Errorf("%+v, %v", checks, err)
 	}
 }

@@ -174,7 +174,7 @@ func TestAConnectionCutWhileIdleNeverRepeatsAWrite(t *testing.T) {
 		writes.Add(1)
 		drop(t, w)
 	}, Options{})
-	c.Organization(t.Context()) // leaves a connection to be used again
+	_, _ = c.call(t.Context(), request{method: http.MethodGet, path: queryPath + "x"}) // leaves a connection to be used again
 	_, err := c.Create(t.Context(), one())
 	if f := failure(t, err); !f.Unknown {
 		t.Errorf("failure %+v, want an unknown outcome", f)
@@ -269,7 +269,7 @@ func TestARedirectIsNotFollowedAndGetsNoToken(t *testing.T) {
 		if f := failure(t, err); f.Class != crm.Pause {
 			t.Errorf("%d: failure %+v", status, f)
 		}
-		_, err = c.Organization(t.Context())
+		_, err = c.CheckUp(t.Context())
 		if f := failure(t, err); f.Class != crm.Pause {
 			t.Errorf("%d: failure %+v", status, f)
 		}
@@ -391,7 +391,7 @@ func TestNothingPersonalIsSaid(t *testing.T) {
 		c, _, srv := open(t, h, options)
 		_, found := c.Find(t.Context(), []string{"ada@example.com"})
 		_, created := c.Create(t.Context(), one())
-		_, org := c.Organization(t.Context())
+		_, org := c.CheckUp(t.Context())
 		srv.Close()
 		_, gone := c.Find(t.Context(), []string{"ada@example.com"})
 		for _, err := range []error{found, created, org, gone} {
