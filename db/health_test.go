@@ -189,3 +189,30 @@ func TestTheDocumentedStatements(t *testing.T) {
 		t.Errorf("the page says %+v, %v", s, err)
 	}
 }
+
+// Those in another org go to the new one, a batch at a time; the others stay.
+func TestMoveToOrg(t *testing.T) {
+	d := withNewsletters(t, "a/1", "b/1")
+	ids := add(t, d, signUp("a/1", "1@example.com"), signUp("a/1", "2@example.com"), signUp("a/1", "3@example.com"), signUp("a/1", "4@example.com"))
+	d.becomes(t, leased(t, d), Outcome{SubscriberID: ids[0], State: Delivered, OrgID: "old", RecordID: "003"}, Outcome{SubscriberID: ids[1], State: Delivered, OrgID: "new"},
+		Outcome{SubscriberID: ids[2], State: Delivered, OrgID: "old"}, Outcome{SubscriberID: ids[3], State: Attention, Reason: "ODD"})
+	if m, err := d.MoveToOrg(t.Context(), "b", "new", "", "ann", 9); err != nil || m != (Move{}) {
+		t.Errorf("another tenant: %+v, %v", m, err)
+	}
+	first, err := d.MoveToOrg(t.Context(), "a", "new", "", "ann", 2)
+	if err != nil || first != (Move{1, ids[1]}) {
+		t.Errorf("got %+v, %v", first, err)
+	}
+	if m, err := d.MoveToOrg(t.Context(), "a", "new", first.Last, "ann", 2); err != nil || m != (Move{1, ""}) {
+		t.Errorf("got %+v, %v", m, err)
+	}
+	if s, err := d.Subscriber(t.Context(), "a", ids[0]); err != nil || s.State != Waiting || s.RecordID != "" || s.OrgID != "" || !s.DeliveredAt.IsZero() {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	if orgs, err := d.Orgs(t.Context(), "a"); err != nil || !slices.Equal(orgs, []OrgCount{{"new", 1}}) {
+		t.Errorf("got %+v, %v", orgs, err)
+	}
+	if r := recount(t, d, "a"); !r.Agrees() || r.Kept != (Sums{New: 4, Waiting: 2, Delivered: 1, Attention: 1}) {
+		t.Errorf("got %+v", r)
+	}
+}

@@ -39,6 +39,8 @@ type HealthStore interface {
 	CheckCounts(ctx context.Context, tenantID string) (db.Recount, error)
 	LastRecount(ctx context.Context, tenantID string) (db.LastRecount, error)
 	CheckUp(ctx context.Context, tenantID string) (db.CheckUp, error)
+	Orgs(ctx context.Context, tenantID string) ([]db.OrgCount, error)
+	MoveToOrg(ctx context.Context, tenantID, orgID, after, actor string, limit int) (db.Move, error)
 }
 
 // health handles GET /integrations/{service}: how the deliveries are going.
@@ -48,6 +50,9 @@ func (s *server) health(c *fiber.Ctx) error {
 		return err
 	}
 	page := views.HealthPage{Page: s.page(c, live.Card.Name+" health", views.NavIntegrations), Live: live}
+	if page.Elsewhere, err = s.elsewhere(c, live.Card); err != nil {
+		return err
+	}
 	if page.Problems, err = s.problems(c, live.Card); err != nil {
 		return err
 	}

@@ -148,3 +148,30 @@ func TestCheckUpPage(t *testing.T) {
 	b.get("/integrations/sfdc/checkup").is(200, "The check-up was not possible.", "Duplicate rules for Contacts are active")
 	w.as(ann, "fabrikam").get("/integrations/sfdc/checkup").is(200, "Not checked yet")
 }
+
+// After a confirmed change of org, who was delivered stays there until an admin
+// sends everybody to the new one.
+func TestEveryoneIsSentToTheNewOrg(t *testing.T) {
+	t.Parallel()
+	w := openBoth(t)
+	b := w.as(john, "contoso")
+	b.connect(sfJohn).to(connected)
+	b.get(connected).to("/integrations")
+	w.someone("contoso", "one@reader.test")
+	w.eventually("the first org has it", func() bool { return w.control("stats", "")["contacts"] == 1.0 })
+	w.eventually("it is recorded", func() bool { return w.count(`SELECT count(*) FROM subscribers WHERE state = 'delivered'`) == 1 })
+	b.get("/integrations/sfdc").is(200).hasNot("Send everyone")
+	b.get("/integrations/sfdc/move").to("/integrations/sfdc")
+	b.connect(sfSandbox).to(connected)
+	b.get(connected).to("/integrations")
+	held := b.get("/integrations").is(200, "held").hidden("held")
+	b.submit("/integrations/sfdc/held", "held", held, "decision", "switch").to("/integrations")
+	b.get("/integrations/sfdc").is(200, "1 person is in another organisation", "Send everyone to")
+	org := b.get("/integrations/sfdc/move").is(200, "What stands in the other organisation stays there").hidden("org")
+	b.submit("/integrations/sfdc/move", "org", "00D000000000000AAA").to("/integrations/sfdc")
+	b.get("/integrations/sfdc").is(200, "The connection was changed meanwhile", "1 person is in another")
+	w.as(ann, "fabrikam").submit("/integrations/sfdc/move", "org", org).to("/integrations/sfdc")
+	b.submit("/integrations/sfdc/move", "org", org).to("/integrations/sfdc")
+	b.get("/integrations/sfdc").is(200, "1 person is on the way").hasNot("is in another organisation")
+	w.eventually("both orgs have it", func() bool { return w.control("stats", "")["contacts"] == 2.0 })
+}

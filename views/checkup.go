@@ -43,3 +43,11 @@ func (p CheckUpPage) summary() string {
 	}
 	return s + "."
 }
+
+// MovePage is for Move, whose form posts csrf and org to
+// /integrations/{service}/move.
+type MovePage struct {
+	Page
+	Card Integration
+	N    int // people in another org
+}

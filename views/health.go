@@ -9,8 +9,9 @@ import (
 // HealthPage is for Health.
 type HealthPage struct {
 	Page
-	Live     HealthStatus
-	Problems []Problem
+	Live      HealthStatus
+	Problems  []Problem
+	Elsewhere int // people who are in another org than the one that is connected
 }
 
 // HealthStatus is for HealthLive, which polls /integrations/{service}/live. Answer
