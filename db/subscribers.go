@@ -134,13 +134,22 @@ func (d *DB) subscribersFrom(ctx context.Context, tenantID string, q SubscriberQ
 	if q.State != "" {
 		add(`s.state = ?`, q.State)
 	}
-	if q.Prefix != "" {
-		key = `s.email_key, s.id`
-		add(`s.email_key >= ? AND s.email_key < ?`, q.Prefix, q.Prefix+"\U0010ffff")
-	}
 	compare, direction := `<`, ` DESC`
 	if forwards != backwards {
 		compare, direction = `>`, ``
+	}
+	if q.Prefix != "" {
+		key = `s.email_key, s.id`
+		low, high := `s.email_key`, `s.email_key`
+		if from != "" { // the index is to begin there, not at the end of what the prefix matches
+			add(`s.email_key `+compare+`= (SELECT email_key FROM subscribers WHERE tenant_id = $1 AND id = ?)`, from)
+			if compare == `<` {
+				high = `(s.email_key || '')`
+			} else {
+				low = `(s.email_key || '')`
+			}
+		}
+		add(low+` >= ? AND `+high+` < ?`, q.Prefix, q.Prefix+"\U0010ffff")
 	}
 	if from != "" {
 		add(`(`+key+`) `+compare+` (SELECT `+key+` FROM subscribers s WHERE s.tenant_id = $1 AND s.id = ?)`, from)
