@@ -82,12 +82,13 @@ func (f *Failure) Unwrap() error { return f.Cause }
 
 // The codes that are ours. Others come from the CRM.
 const (
-	NotConnected = "not_connected" // nobody has connected the CRM yet
-	Broken       = "broken"        // the connection needs to be made anew
-	Unavailable  = "unavailable"   // no answer, or none that makes sense
-	TimedOut     = "timed_out"     // no answer in time
-	Spared       = "api_spared"    // the last of its API calls are left to others
-	Settling     = "settling"      // the outcome of an earlier write is not known yet
+	NotConnected = "not_connected"   // nobody has connected the CRM yet
+	Broken       = "broken"          // the connection needs to be made anew
+	Unavailable  = "unavailable"     // no answer, or none that makes sense
+	TimedOut     = "timed_out"       // no answer in time
+	Spared       = "api_spared"      // the last of its API calls are left to others
+	Several      = "several_matches" // of its records have the address, and somebody is to decide
+	Settling     = "settling"        // the outcome of an earlier write is not known yet
 )
 
 // Failed returns err as a *Failure; any other error becomes a Pause.

@@ -53,7 +53,7 @@ var explanations = map[string]Explanation{
 	"UNAVAILABLE":   passes("Salesforce did not answer, or not in a way that makes sense."),
 	"TIMED_OUT":     passes("Salesforce did not answer in time."),
 	"SETTLING":      passes("An answer of Salesforce got lost. We wait a moment and look before we send anything again."),
-	"API_SPARED":    passes("Your Salesforce has used 95 % of its API calls. We leave the rest to others, and go on as soon as there are more."),
+	"API_SPARED":    passes("Your Salesforce has used so many of its API calls that we leave the rest to others. We go on as soon as there are more."),
 	"OTHER_ORG":     passes("Another Salesforce org was connected in the meantime."),
 
 	// One record.
@@ -76,6 +76,7 @@ var explanations = map[string]Explanation{
 	"ENTITY_IS_DELETED":                             {"The Contact was deleted in Salesforce.", You, "Restore it from Salesforce's Recycle Bin if that was a mistake."},
 	"MALFORMED_ID":                                  {"Salesforce did not understand an id that we sent.", Us, "This is ours to mend. Please tell us."},
 	"JSON_PARSER_ERROR":                             {"Salesforce did not understand what we sent.", Us, "This is ours to mend. Please tell us."},
+	"SEVERAL_MATCHES":                               {"Several Contacts in Salesforce have this address.", You, "Merge them in Salesforce, then send it again; or have the one taken that was changed last, under Settings."},
 	"TOO_MANY_MATCHES":                              admin("Very many Contacts in Salesforce have this address.", "merge the Contacts that have the same address."),
 
 	// Everybody, for a while.

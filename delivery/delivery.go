@@ -28,6 +28,7 @@ type Store interface {
 	EndPause(ctx context.Context, tenantID string) error
 	Usage(ctx context.Context, tenantID string) (db.Usage, error)
 	SaveUsage(ctx context.Context, tenantID string, used, allowed int) error
+	DeliverySettings(ctx context.Context, tenantID string) (db.DeliverySettings, error)
 	SaveCheckUp(ctx context.Context, tenantID, orgID, checks string) error
 }
 

@@ -23,6 +23,7 @@ type turn struct {
 	lease db.Lease
 	stop  <-chan struct{} // closed when nothing new is to be begun
 	crm   crm.CRM
+	set   db.DeliverySettings
 	pause db.Pause // the last one, which stays until a delivery succeeds
 	limit int      // of the next batch
 }
@@ -90,6 +91,9 @@ func (t *turn) drain(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, t.hold(ctx, crm.Failed(err), t.pause.Batch)
 	}
+	if t.set, err = t.Store.DeliverySettings(ctx, t.lease.TenantID); err != nil {
+		return false, err
+	}
 	t.limit = t.crm.Batch()
 	if t.pause.Batch > 0 {
 		t.limit = min(t.limit, t.pause.Batch)
@@ -142,6 +146,8 @@ func (t *turn) sortFound(people []*person, found map[string][]crm.Record) (missi
 	now := time.Now()
 	for _, p := range people {
 		switch records := found[p.key]; {
+		case len(records) > 1 && t.set.Several == db.SeveralAttention:
+			outcomes = p.becomes(outcomes, db.Outcome{State: db.Attention, Reason: crm.Several})
 		case len(records) > 0:
 			outcomes = p.becomes(outcomes, t.delivered(records[0].ID))
 		case now.Before(p.settlesAt):

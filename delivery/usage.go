@@ -7,19 +7,15 @@ import (
 	"gatepost/crm"
 )
 
-// The last part of the API calls that an org may make is left to others: from
-// spareFrom percent on, nothing is sent, but for a look each spareFor whether
-// there are more again.
-const (
-	spareFrom = 95
-	spareFor  = 5 * time.Minute
-)
+// spareFor is how long nothing is sent, when the share of the org's API calls that
+// the tenant allows is used, until somebody is sent to look whether there are more.
+const spareFor = 5 * time.Minute
 
 // usageEvery is how often what a CRM says of its API calls is written down.
 const usageEvery = 10 * time.Second
 
-// spare reports whether nothing is to be sent now, since the CRM's API calls are
-// nearly used up; then the tenant is paused.
+// spare reports whether nothing is to be sent now, since as many of the CRM's
+// API calls are used as the tenant allows; then the tenant is paused.
 func (t *turn) spare(ctx context.Context) (bool, error) {
 	used, limit, known := t.crm.Usage()
 	if !known {
@@ -29,7 +25,7 @@ func (t *turn) spare(ctx context.Context) (bool, error) {
 		}
 		used, limit, known = u.Used, u.Allowed, time.Since(u.At) < spareFor
 	}
-	if !known || limit <= 0 || used*100 < limit*spareFrom {
+	if !known || limit <= 0 || used*100 < limit*t.set.Share {
 		return false, nil
 	}
 	return true, t.hold(ctx, &crm.Failure{Class: crm.Pause, Code: crm.Spared, Wait: spareFor}, t.pause.Batch)
@@ -38,7 +34,7 @@ func (t *turn) spare(ctx context.Context) (bool, error) {
 // keepUsage writes down what the CRM said of its API calls, now and then.
 func (t *turn) keepUsage(ctx context.Context) {
 	used, limit, known := t.crm.Usage()
-	if !known || !t.usageDue(t.lease.TenantID, used*100 >= limit*spareFrom) {
+	if !known || !t.usageDue(t.lease.TenantID, used*100 >= limit*t.set.Share) {
 		return
 	}
 	if err := t.Store.SaveUsage(context.WithoutCancel(ctx), t.lease.TenantID, used, limit); err != nil {

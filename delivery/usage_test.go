@@ -13,9 +13,18 @@ import (
 
 // The last API calls are left to others, and used again when there are more.
 func TestTheLastCallsAreLeftToOthers(t *testing.T) {
+	for _, share := range []int{25, db.MaxShare} {
+		leavesTheLastCalls(t, share)
+	}
+}
+
+func leavesTheLastCalls(t *testing.T, share int) {
 	synctest.Test(t, func(t *testing.T) {
 		h, c := newHouse(t, "a"), newCRM()
-		c.used, c.limit = 9500, 10000
+		if err := h.db.SetDeliverySettings(t.Context(), "a", db.DeliverySettings{Several: db.SeveralNewest, Share: share}); err != nil {
+			t.Fatal(err)
+		}
+		c.used, c.limit = 100*share, 10000
 		d := h.dispatcher(crms{"a": c})
 		defer run(t, d)()
 		id := h.signUp("a/1", "jane@example.com")[0]
@@ -58,5 +67,30 @@ func TestCheckUpIsKept(t *testing.T) {
 	}
 	if err := d.CheckUp(t.Context(), "nobody"); !errors.As(err, &f) {
 		t.Errorf("not connected: %v", err)
+	}
+}
+
+// A tenant may have somebody decide when several records have an address.
+func TestSeveralMatches(t *testing.T) {
+	for _, several := range []string{db.SeveralNewest, db.SeveralAttention} {
+		synctest.Test(t, func(t *testing.T) {
+			h, c := newHouse(t, "a"), newCRM()
+			if err := h.db.SetDeliverySettings(t.Context(), "a", db.DeliverySettings{Several: several, Share: 50}); err != nil {
+				t.Fatal(err)
+			}
+			c.records["jane@example.com"] = []string{"newest", "older"}
+			d := h.dispatcher(crms{"a": c})
+			defer run(t, d)()
+			id, other := h.signUp("a/1", "jane@example.com")[0], h.signUp("a/1", "joe@example.com")[0]
+			d.Wake("a")
+			time.Sleep(time.Minute)
+			s := h.subscriber("a", id)
+			if several == db.SeveralNewest && (s.State != db.Delivered || s.RecordID != "newest") || several == db.SeveralAttention && (s.State != db.Attention || s.Reason != crm.Several) {
+				t.Errorf("%s: got %+v", several, s)
+			}
+			if s := h.subscriber("a", other); s.State != db.Delivered {
+				t.Errorf("%s: the other one: %+v", several, s)
+			}
+		})
 	}
 }

@@ -39,6 +39,8 @@ type HealthStore interface {
 	CheckCounts(ctx context.Context, tenantID string) (db.Recount, error)
 	LastRecount(ctx context.Context, tenantID string) (db.LastRecount, error)
 	CheckUp(ctx context.Context, tenantID string) (db.CheckUp, error)
+	DeliverySettings(ctx context.Context, tenantID string) (db.DeliverySettings, error)
+	SetDeliverySettings(ctx context.Context, tenantID string, s db.DeliverySettings) error
 	Orgs(ctx context.Context, tenantID string) ([]db.OrgCount, error)
 	MoveToOrg(ctx context.Context, tenantID, orgID, after, actor string, limit int) (db.Move, error)
 }

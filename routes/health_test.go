@@ -175,3 +175,19 @@ func TestEveryoneIsSentToTheNewOrg(t *testing.T) {
 	b.get("/integrations/sfdc").is(200, "1 person is on the way").hasNot("is in another organisation")
 	w.eventually("both orgs have it", func() bool { return w.control("stats", "")["contacts"] == 2.0 })
 }
+
+func TestDeliverySettings(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	b := w.as(john, "contoso")
+	const path = "/integrations/sfdc/settings"
+	b.get(path).is(200, `value="newest" checked`, `value="95" selected`)
+	for _, wrong := range [][]string{{"several", "both", "share", "50"}, {"several", "newest", "share", "96"}, {"several", "newest", "share", "0"}, {"several", "newest", "share", "x"}, {}} {
+		b.submit(path, wrong...).to(path)
+		b.get(path).is(200, "Nothing was saved", `value="newest" checked`, `value="95" selected`)
+	}
+	b.submit(path, "several", "attention", "share", "50").to(path)
+	b.get(path).is(200, "Saved.", `value="attention" checked`, `value="50" selected`)
+	w.as(ann, "fabrikam").get(path).is(200, `value="newest" checked`)
+	b.get("/integrations/other/settings").is(404)
+}

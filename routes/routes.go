@@ -137,6 +137,8 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodGet, "/integrations/:service", s.health)
 	admin(http.MethodGet, "/integrations/:service/live", s.healthPart)
 	admin(http.MethodGet, "/integrations/:service/sum", s.sum)
+	admin(http.MethodGet, "/integrations/:service/settings", s.deliverySettings)
+	admin(http.MethodPost, "/integrations/:service/settings", s.setDeliverySettings)
 	admin(http.MethodGet, "/integrations/:service/move", s.confirmMove)
 	admin(http.MethodPost, "/integrations/:service/move", s.move)
 	admin(http.MethodGet, "/integrations/:service/checkup", s.checkUp)

@@ -51,3 +51,13 @@ type MovePage struct {
 	Card Integration
 	N    int // people in another org
 }
+
+// DeliverySettingsPage is for DeliverySettings, whose form posts csrf, several
+// and share to /integrations/{service}/settings.
+type DeliverySettingsPage struct {
+	Page
+	Card    Integration
+	Several string // newest or attention
+	Share   int    // percent
+	Shares  []int  // to choose from
+}
