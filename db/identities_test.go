@@ -531,3 +531,40 @@ func TestIdentityStoreGone(t *testing.T) {
 		}
 	}
 }
+
+// Who was paused because the app was refused goes on at once when it is mended;
+// others stay as they are.
+func TestMendBroken(t *testing.T) {
+	d := openSealing(t)
+	ann, tenant := member(t, d, "ann")
+	bob, bobs := member(t, d, "bob")
+	save(t, d, grant(ann, tenant))
+	save(t, d, grant(bob, bobs))
+	for id, code := range map[string]string{tenant.ID: "invalid_client", bobs.ID: "invalid_grant"} {
+		i, err := d.Identity(t.Context(), "sfdc", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.BreakIdentity(t.Context(), i.ID, i.Generation, code); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.write.Exec(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, 'broken', '', 1, 0, 9)`, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := d.MendBroken(t.Context(), "other", []string{"invalid_client"}); n != 0 || err != nil {
+		t.Errorf("another service: %d, %v", n, err)
+	}
+	if n, err := d.MendBroken(t.Context(), "sfdc", []string{"invalid_client_id", "invalid_client"}); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	for id, broken := range map[string]bool{tenant.ID: false, bobs.ID: true} {
+		i, err := d.Identity(t.Context(), "sfdc", id)
+		if err != nil || i.BrokenAt.IsZero() == broken {
+			t.Errorf("broken %v, %v", i.BrokenAt, err)
+		}
+		if p, err := d.Pause(t.Context(), id); err != nil || (p.Reason != "") != broken {
+			t.Errorf("pause %+v, %v", p, err)
+		}
+	}
+}
