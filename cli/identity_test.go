@@ -82,7 +82,7 @@ func TestIdentitiesAreShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.BreakIdentity(t.Context(), i.ID, i.Generation, "invalid_grant"); err != nil {
+	if err := d.BreakIdentity(t.Context(), i.ID, i.Generation, "invalid_grant", ""); err != nil {
 		t.Fatal(err)
 	}
 	var row identityRow

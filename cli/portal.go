@@ -78,10 +78,12 @@ func (p *portal) wire(ctx context.Context, c config) error {
 // the app was refused tried again, since its settings may have changed.
 func (p *portal) readyToCall(ctx context.Context) error {
 	err := p.vault.CheckApp(ctx, identity.Salesforce)
-	if errors.Is(err, identity.ErrNoApp) {
+	switch {
+	case errors.Is(err, identity.ErrNoApp):
 		return errNoApp
-	}
-	if err != nil {
+	case errors.Is(err, identity.ErrSealed): // what needs no call to Salesforce goes on
+		p.log.ErrorContext(ctx, "the client secret can't be opened: set it again with gatepost service set sfdc --client-secret-stdin")
+	case err != nil:
 		return err
 	}
 	return p.vault.RetryApp(ctx, identity.Salesforce)

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"maps"
 	"net/http"
@@ -58,7 +60,7 @@ type inspector struct {
 	options salesforce.Options
 
 	mu    sync.Mutex
-	found map[string]finding // by org
+	found map[string]finding // by the hash of the access token
 }
 
 type finding struct {
@@ -85,7 +87,7 @@ func (i *inspector) organization(ctx context.Context, c identity.Credential) (na
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	maps.DeleteFunc(i.found, func(_ string, f finding) bool { return time.Since(f.at) > findingLife })
-	i.found[c.OrgID] = finding{checks, time.Now()}
+	i.found[hashed(c.AccessToken)] = finding{checks, time.Now()}
 	return org.Name, org.Sandbox, nil
 }
 
@@ -95,28 +97,39 @@ func (i *inspector) connect(ctx context.Context, vault *identity.Vault, tenantID
 	if err != nil {
 		return nil, err // not client: an interface that holds nil is not nil
 	}
-	return &inspected{client, i}, nil
+	return &inspected{client, i, source{vault, tenantID}}, nil
 }
 
 // inspected is a Salesforce whose first check-up may have been made already.
 type inspected struct {
 	*salesforce.Client
-	by *inspector
+	by     *inspector
+	source source
 }
 
 // CheckUp returns what was found while connecting, once, or asks Salesforce.
 func (c *inspected) CheckUp(ctx context.Context) ([]crm.Check, error) {
-	if f, ok := c.by.take(c.Target().OrgID); ok {
+	s, err := c.source.Session(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	if f, ok := c.by.take(hashed(s.AccessToken)); ok {
 		return f.checks, nil
 	}
 	return c.Client.CheckUp(ctx)
 }
 
-func (i *inspector) take(org string) (finding, bool) {
+// hashed keeps a token from lying about.
+func hashed(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+func (i *inspector) take(token string) (finding, bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	f, ok := i.found[org]
-	delete(i.found, org)
+	f, ok := i.found[token]
+	delete(i.found, token)
 	return f, ok && time.Since(f.at) <= findingLife
 }
 

@@ -221,7 +221,8 @@ func (p *program) serviceChange(f serviceFlags, given func(flag string) bool) (c
 	if err := checkChange(c); err != nil {
 		return c, err
 	}
-	return c, takeBack(&c, f.unset)
+	err = takeBack(&c, f.unset)
+	return c, err
 }
 
 // checkChange returns an error for a value that can't be meant.

@@ -278,14 +278,15 @@ func (d *DB) FailRenewal(ctx context.Context, id string, generation int64, owner
 	return wrap("fail renewal", changed(res, err, ErrLost))
 }
 
-// BreakIdentity marks the connection as dead, with the code of the reason,
-// unless its generation has changed: then ErrLost.
-func (d *DB) BreakIdentity(ctx context.Context, id string, generation int64, code string) error {
+// BreakIdentity marks the connection as dead, with the code of the reason. ErrLost:
+// its generation has changed, or owner, unless empty, doesn't hold its lease:
+// whoever does may have a call under way, whose mark must stay.
+func (d *DB) BreakIdentity(ctx context.Context, id string, generation int64, code, owner string) error {
 	now := millis(d.now())
 	res, err := d.write.ExecContext(ctx,
 		`UPDATE identities SET broken_at = $3, broken_code = $4, failed_at = $3, failed_code = $4,
 			lease_owner = '', lease_until = 0, call_started_at = 0
-		WHERE id = $1 AND generation = $2 AND broken_at = 0`, id, generation, now, code)
+		WHERE id = $1 AND generation = $2 AND broken_at = 0 AND ($5 = '' OR lease_owner = $5)`, id, generation, now, code, owner)
 	return wrap("break identity", changed(res, err, ErrLost))
 }
 

@@ -211,11 +211,11 @@ func TestFinishAndBreak(t *testing.T) {
 	bob, bobs := member(t, d, "bob")
 	i, other := save(t, d, grant(ann, tenant)), save(t, d, grant(bob, bobs))
 	ctx, gen := t.Context(), i.Generation
-	wantLost(t, "broken in another generation", d.BreakIdentity(ctx, i.ID, gen-1, "x"))
-	if err := d.BreakIdentity(ctx, i.ID, gen, "invalid_grant"); err != nil {
+	wantLost(t, "broken in another generation", d.BreakIdentity(ctx, i.ID, gen-1, "x", ""))
+	if err := d.BreakIdentity(ctx, i.ID, gen, "invalid_grant", ""); err != nil {
 		t.Fatal(err)
 	}
-	wantLost(t, "broken twice", d.BreakIdentity(ctx, i.ID, gen, "x"))
+	wantLost(t, "broken twice", d.BreakIdentity(ctx, i.ID, gen, "x", ""))
 	if now := find(t, d, tenant.ID); !now.BrokenAt.Equal(noon) || now.BrokenCode != "invalid_grant" || now.FailedCode != "invalid_grant" {
 		t.Errorf("broken %+v", now)
 	}
@@ -505,7 +505,7 @@ func TestIdentityStoreGone(t *testing.T) {
 		"ExtendRenewal":    func() error { return d.ExtendRenewal(ctx, "x", "a", time.Second) },
 		"FinishRenewal":    func() error { return d.FinishRenewal(ctx, Grant{}, 1) },
 		"FailRenewal":      func() error { return d.FailRenewal(ctx, "x", 1, "a", "c", noon, true) },
-		"BreakIdentity":    func() error { return d.BreakIdentity(ctx, "x", 1, "c") },
+		"BreakIdentity":    func() error { return d.BreakIdentity(ctx, "x", 1, "c", "") },
 		"Held":             func() error { _, err := d.Held(ctx, "sfdc", "x"); return err },
 		"HoldIdentity":     func() error { return d.HoldIdentity(ctx, Held{}) },
 		"DropHeld":         func() error { _, err := d.DropHeld(ctx, "sfdc", "x", "y"); return err },
@@ -545,7 +545,7 @@ func TestMendBroken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := d.BreakIdentity(t.Context(), i.ID, i.Generation, code); err != nil {
+		if err := d.BreakIdentity(t.Context(), i.ID, i.Generation, code, ""); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := d.write.Exec(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, 'broken', '', 1, 0, 9)`, id); err != nil {

@@ -57,7 +57,7 @@ func TestKeepAliveDue(t *testing.T) {
 	if err := d.FinishRenewal(ctx, made[0].Grant, made[0].Generation); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.BreakIdentity(ctx, made[1].ID, made[1].Generation, "invalid_grant"); err != nil {
+	if err := d.BreakIdentity(ctx, made[1].ID, made[1].Generation, "invalid_grant", ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.StartRenewal(ctx, made[2].ID, made[2].Generation, "a", time.Minute, false); err != nil {

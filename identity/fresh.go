@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -77,7 +78,7 @@ func (v *Vault) fresh(ctx context.Context, service, tenantID string, want demand
 func (v *Vault) credential(ctx context.Context, i db.Identity) (Credential, error) {
 	token, err := v.openNow(ctx, i, v.openAccess)
 	if errors.Is(err, ErrSealed) {
-		if err := v.breakIdentity(ctx, i, BrokenSealed); err != nil {
+		if err := v.breakIdentity(ctx, i, BrokenSealed, ""); err != nil {
 			return Credential{}, err
 		}
 		return Credential{}, &BrokenError{Code: BrokenSealed}
@@ -178,6 +179,9 @@ type renewal struct {
 // run settles an earlier call whose outcome nobody recorded, then calls, and
 // records what came of it.
 func (r *renewal) run(ctx context.Context, earlier time.Time) error {
+	if !r.service.ownURL(r.row.LoginURL) { // it was taken back: neither token nor secret is for it
+		return r.failed(ctx, CodeUnreachable, !earlier.IsZero(), nil)
+	}
 	token, err := r.openNow(ctx, r.row, r.openRefresh)
 	if errors.Is(err, ErrSealed) {
 		return r.broken(ctx, BrokenSealed)
@@ -201,7 +205,7 @@ func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 	case errors.Is(err, errNotSent):
 		return r.failed(ctx, CodeUnreachable, false, err)
 	case errors.As(err, &refused) && r.service.Permanent[refused.Code]:
-		return r.broken(ctx, refused.Code)
+		return r.refused(ctx, refused.Code)
 	case errors.As(err, &refused):
 		return r.failed(ctx, refused.Code, false, err)
 	}
@@ -316,13 +320,31 @@ func nextRetry(i db.Identity) time.Duration {
 	return min(max(2*i.RetryAt.Sub(i.FailedAt), firstRetry), lastRetry)
 }
 
-func (r *renewal) broken(ctx context.Context, code string) error {
-	return r.breakIdentity(ctx, r.row, code)
+// refused breaks the connection. When the app's settings were mended while the
+// call was under way, it is tried again with them.
+func (r *renewal) refused(ctx context.Context, code string) error {
+	if err := r.broken(ctx, code); err != nil || !slices.Contains(appCodes, code) {
+		return err
+	}
+	now, err := r.app(ctx, r.service.ID)
+	if err != nil || now.ClientID == r.service.ClientID && now.ClientSecret == r.service.ClientSecret {
+		return err
+	}
+	return r.RetryApp(ctx, r.service.ID)
 }
 
-// breakIdentity marks a connection as dead. db.ErrLost: it has changed meanwhile.
-func (v *Vault) breakIdentity(ctx context.Context, i db.Identity, code string) error {
-	if err := v.Store.BreakIdentity(ctx, i.ID, i.Generation, code); err != nil {
+func (r *renewal) broken(ctx context.Context, code string) error {
+	owner := r.owner
+	if code == BrokenForeign {
+		owner = "" // the renewal was stored, and the lease given back
+	}
+	return r.breakIdentity(ctx, r.row, code, owner)
+}
+
+// breakIdentity marks a connection as dead, provided that owner, unless empty,
+// holds its lease. db.ErrLost: it doesn't, or the connection has changed.
+func (v *Vault) breakIdentity(ctx context.Context, i db.Identity, code, owner string) error {
+	if err := v.Store.BreakIdentity(ctx, i.ID, i.Generation, code, owner); err != nil {
 		return err
 	}
 	v.Log.ErrorContext(ctx, "a connection is broken", "identity", i.ID, "service", i.Service, "tenant", i.TenantID, "code", code)

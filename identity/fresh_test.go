@@ -204,7 +204,7 @@ func TestLateSuccessMends(t *testing.T) {
 	got := make(chan error, 1)
 	go func() { _, err := w.get(v, i.Generation); got <- err }()
 	<-g.entered
-	if err := w.store.BreakIdentity(t.Context(), i.ID, i.Generation, BrokenInterrupted); err != nil {
+	if err := w.store.BreakIdentity(t.Context(), i.ID, i.Generation, BrokenInterrupted, ""); err != nil {
 		t.Fatal(err)
 	}
 	_, err := w.get(v, 0)

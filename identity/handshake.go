@@ -135,6 +135,9 @@ func (v *Vault) finish(ctx context.Context, s Service, h db.Handshake, cb Callba
 	if cb.Code == "" {
 		return &OAuthError{Code: "invalid_request"}
 	}
+	if !s.ownURL(h.LoginURL) { // it was taken back since: the secret is not for it
+		return &OAuthError{Code: CodeForeignHost}
+	}
 	verifier, err := v.Keys.open(ctx, h.SealedVerifier, kindVerifier, h.TenantID, s.ID, h.StateHash)
 	if err != nil {
 		return err

@@ -297,7 +297,7 @@ func TestReconnectReplacesInPlace(t *testing.T) {
 	v := w.process()
 	first := w.connect(v)
 	old := w.fresh(v, 0)
-	if err := w.store.BreakIdentity(t.Context(), first.ID, first.Generation, "invalid_grant"); err != nil {
+	if err := w.store.BreakIdentity(t.Context(), first.ID, first.Generation, "invalid_grant", ""); err != nil {
 		t.Fatal(err)
 	}
 	w.srv.fail("revoke", 1, func(rw http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {

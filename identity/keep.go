@@ -40,7 +40,7 @@ func (v *Vault) askExpiry(ctx context.Context, service, tenantID string) error {
 		return err
 	}
 	i, err := v.Identity(ctx, s.ID, tenantID)
-	if errors.Is(err, ErrNotConnected) {
+	if errors.Is(err, ErrNotConnected) || err == nil && !s.ownURL(i.LoginURL) {
 		return nil
 	}
 	if err != nil {

@@ -60,8 +60,11 @@ func (v *Vault) Revoke(ctx context.Context, revocationID string) error {
 
 func (v *Vault) revoke(ctx context.Context, r db.Revocation) error {
 	s, err := v.current(ctx, r.Service)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrSealed) {
 		return err
+	}
+	if err != nil || !s.ownURL(r.LoginURL) {
+		s.ClientID, s.ClientSecret = "", "" // not to be had, or not for this address: try without
 	}
 	token, err := v.openRefresh(ctx, db.Grant{ID: r.IdentityID, TenantID: r.TenantID, Service: r.Service, SealedRefresh: r.SealedRefresh})
 	if err != nil {

@@ -2,11 +2,116 @@ package identity
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
+
+	"gatepost/db"
 )
+
+// heldUp has the next renewal wait at the service until goOn is closed.
+func heldUp(w *world) (arrived, goOn chan struct{}) {
+	arrived, goOn = make(chan struct{}), make(chan struct{})
+	w.srv.fail("token", 1, func(rw http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+		close(arrived)
+		<-goOn
+		serve(rw, r)
+	})
+	return arrived, goOn
+}
+
+// A renewal that was begun with the old app may end after the app was mended.
+func TestAppMendedDuringARenewal(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	i := w.connect(v)
+	v.Wait()
+	old := w.process(wrongApp(w))
+	arrived, goOn := heldUp(w)
+	var caller sync.WaitGroup
+	caller.Go(func() { _, _ = w.get(old, i.Generation) })
+	<-arrived
+	if err := v.SetService(t.Context(), Salesforce, ServiceChange{ClientSecret: new(clientSecret)}); err != nil {
+		t.Fatal(err)
+	}
+	close(goOn)
+	caller.Wait()
+	w.fresh(v, i.Generation)
+	w.wantLive(1)
+}
+
+// A process that was suspended past its lease breaks nothing: somebody else may
+// be calling, and the mark of that call keeps the token from being sent twice.
+func TestLateBreakLeavesTheCallMarked(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	i := w.connect(v)
+	v.Wait()
+	second, third := w.process(), w.process()
+	arrived, goOn := heldUp(w)
+	var callers sync.WaitGroup
+	callers.Go(func() { _, _ = w.get(second, i.Generation) })
+	<-arrived
+	if err := v.Store.BreakIdentity(t.Context(), i.ID, i.Generation, "invalid_client", v.owner); !errors.Is(err, db.ErrLost) {
+		t.Errorf("broken without the lease: %v", err)
+	}
+	if err := v.RetryApp(t.Context(), Salesforce); err != nil {
+		t.Fatal(err)
+	}
+	callers.Go(func() { _, _ = w.get(third, i.Generation) })
+	close(goOn)
+	callers.Wait()
+	w.wantCalls(1)
+	w.wantLive(1)
+}
+
+// What was set anew is not sent to a login address that was taken back.
+func TestSecretStaysAtItsAddress(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	i := w.connect(v)
+	v.Wait()
+	open := w.begin(v)
+	calls := w.srv.count("token")
+	err := v.SetService(t.Context(), Salesforce, ServiceChange{LoginURL: new("https://other.example"), ClientSecret: new("brand-new")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.get(v, i.Generation)
+	wantUnavailable(t, err, CodeUnreachable)
+	_, err = v.Finish(t.Context(), open)
+	wantOAuth(t, err, CodeForeignHost)
+	if n := w.srv.count("token"); n != calls {
+		t.Errorf("%d calls", n-calls)
+	}
+	if err := v.SetService(t.Context(), Salesforce, ServiceChange{LoginURL: new(""), ClientSecret: new("")}); err != nil {
+		t.Fatal(err)
+	}
+	w.skip(firstRetry)
+	w.fresh(v, i.Generation)
+}
+
+// A secret that can't be opened keeps no token from being revoked where that
+// needs no secret.
+func TestRevokedWithoutTheSecret(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	if err := v.SetService(t.Context(), Salesforce, ServiceChange{ClientSecret: new(clientSecret)}); err != nil {
+		t.Fatal(err)
+	}
+	w.connect(v)
+	v.Wait()
+	if _, err := w.store.Writer().Exec(`UPDATE service_settings SET sealed_client_secret = 'AAAA'`); err != nil {
+		t.Fatal(err)
+	}
+	if revoked, err := v.Disconnect(t.Context(), Salesforce, w.tenant); err != nil || !revoked {
+		t.Errorf("revoked %v, %v", revoked, err)
+	}
+	w.wantLive(0)
+}
 
 // wrongApp configures a process with a client secret that the service refuses.
 func wrongApp(w *world) func(*Config) {

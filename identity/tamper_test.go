@@ -76,8 +76,8 @@ func (s *tamperedStore) FailRenewal(ctx context.Context, id string, generation i
 	})
 }
 
-func (s *tamperedStore) BreakIdentity(ctx context.Context, id string, generation int64, code string) error {
-	return s.tamper("BreakIdentity", func() error { return s.Store.BreakIdentity(ctx, id, generation, code) })
+func (s *tamperedStore) BreakIdentity(ctx context.Context, id string, generation int64, code, owner string) error {
+	return s.tamper("BreakIdentity", func() error { return s.Store.BreakIdentity(ctx, id, generation, code, owner) })
 }
 
 func (s *tamperedStore) SetExpiry(ctx context.Context, id string, generation int64, expires time.Time) error {

@@ -28,7 +28,7 @@ type Store interface {
 	ExtendRenewal(ctx context.Context, id, owner string, lease time.Duration) error
 	FinishRenewal(ctx context.Context, g db.Grant, generation int64) error
 	FailRenewal(ctx context.Context, id string, generation int64, owner, code string, retryAt time.Time, unknown bool) error
-	BreakIdentity(ctx context.Context, id string, generation int64, code string) error
+	BreakIdentity(ctx context.Context, id string, generation int64, code, owner string) error
 
 	SetExpiry(ctx context.Context, id string, generation int64, expires time.Time) error
 	KeepAliveDue(ctx context.Context, limit int) ([]db.IdentityKey, error)

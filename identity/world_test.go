@@ -367,11 +367,11 @@ func (s *sickStore) FailRenewal(ctx context.Context, id string, generation int64
 	return s.Store.FailRenewal(ctx, id, generation, owner, code, retryAt, unknown)
 }
 
-func (s *sickStore) BreakIdentity(ctx context.Context, id string, generation int64, code string) error {
+func (s *sickStore) BreakIdentity(ctx context.Context, id string, generation int64, code, owner string) error {
 	if err := s.fails("BreakIdentity"); err != nil {
 		return err
 	}
-	return s.Store.BreakIdentity(ctx, id, generation, code)
+	return s.Store.BreakIdentity(ctx, id, generation, code, owner)
 }
 
 func (s *sickStore) Used(ctx context.Context, at map[string]time.Time) error {
