@@ -18,14 +18,3 @@ type Check struct {
 	Who     Who    // can change it
 	Mend    string // and how; empty when nothing is to be done
 }
-
-// Worst is the worst level of all checks, Fine when there are none.
-func Worst(checks []Check) Level {
-	worst := Fine
-	for _, c := range checks {
-		if c.Level == Stop || c.Level == Warning && worst == Fine {
-			worst = c.Level
-		}
-	}
-	return worst
-}

@@ -214,3 +214,17 @@ func TestKeepsAlive(t *testing.T) {
 		t.Error("nothing is kept alive")
 	}
 }
+
+func TestRecounts(t *testing.T) {
+	d, s, g, ctx := world(t, 0)
+	run(t, d, s)
+	for {
+		r, err := d.LastRecount(ctx, g.TenantID)
+		if err != nil {
+			t.Fatal("nothing is recounted: ", err)
+		}
+		if !r.At.IsZero() {
+			return
+		}
+	}
+}

@@ -76,15 +76,11 @@ func (s *server) healthPart(c *fiber.Ctx) error {
 // healthLive is the part of the page that changes by itself.
 func (s *server) healthLive(c *fiber.Ctx) (h views.HealthStatus, err error) {
 	ctx, tenant := c.UserContext(), who(c).Tenant.ID
-	if h.Card, err = s.card(c, c.Params("service")); err != nil {
-		return h, err
-	}
-	h.CSRF = s.csrf(c)
-	sums, err := s.Newsletters.Sums(ctx, tenant)
+	card, sums, err := s.cardAndSums(c, c.Params("service"))
 	if err != nil {
 		return h, err
 	}
-	h.Totals = totals(sums)
+	h.Card, h.CSRF, h.Totals = card, card.CSRF, totals(sums)
 	if h.LastDelivered, err = s.Health.LastDelivered(ctx, tenant); err != nil {
 		return h, err
 	}

@@ -41,23 +41,29 @@ func (s *server) integrationCard(c *fiber.Ctx) error {
 
 // card is what is to be said of the tenant's connection to a service.
 func (s *server) card(c *fiber.Ctx, service string) (views.Integration, error) {
+	card, _, err := s.cardAndSums(c, service)
+	return card, err
+}
+
+// cardAndSums is card, with the tenant's sums.
+func (s *server) cardAndSums(c *fiber.Ctx, service string) (views.Integration, db.Sums, error) {
 	ctx, tenant := c.UserContext(), who(c).Tenant.ID
 	def, err := s.Vault.Service(service)
 	if err != nil {
-		return views.Integration{}, err
+		return views.Integration{}, db.Sums{}, err
 	}
 	card := views.Integration{CSRF: s.csrf(c), Service: def.ID, Name: def.Name, State: views.NotConnected}
 	if err := s.describeConnection(ctx, tenant, &card); err != nil {
-		return card, err
+		return card, db.Sums{}, err
 	}
 	pending, err := s.Store.PendingRevocations(ctx, service, tenant)
 	if err != nil {
-		return card, err
+		return card, db.Sums{}, err
 	}
 	card.RevocationPending = pending > 0
 	sums, err := s.Newsletters.Sums(ctx, tenant)
 	card.Waiting = sums.Waiting
-	return card, err
+	return card, sums, err
 }
 
 func (s *server) describeConnection(ctx context.Context, tenant string, card *views.Integration) error {

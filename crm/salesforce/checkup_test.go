@@ -73,7 +73,7 @@ func TestCheckUpFindings(t *testing.T) {
 				_, _ = fmt.Fprintf(w, `{"compositeResponse":[%s]}`, strings.Join(parts, ","))
 			}, Options{})
 			checks, err := c.CheckUp(t.Context())
-			if err != nil || crm.Worst(checks) != test.want || calls != 1 {
+			if err != nil || Worst(checks) != test.want || calls != 1 {
 				t.Errorf("%v, %v, %d calls", checks, err, calls)
 			}
 			found := false
@@ -104,4 +104,15 @@ func TestCheckUpDuringAnOutage(t *testing.T) {
 	if f := crm.Failed(err); err == nil || f.Class != crm.Pause || checks != nil {
 		t.Errorf("%v, %v", checks, err)
 	}
+}
+
+// Worst is the worst level of all checks, crm.Fine when there are none.
+func Worst(checks []crm.Check) crm.Level {
+	worst := crm.Fine
+	for _, c := range checks {
+		if c.Level == crm.Stop || c.Level == crm.Warning && worst == crm.Fine {
+			worst = c.Level
+		}
+	}
+	return worst
 }

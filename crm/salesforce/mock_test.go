@@ -304,12 +304,12 @@ func TestCheckUp(t *testing.T) {
 	w := newWorld(t)
 	before := w.stats()
 	org, checks, err := w.Inspect(t.Context())
-	if err != nil || org.Name != "Contoso" || org.Sandbox || org.Edition != "Developer Edition" || crm.Worst(checks) != crm.Fine || len(checks) != 7 {
+	if err != nil || org.Name != "Contoso" || org.Sandbox || org.Edition != "Developer Edition" || salesforce.Worst(checks) != crm.Fine || len(checks) != 7 {
 		t.Errorf("%+v, %v", checks, err)
 	}
 	w.expect(before, stats{APICalls: 1})
 	w.post("settings", `{"duplicate_rule":"block"}`, nil)
-	if checks, err := w.CheckUp(t.Context()); err != nil || crm.Worst(checks) != crm.Warning {
+	if checks, err := w.CheckUp(t.Context()); err != nil || salesforce.Worst(checks) != crm.Warning {
 		t.Errorf("%+v, %v", checks, err)
 	}
 }
