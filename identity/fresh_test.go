@@ -289,6 +289,7 @@ func TestLongTrouble(t *testing.T) {
 			w := newWorld(t)
 			v := w.process(patience(5*time.Second, 5*time.Second))
 			i := w.connect(v)
+			v.Wait() // it may still learn when its token runs out
 			v.Timeout, v.client.timeout = 50*time.Millisecond, 2*time.Second
 			if f == nil {
 				f = html503
