@@ -287,10 +287,9 @@ func TestLongTrouble(t *testing.T) {
 	for name, f := range map[string]fault{"JSON with 503": json503, "HTML with 200": html200, "cut": cutBefore, "all down": nil} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			v := w.process(patience(5*time.Second, 5*time.Second))
+			v := w.process(patience(2*time.Second, 5*time.Second))
 			i := w.connect(v)
-			v.Wait() // it may still learn when its token runs out
-			v.Timeout, v.client.timeout = 50*time.Millisecond, 2*time.Second
+			settleWithin(v, 50*time.Millisecond)
 			if f == nil {
 				f = html503
 				w.srv.fail("introspect", 1000, html503)
@@ -411,8 +410,9 @@ func TestStoreFailsDuringARenewal(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			w := newWorld(t)
 			var s *sickStore
-			v := w.process(sick(&s, "", 0), patience(300*time.Millisecond, 700*time.Millisecond))
+			v := w.process(sick(&s, "", 0), patience(5*time.Second, 700*time.Millisecond))
 			i := w.connect(v)
+			settleWithin(v, 300*time.Millisecond)
 			switch method {
 			case "StartRenewal":
 				s.left[method] = 1
@@ -507,8 +507,9 @@ func TestNextRetry(t *testing.T) {
 // A clock that was set back doesn't make anybody wait for it.
 func TestClockSetBack(t *testing.T) {
 	w := newWorld(t)
-	v := w.process(patience(100*time.Millisecond, 5*time.Second))
+	v := w.process(patience(5*time.Second, 5*time.Second))
 	i := w.connect(v)
+	settleWithin(v, 100*time.Millisecond)
 	ahead := time.Now().Add(24 * time.Hour).UnixMilli()
 	if _, err := w.store.Writer().Exec(`UPDATE identities SET call_started_at = $1, stale = 1 WHERE id = $2`, ahead, i.ID); err != nil {
 		t.Fatal(err)

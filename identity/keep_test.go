@@ -256,8 +256,9 @@ func TestTokenServesWhileRenewalFails(t *testing.T) {
 // A renewal whose process was killed is ended although nobody asks.
 func TestAbandonedRenewalIsEnded(t *testing.T) {
 	w := newWorld(t)
-	i := w.connect(w.process())
-	v := w.process(patience(100*time.Millisecond, 5*time.Second)) // to settle soon
+	v := w.process(patience(5*time.Second, 5*time.Second))
+	i := w.connect(v)
+	settleWithin(v, 100*time.Millisecond)
 	if _, err := w.store.StartRenewal(t.Context(), i.ID, i.Generation, "killed", time.Millisecond, false); err != nil {
 		t.Fatal(err)
 	}

@@ -169,6 +169,13 @@ func patience(timeout, lease time.Duration) func(*Config) {
 	return func(c *Config) { c.Timeout, c.Lease = timeout, lease }
 }
 
+// settleWithin lets a vault that has connected wait that long, and no longer, until
+// an unanswered call is over. Its calls keep their time-out.
+func settleWithin(v *Vault, d time.Duration) {
+	v.Wait() // it may still learn when its token runs out
+	v.Timeout = d
+}
+
 func (w *world) request() AuthorizeRequest {
 	return AuthorizeRequest{Service: Salesforce, TenantID: w.tenant, UserID: w.user, SessionID: session, FinishedURL: "/done"}
 }
