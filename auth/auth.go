@@ -25,18 +25,20 @@ var (
 	ErrCredentials = errors.New("the address or the password is wrong")
 	// ErrSetUp says that there is a user already, so that there is nothing to set up.
 	ErrSetUp = errors.New("there is a user already")
+	// ErrResetLink says that a link to set a new password was used or has expired.
+	ErrResetLink = errors.New("this link to set a new password does not work any more")
 	// ErrSetupLink says that a set-up link was used, replaced, or has expired.
 	ErrSetupLink = errors.New("this set-up link does not work any more")
 )
 
-// BrakeError says that there were too many wrong passwords.
+// BrakeError says that there were too many tries, as of wrong passwords.
 type BrakeError struct {
 	Wait time.Duration // until the next try
 }
 
 // Error says how long to wait.
 func (e *BrakeError) Error() string {
-	return fmt.Sprintf("too many wrong passwords: wait %s", e.Wait.Round(time.Second))
+	return fmt.Sprintf("too many tries: wait %s", e.Wait.Round(time.Second))
 }
 
 // FieldErrors says what is wrong with a form, in a sentence for each field:
@@ -74,7 +76,7 @@ type Store interface {
 	UserByEmail(ctx context.Context, email string) (db.User, error)
 	Users(ctx context.Context) ([]db.UserTenants, error)
 	CreateUser(ctx context.Context, u db.User, tenantID string) error
-	ChangePassword(ctx context.Context, userID, old, hash string, now time.Time) (db.User, error)
+	ChangePassword(ctx context.Context, userID, old, hash string, now time.Time, tell bool) (db.User, error)
 	RehashPassword(ctx context.Context, userID, old, hash string) error
 
 	Tenants(ctx context.Context) ([]db.Tenant, error)
@@ -87,6 +89,11 @@ type Store interface {
 	SetupOffered(ctx context.Context, hash string, now time.Time) error
 	Setup(ctx context.Context, hash string, t db.Tenant, n db.FirstNewsletter, u db.User) error
 
+	QueueReset(ctx context.Context, userID string) error
+	AddResetLink(ctx context.Context, hash, userID string, expires time.Time) error
+	ResetOffered(ctx context.Context, hash string, now time.Time) (db.User, error)
+	ResetPassword(ctx context.Context, linkHash, passwordHash string, now time.Time) (db.User, error)
+
 	UpdateBrakes(ctx context.Context, now time.Time, keys []string, change func(map[string]db.Brake) []db.Brake) error
 }
 
@@ -96,7 +103,12 @@ type People struct {
 	store  Store
 	hasher *hasher
 	now    func() time.Time
+	mails  bool
 }
+
+// TellByMail has people told by mail that they changed their password. Call it
+// once, before all else, where mails can be sent.
+func (p *People) TellByMail() { p.mails = true }
 
 // NewPeople returns the people in the store. The clock now is time.Now when nil.
 func NewPeople(store Store, now func() time.Time) *People {

@@ -311,7 +311,7 @@ func TestChangePasswordTwiceAtOnce(t *testing.T) {
 	p, d, _, john := contoso(t)
 	create := p.hasher.create
 	p.hasher.create = func(pw string, params *argon2id.Params) (string, error) {
-		if _, err := d.ChangePassword(t.Context(), john.ID, "", john.PasswordHash+"x", newClock().now()); err != nil {
+		if _, err := d.ChangePassword(t.Context(), john.ID, "", john.PasswordHash+"x", newClock().now(), false); err != nil {
 			t.Error(err)
 		}
 		return create(pw, params)
@@ -631,11 +631,11 @@ func (f *failing) RehashPassword(ctx context.Context, userID, old, hash string) 
 	return f.Store.RehashPassword(ctx, userID, old, hash)
 }
 
-func (f *failing) ChangePassword(ctx context.Context, userID, old, hash string, now time.Time) (db.User, error) {
+func (f *failing) ChangePassword(ctx context.Context, userID, old, hash string, now time.Time, tell bool) (db.User, error) {
 	if err := f.fail(); err != nil {
 		return db.User{}, err
 	}
-	return f.Store.ChangePassword(ctx, userID, old, hash, now)
+	return f.Store.ChangePassword(ctx, userID, old, hash, now, tell)
 }
 
 func (f *failing) TenantBySlug(ctx context.Context, slug string) (db.Tenant, error) {

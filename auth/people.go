@@ -93,7 +93,7 @@ func (p *People) ChangePassword(ctx context.Context, userID, current, password s
 	if err := p.forgive(ctx, g, counted); err != nil {
 		return db.User{}, err
 	}
-	user, err = p.replacePassword(ctx, user, user.PasswordHash, password)
+	user, err = p.replacePassword(ctx, user, user.PasswordHash, password, p.mails)
 	if errors.Is(err, db.ErrLost) {
 		return db.User{}, FieldErrors{"current": "Your password was changed somewhere else just now."}
 	}
@@ -110,18 +110,18 @@ func (p *People) SetPassword(ctx context.Context, email, password string) error 
 	if text := checkPassword(password, user.Email); text != "" {
 		return FieldErrors{"password": text}
 	}
-	if _, err := p.replacePassword(ctx, user, "", password); err != nil {
+	if _, err := p.replacePassword(ctx, user, "", password, false); err != nil {
 		return err
 	}
 	return p.release(ctx, accountBrake(user.Email), confirmBrake(user.ID))
 }
 
-func (p *People) replacePassword(ctx context.Context, user db.User, old, password string) (db.User, error) {
+func (p *People) replacePassword(ctx context.Context, user db.User, old, password string, tell bool) (db.User, error) {
 	hash, err := p.hasher.hash(ctx, password)
 	if err != nil {
 		return db.User{}, err
 	}
-	return p.store.ChangePassword(ctx, user.ID, old, hash, p.now())
+	return p.store.ChangePassword(ctx, user.ID, old, hash, p.now(), tell)
 }
 
 // UserByEmail returns the user with the given address, however its letters are

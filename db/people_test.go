@@ -79,17 +79,17 @@ func TestChangePasswordMovesTime(t *testing.T) {
 	for _, now := range []time.Time{noon, noon, noon.Add(-time.Hour)} {
 		before := u
 		var err error
-		if u, err = d.ChangePassword(t.Context(), u.ID, "", "new", now); err != nil || !u.PasswordChangedAt.After(before.PasswordChangedAt) {
+		if u, err = d.ChangePassword(t.Context(), u.ID, "", "new", now, false); err != nil || !u.PasswordChangedAt.After(before.PasswordChangedAt) {
 			t.Fatalf("changed at %v after %v, %v", u.PasswordChangedAt, before.PasswordChangedAt, err)
 		}
 		if err := d.CreateSession(t.Context(), NewID(), Session{ID: NewID(), ExpiresAt: noon.Add(time.Hour)}, before, ""); !errors.Is(err, ErrLost) {
 			t.Errorf("a session by an old password: %v", err)
 		}
 	}
-	if _, err := d.ChangePassword(t.Context(), u.ID, "other", "newer", noon); !errors.Is(err, ErrLost) {
+	if _, err := d.ChangePassword(t.Context(), u.ID, "other", "newer", noon, false); !errors.Is(err, ErrLost) {
 		t.Errorf("from another hash: %v", err)
 	}
-	if _, err := d.ChangePassword(t.Context(), "nobody", "", "newer", noon); !errors.Is(err, ErrNotFound) {
+	if _, err := d.ChangePassword(t.Context(), "nobody", "", "newer", noon, false); !errors.Is(err, ErrNotFound) {
 		t.Errorf("nobody's: %v", err)
 	}
 	if err := d.RehashPassword(t.Context(), u.ID, "other", "newer"); err != nil {

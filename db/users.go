@@ -96,8 +96,9 @@ func insertUser(ctx context.Context, tx *sql.Tx, u User, tenantID string) error 
 
 // ChangePassword stores the hash of a new password and ends all sessions of the
 // user. When old is not empty, it must still be the stored hash, or the answer
-// is ErrLost. An unknown user gives ErrNotFound.
-func (d *DB) ChangePassword(ctx context.Context, userID, old, hash string, now time.Time) (u User, err error) {
+// is ErrLost. An unknown user gives ErrNotFound. If tell is set, a mail that says
+// so is queued.
+func (d *DB) ChangePassword(ctx context.Context, userID, old, hash string, now time.Time, tell bool) (u User, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		u, err = scanUser(tx.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, userID))
 		if err != nil {
@@ -108,7 +109,10 @@ func (d *DB) ChangePassword(ctx context.Context, userID, old, hash string, now t
 		}
 		u.PasswordHash = hash
 		u.PasswordChangedAt = laterThan(u.PasswordChangedAt, now)
-		return replacePassword(ctx, tx, u)
+		if err := replacePassword(ctx, tx, u); err != nil || !tell {
+			return err
+		}
+		return d.queueMail(ctx, tx, MailPasswordChanged, u.ID, "")
 	})
 	return u, wrap("change password", err)
 }
@@ -122,6 +126,8 @@ func laterThan(before, now time.Time) time.Time {
 	return fromMillis(millis(now))
 }
 
+// replacePassword stores the user's new hash, and ends what the old password and
+// the links to set another one had opened.
 func replacePassword(ctx context.Context, tx *sql.Tx, u User) error {
 	_, err := tx.ExecContext(ctx,
 		`UPDATE users SET password_hash = $2, password_changed_at = $3 WHERE id = $1`,
@@ -129,7 +135,10 @@ func replacePassword(ctx context.Context, tx *sql.Tx, u User) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `DELETE FROM sessions WHERE user_id = $1`, u.ID)
+	if _, err = tx.ExecContext(ctx, `DELETE FROM sessions WHERE user_id = $1`, u.ID); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM reset_links WHERE user_id = $1`, u.ID)
 	return err
 }
 
