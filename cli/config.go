@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"strings"
 
+	"gatepost/mail"
+
 	"github.com/caarlos0/env/v11"
 )
 
@@ -30,8 +32,10 @@ type config struct {
 	LoginURL       string         `env:"GATEPOST_SFDC_LOGIN_URL"`
 	SignupLimits   onOff          `env:"GATEPOST_SIGNUP_LIMITS" envDefault:"on"`
 	TrustedProxies []netip.Prefix `env:"GATEPOST_TRUSTED_PROXIES"`
+	SMTP           string         `env:"GATEPOST_SMTP"`
+	MailFrom       string         `env:"GATEPOST_MAIL_FROM"`
 
-	demoUser string // set by demo alone
+	demoUser, demoMail string // set by demo alone
 }
 
 // onOff is a switch.
@@ -106,10 +110,29 @@ func (c *config) check() []string {
 	if c.LoginURL != "" {
 		note("GATEPOST_SFDC_LOGIN_URL", checkURL(c.LoginURL, ""))
 	}
+	if c.SMTP != "" {
+		if _, err := c.mailServer(); err != nil {
+			note("GATEPOST_SMTP, GATEPOST_MAIL_FROM", err.Error())
+		}
+	}
 	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
 		note("GATEPOST_ADDR", "it is not an address with a port, as 127.0.0.1:8080")
 	}
 	return problems
+}
+
+// mailServer is the mail server that is set. Unless something else is set, mails
+// come from gatepost at the host of the public address.
+func (c *config) mailServer() (mail.Server, error) {
+	from := c.MailFrom
+	if from == "" {
+		host := "localhost"
+		if u, err := url.Parse(c.URL); err == nil && net.ParseIP(u.Hostname()) == nil && u.Hostname() != "" {
+			host = u.Hostname()
+		}
+		from = "Gatepost <gatepost@" + host + ">"
+	}
+	return mail.ParseServer(c.SMTP, from)
 }
 
 func missing(value, what string) string {

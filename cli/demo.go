@@ -13,6 +13,7 @@ import (
 
 	"gatepost/auth"
 	"gatepost/db"
+	"gatepost/mailbox"
 	"gatepost/mocksalesforce"
 
 	"github.com/spf13/cobra"
@@ -30,38 +31,58 @@ const (
 )
 
 // addresses are what demo listens on and where it keeps its data.
-type addresses struct{ portal, salesforce, data string }
+type addresses struct{ portal, salesforce, mail, data string }
 
 func (p *program) demoCommand() *cobra.Command {
 	var a addresses
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Run the portal beside a simulated Salesforce, ready to try",
+		Short: "Run the portal beside a simulated Salesforce and a mail server, ready to try",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return p.demo(cmd.Context(), a) },
 	}
 	cmd.Flags().StringVar(&a.portal, "addr", "127.0.0.1:8080", "address of the portal")
 	cmd.Flags().StringVar(&a.salesforce, "salesforce-addr", "127.0.0.1:8081", "address of the simulated Salesforce")
+	cmd.Flags().StringVar(&a.mail, "mail-addr", "127.0.0.1:0", "address of the page with the mails")
 	cmd.Flags().StringVar(&a.data, "data", "", "folder for the data (default: a new temporary one)")
 	return cmd
 }
+
+// listeners are what the demo is reached by.
+type listeners struct{ portal, salesforce, mail, smtp net.Listener }
 
 func (p *program) demo(ctx context.Context, a addresses) error {
 	data, err := dataFolder(a.data)
 	if err != nil {
 		return err
 	}
-	portalLn, err := net.Listen("tcp", a.portal)
+	ln, err := a.listen()
+	defer ln.close()
 	if err != nil {
-		return listenError(a.portal, err)
+		return err
 	}
-	defer func() { _ = portalLn.Close() }()
-	salesforceLn, err := net.Listen("tcp", a.salesforce)
-	if err != nil {
-		return listenError(a.salesforce, err)
+	return p.runDemo(ctx, data, ln)
+}
+
+// listen opens all listeners; those that are open are to be closed after an error too.
+func (a addresses) listen() (ln listeners, err error) {
+	for _, l := range []struct {
+		to   *net.Listener
+		addr string
+	}{{&ln.portal, a.portal}, {&ln.salesforce, a.salesforce}, {&ln.mail, a.mail}, {&ln.smtp, "127.0.0.1:0"}} {
+		if *l.to, err = net.Listen("tcp", l.addr); err != nil {
+			return ln, listenError(l.addr, err)
+		}
 	}
-	defer func() { _ = salesforceLn.Close() }()
-	return p.runDemo(ctx, data, portalLn, salesforceLn)
+	return ln, nil
+}
+
+func (ln listeners) close() {
+	for _, l := range []net.Listener{ln.portal, ln.salesforce, ln.mail, ln.smtp} {
+		if l != nil {
+			_ = l.Close()
+		}
+	}
 }
 
 // dataFolder makes the folder, or a new temporary one when none is named.
@@ -72,8 +93,8 @@ func dataFolder(named string) (string, error) {
 	return named, os.MkdirAll(named, 0o700)
 }
 
-func (p *program) runDemo(ctx context.Context, data string, portalLn, salesforceLn net.Listener) error {
-	c, err := p.demoConfig(data, portalLn, salesforceLn)
+func (p *program) runDemo(ctx context.Context, data string, ln listeners) error {
+	c, err := p.demoConfig(data, ln)
 	if err != nil {
 		return err
 	}
@@ -90,30 +111,34 @@ func (p *program) runDemo(ctx context.Context, data string, portalLn, salesforce
 	if err != nil {
 		return errors.Join(err, gp.db.Close())
 	}
-	_, _ = fmt.Fprintf(p.errOut, "Data: %s\n", data)
+	_, _ = fmt.Fprintf(p.errOut, "Data: %s\nMails: %s\n", data, c.demoMail)
 	_, _ = fmt.Fprintf(p.out, "Portal: %s\nSign in: %s / %s\nSign-up form: %s/signup/%s\nSimulated Salesforce: %s\n",
 		c.URL, demoUser, password, c.URL, demoNewsletter, c.LoginURL)
-	return bothOf(ctx, gp, mock, portalLn, salesforceLn)
+	return all(ctx, gp, mock, ln)
 }
 
-// bothOf runs the portal and the simulated Salesforce until ctx ends or one of
-// them fails. Salesforce stops last, so that what is on its way arrives.
-func bothOf(ctx context.Context, gp *portal, mock *mocksalesforce.Server, portalLn, salesforceLn net.Listener) error {
-	salesforceCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+// all runs the portal, the simulated Salesforce and the mail server until ctx ends
+// or one of them fails. The portal stops first, so that what is on its way arrives.
+func all(ctx context.Context, gp *portal, mock *mocksalesforce.Server, ln listeners) error {
+	outside, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer stop()
-		return gp.run(ctx, portalLn)
+		return gp.run(ctx, ln.portal)
 	})
-	g.Go(func() error { return serveHTTP(salesforceCtx, salesforceLn, mock.Handler()) })
+	box := new(mailbox.Box)
+	g.Go(func() error { return serveHTTP(outside, ln.salesforce, mock.Handler()) })
+	g.Go(func() error { return serveHTTP(outside, ln.mail, box.Handler()) })
+	g.Go(func() error { return box.Serve(outside, ln.smtp) })
 	return g.Wait()
 }
 
-func (p *program) demoConfig(data string, portalLn, salesforceLn net.Listener) (config, error) {
+func (p *program) demoConfig(data string, ln listeners) (config, error) {
 	c := config{
-		Database: filepath.Join(data, "gatepost.db"), URL: urlOf(portalLn), Keyset: filepath.Join(data, "keyset.json"),
-		ClientID: demoClientID, ClientSecret: demoClientSecret, LoginURL: urlOf(salesforceLn), demoUser: demoUser,
+		Database: filepath.Join(data, "gatepost.db"), URL: urlOf(ln.portal), Keyset: filepath.Join(data, "keyset.json"),
+		ClientID: demoClientID, ClientSecret: demoClientSecret, LoginURL: urlOf(ln.salesforce), SMTP: "smtp://" + ln.smtp.Addr().String(),
+		demoUser: demoUser, demoMail: urlOf(ln.mail),
 	}
 	var honoured struct {
 		Limits onOff  `env:"GATEPOST_SIGNUP_LIMITS" envDefault:"on"`

@@ -15,6 +15,7 @@ import (
 	"gatepost/delivery"
 	"gatepost/identity"
 	"gatepost/jobs"
+	"gatepost/mail"
 	"gatepost/newsletter"
 	"gatepost/outbound"
 	"gatepost/routes"
@@ -30,6 +31,7 @@ type portal struct {
 	vault       *identity.Vault
 	newsletters *newsletter.Service
 	dispatcher  *delivery.Dispatcher
+	mailer      jobs.Mailer // nil when there is no mail server
 	app         *fiber.App
 	log         *slog.Logger
 }
@@ -66,12 +68,31 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	p.dispatcher = delivery.New(delivery.Config{Store: p.db, Log: p.log, Connect: func(ctx context.Context, tenantID string) (crm.CRM, error) {
 		return sf.connect(ctx, p.vault, tenantID)
 	}})
+	if err := p.wireMail(ctx, c); err != nil {
+		return err
+	}
 	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Wake: p.dispatcher.Wake, Log: p.log})
 	p.app, err = routes.New(routes.Config{
 		URL: c.URL, Store: p.db, Health: p.db, People: p.people, Sessions: p.db, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher,
-		RecordURL: salesforce.RecordURL, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits), DemoUser: c.demoUser, Log: p.log,
+		RecordURL: salesforce.RecordURL, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits),
+		Mail: p.mailer != nil, DemoUser: c.demoUser, DemoMail: c.demoMail, Log: p.log,
 	})
 	return err
+}
+
+// wireMail wires the mail server, if there is one.
+func (p *portal) wireMail(ctx context.Context, c config) error {
+	if c.SMTP == "" {
+		p.log.InfoContext(ctx, "no mail is sent: GATEPOST_SMTP is not set")
+		return nil
+	}
+	server, err := c.mailServer()
+	if err != nil {
+		return err
+	}
+	p.people.TellByMail()
+	p.mailer = mail.New(mail.Config{URL: c.URL, Server: server, Store: p.db, Links: p.people, Log: p.log})
+	return nil
 }
 
 // readyToCall checks that an app is set, and has connections that broke because
@@ -112,7 +133,9 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	start("store sign-ups", func() error { p.newsletters.Run(work); return nil })
 	start("deliver", func() error { return p.dispatcher.Run(work) })
 	start("record use", func() error { p.vault.Run(work); return nil })
-	start("jobs", func() error { return jobs.Run(work, p.db, p.vault, p.vault.Keys, p.log) })
+	start("jobs", func() error { 
+		return jobs.Run(work, jobs.Config{Store: p.db, Vault: p.vault, Keys: p.vault.Keys, Mailer: p.mailer, Log: p.log})
+	})
 	start("serve", func() error {
 		if err := p.app.Listener(ln); !errors.Is(err, net.ErrClosed) {
 			return err

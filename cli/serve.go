@@ -26,6 +26,8 @@ func (p *program) serveCommand() *cobra.Command {
   GATEPOST_SFDC_LOGIN_URL      one further Salesforce login address
   GATEPOST_SIGNUP_LIMITS       "off" takes any number of sign-ups per address (on)
   GATEPOST_TRUSTED_PROXIES     networks (CIDR) whose X-Forwarded-For is believed
+  GATEPOST_SMTP                mail server, as smtp://user:password@mail.example.com:587
+  GATEPOST_MAIL_FROM           what mails come from (Gatepost <gatepost@HOST OF GATEPOST_URL>)
   GATEPOST_LOG                 debug, info, warn or error (info)
 
 The shared app may be stored in the database instead: see gatepost service set.`,

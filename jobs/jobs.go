@@ -52,13 +52,24 @@ type Store interface {
 	Writer() *sql.DB
 	ExpireHeld(ctx context.Context) error
 	ExpireHandshakes(ctx context.Context) error
+	ExpireMails(ctx context.Context) error
 	Tenants(ctx context.Context) ([]db.Tenant, error)
 	CheckCounts(ctx context.Context, tenantID string) (db.Recount, error)
 }
 
+// Config is what the jobs work with. All is required but the Mailer: without one,
+// mails are left to a process that has it.
+type Config struct {
+	Store  Store
+	Vault  Vault
+	Keys   Resealer
+	Mailer Mailer
+	Log    *slog.Logger
+}
+
 // Run runs the jobs until ctx ends; those under way are finished.
-func Run(ctx context.Context, store Store, vault Vault, keys Resealer, log *slog.Logger) error {
-	client, err := newClient(store, vault, keys, log)
+func Run(ctx context.Context, c Config) error {
+	client, err := newClient(c)
 	if err != nil {
 		return err
 	}
@@ -74,15 +85,20 @@ func Run(ctx context.Context, store Store, vault Vault, keys Resealer, log *slog
 	return nil
 }
 
-func newClient(store Store, vault Vault, keys Resealer, log *slog.Logger) (*river.Client[*sql.Tx], error) {
+func newClient(c Config) (*river.Client[*sql.Tx], error) {
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &revokeWorker{revoker: vault})
-	river.AddWorker(workers, &keepAliveWorker{keeper: vault})
-	river.AddWorker(workers, &sweepWorker{store: store, keys: keys, log: log})
-	river.AddWorker(workers, &recountWorker{store: store, log: log})
-	return river.NewClient(riversqlite.New(store.Writer()), &river.Config{
-		Logger:               log,
-		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}},
+	queues := map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}}
+	river.AddWorker(workers, &revokeWorker{revoker: c.Vault})
+	river.AddWorker(workers, &keepAliveWorker{keeper: c.Vault})
+	river.AddWorker(workers, &sweepWorker{store: c.Store, keys: c.Keys, log: c.Log})
+	river.AddWorker(workers, &recountWorker{store: c.Store, log: c.Log})
+	if c.Mailer != nil {
+		river.AddWorker(workers, &mailWorker{mailer: c.Mailer})
+		queues[db.MailQueue] = river.QueueConfig{MaxWorkers: 4}
+	}
+	return river.NewClient(riversqlite.New(c.Store.Writer()), &river.Config{
+		Logger:               c.Log,
+		Queues:               queues,
 		Workers:              workers,
 		RescueStuckJobsAfter: 5 * time.Minute, // what a killed process left running goes on
 		RetryPolicy:          retry{},
@@ -160,7 +176,7 @@ func (w *sweepWorker) Timeout(*river.Job[sweepJob]) time.Duration { return 4 * t
 
 // Work puts away what has expired, and seals anew what outdated keys have sealed.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
-	err := errors.Join(w.store.ExpireHeld(ctx), w.store.ExpireHandshakes(ctx))
+	err := errors.Join(w.store.ExpireHeld(ctx), w.store.ExpireHandshakes(ctx), w.store.ExpireMails(ctx))
 	unopened, resealing := w.keys.Reseal(ctx, nil)
 	if unopened > 0 {
 		w.log.ErrorContext(ctx, "rows can't be opened with any key, and keep an old key from being retired", "rows", unopened)

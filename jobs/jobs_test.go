@@ -71,9 +71,14 @@ func world(t *testing.T, down int) (*db.DB, *service, db.Grant, context.Context)
 // run runs the jobs until the test ends, and then stops them in order.
 func run(t *testing.T, d *db.DB, s *service) {
 	t.Helper()
+	runWith(t, Config{Store: d, Vault: s, Keys: s, Log: slog.New(slog.DiscardHandler)})
+}
+
+func runWith(t *testing.T, c Config) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Run(ctx, d, s, s, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- Run(ctx, c) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {
@@ -125,15 +130,6 @@ func TestPendingRevocationRunsToItsEnd(t *testing.T) {
 	}
 }
 
-func wait(t *testing.T, ctx context.Context, c <-chan struct{}) {
-	t.Helper()
-	select {
-	case <-c:
-	case <-ctx.Done():
-		t.Fatal("nobody did it")
-	}
-}
-
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	d, s, g, ctx := world(t, 0)
@@ -157,7 +153,7 @@ func TestSweep(t *testing.T) {
 
 type brokenStore struct {
 	*db.DB
-	held, handshakes error
+	held, handshakes, mails error
 }
 
 // ExpireHeld fails.
@@ -166,6 +162,9 @@ func (s brokenStore) ExpireHeld(context.Context) error { return s.held }
 // ExpireHandshakes fails.
 func (s brokenStore) ExpireHandshakes(context.Context) error { return s.handshakes }
 
+// ExpireMails fails.
+func (s brokenStore) ExpireMails(context.Context) error { return s.mails }
+
 // brokenKeys finds rows that can't be opened, and fails.
 type brokenKeys struct{ err error }
 
@@ -173,11 +172,11 @@ type brokenKeys struct{ err error }
 func (k brokenKeys) Reseal(context.Context, func(int)) (int, error) { return 7, k.err }
 
 func TestSweepTellsEachFailure(t *testing.T) {
-	one, two, three := errors.New("one"), errors.New("two"), errors.New("three")
+	one, two, three, four := errors.New("one"), errors.New("two"), errors.New("three"), errors.New("four")
 	var log strings.Builder
-	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two}, keys: brokenKeys{three},
+	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two, mails: four}, keys: brokenKeys{three},
 		log: slog.New(slog.NewTextHandler(&log, nil))}).Work(t.Context(), nil)
-	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) {
+	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) || !errors.Is(err, four) {
 		t.Errorf("got %v", err)
 	}
 	if !strings.Contains(log.String(), "rows=7") {
@@ -200,7 +199,7 @@ func TestRunNeedsADatabase(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := Run(t.Context(), d, s, s, slog.New(slog.DiscardHandler)); err == nil {
+	if err := Run(t.Context(), Config{Store: d, Vault: s, Keys: s, Log: slog.New(slog.DiscardHandler)}); err == nil {
 		t.Error("ran without one")
 	}
 }
@@ -227,4 +226,66 @@ func TestRecounts(t *testing.T) {
 			return
 		}
 	}
+}
+
+// postbox sends mails; the first try fails.
+type postbox struct {
+	tried chan string
+	down  bool
+}
+
+// Send fails the first time.
+func (p *postbox) Send(_ context.Context, id string) error {
+	defer func() { p.tried <- id }()
+	if p.down {
+		p.down = false
+		return errors.New("the mail server answered 421")
+	}
+	return nil
+}
+
+func TestMailIsTriedAgain(t *testing.T) {
+	d, s, _, ctx := world(t, 0)
+	if err := d.QueueReset(ctx, "somebody"); err != nil {
+		t.Fatal(err)
+	}
+	p := &postbox{tried: make(chan string, 10), down: true}
+	runWith(t, Config{Store: d, Vault: s, Keys: s, Mailer: p, Log: slog.New(slog.DiscardHandler)})
+	first := wait(t, ctx, p.tried)
+	for {
+		res, err := d.Writer().Exec(`UPDATE river_job SET scheduled_at = datetime('now', '-1 minute') WHERE kind = 'mail' AND state = 'retryable'`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, _ := res.RowsAffected(); n == 1 {
+			break
+		}
+	}
+	if second := wait(t, ctx, p.tried); first == "" || first != second {
+		t.Errorf("tried %q, then %q", first, second)
+	}
+}
+
+// A process without a mail server leaves mails to one that has it.
+func TestMailsAreLeftToWhoCanSendThem(t *testing.T) {
+	d, s, _, ctx := world(t, 0)
+	if err := d.QueueReset(ctx, "somebody"); err != nil {
+		t.Fatal(err)
+	}
+	run(t, d, s)
+	wait(t, ctx, s.kept) // it works on what it can
+	p := &postbox{tried: make(chan string, 10)}
+	runWith(t, Config{Store: d, Vault: s, Keys: s, Mailer: p, Log: slog.New(slog.DiscardHandler)})
+	wait(t, ctx, p.tried)
+}
+
+// wait returns what comes out of the channel.
+func wait[T any](t *testing.T, ctx context.Context, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-ctx.Done():
+		t.Fatal("nothing happened")
+	}
+	return v
 }

@@ -20,7 +20,9 @@ func (s *server) loginForm(c *fiber.Ctx) error {
 	if who(c).User.ID != "" {
 		return redirect(c, next)
 	}
-	return render(c, http.StatusOK, views.Login(s.loginPage(c, "", next)))
+	page := s.loginPage(c, "", next)
+	page.Changed = c.Query("changed") != ""
+	return render(c, http.StatusOK, views.Login(page))
 }
 
 func (s *server) loginPage(c *fiber.Ctx, email, next string) views.LoginPage {

@@ -59,7 +59,9 @@ type Config struct {
 	RecordURL      func(instanceURL, recordID string) string // of a record's page in the CRM
 	TrustedProxies []netip.Prefix                            // optional
 	SignupLimits   bool                                      // brake sign-ups per address
+	Mail           bool                                      // whether mails can be sent
 	DemoUser       string                                    // address to sign in with, in the demo only
+	DemoMail       string                                    // address of the page with the mails, in the demo only
 	Log            *slog.Logger
 }
 
@@ -116,6 +118,11 @@ func (s *server) doors(app *fiber.App) {
 	}
 	door(http.MethodGet, "/login", s.loginForm)
 	door(http.MethodPost, "/login", s.login)
+	door(http.MethodGet, "/password/forgot", s.forgotForm)
+	door(http.MethodPost, "/password/forgot", s.forgot)
+	door(http.MethodGet, "/password/sent", s.resetSent)
+	door(http.MethodGet, "/password/reset", s.resetForm)
+	door(http.MethodPost, "/password/reset", s.reset)
 	door(http.MethodGet, "/setup", s.setupForm)
 	door(http.MethodPost, "/setup", s.setup)
 }

@@ -307,7 +307,7 @@ func session(s Session, token string) templ.Component {
 func passwordFields(errs FieldErrors) []field {
 	return fields(errs,
 		field{Name: "current", Label: "Current password", Type: "password", Autocomplete: "current-password"},
-		field{Name: "password", Label: "New password", Type: "password", Hint: "At least 12 characters. A few words are easier to remember than symbols.", Autocomplete: "new-password"},
+		field{Name: "password", Label: "New password", Type: "password", Hint: passwordHint, Autocomplete: "new-password"},
 		field{Name: "password_again", Label: "New password again", Type: "password", Autocomplete: "new-password"},
 	)
 }

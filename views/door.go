@@ -1,5 +1,7 @@
 package views
 
+const passwordHint = "At least 12 characters. A few words are easier to remember than symbols."
+
 func loginFields(p LoginPage) []field {
 	return []field{
 		{Name: "email", Label: "E-mail address", Type: "email", Value: p.Email, Autocomplete: "username", Focus: p.Email == ""},
@@ -12,7 +14,7 @@ func setupFields(p SetupPage) []field {
 		field{Name: "organization", Label: "Organisation", Value: p.Organization, Autocomplete: "organization", MaxLength: "100", Focus: true},
 		field{Name: "slug", Label: "Short name", Value: p.Slug, Hint: "For addresses and commands: small letters, digits and hyphens, such as contoso.", MaxLength: "40"},
 		field{Name: "email", Label: "Your e-mail address", Type: "email", Value: p.Email, Autocomplete: "username", MaxLength: "254"},
-		field{Name: "password", Label: "Password", Type: "password", Hint: "At least 12 characters. A few words are easier to remember than symbols.", Autocomplete: "new-password"},
+		field{Name: "password", Label: "Password", Type: "password", Hint: passwordHint, Autocomplete: "new-password"},
 		field{Name: "password_again", Label: "Password again", Type: "password", Autocomplete: "new-password"},
 	)
 }

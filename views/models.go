@@ -85,6 +85,7 @@ type LoginPage struct {
 	Next     string        // path to go to after login
 	Wrong    bool          // the address or the password was wrong
 	Wait     time.Duration // there were too many tries; the next counts after this
+	Changed  bool          // the password was set anew just now
 	DemoHint string        // address to sign in with, in the demo only
 }
 

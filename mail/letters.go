@@ -1,0 +1,56 @@
+package mail
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"gatepost/db"
+)
+
+// letter is the text of a mail. It is written as HTML by page, and as plain text
+// by text.
+type letter struct {
+	Subject string
+	Before  []string // paragraphs
+	Button  *button
+	After   []string
+	Footer  string // why one gets it
+}
+
+// button leads to a page of the portal.
+type button struct{ Text, URL string }
+
+// text is the letter for those who read no HTML.
+func (l letter) text() string {
+	parts := append([]string{l.Subject}, l.Before...)
+	if l.Button != nil {
+		parts = append(parts, l.Button.Text+":\n"+l.Button.URL)
+	}
+	parts = append(append(parts, l.After...), "-- \n"+l.Footer)
+	return strings.Join(parts, "\n\n") + "\n"
+}
+
+func (p *Post) reset(ctx context.Context, user db.User) (letter, error) {
+	token, err := p.Links.ResetLink(ctx, user.ID)
+	return letter{
+		Subject: "Set a new password",
+		Before:  []string{"Somebody, hopefully you, asked for a new password for Gatepost. Choose it here:"},
+		Button:  &button{"Set a new password", p.URL + "/password/reset?" + url.Values{"token": {token}}.Encode()},
+		After: []string{
+			"The link works once, for an hour.",
+			"It was not you? Then there is nothing to do: your password stays as it is, and nobody but you has this link.",
+		},
+		Footer: "You get this because a new password was asked for at " + p.URL + ".",
+	}, err
+}
+
+func (p *Post) passwordChanged() letter {
+	return letter{
+		Subject: "Your password was changed",
+		Before:  []string{"The password with which you log in to Gatepost was changed just now, and all other browsers were logged out."},
+		Button:  &button{"Set another password", p.URL + "/password/forgot"},
+		After:   []string{"It was you? Then there is nothing to do. It was not you? Then set another password at once, and tell the people who run this service."},
+		Footer:  "You get this because you have an account at " + p.URL + ".",
+	}
+}
