@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"slices"
@@ -98,8 +99,10 @@ func read(raw []byte) (mail, error) {
 		return mail{}, err
 	}
 	var read mail
-	if subject := m.GetGenHeader(gomail.HeaderSubject); len(subject) > 0 {
-		read.Subject = subject[0]
+	for _, subject := range m.GetGenHeader(gomail.HeaderSubject) {
+		if read.Subject, err = new(mime.WordDecoder).DecodeHeader(subject); err != nil {
+			return mail{}, err
+		}
 	}
 	for _, p := range m.GetParts() {
 		content, err := p.GetContent()
