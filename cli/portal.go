@@ -14,6 +14,7 @@ import (
 	"gatepost/db"
 	"gatepost/delivery"
 	"gatepost/identity"
+	"gatepost/incidents"
 	"gatepost/jobs"
 	"gatepost/mail"
 	"gatepost/newsletter"
@@ -73,7 +74,7 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	}
 	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Wake: p.dispatcher.Wake, Log: p.log})
 	p.app, err = routes.New(routes.Config{
-		URL: c.URL, Store: p.db, Health: p.db, People: p.people, Sessions: p.db, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher,
+		URL: c.URL, Store: p.db, Health: p.db, Incidents: p.db, People: p.people, Sessions: p.db, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher,
 		RecordURL: salesforce.RecordURL, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits),
 		Mail: p.mailer != nil, DemoUser: c.demoUser, DemoMail: c.demoMail, Log: p.log,
 	})
@@ -133,8 +134,9 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	start("store sign-ups", func() error { p.newsletters.Run(work); return nil })
 	start("deliver", func() error { return p.dispatcher.Run(work) })
 	start("record use", func() error { p.vault.Run(work); return nil })
-	start("jobs", func() error { 
-		return jobs.Run(work, jobs.Config{Store: p.db, Vault: p.vault, Keys: p.vault.Keys, Mailer: p.mailer, Log: p.log})
+	start("jobs", func() error {
+		return jobs.Run(work, jobs.Config{Store: p.db, Vault: p.vault, Keys: p.vault.Keys, Mailer: p.mailer,
+			Watch: &incidents.Watch{Store: p.db, Tell: p.mailer != nil}, Log: p.log})
 	})
 	start("serve", func() error {
 		if err := p.app.Listener(ln); !errors.Is(err, net.ErrClosed) {

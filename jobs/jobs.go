@@ -53,6 +53,7 @@ type Store interface {
 	ExpireHeld(ctx context.Context) error
 	ExpireHandshakes(ctx context.Context) error
 	ExpireMails(ctx context.Context) error
+	ExpireIncidents(ctx context.Context) error
 	Tenants(ctx context.Context) ([]db.Tenant, error)
 	CheckCounts(ctx context.Context, tenantID string) (db.Recount, error)
 }
@@ -64,6 +65,7 @@ type Config struct {
 	Vault  Vault
 	Keys   Resealer
 	Mailer Mailer
+	Watch  Watcher
 	Log    *slog.Logger
 }
 
@@ -91,6 +93,7 @@ func newClient(c Config) (*river.Client[*sql.Tx], error) {
 	river.AddWorker(workers, &revokeWorker{revoker: c.Vault})
 	river.AddWorker(workers, &keepAliveWorker{keeper: c.Vault})
 	river.AddWorker(workers, &sweepWorker{store: c.Store, keys: c.Keys, log: c.Log})
+	river.AddWorker(workers, &watchWorker{watcher: c.Watch})
 	river.AddWorker(workers, &recountWorker{store: c.Store, log: c.Log})
 	if c.Mailer != nil {
 		river.AddWorker(workers, &mailWorker{mailer: c.Mailer})
@@ -102,7 +105,8 @@ func newClient(c Config) (*river.Client[*sql.Tx], error) {
 		Workers:              workers,
 		RescueStuckJobsAfter: 5 * time.Minute, // what a killed process left running goes on
 		RetryPolicy:          retry{},
-		PeriodicJobs:         []*river.PeriodicJob{periodic(sweepEvery, sweepJob{}), periodic(keepAliveEvery, keepAliveJob{}), periodic(recountEvery, recountJob{})},
+		PeriodicJobs: []*river.PeriodicJob{periodic(sweepEvery, sweepJob{}), periodic(keepAliveEvery, keepAliveJob{}), periodic(recountEvery, recountJob{}),
+			periodic(watchEvery, watchJob{})},
 	})
 }
 
@@ -176,7 +180,7 @@ func (w *sweepWorker) Timeout(*river.Job[sweepJob]) time.Duration { return 4 * t
 
 // Work puts away what has expired, and seals anew what outdated keys have sealed.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
-	err := errors.Join(w.store.ExpireHeld(ctx), w.store.ExpireHandshakes(ctx), w.store.ExpireMails(ctx))
+	err := errors.Join(w.store.ExpireHeld(ctx), w.store.ExpireHandshakes(ctx), w.store.ExpireMails(ctx), w.store.ExpireIncidents(ctx))
 	unopened, resealing := w.keys.Reseal(ctx, nil)
 	if unopened > 0 {
 		w.log.ErrorContext(ctx, "rows can't be opened with any key, and keep an old key from being retired", "rows", unopened)

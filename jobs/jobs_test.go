@@ -43,6 +43,9 @@ func (s *service) Revoke(ctx context.Context, id string) error {
 	return s.store.DeleteRevocation(ctx, id)
 }
 
+// Look sees nothing.
+func (s *service) Look(context.Context) error { return nil }
+
 // Reseal has nothing to do.
 func (s *service) Reseal(context.Context, func(int)) (int, error) { return 0, nil }
 
@@ -71,7 +74,7 @@ func world(t *testing.T, down int) (*db.DB, *service, db.Grant, context.Context)
 // run runs the jobs until the test ends, and then stops them in order.
 func run(t *testing.T, d *db.DB, s *service) {
 	t.Helper()
-	runWith(t, Config{Store: d, Vault: s, Keys: s, Log: slog.New(slog.DiscardHandler)})
+	runWith(t, Config{Store: d, Vault: s, Keys: s, Watch: s, Log: slog.New(slog.DiscardHandler)})
 }
 
 func runWith(t *testing.T, c Config) {
@@ -153,7 +156,7 @@ func TestSweep(t *testing.T) {
 
 type brokenStore struct {
 	*db.DB
-	held, handshakes, mails error
+	held, handshakes, mails, incidents error
 }
 
 // ExpireHeld fails.
@@ -165,6 +168,9 @@ func (s brokenStore) ExpireHandshakes(context.Context) error { return s.handshak
 // ExpireMails fails.
 func (s brokenStore) ExpireMails(context.Context) error { return s.mails }
 
+// ExpireIncidents fails.
+func (s brokenStore) ExpireIncidents(context.Context) error { return s.incidents }
+
 // brokenKeys finds rows that can't be opened, and fails.
 type brokenKeys struct{ err error }
 
@@ -172,11 +178,11 @@ type brokenKeys struct{ err error }
 func (k brokenKeys) Reseal(context.Context, func(int)) (int, error) { return 7, k.err }
 
 func TestSweepTellsEachFailure(t *testing.T) {
-	one, two, three, four := errors.New("one"), errors.New("two"), errors.New("three"), errors.New("four")
+	one, two, three, four, five := errors.New("one"), errors.New("two"), errors.New("three"), errors.New("four"), errors.New("five")
 	var log strings.Builder
-	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two, mails: four}, keys: brokenKeys{three},
+	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two, mails: four, incidents: five}, keys: brokenKeys{three},
 		log: slog.New(slog.NewTextHandler(&log, nil))}).Work(t.Context(), nil)
-	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) || !errors.Is(err, four) {
+	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) {
 		t.Errorf("got %v", err)
 	}
 	if !strings.Contains(log.String(), "rows=7") {
@@ -199,7 +205,7 @@ func TestRunNeedsADatabase(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := Run(t.Context(), Config{Store: d, Vault: s, Keys: s, Log: slog.New(slog.DiscardHandler)}); err == nil {
+	if err := Run(t.Context(), Config{Store: d, Vault: s, Keys: s, Watch: s, Log: slog.New(slog.DiscardHandler)}); err == nil {
 		t.Error("ran without one")
 	}
 }
@@ -250,7 +256,7 @@ func TestMailIsTriedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &postbox{tried: make(chan string, 10), down: true}
-	runWith(t, Config{Store: d, Vault: s, Keys: s, Mailer: p, Log: slog.New(slog.DiscardHandler)})
+	runWith(t, Config{Store: d, Vault: s, Keys: s, Watch: s, Mailer: p, Log: slog.New(slog.DiscardHandler)})
 	first := wait(t, ctx, p.tried)
 	for {
 		res, err := d.Writer().Exec(`UPDATE river_job SET scheduled_at = datetime('now', '-1 minute') WHERE kind = 'mail' AND state = 'retryable'`)
@@ -275,7 +281,7 @@ func TestMailsAreLeftToWhoCanSendThem(t *testing.T) {
 	run(t, d, s)
 	wait(t, ctx, s.kept) // it works on what it can
 	p := &postbox{tried: make(chan string, 10)}
-	runWith(t, Config{Store: d, Vault: s, Keys: s, Mailer: p, Log: slog.New(slog.DiscardHandler)})
+	runWith(t, Config{Store: d, Vault: s, Keys: s, Watch: s, Mailer: p, Log: slog.New(slog.DiscardHandler)})
 	wait(t, ctx, p.tried)
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gatepost/db"
+	"gatepost/incidents"
 )
 
 // letter is the text of a mail. It is written as HTML by page, and as plain text
@@ -53,4 +54,22 @@ func (p *Post) passwordChanged() letter {
 		After:   []string{"It was you? Then there is nothing to do. It was not you? Then set another password at once, and tell the people who run this service."},
 		Footer:  "You get this because you have an account at " + p.URL + ".",
 	}
+}
+
+// incident tells of an incident, or that it is over.
+func (p *Post) incident(ctx context.Context, m db.Mail) (letter, error) {
+	i, err := p.Store.IncidentFor(ctx, m.About, m.UserID)
+	if err != nil {
+		return letter{}, err
+	}
+	w := incidents.Tell(i)
+	if m.Kind == db.MailIncidentClosed {
+		w = incidents.Mended(i)
+	}
+	return letter{
+		Subject: w.Title + " (" + i.Tenant + ")",
+		Before:  []string{w.What, w.Mend},
+		Button:  &button{w.Link, p.URL + w.Path},
+		Footer:  "You get this because you look after " + i.Tenant + " at " + p.URL + ". Under Account you can turn these mails off.",
+	}, nil
 }

@@ -17,6 +17,7 @@ type Store interface {
 	Mail(ctx context.Context, id string) (db.Mail, error)
 	RecordMail(ctx context.Context, id string, state db.MailState, code int, detail string) error
 	User(ctx context.Context, id string) (db.User, error)
+	IncidentFor(ctx context.Context, id, userID string) (db.Incident, error)
 }
 
 // Links makes links with which a user can set a new password; *auth.People does.
@@ -105,6 +106,8 @@ func (p *Post) compose(ctx context.Context, m db.Mail) (l letter, to string, err
 		l, err = p.reset(ctx, user)
 	case db.MailPasswordChanged:
 		l = p.passwordChanged()
+	case db.MailIncidentOpened, db.MailIncidentClosed:
+		l, err = p.incident(ctx, m)
 	default:
 		err = fmt.Errorf("a mail of unknown kind %q", m.Kind)
 	}

@@ -364,3 +364,56 @@ func TestParseServer(t *testing.T) {
 		}
 	}
 }
+
+func TestIncident(t *testing.T) {
+	s := listen(t, false)
+	w := newWorld(t, s.to(t, ""))
+	var tenant string
+	if err := w.store.Writer().QueryRow(`SELECT id FROM tenants`).Scan(&tenant); err != nil {
+		t.Fatal(err)
+	}
+	trouble := db.Trouble{TenantID: tenant, Kind: db.IncidentWaiting, Cause: "UNAVAILABLE", N: 12, Since: time.Now()}
+	if err := w.store.OpenIncident(t.Context(), trouble, time.Now(), true); err != nil {
+		t.Fatal(err)
+	}
+	i := must(w.store.OpenIncidents(t.Context()))(t)[0]
+	if err := w.store.MendIncident(t.Context(), i.ID, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	i = must(w.store.OpenIncidents(t.Context()))(t)[0]
+	if err := w.store.CloseIncident(t.Context(), i, time.Now(), true); err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int]struct{ subject, text string }{
+		0: {"Sign-ups have been waiting for long (Contoso)", "12 sign-ups wait"},
+		1: {"No sign-up waits for long any more (Contoso)", "It is in order since"},
+	} {
+		var id string
+		if err := w.store.Writer().QueryRow(`SELECT id FROM mails ORDER BY id LIMIT 1 OFFSET $1`, n).Scan(&id); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.post.Send(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		mails := s.mails()
+		text, html := parts(t, mails[len(mails)-1].raw)
+		if got := parse(t, mails[len(mails)-1].raw).Get("Subject"); got != want.subject {
+			t.Errorf("subject %q", got)
+		}
+		for _, body := range []string{text, html} {
+			if !strings.Contains(body, want.text) || !strings.Contains(body, "https://gatepost.example/integrations/sfdc") {
+				t.Error(body)
+			}
+		}
+	}
+	if err := w.store.SetIncidentMails(t.Context(), w.user, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.store.OpenIncident(t.Context(), db.Trouble{TenantID: tenant, Kind: db.IncidentAttention}, time.Now(), true); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := w.store.Writer().QueryRow(`SELECT count(*) FROM mails`).Scan(&n); err != nil || n != 2 {
+		t.Errorf("%d mails, %v", n, err)
+	}
+}

@@ -95,32 +95,6 @@ func connectFailure(code, description string) views.ConnectFailedPage {
 	return p
 }
 
-// brokenSentence tells why a connection died and what mends it.
-func brokenSentence(code string) (reason, mend string) {
-	mend = "Reconnect Salesforce. Sign-ups wait safely and are sent as soon as it is back."
-	switch code {
-	case identity.BrokenInterrupted:
-		return "The renewal of the access was interrupted half-way, and Salesforce has ended the old access by then.", mend
-	case identity.BrokenSealed:
-		return "The stored access can’t be opened any more on this server.", mend
-	case identity.BrokenForeign:
-		return "Salesforce named an address for your organisation that isn’t one of Salesforce’s.", mend
-	case "inactive_user":
-		return "The Salesforce user who connected it is no longer active.", "Reconnect with another Salesforce user. Sign-ups wait safely."
-	case "inactive_org":
-		return "The Salesforce organisation is no longer active.", "Ask your Salesforce admin about it, then reconnect. Sign-ups wait safely."
-	case "invalid_client", "invalid_client_id":
-		return "Salesforce no longer accepts the app’s registration.", "The people who run this service have to mend that; then it goes on by itself. Sign-ups wait safely."
-	case "unauthorized_client":
-		return "Salesforce no longer lets the app do this.", "The people who run this service must mend it first; then reconnect. Sign-ups wait safely."
-	case "invalid_app_access":
-		return "Your Salesforce admin no longer admits this user to the app.", "Ask your Salesforce admin to admit the user, or reconnect with another one. Sign-ups wait safely."
-	case "invalid_grant", "invalid_token":
-		return "Salesforce has ended the access: it was revoked, or it ran out.", mend
-	}
-	return "Salesforce has ended the access (" + cut(code, 80) + ").", mend
-}
-
 // query encodes pairs of names and values, leaving empty values out.
 func query(pairs ...string) string {
 	q := url.Values{}

@@ -23,8 +23,12 @@ func (s *server) integrations(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	troubles, err := s.incidents(c.UserContext(), who(c).Tenant.ID)
+	if err != nil {
+		return err
+	}
 	return render(c, http.StatusOK, views.Integrations(views.IntegrationsPage{
-		Page: s.page(c, "Integrations", views.NavIntegrations), Salesforce: card, Forms: forms}))
+		Page: s.page(c, "Integrations", views.NavIntegrations), Incidents: troubles, Salesforce: card, Forms: forms}))
 }
 
 // integrationCard handles GET /integrations/{service}/card, which the page polls.
@@ -83,7 +87,7 @@ func (s *server) describeConnection(ctx context.Context, tenant string, card *vi
 		}
 		if !i.BrokenAt.IsZero() {
 			card.State = views.ConnectionBroken
-			card.Reason, card.Mend = brokenSentence(i.BrokenCode)
+			card.Reason, card.Mend = identity.BrokenSentence(i.BrokenCode)
 		}
 	}
 	held, err := s.Vault.Held(ctx, card.Service, tenant)

@@ -51,6 +51,7 @@ type Config struct {
 	URL            string // public address, without a slash at its end
 	Store          Store
 	Health         HealthStore
+	Incidents      IncidentStore
 	People         *auth.People
 	Sessions       auth.SessionStore
 	Vault          *identity.Vault
@@ -171,6 +172,7 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodPost, "/subscribers/:id/dismiss", s.dismissOne)
 	admin(http.MethodGet, "/account", s.account)
 	admin(http.MethodPost, "/account/password", s.changePassword)
+	admin(http.MethodPost, "/account/mails", s.setMails)
 	admin(http.MethodPost, "/account/sessions/end", s.endSession)
 	admin(http.MethodPost, "/account/sessions/end-all", s.endSessions)
 }

@@ -162,7 +162,7 @@ func (s *server) bannerOf(c *fiber.Ctx, tenant string) (*views.Banner, error) {
 	if err != nil {
 		return nil, err
 	}
-	reason, mend := brokenSentence(i.BrokenCode)
+	reason, mend := identity.BrokenSentence(i.BrokenCode)
 	return &views.Banner{Title: "Salesforce is disconnected", Reason: reason, Mend: mend, LinkURL: "/integrations", LinkText: "Reconnect"}, nil
 }
 

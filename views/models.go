@@ -118,6 +118,7 @@ type TenantChoice struct {
 // IntegrationsPage is for Integrations.
 type IntegrationsPage struct {
 	Page
+	Incidents  []Incident
 	Salesforce Integration
 	Forms      []SignupForm
 }
@@ -322,8 +323,10 @@ type Subscriber struct {
 // /account/sessions/end-all.
 type AccountPage struct {
 	Page
-	Errors   FieldErrors
-	Sessions []Session
+	Errors        FieldErrors
+	Sessions      []Session
+	Mail          bool // whether mails can be sent
+	IncidentMails bool // whether the user is told of trouble by mail
 }
 
 // Session is one browser that is signed in.

@@ -182,6 +182,9 @@ func portalPages() map[string]templ.Component {
 		"subscribers":                Subscribers(subscribers()),
 		"subscribers-none":           Subscribers(SubscribersPage{Page: portalPage("Subscribers", NavSubscribers), FormURL: "https://gatepost.example/signup/contoso-weekly"}),
 		"subscribers-not-found":      Subscribers(foundNobody()),
+		"account-mails":              Account(AccountPage{Page: portalPage("Account", NavAccount), Mail: true, IncidentMails: true}),
+		"integrations-trouble": Integrations(IntegrationsPage{Page: portalPage("Integrations", NavIntegrations), Salesforce: card(Connected),
+			Incidents: []Incident{{Title: "Sign-ups have been waiting for long", What: hostile, Mend: "Nothing to do.", URL: "/integrations/sfdc", Link: "See what waits"}}}),
 		"account": Account(AccountPage{Page: portalPage("Account", NavAccount), Errors: FieldErrors{"current": "That is not your password."}, Sessions: []Session{
 			{ID: "1", Device: "Firefox on Linux", IP: "203.0.113.7", Since: at, LastSeen: at, Current: true},
 			{ID: "2", Device: hostile, IP: "2001:db8::1", Since: at, LastSeen: at},

@@ -1,0 +1,171 @@
+// Package incidents notices what a tenant's admins have to be told of: a
+// connection that died, sign-ups that wait for long, records that pile up, a busy
+// form that went silent. It opens an incident for each, and closes it when it is
+// mended; the mails of both are queued in the same transactions.
+package incidents
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"gatepost/db"
+)
+
+// When something is trouble.
+const (
+	WaitingFor = 15 * time.Minute // sign-ups wait for long from then on
+	PileUp     = 10               // so many came to need attention in this hour and the one before
+	Usual      = 10               // so many sign-ups in the same hours of an ordinary week make a silence odd
+)
+
+// An incident is closed when its trouble has been gone for a while, which gets
+// longer each time within a day: so that what comes and goes is told of once, and
+// not in a flood.
+const (
+	calm    = 10 * time.Minute
+	calmMax = 6 * time.Hour
+)
+
+// Store is where troubles show, and where incidents are kept; *db.DB is one.
+type Store interface {
+	BrokenConnections(ctx context.Context) ([]db.Trouble, error)
+	LongWaiting(ctx context.Context, before time.Time) ([]db.Trouble, error)
+	PileUps(ctx context.Context, min int, since time.Time) ([]db.PileUp, error)
+	Silences(ctx context.Context, now time.Time) ([]db.Silence, error)
+	SignedUpSince(ctx context.Context, tenantID, newsletterID string, since time.Time) (bool, error)
+	OpenIncidents(ctx context.Context) ([]db.Incident, error)
+	OpenIncident(ctx context.Context, t db.Trouble, now time.Time, tell bool) error
+	MendIncident(ctx context.Context, id string, at time.Time) error
+	CloseIncident(ctx context.Context, i db.Incident, now time.Time, tell bool) error
+}
+
+// Watch looks for troubles.
+type Watch struct {
+	Store Store
+	Tell  bool             // whether mails can be sent
+	Now   func() time.Time // time.Now when nil
+}
+
+// trouble is what makes two troubles the same.
+type trouble struct {
+	tenantID string
+	kind     db.IncidentKind
+	about    string
+}
+
+func of(t db.Trouble) trouble { return trouble{t.TenantID, t.Kind, t.About} }
+
+// look is what was found: what is trouble, and what is still some when it was
+// before.
+type look struct {
+	troubles []db.Trouble
+	lasting  map[trouble]bool
+}
+
+// Look opens incidents for new troubles, and closes those of troubles that are
+// gone. Any number of processes may do it at once.
+func (w *Watch) Look(ctx context.Context) error {
+	now := time.Now()
+	if w.Now != nil {
+		now = w.Now()
+	}
+	open, err := w.Store.OpenIncidents(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := w.find(ctx, now)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, t := range found.troubles {
+		if !slices.ContainsFunc(open, func(i db.Incident) bool { return of(i.Trouble) == of(t) }) {
+			errs = append(errs, w.Store.OpenIncident(ctx, t, now, w.Tell))
+		}
+	}
+	for _, i := range open {
+		errs = append(errs, w.follow(ctx, i, found, now))
+	}
+	return errors.Join(errs...)
+}
+
+// follow notes whether the trouble of an open incident is gone, or back, and
+// closes it when it has been gone for long enough.
+func (w *Watch) follow(ctx context.Context, i db.Incident, found look, now time.Time) error {
+	lasts, err := w.lasts(ctx, i, found)
+	switch gone := !i.MendedAt.IsZero(); {
+	case err != nil:
+		return err
+	case lasts && gone:
+		return w.Store.MendIncident(ctx, i.ID, time.Time{})
+	case !lasts && !gone:
+		return w.Store.MendIncident(ctx, i.ID, now)
+	case !lasts && now.Sub(i.MendedAt) >= min(calm<<min(i.Recent, 10), calmMax):
+		return w.Store.CloseIncident(ctx, i, now, w.Tell)
+	}
+	return nil
+}
+
+// lasts reports whether the trouble of an incident is still there. A silence ends
+// with a sign-up, however long it lasts.
+func (w *Watch) lasts(ctx context.Context, i db.Incident, found look) (bool, error) {
+	if i.Kind != db.IncidentSilent {
+		return found.lasting[of(i.Trouble)], nil
+	}
+	ended, err := w.Store.SignedUpSince(ctx, i.TenantID, i.About, i.Since)
+	return !ended, err
+}
+
+// find looks for what is trouble now.
+func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
+	l := look{lasting: map[trouble]bool{}}
+	broken, err := w.Store.BrokenConnections(ctx)
+	if err != nil {
+		return l, err
+	}
+	for _, t := range broken {
+		l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
+	}
+	waiting, err := w.Store.LongWaiting(ctx, now.Add(-WaitingFor))
+	if err != nil {
+		return l, err
+	}
+	for _, t := range waiting {
+		l.lasting[of(t)] = true
+		if !l.lasting[trouble{t.TenantID, db.IncidentBroken, ""}] { // told of already, with the reason
+			l.troubles = append(l.troubles, t)
+		}
+	}
+	return l, errors.Join(w.findPileUps(ctx, &l, now), w.findSilences(ctx, &l, now))
+}
+
+// findPileUps finds where many came to need attention. That is trouble until
+// fewer than half as many need it.
+func (w *Watch) findPileUps(ctx context.Context, l *look, now time.Time) error {
+	piles, err := w.Store.PileUps(ctx, PileUp/2, now.Add(-time.Hour))
+	for _, p := range piles {
+		if p.N >= PileUp && p.Lately >= PileUp {
+			l.troubles = append(l.troubles, p.Trouble)
+		}
+		l.lasting[of(p.Trouble)] = true
+	}
+	return err
+}
+
+// findSilences finds forms that went silent though they are busy: in the same
+// hours of at least three of the last four weeks there were Usual sign-ups or
+// more. If readers came by chance, as many as usual, none at all would come in
+// one of 22,000 such stretches (e to the power of Usual).
+func (w *Watch) findSilences(ctx context.Context, l *look, now time.Time) error {
+	silences, err := w.Store.Silences(ctx, now)
+	for _, s := range silences {
+		weeks := s.Weeks
+		slices.Sort(weeks[:])
+		if s.N = weeks[1]; s.N >= Usual {
+			l.troubles = append(l.troubles, s.Trouble)
+		}
+	}
+	return err
+}

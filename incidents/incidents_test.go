@@ -1,0 +1,415 @@
+package incidents
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"gatepost/db"
+)
+
+// world is a database with two tenants, an admin each, and one who looks after
+// both, and a clock.
+type world struct {
+	t               *testing.T
+	store           *db.DB
+	watch           *Watch
+	now             time.Time
+	contoso, others db.Tenant
+	letter          string // Contoso's newsletter
+	john, ann, max  string // users
+	reader          int
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, now: time.Date(2026, 3, 4, 10, 30, 0, 0, time.UTC)}
+	var err error
+	if w.store, err = db.Open(t.Context(), filepath.Join(t.TempDir(), "gatepost.db")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.store.Close() })
+	w.contoso, w.others = w.tenant("contoso"), w.tenant("others")
+	w.john, w.ann, w.max = w.user("john", w.contoso), w.user("ann", w.others), w.user("max", w.contoso)
+	if err := w.store.AddMember(t.Context(), w.max, w.others.ID, w.now); err != nil {
+		t.Fatal(err)
+	}
+	w.scan(&w.letter, `SELECT id FROM newsletters WHERE tenant_id = $1`, w.contoso.ID)
+	w.watch = &Watch{Store: w.store, Tell: true, Now: func() time.Time { return w.now }}
+	return w
+}
+
+func (w *world) tenant(slug string) db.Tenant {
+	w.t.Helper()
+	t := db.Tenant{ID: db.NewID(), Slug: slug, Name: slug, CreatedAt: w.now}
+	if err := w.store.CreateTenant(w.t.Context(), t, db.FirstNewsletter{Slug: slug + "-weekly", Name: slug + " Weekly", Consent: "Yes."}); err != nil {
+		w.t.Fatal(err)
+	}
+	return t
+}
+
+func (w *world) user(name string, t db.Tenant) string {
+	w.t.Helper()
+	u := db.User{ID: db.NewID(), Email: name + "@contoso.example", PasswordHash: "x", CreatedAt: w.now, PasswordChangedAt: w.now}
+	if err := w.store.CreateUser(w.t.Context(), u, t.ID); err != nil {
+		w.t.Fatal(err)
+	}
+	return u.ID
+}
+
+func (w *world) exec(query string, args ...any) {
+	w.t.Helper()
+	if _, err := w.store.Writer().Exec(query, args...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) scan(v any, query string, args ...any) {
+	w.t.Helper()
+	if err := w.store.Writer().QueryRow(query, args...).Scan(v); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// after lets time go by, looks, and says which mails there are since the last look.
+func (w *world) after(d time.Duration, want ...string) {
+	w.t.Helper()
+	w.now = w.now.Add(d)
+	w.exec(`UPDATE mails SET state = 'sent'`)
+	if err := w.watch.Look(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.wantMails(want...)
+}
+
+func (w *world) wantMails(want ...string) {
+	w.t.Helper()
+	rows, err := w.store.Writer().Query(`SELECT replace(m.kind, 'incident_', '') || ' ' || i.kind || ' ' || replace(u.email, '@contoso.example', '')
+		FROM mails m JOIN incidents i ON i.id = m.about JOIN users u ON u.id = m.user_id JOIN river_job j ON json_extract(j.args, '$.mail_id') = m.id
+		WHERE m.state = 'queued' ORDER BY u.email, m.id`)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var got []string
+	for rows.Next() {
+		var mail string
+		if err := rows.Scan(&mail); err != nil {
+			w.t.Fatal(err)
+		}
+		got = append(got, mail)
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		w.t.Errorf("at %s mails %q, want %q", w.now.Format("15:04"), got, want)
+	}
+}
+
+// connection makes Contoso's connection, broken or not.
+func (w *world) connection(broken string) {
+	w.t.Helper()
+	w.exec(`DELETE FROM identities`)
+	at := int64(0)
+	if broken != "" {
+		at = w.now.UnixMilli()
+	}
+	w.exec(`INSERT INTO identities (id, service, tenant_id, generation, sealed_access, sealed_refresh, key_id, login_url, instance_url, org_id, org_name, sandbox,
+		remote_user_id, scopes, connected_by, connected_at, refreshed_at, broken_at, broken_code) VALUES ('i', 'sfdc', $1, 1, '', '', 0, '', '', '', '', 0, '', '', $2, 0, 0, $3, $4)`,
+		w.contoso.ID, w.john, at, broken)
+}
+
+// readers adds subscribers of Contoso in a state, with all that is kept of them.
+func (w *world) readers(n int, state db.State, reason string) {
+	w.t.Helper()
+	for range n {
+		w.reader++
+		w.exec(`INSERT INTO subscribers (id, tenant_id, newsletter_id, email, email_key, first_name, last_name, state, reason, due_at, created_at)
+			VALUES ($1, $2, $3, $4, $4, '', '', $5, $6, 0, $7)`, db.NewID(), w.contoso.ID, w.letter, fmt.Sprintf("r%d@reader.test", w.reader), state, reason, w.now.UnixMilli())
+	}
+	w.counts()
+	if state == db.Attention {
+		w.exec(`INSERT INTO activity (tenant_id, kind, hour, n, last_at) VALUES ($1, 'attention', $2, $3, 0) ON CONFLICT DO UPDATE SET n = activity.n + excluded.n`,
+			w.contoso.ID, w.now.Truncate(time.Hour).UnixMilli(), n)
+	}
+}
+
+// counts makes the counts what the rows say.
+func (w *world) counts() {
+	w.t.Helper()
+	w.exec(`DELETE FROM state_counts`)
+	w.exec(`DELETE FROM reason_counts`)
+	w.exec(`INSERT INTO state_counts (tenant_id, newsletter_id, state, n) SELECT tenant_id, newsletter_id, state, count(*) FROM subscribers GROUP BY 1, 2, 3`)
+	w.exec(`INSERT INTO reason_counts (tenant_id, state, reason, n) SELECT tenant_id, state, reason, count(*) FROM subscribers WHERE reason <> '' GROUP BY 1, 2, 3`)
+}
+
+// all changes the state of all subscribers.
+func (w *world) all(state db.State) {
+	w.t.Helper()
+	w.exec(`UPDATE subscribers SET state = $1`, state)
+	w.counts()
+}
+
+func TestQuiet(t *testing.T) {
+	w := newWorld(t)
+	w.connection("")
+	w.readers(3, db.Delivered, "")
+	w.readers(3, db.Waiting, "")
+	w.readers(PileUp-1, db.Attention, "DUPLICATE_VALUE")
+	w.after(0)
+	w.after(WaitingFor)
+}
+
+// One mail for each edge, to those who look after the tenant, and to no others.
+func TestBrokenConnection(t *testing.T) {
+	w := newWorld(t)
+	w.connection("invalid_grant")
+	w.after(0, "opened broken john", "opened broken max")
+	for range 90 {
+		w.after(time.Minute)
+	}
+	w.connection("")
+	w.after(time.Minute)
+	w.after(calm - time.Minute)
+	w.after(time.Minute, "closed broken john", "closed broken max")
+	w.after(time.Hour)
+}
+
+func TestWaitingForLong(t *testing.T) {
+	w := newWorld(t)
+	w.connection("")
+	w.readers(2, db.Waiting, "UNAVAILABLE")
+	w.after(WaitingFor)
+	w.after(time.Minute, "opened waiting john", "opened waiting max")
+	w.connection("invalid_grant") // that is another trouble, but the first is not over
+	w.after(time.Minute, "opened broken john", "opened broken max")
+	w.after(time.Hour)
+	w.connection("")
+	w.all(db.Delivered)
+	w.after(time.Minute)
+	w.after(calm, "closed waiting john", "closed broken john", "closed waiting max", "closed broken max")
+}
+
+// While it is broken, that says it all.
+func TestWaitingBehindABrokenConnection(t *testing.T) {
+	w := newWorld(t)
+	w.readers(2, db.Waiting, "")
+	w.connection("invalid_grant")
+	w.after(time.Hour, "opened broken john", "opened broken max")
+	w.after(time.Hour)
+}
+
+// Who is sent again by somebody hasn't waited since the sign-up.
+func TestSentAgain(t *testing.T) {
+	w := newWorld(t)
+	w.readers(2, db.Waiting, "")
+	w.now = w.now.Add(24 * time.Hour)
+	w.exec(`INSERT INTO events (id, tenant_id, subscriber_id, at, state, reason, detail, actor) SELECT id, tenant_id, id, $1, 'waiting', '', '', 'john' FROM subscribers`, w.now.UnixMilli())
+	w.after(0)
+	w.after(WaitingFor+time.Minute, "opened waiting john", "opened waiting max")
+}
+
+func TestPileUp(t *testing.T) {
+	w := newWorld(t)
+	w.readers(PileUp, db.Attention, "DUPLICATE_VALUE")
+	w.after(0, "opened attention john", "opened attention max")
+	w.after(48 * time.Hour) // nobody did anything about it
+	w.exec(`UPDATE subscribers SET state = 'dismissed' WHERE id IN (SELECT id FROM subscribers LIMIT $1)`, PileUp/2)
+	w.counts()
+	w.after(time.Hour)
+	w.all(db.Delivered)
+	w.after(time.Minute)
+	w.after(calm, "closed attention john", "closed attention max")
+}
+
+// Those of long ago, one by one, are no pile-up.
+func TestSlowPile(t *testing.T) {
+	w := newWorld(t)
+	for range 5 * PileUp {
+		w.readers(1, db.Attention, "DUPLICATE_VALUE")
+		w.after(time.Hour)
+	}
+}
+
+// history gives Contoso's form n sign-ups in each hour of some weeks before today.
+func (w *world) history(weeks int, hourly ...int) {
+	w.t.Helper()
+	now := w.now.Truncate(time.Hour)
+	for h := now.Add(-time.Duration(weeks) * 7 * 24 * time.Hour); h.Before(now); h = h.Add(time.Hour) {
+		week := int(now.Sub(h) / (7 * 24 * time.Hour))
+		if n := hourly[min(week, len(hourly)-1)]; n > 0 {
+			w.exec(`INSERT INTO ledger (tenant_id, newsletter_id, hour, kind, n) VALUES ($1, $2, $3, 'new', $4)`, w.contoso.ID, w.letter, h.UnixMilli(), n)
+		}
+	}
+}
+
+func TestSilentForm(t *testing.T) {
+	w := newWorld(t)
+	w.history(6, 4)
+	w.after(0)
+	w.after(time.Hour)
+	w.after(time.Hour)
+	w.after(time.Hour, "opened silent john", "opened silent max") // 3 whole hours, of 4 sign-ups usually
+	var n int
+	if w.scan(&n, `SELECT n FROM incidents`); n != 12 {
+		t.Errorf("usually %d", n)
+	}
+	for range 30 {
+		w.after(24 * time.Hour) // it doesn't get usual
+	}
+	w.exec(`INSERT INTO ledger (tenant_id, newsletter_id, hour, kind, n) VALUES ($1, $2, $3, 'repeated', 1)`, w.contoso.ID, w.letter, w.now.Truncate(time.Hour).UnixMilli())
+	w.after(time.Minute)
+	w.after(calm, "closed silent john", "closed silent max")
+}
+
+func TestFormsThatMayBeSilent(t *testing.T) {
+	for name, test := range map[string]struct {
+		weeks  int
+		hourly []int
+		hours  int
+	}{
+		"new":                     {3, []int{100}, 5},
+		"hardly used":             {6, []int{0, 0, 1, 0, 1}, 9},
+		"one busy week":           {6, []int{0, 100, 0}, 5},
+		"two busy weeks":          {6, []int{100, 100, 0}, 5},
+		"silent for an hour only": {6, []int{9}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.history(test.weeks, test.hourly...)
+			w.after(time.Duration(test.hours) * time.Hour)
+		})
+	}
+}
+
+// What comes and goes is told of once, and then ever more seldom.
+func TestNoFlood(t *testing.T) {
+	w := newWorld(t)
+	mails := 0
+	for n := range 24 * 60 / 4 {
+		if n%3 == 0 {
+			w.connection("invalid_grant")
+		} else if n%3 == 1 {
+			w.connection("")
+		}
+		w.now = w.now.Add(4 * time.Minute)
+		if err := w.watch.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.scan(&mails, `SELECT count(*) FROM mails WHERE user_id = $1`, w.john); mails < 1 || mails > 8 {
+		t.Errorf("%d mails a day", mails)
+	}
+}
+
+// Processes that look at the same moment open and close once.
+func TestTwoProcesses(t *testing.T) {
+	w := newWorld(t)
+	both := func() {
+		var g sync.WaitGroup
+		for range 4 {
+			g.Go(func() {
+				if err := w.watch.Look(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		g.Wait()
+	}
+	w.connection("invalid_grant")
+	both()
+	w.wantMails("opened broken john", "opened broken max")
+	w.exec(`UPDATE mails SET state = 'sent'`)
+	w.connection("")
+	both()
+	w.now = w.now.Add(calm)
+	both()
+	w.wantMails("closed broken john", "closed broken max")
+}
+
+func TestWhoIsTold(t *testing.T) {
+	w := newWorld(t)
+	if err := w.store.SetIncidentMails(t.Context(), w.max, false); err != nil {
+		t.Fatal(err)
+	}
+	w.connection("invalid_grant")
+	w.after(0, "opened broken john")
+	var id string
+	w.scan(&id, `SELECT id FROM incidents`)
+	for user, want := range map[string]bool{w.john: true, w.max: false, w.ann: false} {
+		if _, err := w.store.IncidentFor(t.Context(), id, user); (err == nil) != want || err != nil && !errors.Is(err, db.ErrNotFound) {
+			t.Errorf("told: %t, %v", want, err)
+		}
+	}
+	w.watch.Tell = false
+	w.connection("")
+	w.after(time.Minute)
+	w.after(calm)
+}
+
+// failing is a store that fails in one place.
+type failing struct {
+	Store
+	find, follow bool
+}
+
+var errDisk = errors.New("the disk is full")
+
+func (f failing) LongWaiting(ctx context.Context, before time.Time) ([]db.Trouble, error) {
+	if f.find {
+		return nil, errDisk
+	}
+	return f.Store.LongWaiting(ctx, before)
+}
+
+func (f failing) MendIncident(ctx context.Context, id string, at time.Time) error {
+	if f.follow {
+		return errDisk
+	}
+	return f.Store.MendIncident(ctx, id, at)
+}
+
+// A look that failed half-way neither opens nor closes anything by mistake.
+func TestStoreFails(t *testing.T) {
+	w := newWorld(t)
+	w.readers(1, db.Waiting, "")
+	w.after(time.Hour, "opened waiting john", "opened waiting max")
+	w.watch.Store = failing{w.store, true, false}
+	w.now = w.now.Add(time.Hour)
+	if err := w.watch.Look(t.Context()); !errors.Is(err, errDisk) {
+		t.Errorf("got %v", err)
+	}
+	var mended int64
+	if w.scan(&mended, `SELECT mended_at FROM incidents`); mended != 0 {
+		t.Error("taken for mended")
+	}
+	w.all(db.Delivered)
+	w.connection("invalid_grant")
+	w.watch.Store = failing{w.store, false, true}
+	if err := w.watch.Look(t.Context()); !errors.Is(err, errDisk) {
+		t.Errorf("got %v", err)
+	} // and what could be done was done
+	w.wantMails("opened waiting john", "opened broken john", "opened waiting max", "opened broken max")
+}
+
+func TestWords(t *testing.T) {
+	at := time.Date(2026, 3, 4, 10, 30, 0, 0, time.UTC)
+	for _, kind := range []db.IncidentKind{db.IncidentBroken, db.IncidentWaiting, db.IncidentAttention, db.IncidentSilent} {
+		for _, cause := range []string{"", "invalid_grant", "DUPLICATE_VALUE", "NEVER_HEARD_OF"} {
+			for _, n := range []int{0, 1, 1200} {
+				i := db.Incident{Trouble: db.Trouble{Kind: kind, Cause: cause, N: n, Since: at}, MendedAt: at, TimeZone: "Europe/Berlin", Newsletter: "Weekly"}
+				for _, w := range []Words{Tell(i), Mended(i)} {
+					if w.Title == "" || w.What == "" || w.Mend == "" || w.Path == "" || w.Link == "" {
+						t.Errorf("%s %s: %+v", kind, cause, w)
+					}
+				}
+			}
+		}
+	}
+	i := db.Incident{Trouble: db.Trouble{Kind: db.IncidentWaiting, Cause: "UNAVAILABLE", N: 1, Since: at}, TimeZone: "Europe/Berlin"}
+	if w := Tell(i); w.What != "1 sign-up waits, the first since Wednesday, 4 March, 11:30 (Europe/Berlin). Nothing is lost. Salesforce did not answer, or not in a way that makes sense." {
+		t.Errorf("says %q", w.What)
+	}
+}

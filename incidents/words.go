@@ -1,0 +1,86 @@
+package incidents
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"gatepost/crm"
+	"gatepost/db"
+	"gatepost/identity"
+)
+
+// Words tell of an incident.
+type Words struct {
+	Title string // what happened
+	What  string // and more of it
+	Mend  string // what to do
+	Path  string // of the page where one does it
+	Link  string // what that page is called
+}
+
+// Tell says in plain words what happened, and what to do. Times are in the
+// tenant's time zone.
+func Tell(i db.Incident) Words {
+	since := local(i, i.Since)
+	switch i.Kind {
+	case db.IncidentBroken:
+		reason, mend := identity.BrokenSentence(i.Cause)
+		return Words{"Salesforce is disconnected", "The connection ended " + since + ". " + reason + waiting(i.N), mend, "/integrations", "Go to your integrations"}
+	case db.IncidentWaiting:
+		e := crm.Sentence(i.Cause)
+		if i.Cause == "" {
+			e = crm.Explanation{What: "They are on their way, but it takes longer than it should.", Mend: "Nothing to do if it gets less on the page below. Otherwise, tell the people who run this service."}
+		}
+		return Words{"Sign-ups have been waiting for long", people(i.N, "waits", "wait") + ", the first " + since + ". Nothing is lost. " + e.What, e.Mend, "/integrations/" + identity.Salesforce, "See what waits"}
+	case db.IncidentAttention:
+		e := crm.Sentence(i.Cause)
+		return Words{"Sign-ups need your attention", people(i.N, "is", "are") + " not in Salesforce, and won’t get there without you. For most of them: " + e.What, e.Mend, "/integrations/" + identity.Salesforce, "See who and why"}
+	case db.IncidentSilent:
+		return Words{"A busy form has gone silent", fmt.Sprintf("%s got no sign-up %s. In the same hours of other weeks it got %d or more, in three weeks out of four. That it is chance is most unlikely.", i.Newsletter, since, i.N),
+			"Open the page that your form is on, and sign up yourself: the form may be gone, broken, or covered by something. If you stopped it on purpose, there is nothing to do.", "/integrations", "See your forms"}
+	}
+	return Words{}
+}
+
+// Mended says in plain words that the trouble is over.
+func Mended(i db.Incident) Words {
+	at := local(i, i.MendedAt)
+	mended := map[db.IncidentKind]Words{
+		db.IncidentBroken:    {Title: "Salesforce is connected again", What: "The connection is in order " + at + ". Sign-ups that waited are being sent."},
+		db.IncidentWaiting:   {Title: "No sign-up waits for long any more", What: "Those that had waited were dealt with. It is in order " + at + "."},
+		db.IncidentAttention: {Title: "Few sign-ups need your attention now", What: "Most of those that did have been dealt with. It is in order " + at + "."},
+		db.IncidentSilent:    {Title: "A silent form is in use again", What: i.Newsletter + " gets sign-ups again " + at + "."},
+	}[i.Kind]
+	mended.Mend = "Nothing to do."
+	mended.Path, mended.Link = "/integrations/"+identity.Salesforce, "See the numbers"
+	return mended
+}
+
+// local is a moment for people.
+func local(i db.Incident, t time.Time) string {
+	zone, err := time.LoadLocation(i.TimeZone)
+	if err != nil {
+		zone = time.UTC
+	}
+	return "since " + t.In(zone).Format("Monday, 2 January, 15:04") + " (" + zoneName(zone) + ")"
+}
+
+func zoneName(zone *time.Location) string {
+	return strings.ReplaceAll(zone.String(), "_", " ")
+}
+
+func waiting(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return " " + people(n, "waits", "wait") + "."
+}
+
+// people counts sign-ups, with the verb that fits.
+func people(n int, one, more string) string {
+	if n == 1 {
+		return "1 sign-up " + one
+	}
+	return fmt.Sprintf("%d sign-ups %s", n, more)
+}
