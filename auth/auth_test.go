@@ -15,6 +15,7 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"gatepost/db"
+	"gatepost/db/dbtest"
 )
 
 const (
@@ -38,48 +39,6 @@ func weak(m uint32) *argon2id.Params {
 	return &argon2id.Params{Memory: m, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 }
 
-// fresh is an empty database: making its tables takes most of a test's time.
-var fresh = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "gatepost")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "gatepost.db")
-	d, err := db.Open(context.Background(), path)
-	if err != nil {
-		return nil, err
-	}
-	if err := d.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
-
-// dbPath returns the path of a fresh database in a folder of the test's own.
-func dbPath(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "gatepost.db")
-	b, err := fresh()
-	if err == nil {
-		err = os.WriteFile(path, b, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func openDB(t *testing.T, path string) *db.DB {
-	t.Helper()
-	d, err := db.Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.Close() })
-	return d
-}
-
 // people returns people on the store whose hashes cost next to nothing.
 func people(store Store, c *clock) *People {
 	p := NewPeople(store, c.now)
@@ -98,7 +57,7 @@ func contoso(t *testing.T) (*People, *db.DB, *clock, db.User) {
 	t.Helper()
 	t.Parallel()
 	c := newClock()
-	d := openDB(t, dbPath(t))
+	d := dbtest.Open(t, dbtest.Path(t))
 	p := people(d, c)
 	if _, err := p.AddTenant(t.Context(), "contoso", "Contoso"); err != nil {
 		t.Fatal(err)
@@ -457,7 +416,7 @@ var form = SetupForm{TenantName: " Contoso ", TenantSlug: "contoso", Email: "Joh
 
 func TestSetup(t *testing.T) {
 	c := newClock()
-	d := openDB(t, dbPath(t))
+	d := dbtest.Open(t, dbtest.Path(t))
 	p := people(d, c)
 	setup := func(token string, f SetupForm) error {
 		_, _, err := p.Setup(t.Context(), token, f)
@@ -516,7 +475,7 @@ func TestSetup(t *testing.T) {
 
 // A link that is still there when a user was added otherwise does not work.
 func TestSetupAfterAddUser(t *testing.T) {
-	p := people(openDB(t, dbPath(t)), newClock())
+	p := people(dbtest.Open(t, dbtest.Path(t)), newClock())
 	token, err := p.SetupLink(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -541,8 +500,8 @@ func TestSetupAfterAddUser(t *testing.T) {
 }
 
 func TestSetupRace(t *testing.T) {
-	path, c := dbPath(t), newClock()
-	both := []*People{people(openDB(t, path), c), people(openDB(t, path), c)}
+	path, c := dbtest.Path(t), newClock()
+	both := []*People{people(dbtest.Open(t, path), c), people(dbtest.Open(t, path), c)}
 	token, err := both[0].SetupLink(t.Context())
 	if err != nil {
 		t.Fatal(err)

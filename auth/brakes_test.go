@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/db/dbtest"
 )
 
 // guessAt guesses wrong n times, all from different addresses when the format
@@ -168,8 +169,8 @@ func TestLoginForgivesItself(t *testing.T) {
 // Guesses at the same time, in two processes, all count before any password is
 // looked at.
 func TestParallelGuesses(t *testing.T) {
-	path, c := dbPath(t), newClock()
-	both := []*People{people(openDB(t, path), c), people(openDB(t, path), c)}
+	path, c := dbtest.Path(t), newClock()
+	both := []*People{people(dbtest.Open(t, path), c), people(dbtest.Open(t, path), c)}
 	var checked, refused atomic.Int64
 	var all sync.WaitGroup
 	for i := range 40 {
@@ -202,8 +203,8 @@ func TestRefusedIsNotHashed(t *testing.T) {
 }
 
 func TestBrakesHoldNoAddress(t *testing.T) {
-	path := dbPath(t)
-	p := people(openDB(t, path), newClock())
+	path := dbtest.Path(t)
+	p := people(dbtest.Open(t, path), newClock())
 	guessAt(t, p, "secretive@contoso.example", "203.0.113.250", 7)
 	if !grep(t, path, loginGuess("secretive@contoso.example", "203.0.113.250").others[0].key) {
 		t.Fatal("the brake is not in the file, so that this test shows nothing")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/db/dbtest"
 )
 
 const next = "a gate of new ash"
@@ -183,8 +184,8 @@ func TestResetLinkOfNobody(t *testing.T) {
 
 func TestResetLinkIsHashed(t *testing.T) {
 	t.Parallel()
-	c, path := newClock(), dbPath(t)
-	d := openDB(t, path)
+	c, path := newClock(), dbtest.Path(t)
+	d := dbtest.Open(t, path)
 	p := people(d, c)
 	if _, err := p.AddTenant(t.Context(), "contoso", "Contoso"); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"gatepost/db"
+	"gatepost/db/dbtest"
 )
 
 // browser keeps the session's cookie as a browser does.
@@ -569,8 +570,8 @@ func TestCSRF(t *testing.T) {
 }
 
 func TestDatabaseHoldsHashesOnly(t *testing.T) {
-	path, c := dbPath(t), newClock()
-	d := openDB(t, path)
+	path, c := dbtest.Path(t), newClock()
+	d := dbtest.Open(t, path)
 	p := people(d, c)
 	link, err := p.SetupLink(t.Context())
 	if err != nil {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"gatepost/db"
+	"gatepost/db/dbtest"
 )
 
 // world is a database with two tenants, an admin each, and one who looks after
@@ -28,11 +28,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 3, 4, 10, 30, 0, 0, time.UTC)}
-	var err error
-	if w.store, err = db.Open(t.Context(), filepath.Join(t.TempDir(), "gatepost.db")); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.store.Close() })
+	w.store = dbtest.Open(t, dbtest.Path(t))
 	w.contoso, w.others = w.tenant("contoso"), w.tenant("others")
 	w.john, w.ann, w.max = w.user("john", w.contoso), w.user("ann", w.others), w.user("max", w.contoso)
 	if err := w.store.AddMember(t.Context(), w.max, w.others.ID, w.now); err != nil {

@@ -11,16 +11,14 @@ import (
 	"mime/quotedprintable"
 	"net"
 	"net/mail"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"gatepost/auth"
 	"gatepost/db"
+	"gatepost/db/dbtest"
 )
 
 const john = "john@contoso.example"
@@ -37,33 +35,10 @@ type world struct {
 	ahead time.Duration
 }
 
-// fresh is an empty database: making its tables takes most of a test's time.
-var fresh = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "gatepost")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "gatepost.db")
-	d, err := db.Open(context.Background(), path)
-	if err != nil {
-		return nil, err
-	}
-	if err := d.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
-
 func newWorld(t *testing.T, server Server) *world {
 	t.Helper()
 	w := &world{t: t, log: &bytes.Buffer{}}
-	path := filepath.Join(t.TempDir(), "gatepost.db")
-	if err := os.WriteFile(path, must(fresh())(t), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w.store = must(db.Open(t.Context(), path))(t)
-	t.Cleanup(func() { _ = w.store.Close() })
+	w.store = dbtest.Open(t, dbtest.Path(t))
 	people := auth.NewPeople(w.store, nil)
 	tenant := must(people.AddTenant(t.Context(), "contoso", "Contoso"))(t)
 	w.user = db.NewID()
