@@ -191,3 +191,19 @@ func TestBrakesExpire(t *testing.T) {
 		t.Errorf("found %v, stored %d", found, stored())
 	}
 }
+
+func TestResetPasswordChecksTheTime(t *testing.T) {
+	d := open(t)
+	u, _ := member(t, d, "john")
+	if err := d.AddResetLink(t.Context(), "hash", u.ID, noon); err != nil {
+		t.Fatal(err)
+	}
+	for _, late := range []time.Duration{0, time.Hour} {
+		if _, err := d.ResetPassword(t.Context(), "hash", "new", noon.Add(late)); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s after its end: %v", late, err)
+		}
+	}
+	if got, err := d.ResetPassword(t.Context(), "hash", "new", noon.Add(-time.Millisecond)); err != nil || got.ID != u.ID || got.PasswordHash != "new" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
