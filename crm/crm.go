@@ -14,10 +14,26 @@ type Person struct {
 	Email, FirstName, LastName string
 }
 
-// Record is what a CRM holds of a person.
+// Record is what a CRM holds of a person. Names are empty where it holds none, or
+// what we put there for want of one.
 type Record struct {
 	ID    string // the CRM's own
 	Email string
+
+	FirstName, LastName string
+}
+
+// Write is what is to be written of one person: a new record, or a change.
+type Write struct {
+	ID     string // of the record to change, empty for a new one
+	Person        // of a change, names alone; those that are empty stay as they are
+}
+
+// Options say how a tenant wants people to be found and written.
+type Options struct {
+	Leads          bool   // look among the CRM's leads too, for those who are no contacts
+	Key            string // name of a unique field for the address: look by it too, and make new records by it
+	SaveDuplicates bool   // save what the CRM takes for a duplicate, where it allows that
 }
 
 // Result tells what became of one person of a batch: an ID, or a *Failure.
@@ -38,16 +54,20 @@ type CRM interface {
 	Target() Target
 	// Find returns the records that have the given addresses, at most Batch of
 	// them, by address in lower case; the most recently changed record first.
-	Find(ctx context.Context, emails []string) (map[string][]Record, error)
-	// Create makes a record for each person, at most Batch of them, and returns
-	// their results in the same order. When it fails with Unknown set, some or all
-	// of the records may have been made.
-	Create(ctx context.Context, people []Person) ([]Result, error)
+	Find(ctx context.Context, emails []string, o Options) (map[string][]Record, error)
+	// Write makes and changes records, at most Batch of them, and returns their
+	// results in the same order. When it fails with Unknown set, some or all of it
+	// may have been done.
+	Write(ctx context.Context, writes []Write, o Options) ([]Result, error)
 	// Batch is how many people one call takes.
 	Batch() int
 	// Usage is how many API calls all who use the CRM's org made in 24 hours and how
 	// many they may make, as the last answer said; ok is false when none has.
 	Usage() (used, limit int, ok bool)
+	// Calls is how many API calls were made through this CRM.
+	Calls() int
+	// CheckKey fails with class Recorded unless a field can be an Options.Key.
+	CheckKey(ctx context.Context, field string) error
 	// CheckUp asks whether sign-ups can arrive, and what is in their way.
 	CheckUp(ctx context.Context) ([]Check, error)
 }
@@ -71,6 +91,7 @@ type Failure struct {
 	Detail  string
 	Unknown bool          // a write may have happened all the same
 	Wait    time.Duration // the shortest pause that makes sense, 0 when the caller is to choose
+	Match   string        // id of the record that is in the way, where the CRM tells it
 	Cause   error
 }
 
@@ -87,6 +108,8 @@ const (
 	Unavailable  = "unavailable"     // no answer, or none that makes sense
 	TimedOut     = "timed_out"       // no answer in time
 	Spared       = "api_spared"      // the last of its API calls are left to others
+	NoKey        = "no_key"          // a field that can't tell records apart
+	Gone         = "gone"            // a record that was to be changed was deleted meanwhile
 	Several      = "several_matches" // of its records have the address, and somebody is to decide
 	Settling     = "settling"        // the outcome of an earlier write is not known yet
 )

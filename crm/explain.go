@@ -54,6 +54,8 @@ var explanations = map[string]Explanation{
 	"TIMED_OUT":     passes("Salesforce did not answer in time."),
 	"SETTLING":      passes("An answer of Salesforce got lost. We wait a moment and look before we send anything again."),
 	"API_SPARED":    passes("Your Salesforce has used so many of its API calls that we leave the rest to others. We go on as soon as there are more."),
+	"NO_KEY":        admin("Contacts have no text field of that name that is an External ID and unique, or the connected user may not fill it in.", "in Setup → Object Manager → Contact → Fields & Relationships, add a Text field and tick External ID and Unique; then give edit access to it."),
+	"GONE":          passes("The Contact was deleted in Salesforce in the meantime. We make a new one."),
 	"OTHER_ORG":     passes("Another Salesforce org was connected in the meantime."),
 
 	// One record.

@@ -249,22 +249,34 @@ func (d *DB) LastRecount(ctx context.Context, tenantID string) (LastRecount, err
 // who make some.
 type Usage struct {
 	Used, Allowed int
+	Ours          int       // of them made by us, in whole hours
 	At            time.Time // zero when it never said any
 }
 
-// SaveUsage keeps what a tenant's CRM said of its API calls.
-func (d *DB) SaveUsage(ctx context.Context, tenantID string, used, allowed int) error {
-	_, err := d.write.ExecContext(ctx, `INSERT INTO api_usage (tenant_id, used, allowed, at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (tenant_id) DO UPDATE SET used = excluded.used, allowed = excluded.allowed, at = excluded.at`,
-		tenantID, used, allowed, millis(d.now()))
-	return wrap("save API usage", err)
+// SaveUsage keeps what a tenant's CRM said of its API calls, and counts those that
+// we made since the last time.
+func (d *DB) SaveUsage(ctx context.Context, tenantID string, used, allowed, ours int) error {
+	return wrap("save API usage", d.tx(ctx, func(tx *sql.Tx) error {
+		now := millis(d.now())
+		_, err := tx.ExecContext(ctx, `INSERT INTO api_usage (tenant_id, used, allowed, at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (tenant_id) DO UPDATE SET used = excluded.used, allowed = excluded.allowed, at = excluded.at`,
+			tenantID, used, allowed, now)
+		if err != nil || ours == 0 {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO api_calls (tenant_id, hour, n) VALUES ($1, $2, $3)
+			ON CONFLICT (tenant_id, hour) DO UPDATE SET n = api_calls.n + excluded.n`, tenantID, hourOf(now), ours)
+		return err
+	}))
 }
 
 // Usage returns what the tenant's CRM last said of its API calls.
 func (d *DB) Usage(ctx context.Context, tenantID string) (Usage, error) {
 	var u Usage
 	var at int64
-	err := d.read.QueryRowContext(ctx, `SELECT used, allowed, at FROM api_usage WHERE tenant_id = $1`, tenantID).Scan(&u.Used, &u.Allowed, &at)
+	err := d.read.QueryRowContext(ctx, `SELECT used, allowed, at,
+			COALESCE((SELECT sum(n) FROM api_calls c WHERE c.tenant_id = u.tenant_id AND c.hour > $2), 0)
+		FROM api_usage u WHERE tenant_id = $1`, tenantID, hourOf(millis(d.now().Add(-day)))).Scan(&u.Used, &u.Allowed, &at, &u.Ours)
 	if errors.Is(err, sql.ErrNoRows) {
 		return u, nil
 	}

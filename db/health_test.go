@@ -137,7 +137,7 @@ func TestUsageAndTimeZone(t *testing.T) {
 		t.Errorf("%+v, %v", u, err)
 	}
 	for used := range 2 {
-		if err := d.SaveUsage(t.Context(), "a", used, 100); err != nil {
+		if err := d.SaveUsage(t.Context(), "a", used, 100, 2); err != nil {
 			t.Fatal(err)
 		}
 		if u, err := d.Usage(t.Context(), "a"); err != nil || u.Used != used || u.Allowed != 100 || u.At.IsZero() {

@@ -293,10 +293,6 @@ func (d *DB) IncidentMails(ctx context.Context, userID string) (yes bool, err er
 
 // SetIncidentMails sets whether the user is told of incidents by mail.
 func (d *DB) SetIncidentMails(ctx context.Context, userID string, yes bool) error {
-	on := 0
-	if yes {
-		on = 1
-	}
-	res, err := d.write.ExecContext(ctx, `UPDATE users SET incident_mails = $2 WHERE id = $1`, userID, on)
+	res, err := d.write.ExecContext(ctx, `UPDATE users SET incident_mails = $2 WHERE id = $1`, userID, bit(yes))
 	return wrap("set incident mails", changed(res, err, ErrNotFound))
 }

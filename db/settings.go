@@ -12,20 +12,32 @@ const (
 	SeveralAttention = "attention" // somebody is to decide
 )
 
+// What is done with a record of the CRM that is somebody's already.
+const (
+	OneFill   = "fill"   // names that it lacks are filled in
+	OneUpdate = "update" // its names become those of the sign-up
+	OneLeave  = "leave"  // nothing
+)
+
 // MaxShare is the percentage of a CRM's API calls from which on nothing is ever
 // sent.
 const MaxShare = 95
 
 // DeliverySettings is how a tenant wants its sign-ups delivered.
 type DeliverySettings struct {
-	Several string // one of the Several… constants
-	Share   int    // percent of the CRM's API calls, of all who make some, from which on nothing is sent
+	Several        string // one of the Several… constants
+	One            string // one of the One… constants
+	Leads          bool   // look among the CRM's leads too
+	Key            string // unique field of the CRM for the address; empty for none
+	SaveDuplicates bool   // save what the CRM takes for a duplicate, where it allows that
+	Share          int    // percent of the CRM's API calls, of all who make some, from which on nothing is sent
 }
 
 // DeliverySettings returns what the tenant has set, or what holds otherwise.
 func (d *DB) DeliverySettings(ctx context.Context, tenantID string) (DeliverySettings, error) {
-	s := DeliverySettings{Several: SeveralNewest, Share: MaxShare}
-	err := d.read.QueryRowContext(ctx, `SELECT several, share FROM delivery_settings WHERE tenant_id = $1`, tenantID).Scan(&s.Several, &s.Share)
+	s := DeliverySettings{Several: SeveralNewest, One: OneFill, Share: MaxShare}
+	err := d.read.QueryRowContext(ctx, `SELECT several, one_match, leads = 1, key_field, save_duplicates = 1, share FROM delivery_settings WHERE tenant_id = $1`, tenantID).
+		Scan(&s.Several, &s.One, &s.Leads, &s.Key, &s.SaveDuplicates, &s.Share)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
@@ -34,7 +46,18 @@ func (d *DB) DeliverySettings(ctx context.Context, tenantID string) (DeliverySet
 
 // SetDeliverySettings stores what the tenant wants; the caller has checked it.
 func (d *DB) SetDeliverySettings(ctx context.Context, tenantID string, s DeliverySettings) error {
-	_, err := d.write.ExecContext(ctx, `INSERT INTO delivery_settings (tenant_id, several, share) VALUES ($1, $2, $3)
-		ON CONFLICT (tenant_id) DO UPDATE SET several = excluded.several, share = excluded.share`, tenantID, s.Several, s.Share)
+	_, err := d.write.ExecContext(ctx, `INSERT INTO delivery_settings (tenant_id, several, one_match, leads, key_field, save_duplicates, share)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (tenant_id) DO UPDATE SET several = excluded.several, one_match = excluded.one_match, leads = excluded.leads,
+			key_field = excluded.key_field, save_duplicates = excluded.save_duplicates, share = excluded.share`,
+		tenantID, s.Several, s.One, bit(s.Leads), s.Key, bit(s.SaveDuplicates), s.Share)
 	return wrap("set delivery settings", err)
+}
+
+// bit is a truth as it is stored.
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -39,6 +39,7 @@ type Subscriber struct {
 	RecordID     string    // in the CRM
 	OrgID        string    // that has the record
 	InstanceURL  string    // of that org
+	MatchID      string    // another record of the CRM, at InstanceURL, that is in the way
 	DeliveredAt  time.Time
 	CreatedAt    time.Time
 }
@@ -63,7 +64,7 @@ func (s Subscriber) Why(p Pause) (code, detail string, next time.Time) {
 
 const selectSubscriber = `SELECT s.id, s.tenant_id, s.newsletter_id, n.name, s.email, s.email_key, s.first_name, s.last_name,
 	s.state, s.reason, s.detail, s.attempts, s.due_at, s.sent_at, s.settles_at,
-	s.record_id, s.org_id, s.instance_url, s.delivered_at, s.created_at
+	s.record_id, s.org_id, s.instance_url, s.match_id, s.delivered_at, s.created_at
 	FROM subscribers s JOIN newsletters n ON n.id = s.newsletter_id `
 
 func scanSubscriber(row scanner) (Subscriber, error) {
@@ -71,7 +72,7 @@ func scanSubscriber(row scanner) (Subscriber, error) {
 	var due, sent, settles, delivered, created int64
 	err := row.Scan(&s.ID, &s.TenantID, &s.NewsletterID, &s.Newsletter, &s.Email, &s.EmailKey, &s.FirstName, &s.LastName,
 		&s.State, &s.Reason, &s.Detail, &s.Attempts, &due, &sent, &settles,
-		&s.RecordID, &s.OrgID, &s.InstanceURL, &delivered, &created)
+		&s.RecordID, &s.OrgID, &s.InstanceURL, &s.MatchID, &delivered, &created)
 	s.DueAt, s.SentAt, s.SettlesAt = fromMillis(due), fromMillis(sent), fromMillis(settles)
 	s.DeliveredAt, s.CreatedAt = fromMillis(delivered), fromMillis(created)
 	return s, err

@@ -30,11 +30,26 @@ func (d *Dispatcher) CheckUp(ctx context.Context, tenantID string) error {
 		return fmt.Errorf("encode a check-up: %w", err)
 	}
 	if used, limit, ok := c.Usage(); ok {
-		if err := d.Store.SaveUsage(ctx, tenantID, used, limit); err != nil {
+		if err := d.Store.SaveUsage(ctx, tenantID, used, limit, c.Calls()); err != nil {
 			return err
 		}
 	}
 	return d.Store.SaveCheckUp(ctx, tenantID, c.Target().OrgID, string(text))
+}
+
+// CheckKey asks the tenant's CRM whether a field can be the key of its records. It
+// fails with a *crm.Failure, of class Recorded when it can't.
+func (d *Dispatcher) CheckKey(ctx context.Context, tenantID, field string) error {
+	ctx, cancel := context.WithTimeout(ctx, checkUpTime)
+	defer cancel()
+	c, err := d.Connect(ctx, tenantID)
+	if err == nil {
+		err = c.CheckKey(ctx, field)
+	}
+	if err != nil {
+		return crm.Failed(err)
+	}
+	return nil
 }
 
 // CheckUpSoon makes a check-up that nobody waits for: right after connecting.

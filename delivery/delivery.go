@@ -27,7 +27,7 @@ type Store interface {
 	SetPause(ctx context.Context, l db.Lease, p db.Pause) error
 	EndPause(ctx context.Context, tenantID string) error
 	Usage(ctx context.Context, tenantID string) (db.Usage, error)
-	SaveUsage(ctx context.Context, tenantID string, used, allowed int) error
+	SaveUsage(ctx context.Context, tenantID string, used, allowed, ours int) error
 	DeliverySettings(ctx context.Context, tenantID string) (db.DeliverySettings, error)
 	SaveCheckUp(ctx context.Context, tenantID, orgID, checks string) error
 }
@@ -79,17 +79,17 @@ type Dispatcher struct {
 	signal chan struct{} // something changed for Run to look at
 
 	mu       sync.Mutex
-	queue    []string             // tenants that wait for their turn
-	again    map[string]bool      // queued and running tenants; true: woken while running
-	usageAt  map[string]time.Time // when each tenant's API usage was written down
-	checkUps sync.WaitGroup       // that are under way
+	queue    []string         // tenants that wait for their turn
+	again    map[string]bool  // queued and running tenants; true: woken while running
+	usages   map[string]usage // of each tenant's API calls, what is yet to be written down
+	checkUps sync.WaitGroup   // that are under way
 	running  int
 }
 
 // New returns a Dispatcher, which works while its Run runs.
 func New(c Config) *Dispatcher {
 	c.setDefaults()
-	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[string]bool{}, usageAt: map[string]time.Time{}}
+	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[string]bool{}, usages: map[string]usage{}}
 }
 
 // Wake says that a tenant has something to deliver. It doesn't wait.

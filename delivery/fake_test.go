@@ -33,6 +33,8 @@ type fakeCRM struct {
 	batch       int
 	used, limit int // API calls
 	checkFails  error
+	changes     []crm.Write // of records that were there
+	calls       int
 	finds       int
 	creates     []int // sizes
 	hook        func(on string)
@@ -94,7 +96,22 @@ func (f fault) answer(ctx context.Context) error {
 	return nil
 }
 
-func (c *fakeCRM) Find(ctx context.Context, emails []string) (map[string][]crm.Record, error) {
+func (c *fakeCRM) Calls() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.calls
+	c.calls = 0
+	return n
+}
+
+func (c *fakeCRM) CheckKey(_ context.Context, field string) error {
+	if field != "Key__c" {
+		return &crm.Failure{Class: crm.Recorded, Code: crm.NoKey}
+	}
+	return nil
+}
+
+func (c *fakeCRM) Find(ctx context.Context, emails []string, _ crm.Options) (map[string][]crm.Record, error) {
 	f := c.fault("find")
 	if err := f.answer(ctx); err != nil {
 		return nil, err
@@ -102,16 +119,17 @@ func (c *fakeCRM) Find(ctx context.Context, emails []string) (map[string][]crm.R
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.finds++
+	c.calls++
 	found := map[string][]crm.Record{}
 	for _, e := range emails {
 		for _, id := range c.records[e] {
-			found[e] = append(found[e], crm.Record{ID: id, Email: e})
+			found[e] = append(found[e], crm.Record{ID: id, Email: e, FirstName: c.names[id].FirstName, LastName: c.names[id].LastName})
 		}
 	}
 	return found, nil
 }
 
-func (c *fakeCRM) Create(ctx context.Context, people []crm.Person) ([]crm.Result, error) {
+func (c *fakeCRM) Write(ctx context.Context, people []crm.Write, _ crm.Options) ([]crm.Result, error) {
 	f := c.fault("create")
 	if f.after || f.err == nil && !f.hang {
 		results := c.make(people)
@@ -126,19 +144,28 @@ func (c *fakeCRM) Create(ctx context.Context, people []crm.Person) ([]crm.Result
 	return nil, f.answer(ctx)
 }
 
-func (c *fakeCRM) make(people []crm.Person) []crm.Result {
+func (c *fakeCRM) make(people []crm.Write) []crm.Result {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.calls++
 	c.creates = append(c.creates, len(people))
 	var results []crm.Result
 	for _, p := range people {
 		key := strings.ToLower(p.Email)
+		if p.ID != "" {
+			key = p.ID
+		}
 		if f := c.refuses[key]; f != nil {
 			results = append(results, crm.Result{Err: f})
 			continue
 		}
+		if p.ID != "" {
+			c.changes = append(c.changes, p)
+			results = append(results, crm.Result{ID: p.ID})
+			continue
+		}
 		id := fmt.Sprintf("003%06d", len(c.names)+1)
-		c.names[id] = p
+		c.names[id] = p.Person
 		c.records[key] = append(c.records[key], id)
 		results = append(results, crm.Result{ID: id})
 	}

@@ -13,6 +13,7 @@ import (
 type person struct {
 	key           string // the address in lower case
 	crm           crm.Person
+	write         crm.Write // what is to be written of them
 	settlesAt     time.Time
 	attempts      int
 	subscriberIDs []string
@@ -70,12 +71,29 @@ func ids(people []*person) []string {
 	return all
 }
 
-func asPeople(people []*person) []crm.Person {
-	all := make([]crm.Person, len(people))
+func writes(people []*person) []crm.Write {
+	all := make([]crm.Write, len(people))
 	for i, p := range people {
-		all[i] = p.crm
+		all[i] = p.write
 	}
 	return all
+}
+
+// change is what is to be changed in a record that is somebody's already, which is
+// nothing when the answer is false.
+func (p *person) change(r crm.Record, one string) (w crm.Write, any bool) {
+	w.ID = r.ID
+	w.FirstName = changeOf(r.FirstName, p.crm.FirstName, one)
+	w.LastName = changeOf(r.LastName, p.crm.LastName, one)
+	return w, w.FirstName != "" || w.LastName != ""
+}
+
+// changeOf is what a name is to be changed into, empty when it is to stay.
+func changeOf(name, given, one string) string {
+	if given != name && (one == db.OneUpdate || one == db.OneFill && name == "") {
+		return given
+	}
+	return ""
 }
 
 const (

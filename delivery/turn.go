@@ -46,6 +46,12 @@ func (t *turn) run(ctx context.Context) (more bool, err error) {
 	if err != nil || len(due) == 0 {
 		return false, err
 	}
+	if t.set, err = t.Store.DeliverySettings(ctx, t.lease.TenantID); err != nil {
+		return false, err
+	}
+	if gather, err := t.gather(ctx); err != nil || time.Since(due[0].DueAt) < gather {
+		return false, err
+	}
 	if err := t.Store.TakeLease(ctx, t.lease); err != nil {
 		return false, err
 	}
@@ -91,9 +97,6 @@ func (t *turn) drain(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, t.hold(ctx, crm.Failed(err), t.pause.Batch)
 	}
-	if t.set, err = t.Store.DeliverySettings(ctx, t.lease.TenantID); err != nil {
-		return false, err
-	}
 	t.limit = t.crm.Batch()
 	if t.pause.Batch > 0 {
 		t.limit = min(t.limit, t.pause.Batch)
@@ -124,14 +127,14 @@ func (t *turn) deliver(ctx context.Context, people []*person) (goOn bool, err er
 	if err != nil {
 		return t.failed(ctx, crm.Failed(err), people, db.Outcome{})
 	}
-	missing, outcomes := t.sortFound(people, found)
+	left, outcomes := t.sortFound(people, found)
 	if len(outcomes) > 0 {
 		if err := t.Store.RecordOutcomes(ctx, t.lease, outcomes); err != nil {
 			return false, err
 		}
 	}
-	if len(missing) > 0 {
-		return t.create(ctx, missing)
+	if len(left) > 0 {
+		return t.write(ctx, left)
 	}
 	if !slices.ContainsFunc(outcomes, func(o db.Outcome) bool { return o.State == db.Delivered }) {
 		return true, nil // they only wait
@@ -139,24 +142,31 @@ func (t *turn) deliver(ctx context.Context, people []*person) (goOn bool, err er
 	return true, t.succeeded(ctx)
 }
 
-// sortFound returns those who are to be created, and what became of the others:
-// who is in the CRM is delivered, and who may get there by an earlier write
-// whose outcome is not known waits for that.
-func (t *turn) sortFound(people []*person, found map[string][]crm.Record) (missing []*person, outcomes []db.Outcome) {
+// sortFound returns those of whom something is to be written, and what became of
+// the others: who is in the CRM as they should be is delivered, and who may get
+// there by an earlier write whose outcome is not known waits for that.
+func (t *turn) sortFound(people []*person, found map[string][]crm.Record) (left []*person, outcomes []db.Outcome) {
 	now := time.Now()
 	for _, p := range people {
 		switch records := found[p.key]; {
 		case len(records) > 1 && t.set.Several == db.SeveralAttention:
 			outcomes = p.becomes(outcomes, db.Outcome{State: db.Attention, Reason: crm.Several})
 		case len(records) > 0:
-			outcomes = p.becomes(outcomes, t.delivered(records[0].ID))
+			change, any := p.change(records[0], t.set.One)
+			if !any {
+				outcomes = p.becomes(outcomes, t.delivered(records[0].ID))
+				continue
+			}
+			p.write = change
+			left = append(left, p)
 		case now.Before(p.settlesAt):
 			outcomes = p.becomes(outcomes, db.Outcome{State: db.Waiting, Reason: crm.Settling, DueAt: p.settlesAt, SettlesAt: p.settlesAt})
 		default:
-			missing = append(missing, p)
+			p.write = crm.Write{Person: p.crm}
+			left = append(left, p)
 		}
 	}
-	return missing, outcomes
+	return left, outcomes
 }
 
 func (t *turn) delivered(recordID string) db.Outcome {
@@ -164,9 +174,9 @@ func (t *turn) delivered(recordID string) db.Outcome {
 	return db.Outcome{State: db.Delivered, RecordID: recordID, OrgID: to.OrgID, InstanceURL: to.InstanceURL}
 }
 
-// create makes records for people that the CRM doesn't have. That it will is
-// written down first, under the lease.
-func (t *turn) create(ctx context.Context, people []*person) (goOn bool, err error) {
+// write makes records for people that the CRM doesn't have, and changes those of
+// others. That it will is written down first, under the lease.
+func (t *turn) write(ctx context.Context, people []*person) (goOn bool, err error) {
 	if t.stopped() {
 		return false, errStopped
 	}
@@ -174,7 +184,7 @@ func (t *turn) create(ctx context.Context, people []*person) (goOn bool, err err
 	if err := t.Store.MarkSent(ctx, t.lease, ids(people), time.Now().Add(settle)); err != nil {
 		return false, err
 	}
-	results, err := t.write(ctx, people)
+	results, err := t.send(ctx, people)
 	if err != nil {
 		f := crm.Failed(err)
 		return t.failed(ctx, f, people, t.callNotDone(f, people, settle))
@@ -193,14 +203,18 @@ func (t *turn) create(ctx context.Context, people []*person) (goOn bool, err err
 func (t *turn) find(ctx context.Context, people []*person) (map[string][]crm.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.CallTime)
 	defer cancel()
-	return t.crm.Find(ctx, addresses(people))
+	return t.crm.Find(ctx, addresses(people), t.options())
 }
 
-// write calls the CRM's Create, for a limited time.
-func (t *turn) write(ctx context.Context, people []*person) ([]crm.Result, error) {
+func (t *turn) options() crm.Options {
+	return crm.Options{Leads: t.set.Leads, Key: t.set.Key, SaveDuplicates: t.set.SaveDuplicates}
+}
+
+// send calls the CRM's Write, for a limited time.
+func (t *turn) send(ctx context.Context, people []*person) ([]crm.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.CallTime)
 	defer cancel()
-	results, err := t.crm.Create(ctx, asPeople(people))
+	results, err := t.crm.Write(ctx, writes(people), t.options())
 	if err == nil && len(results) != len(people) {
 		err = &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}
 	}
@@ -228,7 +242,7 @@ func (t *turn) sortResults(people []*person, results []crm.Result, settle time.D
 			continue
 		}
 		f := failureOf(r)
-		outcomes = people[i].becomes(outcomes, t.notDone(f, people[i].attempts, settle))
+		outcomes = people[i].becomes(outcomes, t.refused(people[i], f, settle))
 		switch {
 		case f.Class == crm.Recorded:
 			passed = true
@@ -251,6 +265,21 @@ func failureOf(r crm.Result) *crm.Failure {
 	return &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}
 }
 
+// refused is what a failed write of one record means for its person. Whose record
+// is there already is delivered, though a change of it was refused, unless it was
+// deleted in the meantime.
+func (t *turn) refused(p *person, f *crm.Failure, settle time.Duration) db.Outcome {
+	if p.write.ID == "" || f.Class != crm.Recorded || f.Unknown {
+		return t.notDone(f, p.attempts, settle)
+	}
+	if f.Code == crm.Gone {
+		return t.notDone(&crm.Failure{Class: crm.Pause, Code: crm.Gone}, p.attempts, settle)
+	}
+	o := t.delivered(p.write.ID)
+	o.Detail = "The names were not changed (" + f.Code + "). " + f.Detail
+	return o
+}
+
 // notDone is what a failed write means for a person who was tried before as many
 // times as given; a record's own failure is tried again after a while that grows.
 func (t *turn) notDone(f *crm.Failure, attempts int, settle time.Duration) db.Outcome {
@@ -259,7 +288,11 @@ func (t *turn) notDone(f *crm.Failure, attempts int, settle time.Duration) db.Ou
 	case f.Unknown: // look it up first, soon
 		return db.Outcome{State: db.Waiting, Reason: f.Code, Detail: f.Detail, DueAt: now.Add(backoff(attempts)), SettlesAt: now.Add(settle)}
 	case f.Class == crm.Recorded:
-		return db.Outcome{State: db.Attention, Reason: f.Code, Detail: f.Detail}
+		o := db.Outcome{State: db.Attention, Reason: f.Code, Detail: f.Detail}
+		if f.Match != "" {
+			o.MatchID, o.InstanceURL = f.Match, t.crm.Target().InstanceURL
+		}
+		return o
 	}
 	return db.Outcome{State: db.Waiting, Reason: f.Code, Detail: f.Detail, DueAt: now.Add(max(backoff(attempts), f.Wait))}
 }

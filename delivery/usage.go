@@ -31,24 +31,51 @@ func (t *turn) spare(ctx context.Context) (bool, error) {
 	return true, t.hold(ctx, &crm.Failure{Class: crm.Pause, Code: crm.Spared, Wait: spareFor}, t.pause.Batch)
 }
 
-// keepUsage writes down what the CRM said of its API calls, now and then.
+// gatherMost is the longest that sign-ups are gathered before they are sent.
+const gatherMost = time.Minute
+
+// gather is how long a sign-up waits for others to travel with. That is not at
+// all until half of the tenant's share of the API calls is used, and from there on
+// grows with it: fewer and fuller calls are made, the fewer are left.
+func (t *turn) gather(ctx context.Context) (time.Duration, error) {
+	u, err := t.Store.Usage(ctx, t.lease.TenantID)
+	share := u.Allowed * t.set.Share / 100
+	if err != nil || share <= 0 || time.Since(u.At) >= spareFor {
+		return 0, err
+	}
+	over := time.Duration(min(u.Used, share)*2 - share)
+	return max(0, gatherMost*over/time.Duration(share)), nil
+}
+
+// usage is what is yet to be written down of a tenant's API calls.
+type usage struct {
+	at    time.Time // when some was
+	calls int       // made by us since
+}
+
+// keepUsage writes down what the CRM said of its API calls, and how many we made,
+// now and then. A process that is killed forgets what it made since.
 func (t *turn) keepUsage(ctx context.Context) {
 	used, limit, known := t.crm.Usage()
-	if !known || !t.usageDue(t.lease.TenantID, used*100 >= limit*t.set.Share) {
+	calls, due := t.usageDue(t.lease.TenantID, t.crm.Calls(), used*100 >= limit*t.set.Share)
+	if !known || !due {
 		return
 	}
-	if err := t.Store.SaveUsage(context.WithoutCancel(ctx), t.lease.TenantID, used, limit); err != nil {
+	if err := t.Store.SaveUsage(context.WithoutCancel(ctx), t.lease.TenantID, used, limit, calls); err != nil {
 		t.Log.ErrorContext(ctx, "what the CRM said of its API calls can't be written down", "tenant", t.lease.TenantID, "error", err)
 	}
 }
 
-// usageDue reports whether it is time to write down a tenant's usage.
-func (d *Dispatcher) usageDue(tenantID string, pressing bool) bool {
+// usageDue adds to the calls that we made for a tenant, and reports whether it is
+// time to write them down, and how many they are then.
+func (d *Dispatcher) usageDue(tenantID string, made int, pressing bool) (calls int, due bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !pressing && time.Since(d.usageAt[tenantID]) < usageEvery {
-		return false
+	u := d.usages[tenantID]
+	u.calls += made
+	if due = pressing || time.Since(u.at) >= usageEvery; due {
+		calls, u = u.calls, usage{at: time.Now()}
 	}
-	d.usageAt[tenantID] = time.Now()
-	return true
+	d.usages[tenantID] = u
+	return calls, due
 }

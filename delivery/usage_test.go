@@ -94,3 +94,130 @@ func TestSeveralMatches(t *testing.T) {
 		})
 	}
 }
+
+// What is done with somebody who is in the CRM already is the tenant's choice.
+func TestOneMatch(t *testing.T) {
+	for name, test := range map[string]struct {
+		one          string
+		there        crm.Person
+		refused      *crm.Failure
+		first, last  string // written
+		state        db.State
+		reason, said string
+	}{
+		"fill a blank":            {one: db.OneFill, there: crm.Person{LastName: "Doe"}, first: "Jane", state: db.Delivered},
+		"fill both":               {one: db.OneFill, first: "Jane", last: "Roe", state: db.Delivered},
+		"nothing is blank":        {one: db.OneFill, there: crm.Person{FirstName: "J.", LastName: "Doe"}, state: db.Delivered},
+		"update":                  {one: db.OneUpdate, there: crm.Person{FirstName: "Jane", LastName: "Doe"}, last: "Roe", state: db.Delivered},
+		"update, all the same":    {one: db.OneUpdate, there: crm.Person{FirstName: "Jane", LastName: "Roe"}, state: db.Delivered},
+		"leave":                   {one: db.OneLeave, state: db.Delivered},
+		"a change is refused":     {one: db.OneFill, refused: &crm.Failure{Class: crm.Recorded, Code: "FIELD_CUSTOM_VALIDATION_EXCEPTION"}, state: db.Delivered, said: "FIELD_CUSTOM_VALIDATION_EXCEPTION"},
+		"it was deleted":          {one: db.OneFill, refused: &crm.Failure{Class: crm.Recorded, Code: crm.Gone}, state: db.Waiting, reason: crm.Gone},
+		"it was locked":           {one: db.OneFill, refused: &crm.Failure{Class: crm.Pause, Code: "UNABLE_TO_LOCK_ROW"}, state: db.Waiting, reason: "UNABLE_TO_LOCK_ROW"},
+		"the outcome is a riddle": {one: db.OneFill, refused: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}, state: db.Waiting, reason: crm.Unavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, c := newHouse(t, "a"), newCRM()
+			if err := h.db.SetDeliverySettings(t.Context(), "a", db.DeliverySettings{Several: db.SeveralNewest, One: test.one, Share: 50}); err != nil {
+				t.Fatal(err)
+			}
+			c.records["jane@example.com"], c.names["there"] = []string{"there"}, test.there
+			if test.refused != nil {
+				c.refuses["there"] = test.refused
+			}
+			id := h.signUp("a/1", "jane@example.com")[0]
+			h.exec(`UPDATE subscribers SET first_name = 'Jane', last_name = 'Roe'`)
+			takes(h.dispatcher(crms{"a": c}), "a")
+			s := h.subscriber("a", id)
+			if s.State != test.state || s.Reason != test.reason || test.state == db.Delivered && s.RecordID != "there" || test.said != "" && !strings.Contains(s.Detail, test.said) {
+				t.Errorf("got %+v", s)
+			}
+			var first, last string
+			for _, w := range c.changes {
+				first, last = w.FirstName, w.LastName
+			}
+			if first != test.first || last != test.last || len(c.records["jane@example.com"]) != 1 {
+				t.Errorf("wrote %q, %q", first, last)
+			}
+			h.adds("a")
+		})
+	}
+}
+
+// The record that a duplicate rule found is kept, with where it is.
+func TestAMatchIsKept(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	c.refuses["jane@example.com"] = &crm.Failure{Class: crm.Recorded, Code: "DUPLICATES_DETECTED", Match: "003match"}
+	id := h.signUp("a/1", "jane@example.com")[0]
+	takes(h.dispatcher(crms{"a": c}), "a")
+	if s := h.subscriber("a", id); s.State != db.Attention || s.MatchID != "003match" || s.InstanceURL != c.Target().InstanceURL || s.OrgID != "" {
+		t.Errorf("got %+v", s)
+	}
+	delete(c.refuses, "jane@example.com")
+	if _, err := h.db.Retry(t.Context(), db.Selection{TenantID: "a", SubscriberID: id}, ""); err != nil {
+		t.Fatal(err)
+	}
+	takes(h.dispatcher(crms{"a": c}), "a")
+	if s := h.subscriber("a", id); s.State != db.Delivered || s.MatchID != "" {
+		t.Errorf("got %+v", s)
+	}
+	h.adds("a")
+}
+
+// The fewer API calls are left, the longer sign-ups wait to travel together.
+func TestGathering(t *testing.T) {
+	for name, test := range map[string]struct {
+		used    int
+		waits   time.Duration
+		usageAt time.Duration // ago
+	}{
+		"plenty":            {used: 10, waits: 0},
+		"half of the share": {used: 40, waits: 0},
+		"three quarters":    {used: 60, waits: 30 * time.Second},
+		"almost all":        {used: 79, waits: 58 * time.Second},
+		"long ago":          {used: 79, waits: 0, usageAt: spareFor},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, c := newHouse(t, "a"), newCRM()
+				if err := h.db.SetDeliverySettings(t.Context(), "a", db.DeliverySettings{Several: db.SeveralNewest, One: db.OneLeave, Share: 80}); err != nil {
+					t.Fatal(err)
+				}
+				c.used, c.limit = test.used, 100
+				if err := h.db.SaveUsage(t.Context(), "a", test.used, 100, 0); err != nil {
+					t.Fatal(err)
+				}
+				h.exec(`UPDATE api_usage SET at = at - $1`, test.usageAt.Milliseconds())
+				defer run(t, h.dispatcher(crms{"a": c}))()
+				id := h.signUp("a/1", "jane@example.com")[0]
+				time.Sleep(max(0, test.waits-2*time.Second))
+				if s := h.subscriber("a", id); test.waits > 0 && s.State != db.Waiting {
+					t.Error("sent at once")
+				}
+				time.Sleep(4 * time.Second)
+				if s := h.subscriber("a", id); s.State != db.Delivered {
+					t.Errorf("not sent: %+v", s)
+				}
+			})
+		})
+	}
+}
+
+func TestOurCallsAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, c := newHouse(t, "a"), newCRM()
+		c.used, c.limit = 5, 1000
+		d := h.dispatcher(crms{"a": c})
+		for range 3 {
+			h.signUp("a/1", db.NewID()+"@example.com")
+			takes(d, "a")
+			time.Sleep(usageEvery / 2)
+		}
+		h.signUp("a/1", "last@example.com")
+		time.Sleep(usageEvery)
+		takes(d, "a")
+		if u, err := h.db.Usage(t.Context(), "a"); err != nil || u.Ours != 8 {
+			t.Errorf("got %+v, %v", u, err)
+		}
+	})
+}

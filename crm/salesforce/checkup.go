@@ -57,6 +57,7 @@ type described struct {
 	Fields     []struct {
 		Name              string `json:"name"`
 		Label             string `json:"label"`
+		Type              string `json:"type"`
 		Createable        bool   `json:"createable"`
 		Updateable        bool   `json:"updateable"`
 		Nillable          bool   `json:"nillable"`
@@ -78,6 +79,25 @@ func checkContact(a answer) []crm.Check {
 		return []crm.Check{{Level: crm.Stop, What: "Contacts could not be looked at. " + e.What, Meaning: "Sign-ups can’t arrive before that is mended.", Who: e.Who, Mend: e.Mend}}
 	}
 	return []crm.Check{d.access(), d.required(), d.external()}
+}
+
+// CheckKey asks whether a field of Contacts can tell records apart: a text field
+// that the user may fill in, an External ID, and unique.
+func (c *Client) CheckKey(ctx context.Context, field string) error {
+	body, err := c.call(ctx, request{method: http.MethodGet, path: contactPath + "/describe"})
+	if err != nil {
+		return err
+	}
+	var d described
+	if json.Unmarshal(body, &d) != nil {
+		return nonsense("unexpected answer to a describe call", false)
+	}
+	for _, f := range d.Fields {
+		if f.Name == field && f.Type == "string" && f.ExternalID && f.Unique && f.Createable {
+			return nil
+		}
+	}
+	return &crm.Failure{Class: crm.Recorded, Code: crm.NoKey}
 }
 
 // access says whether the user may make and change Contacts.

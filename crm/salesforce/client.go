@@ -1,5 +1,5 @@
 // Package salesforce does for Salesforce what crm asks of any CRM: it finds and
-// creates Contacts, up to 1,000 at a time, with as few API calls as possible.
+// creates and changes Contacts, up to 1,000 at a time, with as few API calls as possible.
 //
 // Where the credential comes from is the caller's business (see Source). Where
 // requests may go is the business of the http.Client that Open is given.
@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatepost/crm"
@@ -66,6 +67,8 @@ type Client struct {
 	timeout time.Duration
 	maxBody int64
 
+	calls atomic.Int64 // API calls made
+
 	mu     sync.Mutex
 	target crm.Target
 	usage  *usage
@@ -102,7 +105,7 @@ func (c *Client) Target() crm.Target {
 	return c.target
 }
 
-// Batch is how many people Find and Create take to one API call.
+// Batch is how many people Find and Write take to one API call.
 func (c *Client) Batch() int { return recordsPerPart * partsPerCall }
 
 // Usage returns how many API calls the org has made in the last 24 hours and how
@@ -116,9 +119,20 @@ func (c *Client) Usage() (used, limit int, ok bool) {
 	return c.usage.used, c.usage.limit, true
 }
 
-// RecordURL returns the address of a Contact's page, for people.
+// Calls returns how many API calls were made through this client.
+func (c *Client) Calls() int { return int(c.calls.Load()) }
+
+// RecordURL returns the address of a Contact's or Lead's page, for people.
 func RecordURL(instanceURL, id string) string {
-	return strings.TrimRight(instanceURL, "/") + "/lightning/r/Contact/" + url.PathEscape(id) + "/view"
+	return strings.TrimRight(instanceURL, "/") + "/lightning/r/" + objectOf(id) + "/" + url.PathEscape(id) + "/view"
+}
+
+// objectOf names the object that a record is of, by the prefix of its Id.
+func objectOf(id string) string {
+	if strings.HasPrefix(id, "00Q") {
+		return "Lead"
+	}
+	return "Contact"
 }
 
 // session asks the source for a session that this client may use.

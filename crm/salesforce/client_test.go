@@ -84,10 +84,12 @@ func failure(t *testing.T, err error) *crm.Failure {
 	return f
 }
 
-func one() []crm.Person { return []crm.Person{{Email: "ada@example.com", LastName: "Lovelace"}} }
+func two() []crm.Person {
+	return []crm.Person{{Email: "ada@example.com", LastName: "Lovelace"}, {Email: "bob@example.com", LastName: "Builder"}}
+}
 
-// made is the answer to a Composite call that created one Contact.
-const made = `{"compositeResponse":[{"body":[{"id":"003000000000001AAA","success":true,"errors":[]}],"httpHeaders":{},"httpStatusCode":200,"referenceId":"p0"}]}`
+// made is the answer to a Composite call that created two Contacts.
+const made = `{"compositeResponse":[{"body":[{"id":"003000000000001AAA","success":true,"errors":[]},{"id":"003000000000002AAA","success":true,"errors":[]}],"httpHeaders":{},"httpStatusCode":200,"referenceId":"p0"}]}`
 
 // none is the answer to a Composite call whose one query found nobody.
 const none = `{"compositeResponse":[{"body":{"totalSize":0,"done":true,"records":[]},"httpHeaders":{},"httpStatusCode":200,"referenceId":"p0"}]}`
@@ -104,7 +106,7 @@ func TestARefusedSessionIsRenewedAndTheCallReplayedOnce(t *testing.T) {
 		}
 		answering(200, made)(w, r)
 	}, Options{})
-	results, err := c.Create(t.Context(), one())
+	results, err := c.Write(t.Context(), news(two()), crm.Options{})
 	if err != nil || results[0].ID != "003000000000001AAA" {
 		t.Fatalf("Create = %v, %v", results, err)
 	}
@@ -122,7 +124,7 @@ func TestASessionRefusedTwiceDoesNotLoop(t *testing.T) {
 		calls++
 		answering(401, sessionExpired)(w, r)
 	}, Options{})
-	_, err := c.Create(t.Context(), one())
+	_, err := c.Write(t.Context(), news(two()), crm.Options{})
 	f := failure(t, err)
 	if f.Class != crm.Pause || f.Code != "INVALID_SESSION_ID" || f.Unknown {
 		t.Errorf("failure %+v, want a pause with a known outcome", f)
@@ -139,7 +141,7 @@ func TestASourceWithNothingNewerIsNotReplayed(t *testing.T) {
 		answering(401, sessionExpired)(w, r)
 	}, Options{})
 	src.sessions = src.sessions[:1]
-	_, err := c.Create(t.Context(), one())
+	_, err := c.Write(t.Context(), news(two()), crm.Options{})
 	if f := failure(t, err); f.Code != "INVALID_SESSION_ID" || calls != 1 {
 		t.Errorf("%d calls, failure %+v", calls, f)
 	}
@@ -147,7 +149,7 @@ func TestASourceWithNothingNewerIsNotReplayed(t *testing.T) {
 
 func TestASessionThatMayNotUseTheAPIIsNotRenewed(t *testing.T) {
 	c, src, _ := open(t, answering(401, `[{"message":"This session is not valid for use with the REST API","errorCode":"INVALID_SESSION_ID"}]`), Options{})
-	_, err := c.Find(t.Context(), []string{"ada@example.com"})
+	_, err := c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
 	if f := failure(t, err); f.Class != crm.Connection || f.Code != "INVALID_SESSION_ID" {
 		t.Errorf("failure %+v, want the connection's", f)
 	}
@@ -171,7 +173,7 @@ func TestTheSourcesFailuresArePassedOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, src, _ := open(t, answering(200, made), Options{})
 			src.fail(test.err)
-			_, err := c.Create(t.Context(), one())
+			_, err := c.Write(t.Context(), news(two()), crm.Options{})
 			f := failure(t, err)
 			if f.Class != test.class || f.Code != test.code || f.Unknown {
 				t.Errorf("failure %+v, want %s %s with a known outcome", f, test.class, test.code)
@@ -193,7 +195,7 @@ func TestAnotherOrgIsNotWrittenTo(t *testing.T) {
 		answering(200, made)(w, r)
 	}, Options{})
 	src.sessions = []Session{{AccessToken: "x", InstanceURL: srv.URL, OrgID: "00D000000000002EAA", Generation: 9}}
-	_, err := c.Create(t.Context(), one())
+	_, err := c.Write(t.Context(), news(two()), crm.Options{})
 	if f := failure(t, err); f.Class != crm.Pause || f.Code != OtherOrg || f.Unknown || calls != 0 {
 		t.Errorf("%d calls, failure %+v", calls, f)
 	}
@@ -207,7 +209,7 @@ func TestAMovedInstanceIsFollowedBySession(t *testing.T) {
 	t.Cleanup(moved.Close)
 	c, src, _ := open(t, answering(401, sessionExpired), Options{})
 	src.sessions[1].InstanceURL = moved.URL
-	if _, err := c.Create(t.Context(), one()); err != nil {
+	if _, err := c.Write(t.Context(), news(two()), crm.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if c.Target().InstanceURL != moved.URL {
@@ -260,7 +262,7 @@ func TestAClientMayBeShared(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			if _, err := c.Find(t.Context(), []string{"ada@example.com"}); err != nil {
+			if _, err := c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{}); err != nil {
 				t.Error(err)
 			}
 			c.Usage()

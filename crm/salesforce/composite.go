@@ -12,10 +12,11 @@ import (
 
 // part is one request of several that travel in one Composite call.
 type part struct {
-	Method      string `json:"method"`
-	URL         string `json:"url"`
-	ReferenceID string `json:"referenceId"`
-	Body        any    `json:"body,omitempty"`
+	Method      string            `json:"method"`
+	URL         string            `json:"url"`
+	ReferenceID string            `json:"referenceId"`
+	Headers     map[string]string `json:"httpHeaders,omitempty"`
+	Body        any               `json:"body,omitempty"`
 }
 
 // answer is what came back for a part.
@@ -34,7 +35,7 @@ func (c *Client) composite(ctx context.Context, parts []part, write bool) ([]ans
 	if err != nil {
 		return nil, unsent(fmt.Errorf("encode composite: %w", err))
 	}
-	body, err := c.call(ctx, request{http.MethodPost, apiPath + "/composite", sent, write})
+	body, err := c.call(ctx, request{method: http.MethodPost, path: apiPath + "/composite", body: sent, write: write})
 	if err != nil {
 		return nil, err
 	}

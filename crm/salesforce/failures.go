@@ -77,6 +77,35 @@ type fault struct {
 	ErrorCode  string   `json:"errorCode"`
 	StatusCode string   `json:"statusCode"`
 	Fields     []string `json:"fields"`
+
+	// What a duplicate rule found, spelt as Salesforce spells it, and as it should be.
+	Misspelt  duplicates `json:"duplicateResut"`
+	Duplicate duplicates `json:"duplicateResult"`
+}
+
+// duplicates is what a duplicate rule found. Collections calls don't tell it.
+type duplicates struct {
+	Results []struct {
+		Records []struct {
+			Record struct {
+				ID string `json:"Id"`
+			} `json:"record"`
+		} `json:"matchRecords"`
+	} `json:"matchResults"`
+}
+
+// match is the id of the first record that a duplicate rule found, if it tells.
+func (f fault) match() string {
+	for _, d := range []duplicates{f.Misspelt, f.Duplicate} {
+		for _, r := range d.Results {
+			for _, m := range r.Records {
+				if isID(m.Record.ID) {
+					return m.Record.ID
+				}
+			}
+		}
+	}
+	return ""
 }
 
 func (f fault) code() string {
@@ -97,7 +126,7 @@ func (f fault) failure() *crm.Failure {
 		v.class = crm.Recorded
 	}
 	v = f.reconsidered(v)
-	return &crm.Failure{Class: v.class, Code: f.code(), Wait: v.wait, Detail: f.detail()}
+	return &crm.Failure{Class: v.class, Code: f.code(), Wait: v.wait, Detail: f.detail(), Match: f.match()}
 }
 
 // callFailure sorts a fault that came for a whole call.

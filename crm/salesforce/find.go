@@ -19,28 +19,50 @@ const maxURL = 16_384 - 1_024
 // maxPages bounds how far a query's further pages are followed: 100,000 Contacts.
 const maxPages = 50
 
-const (
-	queryPath  = apiPath + "/query?q="
-	queryStart = "SELECT Id, Email FROM Contact WHERE Email IN ("
-	queryEnd   = ") ORDER BY LastModifiedDate DESC"
-)
+const queryPath = apiPath + "/query?q="
 
-// Find returns the Contacts that have the given addresses, as crm.CRM says. A
-// failure of class crm.Recorded is due to somebody among the addresses; fewer of
-// them find out whom.
-func (c *Client) Find(ctx context.Context, emails []string) (map[string][]crm.Record, error) {
+// place is where people are looked for: a field of an object that holds addresses.
+type place struct {
+	object, field string
+	where         string // which of the records count, with an AND behind it
+}
+
+// places are where people are looked for, the first one counting most.
+func places(o crm.Options) []place {
+	all := []place{{object: "Contact", field: "Email"}}
+	if o.Key != "" {
+		all = append(all, place{object: "Contact", field: o.Key})
+	}
+	if o.Leads {
+		all = append(all, place{object: "Lead", field: "Email", where: "IsConverted = false AND "})
+	}
+	return all
+}
+
+// Find returns the Contacts that have the given addresses, and for those who are
+// no Contacts, if they are wanted, the Leads; as crm.CRM says. A failure of class
+// crm.Recorded is due to somebody among the addresses; fewer of them find out whom.
+func (c *Client) Find(ctx context.Context, emails []string, o crm.Options) (map[string][]crm.Record, error) {
 	wanted := lowered(emails)
+	var urls []string
+	var from []place // of each URL
+	for _, p := range places(o) {
+		all := p.queries(wanted)
+		urls = append(urls, all...)
+		from = append(from, slices.Repeat([]place{p}, len(all))...)
+	}
 	found := make(map[string][]crm.Record, len(wanted))
-	for urls := range slices.Chunk(queries(wanted), partsPerCall) {
+	for urls := range slices.Chunk(urls, partsPerCall) {
 		pages, err := c.query(ctx, urls)
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range pages {
-			if err := c.collect(ctx, p, found); err != nil {
+		for i, p := range pages {
+			if err := c.collect(ctx, p, from[i].field, found); err != nil {
 				return nil, err
 			}
 		}
+		from = from[len(urls):]
 	}
 	return only(found, wanted), nil
 }
@@ -67,12 +89,15 @@ func (c *Client) query(ctx context.Context, urls []string) ([]page, error) {
 	return pages, nil
 }
 
-// collect adds the Contacts of a page and of those behind it to found.
-func (c *Client) collect(ctx context.Context, p page, found map[string][]crm.Record) error {
+// collect adds the records of a page and of those behind it to found, by the
+// address that stands in a field.
+func (c *Client) collect(ctx context.Context, p page, field string, found map[string][]crm.Record) error {
 	for range maxPages {
 		for _, r := range p.Records {
-			key := strings.ToLower(r.Email)
-			found[key] = append(found[key], crm.Record{ID: r.ID, Email: r.Email})
+			key := strings.ToLower(r.text(field))
+			if !slices.ContainsFunc(found[key], func(f crm.Record) bool { return f.ID == r.text("Id") }) {
+				found[key] = append(found[key], r.record())
+			}
 		}
 		if p.Done {
 			return nil
@@ -100,11 +125,15 @@ func lowered(emails []string) []string {
 	return slices.Compact(out)
 }
 
-// only drops what nobody asked for.
+// only drops what nobody asked for, and Leads of those who are Contacts.
 func only(found map[string][]crm.Record, wanted []string) map[string][]crm.Record {
 	out := make(map[string][]crm.Record, len(found))
 	for _, e := range wanted {
-		if r := found[e]; len(r) > 0 {
+		r := found[e]
+		if len(r) > 0 && objectOf(r[0].ID) == "Contact" {
+			r = slices.DeleteFunc(r, func(r crm.Record) bool { return objectOf(r.ID) != "Contact" })
+		}
+		if len(r) > 0 {
 			out[e] = r
 		}
 	}
@@ -113,7 +142,13 @@ func only(found map[string][]crm.Record, wanted []string) map[string][]crm.Recor
 
 // queries returns the URLs of as few queries as the addresses need, each within
 // the limits of records and of URL length.
-func queries(emails []string) []string {
+func (p place) queries(emails []string) []string {
+	queryStart := "SELECT Id, FirstName, LastName, Email"
+	if p.field != "Email" {
+		queryStart += ", " + p.field
+	}
+	queryStart += " FROM " + p.object + " WHERE " + p.where + p.field + " IN ("
+	const queryEnd = ") ORDER BY LastModifiedDate DESC"
 	fixed := len(queryPath) + len(url.QueryEscape(queryStart+queryEnd))
 	var urls, list []string
 	length := fixed
@@ -158,10 +193,24 @@ func quote(s string) string {
 type page struct {
 	Done    bool   `json:"done"`
 	Next    string `json:"nextRecordsUrl"`
-	Records []struct {
-		ID    string `json:"Id"`
-		Email string
-	} `json:"records"`
+	Records []row  `json:"records"`
+}
+
+// row is one record of a page. Fields without a value are null.
+type row map[string]any
+
+func (r row) text(field string) string { s, _ := r[field].(string); return s }
+
+func (r row) record() crm.Record {
+	return crm.Record{ID: r.text("Id"), Email: r.text("Email"), FirstName: orNothing(r.text("FirstName")), LastName: orNothing(r.text("LastName"))}
+}
+
+// orNothing is a name, unless it stands there for want of one.
+func orNothing(name string) string {
+	if name == noName {
+		return ""
+	}
+	return name
 }
 
 // parsePage reads a page. The way on from it is a path of this instance, or the
@@ -175,7 +224,7 @@ func parsePage(body []byte) (page, error) {
 		return page{}, nonsense("a query's next page is elsewhere", false)
 	}
 	for _, r := range p.Records {
-		if !isID(r.ID) {
+		if !isID(r.text("Id")) {
 			return page{}, nonsense("a record without an Id", false)
 		}
 	}

@@ -49,7 +49,7 @@ func TestQueriesFitTheLimits(t *testing.T) {
 		"one that is out of scale": {[]string{strings.Repeat("a", 20_000)}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			urls := queries(test.emails)
+			urls := places(crm.Options{})[0].queries(test.emails)
 			if len(urls) != test.queries {
 				t.Errorf("%d queries, want %d", len(urls), test.queries)
 			}
@@ -91,7 +91,7 @@ func TestFindComparesInLowerCaseAndKeepsTheOrder(t *testing.T) {
 		if len(parts) != 1 || parts[0].Method != http.MethodGet || parts[0].Body != nil {
 			t.Errorf("parts: %+v", parts)
 		}
-		want := `SELECT Id, Email FROM Contact WHERE Email IN ('ada@example.com','o\'neill@example.com') ORDER BY LastModifiedDate DESC`
+		want := `SELECT Id, FirstName, LastName, Email FROM Contact WHERE Email IN ('ada@example.com','o\'neill@example.com') ORDER BY LastModifiedDate DESC`
 		if got := asked(t, parts[0].URL); got != want {
 			t.Errorf("asked %s\nwant  %s", got, want)
 		}
@@ -101,7 +101,7 @@ func TestFindComparesInLowerCaseAndKeepsTheOrder(t *testing.T) {
 			{"Id":"003000000000003AAA","Email":"stranger@example.com"},
 			{"Id":"003000000000004AAA","Email":null}]}}]}`)
 	}, Options{})
-	found, err := c.Find(t.Context(), []string{" Ada@EXAMPLE.com", "ada@example.com", "O'Neill@example.com", "", "  "})
+	found, err := c.Find(t.Context(), []string{" Ada@EXAMPLE.com", "ada@example.com", "O'Neill@example.com", "", "  "}, crm.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestFindComparesInLowerCaseAndKeepsTheOrder(t *testing.T) {
 func TestFindAsksForNobodyWithoutACall(t *testing.T) {
 	calls := 0
 	c, _, _ := open(t, func(http.ResponseWriter, *http.Request) { calls++ }, Options{})
-	found, err := c.Find(t.Context(), []string{"", " "})
+	found, err := c.Find(t.Context(), []string{"", " "}, crm.Options{})
 	if err != nil || found == nil || len(found) != 0 || calls != 0 {
 		t.Errorf("Find = %v, %v after %d calls", found, err, calls)
 	}
@@ -136,11 +136,11 @@ func TestFindSpendsAsFewCallsAsItCan(t *testing.T) {
 			}
 			fmt.Fprintf(w, `{"compositeResponse":[%s]}`, strings.Join(answers, ","))
 		}, Options{})
-		found, err := c.Find(t.Context(), addresses(1000, test.length))
+		found, err := c.Find(t.Context(), addresses(1000, test.length), crm.Options{})
 		if err != nil || calls != test.calls {
 			t.Errorf("%d characters: %d calls, want %d (%v)", test.length, calls, test.calls, err)
 		}
-		if want := len(queries(addresses(1000, test.length))); len(found) != want {
+		if want := len(places(crm.Options{})[0].queries(addresses(1000, test.length))); len(found) != want {
 			t.Errorf("%d characters: found %d, want %d", test.length, len(found), want)
 		}
 	}
@@ -160,7 +160,7 @@ func TestFindReadsFurtherPages(t *testing.T) {
 		io.WriteString(w, `{"compositeResponse":[{"httpStatusCode":200,"referenceId":"p0","body":{"totalSize":2001,"done":false,
 			"nextRecordsUrl":"/services/data/v67.0/query/01g000000000001-2000","records":[{"Id":"003000000000001AAA","Email":"ada@example.com"}]}}]}`)
 	}, Options{})
-	found, err := c.Find(t.Context(), []string{"ada@example.com"})
+	found, err := c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
 	if err != nil || len(found["ada@example.com"]) != 2 || pages != 1 {
 		t.Errorf("found %v after %d pages, %v", found, pages, err)
 	}
@@ -177,7 +177,7 @@ func TestFindGivesUpOnPagesWithoutEnd(t *testing.T) {
 		}
 		io.WriteString(w, `{"compositeResponse":[{"httpStatusCode":200,"referenceId":"p0","body":`+page+`}]}`)
 	}, Options{})
-	_, err := c.Find(t.Context(), []string{"ada@example.com"})
+	_, err := c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
 	if f := failure(t, err); f.Class != crm.Recorded || f.Code != TooManyMatches || pages != maxPages {
 		t.Errorf("failure %+v after %d pages", f, pages)
 	}
@@ -191,7 +191,7 @@ func TestANextPageElsewhereIsRefused(t *testing.T) {
 			calls++
 			fmt.Fprintf(w, `{"compositeResponse":[{"httpStatusCode":200,"referenceId":"p0","body":{"done":false,"nextRecordsUrl":%q,"records":[]}}]}`, next)
 		}, Options{})
-		_, err := c.Find(t.Context(), []string{"ada@example.com"})
+		_, err := c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
 		if f := failure(t, err); f.Code != crm.Unavailable || calls != 1 {
 			t.Errorf("%q: %d calls, %+v", next, calls, f)
 		}
@@ -214,7 +214,7 @@ func TestFindFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, _, _ := open(t, answering(200, test.body), Options{})
-			_, err := c.Find(t.Context(), []string{"ada@example.com"})
+			_, err := c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
 			if f := failure(t, err); f.Class != test.class || f.Code != test.code || f.Unknown {
 				t.Errorf("failure %+v", f)
 			}

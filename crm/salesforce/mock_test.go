@@ -142,16 +142,16 @@ func TestAThousandPeopleInTwoCalls(t *testing.T) {
 	w := newWorld(t)
 	people, emails := readers(1000)
 	before := w.stats()
-	found, err := w.Find(t.Context(), emails)
+	found, err := w.Find(t.Context(), emails, crm.Options{})
 	if err != nil || len(found) != 0 {
 		t.Fatalf("found %d, %v", len(found), err)
 	}
-	results, err := w.Create(t.Context(), people)
+	results, err := w.Write(t.Context(), news(people), crm.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.expect(before, stats{APICalls: 2, Contacts: 1000, PerEmailMax: 1})
-	if found, err = w.Find(t.Context(), emails); err != nil {
+	if found, err = w.Find(t.Context(), emails, crm.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	for i, r := range results {
@@ -170,12 +170,12 @@ func TestAnExpiredTokenCostsOneRenewal(t *testing.T) {
 	w := newWorld(t)
 	people, emails := readers(3)
 	w.post("expire-access-tokens", "{}", nil)
-	results, err := w.Create(t.Context(), people)
+	results, err := w.Write(t.Context(), news(people), crm.Options{})
 	if err != nil || results[2].ID == "" {
 		t.Fatalf("Create = %v, %v", results, err)
 	}
 	w.post("expire-access-tokens", "{}", nil)
-	if found, err := w.Find(t.Context(), emails); err != nil || len(found) != 3 {
+	if found, err := w.Find(t.Context(), emails, crm.Options{}); err != nil || len(found) != 3 {
 		t.Errorf("found %v, %v", found, err)
 	}
 	if w.renewals != 2 || w.stats().PerEmailMax != 1 {
@@ -203,12 +203,12 @@ func TestALostAnswerIsUnknownAndALookUpTells(t *testing.T) {
 			people, emails := readers(201)
 			before := w.stats()
 			w.post("fail", `{"on":"composite","count":1,`+test.fault+`}`, nil)
-			_, err := w.Create(t.Context(), people)
+			_, err := w.Write(t.Context(), news(people), crm.Options{})
 			f := failureOf(t, err)
 			if f.Class != crm.Pause || f.Code != test.code || f.Unknown != test.unknown {
 				t.Errorf("failure %+v", f)
 			}
-			found, err := w.Find(t.Context(), emails)
+			found, err := w.Find(t.Context(), emails, crm.Options{})
 			if err != nil || len(found) != test.made {
 				t.Errorf("found %d, want %d (%v)", len(found), test.made, err)
 			}
@@ -225,7 +225,7 @@ func TestOneBadRecordHoldsUpNobody(t *testing.T) {
 	people, _ := readers(400)
 	people[7].Email = "not an address"
 	people[250].FirstName = strings.Repeat("x", 41)
-	results, err := w.Create(t.Context(), people)
+	results, err := w.Write(t.Context(), news(people), crm.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +253,7 @@ func TestEveryAddressIsFoundAsItWasMade(t *testing.T) {
 		{Email: "MiXeD@Contoso.Example"},
 		{Email: "reference@contoso.example", LastName: "@{p0[0].id}"},
 	}
-	results, err := w.Create(t.Context(), people)
+	results, err := w.Write(t.Context(), news(people), crm.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,12 +261,12 @@ func TestEveryAddressIsFoundAsItWasMade(t *testing.T) {
 	for _, p := range people {
 		emails = append(emails, p.Email)
 	}
-	found, err := w.Find(t.Context(), append(emails, `x\' OR Email != '`, `back\slash@contoso.example`, "underXscore@contoso.example"))
+	found, err := w.Find(t.Context(), append(emails, `x\' OR Email != '`, `back\slash@contoso.example`, "underXscore@contoso.example"), crm.Options{})
 	if err != nil || len(found) != len(people) {
 		t.Fatalf("found %v, %v", found, err)
 	}
 	for i, p := range people {
-		want := []crm.Record{{ID: results[i].ID, Email: found[strings.ToLower(p.Email)][0].Email}}
+		want := []crm.Record{{ID: results[i].ID, Email: found[strings.ToLower(p.Email)][0].Email, LastName: p.LastName}}
 		if got := found[strings.ToLower(p.Email)]; results[i].Err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s was created as %+v and found as %+v", p.Email, results[i], got)
 		}
@@ -276,11 +276,11 @@ func TestEveryAddressIsFoundAsItWasMade(t *testing.T) {
 func TestAllOfManyMatchesAreRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if _, err := w.Create(t.Context(), slices.Repeat([]crm.Person{{Email: "ada@contoso.example"}}, 2001)); err != nil {
+	if _, err := w.Write(t.Context(), news(slices.Repeat([]crm.Person{{Email: "ada@contoso.example"}}, 2001)), crm.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	before := w.stats()
-	found, err := w.Find(t.Context(), []string{"ada@contoso.example"})
+	found, err := w.Find(t.Context(), []string{"ada@contoso.example"}, crm.Options{})
 	if err != nil || len(found["ada@contoso.example"]) != 2001 {
 		t.Errorf("found %d, %v", len(found["ada@contoso.example"]), err)
 	}
@@ -292,8 +292,8 @@ func TestTheDailyLimitPauses(t *testing.T) {
 	w := newWorld(t)
 	w.post("settings", `{"daily_limit":1}`, nil)
 	people, emails := readers(1)
-	w.Find(t.Context(), emails)
-	_, err := w.Create(t.Context(), people)
+	w.Find(t.Context(), emails, crm.Options{})
+	_, err := w.Write(t.Context(), news(people), crm.Options{})
 	if f := failureOf(t, err); f.Class != crm.Pause || f.Code != "REQUEST_LIMIT_EXCEEDED" || f.Unknown || f.Wait == 0 {
 		t.Errorf("failure %+v", f)
 	}
@@ -311,5 +311,206 @@ func TestCheckUp(t *testing.T) {
 	w.post("settings", `{"duplicate_rule":"block"}`, nil)
 	if checks, err := w.CheckUp(t.Context()); err != nil || salesforce.Worst(checks) != crm.Warning {
 		t.Errorf("%+v, %v", checks, err)
+	}
+}
+
+// news are writes of new records.
+func news(people []crm.Person) []crm.Write {
+	out := make([]crm.Write, len(people))
+	for i, p := range people {
+		out[i].Person = p
+	}
+	return out
+}
+
+// contact makes a Contact and returns its id.
+func (w *world) make(p crm.Person) string {
+	w.t.Helper()
+	results, err := w.Write(w.t.Context(), news([]crm.Person{p}), crm.Options{})
+	if err != nil || results[0].Err != nil {
+		w.t.Fatalf("%+v, %v", results, err)
+	}
+	return results[0].ID
+}
+
+// A duplicate rule's block names the record that it found, when one person is
+// written at a time; what the rule only warns of can be saved all the same.
+func TestDuplicateRules(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	jane := crm.Person{Email: "jane@contoso.example", LastName: "Doe"}
+	id := w.make(jane)
+	for _, test := range []struct {
+		rule       string
+		save, done bool
+	}{{"block", false, false}, {"block", true, false}, {"alert", false, false}, {"alert", true, true}} {
+		w.post("settings", `{"duplicate_rule":"`+test.rule+`"}`, nil)
+		for n, match := range map[int]string{1: id, 2: ""} { // Collections don't tell
+			people := []crm.Person{jane, {Email: test.rule + fmt.Sprint(n, test.save) + "@contoso.example"}}[:n]
+			results, err := w.Write(t.Context(), news(people), crm.Options{SaveDuplicates: test.save})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.done {
+				if results[0].Err != nil {
+					t.Errorf("%s: %v", test.rule, results[0].Err)
+				}
+				continue
+			}
+			if f := failureOf(t, results[0].Err); f.Code != "DUPLICATES_DETECTED" || f.Class != crm.Recorded || f.Match != match {
+				t.Errorf("%s, %d at once: %+v", test.rule, n, f)
+			}
+		}
+	}
+}
+
+func TestChanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id, other := w.make(crm.Person{Email: "jane@contoso.example"}), w.make(crm.Person{Email: "joe@contoso.example", FirstName: "Joe", LastName: "Doe"})
+	if r := w.found("jane@contoso.example"); r.FirstName != "" || r.LastName != "" {
+		t.Errorf("what stands for no name is taken for one: %+v", r)
+	}
+	before := w.stats()
+	results, err := w.Write(t.Context(), []crm.Write{{ID: id, Person: crm.Person{FirstName: "Jane", LastName: "Roe"}}, {Person: crm.Person{Email: "new@contoso.example"}},
+		{ID: other, Person: crm.Person{LastName: "Roe"}}, {ID: "003000000000009AAA", Person: crm.Person{LastName: "Roe"}}}, crm.Options{})
+	if err != nil || results[0].ID != id || results[1].ID == "" || results[2].ID != other {
+		t.Fatalf("%+v, %v", results, err)
+	}
+	if f := failureOf(t, results[3].Err); f.Code != crm.Gone {
+		t.Errorf("a record that is not there: %+v", f)
+	}
+	w.expect(before, stats{APICalls: 1, Contacts: 1, PerEmailMax: 1})
+	if r := w.found("jane@contoso.example"); r.FirstName != "Jane" || r.LastName != "Roe" {
+		t.Errorf("got %+v", r)
+	}
+	if r := w.found("joe@contoso.example"); r.FirstName != "Joe" || r.LastName != "Roe" {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func (w *world) found(email string) crm.Record {
+	w.t.Helper()
+	found, err := w.Find(w.t.Context(), []string{email}, crm.Options{})
+	if err != nil || len(found[email]) != 1 {
+		w.t.Fatalf("found %+v, %v", found, err)
+	}
+	return found[email][0]
+}
+
+// A thousand people of whom half are there and lack a name: three calls.
+func TestHalfOfAThousandAreThere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	people, emails := readers(1000)
+	if _, err := w.Write(t.Context(), news(people[:500]), crm.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	before := w.stats()
+	found, err := w.Find(t.Context(), emails, crm.Options{})
+	if err != nil || len(found) != 500 {
+		t.Fatalf("found %d, %v", len(found), err)
+	}
+	writes := news(people[500:])
+	for _, r := range found {
+		writes = append(writes, crm.Write{ID: r[0].ID, Person: crm.Person{FirstName: "Grace"}})
+	}
+	results, err := w.Write(t.Context(), writes, crm.Options{})
+	if err != nil || len(results) != 1000 {
+		t.Fatalf("%d results, %v", len(results), err)
+	}
+	for _, r := range results {
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
+	w.expect(before, stats{APICalls: 3, Contacts: 500, PerEmailMax: 1})
+}
+
+// lead makes a Lead by hand.
+func (w *world) lead(email string) {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.session.InstanceURL+"/services/data/v67.0/sobjects/Lead",
+		strings.NewReader(`{"LastName":"Lead","Company":"Contoso","Email":"`+email+`"}`))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+w.session.AccessToken)
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.read(resp, nil)
+}
+
+func TestLeads(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.make(crm.Person{Email: "both@contoso.example"})
+	w.lead("both@contoso.example")
+	w.lead("lead@contoso.example")
+	emails := []string{"both@contoso.example", "lead@contoso.example", "nobody@contoso.example"}
+	found, err := w.Find(t.Context(), emails, crm.Options{})
+	if err != nil || len(found) != 1 {
+		t.Errorf("without leads: %+v, %v", found, err)
+	}
+	before := w.stats()
+	found, err = w.Find(t.Context(), emails, crm.Options{Leads: true})
+	lead := found["lead@contoso.example"]
+	if err != nil || len(found) != 2 || len(found["both@contoso.example"]) != 1 || found["both@contoso.example"][0].ID != id || len(lead) != 1 || lead[0].ID[:3] != "00Q" {
+		t.Fatalf("with leads: %+v, %v", found, err)
+	}
+	w.expect(before, stats{APICalls: 1, PerEmailMax: 1})
+	if got := salesforce.RecordURL("https://a.my.salesforce.com", lead[0].ID); !strings.Contains(got, "/r/Lead/00Q") {
+		t.Errorf("the lead's page is %s", got)
+	}
+	results, err := w.Write(t.Context(), []crm.Write{{ID: lead[0].ID, Person: crm.Person{FirstName: "Lea"}}}, crm.Options{Leads: true})
+	if err != nil || results[0].ID != lead[0].ID {
+		t.Errorf("%+v, %v", results, err)
+	}
+}
+
+// By a unique field a record can't be made twice, even when an answer is lost and
+// nobody looks it up.
+func TestKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if f := failureOf(t, w.CheckKey(t.Context(), "Gatepost_Email__c")); f.Code != crm.NoKey || f.Class != crm.Recorded {
+		t.Errorf("a field that is not there: %+v", f)
+	}
+	w.post("settings", `{"external_id_field":"Gatepost_Email__c"}`, nil)
+	if err := w.CheckKey(t.Context(), "Gatepost_Email__c"); err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range []string{"Email", "LastName", "gatepost_email__c", "", "x' OR"} {
+		if f := failureOf(t, w.CheckKey(t.Context(), field)); f.Code != crm.NoKey {
+			t.Errorf("%s: %+v", field, f)
+		}
+	}
+	keyed := crm.Options{Key: "Gatepost_Email__c"}
+	people, emails := readers(3)
+	var ids []string
+	for range 2 {
+		results, err := w.Write(t.Context(), news(people), keyed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range results {
+			if r.Err != nil {
+				t.Fatal(r.Err)
+			}
+			ids = append(ids, r.ID)
+		}
+	}
+	if !slices.Equal(ids[:3], ids[3:]) || w.stats().Contacts != 3 {
+		t.Errorf("made %v, %d Contacts", ids, w.stats().Contacts)
+	}
+	if results, err := w.Write(t.Context(), news(people[:1]), keyed); err != nil || results[0].ID != ids[0] {
+		t.Errorf("one alone: %+v, %v", results, err)
+	}
+	found, err := w.Find(t.Context(), emails, keyed)
+	if err != nil || len(found) != 3 || len(found[strings.ToLower(emails[0])]) != 1 {
+		t.Errorf("found %+v, %v", found, err)
 	}
 }

@@ -25,7 +25,15 @@ type request struct {
 	method, path string
 	body         []byte
 	write        bool // it changes something
+	duplicates   bool // save what is taken for a duplicate
 }
+
+// The header with which Salesforce saves what a duplicate rule would only warn of:
+// REST API Developer Guide, Duplicate Rule Header. What a rule blocks, stays blocked.
+const (
+	duplicateHeader = "Sforce-Duplicate-Rule-Header"
+	saveDuplicates  = "allowSave=true"
+)
 
 // send makes one request through a simpleforce client of its own.
 //
@@ -35,8 +43,9 @@ type request struct {
 func (c *Client) send(ctx context.Context, s Session, r request) ([]byte, *crm.Failure) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	x := &exchange{ctx: ctx, base: c.base, origin: s.InstanceURL, maxBody: c.maxBody}
+	x := &exchange{ctx: ctx, base: c.base, origin: s.InstanceURL, maxBody: c.maxBody, duplicates: r.duplicates}
 	began := time.Now()
+	c.calls.Add(1)
 	err := x.run(s.AccessToken, r)
 	c.log.DebugContext(ctx, "salesforce call", "method", r.method, "path", pathOnly(r.path),
 		"status", x.status, "took", time.Since(began), "failed", err != nil)
@@ -78,6 +87,8 @@ type exchange struct {
 	base    http.RoundTripper
 	origin  string
 	maxBody int64
+
+	duplicates bool // save what is taken for a duplicate
 
 	status int
 	header http.Header
@@ -129,6 +140,9 @@ func (x *exchange) roundTrip(req *http.Request) error {
 	req = req.Clone(httptrace.WithClientTrace(x.ctx, x.trace()))
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "Gatepost")
+	if x.duplicates {
+		req.Header.Set(duplicateHeader, saveDuplicates)
+	}
 	resp, err := x.base.RoundTrip(req)
 	if err != nil {
 		return withoutURL(err)

@@ -77,14 +77,14 @@ func TestALostAnswerToAWriteIsUnknown(t *testing.T) {
 				calls.Add(1)
 				h(t, w)
 			}, Options{MaxBody: 64 << 10})
-			_, err := c.Create(t.Context(), one())
+			_, err := c.Write(t.Context(), news(two()), crm.Options{})
 			if f := failure(t, err); f.Class != crm.Pause || !f.Unknown {
 				t.Errorf("a write's failure is %+v, want a pause with an unknown outcome", f)
 			}
 			if calls.Load() != 1 {
 				t.Errorf("the write was sent %d times", calls.Load())
 			}
-			_, err = c.Find(t.Context(), []string{"ada@example.com"})
+			_, err = c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
 			if f := failure(t, err); f.Class != crm.Pause || f.Unknown {
 				t.Errorf("a read's failure is %+v, want a pause with a known outcome", f)
 			}
@@ -142,7 +142,7 @@ func TestAWriteThatNeverLeftIsKnown(t *testing.T) {
 			if strings.HasPrefix(name, "the caller") {
 				cancel()
 			}
-			_, err := c.Create(ctx, one())
+			_, err := c.Write(ctx, news(two()), crm.Options{})
 			f := failure(t, err)
 			if f.Class != crm.Pause || f.Code != crm.Unavailable || f.Unknown {
 				t.Errorf("failure %+v, want a pause with a known outcome", f)
@@ -175,7 +175,7 @@ func TestAConnectionCutWhileIdleNeverRepeatsAWrite(t *testing.T) {
 		drop(t, w)
 	}, Options{})
 	_, _ = c.call(t.Context(), request{method: http.MethodGet, path: queryPath + "x"}) // leaves a connection to be used again
-	_, err := c.Create(t.Context(), one())
+	_, err := c.Write(t.Context(), news(two()), crm.Options{})
 	if f := failure(t, err); !f.Unknown {
 		t.Errorf("failure %+v, want an unknown outcome", f)
 	}
@@ -199,7 +199,7 @@ func TestAStreamCutOffNeverRepeatsAWrite(t *testing.T) {
 	t.Cleanup(srv.Close)
 	c := clientOf(t, srv.URL, srv.Client().Transport, Options{})
 	for n := range int32(2) {
-		_, err := c.Create(t.Context(), one())
+		_, err := c.Write(t.Context(), news(two()), crm.Options{})
 		if f := failure(t, err); !f.Unknown || writes.Load() != n+1 {
 			t.Errorf("%d writes, failure %+v", writes.Load(), f)
 		}
@@ -219,7 +219,7 @@ func TestAWriteThatTakesTooLongIsUnknown(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := clientOf(t, "http://contoso.example", silent{}, test.options)
 				began := time.Now()
-				_, err := c.Create(t.Context(), one())
+				_, err := c.Write(t.Context(), news(two()), crm.Options{})
 				if f := failure(t, err); f.Class != crm.Pause || f.Code != crm.TimedOut || !f.Unknown {
 					t.Errorf("failure %+v, want timed_out with an unknown outcome", f)
 				}
@@ -251,7 +251,7 @@ func TestAHangingServerIsLeftWhenTheCallerGoes(t *testing.T) {
 	defer close(release)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-arrived; cancel() }()
-	_, err := c.Create(ctx, one())
+	_, err := c.Write(ctx, news(two()), crm.Options{})
 	if f := failure(t, err); !f.Unknown || !errors.Is(err, context.Canceled) {
 		t.Errorf("failure %+v, want an unknown outcome because of the caller", f)
 	}
@@ -265,7 +265,7 @@ func TestARedirectIsNotFollowedAndGetsNoToken(t *testing.T) {
 		c, _, _ := open(t, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, thief.URL, status)
 		}, Options{})
-		_, err := c.Find(t.Context(), []string{"ada@example.com"})
+		_, err := c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
 		if f := failure(t, err); f.Class != crm.Pause {
 			t.Errorf("%d: failure %+v", status, f)
 		}
@@ -304,7 +304,7 @@ func TestAPanicOfThePartsIsAFailure(t *testing.T) {
 	c := clientOf(t, "http://contoso.example", roundTripper(func(*http.Request) (*http.Response, error) {
 		panic("ada@example.com")
 	}), Options{})
-	_, err := c.Create(t.Context(), one())
+	_, err := c.Write(t.Context(), news(two()), crm.Options{})
 	f := failure(t, err)
 	if f.Class != crm.Pause || !f.Unknown {
 		t.Errorf("failure %+v", f)
@@ -324,7 +324,7 @@ func TestGzipIsUnderstood(t *testing.T) {
 		io.WriteString(z, made)
 		z.Close()
 	}, Options{})
-	results, err := c.Create(t.Context(), one())
+	results, err := c.Write(t.Context(), news(two()), crm.Options{})
 	if err != nil || results[0].ID != "003000000000001AAA" {
 		t.Errorf("Create = %v, %v", results, err)
 	}
@@ -340,17 +340,17 @@ func TestUsageIsReadFromEveryAnswer(t *testing.T) {
 	if _, _, ok := c.Usage(); ok {
 		t.Error("usage is known before the first answer")
 	}
-	c.Find(t.Context(), []string{"ada@example.com"})
+	c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
 	if used, limit, ok := c.Usage(); used != 44 || limit != 15000 || !ok {
 		t.Errorf("Usage = %d, %d, %v", used, limit, ok)
 	}
 	header, status = "per-app-api-usage=17/250(appName=sample-app); api-usage=15000/15000", 403
-	c.Find(t.Context(), []string{"ada@example.com"})
+	c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
 	if used, limit, ok := c.Usage(); used != 15000 || limit != 15000 || !ok {
 		t.Errorf("Usage of a refusal = %d, %d, %v", used, limit, ok)
 	}
 	header = ""
-	c.Find(t.Context(), []string{"ada@example.com"})
+	c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
 	if used, _, ok := c.Usage(); used != 15000 || !ok {
 		t.Error("an answer without the header made us forget")
 	}
@@ -389,11 +389,11 @@ func TestNothingPersonalIsSaid(t *testing.T) {
 		func(w http.ResponseWriter, _ *http.Request) { drop(t, w) },
 	} {
 		c, _, srv := open(t, h, options)
-		_, found := c.Find(t.Context(), []string{"ada@example.com"})
-		_, created := c.Create(t.Context(), one())
+		_, found := c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
+		_, created := c.Write(t.Context(), news(two()), crm.Options{})
 		_, org := c.CheckUp(t.Context())
 		srv.Close()
-		_, gone := c.Find(t.Context(), []string{"ada@example.com"})
+		_, gone := c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
 		for _, err := range []error{found, created, org, gone} {
 			for ; err != nil; err = errors.Unwrap(err) {
 				ours.WriteString(err.Error() + "\n")

@@ -47,6 +47,11 @@ func saved(records []map[string]any) string {
 func salesforce(t *testing.T, calls *int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		*calls++
+		if r.URL.Path == "/services/data/v67.0/sobjects/Contact" {
+			w.WriteHeader(http.StatusCreated)
+			io.WriteString(w, `{"id":"003000000000000AAA","success":true,"errors":[]}`)
+			return
+		}
 		if r.URL.Path == "/services/data/v67.0/composite/sobjects" {
 			body, _ := io.ReadAll(r.Body)
 			io.WriteString(w, saved(sentRecords(t, body)))
@@ -75,7 +80,7 @@ func TestCreateSpendsAsFewCallsAsItCan(t *testing.T) {
 	for _, test := range []struct{ people, calls int }{{0, 0}, {1, 1}, {200, 1}, {201, 1}, {1000, 1}, {1001, 2}} {
 		calls := 0
 		c, _, _ := open(t, salesforce(t, &calls), Options{})
-		results, err := c.Create(t.Context(), crowd(test.people))
+		results, err := c.Write(t.Context(), news(crowd(test.people)), crm.Options{})
 		if err != nil || len(results) != test.people || calls != test.calls {
 			t.Errorf("%d people: %d results in %d calls, want %d calls (%v)", test.people, len(results), calls, test.calls, err)
 		}
@@ -101,11 +106,11 @@ func TestCreateSendsWhatIsKnown(t *testing.T) {
 		{crm.Person{Email: "Ada@example.com", LastName: `O'Neill "<&>" \ 李`}, "NA", `O'Neill "<&>" \ 李`},
 		{crm.Person{Email: "Ada@example.com", FirstName: "Ada", LastName: "  "}, "Ada", "NA"},
 	} {
-		if _, err := c.Create(t.Context(), []crm.Person{test.person}); err != nil {
+		if _, err := c.Write(t.Context(), news([]crm.Person{test.person, {Email: "bob@example.com"}}), crm.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		want := map[string]any{"attributes": map[string]any{"type": "Contact"}, "Email": "Ada@example.com", "FirstName": test.first, "LastName": test.last}
-		if len(got) != 1 || fmt.Sprint(got[0]) != fmt.Sprint(want) {
+		if len(got) != 2 || fmt.Sprint(got[0]) != fmt.Sprint(want) {
 			t.Errorf("sent %v, want %v", got, want)
 		}
 	}
@@ -119,7 +124,7 @@ func TestEveryRecordHasItsOwnResult(t *testing.T) {
 		{"success":false,"errors":[]},
 		{"success":true,"errors":[]},
 		{"success":false,"errors":[{"statusCode":"SOMETHING_NEW","message":"?","fields":null}]}]}]}`), Options{})
-	results, err := c.Create(t.Context(), crowd(6))
+	results, err := c.Write(t.Context(), news(crowd(6)), crm.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +169,7 @@ func TestAChunkFailsByItself(t *testing.T) {
 				fmt.Fprintf(w, `{"compositeResponse":[{"httpStatusCode":%d,"referenceId":"p0","body":%s},{"httpStatusCode":200,"referenceId":"p1","body":%s}]}`,
 					test.status, test.body, saved(sentRecords(t, parts[1].Body)))
 			}, Options{})
-			results, err := c.Create(t.Context(), crowd(250))
+			results, err := c.Write(t.Context(), news(crowd(250)), crm.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,7 +207,7 @@ func TestANameThatLooksLikeAReferenceTravelsAlone(t *testing.T) {
 	people := crowd(4)
 	people[1].LastName = "@{p0[0].id}"
 	people[3].FirstName = "x@{y}"
-	results, err := c.Create(t.Context(), people)
+	results, err := c.Write(t.Context(), news(people), crm.Options{})
 	if err != nil || calls != 2 || composites != 1 {
 		t.Fatalf("%d calls, %d of them composite, %v", calls, composites, err)
 	}
@@ -225,7 +230,7 @@ func TestALaterCallsFailureForgetsNobody(t *testing.T) {
 	}, Options{})
 	people := crowd(3)
 	people[0].LastName = "@{"
-	results, err := c.Create(t.Context(), people)
+	results, err := c.Write(t.Context(), news(people), crm.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,8 +250,17 @@ func TestAFailedFirstCallFailsThemAll(t *testing.T) {
 	}, Options{})
 	people := crowd(3)
 	people[0].LastName = "@{"
-	results, err := c.Create(t.Context(), people)
+	results, err := c.Write(t.Context(), news(people), crm.Options{})
 	if f := failure(t, err); !f.Unknown || results != nil || calls != 1 {
 		t.Errorf("Create = %v, %+v after %d calls", results, f, calls)
 	}
+}
+
+// news are writes of new records.
+func news(people []crm.Person) []crm.Write {
+	out := make([]crm.Write, len(people))
+	for i, p := range people {
+		out[i].Person = p
+	}
+	return out
 }

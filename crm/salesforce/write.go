@@ -1,0 +1,291 @@
+package salesforce
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"gatepost/crm"
+)
+
+const (
+	collectionsPath = apiPath + "/composite/sobjects"
+	contactPath     = apiPath + "/sobjects/Contact"
+)
+
+// noName stands where the reader gave no name: Salesforce wants one.
+const noName = "NA"
+
+// collection is the body of a Collections call.
+type collection struct {
+	AllOrNone bool     `json:"allOrNone"`
+	Records   []fields `json:"records"`
+}
+
+// fields are a record's, by name.
+type fields map[string]any
+
+// Write makes and changes records, as crm.CRM says. A write whose Result fails
+// with class crm.Pause or crm.Connection has found out what is true for the rest
+// as well. A failure of the whole call of class crm.Recorded is due to somebody
+// among the writes; fewer of them find out whom.
+func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) ([]crm.Result, error) {
+	if len(writes) == 1 && writes[0].ID == "" && o.Key == "" {
+		return c.createOne(ctx, writes[0].Person, o)
+	}
+	results := make([]crm.Result, len(writes))
+	for i, b := range batches(writes, o) {
+		err := c.writeBatch(ctx, writes, b, o, results)
+		if err == nil {
+			continue
+		}
+		if i == 0 {
+			return nil, err
+		}
+		// What the calls before this one did must not be forgotten.
+		failAll(results, b.indexes(), err)
+	}
+	noteGone(writes, results)
+	return results, nil
+}
+
+// noteGone tells of the records that were to be changed those that were deleted
+// since they were found.
+func noteGone(writes []crm.Write, results []crm.Result) {
+	for i, w := range writes {
+		var f *crm.Failure
+		if w.ID != "" && errors.As(results[i].Err, &f) && (f.Code == "ENTITY_IS_DELETED" || f.Code == "INVALID_CROSS_REFERENCE_KEY") {
+			f.Code = crm.Gone
+		}
+	}
+}
+
+// createOne makes one Contact. A Collections call would do it too, but only this
+// one tells which record a duplicate rule found.
+func (c *Client) createOne(ctx context.Context, p crm.Person, o crm.Options) ([]crm.Result, error) {
+	record := created(p, crm.Options{})
+	delete(record, "attributes")
+	sent, err := json.Marshal(record)
+	if err != nil {
+		return nil, unsent(fmt.Errorf("encode a record: %w", err))
+	}
+	body, err := c.call(ctx, request{http.MethodPost, contactPath, sent, true, o.SaveDuplicates})
+	if f := (*crm.Failure)(nil); errors.As(err, &f) && f.Class == crm.Recorded {
+		return []crm.Result{{Err: f}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var s save
+	if json.Unmarshal(body, &s) != nil {
+		return nil, nonsense("unexpected answer to a new record", true)
+	}
+	return []crm.Result{s.result()}, nil
+}
+
+// chunk is what travels in one Collections call: writes of one kind, by their
+// index.
+type chunk struct {
+	method, url string
+	writes      []int
+}
+
+// batch is what travels in one API call.
+type batch struct {
+	chunks    []chunk
+	composite bool
+}
+
+func (b batch) indexes() (all []int) {
+	for _, c := range b.chunks {
+		all = append(all, c.writes...)
+	}
+	return all
+}
+
+// batches shares writes out to as few API calls as can be. A Composite call takes
+// "@{" for a reference to one of its other parts, wherever it stands, and has no
+// escape for it: such people travel in Collections calls of their own.
+func batches(writes []crm.Write, o crm.Options) (out []batch) {
+	var plain, odd []int
+	for i, w := range writes {
+		if strings.Contains(w.Email+"\n"+w.FirstName+"\n"+w.LastName, "@{") {
+			odd = append(odd, i)
+			continue
+		}
+		plain = append(plain, i)
+	}
+	for group := range slices.Chunk(chunks(writes, plain, o), partsPerCall) {
+		out = append(out, batch{chunks: group, composite: true})
+	}
+	for _, c := range chunks(writes, odd, o) {
+		out = append(out, batch{chunks: []chunk{c}})
+	}
+	return out
+}
+
+// chunks shares some of the writes out to Collections calls, each for one kind.
+func chunks(writes []crm.Write, some []int, o crm.Options) (out []chunk) {
+	create := chunk{method: http.MethodPost, url: collectionsPath}
+	if o.Key != "" {
+		create = chunk{method: http.MethodPatch, url: collectionsPath + "/Contact/" + o.Key}
+	}
+	contacts, leads := chunk{method: http.MethodPatch, url: collectionsPath}, chunk{method: http.MethodPatch, url: collectionsPath}
+	for _, i := range some {
+		switch id := writes[i].ID; {
+		case id == "":
+			create.writes = append(create.writes, i)
+		case objectOf(id) == "Lead":
+			leads.writes = append(leads.writes, i)
+		default:
+			contacts.writes = append(contacts.writes, i)
+		}
+	}
+	for _, kind := range []chunk{create, contacts, leads} {
+		for part := range slices.Chunk(kind.writes, recordsPerPart) {
+			out = append(out, chunk{kind.method, kind.url, part})
+		}
+	}
+	return out
+}
+
+// writeBatch makes one API call and fills in the results of its writes.
+func (c *Client) writeBatch(ctx context.Context, writes []crm.Write, b batch, o crm.Options, results []crm.Result) error {
+	if !b.composite {
+		return c.writePlain(ctx, writes, b.chunks[0], o, results)
+	}
+	parts := make([]part, len(b.chunks))
+	for i, k := range b.chunks {
+		parts[i] = part{Method: k.method, URL: k.url, Body: records(writes, k, o)}
+		if o.SaveDuplicates {
+			parts[i].Headers = map[string]string{duplicateHeader: saveDuplicates}
+		}
+	}
+	answers, err := c.composite(ctx, parts, true)
+	if err != nil {
+		return err
+	}
+	for i, a := range answers {
+		if f := a.refusal(true); f != nil {
+			failAll(results, b.chunks[i].writes, f)
+			continue
+		}
+		fill(results, b.chunks[i].writes, a.Body)
+	}
+	return nil
+}
+
+// writePlain makes a Collections call that isn't part of a Composite one.
+func (c *Client) writePlain(ctx context.Context, writes []crm.Write, k chunk, o crm.Options, results []crm.Result) error {
+	sent, err := json.Marshal(records(writes, k, o))
+	if err != nil {
+		return unsent(fmt.Errorf("encode records: %w", err))
+	}
+	body, err := c.call(ctx, request{k.method, k.url, sent, true, o.SaveDuplicates})
+	if err != nil {
+		return err
+	}
+	fill(results, k.writes, body)
+	return nil
+}
+
+func records(writes []crm.Write, k chunk, o crm.Options) collection {
+	out := collection{Records: make([]fields, len(k.writes))}
+	for i, n := range k.writes {
+		if w := writes[n]; w.ID == "" {
+			out.Records[i] = created(w.Person, o)
+		} else {
+			out.Records[i] = changed(w)
+		}
+	}
+	return out
+}
+
+// created are the fields of a new Contact.
+func created(p crm.Person, o crm.Options) fields {
+	f := fields{"attributes": attributes("Contact"), "FirstName": orNA(p.FirstName), "LastName": orNA(p.LastName), "Email": p.Email}
+	if o.Key != "" {
+		f[o.Key] = strings.ToLower(p.Email)
+	}
+	return f
+}
+
+// changed are the fields of a change.
+func changed(w crm.Write) fields {
+	f := fields{"attributes": attributes(objectOf(w.ID)), "Id": w.ID}
+	for name, value := range map[string]string{"FirstName": w.FirstName, "LastName": w.LastName} {
+		if value != "" {
+			f[name] = value
+		}
+	}
+	return f
+}
+
+func attributes(object string) map[string]string { return map[string]string{"type": object} }
+
+func orNA(name string) string {
+	if strings.TrimSpace(name) == "" {
+		return noName
+	}
+	return name
+}
+
+// fill reads a Collections answer into the results of its chunk.
+func fill(results []crm.Result, chunk []int, body []byte) {
+	read, ok := parseCollection(body, len(chunk))
+	if !ok {
+		failAll(results, chunk, nonsense("unexpected answer to a collections call", true))
+		return
+	}
+	for i, n := range chunk {
+		results[n] = read[i]
+	}
+}
+
+// parseCollection reads the results of n records.
+func parseCollection(body []byte, n int) ([]crm.Result, bool) {
+	var saves []save
+	if json.Unmarshal(body, &saves) != nil || len(saves) != n {
+		return nil, false
+	}
+	out := make([]crm.Result, n)
+	for i, s := range saves {
+		out[i] = s.result()
+	}
+	return out, true
+}
+
+// save is what a Collections call says of one record. Success decides: a record
+// that failed may have an id as well.
+type save struct {
+	ID      string  `json:"id"`
+	Success bool    `json:"success"`
+	Errors  []fault `json:"errors"`
+}
+
+func (s save) result() crm.Result {
+	if s.Success && isID(s.ID) {
+		return crm.Result{ID: s.ID}
+	}
+	f, ok := firstFault(s.Errors)
+	if s.Success || !ok {
+		return crm.Result{Err: nonsense("unexpected answer for a record", true)}
+	}
+	return crm.Result{Err: f.failure()}
+}
+
+// failAll gives everyone of a chunk a failure of their own.
+func failAll(results []crm.Result, chunk []int, err error) {
+	for _, n := range chunk {
+		results[n] = crm.Result{Err: err}
+		var f *crm.Failure
+		if errors.As(err, &f) {
+			own := *f
+			results[n].Err = &own
+		}
+	}
+}
