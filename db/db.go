@@ -47,6 +47,7 @@ type DB struct {
 	newsletter *sql.Stmt              // reads the row that each sign-up is for
 	jobs       *river.Client[*sql.Tx] // inserts only
 	now        func() time.Time
+	batch      int // of an action, in one transaction
 }
 
 // Open opens the database in the file at path, makes it when it is missing, and
@@ -61,7 +62,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err := makePrivate(path); err != nil {
 		return nil, err
 	}
-	d := &DB{now: time.Now}
+	d := &DB{now: time.Now, batch: ActionBatch}
 	if err := d.open(ctx, path); err != nil {
 		_ = d.Close()
 		return nil, fmt.Errorf("open the database %s: %w", path, err)

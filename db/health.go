@@ -39,73 +39,40 @@ func (d *DB) Affected(ctx context.Context, tenantID string, state State, reason,
 	return rows, wrap("affected subscribers", err)
 }
 
-// Selection names subscribers that need attention: one of them, which may have
-// been dismissed too, or up to Limit for a cause.
-type Selection struct {
-	TenantID     string
-	SubscriberID string
-	Reason       string
-	Limit        int
+// Retry has one of the tenant's subscribers, which needs attention or was
+// dismissed, delivered after all, and reports whether there was one. actor is the
+// id of the user who wants it.
+func (d *DB) Retry(ctx context.Context, tenantID, subscriberID, actor string) (done bool, err error) {
+	done, err = d.decideOne(ctx, tenantID, subscriberID, actor, retrying)
+	return done, wrap("retry", err)
 }
 
-// Retry has the selected subscribers delivered after all, and returns how many
-// there were. actor is the id of the user who wants it.
-func (d *DB) Retry(ctx context.Context, s Selection, actor string) (n int, err error) {
-	n, err = d.decide(ctx, s, actor, `UPDATE subscribers SET state = 'waiting', reason = '', detail = '', attempts = 0, due_at = $2 WHERE id = $1`,
-		func(to place) (place, string) { to.state, to.reason = Waiting, ""; return to, "" })
-	return n, wrap("retry", err)
+// Dismiss says that one of the tenant's subscribers, which needs attention, is
+// not to be delivered, and why; it reports whether there was one. actor is the id
+// of the user who wants it.
+func (d *DB) Dismiss(ctx context.Context, tenantID, subscriberID, actor, note string) (done bool, err error) {
+	done, err = d.decideOne(ctx, tenantID, subscriberID, actor, dismissing(note))
+	return done, wrap("dismiss", err)
 }
 
-// Dismiss says that the selected subscribers are not to be delivered, and why; it
-// returns how many there were. actor is the id of the user who wants it.
-func (d *DB) Dismiss(ctx context.Context, s Selection, actor, note string) (n int, err error) {
-	n, err = d.decide(ctx, s, actor, `UPDATE subscribers SET state = 'dismissed' WHERE id = $1 AND $2 > 0`,
-		func(to place) (place, string) { to.state = Dismissed; return to, note })
-	return n, wrap("dismiss", err)
-}
-
-// decide moves the selected subscribers; update takes an id and the time.
-func (d *DB) decide(ctx context.Context, s Selection, actor, update string, move func(place) (place, string)) (n int, err error) {
+func (d *DB) decideOne(ctx context.Context, tenantID, subscriberID, actor string, how decision) (done bool, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
-		ids, err := s.find(ctx, tx)
+		ids, err := collect(ctx, tx, scanID, `SELECT id FROM subscribers WHERE tenant_id = $1 AND id = $2 AND state IN ('attention', 'dismissed')`, tenantID, subscriberID)
 		if err != nil {
 			return err
 		}
-		stmt, err := tx.PrepareContext(ctx, update)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = stmt.Close() }()
-		n = len(ids)
-		return d.change(ctx, tx, func(c *change) error {
-			c.actor = actor
-			for _, id := range ids {
-				from, err := c.place(ctx, s.TenantID, id)
-				if err != nil {
-					return err
-				}
-				if _, err := stmt.ExecContext(ctx, id, c.at); err != nil {
-					return err
-				}
-				to, note := move(from)
-				if err := c.move(ctx, from, to, note); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		done = len(ids) > 0
+		return d.decide(ctx, tx, tenantID, ids, actor, how)
 	})
-	return n, err
+	return done, err
 }
 
-func (s Selection) find(ctx context.Context, tx *sql.Tx) ([]string, error) {
-	id := func(row scanner) (id string, err error) { return id, row.Scan(&id) }
-	if s.SubscriberID != "" {
-		return collect(ctx, tx, id, `SELECT id FROM subscribers WHERE tenant_id = $1 AND id = $2 AND state IN ('attention', 'dismissed')`,
-			s.TenantID, s.SubscriberID)
-	}
-	return collect(ctx, tx, id, `SELECT id FROM subscribers WHERE tenant_id = $1 AND state = 'attention' AND reason = $2 AND reason <> '' ORDER BY id LIMIT $3`,
-		s.TenantID, s.Reason, s.Limit)
+// Hurry lets a tenant's deliveries be tried at once if they are paused for that
+// reason. What is known of the failures before stays.
+func (d *DB) Hurry(ctx context.Context, tenantID, reason string) error {
+	now := millis(d.now())
+	_, err := d.write.ExecContext(ctx, `UPDATE pauses SET until = $3 WHERE tenant_id = $1 AND reason = $2 AND until > $3`, tenantID, reason, now)
+	return wrap("hurry", err)
 }
 
 // Event is a change of a subscriber's state, or of the reason why it waits.

@@ -49,10 +49,10 @@ func TestProblems(t *testing.T) {
 func TestRetryAndDismiss(t *testing.T) {
 	d, ids := needy(t)
 	ctx := t.Context()
-	want := func(what string, got int, err error, want int) {
+	want := func(what string, got bool, err error, want bool) {
 		t.Helper()
 		if err != nil || got != want {
-			t.Errorf("%s: %d, %v, want %d", what, got, err, want)
+			t.Errorf("%s: %v, %v, want %v", what, got, err, want)
 		}
 		for _, tenant := range []string{"a", "b"} {
 			if r := recount(t, d, tenant); !r.Agrees() {
@@ -60,20 +60,16 @@ func TestRetryAndDismiss(t *testing.T) {
 			}
 		}
 	}
-	n, err := d.Retry(ctx, Selection{TenantID: "a", SubscriberID: ids[0]}, "")
-	want("a delivered one", n, err, 0)
-	n, err = d.Dismiss(ctx, Selection{TenantID: "a", SubscriberID: ids[1]}, "", "No.")
-	want("a waiting one, which may be under way", n, err, 0)
-	n, err = d.Retry(ctx, Selection{TenantID: "b", SubscriberID: ids[2]}, "")
-	want("another tenant's", n, err, 0)
-	n, err = d.Dismiss(ctx, Selection{TenantID: "a", Limit: 9}, "", "No.")
-	want("no cause", n, err, 0)
-	n, err = d.Dismiss(ctx, Selection{TenantID: "a", Reason: "ODD", Limit: 1}, "ann", "Not a reader.")
-	want("the first", n, err, 1)
-	n, err = d.Retry(ctx, Selection{TenantID: "a", Reason: "ODD", Limit: 9}, "ann")
-	want("the second", n, err, 1)
-	n, err = d.Retry(ctx, Selection{TenantID: "a", SubscriberID: ids[2]}, "ann")
-	want("the dismissed one after all", n, err, 1)
+	done, err := d.Retry(ctx, "a", ids[0], "")
+	want("a delivered one", done, err, false)
+	done, err = d.Dismiss(ctx, "a", ids[1], "", "No.")
+	want("a waiting one, which may be under way", done, err, false)
+	done, err = d.Retry(ctx, "b", ids[2], "")
+	want("another tenant's", done, err, false)
+	done, err = d.Dismiss(ctx, "a", ids[2], "ann", "Not a reader.")
+	want("one that needs attention", done, err, true)
+	done, err = d.Retry(ctx, "a", ids[2], "ann")
+	want("the dismissed one after all", done, err, true)
 	if s, err := d.Subscriber(ctx, "a", ids[2]); err != nil || s.State != Waiting || s.Reason != "" || s.Attempts != 0 {
 		t.Errorf("got %+v, %v", s, err)
 	}
@@ -157,7 +153,7 @@ func TestUsageAndTimeZone(t *testing.T) {
 func TestTheDocumentedStatements(t *testing.T) {
 	d, ids := needy(t)
 	add(t, d, signUp("a/1", "in@example.com"))
-	if _, err := d.Dismiss(t.Context(), Selection{TenantID: "a", SubscriberID: ids[4]}, "", "No."); err != nil {
+	if _, err := d.Dismiss(t.Context(), "a", ids[4], "", "No."); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile("../docs/operating.md")
@@ -187,32 +183,5 @@ func TestTheDocumentedStatements(t *testing.T) {
 	}
 	if s, err := d.Sums(t.Context(), "a"); err != nil || s != (Sums{New: 5, Repeated: 1, Waiting: 1, Delivered: 1, Attention: 2, Dismissed: 1}) {
 		t.Errorf("the page says %+v, %v", s, err)
-	}
-}
-
-// Those in another org go to the new one, a batch at a time; the others stay.
-func TestMoveToOrg(t *testing.T) {
-	d := withNewsletters(t, "a/1", "b/1")
-	ids := add(t, d, signUp("a/1", "1@example.com"), signUp("a/1", "2@example.com"), signUp("a/1", "3@example.com"), signUp("a/1", "4@example.com"))
-	d.becomes(t, leased(t, d), Outcome{SubscriberID: ids[0], State: Delivered, OrgID: "old", RecordID: "003"}, Outcome{SubscriberID: ids[1], State: Delivered, OrgID: "new"},
-		Outcome{SubscriberID: ids[2], State: Delivered, OrgID: "old"}, Outcome{SubscriberID: ids[3], State: Attention, Reason: "ODD"})
-	if m, err := d.MoveToOrg(t.Context(), "b", "new", "", "ann", 9); err != nil || m != (Move{}) {
-		t.Errorf("another tenant: %+v, %v", m, err)
-	}
-	first, err := d.MoveToOrg(t.Context(), "a", "new", "", "ann", 2)
-	if err != nil || first != (Move{1, ids[1]}) {
-		t.Errorf("got %+v, %v", first, err)
-	}
-	if m, err := d.MoveToOrg(t.Context(), "a", "new", first.Last, "ann", 2); err != nil || m != (Move{1, ""}) {
-		t.Errorf("got %+v, %v", m, err)
-	}
-	if s, err := d.Subscriber(t.Context(), "a", ids[0]); err != nil || s.State != Waiting || s.RecordID != "" || s.OrgID != "" || !s.DeliveredAt.IsZero() {
-		t.Errorf("got %+v, %v", s, err)
-	}
-	if orgs, err := d.Orgs(t.Context(), "a"); err != nil || !slices.Equal(orgs, []OrgCount{{"new", 1}}) {
-		t.Errorf("got %+v, %v", orgs, err)
-	}
-	if r := recount(t, d, "a"); !r.Agrees() || r.Kept != (Sums{New: 4, Waiting: 2, Delivered: 1, Attention: 1}) {
-		t.Errorf("got %+v", r)
 	}
 }

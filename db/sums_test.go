@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -140,12 +141,21 @@ func TestTheSumsHold(t *testing.T) {
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			d := withNewsletters(t, "a/1", "a/2")
+			d.connected(t, "00D0")
+			d.batch = 2
 			l := leased(t, d)
 			var all sync.WaitGroup
 			for worker := range uint64(3) {
 				all.Go(func() { churn(t, d, l, rand.New(rand.NewPCG(seed, worker))) })
 			}
 			all.Wait()
+			left := unended(t, d)
+			for _, id := range left {
+				d.finish(t, id)
+			}
+			if n := number(t, d, `SELECT count(*) FROM actions WHERE done > 2`); n == 0 || len(unended(t, d)) != 0 {
+				t.Errorf("%d actions with more than a batch, %d left, %d unended", n, len(left), len(unended(t, d)))
+			}
 			r := recount(t, d, "a")
 			if !r.Agrees() || r.Kept.New == 0 || r.Kept.Delivered == 0 || r.Kept.Attention == 0 || r.Kept.Dismissed == 0 {
 				t.Errorf("got %+v", r)
@@ -192,26 +202,62 @@ func churn(t *testing.T, d *DB, l Lease, r *rand.Rand) {
 	}
 }
 
-// decide does what an admin does: retries or dismisses one, or all of a cause.
+// decide does what an admin does: retries or dismisses one, or has something done
+// for many, which is killed at times, and then gone on with by somebody else.
 func decide(t *testing.T, d *DB, r *rand.Rand) {
-	sel := Selection{TenantID: "a", Reason: fmt.Sprintf("REASON_%d", r.IntN(3)), Limit: 1 + r.IntN(4)}
+	ctx := context.Background()
 	if r.IntN(2) == 0 {
-		page, err := d.Subscribers(context.Background(), "a", SubscriberQuery{Limit: 10})
+		page, err := d.Subscribers(ctx, "a", SubscriberQuery{Limit: 10})
 		if err != nil {
 			t.Error(err)
 		}
-		sel.SubscriberID = page.Rows[r.IntN(len(page.Rows))].ID
+		id := page.Rows[r.IntN(len(page.Rows))].ID
+		if r.IntN(2) == 0 {
+			_, err = d.Retry(ctx, "a", id, "ann")
+		} else {
+			_, err = d.Dismiss(ctx, "a", id, "ann", "No.")
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		return
 	}
-	var err error
-	switch r.IntN(4) {
-	case 0:
-		_, err = d.Retry(context.Background(), sel, "ann")
-	case 1:
-		_, err = d.Dismiss(context.Background(), sel, "ann", "No.")
+	kinds := []ActionKind{ActionRetry, ActionTry, ActionDismiss, ActionMove, ActionRecount}
+	a := Action{TenantID: "a", Service: "sfdc", Kind: kinds[r.IntN(len(kinds))], Actor: "ann"}
+	switch a.Kind {
+	case ActionMove:
+		a.OrgID = "00D0"
+	case ActionRecount:
+	default:
+		a.Reason = fmt.Sprintf("REASON_%d", r.IntN(3))
+	}
+	a, err := d.StartAction(ctx, a)
+	for err == nil && a.EndedAt.IsZero() && r.IntN(4) > 0 {
+		step, end := context.WithTimeout(ctx, time.Duration(r.IntN(2000))*time.Microsecond)
+		next, failed := d.StepAction(step, a.ID)
+		switch {
+		case failed == nil:
+			a = next
+		case errors.Is(failed, ErrNotFound): // another worker ended it
+			a.EndedAt = time.Now()
+		case step.Err() == nil:
+			err = failed
+		}
+		end()
 	}
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// unended are the ids of the actions that are still under way.
+func unended(t *testing.T, d *DB) []string {
+	t.Helper()
+	ids, err := collect(t.Context(), d.read, scanID, `SELECT id FROM actions WHERE ended_at = 0`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
 }
 
 // TestWhatWasThereBeforeIsCounted takes the counts away and brings them back, as

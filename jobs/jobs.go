@@ -26,6 +26,9 @@ const keepAliveEvery = 10 * time.Minute
 // recountEvery is how often all rows are counted and compared with what is kept.
 const recountEvery = time.Hour
 
+// longTime bounds a job that takes long, within what a stuck job is given.
+const longTime = 4 * time.Minute
+
 // Revoker revokes one token; identity.Vault is one.
 type Revoker interface {
 	Revoke(ctx context.Context, revocationID string) error
@@ -49,6 +52,7 @@ type Resealer interface {
 
 // Store is what the jobs need of the database; db.DB is one.
 type Store interface {
+	Actions
 	Writer() *sql.DB
 	ExpireHeld(ctx context.Context) error
 	ExpireHandshakes(ctx context.Context) error
@@ -89,12 +93,13 @@ func Run(ctx context.Context, c Config) error {
 
 func newClient(c Config) (*river.Client[*sql.Tx], error) {
 	workers := river.NewWorkers()
-	queues := map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}}
+	queues := map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}, db.LongQueue: {MaxWorkers: 3}}
 	river.AddWorker(workers, &revokeWorker{revoker: c.Vault})
 	river.AddWorker(workers, &keepAliveWorker{keeper: c.Vault})
 	river.AddWorker(workers, &sweepWorker{store: c.Store, keys: c.Keys, log: c.Log})
 	river.AddWorker(workers, &watchWorker{watcher: c.Watch})
 	river.AddWorker(workers, &recountWorker{store: c.Store, log: c.Log})
+	river.AddWorker(workers, &actionWorker{store: c.Store, log: c.Log, turn: actionTurn})
 	if c.Mailer != nil {
 		river.AddWorker(workers, &mailWorker{mailer: c.Mailer})
 		queues[db.MailQueue] = river.QueueConfig{MaxWorkers: 4}
@@ -180,7 +185,7 @@ func (w *sweepWorker) Timeout(*river.Job[sweepJob]) time.Duration { return 4 * t
 
 // Work puts away what has expired, and seals anew what outdated keys have sealed.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
-	err := errors.Join(w.store.ExpireHeld(ctx), w.store.ExpireHandshakes(ctx), w.store.ExpireMails(ctx), w.store.ExpireIncidents(ctx))
+	err := errors.Join(w.store.ExpireHeld(ctx), w.store.ExpireHandshakes(ctx), w.store.ExpireMails(ctx), w.store.ExpireIncidents(ctx), w.store.ResumeActions(ctx))
 	unopened, resealing := w.keys.Reseal(ctx, nil)
 	if unopened > 0 {
 		w.log.ErrorContext(ctx, "rows can't be opened with any key, and keep an old key from being retired", "rows", unopened)

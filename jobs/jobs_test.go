@@ -156,7 +156,7 @@ func TestSweep(t *testing.T) {
 
 type brokenStore struct {
 	*db.DB
-	held, handshakes, mails, incidents error
+	held, handshakes, mails, incidents, resume error
 }
 
 // ExpireHeld fails.
@@ -171,6 +171,9 @@ func (s brokenStore) ExpireMails(context.Context) error { return s.mails }
 // ExpireIncidents fails.
 func (s brokenStore) ExpireIncidents(context.Context) error { return s.incidents }
 
+// ResumeActions fails.
+func (s brokenStore) ResumeActions(context.Context) error { return s.resume }
+
 // brokenKeys finds rows that can't be opened, and fails.
 type brokenKeys struct{ err error }
 
@@ -178,11 +181,11 @@ type brokenKeys struct{ err error }
 func (k brokenKeys) Reseal(context.Context, func(int)) (int, error) { return 7, k.err }
 
 func TestSweepTellsEachFailure(t *testing.T) {
-	one, two, three, four, five := errors.New("one"), errors.New("two"), errors.New("three"), errors.New("four"), errors.New("five")
+	one, two, three, four, five, six := errors.New("one"), errors.New("two"), errors.New("three"), errors.New("four"), errors.New("five"), errors.New("six")
 	var log strings.Builder
-	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two, mails: four, incidents: five}, keys: brokenKeys{three},
+	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two, mails: four, incidents: five, resume: six}, keys: brokenKeys{three},
 		log: slog.New(slog.NewTextHandler(&log, nil))}).Work(t.Context(), nil)
-	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) {
+	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) || !errors.Is(err, six) {
 		t.Errorf("got %v", err)
 	}
 	if !strings.Contains(log.String(), "rows=7") {

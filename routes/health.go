@@ -3,6 +3,7 @@ package routes
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,19 +31,20 @@ type HealthStore interface {
 	Usage(ctx context.Context, tenantID string) (db.Usage, error)
 	Problems(ctx context.Context, tenantID string) ([]db.Problem, error)
 	Affected(ctx context.Context, tenantID string, state db.State, reason, after string, limit int) ([]db.Subscriber, error)
-	Retry(ctx context.Context, s db.Selection, actor string) (int, error)
-	Dismiss(ctx context.Context, s db.Selection, actor, note string) (int, error)
+	Retry(ctx context.Context, tenantID, subscriberID, actor string) (bool, error)
+	Dismiss(ctx context.Context, tenantID, subscriberID, actor, note string) (bool, error)
+	StartAction(ctx context.Context, a db.Action) (db.Action, error)
+	Actions(ctx context.Context, service, tenantID string) ([]db.Action, error)
+	Hurry(ctx context.Context, tenantID, reason string) error
 	Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error)
 	History(ctx context.Context, tenantID, subscriberID string) ([]db.Event, []db.Consent, error)
 	TimeZone(ctx context.Context, tenantID string) (string, error)
 	SetTimeZone(ctx context.Context, tenantID, name string) error
-	CheckCounts(ctx context.Context, tenantID string) (db.Recount, error)
 	LastRecount(ctx context.Context, tenantID string) (db.LastRecount, error)
 	CheckUp(ctx context.Context, tenantID string) (db.CheckUp, error)
 	DeliverySettings(ctx context.Context, tenantID string) (db.DeliverySettings, error)
 	SetDeliverySettings(ctx context.Context, tenantID string, s db.DeliverySettings) error
 	Orgs(ctx context.Context, tenantID string) ([]db.OrgCount, error)
-	MoveToOrg(ctx context.Context, tenantID, orgID, after, actor string, limit int) (db.Move, error)
 }
 
 // health handles GET /integrations/{service}: how the deliveries are going.
@@ -55,7 +57,12 @@ func (s *server) health(c *fiber.Ctx) error {
 	if page.Elsewhere, err = s.elsewhere(c, live.Card); err != nil {
 		return err
 	}
-	if page.Problems, err = s.problems(c, live.Card); err != nil {
+	actions, err := s.Health.Actions(c.UserContext(), live.Card.Service, who(c).Tenant.ID)
+	if err != nil {
+		return err
+	}
+	page.Actions = actionList(live.Card, actions)
+	if page.Problems, err = s.problems(c, live, actions); err != nil {
 		return err
 	}
 	return render(c, http.StatusOK, views.Health(page))
@@ -92,7 +99,7 @@ func (s *server) healthLive(c *fiber.Ctx) (h views.HealthStatus, err error) {
 		return h, err
 	}
 	h.Usage = views.Usage{Used: usage.Used, Allowed: usage.Allowed, At: usage.At}
-	if h.Pause, err = s.pause(ctx, tenant); err != nil {
+	if h.Pause, err = s.pause(ctx, tenant, card); err != nil {
 		return h, err
 	}
 	if err := s.plots(ctx, tenant, &h); err != nil {
@@ -105,13 +112,15 @@ func (s *server) healthLive(c *fiber.Ctx) (h views.HealthStatus, err error) {
 
 // pause is why nothing is sent for now, nil when nothing stops it. A connection
 // that is broken or missing is told by its own state.
-func (s *server) pause(ctx context.Context, tenant string) (*views.Pause, error) {
+func (s *server) pause(ctx context.Context, tenant string, card views.Integration) (*views.Pause, error) {
 	p, err := s.Health.Pause(ctx, tenant)
 	if err != nil || p.Reason == "" || p.Reason == crm.NotConnected || p.Reason == crm.Broken {
 		return nil, err
 	}
 	e := crm.Sentence(p.Reason)
-	return &views.Pause{Reason: e.What, Mend: e.Mend, Said: cut(p.Detail, 300), Until: p.Until}, nil
+	ahead := p.Until.After(time.Now())
+	return &views.Pause{Code: p.Reason, Reason: e.What, Mend: e.Mend, Said: cut(p.Detail, 300), Until: p.Until,
+		TryNow: ahead && p.Reason != crm.Spared && card.State == views.Connected, Spared: ahead && p.Reason == crm.Spared}, nil
 }
 
 // plots fills in the hours and days.
@@ -194,7 +203,7 @@ func fill(place func(hour time.Time) *views.Bar, sums []db.HourSums, delivered [
 }
 
 // problems are the causes for which subscribers wait or need attention.
-func (s *server) problems(c *fiber.Ctx, card views.Integration) ([]views.Problem, error) {
+func (s *server) problems(c *fiber.Ctx, live views.HealthStatus, actions []db.Action) ([]views.Problem, error) {
 	ctx, tenant := c.UserContext(), who(c).Tenant.ID
 	all, err := s.Health.Problems(ctx, tenant)
 	if err != nil {
@@ -206,7 +215,15 @@ func (s *server) problems(c *fiber.Ctx, card views.Integration) ([]views.Problem
 		if err != nil {
 			return nil, err
 		}
-		problems = append(problems, s.problem(p, some, card))
+		v := s.problem(p, some, live.Card)
+		v.Busy = slices.ContainsFunc(actions, func(a db.Action) bool {
+			return a.EndedAt.IsZero() && a.Reason == p.Reason && (a.Kind == db.ActionTry) == (p.State == db.Waiting)
+		})
+		if live.Pause != nil && live.Pause.Spared {
+			v.GoesOn = live.Pause.Until
+		}
+		v.TryNow = p.State == db.Waiting && p.Reason != crm.Settling && p.Reason != crm.Spared && v.GoesOn.IsZero() && live.Card.State == views.Connected
+		problems = append(problems, v)
 	}
 	return problems, nil
 }
@@ -243,65 +260,6 @@ func whoMends(w crm.Who) string {
 	return "It mends itself"
 }
 
-// How much of one cause is retried or dismissed in one transaction, and how long
-// one request goes on with it.
-const (
-	decideBatch = 1000
-	decideTime  = 10 * time.Second
-)
-
-// retryAll handles POST /integrations/{service}/retry.
-func (s *server) retryAll(c *fiber.Ctx) error {
-	return s.decideAll(c, "sent again", func(ctx context.Context, sel db.Selection) (int, error) {
-		return s.Health.Retry(ctx, sel, who(c).User.ID)
-	})
-}
-
-const noteMissing = "Please say in a few words why they are not to be sent. It stays with each of them."
-
-// dismissAll handles POST /integrations/{service}/dismiss.
-func (s *server) dismissAll(c *fiber.Ctx) error {
-	note := strings.TrimSpace(cut(field(c, "note"), 200))
-	if note == "" {
-		s.flash(c, views.FlashWarning, noteMissing)
-		return redirect(c, healthURL(c))
-	}
-	return s.decideAll(c, "dismissed", func(ctx context.Context, sel db.Selection) (int, error) {
-		return s.Health.Dismiss(ctx, sel, who(c).User.ID, note)
-	})
-}
-
-func healthURL(c *fiber.Ctx) string { return "/integrations/" + c.Params("service") }
-
-// decideAll retries or dismisses all that need attention for one cause, a batch
-// at a time, so that nobody else waits for it.
-func (s *server) decideAll(c *fiber.Ctx, done string, decide func(context.Context, db.Selection) (int, error)) error {
-	if _, err := s.Vault.Service(c.Params("service")); err != nil {
-		return err
-	}
-	tenant := who(c).Tenant.ID
-	sel := db.Selection{TenantID: tenant, Reason: cut(field(c, "reason"), 100), Limit: decideBatch}
-	total, more := 0, true
-	for began := time.Now(); more && time.Since(began) < decideTime; {
-		n, err := decide(c.UserContext(), sel)
-		if err != nil {
-			return err
-		}
-		total += n
-		more = n == decideBatch
-	}
-	s.Delivery.Wake(tenant)
-	switch {
-	case more:
-		s.flash(c, views.FlashWarning, views.Count(total, "sign-up is ", "sign-ups are ")+done+". There are more: please press the button again.")
-	case total == 0:
-		s.flash(c, views.FlashInfo, "There was nobody left to do that for.")
-	default:
-		s.flash(c, views.FlashSuccess, views.Count(total, "sign-up is ", "sign-ups are ")+done+".")
-	}
-	return redirect(c, healthURL(c))
-}
-
 // setTimeZone handles POST /integrations/{service}/time-zone.
 func (s *server) setTimeZone(c *fiber.Ctx) error {
 	if _, err := s.Vault.Service(c.Params("service")); err != nil {
@@ -319,31 +277,17 @@ func (s *server) setTimeZone(c *fiber.Ctx) error {
 	return redirect(c, healthURL(c))
 }
 
-// recount handles POST /integrations/{service}/recount.
-func (s *server) recount(c *fiber.Ctx) error {
-	if _, err := s.Vault.Service(c.Params("service")); err != nil {
-		return err
-	}
-	r, err := s.Health.CheckCounts(c.UserContext(), who(c).Tenant.ID)
-	if err != nil {
-		return err
-	}
-	if r.Agrees() {
-		s.flash(c, views.FlashSuccess, "Every row was counted, and the numbers agree: nobody is missing.")
-	} else {
-		s.log.ErrorContext(c.UserContext(), "a recount doesn't agree with what is kept", "tenant", who(c).Tenant.ID, "difference", r.Kept.Difference(), "wrong", r.Wrong)
-		s.flash(c, views.FlashError, "Every row was counted, and the numbers don’t agree. Please tell the people who run this service.")
-	}
-	return redirect(c, healthURL(c)+"/sum")
-}
-
 // sum handles GET /integrations/{service}/sum: the proof that nobody is missing.
 func (s *server) sum(c *fiber.Ctx) error {
 	live, err := s.healthLive(c)
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.Sum(views.SumPage{Page: s.page(c, "The sum", views.NavIntegrations), Live: live}))
+	actions, err := s.actions(c, live.Card)
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.Sum(views.SumPage{Page: s.page(c, "The sum", views.NavIntegrations), Live: live, Actions: actions}))
 }
 
 // person handles GET /subscribers/{id}: everything that happened to one.
@@ -391,8 +335,8 @@ func sourceName(source string) string {
 
 // retryOne handles POST /subscribers/{id}/retry.
 func (s *server) retryOne(c *fiber.Ctx) error {
-	return s.decideOne(c, "It is on its way again.", func(ctx context.Context, sel db.Selection) (int, error) {
-		return s.Health.Retry(ctx, sel, who(c).User.ID)
+	return s.decideOne(c, "It is on its way again.", func(ctx context.Context, tenant, id string) (bool, error) {
+		return s.Health.Retry(ctx, tenant, id, who(c).User.ID)
 	})
 }
 
@@ -403,26 +347,26 @@ func (s *server) dismissOne(c *fiber.Ctx) error {
 		s.flash(c, views.FlashWarning, noteMissing)
 		return redirect(c, "/subscribers/"+c.Params("id"))
 	}
-	return s.decideOne(c, "It is dismissed and will not be sent.", func(ctx context.Context, sel db.Selection) (int, error) {
-		return s.Health.Dismiss(ctx, sel, who(c).User.ID, note)
+	return s.decideOne(c, "It is dismissed and will not be sent.", func(ctx context.Context, tenant, id string) (bool, error) {
+		return s.Health.Dismiss(ctx, tenant, id, who(c).User.ID, note)
 	})
 }
 
-func (s *server) decideOne(c *fiber.Ctx, done string, decide func(context.Context, db.Selection) (int, error)) error {
+func (s *server) decideOne(c *fiber.Ctx, text string, decide func(ctx context.Context, tenant, id string) (bool, error)) error {
 	ctx, tenant := c.UserContext(), who(c).Tenant.ID
 	sub, err := s.Health.Subscriber(ctx, tenant, c.Params("id"))
 	if err != nil {
 		return err
 	}
-	n, err := decide(ctx, db.Selection{TenantID: tenant, SubscriberID: sub.ID})
+	done, err := decide(ctx, tenant, sub.ID)
 	if err != nil {
 		return err
 	}
 	s.Delivery.Wake(tenant)
-	if n == 0 {
-		s.flash(c, views.FlashInfo, "Nothing was changed: it needs no attention any more.")
+	if done {
+		s.flash(c, views.FlashSuccess, text)
 	} else {
-		s.flash(c, views.FlashSuccess, done)
+		s.flash(c, views.FlashInfo, "Nothing was changed: it needs no attention any more.")
 	}
 	return redirect(c, "/subscribers/"+sub.ID)
 }

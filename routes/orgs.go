@@ -2,8 +2,8 @@ package routes
 
 import (
 	"net/http"
-	"time"
 
+	"gatepost/db"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
@@ -35,12 +35,19 @@ func (s *server) confirmMove(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if n == 0 {
+	actions, err := s.actions(c, card)
+	if err != nil {
+		return err
+	}
+	moving := actions.UnderWay(views.ActionMove)
+	if n == 0 && !moving {
 		s.flash(c, views.FlashInfo, "Nobody is in another organisation.")
 		return redirect(c, healthURL(c))
 	}
-	return render(c, http.StatusOK, views.Move(views.MovePage{Page: s.page(c, "Send everyone", views.NavIntegrations), Card: card, N: n}))
+	return render(c, http.StatusOK, views.Move(views.MovePage{Page: s.page(c, "Send everyone", views.NavIntegrations), Card: card, N: n, Actions: actions, UnderWay: moving}))
 }
+
+const connectionChanged = "The connection was changed meanwhile, so nobody was sent. Please look at it first."
 
 // move handles POST /integrations/{service}/move. The org must be the one that
 // was shown.
@@ -50,26 +57,8 @@ func (s *server) move(c *fiber.Ctx) error {
 		return err
 	}
 	if card.State != views.Connected || card.Org.ID != field(c, "org") {
-		s.flash(c, views.FlashWarning, "The connection was changed meanwhile, so nobody was sent. Please look at it first.")
+		s.flash(c, views.FlashWarning, connectionChanged)
 		return redirect(c, healthURL(c))
 	}
-	v, total, after := who(c), 0, ""
-	for began := time.Now(); ; {
-		m, err := s.Health.MoveToOrg(c.UserContext(), v.Tenant.ID, card.Org.ID, after, v.User.ID, decideBatch)
-		if err != nil {
-			return err
-		}
-		total, after = total+m.N, m.Last
-		if after == "" || time.Since(began) > decideTime {
-			break
-		}
-	}
-	s.Delivery.Wake(v.Tenant.ID)
-	text := views.Count(total, "person is", "people are") + " on the way to " + card.Org.Name + "."
-	if after != "" {
-		s.flash(c, views.FlashWarning, text+" There are more: please do it again.")
-	} else {
-		s.flash(c, views.FlashSuccess, text)
-	}
-	return redirect(c, healthURL(c))
+	return s.start(c, db.Action{Kind: db.ActionMove, OrgID: card.Org.ID}, healthURL(c))
 }

@@ -48,8 +48,10 @@ func (p CheckUpPage) summary() string {
 // /integrations/{service}/move.
 type MovePage struct {
 	Page
-	Card Integration
-	N    int // people in another org
+	Card     Integration
+	N        int // people in another org
+	Actions  Actions
+	UnderWay bool // they are being sent
 }
 
 // DeliverySettingsPage is for DeliverySettings, whose form posts csrf, several

@@ -10,6 +10,7 @@ import (
 type HealthPage struct {
 	Page
 	Live      HealthStatus
+	Actions   Actions
 	Problems  []Problem
 	Elsewhere int // people who are in another org than the one that is connected
 }
@@ -29,10 +30,14 @@ type HealthStatus struct {
 	Recount       Recount
 }
 
-// Pause says why nothing is sent for now.
+// Pause says why nothing is sent for now. Its form posts csrf and reason, the
+// code, to /integrations/{service}/try.
 type Pause struct {
+	Code               string
 	Reason, Mend, Said string
 	Until              time.Time
+	TryNow             bool // it needn't be waited for
+	Spared             bool // it must be: the last API calls are left to others
 }
 
 // Usage is what Salesforce last said of the org's API calls in 24 hours.
@@ -59,7 +64,8 @@ type Bar struct {
 }
 
 // Problem is a cause for which sign-ups wait or need attention. Its forms post
-// csrf and reason to /integrations/{service}/retry, and note too to …/dismiss.
+// csrf and reason to /integrations/{service}/retry or …/try, and note too to
+// …/dismiss.
 type Problem struct {
 	CSRF, Service   string
 	State           DeliveryState
@@ -71,6 +77,9 @@ type Problem struct {
 	PeopleLimit     int
 	Some            []PersonLink
 	CSVURL          string
+	Busy            bool      // something is being done for all of them
+	TryNow          bool      // they needn't wait
+	GoesOn          time.Time // when they do, if all of the tenant's have to wait
 }
 
 // PersonLink leads to a subscriber's page.
@@ -79,7 +88,8 @@ type PersonLink struct{ ID, Email string }
 // SumPage is for Sum.
 type SumPage struct {
 	Page
-	Live HealthStatus
+	Live    HealthStatus
+	Actions Actions
 }
 
 // PersonPage is for Person. Its forms post csrf to /subscribers/{id}/retry, and
@@ -127,6 +137,14 @@ func (h HealthStatus) waitingSince() string {
 	return wait(max(time.Since(h.OldestWaiting), time.Second))
 }
 
+// neverRefreshed is what to say of a connection that was not renewed yet.
+func (h HealthStatus) neverRefreshed() string {
+	if h.Card.ConnectedAt.IsZero() {
+		return "Not connected"
+	}
+	return "Not since it was connected"
+}
+
 // Add adds the numbers of another time.
 func (t *Totals) Add(o Totals) {
 	t.All += o.All
@@ -160,6 +178,9 @@ func (p Problem) form() string { return strings.ToLower(p.Code) + "-" + string(p
 
 // Count writes a number with its noun: "1 sign-up", "2,500 sign-ups".
 func Count(n int, one, many string) string { return count(n, one, many) }
+
+// Wait writes a duration for people, rounded up: "20 seconds", "2 minutes".
+func Wait(d time.Duration) string { return wait(d) }
 
 // The plot is drawn in these units.
 const (

@@ -1,0 +1,347 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/riverqueue/river"
+)
+
+// ActionKind says what an Action does.
+type ActionKind string
+
+// The kinds of actions.
+const (
+	ActionRetry   ActionKind = "retry"   // deliver after all who need attention for a cause
+	ActionTry     ActionKind = "try"     // try at once who wait for a cause
+	ActionDismiss ActionKind = "dismiss" // don't deliver who need attention for a cause
+	ActionMove    ActionKind = "move"    // deliver anew who are in another org
+	ActionRecount ActionKind = "recount" // count all rows
+)
+
+// Why an action ended before it was done, or what it found.
+const (
+	ActionOrgChanged = "org_changed" // another org was connected than they were to be sent to
+	ActionGivenUp    = "given_up"    // it failed for too long
+	ActionDisagrees  = "disagrees"   // the rows don't say what is kept
+)
+
+// Action is something that an admin has done for many subscribers at once.
+type Action struct {
+	ID         string
+	TenantID   string
+	Service    string
+	Kind       ActionKind
+	Reason     string // a code of crm's: the cause that it is for; empty for a move and a recount
+	Note       string // why they are dismissed
+	OrgID      string // where they are sent to
+	Actor      string // id of the user who asked for it
+	ActorEmail string // theirs, where actions are listed
+	Total      int    // subscribers when it was asked for
+	Done       int
+	StartedAt  time.Time
+	EndedAt    time.Time // zero while it is under way
+	Error      string    // one of the above, or empty
+	lastID     string
+}
+
+// ActionJob asks for an action to be gone on with. That an action has one job is
+// seen to by its own row: River's uniqueness would hold up the job that takes the
+// place of a killed one.
+type ActionJob struct {
+	ActionID string `json:"action_id"`
+}
+
+// Kind names the job in the table of jobs.
+func (ActionJob) Kind() string { return "action" }
+
+// LongQueue is the queue of the jobs that take long, so that the others don't
+// wait for them.
+const LongQueue = "long"
+
+// InsertOpts: one that fails is not tried again; ResumeActions makes another.
+func (ActionJob) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: LongQueue, MaxAttempts: 1}
+}
+
+const (
+	// ActionBatch is how many subscribers an action changes in one transaction. One
+	// that has no more is done at once.
+	ActionBatch = 1000
+	// actionLease is how long after its last batch an action counts as left lying.
+	actionLease = 30 * time.Second
+	// recountLease is the same for a recount, which has no batches.
+	recountLease = 5 * time.Minute
+	// actionLife is how long an action that fails is tried.
+	actionLife = 24 * time.Hour
+	// actionShown is how long an action that has ended is listed.
+	actionShown = time.Hour
+	// actionsListed is how many are listed at most.
+	actionsListed = 10
+)
+
+// StartAction does a, when that is little, or has it done by a job. When the same
+// action is under way already, that one is returned. It returns ErrLost for a
+// move to an org that is not connected.
+func (d *DB) StartAction(ctx context.Context, a Action) (Action, error) {
+	few := false // rows to count
+	err := d.tx(ctx, func(tx *sql.Tx) error {
+		same, err := scanAction(tx.QueryRowContext(ctx, `SELECT `+actionColumns+` FROM actions
+			WHERE tenant_id = $1 AND kind = $2 AND reason = $3 AND ended_at = 0`, a.TenantID, a.Kind, a.Reason))
+		if !errors.Is(err, sql.ErrNoRows) {
+			a = same
+			return err
+		}
+		a.ID, a.StartedAt = NewID(), d.now()
+		if a.Total, err = a.count(ctx, tx); err != nil {
+			return err
+		}
+		if few = a.Kind == ActionRecount && a.Total <= d.batch; few {
+			return nil
+		}
+		if a.Kind != ActionRecount {
+			if err := d.step(ctx, tx, &a); err != nil {
+				return err
+			}
+		}
+		if a.EndedAt.IsZero() {
+			return d.keepAction(ctx, tx, a)
+		}
+		return nil
+	})
+	if err == nil && few {
+		err = d.recountFor(ctx, &a)
+	}
+	if err == nil && a.Error == ActionOrgChanged {
+		err = ErrLost
+	}
+	return a, wrap("start an action", err)
+}
+
+// keepAction stores a new action with its job, and forgets those of long ago.
+func (d *DB) keepAction(ctx context.Context, tx *sql.Tx, a Action) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM actions WHERE tenant_id = $1 AND ended_at > 0 AND ended_at < $2`,
+		a.TenantID, millis(a.StartedAt.Add(-actionLife)))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO actions (id, tenant_id, service, kind, reason, note, org_id, actor, total, done, last_id, started_at, resume_at, ended_at, error)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, '')`,
+		a.ID, a.TenantID, a.Service, a.Kind, a.Reason, a.Note, a.OrgID, a.Actor, a.Total, a.Done, a.lastID, millis(a.StartedAt), millis(a.StartedAt.Add(actionLease)))
+	if err != nil {
+		return err
+	}
+	_, err = d.jobs.InsertTx(ctx, tx, ActionJob{ActionID: a.ID}, nil)
+	return err
+}
+
+// StepAction goes on with an action: it does one batch, in one transaction, so
+// that any number of processes may do that at once and be killed at any time. An
+// action that has ended comes back as ErrNotFound.
+func (d *DB) StepAction(ctx context.Context, id string) (a Action, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		a, err = scanAction(tx.QueryRowContext(ctx, `UPDATE actions SET resume_at = $2 + CASE WHEN kind = 'recount' THEN $3 ELSE $4 END
+			WHERE id = $1 AND ended_at = 0 RETURNING `+actionColumns,
+			id, millis(d.now()), recountLease.Milliseconds(), actionLease.Milliseconds()))
+		if err != nil || a.Kind == ActionRecount {
+			return err
+		}
+		if err := d.step(ctx, tx, &a); err != nil {
+			return err
+		}
+		return a.save(ctx, tx)
+	})
+	if err == nil && a.Kind == ActionRecount {
+		if err = d.recountFor(ctx, &a); err == nil {
+			err = a.save(ctx, d.write)
+		}
+	}
+	return a, wrap("go on with an action", err)
+}
+
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// save stores how far an action is.
+func (a *Action) save(ctx context.Context, x execer) error {
+	_, err := x.ExecContext(ctx, `UPDATE actions SET done = $2, last_id = $3, ended_at = $4, error = $5 WHERE id = $1`,
+		a.ID, a.Done, a.lastID, millis(a.EndedAt), a.Error)
+	return err
+}
+
+// recountFor counts the rows for an action, which it ends.
+func (d *DB) recountFor(ctx context.Context, a *Action) error {
+	r, err := d.CheckCounts(ctx, a.TenantID)
+	if err != nil {
+		return err
+	}
+	a.Done, a.EndedAt = r.Rows.New, d.now()
+	if !r.Agrees() {
+		a.Error = ActionDisagrees
+	}
+	return nil
+}
+
+// step does the next batch of an action.
+func (d *DB) step(ctx context.Context, tx *sql.Tx, a *Action) error {
+	ids, err := a.next(ctx, tx, d.batch+1)
+	if errors.Is(err, ErrLost) {
+		a.EndedAt, a.Error = d.now(), ActionOrgChanged
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(ids) <= d.batch {
+		a.EndedAt = d.now()
+	} else {
+		ids = ids[:d.batch]
+		a.lastID = ids[d.batch-1]
+	}
+	a.Done += len(ids)
+	return d.decide(ctx, tx, a.TenantID, ids, a.Actor, a.decision())
+}
+
+// count is how many an action is for, by the counts that are kept.
+func (a *Action) count(ctx context.Context, tx *sql.Tx) (n int, err error) {
+	switch a.Kind {
+	case ActionRecount:
+		err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(n), 0) FROM state_counts WHERE tenant_id = $1`, a.TenantID).Scan(&n)
+	case ActionMove:
+		err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(n), 0) FROM org_counts WHERE tenant_id = $1 AND org_id <> $2`, a.TenantID, a.OrgID).Scan(&n)
+	default:
+		err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(n), 0) FROM reason_counts WHERE tenant_id = $1 AND state = $2 AND reason = $3`, a.TenantID, a.from(), a.Reason).Scan(&n)
+	}
+	return n, err
+}
+
+// from is the state of those whom an action changes.
+func (a *Action) from() State {
+	switch a.Kind {
+	case ActionMove:
+		return Delivered
+	case ActionTry:
+		return Waiting
+	}
+	return Attention
+}
+
+// next are up to limit of those whom the next batch changes. It goes on behind
+// the last one, since who is refused again stands where they stood before.
+func (a *Action) next(ctx context.Context, tx *sql.Tx, limit int) ([]string, error) {
+	if a.Kind == ActionMove {
+		return elsewhere(ctx, tx, a, limit)
+	}
+	return collect(ctx, tx, scanID, `SELECT id FROM subscribers WHERE tenant_id = $1 AND state = $2 AND reason = $3 AND reason <> '' AND id > $4 AND id < $5
+		ORDER BY id LIMIT $6`, a.TenantID, a.from(), a.Reason, a.lastID, a.ID, limit)
+}
+
+// decision is what an action does with each of them.
+func (a *Action) decision() decision {
+	switch a.Kind {
+	case ActionDismiss:
+		return dismissing(a.Note)
+	case ActionTry:
+		return hurrying
+	case ActionMove:
+		return moving
+	}
+	return retrying
+}
+
+// A decision is what somebody decides about a subscriber.
+type decision struct {
+	update string // takes an id and the time
+	move   func(place) (to place, note string)
+}
+
+// hurrying has a waiting subscriber tried at once.
+var hurrying = decision{`UPDATE subscribers SET due_at = CASE WHEN due_at > $2 THEN $2 ELSE due_at END WHERE id = $1`,
+	func(to place) (place, string) { return to, "" }}
+
+// retrying has a subscriber delivered after all.
+var retrying = decision{`UPDATE subscribers SET state = 'waiting', reason = '', detail = '', attempts = 0, due_at = $2 WHERE id = $1`,
+	func(to place) (place, string) { to.state, to.reason = Waiting, ""; return to, "" }}
+
+// dismissing has a subscriber not delivered, and says why.
+func dismissing(note string) decision {
+	return decision{`UPDATE subscribers SET state = 'dismissed' WHERE id = $1 AND $2 > 0`,
+		func(to place) (place, string) { to.state = Dismissed; return to, note }}
+}
+
+// decide changes the tenant's subscribers with the given ids.
+func (d *DB) decide(ctx context.Context, tx *sql.Tx, tenantID string, ids []string, actor string, how decision) error {
+	stmt, err := tx.PrepareContext(ctx, how.update)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stmt.Close() }()
+	return d.change(ctx, tx, func(c *change) error {
+		c.actor = actor
+		for _, id := range ids {
+			from, err := c.place(ctx, tenantID, id)
+			if err != nil {
+				return err
+			}
+			if _, err := stmt.ExecContext(ctx, id, c.at); err != nil {
+				return err
+			}
+			to, note := how.move(from)
+			if err := c.move(ctx, from, to, note); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+const actionColumns = `id, tenant_id, service, kind, reason, note, org_id, actor, total, done, last_id, started_at, ended_at, error`
+
+func scanAction(row scanner, more ...any) (a Action, err error) {
+	var started, ended int64
+	err = row.Scan(append([]any{&a.ID, &a.TenantID, &a.Service, &a.Kind, &a.Reason, &a.Note, &a.OrgID, &a.Actor,
+		&a.Total, &a.Done, &a.lastID, &started, &ended, &a.Error}, more...)...)
+	a.StartedAt, a.EndedAt = fromMillis(started), fromMillis(ended)
+	return a, err
+}
+
+// Actions returns the tenant's actions that are under way, or ended within the
+// last hour, the latest first.
+func (d *DB) Actions(ctx context.Context, service, tenantID string) ([]Action, error) {
+	all, err := collect(ctx, d.read, func(row scanner) (Action, error) {
+		var email string
+		a, err := scanAction(row, &email)
+		a.ActorEmail = email
+		return a, err
+	}, `SELECT `+actionColumns+`, COALESCE((SELECT email FROM users WHERE users.id = actor), '')
+		FROM actions WHERE tenant_id = $1 AND service = $2 AND (ended_at = 0 OR ended_at > $3) ORDER BY id DESC LIMIT $4`,
+		tenantID, service, millis(d.now().Add(-actionShown)), actionsListed)
+	return all, wrap("actions", err)
+}
+
+// ResumeActions has those actions gone on with whose process was killed, or
+// whose job failed, and gives up those that failed for a day.
+func (d *DB) ResumeActions(ctx context.Context) error {
+	return wrap("resume actions", d.tx(ctx, func(tx *sql.Tx) error {
+		now := d.now()
+		_, err := tx.ExecContext(ctx, `UPDATE actions SET ended_at = $1, error = $2 WHERE ended_at = 0 AND resume_at <= $1 AND started_at < $3`,
+			millis(now), ActionGivenUp, millis(now.Add(-actionLife)))
+		if err != nil {
+			return err
+		}
+		ids, err := collect(ctx, tx, scanID, `UPDATE actions SET resume_at = $2 WHERE ended_at = 0 AND resume_at <= $1 RETURNING id`,
+			millis(now), millis(now.Add(actionLease)))
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if _, err := d.jobs.InsertTx(ctx, tx, ActionJob{ActionID: id}, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}

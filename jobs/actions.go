@@ -1,0 +1,54 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"gatepost/db"
+
+	"github.com/riverqueue/river"
+)
+
+// actionTurn is how long an action goes on until the others have their turn. A
+// process that is stopped in order waits no longer for it.
+const actionTurn = 5 * time.Second
+
+// Actions are what admins have done for many subscribers; db.DB keeps them.
+type Actions interface {
+	StepAction(ctx context.Context, id string) (db.Action, error)
+	ResumeActions(ctx context.Context) error
+}
+
+type actionWorker struct {
+	river.WorkerDefaults[db.ActionJob]
+	store Actions
+	log   *slog.Logger
+	turn  time.Duration
+}
+
+// Timeout leaves time for a recount, which has no batches, within what a stuck
+// job is given.
+func (w *actionWorker) Timeout(*river.Job[db.ActionJob]) time.Duration { return longTime }
+
+// Work goes on with an action for a turn, or to its end.
+func (w *actionWorker) Work(ctx context.Context, job *river.Job[db.ActionJob]) error {
+	for began := time.Now(); ; {
+		a, err := w.store.StepAction(ctx, job.Args.ActionID)
+		switch {
+		case errors.Is(err, db.ErrNotFound):
+			return nil // somebody else ended it
+		case err != nil:
+			return err
+		case a.Error != "":
+			w.log.ErrorContext(ctx, "an action ended otherwise than it should", "action", a.ID, "tenant", a.TenantID, "kind", string(a.Kind), "why", a.Error)
+		}
+		if !a.EndedAt.IsZero() {
+			return nil
+		}
+		if time.Since(began) >= w.turn {
+			return river.JobSnooze(0)
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package routes
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"gatepost/crm"
+	"gatepost/db"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+func healthURL(c *fiber.Ctx) string { return "/integrations/" + c.Params("service") }
+
+// actionsPart handles GET /integrations/{service}/actions, which a page polls
+// while an action is under way.
+func (s *server) actionsPart(c *fiber.Ctx) error {
+	card, err := s.card(c, c.Params("service"))
+	if err != nil {
+		return err
+	}
+	actions, err := s.actions(c, card)
+	if err != nil {
+		return err
+	}
+	if actions.Version() == c.Query("seen") {
+		return c.SendStatus(http.StatusNoContent)
+	}
+	return render(c, http.StatusOK, views.ActionList(actions))
+}
+
+// actions are what is done, or was done lately, for many subscribers at once.
+func (s *server) actions(c *fiber.Ctx, card views.Integration) (views.Actions, error) {
+	all, err := s.Health.Actions(c.UserContext(), card.Service, who(c).Tenant.ID)
+	return actionList(card, all), err
+}
+
+func actionList(card views.Integration, all []db.Action) views.Actions {
+	list := views.Actions{Service: card.Service}
+	for _, a := range all {
+		v := views.Action{Kind: views.ActionKind(a.Kind), Total: a.Total, Done: a.Done, By: a.ActorEmail, StartedAt: a.StartedAt, EndedAt: a.EndedAt, Error: a.Error, Org: "the other organisation"}
+		if a.Reason != "" {
+			v.Cause = crm.Sentence(a.Reason).What
+		}
+		if a.OrgID == card.Org.ID {
+			v.Org = card.Org.Name
+		}
+		list.All = append(list.All, v)
+	}
+	return list
+}
+
+// start does an action, or has it done when it is for many. Whoever asked sees
+// the outcome at path: told by a flash, or as it goes on.
+func (s *server) start(c *fiber.Ctx, a db.Action, path string) error {
+	card, err := s.card(c, c.Params("service"))
+	if err != nil {
+		return err
+	}
+	v := who(c)
+	a.TenantID, a.Service, a.Actor = v.Tenant.ID, card.Service, v.User.ID
+	a, err = s.Health.StartAction(c.UserContext(), a)
+	if errors.Is(err, db.ErrLost) {
+		s.flash(c, views.FlashWarning, connectionChanged)
+		return redirect(c, path)
+	}
+	if err != nil {
+		return err
+	}
+	s.Delivery.Wake(a.TenantID)
+	switch {
+	case a.EndedAt.IsZero():
+	case a.Done == 0 && a.Kind != db.ActionRecount && a.Kind != db.ActionTry:
+		s.flash(c, views.FlashInfo, "There was nobody left to do that for.")
+	default:
+		done := actionList(card, []db.Action{a}).All[0]
+		s.flash(c, done.Flash(), done.Text())
+	}
+	if a.Error == db.ActionDisagrees {
+		s.log.ErrorContext(c.UserContext(), "a recount doesn't agree with what is kept", "tenant", a.TenantID)
+	}
+	return redirect(c, path)
+}
+
+// cause is the code of a problem that a form names.
+func cause(c *fiber.Ctx) string { return cut(field(c, "reason"), 100) }
+
+// retryAll handles POST /integrations/{service}/retry.
+func (s *server) retryAll(c *fiber.Ctx) error {
+	return s.start(c, db.Action{Kind: db.ActionRetry, Reason: cause(c)}, healthURL(c))
+}
+
+const noteMissing = "Please say in a few words why they are not to be sent. It stays with each of them."
+
+// dismissAll handles POST /integrations/{service}/dismiss.
+func (s *server) dismissAll(c *fiber.Ctx) error {
+	note := strings.TrimSpace(cut(field(c, "note"), 200))
+	if note == "" {
+		s.flash(c, views.FlashWarning, noteMissing)
+		return redirect(c, healthURL(c))
+	}
+	return s.start(c, db.Action{Kind: db.ActionDismiss, Reason: cause(c), Note: note}, healthURL(c))
+}
+
+// tryAll handles POST /integrations/{service}/try: those who wait for a cause are
+// not to wait any longer. What keeps the last of the CRM's API calls for others
+// stays.
+func (s *server) tryAll(c *fiber.Ctx) error {
+	ctx, tenant := c.UserContext(), who(c).Tenant.ID
+	if _, err := s.Vault.Service(c.Params("service")); err != nil {
+		return err
+	}
+	p, err := s.Health.Pause(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	if p.Reason == crm.Spared && p.Until.After(time.Now()) {
+		s.flash(c, views.FlashInfo, "Nothing was sent: the last API calls of your Salesforce are left to others. We look again in "+views.Wait(time.Until(p.Until))+".")
+		return redirect(c, healthURL(c))
+	}
+	if err := s.Health.Hurry(ctx, tenant, p.Reason); err != nil {
+		return err
+	}
+	return s.start(c, db.Action{Kind: db.ActionTry, Reason: cause(c)}, healthURL(c))
+}
+
+// recount handles POST /integrations/{service}/recount.
+func (s *server) recount(c *fiber.Ctx) error {
+	return s.start(c, db.Action{Kind: db.ActionRecount}, healthURL(c)+"/sum")
+}

@@ -1,0 +1,119 @@
+package views
+
+import (
+	"strconv"
+	"time"
+)
+
+// ActionKind says what an Action does.
+type ActionKind string
+
+// The kinds of actions.
+const (
+	ActionRetry   ActionKind = "retry"
+	ActionTry     ActionKind = "try"
+	ActionDismiss ActionKind = "dismiss"
+	ActionMove    ActionKind = "move"
+	ActionRecount ActionKind = "recount"
+)
+
+// Actions is for ActionList, which polls /integrations/{service}/actions while one
+// is under way. Answer it with 204 when Version is still the query's seen.
+type Actions struct {
+	Service string
+	All     []Action // the latest first
+}
+
+// Action is what somebody has done for many subscribers at once.
+type Action struct {
+	Kind               ActionKind
+	Cause              string // of a problem, as a sentence; empty for a move and a recount
+	Org                string // where a move sends them
+	Total, Done        int
+	By                 string // e-mail of who asked for it
+	StartedAt, EndedAt time.Time
+	Error              string // org_changed, given_up, disagrees, or empty
+}
+
+// Version changes whenever the list would look different.
+func (a Actions) Version() string { return digest(a) }
+
+// UnderWay reports whether an action of the kind is, or any for an empty one.
+func (a Actions) UnderWay(kind ActionKind) bool {
+	for _, one := range a.All {
+		if one.underWay() && (kind == "" || one.Kind == kind) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a Actions) pollURL() string {
+	return string(servicePath(a.Service, "actions")) + "?seen=" + a.Version()
+}
+
+func (a Action) underWay() bool { return a.EndedAt.IsZero() }
+
+// doing says what is done, and how far it is.
+func (a Action) doing() string {
+	so := ": " + number(min(a.Done, a.Total)) + " of " + number(a.Total)
+	switch a.Kind {
+	case ActionTry:
+		return "Trying again now" + so
+	case ActionDismiss:
+		return "Dismissing" + so
+	case ActionMove:
+		return "Sending to " + a.Org + so
+	case ActionRecount:
+		return "Counting " + number(a.Total) + " people, row by row"
+	}
+	return "Sending again" + so
+}
+
+func (a Action) progressMax() string { return strconv.Itoa(max(a.Total, 1)) }
+func (a Action) progressNow() string { return strconv.Itoa(min(a.Done, a.Total)) }
+
+// Flash is how what came of it is told.
+func (a Action) Flash() FlashKind {
+	switch a.Error {
+	case "":
+		return FlashSuccess
+	case "org_changed":
+		return FlashWarning
+	}
+	return FlashError
+}
+
+// Text says what came of it.
+func (a Action) Text() string {
+	switch a.Error {
+	case "org_changed":
+		return a.outcome() + " Then the connection was changed, so the others were left where they are."
+	case "given_up":
+		return a.outcome() + " The rest could not be done. Please press the button again, and tell the people who run this service when it happens once more."
+	}
+	return a.outcome()
+}
+
+func (a Action) outcome() string {
+	switch a.Kind {
+	case ActionTry:
+		if a.Done == 0 {
+			return "We are trying again now."
+		}
+		return count(a.Done, "sign-up is", "sign-ups are") + " being tried again now."
+	case ActionDismiss:
+		return count(a.Done, "sign-up is", "sign-ups are") + " dismissed."
+	case ActionMove:
+		return count(a.Done, "person is", "people are") + " on the way to " + a.Org + "."
+	case ActionRecount:
+		if a.Error == "" {
+			return "Every row was counted, and the numbers agree: nobody is missing."
+		}
+		if a.Error == "disagrees" {
+			return "Every row was counted, and the numbers don’t agree. Please tell the people who run this service."
+		}
+		return "The rows were not counted to the end."
+	}
+	return count(a.Done, "sign-up is", "sign-ups are") + " sent again."
+}
