@@ -176,10 +176,25 @@ type LastRecount struct {
 	Wrong int  // kept numbers that the rows contradicted
 }
 
+// DueRecounts returns the tenants whose last recount began before the given time,
+// or that never had one, the one that has waited longest first.
+func (d *DB) DueRecounts(ctx context.Context, before time.Time) ([]string, error) {
+	ids, err := collect(ctx, d.read, scanID, `SELECT t.id FROM tenants t LEFT JOIN recounts r ON r.tenant_id = t.id
+		WHERE COALESCE(r.tried_at, 0) < $1 ORDER BY COALESCE(r.tried_at, 0), t.id`, millis(before))
+	return ids, wrap("due recounts", err)
+}
+
 // CheckCounts counts the tenant's rows, compares them with what is kept, and
-// keeps what it found. It reads all rows, and keeps nobody from writing meanwhile.
+// keeps what it found. It reads all rows, and keeps nobody from writing
+// meanwhile. That it began is written down first, so that one that fails has its
+// next turn after all others.
 func (d *DB) CheckCounts(ctx context.Context, tenantID string) (Recount, error) {
 	began := d.now()
+	_, err := d.write.ExecContext(ctx, `INSERT INTO recounts (tenant_id, tried_at, at, took, received, repeated, waiting, delivered, attention, dismissed, wrong)
+		VALUES ($1, $2, 0, 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT (tenant_id) DO UPDATE SET tried_at = excluded.tried_at`, tenantID, millis(began))
+	if err != nil {
+		return Recount{}, wrap("begin a recount", err)
+	}
 	r, err := d.Recount(ctx, tenantID)
 	if err != nil {
 		return r, err
@@ -190,10 +205,8 @@ func (d *DB) CheckCounts(ctx context.Context, tenantID string) (Recount, error) 
 			wrong++
 		}
 	}
-	_, err = d.write.ExecContext(ctx, `INSERT INTO recounts (tenant_id, at, took, received, repeated, waiting, delivered, attention, dismissed, wrong)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-		ON CONFLICT (tenant_id) DO UPDATE SET at = excluded.at, took = excluded.took, received = excluded.received, repeated = excluded.repeated,
-			waiting = excluded.waiting, delivered = excluded.delivered, attention = excluded.attention, dismissed = excluded.dismissed, wrong = excluded.wrong`,
+	_, err = d.write.ExecContext(ctx, `UPDATE recounts SET at = $2, took = $3, received = $4, repeated = $5,
+		waiting = $6, delivered = $7, attention = $8, dismissed = $9, wrong = $10 WHERE tenant_id = $1`,
 		tenantID, millis(began), d.now().Sub(began).Milliseconds(), r.Rows.New, r.Rows.Repeated, r.Rows.Waiting, r.Rows.Delivered, r.Rows.Attention, r.Rows.Dismissed, wrong)
 	return r, wrap("keep the recount", err)
 }

@@ -127,6 +127,44 @@ func TestCheckCountsIsKept(t *testing.T) {
 	}
 }
 
+// The tenant whose recount is longest ago comes first. One that began and failed
+// comes last, and keeps what the one before it found.
+func TestDueRecounts(t *testing.T) {
+	d := withNewsletters(t, "c/1", "b/1", "a/1")
+	due := func(want ...string) {
+		t.Helper()
+		if got, err := d.DueRecounts(t.Context(), d.now().Add(-time.Hour)); err != nil || !slices.Equal(got, want) {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+	}
+	due("a", "b", "c")
+	if _, err := d.CheckCounts(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	due("b", "c")
+	before, err := d.LastRecount(t.Context(), "a")
+	if err != nil || before.At.IsZero() {
+		t.Fatalf("got %+v, %v", before, err)
+	}
+	d.now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	due("b", "c", "a")
+	if _, err := d.write.Exec(`UPDATE state_counts SET state = 'odd'; INSERT INTO state_counts (tenant_id, newsletter_id, state, n) VALUES ('a', 'a/1', 'odd', 1), ('b', 'b/1', 'odd', 1)`); err != nil {
+		t.Fatal(err)
+	}
+	for _, tenant := range []string{"a", "b"} {
+		if _, err := d.CheckCounts(t.Context(), tenant); err == nil {
+			t.Fatal("a state that nobody knows was counted")
+		}
+	}
+	due("c")
+	if r, err := d.LastRecount(t.Context(), "a"); err != nil || r != before {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	if r, err := d.LastRecount(t.Context(), "b"); err != nil || !r.At.IsZero() {
+		t.Errorf("none ended, and yet: %+v, %v", r, err)
+	}
+}
+
 func TestUsageAndTimeZone(t *testing.T) {
 	d := withNewsletters(t, "a/1")
 	if u, err := d.Usage(t.Context(), "a"); err != nil || !u.At.IsZero() {

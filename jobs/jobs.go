@@ -23,9 +23,6 @@ const sweepEvery = time.Minute
 // keepAliveEvery is how often connections that nobody uses are looked for.
 const keepAliveEvery = 10 * time.Minute
 
-// recountEvery is how often all rows are counted and compared with what is kept.
-const recountEvery = time.Hour
-
 // longTime bounds a job that takes long, within what a stuck job is given.
 const longTime = 4 * time.Minute
 
@@ -53,13 +50,12 @@ type Resealer interface {
 // Store is what the jobs need of the database; db.DB is one.
 type Store interface {
 	Actions
+	Recounts
 	Writer() *sql.DB
 	ExpireHeld(ctx context.Context) error
 	ExpireHandshakes(ctx context.Context) error
 	ExpireMails(ctx context.Context) error
 	ExpireIncidents(ctx context.Context) error
-	Tenants(ctx context.Context) ([]db.Tenant, error)
-	CheckCounts(ctx context.Context, tenantID string) (db.Recount, error)
 }
 
 // Config is what the jobs work with. All is required but the Mailer: without one,
@@ -110,7 +106,7 @@ func newClient(c Config) (*river.Client[*sql.Tx], error) {
 		Workers:              workers,
 		RescueStuckJobsAfter: 5 * time.Minute, // what a killed process left running goes on
 		RetryPolicy:          retry{},
-		PeriodicJobs: []*river.PeriodicJob{periodic(sweepEvery, sweepJob{}), periodic(keepAliveEvery, keepAliveJob{}), periodic(recountEvery, recountJob{}),
+		PeriodicJobs: []*river.PeriodicJob{periodic(sweepEvery, sweepJob{}), periodic(keepAliveEvery, keepAliveJob{}), periodic(recountLook, recountJob{}),
 			periodic(watchEvery, watchJob{})},
 	})
 }
@@ -191,41 +187,4 @@ func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
 		w.log.ErrorContext(ctx, "rows can't be opened with any key, and keep an old key from being retired", "rows", unopened)
 	}
 	return errors.Join(err, resealing)
-}
-
-// recountJob counts all rows and compares them with what is kept.
-type recountJob struct{}
-
-// Kind names the job in the table of jobs.
-func (recountJob) Kind() string { return "recount" }
-
-// InsertOpts: one that fails is not tried again, the next one comes soon.
-func (recountJob) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 1} }
-
-type recountWorker struct {
-	river.WorkerDefaults[recountJob]
-	store Store
-	log   *slog.Logger
-}
-
-// Timeout leaves time for a great many rows, within what a stuck job is given.
-func (w *recountWorker) Timeout(*river.Job[recountJob]) time.Duration { return 4 * time.Minute }
-
-// Work recounts one tenant after the other. A tenant whose numbers don't agree is
-// logged, and shown to its admins.
-func (w *recountWorker) Work(ctx context.Context, _ *river.Job[recountJob]) error {
-	tenants, err := w.store.Tenants(ctx)
-	if err != nil {
-		return err
-	}
-	for _, t := range tenants {
-		r, err := w.store.CheckCounts(ctx, t.ID)
-		if err != nil {
-			return err
-		}
-		if !r.Agrees() {
-			w.log.ErrorContext(ctx, "a recount doesn't agree with what is kept", "tenant", t.ID, "difference", r.Kept.Difference(), "wrong", r.Wrong)
-		}
-	}
-	return nil
 }

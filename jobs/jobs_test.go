@@ -223,20 +223,6 @@ func TestKeepsAlive(t *testing.T) {
 	}
 }
 
-func TestRecounts(t *testing.T) {
-	d, s, g, ctx := world(t, 0)
-	run(t, d, s)
-	for {
-		r, err := d.LastRecount(ctx, g.TenantID)
-		if err != nil {
-			t.Fatal("nothing is recounted: ", err)
-		}
-		if !r.At.IsZero() {
-			return
-		}
-	}
-}
-
 // postbox sends mails; the first try fails.
 type postbox struct {
 	tried chan string

@@ -24,6 +24,10 @@ CREATE INDEX actions_left ON actions (resume_at) WHERE ended_at = 0;
 
 CREATE INDEX subscribers_by_org ON subscribers (tenant_id, org_id, id) WHERE state = 'delivered';
 
+ALTER TABLE recounts ADD COLUMN tried_at BIGINT NOT NULL DEFAULT 0; -- when it was last begun
+UPDATE recounts SET tried_at = at;
+
 -- +goose Down
+ALTER TABLE recounts DROP COLUMN tried_at;
 DROP INDEX subscribers_by_org;
 DROP TABLE actions;
