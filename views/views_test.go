@@ -150,7 +150,7 @@ func refused() SignupPage {
 
 // portalPages are all pages of the portal, in each of their states.
 func portalPages() map[string]templ.Component {
-	return map[string]templ.Component{
+	return merge(healthPages(), map[string]templ.Component{
 		"login":                      Login(LoginPage{Page: doorPage("Log in"), DemoHint: "john@contoso.example", Next: "/subscribers"}),
 		"login-wrong":                Login(LoginPage{Page: doorPage("Log in"), Email: "john@contoso.example", Wrong: true}),
 		"login-wait":                 Login(LoginPage{Page: doorPage("Log in"), Wait: 90 * time.Second}),
@@ -191,7 +191,7 @@ func portalPages() map[string]templ.Component {
 		}}),
 		"error":            Error(ErrorPage{Page: portalPage("Page not found", NavNone), Status: 404, Sentence: "There is nothing at this address.", Links: []Link{{"/integrations", "Integrations"}}, RequestID: "req-7"}),
 		"error-signed-out": Error(ErrorPage{Page: doorPage(""), Status: 500, Sentence: hostile, RequestID: hostile}),
-	}
+	})
 }
 
 // publicPages are all pages for readers.
