@@ -9,7 +9,7 @@ import (
 
 // PeopleLimit bounds how many subscribers of one cause are looked at to count the
 // people among them.
-const PeopleLimit = 5000
+const PeopleLimit = 1000
 
 // Problem is a cause for which subscribers wait or need attention.
 type Problem struct {

@@ -87,6 +87,8 @@ type ledgerKey struct {
 	kind                   string
 }
 
+type ledgerSum struct{ tenantID, kind string }
+
 type stateKey struct {
 	tenantID, newsletterID string
 	state                  State
@@ -182,6 +184,7 @@ func (b *book) wording(ctx context.Context, text string) (string, error) {
 
 // count brings the ledger and the counts up to date.
 func (b *book) count(ctx context.Context) error {
+	sums := map[ledgerSum]int{}
 	for k, n := range b.received {
 		_, err := b.tx.ExecContext(ctx, `INSERT INTO ledger (tenant_id, newsletter_id, hour, kind, n) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (tenant_id, newsletter_id, hour, kind) DO UPDATE SET n = ledger.n + excluded.n`,
@@ -189,6 +192,13 @@ func (b *book) count(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("ledger: %w", err)
 		}
+		sums[ledgerSum{k.tenantID, k.kind}] += n
+	}
+	err := addTo(ctx, b.tx, sums, func(k ledgerSum) []any { return []any{k.tenantID, k.kind} },
+		`INSERT INTO ledger_sums (n, tenant_id, kind) VALUES ($1, $2, $3)
+		ON CONFLICT (tenant_id, kind) DO UPDATE SET n = ledger_sums.n + excluded.n`)
+	if err != nil {
+		return fmt.Errorf("sum the ledger: %w", err)
 	}
 	return b.moves.store(ctx, b.tx, 0)
 }

@@ -45,7 +45,7 @@ func (s *Sums) add(kind string, n int) error {
 	return nil
 }
 
-const selectSums = `SELECT kind, sum(n) FROM ledger WHERE tenant_id = $1 GROUP BY kind
+const selectSums = `SELECT kind, n FROM ledger_sums WHERE tenant_id = $1
 	UNION ALL SELECT state, sum(n) FROM state_counts WHERE tenant_id = $1 GROUP BY state`
 
 // Sums returns the tenant's sums.
@@ -173,6 +173,23 @@ func wrongCounts(ctx context.Context, tx *sql.Tx, tenantID string, counted moves
 	if err != nil {
 		return 0, err
 	}
+	entered := map[ledgerSum]int{}
+	err = each(ctx, tx, func(row scanner) error {
+		k, n := ledgerSum{tenantID: tenantID}, 0
+		err := row.Scan(&k.kind, &n)
+		entered[k] = n
+		return err
+	}, `SELECT kind, sum(n) FROM ledger WHERE tenant_id = $1 GROUP BY kind`, tenantID)
+	if err != nil {
+		return 0, err
+	}
+	bySum, err := wrongIn(ctx, tx, entered, func(row scanner) (k ledgerSum, n int, err error) {
+		k.tenantID = tenantID
+		return k, n, row.Scan(&k.kind, &n)
+	}, `SELECT kind, n FROM ledger_sums WHERE tenant_id = $1`, tenantID)
+	if err != nil {
+		return 0, err
+	}
 	byReason, err := wrongIn(ctx, tx, counted.reasons, func(row scanner) (k reasonKey, n int, err error) {
 		k.tenantID = tenantID
 		return k, n, row.Scan(&k.state, &k.reason, &n)
@@ -184,7 +201,7 @@ func wrongCounts(ctx context.Context, tx *sql.Tx, tenantID string, counted moves
 		k.tenantID = tenantID
 		return k, n, row.Scan(&k.orgID, &n)
 	}, `SELECT org_id, n FROM org_counts WHERE tenant_id = $1`, tenantID)
-	return byHour + byLedger + byReason + byOrg, err
+	return byHour + byLedger + bySum + byReason + byOrg, err
 }
 
 // wrongIn is how many numbers of a query are not those counted.

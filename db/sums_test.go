@@ -105,6 +105,8 @@ func TestRecountNoticesEachWrongCount(t *testing.T) {
 		{`UPDATE hour_counts SET n = n + 1 WHERE state = 'delivered'`, `UPDATE hour_counts SET n = n - 1 WHERE state = 'delivered'`},
 		{`UPDATE hour_counts SET hour = hour + 3600000`, `UPDATE hour_counts SET hour = hour - 3600000`},
 		{`UPDATE ledger SET hour = hour + 3600000`, `UPDATE ledger SET hour = hour - 3600000`},
+		{`UPDATE ledger_sums SET n = n + 1 WHERE kind = 'new'; UPDATE state_counts SET n = n + 1 WHERE state = 'waiting'`, `UPDATE ledger_sums SET n = n - 1 WHERE kind = 'new'; UPDATE state_counts SET n = n - 1 WHERE state = 'waiting'`},
+		{`INSERT INTO ledger_sums (tenant_id, kind, n) VALUES ('a', 'repeated', 1)`, `UPDATE ledger_sums SET n = 0 WHERE kind = 'repeated'`},
 		{`UPDATE reason_counts SET reason = 'OTHER'`, `UPDATE reason_counts SET reason = 'ODD'`},
 		{`UPDATE org_counts SET n = 0`, `UPDATE org_counts SET n = 1`},
 	} {

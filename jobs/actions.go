@@ -35,6 +35,7 @@ func (w *actionWorker) Timeout(*river.Job[db.ActionJob]) time.Duration { return 
 // Work goes on with an action for a turn, or to its end.
 func (w *actionWorker) Work(ctx context.Context, job *river.Job[db.ActionJob]) error {
 	for began := time.Now(); ; {
+		step := time.Now()
 		a, err := w.store.StepAction(ctx, job.Args.ActionID)
 		switch {
 		case errors.Is(err, db.ErrNotFound):
@@ -50,5 +51,16 @@ func (w *actionWorker) Work(ctx context.Context, job *river.Job[db.ActionJob]) e
 		if time.Since(began) >= w.turn {
 			return river.JobSnooze(0)
 		}
+		rest(ctx, time.Since(step))
+	}
+}
+
+// rest leaves the database to others for as long as it was kept from them.
+func rest(ctx context.Context, d time.Duration) {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	select {
+	case <-over.C:
+	case <-ctx.Done():
 	}
 }

@@ -24,10 +24,20 @@ CREATE INDEX actions_left ON actions (resume_at) WHERE ended_at = 0;
 
 CREATE INDEX subscribers_by_org ON subscribers (tenant_id, org_id, id) WHERE state = 'delivered';
 
+-- The sums of the ledger, which has a row for each hour. They are entered together.
+CREATE TABLE ledger_sums (
+  tenant_id TEXT NOT NULL,
+  kind      TEXT NOT NULL, -- new, repeated
+  n         BIGINT NOT NULL,
+  PRIMARY KEY (tenant_id, kind)
+);
+INSERT INTO ledger_sums (tenant_id, kind, n) SELECT tenant_id, kind, sum(n) FROM ledger GROUP BY 1, 2;
+
 ALTER TABLE recounts ADD COLUMN tried_at BIGINT NOT NULL DEFAULT 0; -- when it was last begun
 UPDATE recounts SET tried_at = at;
 
 -- +goose Down
 ALTER TABLE recounts DROP COLUMN tried_at;
+DROP TABLE ledger_sums;
 DROP INDEX subscribers_by_org;
 DROP TABLE actions;

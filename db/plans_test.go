@@ -1,0 +1,125 @@
+package db
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// statements are all that files of this package send to the database.
+func statements(t *testing.T, files ...string) (all []string) {
+	t.Helper()
+	set, consts := token.NewFileSet(), map[string]ast.Expr{}
+	var parsed []*ast.File
+	names, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		f, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(files, name) {
+			parsed = append(parsed, f)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if v, ok := n.(*ast.ValueSpec); ok && len(v.Names) == 1 && len(v.Values) == 1 {
+				consts[v.Names[0].Name] = v.Values[0]
+			}
+			return true
+		})
+	}
+	var text func(ast.Expr) string
+	text = func(e ast.Expr) string {
+		switch e := e.(type) {
+		case *ast.BasicLit:
+			if e.Kind == token.STRING {
+				s, _ := strconv.Unquote(e.Value)
+				return s
+			}
+		case *ast.BinaryExpr:
+			return text(e.X) + text(e.Y)
+		case *ast.Ident:
+			if c := consts[e.Name]; c != nil {
+				return text(c)
+			}
+		}
+		return ""
+	}
+	isStatement := regexp.MustCompile(`^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s`)
+	for _, f := range parsed {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if e, ok := n.(ast.Expr); ok {
+				if s := text(e); isStatement.MatchString(s) {
+					all = append(all, s)
+					return false
+				}
+			}
+			return true
+		})
+	}
+	return all
+}
+
+var parameter = regexp.MustCompile(`\$(\d+)`)
+
+// plan is how SQLite runs a statement, a line for each table.
+func plan(t *testing.T, d *DB, statement string) []string {
+	t.Helper()
+	var args []any
+	for _, m := range parameter.FindAllStringSubmatch(statement, -1) {
+		if n, _ := strconv.Atoi(m[1]); n > len(args) {
+			args = make([]any, n)
+		}
+	}
+	lines, err := collect(t.Context(), d.write, func(row scanner) (line string, err error) {
+		var id, parent, unused int
+		return line, row.Scan(&id, &parent, &unused, &line)
+	}, `EXPLAIN QUERY PLAN `+statement, args...)
+	if err != nil {
+		t.Errorf("%s: %v", statement, err)
+	}
+	return lines
+}
+
+// TestNoStatementReadsATableWhole looks at all that pages and actions read. How
+// SQLite runs a statement doesn't depend on what is in the tables.
+func TestNoStatementReadsATableWhole(t *testing.T) {
+	d := withNewsletters(t)
+	all := statements(t, "changes.go", "sums.go", "health.go", "orgs.go", "actions.go")
+	if len(all) < 50 {
+		t.Fatalf("only %d statements were found", len(all))
+	}
+	for _, s := range all {
+		if strings.Contains(s, "FROM tenants t LEFT JOIN recounts") {
+			continue // whose turn it is, once a minute
+		}
+		for _, line := range plan(t, d, s) {
+			if strings.HasPrefix(line, "SCAN ") && !strings.HasPrefix(line, "SCAN (") && !strings.HasPrefix(line, "SCAN CONSTANT") {
+				t.Errorf("%s\n%s", line, s)
+			}
+		}
+	}
+}
+
+// TestAMoveLooksAtNobodyInTheRightOrg reads from org to org on an index.
+func TestAMoveLooksAtNobodyInTheRightOrg(t *testing.T) {
+	d := withNewsletters(t)
+	for _, s := range statements(t, "orgs.go") {
+		if !strings.Contains(s, "CROSS JOIN subscribers") {
+			continue
+		}
+		if lines := strings.Join(plan(t, d, s), "; "); !strings.Contains(lines, "subscribers_by_org (tenant_id=? AND org_id=? AND id<?)") {
+			t.Errorf("got %s", lines)
+		}
+		return
+	}
+	t.Error("there is no such statement")
+}
