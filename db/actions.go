@@ -71,7 +71,9 @@ const (
 	// that has no more is done at once.
 	ActionBatch = 1000
 	// actionLease is how long after its last batch an action counts as left lying.
-	actionLease = 30 * time.Second
+	actionLease = 15 * time.Second
+	// actionQueue is the same while its job waits for its turn.
+	actionQueue = 10 * time.Minute
 	// recountLease is the same for a recount, which has no batches.
 	recountLease = 5 * time.Minute
 	// actionLife is how long an action that fails is tried.
@@ -129,7 +131,7 @@ func (d *DB) keepAction(ctx context.Context, tx *sql.Tx, a Action) error {
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO actions (id, tenant_id, service, kind, reason, note, org_id, actor, total, done, last_id, started_at, resume_at, ended_at, error)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, '')`,
-		a.ID, a.TenantID, a.Service, a.Kind, a.Reason, a.Note, a.OrgID, a.Actor, a.Total, a.Done, a.lastID, millis(a.StartedAt), millis(a.StartedAt.Add(actionLease)))
+		a.ID, a.TenantID, a.Service, a.Kind, a.Reason, a.Note, a.OrgID, a.Actor, a.Total, a.Done, a.lastID, millis(a.StartedAt), millis(a.StartedAt.Add(actionQueue)))
 	if err != nil {
 		return err
 	}
@@ -159,6 +161,12 @@ func (d *DB) StepAction(ctx context.Context, id string) (a Action, err error) {
 		}
 	}
 	return a, wrap("go on with an action", err)
+}
+
+// YieldAction says that an action's job lets others have their turn.
+func (d *DB) YieldAction(ctx context.Context, id string) error {
+	_, err := d.write.ExecContext(ctx, `UPDATE actions SET resume_at = $2 WHERE id = $1`, id, millis(d.now().Add(actionQueue)))
+	return wrap("yield an action", err)
 }
 
 type execer interface {
@@ -333,7 +341,7 @@ func (d *DB) ResumeActions(ctx context.Context) error {
 			return err
 		}
 		ids, err := collect(ctx, tx, scanID, `UPDATE actions SET resume_at = $2 WHERE ended_at = 0 AND resume_at <= $1 RETURNING id`,
-			millis(now), millis(now.Add(actionLease)))
+			millis(now), millis(now.Add(actionQueue)))
 		if err != nil {
 			return err
 		}

@@ -152,29 +152,40 @@ func TestAnActionIsDoneInBatches(t *testing.T) {
 func TestAnActionGoesOnAfterAKill(t *testing.T) {
 	d, _ := refused(t, 7, Attention)
 	a := d.begin(t, Action{Kind: ActionRetry, Reason: "ODD"})
+	resumed := func(after time.Duration, want int) {
+		t.Helper()
+		d.now = func() time.Time { return time.Now().Add(after) }
+		defer func() { d.now = time.Now }()
+		if err := d.ResumeActions(t.Context()); err != nil || jobsOf(t, d) != want {
+			t.Errorf("%d jobs, want %d, %v", jobsOf(t, d), want, err)
+		}
+	}
+	resumed(actionLease+time.Second, 1) // its job waits for its turn
+	if _, err := d.StepAction(t.Context(), a.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.YieldAction(t.Context(), a.ID); err != nil {
+		t.Fatal(err)
+	}
+	resumed(actionLease+time.Second, 1) // and again
+	if _, err := d.StepAction(t.Context(), a.ID); err != nil {
+		t.Fatal(err)
+	}
 	killed, kill := context.WithCancel(t.Context())
 	kill()
 	if _, err := d.StepAction(killed, a.ID); err == nil {
 		t.Fatal("went on")
 	}
-	resumed := func(want int) {
-		t.Helper()
-		if err := d.ResumeActions(t.Context()); err != nil || jobsOf(t, d) != want {
-			t.Errorf("%d jobs, want %d, %v", jobsOf(t, d), want, err)
-		}
-	}
-	resumed(1) // its job may still be at it
-	d.now = func() time.Time { return time.Now().Add(actionLease + time.Second) }
-	resumed(2)
-	resumed(2)
+	resumed(0, 1) // its job may still be at it
+	resumed(actionLease+time.Second, 2)
+	resumed(2*actionLease, 2)
 	if a = d.finish(t, a.ID); a.Done != 7 {
 		t.Errorf("got %+v", a)
 	}
 	if r := recount(t, d, "a"); !r.Agrees() || r.Kept.Waiting != 7 {
 		t.Errorf("got %+v", r)
 	}
-	d.now = func() time.Time { return time.Now().Add(time.Hour) }
-	resumed(2) // it has ended
+	resumed(time.Hour, 2) // it has ended
 }
 
 func TestAnActionThatFailsForADayIsGivenUp(t *testing.T) {

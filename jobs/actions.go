@@ -18,6 +18,7 @@ const actionTurn = 5 * time.Second
 // Actions are what admins have done for many subscribers; db.DB keeps them.
 type Actions interface {
 	StepAction(ctx context.Context, id string) (db.Action, error)
+	YieldAction(ctx context.Context, id string) error
 	ResumeActions(ctx context.Context) error
 }
 
@@ -49,10 +50,18 @@ func (w *actionWorker) Work(ctx context.Context, job *river.Job[db.ActionJob]) e
 			return nil
 		}
 		if time.Since(began) >= w.turn {
-			return river.JobSnooze(0)
+			return w.yield(ctx, job.Args.ActionID)
 		}
 		rest(ctx, time.Since(step))
 	}
+}
+
+// yield lets the others have their turn, if that can be written down.
+func (w *actionWorker) yield(ctx context.Context, id string) error {
+	if err := w.store.YieldAction(ctx, id); err != nil {
+		return err
+	}
+	return river.JobSnooze(0)
 }
 
 // rest leaves the database to others for as long as it was kept from them.

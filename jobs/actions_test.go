@@ -80,8 +80,9 @@ func TestActionsAreDone(t *testing.T) {
 // steps are what an action comes to, one after the other.
 type steps struct {
 	brokenStore
-	all []func() (db.Action, error)
-	n   int
+	all     []func() (db.Action, error)
+	n       int
+	yielded bool
 }
 
 // StepAction takes the next step; the last one again and again.
@@ -89,6 +90,14 @@ func (s *steps) StepAction(context.Context, string) (db.Action, error) {
 	step := s.all[min(s.n, len(s.all)-1)]
 	s.n++
 	return step()
+}
+
+// YieldAction can be done once.
+func (s *steps) YieldAction(context.Context, string) error {
+	if s.yielded = !s.yielded; s.yielded {
+		return nil
+	}
+	return errors.New("yielded before")
 }
 
 func TestAnActionsJob(t *testing.T) {
@@ -114,7 +123,7 @@ func TestAnActionsJob(t *testing.T) {
 			var log strings.Builder
 			s := &steps{all: c.all}
 			err := (&actionWorker{store: s, log: slog.New(slog.NewTextHandler(&log, nil)), turn: c.turn}).Work(t.Context(), &river.Job[db.ActionJob]{})
-			if !errors.Is(err, c.err) || s.n != c.n || (log.Len() > 0) != c.logs {
+			if !errors.Is(err, c.err) || s.n != c.n || s.yielded != (c.turn == 0) || (log.Len() > 0) != c.logs {
 				t.Errorf("%v after %d steps: %s", err, s.n, &log)
 			}
 		})
