@@ -331,11 +331,12 @@ func (d *DB) Actions(ctx context.Context, service, tenantID string) ([]Action, e
 }
 
 // ResumeActions has those actions gone on with whose process was killed, or
-// whose job failed, and gives up those that failed for a day.
-func (d *DB) ResumeActions(ctx context.Context) error {
-	return wrap("resume actions", d.tx(ctx, func(tx *sql.Tx) error {
+// whose job failed. Those that failed for a day are given up, and their ids
+// returned.
+func (d *DB) ResumeActions(ctx context.Context) (givenUp []string, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
 		now := d.now()
-		_, err := tx.ExecContext(ctx, `UPDATE actions SET ended_at = $1, error = $2 WHERE ended_at = 0 AND resume_at <= $1 AND started_at < $3`,
+		givenUp, err = collect(ctx, tx, scanID, `UPDATE actions SET ended_at = $1, error = $2 WHERE ended_at = 0 AND resume_at <= $1 AND started_at < $3 RETURNING id`,
 			millis(now), ActionGivenUp, millis(now.Add(-actionLife)))
 		if err != nil {
 			return err
@@ -351,5 +352,6 @@ func (d *DB) ResumeActions(ctx context.Context) error {
 			}
 		}
 		return nil
-	}))
+	})
+	return givenUp, wrap("resume actions", err)
 }

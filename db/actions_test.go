@@ -156,7 +156,7 @@ func TestAnActionGoesOnAfterAKill(t *testing.T) {
 		t.Helper()
 		d.now = func() time.Time { return time.Now().Add(after) }
 		defer func() { d.now = time.Now }()
-		if err := d.ResumeActions(t.Context()); err != nil || jobsOf(t, d) != want {
+		if up, err := d.ResumeActions(t.Context()); err != nil || len(up) != 0 || jobsOf(t, d) != want {
 			t.Errorf("%d jobs, want %d, %v", jobsOf(t, d), want, err)
 		}
 	}
@@ -192,8 +192,8 @@ func TestAnActionThatFailsForADayIsGivenUp(t *testing.T) {
 	d, _ := refused(t, 7, Attention)
 	a := d.begin(t, Action{Kind: ActionRetry, Reason: "ODD"})
 	d.now = func() time.Time { return time.Now().Add(actionLife + time.Minute) }
-	if err := d.ResumeActions(t.Context()); err != nil {
-		t.Fatal(err)
+	if up, err := d.ResumeActions(t.Context()); err != nil || !slices.Equal(up, []string{a.ID}) {
+		t.Fatalf("%q, %v", up, err)
 	}
 	if list, err := d.Actions(t.Context(), "sfdc", "a"); err != nil || len(list) != 1 || list[0].Error != ActionGivenUp || list[0].EndedAt.IsZero() {
 		t.Errorf("got %+v, %v", list, err)

@@ -19,7 +19,7 @@ const actionTurn = 5 * time.Second
 type Actions interface {
 	StepAction(ctx context.Context, id string) (db.Action, error)
 	YieldAction(ctx context.Context, id string) error
-	ResumeActions(ctx context.Context) error
+	ResumeActions(ctx context.Context) (givenUp []string, err error)
 }
 
 type actionWorker struct {
@@ -43,8 +43,8 @@ func (w *actionWorker) Work(ctx context.Context, job *river.Job[db.ActionJob]) e
 			return nil // somebody else ended it
 		case err != nil:
 			return err
-		case a.Error != "":
-			w.log.ErrorContext(ctx, "an action ended otherwise than it should", "action", a.ID, "tenant", a.TenantID, "kind", string(a.Kind), "why", a.Error)
+		case a.Error == db.ActionDisagrees:
+			w.log.ErrorContext(ctx, "a recount doesn't agree with what is kept", "tenant", a.TenantID)
 		}
 		if !a.EndedAt.IsZero() {
 			return nil
@@ -54,6 +54,15 @@ func (w *actionWorker) Work(ctx context.Context, job *river.Job[db.ActionJob]) e
 		}
 		rest(ctx, time.Since(step))
 	}
+}
+
+// resume has those actions gone on with that were left lying.
+func resume(ctx context.Context, store Actions, log *slog.Logger) error {
+	givenUp, err := store.ResumeActions(ctx)
+	for _, id := range givenUp {
+		log.ErrorContext(ctx, "an action failed for a day and is given up", "action", id)
+	}
+	return err
 }
 
 // yield lets the others have their turn, if that can be written down.

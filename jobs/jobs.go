@@ -181,7 +181,7 @@ func (w *sweepWorker) Timeout(*river.Job[sweepJob]) time.Duration { return 4 * t
 
 // Work puts away what has expired, and seals anew what outdated keys have sealed.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
-	err := errors.Join(w.store.ExpireHeld(ctx), w.store.ExpireHandshakes(ctx), w.store.ExpireMails(ctx), w.store.ExpireIncidents(ctx), w.store.ResumeActions(ctx))
+	err := errors.Join(w.store.ExpireHeld(ctx), w.store.ExpireHandshakes(ctx), w.store.ExpireMails(ctx), w.store.ExpireIncidents(ctx), resume(ctx, w.store, w.log))
 	unopened, resealing := w.keys.Reseal(ctx, nil)
 	if unopened > 0 {
 		w.log.ErrorContext(ctx, "rows can't be opened with any key, and keep an old key from being retired", "rows", unopened)

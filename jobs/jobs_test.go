@@ -171,8 +171,10 @@ func (s brokenStore) ExpireMails(context.Context) error { return s.mails }
 // ExpireIncidents fails.
 func (s brokenStore) ExpireIncidents(context.Context) error { return s.incidents }
 
-// ResumeActions fails.
-func (s brokenStore) ResumeActions(context.Context) error { return s.resume }
+// ResumeActions gives up, and fails.
+func (s brokenStore) ResumeActions(context.Context) ([]string, error) {
+	return []string{"old"}, s.resume
+}
 
 // brokenKeys finds rows that can't be opened, and fails.
 type brokenKeys struct{ err error }
@@ -187,6 +189,9 @@ func TestSweepTellsEachFailure(t *testing.T) {
 		log: slog.New(slog.NewTextHandler(&log, nil))}).Work(t.Context(), nil)
 	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) || !errors.Is(err, six) {
 		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(log.String(), "given up\" action=old") {
+		t.Errorf("nobody hears of what is given up: %s", &log)
 	}
 	if !strings.Contains(log.String(), "rows=7") {
 		t.Errorf("nobody hears of the rows that can't be opened: %s", &log)
