@@ -22,7 +22,7 @@ func (s *server) actionsPart(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	actions, err := s.actions(c, card)
+	actions, err := s.actions(c, card, views.ActionKind(cut(c.Query("kind"), 20)))
 	if err != nil {
 		return err
 	}
@@ -32,15 +32,19 @@ func (s *server) actionsPart(c *fiber.Ctx) error {
 	return render(c, http.StatusOK, views.ActionList(actions))
 }
 
-// actions are what is done, or was done lately, for many subscribers at once.
-func (s *server) actions(c *fiber.Ctx, card views.Integration) (views.Actions, error) {
+// actions are what is done, or was done lately, for many subscribers at once; of
+// one kind, or all when it is empty.
+func (s *server) actions(c *fiber.Ctx, card views.Integration, kind views.ActionKind) (views.Actions, error) {
 	all, err := s.Health.Actions(c.UserContext(), card.Service, who(c).Tenant.ID)
-	return actionList(card, all), err
+	return actionList(card, all, kind), err
 }
 
-func actionList(card views.Integration, all []db.Action) views.Actions {
-	list := views.Actions{Service: card.Service}
+func actionList(card views.Integration, all []db.Action, kind views.ActionKind) views.Actions {
+	list := views.Actions{Service: card.Service, Kind: kind}
 	for _, a := range all {
+		if kind != "" && kind != views.ActionKind(a.Kind) {
+			continue
+		}
 		v := views.Action{Kind: views.ActionKind(a.Kind), Total: a.Total, Done: a.Done, By: a.ActorEmail, StartedAt: a.StartedAt, EndedAt: a.EndedAt, Error: a.Error, Org: "the other organisation"}
 		if a.Reason != "" {
 			v.Cause = crm.Sentence(a.Reason).What
@@ -76,7 +80,7 @@ func (s *server) start(c *fiber.Ctx, a db.Action, path string) error {
 	case a.Done == 0 && a.Kind != db.ActionRecount && a.Kind != db.ActionTry:
 		s.flash(c, views.FlashInfo, "There was nobody left to do that for.")
 	default:
-		done := actionList(card, []db.Action{a}).All[0]
+		done := actionList(card, []db.Action{a}, "").All[0]
 		s.flash(c, done.Flash(), done.Text())
 	}
 	if a.Error == db.ActionDisagrees {

@@ -72,7 +72,7 @@ func TestWhatIsForManyIsShownAsItGoesOn(t *testing.T) {
 	b.submit("/integrations/sfdc/dismiss", "reason", "STRING_TOO_LONG", "note", "No.").to("/integrations/sfdc")
 	p := b.get("/integrations/sfdc").is(200, "Dismissing: 1,000 of 1,003", `<progress max="1003" value="1000"`, "A name is longer than Salesforce allows", john, "you can leave this page", "Something is being done for them").
 		hasNot("again</button>", "Dismiss all")
-	_, seen, _ := strings.Cut(p.body, "/integrations/sfdc/actions?seen=")
+	_, seen, _ := strings.Cut(p.body, "/integrations/sfdc/actions?kind=&amp;seen=")
 	seen, _, _ = strings.Cut(seen, `"`)
 	b.get("/integrations/sfdc/actions?seen="+seen, "HX-Request", "true").is(204)
 	b.submit("/integrations/sfdc/dismiss", "reason", "STRING_TOO_LONG", "note", "No.").to("/integrations/sfdc")
@@ -93,7 +93,8 @@ func TestManyRowsAreCountedAsItGoesOn(t *testing.T) {
 	b := w.as(john, "contoso")
 	w.become(many, db.Outcome{State: db.Attention, Reason: "STRING_TOO_LONG"})
 	b.submit("/integrations/sfdc/recount").to("/integrations/sfdc/sum")
-	b.get("/integrations/sfdc/sum").is(200, "Counting 1,003 people").hasNot("Count again now")
+	b.get("/integrations/sfdc/sum").is(200, "Counting 1,003 people", "actions?kind=recount&seen=").hasNot("Count again now")
+	b.get("/integrations/sfdc/actions?kind=move").is(200).hasNot("Counting")
 	w.step()
 	b.get("/integrations/sfdc/sum").is(200, "the numbers agree: nobody is missing", "Everything agrees", "Count again now")
 }

@@ -61,7 +61,7 @@ func (s *server) health(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	page.Actions = actionList(live.Card, actions)
+	page.Actions = actionList(live.Card, actions, "")
 	if page.Problems, err = s.problems(c, live, actions); err != nil {
 		return err
 	}
@@ -283,7 +283,7 @@ func (s *server) sum(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	actions, err := s.actions(c, live.Card)
+	actions, err := s.actions(c, live.Card, views.ActionRecount)
 	if err != nil {
 		return err
 	}

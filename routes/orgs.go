@@ -35,7 +35,7 @@ func (s *server) confirmMove(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	actions, err := s.actions(c, card)
+	actions, err := s.actions(c, card, views.ActionMove)
 	if err != nil {
 		return err
 	}

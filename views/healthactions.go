@@ -21,7 +21,8 @@ const (
 // is under way. Answer it with 204 when Version is still the query's seen.
 type Actions struct {
 	Service string
-	All     []Action // the latest first
+	Kind    ActionKind // that the page is for; empty for all
+	All     []Action   // the latest first
 }
 
 // Action is what somebody has done for many subscribers at once.
@@ -49,7 +50,7 @@ func (a Actions) UnderWay(kind ActionKind) bool {
 }
 
 func (a Actions) pollURL() string {
-	return string(servicePath(a.Service, "actions")) + "?seen=" + a.Version()
+	return string(servicePath(a.Service, "actions")) + "?kind=" + string(a.Kind) + "&seen=" + a.Version()
 }
 
 func (a Action) underWay() bool { return a.EndedAt.IsZero() }
