@@ -154,7 +154,7 @@ func TestAMatchIsKept(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 	delete(c.refuses, "jane@example.com")
-	if _, err := h.db.Retry(t.Context(), db.Selection{TenantID: "a", SubscriberID: id}, ""); err != nil {
+	if _, err := h.db.Retry(t.Context(), "a", id, ""); err != nil {
 		t.Fatal(err)
 	}
 	takes(h.dispatcher(crms{"a": c}), "a")

@@ -1,9 +1,14 @@
 package routes
 
 import (
+	"errors"
 	"net/http"
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 
+	"gatepost/crm"
 	"gatepost/db"
 	"gatepost/views"
 
@@ -13,18 +18,25 @@ import (
 // shares are the percentages of the API calls that a tenant may choose.
 var shares = []int{25, 50, 75, 90, db.MaxShare}
 
+// fieldName is what the API name of a field looks like.
+var fieldName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,79}$`)
+
 // deliverySettings handles GET /integrations/{service}/settings.
 func (s *server) deliverySettings(c *fiber.Ctx) error {
-	card, err := s.card(c, c.Params("service"))
-	if err != nil {
-		return err
-	}
 	set, err := s.Health.DeliverySettings(c.UserContext(), who(c).Tenant.ID)
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.DeliverySettings(views.DeliverySettingsPage{Page: s.page(c, "Settings", views.NavIntegrations),
-		Card: card, Several: set.Several, Share: set.Share, Shares: shares}))
+	return s.showDeliverySettings(c, http.StatusOK, set, nil)
+}
+
+func (s *server) showDeliverySettings(c *fiber.Ctx, status int, set db.DeliverySettings, wrong views.FieldErrors) error {
+	card, err := s.card(c, c.Params("service"))
+	if err != nil {
+		return err
+	}
+	return render(c, status, views.DeliverySettings(views.DeliverySettingsPage{Page: s.page(c, "Settings", views.NavIntegrations), Card: card,
+		One: set.One, Several: set.Several, Leads: set.Leads, Key: set.Key, Save: set.SaveDuplicates, Share: set.Share, Shares: shares, Errors: wrong}))
 }
 
 // setDeliverySettings handles POST /integrations/{service}/settings.
@@ -32,16 +44,54 @@ func (s *server) setDeliverySettings(c *fiber.Ctx) error {
 	if _, err := s.Vault.Service(c.Params("service")); err != nil {
 		return err
 	}
-	share, err := strconv.Atoi(field(c, "share"))
-	set := db.DeliverySettings{Several: field(c, "several"), Share: share}
-	if err != nil || share < 1 || share > db.MaxShare || set.Several != db.SeveralNewest && set.Several != db.SeveralAttention {
+	set, ok := readDeliverySettings(c)
+	if !ok {
 		s.flash(c, views.FlashWarning, "Nothing was saved: please choose one of the answers to each question.")
 		return redirect(c, healthURL(c)+"/settings")
 	}
-	tenant := who(c).Tenant.ID
-	if err := s.Health.SetDeliverySettings(c.UserContext(), tenant, set); err != nil {
+	wrong, err := s.checkKey(c, set.Key)
+	if err != nil {
+		return err
+	}
+	if wrong != "" {
+		return s.showDeliverySettings(c, http.StatusUnprocessableEntity, set, views.FieldErrors{"key": wrong})
+	}
+	if err := s.Health.SetDeliverySettings(c.UserContext(), who(c).Tenant.ID, set); err != nil {
 		return err
 	}
 	s.flash(c, views.FlashSuccess, "Saved. It holds from the next sign-up on.")
 	return redirect(c, healthURL(c)+"/settings")
+}
+
+// readDeliverySettings reads what was chosen, if it can be.
+func readDeliverySettings(c *fiber.Ctx) (set db.DeliverySettings, ok bool) {
+	share, err := strconv.Atoi(field(c, "share"))
+	set = db.DeliverySettings{One: field(c, "one"), Several: field(c, "several"), Leads: field(c, "leads") == "on",
+		SaveDuplicates: field(c, "save") == "on", Key: strings.TrimSpace(field(c, "key")), Share: share}
+	ok = err == nil && share >= 1 && share <= db.MaxShare &&
+		slices.Contains([]string{db.SeveralNewest, db.SeveralAttention}, set.Several) &&
+		slices.Contains([]string{db.OneFill, db.OneUpdate, db.OneLeave}, set.One)
+	return set, ok
+}
+
+// checkKey returns what is wrong with a field that is to be the key of records. One
+// that is set already is not asked for again.
+func (s *server) checkKey(c *fiber.Ctx, key string) (wrong string, err error) {
+	set, err := s.Health.DeliverySettings(c.UserContext(), who(c).Tenant.ID)
+	if err != nil || key == "" || key == set.Key {
+		return "", err
+	}
+	noKey := crm.Sentence(crm.NoKey)
+	if !fieldName.MatchString(key) {
+		return noKey.What + " " + noKey.Mend, nil
+	}
+	err = s.Delivery.CheckKey(c.UserContext(), who(c).Tenant.ID, key)
+	var f *crm.Failure
+	switch {
+	case !errors.As(err, &f):
+		return "", err
+	case f.Code == crm.NoKey:
+		return noKey.What + " " + noKey.Mend, nil
+	}
+	return "This could not be checked: " + crm.Sentence(f.Code).What + " Nothing was saved; please try again later.", nil
 }

@@ -98,7 +98,7 @@ func (s *server) healthLive(c *fiber.Ctx) (h views.HealthStatus, err error) {
 	if err != nil {
 		return h, err
 	}
-	h.Usage = views.Usage{Used: usage.Used, Allowed: usage.Allowed, At: usage.At}
+	h.Usage = views.Usage{Used: usage.Used, Allowed: usage.Allowed, Ours: usage.Ours, At: usage.At}
 	if h.Pause, err = s.pause(ctx, tenant, card); err != nil {
 		return h, err
 	}
@@ -302,6 +302,9 @@ func (s *server) person(c *fiber.Ctx) error {
 		return err
 	}
 	page := views.PersonPage{Page: s.page(c, "Subscriber", views.NavSubscribers), ID: sub.ID, Subscriber: s.subscriberRow(sub), Attempts: sub.Attempts, OrgID: sub.OrgID, DeliveredAt: sub.DeliveredAt}
+	if sub.State == db.Attention && sub.MatchID != "" {
+		page.MatchURL = s.RecordURL(sub.InstanceURL, sub.MatchID)
+	}
 	for _, e := range events {
 		page.Steps = append(page.Steps, step(e))
 	}

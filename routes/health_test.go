@@ -181,13 +181,52 @@ func TestDeliverySettings(t *testing.T) {
 	w := open(t)
 	b := w.as(john, "contoso")
 	const path = "/integrations/sfdc/settings"
-	b.get(path).is(200, `value="newest" checked`, `value="95" selected`)
-	for _, wrong := range [][]string{{"several", "both", "share", "50"}, {"several", "newest", "share", "96"}, {"several", "newest", "share", "0"}, {"several", "newest", "share", "x"}, {}} {
+	untouched := []string{`value="fill" checked`, `value="newest" checked`, `value="95" selected`}
+	b.get(path).is(200, untouched...)
+	for _, wrong := range [][]string{{"one", "fill", "several", "both", "share", "50"}, {"one", "fill", "several", "newest", "share", "96"}, {"one", "fill", "several", "newest", "share", "0"},
+		{"one", "fill", "several", "newest", "share", "x"}, {"one", "drop", "several", "newest", "share", "50"}, {}} {
 		b.submit(path, wrong...).to(path)
-		b.get(path).is(200, "Nothing was saved", `value="newest" checked`, `value="95" selected`)
+		b.get(path).is(200, append(untouched, "Nothing was saved")...)
 	}
-	b.submit(path, "several", "attention", "share", "50").to(path)
-	b.get(path).is(200, "Saved.", `value="attention" checked`, `value="50" selected`)
-	w.as(ann, "fabrikam").get(path).is(200, `value="newest" checked`)
+	b.submit(path, "one", "update", "several", "attention", "share", "50", "leads", "on", "save", "on").to(path)
+	b.get(path).is(200, "Saved.", `value="update" checked`, `value="attention" checked`, `value="50" selected`, `name="leads" checked`, `name="save" checked`)
+	w.as(ann, "fabrikam").get(path).is(200, untouched...)
 	b.get("/integrations/other/settings").is(404)
+	for _, key := range []string{"x' OR", "0a", "Email)"} {
+		b.submit(path, "one", "fill", "several", "newest", "share", "50", "key", key).is(422, "Contacts have no text field of that name", `value="fill" checked`)
+	}
+	b.submit(path, "one", "fill", "several", "newest", "share", "50", "key", "Gatepost_Email__c").is(422, "could not be checked", "not connected")
+	b.get(path).is(200, `value="update" checked`)
+}
+
+func TestTheKeyIsAskedFor(t *testing.T) {
+	t.Parallel()
+	w := openBoth(t)
+	b := w.as(john, "contoso")
+	b.connect(sfJohn).to(connected)
+	const path = "/integrations/sfdc/settings"
+	set := func(key string) page {
+		return b.submit(path, "one", "fill", "several", "newest", "share", "50", "key", key)
+	}
+	set("Gatepost_Email__c").is(422, "Contacts have no text field of that name", "Gatepost_Email__c")
+	w.control("settings", `{"external_id_field":"Gatepost_Email__c"}`)
+	set("Gatepost_Email__c").to(path)
+	b.get(path).is(200, `value="Gatepost_Email__c"`)
+	w.someone("contoso", "reader@contoso.test")
+	w.eventually("it is there", func() bool { return w.control("stats", "")["contacts"] == 1.0 })
+}
+
+func TestTheRecordInTheWayIsShown(t *testing.T) {
+	t.Parallel()
+	w := openBoth(t)
+	b := w.as(john, "contoso")
+	b.connect(sfJohn).to(connected)
+	w.someone("contoso", "reader@contoso.test")
+	w.eventually("it is there", func() bool { return w.control("stats", "")["contacts"] == 1.0 })
+	id := w.someone("contoso", "other@contoso.test")
+	w.eventually("it is there", func() bool { return w.control("stats", "")["contacts"] == 2.0 })
+	if _, err := w.store.Writer().Exec(`UPDATE subscribers SET state = 'attention', reason = 'DUPLICATES_DETECTED', match_id = '003000000000001AAA' WHERE id = $1`, id); err != nil {
+		t.Fatal(err)
+	}
+	b.get("/subscribers/"+id).is(200, "The record in the way", "/lightning/r/Contact/003000000000001AAA/view")
 }

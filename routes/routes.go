@@ -42,6 +42,7 @@ type Delivery interface {
 	Wake(tenantID string)
 	CheckUp(ctx context.Context, tenantID string) error
 	CheckUpSoon(tenantID string)
+	CheckKey(ctx context.Context, tenantID, field string) error
 	Resume(ctx context.Context, tenantID string) error
 }
 

@@ -54,12 +54,18 @@ type MovePage struct {
 	UnderWay bool // they are being sent
 }
 
-// DeliverySettingsPage is for DeliverySettings, whose form posts csrf, several
+// DeliverySettingsPage is for DeliverySettings, whose form posts csrf, one, several,
+// leads, key, save
 // and share to /integrations/{service}/settings.
 type DeliverySettingsPage struct {
 	Page
 	Card    Integration
+	One     string // fill, update or leave
 	Several string // newest or attention
-	Share   int    // percent
-	Shares  []int  // to choose from
+	Leads   bool
+	Key     string
+	Save    bool  // what the CRM takes for a duplicate
+	Share   int   // percent
+	Shares  []int // to choose from
+	Errors  FieldErrors
 }

@@ -43,6 +43,7 @@ type Pause struct {
 // Usage is what Salesforce last said of the org's API calls in 24 hours.
 type Usage struct {
 	Used, Allowed int
+	Ours          int       // of them made by us
 	At            time.Time // zero when it never said any
 }
 
@@ -100,6 +101,7 @@ type PersonPage struct {
 	Subscriber  Subscriber
 	Attempts    int
 	OrgID       string
+	MatchURL    string // of another record that is in the way, where it is known
 	DeliveredAt time.Time
 	Steps       []Step // the latest first
 	Consents    []Consent

@@ -119,5 +119,8 @@ func (idle) CheckUp(context.Context, string) error { return nil }
 // CheckUpSoon does nothing.
 func (idle) CheckUpSoon(string) {}
 
+// CheckKey does nothing.
+func (idle) CheckKey(context.Context, string, string) error { return nil }
+
 // Resume does nothing.
 func (idle) Resume(context.Context, string) error { return nil }
