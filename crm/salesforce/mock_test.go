@@ -514,3 +514,22 @@ func TestKey(t *testing.T) {
 		t.Errorf("found %+v, %v", found, err)
 	}
 }
+
+// What is said of one record concerns that record, alone as in a batch.
+func TestOneRecordsRefusalPausesNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	people, _ := readers(2)
+	for _, code := range []string{"INSUFFICIENT_ACCESS_OR_READONLY", "INVALID_FIELD", "FIELD_CUSTOM_VALIDATION_EXCEPTION"} {
+		for n := range people {
+			w.post("fail", `{"on":"record","status":400,"error_code":"`+code+`","count":1}`, nil)
+			results, err := w.Write(t.Context(), news(people[:n+1]), crm.Options{})
+			if err != nil {
+				t.Fatalf("%s, %d at once: %v", code, n+1, err)
+			}
+			if f := failureOf(t, results[0].Err); f.Class != crm.Recorded || f.Code != code || f.Wait != 0 {
+				t.Errorf("%s, %d at once: %+v", code, n+1, f)
+			}
+		}
+	}
+}

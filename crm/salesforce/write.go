@@ -64,6 +64,10 @@ func noteGone(writes []crm.Write, results []crm.Result) {
 	}
 }
 
+// aboutOne are codes that concern everybody when they come for a call, but not for
+// one that is about a single record.
+var aboutOne = []string{"INVALID_FIELD", "INSUFFICIENT_ACCESS", "INSUFFICIENT_ACCESS_OR_READONLY"}
+
 // createOne makes one Contact. A Collections call would do it too, but only this
 // one tells which record a duplicate rule found.
 func (c *Client) createOne(ctx context.Context, p crm.Person, o crm.Options) ([]crm.Result, error) {
@@ -74,7 +78,9 @@ func (c *Client) createOne(ctx context.Context, p crm.Person, o crm.Options) ([]
 		return nil, unsent(fmt.Errorf("encode a record: %w", err))
 	}
 	body, err := c.call(ctx, request{http.MethodPost, contactPath, sent, true, o.SaveDuplicates})
-	if f := (*crm.Failure)(nil); errors.As(err, &f) && f.Class == crm.Recorded {
+	var f *crm.Failure
+	if errors.As(err, &f) && (f.Class == crm.Recorded || slices.Contains(aboutOne, f.Code)) {
+		f.Class, f.Wait = crm.Recorded, 0
 		return []crm.Result{{Err: f}}, nil
 	}
 	if err != nil {

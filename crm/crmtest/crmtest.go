@@ -1,0 +1,310 @@
+// Package crmtest has the cases that every crm.CRM must pass.
+package crmtest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"gatepost/crm"
+)
+
+// Env is a fresh, empty CRM and what surrounds it.
+type Env struct {
+	CRM crm.CRM
+	// Records counts the records in it.
+	Records func() int
+	// Down has the next n calls fail as in an outage. With after set, they do their
+	// work first, and their answer is lost.
+	Down func(n int, after bool)
+	// Revoke ends the access for good.
+	Revoke func()
+	// Delete deletes a record.
+	Delete func(id string)
+	// Refused is somebody whom the CRM doesn't take.
+	Refused crm.Person
+}
+
+// Run runs the cases, each on an Env of its own.
+func Run(t *testing.T, open func(t *testing.T) Env) {
+	for name, test := range map[string]func(t *testing.T, e Env){
+		"what it is":                    target,
+		"nobody is found":               nobody,
+		"who is written is found":       written,
+		"several have an address":       several,
+		"a bad one among good ones":     bad,
+		"a bad one alone":               badAlone,
+		"a whole batch":                 batch,
+		"a change":                      change,
+		"a change of what was deleted":  gone,
+		"an outage":                     outage,
+		"an answer that was lost":       lost,
+		"the access ended":              revoked,
+		"calls are counted":             calls,
+		"a check-up":                    checkUp,
+		"a field that is not there":     noKey,
+		"nothing to do takes no call":   nothing,
+		"an address that means trouble": odd,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+}
+
+func people(n int) (writes []crm.Write, emails []string) {
+	for i := range n {
+		p := crm.Person{Email: fmt.Sprintf("Reader%04d@contoso.example", i), FirstName: "Ada", LastName: "Lovelace"}
+		writes, emails = append(writes, crm.Write{Person: p}), append(emails, strings.ToLower(p.Email))
+	}
+	return writes, emails
+}
+
+// write writes, and fails the test unless all of it is done.
+func (e Env) write(t *testing.T, writes ...crm.Write) (ids []string) {
+	t.Helper()
+	results, err := e.CRM.Write(t.Context(), writes, crm.Options{})
+	if err != nil || len(results) != len(writes) {
+		t.Fatalf("%d results of %d, %v", len(results), len(writes), err)
+	}
+	for _, r := range results {
+		if r.Err != nil || r.ID == "" {
+			t.Fatalf("%+v", r)
+		}
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+func (e Env) find(t *testing.T, emails ...string) map[string][]crm.Record {
+	t.Helper()
+	found, err := e.CRM.Find(t.Context(), emails, crm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func (e Env) wantRecords(t *testing.T, n int) {
+	t.Helper()
+	if got := e.Records(); got != n {
+		t.Errorf("%d records, want %d", got, n)
+	}
+}
+
+// want checks that an error is a failure of a class, with a code that can be
+// stored, and a sentence.
+func want(t *testing.T, err error, class crm.Class, unknown bool) *crm.Failure {
+	t.Helper()
+	var f *crm.Failure
+	if !errors.As(err, &f) {
+		t.Fatalf("%v is no *crm.Failure", err)
+	}
+	if f.Class != class || f.Unknown != unknown || f.Code == "" || crm.Sentence(f.Code).What == "" {
+		t.Errorf("%+v, want class %s, unknown %t", f, class, unknown)
+	}
+	return f
+}
+
+func target(t *testing.T, e Env) {
+	if to := e.CRM.Target(); to.OrgID == "" || to.InstanceURL == "" || e.CRM.Batch() < 1 {
+		t.Errorf("%+v, batches of %d", to, e.CRM.Batch())
+	}
+}
+
+func nobody(t *testing.T, e Env) {
+	if found := e.find(t, "nobody@contoso.example"); len(found) != 0 {
+		t.Errorf("found %+v", found)
+	}
+}
+
+func written(t *testing.T, e Env) {
+	writes, emails := people(3)
+	ids := e.write(t, writes...)
+	found := e.find(t, append(emails, "nobody@contoso.example", emails[0])...)
+	if len(found) != 3 {
+		t.Fatalf("found %+v", found)
+	}
+	for i, email := range emails {
+		r := found[email]
+		if len(r) != 1 || r[0].ID != ids[i] || !strings.EqualFold(r[0].Email, email) || r[0].FirstName != "Ada" || r[0].LastName != "Lovelace" {
+			t.Errorf("%s: %+v, made as %s", email, r, ids[i])
+		}
+	}
+	one := e.write(t, crm.Write{Person: crm.Person{Email: "noname@contoso.example"}})
+	if r := e.find(t, "noname@contoso.example")["noname@contoso.example"]; len(r) != 1 || r[0].ID != one[0] || r[0].FirstName != "" || r[0].LastName != "" {
+		t.Errorf("without a name: %+v", r)
+	}
+	e.wantRecords(t, 4)
+}
+
+func several(t *testing.T, e Env) {
+	writes, emails := people(1)
+	ids := append(e.write(t, writes...), e.write(t, writes...)...)
+	found := e.find(t, emails...)[emails[0]]
+	if len(found) == 1 && ids[0] == ids[1] {
+		return // a CRM that keeps addresses apart by itself
+	}
+	for n := range 1000 { // until a clock that is not fine enough has moved on
+		e.write(t, crm.Write{ID: ids[0], Person: crm.Person{FirstName: fmt.Sprint("Grace ", n)}})
+		if found = e.find(t, emails...)[emails[0]]; found[0].ID == ids[0] {
+			break
+		}
+	}
+	if len(found) != 2 || found[0].ID != ids[0] {
+		t.Errorf("not the one that was changed last first: %+v of %v", found, ids)
+	}
+}
+
+func bad(t *testing.T, e Env) {
+	writes, _ := people(2)
+	writes = slices.Insert(writes, 1, crm.Write{Person: e.Refused})
+	results, err := e.CRM.Write(t.Context(), writes, crm.Options{})
+	if err != nil || len(results) != 3 || results[0].Err != nil || results[2].Err != nil {
+		t.Fatalf("%+v, %v", results, err)
+	}
+	want(t, results[1].Err, crm.Recorded, false)
+	e.wantRecords(t, 2)
+}
+
+func badAlone(t *testing.T, e Env) {
+	results, err := e.CRM.Write(t.Context(), []crm.Write{{Person: e.Refused}}, crm.Options{})
+	if err != nil || len(results) != 1 {
+		t.Fatalf("%+v, %v", results, err)
+	}
+	want(t, results[0].Err, crm.Recorded, false)
+	e.wantRecords(t, 0)
+}
+
+func batch(t *testing.T, e Env) {
+	writes, emails := people(e.CRM.Batch())
+	e.write(t, writes...)
+	if found := e.find(t, emails...); len(found) != len(emails) {
+		t.Errorf("found %d of %d", len(found), len(emails))
+	}
+	e.wantRecords(t, len(writes))
+}
+
+func change(t *testing.T, e Env) {
+	writes, emails := people(2)
+	ids := e.write(t, writes...)
+	e.write(t, crm.Write{ID: ids[0], Person: crm.Person{LastName: "Byron"}}, crm.Write{Person: crm.Person{Email: "new@contoso.example"}})
+	found := e.find(t, emails...)
+	if r := found[emails[0]]; len(r) != 1 || r[0].ID != ids[0] || r[0].FirstName != "Ada" || r[0].LastName != "Byron" {
+		t.Errorf("changed into %+v", r)
+	}
+	if r := found[emails[1]]; len(r) != 1 || r[0].LastName != "Lovelace" {
+		t.Errorf("the other: %+v", r)
+	}
+	e.wantRecords(t, 3)
+}
+
+func gone(t *testing.T, e Env) {
+	writes, emails := people(1)
+	ids := e.write(t, writes...)
+	e.Delete(ids[0])
+	results, err := e.CRM.Write(t.Context(), []crm.Write{{ID: ids[0], Person: crm.Person{LastName: "Byron"}}}, crm.Options{})
+	if err != nil || len(results) != 1 {
+		t.Fatalf("%+v, %v", results, err)
+	}
+	if f := want(t, results[0].Err, crm.Recorded, false); f.Code != crm.Gone {
+		t.Errorf("code %s", f.Code)
+	}
+	if found := e.find(t, emails...); len(found) != 0 {
+		t.Errorf("found %+v", found)
+	}
+}
+
+func outage(t *testing.T, e Env) {
+	writes, emails := people(2)
+	e.Down(1, false)
+	_, err := e.CRM.Find(t.Context(), emails, crm.Options{})
+	want(t, err, crm.Pause, false)
+	e.Down(1, false)
+	_, err = e.CRM.Write(t.Context(), writes, crm.Options{})
+	want(t, err, crm.Pause, true)
+	e.wantRecords(t, 0)
+	e.write(t, writes...)
+}
+
+func lost(t *testing.T, e Env) {
+	writes, emails := people(2)
+	e.Down(1, true)
+	_, err := e.CRM.Write(t.Context(), writes, crm.Options{})
+	want(t, err, crm.Pause, true)
+	if found := e.find(t, emails...); len(found) != 2 {
+		t.Errorf("found %+v", found)
+	}
+	e.wantRecords(t, 2)
+}
+
+func revoked(t *testing.T, e Env) {
+	writes, emails := people(1)
+	e.Revoke()
+	_, err := e.CRM.Find(t.Context(), emails, crm.Options{})
+	want(t, err, crm.Connection, false)
+	_, err = e.CRM.Write(t.Context(), writes, crm.Options{})
+	want(t, err, crm.Connection, false)
+}
+
+func calls(t *testing.T, e Env) {
+	before := e.CRM.Calls()
+	_, emails := people(2)
+	e.find(t, emails...)
+	if n := e.CRM.Calls() - before; n < 1 {
+		t.Errorf("%d calls", n)
+	}
+	if used, limit, ok := e.CRM.Usage(); ok && (used < 0 || limit < 1) {
+		t.Errorf("%d of %d used", used, limit)
+	}
+}
+
+func checkUp(t *testing.T, e Env) {
+	checks, err := e.CRM.CheckUp(t.Context())
+	if err != nil || len(checks) == 0 {
+		t.Fatalf("%+v, %v", checks, err)
+	}
+	for _, c := range checks {
+		if c.What == "" || c.Level == crm.Stop && c.Mend == "" {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+func noKey(t *testing.T, e Env) {
+	f := want(t, e.CRM.CheckKey(t.Context(), "No_such_field"), crm.Recorded, false)
+	if f.Code != crm.NoKey {
+		t.Errorf("code %s", f.Code)
+	}
+}
+
+func nothing(t *testing.T, e Env) {
+	before := e.CRM.Calls()
+	if found := e.find(t); len(found) != 0 {
+		t.Errorf("found %+v", found)
+	}
+	if results, err := e.CRM.Write(t.Context(), nil, crm.Options{}); err != nil || len(results) != 0 {
+		t.Errorf("%+v, %v", results, err)
+	}
+	if n := e.CRM.Calls() - before; n != 0 {
+		t.Errorf("%d calls for nothing", n)
+	}
+}
+
+func odd(t *testing.T, e Env) {
+	var writes []crm.Write
+	var emails []string
+	for _, email := range []string{"o'neill@contoso.example", "a+b%c@contoso.example", "under_score@contoso.example", "per%cent@contoso.example"} {
+		writes, emails = append(writes, crm.Write{Person: crm.Person{Email: email, LastName: `"<&>' @{p0[0].id} \ 李`}}), append(emails, email)
+	}
+	ids := e.write(t, writes...)
+	found := e.find(t, append(emails, "underXscore@contoso.example", `x' OR Email != '`)...)
+	if len(found) != len(emails) {
+		t.Errorf("found %+v", found)
+	}
+	for i, email := range emails {
+		if r := found[email]; len(r) != 1 || r[0].ID != ids[i] || r[0].LastName != writes[i].LastName {
+			t.Errorf("%s: %+v", email, r)
+		}
+	}
+}

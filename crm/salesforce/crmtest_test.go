@@ -1,0 +1,63 @@
+package salesforce_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"gatepost/crm"
+	"gatepost/crm/crmtest"
+	"gatepost/crm/salesforce"
+)
+
+func TestCRM(t *testing.T) {
+	t.Parallel()
+	crmtest.Run(t, func(t *testing.T) crmtest.Env {
+		w := newWorld(t)
+		source := &ending{world: w}
+		c, err := salesforce.Open(t.Context(), source, http.DefaultClient, salesforce.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return crmtest.Env{
+			CRM:     c,
+			Records: func() int { return w.stats().Contacts },
+			Down: func(n int, after bool) {
+				w.post("fail", fmt.Sprintf(`{"on":"any","status":503,"error_code":"SERVER_UNAVAILABLE","count":%d,"after_commit":%t,"drop":%t}`, n, after, after), nil)
+			},
+			Revoke:  func() { source.ended = true },
+			Delete:  w.delete,
+			Refused: crm.Person{Email: "not an address", LastName: "Doe"},
+		}
+	})
+}
+
+// ending is a source whose access may have ended, as the vault's may.
+type ending struct {
+	*world
+	ended bool
+}
+
+// Session implements salesforce.Source.
+func (e *ending) Session(ctx context.Context, refused int64) (salesforce.Session, error) {
+	if e.ended {
+		return salesforce.Session{}, &crm.Failure{Class: crm.Connection, Code: crm.Broken}
+	}
+	return e.world.Session(ctx, refused)
+}
+
+// delete deletes a Contact by hand.
+func (w *world) delete(id string) {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodDelete, w.session.InstanceURL+"/services/data/v67.0/sobjects/Contact/"+id, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+w.session.AccessToken)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.read(resp, nil)
+}
