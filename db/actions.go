@@ -144,7 +144,7 @@ func (d *DB) keepAction(ctx context.Context, tx *sql.Tx, a Action) error {
 // action that has ended comes back as ErrNotFound.
 func (d *DB) StepAction(ctx context.Context, id string) (a Action, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
-		a, err = scanAction(tx.QueryRowContext(ctx, `UPDATE actions SET resume_at = $2 + CASE WHEN kind = 'recount' THEN $3 ELSE $4 END
+		a, err = scanAction(tx.QueryRowContext(ctx, `UPDATE actions SET resume_at = $2 + CASE WHEN kind = 'recount' THEN CAST($3 AS BIGINT) ELSE CAST($4 AS BIGINT) END
 			WHERE id = $1 AND ended_at = 0 RETURNING `+actionColumns,
 			id, millis(d.now()), recountLease.Milliseconds(), actionLease.Milliseconds()))
 		if err != nil || a.Kind == ActionRecount {
@@ -276,7 +276,7 @@ var retrying = decision{`UPDATE subscribers SET state = 'waiting', reason = '', 
 
 // dismissing has a subscriber not delivered, and says why.
 func dismissing(note string) decision {
-	return decision{`UPDATE subscribers SET state = 'dismissed' WHERE id = $1 AND $2 > 0`,
+	return decision{`UPDATE subscribers SET state = 'dismissed' WHERE id = $1 AND CAST($2 AS BIGINT) > 0`,
 		func(to place) (place, string) { to.state = Dismissed; return to, note }}
 }
 

@@ -29,6 +29,7 @@ func (s *server) actionsPart(c *fiber.Ctx) error {
 	if actions.Version() == c.Query("seen") {
 		return c.SendStatus(http.StatusNoContent)
 	}
+	actions.Polled = true
 	return render(c, http.StatusOK, views.ActionList(actions))
 }
 

@@ -2,7 +2,10 @@ package views
 
 import (
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/a-h/templ"
 )
 
 // ActionKind says what an Action does.
@@ -23,6 +26,7 @@ type Actions struct {
 	Service string
 	Kind    ActionKind // that the page is for; empty for all
 	All     []Action   // the latest first
+	Polled  bool       // what is around it is older
 }
 
 // Action is what somebody has done for many subscribers at once.
@@ -37,7 +41,10 @@ type Action struct {
 }
 
 // Version changes whenever the list would look different.
-func (a Actions) Version() string { return digest(a) }
+func (a Actions) Version() string {
+	a.Polled = false
+	return digest(a)
+}
 
 // UnderWay reports whether an action of the kind is, or any for an empty one.
 func (a Actions) UnderWay(kind ActionKind) bool {
@@ -51,6 +58,14 @@ func (a Actions) UnderWay(kind ActionKind) bool {
 
 func (a Actions) pollURL() string {
 	return string(servicePath(a.Service, "actions")) + "?kind=" + string(a.Kind) + "&seen=" + a.Version()
+}
+
+// pageURL is the page that the list is on.
+func (a Actions) pageURL() templ.SafeURL {
+	if a.Kind == ActionRecount {
+		return servicePath(a.Service, "sum")
+	}
+	return templ.SafeURL(strings.TrimSuffix(string(servicePath(a.Service, "")), "/"))
 }
 
 func (a Action) underWay() bool { return a.EndedAt.IsZero() }
