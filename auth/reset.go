@@ -11,9 +11,10 @@ import (
 // resetFor is how long a link to set a new password works.
 const resetFor = time.Hour
 
-// resetBrake spares a mailbox a flood of links.
+// resetBrake spares a mailbox a flood of links: the second is sent no sooner than a
+// minute after the first, and each later one after about twice as long.
 func resetBrake(email string) brake {
-	return brake{key: digest("reset\x00" + email), free: 2, max: 15 * time.Minute}
+	return brake{key: digest("reset\x00" + email), free: -4, max: 15 * time.Minute}
 }
 
 func resetNetworkBrake(ip string) brake {
