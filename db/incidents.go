@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -157,9 +158,10 @@ func (d *DB) BrokenConnections(ctx context.Context) ([]Trouble, error) {
 const looked = 100
 
 // LongWaiting returns the tenants with a sign-up that has waited since before a
-// time, with the cause of the one that waits longest.
+// time, with the reason why nothing of theirs is sent, or else why the one waits that
+// waits longest.
 func (d *DB) LongWaiting(ctx context.Context, before time.Time) ([]Trouble, error) {
-	some, err := d.troubles(ctx, IncidentWaiting, `SELECT c.tenant_id, '', s.reason, c.n, s.created_at
+	some, err := d.troubles(ctx, IncidentWaiting, `SELECT c.tenant_id, '', COALESCE((SELECT reason FROM pauses p WHERE p.tenant_id = c.tenant_id), ''), c.n, s.created_at
 		FROM (SELECT tenant_id, sum(n) AS n FROM state_counts WHERE state = 'waiting' AND n > 0 GROUP BY tenant_id) c
 		JOIN subscribers s ON s.id = (SELECT id FROM subscribers w WHERE w.tenant_id = c.tenant_id AND w.state = 'waiting' ORDER BY w.id LIMIT 1)
 		WHERE s.created_at < $1`, millis(before))
@@ -178,9 +180,11 @@ func (d *DB) LongWaiting(ctx context.Context, before time.Time) ([]Trouble, erro
 	return all, nil
 }
 
-// waitsLongest fills in since when the one waits who waits longest, and why.
+// waitsLongest fills in since when the one waits who waits longest, and why, unless
+// all of the tenant wait for the same.
 func (d *DB) waitsLongest(ctx context.Context, t *Trouble) error {
 	var since int64
+	pause := t.Cause
 	return each(ctx, d.read, func(row scanner) error {
 		var reason string
 		var created, sentBack int64
@@ -188,7 +192,7 @@ func (d *DB) waitsLongest(ctx context.Context, t *Trouble) error {
 			return err
 		}
 		if at := max(created, sentBack); since == 0 || at < since {
-			since, t.Cause, t.Since = at, reason, fromMillis(at)
+			since, t.Cause, t.Since = at, cmp.Or(pause, reason), fromMillis(at)
 		}
 		return nil
 	}, `SELECT reason, created_at, COALESCE((SELECT max(at) FROM events e WHERE e.tenant_id = s.tenant_id AND e.subscriber_id = s.id AND e.state = 'waiting' AND e.actor <> ''), 0)

@@ -409,3 +409,19 @@ func TestWords(t *testing.T) {
 		t.Errorf("says %q", w.What)
 	}
 }
+
+// What all wait for says more than what one does.
+func TestWaitingTellsWhy(t *testing.T) {
+	for pause, want := range map[string]string{"": "UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE": "SERVER_UNAVAILABLE"} {
+		w := newWorld(t)
+		w.readers(2, db.Waiting, "UNABLE_TO_LOCK_ROW")
+		if pause != "" {
+			w.exec(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, $2, '', 1, 0, 0)`, w.contoso.ID, pause)
+		}
+		w.after(time.Hour, "opened waiting john", "opened waiting max")
+		var cause string
+		if w.scan(&cause, `SELECT cause FROM incidents`); cause != want {
+			t.Errorf("the cause is %q, want %q", cause, want)
+		}
+	}
+}
