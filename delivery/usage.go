@@ -57,8 +57,8 @@ type usage struct {
 // now and then. A process that is killed forgets what it made since.
 func (t *turn) keepUsage(ctx context.Context) {
 	used, limit, known := t.crm.Usage()
-	calls, due := t.usageDue(t.lease.TenantID, t.crm.Calls(), used*100 >= limit*t.set.Share)
-	if !known || !due {
+	calls, due := t.usageDue(t.lease.TenantID, t.crm.Calls(), known, used*100 >= limit*t.set.Share)
+	if !due {
 		return
 	}
 	if err := t.Store.SaveUsage(context.WithoutCancel(ctx), t.lease.TenantID, used, limit, calls); err != nil {
@@ -66,14 +66,14 @@ func (t *turn) keepUsage(ctx context.Context) {
 	}
 }
 
-// usageDue adds to the calls that we made for a tenant, and reports whether it is
-// time to write them down, and how many they are then.
-func (d *Dispatcher) usageDue(tenantID string, made int, pressing bool) (calls int, due bool) {
+// usageDue adds to the calls that we made for a tenant, and reports whether what
+// is known is to be written down now, and how many calls there are then.
+func (d *Dispatcher) usageDue(tenantID string, made int, known, pressing bool) (calls int, due bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	u := d.usages[tenantID]
 	u.calls += made
-	if due = pressing || time.Since(u.at) >= usageEvery; due {
+	if due = known && (pressing || time.Since(u.at) >= usageEvery); due {
 		calls, u = u.calls, usage{at: time.Now()}
 	}
 	d.usages[tenantID] = u
