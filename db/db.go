@@ -43,8 +43,9 @@ var migrations embed.FS
 type DB struct {
 	write      *sql.DB // one connection: SQLite has one writer at a time
 	read       *sql.DB
-	identity   *sql.Stmt              // reads the row of each credential that is given out
-	newsletter *sql.Stmt              // reads the row that each sign-up is for
+	identity   *sql.Stmt // reads the row of each credential that is given out
+	newsletter *sql.Stmt // reads the row that each sign-up is for
+	entering   entering
 	jobs       *river.Client[*sql.Tx] // inserts only
 	now        func() time.Time
 	batch      int // of an action, in one transaction
@@ -97,6 +98,9 @@ func (d *DB) open(ctx context.Context, path string) error {
 		return err
 	}
 	if d.newsletter, err = d.read.PrepareContext(ctx, selectNewsletterBySlug); err != nil {
+		return err
+	}
+	if err := d.prepareEntering(ctx); err != nil {
 		return err
 	}
 	d.jobs, err = river.NewClient(riversqlite.New(d.write), &river.Config{Logger: slog.New(slog.DiscardHandler)})

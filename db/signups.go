@@ -53,12 +53,9 @@ func (d *DB) AddSignUps(ctx context.Context, signUps []SignUp) ([]SignedUp, erro
 func (d *DB) enterAll(ctx context.Context, signUps []SignUp, enter func(*book, context.Context, SignUp) (SignedUp, error)) ([]SignedUp, error) {
 	answers := make([]SignedUp, len(signUps))
 	err := d.tx(ctx, func(tx *sql.Tx) error {
-		b, err := newBook(ctx, tx)
-		if err != nil {
-			return err
-		}
-		defer b.close()
+		b := d.newBook(ctx, tx)
 		for i, s := range signUps {
+			var err error
 			if answers[i], err = enter(b, ctx, s); err != nil {
 				return err
 			}
@@ -71,14 +68,34 @@ func (d *DB) enterAll(ctx context.Context, signUps []SignUp, enter func(*book, c
 	return answers, nil
 }
 
+// entering are the statements that each sign-up runs, prepared once.
+type entering struct{ add, complete, consent *sql.Stmt }
+
+func (d *DB) prepareEntering(ctx context.Context) (err error) {
+	for to, query := range map[**sql.Stmt]string{
+		&d.entering.add: `INSERT INTO subscribers
+			(id, tenant_id, newsletter_id, email, email_key, first_name, last_name, state, due_at, created_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $8) ON CONFLICT (newsletter_id, email_key) DO NOTHING`,
+		&d.entering.complete: `UPDATE subscribers SET
+			first_name = CASE WHEN first_name = '' THEN $3 ELSE first_name END,
+			last_name = CASE WHEN last_name = '' THEN $4 ELSE last_name END
+			WHERE newsletter_id = $1 AND email_key = $2 RETURNING id`,
+		&d.entering.consent: `INSERT INTO consents (id, subscriber_id, wording_id, source, at) VALUES ($1, $2, $3, $4, $5)`,
+	} {
+		if *to, err = d.write.PrepareContext(ctx, query); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // A book enters the sign-ups of one transaction, and counts them.
 type book struct {
-	tx          *sql.Tx
-	subscribers *sql.Stmt
-	consents    *sql.Stmt
-	wordings    map[string]string // ids by text
-	received    map[ledgerKey]int
-	moves       moves
+	entering
+	tx       *sql.Tx
+	wordings map[string]string // ids by text
+	received map[ledgerKey]int
+	moves    moves
 }
 
 type ledgerKey struct {
@@ -94,31 +111,12 @@ type stateKey struct {
 	state                  State
 }
 
-func newBook(ctx context.Context, tx *sql.Tx) (*book, error) {
-	subscribers, err := tx.PrepareContext(ctx, `INSERT INTO subscribers
-		(id, tenant_id, newsletter_id, email, email_key, first_name, last_name, state, due_at, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $8)
-		ON CONFLICT (newsletter_id, email_key) DO UPDATE SET
-			first_name = CASE WHEN subscribers.first_name = '' THEN excluded.first_name ELSE subscribers.first_name END,
-			last_name = CASE WHEN subscribers.last_name = '' THEN excluded.last_name ELSE subscribers.last_name END
-		RETURNING id`)
-	if err != nil {
-		return nil, err
-	}
-	consents, err := tx.PrepareContext(ctx,
-		`INSERT INTO consents (id, subscriber_id, wording_id, source, at) VALUES ($1, $2, $3, $4, $5)`)
-	if err != nil {
-		return nil, err
-	}
+func (d *DB) newBook(ctx context.Context, tx *sql.Tx) *book {
+	own := func(s *sql.Stmt) *sql.Stmt { return tx.StmtContext(ctx, s) } // ends with the transaction
 	return &book{
-		tx: tx, subscribers: subscribers, consents: consents,
-		wordings: map[string]string{}, received: map[ledgerKey]int{}, moves: newMoves(),
-	}, nil
-}
-
-func (b *book) close() {
-	_ = b.subscribers.Close()
-	_ = b.consents.Close()
+		entering: entering{own(d.entering.add), own(d.entering.complete), own(d.entering.consent)},
+		tx:       tx, wordings: map[string]string{}, received: map[ledgerKey]int{}, moves: newMoves(),
+	}
 }
 
 // enterAlone stores one sign-up, whose own failure stands in the answer. An error
@@ -156,15 +154,22 @@ func (b *book) enter(ctx context.Context, s SignUp) (SignedUp, error) {
 	return SignedUp{ID: id}, nil
 }
 
+// store stores the subscriber, or completes the one that is there, and what was
+// agreed to.
 func (b *book) store(ctx context.Context, s SignUp, wording string) (id string, known bool, err error) {
-	fresh, at := NewID(), millis(s.At)
-	err = b.subscribers.QueryRowContext(ctx,
-		fresh, s.TenantID, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, at).Scan(&id)
-	if err != nil {
+	id, at := NewID(), millis(s.At)
+	added, err := b.add.ExecContext(ctx, id, s.TenantID, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, at)
+	if err := changed(added, err, ErrConflict); errors.Is(err, ErrConflict) {
+		known = true
+		err = b.complete.QueryRowContext(ctx, s.NewsletterID, s.EmailKey, s.FirstName, s.LastName).Scan(&id)
+		if err != nil {
+			return "", false, err
+		}
+	} else if err != nil {
 		return "", false, err
 	}
-	_, err = b.consents.ExecContext(ctx, NewID(), id, wording, s.Source, at)
-	return id, id != fresh, err
+	_, err = b.consent.ExecContext(ctx, NewID(), id, wording, s.Source, at)
+	return id, known, err
 }
 
 // wording returns the id of a text, which is stored once.

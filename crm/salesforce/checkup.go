@@ -136,15 +136,16 @@ func (d described) required() crm.Check {
 func (d described) external() crm.Check {
 	var names []string
 	for _, f := range d.Fields {
-		if f.ExternalID && f.Unique {
+		if f.ExternalID && f.Unique && f.Type == "string" {
 			names = append(names, f.Name)
 		}
 	}
 	if len(names) > 0 {
-		return crm.Check{Level: crm.Fine, What: "Contacts have a unique External ID field: " + strings.Join(names, ", ") + "."}
+		return crm.Check{Level: crm.Fine, What: "Contacts have a unique External ID field: " + strings.Join(names, ", ") + ".",
+			Meaning: "If it is meant for the address, enter its name under Settings: then Salesforce itself keeps an address from being there twice."}
 	}
 	return crm.Check{Level: crm.Fine, What: "Contacts have no unique External ID field.",
-		Meaning: "We look every address up before we create it. Should somebody else create the same Contact in the very same second, there could be two."}
+		Meaning: "We look every address up before we create it. Should somebody else create the same Contact in the very same second, there could be two. To rule that out, have a Text field added that is an External ID and unique (Setup → Object Manager → Contact → Fields & Relationships), and enter its name under Settings."}
 }
 
 func checkRules(a answer) crm.Check {
