@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"gatepost/crm"
 	"gatepost/db"
+	"gatepost/db/dbtest"
 )
 
 // fault is what the fake CRM does wrong in one call.
@@ -192,7 +192,7 @@ type house struct {
 // newHouse makes tenants with two newsletters each: a/1, a/2, b/1, ...
 func newHouse(t *testing.T, tenants ...string) *house {
 	t.Helper()
-	h := &house{t: t, path: filepath.Join(t.TempDir(), "gatepost.db")}
+	h := &house{t: t, path: dbtest.Path(t)}
 	h.db = h.open()
 	for _, id := range tenants {
 		h.exec(`INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $1, $1, 1)`, id)
