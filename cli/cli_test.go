@@ -497,3 +497,20 @@ func TestMockSalesforceAlone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A connection that never sends its request doesn't make stopping a failure. Browsers
+// open such ones in advance.
+func TestStopsBesideAnOpenConnection(t *testing.T) {
+	t.Parallel() // it takes the ten seconds that such a connection is given
+	p, portal, _, _, _ := demo(t, t.TempDir())
+	conn, err := net.Dial("tcp", strings.TrimPrefix(portal, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.Write([]byte("GET /healthz HTTP/1.1\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	visitor(t).get(portal + "/healthz") // whatever came before has been accepted
+	p.end()
+}

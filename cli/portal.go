@@ -147,6 +147,10 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 
 	<-serving.Done()
 	stop := p.app.ShutdownWithTimeout(10 * time.Second)
+	if errors.Is(stop, context.DeadlineExceeded) {
+		p.log.WarnContext(ctx, "connections were still open after ten seconds, and are cut off")
+		stop = nil
+	}
 	_ = ln.Close() // a server that had not begun yet was not told
 	stopWork()
 	err := errors.Join(g.Wait(), stop)
