@@ -52,25 +52,33 @@ func (p *program) identityCommand() *cobra.Command {
 }
 
 func (p *program) identityListCommand() *cobra.Command {
-	var output, service string
+	var output string
+	var sel selection
 	ls := &cobra.Command{
 		Use:   "ls",
 		Short: "List the connections and their state",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withIdentities(cmd.Context(), func(store *db.DB, _ identityConfig) error {
-				return p.listIdentities(cmd.Context(), store, service, output)
+				chosen, err := sel.selector(cmd.Context(), store)
+				if err != nil {
+					return err
+				}
+				return p.listIdentities(cmd.Context(), store, chosen, output)
 			})
 		},
 		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
 	}
 	outputFlag(ls, &output)
-	ls.Flags().StringVar(&service, "service", "", "only those to this service, as sfdc")
+	ls.Flags().StringVar(&sel.service, "service", "", "only those to this service, as sfdc")
+	ls.Flags().StringVar(&sel.tenant, "tenant", "", "only those of this tenant")
+	sel.userFlags(ls)
 	return ls
 }
 
 func (p *program) identityGetCommand() *cobra.Command {
 	var output string
+	var sel selection
 	get := &cobra.Command{
 		Use:     "get SERVICE TENANT",
 		Short:   "Show what is known of a connection; never a credential",
@@ -78,7 +86,8 @@ func (p *program) identityGetCommand() *cobra.Command {
 		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withIdentities(cmd.Context(), func(store *db.DB, _ identityConfig) error {
-				i, err := findIdentity(cmd.Context(), store, args[0], args[1])
+				sel.service, sel.tenant = args[0], args[1]
+				i, err := findIdentity(cmd.Context(), store, sel)
 				if err != nil {
 					return err
 				}
@@ -87,22 +96,27 @@ func (p *program) identityGetCommand() *cobra.Command {
 		},
 	}
 	outputFlag(get, &output)
+	sel.userFlags(get)
 	return get
 }
 
 func (p *program) identityRemoveCommand() *cobra.Command {
 	var yes bool
+	var sel selection
 	rm := &cobra.Command{
 		Use:   "rm SERVICE TENANT",
-		Short: "Remove a connection and revoke it at the service",
+		Short: "Remove connections and revoke them at the service",
+		Long:  "Removes the tenant's own connection, or with --user, --account or --tag all connections that they name, at once.",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
-				return p.removeIdentity(cmd.Context(), store, c, args[0], args[1], yes)
+				sel.service, sel.tenant = args[0], args[1]
+				return p.removeIdentities(cmd.Context(), store, c, sel, yes)
 			})
 		},
 	}
 	rm.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	sel.userFlags(rm)
 	return rm
 }
 
@@ -115,8 +129,12 @@ func knownOutput(output string) error {
 
 // identityRow is what is shown of a connection. It has no field for a secret.
 type identityRow struct {
+	ID          string     `json:"id"`
 	Service     string     `json:"service"`
 	Tenant      string     `json:"tenant"`
+	User        string     `json:"user"`
+	Account     string     `json:"account"`
+	Tags        []string   `json:"tags"`
 	State       string     `json:"state"` // ok, failing, broken
 	OrgID       string     `json:"org_id"`
 	OrgName     string     `json:"org_name"`
@@ -140,7 +158,7 @@ type identityRow struct {
 
 func newIdentityRow(i db.NamedIdentity, now time.Time) identityRow {
 	r := identityRow{
-		Service: i.Service, Tenant: i.Tenant, State: "ok", OrgID: i.OrgID, OrgName: i.OrgName, Sandbox: i.Sandbox,
+		ID: i.ID, Service: i.Service, Tenant: i.Tenant, User: i.User, Account: i.Account, Tags: append([]string{}, i.Tags...), State: "ok", OrgID: i.OrgID, OrgName: i.OrgName, Sandbox: i.Sandbox,
 		InstanceURL: i.InstanceURL, LoginURL: i.LoginURL, Scopes: strings.Fields(i.Scopes),
 		ConnectedBy: i.ConnectedEmail, ConnectedAt: optional(i.ConnectedAt), Generation: i.Generation, KeyID: i.KeyID,
 		UsedAt: optional(i.UsedAt), RefreshedAt: optional(i.RefreshedAt), ExpiresAt: optional(i.ExpiresAt),
@@ -162,20 +180,20 @@ func newIdentityRow(i db.NamedIdentity, now time.Time) identityRow {
 	return r
 }
 
-func (p *program) listIdentities(ctx context.Context, store *db.DB, service, output string) error {
-	rows := identityRows(ctx, store, service)
+func (p *program) listIdentities(ctx context.Context, store *db.DB, sel db.Selector, output string) error {
+	rows := identityRows(ctx, store, sel)
 	if output == "json" {
 		return p.jsonArray(rows)
 	}
 	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "SERVICE\tTENANT\tSTATE\tORG\tCONNECTED BY\tUSED\tREFRESHED\tFAILURE")
+	_, _ = fmt.Fprintln(w, "SERVICE\tTENANT\tUSER\tSTATE\tORG\tCONNECTED BY\tUSED\tREFRESHED\tFAILURE")
 	n := 0
 	for r, err := range rows {
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Service, r.Tenant, r.State, plain(r.org()),
-			r.ConnectedBy, ago(r.UsedAt), ago(r.RefreshedAt), dash(r.FailedCode))
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Service, r.Tenant, dash(plain(r.user())), r.State, plain(r.org()),
+			dash(r.ConnectedBy), ago(r.UsedAt), ago(r.RefreshedAt), dash(r.FailedCode))
 		if n++; n%identityPage == 0 { // so that any number of rows fits into memory
 			if err := w.Flush(); err != nil {
 				return err
@@ -185,11 +203,11 @@ func (p *program) listIdentities(ctx context.Context, store *db.DB, service, out
 	return w.Flush()
 }
 
-// identityRows are all connections, read a page at a time.
-func identityRows(ctx context.Context, store *db.DB, service string) iter.Seq2[identityRow, error] {
+// identityRows are the selected connections, read a page at a time.
+func identityRows(ctx context.Context, store *db.DB, sel db.Selector) iter.Seq2[identityRow, error] {
 	return func(yield func(identityRow, error) bool) {
-		for after := (db.IdentityKey{}); ; {
-			page, err := store.Identities(ctx, service, after, identityPage)
+		for after := ""; ; {
+			page, err := store.Identities(ctx, sel, after, identityPage)
 			if err != nil {
 				yield(identityRow{}, err)
 				return
@@ -198,7 +216,7 @@ func identityRows(ctx context.Context, store *db.DB, service string) iter.Seq2[i
 				if !yield(newIdentityRow(i, time.Now()), nil) {
 					return
 				}
-				after = db.IdentityKey{Service: i.Service, TenantID: i.TenantID}
+				after = i.ID
 			}
 			if len(page) < identityPage {
 				return
@@ -237,7 +255,7 @@ func (p *program) showIdentity(r identityRow, output string) error {
 	}
 	return p.table("SERVICE\t"+r.Service, func(w io.Writer) {
 		for _, line := range [][2]string{
-			{"TENANT", r.Tenant}, {"STATE", r.State}, {"ORG", r.org()}, {"INSTANCE", r.InstanceURL}, {"LOGIN", r.LoginURL},
+			{"ID", r.ID}, {"TENANT", r.Tenant}, {"USER", dash(r.user())}, {"TAGS", dash(strings.Join(r.Tags, ", "))}, {"STATE", r.State}, {"ORG", r.org()}, {"INSTANCE", r.InstanceURL}, {"LOGIN", r.LoginURL},
 			{"SCOPES", strings.Join(r.Scopes, " ")}, {"CONNECTED BY", r.ConnectedBy}, {"CONNECTED", moment(r.ConnectedAt)},
 			{"GENERATION", fmt.Sprint(r.Generation)}, {"KEY", fmt.Sprint(r.KeyID)}, {"LAST USED", moment(r.UsedAt)},
 			{"LAST REFRESHED", moment(r.RefreshedAt)}, {"TOKEN EXPIRES", moment(r.ExpiresAt)}, {"NEXT KEEP-ALIVE", moment(r.KeepAliveAt)},
@@ -248,13 +266,11 @@ func (p *program) showIdentity(r identityRow, output string) error {
 	})
 }
 
-func (p *program) removeIdentity(ctx context.Context, store *db.DB, c identityConfig, service, tenant string, yes bool) error {
-	i, err := findIdentity(ctx, store, service, tenant)
+func (p *program) removeIdentities(ctx context.Context, store *db.DB, c identityConfig, sel selection, yes bool) error {
+	chosen, what, err := toRemove(ctx, store, sel)
 	if err != nil {
 		return err
 	}
-	r := newIdentityRow(i, time.Now())
-	what := fmt.Sprintf("the connection of %s to %s (%s, connected by %s)", r.Tenant, r.Service, plain(r.org()), r.ConnectedBy)
 	if !yes {
 		if err := p.confirm("Remove " + what + "?"); err != nil {
 			return err
@@ -264,16 +280,54 @@ func (p *program) removeIdentity(ctx context.Context, store *db.DB, c identityCo
 	if err != nil {
 		return err
 	}
-	revoked, err := vault.Disconnect(ctx, service, i.TenantID)
+	receipts, err := vault.Delete(ctx, chosen)
 	if err != nil {
 		return err
 	}
+	pending := 0
+	for _, r := range receipts {
+		if !r.Revoked {
+			pending++
+		}
+	}
 	receipt := "It is revoked at the service."
-	if !revoked {
+	switch {
+	case pending > 0 && len(receipts) == 1:
 		receipt = "The service could not revoke it yet: a running server tries again for a week."
+	case pending > 0:
+		receipt = fmt.Sprintf("%d are revoked at the service, %d are not yet: a running server goes on with them for a week.", len(receipts)-pending, pending)
+	case len(receipts) > 1:
+		receipt = "All are revoked at the service."
 	}
 	_, err = fmt.Fprintf(p.out, "Removed %s.\n%s\n", what, receipt)
 	return err
+}
+
+// toRemove returns what is to be removed, and how it is called: one connection, or
+// all that a user, account or tag names.
+func toRemove(ctx context.Context, store *db.DB, sel selection) (chosen db.Selector, what string, err error) {
+	if !sel.ofUsers() {
+		i, err := findIdentity(ctx, store, sel)
+		if err != nil {
+			return chosen, "", err
+		}
+		r := newIdentityRow(i, time.Now())
+		return db.Selector{ID: i.ID}, fmt.Sprintf("the connection of %s to %s (%s, connected by %s)", r.Tenant, r.Service, plain(r.org()), r.ConnectedBy), nil
+	}
+	if chosen, err = sel.selector(ctx, store); err != nil {
+		return chosen, "", err
+	}
+	n := 0
+	for _, err := range identityRows(ctx, store, chosen) {
+		if err != nil {
+			return chosen, "", err
+		}
+		n++
+	}
+	if n == 0 {
+		return chosen, "", fmt.Errorf("no connection of %s to %q matches", sel.tenant, sel.service)
+	}
+	return chosen, fmt.Sprintf("%d connections of %s to %s", n, sel.tenant, sel.service), nil
 }
 
 // confirm asks on the terminal, and fails unless the answer is yes.
@@ -293,20 +347,67 @@ func (p *program) confirm(question string) error {
 	return nil
 }
 
-// findIdentity returns a tenant's connection by the tenant's slug.
-func findIdentity(ctx context.Context, store *db.DB, service, slug string) (db.NamedIdentity, error) {
-	t, err := store.TenantBySlug(ctx, slug)
-	if errors.Is(err, db.ErrNotFound) {
-		return db.NamedIdentity{}, fmt.Errorf("there is no tenant %q", slug)
+// selection is which connections a command is for.
+type selection struct {
+	service, tenant string // id, slug
+	user, account   string
+	tags            []string
+}
+
+func (s *selection) userFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.user, "user", "", "of this user of the application's")
+	cmd.Flags().StringVar(&s.account, "account", "", "with this account label")
+	cmd.Flags().StringArrayVar(&s.tags, "tag", nil, "with this tag (may be repeated: with all of them)")
+}
+
+// ofUsers reports whether more is named than a tenant's own connection.
+func (s selection) ofUsers() bool { return s.user != "" || s.account != "" || len(s.tags) > 0 }
+
+func (s selection) selector(ctx context.Context, store *db.DB) (db.Selector, error) {
+	sel := db.Selector{Service: s.service, User: s.user, Account: s.account, Tags: s.tags}
+	if s.tenant == "" {
+		return sel, nil
 	}
+	t, err := store.TenantBySlug(ctx, s.tenant)
+	if errors.Is(err, db.ErrNotFound) {
+		return sel, fmt.Errorf("there is no tenant %q", s.tenant)
+	}
+	sel.TenantID = t.ID
+	return sel, err
+}
+
+// findIdentity returns the connection that is selected: the tenant's own, unless
+// more is named.
+func findIdentity(ctx context.Context, store *db.DB, s selection) (db.NamedIdentity, error) {
+	sel, err := s.selector(ctx, store)
 	if err != nil {
 		return db.NamedIdentity{}, err
 	}
-	i, err := store.Identity(ctx, service, t.ID)
-	if errors.Is(err, db.ErrNotFound) {
-		return db.NamedIdentity{}, fmt.Errorf("%s is not connected to %q", slug, service)
+	if !s.ofUsers() {
+		i, err := store.Identity(ctx, s.service, sel.TenantID)
+		if errors.Is(err, db.ErrNotFound) {
+			return db.NamedIdentity{}, fmt.Errorf("%s is not connected to %q", s.tenant, s.service)
+		}
+		return db.NamedIdentity{Identity: i, Tenant: s.tenant}, err
 	}
-	return db.NamedIdentity{Identity: i, Tenant: slug}, err
+	found, err := store.Identities(ctx, sel, "", 2)
+	switch {
+	case err != nil:
+		return db.NamedIdentity{}, err
+	case len(found) == 0:
+		return db.NamedIdentity{}, fmt.Errorf("no connection of %s to %q matches", s.tenant, s.service)
+	case len(found) > 1:
+		return db.NamedIdentity{}, fmt.Errorf("several connections of %s to %q match: name --account too, or look at identity ls", s.tenant, s.service)
+	}
+	return found[0], nil
+}
+
+// user is the application's user with the account's label.
+func (r identityRow) user() string {
+	if r.Account == "" {
+		return r.User
+	}
+	return strings.TrimSpace(r.User + " (" + r.Account + ")")
 }
 
 func (r identityRow) org() string {

@@ -14,6 +14,10 @@ type Grant struct {
 	ID            string // the row that the secrets are sealed for
 	Service       string
 	TenantID      string
+	User          string   // as the application calls its user; empty for the tenant's own connection
+	Account       string   // tells several of one user apart, else empty
+	Tags          []string // the application's, sorted
+	Native        string   // JSON: what the service answered, without tokens
 	SealedAccess  string
 	SealedRefresh string
 	KeyID         uint32
@@ -24,10 +28,13 @@ type Grant struct {
 	Sandbox       bool
 	RemoteUserID  string
 	Scopes        string
-	ConnectedBy   string // user id
+	ConnectedBy   string // id of a user of ours, empty when the application authorized it
 }
 
-// Identity is a tenant's connection to a service.
+// Own reports whether this is a tenant's own connection, which its admins see.
+func (g Grant) Own() bool { return g.User == "" && g.Account == "" }
+
+// Identity is a connection to a service: a tenant's own, or one of its users.
 type Identity struct {
 	Grant
 	ConnectedEmail string // of the user who connected it
@@ -63,19 +70,25 @@ type Revocation struct {
 	IdentityID    string // the row that the token was sealed for
 	SealedRefresh string
 	LoginURL      string
+	OrgID         string
+	RemoteUserID  string
 	ExpiresAt     time.Time
 }
 
-const grantColumns = `id, service, tenant_id, sealed_access, sealed_refresh, key_id, login_url,
+const grantColumns = `id, service, tenant_id, user_name, account, tags, native, sealed_access, sealed_refresh, key_id, login_url,
 	instance_url, org_id, org_name, sandbox, remote_user_id, scopes, connected_by`
 
 func (g *Grant) fields() []any {
-	return []any{&g.ID, &g.Service, &g.TenantID, &g.SealedAccess, &g.SealedRefresh, &g.KeyID, &g.LoginURL,
+	return []any{&g.ID, &g.Service, &g.TenantID, &g.User, &g.Account, (*tagList)(&g.Tags), &g.Native, &g.SealedAccess, &g.SealedRefresh, &g.KeyID, &g.LoginURL,
 		&g.InstanceURL, &g.OrgID, &g.OrgName, &g.Sandbox, &g.RemoteUserID, &g.Scopes, &g.ConnectedBy}
 }
 
 func (g Grant) values() []any {
-	return []any{g.ID, g.Service, g.TenantID, g.SealedAccess, g.SealedRefresh, g.KeyID, g.LoginURL,
+	native := g.Native
+	if native == "" {
+		native = "{}"
+	}
+	return []any{g.ID, g.Service, g.TenantID, g.User, g.Account, tagList(g.Tags), native, g.SealedAccess, g.SealedRefresh, g.KeyID, g.LoginURL,
 		g.InstanceURL, g.OrgID, g.OrgName, flag(g.Sandbox), g.RemoteUserID, g.Scopes, g.ConnectedBy}
 }
 
@@ -87,7 +100,7 @@ func flag(b bool) int64 {
 	return 0
 }
 
-// Identity returns the tenant's connection to the service, or ErrNotFound.
+// Identity returns the tenant's own connection to the service, or ErrNotFound.
 func (d *DB) Identity(ctx context.Context, service, tenantID string) (Identity, error) {
 	i, err := scanIdentity(d.identity.QueryRowContext(ctx, service, tenantID))
 	return i, wrap("identity", err)
@@ -97,14 +110,38 @@ type queryer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-const identityColumns = grantColumns + `, (SELECT email FROM users WHERE users.id = connected_by),
+const identityColumns = grantColumns + `, COALESCE((SELECT email FROM users WHERE users.id = connected_by), ''),
 		generation, connected_at, refreshed_at, broken_at, broken_code,
 		failed_at, failed_code, retry_at, stale, lease_until, call_started_at, expires_at, used_at, keep_alive_at`
 
-const selectIdentity = `SELECT ` + identityColumns + ` FROM identities WHERE service = $1 AND tenant_id = $2`
+const selectIdentity = `SELECT ` + identityColumns + ` FROM identities WHERE service = $1 AND tenant_id = $2 AND user_name = '' AND account = ''`
 
 func identity(ctx context.Context, q queryer, service, tenantID string) (Identity, error) {
 	return scanIdentity(q.QueryRowContext(ctx, selectIdentity, service, tenantID))
+}
+
+const selectIdentityOf = `SELECT ` + identityColumns + ` FROM identities WHERE service = $1 AND tenant_id = $2 AND user_name = $3 AND account = $4`
+
+// IdentityOf returns the identity of a user's account, or ErrNotFound. Without
+// both it is the tenant's own.
+func (d *DB) IdentityOf(ctx context.Context, service, tenantID, user, account string) (Identity, error) {
+	i, err := scanIdentity(d.read.QueryRowContext(ctx, selectIdentityOf, service, tenantID, user, account))
+	return i, wrap("identity of a user", err)
+}
+
+// IdentityByID returns an identity, or ErrNotFound.
+func (d *DB) IdentityByID(ctx context.Context, id string) (Identity, error) {
+	i, err := scanIdentity(d.read.QueryRowContext(ctx, `SELECT `+identityColumns+` FROM identities WHERE id = $1`, id))
+	return i, wrap("identity by id", err)
+}
+
+// ApprovedBy returns the tenant's identities that the given user of a service's
+// org approved; all of the tenant when that user isn't known.
+func (d *DB) ApprovedBy(ctx context.Context, service, tenantID, orgID, remoteUserID string) ([]Identity, error) {
+	all, err := collect(ctx, d.read, func(s scanner) (Identity, error) { return scanIdentity(s) },
+		`SELECT `+identityColumns+` FROM identities
+		WHERE service = $1 AND tenant_id = $2 AND ($4 = '' OR remote_user_id = $4 AND org_id = $3)`, service, tenantID, orgID, remoteUserID)
+	return all, wrap("identities by approval", err)
 }
 
 // scanIdentity reads identityColumns, and into more what comes after them.
@@ -120,10 +157,11 @@ func scanIdentity(row scanner, more ...any) (Identity, error) {
 	return i, err
 }
 
-// SaveIdentity stores a new connection, or replaces the tenant's one in place;
-// g.ID must then be the old row's id. The replaced refresh token becomes a
-// revocation, whose id is returned (none when nothing was replaced). A held
-// authorization is moved to the revocations too, unless it is the one confirmed.
+// SaveIdentity stores a new connection, or replaces the one of the same tenant,
+// user and account in place; g.ID must then be the old row's id. The replaced
+// refresh token becomes a revocation, whose id is returned (none when nothing was
+// replaced). When it is the tenant's own, a held authorization is moved to the
+// revocations too, unless it is the one confirmed.
 // When the row with another id stands there meanwhile, or one of another org and
 // otherOrg is false, nothing is stored and ErrLost comes back.
 func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed string) (replaced string, err error) {
@@ -131,7 +169,7 @@ func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed
 		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
 			return err
 		}
-		old, err := identity(ctx, tx, g.Service, g.TenantID)
+		old, err := scanIdentity(tx.QueryRowContext(ctx, selectIdentityOf, g.Service, g.TenantID, g.User, g.Account))
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 		case err != nil:
@@ -143,10 +181,13 @@ func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed
 				return err
 			}
 		}
-		if confirmed != "" {
+		switch {
+		case confirmed != "":
 			err = unhold(ctx, tx, g.Service, g.TenantID, confirmed)
-		} else {
+		case g.Own():
 			_, err = d.endHeld(ctx, tx, g.Service, g.TenantID)
+		default:
+			err = nil
 		}
 		if err != nil {
 			return err
@@ -156,8 +197,8 @@ func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed
 		// is ever that of an earlier one with the same id.
 		_, err = tx.ExecContext(ctx,
 			`INSERT INTO identities (`+grantColumns+`, generation, connected_at, refreshed_at, keep_alive_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $15, $16)
-			ON CONFLICT (id) DO UPDATE SET
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $19, $19, $20)
+			ON CONFLICT (id) DO UPDATE SET tags = excluded.tags, native = excluded.native,
 				sealed_access = excluded.sealed_access, sealed_refresh = excluded.sealed_refresh, key_id = excluded.key_id,
 				login_url = excluded.login_url, instance_url = excluded.instance_url, org_id = excluded.org_id,
 				org_name = excluded.org_name, sandbox = excluded.sandbox, remote_user_id = excluded.remote_user_id,
@@ -166,7 +207,10 @@ func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed
 				keep_alive_at = excluded.keep_alive_at, expires_at = 0, broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
 				lease_owner = '', lease_until = 0, call_started_at = 0`,
 			append(g.values(), now, millis(d.keepAlive()))...)
-		return err
+		if err != nil {
+			return err
+		}
+		return indexTags(ctx, tx, g)
 	})
 	return replaced, wrap("save identity", err)
 }
@@ -191,8 +235,7 @@ func (d *DB) DeleteIdentity(ctx context.Context, service, tenantID string) (revo
 		if id != "" {
 			revocations = append(revocations, id)
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM identities WHERE id = $1`, old.ID)
-		return err
+		return forget(ctx, tx, old.ID)
 	})
 	return revocations, wrap("delete identity", err)
 }
@@ -256,12 +299,12 @@ func (d *DB) FinishRenewal(ctx context.Context, g Grant, generation int64) error
 			return err
 		}
 		res, err := tx.ExecContext(ctx,
-			`UPDATE identities SET sealed_access = $3, sealed_refresh = $4, key_id = $5, instance_url = $6, scopes = $7,
+			`UPDATE identities SET sealed_access = $3, sealed_refresh = $4, key_id = $5, instance_url = $6, scopes = $7, native = $10,
 				generation = generation + 1, refreshed_at = $8, keep_alive_at = $9, expires_at = 0,
 				broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
 				lease_owner = '', lease_until = 0, call_started_at = 0
 			WHERE id = $1 AND generation = $2`,
-			g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()), millis(d.keepAlive()))
+			g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()), millis(d.keepAlive()), g.Native)
 		return changed(res, err, ErrLost)
 	}))
 }
@@ -319,7 +362,7 @@ func (d *DB) HoldIdentity(ctx context.Context, h Held) error {
 		}
 		_, err := tx.ExecContext(ctx,
 			`INSERT INTO held_identities (`+grantColumns+`, held_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
 			append(h.values(), millis(d.now()), millis(h.ExpiresAt))...)
 		return err
 	})
@@ -399,14 +442,14 @@ func (d *DB) keepAlive() time.Time {
 
 // IdentityKey names a connection in one of its generations.
 type IdentityKey struct {
-	Service, TenantID string
-	Generation        int64
+	ID         string
+	Generation int64
 }
 
 // KeepAliveDue returns up to limit connections that are in order, and due to be
 // renewed although nobody uses them.
 func (d *DB) KeepAliveDue(ctx context.Context, limit int) ([]IdentityKey, error) {
-	due, err := collect(ctx, d.read, scanKey, `SELECT service, tenant_id, generation FROM identities
+	due, err := collect(ctx, d.read, scanKey, `SELECT id, generation FROM identities
 		WHERE broken_at = 0 AND keep_alive_at <= $1 AND retry_at <= $1 ORDER BY keep_alive_at LIMIT $2`, millis(d.now()), limit)
 	return due, wrap("connections to keep alive", err)
 }
@@ -414,14 +457,14 @@ func (d *DB) KeepAliveDue(ctx context.Context, limit int) ([]IdentityKey, error)
 // AbandonedRenewals returns up to limit connections with a renewal that was
 // begun, whose outcome nobody recorded, and that nobody works on.
 func (d *DB) AbandonedRenewals(ctx context.Context, limit int) ([]IdentityKey, error) {
-	left, err := collect(ctx, d.read, scanKey, `SELECT service, tenant_id, generation FROM identities
+	left, err := collect(ctx, d.read, scanKey, `SELECT id, generation FROM identities
 		WHERE call_started_at > 0 AND broken_at = 0 AND lease_until <= $1 AND retry_at <= $1 ORDER BY call_started_at LIMIT $2`,
 		millis(d.now()), limit)
 	return left, wrap("abandoned renewals", err)
 }
 
 func scanKey(s scanner) (k IdentityKey, err error) {
-	return k, s.Scan(&k.Service, &k.TenantID, &k.Generation)
+	return k, s.Scan(&k.ID, &k.Generation)
 }
 
 // SetExpiry records when the access token of a generation runs out. It is not an
@@ -442,22 +485,4 @@ func (d *DB) Used(ctx context.Context, at map[string]time.Time) error {
 		}
 		return nil
 	}))
-}
-
-// NamedIdentity is a connection with its tenant's public name.
-type NamedIdentity struct {
-	Identity
-	Tenant string // slug
-}
-
-// Identities returns up to limit connections, of one service or (when
-// it is empty) of all, by service and tenant; after is the last one of the page before.
-func (d *DB) Identities(ctx context.Context, service string, after IdentityKey, limit int) ([]NamedIdentity, error) {
-	all, err := collect(ctx, d.read, func(s scanner) (n NamedIdentity, err error) {
-		n.Identity, err = scanIdentity(s, &n.Tenant)
-		return n, err
-	}, `SELECT `+identityColumns+`, (SELECT slug FROM tenants WHERE tenants.id = tenant_id) FROM identities
-		WHERE ($1 = '' OR service = $1) AND (service, tenant_id) > ($2, $3)
-		ORDER BY service, tenant_id LIMIT $4`, service, after.Service, after.TenantID, limit)
-	return all, wrap("identities", err)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func openSealing(t *testing.T) *DB {
 
 // grant is a grant of the tenant's that holds nothing real.
 func grant(u User, tenant Tenant) Grant {
-	return Grant{ID: NewID(), Service: "sfdc", TenantID: tenant.ID, SealedAccess: "access", SealedRefresh: "refresh", KeyID: 7,
+	return Grant{ID: NewID(), Service: "sfdc", TenantID: tenant.ID, Native: "{}", SealedAccess: "access", SealedRefresh: "refresh", KeyID: 7,
 		LoginURL: "https://login.example", InstanceURL: "https://one.example", OrgID: "one", OrgName: "One", Sandbox: true,
 		RemoteUserID: "user", Scopes: "api id", ConnectedBy: u.ID}
 }
@@ -76,7 +77,7 @@ func TestSaveIdentity(t *testing.T) {
 	want := Identity{Grant: g, ConnectedEmail: ann.Email, Generation: noon.UnixMilli(), ConnectedAt: noon, RefreshedAt: noon,
 		KeepAliveAt: first.KeepAliveAt}
 	wantKeepAlive(t, first, noon)
-	if first != want {
+	if !reflect.DeepEqual(first, want) {
 		t.Errorf("stored %+v\nwant %+v", first, want)
 	}
 	for _, other := range []string{bobs.ID, ""} {
@@ -100,7 +101,7 @@ func TestSaveIdentity(t *testing.T) {
 	if n := count(t, d, `SELECT COUNT(*) FROM revocations`); n != 0 {
 		t.Errorf("%d revocations of what was not stored", n)
 	}
-	if now := find(t, d, tenant.ID); now != first {
+	if now := find(t, d, tenant.ID); !reflect.DeepEqual(now, first) {
 		t.Errorf("changed to %+v", now)
 	}
 	g.ConnectedBy, g.SealedRefresh = bob.ID, "newer"
@@ -134,7 +135,7 @@ func TestGenerationsAreNeverUsedAgain(t *testing.T) {
 	late := g
 	late.SealedRefresh = "late"
 	wantLost(t, "a late answer", d.FinishRenewal(t.Context(), late, first.Generation))
-	if now := find(t, d, tenant.ID); now != second {
+	if now := find(t, d, tenant.ID); !reflect.DeepEqual(now, second) {
 		t.Errorf("now %+v", now)
 	}
 }
@@ -239,11 +240,11 @@ func TestFinishAndBreak(t *testing.T) {
 	now := find(t, d, tenant.ID)
 	wantKeepAlive(t, now, noon.Add(time.Hour))
 	want.KeepAliveAt = now.KeepAliveAt
-	if now != want {
+	if !reflect.DeepEqual(now, want) {
 		t.Errorf("finished %+v\nwant %+v", now, want)
 	}
 	wantLost(t, "finished twice", d.FinishRenewal(ctx, g, gen))
-	if now := find(t, d, bobs.ID); now != other {
+	if now := find(t, d, bobs.ID); !reflect.DeepEqual(now, other) {
 		t.Errorf("another tenant's changed: %+v", now)
 	}
 }
@@ -267,7 +268,7 @@ func TestHold(t *testing.T) {
 	if n := count(t, d, `SELECT COUNT(*) FROM revocations`); n != 1 {
 		t.Errorf("%d revocations of what was held before", n)
 	}
-	if h, err := d.Held(t.Context(), "sfdc", tenant.ID); err != nil || h != second {
+	if h, err := d.Held(t.Context(), "sfdc", tenant.ID); err != nil || !reflect.DeepEqual(h, second) {
 		t.Errorf("held %+v, %v", h, err)
 	}
 	d.at(noon.Add(time.Hour - time.Millisecond))
@@ -284,7 +285,7 @@ func TestHold(t *testing.T) {
 	if _, err := d.Held(t.Context(), "sfdc", tenant.ID); !errors.Is(err, ErrNotFound) {
 		t.Errorf("not expired: %v", err)
 	}
-	if h, err := d.Held(t.Context(), "sfdc", bobs.ID); err != nil || h != theirs {
+	if h, err := d.Held(t.Context(), "sfdc", bobs.ID); err != nil || !reflect.DeepEqual(h, theirs) {
 		t.Errorf("another tenant's: %+v, %v", h, err)
 	}
 	if n := count(t, d, `SELECT COUNT(*) FROM revocations`); n != 2 {
@@ -395,7 +396,7 @@ func TestHandshakes(t *testing.T) {
 	got, err := take("sfdc", "hash", "session")
 	want := h
 	want.ExpiresAt = time.Time{}
-	if err != nil || got != want {
+	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("took %+v, %v", got, err)
 	}
 	if _, err := take("sfdc", "hash", "session"); !errors.Is(err, ErrNotFound) {

@@ -150,7 +150,7 @@ func (d *DB) ExpireIncidents(ctx context.Context) error {
 func (d *DB) BrokenConnections(ctx context.Context) ([]Trouble, error) {
 	return d.troubles(ctx, IncidentBroken, `SELECT i.tenant_id, '', i.broken_code,
 			COALESCE((SELECT sum(n) FROM state_counts c WHERE c.tenant_id = i.tenant_id AND c.state = 'waiting'), 0), i.broken_at
-		FROM identities i WHERE i.broken_at > 0`)
+		FROM identities i WHERE i.broken_at > 0 AND i.user_name = '' AND i.account = ''`)
 }
 
 // looked is how many of those who wait longest are looked at: those of them who

@@ -37,7 +37,7 @@ func TestKeepAliveDue(t *testing.T) {
 		}
 		got := map[string]int64{}
 		for _, k := range keys {
-			got[k.TenantID] = k.Generation
+			got[k.ID] = k.Generation
 		}
 		return got
 	}
@@ -47,7 +47,7 @@ func TestKeepAliveDue(t *testing.T) {
 	}
 	later := noon.Add(keepAliveAfter + keepAliveSpread)
 	d.at(later)
-	if got := due(10); len(got) != 6 || got[made[0].TenantID] != made[0].Generation {
+	if got := due(10); len(got) != 6 || got[made[0].ID] != made[0].Generation {
 		t.Errorf("due: %v", got)
 	}
 	if got := due(2); len(got) != 2 {
@@ -68,7 +68,7 @@ func TestKeepAliveDue(t *testing.T) {
 	}
 	got := due(10)
 	for n, i := range made {
-		if _, is := got[i.TenantID]; is != (n > 2) {
+		if _, is := got[i.ID]; is != (n > 2) {
 			t.Errorf("after one was renewed, one broken and one to be retried later, number %d is due: %v", n, is)
 		}
 	}

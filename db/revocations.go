@@ -58,9 +58,9 @@ func (d *DB) Revocation(ctx context.Context, id string) (Revocation, error) {
 	var r Revocation
 	var expires int64
 	err := d.read.QueryRowContext(ctx,
-		`SELECT id, service, tenant_id, identity_id, sealed_refresh, login_url, expires_at
+		`SELECT id, service, tenant_id, identity_id, sealed_refresh, login_url, org_id, remote_user_id, expires_at
 		FROM revocations WHERE id = $1`, id).
-		Scan(&r.ID, &r.Service, &r.TenantID, &r.IdentityID, &r.SealedRefresh, &r.LoginURL, &expires)
+		Scan(&r.ID, &r.Service, &r.TenantID, &r.IdentityID, &r.SealedRefresh, &r.LoginURL, &r.OrgID, &r.RemoteUserID, &expires)
 	r.ExpiresAt = fromMillis(expires)
 	return r, wrap("revocation", err)
 }

@@ -73,7 +73,7 @@ func (d *DB) MendBroken(ctx context.Context, service string, codes []string) (n 
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		for _, code := range codes {
 			const those = ` WHERE service = $1 AND broken_code = $2 AND broken_at > 0`
-			if _, err := tx.ExecContext(ctx, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+`)`, service, code); err != nil {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = '')`, service, code); err != nil {
 				return err
 			}
 			res, err := tx.ExecContext(ctx, `UPDATE identities SET broken_at = 0, broken_code = '', retry_at = 0`+those, service, code)

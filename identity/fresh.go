@@ -23,13 +23,25 @@ const (
 	lastRetry  = 5 * time.Minute
 )
 
-// Get returns a credential of the tenant's that works now. refused is the
+// Get returns a credential of the tenant's own connection that works now. refused is the
 // generation whose token the service has refused, 0 for none: then a newer one
 // is got, by a renewal if need be. However many callers and processes ask, one
 // renewal is made. Errors: ErrNotConnected, *BrokenError, *UnavailableError,
 // ctx's, or a failure of the store.
 func (v *Vault) Get(ctx context.Context, service, tenantID string, refused int64) (Credential, error) {
-	c, i, err := v.fresh(ctx, service, tenantID, demand{past: refused, refused: true})
+	return v.get(ctx, func(ctx context.Context) (db.Identity, error) { return v.Identity(ctx, service, tenantID) }, refused)
+}
+
+// GetByID is Get for the identity with the given id.
+func (v *Vault) GetByID(ctx context.Context, id string, refused int64) (Credential, error) {
+	return v.get(ctx, func(ctx context.Context) (db.Identity, error) { return v.byID(ctx, id) }, refused)
+}
+
+// finder reads an identity anew; ErrNotConnected when there is none.
+type finder func(ctx context.Context) (db.Identity, error)
+
+func (v *Vault) get(ctx context.Context, find finder, refused int64) (Credential, error) {
+	c, i, err := v.fresh(ctx, find, demand{past: refused, refused: true})
 	if err == nil {
 		v.uses.note(i, v.Now())
 	}
@@ -43,13 +55,13 @@ type demand struct {
 }
 
 // fresh is Get without a note that the connection was used.
-func (v *Vault) fresh(ctx context.Context, service, tenantID string, want demand) (Credential, db.Identity, error) {
-	if _, err := v.Service(service); err != nil {
-		return Credential{}, db.Identity{}, err
-	}
+func (v *Vault) fresh(ctx context.Context, find finder, want demand) (Credential, db.Identity, error) {
 	for {
-		i, err := v.Identity(ctx, service, tenantID)
+		i, err := find(ctx)
 		if err != nil {
+			return Credential{}, i, err
+		}
+		if _, err := v.Service(i.Service); err != nil {
 			return Credential{}, i, err
 		}
 		if !i.BrokenAt.IsZero() {
@@ -86,7 +98,8 @@ func (v *Vault) credential(ctx context.Context, i db.Identity) (Credential, erro
 	if err != nil {
 		return Credential{}, err
 	}
-	return Credential{AccessToken: token, InstanceURL: i.InstanceURL, OrgID: i.OrgID, Generation: i.Generation}, nil
+	return Credential{AccessToken: token, InstanceURL: i.InstanceURL, OrgID: i.OrgID, Generation: i.Generation,
+		ExpiresAt: i.ExpiresAt, Identity: i.ID, Native: i.Native}, nil
 }
 
 // openNow opens a secret of a row. One that can't be opened may have been sealed
@@ -98,12 +111,12 @@ func (v *Vault) openNow(ctx context.Context, i db.Identity, open func(context.Co
 		if !errors.Is(err, ErrSealed) {
 			return secret, err
 		}
-		again, err := v.Identity(ctx, i.Service, i.TenantID)
+		again, err := v.byID(ctx, i.ID)
 		switch {
+		case errors.Is(err, ErrNotConnected), err == nil && again.Generation != i.Generation:
+			return "", db.ErrLost
 		case err != nil:
 			return "", err
-		case again.ID != i.ID, again.Generation != i.Generation:
-			return "", db.ErrLost
 		case again.KeyID == i.KeyID:
 			return "", ErrSealed
 		}
@@ -251,6 +264,7 @@ func (r *renewal) finished(ctx context.Context, a answer, token string) error {
 	if a.Scope != "" {
 		g.Scopes = a.Scope
 	}
+	g.Native = nativeOf(g.Native, a.field)
 	instance, own := r.service.instance(a.InstanceURL)
 	if own {
 		g.InstanceURL = instance
@@ -268,7 +282,7 @@ func (r *renewal) finished(ctx context.Context, a answer, token string) error {
 		r.row.Generation++
 		return r.broken(ctx, BrokenForeign)
 	}
-	r.learnExpiry(ctx, r.service.ID, g.TenantID)
+	r.learnExpiry(ctx, g.ID)
 	r.Log.InfoContext(ctx, "renewed", "identity", r.row.ID, "service", r.service.ID, "tenant", g.TenantID)
 	return nil
 }

@@ -25,10 +25,13 @@ const (
 type AuthorizeRequest struct {
 	Service     string
 	TenantID    string
-	UserID      string
-	SessionID   string // only this session may finish it
-	LoginURL    string // one that CheckLogin returned; the service's default when empty
-	FinishedURL string // where the user goes at the end
+	UserID      string   // of the portal, who begins it; empty when the application does, for its User
+	User        string   // as the application calls its user; empty for the tenant's own connection
+	Account     string   // tells several of one user apart; empty for the only one
+	Tags        []string // to find it by
+	SessionID   string   // only this session may finish it
+	LoginURL    string   // one that CheckLogin returned; the service's default when empty
+	FinishedURL string   // where the user goes at the end
 }
 
 // ErrHandshake says that a callback belongs to no authorization that this
@@ -69,12 +72,18 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	if r.LoginURL == "" {
 		r.LoginURL = s.LoginURL
 	}
-	if r.TenantID == "" || r.UserID == "" || r.SessionID == "" || !s.ownURL(r.LoginURL) {
+	if r.TenantID == "" || r.UserID == "" && r.User == "" || r.SessionID == "" || !s.ownURL(r.LoginURL) {
 		return "", fmt.Errorf("authorize: incomplete request")
+	}
+	if r.Tags, err = CleanTags(r.Tags); err != nil {
+		return "", err
+	}
+	if err := checkNames(r.User, r.Account); err != nil {
+		return "", err
 	}
 	state, verifier := randomToken(), oauth2.GenerateVerifier()
 	h := db.Handshake{StateHash: hash(state), SessionID: r.SessionID, UserID: r.UserID, TenantID: r.TenantID, Service: s.ID,
-		LoginURL: r.LoginURL, FinishedURL: r.FinishedURL, ExpiresAt: v.Now().Add(handshakeLife)}
+		User: r.User, Account: r.Account, Tags: r.Tags, LoginURL: r.LoginURL, FinishedURL: r.FinishedURL, ExpiresAt: v.Now().Add(handshakeLife)}
 	err = v.Keys.sealed(ctx, func(k *keys) error {
 		if h.SealedVerifier, err = k.seal([]byte(verifier), kindVerifier, r.TenantID, s.ID, h.StateHash); err != nil {
 			return err
@@ -156,7 +165,8 @@ func (v *Vault) finish(ctx context.Context, s Service, h db.Handshake, cb Callba
 	if err != nil {
 		return &UnreachableError{Cause: err}
 	}
-	g := db.Grant{Service: s.ID, TenantID: h.TenantID, LoginURL: h.LoginURL, ConnectedBy: h.UserID, Scopes: a.Scope}
+	g := db.Grant{Service: s.ID, TenantID: h.TenantID, User: h.User, Account: h.Account, Tags: h.Tags, Native: nativeOf("", a.field),
+		LoginURL: h.LoginURL, ConnectedBy: h.UserID, Scopes: a.Scope}
 	if err = v.accept(ctx, s, a, &g); err == nil {
 		err = v.store(ctx, s, g, tokens{a.AccessToken, a.RefreshToken})
 	}
@@ -198,16 +208,16 @@ func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) er
 	return nil
 }
 
-// store keeps a new grant: as the tenant's connection, in place of the one
-// before, or held when it is of another org.
+// store keeps a new grant, in place of the one before of the same tenant, user
+// and account. The tenant's own is held when it is of another org than before.
 func (v *Vault) store(ctx context.Context, s Service, g db.Grant, t tokens) error {
-	old, err := v.Identity(ctx, s.ID, g.TenantID)
+	old, err := v.Store.IdentityOf(ctx, s.ID, g.TenantID, g.User, g.Account)
 	switch {
-	case errors.Is(err, ErrNotConnected):
+	case errors.Is(err, db.ErrNotFound):
 		g.ID = db.NewID()
 	case err != nil:
 		return err
-	case old.OrgID != g.OrgID:
+	case old.OrgID != g.OrgID && g.Own():
 		g.ID = db.NewID()
 		err := v.storeSealed(ctx, g, t, func(g db.Grant) error {
 			return v.Store.HoldIdentity(ctx, db.Held{Grant: g, ExpiresAt: v.Now().Add(heldLife)})
@@ -219,7 +229,7 @@ func (v *Vault) store(ctx context.Context, s Service, g db.Grant, t tokens) erro
 	default:
 		g.ID = old.ID
 	}
-	return v.save(ctx, g, t, false, "")
+	return v.save(ctx, g, t, !g.Own(), "")
 }
 
 // save stores a grant and revokes what it replaced.
@@ -235,7 +245,7 @@ func (v *Vault) save(ctx context.Context, g db.Grant, t tokens, otherOrg bool, c
 	if err != nil {
 		return err
 	}
-	v.learnExpiry(ctx, g.Service, g.TenantID)
+	v.learnExpiry(ctx, g.ID)
 	if replaced != "" {
 		v.tryRevoke(ctx, replaced)
 	}

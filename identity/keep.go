@@ -25,25 +25,25 @@ func over(i db.Identity, now time.Time) bool {
 
 // learnExpiry asks the service once, while nobody waits, when the access token
 // that is stored now runs out. Without an answer the API's refusal will tell.
-func (v *Vault) learnExpiry(ctx context.Context, service, tenantID string) {
+func (v *Vault) learnExpiry(ctx context.Context, id string) {
 	ctx = context.WithoutCancel(ctx)
 	v.running.Go(func() {
-		if err := v.askExpiry(ctx, service, tenantID); err != nil {
-			v.Log.WarnContext(ctx, "when an access token runs out is not known", "service", service, "tenant", tenantID, "error", err)
+		if err := v.askExpiry(ctx, id); err != nil {
+			v.Log.WarnContext(ctx, "when an access token runs out is not known", "identity", id, "error", err)
 		}
 	})
 }
 
-func (v *Vault) askExpiry(ctx context.Context, service, tenantID string) error {
-	s, err := v.app(ctx, service)
-	if err != nil || s.IntrospectPath == "" {
-		return err
-	}
-	i, err := v.Identity(ctx, s.ID, tenantID)
-	if errors.Is(err, ErrNotConnected) || err == nil && !s.ownURL(i.LoginURL) {
+func (v *Vault) askExpiry(ctx context.Context, id string) error {
+	i, err := v.byID(ctx, id)
+	if errors.Is(err, ErrNotConnected) {
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	s, err := v.app(ctx, i.Service)
+	if err != nil || s.IntrospectPath == "" || !s.ownURL(i.LoginURL) {
 		return err
 	}
 	token, err := v.openNow(ctx, i, v.openAccess)
@@ -98,7 +98,7 @@ func (v *Vault) renewAll(ctx context.Context, due func(ctx context.Context, limi
 }
 
 func (v *Vault) renewUnused(ctx context.Context, k db.IdentityKey) error {
-	_, _, err := v.fresh(ctx, k.Service, k.TenantID, demand{past: k.Generation})
+	_, _, err := v.fresh(ctx, func(ctx context.Context) (db.Identity, error) { return v.byID(ctx, k.ID) }, demand{past: k.Generation})
 	var broken *BrokenError
 	var unavailable *UnavailableError
 	if errors.As(err, &broken) || errors.As(err, &unavailable) || errors.Is(err, ErrNotConnected) {

@@ -70,7 +70,7 @@ func (v *Vault) revoke(ctx context.Context, r db.Revocation) error {
 	if err != nil {
 		return err
 	}
-	inUse, err := v.inUse(ctx, r.Service, r.TenantID, token)
+	inUse, err := v.inUse(ctx, db.Grant{Service: r.Service, TenantID: r.TenantID, OrgID: r.OrgID, RemoteUserID: r.RemoteUserID}, token)
 	if err != nil || inUse {
 		return err
 	}
@@ -81,7 +81,7 @@ func (v *Vault) revoke(ctx context.Context, r db.Revocation) error {
 // it is known to be in use: a write that failed may have been made all the same.
 func (v *Vault) revokeUnstored(ctx context.Context, s Service, g db.Grant, token string, cause error) {
 	v.Log.ErrorContext(ctx, "a grant that is not kept can't be stored for its revocation", "service", s.ID, "tenant", g.TenantID, "error", cause)
-	if inUse, err := v.inUse(ctx, s.ID, g.TenantID, token); inUse && err == nil {
+	if inUse, err := v.inUse(ctx, g, token); inUse && err == nil {
 		return
 	}
 	if err := v.client.revoke(ctx, s, g.LoginURL, token); err != nil {
@@ -89,12 +89,12 @@ func (v *Vault) revokeUnstored(ctx context.Context, s Service, g db.Grant, token
 	}
 }
 
-// inUse reports whether the tenant's connection, or what waits to be confirmed in
-// its place, goes on with the very token: a service may answer a new
-// authorization with the old token, and a write that failed may have been made.
-func (v *Vault) inUse(ctx context.Context, service, tenantID, token string) (bool, error) {
+// inUse reports whether a connection of g's tenant that the same user approved, or
+// what waits to be confirmed, goes on with the very token: a service may answer a
+// new authorization with the old token, and a write that failed may have been made.
+func (v *Vault) inUse(ctx context.Context, g db.Grant, token string) (bool, error) {
 	// In this order, since confirming makes a connection of what is held.
-	h, err := v.Store.Held(ctx, service, tenantID)
+	h, err := v.Store.Held(ctx, g.Service, g.TenantID)
 	if err == nil {
 		var held string
 		if held, err = v.openRefresh(ctx, h.Grant); err == nil && same(held, token) {
@@ -104,18 +104,20 @@ func (v *Vault) inUse(ctx context.Context, service, tenantID, token string) (boo
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return false, err
 	}
-	i, err := v.Identity(ctx, service, tenantID)
-	if errors.Is(err, ErrNotConnected) {
-		return false, nil
-	}
+	all, err := v.Store.ApprovedBy(ctx, g.Service, g.TenantID, g.OrgID, g.RemoteUserID)
 	if err != nil {
 		return false, err
 	}
-	current, err := v.openNow(ctx, i, v.openRefresh)
-	if errors.Is(err, ErrSealed) {
-		return false, nil // nobody can go on with it
+	for _, i := range all {
+		current, err := v.openNow(ctx, i, v.openRefresh)
+		if errors.Is(err, ErrSealed) {
+			continue // nobody can go on with it
+		}
+		if err != nil || same(current, token) {
+			return err == nil, err
+		}
 	}
-	return err == nil && same(current, token), err
+	return false, nil
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

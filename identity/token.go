@@ -29,7 +29,35 @@ type answer struct {
 	ID           string `json:"id"`
 	Scope        string `json:"scope"`
 	TokenType    string `json:"token_type"`
+
+	field func(name string) any // reads any of it, nil where there is none
 }
+
+// nativeFields are what is kept of an answer for callers that need more than the
+// token. A field that isn't named here may hold a secret.
+var nativeFields = []string{"id", "instance_url", "api_domain", "scope", "token_type", "issued_at", "expires_in",
+	"sfdc_community_id", "sfdc_community_url", "hub_id", "user_id", "team", "enterprise", "app_id", "bot_user_id"}
+
+// nativeOf is an answer's nativeFields as a JSON object, over those of before.
+func nativeOf(before string, field func(name string) any) string {
+	fields := map[string]any{}
+	if before != "" {
+		_ = json.Unmarshal([]byte(before), &fields) // ours
+	}
+	for _, name := range nativeFields {
+		if v := field(name); v != nil && v != "" {
+			fields[name] = v
+		}
+	}
+	b, err := json.Marshal(fields)
+	if err != nil || len(b) > maxNative {
+		return "{}"
+	}
+	return string(b)
+}
+
+// maxNative bounds what is kept of an answer, in bytes.
+const maxNative = 16 << 10
 
 // OAuthError is a refusal that a service spoke: RFC 6749, section 5.2.
 type OAuthError struct {
@@ -88,7 +116,7 @@ func (c *client) exchange(ctx context.Context, s Service, loginURL, code, verifi
 	}
 	text := func(name string) string { v, _ := t.Extra(name).(string); return v }
 	return answer{AccessToken: t.AccessToken, RefreshToken: t.RefreshToken, TokenType: t.TokenType,
-		InstanceURL: text("instance_url"), ID: text("id"), Scope: text("scope")}, nil
+		InstanceURL: text("instance_url"), ID: text("id"), Scope: text("scope"), field: t.Extra}, nil
 }
 
 // exchangeError keeps what may be shown and logged of an error of oauth2's,
@@ -127,9 +155,11 @@ func (c *client) refresh(ctx context.Context, s Service, loginURL, token string)
 		}
 	}
 	var a answer
-	if status != http.StatusOK || json.Unmarshal(body, &a) != nil || a.AccessToken == "" {
+	var fields map[string]any
+	if status != http.StatusOK || json.Unmarshal(body, &a) != nil || json.Unmarshal(body, &fields) != nil || a.AccessToken == "" {
 		return answer{}, fmt.Errorf("token end point: status %d without an answer that makes sense", status)
 	}
+	a.field = func(name string) any { return fields[name] }
 	return a, nil
 }
 

@@ -20,6 +20,11 @@ import (
 // Store is what the vault needs of a database. db.DB documents the methods.
 type Store interface {
 	Identity(ctx context.Context, service, tenantID string) (db.Identity, error)
+	IdentityOf(ctx context.Context, service, tenantID, user, account string) (db.Identity, error)
+	IdentityByID(ctx context.Context, id string) (db.Identity, error)
+	ApprovedBy(ctx context.Context, service, tenantID, orgID, remoteUserID string) ([]db.Identity, error)
+	Identities(ctx context.Context, sel db.Selector, after string, limit int) ([]db.NamedIdentity, error)
+	DeleteIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error)
 	SaveIdentity(ctx context.Context, g db.Grant, otherOrg bool, confirmed string) (replaced string, err error)
 	DeleteIdentity(ctx context.Context, service, tenantID string) (revocations []string, err error)
 
@@ -92,7 +97,10 @@ type Credential struct {
 	AccessToken string
 	InstanceURL string
 	OrgID       string
-	Generation  int64 // changes with each renewal; name it when the service refuses the token
+	Generation  int64     // changes with each renewal; name it when the service refuses the token
+	ExpiresAt   time.Time // when the token runs out; zero when the service doesn't say
+	Identity    string    // id of the identity
+	Native      string    // JSON: what the service answered, without tokens
 }
 
 // Config is what a Vault is made of. Store, Keys, HTTP and Services are required.
@@ -163,13 +171,23 @@ func (v *Vault) Service(id string) (Service, error) {
 	return s, nil
 }
 
-// Identity returns what is known of the tenant's connection, or ErrNotConnected.
+// Identity returns what is known of the tenant's own connection, or
+// ErrNotConnected.
 func (v *Vault) Identity(ctx context.Context, service, tenantID string) (db.Identity, error) {
 	i, err := v.Store.Identity(ctx, service, tenantID)
+	return i, notConnected(err)
+}
+
+func (v *Vault) byID(ctx context.Context, id string) (db.Identity, error) {
+	i, err := v.Store.IdentityByID(ctx, id)
+	return i, notConnected(err)
+}
+
+func notConnected(err error) error {
 	if errors.Is(err, db.ErrNotFound) {
-		return i, ErrNotConnected
+		return ErrNotConnected
 	}
-	return i, err
+	return err
 }
 
 // The kinds of sealed values; part of what binds one to its place.

@@ -1,0 +1,173 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Selector says which identities are meant: those to which all of what it names
+// applies. What is empty says nothing.
+type Selector struct {
+	ID       string
+	Service  string
+	TenantID string
+	User     string
+	Account  string
+	Tags     []string
+	// Services and Tenants (ids) bound what may be seen at all, where they aren't
+	// empty.
+	Services, Tenants []string
+}
+
+// Empty reports whether the selector names nothing, so that it means all.
+func (s Selector) Empty() bool {
+	return s.ID == "" && s.Service == "" && s.TenantID == "" && s.User == "" && s.Account == "" && len(s.Tags) == 0
+}
+
+// where returns the conditions of the selector; the first of its arguments is $1.
+func (s Selector) where() (string, []any) {
+	var conditions []string
+	var args []any
+	arg := func(v any) string {
+		args = append(args, v)
+		return fmt.Sprintf("$%d", len(args))
+	}
+	for _, c := range []struct{ column, value string }{
+		{"id", s.ID}, {"service", s.Service}, {"tenant_id", s.TenantID}, {"user_name", s.User}, {"account", s.Account},
+	} {
+		if c.value != "" {
+			conditions = append(conditions, c.column+" = "+arg(c.value))
+		}
+	}
+	if s.User != "" {
+		conditions = append(conditions, "user_name <> ''") // so that its index serves
+	}
+	for _, tag := range s.Tags {
+		conditions = append(conditions, "id IN (SELECT identity_id FROM identity_tags WHERE tag = "+arg(tag)+")")
+	}
+	for _, c := range []struct {
+		column string
+		values []string
+	}{{"service", s.Services}, {"tenant_id", s.Tenants}} {
+		if len(c.values) > 0 {
+			var places []string
+			for _, v := range c.values {
+				places = append(places, arg(v))
+			}
+			conditions = append(conditions, c.column+" IN ("+strings.Join(places, ", ")+")")
+		}
+	}
+	if len(conditions) == 0 {
+		return "1 = 1", nil
+	}
+	return strings.Join(conditions, " AND "), args
+}
+
+// NamedIdentity is a connection with its tenant's public name.
+type NamedIdentity struct {
+	Identity
+	Tenant string // slug
+}
+
+// Identities returns up to limit of the selected identities by their ids, from
+// the one after the given id on ("" for the first). So a listing goes through all
+// of them by pages, each once, whatever comes and goes meanwhile; what comes
+// stands at its end.
+func (d *DB) Identities(ctx context.Context, sel Selector, after string, limit int) ([]NamedIdentity, error) {
+	where, args := sel.where()
+	n := len(args)
+	all, err := collect(ctx, d.read, func(s scanner) (n NamedIdentity, err error) {
+		n.Identity, err = scanIdentity(s, &n.Tenant)
+		return n, err
+	}, `SELECT `+identityColumns+`, (SELECT slug FROM tenants WHERE tenants.id = tenant_id) FROM identities
+		WHERE `+where+fmt.Sprintf(` AND id > $%d ORDER BY id LIMIT $%d`, n+1, n+2), append(args, after, limit)...)
+	return all, wrap("identities", err)
+}
+
+// Deleted is an identity that was deleted, and the revocation of its token.
+type Deleted struct {
+	ID, Service, TenantID, User, Account string
+
+	Revocation string // id
+}
+
+// DeleteIdentities removes all of the selected identities at once, or none. Their
+// refresh tokens, and what is held beside tenants' own, become revocations.
+func (d *DB) DeleteIdentities(ctx context.Context, sel Selector) (deleted []Deleted, err error) {
+	where, args := sel.where()
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		all, err := collect(ctx, tx, func(s scanner) (g Grant, err error) { return g, s.Scan(g.fields()...) },
+			`SELECT `+grantColumns+` FROM identities WHERE `+where+` ORDER BY id`, args...)
+		if err != nil {
+			return err
+		}
+		for _, g := range all {
+			receipt := Deleted{ID: g.ID, Service: g.Service, TenantID: g.TenantID, User: g.User, Account: g.Account}
+			if receipt.Revocation, err = d.revokeLater(ctx, tx, g); err != nil {
+				return err
+			}
+			if g.Own() {
+				if _, err := d.endHeld(ctx, tx, g.Service, g.TenantID); err != nil {
+					return err
+				}
+			}
+			if err := forget(ctx, tx, g.ID); err != nil {
+				return err
+			}
+			deleted = append(deleted, receipt)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, wrap("delete identities", err)
+	}
+	return deleted, nil
+}
+
+// forget removes an identity's row, its tags with it.
+func forget(ctx context.Context, tx *sql.Tx, id string) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM identities WHERE id = $1`, id)
+	return err
+}
+
+// indexTags makes g's identity to be found by its tags, and no others.
+func indexTags(ctx context.Context, tx *sql.Tx, g Grant) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM identity_tags WHERE identity_id = $1`, g.ID); err != nil {
+		return err
+	}
+	for _, tag := range g.Tags {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO identity_tags (tag, identity_id) VALUES ($1, $2)`, tag, g.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tagList is a list of tags as it is stored: a JSON array.
+type tagList []string
+
+// Value returns the array.
+func (t tagList) Value() (driver.Value, error) {
+	if t == nil {
+		return "[]", nil
+	}
+	b, err := json.Marshal([]string(t))
+	return string(b), err
+}
+
+// Scan reads the array.
+func (t *tagList) Scan(src any) error {
+	text, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("tags: %T", src)
+	}
+	if text == "[]" { // most have none
+		*t = nil
+		return nil
+	}
+	return json.Unmarshal([]byte(text), (*[]string)(t))
+}

@@ -1,0 +1,183 @@
+package db
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// saveAll stores grants of the tenant's that differ in what change makes of them.
+func saveAll(t *testing.T, d *DB, u User, tenant Tenant, change ...func(*Grant)) []Grant {
+	t.Helper()
+	var all []Grant
+	for _, c := range change {
+		g := grant(u, tenant)
+		c(&g)
+		if _, err := d.SaveIdentity(t.Context(), g, true, ""); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, g)
+	}
+	return all
+}
+
+func ids(t *testing.T, d *DB, sel Selector) (ids []string) {
+	t.Helper()
+	all, err := d.Identities(t.Context(), sel, "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range all {
+		ids = append(ids, i.ID)
+	}
+	return ids
+}
+
+func TestSelectors(t *testing.T) {
+	d := openSealing(t)
+	ann, tenant := member(t, d, "ann")
+	bob, bobs := member(t, d, "bob")
+	of := func(service, user, account string, tags ...string) func(*Grant) {
+		return func(g *Grant) { g.Service, g.User, g.Account, g.Tags = service, user, account, tags }
+	}
+	g := saveAll(t, d, ann, tenant, of("sfdc", "", ""), of("sfdc", "eve@x.example", ""), of("sfdc", "eve@x.example", "work", "team:a b", "€"),
+		of("hubspot", "eve@x.example", "", "€"), of("sfdc", "' OR 1=1 --", ""))
+	other := saveAll(t, d, bob, bobs, of("sfdc", "eve@x.example", "", "€"))[0].ID
+	own, eve, work, hub, quote := g[0].ID, g[1].ID, g[2].ID, g[3].ID, g[4].ID
+	for _, c := range []struct {
+		name string
+		sel  Selector
+		want []string
+	}{
+		{"all", Selector{}, []string{own, eve, work, hub, quote, other}},
+		{"id", Selector{ID: hub}, []string{hub}},
+		{"service", Selector{Service: "hubspot"}, []string{hub}},
+		{"tenant", Selector{TenantID: bobs.ID}, []string{other}},
+		{"user of all tenants", Selector{User: "eve@x.example"}, []string{eve, work, hub, other}},
+		{"user and tenant", Selector{TenantID: tenant.ID, User: "eve@x.example"}, []string{eve, work, hub}},
+		{"account", Selector{Account: "work"}, []string{work}},
+		{"tag", Selector{Tags: []string{"€"}}, []string{work, hub, other}},
+		{"both tags", Selector{Tags: []string{"€", "team:a b"}}, []string{work}},
+		{"tag that nobody has", Selector{Tags: []string{"€", "team"}}, nil},
+		{"all together", Selector{Service: "sfdc", TenantID: tenant.ID, User: "eve@x.example", Account: "work", Tags: []string{"€"}}, []string{work}},
+		{"quote", Selector{User: "' OR 1=1 --"}, []string{quote}},
+		{"like is no wildcard", Selector{User: "%"}, nil},
+		{"bounded to a tenant", Selector{User: "eve@x.example", Tenants: []string{bobs.ID}}, []string{other}},
+		{"another tenant than the bound", Selector{TenantID: tenant.ID, Tenants: []string{bobs.ID}}, nil},
+		{"bounded to services", Selector{Services: []string{"hubspot", "zoho"}}, []string{hub}},
+	} {
+		if got := ids(t, d, c.sel); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	if i := find(t, d, tenant.ID); i.ID != own {
+		t.Errorf("the tenant's own is %s", i.ID)
+	}
+	if i, err := d.IdentityOf(t.Context(), "sfdc", tenant.ID, "eve@x.example", "work"); i.ID != work || !slices.Equal(i.Tags, []string{"team:a b", "€"}) || err != nil {
+		t.Errorf("the user's: %+v, %v", i, err)
+	}
+	// Saved anew with other tags, it is found by them alone.
+	again := g[2]
+	again.Tags = []string{"new"}
+	if _, err := d.SaveIdentity(t.Context(), again, true, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := ids(t, d, Selector{Tags: []string{"€"}}); !slices.Equal(got, []string{hub, other}) {
+		t.Errorf("by the old tag: %v", got)
+	}
+	if got := ids(t, d, Selector{Tags: []string{"new"}}); !slices.Equal(got, []string{work}) {
+		t.Errorf("by the new tag: %v", got)
+	}
+}
+
+// What was saved for a user leaves alone what is held for the tenant.
+func TestUsersLeaveHeldAlone(t *testing.T) {
+	d := openSealing(t)
+	ann, tenant := member(t, d, "ann")
+	held := grant(ann, tenant)
+	if err := d.HoldIdentity(t.Context(), Held{Grant: held, ExpiresAt: time.Now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	g := saveAll(t, d, ann, tenant, func(g *Grant) { g.User = "eve" })[0]
+	if h, err := d.Held(t.Context(), "sfdc", tenant.ID); h.ID != held.ID || err != nil {
+		t.Errorf("held: %+v, %v", h.ID, err)
+	}
+	if deleted, err := d.DeleteIdentities(t.Context(), Selector{ID: g.ID}); len(deleted) != 1 || err != nil {
+		t.Errorf("deleted %v, %v", deleted, err)
+	}
+	if _, err := d.Held(t.Context(), "sfdc", tenant.ID); err != nil {
+		t.Errorf("held: %v", err)
+	}
+}
+
+func TestDeleteIdentities(t *testing.T) {
+	d := openSealing(t)
+	ann, tenant := member(t, d, "ann")
+	bob, bobs := member(t, d, "bob")
+	all := saveAll(t, d, ann, tenant, func(*Grant) {}, func(g *Grant) { g.User, g.Tags = "eve", []string{"x"} }, func(g *Grant) { g.User = "joe" })
+	saveAll(t, d, bob, bobs, func(g *Grant) { g.User = "eve" })
+	if err := d.HoldIdentity(t.Context(), Held{Grant: grant(ann, tenant), ExpiresAt: time.Now().Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	if none, err := d.DeleteIdentities(t.Context(), Selector{User: "nobody"}); len(none) != 0 || err != nil {
+		t.Errorf("deleted %v, %v", none, err)
+	}
+	// It is atomic: when one can't be, none is.
+	exec := func(query string) {
+		t.Helper()
+		if _, err := d.write.Exec(query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(fmt.Sprintf(`CREATE TRIGGER stop BEFORE DELETE ON identities WHEN old.id = '%s' BEGIN SELECT raise(abort, 'no'); END`, all[2].ID))
+	if some, err := d.DeleteIdentities(t.Context(), Selector{TenantID: tenant.ID}); len(some) != 0 || err == nil {
+		t.Errorf("deleted %v, %v", some, err)
+	}
+	if n := count(t, d, `SELECT COUNT(*) FROM revocations`); n != 0 || len(ids(t, d, Selector{TenantID: tenant.ID})) != 3 {
+		t.Errorf("%d revocations of what was not deleted", n)
+	}
+	exec(`DROP TRIGGER stop`)
+	deleted, err := d.DeleteIdentities(t.Context(), Selector{TenantID: tenant.ID})
+	if err != nil || len(deleted) != 3 {
+		t.Fatalf("deleted %v, %v", deleted, err)
+	}
+	for n, r := range deleted {
+		if r.ID != all[n].ID || r.User != all[n].User {
+			t.Errorf("receipt %+v", r)
+		}
+		if rev, err := d.Revocation(t.Context(), r.Revocation); err != nil || rev.IdentityID != r.ID || rev.RemoteUserID != "user" || rev.OrgID != "one" {
+			t.Errorf("revocation %+v, %v", rev, err)
+		}
+	}
+	if _, err := d.Held(t.Context(), "sfdc", tenant.ID); !errors.Is(err, ErrNotFound) {
+		t.Errorf("still held: %v", err)
+	}
+	if n := count(t, d, `SELECT COUNT(*) FROM identity_tags`); n != 0 {
+		t.Errorf("%d tags are left", n)
+	}
+	if left := ids(t, d, Selector{}); len(left) != 1 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// A listing that begins with a tag, a user or a service reads by an index.
+func TestSelectorPlans(t *testing.T) {
+	d := open(t)
+	for _, sel := range []Selector{{ID: "i"}, {Service: "sfdc"}, {TenantID: "t"}, {User: "u"}, {TenantID: "t", User: "u"}, {Tags: []string{"x"}}, {Tags: []string{"x", "y"}, Service: "s"}} {
+		where, args := sel.where()
+		plan, err := collect(t.Context(), d.read, func(s scanner) (detail string, err error) {
+			var a, b, c int
+			return detail, s.Scan(&a, &b, &c, &detail)
+		}, `EXPLAIN QUERY PLAN SELECT `+identityColumns+` FROM identities WHERE `+where+` AND id > '' ORDER BY id LIMIT 10`, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range plan {
+			if step == "SCAN identities" {
+				t.Errorf("%+v: %v", sel, plan)
+			}
+		}
+	}
+}
