@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"gatepost/db"
+	"gatepost/identity"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -127,57 +128,11 @@ func knownOutput(output string) error {
 	return nil
 }
 
-// identityRow is what is shown of a connection. It has no field for a secret.
-type identityRow struct {
-	ID          string     `json:"id"`
-	Service     string     `json:"service"`
-	Tenant      string     `json:"tenant"`
-	User        string     `json:"user"`
-	Account     string     `json:"account"`
-	Tags        []string   `json:"tags"`
-	State       string     `json:"state"` // ok, failing, broken
-	OrgID       string     `json:"org_id"`
-	OrgName     string     `json:"org_name"`
-	Sandbox     bool       `json:"sandbox"`
-	InstanceURL string     `json:"instance_url"`
-	LoginURL    string     `json:"login_url"`
-	Scopes      []string   `json:"scopes"`
-	ConnectedBy string     `json:"connected_by"`
-	ConnectedAt *time.Time `json:"connected_at,omitempty"`
-	Generation  int64      `json:"generation"`
-	KeyID       uint32     `json:"key_id"`
-	UsedAt      *time.Time `json:"used_at,omitempty"`
-	RefreshedAt *time.Time `json:"refreshed_at,omitempty"`
-	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
-	KeepAliveAt *time.Time `json:"keep_alive_at,omitempty"`
-	FailedAt    *time.Time `json:"failed_at,omitempty"`
-	FailedCode  string     `json:"failed_code,omitempty"`
-	FailedClass string     `json:"failed_class,omitempty"` // permanent, unknown, passing
-	RetryAt     *time.Time `json:"retry_at,omitempty"`
-}
+// identityRow is what is shown of a connection.
+type identityRow struct{ identity.Description }
 
 func newIdentityRow(i db.NamedIdentity, now time.Time) identityRow {
-	r := identityRow{
-		ID: i.ID, Service: i.Service, Tenant: i.Tenant, User: i.User, Account: i.Account, Tags: append([]string{}, i.Tags...), State: "ok", OrgID: i.OrgID, OrgName: i.OrgName, Sandbox: i.Sandbox,
-		InstanceURL: i.InstanceURL, LoginURL: i.LoginURL, Scopes: strings.Fields(i.Scopes),
-		ConnectedBy: i.ConnectedEmail, ConnectedAt: optional(i.ConnectedAt), Generation: i.Generation, KeyID: i.KeyID,
-		UsedAt: optional(i.UsedAt), RefreshedAt: optional(i.RefreshedAt), ExpiresAt: optional(i.ExpiresAt),
-		FailedAt: optional(i.FailedAt), FailedCode: i.FailedCode,
-	}
-	switch {
-	case !i.BrokenAt.IsZero():
-		r.State, r.FailedClass = "broken", "permanent"
-		return r // it is neither tried again nor kept alive
-	case !i.FailedAt.IsZero() && !i.CallStartedAt.IsZero():
-		r.State, r.FailedClass = "failing", "unknown"
-	case !i.FailedAt.IsZero():
-		r.State, r.FailedClass = "failing", "passing"
-	}
-	r.KeepAliveAt = optional(i.KeepAliveAt)
-	if now.Before(i.RetryAt) {
-		r.RetryAt = optional(i.RetryAt)
-	}
-	return r
+	return identityRow{identity.Describe(i, now)}
 }
 
 func (p *program) listIdentities(ctx context.Context, store *db.DB, sel db.Selector, output string) error {
@@ -256,7 +211,7 @@ func (p *program) showIdentity(r identityRow, output string) error {
 	return p.table("SERVICE\t"+r.Service, func(w io.Writer) {
 		for _, line := range [][2]string{
 			{"ID", r.ID}, {"TENANT", r.Tenant}, {"USER", dash(r.user())}, {"TAGS", dash(strings.Join(r.Tags, ", "))}, {"STATE", r.State}, {"ORG", r.org()}, {"INSTANCE", r.InstanceURL}, {"LOGIN", r.LoginURL},
-			{"SCOPES", strings.Join(r.Scopes, " ")}, {"CONNECTED BY", r.ConnectedBy}, {"CONNECTED", moment(r.ConnectedAt)},
+			{"SCOPES", strings.Join(r.Scopes, " ")}, {"CONNECTED BY", dash(r.ConnectedBy)}, {"CONNECTED", moment(r.ConnectedAt)},
 			{"GENERATION", fmt.Sprint(r.Generation)}, {"KEY", fmt.Sprint(r.KeyID)}, {"LAST USED", moment(r.UsedAt)},
 			{"LAST REFRESHED", moment(r.RefreshedAt)}, {"TOKEN EXPIRES", moment(r.ExpiresAt)}, {"NEXT KEEP-ALIVE", moment(r.KeepAliveAt)},
 			{"LAST FAILURE", moment(r.FailedAt)}, {"FAILURE", dash(strings.TrimSpace(r.FailedCode + " " + r.class()))}, {"NEXT TRY", moment(r.RetryAt)},
@@ -327,7 +282,7 @@ func toRemove(ctx context.Context, store *db.DB, sel selection) (chosen db.Selec
 	if n == 0 {
 		return chosen, "", fmt.Errorf("no connection of %s to %q matches", sel.tenant, sel.service)
 	}
-	return chosen, fmt.Sprintf("%d connections of %s to %s", n, sel.tenant, sel.service), nil
+	return chosen, fmt.Sprintf("%d connections of %s to %q", n, sel.tenant, sel.service), nil
 }
 
 // confirm asks on the terminal, and fails unless the answer is yes.

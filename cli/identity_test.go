@@ -120,3 +120,46 @@ func TestIdentityIsRemoved(t *testing.T) {
 		t.Error("removed twice")
 	}
 }
+
+// Those of the application's users are found, shown and removed by what names them.
+func TestIdentitiesOfUsers(t *testing.T) {
+	d, g, environ := connected(t, "https://login.salesforce.com")
+	for _, user := range []string{"eve@x.example", "joe"} {
+		more := g
+		more.ID, more.User, more.Tags, more.ConnectedBy = db.NewID(), user, []string{"of " + user, "team a"}, ""
+		if _, err := d.SaveIdentity(t.Context(), more, true, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(want int, args ...string) string {
+		t.Helper()
+		code, out, errOut := command(t, "", environ, append([]string{"identity"}, args...)...)
+		if code != want {
+			t.Fatalf("%v: exit %d\n%s%s", args, code, out, errOut)
+		}
+		return out + errOut
+	}
+	for _, c := range []struct {
+		args string
+		n    int
+	}{{"ls", 3}, {"ls|--user|joe", 1}, {"ls|--tag|team a", 2}, {"ls|--tag|team a|--tag|of joe", 1}, {"ls|--tenant|contoso|--service|sfdc", 3}, {"ls|--account|x", 0}} {
+		var rows []identityRow
+		if err := json.Unmarshal([]byte(run(0, append(strings.Split(c.args, "|"), "-o", "json")...)), &rows); err != nil || len(rows) != c.n {
+			t.Errorf("%s: %d, %v", c.args, len(rows), err)
+		}
+	}
+	run(1, "ls", "--tenant", "nobody")
+	if out := run(0, "get", "sfdc", "contoso", "--user", "eve@x.example"); !strings.Contains(out, "of eve@x.example, team a") {
+		t.Errorf("get:\n%s", out)
+	}
+	if out := run(1, "get", "sfdc", "contoso", "--tag", "team a"); !strings.Contains(out, "several") {
+		t.Errorf("several:\n%s", out)
+	}
+	run(1, "rm", "sfdc", "contoso", "--user", "nobody", "--yes")
+	if out := run(0, "rm", "sfdc", "contoso", "--tag", "team a", "--yes"); !strings.Contains(out, "Removed 2 connections of contoso to \"sfdc\"") {
+		t.Errorf("rm:\n%s", out)
+	}
+	if _, err := d.Identity(t.Context(), "sfdc", g.TenantID); err != nil {
+		t.Errorf("the tenant's own: %v", err)
+	}
+}

@@ -5,10 +5,13 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -169,6 +172,36 @@ func (v *Vault) Service(id string) (Service, error) {
 		return Service{}, ErrNoService
 	}
 	return s, nil
+}
+
+// Configured returns the services that an app is set for, Salesforce first.
+func (v *Vault) Configured(ctx context.Context) ([]Service, error) {
+	var all []Service
+	for id := range v.services {
+		s, err := v.app(ctx, id)
+		switch {
+		case errors.Is(err, ErrNoApp):
+			continue
+		case err != nil:
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b Service) int {
+		return cmp.Or(-compareBool(a.ID == Salesforce, b.ID == Salesforce), strings.Compare(a.Name, b.Name))
+	})
+	return all, nil
+}
+
+// compareBool orders false before true.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 // Identity returns what is known of the tenant's own connection, or

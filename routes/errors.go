@@ -19,10 +19,11 @@ import (
 // the one place that does.
 func (s *server) fail(c *fiber.Ctx, err error) error {
 	c.SetUserContext(context.WithoutCancel(c.UserContext()))
-	status, sentence := s.explain(err)
-	if status >= http.StatusInternalServerError {
-		s.log.ErrorContext(c.UserContext(), "request failed", "id", requestID(c), "route", c.Route().Path, "status", status, "error", err)
+	if isAPI(c) {
+		return s.failAPI(c, err)
 	}
+	status, sentence := s.explain(err)
+	s.logFailure(c, status, err)
 	if status == http.StatusServiceUnavailable && c.GetRespHeader("Retry-After") == "" {
 		c.Set("Retry-After", "5")
 	}
@@ -38,6 +39,12 @@ func (s *server) fail(c *fiber.Ctx, err error) error {
 		return render(c, status, views.ErrorFragment(page))
 	}
 	return render(c, status, views.Error(page))
+}
+
+func (s *server) logFailure(c *fiber.Ctx, status int, err error) {
+	if status >= http.StatusInternalServerError {
+		s.log.ErrorContext(c.UserContext(), "request failed", "id", requestID(c), "route", c.Route().Path, "status", status, "error", err)
+	}
 }
 
 // explain sorts an error into a status and a sentence. What it doesn't know is a 500.

@@ -34,6 +34,8 @@ const (
 type Store interface {
 	Ping(ctx context.Context) error
 	PendingRevocations(ctx context.Context, service, tenantID string) (int, error)
+	TenantBySlug(ctx context.Context, slug string) (db.Tenant, error)
+	auth.APIKeyStore
 }
 
 // Delivery is told that a tenant's connection was made or mended, or that there
@@ -61,6 +63,7 @@ type Config struct {
 	RecordURL      func(instanceURL, recordID string) string // of a record's page in the CRM
 	TrustedProxies []netip.Prefix                            // optional
 	SignupLimits   bool                                      // brake sign-ups per address
+	APILimit       int                                       // requests of an API key in a minute; 3,000 when 0
 	Mail           bool                                      // whether mails can be sent
 	DemoUser       string                                    // address to sign in with, in the demo only
 	DemoMail       string                                    // address of the page with the mails, in the demo only
@@ -97,6 +100,7 @@ func New(c Config) (*fiber.App, error) {
 	})
 	app.Use(s.recovered(), s.headers, s.observe, s.recovered(), unpacked)
 	s.public(app)
+	s.api(app)
 	s.doors(app)
 	s.portal(app)
 	return app, nil
@@ -204,6 +208,9 @@ func (s *server) outermost(c *fiber.Ctx, err error) error {
 	c.Locals(localRequestID, id)
 	c.Set("X-Request-ID", id)
 	s.setHeaders(c)
+	if isAPI(c) {
+		return s.failAPI(c, err)
+	}
 	status, sentence := s.explain(err)
 	if status == http.StatusInternalServerError {
 		s.log.ErrorContext(c.UserContext(), "request failed", "id", id, "status", status, "error", err)

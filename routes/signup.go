@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/identity"
 	"gatepost/newsletter"
 	"gatepost/static"
 	"gatepost/views"
@@ -148,15 +149,31 @@ func wantsJSON(c *fiber.Ctx) bool {
 // problem answers with a problem document (RFC 9457); wrong is a sentence for
 // each field, if there are any.
 func problem(c *fiber.Ctx, status int, sentence string, wrong map[string]string) error {
-	doc := struct {
-		Type      string            `json:"type"`
-		Title     string            `json:"title"`
-		Status    int               `json:"status"`
-		Detail    string            `json:"detail"`
-		RequestID string            `json:"request_id"`
-		Errors    map[string]string `json:"errors,omitempty"`
-	}{"about:blank", http.StatusText(status), status, sentence, requestID(c), wrong}
-	return c.Status(status).JSON(doc, "application/problem+json")
+	return newProblem(c, status, sentence, wrong).send(c)
+}
+
+// problemDocument is a problem document with what we add to it.
+type problemDocument struct {
+	Type      string            `json:"type"`
+	Title     string            `json:"title"`
+	Status    int               `json:"status"`
+	Detail    string            `json:"detail"`
+	RequestID string            `json:"request_id"`
+	Errors    map[string]string `json:"errors,omitempty"`
+
+	// Of the API for programs alone: see api.go.
+	Code       string                 `json:"code,omitempty"`
+	Reason     string                 `json:"reason,omitempty"`
+	Identities []identity.Description `json:"identities,omitempty"`
+	More       bool                   `json:"more,omitempty"`
+}
+
+func newProblem(c *fiber.Ctx, status int, sentence string, wrong map[string]string) problemDocument {
+	return problemDocument{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: sentence, RequestID: requestID(c), Errors: wrong}
+}
+
+func (d problemDocument) send(c *fiber.Ctx) error {
+	return c.Status(d.Status).JSON(d, "application/problem+json")
 }
 
 func publicPage(tenant string) views.PublicPage {

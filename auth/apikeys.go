@@ -1,0 +1,70 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gatepost/db"
+)
+
+// What an API key may do.
+const (
+	Read   = "read"   // list identities, and get their credentials
+	Delete = "delete" // delete and revoke identities
+)
+
+// apiKeyPrefix makes a key known for what it is, to people and to programs that
+// look for secrets in the wrong places.
+const apiKeyPrefix = "gp_"
+
+// ErrAPIKey says that a secret is no API key of ours, or not any more.
+var ErrAPIKey = errors.New("no such api key")
+
+// APIKeyStore keeps API keys. *db.DB is one.
+type APIKeyStore interface {
+	AddAPIKey(ctx context.Context, k db.APIKey, secretHash string) error
+	APIKeyBySecret(ctx context.Context, secretHash string) (db.APIKey, error)
+	UsedAPIKey(ctx context.Context, id string, at time.Time) error
+}
+
+// NewAPIKey makes a key and returns it with its secret, which is kept nowhere.
+// services and tenants (ids) may be empty, for all.
+func NewAPIKey(ctx context.Context, store APIKeyStore, name string, services, tenants, actions []string) (k db.APIKey, secret string, err error) {
+	if name = strings.TrimSpace(name); name == "" || len(name) > 100 {
+		return k, "", errors.New("a key needs a name of at most 100 bytes")
+	}
+	if len(actions) == 0 {
+		return k, "", errors.New("a key has to allow something: read, delete, or both")
+	}
+	for _, a := range actions {
+		if a != Read && a != Delete {
+			return k, "", fmt.Errorf("a key can allow read and delete, not %q", a)
+		}
+	}
+	secret = apiKeyPrefix + NewToken()
+	k = db.APIKey{ID: db.NewID(), Name: name, Services: services, Tenants: tenants, Actions: actions, CreatedAt: time.Now()}
+	return k, secret, store.AddAPIKey(ctx, k, digest(secret))
+}
+
+// CheckAPIKey returns the key with the given secret and notes its use, or
+// ErrAPIKey.
+func CheckAPIKey(ctx context.Context, store APIKeyStore, secret string, now time.Time) (db.APIKey, error) {
+	if !strings.HasPrefix(secret, apiKeyPrefix) {
+		return db.APIKey{}, ErrAPIKey
+	}
+	k, err := store.APIKeyBySecret(ctx, digest(secret))
+	if errors.Is(err, db.ErrNotFound) {
+		return k, ErrAPIKey
+	}
+	if minute := now.Truncate(time.Minute); err == nil && k.UsedAt.Before(minute) {
+		err = store.UsedAPIKey(ctx, k.ID, minute)
+	}
+	return k, err
+}
+
+// Allows reports whether a key may do something.
+func Allows(k db.APIKey, action string) bool { return slices.Contains(k.Actions, action) }

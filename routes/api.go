@@ -1,0 +1,380 @@
+package routes
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"gatepost/auth"
+	"gatepost/db"
+	"gatepost/identity"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/limiter"
+)
+
+// The API for the platform's own programs. Its description is openapi.json; a
+// test holds both together.
+const apiPath = "/api/v1"
+
+//go:embed openapi.json
+var openAPI []byte
+
+// How many identities a page of the API has.
+const (
+	apiPage    = 50
+	maxAPIPage = 200
+)
+
+// apiPerMinute is how many requests a key may make in a minute.
+const apiPerMinute = 3000
+
+func isAPI(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), "/api/") }
+
+// api mounts the API.
+func (s *server) api(app *fiber.App) {
+	app.Get(apiPath+"/openapi.json", func(c *fiber.Ctx) error {
+		c.Set(fiber.HeaderContentType, "application/openapi+json")
+		return c.Send(openAPI)
+	})
+	brake := s.apiBrake()
+	add := func(method, path, action string, h fiber.Handler) {
+		mount(app, method, apiPath+path, s.apiKey(action), brake, h)
+	}
+	add(http.MethodGet, "/services", auth.Read, s.apiServices)
+	add(http.MethodGet, "/identities", auth.Read, s.apiIdentities)
+	add(http.MethodGet, "/identities/:id", auth.Read, s.apiIdentity)
+	add(http.MethodDelete, "/identities/:id", auth.Delete, s.apiDelete)
+	add(http.MethodGet, "/identities/:id/token", auth.Read, s.apiTokenOf)
+	add(http.MethodPost, "/token", auth.Read, s.apiToken)
+	app.Use("/api", func(*fiber.Ctx) error { return fiber.ErrNotFound })
+}
+
+const localAPIKey = "api-key"
+
+// apiKey lets those through whose key allows the action.
+func (s *server) apiKey(action string) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		scheme, secret, _ := strings.Cut(c.Get(fiber.HeaderAuthorization), " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			return auth.ErrAPIKey
+		}
+		k, err := auth.CheckAPIKey(c.UserContext(), s.Store, strings.TrimSpace(secret), time.Now())
+		if err != nil {
+			return err
+		}
+		if !auth.Allows(k, action) {
+			return errNotAllowed
+		}
+		c.Locals(localAPIKey, k)
+		return c.Next()
+	}
+}
+
+// caller is the key of a request.
+func caller(c *fiber.Ctx) db.APIKey {
+	k, _ := c.Locals(localAPIKey).(db.APIKey)
+	return k
+}
+
+func (s *server) apiBrake() fiber.Handler {
+	most := s.APILimit
+	if most == 0 {
+		most = apiPerMinute
+	}
+	return limiter.New(limiter.Config{
+		Max: most, Expiration: time.Minute,
+		KeyGenerator: func(c *fiber.Ctx) string { return caller(c).ID },
+		LimitReached: func(*fiber.Ctx) error { return fiber.ErrTooManyRequests },
+	})
+}
+
+// apiServices handles GET /services: those that are configured and that the key
+// is for.
+func (s *server) apiServices(c *fiber.Ctx) error {
+	type service struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	}
+	configured, err := s.Vault.Configured(c.UserContext())
+	if err != nil {
+		return err
+	}
+	list := []service{}
+	for _, v := range configured {
+		if within(v.ID, caller(c).Services) {
+			list = append(list, service{v.ID, v.Name})
+		}
+	}
+	return c.JSON(fiber.Map{"services": list})
+}
+
+// within reports whether a bound allows an id; an empty one allows all.
+func within(id string, bound []string) bool {
+	for _, b := range bound {
+		if b == id {
+			return true
+		}
+	}
+	return len(bound) == 0
+}
+
+// selection is which identities a request is for, as a caller names them.
+type selection struct {
+	Service string   `json:"service"`
+	Tenant  string   `json:"tenant"` // slug
+	User    string   `json:"user"`
+	Account string   `json:"account"`
+	Tags    []string `json:"tags"`
+}
+
+// selector is the selection within what the key is for. A tenant that there isn't
+// selects nothing, as one that the key isn't for does.
+func (s *server) selector(c *fiber.Ctx, sel selection) (identity.Selector, error) {
+	k := caller(c)
+	chosen := identity.Selector{Service: sel.Service, User: sel.User, Account: sel.Account, Tags: sel.Tags, Services: k.Services, Tenants: k.Tenants}
+	if sel.Tenant == "" {
+		return chosen, nil
+	}
+	t, err := s.Store.TenantBySlug(c.UserContext(), sel.Tenant)
+	if errors.Is(err, db.ErrNotFound) {
+		t.ID, err = "no such tenant", nil
+	}
+	chosen.TenantID = t.ID
+	return chosen, err
+}
+
+// named returns the identity that the address names, if the key is for it.
+func (s *server) named(c *fiber.Ctx) (db.NamedIdentity, error) {
+	k := caller(c)
+	return s.Vault.Find(c.UserContext(), identity.Selector{ID: c.Params("id"), Services: k.Services, Tenants: k.Tenants})
+}
+
+// apiIdentities handles GET /identities: a page of what the query selects.
+func (s *server) apiIdentities(c *fiber.Ctx) error {
+	q, err := readQuery(c)
+	if err != nil {
+		return err
+	}
+	sel, err := s.selector(c, q.selection)
+	if err != nil {
+		return err
+	}
+	page, err := s.Vault.List(c.UserContext(), sel, q.page, q.limit)
+	if err != nil {
+		return err
+	}
+	answer := struct {
+		Identities []identity.Description `json:"identities"`
+		Next       string                 `json:"next,omitempty"`
+	}{described(page.Identities), page.Next}
+	return c.JSON(answer)
+}
+
+func described(all []db.NamedIdentity) []identity.Description {
+	list := []identity.Description{}
+	for _, i := range all {
+		list = append(list, identity.Describe(i, time.Now()))
+	}
+	return list
+}
+
+// listQuery is what GET /identities may be asked.
+type listQuery struct {
+	selection
+	page  string
+	limit int
+}
+
+// readQuery reads the query. What it doesn't know is refused: a filter with a
+// typing error would list everything.
+func readQuery(c *fiber.Ctx) (listQuery, error) {
+	q := listQuery{limit: apiPage}
+	once := map[string]*string{"service": &q.Service, "tenant": &q.Tenant, "user": &q.User, "account": &q.Account, "page": &q.page}
+	given, err := url.ParseQuery(string(c.Request().URI().QueryString()))
+	if err != nil {
+		return q, invalidError("The query can’t be read.")
+	}
+	for name, values := range given {
+		if len(values) > 1 && name != "tag" {
+			return q, invalidError(fmt.Sprintf("%.40q may be given once.", name))
+		}
+		if name == "tag" {
+			q.Tags = values
+			continue
+		}
+		v := values[0]
+		to, known := once[name]
+		switch {
+		case name == "limit":
+			if q.limit, err = strconv.Atoi(v); err != nil || q.limit < 1 || q.limit > maxAPIPage {
+				return q, invalidError(fmt.Sprintf("limit has to be a number from 1 to %d.", maxAPIPage))
+			}
+		case !known:
+			return q, invalidError(fmt.Sprintf("There is no parameter %.40q.", name))
+		case v == "":
+			return q, invalidError(name + " is empty. Leave it out to select by other things alone.")
+		default:
+			*to = v
+		}
+	}
+	return q, nil
+}
+
+// apiIdentity handles GET /identities/{id}.
+func (s *server) apiIdentity(c *fiber.Ctx) error {
+	i, err := s.named(c)
+	if err != nil {
+		return err
+	}
+	return c.JSON(identity.Describe(i, time.Now()))
+}
+
+// apiDelete handles DELETE /identities/{id}: it is deleted at once, and revoked at
+// its service, now or as soon as that can be reached.
+func (s *server) apiDelete(c *fiber.Ctx) error {
+	k := caller(c)
+	receipts, err := s.Vault.Delete(c.UserContext(), identity.Selector{ID: c.Params("id"), Services: k.Services, Tenants: k.Tenants})
+	if err != nil {
+		return err
+	}
+	return c.JSON(fiber.Map{"id": receipts[0].ID, "revoked": receipts[0].Revoked})
+}
+
+// apiTokenOf handles GET /identities/{id}/token.
+func (s *server) apiTokenOf(c *fiber.Ctx) error {
+	var refused int64
+	if v := c.Query("refused"); v != "" {
+		var err error
+		if refused, err = strconv.ParseInt(v, 10, 64); err != nil || refused < 0 {
+			return invalidError("refused has to be the generation of the credential that was refused.")
+		}
+	}
+	i, err := s.named(c)
+	if err != nil {
+		return err
+	}
+	return s.sendToken(c, i, refused)
+}
+
+// apiToken handles POST /token: a credential by a selector in the body, so that
+// nobody's address stands in a URL.
+func (s *server) apiToken(c *fiber.Ctx) error {
+	var asked struct {
+		selection
+		Refused int64 `json:"refused"`
+	}
+	if mediaType(c) != fiber.MIMEApplicationJSON {
+		return fiber.ErrUnsupportedMediaType
+	}
+	d := json.NewDecoder(bytes.NewReader(c.BodyRaw()))
+	d.DisallowUnknownFields()
+	if d.Decode(&asked) != nil || d.More() {
+		return invalidError("The body has to be an object with service, tenant, user, account (text), tags (a list of texts) and refused (a number), and nothing else.")
+	}
+	sel, err := s.selector(c, asked.selection)
+	if err != nil {
+		return err
+	}
+	i, err := s.Vault.Find(c.UserContext(), sel)
+	if err != nil {
+		return err
+	}
+	return s.sendToken(c, i, asked.Refused)
+}
+
+// credential is an identity with its access token, in the shape that EveryAuth
+// gave it: accessToken, and native as the service answered. Never the refresh
+// token.
+type credential struct {
+	ID          string         `json:"id"`
+	Service     string         `json:"service"`
+	Tenant      string         `json:"tenant"`
+	User        string         `json:"user"`
+	Account     string         `json:"account"`
+	AccessToken string         `json:"accessToken"`
+	Generation  int64          `json:"generation"`
+	ExpiresAt   *time.Time     `json:"expiresAt,omitempty"`
+	Native      map[string]any `json:"native"`
+}
+
+func (s *server) sendToken(c *fiber.Ctx, i db.NamedIdentity, refused int64) error {
+	fresh, err := s.Vault.GetByID(c.UserContext(), i.ID, refused)
+	if err != nil {
+		return err
+	}
+	answer := credential{ID: i.ID, Service: i.Service, Tenant: i.Tenant, User: i.User, Account: i.Account, AccessToken: fresh.AccessToken, Generation: fresh.Generation}
+	if err := json.Unmarshal([]byte(fresh.Native), &answer.Native); err != nil {
+		return fmt.Errorf("native of identity %s: %w", i.ID, err)
+	}
+	answer.Native["access_token"] = fresh.AccessToken
+	if fresh.InstanceURL != "" {
+		answer.Native["instance_url"] = fresh.InstanceURL
+	}
+	if !fresh.ExpiresAt.IsZero() {
+		at := fresh.ExpiresAt.UTC()
+		answer.ExpiresAt, answer.Native["expires_at"] = &at, at.UnixMilli()
+	}
+	return c.JSON(answer)
+}
+
+// errNotAllowed says that a key doesn't allow what was asked for.
+var errNotAllowed = errors.New("the api key doesn't allow this")
+
+// invalidError says what is wrong with a request.
+type invalidError string
+
+// Error is the sentence.
+func (e invalidError) Error() string { return string(e) }
+
+// failAPI answers an error to a program: a code for it, and a sentence for whoever
+// reads its logs.
+func (s *server) failAPI(c *fiber.Ctx, err error) error {
+	status, sentence := s.explain(err)
+	doc := problemDocument{Code: codeOf(status)}
+	var invalid invalidError
+	var several *identity.AmbiguousError
+	var broken *identity.BrokenError
+	var later *identity.UnavailableError
+	switch {
+	case errors.Is(err, auth.ErrAPIKey):
+		status, doc.Code, sentence = http.StatusUnauthorized, "unauthorized", "Send an API key as a Bearer token in the Authorization header. The one that was sent, if any, is unknown or was removed."
+		c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gatepost"`)
+	case errors.Is(err, errNotAllowed):
+		status, doc.Code, sentence = http.StatusForbidden, "forbidden", "This API key doesn’t allow that."
+	case errors.Is(err, identity.ErrNotConnected):
+		status, doc.Code, sentence = http.StatusNotFound, "not_found", "There is no such identity, or this API key isn’t for it."
+	case errors.Is(err, identity.ErrEmptySelector):
+		status, doc.Code, sentence = http.StatusUnprocessableEntity, "invalid", "Name what to select by: a service, tenant, user, account or tag."
+	case errors.As(err, &invalid):
+		status, doc.Code, sentence = http.StatusUnprocessableEntity, "invalid", string(invalid)
+	case errors.As(err, &several):
+		status, doc.Code, sentence = http.StatusConflict, "ambiguous", "Several identities match. Select more closely, or by id."
+		doc.Identities, doc.More = described(several.Identities), several.More
+	case errors.As(err, &broken):
+		status, doc.Code, doc.Reason = http.StatusConflict, "reauthorize", broken.Code
+		sentence = "This identity has to be authorized again: its service ended it."
+	case errors.As(err, &later):
+		status, doc.Code, doc.Reason = http.StatusServiceUnavailable, "unavailable", later.Code
+		sentence = "No credential can be had from the service for now. Try again after the time in Retry-After."
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(max(1, int(math.Ceil(time.Until(later.RetryAt).Seconds())))))
+	default:
+		s.logFailure(c, status, err)
+	}
+	full := newProblem(c, status, sentence, nil)
+	full.Code, full.Reason, full.Identities, full.More = doc.Code, doc.Reason, doc.Identities, doc.More
+	return full.send(c)
+}
+
+// codeOf is the code of a failure that has none of its own.
+func codeOf(status int) string {
+	return strings.ReplaceAll(strings.ToLower(http.StatusText(status)), " ", "_")
+}

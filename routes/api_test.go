@@ -1,0 +1,534 @@
+package routes_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gatepost/auth"
+	"gatepost/identity"
+	"gatepost/routes"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// document is what the tests read of the API's description.
+type document struct {
+	Paths map[string]map[string]operation `json:"paths"`
+}
+
+type operation struct {
+	ID         string `json:"operationId"`
+	Parameters []struct {
+		Name string `json:"name"`
+		In   string `json:"in"`
+	} `json:"parameters"`
+	Body *struct {
+		Content map[string]struct {
+			Schema struct {
+				Ref string `json:"$ref"`
+			} `json:"schema"`
+		} `json:"content"`
+	} `json:"requestBody"`
+	Responses map[string]struct {
+		Ref     string                     `json:"$ref"`
+		Content map[string]json.RawMessage `json:"content"`
+	} `json:"responses"`
+}
+
+// api is the API of a world, and identities of two tenants in it.
+type api struct {
+	*world
+	vault    *identity.Vault
+	doc      document
+	compiler *jsonschema.Compiler
+	schemas  map[string]any // of components
+	ids      map[string][]string
+}
+
+// openAPI starts a portal in which both tenants have connections of their own and of
+// users.
+func openAPI(t *testing.T, changes ...with) *api {
+	t.Helper()
+	a := &api{ids: map[string][]string{}}
+	a.world = openBoth(t, append(changes, func(c *routes.Config) { a.vault = c.Vault })...)
+	a.control("settings", `{"max_approvals":50}`)
+	resp, err := http.Get(a.url + "/api/v1/openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != 200 || json.Unmarshal(text, &a.doc) != nil {
+		t.Fatalf("the description: %d, %v", resp.StatusCode, err)
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.schemas = v.(map[string]any)["components"].(map[string]any)["schemas"].(map[string]any)
+	a.compiler = jsonschema.NewCompiler()
+	if err := a.compiler.AddResource("openapi.json", v); err != nil {
+		t.Fatal(err)
+	}
+	for _, tenant := range []struct{ slug, user string }{{"contoso", ""}, {"contoso", "eve"}, {"contoso", "joe"}, {"fabrikam", ""}, {"fabrikam", "ann@secret.example"}, {"fabrikam", "eve"}} {
+		a.authorize(tenant.slug, tenant.user)
+	}
+	return a
+}
+
+// authorize connects a tenant, or a user of the application's with tags.
+func (a *api) authorize(slug, user string) {
+	a.t.Helper()
+	r := identity.AuthorizeRequest{Service: identity.Salesforce, TenantID: a.tenant(slug).ID, User: user, SessionID: "s", FinishedURL: "/"}
+	if user == "" {
+		u, err := a.store.UserByEmail(a.t.Context(), map[string]string{"contoso": john, "fabrikam": ann}[slug])
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		r.UserID = u.ID
+	} else {
+		r.Account, r.Tags = "", []string{"of-" + slug, "both"}
+	}
+	address, err := a.vault.Authorize(a.t.Context(), r)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	callback, err := url.Parse(a.browser().decide(address, sfJohn, "allow"))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	q := callback.Query()
+	if _, err := a.vault.Finish(a.t.Context(), identity.Callback{Service: identity.Salesforce, SessionID: "s", State: q.Get("state"), Code: q.Get("code")}); err != nil {
+		a.t.Fatal(err)
+	}
+	i, err := a.store.IdentityOf(a.t.Context(), identity.Salesforce, r.TenantID, user, "")
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.ids[slug] = append(a.ids[slug], i.ID)
+}
+
+// key makes an API key for tenants, by their slugs, and services.
+func (a *api) key(slugs, services []string, actions ...string) string {
+	a.t.Helper()
+	var tenants []string
+	for _, slug := range slugs {
+		tenants = append(tenants, a.tenant(slug).ID)
+	}
+	_, secret, err := auth.NewAPIKey(a.t.Context(), a.store, "test", services, tenants, actions)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return secret
+}
+
+// answer is an answer of the API.
+type answer struct {
+	t      *testing.T
+	status int
+	header http.Header
+	text   string
+	fields map[string]any
+}
+
+// call calls an operation and holds its answer against the description.
+func (a *api) call(key, method, path, target, body string) answer {
+	a.t.Helper()
+	r, err := http.NewRequestWithContext(a.t.Context(), method, a.url+"/api/v1"+target, strings.NewReader(body))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	got := answer{t: a.t, status: resp.StatusCode, header: resp.Header, text: string(b)}
+	if err := json.Unmarshal(b, &got.fields); err != nil {
+		a.t.Fatalf("%s %s: %d: %s", method, target, resp.StatusCode, b)
+	}
+	a.described(a.doc.Paths[path][strings.ToLower(method)], got)
+	return got
+}
+
+// described holds an answer against what is said of its operation.
+func (a *api) described(op operation, got answer) {
+	a.t.Helper()
+	response, ok := op.Responses[fmt.Sprint(got.status)]
+	if !ok {
+		a.t.Errorf("%s: an answer with %d isn't described: %s", op.ID, got.status, got.text)
+		return
+	}
+	schema, media := "openapi.json#/components/schemas/Problem", "application/problem+json"
+	if response.Ref == "" {
+		media = "application/json"
+		var content struct {
+			Schema struct {
+				Ref string `json:"$ref"`
+			} `json:"schema"`
+		}
+		if err := json.Unmarshal(response.Content[media], &content); err != nil {
+			a.t.Fatal(err)
+		}
+		schema = "openapi.json" + content.Schema.Ref
+	}
+	compiled, err := a.compiler.Compile(schema)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	v, err := jsonschema.UnmarshalJSON(strings.NewReader(got.text))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if err := compiled.Validate(v); err != nil || !strings.HasPrefix(got.header.Get("Content-Type"), media) {
+		a.t.Errorf("%s: %d as %s: %v\n%s", op.ID, got.status, got.header.Get("Content-Type"), err, got.text)
+	}
+}
+
+func (g answer) is(status int, code string) answer {
+	g.t.Helper()
+	if got, _ := g.fields["code"].(string); g.status != status || got != code {
+		g.t.Errorf("%d %q, want %d %q: %s", g.status, got, status, code, g.text)
+	}
+	return g
+}
+
+// What is described is there, and what is there is described.
+func TestAPIIsWhatItsDescriptionSays(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t)
+	var said, there []string
+	for path, operations := range a.doc.Paths {
+		for method := range operations {
+			said = append(said, strings.ToUpper(method)+" /api/v1"+path)
+		}
+	}
+	for _, r := range a.app.GetRoutes(true) {
+		if strings.HasPrefix(r.Path, "/api/v1/") && r.Method != http.MethodHead && r.Path != "/api/v1/openapi.json" {
+			there = append(there, r.Method+" "+strings.ReplaceAll(r.Path, ":id", "{id}"))
+		}
+	}
+	slices.Sort(said)
+	slices.Sort(there)
+	if there = slices.Compact(there); !slices.Equal(said, there) || len(said) < 6 {
+		t.Errorf("described: %v\nthere: %v", said, there)
+	}
+}
+
+func TestAPI(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t)
+	all := a.key(nil, nil, auth.Read, auth.Delete)
+
+	services := a.call(all, "GET", "/services", "/services", "").is(200, "")
+	if services.text != `{"services":[{"id":"sfdc","name":"Salesforce"}]}` {
+		t.Error(services.text)
+	}
+	// Listing, by pages.
+	var met []string
+	for page := ""; ; {
+		got := a.call(all, "GET", "/identities", "/identities?limit=2&page="+page, "")
+		if page == "" {
+			got = a.call(all, "GET", "/identities", "/identities?limit=2", "")
+		}
+		for _, i := range got.is(200, "").fields["identities"].([]any) {
+			met = append(met, i.(map[string]any)["id"].(string))
+		}
+		if page, _ = got.fields["next"].(string); page == "" {
+			break
+		}
+	}
+	if want := append(slices.Clone(a.ids["contoso"]), a.ids["fabrikam"]...); !slices.Equal(met, want) {
+		t.Errorf("met %v, want %v", met, want)
+	}
+	for query, n := range map[string]int{"?user=eve": 2, "?user=eve&tenant=contoso": 1, "?tag=both&tag=of-contoso": 2, "?tenant=nobody": 0, "?service=hubspot": 0, "?tenant=contoso&service=sfdc": 3} {
+		if got := a.call(all, "GET", "/identities", "/identities"+query, "").is(200, "").fields["identities"].([]any); len(got) != n {
+			t.Errorf("%s: %d, want %d", query, len(got), n)
+		}
+	}
+	for _, query := range []string{"?userId=eve", "?user=", "?user=a&user=b", "?limit=0", "?limit=many", "?limit=201", "?user=%zz"} {
+		a.call(all, "GET", "/identities", "/identities"+query, "").is(422, "invalid")
+	}
+	// One of them, and its credential.
+	eve := a.ids["contoso"][1]
+	if got := a.call(all, "GET", "/identities/{id}", "/identities/"+eve, "").is(200, ""); got.fields["user"] != "eve" || got.fields["state"] != "ok" {
+		t.Error(got.text)
+	}
+	first := a.call(all, "GET", "/identities/{id}/token", "/identities/"+eve+"/token", "").is(200, "")
+	native := first.fields["native"].(map[string]any)
+	if first.fields["accessToken"] == "" || native["access_token"] != first.fields["accessToken"] || native["instance_url"] != a.mock || native["refresh_token"] != nil {
+		t.Error(first.text)
+	}
+	if strings.Contains(first.text, "5Aep") { // how the simulated Salesforce's refresh tokens begin
+		t.Error("a refresh token is given out")
+	}
+	second := a.call(all, "POST", "/token", "/token", fmt.Sprintf(`{"service":"sfdc","tenant":"contoso","user":"eve","tags":["both"],"refused":%.0f}`, first.fields["generation"])).is(200, "")
+	if second.fields["generation"] == first.fields["generation"] || second.fields["id"] != eve {
+		t.Error("the refused credential came again")
+	}
+	// What can't be answered.
+	several := a.call(all, "POST", "/token", "/token", `{"user":"eve"}`).is(409, "ambiguous")
+	if got := several.fields["identities"].([]any); len(got) != 2 {
+		t.Error(several.text)
+	}
+	a.call(all, "POST", "/token", "/token", `{"user":"nobody"}`).is(404, "not_found")
+	for _, body := range []string{`{}`, `{"user":""}`} {
+		a.call(all, "POST", "/token", "/token", body).is(422, "invalid")
+	}
+	for _, body := range []string{`[]`, `{"userId":"eve"}`, `{"user":7}`, `{"user":"eve"`, `{"user":"eve"}{"user":"joe"}`} {
+		a.call(all, "POST", "/token", "/token", body).is(422, "invalid")
+	}
+	a.call(all, "GET", "/identities/{id}/token", "/identities/"+eve+"/token?refused=-1", "").is(422, "invalid")
+	// Deleting, with a receipt.
+	if got := a.call(all, "DELETE", "/identities/{id}", "/identities/"+eve, "").is(200, ""); got.fields["revoked"] != true {
+		t.Error(got.text)
+	}
+	a.call(all, "DELETE", "/identities/{id}", "/identities/"+eve, "").is(404, "not_found")
+	a.call(all, "GET", "/identities/{id}/token", "/identities/"+eve+"/token", "").is(404, "not_found")
+}
+
+func TestAPITellsWhatIsWrongWithAnIdentity(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t)
+	all := a.key(nil, nil, auth.Read)
+	token := "/identities/" + a.ids["contoso"][1] + "/token"
+	first := a.call(all, "GET", "/identities/{id}/token", token, "").is(200, "")
+	a.control("fail", `{"on":"token","status":400,"error_code":"temporarily_unavailable","count":1}`)
+	refused := fmt.Sprintf("%s?refused=%.0f", token, first.fields["generation"])
+	got := a.call(all, "GET", "/identities/{id}/token", refused, "")
+	if got.is(503, "unavailable").header.Get("Retry-After") == "" {
+		t.Error("when to try again isn't said")
+	}
+	if _, err := a.store.Writer().Exec(`UPDATE identities SET broken_at = 1, broken_code = 'invalid_grant' WHERE id = $1`, a.ids["contoso"][1]); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.call(all, "GET", "/identities/{id}/token", token, "").is(409, "reauthorize"); got.fields["reason"] != "invalid_grant" {
+		t.Error(got.text)
+	}
+}
+
+func TestAPIKeysAreChecked(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t)
+	reads, deletes := a.key(nil, nil, auth.Read), a.key(nil, nil, auth.Delete)
+	id := a.ids["contoso"][0]
+	for path, operations := range a.doc.Paths {
+		for method := range operations {
+			target := strings.ReplaceAll(path, "{id}", id)
+			for _, key := range []string{"", "gp_", "gp_wrong", strings.TrimPrefix(reads, "gp_"), reads + "x"} {
+				if got := a.call(key, strings.ToUpper(method), path, target, "").is(401, "unauthorized"); got.header.Get("WWW-Authenticate") == "" {
+					t.Error("how to authenticate isn't said")
+				}
+			}
+			other := deletes
+			if method == "delete" {
+				other = reads
+			}
+			a.call(other, strings.ToUpper(method), path, target, "").is(403, "forbidden")
+		}
+	}
+	r, err := http.NewRequest(http.MethodGet, a.url+"/api/v1/services?access_token="+reads, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth("key", reads)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil || resp.StatusCode != 401 {
+		t.Errorf("by other means: %v, %v", resp.StatusCode, err)
+	}
+	_ = resp.Body.Close()
+	// Its use is noted; removed, it is refused; and the log knows no key.
+	keys, err := a.store.APIKeys(t.Context())
+	if err != nil || len(keys) != 2 || time.Since(keys[0].UsedAt) > 2*time.Minute {
+		t.Errorf("keys: %+v, %v", keys, err)
+	}
+	a.call(reads, "GET", "/services", "/services", "").is(200, "")
+	if err := a.store.DeleteAPIKey(t.Context(), keys[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	a.call(reads, "GET", "/services", "/services", "").is(401, "unauthorized")
+	if log := a.log.String(); strings.Contains(log, reads) || strings.Contains(log, deletes) {
+		t.Error("a key stands in the log")
+	}
+}
+
+func TestAPIKeysAreBraked(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t, func(c *routes.Config) { c.APILimit = 3 })
+	one, two := a.key(nil, nil, auth.Read), a.key(nil, nil, auth.Read)
+	for range 3 {
+		a.call(one, "GET", "/services", "/services", "").is(200, "")
+	}
+	if got := a.call(one, "GET", "/identities", "/identities", "").is(429, "too_many_requests"); got.header.Get("Retry-After") == "" {
+		t.Error("when to go on isn't said")
+	}
+	a.call(two, "GET", "/services", "/services", "").is(200, "")
+}
+
+func TestAPIAnswersProgramsEverywhere(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t)
+	for _, c := range []struct {
+		method, path   string
+		length, status int
+	}{{"GET", "/api/v1/nothing", 0, 404}, {"POST", "/api/v1/services", 0, 404}, {"GET", "/api/", 0, 404}, {"POST", "/api/v1/token", 1 << 20, 413}} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The answer to a body that is too long comes before the body.
+		_, _ = fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: portal\r\nContent-Length: %d\r\n\r\n", c.method, c.path, c.length)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != c.status || resp.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s %s: %d %s", c.method, c.path, resp.StatusCode, resp.Header.Get("Content-Type"))
+		}
+		_ = resp.Body.Close()
+		_ = conn.Close()
+	}
+}
+
+// A key of one tenant gets nothing of another, by any operation and parameter of
+// the description, each alone and all together.
+func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t)
+	key := a.key([]string{"contoso"}, nil, auth.Read, auth.Delete)
+	theirs := a.ids["fabrikam"]
+	values := map[string][]string{
+		"service": {"sfdc"}, "tenant": {"fabrikam", a.tenant("fabrikam").ID, "fabrikam' OR '1'='1"}, "user": {"eve", "ann@secret.example"}, "account": {"x"},
+		"tag": {"of-fabrikam", "both"}, "tags": {"of-fabrikam", "both"}, "page": append([]string{"0"}, theirs...), "limit": {"200"}, "id": theirs, "refused": {"0", "1"},
+	}
+	secrets := append(slices.Clone(theirs), "ann@secret.example", "of-fabrikam", "fabrikam", a.tenant("fabrikam").ID)
+	for _, id := range theirs {
+		c, err := a.vault.GetByID(t.Context(), id, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets = append(secrets, c.AccessToken)
+	}
+	before := a.count(`SELECT sum(generation) FROM identities WHERE tenant_id = $1`, a.tenant("fabrikam").ID)
+	calls := 0
+	try := func(method, path, target, body string) {
+		t.Helper()
+		got := a.call(key, strings.ToUpper(method), path, target, body)
+		calls++
+		for _, secret := range secrets {
+			if strings.Contains(got.text, secret) {
+				t.Errorf("%s %s %s tells %.12s…: %s", method, target, body, secret, got.text)
+			}
+		}
+	}
+	for path, operations := range a.doc.Paths {
+		for method, op := range operations {
+			query, names := []url.Values{{}}, []string{}
+			for _, p := range op.Parameters {
+				if values[p.Name] == nil {
+					t.Fatalf("%s has a parameter %s, which this test doesn't know", op.ID, p.Name)
+				}
+				if p.In == "query" {
+					names = append(names, p.Name)
+				}
+			}
+			query = append(query, combinations(names, values)...)
+			for _, id := range theirs {
+				target := strings.ReplaceAll(path, "{id}", id)
+				for _, q := range query {
+					if len(q) > 0 {
+						try(method, path, target+"?"+q.Encode(), "")
+					} else {
+						try(method, path, target, "")
+					}
+				}
+				if op.Body != nil {
+					for _, body := range a.bodies(op, values) {
+						try(method, path, target, body)
+					}
+				}
+				if target == path {
+					break
+				}
+			}
+		}
+	}
+	if calls < 100 {
+		t.Errorf("only %d calls", calls)
+	}
+	if after := a.count(`SELECT sum(generation) FROM identities WHERE tenant_id = $1`, a.tenant("fabrikam").ID); after != before {
+		t.Errorf("the other tenant's identities were changed: %d, before %d", after, before)
+	}
+}
+
+// combinations are all values of each name alone, of each two names, and of all
+// names together.
+func combinations(names []string, values map[string][]string) (all []url.Values) {
+	for i, one := range names {
+		for _, v := range values[one] {
+			all = append(all, url.Values{one: {v}})
+			for _, two := range names[i+1:] {
+				for _, w := range values[two] {
+					all = append(all, url.Values{one: {v}, two: {w}})
+				}
+			}
+		}
+	}
+	whole := url.Values{}
+	for _, name := range names {
+		whole.Set(name, values[name][0])
+	}
+	return append(all, whole)
+}
+
+// bodies are the same of an operation's body.
+func (a *api) bodies(op operation, values map[string][]string) (all []string) {
+	a.t.Helper()
+	schema := a.schemas[strings.TrimPrefix(op.Body.Content["application/json"].Schema.Ref, "#/components/schemas/")].(map[string]any)
+	names := slices.Sorted(maps.Keys(schema["properties"].(map[string]any)))
+	for _, name := range names {
+		if values[name] == nil {
+			a.t.Fatalf("%s has a property %s, which this test doesn't know", op.ID, name)
+		}
+	}
+	for _, fields := range combinations(names, values) {
+		body := map[string]any{}
+		for name, v := range fields {
+			switch name {
+			case "tags":
+				body[name] = v
+			case "refused":
+				body[name] = json.Number(v[0])
+			default:
+				body[name] = v[0]
+			}
+		}
+		text, err := json.Marshal(body)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		all = append(all, string(text))
+	}
+	return all
+}
