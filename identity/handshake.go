@@ -32,6 +32,9 @@ type AuthorizeRequest struct {
 	SessionID   string   // only this session may finish it
 	LoginURL    string   // one that CheckLogin returned; the service's default when empty
 	FinishedURL string   // where the user goes at the end
+	LoginHint   string   // who is likely to log in there
+	MoreScopes  []string
+	Params      map[string]string // further parameters of the authorize end point
 }
 
 // ErrHandshake says that a callback belongs to no authorization that this
@@ -81,6 +84,11 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	if err := checkNames(r.User, r.Account); err != nil {
 		return "", err
 	}
+	options, err := r.options()
+	if err != nil {
+		return "", err
+	}
+	s.Scopes = withScopes(s.Scopes, r.MoreScopes)
 	state, verifier := randomToken(), oauth2.GenerateVerifier()
 	h := db.Handshake{StateHash: hash(state), SessionID: r.SessionID, UserID: r.UserID, TenantID: r.TenantID, Service: s.ID,
 		User: r.User, Account: r.Account, Tags: r.Tags, LoginURL: r.LoginURL, FinishedURL: r.FinishedURL, ExpiresAt: v.Now().Add(handshakeLife)}
@@ -94,7 +102,37 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	if err != nil {
 		return "", err
 	}
-	return s.config(r.LoginURL).AuthCodeURL(state, oauth2.S256ChallengeOption(verifier)), nil
+	return s.config(r.LoginURL).AuthCodeURL(state, append(options, oauth2.S256ChallengeOption(verifier))...), nil
+}
+
+// protocolParams are set by the handshake alone.
+var protocolParams = []string{"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method"}
+
+// options are what a request adds to the authorize end point's parameters.
+func (r AuthorizeRequest) options() (options []oauth2.AuthCodeOption, err error) {
+	if r.LoginHint != "" {
+		options = append(options, oauth2.SetAuthURLParam("login_hint", r.LoginHint))
+	}
+	for name, value := range r.Params {
+		if slices.Contains(protocolParams, name) {
+			return nil, fmt.Errorf("authorize: the parameter %s can't be set", name)
+		}
+		options = append(options, oauth2.SetAuthURLParam(name, value))
+	}
+	if e := malformed(r.MoreScopes); len(e) > 0 {
+		return nil, &ScopeError{Malformed: e}
+	}
+	return options, nil
+}
+
+func withScopes(scopes, more []string) []string {
+	all := slices.Clone(scopes)
+	for _, scope := range more {
+		if !slices.Contains(all, scope) {
+			all = append(all, scope)
+		}
+	}
+	return all
 }
 
 // Callback is what a browser brings back from a service.

@@ -159,12 +159,7 @@ func (e *ScopeError) Error() string {
 
 // checkScopes returns a *ScopeError unless the scopes are well-formed and enough.
 func (s Service) checkScopes(scopes []string) error {
-	e := &ScopeError{}
-	for _, scope := range scopes {
-		if scope == "" || len(scope) > 100 || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
-			e.Malformed = append(e.Malformed, scope)
-		}
-	}
+	e := &ScopeError{Malformed: malformed(scopes)}
 	for _, need := range append([]string{refreshScope}, s.NeedScopes...) {
 		if !slices.Contains(scopes, need) && (need == refreshScope || !slices.Contains(scopes, "full")) {
 			e.Missing = append(e.Missing, need)
@@ -174,6 +169,16 @@ func (s Service) checkScopes(scopes []string) error {
 		return e
 	}
 	return nil
+}
+
+// malformed are the scopes that are none (RFC 6749, section 3.3).
+func malformed(scopes []string) (bad []string) {
+	for _, scope := range scopes {
+		if scope == "" || len(scope) > 100 || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
+			bad = append(bad, scope)
+		}
+	}
+	return bad
 }
 
 // refreshScope is what a service has to be asked for to give a refresh token.

@@ -1,0 +1,168 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Subject says for whom something is authorized.
+type Subject struct {
+	TenantID string
+	User     string // as the application calls its user
+	Account  string // tells several of one user apart, else empty
+	Tags     []string
+}
+
+// Authorizer makes the authorization of a service out of two addresses of an
+// application's: the one that its users begin at, and the callback, which has to
+// be the service's RedirectURL. The application has to know who is signed in;
+// only the browser that began an authorization can finish it.
+type Authorizer struct {
+	Vault   *Vault
+	Service string
+	// Who says for whom a request authorizes: from the application's session,
+	// never from what the request claims. An error is answered with 403.
+	Who func(*http.Request) (Subject, error)
+	// FinishedURL is where the browser goes at the end, unless it was begun with a
+	// return_to. When the authorization failed, error and error_description are
+	// added to it: text from outside.
+	FinishedURL string
+	// Prepare may add scopes, parameters or a login hint; nil to do without.
+	Prepare func(*http.Request, *AuthorizeRequest)
+	// Insecure leaves out the cookie's Secure, for an application without https.
+	Insecure bool
+}
+
+// The names of what an authorization is begun with, and of its cookie.
+const (
+	paramReturnTo = "return_to" // a path of the application's
+	paramState    = "state"     // the application's own, handed on to the finished URL
+	cookieName    = "gatepost_authorize"
+)
+
+// Start handles the address at which users begin: it redirects to the service.
+// The query or form may hold return_to and state.
+func (a *Authorizer) Start(w http.ResponseWriter, r *http.Request) {
+	who, err := a.Who(r)
+	if err != nil {
+		http.Error(w, "You can't authorize this. Log in and try again.", http.StatusForbidden)
+		return
+	}
+	finished, err := a.finishedURL(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	session := a.session(w, r)
+	request := AuthorizeRequest{Service: a.Service, TenantID: who.TenantID, User: who.User, Account: who.Account, Tags: who.Tags,
+		SessionID: session, FinishedURL: finished}
+	if a.Prepare != nil {
+		a.Prepare(r, &request)
+	}
+	address, err := a.Vault.Authorize(r.Context(), request)
+	if err != nil {
+		a.Vault.Log.ErrorContext(r.Context(), "an authorization can't begin", "service", a.Service, "error", err)
+		http.Error(w, "The authorization can't begin now. Please try again in a moment.", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	http.Redirect(w, r, address, http.StatusSeeOther)
+}
+
+// Callback handles the address to which the service sends the browser back.
+func (a *Authorizer) Callback(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	cb := Callback{Service: a.Service, State: q.Get("state"), Code: q.Get("code"), Error: q.Get("error"), ErrorDescription: q.Get("error_description")}
+	if c, err := r.Cookie(cookieName); err == nil {
+		cb.SessionID = hash(c.Value)
+	}
+	finished, err := a.Vault.Finish(r.Context(), cb)
+	if errors.Is(err, ErrHandshake) || finished.URL == "" {
+		http.Error(w, "This authorization was begun in another browser, is over already, or took too long. Please begin again.", http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	http.Redirect(w, r, withError(finished.URL, a.told(r.Context(), err)), http.StatusSeeOther)
+}
+
+// told is what of an error goes to the finished URL, or nil.
+func (a *Authorizer) told(ctx context.Context, err error) *OAuthError {
+	var refused *OAuthError
+	var unreachable *UnreachableError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused):
+		return refused
+	case errors.As(err, &unreachable):
+		return &OAuthError{Code: "temporarily_unavailable", Description: "The service gave no answer. Please try again."}
+	}
+	a.Vault.Log.ErrorContext(ctx, "an authorization failed", "service", a.Service, "error", err)
+	return &OAuthError{Code: "server_error", Description: "The authorization could not be stored. Please try again."}
+}
+
+func withError(address string, e *OAuthError) string {
+	if e == nil {
+		return address
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	q := u.Query()
+	q.Set("error", e.Code)
+	if e.Description != "" {
+		q.Set("error_description", e.Description)
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+var errReturnTo = errors.New("return_to has to be a path of this application, as /settings")
+
+// finishedURL is where the request wants to end, if that is within the
+// application.
+func (a *Authorizer) finishedURL(r *http.Request) (string, error) {
+	address := a.FinishedURL
+	if to := r.FormValue(paramReturnTo); to != "" {
+		if !ownPath(to) {
+			return "", errReturnTo
+		}
+		address = to
+	}
+	state := r.FormValue(paramState)
+	if state == "" {
+		return address, nil
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", errReturnTo
+	}
+	q := u.Query()
+	q.Set(paramState, state)
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
+// ownPath reports whether s is a path of ours, whatever a browser makes of it.
+func ownPath(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && len(s) <= 2000 && u.Scheme == "" && u.Host == "" && u.User == nil && strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f })
+}
+
+// session names the browser, by a cookie that only it has.
+func (a *Authorizer) session(w http.ResponseWriter, r *http.Request) string {
+	if c, err := r.Cookie(cookieName); err == nil && len(c.Value) >= 32 {
+		return hash(c.Value)
+	}
+	secret := randomToken()
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: secret, Path: "/", HttpOnly: true, Secure: !a.Insecure, SameSite: http.SameSiteLaxMode,
+		MaxAge: int(handshakeLife.Seconds())})
+	return hash(secret)
+}
