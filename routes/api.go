@@ -55,7 +55,6 @@ func (s *server) api(app *fiber.App) {
 	add(http.MethodDelete, "/identities/:id", auth.Delete, s.apiDelete)
 	add(http.MethodGet, "/identities/:id/token", auth.Read, s.apiTokenOf)
 	add(http.MethodPost, "/token", auth.Read, s.apiToken)
-	app.Use("/api", func(*fiber.Ctx) error { return fiber.ErrNotFound })
 }
 
 const localAPIKey = "api-key"

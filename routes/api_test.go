@@ -392,7 +392,7 @@ func TestAPIAnswersProgramsEverywhere(t *testing.T) {
 	for _, c := range []struct {
 		method, path   string
 		length, status int
-	}{{"GET", "/api/v1/nothing", 0, 404}, {"POST", "/api/v1/services", 0, 404}, {"GET", "/api/", 0, 404}, {"POST", "/api/v1/token", 1 << 20, 413}} {
+	}{{"GET", "/api/v1/nothing", 0, 404}, {"POST", "/api/v1/services", 0, 405}, {"GET", "/api/", 0, 404}, {"POST", "/api/v1/token", 1 << 20, 413}} {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
 		if err != nil {
 			t.Fatal(err)

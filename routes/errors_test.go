@@ -112,8 +112,15 @@ func TestMethodsAndAddressesThatAreNotThere(t *testing.T) {
 	t.Parallel()
 	w := open(t)
 	b := w.as(john, "contoso")
+	there := map[string]bool{}
+	for _, r := range w.app.GetRoutes(true) {
+		there[r.Method+" "+r.Path] = true
+	}
 	for _, r := range w.app.GetRoutes(true) {
 		for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodTrace} {
+			if there[method+" "+r.Path] {
+				continue
+			}
 			p := b.do(method, address(r), "")
 			if p.status != 405 || p.head("Allow") == "" || strings.Contains(p.body, "Cannot") {
 				t.Errorf("%s %s: %d", method, address(r), p.status)
