@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -26,8 +27,8 @@ type Authorizer struct {
 	// Who says for whom a request authorizes: from the application's session,
 	// never from what the request claims. An error is answered with 403.
 	Who func(*http.Request) (Subject, error)
-	// FinishedURL is where the browser goes at the end, unless it was begun with a
-	// return_to. When the authorization failed, error and error_description are
+	// FinishedURL is where the browser goes at the end, / when empty, unless it was
+	// begun with a return_to. When the authorization failed, error and error_description are
 	// added to it: text from outside.
 	FinishedURL string
 	// Prepare may add scopes, parameters or a login hint; nil to do without.
@@ -77,12 +78,17 @@ func (a *Authorizer) Start(w http.ResponseWriter, r *http.Request) {
 func (a *Authorizer) Callback(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	cb := Callback{Service: a.Service, State: q.Get("state"), Code: q.Get("code"), Error: q.Get("error"), ErrorDescription: q.Get("error_description")}
-	if c, err := r.Cookie(cookieName); err == nil {
+	if c, err := r.Cookie(a.cookie()); err == nil {
 		cb.SessionID = hash(c.Value)
 	}
 	finished, err := a.Vault.Finish(r.Context(), cb)
-	if errors.Is(err, ErrHandshake) || finished.URL == "" {
+	switch {
+	case errors.Is(err, ErrHandshake):
 		http.Error(w, "This authorization was begun in another browser, is over already, or took too long. Please begin again.", http.StatusBadRequest)
+		return
+	case finished.URL == "": // it failed before it was known which one it is
+		a.Vault.Log.ErrorContext(r.Context(), "an authorization can't end", "service", a.Service, "error", err)
+		http.Error(w, "The authorization can't be ended now. Please load this page again in a moment.", http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -128,7 +134,7 @@ var errReturnTo = errors.New("return_to has to be a path of this application, as
 // finishedURL is where the request wants to end, if that is within the
 // application.
 func (a *Authorizer) finishedURL(r *http.Request) (string, error) {
-	address := a.FinishedURL
+	address := cmp.Or(a.FinishedURL, "/")
 	if to := r.FormValue(paramReturnTo); to != "" {
 		if !ownPath(to) {
 			return "", errReturnTo
@@ -156,13 +162,25 @@ func ownPath(s string) bool {
 		!strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f })
 }
 
-// session names the browser, by a cookie that only it has.
+// session names the browser, by a cookie that only it has. That is set anew each
+// time, so that it lasts as long as what is begun; with the same secret, since more
+// may be under way in other tabs.
 func (a *Authorizer) session(w http.ResponseWriter, r *http.Request) string {
-	if c, err := r.Cookie(cookieName); err == nil && len(c.Value) >= 32 {
-		return hash(c.Value)
-	}
 	secret := randomToken()
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: secret, Path: "/", HttpOnly: true, Secure: !a.Insecure, SameSite: http.SameSiteLaxMode,
+	if c, err := r.Cookie(a.cookie()); err == nil && len(c.Value) == len(secret) {
+		secret = c.Value
+	}
+	http.SetCookie(w, &http.Cookie{Name: a.cookie(), Value: secret, Path: "/", HttpOnly: true, Secure: !a.Insecure, SameSite: http.SameSiteLaxMode,
 		MaxAge: int(handshakeLife.Seconds())})
 	return hash(secret)
+}
+
+// cookie is the cookie's name. Over https its prefix has the browser refuse one
+// that another host of the same domain planted: with that, somebody else would end
+// what its planter began, and give away their identity.
+func (a *Authorizer) cookie() string {
+	if a.Insecure {
+		return cookieName
+	}
+	return "__Host-" + cookieName
 }

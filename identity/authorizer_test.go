@@ -1,14 +1,18 @@
 package identity
 
 import (
+	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+
+	"gatepost/db"
 )
 
 // site is an application with an Authorizer.
@@ -236,4 +240,87 @@ func TestClient(t *testing.T) {
 	if _, err := v.TokenSource(t.Context(), eve.ID).Token(); !errors.Is(err, ErrNotConnected) {
 		t.Errorf("deleted: %v", err)
 	}
+}
+
+// secure answers a request with one of an Authorizer's handlers, as over https.
+func secure(handler http.HandlerFunc, target string, cookies ...*http.Cookie) *http.Response {
+	r := httptest.NewRequest(http.MethodGet, target, nil)
+	r.Header.Set("X-User", "eve")
+	for _, c := range cookies {
+		r.AddCookie(c)
+	}
+	rec := httptest.NewRecorder()
+	handler(rec, r)
+	return rec.Result()
+}
+
+// Another host of the same domain can plant a cookie, and would have somebody else
+// finish what it began: browsers let it plant none with this prefix.
+func TestAuthorizersCookieCantBePlanted(t *testing.T) {
+	s := newSite(t)
+	s.auth.Insecure = false
+	begun := secure(s.auth.Start, "/start")
+	set := begun.Cookies()
+	if len(set) != 1 || !strings.HasPrefix(set[0].Name, "__Host-") || !set[0].Secure || set[0].Path != "/" || set[0].Domain != "" || !set[0].HttpOnly {
+		t.Fatalf("cookies: %v", set)
+	}
+	callback := "/callback?" + s.srv.consent(begun.Header.Get("Location")).Encode()
+	planted := &http.Cookie{Name: strings.TrimPrefix(set[0].Name, "__Host-"), Value: set[0].Value}
+	if res := secure(s.auth.Callback, callback, planted); res.StatusCode != http.StatusBadRequest {
+		t.Errorf("with a planted cookie: %s", res.Status)
+	}
+	if res := secure(s.auth.Callback, callback, set[0]); res.StatusCode != http.StatusSeeOther {
+		t.Errorf("with the cookie: %s", res.Status)
+	}
+}
+
+// The cookie lasts as long as what was begun last, and what was begun before in
+// another tab can still be finished.
+func TestAuthorizersCookieLastsForTheLast(t *testing.T) {
+	s := newSite(t)
+	first := secure(s.auth.Start, "/start")
+	cookie := first.Cookies()[0]
+	second := secure(s.auth.Start, "/start", cookie)
+	if set := second.Cookies(); len(set) != 1 || set[0].Value != cookie.Value || set[0].MaxAge != int(handshakeLife.Seconds()) {
+		t.Errorf("beginning again sets %v", set)
+	}
+	for _, begun := range []*http.Response{second, first} {
+		if res := secure(s.auth.Callback, "/callback?"+s.srv.consent(begun.Header.Get("Location")).Encode(), cookie); res.StatusCode != http.StatusSeeOther {
+			t.Errorf("finished: %s", res.Status)
+		}
+	}
+	strange := &http.Cookie{Name: cookie.Name, Value: strings.Repeat("x", 5000)}
+	if set := secure(s.auth.Start, "/start", strange).Cookies(); len(set) != 1 || set[0].Value == strange.Value {
+		t.Error("a cookie that can't be ours is kept")
+	}
+}
+
+// A failure of ours isn't told as one of the visitor's, and is logged.
+func TestAuthorizerTellsItsOwnFailure(t *testing.T) {
+	var log strings.Builder
+	s := newSite(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	b := s.browser()
+	callback := s.begin(b, "")
+	store := s.auth.Vault.Store
+	s.auth.Vault.Store = lostHandshakes{store}
+	if res := s.visit(b, callback, "eve"); res.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("the store fails: %s", res.Status)
+	}
+	if !strings.Contains(log.String(), errDisk.Error()) {
+		t.Errorf("logged: %s", log.String())
+	}
+	s.auth.Vault.Store = store
+	if res := s.visit(b, callback, "eve"); res.StatusCode != http.StatusSeeOther {
+		t.Errorf("tried again: %s", res.Status)
+	}
+	s.auth.FinishedURL = ""
+	if to := s.visit(b, s.begin(b, ""), "eve").Header.Get("Location"); to != "/" {
+		t.Errorf("without a finished URL: to %q", to)
+	}
+}
+
+type lostHandshakes struct{ Store }
+
+func (lostHandshakes) TakeHandshake(context.Context, string, string, string) (db.Handshake, error) {
+	return db.Handshake{}, errDisk
 }
