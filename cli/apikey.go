@@ -40,7 +40,7 @@ func (p *program) apiKeyAddCommand() *cobra.Command {
 		Short: "Make a key and print it, once",
 		Long: `Makes a key for the HTTP API and prints it. It is stored as a hash alone, so it can't be shown again.
 Without --service and --tenant it is for all of them.`,
-		Args: cobra.ExactArgs(1),
+		Args: named(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withStore(cmd.Context(), func(store *db.DB) error {
 				ids, err := tenantIDs(cmd.Context(), store, tenants)
@@ -148,7 +148,7 @@ func (p *program) apiKeyRemoveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rm ID",
 		Short: "Remove a key; it is refused from then on",
-		Args:  cobra.ExactArgs(1),
+		Args:  named(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withStore(cmd.Context(), func(store *db.DB) error {
 				err := store.DeleteAPIKey(cmd.Context(), args[0])

@@ -21,6 +21,12 @@ func TestAPIKeys(t *testing.T) {
 			t.Errorf("%v fails without a word", wrong)
 		}
 	}
+	// What is named by nothing, as by a variable that isn't set, would be for all.
+	for _, empty := range [][]string{{"add", "x", "--tenant", ""}, {"add", "x", "--tenant="}, {"add", "x", "--service", ""}, {"add", "x", "--tenant", "contoso", "--service", "sfdc,"}, {"rm", ""}} {
+		if _, errOut := run(1, empty...); !strings.Contains(errOut, "empty") {
+			t.Errorf("%q: %s", empty, errOut)
+		}
+	}
 	if out, _ := run(0, "ls", "-o", "json"); out != "[]\n" {
 		t.Errorf("none yet: %s", out)
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -58,7 +59,7 @@ func (p *program) identityListCommand() *cobra.Command {
 	ls := &cobra.Command{
 		Use:   "ls",
 		Short: "List the connections and their state",
-		Args:  cobra.NoArgs,
+		Args:  named(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withIdentities(cmd.Context(), func(store *db.DB, _ identityConfig) error {
 				chosen, err := sel.selector(cmd.Context(), store)
@@ -83,7 +84,7 @@ func (p *program) identityGetCommand() *cobra.Command {
 	get := &cobra.Command{
 		Use:     "get SERVICE TENANT",
 		Short:   "Show what is known of a connection; never a credential",
-		Args:    cobra.ExactArgs(2),
+		Args:    named(cobra.ExactArgs(2)),
 		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withIdentities(cmd.Context(), func(store *db.DB, _ identityConfig) error {
@@ -108,7 +109,7 @@ func (p *program) identityRemoveCommand() *cobra.Command {
 		Use:   "rm SERVICE TENANT",
 		Short: "Remove connections and revoke them at the service",
 		Long:  "Removes the tenant's own connection, or with --user, --account or --tag all connections that they name, at once.",
-		Args:  cobra.ExactArgs(2),
+		Args:  named(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
 				sel.service, sel.tenant = args[0], args[1]
@@ -119,6 +120,33 @@ func (p *program) identityRemoveCommand() *cobra.Command {
 	rm.Flags().BoolVar(&yes, "yes", false, "don't ask")
 	sel.userFlags(rm)
 	return rm
+}
+
+// selecting are the flags that say what a command is for.
+var selecting = []string{"service", "tenant", "user", "account", "tag"}
+
+// named refuses what is named by nothing, as by a script's variable that isn't
+// set: it would mean more than was meant, or all.
+func named(count cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		for _, name := range selecting {
+			if f := cmd.Flags().Lookup(name); f != nil && f.Changed && emptyFlag(cmd, name) {
+				return fmt.Errorf("--%s is empty: leave it out, or say which", name)
+			}
+		}
+		if slices.Contains(args, "") {
+			return errors.New("an argument is empty")
+		}
+		return count(cmd, args)
+	}
+}
+
+// emptyFlag reports whether a flag, or any of its values, is empty.
+func emptyFlag(cmd *cobra.Command, name string) bool {
+	if list, ok := cmd.Flags().Lookup(name).Value.(interface{ GetSlice() []string }); ok {
+		return len(list.GetSlice()) == 0 || slices.Contains(list.GetSlice(), "")
+	}
+	return cmd.Flags().Lookup(name).Value.String() == ""
 }
 
 func knownOutput(output string) error {

@@ -156,6 +156,13 @@ func TestIdentitiesOfUsers(t *testing.T) {
 		t.Errorf("several:\n%s", out)
 	}
 	run(1, "rm", "sfdc", "contoso", "--user", "nobody", "--yes")
+	// What is named by nothing, as by a variable that isn't set, would be more than was meant.
+	for _, empty := range [][]string{{"rm", "sfdc", "contoso", "--user", "", "--yes"}, {"rm", "sfdc", "contoso", "--tag=", "--yes"}, {"rm", "sfdc", "contoso", "--user", "joe", "--account", "", "--yes"},
+		{"rm", "sfdc", "", "--user", "joe", "--yes"}, {"rm", "", "contoso", "--user", "joe", "--yes"}, {"get", "sfdc", "contoso", "--user", ""}, {"ls", "--tenant", ""}} {
+		if out := run(1, empty...); !strings.Contains(out, "empty") {
+			t.Errorf("%q: %s", empty, out)
+		}
+	}
 	if out := run(0, "rm", "sfdc", "contoso", "--tag", "team a", "--yes"); !strings.Contains(out, "Removed 2 connections of contoso to \"sfdc\"") {
 		t.Errorf("rm:\n%s", out)
 	}

@@ -128,18 +128,22 @@ func within(id string, bound []string) bool {
 
 // selection is which identities a request is for, as a caller names them.
 type selection struct {
-	Service string   `json:"service"`
-	Tenant  string   `json:"tenant"` // slug
-	User    string   `json:"user"`
-	Account string   `json:"account"`
-	Tags    []string `json:"tags"`
+	Service string
+	Tenant  string // slug
+	User    string
+	Account string
+	Tags    []string
 }
 
 // selector is the selection within what the key is for. A tenant that there isn't
 // selects nothing, as one that the key isn't for does.
 func (s *server) selector(c *fiber.Ctx, sel selection) (identity.Selector, error) {
 	k := caller(c)
-	chosen := identity.Selector{Service: sel.Service, User: sel.User, Account: sel.Account, Tags: sel.Tags, Services: k.Services, Tenants: k.Tenants}
+	tags, err := identity.CleanTags(sel.Tags)
+	if err != nil {
+		return identity.Selector{}, invalidError("A tag has 1 to 255 bytes, and an identity has at most 50 of them.")
+	}
+	chosen := identity.Selector{Service: sel.Service, User: sel.User, Account: sel.Account, Tags: tags, Services: k.Services, Tenants: k.Tenants}
 	if sel.Tenant == "" {
 		return chosen, nil
 	}
@@ -220,7 +224,7 @@ func readQuery(c *fiber.Ctx) (listQuery, error) {
 		case !known:
 			return q, invalidError(fmt.Sprintf("There is no parameter %.40q.", name))
 		case v == "":
-			return q, invalidError(name + " is empty. Leave it out to select by other things alone.")
+			return q, emptyError(name)
 		default:
 			*to = v
 		}
@@ -264,13 +268,38 @@ func (s *server) apiTokenOf(c *fiber.Ctx) error {
 	return s.sendToken(c, i, refused)
 }
 
+// tokenRequest is what POST /token may be asked.
+type tokenRequest struct {
+	Service *string  `json:"service"`
+	Tenant  *string  `json:"tenant"`
+	User    *string  `json:"user"`
+	Account *string  `json:"account"`
+	Tags    []string `json:"tags"`
+	Refused int64    `json:"refused"`
+}
+
+// selection is what is asked for. What is named by nothing is refused, as in a
+// query: a program whose tenant is missing would get another tenant's credential.
+func (r tokenRequest) selection() (selection, error) {
+	sel := selection{Tags: r.Tags}
+	for _, f := range []struct {
+		name     string
+		from, to *string
+	}{{"service", r.Service, &sel.Service}, {"tenant", r.Tenant, &sel.Tenant}, {"user", r.User, &sel.User}, {"account", r.Account, &sel.Account}} {
+		if f.from == nil {
+			continue
+		}
+		if *f.to = *f.from; *f.to == "" {
+			return sel, emptyError(f.name)
+		}
+	}
+	return sel, nil
+}
+
 // apiToken handles POST /token: a credential by a selector in the body, so that
 // nobody's address stands in a URL.
 func (s *server) apiToken(c *fiber.Ctx) error {
-	var asked struct {
-		selection
-		Refused int64 `json:"refused"`
-	}
+	var asked tokenRequest
 	if mediaType(c) != fiber.MIMEApplicationJSON {
 		return fiber.ErrUnsupportedMediaType
 	}
@@ -279,7 +308,11 @@ func (s *server) apiToken(c *fiber.Ctx) error {
 	if d.Decode(&asked) != nil || d.More() {
 		return invalidError("The body has to be an object with service, tenant, user, account (text), tags (a list of texts) and refused (a number), and nothing else.")
 	}
-	sel, err := s.selector(c, asked.selection)
+	named, err := asked.selection()
+	if err != nil {
+		return err
+	}
+	sel, err := s.selector(c, named)
 	if err != nil {
 		return err
 	}
@@ -330,6 +363,10 @@ var errNotAllowed = errors.New("the api key doesn't allow this")
 
 // invalidError says what is wrong with a request.
 type invalidError string
+
+func emptyError(name string) error {
+	return invalidError(name + " is empty. Leave it out to select by other things alone.")
+}
 
 // Error is the sentence.
 func (e invalidError) Error() string { return string(e) }

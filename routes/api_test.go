@@ -296,6 +296,18 @@ func TestAPI(t *testing.T) {
 	for _, body := range []string{`{}`, `{"user":""}`} {
 		a.call(all, "POST", "/token", "/token", body).is(422, "invalid")
 	}
+	// What is named by nothing would be more than was meant: another tenant's, say.
+	for _, body := range []string{`{"tenant":"","user":"joe"}`, `{"service":"","user":"joe"}`, `{"user":"","tags":["of-contoso"]}`, `{"account":"","user":"joe"}`, `{"user":"joe","tags":[""]}`} {
+		a.call(all, "POST", "/token", "/token", body).is(422, "invalid")
+	}
+	a.call(all, "POST", "/token", "/token", `{"tenant":null,"user":"joe"}`).is(200, "")
+	var tags strings.Builder
+	for n := range 1500 {
+		fmt.Fprintf(&tags, "&tag=%d", n)
+	}
+	for _, query := range []string{"?tag=", tags.String()} {
+		a.call(all, "GET", "/identities", "/identities?"+query[1:], "").is(422, "invalid")
+	}
 	for _, body := range []string{`[]`, `{"userId":"eve"}`, `{"user":7}`, `{"user":"eve"`, `{"user":"eve"}{"user":"joe"}`} {
 		a.call(all, "POST", "/token", "/token", body).is(422, "invalid")
 	}
