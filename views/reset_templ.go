@@ -59,7 +59,7 @@ func Forgot(p ForgotPage) templ.Component {
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<p>This link was used already, or it is older than an hour. Your password is as it was before. You can ask for a new link here.</p>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<p>This link was used already, or it is older than an hour. Nothing was changed now. You can ask for a new link here.</p>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
