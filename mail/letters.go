@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"strings"
+	"time"
 
 	"gatepost/db"
 	"gatepost/incidents"
@@ -46,21 +47,26 @@ func (p *Post) reset(ctx context.Context, user db.User) (letter, error) {
 	}, err
 }
 
-func (p *Post) passwordChanged() letter {
+func (p *Post) passwordChanged(at time.Time) letter {
 	return letter{
 		Subject: "Your password was changed",
-		Before:  []string{"The password with which you log in to Gatepost was changed just now, and all other browsers were logged out."},
-		Button:  &button{"Set another password", p.URL + "/password/forgot"},
-		After:   []string{"It was you? Then there is nothing to do. It was not you? Then set another password at once, and tell the people who run this service."},
-		Footer:  "You get this because you have an account at " + p.URL + ".",
+		Before: []string{"The password with which you log in to Gatepost was changed on " + at.UTC().Format("Monday, 2 January, 15:04") +
+			" (UTC), and all other browsers were logged out."},
+		Button: &button{"Set another password", p.URL + "/password/forgot"},
+		After:  []string{"It was you? Then there is nothing to do. It was not you? Then set another password at once, and tell the people who run this service."},
+		Footer: "You get this because you have an account at " + p.URL + ".",
 	}
 }
 
-// incident tells of an incident, or that it is over.
+// incident tells of an incident, or that it is over. A mail that comes too late to
+// tell of it, since the mail server was away, gives db.ErrNotFound.
 func (p *Post) incident(ctx context.Context, m db.Mail) (letter, error) {
 	i, err := p.Store.IncidentFor(ctx, m.About, m.UserID)
 	if err != nil {
 		return letter{}, err
+	}
+	if m.Kind == db.MailIncidentOpened && !i.ClosedAt.IsZero() {
+		return letter{}, db.ErrNotFound
 	}
 	w := incidents.Tell(i)
 	if m.Kind == db.MailIncidentClosed {

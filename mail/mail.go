@@ -105,7 +105,7 @@ func (p *Post) compose(ctx context.Context, m db.Mail) (l letter, to string, err
 	case db.MailReset:
 		l, err = p.reset(ctx, user)
 	case db.MailPasswordChanged:
-		l = p.passwordChanged()
+		l = p.passwordChanged(m.CreatedAt)
 	case db.MailIncidentOpened, db.MailIncidentClosed:
 		l, err = p.incident(ctx, m)
 	default:

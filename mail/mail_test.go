@@ -297,6 +297,66 @@ func TestPasswordChanged(t *testing.T) {
 		if !strings.Contains(body, "https://gatepost.example/password/forgot") {
 			t.Error(body)
 		}
+		// It may come late, when the mail server was away.
+		at := must(w.store.Mail(t.Context(), id))(t).CreatedAt.UTC().Format("Monday, 2 January, 15:04")
+		if !strings.Contains(body, "was changed on "+at+" (UTC)") || strings.Contains(body, "just now") {
+			t.Error(body)
+		}
+	}
+}
+
+// incident opens one, with a mail.
+func (w *world) incident(tenant string) {
+	w.t.Helper()
+	trouble := db.Trouble{TenantID: tenant, Kind: db.IncidentWaiting, Cause: "UNAVAILABLE", N: 12, Since: time.Now()}
+	if err := w.store.OpenIncident(w.t.Context(), trouble, time.Now(), true); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// over closes the incident that is open, with a mail.
+func (w *world) over() {
+	w.t.Helper()
+	i := must(w.store.OpenIncidents(w.t.Context()))(w.t)[0]
+	if err := w.store.MendIncident(w.t.Context(), i.ID, time.Now()); err != nil {
+		w.t.Fatal(err)
+	}
+	i = must(w.store.OpenIncidents(w.t.Context()))(w.t)[0]
+	if err := w.store.CloseIncident(w.t.Context(), i, time.Now(), true); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) lastMail() (id string) {
+	w.t.Helper()
+	if err := w.store.Writer().QueryRow(`SELECT id FROM mails ORDER BY id DESC LIMIT 1`).Scan(&id); err != nil {
+		w.t.Fatal(err)
+	}
+	return id
+}
+
+// A mail that could not be sent in time tells of no trouble that is over: it would
+// come after the one that says so.
+func TestIncidentThatIsOver(t *testing.T) {
+	s := listen(t, false)
+	w := newWorld(t, s.to(t, ""))
+	var tenant string
+	if err := w.store.Writer().QueryRow(`SELECT id FROM tenants`).Scan(&tenant); err != nil {
+		t.Fatal(err)
+	}
+	w.incident(tenant)
+	opened := w.lastMail()
+	w.over()
+	closed := w.lastMail()
+	for _, id := range []string{closed, opened} {
+		if err := w.post.Send(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.wantState(closed, db.MailSent, 0, 1)
+	w.wantState(opened, db.MailDropped, 0, 1)
+	if n := len(s.mails()); n != 1 {
+		t.Errorf("%d mails", n)
 	}
 }
 
@@ -347,27 +407,15 @@ func TestIncident(t *testing.T) {
 	if err := w.store.Writer().QueryRow(`SELECT id FROM tenants`).Scan(&tenant); err != nil {
 		t.Fatal(err)
 	}
-	trouble := db.Trouble{TenantID: tenant, Kind: db.IncidentWaiting, Cause: "UNAVAILABLE", N: 12, Since: time.Now()}
-	if err := w.store.OpenIncident(t.Context(), trouble, time.Now(), true); err != nil {
-		t.Fatal(err)
-	}
-	i := must(w.store.OpenIncidents(t.Context()))(t)[0]
-	if err := w.store.MendIncident(t.Context(), i.ID, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	i = must(w.store.OpenIncidents(t.Context()))(t)[0]
-	if err := w.store.CloseIncident(t.Context(), i, time.Now(), true); err != nil {
-		t.Fatal(err)
-	}
-	for n, want := range map[int]struct{ subject, text string }{
-		0: {"Sign-ups have been waiting for long (Contoso)", "12 sign-ups wait"},
-		1: {"No sign-up waits for long any more (Contoso)", "It is in order since"},
+	for _, want := range []struct {
+		edge          func()
+		subject, text string
+	}{
+		{func() { w.incident(tenant) }, "Sign-ups have been waiting for long (Contoso)", "12 sign-ups wait"},
+		{w.over, "No sign-up waits for long any more (Contoso)", "It is in order since"},
 	} {
-		var id string
-		if err := w.store.Writer().QueryRow(`SELECT id FROM mails ORDER BY id LIMIT 1 OFFSET $1`, n).Scan(&id); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.post.Send(t.Context(), id); err != nil {
+		want.edge()
+		if err := w.post.Send(t.Context(), w.lastMail()); err != nil {
 			t.Fatal(err)
 		}
 		mails := s.mails()
