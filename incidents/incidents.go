@@ -80,8 +80,14 @@ func (w *Watch) Look(ctx context.Context) error {
 		return err
 	}
 	var errs []error
+	told := map[trouble]bool{}
+	for _, i := range open {
+		told[of(i.Trouble)] = true
+	}
 	for _, t := range found.troubles {
-		if !slices.ContainsFunc(open, func(i db.Incident) bool { return of(i.Trouble) == of(t) }) {
+		// Who waited behind a connection that is mended is on the way now.
+		behind := t.Kind == db.IncidentWaiting && told[trouble{t.TenantID, db.IncidentBroken, ""}]
+		if !told[of(t)] && !behind {
 			errs = append(errs, w.Store.OpenIncident(ctx, t, now, w.Tell))
 		}
 	}

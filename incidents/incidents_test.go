@@ -197,6 +197,20 @@ func TestWaitingBehindABrokenConnection(t *testing.T) {
 	w.after(time.Hour)
 }
 
+// Those who waited behind it are sent once it is mended: that they still wait is
+// told of only when they go on to.
+func TestWaitingAfterABrokenConnection(t *testing.T) {
+	w := newWorld(t)
+	w.readers(2, db.Waiting, "")
+	w.connection("invalid_grant")
+	w.after(time.Hour, "opened broken john", "opened broken max")
+	w.connection("")
+	w.after(time.Minute)
+	w.after(calm - time.Minute)
+	w.after(time.Minute, "closed broken john", "closed broken max")
+	w.after(time.Minute, "opened waiting john", "opened waiting max")
+}
+
 // Who is sent again by somebody hasn't waited since the sign-up.
 func TestSentAgain(t *testing.T) {
 	w := newWorld(t)
