@@ -16,6 +16,7 @@ type Handshake struct {
 	User           string // this and the following as in Grant
 	Account        string
 	Tags           []string
+	OwnApp         bool
 	LoginURL       string
 	FinishedURL    string
 	SealedVerifier string
@@ -36,9 +37,9 @@ func (d *DB) AddHandshake(ctx context.Context, h Handshake) error {
 			return err
 		}
 		_, err := tx.ExecContext(ctx,
-			`INSERT INTO handshakes (state_hash, session_id, user_id, tenant_id, service, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-			h.StateHash, h.SessionID, h.UserID, h.TenantID, h.Service, h.User, h.Account, tagList(h.Tags), h.LoginURL, h.FinishedURL, h.SealedVerifier, h.KeyID, millis(h.ExpiresAt))
+			`INSERT INTO handshakes (state_hash, session_id, user_id, tenant_id, service, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, expires_at, own_app)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+			h.StateHash, h.SessionID, h.UserID, h.TenantID, h.Service, h.User, h.Account, tagList(h.Tags), h.LoginURL, h.FinishedURL, h.SealedVerifier, h.KeyID, millis(h.ExpiresAt), flag(h.OwnApp))
 		return err
 	}))
 }
@@ -52,8 +53,8 @@ func (d *DB) TakeHandshake(ctx context.Context, service, stateHash, sessionID st
 		`DELETE FROM handshakes
 		WHERE state_hash = $1 AND session_id = $2 AND service = $3 AND expires_at > $4
 			AND (user_id = '' OR EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = handshakes.user_id AND m.tenant_id = handshakes.tenant_id))
-		RETURNING user_id, tenant_id, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id`,
+		RETURNING user_id, tenant_id, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, own_app`,
 		stateHash, sessionID, service, millis(d.now())).
-		Scan(&h.UserID, &h.TenantID, &h.User, &h.Account, (*tagList)(&h.Tags), &h.LoginURL, &h.FinishedURL, &h.SealedVerifier, &h.KeyID)
+		Scan(&h.UserID, &h.TenantID, &h.User, &h.Account, (*tagList)(&h.Tags), &h.LoginURL, &h.FinishedURL, &h.SealedVerifier, &h.KeyID, &h.OwnApp)
 	return h, wrap("take handshake", err)
 }

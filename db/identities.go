@@ -29,6 +29,7 @@ type Grant struct {
 	RemoteUserID  string
 	Scopes        string
 	ConnectedBy   string // id of a user of ours, empty when the application authorized it
+	OwnApp        bool   // the tenant's own app was used, not the shared one
 }
 
 // Own reports whether this is a tenant's own connection, which its admins see.
@@ -72,15 +73,16 @@ type Revocation struct {
 	LoginURL      string
 	OrgID         string
 	RemoteUserID  string
+	OwnApp        bool // as in Grant
 	ExpiresAt     time.Time
 }
 
 const grantColumns = `id, service, tenant_id, user_name, account, tags, native, sealed_access, sealed_refresh, key_id, login_url,
-	instance_url, org_id, org_name, sandbox, remote_user_id, scopes, connected_by`
+	instance_url, org_id, org_name, sandbox, remote_user_id, scopes, connected_by, own_app`
 
 func (g *Grant) fields() []any {
 	return []any{&g.ID, &g.Service, &g.TenantID, &g.User, &g.Account, (*tagList)(&g.Tags), &g.Native, &g.SealedAccess, &g.SealedRefresh, &g.KeyID, &g.LoginURL,
-		&g.InstanceURL, &g.OrgID, &g.OrgName, &g.Sandbox, &g.RemoteUserID, &g.Scopes, &g.ConnectedBy}
+		&g.InstanceURL, &g.OrgID, &g.OrgName, &g.Sandbox, &g.RemoteUserID, &g.Scopes, &g.ConnectedBy, &g.OwnApp}
 }
 
 func (g Grant) values() []any {
@@ -89,7 +91,7 @@ func (g Grant) values() []any {
 		native = "{}"
 	}
 	return []any{g.ID, g.Service, g.TenantID, g.User, g.Account, tagList(g.Tags), native, g.SealedAccess, g.SealedRefresh, g.KeyID, g.LoginURL,
-		g.InstanceURL, g.OrgID, g.OrgName, flag(g.Sandbox), g.RemoteUserID, g.Scopes, g.ConnectedBy}
+		g.InstanceURL, g.OrgID, g.OrgName, flag(g.Sandbox), g.RemoteUserID, g.Scopes, g.ConnectedBy, flag(g.OwnApp)}
 }
 
 // flag is b as it is stored.
@@ -163,10 +165,14 @@ func scanIdentity(row scanner, more ...any) (Identity, error) {
 // replaced). When it is the tenant's own, a held authorization is moved to the
 // revocations too, unless it is the one confirmed.
 // When the row with another id stands there meanwhile, or one of another org and
-// otherOrg is false, nothing is stored and ErrLost comes back.
+// otherOrg is false, or the tenant's app that made it is gone, nothing is stored
+// and ErrLost comes back.
 func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed string) (replaced string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
+			return err
+		}
+		if err := hasApp(ctx, tx, g); err != nil {
 			return err
 		}
 		old, err := scanIdentity(tx.QueryRowContext(ctx, selectIdentityOf, g.Service, g.TenantID, g.User, g.Account))
@@ -197,12 +203,12 @@ func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed
 		// is ever that of an earlier one with the same id.
 		_, err = tx.ExecContext(ctx,
 			`INSERT INTO identities (`+grantColumns+`, generation, connected_at, refreshed_at, keep_alive_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $19, $19, $20)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20, $20, $21)
 			ON CONFLICT (id) DO UPDATE SET tags = excluded.tags, native = excluded.native,
 				sealed_access = excluded.sealed_access, sealed_refresh = excluded.sealed_refresh, key_id = excluded.key_id,
 				login_url = excluded.login_url, instance_url = excluded.instance_url, org_id = excluded.org_id,
 				org_name = excluded.org_name, sandbox = excluded.sandbox, remote_user_id = excluded.remote_user_id,
-				scopes = excluded.scopes, connected_by = excluded.connected_by,
+				scopes = excluded.scopes, connected_by = excluded.connected_by, own_app = excluded.own_app,
 				generation = identities.generation + 1, connected_at = excluded.connected_at, refreshed_at = excluded.refreshed_at,
 				keep_alive_at = excluded.keep_alive_at, expires_at = 0, broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
 				lease_owner = '', lease_until = 0, call_started_at = 0`,
@@ -293,6 +299,7 @@ func (d *DB) ExtendRenewal(ctx context.Context, id, owner string, lease time.Dur
 // FinishRenewal stores what a renewal brought, whoever holds the lease by now
 // and even when the connection was meanwhile taken for broken, as long as the
 // generation is the one that the call began with. Otherwise it returns ErrLost.
+// What broke because its app was removed stays so, and keeps what came.
 func (d *DB) FinishRenewal(ctx context.Context, g Grant, generation int64) error {
 	return wrap("finish renewal", d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
@@ -301,10 +308,12 @@ func (d *DB) FinishRenewal(ctx context.Context, g Grant, generation int64) error
 		res, err := tx.ExecContext(ctx,
 			`UPDATE identities SET sealed_access = $3, sealed_refresh = $4, key_id = $5, instance_url = $6, scopes = $7, native = $10,
 				generation = generation + 1, refreshed_at = $8, keep_alive_at = $9, expires_at = 0,
-				broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
+				broken_at = CASE broken_code WHEN $11 THEN broken_at ELSE 0 END,
+				broken_code = CASE broken_code WHEN $11 THEN broken_code ELSE '' END,
+				failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
 				lease_owner = '', lease_until = 0, call_started_at = 0
 			WHERE id = $1 AND generation = $2`,
-			g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()), millis(d.keepAlive()), g.Native)
+			g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()), millis(d.keepAlive()), g.Native, AppRemoved)
 		return changed(res, err, ErrLost)
 	}))
 }
@@ -351,10 +360,13 @@ func (d *DB) held(ctx context.Context, q queryer, service, tenantID string) (Hel
 }
 
 // HoldIdentity keeps an authorization until it is confirmed or expires. One that
-// was held before is revoked.
+// was held before is revoked. ErrLost: the tenant's app that made it is gone.
 func (d *DB) HoldIdentity(ctx context.Context, h Held) error {
 	err := d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustSeal(ctx, tx, h.KeyID); err != nil {
+			return err
+		}
+		if err := hasApp(ctx, tx, h.Grant); err != nil {
 			return err
 		}
 		if _, err := d.endHeld(ctx, tx, h.Service, h.TenantID); err != nil {
@@ -362,7 +374,7 @@ func (d *DB) HoldIdentity(ctx context.Context, h Held) error {
 		}
 		_, err := tx.ExecContext(ctx,
 			`INSERT INTO held_identities (`+grantColumns+`, held_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
 			append(h.values(), millis(d.now()), millis(h.ExpiresAt))...)
 		return err
 	})

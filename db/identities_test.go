@@ -525,6 +525,10 @@ func TestIdentityStoreGone(t *testing.T) {
 		"Outdated":         func() error { _, err := d.Outdated(ctx, 1); return err },
 		"Reseal":           func() error { return d.Reseal(ctx, 1, nil, nil) },
 		"RetireKeys":       func() error { _, err := d.RetireKeys(ctx); return err },
+		"TenantApp":        func() error { _, err := d.TenantApp(ctx, "sfdc", "x"); return err },
+		"ChangeTenantApp":  func() error { return d.ChangeTenantApp(ctx, "sfdc", "x", func(*TenantApp) error { return nil }) },
+		"DeleteTenantApp":  func() error { _, err := d.DeleteTenantApp(ctx, "sfdc", "x"); return err },
+		"OwnAppUses":       func() error { _, err := d.OwnAppUses(ctx, "sfdc", "x"); return err },
 		"WithKeyLock":      func() error { return d.WithKeyLock(ctx, func() error { return nil }) },
 	} {
 		if err := call(); err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrLost) {
@@ -553,10 +557,10 @@ func TestMendBroken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, err := d.MendBroken(t.Context(), "other", []string{"invalid_client"}); n != 0 || err != nil {
+	if n, err := d.MendBroken(t.Context(), "other", "", []string{"invalid_client"}); n != 0 || err != nil {
 		t.Errorf("another service: %d, %v", n, err)
 	}
-	if n, err := d.MendBroken(t.Context(), "sfdc", []string{"invalid_client_id", "invalid_client"}); n != 1 || err != nil {
+	if n, err := d.MendBroken(t.Context(), "sfdc", "", []string{"invalid_client_id", "invalid_client"}); n != 1 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
 	for id, broken := range map[string]bool{tenant.ID: false, bobs.ID: true} {

@@ -25,7 +25,7 @@ type SealingKey struct {
 // SealedRow is a row with sealed values.
 type SealedRow struct {
 	Table  string
-	ID     string // its primary key
+	ID     string // its primary key, within its tenant
 	KeyID  uint32
 	Sealed []Sealed
 }
@@ -41,7 +41,7 @@ type Sealed struct {
 
 // sealedTable says where a table's sealed values are.
 type sealedTable struct {
-	name, id, place string
+	name, id, place string   // of a tenant, id names one row
 	tenant          string   // a column, or an expression
 	kinds           []string // each in the column sealed_<kind>
 }
@@ -52,6 +52,7 @@ var sealedTables = []sealedTable{
 	{"revocations", "id", "identity_id", "tenant_id", []string{"refresh"}},
 	{"handshakes", "state_hash", "state_hash", "tenant_id", []string{"verifier"}},
 	{"service_settings", "service", "service", "''", []string{"client_secret"}},
+	{"tenant_apps", "service", "service", "tenant_id", []string{"client_secret"}},
 }
 
 // SealingKey returns the id of the key that seals, 0 while none was ever used.
@@ -201,14 +202,14 @@ func reseal(ctx context.Context, tx *sql.Tx, keyID uint32, before, after SealedR
 		if t.name != before.Table {
 			continue
 		}
-		args := []any{keyID, before.ID}
+		args := []any{keyID, before.ID, before.Sealed[0].TenantID}
 		set, where := "", ""
 		for i, kind := range t.kinds {
 			args = append(args, after.Sealed[i].Value, before.Sealed[i].Value)
 			set += fmt.Sprintf(", sealed_%s = $%d", kind, len(args)-1)
 			where += fmt.Sprintf(" AND sealed_%s = $%d", kind, len(args))
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE `+t.name+` SET key_id = $1`+set+` WHERE `+t.id+` = $2`+where, args...)
+		_, err := tx.ExecContext(ctx, `UPDATE `+t.name+` SET key_id = $1`+set+` WHERE `+t.id+` = $2 AND `+t.tenant+` = $3`+where, args...)
 		return err
 	}
 	return fmt.Errorf("no sealed table %q", before.Table)

@@ -43,9 +43,9 @@ func (d *DB) AddRevocation(ctx context.Context, g Grant) (id string, err error) 
 func (d *DB) revokeLater(ctx context.Context, tx *sql.Tx, g Grant) (string, error) {
 	id, now := NewID(), d.now()
 	_, err := tx.ExecContext(ctx,
-		`INSERT INTO revocations (id, service, tenant_id, identity_id, sealed_refresh, key_id, login_url, org_id, remote_user_id, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		id, g.Service, g.TenantID, g.ID, g.SealedRefresh, g.KeyID, g.LoginURL, g.OrgID, g.RemoteUserID, millis(now), millis(now.Add(revocationLife)))
+		`INSERT INTO revocations (id, service, tenant_id, identity_id, sealed_refresh, key_id, login_url, org_id, remote_user_id, created_at, expires_at, own_app)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		id, g.Service, g.TenantID, g.ID, g.SealedRefresh, g.KeyID, g.LoginURL, g.OrgID, g.RemoteUserID, millis(now), millis(now.Add(revocationLife)), flag(g.OwnApp))
 	if err != nil {
 		return "", err
 	}
@@ -58,9 +58,9 @@ func (d *DB) Revocation(ctx context.Context, id string) (Revocation, error) {
 	var r Revocation
 	var expires int64
 	err := d.read.QueryRowContext(ctx,
-		`SELECT id, service, tenant_id, identity_id, sealed_refresh, login_url, org_id, remote_user_id, expires_at
+		`SELECT id, service, tenant_id, identity_id, sealed_refresh, login_url, org_id, remote_user_id, own_app, expires_at
 		FROM revocations WHERE id = $1`, id).
-		Scan(&r.ID, &r.Service, &r.TenantID, &r.IdentityID, &r.SealedRefresh, &r.LoginURL, &r.OrgID, &r.RemoteUserID, &expires)
+		Scan(&r.ID, &r.Service, &r.TenantID, &r.IdentityID, &r.SealedRefresh, &r.LoginURL, &r.OrgID, &r.RemoteUserID, &r.OwnApp, &expires)
 	r.ExpiresAt = fromMillis(expires)
 	return r, wrap("revocation", err)
 }

@@ -67,16 +67,18 @@ func (d *DB) ChangeService(ctx context.Context, service string, change func(*Ser
 }
 
 // MendBroken has the connections to a service that broke with one of the codes
-// tried again, and ends the pauses of their tenants' deliveries. It returns how
+// tried again, and ends the pauses of their tenants' deliveries: those of a
+// tenant's own app, or, without a tenant, those of the shared one. It returns how
 // many there were.
-func (d *DB) MendBroken(ctx context.Context, service string, codes []string) (n int64, err error) {
+func (d *DB) MendBroken(ctx context.Context, service, tenantID string, codes []string) (n int64, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		for _, code := range codes {
-			const those = ` WHERE service = $1 AND broken_code = $2 AND broken_at > 0`
-			if _, err := tx.ExecContext(ctx, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = '')`, service, code); err != nil {
+			const those = ` WHERE service = $1 AND broken_code = $2 AND broken_at > 0
+				AND ($3 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $3)`
+			if _, err := tx.ExecContext(ctx, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = '')`, service, code, tenantID); err != nil {
 				return err
 			}
-			res, err := tx.ExecContext(ctx, `UPDATE identities SET broken_at = 0, broken_code = '', retry_at = 0`+those, service, code)
+			res, err := tx.ExecContext(ctx, `UPDATE identities SET broken_at = 0, broken_code = '', retry_at = 0`+those, service, code, tenantID)
 			if err != nil {
 				return err
 			}
@@ -91,13 +93,14 @@ func (d *DB) MendBroken(ctx context.Context, service string, codes []string) (n 
 	return n, wrap("mend broken connections", err)
 }
 
-// Approvals counts what one user of a service's org has approved, of all
-// tenants: the connections that are in order, what waits to be confirmed, and
-// what is yet to be revoked.
-func (d *DB) Approvals(ctx context.Context, service, orgID, remoteUserID string) (n int, err error) {
-	const those = ` WHERE remote_user_id = $3 AND org_id = $2 AND service = $1`
+// Approvals counts what the user who approved g has approved of the same app, of
+// all tenants that share it: the connections that are in order, what waits to be
+// confirmed, and what is yet to be revoked.
+func (d *DB) Approvals(ctx context.Context, g Grant) (n int, err error) {
+	const those = ` WHERE remote_user_id = $3 AND org_id = $2 AND service = $1
+		AND ($4 = 0 AND own_app = 0 OR $4 = 1 AND own_app = 1 AND tenant_id = $5)`
 	err = d.read.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities`+those+` AND broken_at = 0)
 		+ (SELECT COUNT(*) FROM held_identities`+those+`) + (SELECT COUNT(*) FROM revocations`+those+`)`,
-		service, orgID, remoteUserID).Scan(&n)
+		g.Service, g.OrgID, g.RemoteUserID, flag(g.OwnApp), g.TenantID).Scan(&n)
 	return n, wrap("count approvals", err)
 }

@@ -144,7 +144,12 @@ func (v *Vault) await(ctx context.Context, i db.Identity, refused bool) error {
 // renew makes the renewal, or waits a moment when another process makes it. Its
 // outcome stands in the row; an error is a failure of the store.
 func (v *Vault) renew(ctx context.Context, i db.Identity, refused bool) error {
-	s, err := v.app(ctx, i.Service)
+	s, err := v.app(ctx, i.Service, i.TenantID, i.OwnApp)
+	if errors.Is(err, ErrNoOwnApp) {
+		if err = v.breakIdentity(ctx, i, BrokenAppRemoved, ""); errors.Is(err, db.ErrLost) {
+			return nil // it stands in the row already
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -193,6 +198,9 @@ type renewal struct {
 // records what came of it.
 func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 	if !r.service.ownURL(r.row.LoginURL) { // it was taken back: neither token nor secret is for it
+		if r.row.OwnApp && r.service.SelfManaged && earlier.IsZero() {
+			return r.broken(ctx, BrokenAppRemoved)
+		}
 		return r.failed(ctx, CodeUnreachable, !earlier.IsZero(), nil)
 	}
 	token, err := r.openNow(ctx, r.row, r.openRefresh)
@@ -218,7 +226,7 @@ func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 	case errors.Is(err, errNotSent):
 		return r.failed(ctx, CodeUnreachable, false, err)
 	case errors.As(err, &refused) && r.service.Permanent[refused.Code]:
-		return r.refused(ctx, refused.Code)
+		return r.refused(ctx, r.service.code(refused.Code))
 	case errors.As(err, &refused):
 		return r.failed(ctx, refused.Code, false, err)
 	}
@@ -337,12 +345,19 @@ func nextRetry(i db.Identity) time.Duration {
 // refused breaks the connection. When the app's settings were mended while the
 // call was under way, it is tried again with them.
 func (r *renewal) refused(ctx context.Context, code string) error {
-	if err := r.broken(ctx, code); err != nil || !slices.Contains(appCodes, code) {
+	ofApp := slices.Contains(appCodes, code) || code == BrokenAppRefused
+	if err := r.broken(ctx, code); err != nil || !ofApp {
 		return err
 	}
-	now, err := r.app(ctx, r.service.ID)
+	now, err := r.app(ctx, r.service.ID, r.row.TenantID, r.row.OwnApp)
+	if errors.Is(err, ErrNoOwnApp) {
+		return nil
+	}
 	if err != nil || now.ClientID == r.service.ClientID && now.ClientSecret == r.service.ClientSecret {
 		return err
+	}
+	if r.row.OwnApp {
+		return r.retryOwnApp(ctx, r.service.ID, r.row.TenantID)
 	}
 	return r.RetryApp(ctx, r.service.ID)
 }

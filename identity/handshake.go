@@ -68,7 +68,7 @@ const (
 
 // Authorize begins an authorization and returns the URL to send the browser to.
 func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, error) {
-	s, err := v.app(ctx, r.Service)
+	s, err := v.appFor(ctx, r.Service, r.TenantID)
 	if err != nil {
 		return "", err
 	}
@@ -91,7 +91,8 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	s.Scopes = withScopes(s.Scopes, r.MoreScopes)
 	state, verifier := randomToken(), oauth2.GenerateVerifier()
 	h := db.Handshake{StateHash: hash(state), SessionID: r.SessionID, UserID: r.UserID, TenantID: r.TenantID, Service: s.ID,
-		User: r.User, Account: r.Account, Tags: r.Tags, LoginURL: r.LoginURL, FinishedURL: r.FinishedURL, ExpiresAt: v.Now().Add(handshakeLife)}
+		User: r.User, Account: r.Account, Tags: r.Tags, LoginURL: r.LoginURL, FinishedURL: r.FinishedURL,
+		OwnApp: s.ownApp, ExpiresAt: v.Now().Add(handshakeLife)}
 	err = v.Keys.sealed(ctx, func(k *keys) error {
 		if h.SealedVerifier, err = k.seal([]byte(verifier), kindVerifier, r.TenantID, s.ID, h.StateHash); err != nil {
 			return err
@@ -158,26 +159,34 @@ type Finished struct {
 // ErrHandshake, ErrHeld, ErrChanged, *OAuthError (the service's refusal, or one
 // of the Code… codes), *UnreachableError, or a failure of the store.
 func (v *Vault) Finish(ctx context.Context, cb Callback) (Finished, error) {
-	s, err := v.app(ctx, cb.Service)
-	if err != nil {
+	if _, err := v.Service(cb.Service); err != nil {
 		return Finished{}, err
 	}
 	if cb.State == "" || cb.SessionID == "" {
 		return Finished{}, ErrHandshake
 	}
-	h, err := v.Store.TakeHandshake(ctx, s.ID, hash(cb.State), cb.SessionID)
+	h, err := v.Store.TakeHandshake(ctx, cb.Service, hash(cb.State), cb.SessionID)
 	if errors.Is(err, db.ErrNotFound) {
 		return Finished{}, ErrHandshake
 	}
 	if err != nil {
 		return Finished{}, err
 	}
-	return Finished{TenantID: h.TenantID, URL: h.FinishedURL}, v.finish(ctx, s, h, cb)
+	return Finished{TenantID: h.TenantID, URL: h.FinishedURL}, v.finish(ctx, h, cb)
 }
 
-func (v *Vault) finish(ctx context.Context, s Service, h db.Handshake, cb Callback) error {
+func (v *Vault) finish(ctx context.Context, h db.Handshake, cb Callback) error {
+	s, err := v.app(ctx, h.Service, h.TenantID, h.OwnApp)
+	if errors.Is(err, ErrNoOwnApp) {
+		return &OAuthError{Code: BrokenAppRemoved}
+	}
+	if err != nil {
+		return err
+	}
 	if cb.Error != "" {
-		return refusal(cb.Error, cb.ErrorDescription)
+		refused := refusal(cb.Error, cb.ErrorDescription)
+		refused.Code = s.code(refused.Code)
+		return refused
 	}
 	if cb.Code == "" {
 		return &OAuthError{Code: "invalid_request"}
@@ -198,13 +207,14 @@ func (v *Vault) finish(ctx context.Context, s Service, h db.Handshake, cb Callba
 	a, err := v.client.exchange(ctx, s, h.LoginURL, cb.Code, string(verifier))
 	var oe *OAuthError
 	if errors.As(err, &oe) {
+		oe.Code = s.code(oe.Code)
 		return oe
 	}
 	if err != nil {
 		return &UnreachableError{Cause: err}
 	}
 	g := db.Grant{Service: s.ID, TenantID: h.TenantID, User: h.User, Account: h.Account, Tags: h.Tags, Native: nativeOf("", a.field),
-		LoginURL: h.LoginURL, ConnectedBy: h.UserID, Scopes: a.Scope}
+		LoginURL: h.LoginURL, ConnectedBy: h.UserID, Scopes: a.Scope, OwnApp: h.OwnApp}
 	if err = v.accept(ctx, s, a, &g); err == nil {
 		err = v.store(ctx, s, g, tokens{a.AccessToken, a.RefreshToken})
 	}

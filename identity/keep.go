@@ -42,7 +42,7 @@ func (v *Vault) askExpiry(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	s, err := v.app(ctx, i.Service)
+	s, err := v.app(ctx, i.Service, i.TenantID, i.OwnApp)
 	if err != nil || s.IntrospectPath == "" || !s.ownURL(i.LoginURL) {
 		return err
 	}

@@ -59,8 +59,8 @@ func (v *Vault) Revoke(ctx context.Context, revocationID string) error {
 }
 
 func (v *Vault) revoke(ctx context.Context, r db.Revocation) error {
-	s, err := v.current(ctx, r.Service)
-	if err != nil && !errors.Is(err, ErrSealed) {
+	s, err := v.app(ctx, r.Service, r.TenantID, r.OwnApp)
+	if err != nil && !errors.Is(err, ErrSealed) && !errors.Is(err, ErrNoApp) && !errors.Is(err, ErrNoOwnApp) {
 		return err
 	}
 	if err != nil || !s.ownURL(r.LoginURL) {

@@ -30,6 +30,7 @@ type fault func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc)
 // family is what grew out of one authorization. Only its last refresh token is
 // good; using an earlier one ends it.
 type family struct {
+	client  string // who it was authorized for
 	current string
 	revoked bool
 }
@@ -41,6 +42,8 @@ type oauthServer struct {
 	t        *testing.T
 	handler  http.Handler
 	mu       sync.Mutex
+	clients  map[string]string     // secrets by client ids
+	asked    map[string]bool       // client secrets that came
 	codes    map[string]url.Values // the authorization request of each code not used yet
 	families map[string]*family    // by each refresh token there ever was
 	access   map[string]*family
@@ -66,7 +69,8 @@ func newOAuthServer(t *testing.T) *oauthServer {
 // newOAuthHandler is an OAuth server that listens nowhere.
 func newOAuthHandler(t *testing.T) *oauthServer {
 	s := &oauthServer{t: t, codes: map[string]url.Values{}, families: map[string]*family{}, access: map[string]*family{},
-		faults: map[string][]fault{}, calls: map[string]int{}, secrets: []string{clientSecret}, org: orgOne, scope: "id refresh_token api"}
+		faults: map[string][]fault{}, calls: map[string]int{}, secrets: []string{clientSecret},
+		clients: map[string]string{clientID: clientSecret}, asked: map[string]bool{}, org: orgOne, scope: "id refresh_token api"}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /services/oauth2/token", s.faulty("token", s.token))
 	mux.HandleFunc("POST /services/oauth2/introspect", s.faulty("introspect", s.introspect))
@@ -86,6 +90,7 @@ func (s *oauthServer) faulty(name string, serve http.HandlerFunc) http.HandlerFu
 		}
 		s.mu.Lock()
 		s.calls[name]++
+		s.asked[r.PostForm.Get("client_secret")] = true
 		if r.PostForm.Get("grant_type") == "refresh_token" {
 			s.calls["refresh"]++
 		}
@@ -180,7 +185,7 @@ func (s *oauthServer) consent(address string) url.Values {
 		s.t.Fatalf("authorize at %q, %v", address, err)
 	}
 	q := u.Query()
-	for name, want := range map[string]string{"response_type": "code", "client_id": clientID, "redirect_uri": redirectURI,
+	for name, want := range map[string]string{"response_type": "code", "redirect_uri": redirectURI,
 		"code_challenge_method": "S256", "scope": "api refresh_token id"} {
 		if q.Get(name) != want {
 			s.t.Fatalf("authorize with %s=%q, want %q", name, q.Get(name), want)
@@ -191,6 +196,9 @@ func (s *oauthServer) consent(address string) url.Values {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.clients[q.Get("client_id")] == "" {
+		s.t.Fatalf("authorize for the client %q", q.Get("client_id"))
+	}
 	code := s.secret("code-")
 	s.codes[code] = q
 	s.secrets = append(s.secrets, q.Get("state"))
@@ -198,7 +206,8 @@ func (s *oauthServer) consent(address string) url.Values {
 }
 
 func (s *oauthServer) isClient(r *http.Request) bool {
-	return r.PostForm.Get("client_id") == clientID && r.PostForm.Get("client_secret") == clientSecret
+	secret := s.clients[r.PostForm.Get("client_id")]
+	return secret != "" && r.PostForm.Get("client_secret") == secret
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
@@ -234,12 +243,12 @@ func (s *oauthServer) exchange(w http.ResponseWriter, r *http.Request) {
 	asked, ok := s.codes[r.PostForm.Get("code")]
 	delete(s.codes, r.PostForm.Get("code"))
 	sum := sha256.Sum256([]byte(verifier))
-	if !ok || len(verifier) < 43 || r.PostForm.Get("redirect_uri") != redirectURI ||
+	if !ok || asked.Get("client_id") != r.PostForm.Get("client_id") || len(verifier) < 43 || r.PostForm.Get("redirect_uri") != redirectURI ||
 		asked.Get("code_challenge") != base64.RawURLEncoding.EncodeToString(sum[:]) {
 		oauthError(w, 400, "invalid_grant")
 		return
 	}
-	s.answer(w, &family{}, true)
+	s.answer(w, &family{client: asked.Get("client_id")}, true)
 }
 
 func (s *oauthServer) refresh(w http.ResponseWriter, r *http.Request) {
@@ -249,7 +258,7 @@ func (s *oauthServer) refresh(w http.ResponseWriter, r *http.Request) {
 		s.reuses++
 		f.revoked = true
 	}
-	if f == nil || f.revoked {
+	if f == nil || f.revoked || f.client != r.PostForm.Get("client_id") {
 		oauthError(w, 400, "invalid_grant")
 		return
 	}
@@ -286,6 +295,9 @@ func (s *oauthServer) introspect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := s.families[r.PostForm.Get("token")]
+	if f != nil && f.client != r.PostForm.Get("client_id") {
+		f = nil // it tells nobody else
+	}
 	writeJSON(w, 200, map[string]any{"active": f != nil && !f.revoked && f.current == r.PostForm.Get("token")})
 }
 

@@ -32,6 +32,11 @@ type Service struct {
 	// MaxApprovals is how many authorizations by one user the service keeps for an
 	// app; one more ends the oldest. 0: any number.
 	MaxApprovals int
+	// SelfManaged says that customers may run the service on a host of their own,
+	// which is called with their own app alone.
+	SelfManaged bool
+
+	ownApp bool // ClientID and ClientSecret are those of a tenant
 }
 
 // SalesforceService returns Salesforce as data. Sources: Salesforce Help "OAuth

@@ -69,35 +69,35 @@ func replace(value, with *string) {
 	}
 }
 
-// RetryApp has connections that broke because the service refused the app itself
-// tried again: for when its settings may have been mended.
+// RetryApp has connections that broke because the service refused the shared app
+// itself tried again: for when its settings may have been mended.
 func (v *Vault) RetryApp(ctx context.Context, service string) error {
-	n, err := v.Store.MendBroken(ctx, service, appCodes)
+	n, err := v.Store.MendBroken(ctx, service, "", appCodes)
 	if n > 0 {
 		v.Log.InfoContext(ctx, "connections whose app had been refused are tried again", "service", service, "connections", n)
 	}
 	return err
 }
 
-// CheckApp returns ErrNoApp unless an app is set for the service, here or in the
-// environment.
+// CheckApp returns ErrNoApp unless a shared app is set for the service, here or in
+// the environment.
 func (v *Vault) CheckApp(ctx context.Context, service string) error {
-	_, err := v.app(ctx, service)
+	_, err := v.sharedApp(ctx, service)
 	return err
 }
 
-// CheckLogin returns the login address that somebody typed, if it is one of the
-// service's own: see Service.CheckLogin.
-func (v *Vault) CheckLogin(ctx context.Context, service, typed string) (string, error) {
-	s, _, err := v.set(ctx, service)
+// CheckLogin returns the login address that somebody of the tenant typed, if it is
+// one of the service's own: see Service.CheckLogin.
+func (v *Vault) CheckLogin(ctx context.Context, service, tenantID, typed string) (string, error) {
+	s, err := v.appFor(ctx, service, tenantID)
 	if err != nil {
 		return "", err
 	}
 	return s.CheckLogin(typed)
 }
 
-// app is the service as it is to be called now, or ErrNoApp.
-func (v *Vault) app(ctx context.Context, service string) (Service, error) {
+// sharedApp is the service as the shared app calls it now, or ErrNoApp.
+func (v *Vault) sharedApp(ctx context.Context, service string) (Service, error) {
 	s, err := v.current(ctx, service)
 	if err == nil && (s.ClientID == "" || s.ClientSecret == "") {
 		return s, ErrNoApp
@@ -105,7 +105,7 @@ func (v *Vault) app(ctx context.Context, service string) (Service, error) {
 	return s, err
 }
 
-// current is the service with what the operator has set of it. It is asked
+// current is sharedApp, whether or not there is one. It is asked
 // before each call to the service, and never when a credential is fresh.
 func (v *Vault) current(ctx context.Context, service string) (Service, error) {
 	for key := uint32(0); ; {
@@ -185,13 +185,13 @@ func malformed(scopes []string) (bad []string) {
 const refreshScope = "refresh_token"
 
 // Approvals says how many authorizations by the user who approved g are alive as
-// far as Gatepost knows, those of other tenants included, and how many of them
-// the service keeps: one more ends the oldest. limit is 0 when there is none.
+// far as Gatepost knows, those of other tenants that share the app included, and
+// how many of them the service keeps: one more ends the oldest. limit is 0 when there is none.
 func (v *Vault) Approvals(ctx context.Context, g db.Grant) (n, limit int, err error) {
 	s, err := v.Service(g.Service)
 	if err != nil || s.MaxApprovals == 0 || g.RemoteUserID == "" {
 		return 0, 0, err
 	}
-	n, err = v.Store.Approvals(ctx, g.Service, g.OrgID, g.RemoteUserID)
+	n, err = v.Store.Approvals(ctx, g)
 	return n, s.MaxApprovals, err
 }

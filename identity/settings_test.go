@@ -178,10 +178,10 @@ func TestServiceSettings(t *testing.T) {
 	if err != nil || "http://"+u.Host != w.srv.URL || u.Query().Get("client_id") != "set" || u.Query().Get("scope") != "full refresh_token" {
 		t.Errorf("%v, %v", u, err)
 	}
-	if login, err := v.CheckLogin(t.Context(), Salesforce, w.srv.URL); login != w.srv.URL || err != nil {
+	if login, err := v.CheckLogin(t.Context(), Salesforce, w.tenant, w.srv.URL); login != w.srv.URL || err != nil {
 		t.Errorf("the login address that was set: %q, %v", login, err)
 	}
-	if s, err := v.app(t.Context(), Salesforce); err != nil || s.ClientSecret != "s3cret" {
+	if s, err := v.sharedApp(t.Context(), Salesforce); err != nil || s.ClientSecret != "s3cret" {
 		t.Errorf("%q, %v", s.ClientSecret, err)
 	}
 	// One value is taken back, the others stay.
@@ -239,7 +239,7 @@ func TestClientSecretIsSealed(t *testing.T) {
 	if err != nil || len(keys) != 2 || keys[0].RetiredAt.IsZero() || keys[1].Rows != 1 {
 		t.Errorf("%+v, %v", keys, err)
 	}
-	if s, err := behind.app(t.Context(), Salesforce); err != nil || s.ClientSecret != clientSecret {
+	if s, err := behind.sharedApp(t.Context(), Salesforce); err != nil || s.ClientSecret != clientSecret {
 		t.Errorf("after the rotation: %v", err)
 	}
 	i := w.connect(v)

@@ -112,8 +112,8 @@ func (s *tamperedStore) ChangeService(ctx context.Context, service string, chang
 	return s.tamper("ChangeService", func() error { return s.Store.ChangeService(ctx, service, change) })
 }
 
-func (s *tamperedStore) MendBroken(ctx context.Context, service string, codes []string) (int64, error) {
-	return tamper(s, "MendBroken", func() (int64, error) { return s.Store.MendBroken(ctx, service, codes) })
+func (s *tamperedStore) MendBroken(ctx context.Context, service, tenantID string, codes []string) (int64, error) {
+	return tamper(s, "MendBroken", func() (int64, error) { return s.Store.MendBroken(ctx, service, tenantID, codes) })
 }
 
 func (s *tamperedStore) DeleteRevocation(ctx context.Context, id string) error {

@@ -52,8 +52,13 @@ type Store interface {
 
 	ServiceSettings(ctx context.Context, service string) (db.ServiceSettings, error)
 	ChangeService(ctx context.Context, service string, change func(*db.ServiceSettings)) error
-	MendBroken(ctx context.Context, service string, codes []string) (n int64, err error)
-	Approvals(ctx context.Context, service, orgID, remoteUserID string) (n int, err error)
+	MendBroken(ctx context.Context, service, tenantID string, codes []string) (n int64, err error)
+	Approvals(ctx context.Context, g db.Grant) (n int, err error)
+
+	TenantApp(ctx context.Context, service, tenantID string) (db.TenantApp, error)
+	ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*db.TenantApp) error) error
+	DeleteTenantApp(ctx context.Context, service, tenantID string) (broken int64, err error)
+	OwnAppUses(ctx context.Context, service, tenantID string) (n int, err error)
 
 	AddRevocation(ctx context.Context, g db.Grant) (string, error)
 	Revocation(ctx context.Context, id string) (db.Revocation, error)
@@ -78,6 +83,8 @@ const (
 	BrokenInterrupted = "renewal_interrupted" // a renewal's answer was lost after the token had been exchanged
 	BrokenSealed      = "sealed"              // the stored credential can't be opened
 	BrokenForeign     = "foreign_instance"    // the renewal named a host that is not the service's
+	BrokenAppRefused  = db.AppRefused         // the service refused the tenant's own app
+	BrokenAppRemoved  = db.AppRemoved         // the tenant's own app was removed, or is for another host now
 )
 
 // Error names the code.
@@ -174,11 +181,11 @@ func (v *Vault) Service(id string) (Service, error) {
 	return s, nil
 }
 
-// Configured returns the services that an app is set for, Salesforce first.
+// Configured returns the services that a shared app is set for, Salesforce first.
 func (v *Vault) Configured(ctx context.Context) ([]Service, error) {
 	var all []Service
 	for id := range v.services {
-		s, err := v.app(ctx, id)
+		s, err := v.sharedApp(ctx, id)
 		switch {
 		case errors.Is(err, ErrNoApp):
 			continue
@@ -229,7 +236,7 @@ const (
 	kindRefresh  = "refresh"
 	kindVerifier = "verifier"
 
-	kindClientSecret = "client_secret" // of the shared app: of no tenant
+	kindClientSecret = "client_secret" // of a tenant's own app, or of the shared one: of no tenant
 )
 
 // tokens are what a grant is worth.

@@ -11,6 +11,10 @@ func BrokenSentence(code string) (reason, mend string) {
 		return "The stored access can’t be opened any more on this server.", mend
 	case BrokenForeign:
 		return "Salesforce named an address for your organisation that isn’t one of Salesforce’s.", mend
+	case BrokenAppRefused:
+		return "Salesforce no longer accepts your organisation’s own app.", "Check the app’s settings under Integrations; once they are saved, it goes on by itself. Sign-ups wait safely."
+	case BrokenAppRemoved:
+		return "It was made with an app of your organisation’s own, which has been removed or changed since.", mend
 	case "inactive_user":
 		return "The Salesforce user who connected it is no longer active.", "Reconnect with another Salesforce user. Sign-ups wait safely."
 	case "inactive_org":

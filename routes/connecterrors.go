@@ -67,6 +67,14 @@ func connectFailure(code, description string) views.ConnectFailedPage {
 		p.Happened = "The answer didn’t lead to Salesforce"
 		p.Meaning = "The log-in ended with an address that isn’t one of Salesforce’s. To be safe, we kept nothing of it."
 		p.Mend = "Try again with the default log-in. If it happens again, tell the people who run this service."
+	case identity.BrokenAppRefused:
+		p.Happened = "Salesforce doesn’t accept your own app"
+		p.Meaning = "What is set here of your organisation’s own app doesn’t fit its registration at Salesforce: its client id, its secret or the redirect URL. Nothing was changed."
+		p.Mend = "Compare the app’s settings under Integrations with those at Salesforce, and try again. A new app needs about ten minutes before it works."
+	case identity.BrokenAppRemoved:
+		p.Happened = "Your own app was removed meanwhile"
+		p.Meaning = "This log-in began with an app of your organisation’s own, which somebody has removed since. Nothing was changed."
+		p.Mend = "Begin again from here. It takes two clicks."
 	case "invalid_client", "invalid_client_id", "redirect_uri_mismatch", "unauthorized_client":
 		p.Happened = "Salesforce doesn’t accept our app"
 		p.Meaning = "The app’s registration at Salesforce doesn’t fit this server: its key, its secret or its callback address. Nothing was changed."

@@ -153,7 +153,7 @@ func (s *server) loginAddress(c *fiber.Ctx, service string) (string, error) {
 	case "sandbox":
 		return "https://test.salesforce.com", nil
 	case "mydomain":
-		return s.Vault.CheckLogin(c.UserContext(), service, field(c, "my_domain"))
+		return s.Vault.CheckLogin(c.UserContext(), service, who(c).Tenant.ID, field(c, "my_domain"))
 	}
 	return "", identity.ErrForeignHost
 }

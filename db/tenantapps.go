@@ -1,0 +1,124 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// The codes of connections that broke because of their tenant's own app.
+const (
+	AppRefused = "app_refused" // the service doesn't accept it
+	AppRemoved = "app_removed"
+)
+
+// TenantApp is a tenant's own app at a service.
+type TenantApp struct {
+	TenantID     string
+	Service      string
+	ClientID     string
+	SealedSecret string
+	KeyID        uint32
+	Scopes       string // empty for those of the installation
+	LoginURL     string // the tenant's own host of the service, empty for the service's
+	SetAt        time.Time
+}
+
+// TenantApp returns a tenant's own app, or ErrNotFound.
+func (d *DB) TenantApp(ctx context.Context, service, tenantID string) (TenantApp, error) {
+	a, err := tenantApp(ctx, d.read, service, tenantID)
+	return a, wrap("tenant's app", err)
+}
+
+func tenantApp(ctx context.Context, q queryer, service, tenantID string) (TenantApp, error) {
+	a := TenantApp{TenantID: tenantID, Service: service}
+	var at int64
+	err := q.QueryRowContext(ctx, `SELECT client_id, sealed_client_secret, key_id, scopes, login_url, set_at
+		FROM tenant_apps WHERE tenant_id = $1 AND service = $2`, tenantID, service).
+		Scan(&a.ClientID, &a.SealedSecret, &a.KeyID, &a.Scopes, &a.LoginURL, &at)
+	a.SetAt = fromMillis(at)
+	return a, err
+}
+
+// ChangeTenantApp has change edit a tenant's own app, or an empty one, and stores
+// it unless change fails. Nobody else edits it meanwhile. ErrStaleKey: the secret
+// was sealed with a key that doesn't seal any more.
+func (d *DB) ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*TenantApp) error) error {
+	return wrap("change a tenant's app", d.tx(ctx, func(tx *sql.Tx) error {
+		a, err := tenantApp(ctx, tx, service, tenantID)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		before := a.SealedSecret
+		if err := change(&a); err != nil {
+			return err
+		}
+		if a.SealedSecret != before {
+			if err := mustSeal(ctx, tx, a.KeyID); err != nil {
+				return err
+			}
+		}
+		_, err = tx.ExecContext(ctx,
+			`INSERT INTO tenant_apps (tenant_id, service, client_id, sealed_client_secret, key_id, scopes, login_url, set_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			ON CONFLICT (tenant_id, service) DO UPDATE SET client_id = excluded.client_id, sealed_client_secret = excluded.sealed_client_secret,
+				key_id = excluded.key_id, scopes = excluded.scopes, login_url = excluded.login_url, set_at = excluded.set_at`,
+			tenantID, service, a.ClientID, a.SealedSecret, a.KeyID, a.Scopes, a.LoginURL, millis(d.now()))
+		return err
+	}))
+}
+
+// DeleteTenantApp removes a tenant's own app. The connections that it made break
+// with AppRemoved, also those that had been refused because of it; what it has
+// authorized and waits to be confirmed becomes a revocation. It returns how many
+// connections were in order. ErrNotFound: there is none.
+func (d *DB) DeleteTenantApp(ctx context.Context, service, tenantID string) (broken int64, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `DELETE FROM tenant_apps WHERE tenant_id = $1 AND service = $2`, tenantID, service)
+		if err := changed(res, err, ErrNotFound); err != nil {
+			return err
+		}
+		h, err := d.held(ctx, tx, service, tenantID)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if err == nil && h.OwnApp {
+			if _, err := d.endHeld(ctx, tx, service, tenantID); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE identities SET broken_code = $3, failed_code = $3
+			WHERE tenant_id = $1 AND service = $2 AND own_app = 1 AND broken_code = $4`, tenantID, service, AppRemoved, AppRefused); err != nil {
+			return err
+		}
+		// A renewal that is under way keeps its mark, and its lease.
+		res, err = tx.ExecContext(ctx, `UPDATE identities SET broken_at = $3, broken_code = $4, failed_at = $3, failed_code = $4
+			WHERE tenant_id = $1 AND service = $2 AND own_app = 1 AND broken_at = 0`, tenantID, service, millis(d.now()), AppRemoved)
+		if err != nil {
+			return err
+		}
+		broken, err = res.RowsAffected()
+		return err
+	})
+	return broken, wrap("delete a tenant's app", err)
+}
+
+// hasApp returns ErrLost when g was made with an own app that is no longer there.
+func hasApp(ctx context.Context, tx *sql.Tx, g Grant) error {
+	if !g.OwnApp {
+		return nil
+	}
+	_, err := tenantApp(ctx, tx, g.Service, g.TenantID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrLost
+	}
+	return err
+}
+
+// OwnAppUses counts the connections of a tenant's own app that are in order.
+func (d *DB) OwnAppUses(ctx context.Context, service, tenantID string) (n int, err error) {
+	err = d.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM identities
+		WHERE tenant_id = $1 AND service = $2 AND own_app = 1 AND broken_at = 0`, tenantID, service).Scan(&n)
+	return n, wrap("count uses of an app", err)
+}

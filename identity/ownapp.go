@@ -1,0 +1,219 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gatepost/db"
+)
+
+// Errors of tenants' own apps.
+var (
+	// ErrNoOwnApp says that a tenant has no app of its own at a service, or none any more.
+	ErrNoOwnApp = errors.New("the tenant has no app of its own")
+	// ErrIncompleteApp says that an own app was to be without a client id or a secret.
+	ErrIncompleteApp = errors.New("an app of one’s own needs a client id and a client secret")
+	// ErrSecretNeeded says that the host of an own app was to change and its secret
+	// to stay: whoever may set the host could have the secret sent anywhere.
+	ErrSecretNeeded = errors.New("another host needs the client secret anew")
+	// ErrNotSelfManaged says that a service has no hosts of its customers' own.
+	ErrNotSelfManaged = errors.New("the service is not run on hosts of one’s own")
+)
+
+// ownAppCodes are those of connections that the settings of their tenant's own
+// app broke: when these are mended, the connections are worth another try.
+var ownAppCodes = []string{BrokenAppRefused, BrokenAppRemoved}
+
+// ownAppRefusals are what a service says of an app that its tenant can mend.
+var ownAppRefusals = append([]string{"unauthorized_client", "redirect_uri_mismatch"}, appCodes...)
+
+// code is a refusal's code, by which people are told who mends it.
+func (s Service) code(refused string) string {
+	if s.ownApp && slices.Contains(ownAppRefusals, refused) {
+		return BrokenAppRefused
+	}
+	return refused
+}
+
+// TenantApp returns what is set of the tenant's own app, or ErrNoOwnApp.
+func (v *Vault) TenantApp(ctx context.Context, service, tenantID string) (db.TenantApp, error) {
+	a, err := v.Store.TenantApp(ctx, service, tenantID)
+	if errors.Is(err, db.ErrNotFound) {
+		return a, ErrNoOwnApp
+	}
+	return a, err
+}
+
+// SetTenantApp stores what is set of the tenant's own app, the secret sealed. From
+// the next call on it takes precedence for what the tenant authorizes, and serves
+// all connections that an own app of the tenant made; those that broke because
+// it was refused or removed are tried again. The address is one that
+// Service.CheckHost returned. Errors: ErrNoService, *ScopeError, ErrNotSelfManaged,
+// ErrIncompleteApp, ErrSecretNeeded, or a failure of the store.
+func (v *Vault) SetTenantApp(ctx context.Context, service, tenantID string, c ServiceChange) error {
+	s, err := v.Service(service)
+	if err != nil {
+		return err
+	}
+	if c.Scopes != nil && len(*c.Scopes) > 0 {
+		if err := s.checkScopes(*c.Scopes); err != nil {
+			return err
+		}
+	}
+	if c.LoginURL != nil && *c.LoginURL != "" && !s.SelfManaged {
+		return ErrNotSelfManaged
+	}
+	err = v.Keys.sealed(ctx, func(k *keys) error {
+		sealed := ""
+		if c.ClientSecret != nil && *c.ClientSecret != "" {
+			if sealed, err = k.seal([]byte(*c.ClientSecret), kindClientSecret, tenantID, service, service); err != nil {
+				return err
+			}
+		}
+		return v.Store.ChangeTenantApp(ctx, service, tenantID, func(a *db.TenantApp) error {
+			return changeApp(a, c, sealed, k.primary)
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return v.retryOwnApp(ctx, service, tenantID)
+}
+
+// changeApp makes the change of a tenant's app, if that leaves a whole one.
+func changeApp(a *db.TenantApp, c ServiceChange, sealed string, keyID uint32) error {
+	host, had := a.LoginURL, a.SealedSecret != ""
+	replace(&a.ClientID, c.ClientID)
+	replace(&a.LoginURL, c.LoginURL)
+	if c.Scopes != nil {
+		a.Scopes = strings.Join(*c.Scopes, " ")
+	}
+	if c.ClientSecret != nil {
+		a.SealedSecret, a.KeyID = sealed, keyID
+	}
+	switch {
+	case a.ClientID == "" || a.SealedSecret == "":
+		return ErrIncompleteApp
+	case had && a.LoginURL != host && c.ClientSecret == nil:
+		return ErrSecretNeeded
+	}
+	return nil
+}
+
+// DropTenantApp removes the tenant's own app. The connections that it made are
+// broken by that, and it returns how many of them were in order. ErrNoOwnApp:
+// there is none.
+func (v *Vault) DropTenantApp(ctx context.Context, service, tenantID string) (broken int64, err error) {
+	broken, err = v.Store.DeleteTenantApp(ctx, service, tenantID)
+	if errors.Is(err, db.ErrNotFound) {
+		return 0, ErrNoOwnApp
+	}
+	return broken, err
+}
+
+// OwnAppUses says how many connections of the tenant's own app are in order.
+func (v *Vault) OwnAppUses(ctx context.Context, service, tenantID string) (int, error) {
+	return v.Store.OwnAppUses(ctx, service, tenantID)
+}
+
+func (v *Vault) retryOwnApp(ctx context.Context, service, tenantID string) error {
+	n, err := v.Store.MendBroken(ctx, service, tenantID, ownAppCodes)
+	if n > 0 {
+		v.Log.InfoContext(ctx, "connections of a tenant's own app are tried again", "service", service, "tenant", tenantID, "connections", n)
+	}
+	return err
+}
+
+// app is the service as it is to be called now for what was authorized with the
+// tenant's own app, or with the shared one. ErrNoOwnApp, ErrNoApp: there is none.
+func (v *Vault) app(ctx context.Context, service, tenantID string, own bool) (Service, error) {
+	if own {
+		return v.ownApp(ctx, service, tenantID)
+	}
+	return v.sharedApp(ctx, service)
+}
+
+// appFor is the service as a new authorization of the tenant's uses it: with its
+// own app where it has one.
+func (v *Vault) appFor(ctx context.Context, service, tenantID string) (Service, error) {
+	s, err := v.ownApp(ctx, service, tenantID)
+	if errors.Is(err, ErrNoOwnApp) {
+		return v.sharedApp(ctx, service)
+	}
+	return s, err
+}
+
+// ownApp is the service as the tenant's own app calls it. With an error it has no
+// client at all.
+func (v *Vault) ownApp(ctx context.Context, service, tenantID string) (Service, error) {
+	for key := uint32(0); ; {
+		s, _, err := v.set(ctx, service)
+		s.ClientID, s.ClientSecret = "", ""
+		if err != nil {
+			return s, err
+		}
+		a, err := v.TenantApp(ctx, service, tenantID)
+		if err != nil {
+			return s, err
+		}
+		secret, err := v.Keys.open(ctx, a.SealedSecret, kindClientSecret, tenantID, service, service)
+		if errors.Is(err, ErrSealed) && a.KeyID != key {
+			key = a.KeyID // it may have been sealed anew since it was read
+			continue
+		}
+		if err != nil {
+			return s, fmt.Errorf("the client secret of a tenant's own app at %s: %w", service, err)
+		}
+		return s.as(a, string(secret)), nil
+	}
+}
+
+// as is the service as a tenant's own app calls it. On a host of the tenant's
+// there is no other address of the service.
+func (s Service) as(a db.TenantApp, secret string) Service {
+	s.ownApp, s.ClientID, s.ClientSecret = true, a.ClientID, secret
+	if a.Scopes != "" {
+		s.Scopes = strings.Fields(a.Scopes)
+	}
+	if a.LoginURL != "" {
+		s.LoginURL, s.ExtraLogin, s.HostSuffixes = a.LoginURL, a.LoginURL, nil
+	}
+	return s
+}
+
+// CheckHost returns the address of a tenant's own host of the service, as somebody
+// typed it. Errors: ErrNotSelfManaged, or ErrForeignHost when it is no https
+// address with the name of a host alone.
+func (s Service) CheckHost(typed string) (string, error) {
+	if !s.SelfManaged {
+		return "", ErrNotSelfManaged
+	}
+	typed = strings.TrimSpace(typed)
+	if s.ExtraLogin != "" && strings.TrimRight(typed, "/") == s.ExtraLogin {
+		return s.ExtraLogin, nil
+	}
+	if !strings.Contains(typed, "://") {
+		typed = "https://" + typed
+	}
+	u, err := url.Parse(typed)
+	if err != nil || u.Scheme != "https" || u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return "", ErrForeignHost
+	}
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	if len(host) > 253 || !strings.Contains(host, ".") || !cleanLabels(host) || net.ParseIP(host) != nil || strings.HasSuffix(u.Host, ":") {
+		return "", ErrForeignHost
+	}
+	if port == "" || port == "443" {
+		return "https://" + host, nil
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || strconv.Itoa(n) != port {
+		return "", ErrForeignHost
+	}
+	return "https://" + host + ":" + port, nil
+}
