@@ -53,28 +53,33 @@ func (p *program) serviceCommand() *cobra.Command {
 }
 
 func (p *program) serviceGetCommand() *cobra.Command {
-	var output string
+	var output, tenant string
 	get := &cobra.Command{
 		Use:   "get SERVICE",
 		Short: "Show the settings of a service and where each comes from; never the secret",
 		Long: `Show the settings of a service and where each comes from: what was set wins over
-the environment that this command runs in, and that over the default.`,
+the environment that this command runs in, and that over the default. With
+--tenant those of a tenant's own app.`,
 		Args:    cobra.ExactArgs(1),
 		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
+				if tenant != "" {
+					return p.showTenantApp(cmd.Context(), store, c, args[0], tenant, output)
+				}
 				return p.showService(cmd.Context(), store, c, args[0], output)
 			})
 		},
 	}
 	outputFlag(get, &output)
+	get.Flags().StringVar(&tenant, "tenant", "", "the own app of this tenant")
 	return get
 }
 
 // setting is a value of a service and where it comes from.
 type setting struct {
 	Value string `json:"value,omitempty"` // never a secret
-	From  string `json:"from"`            // set, environment, default or missing
+	From  string `json:"from"`            // set, environment, default or missing; of a tenant's app also installation
 }
 
 // newSetting takes the first of the values that is there.
@@ -93,6 +98,7 @@ func newSetting(set, environment, standard string) setting {
 // serviceRow is what is shown of a service.
 type serviceRow struct {
 	Service      string     `json:"service"`
+	Tenant       string     `json:"tenant,omitempty"` // whose own app it is
 	ClientID     setting    `json:"client_id"`
 	ClientSecret setting    `json:"client_secret"`
 	Scopes       setting    `json:"scopes"`
@@ -101,20 +107,32 @@ type serviceRow struct {
 }
 
 func (p *program) showService(ctx context.Context, store *db.DB, c identityConfig, service, output string) error {
-	if err := knownService(service); err != nil {
-		return err
-	}
-	set, err := store.ServiceSettings(ctx, service)
+	r, err := installationRow(ctx, store, c, service)
 	if err != nil {
 		return err
 	}
+	return p.printService(r, output)
+}
+
+// installationRow is what is to be shown of a service of the installation.
+func installationRow(ctx context.Context, store *db.DB, c identityConfig, service string) (serviceRow, error) {
+	if err := knownService(service); err != nil {
+		return serviceRow{}, err
+	}
+	set, err := store.ServiceSettings(ctx, service)
+	if err != nil {
+		return serviceRow{}, err
+	}
 	standard := identity.SalesforceService("", "", "", "")
-	r := serviceRow{
+	return serviceRow{
 		Service: service, SetAt: optional(set.SetAt), ClientID: newSetting(set.ClientID, c.ClientID, ""),
 		ClientSecret: setting{From: newSetting(set.SealedSecret, c.ClientSecret, "").From},
 		Scopes:       newSetting(set.Scopes, "", strings.Join(standard.Scopes, " ")),
 		LoginURL:     newSetting(set.LoginURL, c.LoginURL, standard.LoginURL),
-	}
+	}, nil
+}
+
+func (p *program) printService(r serviceRow, output string) error {
 	if output == "json" {
 		return p.json(r)
 	}
@@ -124,7 +142,11 @@ func (p *program) showService(ctx context.Context, store *db.DB, c identityConfi
 		}
 		return s.From
 	}
-	return p.table("SERVICE\t"+service+"\tFROM", func(w io.Writer) {
+	name := r.Service
+	if r.Tenant != "" {
+		name += " of " + r.Tenant
+	}
+	return p.table("SERVICE\t"+name+"\tFROM", func(w io.Writer) {
 		for _, line := range []struct {
 			name string
 			setting
@@ -146,6 +168,7 @@ func knownService(service string) error {
 
 // serviceFlags are what service set was told.
 type serviceFlags struct {
+	tenant             string // whose own app is meant; empty for the installation's
 	clientID, loginURL string
 	secretFromStdin    bool
 	scopes, unset      []string
@@ -161,14 +184,23 @@ func (p *program) serviceSetCommand() *cobra.Command {
 		Short: "Set how Gatepost speaks to a service, also while the server runs",
 		Long: `Set how Gatepost speaks to a service. What is set is stored in the database, the
 secret sealed, and wins over the environment. A running server uses it from its
-next call on. Connections that broke because the app was refused are tried again.`,
+next call on. Connections that broke because the app was refused are tried again.
+With --tenant it sets the tenant's own app, which takes precedence over the shared
+one for what that tenant authorizes.`,
 		Example: `  gatepost service set sfdc --client-id 3MVG9... --client-secret-stdin < secret.txt
   gatepost service set sfdc --scope "api refresh_token id"
-  gatepost service set sfdc --unset login-url`,
+  gatepost service set sfdc --unset login-url
+  gatepost service set sfdc --tenant contoso --client-id 3MVG9... --client-secret-stdin < secret.txt
+  gatepost service set sfdc --tenant contoso --unset app`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := knownService(args[0]); err != nil {
 				return err
+			}
+			if f.tenant != "" {
+				return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
+					return p.setTenantApp(cmd.Context(), store, c, args[0], f, cmd.Flags().Changed)
+				})
 			}
 			change, err := p.serviceChange(f, cmd.Flags().Changed)
 			if err != nil {
@@ -179,11 +211,12 @@ next call on. Connections that broke because the app was refused are tried again
 			})
 		},
 	}
-	set.Flags().StringVar(&f.clientID, "client-id", "", "consumer key of the shared app")
+	set.Flags().StringVar(&f.clientID, "client-id", "", "consumer key of the app")
 	set.Flags().BoolVar(&f.secretFromStdin, "client-secret-stdin", false, "read its consumer secret from standard input")
 	set.Flags().StringArrayVar(&f.scopes, "scope", nil, "scopes to ask for, separated by spaces; may be given several times")
-	set.Flags().StringVar(&f.loginURL, "login-url", "", "one further login address, as https://sso.example")
-	set.Flags().StringSliceVar(&f.unset, "unset", nil, "take a setting back: "+strings.Join(serviceSettings, ", "))
+	set.Flags().StringVar(&f.loginURL, "login-url", "", "one further login address, as https://sso.example; of a tenant, its own host of the service")
+	set.Flags().StringSliceVar(&f.unset, "unset", nil, "take a setting back: "+tenantSettings)
+	set.Flags().StringVar(&f.tenant, "tenant", "", "set the own app of this tenant")
 	return set
 }
 
