@@ -92,6 +92,7 @@ type Failure struct {
 	Unknown bool          // a write may have happened all the same
 	Wait    time.Duration // the shortest pause that makes sense, 0 when the caller is to choose
 	Match   string        // id of the record that is in the way, where the CRM tells it
+	Shared  bool          // of class Recorded, and due to one of several writes that it came for
 	Cause   error
 }
 

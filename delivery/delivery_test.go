@@ -303,6 +303,35 @@ func TestACallThatFailsForOneUnnamedRecordIsNarrowedDown(t *testing.T) {
 	}
 }
 
+// Those who travel with one that is to blame for a part of a call are not to blame.
+func TestAPartThatFailsForOneUnnamedRecordIsNarrowedDown(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	people := many(45)
+	c.chunk, c.poison = 20, people[27]
+	ids := h.signUp("a/1", people...)
+	d := h.dispatcher(crms{"a": c})
+	for range 5 {
+		for takes(d, "a") {
+		}
+		h.exec(`UPDATE pauses SET until = 0`)
+	}
+	for i, id := range ids {
+		s, want := h.subscriber("a", id), db.Delivered
+		if i == 27 {
+			want = db.Attention
+		}
+		if s.State != want {
+			t.Errorf("subscriber %d is %s: %s", i, s.State, s.Reason)
+		}
+	}
+	if len(c.creates) > 12 || c.most() != 1 {
+		t.Errorf("creates %v, %d of one", c.creates, c.most())
+	}
+	if s := h.adds("a"); s.Attention != 1 || s.Delivered != 44 {
+		t.Errorf("sums %+v", s)
+	}
+}
+
 func TestALostLeaseStopsTheWrite(t *testing.T) {
 	h, c := newHouse(t, "a"), newCRM()
 	id := h.signUp("a/1", "jane@example.com")[0]

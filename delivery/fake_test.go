@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +29,8 @@ type fakeCRM struct {
 	records     map[string][]string // ids by address
 	names       map[string]crm.Person
 	refuses     map[string]*crm.Failure // addresses that it never takes
+	poison      string                  // an address with which it takes none that travel along
+	chunk       int                     // so many travel together
 	faults      []fault                 // the next ones, in order
 	next        func(on string) *fault  // or what this says
 	batch       int
@@ -150,8 +153,15 @@ func (c *fakeCRM) make(people []crm.Write) []crm.Result {
 	c.calls++
 	c.creates = append(c.creates, len(people))
 	var results []crm.Result
-	for _, p := range people {
+	for i, p := range people {
 		key := strings.ToLower(p.Email)
+		if c.poison != "" {
+			along := people[i-i%c.chunk : min(i-i%c.chunk+c.chunk, len(people))]
+			if slices.ContainsFunc(along, func(w crm.Write) bool { return w.Email == c.poison }) {
+				results = append(results, crm.Result{Err: &crm.Failure{Class: crm.Recorded, Code: "ODD", Shared: len(along) > 1}})
+				continue
+			}
+		}
 		if p.ID != "" {
 			key = p.ID
 		}

@@ -189,12 +189,16 @@ func (t *turn) write(ctx context.Context, people []*person) (goOn bool, err erro
 		f := crm.Failed(err)
 		return t.failed(ctx, f, people, t.callNotDone(f, people, settle))
 	}
-	outcomes, stopper := t.sortResults(people, results, settle)
+	outcomes, stopper, shared := t.sortResults(people, results, settle)
 	if err := t.Store.RecordOutcomes(ctx, t.lease, outcomes); err != nil {
 		return false, err
 	}
 	if stopper != nil {
 		return false, t.hold(ctx, stopper, t.pause.Batch)
+	}
+	if shared > 0 {
+		t.limit = max(1, shared/5)
+		return true, nil
 	}
 	return true, t.succeeded(ctx)
 }
@@ -232,8 +236,9 @@ func (t *turn) settle(n int) time.Duration {
 
 // sortResults returns what became of each person, and the failure that stops the
 // whole tenant, if one does: that of a connection always, a pause when nobody got
-// through.
-func (t *turn) sortResults(people []*person, results []crm.Result, settle time.Duration) (outcomes []db.Outcome, stopper *crm.Failure) {
+// through. shared is how many are refused for what one of them is to blame for:
+// they keep their places, and a smaller batch finds out who that is.
+func (t *turn) sortResults(people []*person, results []crm.Result, settle time.Duration) (outcomes []db.Outcome, stopper *crm.Failure, shared int) {
 	passed := false
 	for i, r := range results {
 		if r.Err == nil && r.ID != "" {
@@ -242,6 +247,11 @@ func (t *turn) sortResults(people []*person, results []crm.Result, settle time.D
 			continue
 		}
 		f := failureOf(r)
+		if f.Shared {
+			outcomes = people[i].becomes(outcomes, db.Outcome{State: db.Waiting})
+			shared++
+			continue
+		}
 		outcomes = people[i].becomes(outcomes, t.refused(people[i], f, settle))
 		switch {
 		case f.Class == crm.Recorded:
@@ -253,7 +263,7 @@ func (t *turn) sortResults(people []*person, results []crm.Result, settle time.D
 	if stopper != nil && stopper.Class == crm.Pause && passed {
 		stopper = nil
 	}
-	return outcomes, stopper
+	return outcomes, stopper, shared
 }
 
 // failureOf is the failure of one record. One that names neither an id nor an

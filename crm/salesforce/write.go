@@ -31,8 +31,8 @@ type fields map[string]any
 
 // Write makes and changes records, as crm.CRM says. A write whose Result fails
 // with class crm.Pause or crm.Connection has found out what is true for the rest
-// as well. A failure of the whole call of class crm.Recorded is due to somebody
-// among the writes; fewer of them find out whom.
+// as well. A failure of the whole call of class crm.Recorded, and one that is
+// Shared, is due to somebody among the writes; fewer of them find out whom.
 func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) ([]crm.Result, error) {
 	if len(writes) == 1 && writes[0].ID == "" && o.Key == "" {
 		return c.createOne(ctx, writes[0].Person, o)
@@ -284,13 +284,15 @@ func (s save) result() crm.Result {
 	return crm.Result{Err: f.failure()}
 }
 
-// failAll gives everyone of a chunk a failure of their own.
+// failAll gives everyone of a chunk a failure of their own. One that is about
+// their content is due to any of them.
 func failAll(results []crm.Result, chunk []int, err error) {
 	for _, n := range chunk {
 		results[n] = crm.Result{Err: err}
 		var f *crm.Failure
 		if errors.As(err, &f) {
 			own := *f
+			own.Shared = own.Class == crm.Recorded && !own.Unknown && len(chunk) > 1
 			results[n].Err = &own
 		}
 	}

@@ -181,11 +181,25 @@ func TestAChunkFailsByItself(t *testing.T) {
 					continue
 				}
 				f := failure(t, r.Err)
-				if f.Class != test.class || f.Code != test.code || f.Unknown != test.unknown || r.ID != "" {
+				if f.Class != test.class || f.Code != test.code || f.Unknown != test.unknown || f.Shared != (test.class == crm.Recorded) || r.ID != "" {
 					t.Fatalf("result %d is %+v", i, f)
 				}
 			}
 		})
+	}
+}
+
+// What is refused for one alone is its own fault.
+func TestAChunkOfOneFailsForIt(t *testing.T) {
+	c, _, _ := open(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"compositeResponse":[{"httpStatusCode":400,"referenceId":"p0","body":[{"message":"x","errorCode":"JSON_PARSER_ERROR"}]}]}`)
+	}, Options{})
+	results, err := c.Write(t.Context(), []crm.Write{{ID: "003000000000001AAA", Person: crm.Person{FirstName: "x"}}}, crm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := failure(t, results[0].Err); f.Class != crm.Recorded || f.Shared {
+		t.Errorf("got %+v", f)
 	}
 }
 
