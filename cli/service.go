@@ -60,7 +60,7 @@ func (p *program) serviceGetCommand() *cobra.Command {
 		Long: `Show the settings of a service and where each comes from: what was set wins over
 the environment that this command runs in, and that over the default. With
 --tenant those of a tenant's own app.`,
-		Args:    cobra.ExactArgs(1),
+		Args:    named(cobra.ExactArgs(1)),
 		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
@@ -192,7 +192,7 @@ one for what that tenant authorizes.`,
   gatepost service set sfdc --unset login-url
   gatepost service set sfdc --tenant contoso --client-id 3MVG9... --client-secret-stdin < secret.txt
   gatepost service set sfdc --tenant contoso --unset app`,
-		Args: cobra.ExactArgs(1),
+		Args: named(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := knownService(args[0]); err != nil {
 				return err

@@ -41,6 +41,8 @@ func TestTenantAppIsSet(t *testing.T) {
 		"--unset takes scope":                set("--unset", "client-secret"),
 		"is not run on hosts":                set("--login-url", "https://own.example", "--client-id", "x"),
 		"spaces or control":                  set("--client-id", "a b"),
+		"--tenant is empty":                  {"set", "sfdc", "--tenant", "", "--client-id", "theirs"}, // not the installation's app
+		"--tenant is empty: leave it out":    {"get", "sfdc", "--tenant", ""},
 	} {
 		if out := run("", 1, args...); !strings.Contains(out, want) {
 			t.Errorf("%v: no %q in\n%s", args, want, out)
@@ -48,6 +50,9 @@ func TestTenantAppIsSet(t *testing.T) {
 	}
 	if out := run("hidden-two\n", 1, set("--client-id", "own", "--client-secret-stdin", "--scope", "id")...); !strings.Contains(out, "refresh_token and api") {
 		t.Error(out)
+	}
+	if set, err := d.ServiceSettings(t.Context(), "sfdc"); err != nil || set.ClientID != "" {
+		t.Errorf("the installation's app is %q, %v", set.ClientID, err)
 	}
 	if _, err := d.TenantApp(t.Context(), "sfdc", g.TenantID); err == nil {
 		t.Error("something was set")
