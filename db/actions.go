@@ -262,21 +262,21 @@ func (a *Action) decision() decision {
 
 // A decision is what somebody decides about a subscriber.
 type decision struct {
-	update string // takes an id and the time
+	update string // takes a tenant, an id and the time
 	move   func(place) (to place, note string)
 }
 
 // hurrying has a waiting subscriber tried at once.
-var hurrying = decision{`UPDATE subscribers SET due_at = CASE WHEN due_at > $2 THEN $2 ELSE due_at END WHERE id = $1`,
+var hurrying = decision{`UPDATE subscribers SET due_at = CASE WHEN due_at > $3 THEN $3 ELSE due_at END WHERE tenant_id = $1 AND id = $2`,
 	func(to place) (place, string) { return to, "" }}
 
 // retrying has a subscriber delivered after all.
-var retrying = decision{`UPDATE subscribers SET state = 'waiting', reason = '', detail = '', attempts = 0, due_at = $2 WHERE id = $1`,
+var retrying = decision{`UPDATE subscribers SET state = 'waiting', reason = '', detail = '', attempts = 0, due_at = $3 WHERE tenant_id = $1 AND id = $2`,
 	func(to place) (place, string) { to.state, to.reason = Waiting, ""; return to, "" }}
 
 // dismissing has a subscriber not delivered, and says why.
 func dismissing(note string) decision {
-	return decision{`UPDATE subscribers SET state = 'dismissed' WHERE id = $1 AND CAST($2 AS BIGINT) > 0`,
+	return decision{`UPDATE subscribers SET state = 'dismissed' WHERE tenant_id = $1 AND id = $2 AND CAST($3 AS BIGINT) > 0`,
 		func(to place) (place, string) { to.state = Dismissed; return to, note }}
 }
 
@@ -294,7 +294,7 @@ func (d *DB) decide(ctx context.Context, tx *sql.Tx, tenantID string, ids []stri
 			if err != nil {
 				return err
 			}
-			if _, err := stmt.ExecContext(ctx, id, c.at); err != nil {
+			if _, err := stmt.ExecContext(ctx, tenantID, id, c.at); err != nil {
 				return err
 			}
 			to, note := how.move(from)

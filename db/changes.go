@@ -50,7 +50,7 @@ func (d *DB) change(ctx context.Context, tx *sql.Tx, fn func(*change) error) err
 	if err := fn(c); err != nil {
 		return err
 	}
-	return c.moves.store(ctx, tx, c.at)
+	return c.moves.store(ctx, tx, d.counting, c.at)
 }
 
 // place returns where one of the tenant's subscribers stands, or sql.ErrNoRows.
@@ -120,34 +120,42 @@ func (m moves) add(p place, n int) {
 	}
 }
 
-func (m moves) store(ctx context.Context, tx *sql.Tx, at int64) error {
-	err := addTo(ctx, tx, m.states, func(k stateKey) []any { return []any{k.tenantID, k.newsletterID, k.state} },
-		`INSERT INTO state_counts (n, tenant_id, newsletter_id, state) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (tenant_id, newsletter_id, state) DO UPDATE SET n = state_counts.n + excluded.n`)
+// counting are the statements that bring the counts up to date, prepared once.
+type counting struct{ states, hours, reasons, orgs, activity *sql.Stmt }
+
+func (d *DB) prepareCounting(ctx context.Context) error {
+	return d.prepare(ctx, map[**sql.Stmt]string{
+		&d.counting.states: `INSERT INTO state_counts (n, tenant_id, newsletter_id, state) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (tenant_id, newsletter_id, state) DO UPDATE SET n = state_counts.n + excluded.n`,
+		&d.counting.hours: `INSERT INTO hour_counts (n, tenant_id, hour, newsletter_id, state) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (tenant_id, hour, newsletter_id, state) DO UPDATE SET n = hour_counts.n + excluded.n`,
+		&d.counting.reasons: `INSERT INTO reason_counts (n, tenant_id, state, reason) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (tenant_id, state, reason) DO UPDATE SET n = reason_counts.n + excluded.n`,
+		&d.counting.orgs: `INSERT INTO org_counts (n, tenant_id, org_id) VALUES ($1, $2, $3)
+			ON CONFLICT (tenant_id, org_id) DO UPDATE SET n = org_counts.n + excluded.n`,
+		&d.counting.activity: `INSERT INTO activity (n, tenant_id, kind, hour, last_at) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (tenant_id, kind, hour) DO UPDATE SET n = activity.n + excluded.n, last_at = excluded.last_at`,
+	})
+}
+
+func (m moves) store(ctx context.Context, tx *sql.Tx, c counting, at int64) error {
+	err := addTo(ctx, tx, c.states, m.states, func(k stateKey) []any { return []any{k.tenantID, k.newsletterID, k.state} })
 	if err != nil {
 		return fmt.Errorf("count states: %w", err)
 	}
-	err = addTo(ctx, tx, m.hours, func(k hourKey) []any { return []any{k.tenantID, k.hour, k.newsletterID, k.state} },
-		`INSERT INTO hour_counts (n, tenant_id, hour, newsletter_id, state) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (tenant_id, hour, newsletter_id, state) DO UPDATE SET n = hour_counts.n + excluded.n`)
+	err = addTo(ctx, tx, c.hours, m.hours, func(k hourKey) []any { return []any{k.tenantID, k.hour, k.newsletterID, k.state} })
 	if err != nil {
 		return fmt.Errorf("count hours: %w", err)
 	}
-	err = addTo(ctx, tx, m.reasons, func(k reasonKey) []any { return []any{k.tenantID, k.state, k.reason} },
-		`INSERT INTO reason_counts (n, tenant_id, state, reason) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (tenant_id, state, reason) DO UPDATE SET n = reason_counts.n + excluded.n`)
+	err = addTo(ctx, tx, c.reasons, m.reasons, func(k reasonKey) []any { return []any{k.tenantID, k.state, k.reason} })
 	if err != nil {
 		return fmt.Errorf("count reasons: %w", err)
 	}
-	err = addTo(ctx, tx, m.orgs, func(k orgKey) []any { return []any{k.tenantID, k.orgID} },
-		`INSERT INTO org_counts (n, tenant_id, org_id) VALUES ($1, $2, $3)
-		ON CONFLICT (tenant_id, org_id) DO UPDATE SET n = org_counts.n + excluded.n`)
+	err = addTo(ctx, tx, c.orgs, m.orgs, func(k orgKey) []any { return []any{k.tenantID, k.orgID} })
 	if err != nil {
 		return fmt.Errorf("count orgs: %w", err)
 	}
-	err = addTo(ctx, tx, m.activity, func(k activityKey) []any { return []any{k.tenantID, k.kind, hourOf(at), at} },
-		`INSERT INTO activity (n, tenant_id, kind, hour, last_at) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (tenant_id, kind, hour) DO UPDATE SET n = activity.n + excluded.n, last_at = excluded.last_at`)
+	err = addTo(ctx, tx, c.activity, m.activity, func(k activityKey) []any { return []any{k.tenantID, k.kind, hourOf(at), at} })
 	if err != nil {
 		return fmt.Errorf("count activity: %w", err)
 	}
@@ -156,12 +164,16 @@ func (m moves) store(ctx context.Context, tx *sql.Tx, at int64) error {
 
 // addTo runs an upsert for each count that changed; the number comes first among
 // its arguments.
-func addTo[K comparable](ctx context.Context, tx *sql.Tx, by map[K]int, args func(K) []any, query string) error {
+func addTo[K comparable](ctx context.Context, tx *sql.Tx, upsert *sql.Stmt, by map[K]int, args func(K) []any) error {
+	if len(by) == 0 {
+		return nil
+	}
+	own := tx.StmtContext(ctx, upsert) // ends with the transaction
 	for k, n := range by {
 		if n == 0 {
 			continue
 		}
-		if _, err := tx.ExecContext(ctx, query, append([]any{n}, args(k)...)...); err != nil {
+		if _, err := own.ExecContext(ctx, append([]any{n}, args(k)...)...); err != nil {
 			return err
 		}
 	}

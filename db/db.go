@@ -46,6 +46,7 @@ type DB struct {
 	identity   *sql.Stmt // reads the row of each credential that is given out
 	newsletter *sql.Stmt // reads the row that each sign-up is for
 	entering   entering
+	counting   counting
 	jobs       *river.Client[*sql.Tx] // inserts only
 	now        func() time.Time
 	batch      int // of an action, in one transaction
@@ -100,7 +101,7 @@ func (d *DB) open(ctx context.Context, path string) error {
 	if d.newsletter, err = d.read.PrepareContext(ctx, selectNewsletterBySlug); err != nil {
 		return err
 	}
-	if err := d.prepareEntering(ctx); err != nil {
+	if err := errors.Join(d.prepareEntering(ctx), d.prepareCounting(ctx)); err != nil {
 		return err
 	}
 	d.jobs, err = river.NewClient(riversqlite.New(d.write), &river.Config{Logger: slog.New(slog.DiscardHandler)})
@@ -137,6 +138,16 @@ func (d *DB) migrate(ctx context.Context) error {
 // Writer is the writing connection, for the job runner, which brings its own
 // statements.
 func (d *DB) Writer() *sql.DB { return d.write }
+
+// prepare prepares statements for the writing connection.
+func (d *DB) prepare(ctx context.Context, statements map[**sql.Stmt]string) (err error) {
+	for to, query := range statements {
+		if *to, err = d.write.PrepareContext(ctx, query); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Ping reports whether the database answers.
 func (d *DB) Ping(ctx context.Context) error {

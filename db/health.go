@@ -108,12 +108,16 @@ func (d *DB) History(ctx context.Context, tenantID, subscriberID string) ([]Even
 		return nil, nil, wrap("history", err)
 	}
 	consents, err := collect(ctx, d.read, func(row scanner) (c Consent, err error) {
+		var id string
 		var at int64
-		err = row.Scan(&at, &c.Source, &c.Words)
+		err = row.Scan(&id, &at, &c.Source, &c.Words)
 		c.At = fromMillis(at)
 		return c, err
-	}, `SELECT c.at, c.source, w.text FROM subscribers s JOIN consents c ON c.subscriber_id = s.id JOIN wordings w ON w.id = c.wording_id
-		WHERE s.tenant_id = $1 AND s.id = $2 ORDER BY c.id DESC LIMIT $3`, tenantID, subscriberID, historyLimit)
+	}, `SELECT s.id, s.created_at, s.source, w.text FROM subscribers s JOIN wordings w ON w.id = s.wording_id
+			WHERE s.tenant_id = $1 AND s.id = $2
+		UNION ALL SELECT c.id, c.at, c.source, w.text FROM consents c JOIN wordings w ON w.id = c.wording_id
+			WHERE c.tenant_id = $1 AND c.subscriber_id = $2
+		ORDER BY 1 DESC LIMIT $3`, tenantID, subscriberID, historyLimit)
 	return events, consents, wrap("history", err)
 }
 

@@ -163,7 +163,7 @@ const looked = 100
 func (d *DB) LongWaiting(ctx context.Context, before time.Time) ([]Trouble, error) {
 	some, err := d.troubles(ctx, IncidentWaiting, `SELECT c.tenant_id, '', COALESCE((SELECT reason FROM pauses p WHERE p.tenant_id = c.tenant_id), ''), c.n, s.created_at
 		FROM (SELECT tenant_id, sum(n) AS n FROM state_counts WHERE state = 'waiting' AND n > 0 GROUP BY tenant_id) c
-		JOIN subscribers s ON s.id = (SELECT id FROM subscribers w WHERE w.tenant_id = c.tenant_id AND w.state = 'waiting' ORDER BY w.id LIMIT 1)
+		JOIN subscribers s ON s.tenant_id = c.tenant_id AND s.id = (SELECT id FROM subscribers w WHERE w.tenant_id = c.tenant_id AND w.state = 'waiting' ORDER BY w.id LIMIT 1)
 		WHERE s.created_at < $1`, millis(before))
 	if err != nil {
 		return nil, err

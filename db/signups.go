@@ -68,30 +68,31 @@ func (d *DB) enterAll(ctx context.Context, signUps []SignUp, enter func(*book, c
 	return answers, nil
 }
 
-// entering are the statements that each sign-up runs, prepared once.
-type entering struct{ add, complete, consent *sql.Stmt }
+// entering are the statements that sign-ups run, prepared once.
+type entering struct{ add, complete, consent, wording, ledger, ledgerSum *sql.Stmt }
 
-func (d *DB) prepareEntering(ctx context.Context) (err error) {
-	for to, query := range map[**sql.Stmt]string{
+func (d *DB) prepareEntering(ctx context.Context) error {
+	return d.prepare(ctx, map[**sql.Stmt]string{
 		&d.entering.add: `INSERT INTO subscribers
-			(id, tenant_id, newsletter_id, email, email_key, first_name, last_name, state, due_at, created_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $8) ON CONFLICT (newsletter_id, email_key) DO NOTHING`,
+			(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, due_at, created_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', $10, $10) ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING`,
 		&d.entering.complete: `UPDATE subscribers SET
-			first_name = CASE WHEN first_name = '' THEN $3 ELSE first_name END,
-			last_name = CASE WHEN last_name = '' THEN $4 ELSE last_name END
-			WHERE newsletter_id = $1 AND email_key = $2 RETURNING id`,
-		&d.entering.consent: `INSERT INTO consents (id, subscriber_id, wording_id, source, at) VALUES ($1, $2, $3, $4, $5)`,
-	} {
-		if *to, err = d.write.PrepareContext(ctx, query); err != nil {
-			return err
-		}
-	}
-	return nil
+			first_name = CASE WHEN first_name = '' THEN $4 ELSE first_name END,
+			last_name = CASE WHEN last_name = '' THEN $5 ELSE last_name END
+			WHERE tenant_id = $1 AND email_key = $2 AND newsletter_id = $3 RETURNING id`,
+		&d.entering.consent: `INSERT INTO consents (tenant_id, subscriber_id, id, wording_id, source, at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		&d.entering.wording: `INSERT INTO wordings (id, text) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`,
+		&d.entering.ledger: `INSERT INTO ledger (n, tenant_id, newsletter_id, hour, kind) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (tenant_id, newsletter_id, hour, kind) DO UPDATE SET n = ledger.n + excluded.n`,
+		&d.entering.ledgerSum: `INSERT INTO ledger_sums (n, tenant_id, kind) VALUES ($1, $2, $3)
+			ON CONFLICT (tenant_id, kind) DO UPDATE SET n = ledger_sums.n + excluded.n`,
+	})
 }
 
 // A book enters the sign-ups of one transaction, and counts them.
 type book struct {
 	entering
+	counting
 	tx       *sql.Tx
 	wordings map[string]string // ids by text
 	received map[ledgerKey]int
@@ -112,11 +113,11 @@ type stateKey struct {
 }
 
 func (d *DB) newBook(ctx context.Context, tx *sql.Tx) *book {
-	own := func(s *sql.Stmt) *sql.Stmt { return tx.StmtContext(ctx, s) } // ends with the transaction
-	return &book{
-		entering: entering{own(d.entering.add), own(d.entering.complete), own(d.entering.consent)},
-		tx:       tx, wordings: map[string]string{}, received: map[ledgerKey]int{}, moves: newMoves(),
+	e := d.entering
+	for _, s := range []**sql.Stmt{&e.add, &e.complete, &e.consent, &e.wording} {
+		*s = tx.StmtContext(ctx, *s) // ends with the transaction
 	}
+	return &book{entering: e, counting: d.counting, tx: tx, wordings: map[string]string{}, received: map[ledgerKey]int{}, moves: newMoves()}
 }
 
 // enterAlone stores one sign-up, whose own failure stands in the answer. An error
@@ -154,22 +155,20 @@ func (b *book) enter(ctx context.Context, s SignUp) (SignedUp, error) {
 	return SignedUp{ID: id}, nil
 }
 
-// store stores the subscriber, or completes the one that is there, and what was
-// agreed to.
+// store stores the subscriber with what was agreed to; of one that is there
+// already, what was lacking and what was agreed to now.
 func (b *book) store(ctx context.Context, s SignUp, wording string) (id string, known bool, err error) {
 	id, at := NewID(), millis(s.At)
-	added, err := b.add.ExecContext(ctx, id, s.TenantID, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, at)
-	if err := changed(added, err, ErrConflict); errors.Is(err, ErrConflict) {
-		known = true
-		err = b.complete.QueryRowContext(ctx, s.NewsletterID, s.EmailKey, s.FirstName, s.LastName).Scan(&id)
-		if err != nil {
-			return "", false, err
-		}
-	} else if err != nil {
+	added, err := b.add.ExecContext(ctx, s.TenantID, id, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, wording, s.Source, at)
+	if err := changed(added, err, ErrConflict); !errors.Is(err, ErrConflict) {
+		return id, false, err
+	}
+	err = b.complete.QueryRowContext(ctx, s.TenantID, s.EmailKey, s.NewsletterID, s.FirstName, s.LastName).Scan(&id)
+	if err != nil {
 		return "", false, err
 	}
-	_, err = b.consent.ExecContext(ctx, NewID(), id, wording, s.Source, at)
-	return id, known, err
+	_, err = b.consent.ExecContext(ctx, s.TenantID, id, NewID(), wording, s.Source, at)
+	return id, true, err
 }
 
 // wording returns the id of a text, which is stored once.
@@ -179,8 +178,7 @@ func (b *book) wording(ctx context.Context, text string) (string, error) {
 	}
 	sum := sha256.Sum256([]byte(text))
 	id := hex.EncodeToString(sum[:])
-	_, err := b.tx.ExecContext(ctx, `INSERT INTO wordings (id, text) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, id, text)
-	if err != nil {
+	if _, err := b.entering.wording.ExecContext(ctx, id, text); err != nil {
 		return "", err
 	}
 	b.wordings[text] = id
@@ -191,19 +189,15 @@ func (b *book) wording(ctx context.Context, text string) (string, error) {
 func (b *book) count(ctx context.Context) error {
 	sums := map[ledgerSum]int{}
 	for k, n := range b.received {
-		_, err := b.tx.ExecContext(ctx, `INSERT INTO ledger (tenant_id, newsletter_id, hour, kind, n) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (tenant_id, newsletter_id, hour, kind) DO UPDATE SET n = ledger.n + excluded.n`,
-			k.tenantID, k.newsletterID, k.hour, k.kind, n)
-		if err != nil {
-			return fmt.Errorf("ledger: %w", err)
-		}
 		sums[ledgerSum{k.tenantID, k.kind}] += n
 	}
-	err := addTo(ctx, b.tx, sums, func(k ledgerSum) []any { return []any{k.tenantID, k.kind} },
-		`INSERT INTO ledger_sums (n, tenant_id, kind) VALUES ($1, $2, $3)
-		ON CONFLICT (tenant_id, kind) DO UPDATE SET n = ledger_sums.n + excluded.n`)
+	err := addTo(ctx, b.tx, b.ledger, b.received, func(k ledgerKey) []any { return []any{k.tenantID, k.newsletterID, k.hour, k.kind} })
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	err = addTo(ctx, b.tx, b.ledgerSum, sums, func(k ledgerSum) []any { return []any{k.tenantID, k.kind} })
 	if err != nil {
 		return fmt.Errorf("sum the ledger: %w", err)
 	}
-	return b.moves.store(ctx, b.tx, 0)
+	return b.moves.store(ctx, b.tx, b.counting, 0)
 }

@@ -140,7 +140,7 @@ func (d *DB) subscribersFrom(ctx context.Context, tenantID string, q SubscriberQ
 		compare, direction = `>`, ``
 	}
 	if q.Prefix != "" {
-		key = `s.email_key, s.id`
+		key = `s.email_key, s.newsletter_id`
 		low, high := `s.email_key`, `s.email_key`
 		if from != "" { // the index is to begin there, not at the end of what the prefix matches
 			add(`s.email_key `+compare+`= (SELECT email_key FROM subscribers WHERE tenant_id = $1 AND id = ?)`, from)

@@ -131,12 +131,9 @@ func (d *DB) recount(ctx context.Context, tenantID string) (r Recount, err error
 		}
 		r.Rows.New += n
 	}
-	var consents int
-	err = tx.QueryRowContext(ctx, `SELECT count(*) FROM subscribers s JOIN consents c ON c.subscriber_id = s.id WHERE s.tenant_id = $1`, tenantID).Scan(&consents)
-	if err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM consents WHERE tenant_id = $1`, tenantID).Scan(&r.Rows.Repeated); err != nil {
 		return r, err
 	}
-	r.Rows.Repeated = consents - r.Rows.New
 	r.Wrong, err = wrongCounts(ctx, tx, tenantID, counted, received)
 	return r, err
 }

@@ -262,12 +262,9 @@ func unended(t *testing.T, d *DB) []string {
 	return ids
 }
 
-// TestWhatWasThereBeforeIsCounted takes the counts away and brings them back, as
-// for a database of before.
-func TestWhatWasThereBeforeIsCounted(t *testing.T) {
-	d, ctx := withNewsletters(t, "a/1"), context.Background()
-	ids, l := add(t, d, signUp("a/1", "one@example.com"), signUp("a/1", "two@example.com"), signUp("a/1", "three@example.com")), leased(t, d)
-	d.becomes(t, l, Outcome{SubscriberID: ids[0], State: Delivered, OrgID: "00D1"}, Outcome{SubscriberID: ids[1], State: Attention, Reason: "ODD"})
+// migrateBack brings the tables to an earlier version and back.
+func (d *DB) migrateBack(t *testing.T, version int64) {
+	t.Helper()
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		t.Fatal(err)
@@ -276,16 +273,50 @@ func TestWhatWasThereBeforeIsCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.DownTo(ctx, 4); err != nil {
+	if _, err := p.DownTo(t.Context(), version); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Up(ctx); err != nil {
+	if _, err := p.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestWhatWasThereBeforeIsCounted takes the counts away and brings them back, as
+// for a database of before.
+func TestWhatWasThereBeforeIsCounted(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	ids, l := add(t, d, signUp("a/1", "one@example.com"), signUp("a/1", "two@example.com"), signUp("a/1", "three@example.com")), leased(t, d)
+	d.becomes(t, l, Outcome{SubscriberID: ids[0], State: Delivered, OrgID: "00D1"}, Outcome{SubscriberID: ids[1], State: Attention, Reason: "ODD"})
+	d.migrateBack(t, 4)
 	if r := recount(t, d, "a"); !r.Agrees() || r.Kept != (Sums{New: 3, Waiting: 1, Delivered: 1, Attention: 1}) {
 		t.Errorf("got %+v", r)
 	}
 	if n := number(t, d, `SELECT n FROM activity WHERE tenant_id = 'a' AND kind = 'delivered'`); n != 1 {
 		t.Errorf("activity %d", n)
+	}
+}
+
+// TestTheHistoryOutlivesItsTables takes a subscriber with several consents and
+// events through the tables of before.
+func TestTheHistoryOutlivesItsTables(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	first, again := signUp("a/1", "one@example.com"), signUp("a/1", "ONE@example.com")
+	again.Consent, again.Source, again.At = "Other words.", "api", again.At.Add(time.Hour)
+	ids := add(t, d, first, signUp("a/1", "two@example.com"), again)
+	d.becomes(t, leased(t, d), Outcome{SubscriberID: ids[0], State: Attention, Reason: "ODD"})
+	events, consents, err := d.History(t.Context(), "a", ids[0])
+	if err != nil || len(events) != 1 || len(consents) != 2 {
+		t.Fatalf("got %+v, %+v, %v", events, consents, err)
+	}
+	d.migrateBack(t, 14)
+	eventsThen, consentsThen, err := d.History(t.Context(), "a", ids[0])
+	if err != nil || !slices.Equal(events, eventsThen) || !slices.Equal(consents, consentsThen) {
+		t.Errorf("got %+v, %+v, %v", eventsThen, consentsThen, err)
+	}
+	if r := recount(t, d, "a"); !r.Agrees() || r.Kept != (Sums{New: 2, Repeated: 1, Waiting: 1, Attention: 1}) {
+		t.Errorf("got %+v", r)
+	}
+	if s, err := d.Subscriber(t.Context(), "a", ids[1]); err != nil || s.Email != "two@example.com" || s.State != Waiting {
+		t.Errorf("got %+v, %v", s, err)
 	}
 }

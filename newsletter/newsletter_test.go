@@ -95,7 +95,7 @@ func TestSignUp(t *testing.T) {
 		t.Errorf("recount %+v, %v", r, err)
 	}
 	var sources string
-	err = d.Writer().QueryRow(`SELECT group_concat(source, ' ') FROM (SELECT source FROM consents ORDER BY id)`).Scan(&sources)
+	err = d.Writer().QueryRow(`SELECT s.source || ' ' || c.source FROM subscribers s JOIN consents c ON c.subscriber_id = s.id`).Scan(&sources)
 	if err != nil || sources != "api form" {
 		t.Errorf("sources %q, %v", sources, err)
 	}
