@@ -59,6 +59,8 @@ type Service struct {
 	log   *slog.Logger
 	now   func() time.Time
 
+	known sync.Map // by public name, the newsletters that were read lately
+
 	groupSize int
 	queue     chan *request
 	mu        sync.RWMutex // held for writing to close, for reading to queue
@@ -80,9 +82,28 @@ func New(c Config) *Service {
 	return s
 }
 
-// BySlug returns the newsletter with the given public name, or db.ErrNotFound.
+// knownFor is how long a newsletter that was read is taken for what it is, so that
+// a thousand sign-ups a second don't read the same row.
+const knownFor = time.Second
+
+// known is a newsletter as it was read at a time.
+type known struct {
+	db.Newsletter
+	at time.Time
+}
+
+// BySlug returns the newsletter with the given public name, as it was within the
+// last second, or db.ErrNotFound.
 func (s *Service) BySlug(ctx context.Context, slug string) (db.Newsletter, error) {
-	return s.store.NewsletterBySlug(ctx, slug)
+	now := s.now()
+	if k, ok := s.known.Load(slug); ok && now.Sub(k.(known).at) < knownFor {
+		return k.(known).Newsletter, nil
+	}
+	n, err := s.store.NewsletterBySlug(ctx, slug)
+	if err == nil {
+		s.known.Store(slug, known{n, now})
+	}
+	return n, err
 }
 
 // OfTenant returns the tenant's newsletters by name.
