@@ -53,6 +53,9 @@ func (d *DB) AddSignUps(ctx context.Context, signUps []SignUp) ([]SignedUp, erro
 func (d *DB) enterAll(ctx context.Context, signUps []SignUp, enter func(*book, context.Context, SignUp) (SignedUp, error)) ([]SignedUp, error) {
 	answers := make([]SignedUp, len(signUps))
 	err := d.tx(ctx, func(tx *sql.Tx) error {
+		// The transaction ends with ctx. Its statements wait for nothing, and the
+		// driver starts a goroutine for each that could be cancelled.
+		ctx := context.WithoutCancel(ctx)
 		b := d.newBook(ctx, tx)
 		for i, s := range signUps {
 			var err error
