@@ -29,6 +29,9 @@ const (
 	bare        = "a bare Fiber handler"
 )
 
+// thanksFile has the page that the bare handler returns: the portal's own.
+const thanksFile = "thanks.html"
+
 // startServer starts a server as a process of its own.
 func startServer(folder, kind string) (server, error) {
 	addr, err := rig.FreeAddress()
@@ -73,10 +76,15 @@ func newApp(ctx context.Context, kind string) (app *fiber.App, closeApp func(), 
 	switch kind {
 	case bare:
 		app = fiber.New(fiber.Config{DisableStartupMessage: true})
+		page, err := os.ReadFile(filepath.Join(os.Getenv("BENCH_FOLDER"), thanksFile))
 		app.Post("/signup/:slug", func(c *fiber.Ctx) error {
 			return c.Redirect("/signup/contoso-weekly/thanks", http.StatusSeeOther)
 		})
-		return app, func() {}, nil
+		app.Get("/signup/:slug/thanks", func(c *fiber.Ctx) error {
+			c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
+			return c.Send(page)
+		})
+		return app, func() {}, err
 	case eachCommits:
 		return appThatCommitsEach(ctx)
 	}
