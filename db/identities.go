@@ -30,6 +30,10 @@ type Grant struct {
 	Scopes        string
 	ConnectedBy   string // id of a user of ours, empty when the application authorized it
 	OwnApp        bool   // the tenant's own app was used, not the shared one
+
+	// What is only said when it is stored; an Identity tells it in other ways.
+	AccessEnds time.Time // when the access token runs out; zero when that is not known
+	Endless    bool      // there is no refresh token, so that it isn't kept alive
 }
 
 // Own reports whether this is a tenant's own connection, which its admins see.
@@ -146,6 +150,18 @@ func (d *DB) ApprovedBy(ctx context.Context, service, tenantID, orgID, remoteUse
 	return all, wrap("identities by approval", err)
 }
 
+// ApprovedAnywhere returns the identities, of all tenants, that the given user of a
+// service approved; those of the org when that user isn't known.
+func (d *DB) ApprovedAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]Identity, error) {
+	column, value := "remote_user_id", remoteUserID
+	if remoteUserID == "" {
+		column, value = "org_id", orgID
+	}
+	all, err := collect(ctx, d.read, func(s scanner) (Identity, error) { return scanIdentity(s) },
+		`SELECT `+identityColumns+` FROM identities WHERE `+column+` = $1 AND service = $2`, value, service)
+	return all, wrap("identities by approval anywhere", err)
+}
+
 // scanIdentity reads identityColumns, and into more what comes after them.
 func scanIdentity(row scanner, more ...any) (Identity, error) {
 	var i Identity
@@ -198,21 +214,24 @@ func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed
 		if err != nil {
 			return err
 		}
-		now := millis(d.now())
+		now, keepAlive := millis(d.now()), millis(d.keepAlive())
+		if g.Endless {
+			keepAlive = 0
+		}
 		// The first generation is the time, so that no generation of a connection
 		// is ever that of an earlier one with the same id.
 		_, err = tx.ExecContext(ctx,
-			`INSERT INTO identities (`+grantColumns+`, generation, connected_at, refreshed_at, keep_alive_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20, $20, $21)
+			`INSERT INTO identities (`+grantColumns+`, generation, connected_at, refreshed_at, keep_alive_at, expires_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20, $20, $21, $22)
 			ON CONFLICT (id) DO UPDATE SET tags = excluded.tags, native = excluded.native,
 				sealed_access = excluded.sealed_access, sealed_refresh = excluded.sealed_refresh, key_id = excluded.key_id,
 				login_url = excluded.login_url, instance_url = excluded.instance_url, org_id = excluded.org_id,
 				org_name = excluded.org_name, sandbox = excluded.sandbox, remote_user_id = excluded.remote_user_id,
 				scopes = excluded.scopes, connected_by = excluded.connected_by, own_app = excluded.own_app,
 				generation = identities.generation + 1, connected_at = excluded.connected_at, refreshed_at = excluded.refreshed_at,
-				keep_alive_at = excluded.keep_alive_at, expires_at = 0, broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
+				keep_alive_at = excluded.keep_alive_at, expires_at = excluded.expires_at, broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
 				lease_owner = '', lease_until = 0, call_started_at = 0`,
-			append(g.values(), now, millis(d.keepAlive()))...)
+			append(g.values(), now, keepAlive, millis(g.AccessEnds))...)
 		if err != nil {
 			return err
 		}
@@ -307,13 +326,13 @@ func (d *DB) FinishRenewal(ctx context.Context, g Grant, generation int64) error
 		}
 		res, err := tx.ExecContext(ctx,
 			`UPDATE identities SET sealed_access = $3, sealed_refresh = $4, key_id = $5, instance_url = $6, scopes = $7, native = $10,
-				generation = generation + 1, refreshed_at = $8, keep_alive_at = $9, expires_at = 0,
+				generation = generation + 1, refreshed_at = $8, keep_alive_at = $9, expires_at = $12,
 				broken_at = CASE broken_code WHEN $11 THEN broken_at ELSE 0 END,
 				broken_code = CASE broken_code WHEN $11 THEN broken_code ELSE '' END,
 				failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
 				lease_owner = '', lease_until = 0, call_started_at = 0
 			WHERE id = $1 AND generation = $2`,
-			g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()), millis(d.keepAlive()), g.Native, AppRemoved)
+			g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()), millis(d.keepAlive()), g.Native, AppRemoved, millis(g.AccessEnds))
 		return changed(res, err, ErrLost)
 	}))
 }
@@ -462,7 +481,7 @@ type IdentityKey struct {
 // renewed although nobody uses them.
 func (d *DB) KeepAliveDue(ctx context.Context, limit int) ([]IdentityKey, error) {
 	due, err := collect(ctx, d.read, scanKey, `SELECT id, generation FROM identities
-		WHERE broken_at = 0 AND keep_alive_at <= $1 AND retry_at <= $1 ORDER BY keep_alive_at LIMIT $2`, millis(d.now()), limit)
+		WHERE broken_at = 0 AND keep_alive_at > 0 AND keep_alive_at <= $1 AND retry_at <= $1 ORDER BY keep_alive_at LIMIT $2`, millis(d.now()), limit)
 	return due, wrap("connections to keep alive", err)
 }
 

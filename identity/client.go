@@ -18,8 +18,9 @@ var ErrForeignRequest = errors.New("the request leads to another host than the i
 // Client returns an HTTP client that calls a service with an identity's credential.
 // When the service refuses it (401), a newer one is got and the request sent once
 // more, if its body can be sent again. A request to another host than the
-// identity's, where that is known, fails with ErrForeignRequest; redirects are not
-// followed. Errors of Get come out of Do, wrapped.
+// identity's, or where an identity has none of its own, than the service's API, as
+// far as those are known, fails with ErrForeignRequest; redirects are not followed.
+// Errors of Get come out of Do, wrapped.
 func (v *Vault) Client(id string) *http.Client {
 	return &http.Client{
 		Transport:     &transport{vault: v, id: id},
@@ -62,16 +63,31 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // send sends a copy of the request with the credential.
 func (t *transport) send(r *http.Request, c Credential) (*http.Response, error) {
-	if c.InstanceURL != "" && !sameOrigin(r.URL, c.InstanceURL) {
+	s, err := t.vault.Service(c.Service)
+	if err != nil {
+		return nil, closed(r, err)
+	}
+	if !s.takes(r.URL, c) {
 		return nil, closed(r, ErrForeignRequest)
 	}
 	with := r.Clone(r.Context())
-	with.Header.Set("Authorization", "Bearer "+c.AccessToken)
+	with.Header.Set("Authorization", s.scheme()+" "+c.AccessToken)
 	next := t.vault.HTTP.Transport
 	if next == nil {
 		next = http.DefaultTransport
 	}
 	return next.RoundTrip(with)
+}
+
+// takes reports whether a request to the address may carry the credential.
+func (s Service) takes(u *url.URL, c Credential) bool {
+	switch {
+	case c.InstanceURL != "":
+		return sameOrigin(u, c.InstanceURL)
+	case len(s.APIHosts) > 0:
+		return s.ownAPI(u.String())
+	}
+	return true
 }
 
 // closed closes the body of a request that isn't sent, as a RoundTripper must.
@@ -107,5 +123,9 @@ func (s tokenSource) Token() (*oauth2.Token, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token of an identity: %w", err)
 	}
-	return &oauth2.Token{AccessToken: c.AccessToken, TokenType: "Bearer", Expiry: c.ExpiresAt}, nil
+	service, err := s.vault.Service(c.Service)
+	if err != nil {
+		return nil, err
+	}
+	return &oauth2.Token{AccessToken: c.AccessToken, TokenType: service.scheme(), Expiry: c.ExpiresAt}, nil
 }

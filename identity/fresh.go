@@ -98,7 +98,7 @@ func (v *Vault) credential(ctx context.Context, i db.Identity) (Credential, erro
 	if err != nil {
 		return Credential{}, err
 	}
-	return Credential{AccessToken: token, InstanceURL: i.InstanceURL, OrgID: i.OrgID, Generation: i.Generation,
+	return Credential{Service: i.Service, AccessToken: token, InstanceURL: i.InstanceURL, OrgID: i.OrgID, Generation: i.Generation,
 		ExpiresAt: i.ExpiresAt, Identity: i.ID, Native: i.Native}, nil
 }
 
@@ -192,6 +192,8 @@ type renewal struct {
 	service Service
 	row     db.Identity
 	held    context.Context // ends with the lease
+	asked   time.Time       // when the service was called
+	doubt   bool            // an earlier call may have rotated the token, and nobody can tell
 }
 
 // run settles an earlier call whose outcome nobody recorded, then calls, and
@@ -210,6 +212,9 @@ func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 	if err != nil {
 		return err
 	}
+	if _, only := accessOnly(token); only { // it ran out or was refused, and nothing renews it
+		return r.broken(ctx, BrokenEnded)
+	}
 	if !earlier.IsZero() {
 		if alive, err := r.settle(ctx, token, earlier.Add(r.Timeout)); err != nil || !alive {
 			return err
@@ -218,6 +223,7 @@ func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 			return err
 		}
 	}
+	r.asked = r.Now()
 	a, err := r.client.refresh(ctx, r.service, r.row.LoginURL, token)
 	var refused *OAuthError
 	switch {
@@ -225,7 +231,7 @@ func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 		return r.finished(ctx, a, token)
 	case errors.Is(err, errNotSent):
 		return r.failed(ctx, CodeUnreachable, false, err)
-	case errors.As(err, &refused) && r.service.Permanent[refused.Code]:
+	case errors.As(err, &refused) && r.service.permanent(refused.Code):
 		return r.refused(ctx, r.service.code(refused.Code))
 	case errors.As(err, &refused):
 		return r.failed(ctx, refused.Code, false, err)
@@ -248,8 +254,8 @@ func (r *renewal) settle(ctx context.Context, token string, ended time.Time) (al
 	if pause(r.held, min(wait, 2*r.Timeout)) != nil { // a clock that was set back must not stop us
 		return false, db.ErrLost
 	}
-	if r.service.IntrospectPath == "" {
-		return true, nil // it doesn't rotate either: the token is as good as before
+	if r.service.IntrospectURL == "" {
+		return r.settleUnasked(ctx, ended)
 	}
 	alive, err = r.client.introspect(ctx, r.service, r.row.LoginURL, token)
 	switch {
@@ -258,6 +264,28 @@ func (r *renewal) settle(ctx context.Context, token string, ended time.Time) (al
 	case !alive:
 		return false, r.broken(ctx, BrokenInterrupted)
 	}
+	return true, nil
+}
+
+// doubtLasts is how long a refresh token that may have been rotated is left alone
+// when the service can't be asked about it.
+const doubtLasts = time.Minute
+
+// settleUnasked is settle for a service that can't be asked. Where tokens don't
+// rotate, this one is as good as before. Where they do, it has become useless or it
+// hasn't, and only another call can tell: most calls without an answer failed before
+// they did anything, as when the service is down. Nothing is to be lost by it, since
+// what the first call may have brought is known to nobody. But it is made late, when
+// the first one can't be under way any more: the two would look like theft, and end
+// the grant.
+func (r *renewal) settleUnasked(ctx context.Context, ended time.Time) (alive bool, err error) {
+	if !r.service.Rotates {
+		return true, nil
+	}
+	if wait := ended.Add(doubtLasts).Sub(r.Now()); wait > 0 {
+		return false, r.failedFor(ctx, CodeUnanswered, true, nil, max(min(wait, doubtLasts), nextRetry(r.row)))
+	}
+	r.doubt = true
 	return true, nil
 }
 
@@ -272,7 +300,8 @@ func (r *renewal) finished(ctx context.Context, a answer, token string) error {
 	if a.Scope != "" {
 		g.Scopes = a.Scope
 	}
-	g.Native = nativeOf(g.Native, a.field)
+	g.Native = nativeOf(g.Native, a)
+	g.AccessEnds = a.ends(r.asked)
 	instance, own := r.service.instance(a.InstanceURL)
 	if own {
 		g.InstanceURL = instance
@@ -330,8 +359,13 @@ func (r *renewal) insist(ctx context.Context, fn func() error) error {
 }
 
 func (r *renewal) failed(ctx context.Context, code string, unknown bool, cause error) error {
+	return r.failedFor(ctx, code, unknown, cause, nextRetry(r.row))
+}
+
+// failedFor is failed with the time until the next try.
+func (r *renewal) failedFor(ctx context.Context, code string, unknown bool, cause error, wait time.Duration) error {
 	r.Log.WarnContext(ctx, "a renewal failed in passing", "identity", r.row.ID, "code", code, "unknown", unknown, "error", cause)
-	return r.Store.FailRenewal(ctx, r.row.ID, r.row.Generation, r.owner, code, r.Now().Add(nextRetry(r.row)), unknown)
+	return r.Store.FailRenewal(ctx, r.row.ID, r.row.Generation, r.owner, code, r.Now().Add(wait), unknown)
 }
 
 // nextRetry is how long to wait after a failure: twice as long as last time.
@@ -346,6 +380,9 @@ func nextRetry(i db.Identity) time.Duration {
 // call was under way, it is tried again with them.
 func (r *renewal) refused(ctx context.Context, code string) error {
 	ofApp := slices.Contains(appCodes, code) || code == BrokenAppRefused
+	if r.doubt && !ofApp {
+		code = BrokenInterrupted
+	}
 	if err := r.broken(ctx, code); err != nil || !ofApp {
 		return err
 	}

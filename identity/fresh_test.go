@@ -473,7 +473,7 @@ func TestInstanceMoves(t *testing.T) {
 func TestServiceThatNeitherRotatesNorIntrospects(t *testing.T) {
 	w := newWorld(t)
 	w.srv.norotate = true
-	v := w.process(patience(time.Second, 5*time.Second), func(c *Config) { c.Services[0].IntrospectPath = "" })
+	v := w.process(patience(time.Second, 5*time.Second), func(c *Config) { c.Services[0].IntrospectURL, c.Services[0].Rotates = "", false })
 	w.srv.norotate = false
 	i := w.connect(v)
 	w.srv.norotate = true

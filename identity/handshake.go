@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -84,7 +85,7 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	if err := checkNames(r.User, r.Account); err != nil {
 		return "", err
 	}
-	options, err := r.options()
+	options, err := r.options(s)
 	if err != nil {
 		return "", err
 	}
@@ -109,8 +110,15 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 // protocolParams are set by the handshake alone.
 var protocolParams = []string{"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method"}
 
-// options are what a request adds to the authorize end point's parameters.
-func (r AuthorizeRequest) options() (options []oauth2.AuthCodeOption, err error) {
+// options are what the service wants, and a request adds, of parameters of the
+// authorize end point.
+func (r AuthorizeRequest) options(s Service) (options []oauth2.AuthCodeOption, err error) {
+	for name, value := range s.Params {
+		options = append(options, oauth2.SetAuthURLParam(name, value))
+	}
+	if s.Separator != "" {
+		options = append(options, oauth2.SetAuthURLParam("scope", s.joined(withScopes(s.Scopes, r.MoreScopes))))
+	}
 	if r.LoginHint != "" {
 		options = append(options, oauth2.SetAuthURLParam("login_hint", r.LoginHint))
 	}
@@ -144,6 +152,7 @@ type Callback struct {
 	Code             string
 	Error            string
 	ErrorDescription string
+	Query            url.Values // all that the browser brought; some services say more in it
 }
 
 // Finished is what the handshake of an authorization that ended was begun with.
@@ -191,6 +200,12 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, cb Callback) error {
 	if cb.Code == "" {
 		return &OAuthError{Code: "invalid_request"}
 	}
+	if named := cb.Query.Get(s.LoginParam); s.LoginParam != "" && named != "" {
+		var err error
+		if h.LoginURL, err = s.CheckLogin(named); err != nil {
+			return &OAuthError{Code: CodeForeignHost}
+		}
+	}
 	if !s.ownURL(h.LoginURL) { // it was taken back since: the secret is not for it
 		return &OAuthError{Code: CodeForeignHost}
 	}
@@ -204,6 +219,7 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, cb Callback) error {
 	defer cancel()
 	v.running.Add(1)
 	defer v.running.Done()
+	asked := v.Now()
 	a, err := v.client.exchange(ctx, s, h.LoginURL, cb.Code, string(verifier))
 	var oe *OAuthError
 	if errors.As(err, &oe) {
@@ -213,8 +229,9 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, cb Callback) error {
 	if err != nil {
 		return &UnreachableError{Cause: err}
 	}
-	g := db.Grant{Service: s.ID, TenantID: h.TenantID, User: h.User, Account: h.Account, Tags: h.Tags, Native: nativeOf("", a.field),
-		LoginURL: h.LoginURL, ConnectedBy: h.UserID, Scopes: a.Scope, OwnApp: h.OwnApp}
+	a.callback = cb.Query
+	g := db.Grant{Service: s.ID, TenantID: h.TenantID, User: h.User, Account: h.Account, Tags: h.Tags, Native: nativeOf("", a),
+		LoginURL: h.LoginURL, ConnectedBy: h.UserID, Scopes: a.Scope, OwnApp: h.OwnApp, AccessEnds: a.ends(asked), Endless: a.RefreshToken == ""}
 	if err = v.accept(ctx, s, a, &g); err == nil {
 		err = v.store(ctx, s, g, tokens{a.AccessToken, a.RefreshToken})
 	}
@@ -224,8 +241,38 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, cb Callback) error {
 	return err
 }
 
-// accept checks what a service granted, and fills in what it says of the org.
+// accept checks what a service granted, and fills in what it says of whom it is for.
 func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) error {
+	if s.ID == Salesforce {
+		return v.acceptSalesforce(ctx, s, a, g)
+	}
+	if s.InstanceField != "" {
+		var own bool
+		if g.InstanceURL, own = s.instance(a.InstanceURL); !own {
+			return &OAuthError{Code: CodeForeignHost}
+		}
+	}
+	if a.RefreshToken == "" && !s.RefreshOptional {
+		return &OAuthError{Code: CodeNoRefreshToken}
+	}
+	if a.Scope == "" { // as asked for: RFC 6749, section 5.1
+		g.Scopes = strings.Join(s.Scopes, " ")
+	}
+	if len(s.missing(strings.Fields(g.Scopes))) > 0 {
+		return &OAuthError{Code: CodeMissingScope}
+	}
+	if s.UserinfoURL != "" {
+		var err error
+		if a.userinfo, err = v.client.userinfo(ctx, s, g.LoginURL, a.AccessToken); err != nil {
+			v.Log.WarnContext(ctx, "whose the access is is not known", "service", s.ID, "tenant", g.TenantID, "error", err)
+		}
+	}
+	s.fill(a, g)
+	return nil
+}
+
+// acceptSalesforce is accept with what Salesforce says in its own way.
+func (v *Vault) acceptSalesforce(ctx context.Context, s Service, a answer, g *db.Grant) error {
 	var named, own bool
 	g.OrgID, g.RemoteUserID, named = orgAndUser(a.ID)
 	g.InstanceURL, own = s.instance(a.InstanceURL)
@@ -235,11 +282,8 @@ func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) er
 	if a.RefreshToken == "" {
 		return &OAuthError{Code: CodeNoRefreshToken}
 	}
-	granted := strings.Fields(a.Scope)
-	for _, need := range s.NeedScopes {
-		if !slices.Contains(granted, need) && !slices.Contains(granted, "full") {
-			return &OAuthError{Code: CodeMissingScope}
-		}
+	if len(s.missing(strings.Fields(a.Scope))) > 0 {
+		return &OAuthError{Code: CodeMissingScope}
 	}
 	if v.Org == nil {
 		return nil
@@ -303,10 +347,7 @@ func (v *Vault) save(ctx context.Context, g db.Grant, t tokens, otherOrg bool, c
 // throwAway revokes a grant that is not kept: as any revocation, so that a job
 // goes on with it when the service can't be reached now.
 func (v *Vault) throwAway(ctx context.Context, s Service, g db.Grant, a answer) {
-	token := a.RefreshToken
-	if token == "" {
-		token = a.AccessToken
-	}
+	token := tokens{a.AccessToken, a.RefreshToken}.kept()
 	g.ID = db.NewID()
 	var id string
 	err := v.storeSealed(ctx, g, tokens{refresh: token}, func(g db.Grant) (err error) {
@@ -350,6 +391,8 @@ func (v *Vault) Confirm(ctx context.Context, service, tenantID, heldID string) e
 		return err
 	}
 	g := h.Grant
+	g.AccessEnds = endsOf(h.Native, h.HeldAt)
+	_, g.Endless = accessOnly(refresh)
 	old, err := v.Identity(ctx, service, tenantID)
 	switch {
 	case err == nil:

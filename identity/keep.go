@@ -43,7 +43,7 @@ func (v *Vault) askExpiry(ctx context.Context, id string) error {
 		return err
 	}
 	s, err := v.app(ctx, i.Service, i.TenantID, i.OwnApp)
-	if err != nil || s.IntrospectPath == "" || !s.ownURL(i.LoginURL) {
+	if err != nil || s.IntrospectURL == "" || !i.ExpiresAt.IsZero() || !s.ownURL(i.LoginURL) {
 		return err
 	}
 	token, err := v.openNow(ctx, i, v.openAccess)

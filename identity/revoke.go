@@ -9,79 +9,108 @@ import (
 	"gatepost/db"
 )
 
-// Disconnect removes the tenant's connection and revokes it at the service.
-// revoked is false when the service could not be reached: a job tries again for
-// a week. ErrNotConnected: there is none.
+// Disconnect is End for those who need to know no more than whether nothing is left
+// to do at the service.
 func (v *Vault) Disconnect(ctx context.Context, service, tenantID string) (revoked bool, err error) {
+	ending, err := v.End(ctx, service, tenantID)
+	return err == nil && ending != Pending && ending != NoWay, err
+}
+
+// End removes the tenant's connection, and says what became of it at the service.
+// ErrNotConnected: there is none.
+func (v *Vault) End(ctx context.Context, service, tenantID string) (Ending, error) {
 	ids, err := v.Store.DeleteIdentity(ctx, service, tenantID)
 	if errors.Is(err, db.ErrNotFound) {
-		return false, ErrNotConnected
+		return "", ErrNotConnected
 	}
 	if err != nil {
-		return false, err
+		return "", err
 	}
-	revoked = true
+	ended := Revoked
 	for _, id := range ids {
-		revoked = v.tryRevoke(ctx, id) && revoked
+		if ending := v.tryRevoke(ctx, id); ending != Revoked {
+			ended = ending
+		}
 	}
-	return revoked, nil
+	return ended, nil
 }
 
 // tryRevoke makes the first try of a revocation while somebody waits for it.
-func (v *Vault) tryRevoke(ctx context.Context, id string) bool {
+func (v *Vault) tryRevoke(ctx context.Context, id string) Ending {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(v.Timeout, 8*time.Second))
 	defer cancel()
-	if err := v.Revoke(ctx, id); err != nil {
+	ending, err := v.end(ctx, id)
+	if err != nil {
 		v.Log.WarnContext(ctx, "a revocation is pending", "revocation", id, "error", err)
-		return false
 	}
-	return true
+	return ending
 }
 
-// Revoke revokes one token at its service and forgets it. One that is revoked
-// already, or too old, is forgotten without an error.
+// Revoke ends one token at its service and forgets it. One that is revoked already,
+// that can't be revoked, or that is too old, is forgotten without an error.
 func (v *Vault) Revoke(ctx context.Context, revocationID string) error {
+	_, err := v.end(ctx, revocationID)
+	return err
+}
+
+// Ending says what became of a token at its service.
+type Ending string
+
+// The endings of a token.
+const (
+	Revoked Ending = "revoked" // the service has ended it
+	Pending Ending = "pending" // the service couldn't be reached: a job tries again for a week
+	Shared  Ending = "shared"  // revoking it would end another connection too, which goes on with the same access
+	NoWay   Ending = "no_way"  // the service offers no way to revoke it: only its own settings do
+)
+
+func (v *Vault) end(ctx context.Context, revocationID string) (Ending, error) {
 	r, err := v.Store.Revocation(ctx, revocationID)
 	if errors.Is(err, db.ErrNotFound) {
-		return nil
+		return Revoked, nil
 	}
 	if err != nil {
-		return err
+		return Pending, err
 	}
 	if v.Now().After(r.ExpiresAt) {
 		v.Log.ErrorContext(ctx, "a token could not be revoked for a week and is forgotten", "revocation", r.ID, "service", r.Service, "tenant", r.TenantID)
-		return v.Store.DeleteRevocation(ctx, r.ID)
+		return Pending, v.Store.DeleteRevocation(ctx, r.ID)
 	}
-	if err := v.revoke(ctx, r); err != nil {
-		return err
+	ending, err := v.revoke(ctx, r)
+	if err != nil {
+		return Pending, err
 	}
-	return v.Store.DeleteRevocation(ctx, r.ID)
+	return ending, v.Store.DeleteRevocation(ctx, r.ID)
 }
 
-func (v *Vault) revoke(ctx context.Context, r db.Revocation) error {
+func (v *Vault) revoke(ctx context.Context, r db.Revocation) (Ending, error) {
 	s, err := v.app(ctx, r.Service, r.TenantID, r.OwnApp)
 	if err != nil && !errors.Is(err, ErrSealed) && !errors.Is(err, ErrNoApp) && !errors.Is(err, ErrNoOwnApp) {
-		return err
+		return Pending, err
 	}
 	if err != nil || !s.ownURL(r.LoginURL) {
 		s.ClientID, s.ClientSecret = "", "" // not to be had, or not for this address: try without
 	}
 	token, err := v.openRefresh(ctx, db.Grant{ID: r.IdentityID, TenantID: r.TenantID, Service: r.Service, SealedRefresh: r.SealedRefresh})
 	if err != nil {
-		return err
+		return Pending, err
 	}
-	inUse, err := v.inUse(ctx, db.Grant{Service: r.Service, TenantID: r.TenantID, OrgID: r.OrgID, RemoteUserID: r.RemoteUserID}, token)
+	inUse, err := v.inUse(ctx, s, db.Grant{Service: r.Service, TenantID: r.TenantID, OrgID: r.OrgID, RemoteUserID: r.RemoteUserID, OwnApp: r.OwnApp}, token)
 	if err != nil || inUse {
-		return err
+		return Shared, err
 	}
-	return v.client.revoke(ctx, s, r.LoginURL, token)
+	err = v.client.revoke(ctx, s, r.LoginURL, token)
+	if errors.Is(err, errNoWay) {
+		return NoWay, nil
+	}
+	return Revoked, err
 }
 
 // revokeUnstored revokes a token that can't be stored for its revocation, unless
 // it is known to be in use: a write that failed may have been made all the same.
 func (v *Vault) revokeUnstored(ctx context.Context, s Service, g db.Grant, token string, cause error) {
 	v.Log.ErrorContext(ctx, "a grant that is not kept can't be stored for its revocation", "service", s.ID, "tenant", g.TenantID, "error", cause)
-	if inUse, err := v.inUse(ctx, g, token); inUse && err == nil {
+	if inUse, err := v.inUse(ctx, s, g, token); inUse && err == nil {
 		return
 	}
 	if err := v.client.revoke(ctx, s, g.LoginURL, token); err != nil {
@@ -89,26 +118,30 @@ func (v *Vault) revokeUnstored(ctx context.Context, s Service, g db.Grant, token
 	}
 }
 
-// inUse reports whether a connection of g's tenant that the same user approved, or
-// what waits to be confirmed, goes on with the very token: a service may answer a
-// new authorization with the old token, and a write that failed may have been made.
-func (v *Vault) inUse(ctx context.Context, g db.Grant, token string) (bool, error) {
+// inUse reports whether a connection that the same user approved, or what waits to
+// be confirmed, goes on with the very token, or would end with it: a service may
+// answer a new authorization with the old token, and a write that failed may have
+// been made.
+func (v *Vault) inUse(ctx context.Context, s Service, g db.Grant, token string) (bool, error) {
 	// In this order, since confirming makes a connection of what is held.
 	h, err := v.Store.Held(ctx, g.Service, g.TenantID)
 	if err == nil {
 		var held string
-		if held, err = v.openRefresh(ctx, h.Grant); err == nil && same(held, token) {
+		if held, err = v.openRefresh(ctx, h.Grant); err == nil && (same(held, token) || s.endsWith(h.Grant, g)) {
 			return true, nil
 		}
 	}
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return false, err
 	}
-	all, err := v.Store.ApprovedBy(ctx, g.Service, g.TenantID, g.OrgID, g.RemoteUserID)
+	all, err := v.approved(ctx, s, g)
 	if err != nil {
 		return false, err
 	}
 	for _, i := range all {
+		if i.BrokenAt.IsZero() && s.endsWith(i.Grant, g) {
+			return true, nil
+		}
 		current, err := v.openNow(ctx, i, v.openRefresh)
 		if errors.Is(err, ErrSealed) {
 			continue // nobody can go on with it
@@ -118,6 +151,35 @@ func (v *Vault) inUse(ctx context.Context, g db.Grant, token string) (bool, erro
 		}
 	}
 	return false, nil
+}
+
+// approved are the connections that may go on with g's token.
+func (v *Vault) approved(ctx context.Context, s Service, g db.Grant) ([]db.Identity, error) {
+	all, err := v.Store.ApprovedBy(ctx, g.Service, g.TenantID, g.OrgID, g.RemoteUserID)
+	if err != nil || g.OrgID == "" && g.RemoteUserID == "" || s.ID == Salesforce { // which gives each authorization tokens of its own
+		return all, err
+	}
+	user := g.RemoteUserID
+	if s.Revoke.Ends == EndsOrgs {
+		user = ""
+	}
+	others, err := v.Store.ApprovedAnywhere(ctx, g.Service, g.OrgID, user)
+	return append(all, others...), err
+}
+
+// endsWith reports whether revoking b ends a too. What isn't known counts as the
+// same.
+func (s Service) endsWith(a, b db.Grant) bool {
+	if a.OwnApp != b.OwnApp || a.OwnApp && a.TenantID != b.TenantID {
+		return false // of another app
+	}
+	switch s.Revoke.Ends {
+	case EndsUsers:
+		return a.RemoteUserID == b.RemoteUserID
+	case EndsOrgs:
+		return a.OrgID == b.OrgID
+	}
+	return false
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

@@ -42,7 +42,7 @@ func TestDisconnectWithTheServiceDown(t *testing.T) {
 			if _, err := w.get(v, 0); !errors.Is(err, ErrNotConnected) || w.pending() != 1 || w.srv.live() != 1 {
 				t.Errorf("%v, %d pending", err, w.pending())
 			}
-			if revoked := v.tryRevoke(t.Context(), w.revocation()); revoked || w.pending() != 1 {
+			if revoked := v.tryRevoke(t.Context(), w.revocation()); revoked != Pending || w.pending() != 1 {
 				t.Errorf("revoked by a service that is down")
 			}
 			w.runRevocations(w.process())

@@ -122,7 +122,8 @@ func (v *Vault) List(ctx context.Context, sel Selector, after string, limit int)
 // Receipt says that an identity was deleted.
 type Receipt struct {
 	db.Deleted
-	Revoked bool // at its service; else a job tries again for a week
+	Ending  Ending // what became of it at its service
+	Revoked bool   // whether that ended it
 }
 
 // How deleting many ends its tokens while somebody waits: so many at once, for so
@@ -155,11 +156,14 @@ func (v *Vault) Delete(ctx context.Context, sel Selector) ([]Receipt, error) {
 	for i, d := range deleted {
 		receipts[i].Deleted = d
 		g.Go(func() error {
-			if ctx.Err() == nil && v.Revoke(ctx, d.Revocation) == nil {
-				receipts[i].Revoked = true
-			} else {
+			ending := Pending
+			if ctx.Err() == nil {
+				ending, _ = v.end(ctx, d.Revocation) // a job tries again
+			}
+			if ending == Pending {
 				pending.Add(1)
 			}
+			receipts[i].Ending, receipts[i].Revoked = ending, ending == Revoked
 			return nil
 		})
 	}

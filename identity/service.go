@@ -4,70 +4,131 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 )
 
-// Salesforce is the id of the service Salesforce.
-const Salesforce = "sfdc"
-
 // Service says how a platform is authorized: its addresses and its habits, as data.
+// Its end points are https URLs, or paths below the login address.
 type Service struct {
-	ID             string
-	Name           string
-	LoginURL       string // the default address to log in at
-	ExtraLogin     string // one further login address, of the operator's choice; empty for none
-	AuthorizePath  string // below the login address, as the other paths
-	TokenPath      string
-	RevokePath     string
-	IntrospectPath string
-	Scopes         []string // what is asked for
-	NeedScopes     []string // what a connection is useless without
-	HostSuffixes   []string // the service's own hosts
-	ClientID       string
-	ClientSecret   string
-	RedirectURL    string // our callback
-	// Permanent are the OAuth error codes after which only a new authorization
-	// helps. Every other code passes.
-	Permanent map[string]bool
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	LoginURL string `json:"login_url"` // the default address to log in at
+
+	AuthorizeURL  string     `json:"authorize_url"`
+	TokenURL      string     `json:"token_url"`
+	IntrospectURL string     `json:"introspect_url,omitempty"` // empty for none, as the following (RFC 7662)
+	UserinfoURL   string     `json:"userinfo_url,omitempty"`
+	Revoke        Revocation `json:"revoke"`
+
+	Scopes       []string          `json:"scopes,omitempty"`        // what is asked for
+	NeedScopes   []string          `json:"need_scopes,omitempty"`   // what a connection is useless without
+	RefreshScope string            `json:"refresh_scope,omitempty"` // what has to be asked for to get a refresh token
+	Separator    string            `json:"separator,omitempty"`     // between scopes; a space when empty
+	Params       map[string]string `json:"params,omitempty"`        // further parameters of the authorize end point
+	BasicAuth    bool              `json:"basic_auth,omitempty"`    // the client authenticates in a header, rather than in the form
+
+	HostSuffixes  []string `json:"hosts,omitempty"`          // the service's own hosts; one that begins with a dot stands for those below
+	LoginParam    string   `json:"login_param,omitempty"`    // parameter of the callback that names the login address to go on at
+	InstanceField string   `json:"instance_field,omitempty"` // where an answer names the address of the API
+	APIHosts      []string `json:"api_hosts,omitempty"`      // those that may see a token when no answer names one, as HostSuffixes
+	TokenScheme   string   `json:"token_scheme,omitempty"`   // how a token is presented to the API; Bearer when empty
+
+	// Where the ids of the org and of the user, and a name for people, are found:
+	// see answer.find. Empty where the service doesn't say.
+	OrgField  string `json:"org_field,omitempty"`
+	UserField string `json:"user_field,omitempty"`
+	NameField string `json:"name_field,omitempty"`
+
+	RefreshOptional bool `json:"refresh_optional,omitempty"` // a connection may come without a refresh token
+	Rotates         bool `json:"rotates,omitempty"`          // a refresh token works once
+	ErrorsWith200   bool `json:"errors_with_200,omitempty"`  // a refusal may come with the status of a success
+	// ErrorFields are where a refusal has its code: see answer.find. "error" when
+	// empty.
+	ErrorFields []string `json:"error_fields,omitempty"`
+	// Permanent are the codes of refusals after which only a new authorization
+	// helps, beside those of RFC 6749. Every other code passes.
+	Permanent []string `json:"permanent,omitempty"`
 	// MaxApprovals is how many authorizations by one user the service keeps for an
 	// app; one more ends the oldest. 0: any number.
-	MaxApprovals int
+	MaxApprovals int `json:"max_approvals,omitempty"`
 	// SelfManaged says that customers may run the service on a host of their own,
 	// which is called with their own app alone.
-	SelfManaged bool
+	SelfManaged bool `json:"self_managed,omitempty"`
+
+	ClientID     string `json:"-"`
+	ClientSecret string `json:"-"`
+	RedirectURL  string `json:"-"` // our callback
+	ExtraLogin   string `json:"-"` // one further login address, of the operator's choice; empty for none
 
 	ownApp bool // ClientID and ClientSecret are those of a tenant
 }
 
-// SalesforceService returns Salesforce as data. Sources: Salesforce Help "OAuth
-// 2.0 Web Server Flow" and "OAuth Error Codes", RFC 6749, RFC 7009, RFC 7662.
-// loginURL is one further login address, empty for none; it then is the default.
-func SalesforceService(clientID, clientSecret, redirectURL, loginURL string) Service {
-	s := Service{
-		ID:             Salesforce,
-		Name:           "Salesforce",
-		LoginURL:       "https://login.salesforce.com",
-		AuthorizePath:  "/services/oauth2/authorize",
-		TokenPath:      "/services/oauth2/token",
-		RevokePath:     "/services/oauth2/revoke",
-		IntrospectPath: "/services/oauth2/introspect",
-		Scopes:         []string{"api", "refresh_token", "id"},
-		NeedScopes:     []string{"api"},
-		HostSuffixes:   []string{"login.salesforce.com", "test.salesforce.com", ".my.salesforce.com", ".my.salesforce.mil"},
-		MaxApprovals:   5,
-		ClientID:       clientID,
-		ClientSecret:   clientSecret,
-		RedirectURL:    redirectURL,
-		Permanent: map[string]bool{
-			"invalid_grant": true, "invalid_client": true, "invalid_client_id": true, "unauthorized_client": true,
-			"inactive_user": true, "inactive_org": true, "invalid_app_access": true, "access_denied": true,
-			"invalid_token": true,
-		},
+// Revocation says how a service ends a token.
+type Revocation struct {
+	URL    string `json:"url,omitempty"`    // empty: the service offers no way; {client_id} and {token} stand for what they say
+	Method string `json:"method,omitempty"` // POST when empty
+	Field  string `json:"field,omitempty"`  // that holds the token; "token" when empty
+	JSON   bool   `json:"json,omitempty"`   // the fields go as a JSON object, rather than as a form
+	Auth   string `json:"auth,omitempty"`   // one of the Auth… constants
+	// ByAccess: only an access token ends the grant. Where there is a refresh token,
+	// it is traded for one first.
+	ByAccess bool `json:"by_access,omitempty"`
+	// Gone are the codes (or statuses, as "404") with which the service says that a
+	// token is no more; those of RFC 7009 when empty.
+	Gone []string `json:"gone,omitempty"`
+	// Ends says whose other authorizations of the app end with a token's: one of the
+	// Ends… constants.
+	Ends string `json:"ends,omitempty"`
+}
+
+// Who authenticates when a token is revoked.
+const (
+	AuthIfAsked = ""       // nobody, and the client when the service wants it
+	AuthClient  = "client" // the client, as at the token end point
+	AuthBasic   = "basic"  // the client, in a header
+	AuthToken   = "token"  // whoever has the token, which goes in a header
+)
+
+// What else ends with a token that is revoked.
+const (
+	EndsItself = ""     // nothing: each authorization is its own
+	EndsUsers  = "user" // all that the same user granted the app
+	EndsOrgs   = "org"  // all that was granted the app within the same org
+)
+
+// at is where an end point is, for those who log in at the given address.
+func (s Service) at(loginURL, endPoint string) string {
+	if strings.HasPrefix(endPoint, "/") {
+		return loginURL + endPoint
 	}
-	if loginURL != "" {
-		s.LoginURL, s.ExtraLogin = loginURL, loginURL
+	return endPoint
+}
+
+// permanent reports whether after a refusal with the code only a new authorization
+// helps.
+func (s Service) permanent(code string) bool {
+	return slices.Contains(permanentCodes, code) || slices.Contains(s.Permanent, code)
+}
+
+// permanentCodes are those of every service (RFC 6749, sections 4.1.2.1 and 5.2;
+// RFC 6750, section 3.1).
+var permanentCodes = []string{"invalid_grant", "invalid_client", "unauthorized_client", "access_denied", "invalid_token"}
+
+// joined is a list of scopes as the service reads it.
+func (s Service) joined(scopes []string) string {
+	if s.Separator == "" {
+		return strings.Join(scopes, " ")
 	}
-	return s
+	return strings.Join(scopes, s.Separator)
+}
+
+// scheme is how a token is presented to the service's API.
+func (s Service) scheme() string {
+	if s.TokenScheme == "" {
+		return "Bearer"
+	}
+	return s.TokenScheme
 }
 
 // Errors of CheckLogin, each with its own help.
@@ -119,17 +180,27 @@ func (s Service) ownURL(raw string) bool {
 // instance returns where an org is, as a service named it, if that is one of the
 // service's own addresses.
 func (s Service) instance(raw string) (string, bool) {
-	if !s.ownURL(raw) || strings.ContainsAny(raw, "?#") {
+	if !s.ownURL(raw) && !s.ownAPI(raw) || strings.ContainsAny(raw, "?#") {
 		return "", false
 	}
 	return strings.TrimRight(raw, "/"), true
 }
 
-func (s Service) ownHost(host string) bool {
+// ownAPI reports whether an address is one of the service's API.
+func (s Service) ownAPI(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && u.Scheme == "https" && u.User == nil && u.Opaque == "" && within(strings.ToLower(u.Host), s.APIHosts)
+}
+
+func (s Service) ownHost(host string) bool { return within(host, s.HostSuffixes) }
+
+// within reports whether a host is one of those, or below one that begins with a
+// dot.
+func within(host string, suffixes []string) bool {
 	if net.ParseIP(host) != nil {
 		return false
 	}
-	for _, suffix := range s.HostSuffixes {
+	for _, suffix := range suffixes {
 		labels, below := strings.CutSuffix(host, suffix)
 		if host == suffix && suffix[0] != '.' || below && suffix[0] == '.' && cleanLabels(labels) {
 			return true

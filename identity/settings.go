@@ -16,7 +16,7 @@ var ErrNoApp = errors.New("no app is set for the service")
 
 // appCodes are the refusals of the app itself, not of a connection: when the
 // app's settings are mended, the connection is worth another try.
-var appCodes = []string{"invalid_client", "invalid_client_id"}
+var appCodes = []string{"invalid_client", "invalid_client_id", "invalid_client_secret", "bad_client_secret", "incorrect_client_credentials", "BAD_CLIENT_ID", "BAD_CLIENT_SECRET"}
 
 // ServiceChange is what to set of a service; nil leaves a value as it is, an
 // empty one takes it back, so that the environment's or the service's own counts.
@@ -160,8 +160,8 @@ func (e *ScopeError) Error() string {
 // checkScopes returns a *ScopeError unless the scopes are well-formed and enough.
 func (s Service) checkScopes(scopes []string) error {
 	e := &ScopeError{Malformed: malformed(scopes)}
-	for _, need := range append([]string{refreshScope}, s.NeedScopes...) {
-		if !slices.Contains(scopes, need) && (need == refreshScope || !slices.Contains(scopes, "full")) {
+	for _, need := range append([]string{s.RefreshScope}, s.NeedScopes...) {
+		if need != "" && !slices.Contains(scopes, need) && (need == s.RefreshScope || !slices.Contains(scopes, "full")) {
 			e.Missing = append(e.Missing, need)
 		}
 	}
@@ -180,9 +180,6 @@ func malformed(scopes []string) (bad []string) {
 	}
 	return bad
 }
-
-// refreshScope is what a service has to be asked for to give a refresh token.
-const refreshScope = "refresh_token"
 
 // Approvals says how many authorizations by the user who approved g are alive as
 // far as Gatepost knows, those of other tenants that share the app included, and

@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,31 +20,22 @@ import (
 // maxAnswer bounds what a token end point may answer, in bytes.
 const maxAnswer = 256 << 10
 
-// answer is what a token end point answers when it succeeds, as Salesforce does.
-type answer struct {
-	AccessToken  string `json:"access_token"`
-	RefreshToken string `json:"refresh_token"`
-	InstanceURL  string `json:"instance_url"`
-	ID           string `json:"id"`
-	Scope        string `json:"scope"`
-	TokenType    string `json:"token_type"`
-
-	field func(name string) any // reads any of it, nil where there is none
-}
-
 // nativeFields are what is kept of an answer for callers that need more than the
 // token. A field that isn't named here may hold a secret.
 var nativeFields = []string{"id", "instance_url", "api_domain", "scope", "token_type", "issued_at", "expires_in",
-	"sfdc_community_id", "sfdc_community_url", "hub_id", "user_id", "team", "enterprise", "app_id", "bot_user_id"}
+	"sfdc_community_id", "sfdc_community_url", "hub_id", "user_id", "team", "enterprise", "app_id", "bot_user_id", "realmId", "location"}
 
-// nativeOf is an answer's nativeFields as a JSON object, over those of before.
-func nativeOf(before string, field func(name string) any) string {
+// nativeOf is an answer's nativeFields as a JSON object, over those of before. What
+// the callback said counts as well.
+func nativeOf(before string, a answer) string {
 	fields := map[string]any{}
 	if before != "" {
 		_ = json.Unmarshal([]byte(before), &fields) // ours
 	}
 	for _, name := range nativeFields {
-		if v := field(name); v != nil && v != "" {
+		if v := a.field(name); v != nil && v != "" {
+			fields[name] = v
+		} else if v := a.callback.Get(name); v != "" && len(v) <= maxFound {
 			fields[name] = v
 		}
 	}
@@ -96,11 +86,13 @@ type client struct {
 }
 
 func (s Service) config(loginURL string) *oauth2.Config {
+	style := oauth2.AuthStyleInParams
+	if s.BasicAuth {
+		style = oauth2.AuthStyleInHeader
+	}
 	return &oauth2.Config{
 		ClientID: s.ClientID, ClientSecret: s.ClientSecret, RedirectURL: s.RedirectURL, Scopes: s.Scopes,
-		Endpoint: oauth2.Endpoint{
-			AuthURL: loginURL + s.AuthorizePath, TokenURL: loginURL + s.TokenPath, AuthStyle: oauth2.AuthStyleInParams,
-		},
+		Endpoint: oauth2.Endpoint{AuthURL: s.at(loginURL, s.AuthorizeURL), TokenURL: s.at(loginURL, s.TokenURL), AuthStyle: style},
 	}
 }
 
@@ -112,16 +104,14 @@ func (c *client) exchange(ctx context.Context, s Service, loginURL, code, verifi
 	ctx, sent := watched(context.WithValue(ctx, oauth2.HTTPClient, c.http))
 	t, err := s.config(loginURL).Exchange(ctx, code, oauth2.VerifierOption(verifier))
 	if err != nil {
-		return answer{}, exchangeError(err, sent.Load())
+		return answer{}, s.exchangeError(err, sent.Load())
 	}
-	text := func(name string) string { v, _ := t.Extra(name).(string); return v }
-	return answer{AccessToken: t.AccessToken, RefreshToken: t.RefreshToken, TokenType: t.TokenType,
-		InstanceURL: text("instance_url"), ID: text("id"), Scope: text("scope"), field: t.Extra}, nil
+	return s.newAnswer(t.Extra), nil
 }
 
 // exchangeError keeps what may be shown and logged of an error of oauth2's,
 // whose text can hold the whole answer.
-func exchangeError(err error, sent bool) error {
+func (s Service) exchangeError(err error, sent bool) error {
 	var re *oauth2.RetrieveError
 	switch {
 	case errors.As(err, &re) && re.Response != nil && re.Response.StatusCode >= 500:
@@ -129,7 +119,11 @@ func exchangeError(err error, sent bool) error {
 	case errors.As(err, &re) && re.ErrorCode != "":
 		return refusal(re.ErrorCode, re.ErrorDescription)
 	case errors.As(err, &re) && re.Response != nil:
-		if oe := parseError(re.Body); oe != nil && re.Response.StatusCode >= 400 {
+		oe := s.refusalIn(re.Body)
+		if oe == nil {
+			oe = parseError(re.Body)
+		}
+		if oe != nil && re.Response.StatusCode >= 400 {
 			return oe
 		}
 		return fmt.Errorf("token end point: status %d without an answer that makes sense", re.Response.StatusCode)
@@ -145,22 +139,20 @@ func exchangeError(err error, sent bool) error {
 // service refused. errNotSent: the service knows nothing of it. Any other error:
 // the token may have been rotated.
 func (c *client) refresh(ctx context.Context, s Service, loginURL, token string) (answer, error) {
-	status, body, err := c.post(ctx, s, loginURL+s.TokenPath, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
+	status, body, err := c.post(ctx, s, s.at(loginURL, s.TokenURL), url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
 	if err != nil {
 		return answer{}, err
 	}
-	if status >= 400 && status < 500 {
-		if oe := parseJSONError(body); oe != nil {
+	if status >= 400 && status < 500 || s.ErrorsWith200 && status == http.StatusOK {
+		if oe := s.refusalIn(body); oe != nil {
 			return answer{}, oe
 		}
 	}
-	var a answer
 	var fields map[string]any
-	if status != http.StatusOK || json.Unmarshal(body, &a) != nil || json.Unmarshal(body, &fields) != nil || a.AccessToken == "" {
+	if status != http.StatusOK || json.Unmarshal(body, &fields) != nil || text(fields["access_token"]) == "" {
 		return answer{}, fmt.Errorf("token end point: status %d without an answer that makes sense", status)
 	}
-	a.field = func(name string) any { return fields[name] }
-	return a, nil
+	return s.newAnswer(func(name string) any { return fields[name] }), nil
 }
 
 // introspect asks whether a refresh token is alive (RFC 7662).
@@ -186,7 +178,7 @@ type introspection struct {
 }
 
 func (c *client) askAbout(ctx context.Context, s Service, loginURL, token, hint string) (introspection, error) {
-	status, body, err := c.post(ctx, s, loginURL+s.IntrospectPath, url.Values{"token": {token}, "token_type_hint": {hint}})
+	status, body, err := c.post(ctx, s, s.at(loginURL, s.IntrospectURL), url.Values{"token": {token}, "token_type_hint": {hint}})
 	if err != nil {
 		return introspection{}, err
 	}
@@ -197,54 +189,42 @@ func (c *client) askAbout(ctx context.Context, s Service, loginURL, token, hint 
 	return in, nil
 }
 
-// revoke ends a refresh token and its access tokens (RFC 7009). A token that the
-// service doesn't know any more is revoked.
-func (c *client) revoke(ctx context.Context, s Service, loginURL, token string) error {
-	// Salesforce asks for no client here; a service that does says so.
-	status, code, err := c.tryRevoke(ctx, Service{}, loginURL+s.RevokePath, token)
-	if status == http.StatusUnauthorized || code == "invalid_client" || code == "invalid_request" {
-		status, code, err = c.tryRevoke(ctx, s, loginURL+s.RevokePath, token)
-	}
-	switch {
-	case err != nil:
-		return err
-	case status == http.StatusOK, status == http.StatusBadRequest && (code == "invalid_token" || code == "unsupported_token_type"):
-		return nil
-	}
-	return fmt.Errorf("revocation: status %d", status)
-}
-
-// tryRevoke asks once, as the client of s when that has one.
-func (c *client) tryRevoke(ctx context.Context, s Service, address, token string) (status int, code string, err error) {
-	status, body, err := c.post(ctx, s, address, url.Values{"token": {token}})
-	if err != nil {
-		return status, "", err
-	}
-	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
-		return status, "", fmt.Errorf("revocation: status %d with a page", status) // maintenance, say, whatever its status
-	}
-	if oe := parseError(body); oe != nil {
-		code = oe.Code
-	}
-	return status, code, nil
-}
-
 // post sends a form, with the client's credentials when s has any.
 func (c *client) post(ctx context.Context, s Service, address string, form url.Values) (status int, body []byte, err error) {
+	basic := false
+	if s.ClientID != "" {
+		if basic = s.BasicAuth; !basic {
+			form.Set("client_id", s.ClientID)
+			form.Set("client_secret", s.ClientSecret)
+		}
+	}
+	return c.send(ctx, http.MethodPost, address, "application/x-www-form-urlencoded", form.Encode(), func(r *http.Request) {
+		if basic {
+			s.authenticate(r)
+		}
+	})
+}
+
+// authenticate adds the client's credentials in a header (RFC 6749, section 2.3.1).
+func (s Service) authenticate(r *http.Request) {
+	r.SetBasicAuth(url.QueryEscape(s.ClientID), url.QueryEscape(s.ClientSecret))
+}
+
+// send makes one call, never a second time; prepare may add headers.
+func (c *client) send(ctx context.Context, method, address, contentType, content string, prepare func(*http.Request)) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	if s.ClientID != "" {
-		form.Set("client_id", s.ClientID)
-		form.Set("client_secret", s.ClientSecret)
-	}
 	ctx, sent := watched(ctx)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(content))
 	if err != nil {
-		return 0, nil, fmt.Errorf("%w: %w", errNotSent, err)
+		return 0, nil, fmt.Errorf("%w: its address is malformed", errNotSent)
 	}
 	req.GetBody = nil // never sent a second time by the transport
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
 	req.Header.Set("Accept", "application/json")
+	prepare(req)
 	res, err := c.http.Do(req)
 	if err != nil {
 		return 0, nil, callError(err, sent.Load())
@@ -258,6 +238,21 @@ func (c *client) post(ctx context.Context, s Service, address string, form url.V
 		return 0, nil, errors.New("the answer is too long")
 	}
 	return res.StatusCode, body, nil
+}
+
+// userinfo asks whom an access token is of.
+func (c *client) userinfo(ctx context.Context, s Service, loginURL, token string) (map[string]any, error) {
+	status, body, err := c.send(ctx, http.MethodGet, s.at(loginURL, s.UserinfoURL), "", "", func(r *http.Request) {
+		r.Header.Set("Authorization", s.scheme()+" "+token)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var fields map[string]any
+	if status != http.StatusOK || json.Unmarshal(body, &fields) != nil {
+		return nil, fmt.Errorf("userinfo: status %d without an answer that makes sense", status)
+	}
+	return fields, nil
 }
 
 // watched returns a context for one call, and what tells whether any of it may

@@ -26,6 +26,7 @@ type Store interface {
 	IdentityOf(ctx context.Context, service, tenantID, user, account string) (db.Identity, error)
 	IdentityByID(ctx context.Context, id string) (db.Identity, error)
 	ApprovedBy(ctx context.Context, service, tenantID, orgID, remoteUserID string) ([]db.Identity, error)
+	ApprovedAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]db.Identity, error)
 	Identities(ctx context.Context, sel db.Selector, after string, limit int) ([]db.NamedIdentity, error)
 	DeleteIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error)
 	SaveIdentity(ctx context.Context, g db.Grant, otherOrg bool, confirmed string) (replaced string, err error)
@@ -85,6 +86,7 @@ const (
 	BrokenForeign     = "foreign_instance"    // the renewal named a host that is not the service's
 	BrokenAppRefused  = db.AppRefused         // the service refused the tenant's own app
 	BrokenAppRemoved  = db.AppRemoved         // the tenant's own app was removed, or is for another host now
+	BrokenEnded       = "access_ended"        // the access token ran out or was refused, and there is nothing to renew it with
 )
 
 // Error names the code.
@@ -104,6 +106,7 @@ func (e *UnavailableError) Error() string { return "credential is unavailable fo
 
 // Credential is what a caller gets: enough to call the service, and no more.
 type Credential struct {
+	Service     string
 	AccessToken string
 	InstanceURL string
 	OrgID       string
@@ -119,7 +122,7 @@ type Config struct {
 	Keys     *Keyring
 	HTTP     *http.Client // for calls to services: see package outbound
 	Services []Service
-	// Org asks the service for the name of the org that a new credential belongs
+	// Org asks Salesforce for the name of the org that a new credential belongs
 	// to; nil to do without. An *OAuthError refuses the connection, any other
 	// failure leaves the name empty.
 	Org func(ctx context.Context, c Credential) (name string, sandbox bool, err error)
@@ -239,7 +242,7 @@ const (
 	kindClientSecret = "client_secret" // of a tenant's own app, or of the shared one: of no tenant
 )
 
-// tokens are what a grant is worth.
+// tokens are what a grant is worth; refresh is empty where the service gave none.
 type tokens struct{ access, refresh string }
 
 // storeSealed seals the tokens for g's row and has store put it away; again when
@@ -250,7 +253,7 @@ func (v *Vault) storeSealed(ctx context.Context, g db.Grant, t tokens, store fun
 		if g.SealedAccess, err = k.seal([]byte(t.access), kindAccess, g.TenantID, g.Service, g.ID); err != nil {
 			return err
 		}
-		if g.SealedRefresh, err = k.seal([]byte(t.refresh), kindRefresh, g.TenantID, g.Service, g.ID); err != nil {
+		if g.SealedRefresh, err = k.seal([]byte(t.kept()), kindRefresh, g.TenantID, g.Service, g.ID); err != nil {
 			return err
 		}
 		g.KeyID = k.primary

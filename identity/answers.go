@@ -1,0 +1,183 @@
+package identity
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"gatepost/db"
+)
+
+// answer is what a token end point answers when it succeeds.
+type answer struct {
+	AccessToken  string
+	RefreshToken string
+	InstanceURL  string
+	ID           string // Salesforce's URL of who it is
+	Scope        string // what was granted, separated by spaces; empty when it isn't said
+
+	field    func(name string) any // reads any of it, nil where there is none
+	callback url.Values            // what the browser brought back before
+	userinfo map[string]any        // what the service says of the user
+}
+
+// newAnswer reads the fields of an answer.
+func (s Service) newAnswer(field func(name string) any) answer {
+	a := answer{field: field}
+	a.AccessToken, a.RefreshToken, a.ID = a.find("access_token"), a.find("refresh_token"), a.find("id")
+	if s.InstanceField != "" {
+		a.InstanceURL = a.find(s.InstanceField)
+	}
+	a.Scope = granted(field("scope"), field("scopes"))
+	return a
+}
+
+// granted is the first list of scopes, which services write in three ways.
+func granted(lists ...any) string {
+	for _, list := range lists {
+		switch l := list.(type) {
+		case string:
+			if l != "" {
+				return strings.Join(strings.FieldsFunc(l, func(r rune) bool { return r == ' ' || r == ',' }), " ")
+			}
+		case []any:
+			var all []string
+			for _, scope := range l {
+				all = append(all, text(scope))
+			}
+			return strings.Join(all, " ")
+		}
+	}
+	return ""
+}
+
+// maxFound bounds what is kept of what find finds, in bytes.
+const maxFound = 255
+
+// find reads the first of the paths, separated by |, that leads to a text or a
+// number. A path is names of fields with dots between them; one that begins with
+// "callback", "id_token" or "userinfo" leads to what came there.
+func (a answer) find(paths string) string {
+	for path := range strings.SplitSeq(paths, "|") {
+		names := strings.Split(path, ".")
+		v := a.root(names[0])
+		for _, name := range names[1:] {
+			object, _ := v.(map[string]any)
+			v = object[name]
+		}
+		if found := text(v); found != "" {
+			return found
+		}
+	}
+	return ""
+}
+
+func (a answer) root(name string) any {
+	switch name {
+	case "callback":
+		fields := map[string]any{}
+		for key := range a.callback {
+			fields[key] = a.callback.Get(key)
+		}
+		return fields
+	case "id_token":
+		return claims(text(a.field(name)))
+	case "userinfo":
+		return a.userinfo
+	}
+	return a.field(name)
+}
+
+// named is find for an id or a name: it is empty unless it may be stored and shown.
+func (a answer) named(paths string) string {
+	found := a.find(paths)
+	if len(found) > maxFound || strings.ContainsFunc(found, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return ""
+	}
+	return found
+}
+
+// text is a text or a number as it is written.
+func text(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case int64:
+		return strconv.FormatInt(v, 10)
+	}
+	return ""
+}
+
+// claims are what an id token says. It came from the service itself over TLS, so
+// that its signature need not be checked (OpenID Connect Core, section 3.1.3.7).
+func claims(token string) map[string]any {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil {
+		return nil
+	}
+	var fields map[string]any
+	_ = json.Unmarshal(b, &fields)
+	return fields
+}
+
+// ends is when the access token runs out, counted from when it was asked for: the
+// zero time when the answer doesn't say. That never means that it has run out: some
+// tokens don't, and of others the API's refusal tells.
+func (a answer) ends(asked time.Time) time.Time {
+	seconds, err := strconv.ParseFloat(a.find("expires_in|expires"), 64)
+	// One that is as good as over would be renewed at each call.
+	if err != nil || seconds < 2*expiryMargin.Seconds() || seconds > math.MaxInt32 {
+		return time.Time{}
+	}
+	return asked.Add(time.Duration(seconds) * time.Second)
+}
+
+// endsOf is ends for what was kept of an answer.
+func endsOf(native string, asked time.Time) time.Time {
+	var fields map[string]any
+	_ = json.Unmarshal([]byte(native), &fields) // ours
+	return answer{field: func(name string) any { return fields[name] }}.ends(asked)
+}
+
+// fill puts into g what an answer says of whom it is for.
+func (s Service) fill(a answer, g *db.Grant) {
+	g.OrgID, g.RemoteUserID, g.OrgName = a.named(s.OrgField), a.named(s.UserField), a.named(s.NameField)
+}
+
+// refusalIn reads a service's refusal out of a JSON answer, or returns nil.
+func (s Service) refusalIn(body []byte) *OAuthError {
+	var fields map[string]any
+	if len(s.ErrorFields) == 0 {
+		return parseJSONError(body)
+	}
+	if json.Unmarshal(body, &fields) != nil {
+		return nil
+	}
+	a := answer{field: func(name string) any { return fields[name] }}
+	for _, path := range s.ErrorFields {
+		// Some say no more in one place than that it is an error.
+		if code := a.find(path); code != "" && code != "error" {
+			return refusal(code, a.find("error_description|message|error.message"))
+		}
+	}
+	return nil
+}
+
+// missing are the needed scopes that weren't granted.
+func (s Service) missing(granted []string) []string {
+	return slices.DeleteFunc(slices.Clone(s.NeedScopes), func(need string) bool {
+		return slices.Contains(granted, need) || slices.Contains(granted, "full")
+	})
+}

@@ -1,0 +1,135 @@
+package identity
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// accessMark stands before a sealed token that is no refresh token: the service
+// gave none, so that the access token itself is kept to be revoked.
+const accessMark = "\x00access:"
+
+// kept is what a grant is revoked by: its refresh token, else its access token.
+func (t tokens) kept() string {
+	if t.refresh == "" {
+		return accessMark + t.access
+	}
+	return t.refresh
+}
+
+// accessOnly returns the access token that was kept for want of a refresh token.
+func accessOnly(kept string) (token string, ok bool) { return strings.CutPrefix(kept, accessMark) }
+
+// errNoWay says that a service offers no way to revoke a token.
+var errNoWay = errors.New("the service offers no way to revoke a token")
+
+// revoke ends a grant by what was kept of it. A token that the service doesn't
+// know any more is revoked.
+func (c *client) revoke(ctx context.Context, s Service, loginURL, kept string) error {
+	if s.Revoke.URL == "" {
+		return errNoWay
+	}
+	token, access := accessOnly(kept)
+	if !access && s.Revoke.ByAccess {
+		// What is lost in between runs out soon, and can't be renewed any more.
+		a, err := c.refresh(ctx, s, loginURL, token)
+		var refused *OAuthError
+		if errors.As(err, &refused) && s.permanent(refused.Code) && !slices.Contains(appCodes, refused.Code) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("revocation: %w", err)
+		}
+		token = a.AccessToken
+	}
+	client := s
+	if s.Revoke.Auth == AuthIfAsked {
+		client = Service{} // a service that wants the client says so
+	}
+	status, code, err := c.tryRevoke(ctx, s.Revoke, client, s.at(loginURL, s.Revoke.URL), token)
+	if s.Revoke.Auth == AuthIfAsked && (status == http.StatusUnauthorized || code == "invalid_client" || code == "invalid_request") {
+		status, code, err = c.tryRevoke(ctx, s.Revoke, s, s.at(loginURL, s.Revoke.URL), token)
+	}
+	switch {
+	case err != nil:
+		return err
+	case s.Revoke.gone(status, code), status >= 200 && status < 300 && (code == "" || !s.ErrorsWith200):
+		return nil
+	}
+	return fmt.Errorf("revocation: status %d", status)
+}
+
+// gone reports whether an answer says that the token is no more.
+func (r Revocation) gone(status int, code string) bool {
+	if len(r.Gone) == 0 {
+		return status == http.StatusBadRequest && (code == "invalid_token" || code == "unsupported_token_type")
+	}
+	return status < 500 && (slices.Contains(r.Gone, code) || slices.Contains(r.Gone, strconv.Itoa(status)))
+}
+
+// tryRevoke asks once, as the client of s when that has one.
+func (c *client) tryRevoke(ctx context.Context, r Revocation, s Service, address, token string) (status int, code string, err error) {
+	field := r.Field
+	if field == "" {
+		field = "token"
+	}
+	form := url.Values{field: {token}}
+	if r.Auth == AuthToken || strings.Contains(address, "{token}") {
+		form = url.Values{}
+	}
+	if s.ClientID != "" && (r.Auth == AuthClient || r.Auth == AuthIfAsked) && !s.BasicAuth {
+		form.Set("client_id", s.ClientID)
+		form.Set("client_secret", s.ClientSecret)
+	}
+	address = strings.NewReplacer("{client_id}", url.PathEscape(s.ClientID), "{token}", url.PathEscape(token)).Replace(address)
+	method, contentType, content := r.Method, "application/x-www-form-urlencoded", form.Encode()
+	if method == "" {
+		method = http.MethodPost
+	}
+	switch {
+	case method == http.MethodGet:
+		contentType, content = "", ""
+	case r.JSON:
+		contentType, content = "application/json", object(form)
+	}
+	status, body, err := c.send(ctx, method, address, contentType, content, func(req *http.Request) {
+		switch {
+		case r.Auth == AuthToken:
+			req.Header.Set("Authorization", "Bearer "+token)
+		case s.ClientID != "" && (r.Auth == AuthBasic || s.BasicAuth):
+			s.authenticate(req)
+		}
+	})
+	if err != nil {
+		return status, "", err
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
+		return status, "", fmt.Errorf("revocation: status %d with a page", status) // maintenance, say, whatever its status
+	}
+	oe := s.refusalIn(body)
+	if oe == nil {
+		oe = parseError(body)
+	}
+	if oe != nil {
+		code = oe.Code
+	}
+	return status, code, nil
+}
+
+// object is a form as a JSON object.
+func object(form url.Values) string {
+	fields := map[string]string{}
+	for name := range form {
+		fields[name] = form.Get(name)
+	}
+	b, _ := json.Marshal(fields) // strings
+	return string(b)
+}

@@ -1,0 +1,161 @@
+package identity
+
+import (
+	"strings"
+
+	"golang.org/x/oauth2/endpoints"
+)
+
+// Salesforce is the id of the service Salesforce.
+const Salesforce = "sfdc"
+
+// SalesforceService returns Salesforce as data. Sources: Salesforce Help "OAuth
+// 2.0 Web Server Flow" and "OAuth Error Codes", RFC 6749, RFC 7009, RFC 7662.
+// loginURL is one further login address, empty for none; it then is the default.
+func SalesforceService(clientID, clientSecret, redirectURL, loginURL string) Service {
+	s := Service{
+		ID:            Salesforce,
+		Name:          "Salesforce",
+		LoginURL:      "https://login.salesforce.com",
+		AuthorizeURL:  "/services/oauth2/authorize",
+		TokenURL:      "/services/oauth2/token",
+		IntrospectURL: "/services/oauth2/introspect",
+		Revoke:        Revocation{URL: "/services/oauth2/revoke"},
+		Scopes:        []string{"api", "refresh_token", "id"},
+		NeedScopes:    []string{"api"},
+		RefreshScope:  "refresh_token",
+		HostSuffixes:  []string{"login.salesforce.com", "test.salesforce.com", ".my.salesforce.com", ".my.salesforce.mil"},
+		InstanceField: "instance_url",
+		Rotates:       true,
+		MaxApprovals:  5,
+		ClientID:      clientID,
+		ClientSecret:  clientSecret,
+		RedirectURL:   redirectURL,
+		Permanent:     []string{"invalid_client_id", "inactive_user", "inactive_org", "invalid_app_access"},
+	}
+	if loginURL != "" {
+		s.LoginURL, s.ExtraLogin = loginURL, loginURL
+	}
+	return s
+}
+
+// BuiltIn are the services that Gatepost knows by itself, Salesforce first,
+// without an app. Beside each stands where its facts are from.
+func BuiltIn() []Service {
+	return []Service{
+		SalesforceService("", "", "", ""),
+		hubSpot, zoho, google, gitHub, slack,
+	}
+}
+
+// HubSpot docs "Manage OAuth tokens" (2026-03). A refresh answers the same refresh
+// token as a rule, and a 401 is no sign that a token ran out: expires_in is.
+var hubSpot = Service{
+	ID:           "hubspot",
+	Name:         "HubSpot",
+	LoginURL:     "https://app.hubspot.com",
+	HostSuffixes: []string{"app.hubspot.com"},
+	AuthorizeURL: "https://app.hubspot.com/oauth/authorize",
+	TokenURL:     "https://api.hubapi.com/oauth/2026-03/token",
+	Revoke:       Revocation{URL: "https://api.hubapi.com/oauth/2026-03/token/revoke", Auth: AuthClient},
+	Scopes:       []string{"oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"},
+	NeedScopes:   []string{"oauth"},
+	APIHosts:     []string{"api.hubapi.com"},
+	OrgField:     "hub_id",
+	UserField:    "user_id",
+	NameField:    "hub_domain",
+	ErrorFields:  []string{"error", "status", "category"},
+	Permanent:    []string{"BAD_REFRESH_TOKEN", "BAD_CLIENT_ID", "BAD_CLIENT_SECRET"},
+}
+
+// Zoho Accounts docs "OAuth protocol", "Multi DC support" and "Revoke tokens". A
+// user's data centre is told in the callback, and only those of Zoho's list are
+// asked, since the secret goes there. Errors come with HTTP 200.
+var zoho = Service{
+	ID:       "zoho",
+	Name:     "Zoho CRM",
+	LoginURL: "https://accounts.zoho.com",
+	HostSuffixes: []string{
+		"accounts.zoho.com", "accounts.zoho.eu", "accounts.zoho.in", "accounts.zoho.com.au", "accounts.zoho.jp", "accounts.zoho.com.cn",
+		"accounts.zoho.sa", "accounts.zoho.uk", "accounts.zoho.ae", "accounts.zohocloud.ca",
+	},
+	APIHosts: []string{
+		"www.zohoapis.com", "www.zohoapis.eu", "www.zohoapis.in", "www.zohoapis.com.au", "www.zohoapis.jp", "www.zohoapis.com.cn",
+		"www.zohoapis.sa", "www.zohoapis.uk", "www.zohoapis.ae", "www.zohoapis.ca",
+	},
+	AuthorizeURL:  "/oauth/v2/auth",
+	TokenURL:      "/oauth/v2/token",
+	Revoke:        Revocation{URL: "/oauth/v2/token/revoke", Gone: []string{"invalid_token", "invalid_code"}},
+	Scopes:        []string{"ZohoCRM.modules.contacts.ALL", "ZohoCRM.settings.fields.READ"},
+	Separator:     ",",
+	Params:        map[string]string{"access_type": "offline", "prompt": "consent"},
+	LoginParam:    "accounts-server",
+	InstanceField: "api_domain",
+	TokenScheme:   "Zoho-oauthtoken",
+	ErrorsWith200: true,
+	Permanent:     []string{"invalid_code", "invalid_client_secret"},
+}
+
+// Google Identity docs "Using OAuth 2.0 for Web Server Applications" and "OpenID
+// Connect". Revoking a token ends all that its user granted the app.
+var google = Service{
+	ID:           "google",
+	Name:         "Google",
+	LoginURL:     "https://accounts.google.com",
+	HostSuffixes: []string{"accounts.google.com"},
+	AuthorizeURL: endpoints.Google.AuthURL,
+	TokenURL:     endpoints.Google.TokenURL,
+	Revoke:       Revocation{URL: "https://oauth2.googleapis.com/revoke", Ends: EndsUsers},
+	Scopes:       []string{"openid", "email", "profile"},
+	Params:       map[string]string{"access_type": "offline", "prompt": "consent"},
+	APIHosts:     []string{".googleapis.com"},
+	OrgField:     "id_token.hd",
+	UserField:    "id_token.sub",
+	NameField:    "id_token.email",
+	MaxApprovals: 100,
+}
+
+// GitHub docs "Authorizing OAuth apps", "Troubleshooting OAuth app access token
+// request errors" and "REST API endpoints for OAuth authorizations". Tokens don't
+// run out, and there is nothing to renew them with; errors come with HTTP 200.
+var gitHub = Service{
+	ID:              "githuboauth",
+	Name:            "GitHub",
+	LoginURL:        "https://github.com",
+	HostSuffixes:    []string{"github.com"},
+	AuthorizeURL:    strings.TrimPrefix(endpoints.GitHub.AuthURL, "https://github.com"),
+	TokenURL:        strings.TrimPrefix(endpoints.GitHub.TokenURL, "https://github.com"),
+	UserinfoURL:     "https://api.github.com/user",
+	Revoke:          Revocation{URL: "https://api.github.com/applications/{client_id}/token", Method: "DELETE", Field: "access_token", JSON: true, Auth: AuthBasic, Gone: []string{"404", "422"}},
+	Scopes:          []string{"read:user"},
+	APIHosts:        []string{"api.github.com", "uploads.github.com"},
+	UserField:       "userinfo.id",
+	NameField:       "userinfo.login",
+	RefreshOptional: true,
+	ErrorsWith200:   true,
+	Permanent:       []string{"bad_refresh_token", "incorrect_client_credentials"},
+	MaxApprovals:    10,
+}
+
+// Slack docs "Installing with OAuth", "Using token rotation" and "auth.revoke".
+// Tokens run out, and refresh tokens rotate, only where the app has chosen so. A
+// bot has one token in a workspace, whoever installs it. Errors come with HTTP 200.
+var slack = Service{
+	ID:              "slack",
+	Name:            "Slack",
+	LoginURL:        "https://slack.com",
+	HostSuffixes:    []string{"slack.com"},
+	AuthorizeURL:    endpoints.Slack.AuthURL,
+	TokenURL:        endpoints.Slack.TokenURL,
+	Revoke:          Revocation{URL: "https://slack.com/api/auth.revoke", Auth: AuthToken, ByAccess: true, Ends: EndsOrgs, Gone: []string{"token_revoked", "token_expired", "invalid_auth", "account_inactive"}},
+	Scopes:          []string{"chat:write", "channels:read"},
+	Separator:       ",",
+	APIHosts:        []string{"slack.com", "files.slack.com"},
+	OrgField:        "team.id|enterprise.id",
+	UserField:       "authed_user.id",
+	NameField:       "team.name|enterprise.name",
+	RefreshOptional: true,
+	Rotates:         true,
+	ErrorsWith200:   true,
+	Permanent:       []string{"invalid_refresh_token", "token_revoked", "account_inactive", "invalid_client_id", "bad_client_secret"},
+}
