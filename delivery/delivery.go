@@ -41,8 +41,8 @@ type Config struct {
 	Log     *slog.Logger
 
 	Parallel    int           // tenants at a time; 32
-	Settle      time.Duration // how long a write of a few records may still take effect; 10 s
-	SettleBatch time.Duration // the same, for a write of many; 2 min
+	Settle      time.Duration // how long a write of one record may still take effect; 10 s
+	SettleBatch time.Duration // the same, for a write of 200 and more; 2 min
 	CallTime    time.Duration // the longest that a call of a CRM may take; 2 min
 	Grace       time.Duration // how long calls may go on after Run's context ended; 10 s
 }

@@ -225,13 +225,15 @@ func (t *turn) send(ctx context.Context, people []*person) ([]crm.Result, error)
 	return results, err
 }
 
+// manyRecords are so many that a write of them takes as long to settle as any.
+const manyRecords = 200
+
 // settle is how long a write of n records may still take effect when its outcome
-// is not known.
+// is not known. What a customer's org does of its own with each of them, it does
+// within the call.
 func (t *turn) settle(n int) time.Duration {
-	if n > 200 {
-		return t.SettleBatch
-	}
-	return t.Settle
+	more := time.Duration(min(n, manyRecords)-1) * (t.SettleBatch - t.Settle) / (manyRecords - 1)
+	return t.Settle + more
 }
 
 // sortResults returns what became of each person, and the failure that stops the
