@@ -45,8 +45,14 @@ const (
 )
 
 // Start handles the address at which users begin: it redirects to the service.
-// The query or form may hold return_to and state.
+// The query or form may hold return_to and state. What comes from another site is
+// refused: where the service asks nothing, that site would have the user authorize
+// whatever account the browser is logged in with there.
 func (a *Authorizer) Start(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		http.Error(w, "This has to begin in the application itself. Open it and try again.", http.StatusForbidden)
+		return
+	}
 	who, err := a.Who(r)
 	if err != nil {
 		http.Error(w, "You can't authorize this. Log in and try again.", http.StatusForbidden)

@@ -274,6 +274,24 @@ func TestAuthorizersCookieCantBePlanted(t *testing.T) {
 	}
 }
 
+// Another site can't make a browser begin, which might end without a word where
+// the browser is logged in at the service: as the attacker, say.
+func TestAuthorizerBeginsForNoOtherSite(t *testing.T) {
+	s := newSite(t)
+	for site, want := range map[string]int{"cross-site": http.StatusForbidden, "same-site": http.StatusSeeOther, "same-origin": http.StatusSeeOther, "none": http.StatusSeeOther} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			r := httptest.NewRequest(method, "/start", nil)
+			r.Header.Set("X-User", "eve")
+			r.Header.Set("Sec-Fetch-Site", site)
+			rec := httptest.NewRecorder()
+			s.auth.Start(rec, r)
+			if rec.Code != want || want == http.StatusForbidden && len(rec.Result().Cookies()) > 0 {
+				t.Errorf("%s from %s: %d", method, site, rec.Code)
+			}
+		}
+	}
+}
+
 // The cookie lasts as long as what was begun last, and what was begun before in
 // another tab can still be finished.
 func TestAuthorizersCookieLastsForTheLast(t *testing.T) {
