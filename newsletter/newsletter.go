@@ -40,7 +40,6 @@ type Store interface {
 	Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (db.SubscriberPage, error)
 	Pause(ctx context.Context, tenantID string) (db.Pause, error)
 	Sums(ctx context.Context, tenantID string) (db.Sums, error)
-	Recount(ctx context.Context, tenantID string) (db.Recount, error)
 }
 
 // Config is what New needs.
@@ -129,11 +128,6 @@ func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Form, source So
 	})
 }
 
-// Subscriber returns the tenant's subscriber with the given id, or db.ErrNotFound.
-func (s *Service) Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error) {
-	return s.store.Subscriber(ctx, tenantID, id)
-}
-
 // Status is a subscriber, and why it is not in the CRM yet.
 type Status struct {
 	db.Subscriber
@@ -204,9 +198,4 @@ func (s *Service) Subscribers(ctx context.Context, tenantID string, q Query) (Pa
 // Sums says what the tenant received, and where it is now.
 func (s *Service) Sums(ctx context.Context, tenantID string) (db.Sums, error) {
 	return s.store.Sums(ctx, tenantID)
-}
-
-// Recount counts the tenant's rows, and tells them from what was kept.
-func (s *Service) Recount(ctx context.Context, tenantID string) (db.Recount, error) {
-	return s.store.Recount(ctx, tenantID)
 }

@@ -91,7 +91,7 @@ func TestSignUp(t *testing.T) {
 	if err != nil || sums != (db.Sums{New: 1, Repeated: 1, Waiting: 1}) {
 		t.Errorf("sums %+v, %v", sums, err)
 	}
-	if r, err := s.Recount(ctx, "a"); err != nil || !r.Agrees() {
+	if r, err := d.Recount(ctx, "a"); err != nil || !r.Agrees() {
 		t.Errorf("recount %+v, %v", r, err)
 	}
 	var sources string

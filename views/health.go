@@ -178,9 +178,6 @@ func (p Problem) people() string {
 
 func (p Problem) form() string { return strings.ToLower(p.Code) + "-" + string(p.State) }
 
-// Count writes a number with its noun: "1 sign-up", "2,500 sign-ups".
-func Count(n int, one, many string) string { return count(n, one, many) }
-
 // Wait writes a duration for people, rounded up: "20 seconds", "2 minutes".
 func Wait(d time.Duration) string { return wait(d) }
 

@@ -201,7 +201,6 @@ func publicPages() map[string]templ.Component {
 		"signup-errors":    Signup(refused()),
 		"signup-thanks":    SignupThanks(SignupThanksPage{PublicPage: publicPage(), Newsletter: "Contoso Weekly"}),
 		"signup-not-found": SignupNotFound(PublicPage{CSS: "/static/signup.css", Icon: "/static/icon.svg"}),
-		"signup-closed":    SignupClosed(SignupThanksPage{PublicPage: publicPage(), Newsletter: "Contoso Weekly"}),
 		"signup-problem":   SignupProblem(SignupProblemPage{PublicPage: publicPage(), Heading: "Please try again in a moment", Sentence: hostile, RetryURL: "/signup/contoso-weekly"}),
 	}
 }
