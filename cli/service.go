@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"gatepost/db"
 	"gatepost/identity"
@@ -268,7 +267,7 @@ func checkChange(c identity.ServiceChange) error {
 		case v.value == nil:
 		case *v.value == "":
 			return fmt.Errorf("the %s is empty: use --unset %s to take it back", v.name, v.name)
-		case len(*v.value) > 500 || strings.ContainsFunc(*v.value, func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) }):
+		case !identity.PlainValue(*v.value):
 			return fmt.Errorf("the %s is too long, or has spaces or control characters in it", v.name)
 		}
 	}

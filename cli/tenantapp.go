@@ -76,7 +76,7 @@ func (p *program) setTenantApp(ctx context.Context, store *db.DB, c identityConf
 	if err != nil {
 		return err
 	}
-	if err := tenantHost(vault, service, change.LoginURL); err != nil {
+	if err := tenantHost(ctx, vault, service, change.LoginURL); err != nil {
 		return err
 	}
 	before, err := store.TenantApp(ctx, service, tenant.ID)
@@ -100,11 +100,11 @@ func (p *program) setTenantApp(ctx context.Context, store *db.DB, c identityConf
 }
 
 // tenantHost checks the host that a tenant's own app is for.
-func tenantHost(vault *identity.Vault, service string, host *string) error {
+func tenantHost(ctx context.Context, vault *identity.Vault, service string, host *string) error {
 	if host == nil || *host == "" {
 		return nil
 	}
-	s, err := vault.Service(service)
+	s, err := vault.Settings(ctx, service)
 	if err != nil {
 		return err
 	}

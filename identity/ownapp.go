@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"gatepost/db"
 )
@@ -39,6 +40,19 @@ func (s Service) code(refused string) string {
 		return BrokenAppRefused
 	}
 	return refused
+}
+
+// Settings returns the service with what the operator has set of it, its client
+// excepted; or ErrNoService.
+func (v *Vault) Settings(ctx context.Context, service string) (Service, error) {
+	s, _, err := v.set(ctx, service)
+	s.ClientID, s.ClientSecret = "", ""
+	return s, err
+}
+
+// PlainValue reports whether s can be a client id or secret, as people paste them.
+func PlainValue(s string) bool {
+	return s != "" && len(s) <= 500 && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) })
 }
 
 // TenantApp returns what is set of the tenant's own app, or ErrNoOwnApp.
@@ -153,8 +167,7 @@ func (v *Vault) appFor(ctx context.Context, service, tenantID string) (Service, 
 // client at all.
 func (v *Vault) ownApp(ctx context.Context, service, tenantID string) (Service, error) {
 	for key := uint32(0); ; {
-		s, _, err := v.set(ctx, service)
-		s.ClientID, s.ClientSecret = "", ""
+		s, err := v.Settings(ctx, service)
 		if err != nil {
 			return s, err
 		}

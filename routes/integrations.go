@@ -76,7 +76,7 @@ func (s *server) describeConnection(ctx context.Context, tenant string, card *vi
 		return err
 	}
 	if err == nil {
-		card.State = views.Connected
+		card.State, card.OwnApp = views.Connected, i.OwnApp
 		if card.Approvals, card.ApprovalLimit, err = s.Vault.Approvals(ctx, i.Grant); err != nil {
 			return err
 		}

@@ -160,6 +160,7 @@ type Integration struct {
 	ConnectedAt   time.Time // zero when unknown
 	Scopes        []string
 	LastRefreshed time.Time // zero when never
+	OwnApp        bool      // made with the tenant's own app
 
 	Reason string // why it is broken, in a sentence
 	Mend   string // what mends it, in a sentence

@@ -41,6 +41,23 @@ func publicPage() PublicPage {
 	return PublicPage{CSS: "/static/signup.css", Icon: "/static/icon.svg", Tenant: "Contoso"}
 }
 
+func ownApp(set bool) OwnAppPage {
+	p := OwnAppPage{Page: portalPage("Your own app", NavIntegrations), Service: "sfdc", Name: "Salesforce", Live: true,
+		RedirectURL: "https://portal.example/integrations/sfdc/callback", Scopes: "api refresh_token id"}
+	if set {
+		p.SetAt, p.LiveUses, p.Form = at, 1, OwnAppForm{ClientID: hostile}
+	}
+	return p
+}
+
+func refusedOwnApp() OwnAppPage {
+	p := ownApp(true)
+	p.SelfManaged = true
+	p.Form = OwnAppForm{ClientID: hostile, Scopes: hostile, Host: hostile, Understood: true}
+	p.Errors = FieldErrors{"client_id": "No.", "client_secret": "No.", "scopes": hostile, "host": "No.", "understood": "No."}
+	return p
+}
+
 func card(state ConnectionState) Integration {
 	c := Integration{
 		CSRF: "token-of-the-session", Service: "sfdc", Name: "Salesforce", State: state,
@@ -174,6 +191,10 @@ func portalPages() map[string]templ.Component {
 		"connect-forward":            ConnectForward(ConnectForwardPage{Page: doorPage("Connecting"), Name: "Salesforce", Host: "login.salesforce.com", URL: `https://login.salesforce.com/services/oauth2/authorize?a="b"&c=<d>`}),
 		"connect-failed":             ConnectFailed(ConnectFailedPage{Page: portalPage("Not connected", NavIntegrations), Service: "sfdc", Name: "Salesforce", Happened: "Salesforce was not connected", Meaning: "Whoever logged in pressed Deny, so Gatepost got no access. Nothing has changed.", Mend: "Try again and press Allow.", Code: hostile, Description: hostile}),
 		"disconnect":                 Disconnect(DisconnectPage{Page: portalPage("Disconnect", NavIntegrations), Service: "sfdc", Name: "Salesforce", Org: Org{Name: "Contoso GmbH", Sandbox: true}, Waiting: 2}),
+		"own-app-none":               OwnApp(ownApp(false)),
+		"own-app":                    OwnApp(ownApp(true)),
+		"own-app-errors":             OwnApp(refusedOwnApp()),
+		"own-app-removal":            OwnAppRemoval(ownApp(true)),
 		"test-signup":                TestSignup(testSignup(nil)),
 		"test-signup-sending":        TestSignup(testSignup(on(progress(Waiting)))),
 		"test-signup-paused":         TestSignup(testSignup(paused())),

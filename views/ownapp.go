@@ -1,0 +1,67 @@
+package views
+
+import "time"
+
+// OwnAppPage is for OwnApp and OwnAppRemoval: a tenant's own app at a service. The
+// forms post csrf to /integrations/{service}/app, and to …/app/remove.
+type OwnAppPage struct {
+	Page
+	Service     string // its id: "sfdc"
+	Name        string // "Salesforce"
+	RedirectURL string // to register with the app
+	Scopes      string // that are asked for when none are set
+	SelfManaged bool   // it may be on a host of the tenant's
+
+	SetAt    time.Time // zero when there is no own app
+	Live     bool      // the tenant's connection is in order
+	LiveUses int       // connections in order that the own app made
+
+	Form   OwnAppForm
+	Errors FieldErrors
+}
+
+// OwnAppForm is what the form holds, as it is set or as it was posted. It has no
+// place for the secret.
+type OwnAppForm struct {
+	ClientID, Scopes, Host string
+	Understood             bool
+}
+
+func (p OwnAppPage) isSet() bool { return !p.SetAt.IsZero() }
+
+func (p OwnAppPage) fields() []field {
+	secret := field{Name: "client_secret", Label: "Client secret", Type: "password", Autocomplete: "off", MaxLength: "500",
+		Hint: "It is stored encrypted and never shown again."}
+	if p.isSet() {
+		secret.Optional = true
+		secret.Hint = "Leave it empty to keep the one that is stored. It is never shown."
+	}
+	all := []field{
+		{Name: "client_id", Label: "Client ID", Value: p.Form.ClientID, Autocomplete: "off", MaxLength: "500", Hint: p.clientHint()},
+		secret,
+		{Name: "scopes", Label: "Scopes", Value: p.Form.Scopes, Autocomplete: "off", MaxLength: "2000", Optional: true,
+			Hint: "What the app asks for, separated by spaces. When empty: " + p.Scopes + "."},
+	}
+	if p.SelfManaged {
+		all = append(all, field{Name: "host", Label: "Address of your own " + p.Name, Value: p.Form.Host, Autocomplete: "off", MaxLength: "300", Optional: true,
+			Hint: "Such as https://git.example.com, when you run it yourselves. It has to be reachable from the internet, by https. Another address needs the secret anew."})
+	}
+	return fields(p.Errors, all...)
+}
+
+// clientHint is what the service calls a client id and a secret.
+func (p OwnAppPage) clientHint() string {
+	if p.Service == "sfdc" {
+		return "Salesforce calls it the consumer key, and the secret the consumer secret."
+	}
+	return ""
+}
+
+// changeWords are what has to be agreed to before a change that ends connections.
+func (p OwnAppPage) changeWords() string {
+	what := "If I change the client ID"
+	if p.SelfManaged {
+		what += " or the address"
+	}
+	return what + ", I reconnect " + p.Name + " right after."
+}
