@@ -246,6 +246,7 @@ func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) er
 	if s.ID == Salesforce {
 		return v.acceptSalesforce(ctx, s, a, g)
 	}
+	g.InstanceURL = s.host
 	if s.InstanceField != "" {
 		var own bool
 		if g.InstanceURL, own = s.instance(a.InstanceURL); !own {

@@ -187,15 +187,33 @@ func (v *Vault) ownApp(ctx context.Context, service, tenantID string) (Service, 
 	}
 }
 
-// as is the service as a tenant's own app calls it. On a host of the tenant's
-// there is no other address of the service.
+// as is the service as a tenant's own app calls it.
 func (s Service) as(a db.TenantApp, secret string) Service {
 	s.ownApp, s.ClientID, s.ClientSecret = true, a.ClientID, secret
 	if a.Scopes != "" {
 		s.Scopes = strings.Fields(a.Scopes)
 	}
 	if a.LoginURL != "" {
-		s.LoginURL, s.ExtraLogin, s.HostSuffixes = a.LoginURL, a.LoginURL, nil
+		s = s.on(a.LoginURL)
+	}
+	return s
+}
+
+// on is the service on a host of a tenant's: there is no other address of it, so
+// that nothing of the tenant's goes elsewhere.
+func (s Service) on(address string) Service {
+	s.host, s.LoginURL, s.ExtraLogin, s.HostSuffixes = address, address, address, nil
+	s.APIHosts = []string{strings.TrimPrefix(address, "https://")}
+	for _, endPoint := range []*string{&s.AuthorizeURL, &s.TokenURL, &s.IntrospectURL, &s.UserinfoURL, &s.Revoke.URL} {
+		_, rest, absolute := strings.Cut(*endPoint, "://")
+		if !absolute {
+			continue
+		}
+		_, path, _ := strings.Cut(rest, "/")
+		*endPoint = ""
+		if s.HostAPI != "" {
+			*endPoint = s.HostAPI + "/" + path
+		}
 	}
 	return s
 }

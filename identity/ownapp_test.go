@@ -623,3 +623,31 @@ func TestOwnAppAuthorizes(t *testing.T) {
 		t.Errorf("%s, %v", address, err)
 	}
 }
+
+// On a tenant's host a service has no end point anywhere else.
+func TestEndPointsOnOnesOwnHost(t *testing.T) {
+	const host = "https://own.example:8443"
+	for _, s := range BuiltIn() {
+		s = s.as(db.TenantApp{ClientID: ownID, LoginURL: host}, ownSecret)
+		for _, endPoint := range []string{s.AuthorizeURL, s.TokenURL, s.IntrospectURL, s.UserinfoURL, s.Revoke.URL} {
+			if at := s.at(host, endPoint); at != "" && !strings.HasPrefix(at, host+"/") && endPoint != "" {
+				t.Errorf("%s is called at %s", s.ID, at)
+			}
+		}
+		if len(s.HostSuffixes) != 0 || !s.ownURL(host) || s.ownURL("https://github.com") || s.ownAPI("https://api.github.com/user") || !s.ownAPI(host+"/user") {
+			t.Errorf("%s belongs elsewhere", s.ID)
+		}
+	}
+	s := gitHub.as(db.TenantApp{LoginURL: host}, ownSecret)
+	for at, want := range map[string]string{s.AuthorizeURL: "/login/oauth/authorize", s.TokenURL: "/login/oauth/access_token",
+		s.UserinfoURL: "/api/v3/user", s.Revoke.URL: "/api/v3/applications/{client_id}/token"} {
+		if at != want {
+			t.Errorf("%s, want %s", at, want)
+		}
+	}
+	for _, s := range BuiltIn() {
+		if s.SelfManaged && !(strings.HasPrefix(s.AuthorizeURL, "/") && strings.HasPrefix(s.TokenURL, "/")) {
+			t.Errorf("%s can't be on another host", s.ID)
+		}
+	}
+}

@@ -117,7 +117,8 @@ var google = Service{
 
 // GitHub docs "Authorizing OAuth apps", "Troubleshooting OAuth app access token
 // request errors" and "REST API endpoints for OAuth authorizations". Tokens don't
-// run out, and there is nothing to renew them with; errors come with HTTP 200.
+// run out, and there is nothing to renew them with; errors come with HTTP 200. On a
+// host of one's own the API is below /api/v3 (GitHub Enterprise Server docs).
 var gitHub = Service{
 	ID:              "githuboauth",
 	Name:            "GitHub",
@@ -135,6 +136,8 @@ var gitHub = Service{
 	ErrorsWith200:   true,
 	Permanent:       []string{"bad_refresh_token", "incorrect_client_credentials"},
 	MaxApprovals:    10,
+	SelfManaged:     true,
+	HostAPI:         "/api/v3",
 }
 
 // Slack docs "Installing with OAuth", "Using token rotation" and "auth.revoke".

@@ -55,13 +55,17 @@ type Service struct {
 	// SelfManaged says that customers may run the service on a host of their own,
 	// which is called with their own app alone.
 	SelfManaged bool `json:"self_managed,omitempty"`
+	// HostAPI is the path on such a host at which the end points are that have
+	// addresses of their own; they aren't used there when it is empty.
+	HostAPI string `json:"host_api,omitempty"`
 
 	ClientID     string `json:"-"`
 	ClientSecret string `json:"-"`
 	RedirectURL  string `json:"-"` // our callback
 	ExtraLogin   string `json:"-"` // one further login address, of the operator's choice; empty for none
 
-	ownApp bool // ClientID and ClientSecret are those of a tenant
+	ownApp bool   // ClientID and ClientSecret are those of a tenant
+	host   string // a tenant's own, which it is called at
 }
 
 // Revocation says how a service ends a token.
