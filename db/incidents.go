@@ -23,7 +23,7 @@ const (
 type Trouble struct {
 	TenantID string
 	Kind     IncidentKind
-	About    string // the newsletter's id, of IncidentSilent
+	About    string // the newsletter's id, of IncidentSilent; the service's, of IncidentBroken, where no sign-ups go to it
 	Cause    string // a code, when there is one
 	N        int    // how many people it is about
 	Since    time.Time
@@ -146,11 +146,12 @@ func (d *DB) ExpireIncidents(ctx context.Context) error {
 	return wrap("expire incidents", err)
 }
 
-// BrokenConnections returns the connections that died.
-func (d *DB) BrokenConnections(ctx context.Context) ([]Trouble, error) {
-	return d.troubles(ctx, IncidentBroken, `SELECT i.tenant_id, '', i.broken_code,
-			COALESCE((SELECT sum(n) FROM state_counts c WHERE c.tenant_id = i.tenant_id AND c.state = 'waiting'), 0), i.broken_at
-		FROM identities i WHERE i.broken_at > 0 AND i.user_name = '' AND i.account = ''`)
+// BrokenConnections returns the connections of tenants' own that died. Sign-ups are
+// delivered by those to one service: they tell how many wait.
+func (d *DB) BrokenConnections(ctx context.Context, delivers string) ([]Trouble, error) {
+	return d.troubles(ctx, IncidentBroken, `SELECT i.tenant_id, CASE i.service WHEN $1 THEN '' ELSE i.service END, i.broken_code,
+			CASE i.service WHEN $1 THEN COALESCE((SELECT sum(n) FROM state_counts c WHERE c.tenant_id = i.tenant_id AND c.state = 'waiting'), 0) ELSE 0 END, i.broken_at
+		FROM identities i WHERE i.broken_at > 0 AND i.user_name = '' AND i.account = ''`, delivers)
 }
 
 // looked is how many of those who wait longest are looked at: those of them who

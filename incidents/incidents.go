@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/identity"
 )
 
 // When something is trouble.
@@ -30,7 +31,7 @@ const (
 
 // Store is where troubles show, and where incidents are kept; *db.DB is one.
 type Store interface {
-	BrokenConnections(ctx context.Context) ([]db.Trouble, error)
+	BrokenConnections(ctx context.Context, delivers string) ([]db.Trouble, error)
 	LongWaiting(ctx context.Context, before time.Time) ([]db.Trouble, error)
 	PileUps(ctx context.Context, min int, since time.Time) ([]db.PileUp, error)
 	Silences(ctx context.Context, now time.Time) ([]db.Silence, error)
@@ -127,7 +128,7 @@ func (w *Watch) lasts(ctx context.Context, i db.Incident, found look) (bool, err
 // find looks for what is trouble now.
 func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
 	l := look{lasting: map[trouble]bool{}}
-	broken, err := w.Store.BrokenConnections(ctx)
+	broken, err := w.Store.BrokenConnections(ctx, identity.Salesforce)
 	if err != nil {
 		return l, err
 	}

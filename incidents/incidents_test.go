@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -209,6 +210,28 @@ func TestWaitingAfterABrokenConnection(t *testing.T) {
 	w.after(calm - time.Minute)
 	w.after(time.Minute, "closed broken john", "closed broken max")
 	w.after(time.Minute, "opened waiting john", "opened waiting max")
+}
+
+// A connection to another service is told of by its name, and keeps nobody's
+// sign-ups waiting.
+func TestAnotherServicesConnection(t *testing.T) {
+	w := newWorld(t)
+	w.readers(2, db.Waiting, "")
+	w.connection("invalid_grant")
+	w.exec(`UPDATE identities SET service = 'hubspot', id = 'h'`)
+	w.after(time.Hour, "opened broken john", "opened waiting john", "opened broken max", "opened waiting max")
+	open, err := w.store.OpenIncidents(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range []Words{Tell(open[0]), Mended(open[0])} {
+		if text := fmt.Sprint(words); strings.Contains(text, "Salesforce") || !strings.Contains(words.Title, "HubSpot") || strings.Contains(strings.ToLower(text), "sign-up") {
+			t.Errorf("says %+v", words)
+		}
+	}
+	w.exec(`UPDATE identities SET broken_at = 0, broken_code = ''`)
+	w.after(time.Minute)
+	w.after(calm, "closed broken john", "closed broken max")
 }
 
 // Who is sent again by somebody hasn't waited since the sign-up.
