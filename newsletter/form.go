@@ -19,23 +19,25 @@ type Form struct {
 	Email, FirstName, LastName string
 }
 
-// Check returns the form as it is to be stored, and a sentence for each field
-// that is not in order, by the name that the field has in forms.
-func (f Form) Check() (clean Form, errors map[string]string) {
-	clean = Form{
-		Email:     strings.TrimSpace(f.Email),
-		FirstName: strings.TrimSpace(f.FirstName),
-		LastName:  strings.TrimSpace(f.LastName),
-	}
+// Checked is a form that is in order, as it is to be stored. Check alone makes one.
+type Checked struct{ email, firstName, lastName string }
+
+// Check returns the form as it is to be stored, or a sentence for each field that
+// is not in order, by the name that the field has in forms.
+func (f Form) Check() (clean Checked, errors map[string]string) {
+	clean = Checked{strings.TrimSpace(f.Email), strings.TrimSpace(f.FirstName), strings.TrimSpace(f.LastName)}
 	errors = map[string]string{}
 	note := func(field, sentence string) {
 		if sentence != "" {
 			errors[field] = sentence
 		}
 	}
-	note("email", checkEmail(clean.Email))
-	note("first_name", checkName(clean.FirstName, "first name", maxFirstName))
-	note("last_name", checkName(clean.LastName, "last name", maxLastName))
+	note("email", checkEmail(clean.email))
+	note("first_name", checkName(clean.firstName, "first name", maxFirstName))
+	note("last_name", checkName(clean.lastName, "last name", maxLastName))
+	if len(errors) > 0 {
+		return Checked{}, errors
+	}
 	return clean, errors
 }
 

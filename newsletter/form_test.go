@@ -43,8 +43,8 @@ func TestEmails(t *testing.T) {
 		if got := errors["email"] == ""; got != ok {
 			t.Errorf("%q: %q", email, errors["email"])
 		}
-		if ok && clean.Email != strings.TrimSpace(email) {
-			t.Errorf("%q became %q", email, clean.Email)
+		if ok && clean.email != strings.TrimSpace(email) {
+			t.Errorf("%q became %q", email, clean.email)
 		}
 		if len(errors) > 1 {
 			t.Errorf("%q: %v", email, errors)
@@ -79,7 +79,11 @@ func TestNames(t *testing.T) {
 		if (errors["first_name"] == "") != tt.firstOK || (errors["last_name"] == "") != tt.lastOK || errors["email"] != "" {
 			t.Errorf("%s: %v", name, errors)
 		}
-		if clean.FirstName != strings.TrimSpace(tt.first) || clean.LastName != strings.TrimSpace(tt.last) {
+		want := Checked{}
+		if tt.firstOK && tt.lastOK {
+			want = Checked{"jane@example.com", strings.TrimSpace(tt.first), strings.TrimSpace(tt.last)}
+		}
+		if clean != want {
 			t.Errorf("%s: became %+v", name, clean)
 		}
 	}

@@ -112,18 +112,17 @@ func (s *Service) OfTenant(ctx context.Context, tenantID string) ([]db.Newslette
 
 // SignUp stores what a reader sent, and returns the subscriber's id once it is on
 // disk. An address that is there already is answered like a new one. It returns
-// ErrInvalid for a form that Check would not pass, ErrBusy when there is too
+// ErrInvalid for a form that Check didn't pass, ErrBusy when there is too
 // much to do, and the context's error when that ends first; the sign-up may be
 // stored all the same then.
-func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Form, source Source) (subscriberID string, err error) {
-	clean, problems := f.Check()
-	if len(problems) > 0 {
+func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, source Source) (subscriberID string, err error) {
+	if f == (Checked{}) {
 		return "", ErrInvalid
 	}
 	return s.write(ctx, db.SignUp{
 		TenantID: n.TenantID, NewsletterID: n.ID,
-		Email: clean.Email, EmailKey: strings.ToLower(clean.Email),
-		FirstName: clean.FirstName, LastName: clean.LastName,
+		Email: f.email, EmailKey: strings.ToLower(f.email),
+		FirstName: f.firstName, LastName: f.lastName,
 		Consent: n.Consent, Source: string(source), At: s.now(),
 	})
 }

@@ -67,16 +67,22 @@ func (g *gate) AddSignUps(ctx context.Context, s []db.SignUp) ([]db.SignedUp, er
 	return g.DB.AddSignUps(ctx, s)
 }
 
+// checked is the form, or nothing when it isn't in order.
+func checked(f Form) Checked {
+	c, _ := f.Check()
+	return c
+}
+
 func TestSignUp(t *testing.T) {
 	d, ctx := open(t), context.Background()
 	var woken []string
 	s, _ := start(t, Config{Store: d, Wake: func(id string) { woken = append(woken, id) }})
 	n := weekly(t, s)
-	id, err := s.SignUp(ctx, n, Form{Email: " Jane@Example.com ", LastName: " Doe "}, FromAPI)
+	id, err := s.SignUp(ctx, n, checked(Form{Email: " Jane@Example.com ", LastName: " Doe "}), FromAPI)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := s.SignUp(ctx, n, Form{Email: "jane@example.com"}, FromForm)
+	again, err := s.SignUp(ctx, n, checked(Form{Email: "jane@example.com"}), FromForm)
 	if err != nil || again != id {
 		t.Errorf("repeated: %q, %v", again, err)
 	}
@@ -99,7 +105,7 @@ func TestSignUp(t *testing.T) {
 	if err != nil || sources != "api form" {
 		t.Errorf("sources %q, %v", sources, err)
 	}
-	if _, err := s.SignUp(ctx, n, Form{Email: "nobody"}, FromForm); !errors.Is(err, ErrInvalid) {
+	if _, err := s.SignUp(ctx, n, checked(Form{Email: "nobody"}), FromForm); !errors.Is(err, ErrInvalid) {
 		t.Errorf("got %v", err)
 	}
 	if list, err := s.OfTenant(ctx, "a"); err != nil || len(list) != 1 {
@@ -110,7 +116,7 @@ func TestSignUp(t *testing.T) {
 func TestAPauseIsShownWithWhoWaits(t *testing.T) {
 	d, ctx := open(t), context.Background()
 	s, _ := start(t, Config{Store: d})
-	id, err := s.SignUp(ctx, weekly(t, s), Form{Email: "jane@example.com"}, FromTest)
+	id, err := s.SignUp(ctx, weekly(t, s), checked(Form{Email: "jane@example.com"}), FromTest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +145,7 @@ func TestNobodyIsAnsweredBeforeTheCommit(t *testing.T) {
 		var all sync.WaitGroup
 		signUp := func(email string) {
 			all.Go(func() {
-				_, err := s.SignUp(context.Background(), n, Form{Email: email}, FromForm)
+				_, err := s.SignUp(context.Background(), n, checked(Form{Email: email}), FromForm)
 				if answered.Add(1); err != nil {
 					t.Error(err)
 				}
@@ -177,7 +183,7 @@ func TestAFailedCommitIsAnErrorForAllInIt(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 3 {
 			all.Go(func() {
-				if _, err := s.SignUp(context.Background(), n, Form{Email: fmt.Sprintf("r%d@example.com", i)}, FromForm); !errors.Is(err, full) {
+				if _, err := s.SignUp(context.Background(), n, checked(Form{Email: fmt.Sprintf("r%d@example.com", i)}), FromForm); !errors.Is(err, full) {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -202,13 +208,13 @@ func TestAFullQueueIsBusy(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range queueSize {
 			all.Go(func() {
-				if _, err := s.SignUp(ctx, n, Form{Email: fmt.Sprintf("r%d@example.com", i)}, FromForm); !errors.Is(err, context.Canceled) {
+				if _, err := s.SignUp(ctx, n, checked(Form{Email: fmt.Sprintf("r%d@example.com", i)}), FromForm); !errors.Is(err, context.Canceled) {
 					t.Errorf("got %v", err)
 				}
 			})
 		}
 		synctest.Wait()
-		if _, err := s.SignUp(ctx, n, Form{Email: "one@example.com"}, FromForm); !errors.Is(err, ErrBusy) {
+		if _, err := s.SignUp(ctx, n, checked(Form{Email: "one@example.com"}), FromForm); !errors.Is(err, ErrBusy) {
 			t.Errorf("got %v", err)
 		}
 		cancel()
@@ -225,7 +231,7 @@ func TestStoppingStoresWhatIsQueued(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 5 {
 			all.Go(func() {
-				if _, err := s.SignUp(context.Background(), n, Form{Email: fmt.Sprintf("r%d@example.com", i)}, FromForm); err != nil {
+				if _, err := s.SignUp(context.Background(), n, checked(Form{Email: fmt.Sprintf("r%d@example.com", i)}), FromForm); err != nil {
 					t.Error(err)
 				}
 			})
@@ -240,7 +246,7 @@ func TestStoppingStoresWhatIsQueued(t *testing.T) {
 		}()
 		stop()
 		all.Wait()
-		if _, err := s.SignUp(context.Background(), n, Form{Email: "late@example.com"}, FromForm); !errors.Is(err, ErrBusy) {
+		if _, err := s.SignUp(context.Background(), n, checked(Form{Email: "late@example.com"}), FromForm); !errors.Is(err, ErrBusy) {
 			t.Errorf("got %v", err)
 		}
 		if sums, err := s.Sums(context.Background(), "a"); err != nil || sums.New != 5 {
@@ -254,7 +260,7 @@ func BenchmarkSignUp(b *testing.B) {
 	b.Run("writer", func(b *testing.B) {
 		s, _ := start(b, Config{Store: open(b)})
 		n := weekly(b, s)
-		bench(b, func(f Form) error { _, err := s.SignUp(context.Background(), n, f, FromForm); return err })
+		bench(b, func(f Form) error { _, err := s.SignUp(context.Background(), n, checked(f), FromForm); return err })
 	})
 	b.Run("commit each", func(b *testing.B) {
 		d := open(b)

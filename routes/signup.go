@@ -57,6 +57,7 @@ func (s *server) signUp(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	asJSON := wantsJSON(c)
 	form, wrong, err := decodeSignup(c)
 	if err != nil {
 		return err
@@ -67,20 +68,20 @@ func (s *server) signUp(c *fiber.Ctx) error {
 			wrong[field] = sentence
 		}
 	}
-	if len(wrong) > 0 && wantsJSON(c) {
+	if len(wrong) > 0 && asJSON {
 		return problem(c, http.StatusUnprocessableEntity, "Some of the fields are not in order. Nothing was stored.", wrong)
 	}
 	if len(wrong) > 0 {
 		return render(c, http.StatusUnprocessableEntity, views.Signup(signupPage(n, form, wrong)))
 	}
 	source := newsletter.FromForm
-	if wantsJSON(c) {
+	if asJSON {
 		source = newsletter.FromAPI
 	}
 	if _, err := s.Newsletters.SignUp(c.UserContext(), n, clean, source); err != nil {
 		return err
 	}
-	if wantsJSON(c) {
+	if asJSON {
 		return c.Status(http.StatusAccepted).JSON(fiber.Map{"status": "received"})
 	}
 	return redirect(c, "/signup/"+n.Slug+"/thanks")

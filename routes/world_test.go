@@ -1,6 +1,7 @@
 package routes_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -370,6 +371,28 @@ func (b *browser) do(method, path, body string, headers ...string) page {
 		b.w.t.Fatal(err)
 	}
 	return page{b.w, resp.StatusCode, resp.Header, string(text)}
+}
+
+// announce sends the head of a request whose body never comes: one that is too
+// long is refused before it has come.
+func (w *world) announce(method, path, kind string, length int) page {
+	w.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: portal\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", method, path, kind, length)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return page{w, resp.StatusCode, resp.Header, string(text)}
 }
 
 func (b *browser) get(path string, headers ...string) page {
