@@ -506,6 +506,41 @@ func TestSecretsStayAtTheirHosts(t *testing.T) {
 	}
 }
 
+// What was connected at a tenant's host is never revoked at the service's own
+// addresses: that would tell them the token.
+func TestTokensStayAtTheirHosts(t *testing.T) {
+	for name, leave := range map[string]func(t *testing.T, v *Vault, tenant string) error{
+		"the app is removed": func(t *testing.T, v *Vault, tenant string) error {
+			_, err := v.DropTenantApp(t.Context(), Salesforce, tenant)
+			return err
+		},
+		"the app is for the service now": func(t *testing.T, v *Vault, tenant string) error {
+			secret, nothing := ownSecret, ""
+			return v.SetTenantApp(t.Context(), Salesforce, tenant, ServiceChange{ClientSecret: &secret, LoginURL: &nothing})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, v, host, hostURL := ownHost(t)
+			s := v.services[Salesforce]
+			s.Revoke.URL = w.srv.URL + s.Revoke.URL // as the end points of some are
+			v.services[Salesforce] = s
+			if err := w.connectAtHost(v, host, hostURL); err != nil {
+				t.Fatal(err)
+			}
+			v.Wait()
+			if err := leave(t, v, w.tenant); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := v.Disconnect(t.Context(), Salesforce, w.tenant); err != nil {
+				t.Fatal(err)
+			}
+			if n := w.srv.count("revoke"); n != 0 {
+				t.Error("the service was told the token of a tenant's host")
+			}
+		})
+	}
+}
+
 // A connection of a host that the app is no longer for is dead, and its secrets
 // go nowhere.
 func TestHostIsChanged(t *testing.T) {
