@@ -82,6 +82,8 @@ func (t *transport) send(r *http.Request, c Credential) (*http.Response, error) 
 // takes reports whether a request to the address may carry the credential.
 func (s Service) takes(u *url.URL, c Credential) bool {
 	switch {
+	case u.User != nil:
+		return false
 	case c.InstanceURL != "":
 		return sameOrigin(u, c.InstanceURL)
 	case len(s.APIHosts) > 0:

@@ -45,6 +45,7 @@ func BuiltIn() []Service {
 	return []Service{
 		SalesforceService("", "", "", ""),
 		hubSpot, zoho, google, gitHub, slack,
+		asana, atlassian, discord, gitLab, linear, pagerDuty, quickBooks, reddit, stackOverflow,
 	}
 }
 
@@ -161,4 +162,163 @@ var slack = Service{
 	Rotates:         true,
 	ErrorsWith200:   true,
 	Permanent:       []string{"invalid_refresh_token", "token_revoked", "account_inactive", "invalid_client_id", "bad_client_secret"},
+}
+
+// Asana docs "OAuth". The same refresh token serves on; a renewal's answer leaves it
+// out.
+var asana = Service{
+	ID:           "asana",
+	Name:         "Asana",
+	LoginURL:     "https://app.asana.com",
+	HostSuffixes: []string{"app.asana.com"},
+	AuthorizeURL: endpoints.Asana.AuthURL,
+	TokenURL:     endpoints.Asana.TokenURL,
+	Revoke:       Revocation{URL: "https://app.asana.com/-/oauth_revoke", Auth: AuthClient},
+	Scopes:       []string{"default"},
+	APIHosts:     []string{"app.asana.com"},
+	UserField:    "data.gid|data.id",
+	NameField:    "data.name",
+}
+
+// Atlassian docs "OAuth 2.0 (3LO) apps" and "Implementing the Refresh Token Flow".
+// There is no way to revoke a token: users take an app's access back in their
+// account's settings. The sites that a token is for have to be asked for
+// (accessible-resources).
+var atlassian = Service{
+	ID:           "atlassian",
+	Name:         "Atlassian",
+	LoginURL:     "https://auth.atlassian.com",
+	HostSuffixes: []string{"auth.atlassian.com"},
+	AuthorizeURL: "https://auth.atlassian.com/authorize",
+	TokenURL:     "https://auth.atlassian.com/oauth/token",
+	UserinfoURL:  "https://api.atlassian.com/me",
+	Scopes:       []string{"read:me", "offline_access"},
+	RefreshScope: "offline_access",
+	Params:       map[string]string{"audience": "api.atlassian.com", "prompt": "consent"},
+	APIHosts:     []string{"api.atlassian.com"},
+	UserField:    "userinfo.account_id",
+	NameField:    "userinfo.email|userinfo.name",
+	Rotates:      true,
+}
+
+// Discord docs "OAuth2". Revoking a token ends all of the authorization that it came
+// from, and a user has one of an app.
+var discord = Service{
+	ID:           "discord",
+	Name:         "Discord",
+	LoginURL:     "https://discord.com",
+	HostSuffixes: []string{"discord.com"},
+	AuthorizeURL: endpoints.Discord.AuthURL,
+	TokenURL:     endpoints.Discord.TokenURL,
+	UserinfoURL:  "https://discord.com/api/users/@me",
+	Revoke:       Revocation{URL: "https://discord.com/api/oauth2/token/revoke", Auth: AuthClient, Ends: EndsUsers},
+	Scopes:       []string{"identify"},
+	APIHosts:     []string{"discord.com"},
+	UserField:    "userinfo.id",
+	NameField:    "userinfo.username",
+	Rotates:      true,
+}
+
+// GitLab docs "OAuth 2.0 identity provider API". It isn't asked about refresh tokens:
+// Doorkeeper, which it is built on, long called those whose access token had run out
+// inactive although they worked (doorkeeper issue 1858).
+var gitLab = Service{
+	ID:           "gitlab",
+	Name:         "GitLab",
+	LoginURL:     "https://gitlab.com",
+	HostSuffixes: []string{"gitlab.com"},
+	AuthorizeURL: strings.TrimPrefix(endpoints.GitLab.AuthURL, "https://gitlab.com"),
+	TokenURL:     strings.TrimPrefix(endpoints.GitLab.TokenURL, "https://gitlab.com"),
+	UserinfoURL:  "/api/v4/user",
+	Revoke:       Revocation{URL: "/oauth/revoke", Auth: AuthClient},
+	Scopes:       []string{"read_user"},
+	APIHosts:     []string{"gitlab.com"},
+	UserField:    "userinfo.id",
+	NameField:    "userinfo.username",
+	Rotates:      true,
+}
+
+// Linear docs "OAuth 2.0 authentication".
+var linear = Service{
+	ID:           "linear",
+	Name:         "Linear",
+	LoginURL:     "https://linear.app",
+	HostSuffixes: []string{"linear.app"},
+	AuthorizeURL: "https://linear.app/oauth/authorize",
+	TokenURL:     "https://api.linear.app/oauth/token",
+	Revoke:       Revocation{URL: "https://api.linear.app/oauth/revoke", Gone: []string{"400"}},
+	Scopes:       []string{"read", "write"},
+	Separator:    ",",
+	APIHosts:     []string{"api.linear.app"},
+	Rotates:      true,
+}
+
+// PagerDuty developer docs "Classic User OAuth: Authorization Code Grant Flow" and
+// its id token. They name no way to revoke a token.
+var pagerDuty = Service{
+	ID:           "pagerduty",
+	Name:         "PagerDuty",
+	LoginURL:     "https://identity.pagerduty.com",
+	HostSuffixes: []string{"identity.pagerduty.com"},
+	AuthorizeURL: "https://identity.pagerduty.com/oauth/authorize",
+	TokenURL:     "https://identity.pagerduty.com/oauth/token",
+	Scopes:       []string{"openid", "read"},
+	APIHosts:     []string{"api.pagerduty.com", "api.eu.pagerduty.com"},
+	OrgField:     "id_token.account_id",
+	UserField:    "id_token.sub",
+	NameField:    "id_token.subdomain",
+	Rotates:      true,
+}
+
+// Intuit developer docs "Set up OAuth 2.0". The company is told in the callback, and
+// revoking a token ends the app's access to it.
+var quickBooks = Service{
+	ID:           "quickbooks-online",
+	Name:         "QuickBooks Online",
+	LoginURL:     "https://appcenter.intuit.com",
+	HostSuffixes: []string{"appcenter.intuit.com"},
+	AuthorizeURL: "https://appcenter.intuit.com/connect/oauth2",
+	TokenURL:     "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer",
+	Revoke:       Revocation{URL: "https://developer.api.intuit.com/v2/oauth2/tokens/revoke", JSON: true, Auth: AuthBasic, Gone: []string{"400"}, Ends: EndsOrgs},
+	Scopes:       []string{"com.intuit.quickbooks.accounting"},
+	BasicAuth:    true,
+	APIHosts:     []string{"quickbooks.api.intuit.com", "sandbox-quickbooks.api.intuit.com"},
+	OrgField:     "callback.realmId",
+	Rotates:      true,
+}
+
+// Reddit wiki "OAuth2". Without the duration there is no refresh token.
+var reddit = Service{
+	ID:           "reddit",
+	Name:         "Reddit",
+	LoginURL:     "https://www.reddit.com",
+	HostSuffixes: []string{"www.reddit.com"},
+	AuthorizeURL: "https://www.reddit.com/api/v1/authorize",
+	TokenURL:     "https://www.reddit.com/api/v1/access_token",
+	UserinfoURL:  "https://oauth.reddit.com/api/v1/me",
+	Revoke:       Revocation{URL: "https://www.reddit.com/api/v1/revoke_token", Auth: AuthBasic},
+	Scopes:       []string{"identity"},
+	Params:       map[string]string{"duration": "permanent"},
+	BasicAuth:    true,
+	APIHosts:     []string{"oauth.reddit.com"},
+	UserField:    "userinfo.id",
+	NameField:    "userinfo.name",
+}
+
+// Stack Exchange API docs "Authentication" and "Usage of /access-tokens/…/invalidate".
+// With the scope no_expiry a token doesn't run out, and there is nothing to renew it
+// with. Its end point takes the token, which is over then, in the address alone.
+var stackOverflow = Service{
+	ID:              "stackoverflow",
+	Name:            "Stack Overflow",
+	LoginURL:        "https://stackoverflow.com",
+	HostSuffixes:    []string{"stackoverflow.com"},
+	AuthorizeURL:    endpoints.StackOverflow.AuthURL,
+	TokenURL:        endpoints.StackOverflow.TokenURL + "/json",
+	Revoke:          Revocation{URL: "https://api.stackexchange.com/2.3/access-tokens/{token}/invalidate", Method: "GET"},
+	Scopes:          []string{"no_expiry"},
+	Separator:       ",",
+	APIHosts:        []string{"api.stackexchange.com"},
+	RefreshOptional: true,
+	ErrorFields:     []string{"error.type", "error"},
 }
