@@ -149,6 +149,15 @@ func (p *People) Member(ctx context.Context, userID, tenantID string) (db.Tenant
 // AddTenant makes a tenant, with a first newsletter. An empty name is made from
 // the slug. It gives FieldErrors (slug, name).
 func (p *People) AddTenant(ctx context.Context, slug, name string) (db.Tenant, error) {
+	t, err := p.NewTenant(slug, name)
+	if err != nil {
+		return db.Tenant{}, err
+	}
+	return t.Tenant, slugTaken(p.store.CreateTenant(ctx, t.Tenant, t.Newsletter))
+}
+
+// NewTenant is a tenant as AddTenant makes it, which is not stored.
+func (p *People) NewTenant(slug, name string) (db.NewTenant, error) {
 	slug, name = strings.TrimSpace(slug), strings.TrimSpace(name)
 	if name == "" {
 		name = nameOf(slug)
@@ -157,10 +166,10 @@ func (p *People) AddTenant(ctx context.Context, slug, name string) (db.Tenant, e
 	wrong.check("slug", checkSlug(slug))
 	wrong.check("name", checkName(name))
 	if err := wrong.err(); err != nil {
-		return db.Tenant{}, err
+		return db.NewTenant{}, err
 	}
 	t := p.tenant(slug, name)
-	return t, slugTaken(p.store.CreateTenant(ctx, t, firstNewsletter(t)))
+	return db.NewTenant{Tenant: t, Newsletter: firstNewsletter(t)}, nil
 }
 
 // AddUser makes a user who belongs to the tenant with the given slug. Somebody

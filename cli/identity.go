@@ -48,8 +48,8 @@ func (p *program) withIdentities(ctx context.Context, fn func(*db.DB, identityCo
 }
 
 func (p *program) identityCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "identity", Short: "List, show and remove tenants' connections to services"}
-	cmd.AddCommand(p.identityListCommand(), p.identityGetCommand(), p.identityRemoveCommand())
+	cmd := &cobra.Command{Use: "identity", Short: "List, show, remove, export and import tenants' connections to services"}
+	cmd.AddCommand(p.identityListCommand(), p.identityGetCommand(), p.identityRemoveCommand(), p.identityExportCommand(), p.identityImportCommand())
 	return cmd
 }
 
@@ -72,9 +72,7 @@ func (p *program) identityListCommand() *cobra.Command {
 		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
 	}
 	outputFlag(ls, &output)
-	ls.Flags().StringVar(&sel.service, "service", "", "only those to this service, as sfdc")
-	ls.Flags().StringVar(&sel.tenant, "tenant", "", "only those of this tenant")
-	sel.userFlags(ls)
+	sel.allFlags(ls)
 	return ls
 }
 
@@ -103,21 +101,23 @@ func (p *program) identityGetCommand() *cobra.Command {
 }
 
 func (p *program) identityRemoveCommand() *cobra.Command {
-	var yes bool
+	var yes, keepGrant bool
 	var sel selection
 	rm := &cobra.Command{
 		Use:   "rm SERVICE TENANT",
 		Short: "Remove connections and revoke them at the service",
-		Long:  "Removes the tenant's own connection, or with --user, --account or --tag all connections that they name, at once.",
-		Args:  named(cobra.ExactArgs(2)),
+		Long: "Removes the tenant's own connection, or with --user, --account or --tag all connections that they name, at once.\n" +
+			"With --keep-grant they are forgotten here and not revoked: for those that were exported and go on elsewhere.",
+		Args: named(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
 				sel.service, sel.tenant = args[0], args[1]
-				return p.removeIdentities(cmd.Context(), store, c, sel, yes)
+				return p.removeIdentities(cmd.Context(), store, c, sel, yes, keepGrant)
 			})
 		},
 	}
 	rm.Flags().BoolVar(&yes, "yes", false, "don't ask")
+	rm.Flags().BoolVar(&keepGrant, "keep-grant", false, "forget them without revoking them at the service")
 	sel.userFlags(rm)
 	return rm
 }
@@ -249,7 +249,7 @@ func (p *program) showIdentity(r identityRow, output string) error {
 	})
 }
 
-func (p *program) removeIdentities(ctx context.Context, store *db.DB, c identityConfig, sel selection, yes bool) error {
+func (p *program) removeIdentities(ctx context.Context, store *db.DB, c identityConfig, sel selection, yes, keepGrant bool) error {
 	chosen, what, err := toRemove(ctx, store, sel)
 	if err != nil {
 		return err
@@ -261,6 +261,13 @@ func (p *program) removeIdentities(ctx context.Context, store *db.DB, c identity
 	}
 	vault, err := openVault(ctx, store, c)
 	if err != nil {
+		return err
+	}
+	if keepGrant {
+		if _, err := vault.Forget(ctx, chosen); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.out, "Removed %s.\nNothing is revoked: it goes on where it was imported.\n", what)
 		return err
 	}
 	receipts, err := vault.Delete(ctx, chosen)
@@ -335,6 +342,13 @@ type selection struct {
 	service, tenant string // id, slug
 	user, account   string
 	tags            []string
+}
+
+// allFlags are the flags of commands that any connections can be named to.
+func (s *selection) allFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.service, "service", "", "only those to this service, as sfdc")
+	cmd.Flags().StringVar(&s.tenant, "tenant", "", "only those of this tenant")
+	s.userFlags(cmd)
 }
 
 func (s *selection) userFlags(cmd *cobra.Command) {

@@ -175,6 +175,11 @@ func (p *program) table(header string, rows func(io.Writer)) error {
 // password reads a password: a line of standard input, or what somebody types
 // twice without seeing it.
 func (p *program) password(fromStdin bool) (string, error) {
+	return p.secret("password", fromStdin, true)
+}
+
+// secret reads a password or passphrase, which somebody types once or twice.
+func (p *program) secret(what string, fromStdin, twice bool) (string, error) {
 	if fromStdin {
 		line, err := bufio.NewReader(io.LimitReader(p.in, 4096)).ReadString('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -184,15 +189,15 @@ func (p *program) password(fromStdin bool) (string, error) {
 	}
 	f, ok := p.in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return "", errors.New("there is no terminal to ask for the password on: use --password-stdin")
+		return "", fmt.Errorf("there is no terminal to ask for the %s on: use --%s-stdin", what, what)
 	}
-	first, err := p.ask(f, "Password: ")
-	if err != nil {
-		return "", err
+	first, err := p.ask(f, strings.ToUpper(what[:1])+what[1:]+": ")
+	if err != nil || !twice {
+		return first, err
 	}
-	second, err := p.ask(f, "Password again: ")
+	second, err := p.ask(f, strings.ToUpper(what[:1])+what[1:]+" again: ")
 	if err == nil && first != second {
-		err = errors.New("the passwords are not the same")
+		err = fmt.Errorf("the %ss are not the same", what)
 	}
 	return first, err
 }

@@ -214,30 +214,36 @@ func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed
 		if err != nil {
 			return err
 		}
-		now, keepAlive := millis(d.now()), millis(d.keepAlive())
-		if g.Endless {
-			keepAlive = 0
-		}
-		// The first generation is the time, so that no generation of a connection
-		// is ever that of an earlier one with the same id.
-		_, err = tx.ExecContext(ctx,
-			`INSERT INTO identities (`+grantColumns+`, generation, connected_at, refreshed_at, keep_alive_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20, $20, $21, $22)
-			ON CONFLICT (id) DO UPDATE SET tags = excluded.tags, native = excluded.native,
-				sealed_access = excluded.sealed_access, sealed_refresh = excluded.sealed_refresh, key_id = excluded.key_id,
-				login_url = excluded.login_url, instance_url = excluded.instance_url, org_id = excluded.org_id,
-				org_name = excluded.org_name, sandbox = excluded.sandbox, remote_user_id = excluded.remote_user_id,
-				scopes = excluded.scopes, connected_by = excluded.connected_by, own_app = excluded.own_app,
-				generation = identities.generation + 1, connected_at = excluded.connected_at, refreshed_at = excluded.refreshed_at,
-				keep_alive_at = excluded.keep_alive_at, expires_at = excluded.expires_at, broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
-				lease_owner = '', lease_until = 0, call_started_at = 0`,
-			append(g.values(), now, keepAlive, millis(g.AccessEnds))...)
-		if err != nil {
-			return err
-		}
-		return indexTags(ctx, tx, g)
+		return d.putIdentity(ctx, tx, g)
 	})
 	return replaced, wrap("save identity", err)
+}
+
+// putIdentity stores a grant as a connection that was made now: a new row, or in
+// place of the one with its id.
+func (d *DB) putIdentity(ctx context.Context, tx *sql.Tx, g Grant) error {
+	now, keepAlive := millis(d.now()), millis(d.keepAlive())
+	if g.Endless {
+		keepAlive = 0
+	}
+	// The first generation is the time, so that no generation of a connection
+	// is ever that of an earlier one with the same id.
+	_, err := tx.ExecContext(ctx,
+		`INSERT INTO identities (`+grantColumns+`, generation, connected_at, refreshed_at, keep_alive_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20, $20, $21, $22)
+		ON CONFLICT (id) DO UPDATE SET tags = excluded.tags, native = excluded.native,
+			sealed_access = excluded.sealed_access, sealed_refresh = excluded.sealed_refresh, key_id = excluded.key_id,
+			login_url = excluded.login_url, instance_url = excluded.instance_url, org_id = excluded.org_id,
+			org_name = excluded.org_name, sandbox = excluded.sandbox, remote_user_id = excluded.remote_user_id,
+			scopes = excluded.scopes, connected_by = excluded.connected_by, own_app = excluded.own_app,
+			generation = identities.generation + 1, connected_at = excluded.connected_at, refreshed_at = excluded.refreshed_at,
+			keep_alive_at = excluded.keep_alive_at, expires_at = excluded.expires_at, broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
+			lease_owner = '', lease_until = 0, call_started_at = 0`,
+		append(g.values(), now, keepAlive, millis(g.AccessEnds))...)
+	if err != nil {
+		return err
+	}
+	return indexTags(ctx, tx, g)
 }
 
 // DeleteIdentity removes the tenant's connection and what is held beside it. The
@@ -467,8 +473,11 @@ const (
 	keepAliveSpread = 3 * 24 * time.Hour
 )
 
-func (d *DB) keepAlive() time.Time {
-	return d.now().Add(keepAliveAfter + rand.N(keepAliveSpread))
+func (d *DB) keepAlive() time.Time { return keepAliveSince(d.now()) }
+
+// keepAliveSince is when what was renewed at a time is to be renewed again.
+func keepAliveSince(renewed time.Time) time.Time {
+	return renewed.Add(keepAliveAfter + rand.N(keepAliveSpread))
 }
 
 // IdentityKey names a connection in one of its generations.

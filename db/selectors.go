@@ -88,7 +88,8 @@ func (d *DB) Identities(ctx context.Context, sel Selector, after string, limit i
 	return all, wrap("identities", err)
 }
 
-// Deleted is an identity that was deleted, and the revocation of its token.
+// Deleted is an identity that was deleted, and the revocation of its token, if
+// there is one.
 type Deleted struct {
 	ID, Service, TenantID, User, Account string
 
@@ -97,7 +98,17 @@ type Deleted struct {
 
 // DeleteIdentities removes all of the selected identities at once, or none. Their
 // refresh tokens, and what is held beside tenants' own, become revocations.
-func (d *DB) DeleteIdentities(ctx context.Context, sel Selector) (deleted []Deleted, err error) {
+func (d *DB) DeleteIdentities(ctx context.Context, sel Selector) ([]Deleted, error) {
+	return d.deleteIdentities(ctx, sel, true)
+}
+
+// ForgetIdentities is DeleteIdentities for those who go on with the grants
+// elsewhere: only what is held beside tenants' own becomes a revocation.
+func (d *DB) ForgetIdentities(ctx context.Context, sel Selector) ([]Deleted, error) {
+	return d.deleteIdentities(ctx, sel, false)
+}
+
+func (d *DB) deleteIdentities(ctx context.Context, sel Selector, revoke bool) (deleted []Deleted, err error) {
 	where, args := sel.where()
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		all, err := collect(ctx, tx, func(s scanner) (g Grant, err error) { return g, s.Scan(g.fields()...) },
@@ -107,8 +118,10 @@ func (d *DB) DeleteIdentities(ctx context.Context, sel Selector) (deleted []Dele
 		}
 		for _, g := range all {
 			receipt := Deleted{ID: g.ID, Service: g.Service, TenantID: g.TenantID, User: g.User, Account: g.Account}
-			if receipt.Revocation, err = d.revokeLater(ctx, tx, g); err != nil {
-				return err
+			if revoke {
+				if receipt.Revocation, err = d.revokeLater(ctx, tx, g); err != nil {
+					return err
+				}
 			}
 			if g.Own() {
 				if _, err := d.endHeld(ctx, tx, g.Service, g.TenantID); err != nil {

@@ -332,27 +332,32 @@ func (f keyFile) write(handle *keyset.Handle) error {
 	return keyFile(path).put(handle, os.Rename)
 }
 
-// put writes a private temporary file and has move give it its name, so that
-// nobody ever reads half of it.
+// put writes the keys, and has move give the file its name.
 func (f keyFile) put(handle *keyset.Handle, move func(from, to string) error) error {
 	var b bytes.Buffer
 	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&b)); err != nil {
 		return err
 	}
-	folder := filepath.Dir(string(f))
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(string(f)), 0o700); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(folder, ".keyset-*") // mode 0600
+	return putFile(string(f), b.Bytes(), move)
+}
+
+// putFile writes a private temporary file and has move give it its name, so that
+// nobody ever reads half of it.
+func putFile(path string, content []byte, move func(from, to string) error) error {
+	folder := filepath.Dir(path)
+	temp, err := os.CreateTemp(folder, ".gatepost-*") // mode 0600
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(temp.Name()) }()
-	_, err = temp.Write(b.Bytes())
+	_, err = temp.Write(content)
 	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
 		return err
 	}
-	if err := move(temp.Name(), string(f)); err != nil {
+	if err := move(temp.Name(), path); err != nil {
 		return err
 	}
 	return syncFolder(folder)

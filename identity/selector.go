@@ -147,29 +147,54 @@ func (v *Vault) Delete(ctx context.Context, sel Selector) ([]Receipt, error) {
 	if len(deleted) == 0 {
 		return nil, ErrNotConnected
 	}
-	receipts := make([]Receipt, len(deleted))
+	receipts, revocations := make([]Receipt, len(deleted)), make([]string, len(deleted))
+	for i, d := range deleted {
+		receipts[i].Deleted, revocations[i] = d, d.Revocation
+	}
+	v.revokeAll(ctx, revocations, func(i int, e Ending) { receipts[i].Ending, receipts[i].Revoked = e, e == Revoked })
+	return receipts, nil
+}
+
+// revokeAll makes the first try of many revocations while somebody waits for
+// them. It tells what became of each, by its index, and returns how many are
+// pending.
+func (v *Vault) revokeAll(ctx context.Context, revocations []string, tell func(index int, e Ending)) int {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeWhile)
 	defer cancel()
 	var pending atomic.Int64
 	var g errgroup.Group
 	g.SetLimit(revokeParallel)
-	for i, d := range deleted {
-		receipts[i].Deleted = d
+	for i, id := range revocations {
 		g.Go(func() error {
 			ending := Pending
 			if ctx.Err() == nil {
-				ending, _ = v.end(ctx, d.Revocation) // a job tries again
+				ending, _ = v.end(ctx, id) // a job tries again
 			}
 			if ending == Pending {
 				pending.Add(1)
 			}
-			receipts[i].Ending, receipts[i].Revoked = ending, ending == Revoked
+			tell(i, ending)
 			return nil
 		})
 	}
 	_ = g.Wait()
-	if n := pending.Load(); n > 0 {
+	n := int(pending.Load())
+	if n > 0 {
 		v.Log.WarnContext(ctx, "revocations are pending", "revocations", n)
 	}
-	return receipts, nil
+	return n
+}
+
+// Forget removes all of the selected identities at once, or none, and revokes none
+// of them: for those that were exported and go on elsewhere. It returns how many
+// there were. Errors: as Delete's.
+func (v *Vault) Forget(ctx context.Context, sel Selector) (int, error) {
+	if sel.Empty() {
+		return 0, ErrEmptySelector
+	}
+	forgotten, err := v.Store.ForgetIdentities(ctx, sel)
+	if err == nil && len(forgotten) == 0 {
+		err = ErrNotConnected
+	}
+	return len(forgotten), err
 }

@@ -29,6 +29,9 @@ type Store interface {
 	ApprovedAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]db.Identity, error)
 	Identities(ctx context.Context, sel db.Selector, after string, limit int) ([]db.NamedIdentity, error)
 	DeleteIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error)
+	ForgetIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error)
+	TenantBySlug(ctx context.Context, slug string) (db.Tenant, error)
+	ImportIdentities(ctx context.Context, tenants []db.NewTenant, arrivals []db.Arrival) (revocations []string, err error)
 	SaveIdentity(ctx context.Context, g db.Grant, otherOrg bool, confirmed string) (replaced string, err error)
 	DeleteIdentity(ctx context.Context, service, tenantID string) (revocations []string, err error)
 
@@ -249,16 +252,25 @@ type tokens struct{ access, refresh string }
 // the key has been rotated meanwhile.
 func (v *Vault) storeSealed(ctx context.Context, g db.Grant, t tokens, store func(db.Grant) error) error {
 	return v.Keys.sealed(ctx, func(k *keys) error {
-		var err error
-		if g.SealedAccess, err = k.seal([]byte(t.access), kindAccess, g.TenantID, g.Service, g.ID); err != nil {
+		sealed, err := k.sealGrant(g, t)
+		if err != nil {
 			return err
 		}
-		if g.SealedRefresh, err = k.seal([]byte(t.kept()), kindRefresh, g.TenantID, g.Service, g.ID); err != nil {
-			return err
-		}
-		g.KeyID = k.primary
-		return store(g)
+		return store(sealed)
 	})
+}
+
+// sealGrant returns g with the tokens sealed for its row.
+func (k *keys) sealGrant(g db.Grant, t tokens) (db.Grant, error) {
+	var err error
+	if g.SealedAccess, err = k.seal([]byte(t.access), kindAccess, g.TenantID, g.Service, g.ID); err != nil {
+		return g, err
+	}
+	if g.SealedRefresh, err = k.seal([]byte(t.kept()), kindRefresh, g.TenantID, g.Service, g.ID); err != nil {
+		return g, err
+	}
+	g.KeyID = k.primary
+	return g, nil
 }
 
 func (v *Vault) openAccess(ctx context.Context, g db.Grant) (string, error) {

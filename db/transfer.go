@@ -1,0 +1,91 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// NewTenant is a tenant to be, with its first newsletter.
+type NewTenant struct {
+	Tenant
+	Newsletter FirstNewsletter
+}
+
+// Arrival is an identity that comes from another installation.
+type Arrival struct {
+	Grant
+	Replaces   int64  // generation of the row with its id that it takes the place of, 0 when it is new
+	SameGrant  bool   // what it replaces is the same authorization, which must not be revoked
+	ApprovedBy string // address of the user who connected it: one of the tenant's here, or nobody
+
+	ConnectedAt, RefreshedAt time.Time
+	BrokenAt                 time.Time // zero when it is in order
+	BrokenCode               string
+}
+
+// ImportIdentities stores new tenants and what arrives, all or nothing. Refresh
+// tokens that are replaced become revocations, whose ids are returned. ErrLost: an
+// identity stands where there was none, or another one than was to be replaced.
+// ErrConflict: one of the tenants is there by now.
+func (d *DB) ImportIdentities(ctx context.Context, tenants []NewTenant, arrivals []Arrival) (revocations []string, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		for _, t := range tenants {
+			if err := insertTenant(ctx, tx, t.Tenant, t.Newsletter); err != nil {
+				return err
+			}
+		}
+		for _, a := range arrivals {
+			revocation, err := d.importIdentity(ctx, tx, a)
+			if err != nil {
+				return err
+			}
+			if revocation != "" {
+				revocations = append(revocations, revocation)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, wrap("import identities", err)
+	}
+	return revocations, nil
+}
+
+func (d *DB) importIdentity(ctx context.Context, tx *sql.Tx, a Arrival) (revocation string, err error) {
+	if err := mustSeal(ctx, tx, a.KeyID); err != nil {
+		return "", err
+	}
+	old, err := scanIdentity(tx.QueryRowContext(ctx, selectIdentityOf, a.Service, a.TenantID, a.User, a.Account))
+	switch {
+	case errors.Is(err, sql.ErrNoRows) && a.Replaces == 0:
+	case err == nil && old.ID == a.ID && old.Generation == a.Replaces:
+		if !a.SameGrant {
+			if revocation, err = d.revokeLater(ctx, tx, old.Grant); err != nil {
+				return "", err
+			}
+		}
+	case err == nil, errors.Is(err, sql.ErrNoRows):
+		return "", ErrLost
+	default:
+		return "", err
+	}
+	if a.Own() {
+		if _, err := d.endHeld(ctx, tx, a.Service, a.TenantID); err != nil {
+			return "", err
+		}
+	}
+	if err := d.putIdentity(ctx, tx, a.Grant); err != nil {
+		return "", err
+	}
+	// It is as old as it was where it comes from, and so due to be kept alive.
+	_, err = tx.ExecContext(ctx,
+		`UPDATE identities SET connected_at = $2, refreshed_at = $3, keep_alive_at = CASE keep_alive_at WHEN 0 THEN 0 ELSE $4 END,
+			broken_at = $5, broken_code = $6, failed_at = $5, failed_code = $6,
+			connected_by = COALESCE((SELECT u.id FROM users u JOIN memberships m ON m.user_id = u.id WHERE u.email = $7 AND m.tenant_id = $8), '')
+		WHERE id = $1`,
+		a.ID, millis(a.ConnectedAt), millis(a.RefreshedAt), millis(keepAliveSince(a.RefreshedAt)), millis(a.BrokenAt), a.BrokenCode,
+		a.ApprovedBy, a.TenantID)
+	return revocation, err
+}

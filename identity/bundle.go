@@ -1,0 +1,106 @@
+package identity
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"filippo.io/age"
+)
+
+// Errors of ReadBundle.
+var (
+	// ErrBundleKey says that a file was sealed to another passphrase or key.
+	ErrBundleKey = errors.New("the file was sealed to another passphrase or key")
+	// ErrBundleFile says that a file isn't what WriteFile wrote.
+	ErrBundleFile = errors.New("it is no file of exported identities, or it was cut off or changed")
+)
+
+// VersionError says that a bundle was written by a Gatepost that is newer.
+type VersionError struct{ Version int }
+
+// Error says so.
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("the file was written by a newer Gatepost (version %d of the format; this one reads %d)", e.Version, bundleVersion)
+}
+
+// maxBundle bounds the size of a file that is read.
+const maxBundle = 1 << 30
+
+// WriteFile seals the bundle to a passphrase or to keys, in the format of age
+// (https://age-encryption.org/v1), and writes it to a file of mode 0600, whole or
+// not at all. A file that is there is left alone, which is fs.ErrExist, unless
+// replace says otherwise.
+func (b Bundle) WriteFile(path string, replace bool, to ...age.Recipient) error {
+	text, err := json.MarshalIndent(b, "", "  ")
+	if err != nil {
+		return err
+	}
+	var sealed bytes.Buffer
+	w, err := age.Encrypt(&sealed, to...)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	if err := errors.Join(err, w.Close()); err != nil {
+		return err
+	}
+	move := os.Link
+	if replace {
+		move = os.Rename
+	}
+	return putFile(path, sealed.Bytes(), move)
+}
+
+// ReadBundle opens a file that WriteFile wrote. Errors: ErrBundleKey,
+// ErrBundleFile, *VersionError, or that of reading the file.
+func ReadBundle(path string, with ...age.Identity) (b Bundle, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return b, err
+	}
+	defer func() { _ = f.Close() }()
+	text, err := unseal(f, with)
+	if err != nil {
+		return b, err
+	}
+	var head struct {
+		Format  string
+		Version int
+	}
+	switch err := json.Unmarshal(text, &head); {
+	case err != nil, head.Format != bundleFormat, head.Version < 1:
+		return b, ErrBundleFile
+	case head.Version > bundleVersion:
+		return b, &VersionError{head.Version}
+	}
+	if json.Unmarshal(text, &b) != nil { // the cause could quote a token
+		return Bundle{}, ErrBundleFile
+	}
+	return b, nil
+}
+
+// unseal returns what is sealed in r, to its end, so that all of it is proven to
+// be as it was written.
+func unseal(r io.Reader, with []age.Identity) ([]byte, error) {
+	var path *fs.PathError
+	var other *age.NoIdentityMatchError
+	plain, err := age.Decrypt(r, with...)
+	if err == nil {
+		var text []byte
+		if text, err = io.ReadAll(io.LimitReader(plain, maxBundle)); err == nil {
+			return text, nil
+		}
+	}
+	switch {
+	case errors.As(err, &path):
+		return nil, path
+	case errors.As(err, &other):
+		return nil, ErrBundleKey
+	}
+	return nil, ErrBundleFile
+}
