@@ -82,8 +82,7 @@ func (a *Authorizer) Start(w http.ResponseWriter, r *http.Request) {
 
 // Callback handles the address to which the service sends the browser back.
 func (a *Authorizer) Callback(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	cb := Callback{Service: a.Service, State: q.Get("state"), Code: q.Get("code"), Error: q.Get("error"), ErrorDescription: q.Get("error_description")}
+	cb := CallbackOf(a.Service, "", r.URL.Query())
 	if c, err := r.Cookie(a.cookie()); err == nil {
 		cb.SessionID = hash(c.Value)
 	}

@@ -292,6 +292,21 @@ func TestAuthorizerBeginsForNoOtherSite(t *testing.T) {
 	}
 }
 
+// Some services say in the callback where to go on; nobody else's host is taken.
+func TestAuthorizerHandsOnWhatTheCallbackSays(t *testing.T) {
+	s := newSite(t)
+	service := s.auth.Vault.services[Salesforce]
+	service.LoginParam = "accounts-server"
+	s.auth.Vault.services[Salesforce] = service
+	b := s.browser()
+	for server, want := range map[string]string{"https://evil.example": "/finished?error=" + CodeForeignHost, s.srv.URL: "/finished"} {
+		callback := s.begin(b, "") + "&accounts-server=" + url.QueryEscape(server)
+		if to := s.visit(b, callback, "eve").Header.Get("Location"); to != want {
+			t.Errorf("with %s it ends at %s, want %s", server, to, want)
+		}
+	}
+}
+
 // The cookie lasts as long as what was begun last, and what was begun before in
 // another tab can still be finished.
 func TestAuthorizersCookieLastsForTheLast(t *testing.T) {

@@ -155,6 +155,13 @@ type Callback struct {
 	Query            url.Values // all that the browser brought; some services say more in it
 }
 
+// CallbackOf is the callback of a service with the query that a session's browser
+// brought.
+func CallbackOf(service, sessionID string, q url.Values) Callback {
+	return Callback{Service: service, SessionID: sessionID, State: q.Get("state"), Code: q.Get("code"),
+		Error: q.Get("error"), ErrorDescription: q.Get("error_description"), Query: q}
+}
+
 // Finished is what the handshake of an authorization that ended was begun with.
 // The session that ends it may be in another tenant by now.
 type Finished struct {

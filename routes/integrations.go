@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"gatepost/db"
@@ -186,10 +187,8 @@ func (s *server) callback(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.Vault.Finish(c.UserContext(), identity.Callback{
-		Service: service.ID, SessionID: who(c).Session.ID(), State: c.Query("state"), Code: c.Query("code"),
-		Error: c.Query("error"), ErrorDescription: c.Query("error_description"),
-	})
+	q, _ := url.ParseQuery(string(c.Request().URI().QueryString())) // what can't be read of it isn't there
+	done, err := s.Vault.Finish(c.UserContext(), identity.CallbackOf(service.ID, who(c).Session.ID(), q))
 	finished := done.URL
 	if finished == "" {
 		finished = "/integrations/" + service.ID + "/connected"
