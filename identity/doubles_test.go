@@ -239,7 +239,7 @@ func (s *double) mayCall(r *http.Request) bool {
 
 func (s *double) end(w http.ResponseWriter, r *http.Request, body []byte) {
 	token, ok := s.revokes(s, r, body)
-	if !ok {
+	if !ok || token == "" {
 		s.refuses(w, "app")
 		return
 	}
@@ -365,7 +365,8 @@ func byJSON(field string) func(*double, *http.Request, []byte) (string, bool) {
 	return func(_ *double, r *http.Request, body []byte) (string, bool) {
 		var fields map[string]string
 		id, secret, ok := r.BasicAuth()
-		return fields[field], json.Unmarshal(body, &fields) == nil && ok && id == clientID && secret == clientSecret && fields[field] != ""
+		ok = json.Unmarshal(body, &fields) == nil && ok && id == clientID && secret == clientSecret && fields[field] != ""
+		return fields[field], ok
 	}
 }
 

@@ -208,7 +208,7 @@ func (s *scene) vault(d Service) *Vault {
 	v := New(Config{Store: store, Keys: keys, Services: []Service{d},
 		HTTP:    &http.Client{Transport: s.d, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		Log:     slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Timeout: 300 * time.Millisecond, Lease: 2 * time.Second, Poll: 5 * time.Millisecond,
+		Timeout: 5 * time.Second, Lease: 2 * time.Second, Poll: 5 * time.Millisecond,
 		Now: func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }})
 	s.t.Cleanup(v.Wait)
 	return v
@@ -483,8 +483,10 @@ func TestUnansweredRenewalOfEveryService(t *testing.T) {
 			each(t, withRefresh, func(t *testing.T, s *scene) {
 				i := s.connect()
 				s.d.fail(1, f)
+				settleWithin(s.v, 100*time.Millisecond)
 				_, err := s.get(i.Generation)
 				wantUnavailable(t, err, CodeUnanswered)
+				s.v.Timeout = s.v.client.timeout
 				if s.d.rotates {
 					s.skip(doubtLasts / 2)
 					_, err = s.get(i.Generation)
