@@ -54,6 +54,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	root.SetOut(out)
 	root.SetErr(errOut)
 	root.AddCommand(p.demoCommand(), p.serveCommand(), p.mockCommand(), p.tenantCommand(), p.userCommand(), p.keysCommand(), p.serviceCommand(), p.identityCommand(), p.apiKeyCommand(), p.versionCommand())
+	p.completions(root)
 	return root.ExecuteContext(ctx)
 }
 

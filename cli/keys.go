@@ -49,13 +49,11 @@ func (p *program) keysCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "keys", Short: "Show and rotate the keys that seal credentials"}
 	var output string
 	status := &cobra.Command{
-		Use:   "status",
-		Short: "Show the keys, how many rows each has sealed, and what is left to do",
-		Args:  cobra.NoArgs,
+		Use:     "status",
+		Short:   "Show the keys, how many rows each has sealed, and what is left to do",
+		Args:    cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "table" && output != "json" {
-				return fmt.Errorf("--output is table or json, not %q", output)
-			}
 			return p.withKeys(cmd.Context(), func(k *identity.Keyring) error { return p.keysStatus(cmd.Context(), k, output) })
 		},
 	}

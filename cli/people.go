@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"gatepost/auth"
 	"gatepost/db"
@@ -49,27 +50,44 @@ func (p *program) tenantCommand() *cobra.Command {
 		},
 	}
 	add.Flags().StringVar(&name, "name", "", "name for people (default: made from the slug)")
+	var output string
 	ls := &cobra.Command{
-		Use:   "ls",
-		Short: "List the tenants",
-		Args:  cobra.NoArgs,
+		Use:     "ls",
+		Short:   "List the tenants",
+		Args:    cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withPeople(cmd.Context(), p.listTenants(cmd.Context()))
+			return p.withPeople(cmd.Context(), p.listTenants(cmd.Context(), output))
 		},
 	}
+	outputFlag(ls, &output)
 	cmd.AddCommand(add, ls)
 	return cmd
 }
 
-func (p *program) listTenants(ctx context.Context) func(*auth.People) error {
+// tenantRow is what is shown of a tenant.
+type tenantRow struct {
+	Slug      string    `json:"slug"`
+	Name      string    `json:"name"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+func (p *program) listTenants(ctx context.Context, output string) func(*auth.People) error {
 	return func(people *auth.People) error {
 		all, err := people.Tenants(ctx)
 		if err != nil {
 			return err
 		}
+		rows := []tenantRow{}
+		for _, t := range all {
+			rows = append(rows, tenantRow{t.Slug, t.Name, t.CreatedAt.UTC()})
+		}
+		if output == "json" {
+			return p.json(rows)
+		}
 		return p.table("SLUG\tNAME\tADDED", func(w io.Writer) {
-			for _, t := range all {
-				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", t.Slug, t.Name, t.CreatedAt.UTC().Format("2006-01-02"))
+			for _, r := range rows {
+				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", r.Slug, plain(r.Name), r.CreatedAt.Format("2006-01-02"))
 			}
 		})
 	}
@@ -103,14 +121,17 @@ func (p *program) userCommand() *cobra.Command {
 		},
 	}
 	passwd.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from standard input")
+	var output string
 	ls := &cobra.Command{
-		Use:   "ls",
-		Short: "List the users",
-		Args:  cobra.NoArgs,
+		Use:     "ls",
+		Short:   "List the users",
+		Args:    cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withPeople(cmd.Context(), p.listUsers(cmd.Context()))
+			return p.withPeople(cmd.Context(), p.listUsers(cmd.Context(), output))
 		},
 	}
+	outputFlag(ls, &output)
 	cmd.AddCommand(add, ls, passwd)
 	return cmd
 }
@@ -150,15 +171,29 @@ func (p *program) setPassword(ctx context.Context, people *auth.People, email st
 	return err
 }
 
-func (p *program) listUsers(ctx context.Context) func(*auth.People) error {
+// userRow is what is shown of a user.
+type userRow struct {
+	Email     string    `json:"email"`
+	Tenants   []string  `json:"tenants"` // slugs
+	CreatedAt time.Time `json:"created_at"`
+}
+
+func (p *program) listUsers(ctx context.Context, output string) func(*auth.People) error {
 	return func(people *auth.People) error {
 		all, err := people.Users(ctx)
 		if err != nil {
 			return err
 		}
+		rows := []userRow{}
+		for _, u := range all {
+			rows = append(rows, userRow{u.Email, append([]string{}, u.Tenants...), u.CreatedAt.UTC()})
+		}
+		if output == "json" {
+			return p.json(rows)
+		}
 		return p.table("EMAIL\tTENANTS\tADDED", func(w io.Writer) {
-			for _, u := range all {
-				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", u.Email, strings.Join(u.Tenants, ", "), u.CreatedAt.UTC().Format("2006-01-02"))
+			for _, r := range rows {
+				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", r.Email, strings.Join(r.Tenants, ", "), r.CreatedAt.Format("2006-01-02"))
 			}
 		})
 	}
