@@ -526,10 +526,13 @@ func TestIdentityStoreGone(t *testing.T) {
 		"Reseal":           func() error { return d.Reseal(ctx, 1, nil, nil) },
 		"RetireKeys":       func() error { _, err := d.RetireKeys(ctx); return err },
 		"TenantApp":        func() error { _, err := d.TenantApp(ctx, "sfdc", "x"); return err },
-		"ChangeTenantApp":  func() error { return d.ChangeTenantApp(ctx, "sfdc", "x", func(*TenantApp) error { return nil }) },
-		"DeleteTenantApp":  func() error { _, err := d.DeleteTenantApp(ctx, "sfdc", "x"); return err },
-		"OwnAppUses":       func() error { _, err := d.OwnAppUses(ctx, "sfdc", "x"); return err },
-		"WithKeyLock":      func() error { return d.WithKeyLock(ctx, func() error { return nil }) },
+		"ChangeTenantApp": func() error {
+			_, err := d.ChangeTenantApp(ctx, "sfdc", "x", func(*TenantApp) error { return nil })
+			return err
+		},
+		"DeleteTenantApp": func() error { _, err := d.DeleteTenantApp(ctx, "sfdc", "x"); return err },
+		"OwnAppUses":      func() error { _, err := d.OwnAppUses(ctx, "sfdc", "x"); return err },
+		"WithKeyLock":     func() error { return d.WithKeyLock(ctx, func() error { return nil }) },
 	} {
 		if err := call(); err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrLost) {
 			t.Errorf("%s: %v", name, err)

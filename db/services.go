@@ -71,26 +71,31 @@ func (d *DB) ChangeService(ctx context.Context, service string, change func(*Ser
 // tenant's own app, or, without a tenant, those of the shared one. It returns how
 // many there were.
 func (d *DB) MendBroken(ctx context.Context, service, tenantID string, codes []string) (n int64, err error) {
-	err = d.tx(ctx, func(tx *sql.Tx) error {
-		for _, code := range codes {
-			const those = ` WHERE service = $1 AND broken_code = $2 AND broken_at > 0
-				AND ($3 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $3)`
-			if _, err := tx.ExecContext(ctx, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = '')`, service, code, tenantID); err != nil {
-				return err
-			}
-			res, err := tx.ExecContext(ctx, `UPDATE identities SET broken_at = 0, broken_code = '', retry_at = 0`+those, service, code, tenantID)
-			if err != nil {
-				return err
-			}
-			mended, err := res.RowsAffected()
-			if err != nil {
-				return err
-			}
-			n += mended
-		}
-		return nil
+	err = d.tx(ctx, func(tx *sql.Tx) (err error) {
+		n, err = mendBroken(ctx, tx, service, tenantID, codes)
+		return err
 	})
 	return n, wrap("mend broken connections", err)
+}
+
+func mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID string, codes []string) (n int64, err error) {
+	for _, code := range codes {
+		const those = ` WHERE service = $1 AND broken_code = $2 AND broken_at > 0
+				AND ($3 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $3)`
+		if _, err := tx.ExecContext(ctx, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = '')`, service, code, tenantID); err != nil {
+			return n, err
+		}
+		res, err := tx.ExecContext(ctx, `UPDATE identities SET broken_at = 0, broken_code = '', retry_at = 0`+those, service, code, tenantID)
+		if err != nil {
+			return n, err
+		}
+		mended, err := res.RowsAffected()
+		if err != nil {
+			return n, err
+		}
+		n += mended
+	}
+	return n, nil
 }
 
 // Approvals counts what the user who approved g has approved of the same app, of

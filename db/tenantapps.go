@@ -41,11 +41,15 @@ func tenantApp(ctx context.Context, q queryer, service, tenantID string) (Tenant
 	return a, err
 }
 
+// AppCodes are those that saving the app may have mended.
+var AppCodes = []string{AppRefused, AppRemoved}
+
 // ChangeTenantApp has change edit a tenant's own app, or an empty one, and stores
-// it unless change fails. Nobody else edits it meanwhile. ErrStaleKey: the secret
-// was sealed with a key that doesn't seal any more.
-func (d *DB) ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*TenantApp) error) error {
-	return wrap("change a tenant's app", d.tx(ctx, func(tx *sql.Tx) error {
+// it unless change fails. Nobody else edits it meanwhile. The connections that
+// broke because of it are tried again, and it returns how many there are.
+// ErrStaleKey: the secret was sealed with a key that doesn't seal any more.
+func (d *DB) ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*TenantApp) error) (mended int64, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
 		a, err := tenantApp(ctx, tx, service, tenantID)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
@@ -65,8 +69,13 @@ func (d *DB) ChangeTenantApp(ctx context.Context, service, tenantID string, chan
 			ON CONFLICT (tenant_id, service) DO UPDATE SET client_id = excluded.client_id, sealed_client_secret = excluded.sealed_client_secret,
 				key_id = excluded.key_id, scopes = excluded.scopes, login_url = excluded.login_url, set_at = excluded.set_at`,
 			tenantID, service, a.ClientID, a.SealedSecret, a.KeyID, a.Scopes, a.LoginURL, millis(d.now()))
+		if err != nil {
+			return err
+		}
+		mended, err = mendBroken(ctx, tx, service, tenantID, AppCodes)
 		return err
-	}))
+	})
+	return mended, wrap("change a tenant's app", err)
 }
 
 // DeleteTenantApp removes a tenant's own app. The connections that it made break

@@ -9,7 +9,7 @@ import (
 // setApp stores an app of the tenant's own.
 func setApp(t *testing.T, d *DB, tenantID, clientID string) {
 	t.Helper()
-	err := d.ChangeTenantApp(t.Context(), "sfdc", tenantID, func(a *TenantApp) error {
+	_, err := d.ChangeTenantApp(t.Context(), "sfdc", tenantID, func(a *TenantApp) error {
 		a.ClientID, a.SealedSecret, a.KeyID = clientID, "sealed "+clientID, 7
 		return nil
 	})
@@ -26,11 +26,11 @@ func TestTenantApps(t *testing.T) {
 		t.Errorf("none: %v", err)
 	}
 	errNo := errors.New("no")
-	if err := d.ChangeTenantApp(ctx, "sfdc", tenant.ID, func(*TenantApp) error { return errNo }); !errors.Is(err, errNo) {
+	if _, err := d.ChangeTenantApp(ctx, "sfdc", tenant.ID, func(*TenantApp) error { return errNo }); !errors.Is(err, errNo) {
 		t.Errorf("refused: %v", err)
 	}
 	stale := func(a *TenantApp) error { a.SealedSecret, a.KeyID = "x", 6; return nil }
-	if err := d.ChangeTenantApp(ctx, "sfdc", tenant.ID, stale); !errors.Is(err, ErrStaleKey) {
+	if _, err := d.ChangeTenantApp(ctx, "sfdc", tenant.ID, stale); !errors.Is(err, ErrStaleKey) {
 		t.Errorf("sealed with another key: %v", err)
 	}
 	if n := count(t, d, `SELECT COUNT(*) FROM tenant_apps`); n != 0 {
@@ -40,7 +40,7 @@ func TestTenantApps(t *testing.T) {
 	d.at(at)
 	setApp(t, d, tenant.ID, "ann")
 	setApp(t, d, other.ID, "bob")
-	err := d.ChangeTenantApp(ctx, "sfdc", tenant.ID, func(a *TenantApp) error {
+	_, err := d.ChangeTenantApp(ctx, "sfdc", tenant.ID, func(a *TenantApp) error {
 		a.Scopes, a.LoginURL = "api id", "https://own.example"
 		return nil
 	})
@@ -170,8 +170,9 @@ func TestRemovedAppBreaksItsConnections(t *testing.T) {
 	_, err := d.SaveIdentity(ctx, own, true, "")
 	wantLost(t, "save", err)
 	wantLost(t, "hold", d.HoldIdentity(ctx, Held{Grant: held}))
-	setApp(t, d, tenant.ID, "ann")
-	if n, err := d.MendBroken(ctx, "sfdc", tenant.ID, []string{AppRemoved}); n != 2 || err != nil {
+	// With the app they are tried again, in the same transaction.
+	n, err := d.ChangeTenantApp(ctx, "sfdc", tenant.ID, func(a *TenantApp) error { a.ClientID, a.SealedSecret, a.KeyID = "ann", "x", 7; return nil })
+	if n != 2 || err != nil {
 		t.Errorf("%d mended, %v", n, err)
 	}
 	codes[i.ID], codes[refused.ID] = "", ""

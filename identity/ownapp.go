@@ -27,10 +27,6 @@ var (
 	ErrNotSelfManaged = errors.New("the service is not run on hosts of one’s own")
 )
 
-// ownAppCodes are those of connections that the settings of their tenant's own
-// app broke: when these are mended, the connections are worth another try.
-var ownAppCodes = []string{BrokenAppRefused, BrokenAppRemoved}
-
 // ownAppRefusals are what a service says of an app that its tenant can mend.
 var ownAppRefusals = append([]string{"unauthorized_client", "redirect_uri_mismatch"}, appCodes...)
 
@@ -83,6 +79,7 @@ func (v *Vault) SetTenantApp(ctx context.Context, service, tenantID string, c Se
 	if c.LoginURL != nil && *c.LoginURL != "" && !s.SelfManaged {
 		return ErrNotSelfManaged
 	}
+	var mended int64
 	err = v.Keys.sealed(ctx, func(k *keys) error {
 		sealed := ""
 		if c.ClientSecret != nil && *c.ClientSecret != "" {
@@ -90,14 +87,13 @@ func (v *Vault) SetTenantApp(ctx context.Context, service, tenantID string, c Se
 				return err
 			}
 		}
-		return v.Store.ChangeTenantApp(ctx, service, tenantID, func(a *db.TenantApp) error {
+		mended, err = v.Store.ChangeTenantApp(ctx, service, tenantID, func(a *db.TenantApp) error {
 			return changeApp(a, c, sealed, k.primary)
 		})
-	})
-	if err != nil {
 		return err
-	}
-	return v.retryOwnApp(ctx, service, tenantID)
+	})
+	v.tellMended(ctx, service, tenantID, mended)
+	return err
 }
 
 // changeApp makes the change of a tenant's app, if that leaves a whole one.
@@ -136,12 +132,18 @@ func (v *Vault) OwnAppUses(ctx context.Context, service, tenantID string) (int, 
 	return v.Store.OwnAppUses(ctx, service, tenantID)
 }
 
+// retryOwnApp has connections that broke because of the tenant's own app tried
+// again.
 func (v *Vault) retryOwnApp(ctx context.Context, service, tenantID string) error {
-	n, err := v.Store.MendBroken(ctx, service, tenantID, ownAppCodes)
+	n, err := v.Store.MendBroken(ctx, service, tenantID, db.AppCodes)
+	v.tellMended(ctx, service, tenantID, n)
+	return err
+}
+
+func (v *Vault) tellMended(ctx context.Context, service, tenantID string, n int64) {
 	if n > 0 {
 		v.Log.InfoContext(ctx, "connections of a tenant's own app are tried again", "service", service, "tenant", tenantID, "connections", n)
 	}
-	return err
 }
 
 // app is the service as it is to be called now for what was authorized with the

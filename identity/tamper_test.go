@@ -22,7 +22,7 @@ func tampered(fails func(method string, after bool) error) func(*Config) {
 // writes are the methods of a Store that write.
 var writes = []string{"SaveIdentity", "DeleteIdentity", "StartRenewal", "RestartCall", "ExtendRenewal", "FinishRenewal", "FailRenewal",
 	"BreakIdentity", "SetExpiry", "Used", "HoldIdentity", "DropHeld", "AddHandshake", "TakeHandshake", "AddRevocation", "DeleteRevocation",
-	"ChangeService", "MendBroken"}
+	"ChangeService", "MendBroken", "ChangeTenantApp"}
 
 func tamper[T any](s *tamperedStore, method string, write func() (T, error)) (T, error) {
 	var nothing T
@@ -114,6 +114,10 @@ func (s *tamperedStore) ChangeService(ctx context.Context, service string, chang
 
 func (s *tamperedStore) MendBroken(ctx context.Context, service, tenantID string, codes []string) (int64, error) {
 	return tamper(s, "MendBroken", func() (int64, error) { return s.Store.MendBroken(ctx, service, tenantID, codes) })
+}
+
+func (s *tamperedStore) ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*db.TenantApp) error) (int64, error) {
+	return tamper(s, "ChangeTenantApp", func() (int64, error) { return s.Store.ChangeTenantApp(ctx, service, tenantID, change) })
 }
 
 func (s *tamperedStore) DeleteRevocation(ctx context.Context, id string) error {

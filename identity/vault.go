@@ -60,7 +60,7 @@ type Store interface {
 	Approvals(ctx context.Context, g db.Grant) (n int, err error)
 
 	TenantApp(ctx context.Context, service, tenantID string) (db.TenantApp, error)
-	ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*db.TenantApp) error) error
+	ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*db.TenantApp) error) (mended int64, err error)
 	DeleteTenantApp(ctx context.Context, service, tenantID string) (broken int64, err error)
 	OwnAppUses(ctx context.Context, service, tenantID string) (n int, err error)
 

@@ -29,6 +29,17 @@ func refused(ctx context.Context, s *schedule, p *process) error {
 
 func connected(s *schedule, p *process) { s.connect(p.Vault) }
 
+func setOwn(ctx context.Context, s *schedule, p *process) error {
+	return p.SetTenantApp(ctx, Salesforce, s.tenant, ServiceChange{ClientID: new(clientID), ClientSecret: new(clientSecret)})
+}
+
+func ownConnected(s *schedule, p *process) {
+	if err := setOwn(s.t.Context(), s, p); err != nil {
+		s.t.Fatal(err)
+	}
+	s.connect(p.Vault)
+}
+
 func held(s *schedule, p *process) {
 	s.connect(p.Vault)
 	s.srv.switchOrg()
@@ -79,6 +90,8 @@ var flows = map[string]flow{
 	"set the app": {connected, func(ctx context.Context, _ *schedule, p *process) error {
 		return p.SetService(ctx, Salesforce, ServiceChange{ClientID: new(clientID), ClientSecret: new(clientSecret)})
 	}},
+	"set the own app":         {ownConnected, setOwn},
+	"refresh, by the own app": {ownConnected, refused},
 	"write uses": {connected, func(ctx context.Context, s *schedule, p *process) error {
 		_, err := p.Get(ctx, Salesforce, s.tenant, 0)
 		p.recordUses(ctx)
