@@ -212,8 +212,8 @@ func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 	if err != nil {
 		return err
 	}
-	if _, only := accessOnly(token); only { // it ran out or was refused, and nothing renews it
-		return r.broken(ctx, BrokenEnded)
+	if access, only := accessOnly(token); only {
+		return r.unrenewable(ctx, access)
 	}
 	if !earlier.IsZero() {
 		if alive, err := r.settle(ctx, token, earlier.Add(r.Timeout)); err != nil || !alive {
@@ -242,6 +242,26 @@ func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 		return err
 	}
 	return r.failed(ctx, CodeUnanswered, false, nil) // the token was not rotated: free to try again
+}
+
+// unrenewable is run for an access token that nothing renews. It ran out, or
+// somebody says that it was refused: a single program's error isn't to end it, as
+// long as the service still says whose it is.
+func (r *renewal) unrenewable(ctx context.Context, access string) error {
+	if r.service.UserinfoURL == "" || runsOut(r.row, r.Now()) {
+		return r.broken(ctx, BrokenEnded)
+	}
+	_, err := r.client.userinfo(ctx, r.service, r.row.LoginURL, access)
+	var refused *OAuthError
+	switch {
+	case errors.As(err, &refused):
+		return r.broken(ctx, BrokenEnded)
+	case err != nil:
+		return r.failed(ctx, CodeUnreachable, false, err)
+	}
+	g := r.row.Grant
+	g.AccessEnds = r.row.ExpiresAt
+	return r.storeSealed(ctx, g, tokens{access: access}, func(g db.Grant) error { return r.Store.FinishRenewal(ctx, g, r.row.Generation) })
 }
 
 // settle finds out what became of a call without an answer that ended, at the

@@ -422,6 +422,24 @@ func TestRenewalOfEveryService(t *testing.T) {
 	})
 }
 
+// That somebody says a token was refused doesn't end what nothing could renew, as
+// long as the service itself says otherwise.
+func TestATokenThatWorksIsKept(t *testing.T) {
+	each(t, func(h habits) bool { return !h.lasting && h.userinfo != "" }, func(t *testing.T, s *scene) {
+		i := s.connect()
+		c := s.fresh(i.Generation)
+		if c.Generation == i.Generation {
+			t.Error("who says so gets the same again")
+		}
+		if now := s.identity(); !now.BrokenAt.IsZero() || now.Stale {
+			t.Errorf("it is broken: %s", now.BrokenCode)
+		}
+		s.d.revokeAll()
+		_, err := s.get(c.Generation)
+		wantBroken(t, err, BrokenEnded)
+	})
+}
+
 func TestServicesWithoutARefreshToken(t *testing.T) {
 	each(t, func(h habits) bool { return !h.lasting }, func(t *testing.T, s *scene) {
 		i := s.connect()

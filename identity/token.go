@@ -240,13 +240,16 @@ func (c *client) send(ctx context.Context, method, address, contentType, content
 	return res.StatusCode, body, nil
 }
 
-// userinfo asks whom an access token is of.
+// userinfo asks whom an access token is of. An *OAuthError: of nobody any more.
 func (c *client) userinfo(ctx context.Context, s Service, loginURL, token string) (map[string]any, error) {
 	status, body, err := c.send(ctx, http.MethodGet, s.at(loginURL, s.UserinfoURL), "", "", func(r *http.Request) {
 		r.Header.Set("Authorization", s.scheme()+" "+token)
 	})
 	if err != nil {
 		return nil, err
+	}
+	if status == http.StatusUnauthorized {
+		return nil, &OAuthError{Code: "invalid_token"} // RFC 6750, section 3.1
 	}
 	var fields map[string]any
 	if status != http.StatusOK || json.Unmarshal(body, &fields) != nil {
