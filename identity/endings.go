@@ -31,11 +31,18 @@ func accessOnly(kept string) (token string, ok bool) { return strings.CutPrefix(
 // errNoWay says that a service offers no way to revoke a token.
 var errNoWay = errors.New("the service offers no way to revoke a token")
 
+// errNoClient says that a service revokes a token for the app alone that got it,
+// and that there is none.
+var errNoClient = errors.New("the app that the token could be revoked with is not to be had")
+
 // revoke ends a grant by what was kept of it. A token that the service doesn't
 // know any more is revoked.
 func (c *client) revoke(ctx context.Context, s Service, loginURL, kept string) error {
 	if s.Revoke.URL == "" {
 		return errNoWay
+	}
+	if s.ClientID == "" && (s.Revoke.Auth == AuthClient || s.Revoke.Auth == AuthBasic) {
+		return errNoClient // whatever the service answers, it would tell nothing of the token
 	}
 	token, access := accessOnly(kept)
 	if !access && s.Revoke.ByAccess {

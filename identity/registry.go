@@ -236,6 +236,7 @@ var gitLab = Service{
 	UserField:    "userinfo.id",
 	NameField:    "userinfo.username",
 	Rotates:      true,
+	SelfManaged:  true,
 }
 
 // Linear docs "OAuth 2.0 authentication".

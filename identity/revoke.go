@@ -88,9 +88,13 @@ func (v *Vault) revoke(ctx context.Context, r db.Revocation) (Ending, error) {
 	if err != nil && !errors.Is(err, ErrSealed) && !errors.Is(err, ErrNoApp) && !errors.Is(err, ErrNoOwnApp) {
 		return Pending, err
 	}
-	if r.OwnApp && s.SelfManaged && !s.ownURL(r.LoginURL) {
-		s = s.on(r.LoginURL) // a host of the tenant's, which alone is told the token
-		s.ClientID, s.ClientSecret = "", ""
+	if r.OwnApp && s.SelfManaged && !s.ownURL(r.LoginURL) { // the app is for another host now, or gone
+		if s, err = v.Settings(ctx, r.Service); err != nil {
+			return Pending, err
+		}
+		if !s.ownURL(r.LoginURL) {
+			s = s.on(r.LoginURL) // a host of the tenant's, which alone is told the token
+		}
 	}
 	if err != nil || !s.ownURL(r.LoginURL) {
 		s.ClientID, s.ClientSecret = "", "" // not to be had, or not for this address: try without
