@@ -84,11 +84,12 @@ func (w *Watch) Look(ctx context.Context) error {
 	told := map[trouble]bool{}
 	for _, i := range open {
 		told[of(i.Trouble)] = true
+		if i.Kind == db.IncidentBroken && (i.MendedAt.IsZero() || now.Sub(i.MendedAt) < calm) {
+			told[trouble{i.TenantID, db.IncidentWaiting, i.About}] = true // who waited behind it is on the way now
+		}
 	}
 	for _, t := range found.troubles {
-		// Who waited behind a connection that is mended is on the way now.
-		behind := t.Kind == db.IncidentWaiting && told[trouble{t.TenantID, db.IncidentBroken, ""}]
-		if !told[of(t)] && !behind {
+		if !told[of(t)] {
 			errs = append(errs, w.Store.OpenIncident(ctx, t, now, w.Tell))
 		}
 	}

@@ -208,8 +208,21 @@ func TestWaitingAfterABrokenConnection(t *testing.T) {
 	w.connection("")
 	w.after(time.Minute)
 	w.after(calm - time.Minute)
-	w.after(time.Minute, "closed broken john", "closed broken max")
-	w.after(time.Minute, "opened waiting john", "opened waiting max")
+	w.after(time.Minute, "opened waiting john", "closed broken john", "opened waiting max", "closed broken max")
+}
+
+// However long a connection that came and went is watched, those who wait are not
+// hidden by it for longer.
+func TestWaitingAfterAConnectionThatCameAndWent(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`INSERT INTO incidents (id, tenant_id, kind, about, cause, n, since, opened_at, mended_at, closed_at)
+		SELECT 'earlier' || value, $1, 'broken', '', '', 0, $2, $2, $2, $2 FROM json_each('[1, 2, 3, 4, 5]')`, w.contoso.ID, w.now.Add(-time.Hour).UnixMilli())
+	w.readers(2, db.Waiting, "")
+	w.connection("invalid_grant")
+	w.after(time.Hour, "opened broken john", "opened broken max")
+	w.connection("")
+	w.after(time.Minute)
+	w.after(calm, "opened waiting john", "opened waiting max")
 }
 
 // A connection to another service is told of by its name, and keeps nobody's
