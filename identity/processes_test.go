@@ -22,16 +22,22 @@ import (
 // workerOrder is the environment variable that makes this test binary a worker.
 const workerOrder = "GATEPOST_TEST_WORKER"
 
-// order is what a worker is to do: ask for a credential from many goroutines.
+// order is what a worker is to do: ask for a credential from many goroutines, or list
+// identities among which these are to be met each time.
 type order struct {
 	Folder, URL, Tenant string
 	Refused             int64
 	Callers             int
 	Timeout, Lease      time.Duration
+	List                []string
 }
 
-// outcome counts what a worker's callers got: tokens, or errors.
-type outcome struct{ Tokens, Errors map[string]int }
+// outcome counts what a worker's callers got: tokens, or errors. Of listings it says
+// how many there were, and how many identities the first and the last one met.
+type outcome struct {
+	Tokens, Errors        map[string]int
+	Listings, First, Last int
+}
 
 // work is a worker process: it says when it is ready, begins when told, and
 // prints its outcome.
@@ -61,8 +67,12 @@ func obey(text string, in io.Reader, out io.Writer) error {
 	v := New(Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(o.URL)), Timeout: o.Timeout, Lease: o.Lease,
 		Services: []Service{SalesforceService(clientID, clientSecret, redirectURI, o.URL)}})
 	fmt.Fprintln(out, "ready")
-	if _, err := bufio.NewReader(in).ReadString('\n'); err != nil {
+	orders := bufio.NewReader(in)
+	if _, err := orders.ReadString('\n'); err != nil {
 		return err
+	}
+	if o.List != nil {
+		return json.NewEncoder(out).Encode(list(ctx, v, o.List, orders, out))
 	}
 	got := ask(ctx, v, o)
 	v.Wait()
@@ -70,7 +80,7 @@ func obey(text string, in io.Reader, out io.Writer) error {
 }
 
 func ask(ctx context.Context, v *Vault, o order) outcome {
-	got := outcome{map[string]int{}, map[string]int{}}
+	got := outcome{Tokens: map[string]int{}, Errors: map[string]int{}}
 	var mu sync.Mutex
 	var callers sync.WaitGroup
 	for range o.Callers {

@@ -1,12 +1,15 @@
 package identity
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"gatepost/db"
 )
@@ -177,33 +180,40 @@ func TestDeleteMany(t *testing.T) {
 func TestDeletedWhileListed(t *testing.T) {
 	w := newWorld(t)
 	deleter := w.process()
-	stays := w.fill(10_000)
-	begun, over := make(chan struct{}, 2), make(chan struct{})
-	var listers sync.WaitGroup
-	for range 2 {
-		v := w.process()
-		listers.Go(func() { w.listUntil(v, begun, over, stays) })
+	stays := w.fill(11_000)
+	listers := []*worker{w.worker(order{List: stays}), w.worker(order{List: stays})}
+	for _, p := range listers {
+		defer time.AfterFunc(time.Minute, p.kill).Stop()
+		p.begin()
+		if line, err := p.out.ReadString('\n'); err != nil || line != "listing\n" {
+			t.Fatalf("a worker doesn't list: %q, %v\n%s", line, err, w.log)
+		}
 	}
-	<-begun
-	<-begun
 	for n := range 10 {
 		receipts, err := deleter.Delete(t.Context(), Selector{Service: "filled", Tags: []string{"goes", fmt.Sprint("part", n)}})
-		if err != nil || len(receipts) != 900 {
+		if err != nil || len(receipts) != 1000 {
 			t.Errorf("part %d: %d deleted, %v", n, len(receipts), err)
 		}
 	}
-	close(over)
-	listers.Wait()
+	for _, p := range listers {
+		p.begin() // the last listing
+		got := p.outcome()
+		if len(got.Errors) > 0 || got.Listings < 2 || got.First <= got.Last || got.Last != len(stays) {
+			t.Errorf("%d listings met %d at first and %d at last, want %d; %v", got.Listings, got.First, got.Last, len(stays), got.Errors)
+		}
+	}
 	var pending int
-	if err := w.store.Writer().QueryRowContext(t.Context(), `SELECT COUNT(DISTINCT identity_id) FROM revocations WHERE service = 'filled'`).Scan(&pending); err != nil || pending != 9000 {
+	if err := w.store.Writer().QueryRowContext(t.Context(), `SELECT COUNT(DISTINCT identity_id) FROM revocations WHERE service = 'filled'`).Scan(&pending); err != nil || pending != 10_000 {
 		t.Errorf("%d revocations, %v", pending, err)
 	}
 }
 
-// listUntil lists again and again, says when it has begun, and once more after
-// all is over.
-func (w *world) listUntil(v *Vault, begun chan<- struct{}, over <-chan struct{}, stays []string) {
-	for listings, done := 0, false; !done; listings++ {
+// list lists again and again until it is told to end, and once more then; stays are
+// those that are to be met each time.
+func list(ctx context.Context, v *Vault, stays []string, in *bufio.Reader, out io.Writer) outcome {
+	over := make(chan struct{})
+	got := outcome{Errors: map[string]int{}}
+	for done := false; !done; got.Listings++ {
 		select {
 		case <-over:
 			done = true
@@ -211,37 +221,39 @@ func (w *world) listUntil(v *Vault, begun chan<- struct{}, over <-chan struct{},
 		}
 		seen := map[string]int{}
 		for after, first := "", true; first || after != ""; first = false {
-			page, err := v.List(w.t.Context(), Selector{Service: "filled"}, after, 97)
+			page, err := v.List(ctx, Selector{Service: "filled"}, after, 97)
 			if err != nil {
-				w.t.Error(err)
-				return
+				got.Errors[err.Error()]++
+				return got
 			}
 			for _, i := range page.Identities {
 				seen[i.ID]++
 			}
-			if listings == 0 && first {
-				begun <- struct{}{}
+			if got.Listings == 0 && first {
+				fmt.Fprintln(out, "listing")
+				go func() { _, _ = in.ReadString('\n'); close(over) }()
 			}
 			after = page.Next
 		}
-		for id, n := range seen {
+		for _, n := range seen {
 			if n > 1 {
-				w.t.Errorf("listing %d met %s %d times", listings, id, n)
+				got.Errors["met twice"]++
 			}
 		}
 		for _, id := range stays {
 			if seen[id] != 1 {
-				w.t.Errorf("listing %d skipped %s", listings, id)
+				got.Errors["skipped"]++
 			}
 		}
-		if done && (len(seen) != len(stays) || listings < 1) {
-			w.t.Errorf("%d are left after %d listings, want %d", len(seen), listings, len(stays))
+		if got.Last = len(seen); got.Listings == 0 {
+			got.First = len(seen)
 		}
 	}
+	return got
 }
 
-// fill stores n identities, nine of ten with the tag "goes", and returns the ids of
-// the others.
+// fill stores n identities, ten of eleven with the tag "goes", and returns the ids
+// of the others.
 func (w *world) fill(n int) (stays []string) {
 	w.t.Helper()
 	tx, err := w.store.Writer().BeginTx(w.t.Context(), nil)
@@ -253,8 +265,8 @@ func (w *world) fill(n int) (stays []string) {
 		w.t.Fatal(err)
 	}
 	for k := range n {
-		id, tags := db.NewID(), []string{"goes", fmt.Sprint("part", k/10%10)}
-		if k%10 == 0 {
+		id, tags := db.NewID(), []string{"goes", fmt.Sprint("part", k/11%10)}
+		if k%11 == 0 {
 			stays, tags = append(stays, id), nil
 		}
 		_, err := tx.ExecContext(w.t.Context(), `INSERT INTO identities (id, service, tenant_id, user_name, generation, sealed_access, sealed_refresh, key_id,
