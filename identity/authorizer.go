@@ -20,7 +20,9 @@ type Subject struct {
 // Authorizer makes the authorization of a service out of two addresses of an
 // application's: the one that its users begin at, and the callback, which has to
 // be the service's RedirectURL. The application has to know who is signed in;
-// only the browser that began an authorization can finish it.
+// only the browser that began an authorization can finish it. The vault may use a
+// request's context after the answer: where another framework calls the handlers,
+// it must be one that isn't used again (see examples/fiber).
 type Authorizer struct {
 	Vault   *Vault
 	Service string
