@@ -17,7 +17,7 @@ const completeWithin = 2 * time.Second
 // completions has the shell complete services, tenants and formats in the flags and
 // arguments of a command and those below it.
 func (p *program) completions(cmd *cobra.Command) {
-	lists := map[string]cobra.CompletionFunc{"service": p.services, "tenant": p.tenants,
+	lists := map[string]cobra.CompletionFunc{"service": p.serviceIDs, "tenant": p.tenants,
 		"output": func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp
 		}}
@@ -47,8 +47,8 @@ func (p *program) completions(cmd *cobra.Command) {
 	}
 }
 
-// services completes the id of a service.
-func (p *program) services(*cobra.Command, []string, string) (ids []string, _ cobra.ShellCompDirective) {
+// serviceIDs completes the id of a service.
+func (p *program) serviceIDs(*cobra.Command, []string, string) (ids []string, _ cobra.ShellCompDirective) {
 	for _, s := range identity.BuiltIn() {
 		ids = append(ids, s.ID+"\t"+s.Name)
 	}

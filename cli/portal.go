@@ -60,8 +60,8 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	sf := &inspector{http: out, options: salesforce.Options{Log: p.log}, found: map[string]finding{}}
 	p.vault = identity.New(identity.Config{
 		Store: p.db, Keys: keys, HTTP: out, Log: p.log, Org: sf.organization,
-		Services: []identity.Service{identity.SalesforceService(c.ClientID, c.ClientSecret,
-			c.URL+"/integrations/"+identity.Salesforce+"/callback", c.LoginURL)},
+		Services: services(identity.SalesforceService(c.ClientID, c.ClientSecret, "", c.LoginURL)),
+		Callback: func(service string) string { return c.URL + "/integrations/" + service + "/callback" },
 	})
 	if err := p.readyToCall(ctx); err != nil {
 		return err

@@ -21,12 +21,23 @@ var errNoApp = errors.New(`the configuration is not complete: the app in Salesfo
   Set GATEPOST_SFDC_CLIENT_ID and GATEPOST_SFDC_CLIENT_SECRET (its consumer key and secret), or store them here:
   gatepost service set sfdc --client-id KEY --client-secret-stdin`)
 
-// trustedLogins are the login addresses of the operator's own choice: of the
-// environment, and what is set.
+// trustedLogins are the addresses of the operator's own choice: of the
+// environment, what is set, and those of services that were defined here.
 func trustedLogins(store *db.DB, fromEnvironment string) outbound.Trusted {
 	return func(ctx context.Context) ([]string, error) {
-		set, err := store.ServiceSettings(ctx, identity.Salesforce)
-		return []string{fromEnvironment, set.LoginURL}, err
+		settings, err := store.AllServiceSettings(ctx)
+		if err != nil {
+			return nil, err
+		}
+		definitions, err := store.ServiceDefinitions(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all := append(identity.OperatorAddresses(definitions), fromEnvironment)
+		for _, set := range settings {
+			all = append(all, set.LoginURL)
+		}
+		return all, nil
 	}
 }
 
@@ -37,7 +48,7 @@ func openVault(ctx context.Context, store *db.DB, c identityConfig) (*identity.V
 		return nil, err
 	}
 	return identity.New(identity.Config{Store: store, Keys: keys, HTTP: outbound.Client(trustedLogins(store, c.LoginURL)),
-		Services: []identity.Service{c.service()}}), nil
+		Services: services(c.service())}), nil
 }
 
 // service is Salesforce as the environment has it.
@@ -47,7 +58,7 @@ func (c identityConfig) service() identity.Service {
 
 func (p *program) serviceCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "service", Short: "Show and set how Gatepost speaks to a service"}
-	cmd.AddCommand(p.serviceGetCommand(), p.serviceSetCommand())
+	cmd.AddCommand(p.serviceListCommand(), p.serviceGetCommand(), p.serviceSetCommand(), p.serviceAddCommand(), p.serviceRemoveCommand())
 	return cmd
 }
 
@@ -115,19 +126,23 @@ func (p *program) showService(ctx context.Context, store *db.DB, c identityConfi
 
 // installationRow is what is to be shown of a service of the installation.
 func installationRow(ctx context.Context, store *db.DB, c identityConfig, service string) (serviceRow, error) {
-	if err := knownService(service); err != nil {
+	s, err := c.known(ctx, store, service)
+	if err != nil {
 		return serviceRow{}, err
 	}
 	set, err := store.ServiceSettings(ctx, service)
 	if err != nil {
 		return serviceRow{}, err
 	}
-	standard := identity.SalesforceService("", "", "", "")
+	environment := identity.Service{} // it is Salesforce's alone
+	if service == identity.Salesforce {
+		environment = identity.Service{ClientID: c.ClientID, ClientSecret: c.ClientSecret, LoginURL: c.LoginURL}
+	}
 	return serviceRow{
-		Service: service, SetAt: optional(set.SetAt), ClientID: newSetting(set.ClientID, c.ClientID, ""),
-		ClientSecret: setting{From: newSetting(set.SealedSecret, c.ClientSecret, "").From},
-		Scopes:       newSetting(set.Scopes, "", strings.Join(standard.Scopes, " ")),
-		LoginURL:     newSetting(set.LoginURL, c.LoginURL, standard.LoginURL),
+		Service: service, SetAt: optional(set.SetAt), ClientID: newSetting(set.ClientID, environment.ClientID, ""),
+		ClientSecret: setting{From: newSetting(set.SealedSecret, environment.ClientSecret, "").From},
+		Scopes:       newSetting(set.Scopes, "", strings.Join(s.Scopes, " ")),
+		LoginURL:     newSetting(set.LoginURL, environment.LoginURL, s.LoginURL),
 	}, nil
 }
 
@@ -158,13 +173,6 @@ func (p *program) printService(r serviceRow, output string) error {
 	})
 }
 
-func knownService(service string) error {
-	if service != identity.Salesforce {
-		return fmt.Errorf("there is no service %q; there is %s", service, identity.Salesforce)
-	}
-	return nil
-}
-
 // serviceFlags are what service set was told.
 type serviceFlags struct {
 	tenant             string // whose own app is meant; empty for the installation's
@@ -193,9 +201,6 @@ one for what that tenant authorizes.`,
   gatepost service set sfdc --tenant contoso --unset app`,
 		Args: named(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := knownService(args[0]); err != nil {
-				return err
-			}
 			if f.tenant != "" {
 				return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
 					return p.setTenantApp(cmd.Context(), store, c, args[0], f, cmd.Flags().Changed)
@@ -220,11 +225,18 @@ one for what that tenant authorizes.`,
 }
 
 func (p *program) setService(ctx context.Context, store *db.DB, c identityConfig, service string, change identity.ServiceChange) error {
+	if _, err := c.known(ctx, store, service); err != nil {
+		return err
+	}
 	vault, err := openVault(ctx, store, c)
 	if err != nil {
 		return err
 	}
-	if err := vault.SetService(ctx, service, change); err != nil {
+	err = vault.SetService(ctx, service, change)
+	if errors.Is(err, identity.ErrNoLoginURL) {
+		return fmt.Errorf("--login-url: %s is authorized at fixed addresses", service)
+	}
+	if err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintln(p.out, "Done. A running server uses it from its next call on.")

@@ -19,6 +19,9 @@ var errUnsetTenant = fmt.Errorf("of a tenant's own app --unset takes scope or lo
 
 // showTenantApp shows a tenant's own app, and what it has of the installation.
 func (p *program) showTenantApp(ctx context.Context, store *db.DB, c identityConfig, service, slug, output string) error {
+	if _, err := c.known(ctx, store, service); err != nil {
+		return err
+	}
 	tenant, err := store.TenantBySlug(ctx, slug)
 	if err != nil {
 		return noTenant(slug, err)
@@ -58,6 +61,9 @@ func noTenant(slug string, err error) error {
 
 // setTenantApp sets a tenant's own app as the flags say, or removes it.
 func (p *program) setTenantApp(ctx context.Context, store *db.DB, c identityConfig, service string, f serviceFlags, given func(flag string) bool) error {
+	if _, err := c.known(ctx, store, service); err != nil {
+		return err
+	}
 	tenant, err := store.TenantBySlug(ctx, f.tenant)
 	if err != nil {
 		return noTenant(f.tenant, err)

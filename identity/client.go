@@ -63,7 +63,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // send sends a copy of the request with the credential.
 func (t *transport) send(r *http.Request, c Credential) (*http.Response, error) {
-	s, err := t.vault.Service(c.Service)
+	s, err := t.vault.Service(r.Context(), c.Service)
 	if err != nil {
 		return nil, closed(r, err)
 	}
@@ -125,7 +125,7 @@ func (s tokenSource) Token() (*oauth2.Token, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token of an identity: %w", err)
 	}
-	service, err := s.vault.Service(c.Service)
+	service, err := s.vault.Service(s.ctx, c.Service)
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func (v *Vault) fresh(ctx context.Context, find finder, want demand) (Credential
 		if err != nil {
 			return Credential{}, i, err
 		}
-		if _, err := v.Service(i.Service); err != nil {
+		if _, err := v.Service(ctx, i.Service); err != nil {
 			return Credential{}, i, err
 		}
 		if !i.BrokenAt.IsZero() {

@@ -175,7 +175,7 @@ type Finished struct {
 // ErrHandshake, ErrHeld, ErrChanged, *OAuthError (the service's refusal, or one
 // of the Code… codes), *UnreachableError, or a failure of the store.
 func (v *Vault) Finish(ctx context.Context, cb Callback) (Finished, error) {
-	if _, err := v.Service(cb.Service); err != nil {
+	if _, err := v.Service(ctx, cb.Service); err != nil {
 		return Finished{}, err
 	}
 	if cb.State == "" || cb.SessionID == "" {
@@ -254,6 +254,9 @@ func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) er
 		return v.acceptSalesforce(ctx, s, a, g)
 	}
 	g.InstanceURL = s.host
+	if s.SelfManaged && g.LoginURL == s.ExtraLogin {
+		g.InstanceURL = g.LoginURL // the operator's own host
+	}
 	if s.InstanceField != "" {
 		var own bool
 		if g.InstanceURL, own = s.instance(a.InstanceURL); !own {

@@ -67,7 +67,7 @@ func (v *Vault) TenantApp(ctx context.Context, service, tenantID string) (db.Ten
 // Service.CheckHost returned. Errors: ErrNoService, *ScopeError, ErrNotSelfManaged,
 // ErrIncompleteApp, ErrSecretNeeded, or a failure of the store.
 func (v *Vault) SetTenantApp(ctx context.Context, service, tenantID string, c ServiceChange) error {
-	s, err := v.Service(service)
+	s, err := v.Service(ctx, service)
 	if err != nil {
 		return err
 	}

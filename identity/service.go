@@ -109,6 +109,17 @@ func (s Service) at(loginURL, endPoint string) string {
 	return endPoint
 }
 
+// anywhere reports whether the service can be at another login address: all its end
+// points are below it.
+func (s Service) anywhere() bool {
+	for _, endPoint := range []string{s.AuthorizeURL, s.TokenURL, s.IntrospectURL, s.UserinfoURL, s.Revoke.URL} {
+		if strings.Contains(endPoint, "://") {
+			return false
+		}
+	}
+	return true
+}
+
 // permanent reports whether after a refusal with the code only a new authorization
 // helps.
 func (s Service) permanent(code string) bool {

@@ -25,14 +25,21 @@ type ServiceChange struct {
 	Scopes                           *[]string
 }
 
+// ErrNoLoginURL says that a service is authorized at fixed addresses, so that no
+// other login address can be set.
+var ErrNoLoginURL = errors.New("the service has no other login address")
+
 // SetService stores what is set of a service, the secret sealed, for all
 // processes from their next call on. Connections that broke because the app was
-// refused are tried again. Errors: ErrNoService, *ScopeError, or a failure of the
+// refused are tried again. Errors: ErrNoService, *ScopeError, ErrNoLoginURL, or a failure of the
 // store. The login address must have been checked.
 func (v *Vault) SetService(ctx context.Context, service string, c ServiceChange) error {
-	s, err := v.Service(service)
+	s, err := v.Service(ctx, service)
 	if err != nil {
 		return err
+	}
+	if c.LoginURL != nil && *c.LoginURL != "" && !s.anywhere() {
+		return ErrNoLoginURL
 	}
 	if c.Scopes != nil && len(*c.Scopes) > 0 {
 		if err := s.checkScopes(*c.Scopes); err != nil {
@@ -128,7 +135,7 @@ func (v *Vault) current(ctx context.Context, service string) (Service, error) {
 
 // set is the service with what is set of it, its secret excepted.
 func (v *Vault) set(ctx context.Context, service string) (Service, db.ServiceSettings, error) {
-	s, err := v.Service(service)
+	s, err := v.Service(ctx, service)
 	if err != nil {
 		return s, db.ServiceSettings{}, err
 	}
@@ -185,7 +192,7 @@ func malformed(scopes []string) (bad []string) {
 // far as Gatepost knows, those of other tenants that share the app included, and
 // how many of them the service keeps: one more ends the oldest. limit is 0 when there is none.
 func (v *Vault) Approvals(ctx context.Context, g db.Grant) (n, limit int, err error) {
-	s, err := v.Service(g.Service)
+	s, err := v.Service(ctx, g.Service)
 	if err != nil || s.MaxApprovals == 0 || g.RemoteUserID == "" {
 		return 0, 0, err
 	}

@@ -5,13 +5,10 @@
 package identity
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -63,6 +60,12 @@ type Store interface {
 	ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*db.TenantApp) error) (mended int64, err error)
 	DeleteTenantApp(ctx context.Context, service, tenantID string) (broken int64, err error)
 	OwnAppUses(ctx context.Context, service, tenantID string) (n int, err error)
+
+	ServiceDefinition(ctx context.Context, id string) (db.ServiceDefinition, error)
+	ServiceDefinitions(ctx context.Context) ([]db.ServiceDefinition, error)
+	AddServiceDefinition(ctx context.Context, s db.ServiceDefinition) error
+	DeleteServiceDefinition(ctx context.Context, id string) error
+	AllServiceSettings(ctx context.Context) (map[string]db.ServiceSettings, error)
 
 	AddRevocation(ctx context.Context, g db.Grant) (string, error)
 	Revocation(ctx context.Context, id string) (db.Revocation, error)
@@ -125,6 +128,9 @@ type Config struct {
 	Keys     *Keyring
 	HTTP     *http.Client // for calls to services: see package outbound
 	Services []Service
+	// Callback is our callback for services that come without a RedirectURL; nil when
+	// none of those is authorized here.
+	Callback func(service string) string
 	// Org asks Salesforce for the name of the org that a new credential belongs
 	// to; nil to do without. An *OAuthError refuses the connection, any other
 	// failure leaves the name empty.
@@ -168,7 +174,7 @@ func New(c Config) *Vault {
 	}
 	v := &Vault{Config: c, client: client{http: c.HTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName()}
 	for _, s := range c.Services {
-		v.services[s.ID] = s
+		v.services[s.ID] = v.called(s)
 	}
 	return v
 }
@@ -176,35 +182,6 @@ func New(c Config) *Vault {
 // Wait returns when no renewal runs any more, so that none is cut off by a
 // shutdown.
 func (v *Vault) Wait() { v.running.Wait() }
-
-// Service returns a service as it was configured at the start, whatever was set of
-// it since; or ErrNoService.
-func (v *Vault) Service(id string) (Service, error) {
-	s, ok := v.services[id]
-	if !ok {
-		return Service{}, ErrNoService
-	}
-	return s, nil
-}
-
-// Configured returns the services that a shared app is set for, Salesforce first.
-func (v *Vault) Configured(ctx context.Context) ([]Service, error) {
-	var all []Service
-	for id := range v.services {
-		s, err := v.sharedApp(ctx, id)
-		switch {
-		case errors.Is(err, ErrNoApp):
-			continue
-		case err != nil:
-			return nil, err
-		}
-		all = append(all, s)
-	}
-	slices.SortFunc(all, func(a, b Service) int {
-		return cmp.Or(-compareBool(a.ID == Salesforce, b.ID == Salesforce), strings.Compare(a.Name, b.Name))
-	})
-	return all, nil
-}
 
 // compareBool orders false before true.
 func compareBool(a, b bool) int {

@@ -115,7 +115,7 @@ func (s *server) dismissAll(c *fiber.Ctx) error {
 // stays.
 func (s *server) tryAll(c *fiber.Ctx) error {
 	ctx, tenant := c.UserContext(), who(c).Tenant.ID
-	if _, err := s.Vault.Service(c.Params("service")); err != nil {
+	if _, err := s.Vault.Service(c.UserContext(), c.Params("service")); err != nil {
 		return err
 	}
 	p, err := s.Health.Pause(ctx, tenant)

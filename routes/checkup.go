@@ -43,7 +43,7 @@ func (s *server) checkUp(c *fiber.Ctx) error {
 
 // runCheckUp handles POST /integrations/{service}/checkup.
 func (s *server) runCheckUp(c *fiber.Ctx) error {
-	if _, err := s.Vault.Service(c.Params("service")); err != nil {
+	if _, err := s.Vault.Service(c.UserContext(), c.Params("service")); err != nil {
 		return err
 	}
 	err := s.Delivery.CheckUp(c.UserContext(), who(c).Tenant.ID)

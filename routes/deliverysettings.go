@@ -41,7 +41,7 @@ func (s *server) showDeliverySettings(c *fiber.Ctx, status int, set db.DeliveryS
 
 // setDeliverySettings handles POST /integrations/{service}/settings.
 func (s *server) setDeliverySettings(c *fiber.Ctx) error {
-	if _, err := s.Vault.Service(c.Params("service")); err != nil {
+	if _, err := s.Vault.Service(c.UserContext(), c.Params("service")); err != nil {
 		return err
 	}
 	set, ok := readDeliverySettings(c)

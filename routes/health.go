@@ -262,7 +262,7 @@ func whoMends(w crm.Who) string {
 
 // setTimeZone handles POST /integrations/{service}/time-zone.
 func (s *server) setTimeZone(c *fiber.Ctx) error {
-	if _, err := s.Vault.Service(c.Params("service")); err != nil {
+	if _, err := s.Vault.Service(c.UserContext(), c.Params("service")); err != nil {
 		return err
 	}
 	name := field(c, "zone")

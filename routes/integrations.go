@@ -53,7 +53,7 @@ func (s *server) card(c *fiber.Ctx, service string) (views.Integration, error) {
 // cardAndSums is card, with the tenant's sums.
 func (s *server) cardAndSums(c *fiber.Ctx, service string) (views.Integration, db.Sums, error) {
 	ctx, tenant := c.UserContext(), who(c).Tenant.ID
-	def, err := s.Vault.Service(service)
+	def, err := s.Vault.Service(ctx, service)
 	if err != nil {
 		return views.Integration{}, db.Sums{}, err
 	}
@@ -121,7 +121,7 @@ func (s *server) signupForms(ctx context.Context, tenant string) ([]views.Signup
 // that forwards, since a redirect to another origin after a POST is stopped by
 // the Content-Security-Policy's form-action.
 func (s *server) connect(c *fiber.Ctx) error {
-	service, err := s.Vault.Service(c.Params("service"))
+	service, err := s.Vault.Service(c.UserContext(), c.Params("service"))
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ const callbackPath = "/integrations/:service/callback"
 // callback handles GET /integrations/{service}/callback, where the service sends
 // the browser back to.
 func (s *server) callback(c *fiber.Ctx) error {
-	service, err := s.Vault.Service(c.Params("service"))
+	service, err := s.Vault.Service(c.UserContext(), c.Params("service"))
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (s *server) callback(c *fiber.Ctx) error {
 
 // connected handles GET /integrations/{service}/connected, the finished URL.
 func (s *server) connected(c *fiber.Ctx) error {
-	service, err := s.Vault.Service(c.Params("service"))
+	service, err := s.Vault.Service(c.UserContext(), c.Params("service"))
 	if err != nil {
 		return err
 	}
@@ -242,7 +242,7 @@ const decidedMeanwhile = "This was decided meanwhile, or it took too long. Nothi
 // decideHeld handles POST /integrations/{service}/held: whether the other org
 // takes the place of the one before.
 func (s *server) decideHeld(c *fiber.Ctx) error {
-	service, err := s.Vault.Service(c.Params("service"))
+	service, err := s.Vault.Service(c.UserContext(), c.Params("service"))
 	if err != nil {
 		return err
 	}
@@ -302,7 +302,7 @@ func (s *server) confirmDisconnect(c *fiber.Ctx) error {
 
 // disconnect handles POST /integrations/{service}/disconnect.
 func (s *server) disconnect(c *fiber.Ctx) error {
-	service, err := s.Vault.Service(c.Params("service"))
+	service, err := s.Vault.Service(c.UserContext(), c.Params("service"))
 	if err != nil {
 		return err
 	}

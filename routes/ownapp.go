@@ -177,7 +177,7 @@ func (s *server) noOwnApp(c *fiber.Ctx, service identity.Service) error {
 
 // removeOwnApp handles POST /integrations/{service}/app/remove.
 func (s *server) removeOwnApp(c *fiber.Ctx) error {
-	service, err := s.Vault.Service(c.Params("service"))
+	service, err := s.Vault.Service(c.UserContext(), c.Params("service"))
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ const csvPage = 1000
 // problemsCSV handles GET /integrations/{service}/problems.csv: all who wait or
 // need attention for one cause. It is written as it is read.
 func (s *server) problemsCSV(c *fiber.Ctx) error {
-	if _, err := s.Vault.Service(c.Params("service")); err != nil {
+	if _, err := s.Vault.Service(c.UserContext(), c.Params("service")); err != nil {
 		return err
 	}
 	tenant, state, reason := who(c).Tenant.ID, knownState(c.Query("state")), cut(c.Query("reason"), 100)

@@ -1,0 +1,102 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// ServiceDefinition is a service that the operator has defined.
+type ServiceDefinition struct {
+	ID         string
+	Definition string // JSON
+	SetAt      time.Time
+}
+
+func scanDefinition(s scanner) (d ServiceDefinition, err error) {
+	var at int64
+	err = s.Scan(&d.ID, &d.Definition, &at)
+	d.SetAt = fromMillis(at)
+	return d, err
+}
+
+// ServiceDefinition returns a service that the operator has defined, or ErrNotFound.
+func (d *DB) ServiceDefinition(ctx context.Context, id string) (ServiceDefinition, error) {
+	s, err := scanDefinition(d.read.QueryRowContext(ctx, `SELECT id, definition, set_at FROM services WHERE id = $1`, id))
+	return s, wrap("service definition", err)
+}
+
+// ServiceDefinitions returns all services that the operator has defined, by their ids.
+func (d *DB) ServiceDefinitions(ctx context.Context) ([]ServiceDefinition, error) {
+	all, err := collect(ctx, d.read, scanDefinition, `SELECT id, definition, set_at FROM services ORDER BY id`)
+	return all, wrap("service definitions", err)
+}
+
+// AddServiceDefinition stores a service. ErrConflict: there is one with its id.
+func (d *DB) AddServiceDefinition(ctx context.Context, s ServiceDefinition) error {
+	_, err := d.write.ExecContext(ctx, `INSERT INTO services (id, definition, set_at) VALUES ($1, $2, $3)`, s.ID, s.Definition, millis(d.now()))
+	return wrap("add service definition", err)
+}
+
+// IdentitiesLeftError says that a service can't be removed, since there are
+// identities of it.
+type IdentitiesLeftError struct{ N int }
+
+// Error says how many.
+func (e *IdentitiesLeftError) Error() string {
+	return fmt.Sprintf("identities of it are left: %d", e.N)
+}
+
+// DeleteServiceDefinition removes a service with all that is set of it, tenants'
+// apps included. ErrNotFound: there is none. *IdentitiesLeftError: identities of it
+// are left, those that wait to be confirmed included.
+func (d *DB) DeleteServiceDefinition(ctx context.Context, id string) error {
+	return wrap("delete service definition", d.tx(ctx, func(tx *sql.Tx) error {
+		var n int
+		err := tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities WHERE service = $1) + (SELECT COUNT(*) FROM held_identities WHERE service = $1)`, id).Scan(&n)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return &IdentitiesLeftError{n}
+		}
+		for _, table := range []string{"service_settings", "tenant_apps", "handshakes"} {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE service = $1`, id); err != nil {
+				return err
+			}
+		}
+		res, err := tx.ExecContext(ctx, `DELETE FROM services WHERE id = $1`, id)
+		return changed(res, err, ErrNotFound)
+	}))
+}
+
+// AllServiceSettings returns what is set of services, by their ids.
+func (d *DB) AllServiceSettings(ctx context.Context) (map[string]ServiceSettings, error) {
+	all, err := collect(ctx, d.read, func(row scanner) (s ServiceSettings, err error) {
+		var at int64
+		err = row.Scan(&s.Service, &s.ClientID, &s.SealedSecret, &s.KeyID, &s.Scopes, &s.LoginURL, &at)
+		s.SetAt = fromMillis(at)
+		return s, err
+	}, `SELECT service, client_id, sealed_client_secret, key_id, scopes, login_url, set_at FROM service_settings`)
+	by := map[string]ServiceSettings{}
+	for _, s := range all {
+		by[s.Service] = s
+	}
+	return by, wrap("all service settings", err)
+}
+
+// IdentityCounts returns how many identities there are, by service.
+func (d *DB) IdentityCounts(ctx context.Context) (map[string]int, error) {
+	type count struct {
+		service string
+		n       int
+	}
+	all, err := collect(ctx, d.read, func(row scanner) (c count, err error) { return c, row.Scan(&c.service, &c.n) },
+		`SELECT service, COUNT(*) FROM identities GROUP BY service`)
+	by := map[string]int{}
+	for _, c := range all {
+		by[c.service] = c.n
+	}
+	return by, wrap("count identities", err)
+}

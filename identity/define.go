@@ -1,0 +1,277 @@
+package identity
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+
+	"gatepost/db"
+)
+
+// Errors of services that the operator defines.
+var (
+	// ErrServiceExists says that there is a service with the id already.
+	ErrServiceExists = errors.New("there is such a service already")
+	// ErrBuiltIn says that a service is one that Gatepost knows by itself.
+	ErrBuiltIn = errors.New("the service is not one that was defined here")
+)
+
+// DefinitionError says what is wrong with a service's definition.
+type DefinitionError struct{ Problems []string }
+
+// Error is a line for each problem.
+func (e *DefinitionError) Error() string {
+	return "the service is not defined as it has to be:\n  " + strings.Join(e.Problems, "\n  ")
+}
+
+// AddService defines a further service, for all processes from their next call on.
+// Errors: *DefinitionError, ErrServiceExists, or a failure of the store.
+func (v *Vault) AddService(ctx context.Context, s Service) error {
+	if problems := s.problems(); len(problems) > 0 {
+		return &DefinitionError{problems}
+	}
+	if _, known := v.services[s.ID]; known || slices.ContainsFunc(BuiltIn(), func(b Service) bool { return b.ID == s.ID }) {
+		return ErrServiceExists
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	err = v.Store.AddServiceDefinition(ctx, db.ServiceDefinition{ID: s.ID, Definition: string(b)})
+	if errors.Is(err, db.ErrConflict) {
+		return ErrServiceExists
+	}
+	return err
+}
+
+// RemoveService removes a service that was defined, with all that is set of it.
+// Errors: ErrBuiltIn, ErrNoService, *db.IdentitiesLeftError, or a failure of the store.
+func (v *Vault) RemoveService(ctx context.Context, id string) error {
+	if _, known := v.services[id]; known {
+		return ErrBuiltIn
+	}
+	err := v.Store.DeleteServiceDefinition(ctx, id)
+	if errors.Is(err, db.ErrNotFound) {
+		return ErrNoService
+	}
+	return err
+}
+
+// Service returns a service as it was configured at the start, or as the operator
+// has defined it, whatever was set of it since; or ErrNoService.
+func (v *Vault) Service(ctx context.Context, id string) (Service, error) {
+	if s, ok := v.services[id]; ok {
+		return s, nil
+	}
+	d, err := v.Store.ServiceDefinition(ctx, id)
+	if errors.Is(err, db.ErrNotFound) {
+		return Service{}, ErrNoService
+	}
+	if err != nil {
+		return Service{}, err
+	}
+	return v.defined(d)
+}
+
+// defined is a service that the operator has defined.
+func (v *Vault) defined(d db.ServiceDefinition) (Service, error) {
+	var s Service
+	if err := json.Unmarshal([]byte(d.Definition), &s); err != nil {
+		return s, fmt.Errorf("the definition of the service %s: %w", d.ID, err)
+	}
+	s.ID, s.ExtraLogin = d.ID, s.LoginURL // of the operator's choice
+	return v.called(s), nil
+}
+
+// called is a service with our callback.
+func (v *Vault) called(s Service) Service {
+	if s.RedirectURL == "" && v.Callback != nil {
+		s.RedirectURL = v.Callback(s.ID)
+	}
+	return s
+}
+
+// Listed is a service with what is known of its shared app.
+type Listed struct {
+	Service
+	Defined bool   // by the operator, rather than known to Gatepost
+	App     string // where its shared app is from: AppSet, AppConfigured or empty
+}
+
+// Where a shared app is from.
+const (
+	AppSet        = "set"         // stored by SetService, at least a part of it
+	AppConfigured = "environment" // given at the start
+)
+
+// Services returns all services, Salesforce first.
+func (v *Vault) Services(ctx context.Context) ([]Listed, error) {
+	var all []Listed
+	for _, s := range v.services {
+		all = append(all, Listed{Service: s})
+	}
+	definitions, err := v.Store.ServiceDefinitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range definitions {
+		s, err := v.defined(d)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Listed{Service: s, Defined: true})
+	}
+	settings, err := v.Store.AllServiceSettings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, l := range all {
+		set := settings[l.ID]
+		switch {
+		case set.ClientID+l.ClientID == "" || set.SealedSecret+l.ClientSecret == "":
+		case set.ClientID != "" || set.SealedSecret != "":
+			all[i].App = AppSet
+		default:
+			all[i].App = AppConfigured
+		}
+	}
+	slices.SortFunc(all, func(a, b Listed) int {
+		return cmp.Or(-compareBool(a.ID == Salesforce, b.ID == Salesforce), strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.ID, b.ID))
+	})
+	return all, nil
+}
+
+// Configured returns the services that a shared app is set for, Salesforce first.
+func (v *Vault) Configured(ctx context.Context) ([]Service, error) {
+	listed, err := v.Services(ctx)
+	var all []Service
+	for _, l := range listed {
+		if l.App != "" {
+			all = append(all, l.Service)
+		}
+	}
+	return all, err
+}
+
+// OperatorAddresses are the addresses that the operator has chosen by defining
+// services: scheme and host.
+func OperatorAddresses(definitions []db.ServiceDefinition) []string {
+	var all []string
+	for _, d := range definitions {
+		var s Service
+		if json.Unmarshal([]byte(d.Definition), &s) != nil {
+			continue // Service tells
+		}
+		for _, address := range []string{s.LoginURL, s.AuthorizeURL, s.TokenURL, s.IntrospectURL, s.UserinfoURL, s.Revoke.URL} {
+			if u, err := url.Parse(address); err == nil && u.Host != "" {
+				all = append(all, u.Scheme+"://"+u.Host)
+			}
+		}
+		for _, host := range s.APIHosts {
+			all = append(all, "https://"+host)
+		}
+	}
+	return all
+}
+
+// The bounds of a definition.
+const (
+	maxServiceID  = 40
+	maxAddress    = 500
+	maxList       = 50
+	maxDefinition = 16 << 10 // bytes
+)
+
+// problems are what is wrong with a definition, a line each.
+func (s Service) problems() (all []string) {
+	note := func(ok bool, format string, args ...any) {
+		if !ok {
+			all = append(all, fmt.Sprintf(format, args...))
+		}
+	}
+	note(validID(s.ID), "id: it has to be 1 to %d of the characters a-z, 0-9 and -, and to begin and end with no -", maxServiceID)
+	note(s.Name != "" && len(s.Name) <= 60 && printable(s.Name), "name: it is missing, too long, or has control characters in it")
+	note(validAddress(s.LoginURL, false) && !strings.HasSuffix(s.LoginURL, "/"), "login url: it has to be https (http for this machine alone) and a host, as https://sso.example")
+	for _, e := range []struct {
+		name, value string
+		needed      bool
+	}{{"authorize url", s.AuthorizeURL, true}, {"token url", s.TokenURL, true}, {"introspect url", s.IntrospectURL, false},
+		{"userinfo url", s.UserinfoURL, false}, {"revoke url", s.Revoke.URL, false}} {
+		note(e.value == "" && !e.needed || validEndPoint(e.value), "%s: it has to be an https address (http for this machine alone), or a path below the login url", e.name)
+	}
+	for name, hosts := range map[string][]string{"host": s.HostSuffixes, "api host": s.APIHosts} {
+		note(len(hosts) <= maxList && !slices.ContainsFunc(hosts, func(h string) bool { return !validHost(h) }), "%s: it has to be the name of a host; with a dot before it, of those below", name)
+	}
+	for name, scopes := range map[string][]string{"scope": s.Scopes, "needed scope": s.NeedScopes} {
+		note(len(scopes) <= maxList && len(malformed(scopes)) == 0, "%s: it has characters that no scope has", name)
+	}
+	note(slices.Contains([]string{"", " ", ","}, s.Separator), "separator: it has to be a space or a comma")
+	note(len(s.Params) <= maxList, "param: there are too many")
+	for name, value := range s.Params {
+		note(validWord(name) && len(value) <= maxAddress && printable(value) && !slices.Contains(protocolParams, name), "param %.40q: it can't be set", name)
+	}
+	note(s.LoginParam == "" || validWord(s.LoginParam) && len(s.HostSuffixes) > 0, "login param: it has to be the name of a parameter, and hosts are needed")
+	note(s.InstanceField == "" || len(s.HostSuffixes)+len(s.APIHosts) > 0, "instance field: hosts are needed, to one of which it may lead")
+	for name, path := range map[string]string{"org field": s.OrgField, "user field": s.UserField, "name field": s.NameField, "instance field": s.InstanceField,
+		"revoke field": s.Revoke.Field, "error field": strings.Join(s.ErrorFields, "."), "token scheme": s.TokenScheme, "refresh scope": s.RefreshScope} {
+		note(path == "" || validWord(path), "%s: it has characters that don't belong there", name)
+	}
+	note(slices.Contains([]string{AuthIfAsked, AuthClient, AuthBasic, AuthToken}, s.Revoke.Auth), "revoke auth: there is %s, %s and %s", AuthClient, AuthBasic, AuthToken)
+	note(slices.Contains([]string{EndsItself, EndsUsers, EndsOrgs}, s.Revoke.Ends), "revoke ends: there is %s and %s", EndsUsers, EndsOrgs)
+	note(slices.Contains([]string{"", http.MethodPost, http.MethodDelete, http.MethodGet}, s.Revoke.Method), "revoke method: there is POST, DELETE and GET")
+	note(s.Revoke.Method != http.MethodGet || strings.Contains(s.Revoke.URL, "{token}") || s.Revoke.Auth == AuthToken, "revoke method: a GET needs {token} in the address, or the token in a header")
+	note(len(s.Permanent)+len(s.Revoke.Gone)+len(s.ErrorFields) <= maxList, "error codes: there are too many")
+	b, err := json.Marshal(s)
+	note(err == nil && len(b) <= maxDefinition, "it is too long")
+	slices.Sort(all)
+	return all
+}
+
+func validID(id string) bool {
+	return len(id) <= maxServiceID && !strings.Contains(id, ".") && cleanLabels(id)
+}
+
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// validWord reports whether s may name a field, a parameter or a path of them.
+func validWord(s string) bool {
+	return s != "" && len(s) <= 200 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.|:/") == ""
+}
+
+func validHost(h string) bool {
+	name := strings.TrimPrefix(h, ".")
+	_, err := netip.ParseAddr(name)
+	return len(h) <= 253 && cleanLabels(name) && strings.Contains(name, ".") && err != nil
+}
+
+// validEndPoint reports whether an end point is an address, or a path below the
+// login address.
+func validEndPoint(address string) bool {
+	if path, ok := strings.CutPrefix(address, "/"); ok {
+		return !strings.HasPrefix(path, "/") && validAddress("https://host.example/"+path, true)
+	}
+	return validAddress(address, true)
+}
+
+// validAddress reports whether an address is https, or http on this machine, with
+// nothing in it that an address of ours has not; with a path where it may have one.
+func validAddress(address string, path bool) bool {
+	address = strings.NewReplacer("{client_id}", "x", "{token}", "x").Replace(address)
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Opaque != "" || u.Fragment != "" || u.RawQuery != "" || u.ForceQuery ||
+		len(address) > maxAddress || !path && u.Path != "" || strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }) {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && ip.IsLoopback())
+}

@@ -1,0 +1,176 @@
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"gatepost/db"
+)
+
+// acme is a service that nobody knows but the operator.
+func acme() Service {
+	return Service{ID: "acme", Name: "Acme", LoginURL: "https://id.acme.example", AuthorizeURL: "/oauth/authorize", TokenURL: "/oauth/token",
+		UserinfoURL: "https://api.acme.example/me", Revoke: Revocation{URL: "/oauth/revoke", Auth: AuthClient},
+		Scopes: []string{"contacts", "offline_access"}, NeedScopes: []string{"contacts"}, RefreshScope: "offline_access", Separator: ",",
+		Params: map[string]string{"prompt": "consent"}, BasicAuth: true, APIHosts: []string{"api.acme.example"}, TokenScheme: "Acme",
+		OrgField: "callback.company", UserField: "userinfo.user.id", NameField: "userinfo.user.name", Rotates: true}
+}
+
+var acmeHabits = habits{
+	id: "acme", authorize: "id.acme.example/oauth/authorize", token: "id.acme.example/oauth/token",
+	asked: map[string]string{"scope": "contacts,offline_access", "prompt": "consent"}, basic: true, lifetime: 600, lasting: true, rotates: true,
+	says:     map[string]any{"token_type": "Acme", "scope": "contacts offline_access"},
+	callback: url.Values{"company": {"c-1"}},
+	userinfo: "api.acme.example/me", user: map[string]any{"user": map[string]any{"id": 7, "name": "Wile E."}},
+	refuses: standard, revoke: "POST id.acme.example/oauth/revoke", revokes: byForm, revoked: empty200,
+	org: "c-1", person: "7", name: "Wile E.", scopes: "contacts offline_access", scheme: "Acme", api: "https://api.acme.example/v1",
+	dead: "invalid_grant", wrongApp: "invalid_client",
+}
+
+// What one process defines, another one that runs already uses.
+func TestServiceThatTheOperatorDefines(t *testing.T) {
+	t.Parallel()
+	w := newWorldWith(t, newOAuthHandler(t))
+	s := &scene{world: w, d: newDouble(t, w, acmeHabits)}
+	s.v = s.vault(hubSpot)
+	s.v.Callback = func(id string) string { return fmt.Sprintf(doubleCallback, id) }
+	if _, err := s.v.Service(t.Context(), "acme"); !errors.Is(err, ErrNoService) {
+		t.Fatalf("known already: %v", err)
+	}
+	operator := s.vault(hubSpot)
+	if err := operator.AddService(t.Context(), acme()); err != nil {
+		t.Fatal(err)
+	}
+	if err := operator.AddService(t.Context(), acme()); !errors.Is(err, ErrServiceExists) {
+		t.Errorf("defined twice: %v", err)
+	}
+	r := s.request()
+	r.Service = "acme"
+	if _, err := s.v.Authorize(t.Context(), r); !errors.Is(err, ErrNoApp) {
+		t.Errorf("without an app: %v", err)
+	}
+	if err := operator.SetService(t.Context(), "acme", ServiceChange{ClientID: new(clientID), ClientSecret: new(clientSecret)}); err != nil {
+		t.Fatal(err)
+	}
+	configured, err := s.v.Configured(t.Context())
+	if err != nil || len(configured) != 1 || configured[0].ID != "acme" {
+		t.Errorf("configured are %v, %v", configured, err)
+	}
+	i := s.connect()
+	if i.OrgID != "c-1" || i.RemoteUserID != "7" || i.OrgName != "Wile E." {
+		t.Errorf("stored %+v", i.Grant)
+	}
+	s.call(i)
+	s.skip(10 * time.Minute)
+	s.fresh(0)
+	if s.d.count("refresh_token") != 1 || s.d.reuses != 0 {
+		t.Errorf("%d renewals", s.d.count("refresh_token"))
+	}
+	var left *db.IdentitiesLeftError
+	if err := operator.RemoveService(t.Context(), "acme"); !errors.As(err, &left) || left.N != 1 {
+		t.Errorf("removed under a connection: %v", err)
+	}
+	if err := operator.RemoveService(t.Context(), "hubspot"); !errors.Is(err, ErrBuiltIn) {
+		t.Errorf("removed what is built in: %v", err)
+	}
+	if ending, err := s.v.End(t.Context(), "acme", s.tenant); ending != Revoked || err != nil || s.d.live() != 0 {
+		t.Errorf("ended %q, %v", ending, err)
+	}
+	if err := operator.RemoveService(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if err := operator.RemoveService(t.Context(), "acme"); !errors.Is(err, ErrNoService) {
+		t.Errorf("removed twice: %v", err)
+	}
+	if _, err := s.v.Service(t.Context(), "acme"); !errors.Is(err, ErrNoService) {
+		t.Errorf("still there: %v", err)
+	}
+	set, err := s.store.ServiceSettings(t.Context(), "acme")
+	if err != nil || set.SealedSecret != "" {
+		t.Errorf("its secret is still there: %v", err)
+	}
+}
+
+func TestDefinitionsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorldWith(t, newOAuthHandler(t))
+	v := New(Config{Store: w.store, Services: BuiltIn()})
+	for name, mend := range map[string]func(*Service){
+		"id":             func(s *Service) { s.ID = "Acme" },
+		"id:":            func(s *Service) { s.ID = "" },
+		"id: it has":     func(s *Service) { s.ID = "a/b" },
+		"id: it":         func(s *Service) { s.ID = "-a" },
+		"id: it has to":  func(s *Service) { s.ID = strings.Repeat("a", 41) },
+		"name:":          func(s *Service) { s.Name = "" },
+		"name: it is":    func(s *Service) { s.Name = "a\nb" },
+		"login url":      func(s *Service) { s.LoginURL = "http://id.acme.example" },
+		"login url:":     func(s *Service) { s.LoginURL = "https://u:p@id.acme.example" },
+		"login url: it":  func(s *Service) { s.LoginURL = "https://id.acme.example/x" },
+		"authorize url":  func(s *Service) { s.AuthorizeURL = "" },
+		"authorize url:": func(s *Service) { s.AuthorizeURL = "javascript:alert(1)" },
+		"token url":      func(s *Service) { s.TokenURL = "//evil.example/token" },
+		"token url:":     func(s *Service) { s.TokenURL = "http://id.acme.example/token" },
+		"token url: it":  func(s *Service) { s.TokenURL = "https://user@id.acme.example/token" },
+		"introspect":     func(s *Service) { s.IntrospectURL = "ftp://id.acme.example" },
+		"userinfo":       func(s *Service) { s.UserinfoURL = "https://id.acme.example/me#x" },
+		"revoke url":     func(s *Service) { s.Revoke.URL = "https://id.acme.example/?token=1" },
+		"revoke auth":    func(s *Service) { s.Revoke.Auth = "nobody" },
+		"revoke ends":    func(s *Service) { s.Revoke.Ends = "all" },
+		"revoke method":  func(s *Service) { s.Revoke.Method = http.MethodPut },
+		"revoke method:": func(s *Service) { s.Revoke.Method = http.MethodGet },
+		"host":           func(s *Service) { s.HostSuffixes = []string{"com"} },
+		"host:":          func(s *Service) { s.HostSuffixes = []string{"10.0.0.1"} },
+		"api host":       func(s *Service) { s.APIHosts = []string{"https://api.acme.example"} },
+		"scope":          func(s *Service) { s.Scopes = []string{`a"b`} },
+		"separator":      func(s *Service) { s.Separator = "&state=x&" },
+		"param":          func(s *Service) { s.Params = map[string]string{"redirect_uri": "https://evil.example"} },
+		"login param":    func(s *Service) { s.LoginParam = "server" },
+		"org field":      func(s *Service) { s.OrgField = "a b" },
+		"token scheme":   func(s *Service) { s.TokenScheme = "Bearer\r\nX: y" },
+		"too long":       func(s *Service) { s.Permanent = []string{strings.Repeat("a", 20000)} },
+		"instance field": func(s *Service) { s.InstanceField, s.APIHosts = "url", nil },
+	} {
+		s := acme()
+		mend(&s)
+		var refused *DefinitionError
+		if err := v.AddService(t.Context(), s); !errors.As(err, &refused) || !strings.Contains(err.Error(), strings.TrimSuffix(strings.Split(name, ":")[0], ":")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, b := range BuiltIn() {
+		s := acme()
+		s.ID = b.ID
+		if err := v.AddService(t.Context(), s); !errors.Is(err, ErrServiceExists) {
+			t.Errorf("%s is defined anew: %v", b.ID, err)
+		}
+	}
+	for _, loopback := range []string{"http://127.0.0.1:8081", "http://localhost:8081", "http://[::1]:1", "https://id.acme.example:8443"} {
+		s := acme()
+		s.LoginURL = loopback
+		if problems := s.problems(); len(problems) > 0 {
+			t.Errorf("%s: %v", loopback, problems)
+		}
+	}
+	// What is built in would pass as a definition.
+	for _, b := range BuiltIn() {
+		if problems := b.problems(); len(problems) > 0 {
+			t.Errorf("%s: %v", b.ID, problems)
+		}
+	}
+}
+
+// Only services whose end points all stand below their login address can be moved.
+func TestLoginAddressOfFixedServices(t *testing.T) {
+	t.Parallel()
+	w := newWorldWith(t, newOAuthHandler(t))
+	s := &scene{world: w, d: newDouble(t, w, allHabits[0])}
+	v := s.vault(s.definition())
+	if err := v.SetService(t.Context(), "hubspot", ServiceChange{LoginURL: new("https://sso.example")}); !errors.Is(err, ErrNoLoginURL) {
+		t.Errorf("moved: %v", err)
+	}
+}
