@@ -55,7 +55,7 @@ func TestReconnect(t *testing.T) {
 		v.enter()
 		v.connect()
 		before := v.d.grants(t)
-		v.step(v.page.Locator("summary", playwright.PageLocatorOptions{HasText: "Reconnect"}).Click(), "unfold Reconnect")
+		v.unfold("Reconnect")
 		v.look("reconnect")
 		v.press("Reconnect Salesforce")
 		v.heading("Allow Access?")
@@ -72,7 +72,7 @@ func TestElsewhere(t *testing.T) {
 	t.Parallel()
 	each(t, usual, func(t *testing.T, v *visitor) {
 		v.enter()
-		v.step(v.page.Locator("summary", playwright.PageLocatorOptions{HasText: "Log in elsewhere"}).Click(), "unfold the other addresses")
+		v.unfold("Log in elsewhere")
 		v.look("elsewhere")
 		for typed, said := range map[string]string{
 			"contoso.lightning.force.com": "not of its login",
@@ -123,7 +123,7 @@ func TestAnotherOrg(t *testing.T) {
 func (v *visitor) reconnectAs(user string) {
 	v.t.Helper()
 	v.step(v.context.ClearCookies(playwright.BrowserContextClearCookiesOptions{Name: salesforceCookie}), "forget who is logged in at Salesforce")
-	v.step(v.page.Locator("summary", playwright.PageLocatorOptions{HasText: "Reconnect"}).Click(), "unfold Reconnect")
+	v.unfold("Reconnect")
 	v.toSalesforce("Reconnect Salesforce", user)
 	v.press("Allow")
 	v.at("/integrations")
