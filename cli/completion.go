@@ -47,25 +47,32 @@ func (p *program) completions(cmd *cobra.Command) {
 	}
 }
 
-// serviceIDs completes the id of a service.
-func (p *program) serviceIDs(*cobra.Command, []string, string) (ids []string, _ cobra.ShellCompDirective) {
+// serviceIDs completes the id of a service: of one that is built in, or of one that
+// the operator has defined, where the database tells.
+func (p *program) serviceIDs(cmd *cobra.Command, _ []string, _ string) (ids []string, _ cobra.ShellCompDirective) {
 	for _, s := range identity.BuiltIn() {
 		ids = append(ids, s.ID+"\t"+s.Name)
 	}
-	return ids, cobra.ShellCompDirectiveNoFileComp
+	defined, _ := p.peek(cmd, db.DefinedServices)
+	return append(ids, defined...), cobra.ShellCompDirectiveNoFileComp
 }
 
-// tenants completes the slug of a tenant. It makes no database and changes none.
+// tenants completes the slug of a tenant.
 func (p *program) tenants(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
-	defer cancel()
-	c, err := readStorage(p.env)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	slugs, err := db.TenantSlugs(ctx, c.Database)
+	slugs, err := p.peek(cmd, db.TenantSlugs)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
 	return slugs, cobra.ShellCompDirectiveNoFileComp
+}
+
+// peek reads names from the configured database, which it neither makes nor changes.
+func (p *program) peek(cmd *cobra.Command, names func(ctx context.Context, path string) ([]string, error)) ([]string, error) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
+	defer cancel()
+	c, err := readStorage(p.env)
+	if err != nil {
+		return nil, err
+	}
+	return names(ctx, c.Database)
 }

@@ -34,8 +34,10 @@ func TestShellsCompleteTheCommands(t *testing.T) {
 
 func TestServicesAndTenantsAreCompleted(t *testing.T) {
 	_, _, environ := connected(t, "https://login.salesforce.com")
-	if code, _, errOut := command(t, "", environ, "tenant", "add", "fabrikam"); code != 0 {
-		t.Fatal(errOut)
+	for _, args := range []string{"tenant add fabrikam", "service add acme --name Acme --login-url https://id.acme.example --authorize-url /authorize --token-url /token"} {
+		if code, _, errOut := command(t, "", environ, strings.Fields(args)...); code != 0 {
+			t.Fatal(errOut)
+		}
 	}
 	complete := func(environ []string, args ...string) (words []string, directive string) {
 		t.Helper()
@@ -69,7 +71,7 @@ func TestServicesAndTenantsAreCompleted(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{"identity", "get"}, {"service", "get"}, {"identity", "ls", "--service"}, {"apikey", "add", "x", "--service"}} {
-		if got, _ := complete(environ, append(args, "s")...); !slices.Contains(got, "sfdc") {
+		if got, _ := complete(environ, append(args, "")...); !slices.Contains(got, "sfdc") || !slices.Contains(got, "slack") || !slices.Contains(got, "acme") {
 			t.Errorf("%v: %q", args, got)
 		}
 	}
@@ -87,7 +89,7 @@ func TestServicesAndTenantsAreCompleted(t *testing.T) {
 // can read.
 func TestListingsForScripts(t *testing.T) {
 	_, _, environ := connected(t, "https://login.salesforce.com")
-	for _, args := range []string{"tenant ls", "user ls", "apikey ls", "identity ls", "identity get sfdc contoso", "keys status", "service get sfdc"} {
+	for _, args := range []string{"tenant ls", "user ls", "apikey ls", "identity ls", "identity get sfdc contoso", "keys status", "service ls", "service get sfdc"} {
 		list := append(strings.Fields(args), "--output")
 		code, out, errOut := command(t, "", environ, append(list, "json")...)
 		if code != 0 || errOut != "" || !json.Valid([]byte(out)) || strings.Contains(out, "null") {
