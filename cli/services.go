@@ -38,12 +38,12 @@ func (c identityConfig) known(ctx context.Context, store *db.DB, id string) (ide
 type listedRow struct {
 	Service    string `json:"service"`
 	Name       string `json:"name"`
-	Defined    bool   `json:"defined"`        // here, by service add
-	App        string `json:"app"`            // where its shared app is from: set, environment, or empty
-	Identities int    `json:"identities"`     // how many there are
-	Revokes    bool   `json:"revokes"`        // whether it offers a way to revoke a token
-	Callback   string `json:"callback"`       // path of the redirect URL to register
-	LoginURL   string `json:"login_url"`      // where users log in
+	Defined    bool   `json:"defined"`    // here, by service add
+	App        string `json:"app"`        // where its shared app is from: set, environment, or empty
+	Identities int    `json:"identities"` // how many there are
+	Revokes    bool   `json:"revokes"`    // whether it offers a way to revoke a token
+	Callback   string `json:"callback"`   // path of the redirect URL to register
+	LoginURL   string `json:"login_url"`  // where users log in
 }
 
 func (p *program) serviceListCommand() *cobra.Command {

@@ -135,6 +135,14 @@ func (d *DB) IdentityOf(ctx context.Context, service, tenantID, user, account st
 	return i, wrap("identity of a user", err)
 }
 
+// BrokenIdentities returns the tenant's own connections that are dead, the one that
+// died last first.
+func (d *DB) BrokenIdentities(ctx context.Context, tenantID string) ([]Identity, error) {
+	all, err := collect(ctx, d.read, func(s scanner) (Identity, error) { return scanIdentity(s) },
+		`SELECT `+identityColumns+` FROM identities WHERE tenant_id = $1 AND broken_at > 0 AND user_name = '' AND account = '' ORDER BY broken_at DESC`, tenantID)
+	return all, wrap("broken identities", err)
+}
+
 // IdentityByID returns an identity, or ErrNotFound.
 func (d *DB) IdentityByID(ctx context.Context, id string) (Identity, error) {
 	i, err := scanIdentity(d.read.QueryRowContext(ctx, `SELECT `+identityColumns+` FROM identities WHERE id = $1`, id))

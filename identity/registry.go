@@ -49,6 +49,16 @@ func BuiltIn() []Service {
 	}
 }
 
+// NameOf is what people call a service; its id when the operator has defined it.
+func NameOf(id string) string {
+	for _, s := range BuiltIn() {
+		if s.ID == id {
+			return s.Name
+		}
+	}
+	return id
+}
+
 // HubSpot docs "Manage OAuth tokens" (2026-03). A refresh answers the same refresh
 // token as a rule, and a 401 is no sign that a token ran out: expires_in is.
 var hubSpot = Service{

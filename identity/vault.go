@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ type Store interface {
 	Identity(ctx context.Context, service, tenantID string) (db.Identity, error)
 	IdentityOf(ctx context.Context, service, tenantID, user, account string) (db.Identity, error)
 	IdentityByID(ctx context.Context, id string) (db.Identity, error)
+	BrokenIdentities(ctx context.Context, tenantID string) ([]db.Identity, error)
 	ApprovedBy(ctx context.Context, service, tenantID, orgID, remoteUserID string) ([]db.Identity, error)
 	ApprovedAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]db.Identity, error)
 	Identities(ctx context.Context, sel db.Selector, after string, limit int) ([]db.NamedIdentity, error)
@@ -199,6 +201,13 @@ func compareBool(a, b bool) int {
 func (v *Vault) Identity(ctx context.Context, service, tenantID string) (db.Identity, error) {
 	i, err := v.Store.Identity(ctx, service, tenantID)
 	return i, notConnected(err)
+}
+
+// Broken returns the tenant's own connections that are dead, Salesforce's first.
+func (v *Vault) Broken(ctx context.Context, tenantID string) ([]db.Identity, error) {
+	all, err := v.Store.BrokenIdentities(ctx, tenantID)
+	slices.SortStableFunc(all, func(a, b db.Identity) int { return -compareBool(a.Service == Salesforce, b.Service == Salesforce) })
+	return all, err
 }
 
 func (v *Vault) byID(ctx context.Context, id string) (db.Identity, error) {

@@ -1,5 +1,7 @@
 package identity
 
+import "slices"
+
 // BrokenSentence tells in plain words why a connection died and what mends it. A
 // code that it doesn't know is shown as it came.
 func BrokenSentence(code string) (reason, mend string) {
@@ -29,4 +31,27 @@ func BrokenSentence(code string) (reason, mend string) {
 		return "Salesforce has ended the access: it was revoked, or it ran out.", mend
 	}
 	return "Salesforce has ended the access (" + code + ").", mend
+}
+
+// BrokenAt is BrokenSentence for a connection to the service with the given name,
+// which sign-ups don't depend on.
+func BrokenAt(name, code string) (reason, mend string) {
+	mend = "Reconnect " + name + "."
+	switch {
+	case code == BrokenInterrupted:
+		return "The renewal of the access was interrupted half-way, and " + name + " has ended the old access by then.", mend
+	case code == BrokenSealed:
+		return "The stored access can’t be opened any more on this server.", mend
+	case code == BrokenForeign:
+		return name + " named an address that isn’t one of its own.", mend
+	case code == BrokenAppRefused:
+		return name + " no longer accepts your organisation’s own app.", "Check the app’s settings under Integrations; once they are saved, it goes on by itself."
+	case code == BrokenAppRemoved:
+		return "It was made with an app of your organisation’s own, which has been removed or changed since.", mend
+	case code == BrokenEnded:
+		return name + " has ended the access: it was revoked, or it ran out.", mend
+	case slices.Contains(appCodes, code):
+		return name + " no longer accepts the app’s registration.", "The people who run this service have to mend that; then it goes on by itself."
+	}
+	return name + " has ended the access (" + code + ").", mend
 }

@@ -27,8 +27,9 @@ func Tell(i db.Incident) Words {
 	case db.IncidentBroken:
 		reason, mend := identity.BrokenSentence(i.Cause)
 		if i.About != "" {
-			name := serviceName(i.About)
-			return Words{name + " is disconnected", "The connection ended " + since + ". " + strings.ReplaceAll(reason, "Salesforce", name), "Connect " + name + " anew.", "/integrations", "Go to your integrations"}
+			name := identity.NameOf(i.About)
+			reason, _ = identity.BrokenAt(name, i.Cause)
+			return Words{name + " is disconnected", "The connection ended " + since + ". " + reason, "Connect " + name + " anew.", "/integrations", "Go to your integrations"}
 		}
 		return Words{"Salesforce is disconnected", "The connection ended " + since + ". " + reason + waiting(i.N), mend, "/integrations", "Go to your integrations"}
 	case db.IncidentWaiting:
@@ -51,7 +52,7 @@ func Tell(i db.Incident) Words {
 func Mended(i db.Incident) Words {
 	at := local(i, i.MendedAt)
 	if i.Kind == db.IncidentBroken && i.About != "" {
-		return Words{serviceName(i.About) + " is connected again", "The connection is in order " + at + ".", "Nothing to do.", "/integrations", "Go to your integrations"}
+		return Words{identity.NameOf(i.About) + " is connected again", "The connection is in order " + at + ".", "Nothing to do.", "/integrations", "Go to your integrations"}
 	}
 	mended := map[db.IncidentKind]Words{
 		db.IncidentBroken:    {Title: "Salesforce is connected again", What: "The connection is in order " + at + ". Sign-ups that waited are being sent."},
@@ -62,16 +63,6 @@ func Mended(i db.Incident) Words {
 	mended.Mend = "Nothing to do."
 	mended.Path, mended.Link = "/integrations/"+identity.Salesforce, "See the numbers"
 	return mended
-}
-
-// serviceName is what people call a service; its id when the operator added it.
-func serviceName(id string) string {
-	for _, s := range identity.BuiltIn() {
-		if s.ID == id {
-			return s.Name
-		}
-	}
-	return id
 }
 
 // local is a moment for people.

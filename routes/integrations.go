@@ -28,8 +28,12 @@ func (s *server) integrations(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	others, err := s.otherServices(c)
+	if err != nil {
+		return err
+	}
 	return render(c, http.StatusOK, views.Integrations(views.IntegrationsPage{
-		Page: s.page(c, "Integrations", views.NavIntegrations), Incidents: troubles, Salesforce: card, Forms: forms}))
+		Page: s.page(c, "Integrations", views.NavIntegrations), Incidents: troubles, Salesforce: card, Others: others, Forms: forms}))
 }
 
 // integrationCard handles GET /integrations/{service}/card, which the page polls.
@@ -57,7 +61,7 @@ func (s *server) cardAndSums(c *fiber.Ctx, service string) (views.Integration, d
 	if err != nil {
 		return views.Integration{}, db.Sums{}, err
 	}
-	card := views.Integration{CSRF: s.csrf(c), Service: def.ID, Name: def.Name, State: views.NotConnected}
+	card := views.Integration{CSRF: s.csrf(c), Service: def.ID, Name: def.Name, State: views.NotConnected, Other: def.ID != identity.Salesforce}
 	if err := s.describeConnection(ctx, tenant, &card); err != nil {
 		return card, db.Sums{}, err
 	}
@@ -66,6 +70,9 @@ func (s *server) cardAndSums(c *fiber.Ctx, service string) (views.Integration, d
 		return card, db.Sums{}, err
 	}
 	card.RevocationPending = pending > 0
+	if card.Other { // no sign-up waits for it
+		return card, db.Sums{}, nil
+	}
 	sums, err := s.Newsletters.Sums(ctx, tenant)
 	card.Waiting = sums.Waiting
 	return card, sums, err
@@ -88,7 +95,7 @@ func (s *server) describeConnection(ctx context.Context, tenant string, card *vi
 		}
 		if !i.BrokenAt.IsZero() {
 			card.State = views.ConnectionBroken
-			card.Reason, card.Mend = identity.BrokenSentence(i.BrokenCode)
+			card.Reason, card.Mend = brokenWords(card.Service, card.Name, i.BrokenCode)
 		}
 	}
 	held, err := s.Vault.Held(ctx, card.Service, tenant)
@@ -137,6 +144,9 @@ func (s *server) connect(c *fiber.Ctx) error {
 		Service: service.ID, TenantID: v.Tenant.ID, UserID: v.User.ID, SessionID: v.Session.ID(), LoginURL: login,
 		FinishedURL: "/integrations/" + service.ID + "/connected",
 	})
+	if errors.Is(err, identity.ErrNoApp) && service.ID != identity.Salesforce {
+		return identity.ErrNoService // nobody offered it
+	}
 	if err != nil {
 		return err
 	}
@@ -146,6 +156,9 @@ func (s *server) connect(c *fiber.Ctx) error {
 
 // loginAddress is where to log in; empty for the default.
 func (s *server) loginAddress(c *fiber.Ctx, service string) (string, error) {
+	if service != identity.Salesforce {
+		return "", nil
+	}
 	switch field(c, "login") {
 	case "":
 		return "", nil
@@ -174,8 +187,12 @@ func (s *server) elsewhereRefused(c *fiber.Ctx, service identity.Service, cause 
 	if err != nil {
 		return err
 	}
+	others, err := s.otherServices(c)
+	if err != nil {
+		return err
+	}
 	return render(c, http.StatusUnprocessableEntity, views.Integrations(views.IntegrationsPage{
-		Page: s.page(c, "Integrations", views.NavIntegrations), Salesforce: card, Forms: forms}))
+		Page: s.page(c, "Integrations", views.NavIntegrations), Salesforce: card, Others: others, Forms: forms}))
 }
 
 const callbackPath = "/integrations/:service/callback"
@@ -195,8 +212,10 @@ func (s *server) callback(c *fiber.Ctx) error {
 	}
 	code, description, known := callbackError(err)
 	switch {
-	case err == nil:
+	case err == nil && service.ID == identity.Salesforce:
 		return s.resume(c, done.TenantID, finished)
+	case err == nil:
+		return redirect(c, finished)
 	case errors.Is(err, identity.ErrHeld):
 		return redirect(c, finished)
 	case !known:
@@ -216,7 +235,11 @@ func (s *server) connected(c *fiber.Ctx) error {
 	if code == "" {
 		return s.welcome(c, service)
 	}
-	page := connectFailure(code, cut(c.Query("error_description"), 200))
+	description := cut(c.Query("error_description"), 200)
+	page := serviceFailure(service.Name, code, description)
+	if service.ID == identity.Salesforce {
+		page = connectFailure(code, description)
+	}
 	page.Page, page.Service, page.Name = s.page(c, "Not connected", views.NavIntegrations), service.ID, service.Name
 	return render(c, http.StatusOK, views.ConnectFailed(page))
 }
@@ -256,6 +279,8 @@ func (s *server) decideHeld(c *fiber.Ctx) error {
 		s.flash(c, views.FlashWarning, decidedMeanwhile)
 	case err != nil:
 		return err
+	case service.ID != identity.Salesforce:
+		s.flash(c, views.FlashSuccess, "The new "+service.Name+" account is connected.")
 	default:
 		s.flash(c, views.FlashSuccess, "The new organisation is connected. From now on sign-ups go there.")
 		return s.resume(c, tenant, "/integrations")
@@ -292,12 +317,20 @@ func (s *server) confirmDisconnect(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if card.Org.ID == "" {
+	if card.ConnectedAt.IsZero() {
 		s.flash(c, views.FlashInfo, card.Name+" is not connected.")
 		return redirect(c, "/integrations")
 	}
-	return render(c, http.StatusOK, views.Disconnect(views.DisconnectPage{
-		Page: s.page(c, "Disconnect "+card.Name, views.NavIntegrations), Service: card.Service, Name: card.Name, Org: card.Org, Waiting: card.Waiting}))
+	page := views.DisconnectPage{Page: s.page(c, "Disconnect "+card.Name, views.NavIntegrations), Service: card.Service, Name: card.Name, Org: card.Org, Waiting: card.Waiting}
+	if !card.Other {
+		return render(c, http.StatusOK, views.Disconnect(page))
+	}
+	service, err := s.Vault.Service(c.UserContext(), card.Service)
+	if err != nil {
+		return err
+	}
+	page.NoWay = service.Revoke.URL == ""
+	return render(c, http.StatusOK, views.DisconnectService(page))
 }
 
 // disconnect handles POST /integrations/{service}/disconnect.
@@ -306,17 +339,15 @@ func (s *server) disconnect(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	revoked, err := s.Vault.Disconnect(c.UserContext(), service.ID, who(c).Tenant.ID)
+	ending, err := s.Vault.End(c.UserContext(), service.ID, who(c).Tenant.ID)
 	switch {
 	case errors.Is(err, identity.ErrNotConnected):
 		s.flash(c, views.FlashInfo, service.Name+" was disconnected already.")
 	case err != nil:
 		return err
-	case revoked:
-		s.flash(c, views.FlashSuccess, service.Name+" is disconnected. Our access was revoked there and our copy is wiped.")
 	default:
-		s.flash(c, views.FlashWarning, service.Name+" is disconnected and our access is wiped here. "+service.Name+
-			" couldn’t be reached to revoke it there too; we keep trying for a week.")
+		kind, text := ended(service.Name, ending)
+		s.flash(c, kind, text)
 	}
 	return redirect(c, "/integrations")
 }

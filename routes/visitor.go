@@ -7,7 +7,6 @@ import (
 
 	"gatepost/auth"
 	"gatepost/db"
-	"gatepost/identity"
 	"gatepost/static"
 	"gatepost/views"
 
@@ -155,15 +154,16 @@ func (s *server) inTenant(c *fiber.Ctx) error {
 
 // bannerOf tells of a broken connection, on every page.
 func (s *server) bannerOf(c *fiber.Ctx, tenant string) (*views.Banner, error) {
-	i, err := s.Vault.Identity(c.UserContext(), identity.Salesforce, tenant)
-	if errors.Is(err, identity.ErrNotConnected) || err == nil && i.BrokenAt.IsZero() {
-		return nil, nil
+	broken, err := s.Vault.Broken(c.UserContext(), tenant)
+	if err != nil || len(broken) == 0 {
+		return nil, err
 	}
+	name, err := s.serviceName(c, broken[0].Service)
 	if err != nil {
 		return nil, err
 	}
-	reason, mend := identity.BrokenSentence(i.BrokenCode)
-	return &views.Banner{Title: "Salesforce is disconnected", Reason: reason, Mend: mend, LinkURL: "/integrations", LinkText: "Reconnect"}, nil
+	reason, mend := brokenWords(broken[0].Service, name, broken[0].BrokenCode)
+	return &views.Banner{Title: name + " is disconnected", Reason: reason, Mend: mend, LinkURL: "/integrations", LinkText: "Reconnect"}, nil
 }
 
 // page is what the page of a request shares with all others, with what is said once.

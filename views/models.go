@@ -120,6 +120,7 @@ type IntegrationsPage struct {
 	Page
 	Incidents  []Incident
 	Salesforce Integration
+	Others     []Integration // of further services
 	Forms      []SignupForm
 }
 
@@ -154,6 +155,7 @@ type Integration struct {
 	Service string // its id: "sfdc"
 	Name    string // "Salesforce"
 	State   ConnectionState
+	Other   bool // not the CRM that sign-ups go to
 
 	Org           Org       // what is connected, or was; empty when not connected
 	ConnectedBy   string    // e-mail of the admin
@@ -223,7 +225,8 @@ type DisconnectPage struct {
 	Service string // its id: "sfdc"
 	Name    string // "Salesforce"
 	Org     Org
-	Waiting int // sign-ups that wait already
+	Waiting int  // sign-ups that wait already
+	NoWay   bool // the service offers no way to revoke an access
 }
 
 // Option is one choice of a select element.

@@ -39,6 +39,9 @@ func (i Integration) news() string {
 	case ConnectionBroken:
 		return i.Name + " needs to be reconnected. " + i.Reason
 	case ConnectionHeld:
+		if i.Other {
+			return "Another " + i.Name + " account waits for your decision."
+		}
 		return "Another " + i.Name + " organisation waits for your decision."
 	default:
 		return i.Name + " is not connected."

@@ -1,0 +1,122 @@
+package routes
+
+import (
+	"errors"
+	"strings"
+
+	"gatepost/identity"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// salesforceOnly answers for the pages about deliveries, which go to Salesforce
+// alone, as for no service when they are asked for of another one.
+func (s *server) salesforceOnly(c *fiber.Ctx) error {
+	if c.Params("service") != identity.Salesforce {
+		return identity.ErrNoService
+	}
+	return c.Next()
+}
+
+// otherServices are the cards of the services beside Salesforce: those that the
+// operator has configured, and those that the tenant has set up by itself.
+func (s *server) otherServices(c *fiber.Ctx) ([]views.Integration, error) {
+	listed, err := s.Vault.Services(c.UserContext())
+	if err != nil {
+		return nil, err
+	}
+	var cards []views.Integration
+	for _, l := range listed {
+		if l.ID == identity.Salesforce {
+			continue
+		}
+		card, err := s.card(c, l.ID)
+		if err != nil {
+			return nil, err
+		}
+		own, err := s.tenantApp(c, l.ID)
+		if err != nil {
+			return nil, err
+		}
+		if l.App != "" || own.ClientID != "" || card.State != views.NotConnected {
+			cards = append(cards, card)
+		}
+	}
+	return cards, nil
+}
+
+// serviceName is what people call a service.
+func (s *server) serviceName(c *fiber.Ctx, id string) (string, error) {
+	service, err := s.Vault.Service(c.UserContext(), id)
+	if errors.Is(err, identity.ErrNoService) {
+		return id, nil
+	}
+	return service.Name, err
+}
+
+// brokenWords tell why a connection died, and what mends it.
+func brokenWords(service, name, code string) (reason, mend string) {
+	if service == identity.Salesforce {
+		return identity.BrokenSentence(code)
+	}
+	return identity.BrokenAt(name, code)
+}
+
+// ended tells what became of a connection that was given up.
+func ended(name string, ending identity.Ending) (views.FlashKind, string) {
+	switch ending {
+	case identity.Revoked:
+		return views.FlashSuccess, name + " is disconnected. Our access was revoked there and our copy is wiped."
+	case identity.Shared:
+		return views.FlashSuccess, name + " is disconnected and our copy is wiped. The same access serves another connection, so it was not revoked at " + name + "."
+	case identity.NoWay:
+		return views.FlashWarning, name + " is disconnected and our copy is wiped. " + name + " offers no way to revoke the access from here: remove it in the settings of your account there as well."
+	}
+	return views.FlashWarning, name + " is disconnected and our access is wiped here. " + name + " couldn’t be reached to revoke it there too; we keep trying for a week."
+}
+
+// serviceFailure tells a failed authorization at another service than Salesforce in
+// plain words.
+func serviceFailure(name, code, description string) views.ConnectFailedPage {
+	p := views.ConnectFailedPage{Code: cut(code, 80), Description: description}
+	switch strings.ReplaceAll(code, "-", "_") {
+	case "access_denied":
+		p.Happened = "Access was not allowed"
+		p.Meaning = "Somebody refused it at " + name + ", so Gatepost got no access. Whatever was connected before stays as it was."
+		p.Mend = "Try again and allow it. If you may not, ask whoever manages " + name + " for you to connect."
+	case codeHandshake:
+		p.Happened = "This log-in at " + name + " had run out"
+		p.Meaning = "Each connection attempt works once, for ten minutes, in the browser that began it. This one was used already, took longer, or began elsewhere. Nothing was changed."
+		p.Mend = "Begin again from here. It takes two clicks."
+	case codeChanged:
+		p.Happened = "Somebody else changed the connection at the same moment"
+		p.Meaning = "Another admin of your organisation connected or disconnected " + name + " while you did. Theirs stands, yours was taken back."
+		p.Mend = "Look at the connection as it is now, and try again if it isn’t what you want."
+	case codeUnreachable:
+		p.Happened = name + " didn’t answer"
+		p.Meaning = "You allowed the access, but " + name + " gave us no answer when we asked for it. Nothing was changed. This usually passes within minutes."
+		p.Mend = "Try again in a moment."
+	case identity.CodeNoRefreshToken:
+		p.Happened = name + " gave no lasting access"
+		p.Meaning = "The access would have ended soon, because " + name + " gave nothing to renew it with. We took it back."
+		p.Mend = "Try again. If it stays like this, tell the people who run this service."
+	case identity.CodeMissingScope:
+		p.Happened = name + " left out access that is needed"
+		p.Meaning = "Not all that was asked for was allowed. We took the access back."
+		p.Mend = "Try again and allow all that is asked for."
+	case identity.CodeForeignHost:
+		p.Happened = "The answer didn’t lead to " + name
+		p.Meaning = "The log-in ended with an address that isn’t one of " + name + "’s own. To be safe, we kept nothing of it."
+		p.Mend = "Try again. If it happens again, tell the people who run this service."
+	case "redirect_uri_mismatch", "unauthorized_client", "invalid_client", "invalid_client_id", "invalid_client_secret", "bad_client_secret", "incorrect_client_credentials", "BAD_CLIENT_ID", "BAD_CLIENT_SECRET":
+		p.Happened = name + " doesn’t accept our app"
+		p.Meaning = "The app’s registration at " + name + " doesn’t fit this server: its key, its secret or its callback address. Nothing was changed."
+		p.Mend = "The people who run this service can mend it; please send them the code below."
+	default:
+		p.Happened = name + " refused"
+		p.Meaning = "It ended the log-in with the code below. Nothing was changed."
+		p.Mend = "Try again. If it stays like this, show the code to the people who run this service."
+	}
+	return p
+}
