@@ -21,9 +21,9 @@ import (
 const maxAnswer = 256 << 10
 
 // nativeFields are what is kept of an answer for callers that need more than the
-// token. A field that isn't named here may hold a secret.
+// token, without tokens within. A field that isn't named here may hold a secret.
 var nativeFields = []string{"id", "instance_url", "api_domain", "scope", "token_type", "issued_at", "expires_in",
-	"sfdc_community_id", "sfdc_community_url", "hub_id", "user_id", "team", "enterprise", "app_id", "bot_user_id", "realmId", "location"}
+	"sfdc_community_id", "sfdc_community_url", "hub_id", "user_id", "team", "enterprise", "is_enterprise_install", "authed_user", "data", "app_id", "bot_user_id", "realmId", "location"}
 
 // nativeOf is an answer's nativeFields as a JSON object, over those of before. What
 // the callback said counts as well.
@@ -34,7 +34,7 @@ func nativeOf(before string, a answer) string {
 	}
 	for _, name := range nativeFields {
 		if v := a.field(name); v != nil && v != "" {
-			fields[name] = v
+			fields[name] = withoutTokens(v)
 		} else if v := a.callback.Get(name); v != "" && len(v) <= maxFound {
 			fields[name] = v
 		}
@@ -44,6 +44,28 @@ func nativeOf(before string, a answer) string {
 		return "{}"
 	}
 	return string(b)
+}
+
+// withoutTokens is a value of an answer without what objects in it call a token or
+// a secret.
+func withoutTokens(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		kept := map[string]any{}
+		for name, within := range v {
+			if name == "token_type" || !strings.Contains(name, "token") && !strings.Contains(name, "secret") {
+				kept[name] = withoutTokens(within)
+			}
+		}
+		return kept
+	case []any:
+		kept := make([]any, len(v))
+		for i := range v {
+			kept[i] = withoutTokens(v[i])
+		}
+		return kept
+	}
+	return v
 }
 
 // maxNative bounds what is kept of an answer, in bytes.
