@@ -19,8 +19,9 @@ const repeats = 0.05
 
 // readers are everybody who signs up, at a steady rate.
 type readers struct {
-	forms []string // of the portals, in turn
-	http  *http.Client
+	forms  []string // of the portals, in turn
+	http   *http.Client
+	crowds sync.WaitGroup // who came at once
 
 	mu           sync.Mutex
 	sent         []string        // addresses, in the order of their first use
@@ -41,6 +42,7 @@ func newReaders(forms []string) *readers {
 // an open loop: a portal that is slow or gone gets no fewer of them.
 func (r *readers) signUp(ctx context.Context, rate int) {
 	var all sync.WaitGroup
+	defer r.crowds.Wait()
 	defer all.Wait()
 	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()
@@ -55,6 +57,14 @@ func (r *readers) signUp(ctx context.Context, rate int) {
 			email, form := r.next(), r.forms[n%len(r.forms)]
 			all.Go(func() { r.send(form, email) })
 		}
+	}
+}
+
+// crowd has n readers sign up at once.
+func (r *readers) crowd(form string, n int) {
+	for range n {
+		email := r.next()
+		r.crowds.Go(func() { r.send(form, email) })
 	}
 }
 

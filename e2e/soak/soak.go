@@ -139,11 +139,22 @@ func (s *soak) play(ctx context.Context, sc scenario) (err error) {
 	return wait(ctx, sc.between)
 }
 
-// kill kills any of the portals and starts it again.
+// A kill comes within crowdTime after a crowd has begun to sign up.
+const (
+	crowd     = 300
+	crowdTime = 40 * time.Millisecond
+)
+
+// kill kills any of the portals and starts it again. At a steady rate nobody might
+// be between an answer and what it promises just then: with a crowd somebody is, if
+// there is anything between the two.
 func (s *soak) kill() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.portals[rand.IntN(len(s.portals))]
+	n := rand.IntN(len(s.portals))
+	p := s.portals[n]
+	s.readers.crowd(s.readers.forms[n], crowd)
+	time.Sleep(rand.N(crowdTime))
 	p.Kill()
 	s.kills++
 	return p.Start()

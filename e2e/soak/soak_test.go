@@ -1,8 +1,12 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
+
+	"gatepost/db"
+	"gatepost/e2e/rig"
 )
 
 // TestShort is the soak test in short: three kills, and Salesforce away for 20
@@ -33,5 +37,35 @@ func TestVerdict(t *testing.T) {
 	v.compare(sent, acknowledged, []string{"a@x.example", "B@x.example", "c@x.example"})
 	if len(v.Lost)+len(v.Doubled)+len(v.Strangers) > 0 {
 		t.Errorf("got %+v", v)
+	}
+}
+
+// TestEachPromise shows that each promise is broken by what breaks it, and by
+// nothing else.
+func TestEachPromise(t *testing.T) {
+	kept := db.Sums{New: 2, Repeated: 1, Delivered: 2}
+	good := verdict{Acknowledged: 3, Recount: db.Recount{Kept: kept, Rows: kept}, Salesforce: rig.Stats{Contacts: 2, PerEmailMax: 1}}
+	if good.broken() {
+		t.Fatalf("a good run is broken: %v", good)
+	}
+	for what, spoil := range map[string]func(*verdict){
+		"every acknowledged sign-up is in the CRM":  func(v *verdict) { v.Lost = []string{"a@x.example"} },
+		"each address is there once":                func(v *verdict) { v.Doubled = []string{"a@x.example"} },
+		"nobody is there who didn't sign up":        func(v *verdict) { v.Strangers = []string{"a@x.example"} },
+		"the sum holds, kept and counted":           func(v *verdict) { v.Recount.Rows.Delivered = 1 },
+		"all are delivered, none waits":             func(v *verdict) { v.Salesforce.Contacts = 3 },
+		"no refresh token was used twice":           func(v *verdict) { v.Salesforce.ReuseDetected = 1 },
+		"the readers got no answer but 202 and 503": func(v *verdict) { v.Surprises = []string{"500"} },
+	} {
+		v := good
+		spoil(&v)
+		for promise, held := range v.promises() {
+			if held == (promise == what) {
+				t.Errorf("%s spoilt: %q is %v", what, promise, held)
+			}
+		}
+		if !v.broken() || !strings.Contains(v.String(), "BROKEN  "+what) {
+			t.Errorf("%s spoilt: the verdict doesn't say so", what)
+		}
 	}
 }
