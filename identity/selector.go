@@ -16,7 +16,7 @@ import (
 )
 
 // Selector says which identities are meant: those to which all of what it names
-// applies.
+// applies. An empty User means anybody's, so see that somebody is logged in first.
 type Selector = db.Selector
 
 // Bounds of what an application calls its users, accounts and tags, in bytes, and

@@ -56,7 +56,10 @@ func application(vault *identity.Vault, tenantID string) *fiber.App {
 	a.Post("/salesforce/connect", mount(authorize.Start))
 	a.Get("/salesforce/callback", mount(authorize.Callback))
 	a.Get("/", func(c *fiber.Ctx) error {
-		user, _ := c.UserContext().Value(userKey{}).(string)
+		user, ok := c.UserContext().Value(userKey{}).(string)
+		if !ok { // a selector without a user would mean anybody's
+			return fiber.NewError(http.StatusForbidden, "Log in first.")
+		}
 		i, err := vault.Find(c.UserContext(), identity.Selector{Service: identity.Salesforce, TenantID: tenantID, User: user})
 		if errors.Is(err, identity.ErrNotConnected) {
 			return c.Type("html").SendString(`<p>Salesforce is not connected.</p><form method="post" action="/salesforce/connect"><button>Connect</button></form>`)

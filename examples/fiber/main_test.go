@@ -165,6 +165,9 @@ func TestTheHandlersInFiber(t *testing.T) {
 	if page, _ := eve.visit(callback, nil); !strings.Contains(page, "over already") {
 		t.Errorf("again: %s", page)
 	}
+	if page, _ := nobody.visit(app+"/", nil); strings.Contains(page, "Salesforce answers") {
+		t.Errorf("nobody has eve's: %s", page)
+	}
 	if page, _ := joe.visit(app+"/", nil); !strings.Contains(page, "not connected") {
 		t.Errorf("joe has eve's: %s", page)
 	}
