@@ -274,23 +274,37 @@ func (p *program) removeIdentities(ctx context.Context, store *db.DB, c identity
 	if err != nil {
 		return err
 	}
-	pending := 0
+	_, err = fmt.Fprintf(p.out, "Removed %s.\n%s\n", what, told(receipts))
+	return err
+}
+
+// told tells what became of tokens at their services.
+func told(receipts []identity.Receipt) string {
+	n := map[identity.Ending]int{}
 	for _, r := range receipts {
-		if !r.Revoked {
-			pending++
-		}
+		n[r.Ending]++
 	}
-	receipt := "It is revoked at the service."
+	pending := n[identity.Pending]
+	var all []string
 	switch {
 	case pending > 0 && len(receipts) == 1:
-		receipt = "The service could not revoke it yet: a running server tries again for a week."
+		all = append(all, "The service could not revoke it yet: a running server tries again for a week.")
 	case pending > 0:
-		receipt = fmt.Sprintf("%d are revoked at the service, %d are not yet: a running server goes on with them for a week.", len(receipts)-pending, pending)
-	case len(receipts) > 1:
-		receipt = "All are revoked at the service."
+		all = append(all, fmt.Sprintf("%d are revoked at the service, %d are not yet: a running server goes on with them for a week.", n[identity.Revoked], pending))
+	case n[identity.Revoked] == len(receipts) && len(receipts) > 1:
+		all = append(all, "All are revoked at the service.")
+	case n[identity.Revoked] == len(receipts):
+		all = append(all, "It is revoked at the service.")
+	case n[identity.Revoked] > 0:
+		all = append(all, fmt.Sprintf("Revoked at the service: %d.", n[identity.Revoked]))
 	}
-	_, err = fmt.Fprintf(p.out, "Removed %s.\n%s\n", what, receipt)
-	return err
+	if n := n[identity.Shared]; n > 0 {
+		all = append(all, fmt.Sprintf("Not revoked, since another connection goes on with the same access: %d.", n))
+	}
+	if n := n[identity.NoWay]; n > 0 {
+		all = append(all, fmt.Sprintf("Not revoked, since the service offers no way to: %d. Only the settings of the account there end it.", n))
+	}
+	return strings.Join(all, "\n")
 }
 
 // toRemove returns what is to be removed, and how it is called: one connection, or

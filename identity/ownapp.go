@@ -32,7 +32,7 @@ var ownAppRefusals = append([]string{"unauthorized_client", "redirect_uri_mismat
 
 // code is a refusal's code, by which people are told who mends it.
 func (s Service) code(refused string) string {
-	if s.ownApp && slices.Contains(ownAppRefusals, refused) {
+	if s.ownApp && slices.Contains(ownAppRefusals, refused) && refused != s.DeadCode {
 		return BrokenAppRefused
 	}
 	return refused

@@ -206,6 +206,7 @@ var atlassian = Service{
 	RefreshScope: "offline_access",
 	Params:       map[string]string{"audience": "api.atlassian.com", "prompt": "consent"},
 	APIHosts:     []string{"api.atlassian.com"},
+	DeadCode:     "unauthorized_client",
 	UserField:    "userinfo.account_id",
 	NameField:    "userinfo.email|userinfo.name",
 	Rotates:      true,

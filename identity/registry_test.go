@@ -611,3 +611,58 @@ func TestGrantThatTenantsShare(t *testing.T) {
 		s.tenant, s.user = first, firstUser
 	})
 }
+
+// A grant that is over is told as that, also when a tenant's own app got it.
+func TestDeadGrantOfAnOwnApp(t *testing.T) {
+	each(t, withRefresh, func(t *testing.T, s *scene) {
+		err := s.v.SetTenantApp(t.Context(), s.d.id, s.tenant, ServiceChange{ClientID: new(clientID), ClientSecret: new(clientSecret)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := s.connect()
+		s.d.revokeAll()
+		_, err = s.get(i.Generation)
+		wantBroken(t, err, s.d.dead)
+		if !i.OwnApp {
+			t.Error("the shared app was used")
+		}
+	})
+}
+
+// On a tenant's own host, everything goes there and nowhere else, with the
+// tenant's app alone.
+func TestSelfManagedServices(t *testing.T) {
+	const host = "git.contoso.example"
+	for _, h := range allHabits {
+		if h.id != "gitlab" && h.id != "githuboauth" {
+			continue
+		}
+		t.Run(h.id, func(t *testing.T) {
+			t.Parallel()
+			for _, address := range []*string{&h.authorize, &h.token, &h.userinfo, &h.revoke, &h.api} {
+				*address = strings.NewReplacer("api.github.com", host+"/api/v3", "github.com", host, "gitlab.com", host).Replace(*address)
+			}
+			h.instance = "https://" + host
+			w := newWorldWith(t, newOAuthHandler(t))
+			s := &scene{world: w, d: newDouble(t, w, h)}
+			shared := s.definition()
+			shared.ClientID, shared.ClientSecret = "shared", "the-shared-secret"
+			s.v = s.vault(shared)
+			err := s.v.SetTenantApp(t.Context(), h.id, s.tenant, ServiceChange{ClientID: new(clientID), ClientSecret: new(clientSecret), LoginURL: new("https://" + host)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := s.connect()
+			if i.InstanceURL != h.instance || i.LoginURL != h.instance || i.OrgName != h.name {
+				t.Errorf("stored %+v", i.Grant)
+			}
+			s.call(i)
+			if h.lasting {
+				s.fresh(i.Generation)
+			}
+			if ending, err := s.v.End(t.Context(), h.id, s.tenant); ending != Revoked || err != nil || s.d.live() != 0 {
+				t.Errorf("ended %q, %v\n%s", ending, err, s.log)
+			}
+		})
+	}
+}

@@ -85,9 +85,6 @@ func (v *Vault) end(ctx context.Context, revocationID string) (Ending, error) {
 
 func (v *Vault) revoke(ctx context.Context, r db.Revocation) (Ending, error) {
 	s, err := v.app(ctx, r.Service, r.TenantID, r.OwnApp)
-	if errors.Is(err, ErrNoService) { // it was removed: nobody knows how any more
-		return NoWay, nil
-	}
 	if err != nil && !errors.Is(err, ErrSealed) && !errors.Is(err, ErrNoApp) && !errors.Is(err, ErrNoOwnApp) {
 		return Pending, err
 	}

@@ -49,6 +49,9 @@ type Service struct {
 	// Permanent are the codes of refusals after which only a new authorization
 	// helps, beside those of RFC 6749. Every other code passes.
 	Permanent []string `json:"permanent,omitempty"`
+	// DeadCode is how the service calls a grant that is over, where that is the code
+	// of something else elsewhere.
+	DeadCode string `json:"-"`
 	// MaxApprovals is how many authorizations by one user the service keeps for an
 	// app; one more ends the oldest. 0: any number.
 	MaxApprovals int `json:"max_approvals,omitempty"`

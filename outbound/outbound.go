@@ -78,8 +78,15 @@ func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, fmt.Errorf("%w: it is not https", ErrRefused)
 		}
 	}
+	if r.Header.Get("User-Agent") == "" {
+		r = r.Clone(r.Context())
+		r.Header.Set("User-Agent", userAgent)
+	}
 	return g.next.RoundTrip(r)
 }
+
+// userAgent says who calls: some services all but refuse those who don't.
+const userAgent = "Gatepost"
 
 // CloseIdleConnections closes what http.Client.CloseIdleConnections asks for.
 func (g *guarded) CloseIdleConnections() {

@@ -26,7 +26,12 @@ func TestAddressesInsideAreRefused(t *testing.T) {
 }
 
 func TestLoopbackIsRefusedUnlessTrusted(t *testing.T) {
-	plain := httptest.NewServer(http.RedirectHandler("/elsewhere", http.StatusFound))
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.UserAgent() != userAgent {
+			t.Errorf("called as %q", r.UserAgent())
+		}
+		http.Redirect(w, r, "/elsewhere", http.StatusFound)
+	}))
 	defer plain.Close()
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
 	defer secure.Close()

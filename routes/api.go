@@ -249,7 +249,7 @@ func (s *server) apiDelete(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(fiber.Map{"id": receipts[0].ID, "revoked": receipts[0].Revoked})
+	return c.JSON(fiber.Map{"id": receipts[0].ID, "revoked": receipts[0].Revoked, "ending": receipts[0].Ending})
 }
 
 // apiTokenOf handles GET /identities/{id}/token.

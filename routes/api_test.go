@@ -311,7 +311,7 @@ func TestAPI(t *testing.T) {
 	}
 	a.call(all, "GET", "/identities/{id}/token", "/identities/"+eve+"/token?refused=-1", "").is(422, "invalid")
 	// Deleting, with a receipt.
-	if got := a.call(all, "DELETE", "/identities/{id}", "/identities/"+eve, "").is(200, ""); got.fields["revoked"] != true {
+	if got := a.call(all, "DELETE", "/identities/{id}", "/identities/"+eve, "").is(200, ""); got.fields["revoked"] != true || got.fields["ending"] != "revoked" {
 		t.Error(got.text)
 	}
 	a.call(all, "DELETE", "/identities/{id}", "/identities/"+eve, "").is(404, "not_found")
