@@ -168,7 +168,7 @@ func (d *demo) database() string { return filepath.Join(d.data, "gatepost.db") }
 func (d *demo) command(t *testing.T, stdin string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(binary, args...)
-	cmd.Env = []string{"GATEPOST_DATABASE=" + d.database()}
+	cmd.Env = []string{"GATEPOST_DATABASE=" + d.database(), "GATEPOST_KEYSET=" + filepath.Join(d.data, "keyset.json")}
 	cmd.Stdin = strings.NewReader(stdin)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("gatepost %s: %v\n%s", strings.Join(args, " "), err, out)
