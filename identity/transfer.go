@@ -441,7 +441,7 @@ func (b Bundle) check() error {
 		number := fmt.Sprintf("number %d of %d", n+1, len(b.Identities))
 		switch {
 		case err != nil, checkNames(m.User, m.Account, m.OrgID, m.OrgName, m.RemoteUserID) != nil, len(malformed(m.Scopes)) > 0,
-			json.Unmarshal(m.Native, &native) != nil, len(m.Native) > maxNative, m.AccessToken == "" && m.RefreshToken == "",
+			json.Unmarshal(m.Native, &native) != nil, native == nil, len(m.Native) > maxNative, m.AccessToken == "" && m.RefreshToken == "",
 			m.ConnectedAt.IsZero(), m.RefreshedAt.IsZero():
 			return &BundleError{Problem: "something in it can't be an identity", Names: []string{number}}
 		case seen[place]:
