@@ -317,7 +317,7 @@ func TestBundlesThatAreRefused(t *testing.T) {
 		"an empty tag":      {func(_ *Bundle, m *Movable) { m.Tags = []string{""} }, "3 of 3"},
 		"no tokens":         {func(_ *Bundle, m *Movable) { m.AccessToken, m.RefreshToken = "", "" }, "3 of 3"},
 		"no native":         {func(_ *Bundle, m *Movable) { m.Native = json.RawMessage(`[]`) }, "3 of 3"},
-		"null for native":    {func(_ *Bundle, m *Movable) { m.Native = json.RawMessage(`null`) }, "3 of 3"},
+		"null for native":   {func(_ *Bundle, m *Movable) { m.Native = json.RawMessage(`null`) }, "3 of 3"},
 		"no time":           {func(_ *Bundle, m *Movable) { m.ConnectedAt = time.Time{} }, "3 of 3"},
 		"a scope with room": {func(_ *Bundle, m *Movable) { m.Scopes = []string{"a b"} }, "3 of 3"},
 	} {
