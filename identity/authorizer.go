@@ -27,7 +27,8 @@ type Authorizer struct {
 	Vault   *Vault
 	Service string
 	// Who says for whom a request authorizes: from the application's session,
-	// never from what the request claims. An error is answered with 403.
+	// never from what the request claims. An error is answered with 403. At the
+	// callback, another User than began is refused.
 	Who func(*http.Request) (Subject, error)
 	// FinishedURL is where the browser goes at the end, / when empty, unless it was
 	// begun with a return_to. When the authorization failed, error and error_description are
@@ -88,10 +89,14 @@ func (a *Authorizer) Callback(w http.ResponseWriter, r *http.Request) {
 	if c, err := r.Cookie(a.cookie()); err == nil {
 		cb.SessionID = hash(c.Value)
 	}
+	// A log-in whose cookie doesn't come along from another site tells nothing.
+	if who, err := a.Who(r); err == nil {
+		cb.User = who.User
+	}
 	finished, err := a.Vault.Finish(r.Context(), cb)
 	switch {
 	case errors.Is(err, ErrHandshake):
-		http.Error(w, "This authorization was begun in another browser, is over already, or took too long. Please begin again.", http.StatusBadRequest)
+		http.Error(w, "This authorization was begun in another browser or by somebody else, is over already, or took too long. Please begin again.", http.StatusBadRequest)
 		return
 	case finished.URL == "": // it failed before it was known which one it is
 		a.Vault.Log.ErrorContext(r.Context(), "an authorization can't end", "service", a.Service, "error", err)

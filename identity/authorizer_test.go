@@ -292,6 +292,24 @@ func TestAuthorizerBeginsForNoOtherSite(t *testing.T) {
 	}
 }
 
+// Who logs in to the application after somebody else in the same browser doesn't end
+// what that one began, and give them an identity.
+func TestAuthorizerEndsForWhoBegan(t *testing.T) {
+	s := newSite(t)
+	b := s.browser()
+	if res := s.visit(b, s.begin(b, ""), "joe"); res.StatusCode != http.StatusBadRequest {
+		t.Errorf("somebody else: %s", res.Status)
+	}
+	s.wantLive(0)
+	// A log-in whose cookie doesn't come along from another site tells nothing.
+	if res := s.visit(b, s.begin(b, ""), ""); res.StatusCode != http.StatusSeeOther {
+		t.Errorf("nobody knows who: %s", res.Status)
+	}
+	if _, err := s.auth.Vault.Find(t.Context(), Selector{User: "eve"}); err != nil {
+		t.Error(err)
+	}
+}
+
 // Some services say in the callback where to go on; nobody else's host is taken.
 func TestAuthorizerHandsOnWhatTheCallbackSays(t *testing.T) {
 	s := newSite(t)
