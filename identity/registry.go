@@ -127,9 +127,11 @@ var google = Service{
 }
 
 // GitHub docs "Authorizing OAuth apps", "Troubleshooting OAuth app access token
-// request errors" and "REST API endpoints for OAuth authorizations". Tokens don't
-// run out, and there is nothing to renew them with; errors come with HTTP 200. On a
-// host of one's own the API is below /api/v3 (GitHub Enterprise Server docs).
+// request errors" and "REST API endpoints for OAuth authorizations". Tokens of an
+// OAuth app don't run out, and there is nothing to renew them with; those of a
+// GitHub App may, and then a refresh token works once ("Refreshing user access
+// tokens"). Errors come with HTTP 200. On a host of one's own the API is below
+// /api/v3 (GitHub Enterprise Server docs).
 var gitHub = Service{
 	ID:              "githuboauth",
 	Name:            "GitHub",
@@ -138,12 +140,13 @@ var gitHub = Service{
 	AuthorizeURL:    strings.TrimPrefix(endpoints.GitHub.AuthURL, "https://github.com"),
 	TokenURL:        strings.TrimPrefix(endpoints.GitHub.TokenURL, "https://github.com"),
 	UserinfoURL:     "https://api.github.com/user",
-	Revoke:          Revocation{URL: "https://api.github.com/applications/{client_id}/token", Method: "DELETE", Field: "access_token", JSON: true, Auth: AuthBasic, Gone: []string{"404", "422"}},
+	Revoke:          Revocation{URL: "https://api.github.com/applications/{client_id}/token", Method: "DELETE", Field: "access_token", JSON: true, Auth: AuthBasic, ByAccess: true, Gone: []string{"404", "422"}},
 	Scopes:          []string{"read:user"},
 	APIHosts:        []string{"api.github.com", "uploads.github.com"},
 	UserField:       "userinfo.id",
 	NameField:       "userinfo.login",
 	RefreshOptional: true,
+	Rotates:         true,
 	ErrorsWith200:   true,
 	Permanent:       []string{"bad_refresh_token", "incorrect_client_credentials"},
 	MaxApprovals:    10,

@@ -56,17 +56,12 @@ var allHabits = []habits{
 		scopes: "openid https://www.googleapis.com/auth/userinfo.email", scheme: "Bearer", api: "https://people.googleapis.com",
 		dead: "invalid_grant", wrongApp: "invalid_client",
 	},
-	{
-		id: "githuboauth", authorize: "github.com/login/oauth/authorize", token: "github.com/login/oauth/access_token",
-		asked:    map[string]string{"scope": "read:user"},
-		says:     map[string]any{"token_type": "bearer", "scope": "read:user,gist"},
-		userinfo: "api.github.com/user", user: map[string]any{"login": "octocat", "id": 583231},
-		refuses: spoken(200, `{"error":%q,"error_description":"no"}`, "incorrect_client_credentials", "bad_verification_code", "bad_refresh_token"),
-		revoke:  "DELETE api.github.com/applications/{client_id}/token", revokes: byJSON("access_token"), revoked: func(w http.ResponseWriter, known bool) {
-			w.WriteHeader(map[bool]int{true: 204, false: 404}[known])
-		},
-		person: "583231", name: "octocat", scopes: "read:user gist", scheme: "Bearer", api: "https://api.github.com", wrongApp: "incorrect_client_credentials",
-	},
+	gitHubHabits(),
+	func() habits { // of a GitHub App
+		h := gitHubHabits()
+		h.lifetime, h.lasting, h.rotates, h.dead = 28800, true, true, "bad_refresh_token"
+		return h
+	}(),
 	slackHabits("slack"),
 	func() habits { // with token rotation
 		h := slackHabits("slack")
@@ -157,6 +152,20 @@ var allHabits = []habits{
 		revoked: func(w http.ResponseWriter, _ bool) { writeJSON(w, 200, map[string]any{"items": []any{}}) },
 		scopes:  "no_expiry", scheme: "Bearer", api: "https://api.stackexchange.com/2.3", wrongApp: "OAuthException",
 	},
+}
+
+func gitHubHabits() habits {
+	return habits{
+		id: "githuboauth", authorize: "github.com/login/oauth/authorize", token: "github.com/login/oauth/access_token",
+		asked:    map[string]string{"scope": "read:user"},
+		says:     map[string]any{"token_type": "bearer", "scope": "read:user,gist"},
+		userinfo: "api.github.com/user", user: map[string]any{"login": "octocat", "id": 583231},
+		refuses: spoken(200, `{"error":%q,"error_description":"no"}`, "incorrect_client_credentials", "bad_verification_code", "bad_refresh_token"),
+		revoke:  "DELETE api.github.com/applications/{client_id}/token", revokes: byJSON("access_token"), revoked: func(w http.ResponseWriter, known bool) {
+			w.WriteHeader(map[bool]int{true: 204, false: 404}[known])
+		},
+		person: "583231", name: "octocat", scopes: "read:user gist", scheme: "Bearer", api: "https://api.github.com", wrongApp: "incorrect_client_credentials",
+	}
 }
 
 func slackHabits(id string) habits {
