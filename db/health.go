@@ -254,6 +254,13 @@ func (d *DB) SaveUsage(ctx context.Context, tenantID string, used, allowed, ours
 	}))
 }
 
+// ForgetUsage forgets what a tenant's CRM said of its API calls; how many we made
+// stays.
+func (d *DB) ForgetUsage(ctx context.Context, tenantID string) error {
+	_, err := d.write.ExecContext(ctx, `DELETE FROM api_usage WHERE tenant_id = $1`, tenantID)
+	return wrap("forget API usage", err)
+}
+
 // Usage returns what the tenant's CRM last said of its API calls.
 func (d *DB) Usage(ctx context.Context, tenantID string) (Usage, error) {
 	var u Usage

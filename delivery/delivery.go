@@ -5,6 +5,7 @@ package delivery
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ type Store interface {
 	SetPause(ctx context.Context, l db.Lease, p db.Pause) error
 	EndPause(ctx context.Context, tenantID string) error
 	Usage(ctx context.Context, tenantID string) (db.Usage, error)
+	ForgetUsage(ctx context.Context, tenantID string) error
 	SaveUsage(ctx context.Context, tenantID string, used, allowed, ours int) error
 	DeliverySettings(ctx context.Context, tenantID string) (db.DeliverySettings, error)
 	SaveCheckUp(ctx context.Context, tenantID, orgID, checks string) error
@@ -118,8 +120,9 @@ func (d *Dispatcher) poke() {
 }
 
 // Resume ends a tenant's pause and wakes it: for when its CRM was connected anew.
+// How many API calls are used is another org's by then, it may be.
 func (d *Dispatcher) Resume(ctx context.Context, tenantID string) error {
-	if err := d.Store.EndPause(ctx, tenantID); err != nil {
+	if err := errors.Join(d.Store.ForgetUsage(ctx, tenantID), d.Store.EndPause(ctx, tenantID)); err != nil {
 		return err
 	}
 	d.Wake(tenantID)

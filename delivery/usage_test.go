@@ -47,6 +47,34 @@ func leavesTheLastCalls(t *testing.T, share int) {
 	})
 }
 
+// Another org that was connected has API calls of its own: what the one before had
+// used keeps nothing back.
+func TestUsageIsForgottenAfterConnecting(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM() // which says nothing of its usage before the first call
+	id := h.signUp("a/1", "jane@example.com")[0]
+	if err := h.db.SaveUsage(t.Context(), "a", 9900, 10000, 7); err != nil {
+		t.Fatal(err)
+	}
+	d := h.dispatcher(crms{"a": c})
+	takes(d, "a")
+	if s := h.subscriber("a", id); s.State != db.Waiting {
+		t.Errorf("before: %+v", s)
+	}
+	if err := d.Resume(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	takes(d, "a")
+	if s := h.subscriber("a", id); s.State != db.Delivered {
+		t.Errorf("got %+v, paused: %+v", s, h.pause("a"))
+	}
+	if err := h.db.SaveUsage(t.Context(), "a", 1, 10000, 0); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := h.db.Usage(t.Context(), "a"); err != nil || u.Ours != 7 {
+		t.Errorf("our own calls are %d, %v", u.Ours, err)
+	}
+}
+
 func TestCheckUpIsKept(t *testing.T) {
 	h, c := newHouse(t, "a"), newCRM()
 	d := h.dispatcher(crms{"a": c})
