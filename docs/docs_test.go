@@ -57,10 +57,10 @@ func rows(t *testing.T, path string) (all []row) {
 	return all
 }
 
-// tests are the names of all tests and examples of the product.
-func tests(t *testing.T) map[string]bool {
+// tests says how many tests and examples of the product have which name.
+func tests(t *testing.T) map[string]int {
 	t.Helper()
-	names := map[string]bool{}
+	names := map[string]int{}
 	function := regexp.MustCompile(`(?m)^func ((?:Test|Example)\w*)\(`)
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
@@ -68,11 +68,11 @@ func tests(t *testing.T) map[string]bool {
 		}
 		text, err := os.ReadFile(path)
 		for _, m := range function.FindAllStringSubmatch(string(text), -1) {
-			names[m[1]] = true
+			names[m[1]]++
 		}
 		return err
 	})
-	if err != nil || !names["TestEveryAuthsTable"] {
+	if err != nil || names["TestEveryAuthsTable"] != 1 {
 		t.Fatalf("%d tests found, %v", len(names), err)
 	}
 	return names
@@ -89,8 +89,8 @@ func TestEveryAuthsTable(t *testing.T) {
 			m := name.FindStringSubmatch(cell)
 			if m == nil {
 				t.Errorf("the row %q names %q for a test", r.theirs, cell)
-			} else if !there[m[1]] {
-				t.Errorf("the row %q names %s, which doesn't exist", r.theirs, m[1])
+			} else if n := there[m[1]]; n != 1 {
+				t.Errorf("the row %q names %s, of which there are %d", r.theirs, m[1], n)
 			}
 		}
 	}
