@@ -32,11 +32,11 @@ type order struct {
 	List                []string
 }
 
-// outcome counts what a worker's callers got: tokens, or errors. Of listings it says
-// how many there were, and how many identities the first and the last one met.
+// outcome counts what a worker's callers got: tokens, or errors; or how many
+// identities a listing met.
 type outcome struct {
-	Tokens, Errors        map[string]int
-	Listings, First, Last int
+	Tokens, Errors map[string]int
+	Met            int
 }
 
 // work is a worker process: it says when it is ready, begins when told, and
@@ -72,7 +72,7 @@ func obey(text string, in io.Reader, out io.Writer) error {
 		return err
 	}
 	if o.List != nil {
-		return json.NewEncoder(out).Encode(list(ctx, v, o.List, orders, out))
+		return listWhenTold(ctx, v, o.List, orders, out)
 	}
 	got := ask(ctx, v, o)
 	v.Wait()

@@ -3,6 +3,8 @@ package identity
 import (
 	"bufio"
 	"context"
+	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -174,81 +176,98 @@ func TestDeleteMany(t *testing.T) {
 	w.fresh(v, 0)
 }
 
-// Ten thousand are deleted by one process while two others list them: what stays
-// is met exactly once by each listing, nothing is met twice, and nothing is left
-// behind.
+// Ten thousand are deleted by one process, a part after the other, while two others
+// list them: what stays is met exactly once by each listing, nothing is met twice,
+// and nothing is left behind.
 func TestDeletedWhileListed(t *testing.T) {
 	w := newWorld(t)
 	deleter := w.process()
 	stays := w.fill(11_000)
 	listers := []*worker{w.worker(order{List: stays}), w.worker(order{List: stays})}
 	for _, p := range listers {
-		defer time.AfterFunc(time.Minute, p.kill).Stop()
-		p.begin()
-		if line, err := p.out.ReadString('\n'); err != nil || line != "listing\n" {
-			t.Fatalf("a worker doesn't list: %q, %v\n%s", line, err, w.log)
-		}
+		defer time.AfterFunc(5*time.Minute, p.kill).Stop()
 	}
+	deleted := map[string]bool{}
 	for n := range 10 {
+		w.listing(listers)
 		receipts, err := deleter.Delete(t.Context(), Selector{Service: "filled", Tags: []string{"goes", fmt.Sprint("part", n)}})
 		if err != nil || len(receipts) != 1000 {
 			t.Errorf("part %d: %d deleted, %v", n, len(receipts), err)
 		}
-	}
-	for _, p := range listers {
-		p.begin() // the last listing
-		got := p.outcome()
-		if len(got.Errors) > 0 || got.Listings < 2 || got.First <= got.Last || got.Last != len(stays) {
-			t.Errorf("%d listings met %d at first and %d at last, want %d; %v", got.Listings, got.First, got.Last, len(stays), got.Errors)
+		for _, r := range receipts {
+			deleted[r.ID] = true
 		}
+		w.wantListed(listers, 11_000-1000*(n+1), 11_000-1000*n)
 	}
-	var pending int
-	if err := w.store.Writer().QueryRowContext(t.Context(), `SELECT COUNT(DISTINCT identity_id) FROM revocations WHERE service = 'filled'`).Scan(&pending); err != nil || pending != 10_000 {
-		t.Errorf("%d revocations, %v", pending, err)
+	w.listing(listers)
+	w.wantListed(listers, len(stays), len(stays))
+	if len(deleted) != 10_000 {
+		t.Errorf("receipts of %d", len(deleted))
 	}
 }
 
-// list lists again and again until it is told to end, and once more then; stays are
-// those that are to be met each time.
-func list(ctx context.Context, v *Vault, stays []string, in *bufio.Reader, out io.Writer) outcome {
-	over := make(chan struct{})
-	got := outcome{Errors: map[string]int{}}
-	for done := false; !done; got.Listings++ {
-		select {
-		case <-over:
-			done = true
-		default:
+// listing has workers begin a listing.
+func (w *world) listing(listers []*worker) {
+	w.t.Helper()
+	for _, p := range listers {
+		p.begin()
+	}
+	for _, p := range listers {
+		if line, err := p.out.ReadString('\n'); err != nil || line != "listing\n" {
+			w.t.Fatalf("a worker doesn't list: %q, %v\n%s", line, err, w.log)
 		}
-		seen := map[string]int{}
-		for after, first := "", true; first || after != ""; first = false {
-			page, err := v.List(ctx, Selector{Service: "filled"}, after, 97)
-			if err != nil {
-				got.Errors[err.Error()]++
-				return got
-			}
-			for _, i := range page.Identities {
-				seen[i.ID]++
-			}
-			if got.Listings == 0 && first {
-				fmt.Fprintln(out, "listing")
-				go func() { _, _ = in.ReadString('\n'); close(over) }()
-			}
-			after = page.Next
+	}
+}
+
+// wantListed has workers end their listings, which met so many identities.
+func (w *world) wantListed(listers []*worker, least, most int) {
+	w.t.Helper()
+	for _, p := range listers {
+		line, err := p.out.ReadBytes('\n')
+		var got outcome
+		if err != nil || json.Unmarshal(line, &got) != nil || len(got.Errors) > 0 || got.Met < least || got.Met > most {
+			w.t.Errorf("a listing met %d, want %d to %d; %v, %v", got.Met, least, most, got.Errors, err)
 		}
-		for _, n := range seen {
-			if n > 1 {
+	}
+}
+
+// listWhenTold lists each time that it is told to, until nobody tells any more;
+// stays are those that are to be met each time.
+func listWhenTold(ctx context.Context, v *Vault, stays []string, in *bufio.Reader, out io.Writer) error {
+	for {
+		if err := json.NewEncoder(out).Encode(list(ctx, v, stays, out)); err != nil {
+			return err
+		}
+		if _, err := in.ReadString('\n'); err != nil {
+			return nil
+		}
+	}
+}
+
+// list lists once, and says when it has begun.
+func list(ctx context.Context, v *Vault, stays []string, out io.Writer) outcome {
+	got, seen := outcome{Errors: map[string]int{}}, map[string]int{}
+	for page, first := (Page{}), true; first || page.Next != ""; first = false {
+		var err error
+		if page, err = v.List(ctx, Selector{Service: "filled"}, page.Next, 97); err != nil {
+			got.Errors[err.Error()]++
+			return got
+		}
+		for _, i := range page.Identities {
+			if seen[i.ID]++; seen[i.ID] > 1 {
 				got.Errors["met twice"]++
 			}
 		}
-		for _, id := range stays {
-			if seen[id] != 1 {
-				got.Errors["skipped"]++
-			}
-		}
-		if got.Last = len(seen); got.Listings == 0 {
-			got.First = len(seen)
+		if first {
+			fmt.Fprintln(out, "listing")
 		}
 	}
+	for _, id := range stays {
+		if seen[id] != 1 {
+			got.Errors["skipped"]++
+		}
+	}
+	got.Met = len(seen)
 	return got
 }
 
@@ -264,17 +283,19 @@ func (w *world) fill(n int) (stays []string) {
 	if err := tx.QueryRowContext(w.t.Context(), `SELECT id FROM sealing_keys WHERE current = 1`).Scan(&key); err != nil {
 		w.t.Fatal(err)
 	}
+	row := w.prepare(tx, `INSERT INTO identities (id, service, tenant_id, user_name, generation, sealed_access, sealed_refresh, key_id,
+		login_url, instance_url, org_id, org_name, sandbox, remote_user_id, scopes, connected_by, connected_at, refreshed_at, keep_alive_at)
+		VALUES ($1, 'filled', $2, $3, 1, 'x', 'x', $4, '', '', '', '', 0, $3, '', '', 1, 1, 9999999999999)`)
+	mark := w.prepare(tx, `INSERT INTO identity_tags (tag, identity_id) VALUES ($1, $2)`)
 	for k := range n {
 		id, tags := db.NewID(), []string{"goes", fmt.Sprint("part", k/11%10)}
 		if k%11 == 0 {
 			stays, tags = append(stays, id), nil
 		}
-		_, err := tx.ExecContext(w.t.Context(), `INSERT INTO identities (id, service, tenant_id, user_name, generation, sealed_access, sealed_refresh, key_id,
-			login_url, instance_url, org_id, org_name, sandbox, remote_user_id, scopes, connected_by, connected_at, refreshed_at, keep_alive_at)
-			VALUES ($1, 'filled', $2, $3, 1, 'x', 'x', $4, '', '', '', '', 0, $3, '', '', 1, 1, 9999999999999)`, id, w.tenant, fmt.Sprint("user", k), key)
+		_, err := row.ExecContext(w.t.Context(), id, w.tenant, fmt.Sprint("user", k), key)
 		for _, tag := range tags {
 			if err == nil {
-				_, err = tx.ExecContext(w.t.Context(), `INSERT INTO identity_tags (tag, identity_id) VALUES ($1, $2)`, tag, id)
+				_, err = mark.ExecContext(w.t.Context(), tag, id)
 			}
 		}
 		if err != nil {
@@ -285,4 +306,13 @@ func (w *world) fill(n int) (stays []string) {
 		w.t.Fatal(err)
 	}
 	return stays
+}
+
+func (w *world) prepare(tx *sql.Tx, query string) *sql.Stmt {
+	w.t.Helper()
+	st, err := tx.PrepareContext(w.t.Context(), query)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return st
 }
