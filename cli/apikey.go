@@ -47,6 +47,11 @@ Without --service and --tenant it is for all of them.`,
 				if err != nil {
 					return err
 				}
+				for _, id := range services {
+					if _, err := (identityConfig{}).known(cmd.Context(), store, id); err != nil {
+						return err
+					}
+				}
 				_, secret, err := auth.NewAPIKey(cmd.Context(), store, args[0], services, ids, allow)
 				if err != nil {
 					return err

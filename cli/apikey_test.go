@@ -16,7 +16,7 @@ func TestAPIKeys(t *testing.T) {
 		}
 		return out, errOut
 	}
-	for _, wrong := range [][]string{{"add"}, {"add", ""}, {"add", "x", "--tenant", "nobody"}, {"add", "x", "--allow", "write"}, {"add", "x", "--allow", ""}, {"rm", "x"}, {"ls", "-o", "xml"}} {
+	for _, wrong := range [][]string{{"add"}, {"add", ""}, {"add", "x", "--tenant", "nobody"}, {"add", "x", "--service", "sfcd"}, {"add", "x", "--allow", "write"}, {"add", "x", "--allow", ""}, {"rm", "x"}, {"ls", "-o", "xml"}} {
 		if _, errOut := run(1, wrong...); errOut == "" {
 			t.Errorf("%v fails without a word", wrong)
 		}
