@@ -49,7 +49,7 @@ func (e *IdentitiesLeftError) Error() string {
 }
 
 // DeleteServiceDefinition removes a service with all that is set of it, tenants'
-// apps included. ErrNotFound: there is none. *IdentitiesLeftError: identities of it
+// apps included, and what is yet to be revoked there: nobody knows how any more. ErrNotFound: there is none. *IdentitiesLeftError: identities of it
 // are left, those that wait to be confirmed included.
 func (d *DB) DeleteServiceDefinition(ctx context.Context, id string) error {
 	return wrap("delete service definition", d.tx(ctx, func(tx *sql.Tx) error {
@@ -61,7 +61,7 @@ func (d *DB) DeleteServiceDefinition(ctx context.Context, id string) error {
 		if n > 0 {
 			return &IdentitiesLeftError{n}
 		}
-		for _, table := range []string{"service_settings", "tenant_apps", "handshakes"} {
+		for _, table := range []string{"service_settings", "tenant_apps", "handshakes", "revocations"} {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE service = $1`, id); err != nil {
 				return err
 			}

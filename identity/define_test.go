@@ -96,6 +96,34 @@ func TestServiceThatTheOperatorDefines(t *testing.T) {
 	}
 }
 
+// What is yet to be revoked at a service that is removed is given up: were there
+// another one by its id, that would be told the token.
+func TestServiceIsRemovedWithRevocationsPending(t *testing.T) {
+	t.Parallel()
+	w := newWorldWith(t, newOAuthHandler(t))
+	s := &scene{world: w, d: newDouble(t, w, acmeHabits)}
+	s.v = s.vault(hubSpot)
+	s.v.Callback = func(id string) string { return fmt.Sprintf(doubleCallback, id) }
+	if err := s.v.AddService(t.Context(), acme()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.v.SetService(t.Context(), "acme", ServiceChange{ClientID: new(clientID), ClientSecret: new(clientSecret)}); err != nil {
+		t.Fatal(err)
+	}
+	s.connect()
+	s.d.revokeF = []fault{says(503, "text/html", "<html>")}
+	if ending, err := s.v.End(t.Context(), "acme", s.tenant); ending != Pending || err != nil {
+		t.Fatalf("ended %q, %v", ending, err)
+	}
+	id := s.revocation()
+	if err := s.v.RemoveService(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.v.Revoke(t.Context(), id); err != nil || s.pending() != 0 {
+		t.Errorf("%v, %d pending", err, s.pending())
+	}
+}
+
 func TestDefinitionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorldWith(t, newOAuthHandler(t))
