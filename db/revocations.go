@@ -41,16 +41,41 @@ func (d *DB) AddRevocation(ctx context.Context, g Grant) (id string, err error) 
 }
 
 func (d *DB) revokeLater(ctx context.Context, tx *sql.Tx, g Grant) (string, error) {
-	id, now := NewID(), d.now()
-	_, err := tx.ExecContext(ctx,
-		`INSERT INTO revocations (id, service, tenant_id, identity_id, sealed_refresh, key_id, login_url, org_id, remote_user_id, created_at, expires_at, own_app)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		id, g.Service, g.TenantID, g.ID, g.SealedRefresh, g.KeyID, g.LoginURL, g.OrgID, g.RemoteUserID, millis(now), millis(now.Add(revocationLife)), flag(g.OwnApp))
+	ids, err := d.revokeAllLater(ctx, tx, []Grant{g})
 	if err != nil {
 		return "", err
 	}
-	_, err = d.jobs.InsertTx(ctx, tx, RevokeJob{RevocationID: id}, &river.InsertOpts{ScheduledAt: now.Add(revocationDelay), MaxAttempts: revocationTries})
-	return id, err
+	return ids[0], nil
+}
+
+// revokeAllLater keeps the grants' refresh tokens until they are revoked, and
+// returns the revocations' ids in the same order.
+func (d *DB) revokeAllLater(ctx context.Context, tx *sql.Tx, grants []Grant) (ids []string, err error) {
+	if len(grants) == 0 {
+		return nil, nil
+	}
+	insert, err := tx.PrepareContext(ctx,
+		`INSERT INTO revocations (id, service, tenant_id, identity_id, sealed_refresh, key_id, login_url, org_id, remote_user_id, created_at, expires_at, own_app)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = insert.Close() }()
+	now := d.now()
+	var jobs []river.InsertManyParams
+	for _, g := range grants {
+		id := NewID()
+		_, err := insert.ExecContext(ctx, id, g.Service, g.TenantID, g.ID, g.SealedRefresh, g.KeyID, g.LoginURL, g.OrgID, g.RemoteUserID,
+			millis(now), millis(now.Add(revocationLife)), flag(g.OwnApp))
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+		jobs = append(jobs, river.InsertManyParams{Args: RevokeJob{RevocationID: id},
+			InsertOpts: &river.InsertOpts{ScheduledAt: now.Add(revocationDelay), MaxAttempts: revocationTries}})
+	}
+	_, err = d.jobs.InsertManyTx(ctx, tx, jobs)
+	return ids, err
 }
 
 // Revocation returns what has yet to be revoked, or ErrNotFound.

@@ -117,23 +117,18 @@ func (d *DB) deleteIdentities(ctx context.Context, sel Selector, revoke bool) (d
 			return err
 		}
 		for _, g := range all {
-			receipt := Deleted{ID: g.ID, Service: g.Service, TenantID: g.TenantID, User: g.User, Account: g.Account}
-			if revoke {
-				if receipt.Revocation, err = d.revokeLater(ctx, tx, g); err != nil {
-					return err
-				}
-			}
-			if g.Own() {
-				if _, err := d.endHeld(ctx, tx, g.Service, g.TenantID); err != nil {
-					return err
-				}
-			}
-			if err := forget(ctx, tx, g.ID); err != nil {
+			deleted = append(deleted, Deleted{ID: g.ID, Service: g.Service, TenantID: g.TenantID, User: g.User, Account: g.Account})
+		}
+		if revoke {
+			revocations, err := d.revokeAllLater(ctx, tx, all)
+			if err != nil {
 				return err
 			}
-			deleted = append(deleted, receipt)
+			for i := range deleted {
+				deleted[i].Revocation = revocations[i]
+			}
 		}
-		return nil
+		return d.forgetAll(ctx, tx, all)
 	})
 	if err != nil {
 		return nil, wrap("delete identities", err)
@@ -141,9 +136,31 @@ func (d *DB) deleteIdentities(ctx context.Context, sel Selector, revoke bool) (d
 	return deleted, nil
 }
 
-// forget removes an identity's row, its tags with it.
+// forgetAll removes the rows of identities, and what is held beside tenants' own.
+func (d *DB) forgetAll(ctx context.Context, tx *sql.Tx, all []Grant) error {
+	remove, err := tx.PrepareContext(ctx, forgetIdentity)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = remove.Close() }()
+	for _, g := range all {
+		if g.Own() {
+			if _, err := d.endHeld(ctx, tx, g.Service, g.TenantID); err != nil {
+				return err
+			}
+		}
+		if _, err := remove.ExecContext(ctx, g.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetIdentity removes an identity's row, its tags with it.
+const forgetIdentity = `DELETE FROM identities WHERE id = $1`
+
 func forget(ctx context.Context, tx *sql.Tx, id string) error {
-	_, err := tx.ExecContext(ctx, `DELETE FROM identities WHERE id = $1`, id)
+	_, err := tx.ExecContext(ctx, forgetIdentity, id)
 	return err
 }
 
