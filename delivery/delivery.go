@@ -84,6 +84,7 @@ type Dispatcher struct {
 	queue    []string         // tenants that wait for their turn
 	again    map[string]bool  // queued and running tenants; true: woken while running
 	usages   map[string]usage // of each tenant's API calls, what is yet to be written down
+	blamed   map[string]int   // of each tenant, those in a row who were refused alone: see noteBlame
 	checkUps sync.WaitGroup   // that are under way
 	running  int
 }
@@ -91,7 +92,7 @@ type Dispatcher struct {
 // New returns a Dispatcher, which works while its Run runs.
 func New(c Config) *Dispatcher {
 	c.setDefaults()
-	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[string]bool{}, usages: map[string]usage{}}
+	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[string]bool{}, blamed: map[string]int{}, usages: map[string]usage{}}
 }
 
 // Wake says that a tenant has something to deliver. It doesn't wait.

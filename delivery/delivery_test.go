@@ -329,6 +329,31 @@ func TestAPartThatFailsForOneUnnamedRecordIsNarrowedDown(t *testing.T) {
 	}
 }
 
+// When it turns out that everybody is refused, nobody is looked for any more: that
+// would spend all API calls.
+func TestAPartThatFailsForAllIsNotNarrowedDownForEach(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	c.chunk, c.poison = 20, "*"
+	h.signUp("a/1", many(1000)...)
+	d := h.dispatcher(crms{"a": c})
+	for range 50 {
+		takes(d, "a")
+		h.exec(`UPDATE pauses SET until = 0`)
+	}
+	if s := h.adds("a"); s.Attention != 1000 {
+		t.Errorf("sums %+v", s)
+	}
+	if len(c.creates) > 30 {
+		t.Errorf("%d writes: %v", len(c.creates), c.creates)
+	}
+	c.poison = ""
+	h.signUp("a/1", "late@example.com")
+	takes(d, "a")
+	if s := h.adds("a"); s.Delivered != 1 {
+		t.Errorf("sums %+v", s)
+	}
+}
+
 func TestALostLeaseStopsTheWrite(t *testing.T) {
 	h, c := newHouse(t, "a"), newCRM()
 	id := h.signUp("a/1", "jane@example.com")[0]

@@ -190,6 +190,7 @@ func (t *turn) write(ctx context.Context, people []*person) (goOn bool, err erro
 		return t.failed(ctx, f, people, t.callNotDone(f, people, settle))
 	}
 	outcomes, stopper, shared := t.sortResults(people, results, settle)
+	t.noteBlame(t.lease.TenantID, outcomes)
 	if err := t.Store.RecordOutcomes(ctx, t.lease, outcomes); err != nil {
 		return false, err
 	}
@@ -249,7 +250,7 @@ func (t *turn) sortResults(people []*person, results []crm.Result, settle time.D
 			continue
 		}
 		f := failureOf(r)
-		if f.Shared {
+		if f.Shared && t.worthNarrowing(t.lease.TenantID) {
 			outcomes = people[i].becomes(outcomes, db.Outcome{State: db.Waiting})
 			shared++
 			continue
@@ -266,6 +267,31 @@ func (t *turn) sortResults(people []*person, results []crm.Result, settle time.D
 		stopper = nil
 	}
 	return outcomes, stopper, shared
+}
+
+// mostBlamed is how many in a row may be found to be to blame, by smaller and smaller
+// batches, until it counts as everybody's: to look for each would spend all API calls.
+const mostBlamed = 3
+
+// worthNarrowing reports whether smaller batches are to find out whom of a tenant's
+// is to blame.
+func (d *Dispatcher) worthNarrowing(tenantID string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.blamed[tenantID] < mostBlamed
+}
+
+// noteBlame counts those of a tenant's who were refused alone, with nobody
+// delivered in between.
+func (d *Dispatcher) noteBlame(tenantID string, outcomes []db.Outcome) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case slices.ContainsFunc(outcomes, func(o db.Outcome) bool { return o.State == db.Delivered }):
+		delete(d.blamed, tenantID)
+	case len(outcomes) == 1 && outcomes[0].State == db.Attention:
+		d.blamed[tenantID]++
+	}
 }
 
 // failureOf is the failure of one record. One that names neither an id nor an
