@@ -123,3 +123,30 @@ func TestAMoveLooksAtNobodyInTheRightOrg(t *testing.T) {
 	}
 	t.Error("there is no such statement")
 }
+
+// TestDeliveringCostsNoMoreWithALongQueue looks at what is asked once a second, and
+// before each batch.
+func TestDeliveringCostsNoMoreWithALongQueue(t *testing.T) {
+	d := withNewsletters(t)
+	looked := map[string]bool{}
+	for _, s := range statements(t, "deliveries.go") {
+		lines := strings.Join(plan(t, d, s), "; ")
+		for of, uses := range map[string]string{
+			"WITH RECURSIVE waiting":      "subscribers_due (tenant_id>?)",
+			"SELECT max(o.settles_at)":    "(tenant_id=? AND email_key=?)",
+			"SET sent_at = $1":            "(tenant_id=? AND id=?)",
+			"record_id = $6, org_id = $7": "(tenant_id=? AND id=?)",
+		} {
+			if !strings.Contains(s, of) {
+				continue
+			}
+			looked[of] = true
+			if !strings.Contains(lines, uses) || strings.Contains(lines, "subscribers_by_state") {
+				t.Errorf("%s: %s", of, lines)
+			}
+		}
+	}
+	if len(looked) != 4 {
+		t.Errorf("only these were found: %v", looked)
+	}
+}
