@@ -19,8 +19,8 @@ func (s *server) salesforceOnly(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// otherServices are the cards of the services beside Salesforce: those that the
-// operator has configured, and those that the tenant has set up by itself.
+// otherServices are the cards of the services beside Salesforce that concern the
+// tenant.
 func (s *server) otherServices(c *fiber.Ctx) ([]views.Integration, error) {
 	listed, err := s.Vault.Services(c.UserContext())
 	if err != nil {
@@ -31,19 +31,40 @@ func (s *server) otherServices(c *fiber.Ctx) ([]views.Integration, error) {
 		if l.ID == identity.Salesforce {
 			continue
 		}
+		concerns, err := s.concerns(c, l)
+		if err != nil {
+			return nil, err
+		}
+		if !concerns {
+			continue
+		}
 		card, err := s.card(c, l.ID)
 		if err != nil {
 			return nil, err
 		}
-		own, err := s.tenantApp(c, l.ID)
-		if err != nil {
-			return nil, err
-		}
-		if l.App != "" || own.ClientID != "" || card.State != views.NotConnected {
-			cards = append(cards, card)
-		}
+		cards = append(cards, card)
 	}
 	return cards, nil
+}
+
+// concerns reports whether a service is one that the operator has configured, or
+// that the tenant has set up by itself or is connected to.
+func (s *server) concerns(c *fiber.Ctx, l identity.Listed) (bool, error) {
+	if l.App != "" {
+		return true, nil
+	}
+	own, err := s.tenantApp(c, l.ID)
+	if err != nil || own.ClientID != "" {
+		return err == nil, err
+	}
+	_, err = s.Vault.Identity(c.UserContext(), l.ID, who(c).Tenant.ID)
+	if errors.Is(err, identity.ErrNotConnected) {
+		_, err = s.Vault.Held(c.UserContext(), l.ID, who(c).Tenant.ID)
+	}
+	if errors.Is(err, identity.ErrNotConnected) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // serviceName is what people call a service.

@@ -168,3 +168,28 @@ func TestOtherServicesInThePortal(t *testing.T) {
 		t.Error("something is left")
 	}
 }
+
+// TestServicesThatConcernATenant shows a service without a shared app to those alone
+// who have an app of their own, or are connected.
+func TestServicesThatConcernATenant(t *testing.T) {
+	t.Parallel()
+	var vault *identity.Vault
+	w := openBoth(t, withAcme(t, &acme{account: "one"}), func(c *routes.Config) { vault = c.Vault })
+	b, other := w.as(john, "contoso"), w.as(ann, "fabrikam")
+	set := func(id, secret string) {
+		t.Helper()
+		if err := vault.SetService(t.Context(), "acme", identity.ServiceChange{ClientID: &id, ClientSecret: &secret}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.submit("/integrations/acme/app", "client_id", "own", "client_secret", "hidden").is(303)
+	b.get("/integrations").is(200, "Connect Acme & Sons")
+	other.get("/integrations").is(200).hasNot("Acme")
+	b.submit("/integrations/acme/app/remove").is(303)
+	b.get("/integrations").is(200).hasNot("Connect Acme")
+	set("app", "hidden")
+	b.get(b.authorize("acme")).is(303)
+	set("", "")
+	b.get("/integrations").is(200, "Acme & Sons").hasNot("Connect Acme")
+	other.get("/integrations").is(200).hasNot("Acme")
+}
