@@ -124,7 +124,7 @@ func (m moves) add(p place, n int) {
 type counting struct{ states, hours, reasons, orgs, activity *sql.Stmt }
 
 func (d *DB) prepareCounting(ctx context.Context) error {
-	return d.prepare(ctx, map[**sql.Stmt]string{
+	return prepare(ctx, d.write, map[**sql.Stmt]string{
 		&d.counting.states: `INSERT INTO state_counts (n, tenant_id, newsletter_id, state) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (tenant_id, newsletter_id, state) DO UPDATE SET n = state_counts.n + excluded.n`,
 		&d.counting.hours: `INSERT INTO hour_counts (n, tenant_id, hour, newsletter_id, state) VALUES ($1, $2, $3, $4, $5)

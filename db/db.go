@@ -45,6 +45,7 @@ type DB struct {
 	read       *sql.DB
 	identity   *sql.Stmt // reads the row of each credential that is given out
 	newsletter *sql.Stmt // reads the row that each sign-up is for
+	pause      *sql.Stmt // reads what holds a tenant up, after each group of its sign-ups
 	entering   entering
 	counting   counting
 	jobs       *river.Client[*sql.Tx] // inserts only
@@ -95,13 +96,8 @@ func (d *DB) open(ctx context.Context, path string) error {
 	if err := d.migrate(ctx); err != nil {
 		return err
 	}
-	if d.identity, err = d.read.PrepareContext(ctx, selectIdentity); err != nil {
-		return err
-	}
-	if d.newsletter, err = d.read.PrepareContext(ctx, selectNewsletterBySlug); err != nil {
-		return err
-	}
-	if err := errors.Join(d.prepareEntering(ctx), d.prepareCounting(ctx)); err != nil {
+	err = prepare(ctx, d.read, map[**sql.Stmt]string{&d.identity: selectIdentity, &d.newsletter: selectNewsletterBySlug, &d.pause: selectPause})
+	if err := errors.Join(err, d.prepareEntering(ctx), d.prepareCounting(ctx)); err != nil {
 		return err
 	}
 	d.jobs, err = river.NewClient(riversqlite.New(d.write), &river.Config{Logger: slog.New(slog.DiscardHandler)})
@@ -139,10 +135,10 @@ func (d *DB) migrate(ctx context.Context) error {
 // statements.
 func (d *DB) Writer() *sql.DB { return d.write }
 
-// prepare prepares statements for the writing connection.
-func (d *DB) prepare(ctx context.Context, statements map[**sql.Stmt]string) (err error) {
+// prepare prepares statements for the connections of a pool.
+func prepare(ctx context.Context, pool *sql.DB, statements map[**sql.Stmt]string) (err error) {
 	for to, query := range statements {
-		if *to, err = d.write.PrepareContext(ctx, query); err != nil {
+		if *to, err = pool.PrepareContext(ctx, query); err != nil {
 			return err
 		}
 	}

@@ -148,12 +148,14 @@ func (c *change) record(ctx context.Context, stmt *sql.Stmt, tenantID string, o 
 	return c.move(ctx, from, to, o.Detail)
 }
 
+const selectPause = `SELECT reason, detail, tries, batch, until FROM pauses WHERE tenant_id = $1`
+
 // Pause returns why nothing of the tenant's is sent for now; the zero Pause when
 // there is no reason.
 func (d *DB) Pause(ctx context.Context, tenantID string) (Pause, error) {
 	var p Pause
 	var until int64
-	err := d.read.QueryRowContext(ctx, `SELECT reason, detail, tries, batch, until FROM pauses WHERE tenant_id = $1`, tenantID).
+	err := d.pause.QueryRowContext(ctx, tenantID).
 		Scan(&p.Reason, &p.Detail, &p.Tries, &p.Batch, &until)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Pause{}, nil

@@ -75,7 +75,7 @@ func (d *DB) enterAll(ctx context.Context, signUps []SignUp, enter func(*book, c
 type entering struct{ add, complete, consent, wording, ledger, ledgerSum *sql.Stmt }
 
 func (d *DB) prepareEntering(ctx context.Context) error {
-	return d.prepare(ctx, map[**sql.Stmt]string{
+	return prepare(ctx, d.write, map[**sql.Stmt]string{
 		&d.entering.add: `INSERT INTO subscribers
 			(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, due_at, created_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', $10, $10) ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING`,
