@@ -33,6 +33,8 @@ var (
 	ErrConflict = errors.New("exists already")
 	// ErrLost says that a lease or a generation went to somebody else meanwhile.
 	ErrLost = errors.New("lost to a newer change")
+	// ErrNewer says that a later version of Gatepost has changed the tables.
+	ErrNewer = errors.New("a newer version of Gatepost has used it already: start that one, or restore the backup from before")
 )
 
 //go:embed migrations/*.sql
@@ -54,7 +56,8 @@ type DB struct {
 }
 
 // Open opens the database in the file at path, makes it when it is missing, and
-// brings its tables up to date. A postgres:// URL is refused.
+// brings its tables up to date. A postgres:// URL is refused, and ErrNewer comes
+// back for a file with tables of a later version.
 func Open(ctx context.Context, path string) (*DB, error) {
 	if strings.HasPrefix(path, "postgres://") || strings.HasPrefix(path, "postgresql://") {
 		return nil, errors.New("PostgreSQL is not supported yet: give the path of a SQLite file")
@@ -120,6 +123,12 @@ func (d *DB) migrate(ctx context.Context) error {
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("bring the tables up to date: %w", err)
+	}
+	switch is, known, err := p.GetVersions(ctx); {
+	case err != nil:
+		return fmt.Errorf("see which tables there are: %w", err)
+	case is > known:
+		return ErrNewer
 	}
 	m, err := rivermigrate.New(riversqlite.New(d.write), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

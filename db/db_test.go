@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,24 @@ func TestOpenRefusesPostgres(t *testing.T) {
 	_, err := Open(context.Background(), "postgres://localhost/gatepost")
 	if err == nil || !strings.Contains(err.Error(), "PostgreSQL is not supported yet") {
 		t.Fatalf("got %v", err)
+	}
+}
+
+// A program that is older than the tables would read and write them wrongly.
+func TestOpenRefusesNewerTables(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gatepost.db")
+	d, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.write.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (1000, 1)`); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := Open(t.Context(), path); !errors.Is(err, ErrNewer) {
+		t.Errorf("opened %v, %v", d, err)
 	}
 }
 
