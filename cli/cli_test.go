@@ -9,12 +9,15 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +25,10 @@ import (
 )
 
 const password = "four words of secret"
+
+// patience is how long a process may take for what it does at once on a machine
+// that has nothing else to do.
+const patience = 2 * time.Minute
 
 // output is what a command printed; it can be read while the command runs.
 type output struct {
@@ -66,7 +73,14 @@ func start(t *testing.T, environ []string, args ...string) *process {
 		p.done <- err
 		close(p.done)
 	}()
-	t.Cleanup(func() { cancel(); <-p.done })
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case <-p.done:
+		case <-time.After(patience):
+			t.Error("does not end")
+		}
+	})
 	return p
 }
 
@@ -79,7 +93,7 @@ func (p *process) line() string {
 			p.t.Fatalf("ended: %s", p.errOut.String())
 		}
 		return line
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		p.t.Fatalf("nothing is printed: %s", p.errOut.String())
 	}
 	return ""
@@ -94,7 +108,7 @@ func (p *process) end() string {
 		if err != nil {
 			p.t.Errorf("ended with %v", err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		p.t.Fatal("does not end")
 	}
 	return p.out.String()
@@ -149,6 +163,9 @@ func TestServeFailsWithOneClearLine(t *testing.T) {
 	garbled := filepath.Join(dir, "garbled.json")
 	for file, mode := range map[string]os.FileMode{corrupt: 0o600, open: 0o644, garbled: 0o600} {
 		if err := os.WriteFile(file, bytes.Repeat([]byte("no key, no database. "), 500), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, mode); err != nil { // whatever the umask is
 			t.Fatal(err)
 		}
 	}
@@ -225,6 +242,35 @@ func (v person) read(resp *http.Response, err error) (string, string) {
 func (v person) get(address string) (path, body string) {
 	v.t.Helper()
 	return v.read(v.c.Get(address))
+}
+
+// front is a server whose address is known before the portal behind it runs: a
+// port that was found free could be somebody else's by then.
+type front struct {
+	*httptest.Server
+	t  *testing.T
+	to atomic.Pointer[url.URL]
+}
+
+func newFront(t *testing.T) *front {
+	t.Helper()
+	f := &front{t: t}
+	f.Server = httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(f.to.Load()); r.Out.Host = r.In.Host },
+		Transport: &http.Transport{DisableKeepAlives: true},
+	})
+	t.Cleanup(f.Close)
+	return f
+}
+
+// leadTo has the front lead to the portal that printed a line.
+func (f *front) leadTo(line string) {
+	f.t.Helper()
+	addr, ok := strings.CutPrefix(line, "Portal: "+f.URL+" (listening on ")
+	if !ok {
+		f.t.Fatal(line)
+	}
+	f.to.Store(&url.URL{Scheme: "http", Host: strings.TrimSuffix(addr, ")")})
 }
 
 // submit fills in the form of the page at an address.
@@ -317,7 +363,7 @@ func TestWhatIsUnderWayIsStoredWhenTheDemoStops(t *testing.T) {
 	var mu sync.Mutex
 	var thanked []string
 	var senders sync.WaitGroup
-	begun := make(chan struct{}, 1000)
+	begun := make(chan struct{}, 4*500)
 	for i := range 4 {
 		senders.Go(func() {
 			v := visitor(t)
@@ -337,6 +383,7 @@ func TestWhatIsUnderWayIsStoredWhenTheDemoStops(t *testing.T) {
 			}
 		})
 	}
+	go func() { senders.Wait(); close(begun) }() // also when the demo answers nobody
 	for range 12 {
 		<-begun
 	}
@@ -386,33 +433,28 @@ func TestAPortalThatIsStoppedBeforeItBeganStops(t *testing.T) {
 			if err != nil {
 				t.Errorf("ended with %v", err)
 			}
-		case <-time.After(15 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("does not end")
 		}
 	}
 }
 
 func TestSetupLinkMakesTheFirstAdmin(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	_ = ln.Close()
-	environ := serveEnv(t, "GATEPOST_ADDR="+addr, "GATEPOST_URL=http://"+addr)
-	serve := func() (*process, string) {
-		p := start(t, environ, "serve")
-		if p.line(); strings.HasPrefix(p.out.String(), "Portal:") {
-			return p, ""
+	f := newFront(t)
+	environ := serveEnv(t, "GATEPOST_URL="+f.URL)
+	serve := func() (p *process, link string) {
+		p = start(t, environ, "serve")
+		line := p.line()
+		if !strings.HasPrefix(line, "Portal: ") {
+			link, line = p.line(), p.line()
 		}
-		link := p.line()
-		p.line()
+		f.leadTo(line)
 		return p, link
 	}
 	p, old := serve()
 	p.end()
 	p, link := serve()
-	if old == "" || link == "" || old == link || !strings.HasPrefix(link, "http://"+addr+"/setup?token=") {
+	if old == "" || link == "" || old == link || !strings.HasPrefix(link, f.URL+"/setup?token=") {
 		t.Fatalf("%q, then %q", old, link)
 	}
 	v := visitor(t)
@@ -423,7 +465,7 @@ func TestSetupLinkMakesTheFirstAdmin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, body := v.submit(link, "http://"+addr+"/setup", "token", u.Query().Get("token"), "organization", "Northwind", "slug", "northwind",
+	path, body := v.submit(link, f.URL+"/setup", "token", u.Query().Get("token"), "organization", "Northwind", "slug", "northwind",
 		"email", "nora@northwind.example", "password", password, "password_again", password)
 	if path != "/integrations" || !strings.Contains(body, "Northwind") {
 		t.Fatalf("%s: %s", path, body)

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -37,7 +36,7 @@ type strictServer struct {
 
 func newStrictServer(t *testing.T, redirectURI string) *strictServer {
 	t.Helper()
-	s := &strictServer{redirectURI: redirectURI, codes: map[string]string{}, access: map[string]bool{}, refresh: map[string]bool{}, asked: make(chan struct{}, 100)}
+	s := &strictServer{redirectURI: redirectURI, codes: map[string]string{}, access: map[string]bool{}, refresh: map[string]bool{}, asked: make(chan struct{}, 1)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /services/oauth2/authorize", s.authorize)
 	mux.HandleFunc("POST /services/oauth2/token", s.token)
@@ -164,14 +163,10 @@ func (s *strictServer) alive() (n int) {
 // A strict OAuth server can take Salesforce's place: connecting, a renewal that
 // the API asks for, reconnecting and disconnecting.
 func TestAnotherOAuthServerTakesSalesforcesPlace(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	portal := "http://" + ln.Addr().String()
-	_ = ln.Close()
+	f := newFront(t)
+	portal := f.URL
 	s := newStrictServer(t, portal+"/integrations/sfdc/callback")
-	environ := serveEnv(t, "GATEPOST_URL="+portal, "GATEPOST_ADDR="+strings.TrimPrefix(portal, "http://"), "GATEPOST_SFDC_LOGIN_URL="+s.URL,
+	environ := serveEnv(t, "GATEPOST_URL="+portal, "GATEPOST_SFDC_LOGIN_URL="+s.URL,
 		"GATEPOST_SFDC_CLIENT_ID=strict-app", "GATEPOST_SFDC_CLIENT_SECRET=strict-secret")
 	for _, c := range [][2]string{{"", "tenant add contoso"}, {"a good long password", "user add ann@contoso.example --tenant contoso --password-stdin"}} {
 		if code, _, errOut := command(t, c[0], environ, strings.Fields(c[1])...); code != 0 {
@@ -179,9 +174,7 @@ func TestAnotherOAuthServerTakesSalesforcesPlace(t *testing.T) {
 		}
 	}
 	p := start(t, environ, "serve")
-	if line := p.line(); !strings.HasPrefix(line, "Portal: ") {
-		t.Fatal(line)
-	}
+	f.leadTo(p.line())
 	v := visitor(t)
 	if path, body := v.submit(portal+"/login", portal+"/login", "email", "ann@contoso.example", "password", "a good long password"); path != "/integrations" {
 		t.Fatal(path, body)
@@ -200,13 +193,14 @@ func TestAnotherOAuthServerTakesSalesforcesPlace(t *testing.T) {
 	connect()
 	s.mu.Lock()
 	clear(s.access)
+	s.asked = make(chan struct{}, 1) // connecting has called it too
 	s.mu.Unlock()
 	if path, body := v.submit(portal+"/signup/contoso-weekly", portal+"/signup/contoso-weekly", "email", "jane@reader.test"); !strings.HasSuffix(path, "/thanks") {
 		t.Fatal(path, body)
 	}
 	select {
 	case <-s.asked:
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("no call with a renewed token\n%s", p.errOut.String())
 	}
 	connect()
