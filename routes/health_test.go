@@ -35,10 +35,15 @@ func TestHealthPage(t *testing.T) {
 	w.stuck("one@reader.test", "two@reader.test")
 	b.get("/integrations/sfdc").is(200, "Salesforce requires a field", "2 people", "Your Salesforce admin can mend it", "one@reader.test",
 		"Salesforce says: =Required <b>", "A note to copy and send", "2 new sign-ups received = 0 in Salesforce + 0 waiting + 2 needing attention")
-	part := b.get("/integrations/sfdc/live", "HX-Request", "true").is(200, "48 hours", "<svg").hasNot("<html")
-	_, seen, _ := strings.Cut(part.body, "live?seen=")
-	seen, _, _ = strings.Cut(seen, `"`)
-	b.get("/integrations/sfdc/live?seen="+seen, "HX-Request", "true").is(204)
+	var again page
+	for hour := int64(-1); hour != time.Now().Unix()/3600; { // with another hour it would look different
+		hour = time.Now().Unix() / 3600
+		part := b.get("/integrations/sfdc/live", "HX-Request", "true").is(200, "48 hours", "<svg").hasNot("<html")
+		_, seen, _ := strings.Cut(part.body, "live?seen=")
+		seen, _, _ = strings.Cut(seen, `"`)
+		again = b.get("/integrations/sfdc/live?seen="+seen, "HX-Request", "true")
+	}
+	again.is(204)
 	w.as(ann, "fabrikam").get("/integrations/sfdc").is(200, "Nothing does").hasNot("one@reader.test")
 	b.get("/integrations/other").is(404)
 }
@@ -123,8 +128,9 @@ func TestDaysAreTheTenants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	today := time.Now().In(zone).Format("Mon 2 Jan 2006") // asked before the page, which goes back for some days
 	b.submit("/integrations/sfdc/time-zone", "zone", zone.String()).to("/integrations/sfdc")
-	b.get("/integrations/sfdc").is(200, "Day ("+zone.String()+")", time.Now().In(zone).Format("Mon 2 Jan 2006"))
+	b.get("/integrations/sfdc").is(200, "Day ("+zone.String()+")", today)
 	w.as(ann, "fabrikam").get("/integrations/sfdc").is(200, "Day (UTC)")
 }
 
