@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/playwright-community/playwright-go"
 )
@@ -306,5 +307,11 @@ func (v *visitor) allowWithoutReturning() string {
 		_ = r.Fulfill(playwright.RouteFulfillOptions{Status: playwright.Int(http.StatusNoContent)})
 	}), "stay at Salesforce")
 	v.press("Allow")
-	return <-locations
+	select {
+	case location := <-locations:
+		return location
+	case <-time.After(patience):
+		v.t.Fatal("Allow leads nowhere")
+	}
+	return ""
 }

@@ -87,8 +87,8 @@ func (p *process) line(t *testing.T) string {
 			t.Fatalf("gatepost ended (%v):\n%s", p.err, p.output.String())
 		}
 		return l
-	case <-time.After(30 * time.Second):
-		t.Fatalf("gatepost said nothing for 30 seconds:\n%s", p.output.String())
+	case <-time.After(patience):
+		t.Fatalf("gatepost said nothing for %v:\n%s", patience, p.output.String())
 	}
 	return ""
 }
@@ -105,8 +105,8 @@ func (p *process) interrupt(t *testing.T) {
 	must(t, p.cmd.Process.Signal(syscall.SIGINT))
 	select {
 	case <-p.ended:
-	case <-time.After(30 * time.Second):
-		t.Fatal("Ctrl-C did not end gatepost within 30 seconds")
+	case <-time.After(patience):
+		t.Fatalf("Ctrl-C did not end gatepost within %v", patience)
 	}
 	if p.err != nil {
 		t.Errorf("after Ctrl-C gatepost ended with %v, want exit code 0", p.err)
@@ -187,7 +187,7 @@ func (d *demo) signUp(t *testing.T, email string) {
 	}
 }
 
-var noRedirects = &http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+var noRedirects = &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 func must(t *testing.T, err error) {
 	t.Helper()

@@ -64,7 +64,7 @@ func (v *visitor) mailed(button string) string {
 		v.t.Fatal("the demo doesn't say where its mails are")
 	}
 	link := regexp.MustCompile(regexp.QuoteMeta(button) + `:\s+(http\S+)`)
-	deadline, tick := time.After(2*time.Minute), time.NewTicker(100*time.Millisecond) // troubles are looked for once a minute
+	deadline, tick := time.After(2*patience), time.NewTicker(100*time.Millisecond) // troubles are looked for once a minute
 	defer tick.Stop()
 	for {
 		for _, mail := range regexp.MustCompile(`href="(/\d+)"`).FindAllStringSubmatch(read(v.t, m[1]), -1) {

@@ -85,7 +85,7 @@ func newVisitor(t *testing.T, d *demo, p profile) *visitor {
 	}
 	context, err := browser.NewContext(o)
 	must(t, err)
-	context.SetDefaultTimeout(20_000)
+	context.SetDefaultTimeout(60_000)
 	v := &visitor{t: t, d: d, p: p, context: context}
 	context.OnPage(v.watch)
 	must(t, context.Tracing().Start(playwright.TracingStartOptions{Snapshots: playwright.Bool(true)}))
@@ -280,7 +280,7 @@ func (v *visitor) comes(text string) {
 		return
 	}
 	soon := playwright.LocatorAssertionsToContainTextOptions{Timeout: playwright.Float(200)}
-	for range 100 {
+	for range 300 {
 		if expect.Locator(v.page.Locator("body")).ToContainText(text, soon) == nil {
 			return
 		}
@@ -296,7 +296,7 @@ func (v *visitor) at(path string) {
 	v.step(expect.Page(v.page).ToHaveURL(v.d.portal+path), "be at %s", path)
 }
 
-var expect = playwright.NewPlaywrightAssertions(10_000)
+var expect = playwright.NewPlaywrightAssertions(30_000)
 
 // look judges the page: it fits the screen, and axe finds nothing. A picture of it is kept when GATEPOST_SCREENSHOTS names a folder.
 func (v *visitor) look(name string) {
