@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"gatepost/mocksalesforce"
 )
@@ -60,6 +61,14 @@ func (w *world) stop() {
 	w.http.Close()
 	if err := w.sf.Close(); err != nil {
 		w.t.Error(err)
+	}
+}
+
+// withinADay waits while a day of UTC is about to end: calls are counted by the day, and
+// records are found by it.
+func withinADay() {
+	if left := time.Until(time.Now().Truncate(24 * time.Hour).Add(24 * time.Hour)); left < time.Minute {
+		time.Sleep(left)
 	}
 }
 

@@ -186,6 +186,7 @@ func TestDuplicateRule(t *testing.T) {
 }
 
 func TestDailyLimit(t *testing.T) {
+	withinADay()
 	w := newWorld(t)
 	tok, other := w.session("").Access, w.session(`{"username":"jane@fabrikam.example"}`).Access
 	w.control("settings", `{"daily_limit":2}`)

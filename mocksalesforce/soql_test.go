@@ -10,6 +10,7 @@ import (
 )
 
 func TestSOQL(t *testing.T) {
+	withinADay()
 	w := newWorld(t)
 	tok := w.session("").Access
 	for _, body := range []string{
