@@ -57,7 +57,7 @@ func TestActionsAreDone(t *testing.T) {
 		ids = append(ids, a.ID)
 	}
 	run(t, d, s)
-	for left := len(ids); left > 0; {
+	for left := len(ids); left > 0; rest(ctx, glance) {
 		all, err := d.Actions(ctx, "sfdc", g.TenantID)
 		if err != nil {
 			t.Fatal(err)

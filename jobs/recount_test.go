@@ -15,7 +15,7 @@ import (
 func TestRecounts(t *testing.T) {
 	d, s, g, ctx := world(t, 0)
 	run(t, d, s)
-	for {
+	for ; ; rest(ctx, glance) {
 		r, err := d.LastRecount(ctx, g.TenantID)
 		if err != nil {
 			t.Fatal("nothing is recounted: ", err)
