@@ -12,13 +12,17 @@ import (
 	"gatepost/db"
 )
 
-// heldUp has the next renewal wait at the service until goOn is closed.
+// heldUp has the next renewal wait at the service until goOn is closed, or its
+// caller has gone.
 func heldUp(w *world) (arrived, goOn chan struct{}) {
 	arrived, goOn = make(chan struct{}), make(chan struct{})
 	w.srv.fail("token", 1, func(rw http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 		close(arrived)
-		<-goOn
-		serve(rw, r)
+		select {
+		case <-goOn:
+			serve(rw, r)
+		case <-r.Context().Done():
+		}
 	})
 	return arrived, goOn
 }
