@@ -29,6 +29,7 @@ type order struct {
 	Refused             int64
 	Callers             int
 	Timeout, Lease      time.Duration
+	Settle              time.Duration // in place of Timeout: how long an unanswered call may be under way
 	List                []string
 }
 
@@ -66,6 +67,9 @@ func obey(text string, in io.Reader, out io.Writer) error {
 	}
 	v := New(Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(o.URL)), Timeout: o.Timeout, Lease: o.Lease,
 		Services: []Service{SalesforceService(clientID, clientSecret, redirectURI, o.URL)}})
+	if o.Settle > 0 {
+		settleWithin(v, o.Settle)
+	}
 	fmt.Fprintln(out, "ready")
 	orders := bufio.NewReader(in)
 	if _, err := orders.ReadString('\n'); err != nil {
@@ -191,25 +195,28 @@ func TestProcesses(t *testing.T) {
 		v := w.process()
 		i := w.connect(v)
 		v.Wait()
-		return w, order{Refused: i.Generation, Callers: callers, Timeout: 20 * time.Second, Lease: lease}
+		return w, order{Refused: i.Generation, Callers: callers, Timeout: ample, Lease: lease}
 	}
+	// They start before anything is under way: that takes a while.
 	four := func(w *world, o order) []*worker {
-		all := []*worker{w.worker(o), w.worker(o), w.worker(o), w.worker(o)}
-		for _, p := range all {
+		return []*worker{w.worker(o), w.worker(o), w.worker(o), w.worker(o)}
+	}
+	beginAll := func(workers []*worker) []*worker {
+		for _, p := range workers {
 			p.begin()
 		}
-		return all
+		return workers
 	}
 	t.Run("one renewal for a thousand callers", func(t *testing.T) {
 		w, o := begin(t, 5*time.Second)
-		w.wantGood(callers, four(w, o)...)
+		w.wantGood(callers, beginAll(four(w, o))...)
 		w.wantCalls(1)
 		w.wantLive(1)
 	})
 	t.Run("with a service slower than three leases", func(t *testing.T) {
 		w, o := begin(t, 700*time.Millisecond)
 		w.srv.fail("token", 1, late(3*o.Lease+200*time.Millisecond, true))
-		w.wantGood(callers, four(w, o)...)
+		w.wantGood(callers, beginAll(four(w, o))...)
 		w.wantCalls(1)
 		w.wantLive(1)
 	})
@@ -217,10 +224,10 @@ func TestProcesses(t *testing.T) {
 		w, o := begin(t, 5*time.Second)
 		g := newGate(true)
 		w.srv.fail("token", 1, g.fault)
-		first := w.worker(o)
+		first, others := w.worker(o), four(w, o)
 		first.begin()
 		<-g.entered
-		others := four(w, o)
+		beginAll(others)
 		others[0].kill()
 		close(g.open)
 		w.wantGood(callers, first, others[1], others[2], others[3])
@@ -229,13 +236,13 @@ func TestProcesses(t *testing.T) {
 	for name, after := range map[string]bool{"before the rotation": false, "after it": true} {
 		t.Run("with the renewing process killed "+name, func(t *testing.T) {
 			w, o := begin(t, 500*time.Millisecond)
-			o.Timeout = 3 * time.Second
+			o.Settle = time.Second
 			entered := make(chan struct{})
 			w.srv.fail("token", 1, stuck(entered, after))
-			first := w.worker(o)
+			first, others := w.worker(o), four(w, o)
 			first.begin()
 			<-entered
-			others := four(w, o)
+			beginAll(others)
 			first.kill()
 			if !after {
 				w.wantGood(callers, others...)
