@@ -119,6 +119,7 @@ func TestKeepAlive(t *testing.T) {
 	keep(a)
 	w.wantCalls(1)
 
+	settleWithin(a, 100*time.Millisecond)
 	w.dueNow()
 	w.srv.fail("token", 1, json503)
 	keep(a) // passing: tried again when it is time, and no error of the job's
@@ -230,7 +231,7 @@ func TestTokenServesWhileRenewalFails(t *testing.T) {
 			w.srv.lifetime = 2 * time.Hour
 			v := w.process()
 			i := w.connect(v)
-			v.Wait()
+			settleWithin(v, 100*time.Millisecond)
 			w.srv.fail("token", 1, json503)
 			if err := test.due(w, v); err != nil {
 				t.Error(err)
@@ -256,7 +257,7 @@ func TestTokenServesWhileRenewalFails(t *testing.T) {
 // A renewal whose process was killed is ended although nobody asks.
 func TestAbandonedRenewalIsEnded(t *testing.T) {
 	w := newWorld(t)
-	v := w.process(patience(5*time.Second, 5*time.Second))
+	v := w.process()
 	i := w.connect(v)
 	settleWithin(v, 100*time.Millisecond)
 	if _, err := w.store.StartRenewal(t.Context(), i.ID, i.Generation, "killed", time.Millisecond, false); err != nil {

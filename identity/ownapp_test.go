@@ -92,7 +92,7 @@ func TestOwnAppTakesPrecedence(t *testing.T) {
 	if w.srv.count("introspect") != 1 || w.srv.count("expiry") == 0 {
 		t.Errorf("%d introspections", w.srv.count("introspect"))
 	}
-	v.Timeout = 5e9
+	v.Timeout = ample
 	w.skip(firstRetry)
 	w.fresh(v, i.Generation)
 	v.Wait()

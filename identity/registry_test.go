@@ -217,7 +217,7 @@ func (s *scene) vault(d Service) *Vault {
 	v := New(Config{Store: store, Keys: keys, Services: []Service{d},
 		HTTP:    &http.Client{Transport: s.d, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		Log:     slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Timeout: 5 * time.Second, Lease: 2 * time.Second, Poll: 5 * time.Millisecond,
+		Timeout: ample, Lease: 2 * ample, Poll: 5 * time.Millisecond,
 		Now: func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }})
 	s.t.Cleanup(v.Wait)
 	return v
