@@ -54,7 +54,7 @@ func listen(t *testing.T, withTLS bool) *server {
 	}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = s.Serve(ln) }()
-	t.Cleanup(func() { _ = s.Close(); <-done })
+	t.Cleanup(func() { _, _ = s.Close(), ln.Close(); <-done }) // the listener too, for a server that has not begun yet
 	return s
 }
 

@@ -51,7 +51,10 @@ func (b *Box) Serve(ctx context.Context, ln net.Listener) error {
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{box: b}, nil }))
 	s.Domain, s.MaxMessageBytes, s.MaxRecipients = "mailbox.localhost", maxBytes, 10
 	s.ReadTimeout, s.WriteTimeout = time.Minute, time.Minute
-	stopped := context.AfterFunc(ctx, func() { _ = s.Close() })
+	stopped := context.AfterFunc(ctx, func() {
+		_ = s.Close()
+		_ = ln.Close() // a server that had not begun yet doesn't know it
+	})
 	defer stopped()
 	if err := s.Serve(ln); !errors.Is(err, smtp.ErrServerClosed) && ctx.Err() == nil {
 		return err
