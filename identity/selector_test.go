@@ -185,7 +185,7 @@ func TestDeletedWhileListed(t *testing.T) {
 	stays := w.fill(11_000)
 	listers := []*worker{w.worker(order{List: stays}), w.worker(order{List: stays})}
 	for _, p := range listers {
-		defer time.AfterFunc(5*time.Minute, p.kill).Stop()
+		defer time.AfterFunc(20*time.Minute, p.kill).Stop() // so that nothing hangs
 	}
 	deleted := map[string]bool{}
 	for n := range 10 {
