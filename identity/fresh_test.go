@@ -81,7 +81,7 @@ func TestLeaseLostUnderACall(t *testing.T) {
 	w.srv.fail("token", 1, g.fault)
 	got := make(chan error, 2)
 	go func() { _, err := w.get(a, i.Generation); got <- err }()
-	<-g.entered
+	comes(t, g.entered)
 	go func() { _, err := w.get(b, i.Generation); got <- err }()
 	for owner := ""; owner != b.owner; {
 		if err := w.store.Writer().QueryRow(`SELECT lease_owner FROM identities`).Scan(&owner); err != nil {
@@ -211,7 +211,7 @@ func TestLateSuccessMends(t *testing.T) {
 	w.srv.fail("token", 1, g.fault)
 	got := make(chan error, 1)
 	go func() { _, err := w.get(v, i.Generation); got <- err }()
-	<-g.entered
+	comes(t, g.entered)
 	if err := w.store.BreakIdentity(t.Context(), i.ID, i.Generation, BrokenInterrupted, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +335,7 @@ func TestCallerGivesUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	got := make(chan error, 1)
 	go func() { _, err := v.Get(ctx, Salesforce, w.tenant, i.Generation); got <- err }()
-	<-g.entered
+	comes(t, g.entered)
 	cancel()
 	if err := <-got; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
@@ -405,7 +405,7 @@ func (w *world) renewUnder(v *Vault, i db.Identity, after bool, do func()) error
 	w.srv.fail("token", 1, g.fault)
 	got := make(chan error, 1)
 	go func() { _, err := w.get(v, i.Generation); got <- err }()
-	<-g.entered
+	comes(w.t, g.entered)
 	do()
 	close(g.open)
 	err := <-got

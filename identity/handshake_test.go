@@ -355,7 +355,7 @@ func TestTwoAdminsConnectAtOnce(t *testing.T) {
 	first := make(chan error)
 	cb := w.begin(a)
 	go func() { _, err := a.Finish(t.Context(), cb); first <- err }()
-	<-g.entered
+	comes(t, g.entered)
 	w.connect(b)
 	close(g.open)
 	if err := <-first; err != nil {

@@ -305,7 +305,7 @@ func TestMendedOwnApp(t *testing.T) {
 	arrived, goOn := heldUp(w)
 	var caller sync.WaitGroup
 	caller.Go(func() { _, _ = w.get(v, i.Generation) })
-	<-arrived
+	comes(t, arrived)
 	w.setApp(v, w.tenant, ownID, ownSecret)
 	close(goOn)
 	caller.Wait()

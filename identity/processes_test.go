@@ -226,7 +226,7 @@ func TestProcesses(t *testing.T) {
 		w.srv.fail("token", 1, g.fault)
 		first, others := w.worker(o), four(w, o)
 		first.begin()
-		<-g.entered
+		comes(t, g.entered)
 		beginAll(others)
 		others[0].kill()
 		close(g.open)
@@ -241,7 +241,7 @@ func TestProcesses(t *testing.T) {
 			w.srv.fail("token", 1, stuck(entered, after))
 			first, others := w.worker(o), four(w, o)
 			first.begin()
-			<-entered
+			comes(t, entered)
 			beginAll(others)
 			first.kill()
 			if !after {

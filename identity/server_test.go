@@ -384,6 +384,17 @@ func (g *gate) fault(w http.ResponseWriter, r *http.Request, serve http.HandlerF
 	_, _ = w.Write(kept.Body.Bytes())
 }
 
+// comes waits for a call that is on its way. One that failed before it came fails
+// the test, and hangs nothing.
+func comes(t *testing.T, arrived <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-arrived:
+	case <-time.After(10 * time.Minute):
+		t.Fatal("no call came")
+	}
+}
+
 // buffer is a log to look through.
 type buffer struct {
 	mu sync.Mutex

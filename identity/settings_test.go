@@ -37,7 +37,7 @@ func TestAppMendedDuringARenewal(t *testing.T) {
 	arrived, goOn := heldUp(w)
 	var caller sync.WaitGroup
 	caller.Go(func() { _, _ = w.get(old, i.Generation) })
-	<-arrived
+	comes(t, arrived)
 	if err := v.SetService(t.Context(), Salesforce, ServiceChange{ClientSecret: new(clientSecret)}); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestLateBreakLeavesTheCallMarked(t *testing.T) {
 	arrived, goOn := heldUp(w)
 	var callers sync.WaitGroup
 	callers.Go(func() { _, _ = w.get(second, i.Generation) })
-	<-arrived
+	comes(t, arrived)
 	if err := v.Store.BreakIdentity(t.Context(), i.ID, i.Generation, "invalid_client", v.owner); !errors.Is(err, db.ErrLost) {
 		t.Errorf("broken without the lease: %v", err)
 	}

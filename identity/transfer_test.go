@@ -477,7 +477,7 @@ func TestExportInTheMiddleOfARenewal(t *testing.T) {
 	w.srv.fail("token", 1, g.fault)
 	renewed := make(chan error, 1)
 	go func() { _, err := w.get(v, i.Generation); renewed <- err }()
-	<-g.entered
+	comes(t, g.entered)
 	exported, waits := make(chan Bundle, 1), make(chan bool)
 	waiting := w.process(func(c *Config) { c.Store = &meddler{Store: c.Store, reread: func() { waits <- true }} })
 	go func() {
