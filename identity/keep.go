@@ -1,8 +1,10 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,27 +76,49 @@ const (
 
 // KeepAlive renews the connections that nobody has used for so long that the
 // service may drop them. What fails stands in its row, as with any renewal; an
-// error is a failure of the store.
+// error is a failure of the store, or says why some can't be renewed at all.
 func (v *Vault) KeepAlive(ctx context.Context) error {
 	return v.renewAll(ctx, v.Store.KeepAliveDue)
 }
 
-// renewAll renews what due finds, until it finds nothing more.
+// renewAll renews what due finds, until it finds nothing more. Those that can't be
+// renewed, as without an app, stay due: each is tried once, and keeps no other back.
 func (v *Vault) renewAll(ctx context.Context, due func(ctx context.Context, limit int) ([]db.IdentityKey, error)) error {
+	var mu sync.Mutex
+	var cause error
+	stuck := map[string]bool{}
 	for {
-		keys, err := due(ctx, keepAliveBatch)
+		limit := keepAliveBatch + len(stuck)
+		keys, err := due(ctx, limit)
 		if err != nil {
 			return err
 		}
+		last := len(keys) < limit
+		keys = slices.DeleteFunc(keys, func(k db.IdentityKey) bool { return stuck[k.ID] })
 		var g errgroup.Group
 		g.SetLimit(keepAliveParallel)
 		for _, k := range keys {
-			g.Go(func() error { return v.renewUnused(ctx, k) })
+			g.Go(func() error {
+				err := v.renewUnused(ctx, k)
+				if !hopeless(err) {
+					return err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				stuck[k.ID], cause = true, err
+				return nil
+			})
 		}
-		if err := g.Wait(); err != nil || len(keys) < keepAliveBatch {
-			return err
+		if err := g.Wait(); err != nil || last {
+			return cmp.Or(err, cause)
 		}
 	}
+}
+
+// hopeless reports whether an error says that a connection can't be renewed,
+// whatever its row says, until somebody mends its service or app.
+func hopeless(err error) bool {
+	return errors.Is(err, ErrNoService) || errors.Is(err, ErrNoApp) || errors.Is(err, ErrNoOwnApp) || errors.Is(err, ErrSealed)
 }
 
 func (v *Vault) renewUnused(ctx context.Context, k db.IdentityKey) error {

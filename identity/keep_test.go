@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -273,3 +274,23 @@ func TestAbandonedRenewalIsEnded(t *testing.T) {
 }
 
 func (s *useStore) AbandonedRenewals(context.Context, int) ([]db.IdentityKey, error) { return nil, nil }
+
+// However many connections can't be renewed, since their service has no app any
+// more, they keep no other from being kept alive.
+func TestKeepAlivePastThoseThatCantBe(t *testing.T) {
+	w := newWorld(t)
+	v := w.process(func(c *Config) { c.Services = append(c.Services, hubSpot) })
+	w.connect(v)
+	v.Wait()
+	var b Bundle
+	for n := range keepAliveBatch {
+		b.Identities = append(b.Identities, Movable{Service: "hubspot", Tenant: "contoso", User: strconv.Itoa(n), LoginURL: hubSpot.LoginURL, Native: []byte("{}"),
+			ConnectedAt: time.Now(), RefreshedAt: time.Now(), AccessToken: "a", RefreshToken: "r"})
+	}
+	w.importing(v, b, ImportOptions{})
+	if _, err := w.store.Writer().Exec(`UPDATE identities SET keep_alive_at = CASE service WHEN 'hubspot' THEN 1 ELSE 2 END`); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, "it tells of them", v.KeepAlive(t.Context()), ErrNoApp)
+	w.wantCalls(1)
+}
