@@ -230,7 +230,11 @@ func (p *program) importIdentities(ctx context.Context, store *db.DB, c identity
 func notImported(err error) error {
 	help := ""
 	var wrong *identity.BundleError
-	if errors.As(err, &wrong) {
+	var busy *identity.BusyError
+	switch {
+	case errors.As(err, &busy):
+		help = ". A running server ends it within a minute; then import again"
+	case errors.As(err, &wrong):
 		switch wrong.Problem {
 		case identity.ProblemTenants:
 			help = `. Add them with "gatepost tenant add", or use --create-tenants`

@@ -27,7 +27,8 @@ type Arrival struct {
 
 // ImportIdentities stores new tenants and what arrives, all or nothing. Refresh
 // tokens that are replaced become revocations, whose ids are returned. ErrLost: an
-// identity stands where there was none, or another one than was to be replaced.
+// identity stands where there was none, or another one than was to be replaced, or
+// the same authorization is in the middle of a renewal.
 // ErrConflict: one of the tenants is there by now.
 func (d *DB) ImportIdentities(ctx context.Context, tenants []NewTenant, arrivals []Arrival) (revocations []string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
@@ -60,6 +61,8 @@ func (d *DB) importIdentity(ctx context.Context, tx *sql.Tx, a Arrival) (revocat
 	old, err := scanIdentity(tx.QueryRowContext(ctx, selectIdentityOf, a.Service, a.TenantID, a.User, a.Account))
 	switch {
 	case errors.Is(err, sql.ErrNoRows) && a.Replaces == 0:
+	case err == nil && a.SameGrant && !old.CallStartedAt.IsZero():
+		return "", ErrLost // a renewal has begun, which uses its token up
 	case err == nil && old.ID == a.ID && old.Generation == a.Replaces:
 		if !a.SameGrant {
 			if revocation, err = d.revokeLater(ctx, tx, old.Grant); err != nil {

@@ -220,7 +220,8 @@ const (
 
 // Import takes a bundle in: all of it or nothing. What it replaces is revoked,
 // unless that is the same authorization. Errors: *VersionError, *BundleError,
-// ErrChanged, or a failure of the store.
+// *BusyError when that one is in the middle of a renewal, ErrChanged, or a failure
+// of the store.
 func (v *Vault) Import(ctx context.Context, b Bundle, o ImportOptions) (Imported, error) {
 	done := Imported{Tenants: []string{}}
 	if err := b.check(); err != nil {
@@ -354,6 +355,10 @@ func (v *Vault) arrive(ctx context.Context, m Movable, tenantID string, replace 
 			return arrival{}, err
 		}
 		a.SameGrant = err == nil && same(kept, a.kept())
+	}
+	// Its token may be used up by now, and a newer one on its way.
+	if a.SameGrant && !old.CallStartedAt.IsZero() {
+		return arrival{}, &BusyError{IDs: []string{old.ID}}
 	}
 	return a, nil
 }

@@ -590,3 +590,47 @@ func TestMovedWithoutARefreshToken(t *testing.T) {
 		t.Errorf("%d revocations", n)
 	}
 }
+
+// An import doesn't take the place of the same authorization in the middle of its
+// renewal: the file's token may be used up, and the one that comes would be revoked.
+func TestImportInTheMiddleOfARenewal(t *testing.T) {
+	for name, after := range map[string]bool{"before the rotation": false, "after it": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			v := w.process()
+			i := w.connect(v)
+			b := w.export(v, Selector{})
+			err := w.renewUnder(v, i, after, func() {
+				_, err := w.process().Import(t.Context(), b, ImportOptions{Replace: true})
+				var busy *BusyError
+				if !errors.As(err, &busy) || len(busy.IDs) != 1 || busy.IDs[0] != i.ID {
+					t.Errorf("imported under a renewal: %v", err)
+				}
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			wantImported(t, w.importing(v, b, ImportOptions{Replace: true}), Imported{Newer: 1})
+			w.fresh(v, w.identity(v).Generation)
+			w.wantLive(1)
+			w.wantCalls(2)
+		})
+	}
+}
+
+// A renewal that begins just before the import is stored keeps its row, too.
+func TestImportMeetsARenewal(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	i := w.connect(v)
+	b := w.export(v, Selector{})
+	var store *meddler
+	late := w.process(func(c *Config) { store = &meddler{Store: c.Store}; c.Store = store })
+	store.meddle = func() {
+		if _, err := w.store.StartRenewal(t.Context(), i.ID, i.Generation, "another", time.Minute, true); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := late.Import(t.Context(), b, ImportOptions{Replace: true})
+	wantError(t, "a renewal began meanwhile", err, ErrChanged)
+}
