@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -21,9 +22,11 @@ func scanDefinition(s scanner) (d ServiceDefinition, err error) {
 	return d, err
 }
 
+const selectDefinition = `SELECT id, definition, set_at FROM services WHERE id = $1`
+
 // ServiceDefinition returns a service that the operator has defined, or ErrNotFound.
 func (d *DB) ServiceDefinition(ctx context.Context, id string) (ServiceDefinition, error) {
-	s, err := scanDefinition(d.read.QueryRowContext(ctx, `SELECT id, definition, set_at FROM services WHERE id = $1`, id))
+	s, err := scanDefinition(d.read.QueryRowContext(ctx, selectDefinition, id))
 	return s, wrap("service definition", err)
 }
 
@@ -69,6 +72,19 @@ func (d *DB) DeleteServiceDefinition(ctx context.Context, id string) error {
 		res, err := tx.ExecContext(ctx, `DELETE FROM services WHERE id = $1`, id)
 		return changed(res, err, ErrNotFound)
 	}))
+}
+
+// hasService returns ErrLost when the definition of g's service was removed since:
+// one by the same id would be another service.
+func hasService(ctx context.Context, tx *sql.Tx, g Grant) error {
+	if g.DefinedAt.IsZero() {
+		return nil
+	}
+	d, err := scanDefinition(tx.QueryRowContext(ctx, selectDefinition, g.Service))
+	if errors.Is(err, sql.ErrNoRows) || err == nil && !d.SetAt.Equal(g.DefinedAt) {
+		return ErrLost
+	}
+	return err
 }
 
 // AllServiceSettings returns what is set of services, by their ids.

@@ -34,6 +34,7 @@ type Grant struct {
 	// What is only said when it is stored; an Identity tells it in other ways.
 	AccessEnds time.Time // when the access token runs out; zero when that is not known
 	Endless    bool      // there is no refresh token, so that it isn't kept alive
+	DefinedAt  time.Time // when the operator defined its service; zero for one that Gatepost knows
 }
 
 // Own reports whether this is a tenant's own connection, which its admins see.
@@ -189,14 +190,14 @@ func scanIdentity(row scanner, more ...any) (Identity, error) {
 // replaced). When it is the tenant's own, a held authorization is moved to the
 // revocations too, unless it is the one confirmed.
 // When the row with another id stands there meanwhile, or one of another org and
-// otherOrg is false, or the tenant's app that made it is gone, nothing is stored
-// and ErrLost comes back.
+// otherOrg is false, or the tenant's app that made it is gone, or the definition of
+// its service, nothing is stored and ErrLost comes back.
 func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed string) (replaced string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
 			return err
 		}
-		if err := hasApp(ctx, tx, g); err != nil {
+		if err := errors.Join(hasService(ctx, tx, g), hasApp(ctx, tx, g)); err != nil {
 			return err
 		}
 		old, err := scanIdentity(tx.QueryRowContext(ctx, selectIdentityOf, g.Service, g.TenantID, g.User, g.Account))
@@ -393,13 +394,14 @@ func (d *DB) held(ctx context.Context, q queryer, service, tenantID string) (Hel
 }
 
 // HoldIdentity keeps an authorization until it is confirmed or expires. One that
-// was held before is revoked. ErrLost: the tenant's app that made it is gone.
+// was held before is revoked. ErrLost: the tenant's app that made it is gone, or the
+// definition of its service.
 func (d *DB) HoldIdentity(ctx context.Context, h Held) error {
 	err := d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustSeal(ctx, tx, h.KeyID); err != nil {
 			return err
 		}
-		if err := hasApp(ctx, tx, h.Grant); err != nil {
+		if err := errors.Join(hasService(ctx, tx, h.Grant), hasApp(ctx, tx, h.Grant)); err != nil {
 			return err
 		}
 		if _, err := d.endHeld(ctx, tx, h.Service, h.TenantID); err != nil {

@@ -28,10 +28,13 @@ type RevokeJob struct {
 func (RevokeJob) Kind() string { return "revoke" }
 
 // AddRevocation keeps g's refresh token until it is revoked, and returns the
-// revocation's id.
+// revocation's id. ErrLost: the definition of its service is gone.
 func (d *DB) AddRevocation(ctx context.Context, g Grant) (id string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
+			return err
+		}
+		if err := hasService(ctx, tx, g); err != nil {
 			return err
 		}
 		id, err = d.revokeLater(ctx, tx, g)

@@ -87,7 +87,7 @@ func (v *Vault) defined(d db.ServiceDefinition) (Service, error) {
 	if err := json.Unmarshal([]byte(d.Definition), &s); err != nil {
 		return s, fmt.Errorf("the definition of the service %s: %w", d.ID, err)
 	}
-	s.ID, s.ExtraLogin = d.ID, s.LoginURL // of the operator's choice
+	s.ID, s.ExtraLogin, s.definedAt = d.ID, s.LoginURL, d.SetAt // of the operator's choice
 	return v.called(s), nil
 }
 

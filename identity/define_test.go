@@ -124,6 +124,81 @@ func TestServiceIsRemovedWithRevocationsPending(t *testing.T) {
 	}
 }
 
+// defined is a scene of a service that the operator has defined and may remove.
+func defined(t *testing.T) *scene {
+	t.Helper()
+	t.Parallel()
+	w := newWorldWith(t, newOAuthHandler(t))
+	s := &scene{world: w, d: newDouble(t, w, acmeHabits)}
+	s.v = s.vault(hubSpot)
+	s.v.Callback = func(id string) string { return fmt.Sprintf(doubleCallback, id) }
+	s.define()
+	return s
+}
+
+func (s *scene) define() {
+	s.t.Helper()
+	err := s.v.AddService(s.t.Context(), acme())
+	if err := errors.Join(err, s.v.SetService(s.t.Context(), "acme", ServiceChange{ClientID: new(clientID), ClientSecret: new(clientSecret)})); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// redefine removes the service, and defines another one by its id.
+func (s *scene) redefine() {
+	s.t.Helper()
+	if err := s.v.RemoveService(s.t.Context(), "acme"); err != nil {
+		s.t.Error(err)
+	}
+	s.define()
+}
+
+// What a service grants while it is removed is not kept: nobody could end it there
+// any more, and another service by its id would be told it.
+func TestServiceIsRemovedUnderAHandshake(t *testing.T) {
+	for name, remove := range map[string]func(*scene){
+		"removed":       func(s *scene) { _ = s.v.RemoveService(s.t.Context(), "acme") },
+		"defined again": (*scene).redefine,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := defined(t)
+			cb := s.begin(s.v)
+			s.d.fail(1, func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+				remove(s)
+				serve(w, r)
+			})
+			wantError(t, "finished", s.finish(s.v, cb), ErrChanged)
+			if _, err := s.v.Identity(t.Context(), "acme", s.tenant); !errors.Is(err, ErrNotConnected) {
+				t.Errorf("it is kept: %v", err)
+			}
+			if s.d.live() != 0 || s.pending() != 0 {
+				t.Errorf("%d alive, %d pending", s.d.live(), s.pending())
+			}
+		})
+	}
+}
+
+// The same of what a renewal brings, whose connection was deleted meanwhile.
+func TestServiceIsRemovedUnderARenewal(t *testing.T) {
+	s := defined(t)
+	i := s.connect()
+	s.d.revokeF = []fault{says(503, "text/html", "<html>")}
+	s.d.fail(1, func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+		if ending, err := s.v.End(t.Context(), "acme", s.tenant); ending != Pending || err != nil {
+			t.Errorf("ended %q, %v", ending, err)
+		}
+		if err := s.v.RemoveService(t.Context(), "acme"); err != nil {
+			t.Error(err)
+		}
+		serve(w, r)
+	})
+	_, err := s.get(i.Generation)
+	wantError(t, "renewed", err, ErrNotConnected)
+	if s.d.live() != 0 || s.pending() != 0 {
+		t.Errorf("%d alive, %d pending", s.d.live(), s.pending())
+	}
+}
+
 func TestDefinitionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorldWith(t, newOAuthHandler(t))

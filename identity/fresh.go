@@ -348,6 +348,7 @@ func (r *renewal) finished(ctx context.Context, a answer, token string) error {
 // or ended.
 func (r *renewal) revokeLate(ctx context.Context, g db.Grant, t tokens) error {
 	var id string
+	g.DefinedAt = r.service.definedAt
 	err := r.insist(ctx, func() error {
 		return r.storeSealed(ctx, g, t, func(g db.Grant) (err error) {
 			id, err = r.Store.AddRevocation(ctx, g)

@@ -242,7 +242,7 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, cb Callback) error {
 	}
 	a.callback = cb.Query
 	g := db.Grant{Service: s.ID, TenantID: h.TenantID, User: h.User, Account: h.Account, Tags: h.Tags, Native: nativeOf("", a),
-		LoginURL: h.LoginURL, ConnectedBy: h.UserID, Scopes: a.Scope, OwnApp: h.OwnApp, AccessEnds: a.ends(asked), Endless: a.RefreshToken == ""}
+		LoginURL: h.LoginURL, ConnectedBy: h.UserID, Scopes: a.Scope, OwnApp: h.OwnApp, AccessEnds: a.ends(asked), Endless: a.RefreshToken == "", DefinedAt: s.definedAt}
 	if err = v.accept(ctx, s, a, &g); err == nil {
 		err = v.store(ctx, s, g, tokens{a.AccessToken, a.RefreshToken})
 	}

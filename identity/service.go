@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Service says how a platform is authorized: its addresses and its habits, as data.
@@ -67,8 +68,9 @@ type Service struct {
 	RedirectURL  string `json:"-"` // our callback
 	ExtraLogin   string `json:"-"` // one further login address, of the operator's choice; empty for none
 
-	ownApp bool   // ClientID and ClientSecret are those of a tenant
-	host   string // a tenant's own, which it is called at
+	ownApp    bool      // ClientID and ClientSecret are those of a tenant
+	host      string    // a tenant's own, which it is called at
+	definedAt time.Time // by the operator; zero for one that Gatepost knows
 }
 
 // Revocation says how a service ends a token.
