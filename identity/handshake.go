@@ -329,6 +329,9 @@ func (v *Vault) store(ctx context.Context, s Service, g db.Grant, t tokens) erro
 		err := v.storeSealed(ctx, g, t, func(g db.Grant) error {
 			return v.Store.HoldIdentity(ctx, db.Held{Grant: g, ExpiresAt: v.Now().Add(heldLife)})
 		})
+		if errors.Is(err, db.ErrLost) {
+			return ErrChanged
+		}
 		if err != nil {
 			return err
 		}

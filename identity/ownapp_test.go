@@ -686,3 +686,25 @@ func TestEndPointsOnOnesOwnHost(t *testing.T) {
 		}
 	}
 }
+
+// An own app that is removed while another org is authorized with it leaves nothing
+// held, and that is told as any change of somebody else's.
+func TestAppIsRemovedUnderAnotherOrg(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	w.connect(v)
+	w.ownApp(v)
+	w.srv.org = orgTwo
+	own := w.begin(v)
+	w.srv.fail("token", 1, func(rw http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+		if _, err := w.store.DeleteTenantApp(context.Background(), Salesforce, w.tenant); err != nil {
+			t.Error(err)
+		}
+		serve(rw, r)
+	})
+	_, err := v.Finish(t.Context(), own)
+	wantError(t, "removed meanwhile", err, ErrChanged)
+	_, err = v.Held(t.Context(), Salesforce, w.tenant)
+	wantError(t, "held", err, ErrNotConnected)
+	w.wantLive(1)
+}
