@@ -28,7 +28,7 @@ type Authorizer struct {
 	Service string
 	// Who says for whom a request authorizes: from the application's session,
 	// never from what the request claims. An error is answered with 403. At the
-	// callback, another User than began is refused.
+	// callback, another User than began is refused, and one of another tenant.
 	Who func(*http.Request) (Subject, error)
 	// FinishedURL is where the browser goes at the end, / when empty, unless it was
 	// begun with a return_to. When the authorization failed, error and error_description are
@@ -91,7 +91,7 @@ func (a *Authorizer) Callback(w http.ResponseWriter, r *http.Request) {
 	}
 	// A log-in whose cookie doesn't come along from another site tells nothing.
 	if who, err := a.Who(r); err == nil {
-		cb.User = who.User
+		cb.User, cb.TenantID = who.User, who.TenantID
 	}
 	finished, err := a.Vault.Finish(r.Context(), cb)
 	switch {

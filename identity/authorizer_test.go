@@ -300,6 +300,13 @@ func TestAuthorizerEndsForWhoBegan(t *testing.T) {
 	if res := s.visit(b, s.begin(b, ""), "joe"); res.StatusCode != http.StatusBadRequest {
 		t.Errorf("somebody else: %s", res.Status)
 	}
+	// Users of two tenants may be called the same.
+	callback := s.begin(b, "")
+	back := s.inTenant(s.addTenant("fabrikam"))
+	if res := s.visit(b, callback, "eve"); res.StatusCode != http.StatusBadRequest {
+		t.Errorf("another tenant's user: %s", res.Status)
+	}
+	back()
 	s.wantLive(0)
 	// A log-in whose cookie doesn't come along from another site tells nothing.
 	if res := s.visit(b, s.begin(b, ""), ""); res.StatusCode != http.StatusSeeOther {

@@ -154,6 +154,7 @@ type Callback struct {
 	ErrorDescription string
 	Query            url.Values // all that the browser brought; some services say more in it
 	User             string     // who is signed in by now, as the application calls them; empty when that isn't known
+	TenantID         string     // theirs; empty when that isn't known
 }
 
 // CallbackOf is the callback of a service with the query that a session's browser
@@ -189,7 +190,7 @@ func (v *Vault) Finish(ctx context.Context, cb Callback) (Finished, error) {
 	if err != nil {
 		return Finished{}, err
 	}
-	if cb.User != "" && cb.User != h.User {
+	if cb.User != "" && cb.User != h.User || cb.TenantID != "" && cb.TenantID != h.TenantID {
 		return Finished{}, ErrHandshake
 	}
 	return Finished{TenantID: h.TenantID, URL: h.FinishedURL}, v.finish(ctx, h, cb)
