@@ -204,7 +204,7 @@ func (p *program) serviceRemoveCommand() *cobra.Command {
 }
 
 func (p *program) removeService(ctx context.Context, store *db.DB, c identityConfig, id, output string) error {
-	err := c.definitions(store).RemoveService(ctx, id)
+	unrevoked, err := c.definitions(store).RemoveService(ctx, id)
 	var left *db.IdentitiesLeftError
 	switch {
 	case errors.As(err, &left):
@@ -217,8 +217,14 @@ func (p *program) removeService(ctx context.Context, store *db.DB, c identityCon
 		return err
 	}
 	if output == "json" {
-		return p.json(map[string]string{"removed": id})
+		return p.json(map[string]any{"removed": id, "unrevoked": unrevoked})
 	}
 	_, _ = fmt.Fprintf(p.out, "Removed %s, with what was set of it.\n", id)
+	switch {
+	case unrevoked == 1:
+		_, _ = fmt.Fprintln(p.out, "1 token was yet to be revoked there: now only its user can end it, in the settings of the account.")
+	case unrevoked > 1:
+		_, _ = fmt.Fprintf(p.out, "%d tokens were yet to be revoked there: now only their users can end them, in the settings of their accounts.\n", unrevoked)
+	}
 	return nil
 }

@@ -90,7 +90,9 @@ func TestServicesAreDefinedAndListed(t *testing.T) {
 	if _, err := d.DeleteIdentity(t.Context(), "acme", g.TenantID); err != nil {
 		t.Fatal(err)
 	}
-	run("", 0, "rm", "acme")
+	if out := run("", 0, "rm", "acme"); !strings.Contains(out, "1 token was yet to be revoked") {
+		t.Error(out)
+	}
 	if len(list()) != len(identity.BuiltIn()) {
 		t.Error("still listed")
 	}

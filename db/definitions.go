@@ -52,10 +52,11 @@ func (e *IdentitiesLeftError) Error() string {
 }
 
 // DeleteServiceDefinition removes a service with all that is set of it, tenants'
-// apps included, and what is yet to be revoked there: nobody knows how any more. ErrNotFound: there is none. *IdentitiesLeftError: identities of it
-// are left, those that wait to be confirmed included.
-func (d *DB) DeleteServiceDefinition(ctx context.Context, id string) error {
-	return wrap("delete service definition", d.tx(ctx, func(tx *sql.Tx) error {
+// apps included, and what is yet to be revoked there: nobody knows how any more. It
+// returns how much that is. ErrNotFound: there is none. *IdentitiesLeftError:
+// identities of it are left, those that wait to be confirmed included.
+func (d *DB) DeleteServiceDefinition(ctx context.Context, id string) (unrevoked int64, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
 		var n int
 		err := tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities WHERE service = $1) + (SELECT COUNT(*) FROM held_identities WHERE service = $1)`, id).Scan(&n)
 		if err != nil {
@@ -64,14 +65,22 @@ func (d *DB) DeleteServiceDefinition(ctx context.Context, id string) error {
 		if n > 0 {
 			return &IdentitiesLeftError{n}
 		}
-		for _, table := range []string{"service_settings", "tenant_apps", "handshakes", "revocations"} {
+		for _, table := range []string{"service_settings", "tenant_apps", "handshakes"} {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE service = $1`, id); err != nil {
 				return err
 			}
 		}
-		res, err := tx.ExecContext(ctx, `DELETE FROM services WHERE id = $1`, id)
+		res, err := tx.ExecContext(ctx, `DELETE FROM revocations WHERE service = $1`, id)
+		if err != nil {
+			return err
+		}
+		if unrevoked, err = res.RowsAffected(); err != nil {
+			return err
+		}
+		res, err = tx.ExecContext(ctx, `DELETE FROM services WHERE id = $1`, id)
 		return changed(res, err, ErrNotFound)
-	}))
+	})
+	return unrevoked, wrap("delete service definition", err)
 }
 
 // hasService returns ErrLost when the definition of g's service was removed since:

@@ -52,17 +52,18 @@ func (v *Vault) AddService(ctx context.Context, s Service) error {
 	return err
 }
 
-// RemoveService removes a service that was defined, with all that is set of it.
+// RemoveService removes a service that was defined, with all that is set of it. It
+// returns how many tokens were yet to be revoked there, which nobody does any more.
 // Errors: ErrBuiltIn, ErrNoService, *db.IdentitiesLeftError, or a failure of the store.
-func (v *Vault) RemoveService(ctx context.Context, id string) error {
+func (v *Vault) RemoveService(ctx context.Context, id string) (unrevoked int64, err error) {
 	if _, known := v.services[id]; known {
-		return ErrBuiltIn
+		return 0, ErrBuiltIn
 	}
-	err := v.Store.DeleteServiceDefinition(ctx, id)
+	unrevoked, err = v.Store.DeleteServiceDefinition(ctx, id)
 	if errors.Is(err, db.ErrNotFound) {
-		return ErrNoService
+		return 0, ErrNoService
 	}
-	return err
+	return unrevoked, err
 }
 
 // Service returns a service as it was configured at the start, or as the operator

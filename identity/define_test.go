@@ -72,19 +72,19 @@ func TestServiceThatTheOperatorDefines(t *testing.T) {
 		t.Errorf("%d renewals", s.d.count("refresh_token"))
 	}
 	var left *db.IdentitiesLeftError
-	if err := operator.RemoveService(t.Context(), "acme"); !errors.As(err, &left) || left.N != 1 {
+	if _, err := operator.RemoveService(t.Context(), "acme"); !errors.As(err, &left) || left.N != 1 {
 		t.Errorf("removed under a connection: %v", err)
 	}
-	if err := operator.RemoveService(t.Context(), "hubspot"); !errors.Is(err, ErrBuiltIn) {
+	if _, err := operator.RemoveService(t.Context(), "hubspot"); !errors.Is(err, ErrBuiltIn) {
 		t.Errorf("removed what is built in: %v", err)
 	}
 	if ending, err := s.v.End(t.Context(), "acme", s.tenant); ending != Revoked || err != nil || s.d.live() != 0 {
 		t.Errorf("ended %q, %v", ending, err)
 	}
-	if err := operator.RemoveService(t.Context(), "acme"); err != nil {
+	if _, err := operator.RemoveService(t.Context(), "acme"); err != nil {
 		t.Fatal(err)
 	}
-	if err := operator.RemoveService(t.Context(), "acme"); !errors.Is(err, ErrNoService) {
+	if _, err := operator.RemoveService(t.Context(), "acme"); !errors.Is(err, ErrNoService) {
 		t.Errorf("removed twice: %v", err)
 	}
 	if _, err := s.v.Service(t.Context(), "acme"); !errors.Is(err, ErrNoService) {
@@ -116,8 +116,8 @@ func TestServiceIsRemovedWithRevocationsPending(t *testing.T) {
 		t.Fatalf("ended %q, %v", ending, err)
 	}
 	id := s.revocation()
-	if err := s.v.RemoveService(t.Context(), "acme"); err != nil {
-		t.Fatal(err)
+	if n, err := s.v.RemoveService(t.Context(), "acme"); n != 1 || err != nil {
+		t.Fatal(n, err)
 	}
 	if err := s.v.Revoke(t.Context(), id); err != nil || s.pending() != 0 {
 		t.Errorf("%v, %d pending", err, s.pending())
@@ -147,7 +147,7 @@ func (s *scene) define() {
 // redefine removes the service, and defines another one by its id.
 func (s *scene) redefine() {
 	s.t.Helper()
-	if err := s.v.RemoveService(s.t.Context(), "acme"); err != nil {
+	if _, err := s.v.RemoveService(s.t.Context(), "acme"); err != nil {
 		s.t.Error(err)
 	}
 	s.define()
@@ -157,7 +157,7 @@ func (s *scene) redefine() {
 // any more, and another service by its id would be told it.
 func TestServiceIsRemovedUnderAHandshake(t *testing.T) {
 	for name, remove := range map[string]func(*scene){
-		"removed":       func(s *scene) { _ = s.v.RemoveService(s.t.Context(), "acme") },
+		"removed":       func(s *scene) { _, _ = s.v.RemoveService(s.t.Context(), "acme") },
 		"defined again": (*scene).redefine,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -187,7 +187,7 @@ func TestServiceIsRemovedUnderARenewal(t *testing.T) {
 		if ending, err := s.v.End(t.Context(), "acme", s.tenant); ending != Pending || err != nil {
 			t.Errorf("ended %q, %v", ending, err)
 		}
-		if err := s.v.RemoveService(t.Context(), "acme"); err != nil {
+		if _, err := s.v.RemoveService(t.Context(), "acme"); err != nil {
 			t.Error(err)
 		}
 		serve(w, r)

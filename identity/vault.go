@@ -66,7 +66,7 @@ type Store interface {
 	ServiceDefinition(ctx context.Context, id string) (db.ServiceDefinition, error)
 	ServiceDefinitions(ctx context.Context) ([]db.ServiceDefinition, error)
 	AddServiceDefinition(ctx context.Context, s db.ServiceDefinition) error
-	DeleteServiceDefinition(ctx context.Context, id string) error
+	DeleteServiceDefinition(ctx context.Context, id string) (unrevoked int64, err error)
 	AllServiceSettings(ctx context.Context) (map[string]db.ServiceSettings, error)
 
 	AddRevocation(ctx context.Context, g db.Grant) (string, error)
