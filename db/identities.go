@@ -364,15 +364,16 @@ func (d *DB) FailRenewal(ctx context.Context, id string, generation int64, owner
 	return wrap("fail renewal", changed(res, err, ErrLost))
 }
 
-// BreakIdentity marks the connection as dead, with the code of the reason. ErrLost:
-// its generation has changed, or owner, unless empty, doesn't hold its lease:
-// whoever does may have a call under way, whose mark must stay.
+// BreakIdentity marks the connection as dead, with the code of the reason. With
+// AppRemoved the mark of a call stays: the app may come back, and what came of the
+// call is found out then. ErrLost: its generation has changed, or owner, unless empty,
+// doesn't hold its lease: whoever does may have a call under way, whose mark must stay.
 func (d *DB) BreakIdentity(ctx context.Context, id string, generation int64, code, owner string) error {
 	now := millis(d.now())
 	res, err := d.write.ExecContext(ctx,
 		`UPDATE identities SET broken_at = $3, broken_code = $4, failed_at = $3, failed_code = $4,
-			lease_owner = '', lease_until = 0, call_started_at = 0
-		WHERE id = $1 AND generation = $2 AND broken_at = 0 AND ($5 = '' OR lease_owner = $5)`, id, generation, now, code, owner)
+			lease_owner = '', lease_until = 0, call_started_at = CASE $4 WHEN $6 THEN call_started_at ELSE 0 END
+		WHERE id = $1 AND generation = $2 AND broken_at = 0 AND ($5 = '' OR lease_owner = $5)`, id, generation, now, code, owner, AppRemoved)
 	return wrap("break identity", changed(res, err, ErrLost))
 }
 

@@ -200,10 +200,11 @@ type renewal struct {
 // records what came of it.
 func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 	if !r.service.ownURL(r.row.LoginURL) { // it was taken back: neither token nor secret is for it
-		if r.row.OwnApp && r.service.SelfManaged && earlier.IsZero() {
-			return r.broken(ctx, BrokenAppRemoved)
+		err := r.failed(ctx, CodeUnreachable, !earlier.IsZero(), nil)
+		if err != nil || !r.row.OwnApp || !r.service.SelfManaged {
+			return err
 		}
-		return r.failed(ctx, CodeUnreachable, !earlier.IsZero(), nil)
+		return r.broken(ctx, BrokenAppRemoved)
 	}
 	token, err := r.openNow(ctx, r.row, r.openRefresh)
 	if errors.Is(err, ErrSealed) {
@@ -422,8 +423,8 @@ func (r *renewal) refused(ctx context.Context, code string) error {
 
 func (r *renewal) broken(ctx context.Context, code string) error {
 	owner := r.owner
-	if code == BrokenForeign {
-		owner = "" // the renewal was stored, and the lease given back
+	if code == BrokenForeign || code == BrokenAppRemoved {
+		owner = "" // what came of the renewal was stored, and the lease given back
 	}
 	return r.breakIdentity(ctx, r.row, code, owner)
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gatepost/db"
 )
@@ -564,6 +565,47 @@ func TestHostIsChanged(t *testing.T) {
 	}
 	if c, err := w.get(v, generation); err != nil || !host.alive(c.AccessToken) {
 		t.Errorf("set back: %v", err)
+	}
+}
+
+// A host may be changed because it doesn't answer any more. What was connected there
+// is dead, and says so; what came of the last call there stays unknown, and is found
+// out when the host is set back.
+func TestHostIsChangedAfterACallWithoutAnAnswer(t *testing.T) {
+	w, v, host, hostURL := ownHost(t)
+	if err := w.connectAtHost(v, host, hostURL); err != nil {
+		t.Fatal(err)
+	}
+	settleWithin(v, 20*time.Millisecond)
+	i := w.identity(v)
+	if _, err := w.store.StartRenewal(t.Context(), i.ID, i.Generation, "killed", time.Millisecond, false); err != nil {
+		t.Fatal(err)
+	}
+	mark := w.identity(v).CallStartedAt
+	host.rotateAll()
+	secret, other := ownSecret, "https://other.contoso.example"
+	if err := v.SetTenantApp(t.Context(), Salesforce, w.tenant, ServiceChange{ClientSecret: &secret, LoginURL: &other}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * time.Millisecond) // the lease
+	v.endAbandoned(t.Context())
+	_, err := w.get(v, 0)
+	wantBroken(t, err, BrokenAppRemoved)
+	if i := w.identity(v); !i.CallStartedAt.Equal(mark) || !i.LeaseUntil.IsZero() {
+		t.Errorf("begun at %v, then at %v, held until %v", mark, i.CallStartedAt, i.LeaseUntil)
+	}
+	// Nobody will find out while it is so, and the rest can be exported.
+	if b := w.export(v, Selector{}); len(b.Identities) != 1 || b.Identities[0].BrokenCode != BrokenAppRemoved {
+		t.Errorf("exported %d", len(b.Identities))
+	}
+	calls := host.count("token")
+	if err := v.SetTenantApp(t.Context(), Salesforce, w.tenant, ServiceChange{ClientSecret: &secret, LoginURL: &hostURL}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.get(v, i.Generation)
+	wantBroken(t, err, BrokenInterrupted)
+	if host.count("token") != calls {
+		t.Error("a token that may have been rotated was used")
 	}
 }
 

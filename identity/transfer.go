@@ -156,8 +156,8 @@ func (v *Vault) movable(ctx context.Context, i db.NamedIdentity, until time.Time
 }
 
 func (v *Vault) opened(ctx context.Context, i db.NamedIdentity) (Movable, error) {
-	if !i.CallStartedAt.IsZero() {
-		return Movable{}, errBusy
+	if !i.CallStartedAt.IsZero() && (i.BrokenAt.IsZero() || v.Now().Before(i.LeaseUntil)) {
+		return Movable{}, errBusy // else its app was removed, and nobody finds out what came of the call
 	}
 	access, err := v.openNow(ctx, i.Identity, v.openAccess)
 	if err != nil {
