@@ -253,7 +253,7 @@ func TestNativeHoldsNoTokens(t *testing.T) {
 	said := map[string]any{"access_token": "xoxb-SECRET", "refresh_token": "xoxe-SECRET", "client_secret": "SECRET", "token_type": "bot", "scope": "chat:write",
 		"is_enterprise_install": false, "team": map[string]any{"id": "T1", "name": "Contoso"},
 		"authed_user": map[string]any{"id": "U1", "scope": "users:read", "access_token": "xoxp-SECRET", "token_type": "user", "deep": []any{map[string]any{"refresh_token": "SECRET", "id": "D1"}}},
-		"data":        map[string]any{"gid": "12", "email": "greg@contoso.example"}, "webhook": map[string]any{"token": "SECRET", "url": "https://SECRET.example"}}
+		"data":        map[string]any{"gid": "12", "email": "greg@contoso.example", "refreshToken": "SECRET", "clientSecret": "SECRET"}, "webhook": map[string]any{"token": "SECRET", "url": "https://SECRET.example"}}
 	native := nativeOf("", answer{field: func(name string) any { return said[name] }})
 	want := `{"authed_user":{"deep":[{"id":"D1"}],"id":"U1","scope":"users:read","token_type":"user"},"data":{"email":"greg@contoso.example","gid":"12"},` +
 		`"is_enterprise_install":false,"scope":"chat:write","team":{"id":"T1","name":"Contoso"},"token_type":"bot"}`

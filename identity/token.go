@@ -53,7 +53,7 @@ func withoutTokens(v any) any {
 	case map[string]any:
 		kept := map[string]any{}
 		for name, within := range v {
-			if name == "token_type" || !strings.Contains(name, "token") && !strings.Contains(name, "secret") {
+			if lower := strings.ToLower(name); name == "token_type" || !strings.Contains(lower, "token") && !strings.Contains(lower, "secret") {
 				kept[name] = withoutTokens(within)
 			}
 		}
