@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -351,6 +352,26 @@ func TestAPartThatFailsForAllIsNotNarrowedDownForEach(t *testing.T) {
 	takes(d, "a")
 	if s := h.adds("a"); s.Delivered != 1 {
 		t.Errorf("sums %+v", s)
+	}
+}
+
+// Several in a row who are to blame are not yet everybody: those who come after them
+// are delivered.
+func TestSeveralInARowAreNotEverybody(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	people := many(1000)
+	c.chunk, c.poison = 200, strings.Join(people[:9], " ")
+	h.signUp("a/1", people...)
+	d := h.dispatcher(crms{"a": c})
+	for range 10 {
+		takes(d, "a")
+		h.exec(`UPDATE pauses SET until = 0`)
+	}
+	if s := h.adds("a"); s.Attention != 9 || s.Delivered != 991 || c.most() != 1 {
+		t.Errorf("sums %+v, %d of one\n%v", s, c.most(), c.creates)
+	}
+	if len(c.creates) > 30 {
+		t.Errorf("%d writes: %v", len(c.creates), c.creates)
 	}
 }
 

@@ -29,7 +29,7 @@ type fakeCRM struct {
 	records     map[string][]string // ids by address
 	names       map[string]crm.Person
 	refuses     map[string]*crm.Failure // addresses that it never takes
-	poison      string                  // an address with which it takes none that travel along; * for any
+	poison      string                  // addresses with which it takes none that travel along; * for any
 	chunk       int                     // so many travel together
 	faults      []fault                 // the next ones, in order
 	next        func(on string) *fault  // or what this says
@@ -157,7 +157,7 @@ func (c *fakeCRM) make(people []crm.Write) []crm.Result {
 		key := strings.ToLower(p.Email)
 		if c.poison != "" {
 			along := people[i-i%c.chunk : min(i-i%c.chunk+c.chunk, len(people))]
-			if slices.ContainsFunc(along, func(w crm.Write) bool { return w.Email == c.poison || c.poison == "*" }) {
+			if slices.ContainsFunc(along, func(w crm.Write) bool { return slices.Contains(strings.Fields(c.poison), w.Email) || c.poison == "*" }) {
 				results = append(results, crm.Result{Err: &crm.Failure{Class: crm.Recorded, Code: "ODD", Shared: len(along) > 1}})
 				continue
 			}

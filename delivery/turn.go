@@ -189,7 +189,11 @@ func (t *turn) write(ctx context.Context, people []*person) (goOn bool, err erro
 		f := crm.Failed(err)
 		return t.failed(ctx, f, people, t.callNotDone(f, people, settle))
 	}
-	outcomes, stopper, shared := t.sortResults(people, results, settle)
+	everybody, err := t.everybody(ctx, people, results)
+	if err != nil {
+		return false, err
+	}
+	outcomes, stopper, shared := t.sortResults(people, results, everybody, settle)
 	t.noteBlame(t.lease.TenantID, outcomes)
 	if err := t.Store.RecordOutcomes(ctx, t.lease, outcomes); err != nil {
 		return false, err
@@ -240,8 +244,9 @@ func (t *turn) settle(n int) time.Duration {
 // sortResults returns what became of each person, and the failure that stops the
 // whole tenant, if one does: that of a connection always, a pause when nobody got
 // through. shared is how many are refused for what one of them is to blame for:
-// they keep their places, and a smaller batch finds out who that is.
-func (t *turn) sortResults(people []*person, results []crm.Result, settle time.Duration) (outcomes []db.Outcome, stopper *crm.Failure, shared int) {
+// they keep their places, and a smaller batch finds out who that is, unless it is
+// everybody.
+func (t *turn) sortResults(people []*person, results []crm.Result, everybody bool, settle time.Duration) (outcomes []db.Outcome, stopper *crm.Failure, shared int) {
 	passed := false
 	for i, r := range results {
 		if r.Err == nil && r.ID != "" {
@@ -250,7 +255,7 @@ func (t *turn) sortResults(people []*person, results []crm.Result, settle time.D
 			continue
 		}
 		f := failureOf(r)
-		if f.Shared && t.worthNarrowing(t.lease.TenantID) {
+		if f.Shared && !everybody {
 			outcomes = people[i].becomes(outcomes, db.Outcome{State: db.Waiting})
 			shared++
 			continue
@@ -270,8 +275,31 @@ func (t *turn) sortResults(people []*person, results []crm.Result, settle time.D
 }
 
 // mostBlamed is how many in a row may be found to be to blame, by smaller and smaller
-// batches, until it counts as everybody's: to look for each would spend all API calls.
+// batches, until it may be everybody: to look for each would spend all API calls.
 const mostBlamed = 3
+
+// everybody reports whether a part of a call was refused for everybody's sake: many
+// in a row were to blame, and the last of those who were refused now is as well, when
+// asked for alone. What becomes of that one is put in the results.
+func (t *turn) everybody(ctx context.Context, people []*person, results []crm.Result) (bool, error) {
+	last := len(results) - 1
+	for last >= 0 && (results[last].Err == nil || !failureOf(results[last]).Shared) {
+		last--
+	}
+	if last < 0 || t.worthNarrowing(t.lease.TenantID) {
+		return false, nil
+	}
+	one := people[last : last+1]
+	if err := t.Store.MarkSent(ctx, t.lease, ids(one), time.Now().Add(t.settle(1))); err != nil {
+		return false, err
+	}
+	alone, err := t.send(ctx, one)
+	if err != nil {
+		alone = []crm.Result{{Err: err}}
+	}
+	results[last] = alone[0]
+	return alone[0].Err != nil && failureOf(alone[0]).Class == crm.Recorded, nil
+}
 
 // worthNarrowing reports whether smaller batches are to find out whom of a tenant's
 // is to blame.
