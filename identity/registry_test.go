@@ -621,6 +621,27 @@ func TestGrantThatTenantsShare(t *testing.T) {
 	})
 }
 
+// A connection that broke because the app was refused goes on when that is mended: so
+// it isn't ended with another one that shares its grant.
+func TestGrantSharedWithOneThatMayGoOn(t *testing.T) {
+	each(t, func(h habits) bool { return h.ends != "" }, func(t *testing.T, s *scene) {
+		first := s.tenant
+		s.connect()
+		s.tenant, s.user = s.addTenant("fabrikam")
+		other := s.connect()
+		if err := s.store.BreakIdentity(t.Context(), other.ID, other.Generation, "invalid_client", ""); err != nil {
+			t.Fatal(err)
+		}
+		if ending, err := s.v.End(t.Context(), s.d.id, first); ending != Shared || err != nil || s.d.count("revoke") != 0 {
+			t.Errorf("ended %q, %v", ending, err)
+		}
+		if err := s.v.RetryApp(t.Context(), s.d.id); err != nil {
+			t.Fatal(err)
+		}
+		s.fresh(0)
+	})
+}
+
 // A grant that is over is told as that, also when a tenant's own app got it.
 func TestDeadGrantOfAnOwnApp(t *testing.T) {
 	each(t, withRefresh, func(t *testing.T, s *scene) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"slices"
 	"time"
 
 	"gatepost/db"
@@ -147,7 +148,7 @@ func (v *Vault) inUse(ctx context.Context, s Service, g db.Grant, token string) 
 		return false, err
 	}
 	for _, i := range all {
-		if i.BrokenAt.IsZero() && s.endsWith(i.Grant, g) {
+		if goesOn(i) && s.endsWith(i.Grant, g) {
 			return true, nil
 		}
 		current, err := v.openNow(ctx, i, v.openRefresh)
@@ -159,6 +160,11 @@ func (v *Vault) inUse(ctx context.Context, s Service, g db.Grant, token string) 
 		}
 	}
 	return false, nil
+}
+
+// goesOn reports whether a connection is in order, or will be when its app is mended.
+func goesOn(i db.Identity) bool {
+	return i.BrokenAt.IsZero() || slices.Contains(appCodes, i.BrokenCode) || slices.Contains(db.AppCodes, i.BrokenCode)
 }
 
 // approved are the connections that may go on with g's token.
