@@ -65,6 +65,7 @@ func (v *Vault) TenantApp(ctx context.Context, service, tenantID string) (db.Ten
 // all connections that an own app of the tenant made; those that broke because
 // it was refused or removed are tried again. The address is one that
 // Service.CheckHost returned. Errors: ErrNoService, *ScopeError, ErrNotSelfManaged,
+// ErrForeignHost when the operator has chosen it for another service,
 // ErrIncompleteApp, ErrSecretNeeded, or a failure of the store.
 func (v *Vault) SetTenantApp(ctx context.Context, service, tenantID string, c ServiceChange) error {
 	s, err := v.Service(ctx, service)
@@ -76,8 +77,13 @@ func (v *Vault) SetTenantApp(ctx context.Context, service, tenantID string, c Se
 			return err
 		}
 	}
-	if c.LoginURL != nil && *c.LoginURL != "" && !s.SelfManaged {
-		return ErrNotSelfManaged
+	if c.LoginURL != nil && *c.LoginURL != "" {
+		if !s.SelfManaged {
+			return ErrNotSelfManaged
+		}
+		if err := v.refuseOperators(ctx, service, *c.LoginURL); err != nil {
+			return err
+		}
 	}
 	var mended int64
 	err = v.Keys.sealed(ctx, func(k *keys) error {
@@ -94,6 +100,48 @@ func (v *Vault) SetTenantApp(ctx context.Context, service, tenantID string, c Se
 	})
 	v.tellMended(ctx, service, tenantID, mended)
 	return err
+}
+
+// refuseOperators returns ErrForeignHost for an address that the operator has chosen
+// for another service. It may lie in their own network, which is open to calls of it.
+func (v *Vault) refuseOperators(ctx context.Context, service, address string) error {
+	s, err := v.Settings(ctx, service)
+	if err != nil || address == s.ExtraLogin {
+		return err
+	}
+	definitions, err := v.Store.ServiceDefinitions(ctx)
+	if err != nil {
+		return err
+	}
+	settings, err := v.Store.AllServiceSettings(ctx)
+	if err != nil {
+		return err
+	}
+	theirs := OperatorAddresses(definitions)
+	for _, set := range settings {
+		theirs = append(theirs, set.LoginURL)
+	}
+	for _, s := range v.services {
+		theirs = append(theirs, s.ExtraLogin)
+	}
+	at := hostPort(address)
+	if slices.ContainsFunc(theirs, func(other string) bool { return hostPort(other) == at }) {
+		return ErrForeignHost
+	}
+	return nil
+}
+
+// hostPort is where an address leads to.
+func hostPort(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	port := u.Port()
+	if port == "" && u.Scheme == "https" {
+		port = "443"
+	}
+	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
 // changeApp makes the change of a tenant's app, if that leaves a whole one.

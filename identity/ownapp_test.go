@@ -354,6 +354,32 @@ func TestIncompleteApps(t *testing.T) {
 	set("managed", nil, ServiceChange{LoginURL: &host, Scopes: &[]string{}})
 }
 
+// What the operator has chosen may lie in their own network, and is called there: no
+// tenant gets there by calling it their host of another service.
+func TestOwnHostIsNoneOfTheOperators(t *testing.T) {
+	w := newWorld(t)
+	login := "https://sso.operator.example"
+	v := w.process(func(c *Config) {
+		c.Services[0].SelfManaged = true
+		c.Services = append(c.Services, gitLab, hubSpot)
+		c.Services[2].ExtraLogin = "https://hub.operator.example"
+	})
+	if err := errors.Join(v.AddService(t.Context(), acme()), v.SetService(t.Context(), Salesforce, ServiceChange{LoginURL: &login})); err != nil {
+		t.Fatal(err)
+	}
+	set := func(service, host string) error {
+		return v.SetTenantApp(t.Context(), service, w.tenant, ServiceChange{ClientID: new(ownID), ClientSecret: new(ownSecret), LoginURL: &host})
+	}
+	for _, host := range []string{login, "https://id.acme.example", "https://api.acme.example", "https://hub.operator.example"} {
+		wantError(t, host, set("gitlab", host), ErrForeignHost)
+	}
+	for _, err := range []error{set("gitlab", "https://git.contoso.example"), set("gitlab", "https://id.acme.example:8443"), set(Salesforce, login)} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestCheckHost(t *testing.T) {
 	s := SalesforceService(clientID, clientSecret, redirectURI, "http://127.0.0.1:9")
 	if _, err := s.CheckHost("git.contoso.example"); !errors.Is(err, ErrNotSelfManaged) {

@@ -139,6 +139,8 @@ func refusedApp(err error) (views.FieldErrors, error) {
 	switch {
 	case errors.Is(err, identity.ErrIncompleteApp):
 		return views.FieldErrors{"client_secret": "Please enter the client secret of your app."}, nil
+	case errors.Is(err, identity.ErrForeignHost):
+		return views.FieldErrors{"host": "This address can’t be used here. Please enter that of your own host."}, nil
 	case errors.Is(err, identity.ErrSecretNeeded):
 		return views.FieldErrors{"client_secret": "With another address the secret has to be entered again: the stored one was given for the address before."}, nil
 	case errors.As(err, &scopes) && len(scopes.Malformed) > 0:

@@ -143,6 +143,10 @@ func TestOwnAppOnOnesOwnHost(t *testing.T) {
 	for _, host := range []string{"http://git.contoso.example", "https://127.0.0.1", "localhost", "https://git.contoso.example/path"} {
 		app("client_secret", ownSecret, "host", host).is(422, "the name of a host", `value="`+host+`"`)
 	}
+	if err := w.store.AddServiceDefinition(t.Context(), db.ServiceDefinition{ID: "acme", Definition: `{"login_url": "https://id.acme.example"}`}); err != nil {
+		t.Fatal(err)
+	}
+	app("client_secret", ownSecret, "host", "https://id.acme.example").is(422, "can’t be used here", `value="https://id.acme.example"`)
 	app("client_secret", ownSecret, "host", "Git.contoso.example").to(ownAppPage)
 	b.get(ownAppPage).is(200, `value="https://git.contoso.example"`)
 	app("host", "https://evil.example").is(422, "secret has to be entered again")
