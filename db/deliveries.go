@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// deliveredTo is the service that subscribers are delivered to.
+const deliveredTo = "sfdc"
+
 // Pause says why nothing of a tenant's is sent for now. It stays, past Until,
 // until a delivery succeeds.
 type Pause struct {

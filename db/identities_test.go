@@ -542,6 +542,33 @@ func TestIdentityStoreGone(t *testing.T) {
 
 // Who was paused because the app was refused goes on at once when it is mended;
 // others stay as they are.
+// Mending the app of another service lets no delivery go on before its time.
+func TestMendBrokenElsewhere(t *testing.T) {
+	d := openSealing(t)
+	ann, tenant := member(t, d, "ann")
+	g := grant(ann, tenant)
+	g.Service = "hubspot"
+	if _, err := d.SaveIdentity(t.Context(), g, false, ""); err != nil {
+		t.Fatal(err)
+	}
+	i, err := d.Identity(t.Context(), "hubspot", tenant.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.BreakIdentity(t.Context(), i.ID, i.Generation, "invalid_client", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.write.Exec(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, 'limit', '', 3, 0, 9)`, tenant.ID); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := d.MendBroken(t.Context(), "hubspot", "", []string{"invalid_client"}); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if p, err := d.Pause(t.Context(), tenant.ID); err != nil || p.Tries != 3 {
+		t.Errorf("pause %+v, %v", p, err)
+	}
+}
+
 func TestMendBroken(t *testing.T) {
 	d := openSealing(t)
 	ann, tenant := member(t, d, "ann")

@@ -67,9 +67,9 @@ func (d *DB) ChangeService(ctx context.Context, service string, change func(*Ser
 }
 
 // MendBroken has the connections to a service that broke with one of the codes
-// tried again, and ends the pauses of their tenants' deliveries: those of a
-// tenant's own app, or, without a tenant, those of the shared one. It returns how
-// many there were.
+// tried again, and ends the pauses of their tenants' deliveries, if those go there:
+// those of a tenant's own app, or, without a tenant, those of the shared one. It
+// returns how many there were.
 func (d *DB) MendBroken(ctx context.Context, service, tenantID string, codes []string) (n int64, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) (err error) {
 		n, err = mendBroken(ctx, tx, service, tenantID, codes)
@@ -82,8 +82,10 @@ func mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID string, codes
 	for _, code := range codes {
 		const those = ` WHERE service = $1 AND broken_code = $2 AND broken_at > 0
 				AND ($3 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $3)`
-		if _, err := tx.ExecContext(ctx, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = '')`, service, code, tenantID); err != nil {
-			return n, err
+		if service == deliveredTo {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = '')`, service, code, tenantID); err != nil {
+				return n, err
+			}
 		}
 		res, err := tx.ExecContext(ctx, `UPDATE identities SET broken_at = 0, broken_code = '', retry_at = 0`+those, service, code, tenantID)
 		if err != nil {
