@@ -83,14 +83,14 @@ func (d *DB) DeleteServiceDefinition(ctx context.Context, id string) (unrevoked 
 	return unrevoked, wrap("delete service definition", err)
 }
 
-// hasService returns ErrLost when the definition of g's service was removed since:
-// one by the same id would be another service.
-func hasService(ctx context.Context, tx *sql.Tx, g Grant) error {
-	if g.DefinedAt.IsZero() {
+// hasService returns ErrLost when the definition of a service was removed since: one
+// by the same id would be another service.
+func hasService(ctx context.Context, tx *sql.Tx, service string, definedAt time.Time) error {
+	if definedAt.IsZero() {
 		return nil
 	}
-	d, err := scanDefinition(tx.QueryRowContext(ctx, selectDefinition, g.Service))
-	if errors.Is(err, sql.ErrNoRows) || err == nil && !d.SetAt.Equal(g.DefinedAt) {
+	d, err := scanDefinition(tx.QueryRowContext(ctx, selectDefinition, service))
+	if errors.Is(err, sql.ErrNoRows) || err == nil && !d.SetAt.Equal(definedAt) {
 		return ErrLost
 	}
 	return err

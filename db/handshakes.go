@@ -22,6 +22,7 @@ type Handshake struct {
 	SealedVerifier string
 	KeyID          uint32
 	ExpiresAt      time.Time
+	DefinedAt      time.Time // only said when it is stored: as a Grant's
 }
 
 // ExpireHandshakes throws expired handshakes away.
@@ -30,10 +31,13 @@ func (d *DB) ExpireHandshakes(ctx context.Context) error {
 	return wrap("expire handshakes", err)
 }
 
-// AddHandshake stores a handshake.
+// AddHandshake stores a handshake. ErrLost: the definition of its service is gone.
 func (d *DB) AddHandshake(ctx context.Context, h Handshake) error {
 	return wrap("add handshake", d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustSeal(ctx, tx, h.KeyID); err != nil {
+			return err
+		}
+		if err := hasService(ctx, tx, h.Service, h.DefinedAt); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx,

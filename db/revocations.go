@@ -34,7 +34,7 @@ func (d *DB) AddRevocation(ctx context.Context, g Grant) (id string, err error) 
 		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
 			return err
 		}
-		if err := hasService(ctx, tx, g); err != nil {
+		if err := hasService(ctx, tx, g.Service, g.DefinedAt); err != nil {
 			return err
 		}
 		id, err = d.revokeLater(ctx, tx, g)

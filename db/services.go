@@ -17,6 +17,7 @@ type ServiceSettings struct {
 	Scopes       string
 	LoginURL     string
 	SetAt        time.Time // zero when nothing is set
+	DefinedAt    time.Time // only said when it is stored: as a Grant's
 }
 
 // ServiceSettings returns what is set of a service; nothing is no error.
@@ -40,7 +41,7 @@ func serviceSettings(ctx context.Context, q queryer, service string) (ServiceSet
 
 // ChangeService has change edit what is set of a service, and stores it. Nobody
 // else edits it meanwhile. ErrStaleKey: the secret was sealed with a key that
-// doesn't seal any more.
+// doesn't seal any more. ErrLost: the definition of the service is gone.
 func (d *DB) ChangeService(ctx context.Context, service string, change func(*ServiceSettings)) error {
 	return wrap("change service", d.tx(ctx, func(tx *sql.Tx) error {
 		s, err := serviceSettings(ctx, tx, service)
@@ -49,6 +50,9 @@ func (d *DB) ChangeService(ctx context.Context, service string, change func(*Ser
 		}
 		before := s.SealedSecret
 		change(&s)
+		if err := hasService(ctx, tx, service, s.DefinedAt); err != nil {
+			return err
+		}
 		if s.SealedSecret == "" {
 			s.KeyID = 0
 		} else if s.SealedSecret != before {

@@ -23,6 +23,7 @@ type TenantApp struct {
 	Scopes       string // empty for those of the installation
 	LoginURL     string // the tenant's own host of the service, empty for the service's
 	SetAt        time.Time
+	DefinedAt    time.Time // only said when it is stored: as a Grant's
 }
 
 // TenantApp returns a tenant's own app, or ErrNotFound.
@@ -47,7 +48,8 @@ var AppCodes = []string{AppRefused, AppRemoved}
 // ChangeTenantApp has change edit a tenant's own app, or an empty one, and stores
 // it unless change fails. Nobody else edits it meanwhile. The connections that
 // broke because of it are tried again, and it returns how many there are.
-// ErrStaleKey: the secret was sealed with a key that doesn't seal any more.
+// ErrStaleKey: the secret was sealed with a key that doesn't seal any more. ErrLost:
+// the definition of the service is gone.
 func (d *DB) ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*TenantApp) error) (mended int64, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		a, err := tenantApp(ctx, tx, service, tenantID)
@@ -56,6 +58,9 @@ func (d *DB) ChangeTenantApp(ctx context.Context, service, tenantID string, chan
 		}
 		before := a.SealedSecret
 		if err := change(&a); err != nil {
+			return err
+		}
+		if err := hasService(ctx, tx, service, a.DefinedAt); err != nil {
 			return err
 		}
 		if a.SealedSecret != before {

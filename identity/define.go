@@ -82,6 +82,14 @@ func (v *Vault) Service(ctx context.Context, id string) (Service, error) {
 	return v.defined(d)
 }
 
+// noService tells that what was to be stored is of a service that was removed since.
+func noService(err error) error {
+	if errors.Is(err, db.ErrLost) {
+		return ErrNoService
+	}
+	return err
+}
+
 // defined is a service that the operator has defined.
 func (v *Vault) defined(d db.ServiceDefinition) (Service, error) {
 	var s Service

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -176,6 +177,56 @@ func TestServiceIsRemovedUnderAHandshake(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Nothing that is set of a service while it is removed is left for another one by its
+// id, which would be told the secret; nor is an authorization begun there.
+func TestServiceIsRemovedWhileItIsSet(t *testing.T) {
+	app := ServiceChange{ClientID: new(ownID), ClientSecret: new(ownSecret)}
+	for name, set := range map[string]func(*scene, *Vault) error{
+		"the app":        func(s *scene, v *Vault) error { return v.SetService(s.t.Context(), "acme", app) },
+		"a tenant's app": func(s *scene, v *Vault) error { return v.SetTenantApp(s.t.Context(), "acme", s.tenant, app) },
+		"a handshake": func(s *scene, v *Vault) error {
+			r := s.request()
+			r.Service = "acme"
+			_, err := v.Authorize(s.t.Context(), r)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := defined(t)
+			v := s.vault(hubSpot)
+			v.Store = &remover{Store: v.Store, remove: s.redefine}
+			wantError(t, "set", set(s, v), ErrNoService)
+			for _, table := range []string{"tenant_apps", "handshakes", "service_settings WHERE client_id = '" + ownID + "'"} {
+				var n int
+				if err := s.store.Writer().QueryRow(`SELECT COUNT(*) FROM ` + table).Scan(&n); err != nil || n != 0 {
+					t.Errorf("%d rows of %s, %v", n, table, err)
+				}
+			}
+		})
+	}
+}
+
+// remover is a store on which a service is removed just before it is written to.
+type remover struct {
+	Store
+	remove func()
+}
+
+func (r *remover) ChangeService(ctx context.Context, service string, change func(*db.ServiceSettings)) error {
+	r.remove()
+	return r.Store.ChangeService(ctx, service, change)
+}
+
+func (r *remover) ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*db.TenantApp) error) (int64, error) {
+	r.remove()
+	return r.Store.ChangeTenantApp(ctx, service, tenantID, change)
+}
+
+func (r *remover) AddHandshake(ctx context.Context, h db.Handshake) error {
+	r.remove()
+	return r.Store.AddHandshake(ctx, h)
 }
 
 // The same of what a renewal brings, whose connection was deleted meanwhile.

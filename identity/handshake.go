@@ -93,7 +93,7 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	state, verifier := randomToken(), oauth2.GenerateVerifier()
 	h := db.Handshake{StateHash: hash(state), SessionID: r.SessionID, UserID: r.UserID, TenantID: r.TenantID, Service: s.ID,
 		User: r.User, Account: r.Account, Tags: r.Tags, LoginURL: r.LoginURL, FinishedURL: r.FinishedURL,
-		OwnApp: s.ownApp, ExpiresAt: v.Now().Add(handshakeLife)}
+		OwnApp: s.ownApp, ExpiresAt: v.Now().Add(handshakeLife), DefinedAt: s.definedAt}
 	err = v.Keys.sealed(ctx, func(k *keys) error {
 		if h.SealedVerifier, err = k.seal([]byte(verifier), kindVerifier, r.TenantID, s.ID, h.StateHash); err != nil {
 			return err
@@ -102,7 +102,7 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 		return v.Store.AddHandshake(ctx, h)
 	})
 	if err != nil {
-		return "", err
+		return "", noService(err)
 	}
 	return s.config(r.LoginURL).AuthCodeURL(state, append(options, oauth2.S256ChallengeOption(verifier))...), nil
 }

@@ -94,12 +94,13 @@ func (v *Vault) SetTenantApp(ctx context.Context, service, tenantID string, c Se
 			}
 		}
 		mended, err = v.Store.ChangeTenantApp(ctx, service, tenantID, func(a *db.TenantApp) error {
+			a.DefinedAt = s.definedAt
 			return changeApp(a, c, sealed, k.primary)
 		})
 		return err
 	})
 	v.tellMended(ctx, service, tenantID, mended)
-	return err
+	return noService(err)
 }
 
 // refuseOperators returns ErrForeignHost for an address that the operator has chosen

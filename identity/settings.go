@@ -54,6 +54,7 @@ func (v *Vault) SetService(ctx context.Context, service string, c ServiceChange)
 			}
 		}
 		return v.Store.ChangeService(ctx, service, func(set *db.ServiceSettings) {
+			set.DefinedAt = s.definedAt
 			replace(&set.ClientID, c.ClientID)
 			replace(&set.LoginURL, c.LoginURL)
 			if c.Scopes != nil {
@@ -65,7 +66,7 @@ func (v *Vault) SetService(ctx context.Context, service string, c ServiceChange)
 		})
 	})
 	if err != nil {
-		return err
+		return noService(err)
 	}
 	return v.RetryApp(ctx, service)
 }
