@@ -642,6 +642,41 @@ func TestGrantSharedWithOneThatMayGoOn(t *testing.T) {
 	})
 }
 
+// Two tenants of one customer may have set the same app, each as their own, and it may
+// be the shared one.
+func TestGrantThatTenantsShareByTheirOwnApp(t *testing.T) {
+	each(t, func(h habits) bool { return h.ends != "" }, func(t *testing.T, s *scene) {
+		own := func() {
+			t.Helper()
+			if err := s.v.SetTenantApp(t.Context(), s.d.id, s.tenant, ServiceChange{ClientID: new(clientID), ClientSecret: new(clientSecret)}); err != nil {
+				t.Fatal(err)
+			}
+			s.connect()
+		}
+		end := func(tenant string, want Ending, live int) {
+			t.Helper()
+			if ending, err := s.v.End(t.Context(), s.d.id, tenant); ending != want || err != nil || s.d.live() != live {
+				t.Errorf("ended %q, %v, %d live", ending, err, s.d.live())
+			}
+		}
+		first := s.tenant
+		own()
+		s.tenant, s.user = s.addTenant("fabrikam")
+		second := s.tenant
+		own()
+		s.tenant, s.user = s.addTenant("litware")
+		s.connect()
+		end(first, Shared, 3)
+		end(second, Shared, 3)
+		s.fresh(0)
+		// Another app has nothing to do with it.
+		if err := s.v.SetTenantApp(t.Context(), s.d.id, first, ServiceChange{ClientID: new("another"), ClientSecret: new(clientSecret)}); err != nil {
+			t.Fatal(err)
+		}
+		end(s.tenant, Revoked, 0)
+	})
+}
+
 // A grant that is over is told as that, also when a tenant's own app got it.
 func TestDeadGrantOfAnOwnApp(t *testing.T) {
 	each(t, withRefresh, func(t *testing.T, s *scene) {

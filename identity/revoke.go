@@ -136,7 +136,11 @@ func (v *Vault) inUse(ctx context.Context, s Service, g db.Grant, token string) 
 	h, err := v.Store.Held(ctx, g.Service, g.TenantID)
 	if err == nil {
 		var held string
-		if held, err = v.openRefresh(ctx, h.Grant); err == nil && (same(held, token) || s.endsWith(h.Grant, g)) {
+		ends := false
+		if held, err = v.openRefresh(ctx, h.Grant); err == nil {
+			ends, err = v.endsWith(ctx, s, h.Grant, g)
+		}
+		if err == nil && (ends || same(held, token)) {
 			return true, nil
 		}
 	}
@@ -148,8 +152,10 @@ func (v *Vault) inUse(ctx context.Context, s Service, g db.Grant, token string) 
 		return false, err
 	}
 	for _, i := range all {
-		if goesOn(i) && s.endsWith(i.Grant, g) {
-			return true, nil
+		if goesOn(i) {
+			if ends, err := v.endsWith(ctx, s, i.Grant, g); ends || err != nil {
+				return ends, err
+			}
 		}
 		current, err := v.openNow(ctx, i, v.openRefresh)
 		if errors.Is(err, ErrSealed) {
@@ -183,17 +189,37 @@ func (v *Vault) approved(ctx context.Context, s Service, g db.Grant) ([]db.Ident
 
 // endsWith reports whether revoking b ends a too. What isn't known counts as the
 // same.
-func (s Service) endsWith(a, b db.Grant) bool {
-	if a.OwnApp != b.OwnApp || a.OwnApp && a.TenantID != b.TenantID {
-		return false // of another app
+func (v *Vault) endsWith(ctx context.Context, s Service, a, b db.Grant) (bool, error) {
+	if s.Revoke.Ends == EndsUsers && a.RemoteUserID == b.RemoteUserID || s.Revoke.Ends == EndsOrgs && a.OrgID == b.OrgID {
+		return v.sameApp(ctx, a, b)
 	}
-	switch s.Revoke.Ends {
-	case EndsUsers:
-		return a.RemoteUserID == b.RemoteUserID
-	case EndsOrgs:
-		return a.OrgID == b.OrgID
+	return false, nil
+}
+
+// sameApp reports whether two grants were made with the same app, whoever has set it.
+func (v *Vault) sameApp(ctx context.Context, a, b db.Grant) (bool, error) {
+	if a.OwnApp == b.OwnApp && (!a.OwnApp || a.TenantID == b.TenantID) {
+		return true, nil
 	}
-	return false
+	one, err := v.clientID(ctx, a)
+	if err != nil || one == "" {
+		return false, err
+	}
+	other, err := v.clientID(ctx, b)
+	return one == other, err
+}
+
+// clientID is that of the app that a grant was made with; empty when there is none.
+func (v *Vault) clientID(ctx context.Context, g db.Grant) (string, error) {
+	if !g.OwnApp {
+		s, _, err := v.set(ctx, g.Service)
+		return s.ClientID, err
+	}
+	a, err := v.TenantApp(ctx, g.Service, g.TenantID)
+	if errors.Is(err, ErrNoOwnApp) {
+		return "", nil
+	}
+	return a.ClientID, err
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
