@@ -498,18 +498,20 @@ type IdentityKey struct {
 }
 
 // KeepAliveDue returns up to limit connections that are in order, and due to be
-// renewed although nobody uses them.
+// renewed although nobody uses them: last those whose renewal has failed, which may
+// take long to fail again.
 func (d *DB) KeepAliveDue(ctx context.Context, limit int) ([]IdentityKey, error) {
 	due, err := collect(ctx, d.read, scanKey, `SELECT id, generation FROM identities
-		WHERE broken_at = 0 AND keep_alive_at > 0 AND keep_alive_at <= $1 AND retry_at <= $1 ORDER BY keep_alive_at LIMIT $2`, millis(d.now()), limit)
+		WHERE broken_at = 0 AND keep_alive_at > 0 AND keep_alive_at <= $1 AND retry_at <= $1 ORDER BY failed_at > 0, keep_alive_at LIMIT $2`, millis(d.now()), limit)
 	return due, wrap("connections to keep alive", err)
 }
 
 // AbandonedRenewals returns up to limit connections with a renewal that was
-// begun, whose outcome nobody recorded, and that nobody works on.
+// begun, whose outcome nobody recorded, and that nobody works on; in the order of
+// KeepAliveDue.
 func (d *DB) AbandonedRenewals(ctx context.Context, limit int) ([]IdentityKey, error) {
 	left, err := collect(ctx, d.read, scanKey, `SELECT id, generation FROM identities
-		WHERE call_started_at > 0 AND broken_at = 0 AND lease_until <= $1 AND retry_at <= $1 ORDER BY call_started_at LIMIT $2`,
+		WHERE call_started_at > 0 AND broken_at = 0 AND lease_until <= $1 AND retry_at <= $1 ORDER BY failed_at > 0, call_started_at LIMIT $2`,
 		millis(d.now()), limit)
 	return left, wrap("abandoned renewals", err)
 }

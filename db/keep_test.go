@@ -1,6 +1,7 @@
 package db
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -75,6 +76,45 @@ func TestKeepAliveDue(t *testing.T) {
 	d.at(later.Add(time.Minute))
 	if got := due(10); len(got) != 4 {
 		t.Errorf("when it is time to retry: %v", got)
+	}
+}
+
+// Connections whose renewal fails again and again come after the others: hosts that
+// don't answer, which a tenant may have any number of, would take all the time.
+func TestThoseThatFailComeLast(t *testing.T) {
+	d, ctx := openSealing(t), t.Context()
+	later := noon.Add(keepAliveAfter + keepAliveSpread)
+	var made []Identity
+	for n := range 6 {
+		d.at(noon)
+		u, tenant := member(t, d, fmt.Sprint("user", n))
+		made = append(made, save(t, d, grant(u, tenant)))
+		if _, err := d.write.Exec(`UPDATE identities SET keep_alive_at = $1 WHERE id = $2`, n+1, made[n].ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.at(later)
+	for n, i := range made {
+		if _, err := d.StartRenewal(ctx, i.ID, i.Generation, "a", time.Millisecond, false); err != nil {
+			t.Fatal(err)
+		}
+		if n < 3 {
+			if err := d.FailRenewal(ctx, i.ID, i.Generation, "a", "unanswered", later, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	d.at(later.Add(time.Second))
+	for what, due := range map[string]func(context.Context, int) ([]IdentityKey, error){"to keep alive": d.KeepAliveDue, "cut off": d.AbandonedRenewals} {
+		keys, err := due(ctx, 4)
+		if err != nil || len(keys) != 4 {
+			t.Fatalf("%s: %v, %v", what, keys, err)
+		}
+		for n, want := range []string{made[3].ID, made[4].ID, made[5].ID, made[0].ID} {
+			if keys[n].ID != want {
+				t.Errorf("%s: number %d is another one", what, n)
+			}
+		}
 	}
 }
 
