@@ -137,8 +137,8 @@ func claims(token string) map[string]any {
 // tokens don't, and of others the API's refusal tells.
 func (a answer) ends(asked time.Time) time.Time {
 	seconds, err := strconv.ParseFloat(a.find("expires_in|expires"), 64)
-	// One that is as good as over would be renewed at each call.
-	if err != nil || seconds < 2*expiryMargin.Seconds() || seconds > math.MaxInt32 {
+	// One that is as good as over would be renewed at each call, and so would NaN.
+	if sensible := seconds >= 2*expiryMargin.Seconds() && seconds <= math.MaxInt32; err != nil || !sensible {
 		return time.Time{}
 	}
 	return asked.Add(time.Duration(seconds) * time.Second)

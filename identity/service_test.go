@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 var ownHosts = []string{"login.salesforce.com", "test.salesforce.com", "contoso.my.salesforce.com",
@@ -263,5 +264,28 @@ func TestNativeHoldsNoTokens(t *testing.T) {
 	// A renewal says less, and takes nothing away.
 	if again := nativeOf(native, answer{field: func(name string) any { return map[string]any{"scope": "new"}[name] }}); again != strings.Replace(want, "chat:write", "new", 1) {
 		t.Errorf("kept %s", again)
+	}
+}
+
+// The browser brings the callback: what it says is kept only where the service says
+// it nowhere else.
+func TestNativeBelievesNoBrowser(t *testing.T) {
+	t.Parallel()
+	callback := url.Values{"realmId": {"9341"}, "location": {"eu"}, "user_id": {"boss"}, "instance_url": {"https://evil.example"}, "api_domain": {"https://evil.example"}}
+	native := nativeOf("", answer{callback: callback, field: func(name string) any { return map[string]any{"location": "us"}[name] }})
+	if want := `{"location":"us","realmId":"9341"}`; native != want {
+		t.Errorf("kept %s, want %s", native, want)
+	}
+}
+
+func TestWhenTokensEnd(t *testing.T) {
+	t.Parallel()
+	asked := time.Now()
+	for said, want := range map[any]time.Time{"3600": asked.Add(time.Hour), 3600.0: asked.Add(time.Hour),
+		nil: {}, "": {}, "soon": {}, "NaN": {}, "Inf": {}, "-Inf": {}, -1.0: {}, 0.0: {}, 5.0: {}, 1e300: {}} {
+		a := answer{field: func(name string) any { return map[string]any{"expires_in": said}[name] }}
+		if got := a.ends(asked); !got.Equal(want) {
+			t.Errorf("%v: %v", said, got)
+		}
 	}
 }

@@ -25,8 +25,13 @@ const maxAnswer = 256 << 10
 var nativeFields = []string{"id", "instance_url", "api_domain", "scope", "token_type", "issued_at", "expires_in",
 	"sfdc_community_id", "sfdc_community_url", "hub_id", "user_id", "team", "enterprise", "is_enterprise_install", "authed_user", "data", "app_id", "bot_user_id", "realmId", "location"}
 
-// nativeOf is an answer's nativeFields as a JSON object, over those of before. What
-// the callback said counts as well.
+// callbackFields are those of them that a service tells in the callback alone: Intuit
+// names the company there, Zoho the data centre. The browser brings them, so that
+// they say no more than what a user may choose.
+var callbackFields = []string{"realmId", "location"}
+
+// nativeOf is an answer's nativeFields as a JSON object, over those of before, with
+// the callback's callbackFields.
 func nativeOf(before string, a answer) string {
 	fields := map[string]any{}
 	if before != "" {
@@ -35,7 +40,10 @@ func nativeOf(before string, a answer) string {
 	for _, name := range nativeFields {
 		if v := a.field(name); v != nil && v != "" {
 			fields[name] = withoutTokens(v)
-		} else if v := a.callback.Get(name); v != "" && len(v) <= maxFound {
+		}
+	}
+	for _, name := range callbackFields {
+		if v := a.callback.Get(name); fields[name] == nil && v != "" && len(v) <= maxFound {
 			fields[name] = v
 		}
 	}
