@@ -3,6 +3,7 @@ package identity
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -417,40 +418,48 @@ func benchVault(b *testing.B, folder string) *Vault {
 	return New(Config{Store: store, Keys: k, Services: []Service{SalesforceService(clientID, clientSecret, redirectURI, "")}})
 }
 
-// fill stores connections of the tenants t0, t1 and so on, in one transaction.
+// fill stores connections of the tenants t0, t1 and so on, ten thousand in a
+// transaction.
 func fill(b *testing.B, v *Vault, rows int) {
 	b.Helper()
-	tx, err := v.Store.(*db.DB).Writer().BeginTx(b.Context(), nil)
-	if err != nil {
+	writer := v.Store.(*db.DB).Writer()
+	if _, err := writer.Exec(`INSERT INTO users (id, email, password_hash, created_at, password_changed_at) VALUES ('u', 'u@example.com', 'x', 0, 0)`); err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = tx.Rollback() }()
-	do := func(query string, args ...any) {
-		if _, err := tx.Exec(query, args...); err != nil {
+	for from := 0; from < rows; from += 10_000 {
+		tx, err := writer.BeginTx(b.Context(), nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for n := from; n < min(from+10_000, rows); n++ {
+			if err := fillOne(v, tx, fmt.Sprint("t", n)); err != nil {
+				b.Fatal(err, tx.Rollback())
+			}
+		}
+		if err := tx.Commit(); err != nil {
 			b.Fatal(err)
 		}
 	}
-	do(`INSERT INTO users (id, email, password_hash, created_at, password_changed_at) VALUES ('u', 'u@example.com', 'x', 0, 0)`)
+}
+
+func fillOne(v *Vault, tx *sql.Tx, id string) error {
 	k := v.Keys.current()
-	for n := range rows {
-		id := fmt.Sprint("t", n)
-		access, err := k.seal([]byte("access "+id), kindAccess, id, Salesforce, id)
-		if err != nil {
-			b.Fatal(err)
-		}
-		refresh, err := k.seal([]byte("refresh "+id), kindRefresh, id, Salesforce, id)
-		if err != nil {
-			b.Fatal(err)
-		}
-		do(`INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $1, $1, 0)`, id)
-		do(`INSERT INTO identities (id, service, tenant_id, generation, sealed_access, sealed_refresh, key_id, login_url, instance_url,
-			org_id, org_name, sandbox, remote_user_id, scopes, connected_by, connected_at, refreshed_at)
-			VALUES ($1, 'sfdc', $1, 1, $2, $3, $4, 'https://login.salesforce.com', 'https://x.my.salesforce.com', 'o', 'o', 0, 'r', 'api', 'u', 0, 0)`,
-			id, access, refresh, k.primary)
+	access, err := k.seal([]byte("access "+id), kindAccess, id, Salesforce, id)
+	if err != nil {
+		return err
 	}
-	if err := tx.Commit(); err != nil {
-		b.Fatal(err)
+	refresh, err := k.seal([]byte("refresh "+id), kindRefresh, id, Salesforce, id)
+	if err != nil {
+		return err
 	}
+	if _, err := tx.Exec(`INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $1, $1, 0)`, id); err != nil {
+		return err
+	}
+	_, err = tx.Exec(`INSERT INTO identities (id, service, tenant_id, generation, sealed_access, sealed_refresh, key_id, login_url, instance_url,
+		org_id, org_name, sandbox, remote_user_id, scopes, connected_by, connected_at, refreshed_at)
+		VALUES ($1, 'sfdc', $1, 1, $2, $3, $4, 'https://login.salesforce.com', 'https://x.my.salesforce.com', 'o', 'o', 0, 'r', 'api', 'u', 0, 0)`,
+		id, access, refresh, k.primary)
+	return err
 }
 
 // A token that can be exchanged once is not spent while the key that would seal
