@@ -25,19 +25,8 @@ var errNoApp = errors.New(`the configuration is not complete: the app in Salesfo
 // environment, what is set, and those of services that were defined here.
 func trustedLogins(store *db.DB, fromEnvironment string) outbound.Trusted {
 	return func(ctx context.Context) ([]string, error) {
-		settings, err := store.AllServiceSettings(ctx)
-		if err != nil {
-			return nil, err
-		}
-		definitions, err := store.ServiceDefinitions(ctx)
-		if err != nil {
-			return nil, err
-		}
-		all := append(identity.OperatorAddresses(definitions), fromEnvironment)
-		for _, set := range settings {
-			all = append(all, set.LoginURL)
-		}
-		return all, nil
+		all, err := identity.OperatorAddresses(ctx, store)
+		return append(all, fromEnvironment), err
 	}
 }
 

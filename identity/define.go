@@ -170,23 +170,40 @@ func (v *Vault) Configured(ctx context.Context) ([]Service, error) {
 	return all, err
 }
 
-// OperatorAddresses are the addresses that the operator has chosen by defining
-// services: scheme and host.
-func OperatorAddresses(definitions []db.ServiceDefinition) []string {
+// OperatorAddresses are the addresses of the operator's own choice that the store
+// knows, as schemes and hosts: those that are set as login addresses, and those of
+// services that were defined here. They may lie in the operator's own network.
+func OperatorAddresses(ctx context.Context, store Store) ([]string, error) {
+	settings, err := store.AllServiceSettings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	definitions, err := store.ServiceDefinitions(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var all []string
+	for _, set := range settings {
+		all = append(all, set.LoginURL)
+	}
 	for _, d := range definitions {
-		var s Service
-		if json.Unmarshal([]byte(d.Definition), &s) != nil {
-			continue // Service tells
+		all = append(all, addressesOf(d)...)
+	}
+	return all, nil
+}
+
+func addressesOf(d db.ServiceDefinition) (all []string) {
+	var s Service
+	if json.Unmarshal([]byte(d.Definition), &s) != nil {
+		return nil // Service tells
+	}
+	for _, address := range []string{s.LoginURL, s.AuthorizeURL, s.TokenURL, s.IntrospectURL, s.UserinfoURL, s.Revoke.URL} {
+		if u, err := url.Parse(address); err == nil && u.Host != "" {
+			all = append(all, u.Scheme+"://"+u.Host)
 		}
-		for _, address := range []string{s.LoginURL, s.AuthorizeURL, s.TokenURL, s.IntrospectURL, s.UserinfoURL, s.Revoke.URL} {
-			if u, err := url.Parse(address); err == nil && u.Host != "" {
-				all = append(all, u.Scheme+"://"+u.Host)
-			}
-		}
-		for _, host := range s.APIHosts {
-			all = append(all, "https://"+host)
-		}
+	}
+	for _, host := range s.APIHosts {
+		all = append(all, "https://"+host)
 	}
 	return all
 }

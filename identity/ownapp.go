@@ -110,17 +110,9 @@ func (v *Vault) refuseOperators(ctx context.Context, service, address string) er
 	if err != nil || address == s.ExtraLogin {
 		return err
 	}
-	definitions, err := v.Store.ServiceDefinitions(ctx)
+	theirs, err := OperatorAddresses(ctx, v.Store)
 	if err != nil {
 		return err
-	}
-	settings, err := v.Store.AllServiceSettings(ctx)
-	if err != nil {
-		return err
-	}
-	theirs := OperatorAddresses(definitions)
-	for _, set := range settings {
-		theirs = append(theirs, set.LoginURL)
 	}
 	for _, s := range v.services {
 		theirs = append(theirs, s.ExtraLogin)
