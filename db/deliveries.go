@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// deliveredTo is the service that subscribers are delivered to.
+// deliveredTo is the service that subscribers are delivered to, as identity names it.
 const deliveredTo = "sfdc"
 
 // Pause says why nothing of a tenant's is sent for now. It stays, past Until,
@@ -158,8 +158,7 @@ const selectPause = `SELECT reason, detail, tries, batch, until FROM pauses WHER
 func (d *DB) Pause(ctx context.Context, tenantID string) (Pause, error) {
 	var p Pause
 	var until int64
-	err := d.pause.QueryRowContext(ctx, tenantID).
-		Scan(&p.Reason, &p.Detail, &p.Tries, &p.Batch, &until)
+	err := d.pause.QueryRowContext(ctx, tenantID).Scan(&p.Reason, &p.Detail, &p.Tries, &p.Batch, &until)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Pause{}, nil
 	}

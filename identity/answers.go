@@ -138,10 +138,10 @@ func claims(token string) map[string]any {
 func (a answer) ends(asked time.Time) time.Time {
 	seconds, err := strconv.ParseFloat(a.find("expires_in|expires"), 64)
 	// One that is as good as over would be renewed at each call, and so would NaN.
-	if sensible := seconds >= 2*expiryMargin.Seconds() && seconds <= math.MaxInt32; err != nil || !sensible {
-		return time.Time{}
+	if err == nil && seconds >= 2*expiryMargin.Seconds() && seconds <= math.MaxInt32 {
+		return asked.Add(time.Duration(seconds) * time.Second)
 	}
-	return asked.Add(time.Duration(seconds) * time.Second)
+	return time.Time{}
 }
 
 // endsOf is ends for what was kept of an answer.
