@@ -76,12 +76,17 @@ type Store interface {
 	UserByEmail(ctx context.Context, email string) (db.User, error)
 	Users(ctx context.Context) ([]db.UserTenants, error)
 	CreateUser(ctx context.Context, u db.User, tenantID string) error
+	DeleteUser(ctx context.Context, userID string) (db.UserGone, error)
+	RemoveMember(ctx context.Context, userID, tenantID string) error
 	ChangePassword(ctx context.Context, userID, old, hash string, now time.Time, tell bool) (db.User, error)
 	RehashPassword(ctx context.Context, userID, old, hash string) error
 
 	Tenants(ctx context.Context) ([]db.Tenant, error)
 	TenantsOf(ctx context.Context, userID string) ([]db.Tenant, error)
 	TenantBySlug(ctx context.Context, slug string) (db.Tenant, error)
+	AnyTenantBySlug(ctx context.Context, slug string) (db.Tenant, error)
+	SetTenant(ctx context.Context, t db.Tenant) error
+	ReopenTenant(ctx context.Context, tenantID string) error
 	Member(ctx context.Context, userID, tenantID string) (db.Tenant, error)
 	CreateTenant(ctx context.Context, t db.Tenant, n db.FirstNewsletter) error
 	AddMember(ctx context.Context, userID, tenantID string, now time.Time) error

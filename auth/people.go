@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -172,6 +173,113 @@ func (p *People) NewTenant(slug, name string) (db.NewTenant, error) {
 	return db.NewTenant{Tenant: t, Newsletter: firstNewsletter(t)}, nil
 }
 
+// SetTenant renames the tenant with the given slug. An empty name or new slug
+// leaves that as it is. It gives FieldErrors (tenant, slug, name).
+func (p *People) SetTenant(ctx context.Context, slug, newSlug, name string) (db.Tenant, error) {
+	t, err := p.tenantBySlug(ctx, slug)
+	if err != nil {
+		return db.Tenant{}, err
+	}
+	t.Slug, t.Name = cmp.Or(strings.TrimSpace(newSlug), t.Slug), cmp.Or(strings.TrimSpace(name), t.Name)
+	wrong := FieldErrors{}
+	wrong.check("slug", checkSlug(t.Slug))
+	wrong.check("name", checkName(t.Name))
+	if err := wrong.err(); err != nil {
+		return db.Tenant{}, err
+	}
+	return t, slugTaken(p.store.SetTenant(ctx, t))
+}
+
+// ReopenTenant takes the removal of a tenant back, as long as its data is not
+// being deleted. It gives FieldErrors (tenant).
+func (p *People) ReopenTenant(ctx context.Context, slug string) (db.Tenant, error) {
+	t, err := p.store.AnyTenantBySlug(ctx, slug)
+	if errors.Is(err, db.ErrNotFound) {
+		return db.Tenant{}, noTenant(slug)
+	} else if err != nil {
+		return db.Tenant{}, err
+	}
+	if t.ClosedAt.IsZero() {
+		return db.Tenant{}, FieldErrors{"tenant": fmt.Sprintf("%s is not closed.", slug)}
+	}
+	err = p.store.ReopenTenant(ctx, t.ID)
+	if errors.Is(err, db.ErrNotFound) {
+		return db.Tenant{}, FieldErrors{"tenant": fmt.Sprintf("%s can't be opened again: its data is being deleted.", slug)}
+	}
+	return t, err
+}
+
+func (p *People) tenantBySlug(ctx context.Context, slug string) (db.Tenant, error) {
+	t, err := p.store.TenantBySlug(ctx, slug)
+	if errors.Is(err, db.ErrNotFound) {
+		return db.Tenant{}, noTenant(slug)
+	}
+	return t, err
+}
+
+func noTenant(slug string) error {
+	return FieldErrors{"tenant": fmt.Sprintf("There is no tenant %q.", slug)}
+}
+
+// CheckNewUser tells whether AddUser needs a password for somebody, without
+// adding anybody: it does for an address that nobody has yet. It gives
+// FieldErrors (email, tenant).
+func (p *People) CheckNewUser(ctx context.Context, email, tenantSlug string) (needsPassword bool, err error) {
+	address, text := parseEmail(email)
+	if text != "" {
+		return false, FieldErrors{"email": text}
+	}
+	tenant, err := p.tenantBySlug(ctx, tenantSlug)
+	if err != nil {
+		return false, err
+	}
+	user, err := p.store.UserByEmail(ctx, address)
+	if errors.Is(err, db.ErrNotFound) {
+		return true, nil
+	} else if err != nil {
+		return false, err
+	}
+	_, err = p.store.Member(ctx, user.ID, tenant.ID)
+	switch {
+	case errors.Is(err, db.ErrNotFound):
+		return false, nil
+	case err == nil:
+		return false, memberAlready(user, tenant)
+	}
+	return false, err
+}
+
+func memberAlready(user db.User, tenant db.Tenant) error {
+	return FieldErrors{"email": fmt.Sprintf("%s belongs to %s already.", user.Email, tenant.Slug)}
+}
+
+// RemoveUser removes the user with the given address from everywhere. An unknown
+// address gives db.ErrNotFound.
+func (p *People) RemoveUser(ctx context.Context, email string) (db.UserGone, error) {
+	user, err := p.UserByEmail(ctx, email)
+	if err != nil {
+		return db.UserGone{}, err
+	}
+	return p.store.DeleteUser(ctx, user.ID)
+}
+
+// RemoveMember ends the user's membership in the tenant with the given slug. It
+// gives FieldErrors (email, tenant).
+func (p *People) RemoveMember(ctx context.Context, email, tenantSlug string) error {
+	tenant, err := p.tenantBySlug(ctx, tenantSlug)
+	if err != nil {
+		return err
+	}
+	user, err := p.UserByEmail(ctx, email)
+	if err == nil {
+		err = p.store.RemoveMember(ctx, user.ID, tenant.ID)
+	}
+	if errors.Is(err, db.ErrNotFound) {
+		return FieldErrors{"email": fmt.Sprintf("%s doesn't belong to %s.", strings.TrimSpace(email), tenant.Slug)}
+	}
+	return err
+}
+
 // AddUser makes a user who belongs to the tenant with the given slug. Somebody
 // who is there already becomes a member of that tenant too, and keeps their
 // password. It gives FieldErrors (email, password, tenant).
@@ -180,10 +288,8 @@ func (p *People) AddUser(ctx context.Context, email, tenantSlug, password string
 	if text != "" {
 		return db.User{}, FieldErrors{"email": text}
 	}
-	tenant, err := p.store.TenantBySlug(ctx, tenantSlug)
-	if errors.Is(err, db.ErrNotFound) {
-		return db.User{}, FieldErrors{"tenant": fmt.Sprintf("There is no tenant %q.", tenantSlug)}
-	} else if err != nil {
+	tenant, err := p.tenantBySlug(ctx, tenantSlug)
+	if err != nil {
 		return db.User{}, err
 	}
 	user, err := p.store.UserByEmail(ctx, address)
@@ -199,7 +305,7 @@ func (p *People) AddUser(ctx context.Context, email, tenantSlug, password string
 func (p *People) addMember(ctx context.Context, user db.User, tenant db.Tenant) error {
 	err := p.store.AddMember(ctx, user.ID, tenant.ID, p.now())
 	if errors.Is(err, db.ErrConflict) {
-		return FieldErrors{"email": fmt.Sprintf("%s belongs to %s already.", user.Email, tenant.Slug)}
+		return memberAlready(user, tenant)
 	}
 	return err
 }

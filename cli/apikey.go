@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -134,7 +135,7 @@ func (p *program) listAPIKeys(ctx context.Context, store *db.DB, output string) 
 		r := apiKeyRow{ID: k.ID, Name: k.Name, Services: append([]string{}, k.Services...), Tenants: []string{}, Allow: k.Actions,
 			CreatedAt: optional(k.CreatedAt), UsedAt: optional(k.UsedAt)}
 		for _, id := range k.Tenants {
-			r.Tenants = append(r.Tenants, slugs[id])
+			r.Tenants = append(r.Tenants, cmp.Or(slugs[id], "(removed)"))
 		}
 		rows = append(rows, r)
 	}

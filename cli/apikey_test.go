@@ -16,14 +16,19 @@ func TestAPIKeys(t *testing.T) {
 		}
 		return out, errOut
 	}
-	for _, wrong := range [][]string{{"add"}, {"add", ""}, {"add", "x", "--tenant", "nobody"}, {"add", "x", "--service", "sfcd"}, {"add", "x", "--allow", "write"}, {"add", "x", "--allow", ""}, {"rm", "x"}, {"ls", "-o", "xml"}} {
+	for _, wrong := range [][]string{{"add", "x", "--tenant", "nobody"}, {"add", "x", "--service", "sfcd"}, {"add", "x", "--allow", "write"}, {"add", "x", "--allow", ""}, {"rm", "x"}} {
 		if _, errOut := run(1, wrong...); errOut == "" {
+			t.Errorf("%v fails without a word", wrong)
+		}
+	}
+	for _, wrong := range [][]string{{"add"}, {"add", ""}, {"ls", "-o", "xml"}} {
+		if _, errOut := run(2, wrong...); errOut == "" {
 			t.Errorf("%v fails without a word", wrong)
 		}
 	}
 	// What is named by nothing, as by a variable that isn't set, would be for all.
 	for _, empty := range [][]string{{"add", "x", "--tenant", ""}, {"add", "x", "--tenant="}, {"add", "x", "--service", ""}, {"add", "x", "--tenant", "contoso", "--service", "sfdc,"}, {"rm", ""}} {
-		if _, errOut := run(1, empty...); !strings.Contains(errOut, "empty") {
+		if _, errOut := run(2, empty...); !strings.Contains(errOut, "empty") {
 			t.Errorf("%q: %s", empty, errOut)
 		}
 	}

@@ -29,11 +29,11 @@ type program struct {
 func Main(args []string, in io.Reader, out, errOut io.Writer, environ []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := Run(ctx, args, in, out, errOut, environ); err != nil {
+	err := Run(ctx, args, in, out, errOut, environ)
+	if err != nil {
 		_, _ = fmt.Fprintln(errOut, "gatepost:", err)
-		return 1
 	}
-	return 0
+	return exitCode(err)
 }
 
 // Run runs the command that args name until it is done or ctx ends.
@@ -43,6 +43,11 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		name, value, _ := strings.Cut(pair, "=")
 		p.env[name] = value
 	}
+	return p.root(args).ExecuteContext(ctx)
+}
+
+// root is the command with all commands below it. args are for it.
+func (p *program) root(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "gatepost",
 		Short:         "Takes newsletter sign-ups and puts every one of them into the customer's CRM",
@@ -50,12 +55,15 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		SilenceErrors: true,
 	}
 	root.SetArgs(args)
-	root.SetIn(in)
-	root.SetOut(out)
-	root.SetErr(errOut)
+	root.SetIn(p.in)
+	root.SetOut(p.out)
+	root.SetErr(p.errOut)
 	root.AddCommand(p.demoCommand(), p.serveCommand(), p.mockCommand(), p.tenantCommand(), p.userCommand(), p.keysCommand(), p.serviceCommand(), p.identityCommand(), p.apiKeyCommand(), p.versionCommand())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd(args...)
 	p.completions(root)
-	return root.ExecuteContext(ctx)
+	checkUsage(root)
+	return root
 }
 
 // logger writes what happens to standard error, from the given level on.

@@ -492,15 +492,17 @@ func TestTenantsAndUsers(t *testing.T) {
 		code       int
 		out, error string
 	}{
-		{[]string{"tenant", "ls"}, "", 0, "SLUG  NAME  ADDED\n", ""},
-		{[]string{"tenant", "add"}, "", 1, "", "accepts 1 arg"},
+		{[]string{"tenant", "ls"}, "", 0, "SLUG  NAME  ADDED  STATE\n", ""},
+		{[]string{"tenant", "add"}, "", 2, "", "accepts 1 arg"},
 		{[]string{"tenant", "add", "Not a slug"}, "", 1, "", "A short name has"},
 		{[]string{"tenant", "add", "contoso"}, "", 0, "Added tenant contoso (Contoso).\n", ""},
 		{[]string{"tenant", "add", "contoso"}, "", 1, "", "This short name is taken"},
 		{[]string{"tenant", "add", "fabrikam", "--name", "Fabrikam, Inc."}, "", 0, "Added tenant fabrikam (Fabrikam, Inc.).\n", ""},
 		{[]string{"tenant", "ls"}, "", 0, "fabrikam  Fabrikam, Inc.  ", ""},
-		{[]string{"user", "add", "john@contoso.example"}, "", 1, "", `required flag(s) "tenant" not set`},
+		{[]string{"user", "add", "john@contoso.example"}, "", 2, "", `required flag(s) "tenant" not set`},
 		{[]string{"user", "add", "john@contoso.example", "--tenant", "contoso"}, "", 1, "", "use --password-stdin"},
+		{[]string{"user", "add", "john@contoso.example", "--tenant", "nobody"}, "", 1, "", `There is no tenant "nobody"`}, // before it asks for a password
+		{[]string{"user", "add", "john", "--tenant", "contoso"}, "", 1, "", "does not look like an e-mail address"},
 		{[]string{"user", "add", "john@contoso.example", "--tenant", "contoso", "--password-stdin"}, "short\n", 1, "", "at least"},
 		{[]string{"user", "add", "john@contoso.example", "--tenant", "contoso", "--password-stdin"}, "", 1, "", "at least"},
 		{[]string{"user", "add", "john@contoso.example", "--tenant", "nobody", "--password-stdin"}, password, 1, "", `There is no tenant "nobody"`},
@@ -509,9 +511,9 @@ func TestTenantsAndUsers(t *testing.T) {
 		{[]string{"user", "add", "john@contoso.example", "--tenant", "contoso", "--password-stdin"}, password, 1, "", "belongs to contoso already"},
 		{[]string{"user", "add", "john@contoso.example", "--tenant", "fabrikam"}, "", 0, "Added john@contoso.example to fabrikam.\n", ""},
 		{[]string{"user", "ls"}, "", 0, "john@contoso.example  contoso, fabrikam  ", ""},
-		{[]string{"user", "passwd", "nobody@contoso.example", "--password-stdin"}, password, 1, "", "user nobody@contoso.example: "},
+		{[]string{"user", "passwd", "nobody@contoso.example", "--password-stdin"}, password, 1, "", "there is no user nobody@contoso.example"},
 		{[]string{"user", "passwd", "john@contoso.example", "--password-stdin"}, "five words make it new\nsecond line", 0, "The password is set. All sessions of this user are ended.\n", ""},
-		{[]string{"nonsense"}, "", 1, "", `unknown command "nonsense"`},
+		{[]string{"nonsense"}, "", 2, "", `there is no command "gatepost nonsense"`},
 		{[]string{"version"}, "", 0, "gatepost ", ""},
 	} {
 		code, out, errOut := command(t, step.in, environ, step.args...)

@@ -95,7 +95,7 @@ func TestListingsForScripts(t *testing.T) {
 		if code != 0 || errOut != "" || !json.Valid([]byte(out)) || strings.Contains(out, "null") {
 			t.Errorf("%s: exit %d\n%s%s", args, code, out, errOut)
 		}
-		if code, out, errOut := command(t, "", environ, append(list, "xml")...); code != 1 || out != "" || !strings.Contains(errOut, "table or json") {
+		if code, out, errOut := command(t, "", environ, append(list, "xml")...); code != 2 || out != "" || !strings.Contains(errOut, "table or json") {
 			t.Errorf("%s as xml: exit %d\n%s%s", args, code, out, errOut)
 		}
 	}

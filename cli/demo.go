@@ -52,16 +52,20 @@ func (p *program) demoCommand() *cobra.Command {
 type listeners struct{ portal, salesforce, mail, smtp net.Listener }
 
 func (p *program) demo(ctx context.Context, a addresses) error {
-	data, err := dataFolder(a.data)
-	if err != nil {
-		return err
-	}
-	ln, err := a.listen()
+	ln, err := a.listen() // first: a port that is taken leaves no folder behind
 	defer ln.close()
 	if err != nil {
 		return err
 	}
-	return p.runDemo(ctx, data, ln)
+	data, err := dataFolder(a.data)
+	if err != nil {
+		return err
+	}
+	served, err := p.runDemo(ctx, data, ln)
+	if a.data == "" && !served {
+		err = errors.Join(err, os.RemoveAll(data)) // nobody was told of it
+	}
+	return err
 }
 
 // listen opens all listeners; those that are open are to be closed after an error too.
@@ -93,28 +97,30 @@ func dataFolder(named string) (string, error) {
 	return named, os.MkdirAll(named, 0o700)
 }
 
-func (p *program) runDemo(ctx context.Context, data string, ln listeners) error {
+// runDemo runs the demo on the data until ctx ends. served says that it came so far
+// as to say where the data is.
+func (p *program) runDemo(ctx context.Context, data string, ln listeners) (served bool, err error) {
 	c, err := p.demoConfig(data, ln)
 	if err != nil {
-		return err
+		return false, err
 	}
 	mock, err := openMock(ctx, filepath.Join(data, "salesforce.db"), c.LoginURL, c)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { _ = mock.Close() }()
 	gp, err := openPortal(ctx, c, p.logger(c.Level))
 	if err != nil {
-		return err
+		return false, err
 	}
 	password, err := seed(ctx, gp.people)
 	if err != nil {
-		return errors.Join(err, gp.db.Close())
+		return false, errors.Join(err, gp.db.Close())
 	}
 	_, _ = fmt.Fprintf(p.errOut, "Data: %s\nMails: %s\n", data, c.demoMail)
 	_, _ = fmt.Fprintf(p.out, "Portal: %s\nSign in: %s / %s\nSign-up form: %s/signup/%s\nSimulated Salesforce: %s\n",
 		c.URL, demoUser, password, c.URL, demoNewsletter, c.LoginURL)
-	return all(ctx, gp, mock, ln)
+	return true, all(ctx, gp, mock, ln)
 }
 
 // all runs the portal, the simulated Salesforce and the mail server until ctx ends

@@ -151,7 +151,7 @@ func emptyFlag(cmd *cobra.Command, name string) bool {
 
 func knownOutput(output string) error {
 	if output != "table" && output != "json" {
-		return fmt.Errorf("--output is table or json, not %q", output)
+		return usage("--output is table or json, not %q", output)
 	}
 	return nil
 }

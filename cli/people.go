@@ -32,7 +32,7 @@ func (p *program) withPeople(ctx context.Context, fn func(*auth.People) error) e
 }
 
 func (p *program) tenantCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "tenant", Short: "Add and list tenants"}
+	cmd := &cobra.Command{Use: "tenant", Short: "Add, list, rename and remove tenants"}
 	var name string
 	add := &cobra.Command{
 		Use:   "add SLUG",
@@ -61,15 +61,25 @@ func (p *program) tenantCommand() *cobra.Command {
 		},
 	}
 	outputFlag(ls, &output)
-	cmd.AddCommand(add, ls)
+	cmd.AddCommand(add, ls, p.tenantSetCommand(), p.tenantRemoveCommand())
 	return cmd
 }
 
 // tenantRow is what is shown of a tenant.
 type tenantRow struct {
-	Slug      string    `json:"slug"`
-	Name      string    `json:"name"`
-	CreatedAt time.Time `json:"created_at"`
+	Slug      string     `json:"slug"`
+	Name      string     `json:"name"`
+	CreatedAt time.Time  `json:"created_at"`
+	ClosedAt  *time.Time `json:"closed_at,omitempty"` // when it was removed
+	WipeAt    *time.Time `json:"wipe_at,omitempty"`   // when its data is deleted
+}
+
+// state tells whether the tenant is open.
+func (r tenantRow) state() string {
+	if r.ClosedAt == nil {
+		return "open"
+	}
+	return "closed, deleted on " + r.WipeAt.Format("2006-01-02")
 }
 
 func (p *program) listTenants(ctx context.Context, output string) func(*auth.People) error {
@@ -80,21 +90,21 @@ func (p *program) listTenants(ctx context.Context, output string) func(*auth.Peo
 		}
 		rows := []tenantRow{}
 		for _, t := range all {
-			rows = append(rows, tenantRow{t.Slug, t.Name, t.CreatedAt.UTC()})
+			rows = append(rows, tenantRow{t.Slug, t.Name, t.CreatedAt.UTC(), optional(t.ClosedAt), optional(t.WipeAt)})
 		}
 		if output == "json" {
 			return p.json(rows)
 		}
-		return p.table("SLUG\tNAME\tADDED", func(w io.Writer) {
+		return p.table("SLUG\tNAME\tADDED\tSTATE", func(w io.Writer) {
 			for _, r := range rows {
-				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", r.Slug, plain(r.Name), r.CreatedAt.Format("2006-01-02"))
+				_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Slug, plain(r.Name), r.CreatedAt.Format("2006-01-02"), r.state())
 			}
 		})
 	}
 }
 
 func (p *program) userCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "user", Short: "Add and list users, set passwords"}
+	cmd := &cobra.Command{Use: "user", Short: "Add, list and remove users, set passwords"}
 	var tenant string
 	var fromStdin bool
 	add := &cobra.Command{
@@ -132,18 +142,17 @@ func (p *program) userCommand() *cobra.Command {
 		},
 	}
 	outputFlag(ls, &output)
-	cmd.AddCommand(add, ls, passwd)
+	cmd.AddCommand(add, ls, passwd, p.userRemoveCommand())
 	return cmd
 }
 
 func (p *program) addUser(ctx context.Context, people *auth.People, email, tenant string, fromStdin bool) error {
-	_, err := people.UserByEmail(ctx, email)
-	known := err == nil
-	if err != nil && !errors.Is(err, db.ErrNotFound) {
+	needed, err := people.CheckNewUser(ctx, email, tenant)
+	if err != nil {
 		return err
 	}
 	password := ""
-	if !known {
+	if needed {
 		if password, err = p.password(fromStdin); err != nil {
 			return err
 		}
@@ -157,8 +166,12 @@ func (p *program) addUser(ctx context.Context, people *auth.People, email, tenan
 }
 
 func (p *program) setPassword(ctx context.Context, people *auth.People, email string, fromStdin bool) error {
-	if _, err := people.UserByEmail(ctx, email); err != nil {
-		return fmt.Errorf("user %s: %w", email, err)
+	_, err := people.UserByEmail(ctx, email)
+	if errors.Is(err, db.ErrNotFound) {
+		return fmt.Errorf("there is no user %s", email)
+	}
+	if err != nil {
+		return err
 	}
 	password, err := p.password(fromStdin)
 	if err != nil {

@@ -23,9 +23,10 @@ const (
 
 // Why an action ended before it was done, or what it found.
 const (
-	ActionOrgChanged = "org_changed" // another org was connected than they were to be sent to
-	ActionGivenUp    = "given_up"    // it failed for too long
-	ActionDisagrees  = "disagrees"   // the rows don't say what is kept
+	ActionOrgChanged   = "org_changed"   // another org was connected than they were to be sent to
+	ActionGivenUp      = "given_up"      // it failed for too long
+	ActionTenantClosed = "tenant_closed" // the tenant was removed
+	ActionDisagrees    = "disagrees"     // the rows don't say what is kept
 )
 
 // Action is something that an admin has done for many subscribers at once.

@@ -35,7 +35,7 @@ type Outcome struct {
 }
 
 // DueTenants returns the tenants that have subscribers to deliver now, except
-// those that are paused or that somebody other than owner delivers.
+// those that are closed or paused or that somebody other than owner delivers.
 func (d *DB) DueTenants(ctx context.Context, owner string) ([]string, error) {
 	// The recursion hops from tenant to tenant on the index of what waits, so that
 	// a long queue costs no more than a short one.
@@ -47,6 +47,7 @@ func (d *DB) DueTenants(ctx context.Context, owner string) ([]string, error) {
 		)
 		SELECT w.tenant_id FROM waiting w WHERE w.tenant_id IS NOT NULL
 			AND EXISTS (SELECT 1 FROM subscribers s WHERE s.state = 'waiting' AND s.tenant_id = w.tenant_id AND s.due_at <= $1)
+			AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.id = w.tenant_id AND t.closed_at > 0)
 			AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant_id = w.tenant_id AND p.until > $1)
 			AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.name = 'deliver:' || w.tenant_id AND l.until > $1 AND l.owner <> $2)`,
 		millis(d.now()), owner)

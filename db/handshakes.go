@@ -40,6 +40,9 @@ func (d *DB) AddHandshake(ctx context.Context, h Handshake) error {
 		if err := hasService(ctx, tx, h.Service, h.DefinedAt); err != nil {
 			return err
 		}
+		if err := mustBeOpen(ctx, tx, h.TenantID); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx,
 			`INSERT INTO handshakes (state_hash, session_id, user_id, tenant_id, service, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, expires_at, own_app)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,

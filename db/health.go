@@ -184,7 +184,7 @@ type LastRecount struct {
 // or that never had one, the one that has waited longest first.
 func (d *DB) DueRecounts(ctx context.Context, before time.Time) ([]string, error) {
 	ids, err := collect(ctx, d.read, scanID, `SELECT t.id FROM tenants t LEFT JOIN recounts r ON r.tenant_id = t.id
-		WHERE COALESCE(r.tried_at, 0) < $1 ORDER BY COALESCE(r.tried_at, 0), t.id`, millis(before))
+		WHERE t.closed_at = 0 AND COALESCE(r.tried_at, 0) < $1 ORDER BY COALESCE(r.tried_at, 0), t.id`, millis(before))
 	return ids, wrap("due recounts", err)
 }
 

@@ -197,7 +197,7 @@ func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed
 		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
 			return err
 		}
-		if err := errors.Join(hasService(ctx, tx, g.Service, g.DefinedAt), hasApp(ctx, tx, g)); err != nil {
+		if err := errors.Join(mustBeOpen(ctx, tx, g.TenantID), hasService(ctx, tx, g.Service, g.DefinedAt), hasApp(ctx, tx, g)); err != nil {
 			return err
 		}
 		old, err := scanIdentity(tx.QueryRowContext(ctx, selectIdentityOf, g.Service, g.TenantID, g.User, g.Account))
@@ -402,7 +402,7 @@ func (d *DB) HoldIdentity(ctx context.Context, h Held) error {
 		if err := mustSeal(ctx, tx, h.KeyID); err != nil {
 			return err
 		}
-		if err := errors.Join(hasService(ctx, tx, h.Service, h.DefinedAt), hasApp(ctx, tx, h.Grant)); err != nil {
+		if err := errors.Join(mustBeOpen(ctx, tx, h.TenantID), hasService(ctx, tx, h.Service, h.DefinedAt), hasApp(ctx, tx, h.Grant)); err != nil {
 			return err
 		}
 		if _, err := d.endHeld(ctx, tx, h.Service, h.TenantID); err != nil {

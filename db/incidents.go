@@ -154,6 +154,9 @@ func (d *DB) BrokenConnections(ctx context.Context, delivers string) ([]Trouble,
 		FROM identities i WHERE i.broken_at > 0 AND i.user_name = '' AND i.account = ''`, delivers)
 }
 
+// ofOpenTenants selects rows of tenants that are not closed.
+const ofOpenTenants = `tenant_id IN (SELECT t.id FROM tenants t WHERE t.closed_at = 0)`
+
 // looked is how many of those who wait longest are looked at: those of them who
 // were sent back to wait by somebody have waited since then.
 const looked = 100
@@ -163,7 +166,7 @@ const looked = 100
 // waits longest.
 func (d *DB) LongWaiting(ctx context.Context, before time.Time) ([]Trouble, error) {
 	some, err := d.troubles(ctx, IncidentWaiting, `SELECT c.tenant_id, '', COALESCE((SELECT reason FROM pauses p WHERE p.tenant_id = c.tenant_id), ''), c.n, s.created_at
-		FROM (SELECT tenant_id, sum(n) AS n FROM state_counts WHERE state = 'waiting' AND n > 0 GROUP BY tenant_id) c
+		FROM (SELECT tenant_id, sum(n) AS n FROM state_counts WHERE state = 'waiting' AND n > 0 AND `+ofOpenTenants+` GROUP BY tenant_id) c
 		JOIN subscribers s ON s.tenant_id = c.tenant_id AND s.id = (SELECT id FROM subscribers w WHERE w.tenant_id = c.tenant_id AND w.state = 'waiting' ORDER BY w.id LIMIT 1)
 		WHERE s.created_at < $1`, millis(before))
 	if err != nil {
@@ -218,7 +221,7 @@ func (d *DB) PileUps(ctx context.Context, min int, since time.Time) ([]PileUp, e
 	}, `SELECT c.tenant_id,
 			COALESCE((SELECT reason FROM reason_counts r WHERE r.tenant_id = c.tenant_id AND r.state = 'attention' AND r.n > 0 ORDER BY r.n DESC, reason LIMIT 1), ''),
 			c.n, COALESCE((SELECT sum(n) FROM activity a WHERE a.tenant_id = c.tenant_id AND a.kind = 'attention' AND a.hour >= $2), 0), $2
-		FROM (SELECT tenant_id, sum(n) AS n FROM state_counts WHERE state = 'attention' AND n > 0 GROUP BY tenant_id) c WHERE c.n >= $1`,
+		FROM (SELECT tenant_id, sum(n) AS n FROM state_counts WHERE state = 'attention' AND n > 0 AND `+ofOpenTenants+` GROUP BY tenant_id) c WHERE c.n >= $1`,
 		min, hourOf(millis(since)))
 	return all, wrap("pile-ups", err)
 }
@@ -249,7 +252,7 @@ func (d *DB) Silences(ctx context.Context, now time.Time) ([]Silence, error) {
 	}, `SELECT tenant_id, id, last, first FROM (SELECT n.tenant_id, n.id,
 			(SELECT max(hour) FROM ledger l WHERE l.tenant_id = n.tenant_id AND l.newsletter_id = n.id) AS last,
 			(SELECT min(hour) FROM ledger l WHERE l.tenant_id = n.tenant_id AND l.newsletter_id = n.id) AS first
-		FROM newsletters n) q WHERE last < $1 AND last >= $2`, end-hourMillis, end-week.Milliseconds())
+		FROM newsletters n WHERE `+ofOpenTenants+`) q WHERE last < $1 AND last >= $2`, end-hourMillis, end-week.Milliseconds())
 	if err != nil {
 		return nil, wrap("silences", err)
 	}

@@ -19,10 +19,10 @@ type Newsletter struct {
 const selectNewsletter = `SELECT n.id, n.tenant_id, t.name, n.slug, n.name, n.consent, n.created_at
 	FROM newsletters n JOIN tenants t ON t.id = n.tenant_id `
 
-const selectNewsletterBySlug = selectNewsletter + `WHERE n.slug = $1`
+const selectNewsletterBySlug = selectNewsletter + `WHERE n.slug = $1 AND t.closed_at = 0`
 
-// NewsletterBySlug returns the newsletter with the given public name, or
-// ErrNotFound.
+// NewsletterBySlug returns the newsletter of an open tenant with the given public
+// name, or ErrNotFound.
 func (d *DB) NewsletterBySlug(ctx context.Context, slug string) (Newsletter, error) {
 	n, err := scanNewsletter(d.newsletter.QueryRowContext(ctx, slug))
 	return n, wrap("newsletter", err)

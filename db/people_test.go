@@ -63,8 +63,11 @@ func TestCreateTenantWhole(t *testing.T) {
 	d := open(t)
 	_, ann := member(t, d, "ann")
 	tenant := Tenant{ID: NewID(), Slug: "other", Name: "Other", CreatedAt: noon}
-	if err := d.CreateTenant(t.Context(), tenant, FirstNewsletter{Slug: "ann-weekly"}); !errors.Is(err, ErrConflict) {
-		t.Errorf("a newsletter's slug twice: %v", err)
+	if _, err := d.write.Exec(`CREATE TRIGGER refuse BEFORE INSERT ON newsletters BEGIN SELECT RAISE (ABORT, 'no'); END`); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.CreateTenant(t.Context(), tenant, FirstNewsletter{Slug: "other-weekly"}); err == nil {
+		t.Error("without its newsletter")
 	}
 	if all, err := d.Tenants(t.Context()); err != nil || len(all) != 1 || all[0] != ann {
 		t.Errorf("tenants: %+v, %v", all, err)

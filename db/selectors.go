@@ -109,31 +109,36 @@ func (d *DB) ForgetIdentities(ctx context.Context, sel Selector) ([]Deleted, err
 }
 
 func (d *DB) deleteIdentities(ctx context.Context, sel Selector, revoke bool) (deleted []Deleted, err error) {
-	where, args := sel.where()
 	err = d.tx(ctx, func(tx *sql.Tx) error {
-		all, err := collect(ctx, tx, func(s scanner) (g Grant, err error) { return g, s.Scan(g.fields()...) },
-			`SELECT `+grantColumns+` FROM identities WHERE `+where+` ORDER BY id`, args...)
-		if err != nil {
-			return err
-		}
-		for _, g := range all {
-			deleted = append(deleted, Deleted{ID: g.ID, Service: g.Service, TenantID: g.TenantID, User: g.User, Account: g.Account})
-		}
-		if revoke {
-			revocations, err := d.revokeAllLater(ctx, tx, all)
-			if err != nil {
-				return err
-			}
-			for i := range deleted {
-				deleted[i].Revocation = revocations[i]
-			}
-		}
-		return d.forgetAll(ctx, tx, all)
+		deleted, err = d.deleteSelected(ctx, tx, sel, revoke)
+		return err
 	})
 	if err != nil {
 		return nil, wrap("delete identities", err)
 	}
 	return deleted, nil
+}
+
+func (d *DB) deleteSelected(ctx context.Context, tx *sql.Tx, sel Selector, revoke bool) (deleted []Deleted, err error) {
+	where, args := sel.where()
+	all, err := collect(ctx, tx, func(s scanner) (g Grant, err error) { return g, s.Scan(g.fields()...) },
+		`SELECT `+grantColumns+` FROM identities WHERE `+where+` ORDER BY id`, args...)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range all {
+		deleted = append(deleted, Deleted{ID: g.ID, Service: g.Service, TenantID: g.TenantID, User: g.User, Account: g.Account})
+	}
+	if revoke {
+		revocations, err := d.revokeAllLater(ctx, tx, all)
+		if err != nil {
+			return nil, err
+		}
+		for i := range deleted {
+			deleted[i].Revocation = revocations[i]
+		}
+	}
+	return deleted, d.forgetAll(ctx, tx, all)
 }
 
 // forgetAll removes the rows of identities, and what is held beside tenants' own.

@@ -50,7 +50,7 @@ func (d *DB) SignedIn(ctx context.Context, hash string, now, idle time.Time) (Si
 		FROM sessions s
 		JOIN users u ON u.id = s.user_id
 		LEFT JOIN memberships m ON m.user_id = s.user_id AND m.tenant_id = s.tenant_id
-		LEFT JOIN tenants t ON t.id = m.tenant_id
+		LEFT JOIN tenants t ON t.id = m.tenant_id AND t.closed_at = 0
 		WHERE s.secret_hash = $1 AND s.expires_at > $2 AND s.seen_at > $3`, hash, millis(now), millis(idle)),
 		&in.User.ID, &in.User.Email, &in.User.PasswordHash, &userCreated, &userChanged,
 		&in.Tenant.ID, &in.Tenant.Slug, &in.Tenant.Name, &tenantCreated)

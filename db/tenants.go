@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -13,6 +14,8 @@ type Tenant struct {
 	Slug      string
 	Name      string
 	CreatedAt time.Time
+	ClosedAt  time.Time // zero while it is open
+	WipeAt    time.Time // when the data of a closed one is deleted
 }
 
 // FirstNewsletter is the newsletter that a tenant is born with.
@@ -22,26 +25,26 @@ type FirstNewsletter struct {
 	Consent string // the words that a reader agrees to
 }
 
-const tenantColumns = `t.id, t.slug, t.name, t.created_at`
+const tenantColumns = `t.id, t.slug, t.name, t.created_at, t.closed_at, t.wipe_at`
 
 func scanTenant(r scanner) (Tenant, error) {
 	var t Tenant
-	var created int64
-	err := r.Scan(&t.ID, &t.Slug, &t.Name, &created)
-	t.CreatedAt = fromMillis(created)
+	var created, closed, wipe int64
+	err := r.Scan(&t.ID, &t.Slug, &t.Name, &created, &closed, &wipe)
+	t.CreatedAt, t.ClosedAt, t.WipeAt = fromMillis(created), fromMillis(closed), fromMillis(wipe)
 	return t, err
 }
 
-// Tenants returns all tenants, by slug.
+// Tenants returns all tenants, closed ones too, by slug.
 func (d *DB) Tenants(ctx context.Context) ([]Tenant, error) {
 	return d.tenants(ctx, `SELECT `+tenantColumns+` FROM tenants t ORDER BY t.slug`)
 }
 
-// TenantsOf returns the tenants that the user belongs to, by name.
+// TenantsOf returns the open tenants that the user belongs to, by name.
 func (d *DB) TenantsOf(ctx context.Context, userID string) ([]Tenant, error) {
 	return d.tenants(ctx,
 		`SELECT `+tenantColumns+` FROM tenants t JOIN memberships m ON m.tenant_id = t.id
-		WHERE m.user_id = $1 ORDER BY t.name, t.slug`, userID)
+		WHERE m.user_id = $1 AND t.closed_at = 0 ORDER BY t.name, t.slug`, userID)
 }
 
 func (d *DB) tenants(ctx context.Context, query string, args ...any) ([]Tenant, error) {
@@ -49,23 +52,24 @@ func (d *DB) tenants(ctx context.Context, query string, args ...any) ([]Tenant, 
 	return tenants, wrap("tenants", err)
 }
 
-// TenantBySlug returns the tenant with the given slug, or ErrNotFound.
+// TenantBySlug returns the open tenant with the given slug, or ErrNotFound.
 func (d *DB) TenantBySlug(ctx context.Context, slug string) (Tenant, error) {
 	t, err := scanTenant(d.read.QueryRowContext(ctx,
-		`SELECT `+tenantColumns+` FROM tenants t WHERE t.slug = $1`, slug))
+		`SELECT `+tenantColumns+` FROM tenants t WHERE t.slug = $1 AND t.closed_at = 0`, slug))
 	return t, wrap("tenant by slug", err)
 }
 
-// Member returns the tenant when the user belongs to it, or ErrNotFound.
+// Member returns the open tenant when the user belongs to it, or ErrNotFound.
 func (d *DB) Member(ctx context.Context, userID, tenantID string) (Tenant, error) {
 	t, err := scanTenant(d.read.QueryRowContext(ctx,
 		`SELECT `+tenantColumns+` FROM tenants t JOIN memberships m ON m.tenant_id = t.id
-		WHERE t.id = $2 AND m.user_id = $1`, userID, tenantID))
+		WHERE t.id = $2 AND m.user_id = $1 AND t.closed_at = 0`, userID, tenantID))
 	return t, wrap("member", err)
 }
 
-// CreateTenant stores a new tenant and its first newsletter. A slug that is
-// taken, the tenant's or the newsletter's, gives ErrConflict.
+// CreateTenant stores a new tenant and its first newsletter, whose slug gets a
+// number at its end when it was given before. A tenant's slug that is taken gives
+// ErrConflict.
 func (d *DB) CreateTenant(ctx context.Context, t Tenant, n FirstNewsletter) error {
 	return wrap("create tenant", d.tx(ctx, func(tx *sql.Tx) error {
 		return insertTenant(ctx, tx, t, n)
@@ -79,10 +83,32 @@ func insertTenant(ctx context.Context, tx *sql.Tx, t Tenant, n FirstNewsletter) 
 	if err != nil {
 		return err
 	}
+	slug, err := claimSlug(ctx, tx, n.Slug, t.ID)
+	if err != nil {
+		return err
+	}
 	_, err = tx.ExecContext(ctx,
 		`INSERT INTO newsletters (id, tenant_id, slug, name, consent, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		NewID(), t.ID, n.Slug, n.Name, n.Consent, millis(t.CreatedAt))
+		NewID(), t.ID, slug, n.Name, n.Consent, millis(t.CreatedAt))
 	return err
+}
+
+// slugNumbers is how many numbers are tried for a slug before it is taken.
+const slugNumbers = 100
+
+// claimSlug takes a public name for a newsletter of the tenant's for good: the
+// wanted one, or when that was ever given, the first of wanted-2, wanted-3, … that
+// wasn't.
+func claimSlug(ctx context.Context, tx *sql.Tx, wanted, tenantID string) (string, error) {
+	slug := wanted
+	for n := 2; n <= slugNumbers; n++ {
+		res, err := tx.ExecContext(ctx, `INSERT INTO newsletter_slugs (slug, tenant_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, slug, tenantID)
+		if err := changed(res, err, ErrConflict); !errors.Is(err, ErrConflict) {
+			return slug, err
+		}
+		slug = fmt.Sprintf("%s-%d", wanted, n)
+	}
+	return "", ErrConflict
 }
 
 // AddMember makes the user a member of the tenant. Who is one already gives

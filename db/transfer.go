@@ -55,7 +55,7 @@ func (d *DB) ImportIdentities(ctx context.Context, tenants []NewTenant, arrivals
 }
 
 func (d *DB) importIdentity(ctx context.Context, tx *sql.Tx, a Arrival) (revocation string, err error) {
-	if err := mustSeal(ctx, tx, a.KeyID); err != nil {
+	if err := errors.Join(mustSeal(ctx, tx, a.KeyID), mustBeOpen(ctx, tx, a.TenantID)); err != nil {
 		return "", err
 	}
 	old, err := scanIdentity(tx.QueryRowContext(ctx, selectIdentityOf, a.Service, a.TenantID, a.User, a.Account))

@@ -147,12 +147,28 @@ func (v *Vault) Delete(ctx context.Context, sel Selector) ([]Receipt, error) {
 	if len(deleted) == 0 {
 		return nil, ErrNotConnected
 	}
+	return v.revokeDeleted(ctx, deleted), nil
+}
+
+// CloseTenant closes a tenant for good, as db.CloseTenant says, and revokes all its
+// connections, those that wait to be confirmed too.
+func (v *Vault) CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (db.Closing, []Receipt, error) {
+	closing, err := v.Store.CloseTenant(ctx, tenantID, wipeAt)
+	if err != nil {
+		return closing, nil, err
+	}
+	return closing, v.revokeDeleted(ctx, closing.Deleted), nil
+}
+
+// revokeDeleted makes the first try to revoke what was deleted, and says what
+// became of each.
+func (v *Vault) revokeDeleted(ctx context.Context, deleted []db.Deleted) []Receipt {
 	receipts, revocations := make([]Receipt, len(deleted)), make([]string, len(deleted))
 	for i, d := range deleted {
 		receipts[i].Deleted, revocations[i] = d, d.Revocation
 	}
 	v.revokeAll(ctx, revocations, func(i int, e Ending) { receipts[i].Ending, receipts[i].Revoked = e, e == Revoked })
-	return receipts, nil
+	return receipts
 }
 
 // revokeAll makes the first try of many revocations while somebody waits for

@@ -30,6 +30,7 @@ type Store interface {
 	DeleteIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error)
 	ForgetIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error)
 	TenantBySlug(ctx context.Context, slug string) (db.Tenant, error)
+	CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (db.Closing, error)
 	ImportIdentities(ctx context.Context, tenants []db.NewTenant, arrivals []db.Arrival) (revocations []string, err error)
 	SaveIdentity(ctx context.Context, g db.Grant, otherOrg bool, confirmed string) (replaced string, err error)
 	DeleteIdentity(ctx context.Context, service, tenantID string) (revocations []string, err error)

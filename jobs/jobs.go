@@ -56,6 +56,7 @@ type Store interface {
 	ExpireHandshakes(ctx context.Context) error
 	ExpireMails(ctx context.Context) error
 	ExpireIncidents(ctx context.Context) error
+	Wipes
 }
 
 // Config is what the jobs work with. All is required but the Mailer: without one,
@@ -95,6 +96,7 @@ func newClient(c Config) (*river.Client[*sql.Tx], error) {
 	river.AddWorker(workers, &sweepWorker{store: c.Store, keys: c.Keys, log: c.Log})
 	river.AddWorker(workers, &watchWorker{watcher: c.Watch})
 	river.AddWorker(workers, &recountWorker{store: c.Store, log: c.Log})
+	river.AddWorker(workers, &wipeWorker{store: c.Store, log: c.Log})
 	river.AddWorker(workers, &actionWorker{store: c.Store, log: c.Log, turn: actionTurn})
 	if c.Mailer != nil {
 		river.AddWorker(workers, &mailWorker{mailer: c.Mailer})
@@ -107,7 +109,7 @@ func newClient(c Config) (*river.Client[*sql.Tx], error) {
 		RescueStuckJobsAfter: 5 * time.Minute, // what a killed process left running goes on
 		RetryPolicy:          retry{},
 		PeriodicJobs: []*river.PeriodicJob{periodic(sweepEvery, sweepJob{}), periodic(keepAliveEvery, keepAliveJob{}), periodic(recountLook, recountJob{}),
-			periodic(watchEvery, watchJob{})},
+			periodic(watchEvery, watchJob{}), periodic(wipeLook, wipeJob{})},
 	})
 }
 

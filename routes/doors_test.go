@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"gatepost/auth"
 	"gatepost/routes"
@@ -210,6 +211,22 @@ func TestRemovedFromATenantOneIsOutAtOnce(t *testing.T) {
 	b.get("/tenant").is(403, "don’t belong to any organisation")
 	w.as(nina, "").get("/tenant").is(403, "Ask the people who run this service")
 	b.submit("/logout").to("/login")
+}
+
+func TestOfAClosedTenantNothingIsShownAndNothingTaken(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	w.someone("contoso", "reader@contoso.test")
+	b, both := w.as(john, "contoso"), w.as(max, "contoso")
+	both.get("/subscribers").is(200, "reader@contoso.test")
+	contoso := w.tenant("contoso").ID
+	if _, err := w.store.CloseTenant(t.Context(), contoso, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	b.get("/subscribers").to("/login?next=%2Fsubscribers").hasNot("reader@contoso.test")
+	both.get("/subscribers").to("/tenant").hasNot("reader@contoso.test")
+	both.get("/tenant").hasNot("Contoso")
+	both.submit("/tenant", "tenant", contoso).is(404)
 }
 
 func TestAccount(t *testing.T) {

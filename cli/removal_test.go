@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"gatepost/db"
+)
+
+func TestATenantIsRemoved(t *testing.T) {
+	d, g, environ := connected(t, "https://login.salesforce.com")
+	run := func(want int, in string, args ...string) string {
+		t.Helper()
+		code, out, errOut := command(t, in, environ, args...)
+		if code != want {
+			t.Fatalf("%v: exit %d\n%s%s", args, code, out, errOut)
+		}
+		return out + errOut
+	}
+	wants := func(out string, wanted ...string) {
+		t.Helper()
+		for _, want := range wanted {
+			if !strings.Contains(out, want) {
+				t.Errorf("no %q in %s", want, out)
+			}
+		}
+	}
+	for _, typed := range []string{"", "\n", "contosso\n", "Contoso\n", "y\n"} {
+		wants(run(1, typed, "tenant", "rm", "contoso"), "Type its slug", "nothing was removed")
+	}
+	if _, err := d.Identity(t.Context(), "sfdc", g.TenantID); err != nil {
+		t.Fatalf("its connection: %v", err)
+	}
+	wants(run(1, "x\n", "tenant", "rm", "nobody"), `there is no tenant "nobody"`)
+	wants(run(1, "", "tenant", "set", "contoso", "--reopen"), "is not closed")
+
+	wants(run(0, "contoso\n", "tenant", "rm", "contoso"), "Closed contoso (Contoso): 1 member", "1 connection", "tries again for a week", "tenant set contoso --reopen")
+	if n, err := d.PendingRevocations(t.Context(), "sfdc", g.TenantID); n != 1 || err != nil {
+		t.Errorf("%d pending revocations, %v", n, err)
+	}
+	wants(run(0, "", "tenant", "ls"), "closed, deleted on "+time.Now().Add(wipeAfter).UTC().Format("2006-01-02"))
+	wants(run(1, "contoso\n", "tenant", "rm", "contoso"), "closed already", "--now")
+	wants(run(1, "", "tenant", "set", "contoso", "--name", "New"), `There is no tenant "contoso"`)
+	wants(run(1, "", "tenant", "add", "contoso"), "taken")
+	wants(run(1, password, "user", "add", "x@contoso.example", "--tenant", "contoso", "--password-stdin"), "There is no tenant")
+	wants(run(1, "", "identity", "ls", "--tenant", "contoso"), "there is no tenant")
+	wants(run(1, "", "apikey", "add", "x", "--tenant", "contoso"), "there is no tenant")
+
+	wants(run(0, "", "tenant", "set", "contoso", "--reopen", "--name", "Contoso, Ltd."), "Tenant contoso is now contoso (Contoso, Ltd.)")
+	wants(run(0, "", "tenant", "set", "contoso", "--slug", "contoso-ltd"), "is now contoso-ltd")
+	wants(run(0, "contoso-ltd\n", "tenant", "rm", "contoso-ltd", "--now"), "Closed contoso-ltd", "Deleted its data: 0 subscribers, 1 user")
+	if _, err := d.AnyTenantBySlug(t.Context(), "contoso-ltd"); !errors.Is(err, db.ErrNotFound) {
+		t.Errorf("it is there: %v", err)
+	}
+	if n, err := d.PendingRevocations(t.Context(), "sfdc", g.TenantID); n != 1 || err != nil {
+		t.Errorf("%d revocations outlive it, %v", n, err)
+	}
+	wants(run(0, "", "tenant", "ls", "-o", "json"), "[]")
+}
+
+func TestAUserIsRemoved(t *testing.T) {
+	d, _, environ := connected(t, "https://login.salesforce.com")
+	run := func(want int, args ...string) string {
+		t.Helper()
+		code, out, errOut := command(t, password, environ, args...)
+		if code != want {
+			t.Fatalf("%v: exit %d\n%s%s", args, code, out, errOut)
+		}
+		return out + errOut
+	}
+	run(0, "tenant", "add", "fabrikam")
+	run(0, "user", "add", "john@contoso.example", "--tenant", "fabrikam")
+	for _, c := range []struct {
+		code int
+		args string
+		want string
+	}{
+		{1, "rm nobody@contoso.example --yes", "there is no user nobody@contoso.example"},
+		{1, "rm john@contoso.example", "--yes"},
+		{1, "rm john@contoso.example --tenant nobody --yes", `There is no tenant "nobody"`},
+		{0, "rm John@Contoso.example --tenant fabrikam --yes", "Removed john@contoso.example from fabrikam."},
+		{1, "rm john@contoso.example --tenant fabrikam --yes", "doesn't belong to fabrikam"},
+		{0, "rm john@contoso.example --yes", "belonged to contoso.\nNobody can log in to contoso any more"},
+		{1, "rm john@contoso.example --yes", "there is no user"},
+	} {
+		if out := run(c.code, append([]string{"user"}, strings.Fields(c.args)...)...); !strings.Contains(out, c.want) {
+			t.Errorf("%s: %s", c.args, out)
+		}
+	}
+	if i, err := d.Identities(t.Context(), db.Selector{}, "", 10); err != nil || len(i) != 1 || i[0].ConnectedEmail != "" {
+		t.Errorf("the tenant's connection stays: %+v, %v", i, err)
+	}
+	if out := run(0, "identity", "get", "sfdc", "contoso"); !strings.Contains(out, "CONNECTED BY") {
+		t.Error(out)
+	}
+}

@@ -1,0 +1,294 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// wipeBatch is how many subscribers are deleted in one transaction, so that
+// others can write in between.
+const wipeBatch = 1000
+
+// Closing is what closing a tenant ended.
+type Closing struct {
+	Sessions    int       // log-ins of people who belong to no other tenant
+	Members     int       // people who belong to it
+	APIKeys     int       // keys that were for it alone
+	Subscribers int       // that wait to be wiped, by the kept counts
+	Deleted     []Deleted // its connections, each with the revocation of its token
+}
+
+// CloseTenant closes the tenant for good: from now on nothing of it is shown,
+// taken or sent, its connections are gone and their tokens become revocations.
+// Its data is deleted by WipeClosed from wipeAt on; until then ReopenTenant
+// takes the closing back, without the connections. Closing a closed tenant again
+// changes wipeAt. An unknown tenant gives ErrNotFound.
+func (d *DB) CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (c Closing, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		c = Closing{}
+		now := millis(d.now())
+		res, err := tx.ExecContext(ctx, `UPDATE tenants SET wipe_at = $2, closed_at = CASE closed_at WHEN 0 THEN $3 ELSE closed_at END WHERE id = $1`,
+			tenantID, millis(wipeAt), now)
+		if err := changed(res, err, ErrNotFound); err != nil {
+			return err
+		}
+		if c.Deleted, err = d.endConnections(ctx, tx, tenantID); err != nil {
+			return err
+		}
+		return d.endAccess(ctx, tx, tenantID, now, &c)
+	})
+	return c, wrap("close a tenant", err)
+}
+
+// endConnections deletes all connections of a tenant, and what is under way or
+// held to become one.
+func (d *DB) endConnections(ctx context.Context, tx *sql.Tx, tenantID string) ([]Deleted, error) {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM handshakes WHERE tenant_id = $1`, tenantID); err != nil {
+		return nil, err
+	}
+	held, err := collect(ctx, tx, scanID, `SELECT service FROM held_identities WHERE tenant_id = $1 ORDER BY service`, tenantID)
+	if err != nil {
+		return nil, err
+	}
+	var ended []Deleted
+	for _, service := range held {
+		revocation, err := d.endHeld(ctx, tx, service, tenantID)
+		if err != nil {
+			return nil, err
+		}
+		ended = append(ended, Deleted{Service: service, TenantID: tenantID, Revocation: revocation})
+	}
+	deleted, err := d.deleteSelected(ctx, tx, Selector{TenantID: tenantID}, true)
+	return append(ended, deleted...), err
+}
+
+// endAccess ends what people and programs reach a tenant by, and what is under
+// way for it, and counts it.
+func (d *DB) endAccess(ctx context.Context, tx *sql.Tx, tenantID string, now int64, c *Closing) error {
+	for _, counted := range []struct {
+		to    *int
+		query string
+		args  []any
+	}{
+		{&c.Sessions, `DELETE FROM sessions WHERE user_id IN (SELECT m.user_id FROM memberships m WHERE m.tenant_id = $1)
+			AND NOT EXISTS (SELECT 1 FROM memberships o JOIN tenants t ON t.id = o.tenant_id WHERE o.user_id = sessions.user_id AND t.closed_at = 0)`, []any{tenantID}},
+		{nil, `UPDATE sessions SET tenant_id = '' WHERE tenant_id = $1`, []any{tenantID}},
+		{&c.APIKeys, `DELETE FROM api_keys WHERE tenants = $1`, []any{tagList{tenantID}}},
+		{nil, `UPDATE actions SET ended_at = $2, error = $3 WHERE tenant_id = $1 AND ended_at = 0`, []any{tenantID, now, ActionTenantClosed}},
+		{nil, `UPDATE incidents SET closed_at = $2 WHERE tenant_id = $1 AND closed_at = 0`, []any{tenantID, now}},
+	} {
+		res, err := tx.ExecContext(ctx, counted.query, counted.args...)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err == nil && counted.to != nil {
+			*counted.to = int(n)
+		}
+	}
+	err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM memberships WHERE tenant_id = $1),
+		COALESCE((SELECT sum(n) FROM state_counts WHERE tenant_id = $1), 0)`, tenantID).Scan(&c.Members, &c.Subscribers)
+	return err
+}
+
+// ReopenTenant takes the closing of a tenant back, whose data is not being wiped
+// yet. One that isn't closed, or whose time is over, gives ErrNotFound.
+func (d *DB) ReopenTenant(ctx context.Context, tenantID string) error {
+	res, err := d.write.ExecContext(ctx, `UPDATE tenants SET closed_at = 0, wipe_at = 0 WHERE id = $1 AND closed_at > 0 AND wipe_at > $2`,
+		tenantID, millis(d.now()))
+	return wrap("reopen a tenant", changed(res, err, ErrNotFound))
+}
+
+// Wiped is what deleting the data of a tenant has deleted so far.
+type Wiped struct {
+	Subscribers int
+	Users       int  // people who belonged to no other tenant
+	Done        bool // nothing is left but what PendingRevocations counts
+}
+
+// wipedTables are those with rows of a tenant, in the order in which they are
+// emptied. Not among them: subscribers, which go in batches, with their consents
+// and events; revocations, which outlive the tenant; tenant_apps, which
+// revocations need and which go with the tenant's own row; and newsletter_slugs.
+var wipedTables = []string{"ledger", "ledger_sums", "state_counts", "hour_counts", "reason_counts", "org_counts", "activity", "recounts",
+	"api_usage", "api_calls", "checkups", "delivery_settings", "pauses", "actions", "incidents", "newsletters", "handshakes", "held_identities",
+	"identities"}
+
+// WipeTenant deletes the data of a closed tenant whose time has come, as far as
+// ctx lets it; called again it goes on. progress, if not nil, is told how many
+// subscribers are gone. One that isn't due gives ErrNotFound.
+func (d *DB) WipeTenant(ctx context.Context, tenantID string, progress func(subscribers int)) (w Wiped, err error) {
+	for {
+		n, err := d.wipeSubscribers(ctx, tenantID)
+		w.Subscribers += n
+		if err != nil {
+			return w, wrap("wipe a tenant", err)
+		}
+		if progress != nil {
+			progress(w.Subscribers)
+		}
+		if n < wipeBatch {
+			break
+		}
+	}
+	err = d.tx(ctx, func(tx *sql.Tx) (err error) {
+		if err := mustBeDue(ctx, tx, tenantID, d.now()); err != nil {
+			return err
+		}
+		w.Users, w.Done, err = wipeRest(ctx, tx, tenantID)
+		return err
+	})
+	return w, wrap("wipe a tenant", err)
+}
+
+// mustBeDue refuses with ErrNotFound to wipe a tenant that is open, or that
+// somebody may still reopen.
+func mustBeDue(ctx context.Context, tx *sql.Tx, tenantID string, now time.Time) error {
+	var one int
+	err := tx.QueryRowContext(ctx, `SELECT 1 FROM tenants WHERE id = $1 AND closed_at > 0 AND wipe_at <= $2`, tenantID, millis(now)).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
+
+func (d *DB) wipeSubscribers(ctx context.Context, tenantID string) (n int, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		if err := mustBeDue(ctx, tx, tenantID, d.now()); err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, `DELETE FROM subscribers WHERE tenant_id = $1
+			AND id IN (SELECT s.id FROM subscribers s WHERE s.tenant_id = $1 ORDER BY s.id LIMIT $2)`, tenantID, wipeBatch)
+		if err != nil {
+			return err
+		}
+		deleted, err := res.RowsAffected()
+		n = int(deleted)
+		return err
+	})
+	return n, err
+}
+
+// wipeRest deletes what is left of a tenant without subscribers, and the people
+// who belonged to no other one. The tenant itself goes when no revocation needs
+// its own app any more; else done is false.
+func wipeRest(ctx context.Context, tx *sql.Tx, tenantID string) (users int, done bool, err error) {
+	for _, table := range wipedTables {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE tenant_id = $1`, tenantID); err != nil {
+			return 0, false, err
+		}
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM leases WHERE name = $1`, Lease{TenantID: tenantID}.name()); err != nil {
+		return 0, false, err
+	}
+	if users, err = wipeMembers(ctx, tx, tenantID); err != nil {
+		return 0, false, err
+	}
+	res, err := tx.ExecContext(ctx, `DELETE FROM tenants WHERE id = $1
+		AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.tenant_id = $1 AND r.own_app = 1)`, tenantID)
+	err = changed(res, err, ErrLost)
+	return users, err == nil, ignore(err, ErrLost)
+}
+
+// wipeMembers ends all memberships in a tenant, and deletes the users who had no
+// other one.
+func wipeMembers(ctx context.Context, tx *sql.Tx, tenantID string) (users int, err error) {
+	res, err := tx.ExecContext(ctx, `DELETE FROM users WHERE id IN (SELECT m.user_id FROM memberships m WHERE m.tenant_id = $1)
+		AND NOT EXISTS (SELECT 1 FROM memberships o WHERE o.user_id = users.id AND o.tenant_id <> $1)`, tenantID)
+	if err != nil {
+		return 0, err
+	}
+	gone, err := res.RowsAffected()
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM memberships WHERE tenant_id = $1`, tenantID)
+	return int(gone), err
+}
+
+// DueWipes returns the closed tenants whose data is to be deleted by now.
+func (d *DB) DueWipes(ctx context.Context) ([]Tenant, error) {
+	return d.tenants(ctx, `SELECT `+tenantColumns+` FROM tenants t WHERE t.closed_at > 0 AND t.wipe_at <= $1 ORDER BY t.wipe_at, t.id`, millis(d.now()))
+}
+
+// mustBeOpen refuses with ErrLost what would be stored for a tenant that was
+// closed meanwhile.
+func mustBeOpen(ctx context.Context, tx *sql.Tx, tenantID string) error {
+	var one int
+	err := tx.QueryRowContext(ctx, `SELECT 1 FROM tenants WHERE id = $1 AND closed_at = 0`, tenantID).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrLost
+	}
+	return err
+}
+
+// SetTenant changes the name and the slug of an open tenant. A slug that is taken
+// gives ErrConflict, an unknown tenant ErrNotFound.
+func (d *DB) SetTenant(ctx context.Context, t Tenant) error {
+	res, err := d.write.ExecContext(ctx, `UPDATE tenants SET slug = $2, name = $3 WHERE id = $1 AND closed_at = 0`, t.ID, t.Slug, t.Name)
+	return wrap("set a tenant", changed(res, err, ErrNotFound))
+}
+
+// AnyTenantBySlug is TenantBySlug for those who close and reopen tenants: it finds
+// closed ones too.
+func (d *DB) AnyTenantBySlug(ctx context.Context, slug string) (Tenant, error) {
+	t, err := scanTenant(d.read.QueryRowContext(ctx, `SELECT `+tenantColumns+` FROM tenants t WHERE t.slug = $1`, slug))
+	return t, wrap("tenant by slug", err)
+}
+
+// UserGone is what removing a user ended.
+type UserGone struct {
+	Sessions int
+	Tenants  []string // slugs of the tenants that they belonged to
+	Empty    []string // of those, the ones that nobody belongs to any more
+}
+
+// endBegun ends the authorizations that the user has begun, those that wait to be
+// confirmed too: their tokens become revocations.
+func (d *DB) endBegun(ctx context.Context, tx *sql.Tx, userID string) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM handshakes WHERE user_id = $1`, userID); err != nil {
+		return err
+	}
+	held, err := collect(ctx, tx, func(s scanner) (h [2]string, err error) { return h, s.Scan(&h[0], &h[1]) },
+		`SELECT service, tenant_id FROM held_identities WHERE connected_by = $1 ORDER BY tenant_id, service`, userID)
+	for _, h := range held {
+		if _, err := d.endHeld(ctx, tx, h[0], h[1]); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// DeleteUser removes the user with all that is theirs: sessions, memberships,
+// links, and authorizations that they have begun. What they connected for a tenant
+// stays the tenant's. An unknown user gives ErrNotFound.
+func (d *DB) DeleteUser(ctx context.Context, userID string) (gone UserGone, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		gone = UserGone{}
+		if gone.Tenants, err = collect(ctx, tx, scanID, `SELECT t.slug FROM memberships m JOIN tenants t ON t.id = m.tenant_id
+			WHERE m.user_id = $1 ORDER BY t.slug`, userID); err != nil {
+			return err
+		}
+		if gone.Empty, err = collect(ctx, tx, scanID, `SELECT t.slug FROM memberships m JOIN tenants t ON t.id = m.tenant_id
+			WHERE m.user_id = $1 AND t.closed_at = 0 AND NOT EXISTS (SELECT 1 FROM memberships o WHERE o.tenant_id = m.tenant_id AND o.user_id <> $1)
+			ORDER BY t.slug`, userID); err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE user_id = $1`, userID)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return err
+		}
+		gone.Sessions = int(n)
+		if err := d.endBegun(ctx, tx, userID); err != nil {
+			return err
+		}
+		res, err = tx.ExecContext(ctx, `DELETE FROM users WHERE id = $1`, userID)
+		return changed(res, err, ErrNotFound)
+	})
+	return gone, wrap("delete a user", err)
+}
