@@ -15,6 +15,16 @@ import (
 // statements are all that files of this package send to the database.
 func statements(t *testing.T, files ...string) (all []string) {
 	t.Helper()
+	for _, some := range statementsByFunction(t, files...) {
+		all = append(all, some...)
+	}
+	return all
+}
+
+// statementsByFunction are the statements of files of this package, of all but the
+// tests when none is named, by the function that they stand in, or "".
+func statementsByFunction(t *testing.T, files ...string) map[string][]string {
+	t.Helper()
 	set, consts := token.NewFileSet(), map[string]ast.Expr{}
 	var parsed []*ast.File
 	names, err := filepath.Glob("*.go")
@@ -26,7 +36,7 @@ func statements(t *testing.T, files ...string) (all []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if slices.Contains(files, name) {
+		if slices.Contains(files, name) || len(files) == 0 && !strings.HasSuffix(name, "_test.go") {
 			parsed = append(parsed, f)
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
@@ -54,16 +64,23 @@ func statements(t *testing.T, files ...string) (all []string) {
 		return ""
 	}
 	isStatement := regexp.MustCompile(`^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s`)
+	all := map[string][]string{}
 	for _, f := range parsed {
-		ast.Inspect(f, func(n ast.Node) bool {
-			if e, ok := n.(ast.Expr); ok {
-				if s := text(e); isStatement.MatchString(s) {
-					all = append(all, s)
-					return false
-				}
+		for _, decl := range f.Decls {
+			function := ""
+			if fn, ok := decl.(*ast.FuncDecl); ok {
+				function = fn.Name.Name
 			}
-			return true
-		})
+			ast.Inspect(decl, func(n ast.Node) bool {
+				if e, ok := n.(ast.Expr); ok {
+					if s := text(e); isStatement.MatchString(s) {
+						all[function] = append(all[function], s)
+						return false
+					}
+				}
+				return true
+			})
+		}
 	}
 	return all
 }

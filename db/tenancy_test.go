@@ -1,0 +1,66 @@
+package db
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Why a statement may not say of which tenant its rows are.
+const (
+	byOwnID   = "a row by its own id, which was read for its tenant before"
+	ofUser    = "of one person, who may belong to several tenants"
+	ofService = "of one service, for the operator"
+	forJobs   = "what is due or has expired, of all tenants, for a job or the vault"
+	selected  = "for those whom the caller selects; its condition is made at run time"
+)
+
+// acrossTenants are the functions with such statements.
+var acrossTenants = map[string]string{
+	"AbandonedRenewals": forJobs, "ExpireHandshakes": forJobs, "ExpireHeld": forJobs, "ExpireIncidents": forJobs, "KeepAliveDue": forJobs, "ResumeActions": forJobs,
+	"BreakIdentity": byOwnID, "CloseIncident": byOwnID, "DeleteRevocation": byOwnID, "ExtendRenewal": byOwnID, "FailRenewal": byOwnID, "FinishRenewal": byOwnID,
+	"IdentityByID": byOwnID, "MendIncident": byOwnID, "RestartCall": byOwnID, "Revocation": byOwnID, "SetExpiry": byOwnID, "StartRenewal": byOwnID, "StepAction": byOwnID,
+	"Used": byOwnID, "YieldAction": byOwnID, "forget": byOwnID, "forgetAll": byOwnID, "save": byOwnID,
+	"CreateSession": ofUser, "DeleteUser": ofUser, "EndSession": ofUser, "EndSessions": ofUser, "Sessions": ofUser, "SetSessionData": ofUser, "TouchSession": ofUser,
+	"Users": ofUser, "endBegun": ofUser, "replacePassword": ofUser,
+	"ApprovedAnywhere": ofService, "DeleteServiceDefinition": ofService, "IdentityCounts": ofService,
+	"Identities": selected, "deleteSelected": selected, "subscribersFrom": selected,
+	"open": "a form by its public name",
+}
+
+// Every statement on a table of tenants' rows says of which tenant they are, or
+// stands in a function that acrossTenants gives a reason for.
+func TestEveryStatementIsOfOneTenant(t *testing.T) {
+	d := open(t)
+	tables, err := collect(t.Context(), d.read, scanID, `SELECT m.name FROM sqlite_schema m WHERE m.type = 'table'
+		AND EXISTS (SELECT 1 FROM pragma_table_info(m.name) c WHERE c.name = 'tenant_id') ORDER BY 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	touches := regexp.MustCompile(`\b(FROM|JOIN|UPDATE|INTO)\s+(` + strings.Join(tables, "|") + `)\b`)
+	compares := regexp.MustCompile(`tenant_id (=|IN)|INSERT INTO`)
+	seen, n := map[string]bool{}, 0
+	for function, all := range statementsByFunction(t) {
+		for _, s := range all {
+			if function == "" || !touches.MatchString(s) { // a constant is looked at where it is used
+				continue
+			}
+			n++
+			if compares.MatchString(s) {
+				continue
+			}
+			seen[function] = true
+			if acrossTenants[function] == "" {
+				t.Errorf("%s: %s", function, strings.Join(strings.Fields(s), " "))
+			}
+		}
+	}
+	for function := range acrossTenants {
+		if !seen[function] {
+			t.Errorf("%s needs no exception (any more)", function)
+		}
+	}
+	if n < 150 {
+		t.Errorf("only %d statements were found", n)
+	}
+}
