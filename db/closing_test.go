@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// fill stores a row in every table, each of whose texts is the id.
+// fill stores a row in every table, each of whose texts is the id, but for those
+// that have to be something else: lists in JSON, states, and services.
 func fill(t *testing.T, d *DB, id string) {
 	t.Helper()
 	run := func(query string, args ...any) {
@@ -20,15 +21,26 @@ func fill(t *testing.T, d *DB, id string) {
 	run(`PRAGMA foreign_keys = OFF`)
 	defer run(`PRAGMA foreign_keys = ON`)
 	for _, table := range ownTables(t, d) {
-		columns, err := collect(t.Context(), d.read, func(s scanner) (c [2]string, err error) { return c, s.Scan(&c[0], &c[1]) },
-			`SELECT name, type FROM pragma_table_info($1) ORDER BY cid`, table)
+		columns, err := collect(t.Context(), d.read, func(s scanner) (c [3]string, err error) { return c, s.Scan(&c[0], &c[1], &c[2]) },
+			`SELECT name, type, COALESCE(dflt_value, '') FROM pragma_table_info($1) ORDER BY cid`, table)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var names, values []string
 		for _, c := range columns {
 			names = append(names, c[0])
-			values = append(values, map[bool]string{true: "$1", false: "0"}[c[1] == "TEXT"])
+			switch isJSON := strings.HasPrefix(c[2], "'[") || strings.HasPrefix(c[2], "'{"); {
+			case c[0] == "state" && table == "subscribers":
+				values = append(values, "'attention'")
+			case c[0] == "service":
+				values = append(values, "'sfdc'")
+			case isJSON:
+				values = append(values, c[2])
+			case c[1] == "TEXT":
+				values = append(values, "$1")
+			default:
+				values = append(values, "0")
+			}
 		}
 		run(`INSERT INTO `+table+` (`+strings.Join(names, ", ")+`) VALUES (`+strings.Join(values, ", ")+`) ON CONFLICT DO NOTHING`, id)
 	}
