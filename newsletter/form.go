@@ -1,10 +1,13 @@
 package newsletter
 
 import (
+	"fmt"
 	"net/mail"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"gatepost/input"
 )
 
 // The most characters that Salesforce's fields take.
@@ -25,34 +28,41 @@ type Checked struct{ email, firstName, lastName string }
 // Check returns the form as it is to be stored, or a sentence for each field that
 // is not in order, by the name that the field has in forms.
 func (f Form) Check() (clean Checked, errors map[string]string) {
-	clean = Checked{strings.TrimSpace(f.Email), strings.TrimSpace(f.FirstName), strings.TrimSpace(f.LastName)}
 	errors = map[string]string{}
 	note := func(field, sentence string) {
 		if sentence != "" {
 			errors[field] = sentence
 		}
 	}
-	note("email", checkEmail(clean.email))
-	note("first_name", checkName(clean.firstName, "first name", maxFirstName))
-	note("last_name", checkName(clean.lastName, "last name", maxLastName))
+	var wrong [3]string
+	clean.email, wrong[0] = checkEmail(f.Email)
+	clean.firstName, wrong[1] = checkName(f.FirstName, "first name", maxFirstName)
+	clean.lastName, wrong[2] = checkName(f.LastName, "last name", maxLastName)
+	note("email", wrong[0])
+	note("first_name", wrong[1])
+	note("last_name", wrong[2])
 	if len(errors) > 0 {
 		return Checked{}, errors
 	}
 	return clean, errors
 }
 
-func checkEmail(email string) string {
+// checkEmail returns an address as it is to be stored, or what is wrong with it.
+func checkEmail(typed string) (email, wrong string) {
+	email, err := input.Address(typed)
 	switch {
+	case err != nil:
+		return "", "Please check the address: " + err.Error()
 	case email == "":
-		return "Please enter your e-mail address."
+		return "", "Please enter your e-mail address."
 	case !isASCII(email):
-		return "Please enter an address without accents or special letters: not all mail systems can reach those yet."
+		return "", "Please enter an address without accents or special letters before the @: not all mail systems can reach those yet."
 	case len(email) > maxEmail:
-		return "This address is too long: at most 80 characters, please."
+		return "", "This address is too long: at most 80 characters, please."
 	case !isAddress(email):
-		return "Please check the address: it should look like name@example.com."
+		return "", "Please check the address: it should look like name@example.com."
 	}
-	return ""
+	return email, ""
 }
 
 func isASCII(s string) bool {
@@ -83,18 +93,14 @@ func isDomain(s string) bool {
 	return len(labels) > 1 && len(last) > 1 && strings.Trim(last, "0123456789") != ""
 }
 
-func checkName(name, what string, most int) string {
+// checkName returns a name as it is to be stored, or what is wrong with it.
+func checkName(typed, what string, most int) (name, wrong string) {
+	name, err := input.Line(typed)
 	switch {
-	case !utf8.ValidString(name) || strings.IndexFunc(name, isUnprintable) >= 0:
-		return "Please enter your " + what + " without special characters."
+	case err != nil:
+		return "", "Please check the " + what + ": " + err.Error()
 	case utf8.RuneCountInString(name) > most:
-		return "This is too long for a " + what + ". Could you shorten it?"
+		return "", fmt.Sprintf("This is too long for a %s: at most %d characters, please.", what, most)
 	}
-	return ""
-}
-
-// isUnprintable reports whether r has no place in a name: control characters,
-// line breaks, and marks that turn the direction of the text around it.
-func isUnprintable(r rune) bool {
-	return unicode.IsControl(r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || unicode.Is(unicode.Bidi_Control, r)
+	return name, ""
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/input"
 )
 
 var (
@@ -177,7 +178,7 @@ func (s *Service) Subscribers(ctx context.Context, tenantID string, q Query) (Pa
 		q.Limit = 50
 	}
 	found, err := s.store.Subscribers(ctx, tenantID, db.SubscriberQuery{
-		Prefix: strings.ToLower(strings.TrimSpace(q.Search)), State: q.State,
+		Prefix: searched(q.Search), State: q.State,
 		After: q.After, Before: q.Before, Limit: q.Limit,
 	})
 	if err != nil {
@@ -192,6 +193,15 @@ func (s *Service) Subscribers(ctx context.Context, tenantID string, q Query) (Pa
 		page.Rows = append(page.Rows, status(sub, p))
 	}
 	return page, nil
+}
+
+// searched is what the addresses begin with that somebody looks for, however it was
+// pasted.
+func searched(typed string) string {
+	if address, err := input.Address(typed); err == nil {
+		return strings.ToLower(address)
+	}
+	return strings.ToLower(input.Word(typed))
 }
 
 // Sums says what the tenant received, and where it is now.

@@ -1,7 +1,6 @@
 package routes
 
 import (
-	"bytes"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -9,13 +8,16 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gatepost/auth"
 	"gatepost/db"
 	"gatepost/identity"
+	"gatepost/input"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/limiter"
@@ -46,14 +48,14 @@ func (s *server) api(app *fiber.App) {
 		return c.Send(openAPI)
 	})
 	brake := s.apiBrake()
-	add := func(method, path, action string, h fiber.Handler) {
-		mount(app, method, apiPath+path, s.apiKey(action), brake, h)
+	add := func(method, path, action string, h fiber.Handler, params ...string) {
+		mount(app, method, apiPath+path, s.apiKey(action), brake, knownQuery(params), h)
 	}
 	add(http.MethodGet, "/services", auth.Read, s.apiServices)
-	add(http.MethodGet, "/identities", auth.Read, s.apiIdentities)
+	add(http.MethodGet, "/identities", auth.Read, s.apiIdentities, "service", "tenant", "user", "account", "tag", "page", "limit")
 	add(http.MethodGet, "/identities/:id", auth.Read, s.apiIdentity)
 	add(http.MethodDelete, "/identities/:id", auth.Delete, s.apiDelete)
-	add(http.MethodGet, "/identities/:id/token", auth.Read, s.apiTokenOf)
+	add(http.MethodGet, "/identities/:id/token", auth.Read, s.apiTokenOf, "refused")
 	add(http.MethodPost, "/token", auth.Read, s.apiToken)
 }
 
@@ -197,36 +199,49 @@ type listQuery struct {
 	limit int
 }
 
-// readQuery reads the query. What it doesn't know is refused: a filter with a
-// typing error would list everything.
-func readQuery(c *fiber.Ctx) (listQuery, error) {
-	q := listQuery{limit: apiPage}
-	once := map[string]*string{"service": &q.Service, "tenant": &q.Tenant, "user": &q.User, "account": &q.Account, "page": &q.page}
-	given, err := url.ParseQuery(string(c.Request().URI().QueryString()))
-	if err != nil {
-		return q, invalidError("The query can’t be read.")
-	}
-	for name, values := range given {
-		if len(values) > 1 && name != "tag" {
-			return q, invalidError(fmt.Sprintf("%.40q may be given once.", name))
+const localQuery = "query"
+
+// knownQuery refuses a query with other parameters than these, with empty ones, and
+// with one that is given twice: a filter with a typing error would mean everything,
+// and a selector that isn't read would mean another identity.
+func knownQuery(params []string) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		given, err := url.ParseQuery(string(c.Request().URI().QueryString()))
+		if err != nil {
+			return invalidError("The query can’t be read.")
 		}
-		if name == "tag" {
-			q.Tags = values
-			continue
-		}
-		v := values[0]
-		to, known := once[name]
-		switch {
-		case name == "limit":
-			if q.limit, err = strconv.Atoi(v); err != nil || q.limit < 1 || q.limit > maxAPIPage {
-				return q, invalidError(fmt.Sprintf("limit has to be a number from 1 to %d.", maxAPIPage))
+		for name, values := range given {
+			switch {
+			case !slices.Contains(params, name):
+				return invalidError(fmt.Sprintf("There is no parameter %.40q.", name))
+			case len(values) > 1 && name != "tag":
+				return invalidError(name + " may be given once.")
+			case slices.Contains(values, ""):
+				return emptyError(name)
+			case !utf8.ValidString(strings.Join(values, "")):
+				return invalidError(name + " isn’t UTF-8.")
 			}
-		case !known:
-			return q, invalidError(fmt.Sprintf("There is no parameter %.40q.", name))
-		case v == "":
-			return q, emptyError(name)
-		default:
-			*to = v
+		}
+		c.Locals(localQuery, given)
+		return c.Next()
+	}
+}
+
+// queryOf is the query of a request, which knownQuery has let through.
+func queryOf(c *fiber.Ctx) url.Values {
+	q, _ := c.Locals(localQuery).(url.Values)
+	return q
+}
+
+// readQuery reads the query of a list.
+func readQuery(c *fiber.Ctx) (listQuery, error) {
+	given := queryOf(c)
+	q := listQuery{limit: apiPage, page: given.Get("page"),
+		selection: selection{Service: given.Get("service"), Tenant: given.Get("tenant"), User: given.Get("user"), Account: given.Get("account"), Tags: given["tag"]}}
+	if v := given.Get("limit"); v != "" {
+		var err error
+		if q.limit, err = strconv.Atoi(v); err != nil || q.limit < 1 || q.limit > maxAPIPage {
+			return q, invalidError(fmt.Sprintf("limit has to be a number from 1 to %d.", maxAPIPage))
 		}
 	}
 	return q, nil
@@ -255,10 +270,10 @@ func (s *server) apiDelete(c *fiber.Ctx) error {
 // apiTokenOf handles GET /identities/{id}/token.
 func (s *server) apiTokenOf(c *fiber.Ctx) error {
 	var refused int64
-	if v := c.Query("refused"); v != "" {
+	if v := queryOf(c).Get("refused"); v != "" {
 		var err error
 		if refused, err = strconv.ParseInt(v, 10, 64); err != nil || refused < 0 {
-			return invalidError("refused has to be the generation of the credential that was refused.")
+			return errRefused
 		}
 	}
 	i, err := s.named(c)
@@ -267,6 +282,8 @@ func (s *server) apiTokenOf(c *fiber.Ctx) error {
 	}
 	return s.sendToken(c, i, refused)
 }
+
+const errRefused = invalidError("refused has to be the generation of the credential that was refused.")
 
 // tokenRequest is what POST /token may be asked.
 type tokenRequest struct {
@@ -282,6 +299,9 @@ type tokenRequest struct {
 // query: a program whose tenant is missing would get another tenant's credential.
 func (r tokenRequest) selection() (selection, error) {
 	sel := selection{Tags: r.Tags}
+	if r.Tags != nil && len(r.Tags) == 0 {
+		return sel, emptyError("tags")
+	}
 	for _, f := range []struct {
 		name     string
 		from, to *string
@@ -300,13 +320,11 @@ func (r tokenRequest) selection() (selection, error) {
 // nobody's address stands in a URL.
 func (s *server) apiToken(c *fiber.Ctx) error {
 	var asked tokenRequest
-	if mediaType(c) != fiber.MIMEApplicationJSON {
-		return fiber.ErrUnsupportedMediaType
+	if err := decodeJSON(c, &asked); err != nil {
+		return invalidBody(err)
 	}
-	d := json.NewDecoder(bytes.NewReader(c.BodyRaw()))
-	d.DisallowUnknownFields()
-	if d.Decode(&asked) != nil || d.More() {
-		return invalidError("The body has to be an object with service, tenant, user, account (text), tags (a list of texts) and refused (a number), and nothing else.")
+	if asked.Refused < 0 {
+		return errRefused
 	}
 	named, err := asked.selection()
 	if err != nil {
@@ -321,6 +339,19 @@ func (s *server) apiToken(c *fiber.Ctx) error {
 		return err
 	}
 	return s.sendToken(c, i, asked.Refused)
+}
+
+// invalidBody tells a program what is wrong with the body of POST /token.
+func invalidBody(err error) error {
+	var wrong *input.JSONError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	name := "The body"
+	if wrong.Field != "" {
+		name = fmt.Sprintf("%q", wrong.Field)
+	}
+	return invalidError(name + ": " + jsonSentences[wrong.What] + " The body is an object with service, tenant, user, account (text), tags (a list of texts) and refused (a number), and nothing else.")
 }
 
 // credential is an identity with its access token, in the shape that EveryAuth
@@ -365,7 +396,7 @@ var errNotAllowed = errors.New("the api key doesn't allow this")
 type invalidError string
 
 func emptyError(name string) error {
-	return invalidError(name + " is empty. Leave it out to select by other things alone.")
+	return invalidError(name + " is empty. Leave it out, or give it a value.")
 }
 
 // Error is the sentence.

@@ -8,6 +8,7 @@ import (
 	"gatepost/auth"
 	"gatepost/db"
 	"gatepost/identity"
+	"gatepost/input"
 	"gatepost/newsletter"
 	"gatepost/views"
 
@@ -50,7 +51,12 @@ func (s *server) logFailure(c *fiber.Ctx, status int, err error) {
 // explain sorts an error into a status and a sentence. What it doesn't know is a 500.
 func (s *server) explain(err error) (status int, sentence string) {
 	var fe *fiber.Error
+	var unreadable *input.JSONError
 	switch {
+	case errors.Is(err, input.ErrCharset):
+		return http.StatusUnsupportedMediaType, "We don’t know the character encoding of what was sent. Nothing was stored; please send it in UTF-8."
+	case errors.As(err, &unreadable):
+		return http.StatusBadRequest, fiberSentence(http.StatusBadRequest)
 	case errors.Is(err, db.ErrNotFound), errors.Is(err, identity.ErrNoService):
 		return http.StatusNotFound, "There is nothing at this address. It may have been removed, or it belongs to another organisation."
 	case errors.Is(err, identity.ErrNoApp):

@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -32,27 +33,49 @@ func TestSignUpRefuses(t *testing.T) {
 		status           int
 		says             string
 	}{
-		"no address":           {formPage, formType, "", 422, "Please enter your e-mail address"},
-		"a bad address":        {formPage, formType, form("email", "jane@", "first_name", "<b>Jane"), 422, `value="&lt;b&gt;Jane"`},
-		"too long":             {formPage, formType, form("email", strings.Repeat("a", 90)+"@example.com"), 422, "too long"},
-		"far too long":         {formPage, formType, form("email", "j@example.com", "last_name", strings.Repeat("n", 60_000)), 422, "too long"},
-		"NUL":                  {formPage, formType, form("email", "j\x00@example.com"), 422, "check the address"},
-		"not UTF-8":            {formPage, formType, "email=j%40example.com&first_name=%ff%fe", 422, "without special characters"},
-		"two addresses":        {formPage, formType, form("email", "a@example.com,b@example.com"), 422, "check the address"},
-		"unknown":              {"/signup/nobody-weekly", formType, form("email", "j@example.com"), 404, "not found"},
-		"unknown, odd":         {"/signup/..%2fcontoso-weekly%00", formType, form("email", "j@example.com"), 404, "not found"},
-		"unknown, JSON":        {"/signup/nobody-weekly", asJSON, `{"email":"j@example.com"}`, 404, `"status":404`},
-		"a query":              {formPage + "?email=j%40example.com", formType, "", 422, "Please enter"},
-		"no type":              {formPage, "", "email=j%40example.com", 415, "can’t read data of this kind"},
-		"text":                 {formPage, "text/plain", `{"email":"j@example.com"}`, 415, "Send a form, or JSON"},
-		"XML":                  {formPage, "application/xml", `<x/>`, 415, "Send a form"},
-		"broken JSON":          {formPage, asJSON, `{"email":`, 400, `"detail":"We couldn’t read`},
-		"two JSON values":      {formPage, asJSON, `{"email":"j@example.com"}{}`, 400, `"status":400`},
-		"a JSON list":          {formPage, asJSON, `["j@example.com"]`, 400, `"status":400`},
-		"JSON null":            {formPage, asJSON, `null`, 400, `"status":400`},
-		"empty JSON":           {formPage, asJSON, ``, 400, `"status":400`},
-		"JSON of wrong types":  {formPage, asJSON, `{"email":17,"first_name":["x"],"last_name":{}}`, 422, `"first_name":"This has to be text."`},
-		"JSON without address": {formPage, asJSON, `{}`, 422, `"errors":{"email":"Please enter`},
+		"no address":                    {formPage, formType, "", 422, "Please enter your e-mail address"},
+		"a bad address":                 {formPage, formType, form("email", "jane@", "first_name", "<b>Jane"), 422, `value="&lt;b&gt;Jane"`},
+		"too long":                      {formPage, formType, form("email", strings.Repeat("a", 90)+"@example.com"), 422, "too long"},
+		"far too long":                  {formPage, formType, form("email", "j@example.com", "last_name", strings.Repeat("n", 60_000)), 422, "too long"},
+		"NUL":                           {formPage, formType, form("email", "j\x00@example.com"), 422, "check the address"},
+		"not UTF-8":                     {formPage, formType, "email=j%40example.com&first_name=%ff%fe", 422, "without special characters"},
+		"two addresses":                 {formPage, formType, form("email", "a@example.com,b@example.com"), 422, "check the address"},
+		"unknown":                       {"/signup/nobody-weekly", formType, form("email", "j@example.com"), 404, "not found"},
+		"unknown, odd":                  {"/signup/..%2fcontoso-weekly%00", formType, form("email", "j@example.com"), 404, "not found"},
+		"unknown, JSON":                 {"/signup/nobody-weekly", asJSON, `{"email":"j@example.com"}`, 404, `"status":404`},
+		"a query":                       {formPage + "?email=j%40example.com", formType, "", 422, "Please enter"},
+		"no type":                       {formPage, "", "email=j%40example.com", 415, "can’t read data of this kind"},
+		"text":                          {formPage, "text/plain", `{"email":"j@example.com"}`, 415, "Send a form, or JSON"},
+		"XML":                           {formPage, "application/xml", `<x/>`, 415, "Send a form"},
+		"broken JSON":                   {formPage, asJSON, `{"email":`, 400, `"detail":"We couldn’t read`},
+		"two JSON values":               {formPage, asJSON, `{"email":"j@example.com"}{}`, 400, `"status":400`},
+		"a JSON list":                   {formPage, asJSON, `["j@example.com"]`, 400, `"status":400`},
+		"JSON null":                     {formPage, asJSON, `null`, 400, `"status":400`},
+		"empty JSON":                    {formPage, asJSON, ``, 400, `"status":400`},
+		"JSON of wrong types":           {formPage, asJSON, `{"email":17,"first_name":["x"],"last_name":{}}`, 422, `"first_name":"This has to be text."`},
+		"JSON without address":          {formPage, asJSON, `{}`, 422, `"errors":{"email":"Please enter`},
+		"JSON null address":             {formPage, asJSON, `{"email":null}`, 422, `"errors":{"email":"Please enter`},
+		"JSON in another case":          {formPage, asJSON, `{"Email":"j@example.com"}`, 422, `"errors":{"Email":"There is no field`},
+		"JSON in both cases":            {formPage, asJSON, `{"email":"j@example.com","EMAIL":"k@example.com"}`, 422, `"errors":{"EMAIL":"There is no field`},
+		"JSON unknown field":            {formPage, asJSON, `{"email":"j@example.com","firstName":"J"}`, 422, `"errors":{"firstName":"There is no field`},
+		"JSON doubled field":            {formPage, asJSON, `{"email":"j@example.com","email":"k@example.com"}`, 422, `"errors":{"email":"This is there more than once`},
+		"JSON doubled, escape":          {formPage, asJSON, `{"email":"j@example.com","\u0065mail":null}`, 422, `"errors":{"email":"This is there more than once`},
+		"JSON half character":           {formPage, asJSON, `{"email":"j@example.com","first_name":"J\ud800"}`, 422, `"errors":{"first_name":"This holds half a character`},
+		"JSON U+FFFD":                   {formPage, asJSON, `{"email":"j@example.com","first_name":"J\ufffd"}`, 422, `"errors":{"first_name":"Please check the first name: a letter in it was lost`},
+		"JSON NUL":                      {formPage, asJSON, `{"email":"j@example.com","first_name":"J\u0000"}`, 422, `"errors":{"first_name":"Please check the first name`},
+		"JSON not UTF-8":                {formPage, asJSON + "; charset=utf-8", "{\"email\":\"j@example.com\",\"first_name\":\"Zo\xeb\"}", 422, `"errors":{"first_name":"Please check the first name: a letter in it was lost`},
+		"JSON of an unknown encoding":   {formPage, asJSON + "; charset=klingon", `{"email":"j@example.com"}`, 415, `character encoding`},
+		"JSON in UTF-32":                {formPage, asJSON, "\xff\xfe\x00\x00{\x00\x00\x00}\x00\x00\x00", 415, `character encoding`},
+		"deep JSON":                     {formPage, asJSON, `{"x":` + strings.Repeat("[", 30_000), 422, `"errors":{"x":"There is no field`},
+		"deep JSON, known":              {formPage, asJSON, `{"email":` + strings.Repeat("[", 30_000), 400, `"status":400`},
+		"a form of an unknown encoding": {formPage, formType + "; charset=klingon", form("email", "j@example.com"), 415, "character encoding"},
+		"its own unknown encoding":      {formPage, formType, form("_charset_", "klingon", "email", "j@example.com"), 415, "character encoding"},
+		"Cyrillic of no encoding":       {formPage, formType, "email=j%40example.com&first_name=%c8%e2%e0%ed", 422, "was lost"},
+		"U+FFFD":                        {formPage, formType, form("email", "j@example.com", "last_name", "D\ufffd"), 422, "was lost"},
+		"U+FFFD by reference":           {formPage, formType, form("email", "j@example.com", "last_name", "D&#65533;"), 422, "was lost"},
+		"no domain":                     {formPage, formType, form("email", "j@"), 422, "after the @ is missing"},
+		"a space inside":                {formPage, formType, form("email", "j doe@example.com"), 422, "a space"},
+		"two different fields":          {formPage, formType, "email=j%40example.com&email=k%40example.com", 422, "twice"},
 	} {
 		p := b.do(http.MethodPost, tt.path, tt.body, "Content-Type", tt.kind)
 		if p.status != tt.status || !strings.Contains(p.body, tt.says) {
@@ -70,6 +93,84 @@ func TestSignUpRefuses(t *testing.T) {
 	}
 	if n := w.signUps(); n != 0 {
 		t.Errorf("%d were stored", n)
+	}
+}
+
+// However an address and a name are written, pasted and sent, by form and by JSON,
+// they are stored in one form.
+func TestSignUpsAreCleaned(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	b := w.browser()
+	const asJSON = "application/json"
+	utf16 := func(s string) string {
+		var out strings.Builder
+		for _, r := range s {
+			out.WriteByte(byte(r))
+			out.WriteByte(byte(r >> 8))
+		}
+		return out.String()
+	}
+	const plain = "jane@example.com"
+	for name, tt := range map[string]struct{ kind, body, email, first string }{
+		"Latin-1, undeclared":        {formType, "email=jane%40example.com&first_name=Zo%eb", plain, "Zoë"},
+		"Latin-1, in raw bytes":      {formType, "email=jane%40example.com&first_name=Zo\xeb", plain, "Zoë"},
+		"Latin-1":                    {formType + "; charset=ISO-8859-1", "email=jane%40example.com&first_name=Zo%eb", plain, "Zoë"},
+		"Latin-1 by its field":       {formType, "_charset_=iso-8859-1&email=jane%40example.com&first_name=%ff%fe", plain, "ÿþ"},
+		"UTF-8 by its field":         {formType + "; charset=iso-8859-1", "_charset_=UTF-8&email=jane%40example.com&first_name=Zo%C3%AB", plain, "Zoë"},
+		"Shift_JIS by its field":     {formType, "_charset_=Shift_JIS&email=jane%40example.com&first_name=%8eR%93c", plain, "山田"},
+		"a reference":                {formType, form("email", plain, "first_name", "&#321;ukasz"), plain, "Łukasz"},
+		"decomposed":                 {formType, form("email", plain, "first_name", "Zoe\u0308"), plain, "Zoë"},
+		"an invisible name":          {formType, form("email", plain, "first_name", "\u200b\u00a0\ufeff\u2060"), plain, ""},
+		"a name with a zero width":   {formType, form("email", plain, "first_name", "\u200bZo\u00adë\u00a0"), plain, "Zoë"},
+		"zero-width spaces":          {formType, form("email", "\u200bjane@example.com\u200b"), plain, ""},
+		"non-breaking spaces":        {formType, form("email", "\u00a0jane@example.com\u00a0"), plain, ""},
+		"a name with the address":    {formType, form("email", "Zoë <jane@example.com>"), plain, ""},
+		"mailto":                     {formType, form("email", "mailto:jane@example.com?subject=x"), plain, ""},
+		"an international domain":    {formType, form("email", "anna@bücher.example"), "anna@xn--bcher-kva.example", ""},
+		"its other spelling":         {formType, form("email", "ANNA@xn--bcher-kva.example"), "anna@xn--bcher-kva.example", ""},
+		"twice the same":             {formType, "email=jane%40example.com&email=jane%40example.com", plain, ""},
+		"JSON":                       {asJSON, `{"email":"jane@example.com","first_name":"Zo\u00eb","last_name":null}`, plain, "Zoë"},
+		"JSON with a mark":           {asJSON, "\ufeff" + `{"email":"jane@example.com","first_name":"Zoë"}`, plain, "Zoë"},
+		"Latin-1 JSON":               {asJSON + "; charset=iso-8859-1", "{\"email\":\"jane@example.com\",\"first_name\":\"Zo\xeb\"}", plain, "Zoë"},
+		"Latin-1 JSON, undeclared":   {asJSON, "{\"email\":\"jane@example.com\",\"first_name\":\"Zo\xeb\"}", plain, "Zoë"},
+		"UTF-16 JSON with a mark":    {asJSON, "\xff\xfe" + utf16(`{"email":"jane@example.com","first_name":"Zoë"}`), plain, "Zoë"},
+		"UTF-16 JSON without a mark": {asJSON, utf16(`{"email":"jane@example.com","first_name":"Zoë"}`), plain, "Zoë"},
+		"JSON with what is pasted":   {asJSON, `{"email":"\u200bmailto:jane@example.com.","first_name":"\u200bZoe\u0308\u00a0"}`, plain, "Zoë"},
+		"JSON with null names":       {asJSON, `{"email":"jane@example.com","first_name":null,"last_name":null}`, plain, ""},
+	} {
+		if _, err := w.store.Writer().Exec(`DELETE FROM subscribers`); err != nil {
+			t.Fatal(err)
+		}
+		p := b.do(http.MethodPost, formPage, tt.body, "Content-Type", tt.kind)
+		if p.status != 303 && p.status != 202 {
+			t.Errorf("%s: %d %s", name, p.status, p.text())
+			continue
+		}
+		if n := w.count(`SELECT count(*) FROM subscribers WHERE email_key = $1 AND first_name = $2 AND last_name = ''`, tt.email, tt.first); n != 1 {
+			var email, first string
+			_ = w.store.Writer().QueryRow(`SELECT email, first_name FROM subscribers`).Scan(&email, &first)
+			t.Errorf("%s: %+q %+q is stored", name, email, first)
+		}
+	}
+	var body bytes.Buffer
+	m := multipart.NewWriter(&body)
+	_ = m.WriteField("email", "Zoe <multi@example.com>")
+	_ = m.WriteField("first_name", "Zo\xeb")
+	_ = m.Close()
+	b.do(http.MethodPost, formPage, body.String(), "Content-Type", m.FormDataContentType()).to(formPage + "/thanks")
+	if n := w.count(`SELECT count(*) FROM subscribers WHERE email = 'multi@example.com' AND first_name = 'Zoë'`); n != 1 {
+		t.Error("a multipart form isn't cleaned")
+	}
+	// The portal's own form goes the same way.
+	john := w.as(john, "contoso")
+	john.submit("/newsletter/signup", "newsletter", "contoso-weekly", "email", "\u200bJohn <test@bücher.example>", "first_name", "Zoe\u0308\u200b").is(303)
+	if n := w.count(`SELECT count(*) FROM subscribers WHERE email = 'test@xn--bcher-kva.example' AND first_name = 'Zoë'`); n != 1 {
+		t.Error("a test sign-up isn't cleaned")
+	}
+	john.get("/subscribers?q="+url.QueryEscape("Anna <TEST@bücher.example>")).is(200, "test@xn--bcher-kva.example")
+	if n := w.count(`SELECT count(*) FROM subscribers WHERE instr(email || first_name || last_name, char(65533)) > 0`); n != 0 {
+		t.Error("U+FFFD is stored")
 	}
 }
 

@@ -98,7 +98,7 @@ func New(c Config) (*fiber.App, error) {
 		DisableStartupMessage: true,
 		ErrorHandler:          s.outermost,
 	})
-	app.Use(s.recovered(), s.headers, s.observe, s.recovered(), unpacked)
+	app.Use(s.recovered(), s.headers, s.observe, s.recovered(), unpacked, readable)
 	s.public(app)
 	s.api(app)
 	s.doors(app)

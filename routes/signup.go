@@ -1,14 +1,13 @@
 package routes
 
 import (
-	"encoding/json"
-	"mime"
 	"net/http"
 	"strings"
 	"time"
 
 	"gatepost/db"
 	"gatepost/identity"
+	"gatepost/input"
 	"gatepost/newsletter"
 	"gatepost/static"
 	"gatepost/views"
@@ -50,6 +49,8 @@ func (s *server) signupOptions(c *fiber.Ctx) error {
 	return c.SendStatus(http.StatusNoContent)
 }
 
+const someFieldsWrong = "Some of the fields are not in order. Nothing was stored."
+
 // signUp handles POST /signup/{slug}: a form, or JSON. The answer says that the
 // sign-up is on disk.
 func (s *server) signUp(c *fiber.Ctx) error {
@@ -59,7 +60,9 @@ func (s *server) signUp(c *fiber.Ctx) error {
 	}
 	asJSON := wantsJSON(c)
 	form, wrong, err := decodeSignup(c)
-	if err != nil {
+	if name, sentence := aboutJSON(err); name != "" {
+		return problem(c, http.StatusUnprocessableEntity, someFieldsWrong, map[string]string{name: sentence})
+	} else if err != nil {
 		return err
 	}
 	clean, more := form.Check()
@@ -69,7 +72,7 @@ func (s *server) signUp(c *fiber.Ctx) error {
 		}
 	}
 	if len(wrong) > 0 && asJSON {
-		return problem(c, http.StatusUnprocessableEntity, "Some of the fields are not in order. Nothing was stored.", wrong)
+		return problem(c, http.StatusUnprocessableEntity, someFieldsWrong, wrong)
 	}
 	if len(wrong) > 0 {
 		return render(c, http.StatusUnprocessableEntity, views.Signup(signupPage(n, form, wrong)))
@@ -96,44 +99,36 @@ func (s *server) thanks(c *fiber.Ctx) error {
 	return render(c, http.StatusOK, views.SignupThanks(views.SignupThanksPage{PublicPage: publicPage(n.TenantName), Newsletter: n.Name}))
 }
 
-// decodeSignup reads the form, in either of its shapes. wrong names the JSON
-// fields that are no text.
+// decodeSignup reads the form, in either of its shapes. wrong names the fields that
+// hold no text, or no single one.
 func decodeSignup(c *fiber.Ctx) (form newsletter.Form, wrong map[string]string, err error) {
 	wrong = map[string]string{}
-	switch mediaType(c) {
-	case fiber.MIMEApplicationForm, fiber.MIMEMultipartForm:
-		return newsletter.Form{Email: field(c, "email"), FirstName: field(c, "first_name"), LastName: field(c, "last_name")}, wrong, nil
-	case fiber.MIMEApplicationJSON:
-	default:
-		return form, wrong, fiber.ErrUnsupportedMediaType
+	if isForm(mediaType(c)) {
+		for _, f := range []struct {
+			name string
+			to   *string
+		}{{"email", &form.Email}, {"first_name", &form.FirstName}, {"last_name", &form.LastName}} {
+			*f.to = input.Unescaped(field(c, f.name))
+			if isContradicted(c, f.name) {
+				wrong[f.name] = "The form holds this twice, with different values. Please send one of them."
+			}
+		}
+		return form, wrong, nil
 	}
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(c.BodyRaw(), &fields) != nil || fields == nil {
-		return form, wrong, fiber.ErrBadRequest
+	var sent struct {
+		Email     input.Text `json:"email"`
+		FirstName input.Text `json:"first_name"`
+		LastName  input.Text `json:"last_name"`
 	}
-	for name, to := range map[string]*string{"email": &form.Email, "first_name": &form.FirstName, "last_name": &form.LastName} {
-		if raw, ok := fields[name]; ok && json.Unmarshal(raw, to) != nil {
+	if err := decodeReadersJSON(c, &sent); err != nil {
+		return form, wrong, err
+	}
+	for name, text := range map[string]input.Text{"email": sent.Email, "first_name": sent.FirstName, "last_name": sent.LastName} {
+		if text.NotText {
 			wrong[name] = "This has to be text."
 		}
 	}
-	return form, wrong, nil
-}
-
-// field is a field of the form in the request's body. FormValue would take it
-// from the query too, which other servers log.
-func field(c *fiber.Ctx, name string) string {
-	if v := c.Request().PostArgs().Peek(name); len(v) > 0 {
-		return string(v)
-	}
-	if form, err := c.MultipartForm(); err == nil && len(form.Value[name]) > 0 {
-		return form.Value[name][0]
-	}
-	return ""
-}
-
-func mediaType(c *fiber.Ctx) string {
-	t, _, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType))
-	return t
+	return newsletter.Form{Email: sent.Email.String, FirstName: sent.FirstName.String, LastName: sent.LastName.String}, wrong, nil
 }
 
 // wantsJSON reports whether to answer in JSON: to those who sent it, or who ask
