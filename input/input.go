@@ -157,6 +157,9 @@ func isLineBreak(r rune) bool {
 // isSpace reports whether r looks like a space. The blank of Braille does.
 func isSpace(r rune) bool { return unicode.IsSpace(r) || r == '\u2800' }
 
+// Unseen reports whether nobody sees r: a space of some kind, or nothing at all.
+func Unseen(r rune) bool { return isSpace(r) || isInvisible(r) }
+
 // isNoCharacter reports whether r is one that Unicode leaves to programs, or that
 // marks up text.
 func isNoCharacter(r rune) bool {

@@ -3,11 +3,10 @@ package routes
 import (
 	"bufio"
 	"context"
-	"encoding/csv"
-	"strings"
 	"time"
 
 	"gatepost/crm"
+	"gatepost/csvout"
 	"gatepost/db"
 
 	"github.com/gofiber/fiber/v2"
@@ -34,14 +33,13 @@ func (s *server) problemsCSV(c *fiber.Ctx) error {
 	c.Attachment("sign-ups.csv")
 	ctx, log := context.WithoutCancel(c.UserContext()), s.log
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
-		out := csv.NewWriter(w)
-		_ = out.Write([]string{"e-mail", "first name", "last name", "newsletter", "signed up", "state", "code", "what happened", "salesforce says"})
+		out := csvout.NewWriter(w)
+		out.Write("e-mail", "first name", "last name", "newsletter", "signed up", "state", "code", "what happened", "salesforce says")
 		for page := first; len(page) > 0; {
 			for _, sub := range page {
-				_ = out.Write(csvRow(sub))
+				out.Write(csvRow(sub)...)
 			}
-			out.Flush()
-			if out.Error() != nil || len(page) < csvPage {
+			if out.Flush() != nil || len(page) < csvPage {
 				return // the reader has gone, or that was all
 			}
 			if page, err = s.Health.Affected(ctx, tenant, state, reason, page[len(page)-1].ID, csvPage); err != nil {
@@ -54,17 +52,5 @@ func (s *server) problemsCSV(c *fiber.Ctx) error {
 }
 
 func csvRow(s db.Subscriber) []string {
-	row := []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339), string(s.State), s.Reason, crm.Sentence(s.Reason).What, s.Detail}
-	for i, cell := range row {
-		row[i] = harmless(cell)
-	}
-	return row
-}
-
-// harmless keeps a spreadsheet from taking a cell for a formula.
-func harmless(cell string) string {
-	if strings.IndexAny(cell, "=+-@\t\r") == 0 {
-		return "'" + cell
-	}
-	return cell
+	return []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339), string(s.State), s.Reason, crm.Sentence(s.Reason).What, s.Detail}
 }
