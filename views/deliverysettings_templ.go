@@ -412,7 +412,7 @@ func settingSwitch(name, text string, checked bool) templ.Component {
 }
 
 func keyField(p DeliverySettingsPage) field {
-	return field{Name: "key", Label: "Unique field for the address", Value: p.Key, Optional: true, MaxLength: "80", Error: p.Errors["key"], Focus: p.Errors["key"] != "",
+	return field{Name: "key", Label: "Unique field for the address", Value: p.Key, Optional: true, Error: p.Errors["key"], Focus: p.Errors["key"] != "",
 		Hint: "The API name of a text field of Contacts that is an External ID and unique, such as Gatepost_Email__c. With it, Salesforce itself keeps an address from being there twice."}
 }
 

@@ -11,9 +11,9 @@ func loginFields(p LoginPage) []field {
 
 func setupFields(p SetupPage) []field {
 	return fields(p.Errors,
-		field{Name: "organization", Label: "Organisation", Value: p.Organization, Autocomplete: "organization", MaxLength: "100", Focus: true},
-		field{Name: "slug", Label: "Short name", Value: p.Slug, Hint: "For addresses and commands: small letters, digits and hyphens, such as contoso.", MaxLength: "40"},
-		field{Name: "email", Label: "Your e-mail address", Type: "email", Value: p.Email, Autocomplete: "username", MaxLength: "254"},
+		field{Name: "organization", Label: "Organisation", Value: p.Organization, Autocomplete: "organization", Focus: true},
+		field{Name: "slug", Label: "Short name", Value: p.Slug, Hint: "For addresses and commands: small letters, digits and hyphens, such as contoso."},
+		field{Name: "email", Label: "Your e-mail address", Type: "email", Value: p.Email, Autocomplete: "username"},
 		field{Name: "password", Label: "Password", Type: "password", Hint: passwordHint, Autocomplete: "new-password"},
 		field{Name: "password_again", Label: "Password again", Type: "password", Autocomplete: "new-password"},
 	)

@@ -11,14 +11,15 @@ type field struct {
 	Hint         string
 	Error        string
 	Autocomplete string
-	MaxLength    string
 	Optional     bool // said so; every other field is required
 	Focus        bool
 }
 
-// inputType is text unless the field says otherwise.
+// inputType is text unless the field says otherwise. An address is text too: for a
+// field of type email browsers refuse, in words of their own, what was pasted with a
+// name or a space, and what we would understand.
 func (f field) inputType() string {
-	if f.Type == "" {
+	if f.Type == "" || f.Type == "email" {
 		return "text"
 	}
 	return f.Type

@@ -30,20 +30,20 @@ type OwnAppForm struct {
 func (p OwnAppPage) isSet() bool { return !p.SetAt.IsZero() }
 
 func (p OwnAppPage) fields() []field {
-	secret := field{Name: "client_secret", Label: "Client secret", Type: "password", Autocomplete: "off", MaxLength: "500",
+	secret := field{Name: "client_secret", Label: "Client secret", Type: "password", Autocomplete: "off",
 		Hint: "It is stored encrypted and never shown again."}
 	if p.isSet() {
 		secret.Optional = true
 		secret.Hint = "Leave it empty to keep the one that is stored. It is never shown."
 	}
 	all := []field{
-		{Name: "client_id", Label: "Client ID", Value: p.Form.ClientID, Autocomplete: "off", MaxLength: "500", Hint: p.clientHint()},
+		{Name: "client_id", Label: "Client ID", Value: p.Form.ClientID, Autocomplete: "off", Hint: p.clientHint()},
 		secret,
-		{Name: "scopes", Label: "Scopes", Value: p.Form.Scopes, Autocomplete: "off", MaxLength: "2000", Optional: true,
+		{Name: "scopes", Label: "Scopes", Value: p.Form.Scopes, Autocomplete: "off", Optional: true,
 			Hint: "What the app asks for, separated by spaces. When empty: " + p.Scopes + "."},
 	}
 	if p.SelfManaged {
-		all = append(all, field{Name: "host", Label: "Address of your own " + p.Name, Value: p.Form.Host, Autocomplete: "off", MaxLength: "300", Optional: true,
+		all = append(all, field{Name: "host", Label: "Address of your own " + p.Name, Value: p.Form.Host, Autocomplete: "off", Optional: true,
 			Hint: "Such as https://git.example.com, when you run it yourselves. It has to be reachable from the internet, by https. Another address needs the secret anew."})
 	}
 	return fields(p.Errors, all...)

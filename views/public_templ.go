@@ -530,9 +530,9 @@ func signupTitle(p SignupPage) string {
 
 func readerFields(p SignupPage) []field {
 	return fields(p.Errors,
-		field{Name: "email", Label: "E-mail address", Type: "email", Value: p.Email, Autocomplete: "email", MaxLength: "80"},
-		field{Name: "first_name", Label: "First name", Value: p.FirstName, Autocomplete: "given-name", MaxLength: "40", Optional: true},
-		field{Name: "last_name", Label: "Last name", Value: p.LastName, Autocomplete: "family-name", MaxLength: "80", Optional: true},
+		field{Name: "email", Label: "E-mail address", Type: "email", Value: p.Email, Autocomplete: "email"},
+		field{Name: "first_name", Label: "First name", Value: p.FirstName, Autocomplete: "given-name", Optional: true},
+		field{Name: "last_name", Label: "Last name", Value: p.LastName, Autocomplete: "family-name", Optional: true},
 	)
 }
 

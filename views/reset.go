@@ -28,7 +28,7 @@ type ResetPage struct {
 }
 
 func forgotFields(p ForgotPage) []field {
-	return fields(p.Errors, field{Name: "email", Label: "E-mail address", Type: "email", Value: p.Email, Autocomplete: "username", MaxLength: "254", Focus: true})
+	return fields(p.Errors, field{Name: "email", Label: "E-mail address", Type: "email", Value: p.Email, Autocomplete: "username", Focus: true})
 }
 
 func resetFields(p ResetPage) []field {

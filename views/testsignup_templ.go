@@ -850,9 +850,9 @@ func recordLink(r Record) templ.Component {
 
 func sampleFields(p TestSignupPage) []field {
 	return fields(p.Errors,
-		field{Name: "email", Label: "E-mail address", Type: "email", Value: p.Email, Autocomplete: "off", MaxLength: "80", Focus: p.Progress == nil},
-		field{Name: "first_name", Label: "First name", Value: p.FirstName, Autocomplete: "off", MaxLength: "40", Optional: true},
-		field{Name: "last_name", Label: "Last name", Value: p.LastName, Autocomplete: "off", MaxLength: "80", Optional: true},
+		field{Name: "email", Label: "E-mail address", Type: "email", Value: p.Email, Autocomplete: "off", Focus: p.Progress == nil},
+		field{Name: "first_name", Label: "First name", Value: p.FirstName, Autocomplete: "off", Optional: true},
+		field{Name: "last_name", Label: "Last name", Value: p.LastName, Autocomplete: "off", Optional: true},
 	)
 }
 

@@ -772,3 +772,41 @@ func TestBalanceShowsTheDifference(t *testing.T) {
 		t.Errorf("one lost: %q, %s", s, balanceIcon(lost))
 	}
 }
+
+// A browser cuts what is pasted into a field with maxlength, silently, and refuses
+// in its own words what it takes for no address, though we may understand it. How
+// long a text may be is the server's to say.
+func TestNoFieldCutsOrRefusesWhatIsPasted(t *testing.T) {
+	pages := merge(portalPages(), publicPages())
+	inputs := 0
+	for name, page := range pages {
+		doc := parse(t, page)
+		doc.Find("input, textarea").Each(func(_ int, s *goquery.Selection) {
+			inputs++
+			for _, attribute := range []string{"maxlength", "pattern", "minlength"} {
+				if _, there := s.Attr(attribute); there {
+					t.Errorf("%s: %s has %s", name, s.AttrOr("name", "?"), attribute)
+				}
+			}
+			_, readonly := s.Attr("readonly")
+			if kind := s.AttrOr("type", "text"); !readonly && (kind == "email" || kind == "url") {
+				t.Errorf("%s: %s is of type %s", name, s.AttrOr("name", "?"), kind)
+			}
+		})
+	}
+	if inputs < 100 {
+		t.Errorf("%d fields were looked at", inputs)
+	}
+	for _, pattern := range []string{"*.templ", "../mail/*.templ", "../static/files/app.js"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v", pattern, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil || strings.Contains(strings.ToLower(string(text)), "maxlength") {
+				t.Errorf("%s has a maxlength (%v)", file, err)
+			}
+		}
+	}
+}
