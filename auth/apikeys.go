@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/input"
 )
 
 // What an API key may do.
@@ -34,7 +35,11 @@ type APIKeyStore interface {
 // NewAPIKey makes a key and returns it with its secret, which is kept nowhere.
 // services and tenants (ids) may be empty, for all.
 func NewAPIKey(ctx context.Context, store APIKeyStore, name string, services, tenants, actions []string) (k db.APIKey, secret string, err error) {
-	if name = strings.TrimSpace(name); name == "" || len(name) > 100 {
+	name, err = input.Line(name)
+	if err != nil {
+		return k, "", fmt.Errorf("check the name: %w", err)
+	}
+	if name == "" || len(name) > 100 {
 		return k, "", errors.New("a key needs a name of at most 100 bytes")
 	}
 	if len(actions) == 0 {

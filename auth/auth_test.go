@@ -360,7 +360,7 @@ func TestAddUser(t *testing.T) {
 	for _, tt := range []struct{ name, email, tenant, password, field string }{
 		{"no address", "", "contoso", password, "email"},
 		{"not an address", "joan", "contoso", password, "email"},
-		{"a name with it", "Joan <joan@contoso.example>", "contoso", password, "email"},
+		{"a name without one", "Joan <joan>", "contoso", password, "email"},
 		{"two addresses", "a@b.example, c@d.example", "contoso", password, "email"},
 		{"too long", strings.Repeat("a", 250) + "@b.example", "contoso", password, "email"},
 		{"unknown tenant", "joan@contoso.example", "acme", password, "tenant"},

@@ -51,7 +51,7 @@ func loginGuess(email, ip string) guess {
 }
 
 func accountBrake(email string) brake {
-	return brake{key: digest("account\x00" + email), free: 5, max: 5 * time.Minute}
+	return brake{key: digest("account\x00" + fold(email)), free: 5, max: 5 * time.Minute}
 }
 
 // confirmBrake slows down guessing of the current password by somebody who is

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"gatepost/db"
+	"gatepost/input"
 )
 
 const (
@@ -26,14 +27,13 @@ var slugs = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$`)
 // ErrCredentials, after the same work, for an unknown address and a wrong
 // password, and a *BrakeError when there were too many of these. The ip is
 // where the guess comes from.
-func (p *People) Login(ctx context.Context, email, password, ip string) (db.User, error) {
-	email = fold(email)
-	g := loginGuess(email, ip)
+func (p *People) Login(ctx context.Context, typed, password, ip string) (db.User, error) {
+	g := loginGuess(fold(typed), ip)
 	counted, err := p.count(ctx, g)
 	if err != nil {
 		return db.User{}, err
 	}
-	user, err := p.store.UserByEmail(ctx, email)
+	user, err := p.UserByEmail(ctx, typed)
 	if errors.Is(err, db.ErrNotFound) {
 		user = db.User{PasswordHash: dummyHash}
 	} else if err != nil {
@@ -125,10 +125,16 @@ func (p *People) replacePassword(ctx context.Context, user db.User, old, passwor
 	return p.store.ChangePassword(ctx, user.ID, old, hash, p.now(), tell)
 }
 
-// UserByEmail returns the user with the given address, however its letters are
-// cased, or db.ErrNotFound.
-func (p *People) UserByEmail(ctx context.Context, email string) (db.User, error) {
-	return p.store.UserByEmail(ctx, fold(email))
+// UserByEmail returns the user with the given address, however it is cased and
+// pasted, or db.ErrNotFound.
+func (p *People) UserByEmail(ctx context.Context, typed string) (db.User, error) {
+	email := fold(typed)
+	user, err := p.store.UserByEmail(ctx, email)
+	// Addresses were once stored as they were typed, but for their case.
+	if before := foldCase(typed); errors.Is(err, db.ErrNotFound) && before != email {
+		return p.store.UserByEmail(ctx, before)
+	}
+	return user, err
 }
 
 // Users returns all users with their tenants, by address.
@@ -159,13 +165,14 @@ func (p *People) AddTenant(ctx context.Context, slug, name string) (db.Tenant, e
 
 // NewTenant is a tenant as AddTenant makes it, which is not stored.
 func (p *People) NewTenant(slug, name string) (db.NewTenant, error) {
-	slug, name = strings.TrimSpace(slug), strings.TrimSpace(name)
-	if name == "" {
+	slug = input.Word(slug)
+	if input.Word(name) == "" {
 		name = nameOf(slug)
 	}
 	wrong := FieldErrors{}
+	name, text := parseName(name)
 	wrong.check("slug", checkSlug(slug))
-	wrong.check("name", checkName(name))
+	wrong.check("name", text)
 	if err := wrong.err(); err != nil {
 		return db.NewTenant{}, err
 	}
@@ -292,7 +299,7 @@ func (p *People) AddUser(ctx context.Context, email, tenantSlug, password string
 	if err != nil {
 		return db.User{}, err
 	}
-	user, err := p.store.UserByEmail(ctx, address)
+	user, err := p.UserByEmail(ctx, email)
 	switch {
 	case err == nil:
 		return user, p.addMember(ctx, user, tenant)
@@ -377,11 +384,12 @@ func (p *People) Setup(ctx context.Context, token string, form SetupForm) (db.Us
 // check returns the form in its stored shape, or what is wrong with it.
 func (f SetupForm) check() (SetupForm, error) {
 	wrong := FieldErrors{}
-	f.TenantName, f.TenantSlug = strings.TrimSpace(f.TenantName), strings.TrimSpace(f.TenantSlug)
+	f.TenantSlug = input.Word(f.TenantSlug)
 	email, text := parseEmail(f.Email)
 	f.Email = email
 	wrong.check("email", text)
-	wrong.check("name", checkName(f.TenantName))
+	f.TenantName, text = parseName(f.TenantName)
+	wrong.check("name", text)
 	wrong.check("slug", checkSlug(f.TenantSlug))
 	wrong.check("password", checkPassword(f.Password, email))
 	return f, wrong.err()
@@ -426,12 +434,24 @@ func brokenLink(err error) error {
 	return err
 }
 
-// fold is an address as it is stored and looked up.
-func fold(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+// fold is an address as it is stored and looked up, however it is pasted. What is
+// none stays what it is.
+func fold(typed string) string {
+	if email, err := input.Address(typed); err == nil {
+		return strings.ToLower(email)
+	}
+	return foldCase(typed)
+}
+
+func foldCase(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
 // parseEmail returns the address as it is stored, or what is wrong with it.
-func parseEmail(email string) (address, wrong string) {
-	email = fold(email)
+func parseEmail(typed string) (address, wrong string) {
+	email, err := input.Address(typed)
+	if err != nil {
+		return "", "This does not look like an e-mail address: " + err.Error()
+	}
+	email = strings.ToLower(email)
 	a, err := mail.ParseAddress(email)
 	switch {
 	case email == "":
@@ -451,19 +471,19 @@ func checkSlug(slug string) string {
 	return "A short name has 2 to 63 lower-case letters, digits and hyphens, with no hyphen at its ends."
 }
 
-func checkName(name string) string {
+// parseName returns a name as it is stored, or what is wrong with it.
+func parseName(typed string) (name, wrong string) {
+	name, err := input.Line(typed)
 	switch {
+	case err != nil:
+		return "", "Please check the name: " + err.Error()
 	case name == "":
-		return "A name is needed."
+		return "", "A name is needed."
 	case utf8.RuneCountInString(name) > nameMaxChars:
-		return fmt.Sprintf("This name is too long: at most %d characters.", nameMaxChars)
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, isControl):
-		return "This name has characters that cannot be shown."
+		return "", fmt.Sprintf("This name is too long: at most %d characters.", nameMaxChars)
 	}
-	return ""
+	return name, ""
 }
-
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 // nameOf makes a name from a slug: contoso-labs is Contoso Labs.
 func nameOf(slug string) string {

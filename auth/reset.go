@@ -25,19 +25,18 @@ func resetNetworkBrake(ip string) brake {
 // that nobody has it does the same work, and for one that was sent links just now
 // it does nothing: neither can be told from the answer. The ip is where the
 // request comes from: after too many it gives a *BrakeError.
-func (p *People) RequestReset(ctx context.Context, email, ip string) error {
-	email = fold(email)
+func (p *People) RequestReset(ctx context.Context, typed, ip string) error {
 	if _, err := p.count(ctx, guess{others: []brake{resetNetworkBrake(ip)}}); err != nil {
 		return err
 	}
-	_, err := p.count(ctx, guess{others: []brake{resetBrake(email)}})
+	_, err := p.count(ctx, guess{others: []brake{resetBrake(fold(typed))}})
 	var enough *BrakeError
 	if errors.As(err, &enough) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	user, err := p.store.UserByEmail(ctx, email)
+	user, err := p.UserByEmail(ctx, typed)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"gatepost/db"
+	"gatepost/input"
 )
 
 // Errors of tenants' own apps.
@@ -268,7 +269,7 @@ func (s Service) CheckHost(typed string) (string, error) {
 	if !s.SelfManaged {
 		return "", ErrNotSelfManaged
 	}
-	typed = strings.TrimSpace(typed)
+	typed = input.Word(typed)
 	if s.ExtraLogin != "" && strings.TrimRight(typed, "/") == s.ExtraLogin {
 		return s.ExtraLogin, nil
 	}

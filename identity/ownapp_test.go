@@ -389,6 +389,7 @@ func TestCheckHost(t *testing.T) {
 	for typed, want := range map[string]string{
 		"git.contoso.example":              "https://git.contoso.example",
 		" https://Git.Contoso.example/ ":   "https://git.contoso.example",
+		"\u200bgit.contoso.example\u00a0":  "https://git.contoso.example",
 		"https://git.contoso.example:443":  "https://git.contoso.example",
 		"https://git.contoso.example:8443": "https://git.contoso.example:8443",
 		"http://127.0.0.1:9/":              "http://127.0.0.1:9", // the operator's own choice

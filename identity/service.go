@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gatepost/input"
 )
 
 // Service says how a platform is authorized: its addresses and its habits, as data.
@@ -160,7 +162,7 @@ var (
 // CheckLogin returns the login address that somebody typed (a host, or a URL of
 // which only the host counts), if it is one of the service's own.
 func (s Service) CheckLogin(typed string) (string, error) {
-	typed = strings.TrimSpace(typed)
+	typed = input.Word(typed)
 	if s.ExtraLogin != "" && strings.TrimRight(typed, "/") == s.ExtraLogin {
 		return s.ExtraLogin, nil
 	}

@@ -113,6 +113,7 @@ func TestCheckLogin(t *testing.T) {
 		"login.salesforce.com":                         "https://login.salesforce.com",
 		" https://Test.Salesforce.com/ ":               "https://test.salesforce.com",
 		"Contoso.my.salesforce.com":                    "https://contoso.my.salesforce.com",
+		"\ufeffcontoso.my.sales\u00adforce.com\u00a0":  "https://contoso.my.salesforce.com",
 		"https://contoso.my.salesforce.com/lightning?": "https://contoso.my.salesforce.com",
 		"contoso--dev.sandbox.my.salesforce.com":       "https://contoso--dev.sandbox.my.salesforce.com",
 		"http://127.0.0.1:8081":                        "http://127.0.0.1:8081",

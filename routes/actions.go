@@ -2,12 +2,14 @@ package routes
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
-	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gatepost/crm"
 	"gatepost/db"
+	"gatepost/input"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
@@ -98,13 +100,28 @@ func (s *server) retryAll(c *fiber.Ctx) error {
 	return s.start(c, db.Action{Kind: db.ActionRetry, Reason: cause(c)}, healthURL(c))
 }
 
-const noteMissing = "Please say in a few words why they are not to be sent. It stays with each of them."
+// maxNote is how many characters a note may have.
+const maxNote = 200
+
+// readNote returns why somebody is not to be sent, or what is wrong with that.
+func readNote(c *fiber.Ctx) (note, wrong string) {
+	note, err := input.Line(field(c, "note"))
+	switch {
+	case err != nil:
+		return "", "Nothing was changed. Please check why they are not to be sent: " + err.Error()
+	case note == "":
+		return "", "Please say in a few words why they are not to be sent. It stays with each of them."
+	case utf8.RuneCountInString(note) > maxNote:
+		return "", fmt.Sprintf("Nothing was changed. Please say more briefly why they are not to be sent: at most %d characters.", maxNote)
+	}
+	return note, ""
+}
 
 // dismissAll handles POST /integrations/{service}/dismiss.
 func (s *server) dismissAll(c *fiber.Ctx) error {
-	note := strings.TrimSpace(cut(field(c, "note"), 200))
-	if note == "" {
-		s.flash(c, views.FlashWarning, noteMissing)
+	note, wrong := readNote(c)
+	if wrong != "" {
+		s.flash(c, views.FlashWarning, wrong)
 		return redirect(c, healthURL(c))
 	}
 	return s.start(c, db.Action{Kind: db.ActionDismiss, Reason: cause(c), Note: note}, healthURL(c))

@@ -38,8 +38,12 @@ func TestBodiesAreReadInOnePlace(t *testing.T) {
 			if !ok {
 				return true
 			}
-			if s, ok := call.Fun.(*ast.SelectorExpr); ok && slices.Contains(readers, s.Sel.Name) {
+			s, ok := call.Fun.(*ast.SelectorExpr)
+			if ok && slices.Contains(readers, s.Sel.Name) {
 				found[f.Name()]++
+			}
+			if ok && s.Sel.Name == "TrimSpace" && len(call.Args) == 1 && calls(call.Args[0], "field") {
+				t.Errorf("%s: what is typed is cleaned by package input, not by TrimSpace", f.Name())
 			}
 			return true
 		})
@@ -52,6 +56,18 @@ func TestBodiesAreReadInOnePlace(t *testing.T) {
 	if len(found) < len(ours) {
 		t.Errorf("the walk found %v", found)
 	}
+}
+
+// calls reports whether a function of this name is called within an expression.
+func calls(e ast.Expr, name string) (found bool) {
+	ast.Inspect(e, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			f, ok := call.Fun.(*ast.Ident)
+			found = found || ok && f.Name == name
+		}
+		return true
+	})
+	return found
 }
 
 func TestEveryJSONProblemHasASentence(t *testing.T) {

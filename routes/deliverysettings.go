@@ -6,10 +6,10 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 
 	"gatepost/crm"
 	"gatepost/db"
+	"gatepost/input"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
@@ -67,7 +67,7 @@ func (s *server) setDeliverySettings(c *fiber.Ctx) error {
 func readDeliverySettings(c *fiber.Ctx) (set db.DeliverySettings, ok bool) {
 	share, err := strconv.Atoi(field(c, "share"))
 	set = db.DeliverySettings{One: field(c, "one"), Several: field(c, "several"), Leads: field(c, "leads") == "on",
-		SaveDuplicates: field(c, "save") == "on", Key: strings.TrimSpace(field(c, "key")), Share: share}
+		SaveDuplicates: field(c, "save") == "on", Key: input.Word(field(c, "key")), Share: share}
 	ok = err == nil && share >= 1 && share <= db.MaxShare &&
 		slices.Contains([]string{db.SeveralNewest, db.SeveralAttention}, set.Several) &&
 		slices.Contains([]string{db.OneFill, db.OneUpdate, db.OneLeave}, set.One)

@@ -98,6 +98,8 @@ func TestLogin(t *testing.T) {
 	if p := b.do("POST", "/login?"+form("email", john, "password", password), form("csrf", csrf), "Content-Type", formType); p.status != 422 {
 		t.Errorf("taken from the query: %d", p.status)
 	}
+	pasted := w.browser()
+	pasted.post("/login", "email", "\u200bJohn <JOHN@contoso.example>\u00a0", "password", password, "csrf", pasted.get("/login").hidden("csrf")).to("/integrations")
 	b.set("gatepost_session", strings.Repeat("A", 43)) // planted
 	b.post("/login", "email", john, "password", password, "csrf", csrf, "next", first.hidden("next")).to("/subscribers?state=waiting")
 	if got := b.cookie("gatepost_session"); got == strings.Repeat("A", 43) || len(got) != 43 {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"gatepost/crm"
 	"gatepost/db"
+	"gatepost/input"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
@@ -265,7 +265,7 @@ func (s *server) setTimeZone(c *fiber.Ctx) error {
 	if _, err := s.Vault.Service(c.UserContext(), c.Params("service")); err != nil {
 		return err
 	}
-	name := field(c, "zone")
+	name := input.Word(field(c, "zone"))
 	if _, err := time.LoadLocation(name); err != nil || name == "" || name == "Local" {
 		s.flash(c, views.FlashWarning, "“"+cut(name, 60)+"” isn’t the name of a time zone. It looks like Europe/Berlin.")
 		return redirect(c, healthURL(c))
@@ -345,9 +345,9 @@ func (s *server) retryOne(c *fiber.Ctx) error {
 
 // dismissOne handles POST /subscribers/{id}/dismiss.
 func (s *server) dismissOne(c *fiber.Ctx) error {
-	note := strings.TrimSpace(cut(field(c, "note"), 200))
-	if note == "" {
-		s.flash(c, views.FlashWarning, noteMissing)
+	note, wrong := readNote(c)
+	if wrong != "" {
+		s.flash(c, views.FlashWarning, wrong)
 		return redirect(c, "/subscribers/"+c.Params("id"))
 	}
 	return s.decideOne(c, "It is dismissed and will not be sent.", func(ctx context.Context, tenant, id string) (bool, error) {

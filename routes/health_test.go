@@ -85,9 +85,13 @@ func TestProblemsAsCSV(t *testing.T) {
 	b := w.as(john, "contoso")
 	w.stuck("one@reader.test", "two@reader.test")
 	p := b.get("/integrations/sfdc/problems.csv?state=attention&reason=REQUIRED_FIELD_MISSING").is(200, "one@reader.test", ",'=Required <b>\n")
-	if p.head("Content-Type") != "text/csv; charset=utf-8" || !strings.Contains(p.head("Content-Disposition"), "attachment") || strings.Count(p.body, "\n") != 3 {
+	if p.head("Content-Type") != "text/csv; charset=utf-8" || !strings.Contains(p.head("Content-Disposition"), "attachment") || strings.Count(p.body, "\n") != 3 || !strings.HasPrefix(p.body, "\xef\xbb\xbfe-mail,") {
 		t.Errorf("%v\n%s", p.head("Content-Type"), p.body)
 	}
+	if _, err := w.store.Writer().Exec(`UPDATE subscribers SET first_name = $1, last_name = $2`, "x;=cmd|'/C calc'!A0;y", "\u200b＝1"); err != nil {
+		t.Fatal(err)
+	}
+	b.get("/integrations/sfdc/problems.csv?state=attention&reason=REQUIRED_FIELD_MISSING").is(200, ",x;'=cmd|'/C calc'!A0;y,'\u200b＝1,")
 	w.as(ann, "fabrikam").get("/integrations/sfdc/problems.csv?state=attention&reason=REQUIRED_FIELD_MISSING").is(404)
 	b.get("/integrations/sfdc/problems.csv").is(404)
 }
@@ -104,7 +108,16 @@ func TestPersonPage(t *testing.T) {
 	other.submit("/subscribers/"+id+"/dismiss", "note", "No.").is(404)
 	b.submit("/subscribers/"+id+"/dismiss", "note", "").to("/subscribers/" + id)
 	b.get("/subscribers/"+id).is(200, "Please say in a few words why")
-	b.submit("/subscribers/"+id+"/dismiss", "note", "Left <i>").to("/subscribers/" + id)
+	for note, says := range map[string]string{strings.Repeat("ü", 201): "at most 200 characters", "Left\ufffd": "was lost", "a\nb": "line break", "\u200b\u00a0": "in a few words why"} {
+		for _, path := range []string{"/subscribers/" + id, "/integrations/sfdc"} {
+			b.submit(path+"/dismiss", "reason", "REQUIRED_FIELD_MISSING", "note", note).is(303)
+			b.get(path).is(200, says).hasNot("It is dismissed")
+		}
+	}
+	b.submit("/subscribers/"+id+"/dismiss", "note", "\u200bLeft <i>\u00a0").to("/subscribers/" + id)
+	if n := w.count(`SELECT count(*) FROM events WHERE detail = 'Left <i>'`); n != 1 {
+		t.Error("the note isn't stored as it was meant")
+	}
 	b.get("/subscribers/"+id).is(200, "It is dismissed", "Left <i>", "by "+john)
 	b.get("/subscribers?state=dismissed").is(200, "one@reader.test")
 	b.submit("/subscribers/" + id + "/retry").to("/subscribers/" + id)
@@ -235,4 +248,13 @@ func TestTheRecordInTheWayIsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.get("/subscribers/"+id).is(200, "The record in the way", "/lightning/r/Contact/003000000000001AAA/view")
+}
+
+// A zone is found however it is pasted.
+func TestTimeZoneIsPasted(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	b := w.as(john, "contoso")
+	b.submit("/integrations/sfdc/time-zone", "zone", "\u200bEurope/Berlin\u00a0").to("/integrations/sfdc")
+	b.get("/integrations/sfdc").is(200, "Days are counted in Europe/Berlin")
 }

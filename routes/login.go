@@ -32,7 +32,7 @@ func (s *server) loginPage(c *fiber.Ctx, email, next string) views.LoginPage {
 // login handles POST /login.
 func (s *server) login(c *fiber.Ctx) error {
 	email, next := cut(field(c, "email"), 254), safeNext(field(c, "next"))
-	user, err := s.People.Login(c.UserContext(), email, field(c, "password"), s.clientIP(c))
+	user, err := s.People.Login(c.UserContext(), field(c, "email"), field(c, "password"), s.clientIP(c))
 	var brake *auth.BrakeError
 	switch {
 	case errors.As(err, &brake):

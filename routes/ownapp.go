@@ -8,6 +8,7 @@ import (
 
 	"gatepost/db"
 	"gatepost/identity"
+	"gatepost/input"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
@@ -68,9 +69,9 @@ func (s *server) setOwnApp(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	form := views.OwnAppForm{ClientID: strings.TrimSpace(field(c, "client_id")), Scopes: strings.TrimSpace(field(c, "scopes")),
-		Host: strings.TrimSpace(field(c, "host")), Understood: field(c, "understood") == "on"}
-	change, wrong := ownAppChange(service, form, strings.TrimSpace(field(c, "client_secret")))
+	form := views.OwnAppForm{ClientID: input.Word(field(c, "client_id")), Scopes: input.Word(field(c, "scopes")),
+		Host: input.Word(field(c, "host")), Understood: field(c, "understood") == "on"}
+	change, wrong := ownAppChange(service, form, input.Word(field(c, "client_secret")))
 	if len(wrong) == 0 {
 		if wrong, err = s.ends(c.UserContext(), who(c).Tenant.ID, before, change, form.Understood); err != nil {
 			return err

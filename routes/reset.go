@@ -4,9 +4,9 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"gatepost/auth"
+	"gatepost/input"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
@@ -27,7 +27,7 @@ func (s *server) forgot(c *fiber.Ctx) error {
 	if !s.Mail {
 		return redirect(c, "/password/forgot")
 	}
-	email := cut(strings.TrimSpace(field(c, "email")), 254)
+	email := input.Word(field(c, "email"))
 	if email == "" {
 		page := s.forgotPage(c)
 		page.Errors = views.FieldErrors{"email": "An e-mail address is needed."}
@@ -38,7 +38,7 @@ func (s *server) forgot(c *fiber.Ctx) error {
 	switch {
 	case errors.As(err, &brake):
 		page := s.forgotPage(c)
-		page.Email, page.Wait = email, brake.Wait
+		page.Email, page.Wait = cut(email, 254), brake.Wait
 		c.Set("Retry-After", strconv.Itoa(int(brake.Wait.Seconds())+1))
 		return render(c, http.StatusTooManyRequests, views.Forgot(page))
 	case err != nil:
