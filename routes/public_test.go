@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -171,6 +172,26 @@ func TestSignUpsAreCleaned(t *testing.T) {
 	john.get("/subscribers?q="+url.QueryEscape("Anna <TEST@bücher.example>")).is(200, "test@xn--bcher-kva.example")
 	if n := w.count(`SELECT count(*) FROM subscribers WHERE instr(email || first_name || last_name, char(65533)) > 0`); n != 0 {
 		t.Error("U+FFFD is stored")
+	}
+}
+
+// The examples in the documentation work.
+func TestSignUpAsItIsDocumented(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	text, err := os.ReadFile("../docs/signup.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile("(?s)```json\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	for _, e := range examples {
+		p := w.browser().do(http.MethodPost, formPage, e[1], "Content-Type", "application/json").is(202)
+		if !strings.Contains(string(text), p.body) {
+			t.Errorf("answered with %s", p.body)
+		}
+	}
+	if len(examples) == 0 || w.signUps() != len(examples) {
+		t.Errorf("%d examples, %d sign-ups", len(examples), w.signUps())
 	}
 }
 
