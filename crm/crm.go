@@ -75,10 +75,12 @@ type CRM interface {
 // Class sorts failures by what they stop.
 type Class string
 
-// The classes. A failure of class Recorded concerns one subscriber, Pause the
-// whole tenant for a while, and Connection the tenant until somebody reconnects.
+// The classes. A failure of class Recorded concerns one subscriber, and Passing one
+// for a while; Pause concerns the whole tenant for a while, and Connection the tenant
+// until somebody reconnects.
 const (
 	Recorded   Class = "record"
+	Passing    Class = "passing"
 	Pause      Class = "pause"
 	Connection Class = "connection"
 )
@@ -91,6 +93,7 @@ type Failure struct {
 	Detail  string
 	Unknown bool          // a write may have happened all the same
 	Wait    time.Duration // the shortest pause that makes sense, 0 when the caller is to choose
+	Tries   int           // how often in a row one record may fail so until it needs somebody; 0 for MostTries
 	Match   string        // id of the record that is in the way, where the CRM tells it
 	Shared  bool          // of class Recorded, and due to one of several writes that it came for
 	Cause   error

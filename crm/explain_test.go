@@ -1,6 +1,7 @@
 package crm
 
 import (
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -24,14 +25,21 @@ func TestEveryCodeHasASentence(t *testing.T) {
 		t.Fatalf("only %v: this test shows nothing", codes)
 	}
 	for _, code := range codes {
-		if _, ok := explanations[strings.ToUpper(code)]; !ok {
+		if Sentence(code) == unknownCode(code) {
 			t.Errorf("%s has no sentence", code)
 		}
 	}
 }
 
 func TestSentencesAreWhole(t *testing.T) {
-	for code, e := range explanations {
+	all := maps.Clone(explanations)
+	for code, c := range codes {
+		if _, twice := all[code]; twice {
+			t.Errorf("%s stands in both tables", code)
+		}
+		all[code] = c.Explanation
+	}
+	for code, e := range all {
 		if code != strings.ToUpper(code) {
 			t.Errorf("%s will not be found", code)
 		}

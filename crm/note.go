@@ -7,9 +7,8 @@ import (
 
 // AdminNote is a plain text about a failure, to be sent to the administrator of
 // the CRM: what happened, to how many sign-ups, in which org, and what to do.
-// detail is what the CRM said, and may be empty, as org may.
-func AdminNote(code, detail, org string, n int) string {
-	e := Sentence(code)
+// e explains the code; detail is what the CRM said, and may be empty, as org may.
+func AdminNote(e Explanation, code, detail, org string, n int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Hello,\n\nGatepost puts our newsletter sign-ups into Salesforce")
 	if org != "" {

@@ -26,6 +26,7 @@ type Outcome struct {
 	State        State
 	Reason       string
 	Detail       string
+	Refusals     int       // in a row, of what passes, when it stays waiting
 	DueAt        time.Time // when it stays waiting, and is to lose its place in the queue
 	SettlesAt    time.Time // when a write is out whose outcome is not known
 	RecordID     string    // when delivered
@@ -65,7 +66,7 @@ func scanID(row scanner) (id string, err error) {
 func (d *DB) Due(ctx context.Context, tenantID string, limit int) ([]Subscriber, error) {
 	// The address finds few; the state, which is hidden from the indexes, would find
 	// all that waits, for each of them.
-	due, err := collect(ctx, d.read, scanDue, `SELECT s.id, s.newsletter_id, s.email, s.email_key, s.first_name, s.last_name, s.attempts, s.due_at,
+	due, err := collect(ctx, d.read, scanDue, `SELECT s.id, s.newsletter_id, s.email, s.email_key, s.first_name, s.last_name, s.attempts, s.refusals, s.due_at,
 			coalesce((SELECT max(o.settles_at) FROM subscribers o
 				WHERE o.tenant_id = s.tenant_id AND o.email_key = s.email_key AND o.state || '' = 'waiting'), 0)
 		FROM subscribers s WHERE s.tenant_id = $1 AND s.state = 'waiting' AND s.due_at <= $2
@@ -80,7 +81,7 @@ func (d *DB) Due(ctx context.Context, tenantID string, limit int) ([]Subscriber,
 func scanDue(row scanner) (Subscriber, error) {
 	s := Subscriber{State: Waiting}
 	var due, settles int64
-	err := row.Scan(&s.ID, &s.NewsletterID, &s.Email, &s.EmailKey, &s.FirstName, &s.LastName, &s.Attempts, &due, &settles)
+	err := row.Scan(&s.ID, &s.NewsletterID, &s.Email, &s.EmailKey, &s.FirstName, &s.LastName, &s.Attempts, &s.Refusals, &due, &settles)
 	s.DueAt, s.SettlesAt = fromMillis(due), fromMillis(settles)
 	return s, err
 }
@@ -112,8 +113,8 @@ func (d *DB) RecordOutcomes(ctx context.Context, l Lease, outcomes []Outcome) er
 	return wrap("record outcomes", d.underLease(ctx, l, func(tx *sql.Tx) error {
 		stmt, err := tx.PrepareContext(ctx, `UPDATE subscribers SET state = $1, reason = $2, detail = $3, due_at = CASE WHEN $4 = 0 THEN due_at ELSE $4 END,
 			sent_at = CASE WHEN $5 = 0 THEN 0 ELSE sent_at END, settles_at = $5,
-			record_id = $6, org_id = $7, instance_url = $8, delivered_at = $9, match_id = $10
-			WHERE id = $11 AND tenant_id = $12`)
+			record_id = $6, org_id = $7, instance_url = $8, delivered_at = $9, match_id = $10, refusals = $11
+			WHERE id = $12 AND tenant_id = $13`)
 		if err != nil {
 			return err
 		}
@@ -143,7 +144,7 @@ func (c *change) record(ctx context.Context, stmt *sql.Stmt, tenantID string, o 
 		delivered = c.at
 	}
 	_, err = stmt.ExecContext(ctx, o.State, o.Reason, o.Detail, millis(o.DueAt), millis(o.SettlesAt),
-		o.RecordID, o.OrgID, o.InstanceURL, delivered, o.MatchID, o.SubscriberID, tenantID)
+		o.RecordID, o.OrgID, o.InstanceURL, delivered, o.MatchID, o.Refusals, o.SubscriberID, tenantID)
 	if err != nil {
 		return err
 	}

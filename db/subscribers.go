@@ -33,6 +33,7 @@ type Subscriber struct {
 	Reason       string // a code of crm's: why it waits or needs attention, if there is a reason of its own
 	Detail       string // what the CRM said
 	Attempts     int
+	Refusals     int       // in a row, of this one alone, of what passes
 	DueAt        time.Time // not to be tried before
 	SentAt       time.Time // a write was sent whose outcome is not known
 	SettlesAt    time.Time // until then that write may still take effect
@@ -63,7 +64,7 @@ func (s Subscriber) Why(p Pause) (code, detail string, next time.Time) {
 }
 
 const selectSubscriber = `SELECT s.id, s.tenant_id, s.newsletter_id, n.name, s.email, s.email_key, s.first_name, s.last_name,
-	s.state, s.reason, s.detail, s.attempts, s.due_at, s.sent_at, s.settles_at,
+	s.state, s.reason, s.detail, s.attempts, s.refusals, s.due_at, s.sent_at, s.settles_at,
 	s.record_id, s.org_id, s.instance_url, s.match_id, s.delivered_at, s.created_at
 	FROM subscribers s JOIN newsletters n ON n.id = s.newsletter_id `
 
@@ -71,7 +72,7 @@ func scanSubscriber(row scanner) (Subscriber, error) {
 	var s Subscriber
 	var due, sent, settles, delivered, created int64
 	err := row.Scan(&s.ID, &s.TenantID, &s.NewsletterID, &s.Newsletter, &s.Email, &s.EmailKey, &s.FirstName, &s.LastName,
-		&s.State, &s.Reason, &s.Detail, &s.Attempts, &due, &sent, &settles,
+		&s.State, &s.Reason, &s.Detail, &s.Attempts, &s.Refusals, &due, &sent, &settles,
 		&s.RecordID, &s.OrgID, &s.InstanceURL, &s.MatchID, &delivered, &created)
 	s.DueAt, s.SentAt, s.SettlesAt = fromMillis(due), fromMillis(sent), fromMillis(settles)
 	s.DeliveredAt, s.CreatedAt = fromMillis(delivered), fromMillis(created)

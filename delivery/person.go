@@ -16,6 +16,7 @@ type person struct {
 	write         crm.Write // what is to be written of them
 	settlesAt     time.Time
 	attempts      int
+	refusals      int // in a row, of what passes
 	subscriberIDs []string
 }
 
@@ -38,6 +39,7 @@ func group(subscribers []db.Subscriber) []*person {
 func (p *person) add(s db.Subscriber) {
 	p.subscriberIDs = append(p.subscriberIDs, s.ID)
 	p.attempts = max(p.attempts, s.Attempts)
+	p.refusals = max(p.refusals, s.Refusals)
 	if p.crm.FirstName == "" {
 		p.crm.FirstName = s.FirstName
 	}
@@ -46,8 +48,12 @@ func (p *person) add(s db.Subscriber) {
 	}
 }
 
-// becomes adds an outcome for each of the person's subscribers.
+// becomes adds an outcome for each of the person's subscribers. What befalls all who
+// wait leaves the refusals as they are.
 func (p *person) becomes(outcomes []db.Outcome, o db.Outcome) []db.Outcome {
+	if o.State == db.Waiting && o.Refusals == 0 {
+		o.Refusals = p.refusals
+	}
 	for _, id := range p.subscriberIDs {
 		o.SubscriberID = id
 		outcomes = append(outcomes, o)
@@ -98,6 +104,9 @@ func changeOf(name, given, one string) string {
 
 const (
 	longestPause = 5 * time.Minute
+	// longestOwn is the longest that somebody waits who is refused, again and again, for
+	// what passes.
+	longestOwn = time.Hour
 	// connectionPause is the least that a connection's failure pauses: until
 	// somebody mends it, which wakes us, or it mended itself.
 	connectionPause = 15 * time.Second
@@ -117,9 +126,14 @@ func pauseFor(f *crm.Failure, tries int) time.Duration {
 
 // backoff is a second that doubles with each try, up to five minutes; up to half
 // of it is left off by chance, so that not all come back at once.
-func backoff(tries int) time.Duration {
-	d := longestPause
-	if tries < 9 {
+func backoff(tries int) time.Duration { return doubled(tries, longestPause) }
+
+// ownBackoff is backoff, for one who is refused while others get through; up to an hour.
+func ownBackoff(refusals int) time.Duration { return doubled(refusals, longestOwn) }
+
+func doubled(tries int, most time.Duration) time.Duration {
+	d := most
+	if tries < 12 {
 		d = min(d, time.Second<<tries)
 	}
 	return d - rand.N(d/2)

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -242,16 +243,14 @@ func (t *turn) settle(n int) time.Duration {
 }
 
 // sortResults returns what became of each person, and the failure that stops the
-// whole tenant, if one does: that of a connection always, a pause when nobody got
-// through. shared is how many are refused for what one of them is to blame for:
+// whole tenant, if one does: see stops. shared is how many are refused for what one of them is to blame for:
 // they keep their places, and a smaller batch finds out who that is, unless it is
 // everybody.
 func (t *turn) sortResults(people []*person, results []crm.Result, everybody bool, settle time.Duration) (outcomes []db.Outcome, stopper *crm.Failure, shared int) {
-	passed := false
+	stopper = stops(results, everybody)
 	for i, r := range results {
 		if r.Err == nil && r.ID != "" {
 			outcomes = people[i].becomes(outcomes, t.delivered(r.ID))
-			passed = true
 			continue
 		}
 		f := failureOf(r)
@@ -260,19 +259,38 @@ func (t *turn) sortResults(people []*person, results []crm.Result, everybody boo
 			shared++
 			continue
 		}
-		outcomes = people[i].becomes(outcomes, t.refused(people[i], f, settle))
-		switch {
-		case f.Class == crm.Recorded:
-			passed = true
-		case stopper == nil || f.Class == crm.Connection:
-			stopper = f
-		}
-	}
-	if stopper != nil && stopper.Class == crm.Pause && passed {
-		stopper = nil
+		own := stopper == nil || f.Class == crm.Passing
+		outcomes = people[i].becomes(outcomes, t.refused(people[i], f, settle, own))
 	}
 	return outcomes, stopper, shared
 }
+
+// stops returns the failure for which the whole tenant stops, nil when it needn't: that
+// of a connection always, which outranks any other; a pause when nobody got through;
+// and what passes of a record alone when several have it, and nobody got through.
+// Those of whom one is to blame for all say nothing yet.
+func stops(results []crm.Result, everybody bool) (stopper *crm.Failure) {
+	passed := false
+	for _, r := range results {
+		switch f := failureOf(r); {
+		case r.Err != nil && f.Shared && !everybody:
+		case r.Err == nil && r.ID != "" || f.Class == crm.Recorded:
+			passed = true
+		case stopper == nil || ranks[f.Class] > ranks[stopper.Class]:
+			stopper = f
+		}
+	}
+	switch {
+	case stopper == nil || stopper.Class == crm.Connection:
+		return stopper
+	case passed || stopper.Class == crm.Passing && len(results) == 1:
+		return nil
+	}
+	return stopper
+}
+
+// ranks are the classes that can stop a tenant, the one that outranks the others last.
+var ranks = map[crm.Class]int{crm.Passing: 1, crm.Pause: 2, crm.Connection: 3}
 
 // mostBlamed is how many in a row may be found to be to blame, by smaller and smaller
 // batches, until it may be everybody: to look for each would spend all API calls.
@@ -333,42 +351,48 @@ func failureOf(r crm.Result) *crm.Failure {
 
 // refused is what a failed write of one record means for its person. Whose record
 // is there already is delivered, though a change of it was refused, unless it was
-// deleted in the meantime.
-func (t *turn) refused(p *person, f *crm.Failure, settle time.Duration) db.Outcome {
-	if p.write.ID == "" || f.Class != crm.Recorded || f.Unknown {
-		return t.notDone(f, p.attempts, settle)
+// deleted in the meantime. own says that the failure is not everybody's.
+func (t *turn) refused(p *person, f *crm.Failure, settle time.Duration, own bool) db.Outcome {
+	if p.write.ID != "" && f.Code == crm.Gone && !f.Unknown {
+		f, own = &crm.Failure{Class: crm.Passing, Code: crm.Gone}, true
 	}
-	if f.Code == crm.Gone {
-		return t.notDone(&crm.Failure{Class: crm.Pause, Code: crm.Gone}, p.attempts, settle)
+	o := t.notDone(f, p, settle, own)
+	if o.State == db.Attention && p.write.ID != "" && f.Code != crm.Gone && !f.Unknown {
+		o = t.delivered(p.write.ID)
+		o.Detail = "The names were not changed (" + f.Code + "). " + f.Detail
 	}
-	o := t.delivered(p.write.ID)
-	o.Detail = "The names were not changed (" + f.Code + "). " + f.Detail
 	return o
 }
 
-// notDone is what a failed write means for a person who was tried before as many
-// times as given; a record's own failure is tried again after a while that grows.
-func (t *turn) notDone(f *crm.Failure, attempts int, settle time.Duration) db.Outcome {
+// notDone is what a failed write means for a person. What passes is tried again, later
+// and later where it is the person's own, and at last needs somebody: nobody waits for
+// ever in silence.
+func (t *turn) notDone(f *crm.Failure, p *person, settle time.Duration, own bool) db.Outcome {
 	now := time.Now()
-	switch {
-	case f.Unknown: // look it up first, soon
-		return db.Outcome{State: db.Waiting, Reason: f.Code, Detail: f.Detail, DueAt: now.Add(backoff(attempts)), SettlesAt: now.Add(settle)}
-	case f.Class == crm.Recorded:
-		o := db.Outcome{State: db.Attention, Reason: f.Code, Detail: f.Detail}
+	o := db.Outcome{State: db.Waiting, Reason: f.Code, Detail: f.Detail, DueAt: now.Add(max(backoff(p.attempts), f.Wait))}
+	if f.Unknown { // look it up first, soon
+		o.DueAt, o.SettlesAt = now.Add(backoff(p.attempts)), now.Add(settle)
+	}
+	switch most := cmp.Or(f.Tries, crm.MostTries); {
+	case f.Class == crm.Recorded && !f.Unknown, own && p.refusals+1 >= most:
+		o.State, o.DueAt = db.Attention, time.Time{}
 		if f.Match != "" {
 			o.MatchID, o.InstanceURL = f.Match, t.crm.Target().InstanceURL
 		}
-		return o
+	case own:
+		o.Refusals = p.refusals + 1
+		o.DueAt = now.Add(max(ownBackoff(p.refusals), f.Wait))
 	}
-	return db.Outcome{State: db.Waiting, Reason: f.Code, Detail: f.Detail, DueAt: now.Add(max(backoff(attempts), f.Wait))}
+	return o
 }
 
 // callNotDone is what a write that failed as a whole means for each of the
 // people. The tenant's pause decides when they are tried again, except that one
 // who was alone may be the cause, and lets the others go first.
 func (t *turn) callNotDone(f *crm.Failure, people []*person, settle time.Duration) db.Outcome {
-	o := t.notDone(f, people[0].attempts, settle)
-	if !f.Unknown || len(people) > 1 {
+	alone := len(people) == 1
+	o := t.notDone(f, people[0], settle, alone && f.Class == crm.Passing)
+	if !alone || !f.Unknown && f.Class != crm.Passing {
 		o.DueAt = time.Time{}
 	}
 	return o
@@ -414,7 +438,9 @@ func (t *turn) hold(ctx context.Context, f *crm.Failure, batch int) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	t.Log.WarnContext(ctx, "delivering pauses", "tenant", t.lease.TenantID, "class", string(f.Class), "code", f.Code)
+	if f.Code != t.pause.Reason { // else it was said when it began
+		t.Log.WarnContext(ctx, "delivering pauses", "tenant", t.lease.TenantID, "class", string(f.Class), "code", f.Code)
+	}
 	return t.Store.SetPause(ctx, t.lease, db.Pause{
 		Reason: f.Code, Detail: f.Detail, Tries: t.pause.Tries + 1, Batch: batch,
 		Until: time.Now().Add(pauseFor(f, t.pause.Tries)),
@@ -427,6 +453,7 @@ func (t *turn) succeeded(ctx context.Context) error {
 	if t.pause.Reason == "" {
 		return nil
 	}
+	t.Log.InfoContext(ctx, "delivering goes on", "tenant", t.lease.TenantID, "after", t.pause.Reason, "tries", t.pause.Tries)
 	t.pause = db.Pause{}
 	return t.Store.EndPause(ctx, t.lease.TenantID)
 }

@@ -39,7 +39,7 @@ func Tell(i db.Incident) Words {
 		}
 		return Words{"Sign-ups have been waiting for long", people(i.N, "waits", "wait") + ", the first " + since + ". Nothing is lost. " + e.What, e.Mend, "/integrations/" + identity.Salesforce, "See what waits"}
 	case db.IncidentAttention:
-		e := crm.Sentence(i.Cause)
+		e := crm.GaveUp(i.Cause)
 		return Words{"Sign-ups need your attention", people(i.N, "is", "are") + " not in Salesforce, and won’t get there without you. For most of them: " + e.What, e.Mend, "/integrations/" + identity.Salesforce, "See who and why"}
 	case db.IncidentSilent:
 		return Words{"A busy form has gone silent", fmt.Sprintf("%s got no sign-up %s. In the same hours of other weeks it got %d or more, in three weeks out of four. That it is chance is most unlikely.", i.Newsletter, since, i.N),

@@ -229,7 +229,7 @@ func (s *server) problems(c *fiber.Ctx, live views.HealthStatus, actions []db.Ac
 }
 
 func (s *server) problem(p db.Problem, some []db.Subscriber, card views.Integration) views.Problem {
-	e := crm.Sentence(p.Reason)
+	e := sentence(p.State, p.Reason)
 	v := views.Problem{CSRF: card.CSRF, Service: card.Service, State: views.DeliveryState(p.State), Code: p.Reason, What: e.What, Who: whoMends(e.Who), Mend: e.Mend,
 		N: p.N, People: p.People, PeopleLimit: db.PeopleLimit,
 		CSVURL: "/integrations/" + card.Service + "/problems.csv?" + query("state", string(p.State), "reason", p.Reason)}
@@ -242,9 +242,17 @@ func (s *server) problem(p db.Problem, some []db.Subscriber, card views.Integrat
 	}
 	v.Said = said
 	if e.Who == crm.Admin {
-		v.Note = crm.AdminNote(p.Reason, said, card.Org.Name, p.N)
+		v.Note = crm.AdminNote(e, p.Reason, said, card.Org.Name, p.N)
 	}
 	return v
+}
+
+// sentence explains a code to those who are in a state: who waits is tried again.
+func sentence(state db.State, code string) crm.Explanation {
+	if state == db.Waiting {
+		return crm.Sentence(code)
+	}
+	return crm.GaveUp(code)
 }
 
 // whoMends names who can mend something.
@@ -318,7 +326,7 @@ func (s *server) person(c *fiber.Ctx) error {
 func step(e db.Event) views.Step {
 	v := views.Step{At: e.At, State: views.DeliveryState(e.State), Actor: e.Actor}
 	if e.Reason != "" {
-		v.Reason = crm.Sentence(e.Reason).What
+		v.Reason = sentence(e.State, e.Reason).What
 	}
 	if e.Detail != "" {
 		v.Said = cut(e.Detail, 300)

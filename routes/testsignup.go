@@ -133,7 +133,7 @@ func why(st newsletter.Status) (reason, mend string) {
 	if st.Why == "" {
 		return "", ""
 	}
-	e := crm.Sentence(st.Why)
+	e := sentence(st.State, st.Why)
 	reason = e.What
 	if st.Said != "" {
 		reason += " Salesforce says: “" + cut(st.Said, 300) + "”"

@@ -57,6 +57,8 @@ type Options struct {
 	Log     *slog.Logger  // one debug line for each call; nil for none
 	Timeout time.Duration // of one request with its answer; a minute when 0
 	MaxBody int64         // bytes of an answer, uncompressed; 16 MiB when 0
+
+	Renewals *Renewals // shared by the clients of a process; the client's own when nil
 }
 
 // Client is one org's Contacts. It is safe for concurrent use.
@@ -66,6 +68,8 @@ type Client struct {
 	log     *slog.Logger
 	timeout time.Duration
 	maxBody int64
+
+	renewals *Renewals
 
 	calls atomic.Int64 // API calls made
 
@@ -79,7 +83,7 @@ var _ crm.CRM = (*Client)(nil)
 // Open returns a Client for the org that source has a session for. Of hc it uses
 // the transport alone: a redirect is never followed and no cookie is kept.
 func Open(ctx context.Context, source Source, hc *http.Client, o Options) (*Client, error) {
-	c := &Client{source: source, base: http.DefaultTransport, log: o.Log, timeout: o.Timeout, maxBody: o.MaxBody}
+	c := &Client{source: source, base: http.DefaultTransport, log: o.Log, timeout: o.Timeout, maxBody: o.MaxBody, renewals: o.Renewals}
 	if hc != nil && hc.Transport != nil {
 		c.base = hc.Transport
 	}
@@ -91,6 +95,9 @@ func Open(ctx context.Context, source Source, hc *http.Client, o Options) (*Clie
 	}
 	if c.maxBody <= 0 {
 		c.maxBody = defaultMaxBody
+	}
+	if c.renewals == nil {
+		c.renewals = &Renewals{}
 	}
 	if _, err := c.session(ctx, 0); err != nil {
 		return nil, err
@@ -122,9 +129,13 @@ func (c *Client) Usage() (used, limit int, ok bool) {
 // Calls returns how many API calls were made through this client.
 func (c *Client) Calls() int { return int(c.calls.Load()) }
 
-// RecordURL returns the address of a Contact's or Lead's page, for people.
+// RecordURL returns the address of a record's page, for people.
 func RecordURL(instanceURL, id string) string {
-	return strings.TrimRight(instanceURL, "/") + "/lightning/r/" + objectOf(id) + "/" + url.PathEscape(id) + "/view"
+	base := strings.TrimRight(instanceURL, "/")
+	if isID(id) && !strings.HasPrefix(id, "003") && !strings.HasPrefix(id, "00Q") {
+		return base + "/" + id // Salesforce knows which object it is of
+	}
+	return base + "/lightning/r/" + objectOf(id) + "/" + url.PathEscape(id) + "/view"
 }
 
 // objectOf names the object that a record is of, by the prefix of its Id.
@@ -175,29 +186,37 @@ func origin(instanceURL string) (string, error) {
 	return u.Scheme + "://" + u.Host, nil
 }
 
-// call sends one request. When its session is refused it asks for a newer one
-// and sends it again, once: a refused request has changed nothing.
+// call sends one request. When its session is refused, or its instance is elsewhere, it
+// asks for a newer session and sends it again, once: a request that was refused in
+// Salesforce's own words has changed nothing. One that may have been done is not sent
+// again, but the next one finds the newer session.
 func (c *Client) call(ctx context.Context, r request) ([]byte, error) {
 	s, err := c.session(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
-	body, f := c.send(ctx, s, r)
+	body, status, f := c.send(ctx, s, r)
 	if f == nil {
 		return body, nil
 	}
-	if !expired(f) {
+	if !stale(status) || c.renewals.inVain(s.AccessToken) {
 		return nil, f
 	}
 	fresh, err := c.session(ctx, s.Generation)
-	if err != nil {
+	switch {
+	case f.Unknown:
+		c.renewals.note(fresh.AccessToken) // it is not tried here
+		return nil, f
+	case err != nil:
 		return nil, err
-	}
-	if fresh.Generation == s.Generation {
+	case fresh.Generation == s.Generation:
 		return nil, f
 	}
-	if body, f = c.send(ctx, fresh, r); f != nil {
-		return nil, f
+	if body, status, f = c.send(ctx, fresh, r); f == nil {
+		return body, nil
 	}
-	return body, nil
+	if stale(status) {
+		c.renewals.note(fresh.AccessToken)
+	}
+	return nil, f
 }

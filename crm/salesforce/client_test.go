@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"gatepost/crm"
 )
@@ -126,8 +129,8 @@ func TestASessionRefusedTwiceDoesNotLoop(t *testing.T) {
 	}, Options{})
 	_, err := c.Write(t.Context(), news(two()), crm.Options{})
 	f := failure(t, err)
-	if f.Class != crm.Pause || f.Code != "INVALID_SESSION_ID" || f.Unknown {
-		t.Errorf("failure %+v, want a pause with a known outcome", f)
+	if f.Class != crm.Connection || f.Code != "INVALID_SESSION_ID" || f.Unknown {
+		t.Errorf("failure %+v, want the connection's with a known outcome", f)
 	}
 	if calls != 2 || len(src.refused) != 1 {
 		t.Errorf("%d calls, %d renewals, want 2 and 1", calls, len(src.refused))
@@ -147,15 +150,87 @@ func TestASourceWithNothingNewerIsNotReplayed(t *testing.T) {
 	}
 }
 
-func TestASessionThatMayNotUseTheAPIIsNotRenewed(t *testing.T) {
-	c, src, _ := open(t, answering(401, `[{"message":"This session is not valid for use with the REST API","errorCode":"INVALID_SESSION_ID"}]`), Options{})
-	_, err := c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
-	if f := failure(t, err); f.Class != crm.Connection || f.Code != "INVALID_SESSION_ID" {
-		t.Errorf("failure %+v, want the connection's", f)
+// Whatever says that the token is not accepted, or that the instance is elsewhere, asks
+// for one newer session; and when that is refused as well, for no other, however often
+// it is tried and by whichever client of the process.
+func TestARefusalOfTheSessionAsksForOneRenewal(t *testing.T) {
+	for name, test := range map[string]struct {
+		status int
+		body   string
+		class  crm.Class
+		again  bool // a write is sent again: it can't have been done
+	}{
+		"expired":             {401, sessionExpired, crm.Connection, true},
+		"not for the API":     {401, `[{"message":"This session is not valid for use with the REST API","errorCode":"INVALID_SESSION_ID"}]`, crm.Connection, true},
+		"another code":        {401, `[{"message":"x","errorCode":"NEVER_HEARD_OF_IT"}]`, crm.Connection, true},
+		"JSON without a code": {401, `{"error":"x"}`, crm.Connection, true},
+		"HTML":                {401, "<html>no</html>", crm.Connection, false},
+		"nothing":             {401, "", crm.Connection, false},
+		"moved":               {301, "", crm.Pause, false},
+		"found":               {302, "<html>log in</html>", crm.Pause, false},
+		"see other":           {303, "", crm.Pause, false},
+		"moved for now":       {307, "", crm.Pause, false},
+		"moved for good":      {308, "[]", crm.Pause, false},
+	} {
+		for _, write := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", a write: ", write), func(t *testing.T) {
+				calls := 0
+				renewals := &Renewals{}
+				c, src, srv := open(t, func(w http.ResponseWriter, r *http.Request) {
+					calls++
+					w.Header().Set("Location", "/elsewhere")
+					answering(test.status, test.body)(w, r)
+				}, Options{Renewals: renewals})
+				src.sessions = append(src.sessions, Session{AccessToken: "00D!third.token", InstanceURL: srv.URL, OrgID: testOrg, Generation: 3})
+				do := func() (err error) {
+					if write {
+						_, err = c.Write(t.Context(), news(two()), crm.Options{})
+					} else {
+						_, err = c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
+					}
+					return err
+				}
+				f := failure(t, do())
+				if f.Class != test.class || f.Unknown != (write && !test.again) {
+					t.Errorf("failure %+v", f)
+				}
+				if want := 1 + map[bool]int{true: 1}[!write || test.again]; calls != want {
+					t.Errorf("%d calls, want %d", calls, want)
+				}
+				for range 3 {
+					var err error
+					if c, err = Open(t.Context(), src, srv.Client(), Options{Renewals: renewals}); err != nil {
+						t.Fatal(err)
+					}
+					if do() == nil {
+						t.Error("no failure")
+					}
+				}
+				if !slices.Equal(src.refused, []int64{1}) {
+					t.Errorf("refused generations: %v, want the first alone", src.refused)
+				}
+			})
+		}
 	}
-	if len(src.refused) != 0 {
-		t.Errorf("asked for a newer session %d times", len(src.refused))
-	}
+}
+
+// After a while a session that was refused when it was new may be renewed again, and
+// one that somebody else renewed works at once.
+func TestANewSessionIsRefusedForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r Renewals
+		r.note("refused")
+		if !r.inVain("refused") || r.inVain("another") {
+			t.Error("not kept, or kept of another")
+		}
+		time.Sleep(vainFor)
+		if r.inVain("refused") {
+			t.Error("kept for ever")
+		}
+		if r.note("another"); len(r.vain) != 1 {
+			t.Errorf("%d kept", len(r.vain))
+		}
+	})
 }
 
 func TestTheSourcesFailuresArePassedOn(t *testing.T) {
@@ -239,6 +314,8 @@ func TestRecordURL(t *testing.T) {
 	for _, test := range []struct{ instance, id, want string }{
 		{"https://contoso.my.salesforce.com", "003000000000001AAA", "https://contoso.my.salesforce.com/lightning/r/Contact/003000000000001AAA/view"},
 		{"http://127.0.0.1:8081/", "003000000000001AAA", "http://127.0.0.1:8081/lightning/r/Contact/003000000000001AAA/view"},
+		{"https://contoso.my.salesforce.com", "00Q000000000001AAA", "https://contoso.my.salesforce.com/lightning/r/Lead/00Q000000000001AAA/view"},
+		{"https://contoso.my.salesforce.com/", "001000000000001", "https://contoso.my.salesforce.com/001000000000001"},
 		{"https://contoso.my.salesforce.com", "../a?b", "https://contoso.my.salesforce.com/lightning/r/Contact/..%2Fa%3Fb/view"},
 	} {
 		if got := RecordURL(test.instance, test.id); got != test.want {

@@ -65,4 +65,4 @@ func parseComposite(body []byte, n int) ([]answer, bool) {
 func reference(i int) string { return "p" + strconv.Itoa(i) }
 
 // refusal is refusal, for one part.
-func (a answer) refusal(write bool) *crm.Failure { return refusal(a.Status, a.Body, write) }
+func (a answer) refusal(write bool) *crm.Failure { return refusal(a.Status, a.Body, write, false) }

@@ -5,70 +5,17 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
-	"time"
 
 	"gatepost/crm"
 )
 
 // The codes that the sorting below has to look at twice.
 const (
-	invalidSession = "INVALID_SESSION_ID"
 	requestLimit   = "REQUEST_LIMIT_EXCEEDED"
+	duplicateValue = "DUPLICATE_VALUE"
 )
-
-// The shortest pauses that make sense where Salesforce gives none.
-const (
-	aMoment = 10 * time.Second // until a few long requests have ended
-	aWhile  = 15 * time.Minute // until an hour of the rolling day, or a person, makes room
-)
-
-// verdict is what a code means.
-type verdict struct {
-	class crm.Class
-	wait  time.Duration
-}
-
-// verdicts sorts the codes that don't concern a single record. What isn't in it,
-// the unknown included, concerns the record that it came for.
-var verdicts = map[string]verdict{
-	invalidSession:                            {class: crm.Pause},
-	requestLimit:                              {crm.Pause, aWhile},
-	"STORAGE_LIMIT_EXCEEDED":                  {crm.Pause, aWhile},
-	"UNABLE_TO_LOCK_ROW":                      {class: crm.Pause},
-	"SERVER_UNAVAILABLE":                      {class: crm.Pause},
-	"QUERY_TIMEOUT":                           {class: crm.Pause},
-	"REQUEST_RUNNING_TOO_LONG":                {class: crm.Pause},
-	"TOO_MANY_APEX_REQUESTS":                  {class: crm.Pause},
-	"FUNCTIONALITY_TEMPORARILY_UNAVAILABLE":   {class: crm.Pause},
-	"PROCESSING_HALTED":                       {class: crm.Pause},
-	"ALL_OR_NONE_OPERATION_ROLLED_BACK":       {class: crm.Pause},
-	"API_DISABLED_FOR_ORG":                    {class: crm.Connection},
-	"API_CURRENTLY_DISABLED":                  {class: crm.Connection},
-	"CLIENT_NOT_ACCESSIBLE_FOR_USER":          {class: crm.Connection},
-	"CLIENT_REQUIRE_UPDATE_FOR_USER":          {class: crm.Connection},
-	"INVALID_AUTH_HEADER":                     {class: crm.Connection},
-	"INVALID_CLIENT":                          {class: crm.Connection},
-	"INVALID_LOGIN":                           {class: crm.Connection},
-	"INVALID_OPERATION_WITH_EXPIRED_PASSWORD": {class: crm.Connection},
-	"LOGIN_DURING_RESTRICTED_DOMAIN":          {class: crm.Connection},
-	"LOGIN_DURING_RESTRICTED_TIME":            {class: crm.Connection},
-	"ORG_LOCKED":                              {class: crm.Connection},
-	"PASSWORD_LOCKOUT":                        {class: crm.Connection},
-	"TRIAL_EXPIRED":                           {class: crm.Connection},
-}
-
-// callVerdicts are codes that concern a record when they come for a record, and
-// everybody when they come for a whole call: the user may not see Contacts or one
-// of the fields, say. It goes on by itself once an admin has mended it.
-var callVerdicts = map[string]verdict{
-	"INVALID_TYPE":                    {crm.Pause, aWhile},
-	"INVALID_FIELD":                   {crm.Pause, aWhile},
-	"NOT_FOUND":                       {crm.Pause, aWhile},
-	"INSUFFICIENT_ACCESS":             {crm.Pause, aWhile},
-	"INSUFFICIENT_ACCESS_OR_READONLY": {crm.Pause, aWhile},
-	"FUNCTIONALITY_NOT_ENABLED":       {crm.Pause, aWhile},
-}
 
 // fault is one entry of an error body. Records of a Collections call have a
 // statusCode where everything else has an errorCode.
@@ -94,7 +41,8 @@ type duplicates struct {
 	} `json:"matchResults"`
 }
 
-// match is the id of the first record that a duplicate rule found, if it tells.
+// match is the id of the first record that a duplicate rule found, or of the one that
+// has a value which must be unique, if it tells.
 func (f fault) match() string {
 	for _, d := range []duplicates{f.Misspelt, f.Duplicate} {
 		for _, r := range d.Results {
@@ -103,6 +51,26 @@ func (f fault) match() string {
 					return m.Record.ID
 				}
 			}
+		}
+	}
+	if f.code() == duplicateValue {
+		return namedID(f.Message)
+	}
+	return ""
+}
+
+var (
+	idPattern    = regexp.MustCompile(`\b[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?\b`)
+	digitPattern = regexp.MustCompile(`[0-9]`)
+)
+
+// namedID is the last word of a message that looks like a record's Id. The text around
+// it is in the connected user's language.
+func namedID(message string) string {
+	words := idPattern.FindAllString(message, -1)
+	for _, w := range slices.Backward(words) {
+		if digitPattern.MatchString(w) {
+			return w
 		}
 	}
 	return ""
@@ -121,33 +89,59 @@ var codePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{1,79}$`)
 
 // failure sorts a fault that came for a record.
 func (f fault) failure() *crm.Failure {
-	v, ok := verdicts[f.code()]
-	if !ok {
-		v.class = crm.Recorded
+	code, known, _ := f.known()
+	v := known.Record
+	if code != f.code() && v.Class != crm.Recorded {
+		// An automation met it, on the record's behalf: that says nothing about our own calls.
+		v = crm.Verdict{Class: crm.Passing, Wait: v.Wait, Tries: v.Tries}
 	}
-	v = f.reconsidered(v)
-	return &crm.Failure{Class: v.class, Code: f.code(), Wait: v.wait, Detail: f.detail(), Match: f.match()}
+	return f.as(code, v)
 }
 
-// callFailure sorts a fault that came for a whole call.
+// callFailure sorts a fault that came for a call of several records, or of none.
 func (f fault) callFailure() *crm.Failure {
-	out := f.failure()
-	if v, ok := callVerdicts[out.Code]; ok {
-		out.Class, out.Wait = v.class, v.wait
-	}
+	code, known, _ := f.known()
+	out := f.as(code, known.Call)
+	out.Tries = known.Record.Tries
 	return out
 }
 
-// reconsidered corrects a verdict where the code alone says too little. These are
-// the only messages that we read; they are Salesforce's own, not translated.
-func (f fault) reconsidered(v verdict) verdict {
-	switch {
-	case f.code() == invalidSession && strings.Contains(f.Message, "not valid for use with the REST API"):
-		v.class = crm.Connection
-	case f.code() == requestLimit && strings.HasPrefix(f.Message, "Concurrent"):
-		v.wait = aMoment
+// as is the failure that a verdict makes of a fault.
+func (f fault) as(code string, v crm.Verdict) *crm.Failure {
+	if code == requestLimit && strings.HasPrefix(f.Message, "Concurrent") {
+		v.Wait = crm.Concurrent
 	}
-	return v
+	return &crm.Failure{Class: v.Class, Code: code, Wait: v.Wait, Tries: v.Tries, Detail: f.detail(), Match: f.match()}
+}
+
+// known is the code that decides, what is known of it, and whether anything is. Where
+// an automation says what it met itself, as a row that somebody else has locked, that
+// decides: it may pass though the automation's own code is final.
+func (f fault) known() (code string, c crm.Code, ok bool) {
+	code = f.code()
+	c, ok = crm.KnownCode(code)
+	if !c.Wraps {
+		return code, c, ok
+	}
+	for _, inner := range nested(f.Message) {
+		if in, ok := crm.KnownCode(inner); ok && in.Record.Class == crm.Passing || ok && in.Record.Class == crm.Pause {
+			return inner, in, true
+		}
+	}
+	return code, c, ok
+}
+
+// nestedPattern is what a code inside a message looks like.
+var nestedPattern = regexp.MustCompile(`\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b`)
+
+// nested are the codes that a message names. A flow's message may name none, and tell of
+// a lock in words.
+func nested(message string) []string {
+	codes := nestedPattern.FindAllString(message, -1)
+	if strings.Contains(message, "unable to obtain exclusive access") {
+		codes = append(codes, "UNABLE_TO_LOCK_ROW")
+	}
+	return codes
 }
 
 func (f fault) detail() string {
@@ -157,37 +151,52 @@ func (f fault) detail() string {
 	return f.Message + " (" + strings.Join(f.Fields, ", ") + ")"
 }
 
-// expired tells whether a newer session may help.
-func expired(f *crm.Failure) bool {
-	return f.Code == invalidSession && f.Class == crm.Pause
+// stale tells whether a newer session may help: the token is refused, or the instance
+// is elsewhere, as after My Domain was renamed.
+func stale(status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
 }
 
 // refusal returns why an answer isn't a success, or nil when it is one. A write
 // that was refused in Salesforce's own words did not happen. One that was answered
-// by anything else, or by a server in trouble, may have.
-func refusal(status int, body []byte, write bool) *crm.Failure {
+// by anything else, or by a server in trouble, may have. What is said of a call that
+// was about one record alone is said of that record.
+func refusal(status int, body []byte, write, single bool) *crm.Failure {
 	if status >= 200 && status <= 299 {
 		return nil
 	}
-	f, ok := parseFault(body)
+	f, said := parseFault(body)
 	switch {
-	case !ok && status >= 400 && status <= 499 && json.Valid(body):
-		return &crm.Failure{Class: crm.Pause, Code: fmt.Sprintf("HTTP_%d", status), Detail: http.StatusText(status)}
-	case !ok:
+	case !said && (status >= 400 && status <= 499 && json.Valid(body) || status == http.StatusUnauthorized):
+		f = fault{ErrorCode: fmt.Sprintf("HTTP_%d", status), Message: http.StatusText(status)}
+	case !said:
 		return nonsense(fmt.Sprintf("HTTP status %d", status), write)
 	}
 	out := f.callFailure()
-	if status >= 500 {
-		out.Unknown = write
+	if single {
+		out = f.failure()
 	}
-	if out.Class == crm.Recorded && !aboutContent(status) {
+	out.Unknown = write && (status >= 500 || !json.Valid(body))
+	_, _, known := f.known()
+	switch {
+	case status == http.StatusUnauthorized:
+		out.Class = crm.Connection
+	case out.Class == crm.Recorded && !aboutContent(status) && !(single && known && status < 500):
+		out.Class = crm.Pause
+	case out.Class == crm.Recorded && !said:
 		out.Class = crm.Pause
 	}
 	return out
 }
 
 // aboutContent tells whether a request was refused for what stands in it. With
-// any other status the next request would be refused all the same.
+// any other status the next request would be refused all the same, unless the code
+// says better.
 func aboutContent(status int) bool {
 	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong:

@@ -1,8 +1,12 @@
 package salesforce
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -10,7 +14,7 @@ import (
 )
 
 // known has every code that Salesforce documents for what we do, and what it
-// means for one record of a batch and for a whole call.
+// means for one record, alone or of a batch, and for a whole call.
 var known = []struct {
 	status       int
 	code         string
@@ -18,59 +22,93 @@ var known = []struct {
 	record, call crm.Class
 	wait         time.Duration // of the record
 	callWait     time.Duration
+	tries        int    // of the record
+	becomes      string // the code that is kept, if it is another
+	match        string
 }{
-	{401, "INVALID_SESSION_ID", "Session expired or invalid", crm.Pause, crm.Pause, 0, 0},
-	{401, "INVALID_SESSION_ID", "This session is not valid for use with the REST API", crm.Connection, crm.Connection, 0, 0},
-	{403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", crm.Pause, crm.Pause, 15 * time.Minute, 15 * time.Minute},
-	{403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded.", crm.Pause, crm.Pause, 10 * time.Second, 10 * time.Second},
-	{403, "API_DISABLED_FOR_ORG", "The REST API is not enabled for this Organization.", crm.Connection, crm.Connection, 0, 0},
-	{403, "API_CURRENTLY_DISABLED", "API is disabled for this User", crm.Connection, crm.Connection, 0, 0},
-	{400, "REQUIRED_FIELD_MISSING", "Required fields are missing: [LastName]", crm.Recorded, crm.Recorded, 0, 0},
-	{400, "INVALID_EMAIL_ADDRESS", "Email: invalid email address: 123", crm.Recorded, crm.Recorded, 0, 0},
-	{400, "STRING_TOO_LONG", "First Name: data value too large: … (max length=40)", crm.Recorded, crm.Recorded, 0, 0},
-	{400, "INVALID_FIELD", "No such column 'Foo__c' on sobject of type Contact", crm.Recorded, crm.Pause, 0, 15 * time.Minute},
-	{400, "INVALID_FIELD_FOR_INSERT_UPDATE", "Unable to create/update fields: MasterRecordId.", crm.Recorded, crm.Recorded, 0, 0},
-	{400, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record or 1 records: 0010000000abcde", crm.Pause, crm.Pause, 0, 0},
-	{400, "DUPLICATE_VALUE", "duplicate value found: Ext__c duplicates value on record with id: 0010000000abcde", crm.Recorded, crm.Recorded, 0, 0},
-	{400, "DUPLICATES_DETECTED", "Use one of these records?", crm.Recorded, crm.Recorded, 0, 0},
-	{400, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "Only from our countries.", crm.Recorded, crm.Recorded, 0, 0},
-	{400, "STORAGE_LIMIT_EXCEEDED", "storage limit exceeded", crm.Pause, crm.Pause, 15 * time.Minute, 15 * time.Minute},
-	{403, "INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id", crm.Recorded, crm.Pause, 0, 15 * time.Minute},
-	{400, "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", "insufficient access rights on cross-reference id", crm.Recorded, crm.Recorded, 0, 0},
-	{404, "NOT_FOUND", "The requested resource does not exist", crm.Recorded, crm.Pause, 0, 15 * time.Minute},
-	{404, "ENTITY_IS_DELETED", "entity is deleted", crm.Recorded, crm.Pause, 0, 0},
-	{400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "bad value for restricted picklist field: X", crm.Recorded, crm.Recorded, 0, 0},
-	{400, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "what the trigger says", crm.Recorded, crm.Recorded, 0, 0},
-	{400, "FIELD_INTEGRITY_EXCEPTION", "There's a problem with this country", crm.Recorded, crm.Recorded, 0, 0},
-	{400, "JSON_PARSER_ERROR", "Unexpected character", crm.Recorded, crm.Recorded, 0, 0},
-	{400, "MALFORMED_QUERY", "unexpected token: 'x'", crm.Recorded, crm.Recorded, 0, 0},
-	{400, "INVALID_TYPE", "sObject type 'Contact' is not supported.", crm.Recorded, crm.Pause, 0, 15 * time.Minute},
-	{400, "EXCEEDED_ID_LIMIT", "record limit reached.", crm.Recorded, crm.Recorded, 0, 0},
-	{400, "PROCESSING_HALTED", "The transaction was rolled back since another operation in the same transaction failed.", crm.Pause, crm.Pause, 0, 0},
-	{400, "ALL_OR_NONE_OPERATION_ROLLED_BACK", "Record rolled back", crm.Pause, crm.Pause, 0, 0},
-	{400, "QUERY_TIMEOUT", "Your query request was running for too long.", crm.Pause, crm.Pause, 0, 0},
-	{400, "REQUEST_RUNNING_TOO_LONG", "Your request was running for too long.", crm.Pause, crm.Pause, 0, 0},
-	{410, "UNSUPPORTED_API_VERSION", "retired", crm.Recorded, crm.Pause, 0, 0},
-	{420, "SOME_EDGE_CODE", "cannot route", crm.Recorded, crm.Pause, 0, 0},
-	{503, "SERVER_UNAVAILABLE", "down for maintenance", crm.Pause, crm.Pause, 0, 0},
-	{500, "UNKNOWN_EXCEPTION", "An unexpected error occurred.", crm.Recorded, crm.Pause, 0, 0},
-	{403, "LOGIN_DURING_RESTRICTED_DOMAIN", "from this address", crm.Connection, crm.Connection, 0, 0},
-	{403, "LOGIN_DURING_RESTRICTED_TIME", "at this hour", crm.Connection, crm.Connection, 0, 0},
-	{400, "NEVER_HEARD_OF_IT", "?", crm.Recorded, crm.Recorded, 0, 0},
-	{403, "NEVER_HEARD_OF_IT", "?", crm.Recorded, crm.Pause, 0, 0},
+	{status: 401, code: "INVALID_SESSION_ID", message: "Session expired or invalid", record: crm.Connection, call: crm.Connection},
+	{status: 401, code: "INVALID_SESSION_ID", message: "This session is not valid for use with the REST API", record: crm.Connection, call: crm.Connection},
+	{status: 403, code: "REQUEST_LIMIT_EXCEEDED", message: "TotalRequests Limit exceeded.", record: crm.Pause, call: crm.Pause, wait: 15 * time.Minute, callWait: 15 * time.Minute},
+	{status: 403, code: "REQUEST_LIMIT_EXCEEDED", message: "ConcurrentPerOrgLongTxn Limit exceeded.", record: crm.Pause, call: crm.Pause, wait: 10 * time.Second, callWait: 10 * time.Second},
+	{status: 403, code: "API_DISABLED_FOR_ORG", message: "The REST API is not enabled for this Organization.", record: crm.Connection, call: crm.Connection},
+	{status: 403, code: "API_CURRENTLY_DISABLED", message: "API is disabled for this User", record: crm.Connection, call: crm.Connection},
+	{status: 400, code: "REQUIRED_FIELD_MISSING", message: "Required fields are missing: [LastName]", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "INVALID_EMAIL_ADDRESS", message: "Email: invalid email address: 123", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "STRING_TOO_LONG", message: "First Name: data value too large: … (max length=40)", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "INVALID_FIELD", message: "No such column 'Foo__c' on sobject of type Contact", record: crm.Recorded, call: crm.Pause, callWait: 15 * time.Minute},
+	{status: 400, code: "INVALID_FIELD_FOR_INSERT_UPDATE", message: "Unable to create/update fields: MasterRecordId.", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "INVALID_TYPE_ON_FIELD_IN_RECORD", message: "Last Name: value not of required type: null", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "UNABLE_TO_LOCK_ROW", message: "unable to obtain exclusive access to this record or 1 records: 0010000000abcde", record: crm.Passing, call: crm.Pause, tries: 24},
+	{status: 400, code: "DUPLICATE_VALUE", message: "duplicate value found: Ext__c duplicates value on record with id: 0030000000abcde", record: crm.Recorded, call: crm.Recorded, match: "0030000000abcde"},
+	{status: 400, code: "DUPLICATE_VALUE", message: "doppelter Wert gefunden: Steuernummernfeld, Datensatz 0010000000abcdeAAA.", record: crm.Recorded, call: crm.Recorded, match: "0010000000abcdeAAA"},
+	{status: 400, code: "DUPLICATE_VALUE", message: "Duplicate external id specified: ada@example.com (Newsletteradresse)", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "DUPLICATES_DETECTED", message: "Use one of these records?", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "FIELD_CUSTOM_VALIDATION_EXCEPTION", message: "Only from our countries, or else UNABLE_TO_LOCK_ROW.", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "STORAGE_LIMIT_EXCEEDED", message: "storage limit exceeded", record: crm.Pause, call: crm.Pause, wait: 15 * time.Minute, callWait: 15 * time.Minute},
+	{status: 403, code: "INSUFFICIENT_ACCESS_OR_READONLY", message: "insufficient access rights on object id", record: crm.Recorded, call: crm.Pause, callWait: 15 * time.Minute},
+	{status: 400, code: "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", message: "insufficient access rights on cross-reference id", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "INVALID_CROSS_REFERENCE_KEY", message: "invalid cross reference id", record: crm.Recorded, call: crm.Recorded},
+	{status: 404, code: "NOT_FOUND", message: "The requested resource does not exist", record: crm.Pause, call: crm.Pause, wait: 15 * time.Minute, callWait: 15 * time.Minute},
+	{status: 404, code: "ENTITY_IS_DELETED", message: "entity is deleted", record: crm.Recorded, call: crm.Pause},
+	{status: 400, code: "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message: "bad value for restricted picklist field: X", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message: "what the trigger says", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message: locks, record: crm.Passing, call: crm.Pause, tries: 24, becomes: "UNABLE_TO_LOCK_ROW"},
+	{status: 400, code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message: "T: System.DmlException: first error: FIELD_CUSTOM_VALIDATION_EXCEPTION, no", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message: "T: System.QueryException: QUERY_TIMEOUT", record: crm.Passing, call: crm.Pause, becomes: "QUERY_TIMEOUT"},
+	{status: 400, code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message: "T: first error: REQUEST_RUNNING_TOO_LONG, stopped", record: crm.Passing, call: crm.Pause, becomes: "REQUEST_RUNNING_TOO_LONG"},
+	{status: 400, code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message: "T: first error: SERVER_UNAVAILABLE, down", record: crm.Passing, call: crm.Pause, becomes: "SERVER_UNAVAILABLE"},
+	{status: 400, code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message: "T: first error: UNKNOWN_EXCEPTION, ErrorId 1", record: crm.Passing, call: crm.Pause, tries: 12, becomes: "UNKNOWN_EXCEPTION"},
+	{status: 400, code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message: "T: first error: STORAGE_LIMIT_EXCEEDED, full", record: crm.Passing, call: crm.Pause, wait: 15 * time.Minute, callWait: 15 * time.Minute, becomes: "STORAGE_LIMIT_EXCEEDED"},
+	{status: 400, code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message: "T: a callout failed: INVALID_LOGIN, INVALID_SESSION_ID", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "CANNOT_EXECUTE_FLOW_TRIGGER", message: "The flow tried to update records: unable to obtain exclusive access to this record. You can look up ExceptionCode values", record: crm.Passing, call: crm.Pause, tries: 24, becomes: "UNABLE_TO_LOCK_ROW"},
+	{status: 400, code: "APEX_ERROR", message: locks, record: crm.Passing, call: crm.Pause, tries: 24, becomes: "UNABLE_TO_LOCK_ROW"},
+	{status: 400, code: "FIELD_INTEGRITY_EXCEPTION", message: "There's a problem with this country", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "JSON_PARSER_ERROR", message: "Unexpected character", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "INVALID_INPUT", message: "Entity type must be specified in the attributes of each record", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "MALFORMED_QUERY", message: "unexpected token: 'x'", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "INVALID_QUERY_FILTER_OPERATOR", message: "invalid operator on a field", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "NUMBER_OUTSIDE_VALID_RANGE", message: "too large", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "INVALID_QUERY_LOCATOR", message: "invalid query locator", record: crm.Pause, call: crm.Pause},
+	{status: 400, code: "MALFORMED_ID", message: "malformed id 001RM000003oLrB000", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "MISSING_ARGUMENT", message: "Id not specified in an update call", record: crm.Recorded, call: crm.Recorded},
+	{status: 300, code: "MULTIPLE_CHOICES", message: "several", record: crm.Recorded, call: crm.Pause},
+	{status: 400, code: "INVALID_TYPE", message: "sObject type 'Contact' is not supported.", record: crm.Pause, call: crm.Pause, wait: 15 * time.Minute, callWait: 15 * time.Minute},
+	{status: 400, code: "EXCEEDED_ID_LIMIT", message: "record limit reached.", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "LIMIT_EXCEEDED", message: "The composite subrequests number limit exceeded 25", record: crm.Recorded, call: crm.Recorded},
+	{status: 414, code: "URI_TOO_LONG", message: "too long", record: crm.Recorded, call: crm.Recorded},
+	{status: 405, code: "METHOD_NOT_ALLOWED", message: "HTTP Method 'X' not allowed.", record: crm.Pause, call: crm.Pause, wait: 15 * time.Minute, callWait: 15 * time.Minute},
+	{status: 415, code: "UNSUPPORTED_MEDIA_TYPE", message: "Content-Type is not supported", record: crm.Pause, call: crm.Pause, wait: 15 * time.Minute, callWait: 15 * time.Minute},
+	{status: 400, code: "PROCESSING_HALTED", message: "The transaction was rolled back since another operation in the same transaction failed.", record: crm.Pause, call: crm.Pause},
+	{status: 412, code: "BATCH_PROCESSING_HALTED", message: "Batch processing halted per request", record: crm.Pause, call: crm.Pause},
+	{status: 400, code: "ALL_OR_NONE_OPERATION_ROLLED_BACK", message: "Record rolled back", record: crm.Pause, call: crm.Pause},
+	{status: 400, code: "QUERY_TIMEOUT", message: "Your query request was running for too long.", record: crm.Pause, call: crm.Pause},
+	{status: 400, code: "REQUEST_RUNNING_TOO_LONG", message: "Your request was running for too long.", record: crm.Pause, call: crm.Pause},
+	{status: 410, code: "UNSUPPORTED_API_VERSION", message: "retired", record: crm.Pause, call: crm.Pause, wait: 15 * time.Minute, callWait: 15 * time.Minute},
+	{status: 420, code: "SOME_EDGE_CODE", message: "cannot route", record: crm.Recorded, call: crm.Pause},
+	{status: 503, code: "SERVER_UNAVAILABLE", message: "down for maintenance", record: crm.Pause, call: crm.Pause},
+	{status: 500, code: "UNKNOWN_EXCEPTION", message: "An unexpected error occurred.", record: crm.Passing, call: crm.Pause, tries: 12},
+	{status: 403, code: "LOGIN_DURING_RESTRICTED_DOMAIN", message: "from this address", record: crm.Connection, call: crm.Connection},
+	{status: 403, code: "LOGIN_DURING_RESTRICTED_TIME", message: "at this hour", record: crm.Connection, call: crm.Connection},
+	{status: 401, code: "NEVER_HEARD_OF_IT", message: "?", record: crm.Recorded, call: crm.Connection},
+	{status: 400, code: "NEVER_HEARD_OF_IT", message: "?", record: crm.Recorded, call: crm.Recorded},
+	{status: 403, code: "NEVER_HEARD_OF_IT", message: "?", record: crm.Recorded, call: crm.Pause},
 }
+
+// locks is what a trigger says that met a row which somebody else had locked.
+const locks = "ContactTrigger: execution of AfterInsert\n\ncaused by: System.DmlException: Update failed. First exception on row 0 with id 0010000000abcde; " +
+	"first error: CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY, AccountTrigger: execution of AfterUpdate\n\ncaused by: first error: UNABLE_TO_LOCK_ROW, unable to obtain exclusive access to this record: []"
 
 func TestEveryKnownCodeHasItsClass(t *testing.T) {
 	for _, k := range known {
 		t.Run(k.code+" "+k.message, func(t *testing.T) {
 			message, _ := json.Marshal(k.message)
 			call := fmt.Sprintf(`[{"message":%s,"errorCode":%q,"fields":[]}]`, message, k.code)
-			f := refusal(k.status, []byte(call), true)
-			want := crm.Failure{Class: k.call, Code: k.code, Detail: k.message, Wait: k.callWait, Unknown: k.status >= 500}
+			f := refusal(k.status, []byte(call), true, false)
+			want := crm.Failure{Class: k.call, Code: cmp.Or(k.becomes, k.code), Detail: k.message, Wait: k.callWait, Tries: k.tries, Match: k.match, Unknown: k.status >= 500}
 			if *f != want {
 				t.Errorf("for a call: %+v, want %+v", *f, want)
 			}
-			if f := refusal(k.status, []byte(call), false); f.Unknown {
+			if f := refusal(k.status, []byte(call), false, false); f.Unknown {
 				t.Error("a read has an unknown outcome")
 			}
 
@@ -79,11 +117,47 @@ func TestEveryKnownCodeHasItsClass(t *testing.T) {
 			if !ok {
 				t.Fatal("not understood")
 			}
-			want = crm.Failure{Class: k.record, Code: k.code, Detail: k.message, Wait: k.wait}
+			want.Class, want.Wait, want.Unknown = k.record, k.wait, false
 			if f := failure(t, results[0].Err); *f != want || results[0].ID != "" {
 				t.Errorf("for a record: %+v, want %+v", *f, want)
 			}
+
+			// Alone it is as of a batch, where anything is known of it.
+			if _, ok := crm.KnownCode(k.code); ok && k.status < 500 {
+				if f := refusal(k.status, []byte(call), true, true); *f != want {
+					t.Errorf("alone: %+v, want %+v", *f, want)
+				}
+			}
 		})
+	}
+}
+
+// The table above has every code of which anything is known, and those that the
+// simulated Salesforce can answer.
+func TestEveryCodeIsTried(t *testing.T) {
+	tried := map[string]bool{}
+	for _, k := range known {
+		tried[k.code] = true
+	}
+	files, err := filepath.Glob("../../mocksalesforce/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	answered := 0
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`fail\([^"]*"([A-Z]+(?:_[A-Z]+)+)"`).FindAllStringSubmatch(string(source), -1) {
+			answered++
+			if _, ok := crm.KnownCode(m[1]); !ok || !tried[m[1]] {
+				t.Errorf("%s, which %s answers, is not among them", m[1], file)
+			}
+		}
+	}
+	if answered < 20 {
+		t.Errorf("only %d answers of the simulated Salesforce were found: this shows nothing", answered)
 	}
 }
 
@@ -109,27 +183,27 @@ func TestAnswersThatAreNotSalesforcesOwn(t *testing.T) {
 		"an empty list, in a mess": {500, "[]", crm.Unavailable, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := refusal(test.status, []byte(test.body), true)
+			f := refusal(test.status, []byte(test.body), true, false)
 			if f.Class != crm.Pause || f.Code != test.code || f.Unknown != test.unknown {
 				t.Errorf("failure %+v, want a pause, %s, unknown: %v", f, test.code, test.unknown)
 			}
 		})
 	}
-	if f := refusal(204, nil, true); f != nil {
+	if f := refusal(204, nil, true, false); f != nil {
 		t.Errorf("a success fails with %+v", f)
 	}
 }
 
 func TestARecordedDuplicateIsUnderstood(t *testing.T) {
 	body := `[{"duplicateResut":{"allowSave":true,"duplicateRule":"Contacts_DR"},"errorCode":"DUPLICATES_DETECTED","message":"Use one of these records?"}]`
-	f := refusal(400, []byte(body), true)
+	f := refusal(400, []byte(body), true, false)
 	if f.Class != crm.Recorded || f.Code != "DUPLICATES_DETECTED" || f.Unknown {
 		t.Errorf("failure %+v", f)
 	}
 }
 
 func TestFieldsAreNamedInTheDetailAlone(t *testing.T) {
-	f := refusal(400, []byte(`[{"message":"Email: invalid email address: ada@","errorCode":"INVALID_EMAIL_ADDRESS","fields":["Email"]}]`), true)
+	f := refusal(400, []byte(`[{"message":"Email: invalid email address: ada@","errorCode":"INVALID_EMAIL_ADDRESS","fields":["Email"]}]`), true, false)
 	if f.Detail != "Email: invalid email address: ada@ (Email)" {
 		t.Errorf("detail is %q", f.Detail)
 	}
@@ -148,7 +222,7 @@ func FuzzAnswers(f *testing.F) {
 		f.Add(400, []byte(body), "per-app-api-usage=17/250(appName=x); api-usage=25/5000")
 	}
 	f.Fuzz(func(t *testing.T, status int, body []byte, header string) {
-		if r := refusal(status, body, true); r != nil && r.Code == "" {
+		if r := refusal(status, body, true, status%2 == 0); r != nil && r.Code == "" {
 			t.Error("a failure without a code")
 		}
 		if answers, ok := parseComposite(body, 1); ok {

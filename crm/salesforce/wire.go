@@ -25,6 +25,7 @@ type request struct {
 	method, path string
 	body         []byte
 	write        bool // it changes something
+	single       bool // it is about one record alone
 	duplicates   bool // save what is taken for a duplicate
 }
 
@@ -40,7 +41,9 @@ const (
 // simpleforce logs bodies to the global logger and may panic when an answer isn't
 // a success. It never sees any other: the exchange below keeps the real outcome to
 // itself and shows simpleforce a 200. So the global logger needs no silencing.
-func (c *Client) send(ctx context.Context, s Session, r request) ([]byte, *crm.Failure) {
+//
+// The status is that of the answer, 0 when there was none.
+func (c *Client) send(ctx context.Context, s Session, r request) (body []byte, status int, f *crm.Failure) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	x := &exchange{ctx: ctx, base: c.base, origin: s.InstanceURL, maxBody: c.maxBody, duplicates: r.duplicates}
@@ -51,12 +54,9 @@ func (c *Client) send(ctx context.Context, s Session, r request) ([]byte, *crm.F
 		"status", x.status, "took", time.Since(began), "failed", err != nil)
 	c.note(x.header)
 	if err != nil {
-		return nil, lost(err, r.write && x.maySent())
+		return nil, 0, lost(err, r.write && x.maySent())
 	}
-	if f := refusal(x.status, x.body, r.write); f != nil {
-		return nil, f
-	}
-	return x.body, nil
+	return x.body, x.status, refusal(x.status, x.body, r.write, r.single)
 }
 
 // lost is the failure of a request that got no answer.

@@ -64,10 +64,6 @@ func noteGone(writes []crm.Write, results []crm.Result) {
 	}
 }
 
-// aboutOne are codes that concern everybody when they come for a call, but not for
-// one that is about a single record.
-var aboutOne = []string{"INVALID_FIELD", "INSUFFICIENT_ACCESS", "INSUFFICIENT_ACCESS_OR_READONLY"}
-
 // createOne makes one Contact. A Collections call would do it too, but only this
 // one tells which record a duplicate rule found.
 func (c *Client) createOne(ctx context.Context, p crm.Person, o crm.Options) ([]crm.Result, error) {
@@ -77,10 +73,9 @@ func (c *Client) createOne(ctx context.Context, p crm.Person, o crm.Options) ([]
 	if err != nil {
 		return nil, unsent(fmt.Errorf("encode a record: %w", err))
 	}
-	body, err := c.call(ctx, request{http.MethodPost, contactPath, sent, true, o.SaveDuplicates})
+	body, err := c.call(ctx, request{method: http.MethodPost, path: contactPath, body: sent, write: true, single: true, duplicates: o.SaveDuplicates})
 	var f *crm.Failure
-	if errors.As(err, &f) && (f.Class == crm.Recorded || slices.Contains(aboutOne, f.Code)) {
-		f.Class, f.Wait = crm.Recorded, 0
+	if errors.As(err, &f) && !f.Unknown && (f.Class == crm.Recorded || f.Class == crm.Passing) {
 		return []crm.Result{{Err: f}}, nil
 	}
 	if err != nil {
@@ -191,7 +186,7 @@ func (c *Client) writePlain(ctx context.Context, writes []crm.Write, k chunk, o 
 	if err != nil {
 		return unsent(fmt.Errorf("encode records: %w", err))
 	}
-	body, err := c.call(ctx, request{k.method, k.url, sent, true, o.SaveDuplicates})
+	body, err := c.call(ctx, request{method: k.method, path: k.url, body: sent, write: true, duplicates: o.SaveDuplicates})
 	if err != nil {
 		return err
 	}

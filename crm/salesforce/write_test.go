@@ -133,7 +133,7 @@ func TestEveryRecordHasItsOwnResult(t *testing.T) {
 	}
 	for i, want := range []*crm.Failure{nil,
 		{Class: crm.Recorded, Code: "INVALID_EMAIL_ADDRESS"},
-		{Class: crm.Pause, Code: "UNABLE_TO_LOCK_ROW"},
+		{Class: crm.Passing, Code: "UNABLE_TO_LOCK_ROW"},
 		{Class: crm.Pause, Code: crm.Unavailable, Unknown: true},
 		{Class: crm.Pause, Code: crm.Unavailable, Unknown: true},
 		{Class: crm.Recorded, Code: "SOMETHING_NEW"},
