@@ -195,6 +195,17 @@ func GaveUp(code string) Explanation {
 	return Explanation{e.What, e.Who, e.Mend + " " + sendAgain}
 }
 
+// AskedOnce explains a code to whoever asked for something that nothing repeats by itself,
+// as a check-up.
+func AskedOnce(code string) Explanation {
+	e := Sentence(code)
+	if e.Who == Nobody {
+		return Explanation{e.What, You, "Try it again in a while."}
+	}
+	e.Mend = strings.TrimSpace(strings.TrimSuffix(e.Mend, goesOn))
+	return e
+}
+
 // promises reports whether an explanation says that it is tried again by itself.
 func promises(e Explanation) bool {
 	return e.Mend == itPasses || strings.HasSuffix(e.Mend, goesOn)

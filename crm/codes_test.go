@@ -44,6 +44,9 @@ func TestWhoNeedsAttentionIsToldWhatToDo(t *testing.T) {
 				t.Errorf("%s: %+v", code, e)
 			}
 		}
+		if once := AskedOnce(code); promises(once) || once.Who == Nobody || once.What != Sentence(code).What {
+			t.Errorf("%s, asked once: %+v", code, once)
+		}
 		if e.Who == Nobody || !strings.HasSuffix(e.What, ".") || !strings.HasSuffix(e.Mend, ".") || strings.Contains(e.Mend, "  ") {
 			t.Errorf("%s: %+v", code, e)
 		}

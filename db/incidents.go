@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -29,7 +30,9 @@ type Trouble struct {
 	Since    time.Time
 }
 
-// Incident is a trouble that a tenant's admins are told of.
+// Incident is a trouble that a tenant's admins are told of. Of sign-ups that wait or
+// need attention, its number, its cause and its time are those of now, not of when it
+// was opened.
 type Incident struct {
 	ID string
 	Trouble
@@ -48,14 +51,28 @@ const day = 24 * time.Hour
 const selectIncident = `SELECT i.id, i.tenant_id, i.kind, i.about, i.cause, i.n, i.since, i.opened_at, i.mended_at, i.closed_at,
 	t.name, t.time_zone, COALESCE((SELECT name FROM newsletters l WHERE l.id = i.about), ''),
 	(SELECT count(*) FROM incidents e WHERE e.tenant_id = i.tenant_id AND e.kind = i.kind AND e.about = i.about
-		AND e.closed_at > i.opened_at - 86400000 AND e.closed_at <= i.opened_at)
+		AND e.closed_at > i.opened_at - 86400000 AND e.closed_at <= i.opened_at),
+	COALESCE((SELECT sum(n) FROM state_counts c WHERE c.tenant_id = i.tenant_id
+		AND c.state = CASE i.kind WHEN 'attention' THEN 'attention' ELSE 'waiting' END), 0),
+	COALESCE(CASE i.kind WHEN 'waiting' THEN (SELECT reason FROM pauses p WHERE p.tenant_id = i.tenant_id) END,
+		(SELECT reason FROM reason_counts r WHERE r.tenant_id = i.tenant_id AND r.state = i.kind AND r.n > 0 ORDER BY r.n DESC, r.reason LIMIT 1), ''),
+	CASE i.kind WHEN 'waiting' THEN COALESCE((SELECT s.created_at FROM subscribers s WHERE s.tenant_id = i.tenant_id AND s.state = 'waiting' ORDER BY s.id LIMIT 1), 0) ELSE 0 END
 	FROM incidents i JOIN tenants t ON t.id = i.tenant_id `
 
 func scanIncident(row scanner) (Incident, error) {
 	var i Incident
 	var since, opened, mended, closed int64
+	var n int
+	var cause string
+	var oldest int64
 	err := row.Scan(&i.ID, &i.TenantID, &i.Kind, &i.About, &i.Cause, &i.N, &since, &opened, &mended, &closed,
-		&i.Tenant, &i.TimeZone, &i.Newsletter, &i.Recent)
+		&i.Tenant, &i.TimeZone, &i.Newsletter, &i.Recent, &n, &cause, &oldest)
+	switch {
+	case i.Kind == IncidentWaiting, i.Kind == IncidentAttention:
+		i.N, i.Cause, since = n, cause, max(since, oldest)
+	case i.Kind == IncidentBroken && i.About == "":
+		i.N = n
+	}
 	i.Since, i.OpenedAt, i.MendedAt, i.ClosedAt = fromMillis(since), fromMillis(opened), fromMillis(mended), fromMillis(closed)
 	return i, err
 }
@@ -66,9 +83,13 @@ func (d *DB) OpenIncidents(ctx context.Context) ([]Incident, error) {
 	return all, wrap("open incidents", err)
 }
 
-// Incidents returns the tenant's troubles that are there now, the latest first.
+// Incidents returns the tenant's troubles that are there now, the latest first. One that
+// is about sign-ups is gone with the last of them, though nobody noted it yet.
 func (d *DB) Incidents(ctx context.Context, tenantID string) ([]Incident, error) {
 	all, err := collect(ctx, d.read, scanIncident, selectIncident+`WHERE i.tenant_id = $1 AND i.closed_at = 0 AND i.mended_at = 0 ORDER BY i.id DESC`, tenantID)
+	all = slices.DeleteFunc(all, func(i Incident) bool {
+		return (i.Kind == IncidentWaiting || i.Kind == IncidentAttention) && i.N == 0
+	})
 	return all, wrap("incidents", err)
 }
 

@@ -460,6 +460,57 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// What is told of an incident is what is so now, not what was so when it began.
+func TestTheNumbersAreThoseOfNow(t *testing.T) {
+	w := newWorld(t)
+	tell := func(want ...string) {
+		t.Helper()
+		all, err := w.store.Incidents(t.Context(), w.contoso.ID)
+		if err != nil || len(all) != min(len(want), 1) {
+			t.Fatalf("%+v, %v", all, err)
+		}
+		open, err := w.store.OpenIncidents(t.Context())
+		if err != nil || len(open) == 0 {
+			t.Fatal(open, err)
+		}
+		mailed, err := w.store.IncidentFor(t.Context(), open[0].ID, w.john)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range append(all, mailed) {
+			for _, text := range want {
+				if !strings.Contains(Tell(i).What, text) {
+					t.Errorf("no %q in %q", text, Tell(i).What)
+				}
+			}
+		}
+	}
+	w.readers(12, db.Waiting, "SERVER_UNAVAILABLE")
+	w.after(time.Hour, "opened waiting john", "opened waiting max")
+	tell("12 sign-ups wait", "10:30", "is not available right now")
+	w.readers(3, db.Waiting, "SERVER_UNAVAILABLE")
+	w.exec(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, 'STORAGE_LIMIT_EXCEEDED', '', 1, 0, 0)`, w.contoso.ID)
+	tell("15 sign-ups wait", "10:30", "is full")
+	w.exec(`UPDATE subscribers SET state = 'delivered' WHERE email IN (SELECT email FROM subscribers ORDER BY id LIMIT 14)`)
+	w.exec(`DELETE FROM pauses`)
+	w.counts()
+	tell("1 sign-up waits", "11:30", "is not available right now")
+	w.all(db.Delivered)
+	tell()
+	mailed, err := w.store.OpenIncidents(t.Context())
+	if err != nil || !strings.Contains(Tell(mailed[0]).What, "none waits any more") {
+		t.Errorf("%+v, %v", mailed, err)
+	}
+
+	w = newWorld(t)
+	w.readers(PileUp, db.Attention, "INVALID_EMAIL_ADDRESS")
+	w.after(time.Minute, "opened attention john", "opened attention max")
+	w.readers(PileUp+1, db.Attention, "UNABLE_TO_LOCK_ROW")
+	tell("21 sign-ups are not in Salesforce", "tried it many times")
+	w.all(db.Dismissed)
+	tell()
+}
+
 // What all wait for says more than what one does.
 func TestWaitingTellsWhy(t *testing.T) {
 	for pause, want := range map[string]string{"": "UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE": "SERVER_UNAVAILABLE"} {

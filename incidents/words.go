@@ -19,6 +19,16 @@ type Words struct {
 	Link  string // what that page is called
 }
 
+// AsOf says, for a letter that is read later, of when the numbers are in what Tell says;
+// nothing where there are none.
+func AsOf(i db.Incident, now time.Time) string {
+	if i.Kind == db.IncidentSilent || i.Kind == db.IncidentBroken && i.N == 0 {
+		return ""
+	}
+	zone := zoneOf(i)
+	return "These numbers are as of " + now.In(zone).Format("Monday, 2 January, 15:04") + " (" + zoneName(zone) + ")."
+}
+
 // Tell says in plain words what happened, and what to do. Times are in the
 // tenant's time zone.
 func Tell(i db.Incident) Words {
@@ -33,12 +43,18 @@ func Tell(i db.Incident) Words {
 		}
 		return Words{"Salesforce is disconnected", "The connection ended " + since + ". " + reason + waiting(i.N), mend, "/integrations", "Go to your integrations"}
 	case db.IncidentWaiting:
+		if i.N == 0 {
+			return Words{"Sign-ups have been waiting for long", "In the meantime none waits any more.", "Nothing to do.", "/integrations/" + identity.Salesforce, "See the numbers"}
+		}
 		e := crm.Sentence(i.Cause)
 		if i.Cause == "" {
 			e = crm.Explanation{What: "They are on their way, but it takes longer than it should.", Mend: "Nothing to do if it gets less on the page below. Otherwise, tell the people who run this service."}
 		}
 		return Words{"Sign-ups have been waiting for long", people(i.N, "waits", "wait") + ", the first " + since + ". Nothing is lost. " + e.What, e.Mend, "/integrations/" + identity.Salesforce, "See what waits"}
 	case db.IncidentAttention:
+		if i.N == 0 {
+			return Words{"Sign-ups need your attention", "In the meantime all of them have been dealt with.", "Nothing to do.", "/integrations/" + identity.Salesforce, "See the numbers"}
+		}
 		e := crm.GaveUp(i.Cause)
 		return Words{"Sign-ups need your attention", people(i.N, "is", "are") + " not in Salesforce, and won’t get there without you. For most of them: " + e.What, e.Mend, "/integrations/" + identity.Salesforce, "See who and why"}
 	case db.IncidentSilent:
@@ -67,11 +83,16 @@ func Mended(i db.Incident) Words {
 
 // local is a moment for people.
 func local(i db.Incident, t time.Time) string {
+	zone := zoneOf(i)
+	return "since " + t.In(zone).Format("Monday, 2 January, 15:04") + " (" + zoneName(zone) + ")"
+}
+
+func zoneOf(i db.Incident) *time.Location {
 	zone, err := time.LoadLocation(i.TimeZone)
 	if err != nil {
-		zone = time.UTC
+		return time.UTC
 	}
-	return "since " + t.In(zone).Format("Monday, 2 January, 15:04") + " (" + zoneName(zone) + ")"
+	return zone
 }
 
 func zoneName(zone *time.Location) string {

@@ -3,6 +3,7 @@ package mail
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,13 +69,14 @@ func (p *Post) incident(ctx context.Context, m db.Mail) (letter, error) {
 	if m.Kind == db.MailIncidentOpened && !i.ClosedAt.IsZero() {
 		return letter{}, db.ErrNotFound
 	}
-	w := incidents.Tell(i)
+	w, asOf := incidents.Tell(i), incidents.AsOf(i, p.Now())
 	if m.Kind == db.MailIncidentClosed {
-		w = incidents.Mended(i)
+		w, asOf = incidents.Mended(i), ""
 	}
+	said := slices.DeleteFunc([]string{w.What, asOf, w.Mend}, func(s string) bool { return s == "" })
 	return letter{
 		Subject: w.Title + " (" + i.Tenant + ")",
-		Before:  []string{w.What, w.Mend},
+		Before:  said,
 		Button:  &button{w.Link, p.URL + w.Path},
 		Footer:  "You get this because you look after " + i.Tenant + " at " + p.URL + ". Under Account you can turn these mails off.",
 	}, nil

@@ -302,6 +302,16 @@ func TestPasswordChanged(t *testing.T) {
 	}
 }
 
+// counted makes so many of the tenant's sign-ups wait.
+func (w *world) counted(tenant string, n int) {
+	w.t.Helper()
+	_, err := w.store.Writer().Exec(`INSERT INTO state_counts (tenant_id, newsletter_id, state, n) VALUES ($1, 'weekly', 'waiting', $2)
+		ON CONFLICT (tenant_id, newsletter_id, state) DO UPDATE SET n = excluded.n`, tenant, n)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // incident opens one, with a mail.
 func (w *world) incident(tenant string) {
 	w.t.Helper()
@@ -408,7 +418,7 @@ func TestIncident(t *testing.T) {
 		edge          func()
 		subject, text string
 	}{
-		{func() { w.incident(tenant) }, "Sign-ups have been waiting for long (Contoso)", "12 sign-ups wait"},
+		{func() { w.incident(tenant); w.counted(tenant, 31) }, "Sign-ups have been waiting for long (Contoso)", "31 sign-ups wait"},
 		{w.over, "No sign-up waits for long any more (Contoso)", "It is in order since"},
 	} {
 		want.edge()
@@ -421,6 +431,9 @@ func TestIncident(t *testing.T) {
 			t.Errorf("subject %q", got)
 		}
 		for _, body := range []string{text, html} {
+			if strings.Contains(body, "These numbers are as of "+time.Now().UTC().Format("Monday, 2 January, 15:")) != strings.Contains(want.text, "wait") {
+				t.Error("of when the numbers are:", body)
+			}
 			if !strings.Contains(body, want.text) || !strings.Contains(body, "https://gatepost.example/integrations/sfdc") {
 				t.Error(body)
 			}

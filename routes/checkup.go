@@ -50,7 +50,7 @@ func (s *server) runCheckUp(c *fiber.Ctx) error {
 	var f *crm.Failure
 	switch {
 	case errors.As(err, &f):
-		e := crm.Sentence(f.Code)
+		e := crm.AskedOnce(f.Code)
 		s.flash(c, views.FlashWarning, "The check-up was not possible. "+e.What+" "+e.Mend)
 	case err != nil:
 		return err

@@ -15,6 +15,19 @@ func (w *world) trouble(slug string, kind db.IncidentKind, cause string) {
 	}
 }
 
+// counted makes so many of a tenant's sign-ups stand in a state for a reason.
+func (w *world) counted(slug string, state db.State, reason string, n int) {
+	w.t.Helper()
+	for _, query := range []string{
+		`INSERT INTO state_counts (tenant_id, newsletter_id, state, n) VALUES ($1, 'more', $2, $4) ON CONFLICT DO UPDATE SET n = excluded.n`,
+		`INSERT INTO reason_counts (tenant_id, state, reason, n) VALUES ($1, $2, $3, $4) ON CONFLICT DO UPDATE SET n = excluded.n`,
+	} {
+		if _, err := w.store.Writer().Exec(query, w.tenant(slug).ID, state, reason, n); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
 func TestTroubleIsShown(t *testing.T) {
 	t.Parallel()
 	w := open(t)
@@ -22,7 +35,9 @@ func TestTroubleIsShown(t *testing.T) {
 	b.get("/integrations").is(200).hasNot("have been waiting for long")
 	w.trouble("contoso", db.IncidentWaiting, "UNAVAILABLE")
 	w.trouble("contoso", db.IncidentBroken, "invalid_grant")
-	b.get("/integrations").is(200, "Sign-ups have been waiting for long", "12 sign-ups wait", "Salesforce did not answer").hasNot("Salesforce is disconnected")
+	b.get("/integrations").is(200).hasNot("have been waiting for long") // none waits any more
+	w.counted("contoso", db.Waiting, "UNABLE_TO_LOCK_ROW", 31)
+	b.get("/integrations").is(200, "Sign-ups have been waiting for long", "31 sign-ups wait", "busy with the same records").hasNot("Salesforce is disconnected", "12 sign-ups")
 	others.get("/integrations").is(200).hasNot("have been waiting for long")
 	if _, err := w.store.Writer().Exec(`UPDATE incidents SET mended_at = 1`); err != nil {
 		t.Fatal(err)

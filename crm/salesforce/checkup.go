@@ -72,9 +72,9 @@ const contactAccess = "give access in Setup → Permission Sets → Object Setti
 func checkContact(a answer) []crm.Check {
 	var d described
 	if a.Status != http.StatusOK || json.Unmarshal(a.Body, &d) != nil {
-		e := crm.Sentence("INVALID_TYPE")
+		e := crm.AskedOnce("INVALID_TYPE")
 		if a.Status != http.StatusOK {
-			e = crm.Sentence(a.refusal(false).Code)
+			e = crm.AskedOnce(a.refusal(false).Code)
 		}
 		return []crm.Check{{Level: crm.Stop, What: "Contacts could not be looked at. " + e.What, Meaning: "Sign-ups can’t arrive before that is mended.", Who: e.Who, Mend: e.Mend}}
 	}
@@ -168,6 +168,10 @@ func checkRules(a answer) crm.Check {
 		Who:     crm.Admin, Mend: "look at the rules in Setup → Duplicate Rules; let them alert instead of block, or leave out the connected user."}
 }
 
+// callsTaken is how many API calls sign-ups take: one to look them up and one to write
+// them, and another one where some of a thousand are changed and others made.
+const callsTaken = "We make about 2 API calls for each sign-up that comes alone, 3 for a thousand at once."
+
 // checkHeadroom judges what the answers of this very check-up said of the limit.
 func (c *Client) checkHeadroom() crm.Check {
 	used, limit, ok := c.Usage()
@@ -176,7 +180,7 @@ func (c *Client) checkHeadroom() crm.Check {
 	}
 	what := fmt.Sprintf("%d of %d API calls of the last 24 hours are used.", used, limit)
 	if used*100 < limit*80 {
-		return crm.Check{Level: crm.Fine, What: what, Meaning: "A thousand sign-ups take about three."}
+		return crm.Check{Level: crm.Fine, What: what, Meaning: callsTaken}
 	}
 	return crm.Check{Level: crm.Warning, What: what, Meaning: "From 95 % on sign-ups wait until there are more.", Who: crm.Admin, Mend: "see who uses them in Setup → Company Information → API Requests."}
 }
