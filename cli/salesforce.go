@@ -65,6 +65,7 @@ type inspector struct {
 
 type finding struct {
 	checks []crm.Check
+	asked  *salesforce.Client // which knows what Salesforce said of its API calls
 	at     time.Time
 }
 
@@ -87,7 +88,7 @@ func (i *inspector) organization(ctx context.Context, c identity.Credential) (na
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	maps.DeleteFunc(i.found, func(_ string, f finding) bool { return time.Since(f.at) > findingLife })
-	i.found[hashed(c.AccessToken)] = finding{checks, time.Now()}
+	i.found[hashed(c.AccessToken)] = finding{checks, client, time.Now()}
 	return org.Name, org.Sandbox, nil
 }
 
@@ -97,14 +98,32 @@ func (i *inspector) connect(ctx context.Context, vault *identity.Vault, tenantID
 	if err != nil {
 		return nil, err // not client: an interface that holds nil is not nil
 	}
-	return &inspected{client, i, source{vault, tenantID}}, nil
+	return &inspected{Client: client, by: i, source: source{vault, tenantID}}, nil
 }
 
 // inspected is a Salesforce whose first check-up may have been made already.
 type inspected struct {
 	*salesforce.Client
 	by     *inspector
-	source source
+	source salesforce.Source
+	asked  *salesforce.Client // while connecting, where CheckUp told of that
+}
+
+// Usage returns what was said of the org's API calls, while connecting too.
+func (c *inspected) Usage() (used, limit int, ok bool) {
+	if used, limit, ok = c.Client.Usage(); !ok && c.asked != nil {
+		return c.asked.Usage()
+	}
+	return used, limit, ok
+}
+
+// Calls returns how many API calls were made, while connecting too.
+func (c *inspected) Calls() int {
+	n := c.Client.Calls()
+	if c.asked != nil {
+		n += c.asked.Calls()
+	}
+	return n
 }
 
 // CheckUp returns what was found while connecting, once, or asks Salesforce.
@@ -114,6 +133,7 @@ func (c *inspected) CheckUp(ctx context.Context) ([]crm.Check, error) {
 		return nil, err
 	}
 	if f, ok := c.by.take(hashed(s.AccessToken)); ok {
+		c.asked = f.asked
 		return f.checks, nil
 	}
 	return c.Client.CheckUp(ctx)

@@ -272,3 +272,38 @@ func TestARenamedMyDomainIsFound(t *testing.T) {
 		t.Errorf("%+v, generation %d", s, sf.session.Generation)
 	}
 }
+
+// What the check-up says that sign-ups take is what they take.
+func TestAsManyCallsAreMadeAsTheCheckUpSays(t *testing.T) {
+	sf := newSimulated(t)
+	h := newHouse(t, "a")
+	var made *salesforce.Client
+	d := New(Config{Store: h.db, Connect: func(ctx context.Context, _ string) (crm.CRM, error) {
+		var err error
+		made, err = salesforce.Open(ctx, sf, http.DefaultClient, salesforce.Options{})
+		return made, err
+	}})
+	for n, most := range map[int]int{1: 2, 1000: 3} {
+		var emails []string
+		for i := range n {
+			emails = append(emails, fmt.Sprintf("of%d-%d@example.com", n, i))
+		}
+		h.signUp("a/1", emails...)
+		takes(d, "a")
+		if made.Calls() > most || made.Calls() < 2 {
+			t.Errorf("%d calls for %d", made.Calls(), n)
+		}
+	}
+	if s := h.adds("a"); s.Delivered != 1001 {
+		t.Errorf("sums %+v", s)
+	}
+	checks, err := made.CheckUp(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(checks, func(c crm.Check) bool {
+		return strings.Contains(c.Meaning, "about 2 API calls for each sign-up that comes alone, 3 for a thousand at once")
+	}) {
+		t.Errorf("%+v", checks)
+	}
+}

@@ -74,7 +74,7 @@ func (s *server) cardAndSums(c *fiber.Ctx, service string) (views.Integration, d
 		return card, db.Sums{}, nil
 	}
 	sums, err := s.Newsletters.Sums(ctx, tenant)
-	card.Waiting = sums.Waiting
+	card.Waiting, card.Attention = sums.Waiting, sums.Attention
 	return card, sums, err
 }
 

@@ -40,7 +40,8 @@ type Pause struct {
 	Spared             bool // it must be: the last API calls are left to others
 }
 
-// Usage is what Salesforce last said of the org's API calls in 24 hours.
+// Usage is what Salesforce last said, with an answer to us, of the org's API calls in
+// the 24 hours before. Asking would be a call as well, so it tells of when it is.
 type Usage struct {
 	Used, Allowed int
 	Ours          int       // of them made by us
@@ -157,6 +158,9 @@ func (t *Totals) Add(o Totals) {
 	t.New += o.New
 	t.Repeated += o.Repeated
 }
+
+// old reports whether none of the calls that it counts are of the last 24 hours.
+func (u Usage) old(now time.Time) bool { return now.Sub(u.At) >= 24*time.Hour }
 
 func (u Usage) share() int {
 	if u.Allowed <= 0 {

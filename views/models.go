@@ -168,6 +168,7 @@ type Integration struct {
 	Mend   string // what mends it, in a sentence
 
 	Waiting           int  // sign-ups that wait for the connection
+	Attention         int  // sign-ups that need somebody
 	RevocationPending bool // disconnected, but Salesforce hasn't heard of it yet
 
 	// How many approvals by the Salesforce user who connected it are known, and how

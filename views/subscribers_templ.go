@@ -382,7 +382,7 @@ func searchForm(p SubscribersPage) templ.Component {
 			templ_7745c5c3_Var15 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "<form class=\"search\" role=\"search\" method=\"get\" action=\"/subscribers\" hx-get=\"/subscribers\" hx-target=\"#results\" hx-swap=\"outerHTML\" hx-push-url=\"true\" hx-trigger=\"input changed delay:300ms from:#q, change from:#state, submit\" hx-sync=\"this:replace\" hx-indicator=\"#searching\"><div class=\"field grow\"><label for=\"q\">Search by e-mail</label><div class=\"search-box\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "<form class=\"search\" role=\"search\" method=\"get\" action=\"/subscribers\" hx-get=\"/subscribers\" hx-target=\"#results\" hx-swap=\"outerHTML\" hx-push-url=\"true\" hx-trigger=\"input changed delay:300ms from:#q, change from:#state, submit\" hx-sync=\"this:replace\" hx-indicator=\"#searching\"><div class=\"field grow\"><label for=\"q\">Search by how the e-mail address begins</label><div class=\"search-box\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -570,7 +570,7 @@ func SubscriberResults(p SubscribersPage) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = emptyState("search", "Nobody matches", "Try a part of the address or the name, or look at all states.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var22), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = emptyState("search", "Nobody matches", p.nobody()).Render(templ.WithChildren(ctx, templ_7745c5c3_Var22), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -158,6 +158,18 @@ func (s SubscribersPage) found() string {
 	}
 }
 
+// nobody says what was looked for in vain, and what to try.
+func (s SubscribersPage) nobody() string {
+	switch {
+	case s.Query == "":
+		return "Nobody is in this state. Look at all states."
+	case s.State == "":
+		return "No e-mail address begins like that. Try only its first letters; names are not searched."
+	default:
+		return "No e-mail address in this state begins like that. Try only its first letters, or all states; names are not searched."
+	}
+}
+
 // label is what a state is called.
 func (d DeliveryState) label() string {
 	switch d {
