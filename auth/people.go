@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -187,10 +186,16 @@ func (p *People) SetTenant(ctx context.Context, slug, newSlug, name string) (db.
 	if err != nil {
 		return db.Tenant{}, err
 	}
-	t.Slug, t.Name = cmp.Or(strings.TrimSpace(newSlug), t.Slug), cmp.Or(strings.TrimSpace(name), t.Name)
 	wrong := FieldErrors{}
-	wrong.check("slug", checkSlug(t.Slug))
-	wrong.check("name", checkName(t.Name))
+	if newSlug = input.Word(newSlug); newSlug != "" {
+		t.Slug = newSlug
+		wrong.check("slug", checkSlug(newSlug))
+	}
+	if name != "" {
+		text := ""
+		t.Name, text = parseName(name)
+		wrong.check("name", text)
+	}
 	if err := wrong.err(); err != nil {
 		return db.Tenant{}, err
 	}
@@ -282,7 +287,7 @@ func (p *People) RemoveMember(ctx context.Context, email, tenantSlug string) err
 		err = p.store.RemoveMember(ctx, user.ID, tenant.ID)
 	}
 	if errors.Is(err, db.ErrNotFound) {
-		return FieldErrors{"email": fmt.Sprintf("%s doesn't belong to %s.", strings.TrimSpace(email), tenant.Slug)}
+		return FieldErrors{"email": fmt.Sprintf("%s doesn't belong to %s.", fold(email), tenant.Slug)}
 	}
 	return err
 }
