@@ -14,8 +14,8 @@ type Person struct {
 	Email, FirstName, LastName string
 }
 
-// Record is what a CRM holds of a person. Names are empty where it holds none, or
-// what we put there for want of one.
+// Record is what a CRM holds of a person, to the letter. Names are empty where it
+// holds none.
 type Record struct {
 	ID    string // the CRM's own
 	Email string
@@ -34,6 +34,7 @@ type Options struct {
 	Leads          bool   // look among the CRM's leads too, for those who are no contacts
 	Key            string // name of a unique field for the address: look by it too, and make new records by it
 	SaveDuplicates bool   // save what the CRM takes for a duplicate, where it allows that
+	Placeholder    string // the last name of new records of who gave none, where the CRM demands one; NA when empty
 }
 
 // Result tells what became of one person of a batch: an ID, or a *Failure.

@@ -272,7 +272,7 @@ var hurrying = decision{`UPDATE subscribers SET due_at = CASE WHEN due_at > $3 T
 	func(to place) (place, string) { return to, "" }}
 
 // retrying has a subscriber delivered after all.
-var retrying = decision{`UPDATE subscribers SET state = 'waiting', reason = '', detail = '', attempts = 0, refusals = 0, due_at = $3 WHERE tenant_id = $1 AND id = $2`,
+var retrying = decision{`UPDATE subscribers SET state = 'waiting', reason = '', detail = '', attempts = 0, refusals = 0, due_at = $3, waits_since = $3 WHERE tenant_id = $1 AND id = $2`,
 	func(to place) (place, string) { to.state, to.reason = Waiting, ""; return to, "" }}
 
 // dismissing has a subscriber not delivered, and says why.

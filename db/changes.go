@@ -32,6 +32,9 @@ type change struct {
 	moves moves
 }
 
+const insertEvent = `INSERT INTO events (id, tenant_id, subscriber_id, at, state, reason, detail, actor)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+
 // change runs fn, and stores what it changes in the counts.
 func (d *DB) change(ctx context.Context, tx *sql.Tx, fn func(*change) error) error {
 	find, err := tx.PrepareContext(ctx, `SELECT id, tenant_id, newsletter_id, created_at, state, reason, org_id
@@ -40,8 +43,7 @@ func (d *DB) change(ctx context.Context, tx *sql.Tx, fn func(*change) error) err
 		return err
 	}
 	defer func() { _ = find.Close() }()
-	event, err := tx.PrepareContext(ctx, `INSERT INTO events (id, tenant_id, subscriber_id, at, state, reason, detail, actor)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`)
+	event, err := tx.PrepareContext(ctx, insertEvent)
 	if err != nil {
 		return err
 	}
@@ -63,16 +65,18 @@ func (c *change) place(ctx context.Context, tenantID, id string) (p place, err e
 // move counts that a subscriber goes from one place to another. That is an event
 // when the state changes, or there is another reason to wait.
 func (c *change) move(ctx context.Context, from, to place, detail string) error {
+	if to.state != from.state || to.reason != from.reason && to.reason != "" {
+		_, err := c.event.ExecContext(ctx, NewID(), to.tenantID, to.id, c.at, to.state, to.reason, detail, c.actor)
+		if err != nil {
+			return err
+		}
+	}
 	c.moves.add(from, -1)
 	c.moves.add(to, 1)
 	if kind, ok := activities[to.state]; ok && to.state != from.state {
 		c.moves.activity[activityKey{to.tenantID, kind}]++
 	}
-	if to.state == from.state && (to.reason == from.reason || to.reason == "") {
-		return nil
-	}
-	_, err := c.event.ExecContext(ctx, NewID(), to.tenantID, to.id, c.at, to.state, to.reason, detail, c.actor)
-	return err
+	return nil
 }
 
 // activities are what happens when a subscriber gets into a state.

@@ -49,6 +49,7 @@ type DB struct {
 	newsletter *sql.Stmt // reads the row that each sign-up is for
 	pause      *sql.Stmt // reads what holds a tenant up, after each group of its sign-ups
 	entering   entering
+	repeating  repeating
 	counting   counting
 	jobs       *river.Client[*sql.Tx] // inserts only
 	now        func() time.Time
@@ -100,7 +101,7 @@ func (d *DB) open(ctx context.Context, path string) error {
 		return err
 	}
 	err = prepare(ctx, d.read, map[**sql.Stmt]string{&d.identity: selectIdentity, &d.newsletter: selectNewsletterBySlug, &d.pause: selectPause})
-	if err := errors.Join(err, d.prepareEntering(ctx), d.prepareCounting(ctx)); err != nil {
+	if err := errors.Join(err, d.prepareEntering(ctx), d.prepareRepeating(ctx), d.prepareCounting(ctx)); err != nil {
 		return err
 	}
 	d.jobs, err = river.NewClient(riversqlite.New(d.write), &river.Config{Logger: slog.New(slog.DiscardHandler)})

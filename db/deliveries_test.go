@@ -44,7 +44,7 @@ func TestWithoutTheLeaseNothingIsWritten(t *testing.T) {
 	id := add(t, d, signUp("a/1", "jane@example.com"))[0]
 	l := Lease{TenantID: "a", Owner: "me"}
 	for what, err := range map[string]error{
-		"mark":   d.MarkSent(ctx, l, []string{id}, time.Now()),
+		"mark":   d.MarkSent(ctx, l, []Sending{{SubscriberID: id}}, time.Now()),
 		"record": d.RecordOutcomes(ctx, l, []Outcome{{SubscriberID: id, State: Delivered}}),
 		"pause":  d.SetPause(ctx, l, Pause{Reason: "x"}),
 	} {
@@ -102,25 +102,37 @@ func TestDue(t *testing.T) {
 	again := add(t, d, signUp("a/2", "one@example.com"))[0]
 	l := Lease{TenantID: "a", Owner: "me"}
 	settles := now.Add(10 * time.Second)
-	err := errors.Join(d.TakeLease(ctx, l), d.MarkSent(ctx, l, ids[:1], settles),
+	err := errors.Join(d.TakeLease(ctx, l), d.MarkSent(ctx, l, []Sending{{SubscriberID: ids[0]}}, settles),
 		d.RecordOutcomes(ctx, l, []Outcome{{SubscriberID: ids[0], State: Waiting, DueAt: now.Add(time.Second), SettlesAt: settles}}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	due, err := d.Due(ctx, "a", 10)
-	if err != nil || len(due) != 2 || due[0].ID != ids[1] || due[1].ID != again {
-		t.Fatalf("got %+v, %v", due, err)
+	// Each who is due is followed by the others with the address, due or not.
+	want := func(limit int, want ...string) {
+		t.Helper()
+		known, err := d.Due(ctx, "a", limit)
+		var got []string
+		for _, k := range known {
+			is := k.ID
+			if !k.Due {
+				is += ", not due"
+			}
+			got = append(got, is)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+		for _, k := range known {
+			if k.ID == ids[0] && (!k.SettlesAt.Equal(settles) || k.Attempts != 1 || k.SentAt.IsZero()) || k.ID != ids[0] && !k.SettlesAt.IsZero() {
+				t.Errorf("got %+v", k)
+			}
+		}
 	}
-	if !due[0].SettlesAt.IsZero() || !due[1].SettlesAt.Equal(settles) {
-		t.Errorf("an address settles for all who have it: %+v", due)
-	}
+	want(10, ids[1], again, ids[0]+", not due")
+	want(1, ids[1])
 	now = now.Add(time.Second)
-	if due, err = d.Due(ctx, "a", 2); err != nil || len(due) != 2 || due[1].ID != again {
-		t.Errorf("got %+v, %v", due, err)
-	}
-	if due, err = d.Due(ctx, "a", 9); err != nil || len(due) != 3 || due[2].ID != ids[0] || due[2].Attempts != 1 {
-		t.Errorf("got %+v, %v", due, err)
-	}
+	want(2, ids[1], again, ids[0])
+	want(9, ids[1], again, ids[0])
 }
 
 func TestOutcomesMoveTheCounts(t *testing.T) {
@@ -134,7 +146,7 @@ func TestOutcomesMoveTheCounts(t *testing.T) {
 		{SubscriberID: ids[3], State: Delivered, RecordID: "004"}, // another tenant's
 	}
 	for range 2 { // the second time changes nothing
-		if err := errors.Join(d.TakeLease(ctx, l), d.MarkSent(ctx, l, ids[2:3], time.Now()), d.RecordOutcomes(ctx, l, outcomes)); err != nil {
+		if err := errors.Join(d.TakeLease(ctx, l), d.MarkSent(ctx, l, []Sending{{SubscriberID: ids[2]}}, time.Now()), d.RecordOutcomes(ctx, l, outcomes)); err != nil {
 			t.Fatal(err)
 		}
 		if r := recount(t, d, "a"); r.Kept != (Sums{New: 3, Waiting: 1, Delivered: 1, Attention: 1}) || !r.Agrees() {
@@ -148,7 +160,7 @@ func TestOutcomesMoveTheCounts(t *testing.T) {
 	if one.RecordID != "003" || one.OrgID != "00D" || one.InstanceURL != "https://x" || one.DeliveredAt.IsZero() {
 		t.Errorf("got %+v", one)
 	}
-	if err := d.MarkSent(ctx, l, ids[:1], time.Now()); !errors.Is(err, ErrLost) {
+	if err := d.MarkSent(ctx, l, []Sending{{SubscriberID: ids[0]}}, time.Now()); !errors.Is(err, ErrLost) {
 		t.Errorf("sent again what was delivered: %v", err)
 	}
 }

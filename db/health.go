@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"time"
 )
@@ -86,9 +87,10 @@ type Event struct {
 
 // Consent is what a reader agreed to with one sign-up.
 type Consent struct {
-	At     time.Time
-	Source string // form, api, test
-	Words  string
+	At       time.Time
+	Source   string // form, api, test
+	Words    string
+	Replaced map[string]string // values of before that the sign-up replaced, by field
 }
 
 // historyLimit bounds what is read of one subscriber.
@@ -108,14 +110,17 @@ func (d *DB) History(ctx context.Context, tenantID, subscriberID string) ([]Even
 		return nil, nil, wrap("history", err)
 	}
 	consents, err := collect(ctx, d.read, func(row scanner) (c Consent, err error) {
-		var id string
+		var id, replaced string
 		var at int64
-		err = row.Scan(&id, &at, &c.Source, &c.Words)
+		err = row.Scan(&id, &at, &c.Source, &c.Words, &replaced)
 		c.At = fromMillis(at)
-		return c, err
-	}, `SELECT s.id, s.created_at, s.source, w.text FROM subscribers s JOIN wordings w ON w.id = s.wording_id
+		if err != nil || replaced == "" {
+			return c, err
+		}
+		return c, json.Unmarshal([]byte(replaced), &c.Replaced)
+	}, `SELECT s.id, s.created_at, s.source, w.text, '' FROM subscribers s JOIN wordings w ON w.id = s.wording_id
 			WHERE s.tenant_id = $1 AND s.id = $2
-		UNION ALL SELECT c.id, c.at, c.source, w.text FROM consents c JOIN wordings w ON w.id = c.wording_id
+		UNION ALL SELECT c.id, c.at, c.source, w.text, c.replaced FROM consents c JOIN wordings w ON w.id = c.wording_id
 			WHERE c.tenant_id = $1 AND c.subscriber_id = $2
 		ORDER BY 1 DESC LIMIT $3`, tenantID, subscriberID, historyLimit)
 	return events, consents, wrap("history", err)
@@ -145,10 +150,14 @@ func (d *DB) LastDelivered(ctx context.Context, tenantID string) (time.Time, err
 	return d.moment(ctx, `SELECT last_at FROM activity WHERE tenant_id = $1 AND kind = 'delivered' ORDER BY hour DESC LIMIT 1`, tenantID)
 }
 
-// OldestWaiting is when the tenant's subscriber that waits longest signed up; the
-// zero time when none waits.
+// OldestWaiting is since when the tenant's subscriber waits that waits longest; the
+// zero time when none waits, or none has to wait yet.
 func (d *DB) OldestWaiting(ctx context.Context, tenantID string) (time.Time, error) {
-	return d.moment(ctx, `SELECT created_at FROM subscribers WHERE tenant_id = $1 AND state = 'waiting' ORDER BY id LIMIT 1`, tenantID)
+	longest, err := d.longestWaiting(ctx, tenantID)
+	if err != nil || longest.since.After(d.now()) {
+		return time.Time{}, wrap("oldest waiting", err)
+	}
+	return longest.since, nil
 }
 
 func (d *DB) moment(ctx context.Context, query string, args ...any) (time.Time, error) {

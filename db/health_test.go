@@ -190,7 +190,7 @@ func TestUsageAndTimeZone(t *testing.T) {
 // type, and compares it with the sums on the page.
 func TestTheDocumentedStatements(t *testing.T) {
 	d, ids := needy(t)
-	add(t, d, signUp("a/1", "in@example.com"))
+	add(t, d, signUp("a/1", "slow@example.com"))
 	if _, err := d.Dismiss(t.Context(), "a", ids[4], "", "No."); err != nil {
 		t.Fatal(err)
 	}

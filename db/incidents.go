@@ -178,10 +178,6 @@ func (d *DB) BrokenConnections(ctx context.Context, delivers string) ([]Trouble,
 // ofOpenTenants selects rows of tenants that are not closed.
 const ofOpenTenants = `tenant_id IN (SELECT t.id FROM tenants t WHERE t.closed_at = 0)`
 
-// looked is how many of those who wait longest are looked at: those of them who
-// were sent back to wait by somebody have waited since then.
-const looked = 100
-
 // LongWaiting returns the tenants with a sign-up that has waited since before a
 // time, with the reason why nothing of theirs is sent, or else why the one waits that
 // waits longest.
@@ -195,33 +191,16 @@ func (d *DB) LongWaiting(ctx context.Context, before time.Time) ([]Trouble, erro
 	}
 	var all []Trouble
 	for _, t := range some {
-		if err := d.waitsLongest(ctx, &t); err != nil {
+		longest, err := d.longestWaiting(ctx, t.TenantID)
+		if err != nil {
 			return nil, wrap("long waiting", err)
 		}
-		if t.Since.Before(before) {
+		if !longest.since.IsZero() && longest.since.Before(before) {
+			t.Cause, t.Since = cmp.Or(t.Cause, longest.reason), longest.since
 			all = append(all, t)
 		}
 	}
 	return all, nil
-}
-
-// waitsLongest fills in since when the one waits who waits longest, and why, unless
-// all of the tenant wait for the same.
-func (d *DB) waitsLongest(ctx context.Context, t *Trouble) error {
-	var since int64
-	pause := t.Cause
-	return each(ctx, d.read, func(row scanner) error {
-		var reason string
-		var created, sentBack int64
-		if err := row.Scan(&reason, &created, &sentBack); err != nil {
-			return err
-		}
-		if at := max(created, sentBack); since == 0 || at < since {
-			since, t.Cause, t.Since = at, cmp.Or(pause, reason), fromMillis(at)
-		}
-		return nil
-	}, `SELECT reason, created_at, COALESCE((SELECT max(at) FROM events e WHERE e.tenant_id = s.tenant_id AND e.subscriber_id = s.id AND e.state = 'waiting' AND e.actor <> ''), 0)
-		FROM subscribers s WHERE tenant_id = $1 AND state = 'waiting' ORDER BY id LIMIT $2`, t.TenantID, looked)
 }
 
 // PileUp is how many of a tenant's subscribers need attention.

@@ -110,7 +110,7 @@ func plan(t *testing.T, d *DB, statement string) []string {
 // SQLite runs a statement doesn't depend on what is in the tables.
 func TestNoStatementReadsATableWhole(t *testing.T) {
 	d := withNewsletters(t)
-	all := statements(t, "changes.go", "sums.go", "health.go", "orgs.go", "actions.go")
+	all := statements(t, "changes.go", "sums.go", "health.go", "orgs.go", "actions.go", "waiting.go", "repeats.go")
 	if len(all) < 50 {
 		t.Fatalf("only %d statements were found", len(all))
 	}
@@ -146,13 +146,15 @@ func TestAMoveLooksAtNobodyInTheRightOrg(t *testing.T) {
 func TestDeliveringCostsNoMoreWithALongQueue(t *testing.T) {
 	d := withNewsletters(t)
 	looked := map[string]bool{}
-	for _, s := range statements(t, "deliveries.go") {
+	for _, s := range statements(t, "deliveries.go", "repeats.go", "waiting.go") {
 		lines := strings.Join(plan(t, d, s), "; ")
 		for of, uses := range map[string]string{
-			"WITH RECURSIVE waiting":      "subscribers_due (tenant_id>?)",
-			"SELECT max(o.settles_at)":    "(tenant_id=? AND email_key=?)",
-			"SET sent_at = $1":            "(tenant_id=? AND id=?)",
-			"record_id = $6, org_id = $7": "(tenant_id=? AND id=?)",
+			"WITH RECURSIVE waiting":       "subscribers_due (tenant_id>?)",
+			"CROSS JOIN subscribers o":     "subscribers_due (tenant_id=? AND due_at<?); SCAN s; SEARCH o USING INDEX sqlite_autoindex_subscribers_2 (tenant_id=? AND email_key=?)",
+			"record_id = $3, org_id = $4":  "(tenant_id=? AND id=?)",
+			"SET state = $1, reason = $2":  "(tenant_id=? AND id=?)",
+			"ORDER BY due_at, id LIMIT $2": "subscribers_due (tenant_id=?)",
+			"SET sent_at = $1":             "(tenant_id=? AND id=?)",
 		} {
 			if !strings.Contains(s, of) {
 				continue
@@ -163,7 +165,7 @@ func TestDeliveringCostsNoMoreWithALongQueue(t *testing.T) {
 			}
 		}
 	}
-	if len(looked) != 4 {
+	if len(looked) != 6 {
 		t.Errorf("only these were found: %v", looked)
 	}
 }

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -30,14 +31,15 @@ type DeliverySettings struct {
 	Leads          bool   // look among the CRM's leads too
 	Key            string // unique field of the CRM for the address; empty for none
 	SaveDuplicates bool   // save what the CRM takes for a duplicate, where it allows that
+	Placeholder    string // the last name of who gave none, where the CRM demands one
 	Share          int    // percent of the CRM's API calls, of all who make some, from which on nothing is sent
 }
 
 // DeliverySettings returns what the tenant has set, or what holds otherwise.
 func (d *DB) DeliverySettings(ctx context.Context, tenantID string) (DeliverySettings, error) {
-	s := DeliverySettings{Several: SeveralNewest, One: OneFill, Share: MaxShare}
-	err := d.read.QueryRowContext(ctx, `SELECT several, one_match, leads = 1, key_field, save_duplicates = 1, share FROM delivery_settings WHERE tenant_id = $1`, tenantID).
-		Scan(&s.Several, &s.One, &s.Leads, &s.Key, &s.SaveDuplicates, &s.Share)
+	s := DeliverySettings{Several: SeveralNewest, One: OneFill, Placeholder: DefaultPlaceholder, Share: MaxShare}
+	err := d.read.QueryRowContext(ctx, `SELECT several, one_match, leads = 1, key_field, save_duplicates = 1, placeholder, share FROM delivery_settings WHERE tenant_id = $1`, tenantID).
+		Scan(&s.Several, &s.One, &s.Leads, &s.Key, &s.SaveDuplicates, &s.Placeholder, &s.Share)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
@@ -46,11 +48,11 @@ func (d *DB) DeliverySettings(ctx context.Context, tenantID string) (DeliverySet
 
 // SetDeliverySettings stores what the tenant wants; the caller has checked it.
 func (d *DB) SetDeliverySettings(ctx context.Context, tenantID string, s DeliverySettings) error {
-	_, err := d.write.ExecContext(ctx, `INSERT INTO delivery_settings (tenant_id, several, one_match, leads, key_field, save_duplicates, share)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)
+	_, err := d.write.ExecContext(ctx, `INSERT INTO delivery_settings (tenant_id, several, one_match, leads, key_field, save_duplicates, share, placeholder)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (tenant_id) DO UPDATE SET several = excluded.several, one_match = excluded.one_match, leads = excluded.leads,
-			key_field = excluded.key_field, save_duplicates = excluded.save_duplicates, share = excluded.share`,
-		tenantID, s.Several, s.One, bit(s.Leads), s.Key, bit(s.SaveDuplicates), s.Share)
+			key_field = excluded.key_field, save_duplicates = excluded.save_duplicates, share = excluded.share, placeholder = excluded.placeholder`,
+		tenantID, s.Several, s.One, bit(s.Leads), s.Key, bit(s.SaveDuplicates), s.Share, cmp.Or(s.Placeholder, DefaultPlaceholder))
 	return wrap("set delivery settings", err)
 }
 

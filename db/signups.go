@@ -37,8 +37,9 @@ type SignedUp struct {
 // in their order. A sign-up that cannot be stored fails alone. An error means
 // that none was stored.
 //
-// An address that is new on its newsletter becomes a waiting subscriber. One
-// that is there already gets the names that it lacked, and keeps all else.
+// An address that is new on its newsletter becomes a waiting subscriber. One that
+// is there already takes over the names that are given now, and waits again: see
+// repeat.
 func (d *DB) AddSignUps(ctx context.Context, signUps []SignUp) ([]SignedUp, error) {
 	// To go back to before a sign-up, SQLite copies each page that it touches: that
 	// is for when it is needed.
@@ -72,18 +73,13 @@ func (d *DB) enterAll(ctx context.Context, signUps []SignUp, enter func(*book, c
 }
 
 // entering are the statements that sign-ups run, prepared once.
-type entering struct{ add, complete, consent, wording, ledger, ledgerSum *sql.Stmt }
+type entering struct{ add, wording, ledger, ledgerSum *sql.Stmt }
 
 func (d *DB) prepareEntering(ctx context.Context) error {
 	return prepare(ctx, d.write, map[**sql.Stmt]string{
 		&d.entering.add: `INSERT INTO subscribers
 			(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, due_at, created_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', $10, $10) ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING`,
-		&d.entering.complete: `UPDATE subscribers SET
-			first_name = CASE WHEN first_name = '' THEN $4 ELSE first_name END,
-			last_name = CASE WHEN last_name = '' THEN $5 ELSE last_name END
-			WHERE tenant_id = $1 AND email_key = $2 AND newsletter_id = $3 RETURNING id`,
-		&d.entering.consent: `INSERT INTO consents (tenant_id, subscriber_id, id, wording_id, source, at) VALUES ($1, $2, $3, $4, $5, $6)`,
 		&d.entering.wording: `INSERT INTO wordings (id, text) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`,
 		&d.entering.ledger: `INSERT INTO ledger (n, tenant_id, newsletter_id, hour, kind) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (tenant_id, newsletter_id, hour, kind) DO UPDATE SET n = ledger.n + excluded.n`,
@@ -95,11 +91,12 @@ func (d *DB) prepareEntering(ctx context.Context) error {
 // A book enters the sign-ups of one transaction, and counts them.
 type book struct {
 	entering
+	repeating
 	counting
 	tx       *sql.Tx
 	wordings map[string]string // ids by text
 	received map[ledgerKey]int
-	moves    moves
+	change   change
 }
 
 type ledgerKey struct {
@@ -116,11 +113,12 @@ type stateKey struct {
 }
 
 func (d *DB) newBook(ctx context.Context, tx *sql.Tx) *book {
-	e := d.entering
-	for _, s := range []**sql.Stmt{&e.add, &e.complete, &e.consent, &e.wording} {
+	e, r := d.entering, d.repeating
+	for _, s := range []**sql.Stmt{&e.add, &e.wording, &r.find, &r.take, &r.again, &r.consent, &r.event} {
 		*s = tx.StmtContext(ctx, *s) // ends with the transaction
 	}
-	return &book{entering: e, counting: d.counting, tx: tx, wordings: map[string]string{}, received: map[ledgerKey]int{}, moves: newMoves()}
+	return &book{entering: e, repeating: r, counting: d.counting, tx: tx, wordings: map[string]string{}, received: map[ledgerKey]int{},
+		change: change{tx: tx, at: millis(d.now()), event: r.event, moves: newMoves()}}
 }
 
 // enterAlone stores one sign-up, whose own failure stands in the answer. An error
@@ -152,25 +150,21 @@ func (b *book) enter(ctx context.Context, s SignUp) (SignedUp, error) {
 	kind := "repeated"
 	if !known {
 		kind = "new"
-		b.moves.add(place{tenantID: s.TenantID, newsletterID: s.NewsletterID, createdAt: millis(s.At), state: Waiting}, 1)
+		b.change.moves.add(place{tenantID: s.TenantID, newsletterID: s.NewsletterID, createdAt: millis(s.At), state: Waiting}, 1)
 	}
 	b.received[ledgerKey{s.TenantID, s.NewsletterID, hourOf(millis(s.At)), kind}]++
 	return SignedUp{ID: id}, nil
 }
 
 // store stores the subscriber with what was agreed to; of one that is there
-// already, what was lacking and what was agreed to now.
+// already, what is said now.
 func (b *book) store(ctx context.Context, s SignUp, wording string) (id string, known bool, err error) {
-	id, at := NewID(), millis(s.At)
-	added, err := b.add.ExecContext(ctx, s.TenantID, id, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, wording, s.Source, at)
+	id = NewID()
+	added, err := b.add.ExecContext(ctx, s.TenantID, id, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, wording, s.Source, millis(s.At))
 	if err := changed(added, err, ErrConflict); !errors.Is(err, ErrConflict) {
 		return id, false, err
 	}
-	err = b.complete.QueryRowContext(ctx, s.TenantID, s.EmailKey, s.NewsletterID, s.FirstName, s.LastName).Scan(&id)
-	if err != nil {
-		return "", false, err
-	}
-	_, err = b.consent.ExecContext(ctx, s.TenantID, id, NewID(), wording, s.Source, at)
+	id, err = b.repeat(ctx, s, wording)
 	return id, true, err
 }
 
@@ -202,5 +196,5 @@ func (b *book) count(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("sum the ledger: %w", err)
 	}
-	return b.moves.store(ctx, b.tx, b.counting, 0)
+	return b.change.moves.store(ctx, b.tx, b.counting, b.change.at)
 }

@@ -41,8 +41,17 @@ type Subscriber struct {
 	OrgID        string    // that has the record
 	InstanceURL  string    // of that org
 	MatchID      string    // another record of the CRM, at InstanceURL, that is in the way
-	DeliveredAt  time.Time
+	DeliveredAt  time.Time // last
 	CreatedAt    time.Time
+	RepeatedAt   time.Time // the last repeated sign-up; zero when there was none
+}
+
+// SignedUpAt is when the address was last signed up.
+func (s Subscriber) SignedUpAt() time.Time {
+	if s.RepeatedAt.After(s.CreatedAt) {
+		return s.RepeatedAt
+	}
+	return s.CreatedAt
 }
 
 // Why tells why a waiting subscriber waits, given the tenant's pause, and when
@@ -65,17 +74,17 @@ func (s Subscriber) Why(p Pause) (code, detail string, next time.Time) {
 
 const selectSubscriber = `SELECT s.id, s.tenant_id, s.newsletter_id, n.name, s.email, s.email_key, s.first_name, s.last_name,
 	s.state, s.reason, s.detail, s.attempts, s.refusals, s.due_at, s.sent_at, s.settles_at,
-	s.record_id, s.org_id, s.instance_url, s.match_id, s.delivered_at, s.created_at
+	s.record_id, s.org_id, s.instance_url, s.match_id, s.delivered_at, s.created_at, s.repeated_at
 	FROM subscribers s JOIN newsletters n ON n.id = s.newsletter_id `
 
 func scanSubscriber(row scanner) (Subscriber, error) {
 	var s Subscriber
-	var due, sent, settles, delivered, created int64
+	var due, sent, settles, delivered, created, repeated int64
 	err := row.Scan(&s.ID, &s.TenantID, &s.NewsletterID, &s.Newsletter, &s.Email, &s.EmailKey, &s.FirstName, &s.LastName,
 		&s.State, &s.Reason, &s.Detail, &s.Attempts, &s.Refusals, &due, &sent, &settles,
-		&s.RecordID, &s.OrgID, &s.InstanceURL, &s.MatchID, &delivered, &created)
+		&s.RecordID, &s.OrgID, &s.InstanceURL, &s.MatchID, &delivered, &created, &repeated)
 	s.DueAt, s.SentAt, s.SettlesAt = fromMillis(due), fromMillis(sent), fromMillis(settles)
-	s.DeliveredAt, s.CreatedAt = fromMillis(delivered), fromMillis(created)
+	s.DeliveredAt, s.CreatedAt, s.RepeatedAt = fromMillis(delivered), fromMillis(created), fromMillis(repeated)
 	return s, err
 }
 

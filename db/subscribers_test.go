@@ -88,7 +88,7 @@ func TestNewsletters(t *testing.T) {
 	}
 }
 
-func TestARepeatedSignUpFillsBlanksOnly(t *testing.T) {
+func TestARepeatedSignUpSaysMore(t *testing.T) {
 	d, ctx := withNewsletters(t, "a/1", "a/2"), context.Background()
 	first, again, third := signUp("a/1", "Jane@Example.com"), signUp("a/1", "JANE@example.com"), signUp("a/1", "jane@example.com")
 	first.FirstName = "Jane"
@@ -100,7 +100,7 @@ func TestARepeatedSignUpFillsBlanksOnly(t *testing.T) {
 		t.Fatalf("ids %v", ids)
 	}
 	s, err := d.Subscriber(ctx, "a", ids[0])
-	if err != nil || s.FirstName != "Jane" || s.LastName != "Doe" || s.Email != "Jane@Example.com" || s.State != Waiting || s.Newsletter != "News a/1" || !s.CreatedAt.Equal(first.At) || !s.DueAt.Equal(first.At) {
+	if err != nil || s.FirstName != "Janet" || s.LastName != "Other" || s.Email != "Jane@Example.com" || s.State != Waiting || s.Newsletter != "News a/1" || !s.CreatedAt.Equal(first.At) || !s.DueAt.Equal(first.At) {
 		t.Errorf("got %+v, %v", s, err)
 	}
 	want := Sums{New: 2, Repeated: 2, Waiting: 2}

@@ -18,11 +18,11 @@ import (
 // db.ErrLost when the lease that they are made under went to somebody else.
 type Store interface {
 	DueTenants(ctx context.Context, owner string) ([]string, error)
-	Due(ctx context.Context, tenantID string, limit int) ([]db.Subscriber, error)
+	Due(ctx context.Context, tenantID string, limit int) ([]db.Known, error)
 	TakeLease(ctx context.Context, l db.Lease) error
 	KeepLease(ctx context.Context, l db.Lease) error
 	ReleaseLease(ctx context.Context, l db.Lease) error
-	MarkSent(ctx context.Context, l db.Lease, subscriberIDs []string, settlesAt time.Time) error
+	MarkSent(ctx context.Context, l db.Lease, sendings []db.Sending, settlesAt time.Time) error
 	RecordOutcomes(ctx context.Context, l db.Lease, outcomes []db.Outcome) error
 	Pause(ctx context.Context, tenantID string) (db.Pause, error)
 	SetPause(ctx context.Context, l db.Lease, p db.Pause) error

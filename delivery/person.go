@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"cmp"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"gatepost/crm"
@@ -11,41 +13,65 @@ import (
 // person is whoever has an address: one record in the CRM, however many
 // newsletters they signed up for.
 type person struct {
-	key           string // the address in lower case
-	crm           crm.Person
-	write         crm.Write // what is to be written of them
-	settlesAt     time.Time
-	attempts      int
-	refusals      int // in a row, of what passes
-	subscriberIDs []string
+	key       string // the address in lower case
+	crm       crm.Person
+	write     crm.Write // what is to be written of them
+	settlesAt time.Time
+	newer     bool // other values are known than those of a write whose outcome isn't
+	attempts  int
+	refusals  int        // in a row, of what passes
+	due       []db.Known // who is to be delivered; one outcome for each
+	known     []db.Known // they, and the others who have the address
+
+	// What we wrote, for want of a name, into the record that was found, or is to be made.
+	placeholders db.Placeholders
 }
 
 // group returns the people behind subscribers, in the order of their first one.
-func group(subscribers []db.Subscriber) []*person {
+func group(subscribers []db.Known) []*person {
 	var people []*person
 	byKey := map[string]*person{}
 	for _, s := range subscribers {
 		p := byKey[s.EmailKey]
 		if p == nil {
-			p = &person{key: s.EmailKey, crm: crm.Person{Email: s.Email}, settlesAt: s.SettlesAt}
+			p = &person{key: s.EmailKey}
 			byKey[s.EmailKey] = p
 			people = append(people, p)
 		}
-		p.add(s)
+		p.known = append(p.known, s)
+	}
+	for _, p := range people {
+		p.sum()
 	}
 	return people
 }
 
-func (p *person) add(s db.Subscriber) {
-	p.subscriberIDs = append(p.subscriberIDs, s.ID)
-	p.attempts = max(p.attempts, s.Attempts)
-	p.refusals = max(p.refusals, s.Refusals)
-	if p.crm.FirstName == "" {
-		p.crm.FirstName = s.FirstName
+// sum makes one person of all who have the address: the values of the newest
+// sign-up first, those of the others where it has none. What somebody decided
+// about one of them doesn't count for the others.
+func (p *person) sum() {
+	slices.SortStableFunc(p.known, func(a, b db.Known) int { return b.SignedUpAt().Compare(a.SignedUpAt()) })
+	for _, s := range p.known {
+		if s.Due {
+			p.due = append(p.due, s)
+			p.attempts = max(p.attempts, s.Attempts)
+			p.refusals = max(p.refusals, s.Refusals)
+		}
+		if s.State == db.Waiting && s.SettlesAt.After(p.settlesAt) {
+			p.settlesAt = s.SettlesAt
+		}
+		p.newer = p.newer || s.State == db.Waiting && s.Newer
+		if s.State == db.Waiting || s.State == db.Delivered {
+			p.crm.Email = cmp.Or(p.crm.Email, s.Email)
+			p.crm.FirstName = cmp.Or(p.crm.FirstName, s.FirstName)
+			p.crm.LastName = cmp.Or(p.crm.LastName, s.LastName)
+		}
 	}
-	if p.crm.LastName == "" {
-		p.crm.LastName = s.LastName
-	}
+}
+
+// settling waits until an earlier write can't take effect any more.
+func (p *person) settling() db.Outcome {
+	return db.Outcome{State: db.Waiting, Reason: crm.Settling, DueAt: p.settlesAt, SettlesAt: p.settlesAt}
 }
 
 // becomes adds an outcome for each of the person's subscribers. What befalls all who
@@ -54,8 +80,8 @@ func (p *person) becomes(outcomes []db.Outcome, o db.Outcome) []db.Outcome {
 	if o.State == db.Waiting && o.Refusals == 0 {
 		o.Refusals = p.refusals
 	}
-	for _, id := range p.subscriberIDs {
-		o.SubscriberID = id
+	for _, s := range p.due {
+		o.SubscriberID, o.Revision = s.ID, s.Revision
 		outcomes = append(outcomes, o)
 	}
 	return outcomes
@@ -69,10 +95,13 @@ func addresses(people []*person) []string {
 	return keys
 }
 
-func ids(people []*person) []string {
-	var all []string
+// sendings are the writes that are about to be sent, for each subscriber.
+func sendings(people []*person) []db.Sending {
+	var all []db.Sending
 	for _, p := range people {
-		all = append(all, p.subscriberIDs...)
+		for _, s := range p.due {
+			all = append(all, db.Sending{SubscriberID: s.ID, Revision: s.Revision, New: p.write.ID == "", Placeholders: p.placeholders})
+		}
 	}
 	return all
 }
@@ -85,13 +114,54 @@ func writes(people []*person) []crm.Write {
 	return all
 }
 
+// make is the new record that is to be written; placeholder is the last name of who
+// gave none.
+func (p *person) make(placeholder string) {
+	p.write, p.placeholders = crm.Write{Person: p.crm}, db.Placeholders{}
+	if p.crm.LastName == "" {
+		p.placeholders.LastName = placeholder
+	}
+}
+
 // change is what is to be changed in a record that is somebody's already, which is
-// nothing when the answer is false.
-func (p *person) change(r crm.Record, one string) (w crm.Write, any bool) {
-	w.ID = r.ID
-	w.FirstName = changeOf(r.FirstName, p.crm.FirstName, one)
-	w.LastName = changeOf(r.LastName, p.crm.LastName, one)
-	return w, w.FirstName != "" || w.LastName != ""
+// nothing when the answer is false. Names that we put there for want of one are
+// lacking.
+func (p *person) change(r crm.Record, one string) (any bool) {
+	p.placeholders = p.placeholdersIn(r)
+	if p.placeholders.FirstName != "" {
+		r.FirstName = ""
+	}
+	if p.placeholders.LastName != "" {
+		r.LastName = ""
+	}
+	p.write = crm.Write{ID: r.ID}
+	p.write.FirstName = changeOf(r.FirstName, p.crm.FirstName, one)
+	p.write.LastName = changeOf(r.LastName, p.crm.LastName, one)
+	return p.write.FirstName != "" || p.write.LastName != ""
+}
+
+// placeholdersIn are those of a record that stand there still as we wrote them. A
+// name that merely looks like one is a name.
+func (p *person) placeholdersIn(r crm.Record) db.Placeholders {
+	for _, s := range p.known {
+		ours := s.RecordID == r.ID || s.RecordID == "" && !s.SentAt.IsZero()
+		w := s.Placeholders
+		if ours && w.LastName != "" && r.LastName == w.LastName && (w.FirstName == "" || r.FirstName == w.FirstName) {
+			return w
+		}
+	}
+	return db.Placeholders{}
+}
+
+// written notes that the write was done: what it gave a name has no placeholder any
+// more.
+func (p *person) written() {
+	if p.write.FirstName != "" {
+		p.placeholders.FirstName = ""
+	}
+	if p.write.LastName != "" {
+		p.placeholders.LastName = ""
+	}
 }
 
 // changeOf is what a name is to be changed into, empty when it is to stay.

@@ -153,26 +153,28 @@ func (t *turn) sortFound(people []*person, found map[string][]crm.Record) (left 
 		case len(records) > 1 && t.set.Several == db.SeveralAttention:
 			outcomes = p.becomes(outcomes, db.Outcome{State: db.Attention, Reason: crm.Several})
 		case len(records) > 0:
-			change, any := p.change(records[0], t.set.One)
-			if !any {
-				outcomes = p.becomes(outcomes, t.delivered(records[0].ID))
-				continue
+			any := p.change(records[0], t.set.One)
+			switch {
+			case now.Before(p.settlesAt) && (any || p.newer): // or an older change might come after it
+				outcomes = p.becomes(outcomes, p.settling())
+			case any:
+				left = append(left, p)
+			default:
+				outcomes = p.becomes(outcomes, t.delivered(p, records[0].ID))
 			}
-			p.write = change
-			left = append(left, p)
 		case now.Before(p.settlesAt):
-			outcomes = p.becomes(outcomes, db.Outcome{State: db.Waiting, Reason: crm.Settling, DueAt: p.settlesAt, SettlesAt: p.settlesAt})
+			outcomes = p.becomes(outcomes, p.settling())
 		default:
-			p.write = crm.Write{Person: p.crm}
+			p.make(t.placeholder())
 			left = append(left, p)
 		}
 	}
 	return left, outcomes
 }
 
-func (t *turn) delivered(recordID string) db.Outcome {
+func (t *turn) delivered(p *person, recordID string) db.Outcome {
 	to := t.crm.Target()
-	return db.Outcome{State: db.Delivered, RecordID: recordID, OrgID: to.OrgID, InstanceURL: to.InstanceURL}
+	return db.Outcome{State: db.Delivered, RecordID: recordID, OrgID: to.OrgID, InstanceURL: to.InstanceURL, Placeholders: p.placeholders}
 }
 
 // write makes records for people that the CRM doesn't have, and changes those of
@@ -182,7 +184,7 @@ func (t *turn) write(ctx context.Context, people []*person) (goOn bool, err erro
 		return false, errStopped
 	}
 	settle := t.settle(len(people))
-	if err := t.Store.MarkSent(ctx, t.lease, ids(people), time.Now().Add(settle)); err != nil {
+	if err := t.Store.MarkSent(ctx, t.lease, sendings(people), time.Now().Add(settle)); err != nil {
 		return false, err
 	}
 	results, err := t.send(ctx, people)
@@ -217,8 +219,11 @@ func (t *turn) find(ctx context.Context, people []*person) (map[string][]crm.Rec
 }
 
 func (t *turn) options() crm.Options {
-	return crm.Options{Leads: t.set.Leads, Key: t.set.Key, SaveDuplicates: t.set.SaveDuplicates}
+	return crm.Options{Leads: t.set.Leads, Key: t.set.Key, SaveDuplicates: t.set.SaveDuplicates, Placeholder: t.placeholder()}
 }
+
+// placeholder is the last name of who gave none.
+func (t *turn) placeholder() string { return cmp.Or(t.set.Placeholder, db.DefaultPlaceholder) }
 
 // send calls the CRM's Write, for a limited time.
 func (t *turn) send(ctx context.Context, people []*person) ([]crm.Result, error) {
@@ -250,7 +255,8 @@ func (t *turn) sortResults(people []*person, results []crm.Result, everybody boo
 	stopper = stops(results, everybody)
 	for i, r := range results {
 		if r.Err == nil && r.ID != "" {
-			outcomes = people[i].becomes(outcomes, t.delivered(r.ID))
+			people[i].written()
+			outcomes = people[i].becomes(outcomes, t.delivered(people[i], r.ID))
 			continue
 		}
 		f := failureOf(r)
@@ -308,7 +314,7 @@ func (t *turn) everybody(ctx context.Context, people []*person, results []crm.Re
 		return false, nil
 	}
 	one := people[last : last+1]
-	if err := t.Store.MarkSent(ctx, t.lease, ids(one), time.Now().Add(t.settle(1))); err != nil {
+	if err := t.Store.MarkSent(ctx, t.lease, sendings(one), time.Now().Add(t.settle(1))); err != nil {
 		return false, err
 	}
 	alone, err := t.send(ctx, one)
@@ -358,7 +364,7 @@ func (t *turn) refused(p *person, f *crm.Failure, settle time.Duration, own bool
 	}
 	o := t.notDone(f, p, settle, own)
 	if o.State == db.Attention && p.write.ID != "" && f.Code != crm.Gone && !f.Unknown {
-		o = t.delivered(p.write.ID)
+		o = t.delivered(p, p.write.ID)
 		o.Detail = "The names were not changed (" + f.Code + "). " + f.Detail
 	}
 	return o

@@ -25,6 +25,8 @@ type Env struct {
 	Delete func(id string)
 	// Refused is somebody whom the CRM doesn't take.
 	Refused crm.Person
+	// Key is a unique field of the CRM for the address; empty where it has none.
+	Key string
 }
 
 // Run runs the cases, each on an Env of its own.
@@ -47,6 +49,9 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		"a field that is not there":     noKey,
 		"nothing to do takes no call":   nothing,
 		"an address that means trouble": odd,
+		"a placeholder we wrote":        placeholder,
+		"a name like a placeholder":     nameThere,
+		"a placeholder by a key":        placeholderByKey,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -132,7 +137,7 @@ func written(t *testing.T, e Env) {
 		}
 	}
 	one := e.write(t, crm.Write{Person: crm.Person{Email: "noname@contoso.example"}})
-	if r := e.find(t, "noname@contoso.example")["noname@contoso.example"]; len(r) != 1 || r[0].ID != one[0] || r[0].FirstName != "" || r[0].LastName != "" {
+	if r := e.find(t, "noname@contoso.example")["noname@contoso.example"]; len(r) != 1 || r[0].ID != one[0] || r[0].FirstName != "" || !blank(r[0].LastName, "NA") {
 		t.Errorf("without a name: %+v", r)
 	}
 	e.wantRecords(t, 4)
@@ -307,4 +312,77 @@ func odd(t *testing.T, e Env) {
 			t.Errorf("%s: %+v", email, r)
 		}
 	}
+}
+
+// blank reports whether a last name that nobody gave is what it should be: the
+// placeholder, or nothing where the CRM demands none.
+func blank(name, placeholder string) bool { return name == "" || name == placeholder }
+
+// Who gives no last name gets the placeholder that the tenant wants, alone or among
+// others; a first name stays empty. A name that comes later takes its place.
+func placeholder(t *testing.T, e Env) {
+	for _, others := range []int{0, 2} {
+		for _, first := range []string{"", "Ada"} {
+			email := fmt.Sprintf("noname-%d-%s@contoso.example", others, strings.ToLower(first))
+			writes := []crm.Write{{Person: crm.Person{Email: email, FirstName: first}}}
+			for i := range others {
+				writes = append(writes, crm.Write{Person: crm.Person{Email: fmt.Sprintf("%d-%s", i, email), LastName: "Roe"}})
+			}
+			results, err := e.CRM.Write(t.Context(), writes, crm.Options{Placeholder: "(not given)"})
+			if err != nil || results[0].Err != nil {
+				t.Fatalf("%+v, %v", results, err)
+			}
+			r := e.find(t, email)[email]
+			if len(r) != 1 || r[0].FirstName != first || !blank(r[0].LastName, "(not given)") {
+				t.Errorf("%d others: %+v", others, r)
+			}
+			e.write(t, crm.Write{ID: results[0].ID, Person: crm.Person{LastName: "Lovelace"}})
+			if r := e.find(t, email)[email]; len(r) != 1 || r[0].FirstName != first || r[0].LastName != "Lovelace" {
+				t.Errorf("%d others, with a name: %+v", others, r)
+			}
+		}
+	}
+}
+
+// A name that is what a placeholder would be is found as it stands: whose it is, the
+// caller knows.
+func nameThere(t *testing.T, e Env) {
+	e.write(t, crm.Write{Person: crm.Person{Email: "na@contoso.example", FirstName: "NA", LastName: "NA"}})
+	if r := e.find(t, "na@contoso.example")["na@contoso.example"]; len(r) != 1 || r[0].FirstName != "NA" || r[0].LastName != "NA" {
+		t.Errorf("found %+v", r)
+	}
+}
+
+// A placeholder never replaces a name: not where a record with the key came to be
+// since nobody was found.
+func placeholderByKey(t *testing.T, e Env) {
+	if e.Key == "" {
+		t.Skip("this CRM has no such field")
+	}
+	o := crm.Options{Key: e.Key, Placeholder: "NA"}
+	write := func(writes ...crm.Write) []crm.Result {
+		t.Helper()
+		results, err := e.CRM.Write(t.Context(), writes, o)
+		if err != nil || len(results) != len(writes) {
+			t.Fatalf("%+v, %v", results, err)
+		}
+		return results
+	}
+	named, other := crm.Person{Email: "ada@contoso.example", FirstName: "Ada", LastName: "Lovelace"}, crm.Person{Email: "grace@contoso.example", LastName: "Hopper"}
+	write(crm.Write{Person: named})
+	for _, along := range [][]crm.Write{nil, {{Person: other}}} {
+		write(append([]crm.Write{{Person: crm.Person{Email: named.Email}}}, along...)...)
+		found, err := e.CRM.Find(t.Context(), []string{named.Email}, o)
+		if r := found[named.Email]; err != nil || len(r) != 1 || r[0].FirstName != "Ada" || r[0].LastName != "Lovelace" {
+			t.Errorf("with %d others: %+v, %v", len(along), r, err)
+		}
+	}
+	if r := write(crm.Write{Person: crm.Person{Email: "noname@contoso.example"}}, crm.Write{Person: named}); r[0].Err != nil || r[1].Err != nil {
+		t.Errorf("%+v", r)
+	}
+	found, err := e.CRM.Find(t.Context(), []string{"noname@contoso.example"}, o)
+	if r := found["noname@contoso.example"]; err != nil || len(r) != 1 || !blank(r[0].LastName, "NA") || r[0].FirstName != "" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	e.wantRecords(t, 3)
 }

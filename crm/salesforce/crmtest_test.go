@@ -15,6 +15,7 @@ func TestCRM(t *testing.T) {
 	t.Parallel()
 	crmtest.Run(t, func(t *testing.T) crmtest.Env {
 		w := newWorld(t)
+		w.post("settings", `{"external_id_field":"Gatepost_Email__c"}`, nil)
 		source := &ending{world: w}
 		c, err := salesforce.Open(t.Context(), source, http.DefaultClient, salesforce.Options{})
 		if err != nil {
@@ -29,6 +30,7 @@ func TestCRM(t *testing.T) {
 			Revoke:  func() { source.ended = true },
 			Delete:  w.delete,
 			Refused: crm.Person{Email: "not an address", LastName: "Doe"},
+			Key:     "Gatepost_Email__c",
 		}
 	})
 }

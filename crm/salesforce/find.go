@@ -202,15 +202,7 @@ type row map[string]any
 func (r row) text(field string) string { s, _ := r[field].(string); return s }
 
 func (r row) record() crm.Record {
-	return crm.Record{ID: r.text("Id"), Email: r.text("Email"), FirstName: orNothing(r.text("FirstName")), LastName: orNothing(r.text("LastName"))}
-}
-
-// orNothing is a name, unless it stands there for want of one.
-func orNothing(name string) string {
-	if name == noName {
-		return ""
-	}
-	return name
+	return crm.Record{ID: r.text("Id"), Email: r.text("Email"), FirstName: r.text("FirstName"), LastName: r.text("LastName")}
 }
 
 // parsePage reads a page. The way on from it is a path of this instance, or the

@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,7 +18,8 @@ const (
 	contactPath     = apiPath + "/sobjects/Contact"
 )
 
-// noName stands where the reader gave no name: Salesforce wants one.
+// noName stands where the reader gave no last name, unless the tenant wants
+// another word: Salesforce demands one.
 const noName = "NA"
 
 // collection is the body of a Collections call.
@@ -34,7 +36,7 @@ type fields map[string]any
 // as well. A failure of the whole call of class crm.Recorded, and one that is
 // Shared, is due to somebody among the writes; fewer of them find out whom.
 func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) ([]crm.Result, error) {
-	if len(writes) == 1 && writes[0].ID == "" && o.Key == "" {
+	if len(writes) == 1 && writes[0].ID == "" && !upserted(writes[0].Person, o) {
 		return c.createOne(ctx, writes[0].Person, o)
 	}
 	results := make([]crm.Result, len(writes))
@@ -67,7 +69,7 @@ func noteGone(writes []crm.Write, results []crm.Result) {
 // createOne makes one Contact. A Collections call would do it too, but only this
 // one tells which record a duplicate rule found.
 func (c *Client) createOne(ctx context.Context, p crm.Person, o crm.Options) ([]crm.Result, error) {
-	record := created(p, crm.Options{})
+	record := created(p, o)
 	delete(record, "attributes")
 	sent, err := json.Marshal(record)
 	if err != nil {
@@ -114,7 +116,7 @@ func (b batch) indexes() (all []int) {
 func batches(writes []crm.Write, o crm.Options) (out []batch) {
 	var plain, odd []int
 	for i, w := range writes {
-		if strings.Contains(w.Email+"\n"+w.FirstName+"\n"+w.LastName, "@{") {
+		if strings.Contains(w.Email+"\n"+w.FirstName+"\n"+lastName(w.Person, o), "@{") {
 			odd = append(odd, i)
 			continue
 		}
@@ -132,12 +134,12 @@ func batches(writes []crm.Write, o crm.Options) (out []batch) {
 // chunks shares some of the writes out to Collections calls, each for one kind.
 func chunks(writes []crm.Write, some []int, o crm.Options) (out []chunk) {
 	create := chunk{method: http.MethodPost, url: collectionsPath}
-	if o.Key != "" {
-		create = chunk{method: http.MethodPatch, url: collectionsPath + "/Contact/" + o.Key}
-	}
+	upsert := chunk{method: http.MethodPatch, url: collectionsPath + "/Contact/" + o.Key}
 	contacts, leads := chunk{method: http.MethodPatch, url: collectionsPath}, chunk{method: http.MethodPatch, url: collectionsPath}
 	for _, i := range some {
 		switch id := writes[i].ID; {
+		case id == "" && upserted(writes[i].Person, o):
+			upsert.writes = append(upsert.writes, i)
 		case id == "":
 			create.writes = append(create.writes, i)
 		case objectOf(id) == "Lead":
@@ -146,7 +148,7 @@ func chunks(writes []crm.Write, some []int, o crm.Options) (out []chunk) {
 			contacts.writes = append(contacts.writes, i)
 		}
 	}
-	for _, kind := range []chunk{create, contacts, leads} {
+	for _, kind := range []chunk{create, upsert, contacts, leads} {
 		for part := range slices.Chunk(kind.writes, recordsPerPart) {
 			out = append(out, chunk{kind.method, kind.url, part})
 		}
@@ -206,9 +208,29 @@ func records(writes []crm.Write, k chunk, o crm.Options) collection {
 	return out
 }
 
-// created are the fields of a new Contact.
+// nameless reports whether a person's last name is to be a placeholder.
+func nameless(p crm.Person) bool { return strings.TrimSpace(p.LastName) == "" }
+
+// lastName is the one to write, a placeholder when there is none.
+func lastName(p crm.Person, o crm.Options) string {
+	if nameless(p) {
+		return cmp.Or(o.Placeholder, noName)
+	}
+	return p.LastName
+}
+
+// upserted reports whether a new record is made by its key. An upsert changes the
+// record that it meets, whose name a placeholder must not replace: a plain create is
+// refused instead.
+func upserted(p crm.Person, o crm.Options) bool { return o.Key != "" && !nameless(p) }
+
+// created are the fields of a new Contact. A first name is left out when there is
+// none; a last name has to be there.
 func created(p crm.Person, o crm.Options) fields {
-	f := fields{"attributes": attributes("Contact"), "FirstName": orNA(p.FirstName), "LastName": orNA(p.LastName), "Email": p.Email}
+	f := fields{"attributes": attributes("Contact"), "LastName": lastName(p, o), "Email": p.Email}
+	if strings.TrimSpace(p.FirstName) != "" {
+		f["FirstName"] = p.FirstName
+	}
 	if o.Key != "" {
 		f[o.Key] = strings.ToLower(p.Email)
 	}
@@ -227,13 +249,6 @@ func changed(w crm.Write) fields {
 }
 
 func attributes(object string) map[string]string { return map[string]string{"type": object} }
-
-func orNA(name string) string {
-	if strings.TrimSpace(name) == "" {
-		return noName
-	}
-	return name
-}
 
 // fill reads a Collections answer into the results of its chunk.
 func fill(results []crm.Result, chunk []int, body []byte) {
