@@ -602,6 +602,13 @@ func storm(t *testing.T, r *rand.Rand) {
 			h.must(h.db.Retry(t.Context(), tenant, id, ""))
 		}
 	}
+	for _, stop := range stops {
+		stop()
+	}
+	time.Sleep(time.Hour) // until everybody is due who signed up again
+	for i := range stores {
+		start(i)
+	}
 	time.Sleep(15 * time.Minute)
 	for _, stop := range stops {
 		stop()

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -132,10 +133,10 @@ func (c *fakeCRM) Find(ctx context.Context, emails []string, _ crm.Options) (map
 	return found, nil
 }
 
-func (c *fakeCRM) Write(ctx context.Context, people []crm.Write, _ crm.Options) ([]crm.Result, error) {
+func (c *fakeCRM) Write(ctx context.Context, people []crm.Write, o crm.Options) ([]crm.Result, error) {
 	f := c.fault("create")
 	if f.after || f.err == nil && !f.hang {
-		results := c.make(people)
+		results := c.make(people, o)
 		if err := f.answer(ctx); err != nil {
 			return nil, err
 		}
@@ -147,7 +148,7 @@ func (c *fakeCRM) Write(ctx context.Context, people []crm.Write, _ crm.Options) 
 	return nil, f.answer(ctx)
 }
 
-func (c *fakeCRM) make(people []crm.Write) []crm.Result {
+func (c *fakeCRM) make(people []crm.Write, o crm.Options) []crm.Result {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls++
@@ -171,10 +172,13 @@ func (c *fakeCRM) make(people []crm.Write) []crm.Result {
 		}
 		if p.ID != "" {
 			c.changes = append(c.changes, p)
+			was := c.names[p.ID]
+			c.names[p.ID] = crm.Person{Email: was.Email, FirstName: cmp.Or(p.FirstName, was.FirstName), LastName: cmp.Or(p.LastName, was.LastName)}
 			results = append(results, crm.Result{ID: p.ID})
 			continue
 		}
 		id := fmt.Sprintf("003%06d", len(c.names)+1)
+		p.LastName = cmp.Or(p.LastName, o.Placeholder)
 		c.names[id] = p.Person
 		c.records[key] = append(c.records[key], id)
 		results = append(results, crm.Result{ID: id})
@@ -249,6 +253,18 @@ func (h *house) signUp(newsletter string, emails ...string) (ids []string) {
 		ids = append(ids, a.ID)
 	}
 	return ids
+}
+
+// says signs an address up with names.
+func (h *house) says(newsletter, email, first, last string) (id string) {
+	h.t.Helper()
+	tenant, _, _ := strings.Cut(newsletter, "/")
+	answers, err := h.db.AddSignUps(context.Background(), []db.SignUp{{TenantID: tenant, NewsletterID: newsletter, Email: email, EmailKey: strings.ToLower(email),
+		FirstName: first, LastName: last, Consent: "yes", Source: "form", At: now()}})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return answers[0].ID
 }
 
 func (h *house) subscriber(tenant, id string) db.Subscriber {
