@@ -90,11 +90,13 @@ type Consent struct {
 	At       time.Time
 	Source   string // form, api, test
 	Words    string
+	Repeated bool              // the address was there already
 	Replaced map[string]string // values of before that the sign-up replaced, by field
 }
 
-// historyLimit bounds what is read of one subscriber.
-const historyLimit = 200
+// HistoryLimit bounds how many events, and how many sign-ups, are read of one
+// subscriber.
+const HistoryLimit = 200
 
 // History returns what happened to one of the tenant's subscribers, the latest
 // first.
@@ -105,24 +107,24 @@ func (d *DB) History(ctx context.Context, tenantID, subscriberID string) ([]Even
 		e.At = fromMillis(at)
 		return e, err
 	}, `SELECT at, state, reason, detail, COALESCE((SELECT email FROM users WHERE users.id = actor), '')
-		FROM events WHERE tenant_id = $1 AND subscriber_id = $2 ORDER BY id DESC LIMIT $3`, tenantID, subscriberID, historyLimit)
+		FROM events WHERE tenant_id = $1 AND subscriber_id = $2 ORDER BY id DESC LIMIT $3`, tenantID, subscriberID, HistoryLimit)
 	if err != nil {
 		return nil, nil, wrap("history", err)
 	}
 	consents, err := collect(ctx, d.read, func(row scanner) (c Consent, err error) {
 		var id, replaced string
 		var at int64
-		err = row.Scan(&id, &at, &c.Source, &c.Words, &replaced)
+		err = row.Scan(&id, &at, &c.Source, &c.Words, &replaced, &c.Repeated)
 		c.At = fromMillis(at)
 		if err != nil || replaced == "" {
 			return c, err
 		}
 		return c, json.Unmarshal([]byte(replaced), &c.Replaced)
-	}, `SELECT s.id, s.created_at, s.source, w.text, '' FROM subscribers s JOIN wordings w ON w.id = s.wording_id
+	}, `SELECT s.id, s.created_at, s.source, w.text, '', 0 FROM subscribers s JOIN wordings w ON w.id = s.wording_id
 			WHERE s.tenant_id = $1 AND s.id = $2
-		UNION ALL SELECT c.id, c.at, c.source, w.text, c.replaced FROM consents c JOIN wordings w ON w.id = c.wording_id
+		UNION ALL SELECT c.id, c.at, c.source, w.text, c.replaced, 1 FROM consents c JOIN wordings w ON w.id = c.wording_id
 			WHERE c.tenant_id = $1 AND c.subscriber_id = $2
-		ORDER BY 1 DESC LIMIT $3`, tenantID, subscriberID, historyLimit)
+		ORDER BY 1 DESC LIMIT $3`, tenantID, subscriberID, HistoryLimit)
 	return events, consents, wrap("history", err)
 }
 

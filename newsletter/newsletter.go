@@ -134,6 +134,7 @@ type Status struct {
 	Why     string    // a code of crm's; empty when there is nothing to tell
 	Said    string    // what the CRM said to it, or nothing
 	NextTry time.Time // of a waiting subscriber
+	Again   bool      // it waits until an hour has passed since the sign-up before the last one
 }
 
 // Status returns the tenant's subscriber with the given id, and why it waits or
@@ -153,6 +154,7 @@ func (s *Service) Status(ctx context.Context, tenantID, id string) (Status, erro
 func status(sub db.Subscriber, p db.Pause) Status {
 	st := Status{Subscriber: sub}
 	st.Why, st.Said, st.NextTry = sub.Why(p)
+	st.Again = sub.State == db.Waiting && st.Why == "" && !sub.RepeatedAt.IsZero() && time.Until(sub.DueAt) > 0
 	return st
 }
 

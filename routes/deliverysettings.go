@@ -10,6 +10,7 @@ import (
 	"gatepost/crm"
 	"gatepost/db"
 	"gatepost/input"
+	"gatepost/newsletter"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
@@ -36,7 +37,7 @@ func (s *server) showDeliverySettings(c *fiber.Ctx, status int, set db.DeliveryS
 		return err
 	}
 	return render(c, status, views.DeliverySettings(views.DeliverySettingsPage{Page: s.page(c, "Settings", views.NavIntegrations), Card: card,
-		One: set.One, Several: set.Several, Leads: set.Leads, Key: set.Key, Save: set.SaveDuplicates, Share: set.Share, Shares: shares, Errors: wrong}))
+		One: set.One, Several: set.Several, Leads: set.Leads, Key: set.Key, Save: set.SaveDuplicates, Placeholder: set.Placeholder, Share: set.Share, Shares: shares, Errors: wrong}))
 }
 
 // setDeliverySettings handles POST /integrations/{service}/settings.
@@ -49,12 +50,21 @@ func (s *server) setDeliverySettings(c *fiber.Ctx) error {
 		s.flash(c, views.FlashWarning, "Nothing was saved: please choose one of the answers to each question.")
 		return redirect(c, healthURL(c)+"/settings")
 	}
-	wrong, err := s.checkKey(c, set.Key)
+	wrong := views.FieldErrors{}
+	if name := set.Placeholder; name != "" {
+		if set.Placeholder, ok = newsletter.LastName(name); !ok {
+			set.Placeholder, wrong["placeholder"] = cut(name, 500), "This can’t be a last name in Salesforce. Please enter up to 80 letters or signs, without line breaks."
+		}
+	}
+	badKey, err := s.checkKey(c, set.Key)
 	if err != nil {
 		return err
 	}
-	if wrong != "" {
-		return s.showDeliverySettings(c, http.StatusUnprocessableEntity, set, views.FieldErrors{"key": wrong})
+	if badKey != "" {
+		wrong["key"] = badKey
+	}
+	if len(wrong) > 0 {
+		return s.showDeliverySettings(c, http.StatusUnprocessableEntity, set, wrong)
 	}
 	if err := s.Health.SetDeliverySettings(c.UserContext(), who(c).Tenant.ID, set); err != nil {
 		return err
@@ -67,7 +77,7 @@ func (s *server) setDeliverySettings(c *fiber.Ctx) error {
 func readDeliverySettings(c *fiber.Ctx) (set db.DeliverySettings, ok bool) {
 	share, err := strconv.Atoi(field(c, "share"))
 	set = db.DeliverySettings{One: field(c, "one"), Several: field(c, "several"), Leads: field(c, "leads") == "on",
-		SaveDuplicates: field(c, "save") == "on", Key: input.Word(field(c, "key")), Share: share}
+		SaveDuplicates: field(c, "save") == "on", Key: input.Word(field(c, "key")), Placeholder: field(c, "placeholder"), Share: share}
 	ok = err == nil && share >= 1 && share <= db.MaxShare &&
 		slices.Contains([]string{db.SeveralNewest, db.SeveralAttention}, set.Several) &&
 		slices.Contains([]string{db.OneFill, db.OneUpdate, db.OneLeave}, set.One)

@@ -313,13 +313,44 @@ func (s *server) person(c *fiber.Ctx) error {
 	if sub.State == db.Attention && sub.MatchID != "" {
 		page.MatchURL = s.RecordURL(sub.InstanceURL, sub.MatchID)
 	}
-	for _, e := range events {
-		page.Steps = append(page.Steps, step(e))
-	}
-	for _, a := range consents {
-		page.Consents = append(page.Consents, views.Consent{At: a.At, Source: sourceName(a.Source), Words: a.Words})
-	}
+	page.Story, page.Earlier = story(events, consents)
 	return render(c, http.StatusOK, views.Person(page))
+}
+
+// story puts what happened to a subscriber in order, the latest first. What was
+// not read of either kind begins somewhere: earlier reports that nothing is told
+// from there on.
+func story(events []db.Event, consents []db.Consent) (all []views.Moment, earlier bool) {
+	var from time.Time
+	for _, e := range events {
+		all = append(all, views.Moment{Step: step(e)})
+	}
+	for _, c := range consents {
+		all = append(all, views.Moment{Consent: consent(c)})
+	}
+	if n := len(events); n >= db.HistoryLimit {
+		from, earlier = events[n-1].At, true
+	}
+	if n := len(consents); n >= db.HistoryLimit && consents[n-1].At.After(from) {
+		from, earlier = consents[n-1].At, true
+	}
+	// Of one moment, the sign-up comes before what it led to.
+	slices.SortStableFunc(all, func(a, b views.Moment) int { return b.At().Compare(a.At()) })
+	return slices.DeleteFunc(all, func(m views.Moment) bool { return m.At().Before(from) }), earlier
+}
+
+// fieldNames are those of the form in words, in order.
+var fieldNames = []struct{ key, name string }{{"first_name", "First name"}, {"last_name", "Last name"}}
+
+// consent tells a sign-up in words.
+func consent(c db.Consent) *views.Consent {
+	v := &views.Consent{At: c.At, Source: sourceName(c.Source), Words: c.Words, Repeated: c.Repeated}
+	for _, f := range fieldNames {
+		if was := c.Replaced[f.key]; was != "" {
+			v.Replaced = append(v.Replaced, views.Replaced{Field: f.name, Was: was})
+		}
+	}
+	return v
 }
 
 // step tells an event in words.

@@ -101,11 +101,14 @@ func (s *server) progress(c *fiber.Ctx, id string) (views.Progress, error) {
 	if err != nil {
 		return views.Progress{}, err
 	}
-	p := views.Progress{StatusURL: "/newsletter/signup/" + st.ID, RefreshURL: "/newsletter/signup?" + query("sample", st.ID),
-		Email: st.Email, Newsletter: st.Newsletter, State: views.DeliveryState(st.State), StoredAt: st.CreatedAt,
-		SentAt: st.SentAt, DoneAt: st.DeliveredAt, Record: s.record(st.Subscriber), NextTry: nextTry(st)}
-	if p.SentAt.IsZero() {
-		p.SentAt = st.DeliveredAt
+	p := views.Progress{StatusURL: "/newsletter/signup/" + st.ID, RefreshURL: "/newsletter/signup?" + query("sample", st.ID), PersonURL: "/subscribers/" + st.ID,
+		Email: st.Email, Newsletter: st.Newsletter, State: views.DeliveryState(st.State), Repeated: !st.RepeatedAt.IsZero(), StoredAt: st.SignedUpAt(), NextTry: nextTry(st)}
+	// What became of an earlier sign-up of the address is no news of this one.
+	if !st.SentAt.Before(p.StoredAt) {
+		p.SentAt = st.SentAt
+	}
+	if st.State == db.Delivered {
+		p.SentAt, p.DoneAt, p.Record = st.DeliveredAt, st.DeliveredAt, s.record(st.Subscriber)
 	}
 	p.Reason, p.Mend = why(st)
 	return p, nil
@@ -130,6 +133,9 @@ func nextTry(st newsletter.Status) time.Time {
 
 // why says in plain words why a subscriber waits or needs attention.
 func why(st newsletter.Status) (reason, mend string) {
+	if st.Again {
+		return "This address was signed up several times within an hour.", "Nothing to do: what was said last is sent when the hour is over."
+	}
 	if st.Why == "" {
 		return "", ""
 	}

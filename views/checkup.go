@@ -59,13 +59,14 @@ type MovePage struct {
 // and share to /integrations/{service}/settings.
 type DeliverySettingsPage struct {
 	Page
-	Card    Integration
-	One     string // fill, update or leave
-	Several string // newest or attention
-	Leads   bool
-	Key     string
-	Save    bool  // what the CRM takes for a duplicate
-	Share   int   // percent
-	Shares  []int // to choose from
-	Errors  FieldErrors
+	Card        Integration
+	One         string // fill, update or leave
+	Several     string // newest or attention
+	Leads       bool
+	Key         string
+	Save        bool   // what the CRM takes for a duplicate
+	Placeholder string // the last name of who gave none
+	Share       int    // percent
+	Shares      []int  // to choose from
+	Errors      FieldErrors
 }

@@ -104,8 +104,22 @@ type PersonPage struct {
 	OrgID       string
 	MatchURL    string // of another record that is in the way, where it is known
 	DeliveredAt time.Time
-	Steps       []Step // the latest first
-	Consents    []Consent
+	Story       []Moment // the latest first
+	Earlier     bool     // and there is more, which isn't shown
+}
+
+// Moment is what happened to a subscriber at one time: a sign-up, or a step.
+type Moment struct {
+	Step    Step
+	Consent *Consent // nil for a step
+}
+
+// At is when it happened.
+func (m Moment) At() time.Time {
+	if m.Consent != nil {
+		return m.Consent.At
+	}
+	return m.Step.At
 }
 
 // Step is something that happened to a subscriber.
@@ -120,6 +134,18 @@ type Step struct {
 type Consent struct {
 	At            time.Time
 	Source, Words string
+	Repeated      bool // the address was there already
+	Replaced      []Replaced
+}
+
+// Replaced is a value that a repeated sign-up replaced.
+type Replaced struct{ Field, Was string }
+
+func (c Consent) title() string {
+	if c.Repeated {
+		return "Signed up again"
+	}
+	return "Signed up"
 }
 
 // Version changes whenever the status would look different.
@@ -279,6 +305,8 @@ func (s Step) title() string {
 		return "Dismissed"
 	case s.Actor != "":
 		return "Sent again"
+	case s.Reason == "":
+		return "Waits to be sent again"
 	}
 	return "Waits"
 }

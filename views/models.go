@@ -275,8 +275,10 @@ type Progress struct {
 	RefreshURL string // of the whole page, for browsers without script
 	Email      string
 	Newsletter string
+	PersonURL  string // the subscriber's page
 	State      DeliveryState
-	StoredAt   time.Time
+	Repeated   bool      // the address was there already
+	StoredAt   time.Time // the sign-up, not an earlier one of the same address
 	SentAt     time.Time // zero when it was not sent to the CRM yet
 	DoneAt     time.Time // zero unless delivered
 	Record     Record    // when delivered

@@ -68,7 +68,7 @@ func (p Progress) Version() string { return digest(p) }
 
 // Final says whether the delivery has come to its end, so that nothing more
 // needs to be asked.
-func (p Progress) Final() bool { return p.State == Delivered || p.State == Attention }
+func (p Progress) Final() bool { return p.State != Waiting }
 
 func (p Progress) pollURL() string {
 	return p.StatusURL + "?seen=" + url.QueryEscape(p.Version())

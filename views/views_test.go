@@ -634,6 +634,7 @@ func TestProgressAsksUntilItIsFinal(t *testing.T) {
 		"paused":          {*paused(), "every 5s"},
 		"delivered":       {progress(Delivered), ""},
 		"needs attention": {progress(Attention), ""},
+		"dismissed":       {progress(Dismissed), ""},
 	}
 	for name, tt := range tests {
 		root := parse(t, ProgressCard(tt.progress)).Find("#progress")
@@ -657,6 +658,7 @@ func TestProgressSaysWhatHappened(t *testing.T) {
 		"paused":          {*paused(), []string{"Stored", "Not sent yet", "Waiting", "Salesforce not connected.", "Connect it, and the sample is sent.", "Next try:"}},
 		"delivered":       {progress(Delivered), []string{"Stored", "Sent to Salesforce", "In Salesforce", "0035g00000AbCdEEAV"}},
 		"needs attention": {progress(Attention), []string{"Needs attention", "Region", "Ask your Salesforce admin"}},
+		"dismissed":       {progress(Dismissed), []string{"Dismissed", "Somebody decided", "Send it again"}},
 	}
 	for name, tt := range tests {
 		text := parse(t, ProgressCard(tt.progress)).Text()
