@@ -23,3 +23,34 @@ func BenchmarkSignUps(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRepeatedSignUps stores sign-ups of addresses that are there, 64 to a
+// transaction, by the state of their subscribers; an operation is one sign-up.
+func BenchmarkRepeatedSignUps(b *testing.B) {
+	const group, people = 64, 64 * 100
+	for _, state := range []State{Waiting, Delivered} {
+		b.Run(string(state), func(b *testing.B) {
+			d := withNewsletters(b, "a/1")
+			groups := make([][]SignUp, people/group)
+			for i := range people {
+				groups[i/group] = append(groups[i/group], signUp("a/1", fmt.Sprintf("reader%d@example.com", i)))
+			}
+			for _, g := range groups {
+				add(b, d, g...)
+			}
+			for done := 0; b.Loop(); done++ {
+				if done%group != 0 {
+					continue
+				}
+				if state != Waiting && done%people == 0 {
+					b.StopTimer()
+					if _, err := d.write.Exec(`UPDATE subscribers SET state = $1`, state); err != nil {
+						b.Fatal(err)
+					}
+					b.StartTimer()
+				}
+				add(b, d, groups[done/group%len(groups)]...)
+			}
+		})
+	}
+}

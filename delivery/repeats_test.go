@@ -115,6 +115,28 @@ func TestARepeatedSignUpOfWhoWasDeletedInTheCRM(t *testing.T) {
 	h.adds("a")
 }
 
+// A record that took the place of ours has a name, though it looks like a placeholder.
+func TestANameInAnotherRecordIsAName(t *testing.T) {
+	for _, lost := range []bool{false, true} { // our record is gone, or only not the newest any more
+		h, c := newHouse(t, "a"), newCRM()
+		d := h.dispatcher(crms{"a": c})
+		h.says("a/1", "jane@example.com", "", "")
+		takes(d, "a")
+		ours := c.records["jane@example.com"][0]
+		c.records["jane@example.com"] = []string{"another", ours}
+		if lost {
+			c.records["jane@example.com"] = []string{"another"}
+		}
+		c.names["another"] = crm.Person{FirstName: "NA", LastName: "NA"}
+		h.says("a/1", "jane@example.com", "Jane", "Doe")
+		takes(d, "a")
+		if got := c.names["another"]; got.LastName != "NA" || got.FirstName != "NA" || c.names[ours].LastName != "NA" || len(c.changes) != 0 {
+			t.Errorf("got %+v, %+v", got, c.names[ours])
+		}
+		h.adds("a")
+	}
+}
+
 // Deliveries of one address are one write: the newest sign-up's values first, the
 // others where it has none; and one outcome for each.
 func TestTwoNewslettersAreOneWrite(t *testing.T) {
