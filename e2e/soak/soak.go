@@ -189,6 +189,9 @@ func (s *soak) calm(ctx context.Context) error {
 	defer keeping.Wait()
 	defer stop()
 	for n := 1; ; n++ {
+		if err := s.endHours(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
 		sums, err := s.store.Sums(ctx, s.tenant)
 		if err != nil && ctx.Err() == nil {
 			return err
@@ -205,6 +208,14 @@ func (s *soak) calm(ctx context.Context) error {
 			s.progress(ctx)
 		}
 	}
+}
+
+// endHours lets the hour be over after which those are delivered again who signed up
+// several times within it: the run has no hour for them.
+func (s *soak) endHours(ctx context.Context) error {
+	_, err := s.store.Writer().ExecContext(ctx, `UPDATE subscribers SET due_at = $2 WHERE tenant_id = $1 AND state = 'waiting' AND reason = '' AND repeated_at > 0 AND due_at > $2`,
+		s.tenant, time.Now().UnixMilli())
+	return err
 }
 
 // errLate says that not all has arrived in time.
