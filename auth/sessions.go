@@ -384,8 +384,8 @@ func decodeFlashes(data string) ([]Flash, error) {
 	return d.Flashes, nil
 }
 
-// cut returns at most n characters of s, in valid UTF-8.
+// cut returns at most n characters of s, without what isn't UTF-8.
 func cut(s string, n int) string {
-	r := []rune(strings.ToValidUTF8(s, "\uFFFD"))
+	r := []rune(strings.ReplaceAll(strings.ToValidUTF8(s, ""), "\uFFFD", ""))
 	return string(r[:min(n, len(r))])
 }
