@@ -51,7 +51,9 @@ func (s *server) setDeliverySettings(c *fiber.Ctx) error {
 		return redirect(c, healthURL(c)+"/settings")
 	}
 	wrong := views.FieldErrors{}
-	if name := set.Placeholder; name != "" {
+	if name := set.Placeholder; input.Word(name) == "" {
+		set.Placeholder = ""
+	} else {
 		if set.Placeholder, ok = newsletter.LastName(name); !ok {
 			set.Placeholder, wrong["placeholder"] = cut(name, 500), "This can’t be a last name in Salesforce. Please enter up to 80 letters or signs, without line breaks."
 		}
