@@ -1,0 +1,249 @@
+package delivery
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gatepost/crm"
+	"gatepost/db"
+)
+
+// A look-up that timed out comes back smaller; any other pause leaves the batch as it was.
+func TestALookUpThatTimedOutComesBackSmaller(t *testing.T) {
+	for code, want := range map[string]int{crm.TimedOut: 2, "SERVER_UNAVAILABLE": 0} {
+		h, c := newHouse(t, "a"), newCRM()
+		c.faults = []fault{{on: "find", err: &crm.Failure{Class: crm.Pause, Code: code}}}
+		h.signUp("a/1", many(10)...)
+		takes(h.dispatcher(crms{"a": c}), "a")
+		if p := h.pause("a"); p.Reason != code || p.Batch != want {
+			t.Errorf("%s: %+v", code, p)
+		}
+	}
+}
+
+// Those who are to blame are counted in a row: a delivery in between starts anew, and a
+// batch of more says nothing of one.
+func TestBlameIsCountedInARow(t *testing.T) {
+	d := New(Config{})
+	refused, delivered := db.Outcome{State: db.Attention}, db.Outcome{State: db.Delivered}
+	for n, test := range []struct {
+		outcomes []db.Outcome
+		worth    bool
+	}{
+		{[]db.Outcome{refused}, true},
+		{[]db.Outcome{refused}, true},
+		{[]db.Outcome{refused, refused}, true},
+		{[]db.Outcome{{State: db.Waiting}}, true},
+		{[]db.Outcome{refused}, false},
+		{[]db.Outcome{refused, delivered}, true},
+		{[]db.Outcome{refused}, true},
+		{[]db.Outcome{refused}, true},
+		{[]db.Outcome{refused}, false},
+		{[]db.Outcome{delivered}, true},
+	} {
+		if d.noteBlame("a", test.outcomes); d.worthNarrowing("a") != test.worth || !d.worthNarrowing("b") {
+			t.Errorf("%d: %t", n, d.worthNarrowing("a"))
+		}
+	}
+}
+
+// What fails because we end says nothing about the CRM, and pauses nobody.
+func TestStoppingPausesNobody(t *testing.T) {
+	h := newHouse(t, "a")
+	h.signUp("a/1", "jane@example.com")
+	ctx, cancel := context.WithCancel(t.Context())
+	d := New(Config{Store: h.db, Connect: func(context.Context, string) (crm.CRM, error) {
+		cancel()
+		return nil, ctx.Err()
+	}})
+	d.turn(ctx, nil, "a")
+	if p := h.pause("a"); p.Reason != "" {
+		t.Errorf("paused: %+v", p)
+	}
+}
+
+// short is a CRM that answers for one record too few.
+type short struct{ *fakeCRM }
+
+func (c short) Write(ctx context.Context, people []crm.Write, o crm.Options) ([]crm.Result, error) {
+	results, err := c.fakeCRM.Write(ctx, people, o)
+	return results[1:], err
+}
+
+// An answer that isn't one for each is no answer: nobody gets a neighbour's record.
+func TestAnAnswerOfAnotherLength(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	ids := h.signUp("a/1", many(3)...)
+	connect := func(context.Context, string) (crm.CRM, error) { return short{c}, nil }
+	takes(New(Config{Store: h.db, Connect: connect}), "a")
+	for _, id := range ids {
+		if s := h.subscriber("a", id); s.State != db.Waiting || s.Reason != crm.Unavailable || s.SettlesAt.IsZero() {
+			t.Errorf("%+v", s)
+		}
+	}
+	h.exec(`UPDATE pauses SET until = 0`)
+	takes(h.dispatcher(crms{"a": c}), "a")
+	for i, id := range ids {
+		if s := h.subscriber("a", id); s.State != db.Delivered || s.RecordID != c.records[many(3)[i]][0] {
+			t.Errorf("%+v", s)
+		}
+	}
+	if c.most() != 1 {
+		t.Errorf("%d of one address", c.most())
+	}
+}
+
+// counting is a store that counts what it is asked to write, and may not answer for the
+// lease.
+type countingStore struct {
+	*db.DB
+	ended    int
+	keepFail error
+}
+
+func (s *countingStore) EndPause(ctx context.Context, tenantID string) error {
+	s.ended++
+	return s.DB.EndPause(ctx, tenantID)
+}
+
+func (s *countingStore) KeepLease(ctx context.Context, l db.Lease) error {
+	if s.keepFail != nil {
+		return s.keepFail
+	}
+	return s.DB.KeepLease(ctx, l)
+}
+
+// A success ends a pause, once, and writes nothing where there was none.
+func TestASuccessEndsAPauseThatThereWas(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	store := &countingStore{DB: h.db}
+	d := New(Config{Store: store, Connect: crms{"a": c}.connect})
+	c.batch = 1
+	h.signUp("a/1", many(3)...)
+	takes(d, "a")
+	if store.ended != 0 {
+		t.Errorf("%d pauses ended", store.ended)
+	}
+	for n := range 3 { // each failure counts, until one gets through
+		c.faults = []fault{{on: "find", err: &crm.Failure{Class: crm.Pause, Code: "SERVER_UNAVAILABLE"}}}
+		h.signUp("a/2", many(3)...)
+		h.exec(`UPDATE pauses SET until = 0`)
+		takes(d, "a")
+		if p := h.pause("a"); p.Tries != n+1 {
+			t.Errorf("%+v after %d", p, n+1)
+		}
+	}
+	h.exec(`UPDATE pauses SET until = 0`)
+	takes(d, "a")
+	if p := h.pause("a"); store.ended != 1 || p.Reason != "" {
+		t.Errorf("%d pauses ended, %+v", store.ended, p)
+	}
+}
+
+// When the database doesn't answer for as long as a lease lasts, somebody else may have
+// it: what is under way is cut off.
+func TestALeaseThatCannotBeKeptIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, c := newHouse(t, "a"), newCRM()
+		h.signUp("a/1", "jane@example.com")
+		c.faults = []fault{{on: "create", hang: true}}
+		store := &countingStore{DB: h.db, keepFail: errDisk}
+		start := now()
+		takes(New(Config{Store: store, Connect: crms{"a": c}.connect}), "a")
+		if took := time.Since(start); took < db.LeaseTime || took > 2*db.LeaseTime {
+			t.Errorf("cut off after %v", took)
+		}
+		if p := h.pause("a"); p.Reason != "" {
+			t.Errorf("paused: %+v", p)
+		}
+	})
+}
+
+// What a CRM said of its API calls long ago keeps nothing back.
+func TestOldUsageKeepsNothingBack(t *testing.T) {
+	for age, state := range map[time.Duration]db.State{spareFor - time.Minute: db.Waiting, spareFor: db.Delivered} {
+		h, c := newHouse(t, "a"), newCRM() // which says nothing before the first call
+		id := h.signUp("a/1", "jane@example.com")[0]
+		h.exec(`UPDATE subscribers SET due_at = 0`) // it gathered for long enough
+		if err := h.db.SaveUsage(t.Context(), "a", 9900, 10000, 0); err != nil {
+			t.Fatal(err)
+		}
+		h.exec(`UPDATE api_usage SET at = at - $1`, age.Milliseconds())
+		takes(h.dispatcher(crms{"a": c}), "a")
+		if s := h.subscriber("a", id); s.State != state {
+			t.Errorf("after %v: %s, %+v", age, s.State, h.pause("a"))
+		}
+	}
+}
+
+// The calls are written down now and then, and at once when they become few.
+func TestUsageIsWrittenAtOnceWhenItPresses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(Config{})
+		for n, test := range []struct {
+			wait            time.Duration
+			known, pressing bool
+			calls           int
+			due             bool
+		}{
+			{0, false, true, 0, false},
+			{0, true, false, 2, true},
+			{0, true, false, 0, false},
+			{0, true, true, 2, true},
+			{usageEvery - 1, true, false, 0, false},
+			{1, true, false, 2, true},
+		} {
+			time.Sleep(test.wait)
+			if calls, due := d.usageDue("a", 1, test.known, test.pressing); due != test.due || due && calls != test.calls {
+				t.Errorf("%d: %d calls, %t", n, calls, due)
+			}
+		}
+	})
+}
+
+// One person is one, with what any of their sign-ups told.
+func TestAPersonIsAllOfTheirSignUps(t *testing.T) {
+	at := time.Unix(1, 0)
+	people := group([]db.Subscriber{
+		{ID: "1", Email: "Ada@x.test", EmailKey: "ada@x.test", FirstName: "Ada", LastName: "Lovelace", Attempts: 5, Refusals: 2, SettlesAt: at},
+		{ID: "2", Email: "joe@x.test", EmailKey: "joe@x.test", LastName: "Doe"},
+		{ID: "3", Email: "ada@x.test", EmailKey: "ada@x.test", Attempts: 1, SettlesAt: at},
+		{ID: "4", Email: "joe@x.test", EmailKey: "joe@x.test", FirstName: "Joe", Attempts: 3, Refusals: 1},
+	})
+	if len(people) != 2 {
+		t.Fatalf("%d people", len(people))
+	}
+	if p := people[0]; p.crm.FirstName != "Ada" || p.crm.LastName != "Lovelace" || p.attempts != 5 || p.refusals != 2 || !p.settlesAt.Equal(at) {
+		t.Errorf("%+v", p)
+	}
+	if p := people[1]; p.crm.FirstName != "Joe" || p.crm.LastName != "Doe" || p.attempts != 3 || p.refusals != 1 {
+		t.Errorf("%+v", p)
+	}
+}
+
+// What is known here costs no call, and is looked at again soon, however long it lasts;
+// what a call found backs off.
+func TestPauses(t *testing.T) {
+	for _, test := range []struct {
+		f          *crm.Failure
+		tries      int
+		from, upTo time.Duration
+	}{
+		{&crm.Failure{Class: crm.Connection, Code: crm.NotConnected}, 20, connectionPause, connectionPause},
+		{&crm.Failure{Class: crm.Connection, Code: crm.Broken}, 20, connectionPause, connectionPause},
+		{&crm.Failure{Class: crm.Connection, Code: "API_DISABLED_FOR_ORG"}, 0, connectionPause, connectionPause},
+		{&crm.Failure{Class: crm.Connection, Code: "API_DISABLED_FOR_ORG"}, 20, longestPause / 2, longestPause},
+		{&crm.Failure{Class: crm.Pause, Code: crm.Unavailable}, 0, time.Second / 2, time.Second},
+		{&crm.Failure{Class: crm.Pause, Code: crm.Unavailable}, 20, longestPause / 2, longestPause},
+		{&crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Wait: time.Hour}, 20, time.Hour, time.Hour},
+	} {
+		if got := pauseFor(test.f, test.tries); got < test.from || got > test.upTo {
+			t.Errorf("%v after %d: %v", test.f, test.tries, got)
+		}
+	}
+	if got := ownBackoff(30); got < longestOwn/2 || got > longestOwn {
+		t.Errorf("one's own: %v", got)
+	}
+}
