@@ -139,7 +139,7 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 			Watch: &incidents.Watch{Store: p.db, Tell: p.mailer != nil}, Log: p.log})
 	})
 	start("serve", func() error {
-		if err := p.app.Listener(ln); !errors.Is(err, net.ErrClosed) {
+		if err := p.app.Listener(routes.Framed(ln)); !errors.Is(err, net.ErrClosed) {
 			return err
 		}
 		return nil

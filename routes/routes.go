@@ -86,7 +86,17 @@ func New(c Config) (*fiber.App, error) {
 		return nil, err
 	}
 	s.sessions = auth.NewSessions(c.Sessions, auth.SessionOptions{Secure: s.secure, IP: remoteIP})
-	app := fiber.New(fiber.Config{
+	app := fiber.New(s.fiberConfig())
+	app.Use(s.recovered(), s.headers, s.observe, s.recovered(), unpacked, readable)
+	s.public(app)
+	s.api(app)
+	s.doors(app)
+	s.portal(app)
+	return app, nil
+}
+
+func (s *server) fiberConfig() fiber.Config {
+	return fiber.Config{
 		AppName:               "Gatepost",
 		BodyLimit:             maxBody,
 		ReadBufferSize:        maxHeaders,
@@ -97,13 +107,7 @@ func New(c Config) (*fiber.App, error) {
 		CaseSensitive:         true, // as isPublic is
 		DisableStartupMessage: true,
 		ErrorHandler:          s.outermost,
-	})
-	app.Use(s.recovered(), s.headers, s.observe, s.recovered(), unpacked, readable)
-	s.public(app)
-	s.api(app)
-	s.doors(app)
-	s.portal(app)
-	return app, nil
+	}
 }
 
 // public mounts what nobody needs to sign in for.

@@ -190,7 +190,7 @@ func (w *world) serve(ln net.Listener, letters *newsletter.Service, dispatcher *
 	var running sync.WaitGroup
 	running.Go(func() { letters.Run(ctx) })
 	running.Go(func() { _ = dispatcher.Run(ctx) })
-	running.Go(func() { _ = w.app.Listener(ln) })
+	running.Go(func() { _ = w.app.Listener(routes.Framed(ln)) })
 	w.t.Cleanup(func() {
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 		_ = w.app.ShutdownWithTimeout(5 * time.Second)
