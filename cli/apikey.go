@@ -21,7 +21,7 @@ func (p *program) withStore(ctx context.Context, fn func(*db.DB) error) error {
 	if err != nil {
 		return err
 	}
-	store, err := db.Open(ctx, c.Database)
+	store, err := p.openStore(ctx, c.Database)
 	if err != nil {
 		return err
 	}

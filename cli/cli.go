@@ -22,6 +22,7 @@ type program struct {
 	in          io.Reader
 	out, errOut io.Writer
 	env         map[string]string
+	running     string // the command, as "gatepost tenant ls"
 }
 
 // Main runs the command that args name and returns its exit code. environ has
@@ -38,12 +39,16 @@ func Main(args []string, in io.Reader, out, errOut io.Writer, environ []string) 
 
 // Run runs the command that args name until it is done or ctx ends.
 func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer, environ []string) error {
+	return newProgram(in, out, errOut, environ).root(args).ExecuteContext(ctx)
+}
+
+func newProgram(in io.Reader, out, errOut io.Writer, environ []string) *program {
 	p := &program{in: in, out: out, errOut: errOut, env: map[string]string{}}
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
 		p.env[name] = value
 	}
-	return p.root(args).ExecuteContext(ctx)
+	return p
 }
 
 // root is the command with all commands below it. args are for it.
@@ -53,6 +58,8 @@ func (p *program) root(args []string) *cobra.Command {
 		Short:         "Takes newsletter sign-ups and puts every one of them into the customer's CRM",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) { p.running = cmd.CommandPath() },
 	}
 	root.SetArgs(args)
 	root.SetIn(p.in)

@@ -492,7 +492,7 @@ func TestTenantsAndUsers(t *testing.T) {
 		code       int
 		out, error string
 	}{
-		{[]string{"tenant", "ls"}, "", 0, "SLUG  NAME  ADDED  STATE\n", ""},
+		{[]string{"tenant", "ls"}, "", 1, "", "there is no database at "},
 		{[]string{"tenant", "add"}, "", 2, "", "accepts 1 arg"},
 		{[]string{"tenant", "add", "Not a slug"}, "", 1, "", "A short name has"},
 		{[]string{"tenant", "add", "contoso"}, "", 0, "Added tenant contoso (Contoso).\n", ""},

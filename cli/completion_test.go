@@ -109,7 +109,9 @@ func TestListingsForScripts(t *testing.T) {
 		users[0].Email != "john@contoso.example" || !slices.Equal(users[0].Tenants, []string{"contoso"}) || users[0].CreatedAt.IsZero() {
 		t.Errorf("users: %+v", users)
 	}
-	if _, out, _ := command(t, "", []string{"GATEPOST_DATABASE=" + filepath.Join(t.TempDir(), "x.db")}, "user", "ls", "-o", "json"); out != "[]\n" {
+	nobody := []string{"GATEPOST_DATABASE=" + filepath.Join(t.TempDir(), "x.db")}
+	command(t, "", nobody, "tenant", "add", "contoso")
+	if _, out, _ := command(t, "", nobody, "user", "ls", "-o", "json"); out != "[]\n" {
 		t.Errorf("nobody yet: %q", out)
 	}
 }

@@ -3,11 +3,13 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"log/slog"
+	"iter"
 	"net"
 	"net/netip"
 	"net/url"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 
 	"gatepost/mail"
@@ -22,18 +24,18 @@ type storage struct {
 
 // config is what serve reads from the environment.
 type config struct {
-	Database       string         `env:"GATEPOST_DATABASE" envDefault:"gatepost.db"`
-	Level          slog.Level     `env:"GATEPOST_LOG" envDefault:"info"`
-	Addr           string         `env:"GATEPOST_ADDR" envDefault:"127.0.0.1:8080"`
-	URL            string         `env:"GATEPOST_URL"`
-	Keyset         string         `env:"GATEPOST_KEYSET" envDefault:"keyset.json"`
-	ClientID       string         `env:"GATEPOST_SFDC_CLIENT_ID"`
-	ClientSecret   string         `env:"GATEPOST_SFDC_CLIENT_SECRET"`
-	LoginURL       string         `env:"GATEPOST_SFDC_LOGIN_URL"`
-	SignupLimits   onOff          `env:"GATEPOST_SIGNUP_LIMITS" envDefault:"on"`
-	TrustedProxies []netip.Prefix `env:"GATEPOST_TRUSTED_PROXIES"`
-	SMTP           string         `env:"GATEPOST_SMTP"`
-	MailFrom       string         `env:"GATEPOST_MAIL_FROM"`
+	Database       string   `env:"GATEPOST_DATABASE" envDefault:"gatepost.db"`
+	Level          level    `env:"GATEPOST_LOG" envDefault:"info"`
+	Addr           string   `env:"GATEPOST_ADDR" envDefault:"127.0.0.1:8080"`
+	URL            string   `env:"GATEPOST_URL"`
+	Keyset         string   `env:"GATEPOST_KEYSET" envDefault:"keyset.json"`
+	ClientID       string   `env:"GATEPOST_SFDC_CLIENT_ID"`
+	ClientSecret   string   `env:"GATEPOST_SFDC_CLIENT_SECRET"`
+	LoginURL       string   `env:"GATEPOST_SFDC_LOGIN_URL"`
+	SignupLimits   onOff    `env:"GATEPOST_SIGNUP_LIMITS" envDefault:"on"`
+	TrustedProxies networks `env:"GATEPOST_TRUSTED_PROXIES"`
+	SMTP           string   `env:"GATEPOST_SMTP"`
+	MailFrom       string   `env:"GATEPOST_MAIL_FROM"`
 
 	demoUser, demoMail string // set by demo alone
 }
@@ -59,7 +61,8 @@ func (o *onOff) UnmarshalText(text []byte) error {
 func readConfig(environ map[string]string) (config, error) {
 	var c config
 	problems := read(&c, environ)
-	problems = append(problems, c.check()...)
+	problems = append(problems, c.check(problems)...)
+	c.URL, c.LoginURL = normalAddress(c.URL), normalAddress(c.LoginURL)
 	return c, together(problems)
 }
 
@@ -69,20 +72,30 @@ func readStorage(environ map[string]string) (storage, error) {
 	return c, together(read(&c, environ))
 }
 
-// read fills in v, and returns a line for each value that can't be read.
-func read(v any, environ map[string]string) []string {
-	err := env.ParseWithOptions(v, env.Options{Environment: environ, FuncMap: map[reflect.Type]env.ParserFunc{
-		reflect.TypeFor[netip.Prefix](): func(s string) (any, error) { return netip.ParsePrefix(strings.TrimSpace(s)) },
-	}})
+// read fills in v, and returns a line for each value that can't be taken.
+func read(v any, environ map[string]string) (problems []string) {
+	values := map[string]string{}
+	for f := range fields(v) {
+		name := f.Tag.Get("env")
+		value, err := settled(name, environ)
+		if err != nil {
+			problems = append(problems, name+": "+err.Error())
+			continue
+		}
+		if value != "" {
+			values[name] = value
+		}
+	}
+	err := env.ParseWithOptions(v, env.Options{Environment: values})
 	var all env.AggregateError
 	if !errors.As(err, &all) {
-		return nil
+		return problems
 	}
-	var problems []string
 	for _, e := range all.Errors {
 		var pe env.ParseError
 		if errors.As(e, &pe) {
-			problems = append(problems, fmt.Sprintf("%s: %v", variable(v, pe.Name), pe.Err))
+			f, _ := reflect.TypeOf(v).Elem().FieldByName(pe.Name)
+			problems = append(problems, fmt.Sprintf("%s: %v", f.Tag.Get("env"), pe.Err))
 			continue
 		}
 		problems = append(problems, e.Error())
@@ -90,33 +103,27 @@ func read(v any, environ map[string]string) []string {
 	return problems
 }
 
-// variable is the name of the environment variable of a field.
-func variable(v any, field string) string {
-	if f, ok := reflect.TypeOf(v).Elem().FieldByName(field); ok {
-		return f.Tag.Get("env")
-	}
-	return field
-}
-
-// check returns a line for each problem.
-func (c *config) check() []string {
-	var problems []string
-	note := func(name, problem string) {
-		if problem != "" {
-			problems = append(problems, name+": "+problem)
+// fields are those of a struct that the environment fills in.
+func fields(v any) iter.Seq[reflect.StructField] {
+	return func(yield func(reflect.StructField) bool) {
+		for t, i := reflect.TypeOf(v).Elem(), 0; i < t.NumField(); i++ {
+			if f := t.Field(i); f.Tag.Get("env") != "" && !yield(f) {
+				return
+			}
 		}
 	}
-	note("GATEPOST_URL", checkURL(c.URL, "the address under which people reach this server, as https://gatepost.example"))
-	if c.LoginURL != "" {
-		note("GATEPOST_SFDC_LOGIN_URL", checkURL(c.LoginURL, ""))
+}
+
+// check returns a line for each problem of what has to be there, or goes together,
+// beside those that were found before.
+func (c *config) check(found []string) (problems []string) {
+	if c.URL == "" && !slices.ContainsFunc(found, func(p string) bool { return strings.HasPrefix(p, "GATEPOST_URL: ") }) {
+		problems = append(problems, "GATEPOST_URL: "+checkURL("", "the address under which people reach this server, as https://gatepost.example"))
 	}
 	if c.SMTP != "" {
 		if _, err := c.mailServer(); err != nil {
-			note("GATEPOST_SMTP, GATEPOST_MAIL_FROM", err.Error())
+			problems = append(problems, "GATEPOST_SMTP, GATEPOST_MAIL_FROM: "+err.Error())
 		}
-	}
-	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
-		note("GATEPOST_ADDR", "it is not an address with a port, as 127.0.0.1:8080")
 	}
 	return problems
 }
@@ -151,6 +158,8 @@ func checkURL(raw, what string) string {
 		return missing(raw, what)
 	case err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "":
 		return "it has to be scheme and host alone, without a path or a slash at its end, as https://gatepost.example"
+	case !hostName.MatchString(u.Hostname()) || u.Port() != "" && checkListen(u.Host) != nil || strings.HasSuffix(u.Host, ":"):
+		return "its host has to be a name in letters, digits, dots and hyphens (an international one as xn--…) or an address, with a port or none"
 	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
 		return ""
 	case u.Scheme == "http":
@@ -159,6 +168,9 @@ func checkURL(raw, what string) string {
 	return "it has to begin with https://"
 }
 
+// hostName is how a host is written, an IPv6 address included.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9._:-]+$`)
+
 func loopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()
@@ -166,8 +178,11 @@ func loopback(host string) bool {
 
 // together makes one error of all problems.
 func together(problems []string) error {
-	if len(problems) == 0 {
+	switch len(problems) {
+	case 0:
 		return nil
+	case 1:
+		return errors.New(problems[0])
 	}
 	return errors.New("the configuration is not complete:\n  " + strings.Join(problems, "\n  "))
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -109,7 +110,7 @@ func (p *program) runDemo(ctx context.Context, data string, ln listeners) (serve
 		return false, err
 	}
 	defer func() { _ = mock.Close() }()
-	gp, err := openPortal(ctx, c, p.logger(c.Level))
+	gp, err := openPortal(ctx, c, p.logger(slog.Level(c.Level)))
 	if err != nil {
 		return false, err
 	}
@@ -147,14 +148,11 @@ func (p *program) demoConfig(data string, ln listeners) (config, error) {
 		demoUser: demoUser, demoMail: urlOf(ln.mail),
 	}
 	var honoured struct {
-		Limits onOff  `env:"GATEPOST_SIGNUP_LIMITS" envDefault:"on"`
-		Level  string `env:"GATEPOST_LOG" envDefault:"warn"`
+		Limits onOff `env:"GATEPOST_SIGNUP_LIMITS" envDefault:"on"`
+		Level  level `env:"GATEPOST_LOG" envDefault:"warn"`
 	}
 	problems := read(&honoured, p.env)
-	if err := c.Level.UnmarshalText([]byte(honoured.Level)); err != nil {
-		problems = append(problems, "GATEPOST_LOG: "+err.Error())
-	}
-	c.SignupLimits = honoured.Limits
+	c.SignupLimits, c.Level = honoured.Limits, honoured.Level
 	return c, together(problems)
 }
 

@@ -40,7 +40,7 @@ func (p *program) withIdentities(ctx context.Context, fn func(*db.DB, identityCo
 	if err := together(read(&c, p.env)); err != nil {
 		return err
 	}
-	store, err := db.Open(ctx, c.Database)
+	store, err := p.openStore(ctx, c.Database)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/identity"
 )
 
 // connected is a database with a connection of the tenant contoso whose refresh
@@ -20,14 +21,14 @@ func connected(t *testing.T, loginURL string) (*db.DB, db.Grant, []string) {
 	dir := t.TempDir()
 	environ := []string{"GATEPOST_DATABASE=" + filepath.Join(dir, "gatepost.db"), "GATEPOST_KEYSET=" + filepath.Join(dir, "keyset.json"),
 		"GATEPOST_SFDC_LOGIN_URL=" + loginURL}
-	if code, _, errOut := command(t, "", environ, "keys", "status"); code != 0 {
-		t.Fatal(errOut)
-	}
 	d, err := db.Open(t.Context(), filepath.Join(dir, "gatepost.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
+	if _, err := identity.OpenKeyring(t.Context(), filepath.Join(dir, "keyset.json"), d); err != nil {
+		t.Fatal(err)
+	}
 	tenant := db.Tenant{ID: db.NewID(), Slug: "contoso", Name: "Contoso", CreatedAt: time.Now()}
 	if err := d.CreateTenant(t.Context(), tenant, db.FirstNewsletter{Slug: "weekly", Name: "Weekly", Consent: "Yes."}); err != nil {
 		t.Fatal(err)

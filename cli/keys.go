@@ -8,7 +8,6 @@ import (
 	"io"
 	"time"
 
-	"gatepost/db"
 	"gatepost/identity"
 
 	"github.com/spf13/cobra"
@@ -26,7 +25,7 @@ func (p *program) withKeys(ctx context.Context, fn func(*identity.Keyring) error
 	if err := together(read(&c, p.env)); err != nil {
 		return err
 	}
-	store, err := db.Open(ctx, c.Database)
+	store, err := p.openStore(ctx, c.Database)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"gatepost/db"
+
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -22,6 +24,11 @@ func TestKeysAreShownAndRotated(t *testing.T) {
 		wantNoKey(t, file, out)
 		return out
 	}
+	d, err := db.Open(t.Context(), filepath.Join(dir, "gatepost.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }()
 	if out := run("keys", "status"); !regexp.MustCompile(`(?m)^KEY +STATE +AGE +ROWS\n\d+ +current +0 min +0$`).MatchString(out) {
 		t.Errorf("status:\n%s", out)
 	}

@@ -24,7 +24,7 @@ func (p *program) withPeople(ctx context.Context, fn func(*auth.People) error) e
 	if err != nil {
 		return err
 	}
-	store, err := db.Open(ctx, c.Database)
+	store, err := p.openStore(ctx, c.Database)
 	if err != nil {
 		return err
 	}

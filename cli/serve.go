@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 
 	"gatepost/auth"
@@ -21,15 +22,16 @@ func (p *program) serveCommand() *cobra.Command {
   GATEPOST_SFDC_CLIENT_ID      consumer key of the shared app in Salesforce
   GATEPOST_SFDC_CLIENT_SECRET  its consumer secret
   GATEPOST_ADDR                address to listen on (127.0.0.1:8080)
-  GATEPOST_DATABASE            SQLite file (gatepost.db)
+  GATEPOST_DATABASE            path of the SQLite file (gatepost.db)
   GATEPOST_KEYSET              key file, made when missing, or the keys themselves (keyset.json)
   GATEPOST_SFDC_LOGIN_URL      one further Salesforce login address
   GATEPOST_SIGNUP_LIMITS       "off" takes any number of sign-ups per address (on)
-  GATEPOST_TRUSTED_PROXIES     networks (CIDR) whose X-Forwarded-For is believed
+  GATEPOST_TRUSTED_PROXIES     networks and addresses whose X-Forwarded-For is believed
   GATEPOST_SMTP                mail server, as smtp://user:password@mail.example.com:587
   GATEPOST_MAIL_FROM           what mails come from (Gatepost <gatepost@HOST OF GATEPOST_URL>)
   GATEPOST_LOG                 debug, info, warn or error (info)
 
+A secret may be in a file instead: GATEPOST_SFDC_CLIENT_SECRET_FILE, GATEPOST_SMTP_FILE.
 The shared app may be stored in the database instead: see gatepost service set.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context()) },
@@ -45,11 +47,12 @@ func (p *program) serve(ctx context.Context) error {
 	if err != nil {
 		return listenError(c.Addr, err)
 	}
-	gp, err := openPortal(ctx, c, p.logger(c.Level))
+	gp, err := openPortal(ctx, c, p.logger(slog.Level(c.Level)))
 	if err != nil {
 		_ = ln.Close()
 		return err
 	}
+	p.tellDatabase(gp.db, c.Database)
 	if err := p.offerSetup(ctx, gp, c.URL); err != nil {
 		return errors.Join(err, ln.Close(), gp.db.Close())
 	}

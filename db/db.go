@@ -17,6 +17,8 @@ import (
 	"strings"
 	"time"
 
+	"gatepost/files"
+
 	"github.com/google/uuid"
 	"github.com/pressly/goose/v3"
 	"github.com/riverqueue/river"
@@ -35,6 +37,8 @@ var (
 	ErrLost = errors.New("lost to a newer change")
 	// ErrNewer says that a later version of Gatepost has changed the tables.
 	ErrNewer = errors.New("a newer version of Gatepost has used it already: start that one, or restore the backup from before")
+	// ErrMissing says that there is no database yet.
+	ErrMissing = errors.New("there is no database")
 )
 
 //go:embed migrations/*.sql
@@ -54,11 +58,13 @@ type DB struct {
 	jobs       *river.Client[*sql.Tx] // inserts only
 	now        func() time.Time
 	batch      int // of an action, in one transaction
+	made       bool
 }
 
 // Open opens the database in the file at path, makes it when it is missing, and
-// brings its tables up to date. A postgres:// URL is refused, and ErrNewer comes
-// back for a file with tables of a later version.
+// brings its tables up to date. A postgres:// URL is refused, what is no file, and
+// a file that everybody on the machine may read; ErrNewer comes back for one with
+// tables of a later version.
 func Open(ctx context.Context, path string) (*DB, error) {
 	if strings.HasPrefix(path, "postgres://") || strings.HasPrefix(path, "postgresql://") {
 		return nil, errors.New("PostgreSQL is not supported yet: give the path of a SQLite file")
@@ -66,24 +72,75 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the database: %w", err)
 	}
-	if err := makePrivate(path); err != nil {
+	made, err := makePrivate(path)
+	if err != nil {
 		return nil, err
 	}
-	d := &DB{now: time.Now, batch: ActionBatch}
+	d := &DB{now: time.Now, batch: ActionBatch, made: made}
 	if err := d.open(ctx, path); err != nil {
 		_ = d.Close()
-		return nil, fmt.Errorf("open the database %s: %w", path, err)
+		return nil, fmt.Errorf("open the database %s: %w", path, plainly(err))
 	}
 	return d, nil
 }
 
-// makePrivate creates a missing file that only its owner may read.
-func makePrivate(path string) error {
+// OpenExisting is Open for a database that is there: ErrMissing when it isn't.
+func OpenExisting(ctx context.Context, path string) (*DB, error) {
+	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+		return nil, fmt.Errorf("%w at %s", ErrMissing, path)
+	}
+	return Open(ctx, path)
+}
+
+// Made reports whether Open made the database.
+func (d *DB) Made() bool { return d.made }
+
+// makePrivate creates a missing file that only its owner may read, and refuses one
+// that is there and won't do. It reports whether there was nothing in it.
+func makePrivate(path string) (made bool, err error) {
+	info, err := os.Stat(path)
+	if err == nil {
+		err = files.Regular(info) // before it is opened: a pipe would keep us waiting
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("open the database %s: %w", path, err)
+	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return fmt.Errorf("open the database: %w", err)
+		return false, fmt.Errorf("open the database: %w", err)
 	}
-	return f.Close()
+	return info == nil || info.Size() == 0, errors.Join(refuseOpen(path), f.Close())
+}
+
+// refuseOpen returns an error when everybody on the machine may read or write the
+// data: it has people's addresses, and whoever may write it can log in. Its group
+// may: orchestrators give volumes to the group of their containers at each start.
+func refuseOpen(path string) error {
+	for _, file := range []string{path, path + "-wal", path + "-shm"} {
+		if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o007 != 0 {
+			return fmt.Errorf("everybody on this machine can read or write the data in %s (mode %04o): run chmod 600 %s", file, info.Mode().Perm(), file)
+		}
+	}
+	return nil
+}
+
+// plainly says in our words why SQLite can't open a file.
+func plainly(err error) error {
+	var se *sqlite.Error
+	if !errors.As(err, &se) {
+		return err
+	}
+	switch se.Code() & 0xff {
+	case sqlitelib.SQLITE_NOTADB, sqlitelib.SQLITE_CORRUPT:
+		return errors.New("it is not a database, or it is damaged: correct the path, or restore a backup")
+	case sqlitelib.SQLITE_CANTOPEN, sqlitelib.SQLITE_READONLY, sqlitelib.SQLITE_PERM:
+		return errors.New("it can't be written: the user that runs Gatepost has to own it and its folder")
+	case sqlitelib.SQLITE_FULL:
+		return errors.New("the disk is full")
+	case sqlitelib.SQLITE_BUSY, sqlitelib.SQLITE_LOCKED:
+		return errors.New("another program has locked it: end that one, or try again")
+	}
+	return err
 }
 
 func (d *DB) open(ctx context.Context, path string) error {
@@ -97,6 +154,9 @@ func (d *DB) open(ctx context.Context, path string) error {
 	}
 	d.read.SetMaxOpenConns(8)
 	d.read.SetMaxIdleConns(8)
+	if err := d.refuseForeign(ctx); err != nil {
+		return err
+	}
 	if err := d.migrate(ctx); err != nil {
 		return err
 	}
@@ -105,6 +165,18 @@ func (d *DB) open(ctx context.Context, path string) error {
 		return err
 	}
 	d.jobs, err = river.NewClient(riversqlite.New(d.write), &river.Config{Logger: slog.New(slog.DiscardHandler)})
+	return err
+}
+
+// refuseForeign returns an error for the database of another program, which ours
+// would be put into.
+func (d *DB) refuseForeign(ctx context.Context) error {
+	var tables, ours int
+	err := d.write.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE name WHEN 'tenants' THEN 1 ELSE 0 END), 0)
+		FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'goose_db_version'`).Scan(&tables, &ours)
+	if err == nil && tables > 0 && ours == 0 {
+		return errors.New("it is the database of another program: correct the path")
+	}
 	return err
 }
 

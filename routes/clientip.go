@@ -15,16 +15,38 @@ func (s *server) clientIP(c *fiber.Ctx) string {
 	if err != nil {
 		return ""
 	}
-	peer = peer.Unmap()
+	peer = peer.Unmap().WithZone("") // which networks don't contain
 	hops := strings.Split(forwarded(c), ",")
 	for i := len(hops) - 1; i >= 0 && s.trusts(peer); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
+		hop, ok := hopAddress(hops[i])
+		if !ok {
 			break
 		}
-		peer = hop.Unmap()
+		if hop.IsValid() {
+			peer = hop
+		}
 	}
-	return peer.WithZone("").String()
+	return peer.String()
+}
+
+// hopAddress is the address in an element of X-Forwarded-For, however the proxy
+// writes it: with a port, in brackets, in quotes. An empty element is none, and no
+// reason to stop; one that hides the address (unknown, _x7) is.
+func hopAddress(hop string) (a netip.Addr, ok bool) {
+	hop = strings.TrimSpace(strings.Trim(strings.TrimSpace(hop), `"`))
+	if hop == "" {
+		return netip.Addr{}, true
+	}
+	if rest, bracketed := strings.CutPrefix(hop, "["); bracketed {
+		hop, _, bracketed = strings.Cut(rest, "]")
+		if !bracketed {
+			return netip.Addr{}, false
+		}
+	} else if strings.Count(hop, ":") == 1 { // an IPv6 address has two at least
+		hop, _, _ = strings.Cut(hop, ":")
+	}
+	a, err := netip.ParseAddr(hop)
+	return a.Unmap().WithZone(""), err == nil
 }
 
 // forwarded is X-Forwarded-For, all of its lines in their order: some proxies add
