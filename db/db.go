@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"gatepost/files"
@@ -24,6 +25,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
+	"golang.org/x/sync/singleflight"
 	"modernc.org/sqlite"
 	sqlitelib "modernc.org/sqlite/lib"
 )
@@ -59,6 +61,8 @@ type DB struct {
 	now        func() time.Time
 	batch      int // of an action, in one transaction
 	made       bool
+	locked     atomic.Bool // another program had locked it when a transaction was last begun
+	pings      singleflight.Group
 }
 
 // Open opens the database in the file at path, makes it when it is missing, and
@@ -181,7 +185,7 @@ func (d *DB) refuseForeign(ctx context.Context) error {
 }
 
 func dsn(path, more string) string {
-	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: "_pragma=busy_timeout(10000)&_pragma=journal_mode(wal)&_pragma=foreign_keys(1)&" + more}
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: fmt.Sprintf("_pragma=busy_timeout(%d)&", patience.Milliseconds()) + "_pragma=journal_mode(wal)&_pragma=foreign_keys(1)&" + more}
 	return u.String()
 }
 
@@ -227,12 +231,6 @@ func prepare(ctx context.Context, pool *sql.DB, statements map[**sql.Stmt]string
 	return nil
 }
 
-// Ping reports whether the database answers.
-func (d *DB) Ping(ctx context.Context) error {
-	var one int
-	return d.read.QueryRowContext(ctx, `SELECT 1`).Scan(&one)
-}
-
 // Close closes the database.
 func (d *DB) Close() error {
 	var errs []error
@@ -247,15 +245,20 @@ func (d *DB) Close() error {
 
 // tx runs fn in a transaction that may write, and commits unless fn fails.
 func (d *DB) tx(ctx context.Context, fn func(*sql.Tx) error) error {
-	tx, err := d.write.BeginTx(ctx, nil)
+	conn, err := d.write.Conn(ctx)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = conn.Close() }() // gives it back
+	tx, err := d.beginWrite(ctx, conn)
+	if err != nil {
+		return unavailable(err)
+	}
 	defer func() { _ = tx.Rollback() }()
 	if err := fn(tx); err != nil {
-		return err
+		return unavailable(err)
 	}
-	return tx.Commit()
+	return unavailable(tx.Commit())
 }
 
 // wrap says what was being done, and turns the driver's errors into ours.
@@ -269,7 +272,7 @@ func wrap(doing string, err error) error {
 	case errors.As(err, &se) && (se.Code() == sqlitelib.SQLITE_CONSTRAINT_UNIQUE || se.Code() == sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY):
 		return fmt.Errorf("%s: %w", doing, ErrConflict)
 	}
-	return fmt.Errorf("%s: %w", doing, err)
+	return fmt.Errorf("%s: %w", doing, unavailable(err))
 }
 
 // changed turns "no row was changed" into otherwise.

@@ -44,7 +44,7 @@ func (d *DB) AddSignUps(ctx context.Context, signUps []SignUp) ([]SignedUp, erro
 	// To go back to before a sign-up, SQLite copies each page that it touches: that
 	// is for when it is needed.
 	answers, err := d.enterAll(ctx, signUps, (*book).enter)
-	if errors.Is(err, errEntry) {
+	if errors.Is(err, errEntry) && !errors.Is(err, ErrUnavailable) {
 		answers, err = d.enterAll(ctx, signUps, (*book).enterAlone)
 	}
 	return answers, wrap("store sign-ups", err)
@@ -128,6 +128,9 @@ func (b *book) enterAlone(ctx context.Context, s SignUp) (SignedUp, error) {
 		return SignedUp{}, err
 	}
 	answer, err := b.enter(ctx, s)
+	if errors.Is(unavailable(err), ErrUnavailable) {
+		return SignedUp{}, err // SQLite has undone all of the transaction
+	}
 	if err != nil {
 		clear(b.wordings) // what was stored since is gone
 		_, undo := b.tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT sign_up; RELEASE SAVEPOINT sign_up`)

@@ -2,6 +2,7 @@ package newsletter
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"gatepost/db"
@@ -108,11 +109,22 @@ func (s *Service) commit(ctx context.Context, group []*request) {
 	if err != nil {
 		s.log.ErrorContext(ctx, "sign-ups were not stored", "sign_ups", len(signUps), "error", err)
 		answers = failAll(err, len(signUps))
+		if errors.Is(err, db.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
+			s.refuseQueued(err)
+		}
 	}
 	for i, r := range live {
 		r.answer <- answers[i]
 	}
 	s.wakeTenants(signUps, answers)
+}
+
+// refuseQueued answers those who waited behind a group that could not be stored for
+// a reason that will keep them waiting as long. Who comes later is tried.
+func (s *Service) refuseQueued(err error) {
+	for n := len(s.queue); n > 0; n-- {
+		(<-s.queue).answer <- db.SignedUp{Err: err}
+	}
 }
 
 func failAll(err error, n int) []db.SignedUp {

@@ -435,6 +435,7 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(max(1, int(math.Ceil(time.Until(later.RetryAt).Seconds())))))
 	default:
 		s.logFailure(c, status, err)
+		retryAfter(c, status)
 	}
 	full := newProblem(c, status, sentence, nil)
 	full.Code, full.Reason, full.Identities, full.More = doc.Code, doc.Reason, doc.Identities, doc.More

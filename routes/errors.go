@@ -25,9 +25,7 @@ func (s *server) fail(c *fiber.Ctx, err error) error {
 	}
 	status, sentence := s.explain(err)
 	s.logFailure(c, status, err)
-	if status == http.StatusServiceUnavailable && c.GetRespHeader("Retry-After") == "" {
-		c.Set("Retry-After", "5")
-	}
+	retryAfter(c, status)
 	if wantsJSON(c) {
 		return problem(c, status, sentence, nil)
 	}
@@ -40,6 +38,13 @@ func (s *server) fail(c *fiber.Ctx, err error) error {
 		return render(c, status, views.ErrorFragment(page))
 	}
 	return render(c, status, views.Error(page))
+}
+
+// retryAfter says when to come back, unless that has been said.
+func retryAfter(c *fiber.Ctx, status int) {
+	if status == http.StatusServiceUnavailable && c.GetRespHeader(fiber.HeaderRetryAfter) == "" {
+		c.Set(fiber.HeaderRetryAfter, "5")
+	}
 }
 
 func (s *server) logFailure(c *fiber.Ctx, status int, err error) {
@@ -67,6 +72,8 @@ func (s *server) explain(err error) (status int, sentence string) {
 		return http.StatusServiceUnavailable, "A great many people are signing up right now, and this one was not taken. Please try again in a few seconds."
 	case errors.Is(err, errForged):
 		return http.StatusForbidden, "This form was too old, or it came from another site, so nothing was changed. Go back, reload the page and try again."
+	case errors.Is(err, db.ErrUnavailable):
+		return http.StatusServiceUnavailable, "We can’t store anything right now, so nothing was changed. Please try again in a minute."
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return http.StatusServiceUnavailable, "This took too long, so we stopped. Please try again in a moment."
 	case errors.As(err, &fe):

@@ -239,7 +239,8 @@ func (s *server) requestContext(c *fiber.Ctx) (context.Context, context.CancelFu
 	return context.WithTimeout(c.UserContext(), maxTime)
 }
 
-// ready handles GET /readyz: whether requests can be served.
+// ready handles GET /readyz: whether requests can be served, and what they bring
+// stored.
 func (s *server) ready(c *fiber.Ctx) error {
 	if err := s.Store.Ping(c.UserContext()); err != nil {
 		return errors.Join(fiber.ErrServiceUnavailable, err)
