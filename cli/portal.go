@@ -59,7 +59,7 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	out := outbound.Client(trustedLogins(p.db, c.LoginURL))
 	sf := &inspector{http: out, options: salesforce.Options{Log: p.log, Renewals: &salesforce.Renewals{}}, found: map[string]finding{}}
 	p.vault = identity.New(identity.Config{
-		Store: p.db, Keys: keys, HTTP: out, Log: p.log, Org: sf.organization,
+		Store: p.db, Keys: keys, HTTP: out, TenantHTTP: outbound.Client(outbound.Trust()), Log: p.log, Org: sf.organization,
 		Services: services(identity.SalesforceService(c.ClientID, c.ClientSecret, "", c.LoginURL)),
 		Callback: func(service string) string { return c.URL + "/integrations/" + service + "/callback" },
 	})

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"gatepost/auth"
 	"gatepost/db"
+	"gatepost/files"
 	"gatepost/identity"
 
 	agelib "filippo.io/age" // age is how long ago something was
@@ -197,8 +199,10 @@ Stop using them where they come from first: see gatepost identity export --help.
 }
 
 func (p *program) importIdentities(ctx context.Context, store *db.DB, c identityConfig, path string, f importFlags) error {
-	if _, err := os.Stat(path); err != nil {
+	if info, err := os.Stat(path); err != nil {
 		return err
+	} else if err := files.Regular(info); err != nil { // before somebody types a passphrase
+		return fmt.Errorf("%s can't be imported: %w", path, err)
 	}
 	with, err := p.unsealers(f)
 	if err != nil {
@@ -272,12 +276,11 @@ func (p *program) tellImported(done identity.Imported, dryRun bool) error {
 // unsealers are what may open a file.
 func (p *program) unsealers(f importFlags) ([]agelib.Identity, error) {
 	if f.keyFile != "" {
-		file, err := os.Open(f.keyFile)
+		text, _, err := files.Read(f.keyFile, maxSecret)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--key-file: %w", plainError(f.keyFile, err))
 		}
-		defer func() { _ = file.Close() }()
-		keys, err := agelib.ParseIdentities(file)
+		keys, err := agelib.ParseIdentities(bytes.NewReader(text))
 		if err != nil { // the cause could quote the key
 			return nil, fmt.Errorf("%s holds no secret key of age, as age-keygen writes it", f.keyFile)
 		}

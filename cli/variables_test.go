@@ -3,7 +3,10 @@ package cli
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -13,6 +16,8 @@ import (
 	"testing"
 
 	"gatepost/db"
+	"gatepost/identity"
+	"gatepost/outbound"
 
 	"github.com/spf13/cobra"
 )
@@ -78,7 +83,9 @@ func TestEveryVariableIsCheckedOrTrimmed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same := func(c config) bool { return slices.Equal(c.TrustedProxies, clean.TrustedProxies) && equalConfigs(c, clean) }
+	same := func(c config) bool {
+		return slices.Equal(c.TrustedProxies, clean.TrustedProxies) && equalConfigs(c, clean)
+	}
 	for name := range names {
 		for _, around := range []string{" %", "% ", "%\n", "%\r\n", "\t%\n\n", "\ufeff%", "\u00a0%\u00a0"} {
 			environ := maps.Clone(good)
@@ -352,6 +359,58 @@ func TestDataFilesThatAreRefused(t *testing.T) {
 		_, got := open(change)
 		if !strings.Contains(got, name) || strings.Contains(got, "(26)") || strings.Count(got, "\n") != 1 {
 			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+// A tenant's own host is called by a client that trusts nothing, whatever the operator
+// has chosen meanwhile.
+func TestTenantsHostsAreNotTrusted(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	environ := map[string]string{}
+	for _, pair := range serveEnv(t, "GATEPOST_SFDC_LOGIN_URL="+server.URL) {
+		name, value, _ := strings.Cut(pair, "=")
+		environ[name] = value
+	}
+	c, err := readConfig(environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gp, err := openPortal(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = gp.db.Close() }()
+	commands, err := openVault(t.Context(), gp.db, identityConfig{Keyset: c.Keyset, LoginURL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range map[string]*identity.Vault{"serve": gp.vault, "commands": commands} {
+		if res, err := v.HTTP.Get(server.URL); err != nil {
+			t.Errorf("%s: the operator's address: %v", name, err)
+		} else {
+			_ = res.Body.Close()
+		}
+		if _, err := v.TenantHTTP.Get(server.URL); !errors.Is(err, outbound.ErrRefused) {
+			t.Errorf("%s: as a tenant's host: %v", name, err)
+		}
+	}
+}
+
+// What is to be imported, and the key that opens it, are files.
+func TestImportsOfWhatIsNoFile(t *testing.T) {
+	_, _, environ := connected(t, "https://login.salesforce.com")
+	dir := t.TempDir()
+	fifo, file := filepath.Join(dir, "fifo"), filepath.Join(dir, "file")
+	if err := errors.Join(syscall.Mkfifo(fifo, 0o600), os.WriteFile(file, []byte("x"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for path, says := range map[string]string{fifo: "a pipe", dir: "a folder", "/dev/zero": "a device", dir + "/none": "no such file"} {
+		for _, args := range [][]string{{"identity", "import", path, "--passphrase-stdin"}, {"identity", "import", file, "--key-file", path}} {
+			if code, out, errOut := command(t, "a passphrase of some words", environ, args...); code != 1 || out != "" || !strings.Contains(errOut, says) {
+				t.Errorf("%v: exit %d, %q, %q", args, code, out, errOut)
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 )
 
@@ -31,8 +32,38 @@ func (d *DB) ExpireHandshakes(ctx context.Context) error {
 	return wrap("expire handshakes", err)
 }
 
+// How many authorizations may be under way at once: of a session, and of a user of
+// ours in all of theirs. Nobody needs more, and each is a row for ten minutes.
+const (
+	maxSessionHandshakes = 20
+	maxUserHandshakes    = 60
+)
+
+// ErrTooMany says that as many are under way as may be.
+var ErrTooMany = errors.New("too many at once")
+
+// handshakesOpen counts those of a session and of a user, both at a time.
+const handshakesOpen = `SELECT (SELECT COUNT(*) FROM handshakes WHERE session_id = $1 AND expires_at > $3),
+	(SELECT COUNT(*) FROM handshakes WHERE user_id = $2 AND user_id <> '' AND expires_at > $3)`
+
+// roomFor returns ErrTooMany when no handshake may be added.
+func (d *DB) roomFor(ctx context.Context, at interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}, h Handshake) error {
+	var ofSession, ofUser int
+	err := at.QueryRowContext(ctx, handshakesOpen, h.SessionID, h.UserID, millis(d.now())).Scan(&ofSession, &ofUser)
+	if err == nil && (ofSession >= maxSessionHandshakes || ofUser >= maxUserHandshakes) {
+		return ErrTooMany
+	}
+	return err
+}
+
 // AddHandshake stores a handshake. ErrLost: the definition of its service is gone.
+// ErrTooMany: its session or its user has as many under way as they may.
 func (d *DB) AddHandshake(ctx context.Context, h Handshake) error {
+	if err := d.roomFor(ctx, d.read, h); err != nil { // without a turn at writing
+		return wrap("add handshake", err)
+	}
 	return wrap("add handshake", d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustSeal(ctx, tx, h.KeyID); err != nil {
 			return err
@@ -40,7 +71,7 @@ func (d *DB) AddHandshake(ctx context.Context, h Handshake) error {
 		if err := hasService(ctx, tx, h.Service, h.DefinedAt); err != nil {
 			return err
 		}
-		if err := mustBeOpen(ctx, tx, h.TenantID); err != nil {
+		if err := errors.Join(mustBeOpen(ctx, tx, h.TenantID), d.roomFor(ctx, tx, h)); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx,

@@ -73,6 +73,10 @@ func (a *Authorizer) Start(w http.ResponseWriter, r *http.Request) {
 		a.Prepare(r, &request)
 	}
 	address, err := a.Vault.Authorize(r.Context(), request)
+	if errors.Is(err, ErrTooMany) {
+		http.Error(w, "You have begun this many times without finishing. Please try again in ten minutes.", http.StatusTooManyRequests)
+		return
+	}
 	if err != nil {
 		a.Vault.Log.ErrorContext(r.Context(), "an authorization can't begin", "service", a.Service, "error", err)
 		http.Error(w, "The authorization can't begin now. Please try again in a moment.", http.StatusServiceUnavailable)

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
+
+	"gatepost/files"
 
 	"filippo.io/age"
 )
@@ -28,17 +29,29 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("the file was written by a newer Gatepost (version %d of the format; this one reads %d)", e.Version, bundleVersion)
 }
 
-// maxBundle bounds the size of a file that is read.
-const maxBundle = 1 << 30
+// maxBundle bounds the size of a file, which is read into memory as a whole, several
+// times over: some 200,000 identities.
+const maxBundle = 256 << 20
+
+// BundleSizeError says that a bundle is too large for one file.
+type BundleSizeError struct{ Identities int }
+
+// Error says so.
+func (e *BundleSizeError) Error() string {
+	return fmt.Sprintf("%d identities are too many for one file: select fewer, as those of a tenant or a service", e.Identities)
+}
 
 // WriteFile seals the bundle to a passphrase or to keys, in the format of age
 // (https://age-encryption.org/v1), and writes it to a file of mode 0600, whole or
 // not at all. A file that is there is left alone, which is fs.ErrExist, unless
-// replace says otherwise.
+// replace says otherwise. *BundleSizeError: it is too large.
 func (b Bundle) WriteFile(path string, replace bool, to ...age.Recipient) error {
 	text, err := json.MarshalIndent(b, "", "  ")
 	if err != nil {
 		return err
+	}
+	if len(text) > maxBundle {
+		return &BundleSizeError{len(b.Identities)}
 	}
 	var sealed bytes.Buffer
 	w, err := age.Encrypt(&sealed, to...)
@@ -59,12 +72,11 @@ func (b Bundle) WriteFile(path string, replace bool, to ...age.Recipient) error 
 // ReadBundle opens a file that WriteFile wrote. Errors: ErrBundleKey,
 // ErrBundleFile, *VersionError, or that of reading the file.
 func ReadBundle(path string, with ...age.Identity) (b Bundle, err error) {
-	f, err := os.Open(path)
+	sealed, _, err := files.Read(path, maxBundle+maxBundle/64) // with what sealing adds
 	if err != nil {
 		return b, err
 	}
-	defer func() { _ = f.Close() }()
-	text, err := unseal(f, with)
+	text, err := unseal(bytes.NewReader(sealed), limited(with))
 	if err != nil {
 		return b, err
 	}
@@ -87,7 +99,6 @@ func ReadBundle(path string, with ...age.Identity) (b Bundle, err error) {
 // unseal returns what is sealed in r, to its end, so that all of it is proven to
 // be as it was written.
 func unseal(r io.Reader, with []age.Identity) ([]byte, error) {
-	var path *fs.PathError
 	var other *age.NoIdentityMatchError
 	plain, err := age.Decrypt(r, with...)
 	if err == nil {
@@ -96,11 +107,23 @@ func unseal(r io.Reader, with []age.Identity) ([]byte, error) {
 			return text, nil
 		}
 	}
-	switch {
-	case errors.As(err, &path):
-		return nil, path
-	case errors.As(err, &other):
+	if errors.As(err, &other) {
 		return nil, ErrBundleKey
 	}
 	return nil, ErrBundleFile
+}
+
+// maxWork is how hard a passphrase may be made to try, as a power of two: what we
+// and age write, which takes 256 MB. The file says how hard, whoever made it, and
+// age itself would go to 4 GB.
+const maxWork = 18
+
+// limited returns the identities, none of which works harder.
+func limited(with []age.Identity) []age.Identity {
+	for _, i := range with {
+		if s, ok := i.(*age.ScryptIdentity); ok {
+			s.SetMaxWorkFactor(maxWork)
+		}
+	}
+	return with
 }

@@ -70,9 +70,15 @@ func (t *transport) send(r *http.Request, c Credential) (*http.Response, error) 
 	if !s.takes(r.URL, c) {
 		return nil, closed(r, ErrForeignRequest)
 	}
+	if s.SelfManaged && c.InstanceURL != "" { // a host of the operator's, or a tenant's
+		if s, err = t.vault.Settings(r.Context(), c.Service); err != nil {
+			return nil, closed(r, err)
+		}
+		s = s.on(c.InstanceURL)
+	}
 	with := r.Clone(r.Context())
 	with.Header.Set("Authorization", s.scheme()+" "+c.AccessToken)
-	next := t.vault.HTTP.Transport
+	next := t.vault.client.of(s).http.Transport
 	if next == nil {
 		next = http.DefaultTransport
 	}

@@ -84,6 +84,7 @@ func (r Revocation) gone(status int, code string) bool {
 
 // tryRevoke asks once, as the client of s when that has one.
 func (c *client) tryRevoke(ctx context.Context, r Revocation, s Service, address, token string) (status int, code string, err error) {
+	c = c.of(s)
 	field := r.Field
 	if field == "" {
 		field = "token"

@@ -43,6 +43,10 @@ type AuthorizeRequest struct {
 // or too late.
 var ErrHandshake = errors.New("no such authorization is under way")
 
+// ErrTooMany says that a session, or a user of ours, has begun as many authorizations
+// as may be under way at once. They end after ten minutes.
+var ErrTooMany = errors.New("too many authorizations are under way")
+
 // ErrHeld says that another org than before was authorized, and that it waits to
 // be confirmed.
 var ErrHeld = errors.New("another org was authorized")
@@ -68,6 +72,7 @@ const (
 )
 
 // Authorize begins an authorization and returns the URL to send the browser to.
+// ErrTooMany: there are too many already.
 func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, error) {
 	s, err := v.appFor(ctx, r.Service, r.TenantID)
 	if err != nil {
@@ -101,6 +106,9 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 		h.KeyID = k.primary
 		return v.Store.AddHandshake(ctx, h)
 	})
+	if errors.Is(err, db.ErrTooMany) {
+		return "", ErrTooMany
+	}
 	if err != nil {
 		return "", noService(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	"gatepost/db"
+	"gatepost/files"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
@@ -283,22 +284,21 @@ func associated(place []string) []byte {
 	return []byte(b.String())
 }
 
+// maxKeyset bounds a key file, in bytes.
+const maxKeyset = 1 << 20
+
 // keyFile keeps the keys in a file at this path.
 type keyFile string
 
 func (f keyFile) name() string { return "the key file " + string(f) }
 
 func (f keyFile) read() (*keyset.Handle, error) {
-	info, err := os.Stat(string(f))
+	b, info, err := files.Read(string(f), maxKeyset)
 	if err != nil {
 		return nil, err
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("others can read it (mode %04o): run chmod 600 on it", info.Mode().Perm())
-	}
-	b, err := os.ReadFile(string(f))
-	if err != nil {
-		return nil, err
 	}
 	return parseKeyset(b)
 }

@@ -246,6 +246,7 @@ func (s Service) as(a db.TenantApp, secret string) Service {
 // on is the service on a host of a tenant's: there is no other address of it, so
 // that nothing of the tenant's goes elsewhere.
 func (s Service) on(address string) Service {
+	s.operators = address == s.ExtraLogin
 	s.host, s.LoginURL, s.ExtraLogin, s.HostSuffixes = address, address, address, nil
 	s.APIHosts = []string{strings.TrimPrefix(address, "https://")}
 	for _, endPoint := range []*string{&s.AuthorizeURL, &s.TokenURL, &s.IntrospectURL, &s.UserinfoURL, &s.Revoke.URL} {
@@ -261,6 +262,10 @@ func (s Service) on(address string) Service {
 	}
 	return s
 }
+
+// tenantsHost reports whether the service is called at a host that only a tenant
+// chose. Nothing that the operator trusts is trusted there.
+func (s Service) tenantsHost() bool { return s.host != "" && !s.operators }
 
 // CheckHost returns the address of a tenant's own host of the service, as somebody
 // typed it. Errors: ErrNotSelfManaged, or ErrForeignHost when it is no https

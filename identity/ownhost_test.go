@@ -37,7 +37,9 @@ func eachSelfManaged(t *testing.T, test func(*testing.T, *scene)) {
 			shared.ClientID, shared.ClientSecret = "shared", "shared-client-secret"
 			w.srv.secrets = append(w.srv.secrets, shared.ClientSecret)
 			s.v = s.vault(shared)
-			s.v.HTTP.Transport = noSecret{t, shared.ClientSecret, s.d}
+			s.v.HTTP = &http.Client{Transport: notThere{t}}
+			s.v.client.http = s.v.HTTP
+			s.v.client.tenants.Transport = noSecret{t, shared.ClientSecret, s.d}
 			s.setHost(ownAddress)
 			test(t, s)
 		})
@@ -52,6 +54,29 @@ func (s *scene) setHost(address string) {
 	err := s.v.SetTenantApp(s.t.Context(), s.d.id, s.tenant, ServiceChange{ClientID: new(clientID), ClientSecret: new(clientSecret), LoginURL: &address})
 	if err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// notThere is the client for the operator's hosts, whom no call to a tenant's may use:
+// it may trust that host's name.
+type notThere struct{ t *testing.T }
+
+func (n notThere) RoundTrip(r *http.Request) (*http.Response, error) {
+	n.t.Errorf("%s is called as a host of the operator's", r.URL.Host)
+	return nil, errors.New("not there")
+}
+
+// What the operator chose for the very service is called as theirs, whoever else names it.
+func TestTheOperatorsHostIsNoTenants(t *testing.T) {
+	s := gitLab
+	s.ExtraLogin = "https://git.operator.example"
+	for address, tenants := range map[string]bool{s.ExtraLogin: false, "https://git.contoso.example": true} {
+		if on := s.on(address); on.tenantsHost() != tenants {
+			t.Errorf("%s: %t", address, !tenants)
+		}
+	}
+	if s.tenantsHost() {
+		t.Error("the service itself is taken for a tenant's")
 	}
 }
 

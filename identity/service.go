@@ -72,6 +72,7 @@ type Service struct {
 
 	ownApp    bool      // ClientID and ClientSecret are those of a tenant
 	host      string    // a tenant's own, which it is called at
+	operators bool      // the operator chose that host for the service too
 	definedAt time.Time // by the operator; zero for one that Gatepost knows
 }
 

@@ -112,7 +112,16 @@ var errNotSent = errors.New("not sent")
 // client speaks OAuth to one service.
 type client struct {
 	http    *http.Client
+	tenants *http.Client  // for hosts of tenants
 	timeout time.Duration // of one call
+}
+
+// of is the client that calls the service where it is.
+func (c *client) of(s Service) *client {
+	if !s.tenantsHost() {
+		return c
+	}
+	return &client{http: c.tenants, tenants: c.tenants, timeout: c.timeout}
 }
 
 func (s Service) config(loginURL string) *oauth2.Config {
@@ -129,6 +138,7 @@ func (s Service) config(loginURL string) *oauth2.Config {
 // exchange trades a code for tokens. It fails with an *OAuthError when the
 // service refused, else with what went wrong.
 func (c *client) exchange(ctx context.Context, s Service, loginURL, code, verifier string) (answer, error) {
+	c = c.of(s)
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	ctx, sent := watched(context.WithValue(ctx, oauth2.HTTPClient, c.http))
@@ -221,6 +231,7 @@ func (c *client) askAbout(ctx context.Context, s Service, loginURL, token, hint 
 
 // post sends a form, with the client's credentials when s has any.
 func (c *client) post(ctx context.Context, s Service, address string, form url.Values) (status int, body []byte, err error) {
+	c = c.of(s)
 	basic := false
 	if s.ClientID != "" {
 		if basic = s.BasicAuth; !basic {
@@ -272,7 +283,7 @@ func (c *client) send(ctx context.Context, method, address, contentType, content
 
 // userinfo asks whom an access token is of. An *OAuthError: of nobody any more.
 func (c *client) userinfo(ctx context.Context, s Service, loginURL, token string) (map[string]any, error) {
-	status, body, err := c.send(ctx, http.MethodGet, s.at(loginURL, s.UserinfoURL), "", "", func(r *http.Request) {
+	status, body, err := c.of(s).send(ctx, http.MethodGet, s.at(loginURL, s.UserinfoURL), "", "", func(r *http.Request) {
 		r.Header.Set("Authorization", s.scheme()+" "+token)
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -224,7 +225,7 @@ const (
 // of the store.
 func (v *Vault) Import(ctx context.Context, b Bundle, o ImportOptions) (Imported, error) {
 	done := Imported{Tenants: []string{}}
-	if err := b.check(); err != nil {
+	if err := b.check(v.Now()); err != nil {
 		return done, err
 	}
 	tenants, made, err := v.bundleTenants(ctx, b, o.NewTenant)
@@ -323,7 +324,7 @@ func (v *Vault) arrive(ctx context.Context, m Movable, tenantID string, replace 
 		return arrival{}, err
 	}
 	a := arrival{tokens: tokens{m.AccessToken, m.RefreshToken}, Arrival: db.Arrival{
-		Grant: db.Grant{ID: db.NewID(), Service: m.Service, TenantID: tenantID, User: m.User, Account: m.Account, Tags: tags, Native: string(m.Native),
+		Grant: db.Grant{ID: db.NewID(), Service: m.Service, TenantID: tenantID, User: m.User, Account: m.Account, Tags: tags, Native: importedNative(m.Native),
 			LoginURL: m.LoginURL, InstanceURL: m.InstanceURL, OrgID: m.OrgID, OrgName: m.OrgName, Sandbox: m.Sandbox, RemoteUserID: m.RemoteUserID,
 			Scopes: strings.Join(m.Scopes, " "), OwnApp: m.OwnApp, AccessEnds: given(m.ExpiresAt), Endless: m.RefreshToken == ""},
 		ApprovedBy: m.ConnectedBy, ConnectedAt: m.ConnectedAt, RefreshedAt: m.RefreshedAt,
@@ -437,7 +438,7 @@ func (s Service) foreign(m Movable) (addresses []string) {
 }
 
 // check returns an error for a bundle that can't be one.
-func (b Bundle) check() error {
+func (b Bundle) check(now time.Time) error {
 	seen := map[[4]string]bool{}
 	for n, m := range b.Identities {
 		place := [4]string{m.Service, m.Tenant, m.User, m.Account}
@@ -447,7 +448,7 @@ func (b Bundle) check() error {
 		switch {
 		case err != nil, checkNames(m.User, m.Account, m.OrgID, m.OrgName, m.RemoteUserID) != nil, len(malformed(m.Scopes)) > 0,
 			json.Unmarshal(m.Native, &native) != nil, native == nil, len(m.Native) > maxNative, m.AccessToken == "" && m.RefreshToken == "",
-			m.ConnectedAt.IsZero(), m.RefreshedAt.IsZero():
+			m.ConnectedAt.IsZero(), m.RefreshedAt.IsZero(), !m.plausible(now):
 			return &BundleError{Problem: "something in it can't be an identity", Names: []string{number}}
 		case seen[place]:
 			return &BundleError{Problem: "it holds an identity twice", Names: []string{number}}
@@ -455,4 +456,32 @@ func (b Bundle) check() error {
 		seen[place] = true
 	}
 	return nil
+}
+
+// Times in a bundle. Clocks differ a little; tokens that last longer than some
+// decades are told by no service.
+const (
+	clockSkew    = 5 * time.Minute
+	longestToken = math.MaxInt32 * time.Second
+)
+
+// plausible reports whether the times of m can have been. One to come would keep a
+// connection from being renewed, and a newer token from being imported.
+func (m Movable) plausible(now time.Time) bool {
+	earliest, latest := time.Unix(0, 0), now.Add(clockSkew)
+	for _, t := range []time.Time{m.ConnectedAt, m.RefreshedAt, given(m.BrokenAt)} {
+		if !t.IsZero() && (t.Before(earliest) || t.After(latest)) {
+			return false
+		}
+	}
+	ends := given(m.ExpiresAt)
+	return ends.IsZero() || !ends.Before(earliest) && !ends.After(latest.Add(longestToken))
+}
+
+// importedNative is what a bundle says that a service answered, as far as it would
+// have been kept here: what else it has may be a secret.
+func importedNative(raw json.RawMessage) string {
+	var fields map[string]any
+	_ = json.Unmarshal(raw, &fields) // check has done it
+	return nativeOf("", answer{field: func(name string) any { return fields[name] }})
 }

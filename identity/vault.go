@@ -127,10 +127,14 @@ type Credential struct {
 
 // Config is what a Vault is made of. Store, Keys, HTTP and Services are required.
 type Config struct {
-	Store    Store
-	Keys     *Keyring
-	HTTP     *http.Client // for calls to services: see package outbound
-	Services []Service
+	Store Store
+	Keys  *Keyring
+	HTTP  *http.Client // for calls to services: see package outbound
+	// TenantHTTP is for hosts that tenants name as their own: one that trusts no
+	// address, since an address that is trusted may be one that a tenant named
+	// before. HTTP when nil.
+	TenantHTTP *http.Client
+	Services   []Service
 	// Callback is our callback for services that come without a RedirectURL; nil when
 	// none of those is authorized here.
 	Callback func(service string) string
@@ -175,7 +179,10 @@ func New(c Config) *Vault {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	v := &Vault{Config: c, client: client{http: c.HTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName()}
+	if c.TenantHTTP == nil {
+		c.TenantHTTP = c.HTTP
+	}
+	v := &Vault{Config: c, client: client{http: c.HTTP, tenants: c.TenantHTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName()}
 	for _, s := range c.Services {
 		v.services[s.ID] = v.called(s)
 	}

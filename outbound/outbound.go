@@ -126,11 +126,36 @@ func dialer(trusted Trusted) func(ctx context.Context, network, addr string) (ne
 	}
 }
 
-// Ranges that are neither private nor loopback by netip's words, and yet not
-// public: shared address space (RFC 6598), benchmarks (RFC 2544), this network,
-// documentation, reserved, and IPv6 forms that carry an IPv4 address.
-var special = prefixes("100.64.0.0/10", "198.18.0.0/15", "0.0.0.0/8", "192.0.0.0/24", "192.0.2.0/24",
-	"198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "2001:db8::/32", "fec0::/10", "::/96")
+// special are the ranges of IANA's registries of special-purpose addresses (IPv4 and
+// IPv6, RFC 6890 and what has been added since) and of multicast that lead nowhere
+// outside, or to an IPv4 address that they carry.
+var special = prefixes(
+	"0.0.0.0/8",       // this network
+	"10.0.0.0/8",      // private
+	"100.64.0.0/10",   // shared, behind a carrier's NAT
+	"127.0.0.0/8",     // loopback
+	"169.254.0.0/16",  // link-local, where clouds have their metadata
+	"172.16.0.0/12",   // private
+	"192.0.0.0/24",    // protocol assignments
+	"192.0.2.0/24",    // documentation
+	"192.88.99.0/24",  // relays of 6to4
+	"192.168.0.0/16",  // private
+	"198.18.0.0/15",   // benchmarks
+	"198.51.100.0/24", // documentation
+	"203.0.113.0/24",  // documentation
+	"224.0.0.0/4",     // multicast
+	"240.0.0.0/4",     // reserved, broadcast
+	"2001::/23",       // protocol assignments: Teredo, benchmarks, ORCHID
+	"2001:db8::/32",   // documentation
+	"2002::/16",       // 6to4: carries an IPv4 address
+	"3fff::/20",       // documentation
+)
+
+// unicast is what of IPv6 has been given out. All else is refused without a name:
+// loopback, IPv4 addresses in other clothes (::/96, ::ffff:0:0:0/96, 64:ff9b::/96),
+// discard-only (100::/64), segment routing (5f00::/16), unique local (fc00::/7),
+// link-local (fe80::/10), site-local (fec0::/10), multicast (ff00::/8).
+var unicast = netip.MustParsePrefix("2000::/3")
 
 func prefixes(all ...string) []netip.Prefix {
 	ps := make([]netip.Prefix, len(all))
@@ -140,9 +165,10 @@ func prefixes(all ...string) []netip.Prefix {
 	return ps
 }
 
+// public reports whether an address leads to the Internet at large.
 func public(a netip.Addr) bool {
-	a = a.Unmap()
-	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
+	a = a.Unmap().WithZone("") // with a zone it is in no range
+	if a.Is6() && !unicast.Contains(a) {
 		return false
 	}
 	for _, p := range special {
@@ -150,5 +176,18 @@ func public(a netip.Addr) bool {
 			return false
 		}
 	}
-	return true
+	carried, ok := isatap(a)
+	return a.IsValid() && (!ok || public(carried))
+}
+
+// isatap is the IPv4 address that an IPv6 one carries in its second half (RFC 5214).
+func isatap(a netip.Addr) (netip.Addr, bool) {
+	if !a.Is6() {
+		return netip.Addr{}, false
+	}
+	b := a.As16()
+	if b[8]&^2 != 0 || b[9] != 0 || b[10] != 0x5e || b[11] != 0xfe {
+		return netip.Addr{}, false
+	}
+	return netip.AddrFrom4([4]byte(b[12:16])), true
 }

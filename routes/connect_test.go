@@ -440,3 +440,22 @@ func TestCallbackResumesItsOwnTenant(t *testing.T) {
 		t.Error("another tenant's pause was ended")
 	}
 }
+
+// Whoever begins without end is stopped after some, and told for how long.
+func TestConnectingIsBegunOnlySoOften(t *testing.T) {
+	t.Parallel()
+	w := openBoth(t)
+	b := w.as(john, "contoso")
+	csrf := b.token()
+	for n := range 25 {
+		p := b.post("/integrations/sfdc/connect", "csrf", csrf)
+		if n < 20 {
+			p.is(200)
+		} else {
+			p.is(429, "in ten minutes")
+		}
+	}
+	if n := w.count(`SELECT count(*) FROM handshakes`); n != 20 {
+		t.Errorf("%d rows", n)
+	}
+}

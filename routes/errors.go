@@ -66,6 +66,8 @@ func (s *server) explain(err error) (status int, sentence string) {
 		return http.StatusNotFound, "There is nothing at this address. It may have been removed, or it belongs to another organisation."
 	case errors.Is(err, identity.ErrNoApp):
 		return http.StatusServiceUnavailable, "The people who run this service have not set up the app for it yet. Please tell them; nothing of yours is lost."
+	case errors.Is(err, identity.ErrTooMany):
+		return http.StatusTooManyRequests, "You began to connect many times without finishing. Nothing was changed. Finish one of them, or try again in ten minutes."
 	case errors.Is(err, auth.ErrSetupLink):
 		return http.StatusGone, "This set-up link was used, replaced or has run out. If nobody can log in yet, restart the server: it prints a new one."
 	case errors.Is(err, newsletter.ErrBusy):
