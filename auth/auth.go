@@ -31,13 +31,13 @@ var (
 	ErrSetupLink = errors.New("this set-up link does not work any more")
 )
 
-// BrakeError says that there were too many tries, as of wrong passwords.
-type BrakeError struct {
+// ThrottledError says that there were too many tries, as of wrong passwords.
+type ThrottledError struct {
 	Wait time.Duration // until the next try
 }
 
 // Error says how long to wait.
-func (e *BrakeError) Error() string {
+func (e *ThrottledError) Error() string {
 	return fmt.Sprintf("too many tries: wait %s", e.Wait.Round(time.Second))
 }
 
@@ -99,7 +99,7 @@ type Store interface {
 	ResetOffered(ctx context.Context, hash string, now time.Time) (db.User, error)
 	ResetPassword(ctx context.Context, linkHash, passwordHash string, now time.Time) (db.User, error)
 
-	UpdateBrakes(ctx context.Context, now time.Time, keys []string, change func(map[string]db.Brake) []db.Brake) error
+	UpdateThrottles(ctx context.Context, now time.Time, keys []string, change func(map[string]db.Throttle) []db.Throttle) error
 }
 
 // People checks passwords and keeps users and tenants. Its methods are safe for

@@ -78,8 +78,8 @@ func mustLogin(t *testing.T, p *People, ip string) db.User {
 	return u
 }
 
-func braked(err error) time.Duration {
-	var b *BrakeError
+func throttled(err error) time.Duration {
+	var b *ThrottledError
 	if errors.As(err, &b) {
 		return b.Wait
 	}
@@ -157,9 +157,9 @@ func (s *spyStore) UserByEmail(ctx context.Context, email string) (db.User, erro
 	return s.Store.UserByEmail(ctx, email)
 }
 
-func (s *spyStore) UpdateBrakes(ctx context.Context, now time.Time, keys []string, change func(map[string]db.Brake) []db.Brake) error {
-	s.asked = append(s.asked, "brakes")
-	return s.Store.UpdateBrakes(ctx, now, keys, change)
+func (s *spyStore) UpdateThrottles(ctx context.Context, now time.Time, keys []string, change func(map[string]db.Throttle) []db.Throttle) error {
+	s.asked = append(s.asked, "throttles")
+	return s.Store.UpdateThrottles(ctx, now, keys, change)
 }
 
 func TestLoginRehashes(t *testing.T) {
@@ -280,7 +280,7 @@ func TestChangePasswordTwiceAtOnce(t *testing.T) {
 	}
 }
 
-func TestChangePasswordIsBraked(t *testing.T) {
+func TestChangePasswordIsThrottled(t *testing.T) {
 	p, _, c, john := contoso(t)
 	guess := func() error {
 		_, err := p.ChangePassword(t.Context(), john.ID, "not my password", "a gate of new ash")
@@ -291,8 +291,8 @@ func TestChangePasswordIsBraked(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if braked(guess()) == 0 {
-		t.Error("the sixth guess is not braked")
+	if throttled(guess()) == 0 {
+		t.Error("the sixth guess is not throttled")
 	}
 	mustLogin(t, p, home)
 	c.add(5 * time.Minute)
@@ -313,14 +313,14 @@ func TestSetPassword(t *testing.T) {
 	for range 6 {
 		_, _ = p.Login(t.Context(), email, "a fence of old elm", home)
 	}
-	if _, err := p.Login(t.Context(), email, next, "192.0.2.2"); braked(err) == 0 {
-		t.Fatalf("not braked: %v", err)
+	if _, err := p.Login(t.Context(), email, next, "192.0.2.2"); throttled(err) == 0 {
+		t.Fatalf("not throttled: %v", err)
 	}
 	if err := p.SetPassword(t.Context(), " JOHN@contoso.example", next); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.Login(t.Context(), email, next, "192.0.2.2"); err != nil {
-		t.Errorf("the brakes were not released: %v", err)
+		t.Errorf("the throttles were not released: %v", err)
 	}
 }
 
@@ -576,11 +576,11 @@ func (f *failing) UserByEmail(ctx context.Context, email string) (db.User, error
 	return f.Store.UserByEmail(ctx, email)
 }
 
-func (f *failing) UpdateBrakes(ctx context.Context, now time.Time, keys []string, change func(map[string]db.Brake) []db.Brake) error {
+func (f *failing) UpdateThrottles(ctx context.Context, now time.Time, keys []string, change func(map[string]db.Throttle) []db.Throttle) error {
 	if err := f.fail(); err != nil {
 		return err
 	}
-	return f.Store.UpdateBrakes(ctx, now, keys, change)
+	return f.Store.UpdateThrottles(ctx, now, keys, change)
 }
 
 func (f *failing) RehashPassword(ctx context.Context, userID, old, hash string) error {

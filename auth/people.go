@@ -24,7 +24,7 @@ var slugs = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$`)
 
 // Login returns the user with the given address and password. It gives
 // ErrCredentials, after the same work, for an unknown address and a wrong
-// password, and a *BrakeError when there were too many of these. The ip is
+// password, and a *ThrottledError when there were too many of these. The ip is
 // where the guess comes from.
 func (p *People) Login(ctx context.Context, typed, password, ip string) (db.User, error) {
 	g := loginGuess(fold(typed), ip)
@@ -69,7 +69,7 @@ func (p *People) rehash(ctx context.Context, user db.User, password string) (db.
 
 // ChangePassword replaces the user's own password and ends all their sessions:
 // sign the one at hand in again with the user that comes back. It gives
-// FieldErrors (current, password) and, after too many guesses, a *BrakeError.
+// FieldErrors (current, password) and, after too many guesses, a *ThrottledError.
 func (p *People) ChangePassword(ctx context.Context, userID, current, password string) (db.User, error) {
 	user, err := p.store.User(ctx, userID)
 	if err != nil {
@@ -78,7 +78,7 @@ func (p *People) ChangePassword(ctx context.Context, userID, current, password s
 	if text := checkPassword(password, user.Email); text != "" {
 		return db.User{}, FieldErrors{"password": text}
 	}
-	g := guess{others: []brake{confirmBrake(userID)}}
+	g := guess{others: []throttle{confirmThrottle(userID)}}
 	counted, err := p.count(ctx, g)
 	if err != nil {
 		return db.User{}, err
@@ -101,7 +101,7 @@ func (p *People) ChangePassword(ctx context.Context, userID, current, password s
 }
 
 // SetPassword gives the user a new password, ends all their sessions and
-// releases the brakes on the account. An unknown address gives db.ErrNotFound.
+// releases the throttles on the account. An unknown address gives db.ErrNotFound.
 func (p *People) SetPassword(ctx context.Context, email, password string) error {
 	user, err := p.UserByEmail(ctx, email)
 	if err != nil {
@@ -113,7 +113,7 @@ func (p *People) SetPassword(ctx context.Context, email, password string) error 
 	if _, err := p.replacePassword(ctx, user, "", password, false); err != nil {
 		return err
 	}
-	return p.release(ctx, accountBrake(user.Email), confirmBrake(user.ID))
+	return p.release(ctx, accountThrottle(user.Email), confirmThrottle(user.ID))
 }
 
 func (p *People) replacePassword(ctx context.Context, user db.User, old, password string, tell bool) (db.User, error) {

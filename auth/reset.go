@@ -11,26 +11,26 @@ import (
 // resetFor is how long a link to set a new password works.
 const resetFor = time.Hour
 
-// resetBrake spares a mailbox a flood of links: the second is sent no sooner than a
+// resetThrottle spares a mailbox a flood of links: the second is sent no sooner than a
 // minute after the first, and each later one after about twice as long.
-func resetBrake(email string) brake {
-	return brake{key: digest("reset\x00" + email), free: -4, max: 15 * time.Minute}
+func resetThrottle(email string) throttle {
+	return throttle{key: digest("reset\x00" + email), free: -4, max: 15 * time.Minute}
 }
 
-func resetNetworkBrake(ip string) brake {
-	return brake{key: digest("reset network\x00" + network(ip)), free: 10, max: 5 * time.Minute}
+func resetNetworkThrottle(ip string) throttle {
+	return throttle{key: digest("reset network\x00" + network(ip)), free: 10, max: 5 * time.Minute}
 }
 
 // RequestReset queues a mail with a link to set a new password. For an address
 // that nobody has it does the same work, and for one that was sent links just now
 // it does nothing: neither can be told from the answer. The ip is where the
-// request comes from: after too many it gives a *BrakeError.
+// request comes from: after too many it gives a *ThrottledError.
 func (p *People) RequestReset(ctx context.Context, typed, ip string) error {
-	if _, err := p.count(ctx, guess{others: []brake{resetNetworkBrake(ip)}}); err != nil {
+	if _, err := p.count(ctx, guess{others: []throttle{resetNetworkThrottle(ip)}}); err != nil {
 		return err
 	}
-	_, err := p.count(ctx, guess{others: []brake{resetBrake(fold(typed))}})
-	var enough *BrakeError
+	_, err := p.count(ctx, guess{others: []throttle{resetThrottle(fold(typed))}})
+	var enough *ThrottledError
 	if errors.As(err, &enough) {
 		return nil
 	} else if err != nil {
@@ -59,7 +59,7 @@ func (p *People) CheckReset(ctx context.Context, token string) (db.User, error) 
 }
 
 // ResetPassword sets a new password, once for each link, ends all sessions of its
-// user, releases the brakes on the account, and tells the user by mail. It gives
+// user, releases the throttles on the account, and tells the user by mail. It gives
 // FieldErrors (password), and ErrResetLink when the token does not work.
 func (p *People) ResetPassword(ctx context.Context, token, password string) error {
 	user, err := p.CheckReset(ctx, token)
@@ -76,7 +76,7 @@ func (p *People) ResetPassword(ctx context.Context, token, password string) erro
 	if _, err := p.store.ResetPassword(ctx, digest(token), hash, p.now()); err != nil {
 		return brokenResetLink(err)
 	}
-	return p.release(ctx, accountBrake(user.Email), confirmBrake(user.ID))
+	return p.release(ctx, accountThrottle(user.Email), confirmThrottle(user.ID))
 }
 
 func brokenResetLink(err error) error {

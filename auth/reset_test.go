@@ -59,7 +59,7 @@ func TestRequestReset(t *testing.T) {
 	wantMails(t, d, db.MailReset, john.ID, "", "", "") // the same work for all
 }
 
-func TestRequestResetIsBraked(t *testing.T) {
+func TestRequestResetIsThrottled(t *testing.T) {
 	p, d, c, john := contoso(t)
 	for n := range 30 {
 		if err := p.RequestReset(t.Context(), email, fmt.Sprintf("192.0.2.%d", n)); err != nil {
@@ -82,13 +82,13 @@ func TestRequestResetIsBraked(t *testing.T) {
 	wait := time.Duration(0)
 	for n := range 30 {
 		if err := p.RequestReset(t.Context(), fmt.Sprintf("john%d@contoso.example", n), home); err != nil {
-			wait = max(wait, braked(err))
+			wait = max(wait, throttled(err))
 		}
 	}
 	if wait == 0 {
 		t.Error("one network asks for any number of addresses")
 	}
-	mustLogin(t, p, home) // these brakes keep nobody out
+	mustLogin(t, p, home) // these throttles keep nobody out
 }
 
 func TestResetPassword(t *testing.T) {

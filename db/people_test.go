@@ -123,7 +123,7 @@ func TestTouchDoesNotTurnBack(t *testing.T) {
 }
 
 // Updates from two databases on one file don't overlap.
-func TestUpdateBrakesAtOnce(t *testing.T) {
+func TestUpdateThrottlesAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gatepost.db")
 	var both [2]*DB
 	for i := range both {
@@ -137,8 +137,8 @@ func TestUpdateBrakesAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 40 {
 		all.Go(func() {
-			err := both[i%2].UpdateBrakes(t.Context(), noon, []string{"k"}, func(found map[string]Brake) []Brake {
-				return []Brake{{Key: "k", Failures: found["k"].Failures + 1, Until: noon, ExpiresAt: noon.Add(time.Hour)}}
+			err := both[i%2].UpdateThrottles(t.Context(), noon, []string{"k"}, func(found map[string]Throttle) []Throttle {
+				return []Throttle{{Key: "k", Failures: found["k"].Failures + 1, Until: noon, ExpiresAt: noon.Add(time.Hour)}}
 			})
 			if err != nil {
 				t.Error(err)
@@ -146,15 +146,15 @@ func TestUpdateBrakesAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if got := brakes(t, both[0], noon)["k"]; got != (Brake{Key: "k", Failures: 40, Until: noon, ExpiresAt: noon.Add(time.Hour)}) {
+	if got := throttles(t, both[0], noon)["k"]; got != (Throttle{Key: "k", Failures: 40, Until: noon, ExpiresAt: noon.Add(time.Hour)}) {
 		t.Errorf("counted %+v", got)
 	}
 }
 
-// brakes reads the brake k.
-func brakes(t *testing.T, d *DB, now time.Time) (found map[string]Brake) {
+// throttles reads the throttle k.
+func throttles(t *testing.T, d *DB, now time.Time) (found map[string]Throttle) {
 	t.Helper()
-	err := d.UpdateBrakes(t.Context(), now, []string{"k", "other"}, func(f map[string]Brake) []Brake {
+	err := d.UpdateThrottles(t.Context(), now, []string{"k", "other"}, func(f map[string]Throttle) []Throttle {
 		found = f
 		return nil
 	})
@@ -164,20 +164,20 @@ func brakes(t *testing.T, d *DB, now time.Time) (found map[string]Brake) {
 	return found
 }
 
-func TestBrakesExpire(t *testing.T) {
+func TestThrottlesExpire(t *testing.T) {
 	d := open(t)
-	put := func(b ...Brake) {
+	put := func(b ...Throttle) {
 		t.Helper()
-		if err := d.UpdateBrakes(t.Context(), noon, nil, func(map[string]Brake) []Brake { return b }); err != nil {
+		if err := d.UpdateThrottles(t.Context(), noon, nil, func(map[string]Throttle) []Throttle { return b }); err != nil {
 			t.Fatal(err)
 		}
 	}
-	put(Brake{Key: "k", Failures: 3, ExpiresAt: noon.Add(time.Hour)})
+	put(Throttle{Key: "k", Failures: 3, ExpiresAt: noon.Add(time.Hour)})
 	for i := range 150 {
-		put(Brake{Key: fmt.Sprint(i), ExpiresAt: noon.Add(time.Minute)})
+		put(Throttle{Key: fmt.Sprint(i), ExpiresAt: noon.Add(time.Minute)})
 	}
 	stored := func() (n int) {
-		if err := d.read.QueryRow(`SELECT COUNT(*) FROM brakes`).Scan(&n); err != nil {
+		if err := d.read.QueryRow(`SELECT COUNT(*) FROM throttles`).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n
@@ -186,11 +186,11 @@ func TestBrakesExpire(t *testing.T) {
 		t.Fatalf("%d stored", n)
 	}
 	for _, want := range []int{51, 1} {
-		if found := brakes(t, d, noon.Add(time.Hour-time.Millisecond)); len(found) != 1 || stored() != want {
+		if found := throttles(t, d, noon.Add(time.Hour-time.Millisecond)); len(found) != 1 || stored() != want {
 			t.Errorf("found %v, stored %d, want %d", found, stored(), want)
 		}
 	}
-	if found := brakes(t, d, noon.Add(time.Hour)); len(found) != 0 || stored() != 0 {
+	if found := throttles(t, d, noon.Add(time.Hour)); len(found) != 0 || stored() != 0 {
 		t.Errorf("found %v, stored %d", found, stored())
 	}
 }

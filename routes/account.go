@@ -45,14 +45,14 @@ func (s *server) changePassword(c *fiber.Ctx) error {
 	}
 	user, err := s.People.ChangePassword(c.UserContext(), v.User.ID, field(c, "current"), password)
 	var wrong auth.FieldErrors
-	var brake *auth.BrakeError
+	var throttled *auth.ThrottledError
 	switch {
 	case errors.As(err, &wrong):
 		return s.showAccount(c, http.StatusUnprocessableEntity, views.FieldErrors(wrong))
-	case errors.As(err, &brake):
-		c.Set("Retry-After", strconv.Itoa(int(brake.Wait.Seconds())+1))
+	case errors.As(err, &throttled):
+		c.Set("Retry-After", strconv.Itoa(int(throttled.Wait.Seconds())+1))
 		return s.showAccount(c, http.StatusTooManyRequests, views.FieldErrors{"current": fmt.Sprintf(
-			"There were too many wrong passwords. Please wait %d seconds and try again.", int(brake.Wait.Seconds())+1)})
+			"There were too many wrong passwords. Please wait %d seconds and try again.", int(throttled.Wait.Seconds())+1)})
 	case err != nil:
 		return err
 	}

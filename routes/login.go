@@ -33,12 +33,12 @@ func (s *server) loginPage(c *fiber.Ctx, email, next string) views.LoginPage {
 func (s *server) login(c *fiber.Ctx) error {
 	email, next := cut(field(c, "email"), 254), safeNext(field(c, "next"))
 	user, err := s.People.Login(c.UserContext(), field(c, "email"), field(c, "password"), s.clientIP(c))
-	var brake *auth.BrakeError
+	var throttled *auth.ThrottledError
 	switch {
-	case errors.As(err, &brake):
+	case errors.As(err, &throttled):
 		page := s.loginPage(c, email, next)
-		page.Wait = brake.Wait
-		c.Set("Retry-After", strconv.Itoa(int(brake.Wait.Seconds())+1))
+		page.Wait = throttled.Wait
+		c.Set("Retry-After", strconv.Itoa(int(throttled.Wait.Seconds())+1))
 		return render(c, http.StatusTooManyRequests, views.Login(page))
 	case errors.Is(err, auth.ErrCredentials):
 		page := s.loginPage(c, email, next)

@@ -34,12 +34,12 @@ func (s *server) forgot(c *fiber.Ctx) error {
 		return render(c, http.StatusUnprocessableEntity, views.Forgot(page))
 	}
 	err := s.People.RequestReset(c.UserContext(), email, s.clientIP(c))
-	var brake *auth.BrakeError
+	var throttled *auth.ThrottledError
 	switch {
-	case errors.As(err, &brake):
+	case errors.As(err, &throttled):
 		page := s.forgotPage(c)
-		page.Email, page.Wait = cut(email, 254), brake.Wait
-		c.Set("Retry-After", strconv.Itoa(int(brake.Wait.Seconds())+1))
+		page.Email, page.Wait = cut(email, 254), throttled.Wait
+		c.Set("Retry-After", strconv.Itoa(int(throttled.Wait.Seconds())+1))
 		return render(c, http.StatusTooManyRequests, views.Forgot(page))
 	case err != nil:
 		return err

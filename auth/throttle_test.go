@@ -22,7 +22,7 @@ func guessAt(t *testing.T, p *People, email, ip string, n int) (refused int) {
 		}
 		_, err := p.Login(t.Context(), email, "a fence of old elm", from)
 		switch {
-		case braked(err) > 0:
+		case throttled(err) > 0:
 			refused++
 		case err != ErrCredentials:
 			t.Fatal(err)
@@ -31,7 +31,7 @@ func guessAt(t *testing.T, p *People, email, ip string, n int) (refused int) {
 	return refused
 }
 
-func TestAccountBrake(t *testing.T) {
+func TestAccountThrottle(t *testing.T) {
 	for _, who := range []string{email, "joan@contoso.example"} {
 		t.Run(who, func(t *testing.T) {
 			p, _, c, _ := contoso(t)
@@ -39,10 +39,10 @@ func TestAccountBrake(t *testing.T) {
 				t.Errorf("%d of 10 guesses from as many addresses refused", n)
 			}
 			_, err := p.Login(t.Context(), who, password, home)
-			if braked(err) != brakeBase {
+			if throttled(err) != throttleBase {
 				t.Errorf("even the right password has to wait: %v", err)
 			}
-			c.add(brakeBase)
+			c.add(throttleBase)
 			if n := guessAt(t, p, who, "198.51.100.", 2); n != 1 {
 				t.Errorf("%d of 2 guesses refused after the wait", n)
 			}
@@ -52,25 +52,25 @@ func TestAccountBrake(t *testing.T) {
 
 // The wait grows, to five minutes and not beyond, and is forgotten after a
 // quiet hour.
-func TestBrakeGrowsAndEnds(t *testing.T) {
+func TestThrottleGrowsAndEnds(t *testing.T) {
 	p, _, c, _ := contoso(t)
 	var longest time.Duration
 	for range 60 {
 		_, err := p.Login(t.Context(), email, "a fence of old elm", home)
-		wait := braked(err)
+		wait := throttled(err)
 		longest = max(longest, wait)
 		c.add(wait)
 	}
 	if longest != 5*time.Minute {
 		t.Errorf("longest wait %s", longest)
 	}
-	c.add(brakeQuiet)
+	c.add(throttleQuiet)
 	if n := guessAt(t, p, email, home, 5); n != 0 {
 		t.Errorf("%d guesses refused after a quiet hour", n)
 	}
 }
 
-func TestNetworkBrake(t *testing.T) {
+func TestNetworkThrottle(t *testing.T) {
 	p, _, _, _ := contoso(t)
 	spray := func(ip string) (refused int) {
 		for i := range 30 {
@@ -82,19 +82,19 @@ func TestNetworkBrake(t *testing.T) {
 		t.Errorf("%d of 30 guesses at as many accounts refused", n)
 	}
 	if n := guessAt(t, p, "last@contoso.example", "::ffff:"+home, 1); n != 1 {
-		t.Error("the same address written as IPv6 has other brakes")
+		t.Error("the same address written as IPv6 has other throttles")
 	}
 	if n := guessAt(t, p, "last@contoso.example", "192.0.2.77", 1); n != 0 {
-		t.Error("another address is braked too")
+		t.Error("another address is throttled too")
 	}
 	if n := spray("2001:db8:1:2::1"); n != 10 {
 		t.Errorf("IPv6: %d of 30 refused", n)
 	}
 	if n := guessAt(t, p, "last@contoso.example", "2001:db8:1:2:ffff::9", 1); n != 1 {
-		t.Error("another address of the same /64 is not braked")
+		t.Error("another address of the same /64 is not throttled")
 	}
 	if n := guessAt(t, p, "last@contoso.example", "2001:db8:1:3::1", 1); n != 0 {
-		t.Error("another /64 is braked too")
+		t.Error("another /64 is throttled too")
 	}
 }
 
@@ -107,22 +107,22 @@ func TestOwnerGetsIn(t *testing.T) {
 	for i := range 40 {
 		guessAt(t, p, fmt.Sprintf("somebody%d@contoso.example", i), home, 1)
 	}
-	if _, err := p.Login(t.Context(), email, password, "203.0.113.9"); braked(err) == 0 {
-		t.Fatalf("the account is not braked: %v", err)
+	if _, err := p.Login(t.Context(), email, password, "203.0.113.9"); throttled(err) == 0 {
+		t.Fatalf("the account is not throttled: %v", err)
 	}
-	if _, err := p.Login(t.Context(), "joan@contoso.example", password, home); braked(err) == 0 {
-		t.Fatalf("the address is not braked: %v", err)
+	if _, err := p.Login(t.Context(), "joan@contoso.example", password, home); throttled(err) == 0 {
+		t.Fatalf("the address is not throttled: %v", err)
 	}
 	mustLogin(t, p, home)
 	c.add(knownFor)
 	guessAt(t, p, email, "198.51.100.", 50)
-	if _, err := p.Login(t.Context(), email, password, home); braked(err) == 0 {
+	if _, err := p.Login(t.Context(), email, password, home); throttled(err) == 0 {
 		t.Errorf("an address that was last used 90 days ago is still known: %v", err)
 	}
 }
 
 // From a known address too, guessing is slowed.
-func TestKnownAddressHasItsBrake(t *testing.T) {
+func TestKnownAddressHasItsThrottle(t *testing.T) {
 	p, _, c, _ := contoso(t)
 	mustLogin(t, p, home)
 	if n := guessAt(t, p, email, home, 20); n != 10 {
@@ -131,8 +131,8 @@ func TestKnownAddressHasItsBrake(t *testing.T) {
 	var longest time.Duration
 	for range 40 {
 		_, err := p.Login(t.Context(), email, "a fence of old elm", home)
-		longest = max(longest, braked(err))
-		c.add(braked(err))
+		longest = max(longest, throttled(err))
+		c.add(throttled(err))
 	}
 	if longest != 30*time.Second {
 		t.Errorf("longest wait %s", longest)
@@ -152,12 +152,12 @@ func TestLoginForgivesItself(t *testing.T) {
 	if n := guessAt(t, p, email, "198.51.100.", 2); n != 1 {
 		t.Errorf("a login made others' guesses forgotten: %d of 2 refused", n)
 	}
-	// an account of one's own is no way to release the brake on one's address
+	// an account of one's own is no way to release the throttle on one's address
 	q := people(d, c)
 	for i := range 19 {
 		guessAt(t, q, fmt.Sprintf("somebody%d@contoso.example", i), "192.0.2.50", 1)
 	}
-	c.add(brakeBase)
+	c.add(throttleBase)
 	if u, err := q.Login(t.Context(), email, password, "192.0.2.50"); err != nil || u.ID != john.ID {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestParallelGuesses(t *testing.T) {
 			switch {
 			case err == ErrCredentials:
 				checked.Add(1)
-			case braked(err) > 0:
+			case throttled(err) > 0:
 				refused.Add(1)
 			default:
 				t.Error(err)
@@ -202,12 +202,12 @@ func TestRefusedIsNotHashed(t *testing.T) {
 	}
 }
 
-func TestBrakesHoldNoAddress(t *testing.T) {
+func TestThrottlesHoldNoAddress(t *testing.T) {
 	path := dbtest.Path(t)
 	p := people(dbtest.Open(t, path), newClock())
 	guessAt(t, p, "secretive@contoso.example", "203.0.113.250", 7)
 	if !grep(t, path, loginGuess("secretive@contoso.example", "203.0.113.250").others[0].key) {
-		t.Fatal("the brake is not in the file, so that this test shows nothing")
+		t.Fatal("the throttle is not in the file, so that this test shows nothing")
 	}
 	for _, text := range []string{"secretive", "203.0.113.250"} {
 		if grep(t, path, text) {
