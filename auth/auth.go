@@ -29,7 +29,22 @@ var (
 	ErrResetLink = errors.New("this link to set a new password does not work any more")
 	// ErrSetupLink says that a set-up link was used, replaced, or has expired.
 	ErrSetupLink = errors.New("this set-up link does not work any more")
+	// ErrBusy says that so many passwords wait to be looked at that this one was not.
+	ErrBusy = errors.New("too many passwords wait to be looked at")
 )
+
+// RefusedError is a log-in that was refused, for the log alone: UserID says whether
+// somebody has the address.
+type RefusedError struct {
+	UserID string // "" when nobody has it
+	Err    error  // ErrCredentials, a *ThrottledError, or ErrBusy
+}
+
+// Error says why.
+func (e *RefusedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns why.
+func (e *RefusedError) Unwrap() error { return e.Err }
 
 // ThrottledError says that there were too many tries, as of wrong passwords.
 type ThrottledError struct {
@@ -99,7 +114,14 @@ type Store interface {
 	ResetOffered(ctx context.Context, hash string, now time.Time) (db.User, error)
 	ResetPassword(ctx context.Context, linkHash, passwordHash string, now time.Time) (db.User, error)
 
-	UpdateThrottles(ctx context.Context, now time.Time, keys []string, change func(map[string]db.Throttle) []db.Throttle) error
+	ThrottledUntil(ctx context.Context, now time.Time, limits []db.Limit) (time.Time, error)
+	CountFailure(ctx context.Context, now, expires time.Time, limits []db.Limit) (time.Time, error)
+	ForgiveFailure(ctx context.Context, now time.Time, limits []db.Limit) error
+	ForgetFailures(ctx context.Context, limits []db.Limit) error
+
+	DeviceMisses(ctx context.Context, userID, hash string, now time.Time) (int64, error)
+	CountDeviceMiss(ctx context.Context, userID, hash string, most int64, now time.Time) (bool, error)
+	TrustDevice(ctx context.Context, u db.User, hash, fresh string, now, expires time.Time) (string, error)
 }
 
 // People checks passwords and keeps users and tenants. Its methods are safe for

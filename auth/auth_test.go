@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,9 +68,23 @@ func contoso(t *testing.T) (*People, *db.DB, *clock, db.User) {
 	return p, d, c, u
 }
 
+// login tries a password from a browser without a device cookie.
+func login(t *testing.T, p *People, email, password, ip string) (db.User, error) {
+	t.Helper()
+	u, device, err := p.Login(t.Context(), email, password, Client{IP: ip})
+	if (err == nil) != (device != "") {
+		t.Errorf("%v with the device cookie %q", err, device)
+	}
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		err = refused.Err
+	}
+	return u, err
+}
+
 func mustLogin(t *testing.T, p *People, ip string) db.User {
 	t.Helper()
-	u, err := p.Login(t.Context(), email, password, ip)
+	u, err := login(t, p, email, password, ip)
 	if err != nil {
 		t.Fatalf("login from %s: %v", ip, err)
 	}
@@ -96,13 +109,13 @@ func TestLogin(t *testing.T) {
 		{"not an address", "john", password},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			u, err := p.Login(t.Context(), tt.email, tt.password, home)
+			u, err := login(t, p, tt.email, tt.password, home)
 			if err != ErrCredentials || u.ID != "" {
 				t.Errorf("got %q, %v", u.ID, err)
 			}
 		})
 	}
-	u, err := p.Login(t.Context(), " John@Contoso.EXAMPLE ", password, home)
+	u, err := login(t, p, " John@Contoso.EXAMPLE ", password, home)
 	if err != nil || u.ID != john.ID {
 		t.Errorf("the right password: %q, %v", u.ID, err)
 	}
@@ -124,7 +137,7 @@ func TestLoginCostsTheSame(t *testing.T) {
 			params = append(params, *got)
 			return false, got, nil
 		}
-		if _, err := q.Login(t.Context(), email, "a fence of old elm", home); err != ErrCredentials {
+		if _, err := login(t, q, email, "a fence of old elm", home); err != ErrCredentials {
 			t.Fatal(err)
 		}
 		return params, s.asked
@@ -157,9 +170,19 @@ func (s *spyStore) UserByEmail(ctx context.Context, email string) (db.User, erro
 	return s.Store.UserByEmail(ctx, email)
 }
 
-func (s *spyStore) UpdateThrottles(ctx context.Context, now time.Time, keys []string, change func(map[string]db.Throttle) []db.Throttle) error {
-	s.asked = append(s.asked, "throttles")
-	return s.Store.UpdateThrottles(ctx, now, keys, change)
+func (s *spyStore) ThrottledUntil(ctx context.Context, now time.Time, limits []db.Limit) (time.Time, error) {
+	s.asked = append(s.asked, "throttled")
+	return s.Store.ThrottledUntil(ctx, now, limits)
+}
+
+func (s *spyStore) CountFailure(ctx context.Context, now, expires time.Time, limits []db.Limit) (time.Time, error) {
+	s.asked = append(s.asked, "count")
+	return s.Store.CountFailure(ctx, now, expires, limits)
+}
+
+func (s *spyStore) DeviceMisses(ctx context.Context, userID, hash string, now time.Time) (int64, error) {
+	s.asked = append(s.asked, "device")
+	return s.Store.DeviceMisses(ctx, userID, hash, now)
 }
 
 func TestLoginRehashes(t *testing.T) {
@@ -180,40 +203,6 @@ func TestLoginRehashes(t *testing.T) {
 	again, err := d.User(t.Context(), john.ID)
 	if err != nil || again.PasswordHash != stored.PasswordHash {
 		t.Errorf("an up-to-date hash was renewed: %v", err)
-	}
-}
-
-// No more hashes run at once than there are slots, and who waits for one gives
-// up with the context.
-func TestHashingIsBounded(t *testing.T) {
-	p, _, _, john := contoso(t)
-	var running, most atomic.Int64
-	p.hasher.compare = func(pw, hash string) (bool, *argon2id.Params, error) {
-		n := running.Add(1)
-		defer running.Add(-1)
-		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
-		}
-		runtime.Gosched() // let the others in, if they can
-		return argon2id.CheckHash(pw, hash)
-	}
-	var all sync.WaitGroup
-	for range 20 {
-		all.Go(func() { _, _, _ = p.hasher.check(t.Context(), password, john.PasswordHash) })
-	}
-	all.Wait()
-	if n := most.Load(); n < 1 || n > int64(cap(p.hasher.slots)) || cap(p.hasher.slots) > 4 {
-		t.Errorf("%d at once with %d slots", n, cap(p.hasher.slots))
-	}
-	for range cap(p.hasher.slots) {
-		p.hasher.slots <- struct{}{}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := p.hasher.hash(ctx, password); !errors.Is(err, context.Canceled) {
-		t.Errorf("hash: %v", err)
-	}
-	if _, _, err := p.hasher.check(ctx, password, dummyHash); !errors.Is(err, context.Canceled) {
-		t.Errorf("check: %v", err)
 	}
 }
 
@@ -257,10 +246,10 @@ func TestChangePassword(t *testing.T) {
 	if stored, err := d.User(t.Context(), john.ID); err != nil || stored != u {
 		t.Errorf("stored %+v, %v", stored, err)
 	}
-	if _, err := p.Login(t.Context(), email, password, home); err != ErrCredentials {
+	if _, err := login(t, p, email, password, home); err != ErrCredentials {
 		t.Errorf("the old one still works: %v", err)
 	}
-	if _, err := p.Login(t.Context(), email, next, home); err != nil {
+	if _, err := login(t, p, email, next, home); err != nil {
 		t.Errorf("the new one: %v", err)
 	}
 }
@@ -311,15 +300,15 @@ func TestSetPassword(t *testing.T) {
 		t.Errorf("short: %v", err)
 	}
 	for range 6 {
-		_, _ = p.Login(t.Context(), email, "a fence of old elm", home)
+		_, _ = login(t, p, email, "a fence of old elm", home)
 	}
-	if _, err := p.Login(t.Context(), email, next, "192.0.2.2"); throttled(err) == 0 {
+	if _, err := login(t, p, email, next, "192.0.2.2"); throttled(err) == 0 {
 		t.Fatalf("not throttled: %v", err)
 	}
 	if err := p.SetPassword(t.Context(), " JOHN@contoso.example", next); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Login(t.Context(), email, next, "192.0.2.2"); err != nil {
+	if _, err := login(t, p, email, next, "192.0.2.2"); err != nil {
 		t.Errorf("the throttles were not released: %v", err)
 	}
 }
@@ -576,11 +565,53 @@ func (f *failing) UserByEmail(ctx context.Context, email string) (db.User, error
 	return f.Store.UserByEmail(ctx, email)
 }
 
-func (f *failing) UpdateThrottles(ctx context.Context, now time.Time, keys []string, change func(map[string]db.Throttle) []db.Throttle) error {
+func (f *failing) ThrottledUntil(ctx context.Context, now time.Time, limits []db.Limit) (time.Time, error) {
+	if err := f.fail(); err != nil {
+		return time.Time{}, err
+	}
+	return f.Store.ThrottledUntil(ctx, now, limits)
+}
+
+func (f *failing) CountFailure(ctx context.Context, now, expires time.Time, limits []db.Limit) (time.Time, error) {
+	if err := f.fail(); err != nil {
+		return time.Time{}, err
+	}
+	return f.Store.CountFailure(ctx, now, expires, limits)
+}
+
+func (f *failing) ForgiveFailure(ctx context.Context, counted time.Time, limits []db.Limit) error {
 	if err := f.fail(); err != nil {
 		return err
 	}
-	return f.Store.UpdateThrottles(ctx, now, keys, change)
+	return f.Store.ForgiveFailure(ctx, counted, limits)
+}
+
+func (f *failing) ForgetFailures(ctx context.Context, limits []db.Limit) error {
+	if err := f.fail(); err != nil {
+		return err
+	}
+	return f.Store.ForgetFailures(ctx, limits)
+}
+
+func (f *failing) DeviceMisses(ctx context.Context, userID, hash string, now time.Time) (int64, error) {
+	if err := f.fail(); err != nil {
+		return 0, err
+	}
+	return f.Store.DeviceMisses(ctx, userID, hash, now)
+}
+
+func (f *failing) CountDeviceMiss(ctx context.Context, userID, hash string, most int64, now time.Time) (bool, error) {
+	if err := f.fail(); err != nil {
+		return false, err
+	}
+	return f.Store.CountDeviceMiss(ctx, userID, hash, most, now)
+}
+
+func (f *failing) TrustDevice(ctx context.Context, u db.User, hash, fresh string, now, expires time.Time) (string, error) {
+	if err := f.fail(); err != nil {
+		return "", err
+	}
+	return f.Store.TrustDevice(ctx, u, hash, fresh, now, expires)
 }
 
 func (f *failing) RehashPassword(ctx context.Context, userID, old, hash string) error {
@@ -638,15 +669,24 @@ func TestStoreFails(t *testing.T) {
 		steps int
 		call  func(*People, db.User) error
 	}{
-		{"login", 4, func(p *People, _ db.User) error {
+		{"login", 6, func(p *People, _ db.User) error {
 			p.hasher.params = weak(128) // so that it hashes anew
-			u, err := p.Login(t.Context(), email, password, home)
+			u, err := login(t, p, email, password, home)
 			if err != nil && u.ID != "" {
 				t.Error("a user beside an error")
 			}
 			return err
 		}},
-		{"change password", 4, func(p *People, u db.User) error {
+		{"login in a known browser", 4, func(p *People, u db.User) error {
+			well := people(p.store.(*failing).Store, newClock())
+			device, err := well.TrustDevice(t.Context(), u, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _, err = p.Login(t.Context(), email, password, Client{IP: home, Device: device})
+			return err
+		}},
+		{"change password", 5, func(p *People, u db.User) error {
 			_, err := p.ChangePassword(t.Context(), u.ID, password, "a gate of new ash")
 			return err
 		}},

@@ -1,13 +1,9 @@
 package auth
 
 import (
-	"context"
 	"fmt"
-	"runtime"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/alexedwards/argon2id"
 )
 
 const (
@@ -40,60 +36,4 @@ func checkPassword(password, email string) string {
 		return "This password is too easy to guess. Three or four random words make a good one."
 	}
 	return ""
-}
-
-// hasher hashes passwords, a few at a time: each hash takes 19 MiB and a core.
-type hasher struct {
-	params  *argon2id.Params
-	slots   chan struct{}
-	create  func(password string, params *argon2id.Params) (string, error)
-	compare func(password, hash string) (bool, *argon2id.Params, error)
-}
-
-func newHasher() *hasher {
-	return &hasher{
-		params:  &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32},
-		slots:   make(chan struct{}, min(max(runtime.NumCPU(), 2), 4)),
-		create:  argon2id.CreateHash,
-		compare: argon2id.CheckHash,
-	}
-}
-
-// wait waits for a slot.
-func (h *hasher) wait(ctx context.Context) error {
-	select {
-	case h.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("wait to hash a password: %w", ctx.Err())
-	}
-}
-
-func (h *hasher) done() { <-h.slots }
-
-// hash returns the hash of a new password.
-func (h *hasher) hash(ctx context.Context, password string) (string, error) {
-	if err := h.wait(ctx); err != nil {
-		return "", err
-	}
-	defer h.done()
-	hash, err := h.create(password, h.params)
-	if err != nil {
-		return "", fmt.Errorf("hash a password: %w", err)
-	}
-	return hash, nil
-}
-
-// check reports whether the password is the hashed one, and whether the hash
-// was made with other parameters than today's.
-func (h *hasher) check(ctx context.Context, password, hash string) (ok, outdated bool, err error) {
-	if err := h.wait(ctx); err != nil {
-		return false, false, err
-	}
-	defer h.done()
-	ok, params, err := h.compare(password, hash)
-	if err != nil {
-		return false, false, fmt.Errorf("check a password: %w", err)
-	}
-	return ok, *params != *h.params, nil
 }

@@ -22,36 +22,83 @@ const (
 
 var slugs = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$`)
 
-// Login returns the user with the given address and password. It gives
-// ErrCredentials, after the same work, for an unknown address and a wrong
-// password, and a *ThrottledError when there were too many of these. The ip is
-// where the guess comes from.
-func (p *People) Login(ctx context.Context, typed, password, ip string) (db.User, error) {
-	g := loginGuess(fold(typed), ip)
-	counted, err := p.count(ctx, g)
-	if err != nil {
-		return db.User{}, err
-	}
-	user, err := p.UserByEmail(ctx, typed)
+// Login returns the user with the given address and password, and what the device
+// cookie of their browser holds from now on. It gives a *RefusedError: with
+// ErrCredentials, after the same work, for an unknown address and a wrong password,
+// with a *ThrottledError when there were too many of these, and with ErrBusy when
+// too many others are being looked at.
+func (p *People) Login(ctx context.Context, typed, password string, from Client) (user db.User, device string, err error) {
+	email := fold(typed)
+	user, err = p.UserByEmail(ctx, typed)
 	if errors.Is(err, db.ErrNotFound) {
 		user = db.User{PasswordHash: dummyHash}
 	} else if err != nil {
-		return db.User{}, err
+		return db.User{}, "", err
 	}
-	ok, outdated, err := p.hasher.check(ctx, password, user.PasswordHash)
+	outdated, err := p.guess(ctx, user, email, password, from)
 	if err != nil {
-		return db.User{}, err
-	}
-	if !ok || user.ID == "" {
-		return db.User{}, ErrCredentials
-	}
-	if err := p.forgive(ctx, g, counted); err != nil {
-		return db.User{}, err
+		return db.User{}, "", refused(user.ID, err)
 	}
 	if outdated {
-		return p.rehash(ctx, user, password)
+		if user, err = p.rehash(ctx, user, password); err != nil {
+			return db.User{}, "", refused(user.ID, err)
+		}
 	}
-	return user, nil
+	device, err = p.TrustDevice(ctx, user, from.Device)
+	if err != nil {
+		return db.User{}, "", refused(user.ID, err)
+	}
+	return user, device, nil
+}
+
+// refused says whose log-in was refused; what failed otherwise stays as it is.
+func refused(userID string, err error) error {
+	var throttled *ThrottledError
+	if errors.Is(err, ErrCredentials) || errors.Is(err, ErrBusy) || errors.As(err, &throttled) {
+		return &RefusedError{UserID: userID, Err: err}
+	}
+	return err
+}
+
+// guess looks at a password. A guess counts before that, but not before there is
+// room to hash it: of those that are refused unseen, none keeps anybody out.
+func (p *People) guess(ctx context.Context, user db.User, email, password string, from Client) (outdated bool, err error) {
+	known, err := p.knows(ctx, user.ID, from.Device)
+	if err != nil {
+		return false, err
+	}
+	limits := loginThrottles(email, from.IP)
+	if !known {
+		if err := p.throttled(ctx, limits...); err != nil {
+			return false, err
+		}
+	}
+	turn, err := p.hasher.queue(known)
+	if err != nil {
+		return false, err
+	}
+	defer turn.leave()
+	if known { // the last of its misses may have been counted just now
+		if known, err = p.store.CountDeviceMiss(ctx, user.ID, digest(from.Device), deviceMisses, p.now()); err != nil {
+			return false, err
+		}
+	}
+	var counted time.Time
+	if !known {
+		if counted, err = p.count(ctx, limits...); err != nil {
+			return false, err
+		}
+	}
+	ok, outdated, err := turn.check(ctx, password, user.PasswordHash)
+	switch {
+	case err != nil:
+		return false, err
+	case !ok || user.ID == "":
+		return false, ErrCredentials
+	case known:
+		return outdated, nil // trusting the browser anew takes its misses back
+	}
+	return outdated, p.store.ForgiveFailure(ctx, counted, limits)
 }
 
 // rehash hashes the password anew, with today's parameters.
@@ -67,9 +114,10 @@ func (p *People) rehash(ctx context.Context, user db.User, password string) (db.
 	return user, nil
 }
 
-// ChangePassword replaces the user's own password and ends all their sessions:
-// sign the one at hand in again with the user that comes back. It gives
-// FieldErrors (current, password) and, after too many guesses, a *ThrottledError.
+// ChangePassword replaces the user's own password, ends all their sessions and
+// makes them unknown in all browsers: sign the one at hand in again, and trust its
+// browser, with the user that comes back. It gives FieldErrors (current, password)
+// and, after too many guesses, a *ThrottledError.
 func (p *People) ChangePassword(ctx context.Context, userID, current, password string) (db.User, error) {
 	user, err := p.store.User(ctx, userID)
 	if err != nil {
@@ -78,19 +126,7 @@ func (p *People) ChangePassword(ctx context.Context, userID, current, password s
 	if text := checkPassword(password, user.Email); text != "" {
 		return db.User{}, FieldErrors{"password": text}
 	}
-	g := guess{others: []throttle{confirmThrottle(userID)}}
-	counted, err := p.count(ctx, g)
-	if err != nil {
-		return db.User{}, err
-	}
-	ok, _, err := p.hasher.check(ctx, current, user.PasswordHash)
-	if err != nil {
-		return db.User{}, err
-	}
-	if !ok {
-		return db.User{}, FieldErrors{"current": "This is not your current password."}
-	}
-	if err := p.forgive(ctx, g, counted); err != nil {
+	if err := p.confirm(ctx, user, current); err != nil {
 		return db.User{}, err
 	}
 	user, err = p.replacePassword(ctx, user, user.PasswordHash, password, p.mails)
@@ -100,8 +136,31 @@ func (p *People) ChangePassword(ctx context.Context, userID, current, password s
 	return user, err
 }
 
-// SetPassword gives the user a new password, ends all their sessions and
-// releases the throttles on the account. An unknown address gives db.ErrNotFound.
+// confirm checks the current password of somebody who is signed in.
+func (p *People) confirm(ctx context.Context, user db.User, current string) error {
+	turn, err := p.hasher.queue(true)
+	if err != nil {
+		return err
+	}
+	defer turn.leave()
+	limit := confirmThrottle(user.ID)
+	counted, err := p.take(ctx, limit)
+	if err != nil {
+		return err
+	}
+	ok, _, err := turn.check(ctx, current, user.PasswordHash)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return FieldErrors{"current": "This is not your current password."}
+	}
+	return p.store.ForgiveFailure(ctx, counted, []db.Limit{limit})
+}
+
+// SetPassword gives the user a new password, ends all their sessions, makes them
+// unknown in all browsers and releases the throttles on the account. An unknown
+// address gives db.ErrNotFound.
 func (p *People) SetPassword(ctx context.Context, email, password string) error {
 	user, err := p.UserByEmail(ctx, email)
 	if err != nil {
@@ -113,7 +172,7 @@ func (p *People) SetPassword(ctx context.Context, email, password string) error 
 	if _, err := p.replacePassword(ctx, user, "", password, false); err != nil {
 		return err
 	}
-	return p.release(ctx, accountThrottle(user.Email), confirmThrottle(user.ID))
+	return p.store.ForgetFailures(ctx, []db.Limit{accountThrottle(user.Email), confirmThrottle(user.ID)})
 }
 
 func (p *People) replacePassword(ctx context.Context, user db.User, old, password string, tell bool) (db.User, error) {

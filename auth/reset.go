@@ -11,25 +11,15 @@ import (
 // resetFor is how long a link to set a new password works.
 const resetFor = time.Hour
 
-// resetThrottle spares a mailbox a flood of links: the second is sent no sooner than a
-// minute after the first, and each later one after about twice as long.
-func resetThrottle(email string) throttle {
-	return throttle{key: digest("reset\x00" + email), free: -4, max: 15 * time.Minute}
-}
-
-func resetNetworkThrottle(ip string) throttle {
-	return throttle{key: digest("reset network\x00" + network(ip)), free: 10, max: 5 * time.Minute}
-}
-
 // RequestReset queues a mail with a link to set a new password. For an address
 // that nobody has it does the same work, and for one that was sent links just now
 // it does nothing: neither can be told from the answer. The ip is where the
 // request comes from: after too many it gives a *ThrottledError.
 func (p *People) RequestReset(ctx context.Context, typed, ip string) error {
-	if _, err := p.count(ctx, guess{others: []throttle{resetNetworkThrottle(ip)}}); err != nil {
+	if _, err := p.take(ctx, resetNetworkThrottle(ip)); err != nil {
 		return err
 	}
-	_, err := p.count(ctx, guess{others: []throttle{resetThrottle(fold(typed))}})
+	_, err := p.take(ctx, resetThrottle(fold(typed)))
 	var enough *ThrottledError
 	if errors.As(err, &enough) {
 		return nil
@@ -59,24 +49,27 @@ func (p *People) CheckReset(ctx context.Context, token string) (db.User, error) 
 }
 
 // ResetPassword sets a new password, once for each link, ends all sessions of its
-// user, releases the throttles on the account, and tells the user by mail. It gives
-// FieldErrors (password), and ErrResetLink when the token does not work.
-func (p *People) ResetPassword(ctx context.Context, token, password string) error {
+// user, makes them unknown in all browsers, and tells them by mail. Trust the browser
+// at hand with the user that comes back: by that they get in, whoever is guessing.
+// The throttle on the account stays: who is guessing would see from its end that
+// somebody has the address. It gives FieldErrors (password), and ErrResetLink when
+// the token does not work.
+func (p *People) ResetPassword(ctx context.Context, token, password string) (db.User, error) {
 	user, err := p.CheckReset(ctx, token)
 	if err != nil {
-		return err
+		return db.User{}, err
 	}
 	if text := checkPassword(password, user.Email); text != "" {
-		return FieldErrors{"password": text}
+		return db.User{}, FieldErrors{"password": text}
 	}
 	hash, err := p.hasher.hash(ctx, password)
 	if err != nil {
-		return err
+		return db.User{}, err
 	}
-	if _, err := p.store.ResetPassword(ctx, digest(token), hash, p.now()); err != nil {
-		return brokenResetLink(err)
+	if user, err = p.store.ResetPassword(ctx, digest(token), hash, p.now()); err != nil {
+		return db.User{}, brokenResetLink(err)
 	}
-	return p.release(ctx, accountThrottle(user.Email), confirmThrottle(user.ID))
+	return user, p.store.ForgetFailures(ctx, []db.Limit{confirmThrottle(user.ID)})
 }
 
 func brokenResetLink(err error) error {

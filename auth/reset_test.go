@@ -49,6 +49,12 @@ func mustLink(t *testing.T, p *People, userID string) string {
 	return token
 }
 
+func reset(t *testing.T, p *People, token, password string) error {
+	t.Helper()
+	_, err := p.ResetPassword(t.Context(), token, password)
+	return err
+}
+
 func TestRequestReset(t *testing.T) {
 	p, d, _, john := contoso(t)
 	for _, address := range []string{" John@Contoso.Example ", "nobody@contoso.example", "", "not an address"} {
@@ -98,10 +104,15 @@ func TestResetPassword(t *testing.T) {
 	if u, err := p.CheckReset(t.Context(), token); err != nil || u.ID != john.ID {
 		t.Fatalf("the link is of %v, %v", u, err)
 	}
-	if err := p.ResetPassword(t.Context(), token, "short"); !fieldError(err, "password") {
+	if err := reset(t, p, token, "short"); !fieldError(err, "password") {
 		t.Errorf("short: %v", err)
 	}
-	if err := p.ResetPassword(t.Context(), token, next); err != nil {
+	john, err := p.ResetPassword(t.Context(), token, next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookie, err := p.TrustDevice(t.Context(), john, "")
+	if err != nil {
 		t.Fatal(err)
 	}
 	wantMails(t, d, db.MailPasswordChanged, john.ID)
@@ -109,14 +120,14 @@ func TestResetPassword(t *testing.T) {
 		if _, err := p.CheckReset(t.Context(), used); !errors.Is(err, ErrResetLink) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := p.ResetPassword(t.Context(), used, "a third gate of elm"); !errors.Is(err, ErrResetLink) {
+		if err := reset(t, p, used, "a third gate of elm"); !errors.Is(err, ErrResetLink) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := p.Login(t.Context(), email, password, home); !errors.Is(err, ErrCredentials) {
+	if _, _, err := p.Login(t.Context(), email, password, Client{IP: home, Device: cookie}); !errors.Is(err, ErrCredentials) {
 		t.Errorf("the old password: %v", err)
 	}
-	if _, err := p.Login(t.Context(), email, next, "198.51.100.7"); err != nil {
+	if _, _, err := p.Login(t.Context(), email, next, Client{IP: "198.51.100.7", Device: cookie}); err != nil {
 		t.Errorf("the new password: %v", err)
 	}
 }
@@ -127,7 +138,7 @@ func TestResetEndsSessions(t *testing.T) {
 		VALUES ('s', 'h', $1, '', '{}', '', '', 0, 0, 9999999999999)`, john.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.ResetPassword(t.Context(), mustLink(t, p, john.ID), next); err != nil {
+	if err := reset(t, p, mustLink(t, p, john.ID), next); err != nil {
 		t.Fatal(err)
 	}
 	var n int
@@ -151,7 +162,7 @@ func TestResetLinkEnds(t *testing.T) {
 			if err := end(p, c, john); err != nil {
 				t.Fatal(err)
 			}
-			if err := p.ResetPassword(t.Context(), token, "a third gate of elm"); !errors.Is(err, ErrResetLink) {
+			if err := reset(t, p, token, "a third gate of elm"); !errors.Is(err, ErrResetLink) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -164,7 +175,7 @@ func TestResetTwiceAtOnce(t *testing.T) {
 	errs := make([]error, 4)
 	var g sync.WaitGroup
 	for i := range errs {
-		g.Go(func() { errs[i] = p.ResetPassword(t.Context(), token, fmt.Sprintf("gate number %d of ash", i)) })
+		g.Go(func() { errs[i] = reset(t, p, token, fmt.Sprintf("gate number %d of ash", i)) })
 	}
 	g.Wait()
 	var done int
@@ -259,12 +270,12 @@ func TestStoreFailsDuringAReset(t *testing.T) {
 			well, d, c, john := contoso(t)
 			p := people(sickReset{d, method}, c)
 			token := mustLink(t, p, john.ID)
-			err := errors.Join(p.RequestReset(t.Context(), email, home), p.ResetPassword(t.Context(), token, next))
+			err := errors.Join(p.RequestReset(t.Context(), email, home), reset(t, p, token, next))
 			if !errors.Is(err, errSick) || errors.Is(err, ErrResetLink) {
 				t.Errorf("got %v", err)
 			}
 			if method != "QueueReset" {
-				if err := well.ResetPassword(t.Context(), token, next); err != nil {
+				if err := reset(t, well, token, next); err != nil {
 					t.Errorf("the link is lost: %v", err)
 				}
 			}

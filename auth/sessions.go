@@ -36,7 +36,7 @@ type SessionStore interface {
 	SetSessionData(ctx context.Context, id, data string) error
 	Sessions(ctx context.Context, userID string, now, idle time.Time) ([]db.Session, error)
 	EndSession(ctx context.Context, userID, id string) error
-	EndSessions(ctx context.Context, userID, keep string) error
+	EndSessions(ctx context.Context, userID, keep, keepDevice string) error
 }
 
 // SessionOptions say how sessions are kept.
@@ -123,10 +123,7 @@ func (s *Sessions) New(r *http.Request, name string) (*sessions.Session, error) 
 // cookieSecret returns the cookie's secret, or "" when it can't be one of ours.
 func cookieSecret(r *http.Request, name string) string {
 	c, err := r.Cookie(name)
-	if err != nil {
-		return ""
-	}
-	if b, err := base64.RawURLEncoding.Strict().DecodeString(c.Value); err != nil || len(b) != tokenBytes {
+	if err != nil || !isToken(c.Value) {
 		return ""
 	}
 	return c.Value
@@ -249,14 +246,15 @@ func (s *Sessions) End(ctx context.Context, userID, sessionID string) error {
 	return s.store.EndSession(ctx, userID, sessionID)
 }
 
-// EndAll ends all sessions of the user.
-func (s *Sessions) EndAll(ctx context.Context, userID string) error {
-	return s.store.EndSessions(ctx, userID, "")
+// EndAll ends all sessions of the user, and makes them unknown in all browsers but
+// the one with the device cookie given.
+func (s *Sessions) EndAll(ctx context.Context, userID, device string) error {
+	return s.store.EndSessions(ctx, userID, "", digest(device))
 }
 
-// EndOthers ends all sessions of the user but one.
-func (s *Sessions) EndOthers(ctx context.Context, userID, keepID string) error {
-	return s.store.EndSessions(ctx, userID, keepID)
+// EndOthers does the same, and leaves one session.
+func (s *Sessions) EndOthers(ctx context.Context, userID, keepID, device string) error {
+	return s.store.EndSessions(ctx, userID, keepID, digest(device))
 }
 
 // key names a value of a session.

@@ -459,7 +459,7 @@ func TestSaveAfterTheEnd(t *testing.T) {
 	}
 	b.signIn(john, db.Tenant{})
 	b.visit(func(s *Session) {
-		if err := b.s.EndAll(t.Context(), john.ID); err != nil {
+		if err := b.s.EndAll(t.Context(), john.ID, ""); err != nil {
 			t.Fatal(err)
 		}
 		s.SignOut()
@@ -509,10 +509,10 @@ func TestEnds(t *testing.T) {
 	if open() != 2 || rows(t, d, john.ID) != 2 {
 		t.Errorf("sign out: %d open", open())
 	}
-	if err := s.EndOthers(t.Context(), john.ID, ids[3]); err != nil || !johns[3].signedIn() || open() != 1 {
+	if err := s.EndOthers(t.Context(), john.ID, ids[3], ""); err != nil || !johns[3].signedIn() || open() != 1 {
 		t.Errorf("end others: %v, %d open", err, open())
 	}
-	if err := s.EndAll(t.Context(), john.ID); err != nil || open() != 0 {
+	if err := s.EndAll(t.Context(), john.ID, ""); err != nil || open() != 0 {
 		t.Errorf("end all: %v, %d open", err, open())
 	}
 	if !hers.signedIn() {

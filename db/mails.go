@@ -144,8 +144,9 @@ func (d *DB) ResetOffered(ctx context.Context, hash string, now time.Time) (User
 }
 
 // ResetPassword uses up the link: it stores the hash of its user's new password,
-// ends all their sessions and other links, and queues a mail that says so. A link
-// that does not work, or not any more, gives ErrNotFound.
+// ends all their sessions and other links, makes them unknown in all browsers, and
+// queues a mail that says so. A link that does not work, or not any more, gives
+// ErrNotFound.
 func (d *DB) ResetPassword(ctx context.Context, linkHash, passwordHash string, now time.Time) (u User, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		u, err = scanUser(tx.QueryRowContext(ctx,

@@ -3,8 +3,6 @@ package db
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 )
@@ -119,79 +117,6 @@ func TestTouchDoesNotTurnBack(t *testing.T) {
 	got, err := d.SignedIn(t.Context(), "hash", noon, noon)
 	if want := (SignedIn{Session: s, User: u}); err != nil || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
-	}
-}
-
-// Updates from two databases on one file don't overlap.
-func TestUpdateThrottlesAtOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "gatepost.db")
-	var both [2]*DB
-	for i := range both {
-		d, err := Open(t.Context(), path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = d.Close() }()
-		both[i] = d
-	}
-	var all sync.WaitGroup
-	for i := range 40 {
-		all.Go(func() {
-			err := both[i%2].UpdateThrottles(t.Context(), noon, []string{"k"}, func(found map[string]Throttle) []Throttle {
-				return []Throttle{{Key: "k", Failures: found["k"].Failures + 1, Until: noon, ExpiresAt: noon.Add(time.Hour)}}
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	if got := throttles(t, both[0], noon)["k"]; got != (Throttle{Key: "k", Failures: 40, Until: noon, ExpiresAt: noon.Add(time.Hour)}) {
-		t.Errorf("counted %+v", got)
-	}
-}
-
-// throttles reads the throttle k.
-func throttles(t *testing.T, d *DB, now time.Time) (found map[string]Throttle) {
-	t.Helper()
-	err := d.UpdateThrottles(t.Context(), now, []string{"k", "other"}, func(f map[string]Throttle) []Throttle {
-		found = f
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
-
-func TestThrottlesExpire(t *testing.T) {
-	d := open(t)
-	put := func(b ...Throttle) {
-		t.Helper()
-		if err := d.UpdateThrottles(t.Context(), noon, nil, func(map[string]Throttle) []Throttle { return b }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put(Throttle{Key: "k", Failures: 3, ExpiresAt: noon.Add(time.Hour)})
-	for i := range 150 {
-		put(Throttle{Key: fmt.Sprint(i), ExpiresAt: noon.Add(time.Minute)})
-	}
-	stored := func() (n int) {
-		if err := d.read.QueryRow(`SELECT COUNT(*) FROM throttles`).Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	if n := stored(); n != 151 {
-		t.Fatalf("%d stored", n)
-	}
-	for _, want := range []int{51, 1} {
-		if found := throttles(t, d, noon.Add(time.Hour-time.Millisecond)); len(found) != 1 || stored() != want {
-			t.Errorf("found %v, stored %d, want %d", found, stored(), want)
-		}
-	}
-	if found := throttles(t, d, noon.Add(time.Hour)); len(found) != 0 || stored() != 0 {
-		t.Errorf("found %v, stored %d", found, stored())
 	}
 }
 

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -118,8 +119,24 @@ func (d *DB) EndSession(ctx context.Context, userID, id string) error {
 	return wrap("end session", changed(res, err, ErrNotFound))
 }
 
-// EndSessions ends all sessions of the user but the one with the id keep.
-func (d *DB) EndSessions(ctx context.Context, userID, keep string) error {
-	_, err := d.write.ExecContext(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id <> $2`, userID, keep)
-	return wrap("end sessions", err)
+// EndSessions ends all sessions of the user but the one with the id keep, and
+// makes them unknown in all browsers but the one whose device cookie has the hash
+// keepDevice.
+func (d *DB) EndSessions(ctx context.Context, userID, keep, keepDevice string) error {
+	return wrap("end sessions", d.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id <> $2`, userID, keep); err != nil {
+			return err
+		}
+		return forgetDevices(ctx, tx, userID, keepDevice)
+	}))
+}
+
+// ExpireSessions puts away sessions, devices and throttles that have expired.
+func (d *DB) ExpireSessions(ctx context.Context) error {
+	now := d.now()
+	_, err := d.write.ExecContext(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, millis(now))
+	if err == nil {
+		_, err = d.write.ExecContext(ctx, `DELETE FROM devices WHERE expires_at <= $1`, millis(now))
+	}
+	return wrap("expire sessions", errors.Join(err, d.expireThrottles(ctx, now)))
 }

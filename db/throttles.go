@@ -1,42 +1,118 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 )
 
-// throttlesSwept is how many expired throttles each update of throttles clears away.
-const throttlesSwept = 100
+// throttlesSwept is how many expired throttles one statement puts away, so that
+// nobody waits long for the database after somebody made a great many.
+const throttlesSwept = 1000
 
-// Throttle slows down guessing. Key is a hash of what is slowed.
-type Throttle struct {
-	Key       string
-	Failures  int64
-	Until     time.Time // refused before
-	ExpiresAt time.Time // counts for nothing after
+// Limit is what may fail how often. Key is a hash of what is slowed down, and
+// Wait is how long to wait after so many failures.
+type Limit struct {
+	Key  string
+	Wait func(failures int64) time.Duration
 }
 
-// UpdateThrottles reads the unexpired throttles with the given keys and stores those
-// that change returns, in one transaction: of two updates at once, by whichever
-// processes, the second sees what the first stored.
-func (d *DB) UpdateThrottles(ctx context.Context, now time.Time, keys []string, change func(map[string]Throttle) []Throttle) error {
-	return wrap("update throttles", d.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx,
-			`DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE expires_at <= $1 LIMIT $2)`,
-			millis(now), throttlesSwept)
+// errThrottled undoes what was counted before a limit that has to wait.
+var errThrottled = errors.New("throttled")
+
+// ThrottledUntil returns until when one of the limits has to wait, or the zero
+// time. It reads, and takes nobody's turn to write.
+func (d *DB) ThrottledUntil(ctx context.Context, now time.Time, limits []Limit) (until time.Time, err error) {
+	for _, l := range limits {
+		of, err := throttledUntil(ctx, d.read, now, l.Key)
 		if err != nil {
-			return err
+			return time.Time{}, wrap("look at throttles", err)
 		}
-		found := make(map[string]Throttle)
-		for _, key := range keys {
-			if err := readThrottle(ctx, tx, now, key, found); err != nil {
+		if of.After(until) {
+			until = of
+		}
+	}
+	return until, nil
+}
+
+type rowQueryer interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func throttledUntil(ctx context.Context, q rowQueryer, now time.Time, key string) (time.Time, error) {
+	var until int64
+	err := q.QueryRowContext(ctx, `SELECT until FROM throttles WHERE key = $1 AND until > $2`, key, millis(now)).Scan(&until)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return fromMillis(until), err
+}
+
+// CountFailure counts a failure under each limit, or, when one of them has to
+// wait, under none: then it returns until when. Of two at the same time, by
+// whichever processes, the second sees what the first counted. A count is
+// forgotten when nothing was added to it until expires.
+func (d *DB) CountFailure(ctx context.Context, now, expires time.Time, limits []Limit) (until time.Time, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		for _, l := range sorted(limits) {
+			if until, err = countFailure(ctx, tx, now, expires, l); err != nil {
 				return err
 			}
+			if !until.IsZero() {
+				return errThrottled
+			}
 		}
-		for _, b := range change(found) {
-			if err := writeThrottle(ctx, tx, b); err != nil {
+		return nil
+	})
+	if errors.Is(err, errThrottled) {
+		return until, nil
+	}
+	return time.Time{}, wrap("count a failure", err)
+}
+
+// sorted puts limits in the order of their keys, so that no two transactions
+// wait for each other.
+func sorted(limits []Limit) []Limit {
+	return slices.SortedFunc(slices.Values(limits), func(a, b Limit) int { return cmp.Compare(a.Key, b.Key) })
+}
+
+func countFailure(ctx context.Context, tx *sql.Tx, now, expires time.Time, l Limit) (until time.Time, err error) {
+	var failures int64
+	err = tx.QueryRowContext(ctx,
+		`INSERT INTO throttles (key, failures, until, expires_at) VALUES ($1, 1, 0, $2)
+		ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at,
+			failures = CASE WHEN throttles.expires_at > $3 THEN throttles.failures + 1 ELSE 1 END
+		WHERE throttles.until <= $3
+		RETURNING failures`, l.Key, millis(expires), millis(now)).Scan(&failures)
+	if errors.Is(err, sql.ErrNoRows) {
+		return throttledUntil(ctx, tx, now, l.Key)
+	} else if err != nil {
+		return time.Time{}, err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE throttles SET until = $2 WHERE key = $1`, l.Key, millis(now.Add(l.Wait(failures))))
+	return time.Time{}, err
+}
+
+// ForgiveFailure takes back the failure that was counted under each limit at that
+// time, with its wait: all is as if it had not been there, so that nobody sees by
+// the waits that somebody got in.
+func (d *DB) ForgiveFailure(ctx context.Context, counted time.Time, limits []Limit) error {
+	return wrap("forgive a failure", d.tx(ctx, func(tx *sql.Tx) error {
+		for _, l := range sorted(limits) {
+			var failures int64
+			err := tx.QueryRowContext(ctx,
+				`UPDATE throttles SET failures = failures - 1 WHERE key = $1 AND failures > 0 RETURNING failures`, l.Key).Scan(&failures)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			}
+			if err == nil { // a wait that a later failure brought stays
+				_, err = tx.ExecContext(ctx, `UPDATE throttles SET until = $2 WHERE key = $1 AND until = $3`,
+					l.Key, millis(counted), millis(counted.Add(l.Wait(failures+1))))
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -44,24 +120,27 @@ func (d *DB) UpdateThrottles(ctx context.Context, now time.Time, keys []string, 
 	}))
 }
 
-func readThrottle(ctx context.Context, tx *sql.Tx, now time.Time, key string, into map[string]Throttle) error {
-	b := Throttle{Key: key}
-	var until, expires int64
-	err := tx.QueryRowContext(ctx,
-		`SELECT failures, until, expires_at FROM throttles WHERE key = $1 AND expires_at > $2`, key, millis(now)).
-		Scan(&b.Failures, &until, &expires)
-	if errors.Is(err, sql.ErrNoRows) {
+// ForgetFailures ends what the limits have counted.
+func (d *DB) ForgetFailures(ctx context.Context, limits []Limit) error {
+	return wrap("forget failures", d.tx(ctx, func(tx *sql.Tx) error {
+		for _, l := range sorted(limits) {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM throttles WHERE key = $1`, l.Key); err != nil {
+				return err
+			}
+		}
 		return nil
-	}
-	b.Until, b.ExpiresAt = fromMillis(until), fromMillis(expires)
-	into[key] = b
-	return err
+	}))
 }
 
-func writeThrottle(ctx context.Context, tx *sql.Tx, b Throttle) error {
-	_, err := tx.ExecContext(ctx,
-		`INSERT INTO throttles (key, failures, until, expires_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (key) DO UPDATE SET failures = excluded.failures, until = excluded.until, expires_at = excluded.expires_at`,
-		b.Key, b.Failures, millis(b.Until), millis(b.ExpiresAt))
-	return err
+func (d *DB) expireThrottles(ctx context.Context, now time.Time) error {
+	for {
+		res, err := d.write.ExecContext(ctx,
+			`DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE expires_at <= $1 LIMIT $2)`, millis(now), throttlesSwept)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n < throttlesSwept {
+			return err
+		}
+	}
 }

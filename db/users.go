@@ -94,8 +94,8 @@ func insertUser(ctx context.Context, tx *sql.Tx, u User, tenantID string) error 
 	return insertMembership(ctx, tx, u.ID, tenantID, u.CreatedAt)
 }
 
-// ChangePassword stores the hash of a new password and ends all sessions of the
-// user. When old is not empty, it must still be the stored hash, or the answer
+// ChangePassword stores the hash of a new password, ends all sessions of the
+// user, and makes them unknown in all browsers. When old is not empty, it must still be the stored hash, or the answer
 // is ErrLost. An unknown user gives ErrNotFound. If tell is set, a mail that says
 // so is queued.
 func (d *DB) ChangePassword(ctx context.Context, userID, old, hash string, now time.Time, tell bool) (u User, err error) {
@@ -136,6 +136,9 @@ func replacePassword(ctx context.Context, tx *sql.Tx, u User) error {
 		return err
 	}
 	if _, err = tx.ExecContext(ctx, `DELETE FROM sessions WHERE user_id = $1`, u.ID); err != nil {
+		return err
+	}
+	if err := forgetDevices(ctx, tx, u.ID, ""); err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `DELETE FROM reset_links WHERE user_id = $1`, u.ID)

@@ -57,6 +57,7 @@ type Store interface {
 	ExpireMails(ctx context.Context) error
 	ExpireIncidents(ctx context.Context) error
 	Wipes
+	ExpireSessions(ctx context.Context) error
 }
 
 // Config is what the jobs work with. All is required but the Mailer: without one,
@@ -183,7 +184,8 @@ func (w *sweepWorker) Timeout(*river.Job[sweepJob]) time.Duration { return 4 * t
 
 // Work puts away what has expired, and seals anew what outdated keys have sealed.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
-	err := errors.Join(w.store.ExpireHeld(ctx), w.store.ExpireHandshakes(ctx), w.store.ExpireMails(ctx), w.store.ExpireIncidents(ctx), resume(ctx, w.store, w.log))
+	err := errors.Join(w.store.ExpireHeld(ctx), w.store.ExpireHandshakes(ctx), w.store.ExpireMails(ctx), w.store.ExpireIncidents(ctx), w.store.ExpireSessions(ctx),
+		resume(ctx, w.store, w.log))
 	unopened, resealing := w.keys.Reseal(ctx, nil)
 	if unopened > 0 {
 		w.log.ErrorContext(ctx, "rows can't be opened with any key, and keep an old key from being retired", "rows", unopened)

@@ -161,7 +161,7 @@ func TestSweep(t *testing.T) {
 
 type brokenStore struct {
 	*db.DB
-	held, handshakes, mails, incidents, resume error
+	held, handshakes, mails, incidents, sessions, resume error
 }
 
 // ExpireHeld fails.
@@ -176,6 +176,9 @@ func (s brokenStore) ExpireMails(context.Context) error { return s.mails }
 // ExpireIncidents fails.
 func (s brokenStore) ExpireIncidents(context.Context) error { return s.incidents }
 
+// ExpireSessions fails.
+func (s brokenStore) ExpireSessions(context.Context) error { return s.sessions }
+
 // ResumeActions gives up, and fails.
 func (s brokenStore) ResumeActions(context.Context) ([]string, error) {
 	return []string{"old"}, s.resume
@@ -188,11 +191,11 @@ type brokenKeys struct{ err error }
 func (k brokenKeys) Reseal(context.Context, func(int)) (int, error) { return 7, k.err }
 
 func TestSweepTellsEachFailure(t *testing.T) {
-	one, two, three, four, five, six := errors.New("one"), errors.New("two"), errors.New("three"), errors.New("four"), errors.New("five"), errors.New("six")
+	one, two, three, four, five, six, seven := errors.New("one"), errors.New("two"), errors.New("three"), errors.New("four"), errors.New("five"), errors.New("six"), errors.New("seven")
 	var log strings.Builder
-	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two, mails: four, incidents: five, resume: six}, keys: brokenKeys{three},
+	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two, mails: four, incidents: five, resume: six, sessions: seven}, keys: brokenKeys{three},
 		log: slog.New(slog.NewTextHandler(&log, nil))}).Work(t.Context(), nil)
-	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) || !errors.Is(err, six) {
+	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) || !errors.Is(err, six) || !errors.Is(err, seven) {
 		t.Errorf("got %v", err)
 	}
 	if !strings.Contains(log.String(), "given up\" action=old") {

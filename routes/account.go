@@ -56,6 +56,9 @@ func (s *server) changePassword(c *fiber.Ctx) error {
 	case err != nil:
 		return err
 	}
+	if err := s.trustDevice(c, user); err != nil {
+		return err
+	}
 	v.Session.SignIn(user, v.Tenant)
 	s.flash(c, views.FlashSuccess, "Your password is changed. Everywhere else you have been logged out.")
 	return redirect(c, "/account")
@@ -74,9 +77,10 @@ func (s *server) endSession(c *fiber.Ctx) error {
 	return redirect(c, "/account")
 }
 
-// endSessions handles POST /account/sessions/end-all: log out everywhere.
+// endSessions handles POST /account/sessions/end-all: log out everywhere, and be
+// unknown in all browsers but this one.
 func (s *server) endSessions(c *fiber.Ctx) error {
-	if err := s.sessions.EndAll(c.UserContext(), who(c).User.ID); err != nil {
+	if err := s.sessions.EndAll(c.UserContext(), who(c).User.ID, c.Cookies(s.deviceCookie())); err != nil {
 		return err
 	}
 	return s.logout(c)

@@ -163,8 +163,10 @@ func TestCookiesAreAsStrictAsTheAddressAllows(t *testing.T) {
 			"Cookie", want.prefix+"csrf="+csrf, "Origin", address).to("/integrations")
 		cookies := (&http.Response{Header: first.header}).Cookies()
 		cookies = append(cookies, (&http.Response{Header: in.header}).Cookies()...)
-		if len(cookies) != 2 || cookies[0].Name != want.prefix+"csrf" || cookies[1].Name != want.prefix+"session" {
-			t.Fatalf("%s: %v", address, cookies)
+		for i, name := range []string{"csrf", "device", "session"} {
+			if len(cookies) != 3 || cookies[i].Name != want.prefix+name {
+				t.Fatalf("%s: %v", address, cookies)
+			}
 		}
 		for _, c := range cookies {
 			if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Secure != want.secure || c.Path != "/" || c.Domain != "" {

@@ -70,6 +70,8 @@ func (s *server) explain(err error) (status int, sentence string) {
 		return http.StatusTooManyRequests, "You began to connect many times without finishing. Nothing was changed. Finish one of them, or try again in ten minutes."
 	case errors.Is(err, auth.ErrSetupLink):
 		return http.StatusGone, "This set-up link was used, replaced or has run out. If nobody can log in yet, restart the server: it prints a new one."
+	case errors.Is(err, auth.ErrBusy):
+		return http.StatusServiceUnavailable, "A great many people are logging in right now, so this had no turn and nothing was changed. Please try again in a few seconds."
 	case errors.Is(err, newsletter.ErrBusy):
 		return http.StatusServiceUnavailable, "A great many people are signing up right now, and this one was not taken. Please try again in a few seconds."
 	case errors.Is(err, errForged):

@@ -32,22 +32,32 @@ func (s *server) loginPage(c *fiber.Ctx, email, next string) views.LoginPage {
 // login handles POST /login.
 func (s *server) login(c *fiber.Ctx) error {
 	email, next := cut(field(c, "email"), 254), safeNext(field(c, "next"))
-	user, err := s.People.Login(c.UserContext(), field(c, "email"), field(c, "password"), s.clientIP(c))
+	user, device, err := s.People.Login(c.UserContext(), field(c, "email"), field(c, "password"), s.client(c))
+	if err != nil {
+		return s.loginRefused(c, err, email, next)
+	}
+	s.rememberDevice(c, device)
+	return s.welcomeUser(c, user, next)
+}
+
+// loginRefused shows the form again, with what was typed and why.
+func (s *server) loginRefused(c *fiber.Ctx, err error, email, next string) error {
+	page := s.loginPage(c, email, next)
 	var throttled *auth.ThrottledError
 	switch {
 	case errors.As(err, &throttled):
-		page := s.loginPage(c, email, next)
 		page.Wait = throttled.Wait
 		c.Set("Retry-After", strconv.Itoa(int(throttled.Wait.Seconds())+1))
 		return render(c, http.StatusTooManyRequests, views.Login(page))
+	case errors.Is(err, auth.ErrBusy):
+		page.Busy = true
+		c.Set("Retry-After", "5")
+		return render(c, http.StatusServiceUnavailable, views.Login(page))
 	case errors.Is(err, auth.ErrCredentials):
-		page := s.loginPage(c, email, next)
 		page.Wrong = true
 		return render(c, http.StatusUnprocessableEntity, views.Login(page))
-	case err != nil:
-		return err
 	}
-	return s.welcomeUser(c, user, next)
+	return err
 }
 
 // welcomeUser signs the user in, in their only tenant or in the one that they

@@ -80,7 +80,7 @@ func (s *server) reset(c *fiber.Ctx) error {
 	if password != field(c, "password_again") {
 		return s.showReset(c, http.StatusUnprocessableEntity, token, views.FieldErrors{"password_again": "This is not the same password."})
 	}
-	err := s.People.ResetPassword(c.UserContext(), token, password)
+	user, err := s.People.ResetPassword(c.UserContext(), token, password)
 	var wrong auth.FieldErrors
 	switch {
 	case errors.As(err, &wrong):
@@ -88,6 +88,9 @@ func (s *server) reset(c *fiber.Ctx) error {
 	case errors.Is(err, auth.ErrResetLink):
 		return s.resetLinkEnded(c)
 	case err != nil:
+		return err
+	}
+	if err := s.trustDevice(c, user); err != nil {
 		return err
 	}
 	who(c).Session.SignOut()

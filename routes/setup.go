@@ -35,6 +35,9 @@ func (s *server) setup(c *fiber.Ctx) error {
 	case err != nil:
 		return err
 	}
+	if err := s.trustDevice(c, user); err != nil {
+		return err
+	}
 	who(c).Session.SignIn(user, tenant)
 	return redirect(c, "/integrations")
 }

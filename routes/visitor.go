@@ -62,7 +62,7 @@ func saveSession(c *fiber.Ctx) error {
 		return err
 	}
 	for _, cookie := range http.Header(w).Values("Set-Cookie") {
-		c.Append(fiber.HeaderSetCookie, cookie)
+		c.Response().Header.Add(fiber.HeaderSetCookie, cookie) // Fiber's Append would join it with another cookie
 	}
 	return nil
 }

@@ -83,6 +83,7 @@ type LoginPage struct {
 	Page
 	Email    string        // as typed before
 	Next     string        // path to go to after login
+	Busy     bool          // too many others were logging in
 	Wrong    bool          // the address or the password was wrong
 	Wait     time.Duration // there were too many tries; the next counts after this
 	Changed  bool          // the password was set anew just now

@@ -171,6 +171,7 @@ func portalPages() map[string]templ.Component {
 		"login":                      Login(LoginPage{Page: doorPage("Log in"), DemoHint: "john@contoso.example", Next: "/subscribers"}),
 		"login-wrong":                Login(LoginPage{Page: doorPage("Log in"), Email: "john@contoso.example", Wrong: true}),
 		"login-wait":                 Login(LoginPage{Page: doorPage("Log in"), Wait: 90 * time.Second}),
+		"login-busy":                 Login(LoginPage{Page: doorPage("Log in"), Email: "john@contoso.example", Busy: true}),
 		"login-changed":              Login(LoginPage{Page: doorPage("Log in"), Changed: true}),
 		"forgot":                     Forgot(ForgotPage{Page: doorPage("Set a new password")}),
 		"forgot-errors":              Forgot(ForgotPage{Page: doorPage("Set a new password"), Errors: FieldErrors{"email": "An e-mail address is needed."}}),

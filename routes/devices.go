@@ -1,0 +1,36 @@
+package routes
+
+import (
+	"gatepost/auth"
+	"gatepost/db"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// client is where a guess of a password comes from.
+func (s *server) client(c *fiber.Ctx) auth.Client {
+	return auth.Client{IP: s.clientIP(c), Device: c.Cookies(s.deviceCookie())}
+}
+
+// trustDevice has the browser known for a user who gave it a new password, or has
+// just been made: by that they get in, whoever is guessing.
+func (s *server) trustDevice(c *fiber.Ctx, user db.User) error {
+	device, err := s.People.TrustDevice(c.UserContext(), user, c.Cookies(s.deviceCookie()))
+	if err != nil {
+		return err
+	}
+	s.rememberDevice(c, device)
+	return nil
+}
+
+func (s *server) rememberDevice(c *fiber.Ctx, device string) {
+	c.Cookie(&fiber.Cookie{Name: s.deviceCookie(), Value: device, Path: "/", HTTPOnly: true, Secure: s.secure,
+		SameSite: fiber.CookieSameSiteLaxMode, MaxAge: int(auth.DeviceFor.Seconds())})
+}
+
+func (s *server) deviceCookie() string {
+	if s.secure {
+		return "__Host-gatepost_device"
+	}
+	return "gatepost_device"
+}
