@@ -208,14 +208,15 @@ func TestLoginRehashes(t *testing.T) {
 
 func TestCheckPassword(t *testing.T) {
 	for _, tt := range []struct{ name, password, want string }{
-		{"eleven characters", "elevenchars", "at least 12"},
-		{"eleven characters of more bytes", "éééééééééab", "at least 12"},
-		{"common", "Password1234", "easy to guess"},
+		{"fourteen characters", "fourteen chars", "at least 15"},
+		{"fourteen characters of more bytes", "éöüäßñçøåîûèàab", ""},
+		{"fourteen letters of more bytes", "éöüäßñçøåîûèàa", "at least 15"},
+		{"common", "Password123456789", "easy to guess"},
 		{"one character", strings.Repeat("x", 20), "easy to guess"},
 		{"the address", "John@contoso.example", "easy to guess"},
-		{"too long", strings.Repeat("xy", 501), "at most 1000"},
-		{"longest", strings.Repeat("xy", 500), ""},
-		{"twelve characters", "twelve chars", ""},
+		{"too long", strings.Repeat("x!kq", 250) + "y", "at most 1000"},
+		{"longest", strings.Repeat("a fence of old oak, a gate of ash; ", 29)[:999] + "!", ""},
+		{"fifteen characters", "a gate of ash 7", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := checkPassword(tt.password, email)

@@ -12,6 +12,9 @@ import (
 // for seconds. Known browsers have as many places of their own.
 const hashQueue = 64
 
+// dummyHash costs as much to check as a real hash, and matches no password.
+const dummyHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
 // hasher hashes passwords, a few at a time: each hash takes 19 MiB and a core. One
 // more runs for those who are known, so that guessing from elsewhere, however much,
 // doesn't keep them waiting.

@@ -11,8 +11,8 @@ import (
 	"github.com/alexedwards/argon2id"
 )
 
-// look checks a password, as somebody known or not.
-func look(ctx context.Context, h *hasher, known bool, password, hash string) error {
+// tryOne checks a password, as somebody known or not.
+func tryOne(ctx context.Context, h *hasher, known bool, password, hash string) error {
 	turn, err := h.queue(known)
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func TestHashingIsBounded(t *testing.T) {
 	var all sync.WaitGroup
 	for n := range 40 {
 		all.Go(func() {
-			if err := look(t.Context(), p.hasher, n%2 == 0, password, john.PasswordHash); err != nil {
+			if err := tryOne(t.Context(), p.hasher, n%2 == 0, password, john.PasswordHash); err != nil {
 				t.Error(err)
 			}
 		})
@@ -57,7 +57,7 @@ func TestHashingIsBounded(t *testing.T) {
 		t.Errorf("hash: %v", err)
 	}
 	for _, known := range []bool{true, false} {
-		if err := look(ctx, p.hasher, known, password, dummyHash); !errors.Is(err, context.Canceled) {
+		if err := tryOne(ctx, p.hasher, known, password, dummyHash); !errors.Is(err, context.Canceled) {
 			t.Errorf("check: %v", err)
 		}
 	}

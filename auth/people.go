@@ -123,8 +123,8 @@ func (p *People) ChangePassword(ctx context.Context, userID, current, password s
 	if err != nil {
 		return db.User{}, err
 	}
-	if text := checkPassword(password, user.Email); text != "" {
-		return db.User{}, FieldErrors{"password": text}
+	if err := p.checkNewPassword(ctx, user, password); err != nil {
+		return db.User{}, err
 	}
 	if err := p.confirm(ctx, user, current); err != nil {
 		return db.User{}, err
@@ -166,8 +166,8 @@ func (p *People) SetPassword(ctx context.Context, email, password string) error 
 	if err != nil {
 		return err
 	}
-	if text := checkPassword(password, user.Email); text != "" {
-		return FieldErrors{"password": text}
+	if err := p.checkNewPassword(ctx, user, password); err != nil {
+		return err
 	}
 	if _, err := p.replacePassword(ctx, user, "", password, false); err != nil {
 		return err
@@ -382,7 +382,7 @@ func (p *People) addMember(ctx context.Context, user db.User, tenant db.Tenant) 
 }
 
 func (p *People) addUser(ctx context.Context, email, password string, tenant db.Tenant) (db.User, error) {
-	if text := checkPassword(password, email); text != "" {
+	if text := checkPassword(password, email, tenant.Slug, tenant.Name); text != "" {
 		return db.User{}, FieldErrors{"password": text}
 	}
 	user, err := p.user(ctx, email, password)
@@ -455,7 +455,7 @@ func (f SetupForm) check() (SetupForm, error) {
 	f.TenantName, text = parseName(f.TenantName)
 	wrong.check("name", text)
 	wrong.check("slug", checkSlug(f.TenantSlug))
-	wrong.check("password", checkPassword(f.Password, email))
+	wrong.check("password", checkPassword(f.Password, email, f.TenantSlug, f.TenantName))
 	return f, wrong.err()
 }
 

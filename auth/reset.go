@@ -59,8 +59,8 @@ func (p *People) ResetPassword(ctx context.Context, token, password string) (db.
 	if err != nil {
 		return db.User{}, err
 	}
-	if text := checkPassword(password, user.Email); text != "" {
-		return db.User{}, FieldErrors{"password": text}
+	if err := p.checkNewPassword(ctx, user, password); err != nil {
+		return db.User{}, err
 	}
 	hash, err := p.hasher.hash(ctx, password)
 	if err != nil {

@@ -173,7 +173,7 @@ func openMock(ctx context.Context, file, url string, c config) (*mocksalesforce.
 // seed makes the demo's tenant and user where they are missing, and gives the
 // user a new password.
 func seed(ctx context.Context, people *auth.People) (password string, err error) {
-	password = rand.Text()[:16]
+	password = rand.Text()
 	_, err = people.UserByEmail(ctx, demoUser)
 	switch {
 	case err == nil:

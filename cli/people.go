@@ -220,9 +220,12 @@ func (p *program) table(header string, rows func(io.Writer)) error {
 	return w.Flush()
 }
 
-// password reads a password: a line of standard input, or what somebody types
-// twice without seeing it.
+// password reads a new password: a line of standard input, or what somebody types
+// twice without seeing it, once they were told what it needs.
 func (p *program) password(fromStdin bool) (string, error) {
+	if !fromStdin {
+		_, _ = fmt.Fprintf(p.errOut, "A new password needs %s.\n", auth.PasswordRule)
+	}
 	return p.secret("password", fromStdin, true)
 }
 

@@ -239,7 +239,9 @@ func TestAccount(t *testing.T) {
 	b, elsewhere, others := w.as(john, "contoso"), w.as(john, "contoso"), w.as(ann, "fabrikam")
 	b.submit("/account/password", "current", password, "password", "five words make it new", "password_again", "another").is(422, "not the same password")
 	b.submit("/account/password", "current", "wrong", "password", "five words make it new", "password_again", "five words make it new").is(422, "not your current password").hasNot("five words")
-	b.submit("/account/password", "current", password, "password", "short", "password_again", "short").is(422, "at least")
+	b.get("/account").is(200, "At least 15 characters") // said before
+	b.submit("/account/password", "current", password, "password", "fourteen chars", "password_again", "fourteen chars").is(422, "at least 15 characters")
+	b.submit("/account/password", "current", password, "password", "Contoso-Contoso-1", "password_again", "Contoso-Contoso-1").is(422, "names that others know").hasNot("Contoso-Contoso-1")
 	before := b.cookie("gatepost_session")
 	b.submit("/account/password", "current", password, "password", "five words make it new", "password_again", "five words make it new").to("/account")
 	if b.cookie("gatepost_session") == before {
@@ -295,7 +297,7 @@ func TestSetupLinkWorksOnceAndForNobodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	csrf := b.get("/setup?token="+token).is(200, "Welcome").hidden("csrf")
+	csrf := b.get("/setup?token="+token).is(200, "Welcome", "At least 15 characters").hidden("csrf")
 	good := []string{"organization", "Northwind", "slug", "northwind", "email", "nora@northwind.example", "password", password, "password_again", password}
 	b.post("/setup", append(good, "token", "guess", "csrf", csrf)...).is(410)
 	b.post("/setup", append(good, "token", token)...).is(403)

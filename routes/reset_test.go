@@ -74,7 +74,7 @@ func TestResetPassword(t *testing.T) {
 	for _, path := range []string{"/password/reset", "/password/reset?token=", "/password/reset?token=guess"} {
 		b.get(path).is(410, "older than an hour", "Send me a link")
 	}
-	page := b.get("/password/reset?token="+token).is(200, "For "+john)
+	page := b.get("/password/reset?token="+token).is(200, "For "+john, "At least 15 characters")
 	csrf := page.hidden("csrf")
 	if got := page.head("Referrer-Policy"); got != "no-referrer" {
 		t.Errorf("Referrer-Policy %q", got)

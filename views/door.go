@@ -1,6 +1,6 @@
 package views
 
-const passwordHint = "At least 12 characters. A few words are easier to remember than symbols."
+const passwordHint = "At least 15 characters. Four random words are easy to remember. Common passwords, rows of keys, and names such as yours or your organisation’s are too easy to guess."
 
 func loginFields(p LoginPage) []field {
 	return []field{
