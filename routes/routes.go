@@ -74,17 +74,13 @@ type Config struct {
 type server struct {
 	Config
 	sessions *auth.Sessions
-	origins  *http.CrossOriginProtection
 	secure   bool // the public address is https
 	log      *slog.Logger
 }
 
 // New returns the portal as a Fiber app.
 func New(c Config) (*fiber.App, error) {
-	s := &server{Config: c, log: c.Log, secure: strings.HasPrefix(c.URL, "https://"), origins: http.NewCrossOriginProtection()}
-	if err := s.origins.AddTrustedOrigin(c.URL); err != nil {
-		return nil, err
-	}
+	s := &server{Config: c, log: c.Log, secure: strings.HasPrefix(c.URL, "https://")}
 	s.sessions = auth.NewSessions(c.Sessions, auth.SessionOptions{Secure: s.secure, IP: remoteIP})
 	app := fiber.New(s.fiberConfig())
 	app.Use(s.recovered(), s.headers, s.observe, s.recovered(), unpacked, readable)
