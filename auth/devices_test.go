@@ -74,7 +74,7 @@ func TestOwnerGetsIn(t *testing.T) {
 func TestResetOpensTheDoor(t *testing.T) {
 	p, _, _, john := contoso(t)
 	attack(t, p, email)
-	if err := p.RequestReset(t.Context(), email, "192.0.2.50"); err != nil {
+	if err := request(t, p, email, "192.0.2.50"); err != nil {
 		t.Fatal(err)
 	}
 	user, err := p.ResetPassword(t.Context(), mustLink(t, p, john.ID), next)

@@ -11,26 +11,33 @@ import (
 // resetFor is how long a link to set a new password works.
 const resetFor = time.Hour
 
+// ResetRequest is what became of a request for a new password, for the log alone: it
+// says whether somebody has the address.
+type ResetRequest struct {
+	UserID    string // "" when nobody has it
+	Throttled bool   // nothing is sent: links were sent there just now
+}
+
 // RequestReset queues a mail with a link to set a new password. For an address
 // that nobody has it does the same work, and for one that was sent links just now
 // it does nothing: neither can be told from the answer. The ip is where the
 // request comes from: after too many it gives a *ThrottledError.
-func (p *People) RequestReset(ctx context.Context, typed, ip string) error {
+func (p *People) RequestReset(ctx context.Context, typed, ip string) (ResetRequest, error) {
 	if _, err := p.take(ctx, resetNetworkThrottle(ip)); err != nil {
-		return err
-	}
-	_, err := p.take(ctx, resetThrottle(fold(typed)))
-	var enough *ThrottledError
-	if errors.As(err, &enough) {
-		return nil
-	} else if err != nil {
-		return err
+		return ResetRequest{}, err
 	}
 	user, err := p.UserByEmail(ctx, typed)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
-		return err
+		return ResetRequest{}, err
 	}
-	return p.store.QueueReset(ctx, user.ID)
+	_, err = p.take(ctx, resetThrottle(fold(typed)))
+	var enough *ThrottledError
+	if errors.As(err, &enough) {
+		return ResetRequest{UserID: user.ID, Throttled: true}, nil
+	} else if err != nil {
+		return ResetRequest{}, err
+	}
+	return ResetRequest{UserID: user.ID}, p.store.QueueReset(ctx, user.ID)
 }
 
 // ResetLink returns the token of a new link with which the user can set a new

@@ -55,10 +55,16 @@ func reset(t *testing.T, p *People, token, password string) error {
 	return err
 }
 
+func request(t *testing.T, p *People, email, ip string) error {
+	t.Helper()
+	_, err := p.RequestReset(t.Context(), email, ip)
+	return err
+}
+
 func TestRequestReset(t *testing.T) {
 	p, d, _, john := contoso(t)
 	for _, address := range []string{" John@Contoso.Example ", "nobody@contoso.example", "", "not an address"} {
-		if err := p.RequestReset(t.Context(), address, home); err != nil {
+		if err := request(t, p, address, home); err != nil {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
@@ -68,7 +74,7 @@ func TestRequestReset(t *testing.T) {
 func TestRequestResetIsThrottled(t *testing.T) {
 	p, d, c, john := contoso(t)
 	for n := range 30 {
-		if err := p.RequestReset(t.Context(), email, fmt.Sprintf("192.0.2.%d", n)); err != nil {
+		if err := request(t, p, email, fmt.Sprintf("192.0.2.%d", n)); err != nil {
 			t.Fatalf("request %d: %v", n, err) // it looks as if
 		}
 	}
@@ -76,7 +82,7 @@ func TestRequestResetIsThrottled(t *testing.T) {
 	sent := 0
 	for range 60 {
 		c.add(time.Minute + 5*time.Second)
-		if err := p.RequestReset(t.Context(), email, fmt.Sprintf("198.51.100.%d", sent)); err != nil {
+		if err := request(t, p, email, fmt.Sprintf("198.51.100.%d", sent)); err != nil {
 			t.Fatal(err)
 		}
 		sent = len(mails(t, d, db.MailReset))
@@ -87,7 +93,7 @@ func TestRequestResetIsThrottled(t *testing.T) {
 
 	wait := time.Duration(0)
 	for n := range 30 {
-		if err := p.RequestReset(t.Context(), fmt.Sprintf("john%d@contoso.example", n), home); err != nil {
+		if err := request(t, p, fmt.Sprintf("john%d@contoso.example", n), home); err != nil {
 			wait = max(wait, throttled(err))
 		}
 	}
@@ -270,7 +276,7 @@ func TestStoreFailsDuringAReset(t *testing.T) {
 			well, d, c, john := contoso(t)
 			p := people(sickReset{d, method}, c)
 			token := mustLink(t, p, john.ID)
-			err := errors.Join(p.RequestReset(t.Context(), email, home), reset(t, p, token, next))
+			err := errors.Join(request(t, p, email, home), reset(t, p, token, next))
 			if !errors.Is(err, errSick) || errors.Is(err, ErrResetLink) {
 				t.Errorf("got %v", err)
 			}

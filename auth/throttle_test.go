@@ -164,7 +164,7 @@ func TestThrottledWritesNothing(t *testing.T) {
 	p, d, _, _ := contoso(t)
 	guessAt(t, p, email, home, 5)
 	for n := range 11 {
-		_ = p.RequestReset(t.Context(), fmt.Sprintf("somebody%d@contoso.example", n), home)
+		_ = request(t, p, fmt.Sprintf("somebody%d@contoso.example", n), home)
 	}
 	writing, err := d.Writer().BeginTx(t.Context(), nil)
 	if err != nil {
@@ -175,7 +175,7 @@ func TestThrottledWritesNothing(t *testing.T) {
 		if _, err := login(t, p, email, password, home); throttled(err) == 0 {
 			t.Fatal(err)
 		}
-		if err := p.RequestReset(t.Context(), email, home); throttled(err) == 0 {
+		if err := request(t, p, email, home); throttled(err) == 0 {
 			t.Fatal(err)
 		}
 	}

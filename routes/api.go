@@ -66,13 +66,18 @@ func (s *server) apiKey(action string) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		scheme, secret, _ := strings.Cut(c.Get(fiber.HeaderAuthorization), " ")
 		if !strings.EqualFold(scheme, "Bearer") {
+			s.atDoor(c, keyRefused, "", "why", "none was sent")
 			return auth.ErrAPIKey
 		}
 		k, err := auth.CheckAPIKey(c.UserContext(), s.Store, strings.TrimSpace(secret), time.Now())
+		if errors.Is(err, auth.ErrAPIKey) {
+			s.atDoor(c, keyRefused, "", "why", "it is unknown or was removed")
+		}
 		if err != nil {
 			return err
 		}
 		if !auth.Allows(k, action) {
+			s.atDoor(c, keyRefused, "", "key", k.ID, "why", "it doesn't allow to "+action)
 			return errNotAllowed
 		}
 		c.Locals(localAPIKey, k)
@@ -94,7 +99,10 @@ func (s *server) apiBrake() fiber.Handler {
 	return limiter.New(limiter.Config{
 		Max: most, Expiration: time.Minute,
 		KeyGenerator: func(c *fiber.Ctx) string { return caller(c).ID },
-		LimitReached: func(*fiber.Ctx) error { return fiber.ErrTooManyRequests },
+		LimitReached: func(c *fiber.Ctx) error {
+			s.atDoor(c, keyThrottled, "", "key", caller(c).ID)
+			return fiber.ErrTooManyRequests
+		},
 	})
 }
 

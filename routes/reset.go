@@ -33,16 +33,21 @@ func (s *server) forgot(c *fiber.Ctx) error {
 		page.Errors = views.FieldErrors{"email": "An e-mail address is needed."}
 		return render(c, http.StatusUnprocessableEntity, views.Forgot(page))
 	}
-	err := s.People.RequestReset(c.UserContext(), email, s.clientIP(c))
+	asked, err := s.People.RequestReset(c.UserContext(), email, s.clientIP(c))
 	var throttled *auth.ThrottledError
 	switch {
 	case errors.As(err, &throttled):
+		s.atDoor(c, resetThrottled, "")
 		page := s.forgotPage(c)
 		page.Email, page.Wait = cut(email, 254), throttled.Wait
 		c.Set("Retry-After", strconv.Itoa(int(throttled.Wait.Seconds())+1))
 		return render(c, http.StatusTooManyRequests, views.Forgot(page))
 	case err != nil:
 		return err
+	case asked.Throttled:
+		s.atDoor(c, resetThrottled, asked.UserID)
+	default:
+		s.atDoor(c, resetAsked, asked.UserID)
 	}
 	return redirect(c, "/password/sent")
 }
@@ -69,6 +74,7 @@ func (s *server) showReset(c *fiber.Ctx, status int, token string, wrong views.F
 
 // resetLinkEnded offers another link.
 func (s *server) resetLinkEnded(c *fiber.Ctx) error {
+	s.atDoor(c, resetRefused, "")
 	page := s.forgotPage(c)
 	page.LinkEnded = true
 	return render(c, http.StatusGone, views.Forgot(page))
@@ -90,6 +96,7 @@ func (s *server) reset(c *fiber.Ctx) error {
 	case err != nil:
 		return err
 	}
+	s.atDoor(c, resetDone, user.ID)
 	if err := s.trustDevice(c, user); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 func (s *server) setupForm(c *fiber.Ctx) error {
 	token := c.Query("token")
 	if err := s.People.CheckSetup(c.UserContext(), token); err != nil {
-		return err
+		return s.setupLinkEnded(c, err)
 	}
 	return render(c, http.StatusOK, views.Setup(views.SetupPage{Page: s.page(c, "Set up Gatepost", views.NavNone), Token: token}))
 }
@@ -33,13 +33,22 @@ func (s *server) setup(c *fiber.Ctx) error {
 	case errors.As(err, &wrong):
 		return s.setupRefused(c, token, form, wrong)
 	case err != nil:
-		return err
+		return s.setupLinkEnded(c, err)
 	}
+	s.atDoor(c, setUp, user.ID)
 	if err := s.trustDevice(c, user); err != nil {
 		return err
 	}
 	who(c).Session.SignIn(user, tenant)
 	return redirect(c, "/integrations")
+}
+
+// setupLinkEnded logs a link that doesn't work, and passes the error on.
+func (s *server) setupLinkEnded(c *fiber.Ctx, err error) error {
+	if errors.Is(err, auth.ErrSetupLink) {
+		s.atDoor(c, setUpRefused, "")
+	}
+	return err
 }
 
 func (s *server) setupRefused(c *fiber.Ctx, token string, form auth.SetupForm, wrong auth.FieldErrors) error {
