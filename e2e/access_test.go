@@ -163,8 +163,8 @@ func TestAccount(t *testing.T) {
 	})
 }
 
-// TestBrake is about somebody who guesses.
-func TestBrake(t *testing.T) {
+// TestThrottle is about somebody who guesses.
+func TestThrottle(t *testing.T) {
 	t.Parallel()
 	v := newVisitor(t, startDemo(t), profile{phone: true})
 	v.open("/login")
@@ -173,9 +173,9 @@ func TestBrake(t *testing.T) {
 		v.logIn(v.d.user, "not the password")
 		v.step(expect.Locator(v.page.Locator(".notice")).ToBeVisible(), "be told")
 		if here, err := tooMany.IsVisible(); err == nil && here {
-			v.look("brake")
+			v.look("throttle")
 			return
 		}
 	}
-	t.Error("after 30 wrong passwords there is no brake")
+	t.Error("after 30 wrong passwords there is no throttle")
 }
