@@ -16,7 +16,7 @@ func TestAnAddressIsFoundHoweverItIsPasted(t *testing.T) {
 		" JOHN@contoso.example\n", "\u200bjohn@contoso.example", "john@contoso.example\u00a0", "jo\u00adhn@contoso.example", "\u202ajohn@contoso.example\u202c",
 		"John Doe <john@contoso.example>", "mailto:john@contoso.example", "<john@contoso.example>;", "john＠contoso.example", "john@contoso.example.",
 	} {
-		if u, err := p.Login(t.Context(), typed, password, home); err != nil || u.ID != john.ID {
+		if u, _, err := p.Login(t.Context(), typed, password, Client{IP: home}); err != nil || u.ID != john.ID {
 			t.Errorf("log-in with %+q: %v", typed, err)
 		}
 		if u, err := p.UserByEmail(t.Context(), typed); err != nil || u.ID != john.ID {
@@ -27,7 +27,7 @@ func TestAnAddressIsFoundHoweverItIsPasted(t *testing.T) {
 		}
 	}
 	before := count(t, d)
-	if err := p.RequestReset(t.Context(), "\u200bJohn <JOHN@contoso.example>", home); err != nil || count(t, d) != before+1 {
+	if _, err := p.RequestReset(t.Context(), "\u200bJohn <JOHN@contoso.example>", home); err != nil || count(t, d) != before+1 {
 		t.Errorf("no reset was queued: %v", err)
 	}
 	// Both spellings of a domain are one person.
@@ -36,7 +36,7 @@ func TestAnAddressIsFoundHoweverItIsPasted(t *testing.T) {
 		t.Fatalf("%+v, %v", anna, err)
 	}
 	for _, typed := range []string{"anna@bücher.example", "anna@bu\u0308cher.example", "ANNA@XN--BCHER-KVA.example"} {
-		if u, err := p.Login(t.Context(), typed, password, home); err != nil || u.ID != anna.ID {
+		if u, _, err := p.Login(t.Context(), typed, password, Client{IP: home}); err != nil || u.ID != anna.ID {
 			t.Errorf("log-in with %+q: %v", typed, err)
 		}
 	}
@@ -57,7 +57,7 @@ func TestAnAddressStoredAsItWasTypedIsFound(t *testing.T) {
 		if _, err := d.Writer().Exec(`UPDATE users SET email = $1`, stored); err != nil {
 			t.Fatal(err)
 		}
-		if u, err := p.Login(t.Context(), " "+strings.ToUpper(stored), password, home); err != nil || u.ID != john.ID {
+		if u, _, err := p.Login(t.Context(), " "+strings.ToUpper(stored), password, Client{IP: home}); err != nil || u.ID != john.ID {
 			t.Errorf("log-in with %+q: %v", stored, err)
 		}
 		if _, err := p.AddUser(t.Context(), stored, "contoso", password); !fieldError(err, "email") {

@@ -206,11 +206,15 @@ func TestUsageIsWrittenAtOnceWhenItPresses(t *testing.T) {
 // One person is one, with what any of their sign-ups told.
 func TestAPersonIsAllOfTheirSignUps(t *testing.T) {
 	at := time.Unix(1, 0)
-	people := group([]db.Subscriber{
-		{ID: "1", Email: "Ada@x.test", EmailKey: "ada@x.test", FirstName: "Ada", LastName: "Lovelace", Attempts: 5, Refusals: 2, SettlesAt: at},
-		{ID: "2", Email: "joe@x.test", EmailKey: "joe@x.test", LastName: "Doe"},
-		{ID: "3", Email: "ada@x.test", EmailKey: "ada@x.test", Attempts: 1, SettlesAt: at},
-		{ID: "4", Email: "joe@x.test", EmailKey: "joe@x.test", FirstName: "Joe", Attempts: 3, Refusals: 1},
+	of := func(s db.Subscriber) db.Known {
+		s.State, s.CreatedAt = db.Waiting, at
+		return db.Known{Subscriber: s, Due: true}
+	}
+	people := group([]db.Known{
+		of(db.Subscriber{ID: "1", Email: "Ada@x.test", EmailKey: "ada@x.test", FirstName: "Ada", LastName: "Lovelace", Attempts: 5, Refusals: 2, SettlesAt: at}),
+		of(db.Subscriber{ID: "2", Email: "joe@x.test", EmailKey: "joe@x.test", LastName: "Doe"}),
+		of(db.Subscriber{ID: "3", Email: "ada@x.test", EmailKey: "ada@x.test", Attempts: 1, SettlesAt: at}),
+		of(db.Subscriber{ID: "4", Email: "joe@x.test", EmailKey: "joe@x.test", FirstName: "Joe", Attempts: 3, Refusals: 1}),
 	})
 	if len(people) != 2 {
 		t.Fatalf("%d people", len(people))

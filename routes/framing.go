@@ -221,7 +221,7 @@ func (f *framing) endOfHead() error {
 // request reads a request line.
 func (h *head) request(line []byte) error {
 	parts := strings.Split(string(line), " ")
-	if len(parts) != 3 || !token(parts[0]) || strings.ContainsAny(parts[1], "\t#") {
+	if len(parts) != 3 || !isToken(parts[0]) || strings.ContainsAny(parts[1], "\t#") {
 		return misframed("the request line is none")
 	}
 	method, target, version := parts[0], parts[1], parts[2]
@@ -276,7 +276,7 @@ func (h *head) field(line []byte) error {
 // fieldOf takes a line apart at its colon.
 func fieldOf(line []byte) (name, value []byte, err error) {
 	name, value, ok := bytes.Cut(line, []byte(":"))
-	if !ok || !token(name) { // a folded line begins with a space
+	if !ok || !isToken(name) { // a folded line begins with a space
 		return nil, nil, misframed("a header line has no name, or spaces around it")
 	}
 	return name, bytes.Trim(value, " \t"), nil
@@ -311,8 +311,8 @@ func (f *framing) chunkSize(line []byte) error {
 	return nil
 }
 
-// token reports whether s is a token of RFC 9110, as methods and names of fields are.
-func token[T string | []byte](s T) bool { return allOf(&tokenBytes, s) }
+// isToken reports whether s is a token of RFC 9110, as methods and names of fields are.
+func isToken[T string | []byte](s T) bool { return allOf(&tokenBytes, s) }
 
 var tokenBytes = bytesOf("!#$%&'*+-.^_`|~", "0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
