@@ -18,6 +18,7 @@ type Handshake struct {
 	Account        string
 	Tags           []string
 	OwnApp         bool
+	ClientID       string
 	LoginURL       string
 	FinishedURL    string
 	SealedVerifier string
@@ -75,9 +76,9 @@ func (d *DB) AddHandshake(ctx context.Context, h Handshake) error {
 			return err
 		}
 		_, err := tx.ExecContext(ctx,
-			`INSERT INTO handshakes (state_hash, session_id, user_id, tenant_id, service, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, expires_at, own_app)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-			h.StateHash, h.SessionID, h.UserID, h.TenantID, h.Service, h.User, h.Account, tagList(h.Tags), h.LoginURL, h.FinishedURL, h.SealedVerifier, h.KeyID, millis(h.ExpiresAt), flag(h.OwnApp))
+			`INSERT INTO handshakes (state_hash, session_id, user_id, tenant_id, service, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, expires_at, own_app, client_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+			h.StateHash, h.SessionID, h.UserID, h.TenantID, h.Service, h.User, h.Account, tagList(h.Tags), h.LoginURL, h.FinishedURL, h.SealedVerifier, h.KeyID, millis(h.ExpiresAt), flag(h.OwnApp), h.ClientID)
 		return err
 	}))
 }
@@ -91,8 +92,8 @@ func (d *DB) TakeHandshake(ctx context.Context, service, stateHash, sessionID st
 		`DELETE FROM handshakes
 		WHERE state_hash = $1 AND session_id = $2 AND service = $3 AND expires_at > $4
 			AND (user_id = '' OR EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = handshakes.user_id AND m.tenant_id = handshakes.tenant_id))
-		RETURNING user_id, tenant_id, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, own_app`,
+		RETURNING user_id, tenant_id, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, own_app, client_id`,
 		stateHash, sessionID, service, millis(d.now())).
-		Scan(&h.UserID, &h.TenantID, &h.User, &h.Account, (*tagList)(&h.Tags), &h.LoginURL, &h.FinishedURL, &h.SealedVerifier, &h.KeyID, &h.OwnApp)
+		Scan(&h.UserID, &h.TenantID, &h.User, &h.Account, (*tagList)(&h.Tags), &h.LoginURL, &h.FinishedURL, &h.SealedVerifier, &h.KeyID, &h.OwnApp, &h.ClientID)
 	return h, wrap("take handshake", err)
 }

@@ -30,6 +30,8 @@ type Grant struct {
 	Scopes        string
 	ConnectedBy   string // id of a user of ours, empty when the application authorized it
 	OwnApp        bool   // the tenant's own app was used, not the shared one
+	ClientID      string // of the app that was used; empty for one that was made before this was kept
+	TokenHash     string // of what it is revoked by, so that rows with the same token are found; empty as ClientID
 
 	// What is only said when it is stored; an Identity tells it in other ways.
 	AccessEnds time.Time // when the access token runs out; zero when that is not known
@@ -79,15 +81,16 @@ type Revocation struct {
 	OrgID         string
 	RemoteUserID  string
 	OwnApp        bool // as in Grant
+	ClientID      string
 	ExpiresAt     time.Time
 }
 
 const grantColumns = `id, service, tenant_id, user_name, account, tags, native, sealed_access, sealed_refresh, key_id, login_url,
-	instance_url, org_id, org_name, sandbox, remote_user_id, scopes, connected_by, own_app`
+	instance_url, org_id, org_name, sandbox, remote_user_id, scopes, connected_by, own_app, client_id, token_hash`
 
 func (g *Grant) fields() []any {
 	return []any{&g.ID, &g.Service, &g.TenantID, &g.User, &g.Account, (*tagList)(&g.Tags), &g.Native, &g.SealedAccess, &g.SealedRefresh, &g.KeyID, &g.LoginURL,
-		&g.InstanceURL, &g.OrgID, &g.OrgName, &g.Sandbox, &g.RemoteUserID, &g.Scopes, &g.ConnectedBy, &g.OwnApp}
+		&g.InstanceURL, &g.OrgID, &g.OrgName, &g.Sandbox, &g.RemoteUserID, &g.Scopes, &g.ConnectedBy, &g.OwnApp, &g.ClientID, &g.TokenHash}
 }
 
 func (g Grant) values() []any {
@@ -96,7 +99,7 @@ func (g Grant) values() []any {
 		native = "{}"
 	}
 	return []any{g.ID, g.Service, g.TenantID, g.User, g.Account, tagList(g.Tags), native, g.SealedAccess, g.SealedRefresh, g.KeyID, g.LoginURL,
-		g.InstanceURL, g.OrgID, g.OrgName, flag(g.Sandbox), g.RemoteUserID, g.Scopes, g.ConnectedBy, flag(g.OwnApp)}
+		g.InstanceURL, g.OrgID, g.OrgName, flag(g.Sandbox), g.RemoteUserID, g.Scopes, g.ConnectedBy, flag(g.OwnApp), g.ClientID, g.TokenHash}
 }
 
 // flag is b as it is stored.
@@ -148,15 +151,6 @@ func (d *DB) BrokenIdentities(ctx context.Context, tenantID string) ([]Identity,
 func (d *DB) IdentityByID(ctx context.Context, id string) (Identity, error) {
 	i, err := scanIdentity(d.read.QueryRowContext(ctx, `SELECT `+identityColumns+` FROM identities WHERE id = $1`, id))
 	return i, wrap("identity by id", err)
-}
-
-// ApprovedBy returns the tenant's identities that the given user of a service's
-// org approved; all of the tenant when that user isn't known.
-func (d *DB) ApprovedBy(ctx context.Context, service, tenantID, orgID, remoteUserID string) ([]Identity, error) {
-	all, err := collect(ctx, d.read, func(s scanner) (Identity, error) { return scanIdentity(s) },
-		`SELECT `+identityColumns+` FROM identities
-		WHERE service = $1 AND tenant_id = $2 AND ($4 = '' OR remote_user_id = $4 AND org_id = $3)`, service, tenantID, orgID, remoteUserID)
-	return all, wrap("identities by approval", err)
 }
 
 // ApprovedAnywhere returns the identities, of all tenants, that the given user of a
@@ -239,12 +233,13 @@ func (d *DB) putIdentity(ctx context.Context, tx *sql.Tx, g Grant) error {
 	// is ever that of an earlier one with the same id.
 	_, err := tx.ExecContext(ctx,
 		`INSERT INTO identities (`+grantColumns+`, generation, connected_at, refreshed_at, keep_alive_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20, $20, $21, $22)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $22, $22, $23, $24)
 		ON CONFLICT (id) DO UPDATE SET tags = excluded.tags, native = excluded.native,
 			sealed_access = excluded.sealed_access, sealed_refresh = excluded.sealed_refresh, key_id = excluded.key_id,
 			login_url = excluded.login_url, instance_url = excluded.instance_url, org_id = excluded.org_id,
 			org_name = excluded.org_name, sandbox = excluded.sandbox, remote_user_id = excluded.remote_user_id,
 			scopes = excluded.scopes, connected_by = excluded.connected_by, own_app = excluded.own_app,
+			client_id = excluded.client_id, token_hash = excluded.token_hash,
 			generation = identities.generation + 1, connected_at = excluded.connected_at, refreshed_at = excluded.refreshed_at,
 			keep_alive_at = excluded.keep_alive_at, expires_at = excluded.expires_at, broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
 			lease_owner = '', lease_until = 0, call_started_at = 0`,
@@ -340,14 +335,14 @@ func (d *DB) FinishRenewal(ctx context.Context, g Grant, generation int64) error
 			return err
 		}
 		res, err := tx.ExecContext(ctx,
-			`UPDATE identities SET sealed_access = $3, sealed_refresh = $4, key_id = $5, instance_url = $6, scopes = $7, native = $10,
+			`UPDATE identities SET sealed_access = $3, sealed_refresh = $4, key_id = $5, instance_url = $6, scopes = $7, native = $10, client_id = $13, token_hash = $14,
 				generation = generation + 1, refreshed_at = $8, keep_alive_at = $9, expires_at = $12,
 				broken_at = CASE broken_code WHEN $11 THEN broken_at ELSE 0 END,
 				broken_code = CASE broken_code WHEN $11 THEN broken_code ELSE '' END,
 				failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
 				lease_owner = '', lease_until = 0, call_started_at = 0
 			WHERE id = $1 AND generation = $2`,
-			g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()), millis(d.keepAlive()), g.Native, AppRemoved, millis(g.AccessEnds))
+			g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()), millis(d.keepAlive()), g.Native, AppRemoved, millis(g.AccessEnds), g.ClientID, g.TokenHash)
 		return changed(res, err, ErrLost)
 	}))
 }
@@ -410,7 +405,7 @@ func (d *DB) HoldIdentity(ctx context.Context, h Held) error {
 		}
 		_, err := tx.ExecContext(ctx,
 			`INSERT INTO held_identities (`+grantColumns+`, held_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
 			append(h.values(), millis(d.now()), millis(h.ExpiresAt))...)
 		return err
 	})

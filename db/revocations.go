@@ -58,8 +58,8 @@ func (d *DB) revokeAllLater(ctx context.Context, tx *sql.Tx, grants []Grant) (id
 		return nil, nil
 	}
 	insert, err := tx.PrepareContext(ctx,
-		`INSERT INTO revocations (id, service, tenant_id, identity_id, sealed_refresh, key_id, login_url, org_id, remote_user_id, created_at, expires_at, own_app)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`)
+		`INSERT INTO revocations (id, service, tenant_id, identity_id, sealed_refresh, key_id, login_url, org_id, remote_user_id, created_at, expires_at, own_app, client_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (d *DB) revokeAllLater(ctx context.Context, tx *sql.Tx, grants []Grant) (id
 	for _, g := range grants {
 		id := NewID()
 		_, err := insert.ExecContext(ctx, id, g.Service, g.TenantID, g.ID, g.SealedRefresh, g.KeyID, g.LoginURL, g.OrgID, g.RemoteUserID,
-			millis(now), millis(now.Add(revocationLife)), flag(g.OwnApp))
+			millis(now), millis(now.Add(revocationLife)), flag(g.OwnApp), g.ClientID)
 		if err != nil {
 			return nil, err
 		}
@@ -86,9 +86,9 @@ func (d *DB) Revocation(ctx context.Context, id string) (Revocation, error) {
 	var r Revocation
 	var expires int64
 	err := d.read.QueryRowContext(ctx,
-		`SELECT id, service, tenant_id, identity_id, sealed_refresh, login_url, org_id, remote_user_id, own_app, expires_at
+		`SELECT id, service, tenant_id, identity_id, sealed_refresh, login_url, org_id, remote_user_id, own_app, client_id, expires_at
 		FROM revocations WHERE id = $1`, id).
-		Scan(&r.ID, &r.Service, &r.TenantID, &r.IdentityID, &r.SealedRefresh, &r.LoginURL, &r.OrgID, &r.RemoteUserID, &r.OwnApp, &expires)
+		Scan(&r.ID, &r.Service, &r.TenantID, &r.IdentityID, &r.SealedRefresh, &r.LoginURL, &r.OrgID, &r.RemoteUserID, &r.OwnApp, &r.ClientID, &expires)
 	r.ExpiresAt = fromMillis(expires)
 	return r, wrap("revocation", err)
 }

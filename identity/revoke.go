@@ -127,42 +127,79 @@ func (v *Vault) revokeUnstored(ctx context.Context, s Service, g db.Grant, token
 	}
 }
 
-// inUse reports whether a connection that the same user approved, or what waits to
-// be confirmed, goes on with the very token, or would end with it: a service may
-// answer a new authorization with the old token, and a write that failed may have
-// been made.
+// inUse reports whether a connection, or what waits to be confirmed, goes on with
+// the very token, or would end with it: a service may answer a new authorization
+// with the token of an earlier one, also another user's of the same account, and a
+// write that failed may have been made.
 func (v *Vault) inUse(ctx context.Context, s Service, g db.Grant, token string) (bool, error) {
-	// In this order, since confirming makes a connection of what is held.
-	h, err := v.Store.Held(ctx, g.Service, g.TenantID)
-	if err == nil {
-		var held string
-		ends := false
-		if held, err = v.openRefresh(ctx, h.Grant); err == nil {
-			ends, err = v.endsWith(ctx, s, h.Grant, g)
-		}
-		if err == nil && (ends || same(held, token)) {
-			return true, nil
-		}
+	if held, err := v.held(ctx, g.Service, token); held || err != nil {
+		return held, err
 	}
-	if err != nil && !errors.Is(err, db.ErrNotFound) {
+	if held, err := v.heldUnhashed(ctx, g, token); held || err != nil {
+		return held, err
+	}
+	if s.Revoke.Ends == EndsItself {
+		return false, nil
+	}
+	all, err := v.others(ctx, s, g)
+	if err != nil {
 		return false, err
 	}
-	all, err := v.approved(ctx, s, g)
+	for _, other := range all {
+		if ends, err := v.endsWith(ctx, s, other, g); ends || err != nil {
+			return ends, err
+		}
+	}
+	return false, nil
+}
+
+// held reports whether the token is that of a connection, or of what waits to be
+// confirmed, of any tenant.
+func (v *Vault) held(ctx context.Context, service, token string) (bool, error) {
+	return v.Store.HoldsToken(ctx, service, tokenHash(service, token))
+}
+
+// tokenHash is kept beside a sealed token, so that rows with the same one are found
+// without opening any. A token is random and long (RFC 6749, section 10.10), so that
+// its hash doesn't lead back to it.
+func tokenHash(service, token string) string {
+	return hash("token\x00" + service + "\x00" + token)
+}
+
+// heldUnhashed is held for connections that were last renewed before hashes were
+// kept: each is opened once.
+func (v *Vault) heldUnhashed(ctx context.Context, g db.Grant, token string) (bool, error) {
+	waiting, err := v.Store.UnhashedHeld(ctx, g.Service)
+	if err != nil {
+		return false, err
+	}
+	for _, h := range waiting {
+		held, err := v.openRefresh(ctx, h)
+		if err != nil && !errors.Is(err, ErrSealed) || err == nil && same(held, token) {
+			return err == nil, err
+		}
+	}
+	all, err := v.Store.Unhashed(ctx, g)
 	if err != nil {
 		return false, err
 	}
 	for _, i := range all {
-		if goesOn(i) {
-			if ends, err := v.endsWith(ctx, s, i.Grant, g); ends || err != nil {
-				return ends, err
-			}
-		}
 		current, err := v.openNow(ctx, i, v.openRefresh)
-		if errors.Is(err, ErrSealed) {
+		switch {
+		case errors.Is(err, ErrSealed):
 			continue // nobody can go on with it
+		case errors.Is(err, db.ErrLost): // it was renewed or replaced meanwhile, and has its hash
+			if held, err := v.held(ctx, g.Service, token); held || err != nil {
+				return held, err
+			}
+			continue
+		case err != nil:
+			return false, err
+		case same(current, token):
+			return true, nil
 		}
-		if err != nil || same(current, token) {
-			return err == nil, err
+		if err := v.Store.SetTokenHash(ctx, i.ID, i.Generation, tokenHash(i.Service, current)); err != nil {
+			return false, err
 		}
 	}
 	return false, nil
@@ -173,18 +210,28 @@ func goesOn(i db.Identity) bool {
 	return i.BrokenAt.IsZero() || slices.Contains(appCodes, i.BrokenCode) || slices.Contains(db.AppCodes, i.BrokenCode)
 }
 
-// approved are the connections that may go on with g's token.
-func (v *Vault) approved(ctx context.Context, s Service, g db.Grant) ([]db.Identity, error) {
-	all, err := v.Store.ApprovedBy(ctx, g.Service, g.TenantID, g.OrgID, g.RemoteUserID)
-	if err != nil || g.OrgID == "" && g.RemoteUserID == "" || s.ID == Salesforce { // which gives each authorization tokens of its own
-		return all, err
-	}
+// others are what may end with g's token: the connections that are in order, and what
+// waits to be confirmed, of the same user or org.
+func (v *Vault) others(ctx context.Context, s Service, g db.Grant) ([]db.Grant, error) {
 	user := g.RemoteUserID
 	if s.Revoke.Ends == EndsOrgs {
 		user = ""
 	}
-	others, err := v.Store.ApprovedAnywhere(ctx, g.Service, g.OrgID, user)
-	return append(all, others...), err
+	// In this order, since confirming makes a connection of what is held.
+	all, err := v.Store.HeldAnywhere(ctx, g.Service, g.OrgID, user)
+	if err != nil {
+		return nil, err
+	}
+	connections, err := v.Store.ApprovedAnywhere(ctx, g.Service, g.OrgID, user)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range connections {
+		if goesOn(i) {
+			all = append(all, i.Grant)
+		}
+	}
+	return all, nil
 }
 
 // endsWith reports whether revoking b ends a too. What isn't known counts as the

@@ -756,6 +756,7 @@ func TestRevocationWithoutTheKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.forgetHashes() // which would tell without the key
 	path := filepath.Join(w.folder, "keyset.json")
 	move(t, path, path+".away")
 	if err := behind.Revoke(t.Context(), w.revocation()); err == nil || w.srv.count("revoke") != 0 || w.pending() != 1 {

@@ -24,8 +24,12 @@ type Store interface {
 	IdentityOf(ctx context.Context, service, tenantID, user, account string) (db.Identity, error)
 	IdentityByID(ctx context.Context, id string) (db.Identity, error)
 	BrokenIdentities(ctx context.Context, tenantID string) ([]db.Identity, error)
-	ApprovedBy(ctx context.Context, service, tenantID, orgID, remoteUserID string) ([]db.Identity, error)
 	ApprovedAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]db.Identity, error)
+	HeldAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]db.Grant, error)
+	HoldsToken(ctx context.Context, service, tokenHash string) (bool, error)
+	Unhashed(ctx context.Context, g db.Grant) ([]db.Identity, error)
+	UnhashedHeld(ctx context.Context, service string) ([]db.Grant, error)
+	SetTokenHash(ctx context.Context, id string, generation int64, tokenHash string) error
 	Identities(ctx context.Context, sel db.Selector, after string, limit int) ([]db.NamedIdentity, error)
 	DeleteIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error)
 	ForgetIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error)
@@ -263,7 +267,7 @@ func (k *keys) sealGrant(g db.Grant, t tokens) (db.Grant, error) {
 	if g.SealedRefresh, err = k.seal([]byte(t.kept()), kindRefresh, g.TenantID, g.Service, g.ID); err != nil {
 		return g, err
 	}
-	g.KeyID = k.primary
+	g.KeyID, g.TokenHash = k.primary, tokenHash(g.Service, t.kept())
 	return g, nil
 }
 

@@ -1,0 +1,50 @@
+package db
+
+import "context"
+
+// HoldsToken reports whether a connection, or what waits to be confirmed, of any
+// tenant, holds the token with the hash.
+func (d *DB) HoldsToken(ctx context.Context, service, tokenHash string) (yes bool, err error) {
+	if tokenHash == "" {
+		return false, nil
+	}
+	err = d.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM identities WHERE token_hash = $1 AND token_hash <> '' AND service = $2)
+		OR EXISTS (SELECT 1 FROM held_identities WHERE token_hash = $1 AND token_hash <> '' AND service = $2)`, tokenHash, service).Scan(&yes)
+	return yes, wrap("find a token", err)
+}
+
+// Unhashed returns the connections whose token's hash was not kept yet and that may
+// hold the same token as g: those of its tenant, of its org and of its remote user.
+func (d *DB) Unhashed(ctx context.Context, g Grant) ([]Identity, error) {
+	all, err := collect(ctx, d.read, func(s scanner) (Identity, error) { return scanIdentity(s) },
+		`SELECT `+identityColumns+` FROM identities
+		WHERE service = $1 AND token_hash = '' AND (tenant_id = $2 OR $3 <> '' AND org_id = $3 OR $4 <> '' AND remote_user_id = $4)`,
+		g.Service, g.TenantID, g.OrgID, g.RemoteUserID)
+	return all, wrap("connections without a token's hash", err)
+}
+
+// UnhashedHeld returns what waits to be confirmed and was authorized before hashes
+// were kept: none, half an hour after the first start of a release that does.
+func (d *DB) UnhashedHeld(ctx context.Context, service string) ([]Grant, error) {
+	all, err := collect(ctx, d.read, func(s scanner) (g Grant, err error) { return g, s.Scan(g.fields()...) },
+		`SELECT `+grantColumns+` FROM held_identities WHERE service = $1 AND token_hash = ''`, service)
+	return all, wrap("held without a token's hash", err)
+}
+
+// SetTokenHash keeps the hash of a connection's token, unless it has changed since.
+func (d *DB) SetTokenHash(ctx context.Context, id string, generation int64, tokenHash string) error {
+	_, err := d.write.ExecContext(ctx, `UPDATE identities SET token_hash = $3 WHERE id = $1 AND generation = $2 AND token_hash = ''`, id, generation, tokenHash)
+	return wrap("set a token's hash", err)
+}
+
+// HeldAnywhere returns what waits to be confirmed of the same org, or of the same user
+// where one is named, of all tenants.
+func (d *DB) HeldAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]Grant, error) {
+	column, value := "remote_user_id", remoteUserID
+	if remoteUserID == "" {
+		column, value = "org_id", orgID
+	}
+	all, err := collect(ctx, d.read, func(s scanner) (g Grant, err error) { return g, s.Scan(g.fields()...) },
+		`SELECT `+grantColumns+` FROM held_identities WHERE `+column+` = $1 AND service = $2`, value, service)
+	return all, wrap("held anywhere", err)
+}
