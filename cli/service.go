@@ -180,7 +180,8 @@ func (p *program) serviceSetCommand() *cobra.Command {
 		Short: "Set how Gatepost speaks to a service, also while the server runs",
 		Long: `Set how Gatepost speaks to a service. What is set is stored in the database, the
 secret sealed, and wins over the environment. A running server uses it from its
-next call on. Connections that broke because the app was refused are tried again.
+next call on. Connections whose app was refused are tried again. Those that were made
+with another client id break, and go on when that is set again or they are reconnected.
 With --tenant it sets the tenant's own app, which takes precedence over the shared
 one for what that tenant authorizes.`,
 		Example: `  gatepost service set sfdc --client-id 3MVG9... --client-secret-stdin < secret.txt
@@ -229,6 +230,13 @@ func (p *program) setService(ctx context.Context, store *db.DB, c identityConfig
 		return err
 	}
 	_, _ = fmt.Fprintln(p.out, "Done. A running server uses it from its next call on.")
+	if change.ClientID != nil {
+		n, err := vault.MadeWithOtherApp(ctx, service, "")
+		if err != nil {
+			return err
+		}
+		p.tellOfOthers(n)
+	}
 	return p.showService(ctx, store, c, service, "table")
 }
 

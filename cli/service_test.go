@@ -164,3 +164,31 @@ func TestIdentityIsRemovedWhenConfirmed(t *testing.T) {
 		t.Error("it is still there")
 	}
 }
+
+// Whoever stores another client id is told what that means for connections.
+func TestAnotherAppIsToldOf(t *testing.T) {
+	d, g, environ, _ := realConnection(t)
+	set := func(id string) string {
+		t.Helper()
+		code, out, errOut := command(t, "secret", environ, "service", "set", "sfdc", "--client-id", id, "--client-secret-stdin")
+		if code != 0 {
+			t.Fatal(errOut)
+		}
+		return out
+	}
+	if out := set("app"); strings.Contains(out, "connect anew") {
+		t.Errorf("the same app:\n%s", out)
+	}
+	if out := set("newer"); !strings.Contains(out, "app before: 1.") {
+		t.Error(out)
+	}
+	if i, err := d.Identity(t.Context(), "sfdc", g.TenantID); err != nil || i.BrokenCode != db.OtherApp {
+		t.Errorf("%s, %v", i.BrokenCode, err)
+	}
+	if out := set("app"); strings.Contains(out, "connect anew") {
+		t.Errorf("set back:\n%s", out)
+	}
+	if i, err := d.Identity(t.Context(), "sfdc", g.TenantID); err != nil || !i.BrokenAt.IsZero() {
+		t.Errorf("%s, %v", i.BrokenCode, err)
+	}
+}

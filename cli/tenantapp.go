@@ -132,12 +132,23 @@ func (p *program) tellOfUses(ctx context.Context, vault *identity.Vault, service
 	if before.ClientID == "" || (c.ClientID == nil || *c.ClientID == before.ClientID) && (c.LoginURL == nil || *c.LoginURL == before.LoginURL) {
 		return nil
 	}
-	n, err := vault.OwnAppUses(ctx, service, tenantID)
-	if err != nil || n == 0 {
+	n, err := vault.OwnAppUses(ctx, service, tenantID) // at the host before
+	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(p.out, "Connections that were made with the app before: %d. A service refuses to renew what another app got: connect anew.\n", n)
+	broken, err := vault.MadeWithOtherApp(ctx, service, tenantID)
+	if err != nil {
+		return err
+	}
+	p.tellOfOthers(n + broken)
 	return nil
+}
+
+// tellOfOthers says what another app means for connections that were made before.
+func (p *program) tellOfOthers(n int) {
+	if n > 0 {
+		_, _ = fmt.Fprintf(p.out, "Connections that were made with the app before: %d. A service refuses to renew what another app got: connect anew, or set that app again.\n", n)
+	}
 }
 
 func (p *program) dropTenantApp(ctx context.Context, vault *identity.Vault, service string, tenant db.Tenant, f serviceFlags, given func(string) bool) error {

@@ -328,7 +328,7 @@ func (d *DB) ExtendRenewal(ctx context.Context, id, owner string, lease time.Dur
 // FinishRenewal stores what a renewal brought, whoever holds the lease by now
 // and even when the connection was meanwhile taken for broken, as long as the
 // generation is the one that the call began with. Otherwise it returns ErrLost.
-// What broke because its app was removed stays so, and keeps what came.
+// What broke because its app was removed or is another one stays so, and keeps what came.
 func (d *DB) FinishRenewal(ctx context.Context, g Grant, generation int64) error {
 	return wrap("finish renewal", d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
@@ -337,12 +337,12 @@ func (d *DB) FinishRenewal(ctx context.Context, g Grant, generation int64) error
 		res, err := tx.ExecContext(ctx,
 			`UPDATE identities SET sealed_access = $3, sealed_refresh = $4, key_id = $5, instance_url = $6, scopes = $7, native = $10, client_id = $13, token_hash = $14,
 				generation = generation + 1, refreshed_at = $8, keep_alive_at = $9, expires_at = $12,
-				broken_at = CASE broken_code WHEN $11 THEN broken_at ELSE 0 END,
-				broken_code = CASE broken_code WHEN $11 THEN broken_code ELSE '' END,
+				broken_at = CASE WHEN broken_code IN ($11, $15) THEN broken_at ELSE 0 END,
+				broken_code = CASE WHEN broken_code IN ($11, $15) THEN broken_code ELSE '' END,
 				failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
 				lease_owner = '', lease_until = 0, call_started_at = 0
 			WHERE id = $1 AND generation = $2`,
-			g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()), millis(d.keepAlive()), g.Native, AppRemoved, millis(g.AccessEnds), g.ClientID, g.TokenHash)
+			g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()), millis(d.keepAlive()), g.Native, AppRemoved, millis(g.AccessEnds), g.ClientID, g.TokenHash, OtherApp)
 		return changed(res, err, ErrLost)
 	}))
 }
@@ -360,15 +360,15 @@ func (d *DB) FailRenewal(ctx context.Context, id string, generation int64, owner
 }
 
 // BreakIdentity marks the connection as dead, with the code of the reason. With
-// AppRemoved the mark of a call stays: the app may come back, and what came of the
+// AppRemoved or OtherApp the mark of a call stays: the app may come back, and what came of the
 // call is found out then. ErrLost: its generation has changed, or owner, unless empty,
 // doesn't hold its lease: whoever does may have a call under way, whose mark must stay.
 func (d *DB) BreakIdentity(ctx context.Context, id string, generation int64, code, owner string) error {
 	now := millis(d.now())
 	res, err := d.write.ExecContext(ctx,
 		`UPDATE identities SET broken_at = $3, broken_code = $4, failed_at = $3, failed_code = $4,
-			lease_owner = '', lease_until = 0, call_started_at = CASE $4 WHEN $6 THEN call_started_at ELSE 0 END
-		WHERE id = $1 AND generation = $2 AND broken_at = 0 AND ($5 = '' OR lease_owner = $5)`, id, generation, now, code, owner, AppRemoved)
+			lease_owner = '', lease_until = 0, call_started_at = CASE WHEN $4 IN ($6, $7) THEN call_started_at ELSE 0 END
+		WHERE id = $1 AND generation = $2 AND broken_at = 0 AND ($5 = '' OR lease_owner = $5)`, id, generation, now, code, owner, AppRemoved, OtherApp)
 	return wrap("break identity", changed(res, err, ErrLost))
 }
 

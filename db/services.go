@@ -41,14 +41,16 @@ func serviceSettings(ctx context.Context, q queryer, service string) (ServiceSet
 
 // ChangeService has change edit what is set of a service, and stores it. Nobody
 // else edits it meanwhile. ErrStaleKey: the secret was sealed with a key that
-// doesn't seal any more. ErrLost: the definition of the service is gone.
+// doesn't seal any more. ErrLost: the definition of the service is gone. With another
+// client id, the connections that were made with the shared app before break with
+// OtherApp.
 func (d *DB) ChangeService(ctx context.Context, service string, change func(*ServiceSettings)) error {
 	return wrap("change service", d.tx(ctx, func(tx *sql.Tx) error {
 		s, err := serviceSettings(ctx, tx, service)
 		if err != nil {
 			return err
 		}
-		before := s.SealedSecret
+		before, clientBefore := s.SealedSecret, s.ClientID
 		change(&s)
 		if err := hasService(ctx, tx, service, s.DefinedAt); err != nil {
 			return err
@@ -66,6 +68,10 @@ func (d *DB) ChangeService(ctx context.Context, service string, change func(*Ser
 			ON CONFLICT (service) DO UPDATE SET client_id = excluded.client_id, sealed_client_secret = excluded.sealed_client_secret,
 				key_id = excluded.key_id, scopes = excluded.scopes, login_url = excluded.login_url, set_at = excluded.set_at`,
 			service, s.ClientID, s.SealedSecret, s.KeyID, s.Scopes, s.LoginURL, millis(d.now()))
+		if err != nil || s.ClientID == clientBefore {
+			return err
+		}
+		_, err = d.switchApp(ctx, tx, service, "", s.ClientID)
 		return err
 	}))
 }
@@ -109,9 +115,9 @@ func mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID string, codes
 // confirmed, and what is yet to be revoked.
 func (d *DB) Approvals(ctx context.Context, g Grant) (n int, err error) {
 	const those = ` WHERE remote_user_id = $3 AND org_id = $2 AND service = $1
-		AND ($4 = 0 AND own_app = 0 OR $4 = 1 AND own_app = 1 AND tenant_id = $5)`
+		AND ($4 = 0 AND own_app = 0 OR $4 = 1 AND own_app = 1 AND tenant_id = $5) AND ($6 = '' OR client_id IN ('', $6))`
 	err = d.read.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities`+those+` AND broken_at = 0)
 		+ (SELECT COUNT(*) FROM held_identities`+those+`) + (SELECT COUNT(*) FROM revocations`+those+`)`,
-		g.Service, g.OrgID, g.RemoteUserID, flag(g.OwnApp), g.TenantID).Scan(&n)
+		g.Service, g.OrgID, g.RemoteUserID, flag(g.OwnApp), g.TenantID, g.ClientID).Scan(&n)
 	return n, wrap("count approvals", err)
 }

@@ -48,3 +48,11 @@ func (d *DB) HeldAnywhere(ctx context.Context, service, orgID, remoteUserID stri
 		`SELECT `+grantColumns+` FROM held_identities WHERE `+column+` = $1 AND service = $2`, value, service)
 	return all, wrap("held anywhere", err)
 }
+
+// MadeWithOtherApp counts the connections that broke because another app than theirs
+// was set: of a tenant's own app, or, without a tenant, of the shared one.
+func (d *DB) MadeWithOtherApp(ctx context.Context, service, tenantID string) (n int, err error) {
+	err = d.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM identities WHERE service = $1 AND broken_at > 0 AND broken_code = $3
+		AND ($2 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $2)`, service, tenantID, OtherApp).Scan(&n)
+	return n, wrap("count connections of another app", err)
+}

@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// The codes of connections that broke because of their tenant's own app.
+// The codes of connections that broke because of their app.
 const (
-	AppRefused = "app_refused" // the service doesn't accept it
-	AppRemoved = "app_removed"
+	AppRefused = "app_refused" // the service doesn't accept the tenant's own
+	AppRemoved = "app_removed" // the tenant's own
+	OtherApp   = "other_app"   // another one is set by now, the shared one or the tenant's own
 )
 
 // TenantApp is a tenant's own app at a service.
@@ -47,7 +48,8 @@ var AppCodes = []string{AppRefused, AppRemoved}
 
 // ChangeTenantApp has change edit a tenant's own app, or an empty one, and stores
 // it unless change fails. Nobody else edits it meanwhile. The connections that
-// broke because of it are tried again, and it returns how many there are.
+// broke because of it are tried again, and it returns how many there are; those that
+// were made with another client id break with OtherApp.
 // ErrStaleKey: the secret was sealed with a key that doesn't seal any more. ErrLost:
 // the definition of the service is gone.
 func (d *DB) ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*TenantApp) error) (mended int64, err error) {
@@ -77,7 +79,11 @@ func (d *DB) ChangeTenantApp(ctx context.Context, service, tenantID string, chan
 		if err != nil {
 			return err
 		}
-		mended, err = mendBroken(ctx, tx, service, tenantID, AppCodes)
+		if mended, err = mendBroken(ctx, tx, service, tenantID, AppCodes); err != nil {
+			return err
+		}
+		back, err := d.switchApp(ctx, tx, service, tenantID, a.ClientID)
+		mended += back
 		return err
 	})
 	return mended, wrap("change a tenant's app", err)
@@ -103,7 +109,7 @@ func (d *DB) DeleteTenantApp(ctx context.Context, service, tenantID string) (bro
 			}
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE identities SET broken_code = $3, failed_code = $3
-			WHERE tenant_id = $1 AND service = $2 AND own_app = 1 AND broken_code = $4`, tenantID, service, AppRemoved, AppRefused); err != nil {
+			WHERE tenant_id = $1 AND service = $2 AND own_app = 1 AND broken_code IN ($4, $5)`, tenantID, service, AppRemoved, AppRefused, OtherApp); err != nil {
 			return err
 		}
 		// A renewal that is under way keeps its mark, and its lease.
@@ -118,16 +124,57 @@ func (d *DB) DeleteTenantApp(ctx context.Context, service, tenantID string) (bro
 	return broken, wrap("delete a tenant's app", err)
 }
 
-// hasApp returns ErrLost when g was made with an own app that is no longer there.
+// hasApp returns ErrLost when g was made with an own app that is no longer there, or
+// with another app than the one that is set by now.
 func hasApp(ctx context.Context, tx *sql.Tx, g Grant) error {
-	if !g.OwnApp {
-		return nil
+	set := ""
+	if g.OwnApp {
+		a, err := tenantApp(ctx, tx, g.Service, g.TenantID)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrLost
+		}
+		if err != nil {
+			return err
+		}
+		set = a.ClientID
+	} else {
+		s, err := serviceSettings(ctx, tx, g.Service)
+		if err != nil {
+			return err
+		}
+		set = s.ClientID
 	}
-	_, err := tenantApp(ctx, tx, g.Service, g.TenantID)
-	if errors.Is(err, sql.ErrNoRows) {
+	if set != "" && g.ClientID != "" && set != g.ClientID {
 		return ErrLost
 	}
-	return err
+	return nil
+}
+
+// switchApp breaks the connections that were made with another client than the one
+// that is set now, and has those that broke for this and were made with it tried again;
+// all of them when none is set. They are those of a tenant's own app, or, without a
+// tenant, those of the shared one. It returns how many came back.
+func (d *DB) switchApp(ctx context.Context, tx *sql.Tx, service, tenantID, clientID string) (back int64, err error) {
+	const those = ` WHERE service = $1 AND ($2 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $2)`
+	const again = those + ` AND broken_at > 0 AND broken_code = $3 AND ($4 = '' OR client_id = $4)`
+	if service == deliveredTo {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+again+` AND user_name = '' AND account = '')`,
+			service, tenantID, OtherApp, clientID); err != nil {
+			return 0, err
+		}
+	}
+	res, err := tx.ExecContext(ctx, `UPDATE identities SET broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0`+again,
+		service, tenantID, OtherApp, clientID)
+	if err != nil {
+		return 0, err
+	}
+	if back, err = res.RowsAffected(); err != nil || clientID == "" {
+		return back, err
+	}
+	// A renewal that is under way keeps its mark, and its lease.
+	_, err = tx.ExecContext(ctx, `UPDATE identities SET broken_at = $5, broken_code = $3, failed_at = $5, failed_code = $3`+those+`
+		AND client_id <> '' AND client_id <> $4 AND broken_at = 0`, service, tenantID, OtherApp, clientID, millis(d.now()))
+	return back, err
 }
 
 // OwnAppUses counts the connections of a tenant's own app that are in order.

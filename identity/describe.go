@@ -30,7 +30,8 @@ type Description struct {
 	LoginURL    string     `json:"login_url"`
 	Scopes      []string   `json:"scopes"`
 	ConnectedBy string     `json:"connected_by"`
-	OwnApp      bool       `json:"own_app"` // made with the tenant's own app, not the shared one
+	ClientID    string     `json:"client_id,omitempty"` // of the app that made it; empty for one of an earlier release
+	OwnApp      bool       `json:"own_app"`             // made with the tenant's own app, not the shared one
 	ConnectedAt *time.Time `json:"connected_at,omitempty"`
 	Generation  int64      `json:"generation"`
 	KeyID       uint32     `json:"key_id"`
@@ -50,7 +51,7 @@ func Describe(i db.NamedIdentity, now time.Time) Description {
 		ID: i.ID, Service: i.Service, Tenant: i.Tenant, User: i.User, Account: i.Account, Tags: append([]string{}, i.Tags...), State: StateOK,
 		OrgID: i.OrgID, OrgName: i.OrgName, Sandbox: i.Sandbox,
 		InstanceURL: i.InstanceURL, LoginURL: i.LoginURL, Scopes: append([]string{}, strings.Fields(i.Scopes)...),
-		ConnectedBy: i.ConnectedEmail, OwnApp: i.OwnApp, ConnectedAt: optional(i.ConnectedAt), Generation: i.Generation, KeyID: i.KeyID,
+		ConnectedBy: i.ConnectedEmail, ClientID: i.ClientID, OwnApp: i.OwnApp, ConnectedAt: optional(i.ConnectedAt), Generation: i.Generation, KeyID: i.KeyID,
 		UsedAt: optional(i.UsedAt), RefreshedAt: optional(i.RefreshedAt), ExpiresAt: optional(i.ExpiresAt),
 		FailedAt: optional(i.FailedAt), FailedCode: i.FailedCode,
 	}

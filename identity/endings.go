@@ -46,6 +46,9 @@ func (c *client) revoke(ctx context.Context, s Service, loginURL, kept string) e
 	}
 	token, access := accessOnly(kept)
 	if !access && s.Revoke.ByAccess {
+		if s.ClientID == "" {
+			return errNoClient // it can't be traded without
+		}
 		// What is lost in between runs out soon, and can't be renewed any more.
 		a, err := c.refresh(ctx, s, loginURL, token)
 		var refused *OAuthError

@@ -14,6 +14,7 @@ import (
 const (
 	CodeUnreachable = "unreachable" // the service could not be called
 	CodeUnanswered  = "unanswered"  // a renewal was sent, its outcome is not known yet
+	CodeOtherApp    = db.OtherApp   // this process has another app than the one that made the connection
 )
 
 // How long a failed renewal waits for its next try: twice as long as before,
@@ -146,12 +147,15 @@ func (v *Vault) await(ctx context.Context, i db.Identity, refused bool) error {
 func (v *Vault) renew(ctx context.Context, i db.Identity, refused bool) error {
 	s, err := v.app(ctx, i.Service, i.TenantID, i.OwnApp)
 	if errors.Is(err, ErrNoOwnApp) {
-		if err = v.breakIdentity(ctx, i, BrokenAppRemoved, ""); errors.Is(err, db.ErrLost) {
-			return nil // it stands in the row already
+		if err = v.breakIdentity(ctx, i, BrokenAppRemoved, ""); err == nil || errors.Is(err, db.ErrLost) {
+			return nil // it stands in the row
 		}
 	}
 	if err != nil {
 		return err
+	}
+	if !s.made(i.Grant) {
+		return v.otherApp(ctx, i, s)
 	}
 	if err := v.Keys.ready(ctx); err != nil { // a refresh token is spent by one call, and what comes must be kept
 		return err
@@ -314,6 +318,7 @@ func (r *renewal) settleUnasked(ctx context.Context, ended time.Time) (alive boo
 // a rotated token exists nowhere else.
 func (r *renewal) finished(ctx context.Context, a answer, token string) error {
 	g := r.row.Grant
+	g.ClientID = r.service.ClientID
 	refresh := token
 	if a.RefreshToken != "" {
 		refresh = a.RefreshToken

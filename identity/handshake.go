@@ -98,7 +98,7 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	state, verifier := randomToken(), oauth2.GenerateVerifier()
 	h := db.Handshake{StateHash: hash(state), SessionID: r.SessionID, UserID: r.UserID, TenantID: r.TenantID, Service: s.ID,
 		User: r.User, Account: r.Account, Tags: r.Tags, LoginURL: r.LoginURL, FinishedURL: r.FinishedURL,
-		OwnApp: s.ownApp, ExpiresAt: v.Now().Add(handshakeLife), DefinedAt: s.definedAt}
+		OwnApp: s.ownApp, ClientID: s.ClientID, ExpiresAt: v.Now().Add(handshakeLife), DefinedAt: s.definedAt}
 	err = v.Keys.sealed(ctx, func(k *keys) error {
 		if h.SealedVerifier, err = k.seal([]byte(verifier), kindVerifier, r.TenantID, s.ID, h.StateHash); err != nil {
 			return err
@@ -220,6 +220,9 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, cb Callback) error {
 	if cb.Code == "" {
 		return &OAuthError{Code: "invalid_request"}
 	}
+	if h.ClientID != "" && h.ClientID != s.ClientID {
+		return &OAuthError{Code: BrokenOtherApp} // the code is worth nothing to another app
+	}
 	if named := cb.Query.Get(s.LoginParam); s.LoginParam != "" && named != "" {
 		var err error
 		if h.LoginURL, err = s.CheckLogin(named); err != nil {
@@ -251,7 +254,7 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, cb Callback) error {
 	}
 	a.callback = cb.Query
 	g := db.Grant{Service: s.ID, TenantID: h.TenantID, User: h.User, Account: h.Account, Tags: h.Tags, Native: nativeOf("", a),
-		LoginURL: h.LoginURL, ConnectedBy: h.UserID, Scopes: a.Scope, OwnApp: h.OwnApp, AccessEnds: a.ends(asked), Endless: a.RefreshToken == "", DefinedAt: s.definedAt}
+		LoginURL: h.LoginURL, ConnectedBy: h.UserID, Scopes: a.Scope, OwnApp: h.OwnApp, ClientID: s.ClientID, AccessEnds: a.ends(asked), Endless: a.RefreshToken == "", DefinedAt: s.definedAt}
 	if err = v.accept(ctx, s, a, &g); err == nil {
 		err = v.store(ctx, s, g, tokens{a.AccessToken, a.RefreshToken})
 	}

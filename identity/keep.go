@@ -45,7 +45,7 @@ func (v *Vault) askExpiry(ctx context.Context, id string) error {
 		return err
 	}
 	s, err := v.app(ctx, i.Service, i.TenantID, i.OwnApp)
-	if err != nil || s.IntrospectURL == "" || !i.ExpiresAt.IsZero() || !s.ownURL(i.LoginURL) {
+	if err != nil || s.IntrospectURL == "" || !s.made(i.Grant) || !i.ExpiresAt.IsZero() || !s.ownURL(i.LoginURL) {
 		return err
 	}
 	token, err := v.openNow(ctx, i, v.openAccess)
@@ -118,6 +118,10 @@ func (v *Vault) renewAll(ctx context.Context, due func(ctx context.Context, limi
 // hopeless reports whether an error says that a connection can't be renewed,
 // whatever its row says, until somebody mends its service or app.
 func hopeless(err error) bool {
+	var unavailable *UnavailableError
+	if errors.As(err, &unavailable) && unavailable.Code == CodeOtherApp {
+		return true // in this process
+	}
 	return errors.Is(err, ErrNoService) || errors.Is(err, ErrNoApp) || errors.Is(err, ErrNoOwnApp) || errors.Is(err, ErrSealed)
 }
 
@@ -125,7 +129,7 @@ func (v *Vault) renewUnused(ctx context.Context, k db.IdentityKey) error {
 	_, _, err := v.fresh(ctx, func(ctx context.Context) (db.Identity, error) { return v.byID(ctx, k.ID) }, demand{past: k.Generation})
 	var broken *BrokenError
 	var unavailable *UnavailableError
-	if errors.As(err, &broken) || errors.As(err, &unavailable) || errors.Is(err, ErrNotConnected) {
+	if errors.As(err, &broken) || errors.As(err, &unavailable) && unavailable.Code != CodeOtherApp || errors.Is(err, ErrNotConnected) {
 		return nil
 	}
 	return err

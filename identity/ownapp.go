@@ -233,7 +233,7 @@ func (v *Vault) ownApp(ctx context.Context, service, tenantID string) (Service, 
 
 // as is the service as a tenant's own app calls it.
 func (s Service) as(a db.TenantApp, secret string) Service {
-	s.ownApp, s.ClientID, s.ClientSecret = true, a.ClientID, secret
+	s.ownApp, s.stored, s.ClientID, s.ClientSecret = true, true, a.ClientID, secret
 	if a.Scopes != "" {
 		s.Scopes = strings.Fields(a.Scopes)
 	}

@@ -248,11 +248,11 @@ func TestRemovedApp(t *testing.T) {
 	w.setApp(v, w.tenant, ownID, ownSecret)
 	w.fresh(v, i.Generation)
 	w.wantLive(1)
-	// Another client can't go on with it, and the service says so.
+	// Another client can't go on with it, and the service needn't be asked.
 	w.srv.register("newer", "newer-secret-of-contoso")
 	w.setApp(v, w.tenant, "newer", "newer-secret-of-contoso")
 	_, err = w.get(v, w.identity(v).Generation)
-	wantBroken(t, err, "invalid_grant")
+	wantBroken(t, err, BrokenOtherApp)
 	// What was revoked needs no app at Salesforce.
 	w.connect(v)
 	v.Wait()

@@ -97,14 +97,14 @@ func (v *Vault) revoke(ctx context.Context, r db.Revocation) (Ending, error) {
 			s = s.on(r.LoginURL) // a host of the tenant's, which alone is told the token
 		}
 	}
-	if err != nil || !s.ownURL(r.LoginURL) {
-		s.ClientID, s.ClientSecret = "", "" // not to be had, or not for this address: try without
+	if err != nil || !s.ownURL(r.LoginURL) || !s.made(db.Grant{ClientID: r.ClientID}) {
+		s.ClientID, s.ClientSecret = "", "" // not to be had, or not for this address or token: try without
 	}
 	token, err := v.openRefresh(ctx, db.Grant{ID: r.IdentityID, TenantID: r.TenantID, Service: r.Service, SealedRefresh: r.SealedRefresh})
 	if err != nil {
 		return Pending, err
 	}
-	inUse, err := v.inUse(ctx, s, db.Grant{Service: r.Service, TenantID: r.TenantID, OrgID: r.OrgID, RemoteUserID: r.RemoteUserID, OwnApp: r.OwnApp}, token)
+	inUse, err := v.inUse(ctx, s, db.Grant{Service: r.Service, TenantID: r.TenantID, OrgID: r.OrgID, RemoteUserID: r.RemoteUserID, OwnApp: r.OwnApp, ClientID: r.ClientID}, token)
 	if err != nil || inUse {
 		return Shared, err
 	}
@@ -207,7 +207,7 @@ func (v *Vault) heldUnhashed(ctx context.Context, g db.Grant, token string) (boo
 
 // goesOn reports whether a connection is in order, or will be when its app is mended.
 func goesOn(i db.Identity) bool {
-	return i.BrokenAt.IsZero() || slices.Contains(appCodes, i.BrokenCode) || slices.Contains(db.AppCodes, i.BrokenCode)
+	return i.BrokenAt.IsZero() || slices.Contains(appCodes, i.BrokenCode) || slices.Contains(db.AppCodes, i.BrokenCode) || i.BrokenCode == BrokenOtherApp
 }
 
 // others are what may end with g's token: the connections that are in order, and what
@@ -245,6 +245,9 @@ func (v *Vault) endsWith(ctx context.Context, s Service, a, b db.Grant) (bool, e
 
 // sameApp reports whether two grants were made with the same app, whoever has set it.
 func (v *Vault) sameApp(ctx context.Context, a, b db.Grant) (bool, error) {
+	if a.ClientID != "" && b.ClientID != "" {
+		return a.ClientID == b.ClientID, nil
+	}
 	if a.OwnApp == b.OwnApp && (!a.OwnApp || a.TenantID == b.TenantID) {
 		return true, nil
 	}
@@ -256,8 +259,12 @@ func (v *Vault) sameApp(ctx context.Context, a, b db.Grant) (bool, error) {
 	return one == other, err
 }
 
-// clientID is that of the app that a grant was made with; empty when there is none.
+// clientID is that of the app that a grant was made with, as far as is known; empty
+// when there is none.
 func (v *Vault) clientID(ctx context.Context, g db.Grant) (string, error) {
+	if g.ClientID != "" {
+		return g.ClientID, nil
+	}
 	if !g.OwnApp {
 		s, _, err := v.set(ctx, g.Service)
 		return s.ClientID, err

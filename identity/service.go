@@ -70,6 +70,7 @@ type Service struct {
 	RedirectURL  string `json:"-"` // our callback
 	ExtraLogin   string `json:"-"` // one further login address, of the operator's choice; empty for none
 
+	stored    bool      // ClientID is one that was set, for all processes, rather than this one's environment's
 	ownApp    bool      // ClientID and ClientSecret are those of a tenant
 	host      string    // a tenant's own, which it is called at
 	operators bool      // the operator chose that host for the service too

@@ -142,7 +142,7 @@ func (v *Vault) set(ctx context.Context, service string) (Service, db.ServiceSet
 	}
 	set, err := v.Store.ServiceSettings(ctx, service)
 	if set.ClientID != "" {
-		s.ClientID = set.ClientID
+		s.ClientID, s.stored = set.ClientID, true
 	}
 	if set.Scopes != "" {
 		s.Scopes = strings.Fields(set.Scopes)

@@ -44,8 +44,9 @@ type Movable struct {
 	LoginURL     string          `json:"login_url"`
 	Scopes       []string        `json:"scopes"`
 	Native       json.RawMessage `json:"native"`
-	OwnApp       bool            `json:"own_app"`      // the tenant's own app was used
-	ConnectedBy  string          `json:"connected_by"` // address of the portal's user, empty when the application authorized it
+	ClientID     string          `json:"client_id,omitempty"` // of the app that was used; empty for one of an earlier release
+	OwnApp       bool            `json:"own_app"`             // the tenant's own app was used
+	ConnectedBy  string          `json:"connected_by"`        // address of the portal's user, empty when the application authorized it
 	ConnectedAt  time.Time       `json:"connected_at"`
 	RefreshedAt  time.Time       `json:"refreshed_at"`
 	ExpiresAt    *time.Time      `json:"expires_at,omitempty"` // of the access token, where that is known
@@ -178,7 +179,7 @@ func (v *Vault) opened(ctx context.Context, i db.NamedIdentity) (Movable, error)
 	return Movable{
 		Service: i.Service, Tenant: i.Tenant, User: i.User, Account: i.Account, Tags: append([]string{}, i.Tags...),
 		OrgID: i.OrgID, OrgName: i.OrgName, Sandbox: i.Sandbox, RemoteUserID: i.RemoteUserID, InstanceURL: i.InstanceURL, LoginURL: i.LoginURL,
-		Scopes: append([]string{}, strings.Fields(i.Scopes)...), Native: json.RawMessage(i.Native), OwnApp: i.OwnApp,
+		Scopes: append([]string{}, strings.Fields(i.Scopes)...), Native: json.RawMessage(i.Native), ClientID: i.ClientID, OwnApp: i.OwnApp,
 		ConnectedBy: i.ConnectedEmail, ConnectedAt: i.ConnectedAt.UTC(), RefreshedAt: i.RefreshedAt.UTC(), ExpiresAt: optional(expires),
 		BrokenAt: optional(i.BrokenAt), BrokenCode: i.BrokenCode, AccessToken: access, RefreshToken: refresh,
 	}, nil
@@ -326,7 +327,7 @@ func (v *Vault) arrive(ctx context.Context, m Movable, tenantID string, replace 
 	a := arrival{tokens: tokens{m.AccessToken, m.RefreshToken}, Arrival: db.Arrival{
 		Grant: db.Grant{ID: db.NewID(), Service: m.Service, TenantID: tenantID, User: m.User, Account: m.Account, Tags: tags, Native: importedNative(m.Native),
 			LoginURL: m.LoginURL, InstanceURL: m.InstanceURL, OrgID: m.OrgID, OrgName: m.OrgName, Sandbox: m.Sandbox, RemoteUserID: m.RemoteUserID,
-			Scopes: strings.Join(m.Scopes, " "), OwnApp: m.OwnApp, AccessEnds: given(m.ExpiresAt), Endless: m.RefreshToken == ""},
+			Scopes: strings.Join(m.Scopes, " "), ClientID: m.ClientID, OwnApp: m.OwnApp, AccessEnds: given(m.ExpiresAt), Endless: m.RefreshToken == ""},
 		ApprovedBy: m.ConnectedBy, ConnectedAt: m.ConnectedAt, RefreshedAt: m.RefreshedAt,
 		BrokenAt: given(m.BrokenAt), BrokenCode: m.BrokenCode}}
 	old, err := v.Store.IdentityOf(ctx, m.Service, tenantID, m.User, m.Account)
@@ -446,7 +447,7 @@ func (b Bundle) check(now time.Time) error {
 		_, err := CleanTags(m.Tags)
 		number := fmt.Sprintf("number %d of %d", n+1, len(b.Identities))
 		switch {
-		case err != nil, checkNames(m.User, m.Account, m.OrgID, m.OrgName, m.RemoteUserID) != nil, len(malformed(m.Scopes)) > 0,
+		case err != nil, checkNames(m.User, m.Account, m.OrgID, m.OrgName, m.RemoteUserID) != nil, len(malformed(m.Scopes)) > 0, m.ClientID != "" && !PlainValue(m.ClientID),
 			json.Unmarshal(m.Native, &native) != nil, native == nil, len(m.Native) > maxNative, m.AccessToken == "" && m.RefreshToken == "",
 			m.ConnectedAt.IsZero(), m.RefreshedAt.IsZero(), !m.plausible(now):
 			return &BundleError{Problem: "something in it can't be an identity", Names: []string{number}}

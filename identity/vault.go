@@ -66,6 +66,7 @@ type Store interface {
 	TenantApp(ctx context.Context, service, tenantID string) (db.TenantApp, error)
 	ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*db.TenantApp) error) (mended int64, err error)
 	DeleteTenantApp(ctx context.Context, service, tenantID string) (broken int64, err error)
+	MadeWithOtherApp(ctx context.Context, service, tenantID string) (n int, err error)
 	OwnAppUses(ctx context.Context, service, tenantID string) (n int, err error)
 
 	ServiceDefinition(ctx context.Context, id string) (db.ServiceDefinition, error)
@@ -99,6 +100,7 @@ const (
 	BrokenForeign     = "foreign_instance"    // the renewal named a host that is not the service's
 	BrokenAppRefused  = db.AppRefused         // the service refused the tenant's own app
 	BrokenAppRemoved  = db.AppRemoved         // the tenant's own app was removed, or is for another host now
+	BrokenOtherApp    = db.OtherApp           // another app than the one that made it is set by now
 	BrokenEnded       = "access_ended"        // the access token ran out or was refused, and there is nothing to renew it with
 )
 
@@ -164,6 +166,8 @@ type Vault struct {
 	flights  singleflight.Group
 	running  sync.WaitGroup
 	uses     uses
+
+	otherApps sync.Map // which are told in the log already
 }
 
 // New returns a vault.
