@@ -65,12 +65,12 @@ func TestAnAddressStoredAsItWasTypedIsFound(t *testing.T) {
 		}
 		// Too many guesses at it are forgotten with a new password, as others' are.
 		for range 20 {
-			_, _ = p.Login(t.Context(), stored, "not this one", home)
+			_, _, _ = p.Login(t.Context(), stored, "not this one", Client{IP: home})
 		}
 		if err := p.SetPassword(t.Context(), stored, password); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.Login(t.Context(), stored, password, "203.0.113.9"); err != nil {
+		if _, _, err := p.Login(t.Context(), stored, password, Client{IP: "203.0.113.9"}); err != nil {
 			t.Errorf("%+q after a new password: %v", stored, err)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -76,10 +78,10 @@ func (d *DB) ChangeService(ctx context.Context, service string, change func(*Ser
 	}))
 }
 
-// MendBroken has the connections to a service that broke with one of the codes
-// tried again, and ends the pauses of their tenants' deliveries, if those go there:
-// those of a tenant's own app, or, without a tenant, those of the shared one. It
-// returns how many there were.
+// MendBroken has the connections to a service that broke with one of the codes, or
+// whose renewals fail with one, tried again, and ends the pauses of their tenants'
+// deliveries, if those go there: those of a tenant's own app, or, without a tenant,
+// those of the shared one. It returns how many there were.
 func (d *DB) MendBroken(ctx context.Context, service, tenantID string, codes []string) (n int64, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) (err error) {
 		n, err = mendBroken(ctx, tx, service, tenantID, codes)
@@ -89,25 +91,24 @@ func (d *DB) MendBroken(ctx context.Context, service, tenantID string, codes []s
 }
 
 func mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID string, codes []string) (n int64, err error) {
-	for _, code := range codes {
-		const those = ` WHERE service = $1 AND broken_code = $2 AND broken_at > 0
-				AND ($3 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $3)`
-		if service == deliveredTo {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = '')`, service, code, tenantID); err != nil {
-				return n, err
-			}
-		}
-		res, err := tx.ExecContext(ctx, `UPDATE identities SET broken_at = 0, broken_code = '', retry_at = 0`+those, service, code, tenantID)
-		if err != nil {
-			return n, err
-		}
-		mended, err := res.RowsAffected()
-		if err != nil {
-			return n, err
-		}
-		n += mended
+	args, places := []any{service, tenantID}, make([]string, len(codes))
+	for i, code := range codes {
+		args = append(args, code)
+		places[i] = fmt.Sprintf("$%d", len(args))
 	}
-	return n, nil
+	in := ` IN (` + strings.Join(places, ", ") + `)`
+	those := ` WHERE service = $1 AND ($2 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $2)
+		AND (broken_at > 0 AND broken_code` + in + ` OR broken_at = 0 AND retry_at > 0 AND failed_code` + in + `)`
+	if service == deliveredTo {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = '')`, args...); err != nil {
+			return 0, err
+		}
+	}
+	res, err := tx.ExecContext(ctx, `UPDATE identities SET broken_at = 0, broken_code = '', retry_at = 0`+those, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
 }
 
 // Approvals counts what the user who approved g has approved of the same app, of

@@ -9,7 +9,7 @@ import (
 
 // The codes of connections that broke because of their app.
 const (
-	AppRefused = "app_refused" // the service doesn't accept the tenant's own
+	AppRefused = "app_refused" // the service doesn't accept the tenant's own; it breaks none any more
 	AppRemoved = "app_removed" // the tenant's own
 	OtherApp   = "other_app"   // another one is set by now, the shared one or the tenant's own
 )
@@ -177,9 +177,10 @@ func (d *DB) switchApp(ctx context.Context, tx *sql.Tx, service, tenantID, clien
 	return back, err
 }
 
-// OwnAppUses counts the connections of a tenant's own app that are in order.
+// OwnAppUses counts the connections of a tenant's own app that are in order, which one
+// whose app is refused is not.
 func (d *DB) OwnAppUses(ctx context.Context, service, tenantID string) (n int, err error) {
 	err = d.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM identities
-		WHERE tenant_id = $1 AND service = $2 AND own_app = 1 AND broken_at = 0`, tenantID, service).Scan(&n)
+		WHERE tenant_id = $1 AND service = $2 AND own_app = 1 AND broken_at = 0 AND failed_code <> $3`, tenantID, service, AppRefused).Scan(&n)
 	return n, wrap("count uses of an app", err)
 }

@@ -20,24 +20,26 @@ import (
 // habits are how a service behaves, told apart from its definition, by what its
 // documentation says. Addresses are host and path.
 type habits struct {
-	id        string
-	authorize string
-	token     string
-	asked     map[string]string // what the authorize end point must be asked
-	basic     bool              // the client authenticates in a header, and nowhere else
-	lifetime  int               // expires_in of its access tokens; 0: it isn't said, and they don't run out
-	lasting   bool              // it gives refresh tokens
-	rotates   bool              // which work once
-	omits     []string          // what a renewal's answer leaves out
-	says      map[string]any    // in its answers beside the tokens
-	callback  url.Values        // what it adds to the callback
-	userinfo  string            // where it says whose a token is
-	user      map[string]any
-	refuses   func(w http.ResponseWriter, what string)
-	revoke    string // method, host and path; {token} and {client_id} as in the definition
-	revokes   func(s *double, r *http.Request, body []byte) (token string, ok bool)
-	revoked   func(w http.ResponseWriter, known bool)
-	ends      string // what else ends: user, or nothing
+	id         string
+	authorize  string
+	token      string
+	asked      map[string]string // what the authorize end point must be asked
+	noPKCE     bool              // it wants no code challenge
+	introspect string            // where it says of a token whether it is alive
+	basic      bool              // the client authenticates in a header, and nowhere else
+	lifetime   int               // expires_in of its access tokens; 0: it isn't said, and they don't run out
+	lasting    bool              // it gives refresh tokens
+	rotates    bool              // which work once
+	omits      []string          // what a renewal's answer leaves out
+	says       map[string]any    // in its answers beside the tokens
+	callback   url.Values        // what it adds to the callback
+	userinfo   string            // where it says whose a token is
+	user       map[string]any
+	refuses    func(w http.ResponseWriter, what string)
+	revoke     string // method, host and path; {token} and {client_id} as in the definition
+	revokes    func(s *double, r *http.Request, body []byte) (token string, ok bool)
+	revoked    func(w http.ResponseWriter, known bool)
+	ends       string // what else ends: user, or nothing
 
 	org, person, name, instance string // as they are to be stored
 	scopes                      string
@@ -109,6 +111,9 @@ func (s *double) serve(w http.ResponseWriter, r *http.Request) {
 	case here == s.token && r.Method == http.MethodPost:
 		s.calls[r.PostForm.Get("grant_type")]++
 		next, faults = s.tokens_, &s.faults
+	case s.introspect != "" && here == s.introspect && r.Method == http.MethodPost:
+		s.calls["introspect"]++
+		next = s.tells
 	case s.revoke != "" && s.revokesAt(r):
 		s.calls["revoke"]++
 		next, faults = func(w http.ResponseWriter, r *http.Request) { s.end(w, r, body) }, &s.revokeF
@@ -170,8 +175,11 @@ func (s *double) tokens_(w http.ResponseWriter, r *http.Request) {
 		asked, ok := s.codes[form.Get("code")]
 		delete(s.codes, form.Get("code"))
 		sum := sha256.Sum256([]byte(form.Get("code_verifier")))
-		if !ok || len(form.Get("code_verifier")) < 43 || asked.Get("code_challenge") != base64.RawURLEncoding.EncodeToString(sum[:]) ||
-			form.Get("redirect_uri") != asked.Get("redirect_uri") {
+		proven := len(form.Get("code_verifier")) >= 43 && asked.Get("code_challenge") == base64.RawURLEncoding.EncodeToString(sum[:])
+		if s.noPKCE {
+			proven = !form.Has("code_verifier") && !asked.Has("code_challenge") && !asked.Has("code_challenge_method")
+		}
+		if !ok || !proven || form.Get("redirect_uri") != asked.Get("redirect_uri") {
 			s.refuses(w, "code")
 			return
 		}
@@ -213,6 +221,20 @@ func (s *double) answers(w http.ResponseWriter, f *family, first bool) {
 		}
 	}
 	writeJSON(w, 200, a)
+}
+
+// tells says whether a token is alive.
+func (s *double) tells(w http.ResponseWriter, r *http.Request) {
+	if !s.isClient(r) {
+		s.refuses(w, "app")
+		return
+	}
+	token := r.PostForm.Get("token")
+	f := s.tokens[token]
+	if f == nil {
+		f = s.access[token]
+	}
+	writeJSON(w, 200, map[string]any{"active": f != nil && !f.revoked})
 }
 
 func (s *double) whose(w http.ResponseWriter, r *http.Request) {
@@ -266,6 +288,9 @@ func (s *double) consent(address string) url.Values {
 	}
 	q := u.Query()
 	wanted := map[string]string{"response_type": "code", "client_id": clientID, "redirect_uri": fmt.Sprintf(doubleCallback, s.id), "code_challenge_method": "S256"}
+	if s.noPKCE {
+		delete(wanted, "code_challenge_method")
+	}
 	for name, v := range s.asked {
 		wanted[name] = v
 	}

@@ -28,6 +28,10 @@ func (t tokens) kept() string {
 // accessOnly returns the access token that was kept for want of a refresh token.
 func accessOnly(kept string) (token string, ok bool) { return strings.CutPrefix(kept, accessMark) }
 
+// pageWith400 stands in Revocation.Gone for a page with the status 400: how a service
+// may answer a token that it doesn't know.
+const pageWith400 = "page 400"
+
 // errNoWay says that a service offers no way to revoke a token.
 var errNoWay = errors.New("the service offers no way to revoke a token")
 
@@ -123,6 +127,9 @@ func (c *client) tryRevoke(ctx context.Context, r Revocation, s Service, address
 		return status, "", err
 	}
 	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
+		if status == http.StatusBadRequest && slices.Contains(r.Gone, pageWith400) {
+			return status, pageWith400, nil
+		}
 		return status, "", fmt.Errorf("revocation: status %d with a page", status) // maintenance, say, whatever its status
 	}
 	oe := s.refusalIn(body)

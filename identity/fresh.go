@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"errors"
-	"slices"
 	"strconv"
 	"time"
 
@@ -236,8 +235,10 @@ func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 		return r.finished(ctx, a, token)
 	case errors.Is(err, errNotSent):
 		return r.failed(ctx, CodeUnreachable, false, err)
+	case errors.As(err, &refused) && r.service.refusesApp(refused.Code):
+		return r.appRefused(ctx, r.service.code(refused.Code))
 	case errors.As(err, &refused) && r.service.permanent(refused.Code):
-		return r.refused(ctx, r.service.code(refused.Code))
+		return r.refused(ctx, refused.Code)
 	case errors.As(err, &refused):
 		return r.failed(ctx, refused.Code, false, err)
 	}
@@ -403,14 +404,19 @@ func nextRetry(i db.Identity) time.Duration {
 	return min(max(2*i.RetryAt.Sub(i.FailedAt), firstRetry), lastRetry)
 }
 
-// refused breaks the connection. When the app's settings were mended while the
-// call was under way, it is tried again with them.
+// refused breaks the connection.
 func (r *renewal) refused(ctx context.Context, code string) error {
-	ofApp := slices.Contains(appCodes, code) || code == BrokenAppRefused
-	if r.doubt && !ofApp {
+	if r.doubt {
 		code = BrokenInterrupted
 	}
-	if err := r.broken(ctx, code); err != nil || !ofApp {
+	return r.broken(ctx, code)
+}
+
+// appRefused keeps the connection: it is as good as before once the app is, which its
+// owner mends here or at the service, so that it is tried again by and by. When the
+// app's settings were mended while the call was under way, that is at once.
+func (r *renewal) appRefused(ctx context.Context, code string) error {
+	if err := r.failed(ctx, code, r.doubt, nil); err != nil {
 		return err
 	}
 	now, err := r.app(ctx, r.service.ID, r.row.TenantID, r.row.OwnApp)

@@ -233,7 +233,7 @@ func TestRefusedRenewals(t *testing.T) {
 		passes string
 	}{
 		"revoked there":     {fault: says(400, "application/json", `{"error":"invalid_grant","error_description":"expired access/refresh token"}`), broken: "invalid_grant"},
-		"client gone":       {fault: says(401, "application/json", `{"error":"invalid_client_id"}`), broken: "invalid_client_id"},
+		"client gone":       {fault: says(401, "application/json", `{"error":"invalid_client_id"}`), passes: "invalid_client_id"},
 		"inactive user":     {fault: says(400, "application/json", `{"error":"inactive_user"}`), broken: "inactive_user"},
 		"too many log-ins":  {fault: says(400, "application/json", `{"error":"rate_limit_exceeded"}`), passes: "rate_limit_exceeded"},
 		"a code of its own": {fault: says(400, "application/json", `{"error":"server_busy"}`), passes: "server_busy"},

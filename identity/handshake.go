@@ -112,7 +112,10 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	if err != nil {
 		return "", noService(err)
 	}
-	return s.config(r.LoginURL).AuthCodeURL(state, append(options, oauth2.S256ChallengeOption(verifier))...), nil
+	if !s.NoPKCE {
+		options = append(options, oauth2.S256ChallengeOption(verifier))
+	}
+	return s.config(r.LoginURL).AuthCodeURL(state, options...), nil
 }
 
 // protocolParams are set by the handshake alone.

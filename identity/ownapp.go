@@ -29,7 +29,7 @@ var (
 )
 
 // ownAppRefusals are what a service says of an app that its tenant can mend.
-var ownAppRefusals = append([]string{"unauthorized_client", "redirect_uri_mismatch"}, appCodes...)
+var ownAppRefusals = append([]string{"redirect_uri_mismatch", "invalid_redirect_uri", "BAD_REDIRECT_URI"}, appCodes...)
 
 // code is a refusal's code, by which people are told who mends it.
 func (s Service) code(refused string) string {
@@ -63,8 +63,8 @@ func (v *Vault) TenantApp(ctx context.Context, service, tenantID string) (db.Ten
 
 // SetTenantApp stores what is set of the tenant's own app, the secret sealed. From
 // the next call on it takes precedence for what the tenant authorizes, and serves
-// all connections that an own app of the tenant made; those that broke because
-// it was refused or removed are tried again. The address is one that
+// all connections that this client id made; those that wait or broke because it was
+// refused or removed are tried again, and those that another client id made break. The address is one that
 // Service.CheckHost returned. Errors: ErrNoService, *ScopeError, ErrNotSelfManaged,
 // ErrForeignHost when the operator has chosen it for another service,
 // ErrIncompleteApp, ErrSecretNeeded, or a failure of the store.

@@ -267,7 +267,8 @@ func TestRemovedApp(t *testing.T) {
 	}
 }
 
-// A refused app breaks its tenant's connections alone, and mending it mends them.
+// A refused app concerns its tenant's connections alone, ends none, and mending it has
+// them tried at once.
 func TestMendedOwnApp(t *testing.T) {
 	w := newWorld(t)
 	v := w.process()
@@ -282,21 +283,21 @@ func TestMendedOwnApp(t *testing.T) {
 	v.Wait()
 	w.setApp(v, w.tenant, ownID, "mistyped")
 	_, err := w.get(v, i.Generation)
-	wantBroken(t, err, BrokenAppRefused)
+	wantUnavailable(t, err, BrokenAppRefused)
 	wantOAuth(t, w.tryConnect(v), BrokenAppRefused)
 	if err := v.RetryApp(t.Context(), Salesforce); err != nil {
 		t.Fatal(err)
 	}
-	if i := w.identity(v); i.BrokenAt.IsZero() {
-		t.Error("mended with the shared app")
+	if i := w.identity(v); !i.BrokenAt.IsZero() || i.RetryAt.IsZero() {
+		t.Error("tried again with the shared app")
 	}
 	// And the other way round.
 	mistyped := w.process(wrongApp(w))
 	_, err = mistyped.Get(t.Context(), Salesforce, shared.TenantID, shared.Generation)
-	wantBroken(t, err, "invalid_client")
+	wantUnavailable(t, err, "invalid_client")
 	w.setApp(v, w.tenant, ownID, ownSecret)
-	if i, err := v.Identity(t.Context(), Salesforce, shared.TenantID); err != nil || i.BrokenAt.IsZero() {
-		t.Errorf("mended with somebody's own app: %v", err)
+	if i, err := v.Identity(t.Context(), Salesforce, shared.TenantID); err != nil || i.RetryAt.IsZero() {
+		t.Errorf("tried again with somebody's own app: %v", err)
 	}
 	w.fresh(v, i.Generation)
 	v.Wait()

@@ -10,7 +10,10 @@ import (
 const Salesforce = "sfdc"
 
 // SalesforceService returns Salesforce as data. Sources: Salesforce Help "OAuth
-// 2.0 Web Server Flow" and "OAuth Error Codes", RFC 6749, RFC 7009, RFC 7662.
+// 2.0 Web Server Flow" and "OAuth Error Codes", RFC 6749, RFC 7009, RFC 7662. That it
+// keeps five approvals of a user for an app, its documents on connected apps don't say,
+// but those of other vendors do. An unknown client is told as invalid_client_id, which a
+// new app gets for its first ten minutes too.
 // loginURL is one further login address, empty for none; it then is the default.
 func SalesforceService(clientID, clientSecret, redirectURL, loginURL string) Service {
 	s := Service{
@@ -31,7 +34,7 @@ func SalesforceService(clientID, clientSecret, redirectURL, loginURL string) Ser
 		ClientID:      clientID,
 		ClientSecret:  clientSecret,
 		RedirectURL:   redirectURL,
-		Permanent:     []string{"invalid_client_id", "inactive_user", "inactive_org", "invalid_app_access"},
+		Permanent:     []string{"inactive_user", "inactive_org", "invalid_app_access"},
 	}
 	if loginURL != "" {
 		s.LoginURL, s.ExtraLogin = loginURL, loginURL
@@ -59,29 +62,41 @@ func NameOf(id string) string {
 	return id
 }
 
-// HubSpot docs "Manage OAuth tokens" (2026-03). A refresh answers the same refresh
-// token as a rule, and a 401 is no sign that a token ran out: expires_in is.
+// HubSpot docs "Manage OAuth tokens" and API description "Auth/Oauth" (2026-09). A
+// refresh answers the same refresh token as a rule, and a 401 is no sign that a token
+// ran out: expires_in is. No answer has hub_domain but that of introspection. A second
+// authorization of an account may be given the token of the first one (seen by others;
+// not established for different users), so that only its last one is revoked. Without
+// the scopes of contacts, oauth alone delivers nothing. A deleted account is refused as
+// access_denied (BAD_HUB); a wrong app as invalid_client, before 2026 as BAD_CLIENT_ID
+// or BAD_CLIENT_SECRET.
 var hubSpot = Service{
-	ID:           "hubspot",
-	Name:         "HubSpot",
-	LoginURL:     "https://app.hubspot.com",
-	HostSuffixes: []string{"app.hubspot.com"},
-	AuthorizeURL: "https://app.hubspot.com/oauth/authorize",
-	TokenURL:     "https://api.hubapi.com/oauth/2026-03/token",
-	Revoke:       Revocation{URL: "https://api.hubapi.com/oauth/2026-03/token/revoke", Auth: AuthClient},
-	Scopes:       []string{"oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"},
-	NeedScopes:   []string{"oauth"},
-	APIHosts:     []string{"api.hubapi.com"},
-	OrgField:     "hub_id",
-	UserField:    "user_id",
-	NameField:    "hub_domain",
-	ErrorFields:  []string{"error", "status", "category"},
-	Permanent:    []string{"BAD_REFRESH_TOKEN", "BAD_CLIENT_ID", "BAD_CLIENT_SECRET"},
+	ID:            "hubspot",
+	Name:          "HubSpot",
+	LoginURL:      "https://app.hubspot.com",
+	HostSuffixes:  []string{"app.hubspot.com"},
+	AuthorizeURL:  "https://app.hubspot.com/oauth/authorize",
+	TokenURL:      "https://api.hubapi.com/oauth/2026-09/token",
+	Revoke:        Revocation{URL: "https://api.hubapi.com/oauth/2026-09/token/revoke", Auth: AuthClient, Ends: EndsOrgs},
+	IntrospectURL: "https://api.hubapi.com/oauth/2026-09/token/introspect",
+	Scopes:        []string{"oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"},
+	NeedScopes:    []string{"oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"},
+	APIHosts:      []string{"api.hubapi.com"},
+	OrgField:      "hub_id",
+	UserField:     "user_id",
+	ErrorFields:   []string{"error", "status", "category"},
+	Permanent:     []string{"BAD_REFRESH_TOKEN", "BAD_HUB"},
 }
 
 // Zoho Accounts docs "OAuth protocol", "Multi DC support" and "Revoke tokens". A
 // user's data centre is told in the callback, and only those of Zoho's list are
-// asked, since the secret goes there. Errors come with HTTP 200.
+// asked, since the secret goes there. Errors come with HTTP 200. invalid_client is told
+// also where the app isn't switched on for a data centre, or has another secret there.
+// Scopes: "OAuth scopes" and "COQL" of the CRM's API v8: looking people up has a scope
+// of its own, and so have the org and the user that a connection is of. "Token limits":
+// a user has 20 refresh tokens of an app, and one more ends the oldest; the token's
+// answer doesn't say which user that is. An unknown token was seen to be answered with
+// a page and 400. Sandboxes and developer orgs have API hosts of their own ("Multi DC").
 var zoho = Service{
 	ID:       "zoho",
 	Name:     "Zoho CRM",
@@ -90,21 +105,29 @@ var zoho = Service{
 		"accounts.zoho.com", "accounts.zoho.eu", "accounts.zoho.in", "accounts.zoho.com.au", "accounts.zoho.jp", "accounts.zoho.com.cn",
 		"accounts.zoho.sa", "accounts.zoho.uk", "accounts.zoho.ae", "accounts.zohocloud.ca",
 	},
-	APIHosts: []string{
-		"www.zohoapis.com", "www.zohoapis.eu", "www.zohoapis.in", "www.zohoapis.com.au", "www.zohoapis.jp", "www.zohoapis.com.cn",
-		"www.zohoapis.sa", "www.zohoapis.uk", "www.zohoapis.ae", "www.zohoapis.ca",
-	},
-	AuthorizeURL:  "/oauth/v2/auth",
-	TokenURL:      "/oauth/v2/token",
-	Revoke:        Revocation{URL: "/oauth/v2/token/revoke", Gone: []string{"invalid_token", "invalid_code"}},
-	Scopes:        []string{"ZohoCRM.modules.contacts.ALL", "ZohoCRM.settings.fields.READ"},
+	APIHosts:     zohoAPIHosts(),
+	AuthorizeURL: "/oauth/v2/auth",
+	TokenURL:     "/oauth/v2/token",
+	Revoke:       Revocation{URL: "/oauth/v2/token/revoke", Gone: []string{"invalid_token", "invalid_code", pageWith400}},
+	Scopes: []string{"ZohoCRM.modules.contacts.ALL", "ZohoCRM.modules.leads.ALL", "ZohoCRM.coql.READ", "ZohoCRM.settings.fields.READ",
+		"ZohoCRM.settings.modules.READ", "ZohoCRM.org.READ", "ZohoCRM.users.READ"},
 	Separator:     ",",
 	Params:        map[string]string{"access_type": "offline", "prompt": "consent"},
 	LoginParam:    "accounts-server",
 	InstanceField: "api_domain",
 	TokenScheme:   "Zoho-oauthtoken",
 	ErrorsWith200: true,
-	Permanent:     []string{"invalid_code", "invalid_client_secret"},
+	Permanent:     []string{"invalid_code"},
+	MaxApprovals:  20,
+}
+
+func zohoAPIHosts() (hosts []string) {
+	for _, domain := range []string{"com", "eu", "in", "com.au", "jp", "com.cn", "sa", "uk", "ae", "ca"} {
+		for _, environment := range []string{"www", "sandbox", "developer"} {
+			hosts = append(hosts, environment+".zohoapis."+domain)
+		}
+	}
+	return hosts
 }
 
 // Google Identity docs "Using OAuth 2.0 for Web Server Applications" and "OpenID
@@ -148,13 +171,16 @@ var gitHub = Service{
 	RefreshOptional: true,
 	Rotates:         true,
 	ErrorsWith200:   true,
-	Permanent:       []string{"bad_refresh_token", "incorrect_client_credentials"},
+	Permanent:       []string{"bad_refresh_token"},
 	MaxApprovals:    10,
 	SelfManaged:     true,
 	HostAPI:         "/api/v3",
 }
 
-// Slack docs "Installing with OAuth", "Using token rotation" and "auth.revoke".
+// Slack docs "Installing with OAuth", "Using token rotation", "Using PKCE" and
+// "auth.revoke". A code challenge is for apps that were made public clients, for good,
+// whose refresh tokens last for 30 days; ours has a secret. A wrong app is told as
+// invalid_client_id or bad_client_secret.
 // Tokens run out, and refresh tokens rotate, only where the app has chosen so. A
 // bot has one token in a workspace, whoever installs it. Errors come with HTTP 200.
 var slack = Service{
@@ -174,7 +200,8 @@ var slack = Service{
 	RefreshOptional: true,
 	Rotates:         true,
 	ErrorsWith200:   true,
-	Permanent:       []string{"invalid_refresh_token", "token_revoked", "account_inactive", "invalid_client_id", "bad_client_secret"},
+	Permanent:       []string{"invalid_refresh_token", "token_revoked", "account_inactive"},
+	NoPKCE:          true,
 }
 
 // Asana docs "OAuth". The same refresh token serves on; a renewal's answer leaves it
@@ -210,6 +237,7 @@ var atlassian = Service{
 	Params:       map[string]string{"audience": "api.atlassian.com", "prompt": "consent"},
 	APIHosts:     []string{"api.atlassian.com"},
 	DeadCode:     "unauthorized_client",
+	Permanent:    []string{"unauthorized_client"},
 	UserField:    "userinfo.account_id",
 	NameField:    "userinfo.email|userinfo.name",
 	Rotates:      true,

@@ -22,27 +22,34 @@ func idToken(claims string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256"}`)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 }
 
+const zohoScopes = "ZohoCRM.modules.contacts.ALL ZohoCRM.modules.leads.ALL ZohoCRM.coql.READ ZohoCRM.settings.fields.READ ZohoCRM.settings.modules.READ ZohoCRM.org.READ ZohoCRM.users.READ"
+
 var allHabits = []habits{
 	{
-		id: "hubspot", authorize: "app.hubspot.com/oauth/authorize", token: "api.hubapi.com/oauth/2026-03/token",
+		id: "hubspot", authorize: "app.hubspot.com/oauth/authorize", token: "api.hubapi.com/oauth/2026-09/token", introspect: "api.hubapi.com/oauth/2026-09/token/introspect",
 		asked: map[string]string{"scope": "oauth crm.objects.contacts.read crm.objects.contacts.write"}, lifetime: 1800, lasting: true,
-		says:    map[string]any{"token_type": "bearer", "hub_id": 123456789, "user_id": 456, "scopes": []string{"oauth", "crm.objects.contacts.write"}},
+		says:    map[string]any{"token_type": "bearer", "hub_id": 123456789, "user_id": 456, "scopes": []string{"oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"}},
 		refuses: spoken(400, `{"status":%q,"message":"missing or unknown","correlationId":"c"}`, "BAD_CLIENT_SECRET", "BAD_AUTH_CODE", "BAD_REFRESH_TOKEN"),
-		revoke:  "POST api.hubapi.com/oauth/2026-03/token/revoke", revokes: byForm, revoked: empty200,
-		org: "123456789", person: "456", scopes: "oauth crm.objects.contacts.write", scheme: "Bearer", api: "https://api.hubapi.com",
+		revoke:  "POST api.hubapi.com/oauth/2026-09/token/revoke", revokes: byForm, revoked: empty200, ends: "org",
+		org: "123456789", person: "456", scopes: "oauth crm.objects.contacts.read crm.objects.contacts.write", scheme: "Bearer", api: "https://api.hubapi.com",
 		dead: "BAD_REFRESH_TOKEN", wrongApp: "BAD_CLIENT_SECRET",
 	},
 	{
 		id: "zoho", authorize: "accounts.zoho.com/oauth/v2/auth", token: "accounts.zoho.eu/oauth/v2/token",
-		asked: map[string]string{"scope": "ZohoCRM.modules.contacts.ALL,ZohoCRM.settings.fields.READ", "access_type": "offline", "prompt": "consent"}, lifetime: 3600, lasting: true,
+		asked: map[string]string{"scope": strings.ReplaceAll(zohoScopes, " ", ","), "access_type": "offline", "prompt": "consent"}, lifetime: 3600, lasting: true,
 		omits:    []string{"refresh_token", "scope"},
-		says:     map[string]any{"token_type": "Bearer", "api_domain": "https://www.zohoapis.eu", "scope": "ZohoCRM.modules.contacts.ALL ZohoCRM.settings.fields.READ"},
+		says:     map[string]any{"token_type": "Bearer", "api_domain": "https://www.zohoapis.eu", "scope": zohoScopes},
 		callback: url.Values{"location": {"eu"}, "accounts-server": {"https://accounts.zoho.eu"}},
 		refuses:  spoken(200, `{"error":%q}`, "invalid_client_secret", "invalid_code", "invalid_code"),
 		revoke:   "POST accounts.zoho.eu/oauth/v2/token/revoke", revokes: byAnybody, revoked: func(w http.ResponseWriter, known bool) {
-			writeJSON(w, 200, map[bool]any{true: map[string]string{"status": "success"}, false: map[string]string{"error": "invalid_token"}}[known])
+			if known {
+				writeJSON(w, 200, map[string]string{"status": "success"})
+				return
+			}
+			w.WriteHeader(400)
+			_, _ = io.WriteString(w, "<!DOCTYPE html><title>Error</title>")
 		},
-		instance: "https://www.zohoapis.eu", scopes: "ZohoCRM.modules.contacts.ALL ZohoCRM.settings.fields.READ", scheme: "Zoho-oauthtoken", api: "https://www.zohoapis.eu",
+		instance: "https://www.zohoapis.eu", scopes: zohoScopes, scheme: "Zoho-oauthtoken", api: "https://www.zohoapis.eu",
 		dead: "invalid_code", wrongApp: "invalid_client_secret",
 	},
 	{
@@ -170,7 +177,7 @@ func gitHubHabits() habits {
 
 func slackHabits(id string) habits {
 	return habits{
-		id: id, authorize: "slack.com/oauth/v2/authorize", token: "slack.com/api/oauth.v2.access",
+		id: id, noPKCE: true, authorize: "slack.com/oauth/v2/authorize", token: "slack.com/api/oauth.v2.access",
 		asked: map[string]string{"scope": "chat:write,channels:read"},
 		says: map[string]any{"ok": true, "token_type": "bot", "scope": "chat:write,channels:read", "bot_user_id": "U0KRQLJ9H",
 			"team": map[string]any{"name": "Contoso", "id": "T9TK3CUKW"}, "authed_user": map[string]any{"id": "U1234"}},
@@ -395,6 +402,9 @@ func TestDoublesAreStrict(t *testing.T) {
 			t.Errorf("another redirect URI: %v", err)
 		}
 		cb := s.begin(s.v)
+		if s.d.noPKCE {
+			return
+		}
 		form := url.Values{"grant_type": {"authorization_code"}, "code": {cb.Code}, "redirect_uri": {s.definition().RedirectURL}}
 		if _, body, err := s.v.client.post(t.Context(), s.definition(), "https://"+s.d.token, form); err != nil || s.definition().refusalIn(body) == nil {
 			t.Errorf("without a verifier: %s, %v", body, err)
@@ -479,13 +489,16 @@ func TestFailuresOfEveryService(t *testing.T) {
 		s.fresh(0)
 		s.skip(10 * time.Second)
 		s.fresh(i.Generation)
-		// The app: once it is mended, it goes on.
+		// The app: nothing ends, and it goes on by time, or at once when it is mended.
 		wrong := "wrong"
 		if err := s.v.SetService(t.Context(), s.d.id, ServiceChange{ClientSecret: &wrong}); err != nil {
 			t.Fatal(err)
 		}
 		_, err := s.get(s.identity().Generation)
-		wantBroken(t, err, s.d.wrongApp)
+		wantUnavailable(t, err, s.d.wrongApp)
+		s.skip(lastRetry)
+		_, err = s.get(s.identity().Generation)
+		wantUnavailable(t, err, s.d.wrongApp)
 		right := clientSecret
 		if err := s.v.SetService(t.Context(), s.d.id, ServiceChange{ClientSecret: &right}); err != nil {
 			t.Fatal(err)
@@ -729,5 +742,32 @@ func TestSelfManagedServices(t *testing.T) {
 				t.Errorf("ended %q, %v\n%s", ending, err, s.log)
 			}
 		})
+	}
+}
+
+// Whatever a service calls it: what it says of the app ends no connection, and is worth
+// another try once the app is set anew.
+func TestAppTroubleEndsNothing(t *testing.T) {
+	for _, s := range BuiltIn() {
+		for _, code := range appCodes {
+			if dead := code == s.DeadCode; s.permanent(code) != dead || s.refusesApp(code) == dead {
+				t.Errorf("%s: %s is permanent: %v, of the app: %v", s.ID, code, s.permanent(code), s.refusesApp(code))
+			}
+		}
+	}
+	for _, h := range allHabits {
+		if h.lasting && !slices.Contains(appCodes, h.wrongApp) {
+			t.Errorf("%s refuses an app by %s, which isn't known for that", h.id, h.wrongApp)
+		}
+	}
+}
+
+// Sandboxes and developer orgs are Zoho's own hosts too.
+func TestZohoEnvironments(t *testing.T) {
+	for address, own := range map[string]bool{"https://sandbox.zohoapis.eu": true, "https://developer.zohoapis.com.au": true, "https://www.zohoapis.ca": true,
+		"https://evil.zohoapis.eu": false, "https://sandbox.zohoapis.eu.evil.example": false} {
+		if _, ok := zoho.instance(address); ok != own {
+			t.Errorf("%s is Zoho's: %v", address, ok)
+		}
 	}
 }

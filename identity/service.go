@@ -29,6 +29,7 @@ type Service struct {
 	RefreshScope string            `json:"refresh_scope,omitempty"` // what has to be asked for to get a refresh token
 	Separator    string            `json:"separator,omitempty"`     // between scopes; a space when empty
 	Params       map[string]string `json:"params,omitempty"`        // further parameters of the authorize end point
+	NoPKCE       bool              `json:"no_pkce,omitempty"`       // it takes no code challenge (RFC 7636)
 	BasicAuth    bool              `json:"basic_auth,omitempty"`    // the client authenticates in a header, rather than in the form
 
 	HostSuffixes  []string `json:"hosts,omitempty"`          // the service's own hosts; one that begins with a dot stands for those below
@@ -132,12 +133,21 @@ func (s Service) anywhere() bool {
 // permanent reports whether after a refusal with the code only a new authorization
 // helps.
 func (s Service) permanent(code string) bool {
+	if s.refusesApp(code) {
+		return false
+	}
 	return slices.Contains(permanentCodes, code) || slices.Contains(s.Permanent, code)
 }
 
 // permanentCodes are those of every service (RFC 6749, sections 4.1.2.1 and 5.2;
 // RFC 6750, section 3.1).
-var permanentCodes = []string{"invalid_grant", "invalid_client", "unauthorized_client", "access_denied", "invalid_token"}
+var permanentCodes = []string{"invalid_grant", "access_denied", "invalid_token"}
+
+// refusesApp reports whether a refusal with the code is one of the app, whosever the
+// connection is.
+func (s Service) refusesApp(code string) bool {
+	return slices.Contains(appCodes, code) && code != s.DeadCode
+}
 
 // joined is a list of scopes as the service reads it.
 func (s Service) joined(scopes []string) string {

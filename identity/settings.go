@@ -14,9 +14,10 @@ import (
 // speaks to a service.
 var ErrNoApp = errors.New("no app is set for the service")
 
-// appCodes are the refusals of the app itself, not of a connection: when the
-// app's settings are mended, the connection is worth another try.
-var appCodes = []string{"invalid_client", "invalid_client_id", "invalid_client_secret", "bad_client_secret", "incorrect_client_credentials", "BAD_CLIENT_ID", "BAD_CLIENT_SECRET"}
+// appCodes are the refusals of the app itself, not of a connection: they end none, and
+// when the app's settings are mended, its connections are tried again at once. Sources:
+// RFC 6749, section 5.2, and beside each service in the registry.
+var appCodes = []string{"invalid_client", "unauthorized_client", "invalid_client_id", "invalid_client_secret", "bad_client_secret", "incorrect_client_credentials", "BAD_CLIENT_ID", "BAD_CLIENT_SECRET"}
 
 // ServiceChange is what to set of a service; nil leaves a value as it is, an
 // empty one takes it back, so that the environment's or the service's own counts.
@@ -30,8 +31,8 @@ type ServiceChange struct {
 var ErrNoLoginURL = errors.New("the service has no other login address")
 
 // SetService stores what is set of a service, the secret sealed, for all
-// processes from their next call on. Connections that broke because the app was
-// refused are tried again. Errors: ErrNoService, *ScopeError, ErrNoLoginURL, or a failure of the
+// processes from their next call on. Connections whose app was refused are
+// tried again, and those that another client id made break. Errors: ErrNoService, *ScopeError, ErrNoLoginURL, or a failure of the
 // store. The login address must have been checked.
 func (v *Vault) SetService(ctx context.Context, service string, c ServiceChange) error {
 	s, err := v.Service(ctx, service)
@@ -77,8 +78,8 @@ func replace(value, with *string) {
 	}
 }
 
-// RetryApp has connections that broke because the service refused the shared app
-// itself tried again: for when its settings may have been mended.
+// RetryApp has the connections for which the service refused the shared app itself
+// tried again at once: for when its settings may have been mended.
 func (v *Vault) RetryApp(ctx context.Context, service string) error {
 	n, err := v.Store.MendBroken(ctx, service, "", appCodes)
 	if n > 0 {

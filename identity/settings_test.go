@@ -124,7 +124,7 @@ func wrongApp(w *world) func(*Config) {
 	}
 }
 
-// A mistyped secret breaks connections, and none of them for good.
+// A mistyped secret ends no connection, and its mending is waited for by nobody.
 func TestMendedAppMendsConnections(t *testing.T) {
 	w := newWorld(t)
 	v := w.process()
@@ -132,7 +132,7 @@ func TestMendedAppMendsConnections(t *testing.T) {
 	v.Wait()
 	mistyped := w.process(wrongApp(w))
 	_, err := w.get(mistyped, i.Generation)
-	wantBroken(t, err, "invalid_client")
+	wantUnavailable(t, err, "invalid_client")
 	other := w.process(wrongApp(w)) // it is running when the secret is set
 	if err := v.SetService(t.Context(), Salesforce, ServiceChange{ClientSecret: new(clientSecret)}); err != nil {
 		t.Fatal(err)

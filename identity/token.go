@@ -142,7 +142,11 @@ func (c *client) exchange(ctx context.Context, s Service, loginURL, code, verifi
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	ctx, sent := watched(context.WithValue(ctx, oauth2.HTTPClient, c.http))
-	t, err := s.config(loginURL).Exchange(ctx, code, oauth2.VerifierOption(verifier))
+	var options []oauth2.AuthCodeOption
+	if !s.NoPKCE {
+		options = append(options, oauth2.VerifierOption(verifier))
+	}
+	t, err := s.config(loginURL).Exchange(ctx, code, options...)
 	if err != nil {
 		return answer{}, s.exchangeError(err, sent.Load())
 	}
