@@ -156,6 +156,11 @@ func knownOutput(output string) error {
 	return nil
 }
 
+// mendedBy are the names of those who mend a connection.
+var mendedBy = map[identity.Who]string{
+	identity.Nobody: "nobody: it passes", identity.TenantAdmin: "the tenant", identity.ServiceAdmin: "the tenant's admin at the service", identity.Operator: "you, the operator",
+}
+
 // identityRow is what is shown of a connection.
 type identityRow struct{ identity.Description }
 
@@ -169,14 +174,14 @@ func (p *program) listIdentities(ctx context.Context, store *db.DB, sel db.Selec
 		return p.jsonArray(rows)
 	}
 	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "SERVICE\tTENANT\tUSER\tSTATE\tORG\tCONNECTED BY\tUSED\tREFRESHED\tFAILURE")
+	_, _ = fmt.Fprintln(w, "SERVICE\tTENANT\tUSER\tSTATE\tORG\tCONNECTED BY\tUSED\tREFRESHED\tFAILURE\tMENDED BY")
 	n := 0
 	for r, err := range rows {
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Service, r.Tenant, dash(plain(r.user())), r.State, plain(r.org()),
-			dash(r.ConnectedBy), ago(r.UsedAt), ago(r.RefreshedAt), dash(r.FailedCode))
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Service, r.Tenant, dash(plain(r.user())), r.State, plain(r.org()),
+			dash(r.ConnectedBy), ago(r.UsedAt), ago(r.RefreshedAt), dash(r.FailedCode), dash(mendedBy[r.MendedBy]))
 		if n++; n%identityPage == 0 { // so that any number of rows fits into memory
 			if err := w.Flush(); err != nil {
 				return err
@@ -242,7 +247,8 @@ func (p *program) showIdentity(r identityRow, output string) error {
 			{"SCOPES", strings.Join(r.Scopes, " ")}, {"CONNECTED BY", dash(r.ConnectedBy)}, {"CONNECTED", moment(r.ConnectedAt)},
 			{"GENERATION", fmt.Sprint(r.Generation)}, {"KEY", fmt.Sprint(r.KeyID)}, {"LAST USED", moment(r.UsedAt)},
 			{"LAST REFRESHED", moment(r.RefreshedAt)}, {"TOKEN EXPIRES", moment(r.ExpiresAt)}, {"NEXT KEEP-ALIVE", moment(r.KeepAliveAt)},
-			{"LAST FAILURE", moment(r.FailedAt)}, {"FAILURE", dash(strings.TrimSpace(r.FailedCode + " " + r.class()))}, {"NEXT TRY", moment(r.RetryAt)},
+			{"LAST FAILURE", moment(r.FailedAt)}, {"FAILURE", dash(strings.TrimSpace(r.FailedCode + " " + r.class()))}, {"WHY", dash(r.Reason)}, {"MENDED BY", dash(mendedBy[r.MendedBy])}, {"MEND", dash(r.Mend)}, {"NEXT TRY", moment(r.RetryAt)},
+			{"CLIENT ID", dash(r.ClientID)},
 		} {
 			_, _ = fmt.Fprintf(w, "%s\t%s\n", line[0], plain(line[1]))
 		}

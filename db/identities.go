@@ -139,12 +139,12 @@ func (d *DB) IdentityOf(ctx context.Context, service, tenantID, user, account st
 	return i, wrap("identity of a user", err)
 }
 
-// BrokenIdentities returns the tenant's own connections that are dead, the one that
-// died last first.
-func (d *DB) BrokenIdentities(ctx context.Context, tenantID string) ([]Identity, error) {
+// TroubledIdentities returns the tenant's own connections that are dead, or whose last
+// renewal failed, the one that did last first.
+func (d *DB) TroubledIdentities(ctx context.Context, tenantID string) ([]Identity, error) {
 	all, err := collect(ctx, d.read, func(s scanner) (Identity, error) { return scanIdentity(s) },
-		`SELECT `+identityColumns+` FROM identities WHERE tenant_id = $1 AND broken_at > 0 AND user_name = '' AND account = '' ORDER BY broken_at DESC`, tenantID)
-	return all, wrap("broken identities", err)
+		`SELECT `+identityColumns+` FROM identities WHERE tenant_id = $1 AND (broken_at > 0 OR failed_at > 0) AND user_name = '' AND account = '' ORDER BY broken_at DESC, failed_at DESC`, tenantID)
+	return all, wrap("troubled identities", err)
 }
 
 // IdentityByID returns an identity, or ErrNotFound.

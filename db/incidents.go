@@ -15,6 +15,7 @@ type IncidentKind string
 // The kinds of incidents.
 const (
 	IncidentBroken    IncidentKind = "broken"    // the connection died
+	IncidentFailing   IncidentKind = "failing"   // its renewal is refused, and somebody has to do something
 	IncidentWaiting   IncidentKind = "waiting"   // sign-ups have been waiting for long
 	IncidentAttention IncidentKind = "attention" // many came to need attention
 	IncidentSilent    IncidentKind = "silent"    // a busy form got no sign-up
@@ -24,7 +25,7 @@ const (
 type Trouble struct {
 	TenantID string
 	Kind     IncidentKind
-	About    string // the newsletter's id, of IncidentSilent; the service's, of IncidentBroken, where no sign-ups go to it
+	About    string // the newsletter's id, of IncidentSilent; the service's, of IncidentBroken and IncidentFailing, where no sign-ups go to it
 	Cause    string // a code, when there is one
 	N        int    // how many people it is about
 	Since    time.Time
@@ -173,6 +174,19 @@ func (d *DB) BrokenConnections(ctx context.Context, delivers string) ([]Trouble,
 	return d.troubles(ctx, IncidentBroken, `SELECT i.tenant_id, CASE i.service WHEN $1 THEN '' ELSE i.service END, i.broken_code,
 			CASE i.service WHEN $1 THEN COALESCE((SELECT sum(n) FROM state_counts c WHERE c.tenant_id = i.tenant_id AND c.state = 'waiting'), 0) ELSE 0 END, i.broken_at
 		FROM identities i WHERE i.broken_at > 0 AND i.user_name = '' AND i.account = ''`, delivers)
+}
+
+// failsFor is how far apart the tries of a renewal are once it has failed several
+// times, for more than a minute in all.
+const failsFor = time.Minute
+
+// FailingConnections returns the connections of tenants' own whose renewal has failed
+// again and again, with the code of the last refusal; otherwise as BrokenConnections.
+func (d *DB) FailingConnections(ctx context.Context, delivers string) ([]Trouble, error) {
+	return d.troubles(ctx, IncidentFailing, `SELECT i.tenant_id, CASE i.service WHEN $1 THEN '' ELSE i.service END, i.failed_code,
+			CASE i.service WHEN $1 THEN COALESCE((SELECT sum(n) FROM state_counts c WHERE c.tenant_id = i.tenant_id AND c.state = 'waiting'), 0) ELSE 0 END, i.failed_at
+		FROM identities i WHERE (i.broken_at > 0 OR i.failed_at > 0) AND i.broken_at = 0 AND i.retry_at - i.failed_at >= $2 AND i.user_name = '' AND i.account = ''`,
+		delivers, failsFor.Milliseconds())
 }
 
 // ofOpenTenants selects rows of tenants that are not closed.

@@ -43,6 +43,9 @@ type Description struct {
 	FailedCode  string     `json:"failed_code,omitempty"`
 	FailedClass string     `json:"failed_class,omitempty"` // permanent, unknown, passing
 	RetryAt     *time.Time `json:"retry_at,omitempty"`
+	Reason      string     `json:"reason,omitempty"` // why it is broken or failing, in a sentence
+	MendedBy    Who        `json:"mended_by,omitempty"`
+	Mend        string     `json:"mend,omitempty"` // what they do, in a sentence
 }
 
 // Describe tells what is known of an identity at a time.
@@ -58,11 +61,15 @@ func Describe(i db.NamedIdentity, now time.Time) Description {
 	switch {
 	case !i.BrokenAt.IsZero():
 		d.State, d.FailedClass = StateBroken, "permanent"
+		d.explain(WhyBroken(i.Service, NameOf(i.Service), i.BrokenCode))
 		return d // it is neither tried again nor kept alive
 	case !i.FailedAt.IsZero() && !i.CallStartedAt.IsZero():
 		d.State, d.FailedClass = StateFailing, "unknown"
 	case !i.FailedAt.IsZero():
 		d.State, d.FailedClass = StateFailing, "passing"
+	}
+	if d.State == StateFailing {
+		d.explain(WhyFailing(i.Service, NameOf(i.Service), i.FailedCode))
 	}
 	d.KeepAliveAt = optional(i.KeepAliveAt)
 	if now.Before(i.RetryAt) {
@@ -70,6 +77,8 @@ func Describe(i db.NamedIdentity, now time.Time) Description {
 	}
 	return d
 }
+
+func (d *Description) explain(r Reason) { d.Reason, d.MendedBy, d.Mend = r.What, r.Who, r.Mend }
 
 // optional is t in UTC, or nil for the zero time.
 func optional(t time.Time) *time.Time {

@@ -56,6 +56,19 @@ type demand struct {
 
 // fresh is Get without a note that the connection was used.
 func (v *Vault) fresh(ctx context.Context, find finder, want demand) (Credential, db.Identity, error) {
+	c, i, err := v.freshOf(ctx, find, want)
+	var broken *BrokenError
+	var unavailable *UnavailableError
+	switch {
+	case errors.As(err, &broken):
+		err = &BrokenError{Service: i.Service, Code: broken.Code}
+	case errors.As(err, &unavailable):
+		err = &UnavailableError{Service: i.Service, Code: unavailable.Code, RetryAt: unavailable.RetryAt}
+	}
+	return c, i, err
+}
+
+func (v *Vault) freshOf(ctx context.Context, find finder, want demand) (Credential, db.Identity, error) {
 	for {
 		i, err := find(ctx)
 		if err != nil {

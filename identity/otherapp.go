@@ -48,3 +48,29 @@ func (v *Vault) tellOtherApp(ctx context.Context, i db.Identity, s Service) {
 func (v *Vault) MadeWithOtherApp(ctx context.Context, service, tenantID string) (int, error) {
 	return v.Store.MadeWithOtherApp(ctx, service, tenantID)
 }
+
+// CodeNoApp says that no app is set that a connection could be renewed with.
+const CodeNoApp = "no_app"
+
+// Trouble returns why a connection is dead, or why it can't be renewed for now, as this
+// process knows it; an empty code when it is in order.
+func (v *Vault) Trouble(ctx context.Context, i db.Identity) (code string, dead bool, err error) {
+	switch {
+	case !i.BrokenAt.IsZero():
+		return i.BrokenCode, true, nil
+	case !i.FailedAt.IsZero():
+		return i.FailedCode, false, nil
+	case i.OwnApp:
+		return "", false, nil
+	}
+	s, _, err := v.set(ctx, i.Service)
+	switch {
+	case err != nil:
+		return "", false, err
+	case s.ClientID == "":
+		return CodeNoApp, false, nil
+	case !s.made(i.Grant):
+		return CodeOtherApp, false, nil
+	}
+	return "", false, nil
+}

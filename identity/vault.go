@@ -5,6 +5,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -23,7 +24,7 @@ type Store interface {
 	Identity(ctx context.Context, service, tenantID string) (db.Identity, error)
 	IdentityOf(ctx context.Context, service, tenantID, user, account string) (db.Identity, error)
 	IdentityByID(ctx context.Context, id string) (db.Identity, error)
-	BrokenIdentities(ctx context.Context, tenantID string) ([]db.Identity, error)
+	TroubledIdentities(ctx context.Context, tenantID string) ([]db.Identity, error)
 	ApprovedAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]db.Identity, error)
 	HeldAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]db.Grant, error)
 	HoldsToken(ctx context.Context, service, tokenHash string) (bool, error)
@@ -90,7 +91,8 @@ var (
 
 // BrokenError says that a connection died and that only connecting anew helps.
 type BrokenError struct {
-	Code string // why: an OAuth error code, or one of the Broken… codes
+	Service string
+	Code    string // why: an OAuth error code, or one of the Broken… codes
 }
 
 // The codes of our own for a broken connection.
@@ -112,6 +114,7 @@ func (e *BrokenError) Is(target error) bool { return target == ErrSealed && e.Co
 
 // UnavailableError says that no credential can be had for now.
 type UnavailableError struct {
+	Service string
 	Code    string    // why, as the last failure had it
 	RetryAt time.Time // not before then
 }
@@ -219,10 +222,13 @@ func (v *Vault) Identity(ctx context.Context, service, tenantID string) (db.Iden
 	return i, notConnected(err)
 }
 
-// Broken returns the tenant's own connections that are dead, Salesforce's first.
-func (v *Vault) Broken(ctx context.Context, tenantID string) ([]db.Identity, error) {
-	all, err := v.Store.BrokenIdentities(ctx, tenantID)
-	slices.SortStableFunc(all, func(a, b db.Identity) int { return -compareBool(a.Service == Salesforce, b.Service == Salesforce) })
+// Troubled returns the tenant's own connections that are dead, and after them those
+// whose last renewal failed; Salesforce's first among each.
+func (v *Vault) Troubled(ctx context.Context, tenantID string) ([]db.Identity, error) {
+	all, err := v.Store.TroubledIdentities(ctx, tenantID)
+	slices.SortStableFunc(all, func(a, b db.Identity) int {
+		return cmp.Or(compareBool(a.BrokenAt.IsZero(), b.BrokenAt.IsZero()), -compareBool(a.Service == Salesforce, b.Service == Salesforce))
+	})
 	return all, err
 }
 

@@ -1,5 +1,5 @@
 // Package incidents notices what a tenant's admins have to be told of: a
-// connection that died, sign-ups that wait for long, records that pile up, a busy
+// connection that died or can't be renewed, sign-ups that wait for long, records that pile up, a busy
 // form that went silent. It opens an incident for each, and closes it when it is
 // mended; the mails of both are queued in the same transactions.
 package incidents
@@ -31,6 +31,7 @@ const (
 
 // Store is where troubles show, and where incidents are kept; *db.DB is one.
 type Store interface {
+	FailingConnections(ctx context.Context, delivers string) ([]db.Trouble, error)
 	BrokenConnections(ctx context.Context, delivers string) ([]db.Trouble, error)
 	LongWaiting(ctx context.Context, before time.Time) ([]db.Trouble, error)
 	PileUps(ctx context.Context, min int, since time.Time) ([]db.PileUp, error)
@@ -84,7 +85,7 @@ func (w *Watch) Look(ctx context.Context) error {
 	told := map[trouble]bool{}
 	for _, i := range open {
 		told[of(i.Trouble)] = true
-		if i.Kind == db.IncidentBroken && (i.MendedAt.IsZero() || now.Sub(i.MendedAt) < calm) {
+		if (i.Kind == db.IncidentBroken || i.Kind == db.IncidentFailing) && (i.MendedAt.IsZero() || now.Sub(i.MendedAt) < calm) {
 			told[trouble{i.TenantID, db.IncidentWaiting, i.About}] = true // who waited behind it is on the way now
 		}
 	}
@@ -135,6 +136,16 @@ func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
 	}
 	for _, t := range broken {
 		l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
+		l.lasting[trouble{t.TenantID, db.IncidentFailing, t.About}] = true // it got worse
+	}
+	failing, err := w.Store.FailingConnections(ctx, identity.Salesforce)
+	if err != nil {
+		return l, err
+	}
+	for _, t := range failing {
+		if identity.WhyFailing(serviceOf(t), "", t.Cause).Who != identity.Nobody { // else sign-ups that wait tell
+			l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
+		}
 	}
 	waiting, err := w.Store.LongWaiting(ctx, now.Add(-WaitingFor))
 	if err != nil {
@@ -142,7 +153,7 @@ func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
 	}
 	for _, t := range waiting {
 		l.lasting[of(t)] = true
-		if !l.lasting[trouble{t.TenantID, db.IncidentBroken, ""}] { // told of already, with the reason
+		if !l.lasting[trouble{t.TenantID, db.IncidentBroken, ""}] && !l.lasting[trouble{t.TenantID, db.IncidentFailing, ""}] { // told of already, with the reason
 			l.troubles = append(l.troubles, t)
 		}
 	}

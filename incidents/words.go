@@ -35,13 +35,13 @@ func Tell(i db.Incident) Words {
 	since := local(i, i.Since)
 	switch i.Kind {
 	case db.IncidentBroken:
-		reason, mend := identity.BrokenSentence(i.Cause)
-		if i.About != "" {
-			name := identity.NameOf(i.About)
-			reason, _ = identity.BrokenAt(name, i.Cause)
-			return Words{name + " is disconnected", "The connection ended " + since + ". " + reason, "Connect " + name + " anew.", "/integrations", "Go to your integrations"}
-		}
-		return Words{"Salesforce is disconnected", "The connection ended " + since + ". " + reason + waiting(i.N), mend, "/integrations", "Go to your integrations"}
+		service, name := serviceOf(i.Trouble), identity.NameOf(serviceOf(i.Trouble))
+		why := identity.WhyBroken(service, name, i.Cause)
+		return Words{name + " is disconnected", "The connection ended " + since + ". " + why.What + waiting(i.N), why.Mend, "/integrations", "Go to your integrations"}
+	case db.IncidentFailing:
+		service, name := serviceOf(i.Trouble), identity.NameOf(serviceOf(i.Trouble))
+		why := identity.WhyFailing(service, name, i.Cause)
+		return Words{"The connection to " + name + " can’t be renewed", "It has failed " + since + ". " + why.What + waiting(i.N), why.Mend, "/integrations", "Go to your integrations"}
 	case db.IncidentWaiting:
 		if i.N == 0 {
 			return Words{"Sign-ups have been waiting for long", "In the meantime none waits any more.", "Nothing to do.", "/integrations/" + identity.Salesforce, "See the numbers"}
@@ -64,14 +64,23 @@ func Tell(i db.Incident) Words {
 	return Words{}
 }
 
+// serviceOf is the service of a connection that is trouble.
+func serviceOf(t db.Trouble) string {
+	if t.About == "" {
+		return identity.Salesforce
+	}
+	return t.About
+}
+
 // Mended says in plain words that the trouble is over.
 func Mended(i db.Incident) Words {
 	at := local(i, i.MendedAt)
-	if i.Kind == db.IncidentBroken && i.About != "" {
+	if (i.Kind == db.IncidentBroken || i.Kind == db.IncidentFailing) && i.About != "" {
 		return Words{identity.NameOf(i.About) + " is connected again", "The connection is in order " + at + ".", "Nothing to do.", "/integrations", "Go to your integrations"}
 	}
 	mended := map[db.IncidentKind]Words{
 		db.IncidentBroken:    {Title: "Salesforce is connected again", What: "The connection is in order " + at + ". Sign-ups that waited are being sent."},
+		db.IncidentFailing:   {Title: "The connection to Salesforce is in order again", What: "It is renewed again " + at + "."},
 		db.IncidentWaiting:   {Title: "No sign-up waits for long any more", What: "Those that had waited were dealt with. It is in order " + at + "."},
 		db.IncidentAttention: {Title: "Few sign-ups need your attention now", What: "Most of those that did have been dealt with. It is in order " + at + "."},
 		db.IncidentSilent:    {Title: "A silent form is in use again", What: i.Newsletter + " gets sign-ups again " + at + "."},

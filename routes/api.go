@@ -436,17 +436,20 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 		doc.Identities, doc.More = described(several.Identities), several.More
 	case errors.As(err, &broken):
 		status, doc.Code, doc.Reason = http.StatusConflict, "reauthorize", broken.Code
-		sentence = "This identity has to be authorized again: its service ended it."
+		doc.MendedBy = identity.WhyBroken(broken.Service, "", broken.Code).Who
+		sentence = "This identity has to be authorized again. " + identity.WhyBroken(broken.Service, identity.NameOf(broken.Service), broken.Code).What
 	case errors.As(err, &later):
 		status, doc.Code, doc.Reason = http.StatusServiceUnavailable, "unavailable", later.Code
-		sentence = "No credential can be had from the service for now. Try again after the time in Retry-After."
+		why := identity.WhyFailing(later.Service, identity.NameOf(later.Service), later.Code)
+		doc.MendedBy = why.Who
+		sentence = "No credential can be had for now. " + why.What + " Try again after the time in Retry-After."
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(max(1, int(math.Ceil(time.Until(later.RetryAt).Seconds())))))
 	default:
 		s.logFailure(c, status, err)
 		retryAfter(c, status)
 	}
 	full := newProblem(c, status, sentence, nil)
-	full.Code, full.Reason, full.Identities, full.More = doc.Code, doc.Reason, doc.Identities, doc.More
+	full.Code, full.Reason, full.MendedBy, full.Identities, full.More = doc.Code, doc.Reason, doc.MendedBy, doc.Identities, doc.More
 	return full.send(c)
 }
 

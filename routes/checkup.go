@@ -50,7 +50,10 @@ func (s *server) runCheckUp(c *fiber.Ctx) error {
 	var f *crm.Failure
 	switch {
 	case errors.As(err, &f):
-		e := crm.AskedOnce(f.Code)
+		e, err := s.explained(c, f.Code, crm.AskedOnce(f.Code))
+		if err != nil {
+			return err
+		}
 		s.flash(c, views.FlashWarning, "The check-up was not possible. "+e.What+" "+e.Mend)
 	case err != nil:
 		return err

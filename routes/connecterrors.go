@@ -87,6 +87,10 @@ func connectFailure(code, description string) views.ConnectFailedPage {
 		p.Happened = "Your user may not use this app"
 		p.Meaning = "In your Salesforce an admin decides who may use it. Nothing was changed."
 		p.Mend = "Ask your Salesforce admin to install the app and to admit you: Setup → External Client App Manager → the app → Policies."
+	case identity.BrokenOtherApp:
+		p.Happened = appChanged
+		p.Meaning = appChangedMeans
+		p.Mend = "Begin again from here. It takes two clicks."
 	case "inactive_user", "inactive_org":
 		p.Happened = "This user or organisation is not active at Salesforce"
 		p.Meaning = "Salesforce refuses access for it. Nothing was changed."
@@ -96,11 +100,37 @@ func connectFailure(code, description string) views.ConnectFailedPage {
 		p.Meaning = "Its edition, or your user’s profile, has no API access, and without it no Contact can be created. We took the access back."
 		p.Mend = "Ask your Salesforce admin: the permission is called “API Enabled”; some editions offer it as an add-on."
 	default:
+		if refusedFor(&p, identity.Salesforce, "Salesforce", code) {
+			break
+		}
 		p.Happened = "Salesforce refused"
 		p.Meaning = "It ended the log-in with the code below. Nothing was changed."
 		p.Mend = "Try again. If it stays like this, show the code to your Salesforce admin."
 	}
 	return p
+}
+
+// What is said when another app was set while somebody logged in.
+const (
+	appChanged      = "The app was changed meanwhile"
+	appChangedMeans = "This log-in began with another app than the one that is set now. Nothing was changed."
+)
+
+// refusedFor tells a refusal whose reason is known from connections: false when it isn't.
+func refusedFor(p *views.ConnectFailedPage, service, name, code string) bool {
+	why, ok := identity.KnownReason(service, name, code)
+	if ok {
+		p.Happened, p.Meaning, p.Mend = strings.TrimSuffix(why.What, "."), "So "+name+" ended the log-in. Nothing was changed.", sentence(why)
+	}
+	return ok
+}
+
+// sentence is what mends a log-in that was refused.
+func sentence(why identity.Reason) string {
+	if why.Who == identity.Operator {
+		return why.Mend + " Please send them the code below."
+	}
+	return why.Mend + " Then try again."
 }
 
 // query encodes pairs of names and values, leaving empty values out.

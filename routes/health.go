@@ -8,6 +8,7 @@ import (
 
 	"gatepost/crm"
 	"gatepost/db"
+	"gatepost/identity"
 	"gatepost/input"
 	"gatepost/views"
 
@@ -117,7 +118,7 @@ func (s *server) pause(ctx context.Context, tenant string, card views.Integratio
 	if err != nil || p.Reason == "" || p.Reason == crm.NotConnected || p.Reason == crm.Broken {
 		return nil, err
 	}
-	e := crm.Sentence(p.Reason)
+	e := explain(p.Reason, crm.Sentence(p.Reason), card)
 	ahead := p.Until.After(time.Now())
 	return &views.Pause{Code: p.Reason, Reason: e.What, Mend: e.Mend, Said: cut(p.Detail, 300), Until: p.Until,
 		TryNow: ahead && p.Reason != crm.Spared && card.State == views.Connected, Spared: ahead && p.Reason == crm.Spared}, nil
@@ -229,7 +230,7 @@ func (s *server) problems(c *fiber.Ctx, live views.HealthStatus, actions []db.Ac
 }
 
 func (s *server) problem(p db.Problem, some []db.Subscriber, card views.Integration) views.Problem {
-	e := sentence(p.State, p.Reason)
+	e := explain(p.Reason, sentence(p.State, p.Reason), card)
 	v := views.Problem{CSRF: card.CSRF, Service: card.Service, State: views.DeliveryState(p.State), Code: p.Reason, What: e.What, Who: whoMends(e.Who), Mend: e.Mend,
 		N: p.N, People: p.People, PeopleLimit: db.PeopleLimit,
 		CSVURL: "/integrations/" + card.Service + "/problems.csv?" + query("state", string(p.State), "reason", p.Reason)}
@@ -253,6 +254,32 @@ func sentence(state db.State, code string) crm.Explanation {
 		return crm.Sentence(code)
 	}
 	return crm.GaveUp(code)
+}
+
+// explain is the explanation of a code, with what the connection says where that is
+// the cause.
+func explain(code string, e crm.Explanation, card views.Integration) crm.Explanation {
+	if code == crm.Unavailable && card.Failing || code == crm.Broken && card.State == views.ConnectionBroken {
+		e.What, e.Mend = card.Reason, card.Mend
+	}
+	return e
+}
+
+// explained is explain, and reads the connection where that is asked for, once for a
+// request.
+func (s *server) explained(c *fiber.Ctx, code string, e crm.Explanation) (crm.Explanation, error) {
+	if code != crm.Unavailable && code != crm.Broken {
+		return e, nil
+	}
+	v := who(c)
+	if v.connection == nil {
+		card := views.Integration{Service: identity.Salesforce, Name: identity.NameOf(identity.Salesforce)}
+		if err := s.describeConnection(c.UserContext(), v.Tenant.ID, &card); err != nil {
+			return crm.Explanation{}, err
+		}
+		v.connection = &card
+	}
+	return explain(code, e, *v.connection), nil
 }
 
 // whoMends names who can mend something.
@@ -309,7 +336,11 @@ func (s *server) person(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	page := views.PersonPage{Page: s.page(c, "Subscriber", views.NavSubscribers), ID: sub.ID, Subscriber: s.subscriberRow(sub), Attempts: sub.Attempts, OrgID: sub.OrgID, DeliveredAt: sub.DeliveredAt}
+	row, err := s.subscriberRow(c, sub)
+	if err != nil {
+		return err
+	}
+	page := views.PersonPage{Page: s.page(c, "Subscriber", views.NavSubscribers), ID: sub.ID, Subscriber: row, Attempts: sub.Attempts, OrgID: sub.OrgID, DeliveredAt: sub.DeliveredAt}
 	if sub.State == db.Attention && sub.MatchID != "" {
 		page.MatchURL = s.RecordURL(sub.InstanceURL, sub.MatchID)
 	}

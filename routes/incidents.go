@@ -19,13 +19,13 @@ type IncidentStore interface {
 	SetIncidentMails(ctx context.Context, userID string, yes bool) error
 }
 
-// incidents are the tenant's troubles, but the broken connection of which every page
-// tells anyway.
+// incidents are the tenant's troubles, but the connection that is dead or fails, of
+// which every page tells anyway.
 func (s *server) incidents(ctx context.Context, tenantID string) ([]views.Incident, error) {
 	all, err := s.Incidents.Incidents(ctx, tenantID)
 	var shown []views.Incident
 	for _, i := range all {
-		if i.Kind == db.IncidentBroken && i.About == "" {
+		if (i.Kind == db.IncidentBroken || i.Kind == db.IncidentFailing) && i.About == "" {
 			continue
 		}
 		w := incidents.Tell(i)

@@ -93,9 +93,8 @@ func (s *server) describeConnection(ctx context.Context, tenant string, card *vi
 		if i.RefreshedAt.After(i.ConnectedAt) {
 			card.LastRefreshed = i.RefreshedAt
 		}
-		if !i.BrokenAt.IsZero() {
-			card.State = views.ConnectionBroken
-			card.Reason, card.Mend = brokenWords(card.Service, card.Name, i.BrokenCode)
+		if err := s.describeTrouble(ctx, i, card); err != nil {
+			return err
 		}
 	}
 	held, err := s.Vault.Held(ctx, card.Service, tenant)
@@ -107,6 +106,22 @@ func (s *server) describeConnection(ctx context.Context, tenant string, card *vi
 	}
 	card.State = views.ConnectionHeld
 	card.Held = &views.HeldConnection{ID: held.ID, Org: org(held.Grant), By: held.ConnectedEmail, At: held.HeldAt}
+	return nil
+}
+
+// describeTrouble says why a connection is dead, or can't be renewed for now.
+func (s *server) describeTrouble(ctx context.Context, i db.Identity, card *views.Integration) error {
+	code, dead, err := s.Vault.Trouble(ctx, i)
+	if err != nil || code == "" {
+		return err
+	}
+	why := identity.WhyFailing(card.Service, card.Name, code)
+	if dead {
+		card.State, why = views.ConnectionBroken, identity.WhyBroken(card.Service, card.Name, code)
+	} else {
+		card.Failing, card.NextTry = true, i.RetryAt
+	}
+	card.Reason, card.Mend = why.What, why.Mend
 	return nil
 }
 
@@ -236,7 +251,7 @@ func (s *server) connected(c *fiber.Ctx) error {
 		return s.welcome(c, service)
 	}
 	description := cut(c.Query("error_description"), 200)
-	page := serviceFailure(service.Name, code, description)
+	page := serviceFailure(service.ID, service.Name, code, description)
 	if service.ID == identity.Salesforce {
 		page = connectFailure(code, description)
 	}

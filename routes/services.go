@@ -76,14 +76,6 @@ func (s *server) serviceName(c *fiber.Ctx, id string) (string, error) {
 	return service.Name, err
 }
 
-// brokenWords tell why a connection died, and what mends it.
-func brokenWords(service, name, code string) (reason, mend string) {
-	if service == identity.Salesforce {
-		return identity.BrokenSentence(code)
-	}
-	return identity.BrokenAt(name, code)
-}
-
 // ended tells what became of a connection that was given up.
 func ended(name string, ending identity.Ending) (views.FlashKind, string) {
 	switch ending {
@@ -99,13 +91,17 @@ func ended(name string, ending identity.Ending) (views.FlashKind, string) {
 
 // serviceFailure tells a failed authorization at another service than Salesforce in
 // plain words.
-func serviceFailure(name, code, description string) views.ConnectFailedPage {
+func serviceFailure(service, name, code, description string) views.ConnectFailedPage {
 	p := views.ConnectFailedPage{Code: cut(code, 80), Description: description}
 	switch strings.ReplaceAll(code, "-", "_") {
 	case "access_denied":
 		p.Happened = "Access was not allowed"
 		p.Meaning = "Somebody refused it at " + name + ", so Gatepost got no access. Whatever was connected before stays as it was."
 		p.Mend = "Try again and allow it. If you may not, ask whoever manages " + name + " for you to connect."
+	case identity.BrokenOtherApp:
+		p.Happened = appChanged
+		p.Meaning = appChangedMeans
+		p.Mend = "Begin again from here. It takes two clicks."
 	case codeHandshake:
 		p.Happened = "This log-in at " + name + " had run out"
 		p.Meaning = "Each connection attempt works once, for ten minutes, in the browser that began it. This one was used already, took longer, or began elsewhere. Nothing was changed."
@@ -135,6 +131,9 @@ func serviceFailure(name, code, description string) views.ConnectFailedPage {
 		p.Meaning = "The app’s registration at " + name + " doesn’t fit this server: its key, its secret or its callback address. Nothing was changed."
 		p.Mend = "The people who run this service can mend it; please send them the code below."
 	default:
+		if refusedFor(&p, service, name, code) {
+			break
+		}
 		p.Happened = name + " refused"
 		p.Meaning = "It ended the log-in with the code below. Nothing was changed."
 		p.Mend = "Try again. If it stays like this, show the code to the people who run this service."

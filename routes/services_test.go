@@ -153,7 +153,7 @@ func TestOtherServicesInThePortal(t *testing.T) {
 	}
 	a.refuse = ""
 	b.get("/account").is(200, "Acme & Sons is disconnected")
-	b.get("/integrations").is(200, "Acme & Sons has ended the access (invalid_grant).", "Reconnect Acme & Sons.").hasNot("Sign-ups wait safely and are sent")
+	b.get("/integrations").is(200, "Acme & Sons has ended the access: it was revoked, or it ran out.", "Reconnect Acme & Sons.").hasNot("Sign-ups wait safely and are sent")
 	b.get(b.authorize("acme")).to("/integrations/acme/connected")
 	b.get("/account").is(200).hasNot("Acme & Sons is disconnected", "is disconnected")
 	// Disconnecting, with what is true of the service.

@@ -160,6 +160,7 @@ type problemDocument struct {
 	// Of the API for programs alone: see api.go.
 	Code       string                 `json:"code,omitempty"`
 	Reason     string                 `json:"reason,omitempty"`
+	MendedBy   identity.Who           `json:"mended_by,omitempty"`
 	Identities []identity.Description `json:"identities,omitempty"`
 	More       bool                   `json:"more,omitempty"`
 }

@@ -27,7 +27,11 @@ func (s *server) subscribers(c *fiber.Ctx) error {
 	}
 	page := views.SubscribersPage{Query: q.Search, State: views.DeliveryState(q.State)}
 	for _, st := range found.Rows {
-		page.Rows = append(page.Rows, s.subscriberRow(st))
+		row, err := s.subscriberRow(c, st)
+		if err != nil {
+			return err
+		}
+		page.Rows = append(page.Rows, row)
 	}
 	if n := len(found.Rows); n > 0 && found.Previous {
 		page.NewerURL = subscribersURL(q, "before", found.Rows[0].ID)
@@ -58,10 +62,10 @@ func totals(s db.Sums) views.Totals {
 	return views.Totals{All: s.Waiting + s.Delivered + s.Attention + s.Dismissed, Waiting: s.Waiting, Delivered: s.Delivered, Attention: s.Attention, Dismissed: s.Dismissed, New: s.New, Repeated: s.Repeated}
 }
 
-func (s *server) subscriberRow(st newsletter.Status) views.Subscriber {
-	reason, mend := why(st)
+func (s *server) subscriberRow(c *fiber.Ctx, st newsletter.Status) (views.Subscriber, error) {
+	reason, mend, err := s.why(c, st)
 	return views.Subscriber{ID: st.ID, Email: st.Email, FirstName: st.FirstName, LastName: st.LastName, Newsletter: st.Newsletter,
-		SignedUpAt: st.CreatedAt, State: views.DeliveryState(st.State), Reason: reason, Mend: mend, NextTry: nextTry(st), Record: s.record(st.Subscriber)}
+		SignedUpAt: st.CreatedAt, State: views.DeliveryState(st.State), Reason: reason, Mend: mend, NextTry: nextTry(st), Record: s.record(st.Subscriber)}, err
 }
 
 // knownState is the state of that name, or none.

@@ -110,8 +110,8 @@ func (s *server) progress(c *fiber.Ctx, id string) (views.Progress, error) {
 	if st.State == db.Delivered {
 		p.SentAt, p.DoneAt, p.Record = st.DeliveredAt, st.DeliveredAt, s.record(st.Subscriber)
 	}
-	p.Reason, p.Mend = why(st)
-	return p, nil
+	p.Reason, p.Mend, err = s.why(c, st)
+	return p, err
 }
 
 // record is the record in the CRM that a subscriber led to.
@@ -132,17 +132,20 @@ func nextTry(st newsletter.Status) time.Time {
 }
 
 // why says in plain words why a subscriber waits or needs attention.
-func why(st newsletter.Status) (reason, mend string) {
+func (s *server) why(c *fiber.Ctx, st newsletter.Status) (reason, mend string, err error) {
 	if st.Again {
-		return "This address was signed up several times within an hour.", "Nothing to do: what was said last is sent when the hour is over."
+		return "This address was signed up several times within an hour.", "Nothing to do: what was said last is sent when the hour is over.", nil
 	}
 	if st.Why == "" {
-		return "", ""
+		return "", "", nil
 	}
-	e := sentence(st.State, st.Why)
+	e, err := s.explained(c, st.Why, sentence(st.State, st.Why))
+	if err != nil {
+		return "", "", err
+	}
 	reason = e.What
 	if st.Said != "" {
 		reason += " Salesforce says: “" + cut(st.Said, 300) + "”"
 	}
-	return reason, e.Mend
+	return reason, e.Mend, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"gatepost/auth"
 	"gatepost/db"
+	"gatepost/identity"
 	"gatepost/static"
 	"gatepost/views"
 
@@ -22,7 +23,9 @@ type visitor struct {
 	Tenant  db.Tenant
 	tenants int // how many the user belongs to
 	banner  *views.Banner
-	request *http.Request // for gorilla, one for each request
+
+	connection *views.Integration // that sign-ups go by, once it was read
+	request    *http.Request      // for gorilla, one for each request
 }
 
 const localVisitor = "visitor"
@@ -152,18 +155,30 @@ func (s *server) inTenant(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// bannerOf tells of a broken connection, on every page.
+// bannerOf tells, on every page, of a connection that is dead, or that can't be renewed
+// until somebody does something.
 func (s *server) bannerOf(c *fiber.Ctx, tenant string) (*views.Banner, error) {
-	broken, err := s.Vault.Broken(c.UserContext(), tenant)
-	if err != nil || len(broken) == 0 {
-		return nil, err
-	}
-	name, err := s.serviceName(c, broken[0].Service)
+	troubled, err := s.Vault.Troubled(c.UserContext(), tenant)
 	if err != nil {
 		return nil, err
 	}
-	reason, mend := brokenWords(broken[0].Service, name, broken[0].BrokenCode)
-	return &views.Banner{Title: name + " is disconnected", Reason: reason, Mend: mend, LinkURL: "/integrations", LinkText: "Reconnect"}, nil
+	for _, i := range troubled {
+		dead := !i.BrokenAt.IsZero()
+		if !dead && identity.WhyFailing(i.Service, "", i.FailedCode).Who == identity.Nobody {
+			continue
+		}
+		name, err := s.serviceName(c, i.Service)
+		if err != nil {
+			return nil, err
+		}
+		if dead {
+			why := identity.WhyBroken(i.Service, name, i.BrokenCode)
+			return &views.Banner{Title: name + " is disconnected", Reason: why.What, Mend: why.Mend, LinkURL: "/integrations", LinkText: "Reconnect"}, nil
+		}
+		why := identity.WhyFailing(i.Service, name, i.FailedCode)
+		return &views.Banner{Title: "The connection to " + name + " can’t be renewed", Reason: why.What, Mend: why.Mend, LinkURL: "/integrations", LinkText: "See the connection"}, nil
+	}
+	return nil, nil
 }
 
 // page is what the page of a request shares with all others, with what is said once.

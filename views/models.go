@@ -165,8 +165,10 @@ type Integration struct {
 	LastRefreshed time.Time // zero when never
 	OwnApp        bool      // made with the tenant's own app
 
-	Reason string // why it is broken, in a sentence
-	Mend   string // what mends it, in a sentence
+	Failing bool      // connected, but it can't be renewed for now
+	NextTry time.Time // zero when that is not known
+	Reason  string    // why it is broken or failing, in a sentence
+	Mend    string    // what mends it, in a sentence
 
 	Waiting           int  // sign-ups that wait for the connection
 	Attention         int  // sign-ups that need somebody

@@ -22,19 +22,33 @@ const htmxConfig = `{"includeIndicatorStyles":false,"allowEval":false,"selfReque
 // Version changes whenever the card would look different.
 func (i Integration) Version() string {
 	i.CSRF, i.Login, i.MyDomain, i.LoginError = "", "", "", ""
-	return string(i.State) + "." + digest(i)
+	return i.seenState() + "." + digest(i)
 }
+
+// seenState is the state as the pill tells it.
+func (i Integration) seenState() string {
+	if i.failing() {
+		return "failing"
+	}
+	return string(i.State)
+}
+
+// failing reports whether the card says that the connection can't be renewed.
+func (i Integration) failing() bool { return i.Failing && i.State == Connected }
 
 // changedState says whether the state is another one than in the version seen.
 func (i Integration) changedState(seen string) bool {
 	state, _, _ := strings.Cut(seen, ".")
-	return state != string(i.State)
+	return state != i.seenState()
 }
 
 // news tells the state in a sentence, for screen readers.
 func (i Integration) news() string {
 	switch i.State {
 	case Connected:
+		if i.Failing {
+			return "The connection to " + i.Name + " can’t be renewed. " + i.Reason
+		}
 		return i.Name + " is connected."
 	case ConnectionBroken:
 		return i.Name + " needs to be reconnected. " + i.Reason

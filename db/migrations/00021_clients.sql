@@ -10,8 +10,10 @@ ALTER TABLE handshakes ADD COLUMN client_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE revocations ADD COLUMN client_id TEXT NOT NULL DEFAULT '';
 CREATE INDEX identities_by_token ON identities (token_hash) WHERE token_hash <> '';
 CREATE INDEX held_identities_by_token ON held_identities (token_hash) WHERE token_hash <> '';
+CREATE INDEX identities_troubled ON identities (tenant_id) WHERE broken_at > 0 OR failed_at > 0;
 
 -- +goose Down
+DROP INDEX identities_troubled;
 DROP INDEX held_identities_by_token;
 DROP INDEX identities_by_token;
 ALTER TABLE revocations DROP COLUMN client_id;
