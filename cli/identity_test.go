@@ -91,6 +91,19 @@ func TestIdentitiesAreShown(t *testing.T) {
 		row.State != "broken" || row.FailedCode != "invalid_grant" || row.FailedClass != "permanent" || row.KeepAliveAt != nil {
 		t.Errorf("%+v, %v", row, err)
 	}
+	// Both say why, and who must do what.
+	for code, want := range map[string][2]string{"inactive_user": {"no longer active", "the tenant's admin at the service"}, "OAUTH_APP_BLOCKED": {"blocked the app", "the tenant's admin at the service"},
+		"invalid_client": {"app’s registration", "you, the operator"}, "unreachable": {"could not be reached", "nobody: it passes"}, "app_refused": {"own app", "the tenant"}} {
+		if _, err := d.Writer().Exec(`UPDATE identities SET broken_at = 0, broken_code = '', failed_at = 1, failed_code = $1`, code); err != nil {
+			t.Fatal(err)
+		}
+		if out := run("identity", "get", "sfdc", "contoso"); !strings.Contains(out, want[0]) || !strings.Contains(out, want[1]) || !strings.Contains(out, code) {
+			t.Errorf("%s:\n%s", code, out)
+		}
+		if out := run("identity", "ls"); !strings.Contains(out, code) || !strings.Contains(out, want[1]) {
+			t.Errorf("%s:\n%s", code, out)
+		}
+	}
 	for _, args := range [][]string{{"get", "sfdc", "nobody"}, {"get", "other", "contoso"}} {
 		if code, _, errOut := command(t, "", environ, append([]string{"identity"}, args...)...); code != 1 || errOut == "" {
 			t.Errorf("%v: exit %d, %s", args, code, errOut)

@@ -526,3 +526,45 @@ func TestWaitingTellsWhy(t *testing.T) {
 		}
 	}
 }
+
+// A renewal that is refused for long is told of where somebody has to act, with what
+// to do; sign-ups that wait behind it aren't told of again.
+func TestFailingConnection(t *testing.T) {
+	w := newWorld(t)
+	fails := func(code string, apart time.Duration) {
+		w.t.Helper()
+		w.connection("")
+		w.exec(`UPDATE identities SET failed_at = $1, failed_code = $2, retry_at = $3`, w.now.UnixMilli(), code, w.now.Add(apart).UnixMilli())
+	}
+	kinds := func(want string) {
+		w.t.Helper()
+		if err := w.watch.Look(t.Context()); err != nil {
+			w.t.Fatal(err)
+		}
+		all, err := w.store.Incidents(t.Context(), w.contoso.ID)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		got := ""
+		for _, i := range all {
+			got += string(i.Kind) + " "
+			if words := Tell(i); i.Kind == db.IncidentFailing && (!strings.Contains(words.Mend, "Setup") || !strings.Contains(words.What, "blocked the app") || !strings.Contains(words.Title, "can’t be renewed")) {
+				w.t.Errorf("%+v", words)
+			}
+		}
+		if strings.TrimSpace(got) != want {
+			w.t.Errorf("there is %q, want %q", got, want)
+		}
+	}
+	fails("OAUTH_APP_BLOCKED", 10*time.Second)
+	kinds("")
+	fails("unreachable", 5*time.Minute)
+	kinds("")
+	w.readers(1, db.Waiting, "unavailable")
+	w.now = w.now.Add(WaitingFor + time.Minute)
+	fails("OAUTH_APP_BLOCKED", 5*time.Minute)
+	kinds("failing")
+	// It gets worse, and is told of as that too.
+	w.connection("inactive_user")
+	kinds("broken failing")
+}

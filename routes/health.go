@@ -230,7 +230,7 @@ func (s *server) problems(c *fiber.Ctx, live views.HealthStatus, actions []db.Ac
 }
 
 func (s *server) problem(p db.Problem, some []db.Subscriber, card views.Integration) views.Problem {
-	e := explain(p.Reason, sentence(p.State, p.Reason), card)
+	e := explain(p.Reason, deliveryReason(p.State, p.Reason), card)
 	v := views.Problem{CSRF: card.CSRF, Service: card.Service, State: views.DeliveryState(p.State), Code: p.Reason, What: e.What, Who: whoMends(e.Who), Mend: e.Mend,
 		N: p.N, People: p.People, PeopleLimit: db.PeopleLimit,
 		CSVURL: "/integrations/" + card.Service + "/problems.csv?" + query("state", string(p.State), "reason", p.Reason)}
@@ -248,8 +248,8 @@ func (s *server) problem(p db.Problem, some []db.Subscriber, card views.Integrat
 	return v
 }
 
-// sentence explains a code to those who are in a state: who waits is tried again.
-func sentence(state db.State, code string) crm.Explanation {
+// deliveryReason explains a code to those who are in a state: who waits is tried again.
+func deliveryReason(state db.State, code string) crm.Explanation {
 	if state == db.Waiting {
 		return crm.Sentence(code)
 	}
@@ -388,7 +388,7 @@ func consent(c db.Consent) *views.Consent {
 func step(e db.Event) views.Step {
 	v := views.Step{At: e.At, State: views.DeliveryState(e.State), Actor: e.Actor}
 	if e.Reason != "" {
-		v.Reason = sentence(e.State, e.Reason).What
+		v.Reason = deliveryReason(e.State, e.Reason).What
 	}
 	if e.Detail != "" {
 		v.Said = cut(e.Detail, 300)

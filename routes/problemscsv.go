@@ -51,5 +51,5 @@ func (s *server) problemsCSV(c *fiber.Ctx) error {
 }
 
 func csvRow(s db.Subscriber) []string {
-	return []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339), string(s.State), s.Reason, sentence(s.State, s.Reason).What, s.Detail}
+	return []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339), string(s.State), s.Reason, deliveryReason(s.State, s.Reason).What, s.Detail}
 }

@@ -139,7 +139,7 @@ func (s *server) why(c *fiber.Ctx, st newsletter.Status) (reason, mend string, e
 	if st.Why == "" {
 		return "", "", nil
 	}
-	e, err := s.explained(c, st.Why, sentence(st.State, st.Why))
+	e, err := s.explained(c, st.Why, deliveryReason(st.State, st.Why))
 	if err != nil {
 		return "", "", err
 	}

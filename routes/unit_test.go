@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"gatepost/crm"
+	"gatepost/identity"
 	"gatepost/newsletter"
+	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -151,5 +153,23 @@ func TestNextTryIsToldWhenThereIsOne(t *testing.T) {
 		if got := nextTry(newsletter.Status{Why: code, NextTry: soon}); got.Equal(soon) != told || got.IsZero() == told {
 			t.Errorf("%q: %v", code, got)
 		}
+	}
+}
+
+// A log-in that was refused says who must do what.
+func TestRefusedLogInsSayWhoMustDoWhat(t *testing.T) {
+	for code, says := range map[string]string{"OAUTH_APP_BLOCKED": "unblock it", "OAUTH_EC_APP_NOT_FOUND": "install it", "ip_restricted": "Network Access", identity.BrokenOtherApp: "Begin again"} {
+		for service, p := range map[string]views.ConnectFailedPage{"Salesforce": connectFailure(code, ""), "HubSpot": serviceFailure("hubspot", "HubSpot", code, "")} {
+			ours := service == "Salesforce" || code == identity.BrokenOtherApp
+			if strings.Contains(p.Mend, says) != ours || p.Happened == "" || p.Meaning == "" {
+				t.Errorf("%s: %s: %+v", service, code, p)
+			}
+		}
+	}
+	if p := serviceFailure("hubspot", "HubSpot", "BAD_HUB", ""); !strings.Contains(p.Mend, "Ask your HubSpot admin") {
+		t.Errorf("%+v", p)
+	}
+	if p := serviceFailure("zoho", "Zoho CRM", "invalid_client", ""); !strings.Contains(p.Mend, "people who run this service") {
+		t.Errorf("%+v", p)
 	}
 }
