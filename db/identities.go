@@ -348,12 +348,13 @@ func (d *DB) FinishRenewal(ctx context.Context, g Grant, generation int64) error
 }
 
 // FailRenewal records that a renewal failed in passing and gives the lease
-// back. unknown keeps the mark of the call, since it may have rotated the token.
+// back. unknown keeps the mark of the call, since it may have rotated the token; a mark
+// that is ahead of the clock, which was set back, is of now.
 func (d *DB) FailRenewal(ctx context.Context, id string, generation int64, owner, code string, retryAt time.Time, unknown bool) error {
 	res, err := d.write.ExecContext(ctx,
 		`UPDATE identities SET failed_at = $4, failed_code = $5, retry_at = $6,
 			lease_owner = '', lease_until = 0,
-			call_started_at = CASE $7 WHEN 1 THEN call_started_at ELSE 0 END
+			call_started_at = CASE WHEN $7 = 0 THEN 0 WHEN call_started_at > $4 THEN $4 ELSE call_started_at END
 		WHERE id = $1 AND generation = $2 AND lease_owner = $3`,
 		id, generation, owner, millis(d.now()), code, millis(retryAt), flag(unknown))
 	return wrap("fail renewal", changed(res, err, ErrLost))

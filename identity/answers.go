@@ -1,8 +1,11 @@
 package identity
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"io"
 	"math"
 	"net/url"
 	"slices"
@@ -108,12 +111,31 @@ func text(v any) string {
 	switch v := v.(type) {
 	case string:
 		return v
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	case int64:
-		return strconv.FormatInt(v, 10)
+	case json.Number:
+		return v.String()
 	}
 	return ""
+}
+
+// truth is true or false, which some services put into quotes; ok is false for
+// anything else.
+func truth(v any) (is, ok bool) {
+	switch v {
+	case true, "true":
+		return true, true
+	case false, "false":
+		return false, true
+	}
+	return false, false
+}
+
+// number is a number, or a text that is one; 0 for anything else.
+func number(v any) float64 {
+	n, err := strconv.ParseFloat(strings.TrimSpace(text(v)), 64)
+	if err != nil || math.IsNaN(n) {
+		return 0
+	}
+	return n
 }
 
 // claims are what an id token says. It came from the service itself over TLS, so
@@ -127,28 +149,38 @@ func claims(token string) map[string]any {
 	if err != nil {
 		return nil
 	}
-	var fields map[string]any
-	_ = json.Unmarshal(b, &fields)
-	return fields
+	return objectOf(b)
 }
 
 // ends is when the access token runs out, counted from when it was asked for: the
 // zero time when the answer doesn't say. That never means that it has run out: some
 // tokens don't, and of others the API's refusal tells.
 func (a answer) ends(asked time.Time) time.Time {
-	seconds, err := strconv.ParseFloat(a.find("expires_in|expires"), 64)
-	// One that is as good as over would be renewed at each call, and so would NaN.
-	if err == nil && seconds >= 2*expiryMargin.Seconds() && seconds <= math.MaxInt32 {
-		return asked.Add(time.Duration(seconds) * time.Second)
+	if life := a.lifetime(); life > 0 {
+		return asked.Add(life)
 	}
 	return time.Time{}
 }
 
+// lifetime is how long the access token lives, as the answer says; 0 when it doesn't,
+// or says what can't be meant.
+func (a answer) lifetime() time.Duration {
+	seconds := number(a.find("expires_in|expires"))
+	if seconds <= 0 || seconds > math.MaxInt32 {
+		return 0
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
 // endsOf is ends for what was kept of an answer.
 func endsOf(native string, asked time.Time) time.Time {
-	var fields map[string]any
-	_ = json.Unmarshal([]byte(native), &fields) // ours
-	return answer{field: func(name string) any { return fields[name] }}.ends(asked)
+	return kept(native).ends(asked)
+}
+
+// kept is what was kept of an answer.
+func kept(native string) answer {
+	fields := fieldsOf([]byte(native))
+	return answer{field: func(name string) any { return fields[name] }}
 }
 
 // fill puts into g what an answer says of whom it is for.
@@ -156,23 +188,60 @@ func (s Service) fill(a answer, g *db.Grant) {
 	g.OrgID, g.RemoteUserID, g.OrgName = a.named(s.OrgField), a.named(s.UserField), a.named(s.NameField)
 }
 
-// refusalIn reads a service's refusal out of a JSON answer, or returns nil.
-func (s Service) refusalIn(body []byte) *OAuthError {
-	var fields map[string]any
-	if len(s.ErrorFields) == 0 {
-		return parseJSONError(body)
-	}
-	if json.Unmarshal(body, &fields) != nil {
-		return nil
+// refusalIn reads a service's refusal out of an answer, or returns nil.
+func (s Service) refusalIn(body []byte) *OAuthError { return s.refusalOf(fieldsOf(body)) }
+
+// refusalOf is refusalIn of an answer's fields.
+func (s Service) refusalOf(fields map[string]any) *OAuthError {
+	paths := s.ErrorFields
+	if len(paths) == 0 {
+		paths = []string{"error"}
 	}
 	a := answer{field: func(name string) any { return fields[name] }}
-	for _, path := range s.ErrorFields {
+	for _, path := range paths {
 		// Some say no more in one place than that it is an error.
 		if code := a.find(path); code != "" && code != "error" {
-			return refusal(code, a.find("error_description|message|error.message"))
+			refused := refusal(code, a.find("error_description|message|error.message"))
+			refused.also = []string{a.find("status"), a.find("category")}
+			return refused
 		}
 	}
 	return nil
+}
+
+// fieldsOf reads the fields of an answer, which is a JSON object or a form, whatever
+// its media type says; nil when it is neither. Numbers stay as they are written.
+func fieldsOf(body []byte) map[string]any {
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
+	if len(body) == 0 || bytes.ContainsAny(body[:1], "<[\"") {
+		return nil
+	}
+	if body[0] == '{' {
+		return objectOf(body)
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil
+	}
+	fields := map[string]any{}
+	for name := range form {
+		fields[name] = form.Get(name)
+	}
+	return fields
+}
+
+// objectOf is a JSON object and nothing else.
+func objectOf(body []byte) map[string]any {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber() // an id may be longer than a float is exact, and what is too large for one is no reason to lose a token
+	var fields map[string]any
+	if d.Decode(&fields) != nil {
+		return nil
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil
+	}
+	return fields
 }
 
 // missing are the needed scopes that weren't granted.

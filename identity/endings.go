@@ -1,7 +1,7 @@
 package identity
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,8 +56,11 @@ func (c *client) revoke(ctx context.Context, s Service, loginURL, kept string) e
 		// What is lost in between runs out soon, and can't be renewed any more.
 		a, err := c.refresh(ctx, s, loginURL, token)
 		var refused *OAuthError
-		if errors.As(err, &refused) && s.permanent(refused.Code) && !slices.Contains(appCodes, refused.Code) {
-			return nil
+		if errors.As(err, &refused) {
+			var over bool
+			if over, err = c.endedBy(ctx, s, loginURL, token, refused); over {
+				return nil
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("revocation: %w", err)
@@ -79,6 +82,18 @@ func (c *client) revoke(ctx context.Context, s Service, loginURL, kept string) e
 		return nil
 	}
 	return fmt.Errorf("revocation: status %d", status)
+}
+
+// endedBy reports whether a refused renewal says that there is nothing left to revoke.
+// Otherwise the error says why it was refused.
+func (c *client) endedBy(ctx context.Context, s Service, loginURL, token string, refused *OAuthError) (over bool, err error) {
+	switch s.judge(refused).Verdict {
+	case Final:
+		return true, nil
+	case AskFirst:
+		over, err = c.isOver(ctx, s, loginURL, token)
+	}
+	return over, cmp.Or[error](err, refused)
 }
 
 // gone reports whether an answer says that the token is no more.
@@ -115,7 +130,7 @@ func (c *client) tryRevoke(ctx context.Context, r Revocation, s Service, address
 	case r.JSON:
 		contentType, content = "application/json", object(form)
 	}
-	status, body, err := c.send(ctx, method, address, contentType, content, func(req *http.Request) {
+	answered, err := c.send(ctx, method, address, contentType, content, func(req *http.Request) {
 		switch {
 		case r.Auth == AuthToken:
 			req.Header.Set("Authorization", "Bearer "+token)
@@ -124,22 +139,18 @@ func (c *client) tryRevoke(ctx context.Context, r Revocation, s Service, address
 		}
 	})
 	if err != nil {
-		return status, "", err
+		return 0, "", err
 	}
-	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
-		if status == http.StatusBadRequest && slices.Contains(r.Gone, pageWith400) {
-			return status, pageWith400, nil
+	if answered.page() {
+		if answered.status == http.StatusBadRequest && slices.Contains(r.Gone, pageWith400) {
+			return answered.status, pageWith400, nil
 		}
-		return status, "", fmt.Errorf("revocation: status %d with a page", status) // maintenance, say, whatever its status
+		return answered.status, "", fmt.Errorf("revocation: status %d with a page", answered.status)
 	}
-	oe := s.refusalIn(body)
-	if oe == nil {
-		oe = parseError(body)
+	if refused := s.refusalIn(answered.body); refused != nil {
+		code = refused.Code
 	}
-	if oe != nil {
-		code = oe.Code
-	}
-	return status, code, nil
+	return answered.status, code, nil
 }
 
 // object is a form as a JSON object.

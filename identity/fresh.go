@@ -3,6 +3,8 @@ package identity
 import (
 	"context"
 	"errors"
+	"math"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -52,6 +54,7 @@ func (v *Vault) get(ctx context.Context, find finder, refused int64) (Credential
 type demand struct {
 	past    int64 // not of this generation, 0 for any
 	refused bool  // because the service refused that one's token: nobody is to have it any more
+	patient bool  // nobody waits for it: a renewal may take its time
 }
 
 // fresh is Get without a note that the connection was used.
@@ -69,6 +72,9 @@ func (v *Vault) fresh(ctx context.Context, find finder, want demand) (Credential
 }
 
 func (v *Vault) freshOf(ctx context.Context, find finder, want demand) (Credential, db.Identity, error) {
+	var began time.Time // the waiting
+	renewed := int64(0) // the generation whose renewal was waited for
+	slow := false       // for longer than the caller waits
 	for {
 		i, err := find(ctx)
 		if err != nil {
@@ -80,9 +86,10 @@ func (v *Vault) freshOf(ctx context.Context, find finder, want demand) (Credenti
 		if !i.BrokenAt.IsZero() {
 			return Credential{}, i, &BrokenError{Code: i.BrokenCode}
 		}
-		works := !i.Stale && i.Generation != want.past && !over(i, v.Now())
+		justCame := renewed != 0 && i.Generation != renewed // it is given out however soon it runs out
+		works := !i.Stale && i.Generation != want.past && (justCame || !over(i, v.Now()))
 		later := v.Now().Before(i.RetryAt)
-		if works && (later || !runsOut(i, v.Now())) {
+		if works && (later || slow || justCame || !runsOut(i, v.Now())) {
 			c, err := v.credential(ctx, i)
 			if errors.Is(err, db.ErrLost) {
 				continue
@@ -92,10 +99,34 @@ func (v *Vault) freshOf(ctx context.Context, find finder, want demand) (Credenti
 		if later {
 			return Credential{}, i, &UnavailableError{Code: i.FailedCode, RetryAt: i.RetryAt}
 		}
-		if err := v.await(ctx, i, want.refused && i.Generation == want.past); err != nil {
+		if slow {
+			return Credential{}, i, &UnavailableError{Code: CodeUnanswered, RetryAt: v.Now().Add(firstRetry)}
+		}
+		patience := v.patience(i)
+		switch {
+		case want.patient:
+			patience = math.MaxInt64
+		case began.IsZero():
+			began = time.Now() // however long the looking took, a renewal that is needed is begun
+		default:
+			patience = min(patience, v.Patience-time.Since(began))
+		}
+		renewed = i.Generation
+		err = v.await(ctx, i, want.refused && i.Generation == want.past, patience)
+		if slow = errors.Is(err, errSlow); err != nil && !slow {
 			return Credential{}, i, err
 		}
 	}
+}
+
+// patience is how much longer a caller waits for the renewal of a connection: one that
+// is under way for so long already, as its row says, is waited for no more.
+func (v *Vault) patience(i db.Identity) time.Duration {
+	underWay := i.FailedAt.Before(i.CallStartedAt) && v.Now().Before(i.LeaseUntil)
+	if !underWay {
+		return v.Patience
+	}
+	return i.CallStartedAt.Add(v.Patience).Sub(v.Now())
 }
 
 // credential opens what is stored. A connection that can't be opened is dead,
@@ -137,18 +168,29 @@ func (v *Vault) openNow(ctx context.Context, i db.Identity, open func(context.Co
 	}
 }
 
-// await joins this process's renewal of the identity, or begins it, and returns
-// when it is over or the caller's ctx is. Then the row tells what came of it.
-func (v *Vault) await(ctx context.Context, i db.Identity, refused bool) error {
+// errSlow says that a renewal takes longer than its caller waits. It goes on.
+var errSlow = errors.New("a renewal takes long")
+
+// await joins this process's renewal of the identity, or begins it, and returns when it
+// is over, when the caller's ctx is, or with errSlow when its patience is. Then the row
+// tells what came of it.
+func (v *Vault) await(ctx context.Context, i db.Identity, refused bool, patience time.Duration) error {
+	if patience <= 0 {
+		return errSlow
+	}
 	key := i.ID + "/" + strconv.FormatInt(i.Generation, 10)
 	done := v.flights.DoChan(key, func() (any, error) {
 		v.running.Add(1)
 		defer v.running.Done()
 		return nil, v.renew(context.WithoutCancel(ctx), i, refused)
 	})
+	enough := time.NewTimer(patience)
+	defer enough.Stop()
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-enough.C:
+		return errSlow
 	case res := <-done:
 		return res.Err
 	}
@@ -216,7 +258,7 @@ type renewal struct {
 // records what came of it.
 func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 	if !r.service.ownURL(r.row.LoginURL) { // it was taken back: neither token nor secret is for it
-		err := r.failed(ctx, CodeUnreachable, !earlier.IsZero(), nil)
+		err := r.failedFor(ctx, CodeUnreachable, !earlier.IsZero(), nil, max(nextRetry(r.row), r.unsettled(earlier)))
 		if err != nil || !r.row.OwnApp || !r.service.SelfManaged {
 			return err
 		}
@@ -233,7 +275,10 @@ func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 		return r.unrenewable(ctx, access)
 	}
 	if !earlier.IsZero() {
-		if alive, err := r.settle(ctx, token, earlier.Add(r.Timeout)); err != nil || !alive {
+		if wait := r.unsettled(earlier); wait > 0 {
+			return r.leave(ctx, earlier, wait)
+		}
+		if free, err := r.settle(ctx, token, earlier); err != nil || !free {
 			return err
 		}
 		if err := r.Store.RestartCall(ctx, r.row.ID, r.row.Generation, r.owner); err != nil {
@@ -248,19 +293,56 @@ func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 		return r.finished(ctx, a, token)
 	case errors.Is(err, errNotSent):
 		return r.failed(ctx, CodeUnreachable, false, err)
-	case errors.As(err, &refused) && r.service.refusesApp(refused.Code):
-		return r.appRefused(ctx, r.service.code(refused.Code))
-	case errors.As(err, &refused) && r.service.permanent(refused.Code):
-		return r.refused(ctx, refused.Code)
 	case errors.As(err, &refused):
-		return r.failed(ctx, refused.Code, false, err)
+		return r.refused(ctx, token, refused)
 	}
-	r.Log.WarnContext(ctx, "a renewal was not answered", "identity", r.row.ID, "error", err)
-	alive, err := r.settle(ctx, token, r.Now())
-	if err != nil || !alive {
-		return err
+	return r.unanswered(ctx, CodeUnanswered, err)
+}
+
+// leave puts off the settling of a call whose process has lost its lease: it is dead,
+// or it was held up, and its call succeeds as soon as one may wait for.
+func (r *renewal) leave(ctx context.Context, earlier time.Time, wait time.Duration) error {
+	soon := earlier.Add(r.Patience).Sub(r.Now())
+	if pause(r.held, min(soon, r.Patience)) != nil {
+		return db.ErrLost
 	}
-	return r.failed(ctx, CodeUnanswered, false, nil) // the token was not rotated: free to try again
+	return r.failedFor(ctx, CodeUnanswered, true, nil, max(wait-max(soon, 0), firstRetry))
+}
+
+// unanswered records a call that may have done its work. Where tokens rotate its mark
+// stays, and nobody waits: the next try is when it can't be under way any more, and
+// begins by settling it; Run makes it when nobody asks. Where they don't, the token is as
+// good as before.
+func (r *renewal) unanswered(ctx context.Context, code string, cause error) error {
+	wait := max(nextRetry(r.row), retryAfter(cause))
+	if !r.service.Rotates {
+		return r.failedFor(ctx, code, false, cause, wait)
+	}
+	return r.failedFor(ctx, code, true, cause, max(wait, r.quiet()))
+}
+
+// doubtLasts is how long a refresh token that may have been rotated is left alone
+// when the service can't be asked about it.
+const doubtLasts = time.Minute
+
+// quiet is how long after a call without an answer the service may still be at work on
+// it. Where it can't be asked what came of it, a second call is the only way to tell, and
+// is made late: two at a time would look like theft, and end the grant.
+func (r *renewal) quiet() time.Duration {
+	if r.service.IntrospectURL == "" {
+		return max(r.Timeout, doubtLasts)
+	}
+	return r.Timeout
+}
+
+// unsettled is how long it takes until an earlier call can be settled. When its end was
+// recorded, that time has passed with the try that is made now; a process that was killed
+// recorded nothing, and its call ended at the latest with its time-out.
+func (r *renewal) unsettled(earlier time.Time) time.Duration {
+	if earlier.IsZero() || !r.row.FailedAt.Before(earlier) || !r.service.Rotates {
+		return 0
+	}
+	return min(earlier.Add(r.Timeout).Sub(r.Now()), r.Timeout) + r.quiet() // whatever the clock was set to
 }
 
 // unrenewable is run for an access token that nothing renews. It ran out, or
@@ -283,48 +365,34 @@ func (r *renewal) unrenewable(ctx context.Context, access string) error {
 	return r.storeSealed(ctx, g, tokens{access: access}, func(g db.Grant) error { return r.Store.FinishRenewal(ctx, g, r.row.Generation) })
 }
 
-// settle finds out what became of a call without an answer that ended, at the
-// latest, at the given time. It waits one time-out longer, since the service may
-// still be working on it, and asks whether the token is alive: if so, nothing
-// was rotated and true comes back. Otherwise the row says what is. Losing the
-// lease ends the waiting with db.ErrLost.
-func (r *renewal) settle(ctx context.Context, token string, ended time.Time) (alive bool, err error) {
-	wait := ended.Add(r.Timeout).Sub(r.Now())
-	if pause(r.held, min(wait, 2*r.Timeout)) != nil { // a clock that was set back must not stop us
-		return false, db.ErrLost
-	}
-	if r.service.IntrospectURL == "" {
-		return r.settleUnasked(ctx, ended)
-	}
-	alive, err = r.client.introspect(ctx, r.service, r.row.LoginURL, token)
-	switch {
-	case err != nil:
-		return false, r.failed(ctx, CodeUnanswered, true, err)
-	case !alive:
-		return false, r.broken(ctx, BrokenInterrupted)
-	}
-	return true, nil
-}
-
-// doubtLasts is how long a refresh token that may have been rotated is left alone
-// when the service can't be asked about it.
-const doubtLasts = time.Minute
-
-// settleUnasked is settle for a service that can't be asked. Where tokens don't
-// rotate, this one is as good as before. Where they do, it has become useless or it
-// hasn't, and only another call can tell: most calls without an answer failed before
-// they did anything, as when the service is down. Nothing is to be lost by it, since
-// what the first call may have brought is known to nobody. But it is made late, when
-// the first one can't be under way any more: the two would look like theft, and end
-// the grant.
-func (r *renewal) settleUnasked(ctx context.Context, ended time.Time) (alive bool, err error) {
+// settle finds out what became of a call without an answer that can't be under way any
+// more: true when another one may be made with its token. Otherwise the row says what is.
+//
+// Where tokens don't rotate, this one is as good as before. Where the service can't be
+// asked, or doesn't tell us, the token has become useless or it hasn't, and only another
+// call can tell: most calls without an answer failed before they did anything, as when the
+// service is down, and nothing is to be lost by it, since what the first one may have
+// brought is known to nobody.
+func (r *renewal) settle(ctx context.Context, token string, earlier time.Time) (free bool, err error) {
 	if !r.service.Rotates {
 		return true, nil
 	}
-	if wait := ended.Add(doubtLasts).Sub(r.Now()); wait > 0 {
-		return false, r.failedFor(ctx, CodeUnanswered, true, nil, max(min(wait, doubtLasts), nextRetry(r.row)))
+	if r.service.IntrospectURL == "" {
+		r.doubt = true
+		return true, nil
 	}
-	r.doubt = true
+	alive, err := r.client.introspect(ctx, r.service, r.row.LoginURL, token)
+	var untold *untoldError
+	late := r.Now().Sub(earlier) >= r.Timeout+doubtLasts
+	switch {
+	case errors.As(err, &untold) && untold.status != http.StatusUnauthorized && late: // 401 is about the app
+		r.doubt = true
+		return true, nil
+	case err != nil:
+		return false, r.failedFor(ctx, CodeUnanswered, true, err, max(nextRetry(r.row), retryAfter(err)))
+	case !alive:
+		return false, r.broken(ctx, BrokenInterrupted)
+	}
 	return true, nil
 }
 
@@ -417,8 +485,36 @@ func nextRetry(i db.Identity) time.Duration {
 	return min(max(2*i.RetryAt.Sub(i.FailedAt), firstRetry), lastRetry)
 }
 
-// refused breaks the connection.
-func (r *renewal) refused(ctx context.Context, code string) error {
+// refused does what the service's refusal means.
+func (r *renewal) refused(ctx context.Context, token string, refused *OAuthError) error {
+	said := r.service.judge(refused)
+	switch said.Verdict {
+	case Final:
+		return r.ended(ctx, said)
+	case OfApp:
+		return r.appRefused(ctx, r.service.code(said.Reason))
+	case AskFirst:
+		if r.isOver(ctx, token) {
+			return r.ended(ctx, said)
+		}
+	case InDoubt:
+		return r.unanswered(ctx, said.Reason, refused)
+	}
+	return r.failedFor(ctx, said.Reason, false, refused, max(nextRetry(r.row), said.Wait, retryAfter(refused)))
+}
+
+// isOver is client.isOver; a service that gives no answer is asked again later.
+func (r *renewal) isOver(ctx context.Context, token string) bool {
+	over, err := r.client.isOver(ctx, r.service, r.row.LoginURL, token)
+	if err != nil {
+		r.Log.WarnContext(ctx, "whether a grant is over is not known", "identity", r.row.ID, "error", err)
+	}
+	return over
+}
+
+// ended breaks the connection.
+func (r *renewal) ended(ctx context.Context, said Refusal) error {
+	code := said.Reason
 	if r.doubt {
 		code = BrokenInterrupted
 	}

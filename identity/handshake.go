@@ -216,9 +216,7 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, cb Callback) error {
 		return err
 	}
 	if cb.Error != "" {
-		refused := refusal(cb.Error, cb.ErrorDescription)
-		refused.Code = s.code(refused.Code)
-		return refused
+		return s.told(refusal(cb.Error, cb.ErrorDescription))
 	}
 	if cb.Code == "" {
 		return &OAuthError{Code: "invalid_request"}
@@ -249,8 +247,7 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, cb Callback) error {
 	a, err := v.client.exchange(ctx, s, h.LoginURL, cb.Code, string(verifier))
 	var oe *OAuthError
 	if errors.As(err, &oe) {
-		oe.Code = s.code(oe.Code)
-		return oe
+		return s.told(oe)
 	}
 	if err != nil {
 		return &UnreachableError{Cause: err}

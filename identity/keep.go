@@ -14,12 +14,28 @@ import (
 )
 
 // expiryMargin is how long before its end an access token is not given out any
-// more: time for the caller to use it.
+// more: time for the caller to use it. One that lives shortly is until the last quarter
+// of its life.
 const expiryMargin = time.Minute
 
 // runsOut reports whether the access token is to be renewed, as far as its end
 // is known; over whether it has ended.
-func runsOut(i db.Identity, now time.Time) bool { return over(i, now.Add(expiryMargin)) }
+func runsOut(i db.Identity, now time.Time) bool {
+	return over(i, now.Add(expiryMargin)) && over(i, now.Add(min(lifetime(i)/4, expiryMargin)))
+}
+
+// lifetime is how long the access token lives: as the service said it with the token, or
+// else from when that was got.
+func lifetime(i db.Identity) time.Duration {
+	if life := kept(i.Native).lifetime(); life > 0 {
+		return life
+	}
+	got := i.ConnectedAt
+	if i.RefreshedAt.After(got) {
+		got = i.RefreshedAt
+	}
+	return max(0, i.ExpiresAt.Sub(got))
+}
 
 func over(i db.Identity, now time.Time) bool {
 	return !i.ExpiresAt.IsZero() && !now.Before(i.ExpiresAt)
@@ -55,14 +71,14 @@ func (v *Vault) askExpiry(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	end, err := v.client.expiry(ctx, s, i.LoginURL, token)
-	if err != nil || end.IsZero() {
+	asked := v.Now()
+	in, err := v.client.askAbout(ctx, s, i.LoginURL, token, "access_token")
+	if err != nil {
 		return err
 	}
-	// A new token that is as good as over means that the clocks differ. Renewing
-	// at each call because of it would help nobody.
-	if end.Before(v.Now().Add(2 * expiryMargin)) {
-		return errors.New("a new token is said to be over already: do the clocks differ?")
+	end, err := in.ends(asked)
+	if err != nil || end.IsZero() {
+		return err
 	}
 	return v.Store.SetExpiry(ctx, i.ID, i.Generation, end)
 }
@@ -126,7 +142,7 @@ func hopeless(err error) bool {
 }
 
 func (v *Vault) renewUnused(ctx context.Context, k db.IdentityKey) error {
-	_, _, err := v.fresh(ctx, func(ctx context.Context) (db.Identity, error) { return v.byID(ctx, k.ID) }, demand{past: k.Generation})
+	_, _, err := v.fresh(ctx, func(ctx context.Context) (db.Identity, error) { return v.byID(ctx, k.ID) }, demand{past: k.Generation, patient: true})
 	var broken *BrokenError
 	var unavailable *UnavailableError
 	if errors.As(err, &broken) || errors.As(err, &unavailable) && unavailable.Code != CodeOtherApp || errors.Is(err, ErrNotConnected) {
@@ -180,9 +196,9 @@ const (
 	usesEvery      = time.Minute
 )
 
-// Run ends the renewals whose process was killed, so that a connection that died
-// with it is seen although nobody asks for it; and it writes down when
-// connections were used. It returns when ctx ends.
+// Run settles the renewals that were not answered, and those whose process was killed,
+// so that a connection that died with one is seen although nobody asks for it; and it
+// writes down when connections were used. It returns when ctx ends.
 func (v *Vault) Run(ctx context.Context) {
 	var loops sync.WaitGroup
 	loops.Go(func() {

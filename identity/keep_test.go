@@ -136,7 +136,7 @@ func TestKeepAliveOfADeadOne(t *testing.T) {
 	v := w.process()
 	w.connect(v)
 	w.dueNow()
-	w.srv.fail("token", 1, says(400, "application/json", `{"error":"invalid_grant"}`))
+	w.srv.fail("token", 1, says(400, "application/json", `{"error":"invalid_grant","error_description":"expired access/refresh token"}`))
 	for range 2 {
 		if err := v.KeepAlive(t.Context()); err != nil {
 			t.Error(err)
@@ -264,6 +264,7 @@ func TestAbandonedRenewalIsEnded(t *testing.T) {
 	if _, err := w.store.StartRenewal(t.Context(), i.ID, i.Generation, "killed", time.Millisecond, false); err != nil {
 		t.Fatal(err)
 	}
+	w.skip(2 * v.Patience)
 	w.srv.rotateAll()
 	for w.identity(v).BrokenAt.IsZero() {
 		v.endAbandoned(t.Context())

@@ -90,12 +90,12 @@ func TestOwnAppTakesPrecedence(t *testing.T) {
 	w.srv.fail("token", 1, cutBefore) // so that introspection is asked
 	_, err := w.get(v, w.identity(v).Generation)
 	wantUnavailable(t, err, CodeUnanswered)
-	if w.srv.count("introspect") != 1 || w.srv.count("expiry") == 0 {
-		t.Errorf("%d introspections", w.srv.count("introspect"))
-	}
 	v.Timeout = ample
 	w.skip(firstRetry)
 	w.fresh(v, i.Generation)
+	if w.srv.count("introspect") != 1 || w.srv.count("expiry") == 0 {
+		t.Errorf("%d introspections", w.srv.count("introspect"))
+	}
 	v.Wait()
 	if revoked, err := v.Disconnect(t.Context(), Salesforce, w.tenant); !revoked || err != nil {
 		t.Errorf("revoked %v, %v", revoked, err)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,6 +30,7 @@ type order struct {
 	Refused             int64
 	Callers             int
 	Timeout, Lease      time.Duration
+	Patience            time.Duration
 	Settle              time.Duration // in place of Timeout: how long an unanswered call may be under way
 	List                []string
 }
@@ -65,7 +67,7 @@ func obey(text string, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	v := New(Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(o.URL)), Timeout: o.Timeout, Lease: o.Lease,
+	v := New(Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(o.URL)), Timeout: o.Timeout, Patience: o.Patience, Lease: o.Lease,
 		Services: []Service{SalesforceService(clientID, clientSecret, redirectURI, o.URL)}})
 	if o.Settle > 0 {
 		settleWithin(v, o.Settle)
@@ -90,6 +92,10 @@ func ask(ctx context.Context, v *Vault, o order) outcome {
 	for range o.Callers {
 		callers.Go(func() {
 			c, err := v.Get(ctx, Salesforce, o.Tenant, o.Refused)
+			var later *UnavailableError
+			for errors.As(err, &later) && pause(ctx, time.Until(later.RetryAt)) == nil {
+				c, err = v.Get(ctx, Salesforce, o.Tenant, o.Refused)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -195,7 +201,7 @@ func TestProcesses(t *testing.T) {
 		v := w.process()
 		i := w.connect(v)
 		v.Wait()
-		return w, order{Refused: i.Generation, Callers: callers, Timeout: ample, Lease: lease}
+		return w, order{Refused: i.Generation, Callers: callers, Timeout: ample, Patience: ample, Lease: lease}
 	}
 	// They start before anything is under way: that takes a while.
 	four := func(w *world, o order) []*worker {
@@ -236,7 +242,7 @@ func TestProcesses(t *testing.T) {
 	for name, after := range map[string]bool{"before the rotation": false, "after it": true} {
 		t.Run("with the renewing process killed "+name, func(t *testing.T) {
 			w, o := begin(t, 500*time.Millisecond)
-			o.Settle = time.Second
+			o.Settle, o.Patience = time.Second, 2*time.Second
 			entered := make(chan struct{})
 			w.srv.fail("token", 1, stuck(entered, after))
 			first, others := w.worker(o), four(w, o)

@@ -34,7 +34,7 @@ func SalesforceService(clientID, clientSecret, redirectURL, loginURL string) Ser
 		ClientID:      clientID,
 		ClientSecret:  clientSecret,
 		RedirectURL:   redirectURL,
-		Permanent:     []string{"inactive_user", "inactive_org", "invalid_app_access"},
+		Refusals:      salesforceRefusals,
 	}
 	if loginURL != "" {
 		s.LoginURL, s.ExtraLogin = loginURL, loginURL
@@ -85,7 +85,7 @@ var hubSpot = Service{
 	OrgField:      "hub_id",
 	UserField:     "user_id",
 	ErrorFields:   []string{"error", "status", "category"},
-	Permanent:     []string{"BAD_REFRESH_TOKEN", "BAD_HUB"},
+	Refusals:      hubSpotRefusals,
 }
 
 // Zoho Accounts docs "OAuth protocol", "Multi DC support" and "Revoke tokens". A
@@ -117,7 +117,7 @@ var zoho = Service{
 	InstanceField: "api_domain",
 	TokenScheme:   "Zoho-oauthtoken",
 	ErrorsWith200: true,
-	Permanent:     []string{"invalid_code"},
+	Refusals:      zohoRefusals,
 	MaxApprovals:  20,
 }
 
@@ -171,7 +171,7 @@ var gitHub = Service{
 	RefreshOptional: true,
 	Rotates:         true,
 	ErrorsWith200:   true,
-	Permanent:       []string{"bad_refresh_token"},
+	Refusals:        gitHubRefusals,
 	MaxApprovals:    10,
 	SelfManaged:     true,
 	HostAPI:         "/api/v3",
@@ -200,7 +200,7 @@ var slack = Service{
 	RefreshOptional: true,
 	Rotates:         true,
 	ErrorsWith200:   true,
-	Permanent:       []string{"invalid_refresh_token", "token_revoked", "account_inactive"},
+	Refusals:        slackRefusals,
 	NoPKCE:          true,
 }
 
@@ -236,8 +236,8 @@ var atlassian = Service{
 	RefreshScope: "offline_access",
 	Params:       map[string]string{"audience": "api.atlassian.com", "prompt": "consent"},
 	APIHosts:     []string{"api.atlassian.com"},
+	Refusals:     atlassianRefusals,
 	DeadCode:     "unauthorized_client",
-	Permanent:    []string{"unauthorized_client"},
 	UserField:    "userinfo.account_id",
 	NameField:    "userinfo.email|userinfo.name",
 	Rotates:      true,

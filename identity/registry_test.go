@@ -224,7 +224,7 @@ func (s *scene) vault(d Service) *Vault {
 	v := New(Config{Store: store, Keys: keys, Services: []Service{d},
 		HTTP:    &http.Client{Transport: s.d, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		Log:     slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Timeout: ample, Lease: 2 * ample, Poll: 5 * time.Millisecond,
+		Timeout: ample, Patience: 4 * ample, Lease: 2 * ample, Poll: 5 * time.Millisecond,
 		Now: func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }})
 	s.t.Cleanup(v.Wait)
 	return v
@@ -406,8 +406,8 @@ func TestDoublesAreStrict(t *testing.T) {
 			return
 		}
 		form := url.Values{"grant_type": {"authorization_code"}, "code": {cb.Code}, "redirect_uri": {s.definition().RedirectURL}}
-		if _, body, err := s.v.client.post(t.Context(), s.definition(), "https://"+s.d.token, form); err != nil || s.definition().refusalIn(body) == nil {
-			t.Errorf("without a verifier: %s, %v", body, err)
+		if r, err := s.v.client.post(t.Context(), s.definition(), "https://"+s.d.token, form); err != nil || s.definition().refusalIn(r.body) == nil {
+			t.Errorf("without a verifier: %s, %v", r.body, err)
 		}
 		if err := s.finish(s.v, cb); !errors.As(err, &refused) {
 			t.Errorf("a code once more: %v", err)
@@ -750,8 +750,8 @@ func TestSelfManagedServices(t *testing.T) {
 func TestAppTroubleEndsNothing(t *testing.T) {
 	for _, s := range BuiltIn() {
 		for _, code := range appCodes {
-			if dead := code == s.DeadCode; s.permanent(code) != dead || s.refusesApp(code) == dead {
-				t.Errorf("%s: %s is permanent: %v, of the app: %v", s.ID, code, s.permanent(code), s.refusesApp(code))
+			if verdict := s.judge(&OAuthError{Code: code}).Verdict; (verdict == Final) != (code == s.DeadCode) || verdict == AskFirst {
+				t.Errorf("%s: %s is %s", s.ID, code, verdict)
 			}
 		}
 	}

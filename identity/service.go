@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -50,9 +49,12 @@ type Service struct {
 	// ErrorFields are where a refusal has its code: see answer.find. "error" when
 	// empty.
 	ErrorFields []string `json:"error_fields,omitempty"`
-	// Permanent are the codes of refusals after which only a new authorization
-	// helps, beside those of RFC 6749. Every other code passes.
-	Permanent []string `json:"permanent,omitempty"`
+	// Refusals are what is known of the service's refusals, those with a description
+	// before those without. Permanent is the same in short, for services that the
+	// operator defines: codes after which only a new authorization helps, beside those
+	// of RFC 6749. What is in neither passes.
+	Refusals  []Refusal `json:"-"`
+	Permanent []string  `json:"permanent,omitempty"`
 	// DeadCode is how the service calls a grant that is over, where that is the code
 	// of something else elsewhere.
 	DeadCode string `json:"-"`
@@ -128,25 +130,6 @@ func (s Service) anywhere() bool {
 		}
 	}
 	return true
-}
-
-// permanent reports whether after a refusal with the code only a new authorization
-// helps.
-func (s Service) permanent(code string) bool {
-	if s.refusesApp(code) {
-		return false
-	}
-	return slices.Contains(permanentCodes, code) || slices.Contains(s.Permanent, code)
-}
-
-// permanentCodes are those of every service (RFC 6749, sections 4.1.2.1 and 5.2;
-// RFC 6750, section 3.1).
-var permanentCodes = []string{"invalid_grant", "access_denied", "invalid_token"}
-
-// refusesApp reports whether a refusal with the code is one of the app, whosever the
-// connection is.
-func (s Service) refusesApp(code string) bool {
-	return slices.Contains(appCodes, code) && code != s.DeadCode
 }
 
 // joined is a list of scopes as the service reads it.

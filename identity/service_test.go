@@ -234,16 +234,14 @@ func FuzzErrors(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, e := range []*OAuthError{parseError(body), parseJSONError(body)} {
+		for _, s := range BuiltIn() {
+			e := s.refusalIn(body)
 			if e == nil {
 				continue
 			}
 			if e.Code == "" || len(e.Code) > maxCode || strings.ContainsAny(e.Code, " <>\"'\r\n\x00") || len(e.Description) > maxDescription {
 				t.Errorf("%q gives %q, %q", body, e.Code, e.Description)
 			}
-		}
-		if parseJSONError(body) != nil && parseError(body) == nil {
-			t.Errorf("%q is an error, and none", body)
 		}
 	})
 }
@@ -282,11 +280,12 @@ func TestNativeBelievesNoBrowser(t *testing.T) {
 func TestWhenTokensEnd(t *testing.T) {
 	t.Parallel()
 	asked := time.Now()
-	for said, want := range map[any]time.Time{"3600": asked.Add(time.Hour), 3600.0: asked.Add(time.Hour),
-		nil: {}, "": {}, "soon": {}, "NaN": {}, "Inf": {}, "-Inf": {}, -1.0: {}, 0.0: {}, 5.0: {}, 1e300: {}} {
-		a := answer{field: func(name string) any { return map[string]any{"expires_in": said}[name] }}
-		if got := a.ends(asked); !got.Equal(want) {
-			t.Errorf("%v: %v", said, got)
+	for said, want := range map[string]time.Duration{`3600`: time.Hour, `"3600"`: time.Hour, `" 3600 "`: time.Hour, `3600.0`: time.Hour, `"3599.5"`: 3599500 * time.Millisecond,
+		`3.6e3`: time.Hour, `30`: 30 * time.Second, `1`: time.Second, `null`: 0, `""`: 0, `"soon"`: 0, `"NaN"`: 0, `"Inf"`: 0, `"-Inf"`: 0, `-1`: 0, `"-1"`: 0, `0`: 0,
+		`1e300`: 0, `1e999`: 0, `99999999999`: 0, `true`: 0, `[3600]`: 0, `{"seconds":3600}`: 0} {
+		a := kept(`{"expires_in":` + said + `}`)
+		if got := a.ends(asked); want == 0 && !got.IsZero() || want > 0 && !got.Equal(asked.Add(want)) {
+			t.Errorf("%s: %v", said, got)
 		}
 	}
 }

@@ -14,11 +14,6 @@ import (
 // speaks to a service.
 var ErrNoApp = errors.New("no app is set for the service")
 
-// appCodes are the refusals of the app itself, not of a connection: they end none, and
-// when the app's settings are mended, its connections are tried again at once. Sources:
-// RFC 6749, section 5.2, and beside each service in the registry.
-var appCodes = []string{"invalid_client", "unauthorized_client", "invalid_client_id", "invalid_client_secret", "bad_client_secret", "incorrect_client_credentials", "BAD_CLIENT_ID", "BAD_CLIENT_SECRET"}
-
 // ServiceChange is what to set of a service; nil leaves a value as it is, an
 // empty one takes it back, so that the environment's or the service's own counts.
 type ServiceChange struct {

@@ -1,15 +1,18 @@
 package identity
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -33,9 +36,9 @@ var callbackFields = []string{"realmId", "location"}
 // nativeOf is an answer's nativeFields as a JSON object, over those of before, with
 // the callback's callbackFields.
 func nativeOf(before string, a answer) string {
-	fields := map[string]any{}
-	if before != "" {
-		_ = json.Unmarshal([]byte(before), &fields) // ours
+	fields := fieldsOf([]byte(before)) // ours
+	if fields == nil {
+		fields = map[string]any{}
 	}
 	for _, name := range nativeFields {
 		if v := a.field(name); v != nil && v != "" {
@@ -83,13 +86,20 @@ const maxNative = 16 << 10
 type OAuthError struct {
 	Code        string // as "invalid_grant": a short plain word, whatever was sent
 	Description string // for people, as it came: escape it, don't log it
+
+	also   []string      // further codes that the answer had
+	passes bool          // it came with a status that says so, whatever its code
+	after  time.Duration // when to try again, as the service said; 0 when it didn't
 }
 
 // Error names the code alone.
 func (e *OAuthError) Error() string { return "oauth: " + e.Code }
 
-// CodeUnknown stands for a refusal whose code is no plain word.
-const CodeUnknown = "unknown_error"
+// The codes of refusals that have none of their own.
+const (
+	CodeUnknown = "unknown_error"     // its code is no plain word
+	CodeTooMany = "too_many_requests" // its status says so, and nothing else
+)
 
 // The longest code and description of a refusal that are kept, in bytes.
 const (
@@ -135,106 +145,164 @@ func (s Service) config(loginURL string) *oauth2.Config {
 	}
 }
 
-// exchange trades a code for tokens. It fails with an *OAuthError when the
-// service refused, else with what went wrong.
+// exchange trades a code for tokens. It fails as refresh does.
 func (c *client) exchange(ctx context.Context, s Service, loginURL, code, verifier string) (answer, error) {
-	c = c.of(s)
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	ctx, sent := watched(context.WithValue(ctx, oauth2.HTTPClient, c.http))
-	var options []oauth2.AuthCodeOption
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {s.RedirectURL}}
 	if !s.NoPKCE {
-		options = append(options, oauth2.VerifierOption(verifier))
+		form.Set("code_verifier", verifier)
 	}
-	t, err := s.config(loginURL).Exchange(ctx, code, options...)
-	if err != nil {
-		return answer{}, s.exchangeError(err, sent.Load())
-	}
-	return s.newAnswer(t.Extra), nil
-}
-
-// exchangeError keeps what may be shown and logged of an error of oauth2's,
-// whose text can hold the whole answer.
-func (s Service) exchangeError(err error, sent bool) error {
-	var re *oauth2.RetrieveError
-	switch {
-	case errors.As(err, &re) && re.Response != nil && re.Response.StatusCode >= 500:
-		return fmt.Errorf("token end point: status %d", re.Response.StatusCode)
-	case errors.As(err, &re) && re.ErrorCode != "":
-		return refusal(re.ErrorCode, re.ErrorDescription)
-	case errors.As(err, &re) && re.Response != nil:
-		oe := s.refusalIn(re.Body)
-		if oe == nil {
-			oe = parseError(re.Body)
-		}
-		if oe != nil && re.Response.StatusCode >= 400 {
-			return oe
-		}
-		return fmt.Errorf("token end point: status %d without an answer that makes sense", re.Response.StatusCode)
-	}
-	var ue *url.Error
-	if errors.As(err, &ue) {
-		return fmt.Errorf("token end point: %w", callError(err, sent))
-	}
-	return errors.New("token end point: no answer that makes sense")
+	return c.trade(ctx, s, loginURL, form)
 }
 
 // refresh trades a refresh token for a new access token. An *OAuthError: the
 // service refused. errNotSent: the service knows nothing of it. Any other error:
 // the token may have been rotated.
 func (c *client) refresh(ctx context.Context, s Service, loginURL, token string) (answer, error) {
-	status, body, err := c.post(ctx, s, s.at(loginURL, s.TokenURL), url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
+	return c.trade(ctx, s, loginURL, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
+}
+
+// trade asks the token end point. Whatever is traded, one reader reads the answer:
+// oauth2's chooses by the media type how to read it, wants whole seconds, and doesn't
+// tell whether anything was sent.
+func (c *client) trade(ctx context.Context, s Service, loginURL string, form url.Values) (answer, error) {
+	r, err := c.post(ctx, s, s.at(loginURL, s.TokenURL), form)
 	if err != nil {
-		return answer{}, err
+		return answer{}, fmt.Errorf("token end point: %w", err)
 	}
-	if status >= 400 && status < 500 || s.ErrorsWith200 && status == http.StatusOK {
-		if oe := s.refusalIn(body); oe != nil {
-			return answer{}, oe
-		}
+	a, err := s.read(r)
+	if err != nil {
+		err = fmt.Errorf("token end point: %w", err)
 	}
-	var fields map[string]any
-	if status != http.StatusOK || json.Unmarshal(body, &fields) != nil || text(fields["access_token"]) == "" {
-		return answer{}, fmt.Errorf("token end point: status %d without an answer that makes sense", status)
+	return a, err
+}
+
+// read reads an answer of the token end point.
+func (s Service) read(r reply) (answer, error) {
+	fields := fieldsOf(r.body)
+	a := s.newAnswer(func(name string) any { return fields[name] })
+	if r.success() && a.AccessToken != "" {
+		return a, nil
 	}
-	return s.newAnswer(func(name string) any { return fields[name] }), nil
+	// A server in trouble may quote a refusal that isn't one.
+	if refused := s.refusalOf(fields); refused != nil && (r.success() || r.status >= 400 && r.status < 500) {
+		refused.passes, refused.after = r.status == http.StatusTooManyRequests, r.after
+		return answer{}, refused
+	}
+	if r.status == http.StatusTooManyRequests {
+		return answer{}, &OAuthError{Code: CodeTooMany, passes: true, after: r.after}
+	}
+	return answer{}, &unclearError{status: r.status, after: r.after}
+}
+
+// unclearError is an answer that makes no sense: what was asked for may be done.
+type unclearError struct {
+	status int
+	after  time.Duration // when to try again, as it said; 0 when it didn't
+}
+
+// Error names the status alone.
+func (e *unclearError) Error() string {
+	return fmt.Sprintf("status %d without an answer that makes sense", e.status)
+}
+
+// retryAfter is when to try again, as the service said; 0 when it didn't.
+func retryAfter(err error) time.Duration {
+	var refused *OAuthError
+	var unclear *unclearError
+	switch {
+	case errors.As(err, &refused):
+		return refused.after
+	case errors.As(err, &unclear):
+		return unclear.after
+	}
+	return 0
 }
 
 // introspect asks whether a refresh token is alive (RFC 7662).
 func (c *client) introspect(ctx context.Context, s Service, loginURL, token string) (active bool, err error) {
 	in, err := c.askAbout(ctx, s, loginURL, token, "refresh_token")
-	return err == nil && *in.Active, err
+	return err == nil && in.active, err
 }
 
-// expiry asks when an access token runs out: the zero time when the service
-// doesn't say.
-func (c *client) expiry(ctx context.Context, s Service, loginURL, token string) (time.Time, error) {
-	in, err := c.askAbout(ctx, s, loginURL, token, "access_token")
-	if err != nil || !*in.Active || in.Exp <= 0 {
-		return time.Time{}, err
+// latestEnd is the last end of a token that can be meant, in seconds since 1970: more
+// than that are milliseconds, or nonsense.
+const latestEnd = 1 << 36
+
+// isOver asks whether a grant is over, after a refusal that may mean it. A service that
+// can't be asked, or doesn't tell us, is taken by its word: as RFC 6749 has it, it is.
+func (c *client) isOver(ctx context.Context, s Service, loginURL, token string) (bool, error) {
+	if s.IntrospectURL == "" {
+		return true, nil
 	}
-	return time.Unix(in.Exp, 0), nil
+	alive, err := c.introspect(ctx, s, loginURL, token)
+	var untold *untoldError
+	if errors.As(err, &untold) {
+		return true, nil
+	}
+	return err == nil && !alive, err
 }
 
-// introspection is what a service says of a token. Active is never nil.
+// untoldError says that a service won't tell us of a token.
+type untoldError struct{ status int }
+
+// Error names the status.
+func (e *untoldError) Error() string {
+	return fmt.Sprintf("introspection: refused with status %d", e.status)
+}
+
+// introspection is what a service says of a token.
 type introspection struct {
-	Active *bool `json:"active"`
-	Exp    int64 `json:"exp"`
+	active   bool
+	exp, iat float64 // when it runs out, and when it was made, in seconds since 1970; 0 when it isn't said
+	life     time.Duration
+}
+
+// shortestLife is the shortest of an access token that is believed without a word on
+// when it was made.
+const shortestLife = 10 * time.Second
+
+// ends is when a new access token runs out: the zero time when it isn't said.
+func (in introspection) ends(asked time.Time) (time.Time, error) {
+	switch {
+	case !in.active:
+		return time.Time{}, nil
+	case in.life > 0:
+		return asked.Add(in.life), nil
+	case in.exp < 1 || in.exp > latestEnd:
+		return time.Time{}, nil
+	}
+	end := time.Unix(int64(in.exp), 0)
+	least := shortestLife
+	if in.iat > 0 && in.iat < in.exp {
+		least = time.Duration(min(in.exp-in.iat, 4*expiryMargin.Seconds()) / 2 * float64(time.Second))
+	}
+	// A new token that is as good as over means that the clocks differ. Renewing at each
+	// call because of it would help nobody.
+	if end.Sub(asked) < least {
+		return time.Time{}, errors.New("a new token is said to be over already: do the clocks differ?")
+	}
+	return end, nil
 }
 
 func (c *client) askAbout(ctx context.Context, s Service, loginURL, token, hint string) (introspection, error) {
-	status, body, err := c.post(ctx, s, s.at(loginURL, s.IntrospectURL), url.Values{"token": {token}, "token_type_hint": {hint}})
+	r, err := c.post(ctx, s, s.at(loginURL, s.IntrospectURL), url.Values{"token": {token}, "token_type_hint": {hint}})
 	if err != nil {
 		return introspection{}, err
 	}
-	var in introspection
-	if err := json.Unmarshal(body, &in); status != http.StatusOK || in.Active == nil || err != nil && hint == "access_token" {
-		return introspection{}, fmt.Errorf("introspection: status %d without an answer that makes sense", status)
+	if r.status >= 400 && r.status < 500 && r.status != http.StatusRequestTimeout && r.status != http.StatusTooManyRequests {
+		return introspection{}, &untoldError{r.status}
 	}
-	return in, nil
+	fields := fieldsOf(r.body)
+	active, ok := truth(fields["active"])
+	if !r.success() || !ok {
+		return introspection{}, fmt.Errorf("introspection: %w", &unclearError{r.status, r.after})
+	}
+	a := answer{field: func(name string) any { return fields[name] }}
+	return introspection{active: active, exp: number(fields["exp"]), iat: number(fields["iat"]), life: a.lifetime()}, nil
 }
 
 // post sends a form, with the client's credentials when s has any.
-func (c *client) post(ctx context.Context, s Service, address string, form url.Values) (status int, body []byte, err error) {
+func (c *client) post(ctx context.Context, s Service, address string, form url.Values) (reply, error) {
 	c = c.of(s)
 	basic := false
 	if s.ClientID != "" {
@@ -256,13 +324,13 @@ func (s Service) authenticate(r *http.Request) {
 }
 
 // send makes one call, never a second time; prepare may add headers.
-func (c *client) send(ctx context.Context, method, address, contentType, content string, prepare func(*http.Request)) (status int, body []byte, err error) {
+func (c *client) send(ctx context.Context, method, address, contentType, content string, prepare func(*http.Request)) (reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	ctx, sent := watched(ctx)
 	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(content))
 	if err != nil {
-		return 0, nil, fmt.Errorf("%w: its address is malformed", errNotSent)
+		return reply{}, fmt.Errorf("%w: its address is malformed", errNotSent)
 	}
 	req.GetBody = nil // never sent a second time by the transport
 	if contentType != "" {
@@ -272,33 +340,68 @@ func (c *client) send(ctx context.Context, method, address, contentType, content
 	prepare(req)
 	res, err := c.http.Do(req)
 	if err != nil {
-		return 0, nil, callError(err, sent.Load())
+		return reply{}, callError(err, sent.Load())
 	}
 	defer func() { _ = res.Body.Close() }()
-	body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
-		return 0, nil, callError(err, true)
+		return reply{}, callError(err, true)
 	}
 	if len(body) > maxAnswer {
-		return 0, nil, errors.New("the answer is too long")
+		return reply{}, errors.New("the answer is too long")
 	}
-	return res.StatusCode, body, nil
+	return reply{status: res.StatusCode, body: body, after: waitOf(res.Header)}, nil
+}
+
+// reply is what a call was answered.
+type reply struct {
+	status int
+	body   []byte
+	after  time.Duration // when to try again, as it says; 0 when it doesn't
+}
+
+func (r reply) success() bool { return r.status >= 200 && r.status < 300 }
+
+// page reports whether it is one for people: of maintenance, say, whatever its status.
+func (r reply) page() bool { return bytes.HasPrefix(bytes.TrimSpace(r.body), []byte("<")) }
+
+// longestWait bounds what a service may ask us to wait.
+const longestWait = time.Hour
+
+// waitOf is when to try again, as an answer's header says it (RFC 9110, section
+// 10.2.3): in seconds, or at a time by the service's own clock.
+func waitOf(h http.Header) time.Duration {
+	said := strings.TrimSpace(h.Get("Retry-After"))
+	seconds, err := strconv.ParseFloat(said, 64)
+	if err == nil && !math.IsNaN(seconds) {
+		return time.Duration(max(0, min(seconds, longestWait.Seconds())) * float64(time.Second))
+	}
+	at, err := http.ParseTime(said)
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	return max(0, min(at.Sub(now), longestWait))
 }
 
 // userinfo asks whom an access token is of. An *OAuthError: of nobody any more.
 func (c *client) userinfo(ctx context.Context, s Service, loginURL, token string) (map[string]any, error) {
-	status, body, err := c.of(s).send(ctx, http.MethodGet, s.at(loginURL, s.UserinfoURL), "", "", func(r *http.Request) {
+	r, err := c.of(s).send(ctx, http.MethodGet, s.at(loginURL, s.UserinfoURL), "", "", func(r *http.Request) {
 		r.Header.Set("Authorization", s.scheme()+" "+token)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if status == http.StatusUnauthorized {
+	fields := fieldsOf(r.body)
+	refused := s.refusalOf(fields)
+	switch {
+	case r.status == http.StatusUnauthorized && !r.page() && (refused == nil || s.judge(refused).Verdict != Passes):
 		return nil, &OAuthError{Code: "invalid_token"} // RFC 6750, section 3.1
-	}
-	var fields map[string]any
-	if status != http.StatusOK || json.Unmarshal(body, &fields) != nil {
-		return nil, fmt.Errorf("userinfo: status %d without an answer that makes sense", status)
+	case !r.success() || len(fields) == 0 || refused != nil && s.ErrorsWith200:
+		return nil, fmt.Errorf("userinfo: %w", &unclearError{r.status, r.after})
 	}
 	return fields, nil
 }
@@ -328,29 +431,4 @@ func callError(err error, sent bool) error {
 		return err
 	}
 	return errBroke
-}
-
-// parseJSONError reads an OAuth error, or returns nil.
-func parseJSONError(body []byte) *OAuthError {
-	var e struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-	}
-	if json.Unmarshal(body, &e) != nil || e.Error == "" {
-		return nil
-	}
-	return refusal(e.Error, e.Description)
-}
-
-// parseError reads an OAuth error in JSON or, as Salesforce sometimes has it,
-// as a form; or returns nil.
-func parseError(body []byte) *OAuthError {
-	if e := parseJSONError(body); e != nil {
-		return e
-	}
-	v, err := url.ParseQuery(string(body))
-	if err != nil || v.Get("error") == "" {
-		return nil
-	}
-	return refusal(v.Get("error"), v.Get("error_description"))
 }

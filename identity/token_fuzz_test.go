@@ -28,16 +28,17 @@ func FuzzAnswers(f *testing.F) {
 	s := SalesforceService(clientID, clientSecret, redirectURI, "")
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		c := client{http: &http.Client{Transport: saying{status, body}}, timeout: time.Minute}
-		if a, err := c.refresh(t.Context(), s, s.LoginURL, "token"); err == nil && (a.AccessToken == "" || status != 200) {
+		if a, err := c.refresh(t.Context(), s, s.LoginURL, "token"); err == nil && (a.AccessToken == "" || status < 200 || status > 299) {
 			t.Errorf("%d %q is taken for a token", status, body)
 		}
-		if a, err := c.exchange(t.Context(), s, s.LoginURL, "code", "verifier"); err == nil && a.AccessToken == "" {
+		if a, err := c.exchange(t.Context(), s, s.LoginURL, "code", "verifier"); err == nil && (a.AccessToken == "" || status < 200 || status > 299) {
 			t.Errorf("%d %q is taken for a token", status, body)
 		}
-		if alive, err := c.introspect(t.Context(), s, s.LoginURL, "token"); err == nil && status != 200 || alive && !strings.Contains(body, "true") {
+		if alive, err := c.introspect(t.Context(), s, s.LoginURL, "token"); err == nil && (status < 200 || status > 299) || alive && err != nil {
 			t.Errorf("%d %q is taken for an answer", status, body)
 		}
-		if end, err := c.expiry(t.Context(), s, s.LoginURL, "token"); err != nil && !end.IsZero() {
+		in, _ := c.askAbout(t.Context(), s, s.LoginURL, "token", "access_token")
+		if end, err := in.ends(time.Now()); err != nil && !end.IsZero() || end.Year() > 5000 {
 			t.Errorf("%d %q gives an end and an error", status, body)
 		}
 	})

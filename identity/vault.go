@@ -152,11 +152,12 @@ type Config struct {
 	// failure leaves the name empty.
 	Org func(ctx context.Context, c Credential) (name string, sandbox bool, err error)
 
-	Log     *slog.Logger
-	Timeout time.Duration // of one call to a service; 20 s when 0
-	Lease   time.Duration // of a renewal, extended while it runs; 5 s when 0
-	Poll    time.Duration // how often another process's renewal is looked at; 100 ms when 0
-	Now     func() time.Time
+	Log      *slog.Logger
+	Timeout  time.Duration // of one call to a service; 20 s when 0
+	Patience time.Duration // how long a caller waits for a renewal, which goes on without it; 5 s when 0
+	Lease    time.Duration // of a renewal, extended while it runs; 5 s when 0
+	Poll     time.Duration // how often another process's renewal is looked at; 100 ms when 0
+	Now      func() time.Time
 }
 
 // Vault keeps tenants' credentials. Its methods are safe for concurrent use, by
@@ -180,6 +181,9 @@ func New(c Config) *Vault {
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 20 * time.Second
+	}
+	if c.Patience == 0 {
+		c.Patience = 5 * time.Second
 	}
 	if c.Lease == 0 {
 		c.Lease = 5 * time.Second

@@ -158,7 +158,7 @@ func (w *world) processOn(store *db.DB, mend ...func(*Config)) *Vault {
 	}
 	c := Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(w.srv.URL)), Services: []Service{w.service()},
 		Log:     slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Timeout: ample, Lease: 2 * ample, Poll: 5 * time.Millisecond,
+		Timeout: ample, Patience: 4 * ample, Lease: 2 * ample, Poll: 5 * time.Millisecond,
 		Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }}
 	for _, m := range mend {
 		m(&c)

@@ -83,6 +83,18 @@ func connectFailure(code, description string) views.ConnectFailedPage {
 		p.Happened = "Salesforce took the log-in back"
 		p.Meaning = "The log-in was no longer valid when we used it: it took too long, or your user may not log in from here or at this hour. Nothing was changed."
 		p.Mend = "Try again. If it stays like this, ask your Salesforce admin about log-in hours and IP ranges for your profile."
+	case "ip_restricted", "login_hours":
+		p.Happened = "Salesforce doesn’t let this user log in from here, or now"
+		p.Meaning = "A rule in your Salesforce about addresses or log-in hours stood in the way. Nothing was changed."
+		p.Mend = "Ask your Salesforce admin about log-in hours and IP ranges for your profile, and about “IP Relaxation” in the app’s policies. Then try again."
+	case "rate_limit_exceeded":
+		p.Happened = "Too many log-ins at Salesforce"
+		p.Meaning = "Your user has reached the number of log-ins that Salesforce allows in an hour. Nothing was changed."
+		p.Mend = "Try again in an hour, or log in with another user."
+	case "token_in_use":
+		p.Happened = "Salesforce was still busy with this log-in"
+		p.Meaning = "It was working on the same log-in already. Nothing was changed."
+		p.Mend = "Try again in a moment."
 	case "invalid_app_access", "OAUTH_APPROVAL_ERROR_GENERIC":
 		p.Happened = "Your user may not use this app"
 		p.Meaning = "In your Salesforce an admin decides who may use it. Nothing was changed."
