@@ -93,7 +93,7 @@ func (p *program) listServices(ctx context.Context, store *db.DB, c identityConf
 
 func (p *program) serviceAddCommand() *cobra.Command {
 	var s identity.Service
-	var params []string
+	var params, askParams []string
 	var output string
 	add := &cobra.Command{
 		Use:   "add ID",
@@ -110,15 +110,12 @@ separated by |. Then set its app with gatepost service set.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.ID = args[0]
 			s.Scopes, s.NeedScopes = words(s.Scopes), words(s.NeedScopes)
-			for _, param := range params {
-				name, value, ok := strings.Cut(param, "=")
-				if !ok {
-					return fmt.Errorf("--param %s: it has to be NAME=VALUE", plain(param))
-				}
-				if s.Params == nil {
-					s.Params = map[string]string{}
-				}
-				s.Params[name] = value
+			var err error
+			if s.Params, err = namedValues("--param", params); err != nil {
+				return err
+			}
+			if s.AskParams, err = namedValues("--ask-param", askParams); err != nil {
+				return err
 			}
 			return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
 				return p.addService(cmd.Context(), store, c, s, output)
@@ -126,15 +123,31 @@ separated by |. Then set its app with gatepost service set.`,
 		},
 	}
 	outputFlag(add, &output)
-	definitionFlags(add, &s, &params)
+	definitionFlags(add, &s, &params, &askParams)
 	return add
+}
+
+// namedValues takes a flag's pairs of a name and a value apart.
+func namedValues(flag string, pairs []string) (map[string]string, error) {
+	var values map[string]string
+	for _, pair := range pairs {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, fmt.Errorf("%s %s: it has to be NAME=VALUE", flag, plain(pair))
+		}
+		if values == nil {
+			values = map[string]string{}
+		}
+		values[name] = value
+	}
+	return values, nil
 }
 
 // words are lists of words, taken apart at spaces.
 func words(lists []string) []string { return strings.Fields(strings.Join(lists, " ")) }
 
 // definitionFlags are the parts of a definition as flags.
-func definitionFlags(cmd *cobra.Command, s *identity.Service, params *[]string) {
+func definitionFlags(cmd *cobra.Command, s *identity.Service, params, askParams *[]string) {
 	f := cmd.Flags()
 	f.StringVar(&s.Name, "name", "", "its name for people")
 	f.StringVar(&s.LoginURL, "login-url", "", "where users log in: scheme and host")
@@ -155,6 +168,7 @@ func definitionFlags(cmd *cobra.Command, s *identity.Service, params *[]string) 
 	f.StringVar(&s.RefreshScope, "refresh-scope", "", "scope that has to be asked for to get a refresh token, as offline_access")
 	f.StringVar(&s.Separator, "separator", "", "between scopes, when it is a comma")
 	f.StringArrayVar(params, "param", nil, "further parameter of the authorize end point, NAME=VALUE; may be given several times")
+	f.StringArrayVar(askParams, "ask-param", nil, "parameter that has the service ask who is meant, NAME=VALUE; may be given several times")
 	f.BoolVar(&s.BasicAuth, "basic-auth", false, "the client authenticates in a header rather than in the form")
 	f.StringSliceVar(&s.HostSuffixes, "host", nil, "further hosts to log in at; with a dot before it, all below")
 	f.StringSliceVar(&s.APIHosts, "api-host", nil, "hosts that may see a token; any when left out")

@@ -163,8 +163,8 @@ func (p *program) recipients(f exportFlags) (to []agelib.Recipient, err error) {
 
 // importFlags are what identity import was told.
 type importFlags struct {
-	replace, createTenants, dryRun, passphraseOnStdin bool
-	keyFile, output                                   string
+	replace, createTenants, shareOrgs, dryRun, passphraseOnStdin bool
+	keyFile, output                                              string
 }
 
 func (p *program) identityImportCommand() *cobra.Command {
@@ -175,7 +175,8 @@ func (p *program) identityImportCommand() *cobra.Command {
 		Long: `Takes in the connections of a file that gatepost identity export wrote, sealed with
 this installation's key: all of them, or none when anything is wrong. Tenants are found
 by their slugs. A connection that is here already is left alone, unless --replace: then
-what it had is revoked, if that isn't the same authorization.
+what it had is revoked, if that isn't the same authorization. A tenant that would be
+connected to an organisation which another tenant has is refused, unless --share-orgs.
 
 Stop using them where they come from first: see gatepost identity export --help.`,
 		Example: `  gatepost identity import moving.age --dry-run
@@ -191,6 +192,7 @@ Stop using them where they come from first: see gatepost identity export --help.
 	outputFlag(cmd, &f.output)
 	cmd.Flags().BoolVar(&f.replace, "replace", false, "replace connections that are here already")
 	cmd.Flags().BoolVar(&f.createTenants, "create-tenants", false, "make tenants that are missing, each with its first newsletter")
+	cmd.Flags().BoolVar(&f.shareOrgs, "share-orgs", false, "tenants may be connected to organisations that others have: they share them on purpose")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing, and tell what would be done")
 	cmd.Flags().StringVar(&f.keyFile, "key-file", "", "file with the secret key of age that it is sealed to, instead of a passphrase")
 	cmd.Flags().BoolVar(&f.passphraseOnStdin, "passphrase-stdin", false, "read the passphrase from standard input")
@@ -216,7 +218,7 @@ func (p *program) importIdentities(ctx context.Context, store *db.DB, c identity
 	if err != nil {
 		return err
 	}
-	o := identity.ImportOptions{Replace: f.replace, DryRun: f.dryRun}
+	o := identity.ImportOptions{Replace: f.replace, DryRun: f.dryRun, ShareOrgs: f.shareOrgs}
 	if f.createTenants {
 		o.NewTenant = auth.NewPeople(store, nil).NewTenant
 	}
@@ -244,6 +246,8 @@ func notImported(err error) error {
 			help = `. Add them with "gatepost tenant add", or use --create-tenants`
 		case identity.ProblemApps:
 			help = `. Set them first: see "gatepost service set --help"`
+		case identity.ProblemOrgs:
+			help = ". If they share it on purpose, as an agency's customers do, use --share-orgs"
 		case identity.ProblemHosts:
 			help = `. If they are to be trusted, set them here first: see "gatepost service set --help"`
 		}

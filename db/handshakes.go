@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// outcomeLife is how long it is told what became of a handshake.
+const outcomeLife = 10 * time.Minute
+
 // Handshake is an authorization that has been begun: who began it, and where.
 type Handshake struct {
 	StateHash      string
@@ -25,6 +28,17 @@ type Handshake struct {
 	KeyID          uint32
 	ExpiresAt      time.Time
 	DefinedAt      time.Time // only said when it is stored: as a Grant's
+
+	// What became of it; not said when it is stored.
+	TakenAt time.Time        // when its code was taken to be exchanged; zero before
+	Outcome HandshakeOutcome // zero while it isn't known
+}
+
+// HandshakeOutcome is what became of an authorization.
+type HandshakeOutcome struct {
+	Kind string // a word of the caller's
+	Code string // why it came to nothing
+	Said string // what the service said of that
 }
 
 // ExpireHandshakes throws expired handshakes away.
@@ -83,17 +97,69 @@ func (d *DB) AddHandshake(ctx context.Context, h Handshake) error {
 	}))
 }
 
-// TakeHandshake takes out the handshake that the session began for the service,
-// so that it is used once. Expired ones, other sessions' ones and those of
-// somebody who is no longer a member of the tenant are ErrNotFound, and stay.
-func (d *DB) TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (Handshake, error) {
+// thatHandshake is the handshake that a session began for a service, while it may be
+// ended: by somebody who is still a member of the tenant.
+const thatHandshake = ` state_hash = $1 AND session_id = $2 AND service = $3 AND expires_at > $4
+	AND (user_id = '' OR EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = handshakes.user_id AND m.tenant_id = handshakes.tenant_id))`
+
+const handshakeColumns = `user_id, tenant_id, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, own_app, client_id, taken_at, outcome, code, said`
+
+func (h *Handshake) scan(row scanner) error {
+	var taken int64
+	err := row.Scan(&h.UserID, &h.TenantID, &h.User, &h.Account, (*tagList)(&h.Tags), &h.LoginURL, &h.FinishedURL, &h.SealedVerifier, &h.KeyID, &h.OwnApp, &h.ClientID,
+		&taken, &h.Outcome.Kind, &h.Outcome.Code, &h.Outcome.Said)
+	h.TakenAt = fromMillis(taken)
+	return err
+}
+
+// Handshake returns the handshake that the session began for the service, and what
+// became of it. Expired ones, other sessions' ones and those of somebody who is no
+// longer a member of the tenant are ErrNotFound.
+func (d *DB) Handshake(ctx context.Context, service, stateHash, sessionID string) (Handshake, error) {
 	h := Handshake{StateHash: stateHash, SessionID: sessionID, Service: service}
-	err := d.write.QueryRowContext(ctx,
-		`DELETE FROM handshakes
-		WHERE state_hash = $1 AND session_id = $2 AND service = $3 AND expires_at > $4
-			AND (user_id = '' OR EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = handshakes.user_id AND m.tenant_id = handshakes.tenant_id))
-		RETURNING user_id, tenant_id, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, own_app, client_id`,
-		stateHash, sessionID, service, millis(d.now())).
-		Scan(&h.UserID, &h.TenantID, &h.User, &h.Account, (*tagList)(&h.Tags), &h.LoginURL, &h.FinishedURL, &h.SealedVerifier, &h.KeyID, &h.OwnApp, &h.ClientID)
+	err := h.scan(d.read.QueryRowContext(ctx, `SELECT `+handshakeColumns+` FROM handshakes WHERE`+thatHandshake, stateHash, sessionID, service, millis(d.now())))
+	return h, wrap("handshake", err)
+}
+
+// TakeHandshake takes the handshake that the session began for the service, so that
+// its code is exchanged once. It stays, to tell what became of it.
+// ErrNotFound: as by Handshake, or it was taken before.
+func (d *DB) TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (Handshake, error) {
+	h, now := Handshake{StateHash: stateHash, SessionID: sessionID, Service: service}, d.now()
+	err := h.scan(d.write.QueryRowContext(ctx,
+		`UPDATE handshakes SET taken_at = $4, ended_at = 0, outcome = '', code = '', said = '', expires_at = $5
+		WHERE taken_at = 0 AND`+thatHandshake+` RETURNING `+handshakeColumns,
+		stateHash, sessionID, service, millis(now), millis(now.Add(outcomeLife))))
 	return h, wrap("take handshake", err)
+}
+
+// EndHandshake records what became of a handshake that was taken.
+func (d *DB) EndHandshake(ctx context.Context, h Handshake, o HandshakeOutcome) error {
+	return d.endHandshake(ctx, h, o, `taken_at > 0`)
+}
+
+// RefuseHandshake records that the service refused before there was a code. The
+// handshake isn't taken by that: the same person may go back there and allow it.
+// ErrLost: it was taken.
+func (d *DB) RefuseHandshake(ctx context.Context, h Handshake, o HandshakeOutcome) error {
+	return d.endHandshake(ctx, h, o, `taken_at = 0`)
+}
+
+func (d *DB) endHandshake(ctx context.Context, h Handshake, o HandshakeOutcome, condition string) error {
+	now := d.now()
+	res, err := d.write.ExecContext(ctx,
+		`UPDATE handshakes SET ended_at = $3, expires_at = $4, outcome = $5, code = $6, said = $7
+		WHERE state_hash = $1 AND tenant_id = $2 AND `+condition,
+		h.StateHash, h.TenantID, millis(now), millis(now.Add(outcomeLife)), o.Kind, o.Code, o.Said)
+	return wrap("end handshake", changed(res, err, ErrLost))
+}
+
+// LastOutcome returns what became of the handshake that the session ended last for
+// the service, with its tenant, while it is kept; or ErrNotFound.
+func (d *DB) LastOutcome(ctx context.Context, service, sessionID string) (o HandshakeOutcome, tenantID string, err error) {
+	err = d.read.QueryRowContext(ctx, `SELECT outcome, code, said, tenant_id FROM handshakes
+		WHERE session_id = $1 AND service = $2 AND ended_at > 0 AND expires_at > $3
+		ORDER BY ended_at DESC, state_hash LIMIT 1`,
+		sessionID, service, millis(d.now())).Scan(&o.Kind, &o.Code, &o.Said, &tenantID)
+	return o, tenantID, wrap("last outcome", err)
 }

@@ -37,6 +37,9 @@ type Grant struct {
 	AccessEnds time.Time // when the access token runs out; zero when that is not known
 	Endless    bool      // there is no refresh token, so that it isn't kept alive
 	DefinedAt  time.Time // when the operator defined its service; zero for one that Gatepost knows
+	// OrgConfirmedBy is who confirmed that the org is meant although another tenant has
+	// it: a user's id, or ByOperator. Empty when nobody was asked.
+	OrgConfirmedBy string
 }
 
 // Own reports whether this is a tenant's own connection, which its admins see.
@@ -62,7 +65,8 @@ type Identity struct {
 	KeepAliveAt    time.Time // when it is renewed at the latest, used or not
 }
 
-// Held is the authorization of another org than before, which waits to be confirmed.
+// Held is the authorization of another org than before, or of one that another
+// tenant has, which waits to be confirmed.
 type Held struct {
 	Grant
 	ConnectedEmail string // of the user who authorized it
@@ -185,7 +189,8 @@ func scanIdentity(row scanner, more ...any) (Identity, error) {
 // revocations too, unless it is the one confirmed.
 // When the row with another id stands there meanwhile, or one of another org and
 // otherOrg is false, or the tenant's app that made it is gone, or the definition of
-// its service, nothing is stored and ErrLost comes back.
+// its service, nothing is stored and ErrLost comes back. ErrOrgInUse: the org is
+// another tenant's, so that this has to be confirmed first.
 func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed string) (replaced string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
@@ -205,6 +210,9 @@ func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed
 			if replaced, err = d.revokeLater(ctx, tx, old.Grant); err != nil {
 				return err
 			}
+		}
+		if err := d.enterOrg(ctx, tx, g, old.OrgID); err != nil {
+			return err
 		}
 		switch {
 		case confirmed != "":
@@ -250,12 +258,21 @@ func (d *DB) putIdentity(ctx context.Context, tx *sql.Tx, g Grant) error {
 	return indexTags(ctx, tx, g)
 }
 
-// DeleteIdentity removes the tenant's connection and what is held beside it. The
-// refresh tokens become revocations, whose ids are returned. Without a
-// connection it returns ErrNotFound.
+// DeleteIdentity removes the tenant's connection and what is held beside it, or in
+// its place. The refresh tokens become revocations, whose ids are returned. When
+// there is neither it returns ErrNotFound.
 func (d *DB) DeleteIdentity(ctx context.Context, service, tenantID string) (revocations []string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
+		revocations = nil
+		held, err := d.endHeld(ctx, tx, service, tenantID)
+		if err != nil {
+			return err
+		}
 		old, err := identity(ctx, tx, service, tenantID)
+		if errors.Is(err, sql.ErrNoRows) && held != "" {
+			revocations = []string{held}
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -264,11 +281,8 @@ func (d *DB) DeleteIdentity(ctx context.Context, service, tenantID string) (revo
 			return err
 		}
 		revocations = append(revocations, id)
-		if id, err = d.endHeld(ctx, tx, service, tenantID); err != nil {
-			return err
-		}
-		if id != "" {
-			revocations = append(revocations, id)
+		if held != "" {
+			revocations = append(revocations, held)
 		}
 		return forget(ctx, tx, old.ID)
 	})
@@ -379,13 +393,15 @@ func (d *DB) Held(ctx context.Context, service, tenantID string) (Held, error) {
 	return h, wrap("held identity", err)
 }
 
+const selectHeld = `SELECT ` + grantColumns + `, (SELECT email FROM users WHERE users.id = connected_by), held_at, expires_at FROM held_identities`
+
 func (d *DB) held(ctx context.Context, q queryer, service, tenantID string) (Held, error) {
-	var h Held
+	return scanHeld(q.QueryRowContext(ctx, selectHeld+` WHERE service = $1 AND tenant_id = $2`, service, tenantID))
+}
+
+func scanHeld(row scanner) (h Held, err error) {
 	var at, expires int64
-	err := q.QueryRowContext(ctx,
-		`SELECT `+grantColumns+`, (SELECT email FROM users WHERE users.id = connected_by), held_at, expires_at
-		FROM held_identities WHERE service = $1 AND tenant_id = $2`, service, tenantID).
-		Scan(append(h.fields(), &h.ConnectedEmail, &at, &expires)...)
+	err = row.Scan(append(h.fields(), &h.ConnectedEmail, &at, &expires)...)
 	h.HeldAt, h.ExpiresAt = fromMillis(at), fromMillis(expires)
 	return h, err
 }

@@ -29,7 +29,8 @@ type Arrival struct {
 // tokens that are replaced become revocations, whose ids are returned. ErrLost: an
 // identity stands where there was none, or another one than was to be replaced, or
 // the same authorization is in the middle of a renewal.
-// ErrConflict: one of the tenants is there by now.
+// ErrConflict: one of the tenants is there by now. ErrOrgInUse: one of the orgs is
+// another tenant's.
 func (d *DB) ImportIdentities(ctx context.Context, tenants []NewTenant, arrivals []Arrival) (revocations []string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		for _, t := range tenants {
@@ -72,6 +73,9 @@ func (d *DB) importIdentity(ctx context.Context, tx *sql.Tx, a Arrival) (revocat
 	case err == nil, errors.Is(err, sql.ErrNoRows):
 		return "", ErrLost
 	default:
+		return "", err
+	}
+	if err := d.enterOrg(ctx, tx, a.Grant, old.OrgID); err != nil {
 		return "", err
 	}
 	if a.Own() {

@@ -100,7 +100,7 @@ func (a *Authorizer) Callback(w http.ResponseWriter, r *http.Request) {
 	finished, err := a.Vault.Finish(r.Context(), cb)
 	switch {
 	case errors.Is(err, ErrHandshake):
-		http.Error(w, "This authorization was begun in another browser or by somebody else, is over already, or took too long. Please begin again.", http.StatusBadRequest)
+		http.Error(w, "This authorization was begun in another browser or by somebody else, or took too long. Please begin again.", http.StatusBadRequest)
 		return
 	case finished.URL == "": // it failed before it was known which one it is
 		a.Vault.Log.ErrorContext(r.Context(), "an authorization can't end", "service", a.Service, "error", err)
@@ -121,6 +121,10 @@ func (a *Authorizer) told(ctx context.Context, err error) *OAuthError {
 		return nil
 	case errors.As(err, &refused):
 		return refused
+	case errors.Is(err, ErrHeld):
+		return &OAuthError{Code: CodeConfirm, Description: "Somebody has to confirm in Gatepost which organisation is meant."}
+	case errors.Is(err, ErrUnderWay):
+		return &OAuthError{Code: "temporarily_unavailable", Description: "The authorization is still being finished. Please look again in a moment."}
 	case errors.As(err, &unreachable):
 		return &OAuthError{Code: "temporarily_unavailable", Description: "The service gave no answer. Please try again."}
 	}
@@ -177,6 +181,10 @@ func ownPath(s string) bool {
 	return err == nil && len(s) <= 2000 && u.Scheme == "" && u.Host == "" && u.User == nil && strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") &&
 		!strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f })
 }
+
+// CodeConfirm is the error that the finished URL gets when a tenant's own
+// authorization waits to be confirmed: see Vault.Held, Confirm and ConfirmShared.
+const CodeConfirm = "confirmation_required"
 
 // session names the browser, by a cookie that only it has. That is set anew each
 // time, so that it lasts as long as what is begun; with the same secret, since more

@@ -240,9 +240,11 @@ func (s Service) problems() (all []string) {
 		note(len(scopes) <= maxList && len(malformed(scopes)) == 0, "%s: it has characters that no scope has", name)
 	}
 	note(slices.Contains([]string{"", " ", ","}, s.Separator), "separator: it has to be a space or a comma")
-	note(len(s.Params) <= maxList, "param: there are too many")
-	for name, value := range s.Params {
-		note(validWord(name) && len(value) <= maxAddress && printable(value) && !slices.Contains(protocolParams, name), "param %.40q: it can't be set", name)
+	for what, params := range map[string]map[string]string{"param": s.Params, "ask param": s.AskParams} {
+		note(len(params) <= maxList, "%s: there are too many", what)
+		for name, value := range params {
+			note(validWord(name) && len(value) <= maxAddress && printable(value) && !slices.Contains(protocolParams, name), "%s %.40q: it can't be set", what, name)
+		}
 	}
 	note(s.LoginParam == "" || validWord(s.LoginParam) && len(s.HostSuffixes) > 0, "login param: it has to be the name of a parameter, and hosts are needed")
 	note(s.InstanceField == "" || len(s.HostSuffixes)+len(s.APIHosts) > 0, "instance field: hosts are needed, to one of which it may lead")

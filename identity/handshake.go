@@ -39,17 +39,20 @@ type AuthorizeRequest struct {
 }
 
 // ErrHandshake says that a callback belongs to no authorization that this
-// session began and that is still open: it is forged, replayed, somebody else's
-// or too late.
+// session began: it is forged, incomplete, somebody else's or too late.
 var ErrHandshake = errors.New("no such authorization is under way")
 
 // ErrTooMany says that a session, or a user of ours, has begun as many authorizations
 // as may be under way at once. They end after ten minutes.
 var ErrTooMany = errors.New("too many authorizations are under way")
 
-// ErrHeld says that another org than before was authorized, and that it waits to
-// be confirmed.
-var ErrHeld = errors.New("another org was authorized")
+// ErrHeld says that another org than before was authorized, or one that another
+// tenant has, and that it waits to be confirmed.
+var ErrHeld = errors.New("the org that was authorized has to be confirmed")
+
+// ErrOrgInUse says that another tenant has the org, and that nobody of this one has
+// confirmed that it is meant.
+var ErrOrgInUse = db.ErrOrgInUse
 
 // ErrChanged says that the connection was changed by somebody else meanwhile.
 var ErrChanged = errors.New("the connection was changed meanwhile")
@@ -69,6 +72,8 @@ const (
 	CodeNoRefreshToken = "no_refresh_token"
 	CodeMissingScope   = "missing_scope"
 	CodeForeignHost    = "foreign_host"
+	CodeInterrupted    = "interrupted" // whoever was about to end it is gone
+	CodeFailed         = "failed"      // of a failure of our own
 )
 
 // Authorize begins an authorization and returns the URL to send the browser to.
@@ -90,7 +95,11 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	if err := checkNames(r.User, r.Account); err != nil {
 		return "", err
 	}
-	options, err := r.options(s)
+	ask, err := v.asks(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	options, err := r.options(s, ask)
 	if err != nil {
 		return "", err
 	}
@@ -121,11 +130,29 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 // protocolParams are set by the handshake alone.
 var protocolParams = []string{"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method"}
 
+// asks reports whether the service has to ask who is meant: for a tenant's own
+// connection while there is none. Later, another org is told by that one, and held.
+func (v *Vault) asks(ctx context.Context, r AuthorizeRequest) (bool, error) {
+	if r.User != "" || r.Account != "" {
+		return false, nil
+	}
+	_, err := v.Store.Identity(ctx, r.Service, r.TenantID)
+	if errors.Is(err, db.ErrNotFound) {
+		return true, nil
+	}
+	return false, err
+}
+
 // options are what the service wants, and a request adds, of parameters of the
 // authorize end point.
-func (r AuthorizeRequest) options(s Service) (options []oauth2.AuthCodeOption, err error) {
+func (r AuthorizeRequest) options(s Service, ask bool) (options []oauth2.AuthCodeOption, err error) {
 	for name, value := range s.Params {
 		options = append(options, oauth2.SetAuthURLParam(name, value))
+	}
+	for name, value := range s.AskParams {
+		if _, needed := s.Params[name]; ask && !needed {
+			options = append(options, oauth2.SetAuthURLParam(name, value))
+		}
 	}
 	if s.Separator != "" {
 		options = append(options, oauth2.SetAuthURLParam("scope", s.joined(withScopes(s.Scopes, r.MoreScopes))))
@@ -182,69 +209,98 @@ type Finished struct {
 	URL      string // where the user goes
 }
 
-// Finish ends an authorization: it takes the handshake out, so that it works
-// once, trades the code, checks what came, seals and stores it. Whose handshake it
-// was comes back whenever it was found, with an error too. Errors:
-// ErrHandshake, ErrHeld, ErrChanged, *OAuthError (the service's refusal, or one
-// of the Code… codes), *UnreachableError, or a failure of the store.
+// Finish ends an authorization: it takes the handshake, so that its code is traded
+// once, checks what came, seals and stores it. Whoever comes with the same callback
+// again, before the end or after it, gets what became of the first visit; a refusal
+// that came without a code doesn't end it. Whose handshake it was comes back whenever
+// it was found, with an error of the authorization too. Errors: ErrHandshake,
+// ErrUnderWay, ErrHeld, ErrChanged, *OAuthError (the service's refusal, or one of the
+// Code… codes), *UnreachableError, or a failure of the store.
 func (v *Vault) Finish(ctx context.Context, cb Callback) (Finished, error) {
 	if _, err := v.Service(ctx, cb.Service); err != nil {
 		return Finished{}, err
 	}
-	if cb.State == "" || cb.SessionID == "" {
+	if cb.State == "" || cb.SessionID == "" || cb.Code == "" && cb.Error == "" {
 		return Finished{}, ErrHandshake
 	}
-	h, err := v.Store.TakeHandshake(ctx, cb.Service, hash(cb.State), cb.SessionID)
-	if errors.Is(err, db.ErrNotFound) {
-		return Finished{}, ErrHandshake
-	}
+	h, err := v.Store.Handshake(ctx, cb.Service, hash(cb.State), cb.SessionID)
 	if err != nil {
-		return Finished{}, err
+		return Finished{}, noHandshake(err)
 	}
 	if cb.User != "" && cb.User != h.User || cb.TenantID != "" && cb.TenantID != h.TenantID {
 		return Finished{}, ErrHandshake
 	}
-	return Finished{TenantID: h.TenantID, URL: h.FinishedURL}, v.finish(ctx, h, cb)
-}
-
-func (v *Vault) finish(ctx context.Context, h db.Handshake, cb Callback) error {
-	s, err := v.app(ctx, h.Service, h.TenantID, h.OwnApp)
-	if errors.Is(err, ErrNoOwnApp) {
-		return &OAuthError{Code: BrokenAppRemoved}
+	finished := Finished{TenantID: h.TenantID, URL: h.FinishedURL}
+	if !h.TakenAt.IsZero() {
+		return finished, v.awaitOutcome(ctx, h)
+	}
+	e, err := v.prepare(ctx, h, cb)
+	var refused *OAuthError
+	if errors.As(err, &refused) {
+		return finished, v.refuse(ctx, h, refused)
 	}
 	if err != nil {
-		return err
+		return Finished{}, err // nothing was taken: it may be tried again
 	}
-	if cb.Error != "" {
-		return s.told(refusal(cb.Error, cb.ErrorDescription))
+	_, err = v.Store.TakeHandshake(ctx, cb.Service, h.StateHash, cb.SessionID)
+	if errors.Is(err, db.ErrNotFound) {
+		return finished, v.takenMeanwhile(ctx, h)
 	}
-	if cb.Code == "" {
-		return &OAuthError{Code: "invalid_request"}
-	}
-	if h.ClientID != "" && h.ClientID != s.ClientID {
-		return &OAuthError{Code: BrokenOtherApp} // the code is worth nothing to another app
-	}
-	if named := cb.Query.Get(s.LoginParam); s.LoginParam != "" && named != "" {
-		var err error
-		if h.LoginURL, err = s.CheckLogin(named); err != nil {
-			return &OAuthError{Code: CodeForeignHost}
-		}
-	}
-	if !s.ownURL(h.LoginURL) { // it was taken back since: the secret is not for it
-		return &OAuthError{Code: CodeForeignHost}
-	}
-	verifier, err := v.Keys.open(ctx, h.SealedVerifier, kindVerifier, h.TenantID, s.ID, h.StateHash)
 	if err != nil {
-		return err
+		return Finished{}, err
 	}
-	// From here on something may have been granted, which is stored or revoked
-	// even when the browser has gone.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 4*v.Timeout)
-	defer cancel()
 	v.running.Add(1)
 	defer v.running.Done()
-	asked := v.Now()
-	a, err := v.client.exchange(ctx, s, h.LoginURL, cb.Code, string(verifier))
+	err = v.finish(ctx, h, e)
+	v.endHandshake(ctx, h, err)
+	return finished, err
+}
+
+// exchange is what a code is traded with.
+type exchange struct {
+	service  Service
+	loginURL string
+	verifier string
+	callback Callback
+}
+
+// prepare looks at what came, before the handshake is taken.
+func (v *Vault) prepare(ctx context.Context, h db.Handshake, cb Callback) (exchange, error) {
+	e := exchange{loginURL: h.LoginURL, callback: cb}
+	s, err := v.app(ctx, h.Service, h.TenantID, h.OwnApp)
+	if errors.Is(err, ErrNoOwnApp) {
+		return e, &OAuthError{Code: BrokenAppRemoved}
+	}
+	if err != nil {
+		return e, err
+	}
+	e.service = s
+	if cb.Error != "" {
+		return e, s.told(refusal(cb.Error, cb.ErrorDescription))
+	}
+	if h.ClientID != "" && h.ClientID != s.ClientID {
+		return e, &OAuthError{Code: BrokenOtherApp} // the code is worth nothing to another app
+	}
+	if named := cb.Query.Get(s.LoginParam); s.LoginParam != "" && named != "" {
+		if e.loginURL, err = s.CheckLogin(named); err != nil {
+			return e, &OAuthError{Code: CodeForeignHost}
+		}
+	}
+	if !s.ownURL(e.loginURL) { // it was taken back since: the secret is not for it
+		return e, &OAuthError{Code: CodeForeignHost}
+	}
+	verifier, err := v.Keys.open(ctx, h.SealedVerifier, kindVerifier, h.TenantID, s.ID, h.StateHash)
+	e.verifier = string(verifier)
+	return e, err
+}
+
+// finish trades the code of a handshake that was taken. Something may be granted by
+// that, which is stored or revoked even when the browser has gone.
+func (v *Vault) finish(ctx context.Context, h db.Handshake, e exchange) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.finishTime())
+	defer cancel()
+	s, asked := e.service, v.Now()
+	a, err := v.client.exchange(ctx, s, e.loginURL, e.callback.Code, e.verifier)
 	var oe *OAuthError
 	if errors.As(err, &oe) {
 		return s.told(oe)
@@ -252,9 +308,9 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, cb Callback) error {
 	if err != nil {
 		return &UnreachableError{Cause: err}
 	}
-	a.callback = cb.Query
+	a.callback = e.callback.Query
 	g := db.Grant{Service: s.ID, TenantID: h.TenantID, User: h.User, Account: h.Account, Tags: h.Tags, Native: nativeOf("", a),
-		LoginURL: h.LoginURL, ConnectedBy: h.UserID, Scopes: a.Scope, OwnApp: h.OwnApp, ClientID: s.ClientID, AccessEnds: a.ends(asked), Endless: a.RefreshToken == "", DefinedAt: s.definedAt}
+		LoginURL: e.loginURL, ConnectedBy: h.UserID, Scopes: a.Scope, OwnApp: h.OwnApp, ClientID: s.ClientID, AccessEnds: a.ends(asked), Endless: a.RefreshToken == "", DefinedAt: s.definedAt}
 	if err = v.accept(ctx, s, a, &g); err == nil {
 		err = v.store(ctx, s, g, tokens{a.AccessToken, a.RefreshToken})
 	}
@@ -328,7 +384,8 @@ func (v *Vault) acceptSalesforce(ctx context.Context, s Service, a answer, g *db
 }
 
 // store keeps a new grant, in place of the one before of the same tenant, user
-// and account. The tenant's own is held when it is of another org than before.
+// and account. The tenant's own is held when it is of another org than before, or of
+// one that another tenant has.
 func (v *Vault) store(ctx context.Context, s Service, g db.Grant, t tokens) error {
 	old, err := v.Store.IdentityOf(ctx, s.ID, g.TenantID, g.User, g.Account)
 	switch {
@@ -337,21 +394,30 @@ func (v *Vault) store(ctx context.Context, s Service, g db.Grant, t tokens) erro
 	case err != nil:
 		return err
 	case old.OrgID != g.OrgID && g.Own():
-		g.ID = db.NewID()
-		err := v.storeSealed(ctx, g, t, func(g db.Grant) error {
-			return v.Store.HoldIdentity(ctx, db.Held{Grant: g, ExpiresAt: v.Now().Add(heldLife)})
-		})
-		if errors.Is(err, db.ErrLost) {
-			return ErrChanged
-		}
-		if err != nil {
-			return err
-		}
-		return ErrHeld
+		return v.hold(ctx, g, t)
 	default:
 		g.ID = old.ID
 	}
-	return v.save(ctx, g, t, !g.Own(), "")
+	err = v.save(ctx, g, t, !g.Own(), "")
+	if errors.Is(err, ErrOrgInUse) {
+		return v.hold(ctx, g, t)
+	}
+	return err
+}
+
+// hold keeps a grant until somebody confirms it, and returns ErrHeld.
+func (v *Vault) hold(ctx context.Context, g db.Grant, t tokens) error {
+	g.ID = db.NewID()
+	err := v.storeSealed(ctx, g, t, func(g db.Grant) error {
+		return v.Store.HoldIdentity(ctx, db.Held{Grant: g, ExpiresAt: v.Now().Add(heldLife)})
+	})
+	if errors.Is(err, db.ErrLost) {
+		return ErrChanged
+	}
+	if err != nil {
+		return err
+	}
+	return ErrHeld
 }
 
 // save stores a grant and revokes what it replaced.
@@ -391,8 +457,7 @@ func (v *Vault) throwAway(ctx context.Context, s Service, g db.Grant, a answer) 
 	v.revokeUnstored(ctx, s, g, token, err)
 }
 
-// Held returns the authorization of another org that waits to be confirmed, or
-// ErrNotConnected.
+// Held returns the authorization that waits to be confirmed, or ErrNotConnected.
 func (v *Vault) Held(ctx context.Context, service, tenantID string) (db.Held, error) {
 	h, err := v.Store.Held(ctx, service, tenantID)
 	if errors.Is(err, db.ErrNotFound) || err == nil && !v.Now().Before(h.ExpiresAt) {
@@ -401,10 +466,27 @@ func (v *Vault) Held(ctx context.Context, service, tenantID string) (db.Held, er
 	return h, err
 }
 
+// OrgUse returns who beside the tenant has an org of a service, as far as the user
+// may know it.
+func (v *Vault) OrgUse(ctx context.Context, service, orgID, tenantID, userID string) (db.OrgUse, error) {
+	return v.Store.OrgUse(ctx, service, orgID, tenantID, userID)
+}
+
 // Confirm puts what is held in the connection's place and revokes the old one.
 // heldID must be the one that was shown. ErrChanged: it is no longer held, or
-// the connection was changed.
+// the connection was changed. ErrOrgInUse: another tenant has the org, which
+// ConfirmShared confirms.
 func (v *Vault) Confirm(ctx context.Context, service, tenantID, heldID string) error {
+	return v.confirm(ctx, service, tenantID, heldID, "")
+}
+
+// ConfirmShared is Confirm by somebody who was shown that another tenant has the org.
+// It is remembered for this tenant and this org.
+func (v *Vault) ConfirmShared(ctx context.Context, service, tenantID, heldID, userID string) error {
+	return v.confirm(ctx, service, tenantID, heldID, userID)
+}
+
+func (v *Vault) confirm(ctx context.Context, service, tenantID, heldID, sharedBy string) error {
 	h, err := v.Held(ctx, service, tenantID)
 	if errors.Is(err, ErrNotConnected) || err == nil && h.ID != heldID {
 		return ErrChanged
@@ -421,6 +503,7 @@ func (v *Vault) Confirm(ctx context.Context, service, tenantID, heldID string) e
 		return err
 	}
 	g := h.Grant
+	g.OrgConfirmedBy = sharedBy
 	g.AccessEnds = endsOf(h.Native, h.HeldAt)
 	_, g.Endless = accessOnly(refresh)
 	old, err := v.Identity(ctx, service, tenantID)

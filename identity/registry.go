@@ -13,7 +13,9 @@ const Salesforce = "sfdc"
 // 2.0 Web Server Flow" and "OAuth Error Codes", RFC 6749, RFC 7009, RFC 7662. That it
 // keeps five approvals of a user for an app, its documents on connected apps don't say,
 // but those of other vendors do. An unknown client is told as invalid_client_id, which a
-// new app gets for its first ten minutes too.
+// new app gets for its first ten minutes too. Of the values of prompt only login always
+// asks: consent asks nothing of users whom an admin has admitted beforehand, and
+// select_account nobody who is logged in with one account.
 // loginURL is one further login address, empty for none; it then is the default.
 func SalesforceService(clientID, clientSecret, redirectURL, loginURL string) Service {
 	s := Service{
@@ -27,6 +29,7 @@ func SalesforceService(clientID, clientSecret, redirectURL, loginURL string) Ser
 		Scopes:        []string{"api", "refresh_token", "id"},
 		NeedScopes:    []string{"api"},
 		RefreshScope:  "refresh_token",
+		AskParams:     map[string]string{"prompt": "login"},
 		HostSuffixes:  []string{"login.salesforce.com", "test.salesforce.com", ".my.salesforce.com", ".my.salesforce.mil"},
 		InstanceField: "instance_url",
 		Rotates:       true,

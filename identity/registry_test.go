@@ -273,9 +273,10 @@ func (s *scene) finish(v *Vault, cb Callback) error {
 
 func (s *scene) connect() db.Identity {
 	s.t.Helper()
-	if err := s.finish(s.v, s.begin(s.v)); err != nil {
+	if err := s.confirmShared(s.v, s.d.id, s.finish(s.v, s.begin(s.v))); err != nil {
 		s.t.Fatalf("connect: %v\n%s", err, s.log)
 	}
+	s.v.Wait()
 	return s.identity()
 }
 

@@ -39,7 +39,7 @@ func (w *world) many(v *Vault, n int) []string {
 	tenants := make([]string, n)
 	for i := range tenants {
 		tenants[i], _ = w.addTenant(fmt.Sprintf("tenant-%d", i))
-		g := db.Grant{ID: db.NewID(), Service: Salesforce, TenantID: tenants[i], LoginURL: w.srv.URL, InstanceURL: w.srv.URL, OrgID: orgOne, ConnectedBy: w.user}
+		g := db.Grant{ID: db.NewID(), Service: Salesforce, TenantID: tenants[i], LoginURL: w.srv.URL, InstanceURL: w.srv.URL, OrgID: orgOne, OrgConfirmedBy: db.ByOperator, ConnectedBy: w.user}
 		if err := v.save(w.t.Context(), g, tokens{"access " + tenants[i], "refresh " + tenants[i]}, false, ""); err != nil {
 			w.t.Fatal(err)
 		}

@@ -29,7 +29,12 @@ type Service struct {
 	Separator    string            `json:"separator,omitempty"`     // between scopes; a space when empty
 	Params       map[string]string `json:"params,omitempty"`        // further parameters of the authorize end point
 	NoPKCE       bool              `json:"no_pkce,omitempty"`       // it takes no code challenge (RFC 7636)
-	BasicAuth    bool              `json:"basic_auth,omitempty"`    // the client authenticates in a header, rather than in the form
+	// AskParams have the service ask who is meant, in a browser that is logged in there
+	// already. They are added, unless Params has the same, while a tenant has no
+	// connection that another org could be told by. Empty: the service asks in any
+	// case, or can't be told to.
+	AskParams map[string]string `json:"ask_params,omitempty"`
+	BasicAuth bool              `json:"basic_auth,omitempty"` // the client authenticates in a header, rather than in the form
 
 	HostSuffixes  []string `json:"hosts,omitempty"`          // the service's own hosts; one that begins with a dot stands for those below
 	LoginParam    string   `json:"login_param,omitempty"`    // parameter of the callback that names the login address to go on at

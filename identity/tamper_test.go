@@ -21,7 +21,7 @@ func tampered(fails func(method string, after bool) error) func(*Config) {
 
 // writes are the methods of a Store that write.
 var writes = []string{"SaveIdentity", "DeleteIdentity", "StartRenewal", "RestartCall", "ExtendRenewal", "FinishRenewal", "FailRenewal",
-	"BreakIdentity", "SetExpiry", "Used", "HoldIdentity", "DropHeld", "AddHandshake", "TakeHandshake", "AddRevocation", "DeleteRevocation",
+	"BreakIdentity", "SetExpiry", "Used", "HoldIdentity", "DropHeld", "AddHandshake", "TakeHandshake", "EndHandshake", "AddRevocation", "DeleteRevocation",
 	"ChangeService", "MendBroken", "ChangeTenantApp"}
 
 func tamper[T any](s *tamperedStore, method string, write func() (T, error)) (T, error) {
@@ -102,6 +102,10 @@ func (s *tamperedStore) AddHandshake(ctx context.Context, h db.Handshake) error 
 
 func (s *tamperedStore) TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (db.Handshake, error) {
 	return tamper(s, "TakeHandshake", func() (db.Handshake, error) { return s.Store.TakeHandshake(ctx, service, stateHash, sessionID) })
+}
+
+func (s *tamperedStore) EndHandshake(ctx context.Context, h db.Handshake, o db.HandshakeOutcome) error {
+	return s.tamper("EndHandshake", func() error { return s.Store.EndHandshake(ctx, h, o) })
 }
 
 func (s *tamperedStore) AddRevocation(ctx context.Context, g db.Grant) (string, error) {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -108,9 +109,10 @@ const (
 )
 
 // refusal makes an OAuthError of what came from outside. Its code ends in logs
-// and in the database, so one that is no plain word is not kept.
+// and in the database, so one that is no plain word is not kept, nor one that means
+// something of ours.
 func refusal(code, description string) *OAuthError {
-	if len(code) > maxCode || strings.Trim(code, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != "" {
+	if len(code) > maxCode || slices.Contains(ownCodes, code) || strings.Trim(code, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != "" {
 		code = CodeUnknown
 	}
 	return &OAuthError{Code: code, Description: strings.ToValidUTF8(description[:min(len(description), maxDescription)], "")}

@@ -189,6 +189,9 @@ func (v *Vault) opened(ctx context.Context, i db.NamedIdentity) (Movable, error)
 type ImportOptions struct {
 	Replace bool // an identity that is here already; else it is left alone
 	DryRun  bool // change nothing
+	// ShareOrgs says that tenants may be connected to orgs that others have here, or
+	// in the bundle: it is remembered as confirmed by the operator.
+	ShareOrgs bool
 	// NewTenant makes a tenant that is missing; nil to refuse the bundle then.
 	NewTenant func(slug, name string) (db.NewTenant, error)
 }
@@ -218,6 +221,7 @@ const (
 	ProblemServices = "these services don't exist here"
 	ProblemHosts    = "these addresses are none of their service's here"
 	ProblemApps     = "these tenants have no app of their own here, with which it was authorized"
+	ProblemOrgs     = "these tenants would be connected to an organisation that another tenant has"
 )
 
 // Import takes a bundle in: all of it or nothing. What it replaces is revoked,
@@ -249,11 +253,14 @@ func (v *Vault) Import(ctx context.Context, b Bundle, o ImportOptions) (Imported
 			arrivals = append(arrivals, a)
 		}
 	}
+	if err := v.checkOrgs(ctx, arrivals, o.ShareOrgs); err != nil {
+		return done, err
+	}
 	if o.DryRun {
 		return done, nil
 	}
 	revocations, err := v.storeArrivals(ctx, made, arrivals)
-	if errors.Is(err, db.ErrLost) || errors.Is(err, db.ErrConflict) {
+	if errors.Is(err, db.ErrLost) || errors.Is(err, db.ErrConflict) || errors.Is(err, ErrOrgInUse) {
 		return done, ErrChanged
 	}
 	if err != nil {
@@ -267,6 +274,44 @@ func (v *Vault) Import(ctx context.Context, b Bundle, o ImportOptions) (Imported
 type arrival struct {
 	db.Arrival
 	tokens
+	tenant      string // slug
+	connectedTo string // id of the org that its tenant is connected to already
+}
+
+// checkOrgs returns an error when tenants would be connected to orgs that others
+// have, unless they may share them. Nobody is asked as in the portal: what is held
+// for want of an answer would be revoked, and may still be used where it comes from.
+func (v *Vault) checkOrgs(ctx context.Context, arrivals []arrival, share bool) error {
+	type org struct{ service, id string }
+	taken := map[org]bool{}
+	var shared []string
+	for n, a := range arrivals {
+		o := org{a.Service, a.OrgID}
+		if !a.Own() || a.OrgID == "" {
+			continue
+		}
+		inBundle := taken[o]
+		taken[o] = true
+		if a.OrgID == a.connectedTo {
+			continue
+		}
+		if share {
+			arrivals[n].OrgConfirmedBy = db.ByOperator
+			continue
+		}
+		here, err := v.Store.OrgNeedsConfirmation(ctx, a.Service, a.OrgID, a.TenantID)
+		if err != nil {
+			return err
+		}
+		if here || inBundle {
+			shared = append(shared, a.tenant+" ("+a.Service+")")
+		}
+	}
+	if len(shared) == 0 {
+		return nil
+	}
+	slices.Sort(shared)
+	return &BundleError{Problem: ProblemOrgs, Names: slices.Compact(shared)}
 }
 
 // storeArrivals seals the arrivals with the key of this installation and stores
@@ -324,7 +369,7 @@ func (v *Vault) arrive(ctx context.Context, m Movable, tenantID string, replace 
 	if err != nil {
 		return arrival{}, err
 	}
-	a := arrival{tokens: tokens{m.AccessToken, m.RefreshToken}, Arrival: db.Arrival{
+	a := arrival{tenant: m.Tenant, tokens: tokens{m.AccessToken, m.RefreshToken}, Arrival: db.Arrival{
 		Grant: db.Grant{ID: db.NewID(), Service: m.Service, TenantID: tenantID, User: m.User, Account: m.Account, Tags: tags, Native: importedNative(m.Native),
 			LoginURL: m.LoginURL, InstanceURL: m.InstanceURL, OrgID: m.OrgID, OrgName: m.OrgName, Sandbox: m.Sandbox, RemoteUserID: m.RemoteUserID,
 			Scopes: strings.Join(m.Scopes, " "), ClientID: m.ClientID, OwnApp: m.OwnApp, AccessEnds: given(m.ExpiresAt), Endless: m.RefreshToken == ""},
@@ -341,6 +386,7 @@ func (v *Vault) arrive(ctx context.Context, m Movable, tenantID string, replace 
 		done.Kept++
 		return arrival{}, nil
 	}
+	a.connectedTo = old.OrgID
 	again := old.ConnectedAt.Equal(m.ConnectedAt.Truncate(time.Millisecond)) && old.OrgID == m.OrgID && old.RemoteUserID == m.RemoteUserID
 	if again && old.RefreshedAt.After(m.RefreshedAt) {
 		done.Newer++

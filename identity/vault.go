@@ -54,10 +54,16 @@ type Store interface {
 
 	Held(ctx context.Context, service, tenantID string) (db.Held, error)
 	HoldIdentity(ctx context.Context, h db.Held) error
+	OrgUse(ctx context.Context, service, orgID, tenantID, userID string) (db.OrgUse, error)
+	OrgNeedsConfirmation(ctx context.Context, service, orgID, tenantID string) (bool, error)
 	DropHeld(ctx context.Context, service, tenantID, heldID string) (revocation string, err error)
 
 	AddHandshake(ctx context.Context, h db.Handshake) error
+	Handshake(ctx context.Context, service, stateHash, sessionID string) (db.Handshake, error)
 	TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (db.Handshake, error)
+	RefuseHandshake(ctx context.Context, h db.Handshake, o db.HandshakeOutcome) error
+	EndHandshake(ctx context.Context, h db.Handshake, o db.HandshakeOutcome) error
+	LastOutcome(ctx context.Context, service, sessionID string) (o db.HandshakeOutcome, tenantID string, err error)
 
 	ServiceSettings(ctx context.Context, service string) (db.ServiceSettings, error)
 	ChangeService(ctx context.Context, service string, change func(*db.ServiceSettings)) error

@@ -206,10 +206,24 @@ func (w *world) tryConnect(v *Vault) error {
 
 func (w *world) connect(v *Vault) db.Identity {
 	w.t.Helper()
-	if err := w.tryConnect(v); err != nil {
+	if err := w.confirmShared(v, Salesforce, w.tryConnect(v)); err != nil {
 		w.t.Fatalf("connect: %v", err)
 	}
 	return w.identity(v)
+}
+
+// confirmShared confirms that an org which another tenant has is meant, when err says
+// that this waits for it.
+func (w *world) confirmShared(v *Vault, service string, err error) error {
+	w.t.Helper()
+	if !errors.Is(err, ErrHeld) {
+		return err
+	}
+	h, err := v.Held(w.t.Context(), service, w.tenant)
+	if err != nil {
+		return err
+	}
+	return v.ConfirmShared(w.t.Context(), service, w.tenant, h.ID, w.user)
 }
 
 func (w *world) identity(v *Vault) db.Identity {

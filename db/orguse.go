@@ -1,0 +1,83 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
+
+// ErrOrgInUse says that another tenant has the org that a connection is to, and that
+// nobody of this tenant has confirmed that it is meant.
+var ErrOrgInUse = errors.New("the org is in use by another tenant")
+
+// ByOperator stands in the place of a user's id where the operator confirmed an org.
+const ByOperator = "operator"
+
+// othersOfOrg are the tenants beside $3 that have an org: they are connected to it,
+// in order or not, or readers of theirs were delivered there.
+const othersOfOrg = `SELECT tenant_id FROM identities
+		WHERE org_id = $2 AND service = $1 AND tenant_id <> $3 AND user_name = '' AND account = '' AND org_id <> ''
+	UNION SELECT tenant_id FROM org_counts WHERE org_id = $2 AND tenant_id <> $3 AND n > 0 AND $1 = '` + deliveredTo + `'`
+
+// orgNeedsConfirmation reports whether another tenant has the org, which nobody of
+// this one has confirmed yet.
+func orgNeedsConfirmation(ctx context.Context, q queryer, service, orgID, tenantID string) (bool, error) {
+	var n int
+	err := q.QueryRowContext(ctx, `SELECT CASE WHEN EXISTS (`+othersOfOrg+`)
+		AND NOT EXISTS (SELECT 1 FROM org_confirmations WHERE tenant_id = $3 AND service = $1 AND org_id = $2) THEN 1 ELSE 0 END`,
+		service, orgID, tenantID).Scan(&n)
+	return n == 1, err
+}
+
+// OrgNeedsConfirmation reports whether another tenant has the org, which nobody of
+// this one has confirmed yet.
+func (d *DB) OrgNeedsConfirmation(ctx context.Context, service, orgID, tenantID string) (bool, error) {
+	needs, err := orgNeedsConfirmation(ctx, d.read, service, orgID, tenantID)
+	return needs, wrap("whether an org needs to be confirmed", err)
+}
+
+// enterOrg is called before a tenant's own connection is stored. Unless the tenant
+// is connected to the same org already, or g says who confirmed it, it returns
+// ErrOrgInUse for an org that needs to be confirmed.
+func (d *DB) enterOrg(ctx context.Context, tx *sql.Tx, g Grant, connectedTo string) error {
+	if !g.Own() || g.OrgID == "" {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO org_locks (service, org_id, used_at) VALUES ($1, $2, $3)
+		ON CONFLICT (service, org_id) DO UPDATE SET used_at = excluded.used_at`, g.Service, g.OrgID, millis(d.now()))
+	if err != nil || g.OrgID == connectedTo {
+		return err
+	}
+	needs, err := orgNeedsConfirmation(ctx, tx, g.Service, g.OrgID, g.TenantID)
+	if err != nil || !needs {
+		return err
+	}
+	if g.OrgConfirmedBy == "" {
+		return ErrOrgInUse
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO org_confirmations (tenant_id, service, org_id, confirmed_by, confirmed_at) VALUES ($1, $2, $3, $4, $5)`,
+		g.TenantID, g.Service, g.OrgID, g.OrgConfirmedBy, millis(d.now()))
+	return err
+}
+
+// OrgUse is who beside a tenant has its org.
+type OrgUse struct {
+	Others int      // how many tenants
+	Names  []string // of those among them that the user who asks is a member of
+}
+
+// OrgUse returns who beside the tenant has an org, as far as the user may know it.
+func (d *DB) OrgUse(ctx context.Context, service, orgID, tenantID, userID string) (OrgUse, error) {
+	names, err := collect(ctx, d.read, func(row scanner) (name string, err error) { return name, row.Scan(&name) },
+		`SELECT COALESCE(t.name, '') FROM (`+othersOfOrg+`) o
+		LEFT JOIN memberships m ON m.tenant_id = o.tenant_id AND m.user_id = $4
+		LEFT JOIN tenants t ON t.id = m.tenant_id
+		ORDER BY 1`, service, orgID, tenantID, userID)
+	use := OrgUse{Others: len(names)}
+	for _, name := range names {
+		if name != "" {
+			use.Names = append(use.Names, name)
+		}
+	}
+	return use, wrap("use of an org", err)
+}
