@@ -176,7 +176,7 @@ func (p *program) identityImportCommand() *cobra.Command {
 this installation's key: all of them, or none when anything is wrong. Tenants are found
 by their slugs. A connection that is here already is left alone, unless --replace: then
 what it had is revoked, if that isn't the same authorization. A tenant that would be
-connected to an organisation which another tenant has is refused, unless --share-orgs.
+connected to an organisation that another one has here is refused, unless --share-orgs.
 
 Stop using them where they come from first: see gatepost identity export --help.`,
 		Example: `  gatepost identity import moving.age --dry-run

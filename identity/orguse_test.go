@@ -393,36 +393,43 @@ func TestImportIntoAnotherTenantsOrg(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused := func(name string, err error, tenants ...string) {
+	one, other := bundle, bundle
+	one.Identities, other.Identities = bundle.Identities[:1], bundle.Identities[1:]
+	target := func() (*world, *Vault) {
+		to := newWorldWith(t, from.srv)
+		to.addTenant("fabrikam")
+		return to, to.process()
+	}
+	confirmations := func(to *world, want int) {
 		t.Helper()
-		var wrong *BundleError
-		if !errors.As(err, &wrong) || wrong.Problem != ProblemOrgs || !slices.Equal(wrong.Names, tenants) {
-			t.Errorf("%s: %v", name, err)
+		var n int
+		if err := to.store.Writer().QueryRow(`SELECT count(*) FROM org_confirmations WHERE confirmed_by = $1`, db.ByOperator).Scan(&n); err != nil || n != want {
+			t.Errorf("%d confirmations, %v, want %d", n, err, want)
 		}
 	}
-	to := newWorldWith(t, from.srv)
-	to.addTenant("fabrikam")
-	there := to.process()
-	for _, dry := range []bool{true, false} {
-		_, err = there.Import(t.Context(), bundle, ImportOptions{DryRun: dry})
-		refused("both in the bundle", err, "fabrikam (sfdc)")
-	}
-	one := bundle
-	one.Identities = bundle.Identities[:1]
+	to, there := target()
 	if _, err := there.Import(t.Context(), one, ImportOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	one.Identities = bundle.Identities[1:]
-	_, err = there.Import(t.Context(), one, ImportOptions{})
-	refused("the other is here", err, "fabrikam (sfdc)")
-	if done, err := there.Import(t.Context(), one, ImportOptions{ShareOrgs: true}); err != nil || done.New != 1 {
+	for _, dry := range []bool{true, false} {
+		_, err := there.Import(t.Context(), other, ImportOptions{DryRun: dry})
+		var wrong *BundleError
+		if !errors.As(err, &wrong) || wrong.Problem != ProblemOrgs || !slices.Equal(wrong.Names, []string{"fabrikam (sfdc)"}) {
+			t.Errorf("another tenant has it here: %v", err)
+		}
+	}
+	confirmations(to, 0)
+	if done, err := there.Import(t.Context(), other, ImportOptions{ShareOrgs: true}); err != nil || done.New != 1 {
 		t.Errorf("shared: %+v, %v", done, err)
 	}
+	confirmations(to, 1)
 	if done, err := there.Import(t.Context(), bundle, ImportOptions{Replace: true}); err != nil || done.Replaced+done.Newer != 2 {
 		t.Errorf("in place: %+v, %v", done, err)
 	}
-	var n int
-	if err := to.store.Writer().QueryRow(`SELECT count(*) FROM org_confirmations WHERE confirmed_by = $1`, db.ByOperator).Scan(&n); err != nil || n != 1 {
-		t.Errorf("%d confirmations, %v", n, err)
+	// Those who come together shared it where they come from.
+	to, there = target()
+	if done, err := there.Import(t.Context(), bundle, ImportOptions{}); err != nil || done.New != 2 {
+		t.Errorf("together: %+v, %v", done, err)
 	}
+	confirmations(to, 1)
 }

@@ -189,8 +189,8 @@ func (v *Vault) opened(ctx context.Context, i db.NamedIdentity) (Movable, error)
 type ImportOptions struct {
 	Replace bool // an identity that is here already; else it is left alone
 	DryRun  bool // change nothing
-	// ShareOrgs says that tenants may be connected to orgs that others have here, or
-	// in the bundle: it is remembered as confirmed by the operator.
+	// ShareOrgs says that tenants may be connected to orgs that others have here: it is
+	// remembered as confirmed by the operator.
 	ShareOrgs bool
 	// NewTenant makes a tenant that is missing; nil to refuse the bundle then.
 	NewTenant func(slug, name string) (db.NewTenant, error)
@@ -221,7 +221,7 @@ const (
 	ProblemServices = "these services don't exist here"
 	ProblemHosts    = "these addresses are none of their service's here"
 	ProblemApps     = "these tenants have no app of their own here, with which it was authorized"
-	ProblemOrgs     = "these tenants would be connected to an organisation that another tenant has"
+	ProblemOrgs     = "these tenants would be connected to an organisation that another tenant has here"
 )
 
 // Import takes a bundle in: all of it or nothing. What it replaces is revoked,
@@ -278,40 +278,39 @@ type arrival struct {
 	connectedTo string // id of the org that its tenant is connected to already
 }
 
-// checkOrgs returns an error when tenants would be connected to orgs that others
-// have, unless they may share them. Nobody is asked as in the portal: what is held
-// for want of an answer would be revoked, and may still be used where it comes from.
+// checkOrgs returns an error when tenants would be connected to orgs that others have
+// here, unless they may share them. Nobody is asked as in the portal: what is held for
+// want of an answer would be revoked, and may still be used where it comes from.
+// Tenants that come together share what they shared there.
 func (v *Vault) checkOrgs(ctx context.Context, arrivals []arrival, share bool) error {
 	type org struct{ service, id string }
-	taken := map[org]bool{}
-	var shared []string
+	arrived := map[org]bool{}
+	var taken []string
 	for n, a := range arrivals {
-		o := org{a.Service, a.OrgID}
 		if !a.Own() || a.OrgID == "" {
 			continue
 		}
-		inBundle := taken[o]
-		taken[o] = true
-		if a.OrgID == a.connectedTo {
-			continue
-		}
-		if share {
+		o := org{a.Service, a.OrgID}
+		if share || arrived[o] {
 			arrivals[n].OrgConfirmedBy = db.ByOperator
+		}
+		arrived[o] = true
+		if share || a.OrgID == a.connectedTo {
 			continue
 		}
-		here, err := v.Store.OrgNeedsConfirmation(ctx, a.Service, a.OrgID, a.TenantID)
+		needs, err := v.Store.OrgNeedsConfirmation(ctx, a.Service, a.OrgID, a.TenantID)
 		if err != nil {
 			return err
 		}
-		if here || inBundle {
-			shared = append(shared, a.tenant+" ("+a.Service+")")
+		if needs {
+			taken = append(taken, a.tenant+" ("+a.Service+")")
 		}
 	}
-	if len(shared) == 0 {
+	if len(taken) == 0 {
 		return nil
 	}
-	slices.Sort(shared)
-	return &BundleError{Problem: ProblemOrgs, Names: slices.Compact(shared)}
+	slices.Sort(taken)
+	return &BundleError{Problem: ProblemOrgs, Names: slices.Compact(taken)}
 }
 
 // storeArrivals seals the arrivals with the key of this installation and stores

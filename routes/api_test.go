@@ -3,6 +3,7 @@ package routes_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"gatepost/auth"
+	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/routes"
 
@@ -107,7 +109,14 @@ func (a *api) authorize(slug, user string) {
 		a.t.Fatal(err)
 	}
 	q := callback.Query()
-	if _, err := a.vault.Finish(a.t.Context(), identity.Callback{Service: identity.Salesforce, SessionID: "s", State: q.Get("state"), Code: q.Get("code")}); err != nil {
+	_, err = a.vault.Finish(a.t.Context(), identity.Callback{Service: identity.Salesforce, SessionID: "s", State: q.Get("state"), Code: q.Get("code")})
+	if errors.Is(err, identity.ErrHeld) { // both tenants are connected to one org
+		var h db.Held
+		if h, err = a.vault.Held(a.t.Context(), identity.Salesforce, r.TenantID); err == nil {
+			err = a.vault.ConfirmShared(a.t.Context(), identity.Salesforce, r.TenantID, h.ID, r.UserID)
+		}
+	}
+	if err != nil {
 		a.t.Fatal(err)
 	}
 	i, err := a.store.IdentityOf(a.t.Context(), identity.Salesforce, r.TenantID, user, "")

@@ -2,51 +2,107 @@ package routes
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"unicode/utf8"
 
 	"gatepost/identity"
 	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
 )
 
-// The codes that connected understands beside a service's own.
+// The codes of failures that no service told of. No service can say them: its codes
+// are plain words.
 const (
-	codeHandshake   = "handshake"
-	codeChanged     = "changed"
-	codeUnreachable = "unreachable"
+	codeHandshake   = ":handshake"
+	codeUnderWay    = ":under way"
+	codeChanged     = ":changed"
+	codeUnreachable = ":unreachable"
 )
 
-// callbackError turns an error of Vault.Finish into the code and description
-// that the finished URL gets; known is false for a failure of our own.
-func callbackError(err error) (code, description string, known bool) {
+// failure is why an authorization came to nothing.
+type failure struct {
+	code        string // a service's, one of identity's, or one of the above
+	description string // what the service said, shown as that
+	said        bool   // the code is the service's
+}
+
+// callbackError turns an error of Vault.Finish into what is told of it; known is
+// false for a failure of our own.
+func callbackError(err error) (f failure, known bool) {
 	var refused *identity.OAuthError
 	var unreachable *identity.UnreachableError
 	switch {
 	case errors.As(err, &refused):
-		return refused.Code, refused.Description, true
+		return failure{refused.Code, cut(refused.Description, 200), refused.FromService()}, true
 	case errors.As(err, &unreachable):
-		return codeUnreachable, "", true
+		return failure{code: codeUnreachable}, true
 	case errors.Is(err, identity.ErrHandshake):
-		return codeHandshake, "", true
+		return failure{code: codeHandshake}, true
+	case errors.Is(err, identity.ErrUnderWay):
+		return failure{code: codeUnderWay}, true
 	case errors.Is(err, identity.ErrChanged):
-		return codeChanged, "", true
+		return failure{code: codeChanged}, true
 	}
-	return "", "", false
+	return failure{}, false
+}
+
+// failed is the page that tells of a failure.
+func (s *server) failed(c *fiber.Ctx, service identity.Service, f failure) error {
+	page := serviceFailure(service.Name, f.code, f.description)
+	if service.ID == identity.Salesforce {
+		page = connectFailure(f.code, f.description)
+	}
+	if !f.said {
+		page.Code = ""
+	}
+	page.Page, page.Service, page.Name = s.page(c, "Not connected", views.NavIntegrations), service.ID, service.Name
+	return render(c, http.StatusOK, views.ConnectFailed(page))
+}
+
+// ownFailure tells, in plain words, a failure that is the same at every service.
+func ownFailure(name, code string) (p views.ConnectFailedPage, ok bool) {
+	switch code {
+	case codeHandshake:
+		p.Happened = "This link has expired"
+		p.Meaning = "A link that leads back from " + name + " works for ten minutes, in the browser that began and at this address. This one took longer or began elsewhere, so this visit changed nothing."
+		p.Mend = "Start again. It takes two clicks."
+	case codeUnderWay:
+		p.Happened = "This is still being finished"
+		p.Meaning = "The page was opened twice, and " + name + " hasn’t answered the first time yet. Nothing is lost by that."
+		p.Mend = "Reload this page in a moment."
+	case identity.CodeInterrupted:
+		p.Happened = "This was interrupted half-way"
+		p.Meaning = "You allowed the access, but we were cut off before we had it. Whatever was connected before stays as it was."
+		p.Mend = "Start again. It takes two clicks."
+	case identity.CodeFailed:
+		p.Happened = "Something went wrong on our side"
+		p.Meaning = "You allowed the access, but we couldn’t store it, and gave it back. Whatever was connected before stays as it was."
+		p.Mend = "Try again in a moment. If it stays like this, tell the people who run this service."
+	case identity.CodeUnknown:
+		p.Happened = name + " refused"
+		p.Meaning = "It ended the log-in and gave no reason that we know. Nothing was changed."
+		p.Mend = "Try again. If it stays like this, tell the people who run this service."
+	default:
+		return p, false
+	}
+	return p, true
 }
 
 // connectFailure tells a failed authorization in plain words.
 func connectFailure(code, description string) views.ConnectFailedPage {
 	p := views.ConnectFailedPage{Code: cut(code, 80), Description: description}
+	if own, ok := ownFailure("Salesforce", code); ok {
+		own.Description = description
+		return own
+	}
 	switch strings.ReplaceAll(code, "-", "_") {
 	case "access_denied":
 		p.Happened = "Access was not allowed"
 		p.Meaning = "Somebody chose Deny at Salesforce, so Gatepost got no access. Whatever was connected before stays as it was."
 		p.Mend = "Try again and choose Allow. If that button isn’t there for you, ask your Salesforce admin to connect."
-	case codeHandshake:
-		p.Happened = "This log-in at Salesforce had run out"
-		p.Meaning = "Each connection attempt works once, for ten minutes, in the browser that began it. This one was used already, took longer, or began elsewhere. Nothing was changed."
-		p.Mend = "Begin again from here. It takes two clicks."
 	case codeChanged:
 		p.Happened = "Somebody else changed the connection at the same moment"
 		p.Meaning = "Another admin of your organisation connected or disconnected Salesforce while you did. Theirs stands, yours was taken back."

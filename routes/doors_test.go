@@ -331,5 +331,5 @@ func TestAnExpiredSessionComesBackToItsPageButNeverWithACode(t *testing.T) {
 	b := w.browser()
 	login := b.get("/login?next=%2Fintegrations%2Fsfdc%2Fconnected%3Ferror%3Dhandshake").is(200)
 	b.post("/login", "email", john, "password", password, "csrf", login.hidden("csrf"), "next", login.hidden("next")).to("/integrations/sfdc/connected?error=handshake")
-	b.get("/integrations/sfdc/connected?error=handshake").is(200, "had run out", "Begin again")
+	b.get("/integrations/sfdc/connected?error=handshake").is(200, "This link has expired", "Start again")
 }

@@ -65,6 +65,9 @@ func (s *server) cardAndSums(c *fiber.Ctx, service string) (views.Integration, d
 	if err := s.describeConnection(ctx, tenant, &card); err != nil {
 		return card, db.Sums{}, err
 	}
+	if err := s.describeOrgUse(c, &card); err != nil {
+		return card, db.Sums{}, err
+	}
 	pending, err := s.Store.PendingRevocations(ctx, service, tenant)
 	if err != nil {
 		return card, db.Sums{}, err
@@ -104,8 +107,8 @@ func (s *server) describeConnection(ctx context.Context, tenant string, card *vi
 	if err != nil {
 		return err
 	}
+	card.Held = &views.HeldConnection{ID: held.ID, Org: org(held.Grant), By: held.ConnectedEmail, At: held.HeldAt, First: card.State == views.NotConnected}
 	card.State = views.ConnectionHeld
-	card.Held = &views.HeldConnection{ID: held.ID, Org: org(held.Grant), By: held.ConnectedEmail, At: held.HeldAt}
 	return nil
 }
 
@@ -123,6 +126,17 @@ func (s *server) describeTrouble(ctx context.Context, i db.Identity, card *views
 	}
 	card.Reason, card.Mend = why.What, why.Mend
 	return nil
+}
+
+// describeOrgUse tells whether the org that waits to be confirmed is in use elsewhere
+// here: by whom, only to a member of that.
+func (s *server) describeOrgUse(c *fiber.Ctx, card *views.Integration) error {
+	if card.Held == nil {
+		return nil
+	}
+	use, err := s.Vault.OrgUse(c.UserContext(), card.Service, card.Held.Org.ID, who(c).Tenant.ID, who(c).User.ID)
+	card.Held.Elsewhere, card.Held.ElsewhereNames = use.Others, use.Names
+	return err
 }
 
 func org(g db.Grant) views.Org {
@@ -165,8 +179,11 @@ func (s *server) connect(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.ConnectForward(views.ConnectForwardPage{
-		Page: s.page(c, "Taking you to "+service.Name, views.NavIntegrations), Name: service.Name, URL: address, Host: hostOf(address)}))
+	page := views.ConnectForwardPage{Page: s.page(c, "Taking you to "+service.Name, views.NavIntegrations), Name: service.Name, URL: address, Host: hostOf(address)}
+	if !s.atPublicAddress(c) {
+		page.Portal = s.URL
+	}
+	return render(c, http.StatusOK, views.ConnectForward(page))
 }
 
 // loginAddress is where to log in; empty for the default.
@@ -225,7 +242,7 @@ func (s *server) callback(c *fiber.Ctx) error {
 	if finished == "" {
 		finished = "/integrations/" + service.ID + "/connected"
 	}
-	code, description, known := callbackError(err)
+	f, known := callbackError(err)
 	switch {
 	case err == nil && service.ID == identity.Salesforce:
 		return s.resume(c, done.TenantID, finished)
@@ -236,27 +253,41 @@ func (s *server) callback(c *fiber.Ctx) error {
 	case !known:
 		return err
 	}
-	s.log.WarnContext(c.UserContext(), "an authorization failed", "id", requestID(c), "service", service.ID, "tenant", who(c).Tenant.ID, "code", code)
-	return redirect(c, finished+"?"+query("error", code, "error_description", description))
+	s.log.WarnContext(c.UserContext(), "an authorization failed", "id", requestID(c), "service", service.ID, "tenant", who(c).Tenant.ID, "code", f.code)
+	switch f.code {
+	case codeHandshake: // no session has ended it
+		return redirect(c, finished+"?"+expiredQuery)
+	case codeUnderWay: // loading it again tells what became of it
+		return s.failed(c, service, f)
+	}
+	return redirect(c, finished)
 }
 
-// connected handles GET /integrations/{service}/connected, the finished URL.
+// expiredQuery has the finished URL say that a link has expired. It is the one thing
+// that its query can have it say.
+const expiredQuery = "error=handshake"
+
+// connected handles GET /integrations/{service}/connected, the finished URL. What the
+// service said is kept with what the session has ended: never is it taken from the
+// address, which is anybody's.
 func (s *server) connected(c *fiber.Ctx) error {
 	service, err := s.Vault.Service(c.UserContext(), c.Params("service"))
 	if err != nil {
 		return err
 	}
-	code := c.Query("error")
-	if code == "" {
-		return s.welcome(c, service)
+	if string(c.Request().URI().QueryString()) == expiredQuery {
+		return s.failed(c, service, failure{code: codeHandshake})
 	}
-	description := cut(c.Query("error_description"), 200)
-	page := serviceFailure(service.ID, service.Name, code, description)
-	if service.ID == identity.Salesforce {
-		page = connectFailure(code, description)
+	ended, err := s.Vault.LastEnded(c.UserContext(), service.ID, who(c).Session.ID())
+	if err != nil {
+		return err
 	}
-	page.Page, page.Service, page.Name = s.page(c, "Not connected", views.NavIntegrations), service.ID, service.Name
-	return render(c, http.StatusOK, views.ConnectFailed(page))
+	if ended != nil {
+		if f, known := callbackError(ended.Err); known {
+			return s.failed(c, service, f)
+		}
+	}
+	return s.welcome(c, service)
 }
 
 // welcome says what came of an authorization without an error, as it is now.
@@ -277,8 +308,8 @@ func (s *server) welcome(c *fiber.Ctx, service identity.Service) error {
 
 const decidedMeanwhile = "This was decided meanwhile, or it took too long. Nothing was changed; please look at the connection below."
 
-// decideHeld handles POST /integrations/{service}/held: whether the other org
-// takes the place of the one before.
+// decideHeld handles POST /integrations/{service}/held: whether the org that waits is
+// the one that is meant.
 func (s *server) decideHeld(c *fiber.Ctx) error {
 	service, err := s.Vault.Service(c.UserContext(), c.Params("service"))
 	if err != nil {
@@ -286,14 +317,29 @@ func (s *server) decideHeld(c *fiber.Ctx) error {
 	}
 	ctx, tenant, shown := c.UserContext(), who(c).Tenant.ID, field(c, "held")
 	if field(c, "decision") != "switch" {
-		return s.keep(c, service.ID, shown)
+		return s.keep(c, service, shown)
 	}
-	err = s.Vault.Confirm(ctx, service.ID, tenant, shown)
+	_, err = s.Vault.Identity(ctx, service.ID, tenant)
+	first := errors.Is(err, identity.ErrNotConnected)
+	if err != nil && !first {
+		return err
+	}
+	if field(c, "shared") != "" {
+		err = s.Vault.ConfirmShared(ctx, service.ID, tenant, shown, who(c).User.ID)
+	} else {
+		err = s.Vault.Confirm(ctx, service.ID, tenant, shown)
+	}
 	switch {
 	case errors.Is(err, identity.ErrChanged):
 		s.flash(c, views.FlashWarning, decidedMeanwhile)
+	case errors.Is(err, identity.ErrOrgInUse):
+		s.flash(c, views.FlashWarning, "It came into use elsewhere here meanwhile. Nothing was changed; please decide again below.")
 	case err != nil:
 		return err
+	case first && service.ID == identity.Salesforce:
+		return s.resume(c, tenant, "/integrations/"+service.ID+"/connected")
+	case first:
+		return redirect(c, "/integrations/"+service.ID+"/connected")
 	case service.ID != identity.Salesforce:
 		s.flash(c, views.FlashSuccess, "The new "+service.Name+" account is connected.")
 	default:
@@ -304,13 +350,21 @@ func (s *server) decideHeld(c *fiber.Ctx) error {
 }
 
 // keep gives up the held authorization that was shown.
-func (s *server) keep(c *fiber.Ctx, service, shown string) error {
-	err := s.Vault.Decline(c.UserContext(), service, who(c).Tenant.ID, shown)
+func (s *server) keep(c *fiber.Ctx, service identity.Service, shown string) error {
+	ctx, tenant := c.UserContext(), who(c).Tenant.ID
+	_, err := s.Vault.Identity(ctx, service.ID, tenant)
+	first := errors.Is(err, identity.ErrNotConnected)
+	if err != nil && !first {
+		return err
+	}
+	err = s.Vault.Decline(ctx, service.ID, tenant, shown)
 	switch {
 	case errors.Is(err, identity.ErrChanged):
 		s.flash(c, views.FlashWarning, decidedMeanwhile)
 	case err != nil:
 		return err
+	case first:
+		s.flash(c, views.FlashInfo, service.Name+" was not connected. The authorization is being taken back.")
 	default:
 		s.flash(c, views.FlashInfo, "The connection stays as it was. The other authorization is being taken back.")
 	}

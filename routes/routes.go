@@ -120,7 +120,7 @@ func (s *server) public(app *fiber.App) {
 // doors mounts the pages in front of the portal.
 func (s *server) doors(app *fiber.App) {
 	door := func(method, path string, h fiber.Handler) {
-		mount(app, method, path, s.session, s.anybody, s.unforged, h)
+		mount(app, method, path, s.publicAddress, s.session, s.anybody, s.unforged, h)
 	}
 	door(http.MethodGet, "/login", s.loginForm)
 	door(http.MethodPost, "/login", s.login)
@@ -136,18 +136,18 @@ func (s *server) doors(app *fiber.App) {
 // portal mounts the pages for those who are signed in.
 func (s *server) portal(app *fiber.App) {
 	user := func(method, path string, h fiber.Handler) {
-		mount(app, method, path, s.session, s.signedIn, s.unforged, h)
+		mount(app, method, path, s.publicAddress, s.session, s.signedIn, s.unforged, h)
 	}
 	user(http.MethodGet, "/tenant", s.tenants)
 	user(http.MethodPost, "/tenant", s.chooseTenant)
 	user(http.MethodPost, "/logout", s.logout)
 
 	admin := func(method, path string, h fiber.Handler) {
-		mount(app, method, path, s.session, s.signedIn, s.inTenant, s.unforged, h)
+		mount(app, method, path, s.publicAddress, s.session, s.signedIn, s.inTenant, s.unforged, h)
 	}
 	// What is about deliveries is there for Salesforce alone.
 	sfdc := func(method, path string, h fiber.Handler) {
-		mount(app, method, "/integrations/:service"+path, s.session, s.signedIn, s.inTenant, s.salesforceOnly, s.unforged, h)
+		mount(app, method, "/integrations/:service"+path, s.publicAddress, s.session, s.signedIn, s.inTenant, s.salesforceOnly, s.unforged, h)
 	}
 	admin(http.MethodGet, "/", func(c *fiber.Ctx) error { return redirect(c, "/integrations") })
 	admin(http.MethodGet, "/integrations", s.integrations)
@@ -169,7 +169,7 @@ func (s *server) portal(app *fiber.App) {
 	sfdc(http.MethodPost, "/time-zone", s.setTimeZone)
 	admin(http.MethodGet, "/integrations/:service/card", s.integrationCard)
 	admin(http.MethodPost, "/integrations/:service/connect", s.connect)
-	app.Add(http.MethodGet, callbackPath, s.session, s.signedIn, s.inTenant, s.callback) // no HEAD: it works once
+	app.Add(http.MethodGet, callbackPath, s.session, s.signedIn, s.inTenant, s.callback) // no HEAD: it may end what it finds
 	admin(http.MethodGet, "/integrations/:service/connected", s.connected)
 	admin(http.MethodPost, "/integrations/:service/held", s.decideHeld)
 	admin(http.MethodGet, "/integrations/:service/disconnect", s.confirmDisconnect)

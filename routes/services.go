@@ -93,6 +93,10 @@ func ended(name string, ending identity.Ending) (views.FlashKind, string) {
 // plain words.
 func serviceFailure(service, name, code, description string) views.ConnectFailedPage {
 	p := views.ConnectFailedPage{Code: cut(code, 80), Description: description}
+	if own, ok := ownFailure(name, code); ok {
+		own.Description = description
+		return own
+	}
 	switch strings.ReplaceAll(code, "-", "_") {
 	case "access_denied":
 		p.Happened = "Access was not allowed"
@@ -101,11 +105,15 @@ func serviceFailure(service, name, code, description string) views.ConnectFailed
 	case identity.BrokenOtherApp:
 		p.Happened = appChanged
 		p.Meaning = appChangedMeans
-		p.Mend = "Begin again from here. It takes two clicks."
-	case codeHandshake:
-		p.Happened = "This log-in at " + name + " had run out"
-		p.Meaning = "Each connection attempt works once, for ten minutes, in the browser that began it. This one was used already, took longer, or began elsewhere. Nothing was changed."
-		p.Mend = "Begin again from here. It takes two clicks."
+		p.Mend = "Start again. It takes two clicks."
+	case identity.BrokenAppRefused:
+		p.Happened = name + " doesn’t accept your own app"
+		p.Meaning = "What is set here of your organisation’s own app doesn’t fit its registration at " + name + ". Nothing was changed."
+		p.Mend = "Compare the app’s settings under Integrations with those at " + name + ", and try again."
+	case identity.BrokenAppRemoved:
+		p.Happened = "Your own app was removed meanwhile"
+		p.Meaning = "This log-in began with an app of your organisation’s own, which somebody has removed since. Nothing was changed."
+		p.Mend = "Start again. It takes two clicks."
 	case codeChanged:
 		p.Happened = "Somebody else changed the connection at the same moment"
 		p.Meaning = "Another admin of your organisation connected or disconnected " + name + " while you did. Theirs stands, yours was taken back."

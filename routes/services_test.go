@@ -118,7 +118,7 @@ func TestOtherServicesInThePortal(t *testing.T) {
 		t.Helper()
 		b.get(b.get(callback).is(303).head("Location")).is(200, texts...).hasNot("Salesforce refused", "Salesforce didn", "at Salesforce", "<b>said</b>")
 	}
-	failed("/integrations/acme/callback?state=x&code=y", "This log-in at Acme & Sons had run out")
+	failed("/integrations/acme/callback?state=x&code=y", "This link has expired")
 	failed(strings.Replace(b.authorize("acme"), "code=code", "error=access_denied", 1), "Somebody refused it at Acme & Sons")
 	a.refuse = "invalid_client"
 	failed(b.authorize("acme"), "Acme & Sons doesn’t accept our app", "invalid_client")

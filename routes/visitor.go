@@ -127,7 +127,7 @@ func comeBack(c *fiber.Ctx) string {
 	next := c.OriginalURL()
 	switch {
 	case c.Route().Path == callbackPath:
-		next = "/integrations/" + c.Params("service") + "/connected?" + query("error", codeHandshake)
+		next = "/integrations/" + c.Params("service") + "/connected?" + expiredQuery
 	case c.Method() != http.MethodGet || next == "/" || c.Query("code") != "":
 		return ""
 	}

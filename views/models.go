@@ -135,7 +135,8 @@ type SignupForm struct {
 type ConnectionState string
 
 // The states of a connection. ConnectionHeld is an authorization for another
-// org than before, which waits to be confirmed.
+// org than before, or for one that is in use elsewhere here, which waits to be
+// confirmed.
 const (
 	NotConnected     ConnectionState = "not-connected"
 	Connected        ConnectionState = "connected"
@@ -193,12 +194,17 @@ type Org struct {
 	Sandbox     bool
 }
 
-// HeldConnection is an authorization for another org than the one before.
+// HeldConnection is an authorization for another org than the one before, or for one
+// that is in use elsewhere here. The form that decides posts shared too when it says
+// that.
 type HeldConnection struct {
-	ID  string
-	Org Org
-	By  string // e-mail of the admin
-	At  time.Time
+	ID             string
+	Org            Org
+	By             string // e-mail of the admin
+	At             time.Time
+	First          bool     // nothing is connected
+	Elsewhere      int      // how many other tenants have the org
+	ElsewhereNames []string // of those among them that the user belongs to
 }
 
 // ConnectForwardPage is for ConnectForward, the page that takes the browser to
@@ -208,6 +214,10 @@ type ConnectForwardPage struct {
 	Name string // "Salesforce"
 	URL  string // of the authorize end point, with its query
 	Host string // of URL, for people
+
+	// Portal is where the service sends the browser back to, said before it goes there
+	// when this page may have been opened at another address; else empty.
+	Portal string
 }
 
 // ConnectFailedPage is for ConnectFailed.

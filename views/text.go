@@ -53,12 +53,30 @@ func (i Integration) news() string {
 	case ConnectionBroken:
 		return i.Name + " needs to be reconnected. " + i.Reason
 	case ConnectionHeld:
-		if i.Other {
-			return "Another " + i.Name + " account waits for your decision."
-		}
-		return "Another " + i.Name + " organisation waits for your decision."
+		return "The " + i.Name + " " + i.orgWord() + " waits for your decision."
 	default:
 		return i.Name + " is not connected."
+	}
+}
+
+// orgWord is what people call the service's orgs.
+func (i Integration) orgWord() string {
+	if i.Other {
+		return "account"
+	}
+	return "organisation"
+}
+
+// elsewhere tells who else has the org that waits, as far as the reader may know.
+func (h HeldConnection) elsewhere() string {
+	names := strings.Join(h.ElsewhereNames, ", ")
+	switch unknown := h.Elsewhere - len(h.ElsewhereNames); {
+	case names == "":
+		return "Somebody else who uses this service is connected to it, or has sent sign-ups there."
+	case unknown == 0:
+		return "It is connected to, or has sign-ups of: " + names + ", where you are a member too."
+	default:
+		return "It is connected to, or has sign-ups of: " + names + ", where you are a member too, and somebody else."
 	}
 }
 
