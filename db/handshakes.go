@@ -58,8 +58,8 @@ const (
 var ErrTooMany = errors.New("too many at once")
 
 // handshakesOpen counts those of a session and of a user, both at a time.
-const handshakesOpen = `SELECT (SELECT COUNT(*) FROM handshakes WHERE session_id = $1 AND expires_at > $3),
-	(SELECT COUNT(*) FROM handshakes WHERE user_id = $2 AND user_id <> '' AND expires_at > $3)`
+const handshakesOpen = `SELECT (SELECT COUNT(*) FROM handshakes WHERE session_id = $1 AND taken_at = 0 AND expires_at > $3),
+	(SELECT COUNT(*) FROM handshakes WHERE user_id = $2 AND user_id <> '' AND taken_at = 0 AND expires_at > $3)`
 
 // roomFor returns ErrTooMany when no handshake may be added.
 func (d *DB) roomFor(ctx context.Context, at interface {

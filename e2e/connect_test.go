@@ -20,8 +20,7 @@ func TestDeny(t *testing.T) {
 		v.heading("Access was not allowed")
 		v.says("access_denied")
 		v.look("denied")
-		v.press("Try again")
-		v.heading("Allow Access?") // still logged in at Salesforce
+		v.toSalesforce("Try again", johnOfContoso) // nothing is connected: it asks who is meant
 		v.press("Allow")
 		v.says("Salesforce is connected.")
 	})
@@ -159,7 +158,7 @@ func TestTokenEndpointDown(t *testing.T) {
 		v.enter()
 		for _, fault := range []string{`{"on":"token","status":503,"html":true,"count":1}`, `{"on":"token","drop":true,"count":1}`} {
 			v.d.control(t, "fail", fault)
-			v.toSalesforceAgain()
+			v.toSalesforce("Connect Salesforce", johnOfContoso)
 			v.press("Allow")
 			v.heading("Salesforce didn’t answer")
 			v.look("unreachable")
@@ -167,28 +166,14 @@ func TestTokenEndpointDown(t *testing.T) {
 			v.says("Not connected")
 		}
 		v.d.control(t, "fail", `{"on":"token","status":400,"error_code":"invalid_grant","count":1}`)
-		v.toSalesforceAgain()
+		v.toSalesforce("Connect Salesforce", johnOfContoso)
 		v.press("Allow")
 		v.heading("Salesforce took the log-in back")
 		v.look("refused")
-		v.press("Try again")
+		v.toSalesforce("Try again", johnOfContoso)
 		v.press("Allow")
 		v.says("Salesforce is connected.")
 	})
-}
-
-// toSalesforceAgain goes to Salesforce, logging in only the first time.
-func (v *visitor) toSalesforceAgain() {
-	v.t.Helper()
-	v.press("Connect Salesforce")
-	h1 := v.page.GetByRole("heading", playwright.PageGetByRoleOptions{Level: playwright.Int(1)})
-	logIn, allow := h1.Filter(playwright.LocatorFilterOptions{HasText: "Log In"}), h1.Filter(playwright.LocatorFilterOptions{HasText: "Allow Access?"})
-	v.step(expect.Locator(logIn.Or(allow)).ToBeVisible(), "come to Salesforce")
-	if here, err := logIn.IsVisible(); err == nil && here {
-		v.fill("Username", johnOfContoso)
-		v.press("Log In")
-	}
-	v.heading("Allow Access?")
 }
 
 // TestBroken is about an admin at Salesforce who takes the access back.
@@ -245,7 +230,7 @@ func TestDisconnectUnreachable(t *testing.T) {
 	})
 }
 
-// TestCallback is about answers from Salesforce that are used twice, made up or
+// TestCallback is about answers from Salesforce that are opened twice, made up or
 // somebody else's.
 func TestCallback(t *testing.T) {
 	t.Parallel()
@@ -259,14 +244,14 @@ func TestCallback(t *testing.T) {
 		})
 		v.connect()
 		v.open(callback.Load().(string))
-		v.heading("This log-in at Salesforce had run out")
+		v.says("Salesforce is connected.")
 		v.look("callback-again")
 		v.open("/integrations/sfdc/callback?code=aPrx&state=made-up")
-		v.heading("This log-in at Salesforce had run out")
-		v.open("/integrations/sfdc/connected?error=%3Cscript%3Ealert(1)%3C%2Fscript%3E&error_description=%3Cb%3Ebold%3C%2Fb%3E")
-		v.heading("Salesforce refused")
-		v.says("<b>bold</b>")
-		v.look("refused-markup")
+		v.heading("This link has expired")
+		v.look("callback-expired")
+		v.open("/integrations/sfdc/connected?error=access_denied&error_description=Call+us")
+		v.at("/integrations")
+		v.silent("Call us")
 		v.open("/integrations")
 		v.says("Connected by")
 	})
@@ -282,7 +267,7 @@ func TestSomebodyElsesCallback(t *testing.T) {
 	asks.toSalesforce("Connect Salesforce", johnOfContoso)
 	callback := asks.allowWithoutReturning()
 	other.open(callback)
-	other.heading("This log-in at Salesforce had run out")
+	other.heading("This link has expired")
 	other.open("/integrations")
 	other.says("Not connected")
 

@@ -51,7 +51,7 @@ func callbackError(err error) (f failure, known bool) {
 
 // failed is the page that tells of a failure.
 func (s *server) failed(c *fiber.Ctx, service identity.Service, f failure) error {
-	page := serviceFailure(service.Name, f.code, f.description)
+	page := serviceFailure(service.ID, service.Name, f.code, f.description)
 	if service.ID == identity.Salesforce {
 		page = connectFailure(f.code, f.description)
 	}

@@ -224,7 +224,7 @@ func TestWhatTheServiceSaidIsKeptInTheSession(t *testing.T) {
 	}
 	w.as(john, "contoso").get(connected).to("/integrations") // another browser
 	w.as(ann, "fabrikam").get(connected).to("/integrations")
-	b.get("/integrations/sfdc/callback?"+form("state", state, "error", "handshake")).to(connected)
+	b.get("/integrations/sfdc/callback?" + form("state", state, "error", "handshake")).to(connected)
 	b.get(connected).is(200, "Salesforce refused", "handshake") // the service's own word is shown as that
 	// Who goes back there and allows it is connected.
 	b.get(b.decide(ask, sfJohn, "allow")).to(connected)

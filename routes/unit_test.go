@@ -17,6 +17,23 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
+// Each of our own codes has words of its own, at every service; what no service said
+// isn't told by the words for what one did say.
+func TestOwnCodesHaveWords(t *testing.T) {
+	codes := []string{codeHandshake, codeUnderWay, codeChanged, codeUnreachable, identity.CodeNoRefreshToken, identity.CodeMissingScope, identity.CodeForeignHost,
+		identity.CodeInterrupted, identity.CodeFailed, identity.CodeUnknown, identity.BrokenAppRemoved, identity.BrokenAppRefused}
+	for _, code := range codes {
+		for name, page := range map[string]views.ConnectFailedPage{"Salesforce": connectFailure(code, "said"), "HubSpot": serviceFailure("HubSpot", code, "said")} {
+			if page.Happened == "" || page.Mend == "" || strings.Contains(page.Meaning+page.Mend, "the code") || page.Description != "said" {
+				t.Errorf("%s at %s: %+v", code, name, page)
+			}
+		}
+		if err := (&identity.OAuthError{Code: code}); !strings.HasPrefix(code, ":") && err.FromService() {
+			t.Errorf("%s passes as a service's", code)
+		}
+	}
+}
+
 func TestNextLeadsToOurOwnPages(t *testing.T) {
 	for _, path := range []string{
 		"/integrations", "/newsletter/signup", "/newsletter/signup?sample=018f", "/subscribers?q=jo%40example.com&state=waiting",

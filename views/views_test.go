@@ -85,6 +85,25 @@ func integrations(state ConnectionState) IntegrationsPage {
 	}
 }
 
+// heldFirst is a page on which the first connection waits to be confirmed, since its
+// org is in use elsewhere.
+func heldFirst(other bool) IntegrationsPage {
+	p := integrations(ConnectionHeld)
+	p.Salesforce.Org, p.Salesforce.ConnectedBy, p.Salesforce.ConnectedAt, p.Salesforce.Scopes, p.Salesforce.Waiting = Org{}, "", time.Time{}, nil, 3
+	p.Salesforce.Held.First, p.Salesforce.Held.Elsewhere = true, 1
+	if other {
+		p.Salesforce.Service, p.Salesforce.Name, p.Salesforce.Other, p.Salesforce.Waiting = "hubspot", "HubSpot", true, 0
+	}
+	return p
+}
+
+// heldShared is a page on which a switch to an org of another tenant of the user's waits.
+func heldShared() IntegrationsPage {
+	p := integrations(ConnectionHeld)
+	p.Salesforce.Held.Elsewhere, p.Salesforce.Held.ElsewhereNames = 2, []string{hostile}
+	return p
+}
+
 func brokenPage() IntegrationsPage {
 	p := integrations(ConnectionBroken)
 	p.Banner = &Banner{Title: "Salesforce is disconnected", Reason: "Someone withdrew Gatepost’s access.", Mend: "Sign-ups wait until you reconnect.", LinkURL: "/integrations", LinkText: "Mend it"}
@@ -188,7 +207,11 @@ func portalPages() map[string]templ.Component {
 		"integrations-connected":     Integrations(integrations(Connected)),
 		"integrations-broken":        Integrations(brokenPage()),
 		"integrations-held":          Integrations(integrations(ConnectionHeld)),
+		"integrations-held-first":    Integrations(heldFirst(false)),
+		"integrations-held-other":    Integrations(heldFirst(true)),
+		"integrations-held-shared":   Integrations(heldShared()),
 		"integrations-elsewhere":     Integrations(elsewherePage()),
+		"connect-forward-elsewhere":  ConnectForward(ConnectForwardPage{Page: doorPage("Connecting"), Name: "Salesforce", Host: "login.salesforce.com", URL: `https://login.salesforce.com/services/oauth2/authorize?a=b`, Portal: "https://gatepost.example"}),
 		"connect-forward":            ConnectForward(ConnectForwardPage{Page: doorPage("Connecting"), Name: "Salesforce", Host: "login.salesforce.com", URL: `https://login.salesforce.com/services/oauth2/authorize?a="b"&c=<d>`}),
 		"connect-failed":             ConnectFailed(ConnectFailedPage{Page: portalPage("Not connected", NavIntegrations), Service: "sfdc", Name: "Salesforce", Happened: "Salesforce was not connected", Meaning: "Whoever logged in pressed Deny, so Gatepost got no access. Nothing has changed.", Mend: "Try again and press Allow.", Code: hostile, Description: hostile}),
 		"disconnect":                 Disconnect(DisconnectPage{Page: portalPage("Disconnect", NavIntegrations), Service: "sfdc", Name: "Salesforce", Org: Org{Name: "Contoso GmbH", Sandbox: true}, Waiting: 2}),
@@ -562,6 +585,29 @@ func TestHeldCardNamesBothOrgs(t *testing.T) {
 	}
 	if d.Find("button[name=decision][value=switch]").Length() != 1 || d.Find("button[name=decision][value=keep]").Length() != 1 || d.Find("input[name=held]").AttrOr("value", "") != "h1" {
 		t.Error("the decision can't be sent")
+	}
+}
+
+// Who confirms an org that is in use elsewhere says with that that they were told.
+func TestHeldCardTellsOfUseElsewhere(t *testing.T) {
+	for name, tt := range map[string]struct {
+		page   IntegrationsPage
+		shared bool
+		has    string
+		hasNot string
+	}{
+		"another org":              {integrations(ConnectionHeld), false, "another Salesforce organisation than before", "in use elsewhere"},
+		"the first":                {heldFirst(false), true, "Somebody else who uses this service", "than before"},
+		"the first, other service": {heldFirst(true), true, "This account is in use elsewhere here", "sign-ups and those that wait"},
+		"a switch":                 {heldShared(), true, "where you are a member too, and somebody else", "Somebody else who uses"},
+	} {
+		d := parse(t, IntegrationCard(tt.page.Salesforce))
+		if got := d.Find("form input[name=shared]").Length() == 1; got != tt.shared {
+			t.Errorf("%s: says that it was told: %v", name, got)
+		}
+		if text := d.Text(); !strings.Contains(text, tt.has) || strings.Contains(text, tt.hasNot) {
+			t.Errorf("%s: %s", name, text)
+		}
 	}
 }
 
