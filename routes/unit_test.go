@@ -21,9 +21,9 @@ import (
 // isn't told by the words for what one did say.
 func TestOwnCodesHaveWords(t *testing.T) {
 	codes := []string{codeHandshake, codeUnderWay, codeChanged, codeUnreachable, identity.CodeNoRefreshToken, identity.CodeMissingScope, identity.CodeForeignHost,
-		identity.CodeInterrupted, identity.CodeFailed, identity.CodeUnknown, identity.BrokenAppRemoved, identity.BrokenAppRefused}
+		identity.CodeInterrupted, identity.CodeFailed, identity.CodeUnknown, identity.BrokenAppRemoved, identity.BrokenAppRefused, identity.BrokenOtherApp}
 	for _, code := range codes {
-		for name, page := range map[string]views.ConnectFailedPage{"Salesforce": connectFailure(code, "said"), "HubSpot": serviceFailure("HubSpot", code, "said")} {
+		for name, page := range map[string]views.ConnectFailedPage{"Salesforce": connectFailure(code, "said"), "HubSpot": serviceFailure("hubspot", "HubSpot", code, "said")} {
 			if page.Happened == "" || page.Mend == "" || strings.Contains(page.Meaning+page.Mend, "the code") || page.Description != "said" {
 				t.Errorf("%s at %s: %+v", code, name, page)
 			}
