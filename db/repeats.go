@@ -44,6 +44,7 @@ type known struct {
 // and others in the place of those that were there. Its delivery is due again,
 // whatever became of the earlier one.
 func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string, err error) {
+	b.prepareRepeats(ctx)
 	for range 10 { // until nobody has changed it meanwhile
 		k, err := b.known(ctx, s)
 		if err != nil {
@@ -53,9 +54,9 @@ func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string,
 		at := millis(s.At)
 		var res sql.Result
 		if k.state == Waiting {
-			res, err = b.take.ExecContext(ctx, k.firstName, k.lastName, max(k.repeatedAt, at), k.dueAgain(at), s.TenantID, k.id, k.revision)
+			res, err = b.repeats.take.ExecContext(ctx, k.firstName, k.lastName, max(k.repeatedAt, at), k.dueAgain(at), s.TenantID, k.id, k.revision)
 		} else {
-			res, err = b.again.ExecContext(ctx, k.firstName, k.lastName, max(k.repeatedAt, at), k.dueAgain(at), k.remembered(),
+			res, err = b.repeats.again.ExecContext(ctx, k.firstName, k.lastName, max(k.repeatedAt, at), k.dueAgain(at), k.remembered(),
 				s.TenantID, k.id, k.revision, k.state, k.reason, k.orgID)
 		}
 		switch err := changed(res, err, ErrLost); {
@@ -64,7 +65,7 @@ func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string,
 		case err != nil:
 			return "", err
 		}
-		if _, err := b.consent.ExecContext(ctx, s.TenantID, k.id, NewID(), wording, s.Source, at, replaced); err != nil {
+		if _, err := b.repeats.consent.ExecContext(ctx, s.TenantID, k.id, NewID(), wording, s.Source, at, replaced); err != nil {
 			return "", err
 		}
 		to := k.place
@@ -76,9 +77,22 @@ func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string,
 	return "", ErrLost
 }
 
+// prepareRepeats takes the statements into the transaction: a group of new sign-ups
+// doesn't pay for them.
+func (b *book) prepareRepeats(ctx context.Context) {
+	if b.repeats != nil {
+		return
+	}
+	r := b.prepared
+	for _, s := range []**sql.Stmt{&r.find, &r.take, &r.again, &r.consent, &r.event} {
+		*s = b.tx.StmtContext(ctx, *s) // ends with the transaction
+	}
+	b.repeats, b.change.event = &r, r.event
+}
+
 func (b *book) known(ctx context.Context, s SignUp) (k known, err error) {
 	k.tenantID, k.newsletterID = s.TenantID, s.NewsletterID
-	err = b.find.QueryRowContext(ctx, s.TenantID, s.EmailKey, s.NewsletterID).Scan(&k.id, &k.createdAt, &k.state, &k.reason, &k.orgID,
+	err = b.repeats.find.QueryRowContext(ctx, s.TenantID, s.EmailKey, s.NewsletterID).Scan(&k.id, &k.createdAt, &k.state, &k.reason, &k.orgID,
 		&k.detail, &k.attempts, &k.recordID, &k.firstName, &k.lastName, &k.repeatedAt, &k.revision, &k.placeholders)
 	return k, err
 }

@@ -91,8 +91,9 @@ func (d *DB) prepareEntering(ctx context.Context) error {
 // A book enters the sign-ups of one transaction, and counts them.
 type book struct {
 	entering
-	repeating
 	counting
+	prepared repeating  // of the database
+	repeats  *repeating // of the transaction, once one of them is needed
 	tx       *sql.Tx
 	wordings map[string]string // ids by text
 	received map[ledgerKey]int
@@ -113,12 +114,12 @@ type stateKey struct {
 }
 
 func (d *DB) newBook(ctx context.Context, tx *sql.Tx) *book {
-	e, r := d.entering, d.repeating
-	for _, s := range []**sql.Stmt{&e.add, &e.wording, &r.find, &r.take, &r.again, &r.consent, &r.event} {
+	e := d.entering
+	for _, s := range []**sql.Stmt{&e.add, &e.wording} {
 		*s = tx.StmtContext(ctx, *s) // ends with the transaction
 	}
-	return &book{entering: e, repeating: r, counting: d.counting, tx: tx, wordings: map[string]string{}, received: map[ledgerKey]int{},
-		change: change{tx: tx, at: millis(d.now()), event: r.event, moves: newMoves()}}
+	return &book{entering: e, prepared: d.repeating, counting: d.counting, tx: tx, wordings: map[string]string{}, received: map[ledgerKey]int{},
+		change: change{tx: tx, at: millis(d.now()), moves: newMoves()}}
 }
 
 // enterAlone stores one sign-up, whose own failure stands in the answer. An error

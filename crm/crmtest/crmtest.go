@@ -27,6 +27,8 @@ type Env struct {
 	Refused crm.Person
 	// Key is a unique field of the CRM for the address; empty where it has none.
 	Key string
+	// Lead makes a lead by hand; nil where the CRM has none beside its contacts.
+	Lead func(p crm.Person) (id string)
 }
 
 // Run runs the cases, each on an Env of its own.
@@ -52,6 +54,7 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		"a placeholder we wrote":        placeholder,
 		"a name like a placeholder":     nameThere,
 		"a placeholder by a key":        placeholderByKey,
+		"a lead like a placeholder":     leadThere,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -385,4 +388,28 @@ func placeholderByKey(t *testing.T, e Env) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	e.wantRecords(t, 3)
+}
+
+// The same of a lead: its names are found as they stand, and a change of one leaves the
+// other.
+func leadThere(t *testing.T, e Env) {
+	if e.Lead == nil {
+		t.Skip("this CRM has no leads")
+	}
+	o, email := crm.Options{Leads: true, Placeholder: "NA"}, "lead@contoso.example"
+	id := e.Lead(crm.Person{Email: email, FirstName: "NA", LastName: "NA"})
+	is := func(what, first, last string) {
+		t.Helper()
+		found, err := e.CRM.Find(t.Context(), []string{email}, o)
+		if r := found[email]; err != nil || len(r) != 1 || r[0].ID != id || r[0].FirstName != first || r[0].LastName != last {
+			t.Errorf("%s: %+v, %v", what, found, err)
+		}
+	}
+	is("as it was made", "NA", "NA")
+	results, err := e.CRM.Write(t.Context(), []crm.Write{{ID: id, Person: crm.Person{FirstName: "Ada"}}, {Person: crm.Person{Email: "noname@contoso.example"}}}, o)
+	if err != nil || results[0].Err != nil || results[0].ID != id || results[1].Err != nil {
+		t.Errorf("%+v, %v", results, err)
+	}
+	is("with a first name", "Ada", "NA")
+	e.wantRecords(t, 1)
 }

@@ -31,6 +31,7 @@ func TestCRM(t *testing.T) {
 			Delete:  w.delete,
 			Refused: crm.Person{Email: "not an address", LastName: "Doe"},
 			Key:     "Gatepost_Email__c",
+			Lead:    w.leadOf,
 		}
 	})
 }

@@ -438,10 +438,15 @@ func TestHalfOfAThousandAreThere(t *testing.T) {
 }
 
 // lead makes a Lead by hand.
-func (w *world) lead(email string) {
+func (w *world) lead(email string) { w.leadOf(crm.Person{Email: email, LastName: "Lead"}) }
+
+func (w *world) leadOf(p crm.Person) (id string) {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.session.InstanceURL+"/services/data/v67.0/sobjects/Lead",
-		strings.NewReader(`{"LastName":"Lead","Company":"Contoso","Email":"`+email+`"}`))
+	body, err := json.Marshal(map[string]string{"FirstName": p.FirstName, "LastName": p.LastName, "Company": "Contoso", "Email": p.Email})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.session.InstanceURL+"/services/data/v67.0/sobjects/Lead", bytes.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -451,7 +456,9 @@ func (w *world) lead(email string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.read(resp, nil)
+	var made struct{ ID string }
+	w.read(resp, &made)
+	return made.ID
 }
 
 func TestLeads(t *testing.T) {
