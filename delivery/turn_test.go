@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,18 +51,20 @@ func TestBlameIsCountedInARow(t *testing.T) {
 	}
 }
 
-// What fails because we end says nothing about the CRM, and pauses nobody.
+// What fails because we end says nothing about the CRM: it pauses nobody, and is no
+// error to be told of.
 func TestStoppingPausesNobody(t *testing.T) {
 	h := newHouse(t, "a")
 	h.signUp("a/1", "jane@example.com")
-	ctx, cancel := context.WithCancel(t.Context())
-	d := New(Config{Store: h.db, Connect: func(context.Context, string) (crm.CRM, error) {
-		cancel()
+	var out bytes.Buffer
+	ctx, cancel := context.WithCancelCause(t.Context())
+	d := New(Config{Store: h.db, Log: slog.New(slog.NewTextHandler(&out, nil)), Connect: func(context.Context, string) (crm.CRM, error) {
+		cancel(errStopped)
 		return nil, ctx.Err()
 	}})
 	d.turn(ctx, nil, "a")
-	if p := h.pause("a"); p.Reason != "" {
-		t.Errorf("paused: %+v", p)
+	if p := h.pause("a"); p.Reason != "" || out.Len() > 0 {
+		t.Errorf("paused: %+v; told: %s", p, out.String())
 	}
 }
 
@@ -250,4 +254,63 @@ func TestPauses(t *testing.T) {
 	if got := ownBackoff(30); got < longestOwn/2 || got > longestOwn {
 		t.Errorf("one's own: %v", got)
 	}
+}
+
+// Who is woken while they have their turn gets another one, at the end of the queue; who
+// waits for it is queued once.
+func TestATenantWokenDuringItsTurnGetsAnother(t *testing.T) {
+	d := New(Config{Parallel: 1})
+	next := func(want string) {
+		t.Helper()
+		if got, ok := d.next(); got != want || ok != (want != "") {
+			t.Fatalf("next is %q, want %q", got, want)
+		}
+	}
+	d.Wake("a")
+	d.Wake("a")
+	d.Wake("b")
+	next("a")
+	next("") // no room
+	d.Wake("a")
+	d.done("a", false)
+	next("b")
+	d.done("b", true)
+	next("a")
+	d.done("a", false)
+	next("b")
+	d.done("b", false)
+	next("")
+	if len(d.again) != 0 {
+		t.Errorf("still known: %v", d.again)
+	}
+}
+
+// asking is a CRM whose check-up takes a while.
+type asking struct {
+	*fakeCRM
+	began chan struct{}
+	ended bool
+}
+
+func (c *asking) CheckUp(context.Context) ([]crm.Check, error) {
+	close(c.began)
+	time.Sleep(20 * time.Second)
+	c.ended = true
+	return nil, nil
+}
+
+// A check-up that is under way is waited for at the end: the database goes after it.
+func TestStoppingWaitsForACheckUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, "a")
+		c := &asking{fakeCRM: newCRM(), began: make(chan struct{})}
+		d := New(Config{Store: h.db, Connect: func(context.Context, string) (crm.CRM, error) { return c, nil }})
+		stop := run(t, d)
+		d.CheckUpSoon("a")
+		<-c.began
+		stop()
+		if !c.ended {
+			t.Error("stopped in the middle of it")
+		}
+	})
 }
