@@ -43,13 +43,13 @@ func Read(path string, most int64) ([]byte, fs.FileInfo, error) {
 	if err == nil {
 		err = Regular(info)
 	}
+	if err == nil && info.Size() > most {
+		err = fmt.Errorf("it is larger than %d bytes", most)
+	}
 	if err != nil {
 		return nil, info, err
 	}
-	b, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(b)) > most {
-		err = fmt.Errorf("it is larger than %d bytes", most)
-	}
+	b, err := io.ReadAll(io.LimitReader(f, most)) // it may grow meanwhile
 	return b, info, err
 }
 

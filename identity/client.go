@@ -78,7 +78,10 @@ func (t *transport) send(r *http.Request, c Credential) (*http.Response, error) 
 	}
 	with := r.Clone(r.Context())
 	with.Header.Set("Authorization", s.scheme()+" "+c.AccessToken)
-	next := t.vault.client.of(s).http.Transport
+	next := t.vault.HTTP.Transport
+	if s.tenantsHost() {
+		next = t.vault.TenantHTTP.Transport
+	}
 	if next == nil {
 		next = http.DefaultTransport
 	}
