@@ -10,20 +10,20 @@ import (
 const (
 	byOwnID   = "a row by its own id, which was read for its tenant before"
 	ofUser    = "of one person, who may belong to several tenants"
-	ofService = "of one service, for the operator"
+	ofService = "of one service, for the operator, or to see who goes on with a grant"
 	forJobs   = "what is due or has expired, of all tenants, for a job or the vault"
 	selected  = "for those whom the caller selects; its condition is made at run time"
 )
 
 // acrossTenants are the functions with such statements.
 var acrossTenants = map[string]string{
-	"AbandonedRenewals": forJobs, "ExpireHandshakes": forJobs, "ExpireHeld": forJobs, "ExpireIncidents": forJobs, "KeepAliveDue": forJobs, "ResumeActions": forJobs,
+	"AbandonedRenewals": forJobs, "ExpireSessions": forJobs, "ExpireHandshakes": forJobs, "ExpireHeld": forJobs, "ExpireIncidents": forJobs, "KeepAliveDue": forJobs, "ResumeActions": forJobs,
 	"BreakIdentity": byOwnID, "CloseIncident": byOwnID, "DeleteRevocation": byOwnID, "ExtendRenewal": byOwnID, "FailRenewal": byOwnID, "FinishRenewal": byOwnID,
-	"IdentityByID": byOwnID, "MendIncident": byOwnID, "RestartCall": byOwnID, "Revocation": byOwnID, "SetExpiry": byOwnID, "StartRenewal": byOwnID, "StepAction": byOwnID,
+	"IdentityByID": byOwnID, "SetTokenHash": byOwnID, "MendIncident": byOwnID, "RestartCall": byOwnID, "Revocation": byOwnID, "SetExpiry": byOwnID, "StartRenewal": byOwnID, "StepAction": byOwnID,
 	"Used": byOwnID, "YieldAction": byOwnID, "forget": byOwnID, "forgetAll": byOwnID, "save": byOwnID,
-	"CreateSession": ofUser, "DeleteUser": ofUser, "EndSession": ofUser, "EndSessions": ofUser, "Sessions": ofUser, "SetSessionData": ofUser, "TouchSession": ofUser,
+	"CreateSession": ofUser, "LastOutcome": ofUser, "roomFor": ofUser, "DeleteUser": ofUser, "EndSession": ofUser, "EndSessions": ofUser, "Sessions": ofUser, "SetSessionData": ofUser, "TouchSession": ofUser,
 	"Users": ofUser, "endBegun": ofUser, "replacePassword": ofUser,
-	"ApprovedAnywhere": ofService, "DeleteServiceDefinition": ofService, "IdentityCounts": ofService,
+	"ApprovedAnywhere": ofService, "HeldAnywhere": ofService, "HoldsToken": ofService, "UnhashedHeld": ofService, "DeleteServiceDefinition": ofService, "IdentityCounts": ofService,
 	"Identities": selected, "deleteSelected": selected, "subscribersFrom": selected,
 	"open": "a form by its public name",
 }

@@ -7,10 +7,8 @@ CREATE TABLE write_probes (
   filler TEXT NOT NULL
 );
 
-CREATE INDEX handshakes_by_session ON handshakes (session_id, expires_at);
 CREATE INDEX handshakes_by_user ON handshakes (user_id, expires_at);
 
 -- +goose Down
 DROP INDEX handshakes_by_user;
-DROP INDEX handshakes_by_session;
 DROP TABLE write_probes;
