@@ -240,7 +240,7 @@ func TestOnlySomeCommandsMakeADatabase(t *testing.T) {
 		}
 		path := cmd.CommandPath()
 		seen[path] = true
-		if makesDatabase[path] || slices.Contains([]string{"gatepost mocksalesforce", "gatepost version"}, path) {
+		if makesDatabase[path] || slices.Contains([]string{"gatepost mocksalesforce", "gatepost version", "gatepost help"}, path) || strings.HasPrefix(path, "gatepost completion ") {
 			return
 		}
 		t.Run(path, func(t *testing.T) {
@@ -281,6 +281,9 @@ func argsOf(cmd *cobra.Command, dir string) []string {
 		if cmd.Flags().Lookup(flag) != nil {
 			args = append(args, "--"+flag+"="+value)
 		}
+	}
+	if cmd.CommandPath() == "gatepost tenant set" {
+		args = append(args, "--name", "Contoso")
 	}
 	if cmd.Name() == "add" && cmd.Flags().Lookup("tenant") != nil {
 		args = append(args, "--tenant", "contoso")

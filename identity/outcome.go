@@ -25,7 +25,7 @@ const (
 // ownCodes are those of an OAuthError that no service said. What a service says in
 // these words becomes CodeUnknown.
 var ownCodes = []string{CodeNoRefreshToken, CodeMissingScope, CodeForeignHost, CodeInterrupted, CodeFailed, CodeUnknown,
-	BrokenAppRemoved, BrokenAppRefused}
+	BrokenAppRemoved, BrokenAppRefused, BrokenOtherApp}
 
 // FromService reports whether the code is one that the service said, rather than one
 // of ours.

@@ -130,7 +130,7 @@ func connectFailure(code, description string) views.ConnectFailedPage {
 	case identity.BrokenAppRemoved:
 		p.Happened = "Your own app was removed meanwhile"
 		p.Meaning = "This log-in began with an app of your organisation’s own, which somebody has removed since. Nothing was changed."
-		p.Mend = "Begin again from here. It takes two clicks."
+		p.Mend = "Start again. It takes two clicks."
 	case "invalid_client", "invalid_client_id", "redirect_uri_mismatch", "unauthorized_client":
 		p.Happened = "Salesforce doesn’t accept our app"
 		p.Meaning = "The app’s registration at Salesforce doesn’t fit this server: its key, its secret or its callback address. Nothing was changed."
@@ -139,10 +139,6 @@ func connectFailure(code, description string) views.ConnectFailedPage {
 		p.Happened = "Salesforce took the log-in back"
 		p.Meaning = "The log-in was no longer valid when we used it: it took too long, or your user may not log in from here or at this hour. Nothing was changed."
 		p.Mend = "Try again. If it stays like this, ask your Salesforce admin about log-in hours and IP ranges for your profile."
-	case "ip_restricted", "login_hours":
-		p.Happened = "Salesforce doesn’t let this user log in from here, or now"
-		p.Meaning = "A rule in your Salesforce about addresses or log-in hours stood in the way. Nothing was changed."
-		p.Mend = "Ask your Salesforce admin about log-in hours and IP ranges for your profile, and about “IP Relaxation” in the app’s policies. Then try again."
 	case "rate_limit_exceeded":
 		p.Happened = "Too many log-ins at Salesforce"
 		p.Meaning = "Your user has reached the number of log-ins that Salesforce allows in an hour. Nothing was changed."
@@ -158,7 +154,7 @@ func connectFailure(code, description string) views.ConnectFailedPage {
 	case identity.BrokenOtherApp:
 		p.Happened = appChanged
 		p.Meaning = appChangedMeans
-		p.Mend = "Begin again from here. It takes two clicks."
+		p.Mend = "Start again. It takes two clicks."
 	case "inactive_user", "inactive_org":
 		p.Happened = "This user or organisation is not active at Salesforce"
 		p.Meaning = "Salesforce refuses access for it. Nothing was changed."

@@ -175,7 +175,7 @@ func TestNextTryIsToldWhenThereIsOne(t *testing.T) {
 
 // A log-in that was refused says who must do what.
 func TestRefusedLogInsSayWhoMustDoWhat(t *testing.T) {
-	for code, says := range map[string]string{"OAUTH_APP_BLOCKED": "unblock it", "OAUTH_EC_APP_NOT_FOUND": "install it", "ip_restricted": "Network Access", identity.BrokenOtherApp: "Begin again"} {
+	for code, says := range map[string]string{"OAUTH_APP_BLOCKED": "unblock it", "OAUTH_EC_APP_NOT_FOUND": "install it", "ip_restricted": "Network Access", identity.BrokenOtherApp: "Start again"} {
 		for service, p := range map[string]views.ConnectFailedPage{"Salesforce": connectFailure(code, ""), "HubSpot": serviceFailure("hubspot", "HubSpot", code, "")} {
 			ours := service == "Salesforce" || code == identity.BrokenOtherApp
 			if strings.Contains(p.Mend, says) != ours || p.Happened == "" || p.Meaning == "" {
