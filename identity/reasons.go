@@ -102,7 +102,7 @@ var reasons = []reason{
 	{nil, []string{"invalid_client", "invalid_client_id", "invalid_client_secret", "bad_client_secret", "incorrect_client_credentials", "BAD_CLIENT_ID", "BAD_CLIENT_SECRET",
 		"unauthorized_client", "redirect_uri_mismatch", "redirect_uri_missing", "invalid_redirect_uri", "BAD_REDIRECT_URI"}, Operator,
 		"{service} no longer accepts the app’s registration.", operators, true},
-	{nil, []string{"invalid_request", "unsupported_grant_type", "unsupported_response_type", "invalid_scope", "BAD_GRANT_TYPE", "BAD_SCOPES", "BAD_CODE_VERIFIER"}, Operator,
+	{nil, []string{"invalid_request", "unsupported_grant_type", "unsupported_response_type", "invalid_scope", "BAD_GRANT_TYPE", "BAD_SCOPES", "BAD_AUTH_CODE", "BAD_CODE_VERIFIER"}, Operator,
 		"{service} doesn’t understand what it is asked for.", operators, true},
 	{nil, []string{"invalid_grant", "invalid_token", "BAD_REFRESH_TOKEN", "invalid_code", "bad_refresh_token", "invalid_refresh_token", "token_revoked", "token_expired"}, TenantAdmin,
 		endedThere, "", false},

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +28,11 @@ func everyCode(f func(service, code string)) {
 	for _, s := range BuiltIn() {
 		for _, code := range slices.Concat(told[s.ID], told[""], s.Permanent, appCodes) {
 			f(s.ID, code)
+		}
+		for _, r := range s.Refusals {
+			if code := cmp.Or(r.Reason, r.Code); code != "" {
+				f(s.ID, code)
+			}
 		}
 	}
 }

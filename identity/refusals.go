@@ -50,6 +50,7 @@ var salesforceRefusals = []Refusal{
 	{Says: "invalid login hours", Verdict: Passes, Reason: "login_hours"},
 	{Says: "authentication failure", Verdict: AskFirst},
 	{Says: "data not available", Verdict: AskFirst, Reason: "inactive_org"},
+	{Says: "must be installed", Verdict: Passes, Reason: "app_not_installed"}, // said as invalid_client
 	{Says: "inactive user", Verdict: Final, Reason: "inactive_user"},
 	{Says: "inactive org", Verdict: Final, Reason: "inactive_org"},
 	{Code: "inactive_user", Verdict: Final},
