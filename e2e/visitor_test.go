@@ -98,7 +98,7 @@ func newVisitor(t *testing.T, d *demo, p profile) *visitor {
 // watch takes note of whatever a page complains of.
 func (v *visitor) watch(page playwright.Page) {
 	page.OnConsole(func(m playwright.ConsoleMessage) {
-		if (m.Type() == "error" || m.Type() == "warning") && !v.ownRefusal(page, m) {
+		if (m.Type() == "error" || m.Type() == "warning") && !v.ownRefusal(page, m) && !cutOff(m) {
 			v.problem("console: %s (%s)", m.Text(), m.Location().URL)
 		}
 	})
@@ -113,6 +113,12 @@ func (v *visitor) watch(page playwright.Page) {
 			v.problem("a page went to %s", u)
 		}
 	})
+}
+
+// cutOff reports whether htmx merely says that its request was under way when the
+// page was left, as a poll may be.
+func cutOff(m playwright.ConsoleMessage) bool {
+	return strings.HasPrefix(m.Text(), "htmx:sendAbort") || strings.HasPrefix(m.Text(), "htmx:afterRequest")
 }
 
 // ownRefusal reports whether the browser merely repeats that a page came with an
