@@ -24,12 +24,13 @@ type Closing struct {
 // taken or sent, its connections are gone and their tokens become revocations.
 // Its data is deleted by WipeClosed from wipeAt on; until then ReopenTenant
 // takes the closing back, without the connections. Closing a closed tenant again
-// changes wipeAt. An unknown tenant gives ErrNotFound.
+// changes wipeAt, unless that has passed. An unknown tenant gives ErrNotFound.
 func (d *DB) CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (c Closing, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		c = Closing{}
 		now := millis(d.now())
-		res, err := tx.ExecContext(ctx, `UPDATE tenants SET wipe_at = $2, closed_at = CASE closed_at WHEN 0 THEN $3 ELSE closed_at END WHERE id = $1`,
+		res, err := tx.ExecContext(ctx, `UPDATE tenants SET closed_at = CASE closed_at WHEN 0 THEN $3 ELSE closed_at END,
+			wipe_at = CASE WHEN closed_at > 0 AND wipe_at <= $3 THEN wipe_at ELSE $2 END WHERE id = $1`,
 			tenantID, millis(wipeAt), now)
 		if err := changed(res, err, ErrNotFound); err != nil {
 			return err
@@ -136,7 +137,7 @@ func (d *DB) WipeTenant(ctx context.Context, tenantID string, progress func(subs
 		if err := mustBeDue(ctx, tx, tenantID, d.now()); err != nil {
 			return err
 		}
-		w.Users, w.Done, err = wipeRest(ctx, tx, tenantID)
+		w.Users, w.Done, err = d.wipeRest(ctx, tx, tenantID)
 		return err
 	})
 	return w, wrap("wipe a tenant", err)
@@ -173,7 +174,7 @@ func (d *DB) wipeSubscribers(ctx context.Context, tenantID string) (n int, err e
 // wipeRest deletes what is left of a tenant without subscribers, and the people
 // who belonged to no other one. The tenant itself goes when no revocation needs
 // its own app any more; else done is false.
-func wipeRest(ctx context.Context, tx *sql.Tx, tenantID string) (users int, done bool, err error) {
+func (d *DB) wipeRest(ctx context.Context, tx *sql.Tx, tenantID string) (users int, done bool, err error) {
 	for _, table := range wipedTables {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE tenant_id = $1`, tenantID); err != nil {
 			return 0, false, err
@@ -182,7 +183,7 @@ func wipeRest(ctx context.Context, tx *sql.Tx, tenantID string) (users int, done
 	if _, err := tx.ExecContext(ctx, `DELETE FROM leases WHERE name = $1`, Lease{TenantID: tenantID}.name()); err != nil {
 		return 0, false, err
 	}
-	if users, err = wipeMembers(ctx, tx, tenantID); err != nil {
+	if users, err = d.wipeMembers(ctx, tx, tenantID); err != nil {
 		return 0, false, err
 	}
 	res, err := tx.ExecContext(ctx, `DELETE FROM tenants WHERE id = $1
@@ -193,18 +194,22 @@ func wipeRest(ctx context.Context, tx *sql.Tx, tenantID string) (users int, done
 
 // wipeMembers ends all memberships in a tenant, and deletes the users who had no
 // other one.
-func wipeMembers(ctx context.Context, tx *sql.Tx, tenantID string) (users int, err error) {
-	res, err := tx.ExecContext(ctx, `DELETE FROM users WHERE id IN (SELECT m.user_id FROM memberships m WHERE m.tenant_id = $1)
-		AND NOT EXISTS (SELECT 1 FROM memberships o WHERE o.user_id = users.id AND o.tenant_id <> $1)`, tenantID)
+func (d *DB) wipeMembers(ctx context.Context, tx *sql.Tx, tenantID string) (users int, err error) {
+	alone, err := collect(ctx, tx, scanID, `SELECT m.user_id FROM memberships m WHERE m.tenant_id = $1
+		AND NOT EXISTS (SELECT 1 FROM memberships o WHERE o.user_id = m.user_id AND o.tenant_id <> $1)`, tenantID)
 	if err != nil {
 		return 0, err
 	}
-	gone, err := res.RowsAffected()
-	if err != nil {
-		return 0, err
+	for _, user := range alone {
+		if err := d.endBegun(ctx, tx, user); err != nil {
+			return 0, err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM users WHERE id = $1`, user); err != nil {
+			return 0, err
+		}
 	}
 	_, err = tx.ExecContext(ctx, `DELETE FROM memberships WHERE tenant_id = $1`, tenantID)
-	return int(gone), err
+	return len(alone), err
 }
 
 // DueWipes returns the closed tenants whose data is to be deleted by now.

@@ -147,18 +147,18 @@ func (d *DB) MarkSent(ctx context.Context, l Lease, sendings []Sending, settlesA
 		defer func() { _ = create.Close() }()
 		// In a record that is there, what we wrote before stays what it is.
 		change, err := tx.PrepareContext(ctx, `UPDATE subscribers SET sent_at = $1, settles_at = $2, attempts = attempts + 1,
-			again_at = CASE WHEN revision = $3 THEN 0 ELSE again_at END, placeholders = COALESCE(placeholders, '')
+			again_at = CASE WHEN revision = $3 THEN 0 ELSE again_at END, placeholders = COALESCE(placeholders, $6)
 			WHERE id = $4 AND tenant_id = $5 AND state = 'waiting'`)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = change.Close() }()
 		for _, s := range sendings {
-			stmt, args := change, []any{millis(d.now()), millis(settlesAt), s.Revision, s.SubscriberID, l.TenantID}
+			stmt := change
 			if s.New {
-				stmt, args = create, append(args, s.Placeholders.stored())
+				stmt = create
 			}
-			res, err := stmt.ExecContext(ctx, args...)
+			res, err := stmt.ExecContext(ctx, millis(d.now()), millis(settlesAt), s.Revision, s.SubscriberID, l.TenantID, s.Placeholders.stored())
 			if err := changed(res, err, ErrLost); err != nil {
 				return err
 			}
@@ -228,7 +228,7 @@ func (c *change) record(ctx context.Context, r recording, tenantID string, o Out
 	}
 	err = c.other(ctx, r, from, o)
 	if errors.Is(err, ErrLost) && o.State == Attention { // newer values may be what it needs
-		return c.other(ctx, r, from, Outcome{State: Waiting, DueAt: fromMillis(c.at)})
+		return c.other(ctx, r, from, Outcome{State: Waiting, DueAt: fromMillis(c.at), SettlesAt: o.SettlesAt})
 	}
 	return err
 }

@@ -48,26 +48,31 @@ func (d *DB) ExpireHandshakes(ctx context.Context) error {
 }
 
 // How many authorizations may be under way at once: of a session, and of a user of
-// ours in all of theirs. Nobody needs more, and each is a row for ten minutes.
+// ours in all of theirs. Nobody needs more. Each is a row for ten minutes, and for ten
+// more when it has ended: of these there may be keptHandshakes times as many.
 const (
 	maxSessionHandshakes = 20
 	maxUserHandshakes    = 60
+	keptHandshakes       = 5
 )
 
 // ErrTooMany says that as many are under way as may be.
 var ErrTooMany = errors.New("too many at once")
 
-// handshakesOpen counts those of a session and of a user, both at a time.
-const handshakesOpen = `SELECT (SELECT COUNT(*) FROM handshakes WHERE session_id = $1 AND taken_at = 0 AND expires_at > $3),
-	(SELECT COUNT(*) FROM handshakes WHERE user_id = $2 AND user_id <> '' AND taken_at = 0 AND expires_at > $3)`
+// handshakesKept counts those of a session and of a user, under way and all, at a time.
+const handshakesKept = `SELECT (SELECT COUNT(*) FROM handshakes WHERE session_id = $1 AND taken_at = 0 AND expires_at > $3),
+	(SELECT COUNT(*) FROM handshakes WHERE user_id = $2 AND user_id <> '' AND taken_at = 0 AND expires_at > $3),
+	(SELECT COUNT(*) FROM handshakes WHERE session_id = $1 AND expires_at > $3),
+	(SELECT COUNT(*) FROM handshakes WHERE user_id = $2 AND user_id <> '' AND expires_at > $3)`
 
 // roomFor returns ErrTooMany when no handshake may be added.
 func (d *DB) roomFor(ctx context.Context, at interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }, h Handshake) error {
-	var ofSession, ofUser int
-	err := at.QueryRowContext(ctx, handshakesOpen, h.SessionID, h.UserID, millis(d.now())).Scan(&ofSession, &ofUser)
-	if err == nil && (ofSession >= maxSessionHandshakes || ofUser >= maxUserHandshakes) {
+	var ofSession, ofUser, allOfSession, allOfUser int
+	err := at.QueryRowContext(ctx, handshakesKept, h.SessionID, h.UserID, millis(d.now())).Scan(&ofSession, &ofUser, &allOfSession, &allOfUser)
+	if err == nil && (ofSession >= maxSessionHandshakes || ofUser >= maxUserHandshakes ||
+		allOfSession >= keptHandshakes*maxSessionHandshakes || allOfUser >= keptHandshakes*maxUserHandshakes) {
 		return ErrTooMany
 	}
 	return err

@@ -14,10 +14,12 @@ var ErrOrgInUse = errors.New("the org is in use by another tenant")
 const ByOperator = "operator"
 
 // othersOfOrg are the tenants beside $3 that have an org: they are connected to it,
-// in order or not, or readers of theirs were delivered there.
+// in order or not, or readers of theirs were delivered there. Those that are removed
+// don't count.
 const othersOfOrg = `SELECT tenant_id FROM identities
 		WHERE org_id = $2 AND service = $1 AND tenant_id <> $3 AND user_name = '' AND account = '' AND org_id <> ''
-	UNION SELECT tenant_id FROM org_counts WHERE org_id = $2 AND tenant_id <> $3 AND n > 0 AND $1 = '` + deliveredTo + `'`
+	UNION SELECT tenant_id FROM org_counts WHERE org_id = $2 AND tenant_id <> $3 AND n > 0 AND $1 = '` + deliveredTo + `'
+		AND ` + ofOpenTenants
 
 // orgNeedsConfirmation reports whether another tenant has the org, which nobody of
 // this one has confirmed yet.

@@ -120,6 +120,34 @@ func TestARepeatedSignUpIsDueAgain(t *testing.T) {
 	}
 }
 
+// A write that was given up with its outcome unknown may still take effect: a repeated
+// sign-up, during that write or after it, doesn't make it forgotten.
+func TestAGivenUpWriteIsNotForgotten(t *testing.T) {
+	for name, during := range map[string]bool{"signed up again during the write": true, "signed up again afterwards": false} {
+		t.Run(name, func(t *testing.T) {
+			d := withNewsletters(t, "a/1")
+			now := signUp("a/1", "x").At
+			d.now = func() time.Time { return now }
+			id, l := add(t, d, says(now, "Jane", "Doe"))[0], leased(t, d)
+			settles := now.Add(time.Minute)
+			if err := d.MarkSent(t.Context(), l, []Sending{{SubscriberID: id, New: true}}, settles); err != nil {
+				t.Fatal(err)
+			}
+			if during {
+				add(t, d, says(now, "Janet", ""))
+			}
+			d.becomes(t, l, Outcome{SubscriberID: id, State: Attention, Reason: "SLOW", SettlesAt: settles})
+			if !during {
+				add(t, d, says(now, "Janet", ""))
+			}
+			known, err := d.Due(t.Context(), "a", 10)
+			if err != nil || len(known) != 1 || !known[0].Due || known[0].SentAt.IsZero() || !known[0].SettlesAt.Equal(settles) || !known[0].Newer {
+				t.Errorf("%+v, %v", known, err)
+			}
+		})
+	}
+}
+
 // What is said while a batch is under way is not taken for delivered with it.
 func TestWhatIsSaidMeanwhileIsDeliveredAfterwards(t *testing.T) {
 	for name, tt := range map[string]struct {

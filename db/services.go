@@ -104,7 +104,10 @@ func mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID string, codes
 			return 0, err
 		}
 	}
-	res, err := tx.ExecContext(ctx, `UPDATE identities SET broken_at = 0, broken_code = '', retry_at = 0`+those, args...)
+	// What broke has no failure any more; and where a call is unanswered, the removal of
+	// the app must not pass for its end.
+	res, err := tx.ExecContext(ctx, `UPDATE identities SET failed_at = CASE WHEN broken_at > 0 THEN 0 ELSE failed_at END,
+		failed_code = CASE WHEN broken_at > 0 THEN '' ELSE failed_code END, broken_at = 0, broken_code = '', retry_at = 0`+those, args...)
 	if err != nil {
 		return 0, err
 	}

@@ -174,7 +174,23 @@ func (d *DB) switchApp(ctx context.Context, tx *sql.Tx, service, tenantID, clien
 	// A renewal that is under way keeps its mark, and its lease.
 	_, err = tx.ExecContext(ctx, `UPDATE identities SET broken_at = $5, broken_code = $3, failed_at = $5, failed_code = $3`+those+`
 		AND client_id <> '' AND client_id <> $4 AND broken_at = 0`, service, tenantID, OtherApp, clientID, millis(d.now()))
-	return back, err
+	if err != nil {
+		return back, err
+	}
+	return back, d.endHeldOfOthers(ctx, tx, service, tenantID, clientID)
+}
+
+// endHeldOfOthers ends what waits to be confirmed that another app than the one with
+// the client id has made: it could not be renewed.
+func (d *DB) endHeldOfOthers(ctx context.Context, tx *sql.Tx, service, tenantID, clientID string) error {
+	tenants, err := collect(ctx, tx, scanID, `SELECT tenant_id FROM held_identities WHERE service = $1
+		AND ($2 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $2) AND client_id <> '' AND client_id <> $3`, service, tenantID, clientID)
+	for _, tenant := range tenants {
+		if _, err := d.endHeld(ctx, tx, service, tenant); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // OwnAppUses counts the connections of a tenant's own app that are in order, which one

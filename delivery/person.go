@@ -57,10 +57,12 @@ func (p *person) sum() {
 			p.attempts = max(p.attempts, s.Attempts)
 			p.refusals = max(p.refusals, s.Refusals)
 		}
-		if s.State == db.Waiting && s.SettlesAt.After(p.settlesAt) {
+		// A write whose outcome isn't known holds up all who have the address, whatever
+		// became of who it was for; and what another newsletter was told counts as newer.
+		if s.SettlesAt.After(p.settlesAt) {
 			p.settlesAt = s.SettlesAt
 		}
-		p.newer = p.newer || s.State == db.Waiting && s.Newer
+		p.newer = p.newer || s.State == db.Waiting && (s.Newer || s.SentAt.IsZero())
 		if s.State == db.Waiting || s.State == db.Delivered {
 			p.crm.Email = cmp.Or(p.crm.Email, s.Email)
 			p.crm.FirstName = cmp.Or(p.crm.FirstName, s.FirstName)

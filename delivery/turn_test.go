@@ -231,6 +231,22 @@ func TestAPersonIsAllOfTheirSignUps(t *testing.T) {
 	}
 }
 
+// A write whose outcome isn't known may still make a record, though the one it was for
+// was given up: others with the address wait. What one of them says is newer than it.
+func TestAnUnknownWriteHoldsUpAllOfAnAddress(t *testing.T) {
+	at := time.Now()
+	out := db.Known{Subscriber: db.Subscriber{ID: "1", EmailKey: "ada@x.test", State: db.Attention, CreatedAt: at, SentAt: at, SettlesAt: at.Add(time.Hour)}}
+	next := db.Known{Subscriber: db.Subscriber{ID: "2", EmailKey: "ada@x.test", State: db.Waiting, CreatedAt: at}, Due: true}
+	people := group([]db.Known{next, out})
+	if len(people) != 1 || !people[0].settlesAt.Equal(out.SettlesAt) || !people[0].newer || len(people[0].due) != 1 {
+		t.Errorf("%+v", people[0])
+	}
+	out.State = db.Waiting
+	if p := group([]db.Known{out})[0]; p.newer {
+		t.Error("a write is newer than itself")
+	}
+}
+
 // What is known here costs no call, and is looked at again soon, however long it lasts;
 // what a call found backs off.
 func TestPauses(t *testing.T) {

@@ -232,13 +232,14 @@ const latestEnd = 1 << 36
 
 // isOver asks whether a grant is over, after a refusal that may mean it. A service that
 // can't be asked, or doesn't tell us, is taken by its word: as RFC 6749 has it, it is.
+// One that doesn't know the app says nothing of the grant (RFC 7662, section 2.3).
 func (c *client) isOver(ctx context.Context, s Service, loginURL, token string) (bool, error) {
 	if s.IntrospectURL == "" {
 		return true, nil
 	}
 	alive, err := c.introspect(ctx, s, loginURL, token)
 	var untold *untoldError
-	if errors.As(err, &untold) {
+	if errors.As(err, &untold) && untold.status != http.StatusUnauthorized {
 		return true, nil
 	}
 	return err == nil && !alive, err

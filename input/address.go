@@ -15,6 +15,10 @@ import (
 // form alone, and it makes one address of both spellings.
 var domains = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiRule(), idna.StrictDomainName(true))
 
+// maxPasted is how many bytes an address may have with all that is around it. It is
+// looked at before anything else: by whoever has not even logged in.
+const maxPasted = 500
+
 // Address returns the one e-mail address in what somebody pasted, in the form in
 // which it is stored: without a name, mailto:, quotes and what nobody sees around
 // it, with its domain in ASCII. It is empty when nothing is there. Only the domain
@@ -23,6 +27,9 @@ var domains = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiR
 func Address(s string) (string, error) {
 	if isPlainAddress(s) {
 		return s, nil
+	}
+	if len(s) > maxPasted {
+		return "", TooLong
 	}
 	s, err := addressText(s)
 	if err != nil {

@@ -29,6 +29,7 @@ const (
 	NoLocalPart      Problem = "no local part"
 	NoDomain         Problem = "no domain"
 	BadDomain        Problem = "bad domain"
+	TooLong          Problem = "too long"
 )
 
 var words = map[Problem]string{
@@ -42,6 +43,7 @@ var words = map[Problem]string{
 	NoAt:             "it has no @. It should look like name@example.com.",
 	NoLocalPart:      "the part before the @ is missing. It should look like name@example.com.",
 	NoDomain:         "the part after the @ is missing. It should look like name@example.com.",
+	TooLong:          "this is too long to be one. It should look like name@example.com.",
 	BadDomain:        "the part after the @ can’t be a domain. It should look like name@example.com.",
 }
 

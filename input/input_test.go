@@ -169,13 +169,26 @@ func TestAddress(t *testing.T) {
 	}
 }
 
+// What unwraps an address costs more than twice as much for what is twice as long, so
+// that it isn't begun for what is longer than anybody pastes.
+func TestALongAddressIsRefusedBeforeItIsUnwrapped(t *testing.T) {
+	for _, part := range []string{"<", "a@<", "[mailto:", "'", "a@\u4e00", " ", "\u200b<"} {
+		if got, err := Address(strings.Repeat(part, maxPasted/len(part)+1)); got != "" || !errors.Is(err, TooLong) {
+			t.Errorf("%q: %q, %v", part, got, err)
+		}
+	}
+	if got, err := Address("Jane " + strings.Repeat("von ", 50) + "<jane@example.com>"); got != "jane@example.com" || err != nil {
+		t.Errorf("a long name: %q, %v", got, err)
+	}
+}
+
 func TestEveryProblemHasWords(t *testing.T) {
-	for _, p := range []Problem{Lost, Unshowable, Turned, LineBreak, SeveralAddresses, SeveralAts, Space, NoAt, NoLocalPart, NoDomain, BadDomain} {
+	for _, p := range []Problem{Lost, Unshowable, Turned, LineBreak, SeveralAddresses, SeveralAts, Space, NoAt, NoLocalPart, NoDomain, BadDomain, TooLong} {
 		if !strings.HasSuffix(p.Error(), ".") {
 			t.Errorf("%s: %q", p, p.Error())
 		}
 	}
-	if len(words) != 11 {
+	if len(words) != 12 {
 		t.Errorf("%d problems", len(words))
 	}
 }

@@ -1,0 +1,62 @@
+package identity
+
+import (
+	"errors"
+	"testing"
+)
+
+// A connection whose own app was removed and set again is in order, on every page.
+func TestAnAppThatComesBackLeavesNoFailure(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	w.ownApp(v)
+	w.connect(v)
+	v.Wait()
+	if _, err := v.DropTenantApp(t.Context(), Salesforce, w.tenant); err != nil {
+		t.Fatal(err)
+	}
+	w.setApp(v, w.tenant, ownID, ownSecret)
+	w.fresh(v, 0)
+	if code, dead, err := v.Trouble(t.Context(), w.identity(v)); code != "" || dead || err != nil {
+		t.Errorf("told as %q, dead %t, %v", code, dead, err)
+	}
+}
+
+// The removal of an app is not the end of a call that wasn't answered: the token isn't
+// sent again before the call can't be under way any more.
+func TestAnAppThatComesBackShortensNoWait(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	w.ownApp(v)
+	i := w.connect(v)
+	v.Wait()
+	w.srv.fail("token", 1, json503)
+	if _, err := w.get(v, i.Generation); err == nil {
+		t.Fatal("renewed")
+	}
+	calls := w.srv.count("token")
+	if _, err := v.DropTenantApp(t.Context(), Salesforce, w.tenant); err != nil {
+		t.Fatal(err)
+	}
+	w.setApp(v, w.tenant, ownID, ownSecret)
+	var unavailable *UnavailableError
+	if _, err := w.get(v, i.Generation); !errors.As(err, &unavailable) || w.srv.count("token") != calls {
+		t.Errorf("%v, %d calls more", err, w.srv.count("token")-calls)
+	}
+}
+
+// Handshakes that have ended are kept for a while, and not without a limit.
+func TestEndedAuthorizationsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	n := 0
+	for ; n < 1000; n++ {
+		w.srv.fail("token", 1, says(400, "application/json", `{"error":"invalid_grant"}`))
+		if err := w.tryConnect(v); errors.Is(err, ErrTooMany) {
+			break
+		}
+	}
+	if n != 100 {
+		t.Errorf("%d were begun and ended at once", n)
+	}
+}
