@@ -14,11 +14,7 @@ import (
 // the tenant a.
 func withNewsletters(t testing.TB, newsletters ...string) *DB {
 	t.Helper()
-	d, err := Open(context.Background(), t.TempDir()+"/gatepost.db")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.Close() })
+	d := open(t)
 	for _, n := range newsletters {
 		tenant, _, _ := strings.Cut(n, "/")
 		for _, query := range []string{
