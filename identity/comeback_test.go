@@ -44,19 +44,3 @@ func TestAnAppThatComesBackShortensNoWait(t *testing.T) {
 		t.Errorf("%v, %d calls more", err, w.srv.count("token")-calls)
 	}
 }
-
-// Handshakes that have ended are kept for a while, and not without a limit.
-func TestEndedAuthorizationsAreBounded(t *testing.T) {
-	w := newWorld(t)
-	v := w.process()
-	n := 0
-	for ; n < 1000; n++ {
-		w.srv.fail("token", 1, says(400, "application/json", `{"error":"invalid_grant"}`))
-		if err := w.tryConnect(v); errors.Is(err, ErrTooMany) {
-			break
-		}
-	}
-	if n != 100 {
-		t.Errorf("%d were begun and ended at once", n)
-	}
-}
