@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"testing"
 
-	"gatepost/db"
+	"gatepost/db/dbtest"
 	"gatepost/identity"
 	"gatepost/outbound"
 
@@ -317,12 +317,8 @@ func TestServeSaysWhichDatabaseItUses(t *testing.T) {
 func TestDataFilesThatAreRefused(t *testing.T) {
 	open := func(change func(file string) error) (string, string) {
 		t.Helper()
-		file := filepath.Join(t.TempDir(), "gatepost.db")
-		d, err := db.Open(t.Context(), file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(d.Close(), change(file)); err != nil {
+		file := dbtest.Path(t)
+		if err := change(file); err != nil {
 			t.Fatal(err)
 		}
 		code, _, errOut := command(t, "", []string{"GATEPOST_DATABASE=" + file}, "tenant", "ls")

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,6 +25,8 @@ type process struct {
 	ended  chan struct{}
 	err    error // of Wait, once ended
 	output output
+
+	stopped atomic.Bool // by the test: whoever asks from then on finds nobody
 }
 
 // output keeps what a command says on either stream.
@@ -95,6 +98,7 @@ func (p *process) line(t *testing.T) string {
 
 // kill ends the process as a crash does.
 func (p *process) kill() {
+	p.stopped.Store(true)
 	_ = p.cmd.Process.Kill()
 	<-p.ended
 }
@@ -102,6 +106,7 @@ func (p *process) kill() {
 // interrupt presses Ctrl-C and waits for the end.
 func (p *process) interrupt(t *testing.T) {
 	t.Helper()
+	p.stopped.Store(true)
 	must(t, p.cmd.Process.Signal(syscall.SIGINT))
 	select {
 	case <-p.ended:

@@ -98,7 +98,7 @@ func newVisitor(t *testing.T, d *demo, p profile) *visitor {
 // watch takes note of whatever a page complains of.
 func (v *visitor) watch(page playwright.Page) {
 	page.OnConsole(func(m playwright.ConsoleMessage) {
-		if (m.Type() == "error" || m.Type() == "warning") && !v.ownRefusal(page, m) && !cutOff(m) {
+		if (m.Type() == "error" || m.Type() == "warning") && !v.ownRefusal(page, m) && !v.cutOff(m) {
 			v.problem("console: %s (%s)", m.Text(), m.Location().URL)
 		}
 	})
@@ -115,10 +115,12 @@ func (v *visitor) watch(page playwright.Page) {
 	})
 }
 
-// cutOff reports whether htmx merely says that its request was under way when the
-// page was left, as a poll may be.
-func cutOff(m playwright.ConsoleMessage) bool {
-	return strings.HasPrefix(m.Text(), "htmx:sendAbort") || strings.HasPrefix(m.Text(), "htmx:afterRequest")
+// cutOff reports whether the browser merely says that a request, as of a poll, was under
+// way when the page was left, or found nobody after the test had stopped the portal.
+func (v *visitor) cutOff(m playwright.ConsoleMessage) bool {
+	begins := func(prefix string) bool { return strings.HasPrefix(m.Text(), prefix) }
+	return begins("htmx:sendAbort") || begins("htmx:afterRequest") ||
+		v.d.stopped.Load() && (begins("htmx:sendError") || begins("Failed to load resource: net::ERR_"))
 }
 
 // ownRefusal reports whether the browser merely repeats that a page came with an

@@ -3,6 +3,7 @@ package identity
 import (
 	"errors"
 	"testing"
+	"time"
 )
 
 // A connection whose own app was removed and set again is in order, on every page.
@@ -27,6 +28,7 @@ func TestAnAppThatComesBackLeavesNoFailure(t *testing.T) {
 func TestAnAppThatComesBackShortensNoWait(t *testing.T) {
 	w := newWorld(t)
 	v := w.process()
+	v.Patience = 100 * time.Millisecond // for which the get waits
 	w.ownApp(v)
 	i := w.connect(v)
 	v.Wait()

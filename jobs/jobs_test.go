@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"gatepost/db"
+	"gatepost/db/dbtest"
 
 	"github.com/riverqueue/river/rivertype"
 )
@@ -55,11 +55,7 @@ func (s *service) Reseal(context.Context, func(int)) (int, error) { return 0, ni
 // world is a database with a tenant and a running Run.
 func world(t *testing.T, down int) (*db.DB, *service, db.Grant, context.Context) {
 	t.Helper()
-	d, err := db.Open(t.Context(), filepath.Join(t.TempDir(), "gatepost.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.Close() })
+	d := dbtest.Open(t, dbtest.Path(t))
 	tenant := db.Tenant{ID: db.NewID(), Slug: "contoso", Name: "Contoso", CreatedAt: time.Now()}
 	if err := d.CreateTenant(t.Context(), tenant, db.FirstNewsletter{Slug: "weekly", Name: "Weekly", Consent: "Yes."}); err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,16 +11,13 @@ import (
 
 	"gatepost/crm"
 	"gatepost/db"
+	"gatepost/db/dbtest"
 )
 
 func open(t testing.TB) *db.DB {
 	t.Helper()
-	d, err := db.Open(context.Background(), filepath.Join(t.TempDir(), "gatepost.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.Close() })
-	_, err = d.Writer().Exec(`INSERT INTO tenants (id, slug, name, created_at) VALUES ('a', 'a', 'A', 1), ('b', 'b', 'B', 1);
+	d := dbtest.Open(t, dbtest.Path(t))
+	_, err := d.Writer().Exec(`INSERT INTO tenants (id, slug, name, created_at) VALUES ('a', 'a', 'A', 1), ('b', 'b', 'B', 1);
 		INSERT INTO newsletters (id, tenant_id, slug, name, consent, created_at) VALUES ('n', 'a', 'weekly', 'Weekly', 'Yes.', 1)`)
 	if err != nil {
 		t.Fatal(err)
