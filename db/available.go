@@ -7,59 +7,12 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"modernc.org/sqlite"
-	sqlitelib "modernc.org/sqlite/lib"
 )
 
 // ErrUnavailable says that nothing can be stored for now, though nothing is wrong
 // with what was to be: the disk is full or fails, or another program has locked the
 // database for long. What was asked for was not done.
 var ErrUnavailable = errors.New("the database takes no writes for now")
-
-// passing are SQLite's codes for what passes without a change of ours.
-var passing = map[int]bool{
-	sqlitelib.SQLITE_BUSY: true, sqlitelib.SQLITE_LOCKED: true, sqlitelib.SQLITE_FULL: true, sqlitelib.SQLITE_IOERR: true,
-	sqlitelib.SQLITE_READONLY: true, sqlitelib.SQLITE_CANTOPEN: true, sqlitelib.SQLITE_NOMEM: true, sqlitelib.SQLITE_PROTOCOL: true,
-	sqlitelib.SQLITE_INTERRUPT: true,
-}
-
-// unavailable adds ErrUnavailable to an error of SQLite's that passes.
-func unavailable(err error) error {
-	var se *sqlite.Error
-	if errors.As(err, &se) && passing[se.Code()&0xff] && !errors.Is(err, ErrUnavailable) {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return err
-}
-
-// How long a write waits for another program's lock. Once one has waited in vain
-// the others wait less: they come one after the other, and each would wait behind
-// all of those before it.
-const (
-	patience      = 10 * time.Second
-	littlePatient = 200 * time.Millisecond
-)
-
-// beginWrite begins a transaction on the writing connection.
-func (d *DB) beginWrite(ctx context.Context, conn *sql.Conn) (*sql.Tx, error) {
-	tx, err := conn.BeginTx(ctx, nil)
-	var se *sqlite.Error
-	locked := errors.As(err, &se) && se.Code()&0xff == sqlitelib.SQLITE_BUSY
-	if (locked || err == nil) && d.locked.CompareAndSwap(!locked, locked) {
-		wait := patience
-		if locked {
-			wait = littlePatient
-		}
-		set := fmt.Sprintf("PRAGMA busy_timeout = %d", wait.Milliseconds())
-		if tx != nil {
-			_, _ = tx.ExecContext(ctx, set)
-		} else {
-			_, _ = conn.ExecContext(context.WithoutCancel(ctx), set)
-		}
-	}
-	return tx, err
-}
 
 // How Ping looks: for how long, and how long after the time before, since anybody
 // may ask, and each look is a commit.

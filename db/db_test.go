@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 )
@@ -45,13 +44,6 @@ func open(t testing.TB) *DB {
 	}
 	t.Cleanup(func() { _ = d.Close() })
 	return d
-}
-
-func TestOpenRefusesPostgres(t *testing.T) {
-	_, err := Open(context.Background(), "postgres://localhost/gatepost")
-	if err == nil || !strings.Contains(err.Error(), "PostgreSQL is not supported yet") {
-		t.Fatalf("got %v", err)
-	}
 }
 
 // A program that is older than the tables would read and write them wrongly.

@@ -129,13 +129,17 @@ func (b *book) enterAlone(ctx context.Context, s SignUp) (SignedUp, error) {
 		return SignedUp{}, err
 	}
 	answer, err := b.enter(ctx, s)
-	if errors.Is(unavailable(err), ErrUnavailable) {
-		return SignedUp{}, err // SQLite has undone all of the transaction
+	if f := faultOf(err); f == faultPassing || f == faultAgain {
+		return SignedUp{}, err // all of the transaction is undone, or to be
 	}
 	if err != nil {
 		clear(b.wordings) // what was stored since is gone
-		_, undo := b.tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT sign_up; RELEASE SAVEPOINT sign_up`)
-		return SignedUp{Err: wrap("sign-up", err)}, undo
+		answer := SignedUp{Err: wrap("sign-up", err)}
+		if _, err := b.tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT sign_up`); err != nil {
+			return SignedUp{}, err
+		}
+		_, err := b.tx.ExecContext(ctx, `RELEASE SAVEPOINT sign_up`)
+		return answer, err
 	}
 	_, err = b.tx.ExecContext(ctx, `RELEASE SAVEPOINT sign_up`)
 	return answer, err

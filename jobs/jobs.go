@@ -13,7 +13,7 @@ import (
 	"gatepost/db"
 
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
 )
 
@@ -51,7 +51,7 @@ type Resealer interface {
 type Store interface {
 	Actions
 	Recounts
-	Writer() *sql.DB
+	JobDriver() riverdriver.Driver[*sql.Tx]
 	ExpireHeld(ctx context.Context) error
 	ExpireHandshakes(ctx context.Context) error
 	ExpireMails(ctx context.Context) error
@@ -103,7 +103,7 @@ func newClient(c Config) (*river.Client[*sql.Tx], error) {
 		river.AddWorker(workers, &mailWorker{mailer: c.Mailer})
 		queues[db.MailQueue] = river.QueueConfig{MaxWorkers: 4}
 	}
-	return river.NewClient(riversqlite.New(c.Store.Writer()), &river.Config{
+	return river.NewClient(c.Store.JobDriver(), &river.Config{
 		Logger:               c.Log,
 		Queues:               queues,
 		Workers:              workers,

@@ -1,0 +1,207 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivermigrate"
+)
+
+// engine is what SQLite and PostgreSQL do in ways of their own.
+type engine interface {
+	// name says which database it is, without the password.
+	name() string
+	// exists reports whether something is there to be opened.
+	exists(ctx context.Context) (bool, error)
+	// connect makes what is missing of it and returns the pools that write and that read.
+	connect(ctx context.Context) (write, read *sql.DB, err error)
+	// tables counts the tables, and those of them that every Gatepost has.
+	tables(ctx context.Context) (all, ours int, err error)
+	// migrating is what brings the tables up to date.
+	migrating() (*sql.DB, goose.Dialect, []goose.ProviderOption, error)
+	// jobs is what River works with.
+	jobs() riverdriver.Driver[*sql.Tx]
+	// now is the time, by the clock that all processes go by.
+	now() time.Time
+	// begin begins a transaction that may write.
+	begin(ctx context.Context, conn *sql.Conn, level sql.IsolationLevel) (*sql.Tx, error)
+	// commit commits, and finds out what became of it when the answer is lost.
+	commit(ctx context.Context, tx *sql.Tx) error
+	// plainly says in our words why it can't be opened.
+	plainly(err error) error
+	close() error
+}
+
+// fault is what an error of the database means.
+type fault int
+
+const (
+	faultOfCaller fault = iota // something is wrong with what was to be done
+	faultConflict              // there is such a row already
+	faultPassing               // nothing is wrong with what was to be done, which wasn't
+	faultAgain                 // others were in the way: it is to be run again
+)
+
+// errAgain says that a transaction was not committed and is to be run again.
+var errAgain = errors.New("the transaction was rolled back")
+
+// How often a transaction is run when others are in the way, and the pause before
+// the second time; each later one is up to twice as long, within a bound.
+const (
+	mostTries  = 60
+	firstPause = time.Millisecond
+	lastPause  = 64 * time.Millisecond
+)
+
+// tx runs fn in a transaction that may write, and commits unless fn fails. On
+// PostgreSQL it is serializable, and is run again when the database says so: fn must
+// be fit to run twice.
+func (d *DB) tx(ctx context.Context, fn func(*sql.Tx) error) error {
+	return d.transact(ctx, sql.LevelSerializable, fn)
+}
+
+// txCommitted is tx for what relies on nothing that it has read before: its statements
+// see what is committed when each begins (PostgreSQL's READ COMMITTED), and wait for
+// others who change the same rows, instead of being run again.
+func (d *DB) txCommitted(ctx context.Context, fn func(*sql.Tx) error) error {
+	return d.transact(ctx, sql.LevelReadCommitted, fn)
+}
+
+func (d *DB) transact(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx) error) error {
+	return d.again(ctx, func() error { return d.once(ctx, level, fn) })
+}
+
+// again runs fn until others are no longer in its way.
+func (d *DB) again(ctx context.Context, fn func() error) error {
+	for try := 0; ; try++ {
+		err := fn()
+		if err == nil || faultOf(err) != faultAgain {
+			return unavailable(err)
+		}
+		if try == mostTries {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		pause := min(firstPause<<min(try, 10), lastPause)
+		if err := sleep(ctx, pause/2+rand.N(pause)); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-over.C:
+		return nil
+	}
+}
+
+func (d *DB) once(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx) error) error {
+	conn, err := d.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }() // gives it back
+	tx, err := d.engine.begin(ctx, conn, level)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return d.engine.commit(ctx, tx)
+}
+
+// exec runs one statement that changes something, in a transaction of its own that
+// relies on nothing but its own conditions.
+func (d *DB) exec(ctx context.Context, query string, args ...any) (res sql.Result, err error) {
+	err = d.again(ctx, func() error {
+		res, err = d.write.ExecContext(ctx, query, args...)
+		return err
+	})
+	return res, err
+}
+
+// faultOf sorts an error, of whichever database.
+func faultOf(err error) fault {
+	if errors.Is(err, errAgain) {
+		return faultAgain
+	}
+	return max(sqliteFault(err), postgresFault(err))
+}
+
+// unavailable adds ErrUnavailable to an error of the database's that passes.
+func unavailable(err error) error {
+	if err != nil && faultOf(err) == faultPassing && !errors.Is(err, ErrUnavailable) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
+
+// wrap says what was being done, and turns the driver's errors into ours.
+func wrap(doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return fmt.Errorf("%s: %w", doing, ErrNotFound)
+	case faultOf(err) == faultConflict:
+		return fmt.Errorf("%s: %w", doing, ErrConflict)
+	}
+	return fmt.Errorf("%s: %w", doing, unavailable(err))
+}
+
+// refuseForeign returns an error for the database of another program, which ours
+// would be put into.
+func (d *DB) refuseForeign(ctx context.Context) error {
+	tables, ours, err := d.engine.tables(ctx)
+	if err == nil && tables > 0 && ours == 0 {
+		return errors.New("it is the database of another program: correct the path")
+	}
+	d.made = tables == 0
+	return err
+}
+
+func (d *DB) migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	pool, dialect, options, err := d.engine.migrating()
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(dialect, pool, files, options...)
+	if err != nil {
+		return err
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("bring the tables up to date: %w", err)
+	}
+	switch is, known, err := p.GetVersions(ctx); {
+	case err != nil:
+		return fmt.Errorf("see which tables there are: %w", err)
+	case is > known:
+		return ErrNewer
+	}
+	m, err := rivermigrate.New(d.engine.jobs(), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return fmt.Errorf("bring the job tables up to date: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,387 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
+)
+
+// The oldest PostgreSQL that it works with, and how many connections a process holds:
+// as many again for reading, so that who reads within a transaction finds one.
+const (
+	oldestPostgres   = 140000 // as server_version_num says it
+	postgresConns    = 10
+	postgresIdleTime = 5 * time.Minute
+)
+
+// postgresSettings are those of each connection. A commit is on disk, and where the
+// server has synchronous standbys there too, before it is answered; nothing waits for
+// ever.
+const postgresSettings = `SET synchronous_commit = on; SET statement_timeout = '30s'; SET lock_timeout = '10s';
+	SET idle_in_transaction_session_timeout = '60s'; SET client_min_messages = warning`
+
+// postgres is a database on a PostgreSQL server, for any number of processes.
+type postgres struct {
+	url       string
+	write     *sql.DB
+	unlimited *sql.DB       // for migrations, which may take long
+	listening *pgxpool.Pool // for River's notifications
+	ahead     atomic.Int64  // its clock, before ours: nanoseconds since began
+	began     time.Time
+	stop      context.CancelFunc
+}
+
+func (p *postgres) name() string {
+	u, err := url.Parse(p.url)
+	if err != nil {
+		return "of the postgres:// URL"
+	}
+	return (&url.URL{Scheme: u.Scheme, User: url.User(u.User.Username()), Host: u.Host, Path: u.Path}).String()
+}
+
+// config reads the URL. Whom it leads to is verified (sslmode=verify-full), unless
+// it says otherwise or leads to this machine.
+func (p *postgres) config() (*pgx.ConnConfig, error) {
+	u, err := url.Parse(p.url)
+	if err != nil {
+		return nil, errors.New("it is not a URL as PostgreSQL's programs understand it: postgres://user:password@host:5432/database")
+	}
+	q := u.Query()
+	if !q.Has("sslmode") && !thisMachine(u.Hostname()) && !strings.HasPrefix(q.Get("host"), "/") {
+		q.Set("sslmode", "verify-full")
+	}
+	if strings.Contains(u.Host, ",") && !q.Has("target_session_attrs") {
+		q.Set("target_session_attrs", "read-write") // the primary, whichever of them it is
+	}
+	if !q.Has("connect_timeout") {
+		q.Set("connect_timeout", "10")
+	}
+	u.RawQuery = q.Encode()
+	c, err := pgx.ParseConfig(u.String())
+	if err != nil {
+		return nil, errors.New("it is not a URL as PostgreSQL's programs understand it: postgres://user:password@host:5432/database")
+	}
+	if _, ok := c.RuntimeParams["application_name"]; !ok {
+		c.RuntimeParams["application_name"] = "gatepost"
+	}
+	return c, nil
+}
+
+func thisMachine(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (p *postgres) connect(ctx context.Context) (write, read *sql.DB, err error) {
+	c, err := p.config()
+	if err != nil {
+		return nil, nil, err
+	}
+	set := func(more string) stdlib.OptionOpenDB {
+		return stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+			_, err := conn.PgConn().Exec(ctx, postgresSettings+more).ReadAll()
+			return err
+		})
+	}
+	p.write = stdlib.OpenDB(*c, set(""))
+	read = stdlib.OpenDB(*c, set("; SET default_transaction_read_only = on"))
+	for _, pool := range []*sql.DB{p.write, read} {
+		pool.SetMaxOpenConns(postgresConns)
+		pool.SetMaxIdleConns(postgresConns)
+		pool.SetConnMaxIdleTime(postgresIdleTime)
+	}
+	p.unlimited = stdlib.OpenDB(*c, set("; SET statement_timeout = 0; SET lock_timeout = 0"))
+	p.unlimited.SetMaxIdleConns(0)
+	if err := p.refuseUnfit(ctx); err != nil {
+		return p.write, read, err
+	}
+	if p.listening, err = p.listeners(c); err != nil {
+		return p.write, read, err
+	}
+	return p.write, read, p.startClock(ctx)
+}
+
+// listeners are the connections on which others are heard.
+func (p *postgres) listeners(c *pgx.ConnConfig) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig("")
+	if err != nil {
+		return nil, err
+	}
+	config.ConnConfig, config.MaxConns, config.MinConns = c.Copy(), 2, 0
+	return pgxpool.NewWithConfig(context.Background(), config)
+}
+
+// refuseUnfit returns an error for a server with which Gatepost doesn't work.
+func (p *postgres) refuseUnfit(ctx context.Context) error {
+	var version int
+	var standby, mayMake bool
+	var schema sql.NullString
+	err := p.write.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::int, pg_is_in_recovery(),
+		current_schema(), COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false)`).Scan(&version, &standby, &schema, &mayMake)
+	switch {
+	case err != nil:
+		return err
+	case version < oldestPostgres:
+		return fmt.Errorf("it is PostgreSQL %d: version 14 or later is needed", version/10000)
+	case standby:
+		return errors.New("it is a standby, which can only be read: give the address of the primary")
+	case !schema.Valid:
+		return errors.New("its user's search_path names no schema that is there: make one, or set the search_path")
+	case !mayMake:
+		return fmt.Errorf("its user may not make tables in the schema %s: GRANT USAGE, CREATE ON SCHEMA %[1]s", schema.String)
+	}
+	return p.refusePooler(ctx)
+}
+
+// refusePooler returns an error when a pooler gives each transaction another
+// connection to the server, as PgBouncer does in transaction mode: what belongs to a
+// connection (prepared statements, notifications, locks) gets lost there.
+func (p *postgres) refusePooler(ctx context.Context) error {
+	pid := func(q rowQueryer) (pid int, err error) {
+		return pid, q.QueryRowContext(ctx, `SELECT pg_backend_pid()`, pgx.QueryExecModeSimpleProtocol).Scan(&pid)
+	}
+	first, err := p.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = first.Close() }()
+	before, err := pid(first)
+	if err != nil {
+		return err
+	}
+	second, err := p.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = second.Close() }()
+	tx, err := second.BeginTx(ctx, nil) // keeps its connection to the server from others
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	other, err := pid(tx)
+	if err != nil {
+		return err
+	}
+	after, err := pid(first)
+	if err == nil && (other == before || after != before) {
+		return errors.New("a pooler in transaction mode stands before it (PgBouncer: pool_mode): connect directly, or use session mode")
+	}
+	return err
+}
+
+func (p *postgres) exists(ctx context.Context) (bool, error) {
+	c, err := p.config()
+	if err != nil {
+		return false, fmt.Errorf("open the database %s: %w", p.name(), err)
+	}
+	conn, err := pgx.ConnectConfig(ctx, c)
+	if err != nil {
+		return false, fmt.Errorf("open the database %s: %w", p.name(), p.plainly(err))
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	var ours int
+	err = conn.QueryRow(ctx, `SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'tenants'`).Scan(&ours)
+	return ours > 0, err
+}
+
+func (p *postgres) tables(ctx context.Context) (all, ours int, err error) {
+	err = p.write.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE tablename = 'tenants')
+		FROM pg_tables WHERE schemaname = current_schema() AND tablename <> 'goose_db_version'`).Scan(&all, &ours)
+	return all, ours, err
+}
+
+// migrating brings a lock along, so that of processes that start together one does it
+// and the others wait.
+func (p *postgres) migrating() (*sql.DB, goose.Dialect, []goose.ProviderOption, error) {
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600)) // once a second, for ten minutes
+	return p.unlimited, goose.DialectPostgres, []goose.ProviderOption{goose.WithSessionLocker(locker)}, err
+}
+
+func (p *postgres) jobs() riverdriver.Driver[*sql.Tx] {
+	return riverdatabasesql.NewWithPgxListener(p.write, p.listening)
+}
+
+func (p *postgres) begin(ctx context.Context, conn *sql.Conn, level sql.IsolationLevel) (*sql.Tx, error) {
+	return conn.BeginTx(ctx, &sql.TxOptions{Isolation: level})
+}
+
+// How long, and how often, a server is asked what became of a commit.
+const (
+	askFor   = 15 * time.Second
+	askEvery = 100 * time.Millisecond
+)
+
+// commit commits. When the connection breaks before the answer comes, the server is
+// asked by the number of the transaction (pg_xact_status), which a standby that takes
+// over knows too. errAgain: it was rolled back.
+func (p *postgres) commit(ctx context.Context, tx *sql.Tx) error {
+	var number sql.NullString
+	if err := tx.QueryRowContext(ctx, `SELECT pg_current_xact_id_if_assigned()::text`).Scan(&number); err != nil {
+		return err
+	}
+	err := tx.Commit()
+	var refused *pgconn.PgError
+	if err == nil || !number.Valid || errors.As(err, &refused) && !postgresGone(refused.Code) {
+		return err
+	}
+	return p.becameOf(context.WithoutCancel(ctx), number.String, err)
+}
+
+func (p *postgres) becameOf(ctx context.Context, number string, lost error) error {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	for {
+		var status sql.NullString
+		err := p.write.QueryRowContext(ctx, `SELECT pg_xact_status(CAST($1 AS xid8))`, number).Scan(&status)
+		switch {
+		case err == nil && status.String == "committed":
+			return nil
+		case err == nil && status.String == "aborted":
+			return fmt.Errorf("%w: %w", errAgain, lost)
+		}
+		if sleep(ctx, askEvery) != nil {
+			return fmt.Errorf("%w: nobody can tell whether it was committed: %w", ErrUnavailable, lost)
+		}
+	}
+}
+
+// postgresGone reports whether an SQLSTATE says that the connection, or the server, ends.
+func postgresGone(code string) bool {
+	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P")
+}
+
+// postgresPasses are the SQLSTATEs, or the beginnings of them, that pass without a change
+// of ours (PostgreSQL's manual, appendix A).
+var postgresPasses = []string{
+	"08",    // connection
+	"53",    // disk, memory, connections are used up
+	"57",    // shut down, starting, cancelled
+	"58",    // the system below
+	"55P03", // a lock wasn't to be had in time
+	"25006", // read only: a standby, or a primary that became one
+	"25P03", // idle in a transaction for too long
+}
+
+func postgresFault(err error) fault {
+	var pe *pgconn.PgError
+	if !errors.As(err, &pe) {
+		if postgresLost(err) {
+			return faultPassing
+		}
+		return faultOfCaller
+	}
+	switch pe.Code {
+	case "23505": // unique_violation
+		return faultConflict
+	case "40001", "40P01": // serialization_failure, deadlock_detected
+		return faultAgain
+	}
+	for _, code := range postgresPasses {
+		if strings.HasPrefix(pe.Code, code) {
+			return faultPassing
+		}
+	}
+	return faultOfCaller
+}
+
+// postgresLost reports whether an error means that the server can't be reached.
+func postgresLost(err error) bool {
+	if errors.Is(err, context.Canceled) {
+		return false
+	}
+	var ne net.Error
+	var connecting *pgconn.ConnectError
+	return errors.As(err, &connecting) || errors.As(err, &ne) && !errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, driver.ErrBadConn)
+}
+
+func (p *postgres) plainly(err error) error {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		switch pe.Code {
+		case "28P01", "28000":
+			return errors.New("the server doesn't let its user in: check name and password")
+		case "3D000":
+			return errors.New("there is no such database on the server: make it, with createdb")
+		case "42501":
+			return fmt.Errorf("its user lacks a right: %s", pe.Message)
+		case "53300":
+			return errors.New("the server has no connection left: raise max_connections, or run fewer processes")
+		case "08P01":
+			return fmt.Errorf("a pooler stands before it that doesn't understand us: connect directly (%s)", pe.Message)
+		}
+	}
+	var connecting *pgconn.ConnectError
+	if errors.As(err, &connecting) {
+		why, _, _ := strings.Cut(errors.Unwrap(connecting).Error(), "\n") // one for each address that was tried
+		return errors.New("the server can't be reached: " + why)
+	}
+	return err
+}
+
+// clockEvery is how often the server's clock is read.
+const clockEvery = 10 * time.Second
+
+// startClock reads the server's clock, and goes on reading it until close. In between,
+// this process's monotonic clock counts, which nobody sets.
+func (p *postgres) startClock(ctx context.Context) error {
+	p.began = time.Now()
+	if err := p.readClock(ctx); err != nil {
+		return err
+	}
+	ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		for sleep(ctx, clockEvery) == nil {
+			_ = p.readClock(ctx) // while it can't be read, the one before counts
+		}
+	}()
+	return nil
+}
+
+func (p *postgres) readClock(ctx context.Context) error {
+	asked := time.Since(p.began)
+	var micros int64
+	if err := p.write.QueryRowContext(ctx, `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)`).Scan(&micros); err != nil {
+		return err
+	}
+	answered := time.Since(p.began)
+	read := asked + (answered-asked)/2
+	p.ahead.Store(time.UnixMicro(micros).UnixNano() - read.Nanoseconds())
+	return nil
+}
+
+// now is the server's time.
+func (p *postgres) now() time.Time {
+	return time.Unix(0, p.ahead.Load()+time.Since(p.began).Nanoseconds())
+}
+
+func (p *postgres) close() error {
+	if p.stop != nil {
+		p.stop()
+	}
+	if p.listening != nil {
+		p.listening.Close()
+	}
+	if p.unlimited != nil {
+		return p.unlimited.Close()
+	}
+	return nil
+}
