@@ -311,8 +311,8 @@ func (d *DB) StartRenewal(ctx context.Context, id string, generation int64, owne
 		}
 		earlier = fromMillis(call)
 		_, err = tx.ExecContext(ctx,
-			`UPDATE identities SET stale = CASE $5 WHEN 1 THEN 1 ELSE stale END, lease_owner = $2, lease_until = $3,
-				call_started_at = CASE call_started_at WHEN 0 THEN $4 ELSE call_started_at END
+			`UPDATE identities SET stale = CASE CAST($5 AS BIGINT) WHEN 1 THEN 1 ELSE stale END, lease_owner = $2, lease_until = $3,
+				call_started_at = CASE call_started_at WHEN 0 THEN CAST($4 AS BIGINT) ELSE call_started_at END
 			WHERE id = $1`, id, owner, millis(now.Add(lease)), millis(now), flag(refused))
 		return err
 	})
@@ -368,7 +368,7 @@ func (d *DB) FailRenewal(ctx context.Context, id string, generation int64, owner
 	res, err := d.write.ExecContext(ctx,
 		`UPDATE identities SET failed_at = $4, failed_code = $5, retry_at = $6,
 			lease_owner = '', lease_until = 0,
-			call_started_at = CASE WHEN $7 = 0 THEN 0 WHEN call_started_at > $4 THEN $4 ELSE call_started_at END
+			call_started_at = CASE WHEN CAST($7 AS BIGINT) = 0 THEN 0 WHEN call_started_at > $4 THEN $4 ELSE call_started_at END
 		WHERE id = $1 AND generation = $2 AND lease_owner = $3`,
 		id, generation, owner, millis(d.now()), code, millis(retryAt), flag(unknown))
 	return wrap("fail renewal", changed(res, err, ErrLost))

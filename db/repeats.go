@@ -23,7 +23,7 @@ func (d *DB) prepareRepeating(ctx context.Context) error {
 			again_at = CASE WHEN again_at > 0 THEN again_at ELSE $4 END
 			WHERE tenant_id = $5 AND id = $6 AND revision = $7 AND state = 'waiting'`,
 		&d.repeating.again: `UPDATE subscribers SET first_name = $1, last_name = $2, repeated_at = $3, revision = revision + 1,
-			state = 'waiting', reason = '', detail = '', match_id = '', attempts = 0, refusals = 0, due_at = $4, waits_since = $4, again_at = CASE WHEN sent_at > 0 THEN $4 ELSE 0 END, placeholders = $5
+			state = 'waiting', reason = '', detail = '', match_id = '', attempts = 0, refusals = 0, due_at = $4, waits_since = $4, again_at = CASE WHEN sent_at > 0 THEN CAST($4 AS BIGINT) ELSE 0 END, placeholders = $5
 			WHERE tenant_id = $6 AND id = $7 AND revision = $8 AND state = $9 AND reason = $10 AND org_id = $11`,
 		&d.repeating.consent: `INSERT INTO consents (tenant_id, subscriber_id, id, wording_id, source, at, replaced) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		&d.repeating.event:   insertEvent,
