@@ -175,9 +175,11 @@ func (d *DB) wipeSubscribers(ctx context.Context, tenantID string) (n int, err e
 // who belonged to no other one. The tenant itself goes when no revocation needs
 // its own app any more; else done is false.
 func (d *DB) wipeRest(ctx context.Context, tx *sql.Tx, tenantID string) (users int, done bool, err error) {
-	for _, table := range wipedTables {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE tenant_id = $1`, tenantID); err != nil {
-			return 0, false, err
+	for _, wiped := range wipedTables {
+		for _, table := range d.engine.emptied(wiped) {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE tenant_id = $1`, tenantID); err != nil {
+				return 0, false, err
+			}
 		}
 	}
 	if _, err := tx.ExecContext(ctx, `DELETE FROM leases WHERE name = $1`, Lease{TenantID: tenantID}.name()); err != nil {

@@ -6,7 +6,6 @@ package db
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,9 +31,6 @@ var (
 	ErrMissing = errors.New("there is no database")
 )
 
-//go:embed migrations/*.sql
-var migrations embed.FS
-
 // DB is an open database. Its methods are safe for concurrent use, by any
 // number of processes on the same database.
 type DB struct {
@@ -46,7 +42,7 @@ type DB struct {
 	pause      *sql.Stmt // reads what holds a tenant up, after each group of its sign-ups
 	entering   entering
 	repeating  repeating
-	counting   counting
+	counter    counter
 	jobs       *river.Client[*sql.Tx] // inserts only
 	now        func() time.Time
 	batch      int // of an action, in one transaction
@@ -107,7 +103,10 @@ func (d *DB) open(ctx context.Context) (err error) {
 		return err
 	}
 	err = prepare(ctx, d.read, map[**sql.Stmt]string{&d.identity: selectIdentity, &d.newsletter: selectNewsletterBySlug, &d.pause: selectPause})
-	if err := errors.Join(err, d.prepareEntering(ctx), d.prepareRepeating(ctx), d.prepareCounting(ctx)); err != nil {
+	if err := errors.Join(err, d.prepareEntering(ctx), d.prepareRepeating(ctx)); err != nil {
+		return err
+	}
+	if d.counter, err = d.engine.counter(ctx); err != nil {
 		return err
 	}
 	d.jobs, err = river.NewClient(d.engine.jobs(), &river.Config{Logger: slog.New(slog.DiscardHandler)})

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -27,6 +26,12 @@ type engine interface {
 	tables(ctx context.Context) (all, ours int, err error)
 	// migrating is what brings the tables up to date.
 	migrating() (*sql.DB, goose.Dialect, []goose.ProviderOption, error)
+	// enter stores sign-ups, all or none: errEntry when it may be one of them that can't be.
+	enter(ctx context.Context, b *book, signUps []SignUp) ([]SignedUp, error)
+	// counter is how counts are kept.
+	counter(ctx context.Context) (counter, error)
+	// emptied are the tables that must be emptied for one of wipedTables.
+	emptied(table string) []string
 	// jobs is what River works with.
 	jobs() riverdriver.Driver[*sql.Tx]
 	// now is the time, by the clock that all processes go by.
@@ -175,15 +180,11 @@ func (d *DB) refuseForeign(ctx context.Context) error {
 }
 
 func (d *DB) migrate(ctx context.Context) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
 	pool, dialect, options, err := d.engine.migrating()
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(dialect, pool, files, options...)
+	p, err := goose.NewProvider(dialect, pool, migrationsOf{dialect}, options...)
 	if err != nil {
 		return err
 	}

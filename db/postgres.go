@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -213,6 +215,84 @@ func (p *postgres) tables(ctx context.Context) (all, ours int, err error) {
 func (p *postgres) migrating() (*sql.DB, goose.Dialect, []goose.ProviderOption, error) {
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600)) // once a second, for ten minutes
 	return p.unlimited, goose.DialectPostgres, []goose.ProviderOption{goose.WithSessionLocker(locker)}, err
+}
+
+// enter stores those of new addresses with one statement, since each is a way to the
+// server and back, and in the order of their keys, so that no two processes wait for each
+// other.
+func (p *postgres) enter(ctx context.Context, b *book, signUps []SignUp) ([]SignedUp, error) {
+	answers, order := make([]SignedUp, len(signUps)), make([]int, len(signUps))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		a, b := signUps[i], signUps[j]
+		return cmp.Or(cmp.Compare(a.TenantID, b.TenantID), cmp.Compare(a.EmailKey, b.EmailKey), cmp.Compare(a.NewsletterID, b.NewsletterID))
+	})
+	added, ids, err := p.enterNew(ctx, b, signUps, order)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errEntry, err)
+	}
+	for _, i := range order {
+		s, id := signUps[i], ids[i]
+		if known := !added[id]; known {
+			wording, err := b.wording(ctx, s.Consent)
+			if err != nil {
+				return nil, err
+			}
+			if id, err = b.repeat(ctx, s, wording); err != nil {
+				return nil, fmt.Errorf("%w: %w", errEntry, err)
+			}
+		}
+		b.received(s, !added[ids[i]])
+		answers[i] = SignedUp{ID: id}
+	}
+	return answers, nil
+}
+
+// enterNew stores those whose address is new, and returns their ids, and the id that was
+// meant for each.
+func (p *postgres) enterNew(ctx context.Context, b *book, signUps []SignUp, order []int) (added map[string]bool, ids []string, err error) {
+	var texts [9][]string
+	var at []int64
+	ids = make([]string, len(signUps))
+	for _, i := range order {
+		s := signUps[i]
+		wording, err := b.wording(ctx, s.Consent)
+		if err != nil {
+			return nil, nil, err
+		}
+		ids[i] = NewID()
+		for c, text := range []string{s.TenantID, ids[i], s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, wording, s.Source} {
+			texts[c] = append(texts[c], text)
+		}
+		at = append(at, millis(s.At))
+	}
+	args := make([]any, 0, 10)
+	for _, column := range texts {
+		args = append(args, column)
+	}
+	stored, err := collect(ctx, b.tx, scanID, `INSERT INTO subscribers
+		(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, due_at, created_at)
+		SELECT t, id, n, e, k, f, l, w, s, 'waiting', at, at FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS TEXT[]), CAST($5 AS TEXT[]),
+			CAST($6 AS TEXT[]), CAST($7 AS TEXT[]), CAST($8 AS TEXT[]), CAST($9 AS TEXT[]), CAST($10 AS BIGINT[])) AS r (t, id, n, e, k, f, l, w, s, at)
+		ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING RETURNING id`, append(args, at)...)
+	added = map[string]bool{}
+	for _, id := range stored {
+		added[id] = true
+	}
+	return added, ids, err
+}
+
+func (p *postgres) counter(context.Context) (counter, error) { return deltas{}, nil }
+
+// emptied: of the counts, what was folded and what was added since.
+func (p *postgres) emptied(table string) []string {
+	switch table {
+	case "ledger", "ledger_sums", "state_counts", "hour_counts", "reason_counts", "org_counts", "activity":
+		return []string{"count_deltas", "folded_" + table}
+	}
+	return []string{table}
 }
 
 func (p *postgres) jobs() riverdriver.Driver[*sql.Tx] {

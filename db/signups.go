@@ -41,30 +41,24 @@ type SignedUp struct {
 // is there already takes over the names that are given now, and waits again: see
 // repeat.
 func (d *DB) AddSignUps(ctx context.Context, signUps []SignUp) ([]SignedUp, error) {
-	// To go back to before a sign-up, SQLite copies each page that it touches: that
-	// is for when it is needed.
-	answers, err := d.enterAll(ctx, signUps, (*book).enter)
+	answers, err := d.enterAll(ctx, signUps, d.engine.enter)
 	if errors.Is(err, errEntry) && !errors.Is(err, ErrUnavailable) {
-		answers, err = d.enterAll(ctx, signUps, (*book).enterAlone)
+		answers, err = d.enterAll(ctx, signUps, enterAlone)
 	}
 	return answers, wrap("store sign-ups", err)
 }
 
-// enterAll stores sign-ups in one transaction, each by the given method.
-func (d *DB) enterAll(ctx context.Context, signUps []SignUp, enter func(*book, context.Context, SignUp) (SignedUp, error)) ([]SignedUp, error) {
-	answers := make([]SignedUp, len(signUps))
-	err := d.tx(ctx, func(tx *sql.Tx) error {
+// enterAll stores sign-ups in one transaction, in the given way.
+func (d *DB) enterAll(ctx context.Context, signUps []SignUp, enter func(context.Context, *book, []SignUp) ([]SignedUp, error)) (answers []SignedUp, err error) {
+	err = d.txCommitted(ctx, func(tx *sql.Tx) error { // each statement has its own conditions
 		// The transaction ends with ctx. Its statements wait for nothing, and the
 		// driver starts a goroutine for each that could be cancelled.
 		ctx := context.WithoutCancel(ctx)
 		b := d.newBook(ctx, tx)
-		for i, s := range signUps {
-			var err error
-			if answers[i], err = enter(b, ctx, s); err != nil {
-				return err
-			}
+		if answers, err = enter(ctx, b, signUps); err != nil {
+			return err
 		}
-		return b.count(ctx)
+		return b.store(ctx, tx, b.change.tally, b.change.at)
 	})
 	if err != nil {
 		return nil, err
@@ -72,8 +66,24 @@ func (d *DB) enterAll(ctx context.Context, signUps []SignUp, enter func(*book, c
 	return answers, nil
 }
 
+// each enters sign-ups one by one.
+func (b *book) each(ctx context.Context, signUps []SignUp, enter func(context.Context, SignUp) (SignedUp, error)) ([]SignedUp, error) {
+	answers := make([]SignedUp, len(signUps))
+	for i, s := range signUps {
+		var err error
+		if answers[i], err = enter(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	return answers, nil
+}
+
+func enterAlone(ctx context.Context, b *book, signUps []SignUp) ([]SignedUp, error) {
+	return b.each(ctx, signUps, b.enterAlone)
+}
+
 // entering are the statements that sign-ups run, prepared once.
-type entering struct{ add, wording, ledger, ledgerSum *sql.Stmt }
+type entering struct{ add, wording *sql.Stmt }
 
 func (d *DB) prepareEntering(ctx context.Context) error {
 	return prepare(ctx, d.write, map[**sql.Stmt]string{
@@ -81,36 +91,18 @@ func (d *DB) prepareEntering(ctx context.Context) error {
 			(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, due_at, created_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', $10, $10) ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING`,
 		&d.entering.wording: `INSERT INTO wordings (id, text) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`,
-		&d.entering.ledger: `INSERT INTO ledger (n, tenant_id, newsletter_id, hour, kind) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (tenant_id, newsletter_id, hour, kind) DO UPDATE SET n = ledger.n + excluded.n`,
-		&d.entering.ledgerSum: `INSERT INTO ledger_sums (n, tenant_id, kind) VALUES ($1, $2, $3)
-			ON CONFLICT (tenant_id, kind) DO UPDATE SET n = ledger_sums.n + excluded.n`,
 	})
 }
 
 // A book enters the sign-ups of one transaction, and counts them.
 type book struct {
 	entering
-	counting
+	counter
 	prepared repeating  // of the database
 	repeats  *repeating // of the transaction, once one of them is needed
 	tx       *sql.Tx
 	wordings map[string]string // ids by text
-	received map[ledgerKey]int
 	change   change
-}
-
-type ledgerKey struct {
-	tenantID, newsletterID string
-	hour                   int64
-	kind                   string
-}
-
-type ledgerSum struct{ tenantID, kind string }
-
-type stateKey struct {
-	tenantID, newsletterID string
-	state                  State
 }
 
 func (d *DB) newBook(ctx context.Context, tx *sql.Tx) *book {
@@ -118,8 +110,8 @@ func (d *DB) newBook(ctx context.Context, tx *sql.Tx) *book {
 	for _, s := range []**sql.Stmt{&e.add, &e.wording} {
 		*s = tx.StmtContext(ctx, *s) // ends with the transaction
 	}
-	return &book{entering: e, prepared: d.repeating, counting: d.counting, tx: tx, wordings: map[string]string{}, received: map[ledgerKey]int{},
-		change: change{tx: tx, at: millis(d.now()), moves: newMoves()}}
+	return &book{entering: e, prepared: d.repeating, counter: d.counter, tx: tx, wordings: map[string]string{},
+		change: change{tx: tx, at: millis(d.now()), tally: newTally()}}
 }
 
 // enterAlone stores one sign-up, whose own failure stands in the answer. An error
@@ -151,22 +143,27 @@ func (b *book) enter(ctx context.Context, s SignUp) (SignedUp, error) {
 	if err != nil {
 		return SignedUp{}, err
 	}
-	id, known, err := b.store(ctx, s, wording)
+	id, known, err := b.put(ctx, s, wording)
 	if err != nil {
 		return SignedUp{}, fmt.Errorf("%w: %w", errEntry, err)
 	}
-	kind := "repeated"
-	if !known {
-		kind = "new"
-		b.change.moves.add(place{tenantID: s.TenantID, newsletterID: s.NewsletterID, createdAt: millis(s.At), state: Waiting}, 1)
-	}
-	b.received[ledgerKey{s.TenantID, s.NewsletterID, hourOf(millis(s.At)), kind}]++
+	b.received(s, known)
 	return SignedUp{ID: id}, nil
 }
 
-// store stores the subscriber with what was agreed to; of one that is there
+// received counts a sign-up.
+func (b *book) received(s SignUp, known bool) {
+	kind := "repeated"
+	if !known {
+		kind = "new"
+		b.change.tally.add(place{tenantID: s.TenantID, newsletterID: s.NewsletterID, createdAt: millis(s.At), state: Waiting}, 1)
+	}
+	b.change.tally.received[ledgerKey{s.TenantID, s.NewsletterID, hourOf(millis(s.At)), kind}]++
+}
+
+// put stores the subscriber with what was agreed to; of one that is there
 // already, what is said now.
-func (b *book) store(ctx context.Context, s SignUp, wording string) (id string, known bool, err error) {
+func (b *book) put(ctx context.Context, s SignUp, wording string) (id string, known bool, err error) {
 	id = NewID()
 	added, err := b.add.ExecContext(ctx, s.TenantID, id, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, wording, s.Source, millis(s.At))
 	if err := changed(added, err, ErrConflict); !errors.Is(err, ErrConflict) {
@@ -188,21 +185,4 @@ func (b *book) wording(ctx context.Context, text string) (string, error) {
 	}
 	b.wordings[text] = id
 	return id, nil
-}
-
-// count brings the ledger and the counts up to date.
-func (b *book) count(ctx context.Context) error {
-	sums := map[ledgerSum]int{}
-	for k, n := range b.received {
-		sums[ledgerSum{k.tenantID, k.kind}] += n
-	}
-	err := addTo(ctx, b.tx, b.ledger, b.received, func(k ledgerKey) []any { return []any{k.tenantID, k.newsletterID, k.hour, k.kind} })
-	if err != nil {
-		return fmt.Errorf("ledger: %w", err)
-	}
-	err = addTo(ctx, b.tx, b.ledgerSum, sums, func(k ledgerSum) []any { return []any{k.tenantID, k.kind} })
-	if err != nil {
-		return fmt.Errorf("sum the ledger: %w", err)
-	}
-	return b.change.moves.store(ctx, b.tx, b.counting, b.change.at)
 }

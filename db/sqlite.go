@@ -81,6 +81,19 @@ func (s *sqliteFile) migrating() (*sql.DB, goose.Dialect, []goose.ProviderOption
 	return s.write, goose.DialectSQLite3, nil, nil
 }
 
+// enter stores them one by one, which costs a call each: to go back to before a sign-up,
+// SQLite copies each page that it touches, which is for when it is needed.
+func (s *sqliteFile) enter(ctx context.Context, b *book, signUps []SignUp) ([]SignedUp, error) {
+	return b.each(ctx, signUps, b.enter)
+}
+
+func (s *sqliteFile) counter(ctx context.Context) (counter, error) {
+	u := &upserts{}
+	return u, u.prepare(ctx, s.write)
+}
+
+func (s *sqliteFile) emptied(table string) []string { return []string{table} }
+
 func (s *sqliteFile) jobs() riverdriver.Driver[*sql.Tx] { return riversqlite.New(s.write) }
 
 // makePrivate creates a missing file that only its owner may read, and refuses one

@@ -125,7 +125,7 @@ func (d *DB) recount(ctx context.Context, tenantID string) (r Recount, err error
 	if err != nil {
 		return r, err
 	}
-	for k, n := range counted.states {
+	for k, n := range counted.states() {
 		if err := r.Rows.add(string(k.state), n); err != nil {
 			return r, err
 		}
@@ -140,8 +140,8 @@ func (d *DB) recount(ctx context.Context, tenantID string) (r Recount, err error
 
 // countRows counts the tenant's subscribers in each way in which they are kept
 // count of. received are those of each hour, as the ledger has them.
-func countRows(ctx context.Context, tx *sql.Tx, tenantID string) (counted moves, received map[hourKey]int, err error) {
-	counted, received = newMoves(), map[hourKey]int{}
+func countRows(ctx context.Context, tx *sql.Tx, tenantID string) (counted tally, received map[hourKey]int, err error) {
+	counted, received = newTally(), map[hourKey]int{}
 	err = each(ctx, tx, func(row scanner) error {
 		p := place{tenantID: tenantID}
 		var n int
@@ -157,12 +157,12 @@ func countRows(ctx context.Context, tx *sql.Tx, tenantID string) (counted moves,
 }
 
 // wrongCounts is how many of the numbers that are kept are not those counted.
-func wrongCounts(ctx context.Context, tx *sql.Tx, tenantID string, counted moves, received map[hourKey]int) (int, error) {
+func wrongCounts(ctx context.Context, tx *sql.Tx, tenantID string, counted tally, received map[hourKey]int) (int, error) {
 	hours := func(row scanner) (k hourKey, n int, err error) {
 		k.tenantID = tenantID
 		return k, n, row.Scan(&k.newsletterID, &k.hour, &k.state, &n)
 	}
-	byHour, err := wrongIn(ctx, tx, counted.hours, hours, `SELECT newsletter_id, hour, state, n FROM hour_counts WHERE tenant_id = $1`, tenantID)
+	byHour, err := wrongIn(ctx, tx, counted.hours(), hours, `SELECT newsletter_id, hour, state, n FROM hour_counts WHERE tenant_id = $1`, tenantID)
 	if err != nil {
 		return 0, err
 	}
@@ -187,14 +187,14 @@ func wrongCounts(ctx context.Context, tx *sql.Tx, tenantID string, counted moves
 	if err != nil {
 		return 0, err
 	}
-	byReason, err := wrongIn(ctx, tx, counted.reasons, func(row scanner) (k reasonKey, n int, err error) {
+	byReason, err := wrongIn(ctx, tx, counted.reasons(), func(row scanner) (k reasonKey, n int, err error) {
 		k.tenantID = tenantID
 		return k, n, row.Scan(&k.state, &k.reason, &n)
 	}, `SELECT state, reason, n FROM reason_counts WHERE tenant_id = $1`, tenantID)
 	if err != nil {
 		return 0, err
 	}
-	byOrg, err := wrongIn(ctx, tx, counted.orgs, func(row scanner) (k orgKey, n int, err error) {
+	byOrg, err := wrongIn(ctx, tx, counted.orgs(), func(row scanner) (k orgKey, n int, err error) {
 		k.tenantID = tenantID
 		return k, n, row.Scan(&k.orgID, &n)
 	}, `SELECT org_id, n FROM org_counts WHERE tenant_id = $1`, tenantID)

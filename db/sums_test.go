@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -266,11 +265,11 @@ func unended(t *testing.T, d *DB) []string {
 // migrateBack brings the tables to an earlier version and back.
 func (d *DB) migrateBack(t *testing.T, version int64) {
 	t.Helper()
-	files, err := fs.Sub(migrations, "migrations")
+	pool, dialect, options, err := d.engine.migrating()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, d.write, files)
+	p, err := goose.NewProvider(dialect, pool, migrationsOf{dialect}, options...)
 	if err != nil {
 		t.Fatal(err)
 	}
