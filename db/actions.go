@@ -89,8 +89,9 @@ const (
 // action is under way already, that one is returned. It returns ErrLost for a
 // move to an org that is not connected.
 func (d *DB) StartAction(ctx context.Context, a Action) (Action, error) {
-	few := false // rows to count
+	wanted, few := a, false // few rows to count
 	err := d.tx(ctx, func(tx *sql.Tx) error {
+		a, few = wanted, false
 		same, err := scanAction(tx.QueryRowContext(ctx, `SELECT `+actionColumns+` FROM actions
 			WHERE tenant_id = $1 AND kind = $2 AND reason = $3 AND ended_at = 0`, a.TenantID, a.Kind, a.Reason))
 		if !errors.Is(err, sql.ErrNoRows) {
@@ -166,7 +167,7 @@ func (d *DB) StepAction(ctx context.Context, id string) (a Action, err error) {
 
 // YieldAction says that an action's job lets others have their turn.
 func (d *DB) YieldAction(ctx context.Context, id string) error {
-	_, err := d.write.ExecContext(ctx, `UPDATE actions SET resume_at = $2 WHERE id = $1`, id, millis(d.now().Add(actionQueue)))
+	_, err := d.exec(ctx, `UPDATE actions SET resume_at = $2 WHERE id = $1`, id, millis(d.now().Add(actionQueue)))
 	return wrap("yield an action", err)
 }
 

@@ -27,7 +27,7 @@ func scanAPIKey(s scanner) (k APIKey, err error) {
 
 // AddAPIKey stores a key by the hash of its secret.
 func (d *DB) AddAPIKey(ctx context.Context, k APIKey, secretHash string) error {
-	_, err := d.write.ExecContext(ctx, `INSERT INTO api_keys (id, name, secret_hash, services, tenants, actions, created_at)
+	_, err := d.exec(ctx, `INSERT INTO api_keys (id, name, secret_hash, services, tenants, actions, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`, k.ID, k.Name, secretHash, tagList(k.Services), tagList(k.Tenants), tagList(k.Actions), millis(k.CreatedAt))
 	return wrap("add api key", err)
 }
@@ -46,12 +46,12 @@ func (d *DB) APIKeys(ctx context.Context) ([]APIKey, error) {
 
 // UsedAPIKey records when a key was used.
 func (d *DB) UsedAPIKey(ctx context.Context, id string, at time.Time) error {
-	_, err := d.write.ExecContext(ctx, `UPDATE api_keys SET used_at = $2 WHERE id = $1 AND used_at < $2`, id, millis(at))
+	_, err := d.exec(ctx, `UPDATE api_keys SET used_at = $2 WHERE id = $1 AND used_at < $2`, id, millis(at))
 	return wrap("record use of an api key", err)
 }
 
 // DeleteAPIKey ends a key, or returns ErrNotFound.
 func (d *DB) DeleteAPIKey(ctx context.Context, id string) error {
-	res, err := d.write.ExecContext(ctx, `DELETE FROM api_keys WHERE id = $1`, id)
+	res, err := d.exec(ctx, `DELETE FROM api_keys WHERE id = $1`, id)
 	return wrap("delete api key", changed(res, err, ErrNotFound))
 }

@@ -96,7 +96,7 @@ func (d *DB) endAccess(ctx context.Context, tx *sql.Tx, tenantID string, now int
 // ReopenTenant takes the closing of a tenant back, whose data is not being wiped
 // yet. One that isn't closed, or whose time is over, gives ErrNotFound.
 func (d *DB) ReopenTenant(ctx context.Context, tenantID string) error {
-	res, err := d.write.ExecContext(ctx, `UPDATE tenants SET closed_at = 0, wipe_at = 0 WHERE id = $1 AND closed_at > 0 AND wipe_at > $2`,
+	res, err := d.exec(ctx, `UPDATE tenants SET closed_at = 0, wipe_at = 0 WHERE id = $1 AND closed_at > 0 AND wipe_at > $2`,
 		tenantID, millis(d.now()))
 	return wrap("reopen a tenant", changed(res, err, ErrNotFound))
 }
@@ -233,7 +233,7 @@ func mustBeOpen(ctx context.Context, tx *sql.Tx, tenantID string) error {
 // SetTenant changes the name and the slug of an open tenant. A slug that is taken
 // gives ErrConflict, an unknown tenant ErrNotFound.
 func (d *DB) SetTenant(ctx context.Context, t Tenant) error {
-	res, err := d.write.ExecContext(ctx, `UPDATE tenants SET slug = $2, name = $3 WHERE id = $1 AND closed_at = 0`, t.ID, t.Slug, t.Name)
+	res, err := d.exec(ctx, `UPDATE tenants SET slug = $2, name = $3 WHERE id = $1 AND closed_at = 0`, t.ID, t.Slug, t.Name)
 	return wrap("set a tenant", changed(res, err, ErrNotFound))
 }
 

@@ -48,6 +48,7 @@ type DB struct {
 	batch      int // of an action, in one transaction
 	made       bool
 	pings      singleflight.Group
+	rehearse   bool // run each transaction once before, and undo it: tests see by that what isn't fit to run twice
 }
 
 // Open opens a database, makes it when it is missing, and brings its tables up to date.

@@ -43,6 +43,7 @@ func open(t testing.TB) *DB {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
+	d.rehearse = true
 	return d
 }
 

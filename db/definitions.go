@@ -38,7 +38,7 @@ func (d *DB) ServiceDefinitions(ctx context.Context) ([]ServiceDefinition, error
 
 // AddServiceDefinition stores a service. ErrConflict: there is one with its id.
 func (d *DB) AddServiceDefinition(ctx context.Context, s ServiceDefinition) error {
-	_, err := d.write.ExecContext(ctx, `INSERT INTO services (id, definition, set_at) VALUES ($1, $2, $3)`, s.ID, s.Definition, millis(d.now()))
+	_, err := d.exec(ctx, `INSERT INTO services (id, definition, set_at) VALUES ($1, $2, $3)`, s.ID, s.Definition, millis(d.now()))
 	return wrap("add service definition", err)
 }
 

@@ -297,6 +297,6 @@ func (d *DB) SetPause(ctx context.Context, l Lease, p Pause) error {
 
 // EndPause lets a tenant's deliveries go on.
 func (d *DB) EndPause(ctx context.Context, tenantID string) error {
-	_, err := d.write.ExecContext(ctx, `DELETE FROM pauses WHERE tenant_id = $1`, tenantID)
+	_, err := d.exec(ctx, `DELETE FROM pauses WHERE tenant_id = $1`, tenantID)
 	return wrap("end the pause", err)
 }

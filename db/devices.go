@@ -20,7 +20,7 @@ func (d *DB) DeviceMisses(ctx context.Context, userID, hash string, now time.Tim
 // CountDeviceMiss counts a wrong password of the user in that browser, unless
 // there were most of them already, and reports whether it did.
 func (d *DB) CountDeviceMiss(ctx context.Context, userID, hash string, most int64, now time.Time) (counted bool, err error) {
-	res, err := d.write.ExecContext(ctx,
+	res, err := d.exec(ctx,
 		`UPDATE devices SET misses = misses + 1 WHERE secret_hash = $1 AND user_id = $2 AND expires_at > $3 AND misses < $4`,
 		hash, userID, millis(now), most)
 	if err != nil {

@@ -81,6 +81,9 @@ func (d *DB) txCommitted(ctx context.Context, fn func(*sql.Tx) error) error {
 }
 
 func (d *DB) transact(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx) error) error {
+	if d.rehearse {
+		_ = d.once(ctx, level, func(tx *sql.Tx) error { return errors.Join(fn(tx), errAgain) })
+	}
 	return d.again(ctx, func() error { return d.once(ctx, level, fn) })
 }
 

@@ -43,7 +43,7 @@ type HandshakeOutcome struct {
 
 // ExpireHandshakes throws expired handshakes away.
 func (d *DB) ExpireHandshakes(ctx context.Context) error {
-	_, err := d.write.ExecContext(ctx, `DELETE FROM handshakes WHERE expires_at <= $1`, millis(d.now()))
+	_, err := d.exec(ctx, `DELETE FROM handshakes WHERE expires_at <= $1`, millis(d.now()))
 	return wrap("expire handshakes", err)
 }
 
@@ -152,7 +152,7 @@ func (d *DB) RefuseHandshake(ctx context.Context, h Handshake, o HandshakeOutcom
 
 func (d *DB) endHandshake(ctx context.Context, h Handshake, o HandshakeOutcome, condition string) error {
 	now := d.now()
-	res, err := d.write.ExecContext(ctx,
+	res, err := d.exec(ctx,
 		`UPDATE handshakes SET ended_at = $3, expires_at = $4, outcome = $5, code = $6, said = $7
 		WHERE state_hash = $1 AND tenant_id = $2 AND `+condition,
 		h.StateHash, h.TenantID, millis(now), millis(now.Add(outcomeLife)), o.Kind, o.Code, o.Said)

@@ -72,7 +72,7 @@ func (d *DB) decideOne(ctx context.Context, tenantID, subscriberID, actor string
 // reason. What is known of the failures before stays.
 func (d *DB) Hurry(ctx context.Context, tenantID, reason string) error {
 	now := millis(d.now())
-	_, err := d.write.ExecContext(ctx, `UPDATE pauses SET until = $3 WHERE tenant_id = $1 AND reason = $2 AND until > $3`, tenantID, reason, now)
+	_, err := d.exec(ctx, `UPDATE pauses SET until = $3 WHERE tenant_id = $1 AND reason = $2 AND until > $3`, tenantID, reason, now)
 	return wrap("hurry", err)
 }
 
@@ -179,7 +179,7 @@ func (d *DB) TimeZone(ctx context.Context, tenantID string) (name string, err er
 
 // SetTimeZone sets the tenant's time zone, an IANA name that the caller checked.
 func (d *DB) SetTimeZone(ctx context.Context, tenantID, name string) error {
-	res, err := d.write.ExecContext(ctx, `UPDATE tenants SET time_zone = $2 WHERE id = $1`, tenantID, name)
+	res, err := d.exec(ctx, `UPDATE tenants SET time_zone = $2 WHERE id = $1`, tenantID, name)
 	return wrap("set time zone", changed(res, err, ErrNotFound))
 }
 
@@ -205,7 +205,7 @@ func (d *DB) DueRecounts(ctx context.Context, before time.Time) ([]string, error
 // next turn after all others.
 func (d *DB) CheckCounts(ctx context.Context, tenantID string) (Recount, error) {
 	began := d.now()
-	_, err := d.write.ExecContext(ctx, `INSERT INTO recounts (tenant_id, tried_at, at, took, received, repeated, waiting, delivered, attention, dismissed, wrong)
+	_, err := d.exec(ctx, `INSERT INTO recounts (tenant_id, tried_at, at, took, received, repeated, waiting, delivered, attention, dismissed, wrong)
 		VALUES ($1, $2, 0, 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT (tenant_id) DO UPDATE SET tried_at = excluded.tried_at`, tenantID, millis(began))
 	if err != nil {
 		return Recount{}, wrap("begin a recount", err)
@@ -220,7 +220,7 @@ func (d *DB) CheckCounts(ctx context.Context, tenantID string) (Recount, error) 
 			wrong++
 		}
 	}
-	_, err = d.write.ExecContext(ctx, `UPDATE recounts SET at = $2, took = $3, received = $4, repeated = $5,
+	_, err = d.exec(ctx, `UPDATE recounts SET at = $2, took = $3, received = $4, repeated = $5,
 		waiting = $6, delivered = $7, attention = $8, dismissed = $9, wrong = $10 WHERE tenant_id = $1`,
 		tenantID, millis(began), d.now().Sub(began).Milliseconds(), r.Rows.New, r.Rows.Repeated, r.Rows.Waiting, r.Rows.Delivered, r.Rows.Attention, r.Rows.Dismissed, wrong)
 	return r, wrap("keep the recount", err)
@@ -268,7 +268,7 @@ func (d *DB) SaveUsage(ctx context.Context, tenantID string, used, allowed, ours
 // ForgetUsage forgets what a tenant's CRM said of its API calls; how many we made
 // stays.
 func (d *DB) ForgetUsage(ctx context.Context, tenantID string) error {
-	_, err := d.write.ExecContext(ctx, `DELETE FROM api_usage WHERE tenant_id = $1`, tenantID)
+	_, err := d.exec(ctx, `DELETE FROM api_usage WHERE tenant_id = $1`, tenantID)
 	return wrap("forget API usage", err)
 }
 
@@ -295,7 +295,7 @@ type CheckUp struct {
 
 // SaveCheckUp keeps what a check-up found, in place of the one before.
 func (d *DB) SaveCheckUp(ctx context.Context, tenantID, orgID, checks string) error {
-	_, err := d.write.ExecContext(ctx, `INSERT INTO checkups (tenant_id, org_id, at, checks) VALUES ($1, $2, $3, $4)
+	_, err := d.exec(ctx, `INSERT INTO checkups (tenant_id, org_id, at, checks) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (tenant_id) DO UPDATE SET org_id = excluded.org_id, at = excluded.at, checks = excluded.checks`,
 		tenantID, orgID, millis(d.now()), checks)
 	return wrap("save check-up", err)

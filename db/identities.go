@@ -322,7 +322,7 @@ func (d *DB) StartRenewal(ctx context.Context, id string, generation int64, owne
 // RestartCall records that the earlier call came to nothing and a new one
 // begins. ErrLost: the lease or the generation is no longer ours.
 func (d *DB) RestartCall(ctx context.Context, id string, generation int64, owner string) error {
-	res, err := d.write.ExecContext(ctx,
+	res, err := d.exec(ctx,
 		`UPDATE identities SET call_started_at = $4
 		WHERE id = $1 AND generation = $2 AND lease_owner = $3 AND lease_until > $4 AND broken_at = 0`,
 		id, generation, owner, millis(d.now()))
@@ -333,7 +333,7 @@ func (d *DB) RestartCall(ctx context.Context, id string, generation int64, owner
 // somebody else's.
 func (d *DB) ExtendRenewal(ctx context.Context, id, owner string, lease time.Duration) error {
 	now := d.now()
-	res, err := d.write.ExecContext(ctx,
+	res, err := d.exec(ctx,
 		`UPDATE identities SET lease_until = $3 WHERE id = $1 AND lease_owner = $2 AND lease_until > $4`,
 		id, owner, millis(now.Add(lease)), millis(now))
 	return wrap("extend renewal", changed(res, err, ErrLost))
@@ -365,7 +365,7 @@ func (d *DB) FinishRenewal(ctx context.Context, g Grant, generation int64) error
 // back. unknown keeps the mark of the call, since it may have rotated the token; a mark
 // that is ahead of the clock, which was set back, is of now.
 func (d *DB) FailRenewal(ctx context.Context, id string, generation int64, owner, code string, retryAt time.Time, unknown bool) error {
-	res, err := d.write.ExecContext(ctx,
+	res, err := d.exec(ctx,
 		`UPDATE identities SET failed_at = $4, failed_code = $5, retry_at = $6,
 			lease_owner = '', lease_until = 0,
 			call_started_at = CASE WHEN CAST($7 AS BIGINT) = 0 THEN 0 WHEN call_started_at > $4 THEN $4 ELSE call_started_at END
@@ -380,7 +380,7 @@ func (d *DB) FailRenewal(ctx context.Context, id string, generation int64, owner
 // doesn't hold its lease: whoever does may have a call under way, whose mark must stay.
 func (d *DB) BreakIdentity(ctx context.Context, id string, generation int64, code, owner string) error {
 	now := millis(d.now())
-	res, err := d.write.ExecContext(ctx,
+	res, err := d.exec(ctx,
 		`UPDATE identities SET broken_at = $3, broken_code = $4, failed_at = $3, failed_code = $4,
 			lease_owner = '', lease_until = 0, call_started_at = CASE WHEN $4 IN ($6, $7) THEN call_started_at ELSE 0 END
 		WHERE id = $1 AND generation = $2 AND broken_at = 0 AND ($5 = '' OR lease_owner = $5)`, id, generation, now, code, owner, AppRemoved, OtherApp)
@@ -535,7 +535,7 @@ func scanKey(s scanner) (k IdentityKey, err error) {
 // SetExpiry records when the access token of a generation runs out. It is not an
 // error when there is a newer one.
 func (d *DB) SetExpiry(ctx context.Context, id string, generation int64, expires time.Time) error {
-	_, err := d.write.ExecContext(ctx, `UPDATE identities SET expires_at = $3 WHERE id = $1 AND generation = $2`,
+	_, err := d.exec(ctx, `UPDATE identities SET expires_at = $3 WHERE id = $1 AND generation = $2`,
 		id, generation, millis(expires))
 	return wrap("set expiry", err)
 }

@@ -120,7 +120,7 @@ func (d *DB) OpenIncident(ctx context.Context, t Trouble, now time.Time, tell bo
 // MendIncident notes when the trouble of an incident ended, or with the zero time
 // that it is back. One that was closed meanwhile stays closed.
 func (d *DB) MendIncident(ctx context.Context, id string, at time.Time) error {
-	_, err := d.write.ExecContext(ctx, `UPDATE incidents SET mended_at = $2 WHERE id = $1 AND closed_at = 0`, id, millis(at))
+	_, err := d.exec(ctx, `UPDATE incidents SET mended_at = $2 WHERE id = $1 AND closed_at = 0`, id, millis(at))
 	return wrap("mend an incident", err)
 }
 
@@ -164,7 +164,7 @@ func (d *DB) tellOf(ctx context.Context, tx *sql.Tx, kind MailKind, incidentID, 
 
 // ExpireIncidents forgets incidents that were closed long ago.
 func (d *DB) ExpireIncidents(ctx context.Context) error {
-	_, err := d.write.ExecContext(ctx, `DELETE FROM incidents WHERE closed_at > 0 AND closed_at < $1`, millis(d.now().Add(-mailKept)))
+	_, err := d.exec(ctx, `DELETE FROM incidents WHERE closed_at > 0 AND closed_at < $1`, millis(d.now().Add(-mailKept)))
 	return wrap("expire incidents", err)
 }
 
@@ -315,6 +315,6 @@ func (d *DB) IncidentMails(ctx context.Context, userID string) (yes bool, err er
 
 // SetIncidentMails sets whether the user is told of incidents by mail.
 func (d *DB) SetIncidentMails(ctx context.Context, userID string, yes bool) error {
-	res, err := d.write.ExecContext(ctx, `UPDATE users SET incident_mails = $2 WHERE id = $1`, userID, bit(yes))
+	res, err := d.exec(ctx, `UPDATE users SET incident_mails = $2 WHERE id = $1`, userID, bit(yes))
 	return wrap("set incident mails", changed(res, err, ErrNotFound))
 }

@@ -233,10 +233,10 @@ func (d *DB) RetireKeys(ctx context.Context) (retired []uint32, err error) {
 // WithKeyLock runs fn while no other process can run one: it holds the
 // database's right to write. fn must not use the database.
 func (d *DB) WithKeyLock(ctx context.Context, fn func() error) error {
-	return wrap("lock the keys", d.tx(ctx, func(tx *sql.Tx) error {
+	return wrap("lock the keys", unavailable(d.once(ctx, sql.LevelReadCommitted, func(tx *sql.Tx) error { // who waits isn't run again
 		if _, err := tx.ExecContext(ctx, `UPDATE sealing_keys SET current = current WHERE current = 1`); err != nil {
 			return err
 		}
 		return fn()
-	}))
+	})))
 }

@@ -21,7 +21,7 @@ func (l Lease) name() string { return "deliver:" + l.TenantID }
 // It returns ErrLost while somebody else holds it.
 func (d *DB) TakeLease(ctx context.Context, l Lease) error {
 	now := d.now()
-	res, err := d.write.ExecContext(ctx, `INSERT INTO leases (name, owner, until) VALUES ($1, $2, $3)
+	res, err := d.exec(ctx, `INSERT INTO leases (name, owner, until) VALUES ($1, $2, $3)
 		ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until
 		WHERE leases.owner = excluded.owner OR leases.until <= $4`,
 		l.name(), l.Owner, millis(now.Add(LeaseTime)), millis(now))
@@ -36,7 +36,7 @@ func (d *DB) KeepLease(ctx context.Context, l Lease) error {
 
 // ReleaseLease gives a lease back. One that was lost is left alone.
 func (d *DB) ReleaseLease(ctx context.Context, l Lease) error {
-	_, err := d.write.ExecContext(ctx, `DELETE FROM leases WHERE name = $1 AND owner = $2`, l.name(), l.Owner)
+	_, err := d.exec(ctx, `DELETE FROM leases WHERE name = $1 AND owner = $2`, l.name(), l.Owner)
 	return wrap("release the lease", err)
 }
 

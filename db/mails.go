@@ -101,7 +101,7 @@ func (d *DB) RecordMail(ctx context.Context, id string, state MailState, code in
 	if state != MailQueued {
 		ended = millis(d.now())
 	}
-	_, err := d.write.ExecContext(ctx,
+	_, err := d.exec(ctx,
 		`UPDATE mails SET state = $2, ended_at = $3, attempts = attempts + 1, code = $4, detail = $5 WHERE id = $1 AND state = $6`,
 		id, state, ended, code, detail, MailQueued)
 	return wrap("record mail", err)
@@ -130,7 +130,7 @@ func (d *DB) QueueReset(ctx context.Context, userID string) error {
 // AddResetLink stores a link, whose token has the given hash, with which the user
 // can set a new password. An unknown user gives ErrNotFound.
 func (d *DB) AddResetLink(ctx context.Context, hash, userID string, expires time.Time) error {
-	res, err := d.write.ExecContext(ctx,
+	res, err := d.exec(ctx,
 		`INSERT INTO reset_links (secret_hash, user_id, expires_at) SELECT $1, id, $3 FROM users WHERE id = $2`, hash, userID, millis(expires))
 	return wrap("add reset link", changed(res, err, ErrNotFound))
 }

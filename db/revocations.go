@@ -103,6 +103,6 @@ func (d *DB) PendingRevocations(ctx context.Context, service, tenantID string) (
 // DeleteRevocation forgets a token that is revoked. It is not an error when it
 // is forgotten already.
 func (d *DB) DeleteRevocation(ctx context.Context, id string) error {
-	_, err := d.write.ExecContext(ctx, `DELETE FROM revocations WHERE id = $1`, id)
+	_, err := d.exec(ctx, `DELETE FROM revocations WHERE id = $1`, id)
 	return wrap("delete revocation", err)
 }

@@ -84,21 +84,21 @@ func (d *DB) CreateSession(ctx context.Context, hash string, s Session, u User, 
 
 // TouchSession records that the session was seen. It does not turn back.
 func (d *DB) TouchSession(ctx context.Context, id string, seen time.Time) error {
-	_, err := d.write.ExecContext(ctx, `UPDATE sessions SET seen_at = $2 WHERE id = $1 AND seen_at < $2`, id, millis(seen))
+	_, err := d.exec(ctx, `UPDATE sessions SET seen_at = $2 WHERE id = $1 AND seen_at < $2`, id, millis(seen))
 	return wrap("touch session", err)
 }
 
 // SetSessionTenant stores the tenant that was chosen. A session that was ended
 // meanwhile gives ErrNotFound.
 func (d *DB) SetSessionTenant(ctx context.Context, id, tenantID string) error {
-	res, err := d.write.ExecContext(ctx, `UPDATE sessions SET tenant_id = $2 WHERE id = $1`, id, tenantID)
+	res, err := d.exec(ctx, `UPDATE sessions SET tenant_id = $2 WHERE id = $1`, id, tenantID)
 	return wrap("choose the session's tenant", changed(res, err, ErrNotFound))
 }
 
 // SetSessionData stores the session's data. A session that was ended meanwhile
 // gives ErrNotFound.
 func (d *DB) SetSessionData(ctx context.Context, id, data string) error {
-	res, err := d.write.ExecContext(ctx, `UPDATE sessions SET data = $2 WHERE id = $1`, id, data)
+	res, err := d.exec(ctx, `UPDATE sessions SET data = $2 WHERE id = $1`, id, data)
 	return wrap("store the session's data", changed(res, err, ErrNotFound))
 }
 
@@ -115,7 +115,7 @@ func (d *DB) Sessions(ctx context.Context, userID string, now, idle time.Time) (
 // EndSession ends one session of the user. One that is unknown, or somebody
 // else's, gives ErrNotFound.
 func (d *DB) EndSession(ctx context.Context, userID, id string) error {
-	res, err := d.write.ExecContext(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id = $2`, userID, id)
+	res, err := d.exec(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id = $2`, userID, id)
 	return wrap("end session", changed(res, err, ErrNotFound))
 }
 
@@ -134,9 +134,9 @@ func (d *DB) EndSessions(ctx context.Context, userID, keep, keepDevice string) e
 // ExpireSessions puts away sessions, devices and throttles that have expired.
 func (d *DB) ExpireSessions(ctx context.Context) error {
 	now := d.now()
-	_, err := d.write.ExecContext(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, millis(now))
+	_, err := d.exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, millis(now))
 	if err == nil {
-		_, err = d.write.ExecContext(ctx, `DELETE FROM devices WHERE expires_at <= $1`, millis(now))
+		_, err = d.exec(ctx, `DELETE FROM devices WHERE expires_at <= $1`, millis(now))
 	}
 	return wrap("expire sessions", errors.Join(err, d.expireThrottles(ctx, now)))
 }

@@ -33,7 +33,7 @@ func (d *DB) UnhashedHeld(ctx context.Context, service string) ([]Grant, error) 
 
 // SetTokenHash keeps the hash of a connection's token, unless it has changed since.
 func (d *DB) SetTokenHash(ctx context.Context, id string, generation int64, tokenHash string) error {
-	_, err := d.write.ExecContext(ctx, `UPDATE identities SET token_hash = $3 WHERE id = $1 AND generation = $2 AND token_hash = ''`, id, generation, tokenHash)
+	_, err := d.exec(ctx, `UPDATE identities SET token_hash = $3 WHERE id = $1 AND generation = $2 AND token_hash = ''`, id, generation, tokenHash)
 	return wrap("set a token's hash", err)
 }
 

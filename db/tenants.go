@@ -129,7 +129,7 @@ func insertMembership(ctx context.Context, tx *sql.Tx, userID, tenantID string, 
 // RemoveMember ends the user's membership in the tenant. Who isn't a member
 // gives ErrNotFound.
 func (d *DB) RemoveMember(ctx context.Context, userID, tenantID string) error {
-	res, err := d.write.ExecContext(ctx,
+	res, err := d.exec(ctx,
 		`DELETE FROM memberships WHERE user_id = $1 AND tenant_id = $2`, userID, tenantID)
 	return wrap("remove member", changed(res, err, ErrNotFound))
 }

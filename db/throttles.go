@@ -134,7 +134,7 @@ func (d *DB) ForgetFailures(ctx context.Context, limits []Limit) error {
 
 func (d *DB) expireThrottles(ctx context.Context, now time.Time) error {
 	for {
-		res, err := d.write.ExecContext(ctx,
+		res, err := d.exec(ctx,
 			`DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE expires_at <= $1 LIMIT $2)`, millis(now), throttlesSwept)
 		if err != nil {
 			return err

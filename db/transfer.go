@@ -33,6 +33,7 @@ type Arrival struct {
 // another tenant's.
 func (d *DB) ImportIdentities(ctx context.Context, tenants []NewTenant, arrivals []Arrival) (revocations []string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
+		revocations = nil
 		for _, t := range tenants {
 			if err := insertTenant(ctx, tx, t.Tenant, t.Newsletter); err != nil {
 				return err

@@ -148,7 +148,7 @@ func replacePassword(ctx context.Context, tx *sql.Tx, u User) error {
 // RehashPassword replaces the hash of a password by another hash of the same
 // password, unless it was changed meanwhile.
 func (d *DB) RehashPassword(ctx context.Context, userID, old, hash string) error {
-	_, err := d.write.ExecContext(ctx,
+	_, err := d.exec(ctx,
 		`UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2`, userID, old, hash)
 	return wrap("rehash password", err)
 }
