@@ -188,7 +188,7 @@ func TestServeFailsWithOneClearLine(t *testing.T) {
 		"no such address":         {[]string{"GATEPOST_ADDR=192.0.2.1:80"}, "can't listen on 192.0.2.1:80"},
 		"a folder":                {[]string{"GATEPOST_DATABASE=" + dir}, dir},
 		"a corrupt database":      {[]string{"GATEPOST_DATABASE=" + corrupt}, "not a database"},
-		"PostgreSQL":              {[]string{"GATEPOST_DATABASE=postgres://u:hidden-secret@h/d"}, "PostgreSQL is not supported yet"},
+		"PostgreSQL is away":      {[]string{"GATEPOST_DATABASE=postgres://u:hidden-secret@127.0.0.1:1/d"}, "the server can't be reached"},
 		"the key file is gone":    {[]string{"GATEPOST_DATABASE=" + sealed}, "keyset.json is missing"},
 		"others can read it":      {[]string{"GATEPOST_KEYSET=" + open}, "chmod 600"},
 		"it is no key file":       {[]string{"GATEPOST_KEYSET=" + garbled}, "no valid keyset"},
@@ -524,7 +524,7 @@ func TestTenantsAndUsers(t *testing.T) {
 			t.Errorf("%v prints the password", step.args)
 		}
 	}
-	if code, _, errOut := command(t, "", []string{"GATEPOST_DATABASE=postgres://u:hidden-secret@h/d"}, "tenant", "ls"); code != 1 || !strings.Contains(errOut, "PostgreSQL is not supported yet") || strings.Contains(errOut, "hidden") {
+	if code, _, errOut := command(t, "", []string{"GATEPOST_DATABASE=postgres://u:hidden-secret@127.0.0.1:1/d"}, "tenant", "ls"); code != 1 || !strings.Contains(errOut, "the server can't be reached") || strings.Contains(errOut, "hidden") {
 		t.Errorf("exit %d, %q", code, errOut)
 	}
 }

@@ -39,10 +39,12 @@ func (p *program) openStore(ctx context.Context, path string) (*db.DB, error) {
 	return store, err
 }
 
-// tellDatabase says which file is used, and whether it is new.
+// tellDatabase says which database is used, and whether it is new.
 func (p *program) tellDatabase(store *db.DB, path string) {
-	if whole, err := filepath.Abs(path); err == nil {
+	if whole, err := filepath.Abs(path); err == nil && !db.Postgres(path) {
 		path = whole
+	} else {
+		path = store.Name()
 	}
 	state := ""
 	if store.Made() {

@@ -28,7 +28,7 @@ func (p *program) withPeople(ctx context.Context, fn func(*auth.People) error) e
 	if err != nil {
 		return err
 	}
-	return errors.Join(fn(auth.NewPeople(store, nil)), store.Close())
+	return errors.Join(fn(auth.NewPeople(store, store.Now)), store.Close())
 }
 
 func (p *program) tenantCommand() *cobra.Command {

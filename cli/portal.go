@@ -43,7 +43,7 @@ func openPortal(ctx context.Context, c config, log *slog.Logger) (*portal, error
 	if err != nil {
 		return nil, err
 	}
-	p := &portal{db: store, people: auth.NewPeople(store, nil), log: log}
+	p := &portal{db: store, people: auth.NewPeople(store, store.Now), log: log}
 	if err := p.wire(ctx, c); err != nil {
 		_ = store.Close()
 		return nil, err
@@ -59,24 +59,24 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	out := outbound.Client(trustedLogins(p.db, c.LoginURL))
 	sf := &inspector{http: out, options: salesforce.Options{Log: p.log, Renewals: &salesforce.Renewals{}}, found: map[string]finding{}}
 	p.vault = identity.New(identity.Config{
-		Store: p.db, Keys: keys, HTTP: out, TenantHTTP: outbound.Client(outbound.Trust()), Log: p.log, Org: sf.organization,
+		Store: p.db, Keys: keys, HTTP: out, TenantHTTP: outbound.Client(outbound.Trust()), Log: p.log, Org: sf.organization, Now: p.db.Now,
 		Services: services(identity.SalesforceService(c.ClientID, c.ClientSecret, "", c.LoginURL)),
 		Callback: func(service string) string { return c.URL + "/integrations/" + service + "/callback" },
 	})
 	if err := p.readyToCall(ctx); err != nil {
 		return err
 	}
-	p.dispatcher = delivery.New(delivery.Config{Store: p.db, Log: p.log, Connect: func(ctx context.Context, tenantID string) (crm.CRM, error) {
+	p.dispatcher = delivery.New(delivery.Config{Store: p.db, Log: p.log, Now: p.db.Now, Connect: func(ctx context.Context, tenantID string) (crm.CRM, error) {
 		return sf.connect(ctx, p.vault, tenantID)
 	}})
 	if err := p.wireMail(ctx, c); err != nil {
 		return err
 	}
-	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Wake: p.dispatcher.Wake, Log: p.log})
+	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Wake: p.dispatcher.Wake, Log: p.log, Now: p.db.Now})
 	p.app, err = routes.New(routes.Config{
 		URL: c.URL, Store: p.db, Health: p.db, Incidents: p.db, People: p.people, Sessions: p.db, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher,
 		RecordURL: salesforce.RecordURL, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits),
-		Mail: p.mailer != nil, DemoUser: c.demoUser, DemoMail: c.demoMail, Log: p.log,
+		Mail: p.mailer != nil, DemoUser: c.demoUser, DemoMail: c.demoMail, Log: p.log, Now: p.db.Now,
 	})
 	return err
 }
@@ -92,7 +92,7 @@ func (p *portal) wireMail(ctx context.Context, c config) error {
 		return err
 	}
 	p.people.TellByMail()
-	p.mailer = mail.New(mail.Config{URL: c.URL, Server: server, Store: p.db, Links: p.people, Log: p.log})
+	p.mailer = mail.New(mail.Config{URL: c.URL, Server: server, Store: p.db, Links: p.people, Log: p.log, Now: p.db.Now})
 	return nil
 }
 
@@ -134,9 +134,10 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	start("store sign-ups", func() error { p.newsletters.Run(work); return nil })
 	start("deliver", func() error { return p.dispatcher.Run(work) })
 	start("record use", func() error { p.vault.Run(work); return nil })
+	start("fold the counts", func() error { p.foldCounts(work); return nil })
 	start("jobs", func() error {
 		return jobs.Run(work, jobs.Config{Store: p.db, Vault: p.vault, Keys: p.vault.Keys, Mailer: p.mailer,
-			Watch: &incidents.Watch{Store: p.db, Tell: p.mailer != nil}, Log: p.log})
+			Watch: &incidents.Watch{Store: p.db, Tell: p.mailer != nil, Now: p.db.Now}, Log: p.log})
 	})
 	start("serve", func() error {
 		if err := p.app.Listener(routes.Framed(ln)); !errors.Is(err, net.ErrClosed) {
@@ -156,4 +157,23 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	err := errors.Join(g.Wait(), stop)
 	p.vault.Wait()
 	return err
+}
+
+// foldEvery is how often what processes have counted is added up.
+const foldEvery = time.Second
+
+// foldCounts keeps the counts quick to read, until ctx ends.
+func (p *portal) foldCounts(ctx context.Context) {
+	tick := time.NewTicker(foldEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if _, err := p.db.FoldCounts(ctx); err != nil && ctx.Err() == nil {
+			p.log.ErrorContext(ctx, "adding up what was counted failed", "error", err)
+		}
+	}
 }

@@ -36,7 +36,7 @@ func openVault(ctx context.Context, store *db.DB, c identityConfig) (*identity.V
 	if err != nil {
 		return nil, err
 	}
-	return identity.New(identity.Config{Store: store, Keys: keys, HTTP: outbound.Client(trustedLogins(store, c.LoginURL)), TenantHTTP: outbound.Client(outbound.Trust()),
+	return identity.New(identity.Config{Store: store, Keys: keys, Now: store.Now, HTTP: outbound.Client(trustedLogins(store, c.LoginURL)), TenantHTTP: outbound.Client(outbound.Trust()),
 		Services: services(c.service())}), nil
 }
 

@@ -22,7 +22,7 @@ func services(salesforce identity.Service) []identity.Service {
 
 // definitions is a vault to look services up in, which opens no secret.
 func (c identityConfig) definitions(store *db.DB) *identity.Vault {
-	return identity.New(identity.Config{Store: store, Services: services(c.service())})
+	return identity.New(identity.Config{Store: store, Services: services(c.service()), Now: store.Now})
 }
 
 // known returns the service with the id.

@@ -220,7 +220,7 @@ func (p *program) importIdentities(ctx context.Context, store *db.DB, c identity
 	}
 	o := identity.ImportOptions{Replace: f.replace, DryRun: f.dryRun, ShareOrgs: f.shareOrgs}
 	if f.createTenants {
-		o.NewTenant = auth.NewPeople(store, nil).NewTenant
+		o.NewTenant = auth.NewPeople(store, store.Now).NewTenant
 	}
 	done, err := vault.Import(ctx, bundle, o)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"unicode"
 
+	"gatepost/db"
 	"gatepost/files"
 	"gatepost/identity"
 )
@@ -147,8 +148,8 @@ func checkPath(value, example string) error {
 func checkDatabase(value string) error {
 	const example = "/var/lib/gatepost/gatepost.db"
 	switch {
-	case strings.HasPrefix(strings.ToLower(value), "postgres://"), strings.HasPrefix(strings.ToLower(value), "postgresql://"):
-		return errors.New("PostgreSQL is not supported yet: give the path of a SQLite file")
+	case db.Postgres(value):
+		return nil // what is wrong with it is said when it is opened
 	case strings.Contains(value, ":memory:"):
 		return fmt.Errorf("nothing would be kept: give the path of a file, as %s", example)
 	case strings.Contains(value, "?"):

@@ -74,7 +74,8 @@ func OpenExisting(ctx context.Context, where string) (*DB, error) {
 
 // Postgres reports whether where is the URL of a PostgreSQL database, and not a path.
 func Postgres(where string) bool {
-	return strings.HasPrefix(where, "postgres://") || strings.HasPrefix(where, "postgresql://")
+	scheme, _, _ := strings.Cut(strings.ToLower(where), "://")
+	return scheme == "postgres" || scheme == "postgresql"
 }
 
 func engineFor(where string) engine {
@@ -113,6 +114,13 @@ func (d *DB) open(ctx context.Context) (err error) {
 	d.jobs, err = river.NewClient(d.engine.jobs(), &river.Config{Logger: slog.New(slog.DiscardHandler)})
 	return err
 }
+
+// Now is the time by the clock that all processes on the database go by: PostgreSQL's,
+// or this machine's where all of them are on it.
+func (d *DB) Now() time.Time { return d.now() }
+
+// Name says which database it is, without its password.
+func (d *DB) Name() string { return d.engine.name() }
 
 // Made reports whether Open made the database.
 func (d *DB) Made() bool { return d.made }

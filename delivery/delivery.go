@@ -41,6 +41,7 @@ type Config struct {
 	// Connection where nothing goes until somebody connects.
 	Connect func(ctx context.Context, tenantID string) (crm.CRM, error)
 	Log     *slog.Logger
+	Now     func() time.Time // by the clock that all processes go by; time.Now when nil
 
 	Parallel    int           // tenants at a time; 32
 	Settle      time.Duration // how long a write of one record may still take effect; 10 s
@@ -50,6 +51,9 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

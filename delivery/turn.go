@@ -40,7 +40,7 @@ func (d *Dispatcher) turn(ctx context.Context, stop <-chan struct{}, tenantID st
 }
 
 func (t *turn) run(ctx context.Context) (more bool, err error) {
-	if t.pause, err = t.Store.Pause(ctx, t.lease.TenantID); err != nil || time.Now().Before(t.pause.Until) {
+	if t.pause, err = t.Store.Pause(ctx, t.lease.TenantID); err != nil || t.Now().Before(t.pause.Until) {
 		return false, err
 	}
 	due, err := t.Store.Due(ctx, t.lease.TenantID, 1)
@@ -147,7 +147,7 @@ func (t *turn) deliver(ctx context.Context, people []*person) (goOn bool, err er
 // the others: who is in the CRM as they should be is delivered, and who may get
 // there by an earlier write whose outcome is not known waits for that.
 func (t *turn) sortFound(people []*person, found map[string][]crm.Record) (left []*person, outcomes []db.Outcome) {
-	now := time.Now()
+	now := t.Now()
 	for _, p := range people {
 		switch records := found[p.key]; {
 		case len(records) > 1 && t.set.Several == db.SeveralAttention:
@@ -184,7 +184,7 @@ func (t *turn) write(ctx context.Context, people []*person) (goOn bool, err erro
 		return false, errStopped
 	}
 	settle := t.settle(len(people))
-	if err := t.Store.MarkSent(ctx, t.lease, sendings(people), time.Now().Add(settle)); err != nil {
+	if err := t.Store.MarkSent(ctx, t.lease, sendings(people), t.Now().Add(settle)); err != nil {
 		return false, err
 	}
 	results, err := t.send(ctx, people)
@@ -314,7 +314,7 @@ func (t *turn) everybody(ctx context.Context, people []*person, results []crm.Re
 		return false, nil
 	}
 	one := people[last : last+1]
-	if err := t.Store.MarkSent(ctx, t.lease, sendings(one), time.Now().Add(t.settle(1))); err != nil {
+	if err := t.Store.MarkSent(ctx, t.lease, sendings(one), t.Now().Add(t.settle(1))); err != nil {
 		return false, err
 	}
 	alone, err := t.send(ctx, one)
@@ -374,7 +374,7 @@ func (t *turn) refused(p *person, f *crm.Failure, settle time.Duration, own bool
 // and later where it is the person's own, and at last needs somebody: nobody waits for
 // ever in silence.
 func (t *turn) notDone(f *crm.Failure, p *person, settle time.Duration, own bool) db.Outcome {
-	now := time.Now()
+	now := t.Now()
 	o := db.Outcome{State: db.Waiting, Reason: f.Code, Detail: f.Detail, DueAt: now.Add(max(backoff(p.attempts), f.Wait))}
 	if f.Unknown { // look it up first, soon
 		o.DueAt, o.SettlesAt = now.Add(backoff(p.attempts)), now.Add(settle)
@@ -449,7 +449,7 @@ func (t *turn) hold(ctx context.Context, f *crm.Failure, batch int) error {
 	}
 	return t.Store.SetPause(ctx, t.lease, db.Pause{
 		Reason: f.Code, Detail: f.Detail, Tries: t.pause.Tries + 1, Batch: batch,
-		Until: time.Now().Add(pauseFor(f, t.pause.Tries)),
+		Until: t.Now().Add(pauseFor(f, t.pause.Tries)),
 	})
 }
 

@@ -48,6 +48,7 @@ type Config struct {
 	Store Store
 	Wake  func(tenantID string) // called after sign-ups of a tenant were stored; may be nil
 	Log   *slog.Logger          // may be nil
+	Now   func() time.Time      // by the clock that all processes go by; time.Now when nil
 	Group int                   // how many sign-ups share a commit at most; 256 when zero
 }
 
@@ -69,9 +70,12 @@ type Service struct {
 
 // New returns a Service. Sign-ups are stored while its Run runs.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, wake: c.Wake, log: c.Log, now: time.Now, groupSize: c.Group, queue: make(chan *request, queueSize)}
+	s := &Service{store: c.Store, wake: c.Wake, log: c.Log, now: c.Now, groupSize: c.Group, queue: make(chan *request, queueSize)}
 	if s.wake == nil {
 		s.wake = func(string) {}
+	}
+	if s.now == nil {
+		s.now = time.Now
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

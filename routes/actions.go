@@ -139,7 +139,7 @@ func (s *server) tryAll(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if p.Reason == crm.Spared && p.Until.After(time.Now()) {
+	if p.Reason == crm.Spared && p.Until.After(s.Now()) {
 		s.flash(c, views.FlashInfo, "Nothing was sent: the last API calls of your Salesforce are left to others. We look again in "+views.Wait(time.Until(p.Until))+".")
 		return redirect(c, healthURL(c))
 	}

@@ -119,7 +119,7 @@ func (s *server) pause(ctx context.Context, tenant string, card views.Integratio
 		return nil, err
 	}
 	e := explain(p.Reason, crm.Sentence(p.Reason), card)
-	ahead := p.Until.After(time.Now())
+	ahead := p.Until.After(s.Now())
 	return &views.Pause{Code: p.Reason, Reason: e.What, Mend: e.Mend, Said: cut(p.Detail, 300), Until: p.Until,
 		TryNow: ahead && p.Reason != crm.Spared && card.State == views.Connected, Spared: ahead && p.Reason == crm.Spared}, nil
 }
@@ -135,7 +135,7 @@ func (s *server) plots(ctx context.Context, tenant string, h *views.HealthStatus
 		return err
 	}
 	h.Zone = name
-	now := time.Now()
+	now := s.Now()
 	firstDay := dayOf(now, zone).AddDate(0, 0, 1-plotDays)
 	sums, err := s.Health.HourSums(ctx, tenant, firstDay.Truncate(time.Hour))
 	if err != nil {

@@ -68,6 +68,7 @@ type Config struct {
 	DemoUser       string                                    // address to sign in with, in the demo only
 	DemoMail       string                                    // address of the page with the mails, in the demo only
 	Log            *slog.Logger
+	Now            func() time.Time // by the clock that all processes go by; time.Now when nil
 }
 
 // server holds what the handlers share.
@@ -80,8 +81,11 @@ type server struct {
 
 // New returns the portal as a Fiber app.
 func New(c Config) (*fiber.App, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	s := &server{Config: c, log: c.Log, secure: strings.HasPrefix(c.URL, "https://")}
-	s.sessions = auth.NewSessions(c.Sessions, auth.SessionOptions{Secure: s.secure, IP: remoteIP})
+	s.sessions = auth.NewSessions(c.Sessions, auth.SessionOptions{Secure: s.secure, IP: remoteIP, Now: s.Now})
 	app := fiber.New(s.fiberConfig())
 	app.Use(s.recovered(), s.headers, s.observe, s.recovered(), unpacked, readable)
 	s.public(app)
