@@ -262,47 +262,47 @@ func (a *Action) decision() decision {
 	return retrying
 }
 
+// ofSet are the tenant's subscribers in the set o.
+const ofSet = ` FROM o WHERE subscribers.tenant_id = $1 AND subscribers.id = o.id`
+
 // A decision is what somebody decides about a subscriber.
 type decision struct {
-	update string // takes a tenant, an id and the time
+	update string // of a tenant ($1), at a time ($2), those in the set o
 	move   func(place) (to place, note string)
 }
 
 // hurrying has a waiting subscriber tried at once.
-var hurrying = decision{`UPDATE subscribers SET due_at = CASE WHEN due_at > $3 THEN $3 ELSE due_at END WHERE tenant_id = $1 AND id = $2`,
+var hurrying = decision{`UPDATE subscribers SET due_at = CASE WHEN due_at > $2 THEN $2 ELSE due_at END` + ofSet,
 	func(to place) (place, string) { return to, "" }}
 
 // retrying has a subscriber delivered after all.
-var retrying = decision{`UPDATE subscribers SET state = 'waiting', reason = '', detail = '', attempts = 0, refusals = 0, due_at = $3, waits_since = $3 WHERE tenant_id = $1 AND id = $2`,
+var retrying = decision{`UPDATE subscribers SET state = 'waiting', reason = '', detail = '', attempts = 0, refusals = 0, due_at = $2, waits_since = $2` + ofSet,
 	func(to place) (place, string) { to.state, to.reason = Waiting, ""; return to, "" }}
 
 // dismissing has a subscriber not delivered, and says why.
 func dismissing(note string) decision {
-	return decision{`UPDATE subscribers SET state = 'dismissed' WHERE tenant_id = $1 AND id = $2 AND CAST($3 AS BIGINT) > 0`,
+	return decision{`UPDATE subscribers SET state = 'dismissed'` + ofSet + ` AND CAST($2 AS BIGINT) > 0`,
 		func(to place) (place, string) { to.state = Dismissed; return to, note }}
 }
 
 // decide changes the tenant's subscribers with the given ids.
-func (d *DB) decide(ctx context.Context, tx *sql.Tx, tenantID string, ids []string, actor string, how decision) error {
-	stmt, err := tx.PrepareContext(ctx, how.update)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = stmt.Close() }()
+func (d *DB) decide(ctx context.Context, tx *sql.Tx, tenantID string, of []string, actor string, how decision) error {
 	return d.change(ctx, tx, func(c *change) error {
 		c.actor = actor
-		for _, id := range ids {
-			from, err := c.place(ctx, tenantID, id)
-			if err != nil {
-				return err
-			}
-			if _, err := stmt.ExecContext(ctx, tenantID, id, c.at); err != nil {
-				return err
+		stand, err := c.places(ctx, tenantID, of)
+		if err != nil {
+			return err
+		}
+		if _, err := c.update(ctx, tenantID, idSet(of), how.update+` RETURNING subscribers.id`, c.at); err != nil {
+			return err
+		}
+		for _, id := range of {
+			from, ok := stand[id]
+			if !ok {
+				return sql.ErrNoRows
 			}
 			to, note := how.move(from)
-			if err := c.move(ctx, from, to, note); err != nil {
-				return err
-			}
+			c.move(from, to, note)
 		}
 		return nil
 	})

@@ -20,62 +20,99 @@ const hourMillis = int64(time.Hour / time.Millisecond)
 // hourOf is the start of the UTC hour of a time.
 func hourOf(ms int64) int64 { return ms - ms%hourMillis }
 
-// A change moves subscribers from state to state in one transaction: it writes
-// the event of each, and at its end what they change in the counts.
+// A change moves subscribers from state to state in one transaction. What they change
+// in the counts, and the event of each, are stored at its end.
 type change struct {
-	tx    *sql.Tx
-	at    int64
-	actor string // id of the user who did it, empty for Gatepost itself
-	find  *sql.Stmt
-	event *sql.Stmt
-	tally tally
+	tx      *sql.Tx
+	engine  engine
+	counter counter
+	at      int64
+	actor   string // id of the user who did it, empty for Gatepost itself
+	events  *set
+	tally   tally
 }
 
-const insertEvent = `INSERT INTO events (id, tenant_id, subscriber_id, at, state, reason, detail, actor)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+func (d *DB) newChange(tx *sql.Tx) *change {
+	return &change{tx: tx, engine: d.engine, counter: d.counter, at: millis(d.now()), events: newEvents(), tally: newTally()}
+}
 
-// change runs fn, and stores what it changes in the counts.
+func newEvents() *set {
+	return newSet(text("id"), text("tenant_id"), text("subscriber_id"), integer("at"), text("state"), text("reason"), text("detail"), text("actor"))
+}
+
+// change runs fn, and stores the events and what changes in the counts.
 func (d *DB) change(ctx context.Context, tx *sql.Tx, fn func(*change) error) error {
-	find, err := tx.PrepareContext(ctx, `SELECT id, tenant_id, newsletter_id, created_at, state, reason, org_id
-		FROM subscribers WHERE id = $1 AND tenant_id = $2`)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = find.Close() }()
-	event, err := tx.PrepareContext(ctx, insertEvent)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = event.Close() }()
-	c := &change{tx: tx, at: millis(d.now()), find: find, event: event, tally: newTally()}
+	c := d.newChange(tx)
 	if err := fn(c); err != nil {
 		return err
 	}
-	return d.counter.store(ctx, tx, c.tally, c.at)
+	if err := c.tell(ctx); err != nil {
+		return err
+	}
+	return c.counter.store(ctx, tx, c.tally, c.at)
 }
 
-// place returns where one of the tenant's subscribers stands, or sql.ErrNoRows.
-func (c *change) place(ctx context.Context, tenantID, id string) (p place, err error) {
-	err = c.find.QueryRowContext(ctx, id, tenantID).
-		Scan(&p.id, &p.tenantID, &p.newsletterID, &p.createdAt, &p.state, &p.reason, &p.orgID)
-	return p, err
+// tell stores the events.
+func (c *change) tell(ctx context.Context) error {
+	for part := range c.events.parts() {
+		with, args := part.with(c.engine)
+		_, err := c.tx.ExecContext(ctx, with+`INSERT INTO events (id, tenant_id, subscriber_id, at, state, reason, detail, actor)
+			SELECT o.id, o.tenant_id, o.subscriber_id, o.at, o.state, o.reason, o.detail, o.actor FROM o`, args...)
+		if err != nil {
+			return err
+		}
+	}
+	c.events = newEvents()
+	return nil
+}
+
+// places returns where those of the tenant's subscribers stand that are there.
+func (c *change) places(ctx context.Context, tenantID string, of []string) (map[string]place, error) {
+	found := make(map[string]place, len(of))
+	for part := range idSet(of).parts() {
+		with, args := part.with(c.engine, tenantID)
+		err := each(ctx, c.tx, func(row scanner) error {
+			var p place
+			err := row.Scan(&p.id, &p.tenantID, &p.newsletterID, &p.createdAt, &p.state, &p.reason, &p.orgID)
+			found[p.id] = p
+			return err
+		}, with+`SELECT s.id, s.tenant_id, s.newsletter_id, s.created_at, s.state, s.reason, s.org_id
+			FROM o JOIN subscribers s ON s.tenant_id = $1 AND s.id = o.id`, args...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// update runs a statement on a set, which returns the ids of the rows that it changed;
+// their tenant is $1. It returns which these were.
+func (c *change) update(ctx context.Context, tenantID string, s *set, statement string, more ...any) (map[string]bool, error) {
+	done := map[string]bool{}
+	for part := range s.parts() {
+		with, args := part.with(c.engine, append([]any{tenantID}, more...)...)
+		changed, err := collect(ctx, c.tx, scanID, with+statement, args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range changed {
+			done[id] = true
+		}
+	}
+	return done, nil
 }
 
 // move counts that a subscriber goes from one place to another. That is an event
 // when the state changes, or there is another reason to wait.
-func (c *change) move(ctx context.Context, from, to place, detail string) error {
+func (c *change) move(from, to place, detail string) {
 	if to.state != from.state || to.reason != from.reason && to.reason != "" {
-		_, err := c.event.ExecContext(ctx, NewID(), to.tenantID, to.id, c.at, to.state, to.reason, detail, c.actor)
-		if err != nil {
-			return err
-		}
+		c.events.add(NewID(), to.tenantID, to.id, c.at, string(to.state), to.reason, detail, c.actor)
 	}
 	c.tally.add(from, -1)
 	c.tally.add(to, 1)
 	if kind, ok := activities[to.state]; ok && to.state != from.state {
 		c.tally.activity[activityKey{to.tenantID, kind}]++
 	}
-	return nil
 }
 
 // activities are what happens when a subscriber gets into a state.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 )
 
 // standing is where subscribers stand in the counts.
@@ -50,6 +51,10 @@ type tally struct {
 
 func newTally() tally {
 	return tally{map[standing]int{}, map[activityKey]int{}, map[ledgerKey]int{}}
+}
+
+func (t tally) clone() tally {
+	return tally{maps.Clone(t.standing), maps.Clone(t.activity), maps.Clone(t.received)}
 }
 
 // add counts n subscribers more at a place.

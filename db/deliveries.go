@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -137,135 +138,151 @@ type Sending struct {
 // until when it may still take effect, and what it writes for want of a name. It
 // returns ErrLost, and nothing must be sent, when the lease is gone.
 func (d *DB) MarkSent(ctx context.Context, l Lease, sendings []Sending, settlesAt time.Time) error {
+	sent := newSet(text("id"), integer("revision"), integer("new"), text("placeholders"))
+	for _, s := range sendings {
+		sent.add(s.SubscriberID, s.Revision, int64(bit(s.New)), s.Placeholders.stored())
+	}
 	return wrap("mark as sent", d.underLease(ctx, l, func(tx *sql.Tx) error {
-		create, err := tx.PrepareContext(ctx, `UPDATE subscribers SET sent_at = $1, settles_at = $2, attempts = attempts + 1,
-			again_at = CASE WHEN revision = $3 THEN 0 ELSE again_at END, record_id = '', placeholders = $6
-			WHERE id = $4 AND tenant_id = $5 AND state = 'waiting'`)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = create.Close() }()
-		// In a record that is there, what we wrote before stays what it is.
-		change, err := tx.PrepareContext(ctx, `UPDATE subscribers SET sent_at = $1, settles_at = $2, attempts = attempts + 1,
-			again_at = CASE WHEN revision = $3 THEN 0 ELSE again_at END, placeholders = COALESCE(placeholders, $6)
-			WHERE id = $4 AND tenant_id = $5 AND state = 'waiting'`)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = change.Close() }()
-		for _, s := range sendings {
-			stmt := change
-			if s.New {
-				stmt = create
-			}
-			res, err := stmt.ExecContext(ctx, millis(d.now()), millis(settlesAt), s.Revision, s.SubscriberID, l.TenantID, s.Placeholders.stored())
-			if err := changed(res, err, ErrLost); err != nil {
+		for part := range sent.parts() {
+			// In a record that is there, what we wrote before stays what it is.
+			with, args := part.with(d.engine, l.TenantID, millis(d.now()), millis(settlesAt))
+			res, err := tx.ExecContext(ctx, with+`UPDATE subscribers SET sent_at = $2, settles_at = $3, attempts = attempts + 1,
+				again_at = CASE WHEN subscribers.revision = o.revision THEN 0 ELSE again_at END,
+				record_id = CASE WHEN o.new = 1 THEN '' ELSE record_id END,
+				placeholders = CASE WHEN o.new = 1 THEN o.placeholders ELSE COALESCE(subscribers.placeholders, o.placeholders) END
+				FROM o WHERE subscribers.tenant_id = $1 AND subscribers.id = o.id AND state = 'waiting'`, args...)
+			if err != nil {
 				return err
+			}
+			if n, err := res.RowsAffected(); err != nil || int(n) != len(part.rows) {
+				return cmp.Or(err, ErrLost)
 			}
 		}
 		return nil
 	}))
-}
-
-// recording are the statements that store outcomes.
-type recording struct{ delivered, due, other *sql.Stmt }
-
-func prepareRecording(ctx context.Context, tx *sql.Tx) (r recording, err error) {
-	for to, query := range map[**sql.Stmt]string{
-		&r.delivered: `UPDATE subscribers SET state = 'delivered', reason = $1, detail = $2, refusals = 0, sent_at = 0, settles_at = 0, match_id = '', again_at = 0,
-			record_id = $3, org_id = $4, instance_url = $5, delivered_at = $6, placeholders = $7
-			WHERE id = $8 AND tenant_id = $9 AND state = 'waiting' AND revision = $10`,
-		// What was said meanwhile is due as the first repeated sign-up of it is.
-		&r.due: `UPDATE subscribers SET reason = '', detail = '', attempts = 0, refusals = 0, sent_at = 0, settles_at = 0, match_id = '', again_at = 0,
-			due_at = CASE WHEN again_at > $6 THEN again_at ELSE $6 END, waits_since = CASE WHEN again_at > $6 THEN again_at ELSE $6 END,
-			record_id = $3, org_id = $4, instance_url = $5, delivered_at = $6, placeholders = $7
-			WHERE id = $1 AND tenant_id = $2 AND state = 'waiting'`,
-		// What is known of a record stays known. What a write that didn't happen was to
-		// put into a new one is forgotten.
-		&r.other: `UPDATE subscribers SET state = $1, reason = $2, detail = $3, due_at = CASE WHEN CAST($4 AS BIGINT) = 0 THEN due_at ELSE $4 END,
-			sent_at = CASE WHEN CAST($5 AS BIGINT) = 0 THEN 0 ELSE sent_at END, settles_at = $5,
-			placeholders = CASE WHEN CAST($5 AS BIGINT) = 0 AND record_id = '' THEN '' ELSE placeholders END,
-			match_id = $6, instance_url = CASE WHEN $7 = '' THEN instance_url ELSE $7 END, refusals = $11
-			WHERE id = $8 AND tenant_id = $9 AND state = 'waiting' AND (revision = $10 OR $1 = 'waiting')`,
-	} {
-		if *to, err = tx.PrepareContext(ctx, query); err != nil { // ends with the transaction
-			return r, err
-		}
-	}
-	return r, nil
 }
 
 // RecordOutcomes stores what became of subscribers that were waiting, together
 // with the events that tell of it and the counts of their states. It returns ErrLost when the lease is gone.
 func (d *DB) RecordOutcomes(ctx context.Context, l Lease, outcomes []Outcome) error {
 	return wrap("record outcomes", d.underLease(ctx, l, func(tx *sql.Tx) error {
-		r, err := prepareRecording(ctx, tx)
-		if err != nil {
-			return err
-		}
-		return d.change(ctx, tx, func(c *change) error {
-			for _, o := range outcomes {
-				if err := c.record(ctx, r, l.TenantID, o); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		return d.change(ctx, tx, func(c *change) error { return c.record(ctx, l.TenantID, outcomes) })
 	}))
 }
 
-// record stores what became of a subscriber, unless it doesn't wait any more.
-func (c *change) record(ctx context.Context, r recording, tenantID string, o Outcome) error {
-	from, err := c.place(ctx, tenantID, o.SubscriberID)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && from.state != Waiting {
-		return nil
+// attempt is an outcome with the place where its subscriber waits.
+type attempt struct {
+	Outcome
+	from place
+}
+
+// record stores what became of subscribers, except those who don't wait any more.
+func (c *change) record(ctx context.Context, tenantID string, outcomes []Outcome) error {
+	of := make([]string, len(outcomes))
+	for i, o := range outcomes {
+		of[i] = o.SubscriberID
 	}
+	stand, err := c.places(ctx, tenantID, of)
 	if err != nil {
 		return err
 	}
-	if o.State == Delivered {
-		return c.delivered(ctx, r, from, o)
+	var delivered, other []attempt
+	for _, o := range outcomes {
+		from, ok := stand[o.SubscriberID]
+		delete(stand, o.SubscriberID) // each has one outcome
+		switch {
+		case !ok || from.state != Waiting:
+		case o.State == Delivered:
+			delivered = append(delivered, attempt{o, from})
+		default:
+			other = append(other, attempt{o, from})
+		}
 	}
-	err = c.other(ctx, r, from, o)
-	if errors.Is(err, ErrLost) && o.State == Attention { // newer values may be what it needs
-		return c.other(ctx, r, from, Outcome{State: Waiting, DueAt: fromMillis(c.at), SettlesAt: o.SettlesAt})
+	if err := c.delivered(ctx, tenantID, delivered); err != nil {
+		return err
+	}
+	newer, err := c.other(ctx, tenantID, other)
+	if err != nil {
+		return err
+	}
+	for i, a := range newer { // newer values may be what it needs
+		if a.State != Attention {
+			return ErrLost
+		}
+		newer[i].Outcome = Outcome{SubscriberID: a.SubscriberID, State: Waiting, DueAt: fromMillis(c.at), SettlesAt: a.SettlesAt}
+	}
+	if newer, err = c.other(ctx, tenantID, newer); err == nil && len(newer) > 0 {
+		err = ErrLost
 	}
 	return err
 }
 
-// delivered stores that a subscriber was delivered; one that was signed up again
+// delivered stores that subscribers were delivered; one that was signed up again
 // meanwhile is due again.
-func (c *change) delivered(ctx context.Context, r recording, from place, o Outcome) error {
-	res, err := r.delivered.ExecContext(ctx, o.Reason, o.Detail, o.RecordID, o.OrgID, o.InstanceURL, c.at, o.Placeholders.stored(),
-		from.id, from.tenantID, o.Revision)
-	err = changed(res, err, ErrLost)
-	again := errors.Is(err, ErrLost)
-	if again {
-		_, err = r.due.ExecContext(ctx, from.id, from.tenantID, o.RecordID, o.OrgID, o.InstanceURL, c.at, o.Placeholders.stored())
+func (c *change) delivered(ctx context.Context, tenantID string, all []attempt) error {
+	s := newSet(text("id"), integer("revision"), text("reason"), text("detail"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"))
+	again := newSet(s.columns...)
+	rows := map[string][]any{}
+	for _, a := range all {
+		rows[a.SubscriberID] = []any{a.SubscriberID, a.Revision, a.Reason, a.Detail, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored()}
+		s.add(rows[a.SubscriberID]...)
 	}
+	done, err := c.update(ctx, tenantID, s, `UPDATE subscribers SET state = 'delivered', reason = o.reason, detail = o.detail, refusals = 0,
+		sent_at = 0, settles_at = 0, match_id = '', again_at = 0,
+		record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $2, placeholders = o.placeholders
+		FROM o WHERE subscribers.tenant_id = $1 AND subscribers.id = o.id AND state = 'waiting' AND subscribers.revision = o.revision RETURNING subscribers.id`, c.at)
 	if err != nil {
 		return err
 	}
-	to := from
-	to.state, to.reason, to.orgID = Delivered, o.Reason, o.OrgID
-	if err := c.move(ctx, from, to, o.Detail); err != nil || !again {
-		return err
+	for _, a := range all {
+		to := a.from
+		to.state, to.reason, to.orgID = Delivered, a.Reason, a.OrgID
+		c.move(a.from, to, a.Detail)
+		if !done[a.SubscriberID] {
+			a.from.reason = ""
+			c.move(to, a.from, "")
+			again.add(rows[a.SubscriberID]...)
+		}
 	}
-	from.reason = ""
-	return c.move(ctx, to, from, "")
+	// What was said meanwhile is due as the first repeated sign-up of it is.
+	_, err = c.update(ctx, tenantID, again, `UPDATE subscribers SET reason = '', detail = '', attempts = 0, refusals = 0,
+		sent_at = 0, settles_at = 0, match_id = '', again_at = 0,
+		due_at = CASE WHEN again_at > $2 THEN again_at ELSE $2 END, waits_since = CASE WHEN again_at > $2 THEN again_at ELSE $2 END,
+		record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $2, placeholders = o.placeholders
+		FROM o WHERE subscribers.tenant_id = $1 AND subscribers.id = o.id AND state = 'waiting' RETURNING subscribers.id`, c.at)
+	return err
 }
 
-// other stores that a subscriber was not delivered. It returns ErrLost when newer
-// values are to be tried before it needs attention.
-func (c *change) other(ctx context.Context, r recording, from place, o Outcome) error {
-	res, err := r.other.ExecContext(ctx, o.State, o.Reason, o.Detail, millis(o.DueAt), millis(o.SettlesAt), o.MatchID, o.InstanceURL,
-		from.id, from.tenantID, o.Revision, o.Refusals)
-	if err := changed(res, err, ErrLost); err != nil {
-		return err
+// other stores that subscribers were not delivered, and returns those that have newer
+// values, which are to be tried before they need attention.
+func (c *change) other(ctx context.Context, tenantID string, all []attempt) (newer []attempt, err error) {
+	s := newSet(text("id"), integer("revision"), text("state"), text("reason"), text("detail"), integer("due_at"), integer("settles_at"),
+		text("match_id"), text("instance_url"), integer("refusals"))
+	for _, a := range all {
+		s.add(a.SubscriberID, a.Revision, string(a.State), a.Reason, a.Detail, millis(a.DueAt), millis(a.SettlesAt), a.MatchID, a.InstanceURL, int64(a.Refusals))
 	}
-	to := from
-	to.state, to.reason = o.State, o.Reason
-	return c.move(ctx, from, to, o.Detail)
+	// What is known of a record stays known. What a write that didn't happen was to
+	// put into a new one is forgotten.
+	done, err := c.update(ctx, tenantID, s, `UPDATE subscribers SET state = o.state, reason = o.reason, detail = o.detail,
+		due_at = CASE WHEN o.due_at = 0 THEN subscribers.due_at ELSE o.due_at END,
+		sent_at = CASE WHEN o.settles_at = 0 THEN 0 ELSE sent_at END, settles_at = o.settles_at,
+		placeholders = CASE WHEN o.settles_at = 0 AND record_id = '' THEN '' ELSE placeholders END,
+		match_id = o.match_id, instance_url = CASE WHEN o.instance_url = '' THEN subscribers.instance_url ELSE o.instance_url END, refusals = o.refusals
+		FROM o WHERE subscribers.tenant_id = $1 AND subscribers.id = o.id AND subscribers.state = 'waiting'
+			AND (subscribers.revision = o.revision OR o.state = 'waiting') RETURNING subscribers.id`)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range all {
+		if !done[a.SubscriberID] {
+			newer = append(newer, a)
+			continue
+		}
+		to := a.from
+		to.state, to.reason = a.State, a.Reason
+		c.move(a.from, to, a.Detail)
+	}
+	return newer, nil
 }
 
 const selectPause = `SELECT reason, detail, tries, batch, until FROM pauses WHERE tenant_id = $1`

@@ -26,6 +26,8 @@ type engine interface {
 	tables(ctx context.Context) (all, ours int, err error)
 	// migrating is what brings the tables up to date.
 	migrating() (*sql.DB, goose.Dialect, []goose.ProviderOption, error)
+	// source is what a set's rows are selected from, and the arguments, behind those given.
+	source(s *set, args []any) (string, []any)
 	// enter stores sign-ups, all or none: errEntry when it may be one of them that can't be.
 	enter(ctx context.Context, b *book, signUps []SignUp) ([]SignedUp, error)
 	// counter is how counts are kept.

@@ -90,6 +90,7 @@ var parameter = regexp.MustCompile(`\$(\d+)`)
 // plan is how SQLite runs a statement, a line for each table.
 func plan(t *testing.T, d *DB, statement string) []string {
 	t.Helper()
+	statement = withSet(statement)
 	var args []any
 	for _, m := range parameter.FindAllStringSubmatch(statement, -1) {
 		if n, _ := strconv.Atoi(m[1]); n > len(args) {
@@ -106,6 +107,23 @@ func plan(t *testing.T, d *DB, statement string) []string {
 	return lines
 }
 
+var ofSetColumn = regexp.MustCompile(`\bo\.(\w+)`)
+
+// withSet gives a statement the set that it is about, with two rows.
+func withSet(statement string) string {
+	if !regexp.MustCompile(`\bFROM o\b`).MatchString(statement) {
+		return statement
+	}
+	var columns []string
+	for _, m := range ofSetColumn.FindAllStringSubmatch(statement, -1) {
+		if !slices.Contains(columns, m[1]) {
+			columns = append(columns, m[1])
+		}
+	}
+	row := "(" + strings.Repeat("NULL, ", len(columns)-1) + "NULL)"
+	return "WITH o (" + strings.Join(columns, ", ") + ") AS (VALUES " + row + ", " + row + ") " + statement
+}
+
 // TestNoStatementReadsATableWhole looks at all that pages and actions read. How
 // SQLite runs a statement doesn't depend on what is in the tables.
 func TestNoStatementReadsATableWhole(t *testing.T) {
@@ -119,7 +137,7 @@ func TestNoStatementReadsATableWhole(t *testing.T) {
 			continue // whose turn it is, once a minute
 		}
 		for _, line := range plan(t, d, s) {
-			if strings.HasPrefix(line, "SCAN ") && !strings.HasPrefix(line, "SCAN (") && !strings.HasPrefix(line, "SCAN CONSTANT") {
+			if strings.HasPrefix(line, "SCAN ") && !strings.HasPrefix(line, "SCAN (") && !strings.HasPrefix(line, "SCAN CONSTANT") && !strings.HasPrefix(line, "SCAN o") && !strings.HasPrefix(line, "SCAN 2 CONSTANT") {
 				t.Errorf("%s\n%s", line, s)
 			}
 		}
@@ -151,16 +169,16 @@ func TestDeliveringCostsNoMoreWithALongQueue(t *testing.T) {
 		for of, uses := range map[string]string{
 			"WITH RECURSIVE waiting":       "subscribers_due (tenant_id>?)",
 			"CROSS JOIN subscribers o":     "subscribers_due (tenant_id=? AND due_at<?); SCAN s; SEARCH o USING INDEX sqlite_autoindex_subscribers_2 (tenant_id=? AND email_key=?)",
-			"record_id = $3, org_id = $4":  "(tenant_id=? AND id=?)",
-			"SET state = $1, reason = $2":  "(tenant_id=? AND id=?)",
+			"record_id = o.record_id":      " AND id=?)",
+			"SET state = o.state":          " AND id=?)",
 			"ORDER BY due_at, id LIMIT $2": "subscribers_due (tenant_id=?)",
-			"SET sent_at = $1":             "(tenant_id=? AND id=?)",
+			"SET sent_at = $2":             " AND id=?)",
 		} {
 			if !strings.Contains(s, of) {
 				continue
 			}
 			looked[of] = true
-			if !strings.Contains(lines, uses) || strings.Contains(lines, "subscribers_by_state") {
+			if !strings.Contains(lines, uses) || strings.Contains(lines, "subscribers_by_state (tenant_id=? AND state=?)") {
 				t.Errorf("%s: %s", of, lines)
 			}
 		}

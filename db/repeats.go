@@ -11,7 +11,7 @@ import (
 const repeatEvery = time.Hour
 
 // repeating are the statements that repeated sign-ups run, prepared once.
-type repeating struct{ find, take, again, consent, event *sql.Stmt }
+type repeating struct{ find, take, again, consent *sql.Stmt }
 
 func (d *DB) prepareRepeating(ctx context.Context) error {
 	return prepare(ctx, d.write, map[**sql.Stmt]string{
@@ -26,7 +26,6 @@ func (d *DB) prepareRepeating(ctx context.Context) error {
 			state = 'waiting', reason = '', detail = '', match_id = '', attempts = 0, refusals = 0, due_at = $4, waits_since = $4, again_at = CASE WHEN sent_at > 0 THEN CAST($4 AS BIGINT) ELSE 0 END, placeholders = $5
 			WHERE tenant_id = $6 AND id = $7 AND revision = $8 AND state = $9 AND reason = $10 AND org_id = $11`,
 		&d.repeating.consent: `INSERT INTO consents (tenant_id, subscriber_id, id, wording_id, source, at, replaced) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		&d.repeating.event:   insertEvent,
 	})
 }
 
@@ -72,7 +71,8 @@ func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string,
 		if to.state != Waiting {
 			to.state, to.reason, to.orgID = Waiting, "", ""
 		}
-		return k.id, b.change.move(ctx, k.place, to, "")
+		b.change.move(k.place, to, "")
+		return k.id, nil
 	}
 	return "", ErrLost
 }
@@ -84,10 +84,10 @@ func (b *book) prepareRepeats(ctx context.Context) {
 		return
 	}
 	r := b.prepared
-	for _, s := range []**sql.Stmt{&r.find, &r.take, &r.again, &r.consent, &r.event} {
+	for _, s := range []**sql.Stmt{&r.find, &r.take, &r.again, &r.consent} {
 		*s = b.tx.StmtContext(ctx, *s) // ends with the transaction
 	}
-	b.repeats, b.change.event = &r, r.event
+	b.repeats = &r
 }
 
 func (b *book) known(ctx context.Context, s SignUp) (k known, err error) {

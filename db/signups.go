@@ -58,6 +58,9 @@ func (d *DB) enterAll(ctx context.Context, signUps []SignUp, enter func(context.
 		if answers, err = enter(ctx, b, signUps); err != nil {
 			return err
 		}
+		if err := b.change.tell(ctx); err != nil {
+			return err
+		}
 		return b.store(ctx, tx, b.change.tally, b.change.at)
 	})
 	if err != nil {
@@ -102,7 +105,7 @@ type book struct {
 	repeats  *repeating // of the transaction, once one of them is needed
 	tx       *sql.Tx
 	wordings map[string]string // ids by text
-	change   change
+	change   *change
 }
 
 func (d *DB) newBook(ctx context.Context, tx *sql.Tx) *book {
@@ -111,7 +114,7 @@ func (d *DB) newBook(ctx context.Context, tx *sql.Tx) *book {
 		*s = tx.StmtContext(ctx, *s) // ends with the transaction
 	}
 	return &book{entering: e, prepared: d.repeating, counter: d.counter, tx: tx, wordings: map[string]string{},
-		change: change{tx: tx, at: millis(d.now()), tally: newTally()}}
+		change: d.newChange(tx)}
 }
 
 // enterAlone stores one sign-up, whose own failure stands in the answer. An error
@@ -120,12 +123,17 @@ func (b *book) enterAlone(ctx context.Context, s SignUp) (SignedUp, error) {
 	if _, err := b.tx.ExecContext(ctx, `SAVEPOINT sign_up`); err != nil {
 		return SignedUp{}, err
 	}
+	before := b.change.tally.clone()
 	answer, err := b.enter(ctx, s)
+	if err == nil {
+		err = b.change.tell(ctx)
+	}
 	if f := faultOf(err); f == faultPassing || f == faultAgain {
 		return SignedUp{}, err // all of the transaction is undone, or to be
 	}
 	if err != nil {
 		clear(b.wordings) // what was stored since is gone
+		b.change.events, b.change.tally = newEvents(), before
 		answer := SignedUp{Err: wrap("sign-up", err)}
 		if _, err := b.tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT sign_up`); err != nil {
 			return SignedUp{}, err

@@ -1,0 +1,106 @@
+package db
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// A set is rows that one statement is about, since each statement may be a way to a
+// server and back: WITH o (id, revision) AS (…) UPDATE … FROM o.
+type set struct {
+	columns []column
+	rows    [][]any // of string and int64, as the columns say
+}
+
+// column is one of a set.
+type column struct {
+	name    string
+	integer bool // or else text
+}
+
+func text(name string) column    { return column{name, false} }
+func integer(name string) column { return column{name, true} }
+
+func newSet(columns ...column) *set { return &set{columns: columns} }
+
+// add adds a row: a string or an int64 for each column.
+func (s *set) add(values ...any) { s.rows = append(s.rows, values) }
+
+// idSet is a set of ids.
+func idSet(of []string) *set {
+	s := newSet(text("id"))
+	for _, id := range of {
+		s.add(id)
+	}
+	return s
+}
+
+// setSize is how many rows of a set are for one statement: SQLite takes 32,766
+// parameters, and one that is prepared lives as long as its connection.
+const setSize = 500
+
+// parts are the sets of at most setSize rows that a set consists of.
+func (s *set) parts() iter.Seq[*set] {
+	return func(yield func(*set) bool) {
+		for rows := range slices.Chunk(s.rows, setSize) {
+			if !yield(&set{s.columns, rows}) {
+				return
+			}
+		}
+	}
+}
+
+// with is the beginning of a statement that names the set o, and its arguments: what
+// follows has those before it.
+func (s *set) with(e engine, before ...any) (clause string, args []any) {
+	names := make([]string, len(s.columns))
+	for i, c := range s.columns {
+		names[i] = c.name
+	}
+	source, args := e.source(s, before)
+	return `WITH o (` + strings.Join(names, ", ") + `) AS (` + source + `) `, args
+}
+
+// source are the rows as values.
+func (s *sqliteFile) source(of *set, args []any) (string, []any) {
+	var b strings.Builder
+	for r, row := range of.rows {
+		b.WriteString(map[bool]string{true: "VALUES (", false: ", ("}[r == 0])
+		for c, value := range row {
+			if c > 0 {
+				b.WriteString(", ")
+			}
+			args = append(args, value)
+			fmt.Fprintf(&b, "$%d", len(args))
+		}
+		b.WriteByte(')')
+	}
+	return b.String(), args
+}
+
+// source are the columns as arrays, so that the statement is the same for any number of
+// rows.
+func (p *postgres) source(of *set, args []any) (string, []any) {
+	var arrays []string
+	for c, column := range of.columns {
+		if column.integer {
+			args = append(args, values[int64](of, c))
+			arrays = append(arrays, fmt.Sprintf("CAST($%d AS BIGINT[])", len(args)))
+			continue
+		}
+		args = append(args, values[string](of, c))
+		arrays = append(arrays, fmt.Sprintf("CAST($%d AS TEXT[])", len(args)))
+	}
+	return `SELECT * FROM unnest(` + strings.Join(arrays, ", ") + `)`, args
+}
+
+// values are those of one column.
+func values[T any](of *set, column int) []T {
+	all := make([]T, len(of.rows))
+	for i, row := range of.rows {
+		all[i] = row[column].(T)
+	}
+	return all
+}
