@@ -12,6 +12,7 @@ import (
 
 	"gatepost/db"
 	"gatepost/identity"
+	"gatepost/seal"
 )
 
 // connected is a database with a connection of the tenant contoso whose refresh
@@ -26,7 +27,7 @@ func connected(t *testing.T, loginURL string) (*db.DB, db.Grant, []string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
-	if _, err := identity.OpenKeyring(t.Context(), filepath.Join(dir, "keyset.json"), d); err != nil {
+	if _, err := seal.OpenKeyring(t.Context(), filepath.Join(dir, "keyset.json"), d, identity.Sealed); err != nil {
 		t.Fatal(err)
 	}
 	tenant := db.Tenant{ID: db.NewID(), Slug: "contoso", Name: "Contoso", CreatedAt: time.Now()}

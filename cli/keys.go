@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatepost/identity"
+	"gatepost/seal"
 
 	"github.com/spf13/cobra"
 )
@@ -20,7 +21,7 @@ type keysConfig struct {
 }
 
 // withKeys runs fn on the configured keys.
-func (p *program) withKeys(ctx context.Context, fn func(*identity.Keyring) error) error {
+func (p *program) withKeys(ctx context.Context, fn func(*seal.Keyring) error) error {
 	var c keysConfig
 	if err := together(read(&c, p.env)); err != nil {
 		return err
@@ -36,12 +37,15 @@ func (p *program) withKeys(ctx context.Context, fn func(*identity.Keyring) error
 	return errors.Join(err, store.Close())
 }
 
+// sealers are all rooms that seal something: a rotation reaches what they register.
+var sealers = []seal.Owner{identity.Sealed}
+
 // openKeys takes the path of a key file, or the keys themselves.
-func openKeys(ctx context.Context, keyset string, store identity.KeyStore) (*identity.Keyring, error) {
+func openKeys(ctx context.Context, keyset string, store seal.Store) (*seal.Keyring, error) {
 	if len(keyset) > 0 && keyset[0] == '{' {
-		return identity.OpenKeyringText(ctx, keyset, store)
+		return seal.OpenKeyringText(ctx, keyset, store, sealers...)
 	}
-	return identity.OpenKeyring(ctx, keyset, store)
+	return seal.OpenKeyring(ctx, keyset, store, sealers...)
 }
 
 func (p *program) keysCommand() *cobra.Command {
@@ -53,7 +57,7 @@ func (p *program) keysCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withKeys(cmd.Context(), func(k *identity.Keyring) error { return p.keysStatus(cmd.Context(), k, output) })
+			return p.withKeys(cmd.Context(), func(k *seal.Keyring) error { return p.keysStatus(cmd.Context(), k, output) })
 		},
 	}
 	outputFlag(status, &output)
@@ -62,7 +66,7 @@ func (p *program) keysCommand() *cobra.Command {
 		Short: "Add a key, seal everything anew with it, and retire the old one; servers may run",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withKeys(cmd.Context(), func(k *identity.Keyring) error { return p.rotateKeys(cmd.Context(), k) })
+			return p.withKeys(cmd.Context(), func(k *seal.Keyring) error { return p.rotateKeys(cmd.Context(), k) })
 		},
 	}
 	cmd.AddCommand(status, rotate)
@@ -83,7 +87,7 @@ type keyRow struct {
 	Rows      int        `json:"rows"`
 }
 
-func (p *program) keysStatus(ctx context.Context, k *identity.Keyring, output string) error {
+func (p *program) keysStatus(ctx context.Context, k *seal.Keyring, output string) error {
 	all, err := k.Status(ctx)
 	if err != nil {
 		return err
@@ -114,7 +118,7 @@ func (p *program) keysStatus(ctx context.Context, k *identity.Keyring, output st
 	return err
 }
 
-func (p *program) rotateKeys(ctx context.Context, k *identity.Keyring) error {
+func (p *program) rotateKeys(ctx context.Context, k *seal.Keyring) error {
 	id, err := k.Rotate(ctx)
 	if err != nil {
 		return err

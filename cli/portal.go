@@ -20,6 +20,7 @@ import (
 	"gatepost/newsletter"
 	"gatepost/outbound"
 	"gatepost/routes"
+	"gatepost/seal"
 
 	"github.com/gofiber/fiber/v2"
 	"golang.org/x/sync/errgroup"
@@ -103,7 +104,7 @@ func (p *portal) readyToCall(ctx context.Context) error {
 	switch {
 	case errors.Is(err, identity.ErrNoApp):
 		return errNoApp
-	case errors.Is(err, identity.ErrSealed): // what needs no call to Salesforce goes on
+	case errors.Is(err, seal.ErrSealed): // what needs no call to Salesforce goes on
 		p.log.ErrorContext(ctx, "the client secret can't be opened: set it again with gatepost service set sfdc --client-secret-stdin")
 	case err != nil:
 		return err

@@ -17,6 +17,7 @@ import (
 	"gatepost/identity"
 	"gatepost/mocksalesforce"
 	"gatepost/outbound"
+	"gatepost/seal"
 
 	agelib "filippo.io/age"
 	"github.com/creack/pty"
@@ -226,7 +227,7 @@ func (m *mover) wantWorking(environ []string, users ...string) {
 		m.t.Fatal(err)
 	}
 	defer func() { _ = store.Close() }()
-	keys, err := identity.OpenKeyring(m.t.Context(), place["GATEPOST_KEYSET"], store)
+	keys, err := seal.OpenKeyring(m.t.Context(), place["GATEPOST_KEYSET"], store, identity.Sealed)
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -41,6 +41,9 @@ type HandshakeOutcome struct {
 	Said string // what the service said of that
 }
 
+// SealedHandshakes has the PKCE verifiers of authorizations that are under way.
+var SealedHandshakes = holdsSealed(SealedTable{Name: "handshakes", id: "state_hash", tenant: "tenant_id", service: "service", boundTo: "state_hash"})
+
 // ExpireHandshakes throws expired handshakes away.
 func (d *DB) ExpireHandshakes(ctx context.Context) error {
 	_, err := d.exec(ctx, `DELETE FROM handshakes WHERE expires_at <= $1`, millis(d.now()))

@@ -89,6 +89,12 @@ type Revocation struct {
 	ExpiresAt     time.Time
 }
 
+// The tokens of a connection, and of one that waits to be confirmed.
+var (
+	SealedIdentities = holdsSealed(SealedTable{Name: "identities", id: "id", tenant: "tenant_id", service: "service", boundTo: "id"})
+	SealedHeld       = holdsSealed(SealedTable{Name: "held_identities", id: "id", tenant: "tenant_id", service: "service", boundTo: "id"})
+)
+
 const grantColumns = `id, service, tenant_id, user_name, account, tags, native, sealed_access, sealed_refresh, key_id, login_url,
 	instance_url, org_id, org_name, sandbox, remote_user_id, scopes, connected_by, own_app, client_id, token_hash`
 

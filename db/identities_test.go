@@ -430,9 +430,9 @@ func TestNeededKeys(t *testing.T) {
 	change(`PRAGMA foreign_keys = OFF`)
 	for _, table := range sealedTables {
 		columns, values := table.required(t, d)
-		change(`INSERT INTO ` + table.name + ` (` + columns + `) VALUES (` + values + `)`)
-		want("a row of "+table.name, 3, 1)
-		change(`UPDATE ` + table.name + ` SET key_id = 3`)
+		change(`INSERT INTO ` + table.Name + ` (` + columns + `) VALUES (` + values + `)`)
+		want("a row of "+table.Name, 3, 1)
+		change(`UPDATE ` + table.Name + ` SET key_id = 3`)
 		want("sealed anew", 3)
 	}
 	if _, err := d.RetireKeys(ctx); err != nil {
@@ -443,10 +443,10 @@ func TestNeededKeys(t *testing.T) {
 
 // required returns the columns that a row must have, with some values; the key
 // is 1.
-func (s sealedTable) required(t *testing.T, d *DB) (columns, values string) {
+func (s SealedTable) required(t *testing.T, d *DB) (columns, values string) {
 	t.Helper()
 	names, err := collect(t.Context(), d.read, func(s scanner) (name string, err error) { return name, s.Scan(&name) },
-		`SELECT name FROM pragma_table_info($1) WHERE dflt_value IS NULL`, s.name)
+		`SELECT name FROM pragma_table_info($1) WHERE dflt_value IS NULL`, s.Name)
 	if err != nil || !slices.Contains(names, "key_id") {
 		t.Fatal(names, err)
 	}
@@ -523,7 +523,7 @@ func TestIdentityStoreGone(t *testing.T) {
 		"NeededKeys":       func() error { _, err := d.NeededKeys(ctx); return err },
 		"SwitchSealingKey": func() error { return d.SwitchSealingKey(ctx, 1, 2) },
 		"SealingKeys":      func() error { _, err := d.SealingKeys(ctx); return err },
-		"Outdated":         func() error { _, err := d.Outdated(ctx, 1); return err },
+		"Outdated":         func() error { _, err := d.Outdated(ctx, sealedTables, 1); return err },
 		"Reseal":           func() error { return d.Reseal(ctx, 1, nil, nil) },
 		"RetireKeys":       func() error { _, err := d.RetireKeys(ctx); return err },
 		"TenantApp":        func() error { _, err := d.TenantApp(ctx, "sfdc", "x"); return err },
@@ -602,5 +602,24 @@ func TestMendBroken(t *testing.T) {
 		if p, err := d.Pause(t.Context(), id); err != nil || (p.Reason != "") != broken {
 			t.Errorf("pause %+v, %v", p, err)
 		}
+	}
+}
+
+// Each table of the schema with sealed values is declared once, so that no key is
+// retired that its rows need.
+func TestSealedTablesAreDeclared(t *testing.T) {
+	d := open(t)
+	schema, err := collect(t.Context(), d.read, scanID, `SELECT DISTINCT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
+		WHERE m.type = 'table' AND (c.name = 'key_id' OR c.name LIKE 'sealed\_%' ESCAPE '\') ORDER BY 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var declared []string
+	for _, table := range sealedTables {
+		declared = append(declared, table.Name)
+	}
+	slices.Sort(declared)
+	if len(schema) == 0 || !slices.Equal(declared, schema) {
+		t.Errorf("declared are %v, the schema has %v", declared, schema)
 	}
 }

@@ -24,35 +24,49 @@ type SealingKey struct {
 
 // SealedRow is a row with sealed values.
 type SealedRow struct {
-	Table  string
+	Table  SealedTable
 	ID     string // its primary key, within its tenant
 	KeyID  uint32
-	Sealed []Sealed
+	Sealed []Sealed // of each kind that the table holds
 }
 
-// Sealed is one sealed value of a row, and the place that it is bound to.
+// Sealed is one sealed value of a row, with all that it is bound to.
 type Sealed struct {
-	Kind     string // access, refresh, verifier, client_secret
-	TenantID string // empty for what is the installation's own
-	Service  string
-	PlaceID  string // the row that it was sealed for
+	Kind     string
+	TenantID string // empty for what is of no tenant
+	Service  string // empty for what is of no service
+	RowID    string // the row that it was sealed for
 	Value    string
 }
 
-// sealedTable says where a table's sealed values are.
-type sealedTable struct {
-	name, id, place string   // of a tenant, id names one row
-	tenant          string   // a column, or an expression
-	kinds           []string // each in the column sealed_<kind>
+// SealedTable is a table with sealed values: each kind in the column
+// sealed_<kind>, and in key_id the key that sealed them. The file of this package
+// that writes the table declares it by holdsSealed. The room that seals the values
+// says of which kinds they are, by Holding, and registers it with the keyring.
+type SealedTable struct {
+	Name  string
+	Kinds []string
+
+	id      string // the column that, of a tenant, names a row
+	tenant  string // these three are the columns with what binds the values; empty: nothing does
+	service string
+	boundTo string
 }
 
-var sealedTables = []sealedTable{
-	{"identities", "id", "id", "tenant_id", []string{"access", "refresh"}},
-	{"held_identities", "id", "id", "tenant_id", []string{"access", "refresh"}},
-	{"revocations", "id", "identity_id", "tenant_id", []string{"refresh"}},
-	{"handshakes", "state_hash", "state_hash", "tenant_id", []string{"verifier"}},
-	{"service_settings", "service", "service", "''", []string{"client_secret"}},
-	{"tenant_apps", "service", "service", "tenant_id", []string{"client_secret"}},
+// Holding returns the table with the kinds of values that it holds.
+func (t SealedTable) Holding(kinds ...string) SealedTable {
+	t.Kinds = kinds
+	return t
+}
+
+// sealedTables are all that were declared. Which keys are needed is asked of all of
+// them, whoever has registered with the keyring of this process: the program beside
+// it may need a key for what this one knows nothing of.
+var sealedTables []SealedTable
+
+func holdsSealed(t SealedTable) SealedTable {
+	sealedTables = append(sealedTables, t)
+	return t
 }
 
 // SealingKey returns the id of the key that seals, 0 while none was ever used.
@@ -93,7 +107,7 @@ func keyID(s scanner) (id uint32, err error) { return id, s.Scan(&id) }
 func unused() string {
 	var none []string
 	for _, t := range sealedTables {
-		none = append(none, fmt.Sprintf(`NOT EXISTS (SELECT 1 FROM %s WHERE key_id = sealing_keys.id)`, t.name))
+		none = append(none, fmt.Sprintf(`NOT EXISTS (SELECT 1 FROM %s WHERE key_id = sealing_keys.id)`, t.Name))
 	}
 	return strings.Join(none, " AND ")
 }
@@ -125,7 +139,7 @@ func (d *DB) SwitchSealingKey(ctx context.Context, from, to uint32) error {
 func (d *DB) SealingKeys(ctx context.Context) ([]SealingKey, error) {
 	var rows []string
 	for _, t := range sealedTables {
-		rows = append(rows, fmt.Sprintf(`(SELECT COUNT(*) FROM %s WHERE key_id = k.id)`, t.name))
+		rows = append(rows, fmt.Sprintf(`(SELECT COUNT(*) FROM %s WHERE key_id = k.id)`, t.Name))
 	}
 	keys, err := collect(ctx, d.read, func(s scanner) (SealingKey, error) {
 		var k SealingKey
@@ -138,11 +152,11 @@ func (d *DB) SealingKeys(ctx context.Context) ([]SealingKey, error) {
 	return keys, wrap("sealing keys", err)
 }
 
-// Outdated returns up to limit rows that are sealed with another key than the
-// one that seals now.
-func (d *DB) Outdated(ctx context.Context, limit int) ([]SealedRow, error) {
+// Outdated returns up to limit rows of the tables that are sealed with another key
+// than the one that seals now.
+func (d *DB) Outdated(ctx context.Context, tables []SealedTable, limit int) ([]SealedRow, error) {
 	var all []SealedRow
-	for _, t := range sealedTables {
+	for _, t := range tables {
 		if len(all) >= limit {
 			break
 		}
@@ -156,26 +170,34 @@ func (d *DB) Outdated(ctx context.Context, limit int) ([]SealedRow, error) {
 }
 
 // selectOutdated asks key by key, so that the index on key_id finds them.
-func (t sealedTable) selectOutdated() string {
-	columns := ""
-	for _, kind := range t.kinds {
-		columns += ", sealed_" + kind
+func (t SealedTable) selectOutdated() string {
+	columns := []string{t.id, "key_id", orEmpty(t.tenant), orEmpty(t.service), orEmpty(t.boundTo)}
+	for _, kind := range t.Kinds {
+		columns = append(columns, "sealed_"+kind)
 	}
-	return `SELECT ` + t.id + `, key_id, ` + t.tenant + `, service, ` + t.place + columns + ` FROM ` + t.name + `
+	return `SELECT ` + strings.Join(columns, ", ") + ` FROM ` + t.Name + `
 		WHERE key_id IN (SELECT id FROM sealing_keys WHERE current = 0 AND retired_at = 0) LIMIT $1`
 }
 
-func (t sealedTable) scan(s scanner) (SealedRow, error) {
-	row := SealedRow{Table: t.name, Sealed: make([]Sealed, len(t.kinds))}
-	var tenant, service, place string
-	dest := []any{&row.ID, &row.KeyID, &tenant, &service, &place}
+// orEmpty is a column, or the empty text where there is none.
+func orEmpty(column string) string {
+	if column == "" {
+		return "''"
+	}
+	return column
+}
+
+func (t SealedTable) scan(s scanner) (SealedRow, error) {
+	row := SealedRow{Table: t, Sealed: make([]Sealed, len(t.Kinds))}
+	var bound Sealed
+	dest := []any{&row.ID, &row.KeyID, &bound.TenantID, &bound.Service, &bound.RowID}
 	for i := range row.Sealed {
 		dest = append(dest, &row.Sealed[i].Value)
 	}
 	err := s.Scan(dest...)
-	for i, kind := range t.kinds {
-		v := &row.Sealed[i]
-		v.Kind, v.TenantID, v.Service, v.PlaceID = kind, tenant, service, place
+	for i, kind := range t.Kinds {
+		bound.Kind, bound.Value = kind, row.Sealed[i].Value
+		row.Sealed[i] = bound
 	}
 	return row, err
 }
@@ -198,21 +220,16 @@ func (d *DB) Reseal(ctx context.Context, keyID uint32, before, after []SealedRow
 }
 
 func reseal(ctx context.Context, tx *sql.Tx, keyID uint32, before, after SealedRow) error {
-	for _, t := range sealedTables {
-		if t.name != before.Table {
-			continue
-		}
-		args := []any{keyID, before.ID, before.Sealed[0].TenantID}
-		set, where := "", ""
-		for i, kind := range t.kinds {
-			args = append(args, after.Sealed[i].Value, before.Sealed[i].Value)
-			set += fmt.Sprintf(", sealed_%s = $%d", kind, len(args)-1)
-			where += fmt.Sprintf(" AND sealed_%s = $%d", kind, len(args))
-		}
-		_, err := tx.ExecContext(ctx, `UPDATE `+t.name+` SET key_id = $1`+set+` WHERE `+t.id+` = $2 AND `+t.tenant+` = $3`+where, args...)
-		return err
+	t := before.Table
+	args := []any{keyID, before.ID, before.Sealed[0].TenantID}
+	set, where := "", ""
+	for i, kind := range t.Kinds {
+		args = append(args, after.Sealed[i].Value, before.Sealed[i].Value)
+		set += fmt.Sprintf(", sealed_%s = $%d", kind, len(args)-1)
+		where += fmt.Sprintf(" AND sealed_%s = $%d", kind, len(args))
 	}
-	return fmt.Errorf("no sealed table %q", before.Table)
+	_, err := tx.ExecContext(ctx, `UPDATE `+t.Name+` SET key_id = $1`+set+` WHERE `+t.id+` = $2 AND `+orEmpty(t.tenant)+` = $3`+where, args...)
+	return err
 }
 
 // RetireKeys marks the keys that no row needs any more as retired, and returns

@@ -19,6 +19,10 @@ const revocationDelay = 30 * time.Second
 // revocationTries is more than fit into revocationLife.
 const revocationTries = 200
 
+// SealedRevocations has the tokens that are to be revoked. Each stays bound to the
+// connection that it was sealed for.
+var SealedRevocations = holdsSealed(SealedTable{Name: "revocations", id: "id", tenant: "tenant_id", service: "service", boundTo: "identity_id"})
+
 // RevokeJob asks for a refresh token to be revoked at its service.
 type RevokeJob struct {
 	RevocationID string `json:"revocation_id"`

@@ -22,6 +22,10 @@ type ServiceSettings struct {
 	DefinedAt    time.Time // only said when it is stored: as a Grant's
 }
 
+// SealedServiceSettings has the client secrets of the shared apps, which are of no
+// tenant.
+var SealedServiceSettings = holdsSealed(SealedTable{Name: "service_settings", id: "service", service: "service", boundTo: "service"})
+
 // ServiceSettings returns what is set of a service; nothing is no error.
 func (d *DB) ServiceSettings(ctx context.Context, service string) (ServiceSettings, error) {
 	s, err := serviceSettings(ctx, d.read, service)

@@ -27,6 +27,9 @@ type TenantApp struct {
 	DefinedAt    time.Time // only said when it is stored: as a Grant's
 }
 
+// SealedTenantApps has the client secrets of tenants' own apps.
+var SealedTenantApps = holdsSealed(SealedTable{Name: "tenant_apps", id: "service", tenant: "tenant_id", service: "service", boundTo: "service"})
+
 // TenantApp returns a tenant's own app, or ErrNotFound.
 func (d *DB) TenantApp(ctx context.Context, service, tenantID string) (TenantApp, error) {
 	a, err := tenantApp(ctx, d.read, service, tenantID)

@@ -78,7 +78,7 @@ func TestTenantAppsAreResealed(t *testing.T) {
 	if err := d.SwitchSealingKey(ctx, 7, 8); err != nil {
 		t.Fatal(err)
 	}
-	before, err := d.Outdated(ctx, 9)
+	before, err := d.Outdated(ctx, []SealedTable{SealedTenantApps.Holding("client_secret")}, 9)
 	if err != nil || len(before) != 2 {
 		t.Fatal(before, err)
 	}

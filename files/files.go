@@ -1,6 +1,6 @@
-// Package files reads small files that an operator names. One that never ends, or
-// never begins, as a pipe nobody writes into, would hang the program instead of
-// telling what is wrong.
+// Package files reads and writes small files that an operator names. One that never
+// ends, or never begins, as a pipe nobody writes into, would hang the program instead
+// of telling what is wrong; one that is written for half would be taken for whole.
 package files
 
 import (
@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -61,4 +62,33 @@ func plain(path string, err error) error {
 		return err
 	}
 	return Regular(info)
+}
+
+// WritePrivate writes a file that its owner alone can read. It writes a temporary
+// one beside it and has move give that its name (os.Link keeps a file that is there
+// already, os.Rename replaces it), so that nobody ever reads half of it.
+func WritePrivate(path string, content []byte, move func(from, to string) error) error {
+	folder := filepath.Dir(path)
+	temp, err := os.CreateTemp(folder, ".gatepost-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temp.Name()) }()
+	_, err = temp.Write(content)
+	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return err
+	}
+	if err := move(temp.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(folder)
+}
+
+// syncFolder makes a new name in a folder durable.
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

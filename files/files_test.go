@@ -34,3 +34,28 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 		t.Errorf("a large one: %v", err)
 	}
 }
+
+// A private file is there whole, for its owner alone, and nothing is left beside it.
+func TestWritePrivate(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	write := func(content string, move func(from, to string) error, want error, left string) {
+		t.Helper()
+		if err := files.WritePrivate(path, []byte(content), move); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", content, err, want)
+		}
+		b, info, err := files.Read(path, 100)
+		if err != nil || string(b) != left || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: there is %q, %v, %v", content, b, info.Mode(), err)
+		}
+	}
+	write("first", os.Link, nil, "first")
+	write("second", os.Link, fs.ErrExist, "first")
+	write("third", os.Rename, nil, "third")
+	if all, err := os.ReadDir(dir); len(all) != 1 || err != nil {
+		t.Errorf("left are %v, %v", all, err)
+	}
+	if err := files.WritePrivate(filepath.Join(path, "below"), nil, os.Link); err == nil {
+		t.Error("written below a file")
+	}
+}

@@ -66,7 +66,7 @@ func (b Bundle) WriteFile(path string, replace bool, to ...age.Recipient) error 
 	if replace {
 		move = os.Rename
 	}
-	return putFile(path, sealed.Bytes(), move)
+	return files.WritePrivate(path, sealed.Bytes(), move)
 }
 
 // ReadBundle opens a file that WriteFile wrote. Errors: ErrBundleKey,

@@ -17,6 +17,7 @@ import (
 	"gatepost/identity"
 	"gatepost/mocksalesforce"
 	"gatepost/outbound"
+	"gatepost/seal"
 
 	"golang.org/x/oauth2"
 )
@@ -32,7 +33,7 @@ func Example() {
 	store, err := db.Open(ctx, filepath.Join(folder, "gatepost.db"))
 	check(err)
 	defer func() { _ = store.Close() }()
-	keys, err := identity.OpenKeyring(ctx, filepath.Join(folder, "keyset.json"), store)
+	keys, err := seal.OpenKeyring(ctx, filepath.Join(folder, "keyset.json"), store, identity.Sealed)
 	check(err)
 	vault := identity.New(identity.Config{
 		Store: store,
@@ -234,7 +235,7 @@ func connected(users ...string) (vault *identity.Vault, tenantID string, end fun
 	mock := httptest.NewServer(sf.Handler())
 	store, err := db.Open(ctx, filepath.Join(folder, "gatepost.db"))
 	check(err)
-	keys, err := identity.OpenKeyring(ctx, filepath.Join(folder, "keyset.json"), store)
+	keys, err := seal.OpenKeyring(ctx, filepath.Join(folder, "keyset.json"), store, identity.Sealed)
 	check(err)
 	vault = identity.New(identity.Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(mock.URL)),
 		Services: []identity.Service{identity.SalesforceService("key", "secret", "https://app.example/callback", mock.URL)}})

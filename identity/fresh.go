@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/seal"
 )
 
 // The codes of failures that pass.
@@ -133,7 +134,7 @@ func (v *Vault) patience(i db.Identity) time.Duration {
 // and is marked so, to be seen. db.ErrLost: it has changed since it was read.
 func (v *Vault) credential(ctx context.Context, i db.Identity) (Credential, error) {
 	token, err := v.openNow(ctx, i, v.openAccess)
-	if errors.Is(err, ErrSealed) {
+	if errors.Is(err, seal.ErrSealed) {
 		if err := v.breakIdentity(ctx, i, BrokenSealed, ""); err != nil {
 			return Credential{}, err
 		}
@@ -152,7 +153,7 @@ func (v *Vault) credential(ctx context.Context, i db.Identity) (Credential, erro
 func (v *Vault) openNow(ctx context.Context, i db.Identity, open func(context.Context, db.Grant) (string, error)) (string, error) {
 	for {
 		secret, err := open(ctx, i.Grant)
-		if !errors.Is(err, ErrSealed) {
+		if !errors.Is(err, seal.ErrSealed) {
 			return secret, err
 		}
 		again, err := v.byID(ctx, i.ID)
@@ -162,7 +163,7 @@ func (v *Vault) openNow(ctx context.Context, i db.Identity, open func(context.Co
 		case err != nil:
 			return "", err
 		case again.KeyID == i.KeyID:
-			return "", ErrSealed
+			return "", seal.ErrSealed
 		}
 		i = again
 	}
@@ -211,7 +212,7 @@ func (v *Vault) renew(ctx context.Context, i db.Identity, refused bool) error {
 	if !s.made(i.Grant) {
 		return v.otherApp(ctx, i, s)
 	}
-	if err := v.Keys.ready(ctx); err != nil { // a refresh token is spent by one call, and what comes must be kept
+	if err := v.Keys.Ready(ctx); err != nil { // a refresh token is spent by one call, and what comes must be kept
 		return err
 	}
 	earlier, err := v.Store.StartRenewal(ctx, i.ID, i.Generation, v.owner, v.Lease, refused)
@@ -265,7 +266,7 @@ func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 		return r.broken(ctx, BrokenAppRemoved)
 	}
 	token, err := r.openNow(ctx, r.row, r.openRefresh)
-	if errors.Is(err, ErrSealed) {
+	if errors.Is(err, seal.ErrSealed) {
 		return r.broken(ctx, BrokenSealed)
 	}
 	if err != nil {

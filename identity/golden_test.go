@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatepost/db/dbtest"
+	"gatepost/seal"
 
 	"filippo.io/age"
 )
@@ -22,15 +23,19 @@ var writeGolden = flag.String("write-golden", "", "release whose golden files ar
 // goldenPassphrase opens the golden bundles. It guards nothing.
 const goldenPassphrase = "a passphrase that guards nothing"
 
-// goldenValue is a secret as it was sealed for a place.
+// goldenValue is a secret as it was sealed for a row.
 type goldenValue struct {
-	Secret string   `json:"secret"`
-	Place  []string `json:"place"`
-	Sealed string   `json:"sealed"`
+	Secret string    `json:"secret"`
+	Place  [4]string `json:"place"` // the kind, the tenant, the service and the row
+	Sealed string    `json:"sealed"`
 }
 
-// goldenPlaces are all places that secrets are sealed for.
-var goldenPlaces = [][]string{
+func (v goldenValue) binding() seal.Binding {
+	return seal.Binding{Kind: v.Place[0], TenantID: v.Place[1], Service: v.Place[2], RowID: v.Place[3]}
+}
+
+// goldenPlaces are of all kinds that secrets are sealed as.
+var goldenPlaces = [][4]string{
 	{kindAccess, "tenant", Salesforce, "row"}, {kindRefresh, "tenant", Salesforce, "row"}, {kindVerifier, "tenant", Salesforce, "state"},
 	{kindClientSecret, "", Salesforce, Salesforce}, {kindClientSecret, "tenant", "acme", "acme"},
 }
@@ -72,11 +77,11 @@ func opensValues(t *testing.T, dir string) {
 	if err := os.WriteFile(file, keyset, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	fromFile, err := OpenKeyring(t.Context(), file, dbtest.Open(t, dbtest.Path(t)))
+	fromFile, err := seal.OpenKeyring(t.Context(), file, dbtest.Open(t, dbtest.Path(t)), Sealed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fromText, err := OpenKeyringText(t.Context(), string(keyset), dbtest.Open(t, dbtest.Path(t)))
+	fromText, err := seal.OpenKeyringText(t.Context(), string(keyset), dbtest.Open(t, dbtest.Path(t)), Sealed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,9 +91,9 @@ func opensValues(t *testing.T, dir string) {
 		t.Error("no values")
 	}
 	for _, v := range values {
-		for from, keys := range map[string]*Keyring{"file": fromFile, "text": fromText} {
-			secret, err := keys.open(t.Context(), v.Sealed, v.Place...)
-			if err != nil || string(secret) != v.Secret {
+		for from, keys := range map[string]*seal.Keyring{"file": fromFile, "text": fromText} {
+			secret, err := keys.Open(t.Context(), v.Sealed, v.binding())
+			if err != nil || secret != v.Secret {
 				t.Errorf("keys from %s: %q opens to %q, %v", from, v.Place, secret, err)
 			}
 		}
@@ -150,14 +155,18 @@ func makeGolden(t *testing.T, dir string) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := OpenKeyring(t.Context(), filepath.Join(dir, "keyset.json"), dbtest.Open(t, dbtest.Path(t)))
+	keys, err := seal.OpenKeyring(t.Context(), filepath.Join(dir, "keyset.json"), dbtest.Open(t, dbtest.Path(t)), Sealed)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var values []goldenValue
 	for _, place := range goldenPlaces {
 		v := goldenValue{Secret: "secret of " + place[0], Place: place}
-		if v.Sealed, err = keys.current().seal([]byte(v.Secret), place...); err != nil {
+		err := keys.WithKey(t.Context(), func(k seal.Key) (err error) {
+			v.Sealed, err = k.Seal(v.Secret, v.binding())
+			return err
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 		values = append(values, v)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatepost/files"
+	"gatepost/seal"
 
 	"filippo.io/age"
 )
@@ -154,7 +155,7 @@ func TestKeyFilesThatAreNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]error{fifo: files.ErrNotRegular, "/dev/zero": files.ErrNotRegular, t.TempDir(): files.ErrFolder} {
-		if _, err := OpenKeyring(t.Context(), path, w.store); !errors.Is(err, want) {
+		if _, err := seal.OpenKeyring(t.Context(), path, w.store, Sealed); !errors.Is(err, want) {
 			t.Errorf("key file %s: %v", path, err)
 		}
 		if _, err := ReadBundle(path, opener(t, passphrase)); !errors.Is(err, want) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/seal"
 
 	"golang.org/x/oauth2"
 )
@@ -108,11 +109,11 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	h := db.Handshake{StateHash: hash(state), SessionID: r.SessionID, UserID: r.UserID, TenantID: r.TenantID, Service: s.ID,
 		User: r.User, Account: r.Account, Tags: r.Tags, LoginURL: r.LoginURL, FinishedURL: r.FinishedURL,
 		OwnApp: s.ownApp, ClientID: s.ClientID, ExpiresAt: v.Now().Add(handshakeLife), DefinedAt: s.definedAt}
-	err = v.Keys.sealed(ctx, func(k *keys) error {
-		if h.SealedVerifier, err = k.seal([]byte(verifier), kindVerifier, r.TenantID, s.ID, h.StateHash); err != nil {
+	err = v.Keys.WithKey(ctx, func(k seal.Key) error {
+		if h.SealedVerifier, err = k.Seal(verifier, verifierBinding(h)); err != nil {
 			return err
 		}
-		h.KeyID = k.primary
+		h.KeyID = k.ID
 		return v.Store.AddHandshake(ctx, h)
 	})
 	if errors.Is(err, db.ErrTooMany) {
@@ -289,8 +290,7 @@ func (v *Vault) prepare(ctx context.Context, h db.Handshake, cb Callback) (excha
 	if !s.ownURL(e.loginURL) { // it was taken back since: the secret is not for it
 		return e, &OAuthError{Code: CodeForeignHost}
 	}
-	verifier, err := v.Keys.open(ctx, h.SealedVerifier, kindVerifier, h.TenantID, s.ID, h.StateHash)
-	e.verifier = string(verifier)
+	e.verifier, err = v.Keys.Open(ctx, h.SealedVerifier, verifierBinding(h))
 	return e, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/seal"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -138,7 +139,7 @@ func hopeless(err error) bool {
 	if errors.As(err, &unavailable) && unavailable.Code == CodeOtherApp {
 		return true // in this process
 	}
-	return errors.Is(err, ErrNoService) || errors.Is(err, ErrNoApp) || errors.Is(err, ErrNoOwnApp) || errors.Is(err, ErrSealed)
+	return errors.Is(err, ErrNoService) || errors.Is(err, ErrNoApp) || errors.Is(err, ErrNoOwnApp) || errors.Is(err, seal.ErrSealed)
 }
 
 func (v *Vault) renewUnused(ctx context.Context, k db.IdentityKey) error {

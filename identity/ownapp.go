@@ -13,6 +13,7 @@ import (
 
 	"gatepost/db"
 	"gatepost/input"
+	"gatepost/seal"
 )
 
 // Errors of tenants' own apps.
@@ -87,16 +88,16 @@ func (v *Vault) SetTenantApp(ctx context.Context, service, tenantID string, c Se
 		}
 	}
 	var mended int64
-	err = v.Keys.sealed(ctx, func(k *keys) error {
+	err = v.Keys.WithKey(ctx, func(k seal.Key) error {
 		sealed := ""
 		if c.ClientSecret != nil && *c.ClientSecret != "" {
-			if sealed, err = k.seal([]byte(*c.ClientSecret), kindClientSecret, tenantID, service, service); err != nil {
+			if sealed, err = k.Seal(*c.ClientSecret, secretBinding(tenantID, service)); err != nil {
 				return err
 			}
 		}
 		mended, err = v.Store.ChangeTenantApp(ctx, service, tenantID, func(a *db.TenantApp) error {
 			a.DefinedAt = s.definedAt
-			return changeApp(a, c, sealed, k.primary)
+			return changeApp(a, c, sealed, k.ID)
 		})
 		return err
 	})
@@ -219,15 +220,15 @@ func (v *Vault) ownApp(ctx context.Context, service, tenantID string) (Service, 
 		if err != nil {
 			return s, err
 		}
-		secret, err := v.Keys.open(ctx, a.SealedSecret, kindClientSecret, tenantID, service, service)
-		if errors.Is(err, ErrSealed) && a.KeyID != key {
+		secret, err := v.Keys.Open(ctx, a.SealedSecret, secretBinding(tenantID, service))
+		if errors.Is(err, seal.ErrSealed) && a.KeyID != key {
 			key = a.KeyID // it may have been sealed anew since it was read
 			continue
 		}
 		if err != nil {
 			return s, fmt.Errorf("the client secret of a tenant's own app at %s: %w", service, err)
 		}
-		return s.as(a, string(secret)), nil
+		return s.as(a, secret), nil
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/seal"
 )
 
 const (
@@ -131,7 +132,7 @@ func TestOwnAppIsOfOneTenant(t *testing.T) {
 	if _, err := w.store.Writer().Exec(`UPDATE tenant_apps SET tenant_id = $1`, w.tenant); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := v.ownApp(t.Context(), Salesforce, w.tenant); !errors.Is(err, ErrSealed) || s.ClientSecret != "" {
+	if s, err := v.ownApp(t.Context(), Salesforce, w.tenant); !errors.Is(err, seal.ErrSealed) || s.ClientSecret != "" {
 		t.Errorf("another tenant's secret: %v", err)
 	}
 	back()
@@ -666,7 +667,7 @@ func TestOwnSecretIsSealed(t *testing.T) {
 	if _, err := w.store.Writer().Exec(`UPDATE tenant_apps SET sealed_client_secret = (SELECT sealed_client_secret FROM service_settings)`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Authorize(t.Context(), w.request()); !errors.Is(err, ErrSealed) {
+	if _, err := v.Authorize(t.Context(), w.request()); !errors.Is(err, seal.ErrSealed) {
 		t.Errorf("the shared secret as one's own: %v", err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"gatepost/db"
 	"gatepost/outbound"
+	"gatepost/seal"
 )
 
 // workerOrder is the environment variable that makes this test binary a worker.
@@ -63,7 +64,7 @@ func obey(text string, in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = store.Close() }()
-	keys, err := OpenKeyring(ctx, filepath.Join(o.Folder, "keyset.json"), store)
+	keys, err := seal.OpenKeyring(ctx, filepath.Join(o.Folder, "keyset.json"), store, Sealed)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/seal"
 )
 
 // idToken is an id token that says the claims.
@@ -217,7 +218,7 @@ func (s *scene) definition() Service {
 func (s *scene) vault(d Service) *Vault {
 	s.t.Helper()
 	store := s.openDB()
-	keys, err := OpenKeyring(s.t.Context(), filepath.Join(s.folder, "keyset.json"), store)
+	keys, err := seal.OpenKeyring(s.t.Context(), filepath.Join(s.folder, "keyset.json"), store, Sealed)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/seal"
 )
 
 // Disconnect is End for those who need to know no more than whether nothing is left
@@ -86,7 +87,7 @@ func (v *Vault) end(ctx context.Context, revocationID string) (Ending, error) {
 
 func (v *Vault) revoke(ctx context.Context, r db.Revocation) (Ending, error) {
 	s, err := v.app(ctx, r.Service, r.TenantID, r.OwnApp)
-	if err != nil && !errors.Is(err, ErrSealed) && !errors.Is(err, ErrNoApp) && !errors.Is(err, ErrNoOwnApp) {
+	if err != nil && !errors.Is(err, seal.ErrSealed) && !errors.Is(err, ErrNoApp) && !errors.Is(err, ErrNoOwnApp) {
 		return Pending, err
 	}
 	if r.OwnApp && s.SelfManaged && !s.ownURL(r.LoginURL) { // the app is for another host now, or gone
@@ -175,7 +176,7 @@ func (v *Vault) heldUnhashed(ctx context.Context, g db.Grant, token string) (boo
 	}
 	for _, h := range waiting {
 		held, err := v.openRefresh(ctx, h)
-		if err != nil && !errors.Is(err, ErrSealed) || err == nil && same(held, token) {
+		if err != nil && !errors.Is(err, seal.ErrSealed) || err == nil && same(held, token) {
 			return err == nil, err
 		}
 	}
@@ -186,7 +187,7 @@ func (v *Vault) heldUnhashed(ctx context.Context, g db.Grant, token string) (boo
 	for _, i := range all {
 		current, err := v.openNow(ctx, i, v.openRefresh)
 		switch {
-		case errors.Is(err, ErrSealed):
+		case errors.Is(err, seal.ErrSealed):
 			continue // nobody can go on with it
 		case errors.Is(err, db.ErrLost): // it was renewed or replaced meanwhile, and has its hash
 			if held, err := v.held(ctx, g.Service, token); held || err != nil {

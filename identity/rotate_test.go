@@ -1,35 +1,52 @@
 package identity
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"gatepost/db"
-
-	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
-	"github.com/tink-crypto/tink-go/v2/keyset"
+	"gatepost/seal"
 )
 
-// fileKeys returns the ids of the keys in the key file.
-func (w *world) fileKeys() []uint32 {
+// sealingKey returns the id of the key that seals.
+func (w *world) sealingKey() uint32 {
 	w.t.Helper()
-	handle, err := keyFile(filepath.Join(w.folder, "keyset.json")).read()
+	id, err := w.store.SealingKey(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return (&keys{handle: handle}).ids()
+	return id
+}
+
+// inKeyFile says whether the key file has the key.
+func (w *world) inKeyFile(id uint32) bool {
+	w.t.Helper()
+	b, err := os.ReadFile(filepath.Join(w.folder, "keyset.json"))
+	var file struct {
+		Key []struct {
+			KeyID uint32 `json:"keyId"`
+		}
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &file)
+	}
+	if err != nil || len(file.Key) == 0 {
+		w.t.Fatalf("the key file has %d keys, %v", len(file.Key), err)
+	}
+	for _, k := range file.Key {
+		if k.KeyID == id {
+			return true
+		}
+	}
+	return false
 }
 
 // many stores n connections of as many tenants, sealed like any other, and
@@ -60,14 +77,9 @@ func (w *world) wantRotated(v *Vault, old uint32) {
 			w.t.Errorf("key %+v", k)
 		}
 	}
-	current, err := w.store.SealingKey(w.t.Context())
-	ids := w.fileKeys()
-	if err != nil || !slices.Contains(ids, current) || current == old {
-		w.t.Errorf("the file has %v, %d seals, %v", ids, current, err)
-	}
 	for _, k := range all {
-		if !k.Current && slices.Contains(ids, k.ID) {
-			w.t.Errorf("the retired key %d is still in the file", k.ID)
+		if w.inKeyFile(k.ID) != k.Current {
+			w.t.Errorf("in the key file or not, against what is stored: %+v", k)
 		}
 	}
 }
@@ -89,7 +101,7 @@ func TestRotateUnderReads(t *testing.T) {
 	w := newWorld(t)
 	first, second, third := w.process(), w.process(), w.process()
 	tenants := w.many(first, 300)
-	old := first.Keys.current().primary
+	old := w.sealingKey()
 	ctx, stop := context.WithCancel(t.Context())
 	var readers sync.WaitGroup
 	for _, v := range []*Vault{first, second} {
@@ -121,90 +133,12 @@ func TestRotateUnderReads(t *testing.T) {
 	}
 }
 
-// A rotation that is killed anywhere goes on in another process.
-func TestRotationIsKilled(t *testing.T) {
-	for _, at := range []string{"after the file", "after the switch", "after a batch"} {
-		t.Run(at, func(t *testing.T) {
-			w := newWorld(t)
-			v := w.process()
-			tenants := w.many(v, 2*resealBatch+10)
-			old := v.Keys.current().primary
-			ctx, kill := context.WithCancel(t.Context())
-			switch at {
-			case "after the file":
-				v.Wait()
-				v.Keys.store = dyingKeys{v.Keys.store}
-				if _, err := v.Keys.Rotate(ctx); !errors.Is(err, errDisk) {
-					t.Fatalf("not killed: %v", err)
-				}
-			case "after the switch":
-				if _, err := v.Keys.Rotate(ctx); err != nil {
-					t.Fatal(err)
-				}
-			case "after a batch":
-				if _, err := v.Keys.Rotate(ctx); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := v.Keys.Reseal(ctx, func(int) { kill() }); !errors.Is(err, context.Canceled) {
-					t.Fatalf("not killed: %v", err)
-				}
-			}
-			kill()
-			next := w.process()
-			wantReadable(t, next, tenants)
-			if !slices.Contains(w.fileKeys(), old) {
-				t.Error("the old key is gone while rows need it")
-			}
-			if n, err := next.Keys.Reseal(t.Context(), nil); n != 0 || err != nil {
-				t.Errorf("%d unopened, %v", n, err)
-			}
-			w.wantRotated(next, old)
-			wantReadable(t, next, tenants)
-		})
-	}
-}
-
-// dyingKeys fails before the new key is made the one that seals.
-type dyingKeys struct{ KeyStore }
-
-// SwitchSealingKey fails.
-func (dyingKeys) SwitchSealingKey(context.Context, uint32, uint32) error { return errDisk }
-
-// No key is lost when processes rotate and retire at once.
-func TestProcessesRotateAtOnce(t *testing.T) {
-	w := newWorld(t)
-	v := w.process()
-	tenants := w.many(v, 50)
-	old := v.Keys.current().primary
-	var wg sync.WaitGroup
-	for range 4 {
-		other := w.process()
-		wg.Go(func() {
-			for range 3 {
-				if _, err := other.Keys.Rotate(t.Context()); err != nil {
-					t.Error(err)
-				}
-				if _, err := other.Keys.Reseal(t.Context(), nil); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if n, err := v.Keys.Reseal(t.Context(), nil); n != 0 || err != nil {
-		t.Errorf("%d unopened, %v", n, err)
-	}
-	w.wantRotated(v, old)
-	wantReadable(t, v, tenants)
-	wantReadable(t, w.process(), tenants)
-}
-
 // A process that hasn't heard of a rotation seals with the new key all the same.
 func TestOutdatedProcessWrites(t *testing.T) {
 	w := newWorld(t)
 	behind, ahead := w.process(), w.process()
 	w.connect(behind)
-	old := behind.Keys.current().primary
+	old := w.sealingKey()
 	cb := w.begin(behind) // its verifier is sealed with the old key
 	if _, err := ahead.Keys.Rotate(t.Context()); err != nil {
 		t.Fatal(err)
@@ -239,7 +173,7 @@ func TestRowReadBeforeTheRotation(t *testing.T) {
 	if _, err := other.Keys.Reseal(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := v.Keys.sync(t.Context()); err != nil {
+	if err := v.Keys.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if c, err := v.credential(t.Context(), read); err != nil || !w.srv.alive(c.AccessToken) {
@@ -251,31 +185,6 @@ func TestRowReadBeforeTheRotation(t *testing.T) {
 	if now := w.identity(v); !now.BrokenAt.IsZero() || now.Generation == read.Generation {
 		t.Errorf("broken %q, generation %d", now.BrokenCode, now.Generation)
 	}
-}
-
-// A row that can't be opened keeps its key, and nothing else from being sealed anew.
-func TestUnopenedRowKeepsItsKey(t *testing.T) {
-	w := newWorld(t)
-	v := w.process()
-	tenants := w.many(v, 5)
-	old := v.Keys.current().primary
-	if _, err := w.store.Writer().Exec(`UPDATE identities SET sealed_refresh = sealed_access WHERE tenant_id = $1`, tenants[0]); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := v.Keys.Rotate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := v.Keys.Reseal(t.Context(), nil); n != 1 || err != nil {
-		t.Errorf("%d unopened, %v", n, err)
-	}
-	all, err := v.Keys.Status(t.Context())
-	if err != nil || len(all) != 2 || all[0].ID != old || all[0].Rows != 1 || !all[0].RetiredAt.IsZero() || all[1].Rows != 4 {
-		t.Errorf("%+v, %v", all, err)
-	}
-	if !slices.Contains(w.fileKeys(), old) {
-		t.Error("its key is gone")
-	}
-	wantReadable(t, v, tenants[1:])
 }
 
 // An unreadable key file stops what needs it and breaks no connection.
@@ -304,47 +213,6 @@ func TestKeyFileGoesWhileRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.fresh(behind, 0)
-}
-
-// An old copy of the key file, without the key that seals, is refused.
-func TestOldCopyOfTheKeyFile(t *testing.T) {
-	w := newWorld(t)
-	v := w.process()
-	w.connect(v)
-	path := filepath.Join(w.folder, "keyset.json")
-	before, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := v.Keys.Rotate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	write(t, path, string(before))
-	if _, err := OpenKeyring(t.Context(), path, w.openDB()); err == nil || !strings.Contains(err.Error(), "old copy") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestKeysFromTheEnvironment(t *testing.T) {
-	w := newWorld(t)
-	v := w.process()
-	w.connect(v)
-	var text bytes.Buffer
-	if err := insecurecleartextkeyset.Write(v.Keys.current().handle, keyset.NewJSONWriter(&text)); err != nil {
-		t.Fatal(err)
-	}
-	k, err := OpenKeyringText(t.Context(), text.String(), w.openDB())
-	if err != nil {
-		t.Fatal(err)
-	}
-	other := w.process(func(c *Config) { c.Keys = k })
-	w.fresh(other, 0)
-	if _, err := k.Rotate(t.Context()); !errors.Is(err, ErrFixedKeys) {
-		t.Errorf("rotated: %v", err)
-	}
-	if _, err := OpenKeyringText(t.Context(), `{"key":"very-secret"}`, w.openDB()); err == nil || strings.Contains(err.Error(), "very-secret") {
-		t.Errorf("got %v", err)
-	}
 }
 
 // BenchmarkReseal seals 100,000 connections anew while another process reads.
@@ -413,7 +281,7 @@ func benchVault(b *testing.B, folder string) *Vault {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = store.Close() })
-	k, err := OpenKeyring(b.Context(), filepath.Join(folder, "keyset.json"), store)
+	k, err := seal.OpenKeyring(b.Context(), filepath.Join(folder, "keyset.json"), store, Sealed)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -445,12 +313,11 @@ func fill(b *testing.B, v *Vault, rows int) {
 }
 
 func fillOne(v *Vault, tx *sql.Tx, id string) error {
-	k := v.Keys.current()
-	access, err := k.seal([]byte("access "+id), kindAccess, id, Salesforce, id)
-	if err != nil {
+	var g db.Grant
+	err := v.Keys.WithKey(context.Background(), func(k seal.Key) (err error) {
+		g, err = sealGrant(k, db.Grant{ID: id, Service: Salesforce, TenantID: id}, tokens{"access " + id, "refresh " + id})
 		return err
-	}
-	refresh, err := k.seal([]byte("refresh "+id), kindRefresh, id, Salesforce, id)
+	})
 	if err != nil {
 		return err
 	}
@@ -460,7 +327,7 @@ func fillOne(v *Vault, tx *sql.Tx, id string) error {
 	_, err = tx.Exec(`INSERT INTO identities (id, service, tenant_id, generation, sealed_access, sealed_refresh, key_id, login_url, instance_url,
 		org_id, org_name, sandbox, remote_user_id, scopes, connected_by, connected_at, refreshed_at)
 		VALUES ($1, 'sfdc', $1, 1, $2, $3, $4, 'https://login.salesforce.com', 'https://x.my.salesforce.com', 'o', 'o', 0, 'r', 'api', 'u', 0, 0)`,
-		id, access, refresh, k.primary)
+		id, g.SealedAccess, g.SealedRefresh, g.KeyID)
 	return err
 }
 
@@ -494,103 +361,6 @@ func move(t *testing.T, from, to string) {
 	}
 }
 
-// texts returns two sets of the same keys, the world's and a new one: in the
-// first the old one is primary, in the second the new one.
-func (w *world) texts(k *Keyring) (before, after string) {
-	w.t.Helper()
-	handle, err := k.source.read()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	m := keyset.NewManagerFromHandle(handle)
-	id, err := m.Add(aead.AES256GCMKeyTemplate())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	text := func() string {
-		var b bytes.Buffer
-		handle, err := m.Handle()
-		if err == nil {
-			err = insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&b))
-		}
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		return b.String()
-	}
-	before = text()
-	if err := m.SetPrimary(id); err != nil {
-		w.t.Fatal(err)
-	}
-	return before, text()
-}
-
-// While servers are restarted one after the other with another primary key in
-// the environment, none makes the old one seal again, and all can write.
-func TestOldPrimaryDoesNotComeBack(t *testing.T) {
-	w := newWorld(t)
-	behind, ahead := w.process(), w.process()
-	i := w.connect(behind)
-	behind.Wait() // learning when the token runs out reads the keys
-	before, after := w.texts(behind.Keys)
-	open := func(text string) *Keyring {
-		k, err := OpenKeyringText(t.Context(), text, w.openDB())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return k
-	}
-	behind.Keys, ahead.Keys = open(before), open(after)
-	current := ahead.Keys.current().primary
-	for range 2 { // the second time with the old key retired
-		w.fresh(behind, i.Generation)
-		if i = w.identity(ahead); i.KeyID != current {
-			t.Errorf("sealed with %d, want %d", i.KeyID, current)
-		}
-		if id, err := w.store.SealingKey(t.Context()); id != current || err != nil {
-			t.Errorf("%d seals, %v", id, err)
-		}
-		for _, v := range []*Vault{ahead, behind} {
-			if n, err := v.Keys.Reseal(t.Context(), nil); n != 0 || err != nil {
-				t.Errorf("%d unopened, %v", n, err)
-			}
-		}
-	}
-	w.fresh(ahead, 0)
-	behind.Wait()
-	behind.Keys = open(before)
-	w.fresh(behind, i.Generation)
-}
-
-// A set that lacks a key which rows need is refused, at start and later, and no
-// connection is taken for broken.
-func TestNeededKeyIsTakenOutTooEarly(t *testing.T) {
-	w := newWorld(t)
-	v := w.process()
-	w.connect(v)
-	old := v.Keys.current().primary
-	if _, err := v.Keys.Rotate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	m := keyset.NewManagerFromHandle(must(keyFile(filepath.Join(w.folder, "keyset.json")).read())(t))
-	if err := m.Delete(old); err != nil {
-		t.Fatal(err)
-	}
-	short := keyFile(filepath.Join(w.folder, "short.json"))
-	if err := short.put(must(m.Handle())(t), os.Rename); err != nil {
-		t.Fatal(err)
-	}
-	want := fmt.Sprintf("no key %d", old)
-	if _, err := OpenKeyring(t.Context(), string(short), w.openDB()); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("at start: %v", err)
-	}
-	v.Keys.source = short
-	if err := v.Keys.sync(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("later: %v", err)
-	}
-	w.fresh(v, 0)
-}
-
 func must[T any](value T, err error) func(*testing.T) T {
 	return func(t *testing.T) T {
 		t.Helper()
@@ -601,49 +371,7 @@ func must[T any](value T, err error) func(*testing.T) T {
 	}
 }
 
-// Many rows that can't be opened don't keep the others from being sealed anew.
-func TestUnopenedRowsFillABatch(t *testing.T) {
-	w := newWorld(t)
-	v := w.process()
-	tenants := w.many(v, resealBatch+15)
-	spoiled := resealBatch + 5
-	for _, tenant := range tenants[:spoiled] {
-		if _, err := w.store.Writer().Exec(`UPDATE identities SET sealed_refresh = sealed_access WHERE tenant_id = $1`, tenant); err != nil {
-			t.Fatal(err)
-		}
-	}
-	id, err := v.Keys.Rotate(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n, err := v.Keys.Reseal(t.Context(), nil); n != spoiled || err != nil {
-		t.Errorf("%d unopened, %v", n, err)
-	}
-	all, err := v.Keys.Status(t.Context())
-	if err != nil || len(all) != 2 || all[1].ID != id || all[1].Rows != 10 {
-		t.Errorf("%+v, %v", all, err)
-	}
-}
-
-// busyKeys has a whole rotation happen right after the store was asked.
-type busyKeys struct {
-	KeyStore
-	meanwhile func()
-}
-
-func (b busyKeys) NeededKeys(ctx context.Context) ([]uint32, error) {
-	ids, err := b.KeyStore.NeededKeys(ctx)
-	b.meanwhile()
-	return ids, err
-}
-
-func (b busyKeys) Outdated(ctx context.Context, limit int) ([]db.SealedRow, error) {
-	rows, err := b.KeyStore.Outdated(ctx, limit)
-	b.meanwhile()
-	return rows, err
-}
-
-// busyRows does the same for the rows.
+// busyRows has a whole rotation happen right after a row was read.
 type busyRows struct {
 	Store
 	meanwhile func()
@@ -656,7 +384,7 @@ func (b busyRows) Identity(ctx context.Context, service, tenantID string) (db.Id
 }
 
 // rotateAll rotates the keys from the first step to the last.
-func rotateAll(t *testing.T, k *Keyring) {
+func rotateAll(t *testing.T, k *seal.Keyring) {
 	t.Helper()
 	if _, err := k.Rotate(t.Context()); err != nil {
 		t.Error(err)
@@ -664,72 +392,6 @@ func rotateAll(t *testing.T, k *Keyring) {
 	if _, err := k.Reseal(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
-}
-
-// Whole rotations between two steps of a reader are not noticed.
-func TestRotationBetweenTwoSteps(t *testing.T) {
-	for _, step := range []string{"reading the keys", "sealing anew", "reading a row"} {
-		t.Run(step, func(t *testing.T) {
-			w := newWorld(t)
-			v, other := w.process(), w.process()
-			w.connect(v)
-			v.Wait() // for the question when the token runs out, which reads too
-			left, ring := 2, v.Keys
-			store := ring.store
-			meanwhile := func() {
-				if left--; left >= 0 {
-					rotateAll(t, other.Keys)
-					if step != "reading the keys" {
-						ring.store = store
-						if err := ring.sync(t.Context()); err != nil {
-							t.Error(err)
-						}
-						ring.store = busyKeys{store, func() {}}
-					}
-				}
-			}
-			switch step {
-			case "reading the keys":
-				ring.store = busyKeys{store, meanwhile}
-				if err := ring.sync(t.Context()); err != nil {
-					t.Error(err)
-				}
-			case "sealing anew":
-				if _, err := other.Keys.Rotate(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				left = 1
-				ring.store = busyKeys{store, meanwhile}
-				if n, err := ring.Reseal(t.Context(), nil); n != 0 || err != nil {
-					t.Errorf("%d unopened, %v", n, err)
-				}
-			case "reading a row":
-				v.Store = busyRows{v.Store, meanwhile}
-			}
-			w.fresh(v, 0)
-		})
-	}
-}
-
-// A key file behind a link stays where it is.
-func TestKeyFileIsALink(t *testing.T) {
-	w := newWorld(t)
-	v := w.process()
-	w.connect(v)
-	link := filepath.Join(w.folder, "link.json")
-	if err := os.Symlink("keyset.json", link); err != nil {
-		t.Fatal(err)
-	}
-	k, err := OpenKeyring(t.Context(), link, w.openDB())
-	if err != nil {
-		t.Fatal(err)
-	}
-	rotateAll(t, k)
-	if to, err := os.Readlink(link); to != "keyset.json" || err != nil {
-		t.Errorf("the link is %q, %v", to, err)
-	}
-	w.fresh(v, 0)
-	w.fresh(w.process(), 0)
 }
 
 // A token that the connection may go on with is not revoked while the key that
@@ -770,38 +432,82 @@ func TestRevocationWithoutTheKey(t *testing.T) {
 	w.fresh(behind, 0)
 }
 
-// pausedSource lets something happen between the reading and the writing.
-type pausedSource struct {
-	keySource
-	before func()
-}
-
-func (p pausedSource) write(handle *keyset.Handle) error {
-	p.before()
-	return p.keySource.write(handle)
-}
-
-// Nobody changes the key file between another one's reading and writing.
-func TestKeyFileHasOneWriter(t *testing.T) {
+// Whole rotations between the reading of a row and its opening are not noticed.
+func TestRotationAfterARowWasRead(t *testing.T) {
 	w := newWorld(t)
-	first, second := w.process().Keys, w.process().Keys
-	var other uint32
-	var err error
-	rotated := make(chan struct{})
-	first.source = pausedSource{first.source, func() {
-		go func() {
-			defer close(rotated)
-			other, err = second.Rotate(t.Context())
-		}()
-		select {
-		case <-rotated: // at once, without the lock
-			t.Error("two changed the file at once")
-		case <-time.After(250 * time.Millisecond):
+	v, other := w.process(), w.process()
+	w.connect(v)
+	v.Wait() // for the question when the token runs out, which reads too
+	left := 2
+	v.Store = busyRows{v.Store, func() {
+		if left--; left >= 0 {
+			rotateAll(t, other.Keys)
+			if err := v.Keys.Ready(t.Context()); err != nil {
+				t.Error(err)
+			}
 		}
 	}}
-	id := must(first.Rotate(t.Context()))(t)
-	<-rotated
-	if ids := w.fileKeys(); err != nil || !slices.Contains(ids, id) || !slices.Contains(ids, other) {
-		t.Errorf("the file has %v of %d and %d, %v", ids, id, other, err)
+	w.fresh(v, 0)
+}
+
+// A rotation opens what really stands in each table that the vault has registered,
+// and seals it anew.
+func TestRotationReachesAllThatTheVaultSeals(t *testing.T) {
+	w := newWorld(t)
+	v := w.process()
+	first, held := w.hold(v)
+	w.begin(v)
+	other, _ := w.addTenant("fabrikam")
+	w.setApp(v, other, ownID, ownSecret)
+	if err := v.SetService(t.Context(), Salesforce, ServiceChange{ClientSecret: new(clientSecret)}); err != nil {
+		t.Fatal(err)
 	}
+	late := first.Grant
+	late.ID = db.NewID()
+	var revocation string
+	err := v.storeSealed(t.Context(), late, tokens{refresh: "late"}, func(g db.Grant) (err error) {
+		revocation, err = v.Store.AddRevocation(t.Context(), g)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Wait()
+	old := w.sealingKey()
+	for _, table := range Sealed.Tables {
+		if n := w.sealedBy(table.Name, old); n == 0 {
+			t.Errorf("nothing was sealed in %s", table.Name)
+		}
+	}
+	if _, err := v.Keys.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if unopened, err := v.Keys.Reseal(t.Context(), nil); unopened != 0 || err != nil {
+		t.Errorf("%d unopened, %v", unopened, err)
+	}
+	w.wantRotated(v, old)
+	for _, table := range Sealed.Tables {
+		if n := w.sealedBy(table.Name, w.sealingKey()); n == 0 {
+			t.Errorf("nothing was sealed anew in %s", table.Name)
+		}
+	}
+	next := w.process()
+	w.fresh(next, 0)
+	h := must(next.Held(t.Context(), Salesforce, w.tenant))(t)
+	if refresh, err := next.openRefresh(t.Context(), h.Grant); refresh == "" || h.ID != held.ID || err != nil {
+		t.Errorf("what is held: %v", err)
+	}
+	r := must(next.Store.Revocation(t.Context(), revocation))(t)
+	if token, err := next.openRefresh(t.Context(), db.Grant{ID: r.IdentityID, Service: r.Service, TenantID: r.TenantID, SealedRefresh: r.SealedRefresh}); token != "late" || err != nil {
+		t.Errorf("what is to be revoked: %q, %v", token, err)
+	}
+}
+
+// sealedBy counts the rows of a table that a key has sealed.
+func (w *world) sealedBy(table string, key uint32) (n int) {
+	w.t.Helper()
+	if err := w.store.Writer().QueryRow(`SELECT COUNT(*) FROM `+table+` WHERE key_id = $1`, key).Scan(&n); err != nil {
+		w.t.Fatal(err)
+	}
+	return n
 }

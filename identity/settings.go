@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gatepost/db"
+	"gatepost/seal"
 )
 
 // ErrNoApp says that nobody has told yet with which client id and secret Gatepost
@@ -42,10 +43,10 @@ func (v *Vault) SetService(ctx context.Context, service string, c ServiceChange)
 			return err
 		}
 	}
-	err = v.Keys.sealed(ctx, func(k *keys) error {
+	err = v.Keys.WithKey(ctx, func(k seal.Key) error {
 		sealed := ""
 		if c.ClientSecret != nil && *c.ClientSecret != "" {
-			if sealed, err = k.seal([]byte(*c.ClientSecret), kindClientSecret, "", service, service); err != nil {
+			if sealed, err = k.Seal(*c.ClientSecret, secretBinding("", service)); err != nil {
 				return err
 			}
 		}
@@ -57,7 +58,7 @@ func (v *Vault) SetService(ctx context.Context, service string, c ServiceChange)
 				set.Scopes = strings.Join(*c.Scopes, " ")
 			}
 			if c.ClientSecret != nil {
-				set.SealedSecret, set.KeyID = sealed, k.primary
+				set.SealedSecret, set.KeyID = sealed, k.ID
 			}
 		})
 	})
@@ -117,15 +118,15 @@ func (v *Vault) current(ctx context.Context, service string) (Service, error) {
 		if err != nil || set.SealedSecret == "" {
 			return s, err
 		}
-		secret, err := v.Keys.open(ctx, set.SealedSecret, kindClientSecret, "", service, service)
-		if errors.Is(err, ErrSealed) && set.KeyID != key {
+		secret, err := v.Keys.Open(ctx, set.SealedSecret, secretBinding("", service))
+		if errors.Is(err, seal.ErrSealed) && set.KeyID != key {
 			key = set.KeyID // it may have been sealed anew since it was read
 			continue
 		}
 		if err != nil {
 			return s, fmt.Errorf("the client secret of %s: %w", service, err)
 		}
-		s.ClientSecret = string(secret)
+		s.ClientSecret = secret
 		return s, nil
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"gatepost/db"
+	"gatepost/seal"
 )
 
 // heldUp has the next renewal wait at the service until goOn is closed, or its
@@ -251,7 +252,7 @@ func TestClientSecretIsSealed(t *testing.T) {
 	if _, err := w.store.Writer().Exec(`UPDATE service_settings SET sealed_client_secret = (SELECT sealed_access FROM identities WHERE id = $1)`, i.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.get(v, i.Generation); !errors.Is(err, ErrSealed) {
+	if _, err := w.get(v, i.Generation); !errors.Is(err, seal.ErrSealed) {
 		t.Errorf("another row's secret: %v", err)
 	}
 	if i := w.identity(v); !i.BrokenAt.IsZero() {

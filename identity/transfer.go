@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/seal"
 )
 
 // Bundle is identities with their credentials, on their way to another
@@ -91,7 +92,7 @@ func (v *Vault) Export(ctx context.Context, sel Selector) (b Bundle, unreadable 
 			m, err := v.movable(ctx, i, until)
 			switch {
 			case errors.Is(err, ErrNotConnected): // deleted meanwhile
-			case errors.Is(err, ErrSealed):
+			case errors.Is(err, seal.ErrSealed):
 				unreadable = append(unreadable, i.ID)
 			case errors.Is(err, errBusy):
 				busy.IDs = append(busy.IDs, i.ID)
@@ -316,10 +317,10 @@ func (v *Vault) checkOrgs(ctx context.Context, arrivals []arrival, share bool) e
 // storeArrivals seals the arrivals with the key of this installation and stores
 // them in one transaction.
 func (v *Vault) storeArrivals(ctx context.Context, tenants []db.NewTenant, arrivals []arrival) (revocations []string, err error) {
-	err = v.Keys.sealed(ctx, func(k *keys) error {
+	err = v.Keys.WithKey(ctx, func(k seal.Key) error {
 		rows := make([]db.Arrival, len(arrivals))
 		for n, a := range arrivals {
-			if a.Grant, err = k.sealGrant(a.Grant, a.tokens); err != nil {
+			if a.Grant, err = sealGrant(k, a.Grant, a.tokens); err != nil {
 				return err
 			}
 			rows[n] = a.Arrival
@@ -398,7 +399,7 @@ func (v *Vault) arrive(ctx context.Context, m Movable, tenantID string, replace 
 		if errors.Is(err, db.ErrLost) {
 			return arrival{}, ErrChanged
 		}
-		if err != nil && !errors.Is(err, ErrSealed) {
+		if err != nil && !errors.Is(err, seal.ErrSealed) {
 			return arrival{}, err
 		}
 		a.SameGrant = err == nil && same(kept, a.kept())

@@ -1,5 +1,5 @@
 // Package identity is the vault: it authorizes tenants at services by OAuth,
-// keeps the credentials sealed, renews each of them exactly once when it is due,
+// keeps the credentials sealed (see package seal), renews each of them exactly once when it is due,
 // and gives out one that works now. Services are data (see Service); the store
 // is declared here and db.DB is one.
 package identity
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/seal"
 
 	"golang.org/x/sync/singleflight"
 )
@@ -115,8 +116,10 @@ const (
 // Error names the code.
 func (e *BrokenError) Error() string { return "connection is broken: " + e.Code }
 
-// Is makes a connection that can't be opened an ErrSealed.
-func (e *BrokenError) Is(target error) bool { return target == ErrSealed && e.Code == BrokenSealed }
+// Is makes a connection that can't be opened a seal.ErrSealed.
+func (e *BrokenError) Is(target error) bool {
+	return target == seal.ErrSealed && e.Code == BrokenSealed
+}
 
 // UnavailableError says that no credential can be had for now.
 type UnavailableError struct {
@@ -143,7 +146,7 @@ type Credential struct {
 // Config is what a Vault is made of. Store, Keys, HTTP and Services are required.
 type Config struct {
 	Store Store
-	Keys  *Keyring
+	Keys  *seal.Keyring
 	HTTP  *http.Client // for calls to services: see package outbound
 	// TenantHTTP is for hosts that tenants name as their own: one that trusts no
 	// address, since an address that is trusted may be one that a tenant named
@@ -252,51 +255,4 @@ func notConnected(err error) error {
 		return ErrNotConnected
 	}
 	return err
-}
-
-// The kinds of sealed values; part of what binds one to its place.
-const (
-	kindAccess   = "access"
-	kindRefresh  = "refresh"
-	kindVerifier = "verifier"
-
-	kindClientSecret = "client_secret" // of a tenant's own app, or of the shared one: of no tenant
-)
-
-// tokens are what a grant is worth; refresh is empty where the service gave none.
-type tokens struct{ access, refresh string }
-
-// storeSealed seals the tokens for g's row and has store put it away; again when
-// the key has been rotated meanwhile.
-func (v *Vault) storeSealed(ctx context.Context, g db.Grant, t tokens, store func(db.Grant) error) error {
-	return v.Keys.sealed(ctx, func(k *keys) error {
-		sealed, err := k.sealGrant(g, t)
-		if err != nil {
-			return err
-		}
-		return store(sealed)
-	})
-}
-
-// sealGrant returns g with the tokens sealed for its row.
-func (k *keys) sealGrant(g db.Grant, t tokens) (db.Grant, error) {
-	var err error
-	if g.SealedAccess, err = k.seal([]byte(t.access), kindAccess, g.TenantID, g.Service, g.ID); err != nil {
-		return g, err
-	}
-	if g.SealedRefresh, err = k.seal([]byte(t.kept()), kindRefresh, g.TenantID, g.Service, g.ID); err != nil {
-		return g, err
-	}
-	g.KeyID, g.TokenHash = k.primary, tokenHash(g.Service, t.kept())
-	return g, nil
-}
-
-func (v *Vault) openAccess(ctx context.Context, g db.Grant) (string, error) {
-	b, err := v.Keys.open(ctx, g.SealedAccess, kindAccess, g.TenantID, g.Service, g.ID)
-	return string(b), err
-}
-
-func (v *Vault) openRefresh(ctx context.Context, g db.Grant) (string, error) {
-	b, err := v.Keys.open(ctx, g.SealedRefresh, kindRefresh, g.TenantID, g.Service, g.ID)
-	return string(b), err
 }

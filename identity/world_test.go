@@ -16,6 +16,7 @@ import (
 
 	"gatepost/db"
 	"gatepost/outbound"
+	"gatepost/seal"
 )
 
 // TestMain lets more tests run at once than there are cores: they wait for the
@@ -152,7 +153,7 @@ func (w *world) process(mend ...func(*Config)) *Vault {
 // processOn is process with an open database.
 func (w *world) processOn(store *db.DB, mend ...func(*Config)) *Vault {
 	w.t.Helper()
-	keys, err := OpenKeyring(w.t.Context(), filepath.Join(w.folder, "keyset.json"), store)
+	keys, err := seal.OpenKeyring(w.t.Context(), filepath.Join(w.folder, "keyset.json"), store, Sealed)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ type Vault interface {
 	Keeper
 }
 
-// Resealer goes on with a rotation of keys; identity.Keyring is one.
+// Resealer goes on with a rotation of keys; seal.Keyring is one.
 type Resealer interface {
 	Reseal(ctx context.Context, progress func(done int)) (unopened int, err error)
 }

@@ -34,6 +34,7 @@ import (
 	"gatepost/newsletter"
 	"gatepost/outbound"
 	"gatepost/routes"
+	"gatepost/seal"
 
 	"github.com/gofiber/fiber/v2"
 )
@@ -144,7 +145,7 @@ func start(t *testing.T, mock string, changes ...with) *world {
 	}
 	w.url = "http://" + ln.Addr().String()
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	keys, err := identity.OpenKeyring(t.Context(), filepath.Join(t.TempDir(), "keyset.json"), w.vault)
+	keys, err := seal.OpenKeyring(t.Context(), filepath.Join(t.TempDir(), "keyset.json"), w.vault, identity.Sealed)
 	if err != nil {
 		t.Fatal(err)
 	}

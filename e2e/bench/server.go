@@ -16,6 +16,7 @@ import (
 	"gatepost/identity"
 	"gatepost/newsletter"
 	"gatepost/routes"
+	"gatepost/seal"
 
 	"github.com/gofiber/fiber/v2"
 )
@@ -103,7 +104,7 @@ func appThatCommitsEach(ctx context.Context) (*fiber.App, func(), error) {
 	if _, err := people.AddTenant(ctx, rig.Contoso.Slug, "Contoso"); err != nil {
 		return nil, nil, err
 	}
-	keys, err := identity.OpenKeyring(ctx, filepath.Join(folder, "keyset.json"), store)
+	keys, err := seal.OpenKeyring(ctx, filepath.Join(folder, "keyset.json"), store, identity.Sealed)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"gatepost/identity"
 	"gatepost/mocksalesforce"
 	"gatepost/outbound"
+	"gatepost/seal"
 )
 
 // start runs the application beside a simulated Salesforce.
@@ -39,7 +40,7 @@ func start(t *testing.T) (app, mock string) {
 	if err := store.CreateTenant(t.Context(), tenant, db.FirstNewsletter{Slug: "contoso-weekly", Name: "Weekly", Consent: "Yes."}); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := identity.OpenKeyring(t.Context(), filepath.Join(folder, "keyset.json"), store)
+	keys, err := seal.OpenKeyring(t.Context(), filepath.Join(folder, "keyset.json"), store, identity.Sealed)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/outbound"
+	"gatepost/seal"
 )
 
 func main() {
@@ -24,7 +25,7 @@ func main() {
 	check(err)
 	tenant, err := store.TenantBySlug(ctx, "contoso") // gatepost tenant add contoso
 	check(err)
-	keys, err := identity.OpenKeyring(ctx, "keyset.json", store)
+	keys, err := seal.OpenKeyring(ctx, "keyset.json", store, identity.Sealed)
 	check(err)
 	vault := identity.New(identity.Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(login)),
 		Services: []identity.Service{identity.SalesforceService(os.Getenv("GATEPOST_SFDC_CLIENT_ID"), os.Getenv("GATEPOST_SFDC_CLIENT_SECRET"),

@@ -20,6 +20,7 @@ import (
 	"gatepost/identity"
 	"gatepost/mocksalesforce"
 	"gatepost/outbound"
+	"gatepost/seal"
 )
 
 // person is somebody with a browser in front of the application.
@@ -48,7 +49,7 @@ func start(t *testing.T) *person {
 	if err := store.CreateTenant(t.Context(), tenant, db.FirstNewsletter{Slug: "contoso-weekly", Name: "Weekly", Consent: "Yes."}); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := identity.OpenKeyring(t.Context(), filepath.Join(folder, "keyset.json"), store)
+	keys, err := seal.OpenKeyring(t.Context(), filepath.Join(folder, "keyset.json"), store, identity.Sealed)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,15 @@
-package identity
+// Package seal keeps secrets that must be read again, such as tokens, from whoever
+// reads the database. It holds the keys (Keyring), seals a value for the one row
+// that it belongs to (Binding), and rotates the keys under running servers. What is
+// sealed, and where it stands, is not its business: each room that seals is an Owner
+// and registers that.
+package seal
 
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/base64"
-	"encoding/hex"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,21 +28,13 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
-// ErrSealed says that a sealed value can't be opened: it was changed, belongs to
-// another row, or its key is gone.
-var ErrSealed = errors.New("a sealed value can't be opened")
-
-// ErrFixedKeys says that the keys come from the environment, so that they can't
-// be rotated from here.
-var ErrFixedKeys = errors.New("the keys come from the environment: rotate them where they are kept")
-
-// KeyStore remembers which key seals; db.DB is one, and documents the methods.
-type KeyStore interface {
+// Store remembers which key seals; db.DB is one, and documents the methods.
+type Store interface {
 	SealingKey(ctx context.Context) (uint32, error)
 	NeededKeys(ctx context.Context) ([]uint32, error)
 	SwitchSealingKey(ctx context.Context, from, to uint32) error
 	SealingKeys(ctx context.Context) ([]db.SealingKey, error)
-	Outdated(ctx context.Context, limit int) ([]db.SealedRow, error)
+	Outdated(ctx context.Context, tables []db.SealedTable, limit int) ([]db.SealedRow, error)
 	Reseal(ctx context.Context, keyID uint32, before, after []db.SealedRow) error
 	RetireKeys(ctx context.Context) (retired []uint32, err error)
 	WithKeyLock(ctx context.Context, fn func() error) error
@@ -50,7 +46,8 @@ type KeyStore interface {
 // file can open everything.
 type Keyring struct {
 	source keySource
-	store  KeyStore
+	store  Store
+	owned  registry
 
 	reload sync.Mutex // one reading of the file at a time
 	mu     sync.RWMutex
@@ -64,31 +61,27 @@ type keys struct {
 	primary uint32
 }
 
-// keySource is where the keys are kept.
-type keySource interface {
-	name() string
-	read() (*keyset.Handle, error) // fs.ErrNotExist when there are none
-	create() (*keyset.Handle, error)
-	write(*keyset.Handle) error
-}
-
 // OpenKeyring reads the key file at path. A missing one is made, with mode 0600,
 // but only while nothing in the store is sealed. A file that others can read is
-// refused.
-func OpenKeyring(ctx context.Context, path string, store KeyStore) (*Keyring, error) {
-	return openKeyring(ctx, keyFile(path), store)
+// refused. The owners are those whose values are sealed and rotated by it: a program
+// names all that it is made with.
+func OpenKeyring(ctx context.Context, path string, store Store, owners ...Owner) (*Keyring, error) {
+	return openKeyring(ctx, keyFile(path), store, owners)
 }
 
 // OpenKeyringText takes the keys themselves, as a key file has them, for those
 // who keep secrets in the environment. They can't be rotated from here.
-func OpenKeyringText(ctx context.Context, text string, store KeyStore) (*Keyring, error) {
-	return openKeyring(ctx, keyText(text), store)
+func OpenKeyringText(ctx context.Context, text string, store Store, owners ...Owner) (*Keyring, error) {
+	return openKeyring(ctx, keyText(text), store, owners)
 }
 
-func openKeyring(ctx context.Context, source keySource, store KeyStore) (*Keyring, error) {
-	k := &Keyring{source: source, store: store}
-	err := k.load(ctx)
+func openKeyring(ctx context.Context, source keySource, store Store, owners []Owner) (*Keyring, error) {
+	owned, err := register(owners)
 	if err != nil {
+		return nil, err
+	}
+	k := &Keyring{source: source, store: store, owned: owned}
+	if err := k.load(ctx); err != nil {
 		return nil, err
 	}
 	return k, nil
@@ -209,9 +202,9 @@ func (k *Keyring) sync(ctx context.Context) error {
 	return k.load(ctx)
 }
 
-// ready returns an error when nothing could be sealed now. It is asked before
+// Ready returns an error when nothing could be sealed now. It is asked before
 // something is fetched that can be had only once.
-func (k *Keyring) ready(ctx context.Context) error {
+func (k *Keyring) Ready(ctx context.Context) error {
 	id, err := k.store.SealingKey(ctx)
 	if err == nil && id != k.current().primary {
 		return k.sync(ctx)
@@ -219,51 +212,91 @@ func (k *Keyring) ready(ctx context.Context) error {
 	return err
 }
 
+// ErrSealed says that a sealed value can't be opened: it was changed, belongs to
+// another row, or its key is gone.
+var ErrSealed = errors.New("a sealed value can't be opened")
+
+// Binding is what a sealed value belongs to. The value opens with the same binding
+// alone, so that one which is copied into another row is worth nothing there.
+type Binding struct {
+	Kind     string // what it is: one of those that its owner has registered
+	TenantID string // empty for what is of no tenant
+	Service  string // empty for what is of no service
+	RowID    string // the row that it is sealed for
+}
+
+// associatedData writes the binding so that no two look alike: each field after its
+// length. It never changes: what is stored was sealed with it.
+func (b Binding) associatedData() []byte {
+	var text strings.Builder
+	for _, field := range []string{b.Kind, b.TenantID, b.Service, b.RowID} {
+		fmt.Fprintf(&text, "%d:%s;", len(field), field)
+	}
+	return []byte(text.String())
+}
+
+// Key is the key that seals now. Its ID is stored beside what it seals; the store
+// returns db.ErrStaleKey when another key seals by then.
+type Key struct {
+	ID    uint32
+	aead  tink.AEAD
+	owned registry
+}
+
+// Seal encrypts a secret. A kind that no owner has registered is refused: no
+// rotation would reach it.
+func (k Key) Seal(secret string, b Binding) (string, error) {
+	if _, ok := k.owned.kinds[b.Kind]; !ok {
+		return "", fmt.Errorf("seal: no owner has registered the kind %q", b.Kind)
+	}
+	sealed, err := k.aead.Encrypt([]byte(secret), b.associatedData())
+	if err != nil {
+		return "", fmt.Errorf("seal: %w", err)
+	}
+	return base64.RawStdEncoding.EncodeToString(sealed), nil
+}
+
 // sealTries bounds how often a write is tried while others rotate the keys.
 const sealTries = 20
 
-// sealed calls fn with the keys that seal, and again with those of the file as
-// it is now when the store finds them outdated.
-func (k *Keyring) sealed(ctx context.Context, fn func(*keys) error) error {
-	err := fn(k.current())
+// WithKey calls write with the key that seals, and again with the one of the key
+// file as it is now when the store finds that outdated.
+func (k *Keyring) WithKey(ctx context.Context, write func(Key) error) error {
+	err := write(k.key())
 	for tries := 0; errors.Is(err, db.ErrStaleKey) && tries < sealTries; tries++ {
 		if err := k.sync(ctx); err != nil {
 			return err
 		}
-		err = fn(k.current())
+		err = write(k.key())
 	}
 	return err
 }
 
-// seal encrypts a secret for one place: what it is, of which tenant, service and row.
-func (k *keys) seal(secret []byte, place ...string) (string, error) {
-	b, err := k.aead.Encrypt(secret, associated(place))
-	if err != nil {
-		return "", fmt.Errorf("seal: %w", err)
-	}
-	return base64.RawStdEncoding.EncodeToString(b), nil
+func (k *Keyring) key() Key {
+	keys := k.current()
+	return Key{ID: keys.primary, aead: keys.aead, owned: k.owned}
 }
 
-// open decrypts what was sealed for the same place, or returns ErrSealed. A
+// Open decrypts what was sealed with the same binding, or returns ErrSealed. A
 // value that was sealed with a key that came after the last reading is opened
 // after another one.
-func (k *Keyring) open(ctx context.Context, sealed string, place ...string) ([]byte, error) {
-	b, err := base64.RawStdEncoding.DecodeString(sealed)
+func (k *Keyring) Open(ctx context.Context, sealed string, b Binding) (string, error) {
+	ciphertext, err := base64.RawStdEncoding.DecodeString(sealed)
 	if err != nil {
-		return nil, ErrSealed
+		return "", ErrSealed
 	}
 	keys := k.current()
-	if id, ok := keyOf(b); ok && !keys.has(id) {
+	if id, ok := keyOf(ciphertext); ok && !keys.has(id) {
 		if err := k.sync(ctx); err != nil {
-			return nil, err
+			return "", err
 		}
 		keys = k.current()
 	}
-	secret, err := keys.aead.Decrypt(b, associated(place))
+	secret, err := keys.aead.Decrypt(ciphertext, b.associatedData())
 	if err != nil {
-		return nil, ErrSealed
+		return "", ErrSealed
 	}
-	return secret, nil
+	return string(secret), nil
 }
 
 // keyOf is the id of the key that made a ciphertext: Tink's output prefix is a
@@ -272,16 +305,19 @@ func keyOf(ciphertext []byte) (uint32, bool) {
 	if len(ciphertext) < 5 || ciphertext[0] != 1 {
 		return 0, false
 	}
-	return uint32(ciphertext[1])<<24 | uint32(ciphertext[2])<<16 | uint32(ciphertext[3])<<8 | uint32(ciphertext[4]), true
+	return binary.BigEndian.Uint32(ciphertext[1:5]), true
 }
 
-// associated joins a place so that no two places look alike.
-func associated(place []string) []byte {
-	var b strings.Builder
-	for _, p := range place {
-		fmt.Fprintf(&b, "%d:%s;", len(p), p)
-	}
-	return []byte(b.String())
+// ErrFixedKeys says that the keys come from the environment, so that they can't
+// be rotated from here.
+var ErrFixedKeys = errors.New("the keys come from the environment: rotate them where they are kept")
+
+// keySource is where the keys are kept.
+type keySource interface {
+	name() string
+	read() (*keyset.Handle, error) // fs.ErrNotExist when there are none
+	create() (*keyset.Handle, error)
+	write(*keyset.Handle) error
 }
 
 // maxKeyset bounds a key file, in bytes.
@@ -341,35 +377,7 @@ func (f keyFile) put(handle *keyset.Handle, move func(from, to string) error) er
 	if err := os.MkdirAll(filepath.Dir(string(f)), 0o700); err != nil {
 		return err
 	}
-	return putFile(string(f), b.Bytes(), move)
-}
-
-// putFile writes a private temporary file and has move give it its name, so that
-// nobody ever reads half of it.
-func putFile(path string, content []byte, move func(from, to string) error) error {
-	folder := filepath.Dir(path)
-	temp, err := os.CreateTemp(folder, ".gatepost-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(temp.Name()) }()
-	_, err = temp.Write(content)
-	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	if err := move(temp.Name(), path); err != nil {
-		return err
-	}
-	return syncFolder(folder)
-}
-
-// syncFolder makes a new name in a folder durable.
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return files.WritePrivate(string(f), b.Bytes(), move)
 }
 
 // keyText is the keys themselves.
@@ -382,17 +390,3 @@ func (t keyText) read() (*keyset.Handle, error) { return parseKeyset([]byte(t)) 
 func (keyText) create() (*keyset.Handle, error) { return nil, ErrFixedKeys }
 
 func (keyText) write(*keyset.Handle) error { return ErrFixedKeys }
-
-// randomToken returns 32 random bytes, safe in a URL.
-func randomToken() string {
-	b := make([]byte, 32)
-	_, _ = rand.Read(b) // never fails (crypto/rand)
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-// randomName returns a short random name for an owner of leases.
-func randomName() string {
-	b := make([]byte, 8)
-	_, _ = rand.Read(b)
-	return hex.EncodeToString(b)
-}

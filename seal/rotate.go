@@ -1,4 +1,4 @@
-package identity
+package seal
 
 import (
 	"context"
@@ -55,7 +55,7 @@ func (k *Keyring) edit(ctx context.Context, change func(*keyset.Manager) (bool, 
 	})
 }
 
-// Reseal seals rows anew that are not sealed with the key that seals now, and
+// Reseal seals rows of the owners anew that are not sealed with the key that seals now, and
 // retires the keys that no row needs then. It may run in several processes, be
 // killed, and be begun again. progress is told, after each batch, how many rows
 // are done; it may be nil. It returns how many rows can't be opened: they stay,
@@ -63,7 +63,7 @@ func (k *Keyring) edit(ctx context.Context, change func(*keyset.Manager) (bool, 
 func (k *Keyring) Reseal(ctx context.Context, progress func(done int)) (unopened int, err error) {
 	done := 0
 	for {
-		before, err := k.store.Outdated(ctx, resealBatch+unopened)
+		before, err := k.store.Outdated(ctx, k.owned.tables, resealBatch+unopened)
 		if err != nil {
 			return unopened, err
 		}
@@ -90,10 +90,10 @@ func (k *Keyring) resealBatch(ctx context.Context, rows []db.SealedRow) (reseale
 	if len(rows) == 0 {
 		return 0, 0, nil
 	}
-	err = k.sealed(ctx, func(keys *keys) error {
+	err = k.WithKey(ctx, func(key Key) error {
 		var before, after []db.SealedRow
 		for _, row := range rows {
-			anew, err := k.resealRow(ctx, keys, row)
+			anew, err := k.resealRow(ctx, key, row)
 			if errors.Is(err, ErrSealed) {
 				continue
 			}
@@ -103,20 +103,20 @@ func (k *Keyring) resealBatch(ctx context.Context, rows []db.SealedRow) (reseale
 			before, after = append(before, row), append(after, anew)
 		}
 		resealed, unopened = len(before), len(rows)-len(before)
-		return k.store.Reseal(ctx, keys.primary, before, after)
+		return k.store.Reseal(ctx, key.ID, before, after)
 	})
 	return resealed, unopened, err
 }
 
-func (k *Keyring) resealRow(ctx context.Context, keys *keys, row db.SealedRow) (db.SealedRow, error) {
+func (k *Keyring) resealRow(ctx context.Context, key Key, row db.SealedRow) (db.SealedRow, error) {
 	row.Sealed = slices.Clone(row.Sealed)
 	for i, v := range row.Sealed {
-		place := []string{v.Kind, v.TenantID, v.Service, v.PlaceID}
-		secret, err := k.open(ctx, v.Value, place...)
+		b := Binding{Kind: v.Kind, TenantID: v.TenantID, Service: v.Service, RowID: v.RowID}
+		secret, err := k.Open(ctx, v.Value, b)
 		if err != nil {
 			return row, err
 		}
-		if row.Sealed[i].Value, err = keys.seal(secret, place...); err != nil {
+		if row.Sealed[i].Value, err = key.Seal(secret, b); err != nil {
 			return row, err
 		}
 	}
