@@ -188,7 +188,7 @@ func (d *DB) recountFor(ctx context.Context, a *Action) error {
 	if err != nil {
 		return err
 	}
-	a.Done, a.EndedAt = r.Rows.New, d.now()
+	a.Done, a.EndedAt = r.Rows.People(), d.now()
 	if !r.Agrees() {
 		a.Error = ActionDisagrees
 	}

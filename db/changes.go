@@ -110,10 +110,7 @@ func (c *change) move(from, to place, detail string) {
 	}
 	c.tally.add(from, -1)
 	c.tally.add(to, 1)
-	if kind, ok := activities[to.state]; ok && to.state != from.state {
+	if kind := to.state.Info().Activity; kind != "" && to.state != from.state {
 		c.tally.activity[activityKey{to.tenantID, kind}]++
 	}
 }
-
-// activities are what happens when a subscriber gets into a state.
-var activities = map[State]string{Delivered: "delivered", Attention: "attention"}

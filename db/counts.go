@@ -63,7 +63,7 @@ func (t tally) add(p place, n int) {
 	switch {
 	case p.state == Delivered:
 		s.orgID = p.orgID
-	case p.state != Dismissed:
+	case p.state.Info().Problem:
 		s.reason = p.reason
 	}
 	t.standing[s] += n

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -44,7 +45,7 @@ func (d *DB) Affected(ctx context.Context, tenantID string, state State, reason,
 // dismissed, delivered after all, and reports whether there was one. actor is the
 // id of the user who wants it.
 func (d *DB) Retry(ctx context.Context, tenantID, subscriberID, actor string) (done bool, err error) {
-	done, err = d.decideOne(ctx, tenantID, subscriberID, actor, retrying)
+	done, err = d.decideOne(ctx, tenantID, subscriberID, actor, Waiting, retrying)
 	return done, wrap("retry", err)
 }
 
@@ -52,18 +53,23 @@ func (d *DB) Retry(ctx context.Context, tenantID, subscriberID, actor string) (d
 // not to be delivered, and why; it reports whether there was one. actor is the id
 // of the user who wants it.
 func (d *DB) Dismiss(ctx context.Context, tenantID, subscriberID, actor, note string) (done bool, err error) {
-	done, err = d.decideOne(ctx, tenantID, subscriberID, actor, dismissing(note))
+	done, err = d.decideOne(ctx, tenantID, subscriberID, actor, Dismissed, dismissing(note))
 	return done, wrap("dismiss", err)
 }
 
-func (d *DB) decideOne(ctx context.Context, tenantID, subscriberID, actor string, how decision) (done bool, err error) {
+// decideOne has a subscriber become what is decided, if that may be decided of the
+// state that it is in.
+func (d *DB) decideOne(ctx context.Context, tenantID, subscriberID, actor string, becomes State, how decision) (done bool, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
-		ids, err := collect(ctx, tx, scanID, `SELECT id FROM subscribers WHERE tenant_id = $1 AND id = $2 AND state IN ('attention', 'dismissed')`, tenantID, subscriberID)
-		if err != nil {
+		var is State
+		err := tx.QueryRowContext(ctx, `SELECT state FROM subscribers WHERE tenant_id = $1 AND id = $2`, tenantID, subscriberID).Scan(&is)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		done = len(ids) > 0
-		return d.decide(ctx, tx, tenantID, ids, actor, how)
+		if done = slices.Contains(is.Info().Decisions, becomes); !done {
+			return nil
+		}
+		return d.decide(ctx, tx, tenantID, []string{subscriberID}, actor, how)
 	})
 	return done, err
 }
@@ -205,8 +211,8 @@ func (d *DB) DueRecounts(ctx context.Context, before time.Time) ([]string, error
 // next turn after all others.
 func (d *DB) CheckCounts(ctx context.Context, tenantID string) (Recount, error) {
 	began := d.now()
-	_, err := d.exec(ctx, `INSERT INTO recounts (tenant_id, tried_at, at, took, received, repeated, waiting, delivered, attention, dismissed, wrong)
-		VALUES ($1, $2, 0, 0, 0, 0, 0, 0, 0, 0, 0) ON CONFLICT (tenant_id) DO UPDATE SET tried_at = excluded.tried_at`, tenantID, millis(began))
+	_, err := d.exec(ctx, `INSERT INTO recounts (tenant_id, tried_at, at, took, wrong) VALUES ($1, $2, 0, 0, 0)
+		ON CONFLICT (tenant_id) DO UPDATE SET tried_at = excluded.tried_at`, tenantID, millis(began))
 	if err != nil {
 		return Recount{}, wrap("begin a recount", err)
 	}
@@ -214,29 +220,47 @@ func (d *DB) CheckCounts(ctx context.Context, tenantID string) (Recount, error) 
 	if err != nil {
 		return r, err
 	}
-	wrong := r.Wrong
-	for _, kind := range []string{"new", "repeated", string(Waiting), string(Delivered), string(Attention), string(Dismissed)} {
-		if *r.Kept.of(kind) != *r.Rows.of(kind) {
-			wrong++
+	return r, wrap("keep the recount", d.keepRecount(ctx, tenantID, began, r))
+}
+
+// keepRecount keeps what a recount found in the place of the one before.
+func (d *DB) keepRecount(ctx context.Context, tenantID string, began time.Time, r Recount) error {
+	return d.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE recounts SET at = $2, took = $3, wrong = $4 WHERE tenant_id = $1`,
+			tenantID, millis(began), d.now().Sub(began).Milliseconds(), r.Wrong+r.Kept.differing(r.Rows))
+		if err != nil {
+			return err
 		}
-	}
-	_, err = d.exec(ctx, `UPDATE recounts SET at = $2, took = $3, received = $4, repeated = $5,
-		waiting = $6, delivered = $7, attention = $8, dismissed = $9, wrong = $10 WHERE tenant_id = $1`,
-		tenantID, millis(began), d.now().Sub(began).Milliseconds(), r.Rows.New, r.Rows.Repeated, r.Rows.Waiting, r.Rows.Delivered, r.Rows.Attention, r.Rows.Dismissed, wrong)
-	return r, wrap("keep the recount", err)
+		if _, err := tx.ExecContext(ctx, `DELETE FROM recount_sums WHERE tenant_id = $1`, tenantID); err != nil {
+			return err
+		}
+		for counted, n := range r.Rows {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO recount_sums (tenant_id, kind, n) VALUES ($1, $2, $3)`, tenantID, counted, n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // LastRecount returns what the last recount found; the zero LastRecount when
 // there was none.
 func (d *DB) LastRecount(ctx context.Context, tenantID string) (LastRecount, error) {
-	var r LastRecount
-	var at, took int64
-	err := d.read.QueryRowContext(ctx, `SELECT at, took, received, repeated, waiting, delivered, attention, dismissed, wrong FROM recounts WHERE tenant_id = $1`, tenantID).
-		Scan(&at, &took, &r.Rows.New, &r.Rows.Repeated, &r.Rows.Waiting, &r.Rows.Delivered, &r.Rows.Attention, &r.Rows.Dismissed, &r.Wrong)
-	if errors.Is(err, sql.ErrNoRows) {
-		return r, nil
-	}
-	r.At, r.Took = fromMillis(at), time.Duration(took)*time.Millisecond
+	r := LastRecount{Rows: Sums{}}
+	err := each(ctx, d.read, func(row scanner) error {
+		var at, took int64
+		var kind string
+		var n int
+		if err := row.Scan(&at, &took, &r.Wrong, &kind, &n); err != nil {
+			return err
+		}
+		r.At, r.Took = fromMillis(at), time.Duration(took)*time.Millisecond
+		if kind == "" { // it found nobody
+			return nil
+		}
+		return r.Rows.add(kind, n)
+	}, `SELECT r.at, r.took, r.wrong, COALESCE(s.kind, ''), COALESCE(s.n, 0)
+		FROM recounts r LEFT JOIN recount_sums s ON s.tenant_id = r.tenant_id WHERE r.tenant_id = $1`, tenantID)
 	return r, wrap("last recount", err)
 }
 

@@ -8,17 +8,6 @@ import (
 	"time"
 )
 
-// State is where a subscriber is on the way into the CRM.
-type State string
-
-// The states of a subscriber.
-const (
-	Waiting   State = "waiting"
-	Delivered State = "delivered"
-	Attention State = "attention" // somebody has to mend something
-	Dismissed State = "dismissed" // somebody said that it is not to be delivered
-)
-
 // Subscriber is an address on a newsletter.
 type Subscriber struct {
 	ID           string
@@ -56,13 +45,12 @@ func (s Subscriber) SignedUpAt() time.Time {
 
 // Why tells why a waiting subscriber waits, given the tenant's pause, and when
 // it is tried next; or what a subscriber needs attention for, or needed it for
-// before it was dismissed. The code is empty
-// when there is nothing to tell.
+// before it was dismissed. The code is empty when there is nothing to tell.
 func (s Subscriber) Why(p Pause) (code, detail string, next time.Time) {
-	switch {
-	case s.State == Delivered:
+	switch is := s.State.Info(); {
+	case is.Arrived:
 		return "", "", time.Time{}
-	case s.State == Attention || s.State == Dismissed:
+	case !is.Waits:
 		return s.Reason, s.Detail, time.Time{}
 	case p.Reason == "":
 		return s.Reason, s.Detail, s.DueAt

@@ -7,41 +7,87 @@ import (
 	"time"
 )
 
-// Sums says what was received, and where it is now.
-type Sums struct {
-	New, Repeated                            int // sign-ups, from the ledger
-	Waiting, Delivered, Attention, Dismissed int // subscribers, from the counts kept with the states
+// Kind is a kind of sign-up, as the ledger counts them.
+type Kind string
+
+// The kinds of sign-ups.
+const (
+	New      Kind = "new"      // made somebody new: the left side of the sum
+	Repeated Kind = "repeated" // of somebody who was there already: in no sum
+)
+
+// Counted is what sums are kept of: a Kind of sign-up, or a State of subscribers.
+type Counted interface {
+	sign() int // how it counts in the difference
 }
+
+func (k Kind) sign() int {
+	if k == New {
+		return 1
+	}
+	return 0
+}
+
+func (State) sign() int { return -1 }
+
+// counted is what has the given name.
+func counted(name string) (Counted, error) {
+	if k := Kind(name); k == New || k == Repeated {
+		return k, nil
+	}
+	if s := State(name); s.Known() {
+		return s, nil
+	}
+	return nil, errors.New("a sum of unknown kind: " + name)
+}
+
+// Sums says how many sign-ups were received, from the ledger, and in which states
+// the subscribers are now, from the counts kept with the states.
+type Sums map[Counted]int
 
 // Difference is what is missing from the states (or too much in them, when it is
 // negative). It is zero unless something is broken.
-func (s Sums) Difference() int { return s.New - s.Waiting - s.Delivered - s.Attention - s.Dismissed }
-
-// of is the sum of that name, nil when there is none.
-func (s *Sums) of(kind string) *int {
-	switch kind {
-	case "new":
-		return &s.New
-	case "repeated":
-		return &s.Repeated
-	case string(Waiting):
-		return &s.Waiting
-	case string(Delivered):
-		return &s.Delivered
-	case string(Attention):
-		return &s.Attention
-	case string(Dismissed):
-		return &s.Dismissed
+func (s Sums) Difference() (n int) {
+	for c, of := range s {
+		n += c.sign() * of
 	}
-	return nil
+	return n
 }
 
-func (s *Sums) add(kind string, n int) error {
-	sum := s.of(kind)
-	if sum == nil {
-		return errors.New("a sum of unknown kind: " + kind)
+// People is how many subscribers there are, in all states.
+func (s Sums) People() int { return s[New] - s.Difference() }
+
+// Equal reports whether all numbers are the same. One that isn't there is zero.
+func (s Sums) Equal(o Sums) bool { return s.differing(o) == 0 }
+
+// differing is how many numbers are not the same.
+func (s Sums) differing(o Sums) (n int) {
+	for c, of := range s {
+		if of != o[c] {
+			n++
+		}
 	}
-	*sum += n
+	for c, of := range o {
+		if _, both := s[c]; !both && of != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Add adds other sums.
+func (s Sums) Add(o Sums) {
+	for c, n := range o {
+		s[c] += n
+	}
+}
+
+func (s Sums) add(name string, n int) error {
+	c, err := counted(name)
+	if err != nil {
+		return err
+	}
+	s[c] += n
 	return nil
 }
 
@@ -54,8 +100,9 @@ func (d *DB) Sums(ctx context.Context, tenantID string) (Sums, error) {
 	return s, wrap("sums", err)
 }
 
-func sums(ctx context.Context, q rowsQueryer, tenantID string) (s Sums, err error) {
-	err = each(ctx, q, func(row scanner) error {
+func sums(ctx context.Context, q rowsQueryer, tenantID string) (Sums, error) {
+	s := Sums{}
+	err := each(ctx, q, func(row scanner) error {
 		var kind string
 		var n int
 		if err := row.Scan(&kind, &n); err != nil {
@@ -84,7 +131,7 @@ func (d *DB) HourSums(ctx context.Context, tenantID string, since time.Time) ([]
 			return err
 		}
 		if len(all) == 0 || millis(all[len(all)-1].Hour) != hour {
-			all = append(all, HourSums{Hour: fromMillis(hour)})
+			all = append(all, HourSums{fromMillis(hour), Sums{}})
 		}
 		return all[len(all)-1].add(kind, n)
 	}, `SELECT hour, kind, sum(n) FROM ledger WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, kind
@@ -102,7 +149,7 @@ type Recount struct {
 
 // Agrees reports whether the rows say what was kept, with nothing missing.
 func (r Recount) Agrees() bool {
-	return r.Kept == r.Rows && r.Kept.Difference() == 0 && r.Wrong == 0
+	return r.Kept.Equal(r.Rows) && r.Kept.Difference() == 0 && r.Wrong == 0
 }
 
 // Recount counts the tenant's rows. It reads all of them, as they are at one
@@ -125,15 +172,18 @@ func (d *DB) recount(ctx context.Context, tenantID string) (r Recount, err error
 	if err != nil {
 		return r, err
 	}
+	r.Rows = Sums{}
 	for k, n := range counted.states() {
 		if err := r.Rows.add(string(k.state), n); err != nil {
 			return r, err
 		}
-		r.Rows.New += n
+		r.Rows[New] += n
 	}
-	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM consents WHERE tenant_id = $1`, tenantID).Scan(&r.Rows.Repeated); err != nil {
+	var repeated int
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM consents WHERE tenant_id = $1`, tenantID).Scan(&repeated); err != nil {
 		return r, err
 	}
+	r.Rows[Repeated] = repeated
 	r.Wrong, err = wrongCounts(ctx, tx, tenantID, counted, received)
 	return r, err
 }

@@ -294,7 +294,7 @@ func TestAsManyCallsAreMadeAsTheCheckUpSays(t *testing.T) {
 			t.Errorf("%d calls for %d", made.Calls(), n)
 		}
 	}
-	if s := h.adds("a"); s.Delivered != 1001 {
+	if s := h.adds("a"); s[db.Delivered] != 1001 {
 		t.Errorf("sums %+v", s)
 	}
 	checks, err := made.CheckUp(t.Context())

@@ -53,7 +53,7 @@ func TestWakingDeliversAtOnce(t *testing.T) {
 		if got := c.names["003000001"].Email; got != "Jane@Example.com" {
 			t.Errorf("created %q", got)
 		}
-		if s := h.adds("a"); s.Delivered != 1 || s.Waiting != 0 {
+		if s := h.adds("a"); s[db.Delivered] != 1 || s[db.Waiting] != 0 {
 			t.Errorf("sums %+v", s)
 		}
 	})
@@ -107,7 +107,7 @@ func TestABadRecordHoldsUpNobody(t *testing.T) {
 	if p := h.pause("a"); p.Reason != "" {
 		t.Errorf("paused: %+v", p)
 	}
-	if s := h.adds("a"); s.Attention != 1 || s.Waiting != 1 || s.Delivered != 1 {
+	if s := h.adds("a"); s[db.Attention] != 1 || s[db.Waiting] != 1 || s[db.Delivered] != 1 {
 		t.Errorf("sums %+v", s)
 	}
 }
@@ -162,7 +162,7 @@ func TestAnUnknownWriteSettlesBeforeItIsRepeated(t *testing.T) {
 			time.Sleep(start.Add(2*time.Minute + time.Second).Sub(now()))
 			for takes(d, "a") {
 			}
-			if s := h.adds("a"); s.Delivered != n+1 || c.most() != 1 {
+			if s := h.adds("a"); s[db.Delivered] != n+1 || c.most() != 1 {
 				t.Errorf("sums %+v, %d of one address", s, c.most())
 			}
 		})
@@ -296,7 +296,7 @@ func TestACallThatFailsForOneUnnamedRecordIsNarrowedDown(t *testing.T) {
 	if s := h.subscriber("a", ids[0]); s.State != db.Attention || s.Reason != "ODD" {
 		t.Errorf("got %+v", s)
 	}
-	if s := h.adds("a"); s.Attention != 1 || s.Waiting != 24 {
+	if s := h.adds("a"); s[db.Attention] != 1 || s[db.Waiting] != 24 {
 		t.Errorf("sums %+v", s)
 	}
 }
@@ -325,7 +325,7 @@ func TestAPartThatFailsForOneUnnamedRecordIsNarrowedDown(t *testing.T) {
 	if len(c.creates) > 12 || c.most() != 1 {
 		t.Errorf("creates %v, %d of one", c.creates, c.most())
 	}
-	if s := h.adds("a"); s.Attention != 1 || s.Delivered != 44 {
+	if s := h.adds("a"); s[db.Attention] != 1 || s[db.Delivered] != 44 {
 		t.Errorf("sums %+v", s)
 	}
 }
@@ -341,7 +341,7 @@ func TestAPartThatFailsForAllIsNotNarrowedDownForEach(t *testing.T) {
 		takes(d, "a")
 		h.exec(`UPDATE pauses SET until = 0`)
 	}
-	if s := h.adds("a"); s.Attention != 1000 {
+	if s := h.adds("a"); s[db.Attention] != 1000 {
 		t.Errorf("sums %+v", s)
 	}
 	if len(c.creates) > 30 {
@@ -350,7 +350,7 @@ func TestAPartThatFailsForAllIsNotNarrowedDownForEach(t *testing.T) {
 	c.poison = ""
 	h.signUp("a/1", "late@example.com")
 	takes(d, "a")
-	if s := h.adds("a"); s.Delivered != 1 {
+	if s := h.adds("a"); s[db.Delivered] != 1 {
 		t.Errorf("sums %+v", s)
 	}
 }
@@ -367,7 +367,7 @@ func TestSeveralInARowAreNotEverybody(t *testing.T) {
 		takes(d, "a")
 		h.exec(`UPDATE pauses SET until = 0`)
 	}
-	if s := h.adds("a"); s.Attention != 9 || s.Delivered != 991 || c.most() != 1 {
+	if s := h.adds("a"); s[db.Attention] != 9 || s[db.Delivered] != 991 || c.most() != 1 {
 		t.Errorf("sums %+v, %d of one\n%v", s, c.most(), c.creates)
 	}
 	if len(c.creates) > 30 {
@@ -424,7 +424,7 @@ func TestASlowCallKeepsItsLease(t *testing.T) {
 		defer run(t, one)()
 		defer run(t, two)()
 		time.Sleep(time.Minute)
-		if s := h.adds("a"); s.Delivered != 1 || c.finds != 1 || len(c.creates) != 1 {
+		if s := h.adds("a"); s[db.Delivered] != 1 || c.finds != 1 || len(c.creates) != 1 {
 			t.Errorf("sums %+v, %d finds, creates %v", s, c.finds, c.creates)
 		}
 	})
@@ -482,7 +482,7 @@ func TestOneTenantNeverHoldsUpAnother(t *testing.T) {
 		if s := h.subscriber("b", id); s.State != db.Delivered {
 			t.Errorf("got %+v", s)
 		}
-		if s := h.adds("a"); s.Waiting == 0 {
+		if s := h.adds("a"); s[db.Waiting] == 0 {
 			t.Error("the slow tenant is done: this test shows nothing")
 		}
 	})
@@ -505,7 +505,7 @@ func TestStoppingFinishesTheBatchInFlight(t *testing.T) {
 		d.Wake("a")
 		<-began
 		stop()
-		if s := h.adds("a"); s.Delivered != 2 || s.Waiting != 3 {
+		if s := h.adds("a"); s[db.Delivered] != 2 || s[db.Waiting] != 3 {
 			t.Errorf("sums %+v", s)
 		}
 	})
@@ -529,7 +529,7 @@ func TestStoppingCutsOffWhatHangs(t *testing.T) {
 			t.Errorf("stopped after %v", took)
 		}
 		takes(h.dispatcher(crms{"a": c}), "a")
-		if s := h.adds("a"); s.Delivered != 1 || c.most() != 1 {
+		if s := h.adds("a"); s[db.Delivered] != 1 || c.most() != 1 {
 			t.Errorf("sums %+v", s)
 		}
 	})
@@ -614,7 +614,7 @@ func storm(t *testing.T, r *rand.Rand) {
 		stop()
 	}
 	for tenant, c := range all {
-		if s := h.adds(tenant); s.Waiting != 0 || s.Attention != 0 || s.Delivered+s.Dismissed != s.New || s.Delivered == 0 {
+		if s := h.adds(tenant); s[db.Waiting] != 0 || s[db.Attention] != 0 || s[db.Delivered]+s[db.Dismissed] != s[db.New] || s[db.Delivered] == 0 {
 			t.Errorf("%s: %+v", tenant, s)
 		}
 		if c.most() != 1 {
@@ -695,7 +695,7 @@ func TestAKilledWriteSettlesBeforeItIsRepeated(t *testing.T) {
 		c.hook = nil
 		time.Sleep(heir.Settle)
 		takes(heir, "a")
-		if s := h.adds("a"); s.Delivered != 1 || len(c.creates) != 2 {
+		if s := h.adds("a"); s[db.Delivered] != 1 || len(c.creates) != 2 {
 			t.Errorf("sums %+v, creates %v", s, c.creates)
 		}
 	})

@@ -173,7 +173,7 @@ func TestTheNewestSignUpHasTheLastWord(t *testing.T) {
 		time.Sleep(time.Hour)
 		takes(d, "a")
 		c.wantName(t, "after the hour", "jane@example.com", "Ann", "Doe")
-		if s := h.adds("a"); s.Delivered != 2 {
+		if s := h.adds("a"); s[db.Delivered] != 2 {
 			t.Errorf("sums %+v", s)
 		}
 	})

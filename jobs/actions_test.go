@@ -72,7 +72,7 @@ func TestActionsAreDone(t *testing.T) {
 			}
 		}
 	}
-	if r, err := d.Recount(ctx, g.TenantID); err != nil || !r.Agrees() || r.Kept.Dismissed != n {
+	if r, err := d.Recount(ctx, g.TenantID); err != nil || !r.Agrees() || r.Kept[db.Dismissed] != n {
 		t.Errorf("got %+v, %v", r, err)
 	}
 }

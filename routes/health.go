@@ -193,10 +193,16 @@ func dayBars(first time.Time, zone *time.Location, sums []db.HourSums, delivered
 
 // fill adds each hour to its bar.
 func fill(place func(hour time.Time) *views.Bar, sums []db.HourSums, delivered []db.HourDelivered) {
+	byBar := map[*views.Bar]db.Sums{}
 	for _, h := range sums {
-		b, t := place(h.Hour), totals(h.Sums)
-		b.SignUps += t.New + t.Repeated
-		b.Totals.Add(t)
+		b := place(h.Hour)
+		if byBar[b] == nil {
+			byBar[b] = db.Sums{}
+		}
+		byBar[b].Add(h.Sums)
+	}
+	for b, sum := range byBar {
+		b.Totals, b.SignUps = totals(sum), sum[db.New]+sum[db.Repeated]
 	}
 	for _, h := range delivered {
 		place(h.Hour).Delivered += h.N
@@ -218,12 +224,12 @@ func (s *server) problems(c *fiber.Ctx, live views.HealthStatus, actions []db.Ac
 		}
 		v := s.problem(p, some, live.Card)
 		v.Busy = slices.ContainsFunc(actions, func(a db.Action) bool {
-			return a.EndedAt.IsZero() && a.Reason == p.Reason && (a.Kind == db.ActionTry) == (p.State == db.Waiting)
+			return a.EndedAt.IsZero() && a.Reason == p.Reason && (a.Kind == db.ActionTry) == v.State.Waits
 		})
 		if live.Pause != nil && live.Pause.Spared {
 			v.GoesOn = live.Pause.Until
 		}
-		v.TryNow = p.State == db.Waiting && p.Reason != crm.Settling && p.Reason != crm.Spared && v.GoesOn.IsZero() && live.Card.State == views.Connected
+		v.TryNow = v.State.Waits && p.Reason != crm.Settling && p.Reason != crm.Spared && v.GoesOn.IsZero() && live.Card.State == views.Connected
 		problems = append(problems, v)
 	}
 	return problems, nil
@@ -231,7 +237,7 @@ func (s *server) problems(c *fiber.Ctx, live views.HealthStatus, actions []db.Ac
 
 func (s *server) problem(p db.Problem, some []db.Subscriber, card views.Integration) views.Problem {
 	e := explain(p.Reason, deliveryReason(p.State, p.Reason), card)
-	v := views.Problem{CSRF: card.CSRF, Service: card.Service, State: views.DeliveryState(p.State), Code: p.Reason, What: e.What, Who: whoMends(e.Who), Mend: e.Mend,
+	v := views.Problem{CSRF: card.CSRF, Service: card.Service, State: viewState(p.State.Info()), Code: p.Reason, What: e.What, Who: whoMends(e.Who), Mend: e.Mend,
 		N: p.N, People: p.People, PeopleLimit: db.PeopleLimit,
 		CSVURL: "/integrations/" + card.Service + "/problems.csv?" + query("state", string(p.State), "reason", p.Reason)}
 	said := ""
@@ -250,7 +256,7 @@ func (s *server) problem(p db.Problem, some []db.Subscriber, card views.Integrat
 
 // deliveryReason explains a code to those who are in a state: who waits is tried again.
 func deliveryReason(state db.State, code string) crm.Explanation {
-	if state == db.Waiting {
+	if state.Info().Waits {
 		return crm.Sentence(code)
 	}
 	return crm.GaveUp(code)
@@ -341,7 +347,7 @@ func (s *server) person(c *fiber.Ctx) error {
 		return err
 	}
 	page := views.PersonPage{Page: s.page(c, "Subscriber", views.NavSubscribers), ID: sub.ID, Subscriber: row, Attempts: sub.Attempts, OrgID: sub.OrgID, DeliveredAt: sub.DeliveredAt}
-	if sub.State == db.Attention && sub.MatchID != "" {
+	if row.State.Attention && sub.MatchID != "" {
 		page.MatchURL = s.RecordURL(sub.InstanceURL, sub.MatchID)
 	}
 	page.Story, page.Earlier = story(events, consents)
@@ -386,7 +392,7 @@ func consent(c db.Consent) *views.Consent {
 
 // step tells an event in words.
 func step(e db.Event) views.Step {
-	v := views.Step{At: e.At, State: views.DeliveryState(e.State), Actor: e.Actor}
+	v := views.Step{At: e.At, State: viewState(e.State.Info()), Actor: e.Actor}
 	if e.Reason != "" {
 		v.Reason = deliveryReason(e.State, e.Reason).What
 	}

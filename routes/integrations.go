@@ -77,7 +77,7 @@ func (s *server) cardAndSums(c *fiber.Ctx, service string) (views.Integration, d
 		return card, db.Sums{}, nil
 	}
 	sums, err := s.Newsletters.Sums(ctx, tenant)
-	card.Waiting, card.Attention = sums.Waiting, sums.Attention
+	card.Waiting, card.Attention = sums[db.Waiting], sums[db.Attention]
 	return card, sums, err
 }
 

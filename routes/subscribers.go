@@ -3,7 +3,6 @@ package routes
 import (
 	"net/http"
 
-	"gatepost/db"
 	"gatepost/newsletter"
 	"gatepost/views"
 
@@ -25,7 +24,7 @@ func (s *server) subscribers(c *fiber.Ctx) error {
 	if len(found.Rows) == 0 && q.After+q.Before != "" { // nobody there: the first page, rather than an empty one
 		return redirect(c, subscribersURL(q, "after", ""))
 	}
-	page := views.SubscribersPage{Query: q.Search, State: views.DeliveryState(q.State)}
+	page := views.SubscribersPage{Query: q.Search, States: viewStates(), State: string(q.State)}
 	for _, st := range found.Rows {
 		row, err := s.subscriberRow(c, st)
 		if err != nil {
@@ -58,23 +57,10 @@ func (s *server) subscribers(c *fiber.Ctx) error {
 	return render(c, http.StatusOK, views.Subscribers(page))
 }
 
-func totals(s db.Sums) views.Totals {
-	return views.Totals{All: s.Waiting + s.Delivered + s.Attention + s.Dismissed, Waiting: s.Waiting, Delivered: s.Delivered, Attention: s.Attention, Dismissed: s.Dismissed, New: s.New, Repeated: s.Repeated}
-}
-
 func (s *server) subscriberRow(c *fiber.Ctx, st newsletter.Status) (views.Subscriber, error) {
 	reason, mend, err := s.why(c, st)
 	return views.Subscriber{ID: st.ID, Email: st.Email, FirstName: st.FirstName, LastName: st.LastName, Newsletter: st.Newsletter,
-		SignedUpAt: st.CreatedAt, State: views.DeliveryState(st.State), Reason: reason, Mend: mend, NextTry: nextTry(st), Record: s.record(st.Subscriber)}, err
-}
-
-// knownState is the state of that name, or none.
-func knownState(name string) db.State {
-	switch state := db.State(name); state {
-	case db.Waiting, db.Delivered, db.Attention, db.Dismissed:
-		return state
-	}
-	return ""
+		SignedUpAt: st.CreatedAt, State: viewState(st.State.Info()), Reason: reason, Mend: mend, NextTry: nextTry(st), Record: s.record(st.Subscriber)}, err
 }
 
 func subscribersURL(q newsletter.Query, side, id string) string {

@@ -102,12 +102,12 @@ func (s *server) progress(c *fiber.Ctx, id string) (views.Progress, error) {
 		return views.Progress{}, err
 	}
 	p := views.Progress{StatusURL: "/newsletter/signup/" + st.ID, RefreshURL: "/newsletter/signup?" + query("sample", st.ID), PersonURL: "/subscribers/" + st.ID,
-		Email: st.Email, Newsletter: st.Newsletter, State: views.DeliveryState(st.State), Repeated: !st.RepeatedAt.IsZero(), StoredAt: st.SignedUpAt(), NextTry: nextTry(st)}
+		Email: st.Email, Newsletter: st.Newsletter, State: viewState(st.State.Info()), Repeated: !st.RepeatedAt.IsZero(), StoredAt: st.SignedUpAt(), NextTry: nextTry(st)}
 	// What became of an earlier sign-up of the address is no news of this one.
 	if !st.SentAt.Before(p.StoredAt) {
 		p.SentAt = st.SentAt
 	}
-	if st.State == db.Delivered {
+	if p.State.Arrived {
 		p.SentAt, p.DoneAt, p.Record = st.DeliveredAt, st.DeliveredAt, s.record(st.Subscriber)
 	}
 	p.Reason, p.Mend, err = s.why(c, st)

@@ -70,7 +70,7 @@ type Bar struct {
 // …/dismiss.
 type Problem struct {
 	CSRF, Service   string
-	State           DeliveryState
+	State           State
 	Code            string
 	What, Who, Mend string
 	Said            string // what Salesforce said to the first of them
@@ -125,7 +125,7 @@ func (m Moment) At() time.Time {
 // Step is something that happened to a subscriber.
 type Step struct {
 	At           time.Time
-	State        DeliveryState
+	State        State
 	Reason, Said string
 	Actor        string // e-mail of the user who did it; empty for Gatepost itself
 }
@@ -174,17 +174,6 @@ func (h HealthStatus) neverRefreshed() string {
 	return "Not since it was connected"
 }
 
-// Add adds the numbers of another time.
-func (t *Totals) Add(o Totals) {
-	t.All += o.All
-	t.Waiting += o.Waiting
-	t.Delivered += o.Delivered
-	t.Attention += o.Attention
-	t.Dismissed += o.Dismissed
-	t.New += o.New
-	t.Repeated += o.Repeated
-}
-
 // old reports whether none of the calls that it counts are of the last 24 hours.
 func (u Usage) old(now time.Time) bool { return now.Sub(u.At) >= 24*time.Hour }
 
@@ -206,7 +195,7 @@ func (p Problem) people() string {
 	return count(p.N, "sign-up", "sign-ups") + " of " + count(p.People, "person", "people")
 }
 
-func (p Problem) form() string { return strings.ToLower(p.Code) + "-" + string(p.State) }
+func (p Problem) form() string { return strings.ToLower(p.Code) + "-" + p.State.Code }
 
 // Wait writes a duration for people, rounded up: "20 seconds", "2 minutes".
 func Wait(d time.Duration) string { return wait(d) }
@@ -297,16 +286,10 @@ func plotSummary(bars []Bar) string {
 // title tells a step in a few words.
 func (s Step) title() string {
 	switch {
-	case s.State == Delivered:
-		return "Arrived in Salesforce"
-	case s.State == Attention:
-		return "Needs attention"
-	case s.State == Dismissed:
-		return "Dismissed"
-	case s.Actor != "":
+	case s.State.Waits && s.Actor != "":
 		return "Sent again"
-	case s.Reason == "":
+	case s.State.Waits && s.Reason == "":
 		return "Waits to be sent again"
 	}
-	return "Waits"
+	return s.State.Became
 }

@@ -263,16 +263,28 @@ type TestSignupPage struct {
 	Progress    *Progress // of the sample that was sent last
 }
 
-// DeliveryState is the state of a subscriber on the way into the CRM.
-type DeliveryState string
+// State is a state of a subscriber on the way into the CRM. Pages ask what it is
+// like, and never which it is.
+type State struct {
+	Code       string // in queries; empty for no state
+	Label      string
+	Tone, Icon string // of a pill
+	Sum        string // behind a number in the sum: "needing attention"
+	Column     string // above numbers: "need attention"
+	Became     string // of one who got into it: "Arrived in Salesforce"
+	Recounted  string // beside the number of a recount, which all states with these words have together
+	Meaning    string // a sentence, for when no reason tells why; none when empty
 
-// The states of a delivery.
-const (
-	Waiting   DeliveryState = "waiting"
-	Delivered DeliveryState = "delivered"
-	Attention DeliveryState = "attention"
-	Dismissed DeliveryState = "dismissed"
-)
+	Main      bool // shown even where nobody is in it
+	Waits     bool // it goes on by itself
+	Arrived   bool
+	Attention bool // it goes no further without somebody
+	Retry     bool // it can be sent again
+	Dismiss   bool // somebody can say that it isn't to be sent
+}
+
+// MarshalText is the code: in a digest, the rest goes without saying.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.Code), nil }
 
 // Record is what a delivery led to in the CRM.
 type Record struct {
@@ -289,7 +301,7 @@ type Progress struct {
 	Email      string
 	Newsletter string
 	PersonURL  string // the subscriber's page
-	State      DeliveryState
+	State      State
 	Repeated   bool      // the address was there already
 	StoredAt   time.Time // the sign-up, not an earlier one of the same address
 	SentAt     time.Time // zero when it was not sent to the CRM yet
@@ -307,7 +319,8 @@ type SubscribersPage struct {
 	Page
 	Totals   Totals
 	Query    string
-	State    DeliveryState // filter; empty for all
+	States   []State // to filter by
+	State    string  // code of the one that is filtered by; empty for all
 	Rows     []Subscriber
 	NewerURL string // empty when there are none newer
 	OlderURL string // empty when there are none older
@@ -318,8 +331,16 @@ type SubscribersPage struct {
 // counted when a sign-up is stored, apart from the subscribers, and so tells
 // whether one is missing.
 type Totals struct {
-	All, Waiting, Delivered, Attention, Dismissed int
-	New, Repeated                                 int
+	All           int
+	States        []StateTotal // in the order of the sum
+	New, Repeated int
+	Difference    int // who is missing from the states
+}
+
+// StateTotal is how many are in a state.
+type StateTotal struct {
+	State State
+	N     int
 }
 
 // Subscriber is a row of SubscribersPage.
@@ -330,7 +351,7 @@ type Subscriber struct {
 	LastName   string
 	Newsletter string
 	SignedUpAt time.Time
-	State      DeliveryState
+	State      State
 	Reason     string    // why it waits or needs attention
 	Mend       string    // what to do about it
 	NextTry    time.Time // zero when unknown

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,7 +101,7 @@ func (p Progress) Version() string { return digest(p) }
 
 // Final says whether the delivery has come to its end, so that nothing more
 // needs to be asked.
-func (p Progress) Final() bool { return p.State != Waiting }
+func (p Progress) Final() bool { return !p.State.Waits }
 
 func (p Progress) pollURL() string {
 	return p.StatusURL + "?seen=" + url.QueryEscape(p.Version())
@@ -119,24 +120,19 @@ func (s Subscriber) name() string {
 	return strings.TrimSpace(s.FirstName + " " + s.LastName)
 }
 
-func (t Totals) of(state DeliveryState) int {
-	switch state {
-	case Waiting:
-		return t.Waiting
-	case Delivered:
-		return t.Delivered
-	case Attention:
-		return t.Attention
-	case Dismissed:
-		return t.Dismissed
-	default:
-		return t.All
+// of is how many are in the state with the code.
+func (t Totals) of(code string) int {
+	for _, s := range t.States {
+		if s.State.Code == code {
+			return s.N
+		}
 	}
+	return 0
 }
 
 // balance says in a sentence whether everybody who was received is still here.
 func (t Totals) balance() string {
-	s := t.sentence() + " Difference: " + number(t.difference()) + "."
+	s := t.sentence() + " Difference: " + number(t.Difference) + "."
 	if t.Repeated > 0 {
 		s += " " + count(t.Repeated, "repeated sign-up", "repeated sign-ups") + " of people who were there already."
 	}
@@ -145,32 +141,55 @@ func (t Totals) balance() string {
 
 // sentence is the sum in words.
 func (t Totals) sentence() string {
-	s := count(t.New, "new sign-up", "new sign-ups") + " received = " + number(t.Delivered) + " in Salesforce + " +
-		number(t.Waiting) + " waiting + " + number(t.Attention) + " needing attention"
-	if t.Dismissed > 0 {
-		s += " + " + number(t.Dismissed) + " dismissed"
+	var terms []string
+	for _, s := range t.States {
+		if s.State.Main || s.N > 0 {
+			terms = append(terms, number(s.N)+" "+s.State.Sum)
+		}
 	}
-	return s + "."
+	return count(t.New, "new sign-up", "new sign-ups") + " received = " + strings.Join(terms, " + ") + "."
 }
 
-// difference is who is missing from the states.
-func (t Totals) difference() int { return t.New - t.Delivered - t.Waiting - t.Attention - t.Dismissed }
+// column is the heading of a state's numbers in a table beside those of new sign-ups.
+func (t Totals) column(i int) string {
+	if i == 0 {
+		return "of them " + t.States[i].State.Column
+	}
+	return t.States[i].State.Column
+}
+
+// recounted are the numbers of a recount with their words, in order.
+func (t Totals) recounted() (facts []recounted) {
+	for _, s := range t.States {
+		i := slices.IndexFunc(facts, func(f recounted) bool { return f.words == s.State.Recounted })
+		if i < 0 {
+			i, facts = len(facts), append(facts, recounted{words: s.State.Recounted})
+		}
+		facts[i].n += s.N
+	}
+	return facts
+}
+
+type recounted struct {
+	words string
+	n     int
+}
 
 func balanceIcon(t Totals) string {
-	if t.difference() == 0 {
+	if t.Difference == 0 {
 		return "check"
 	}
 	return "alert"
 }
 
 // filterURL is the list of subscribers in a state, for the query asked before.
-func (s SubscribersPage) filterURL(state DeliveryState) templ.SafeURL {
+func (s SubscribersPage) filterURL(state string) templ.SafeURL {
 	q := url.Values{}
 	if s.Query != "" {
 		q.Set("q", s.Query)
 	}
 	if state != "" {
-		q.Set("state", string(state))
+		q.Set("state", state)
 	}
 	if len(q) == 0 {
 		return "/subscribers"
@@ -202,20 +221,15 @@ func (s SubscribersPage) nobody() string {
 	}
 }
 
-// label is what a state is called.
-func (d DeliveryState) label() string {
-	switch d {
-	case Waiting:
-		return "Waiting"
-	case Delivered:
-		return "In Salesforce"
-	case Attention:
-		return "Needs attention"
-	case Dismissed:
-		return "Dismissed"
-	default:
-		return "All"
+// step is the tone of a step of progress that ends in the state.
+func (s State) step() string {
+	switch s.Tone {
+	case "good":
+		return "done"
+	case "calm":
+		return "open"
 	}
+	return s.Tone
 }
 
 func servicePath(service, action string) templ.SafeURL {

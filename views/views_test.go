@@ -127,16 +127,16 @@ func testSignup(progress *Progress) TestSignupPage {
 	}
 }
 
-func progress(state DeliveryState) Progress {
+func progress(state State) Progress {
 	p := Progress{
 		StatusURL: "/newsletter/signup/status/7", RefreshURL: "/newsletter/signup?sample=7",
 		Email: "reader@example.com", Newsletter: "Contoso Weekly", State: state, StoredAt: at,
 	}
-	switch state {
-	case Delivered:
+	switch state.Code {
+	case Delivered.Code:
 		p.SentAt, p.DoneAt = at.Add(time.Second), at.Add(time.Second)
 		p.Record = Record{ID: "0035g00000AbCdEEAV", URL: "https://contoso.my.salesforce.com/0035g00000AbCdEEAV"}
-	case Attention:
+	case Attention.Code:
 		p.SentAt, p.Reason, p.Mend = at, "Salesforce requires a field that Gatepost doesn’t fill: Region.", "Ask your Salesforce admin to make it optional."
 	}
 	return p
@@ -152,7 +152,7 @@ func on(p Progress) *Progress { return &p }
 
 func subscribers() SubscribersPage {
 	return SubscribersPage{
-		Page: portalPage("Subscribers", NavSubscribers), Totals: Totals{All: 12402, Waiting: 2, Delivered: 12399, Attention: 1, New: 12402, Repeated: 31},
+		Page: portalPage("Subscribers", NavSubscribers), Totals: totals(12402, 31, 12399, 2, 1, 0), States: []State{Waiting, Delivered, Attention, Dismissed},
 		NewerURL: "/subscribers?before=9", OlderURL: "/subscribers?after=3",
 		Rows: []Subscriber{
 			{Email: "ada.lovelace@example.com", FirstName: "Ada", LastName: "Lovelace", Newsletter: "Contoso Weekly", SignedUpAt: at, State: Delivered, Record: Record{ID: "0035g00000AbCdEEAV", URL: "https://contoso.my.salesforce.com/0035g00000AbCdEEAV"}},
@@ -165,7 +165,7 @@ func subscribers() SubscribersPage {
 
 func foundNobody() SubscribersPage {
 	p := subscribers()
-	p.Query, p.State, p.Rows, p.NewerURL, p.OlderURL = hostile, Attention, nil, "", ""
+	p.Query, p.State, p.Rows, p.NewerURL, p.OlderURL = hostile, Attention.Code, nil, "", ""
 	return p
 }
 
@@ -750,7 +750,7 @@ func TestSubscribersPager(t *testing.T) {
 
 func TestTotalsFilterAndKeepTheSearch(t *testing.T) {
 	p := subscribers()
-	p.Query, p.State = "a&b", Waiting
+	p.Query, p.State = "a&b", Waiting.Code
 	d := parse(t, Subscribers(p))
 	got := d.Find(".total").Map(func(_ int, s *goquery.Selection) string { return s.AttrOr("href", "") })
 	want := []string{"/subscribers?q=a%26b", "/subscribers?q=a%26b&state=delivered", "/subscribers?q=a%26b&state=waiting", "/subscribers?q=a%26b&state=attention"}
@@ -812,8 +812,7 @@ func TestNumber(t *testing.T) {
 }
 
 func TestBalanceShowsTheDifference(t *testing.T) {
-	even := Totals{Delivered: 1000, Waiting: 2, Attention: 1, New: 1003, Repeated: 1}
-	lost := Totals{Delivered: 1000, Waiting: 1, Attention: 1, New: 1003}
+	even, lost := totals(1003, 1, 1000, 2, 1, 0), totals(1003, 0, 1000, 1, 1, 0)
 	if s := even.balance(); !strings.Contains(s, "1,003 new sign-ups received = 1,000 in Salesforce + 2 waiting + 1 needing attention. Difference: 0.") || !strings.Contains(s, "1 repeated sign-up ") || balanceIcon(even) != "check" {
 		t.Errorf("even: %q, %s", s, balanceIcon(even))
 	}

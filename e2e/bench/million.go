@@ -142,7 +142,7 @@ func drained(ctx context.Context, w *rig.World, stored int) (rate float64, err e
 		if err != nil {
 			return 0, err
 		}
-		if sums.Waiting == 0 {
+		if sums[db.Waiting] == 0 {
 			return float64(stored/2) / time.Since(begun).Seconds(), nil
 		}
 		select {

@@ -196,7 +196,7 @@ func (s *soak) calm(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
-		if sums.Waiting == 0 && err == nil {
+		if sums[db.Waiting] == 0 && err == nil {
 			return nil
 		}
 		if err := wait(ctx, time.Second); errors.Is(err, errLate) {
@@ -229,7 +229,7 @@ func (s *soak) progress(ctx context.Context) {
 	}
 	s.readers.note(func() {
 		s.say("  %d sent, %d acknowledged; %d new, %d waiting, %d delivered, %d need attention", s.readers.count.sent,
-			s.readers.count.acknowledged, sums.New, sums.Waiting, sums.Delivered, sums.Attention)
+			s.readers.count.acknowledged, sums[db.New], sums[db.Waiting], sums[db.Delivered], sums[db.Attention])
 	})
 }
 

@@ -43,7 +43,7 @@ func TestVerdict(t *testing.T) {
 // TestEachPromise shows that each promise is broken by what breaks it, and by
 // nothing else.
 func TestEachPromise(t *testing.T) {
-	kept := db.Sums{New: 2, Repeated: 1, Delivered: 2}
+	kept := db.Sums{db.New: 2, db.Repeated: 1, db.Delivered: 2}
 	good := verdict{Acknowledged: 3, Recount: db.Recount{Kept: kept, Rows: kept}, Salesforce: rig.Stats{Contacts: 2, PerEmailMax: 1}}
 	if good.broken() {
 		t.Fatalf("a good run is broken: %v", good)
@@ -52,7 +52,7 @@ func TestEachPromise(t *testing.T) {
 		"every acknowledged sign-up is in the CRM":  func(v *verdict) { v.Lost = []string{"a@x.example"} },
 		"each address is there once":                func(v *verdict) { v.Doubled = []string{"a@x.example"} },
 		"nobody is there who didn't sign up":        func(v *verdict) { v.Strangers = []string{"a@x.example"} },
-		"the sum holds, kept and counted":           func(v *verdict) { v.Recount.Rows.Delivered = 1 },
+		"the sum holds, kept and counted":           func(v *verdict) { v.Recount.Rows = db.Sums{db.New: 2, db.Repeated: 1, db.Delivered: 1} },
 		"all are delivered, none waits":             func(v *verdict) { v.Salesforce.Contacts = 3 },
 		"no refresh token was used twice":           func(v *verdict) { v.Salesforce.ReuseDetected = 1 },
 		"the readers got no answer but 202 and 503": func(v *verdict) { v.Surprises = []string{"500"} },

@@ -81,7 +81,7 @@ func (v verdict) promises() map[string]bool {
 		"each address is there once":                len(v.Doubled) == 0 && v.Salesforce.PerEmailMax == 1,
 		"nobody is there who didn't sign up":        len(v.Strangers) == 0,
 		"the sum holds, kept and counted":           v.Recount.Agrees(),
-		"all are delivered, none waits":             kept.Delivered == kept.New && kept.Delivered == v.Salesforce.Contacts,
+		"all are delivered, none waits":             kept[db.Delivered] == kept[db.New] && kept[db.Delivered] == v.Salesforce.Contacts,
 		"no refresh token was used twice":           v.Salesforce.ReuseDetected == 0,
 		"the readers got no answer but 202 and 503": len(v.Surprises) == 0,
 	}
@@ -107,7 +107,7 @@ func (v verdict) String() string {
 	line("kills         %d; reconnected %d times because a kill cut off a renewal", v.Kills, v.Reconnects)
 	line("settled after %v", v.Settled.Round(time.Second))
 	k := v.Recount.Kept
-	line("portal        %d new + %d repeated; %d delivered, %d waiting, %d need attention; difference %d", k.New, k.Repeated, k.Delivered, k.Waiting, k.Attention, k.Difference())
+	line("portal        %d new + %d repeated; %d delivered, %d waiting, %d need attention; difference %d", k[db.New], k[db.Repeated], k[db.Delivered], k[db.Waiting], k[db.Attention], k.Difference())
 	sf := v.Salesforce
 	line("Salesforce    %d Contacts, at most %d per address; %d API calls, %d renewals, %d tokens used twice", sf.Contacts, sf.PerEmailMax, sf.APICalls, sf.Refreshes, sf.ReuseDetected)
 	line("lost          %d %s", len(v.Lost), some(v.Lost))

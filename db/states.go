@@ -1,0 +1,76 @@
+package db
+
+import "slices"
+
+// State is where a subscriber is on the way into the CRM.
+type State string
+
+// The states of a subscriber. What is to be known of each stands in states.
+const (
+	Waiting   State = "waiting"
+	Delivered State = "delivered"
+	Attention State = "attention" // somebody has to mend something
+	Dismissed State = "dismissed" // somebody said that it is not to be delivered
+)
+
+// StateInfo is what is to be known of a state: everything that lists states, counts
+// them or treats them differently asks this. Every subscriber is in one state, and
+// each state stands on the right side of the sum of those who were received.
+type StateInfo struct {
+	State State
+	Label string // "Needs attention"
+	Tone  string // good, warn, bad or calm: the colour
+	Icon  string
+
+	// Words for which the label, in small letters in the middle of a sentence, will do
+	// when they are empty.
+	Sum       string // behind their number in the sum: "needing attention"
+	Column    string // above their numbers in a table: "need attention"
+	Became    string // of one who got into the state: "Arrived in Salesforce"
+	Recounted string // beside their number in a recount; states with the same words have one number
+	Meaning   string // a sentence for when no reason tells why; none when empty
+
+	Main      bool // shown even where nobody is in it
+	Waits     bool // Gatepost goes on by itself, once the tenant's pause is over
+	Arrived   bool // is in the CRM, with no reason to tell
+	Attention bool // goes no further without somebody
+	Problem   bool // counted by reason, and listed as what holds sign-ups up
+
+	Activity  string  // kind of activity that getting into it is counted as; none when empty
+	Decisions []State // what somebody may decide that it becomes
+}
+
+// states are in the order of a subscriber's way.
+var states = []StateInfo{
+	{State: Waiting, Label: "Waiting", Tone: "warn", Icon: "clock", Became: "Waits", Main: true, Waits: true, Problem: true},
+	{State: Delivered, Label: "In Salesforce", Tone: "good", Icon: "check", Became: "Arrived in Salesforce",
+		Main: true, Arrived: true, Activity: "delivered"},
+	{State: Attention, Label: "Needs attention", Tone: "bad", Icon: "alert", Sum: "needing attention", Column: "need attention",
+		Recounted: "In need of attention, or dismissed", Main: true, Attention: true, Problem: true, Activity: "attention", Decisions: []State{Waiting, Dismissed}},
+	{State: Dismissed, Label: "Dismissed", Tone: "calm", Icon: "off", Recounted: "In need of attention, or dismissed",
+		Meaning: "Somebody decided that it is not sent to Salesforce.", Decisions: []State{Waiting}},
+}
+
+// States returns all states, in the order of a subscriber's way.
+func States() []StateInfo { return slices.Clone(states) }
+
+// Info returns what is to be known of the state, and nothing of one that there isn't.
+func (s State) Info() StateInfo {
+	for i := range states {
+		if states[i].State == s {
+			return states[i]
+		}
+	}
+	return StateInfo{}
+}
+
+// Known reports whether there is such a state.
+func (s State) Known() bool { return s.Info().State != "" }
+
+// AddState adds a state until restore is called, for tests that look whether every
+// page, sum and command knows it. Nothing else may use states meanwhile.
+func AddState(info StateInfo) (restore func()) {
+	before := states
+	states = append(slices.Clone(states), info)
+	return func() { states = before }
+}

@@ -1,0 +1,64 @@
+package routes
+
+import (
+	"cmp"
+	"slices"
+	"unicode"
+	"unicode/utf8"
+
+	"gatepost/db"
+	"gatepost/views"
+)
+
+// viewState is a state as pages show it.
+func viewState(s db.StateInfo) views.State {
+	small := uncapitalised(s.Label)
+	return views.State{
+		Code: string(s.State), Label: s.Label, Tone: s.Tone, Icon: s.Icon,
+		Sum: cmp.Or(s.Sum, small), Column: cmp.Or(s.Column, small), Became: cmp.Or(s.Became, s.Label), Recounted: cmp.Or(s.Recounted, s.Label), Meaning: s.Meaning,
+		Main: s.Main, Waits: s.Waits, Arrived: s.Arrived, Attention: s.Attention,
+		Retry: slices.Contains(s.Decisions, db.Waiting), Dismiss: slices.Contains(s.Decisions, db.Dismissed),
+	}
+}
+
+// uncapitalised is a label in the middle of a sentence; names in it stay as they are.
+func uncapitalised(label string) string {
+	r, n := utf8.DecodeRuneInString(label)
+	return string(unicode.ToLower(r)) + label[n:]
+}
+
+// viewStates are all states, to choose from.
+func viewStates() (all []views.State) {
+	for _, s := range db.States() {
+		all = append(all, viewState(s))
+	}
+	return all
+}
+
+// totals are sums as pages show them. Who has arrived comes first.
+func totals(s db.Sums) views.Totals {
+	t := views.Totals{All: s.People(), New: s[db.New], Repeated: s[db.Repeated], Difference: s.Difference()}
+	for _, info := range db.States() {
+		t.States = append(t.States, views.StateTotal{State: viewState(info), N: s[info.State]})
+	}
+	slices.SortStableFunc(t.States, func(a, b views.StateTotal) int { return arrivedFirst(a.State, b.State) })
+	return t
+}
+
+func arrivedFirst(a, b views.State) int {
+	switch {
+	case a.Arrived == b.Arrived:
+		return 0
+	case a.Arrived:
+		return -1
+	}
+	return 1
+}
+
+// knownState is the state of that name, or none.
+func knownState(name string) db.State {
+	if state := db.State(name); state.Known() {
+		return state
+	}
+	return ""
+}

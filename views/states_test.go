@@ -1,0 +1,37 @@
+package views
+
+import "testing"
+
+// The states of these tests.
+var (
+	Waiting   = State{Code: "waiting", Label: "Waiting", Tone: "warn", Icon: "clock", Sum: "waiting", Column: "waiting", Became: "Waits", Recounted: "Waiting", Main: true, Waits: true}
+	Delivered = State{Code: "delivered", Label: "In Salesforce", Tone: "good", Icon: "check", Sum: "in Salesforce", Column: "in Salesforce", Became: "Arrived in Salesforce",
+		Recounted: "In Salesforce", Main: true, Arrived: true}
+	Attention = State{Code: "attention", Label: "Needs attention", Tone: "bad", Icon: "alert", Sum: "needing attention", Column: "need attention", Became: "Needs attention",
+		Recounted: "Needs attention, or dismissed", Main: true, Attention: true, Retry: true, Dismiss: true}
+	Dismissed = State{Code: "dismissed", Label: "Dismissed", Tone: "calm", Icon: "off", Sum: "dismissed", Column: "dismissed", Became: "Dismissed",
+		Recounted: "Needs attention, or dismissed", Meaning: "Somebody decided that it is not sent to Salesforce.", Retry: true}
+)
+
+// totals are those of so many sign-ups, and people in each state.
+func totals(signUps, repeated, delivered, waiting, attention, dismissed int) Totals {
+	all := delivered + waiting + attention + dismissed
+	return Totals{All: all, New: signUps, Repeated: repeated, Difference: signUps - all,
+		States: []StateTotal{{Delivered, delivered}, {Waiting, waiting}, {Attention, attention}, {Dismissed, dismissed}}}
+}
+
+// Nobody in a state that isn't a main one is no news; a number that is, is told.
+func TestTheSumTellsOfTheStatesThatMatter(t *testing.T) {
+	for want, got := range map[string]string{
+		"2 new sign-ups received = 1 in Salesforce + 0 waiting + 1 needing attention.":              totals(2, 0, 1, 0, 1, 0).sentence(),
+		"1 new sign-up received = 0 in Salesforce + 0 waiting + 0 needing attention + 1 dismissed.": totals(1, 0, 0, 0, 0, 1).sentence(),
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	facts := totals(10, 0, 1, 2, 3, 4).recounted()
+	if len(facts) != 3 || facts[0] != (recounted{"In Salesforce", 1}) || facts[2] != (recounted{"Needs attention, or dismissed", 7}) {
+		t.Errorf("got %+v", facts)
+	}
+}
