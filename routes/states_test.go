@@ -1,0 +1,68 @@
+package routes_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"gatepost/db"
+)
+
+// stateless are the pages that tell nothing of subscribers in one state or another.
+var stateless = []string{"/", "/tenant", "/account", "/integrations", "/integrations/:service/settings", "/integrations/:service/move", "/integrations/:service/checkup",
+	"/integrations/:service/actions", "/integrations/:service/card", "/integrations/:service/callback", "/integrations/:service/connected",
+	"/integrations/:service/disconnect", "/integrations/:service/app", "/integrations/:service/app/remove", "/newsletter/signup"}
+
+// A state is one row: every page and file that tells of subscribers knows one that is
+// added, with its label and its number. It isn't parallel, since all go by that table.
+func TestEveryPageKnowsAnAddedState(t *testing.T) {
+	const n = 1234
+	for kind, info := range map[string]db.StateInfo{
+		"a main one":  {State: "held", Label: "Held Back", Tone: "calm", Icon: "off", Main: true, Problem: true, Attention: true, Decisions: []db.State{db.Waiting, db.Dismissed}},
+		"another one": {State: "held", Label: "Held Back", Tone: "calm", Icon: "off", Column: "kept away", Sum: "kept back", Became: "Was held", Recounted: "Not let through", Problem: true},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Cleanup(db.AddState(info))
+			w := open(t)
+			w.become(n, db.Outcome{State: "held", Reason: "STRING_TOO_LONG", Detail: "Too long by far."})
+			var id string
+			if err := w.store.Writer().QueryRow(`SELECT id FROM subscribers`).Scan(&id); err != nil {
+				t.Fatal(err)
+			}
+			b := w.as(john, "contoso")
+			b.submit("/integrations/sfdc/recount").to("/integrations/sfdc/sum")
+			w.step()
+
+			sum, column, became, recounted := "1,234 held Back", "held Back", "Held Back", "Held Back"
+			if info.Sum != "" {
+				sum, column, became, recounted = "1,234 "+info.Sum, info.Column, info.Became, info.Recounted
+			}
+			health := []string{sum, "Difference: 0", `<th scope="col">` + column + `</th>`, `</span>1,234</td>`, "Too long by far.", `state=held" download`}
+			list := []string{sum, `<option value="held">Held Back</option>`, `<span class="pill calm">`, `<span>Held Back</span>`}
+			if info.Main {
+				list = append(list, `<a class="total calm" href="/subscribers?state=held">`, `<span class="total-number">1,234</span>`)
+			}
+			tells := map[string][]string{
+				"/subscribers":                        list,
+				"/subscribers?state=held":             {`<option value="held" selected>`, "<span>Held Back</span>", "Older"},
+				"/subscribers/:id":                    {"<span>Held Back</span>", "<strong>" + became + "</strong>", "Too long by far."},
+				"/newsletter/signup?sample=:id":       {`<li class="step open">`, "Held Back", "Too long by far."},
+				"/newsletter/signup/:id":              {`<li class="step open">`, "Held Back", "Too long by far."},
+				"/integrations/:service":              append(health, "1,234 sign-ups"),
+				"/integrations/:service/live":         health[:4],
+				"/integrations/:service/sum":          {sum, "Everything agrees", "<dt>" + recounted + "</dt>", "<dd>1,234</dd>"},
+				"/integrations/:service/problems.csv": {"Too long by far.", ",held,STRING_TOO_LONG,"},
+			}
+			fill := strings.NewReplacer(":service", "sfdc", ":id", id, ".csv", ".csv?state=held&reason=STRING_TOO_LONG")
+			for path, texts := range tells {
+				b.get(fill.Replace(path)).is(http.StatusOK, texts...)
+			}
+			for _, r := range w.mine() {
+				if _, told := tells[r.Path]; r.Method == http.MethodGet && told == slices.Contains(stateless, r.Path) {
+					t.Errorf("%s: does it tell of subscribers in a state?", name(r))
+				}
+			}
+		})
+	}
+}
