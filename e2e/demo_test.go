@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatepost/e2e/setup"
 )
 
 // process is a running gatepost command.
@@ -63,7 +65,7 @@ func start(t *testing.T, env []string, args ...string) *process {
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() && p.output.String() != "" {
-			t.Logf("the end of what gatepost %s said:\n%s", args[0], tail(p.output.String(), 3000))
+			t.Logf("the end of what gatepost %s said:\n%s", args[0], setup.Tail(p.output.String(), 3000))
 		}
 	})
 	return p

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"gatepost/e2e/setup"
+
 	"github.com/playwright-community/playwright-go"
 )
 
@@ -45,7 +47,7 @@ func prepareAndRun(m *testing.M) (int, error) {
 	binary = filepath.Join(folder, "gatepost")
 	build := exec.Command("go", "build", "-o", binary, "gatepost")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if err := run(10*time.Minute, build); err != nil {
+	if err := setup.Run(10*time.Minute, build); err != nil {
 		return 0, err
 	}
 	pw, err := playwright.Run(&playwright.RunOptions{DriverDirectory: t.driver, SkipInstallBrowsers: true})

@@ -14,8 +14,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
+
+	"gatepost/e2e/setup"
 
 	"github.com/playwright-community/playwright-go"
 )
@@ -126,7 +127,7 @@ func findChromium(driver string) (string, error) {
 	if downloaded(driver) {
 		return "", nil
 	}
-	err := installPackage()
+	err := setup.Install(say, "chromium")
 	if path := chromiumOnPath(); err == nil && path != "" {
 		return path, nil
 	}
@@ -136,7 +137,7 @@ func findChromium(driver string) (string, error) {
 	if derr != nil {
 		return "", errors.Join(err, derr)
 	}
-	return "", errors.Join(err, run(5*time.Minute, d.Command("install", "chromium")))
+	return "", errors.Join(err, setup.Run(5*time.Minute, d.Command("install", "chromium")))
 }
 
 // chromiumOnPath tries each, since some systems have one that only says how to
@@ -144,7 +145,7 @@ func findChromium(driver string) (string, error) {
 func chromiumOnPath() string {
 	for _, name := range []string{"chromium", "google-chrome", "google-chrome-stable", "chromium-browser"} {
 		path, err := exec.LookPath(name)
-		if err == nil && run(time.Minute, exec.Command(path, "--version")) == nil {
+		if err == nil && setup.Run(time.Minute, exec.Command(path, "--version")) == nil {
 			return path
 		}
 	}
@@ -162,26 +163,6 @@ func downloaded(driver string) bool {
 	return err == nil
 }
 
-// installPackage installs the system's Chromium where that is allowed.
-func installPackage() error {
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		return err
-	}
-	prefix := []string{"env", "DEBIAN_FRONTEND=noninteractive"}
-	if os.Geteuid() != 0 {
-		prefix = append([]string{"sudo", "-n"}, prefix...)
-	}
-	apt := func(limit time.Duration, args ...string) error {
-		say("apt-get %s, for %v at most", strings.Join(args, " "), limit)
-		all := append(append(prefix[:len(prefix):len(prefix)], "apt-get"), args...)
-		return run(limit, exec.Command(all[0], all[1:]...))
-	}
-	if err := apt(2*time.Minute, "update"); err != nil {
-		say("going on with the lists of packages that are there (%v)", err)
-	}
-	return apt(6*time.Minute, "install", "-y", "--no-install-recommends", "chromium")
-}
-
 // install fetches the package once and returns the folder that holds it, in one
 // named package.
 func (p npmPackage) install(folder string) (string, error) {
@@ -197,7 +178,7 @@ func (p npmPackage) install(folder string) (string, error) {
 	defer func() { _ = os.RemoveAll(tmp) }()
 	npm := exec.Command("npm", "pack", "--silent", "--cache", filepath.Join(tmp, "npm"), "--pack-destination", tmp, p.name+"@"+p.version)
 	npm.Dir = tmp
-	if err := run(2*time.Minute, npm); err != nil {
+	if err := setup.Run(2*time.Minute, npm); err != nil {
 		return "", err
 	}
 	unpacked := filepath.Join(tmp, "unpacked")
@@ -251,25 +232,6 @@ func write(path string, from io.Reader) error {
 	return os.WriteFile(path, content, 0o644)
 }
 
-// run runs cmd within a time limit. The error holds the end of what it said.
-func run(limit time.Duration, cmd *exec.Cmd) error {
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	cmd.WaitDelay = time.Second
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	late := time.AfterFunc(limit, func() { _ = cmd.Process.Kill() })
-	err := cmd.Wait()
-	if !late.Stop() {
-		err = fmt.Errorf("no end after %v: %w", limit, context.DeadlineExceeded)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w: %s", cmd, err, tail(said.String(), 600))
-	}
-	return nil
-}
-
 // within waits for fn no longer than limit.
 func within(limit time.Duration, fn func() error) error {
 	done := make(chan error, 1)
@@ -280,9 +242,4 @@ func within(limit time.Duration, fn func() error) error {
 	case <-time.After(limit):
 		return fmt.Errorf("no end after %v: %w", limit, context.DeadlineExceeded)
 	}
-}
-
-func tail(s string, n int) string {
-	s = strings.TrimSpace(s)
-	return s[max(0, len(s)-n):]
 }
