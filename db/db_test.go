@@ -5,40 +5,24 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
+
+	"gatepost/db/dbtest/testdb"
 )
 
-// empty is an empty database: making its tables takes most of a test's time.
-var empty = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "gatepost")
+// empty is the template of dbtest, which imports this package.
+var empty = testdb.NewTemplate("empty", func(ctx context.Context, at string) error {
+	d, err := Open(ctx, at)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "gatepost.db")
-	d, err := Open(context.Background(), path)
-	if err != nil {
-		return nil, err
-	}
-	if err := d.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
+	return d.Close()
 })
 
-// open returns a new database in a folder of the test's own.
+// open returns a new database of the test's own.
 func open(t testing.TB) *DB {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "gatepost.db")
-	b, err := empty()
-	if err == nil {
-		err = os.WriteFile(path, b, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := Open(context.Background(), path)
+	d, err := Open(context.Background(), empty.Copy(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -490,10 +489,7 @@ func TestSealingKey(t *testing.T) {
 
 // A store that is gone says so from every method, and never "not found" or "lost".
 func TestIdentityStoreGone(t *testing.T) {
-	d, err := Open(t.Context(), filepath.Join(t.TempDir(), "gatepost.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := open(t)
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package db
 
 import (
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +14,7 @@ func limit(key string) Limit {
 
 // Counts from two databases on one file don't overlap.
 func TestFailuresAtOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "gatepost.db")
+	path := empty.Copy(t)
 	var both [2]*DB
 	for i := range both {
 		d, err := Open(t.Context(), path)

@@ -220,12 +220,7 @@ func newHouse(t *testing.T, tenants ...string) *house {
 // open opens the database once more, as another process would.
 func (h *house) open() *db.DB {
 	h.t.Helper()
-	d, err := db.Open(h.t.Context(), h.path)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	h.t.Cleanup(func() { _ = d.Close() })
-	return d
+	return dbtest.Open(h.t, h.path)
 }
 
 func (h *house) exec(query string, args ...any) {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/db/dbtest"
 )
 
 var (
@@ -30,7 +31,8 @@ var (
 // faults of the service and of the disk, revocations, reconnects, disconnects
 // and new keys, in virtual time. When all is quiet again the promises must hold.
 func TestModel(t *testing.T) {
-	emptyDB()
+	dbtest.SQLiteOnly(t, "virtual time, which a server doesn't go by")
+	dbtest.Path(t) // makes the template before the bubble
 	for n := range *modelSeeds {
 		seed := *modelFirst + n
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {

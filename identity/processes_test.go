@@ -27,13 +27,13 @@ const workerOrder = "GATEPOST_TEST_WORKER"
 // order is what a worker is to do: ask for a credential from many goroutines, or list
 // identities among which these are to be met each time.
 type order struct {
-	Folder, URL, Tenant string
-	Refused             int64
-	Callers             int
-	Timeout, Lease      time.Duration
-	Patience            time.Duration
-	Settle              time.Duration // in place of Timeout: how long an unanswered call may be under way
-	List                []string
+	Database, Folder, URL, Tenant string
+	Refused                       int64
+	Callers                       int
+	Timeout, Lease                time.Duration
+	Patience                      time.Duration
+	Settle                        time.Duration // in place of Timeout: how long an unanswered call may be under way
+	List                          []string
 }
 
 // outcome counts what a worker's callers got: tokens, or errors; or how many
@@ -59,7 +59,7 @@ func obey(text string, in io.Reader, out io.Writer) error {
 		return err
 	}
 	ctx := context.Background()
-	store, err := db.Open(ctx, filepath.Join(o.Folder, "gatepost.db"))
+	store, err := db.Open(ctx, o.Database)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ type worker struct {
 // worker starts one more process, which waits to be told to begin.
 func (w *world) worker(o order) *worker {
 	w.t.Helper()
-	o.Folder, o.URL, o.Tenant = w.folder, w.srv.URL, w.tenant
+	o.Database, o.Folder, o.URL, o.Tenant = w.at, w.folder, w.srv.URL, w.tenant
 	text, err := json.Marshal(o)
 	if err != nil {
 		w.t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"gatepost/db"
+	"gatepost/db/dbtest"
 	"gatepost/seal"
 )
 
@@ -222,8 +223,8 @@ func BenchmarkReseal(b *testing.B) {
 	const rows = 100_000
 	for b.Loop() {
 		b.StopTimer()
-		folder := b.TempDir()
-		v, reader := benchVault(b, folder), benchVault(b, folder)
+		at, folder := dbtest.Path(b), b.TempDir()
+		v, reader := benchVault(b, at, folder), benchVault(b, at, folder)
 		fill(b, v, rows)
 		if _, err := v.Keys.Rotate(b.Context()); err != nil {
 			b.Fatal(err)
@@ -256,7 +257,7 @@ func BenchmarkReseal(b *testing.B) {
 func BenchmarkGet(b *testing.B) {
 	for _, rows := range []int{1_000, 1_000_000} {
 		b.Run(fmt.Sprint(rows, " stored"), func(b *testing.B) {
-			v := benchVault(b, b.TempDir())
+			v := benchVault(b, dbtest.Path(b), b.TempDir())
 			fill(b, v, rows)
 			b.ResetTimer()
 			var next atomic.Int64
@@ -274,13 +275,9 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
-func benchVault(b *testing.B, folder string) *Vault {
+func benchVault(b *testing.B, at, folder string) *Vault {
 	b.Helper()
-	store, err := db.Open(b.Context(), filepath.Join(folder, "gatepost.db"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = store.Close() })
+	store := dbtest.Open(b, at)
 	k, err := seal.OpenKeyring(b.Context(), filepath.Join(folder, "keyset.json"), store, Sealed)
 	if err != nil {
 		b.Fatal(err)

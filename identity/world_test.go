@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/db/dbtest"
 	"gatepost/outbound"
 	"gatepost/seal"
 )
@@ -36,12 +37,13 @@ const session = "session-of-the-tests"
 // a test says of a service that answers must not depend on how fast it does.
 const ample = 30 * time.Second
 
-// world is a service, a database file and a key file, on which any number of
+// world is a service, a database and a key file, on which any number of
 // processes work.
 type world struct {
 	t      *testing.T
 	srv    *oauthServer
-	folder string
+	at     string // the database
+	folder string // the rest
 	log    *buffer
 	ahead  atomic.Int64 // how far the vaults' clock is ahead
 	store  *db.DB
@@ -58,46 +60,16 @@ func newWorld(t *testing.T) *world {
 // newWorldWith is a world around the given service.
 func newWorldWith(t *testing.T, srv *oauthServer) *world {
 	t.Helper()
-	w := &world{t: t, srv: srv, folder: t.TempDir(), log: &buffer{}}
-	if err := os.WriteFile(filepath.Join(w.folder, "gatepost.db"), emptyDB(), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	w := &world{t: t, srv: srv, at: dbtest.Path(t), folder: t.TempDir(), log: &buffer{}}
 	w.store = w.openDB()
 	w.tenant, w.user = w.addTenant("contoso")
 	t.Cleanup(w.findNoSecrets)
 	return w
 }
 
-// emptyDB is a database file with tables, made once.
-var emptyDB = sync.OnceValue(func() []byte {
-	folder, err := os.MkdirTemp("", "gatepost-identity-")
-	if err != nil {
-		panic(err)
-	}
-	defer func() { _ = os.RemoveAll(folder) }()
-	path := filepath.Join(folder, "gatepost.db")
-	d, err := db.Open(context.Background(), path)
-	if err != nil {
-		panic(err)
-	}
-	if err := d.Close(); err != nil {
-		panic(err)
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		panic(err)
-	}
-	return b
-})
-
 func (w *world) openDB() *db.DB {
 	w.t.Helper()
-	d, err := db.Open(context.Background(), filepath.Join(w.folder, "gatepost.db"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = d.Close() })
-	return d
+	return dbtest.Open(w.t, w.at)
 }
 
 func (w *world) addTenant(slug string) (tenant, user string) {
@@ -113,11 +85,12 @@ func (w *world) addTenant(slug string) (tenant, user string) {
 	return tn.ID, u.ID
 }
 
-// findNoSecrets fails the test when a secret stands in the log or in a file.
+// findNoSecrets fails the test when a secret stands in the log, in the database or in
+// a file.
 func (w *world) findNoSecrets() {
 	w.srv.mu.Lock()
 	defer w.srv.mu.Unlock()
-	places := map[string]string{"the log": w.log.String()}
+	places := map[string]string{"the log": w.log.String(), "the database": dbtest.Contents(w.t, w.at)}
 	files, _ := filepath.Glob(filepath.Join(w.folder, "*"))
 	for _, f := range files {
 		if info, err := os.Stat(f); err != nil || info.IsDir() {

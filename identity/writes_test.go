@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"gatepost/db/dbtest"
 )
 
 // flow is something that a process does, with its writes failing.
@@ -111,7 +113,8 @@ func abandoned(s *schedule, p *process) {
 // and so that it is and nobody learns of it; once, and for as long as the
 // process lives. When the disk works again the promises must hold.
 func TestEveryWriteFails(t *testing.T) {
-	emptyDB()
+	dbtest.SQLiteOnly(t, "virtual time, which a server doesn't go by")
+	dbtest.Path(t) // makes the template before the bubble
 	for name, f := range flows {
 		var methods []string
 		t.Run(name, func(t *testing.T) {

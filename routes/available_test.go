@@ -13,18 +13,9 @@ import (
 	"gatepost/db/dbtest"
 )
 
-// file is the path of the portal's data file.
-func (w *world) file() (path string) {
-	w.t.Helper()
-	if err := w.store.Writer().QueryRow(`SELECT file FROM pragma_database_list WHERE name = 'main'`).Scan(&path); err != nil {
-		w.t.Fatal(err)
-	}
-	return path
-}
-
 // unwritable are the ways in which a database takes no writes.
 var unwritable = map[string]func(*world) (over func()){
-	"locked": func(w *world) func() { return dbtest.Lock(w.t, w.file(), w.store, w.vault, w.news) },
+	"locked": func(w *world) func() { return dbtest.Lock(w.t, w.at, w.store, w.vault, w.news) },
 	"full": func(w *world) func() {
 		var over []func()
 		for _, d := range []*db.DB{w.store, w.vault, w.news} {
@@ -124,7 +115,7 @@ func long(name string) string { return name + "-" + strings.Repeat("x", 50) + "@
 // However many sign up while the database is locked, each is answered, soon.
 func TestManySignUpsBesideALock(t *testing.T) {
 	w := open(t)
-	over := dbtest.Lock(t, w.file(), w.store, w.vault, w.news)
+	over := dbtest.Lock(t, w.at, w.store, w.vault, w.news)
 	defer over()
 	var all sync.WaitGroup
 	for n := range 100 {

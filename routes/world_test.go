@@ -15,7 +15,6 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -28,6 +27,7 @@ import (
 	"gatepost/crm"
 	"gatepost/crm/salesforce"
 	"gatepost/db"
+	"gatepost/db/dbtest/testdb"
 	"gatepost/delivery"
 	"gatepost/identity"
 	"gatepost/mocksalesforce"
@@ -47,27 +47,11 @@ const (
 	clientID, secret     = "3MVG9portal", "the-apps-secret"
 )
 
-// seeded is a database with the people in it, which each test gets a copy of:
-// passwords take long to hash.
-var seeded string
+// seeded is a database with the people in it: passwords take long to hash.
+var seeded = testdb.NewTemplate("people", seed)
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "routes-")
-	if err != nil {
-		panic(err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	seeded = filepath.Join(dir, "gatepost.db")
-	if err := seed(context.Background()); err != nil {
-		panic(err)
-	}
-	return m.Run()
-}
-
-func seed(ctx context.Context) error {
-	store, err := db.Open(ctx, seeded)
+func seed(ctx context.Context, at string) error {
+	store, err := db.Open(ctx, at)
 	if err != nil {
 		return err
 	}
@@ -95,6 +79,7 @@ type world struct {
 	app  *fiber.App
 	log  *record
 	mock string // URL of the simulated Salesforce
+	at   string // of the database
 
 	store *db.DB // people and sessions, and what the tests look at
 	vault *db.DB // of the vault, and of what else the pages read
@@ -132,10 +117,10 @@ func openBoth(t *testing.T, changes ...with) *world {
 func start(t *testing.T, mock string, changes ...with) *world {
 	t.Helper()
 	w := &world{t: t, mock: mock, log: &record{}}
-	file := w.copySeeded()
+	w.at = seeded.Copy(t)
 	for _, d := range []**db.DB{&w.store, &w.vault, &w.news} {
 		var err error
-		if *d, err = db.Open(t.Context(), file); err != nil {
+		if *d, err = db.Open(t.Context(), w.at); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -170,19 +155,6 @@ func start(t *testing.T, mock string, changes ...with) *world {
 	}
 	w.serve(ln, letters, dispatcher, vault)
 	return w
-}
-
-func (w *world) copySeeded() string {
-	w.t.Helper()
-	b, err := os.ReadFile(seeded)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	file := filepath.Join(w.t.TempDir(), "gatepost.db")
-	if err := os.WriteFile(file, b, 0o600); err != nil {
-		w.t.Fatal(err)
-	}
-	return file
 }
 
 // serve runs everything until the test ends.

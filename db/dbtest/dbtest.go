@@ -1,55 +1,42 @@
-// Package dbtest gives tests a database of their own.
+// Package dbtest gives tests a database of their own: a SQLite file, or a PostgreSQL
+// database on the server that GATEPOST_TEST_DATABASE names.
 package dbtest
 
 import (
 	"context"
-	"os"
-	"path/filepath"
-	"sync"
 	"testing"
 
 	"gatepost/db"
+	"gatepost/db/dbtest/testdb"
 )
 
-// empty is an empty database: making its tables takes most of a test's time.
-var empty = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "gatepost")
+var empty = testdb.NewTemplate("empty", func(ctx context.Context, at string) error {
+	d, err := db.Open(ctx, at)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "gatepost.db")
-	d, err := db.Open(context.Background(), path)
-	if err != nil {
-		return nil, err
-	}
-	if err := d.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
+	return d.Close()
 })
 
-// Path returns the path of an empty database in a folder of the test's own.
+// Path returns the path or the URL of an empty database of the test's own.
 func Path(t testing.TB) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "gatepost.db")
-	b, err := empty()
-	if err == nil {
-		err = os.WriteFile(path, b, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return empty.Copy(t)
 }
 
-// Open opens the database at a path until the test ends.
-func Open(t testing.TB, path string) *db.DB {
+// Open opens the database at a path or a URL until the test ends.
+func Open(t testing.TB, at string) *db.DB {
 	t.Helper()
-	d, err := db.Open(t.Context(), path)
+	d, err := db.Open(context.WithoutCancel(t.Context()), at)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
 	return d
+}
+
+// SQLiteOnly skips a test on PostgreSQL, for a reason that is told.
+func SQLiteOnly(t testing.TB, reason string) {
+	t.Helper()
+	testdb.SQLiteOnly(t, reason)
 }

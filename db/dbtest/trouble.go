@@ -15,6 +15,7 @@ import (
 // returned function is called. Those who wait for it give up soon.
 func Lock(t testing.TB, path string, waiting ...*db.DB) (unlock func()) {
 	t.Helper()
+	SQLiteOnly(t, "a lock on all of a database")
 	for _, d := range waiting {
 		Pragma(t, d, "busy_timeout = 50")
 	}
@@ -33,6 +34,7 @@ func Lock(t testing.TB, path string, waiting ...*db.DB) (unlock func()) {
 // file may not grow, and has no page left, until the returned function is called.
 func Fill(t testing.TB, d *db.DB) (room func()) {
 	t.Helper()
+	SQLiteOnly(t, "a database that may not grow")
 	var pages int
 	if err := d.Writer().QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
 		t.Fatal(err)
@@ -54,6 +56,7 @@ func Fill(t testing.TB, d *db.DB) (room func()) {
 // Pragma sets something of the writing connection.
 func Pragma(t testing.TB, d *db.DB, set string) {
 	t.Helper()
+	SQLiteOnly(t, "pragmas")
 	if _, err := d.Writer().Exec("PRAGMA " + set); err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,8 @@ import (
 	"os/signal"
 	"syscall"
 
-	"gatepost/db/dbtest/engine"
 	"gatepost/db/dbtest/postgres"
+	"gatepost/db/dbtest/testdb"
 )
 
 func main() {
@@ -38,11 +38,11 @@ func run(ctx context.Context, command []string) (err error) {
 	if len(command) == 0 {
 		return errors.New("name the command that is to run")
 	}
-	if os.Getenv(engine.Variable) == engine.Off {
-		fmt.Printf("%s is off: nothing is tested on PostgreSQL\n", engine.Variable)
+	if os.Getenv(testdb.Variable) == testdb.Off {
+		fmt.Printf("%s is off: nothing is tested on PostgreSQL\n", testdb.Variable)
 		return nil
 	}
-	url, err := engine.Server()
+	url, err := testdb.Server()
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func run(ctx context.Context, command []string) (err error) {
 	}
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.Env = append(os.Environ(), engine.Variable+"="+url)
+	cmd.Env = append(os.Environ(), testdb.Variable+"="+url)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return cmd.Run()
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"gatepost/db/dbtest/engine"
+	"gatepost/db/dbtest/testdb"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -33,8 +33,8 @@ func TestMain(m *testing.M) {
 
 func needServer(t *testing.T) {
 	t.Helper()
-	if os.Getenv(engine.Variable) == engine.Off {
-		t.Skip(engine.Variable + " is off")
+	if os.Getenv(testdb.Variable) == testdb.Off {
+		t.Skip(testdb.Variable + " is off")
 	}
 }
 

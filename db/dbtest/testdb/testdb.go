@@ -1,6 +1,6 @@
-// Package engine says which database the tests run on, SQLite or PostgreSQL, and gives
+// Package testdb says which database the tests run on, SQLite or PostgreSQL, and gives
 // each test one of its own. It doesn't know the package db, so that db's tests can ask it.
-package engine
+package testdb
 
 import (
 	"context"
