@@ -17,7 +17,7 @@ const next = "a gate of new ash"
 // mails returns to whom mails of a kind are queued.
 func mails(t *testing.T, d *db.DB, kind db.MailKind) (users []string) {
 	t.Helper()
-	rows, err := d.Writer().Query(`SELECT m.user_id FROM mails m JOIN river_job j ON j.kind = 'mail' AND json_extract(j.args, '$.mail_id') = m.id
+	rows, err := d.Writer().Query(`SELECT m.user_id FROM mails m JOIN river_job j ON j.kind = 'mail' AND j.args ->> 'mail_id' = m.id
 		WHERE m.kind = $1 AND m.state = 'queued' AND j.queue = 'mail'`, kind)
 	if err != nil {
 		t.Fatal(err)

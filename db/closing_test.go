@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatepost/db/dbtest/testdb"
 )
 
 // fill stores a row in every table, each of whose texts is the id, but for those
@@ -18,25 +20,20 @@ func fill(t *testing.T, d *DB, id string) {
 			t.Fatal(query, err)
 		}
 	}
-	run(`PRAGMA foreign_keys = OFF`)
-	defer run(`PRAGMA foreign_keys = ON`)
+	defer testdb.WithoutReferences(t, d.write)()
+	_, columns := testdb.Tables(t, d.read)
 	for _, table := range ownTables(t, d) {
-		columns, err := collect(t.Context(), d.read, func(s scanner) (c [3]string, err error) { return c, s.Scan(&c[0], &c[1], &c[2]) },
-			`SELECT name, type, COALESCE(dflt_value, '') FROM pragma_table_info($1) ORDER BY cid`, table)
-		if err != nil {
-			t.Fatal(err)
-		}
 		var names, values []string
-		for _, c := range columns {
-			names = append(names, c[0])
-			switch isJSON := strings.HasPrefix(c[2], "'[") || strings.HasPrefix(c[2], "'{"); {
-			case c[0] == "state" && table == "subscribers":
+		for _, c := range columns[table] {
+			names = append(names, c.Name)
+			switch isJSON := strings.HasPrefix(c.Default, "'[") || strings.HasPrefix(c.Default, "'{"); {
+			case c.Name == "state" && table == "subscribers":
 				values = append(values, "'attention'")
-			case c[0] == "service":
+			case c.Name == "service":
 				values = append(values, "'sfdc'")
 			case isJSON:
-				values = append(values, c[2])
-			case c[1] == "TEXT":
+				values = append(values, c.Default)
+			case c.Type == "TEXT":
 				values = append(values, "$1")
 			default:
 				values = append(values, "0")
@@ -50,23 +47,24 @@ func fill(t *testing.T, d *DB, id string) {
 // those that have a row for each service or key rather than for somebody.
 func ownTables(t *testing.T, d *DB) []string {
 	t.Helper()
-	all, err := collect(t.Context(), d.read, scanID, `SELECT name FROM sqlite_schema WHERE type = 'table'
-		AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'goose%' AND name NOT LIKE 'river%' AND name NOT IN ('settings', 'sealing_keys') ORDER BY name`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
+	all, _ := testdb.Tables(t, d.read)
+	return slices.DeleteFunc(all, func(table string) bool {
+		return strings.HasPrefix(table, "goose") || strings.HasPrefix(table, "river") || table == "settings" || table == "sealing_keys"
+	})
 }
 
 // holding returns the tables that have a row with the id in any of its texts.
 func holding(t *testing.T, d *DB, id string) (tables []string) {
 	t.Helper()
+	_, columns := testdb.Tables(t, d.read)
 	for _, table := range ownTables(t, d) {
-		columns, err := collect(t.Context(), d.read, scanID, `SELECT name FROM pragma_table_info($1) WHERE type = 'TEXT'`, table)
-		if err != nil {
-			t.Fatal(err)
+		var texts []string
+		for _, c := range columns[table] {
+			if c.Type == "TEXT" {
+				texts = append(texts, c.Name)
+			}
 		}
-		if number(t, d, `SELECT count(*) FROM `+table+` WHERE $1 IN (`+strings.Join(columns, ", ")+`)`, id) > 0 {
+		if number(t, d, `SELECT count(*) FROM `+table+` WHERE $1 IN (`+strings.Join(texts, ", ")+`)`, id) > 0 {
 			tables = append(tables, table)
 		}
 	}

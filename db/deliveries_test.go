@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"gatepost/db/dbtest/testdb"
 )
 
 func TestLeases(t *testing.T) {
@@ -172,9 +174,7 @@ func TestAnOutcomeIsWholeOrNotThere(t *testing.T) {
 	if err := d.TakeLease(ctx, l); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.write.Exec(`CREATE TRIGGER fail BEFORE UPDATE ON state_counts BEGIN SELECT RAISE(ABORT, 'disk'); END`); err != nil {
-		t.Fatal(err)
-	}
+	testdb.Refuse(t, d.write, "UPDATE ON state_counts", "")
 	if err := d.RecordOutcomes(ctx, l, []Outcome{{SubscriberID: ids[0], State: Delivered}}); err == nil {
 		t.Error("no error")
 	}

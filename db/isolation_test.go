@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatepost/db/dbtest/testdb"
 )
 
 // TestNoMethodReachesAnotherTenantsRows calls every method that is for a tenant
@@ -33,7 +35,7 @@ func TestNoMethodReachesAnotherTenantsRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	lease := Lease{TenantID: mine.ID, Owner: "me"}
-	before, restore := rowsOf(t, d, theirs.ID), snapshot(t, d)
+	before, restore := rowsOf(t, d, theirs.ID), testdb.Snapshot(t, d.write, ownTables(t, d))
 	for name, params := range methods {
 		t.Run(name, func(t *testing.T) {
 			defer restore(t)
@@ -60,31 +62,6 @@ func TestNoMethodReachesAnotherTenantsRows(t *testing.T) {
 				t.Errorf("the other tenant has %d rows, had %d", len(after), len(before))
 			}
 		})
-	}
-}
-
-// snapshot returns what brings all rows back as they are now.
-func snapshot(t *testing.T, d *DB) (restore func(*testing.T)) {
-	t.Helper()
-	run := func(t *testing.T, query string, args ...any) {
-		t.Helper()
-		if _, err := d.write.ExecContext(t.Context(), query, args...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	path := filepath.Join(t.TempDir(), "snapshot.db")
-	run(t, `VACUUM INTO $1`, path)
-	run(t, `ATTACH $1 AS snapshot`, path)
-	tables := ownTables(t, d)
-	return func(t *testing.T) {
-		run(t, `PRAGMA foreign_keys = OFF`)
-		run(t, `BEGIN`)
-		for _, table := range tables {
-			run(t, `DELETE FROM main.`+table)
-			run(t, `INSERT INTO main.`+table+` SELECT * FROM snapshot.`+table)
-		}
-		run(t, `COMMIT`)
-		run(t, `PRAGMA foreign_keys = ON`)
 	}
 }
 
@@ -183,23 +160,20 @@ func put(v reflect.Value, id string) {
 // rowsOf are all rows of a tenant, each as text.
 func rowsOf(t *testing.T, d *DB, tenantID string) (all []string) {
 	t.Helper()
+	_, columns := testdb.Tables(t, d.read)
 	for _, table := range ownTables(t, d) {
-		columns, err := collect(t.Context(), d.read, scanID, `SELECT name FROM pragma_table_info($1) ORDER BY cid`, table)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Contains(columns, "tenant_id") {
+		if !slices.ContainsFunc(columns[table], func(c testdb.Column) bool { return c.Name == "tenant_id" }) {
 			continue
 		}
 		rows, err := collect(t.Context(), d.read, func(s scanner) (string, error) {
-			values := make([]any, len(columns))
+			values := make([]any, len(columns[table]))
 			for i := range values {
 				values[i] = new(any)
 			}
 			err := s.Scan(values...)
 			text, _ := json.Marshal(values)
 			return table + " " + string(text), err
-		}, `SELECT `+strings.Join(columns, ", ")+` FROM `+table+` WHERE tenant_id = $1 ORDER BY 1, 2`, tenantID)
+		}, `SELECT * FROM `+table+` WHERE tenant_id = $1 ORDER BY 1, 2`, tenantID)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"gatepost/db/dbtest/testdb"
 )
 
 var noon = time.UnixMilli(1_772_366_400_000)
@@ -61,9 +63,7 @@ func TestCreateTenantWhole(t *testing.T) {
 	d := open(t)
 	_, ann := member(t, d, "ann")
 	tenant := Tenant{ID: NewID(), Slug: "other", Name: "Other", CreatedAt: noon}
-	if _, err := d.write.Exec(`CREATE TRIGGER refuse BEFORE INSERT ON newsletters BEGIN SELECT RAISE (ABORT, 'no'); END`); err != nil {
-		t.Fatal(err)
-	}
+	testdb.Refuse(t, d.write, "INSERT ON newsletters", "")
 	if err := d.CreateTenant(t.Context(), tenant, FirstNewsletter{Slug: "other-weekly"}); err == nil {
 		t.Error("without its newsletter")
 	}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"gatepost/db/dbtest/testdb"
 )
 
 // statements are all that files of this package send to the database.
@@ -127,6 +129,7 @@ func withSet(statement string) string {
 // TestNoStatementReadsATableWhole looks at all that pages and actions read. How
 // SQLite runs a statement doesn't depend on what is in the tables.
 func TestNoStatementReadsATableWhole(t *testing.T) {
+	testdb.SQLiteOnly(t, "its way of telling a plan")
 	d := withNewsletters(t)
 	all := statements(t, "changes.go", "sums.go", "health.go", "orgs.go", "actions.go", "waiting.go", "repeats.go")
 	if len(all) < 50 {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"gatepost/db/dbtest/testdb"
 )
 
 // allStates are those in which a subscriber can be.
@@ -264,9 +266,7 @@ func TestTheOldValueStaysInTheHistory(t *testing.T) {
 func TestARepeatIsWholeOrNotThere(t *testing.T) {
 	d, id, now := inState(t, Delivered)
 	for _, on := range []string{"INSERT ON events", "INSERT ON consents", "INSERT ON ledger", "UPDATE ON state_counts", "INSERT ON hour_counts", "UPDATE ON org_counts", "UPDATE ON subscribers"} {
-		if _, err := d.write.Exec(`CREATE TRIGGER fail BEFORE ` + on + ` BEGIN SELECT RAISE(ABORT, 'disk'); END`); err != nil {
-			t.Fatal(err)
-		}
+		over := testdb.Refuse(t, d.write, on, "")
 		answers, err := d.AddSignUps(t.Context(), []SignUp{says(now.Add(time.Minute), "Janet", "")})
 		if err == nil && answers[0].Err == nil {
 			t.Errorf("%s: acknowledged", on)
@@ -274,9 +274,7 @@ func TestARepeatIsWholeOrNotThere(t *testing.T) {
 		if s, r := d.one(t, id), recount(t, d, "a"); s.State != Delivered || s.FirstName != "Jane" || !r.Agrees() || r.Kept[Repeated] != 0 {
 			t.Errorf("%s: %+v, %+v", on, s, r)
 		}
-		if _, err := d.write.Exec(`DROP TRIGGER fail`); err != nil {
-			t.Fatal(err)
-		}
+		over()
 	}
 }
 

@@ -2,10 +2,11 @@ package db
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
+
+	"gatepost/db/dbtest/testdb"
 )
 
 // saveAll stores grants of the tenant's that differ in what change makes of them.
@@ -125,20 +126,14 @@ func TestDeleteIdentities(t *testing.T) {
 		t.Errorf("deleted %v, %v", none, err)
 	}
 	// It is atomic: when one can't be, none is.
-	exec := func(query string) {
-		t.Helper()
-		if _, err := d.write.Exec(query); err != nil {
-			t.Fatal(err)
-		}
-	}
-	exec(fmt.Sprintf(`CREATE TRIGGER stop BEFORE DELETE ON identities WHEN old.id = '%s' BEGIN SELECT raise(abort, 'no'); END`, all[2].ID))
+	over := testdb.Refuse(t, d.write, "DELETE ON identities", "old.id = '"+all[2].ID+"'")
 	if some, err := d.DeleteIdentities(t.Context(), Selector{TenantID: tenant.ID}); len(some) != 0 || err == nil {
 		t.Errorf("deleted %v, %v", some, err)
 	}
 	if n := count(t, d, `SELECT COUNT(*) FROM revocations`); n != 0 || len(ids(t, d, Selector{TenantID: tenant.ID})) != 3 {
 		t.Errorf("%d revocations of what was not deleted", n)
 	}
-	exec(`DROP TRIGGER stop`)
+	over()
 	deleted, err := d.DeleteIdentities(t.Context(), Selector{TenantID: tenant.ID})
 	if err != nil || len(deleted) != 3 {
 		t.Fatalf("deleted %v, %v", deleted, err)
@@ -164,6 +159,7 @@ func TestDeleteIdentities(t *testing.T) {
 
 // A listing that begins with a tag, a user or a service reads by an index.
 func TestSelectorPlans(t *testing.T) {
+	testdb.SQLiteOnly(t, "its way of telling a plan")
 	d := open(t)
 	for _, sel := range []Selector{{ID: "i"}, {Service: "sfdc"}, {TenantID: "t"}, {User: "u"}, {TenantID: "t", User: "u"}, {Tags: []string{"x"}}, {Tags: []string{"x", "y"}, Service: "s"}} {
 		where, args := sel.where()

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"gatepost/db/dbtest/testdb"
+
 	"github.com/pressly/goose/v3"
 )
 
@@ -79,18 +81,14 @@ func TestAnEventThatCannotBeStoredChangesNothing(t *testing.T) {
 	d := withNewsletters(t, "a/1")
 	id, l := add(t, d, signUp("a/1", "jane@example.com"))[0], leased(t, d)
 	for _, table := range []string{"events", "activity", "hour_counts", "org_counts"} {
-		if _, err := d.write.Exec(`CREATE TRIGGER fail BEFORE INSERT ON ` + table + ` BEGIN SELECT RAISE(ABORT, 'disk'); END`); err != nil {
-			t.Fatal(err)
-		}
+		over := testdb.Refuse(t, d.write, "INSERT ON "+table, "")
 		if err := d.RecordOutcomes(context.Background(), l, []Outcome{{SubscriberID: id, State: Delivered, OrgID: "00D1"}}); err == nil {
 			t.Errorf("%s: stored", table)
 		}
 		if r := recount(t, d, "a"); !r.Kept.Equal(Sums{New: 1, Waiting: 1}) || !r.Agrees() {
 			t.Errorf("%s: got %+v", table, r)
 		}
-		if _, err := d.write.Exec(`DROP TRIGGER fail`); err != nil {
-			t.Fatal(err)
-		}
+		over()
 	}
 }
 

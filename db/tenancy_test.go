@@ -2,8 +2,11 @@ package db
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"gatepost/db/dbtest/testdb"
 )
 
 // Why a statement may not say of which tenant its rows are.
@@ -32,11 +35,10 @@ var acrossTenants = map[string]string{
 // stands in a function that acrossTenants gives a reason for.
 func TestEveryStatementIsOfOneTenant(t *testing.T) {
 	d := open(t)
-	tables, err := collect(t.Context(), d.read, scanID, `SELECT m.name FROM sqlite_schema m WHERE m.type = 'table'
-		AND EXISTS (SELECT 1 FROM pragma_table_info(m.name) c WHERE c.name = 'tenant_id') ORDER BY 1`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tables, columns := testdb.Tables(t, d.read)
+	tables = slices.DeleteFunc(tables, func(table string) bool {
+		return !slices.ContainsFunc(columns[table], func(c testdb.Column) bool { return c.Name == "tenant_id" })
+	})
 	touches := regexp.MustCompile(`\b(FROM|JOIN|UPDATE|INTO)\s+(` + strings.Join(tables, "|") + `)\b`)
 	compares := regexp.MustCompile(`tenant_id (=|IN)|INSERT INTO`)
 	seen, n := map[string]bool{}, 0

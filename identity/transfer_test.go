@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/db/dbtest/testdb"
 
 	"filippo.io/age"
 )
@@ -331,9 +332,7 @@ func TestBundlesThatAreRefused(t *testing.T) {
 		}
 	}
 	// The database refuses the last of them.
-	if _, err := there.store.Writer().Exec(`CREATE TRIGGER stop BEFORE INSERT ON identities WHEN new.user_name = 'joe' BEGIN SELECT raise(abort, 'no'); END`); err != nil {
-		t.Fatal(err)
-	}
+	over := testdb.Refuse(t, there.store.Writer(), "INSERT ON identities", "new.user_name = 'joe'")
 	b := good
 	b.Identities = slices.Clone(good.Identities)
 	b.Identities[0].Tenant = "adatum"
@@ -345,9 +344,7 @@ func TestBundlesThatAreRefused(t *testing.T) {
 	if _, err := there.store.TenantBySlug(t.Context(), "adatum"); !errors.Is(err, db.ErrNotFound) || len(there.described(to)) != 0 {
 		t.Errorf("stored a part of it: %v, %v", there.described(to), err)
 	}
-	if _, err := there.store.Writer().Exec(`DROP TRIGGER stop`); err != nil {
-		t.Fatal(err)
-	}
+	over()
 	wantImported(t, there.importing(to, b, make), Imported{New: 3, Tenants: []string{"adatum"}})
 	if n, err := there.store.TenantBySlug(t.Context(), "adatum"); n.Name != "Adatum" || err != nil {
 		t.Errorf("made %+v, %v", n, err)

@@ -86,7 +86,7 @@ func (w *world) after(d time.Duration, want ...string) {
 func (w *world) wantMails(want ...string) {
 	w.t.Helper()
 	rows, err := w.store.Writer().Query(`SELECT replace(m.kind, 'incident_', '') || ' ' || COALESCE(i.kind, '?') || ' ' || replace(u.email, '@contoso.example', '')
-		FROM mails m LEFT JOIN incidents i ON i.id = m.about JOIN users u ON u.id = m.user_id JOIN river_job j ON json_extract(j.args, '$.mail_id') = m.id
+		FROM mails m LEFT JOIN incidents i ON i.id = m.about JOIN users u ON u.id = m.user_id JOIN river_job j ON j.args ->> 'mail_id' = m.id
 		WHERE m.state = 'queued' ORDER BY u.email, m.id`)
 	if err != nil {
 		w.t.Fatal(err)
@@ -128,7 +128,7 @@ func (w *world) readers(n int, state db.State, reason string) {
 	}
 	w.counts()
 	if state == db.Attention {
-		w.exec(`INSERT INTO activity (tenant_id, kind, hour, n, last_at) VALUES ($1, 'attention', $2, $3, 0) ON CONFLICT DO UPDATE SET n = activity.n + excluded.n`,
+		w.exec(`INSERT INTO activity (tenant_id, kind, hour, n, last_at) VALUES ($1, 'attention', $2, $3, 0) ON CONFLICT (tenant_id, kind, hour) DO UPDATE SET n = activity.n + excluded.n`,
 			w.contoso.ID, w.now.Truncate(time.Hour).UnixMilli(), n)
 	}
 }
@@ -215,8 +215,10 @@ func TestWaitingAfterABrokenConnection(t *testing.T) {
 // hidden by it for longer.
 func TestWaitingAfterAConnectionThatCameAndWent(t *testing.T) {
 	w := newWorld(t)
-	w.exec(`INSERT INTO incidents (id, tenant_id, kind, about, cause, n, since, opened_at, mended_at, closed_at)
-		SELECT 'earlier' || value, $1, 'broken', '', '', 0, $2, $2, $2, $2 FROM json_each('[1, 2, 3, 4, 5]')`, w.contoso.ID, w.now.Add(-time.Hour).UnixMilli())
+	for range 5 {
+		w.exec(`INSERT INTO incidents (id, tenant_id, kind, about, cause, n, since, opened_at, mended_at, closed_at) VALUES ($1, $2, 'broken', '', '', 0, $3, $3, $3, $3)`,
+			db.NewID(), w.contoso.ID, w.now.Add(-time.Hour).UnixMilli())
+	}
 	w.readers(2, db.Waiting, "")
 	w.connection("invalid_grant")
 	w.after(time.Hour, "opened broken john", "opened broken max")

@@ -11,6 +11,7 @@ import (
 
 	"gatepost/db"
 	"gatepost/db/dbtest"
+	"gatepost/db/dbtest/testdb"
 
 	"github.com/riverqueue/river/rivertype"
 )
@@ -257,7 +258,7 @@ func TestMailIsTriedAgain(t *testing.T) {
 	runWith(t, Config{Store: d, Vault: s, Keys: s, Watch: s, Mailer: p, Log: slog.New(slog.DiscardHandler)})
 	first := wait(t, ctx, p.tried)
 	for {
-		res, err := d.Writer().ExecContext(ctx, `UPDATE river_job SET scheduled_at = datetime('now', '-1 minute') WHERE kind = 'mail' AND state = 'retryable'`)
+		res, err := d.Writer().ExecContext(ctx, `UPDATE river_job SET scheduled_at = `+testdb.Either(t, `datetime('now', '-1 minute')`, `now() - interval '1 minute'`)+` WHERE kind = 'mail' AND state = 'retryable'`)
 		if err != nil {
 			t.Fatal(err)
 		}

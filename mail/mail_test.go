@@ -266,7 +266,7 @@ func TestNobodyToTell(t *testing.T) {
 func TestNoAddress(t *testing.T) {
 	s := listen(t, false)
 	w := newWorld(t, s.to(t, ""))
-	if _, err := w.store.Writer().Exec(`UPDATE users SET email = 'x@y' || char(13) || char(10) || 'Bcc: z@z.example'`); err != nil {
+	if _, err := w.store.Writer().Exec(`UPDATE users SET email = $1`, "x@y\r\nBcc: z@z.example"); err != nil {
 		t.Fatal(err)
 	}
 	id := w.queue(w.user)

@@ -48,6 +48,16 @@ func SQLiteOnly(t testing.TB, reason string) {
 	}
 }
 
+// Either returns the first of two SQL texts on SQLite and the second on PostgreSQL, where
+// no words are understood by both.
+func Either(t testing.TB, sqlite, postgres string) string {
+	t.Helper()
+	if server(t) != "" {
+		return postgres
+	}
+	return sqlite
+}
+
 // Template is a database that is made once, and copied for each test: making its tables
 // takes most of a test's time.
 type Template struct {
