@@ -288,9 +288,7 @@ func TestARecountIsAnAction(t *testing.T) {
 		t.Errorf("few: %+v", a)
 	}
 	add(t, d, signUp("a/1", "one@example.com"))
-	if _, err := d.write.Exec(`UPDATE hour_counts SET n = n + 1`); err != nil {
-		t.Fatal(err)
-	}
+	d.writeCounts(t, `UPDATE hour_counts SET n = n + 1`)
 	a := d.begin(t, Action{Kind: ActionRecount})
 	if !a.EndedAt.IsZero() || a.Total != 3 || jobsOf(t, d) != 1 {
 		t.Errorf("many: %+v", a)

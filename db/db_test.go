@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"gatepost/db/dbtest/testdb"
@@ -29,6 +30,29 @@ func open(t testing.TB) *DB {
 	t.Cleanup(func() { _ = d.Close() })
 	d.rehearse = true
 	return d
+}
+
+// writeCounts is WriteCounts of dbtest.
+func (d *DB) writeCounts(t *testing.T, statement string, args ...any) {
+	t.Helper()
+	if _, err := d.FoldCounts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.write.Exec(testdb.OnCounts(t, statement), args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// refuse has the database refuse a change, as "INSERT ON subscribers". What is counted
+// on PostgreSQL is inserted elsewhere than its name says.
+func (d *DB) refuse(t *testing.T, change string) (over func()) {
+	t.Helper()
+	counters := map[string]string{"ledger": "ledger", "ledger_sums": "ledger", "state_counts": "place", "hour_counts": "place", "org_counts": "place", "activity": "activity"}
+	_, table, _ := strings.Cut(change, " ON ")
+	if _, ok := d.counter.(deltas); ok && counters[table] != "" {
+		return testdb.Refuse(t, d.write, "INSERT ON count_deltas", "new.counter = '"+counters[table]+"'")
+	}
+	return testdb.Refuse(t, d.write, change, "")
 }
 
 // A program that is older than the tables would read and write them wrongly.

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"gatepost/db/dbtest/testdb"
 )
 
 func TestLeases(t *testing.T) {
@@ -174,7 +172,7 @@ func TestAnOutcomeIsWholeOrNotThere(t *testing.T) {
 	if err := d.TakeLease(ctx, l); err != nil {
 		t.Fatal(err)
 	}
-	testdb.Refuse(t, d.write, "UPDATE ON state_counts", "")
+	d.refuse(t, "UPDATE ON state_counts")
 	if err := d.RecordOutcomes(ctx, l, []Outcome{{SubscriberID: ids[0], State: Delivered}}); err == nil {
 		t.Error("no error")
 	}

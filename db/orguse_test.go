@@ -67,9 +67,7 @@ func TestOrgWithReadersOfAnotherTenant(t *testing.T) {
 	_, anns := member(t, d, "ann")
 	bob, bobs := member(t, d, "bob")
 	for n, want := range map[int]error{0: nil, 1: ErrOrgInUse} {
-		if _, err := d.write.Exec(`INSERT INTO org_counts (tenant_id, org_id, n) VALUES ($1, 'one', $2) ON CONFLICT (tenant_id, org_id) DO UPDATE SET n = excluded.n`, anns.ID, n); err != nil {
-			t.Fatal(err)
-		}
+		d.writeCounts(t, `INSERT INTO org_counts (tenant_id, org_id, n) VALUES ($1, 'one', $2) ON CONFLICT (tenant_id, org_id) DO UPDATE SET n = excluded.n`, anns.ID, n)
 		for service, want := range map[string]error{deliveredTo: want, "hubspot": nil} {
 			g := grant(bob, bobs)
 			g.Service = service
@@ -91,9 +89,7 @@ func TestOrgUseNamesNobodyElse(t *testing.T) {
 	_, carls := member(t, d, "carl")
 	save(t, d, grant(ann, anns))
 	save(t, d, grant(bob, bobs))
-	if _, err := d.write.Exec(`INSERT INTO org_counts (tenant_id, org_id, n) VALUES ($1, 'one', 1)`, anns.ID); err != nil {
-		t.Fatal(err)
-	}
+	d.writeCounts(t, `INSERT INTO org_counts (tenant_id, org_id, n) VALUES ($1, 'one', 1)`, anns.ID)
 	for _, tt := range []struct {
 		org, tenant, user string
 		want              OrgUse

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"testing"
 	"time"
-
-	"gatepost/db/dbtest/testdb"
 )
 
 var noon = time.UnixMilli(1_772_366_400_000)
@@ -63,7 +61,7 @@ func TestCreateTenantWhole(t *testing.T) {
 	d := open(t)
 	_, ann := member(t, d, "ann")
 	tenant := Tenant{ID: NewID(), Slug: "other", Name: "Other", CreatedAt: noon}
-	testdb.Refuse(t, d.write, "INSERT ON newsletters", "")
+	d.refuse(t, "INSERT ON newsletters")
 	if err := d.CreateTenant(t.Context(), tenant, FirstNewsletter{Slug: "other-weekly"}); err == nil {
 		t.Error("without its newsletter")
 	}

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"gatepost/db/dbtest/testdb"
 )
 
 // allStates are those in which a subscriber can be.
@@ -266,7 +264,7 @@ func TestTheOldValueStaysInTheHistory(t *testing.T) {
 func TestARepeatIsWholeOrNotThere(t *testing.T) {
 	d, id, now := inState(t, Delivered)
 	for _, on := range []string{"INSERT ON events", "INSERT ON consents", "INSERT ON ledger", "UPDATE ON state_counts", "INSERT ON hour_counts", "UPDATE ON org_counts", "UPDATE ON subscribers"} {
-		over := testdb.Refuse(t, d.write, on, "")
+		over := d.refuse(t, on)
 		answers, err := d.AddSignUps(t.Context(), []SignUp{says(now.Add(time.Minute), "Janet", "")})
 		if err == nil && answers[0].Err == nil {
 			t.Errorf("%s: acknowledged", on)
@@ -382,10 +380,8 @@ func TestPlaceholdersOfBefore(t *testing.T) {
 			if _, err := d.write.Exec(`UPDATE subscribers SET org_id = '00D', ` + tt.set); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := d.write.Exec(`UPDATE state_counts SET state = (SELECT state FROM subscribers); UPDATE hour_counts SET state = (SELECT state FROM subscribers);
-				INSERT INTO org_counts (tenant_id, org_id, n) SELECT 'a', '00D', 1 FROM subscribers WHERE state = 'delivered'`); err != nil {
-				t.Fatal(err)
-			}
+			d.writeCounts(t, `UPDATE state_counts SET state = (SELECT state FROM subscribers); UPDATE hour_counts SET state = (SELECT state FROM subscribers);
+				INSERT INTO org_counts (tenant_id, org_id, n) SELECT 'a', '00D', 1 FROM subscribers WHERE state = 'delivered'`)
 			check := func(what string) {
 				t.Helper()
 				known, err := d.Due(t.Context(), "a", 10)

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"gatepost/db/dbtest/testdb"
 )
 
 // withNewsletters opens a database with the given newsletters: a/1 is one of
@@ -140,7 +138,7 @@ func TestASignUpIsWholeOrNotThere(t *testing.T) {
 			add(t, d, signUp("a/1", "one@example.com"))
 			want = Sums{New: 1, Waiting: 1}
 		}
-		over := testdb.Refuse(t, d.write, "INSERT ON "+table, "")
+		over := d.refuse(t, "INSERT ON "+table)
 		answers, err := d.AddSignUps(context.Background(), []SignUp{signUp("a/1", "one@example.com")})
 		if err == nil && answers[0].Err == nil {
 			t.Errorf("%s: acknowledged", table)
@@ -260,9 +258,7 @@ func TestARecountTellsTheDifference(t *testing.T) {
 		if r := recount(t, d, "a"); !r.Agrees() {
 			t.Fatalf("before: %+v", r)
 		}
-		if _, err := d.write.Exec(spoil); err != nil {
-			t.Fatal(err)
-		}
+		d.writeCounts(t, spoil)
 		if r := recount(t, d, "a"); r.Agrees() {
 			t.Errorf("%s: not noticed: %+v", name, r)
 		}

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"gatepost/db/dbtest/testdb"
-
 	"github.com/pressly/goose/v3"
 )
 
@@ -81,7 +79,7 @@ func TestAnEventThatCannotBeStoredChangesNothing(t *testing.T) {
 	d := withNewsletters(t, "a/1")
 	id, l := add(t, d, signUp("a/1", "jane@example.com"))[0], leased(t, d)
 	for _, table := range []string{"events", "activity", "hour_counts", "org_counts"} {
-		over := testdb.Refuse(t, d.write, "INSERT ON "+table, "")
+		over := d.refuse(t, "INSERT ON "+table)
 		if err := d.RecordOutcomes(context.Background(), l, []Outcome{{SubscriberID: id, State: Delivered, OrgID: "00D1"}}); err == nil {
 			t.Errorf("%s: stored", table)
 		}
@@ -109,9 +107,7 @@ func TestRecountNoticesEachWrongCount(t *testing.T) {
 		{`UPDATE org_counts SET n = 0`, `UPDATE org_counts SET n = 1`},
 	} {
 		for i, query := range wrong {
-			if _, err := d.write.Exec(query); err != nil {
-				t.Fatal(err)
-			}
+			d.writeCounts(t, query)
 			if r := recount(t, d, "a"); r.Agrees() != (i == 1) {
 				t.Errorf("after %s: %+v", query, r)
 			}

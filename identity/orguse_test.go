@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"gatepost/db"
+	"gatepost/db/dbtest"
 )
 
 // as lets the world's helpers act for another tenant, until back is called.
@@ -108,8 +109,8 @@ func TestWhoHasAnOrg(t *testing.T) {
 		}, false},
 		"disconnected, with readers in it": {func(w *world, v *Vault, i db.Identity) error {
 			_, err := v.End(w.t.Context(), Salesforce, w.tenant)
-			_, err2 := w.store.Writer().Exec(`INSERT INTO org_counts (tenant_id, org_id, n) VALUES ($1, $2, 1)`, w.tenant, i.OrgID)
-			return errors.Join(err, err2)
+			dbtest.WriteCounts(w.t, w.store, `INSERT INTO org_counts (tenant_id, org_id, n) VALUES ($1, $2, 1)`, w.tenant, i.OrgID)
+			return err
 		}, true},
 		"connected to another by now": {func(w *world, v *Vault, _ db.Identity) error {
 			w.srv.switchOrg()

@@ -60,9 +60,7 @@ func (w *world) user(name string, t db.Tenant) string {
 
 func (w *world) exec(query string, args ...any) {
 	w.t.Helper()
-	if _, err := w.store.Writer().Exec(query, args...); err != nil {
-		w.t.Fatal(err)
-	}
+	dbtest.WriteCounts(w.t, w.store, query, args...)
 }
 
 func (w *world) scan(v any, query string, args ...any) {

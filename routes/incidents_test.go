@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/db/dbtest"
 )
 
 func (w *world) trouble(slug string, kind db.IncidentKind, cause string) {
@@ -22,9 +23,7 @@ func (w *world) counted(slug string, state db.State, reason string, n int) {
 		`INSERT INTO state_counts (tenant_id, newsletter_id, state, n) VALUES ($1, 'more', $2, $4) ON CONFLICT (tenant_id, newsletter_id, state) DO UPDATE SET n = excluded.n`,
 		`INSERT INTO reason_counts (tenant_id, state, reason, n) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, state, reason) DO UPDATE SET n = excluded.n`,
 	} {
-		if _, err := w.store.Writer().Exec(query, w.tenant(slug).ID, state, reason, n); err != nil {
-			w.t.Fatal(err)
-		}
+		dbtest.WriteCounts(w.t, w.store, query, w.tenant(slug).ID, state, reason, n)
 	}
 }
 

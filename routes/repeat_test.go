@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatepost/db/dbtest"
 )
 
 // signUp signs an address up with names, as a reader does.
@@ -148,9 +150,7 @@ func TestAPersonsTimelineIsInOrder(t *testing.T) {
 		`INSERT INTO events (id, tenant_id, subscriber_id, at, state, reason, detail, actor) SELECT 'e1', tenant_id, id, 1772366400000 + 60000, 'waiting', 'TIMED_OUT', '', '' FROM subscribers`,
 		`INSERT INTO events (id, tenant_id, subscriber_id, at, state, reason, detail, actor) SELECT 'e2', tenant_id, id, 1772366400000 + 120000, 'delivered', '', '', '' FROM subscribers`,
 	} {
-		if _, err := w.store.Writer().Exec(query); err != nil {
-			t.Fatal(err)
-		}
+		dbtest.WriteCounts(t, w.store, query)
 	}
 	w.signUp("jane@reader.test", "Janet", "Doe")
 	body := b.get("/subscribers/"+id).is(200, "First name before: Jane").hasNot("Last name before").body

@@ -35,6 +35,17 @@ func Open(t testing.TB, at string) *db.DB {
 	return d
 }
 
+// WriteCounts runs a statement that writes counts behind the product's back.
+func WriteCounts(t testing.TB, d *db.DB, statement string, args ...any) {
+	t.Helper()
+	if _, err := d.FoldCounts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Writer().Exec(testdb.OnCounts(t, statement), args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // SQLiteOnly skips a test on PostgreSQL, for a reason that is told.
 func SQLiteOnly(t testing.TB, reason string) {
 	t.Helper()

@@ -3,6 +3,7 @@ package testdb
 import (
 	"database/sql"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -115,4 +116,13 @@ func run(t testing.TB, pool *sql.DB, statement string) {
 	if _, err := pool.Exec(statement); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}
+}
+
+var counts = regexp.MustCompile(`\b(ledger|ledger_sums|state_counts|hour_counts|reason_counts|org_counts|activity)\b`)
+
+// OnCounts is a statement that writes counts as it is on either database: on PostgreSQL
+// their names are those of views, of what was folded and what was added since.
+func OnCounts(t testing.TB, statement string) string {
+	t.Helper()
+	return Either(t, statement, counts.ReplaceAllString(statement, "folded_$1"))
 }
