@@ -92,6 +92,7 @@ var parameter = regexp.MustCompile(`\$(\d+)`)
 // plan is how SQLite runs a statement, a line for each table.
 func plan(t *testing.T, d *DB, statement string) []string {
 	t.Helper()
+	testdb.SQLiteOnly(t, "its way of telling a plan")
 	statement = withSet(statement)
 	var args []any
 	for _, m := range parameter.FindAllStringSubmatch(statement, -1) {
@@ -129,7 +130,6 @@ func withSet(statement string) string {
 // TestNoStatementReadsATableWhole looks at all that pages and actions read. How
 // SQLite runs a statement doesn't depend on what is in the tables.
 func TestNoStatementReadsATableWhole(t *testing.T) {
-	testdb.SQLiteOnly(t, "its way of telling a plan")
 	d := withNewsletters(t)
 	all := statements(t, "changes.go", "sums.go", "health.go", "orgs.go", "actions.go", "waiting.go", "repeats.go")
 	if len(all) < 50 {
