@@ -22,14 +22,14 @@ var errDisk = errors.New("disk I/O error")
 type world struct {
 	t     *testing.T
 	path  string // of the key file
-	data  string // path of the database
+	data  string // path or URL of the database
 	store *db.DB
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, data: dbtest.Path(t)}
-	w.path, w.store = filepath.Join(filepath.Dir(w.data), "keyset.json"), w.openDB()
+	w.path, w.store = filepath.Join(t.TempDir(), "keyset.json"), w.openDB()
 	return w
 }
 
