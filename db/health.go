@@ -27,7 +27,7 @@ func (d *DB) Problems(ctx context.Context, tenantID string) ([]Problem, error) {
 	all, err := collect(ctx, d.read, func(row scanner) (p Problem, err error) {
 		return p, row.Scan(&p.State, &p.Reason, &p.N, &p.People)
 	}, `SELECT state, reason, n, (SELECT count(DISTINCT email_key) FROM
-			(SELECT email_key FROM subscribers s WHERE s.tenant_id = r.tenant_id AND s.state = r.state AND s.reason = r.reason AND s.reason <> '' LIMIT $2))
+			(SELECT email_key FROM subscribers s WHERE s.tenant_id = r.tenant_id AND s.state = r.state AND s.reason = r.reason AND s.reason <> '' LIMIT $2) people)
 		FROM reason_counts r WHERE tenant_id = $1 AND n > 0 ORDER BY state, n DESC, reason`, tenantID, PeopleLimit)
 	return all, wrap("problems", err)
 }

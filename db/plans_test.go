@@ -140,7 +140,7 @@ func TestNoStatementReadsATableWhole(t *testing.T) {
 			continue // whose turn it is, once a minute
 		}
 		for _, line := range plan(t, d, s) {
-			if strings.HasPrefix(line, "SCAN ") && !strings.HasPrefix(line, "SCAN (") && !strings.HasPrefix(line, "SCAN CONSTANT") && !strings.HasPrefix(line, "SCAN o") && !strings.HasPrefix(line, "SCAN 2 CONSTANT") {
+			if strings.HasPrefix(line, "SCAN ") && !strings.HasPrefix(line, "SCAN (") && !strings.HasPrefix(line, "SCAN CONSTANT") && line != "SCAN o" && line != "SCAN people" && !strings.HasPrefix(line, "SCAN 2 CONSTANT") {
 				t.Errorf("%s\n%s", line, s)
 			}
 		}

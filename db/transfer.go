@@ -89,7 +89,7 @@ func (d *DB) importIdentity(ctx context.Context, tx *sql.Tx, a Arrival) (revocat
 	}
 	// It is as old as it was where it comes from, and so due to be kept alive.
 	_, err = tx.ExecContext(ctx,
-		`UPDATE identities SET connected_at = $2, refreshed_at = $3, keep_alive_at = CASE keep_alive_at WHEN 0 THEN 0 ELSE $4 END,
+		`UPDATE identities SET connected_at = $2, refreshed_at = $3, keep_alive_at = CASE keep_alive_at WHEN 0 THEN 0 ELSE CAST($4 AS BIGINT) END,
 			broken_at = $5, broken_code = $6, failed_at = $5, failed_code = $6,
 			connected_by = COALESCE((SELECT u.id FROM users u JOIN memberships m ON m.user_id = u.id WHERE u.email = $7 AND m.tenant_id = $8), '')
 		WHERE id = $1`,
