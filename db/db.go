@@ -115,6 +115,9 @@ func (d *DB) open(ctx context.Context) (err error) {
 	return err
 }
 
+// SetClock has the database go by another clock, for tests in virtual time.
+func (d *DB) SetClock(now func() time.Time) { d.now = now }
+
 // Now is the time by the clock that all processes on the database go by: PostgreSQL's,
 // or this machine's where all of them are on it.
 func (d *DB) Now() time.Time { return d.now() }

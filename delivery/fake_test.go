@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gatepost/crm"
 	"gatepost/db"
@@ -220,7 +221,9 @@ func newHouse(t *testing.T, tenants ...string) *house {
 // open opens the database once more, as another process would.
 func (h *house) open() *db.DB {
 	h.t.Helper()
-	return dbtest.Open(h.t, h.path)
+	d := dbtest.Open(h.t, h.path)
+	d.SetClock(time.Now) // a server doesn't go by virtual time
+	return d
 }
 
 func (h *house) exec(query string, args ...any) {
