@@ -19,12 +19,11 @@ func (w *world) trouble(slug string, kind db.IncidentKind, cause string) {
 // counted makes so many of a tenant's sign-ups stand in a state for a reason.
 func (w *world) counted(slug string, state db.State, reason string, n int) {
 	w.t.Helper()
-	for _, query := range []string{
-		`INSERT INTO state_counts (tenant_id, newsletter_id, state, n) VALUES ($1, 'more', $2, $4) ON CONFLICT (tenant_id, newsletter_id, state) DO UPDATE SET n = excluded.n`,
-		`INSERT INTO reason_counts (tenant_id, state, reason, n) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, state, reason) DO UPDATE SET n = excluded.n`,
-	} {
-		dbtest.WriteCounts(w.t, w.store, query, w.tenant(slug).ID, state, reason, n)
-	}
+	id := w.tenant(slug).ID
+	dbtest.WriteCounts(w.t, w.store, `INSERT INTO state_counts (tenant_id, newsletter_id, state, n) VALUES ($1, 'more', $2, $3)
+		ON CONFLICT (tenant_id, newsletter_id, state) DO UPDATE SET n = excluded.n`, id, state, n)
+	dbtest.WriteCounts(w.t, w.store, `INSERT INTO reason_counts (tenant_id, state, reason, n) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (tenant_id, state, reason) DO UPDATE SET n = excluded.n`, id, state, reason, n)
 }
 
 func TestTroubleIsShown(t *testing.T) {
