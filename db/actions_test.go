@@ -238,7 +238,7 @@ func TestHurry(t *testing.T) {
 	if err := d.Hurry(t.Context(), "a", "SLOW"); err != nil {
 		t.Fatal(err)
 	}
-	if p, err := d.Pause(t.Context(), "a"); err != nil || p.Until.After(time.Now()) || p.Tries != 3 || p.Batch != 40 {
+	if p, err := d.Pause(t.Context(), "a"); err != nil || p.Until.After(d.now()) || p.Tries != 3 || p.Batch != 40 {
 		t.Errorf("got %+v, %v", p, err)
 	}
 }

@@ -5,6 +5,9 @@
 -- +goose Up
 
 -- only postgres
+-- Addresses are searched by how they begin, and paged through, in the order of their bytes.
+ALTER TABLE subscribers ALTER COLUMN email_key TYPE TEXT COLLATE "C";
+
 ALTER TABLE ledger RENAME TO folded_ledger;
 ALTER TABLE ledger_sums RENAME TO folded_ledger_sums;
 ALTER TABLE state_counts RENAME TO folded_state_counts;
@@ -76,4 +79,5 @@ ALTER TABLE folded_hour_counts RENAME TO hour_counts;
 ALTER TABLE folded_state_counts RENAME TO state_counts;
 ALTER TABLE folded_ledger_sums RENAME TO ledger_sums;
 ALTER TABLE folded_ledger RENAME TO ledger;
+ALTER TABLE subscribers ALTER COLUMN email_key TYPE TEXT;
 -- both

@@ -115,7 +115,13 @@ func (s *Server) find() (err error) {
 
 // initialize makes the data and the settings.
 func (s *Server) initialize() error {
-	err := s.run("initdb", "--no-sync", "--username", superuser, "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--pgdata", s.data())
+	// Servers in the field sort as people do. What relies on the order of bytes is to be
+	// seen here too, from the version on that comes with its own rules (ICU's).
+	order := []string{"--locale", "C.UTF-8", "--locale-provider", "icu", "--icu-locale", "en-US"}
+	if version(s.programs) < 15 {
+		order = []string{"--locale", "C.UTF-8"}
+	}
+	err := s.run("initdb", append(order, "--no-sync", "--username", superuser, "--auth", "trust", "--encoding", "UTF8", "--pgdata", s.data())...)
 	if err != nil {
 		return err
 	}
