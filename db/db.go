@@ -131,6 +131,10 @@ func (d *DB) Made() bool { return d.made }
 // Writer is what writes, for tests, which bring their own statements.
 func (d *DB) Writer() *sql.DB { return d.write }
 
+// Observe has see called with the text of each statement that is run from now on, by
+// any goroutine; nil ends it. Tests count what a page costs.
+func (d *DB) Observe(see func(query string)) { d.engine.observe(see) }
+
 // JobDriver is what the job runner works with, which brings its own statements.
 func (d *DB) JobDriver() riverdriver.Driver[*sql.Tx] { return d.engine.jobs() }
 

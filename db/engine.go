@@ -44,6 +44,8 @@ type engine interface {
 	commit(ctx context.Context, tx *sql.Tx) error
 	// plainly says in our words why it can't be opened.
 	plainly(err error) error
+	// observe has see called with each statement that is run from now on; nil ends it.
+	observe(see func(query string))
 	close() error
 }
 

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gatepost/db/stmtcache"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -48,7 +50,25 @@ type postgres struct {
 	ahead     atomic.Int64  // its clock, before ours: nanoseconds since began
 	began     time.Time
 	stop      context.CancelFunc
+	tracer    tracer
 }
+
+// tracer shows an observer what connections run, but for what begins and ends a
+// transaction.
+type tracer struct{ stmtcache.Observer }
+
+// TraceQueryStart is called with each statement.
+func (t *tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, query pgx.TraceQueryStartData) context.Context {
+	if word, _, _ := strings.Cut(query.SQL, " "); word != "begin" && word != "commit" && word != "rollback" {
+		t.Saw(query.SQL)
+	}
+	return ctx
+}
+
+// TraceQueryEnd does nothing.
+func (t *tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (p *postgres) observe(see func(query string)) { p.tracer.Observe(see) }
 
 func (p *postgres) name() string {
 	u, err := url.Parse(p.url)
@@ -102,6 +122,7 @@ func (p *postgres) connect(ctx context.Context) (write, read *sql.DB, err error)
 			return err
 		})
 	}
+	c.Tracer = &p.tracer
 	p.write = stdlib.OpenDB(*c, set(""))
 	read = stdlib.OpenDB(*c, set("; SET default_transaction_read_only = on"))
 	for _, pool := range []*sql.DB{p.write, read} {

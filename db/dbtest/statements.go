@@ -1,0 +1,24 @@
+package dbtest
+
+import (
+	"sync"
+	"testing"
+
+	"gatepost/db"
+)
+
+// Statements returns the texts of the statements that a database runs while fn does,
+// those of others on the same db.DB included. What begins and ends a transaction is
+// none of them.
+func Statements(t testing.TB, d *db.DB, fn func()) (queries []string) {
+	t.Helper()
+	var mu sync.Mutex
+	d.Observe(func(query string) {
+		mu.Lock()
+		defer mu.Unlock()
+		queries = append(queries, query)
+	})
+	defer d.Observe(nil)
+	fn()
+	return queries
+}
