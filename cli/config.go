@@ -33,6 +33,7 @@ type config struct {
 	ClientSecret   string   `env:"GATEPOST_SFDC_CLIENT_SECRET"`
 	LoginURL       string   `env:"GATEPOST_SFDC_LOGIN_URL"`
 	SignupLimits   onOff    `env:"GATEPOST_SIGNUP_LIMITS" envDefault:"on"`
+	APILimit       int      `env:"GATEPOST_API_LIMIT"` // 0 is the usual one
 	TrustedProxies networks `env:"GATEPOST_TRUSTED_PROXIES"`
 	SMTP           string   `env:"GATEPOST_SMTP"`
 	MailFrom       string   `env:"GATEPOST_MAIL_FROM"`

@@ -76,7 +76,7 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Wake: p.dispatcher.Wake, Log: p.log, Now: p.db.Now})
 	p.app, err = routes.New(routes.Config{
 		URL: c.URL, Store: p.db, Health: p.db, Incidents: p.db, People: p.people, Sessions: p.db, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher,
-		RecordURL: salesforce.RecordURL, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits),
+		RecordURL: salesforce.RecordURL, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits), APILimit: c.APILimit,
 		Mail: p.mailer != nil, DemoUser: c.demoUser, DemoMail: c.demoMail, Log: p.log, Now: p.db.Now,
 	})
 	return err

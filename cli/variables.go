@@ -40,6 +40,7 @@ var variables = map[string]variable{
 	"GATEPOST_SMTP":               {secret: true}, // together with GATEPOST_MAIL_FROM
 	"GATEPOST_MAIL_FROM":          {},
 	"GATEPOST_SIGNUP_LIMITS":      {},
+	"GATEPOST_API_LIMIT":          {check: checkCount},
 	"GATEPOST_TRUSTED_PROXIES":    {lines: true},
 	"GATEPOST_LOG":                {},
 }
@@ -197,6 +198,16 @@ func checkKeyset(value string) error {
 	}
 	return checkFile(value)
 }
+
+// checkCount refuses what is no number, or too large to be meant.
+func checkCount(value string) error {
+	if n, err := strconv.Atoi(value); err != nil || n < 1 || n > maxCount || strings.HasPrefix(value, "+") {
+		return fmt.Errorf("it is not a number from 1 to %d", maxCount)
+	}
+	return nil
+}
+
+const maxCount = 100_000_000
 
 // level is from which level on is logged.
 type level slog.Level

@@ -40,6 +40,19 @@ func (v *Vault) GetByID(ctx context.Context, id string, refused int64) (Credenti
 	return v.get(ctx, func(ctx context.Context) (db.Identity, error) { return v.byID(ctx, id) }, refused)
 }
 
+// GetFound is Get for an identity that was read just now: its row is read again only
+// when it has to be renewed.
+func (v *Vault) GetFound(ctx context.Context, found db.Identity, refused int64) (Credential, error) {
+	looked := false
+	return v.get(ctx, func(ctx context.Context) (db.Identity, error) {
+		if !looked {
+			looked = true
+			return found, nil
+		}
+		return v.byID(ctx, found.ID)
+	}, refused)
+}
+
 // finder reads an identity anew; ErrNotConnected when there is none.
 type finder func(ctx context.Context) (db.Identity, error)
 

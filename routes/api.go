@@ -36,7 +36,8 @@ const (
 	maxAPIPage = 200
 )
 
-// apiPerMinute is how many requests a key may make in a minute.
+// apiPerMinute is how many requests a key may make in a minute, unless something else
+// is set.
 const apiPerMinute = 3000
 
 func isAPI(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), "/api/") }
@@ -69,7 +70,7 @@ func (s *server) apiKey(action string) fiber.Handler {
 			s.atDoor(c, keyRefused, "", "why", "none was sent")
 			return auth.ErrAPIKey
 		}
-		k, err := auth.CheckAPIKey(c.UserContext(), s.Store, strings.TrimSpace(secret), time.Now())
+		k, err := s.keys.Check(c.UserContext(), strings.TrimSpace(secret), time.Now())
 		if errors.Is(err, auth.ErrAPIKey) {
 			s.atDoor(c, keyRefused, "", "why", "it is unknown or was removed")
 		}
@@ -378,7 +379,7 @@ type credential struct {
 }
 
 func (s *server) sendToken(c *fiber.Ctx, i db.NamedIdentity, refused int64) error {
-	fresh, err := s.Vault.GetByID(c.UserContext(), i.ID, refused)
+	fresh, err := s.Vault.GetFound(c.UserContext(), i.Identity, refused)
 	if err != nil {
 		return err
 	}

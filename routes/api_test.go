@@ -16,6 +16,7 @@ import (
 
 	"gatepost/auth"
 	"gatepost/db"
+	"gatepost/db/dbtest"
 	"gatepost/identity"
 	"gatepost/routes"
 
@@ -481,9 +482,36 @@ func TestAPIKeysAreChecked(t *testing.T) {
 	if err := a.store.DeleteAPIKey(t.Context(), keys[0].ID); err != nil {
 		t.Fatal(err)
 	}
-	a.call(reads, "GET", "/services", "/services", "").is(401, "unauthorized")
+	a.refusedSoon(reads)
 	if log := a.log.String(); strings.Contains(log, reads) || strings.Contains(log, deletes) {
 		t.Error("a key stands in the log")
+	}
+}
+
+// refusedSoon waits until a key that was removed is refused. It was taken for good for
+// a second.
+func (a *api) refusedSoon(key string) {
+	a.t.Helper()
+	for begun := time.Now(); time.Since(begun) < time.Minute; {
+		if a.call(key, "GET", "/services", "/services", "").status == 401 {
+			a.call(key, "GET", "/services", "/services", "").is(401, "unauthorized")
+			return
+		}
+	}
+	a.t.Error("a removed key is never refused")
+}
+
+// A credential costs a look for the tenant and one for the identity.
+func TestStatementsOfAToken(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t)
+	key := a.key(nil, nil, auth.Read)
+	queries := dbtest.Statements(t, a.world.vault, func() {
+		a.call(key, "POST", "/token", "/token", `{"service":"sfdc","tenant":"contoso","user":"eve"}`).is(200, "")
+	})
+	queries = slices.DeleteFunc(queries, func(query string) bool { return strings.Contains(query, "api_keys") }) // once a second
+	if len(queries) != 2 {
+		t.Errorf("%d statements: %q", len(queries), queries)
 	}
 }
 
