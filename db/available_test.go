@@ -11,6 +11,7 @@ import (
 	"gatepost/db"
 	"gatepost/db/dbtest"
 
+	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
 )
 
@@ -167,5 +168,24 @@ func TestSignUpsOnAFullDisk(t *testing.T) {
 	answers, err := d.AddSignUps(t.Context(), signUps("b"))
 	if err != nil || answers[0].Err != nil || answers[0].ID == "" {
 		t.Errorf("with room again: %v", err)
+	}
+}
+
+// Processes take turns at writing: the database queues where others do.
+func TestWritersQueue(t *testing.T) {
+	path := dbtest.Path(t)
+	d := dbtest.Open(t, path)
+	turn := flock.New(path + "-turn")
+	if err := turn.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = turn.Unlock() }()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := d.AddSignUps(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a transaction didn't queue: %v", err)
+	}
+	if _, err := d.Tenants(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gatepost/db/stmtcache"
+	"gatepost/db/sqliteconn"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -55,7 +55,7 @@ type postgres struct {
 
 // tracer shows an observer what connections run, but for what begins and ends a
 // transaction.
-type tracer struct{ stmtcache.Observer }
+type tracer struct{ sqliteconn.Observer }
 
 // TraceQueryStart is called with each statement.
 func (t *tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, query pgx.TraceQueryStartData) context.Context {

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gatepost/db/stmtcache"
+	"gatepost/db/sqliteconn"
 	"gatepost/files"
 
 	"github.com/pressly/goose/v3"
@@ -29,7 +29,7 @@ type sqliteFile struct {
 	write  *sql.DB
 	locked atomic.Bool // another program had locked it when a transaction was last begun
 
-	observer stmtcache.Observer
+	observer sqliteconn.Observer
 }
 
 func (s *sqliteFile) name() string { return s.path }
@@ -55,11 +55,11 @@ func (s *sqliteFile) connect(context.Context) (write, read *sql.DB, err error) {
 	}
 	// A reader that wants to become a writer can't wait for its turn, so that all that
 	// may write begins as a writer.
-	if write, err = s.pool("_txlock=immediate&_pragma=synchronous(full)&_pragma=wal_autocheckpoint(4000)"); err != nil {
+	if write, err = s.pool("_txlock=immediate&_pragma=synchronous(full)&_pragma=wal_autocheckpoint(4000)", s.path); err != nil {
 		return nil, nil, err
 	}
 	write.SetMaxOpenConns(1) // SQLite has one writer at a time
-	if read, err = s.pool("_pragma=query_only(1)"); err != nil {
+	if read, err = s.pool("_pragma=query_only(1)", ""); err != nil {
 		return write, nil, err
 	}
 	read.SetMaxOpenConns(8)
@@ -68,13 +68,13 @@ func (s *sqliteFile) connect(context.Context) (write, read *sql.DB, err error) {
 	return write, read, nil
 }
 
-// pool returns connections that keep what they have compiled.
-func (s *sqliteFile) pool(settings string) (*sql.DB, error) {
+// pool returns connections that keep what they have compiled, and queue where they write.
+func (s *sqliteFile) pool(settings, queue string) (*sql.DB, error) {
 	c, err := sqlite.NewConnector(s.dsn(settings))
 	if err != nil {
 		return nil, err
 	}
-	return sql.OpenDB(stmtcache.New(c, &s.observer)), nil
+	return sql.OpenDB(&sqliteconn.Connector{Connector: c, Observer: &s.observer, Queue: queue}), nil
 }
 
 func (s *sqliteFile) observe(see func(query string)) { s.observer.Observe(see) }

@@ -29,7 +29,7 @@ func main() {
 		return
 	}
 	var b bench
-	only := flag.String("only", "machine,signups,trickle,million", "what to measure, with commas between")
+	only := flag.String("only", "machine,signups,tokens,two,trickle,million", "what to measure, with commas between")
 	flag.IntVar(&b.runs, "runs", 3, "how often sign-ups are measured; the median counts")
 	flag.DurationVar(&b.time, "time", 5*time.Second, "how long each of these runs takes")
 	flag.IntVar(&b.stored, "stored", 1_000_000, "how many subscribers are stored in the large tenant")
@@ -50,7 +50,7 @@ func (b bench) run(ctx context.Context, only []string) error {
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context) error
-	}{{"machine", machine}, {"signups", b.signUps}, {"trickle", b.trickle}, {"million", b.million}} {
+	}{{"machine", machine}, {"signups", b.signUps}, {"tokens", b.tokens}, {"two", b.two}, {"trickle", b.trickle}, {"million", b.million}} {
 		if !slices.Contains(only, part.name) {
 			continue
 		}
@@ -67,15 +67,17 @@ func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 // times are measured durations.
 type times []time.Duration
 
-// String tells the median and the 95th percentile.
+// String tells the median, two percentiles and the longest.
 func (t times) String() string {
 	if len(t) == 0 {
 		return "nothing was measured"
 	}
-	sorted := slices.Sorted(slices.Values(t))
-	at := func(share float64) time.Duration {
-		d := sorted[min(int(share*float64(len(sorted))), len(sorted)-1)]
-		return d.Round(max(d/200, time.Microsecond).Truncate(time.Microsecond))
-	}
-	return fmt.Sprintf("p50 %v, p95 %v, most %v (%d)", at(.5), at(.95), at(1), len(sorted))
+	sorted := times(slices.Sorted(slices.Values(t)))
+	return fmt.Sprintf("p50 %v, p95 %v, p99 %v, most %v (%d)", sorted.at(.5), sorted.at(.95), sorted.at(.99), sorted.at(1), len(sorted))
+}
+
+// at is the time that a share of sorted times took no longer than.
+func (t times) at(share float64) time.Duration {
+	d := t[min(int(share*float64(len(t))), len(t)-1)]
+	return d.Round(max(d/200, time.Microsecond).Truncate(time.Microsecond))
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/valyala/fasthttp"
 )
@@ -33,7 +34,7 @@ func fastReader(form string) (signUp func(body string) error, end func()) {
 	if err != nil {
 		return func(string) error { return err }, func() {}
 	}
-	client := &fasthttp.HostClient{Addr: u.Host, MaxConns: connections}
+	client := &fasthttp.HostClient{Addr: u.Host, MaxConns: connections, MaxConnWaitTimeout: time.Minute}
 	return func(body string) error {
 		req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 		defer fasthttp.ReleaseRequest(req)

@@ -92,20 +92,29 @@ type server struct {
 
 var reader atomic.Int64 // numbers the addresses
 
-// load has readers sign up over all connections, and returns how many were done in
-// a second.
+// load has readers sign up, and returns how many were done in a second.
 func (s server) load(ctx context.Context, d time.Duration, r readerKind) (rate float64, err error) {
 	signUp, end := r.begin(s.form)
 	defer end()
+	return load(ctx, d, func(int) error { return signUp(nextReader()) })
+}
+
+// nextReader is the form of somebody new.
+func nextReader() string {
+	return fmt.Sprintf("email=reader%d%%40bench.example&first_name=Rita&last_name=Reader", reader.Add(1))
+}
+
+// load calls do over all connections, and returns how often it was done in a second.
+func load(ctx context.Context, d time.Duration, do func(connection int) error) (rate float64, err error) {
 	ctx, stop := context.WithTimeout(ctx, warmUp+d)
 	defer stop()
 	var done atomic.Int64
 	var failed atomic.Value
 	var all sync.WaitGroup
-	for range connections {
+	for connection := range connections {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				if err := signUp(fmt.Sprintf("email=reader%d%%40bench.example&first_name=Rita&last_name=Reader", reader.Add(1))); err != nil {
+				if err := do(connection); err != nil {
 					failed.Store(err)
 					stop()
 					return

@@ -1,4 +1,4 @@
-package stmtcache
+package sqliteconn
 
 import (
 	"context"
@@ -61,7 +61,7 @@ func open(t *testing.T) (*sql.DB, *counted, *Observer) {
 		t.Fatal(err)
 	}
 	c, o := &counted{Connector: own}, new(Observer)
-	pool := sql.OpenDB(New(c, o))
+	pool := sql.OpenDB(&Connector{Connector: c, Observer: o})
 	pool.SetMaxOpenConns(1)
 	t.Cleanup(func() { _ = pool.Close() })
 	exec(t, pool, `CREATE TABLE numbers (n BIGINT); INSERT INTO numbers VALUES (1); INSERT INTO numbers VALUES (2), (3);`)
@@ -117,7 +117,7 @@ const above = `SELECT n FROM numbers WHERE n > $1 ORDER BY n`
 
 func TestCompiledOnce(t *testing.T) {
 	pool, c, _ := open(t)
-	add := `INSERT INTO numbers VALUES ($1);`
+	add := "-- name: Add :exec\nINSERT INTO numbers VALUES ($1);"
 	prepared, err := pool.PrepareContext(t.Context(), above)
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestCompiledOnce(t *testing.T) {
 	if err := pool.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(slices.Sorted(slices.Values(c.closed)), []string{add, above}) {
+	if slices.Sort(c.closed); !slices.Equal(c.closed, []string{add, above}) {
 		t.Errorf("the connection closed %q", c.closed)
 	}
 }

@@ -1,7 +1,8 @@
-// Package stmtcache keeps SQLite's compiled statements: to compile one takes longer
-// than to run it, and the same few hundred texts come again and again. PostgreSQL's
-// driver does the same by itself.
-package stmtcache
+// Package sqliteconn opens connections to SQLite that do what PostgreSQL's do by
+// themselves. They keep compiled statements: to compile one takes longer than to run it,
+// and the same few hundred texts come again and again. And those that write come one
+// after the other, whatever process they are in.
+package sqliteconn
 
 import (
 	"context"
@@ -17,15 +18,13 @@ import (
 // size is how many statements a connection keeps; those that weren't run for longest go.
 const size = 300
 
-// Connector opens connections that keep their compiled statements.
+// Connector opens connections.
 type Connector struct {
 	driver.Connector // of modernc.org/sqlite
-	observer         *Observer
-}
 
-// New returns a Connector that opens its connections with another one, and shows the
-// observer what they run.
-func New(c driver.Connector, o *Observer) *Connector { return &Connector{c, o} }
+	Observer *Observer // sees what they run
+	Queue    string    // path of the files by which those that write queue; empty for those that only read
+}
 
 // Connect opens a connection.
 func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
@@ -39,7 +38,11 @@ func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, fmt.Errorf("a connection of %T lacks what SQLite's driver has", opened)
 	}
 	kept, err := simplelru.NewLRU(size, func(_ string, s *compiled) { s.evict() })
-	return &conn{fullConn: full, kept: kept, observer: c.observer}, err
+	own := &conn{fullConn: full, kept: kept, observer: c.Observer}
+	if c.Queue != "" {
+		own.queue = newQueue(c.Queue)
+	}
+	return own, err
 }
 
 // Observer sees the text of each statement that connections run. The zero Observer
@@ -81,6 +84,8 @@ type conn struct {
 	fullConn
 	kept     *simplelru.LRU[string, *compiled]
 	observer *Observer
+	queue    *queue // nil when it only reads
+	writing  bool   // a transaction, whose statements need no turn of their own
 }
 
 // Unwrap returns the driver's own connection, as the driver asks of wrappers.
@@ -89,12 +94,70 @@ func (c *conn) Unwrap() driver.Conn { return c.fullConn }
 // Close closes the connection and its statements.
 func (c *conn) Close() error {
 	c.kept.Purge()
+	defer c.queue.leave()
 	return c.fullConn.Close()
+}
+
+// Begin is BeginTx.
+func (c *conn) Begin() (driver.Tx, error) { return c.BeginTx(context.Background(), driver.TxOptions{}) }
+
+// BeginTx begins a transaction, when it is its turn.
+func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if err := c.queue.enter(ctx); err != nil {
+		return nil, err
+	}
+	begun, err := c.fullConn.BeginTx(ctx, opts)
+	if err != nil {
+		c.queue.leave()
+		return nil, err
+	}
+	c.writing = true
+	return &tx{begun, c}, nil
+}
+
+// tx is a transaction.
+type tx struct {
+	driver.Tx
+	conn *conn
+}
+
+// Commit ends the transaction, and lets the next one begin.
+func (t *tx) Commit() error {
+	defer t.end()
+	return t.Tx.Commit()
+}
+
+// Rollback is Commit for one that failed.
+func (t *tx) Rollback() error {
+	defer t.end()
+	return t.Tx.Rollback()
+}
+
+func (t *tx) end() {
+	t.conn.writing = false
+	t.conn.queue.leave()
+}
+
+// writes matches what takes the lock of the file when it stands alone.
+var writes = statement("INSERT|UPDATE|DELETE|WITH|CREATE|ALTER|DROP")
+
+// turn waits for the turn of a statement that writes outside a transaction. What it
+// returns ends the turn.
+func (c *conn) turn(ctx context.Context, query string) (end func(), err error) {
+	if c.queue == nil || c.writing || !writes.MatchString(query) {
+		return func() {}, nil
+	}
+	return c.queue.leave, c.queue.enter(ctx)
 }
 
 // ExecContext runs a statement that returns no rows.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	c.observer.Saw(query)
+	end, err := c.turn(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	s, err := c.take(ctx, query)
 	if err != nil {
 		return nil, err
@@ -109,6 +172,19 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 // QueryContext runs a statement that returns rows.
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	c.observer.Saw(query)
+	end, err := c.turn(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.query(ctx, query, args)
+	if err != nil {
+		end()
+		return nil, err
+	}
+	return &rows{r, end}, nil
+}
+
+func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	s, err := c.take(ctx, query)
 	if err != nil {
 		return nil, err
@@ -121,7 +197,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 		s.giveBack()
 		return nil, err
 	}
-	return &rows{r, s}, nil
+	return &rows{r, s.giveBack}, nil
 }
 
 // Prepare is PrepareContext.
@@ -163,12 +239,17 @@ func (c *conn) take(ctx context.Context, query string) (*compiled, error) {
 	return s, nil
 }
 
-var begins = regexp.MustCompile(`(?i)^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b`)
+// statement matches texts that begin with one of the words, after comments.
+func statement(words string) *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(\s|--.*\n)*(` + words + `)\b`)
+}
+
+var comesAgain = statement("SELECT|INSERT|UPDATE|DELETE|WITH")
 
 // keepable reports whether a text is one statement of the kind that comes again. What
 // sets up a connection, a transaction or a table doesn't.
 func keepable(query string) bool {
-	return begins.MatchString(query) && !strings.Contains(strings.TrimRight(query, "; \t\r\n"), ";")
+	return comesAgain.MatchString(query) && !strings.Contains(strings.TrimRight(query, "; \t\r\n"), ";")
 }
 
 type fullStmt interface {
@@ -199,15 +280,15 @@ func (s *compiled) evict() {
 	_ = s.Close()
 }
 
-// rows are the rows of a kept statement.
+// rows are rows after which something else ends.
 type rows struct {
 	driver.Rows
-	of *compiled
+	end func()
 }
 
-// Close ends the reading, so that the statement can be run again.
+// Close ends the reading.
 func (r *rows) Close() error {
-	defer r.of.giveBack()
+	defer r.end()
 	return r.Rows.Close()
 }
 
