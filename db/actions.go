@@ -137,8 +137,7 @@ func (d *DB) keepAction(ctx context.Context, tx *sql.Tx, a Action) error {
 	if err != nil {
 		return err
 	}
-	_, err = d.jobs.InsertTx(ctx, tx, ActionJob{ActionID: a.ID}, nil)
-	return err
+	return d.enqueue(ctx, tx, ActionJob{ActionID: a.ID}, nil)
 }
 
 // StepAction goes on with an action: it does one batch, in one transaction, so
@@ -349,7 +348,7 @@ func (d *DB) ResumeActions(ctx context.Context) (givenUp []string, err error) {
 			return err
 		}
 		for _, id := range ids {
-			if _, err := d.jobs.InsertTx(ctx, tx, ActionJob{ActionID: id}, nil); err != nil {
+			if err := d.enqueue(ctx, tx, ActionJob{ActionID: id}, nil); err != nil {
 				return err
 			}
 		}

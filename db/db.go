@@ -82,7 +82,7 @@ func engineFor(where string) engine {
 	if Postgres(where) {
 		return &postgres{url: where}
 	}
-	return &sqliteFile{path: where}
+	return &sqliteFile{path: where, queued: make(chan string, wakeups)}
 }
 
 func openWith(ctx context.Context, e engine) (*DB, error) {

@@ -36,6 +36,8 @@ type engine interface {
 	emptied(table string) []string
 	// jobs is what River works with.
 	jobs() riverdriver.Driver[*sql.Tx]
+	// wake has job runners look when the transaction with a new job is committed.
+	wake(queue string)
 	// now is the time, by the clock that all processes go by.
 	now() time.Time
 	// begin begins a transaction that may write.

@@ -78,8 +78,7 @@ func (d *DB) queueMail(ctx context.Context, tx *sql.Tx, kind MailKind, userID, a
 	if err != nil {
 		return err
 	}
-	_, err = d.jobs.InsertTx(ctx, tx, MailJob{MailID: id}, &river.InsertOpts{Queue: MailQueue, MaxAttempts: mailTries})
-	return err
+	return d.enqueue(ctx, tx, MailJob{MailID: id}, &river.InsertOpts{Queue: MailQueue, MaxAttempts: mailTries})
 }
 
 // Mail returns the mail with the given id, or ErrNotFound.

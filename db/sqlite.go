@@ -16,8 +16,6 @@ import (
 	"gatepost/files"
 
 	"github.com/pressly/goose/v3"
-	"github.com/riverqueue/river/riverdriver"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"modernc.org/sqlite"
 	sqlitelib "modernc.org/sqlite/lib"
 )
@@ -30,6 +28,7 @@ type sqliteFile struct {
 	locked atomic.Bool // another program had locked it when a transaction was last begun
 
 	observer sqliteconn.Observer
+	queued   chan string // of which queues the job runner is to look
 }
 
 func (s *sqliteFile) name() string { return s.path }
@@ -107,8 +106,6 @@ func (s *sqliteFile) counter(ctx context.Context) (counter, error) {
 }
 
 func (s *sqliteFile) emptied(table string) []string { return []string{table} }
-
-func (s *sqliteFile) jobs() riverdriver.Driver[*sql.Tx] { return riversqlite.New(s.write) }
 
 // makePrivate creates a missing file that only its owner may read, and refuses one
 // that is there and won't do.

@@ -69,6 +69,8 @@ type Config struct {
 	Mailer Mailer
 	Watch  Watcher
 	Log    *slog.Logger
+
+	look time.Duration // how often to look for what other processes queued; a second when 0
 }
 
 // Run runs the jobs until ctx ends; those under way are finished.
@@ -106,6 +108,7 @@ func newClient(c Config) (*river.Client[*sql.Tx], error) {
 	return river.NewClient(c.Store.JobDriver(), &river.Config{
 		Logger:               c.Log,
 		Queues:               queues,
+		FetchPollInterval:    c.look,
 		Workers:              workers,
 		RescueStuckJobsAfter: 5 * time.Minute, // what a killed process left running goes on
 		RetryPolicy:          retry{},

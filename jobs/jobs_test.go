@@ -285,6 +285,29 @@ func TestMailsAreLeftToWhoCanSendThem(t *testing.T) {
 	wait(t, ctx, p.tried)
 }
 
+// What this process queues is worked on at once, and nothing else is read to know of it.
+func TestQueuedJobsAreWorkedOnAtOnce(t *testing.T) {
+	d, s, _, ctx := world(t, 0)
+	p := &postbox{tried: make(chan string, 10)}
+	if err := d.QueueReset(ctx, "somebody"); err != nil {
+		t.Fatal(err)
+	}
+	runWith(t, Config{Store: d, Vault: s, Keys: s, Watch: s, Mailer: p, Log: slog.New(slog.DiscardHandler), look: time.Hour})
+	wait(t, ctx, p.tried)
+	for _, query := range dbtest.Statements(t, d, func() {
+		for range 3 {
+			if err := d.QueueReset(ctx, "somebody"); err != nil {
+				t.Fatal(err)
+			}
+			wait(t, ctx, p.tried)
+		}
+	}) {
+		if strings.Contains(query, "river_notification") {
+			t.Errorf("it ran %q", query)
+		}
+	}
+}
+
 // wait returns what comes out of the channel.
 func wait[T any](t *testing.T, ctx context.Context, c <-chan T) (v T) {
 	t.Helper()
