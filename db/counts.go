@@ -112,53 +112,51 @@ type counter interface {
 }
 
 // upserts change the counts themselves, which is quickest where there is one writer.
-type upserts struct{ states, hours, reasons, orgs, activity, ledger, ledgerSums *sql.Stmt }
+type upserts struct{}
 
-func (u *upserts) prepare(ctx context.Context, pool *sql.DB) error {
-	return prepare(ctx, pool, map[**sql.Stmt]string{
-		&u.states: `INSERT INTO state_counts (n, tenant_id, newsletter_id, state) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (tenant_id, newsletter_id, state) DO UPDATE SET n = state_counts.n + excluded.n`,
-		&u.hours: `INSERT INTO hour_counts (n, tenant_id, hour, newsletter_id, state) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (tenant_id, hour, newsletter_id, state) DO UPDATE SET n = hour_counts.n + excluded.n`,
-		&u.reasons: `INSERT INTO reason_counts (n, tenant_id, state, reason) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (tenant_id, state, reason) DO UPDATE SET n = reason_counts.n + excluded.n`,
-		&u.orgs: `INSERT INTO org_counts (n, tenant_id, org_id) VALUES ($1, $2, $3)
-			ON CONFLICT (tenant_id, org_id) DO UPDATE SET n = org_counts.n + excluded.n`,
-		&u.activity: `INSERT INTO activity (n, tenant_id, kind, hour, last_at) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (tenant_id, kind, hour) DO UPDATE SET n = activity.n + excluded.n, last_at = excluded.last_at`,
-		&u.ledger: `INSERT INTO ledger (n, tenant_id, newsletter_id, hour, kind) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (tenant_id, newsletter_id, hour, kind) DO UPDATE SET n = ledger.n + excluded.n`,
-		&u.ledgerSums: `INSERT INTO ledger_sums (n, tenant_id, kind) VALUES ($1, $2, $3)
-			ON CONFLICT (tenant_id, kind) DO UPDATE SET n = ledger_sums.n + excluded.n`,
-	})
-}
+const (
+	countStates = `INSERT INTO state_counts (n, tenant_id, newsletter_id, state) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (tenant_id, newsletter_id, state) DO UPDATE SET n = state_counts.n + excluded.n`
+	countHours = `INSERT INTO hour_counts (n, tenant_id, hour, newsletter_id, state) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (tenant_id, hour, newsletter_id, state) DO UPDATE SET n = hour_counts.n + excluded.n`
+	countReasons = `INSERT INTO reason_counts (n, tenant_id, state, reason) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (tenant_id, state, reason) DO UPDATE SET n = reason_counts.n + excluded.n`
+	countOrgs = `INSERT INTO org_counts (n, tenant_id, org_id) VALUES ($1, $2, $3)
+		ON CONFLICT (tenant_id, org_id) DO UPDATE SET n = org_counts.n + excluded.n`
+	countActivity = `INSERT INTO activity (n, tenant_id, kind, hour, last_at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (tenant_id, kind, hour) DO UPDATE SET n = activity.n + excluded.n, last_at = excluded.last_at`
+	countLedger = `INSERT INTO ledger (n, tenant_id, newsletter_id, hour, kind) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (tenant_id, newsletter_id, hour, kind) DO UPDATE SET n = ledger.n + excluded.n`
+	countLedgerSums = `INSERT INTO ledger_sums (n, tenant_id, kind) VALUES ($1, $2, $3)
+		ON CONFLICT (tenant_id, kind) DO UPDATE SET n = ledger_sums.n + excluded.n`
+)
 
-func (u *upserts) store(ctx context.Context, tx *sql.Tx, t tally, at int64) error {
-	err := addTo(ctx, tx, u.ledger, t.received, func(k ledgerKey) []any { return []any{k.tenantID, k.newsletterID, k.hour, k.kind} })
+func (upserts) store(ctx context.Context, tx *sql.Tx, t tally, at int64) error {
+	err := addTo(ctx, tx, countLedger, t.received, func(k ledgerKey) []any { return []any{k.tenantID, k.newsletterID, k.hour, k.kind} })
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	err = addTo(ctx, tx, u.ledgerSums, t.sums(), func(k ledgerSum) []any { return []any{k.tenantID, k.kind} })
+	err = addTo(ctx, tx, countLedgerSums, t.sums(), func(k ledgerSum) []any { return []any{k.tenantID, k.kind} })
 	if err != nil {
 		return fmt.Errorf("sum the ledger: %w", err)
 	}
-	err = addTo(ctx, tx, u.states, t.states(), func(k stateKey) []any { return []any{k.tenantID, k.newsletterID, k.state} })
+	err = addTo(ctx, tx, countStates, t.states(), func(k stateKey) []any { return []any{k.tenantID, k.newsletterID, k.state} })
 	if err != nil {
 		return fmt.Errorf("count states: %w", err)
 	}
-	err = addTo(ctx, tx, u.hours, t.hours(), func(k hourKey) []any { return []any{k.tenantID, k.hour, k.newsletterID, k.state} })
+	err = addTo(ctx, tx, countHours, t.hours(), func(k hourKey) []any { return []any{k.tenantID, k.hour, k.newsletterID, k.state} })
 	if err != nil {
 		return fmt.Errorf("count hours: %w", err)
 	}
-	err = addTo(ctx, tx, u.reasons, t.reasons(), func(k reasonKey) []any { return []any{k.tenantID, k.state, k.reason} })
+	err = addTo(ctx, tx, countReasons, t.reasons(), func(k reasonKey) []any { return []any{k.tenantID, k.state, k.reason} })
 	if err != nil {
 		return fmt.Errorf("count reasons: %w", err)
 	}
-	err = addTo(ctx, tx, u.orgs, t.orgs(), func(k orgKey) []any { return []any{k.tenantID, k.orgID} })
+	err = addTo(ctx, tx, countOrgs, t.orgs(), func(k orgKey) []any { return []any{k.tenantID, k.orgID} })
 	if err != nil {
 		return fmt.Errorf("count orgs: %w", err)
 	}
-	err = addTo(ctx, tx, u.activity, t.activity, func(k activityKey) []any { return []any{k.tenantID, k.kind, hourOf(at), at} })
+	err = addTo(ctx, tx, countActivity, t.activity, func(k activityKey) []any { return []any{k.tenantID, k.kind, hourOf(at), at} })
 	if err != nil {
 		return fmt.Errorf("count activity: %w", err)
 	}
@@ -167,16 +165,12 @@ func (u *upserts) store(ctx context.Context, tx *sql.Tx, t tally, at int64) erro
 
 // addTo runs an upsert for each count that changed; the number comes first among
 // its arguments.
-func addTo[K comparable](ctx context.Context, tx *sql.Tx, upsert *sql.Stmt, by map[K]int, args func(K) []any) error {
-	if len(by) == 0 {
-		return nil
-	}
-	own := tx.StmtContext(ctx, upsert) // ends with the transaction
+func addTo[K comparable](ctx context.Context, tx *sql.Tx, upsert string, by map[K]int, args func(K) []any) error {
 	for k, n := range by {
 		if n == 0 {
 			continue
 		}
-		if _, err := own.ExecContext(ctx, append([]any{n}, args(k)...)...); err != nil {
+		if _, err := tx.ExecContext(ctx, upsert, append([]any{n}, args(k)...)...); err != nil {
 			return err
 		}
 	}

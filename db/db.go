@@ -34,21 +34,16 @@ var (
 // DB is an open database. Its methods are safe for concurrent use, by any
 // number of processes on the same database.
 type DB struct {
-	engine     engine
-	write      *sql.DB
-	read       *sql.DB
-	identity   *sql.Stmt // reads the row of each credential that is given out
-	newsletter *sql.Stmt // reads the row that each sign-up is for
-	pause      *sql.Stmt // reads what holds a tenant up, after each group of its sign-ups
-	entering   entering
-	repeating  repeating
-	counter    counter
-	jobs       *river.Client[*sql.Tx] // inserts only
-	now        func() time.Time
-	batch      int // of an action, in one transaction
-	made       bool
-	pings      singleflight.Group
-	rehearse   bool // run each transaction once before, and undo it: tests see by that what isn't fit to run twice
+	engine   engine
+	write    *sql.DB
+	read     *sql.DB
+	counter  counter
+	jobs     *river.Client[*sql.Tx] // inserts only
+	now      func() time.Time
+	batch    int // of an action, in one transaction
+	made     bool
+	pings    singleflight.Group
+	rehearse bool // run each transaction once before, and undo it: tests see by that what isn't fit to run twice
 }
 
 // Open opens a database, makes it when it is missing, and brings its tables up to date.
@@ -86,7 +81,7 @@ func engineFor(where string) engine {
 }
 
 func openWith(ctx context.Context, e engine) (*DB, error) {
-	d := &DB{engine: e, now: e.now, batch: ActionBatch}
+	d := &DB{engine: e, counter: e.counter(), now: e.now, batch: ActionBatch}
 	if err := d.open(ctx); err != nil {
 		_ = d.Close()
 		return nil, fmt.Errorf("open the database %s: %w", e.name(), e.plainly(err))
@@ -102,13 +97,6 @@ func (d *DB) open(ctx context.Context) (err error) {
 		return err
 	}
 	if err := d.migrate(ctx); err != nil {
-		return err
-	}
-	err = prepare(ctx, d.read, map[**sql.Stmt]string{&d.identity: selectIdentity, &d.newsletter: selectNewsletterBySlug, &d.pause: selectPause})
-	if err := errors.Join(err, d.prepareEntering(ctx), d.prepareRepeating(ctx)); err != nil {
-		return err
-	}
-	if d.counter, err = d.engine.counter(ctx); err != nil {
 		return err
 	}
 	d.jobs, err = river.NewClient(d.engine.jobs(), &river.Config{Logger: slog.New(slog.DiscardHandler)})
@@ -138,20 +126,9 @@ func (d *DB) Observe(see func(query string)) { d.engine.observe(see) }
 // JobDriver is what the job runner works with, which brings its own statements.
 func (d *DB) JobDriver() riverdriver.Driver[*sql.Tx] { return d.engine.jobs() }
 
-// prepare prepares statements for the connections of a pool.
-func prepare(ctx context.Context, pool *sql.DB, statements map[**sql.Stmt]string) (err error) {
-	for to, query := range statements {
-		if *to, err = pool.PrepareContext(ctx, query); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Close closes the database.
 func (d *DB) Close() error {
 	var errs []error
-	// The prepared statements end with their pool, whose error says then what is the matter.
 	for _, pool := range []*sql.DB{d.read, d.write} {
 		if pool != nil {
 			errs = append(errs, pool.Close())

@@ -292,7 +292,7 @@ const selectPause = `SELECT reason, detail, tries, batch, until FROM pauses WHER
 func (d *DB) Pause(ctx context.Context, tenantID string) (Pause, error) {
 	var p Pause
 	var until int64
-	err := d.pause.QueryRowContext(ctx, tenantID).Scan(&p.Reason, &p.Detail, &p.Tries, &p.Batch, &until)
+	err := d.read.QueryRowContext(ctx, selectPause, tenantID).Scan(&p.Reason, &p.Detail, &p.Tries, &p.Batch, &until)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Pause{}, nil
 	}

@@ -31,7 +31,7 @@ type engine interface {
 	// enter stores sign-ups, all or none: errEntry when it may be one of them that can't be.
 	enter(ctx context.Context, b *book, signUps []SignUp) ([]SignedUp, error)
 	// counter is how counts are kept.
-	counter(ctx context.Context) (counter, error)
+	counter() counter
 	// emptied are the tables that must be emptied for one of wipedTables.
 	emptied(table string) []string
 	// jobs is what River works with.

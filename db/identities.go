@@ -122,7 +122,7 @@ func flag(b bool) int64 {
 
 // Identity returns the tenant's own connection to the service, or ErrNotFound.
 func (d *DB) Identity(ctx context.Context, service, tenantID string) (Identity, error) {
-	i, err := scanIdentity(d.identity.QueryRowContext(ctx, service, tenantID))
+	i, err := scanIdentity(d.read.QueryRowContext(ctx, selectIdentity, service, tenantID))
 	return i, wrap("identity", err)
 }
 

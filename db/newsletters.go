@@ -24,7 +24,7 @@ const selectNewsletterBySlug = selectNewsletter + `WHERE n.slug = $1 AND t.close
 // NewsletterBySlug returns the newsletter of an open tenant with the given public
 // name, or ErrNotFound.
 func (d *DB) NewsletterBySlug(ctx context.Context, slug string) (Newsletter, error) {
-	n, err := scanNewsletter(d.newsletter.QueryRowContext(ctx, slug))
+	n, err := scanNewsletter(d.read.QueryRowContext(ctx, selectNewsletterBySlug, slug))
 	return n, wrap("newsletter", err)
 }
 

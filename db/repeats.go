@@ -10,24 +10,17 @@ import (
 // repeatEvery is how long after a repeated sign-up a further one is delivered.
 const repeatEvery = time.Hour
 
-// repeating are the statements that repeated sign-ups run, prepared once.
-type repeating struct{ find, take, again, consent *sql.Stmt }
-
-func (d *DB) prepareRepeating(ctx context.Context) error {
-	return prepare(ctx, d.write, map[**sql.Stmt]string{
-		&d.repeating.find: `SELECT id, created_at, state, reason, org_id, detail, attempts, record_id, first_name, last_name, repeated_at, revision, placeholders
-			FROM subscribers WHERE tenant_id = $1 AND email_key = $2 AND newsletter_id = $3`,
-		// Who waits takes the newer values along. When it is tried stays as it is, and
-		// whoever has read it already finds another revision.
-		&d.repeating.take: `UPDATE subscribers SET first_name = $1, last_name = $2, repeated_at = $3, revision = revision + 1,
-			again_at = CASE WHEN again_at > 0 THEN again_at ELSE $4 END
-			WHERE tenant_id = $5 AND id = $6 AND revision = $7 AND state = 'waiting'`,
-		&d.repeating.again: `UPDATE subscribers SET first_name = $1, last_name = $2, repeated_at = $3, revision = revision + 1,
-			state = 'waiting', reason = '', detail = '', match_id = '', attempts = 0, refusals = 0, due_at = $4, waits_since = $4, again_at = CASE WHEN sent_at > 0 THEN CAST($4 AS BIGINT) ELSE 0 END, placeholders = $5
-			WHERE tenant_id = $6 AND id = $7 AND revision = $8 AND state = $9 AND reason = $10 AND org_id = $11`,
-		&d.repeating.consent: `INSERT INTO consents (tenant_id, subscriber_id, id, wording_id, source, at, replaced) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-	})
-}
+// How a repeated sign-up changes a subscriber.
+const (
+	// Who waits takes the newer values along. When it is tried stays as it is, and
+	// whoever has read it already finds another revision.
+	repeatWaiting = `UPDATE subscribers SET first_name = $1, last_name = $2, repeated_at = $3, revision = revision + 1,
+		again_at = CASE WHEN again_at > 0 THEN again_at ELSE $4 END
+		WHERE tenant_id = $5 AND id = $6 AND revision = $7 AND state = 'waiting'`
+	repeatOther = `UPDATE subscribers SET first_name = $1, last_name = $2, repeated_at = $3, revision = revision + 1,
+		state = 'waiting', reason = '', detail = '', match_id = '', attempts = 0, refusals = 0, due_at = $4, waits_since = $4, again_at = CASE WHEN sent_at > 0 THEN CAST($4 AS BIGINT) ELSE 0 END, placeholders = $5
+		WHERE tenant_id = $6 AND id = $7 AND revision = $8 AND state = $9 AND reason = $10 AND org_id = $11`
+)
 
 // known is a subscriber whose address is signed up again.
 type known struct {
@@ -43,7 +36,6 @@ type known struct {
 // and others in the place of those that were there. Its delivery is due again,
 // whatever became of the earlier one.
 func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string, err error) {
-	b.prepareRepeats(ctx)
 	for range 10 { // until nobody has changed it meanwhile
 		k, err := b.known(ctx, s)
 		if err != nil {
@@ -53,9 +45,9 @@ func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string,
 		at := millis(s.At)
 		var res sql.Result
 		if k.state == Waiting {
-			res, err = b.repeats.take.ExecContext(ctx, k.firstName, k.lastName, max(k.repeatedAt, at), k.dueAgain(at), s.TenantID, k.id, k.revision)
+			res, err = b.tx.ExecContext(ctx, repeatWaiting, k.firstName, k.lastName, max(k.repeatedAt, at), k.dueAgain(at), s.TenantID, k.id, k.revision)
 		} else {
-			res, err = b.repeats.again.ExecContext(ctx, k.firstName, k.lastName, max(k.repeatedAt, at), k.dueAgain(at), k.remembered(),
+			res, err = b.tx.ExecContext(ctx, repeatOther, k.firstName, k.lastName, max(k.repeatedAt, at), k.dueAgain(at), k.remembered(),
 				s.TenantID, k.id, k.revision, k.state, k.reason, k.orgID)
 		}
 		switch err := changed(res, err, ErrLost); {
@@ -64,7 +56,8 @@ func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string,
 		case err != nil:
 			return "", err
 		}
-		if _, err := b.repeats.consent.ExecContext(ctx, s.TenantID, k.id, NewID(), wording, s.Source, at, replaced); err != nil {
+		if _, err := b.tx.ExecContext(ctx, `INSERT INTO consents (tenant_id, subscriber_id, id, wording_id, source, at, replaced) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			s.TenantID, k.id, NewID(), wording, s.Source, at, replaced); err != nil {
 			return "", err
 		}
 		to := k.place
@@ -77,22 +70,10 @@ func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string,
 	return "", ErrLost
 }
 
-// prepareRepeats takes the statements into the transaction: a group of new sign-ups
-// doesn't pay for them.
-func (b *book) prepareRepeats(ctx context.Context) {
-	if b.repeats != nil {
-		return
-	}
-	r := b.prepared
-	for _, s := range []**sql.Stmt{&r.find, &r.take, &r.again, &r.consent} {
-		*s = b.tx.StmtContext(ctx, *s) // ends with the transaction
-	}
-	b.repeats = &r
-}
-
 func (b *book) known(ctx context.Context, s SignUp) (k known, err error) {
 	k.tenantID, k.newsletterID = s.TenantID, s.NewsletterID
-	err = b.repeats.find.QueryRowContext(ctx, s.TenantID, s.EmailKey, s.NewsletterID).Scan(&k.id, &k.createdAt, &k.state, &k.reason, &k.orgID,
+	err = b.tx.QueryRowContext(ctx, `SELECT id, created_at, state, reason, org_id, detail, attempts, record_id, first_name, last_name, repeated_at, revision, placeholders
+		FROM subscribers WHERE tenant_id = $1 AND email_key = $2 AND newsletter_id = $3`, s.TenantID, s.EmailKey, s.NewsletterID).Scan(&k.id, &k.createdAt, &k.state, &k.reason, &k.orgID,
 		&k.detail, &k.attempts, &k.recordID, &k.firstName, &k.lastName, &k.repeatedAt, &k.revision, &k.placeholders)
 	return k, err
 }

@@ -61,18 +61,12 @@ func (d *DB) revokeAllLater(ctx context.Context, tx *sql.Tx, grants []Grant) (id
 	if len(grants) == 0 {
 		return nil, nil
 	}
-	insert, err := tx.PrepareContext(ctx,
-		`INSERT INTO revocations (id, service, tenant_id, identity_id, sealed_refresh, key_id, login_url, org_id, remote_user_id, created_at, expires_at, own_app, client_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = insert.Close() }()
 	now := d.now()
 	var jobs []river.InsertManyParams
 	for _, g := range grants {
 		id := NewID()
-		_, err := insert.ExecContext(ctx, id, g.Service, g.TenantID, g.ID, g.SealedRefresh, g.KeyID, g.LoginURL, g.OrgID, g.RemoteUserID,
+		_, err := tx.ExecContext(ctx, `INSERT INTO revocations (id, service, tenant_id, identity_id, sealed_refresh, key_id, login_url, org_id, remote_user_id, created_at, expires_at, own_app, client_id)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`, id, g.Service, g.TenantID, g.ID, g.SealedRefresh, g.KeyID, g.LoginURL, g.OrgID, g.RemoteUserID,
 			millis(now), millis(now.Add(revocationLife)), flag(g.OwnApp), g.ClientID)
 		if err != nil {
 			return nil, err

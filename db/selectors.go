@@ -143,29 +143,22 @@ func (d *DB) deleteSelected(ctx context.Context, tx *sql.Tx, sel Selector, revok
 
 // forgetAll removes the rows of identities, and what is held beside tenants' own.
 func (d *DB) forgetAll(ctx context.Context, tx *sql.Tx, all []Grant) error {
-	remove, err := tx.PrepareContext(ctx, forgetIdentity)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = remove.Close() }()
 	for _, g := range all {
 		if g.Own() {
 			if _, err := d.endHeld(ctx, tx, g.Service, g.TenantID); err != nil {
 				return err
 			}
 		}
-		if _, err := remove.ExecContext(ctx, g.ID); err != nil {
+		if err := forget(ctx, tx, g.ID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// forgetIdentity removes an identity's row, its tags with it.
-const forgetIdentity = `DELETE FROM identities WHERE id = $1`
-
+// forget removes an identity's row, its tags with it.
 func forget(ctx context.Context, tx *sql.Tx, id string) error {
-	_, err := tx.ExecContext(ctx, forgetIdentity, id)
+	_, err := tx.ExecContext(ctx, `DELETE FROM identities WHERE id = $1`, id)
 	return err
 }
 

@@ -54,7 +54,7 @@ func (d *DB) enterAll(ctx context.Context, signUps []SignUp, enter func(context.
 		// The transaction ends with ctx. Its statements wait for nothing, and the
 		// driver starts a goroutine for each that could be cancelled.
 		ctx := context.WithoutCancel(ctx)
-		b := d.newBook(ctx, tx)
+		b := d.newBook(tx)
 		if answers, err = enter(ctx, b, signUps); err != nil {
 			return err
 		}
@@ -85,36 +85,16 @@ func enterAlone(ctx context.Context, b *book, signUps []SignUp) ([]SignedUp, err
 	return b.each(ctx, signUps, b.enterAlone)
 }
 
-// entering are the statements that sign-ups run, prepared once.
-type entering struct{ add, wording *sql.Stmt }
-
-func (d *DB) prepareEntering(ctx context.Context) error {
-	return prepare(ctx, d.write, map[**sql.Stmt]string{
-		&d.entering.add: `INSERT INTO subscribers
-			(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, due_at, created_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', $10, $10) ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING`,
-		&d.entering.wording: `INSERT INTO wordings (id, text) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`,
-	})
-}
-
 // A book enters the sign-ups of one transaction, and counts them.
 type book struct {
-	entering
 	counter
-	prepared repeating  // of the database
-	repeats  *repeating // of the transaction, once one of them is needed
 	tx       *sql.Tx
 	wordings map[string]string // ids by text
 	change   *change
 }
 
-func (d *DB) newBook(ctx context.Context, tx *sql.Tx) *book {
-	e := d.entering
-	for _, s := range []**sql.Stmt{&e.add, &e.wording} {
-		*s = tx.StmtContext(ctx, *s) // ends with the transaction
-	}
-	return &book{entering: e, prepared: d.repeating, counter: d.counter, tx: tx, wordings: map[string]string{},
-		change: d.newChange(tx)}
+func (d *DB) newBook(tx *sql.Tx) *book {
+	return &book{counter: d.counter, tx: tx, wordings: map[string]string{}, change: d.newChange(tx)}
 }
 
 // enterAlone stores one sign-up, whose own failure stands in the answer. An error
@@ -173,7 +153,10 @@ func (b *book) received(s SignUp, known bool) {
 // already, what is said now.
 func (b *book) put(ctx context.Context, s SignUp, wording string) (id string, known bool, err error) {
 	id = NewID()
-	added, err := b.add.ExecContext(ctx, s.TenantID, id, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, wording, s.Source, millis(s.At))
+	added, err := b.tx.ExecContext(ctx, `INSERT INTO subscribers
+		(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, due_at, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', $10, $10) ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING`,
+		s.TenantID, id, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, wording, s.Source, millis(s.At))
 	if err := changed(added, err, ErrConflict); !errors.Is(err, ErrConflict) {
 		return id, false, err
 	}
@@ -188,7 +171,7 @@ func (b *book) wording(ctx context.Context, text string) (string, error) {
 	}
 	sum := sha256.Sum256([]byte(text))
 	id := hex.EncodeToString(sum[:])
-	if _, err := b.entering.wording.ExecContext(ctx, id, text); err != nil {
+	if _, err := b.tx.ExecContext(ctx, `INSERT INTO wordings (id, text) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, id, text); err != nil {
 		return "", err
 	}
 	b.wordings[text] = id

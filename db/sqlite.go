@@ -100,10 +100,7 @@ func (s *sqliteFile) enter(ctx context.Context, b *book, signUps []SignUp) ([]Si
 	return b.each(ctx, signUps, b.enter)
 }
 
-func (s *sqliteFile) counter(ctx context.Context) (counter, error) {
-	u := &upserts{}
-	return u, u.prepare(ctx, s.write)
-}
+func (s *sqliteFile) counter() counter { return upserts{} }
 
 func (s *sqliteFile) emptied(table string) []string { return []string{table} }
 

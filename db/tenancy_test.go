@@ -23,12 +23,12 @@ var acrossTenants = map[string]string{
 	"AbandonedRenewals": forJobs, "ExpireSessions": forJobs, "ExpireHandshakes": forJobs, "ExpireHeld": forJobs, "ExpireIncidents": forJobs, "KeepAliveDue": forJobs, "ResumeActions": forJobs,
 	"BreakIdentity": byOwnID, "CloseIncident": byOwnID, "DeleteRevocation": byOwnID, "ExtendRenewal": byOwnID, "FailRenewal": byOwnID, "FinishRenewal": byOwnID,
 	"IdentityByID": byOwnID, "SetTokenHash": byOwnID, "MendIncident": byOwnID, "RestartCall": byOwnID, "Revocation": byOwnID, "SetExpiry": byOwnID, "StartRenewal": byOwnID, "StepAction": byOwnID,
-	"Used": byOwnID, "YieldAction": byOwnID, "forget": byOwnID, "forgetAll": byOwnID, "save": byOwnID,
+	"Used": byOwnID, "YieldAction": byOwnID, "forget": byOwnID, "save": byOwnID,
 	"CreateSession": ofUser, "LastOutcome": ofUser, "roomFor": ofUser, "DeleteUser": ofUser, "EndSession": ofUser, "EndSessions": ofUser, "Sessions": ofUser, "SetSessionData": ofUser, "TouchSession": ofUser,
 	"Users": ofUser, "endBegun": ofUser, "replacePassword": ofUser,
 	"ApprovedAnywhere": ofService, "HeldAnywhere": ofService, "HoldsToken": ofService, "UnhashedHeld": ofService, "DeleteServiceDefinition": ofService, "IdentityCounts": ofService,
 	"Identities": selected, "deleteSelected": selected, "subscribersFrom": selected,
-	"open": "a form by its public name",
+	"NewsletterBySlug": "a form by its public name",
 }
 
 // Every statement on a table of tenants' rows says of which tenant they are, or

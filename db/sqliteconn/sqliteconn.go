@@ -16,7 +16,11 @@ import (
 )
 
 // size is how many statements a connection keeps; those that weren't run for longest go.
-const size = 300
+// Longer ones than longest name many rows, and another number of them each time.
+const (
+	size    = 300
+	longest = 4 << 10 // bytes
+)
 
 // Connector opens connections.
 type Connector struct {
@@ -249,7 +253,7 @@ var comesAgain = statement("SELECT|INSERT|UPDATE|DELETE|WITH")
 // keepable reports whether a text is one statement of the kind that comes again. What
 // sets up a connection, a transaction or a table doesn't.
 func keepable(query string) bool {
-	return comesAgain.MatchString(query) && !strings.Contains(strings.TrimRight(query, "; \t\r\n"), ";")
+	return len(query) <= longest && comesAgain.MatchString(query) && !strings.Contains(strings.TrimRight(query, "; \t\r\n"), ";")
 }
 
 type fullStmt interface {
