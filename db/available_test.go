@@ -173,6 +173,7 @@ func TestSignUpsOnAFullDisk(t *testing.T) {
 
 // Processes take turns at writing: the database queues where others do.
 func TestWritersQueue(t *testing.T) {
+	dbtest.SQLiteOnly(t, "PostgreSQL has any number of writers")
 	path := dbtest.Path(t)
 	d := dbtest.Open(t, path)
 	turn := flock.New(path + "-turn")
