@@ -287,6 +287,7 @@ func TestMailsAreLeftToWhoCanSendThem(t *testing.T) {
 
 // What this process queues is worked on at once, and nothing else is read to know of it.
 func TestQueuedJobsAreWorkedOnAtOnce(t *testing.T) {
+	dbtest.SQLiteOnly(t, "River listens to PostgreSQL by itself, and is told of a queue ten times a second at most")
 	d, s, _, ctx := world(t, 0)
 	p := &postbox{tried: make(chan string, 10)}
 	if err := d.QueueReset(ctx, "somebody"); err != nil {
