@@ -317,18 +317,17 @@ func scanAction(row scanner, more ...any) (a Action, err error) {
 	return a, err
 }
 
-// Actions returns the tenant's actions that are under way, or ended within the
-// last hour, the latest first.
-func (d *DB) Actions(ctx context.Context, service, tenantID string) ([]Action, error) {
-	all, err := collect(ctx, d.read, func(row scanner) (Action, error) {
+// actionsOf reads the tenant's actions that are under way, or ended within the last
+// hour.
+func (d *DB) actionsOf(all *[]Action, tenantID string) part {
+	return listed(all, func(row scanner) (Action, error) {
 		var email string
 		a, err := scanAction(row, &email)
 		a.ActorEmail = email
 		return a, err
 	}, `SELECT `+actionColumns+`, COALESCE((SELECT email FROM users WHERE users.id = actor), '')
-		FROM actions WHERE tenant_id = $1 AND service = $2 AND (ended_at = 0 OR ended_at > $3) ORDER BY id DESC LIMIT $4`,
-		tenantID, service, millis(d.now().Add(-actionShown)), actionsListed)
-	return all, wrap("actions", err)
+		FROM actions WHERE tenant_id = $1 AND (ended_at = 0 OR ended_at > $2) ORDER BY id DESC LIMIT $3`,
+		tenantID, millis(d.now().Add(-actionShown)), actionsListed)
 }
 
 // ResumeActions has those actions gone on with whose process was killed, or

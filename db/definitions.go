@@ -22,7 +22,10 @@ func scanDefinition(s scanner) (d ServiceDefinition, err error) {
 	return d, err
 }
 
-const selectDefinition = `SELECT id, definition, set_at FROM services WHERE id = $1`
+const (
+	selectDefinitions = `SELECT id, definition, set_at FROM services`
+	selectDefinition  = selectDefinitions + ` WHERE id = $1`
+)
 
 // ServiceDefinition returns a service that the operator has defined, or ErrNotFound.
 func (d *DB) ServiceDefinition(ctx context.Context, id string) (ServiceDefinition, error) {
@@ -32,7 +35,7 @@ func (d *DB) ServiceDefinition(ctx context.Context, id string) (ServiceDefinitio
 
 // ServiceDefinitions returns all services that the operator has defined, by their ids.
 func (d *DB) ServiceDefinitions(ctx context.Context) ([]ServiceDefinition, error) {
-	all, err := collect(ctx, d.read, scanDefinition, `SELECT id, definition, set_at FROM services ORDER BY id`)
+	all, err := collect(ctx, d.read, scanDefinition, selectDefinitions+` ORDER BY id`)
 	return all, wrap("service definitions", err)
 }
 
@@ -96,19 +99,20 @@ func hasService(ctx context.Context, tx *sql.Tx, service string, definedAt time.
 	return err
 }
 
+const selectAllSettings = `SELECT service, client_id, sealed_client_secret, key_id, scopes, login_url, set_at FROM service_settings`
+
+func scanSettings(row scanner) (service string, s ServiceSettings, err error) {
+	var at int64
+	err = row.Scan(&s.Service, &s.ClientID, &s.SealedSecret, &s.KeyID, &s.Scopes, &s.LoginURL, &at)
+	s.SetAt = fromMillis(at)
+	return s.Service, s, err
+}
+
 // AllServiceSettings returns what is set of services, by their ids.
 func (d *DB) AllServiceSettings(ctx context.Context) (map[string]ServiceSettings, error) {
-	all, err := collect(ctx, d.read, func(row scanner) (s ServiceSettings, err error) {
-		var at int64
-		err = row.Scan(&s.Service, &s.ClientID, &s.SealedSecret, &s.KeyID, &s.Scopes, &s.LoginURL, &at)
-		s.SetAt = fromMillis(at)
-		return s, err
-	}, `SELECT service, client_id, sealed_client_secret, key_id, scopes, login_url, set_at FROM service_settings`)
-	by := map[string]ServiceSettings{}
-	for _, s := range all {
-		by[s.Service] = s
-	}
-	return by, wrap("all service settings", err)
+	all := map[string]ServiceSettings{}
+	err := ask(ctx, d.read, byService(all, scanSettings, selectAllSettings))
+	return all, wrap("all service settings", err)
 }
 
 // IdentityCounts returns how many identities there are, by service.

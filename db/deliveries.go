@@ -290,14 +290,18 @@ const selectPause = `SELECT reason, detail, tries, batch, until FROM pauses WHER
 // Pause returns why nothing of the tenant's is sent for now; the zero Pause when
 // there is no reason.
 func (d *DB) Pause(ctx context.Context, tenantID string) (Pause, error) {
-	var p Pause
-	var until int64
-	err := d.read.QueryRowContext(ctx, selectPause, tenantID).Scan(&p.Reason, &p.Detail, &p.Tries, &p.Batch, &until)
+	p, err := scanPause(d.read.QueryRowContext(ctx, selectPause, tenantID))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Pause{}, nil
 	}
-	p.Until = fromMillis(until)
 	return p, wrap("pause", err)
+}
+
+func scanPause(row scanner) (p Pause, err error) {
+	var until int64
+	err = row.Scan(&p.Reason, &p.Detail, &p.Tries, &p.Batch, &until)
+	p.Until = fromMillis(until)
+	return p, err
 }
 
 // SetPause stops a tenant's deliveries until p.Until. It returns ErrLost when

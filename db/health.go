@@ -1,11 +1,13 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -21,24 +23,50 @@ type Problem struct {
 	People int    // different addresses among the first PeopleLimit of them
 }
 
-// Problems returns what the tenant's subscribers need attention or wait for, the
-// greatest first of each.
-func (d *DB) Problems(ctx context.Context, tenantID string) ([]Problem, error) {
-	all, err := collect(ctx, d.read, func(row scanner) (p Problem, err error) {
+// problemsOf reads what the tenant's subscribers need attention or wait for.
+func problemsOf(all *[]Problem, tenantID string) part {
+	return listed(all, func(row scanner) (p Problem, err error) {
 		return p, row.Scan(&p.State, &p.Reason, &p.N, &p.People)
 	}, `SELECT state, reason, n, (SELECT count(DISTINCT email_key) FROM
 			(SELECT email_key FROM subscribers s WHERE s.tenant_id = r.tenant_id AND s.state = r.state AND s.reason = r.reason AND s.reason <> '' LIMIT $2) people)
-		FROM reason_counts r WHERE tenant_id = $1 AND n > 0 ORDER BY state, n DESC, reason`, tenantID, PeopleLimit)
-	return all, wrap("problems", err)
+		FROM reason_counts r WHERE tenant_id = $1 AND n > 0`, tenantID, PeopleLimit)
 }
 
 // Affected returns up to limit of the tenant's subscribers in a state for a
 // reason, the earliest first, after the one of the page before.
 func (d *DB) Affected(ctx context.Context, tenantID string, state State, reason, after string, limit int) ([]Subscriber, error) {
-	rows, err := collect(ctx, d.read, scanSubscriber,
+	var all []Subscriber
+	err := ask(ctx, d.read, affected(&all, tenantID, state, reason, after, limit))
+	return all, wrap("affected subscribers", err)
+}
+
+func affected(all *[]Subscriber, tenantID string, state State, reason, after string, limit int) part {
+	return listed(all, scanSubscriber,
 		selectSubscriber+`WHERE s.tenant_id = $1 AND s.state = $2 AND s.reason = $3 AND s.reason <> '' AND s.id > $4 ORDER BY s.id LIMIT $5`,
 		tenantID, state, reason, after, limit)
-	return rows, wrap("affected subscribers", err)
+}
+
+// examplesAtOnce is of how many causes Examples reads in one statement: SQLite joins at
+// most 500.
+const examplesAtOnce = 200
+
+// Examples returns up to limit of the tenant's subscribers of each cause, the earliest
+// first, in the order of the causes.
+func (d *DB) Examples(ctx context.Context, tenantID string, causes []Problem, limit int) ([][]Subscriber, error) {
+	all := make([][]Subscriber, len(causes))
+	var parts []part
+	for i, p := range causes {
+		parts = append(parts, affected(&all[i], tenantID, p.State, p.Reason, "", limit))
+	}
+	for some := range slices.Chunk(parts, examplesAtOnce) {
+		if err := ask(ctx, d.read, some...); err != nil {
+			return nil, wrap("examples of problems", err)
+		}
+	}
+	for _, some := range all {
+		slices.SortFunc(some, func(a, b Subscriber) int { return strings.Compare(a.ID, b.ID) })
+	}
+	return all, nil
 }
 
 // Retry has one of the tenant's subscribers, which needs attention or was
@@ -140,47 +168,57 @@ type HourDelivered struct {
 	N    int
 }
 
-// DeliveredByHour returns how many were delivered in each UTC hour from since
-// on in which any were, the earliest first.
-func (d *DB) DeliveredByHour(ctx context.Context, tenantID string, since time.Time) ([]HourDelivered, error) {
-	all, err := collect(ctx, d.read, func(row scanner) (h HourDelivered, err error) {
+// deliveredByHour reads how many were delivered in each UTC hour from since on.
+func deliveredByHour(all *[]HourDelivered, tenantID string, since time.Time) part {
+	return listed(all, func(row scanner) (h HourDelivered, err error) {
 		var hour int64
 		err = row.Scan(&hour, &h.N)
 		h.Hour = fromMillis(hour)
 		return h, err
-	}, `SELECT hour, n FROM activity WHERE tenant_id = $1 AND kind = 'delivered' AND hour >= $2 ORDER BY hour`, tenantID, millis(since))
-	return all, wrap("delivered by hour", err)
+	}, `SELECT hour, n FROM activity WHERE tenant_id = $1 AND kind = 'delivered' AND hour >= $2`, tenantID, millis(since))
 }
 
-// LastDelivered is when the tenant's last subscriber was delivered; the zero time
-// when none was.
-func (d *DB) LastDelivered(ctx context.Context, tenantID string) (time.Time, error) {
-	return d.moment(ctx, `SELECT last_at FROM activity WHERE tenant_id = $1 AND kind = 'delivered' ORDER BY hour DESC LIMIT 1`, tenantID)
+// lastDelivered reads when the tenant's last subscriber was delivered.
+func lastDelivered(to *time.Time, tenantID string) part {
+	return one(to, func(row scanner) (time.Time, error) {
+		var at int64
+		err := row.Scan(&at)
+		return fromMillis(at), err
+	}, `SELECT last_at FROM activity WHERE tenant_id = $1 AND kind = 'delivered' ORDER BY hour DESC LIMIT 1`, tenantID)
 }
 
-// OldestWaiting is since when the tenant's subscriber waits that waits longest; the
-// zero time when none waits, or none has to wait yet.
-func (d *DB) OldestWaiting(ctx context.Context, tenantID string) (time.Time, error) {
-	longest, err := d.longestWaiting(ctx, tenantID)
-	if err != nil || longest.since.After(d.now()) {
-		return time.Time{}, wrap("oldest waiting", err)
+// Health is how a tenant's deliveries are going: what takes longer to read than an
+// Overview, and changes with that alone, or with the hour.
+type Health struct {
+	LastDelivered time.Time       // zero when nobody was
+	OldestWaiting time.Time       // since when the one waits that waits longest; zero when nobody has to wait yet
+	Hours         []HourSums      // in which anything was received
+	Delivered     []HourDelivered // in which anybody was
+	Problems      []Problem       // the greatest first of each state
+	Orgs          []OrgCount      // by org
+}
+
+// Health returns how the tenant's deliveries are going. Hours are those from since on.
+func (d *DB) Health(ctx context.Context, tenantID string, since time.Time) (h Health, err error) {
+	var longest waiting
+	parts := append(waitLongest(&longest, tenantID), lastDelivered(&h.LastDelivered, tenantID), hourSums(&h.Hours, tenantID, since),
+		deliveredByHour(&h.Delivered, tenantID, since), problemsOf(&h.Problems, tenantID), orgsOf(&h.Orgs, tenantID))
+	if err := ask(ctx, d.read, parts...); err != nil {
+		return Health{}, wrap("health", err)
 	}
-	return longest.since, nil
-}
-
-func (d *DB) moment(ctx context.Context, query string, args ...any) (time.Time, error) {
-	var at int64
-	err := d.read.QueryRowContext(ctx, query, args...).Scan(&at)
-	if errors.Is(err, sql.ErrNoRows) {
-		return time.Time{}, nil
+	if !longest.since.After(d.now()) {
+		h.OldestWaiting = longest.since
 	}
-	return fromMillis(at), wrap("moment", err)
+	slices.SortFunc(h.Problems, func(a, b Problem) int {
+		return cmp.Or(strings.Compare(string(a.State), string(b.State)), cmp.Compare(b.N, a.N), strings.Compare(a.Reason, b.Reason))
+	})
+	slices.SortFunc(h.Orgs, func(a, b OrgCount) int { return strings.Compare(a.OrgID, b.OrgID) })
+	return h, nil
 }
 
-// TimeZone is the tenant's time zone, as an IANA name.
-func (d *DB) TimeZone(ctx context.Context, tenantID string) (name string, err error) {
-	err = d.read.QueryRowContext(ctx, `SELECT time_zone FROM tenants WHERE id = $1`, tenantID).Scan(&name)
-	return name, wrap("time zone", err)
+// timeZone reads the tenant's time zone, as an IANA name.
+func timeZone(to *string, tenantID string) part {
+	return one(to, scanID, `SELECT t.time_zone FROM tenants t WHERE t.id = $1`, tenantID)
 }
 
 // SetTimeZone sets the tenant's time zone, an IANA name that the caller checked.
@@ -243,25 +281,23 @@ func (d *DB) keepRecount(ctx context.Context, tenantID string, began time.Time, 
 	})
 }
 
-// LastRecount returns what the last recount found; the zero LastRecount when
-// there was none.
-func (d *DB) LastRecount(ctx context.Context, tenantID string) (LastRecount, error) {
-	r := LastRecount{Rows: Sums{}}
-	err := each(ctx, d.read, func(row scanner) error {
+// lastRecount reads what the last recount found.
+func lastRecount(r *LastRecount, tenantID string) part {
+	*r = LastRecount{Rows: Sums{}}
+	return part{`SELECT r.at, r.took, r.wrong, COALESCE(s.kind, ''), COALESCE(s.n, 0)
+		FROM recounts r LEFT JOIN recount_sums s ON s.tenant_id = r.tenant_id WHERE r.tenant_id = $1`, []any{tenantID}, func(row scanner) error {
 		var at, took int64
 		var kind string
-		var n int
-		if err := row.Scan(&at, &took, &r.Wrong, &kind, &n); err != nil {
+		var n, wrong int
+		if err := row.Scan(&at, &took, &wrong, &kind, &n); err != nil {
 			return err
 		}
-		r.At, r.Took = fromMillis(at), time.Duration(took)*time.Millisecond
+		r.At, r.Took, r.Wrong = fromMillis(at), time.Duration(took)*time.Millisecond, wrong
 		if kind == "" { // it found nobody
 			return nil
 		}
 		return r.Rows.add(kind, n)
-	}, `SELECT r.at, r.took, r.wrong, COALESCE(s.kind, ''), COALESCE(s.n, 0)
-		FROM recounts r LEFT JOIN recount_sums s ON s.tenant_id = r.tenant_id WHERE r.tenant_id = $1`, tenantID)
-	return r, wrap("last recount", err)
+	}}
 }
 
 // Usage is what a tenant's CRM last said of its API calls in 24 hours, of all
@@ -297,17 +333,19 @@ func (d *DB) ForgetUsage(ctx context.Context, tenantID string) error {
 }
 
 // Usage returns what the tenant's CRM last said of its API calls.
-func (d *DB) Usage(ctx context.Context, tenantID string) (Usage, error) {
-	var u Usage
-	var at int64
-	err := d.read.QueryRowContext(ctx, `SELECT used, allowed, at,
-			COALESCE((SELECT sum(n) FROM api_calls c WHERE c.tenant_id = u.tenant_id AND c.hour > $2), 0)
-		FROM api_usage u WHERE tenant_id = $1`, tenantID, hourOf(millis(d.now().Add(-day)))).Scan(&u.Used, &u.Allowed, &at, &u.Ours)
-	if errors.Is(err, sql.ErrNoRows) {
-		return u, nil
-	}
-	u.At = fromMillis(at)
+func (d *DB) Usage(ctx context.Context, tenantID string) (u Usage, err error) {
+	err = ask(ctx, d.read, d.usage(&u, tenantID))
 	return u, wrap("API usage", err)
+}
+
+func (d *DB) usage(to *Usage, tenantID string) part {
+	return one(to, func(row scanner) (u Usage, err error) {
+		var at int64
+		err = row.Scan(&u.Used, &u.Allowed, &at, &u.Ours)
+		u.At = fromMillis(at)
+		return u, err
+	}, `SELECT used, allowed, at, COALESCE((SELECT sum(n) FROM api_calls c WHERE c.tenant_id = u.tenant_id AND c.hour > $2), 0)
+		FROM api_usage u WHERE tenant_id = $1`, tenantID, hourOf(millis(d.now().Add(-day))))
 }
 
 // CheckUp is what the last check-up of a tenant's CRM found.

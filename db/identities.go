@@ -149,14 +149,6 @@ func (d *DB) IdentityOf(ctx context.Context, service, tenantID, user, account st
 	return i, wrap("identity of a user", err)
 }
 
-// TroubledIdentities returns the tenant's own connections that are dead, or whose last
-// renewal failed, the one that did last first.
-func (d *DB) TroubledIdentities(ctx context.Context, tenantID string) ([]Identity, error) {
-	all, err := collect(ctx, d.read, func(s scanner) (Identity, error) { return scanIdentity(s) },
-		`SELECT `+identityColumns+` FROM identities WHERE tenant_id = $1 AND (broken_at > 0 OR failed_at > 0) AND user_name = '' AND account = '' ORDER BY broken_at DESC, failed_at DESC`, tenantID)
-	return all, wrap("troubled identities", err)
-}
-
 // IdentityByID returns an identity, or ErrNotFound.
 func (d *DB) IdentityByID(ctx context.Context, id string) (Identity, error) {
 	i, err := scanIdentity(d.read.QueryRowContext(ctx, `SELECT `+identityColumns+` FROM identities WHERE id = $1`, id))
@@ -399,7 +391,7 @@ func (d *DB) Held(ctx context.Context, service, tenantID string) (Held, error) {
 	return h, wrap("held identity", err)
 }
 
-const selectHeld = `SELECT ` + grantColumns + `, (SELECT email FROM users WHERE users.id = connected_by), held_at, expires_at FROM held_identities`
+const selectHeld = `SELECT ` + grantColumns + `, COALESCE((SELECT email FROM users WHERE users.id = connected_by), ''), held_at, expires_at FROM held_identities`
 
 func (d *DB) held(ctx context.Context, q queryer, service, tenantID string) (Held, error) {
 	return scanHeld(q.QueryRowContext(ctx, selectHeld+` WHERE service = $1 AND tenant_id = $2`, service, tenantID))

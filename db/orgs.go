@@ -11,12 +11,11 @@ type OrgCount struct {
 	N     int
 }
 
-// Orgs returns where the tenant's delivered subscribers are, by org.
-func (d *DB) Orgs(ctx context.Context, tenantID string) ([]OrgCount, error) {
-	all, err := collect(ctx, d.read, func(row scanner) (o OrgCount, err error) {
+// orgsOf reads where the tenant's delivered subscribers are.
+func orgsOf(all *[]OrgCount, tenantID string) part {
+	return listed(all, func(row scanner) (o OrgCount, err error) {
 		return o, row.Scan(&o.OrgID, &o.N)
-	}, `SELECT org_id, n FROM org_counts WHERE tenant_id = $1 AND n > 0 ORDER BY org_id`, tenantID)
-	return all, wrap("orgs", err)
+	}, `SELECT org_id, n FROM org_counts WHERE tenant_id = $1 AND n > 0`, tenantID)
 }
 
 // elsewhere are up to limit of those whom a move sends to its org; ErrLost when

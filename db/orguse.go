@@ -61,25 +61,3 @@ func (d *DB) enterOrg(ctx context.Context, tx *sql.Tx, g Grant, connectedTo stri
 		g.TenantID, g.Service, g.OrgID, g.OrgConfirmedBy, millis(d.now()))
 	return err
 }
-
-// OrgUse is who beside a tenant has its org.
-type OrgUse struct {
-	Others int      // how many tenants
-	Names  []string // of those among them that the user who asks is a member of
-}
-
-// OrgUse returns who beside the tenant has an org, as far as the user may know it.
-func (d *DB) OrgUse(ctx context.Context, service, orgID, tenantID, userID string) (OrgUse, error) {
-	names, err := collect(ctx, d.read, func(row scanner) (name string, err error) { return name, row.Scan(&name) },
-		`SELECT COALESCE(t.name, '') FROM (`+othersOfOrg+`) o
-		LEFT JOIN memberships m ON m.tenant_id = o.tenant_id AND m.user_id = $4
-		LEFT JOIN tenants t ON t.id = m.tenant_id
-		ORDER BY 1`, service, orgID, tenantID, userID)
-	use := OrgUse{Others: len(names)}
-	for _, name := range names {
-		if name != "" {
-			use.Names = append(use.Names, name)
-		}
-	}
-	return use, wrap("use of an org", err)
-}

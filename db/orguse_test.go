@@ -100,7 +100,13 @@ func TestOrgUseNamesNobodyElse(t *testing.T) {
 		{"two", carls.ID, ann.ID, OrgUse{}},
 		{"", carls.ID, ann.ID, OrgUse{}},
 	} {
-		if got, err := d.OrgUse(ctx, "sfdc", tt.org, tt.tenant, tt.user); err != nil || !reflect.DeepEqual(got, tt.want) {
+		h := Held{Grant: grant(ann, Tenant{ID: tt.tenant}), ExpiresAt: noon}
+		h.OrgID = tt.org
+		if err := d.HoldIdentity(ctx, h); err != nil {
+			t.Fatal(err)
+		}
+		o, err := d.Overview(ctx, tt.tenant, tt.user, "")
+		if got := o.Connections.OrgUse["sfdc"]; err != nil || !reflect.DeepEqual(got, tt.want) || o.Connections.Held["sfdc"].OrgID != tt.org {
 			t.Errorf("%q for %s: %+v, %v", tt.org, tt.user, got, err)
 		}
 	}

@@ -113,7 +113,7 @@ func TestTouchDoesNotTurnBack(t *testing.T) {
 	}
 	s.SeenAt = noon.Add(time.Minute)
 	got, err := d.SignedIn(t.Context(), "hash", noon, noon)
-	if want := (SignedIn{Session: s, User: u}); err != nil || got != want {
+	if want := (SignedIn{Session: s, User: u, Tenants: 1}); err != nil || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 }

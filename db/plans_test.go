@@ -190,3 +190,44 @@ func TestDeliveringCostsNoMoreWithALongQueue(t *testing.T) {
 		t.Errorf("only these were found: %v", looked)
 	}
 }
+
+// TestPagesReadNoTableWhole looks at the statements that the pages run, as they are put
+// together. What the operator has set is read whole: that is little.
+func TestPagesReadNoTableWhole(t *testing.T) {
+	d := withNewsletters(t)
+	var run []string
+	d.Observe(func(query string) { run = append(run, query) })
+	_, _ = d.SignedIn(t.Context(), "hash", noon, noon)
+	for _, read := range []func() error{
+		func() error { _, err := d.Overview(t.Context(), "a", "ann", "x"); return err },
+		func() error { _, err := d.Health(t.Context(), "a", noon); return err },
+		func() error {
+			_, err := d.Examples(t.Context(), "a", []Problem{{State: Attention, Reason: "ODD"}, {State: Waiting, Reason: "ODD"}}, 5)
+			return err
+		},
+	} {
+		if err := read(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.Observe(nil)
+	if len(run) != 4 {
+		t.Fatalf("%d statements", len(run))
+	}
+	derived := regexp.MustCompile(`^SCAN (p\d+|\(.*\)|people|o|services|service_settings)$`) // of the statement itself, or of what is little
+	var all []string
+	for _, s := range run {
+		for _, line := range plan(t, d, s) {
+			if strings.HasPrefix(line, "SCAN ") && !strings.HasPrefix(line, "SCAN CONSTANT") && !derived.MatchString(line) {
+				t.Errorf("%s\n%s", line, s)
+			}
+			all = append(all, line)
+		}
+	}
+	for _, uses := range []string{"events USING COVERING INDEX events_by_tenant (tenant_id=?)", "identities_own (tenant_id=?)", "identities_by_approval",
+		"held_identities_by_tenant (tenant_id=?)", "identities_by_org (org_id=? AND service=?)", "subscribers_due (tenant_id=?)", "subscribers_by_reason (tenant_id=? AND state=? AND reason=? AND id>?)"} {
+		if !strings.Contains(strings.Join(all, "; "), uses) {
+			t.Errorf("%s is not used:\n%s", uses, strings.Join(all, "\n"))
+		}
+	}
+}

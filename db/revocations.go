@@ -91,13 +91,6 @@ func (d *DB) Revocation(ctx context.Context, id string) (Revocation, error) {
 	return r, wrap("revocation", err)
 }
 
-// PendingRevocations counts the tenant's tokens that are yet to be revoked.
-func (d *DB) PendingRevocations(ctx context.Context, service, tenantID string) (n int, err error) {
-	err = d.read.QueryRowContext(ctx,
-		`SELECT COUNT(*) FROM revocations WHERE service = $1 AND tenant_id = $2`, service, tenantID).Scan(&n)
-	return n, wrap("count revocations", err)
-}
-
 // DeleteRevocation forgets a token that is revoked. It is not an error when it
 // is forgotten already.
 func (d *DB) DeleteRevocation(ctx context.Context, id string) error {

@@ -117,15 +117,3 @@ func mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID string, codes
 	}
 	return res.RowsAffected()
 }
-
-// Approvals counts what the user who approved g has approved of the same app, of
-// all tenants that share it: the connections that are in order, what waits to be
-// confirmed, and what is yet to be revoked.
-func (d *DB) Approvals(ctx context.Context, g Grant) (n int, err error) {
-	const those = ` WHERE remote_user_id = $3 AND org_id = $2 AND service = $1
-		AND ($4 = 0 AND own_app = 0 OR $4 = 1 AND own_app = 1 AND tenant_id = $5) AND ($6 = '' OR client_id IN ('', $6))`
-	err = d.read.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities`+those+` AND broken_at = 0)
-		+ (SELECT COUNT(*) FROM held_identities`+those+`) + (SELECT COUNT(*) FROM revocations`+those+`)`,
-		g.Service, g.OrgID, g.RemoteUserID, flag(g.OwnApp), g.TenantID, g.ClientID).Scan(&n)
-	return n, wrap("count approvals", err)
-}

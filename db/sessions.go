@@ -25,8 +25,9 @@ type Session struct {
 // belongs to that: otherwise Tenant is the zero one.
 type SignedIn struct {
 	Session
-	User   User
-	Tenant Tenant
+	User    User
+	Tenant  Tenant
+	Tenants int // open ones that the user belongs to
 }
 
 const sessionColumns = `s.id, s.user_id, s.tenant_id, s.data, s.user_agent, s.ip, s.created_at, s.seen_at, s.expires_at`
@@ -47,14 +48,15 @@ func (d *DB) SignedIn(ctx context.Context, hash string, now, idle time.Time) (Si
 	var userCreated, userChanged, tenantCreated int64
 	s, err := scanSession(d.read.QueryRowContext(ctx,
 		`SELECT `+sessionColumns+`, `+userColumns+`,
-			COALESCE(t.id, ''), COALESCE(t.slug, ''), COALESCE(t.name, ''), COALESCE(t.created_at, 0)
+			COALESCE(t.id, ''), COALESCE(t.slug, ''), COALESCE(t.name, ''), COALESCE(t.created_at, 0),
+			(SELECT count(*) FROM memberships a JOIN tenants o ON o.id = a.tenant_id WHERE a.user_id = s.user_id AND o.closed_at = 0)
 		FROM sessions s
 		JOIN users u ON u.id = s.user_id
 		LEFT JOIN memberships m ON m.user_id = s.user_id AND m.tenant_id = s.tenant_id
 		LEFT JOIN tenants t ON t.id = m.tenant_id AND t.closed_at = 0
 		WHERE s.secret_hash = $1 AND s.expires_at > $2 AND s.seen_at > $3`, hash, millis(now), millis(idle)),
 		&in.User.ID, &in.User.Email, &in.User.PasswordHash, &userCreated, &userChanged,
-		&in.Tenant.ID, &in.Tenant.Slug, &in.Tenant.Name, &tenantCreated)
+		&in.Tenant.ID, &in.Tenant.Slug, &in.Tenant.Name, &tenantCreated, &in.Tenants)
 	if err != nil {
 		return SignedIn{}, wrap("session", err)
 	}

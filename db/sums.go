@@ -100,17 +100,22 @@ func (d *DB) Sums(ctx context.Context, tenantID string) (Sums, error) {
 	return s, wrap("sums", err)
 }
 
-func sums(ctx context.Context, q rowsQueryer, tenantID string) (Sums, error) {
-	s := Sums{}
-	err := each(ctx, q, func(row scanner) error {
+func sums(ctx context.Context, q rowsQueryer, tenantID string) (s Sums, err error) {
+	err = ask(ctx, q, sumsOf(&s, tenantID))
+	return s, err
+}
+
+// sumsOf reads the tenant's sums.
+func sumsOf(s *Sums, tenantID string) part {
+	*s = Sums{}
+	return part{selectSums, []any{tenantID}, func(row scanner) error {
 		var kind string
 		var n int
 		if err := row.Scan(&kind, &n); err != nil {
 			return err
 		}
 		return s.add(kind, n)
-	}, selectSums, tenantID)
-	return s, err
+	}}
 }
 
 // HourSums is what was received in an hour, and where it is now.
@@ -119,25 +124,23 @@ type HourSums struct {
 	Sums
 }
 
-// HourSums returns the sums of each UTC hour from since on in which anything was
-// received, the earliest first.
-func (d *DB) HourSums(ctx context.Context, tenantID string, since time.Time) ([]HourSums, error) {
-	var all []HourSums
-	err := each(ctx, d.read, func(row scanner) error {
+// hourSums reads the sums of each UTC hour from since on in which anything was
+// received. An hour may come in several pieces.
+func hourSums(all *[]HourSums, tenantID string, since time.Time) part {
+	return part{`SELECT hour, kind, sum(n) FROM ledger WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, kind
+		UNION ALL SELECT hour, state, sum(n) FROM hour_counts WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, state
+		ORDER BY 1`, []any{tenantID, millis(since)}, func(row scanner) error {
 		var hour int64
 		var kind string
 		var n int
 		if err := row.Scan(&hour, &kind, &n); err != nil {
 			return err
 		}
-		if len(all) == 0 || millis(all[len(all)-1].Hour) != hour {
-			all = append(all, HourSums{fromMillis(hour), Sums{}})
+		if len(*all) == 0 || millis((*all)[len(*all)-1].Hour) != hour {
+			*all = append(*all, HourSums{fromMillis(hour), Sums{}})
 		}
-		return all[len(all)-1].add(kind, n)
-	}, `SELECT hour, kind, sum(n) FROM ledger WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, kind
-		UNION ALL SELECT hour, state, sum(n) FROM hour_counts WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, state
-		ORDER BY 1`, tenantID, millis(since))
-	return all, wrap("sums by hour", err)
+		return (*all)[len(*all)-1].add(kind, n)
+	}}
 }
 
 // Recount is what the rows say, beside what was kept. New and Repeated of Rows

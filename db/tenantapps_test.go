@@ -229,7 +229,8 @@ func TestApprovalsOfOneApp(t *testing.T) {
 		all = append(all, g)
 	}
 	for i, want := range []int{2, 2, 1, 1} {
-		if n, err := d.Approvals(ctx, all[i]); n != want || err != nil {
+		o, err := d.Overview(ctx, all[i].TenantID, "", "")
+		if n := o.Connections.Approvals["sfdc"]; n != want || err != nil {
 			t.Errorf("%d: %d, want %d, %v", i, n, want, err)
 		}
 	}

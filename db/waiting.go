@@ -21,24 +21,30 @@ type waiting struct {
 	since  time.Time // in the future when it has not begun to
 }
 
-// longestWaiting returns who of the tenant's waits longest: of those who signed up
-// first and those who have been due for longest. It has waited since the zero time
-// when there is none.
+// longestWaiting returns who of the tenant's waits longest. It has waited since the
+// zero time when there is none.
 func (d *DB) longestWaiting(ctx context.Context, tenantID string) (longest waiting, err error) {
-	for _, query := range []string{selectWaiting + `ORDER BY id LIMIT $2`, selectWaiting + `ORDER BY due_at, id LIMIT $2`} {
-		err := each(ctx, d.read, func(row scanner) error {
-			var w waiting
-			var since int64
-			err := row.Scan(&w.reason, &since)
-			w.since = fromMillis(since)
-			if longest.since.IsZero() || w.since.Before(longest.since) {
-				longest = w
-			}
+	err = ask(ctx, d.read, waitLongest(&longest, tenantID)...)
+	return longest, err
+}
+
+// waitLongest finds who of the tenant's waits longest: of those who signed up first and
+// those who have been due for longest.
+func waitLongest(longest *waiting, tenantID string) []part {
+	row := func(row scanner) error {
+		var w waiting
+		var since int64
+		if err := row.Scan(&w.reason, &since); err != nil {
 			return err
-		}, query, tenantID, sampled)
-		if err != nil {
-			return waiting{}, err
 		}
+		w.since = fromMillis(since)
+		if longest.since.IsZero() || w.since.Before(longest.since) {
+			*longest = w
+		}
+		return nil
 	}
-	return longest, nil
+	return []part{
+		{selectWaiting + `ORDER BY id LIMIT $2`, []any{tenantID, sampled}, row},
+		{selectWaiting + `ORDER BY due_at, id LIMIT $2`, []any{tenantID, sampled}, row},
+	}
 }

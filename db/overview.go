@@ -1,0 +1,136 @@
+package db
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// Overview is what the pages of a tenant tell, and what those that poll compare with
+// what they have seen: all that is read quickly, however many subscribers there are. It
+// is read in one statement.
+type Overview struct {
+	Connections Connections
+	Sums        Sums
+	Pause       Pause
+	Usage       Usage
+	Recount     LastRecount
+	TimeZone    string   // an IANA name
+	Actions     []Action // under way, or ended within the last hour; the latest first
+	LastEvent   string   // id of the newest event of all subscribers; empty when there is none
+	Subscriber  Subscriber
+}
+
+// Connections is what is known of a tenant's own connections and of the services that
+// they are to, by the service.
+type Connections struct {
+	Definitions []ServiceDefinition
+	Settings    map[string]ServiceSettings
+	Apps        map[string]bool // whether the tenant has an app of its own
+	Identities  map[string]Identity
+	Approvals   map[string]int // by the user who approved the identity, of the same app; those of other tenants that share it included
+	Held        map[string]Held
+	OrgUse      map[string]OrgUse // of the org that is held
+	Revocations map[string]int    // refresh tokens that have yet to be revoked
+}
+
+// Overview returns the tenant's overview, as far as the user may know it, with the
+// subscriber of the given id; the zero Subscriber when the tenant has none with it.
+func (d *DB) Overview(ctx context.Context, tenantID, userID, subscriberID string) (o Overview, err error) {
+	parts := append(o.Connections.parts(tenantID, userID),
+		sumsOf(&o.Sums, tenantID),
+		one(&o.Pause, scanPause, selectPause, tenantID),
+		d.usage(&o.Usage, tenantID),
+		lastRecount(&o.Recount, tenantID),
+		timeZone(&o.TimeZone, tenantID),
+		d.actionsOf(&o.Actions, tenantID),
+		one(&o.LastEvent, scanID, `SELECT id FROM events WHERE tenant_id = $1 ORDER BY id DESC LIMIT 1`, tenantID),
+		one(&o.Subscriber, scanSubscriber, selectSubscriber+`WHERE s.tenant_id = $1 AND s.id = $2`, tenantID, subscriberID),
+	)
+	if err := ask(ctx, d.read, parts...); err != nil {
+		return Overview{}, wrap("overview", err)
+	}
+	slices.SortFunc(o.Actions, func(a, b Action) int { return strings.Compare(b.ID, a.ID) })
+	return o, nil
+}
+
+func (c *Connections) parts(tenantID, userID string) []part {
+	*c = Connections{Settings: map[string]ServiceSettings{}, Apps: map[string]bool{}, Identities: map[string]Identity{}, Approvals: map[string]int{},
+		Held: map[string]Held{}, OrgUse: map[string]OrgUse{}, Revocations: map[string]int{}}
+	return []part{
+		listed(&c.Definitions, scanDefinition, selectDefinitions),
+		byService(c.Settings, scanSettings, selectAllSettings),
+		byService(c.Apps, func(row scanner) (service string, yes bool, err error) { return service, true, row.Scan(&service) },
+			`SELECT service FROM tenant_apps WHERE tenant_id = $1 AND client_id <> ''`, tenantID),
+		c.identities(tenantID),
+		byService(c.Held, func(row scanner) (string, Held, error) { h, err := scanHeld(row); return h.Service, h, err },
+			selectHeld+` WHERE tenant_id = $1`, tenantID),
+		c.orgUse(tenantID, userID),
+		byService(c.Revocations, func(row scanner) (service string, n int, err error) { return service, n, row.Scan(&service, &n) },
+			`SELECT service, count(*) FROM revocations WHERE tenant_id = $1 GROUP BY service`, tenantID),
+	}
+}
+
+// byService keeps what scan makes of each row under the service that it is about.
+func byService[T any](all map[string]T, scan func(scanner) (string, T, error), query string, args ...any) part {
+	return part{query, args, func(row scanner) error {
+		service, v, err := scan(row)
+		if err == nil {
+			all[service] = v
+		}
+		return err
+	}}
+}
+
+// approvedAlike selects what the user who approved the identity i has approved of the
+// same app.
+const approvedAlike = ` a WHERE a.remote_user_id = i.remote_user_id AND a.org_id = i.org_id AND a.service = i.service AND a.own_app = i.own_app
+	AND (i.own_app = 0 OR a.tenant_id = i.tenant_id) AND (i.client_id = '' OR a.client_id IN ('', i.client_id))`
+
+// identities reads the tenant's own connections, and how many approvals there are: the
+// connections that are in order, what waits to be confirmed, and what is yet to be
+// revoked.
+func (c *Connections) identities(tenantID string) part {
+	return part{`SELECT ` + identityColumns + `, CASE remote_user_id WHEN '' THEN 0 ELSE (SELECT count(*) FROM identities` + approvedAlike + ` AND a.broken_at = 0)
+			+ (SELECT count(*) FROM held_identities` + approvedAlike + `) + (SELECT count(*) FROM revocations` + approvedAlike + `) END
+		FROM identities i WHERE tenant_id = $1 AND user_name = '' AND account = ''`, []any{tenantID}, func(row scanner) error {
+		var approvals int
+		i, err := scanIdentity(row, &approvals)
+		if err == nil {
+			c.Identities[i.Service], c.Approvals[i.Service] = i, approvals
+		}
+		return err
+	}}
+}
+
+// OrgUse is who beside a tenant has its org.
+type OrgUse struct {
+	Others int      // how many tenants
+	Names  []string // of those among them that the user who asks is a member of
+}
+
+// orgUse reads who beside the tenant has the orgs that are held: who is connected to
+// them, in order or not, or has readers there. Tenants that are removed don't count.
+func (c *Connections) orgUse(tenantID, userID string) part {
+	return part{`SELECT o.service, COALESCE(t.name, '') FROM (
+			SELECT h.service AS service, i.tenant_id AS other FROM held_identities h JOIN identities i ON i.org_id = h.org_id AND i.service = h.service
+				AND i.user_name = '' AND i.account = '' AND i.org_id <> '' WHERE h.tenant_id = $1 AND i.tenant_id <> $1
+			UNION SELECT h.service, n.tenant_id FROM held_identities h JOIN org_counts n ON n.org_id = h.org_id AND n.n > 0
+				WHERE h.tenant_id = $1 AND h.service = '` + deliveredTo + `' AND n.tenant_id <> $1
+				AND EXISTS (SELECT 1 FROM tenants p WHERE p.id = n.tenant_id AND p.closed_at = 0)
+		) o LEFT JOIN memberships m ON m.tenant_id = o.other AND m.user_id = $2 LEFT JOIN tenants t ON t.id = m.tenant_id`,
+		[]any{tenantID, userID}, func(row scanner) error {
+			var service, name string
+			if err := row.Scan(&service, &name); err != nil {
+				return err
+			}
+			use := c.OrgUse[service]
+			use.Others++
+			if name != "" {
+				use.Names = append(use.Names, name)
+				slices.Sort(use.Names)
+			}
+			c.OrgUse[service] = use
+			return nil
+		}}
+}
