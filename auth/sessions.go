@@ -139,6 +139,7 @@ func (s *Sessions) load(ctx context.Context, g *sessions.Session, secret string,
 	g.Values[keyStored] = in.Session
 	g.Values[keyUser] = in.User
 	g.Values[keyTenant] = in.Tenant
+	g.Values[keyTenants] = in.Tenants
 	g.Values[keyFlashes] = flashes
 	if now := s.opt.Now(); now.Sub(in.SeenAt) >= touchEvery {
 		return s.store.TouchSession(ctx, in.ID, now)
@@ -265,6 +266,7 @@ const (
 	keyStored  key = "stored"  // db.Session: as it is in the store
 	keyUser    key = "user"    // db.User
 	keyTenant  key = "tenant"  // db.Tenant
+	keyTenants key = "tenants" // int: how many the user belongs to
 	keyFlashes key = "flashes" // []Flash
 	keySignIn  key = "sign in" // present when Save is to make a new session
 	keyChosen  key = "chosen"  // present when a tenant was chosen
@@ -297,6 +299,12 @@ func (s *Session) UserID() string { return s.User().ID }
 func (s *Session) Tenant() db.Tenant {
 	t, _ := s.g.Values[keyTenant].(db.Tenant)
 	return t
+}
+
+// Tenants is how many tenants the user belonged to when the session was read.
+func (s *Session) Tenants() int {
+	n, _ := s.g.Values[keyTenants].(int)
+	return n
 }
 
 // TenantID is the id of Tenant, or "".

@@ -11,11 +11,17 @@ type OrgCount struct {
 	N     int
 }
 
+// Orgs returns where the tenant's delivered subscribers are, by org.
+func (d *DB) Orgs(ctx context.Context, tenantID string) (all []OrgCount, err error) {
+	err = ask(ctx, d.read, orgsOf(&all, tenantID))
+	return all, wrap("orgs", err)
+}
+
 // orgsOf reads where the tenant's delivered subscribers are.
 func orgsOf(all *[]OrgCount, tenantID string) part {
 	return listed(all, func(row scanner) (o OrgCount, err error) {
 		return o, row.Scan(&o.OrgID, &o.N)
-	}, `SELECT org_id, n FROM org_counts WHERE tenant_id = $1 AND n > 0`, tenantID)
+	}, `SELECT org_id, n FROM org_counts WHERE tenant_id = $1 AND n > 0 ORDER BY org_id`, tenantID)
 }
 
 // elsewhere are up to limit of those whom a move sends to its org; ErrLost when

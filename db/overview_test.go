@@ -32,11 +32,6 @@ func (d *DB) OldestWaiting(ctx context.Context, tenantID string) (time.Time, err
 	return h.OldestWaiting, err
 }
 
-func (d *DB) Orgs(ctx context.Context, tenantID string) ([]OrgCount, error) {
-	h, err := d.Health(ctx, tenantID, time.Time{})
-	return h.Orgs, err
-}
-
 func (d *DB) LastRecount(ctx context.Context, tenantID string) (LastRecount, error) {
 	var r LastRecount
 	err := ask(ctx, d.read, lastRecount(&r, tenantID))

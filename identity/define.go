@@ -123,13 +123,22 @@ const (
 
 // Services returns all services, Salesforce first.
 func (v *Vault) Services(ctx context.Context) ([]Listed, error) {
-	var all []Listed
-	for _, s := range v.services {
-		all = append(all, Listed{Service: s})
-	}
 	definitions, err := v.Store.ServiceDefinitions(ctx)
 	if err != nil {
 		return nil, err
+	}
+	settings, err := v.Store.AllServiceSettings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return v.listed(definitions, settings)
+}
+
+// listed are all services, Salesforce first, with what is defined and set of them.
+func (v *Vault) listed(definitions []db.ServiceDefinition, settings map[string]db.ServiceSettings) ([]Listed, error) {
+	var all []Listed
+	for _, s := range v.services {
+		all = append(all, Listed{Service: s})
 	}
 	for _, d := range definitions {
 		s, err := v.defined(d)
@@ -137,10 +146,6 @@ func (v *Vault) Services(ctx context.Context) ([]Listed, error) {
 			return nil, err
 		}
 		all = append(all, Listed{Service: s, Defined: true})
-	}
-	settings, err := v.Store.AllServiceSettings(ctx)
-	if err != nil {
-		return nil, err
 	}
 	for i, l := range all {
 		set := settings[l.ID]

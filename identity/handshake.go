@@ -466,12 +466,6 @@ func (v *Vault) Held(ctx context.Context, service, tenantID string) (db.Held, er
 	return h, err
 }
 
-// OrgUse returns who beside the tenant has an org of a service, as far as the user
-// may know it.
-func (v *Vault) OrgUse(ctx context.Context, service, orgID, tenantID, userID string) (db.OrgUse, error) {
-	return v.Store.OrgUse(ctx, service, orgID, tenantID, userID)
-}
-
 // Confirm puts what is held in the connection's place and revokes the old one.
 // heldID must be the one that was shown. ErrChanged: it is no longer held, or
 // the connection was changed. ErrOrgInUse: another tenant has the org, which

@@ -52,25 +52,21 @@ func (v *Vault) MadeWithOtherApp(ctx context.Context, service, tenantID string) 
 // CodeNoApp says that no app is set that a connection could be renewed with.
 const CodeNoApp = "no_app"
 
-// Trouble returns why a connection is dead, or why it can't be renewed for now, as this
-// process knows it; an empty code when it is in order.
-func (v *Vault) Trouble(ctx context.Context, i db.Identity) (code string, dead bool, err error) {
+// trouble returns why a connection is dead, or why it can't be renewed for now, as this
+// process knows it; an empty code when it is in order. s is the service with what is set
+// of it.
+func (s Service) trouble(i db.Identity) (code string, dead bool) {
 	switch {
 	case !i.BrokenAt.IsZero():
-		return i.BrokenCode, true, nil
+		return i.BrokenCode, true
 	case !i.FailedAt.IsZero():
-		return i.FailedCode, false, nil
+		return i.FailedCode, false
 	case i.OwnApp:
-		return "", false, nil
-	}
-	s, _, err := v.set(ctx, i.Service)
-	switch {
-	case err != nil:
-		return "", false, err
+		return "", false
 	case s.ClientID == "":
-		return CodeNoApp, false, nil
+		return CodeNoApp, false
 	case !s.made(i.Grant):
-		return CodeOtherApp, false, nil
+		return CodeOtherApp, false
 	}
-	return "", false, nil
+	return "", false
 }

@@ -120,9 +120,8 @@ func TestTroubleIsTold(t *testing.T) {
 	v.Wait()
 	trouble := func(v *Vault, code string, dead bool) {
 		t.Helper()
-		got, isDead, err := v.Trouble(t.Context(), w.identity(v))
-		if got != code || isDead != dead || err != nil {
-			t.Errorf("%q, dead %v, %v; want %q, %v", got, isDead, err, code, dead)
+		if c := w.connection(v); c.Code != code || c.Dead != dead {
+			t.Errorf("%q, dead %v; want %q, %v", c.Code, c.Dead, code, dead)
 		}
 	}
 	trouble(v, "", false)
@@ -136,9 +135,8 @@ func TestTroubleIsTold(t *testing.T) {
 	if d.State != StateFailing || d.FailedCode != "OAUTH_APP_BLOCKED" || d.MendedBy != ServiceAdmin || !strings.Contains(d.Reason, "blocked") || d.Mend == "" || d.ClientID != clientID {
 		t.Errorf("%+v", d)
 	}
-	all, err := v.Troubled(t.Context(), w.tenant)
-	if err != nil || len(all) != 1 || all[0].ID != i.ID {
-		t.Errorf("%+v, %v", all, err)
+	if all := Troubled([]Connection{w.connection(v), {}}); len(all) != 1 || all[0].Identity.ID != i.ID {
+		t.Errorf("%+v", all)
 	}
 	if err := w.store.BreakIdentity(t.Context(), i.ID, i.Generation, "inactive_user", ""); err != nil {
 		t.Fatal(err)
@@ -153,7 +151,7 @@ func TestTroubleIsTold(t *testing.T) {
 	if d := w.described(v)[0]; d.Reason != "" || d.MendedBy != "" || d.Mend != "" {
 		t.Errorf("%+v", d)
 	}
-	if all, err := v.Troubled(t.Context(), w.tenant); len(all) != 0 || err != nil {
-		t.Errorf("%+v, %v", all, err)
+	if all := Troubled([]Connection{w.connection(v)}); len(all) != 0 {
+		t.Errorf("%+v", all)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/db/dbtest"
 	"gatepost/seal"
 )
 
@@ -308,11 +309,7 @@ func (s *scene) fresh(refused int64) Credential {
 
 func (s *scene) pending() int {
 	s.t.Helper()
-	n, err := s.store.PendingRevocations(s.t.Context(), s.d.id, s.tenant)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return n
+	return dbtest.Pending(s.t, s.store, s.d.id, s.tenant)
 }
 
 func TestEveryServiceIsCovered(t *testing.T) {

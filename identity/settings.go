@@ -138,6 +138,11 @@ func (v *Vault) set(ctx context.Context, service string) (Service, db.ServiceSet
 		return s, db.ServiceSettings{}, err
 	}
 	set, err := v.Store.ServiceSettings(ctx, service)
+	return s.with(set), set, err
+}
+
+// with is the service with what is set of it, its secret excepted.
+func (s Service) with(set db.ServiceSettings) Service {
 	if set.ClientID != "" {
 		s.ClientID, s.stored = set.ClientID, true
 	}
@@ -147,7 +152,7 @@ func (v *Vault) set(ctx context.Context, service string) (Service, db.ServiceSet
 	if set.LoginURL != "" {
 		s.LoginURL, s.ExtraLogin = set.LoginURL, set.LoginURL
 	}
-	return s, set, err
+	return s
 }
 
 // ScopeError says which scopes a connection needs and were left out, or which
@@ -184,16 +189,4 @@ func malformed(scopes []string) (bad []string) {
 		}
 	}
 	return bad
-}
-
-// Approvals says how many authorizations by the user who approved g are alive as
-// far as Gatepost knows, those of other tenants that share the app included, and
-// how many of them the service keeps: one more ends the oldest. limit is 0 when there is none.
-func (v *Vault) Approvals(ctx context.Context, g db.Grant) (n, limit int, err error) {
-	s, err := v.Service(ctx, g.Service)
-	if err != nil || s.MaxApprovals == 0 || g.RemoteUserID == "" {
-		return 0, 0, err
-	}
-	n, err = v.Store.Approvals(ctx, g)
-	return n, s.MaxApprovals, err
 }

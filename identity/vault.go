@@ -5,12 +5,10 @@
 package identity
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -25,7 +23,6 @@ type Store interface {
 	Identity(ctx context.Context, service, tenantID string) (db.Identity, error)
 	IdentityOf(ctx context.Context, service, tenantID, user, account string) (db.Identity, error)
 	IdentityByID(ctx context.Context, id string) (db.Identity, error)
-	TroubledIdentities(ctx context.Context, tenantID string) ([]db.Identity, error)
 	ApprovedAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]db.Identity, error)
 	HeldAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]db.Grant, error)
 	HoldsToken(ctx context.Context, service, tokenHash string) (bool, error)
@@ -55,7 +52,6 @@ type Store interface {
 
 	Held(ctx context.Context, service, tenantID string) (db.Held, error)
 	HoldIdentity(ctx context.Context, h db.Held) error
-	OrgUse(ctx context.Context, service, orgID, tenantID, userID string) (db.OrgUse, error)
 	OrgNeedsConfirmation(ctx context.Context, service, orgID, tenantID string) (bool, error)
 	DropHeld(ctx context.Context, service, tenantID, heldID string) (revocation string, err error)
 
@@ -69,7 +65,6 @@ type Store interface {
 	ServiceSettings(ctx context.Context, service string) (db.ServiceSettings, error)
 	ChangeService(ctx context.Context, service string, change func(*db.ServiceSettings)) error
 	MendBroken(ctx context.Context, service, tenantID string, codes []string) (n int64, err error)
-	Approvals(ctx context.Context, g db.Grant) (n int, err error)
 
 	TenantApp(ctx context.Context, service, tenantID string) (db.TenantApp, error)
 	ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*db.TenantApp) error) (mended int64, err error)
@@ -233,16 +228,6 @@ func compareBool(a, b bool) int {
 func (v *Vault) Identity(ctx context.Context, service, tenantID string) (db.Identity, error) {
 	i, err := v.Store.Identity(ctx, service, tenantID)
 	return i, notConnected(err)
-}
-
-// Troubled returns the tenant's own connections that are dead, and after them those
-// whose last renewal failed; Salesforce's first among each.
-func (v *Vault) Troubled(ctx context.Context, tenantID string) ([]db.Identity, error) {
-	all, err := v.Store.TroubledIdentities(ctx, tenantID)
-	slices.SortStableFunc(all, func(a, b db.Identity) int {
-		return cmp.Or(compareBool(a.BrokenAt.IsZero(), b.BrokenAt.IsZero()), -compareBool(a.Service == Salesforce, b.Service == Salesforce))
-	})
-	return all, err
 }
 
 func (v *Vault) byID(ctx context.Context, id string) (db.Identity, error) {

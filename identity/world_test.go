@@ -209,6 +209,20 @@ func (w *world) identity(v *Vault) db.Identity {
 	return i
 }
 
+// connection is what is told of the tenant's connection to Salesforce.
+func (w *world) connection(v *Vault) Connection {
+	w.t.Helper()
+	o, err := w.store.Overview(w.t.Context(), w.tenant, w.user, "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	all, err := v.Connections(o.Connections)
+	if err != nil || all[0].ID != Salesforce {
+		w.t.Fatal(all, err)
+	}
+	return all[0]
+}
+
 func (w *world) get(v *Vault, refused int64) (Credential, error) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 4*ample)
 	defer cancel()
@@ -227,11 +241,7 @@ func (w *world) fresh(v *Vault, refused int64) Credential {
 
 func (w *world) pending() int {
 	w.t.Helper()
-	n, err := w.store.PendingRevocations(w.t.Context(), Salesforce, w.tenant)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return n
+	return dbtest.Pending(w.t, w.store, Salesforce, w.tenant)
 }
 
 // runRevocations does what the job does, for all that is pending.

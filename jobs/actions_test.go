@@ -58,12 +58,12 @@ func TestActionsAreDone(t *testing.T) {
 	}
 	run(t, d, s)
 	for left := len(ids); left > 0; rest(ctx, glance) {
-		all, err := d.Actions(ctx, "sfdc", g.TenantID)
+		o, err := d.Overview(ctx, g.TenantID, "", "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		left = len(ids)
-		for _, a := range all {
+		for _, a := range o.Actions {
 			if !a.EndedAt.IsZero() {
 				left--
 				if a.Done != n || a.Error != "" {

@@ -107,11 +107,7 @@ func due(t *testing.T, d *db.DB, ctx context.Context, state string) {
 
 func pending(t *testing.T, d *db.DB, tenant string) int {
 	t.Helper()
-	n, err := d.PendingRevocations(t.Context(), "sfdc", tenant)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return dbtest.Pending(t, d, "sfdc", tenant)
 }
 
 func TestPendingRevocationRunsToItsEnd(t *testing.T) {

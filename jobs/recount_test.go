@@ -16,11 +16,11 @@ func TestRecounts(t *testing.T) {
 	d, s, g, ctx := world(t, 0)
 	run(t, d, s)
 	for ; ; rest(ctx, glance) {
-		r, err := d.LastRecount(ctx, g.TenantID)
+		o, err := d.Overview(ctx, g.TenantID, "", "")
 		if err != nil {
 			t.Fatal("nothing is recounted: ", err)
 		}
-		if !r.At.IsZero() {
+		if !o.Recount.At.IsZero() {
 			return
 		}
 	}

@@ -37,10 +37,8 @@ type Store interface {
 	NewsletterBySlug(ctx context.Context, slug string) (db.Newsletter, error)
 	Newsletters(ctx context.Context, tenantID string) ([]db.Newsletter, error)
 	AddSignUps(ctx context.Context, signUps []db.SignUp) ([]db.SignedUp, error)
-	Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error)
 	Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (db.SubscriberPage, error)
 	Pause(ctx context.Context, tenantID string) (db.Pause, error)
-	Sums(ctx context.Context, tenantID string) (db.Sums, error)
 }
 
 // Config is what New needs.
@@ -141,21 +139,9 @@ type Status struct {
 	Again   bool      // it waits until an hour has passed since the sign-up before the last one
 }
 
-// Status returns the tenant's subscriber with the given id, and why it waits or
-// needs attention, or db.ErrNotFound.
-func (s *Service) Status(ctx context.Context, tenantID, id string) (Status, error) {
-	sub, err := s.store.Subscriber(ctx, tenantID, id)
-	if err != nil {
-		return Status{}, err
-	}
-	p, err := s.store.Pause(ctx, tenantID)
-	if err != nil {
-		return Status{}, err
-	}
-	return status(sub, p), nil
-}
-
-func status(sub db.Subscriber, p db.Pause) Status {
+// StatusOf is a subscriber, and why it waits or needs attention, given its tenant's
+// pause.
+func StatusOf(sub db.Subscriber, p db.Pause) Status {
 	st := Status{Subscriber: sub}
 	st.Why, st.Said, st.NextTry = sub.Why(p)
 	st.Again = sub.State == db.Waiting && st.Why == "" && !sub.RepeatedAt.IsZero() && time.Until(sub.DueAt) > 0
@@ -196,7 +182,7 @@ func (s *Service) Subscribers(ctx context.Context, tenantID string, q Query) (Pa
 	}
 	page := Page{Previous: found.Previous, Next: found.Next}
 	for _, sub := range found.Rows {
-		page.Rows = append(page.Rows, status(sub, p))
+		page.Rows = append(page.Rows, StatusOf(sub, p))
 	}
 	return page, nil
 }
@@ -208,9 +194,4 @@ func searched(typed string) string {
 		return strings.ToLower(address)
 	}
 	return strings.ToLower(input.Word(typed))
-}
-
-// Sums says what the tenant received, and where it is now.
-func (s *Service) Sums(ctx context.Context, tenantID string) (db.Sums, error) {
-	return s.store.Sums(ctx, tenantID)
 }

@@ -82,14 +82,14 @@ func TestSignUp(t *testing.T) {
 	if err != nil || again != id {
 		t.Errorf("repeated: %q, %v", again, err)
 	}
-	st, err := s.Status(ctx, "a", id)
-	if err != nil || st.Email != "Jane@Example.com" || st.EmailKey != "jane@example.com" || st.LastName != "Doe" || st.State != db.Waiting || st.Why != "" {
+	st, err := d.Subscriber(ctx, "a", id)
+	if err != nil || st.Email != "Jane@Example.com" || st.EmailKey != "jane@example.com" || st.LastName != "Doe" || st.State != db.Waiting || StatusOf(st, db.Pause{}).Why != "" {
 		t.Errorf("got %+v, %v", st, err)
 	}
-	if _, err := s.Status(ctx, "b", id); !errors.Is(err, db.ErrNotFound) {
+	if _, err := d.Subscriber(ctx, "b", id); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("another tenant got %v", err)
 	}
-	sums, err := s.Sums(ctx, "a")
+	sums, err := d.Sums(ctx, "a")
 	if err != nil || !sums.Equal(db.Sums{db.New: 1, db.Repeated: 1, db.Waiting: 1}) {
 		t.Errorf("sums %+v, %v", sums, err)
 	}
@@ -120,7 +120,12 @@ func TestAPauseIsShownWithWhoWaits(t *testing.T) {
 	if err := errors.Join(d.TakeLease(ctx, lease), d.SetPause(ctx, lease, db.Pause{Reason: crm.NotConnected, Detail: "x"})); err != nil {
 		t.Fatal(err)
 	}
-	st, err := s.Status(ctx, "a", id)
+	sub, err := d.Subscriber(ctx, "a", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := d.Pause(ctx, "a")
+	st := StatusOf(sub, p)
 	if err != nil || st.Why != crm.NotConnected || st.Said != "x" {
 		t.Errorf("got %+v, %v", st, err)
 	}
@@ -245,7 +250,7 @@ func TestStoppingStoresWhatIsQueued(t *testing.T) {
 		if _, err := s.SignUp(context.Background(), n, checked(Form{Email: "late@example.com"}), FromForm); !errors.Is(err, ErrBusy) {
 			t.Errorf("got %v", err)
 		}
-		if sums, err := s.Sums(context.Background(), "a"); err != nil || sums[db.New] != 5 {
+		if sums, err := g.DB.Sums(context.Background(), "a"); err != nil || sums[db.New] != 5 {
 			t.Errorf("got %+v, %v", sums, err)
 		}
 	})

@@ -24,10 +24,7 @@ func (s *server) actionsPart(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	actions, err := s.actions(c, card, views.ActionKind(cut(c.Query("kind"), 20)))
-	if err != nil {
-		return err
-	}
+	actions := actionList(card, who(c).overview.Actions, views.ActionKind(cut(c.Query("kind"), 20)))
 	if actions.Version() == c.Query("seen") {
 		return c.SendStatus(http.StatusNoContent)
 	}
@@ -35,17 +32,12 @@ func (s *server) actionsPart(c *fiber.Ctx) error {
 	return render(c, http.StatusOK, views.ActionList(actions))
 }
 
-// actions are what is done, or was done lately, for many subscribers at once; of
+// actionList is what is done, or was done lately, for many subscribers at once; of
 // one kind, or all when it is empty.
-func (s *server) actions(c *fiber.Ctx, card views.Integration, kind views.ActionKind) (views.Actions, error) {
-	all, err := s.Health.Actions(c.UserContext(), card.Service, who(c).Tenant.ID)
-	return actionList(card, all, kind), err
-}
-
 func actionList(card views.Integration, all []db.Action, kind views.ActionKind) views.Actions {
 	list := views.Actions{Service: card.Service, Kind: kind}
 	for _, a := range all {
-		if kind != "" && kind != views.ActionKind(a.Kind) {
+		if a.Service != card.Service || kind != "" && kind != views.ActionKind(a.Kind) {
 			continue
 		}
 		v := views.Action{Kind: views.ActionKind(a.Kind), Total: a.Total, Done: a.Done, By: a.ActorEmail, StartedAt: a.StartedAt, EndedAt: a.EndedAt, Error: a.Error, Org: "the other organisation"}

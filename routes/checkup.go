@@ -50,10 +50,10 @@ func (s *server) runCheckUp(c *fiber.Ctx) error {
 	var f *crm.Failure
 	switch {
 	case errors.As(err, &f):
-		e, err := s.explained(c, f.Code, crm.AskedOnce(f.Code))
-		if err != nil {
+		if err := s.look(c); err != nil { // it may have ended the connection
 			return err
 		}
+		e := explained(c, f.Code, crm.AskedOnce(f.Code))
 		s.flash(c, views.FlashWarning, "The check-up was not possible. "+e.What+" "+e.Mend)
 	case err != nil:
 		return err

@@ -24,24 +24,17 @@ const (
 // HealthStore is what the pages about deliveries read and change; db.DB is one,
 // and documents the methods.
 type HealthStore interface {
-	HourSums(ctx context.Context, tenantID string, since time.Time) ([]db.HourSums, error)
-	DeliveredByHour(ctx context.Context, tenantID string, since time.Time) ([]db.HourDelivered, error)
-	LastDelivered(ctx context.Context, tenantID string) (time.Time, error)
-	OldestWaiting(ctx context.Context, tenantID string) (time.Time, error)
 	Pause(ctx context.Context, tenantID string) (db.Pause, error)
-	Usage(ctx context.Context, tenantID string) (db.Usage, error)
-	Problems(ctx context.Context, tenantID string) ([]db.Problem, error)
+	Health(ctx context.Context, tenantID string, since time.Time) (db.Health, error)
+	Examples(ctx context.Context, tenantID string, causes []db.Problem, limit int) ([][]db.Subscriber, error)
 	Affected(ctx context.Context, tenantID string, state db.State, reason, after string, limit int) ([]db.Subscriber, error)
 	Retry(ctx context.Context, tenantID, subscriberID, actor string) (bool, error)
 	Dismiss(ctx context.Context, tenantID, subscriberID, actor, note string) (bool, error)
 	StartAction(ctx context.Context, a db.Action) (db.Action, error)
-	Actions(ctx context.Context, service, tenantID string) ([]db.Action, error)
 	Hurry(ctx context.Context, tenantID, reason string) error
 	Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error)
 	History(ctx context.Context, tenantID, subscriberID string) ([]db.Event, []db.Consent, error)
-	TimeZone(ctx context.Context, tenantID string) (string, error)
 	SetTimeZone(ctx context.Context, tenantID, name string) error
-	LastRecount(ctx context.Context, tenantID string) (db.LastRecount, error)
 	CheckUp(ctx context.Context, tenantID string) (db.CheckUp, error)
 	DeliverySettings(ctx context.Context, tenantID string) (db.DeliverySettings, error)
 	SetDeliverySettings(ctx context.Context, tenantID string, s db.DeliverySettings) error
@@ -50,20 +43,18 @@ type HealthStore interface {
 
 // health handles GET /integrations/{service}: how the deliveries are going.
 func (s *server) health(c *fiber.Ctx) error {
-	live, err := s.healthLive(c)
+	live, err := s.healthStatus(c)
 	if err != nil {
 		return err
 	}
-	page := views.HealthPage{Page: s.page(c, live.Card.Name+" health", views.NavIntegrations), Live: live}
-	if page.Elsewhere, err = s.elsewhere(c, live.Card); err != nil {
-		return err
-	}
-	actions, err := s.Health.Actions(c.UserContext(), live.Card.Service, who(c).Tenant.ID)
+	read, err := s.plots(c, &live)
 	if err != nil {
 		return err
 	}
-	page.Actions = actionList(live.Card, actions, "")
-	if page.Problems, err = s.problems(c, live, actions); err != nil {
+	actions := who(c).overview.Actions
+	page := views.HealthPage{Page: s.page(c, live.Card.Name+" health", views.NavIntegrations), Live: live,
+		Elsewhere: elsewhere(read.Orgs, live.Card), Actions: actionList(live.Card, actions, "")}
+	if page.Problems, err = s.problems(c, read.Problems, live, actions); err != nil {
 		return err
 	}
 	return render(c, http.StatusOK, views.Health(page))
@@ -71,83 +62,61 @@ func (s *server) health(c *fiber.Ctx) error {
 
 // healthPart handles GET /integrations/{service}/live, which the page polls.
 func (s *server) healthPart(c *fiber.Ctx) error {
-	live, err := s.healthLive(c)
+	live, err := s.healthStatus(c)
 	if err != nil {
 		return err
 	}
 	if live.Version() == c.Query("seen") {
 		return c.SendStatus(http.StatusNoContent)
 	}
+	if _, err := s.plots(c, &live); err != nil {
+		return err
+	}
 	return render(c, http.StatusOK, views.HealthLive(live))
 }
 
-// healthLive is the part of the page that changes by itself.
-func (s *server) healthLive(c *fiber.Ctx) (h views.HealthStatus, err error) {
-	ctx, tenant := c.UserContext(), who(c).Tenant.ID
-	card, sums, err := s.cardAndSums(c, c.Params("service"))
-	if err != nil {
+// healthStatus is the part of the page that changes by itself, without what plots reads:
+// that takes longer, and is the same while the version is.
+func (s *server) healthStatus(c *fiber.Ctx) (h views.HealthStatus, err error) {
+	if h.Card, err = s.card(c, c.Params("service")); err != nil {
 		return h, err
 	}
-	h.Card, h.CSRF, h.Totals = card, card.CSRF, totals(sums)
-	if h.LastDelivered, err = s.Health.LastDelivered(ctx, tenant); err != nil {
-		return h, err
-	}
-	if h.OldestWaiting, err = s.Health.OldestWaiting(ctx, tenant); err != nil {
-		return h, err
-	}
-	usage, err := s.Health.Usage(ctx, tenant)
-	if err != nil {
-		return h, err
-	}
-	h.Usage = views.Usage{Used: usage.Used, Allowed: usage.Allowed, Ours: usage.Ours, At: usage.At}
-	if h.Pause, err = s.pause(ctx, tenant, card); err != nil {
-		return h, err
-	}
-	if err := s.plots(ctx, tenant, &h); err != nil {
-		return h, err
-	}
-	recount, err := s.Health.LastRecount(ctx, tenant)
-	h.Recount = views.Recount{At: recount.At, Took: recount.Took, Wrong: recount.Wrong, Rows: totals(recount.Rows)}
-	return h, err
+	o := who(c).overview
+	h.CSRF, h.Totals, h.Zone = h.Card.CSRF, totals(o.Sums), o.TimeZone
+	h.Usage = views.Usage{Used: o.Usage.Used, Allowed: o.Usage.Allowed, Ours: o.Usage.Ours, At: o.Usage.At}
+	h.Recount = views.Recount{At: o.Recount.At, Took: o.Recount.Took, Wrong: o.Recount.Wrong, Rows: totals(o.Recount.Rows)}
+	h.LastEvent, h.Now = o.LastEvent, s.Now()
+	h.Pause = pause(o.Pause, h.Card, h.Now)
+	return h, nil
 }
 
 // pause is why nothing is sent for now, nil when nothing stops it. A connection
 // that is broken or missing is told by its own state.
-func (s *server) pause(ctx context.Context, tenant string, card views.Integration) (*views.Pause, error) {
-	p, err := s.Health.Pause(ctx, tenant)
-	if err != nil || p.Reason == "" || p.Reason == crm.NotConnected || p.Reason == crm.Broken {
-		return nil, err
+func pause(p db.Pause, card views.Integration, now time.Time) *views.Pause {
+	if p.Reason == "" || p.Reason == crm.NotConnected || p.Reason == crm.Broken {
+		return nil
 	}
 	e := explain(p.Reason, crm.Sentence(p.Reason), card)
-	ahead := p.Until.After(s.Now())
+	ahead := p.Until.After(now)
 	return &views.Pause{Code: p.Reason, Reason: e.What, Mend: e.Mend, Said: cut(p.Detail, 300), Until: p.Until,
-		TryNow: ahead && p.Reason != crm.Spared && card.State == views.Connected, Spared: ahead && p.Reason == crm.Spared}, nil
+		TryNow: ahead && p.Reason != crm.Spared && card.State == views.Connected, Spared: ahead && p.Reason == crm.Spared}
 }
 
-// plots fills in the hours and days.
-func (s *server) plots(ctx context.Context, tenant string, h *views.HealthStatus) error {
-	name, err := s.Health.TimeZone(ctx, tenant)
+// plots fills in the hours and days, and returns what was read with them.
+func (s *server) plots(c *fiber.Ctx, h *views.HealthStatus) (db.Health, error) {
+	zone, err := time.LoadLocation(h.Zone)
 	if err != nil {
-		return err
+		return db.Health{}, err
 	}
-	zone, err := time.LoadLocation(name)
+	firstDay := dayOf(h.Now, zone).AddDate(0, 0, 1-plotDays)
+	read, err := s.Health.Health(c.UserContext(), who(c).Tenant.ID, firstDay.Truncate(time.Hour))
 	if err != nil {
-		return err
+		return db.Health{}, err
 	}
-	h.Zone = name
-	now := s.Now()
-	firstDay := dayOf(now, zone).AddDate(0, 0, 1-plotDays)
-	sums, err := s.Health.HourSums(ctx, tenant, firstDay.Truncate(time.Hour))
-	if err != nil {
-		return err
-	}
-	delivered, err := s.Health.DeliveredByHour(ctx, tenant, firstDay.Truncate(time.Hour))
-	if err != nil {
-		return err
-	}
-	h.Hours = hourBars(now, zone, sums, delivered)
-	h.Days = dayBars(firstDay, zone, sums, delivered)
-	return nil
+	h.LastDelivered, h.OldestWaiting = read.LastDelivered, read.OldestWaiting
+	h.Hours = hourBars(h.Now, zone, read.Hours, read.Delivered)
+	h.Days = dayBars(firstDay, zone, read.Hours, read.Delivered)
+	return read, nil
 }
 
 // dayOf is the beginning of the day of t.
@@ -210,19 +179,14 @@ func fill(place func(hour time.Time) *views.Bar, sums []db.HourSums, delivered [
 }
 
 // problems are the causes for which subscribers wait or need attention.
-func (s *server) problems(c *fiber.Ctx, live views.HealthStatus, actions []db.Action) ([]views.Problem, error) {
-	ctx, tenant := c.UserContext(), who(c).Tenant.ID
-	all, err := s.Health.Problems(ctx, tenant)
+func (s *server) problems(c *fiber.Ctx, all []db.Problem, live views.HealthStatus, actions []db.Action) ([]views.Problem, error) {
+	examples, err := s.Health.Examples(c.UserContext(), who(c).Tenant.ID, all, 5)
 	if err != nil {
 		return nil, err
 	}
 	problems := make([]views.Problem, 0, len(all))
-	for _, p := range all {
-		some, err := s.Health.Affected(ctx, tenant, p.State, p.Reason, "", 5)
-		if err != nil {
-			return nil, err
-		}
-		v := s.problem(p, some, live.Card)
+	for i, p := range all {
+		v := s.problem(p, examples[i], live.Card)
 		v.Busy = slices.ContainsFunc(actions, func(a db.Action) bool {
 			return a.EndedAt.IsZero() && a.Reason == p.Reason && (a.Kind == db.ActionTry) == v.State.Waits
 		})
@@ -271,21 +235,14 @@ func explain(code string, e crm.Explanation, card views.Integration) crm.Explana
 	return e
 }
 
-// explained is explain, and reads the connection where that is asked for, once for a
-// request.
-func (s *server) explained(c *fiber.Ctx, code string, e crm.Explanation) (crm.Explanation, error) {
-	if code != crm.Unavailable && code != crm.Broken {
-		return e, nil
-	}
-	v := who(c)
-	if v.connection == nil {
-		card := views.Integration{Service: identity.Salesforce, Name: identity.NameOf(identity.Salesforce)}
-		if err := s.describeConnection(c.UserContext(), v.Tenant.ID, &card); err != nil {
-			return crm.Explanation{}, err
+// explained is explain, with what the connection says that sign-ups go by.
+func explained(c *fiber.Ctx, code string, e crm.Explanation) crm.Explanation {
+	for _, connection := range who(c).connections {
+		if connection.ID == identity.Salesforce {
+			return explain(code, e, describe(connection))
 		}
-		v.connection = &card
 	}
-	return explain(code, e, *v.connection), nil
+	return e
 }
 
 // whoMends names who can mend something.
@@ -320,32 +277,28 @@ func (s *server) setTimeZone(c *fiber.Ctx) error {
 
 // sum handles GET /integrations/{service}/sum: the proof that nobody is missing.
 func (s *server) sum(c *fiber.Ctx) error {
-	live, err := s.healthLive(c)
+	live, err := s.healthStatus(c)
 	if err != nil {
 		return err
 	}
-	actions, err := s.actions(c, live.Card, views.ActionRecount)
-	if err != nil {
+	if _, err := s.plots(c, &live); err != nil {
 		return err
 	}
+	actions := actionList(live.Card, who(c).overview.Actions, views.ActionRecount)
 	return render(c, http.StatusOK, views.Sum(views.SumPage{Page: s.page(c, "The sum", views.NavIntegrations), Live: live, Actions: actions}))
 }
 
 // person handles GET /subscribers/{id}: everything that happened to one.
 func (s *server) person(c *fiber.Ctx) error {
-	ctx, tenant := c.UserContext(), who(c).Tenant.ID
-	sub, err := s.Newsletters.Status(ctx, tenant, c.Params("id"))
+	sub, err := status(c)
 	if err != nil {
 		return err
 	}
-	events, consents, err := s.Health.History(ctx, tenant, sub.ID)
+	events, consents, err := s.Health.History(c.UserContext(), who(c).Tenant.ID, sub.ID)
 	if err != nil {
 		return err
 	}
-	row, err := s.subscriberRow(c, sub)
-	if err != nil {
-		return err
-	}
+	row := s.subscriberRow(c, sub)
 	page := views.PersonPage{Page: s.page(c, "Subscriber", views.NavSubscribers), ID: sub.ID, Subscriber: row, Attempts: sub.Attempts, OrgID: sub.OrgID, DeliveredAt: sub.DeliveredAt}
 	if row.State.Attention && sub.MatchID != "" {
 		page.MatchURL = s.RecordURL(sub.InstanceURL, sub.MatchID)

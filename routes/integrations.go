@@ -28,12 +28,8 @@ func (s *server) integrations(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	others, err := s.otherServices(c)
-	if err != nil {
-		return err
-	}
 	return render(c, http.StatusOK, views.Integrations(views.IntegrationsPage{
-		Page: s.page(c, "Integrations", views.NavIntegrations), Incidents: troubles, Salesforce: card, Others: others, Forms: forms}))
+		Page: s.page(c, "Integrations", views.NavIntegrations), Incidents: troubles, Salesforce: card, Others: s.otherServices(c), Forms: forms}))
 }
 
 // integrationCard handles GET /integrations/{service}/card, which the page polls.
@@ -50,93 +46,58 @@ func (s *server) integrationCard(c *fiber.Ctx) error {
 
 // card is what is to be said of the tenant's connection to a service.
 func (s *server) card(c *fiber.Ctx, service string) (views.Integration, error) {
-	card, _, err := s.cardAndSums(c, service)
-	return card, err
-}
-
-// cardAndSums is card, with the tenant's sums.
-func (s *server) cardAndSums(c *fiber.Ctx, service string) (views.Integration, db.Sums, error) {
-	ctx, tenant := c.UserContext(), who(c).Tenant.ID
-	def, err := s.Vault.Service(ctx, service)
-	if err != nil {
-		return views.Integration{}, db.Sums{}, err
-	}
-	card := views.Integration{CSRF: s.csrf(c), Service: def.ID, Name: def.Name, State: views.NotConnected, Other: def.ID != identity.Salesforce}
-	if err := s.describeConnection(ctx, tenant, &card); err != nil {
-		return card, db.Sums{}, err
-	}
-	if err := s.describeOrgUse(c, &card); err != nil {
-		return card, db.Sums{}, err
-	}
-	pending, err := s.Store.PendingRevocations(ctx, service, tenant)
-	if err != nil {
-		return card, db.Sums{}, err
-	}
-	card.RevocationPending = pending > 0
-	if card.Other { // no sign-up waits for it
-		return card, db.Sums{}, nil
-	}
-	sums, err := s.Newsletters.Sums(ctx, tenant)
-	card.Waiting, card.Attention = sums[db.Waiting], sums[db.Attention]
-	return card, sums, err
-}
-
-func (s *server) describeConnection(ctx context.Context, tenant string, card *views.Integration) error {
-	i, err := s.Vault.Identity(ctx, card.Service, tenant)
-	if err != nil && !errors.Is(err, identity.ErrNotConnected) {
-		return err
-	}
-	if err == nil {
-		card.State, card.OwnApp = views.Connected, i.OwnApp
-		if card.Approvals, card.ApprovalLimit, err = s.Vault.Approvals(ctx, i.Grant); err != nil {
-			return err
+	for _, connection := range who(c).connections {
+		if connection.ID == service {
+			return s.cardOf(c, connection), nil
 		}
+	}
+	return views.Integration{}, identity.ErrNoService
+}
+
+// cardOf is what is to be said of a connection, with the sign-ups that go by it.
+func (s *server) cardOf(c *fiber.Ctx, connection identity.Connection) views.Integration {
+	card := describe(connection)
+	card.CSRF = s.csrf(c)
+	if !card.Other {
+		sums := who(c).overview.Sums
+		card.Waiting, card.Attention = sums[db.Waiting], sums[db.Attention]
+	}
+	return card
+}
+
+// describe tells a connection in words.
+func describe(c identity.Connection) views.Integration {
+	card := views.Integration{Service: c.ID, Name: c.Name, State: views.NotConnected, Other: c.ID != identity.Salesforce, RevocationPending: c.Unrevoked > 0}
+	if i := c.Identity; i != nil {
+		card.State, card.OwnApp = views.Connected, i.OwnApp
+		card.Approvals, card.ApprovalLimit = c.Approvals, c.ApprovalLimit
 		card.Org, card.Scopes = org(i.Grant), strings.Fields(i.Scopes)
 		card.ConnectedBy, card.ConnectedAt = i.ConnectedEmail, i.ConnectedAt
 		if i.RefreshedAt.After(i.ConnectedAt) {
 			card.LastRefreshed = i.RefreshedAt
 		}
-		if err := s.describeTrouble(ctx, i, card); err != nil {
-			return err
-		}
+		describeTrouble(c, &card)
 	}
-	held, err := s.Vault.Held(ctx, card.Service, tenant)
-	if errors.Is(err, identity.ErrNotConnected) {
-		return nil
+	if h := c.Held; h != nil {
+		card.Held = &views.HeldConnection{ID: h.ID, Org: org(h.Grant), By: h.ConnectedEmail, At: h.HeldAt, First: card.State == views.NotConnected,
+			Elsewhere: c.OrgUse.Others, ElsewhereNames: c.OrgUse.Names}
+		card.State = views.ConnectionHeld
 	}
-	if err != nil {
-		return err
-	}
-	card.Held = &views.HeldConnection{ID: held.ID, Org: org(held.Grant), By: held.ConnectedEmail, At: held.HeldAt, First: card.State == views.NotConnected}
-	card.State = views.ConnectionHeld
-	return nil
+	return card
 }
 
 // describeTrouble says why a connection is dead, or can't be renewed for now.
-func (s *server) describeTrouble(ctx context.Context, i db.Identity, card *views.Integration) error {
-	code, dead, err := s.Vault.Trouble(ctx, i)
-	if err != nil || code == "" {
-		return err
+func describeTrouble(c identity.Connection, card *views.Integration) {
+	if c.Code == "" {
+		return
 	}
-	why := identity.WhyFailing(card.Service, card.Name, code)
-	if dead {
-		card.State, why = views.ConnectionBroken, identity.WhyBroken(card.Service, card.Name, code)
+	why := identity.WhyFailing(c.ID, c.Name, c.Code)
+	if c.Dead {
+		card.State, why = views.ConnectionBroken, identity.WhyBroken(c.ID, c.Name, c.Code)
 	} else {
-		card.Failing, card.NextTry = true, i.RetryAt
+		card.Failing, card.NextTry = true, c.Identity.RetryAt
 	}
 	card.Reason, card.Mend = why.What, why.Mend
-	return nil
-}
-
-// describeOrgUse tells whether the org that waits to be confirmed is in use elsewhere
-// here: by whom, only to a member of that.
-func (s *server) describeOrgUse(c *fiber.Ctx, card *views.Integration) error {
-	if card.Held == nil {
-		return nil
-	}
-	use, err := s.Vault.OrgUse(c.UserContext(), card.Service, card.Held.Org.ID, who(c).Tenant.ID, who(c).User.ID)
-	card.Held.Elsewhere, card.Held.ElsewhereNames = use.Others, use.Names
-	return err
 }
 
 func org(g db.Grant) views.Org {
@@ -219,12 +180,8 @@ func (s *server) elsewhereRefused(c *fiber.Ctx, service identity.Service, cause 
 	if err != nil {
 		return err
 	}
-	others, err := s.otherServices(c)
-	if err != nil {
-		return err
-	}
 	return render(c, http.StatusUnprocessableEntity, views.Integrations(views.IntegrationsPage{
-		Page: s.page(c, "Integrations", views.NavIntegrations), Salesforce: card, Others: others, Forms: forms}))
+		Page: s.page(c, "Integrations", views.NavIntegrations), Salesforce: card, Others: s.otherServices(c), Forms: forms}))
 }
 
 const callbackPath = "/integrations/:service/callback"

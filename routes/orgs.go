@@ -11,17 +11,16 @@ import (
 
 // elsewhere is how many of the tenant's people are in another org than the one
 // that is connected.
-func (s *server) elsewhere(c *fiber.Ctx, card views.Integration) (n int, err error) {
+func elsewhere(orgs []db.OrgCount, card views.Integration) (n int) {
 	if card.State != views.Connected {
-		return 0, nil
+		return 0
 	}
-	orgs, err := s.Health.Orgs(c.UserContext(), who(c).Tenant.ID)
 	for _, o := range orgs {
 		if o.OrgID != card.Org.ID {
 			n += o.N
 		}
 	}
-	return n, err
+	return n
 }
 
 // confirmMove handles GET /integrations/{service}/move: whether those who are in
@@ -31,14 +30,11 @@ func (s *server) confirmMove(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	n, err := s.elsewhere(c, card)
+	orgs, err := s.Health.Orgs(c.UserContext(), who(c).Tenant.ID)
 	if err != nil {
 		return err
 	}
-	actions, err := s.actions(c, card, views.ActionMove)
-	if err != nil {
-		return err
-	}
+	n, actions := elsewhere(orgs, card), actionList(card, who(c).overview.Actions, views.ActionMove)
 	moving := actions.UnderWay(views.ActionMove)
 	if n == 0 && !moving {
 		s.flash(c, views.FlashInfo, "Nobody is in another organisation.")

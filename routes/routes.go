@@ -33,7 +33,7 @@ const (
 // Store is what the pages read beside what the rooms offer; db.DB is one.
 type Store interface {
 	Ping(ctx context.Context) error
-	PendingRevocations(ctx context.Context, service, tenantID string) (int, error)
+	Overview(ctx context.Context, tenantID, userID, subscriberID string) (db.Overview, error)
 	TenantBySlug(ctx context.Context, slug string) (db.Tenant, error)
 	auth.APIKeyStore
 }

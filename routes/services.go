@@ -1,7 +1,6 @@
 package routes
 
 import (
-	"errors"
 	"strings"
 
 	"gatepost/identity"
@@ -21,59 +20,13 @@ func (s *server) salesforceOnly(c *fiber.Ctx) error {
 
 // otherServices are the cards of the services beside Salesforce that concern the
 // tenant.
-func (s *server) otherServices(c *fiber.Ctx) ([]views.Integration, error) {
-	listed, err := s.Vault.Services(c.UserContext())
-	if err != nil {
-		return nil, err
-	}
-	var cards []views.Integration
-	for _, l := range listed {
-		if l.ID == identity.Salesforce {
-			continue
+func (s *server) otherServices(c *fiber.Ctx) (cards []views.Integration) {
+	for _, connection := range who(c).connections {
+		if connection.ID != identity.Salesforce && connection.Concerns() {
+			cards = append(cards, s.cardOf(c, connection))
 		}
-		concerns, err := s.concerns(c, l)
-		if err != nil {
-			return nil, err
-		}
-		if !concerns {
-			continue
-		}
-		card, err := s.card(c, l.ID)
-		if err != nil {
-			return nil, err
-		}
-		cards = append(cards, card)
 	}
-	return cards, nil
-}
-
-// concerns reports whether a service is one that the operator has configured, or
-// that the tenant has set up by itself or is connected to.
-func (s *server) concerns(c *fiber.Ctx, l identity.Listed) (bool, error) {
-	if l.App != "" {
-		return true, nil
-	}
-	own, err := s.tenantApp(c, l.ID)
-	if err != nil || own.ClientID != "" {
-		return err == nil, err
-	}
-	_, err = s.Vault.Identity(c.UserContext(), l.ID, who(c).Tenant.ID)
-	if errors.Is(err, identity.ErrNotConnected) {
-		_, err = s.Vault.Held(c.UserContext(), l.ID, who(c).Tenant.ID)
-	}
-	if errors.Is(err, identity.ErrNotConnected) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// serviceName is what people call a service.
-func (s *server) serviceName(c *fiber.Ctx, id string) (string, error) {
-	service, err := s.Vault.Service(c.UserContext(), id)
-	if errors.Is(err, identity.ErrNoService) {
-		return id, nil
-	}
-	return service.Name, err
+	return cards
 }
 
 // ended tells what became of a connection that was given up.

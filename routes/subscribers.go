@@ -26,11 +26,7 @@ func (s *server) subscribers(c *fiber.Ctx) error {
 	}
 	page := views.SubscribersPage{Query: q.Search, States: viewStates(), State: string(q.State)}
 	for _, st := range found.Rows {
-		row, err := s.subscriberRow(c, st)
-		if err != nil {
-			return err
-		}
-		page.Rows = append(page.Rows, row)
+		page.Rows = append(page.Rows, s.subscriberRow(c, st))
 	}
 	if n := len(found.Rows); n > 0 && found.Previous {
 		page.NewerURL = subscribersURL(q, "before", found.Rows[0].ID)
@@ -42,11 +38,7 @@ func (s *server) subscribers(c *fiber.Ctx) error {
 		return render(c, http.StatusOK, views.SubscriberResults(page))
 	}
 	page.Page = s.page(c, "Subscribers", views.NavSubscribers)
-	sums, err := s.Newsletters.Sums(ctx, tenant)
-	if err != nil {
-		return err
-	}
-	page.Totals = totals(sums)
+	page.Totals = totals(who(c).overview.Sums)
 	forms, err := s.signupForms(ctx, tenant)
 	if err != nil {
 		return err
@@ -57,10 +49,10 @@ func (s *server) subscribers(c *fiber.Ctx) error {
 	return render(c, http.StatusOK, views.Subscribers(page))
 }
 
-func (s *server) subscriberRow(c *fiber.Ctx, st newsletter.Status) (views.Subscriber, error) {
-	reason, mend, err := s.why(c, st)
+func (s *server) subscriberRow(c *fiber.Ctx, st newsletter.Status) views.Subscriber {
+	reason, mend := why(c, st)
 	return views.Subscriber{ID: st.ID, Email: st.Email, FirstName: st.FirstName, LastName: st.LastName, Newsletter: st.Newsletter,
-		SignedUpAt: st.CreatedAt, State: viewState(st.State.Info()), Reason: reason, Mend: mend, NextTry: nextTry(st), Record: s.record(st.Subscriber)}, err
+		SignedUpAt: st.CreatedAt, State: viewState(st.State.Info()), Reason: reason, Mend: mend, NextTry: nextTry(st), Record: s.record(st.Subscriber)}
 }
 
 func subscribersURL(q newsletter.Query, side, id string) string {

@@ -20,8 +20,8 @@ func (s *server) testForm(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if id := c.Query("sample"); id != "" {
-		progress, err := s.progress(c, id)
+	if c.Query("sample") != "" {
+		progress, err := s.progress(c)
 		if err != nil {
 			return err
 		}
@@ -58,7 +58,7 @@ func (s *server) testSignUp(c *fiber.Ctx) error {
 
 // testProgress handles GET /newsletter/signup/{id}, which the page polls.
 func (s *server) testProgress(c *fiber.Ctx) error {
-	progress, err := s.progress(c, c.Params("id"))
+	progress, err := s.progress(c)
 	if err != nil {
 		return err
 	}
@@ -73,8 +73,8 @@ func (s *server) testPage(c *fiber.Ctx, f newsletter.Form) (views.TestSignupPage
 	if err != nil {
 		return views.TestSignupPage{}, nil, err
 	}
-	card := views.Integration{Service: identity.Salesforce}
-	if err := s.describeConnection(c.UserContext(), who(c).Tenant.ID, &card); err != nil {
+	card, err := s.card(c, identity.Salesforce)
+	if err != nil {
 		return views.TestSignupPage{}, nil, err
 	}
 	page := views.TestSignupPage{Page: s.page(c, "Test sign-up", views.NavTestSignup), Newsletter: field(c, "newsletter"),
@@ -95,9 +95,18 @@ func bySlug(all []db.Newsletter, slug string) (db.Newsletter, bool) {
 	return db.Newsletter{}, false
 }
 
-// progress tells how far one of the tenant's subscribers has come.
-func (s *server) progress(c *fiber.Ctx, id string) (views.Progress, error) {
-	st, err := s.Newsletters.Status(c.UserContext(), who(c).Tenant.ID, id)
+// status is where the subscriber is that the request is about, or db.ErrNotFound.
+func status(c *fiber.Ctx) (newsletter.Status, error) {
+	o := who(c).overview
+	if o.Subscriber.ID == "" {
+		return newsletter.Status{}, db.ErrNotFound
+	}
+	return newsletter.StatusOf(o.Subscriber, o.Pause), nil
+}
+
+// progress tells how far the subscriber has come that the request is about.
+func (s *server) progress(c *fiber.Ctx) (views.Progress, error) {
+	st, err := status(c)
 	if err != nil {
 		return views.Progress{}, err
 	}
@@ -110,8 +119,8 @@ func (s *server) progress(c *fiber.Ctx, id string) (views.Progress, error) {
 	if p.State.Arrived {
 		p.SentAt, p.DoneAt, p.Record = st.DeliveredAt, st.DeliveredAt, s.record(st.Subscriber)
 	}
-	p.Reason, p.Mend, err = s.why(c, st)
-	return p, err
+	p.Reason, p.Mend = why(c, st)
+	return p, nil
 }
 
 // record is the record in the CRM that a subscriber led to.
@@ -132,20 +141,17 @@ func nextTry(st newsletter.Status) time.Time {
 }
 
 // why says in plain words why a subscriber waits or needs attention.
-func (s *server) why(c *fiber.Ctx, st newsletter.Status) (reason, mend string, err error) {
+func why(c *fiber.Ctx, st newsletter.Status) (reason, mend string) {
 	if st.Again {
-		return "This address was signed up several times within an hour.", "Nothing to do: what was said last is sent when the hour is over.", nil
+		return "This address was signed up several times within an hour.", "Nothing to do: what was said last is sent when the hour is over."
 	}
 	if st.Why == "" {
-		return "", "", nil
+		return "", ""
 	}
-	e, err := s.explained(c, st.Why, deliveryReason(st.State, st.Why))
-	if err != nil {
-		return "", "", err
-	}
+	e := explained(c, st.Why, deliveryReason(st.State, st.Why))
 	reason = e.What
 	if st.Said != "" {
 		reason += " Salesforce says: “" + cut(st.Said, 300) + "”"
 	}
-	return reason, e.Mend, nil
+	return reason, e.Mend
 }

@@ -21,11 +21,12 @@ type visitor struct {
 	Session *auth.Session
 	User    db.User
 	Tenant  db.Tenant
-	tenants int // how many the user belongs to
-	banner  *views.Banner
 
-	connection *views.Integration // that sign-ups go by, once it was read
-	request    *http.Request      // for gorilla, one for each request
+	// What is known of the tenant, with the subscriber that the request is about.
+	overview    db.Overview
+	connections []identity.Connection // Salesforce first
+
+	request *http.Request // for gorilla, one for each request
 }
 
 const localVisitor = "visitor"
@@ -36,6 +37,14 @@ func who(c *fiber.Ctx) *visitor {
 		return v
 	}
 	return &visitor{}
+}
+
+// tenants is how many the user belongs to.
+func (v *visitor) tenants() int {
+	if v.Session == nil {
+		return 0
+	}
+	return v.Session.Tenants()
 }
 
 // session reads who makes the request, and stores what the handler changed
@@ -88,24 +97,26 @@ func remoteIP(r *http.Request) string {
 	return host
 }
 
-// anybody lets everybody through, and reads what the pages say about those who
-// are signed in.
+// anybody lets everybody through, and reads what the pages say to those who are signed
+// in.
 func (s *server) anybody(c *fiber.Ctx) error {
-	v := who(c)
-	if v.User.ID == "" {
-		return c.Next()
-	}
-	tenants, err := s.People.TenantsOf(c.UserContext(), v.User.ID)
-	if err != nil {
+	if err := s.look(c); err != nil {
 		return err
 	}
-	v.tenants = len(tenants)
-	if v.Tenant.ID != "" {
-		if v.banner, err = s.bannerOf(c, v.Tenant.ID); err != nil {
-			return err
-		}
-	}
 	return c.Next()
+}
+
+// look reads what is known of the visitor's tenant as it is now.
+func (s *server) look(c *fiber.Ctx) (err error) {
+	v := who(c)
+	if v.Tenant.ID == "" {
+		return nil
+	}
+	if v.overview, err = s.Store.Overview(c.UserContext(), v.Tenant.ID, v.User.ID, c.Params("id", c.Query("sample"))); err != nil {
+		return err
+	}
+	v.connections, err = s.Vault.Connections(v.overview.Connections)
+	return err
 }
 
 // signedIn sends everybody else to the login page, and back afterwards.
@@ -155,30 +166,19 @@ func (s *server) inTenant(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// bannerOf tells, on every page, of a connection that is dead, or that can't be renewed
+// banner tells, on every page, of a connection that is dead, or that can't be renewed
 // until somebody does something.
-func (s *server) bannerOf(c *fiber.Ctx, tenant string) (*views.Banner, error) {
-	troubled, err := s.Vault.Troubled(c.UserContext(), tenant)
-	if err != nil {
-		return nil, err
+func banner(connections []identity.Connection) *views.Banner {
+	for _, c := range identity.Troubled(connections) {
+		if c.Dead {
+			why := identity.WhyBroken(c.ID, c.Name, c.Code)
+			return &views.Banner{Title: c.Name + " is disconnected", Reason: why.What, Mend: why.Mend, LinkURL: "/integrations", LinkText: "Reconnect"}
+		}
+		if why := identity.WhyFailing(c.ID, c.Name, c.Code); why.Who != identity.Nobody {
+			return &views.Banner{Title: "The connection to " + c.Name + " can’t be renewed", Reason: why.What, Mend: why.Mend, LinkURL: "/integrations", LinkText: "See the connection"}
+		}
 	}
-	for _, i := range troubled {
-		dead := !i.BrokenAt.IsZero()
-		if !dead && identity.WhyFailing(i.Service, "", i.FailedCode).Who == identity.Nobody {
-			continue
-		}
-		name, err := s.serviceName(c, i.Service)
-		if err != nil {
-			return nil, err
-		}
-		if dead {
-			why := identity.WhyBroken(i.Service, name, i.BrokenCode)
-			return &views.Banner{Title: name + " is disconnected", Reason: why.What, Mend: why.Mend, LinkURL: "/integrations", LinkText: "Reconnect"}, nil
-		}
-		why := identity.WhyFailing(i.Service, name, i.FailedCode)
-		return &views.Banner{Title: "The connection to " + name + " can’t be renewed", Reason: why.What, Mend: why.Mend, LinkURL: "/integrations", LinkText: "See the connection"}, nil
-	}
-	return nil, nil
+	return nil
 }
 
 // page is what the page of a request shares with all others, with what is said once.
@@ -197,7 +197,7 @@ func (s *server) page(c *fiber.Ctx, title string, nav views.Nav) views.Page {
 func (s *server) frame(c *fiber.Ctx, title string, nav views.Nav) views.Page {
 	v := who(c)
 	return views.Page{Title: title, CSRF: s.csrf(c), User: views.User{Email: v.User.Email}, Tenant: v.Tenant.Name,
-		Tenants: v.tenants, Nav: nav, Banner: v.banner, Assets: views.Assets{
+		Tenants: v.tenants(), Nav: nav, Banner: banner(v.connections), Assets: views.Assets{
 			CSS: static.URL("app.css"), HTMX: static.URL("htmx.min.js"), JS: static.URL("app.js"), Icon: static.URL("icon.svg")}}
 }
 

@@ -28,6 +28,11 @@ type HealthStatus struct {
 	Zone          string // in which days are counted
 	Hours, Days   []Bar  // the earliest first
 	Recount       Recount
+
+	// The rest tells that nothing is new: from it and the totals follow the hours and
+	// days, the last one that was delivered and the one that waits longest.
+	LastEvent string    // id of the newest event of a subscriber
+	Now       time.Time // in whose hour the plots end
 }
 
 // Pause says why nothing is sent for now. Its form posts csrf and reason, the
@@ -151,6 +156,8 @@ func (c Consent) title() string {
 // Version changes whenever the status would look different.
 func (h HealthStatus) Version() string {
 	h.CSRF, h.Card.CSRF = "", ""
+	h.Hours, h.Days, h.LastDelivered, h.OldestWaiting = nil, nil, time.Time{}, time.Time{}
+	h.Now = h.Now.Truncate(time.Hour).UTC()
 	return digest(h)
 }
 
