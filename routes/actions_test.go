@@ -165,14 +165,17 @@ var errDisk = errors.New("the disk is on fire")
 func (failing) StartAction(context.Context, db.Action) (db.Action, error) {
 	return db.Action{}, errDisk
 }
-func (failing) Actions(context.Context, string, string) ([]db.Action, error) { return nil, errDisk }
-func (failing) Hurry(context.Context, string, string) error                  { return errDisk }
+func (failing) Health(context.Context, string, time.Time) (db.Health, error) {
+	return db.Health{}, errDisk
+}
+func (failing) Orgs(context.Context, string) ([]db.OrgCount, error) { return nil, errDisk }
+func (failing) Hurry(context.Context, string, string) error         { return errDisk }
 
 func TestAFailingActionIsRecordedAndNotShown(t *testing.T) {
 	t.Parallel()
 	w := open(t, func(c *routes.Config) { c.Health = failing{c.Health} })
 	b := w.as(john, "contoso")
-	for _, path := range []string{"", "/actions", "/sum", "/move"} {
+	for _, path := range []string{"", "/live", "/sum", "/move"} {
 		b.get("/integrations/sfdc"+path).isRecorded(path, errDisk.Error())
 	}
 	for _, path := range []string{"/retry", "/try", "/dismiss", "/recount"} {

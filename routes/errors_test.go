@@ -7,7 +7,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"gatepost/db"
 	"gatepost/routes"
 )
 
@@ -38,8 +40,8 @@ func TestAFailingStoreIsRecordedAndNotShown(t *testing.T) {
 		calls []string
 	}{
 		"people":      {func(w *world) error { return w.store.Close() }, []string{"GET /account", "GET /", "POST /login", "GET /login", "POST /tenant", "GET /setup", "GET /integrations/sfdc/callback?state=a&code=b"}},
-		"vault":       {func(w *world) error { return w.vault.Close() }, []string{"GET /integrations", "GET /integrations/sfdc/card", "GET /account", "POST /integrations/sfdc/connect", "GET /integrations/sfdc/app", "POST /integrations/sfdc/app", "GET /integrations/sfdc/app/remove", "POST /integrations/sfdc/app/remove", "POST /integrations/sfdc/disconnect", "GET /integrations/sfdc/callback?state=a&code=b"}},
-		"newsletters": {func(w *world) error { return w.news.Close() }, []string{"GET /integrations", "GET /integrations/sfdc/card", "GET /subscribers", "GET /subscribers?q=x", "GET /newsletter/signup", "GET /newsletter/signup/x", "POST /newsletter/signup", "GET /signup/contoso-weekly", "POST /signup/contoso-weekly", "GET /signup/contoso-weekly/thanks"}},
+		"vault":       {func(w *world) error { return w.vault.Close() }, []string{"GET /integrations", "GET /integrations/sfdc/card", "GET /integrations/sfdc/actions", "GET /newsletter/signup/x", "GET /account", "POST /integrations/sfdc/connect", "GET /integrations/sfdc/app", "POST /integrations/sfdc/app", "GET /integrations/sfdc/app/remove", "POST /integrations/sfdc/app/remove", "POST /integrations/sfdc/disconnect", "GET /integrations/sfdc/callback?state=a&code=b"}},
+		"newsletters": {func(w *world) error { return w.news.Close() }, []string{"GET /integrations", "GET /subscribers", "GET /subscribers?q=x", "GET /newsletter/signup", "POST /newsletter/signup", "GET /signup/contoso-weekly", "POST /signup/contoso-weekly", "GET /signup/contoso-weekly/thanks"}},
 	} {
 		t.Run(room, func(t *testing.T) {
 			t.Parallel()
@@ -76,18 +78,18 @@ func TestReadinessIsThatOfTheStore(t *testing.T) {
 }
 
 // panicking is a store that does.
-type panicking struct{ routes.Store }
+type panicking struct{ routes.HealthStore }
 
-func (panicking) PendingRevocations(context.Context, string, string) (int, error) {
+func (panicking) Health(context.Context, string, time.Time) (db.Health, error) {
 	panic(errors.New("the cause of it all"))
 }
 
 func TestAPanicIsRecordedWithItsPlaceAndNotShown(t *testing.T) {
 	t.Parallel()
-	w := open(t, func(c *routes.Config) { c.Store = panicking{c.Store} })
+	w := open(t, func(c *routes.Config) { c.Health = panicking{c.Health} })
 	b := w.as(john, "contoso")
-	b.get("/integrations").isRecorded("a panic", "the cause of it all")
-	b.get("/integrations", "HX-Request", "true").hasNot("cause", "goroutine", ".go:").isRecorded("a fragment", "the cause of it all")
+	b.get("/integrations/sfdc").isRecorded("a panic", "the cause of it all")
+	b.get("/integrations/sfdc", "HX-Request", "true").hasNot("cause", "goroutine", ".go:").isRecorded("a fragment", "the cause of it all")
 	if !strings.Contains(w.log.String(), "errors_test.go") {
 		t.Errorf("no place in the log:\n%s", w.log)
 	}
