@@ -1,11 +1,9 @@
 package db
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -46,6 +44,12 @@ type Incident struct {
 	Recent     int       // how many of its kind were closed in the 24 hours before it opened
 }
 
+// Member is a user of a tenant, who may be told of its incidents.
+type Member struct {
+	UserID string
+	Mails  bool // wants mails of incidents
+}
+
 // day is how long a closed incident counts as recent.
 const day = 24 * time.Hour
 
@@ -60,6 +64,7 @@ const selectIncident = `SELECT i.id, i.tenant_id, i.kind, i.about, i.cause, i.n,
 	CASE i.kind WHEN 'waiting' THEN COALESCE((SELECT s.created_at FROM subscribers s WHERE s.tenant_id = i.tenant_id AND s.state = 'waiting' ORDER BY s.id LIMIT 1), 0) ELSE 0 END
 	FROM incidents i JOIN tenants t ON t.id = i.tenant_id `
 
+// scanIncident reads selectIncident.
 func scanIncident(row scanner) (Incident, error) {
 	var i Incident
 	var since, opened, mended, closed int64
@@ -84,27 +89,27 @@ func (d *DB) OpenIncidents(ctx context.Context) ([]Incident, error) {
 	return all, wrap("open incidents", err)
 }
 
-// Incidents returns the tenant's troubles that are there now, the latest first. One that
-// is about sign-ups is gone with the last of them, though nobody noted it yet.
+// Incidents returns the tenant's incidents whose trouble is there, as far as that was
+// noted, the latest first.
 func (d *DB) Incidents(ctx context.Context, tenantID string) ([]Incident, error) {
 	all, err := collect(ctx, d.read, scanIncident, selectIncident+`WHERE i.tenant_id = $1 AND i.closed_at = 0 AND i.mended_at = 0 ORDER BY i.id DESC`, tenantID)
-	all = slices.DeleteFunc(all, func(i Incident) bool {
-		return (i.Kind == IncidentWaiting || i.Kind == IncidentAttention) && i.N == 0
-	})
 	return all, wrap("incidents", err)
 }
 
-// IncidentFor returns an incident for a user who is to be told of it by mail, or
-// ErrNotFound when the user doesn't belong to its tenant, or wants no such mails.
-func (d *DB) IncidentFor(ctx context.Context, id, userID string) (Incident, error) {
-	i, err := scanIncident(d.read.QueryRowContext(ctx, selectIncident+`JOIN memberships m ON m.tenant_id = i.tenant_id
-		JOIN users u ON u.id = m.user_id WHERE i.id = $1 AND u.id = $2 AND u.incident_mails = 1`, id, userID))
-	return i, wrap("incident", err)
+// IncidentFor returns an incident and a member of its tenant, or ErrNotFound when the user
+// doesn't belong to it.
+func (d *DB) IncidentFor(ctx context.Context, id, userID string) (Incident, Member, error) {
+	i, err := scanIncident(d.read.QueryRowContext(ctx, selectIncident+`JOIN memberships m ON m.tenant_id = i.tenant_id WHERE i.id = $1 AND m.user_id = $2`, id, userID))
+	if err != nil {
+		return Incident{}, Member{}, wrap("incident", err)
+	}
+	mails, err := d.IncidentMails(ctx, userID)
+	return i, Member{UserID: userID, Mails: mails}, err
 }
 
-// OpenIncident opens an incident, unless one is open for the same trouble. If tell
-// is set, mails to those who want to be told are queued.
-func (d *DB) OpenIncident(ctx context.Context, t Trouble, now time.Time, tell bool) error {
+// OpenIncident opens an incident, unless one is open for the same trouble, and queues a
+// mail to each user whom tell returns of the tenant's members.
+func (d *DB) OpenIncident(ctx context.Context, t Trouble, now time.Time, tell func([]Member) []string) error {
 	return wrap("open an incident", d.tx(ctx, func(tx *sql.Tx) error {
 		id := NewID()
 		res, err := tx.ExecContext(ctx,
@@ -113,7 +118,7 @@ func (d *DB) OpenIncident(ctx context.Context, t Trouble, now time.Time, tell bo
 		if err := changed(res, err, ErrLost); err != nil {
 			return ignore(err, ErrLost)
 		}
-		return d.tellOf(ctx, tx, MailIncidentOpened, id, t.TenantID, tell)
+		return d.mailMembers(ctx, tx, MailIncidentOpened, id, t.TenantID, tell)
 	}))
 }
 
@@ -125,14 +130,14 @@ func (d *DB) MendIncident(ctx context.Context, id string, at time.Time) error {
 }
 
 // CloseIncident closes an incident whose trouble ended, unless it is back or
-// somebody else did. If tell is set, mails to those who want to be told are queued.
-func (d *DB) CloseIncident(ctx context.Context, i Incident, now time.Time, tell bool) error {
+// somebody else did, and queues mails as OpenIncident does.
+func (d *DB) CloseIncident(ctx context.Context, i Incident, now time.Time, tell func([]Member) []string) error {
 	return wrap("close an incident", d.tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE incidents SET closed_at = $2 WHERE id = $1 AND closed_at = 0 AND mended_at = $3`, i.ID, millis(now), millis(i.MendedAt))
 		if err := changed(res, err, ErrLost); err != nil {
 			return ignore(err, ErrLost)
 		}
-		return d.tellOf(ctx, tx, MailIncidentClosed, i.ID, i.TenantID, tell)
+		return d.mailMembers(ctx, tx, MailIncidentClosed, i.ID, i.TenantID, tell)
 	}))
 }
 
@@ -144,17 +149,15 @@ func ignore(err, one error) error {
 	return err
 }
 
-// tellOf queues a mail of an incident to each of the tenant's users who wants it.
-func (d *DB) tellOf(ctx context.Context, tx *sql.Tx, kind MailKind, incidentID, tenantID string, tell bool) error {
-	if !tell {
-		return nil
-	}
-	users, err := collect(ctx, tx, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
-		`SELECT u.id FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = $1 AND u.incident_mails = 1`, tenantID)
+// mailMembers queues a mail of an incident to each user whom tell returns of the tenant's
+// members.
+func (d *DB) mailMembers(ctx context.Context, tx *sql.Tx, kind MailKind, incidentID, tenantID string, tell func([]Member) []string) error {
+	members, err := collect(ctx, tx, func(row scanner) (m Member, err error) { return m, row.Scan(&m.UserID, &m.Mails) },
+		`SELECT u.id, u.incident_mails = 1 FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = $1`, tenantID)
 	if err != nil {
 		return err
 	}
-	for _, user := range users {
+	for _, user := range tell(members) {
 		if err := d.queueMail(ctx, tx, kind, user, incidentID); err != nil {
 			return err
 		}
@@ -176,26 +179,30 @@ func (d *DB) BrokenConnections(ctx context.Context, delivers string) ([]Trouble,
 		FROM identities i WHERE i.broken_at > 0 AND i.user_name = '' AND i.account = ''`, delivers)
 }
 
-// failsFor is how far apart the tries of a renewal are once it has failed several
-// times, for more than a minute in all.
-const failsFor = time.Minute
-
-// FailingConnections returns the connections of tenants' own whose renewal has failed
-// again and again, with the code of the last refusal; otherwise as BrokenConnections.
-func (d *DB) FailingConnections(ctx context.Context, delivers string) ([]Trouble, error) {
+// FailingConnections returns the connections of tenants' own whose renewal has failed so
+// often that it is tried again after so long a time at least, with the code of the last
+// refusal; otherwise as BrokenConnections.
+func (d *DB) FailingConnections(ctx context.Context, delivers string, apart time.Duration) ([]Trouble, error) {
 	return d.troubles(ctx, IncidentFailing, `SELECT i.tenant_id, CASE i.service WHEN $1 THEN '' ELSE i.service END, i.failed_code,
 			CASE i.service WHEN $1 THEN COALESCE((SELECT sum(n) FROM state_counts c WHERE c.tenant_id = i.tenant_id AND c.state = 'waiting'), 0) ELSE 0 END, i.failed_at
 		FROM identities i WHERE (i.broken_at > 0 OR i.failed_at > 0) AND i.broken_at = 0 AND i.retry_at - i.failed_at >= $2 AND i.user_name = '' AND i.account = ''`,
-		delivers, failsFor.Milliseconds())
+		delivers, apart.Milliseconds())
 }
 
 // ofOpenTenants selects rows of tenants that are not closed.
 const ofOpenTenants = `tenant_id IN (SELECT t.id FROM tenants t WHERE t.closed_at = 0)`
 
-// LongWaiting returns the tenants with a sign-up that has waited since before a
-// time, with the reason why nothing of theirs is sent, or else why the one waits that
-// waits longest.
-func (d *DB) LongWaiting(ctx context.Context, before time.Time) ([]Trouble, error) {
+// LongWait is a tenant with sign-ups that wait. Its Cause is why nothing of its is sent,
+// empty when nothing stops it.
+type LongWait struct {
+	Trouble
+	LongestSince time.Time // since when the one waits that waits longest; zero when none does any more
+	LongestCause string    // and why
+}
+
+// LongWaiting returns the tenants whose first sign-up that waits came before a time: it
+// may have been sent back to wait since.
+func (d *DB) LongWaiting(ctx context.Context, before time.Time) ([]LongWait, error) {
 	some, err := d.troubles(ctx, IncidentWaiting, `SELECT c.tenant_id, '', COALESCE((SELECT reason FROM pauses p WHERE p.tenant_id = c.tenant_id), ''), c.n, s.created_at
 		FROM (SELECT tenant_id, sum(n) AS n FROM state_counts WHERE state = 'waiting' AND n > 0 AND `+ofOpenTenants+` GROUP BY tenant_id) c
 		JOIN subscribers s ON s.tenant_id = c.tenant_id AND s.id = (SELECT id FROM subscribers w WHERE w.tenant_id = c.tenant_id AND w.state = 'waiting' ORDER BY w.id LIMIT 1)
@@ -203,16 +210,13 @@ func (d *DB) LongWaiting(ctx context.Context, before time.Time) ([]Trouble, erro
 	if err != nil {
 		return nil, err
 	}
-	var all []Trouble
-	for _, t := range some {
+	all := make([]LongWait, len(some))
+	for i, t := range some {
 		longest, err := d.longestWaiting(ctx, t.TenantID)
 		if err != nil {
 			return nil, wrap("long waiting", err)
 		}
-		if !longest.since.IsZero() && longest.since.Before(before) {
-			t.Cause, t.Since = cmp.Or(t.Cause, longest.reason), longest.since
-			all = append(all, t)
-		}
+		all[i] = LongWait{Trouble: t, LongestSince: longest.since, LongestCause: longest.reason}
 	}
 	return all, nil
 }
@@ -242,50 +246,35 @@ func (d *DB) PileUps(ctx context.Context, min int, since time.Time) ([]PileUp, e
 
 // Silence is a form that got no sign-up for some whole hours.
 type Silence struct {
-	Trouble        // Since is the end of the last hour with a sign-up
-	Weeks   [4]int // how many came in the same hours of each of the four weeks before
+	Trouble           // Since is the end of the last hour with a sign-up
+	First   time.Time // the hour of the first sign-up ever
+	Weeks   [4]int    // how many came in the same hours of each of the four weeks before
 }
 
-// week is a week.
-const week = 7 * day
+const (
+	week = 7 * day
+	// sameHours counts what a form got in the hours of its silence, of an earlier week.
+	sameHours = `(SELECT COALESCE(sum(l.n), 0) FROM ledger l WHERE l.tenant_id = q.tenant_id AND l.newsletter_id = q.id AND l.hour > q.last`
+)
 
 // Silences returns the forms without a sign-up in the last whole hour, or in more
-// of them, up to a week. One whose first sign-up isn't four weeks older than the
-// silence is not among them: nobody knows yet what is usual for it.
+// of them, up to a week.
 func (d *DB) Silences(ctx context.Context, now time.Time) ([]Silence, error) {
 	end := hourOf(millis(now))
-	quiet, err := collect(ctx, d.read, func(row scanner) (Silence, error) {
+	all, err := collect(ctx, d.read, func(row scanner) (Silence, error) {
 		s := Silence{Trouble: Trouble{Kind: IncidentSilent}}
 		var last, first int64
-		err := row.Scan(&s.TenantID, &s.About, &last, &first)
-		s.Since = fromMillis(last + hourMillis)
-		if first > last-4*week.Milliseconds() {
-			s.TenantID = "" // too young
-		}
+		err := row.Scan(&s.TenantID, &s.About, &last, &first, &s.Weeks[0], &s.Weeks[1], &s.Weeks[2], &s.Weeks[3])
+		s.Since, s.First = fromMillis(last+hourMillis), fromMillis(first)
 		return s, err
-	}, `SELECT tenant_id, id, last, first FROM (SELECT n.tenant_id, n.id,
+	}, `SELECT tenant_id, id, last, first,
+			`+sameHours+` - $3 AND l.hour < CAST($4 AS BIGINT) - $3), `+sameHours+` - 2 * $3 AND l.hour < CAST($4 AS BIGINT) - 2 * $3),
+			`+sameHours+` - 3 * $3 AND l.hour < CAST($4 AS BIGINT) - 3 * $3), `+sameHours+` - 4 * $3 AND l.hour < CAST($4 AS BIGINT) - 4 * $3)
+		FROM (SELECT n.tenant_id, n.id,
 			(SELECT max(hour) FROM ledger l WHERE l.tenant_id = n.tenant_id AND l.newsletter_id = n.id) AS last,
 			(SELECT min(hour) FROM ledger l WHERE l.tenant_id = n.tenant_id AND l.newsletter_id = n.id) AS first
-		FROM newsletters n WHERE `+ofOpenTenants+`) q WHERE last < $1 AND last >= $2`, end-hourMillis, end-week.Milliseconds())
-	if err != nil {
-		return nil, wrap("silences", err)
-	}
-	var all []Silence
-	for _, s := range quiet {
-		if s.TenantID == "" {
-			continue
-		}
-		for w := range s.Weeks {
-			shift := int64(w+1) * week.Milliseconds()
-			err := d.read.QueryRowContext(ctx, `SELECT COALESCE(sum(n), 0) FROM ledger WHERE tenant_id = $1 AND newsletter_id = $2 AND hour >= $3 AND hour < $4`,
-				s.TenantID, s.About, millis(s.Since)-shift, end-shift).Scan(&s.Weeks[w])
-			if err != nil {
-				return nil, wrap("silences", err)
-			}
-		}
-		all = append(all, s)
-	}
-	return all, nil
+		FROM newsletters n WHERE `+ofOpenTenants+`) q WHERE last < $1 AND last >= $2`, end-hourMillis, end-week.Milliseconds(), week.Milliseconds(), end)
+	return all, wrap("silences", err)
 }
 
 // SignedUpSince reports whether a newsletter got a sign-up in an hour that begins

@@ -289,7 +289,7 @@ func TestWhoIsDueAgainHasWaitedSinceThen(t *testing.T) {
 				t.Errorf("%s, %s: oldest %v, %v, want %v", state, what, got, err, want)
 			}
 			long, err := d.LongWaiting(t.Context(), now.Add(-15*time.Minute))
-			if long := len(long) > 0; err != nil || long != (!want.IsZero() && at.Sub(want) > 15*time.Minute) {
+			if long := len(long) > 0 && !long[0].LongestSince.IsZero() && now.Sub(long[0].LongestSince) > 15*time.Minute; err != nil || long != (!want.IsZero() && at.Sub(want) > 15*time.Minute) {
 				t.Errorf("%s, %s: for long: %v, %v", state, what, long, err)
 			}
 		}

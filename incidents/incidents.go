@@ -5,6 +5,7 @@
 package incidents
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -17,9 +18,14 @@ import (
 // When something is trouble.
 const (
 	WaitingFor = 15 * time.Minute // sign-ups wait for long from then on
+	FailsFor   = time.Minute      // a renewal is tried again after so long once it has failed several times, for more than a minute in all
 	PileUp     = 10               // so many came to need attention in this hour and the one before
 	Usual      = 10               // so many sign-ups in the same hours of an ordinary week make a silence odd
 )
+
+// known is for how long a form must have got sign-ups before a silence of its means
+// anything: nobody knows before what is usual for it.
+const known = 4 * 7 * 24 * time.Hour
 
 // An incident is closed when its trouble has been gone for a while, which gets
 // longer each time within a day: so that what comes and goes is told of once, and
@@ -31,16 +37,16 @@ const (
 
 // Store is where troubles show, and where incidents are kept; *db.DB is one.
 type Store interface {
-	FailingConnections(ctx context.Context, delivers string) ([]db.Trouble, error)
+	FailingConnections(ctx context.Context, delivers string, apart time.Duration) ([]db.Trouble, error)
 	BrokenConnections(ctx context.Context, delivers string) ([]db.Trouble, error)
-	LongWaiting(ctx context.Context, before time.Time) ([]db.Trouble, error)
+	LongWaiting(ctx context.Context, before time.Time) ([]db.LongWait, error)
 	PileUps(ctx context.Context, min int, since time.Time) ([]db.PileUp, error)
 	Silences(ctx context.Context, now time.Time) ([]db.Silence, error)
 	SignedUpSince(ctx context.Context, tenantID, newsletterID string, since time.Time) (bool, error)
 	OpenIncidents(ctx context.Context) ([]db.Incident, error)
-	OpenIncident(ctx context.Context, t db.Trouble, now time.Time, tell bool) error
+	OpenIncident(ctx context.Context, t db.Trouble, now time.Time, tell func([]db.Member) []string) error
 	MendIncident(ctx context.Context, id string, at time.Time) error
-	CloseIncident(ctx context.Context, i db.Incident, now time.Time, tell bool) error
+	CloseIncident(ctx context.Context, i db.Incident, now time.Time, tell func([]db.Member) []string) error
 }
 
 // Watch looks for troubles.
@@ -48,6 +54,27 @@ type Watch struct {
 	Store Store
 	Tell  bool             // whether mails can be sent
 	Now   func() time.Time // time.Now when nil
+}
+
+// tell returns whom to send mails of a tenant's incident, of its members.
+func (w *Watch) tell(members []db.Member) (users []string) {
+	for _, m := range members {
+		if w.Tell && Wanted(m) {
+			users = append(users, m.UserID)
+		}
+	}
+	return users
+}
+
+// Wanted reports whether a member is told of incidents by mail.
+func Wanted(m db.Member) bool { return m.Mails }
+
+// Shown are those of the incidents whose trouble is there now: one that is about
+// sign-ups is gone with the last of them, though nobody noted it yet.
+func Shown(all []db.Incident) []db.Incident {
+	return slices.DeleteFunc(all, func(i db.Incident) bool {
+		return (i.Kind == db.IncidentWaiting || i.Kind == db.IncidentAttention) && i.N == 0
+	})
 }
 
 // trouble is what makes two troubles the same.
@@ -91,7 +118,7 @@ func (w *Watch) Look(ctx context.Context) error {
 	}
 	for _, t := range found.troubles {
 		if !told[of(t)] {
-			errs = append(errs, w.Store.OpenIncident(ctx, t, now, w.Tell))
+			errs = append(errs, w.Store.OpenIncident(ctx, t, now, w.tell))
 		}
 	}
 	for _, i := range open {
@@ -112,7 +139,7 @@ func (w *Watch) follow(ctx context.Context, i db.Incident, found look, now time.
 	case !lasts && !gone:
 		return w.Store.MendIncident(ctx, i.ID, now)
 	case !lasts && now.Sub(i.MendedAt) >= min(calm<<min(i.Recent, 10), calmMax):
-		return w.Store.CloseIncident(ctx, i, now, w.Tell)
+		return w.Store.CloseIncident(ctx, i, now, w.tell)
 	}
 	return nil
 }
@@ -138,7 +165,7 @@ func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
 		l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
 		l.lasting[trouble{t.TenantID, db.IncidentFailing, t.About}] = true // it got worse
 	}
-	failing, err := w.Store.FailingConnections(ctx, identity.Salesforce)
+	failing, err := w.Store.FailingConnections(ctx, identity.Salesforce, FailsFor)
 	if err != nil {
 		return l, err
 	}
@@ -147,17 +174,27 @@ func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
 			l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
 		}
 	}
-	waiting, err := w.Store.LongWaiting(ctx, now.Add(-WaitingFor))
-	if err != nil {
-		return l, err
-	}
-	for _, t := range waiting {
+	return l, errors.Join(w.findWaiting(ctx, &l, now), w.findPileUps(ctx, &l, now), w.findSilences(ctx, &l, now))
+}
+
+// findWaiting finds where sign-ups wait for long. Where that is so because the connection
+// is dead or fails, it is told of already, with the reason. What all wait for says more
+// than what the one waits for that waits longest.
+func (w *Watch) findWaiting(ctx context.Context, l *look, now time.Time) error {
+	before := now.Add(-WaitingFor)
+	waiting, err := w.Store.LongWaiting(ctx, before)
+	for _, wait := range waiting {
+		if wait.LongestSince.IsZero() || !wait.LongestSince.Before(before) {
+			continue
+		}
+		t := wait.Trouble
+		t.Cause, t.Since = cmp.Or(t.Cause, wait.LongestCause), wait.LongestSince
 		l.lasting[of(t)] = true
-		if !l.lasting[trouble{t.TenantID, db.IncidentBroken, ""}] && !l.lasting[trouble{t.TenantID, db.IncidentFailing, ""}] { // told of already, with the reason
+		if !l.lasting[trouble{t.TenantID, db.IncidentBroken, ""}] && !l.lasting[trouble{t.TenantID, db.IncidentFailing, ""}] {
 			l.troubles = append(l.troubles, t)
 		}
 	}
-	return l, errors.Join(w.findPileUps(ctx, &l, now), w.findSilences(ctx, &l, now))
+	return err
 }
 
 // findPileUps finds where many came to need attention. That is trouble until
@@ -180,6 +217,9 @@ func (w *Watch) findPileUps(ctx context.Context, l *look, now time.Time) error {
 func (w *Watch) findSilences(ctx context.Context, l *look, now time.Time) error {
 	silences, err := w.Store.Silences(ctx, now)
 	for _, s := range silences {
+		if s.Since.Sub(s.First) <= known {
+			continue
+		}
 		weeks := s.Weeks
 		slices.Sort(weeks[:])
 		if s.N = weeks[1]; s.N >= Usual {

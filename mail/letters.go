@@ -60,11 +60,15 @@ func (p *Post) passwordChanged(at time.Time) letter {
 }
 
 // incident tells of an incident, or that it is over. A mail that comes too late to
-// tell of it, since the mail server was away, gives db.ErrNotFound.
+// tell of it, since the mail server was away, and one that isn't wanted any more, give
+// db.ErrNotFound.
 func (p *Post) incident(ctx context.Context, m db.Mail) (letter, error) {
-	i, err := p.Store.IncidentFor(ctx, m.About, m.UserID)
+	i, member, err := p.Store.IncidentFor(ctx, m.About, m.UserID)
 	if err != nil {
 		return letter{}, err
+	}
+	if !incidents.Wanted(member) {
+		return letter{}, db.ErrNotFound
 	}
 	if m.Kind == db.MailIncidentOpened && !i.ClosedAt.IsZero() {
 		return letter{}, db.ErrNotFound

@@ -17,7 +17,7 @@ type Store interface {
 	Mail(ctx context.Context, id string) (db.Mail, error)
 	RecordMail(ctx context.Context, id string, state db.MailState, code int, detail string) error
 	User(ctx context.Context, id string) (db.User, error)
-	IncidentFor(ctx context.Context, id, userID string) (db.Incident, error)
+	IncidentFor(ctx context.Context, id, userID string) (db.Incident, db.Member, error)
 }
 
 // Links makes links with which a user can set a new password; *auth.People does.

@@ -18,6 +18,7 @@ import (
 	"gatepost/auth"
 	"gatepost/db"
 	"gatepost/db/dbtest"
+	"gatepost/incidents"
 )
 
 const john = "john@contoso.example"
@@ -309,11 +310,21 @@ func (w *world) counted(tenant string, n int) {
 		ON CONFLICT (tenant_id, newsletter_id, state) DO UPDATE SET n = excluded.n`, tenant, n)
 }
 
+// wanted are those of the members who want mails of incidents.
+func wanted(members []db.Member) (users []string) {
+	for _, m := range members {
+		if incidents.Wanted(m) {
+			users = append(users, m.UserID)
+		}
+	}
+	return users
+}
+
 // incident opens one, with a mail.
 func (w *world) incident(tenant string) {
 	w.t.Helper()
 	trouble := db.Trouble{TenantID: tenant, Kind: db.IncidentWaiting, Cause: "UNAVAILABLE", N: 12, Since: time.Now()}
-	if err := w.store.OpenIncident(w.t.Context(), trouble, time.Now(), true); err != nil {
+	if err := w.store.OpenIncident(w.t.Context(), trouble, time.Now(), wanted); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -326,7 +337,7 @@ func (w *world) over() {
 		w.t.Fatal(err)
 	}
 	i = must(w.store.OpenIncidents(w.t.Context()))(w.t)[0]
-	if err := w.store.CloseIncident(w.t.Context(), i, time.Now(), true); err != nil {
+	if err := w.store.CloseIncident(w.t.Context(), i, time.Now(), wanted); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -439,7 +450,7 @@ func TestIncident(t *testing.T) {
 	if err := w.store.SetIncidentMails(t.Context(), w.user, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.store.OpenIncident(t.Context(), db.Trouble{TenantID: tenant, Kind: db.IncidentAttention}, time.Now(), true); err != nil {
+	if err := w.store.OpenIncident(t.Context(), db.Trouble{TenantID: tenant, Kind: db.IncidentAttention}, time.Now(), wanted); err != nil {
 		t.Fatal(err)
 	}
 	var n int

@@ -24,7 +24,7 @@ type IncidentStore interface {
 func (s *server) incidents(ctx context.Context, tenantID string) ([]views.Incident, error) {
 	all, err := s.Incidents.Incidents(ctx, tenantID)
 	var shown []views.Incident
-	for _, i := range all {
+	for _, i := range incidents.Shown(all) {
 		if (i.Kind == db.IncidentBroken || i.Kind == db.IncidentFailing) && i.About == "" {
 			continue
 		}

@@ -11,7 +11,7 @@ import (
 func (w *world) trouble(slug string, kind db.IncidentKind, cause string) {
 	w.t.Helper()
 	t := db.Trouble{TenantID: w.tenant(slug).ID, Kind: kind, Cause: cause, N: 12, Since: time.Now()}
-	if err := w.store.OpenIncident(w.t.Context(), t, time.Now(), false); err != nil {
+	if err := w.store.OpenIncident(w.t.Context(), t, time.Now(), func([]db.Member) []string { return nil }); err != nil {
 		w.t.Fatal(err)
 	}
 }
