@@ -184,7 +184,7 @@ func TestPollsTellWhatIsNew(t *testing.T) {
 		"a pause":         func() { w.put(`UPDATE pauses SET reason = 'STORAGE_LIMIT_EXCEEDED'`) },
 		"API calls":       func() { w.put(`INSERT INTO api_usage (tenant_id, used, allowed, at) VALUES ($1, 1, 9, 7)`, contoso) },
 		"a recount": func() {
-			w.put(`INSERT INTO recounts (tenant_id, at, took, received, repeated, waiting, delivered, attention, dismissed, wrong) VALUES ($1, 7, 7, 0, 0, 0, 0, 0, 0, 0)`, contoso)
+			w.put(`INSERT INTO recounts (tenant_id, at, took, wrong) VALUES ($1, 7, 7, 0)`, contoso)
 		},
 		"a time zone": func() { w.put(`UPDATE tenants SET time_zone = 'Asia/Tokyo'`) },
 		"an event by hand": func() {
