@@ -39,6 +39,9 @@ func (b *browser) fewest(path string, headers ...string) (p page, queries []stri
 			queries = run
 		}
 	}
+	if len(queries) == 0 {
+		b.w.t.Fatalf("%s: no statement was seen", path)
+	}
 	return p, queries
 }
 
