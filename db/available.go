@@ -41,6 +41,22 @@ func (d *DB) Ping(ctx context.Context) error {
 	}
 }
 
+// Replication says what becomes of what was stored when another server takes over.
+type Replication string
+
+// The kinds of replication.
+const (
+	ReplicationNone         Replication = "none"         // there is no other server: a file
+	ReplicationSynchronous  Replication = "synchronous"  // what was stored is on a standby too: nothing is lost
+	ReplicationAsynchronous Replication = "asynchronous" // the last of what was stored may not be on a standby yet, and lost
+)
+
+// Replication returns what becomes of what was stored when another server takes over.
+func (d *DB) Replication(ctx context.Context) (Replication, error) {
+	r, err := d.engine.replication(ctx)
+	return r, wrap("see how it is replicated", err)
+}
+
 // probe writes something, as large as a file that is full has no room for, and
 // takes it away again.
 func (d *DB) probe() error {

@@ -10,6 +10,7 @@ import (
 
 	"gatepost/db"
 	"gatepost/db/dbtest"
+	"gatepost/db/dbtest/testdb"
 
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
@@ -188,5 +189,13 @@ func TestWritersQueue(t *testing.T) {
 	}
 	if _, err := d.Tenants(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a fail-over can lose is told.
+func TestReplicationIsTold(t *testing.T) {
+	want := Replication(testdb.Either(t, "none", "asynchronous"))
+	if got, err := open(t).Replication(t.Context()); got != want || err != nil {
+		t.Errorf("%q, %v", got, err)
 	}
 }

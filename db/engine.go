@@ -38,6 +38,8 @@ type engine interface {
 	jobs() riverdriver.Driver[*sql.Tx]
 	// wake has job runners look when the transaction with a new job is committed.
 	wake(queue string)
+	// replication is what becomes of what was stored when another server takes over.
+	replication(ctx context.Context) (Replication, error)
 	// now is the time, by the clock that all processes go by.
 	now() time.Time
 	// begin begins a transaction that may write.

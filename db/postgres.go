@@ -318,6 +318,17 @@ func (p *postgres) emptied(table string) []string {
 	return []string{table}
 }
 
+// replication: with synchronous_commit on, as we set it, a commit waits for the standbys
+// that synchronous_standby_names names (PostgreSQL's manual, 27.2.8).
+func (p *postgres) replication(ctx context.Context) (Replication, error) {
+	var names string
+	err := p.write.QueryRowContext(ctx, `SELECT current_setting('synchronous_standby_names')`).Scan(&names)
+	if names != "" {
+		return ReplicationSynchronous, err
+	}
+	return ReplicationAsynchronous, err
+}
+
 func (p *postgres) jobs() riverdriver.Driver[*sql.Tx] {
 	return riverdatabasesql.NewWithPgxListener(p.write, p.listening)
 }

@@ -35,6 +35,8 @@ func (s *sqliteFile) name() string { return s.path }
 
 func (s *sqliteFile) now() time.Time { return time.Now() }
 
+func (s *sqliteFile) replication(context.Context) (Replication, error) { return ReplicationNone, nil }
+
 func (s *sqliteFile) close() error { return nil }
 
 func (s *sqliteFile) exists(context.Context) (bool, error) {

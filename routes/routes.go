@@ -33,6 +33,7 @@ const (
 // Store is what the pages read beside what the rooms offer; db.DB is one.
 type Store interface {
 	Ping(ctx context.Context) error
+	Replication(ctx context.Context) (db.Replication, error)
 	Overview(ctx context.Context, tenantID, userID, subscriberID string) (db.Overview, error)
 	TenantBySlug(ctx context.Context, slug string) (db.Tenant, error)
 	auth.APIKeyStore
@@ -240,11 +241,21 @@ func (s *server) requestContext(c *fiber.Ctx) (context.Context, context.CancelFu
 	return context.WithTimeout(c.UserContext(), maxTime)
 }
 
+// replicationWords are what an operator is told of the database's other servers.
+var replicationWords = map[db.Replication]string{
+	db.ReplicationSynchronous:  "replication: synchronous; when a standby takes over, nothing that was stored is lost\n",
+	db.ReplicationAsynchronous: "replication: asynchronous; when a standby takes over, the last of what was stored may be lost\n",
+}
+
 // ready handles GET /readyz: whether requests can be served, and what they bring
 // stored.
 func (s *server) ready(c *fiber.Ctx) error {
 	if err := s.Store.Ping(c.UserContext()); err != nil {
 		return errors.Join(fiber.ErrServiceUnavailable, err)
 	}
-	return c.SendString("ready\n")
+	r, err := s.Store.Replication(c.UserContext())
+	if err != nil {
+		return errors.Join(fiber.ErrServiceUnavailable, err)
+	}
+	return c.SendString("ready\n" + replicationWords[r])
 }
