@@ -194,8 +194,8 @@ func TestWritersQueue(t *testing.T) {
 
 // What a fail-over can lose is told.
 func TestReplicationIsTold(t *testing.T) {
-	want := Replication(testdb.Either(t, "none", "asynchronous"))
-	if got, err := open(t).Replication(t.Context()); got != want || err != nil {
+	want := db.Replication(testdb.Either(t, "none", "asynchronous"))
+	if got, err := dbtest.Open(t, dbtest.Path(t)).Replication(t.Context()); got != want || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
 }
