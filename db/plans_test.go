@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"gatepost/db/dbtest/testdb"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // statements are all that files of this package send to the database.
@@ -229,5 +231,67 @@ func TestPagesReadNoTableWhole(t *testing.T) {
 		if !strings.Contains(strings.Join(all, "; "), uses) {
 			t.Errorf("%s is not used:\n%s", uses, strings.Join(all, "\n"))
 		}
+	}
+}
+
+var seqScan = regexp.MustCompile(`Seq Scan on (\w+)`)
+
+// small are the tables that may be read whole: a row for each service, and what was
+// counted within a second.
+var small = map[string]bool{"services": true, "service_settings": true, "count_deltas": true}
+
+// TestNoStatementReadsATableWholeOnPostgres is the same for PostgreSQL, which reads
+// tables whole while they are small: so it is told not to where it can help it.
+func TestNoStatementReadsATableWholeOnPostgres(t *testing.T) {
+	if testdb.Either(t, "sqlite", "") != "" {
+		t.Skip("these are plans of PostgreSQL's")
+	}
+	d := withNewsletters(t)
+	conn, err := d.write.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	must := func(statement string) {
+		t.Helper()
+		if _, err := conn.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	must(`SET enable_seqscan = off`)
+	must(`SET plan_cache_mode = force_generic_plan`)
+	looked := 0
+	for _, s := range statements(t, "changes.go", "deliveries.go", "health.go", "orgs.go", "actions.go", "waiting.go", "repeats.go", "subscribers.go", "overview.go") {
+		if strings.Contains(s, "FROM tenants t LEFT JOIN recounts") || strings.HasPrefix(s, "WITH o") {
+			continue // whose turn it is, once a minute; and what a set is put before
+		}
+		statement := withSet(s)
+		if _, err := conn.ExecContext(t.Context(), `PREPARE looked AS `+statement, pgx.QueryExecModeSimpleProtocol); err != nil {
+			continue // a part of a statement, or one with a set whose types nobody says
+		}
+		var nulls []string
+		for _, m := range parameter.FindAllStringSubmatch(statement, -1) {
+			if n, _ := strconv.Atoi(m[1]); n > len(nulls) {
+				nulls = slices.Repeat([]string{"NULL"}, n)
+			}
+		}
+		execute := `EXPLAIN EXECUTE looked`
+		if len(nulls) > 0 {
+			execute += `(` + strings.Join(nulls, ", ") + `)`
+		}
+		lines, err := collect(t.Context(), conn, func(row scanner) (line string, err error) { return line, row.Scan(&line) }, execute)
+		if err != nil {
+			t.Errorf("%s: %v", s, err)
+		}
+		for _, line := range lines {
+			if table := seqScan.FindStringSubmatch(line); table != nil && !small[table[1]] {
+				t.Errorf("%s\n%s", strings.TrimSpace(line), s)
+			}
+		}
+		must(`DEALLOCATE looked`)
+		looked++
+	}
+	if looked < 30 {
+		t.Errorf("only %d statements were looked at", looked)
 	}
 }
