@@ -25,6 +25,7 @@ type storage struct {
 // config is what serve reads from the environment.
 type config struct {
 	Database       string   `env:"GATEPOST_DATABASE" envDefault:"gatepost.db"`
+	Migrate        onOff    `env:"GATEPOST_MIGRATE" envDefault:"on"`
 	Level          level    `env:"GATEPOST_LOG" envDefault:"info"`
 	Addr           string   `env:"GATEPOST_ADDR" envDefault:"127.0.0.1:8080"`
 	URL            string   `env:"GATEPOST_URL"`

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -32,7 +33,7 @@ const (
 )
 
 // addresses are what demo listens on and where it keeps its data.
-type addresses struct{ portal, salesforce, mail, data string }
+type addresses struct{ portal, salesforce, mail, data, database string }
 
 func (p *program) demoCommand() *cobra.Command {
 	var a addresses
@@ -46,6 +47,7 @@ func (p *program) demoCommand() *cobra.Command {
 	cmd.Flags().StringVar(&a.salesforce, "salesforce-addr", "127.0.0.1:8081", "address of the simulated Salesforce")
 	cmd.Flags().StringVar(&a.mail, "mail-addr", "127.0.0.1:0", "address of the page with the mails")
 	cmd.Flags().StringVar(&a.data, "data", "", "folder for the data (default: a new temporary one)")
+	cmd.Flags().StringVar(&a.database, "database", "", "path or postgres:// address of the database (default: a file in that folder); its keys are in the folder")
 	return cmd
 }
 
@@ -62,7 +64,7 @@ func (p *program) demo(ctx context.Context, a addresses) error {
 	if err != nil {
 		return err
 	}
-	served, err := p.runDemo(ctx, data, ln)
+	served, err := p.runDemo(ctx, data, a.database, ln)
 	if a.data == "" && !served {
 		err = errors.Join(err, os.RemoveAll(data)) // nobody was told of it
 	}
@@ -100,8 +102,8 @@ func dataFolder(named string) (string, error) {
 
 // runDemo runs the demo on the data until ctx ends. served says that it came so far
 // as to say where the data is.
-func (p *program) runDemo(ctx context.Context, data string, ln listeners) (served bool, err error) {
-	c, err := p.demoConfig(data, ln)
+func (p *program) runDemo(ctx context.Context, data, database string, ln listeners) (served bool, err error) {
+	c, err := p.demoConfig(data, database, ln)
 	if err != nil {
 		return false, err
 	}
@@ -116,9 +118,13 @@ func (p *program) runDemo(ctx context.Context, data string, ln listeners) (serve
 	}
 	password, err := seed(ctx, gp.people)
 	if err != nil {
-		return false, errors.Join(err, gp.db.Close())
+		gp.close(ctx)
+		return false, err
 	}
 	_, _ = fmt.Fprintf(p.errOut, "Data: %s\nMails: %s\n", data, c.demoMail)
+	if database != "" {
+		p.tellDatabase(gp.db, database)
+	}
 	_, _ = fmt.Fprintf(p.out, "Portal: %s\nSign in: %s / %s\nSign-up form: %s/signup/%s\nSimulated Salesforce: %s\n",
 		c.URL, demoUser, password, c.URL, demoNewsletter, c.LoginURL)
 	return true, all(ctx, gp, mock, ln)
@@ -141,9 +147,9 @@ func all(ctx context.Context, gp *portal, mock *mocksalesforce.Server, ln listen
 	return g.Wait()
 }
 
-func (p *program) demoConfig(data string, ln listeners) (config, error) {
+func (p *program) demoConfig(data, database string, ln listeners) (config, error) {
 	c := config{
-		Database: filepath.Join(data, "gatepost.db"), URL: urlOf(ln.portal), Keyset: filepath.Join(data, "keyset.json"),
+		Database: cmp.Or(database, filepath.Join(data, "gatepost.db")), Migrate: true, URL: urlOf(ln.portal), Keyset: filepath.Join(data, "keyset.json"),
 		ClientID: demoClientID, ClientSecret: demoClientSecret, LoginURL: urlOf(ln.salesforce), SMTP: "smtp://" + ln.smtp.Addr().String(),
 		demoUser: demoUser, demoMail: urlOf(ln.mail),
 	}
@@ -153,6 +159,9 @@ func (p *program) demoConfig(data string, ln listeners) (config, error) {
 	}
 	problems := read(&honoured, p.env)
 	c.SignupLimits, c.Level = honoured.Limits, honoured.Level
+	if err := checkDatabase(c.Database); err != nil {
+		problems = append(problems, "--database: "+err.Error())
+	}
 	return c, together(problems)
 }
 

@@ -29,6 +29,7 @@ import (
 // portal is a Gatepost with all its rooms wired together.
 type portal struct {
 	db          *db.DB
+	id          string // of this process
 	people      *auth.People
 	vault       *identity.Vault
 	newsletters *newsletter.Service
@@ -40,16 +41,25 @@ type portal struct {
 
 // openPortal opens the database and the key file and wires the rooms.
 func openPortal(ctx context.Context, c config, log *slog.Logger) (*portal, error) {
-	store, err := db.Open(ctx, c.Database)
+	store, err := openServed(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	p := &portal{db: store, people: auth.NewPeople(store, store.Now), log: log}
-	if err := p.wire(ctx, c); err != nil {
-		_ = store.Close()
+	p := &portal{db: store, id: db.NewID(), people: auth.NewPeople(store, store.Now), log: log}
+	if err = store.Serve(ctx, p.id); err == nil {
+		err = p.wire(ctx, c)
+	}
+	if err != nil {
+		p.close(ctx)
 		return nil, err
 	}
 	return p, nil
+}
+
+// close gives the right to serve back, and closes the database.
+func (p *portal) close(ctx context.Context) {
+	_ = p.db.StopServing(context.WithoutCancel(ctx), p.id) // it runs out otherwise
+	_ = p.db.Close()
 }
 
 func (p *portal) wire(ctx context.Context, c config) error {
@@ -116,7 +126,7 @@ func (p *portal) readyToCall(ctx context.Context) error {
 // new requests, then the sign-ups that are queued, then what is on its way. It
 // closes ln and the database.
 func (p *portal) run(ctx context.Context, ln net.Listener) error {
-	defer func() { _ = p.db.Close() }()
+	defer p.close(ctx)
 	serving, stopServing := context.WithCancel(ctx)
 	defer stopServing()
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
@@ -135,6 +145,7 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	start("store sign-ups", func() error { p.newsletters.Run(work); return nil })
 	start("deliver", func() error { return p.dispatcher.Run(work) })
 	start("record use", func() error { p.vault.Run(work); return nil })
+	start("keep the right to serve", func() error { return p.keepServing(work) })
 	start("fold the counts", func() error { p.foldCounts(work); return nil })
 	start("jobs", func() error {
 		return jobs.Run(work, jobs.Config{Store: p.db, Vault: p.vault, Keys: p.vault.Keys, Mailer: p.mailer,
@@ -158,6 +169,29 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	err := errors.Join(g.Wait(), stop)
 	p.vault.Wait()
 	return err
+}
+
+// renewEvery is how often the right to serve is renewed. Tests don't wait so long.
+var renewEvery = db.ServingTime / 3
+
+// keepServing renews the right to serve, until ctx ends or it is lost for good: then
+// the database is somewhere else by now.
+func (p *portal) keepServing(ctx context.Context) error {
+	tick := time.NewTicker(renewEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		switch err := p.db.Serve(ctx, p.id); {
+		case errors.Is(err, db.ErrMarked):
+			return err
+		case err != nil && ctx.Err() == nil:
+			p.log.ErrorContext(ctx, "renewing the right to serve failed", "error", err)
+		}
+	}
 }
 
 // foldEvery is how often what processes have counted is added up.

@@ -22,7 +22,8 @@ func (p *program) serveCommand() *cobra.Command {
   GATEPOST_SFDC_CLIENT_ID      consumer key of the shared app in Salesforce
   GATEPOST_SFDC_CLIENT_SECRET  its consumer secret
   GATEPOST_ADDR                address to listen on (127.0.0.1:8080)
-  GATEPOST_DATABASE            path of the SQLite file (gatepost.db)
+  GATEPOST_DATABASE            path of the SQLite file, or postgres://user:password@host/name (gatepost.db)
+  GATEPOST_MIGRATE             "off" leaves it to gatepost migrate to bring its tables up to date (on)
   GATEPOST_KEYSET              key file, made when missing, or the keys themselves (keyset.json)
   GATEPOST_SFDC_LOGIN_URL      one further Salesforce login address
   GATEPOST_SIGNUP_LIMITS       "off" takes any number of sign-ups per address (on)
@@ -55,7 +56,8 @@ func (p *program) serve(ctx context.Context) error {
 	}
 	p.tellDatabase(gp.db, c.Database)
 	if err := p.offerSetup(ctx, gp, c.URL); err != nil {
-		return errors.Join(err, ln.Close(), gp.db.Close())
+		gp.close(ctx)
+		return errors.Join(err, ln.Close())
 	}
 	_, _ = fmt.Fprintf(p.out, "Portal: %s (listening on %s)\n", c.URL, ln.Addr())
 	return gp.run(ctx, ln)

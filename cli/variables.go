@@ -33,6 +33,7 @@ var variables = map[string]variable{
 	"GATEPOST_URL":                {check: checkAddress},
 	"GATEPOST_ADDR":               {check: checkListen},
 	"GATEPOST_DATABASE":           {check: checkDatabase},
+	"GATEPOST_MIGRATE":            {},
 	"GATEPOST_KEYSET":             {lines: true, check: checkKeyset},
 	"GATEPOST_SFDC_CLIENT_ID":     {check: checkClient},
 	"GATEPOST_SFDC_CLIENT_SECRET": {secret: true, check: checkClient},

@@ -32,7 +32,7 @@ func valid(t *testing.T) map[string]string {
 		"GATEPOST_URL": "https://gatepost.example", "GATEPOST_ADDR": "127.0.0.1:20080", "GATEPOST_DATABASE": filepath.Join(dir, "g.db"),
 		"GATEPOST_KEYSET": filepath.Join(dir, "keyset.json"), "GATEPOST_SFDC_CLIENT_ID": "app", "GATEPOST_SFDC_CLIENT_SECRET": "hidden-secret",
 		"GATEPOST_SFDC_LOGIN_URL": "https://sf.example", "GATEPOST_SMTP": "smtp://user:hidden-secret@mail.example:587", "GATEPOST_MAIL_FROM": "Acme <a@acme.example>",
-		"GATEPOST_SIGNUP_LIMITS": "off", "GATEPOST_API_LIMIT": "600000", "GATEPOST_TRUSTED_PROXIES": "10.0.0.0/8", "GATEPOST_LOG": "warn",
+		"GATEPOST_SIGNUP_LIMITS": "off", "GATEPOST_API_LIMIT": "600000", "GATEPOST_TRUSTED_PROXIES": "10.0.0.0/8", "GATEPOST_LOG": "warn", "GATEPOST_MIGRATE": "off",
 	}
 }
 
@@ -50,7 +50,7 @@ func wrongKind(t *testing.T) map[string][]string {
 	return map[string][]string{
 		"GATEPOST_URL": address, "GATEPOST_SFDC_LOGIN_URL": address,
 		"GATEPOST_ADDR": {"8080", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:+80", "http://127.0.0.1:80", ":"},
-		"GATEPOST_DATABASE": append(paths, "sqlite:g.db", "sqlite3://g.db", "postgres://u:hidden-secret@h/d", "postgresql://h/d", "POSTGRES://h/d", "mysql://h/d", ":memory:", "file::memory:",
+		"GATEPOST_DATABASE": append(paths, "sqlite:g.db", "sqlite3://g.db", "mysql://h/d", ":memory:", "file::memory:",
 			dir+"/none/g.db", file+"/g.db", dir+"/g.db?mode=ro"),
 		"GATEPOST_KEYSET":         paths,
 		"GATEPOST_SFDC_CLIENT_ID": client, "GATEPOST_SFDC_CLIENT_SECRET": client,
@@ -58,6 +58,7 @@ func wrongKind(t *testing.T) map[string][]string {
 		"GATEPOST_MAIL_FROM":       {"Acme", "a@", "@acme.example"},
 		"GATEPOST_SIGNUP_LIMITS":   {"maybe", "1", "true", "ON!"},
 		"GATEPOST_API_LIMIT":       {"0", "-1", "+5", "many", "3,000", "1e3", "100000001", "off"},
+		"GATEPOST_MIGRATE":         {"maybe", "0", "auto", "OFF"},
 		"GATEPOST_TRUSTED_PROXIES": {"10.0.0.300", "10.0.0.0/33", "localhost", "10.0.0.0/8 proxy.example", "10.*", "10.0.0.1:80", "::/129"},
 		"GATEPOST_LOG":             {"loud", "info+2", "2", "trace"},
 	}
@@ -147,7 +148,7 @@ func keysOf[V any](m map[string]V) map[string]bool {
 // equalConfigs compares all but the lists.
 func equalConfigs(a, b config) bool {
 	return a.Database == b.Database && a.Level == b.Level && a.Addr == b.Addr && a.URL == b.URL && a.Keyset == b.Keyset && a.ClientID == b.ClientID &&
-		a.ClientSecret == b.ClientSecret && a.LoginURL == b.LoginURL && a.SignupLimits == b.SignupLimits && a.APILimit == b.APILimit && a.SMTP == b.SMTP && a.MailFrom == b.MailFrom
+		a.ClientSecret == b.ClientSecret && a.LoginURL == b.LoginURL && a.SignupLimits == b.SignupLimits && a.APILimit == b.APILimit && a.Migrate == b.Migrate && a.SMTP == b.SMTP && a.MailFrom == b.MailFrom
 }
 
 // Every secret may stand in a file, as containers bring them.
@@ -231,14 +232,7 @@ func TestAddressesAreAsBrowsersWriteThem(t *testing.T) {
 // known to, none leaves a file behind where there was no database.
 func TestOnlySomeCommandsMakeADatabase(t *testing.T) {
 	seen := map[string]bool{}
-	var walk func(*cobra.Command)
-	walk = func(cmd *cobra.Command) {
-		if len(cmd.Commands()) > 0 {
-			for _, below := range cmd.Commands() {
-				walk(below)
-			}
-			return
-		}
+	walkCommands(newProgram(nil, io.Discard, io.Discard, nil).root(nil), func(cmd *cobra.Command) {
 		path := cmd.CommandPath()
 		seen[path] = true
 		if makesDatabase[path] || slices.Contains([]string{"gatepost mocksalesforce", "gatepost version", "gatepost help"}, path) || strings.HasPrefix(path, "gatepost completion ") {
@@ -256,12 +250,21 @@ func TestOnlySomeCommandsMakeADatabase(t *testing.T) {
 				t.Errorf("it left %v, %v", left, err)
 			}
 		})
-	}
-	walk(newProgram(nil, io.Discard, io.Discard, nil).root(nil))
+	})
 	for path := range makesDatabase {
 		if !seen[path] {
 			t.Errorf("there is no command %s", path)
 		}
+	}
+}
+
+// walkCommands calls fn with each command that does something.
+func walkCommands(cmd *cobra.Command, fn func(*cobra.Command)) {
+	if len(cmd.Commands()) == 0 {
+		fn(cmd)
+	}
+	for _, below := range cmd.Commands() {
+		walkCommands(below, fn)
 	}
 }
 
@@ -283,9 +286,7 @@ func argsOf(cmd *cobra.Command, dir string) []string {
 			args = append(args, "--"+flag+"="+value)
 		}
 	}
-	if cmd.CommandPath() == "gatepost tenant set" {
-		args = append(args, "--name", "Contoso")
-	}
+	args = append(args, map[string][]string{"gatepost tenant set": {"--name", "Contoso"}, "gatepost database copy": {"--to", "postgres://127.0.0.1:1/none"}}[cmd.CommandPath()]...)
 	if cmd.Name() == "add" && cmd.Flags().Lookup("tenant") != nil {
 		args = append(args, "--tenant", "contoso")
 	}

@@ -4,10 +4,8 @@
 package db
 
 import (
-	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -27,6 +25,8 @@ var (
 	ErrLost = errors.New("lost to a newer change")
 	// ErrNewer says that a later version of Gatepost has changed the tables.
 	ErrNewer = errors.New("a newer version of Gatepost has used it already: start that one, or restore the backup from before")
+	// ErrBehind says that the tables are of an earlier version.
+	ErrBehind = errors.New("its tables are of an earlier version: run gatepost migrate")
 	// ErrMissing says that there is no database yet.
 	ErrMissing = errors.New("there is no database")
 )
@@ -46,27 +46,6 @@ type DB struct {
 	rehearse bool // run each transaction once before, and undo it: tests see by that what isn't fit to run twice
 }
 
-// Open opens a database, makes it when it is missing, and brings its tables up to date.
-// Where is the path of a SQLite file or a postgres:// URL. A file that everybody on the
-// machine may read is refused, and so is what is no database of ours; ErrNewer comes
-// back for one with tables of a later version.
-func Open(ctx context.Context, where string) (*DB, error) {
-	return openWith(ctx, engineFor(where))
-}
-
-// OpenExisting is Open for a database that is there: ErrMissing when it isn't.
-func OpenExisting(ctx context.Context, where string) (*DB, error) {
-	e := engineFor(where)
-	there, err := e.exists(ctx)
-	if err == nil && !there {
-		err = fmt.Errorf("%w at %s", ErrMissing, e.name())
-	}
-	if err != nil {
-		return nil, err
-	}
-	return openWith(ctx, e)
-}
-
 // Postgres reports whether where is the URL of a PostgreSQL database, and not a path.
 func Postgres(where string) bool {
 	scheme, _, _ := strings.Cut(strings.ToLower(where), "://")
@@ -80,25 +59,8 @@ func engineFor(where string) engine {
 	return &sqliteFile{path: where, queued: make(chan string, wakeups)}
 }
 
-func openWith(ctx context.Context, e engine) (*DB, error) {
-	d := &DB{engine: e, counter: e.counter(), now: e.now, batch: ActionBatch}
-	if err := d.open(ctx); err != nil {
-		_ = d.Close()
-		return nil, fmt.Errorf("open the database %s: %w", e.name(), e.plainly(err))
-	}
-	return d, nil
-}
-
-func (d *DB) open(ctx context.Context) (err error) {
-	if d.write, d.read, err = d.engine.connect(ctx); err != nil {
-		return err
-	}
-	if err := d.refuseForeign(ctx); err != nil {
-		return err
-	}
-	if err := d.migrate(ctx); err != nil {
-		return err
-	}
+// prepareJobs prepares the queueing of jobs, once the tables are there.
+func (d *DB) prepareJobs() (err error) {
 	d.jobs, err = river.NewClient(d.engine.jobs(), &river.Config{Logger: slog.New(slog.DiscardHandler)})
 	return err
 }

@@ -5,13 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"time"
 
 	"github.com/pressly/goose/v3"
 	"github.com/riverqueue/river/riverdriver"
-	"github.com/riverqueue/river/rivermigrate"
 )
 
 // engine is what SQLite and PostgreSQL do in ways of their own.
@@ -22,16 +20,21 @@ type engine interface {
 	exists(ctx context.Context) (bool, error)
 	// connect makes what is missing of it and returns the pools that write and that read.
 	connect(ctx context.Context) (write, read *sql.DB, err error)
-	// tables counts the tables, and those of them that every Gatepost has.
-	tables(ctx context.Context) (all, ours int, err error)
-	// migrating is what brings the tables up to date.
-	migrating() (*sql.DB, goose.Dialect, []goose.ProviderOption, error)
+	// tables are the names of all tables that are there.
+	tables(ctx context.Context) ([]string, error)
+	// dialect is how the tables are written down for it.
+	dialect() goose.Dialect
+	// migrating runs fn, with the pool on which tables may be changed, while no other
+	// process does the same: it waits for its turn.
+	migrating(ctx context.Context, fn func(pool *sql.DB) error) error
 	// source is what a set's rows are selected from, and the arguments, behind those given.
 	source(s *set, args []any) (string, []any)
 	// enter stores sign-ups, all or none: errEntry when it may be one of them that can't be.
 	enter(ctx context.Context, b *book, signUps []SignUp) ([]SignedUp, error)
 	// counter is how counts are kept.
 	counter() counter
+	// stored is the table that has the rows of one that is read and written by its name.
+	stored(table string) string
 	// emptied are the tables that must be emptied for one of wipedTables.
 	emptied(table string) []string
 	// jobs is what River works with.
@@ -40,6 +43,10 @@ type engine interface {
 	wake(queue string)
 	// replication is what becomes of what was stored when another server takes over.
 	replication(ctx context.Context) (Replication, error)
+	// jobsOn is what River brings its tables up to date with.
+	jobsOn(pool *sql.DB) riverdriver.Driver[*sql.Tx]
+	// peek opens a pool that only reads, and needs nothing to be as it should.
+	peek() (*sql.DB, error)
 	// now is the time, by the clock that all processes go by.
 	now() time.Time
 	// begin begins a transaction that may write.
@@ -177,43 +184,4 @@ func wrap(doing string, err error) error {
 		return fmt.Errorf("%s: %w", doing, ErrConflict)
 	}
 	return fmt.Errorf("%s: %w", doing, unavailable(err))
-}
-
-// refuseForeign returns an error for the database of another program, which ours
-// would be put into.
-func (d *DB) refuseForeign(ctx context.Context) error {
-	tables, ours, err := d.engine.tables(ctx)
-	if err == nil && tables > 0 && ours == 0 {
-		return errors.New("it is the database of another program: correct the path")
-	}
-	d.made = tables == 0
-	return err
-}
-
-func (d *DB) migrate(ctx context.Context) error {
-	pool, dialect, options, err := d.engine.migrating()
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(dialect, pool, migrationsOf{dialect}, options...)
-	if err != nil {
-		return err
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("bring the tables up to date: %w", err)
-	}
-	switch is, known, err := p.GetVersions(ctx); {
-	case err != nil:
-		return fmt.Errorf("see which tables there are: %w", err)
-	case is > known:
-		return ErrNewer
-	}
-	m, err := rivermigrate.New(d.engine.jobs(), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return fmt.Errorf("bring the job tables up to date: %w", err)
-	}
-	return nil
 }

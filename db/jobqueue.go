@@ -25,6 +25,8 @@ func (d jobDriver) GetListener(params *riverdriver.GetListenenerParams) riverdri
 	return jobListener{schema: params.Schema, queued: d.queued}
 }
 
+func (s *sqliteFile) jobsOn(pool *sql.DB) riverdriver.Driver[*sql.Tx] { return riversqlite.New(pool) }
+
 func (s *sqliteFile) jobs() riverdriver.Driver[*sql.Tx] {
 	return jobDriver{riversqlite.New(s.write), s.queued}
 }

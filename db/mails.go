@@ -78,7 +78,13 @@ func (d *DB) queueMail(ctx context.Context, tx *sql.Tx, kind MailKind, userID, a
 	if err != nil {
 		return err
 	}
-	return d.enqueue(ctx, tx, MailJob{MailID: id}, &river.InsertOpts{Queue: MailQueue, MaxAttempts: mailTries})
+	job := mailJob(id)
+	return d.enqueue(ctx, tx, job.Args, job.InsertOpts)
+}
+
+// mailJob is the job that sends a mail.
+func mailJob(id string) river.InsertManyParams {
+	return river.InsertManyParams{Args: MailJob{MailID: id}, InsertOpts: &river.InsertOpts{Queue: MailQueue, MaxAttempts: mailTries}}
 }
 
 // Mail returns the mail with the given id, or ErrNotFound.

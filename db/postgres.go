@@ -3,13 +3,16 @@ package db
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -22,7 +25,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
 )
@@ -45,6 +47,7 @@ const postgresSettings = `SET synchronous_commit = on; SET statement_timeout = '
 type postgres struct {
 	url       string
 	write     *sql.DB
+	read      *sql.DB
 	unlimited *sql.DB       // for migrations, which may take long
 	listening *pgxpool.Pool // for River's notifications
 	ahead     atomic.Int64  // its clock, before ours: nanoseconds since began
@@ -75,30 +78,45 @@ func (p *postgres) name() string {
 	if err != nil {
 		return "of the postgres:// URL"
 	}
-	return (&url.URL{Scheme: u.Scheme, User: url.User(u.User.Username()), Host: u.Host, Path: u.Path}).String()
+	named := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if user := u.User.Username(); user != "" {
+		named.User = url.User(user)
+	}
+	return named.String()
 }
 
-// config reads the URL. Whom it leads to is verified (sslmode=verify-full), unless
-// it says otherwise or leads to this machine.
+// errNoURL says what an address of a database on PostgreSQL looks like: of what was given
+// nothing is repeated, since there is a password in it.
+var errNoURL = errors.New("it is not a URL as PostgreSQL's programs understand it: postgres://user:password@host:5432/database")
+
+// config reads the URL, and what PostgreSQL's own variables and files say beside it. Whom
+// it leads to is verified (sslmode=verify-full), unless something else is said or it is
+// this machine.
 func (p *postgres) config() (*pgx.ConnConfig, error) {
 	u, err := url.Parse(p.url)
 	if err != nil {
-		return nil, errors.New("it is not a URL as PostgreSQL's programs understand it: postgres://user:password@host:5432/database")
+		return nil, errNoURL
 	}
 	q := u.Query()
-	if !q.Has("sslmode") && !thisMachine(u.Hostname()) && !strings.HasPrefix(q.Get("host"), "/") {
-		q.Set("sslmode", "verify-full")
+	byDefault := func(name, value string) {
+		if q.Get(name) == "" {
+			q.Set(name, value)
+		}
+		u.RawQuery = q.Encode()
 	}
-	if strings.Contains(u.Host, ",") && !q.Has("target_session_attrs") {
-		q.Set("target_session_attrs", "read-write") // the primary, whichever of them it is
-	}
-	if !q.Has("connect_timeout") {
-		q.Set("connect_timeout", "10")
-	}
-	u.RawQuery = q.Encode()
-	c, err := pgx.ParseConfig(u.String())
+	byDefault("connect_timeout", "10")
+	c, err := parseConfig(u)
 	if err != nil {
-		return nil, errors.New("it is not a URL as PostgreSQL's programs understand it: postgres://user:password@host:5432/database")
+		return nil, err
+	}
+	if len(hosts(c)) > 1 {
+		byDefault("target_session_attrs", "read-write") // the primary, whichever of them it is
+	}
+	if os.Getenv("PGSSLMODE") == "" && slices.ContainsFunc(hosts(c), func(host string) bool { return !thisMachine(host) }) {
+		byDefault("sslmode", "verify-full")
+	}
+	if c, err = parseConfig(u); err != nil {
+		return nil, err
 	}
 	if _, ok := c.RuntimeParams["application_name"]; !ok {
 		c.RuntimeParams["application_name"] = "gatepost"
@@ -106,9 +124,34 @@ func (p *postgres) config() (*pgx.ConnConfig, error) {
 	return c, nil
 }
 
+func parseConfig(u *url.URL) (*pgx.ConnConfig, error) {
+	c, err := pgx.ParseConfig(u.String())
+	var file *fs.PathError
+	switch {
+	case errors.As(err, &file):
+		return nil, fmt.Errorf("the file %s, which its URL names, can't be read: %w", file.Path, file.Err)
+	case err != nil:
+		return nil, errNoURL
+	}
+	return c, nil
+}
+
+// hosts are those that are tried, one after the other.
+func hosts(c *pgx.ConnConfig) []string {
+	all := []string{c.Host}
+	for _, f := range c.Fallbacks {
+		if !slices.Contains(all, f.Host) {
+			all = append(all, f.Host)
+		}
+	}
+	return all
+}
+
+// thisMachine reports whether a host is this one: by its name, its address, or the folder
+// of its socket.
 func thisMachine(host string) bool {
 	ip := net.ParseIP(host)
-	return host == "" || host == "localhost" || ip != nil && ip.IsLoopback()
+	return host == "" || host == "localhost" || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || ip != nil && ip.IsLoopback()
 }
 
 func (p *postgres) connect(ctx context.Context) (write, read *sql.DB, err error) {
@@ -124,8 +167,8 @@ func (p *postgres) connect(ctx context.Context) (write, read *sql.DB, err error)
 	}
 	c.Tracer = &p.tracer
 	p.write = stdlib.OpenDB(*c, set(""))
-	read = stdlib.OpenDB(*c, set("; SET default_transaction_read_only = on"))
-	for _, pool := range []*sql.DB{p.write, read} {
+	p.read = stdlib.OpenDB(*c, set("; SET default_transaction_read_only = on"))
+	for _, pool := range []*sql.DB{p.write, p.read} {
 		pool.SetMaxOpenConns(postgresConns)
 		pool.SetMaxIdleConns(postgresConns)
 		pool.SetConnMaxIdleTime(postgresIdleTime)
@@ -133,12 +176,12 @@ func (p *postgres) connect(ctx context.Context) (write, read *sql.DB, err error)
 	p.unlimited = stdlib.OpenDB(*c, set("; SET statement_timeout = 0; SET lock_timeout = 0"))
 	p.unlimited.SetMaxIdleConns(0)
 	if err := p.refuseUnfit(ctx); err != nil {
-		return p.write, read, err
+		return p.write, p.read, err
 	}
 	if p.listening, err = p.listeners(c); err != nil {
-		return p.write, read, err
+		return p.write, p.read, err
 	}
-	return p.write, read, p.startClock(ctx)
+	return p.write, p.read, p.startClock(ctx)
 }
 
 // listeners are the connections on which others are heard.
@@ -151,26 +194,40 @@ func (p *postgres) listeners(c *pgx.ConnConfig) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(context.Background(), config)
 }
 
-// refuseUnfit returns an error for a server with which Gatepost doesn't work.
+// refuseUnfit returns an error for a server with which Gatepost doesn't work. The pooler
+// comes first: what the others ask may fail behind one.
 func (p *postgres) refuseUnfit(ctx context.Context) error {
-	var version int
-	var standby, mayMake bool
-	var schema sql.NullString
-	err := p.write.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::int, pg_is_in_recovery(),
-		current_schema(), COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false)`).Scan(&version, &standby, &schema, &mayMake)
-	switch {
-	case err != nil:
+	if err := p.refusePooler(ctx); err != nil {
 		return err
-	case version < oldestPostgres:
-		return fmt.Errorf("it is PostgreSQL %d: version 14 or later is needed", version/10000)
-	case standby:
-		return errors.New("it is a standby, which can only be read: give the address of the primary")
-	case !schema.Valid:
-		return errors.New("its user's search_path names no schema that is there: make one, or set the search_path")
-	case !mayMake:
-		return fmt.Errorf("its user may not make tables in the schema %s: GRANT USAGE, CREATE ON SCHEMA %[1]s", schema.String)
 	}
-	return p.refusePooler(ctx)
+	var is server
+	err := p.write.QueryRowContext(ctx, `SELECT CAST(current_setting('server_version_num') AS INTEGER), pg_is_in_recovery(),
+		current_setting('transaction_read_only') = 'on', current_setting('server_encoding')`).Scan(&is.version, &is.standby, &is.readOnly, &is.encoding)
+	if err != nil {
+		return err
+	}
+	return is.refuse()
+}
+
+// server is what a PostgreSQL server says of itself.
+type server struct {
+	version           int // as server_version_num: 150004
+	standby, readOnly bool
+	encoding          string // of the database
+}
+
+func (s server) refuse() error {
+	switch {
+	case s.version < oldestPostgres:
+		return fmt.Errorf("it is PostgreSQL %d: version %d or later is needed", s.version/10000, oldestPostgres/10000)
+	case s.standby:
+		return errors.New("it is a standby, which can only be read: give the address of the primary")
+	case s.readOnly:
+		return errors.New("it can only be read: its user or the server has default_transaction_read_only set")
+	case s.encoding != "UTF8":
+		return fmt.Errorf("its encoding is %s: make a database with createdb --encoding UTF8 --template template0", s.encoding)
+	}
+	return nil
 }
 
 // refusePooler returns an error when a pooler gives each transaction another
@@ -203,39 +260,76 @@ func (p *postgres) refusePooler(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if other == before { // asking on would wait for that connection
+		return errPooler
+	}
 	after, err := pid(first)
-	if err == nil && (other == before || after != before) {
-		return errors.New("a pooler in transaction mode stands before it (PgBouncer: pool_mode): connect directly, or use session mode")
+	if err == nil && after != before {
+		return errPooler
 	}
 	return err
 }
 
+var errPooler = errors.New("a pooler in transaction mode stands before it (PgBouncer: pool_mode): connect directly, or use session mode")
+
 func (p *postgres) exists(ctx context.Context) (bool, error) {
 	c, err := p.config()
 	if err != nil {
-		return false, fmt.Errorf("open the database %s: %w", p.name(), err)
+		return false, openError(p, err)
 	}
 	conn, err := pgx.ConnectConfig(ctx, c)
 	if err != nil {
-		return false, fmt.Errorf("open the database %s: %w", p.name(), p.plainly(err))
+		return false, openError(p, err)
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	var ours int
-	err = conn.QueryRow(ctx, `SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'tenants'`).Scan(&ours)
-	return ours > 0, err
+	var there bool
+	err = conn.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename <> 'goose_db_version')`,
+		pgx.QueryExecModeSimpleProtocol).Scan(&there)
+	if err != nil {
+		return false, openError(p, err)
+	}
+	return there, nil
 }
 
-func (p *postgres) tables(ctx context.Context) (all, ours int, err error) {
-	err = p.write.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE tablename = 'tenants')
-		FROM pg_tables WHERE schemaname = current_schema() AND tablename <> 'goose_db_version'`).Scan(&all, &ours)
-	return all, ours, err
+func (p *postgres) tables(ctx context.Context) ([]string, error) {
+	return collect(ctx, p.read, scanID, `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`)
 }
 
-// migrating brings a lock along, so that of processes that start together one does it
-// and the others wait.
-func (p *postgres) migrating() (*sql.DB, goose.Dialect, []goose.ProviderOption, error) {
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600)) // once a second, for ten minutes
-	return p.unlimited, goose.DialectPostgres, []goose.ProviderOption{goose.WithSessionLocker(locker)}, err
+func (p *postgres) dialect() goose.Dialect { return goose.DialectPostgres }
+
+// migrationLock is the number of the lock of those who change the tables.
+const migrationLock = 0x67617466
+
+// migrating holds a lock of the server's, which ends with the connection.
+func (p *postgres) migrating(ctx context.Context, fn func(*sql.DB) error) error {
+	if err := p.refuseRightless(ctx); err != nil {
+		return err
+	}
+	conn, err := p.unlimited.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, migrationLock); err != nil {
+		return err
+	}
+	return fn(p.unlimited)
+}
+
+// refuseRightless returns an error when its user may not make tables.
+func (p *postgres) refuseRightless(ctx context.Context) error {
+	var schema sql.NullString
+	var may bool
+	err := p.read.QueryRowContext(ctx, `SELECT current_schema(), COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false)`).Scan(&schema, &may)
+	switch {
+	case err != nil:
+		return err
+	case !schema.Valid:
+		return errors.New("its user's search_path names no schema that is there: make one, or set the search_path")
+	case !may:
+		return fmt.Errorf("its user may not make tables in the schema %s: GRANT USAGE, CREATE ON SCHEMA %[1]s", schema.String)
+	}
+	return nil
 }
 
 // enter stores those of new addresses with one statement, since each is a way to the
@@ -309,11 +403,18 @@ func (p *postgres) enterNew(ctx context.Context, b *book, signUps []SignUp, orde
 
 func (p *postgres) counter() counter { return deltas{} }
 
-// emptied: of the counts, what was folded and what was added since.
-func (p *postgres) emptied(table string) []string {
+func (p *postgres) stored(table string) string {
 	switch table {
 	case "ledger", "ledger_sums", "state_counts", "hour_counts", "reason_counts", "org_counts", "activity":
-		return []string{"count_deltas", "folded_" + table}
+		return "folded_" + table
+	}
+	return table
+}
+
+// emptied: of the counts, what was folded and what was added since.
+func (p *postgres) emptied(table string) []string {
+	if stored := p.stored(table); stored != table {
+		return []string{"count_deltas", stored}
 	}
 	return []string{table}
 }
@@ -331,6 +432,18 @@ func (p *postgres) replication(ctx context.Context) (Replication, error) {
 
 func (p *postgres) jobs() riverdriver.Driver[*sql.Tx] {
 	return riverdatabasesql.NewWithPgxListener(p.write, p.listening)
+}
+
+func (p *postgres) jobsOn(pool *sql.DB) riverdriver.Driver[*sql.Tx] {
+	return riverdatabasesql.New(pool)
+}
+
+func (p *postgres) peek() (*sql.DB, error) {
+	c, err := p.config()
+	if err != nil {
+		return nil, err
+	}
+	return stdlib.OpenDB(*c), nil
 }
 
 func (p *postgres) begin(ctx context.Context, conn *sql.Conn, level sql.IsolationLevel) (*sql.Tx, error) {
@@ -437,25 +550,42 @@ func postgresUnwritable(err error) bool {
 func (p *postgres) plainly(err error) error {
 	var pe *pgconn.PgError
 	if errors.As(err, &pe) {
-		switch pe.Code {
-		case "28P01", "28000":
-			return errors.New("the server doesn't let its user in: check name and password")
-		case "3D000":
-			return errors.New("there is no such database on the server: make it, with createdb")
-		case "42501":
-			return fmt.Errorf("its user lacks a right: %s", pe.Message)
-		case "53300":
-			return errors.New("the server has no connection left: raise max_connections, or run fewer processes")
-		case "08P01":
-			return fmt.Errorf("a pooler stands before it that doesn't understand us: connect directly (%s)", pe.Message)
-		}
+		return cmp.Or(plainCode(pe), err)
 	}
+	var untrusted *tls.CertificateVerificationError
 	var connecting *pgconn.ConnectError
-	if errors.As(err, &connecting) {
+	switch {
+	case errors.As(err, &untrusted):
+		return fmt.Errorf("its certificate can't be verified (%w): name the certificate of who signed it, with sslrootcert=FILE in the URL", untrusted.Err)
+	case errors.As(err, &connecting):
 		why, _, _ := strings.Cut(errors.Unwrap(connecting).Error(), "\n") // one for each address that was tried
+		if strings.HasSuffix(why, "server refused TLS connection") {
+			return errors.New("it offers no TLS: turn ssl on there, or, where nobody can listen in between, add sslmode=disable to the URL")
+		}
 		return errors.New("the server can't be reached: " + why)
 	}
 	return err
+}
+
+// plainCode is nil for what we have no words of our own for.
+func plainCode(pe *pgconn.PgError) error {
+	switch pe.Code {
+	case "28P01", "28000":
+		return errors.New("the server doesn't let its user in: check name and password, and pg_hba.conf")
+	case "3D000":
+		return errors.New("there is no such database on the server: make it, with createdb")
+	case "42501":
+		return fmt.Errorf("its user lacks a right: %s", pe.Message)
+	case "53300":
+		return errors.New("the server has no connection left: raise max_connections, or run fewer processes")
+	case "57P03":
+		return fmt.Errorf("the server can't be reached: %s", pe.Message)
+	case "08P01":
+		return fmt.Errorf("a pooler stands before it that doesn't understand us: connect directly (%s)", pe.Message)
+	case "26000", "42P05": // prepared statements that are another's, or gone
+		return errPooler
+	}
+	return nil
 }
 
 // How often the server's clock is read, and how often each time: the answer that came

@@ -72,11 +72,15 @@ func (d *DB) revokeAllLater(ctx context.Context, tx *sql.Tx, grants []Grant) (id
 			return nil, err
 		}
 		ids = append(ids, id)
-		jobs = append(jobs, river.InsertManyParams{Args: RevokeJob{RevocationID: id},
-			InsertOpts: &river.InsertOpts{ScheduledAt: now.Add(revocationDelay), MaxAttempts: revocationTries}})
+		jobs = append(jobs, revokeJob(id, now.Add(revocationDelay)))
 	}
 	_, err = d.jobs.InsertManyTx(ctx, tx, jobs)
 	return ids, err
+}
+
+// revokeJob is the job that makes a revocation, from a time on.
+func revokeJob(id string, at time.Time) river.InsertManyParams {
+	return river.InsertManyParams{Args: RevokeJob{RevocationID: id}, InsertOpts: &river.InsertOpts{ScheduledAt: at, MaxAttempts: revocationTries}}
 }
 
 // Revocation returns what has yet to be revoked, or ErrNotFound.

@@ -25,6 +25,7 @@ import (
 type sqliteFile struct {
 	path   string
 	write  *sql.DB
+	read   *sql.DB
 	locked atomic.Bool // another program had locked it when a transaction was last begun
 
 	observer sqliteconn.Observer
@@ -65,7 +66,7 @@ func (s *sqliteFile) connect(context.Context) (write, read *sql.DB, err error) {
 	}
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(8)
-	s.write = write
+	s.write, s.read = write, read
 	return write, read, nil
 }
 
@@ -86,15 +87,11 @@ func (s *sqliteFile) dsn(more string) string {
 	return u.String()
 }
 
-func (s *sqliteFile) tables(ctx context.Context) (all, ours int, err error) {
-	err = s.write.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE name WHEN 'tenants' THEN 1 ELSE 0 END), 0)
-		FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'goose_db_version'`).Scan(&all, &ours)
-	return all, ours, err
+func (s *sqliteFile) tables(ctx context.Context) ([]string, error) {
+	return collect(ctx, s.read, scanID, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`)
 }
 
-func (s *sqliteFile) migrating() (*sql.DB, goose.Dialect, []goose.ProviderOption, error) {
-	return s.write, goose.DialectSQLite3, nil, nil
-}
+func (s *sqliteFile) dialect() goose.Dialect { return goose.DialectSQLite3 }
 
 // enter stores them one by one, which costs a call each: to go back to before a sign-up,
 // SQLite copies each page that it touches, which is for when it is needed.
@@ -104,7 +101,14 @@ func (s *sqliteFile) enter(ctx context.Context, b *book, signUps []SignUp) ([]Si
 
 func (s *sqliteFile) counter() counter { return upserts{} }
 
+func (s *sqliteFile) stored(table string) string { return table }
+
 func (s *sqliteFile) emptied(table string) []string { return []string{table} }
+
+func (s *sqliteFile) peek() (*sql.DB, error) {
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: s.path}).EscapedPath(), RawQuery: "mode=ro&_pragma=busy_timeout(1000)&_pragma=query_only(1)"}
+	return sql.Open("sqlite", u.String())
+}
 
 // makePrivate creates a missing file that only its owner may read, and refuses one
 // that is there and won't do.
@@ -158,6 +162,12 @@ var sqlitePasses = map[int]bool{
 	sqlitelib.SQLITE_BUSY: true, sqlitelib.SQLITE_LOCKED: true, sqlitelib.SQLITE_FULL: true, sqlitelib.SQLITE_IOERR: true,
 	sqlitelib.SQLITE_READONLY: true, sqlitelib.SQLITE_CANTOPEN: true, sqlitelib.SQLITE_NOMEM: true, sqlitelib.SQLITE_PROTOCOL: true,
 	sqlitelib.SQLITE_INTERRUPT: true,
+}
+
+// sqliteBusy reports whether an error says that others keep us from the database.
+func sqliteBusy(err error) bool {
+	var se *sqlite.Error
+	return errors.As(err, &se) && (se.Code()&0xff == sqlitelib.SQLITE_BUSY || se.Code()&0xff == sqlitelib.SQLITE_LOCKED)
 }
 
 func sqliteFault(err error) fault {

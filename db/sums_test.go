@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -262,18 +263,19 @@ func (d *DB) migrateBack(t *testing.T, version int64) {
 	if _, err := d.FoldCounts(t.Context()); err != nil { // the way back leaves out what isn't
 		t.Fatal(err)
 	}
-	pool, dialect, options, err := d.engine.migrating()
+	dialect := d.engine.dialect()
+	err := d.engine.migrating(t.Context(), func(pool *sql.DB) error {
+		p, err := goose.NewProvider(dialect, pool, migrationsOf{dialect})
+		if err != nil {
+			return err
+		}
+		if _, err := p.DownTo(t.Context(), version); err != nil {
+			return err
+		}
+		_, err = p.Up(t.Context())
+		return err
+	})
 	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := goose.NewProvider(dialect, pool, migrationsOf{dialect}, options...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.DownTo(t.Context(), version); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
