@@ -133,12 +133,16 @@ func (d *DB) EndSessions(ctx context.Context, userID, keep, keepDevice string) e
 	}))
 }
 
-// ExpireSessions puts away sessions, devices and throttles that have expired.
+// ExpireSessions puts away sessions, devices, throttles and counts of limits that have
+// expired.
 func (d *DB) ExpireSessions(ctx context.Context) error {
 	now := d.now()
 	_, err := d.exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, millis(now))
 	if err == nil {
 		_, err = d.exec(ctx, `DELETE FROM devices WHERE expires_at <= $1`, millis(now))
+	}
+	if err == nil {
+		_, err = d.exec(ctx, `DELETE FROM limit_counts WHERE ends_at <= $1`, millis(now))
 	}
 	return wrap("expire sessions", errors.Join(err, d.expireThrottles(ctx, now)))
 }
