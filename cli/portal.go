@@ -19,6 +19,7 @@ import (
 	"gatepost/mail"
 	"gatepost/newsletter"
 	"gatepost/outbound"
+	"gatepost/ratelimit"
 	"gatepost/routes"
 	"gatepost/seal"
 
@@ -34,6 +35,7 @@ type portal struct {
 	vault       *identity.Vault
 	newsletters *newsletter.Service
 	dispatcher  *delivery.Dispatcher
+	limits      *ratelimit.Limits
 	mailer      jobs.Mailer // nil when there is no mail server
 	app         *fiber.App
 	log         *slog.Logger
@@ -84,8 +86,9 @@ func (p *portal) wire(ctx context.Context, c config) error {
 		return err
 	}
 	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Wake: p.dispatcher.Wake, Log: p.log, Now: p.db.Now})
+	p.limits = ratelimit.New(p.db, p.db.Now, p.log)
 	p.app, err = routes.New(routes.Config{
-		URL: c.URL, Store: p.db, Health: p.db, Incidents: p.db, People: p.people, Sessions: p.db, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher,
+		URL: c.URL, Store: p.db, Health: p.db, Incidents: p.db, People: p.people, Sessions: p.db, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher, Limits: p.limits,
 		RecordURL: salesforce.RecordURL, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits), APILimit: c.APILimit,
 		Mail: p.mailer != nil, DemoUser: c.demoUser, DemoMail: c.demoMail, Log: p.log, Now: p.db.Now,
 	})
@@ -146,6 +149,7 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	start("deliver", func() error { return p.dispatcher.Run(work) })
 	start("record use", func() error { p.vault.Run(work); return nil })
 	start("keep the right to serve", func() error { return p.keepServing(work) })
+	start("share the limits", func() error { p.limits.Run(work); return nil })
 	start("fold the counts", func() error { p.foldCounts(work); return nil })
 	start("jobs", func() error {
 		return jobs.Run(work, jobs.Config{Store: p.db, Vault: p.vault, Keys: p.vault.Keys, Mailer: p.mailer,

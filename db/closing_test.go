@@ -93,17 +93,10 @@ func TestWipeLeavesNothingOfATenant(t *testing.T) {
 	}
 	stays := []string{
 		"newsletter_slugs", "revocations", // outlive the tenant
-<<<<<<< HEAD
-		"api_keys",                                    // those that name other tenants too
-		"leases", "mails", "setup_links", "throttles", // by hashes and ids, which expire
-		"org_locks",                                                                   // of an org, whoever has it
-		"database_copies", "database_copies", "service_settings", "services", "wordings", "write_probes", // of the operator, or shared
-=======
 		"api_keys",                                                    // those that name other tenants too
 		"leases", "limit_counts", "mails", "setup_links", "throttles", // by hashes and ids, which expire
-		"org_locks",                                                // of an org, whoever has it
+		"org_locks",                                                                   // of an org, whoever has it
 		"database_copies", "service_settings", "services", "wordings", "write_probes", // of the operator, or shared
->>>>>>> c875d60 (Count what limits are for over all processes)
 	}
 	if left := holding(t, d, gone.ID); !slices.Equal(left, slices.Sorted(slices.Values(stays))) {
 		t.Errorf("left in %v, want %v", left, stays)

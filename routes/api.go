@@ -20,7 +20,6 @@ import (
 	"gatepost/input"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/gofiber/fiber/v2/middleware/limiter"
 )
 
 // The API for the platform's own programs. Its description is openapi.json; a
@@ -36,10 +35,6 @@ const (
 	maxAPIPage = 200
 )
 
-// apiPerMinute is how many requests a key may make in a minute, unless something else
-// is set.
-const apiPerMinute = 3000
-
 func isAPI(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), "/api/") }
 
 // api mounts the API.
@@ -48,9 +43,8 @@ func (s *server) api(app *fiber.App) {
 		c.Set(fiber.HeaderContentType, "application/openapi+json")
 		return c.Send(openAPI)
 	})
-	brake := s.apiBrake()
 	add := func(method, path, action string, h fiber.Handler, params ...string) {
-		mount(app, method, apiPath+path, s.apiKey(action), brake, knownQuery(params), h)
+		mount(app, method, apiPath+path, s.apiKey(action), s.limitAPI, knownQuery(params), h)
 	}
 	add(http.MethodGet, "/services", auth.Read, s.apiServices)
 	add(http.MethodGet, "/identities", auth.Read, s.apiIdentities, "service", "tenant", "user", "account", "tag", "page", "limit")
@@ -90,21 +84,6 @@ func (s *server) apiKey(action string) fiber.Handler {
 func caller(c *fiber.Ctx) db.APIKey {
 	k, _ := c.Locals(localAPIKey).(db.APIKey)
 	return k
-}
-
-func (s *server) apiBrake() fiber.Handler {
-	most := s.APILimit
-	if most == 0 {
-		most = apiPerMinute
-	}
-	return limiter.New(limiter.Config{
-		Max: most, Expiration: time.Minute,
-		KeyGenerator: func(c *fiber.Ctx) string { return caller(c).ID },
-		LimitReached: func(c *fiber.Ctx) error {
-			s.atDoor(c, keyThrottled, "", "key", caller(c).ID)
-			return fiber.ErrTooManyRequests
-		},
-	})
 }
 
 // apiServices handles GET /services: those that are configured and that the key

@@ -61,9 +61,10 @@ type Config struct {
 	Vault          *identity.Vault
 	Newsletters    *newsletter.Service
 	Delivery       Delivery
+	Limits         Limits
 	RecordURL      func(instanceURL, recordID string) string // of a record's page in the CRM
 	TrustedProxies []netip.Prefix                            // optional
-	SignupLimits   bool                                      // brake sign-ups per address
+	SignupLimits   bool                                      // limit sign-ups per address
 	APILimit       int                                       // requests of an API key in a minute; 3,000 when 0
 	Mail           bool                                      // whether mails can be sent
 	DemoUser       string                                    // address to sign in with, in the demo only
@@ -118,7 +119,7 @@ func (s *server) public(app *fiber.App) {
 	app.Get("/readyz", s.ready)
 	app.Get("/static/*", s.asset)
 	app.Get("/signup/:slug", s.signupForm)
-	app.Post("/signup/:slug", s.signupBrake(), s.signUp)
+	app.Post("/signup/:slug", s.limitSignUps, s.signUp)
 	app.Options("/signup/:slug", s.signupOptions)
 	app.Get("/signup/:slug/thanks", s.thanks)
 }

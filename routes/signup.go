@@ -3,7 +3,6 @@ package routes
 import (
 	"net/http"
 	"strings"
-	"time"
 
 	"gatepost/db"
 	"gatepost/identity"
@@ -13,23 +12,7 @@ import (
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/gofiber/fiber/v2/middleware/limiter"
 )
-
-// How many sign-ups an address may send in a minute. A whole office can share one.
-const signupsPerMinute = 30
-
-// signupBrake slows down whoever fills the form without end.
-func (s *server) signupBrake() fiber.Handler {
-	if !s.SignupLimits {
-		return func(c *fiber.Ctx) error { return c.Next() }
-	}
-	return limiter.New(limiter.Config{
-		Max: signupsPerMinute, Expiration: time.Minute,
-		KeyGenerator: s.clientNetwork,
-		LimitReached: func(*fiber.Ctx) error { return fiber.ErrTooManyRequests },
-	})
-}
 
 // signupForm handles GET /signup/{slug}, the public form.
 func (s *server) signupForm(c *fiber.Ctx) error {

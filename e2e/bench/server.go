@@ -15,6 +15,7 @@ import (
 	"gatepost/e2e/rig"
 	"gatepost/identity"
 	"gatepost/newsletter"
+	"gatepost/ratelimit"
 	"gatepost/routes"
 	"gatepost/seal"
 
@@ -112,7 +113,7 @@ func appThatCommitsEach(ctx context.Context) (*fiber.App, func(), error) {
 	newsletters := newsletter.New(newsletter.Config{Store: store, Log: log, Group: 1})
 	go newsletters.Run(context.WithoutCancel(ctx))
 	app, err := routes.New(routes.Config{URL: "http://" + os.Getenv("BENCH_ADDR"), Store: store, Health: store, People: people, Sessions: store,
-		Vault: identity.New(identity.Config{Store: store, Keys: keys, Log: log}), Newsletters: newsletters, Delivery: idle{}, Log: log})
+		Vault: identity.New(identity.Config{Store: store, Keys: keys, Log: log}), Newsletters: newsletters, Delivery: idle{}, Limits: ratelimit.New(store, store.Now, log), Log: log})
 	return app, func() { _ = store.Close() }, err
 }
 

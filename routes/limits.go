@@ -1,0 +1,48 @@
+package routes
+
+import (
+	"cmp"
+	"strconv"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// How often somebody may ask in a minute.
+const (
+	signupsPerMinute = 30   // sign-ups from one address: a whole office can share it
+	apiPerMinute     = 3000 // requests of one API key, unless something else is set
+)
+
+// Limits counts what is asked for, over all processes: *ratelimit.Limits does.
+type Limits interface {
+	// Take returns how long to wait when there were as many within a minute as may be.
+	Take(what, who string, most int) (wait time.Duration)
+}
+
+// limited refuses what somebody asks for too often.
+func (s *server) limited(c *fiber.Ctx, what, who string, most int) error {
+	wait := s.Limits.Take(what, who, most)
+	if wait <= 0 {
+		return c.Next()
+	}
+	c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(wait.Seconds())+1))
+	return fiber.ErrTooManyRequests
+}
+
+// limitSignUps slows down whoever fills the form without end.
+func (s *server) limitSignUps(c *fiber.Ctx) error {
+	if !s.SignupLimits {
+		return c.Next()
+	}
+	return s.limited(c, "sign up", s.clientNetwork(c), signupsPerMinute)
+}
+
+// limitAPI slows down a program that asks without end.
+func (s *server) limitAPI(c *fiber.Ctx) error {
+	err := s.limited(c, "api", caller(c).ID, cmp.Or(s.APILimit, apiPerMinute))
+	if err == fiber.ErrTooManyRequests {
+		s.atDoor(c, keyThrottled, "", "key", caller(c).ID)
+	}
+	return err
+}
