@@ -1,7 +1,10 @@
 package db
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
+	"slices"
 	"time"
 )
 
@@ -21,23 +24,24 @@ func (d *DB) ShareCounts(ctx context.Context, now time.Time, counts []LimitCount
 	for _, c := range counts {
 		s.add(c.Key, millis(c.Ends), int64(c.N))
 	}
-	for part := range s.parts() {
-		with, args := part.with(d.engine, millis(now))
-		var shared []LimitCount
-		err = d.again(ctx, func() error {
-			// In the order of their keys, so that no two processes wait for each other.
-			shared, err = collect(ctx, d.write, scanLimitCount, with+`INSERT INTO limit_counts (key, ends_at, n) SELECT key, ends_at, n FROM o WHERE true ORDER BY key
+	// In the order of their keys, so that no two processes wait for each other.
+	slices.SortFunc(s.rows, func(a, b []any) int { return cmp.Compare(a[0].(string), b[0].(string)) })
+	err = d.txCommitted(ctx, func(tx *sql.Tx) error { // it adds to what is there, whatever that is
+		all = nil
+		for part := range s.parts() {
+			with, args := part.with(d.engine, millis(now))
+			shared, err := collect(ctx, tx, scanLimitCount, with+`INSERT INTO limit_counts (key, ends_at, n) SELECT key, ends_at, n FROM o WHERE true ORDER BY key
 				ON CONFLICT (key) DO UPDATE SET ends_at = CASE WHEN limit_counts.ends_at > $1 THEN limit_counts.ends_at ELSE excluded.ends_at END,
 					n = excluded.n + CASE WHEN limit_counts.ends_at > $1 THEN limit_counts.n ELSE 0 END
 				RETURNING key, ends_at, n`, args...)
-			return err
-		})
-		if err != nil {
-			return nil, wrap("share counts", err)
+			if err != nil {
+				return err
+			}
+			all = append(all, shared...)
 		}
-		all = append(all, shared...)
-	}
-	return all, nil
+		return nil
+	})
+	return all, wrap("share counts", err)
 }
 
 func scanLimitCount(row scanner) (c LimitCount, err error) {
