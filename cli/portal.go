@@ -150,6 +150,7 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	start("record use", func() error { p.vault.Run(work); return nil })
 	start("keep the right to serve", func() error { return p.keepServing(work) })
 	start("share the limits", func() error { p.limits.Run(work); return nil })
+	start("listen to other processes", func() error { p.db.Listen(work, p.heard); return nil })
 	start("fold the counts", func() error { p.foldCounts(work); return nil })
 	start("jobs", func() error {
 		return jobs.Run(work, jobs.Config{Store: p.db, Vault: p.vault, Keys: p.vault.Keys, Mailer: p.mailer,
@@ -195,6 +196,19 @@ func (p *portal) keepServing(ctx context.Context) error {
 		case err != nil && ctx.Err() == nil:
 			p.log.ErrorContext(ctx, "renewing the right to serve failed", "error", err)
 		}
+	}
+}
+
+// heard does what another process's notice, or one of its own, asks for.
+func (p *portal) heard(n db.Notice) {
+	if n.Kind == db.NoticeDue {
+		p.dispatcher.Heard(n.TenantID)
+	}
+	if n.Kind == db.NoticeNewsletters || n.Kind == db.NoticeAny {
+		p.newsletters.Forget()
+	}
+	if n.Kind == db.NoticeAny {
+		p.dispatcher.Look()
 	}
 }
 

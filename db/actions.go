@@ -303,7 +303,7 @@ func (d *DB) decide(ctx context.Context, tx *sql.Tx, tenantID string, of []strin
 			to, note := how.move(from)
 			c.move(from, to, note)
 		}
-		return nil
+		return d.notify(ctx, tx, Notice{NoticeDue, tenantID})
 	})
 }
 

@@ -52,6 +52,6 @@ func (d *DB) UsedAPIKey(ctx context.Context, id string, at time.Time) error {
 
 // DeleteAPIKey ends a key, or returns ErrNotFound.
 func (d *DB) DeleteAPIKey(ctx context.Context, id string) error {
-	res, err := d.exec(ctx, `DELETE FROM api_keys WHERE id = $1`, id)
+	res, err := d.execNotify(ctx, Notice{Kind: NoticeAPIKeys}, `DELETE FROM api_keys WHERE id = $1`, id)
 	return wrap("delete api key", changed(res, err, ErrNotFound))
 }

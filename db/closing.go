@@ -38,7 +38,10 @@ func (d *DB) CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time)
 		if c.Deleted, err = d.endConnections(ctx, tx, tenantID); err != nil {
 			return err
 		}
-		return d.endAccess(ctx, tx, tenantID, now, &c)
+		if err := d.endAccess(ctx, tx, tenantID, now, &c); err != nil {
+			return err
+		}
+		return d.notify(ctx, tx, Notice{Kind: NoticeNewsletters}, Notice{Kind: NoticeAPIKeys})
 	})
 	return c, wrap("close a tenant", err)
 }
@@ -96,7 +99,7 @@ func (d *DB) endAccess(ctx context.Context, tx *sql.Tx, tenantID string, now int
 // ReopenTenant takes the closing of a tenant back, whose data is not being wiped
 // yet. One that isn't closed, or whose time is over, gives ErrNotFound.
 func (d *DB) ReopenTenant(ctx context.Context, tenantID string) error {
-	res, err := d.exec(ctx, `UPDATE tenants SET closed_at = 0, wipe_at = 0 WHERE id = $1 AND closed_at > 0 AND wipe_at > $2`,
+	res, err := d.execNotify(ctx, Notice{NoticeDue, tenantID}, `UPDATE tenants SET closed_at = 0, wipe_at = 0 WHERE id = $1 AND closed_at > 0 AND wipe_at > $2`,
 		tenantID, millis(d.now()))
 	return wrap("reopen a tenant", changed(res, err, ErrNotFound))
 }
@@ -233,7 +236,7 @@ func mustBeOpen(ctx context.Context, tx *sql.Tx, tenantID string) error {
 // SetTenant changes the name and the slug of an open tenant. A slug that is taken
 // gives ErrConflict, an unknown tenant ErrNotFound.
 func (d *DB) SetTenant(ctx context.Context, t Tenant) error {
-	res, err := d.exec(ctx, `UPDATE tenants SET slug = $2, name = $3 WHERE id = $1 AND closed_at = 0`, t.ID, t.Slug, t.Name)
+	res, err := d.execNotify(ctx, Notice{Kind: NoticeNewsletters}, `UPDATE tenants SET slug = $2, name = $3 WHERE id = $1 AND closed_at = 0`, t.ID, t.Slug, t.Name)
 	return wrap("set a tenant", changed(res, err, ErrNotFound))
 }
 

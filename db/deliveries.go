@@ -51,14 +51,37 @@ func (d *DB) DueTenants(ctx context.Context, owner string) ([]string, error) {
 			SELECT (SELECT min(s.tenant_id) FROM subscribers s WHERE s.state = 'waiting' AND s.tenant_id > w.tenant_id)
 			FROM waiting w WHERE w.tenant_id IS NOT NULL
 		)
-		SELECT w.tenant_id FROM waiting w WHERE w.tenant_id IS NOT NULL
-			AND EXISTS (SELECT 1 FROM subscribers s WHERE s.state = 'waiting' AND s.tenant_id = w.tenant_id AND s.due_at <= $1)
-			AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.id = w.tenant_id AND t.closed_at > 0)
-			AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant_id = w.tenant_id AND p.until > $1)
-			AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.name = 'deliver:' || w.tenant_id AND l.until > $1 AND l.owner <> $2)`,
-		millis(d.now()), owner)
+		SELECT w.tenant_id FROM waiting w WHERE w.tenant_id IS NOT NULL AND `+ofDueTenants, millis(d.now()), owner)
 	return ids, wrap("due tenants", err)
 }
+
+// DueAmong is DueTenants for some tenants alone.
+func (d *DB) DueAmong(ctx context.Context, owner string, tenants []string) (due []string, err error) {
+	for part := range tenantSet(tenants).parts() {
+		with, args := part.with(d.engine, millis(d.now()), owner)
+		ids, err := collect(ctx, d.read, scanID, with+`SELECT w.tenant_id FROM o w WHERE `+ofDueTenants, args...)
+		if err != nil {
+			return nil, wrap("due tenants", err)
+		}
+		due = append(due, ids...)
+	}
+	return due, nil
+}
+
+func tenantSet(of []string) *set {
+	s := newSet(text("tenant_id"))
+	for _, id := range of {
+		s.add(id)
+	}
+	return s
+}
+
+// ofDueTenants are those tenants of w with subscribers to deliver at $1, and whom nobody
+// but $2 delivers.
+const ofDueTenants = `EXISTS (SELECT 1 FROM subscribers s WHERE s.state = 'waiting' AND s.tenant_id = w.tenant_id AND s.due_at <= $1)
+	AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.id = w.tenant_id AND t.closed_at > 0)
+	AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant_id = w.tenant_id AND p.until > $1)
+	AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.name = 'deliver:' || w.tenant_id AND l.until > $1 AND l.owner <> $2)`
 
 func scanID(row scanner) (id string, err error) {
 	err = row.Scan(&id)
@@ -318,6 +341,21 @@ func (d *DB) SetPause(ctx context.Context, l Lease, p Pause) error {
 
 // EndPause lets a tenant's deliveries go on.
 func (d *DB) EndPause(ctx context.Context, tenantID string) error {
-	_, err := d.exec(ctx, `DELETE FROM pauses WHERE tenant_id = $1`, tenantID)
+	_, err := d.execNotify(ctx, Notice{NoticeDue, tenantID}, `DELETE FROM pauses WHERE tenant_id = $1`, tenantID)
 	return wrap("end the pause", err)
+}
+
+// endPauses lets the deliveries of those tenants go on whose own connections a condition
+// is for.
+func (d *DB) endPauses(ctx context.Context, tx *sql.Tx, those string, args ...any) error {
+	tenants, err := collect(ctx, tx, scanID, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = '')
+		RETURNING tenant_id`, args...)
+	if err != nil {
+		return err
+	}
+	due := make([]Notice, len(tenants))
+	for i, id := range tenants {
+		due[i] = Notice{NoticeDue, id}
+	}
+	return d.notify(ctx, tx, due...)
 }

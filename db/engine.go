@@ -37,6 +37,12 @@ type engine interface {
 	stored(table string) string
 	// emptied are the tables that must be emptied for one of wipedTables.
 	emptied(table string) []string
+	// notify tells all processes something, once the transaction is committed.
+	notify(ctx context.Context, tx *sql.Tx, texts []string) error
+	// notifySoon tells them apart from any transaction, without waiting.
+	notifySoon(texts []string)
+	// listen calls heard with what they tell, until ctx ends.
+	listen(ctx context.Context, heard func(text string))
 	// jobs is what River works with.
 	jobs() riverdriver.Driver[*sql.Tx]
 	// wake has job runners look when the transaction with a new job is committed.

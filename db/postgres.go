@@ -49,8 +49,9 @@ type postgres struct {
 	write     *sql.DB
 	read      *sql.DB
 	unlimited *sql.DB       // for migrations, which may take long
-	listening *pgxpool.Pool // for River's notifications
-	ahead     atomic.Int64  // its clock, before ours: nanoseconds since began
+	listening *pgxpool.Pool // for River's notifications, and ours
+	pending   pendingNotices
+	ahead     atomic.Int64 // its clock, before ours: nanoseconds since began
 	began     time.Time
 	stop      context.CancelFunc
 	tracer    tracer

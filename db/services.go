@@ -88,13 +88,13 @@ func (d *DB) ChangeService(ctx context.Context, service string, change func(*Ser
 // those of the shared one. It returns how many there were.
 func (d *DB) MendBroken(ctx context.Context, service, tenantID string, codes []string) (n int64, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) (err error) {
-		n, err = mendBroken(ctx, tx, service, tenantID, codes)
+		n, err = d.mendBroken(ctx, tx, service, tenantID, codes)
 		return err
 	})
 	return n, wrap("mend broken connections", err)
 }
 
-func mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID string, codes []string) (n int64, err error) {
+func (d *DB) mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID string, codes []string) (n int64, err error) {
 	args, places := []any{service, tenantID}, make([]string, len(codes))
 	for i, code := range codes {
 		args = append(args, code)
@@ -104,7 +104,7 @@ func mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID string, codes
 	those := ` WHERE service = $1 AND ($2 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $2)
 		AND (broken_at > 0 AND broken_code` + in + ` OR broken_at = 0 AND retry_at > 0 AND failed_code` + in + `)`
 	if service == deliveredTo {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = '')`, args...); err != nil {
+		if err := d.endPauses(ctx, tx, those, args...); err != nil {
 			return 0, err
 		}
 	}

@@ -48,7 +48,7 @@ func (d *DB) DeliverySettings(ctx context.Context, tenantID string) (DeliverySet
 
 // SetDeliverySettings stores what the tenant wants; the caller has checked it.
 func (d *DB) SetDeliverySettings(ctx context.Context, tenantID string, s DeliverySettings) error {
-	_, err := d.exec(ctx, `INSERT INTO delivery_settings (tenant_id, several, one_match, leads, key_field, save_duplicates, share, placeholder)
+	_, err := d.execNotify(ctx, Notice{NoticeDue, tenantID}, `INSERT INTO delivery_settings (tenant_id, several, one_match, leads, key_field, save_duplicates, share, placeholder)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (tenant_id) DO UPDATE SET several = excluded.several, one_match = excluded.one_match, leads = excluded.leads,
 			key_field = excluded.key_field, save_duplicates = excluded.save_duplicates, share = excluded.share, placeholder = excluded.placeholder`,

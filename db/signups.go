@@ -66,7 +66,19 @@ func (d *DB) enterAll(ctx context.Context, signUps []SignUp, enter func(context.
 	if err != nil {
 		return nil, err
 	}
+	d.notifySoon(dueOf(signUps)...)
 	return answers, nil
+}
+
+// dueOf tells that the tenants of sign-ups have something to deliver.
+func dueOf(signUps []SignUp) (due []Notice) {
+	tenants := map[string]bool{}
+	for _, s := range signUps {
+		if !tenants[s.TenantID] {
+			tenants[s.TenantID], due = true, append(due, Notice{NoticeDue, s.TenantID})
+		}
+	}
+	return due
 }
 
 // each enters sign-ups one by one.

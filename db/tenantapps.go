@@ -82,7 +82,7 @@ func (d *DB) ChangeTenantApp(ctx context.Context, service, tenantID string, chan
 		if err != nil {
 			return err
 		}
-		if mended, err = mendBroken(ctx, tx, service, tenantID, AppCodes); err != nil {
+		if mended, err = d.mendBroken(ctx, tx, service, tenantID, AppCodes); err != nil {
 			return err
 		}
 		back, err := d.switchApp(ctx, tx, service, tenantID, a.ClientID)
@@ -161,8 +161,7 @@ func (d *DB) switchApp(ctx context.Context, tx *sql.Tx, service, tenantID, clien
 	const those = ` WHERE service = $1 AND ($2 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $2)`
 	const again = those + ` AND broken_at > 0 AND broken_code = $3 AND ($4 = '' OR client_id = $4)`
 	if service == deliveredTo {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+again+` AND user_name = '' AND account = '')`,
-			service, tenantID, OtherApp, clientID); err != nil {
+		if err := d.endPauses(ctx, tx, again, service, tenantID, OtherApp, clientID); err != nil {
 			return 0, err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 // db.ErrLost when the lease that they are made under went to somebody else.
 type Store interface {
 	DueTenants(ctx context.Context, owner string) ([]string, error)
+	DueAmong(ctx context.Context, owner string, tenants []string) ([]string, error)
 	Due(ctx context.Context, tenantID string, limit int) ([]db.Known, error)
 	TakeLease(ctx context.Context, l db.Lease) error
 	KeepLease(ctx context.Context, l db.Lease) error
@@ -43,6 +46,7 @@ type Config struct {
 	Log     *slog.Logger
 	Now     func() time.Time // by the clock that all processes go by; time.Now when nil
 
+	LookEvery   time.Duration // how often the database is asked for tenants with due work; 1 s
 	Parallel    int           // tenants at a time; 32
 	Settle      time.Duration // how long a write of one record may still take effect; 10 s
 	SettleBatch time.Duration // the same, for a write of 200 and more; 2 min
@@ -56,6 +60,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.LookEvery == 0 {
+		c.LookEvery = time.Second
 	}
 	if c.Parallel == 0 {
 		c.Parallel = 32
@@ -74,9 +81,6 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// lookEvery is how often the database is asked for tenants with due work.
-const lookEvery = time.Second
-
 // Dispatcher delivers the subscribers of all tenants, together with those of
 // other processes on the same database.
 type Dispatcher struct {
@@ -87,6 +91,8 @@ type Dispatcher struct {
 	mu       sync.Mutex
 	queue    []string         // tenants that wait for their turn
 	again    map[string]bool  // queued and running tenants; true: woken while running
+	heard    map[string]bool  // tenants that other processes told of
+	lookNow  bool             // the database is to be asked, whenever it was last
 	usages   map[string]usage // of each tenant's API calls, what is yet to be written down
 	blamed   map[string]int   // of each tenant, those in a row who were refused alone: see noteBlame
 	checkUps sync.WaitGroup   // that are under way
@@ -96,7 +102,7 @@ type Dispatcher struct {
 // New returns a Dispatcher, which works while its Run runs.
 func New(c Config) *Dispatcher {
 	c.setDefaults()
-	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[string]bool{}, blamed: map[string]int{}, usages: map[string]usage{}}
+	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[string]bool{}, heard: map[string]bool{}, blamed: map[string]int{}, usages: map[string]usage{}}
 }
 
 // Wake says that a tenant has something to deliver. It doesn't wait.
@@ -124,6 +130,28 @@ func (d *Dispatcher) poke() {
 	}
 }
 
+// Heard says that some process has stored something to deliver for a tenant. It doesn't
+// wait. Whoever stored it is likely to deliver it: so it is looked, with what else is
+// heard meanwhile, whether anybody does, and the lease isn't fought for.
+func (d *Dispatcher) Heard(tenantID string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, known := d.again[tenantID]; known {
+		d.again[tenantID] = true
+		return
+	}
+	d.heard[tenantID] = true
+	d.poke()
+}
+
+// Look says that any tenant may have something to deliver. It doesn't wait.
+func (d *Dispatcher) Look() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lookNow = true
+	d.poke()
+}
+
 // Resume ends a tenant's pause and wakes it: for when its CRM was connected anew.
 // How many API calls are used is another org's by then, it may be.
 func (d *Dispatcher) Resume(ctx context.Context, tenantID string) error {
@@ -145,7 +173,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	defer turns.Wait()
 	defer d.checkUps.Wait()
 
-	look := time.NewTicker(lookEvery)
+	look := time.NewTicker(d.LookEvery)
 	defer look.Stop()
 	for {
 		for tenantID, ok := d.next(); ok; tenantID, ok = d.next() {
@@ -155,6 +183,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-d.signal:
+			d.lookForHeard(ctx)
 		case <-look.C:
 			d.look(ctx)
 		}
@@ -164,6 +193,26 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 // look wakes the tenants that have due work, whoever stored it.
 func (d *Dispatcher) look(ctx context.Context) {
 	tenants, err := d.Store.DueTenants(ctx, d.owner)
+	d.found(ctx, tenants, err)
+}
+
+// lookForHeard is look for what other processes told of, if they did.
+func (d *Dispatcher) lookForHeard(ctx context.Context) {
+	d.mu.Lock()
+	all, heard := d.lookNow, slices.Sorted(maps.Keys(d.heard))
+	d.lookNow = false
+	clear(d.heard)
+	d.mu.Unlock()
+	switch {
+	case all:
+		d.look(ctx)
+	case len(heard) > 0:
+		tenants, err := d.Store.DueAmong(ctx, d.owner, heard)
+		d.found(ctx, tenants, err)
+	}
+}
+
+func (d *Dispatcher) found(ctx context.Context, tenants []string, err error) {
 	if err != nil {
 		if ctx.Err() == nil {
 			d.Log.ErrorContext(ctx, "looking for subscribers to deliver failed", "error", err)

@@ -108,6 +108,9 @@ func (s *Service) BySlug(ctx context.Context, slug string) (db.Newsletter, error
 	return n, err
 }
 
+// Forget says that newsletters were changed: each is read anew.
+func (s *Service) Forget() { s.known.Clear() }
+
 // OfTenant returns the tenant's newsletters by name.
 func (s *Service) OfTenant(ctx context.Context, tenantID string) ([]db.Newsletter, error) {
 	return s.store.Newsletters(ctx, tenantID)
