@@ -51,3 +51,9 @@ func SQLiteOnly(t testing.TB, reason string) {
 	t.Helper()
 	testdb.SQLiteOnly(t, reason)
 }
+
+// PostgresOnly skips a test on SQLite, for a reason that is told.
+func PostgresOnly(t testing.TB, reason string) {
+	t.Helper()
+	testdb.PostgresOnly(t, reason)
+}

@@ -48,6 +48,14 @@ func SQLiteOnly(t testing.TB, reason string) {
 	}
 }
 
+// PostgresOnly skips a test on SQLite, for a reason that is told.
+func PostgresOnly(t testing.TB, reason string) {
+	t.Helper()
+	if server(t) == "" {
+		t.Skip("of PostgreSQL alone: " + reason)
+	}
+}
+
 // Either returns the first of two SQL texts on SQLite and the second on PostgreSQL, where
 // no words are understood by both.
 func Either(t testing.TB, sqlite, postgres string) string {
