@@ -339,6 +339,25 @@ func (d *DB) SetPause(ctx context.Context, l Lease, p Pause) error {
 	}))
 }
 
+// Blamed returns how many of the tenant's in a row were refused alone, as SetBlamed
+// stored it.
+func (d *DB) Blamed(ctx context.Context, tenantID string) (n int, err error) {
+	err = d.read.QueryRowContext(ctx, `SELECT n FROM blames WHERE tenant_id = $1`, tenantID).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return n, wrap("blamed", err)
+}
+
+// SetBlamed stores how many of the tenant's in a row were refused alone. It returns
+// ErrLost when the lease is gone.
+func (d *DB) SetBlamed(ctx context.Context, l Lease, n int) error {
+	return wrap("count the blamed", d.underLease(ctx, l, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO blames (tenant_id, n) VALUES ($1, $2) ON CONFLICT (tenant_id) DO UPDATE SET n = excluded.n`, l.TenantID, n)
+		return err
+	}))
+}
+
 // EndPause lets a tenant's deliveries go on.
 func (d *DB) EndPause(ctx context.Context, tenantID string) error {
 	_, err := d.execNotify(ctx, Notice{NoticeDue, tenantID}, `DELETE FROM pauses WHERE tenant_id = $1`, tenantID)

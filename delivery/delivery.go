@@ -30,6 +30,8 @@ type Store interface {
 	Pause(ctx context.Context, tenantID string) (db.Pause, error)
 	SetPause(ctx context.Context, l db.Lease, p db.Pause) error
 	EndPause(ctx context.Context, tenantID string) error
+	Blamed(ctx context.Context, tenantID string) (int, error)
+	SetBlamed(ctx context.Context, l db.Lease, n int) error
 	Usage(ctx context.Context, tenantID string) (db.Usage, error)
 	ForgetUsage(ctx context.Context, tenantID string) error
 	SaveUsage(ctx context.Context, tenantID string, used, allowed, ours int) error
@@ -94,7 +96,6 @@ type Dispatcher struct {
 	heard    map[string]bool  // tenants that other processes told of
 	lookNow  bool             // the database is to be asked, whenever it was last
 	usages   map[string]usage // of each tenant's API calls, what is yet to be written down
-	blamed   map[string]int   // of each tenant, those in a row who were refused alone: see noteBlame
 	checkUps sync.WaitGroup   // that are under way
 	running  int
 }
@@ -102,7 +103,7 @@ type Dispatcher struct {
 // New returns a Dispatcher, which works while its Run runs.
 func New(c Config) *Dispatcher {
 	c.setDefaults()
-	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[string]bool{}, heard: map[string]bool{}, blamed: map[string]int{}, usages: map[string]usage{}}
+	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[string]bool{}, heard: map[string]bool{}, usages: map[string]usage{}}
 }
 
 // Wake says that a tenant has something to deliver. It doesn't wait.

@@ -27,6 +27,9 @@ type turn struct {
 	set   db.DeliverySettings
 	pause db.Pause // the last one, which stays until a delivery succeeds
 	limit int      // of the next batch
+	// blamed is how many in a row were refused alone, with nobody delivered in between,
+	// by whichever process.
+	blamed int
 }
 
 // turn delivers what a tenant has to deliver, and reports whether there is more.
@@ -101,6 +104,9 @@ func (t *turn) drain(ctx context.Context) (more bool, err error) {
 	t.limit = t.crm.Batch()
 	if t.pause.Batch > 0 {
 		t.limit = min(t.limit, t.pause.Batch)
+	}
+	if t.blamed, err = t.Store.Blamed(ctx, t.lease.TenantID); err != nil {
+		return false, err
 	}
 	defer t.keepUsage(ctx)
 	for range turnBatches {
@@ -197,8 +203,10 @@ func (t *turn) write(ctx context.Context, people []*person) (goOn bool, err erro
 		return false, err
 	}
 	outcomes, stopper, shared := t.sortResults(people, results, everybody, settle)
-	t.noteBlame(t.lease.TenantID, outcomes)
 	if err := t.Store.RecordOutcomes(ctx, t.lease, outcomes); err != nil {
+		return false, err
+	}
+	if err := t.noteBlame(ctx, outcomes); err != nil {
 		return false, err
 	}
 	if stopper != nil {
@@ -310,7 +318,7 @@ func (t *turn) everybody(ctx context.Context, people []*person, results []crm.Re
 	for last >= 0 && (results[last].Err == nil || !failureOf(results[last]).Shared) {
 		last--
 	}
-	if last < 0 || t.worthNarrowing(t.lease.TenantID) {
+	if last < 0 || t.blamed < mostBlamed {
 		return false, nil
 	}
 	one := people[last : last+1]
@@ -325,25 +333,25 @@ func (t *turn) everybody(ctx context.Context, people []*person, results []crm.Re
 	return alone[0].Err != nil && failureOf(alone[0]).Class == crm.Recorded, nil
 }
 
-// worthNarrowing reports whether smaller batches are to find out whom of a tenant's
-// is to blame.
-func (d *Dispatcher) worthNarrowing(tenantID string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.blamed[tenantID] < mostBlamed
+// noteBlame counts those who were refused alone.
+func (t *turn) noteBlame(ctx context.Context, outcomes []db.Outcome) error {
+	before := t.blamed
+	t.blamed = blamedAfter(before, outcomes)
+	if t.blamed == before {
+		return nil
+	}
+	return t.Store.SetBlamed(ctx, t.lease, t.blamed)
 }
 
-// noteBlame counts those of a tenant's who were refused alone, with nobody
-// delivered in between.
-func (d *Dispatcher) noteBlame(tenantID string, outcomes []db.Outcome) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// blamedAfter is how many in a row were refused alone, after so many before.
+func blamedAfter(before int, outcomes []db.Outcome) int {
 	switch {
 	case slices.ContainsFunc(outcomes, func(o db.Outcome) bool { return o.State == db.Delivered }):
-		delete(d.blamed, tenantID)
+		return 0
 	case len(outcomes) == 1 && outcomes[0].State == db.Attention:
-		d.blamed[tenantID]++
+		return before + 1
 	}
+	return before
 }
 
 // failureOf is the failure of one record. One that names neither an id nor an

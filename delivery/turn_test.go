@@ -28,26 +28,48 @@ func TestALookUpThatTimedOutComesBackSmaller(t *testing.T) {
 // Those who are to blame are counted in a row: a delivery in between starts anew, and a
 // batch of more says nothing of one.
 func TestBlameIsCountedInARow(t *testing.T) {
-	d := New(Config{})
 	refused, delivered := db.Outcome{State: db.Attention}, db.Outcome{State: db.Delivered}
-	for n, test := range []struct {
+	for _, test := range []struct {
+		before   int
 		outcomes []db.Outcome
-		worth    bool
+		after    int
 	}{
-		{[]db.Outcome{refused}, true},
-		{[]db.Outcome{refused}, true},
-		{[]db.Outcome{refused, refused}, true},
-		{[]db.Outcome{{State: db.Waiting}}, true},
-		{[]db.Outcome{refused}, false},
-		{[]db.Outcome{refused, delivered}, true},
-		{[]db.Outcome{refused}, true},
-		{[]db.Outcome{refused}, true},
-		{[]db.Outcome{refused}, false},
-		{[]db.Outcome{delivered}, true},
+		{0, []db.Outcome{refused}, 1},
+		{2, []db.Outcome{refused}, 3},
+		{2, []db.Outcome{refused, refused}, 2},
+		{2, []db.Outcome{{State: db.Waiting}}, 2},
+		{2, []db.Outcome{refused, delivered}, 0},
+		{2, []db.Outcome{delivered}, 0},
+		{2, nil, 2},
 	} {
-		if d.noteBlame("a", test.outcomes); d.worthNarrowing("a") != test.worth || !d.worthNarrowing("b") {
-			t.Errorf("%d: %t", n, d.worthNarrowing("a"))
+		if got := blamedAfter(test.before, test.outcomes); got != test.after {
+			t.Errorf("%d and %+v: %d", test.before, test.outcomes, got)
 		}
+	}
+}
+
+// Whichever process sends next knows how many were to blame in a row: all processes
+// together look for three, and then ask whether it is everybody.
+func TestBlameIsKnownToAllProcesses(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	c.chunk, c.poison = 20, "*"
+	h.signUp("a/1", many(1000)...)
+	processes := crms{"a": c}
+	for range 50 {
+		takes(New(Config{Store: h.open(), Connect: processes.connect}), "a")
+		h.exec(`UPDATE pauses SET until = 0`)
+	}
+	if s := h.adds("a"); s[db.Attention] != 1000 {
+		t.Errorf("sums %+v", s)
+	}
+	if len(c.creates) > 30 {
+		t.Errorf("%d writes: %v", len(c.creates), c.creates)
+	}
+	c.poison = ""
+	h.signUp("a/1", "late@example.com")
+	takes(h.dispatcher(processes), "a")
+	if n, err := h.db.Blamed(t.Context(), "a"); n != 0 || err != nil {
+		t.Errorf("after a delivery %d are to blame, %v", n, err)
 	}
 }
 

@@ -19,7 +19,7 @@ CREATE UNLOGGED TABLE limit_counts (
 -- How many of a tenant's were refused alone in a row, whichever process sent them: see
 -- turn.everybody of package delivery.
 CREATE TABLE blames (
-  tenant_id TEXT NOT NULL PRIMARY KEY,
+  tenant_id TEXT NOT NULL PRIMARY KEY REFERENCES tenants (id) ON DELETE CASCADE,
   n BIGINT NOT NULL
 );
 
