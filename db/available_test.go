@@ -27,7 +27,7 @@ func TestNoStatementTellsSQLitesTrouble(t *testing.T) {
 	v := reflect.ValueOf(d)
 	for i := range v.NumMethod() {
 		name, method := v.Type().Method(i).Name, v.Method(i)
-		if name == "Close" || name == "Writer" || method.Type().NumIn() == 0 {
+		if name == "Close" || name == "Writer" || name == "Listen" || method.Type().NumIn() == 0 { // Listen doesn't end
 			continue
 		}
 		dbtest.Pragma(t, d, "busy_timeout = 1")

@@ -51,7 +51,7 @@ func (d *DB) DueTenants(ctx context.Context, owner string) ([]string, error) {
 			SELECT (SELECT min(s.tenant_id) FROM subscribers s WHERE s.state = 'waiting' AND s.tenant_id > w.tenant_id)
 			FROM waiting w WHERE w.tenant_id IS NOT NULL
 		)
-		SELECT w.tenant_id FROM waiting w WHERE w.tenant_id IS NOT NULL AND `+ofDueTenants, millis(d.now()), owner)
+		SELECT o.tenant_id FROM waiting o WHERE o.tenant_id IS NOT NULL AND `+ofDueTenants, millis(d.now()), owner)
 	return ids, wrap("due tenants", err)
 }
 
@@ -59,7 +59,7 @@ func (d *DB) DueTenants(ctx context.Context, owner string) ([]string, error) {
 func (d *DB) DueAmong(ctx context.Context, owner string, tenants []string) (due []string, err error) {
 	for part := range tenantSet(tenants).parts() {
 		with, args := part.with(d.engine, millis(d.now()), owner)
-		ids, err := collect(ctx, d.read, scanID, with+`SELECT w.tenant_id FROM o w WHERE `+ofDueTenants, args...)
+		ids, err := collect(ctx, d.read, scanID, with+`SELECT o.tenant_id FROM o WHERE `+ofDueTenants, args...)
 		if err != nil {
 			return nil, wrap("due tenants", err)
 		}
@@ -76,12 +76,12 @@ func tenantSet(of []string) *set {
 	return s
 }
 
-// ofDueTenants are those tenants of w with subscribers to deliver at $1, and whom nobody
+// ofDueTenants are those tenants of o with subscribers to deliver at $1, and whom nobody
 // but $2 delivers.
-const ofDueTenants = `EXISTS (SELECT 1 FROM subscribers s WHERE s.state = 'waiting' AND s.tenant_id = w.tenant_id AND s.due_at <= $1)
-	AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.id = w.tenant_id AND t.closed_at > 0)
-	AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant_id = w.tenant_id AND p.until > $1)
-	AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.name = 'deliver:' || w.tenant_id AND l.until > $1 AND l.owner <> $2)`
+const ofDueTenants = `EXISTS (SELECT 1 FROM subscribers s WHERE s.state = 'waiting' AND s.tenant_id = o.tenant_id AND s.due_at <= $1)
+	AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.id = o.tenant_id AND t.closed_at > 0)
+	AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant_id = o.tenant_id AND p.until > $1)
+	AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.name = 'deliver:' || o.tenant_id AND l.until > $1 AND l.owner <> $2)`
 
 func scanID(row scanner) (id string, err error) {
 	err = row.Scan(&id)
@@ -362,19 +362,4 @@ func (d *DB) SetBlamed(ctx context.Context, l Lease, n int) error {
 func (d *DB) EndPause(ctx context.Context, tenantID string) error {
 	_, err := d.execNotify(ctx, Notice{NoticeDue, tenantID}, `DELETE FROM pauses WHERE tenant_id = $1`, tenantID)
 	return wrap("end the pause", err)
-}
-
-// endPauses lets the deliveries of those tenants go on whose own connections a condition
-// is for.
-func (d *DB) endPauses(ctx context.Context, tx *sql.Tx, those string, args ...any) error {
-	tenants, err := collect(ctx, tx, scanID, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = '')
-		RETURNING tenant_id`, args...)
-	if err != nil {
-		return err
-	}
-	due := make([]Notice, len(tenants))
-	for i, id := range tenants {
-		due[i] = Notice{NoticeDue, id}
-	}
-	return d.notify(ctx, tx, due...)
 }

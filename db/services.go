@@ -117,3 +117,18 @@ func (d *DB) mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID strin
 	}
 	return res.RowsAffected()
 }
+
+// endPauses lets the deliveries of those tenants go on whose own connections a condition
+// is for.
+func (d *DB) endPauses(ctx context.Context, tx *sql.Tx, those string, args ...any) error {
+	tenants, err := collect(ctx, tx, scanID, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = '')
+		RETURNING tenant_id`, args...)
+	if err != nil {
+		return err
+	}
+	due := make([]Notice, len(tenants))
+	for i, id := range tenants {
+		due[i] = Notice{NoticeDue, id}
+	}
+	return d.notify(ctx, tx, due...)
+}
