@@ -107,5 +107,8 @@ func (a *APIKeys) Check(ctx context.Context, secret string, now time.Time) (db.A
 	return k, err
 }
 
+// Forget says that keys were removed: each is read anew.
+func (a *APIKeys) Forget() { a.known.Purge() }
+
 // Allows reports whether a key may do something.
 func Allows(k db.APIKey, action string) bool { return slices.Contains(k.Actions, action) }

@@ -39,4 +39,19 @@ func TestAPIKeyIsTrustedForASecond(t *testing.T) {
 	check(2*time.Second, ErrAPIKey, 1) // what is unknown is not remembered
 	check(time.Second, nil, 0)         // a clock that goes back trusts it for no longer than one that goes on
 	check(-time.Second, ErrAPIKey, 1)
+	_, other, err := NewAPIKey(t.Context(), d, "other", nil, nil, []string{Read})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // one that is told to forget reads it again
+		ran := dbtest.Statements(t, d, func() {
+			if _, err := keys.Check(t.Context(), other, now); err != nil {
+				t.Error(err)
+			}
+		})
+		if len(ran) == 0 {
+			t.Error("it was not read")
+		}
+		keys.Forget()
+	}
 }

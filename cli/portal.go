@@ -36,6 +36,7 @@ type portal struct {
 	newsletters *newsletter.Service
 	dispatcher  *delivery.Dispatcher
 	limits      *ratelimit.Limits
+	keys        *auth.APIKeys
 	mailer      jobs.Mailer // nil when there is no mail server
 	app         *fiber.App
 	log         *slog.Logger
@@ -86,9 +87,9 @@ func (p *portal) wire(ctx context.Context, c config) error {
 		return err
 	}
 	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Wake: p.dispatcher.Wake, Log: p.log, Now: p.db.Now})
-	p.limits = ratelimit.New(p.db, p.db.Now, p.log)
+	p.limits, p.keys = ratelimit.New(p.db, p.db.Now, p.log), auth.NewAPIKeys(p.db)
 	p.app, err = routes.New(routes.Config{
-		URL: c.URL, Store: p.db, Health: p.db, Incidents: p.db, People: p.people, Sessions: p.db, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher, Limits: p.limits,
+		URL: c.URL, Store: p.db, Health: p.db, Incidents: p.db, People: p.people, Sessions: p.db, Keys: p.keys, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher, Limits: p.limits,
 		RecordURL: salesforce.RecordURL, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits), APILimit: c.APILimit,
 		Mail: p.mailer != nil, DemoUser: c.demoUser, DemoMail: c.demoMail, Log: p.log, Now: p.db.Now,
 	})
@@ -201,14 +202,17 @@ func (p *portal) keepServing(ctx context.Context) error {
 
 // heard does what another process's notice, or one of its own, asks for.
 func (p *portal) heard(n db.Notice) {
-	if n.Kind == db.NoticeDue {
+	switch n.Kind {
+	case db.NoticeDue:
 		p.dispatcher.Heard(n.TenantID)
-	}
-	if n.Kind == db.NoticeNewsletters || n.Kind == db.NoticeAny {
+	case db.NoticeNewsletters:
 		p.newsletters.Forget()
-	}
-	if n.Kind == db.NoticeAny {
+	case db.NoticeAPIKeys:
+		p.keys.Forget()
+	case db.NoticeAny:
 		p.dispatcher.Look()
+		p.newsletters.Forget()
+		p.keys.Forget()
 	}
 }
 

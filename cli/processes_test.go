@@ -102,4 +102,19 @@ func TestProcessesTellEachOther(t *testing.T) {
 			t.Fatalf("it still is of %s", n.TenantName)
 		}
 	}
+	k, secret, err := auth.NewAPIKey(t.Context(), other, "platform", nil, nil, []string{auth.Read})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.keys.Check(t.Context(), secret, stopped); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.DeleteAPIKey(t.Context(), k.ID); err != nil {
+		t.Fatal(err)
+	}
+	for begun := time.Now(); !errors.Is(err, auth.ErrAPIKey); _, err = p.keys.Check(t.Context(), secret, stopped) {
+		if time.Since(begun) > patience {
+			t.Fatalf("a removed key still works: %v", err)
+		}
+	}
 }

@@ -64,7 +64,7 @@ func (s *server) apiKey(action string) fiber.Handler {
 			s.atDoor(c, keyRefused, "", "why", "none was sent")
 			return auth.ErrAPIKey
 		}
-		k, err := s.keys.Check(c.UserContext(), strings.TrimSpace(secret), time.Now())
+		k, err := s.Keys.Check(c.UserContext(), strings.TrimSpace(secret), time.Now())
 		if errors.Is(err, auth.ErrAPIKey) {
 			s.atDoor(c, keyRefused, "", "why", "it is unknown or was removed")
 		}

@@ -58,6 +58,7 @@ type Config struct {
 	Incidents      IncidentStore
 	People         *auth.People
 	Sessions       auth.SessionStore
+	Keys           *auth.APIKeys
 	Vault          *identity.Vault
 	Newsletters    *newsletter.Service
 	Delivery       Delivery
@@ -77,7 +78,6 @@ type Config struct {
 type server struct {
 	Config
 	sessions *auth.Sessions
-	keys     *auth.APIKeys
 	secure   bool // the public address is https
 	log      *slog.Logger
 }
@@ -87,7 +87,7 @@ func New(c Config) (*fiber.App, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &server{Config: c, keys: auth.NewAPIKeys(c.Store), log: c.Log, secure: strings.HasPrefix(c.URL, "https://")}
+	s := &server{Config: c, log: c.Log, secure: strings.HasPrefix(c.URL, "https://")}
 	s.sessions = auth.NewSessions(c.Sessions, auth.SessionOptions{Secure: s.secure, IP: remoteIP, Now: s.Now})
 	app := fiber.New(s.fiberConfig())
 	app.Use(s.recovered(), s.headers, s.observe, s.recovered(), unpacked, readable)
