@@ -38,12 +38,20 @@ func TestSignUpsOfOtherProcessesAreDelivered(t *testing.T) {
 			}
 		})
 	})
+	idle := func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return len(d.again)+len(d.heard) == 0
+	}
 	delivered := func(ids []string) {
 		t.Helper()
 		select {
 		case <-created:
 		case <-time.After(time.Minute):
 			t.Fatalf("not delivered: %+v", h.subscriber("a", ids[0]))
+		}
+		for !idle() { // a turn under way would find the next one by itself
+			time.Sleep(time.Millisecond)
 		}
 	}
 	delivered(before)
