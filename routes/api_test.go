@@ -506,12 +506,18 @@ func TestStatementsOfAToken(t *testing.T) {
 	t.Parallel()
 	a := openAPI(t)
 	key := a.key(nil, nil, auth.Read)
-	queries := dbtest.Statements(t, a.world.vault, func() {
-		a.call(key, "POST", "/token", "/token", `{"service":"sfdc","tenant":"contoso","user":"eve"}`).is(200, "")
-	})
-	queries = slices.DeleteFunc(queries, func(query string) bool { return strings.Contains(query, "api_keys") }) // once a second
-	if len(queries) != 2 {
-		t.Errorf("%d statements: %q", len(queries), queries)
+	var fewest []string // what the vault does meanwhile on its own is no part of it
+	for range 5 {
+		queries := dbtest.Statements(t, a.world.vault, func() {
+			a.call(key, "POST", "/token", "/token", `{"service":"sfdc","tenant":"contoso","user":"eve"}`).is(200, "")
+		})
+		queries = slices.DeleteFunc(queries, func(query string) bool { return strings.Contains(query, "api_keys") }) // once a second
+		if fewest == nil || len(queries) < len(fewest) {
+			fewest = queries
+		}
+	}
+	if len(fewest) != 2 {
+		t.Errorf("%d statements: %q", len(fewest), fewest)
 	}
 }
 
