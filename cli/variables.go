@@ -32,7 +32,7 @@ type variable struct {
 var variables = map[string]variable{
 	"GATEPOST_URL":                {check: checkAddress},
 	"GATEPOST_ADDR":               {check: checkListen},
-	"GATEPOST_DATABASE":           {check: checkDatabase},
+	"GATEPOST_DATABASE":           {secret: true, check: checkDatabase}, // a URL may have a password in it
 	"GATEPOST_MIGRATE":            {},
 	"GATEPOST_KEYSET":             {lines: true, check: checkKeyset},
 	"GATEPOST_SFDC_CLIENT_ID":     {check: checkClient},
