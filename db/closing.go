@@ -147,14 +147,10 @@ func (d *DB) WipeTenant(ctx context.Context, tenantID string, progress func(subs
 }
 
 // mustBeDue refuses with ErrNotFound to wipe a tenant that is open, or that
-// somebody may still reopen.
+// somebody may still reopen. From then on nobody may, whenever they read the clock.
 func mustBeDue(ctx context.Context, tx *sql.Tx, tenantID string, now time.Time) error {
-	var one int
-	err := tx.QueryRowContext(ctx, `SELECT 1 FROM tenants WHERE id = $1 AND closed_at > 0 AND wipe_at <= $2`, tenantID, millis(now)).Scan(&one)
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNotFound
-	}
-	return err
+	res, err := tx.ExecContext(ctx, `UPDATE tenants SET wipe_at = closed_at WHERE id = $1 AND closed_at > 0 AND wipe_at <= $2`, tenantID, millis(now))
+	return changed(res, err, ErrNotFound)
 }
 
 func (d *DB) wipeSubscribers(ctx context.Context, tenantID string) (n int, err error) {

@@ -54,7 +54,7 @@ func Postgres(where string) bool {
 
 func engineFor(where string) engine {
 	if Postgres(where) {
-		return &postgres{url: where}
+		return newPostgres(where)
 	}
 	return &sqliteFile{path: where, queued: make(chan string, wakeups)}
 }

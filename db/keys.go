@@ -247,11 +247,11 @@ func (d *DB) RetireKeys(ctx context.Context) (retired []uint32, err error) {
 	return retired, wrap("retire keys", err)
 }
 
-// WithKeyLock runs fn while no other process can run one: it holds the
+// WithKeyLock runs fn while no other process can run one: it holds a row, or the
 // database's right to write. fn must not use the database.
 func (d *DB) WithKeyLock(ctx context.Context, fn func() error) error {
 	return wrap("lock the keys", unavailable(d.once(ctx, sql.LevelReadCommitted, func(tx *sql.Tx) error { // who waits isn't run again
-		if _, err := tx.ExecContext(ctx, `UPDATE sealing_keys SET current = current WHERE current = 1`); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO leases (name, owner, until) VALUES ('keys', '', 0) ON CONFLICT (name) DO UPDATE SET until = 0`); err != nil {
 			return err
 		}
 		return fn()

@@ -54,7 +54,13 @@ type postgres struct {
 	ahead     atomic.Int64 // its clock, before ours: nanoseconds since began
 	began     time.Time
 	stop      context.CancelFunc
+	clock     func() time.Time // this process's
+	askFor    time.Duration    // how long it is asked what became of a commit
 	tracer    tracer
+}
+
+func newPostgres(url string) *postgres {
+	return &postgres{url: url, clock: time.Now, askFor: askFor}
 }
 
 // tracer shows an observer what connections run, but for what begins and ends a
@@ -474,7 +480,7 @@ func (p *postgres) commit(ctx context.Context, tx *sql.Tx) error {
 }
 
 func (p *postgres) becameOf(ctx context.Context, number string, lost error) error {
-	ctx, cancel := context.WithTimeout(ctx, askFor)
+	ctx, cancel := context.WithTimeout(ctx, p.askFor)
 	defer cancel()
 	for {
 		var status sql.NullString
@@ -599,7 +605,7 @@ const (
 // startClock reads the server's clock, and goes on reading it until close. In between,
 // this process's monotonic clock counts, which nobody sets.
 func (p *postgres) startClock(ctx context.Context) error {
-	p.began = time.Now()
+	p.began = p.clock()
 	if err := p.readClock(ctx); err != nil {
 		return err
 	}
@@ -615,12 +621,12 @@ func (p *postgres) startClock(ctx context.Context) error {
 func (p *postgres) readClock(ctx context.Context) error {
 	var best, ahead time.Duration
 	for n := range clockReads {
-		asked := time.Since(p.began)
+		asked := p.clock().Sub(p.began)
 		var micros int64
 		if err := p.write.QueryRowContext(ctx, `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)`).Scan(&micros); err != nil {
 			return err
 		}
-		took := time.Since(p.began) - asked
+		took := p.clock().Sub(p.began) - asked
 		if n == 0 || took < best {
 			best, ahead = took, time.Duration(time.UnixMicro(micros).UnixNano())-asked-took/2
 		}
@@ -631,7 +637,7 @@ func (p *postgres) readClock(ctx context.Context) error {
 
 // now is the server's time.
 func (p *postgres) now() time.Time {
-	return time.Unix(0, p.ahead.Load()+time.Since(p.began).Nanoseconds())
+	return time.Unix(0, p.ahead.Load()+p.clock().Sub(p.began).Nanoseconds())
 }
 
 func (p *postgres) close() error {

@@ -1,0 +1,1356 @@
+package db
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Why a transaction needs no race: nothing that it does depends on what it read.
+const (
+	runsOthers   = "it runs what it is given"
+	onlyInserts  = "it only inserts, and keys refuse what is there"
+	onlyDeletes  = "it only deletes, by conditions of each statement"
+	onlyMonotone = "each statement has its own condition"
+)
+
+// relyOnNothing are the functions with a transaction that reads nothing that it relies on.
+var relyOnNothing = map[string]string{
+	"tx": runsOthers, "txCommitted": runsOthers, "transact": runsOthers, "underLease": runsOthers,
+	"QueueReset": onlyInserts, "CreateUser": onlyInserts, "probe": onlyInserts,
+	"EndSessions": onlyDeletes, "ExpireMails": onlyDeletes, "ForgetFailures": onlyDeletes,
+	"Used": onlyMonotone,
+}
+
+// A race is between two processes that do the same at once, or what is against each other.
+type race struct {
+	of    string // the functions with a transaction that it is about
+	what  string
+	begin func(t *testing.T, d *DB) duel
+}
+
+// Two processes that do at once what must not be done at once come to what they would have
+// come to one after the other.
+func TestRaces(t *testing.T) {
+	p := twoProcesses(t)
+	for _, r := range append(races(), storing()...) {
+		t.Run(r.of+"/"+r.what, func(t *testing.T) {
+			p.all[0].sealWith(t, 7)
+			p.fight(t, r.begin)
+		})
+	}
+}
+
+// Every function with a transaction has a race, or stands among those that rely on nothing
+// that they read. They are found in the source, so that a new one can't be forgotten.
+func TestEveryTransactionHasARace(t *testing.T) {
+	found, has := transacting(t), map[string]bool{}
+	for _, r := range append(races(), storing()...) {
+		for _, function := range strings.Fields(r.of) {
+			has[function] = true
+		}
+	}
+	for _, function := range found {
+		if has[function] == (relyOnNothing[function] != "") {
+			t.Errorf("%s needs a race, or a reason why it needs none", function)
+		}
+	}
+	for _, function := range slices.Concat(slices.Collect(maps.Keys(has)), slices.Collect(maps.Keys(relyOnNothing))) {
+		if !slices.Contains(found, function) {
+			t.Errorf("%s has no transaction", function)
+		}
+	}
+	if len(found) < 50 {
+		t.Errorf("only %d functions were found", len(found))
+	}
+}
+
+// transacting are the functions that begin a transaction.
+func transacting(t *testing.T) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range f.Decls {
+			fn, ok := decl.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			begins := false
+			ast.Inspect(fn, func(n ast.Node) bool {
+				if call, ok := n.(*ast.CallExpr); ok {
+					s, ok := call.Fun.(*ast.SelectorExpr)
+					begins = begins || ok && slices.Contains([]string{"tx", "txCommitted", "underLease", "transact", "once"}, s.Sel.Name)
+				}
+				return true
+			})
+			if begins {
+				names = append(names, fn.Name.Name)
+			}
+		}
+	}
+	return names
+}
+
+// oneWins is for what only one of two can have: the other is told that it can't.
+func oneWins(t *testing.T, lost error) func(one, other error) {
+	return func(one, other error) {
+		t.Helper()
+		if (one == nil) == (other == nil) || !errors.Is(cmp.Or(one, other), lost) {
+			t.Errorf("%v and %v, want one %v", one, other, lost)
+		}
+	}
+}
+
+// unless reports an error that is none of those that may be.
+func unless(t *testing.T, err error, mayBe ...error) {
+	t.Helper()
+	if err != nil && !slices.ContainsFunc(mayBe, func(e error) bool { return errors.Is(err, e) }) {
+		t.Errorf("%v, want nothing or one of %v", err, mayBe)
+	}
+}
+
+func both(t *testing.T, one, other error) {
+	t.Helper()
+	unless(t, one)
+	unless(t, other)
+}
+
+// wantN wants a number of rows.
+func wantN(t *testing.T, d *DB, n int, query string, args ...any) {
+	t.Helper()
+	if got := number(t, d, query, args...); got != n {
+		t.Errorf("%s %v: %d, want %d", query, args, got, n)
+	}
+}
+
+// someone is a new user with a tenant of their own.
+func someone(t *testing.T, d *DB) (User, Tenant) {
+	t.Helper()
+	return member(t, d, NewID())
+}
+
+// granted is a grant of an org that nobody else has.
+func granted(u User, tenant Tenant) Grant {
+	g := grant(u, tenant)
+	g.OrgID = tenant.ID
+	return g
+}
+
+func connect(t *testing.T, d *DB) Grant {
+	t.Helper()
+	g := granted(someone(t, d))
+	if _, err := d.SaveIdentity(t.Context(), g, false, ""); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// newly is g with another token.
+func newly(g Grant) Grant {
+	g.SealedRefresh = NewID()
+	return g
+}
+
+func (d *DB) hold(t *testing.T, g Grant) Held {
+	t.Helper()
+	h := Held{Grant: g, ExpiresAt: d.now().Add(time.Hour)}
+	h.ID = NewID()
+	if err := d.HoldIdentity(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// signsUp is a sign-up at the newsletter of a tenant.
+func signsUp(t *testing.T, d *DB, tenantID, email string) SignUp {
+	t.Helper()
+	all, err := d.Newsletters(t.Context(), tenantID)
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	return SignUp{TenantID: tenantID, NewsletterID: all[0].ID, Email: email, EmailKey: email, Consent: "Yes.", Source: "form", At: d.now()}
+}
+
+func addOne(t *testing.T, s SignUp) func(*DB) error {
+	return func(d *DB) error {
+		answers, err := d.AddSignUps(t.Context(), []SignUp{s})
+		if err != nil {
+			return err
+		}
+		return answers[0].Err
+	}
+}
+
+// waitsFor makes a tenant with subscribers, whom a lease is taken to deliver.
+func (d *DB) waiting(t *testing.T, n int) (Lease, []SignUp, []string) {
+	t.Helper()
+	_, tenant := someone(t, d)
+	var signUps []SignUp
+	for i := range n {
+		signUps = append(signUps, signsUp(t, d, tenant.ID, fmt.Sprintf("%d@example.org", i)))
+	}
+	l := Lease{TenantID: tenant.ID, Owner: "me"}
+	if err := d.TakeLease(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	return l, signUps, add(t, d, signUps...)
+}
+
+func (d *DB) needing(t *testing.T, n int) (Lease, []SignUp, []string) {
+	t.Helper()
+	l, signUps, ids := d.waiting(t, n)
+	for _, id := range ids {
+		d.becomes(t, l, Outcome{SubscriberID: id, State: Attention, Reason: "ODD"})
+	}
+	return l, signUps, ids
+}
+
+// agrees wants the counts of a tenant to be what its rows say.
+func (d *DB) agrees(t *testing.T, tenantID string, want Sums) {
+	t.Helper()
+	if r := recount(t, d, tenantID); !r.Agrees() || want != nil && !r.Rows.Equal(want) {
+		t.Errorf("recount %+v, want %v", r, want)
+	}
+}
+
+// runOut is a lease of a tenant's that has run out, and what takes it for somebody else.
+func (d *DB) runOut(t *testing.T, tenantID string) (mine Lease, take func(*DB) error) {
+	t.Helper()
+	mine = Lease{TenantID: tenantID, Owner: "me"}
+	if err := d.TakeLease(t.Context(), mine); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.write.Exec(`UPDATE leases SET until = 1 WHERE name = $1`, mine.name()); err != nil {
+		t.Fatal(err)
+	}
+	return mine, func(d *DB) error { return d.TakeLease(t.Context(), Lease{TenantID: tenantID, Owner: "them"}) }
+}
+
+// sealWith has a key seal, and no others be known.
+func (d *DB) sealWith(t *testing.T, key uint32) {
+	t.Helper()
+	_, err := d.write.Exec(`DELETE FROM sealing_keys`)
+	unless(t, err)
+	unless(t, d.SwitchSealingKey(t.Context(), 0, key))
+}
+
+var lastKey atomic.Uint32
+
+// freshKey has a key seal that never did.
+func (d *DB) freshKey(t *testing.T) uint32 {
+	t.Helper()
+	from, err := d.SealingKey(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := lastKey.Add(1) + 1000
+	if err := d.SwitchSealingKey(t.Context(), from, to); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+func (d *DB) session(t *testing.T, u User) func(*DB) error {
+	now := d.now()
+	return func(d *DB) error {
+		return d.CreateSession(t.Context(), NewID(), Session{ID: NewID(), UserID: u.ID, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(time.Hour)}, u, "")
+	}
+}
+
+func races() []race {
+	return []race{
+		{"AddHandshake", "room for one more", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			begin := func(d *DB) error {
+				return d.AddHandshake(t.Context(), Handshake{StateHash: NewID(), SessionID: tenant.ID, TenantID: tenant.ID, Service: "sfdc", KeyID: 7, ExpiresAt: d.now().Add(time.Hour)})
+			}
+			for range maxSessionHandshakes - 1 {
+				unless(t, begin(d))
+			}
+			return duel{begin, nil, oneWins(t, ErrTooMany)}
+		}},
+		{"enterAll", "the same new address", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			return duel{addOne(t, signsUp(t, d, tenant.ID, "jane@example.org")), nil, func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, tenant.ID, Sums{New: 1, Repeated: 1, Waiting: 1})
+			}}
+		}},
+		{"enterAll", "addresses in another order", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			group := []SignUp{signsUp(t, d, tenant.ID, "a@example.org"), signsUp(t, d, tenant.ID, "b@example.org"), signsUp(t, d, tenant.ID, "c@example.org")}
+			enter := func(group []SignUp) func(*DB) error {
+				return func(d *DB) error { _, err := d.AddSignUps(t.Context(), group); return err }
+			}
+			backwards := slices.Clone(group)
+			slices.Reverse(backwards)
+			return duel{enter(group), enter(backwards), func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, tenant.ID, Sums{New: 3, Repeated: 3, Waiting: 3})
+			}}
+		}},
+		{"enterAll decideOne", "dismissed and signed up again", func(t *testing.T, d *DB) duel {
+			l, signUps, ids := d.needing(t, 1)
+			return duel{addOne(t, signUps[0]), func(d *DB) error {
+				_, err := d.Dismiss(t.Context(), l.TenantID, ids[0], "ann", "No.")
+				return err
+			}, func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, Sums{New: 1, Repeated: 1, Waiting: 1})
+			}}
+		}},
+		{"CloseTenant WipeTenant wipeSubscribers", "closed once more and wiped", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			add(t, d, signsUp(t, d, tenant.ID, "jane@example.org"))
+			stale := d.closedLongAgo(t, tenant.ID)
+			return duel{stale(func(d *DB) error {
+				_, err := d.CloseTenant(t.Context(), tenant.ID, time.Now().Add(time.Hour))
+				return err
+			}), wipe(t, tenant.ID), func(one, other error) {
+				unless(t, one, ErrNotFound)
+				unless(t, other, ErrNotFound)
+				d.wholeOrGone(t, tenant.ID, other == nil)
+			}}
+		}},
+		{"WipeTenant wipeSubscribers", "wiped and reopened", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			add(t, d, signsUp(t, d, tenant.ID, "jane@example.org"))
+			stale := d.closedLongAgo(t, tenant.ID)
+			return duel{stale(func(d *DB) error { return d.ReopenTenant(t.Context(), tenant.ID) }), wipe(t, tenant.ID), func(one, other error) {
+				oneWins(t, ErrNotFound)(one, other)
+				d.wholeOrGone(t, tenant.ID, other == nil)
+			}}
+		}},
+		{"WipeTenant wipeSubscribers", "wiped by both", func(t *testing.T, d *DB) duel {
+			u, tenant := someone(t, d)
+			add(t, d, signsUp(t, d, tenant.ID, "jane@example.org"), signsUp(t, d, tenant.ID, "joe@example.org"))
+			_, err := d.CloseTenant(t.Context(), tenant.ID, d.now().Add(-time.Second))
+			unless(t, err)
+			var people, users atomic.Int32
+			return duel{func(d *DB) error {
+				w, err := d.WipeTenant(t.Context(), tenant.ID, nil)
+				people.Add(int32(w.Subscribers))
+				users.Add(int32(w.Users))
+				return err
+			}, nil, func(one, other error) {
+				unless(t, one, ErrNotFound)
+				unless(t, other, ErrNotFound)
+				if people.Load() != 2 || users.Load() != 1 {
+					t.Errorf("%d subscribers and %d users were wiped", people.Load(), users.Load())
+				}
+				wantN(t, d, 0, `SELECT count(*) FROM users WHERE id = $1`, u.ID)
+				wantN(t, d, 0, `SELECT count(*) FROM tenants WHERE id = $1`, tenant.ID)
+			}}
+		}},
+		{"WipeTenant AddMember", "whose last tenant is wiped joins another", func(t *testing.T, d *DB) duel {
+			u, tenant := someone(t, d)
+			_, next := someone(t, d)
+			_, err := d.CloseTenant(t.Context(), tenant.ID, d.now().Add(-time.Second))
+			unless(t, err)
+			return duel{wipe(t, tenant.ID),
+				func(d *DB) error { return d.AddMember(t.Context(), u.ID, next.ID, d.now()) }, func(one, other error) {
+					unless(t, one)
+					there := number(t, d, `SELECT count(*) FROM users WHERE id = $1`, u.ID)
+					wantN(t, d, there, `SELECT count(*) FROM memberships WHERE user_id = $1`, u.ID)
+					if (other == nil) != (there == 1) {
+						t.Errorf("joined: %v, there: %d", other, there)
+					}
+				}}
+		}},
+		{"DeleteUser", "the last two of a tenant", func(t *testing.T, d *DB) duel {
+			u, tenant := someone(t, d)
+			next, _ := someone(t, d)
+			unless(t, d.AddMember(t.Context(), next.ID, tenant.ID, d.now()))
+			var empty atomic.Int32
+			remove := func(u User) func(*DB) error {
+				return func(d *DB) error {
+					gone, err := d.DeleteUser(t.Context(), u.ID)
+					if slices.Contains(gone.Empty, tenant.Slug) {
+						empty.Add(1)
+					}
+					return err
+				}
+			}
+			return duel{remove(u), remove(next), func(one, other error) {
+				both(t, one, other)
+				if empty.Load() != 1 {
+					t.Errorf("told %d times that nobody is left", empty.Load())
+				}
+			}}
+		}},
+		{"ChangeTenantApp", "two edits", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			setApp(t, d, tenant.ID, "app")
+			edit := func(change func(*TenantApp)) func(*DB) error {
+				return func(d *DB) error {
+					_, err := d.ChangeTenantApp(t.Context(), "sfdc", tenant.ID, func(a *TenantApp) error { change(a); return nil })
+					return err
+				}
+			}
+			return duel{edit(func(a *TenantApp) { a.Scopes = "api" }), edit(func(a *TenantApp) { a.LoginURL = "https://one.example" }), func(one, other error) {
+				both(t, one, other)
+				if a, err := d.TenantApp(t.Context(), "sfdc", tenant.ID); err != nil || a.Scopes != "api" || a.LoginURL != "https://one.example" {
+					t.Errorf("%+v, %v", a, err)
+				}
+			}}
+		}},
+		{"DeleteTenantApp SaveIdentity", "connected by the app that goes", func(t *testing.T, d *DB) duel {
+			u, tenant := someone(t, d)
+			setApp(t, d, tenant.ID, "app")
+			g := granted(u, tenant)
+			g.OwnApp, g.ClientID = true, "app"
+			return duel{func(d *DB) error { _, err := d.DeleteTenantApp(t.Context(), "sfdc", tenant.ID); return err },
+				func(d *DB) error { _, err := d.SaveIdentity(t.Context(), g, false, ""); return err }, func(one, other error) {
+					unless(t, one)
+					unless(t, other, ErrLost)
+					wantN(t, d, 0, `SELECT count(*) FROM identities WHERE tenant_id = $1 AND broken_at = 0`, tenant.ID)
+				}}
+		}},
+		{"DeleteTenantApp HoldIdentity", "authorized by the app that goes", func(t *testing.T, d *DB) duel {
+			u, tenant := someone(t, d)
+			setApp(t, d, tenant.ID, "app")
+			g := granted(u, tenant)
+			g.OwnApp, g.ClientID = true, "app"
+			return duel{func(d *DB) error { _, err := d.DeleteTenantApp(t.Context(), "sfdc", tenant.ID); return err },
+				func(d *DB) error {
+					return d.HoldIdentity(t.Context(), Held{Grant: g, ExpiresAt: d.now().Add(time.Hour)})
+				}, func(one, other error) {
+					unless(t, one)
+					unless(t, other, ErrLost)
+					wantN(t, d, 0, `SELECT count(*) FROM held_identities WHERE tenant_id = $1`, tenant.ID)
+				}}
+		}},
+		{"ChangeTenantApp SaveIdentity", "connected by the app that was before", func(t *testing.T, d *DB) duel {
+			u, tenant := someone(t, d)
+			setApp(t, d, tenant.ID, "app")
+			g := granted(u, tenant)
+			g.OwnApp, g.ClientID = true, "app"
+			return duel{func(d *DB) error {
+				_, err := d.ChangeTenantApp(t.Context(), "sfdc", tenant.ID, func(a *TenantApp) error { a.ClientID = "next"; return nil })
+				return err
+			}, func(d *DB) error { _, err := d.SaveIdentity(t.Context(), g, false, ""); return err }, func(one, other error) {
+				unless(t, one)
+				unless(t, other, ErrLost)
+				wantN(t, d, 0, `SELECT count(*) FROM identities WHERE tenant_id = $1 AND broken_at = 0`, tenant.ID)
+			}}
+		}},
+		{"ChangeService", "two edits", func(t *testing.T, d *DB) duel {
+			service := NewID()
+			edit := func(change func(*ServiceSettings)) func(*DB) error {
+				return func(d *DB) error { return d.ChangeService(t.Context(), service, change) }
+			}
+			return duel{edit(func(s *ServiceSettings) { s.Scopes = "api" }), edit(func(s *ServiceSettings) { s.LoginURL = "https://one.example" }), func(one, other error) {
+				both(t, one, other)
+				if s, err := d.ServiceSettings(t.Context(), service); err != nil || s.Scopes != "api" || s.LoginURL != "https://one.example" {
+					t.Errorf("%+v, %v", s, err)
+				}
+			}}
+		}},
+		{"ChangeService SaveIdentity", "connected by the app that was before", func(t *testing.T, d *DB) duel {
+			g := granted(someone(t, d))
+			g.Service, g.ClientID = NewID(), "app"
+			set := func(client string) func(*DB) error {
+				return func(d *DB) error {
+					return d.ChangeService(t.Context(), g.Service, func(s *ServiceSettings) { s.ClientID = client })
+				}
+			}
+			unless(t, set("app")(d))
+			return duel{set("next"), func(d *DB) error { _, err := d.SaveIdentity(t.Context(), g, false, ""); return err }, func(one, other error) {
+				unless(t, one)
+				unless(t, other, ErrLost)
+				wantN(t, d, 0, `SELECT count(*) FROM identities WHERE tenant_id = $1 AND broken_at = 0`, g.TenantID)
+			}}
+		}},
+		{"MendBroken", "mended by both", func(t *testing.T, d *DB) duel {
+			g := connect(t, d)
+			unless(t, d.BreakIdentity(t.Context(), g.ID, find(t, d, g.TenantID).Generation, "gone", ""))
+			_, _ = d.write.Exec(`UPDATE identities SET own_app = 1 WHERE id = $1`, g.ID)
+			var mended atomic.Int64
+			return duel{func(d *DB) error {
+				n, err := d.MendBroken(t.Context(), "sfdc", g.TenantID, []string{"gone"})
+				mended.Add(n)
+				return err
+			}, nil, func(one, other error) {
+				both(t, one, other)
+				if mended.Load() != 1 {
+					t.Errorf("mended %d", mended.Load())
+				}
+			}}
+		}},
+		{"CreateSession ChangePassword", "signed in with the password of before", func(t *testing.T, d *DB) duel {
+			u, _ := someone(t, d)
+			return duel{d.session(t, u), func(d *DB) error {
+				_, err := d.ChangePassword(t.Context(), u.ID, u.PasswordHash, "next", d.now(), false)
+				return err
+			}, func(one, other error) {
+				unless(t, one, ErrLost)
+				unless(t, other)
+				wantN(t, d, 0, `SELECT count(*) FROM sessions WHERE user_id = $1`, u.ID)
+			}}
+		}},
+		{"TrustDevice ChangePassword", "known with the password of before", func(t *testing.T, d *DB) duel {
+			u, _ := someone(t, d)
+			return duel{d.trust(t, u), func(d *DB) error {
+				_, err := d.ChangePassword(t.Context(), u.ID, u.PasswordHash, "next", d.now(), false)
+				return err
+			}, func(one, other error) {
+				unless(t, one, ErrLost)
+				unless(t, other)
+				wantN(t, d, 0, `SELECT count(*) FROM devices WHERE user_id = $1`, u.ID)
+			}}
+		}},
+		{"ChangePassword", "of the same password", func(t *testing.T, d *DB) duel {
+			u, _ := someone(t, d)
+			return duel{func(d *DB) error {
+				_, err := d.ChangePassword(t.Context(), u.ID, u.PasswordHash, NewID(), d.now(), true)
+				return err
+			}, nil, func(one, other error) {
+				oneWins(t, ErrLost)(one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM mails WHERE user_id = $1`, u.ID)
+			}}
+		}},
+		{"ResetPassword", "by the same link", func(t *testing.T, d *DB) duel {
+			u, _ := someone(t, d)
+			return duel{d.reset(t, u), nil, func(one, other error) {
+				oneWins(t, ErrNotFound)(one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM mails WHERE user_id = $1`, u.ID)
+			}}
+		}},
+		{"ResetPassword CreateSession", "signed in with the password of before", func(t *testing.T, d *DB) duel {
+			u, _ := someone(t, d)
+			return duel{d.reset(t, u), d.session(t, u), func(one, other error) {
+				unless(t, one)
+				unless(t, other, ErrLost)
+				wantN(t, d, 0, `SELECT count(*) FROM sessions WHERE user_id = $1`, u.ID)
+			}}
+		}},
+		{"decideOne", "sent again by both", func(t *testing.T, d *DB) duel {
+			l, _, ids := d.needing(t, 1)
+			var times atomic.Int32
+			return duel{func(d *DB) error {
+				done, err := d.Retry(t.Context(), l.TenantID, ids[0], "ann")
+				if done {
+					times.Add(1)
+				}
+				return err
+			}, nil, func(one, other error) {
+				both(t, one, other)
+				if times.Load() != 1 {
+					t.Errorf("sent again %d times", times.Load())
+				}
+				d.agrees(t, l.TenantID, Sums{New: 1, Waiting: 1})
+			}}
+		}},
+		{"keepRecount", "counted by both", func(t *testing.T, d *DB) duel {
+			l, _, _ := d.waiting(t, 2)
+			return duel{func(d *DB) error { _, err := d.CheckCounts(t.Context(), l.TenantID); return err }, nil, func(one, other error) {
+				both(t, one, other)
+				if r, err := d.LastRecount(t.Context(), l.TenantID); err != nil || !r.Rows.Equal(Sums{New: 2, Waiting: 2}) {
+					t.Errorf("%+v, %v", r, err)
+				}
+			}}
+		}},
+		{"SaveUsage", "calls of both", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			return duel{func(d *DB) error { return d.SaveUsage(t.Context(), tenant.ID, 10, 100, 3) }, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 6, `SELECT sum(n) FROM api_calls WHERE tenant_id = $1`, tenant.ID)
+			}}
+		}},
+		{"SwitchSealingKey", "to two keys", func(t *testing.T, d *DB) duel {
+			from := d.freshKey(t)
+			to := func() func(*DB) error {
+				to := lastKey.Add(1) + 1000
+				return func(d *DB) error { return d.SwitchSealingKey(t.Context(), from, to) }
+			}
+			return duel{to(), to(), func(one, other error) {
+				oneWins(t, ErrLost)(one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM sealing_keys WHERE current = 1`)
+			}}
+		}},
+		{"SwitchSealingKey", "the first of all", func(t *testing.T, d *DB) duel {
+			_, err := d.write.Exec(`DELETE FROM sealing_keys`)
+			unless(t, err)
+			to := func() func(*DB) error {
+				to := lastKey.Add(1) + 1000
+				return func(d *DB) error { return d.SwitchSealingKey(t.Context(), 0, to) }
+			}
+			return duel{to(), to(), func(one, other error) {
+				oneWins(t, ErrLost)(one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM sealing_keys WHERE current = 1`)
+			}}
+		}},
+		{"Reseal SaveIdentity", "connected anew while it is sealed anew", func(t *testing.T, d *DB) duel {
+			key := d.freshKey(t)
+			g := granted(someone(t, d))
+			g.KeyID = key
+			_, err := d.SaveIdentity(t.Context(), g, false, "")
+			unless(t, err)
+			next := d.freshKey(t)
+			row := func(value string) SealedRow {
+				return SealedRow{Table: SealedIdentities.Holding("refresh"), ID: g.ID, KeyID: key, Sealed: []Sealed{{Kind: "refresh", TenantID: g.TenantID, Value: value}}}
+			}
+			anew := newly(g)
+			anew.KeyID = next
+			return duel{func(d *DB) error {
+				return d.Reseal(t.Context(), next, []SealedRow{row(g.SealedRefresh)}, []SealedRow{row("anew")})
+			}, func(d *DB) error { _, err := d.SaveIdentity(t.Context(), anew, false, ""); return err }, func(one, other error) {
+				both(t, one, other)
+				if i := find(t, d, g.TenantID); i.SealedRefresh != anew.SealedRefresh || i.KeyID != next {
+					t.Errorf("stored %q by %d", i.SealedRefresh, i.KeyID)
+				}
+			}}
+		}},
+		{"WithKeyLock", "the key file", locked},
+		{"WithKeyLock", "the key file before there is a key", func(t *testing.T, d *DB) duel {
+			_, err := d.write.Exec(`DELETE FROM sealing_keys`)
+			unless(t, err)
+			return locked(t, d)
+		}},
+		{"deleteIdentities", "deleted by both", func(t *testing.T, d *DB) duel {
+			g := connect(t, d)
+			return duel{func(d *DB) error {
+				_, err := d.DeleteIdentities(t.Context(), Selector{TenantID: g.TenantID})
+				return err
+			}, nil, func(one, other error) {
+				both(t, one, other)
+				d.revoked(t, g.TenantID, g.SealedRefresh)
+			}}
+		}},
+		{"deleteIdentities SaveIdentity", "deleted and connected anew", func(t *testing.T, d *DB) duel {
+			g := connect(t, d)
+			anew := newly(g)
+			return duel{func(d *DB) error {
+				_, err := d.DeleteIdentities(t.Context(), Selector{TenantID: g.TenantID})
+				return err
+			},
+				func(d *DB) error { _, err := d.SaveIdentity(t.Context(), anew, false, ""); return err }, func(one, other error) {
+					both(t, one, other)
+					d.onceEach(t, g, anew)
+				}}
+		}},
+		{"DeleteIdentity", "deleted by both", func(t *testing.T, d *DB) duel {
+			g := connect(t, d)
+			return duel{func(d *DB) error { _, err := d.DeleteIdentity(t.Context(), "sfdc", g.TenantID); return err }, nil, func(one, other error) {
+				oneWins(t, ErrNotFound)(one, other)
+				d.revoked(t, g.TenantID, g.SealedRefresh)
+			}}
+		}},
+		{"DeleteIdentity SaveIdentity", "deleted and connected anew", func(t *testing.T, d *DB) duel {
+			g := connect(t, d)
+			anew := newly(g)
+			return duel{func(d *DB) error { _, err := d.DeleteIdentity(t.Context(), "sfdc", g.TenantID); return err },
+				func(d *DB) error { _, err := d.SaveIdentity(t.Context(), anew, false, ""); return err }, func(one, other error) {
+					both(t, one, other)
+					d.onceEach(t, g, anew)
+				}}
+		}},
+		{"DeleteIdentity HoldIdentity", "deleted and another authorized", func(t *testing.T, d *DB) duel {
+			g := connect(t, d)
+			h := Held{Grant: newly(g), ExpiresAt: d.now().Add(time.Hour)}
+			h.ID = NewID()
+			return duel{func(d *DB) error { _, err := d.DeleteIdentity(t.Context(), "sfdc", g.TenantID); return err },
+				func(d *DB) error { return d.HoldIdentity(t.Context(), h) }, func(one, other error) {
+					both(t, one, other)
+					d.onceEach(t, g, h.Grant)
+				}}
+		}},
+		{"SaveIdentity", "connected by both", func(t *testing.T, d *DB) duel {
+			g := granted(someone(t, d))
+			save := func() func(*DB) error {
+				g := g
+				g.ID = NewID()
+				return func(d *DB) error { _, err := d.SaveIdentity(t.Context(), g, false, ""); return err }
+			}
+			return duel{save(), save(), func(one, other error) {
+				oneWins(t, ErrLost)(one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM identities WHERE tenant_id = $1`, g.TenantID)
+			}}
+		}},
+		{"SaveIdentity", "replaced by both", func(t *testing.T, d *DB) duel {
+			g := connect(t, d)
+			one, other := newly(g), newly(g)
+			save := func(g Grant) func(*DB) error {
+				return func(d *DB) error { _, err := d.SaveIdentity(t.Context(), g, false, ""); return err }
+			}
+			return duel{save(one), save(other), func(e1, e2 error) {
+				both(t, e1, e2)
+				d.onceEach(t, g, one, other)
+			}}
+		}},
+		{"SaveIdentity", "two tenants and one org", func(t *testing.T, d *DB) duel {
+			g := granted(someone(t, d))
+			h := granted(someone(t, d))
+			h.OrgID = g.OrgID
+			save := func(g Grant) func(*DB) error {
+				return func(d *DB) error { _, err := d.SaveIdentity(t.Context(), g, false, ""); return err }
+			}
+			return duel{save(g), save(h), oneWins(t, ErrOrgInUse)}
+		}},
+		{"ImportIdentities", "imported by both", func(t *testing.T, d *DB) duel {
+			g := granted(someone(t, d))
+			bring := func() func(*DB) error {
+				a := Arrival{Grant: g, ConnectedAt: noon, RefreshedAt: noon}
+				a.ID = NewID()
+				return func(d *DB) error { _, err := d.ImportIdentities(t.Context(), nil, []Arrival{a}); return err }
+			}
+			return duel{bring(), bring(), func(one, other error) {
+				oneWins(t, ErrLost)(one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM identities WHERE tenant_id = $1`, g.TenantID)
+			}}
+		}},
+		{"ImportIdentities StartRenewal", "the same grant while it is renewed", func(t *testing.T, d *DB) duel {
+			g := connect(t, d)
+			generation := find(t, d, g.TenantID).Generation
+			return duel{func(d *DB) error {
+				_, err := d.ImportIdentities(t.Context(), nil, []Arrival{{Grant: g, Replaces: generation, SameGrant: true, ConnectedAt: noon, RefreshedAt: noon}})
+				return err
+			}, func(d *DB) error {
+				_, err := d.StartRenewal(t.Context(), g.ID, generation, "me", time.Minute, false)
+				return err
+			}, oneWins(t, ErrLost)}
+		}},
+		{"StartRenewal", "renewed by both", func(t *testing.T, d *DB) duel {
+			g := connect(t, d)
+			generation := find(t, d, g.TenantID).Generation
+			renew := func(owner string) func(*DB) error {
+				return func(d *DB) error {
+					earlier, err := d.StartRenewal(t.Context(), g.ID, generation, owner, time.Minute, false)
+					if err == nil && !earlier.IsZero() {
+						t.Errorf("%s hears of an earlier call", owner)
+					}
+					return err
+				}
+			}
+			return duel{renew("me"), renew("them"), oneWins(t, ErrLost)}
+		}},
+		{"StartRenewal DeleteTenantApp", "renewed while its app goes", func(t *testing.T, d *DB) duel {
+			u, tenant := someone(t, d)
+			setApp(t, d, tenant.ID, "app")
+			g := granted(u, tenant)
+			g.OwnApp, g.ClientID = true, "app"
+			_, err := d.SaveIdentity(t.Context(), g, false, "")
+			unless(t, err)
+			generation := find(t, d, g.TenantID).Generation
+			return duel{func(d *DB) error {
+				_, err := d.StartRenewal(t.Context(), g.ID, generation, "me", time.Minute, false)
+				return err
+			}, func(d *DB) error { _, err := d.DeleteTenantApp(t.Context(), "sfdc", tenant.ID); return err }, func(one, other error) {
+				unless(t, one, ErrLost)
+				unless(t, other)
+				i := find(t, d, g.TenantID)
+				if (one == nil) == i.CallStartedAt.IsZero() || i.BrokenCode != AppRemoved {
+					t.Errorf("%v, %+v", one, i)
+				}
+			}}
+		}},
+		{"FinishRenewal SaveIdentity", "renewed and connected anew", func(t *testing.T, d *DB) duel {
+			g := connect(t, d)
+			generation := find(t, d, g.TenantID).Generation
+			renewed, anew := newly(g), newly(g)
+			return duel{func(d *DB) error { return d.FinishRenewal(t.Context(), renewed, generation) },
+				func(d *DB) error { _, err := d.SaveIdentity(t.Context(), anew, false, ""); return err }, func(one, other error) {
+					unless(t, one, ErrLost)
+					unless(t, other)
+					revoked := renewed // which took the place of the first
+					if one != nil {
+						revoked = g
+					}
+					d.revoked(t, g.TenantID, revoked.SealedRefresh)
+					if i := find(t, d, g.TenantID); i.SealedRefresh != anew.SealedRefresh {
+						t.Errorf("stored %q", i.SealedRefresh)
+					}
+				}}
+		}},
+		{"HoldIdentity", "authorized by both", func(t *testing.T, d *DB) duel {
+			first := granted(someone(t, d))
+			second := newly(first)
+			second.ID = NewID()
+			hold := func(g Grant) func(*DB) error {
+				return func(d *DB) error {
+					return d.HoldIdentity(t.Context(), Held{Grant: g, ExpiresAt: d.now().Add(time.Hour)})
+				}
+			}
+			return duel{hold(first), hold(second), func(one, other error) {
+				both(t, one, other)
+				d.onceEach(t, first, second)
+			}}
+		}},
+		{"DropHeld", "given up by both", func(t *testing.T, d *DB) duel {
+			h := d.hold(t, granted(someone(t, d)))
+			return duel{func(d *DB) error { _, err := d.DropHeld(t.Context(), "sfdc", h.TenantID, h.ID); return err }, nil, func(one, other error) {
+				oneWins(t, ErrLost)(one, other)
+				d.revoked(t, h.TenantID, h.SealedRefresh)
+			}}
+		}},
+		{"DropHeld SaveIdentity", "given up and confirmed", func(t *testing.T, d *DB) duel {
+			h := d.hold(t, granted(someone(t, d)))
+			return duel{func(d *DB) error { _, err := d.DropHeld(t.Context(), "sfdc", h.TenantID, h.ID); return err },
+				func(d *DB) error { _, err := d.SaveIdentity(t.Context(), h.Grant, false, h.ID); return err }, func(one, other error) {
+					oneWins(t, ErrLost)(one, other)
+					d.onceEach(t, h.Grant)
+				}}
+		}},
+		{"ExpireHeld", "expired by both", func(t *testing.T, d *DB) duel {
+			h := d.hold(t, granted(someone(t, d)))
+			_, err := d.write.Exec(`UPDATE held_identities SET expires_at = 1 WHERE id = $1`, h.ID)
+			unless(t, err)
+			return duel{func(d *DB) error { return d.ExpireHeld(t.Context()) }, nil, func(one, other error) {
+				both(t, one, other)
+				d.revoked(t, h.TenantID, h.SealedRefresh)
+			}}
+		}},
+		{"ExpireHeld SaveIdentity", "expired and confirmed", func(t *testing.T, d *DB) duel {
+			h := d.hold(t, granted(someone(t, d)))
+			_, err := d.write.Exec(`UPDATE held_identities SET expires_at = 1 WHERE id = $1`, h.ID)
+			unless(t, err)
+			return duel{func(d *DB) error { return d.ExpireHeld(t.Context()) },
+				func(d *DB) error { _, err := d.SaveIdentity(t.Context(), h.Grant, false, h.ID); return err }, func(one, other error) {
+					unless(t, one)
+					unless(t, other, ErrLost)
+					d.onceEach(t, h.Grant)
+				}}
+		}},
+		{"OpenIncident", "opened by both", func(t *testing.T, d *DB) duel {
+			u, tenant := someone(t, d)
+			return duel{func(d *DB) error {
+				return d.OpenIncident(t.Context(), Trouble{TenantID: tenant.ID, Kind: IncidentWaiting}, d.now(), everyone)
+			}, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM incidents WHERE tenant_id = $1`, tenant.ID)
+				wantN(t, d, 1, `SELECT count(*) FROM mails WHERE user_id = $1`, u.ID)
+			}}
+		}},
+		{"CloseIncident", "closed by both", func(t *testing.T, d *DB) duel {
+			u, i := d.mended(t)
+			return duel{func(d *DB) error { return d.CloseIncident(t.Context(), i, d.now(), everyone) }, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM mails WHERE user_id = $1`, u.ID)
+			}}
+		}},
+		{"CloseIncident", "closed while the trouble is back", func(t *testing.T, d *DB) duel {
+			u, i := d.mended(t)
+			return duel{func(d *DB) error { return d.CloseIncident(t.Context(), i, d.now(), everyone) },
+				func(d *DB) error { return d.MendIncident(t.Context(), i.ID, time.Time{}) }, func(one, other error) {
+					both(t, one, other)
+					closed := number(t, d, `SELECT count(*) FROM incidents WHERE id = $1 AND closed_at > 0 AND mended_at > 0`, i.ID)
+					wantN(t, d, 1-closed, `SELECT count(*) FROM incidents WHERE id = $1 AND closed_at = 0 AND mended_at = 0`, i.ID)
+					wantN(t, d, closed, `SELECT count(*) FROM mails WHERE user_id = $1`, u.ID)
+				}}
+		}},
+		{"StartAction", "the same by both", func(t *testing.T, d *DB) duel {
+			l, _, _ := d.needing(t, 3)
+			start := func(d *DB) error {
+				d.batch = 1
+				_, err := d.StartAction(t.Context(), Action{TenantID: l.TenantID, Service: "sfdc", Kind: ActionRetry, Reason: "ODD"})
+				return err
+			}
+			return duel{start, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM actions WHERE tenant_id = $1`, l.TenantID)
+				d.agrees(t, l.TenantID, Sums{New: 3, Waiting: 1, Attention: 2})
+			}}
+		}},
+		{"StartAction decideOne", "all are sent again, and one is dismissed", func(t *testing.T, d *DB) duel {
+			l, _, ids := d.needing(t, 2)
+			var done bool
+			return duel{func(d *DB) error {
+				d.batch = 10
+				_, err := d.StartAction(t.Context(), Action{TenantID: l.TenantID, Service: "sfdc", Kind: ActionRetry, Reason: "ODD"})
+				return err
+			}, func(d *DB) (err error) {
+				done, err = d.Dismiss(t.Context(), l.TenantID, ids[0], "ann", "No.")
+				return err
+			}, func(one, other error) {
+				both(t, one, other)
+				want := Sums{New: 2, Waiting: 2}
+				if done {
+					want = Sums{New: 2, Waiting: 1, Dismissed: 1}
+				}
+				d.agrees(t, l.TenantID, want)
+			}}
+		}},
+		{"StepAction", "the same by both", func(t *testing.T, d *DB) duel {
+			l, _, _ := d.needing(t, 4)
+			batch := d.batch
+			d.batch = 1
+			a, err := d.StartAction(t.Context(), Action{TenantID: l.TenantID, Service: "sfdc", Kind: ActionRetry, Reason: "ODD"})
+			d.batch = batch
+			unless(t, err)
+			return duel{func(d *DB) error {
+				d.batch = 1
+				_, err := d.StepAction(t.Context(), a.ID)
+				return err
+			}, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 3, `SELECT done FROM actions WHERE id = $1`, a.ID)
+				d.agrees(t, l.TenantID, Sums{New: 4, Waiting: 3, Attention: 1})
+			}}
+		}},
+		{"StepAction enterAll", "gone on with while one is signed up again", func(t *testing.T, d *DB) duel {
+			l, signUps, _ := d.needing(t, 3)
+			batch := d.batch
+			d.batch = 1
+			a, err := d.StartAction(t.Context(), Action{TenantID: l.TenantID, Service: "sfdc", Kind: ActionDismiss, Reason: "ODD"})
+			d.batch = batch
+			unless(t, err)
+			return duel{func(d *DB) error {
+				d.batch = 10
+				_, err := d.StepAction(t.Context(), a.ID)
+				return err
+			}, addOne(t, signUps[2]), func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, Sums{New: 3, Repeated: 1, Dismissed: 2, Waiting: 1})
+			}}
+		}},
+		{"ResumeActions", "by both", func(t *testing.T, d *DB) duel {
+			l, _, _ := d.needing(t, 2)
+			batch := d.batch
+			d.batch = 1
+			a, err := d.StartAction(t.Context(), Action{TenantID: l.TenantID, Service: "sfdc", Kind: ActionRetry, Reason: "ODD"})
+			d.batch = batch
+			unless(t, err)
+			_, err = d.write.Exec(`UPDATE actions SET resume_at = 1 WHERE id = $1`, a.ID)
+			unless(t, err)
+			before := jobsOf(t, d)
+			return duel{func(d *DB) error { _, err := d.ResumeActions(t.Context()); return err }, nil, func(one, other error) {
+				both(t, one, other)
+				if jobs := jobsOf(t, d) - before; jobs != 1 {
+					t.Errorf("%d jobs", jobs)
+				}
+			}}
+		}},
+		{"KeepLease", "kept and taken", func(t *testing.T, d *DB) duel {
+			mine, take := d.runOut(t, NewID())
+			return duel{func(d *DB) error { return d.KeepLease(t.Context(), mine) }, take, oneWins(t, ErrLost)}
+		}},
+		{"MarkSent", "sent and the lease is taken", func(t *testing.T, d *DB) duel {
+			l, _, ids := d.waiting(t, 1)
+			mine, take := d.runOut(t, l.TenantID)
+			return duel{func(d *DB) error {
+				return d.MarkSent(t.Context(), mine, []Sending{{SubscriberID: ids[0]}}, d.now())
+			}, take, oneWins(t, ErrLost)}
+		}},
+		{"SetPause", "paused and the lease is taken", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			mine, take := d.runOut(t, tenant.ID)
+			return duel{func(d *DB) error { return d.SetPause(t.Context(), mine, Pause{Reason: "x"}) }, take, oneWins(t, ErrLost)}
+		}},
+		{"RecordOutcomes", "recorded and the lease is taken", func(t *testing.T, d *DB) duel {
+			l, _, ids := d.waiting(t, 1)
+			mine, take := d.runOut(t, l.TenantID)
+			return duel{func(d *DB) error {
+				return d.RecordOutcomes(t.Context(), mine, []Outcome{{SubscriberID: ids[0], State: Delivered}})
+			}, take, oneWins(t, ErrLost)}
+		}},
+		{"RecordOutcomes enterAll", "delivered and signed up again", func(t *testing.T, d *DB) duel {
+			return recorded(t, d, Outcome{State: Delivered, RecordID: "r", OrgID: "o"})
+		}},
+		{"RecordOutcomes enterAll", "refused and signed up again", func(t *testing.T, d *DB) duel {
+			return recorded(t, d, Outcome{State: Attention, Reason: "ODD"})
+		}},
+		{"CreateTenant", "the same names", func(t *testing.T, d *DB) duel {
+			slug := NewID()
+			make := func() func(*DB) error {
+				tenant := Tenant{ID: NewID(), Slug: NewID(), Name: "x", CreatedAt: noon}
+				return func(d *DB) error {
+					return d.CreateTenant(t.Context(), tenant, FirstNewsletter{Slug: slug, Name: "x", Consent: "Yes."})
+				}
+			}
+			return duel{make(), make(), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM newsletters WHERE slug = $1`, slug)
+				wantN(t, d, 1, `SELECT count(*) FROM newsletters WHERE slug = $1`, slug+"-2")
+			}}
+		}},
+		{"CreateTenant", "the same slug", func(t *testing.T, d *DB) duel {
+			slug := NewID()
+			return duel{func(d *DB) error {
+				return d.CreateTenant(t.Context(), Tenant{ID: NewID(), Slug: slug, Name: "x", CreatedAt: noon}, FirstNewsletter{Slug: NewID(), Name: "x", Consent: "Yes."})
+			}, nil, oneWins(t, ErrConflict)}
+		}},
+		{"OfferSetup", "offered by both", func(t *testing.T, d *DB) duel {
+			d.nobody(t)
+			return duel{func(d *DB) error { return d.OfferSetup(t.Context(), NewID(), d.now().Add(time.Hour)) }, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM setup_links`)
+			}}
+		}},
+		{"Setup", "by the same link", func(t *testing.T, d *DB) duel {
+			d.nobody(t)
+			return duel{d.setUp(t), nil, oneWins(t, ErrNotFound)}
+		}},
+		{"Setup OfferSetup", "another link while one is used", func(t *testing.T, d *DB) duel {
+			d.nobody(t)
+			return duel{d.setUp(t), func(d *DB) error { return d.OfferSetup(t.Context(), NewID(), d.now().Add(time.Hour)) }, func(one, other error) {
+				unless(t, one, ErrNotFound)
+				unless(t, other, ErrConflict)
+				if (one == nil) == (other == nil) {
+					t.Errorf("%v and %v", one, other)
+				}
+			}}
+		}},
+		{"CountFailure", "no wait", func(t *testing.T, d *DB) duel {
+			limits := []Limit{{Key: NewID(), Wait: func(int64) time.Duration { return 0 }}, {Key: NewID(), Wait: func(int64) time.Duration { return 0 }}}
+			return duel{failing(t, limits), failing(t, []Limit{limits[1], limits[0]}), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 4, `SELECT sum(failures) FROM throttles WHERE key IN ($1, $2)`, limits[0].Key, limits[1].Key)
+			}}
+		}},
+		{"CountFailure", "the second has to wait", func(t *testing.T, d *DB) duel {
+			limits := []Limit{limit(NewID()), limit(NewID())}
+			return duel{failing(t, limits), nil, func(one, other error) {
+				oneWins(t, errThrottled)(one, other)
+				wantN(t, d, 2, `SELECT sum(failures) FROM throttles WHERE key IN ($1, $2)`, limits[0].Key, limits[1].Key)
+			}}
+		}},
+		{"ForgiveFailure CountFailure", "counted and forgiven", func(t *testing.T, d *DB) duel {
+			limits := []Limit{{Key: NewID(), Wait: func(int64) time.Duration { return 0 }}}
+			unless(t, failing(t, limits)(d))
+			return duel{failing(t, limits), func(d *DB) error { return d.ForgiveFailure(t.Context(), noon, limits) }, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT failures FROM throttles WHERE key = $1`, limits[0].Key)
+			}}
+		}},
+		{"ForgiveFailure CountFailure", "the wait of a later failure", func(t *testing.T, d *DB) duel {
+			limits := []Limit{limit(NewID())}
+			unless(t, failing(t, limits)(d))
+			late := noon.Add(time.Minute)
+			return duel{func(d *DB) error { return d.ForgiveFailure(t.Context(), noon, limits) }, func(d *DB) error {
+				until, err := d.CountFailure(t.Context(), late, late.Add(time.Hour), limits)
+				return cmp.Or(err, map[bool]error{false: errThrottled}[until.IsZero()])
+			}, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT failures FROM throttles WHERE key = $1`, limits[0].Key)
+				wantN(t, d, 1, `SELECT count(*) FROM throttles WHERE key = $1 AND until > $2`, limits[0].Key, millis(late))
+			}}
+		}},
+		{"FoldCounts", "folded by both", func(t *testing.T, d *DB) duel {
+			l, _, _ := d.waiting(t, 2)
+			return duel{func(d *DB) error { _, err := d.FoldCounts(t.Context()); return err }, nil, func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, Sums{New: 2, Waiting: 2})
+			}}
+		}},
+		{"FoldCounts enterAll", "folded while somebody signs up", func(t *testing.T, d *DB) duel {
+			l, signUps, _ := d.waiting(t, 1)
+			return duel{func(d *DB) error { _, err := d.FoldCounts(t.Context()); return err }, addOne(t, signUps[0]), func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, Sums{New: 1, Repeated: 1, Waiting: 1})
+			}}
+		}},
+		{"FoldCounts WipeTenant", "folded while it is wiped", func(t *testing.T, d *DB) duel {
+			l, _, _ := d.waiting(t, 1)
+			_, err := d.CloseTenant(t.Context(), l.TenantID, d.now().Add(-time.Second))
+			unless(t, err)
+			return duel{func(d *DB) error { _, err := d.FoldCounts(t.Context()); return err },
+				wipe(t, l.TenantID), func(one, other error) {
+					both(t, one, other)
+					wantN(t, d, 0, `SELECT count(*) FROM state_counts WHERE tenant_id = $1`, l.TenantID)
+				}}
+		}},
+	}
+}
+
+func wipe(t *testing.T, tenantID string) func(*DB) error {
+	return func(d *DB) error { _, err := d.WipeTenant(t.Context(), tenantID, nil); return err }
+}
+
+// closedLongAgo closes a tenant, which is to be wiped by now. What it returns has somebody
+// do something whose clock was read an hour ago, when that wasn't so.
+func (d *DB) closedLongAgo(t *testing.T, tenantID string) (stale func(func(*DB) error) func(*DB) error) {
+	t.Helper()
+	now := d.now
+	defer func() { d.now = now }()
+	d.at(now().Add(-2 * time.Hour))
+	if _, err := d.CloseTenant(t.Context(), tenantID, now().Add(-time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	return func(do func(*DB) error) func(*DB) error {
+		return func(d *DB) error {
+			now := d.now
+			defer func() { d.now = now }()
+			d.at(now().Add(-time.Hour))
+			return do(d)
+		}
+	}
+}
+
+// wholeOrGone wants a tenant with one subscriber to be as it was, or wiped.
+func (d *DB) wholeOrGone(t *testing.T, tenantID string, gone bool) {
+	t.Helper()
+	if gone {
+		wantN(t, d, 0, `SELECT count(*) FROM tenants WHERE id = $1`, tenantID)
+		return
+	}
+	d.agrees(t, tenantID, Sums{New: 1, Waiting: 1})
+}
+
+func (d *DB) trust(t *testing.T, u User) func(*DB) error {
+	return func(d *DB) error {
+		_, err := d.TrustDevice(t.Context(), u, "none", NewID(), d.now(), d.now().Add(time.Hour))
+		return err
+	}
+}
+
+func (d *DB) reset(t *testing.T, u User) func(*DB) error {
+	t.Helper()
+	link := NewID()
+	unless(t, d.AddResetLink(t.Context(), link, u.ID, d.now().Add(time.Hour)))
+	return func(d *DB) error { _, err := d.ResetPassword(t.Context(), link, "next", d.now()); return err }
+}
+
+// revoked wants a token to be revoked once.
+func (d *DB) revoked(t *testing.T, tenantID, sealedRefresh string) {
+	t.Helper()
+	wantN(t, d, 1, `SELECT count(*) FROM revocations WHERE tenant_id = $1 AND sealed_refresh = $2`, tenantID, sealedRefresh)
+}
+
+// onceEach wants each grant's token to be kept, or to be revoked.
+func (d *DB) onceEach(t *testing.T, grants ...Grant) {
+	t.Helper()
+	const of = ` WHERE tenant_id = $1 AND sealed_refresh = $2`
+	for _, g := range grants {
+		wantN(t, d, 1, `SELECT (SELECT count(*) FROM identities`+of+`) + (SELECT count(*) FROM held_identities`+of+`) + (SELECT count(*) FROM revocations`+of+`)`,
+			g.TenantID, g.SealedRefresh)
+	}
+}
+
+// locked counts how often the lock of the keys was held, in a way that loses a count when
+// two hold it.
+func locked(t *testing.T, _ *DB) duel {
+	var n atomic.Int32
+	return duel{func(d *DB) error {
+		return d.WithKeyLock(t.Context(), func() error {
+			was, one := n.Load(), 0
+			err := d.read.QueryRow(`SELECT 1`).Scan(&one) // where it can be held up
+			n.Store(was + 1)
+			return err
+		})
+	}, nil, func(one, other error) {
+		both(t, one, other)
+		if n.Load() != 2 {
+			t.Error("both held the lock")
+		}
+	}}
+}
+
+// everyone is told of an incident.
+func everyone(members []Member) (ids []string) {
+	for _, m := range members {
+		ids = append(ids, m.UserID)
+	}
+	return ids
+}
+
+// mended is an incident whose trouble ended, with somebody who is told of it.
+func (d *DB) mended(t *testing.T) (User, Incident) {
+	t.Helper()
+	u, tenant := someone(t, d)
+	unless(t, d.OpenIncident(t.Context(), Trouble{TenantID: tenant.ID, Kind: IncidentSilent}, noon, func([]Member) []string { return nil }))
+	i := Incident{MendedAt: noon}
+	i.TenantID = tenant.ID
+	if err := d.read.QueryRow(`SELECT id FROM incidents WHERE tenant_id = $1`, tenant.ID).Scan(&i.ID); err != nil {
+		t.Fatal(err)
+	}
+	unless(t, d.MendIncident(t.Context(), i.ID, noon))
+	return u, i
+}
+
+// recorded has an outcome of a subscriber recorded while their address is signed up again,
+// after which they wait.
+func recorded(t *testing.T, d *DB, o Outcome) duel {
+	l, signUps, ids := d.waiting(t, 1)
+	o.SubscriberID, o.Revision = ids[0], d.revision(t, ids[0])
+	return duel{func(d *DB) error { return d.RecordOutcomes(t.Context(), l, []Outcome{o}) }, addOne(t, signUps[0]), func(one, other error) {
+		both(t, one, other)
+		d.agrees(t, l.TenantID, Sums{New: 1, Repeated: 1, Waiting: 1})
+	}}
+}
+
+// nobody takes away all users, and the links to make the first.
+func (d *DB) nobody(t *testing.T) {
+	t.Helper()
+	for _, table := range []string{"identities", "held_identities", "users", "setup_links"} {
+		_, err := d.write.Exec(`DELETE FROM ` + table)
+		unless(t, err)
+	}
+}
+
+// setUp sets up by a link.
+func (d *DB) setUp(t *testing.T) func(*DB) error {
+	t.Helper()
+	link := NewID()
+	unless(t, d.OfferSetup(t.Context(), link, d.now().Add(time.Hour)))
+	return func(d *DB) error {
+		now := d.now()
+		return d.Setup(t.Context(), link, Tenant{ID: NewID(), Slug: NewID(), Name: "x", CreatedAt: now}, FirstNewsletter{Slug: NewID(), Name: "x", Consent: "Yes."},
+			User{ID: NewID(), Email: NewID(), PasswordHash: "x", CreatedAt: now, PasswordChangedAt: now})
+	}
+}
+
+// failing counts a failure at noon.
+func failing(t *testing.T, limits []Limit) func(*DB) error {
+	return func(d *DB) error {
+		until, err := d.CountFailure(t.Context(), noon, noon.Add(time.Hour), limits)
+		if err == nil && !until.IsZero() {
+			return errThrottled
+		}
+		return err
+	}
+}
+
+// A store is a function that stores what must not be stored once its tenant is closed, the
+// definition of its service is gone, or the key that it was sealed with doesn't seal.
+type store struct {
+	of            string
+	open, defined bool // it minds the first two; all mind the third
+	with          func(t *testing.T, d *DB, g Grant) (do func(*DB) error, key uint32)
+}
+
+var stores = []store{
+	{"AddHandshake", true, true, func(t *testing.T, _ *DB, g Grant) (func(*DB) error, uint32) {
+		return func(d *DB) error {
+			return d.AddHandshake(t.Context(), Handshake{StateHash: NewID(), SessionID: NewID(), TenantID: g.TenantID, Service: g.Service, KeyID: g.KeyID,
+				DefinedAt: g.DefinedAt, ExpiresAt: d.now().Add(time.Hour)})
+		}, g.KeyID
+	}},
+	{"SaveIdentity", true, true, func(t *testing.T, _ *DB, g Grant) (func(*DB) error, uint32) {
+		return func(d *DB) error { _, err := d.SaveIdentity(t.Context(), g, false, ""); return err }, g.KeyID
+	}},
+	{"HoldIdentity", true, true, func(t *testing.T, _ *DB, g Grant) (func(*DB) error, uint32) {
+		return func(d *DB) error {
+			return d.HoldIdentity(t.Context(), Held{Grant: g, ExpiresAt: d.now().Add(time.Hour)})
+		}, g.KeyID
+	}},
+	{"ImportIdentities", true, false, func(t *testing.T, _ *DB, g Grant) (func(*DB) error, uint32) {
+		return func(d *DB) error {
+			_, err := d.ImportIdentities(t.Context(), nil, []Arrival{{Grant: g, ConnectedAt: noon, RefreshedAt: noon}})
+			return err
+		}, g.KeyID
+	}},
+	{"AddRevocation", false, true, func(t *testing.T, _ *DB, g Grant) (func(*DB) error, uint32) {
+		return func(d *DB) error { _, err := d.AddRevocation(t.Context(), g); return err }, g.KeyID
+	}},
+	{"ChangeTenantApp", false, true, func(t *testing.T, _ *DB, g Grant) (func(*DB) error, uint32) {
+		return func(d *DB) error {
+			_, err := d.ChangeTenantApp(t.Context(), g.Service, g.TenantID, func(a *TenantApp) error {
+				a.ClientID, a.SealedSecret, a.KeyID, a.DefinedAt = "app", NewID(), g.KeyID, g.DefinedAt
+				return nil
+			})
+			return err
+		}, g.KeyID
+	}},
+	{"ChangeService", false, true, func(t *testing.T, _ *DB, g Grant) (func(*DB) error, uint32) {
+		return func(d *DB) error {
+			return d.ChangeService(t.Context(), g.Service, func(s *ServiceSettings) { s.SealedSecret, s.KeyID, s.DefinedAt = NewID(), g.KeyID, g.DefinedAt })
+		}, g.KeyID
+	}},
+	{"FinishRenewal", false, false, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
+		_, err := d.SaveIdentity(t.Context(), g, false, "")
+		unless(t, err)
+		generation := find(t, d, g.TenantID).Generation
+		g.KeyID = d.freshKey(t)
+		return func(d *DB) error { return d.FinishRenewal(t.Context(), g, generation) }, g.KeyID
+	}},
+	{"Reseal", false, false, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
+		_, err := d.SaveIdentity(t.Context(), g, false, "")
+		unless(t, err)
+		key := d.freshKey(t)
+		row := func(value string) []SealedRow {
+			return []SealedRow{{Table: SealedIdentities.Holding("refresh"), ID: g.ID, Sealed: []Sealed{{Kind: "refresh", TenantID: g.TenantID, Value: value}}}}
+		}
+		return func(d *DB) error { return d.Reseal(t.Context(), key, row(g.SealedRefresh), row("anew")) }, key
+	}},
+}
+
+// storing are the races of all that stores with what forbids it.
+func storing() (all []race) {
+	for _, s := range stores {
+		if s.open {
+			all = append(all, race{s.of + " CloseTenant", "of a tenant that is closed", s.closed})
+		}
+		if s.defined {
+			all = append(all, race{s.of + " DeleteServiceDefinition", "of a service that is removed", s.undefined})
+		}
+		all = append(all, race{s.of + " SwitchSealingKey RetireKeys", "sealed with a key that is retired", s.retired})
+	}
+	return all
+}
+
+func (s store) closed(t *testing.T, d *DB) duel {
+	g := granted(someone(t, d))
+	do, _ := s.with(t, d, g)
+	return duel{do, func(d *DB) error {
+		_, err := d.CloseTenant(t.Context(), g.TenantID, d.now().Add(time.Hour))
+		return err
+	}, func(one, other error) {
+		unless(t, one, ErrLost)
+		unless(t, other)
+		for _, table := range []string{"identities", "held_identities", "handshakes"} {
+			wantN(t, d, 0, `SELECT count(*) FROM `+table+` WHERE tenant_id = $1`, g.TenantID)
+		}
+	}}
+}
+
+func (s store) undefined(t *testing.T, d *DB) duel {
+	g := granted(someone(t, d))
+	g.Service = NewID()
+	unless(t, d.AddServiceDefinition(t.Context(), ServiceDefinition{ID: g.Service, Definition: "{}"}))
+	defined, err := d.ServiceDefinition(t.Context(), g.Service)
+	unless(t, err)
+	g.DefinedAt = defined.SetAt
+	do, _ := s.with(t, d, g)
+	return duel{do, func(d *DB) error { _, err := d.DeleteServiceDefinition(t.Context(), g.Service); return err }, func(one, other error) {
+		unless(t, one, ErrLost)
+		var left *IdentitiesLeftError
+		if errors.As(other, &left) {
+			unless(t, one)
+			return
+		}
+		unless(t, other)
+		for _, table := range []string{"identities", "held_identities", "handshakes", "revocations", "tenant_apps", "service_settings"} {
+			wantN(t, d, 0, `SELECT count(*) FROM `+table+` WHERE service = $1`, g.Service)
+		}
+	}}
+}
+
+func (s store) retired(t *testing.T, d *DB) duel {
+	g := granted(someone(t, d))
+	g.KeyID = d.freshKey(t)
+	do, key := s.with(t, d, g)
+	next := lastKey.Add(1) + 1000
+	return duel{do, func(d *DB) error {
+		if err := d.SwitchSealingKey(t.Context(), key, next); err != nil {
+			return err
+		}
+		_, err := d.RetireKeys(t.Context())
+		return err
+	}, func(one, other error) {
+		unless(t, one, ErrStaleKey)
+		unless(t, other)
+		for _, table := range sealedTables {
+			wantN(t, d, 0, `SELECT count(*) FROM `+table.Name+` r JOIN sealing_keys k ON k.id = r.key_id WHERE k.retired_at > 0`)
+		}
+	}}
+}
