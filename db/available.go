@@ -11,7 +11,8 @@ import (
 
 // ErrUnavailable says that nothing can be stored for now, though nothing is wrong
 // with what was to be: the disk is full or fails, or another program has locked the
-// database for long. What was asked for was not done.
+// database for long. What was asked for was not done; or nobody can tell yet, when a
+// server went away before it answered and stays away.
 var ErrUnavailable = errors.New("the database takes no writes for now")
 
 // How Ping looks: for how long, and how long after the time before, since anybody

@@ -112,11 +112,8 @@ func (d *DB) transact(ctx context.Context, level sql.IsolationLevel, fn func(*sq
 func (d *DB) again(ctx context.Context, fn func() error) error {
 	for try := 0; ; try++ {
 		err := fn()
-		if err == nil || faultOf(err) != faultAgain {
+		if err == nil || faultOf(err) != faultAgain || try == mostTries {
 			return unavailable(err)
-		}
-		if try == mostTries {
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		pause := min(firstPause<<min(try, 10), lastPause)
 		if err := sleep(ctx, pause/2+rand.N(pause)); err != nil {
@@ -173,7 +170,7 @@ func faultOf(err error) fault {
 
 // unavailable adds ErrUnavailable to an error of the database's that passes.
 func unavailable(err error) error {
-	if err != nil && faultOf(err) == faultPassing && !errors.Is(err, ErrUnavailable) {
+	if f := faultOf(err); (f == faultPassing || f == faultAgain) && !errors.Is(err, ErrUnavailable) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err

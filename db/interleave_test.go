@@ -78,7 +78,7 @@ func openAs(t *testing.T, where string, set func(*postgres)) *DB {
 	if server, ok := e.(*postgres); ok {
 		set(server)
 	}
-	d, err := openWith(context.Background(), e)
+	d, err := openWith(context.Background(), e, opening{makes: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,8 +39,9 @@ const (
 
 // postgresSettings are those of each connection. A commit is on disk, and where the
 // server has synchronous standbys there too, before it is answered; nothing waits for
-// ever.
-const postgresSettings = `SET synchronous_commit = on; SET statement_timeout = '30s'; SET lock_timeout = '10s';
+// ever. What is no transaction of tx relies on its own conditions, as READ COMMITTED
+// sees them, whatever the operator set.
+const postgresSettings = `SET synchronous_commit = on; SET default_transaction_isolation = 'read committed'; SET statement_timeout = '30s'; SET lock_timeout = '10s';
 	SET idle_in_transaction_session_timeout = '60s'; SET client_min_messages = warning`
 
 // postgres is a database on a PostgreSQL server, for any number of processes.
@@ -453,8 +454,14 @@ func (p *postgres) peek() (*sql.DB, error) {
 	return stdlib.OpenDB(*c), nil
 }
 
+// begin begins a transaction. errAgain: the connection had ended, so that nothing was
+// begun, and another one may do.
 func (p *postgres) begin(ctx context.Context, conn *sql.Conn, level sql.IsolationLevel) (*sql.Tx, error) {
-	return conn.BeginTx(ctx, &sql.TxOptions{Isolation: level})
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: level})
+	if postgresFault(err) == faultPassing {
+		err = fmt.Errorf("%w: %w", errAgain, err)
+	}
+	return tx, err
 }
 
 // How long, and how often, a server is asked what became of a commit.

@@ -56,7 +56,7 @@ func throttledUntil(ctx context.Context, q rowQueryer, now time.Time, key string
 // whichever processes, the second sees what the first counted. A count is
 // forgotten when nothing was added to it until expires.
 func (d *DB) CountFailure(ctx context.Context, now, expires time.Time, limits []Limit) (until time.Time, err error) {
-	err = d.tx(ctx, func(tx *sql.Tx) error {
+	err = d.txCommitted(ctx, func(tx *sql.Tx) error { // each limit's row is locked by its first statement
 		for _, l := range sorted(limits) {
 			if until, err = countFailure(ctx, tx, now, expires, l); err != nil {
 				return err
@@ -100,7 +100,7 @@ func countFailure(ctx context.Context, tx *sql.Tx, now, expires time.Time, l Lim
 // time, with its wait: all is as if it had not been there, so that nobody sees by
 // the waits that somebody got in.
 func (d *DB) ForgiveFailure(ctx context.Context, counted time.Time, limits []Limit) error {
-	return wrap("forgive a failure", d.tx(ctx, func(tx *sql.Tx) error {
+	return wrap("forgive a failure", d.txCommitted(ctx, func(tx *sql.Tx) error { // likewise
 		for _, l := range sorted(limits) {
 			var failures int64
 			err := tx.QueryRowContext(ctx,
@@ -122,7 +122,7 @@ func (d *DB) ForgiveFailure(ctx context.Context, counted time.Time, limits []Lim
 
 // ForgetFailures ends what the limits have counted.
 func (d *DB) ForgetFailures(ctx context.Context, limits []Limit) error {
-	return wrap("forget failures", d.tx(ctx, func(tx *sql.Tx) error {
+	return wrap("forget failures", d.txCommitted(ctx, func(tx *sql.Tx) error { // it reads nothing
 		for _, l := range sorted(limits) {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM throttles WHERE key = $1`, l.Key); err != nil {
 				return err
