@@ -105,7 +105,18 @@ func (d *DB) transact(ctx context.Context, level sql.IsolationLevel, fn func(*sq
 	if d.rehearse {
 		_ = d.once(ctx, level, func(tx *sql.Tx) error { return errors.Join(fn(tx), errAgain) })
 	}
-	return d.again(ctx, func() error { return d.once(ctx, level, fn) })
+	conflicts := 0
+	return d.again(ctx, func() error {
+		err := d.once(ctx, level, fn)
+		if level == sql.LevelSerializable && postgresFault(err) == faultConflict {
+			// Somebody else's row, which fn didn't see, is told by its key before it is told
+			// by what fn has read. Now it sees it.
+			if conflicts++; conflicts == 1 {
+				return fmt.Errorf("%w: %w", errAgain, err)
+			}
+		}
+		return err
+	})
 }
 
 // again runs fn until others are no longer in its way.
