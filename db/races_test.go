@@ -156,6 +156,7 @@ func granted(u User, tenant Tenant) Grant {
 	return g
 }
 
+// connect connects a new tenant.
 func connect(t *testing.T, d *DB) Grant {
 	t.Helper()
 	g := granted(someone(t, d))
@@ -201,7 +202,7 @@ func addOne(t *testing.T, s SignUp) func(*DB) error {
 	}
 }
 
-// waitsFor makes a tenant with subscribers, whom a lease is taken to deliver.
+// waiting makes a tenant with subscribers who wait, and takes the lease to deliver them.
 func (d *DB) waiting(t *testing.T, n int) (Lease, []SignUp, []string) {
 	t.Helper()
 	_, tenant := someone(t, d)
@@ -216,6 +217,7 @@ func (d *DB) waiting(t *testing.T, n int) (Lease, []SignUp, []string) {
 	return l, signUps, add(t, d, signUps...)
 }
 
+// needing is waiting, for subscribers who need attention.
 func (d *DB) needing(t *testing.T, n int) (Lease, []SignUp, []string) {
 	t.Helper()
 	l, signUps, ids := d.waiting(t, n)
@@ -1243,7 +1245,7 @@ var stores = []store{
 			return d.HoldIdentity(t.Context(), Held{Grant: g, ExpiresAt: d.now().Add(time.Hour)})
 		}, g.KeyID
 	}},
-	{"ImportIdentities", true, false, func(t *testing.T, _ *DB, g Grant) (func(*DB) error, uint32) {
+	{"ImportIdentities", true, true, func(t *testing.T, _ *DB, g Grant) (func(*DB) error, uint32) {
 		return func(d *DB) error {
 			_, err := d.ImportIdentities(t.Context(), nil, []Arrival{{Grant: g, ConnectedAt: noon, RefreshedAt: noon}})
 			return err

@@ -28,7 +28,8 @@ type Arrival struct {
 // ImportIdentities stores new tenants and what arrives, all or nothing. Refresh
 // tokens that are replaced become revocations, whose ids are returned. ErrLost: an
 // identity stands where there was none, or another one than was to be replaced, or
-// the same authorization is in the middle of a renewal.
+// the same authorization is in the middle of a renewal, or the definition of its service
+// is gone.
 // ErrConflict: one of the tenants is there by now. ErrOrgInUse: one of the orgs is
 // another tenant's.
 func (d *DB) ImportIdentities(ctx context.Context, tenants []NewTenant, arrivals []Arrival) (revocations []string, err error) {
@@ -57,7 +58,7 @@ func (d *DB) ImportIdentities(ctx context.Context, tenants []NewTenant, arrivals
 }
 
 func (d *DB) importIdentity(ctx context.Context, tx *sql.Tx, a Arrival) (revocation string, err error) {
-	if err := errors.Join(mustSeal(ctx, tx, a.KeyID), mustBeOpen(ctx, tx, a.TenantID)); err != nil {
+	if err := errors.Join(mustSeal(ctx, tx, a.KeyID), mustBeOpen(ctx, tx, a.TenantID), hasService(ctx, tx, a.Service, a.DefinedAt)); err != nil {
 		return "", err
 	}
 	old, err := scanIdentity(tx.QueryRowContext(ctx, selectIdentityOf, a.Service, a.TenantID, a.User, a.Account))

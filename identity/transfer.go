@@ -369,10 +369,14 @@ func (v *Vault) arrive(ctx context.Context, m Movable, tenantID string, replace 
 	if err != nil {
 		return arrival{}, err
 	}
+	s, err := v.Service(ctx, m.Service)
+	if err != nil {
+		return arrival{}, err
+	}
 	a := arrival{tenant: m.Tenant, tokens: tokens{m.AccessToken, m.RefreshToken}, Arrival: db.Arrival{
 		Grant: db.Grant{ID: db.NewID(), Service: m.Service, TenantID: tenantID, User: m.User, Account: m.Account, Tags: tags, Native: importedNative(m.Native),
 			LoginURL: m.LoginURL, InstanceURL: m.InstanceURL, OrgID: m.OrgID, OrgName: m.OrgName, Sandbox: m.Sandbox, RemoteUserID: m.RemoteUserID,
-			Scopes: strings.Join(m.Scopes, " "), ClientID: m.ClientID, OwnApp: m.OwnApp, AccessEnds: given(m.ExpiresAt), Endless: m.RefreshToken == ""},
+			Scopes: strings.Join(m.Scopes, " "), ClientID: m.ClientID, OwnApp: m.OwnApp, AccessEnds: given(m.ExpiresAt), Endless: m.RefreshToken == "", DefinedAt: s.definedAt},
 		ApprovedBy: m.ConnectedBy, ConnectedAt: m.ConnectedAt, RefreshedAt: m.RefreshedAt,
 		BrokenAt: given(m.BrokenAt), BrokenCode: m.BrokenCode}}
 	old, err := v.Store.IdentityOf(ctx, m.Service, tenantID, m.User, m.Account)
