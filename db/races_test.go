@@ -2,6 +2,7 @@ package db
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -21,11 +22,13 @@ const (
 	runsOthers   = "it runs what it is given"
 	onlyInserts  = "it only inserts, and keys refuse what is there"
 	onlyDeletes  = "it only deletes, by conditions of each statement"
+	itsOwn       = "nobody else writes to a database that is marked"
 	onlyMonotone = "each statement has its own condition"
 )
 
 // relyOnNothing are the functions with a transaction that reads nothing that it relies on.
 var relyOnNothing = map[string]string{
+	"execNotify": runsOthers, "handOver": itsOwn,
 	"tx": runsOthers, "txCommitted": runsOthers, "transact": runsOthers, "underLease": runsOthers,
 	"QueueReset": onlyInserts, "CreateUser": onlyInserts, "probe": onlyInserts,
 	"EndSessions": onlyDeletes, "ExpireMails": onlyDeletes, "ForgetFailures": onlyDeletes,
@@ -958,6 +961,11 @@ func races() []race {
 			mine, take := d.runOut(t, tenant.ID)
 			return duel{func(d *DB) error { return d.SetPause(t.Context(), mine, Pause{Reason: "x"}) }, take, oneWins(t, ErrLost)}
 		}},
+		{"SetBlamed", "blamed and the lease is taken", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			mine, take := d.runOut(t, tenant.ID)
+			return duel{func(d *DB) error { return d.SetBlamed(t.Context(), mine, 3) }, take, oneWins(t, ErrLost)}
+		}},
 		{"RecordOutcomes", "recorded and the lease is taken", func(t *testing.T, d *DB) duel {
 			l, _, ids := d.waiting(t, 1)
 			mine, take := d.runOut(t, l.TenantID)
@@ -970,6 +978,34 @@ func races() []race {
 		}},
 		{"RecordOutcomes enterAll", "refused and signed up again", func(t *testing.T, d *DB) duel {
 			return recorded(t, d, Outcome{State: Attention, Reason: "ODD"})
+		}},
+		{"ShareCounts", "counts of both", func(t *testing.T, d *DB) duel {
+			counts := []LimitCount{{Key: NewID(), Ends: d.now().Add(time.Hour), N: 2}, {Key: NewID(), Ends: d.now().Add(time.Hour), N: 3}}
+			return duel{func(d *DB) error { _, err := d.ShareCounts(t.Context(), d.now(), counts); return err }, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 4, `SELECT n FROM limit_counts WHERE key = $1`, counts[0].Key)
+				wantN(t, d, 6, `SELECT n FROM limit_counts WHERE key = $1`, counts[1].Key)
+			}}
+		}},
+		{"Serve claimSource", "served and copied", func(t *testing.T, d *DB) duel {
+			d.unserved(t)
+			return served(t, claims)
+		}},
+		{"Serve claimTarget", "served and copied to", func(t *testing.T, d *DB) duel {
+			d.unserved(t)
+			return served(t, func(ctx context.Context, d *DB) error {
+				return (&copier{source: farAway, target: d, id: NewID()}).claimTarget(ctx, nil, false)
+			})
+		}},
+		{"Unmark claimSource", "copied and unmarked", func(t *testing.T, d *DB) duel {
+			d.unserved(t)
+			unless(t, claims(t.Context(), d))
+			return duel{func(d *DB) error { _, err := d.Unmark(t.Context()); return err }, func(d *DB) error { return claims(t.Context(), d) }, func(one, other error) {
+				both(t, one, other)
+				if n := number(t, d, `SELECT count(*) FROM database_copies`); n > 1 {
+					t.Errorf("%d marks", n)
+				}
+			}}
 		}},
 		{"CreateTenant", "the same names", func(t *testing.T, d *DB) duel {
 			slug := NewID()
@@ -1187,6 +1223,25 @@ func recorded(t *testing.T, d *DB, o Outcome) duel {
 	return duel{func(d *DB) error { return d.RecordOutcomes(t.Context(), l, []Outcome{o}) }, addOne(t, signUps[0]), func(one, other error) {
 		both(t, one, other)
 		d.agrees(t, l.TenantID, Sums{New: 1, Repeated: 1, Waiting: 1})
+	}}
+}
+
+// unserved has a database be neither served nor marked.
+func (d *DB) unserved(t *testing.T) {
+	t.Helper()
+	for _, table := range []string{"leases", "database_copies"} {
+		_, err := d.write.Exec(`DELETE FROM ` + table)
+		unless(t, err)
+	}
+}
+
+// served has a database served while a copier claims it: one of them does.
+func served(t *testing.T, claim func(context.Context, *DB) error) duel {
+	return duel{func(d *DB) error { return d.Serve(t.Context(), "one") }, func(d *DB) error { return claim(t.Context(), d) }, func(one, other error) {
+		unless(t, one, ErrMarked)
+		if (one == nil) == (other == nil) {
+			t.Errorf("served: %v, claimed: %v", one, other)
+		}
 	}}
 }
 
