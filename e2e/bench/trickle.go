@@ -41,7 +41,7 @@ func inWorld(ctx context.Context, fn func(*rig.World, *rig.Portal) error) (err e
 		return err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	w, err := rig.NewWorld(ctx, folder)
+	w, err := rig.NewWorld(ctx, folder, "")
 	defer func() { _ = w.Close() }()
 	if err != nil {
 		return err

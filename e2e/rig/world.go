@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -35,14 +37,16 @@ type World struct {
 	Salesforce *Salesforce
 
 	binary   string
+	database string
 	password string // of the admins in the portal
 	log      *os.File
 }
 
-// NewWorld builds gatepost, starts the simulated Salesforce, and adds the
-// tenants. Who gets a World has to Close it.
-func NewWorld(ctx context.Context, folder string) (w *World, err error) {
-	w = &World{Folder: folder, password: rand.Text()}
+// NewWorld builds gatepost, starts the simulated Salesforce, and adds the tenants to
+// the portals' database: a path or a postgres:// URL, or "" for a file in the folder.
+// Who gets a World has to Close it.
+func NewWorld(ctx context.Context, folder, database string) (w *World, err error) {
+	w = &World{Folder: folder, database: cmp.Or(database, filepath.Join(folder, "gatepost.db")), password: rand.Text()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
@@ -85,8 +89,8 @@ func (w *World) startSalesforce() error {
 	return nil
 }
 
-// Database is the file that the portals keep their data in.
-func (w *World) Database() string { return filepath.Join(w.Folder, "gatepost.db") }
+// Database is where the portals keep their data: a path or a postgres:// URL.
+func (w *World) Database() string { return w.database }
 
 // Log is the file with what all processes said.
 func (w *World) Log() string { return w.log.Name() }
@@ -102,21 +106,31 @@ func (w *World) Command(ctx context.Context, stdin string, args ...string) error
 	return nil
 }
 
-// Portal is a place for a portal: its address stays while processes come and go.
+// Portal is a place for a portal: its addresses stay while processes come and go.
 type Portal struct {
 	*Process
-	URL   string
+	URL     string // the public address
+	Address string // that it listens on
+
 	world *World
 }
 
-// AddPortal registers a portal's app at Salesforce and starts it.
+// AddPortal starts a portal that is reached at the address that it listens on.
 func (w *World) AddPortal(ctx context.Context) (*Portal, error) {
+	return w.AddReplica(ctx, "")
+}
+
+// AddReplica starts a portal that is reached at the public address of several, or at
+// its own when that is "". The app of who has that address is registered at Salesforce.
+func (w *World) AddReplica(ctx context.Context, url string) (*Portal, error) {
 	addr, err := FreeAddress()
 	if err != nil {
 		return nil, err
 	}
-	p := &Portal{URL: "http://" + addr, world: w}
-	w.Salesforce.callbacks = append(w.Salesforce.callbacks, p.URL+"/integrations/sfdc/callback")
+	p := &Portal{URL: cmp.Or(url, "http://"+addr), Address: addr, world: w}
+	if callback := p.URL + "/integrations/sfdc/callback"; !slices.Contains(w.Salesforce.callbacks, callback) {
+		w.Salesforce.callbacks = append(w.Salesforce.callbacks, callback)
+	}
 	err = w.Salesforce.Control(ctx, "clients", map[string]any{
 		"client_id": appID, "client_secret": appSecret, "redirect_uris": w.Salesforce.callbacks})
 	if err != nil {
@@ -126,14 +140,18 @@ func (w *World) AddPortal(ctx context.Context) (*Portal, error) {
 }
 
 // Start starts the portal's process, on the data that is there.
-func (p *Portal) Start() (err error) {
-	p.Process, err = Start(p.world.log, []string{
-		"GATEPOST_ADDR=" + strings.TrimPrefix(p.URL, "http://"), "GATEPOST_URL=" + p.URL,
+func (p *Portal) Start() error {
+	started, err := Start(p.world.log, []string{
+		"GATEPOST_ADDR=" + p.Address, "GATEPOST_URL=" + p.URL,
 		"GATEPOST_DATABASE=" + p.world.Database(), "GATEPOST_KEYSET=" + filepath.Join(p.world.Folder, "keyset.json"),
 		"GATEPOST_SFDC_CLIENT_ID=" + appID, "GATEPOST_SFDC_CLIENT_SECRET=" + appSecret,
 		"GATEPOST_SFDC_LOGIN_URL=" + p.world.Salesforce.URL, "GATEPOST_SIGNUP_LIMITS=off", "GATEPOST_LOG=warn",
 	}, p.world.binary, "serve")
-	return err
+	if err != nil {
+		return err
+	}
+	p.Process = started
+	return nil
 }
 
 // Form is the address of a tenant's public form.

@@ -6,6 +6,9 @@
 // steady rate whatever becomes of the answers, and kills portals all the while
 // (kill -9). Meanwhile Salesforce does its worst: see the scenarios. It stops by
 // itself, and exits with 1 and the evidence when a promise was broken.
+//
+// With -postgres the database is a PostgreSQL server, which is restarted once in each
+// scenario, and the portals are replicas behind a balancer.
 package main
 
 import (
@@ -20,6 +23,7 @@ import (
 
 func main() {
 	p := plan{}
+	flag.BoolVar(&p.postgres, "postgres", false, "run replicas behind a balancer on an own PostgreSQL, which is restarted five times")
 	flag.IntVar(&p.rate, "rate", 200, "sign-ups a second")
 	flag.IntVar(&p.portals, "portals", 2, "portals on the same database")
 	flag.IntVar(&p.kills, "kills", 50, "how often a portal is killed, besides those in the outage")

@@ -4,10 +4,11 @@ import "time"
 
 // plan says how hard the portals are tried.
 type plan struct {
-	rate    int // sign-ups a second
-	portals int
-	kills   int
-	every   time.Duration // between two kills
+	postgres bool // replicas behind a balancer, and a server that is restarted
+	rate     int  // sign-ups a second
+	portals  int
+	kills    int
+	every    time.Duration // between two kills
 
 	outage      time.Duration
 	outageKills int

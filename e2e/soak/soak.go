@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/db/dbtest/postgres"
 	"gatepost/e2e/rig"
 	"gatepost/identity"
 )
@@ -21,6 +22,10 @@ type soak struct {
 	store   *db.DB // to look at
 	tenant  string // its id
 	readers *readers
+
+	server   *postgres.Server // nil on SQLite
+	balancer *balancer        // likewise
+	restarts int              // of the server
 
 	mu         sync.Mutex // held while a portal is killed and started, and while one connects
 	portals    []*rig.Portal
@@ -51,7 +56,14 @@ func (p plan) run(ctx context.Context, folder string, say func(string, ...any)) 
 
 // open starts everybody and connects the tenant.
 func (s *soak) open(ctx context.Context, folder string) (err error) {
-	if s.world, err = rig.NewWorld(ctx, folder); err != nil {
+	database := ""
+	if s.postgres {
+		if s.server, err = postgres.Start(); err != nil {
+			return err
+		}
+		database = s.server.URL()
+	}
+	if s.world, err = rig.NewWorld(ctx, folder, database); err != nil {
 		return err
 	}
 	if s.store, err = db.Open(ctx, s.world.Database()); err != nil {
@@ -62,24 +74,46 @@ func (s *soak) open(ctx context.Context, folder string) (err error) {
 		return err
 	}
 	s.tenant = tenant.ID
-	var forms []string
-	for range s.plan.portals {
-		p, err := s.world.AddPortal(ctx)
-		if err != nil {
-			return err
-		}
-		s.portals = append(s.portals, p)
-		forms = append(forms, p.Form(rig.Contoso))
+	if err := s.openPortals(ctx); err != nil {
+		return err
 	}
-	s.readers = newReaders(forms)
 	if err := s.world.Salesforce.Control(ctx, "settings", map[string]any{"rotation": true, "latency_ms": 20, "daily_limit": 100_000_000}); err != nil {
 		return err
 	}
 	return s.portals[0].Connect(ctx, rig.Contoso)
 }
 
+// openPortals starts the portals, each at an address of its own or all behind the
+// balancer.
+func (s *soak) openPortals(ctx context.Context) (err error) {
+	public := ""
+	if s.postgres {
+		if s.balancer, err = newBalancer(); err != nil {
+			return err
+		}
+		public = s.balancer.url()
+	}
+	var forms, addresses []string
+	for range s.plan.portals {
+		p, err := s.world.AddReplica(ctx, public)
+		if err != nil {
+			return err
+		}
+		s.portals = append(s.portals, p)
+		forms, addresses = append(forms, p.Form(rig.Contoso)), append(addresses, p.Address)
+	}
+	if s.balancer != nil {
+		s.balancer.start(addresses)
+	}
+	s.readers = newReaders(forms)
+	return nil
+}
+
 func (s *soak) close() error {
 	var errs []error
+	if s.balancer != nil {
+		errs = append(errs, s.balancer.close())
+	}
 	for _, p := range s.portals {
 		p.Kill()
 	}
@@ -88,6 +122,9 @@ func (s *soak) close() error {
 	}
 	if s.world != nil {
 		errs = append(errs, s.world.Close())
+	}
+	if s.server != nil {
+		errs = append(errs, s.server.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -128,6 +165,9 @@ func (s *soak) play(ctx context.Context, sc scenario) (err error) {
 			each(expiring, sc.expire, func() { _ = salesforce.Control(ctx, "expire-access-tokens", nil) })
 		})
 	}
+	restarted := make(chan error, 1)
+	go func() { restarted <- s.restartDatabase(ctx, rand.N(sc.lasts())) }()
+	defer func() { err = errors.Join(err, <-restarted) }()
 	for range sc.kills {
 		if err := wait(ctx, sc.between); err != nil {
 			return err
@@ -157,7 +197,48 @@ func (s *soak) kill() error {
 	time.Sleep(rand.N(crowdTime))
 	p.Kill()
 	s.kills++
-	return p.Start()
+	return s.start(p)
+}
+
+// start starts a portal again. While the database is away it ends at once, and is
+// started once more, as whoever supervises it does.
+func (s *soak) start(p *rig.Portal) error {
+	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		err := p.Start()
+		if err == nil || s.server == nil || time.Since(begun) > startTime {
+			return err
+		}
+	}
+}
+
+// How long PostgreSQL is away at most, and how long a portal may take until it finds
+// it again.
+const (
+	awayTime  = 4 * time.Second
+	startTime = time.Minute
+)
+
+// restartDatabase waits, ends PostgreSQL, in an orderly way and as a crash does by
+// turns, and starts it again after a while.
+func (s *soak) restartDatabase(ctx context.Context, after time.Duration) error {
+	if s.server == nil {
+		return nil
+	}
+	if err := wait(ctx, after); err != nil {
+		return err
+	}
+	end := s.server.Stop
+	if s.restarts%2 == 1 {
+		end = s.server.Kill
+	}
+	s.restarts++
+	if err := end(); err != nil {
+		return err
+	}
+	if err := wait(ctx, rand.N(awayTime)); err != nil {
+		return err
+	}
+	return s.server.Start()
 }
 
 // keepConnected does what an admin does when the portal says that the connection
@@ -214,7 +295,7 @@ func (s *soak) calm(ctx context.Context) error {
 // several times within it: the run has no hour for them.
 func (s *soak) endHours(ctx context.Context) error {
 	_, err := s.store.Writer().ExecContext(ctx, `UPDATE subscribers SET due_at = $2 WHERE tenant_id = $1 AND state = 'waiting' AND reason = '' AND repeated_at > 0 AND due_at > $2`,
-		s.tenant, time.Now().UnixMilli())
+		s.tenant, s.store.Now().UnixMilli())
 	return err
 }
 

@@ -1,11 +1,18 @@
 package main
 
 import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"gatepost/db"
+	"gatepost/db/dbtest/testdb"
 	"gatepost/e2e/rig"
 )
 
@@ -13,7 +20,21 @@ import (
 // seconds.
 func TestShort(t *testing.T) {
 	t.Parallel()
-	p := plan{rate: 200, portals: 2, kills: 3, every: 3 * time.Second, outage: 20 * time.Second, settle: 5 * time.Minute}
+	short(t, plan{rate: 200, portals: 2, kills: 3, every: 3 * time.Second, outage: 20 * time.Second, settle: 5 * time.Minute})
+}
+
+// TestShortOnPostgres is the same with three replicas behind a balancer, and PostgreSQL
+// restarted five times.
+func TestShortOnPostgres(t *testing.T) {
+	if os.Getenv(testdb.Variable) == testdb.Off {
+		t.Skip(testdb.Variable + " is off: nothing is tested on PostgreSQL")
+	}
+	t.Parallel()
+	short(t, plan{postgres: true, rate: 100, portals: 3, kills: 3, every: 3 * time.Second, outage: 10 * time.Second, settle: 5 * time.Minute})
+}
+
+func short(t *testing.T, p plan) {
+	t.Helper()
 	v, err := p.run(t.Context(), t.TempDir(), t.Logf)
 	if err != nil {
 		t.Fatal(err)
@@ -21,6 +42,60 @@ func TestShort(t *testing.T) {
 	t.Log(v)
 	if v.broken() {
 		t.Error(errBroken)
+	}
+	if p.postgres && v.Restarts != len(p.scenarios()) {
+		t.Errorf("PostgreSQL was restarted %d times, not once in each scenario", v.Restarts)
+	}
+}
+
+// TestBalancer shows that each replica gets its share, that a request goes to the next
+// one when nobody listens, and that one without an answer is not sent twice.
+func TestBalancer(t *testing.T) {
+	var got [3]atomic.Int64
+	var addresses []string
+	for i := range got {
+		replica := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			got[i].Add(1)
+			body, _ := io.ReadAll(r.Body)
+			if string(body) == "die" {
+				panic(http.ErrAbortHandler)
+			}
+			_, _ = fmt.Fprintf(w, "%s %s", r.Host, body)
+		}))
+		t.Cleanup(replica.Close)
+		addresses = append(addresses, replica.Listener.Addr().String())
+		if i == 1 {
+			replica.Close()
+		}
+	}
+	b, err := newBalancer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.close() })
+	b.start(addresses)
+	send := func(body string) (answer string, err error) {
+		resp, err := http.Post(b.url(), "text/plain", strings.NewReader(body))
+		if err != nil {
+			return "", err
+		}
+		defer func() { _ = resp.Body.Close() }()
+		text, err := io.ReadAll(resp.Body)
+		return string(text), err
+	}
+	for range 30 {
+		if answer, err := send("hello"); err != nil || answer != strings.TrimPrefix(b.url(), "http://")+" hello" {
+			t.Fatalf("answered %q, %v", answer, err)
+		}
+	}
+	if first, last := got[0].Load(), got[2].Load(); first != 15 || last != 15 {
+		t.Errorf("of 30 requests %d and %d came", first, last)
+	}
+	if answer, err := send("die"); err == nil {
+		t.Errorf("answered %q", answer)
+	}
+	if n := got[0].Load() + got[2].Load(); n != 31 {
+		t.Errorf("a request that was not answered was sent %d times", n-30)
 	}
 }
 

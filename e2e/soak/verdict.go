@@ -14,7 +14,7 @@ import (
 // verdict is what a run has found.
 type verdict struct {
 	Sent, Repeated, Acknowledged, Refused, Unanswered int
-	Kills, Reconnects                                 int
+	Kills, Restarts, Reconnects                       int
 	Loaded, Settled                                   time.Duration
 	P50, P95, P99                                     time.Duration // of acknowledgements
 
@@ -32,7 +32,7 @@ func (s *soak) judge(ctx context.Context) (v verdict, err error) {
 	r := s.readers
 	v = verdict{
 		Sent: r.count.sent, Repeated: r.count.repeated, Acknowledged: r.count.acknowledged, Refused: r.count.refused, Unanswered: r.count.lost,
-		Kills: s.kills, Reconnects: s.reconnects, P50: r.percentile(.5), P95: r.percentile(.95), P99: r.percentile(.99), Surprises: r.surprises,
+		Kills: s.kills, Restarts: s.restarts, Reconnects: s.reconnects, P50: r.percentile(.5), P95: r.percentile(.95), P99: r.percentile(.99), Surprises: r.surprises,
 	}
 	if v.Recount, err = s.store.Recount(ctx, s.tenant); err != nil {
 		return v, err
@@ -104,7 +104,7 @@ func (v verdict) String() string {
 	line("\nsign-ups      %d sent in %v (%.0f/s), %d with a repeated address", v.Sent, v.Loaded.Round(time.Second), float64(v.Sent)/v.Loaded.Seconds(), v.Repeated)
 	line("answers       %d acknowledged, %d refused (503), %d lost or never taken (portal killed)", v.Acknowledged, v.Refused, v.Unanswered)
 	line("              acknowledged after p50 %v, p95 %v, p99 %v", round(v.P50), round(v.P95), round(v.P99))
-	line("kills         %d; reconnected %d times because a kill cut off a renewal", v.Kills, v.Reconnects)
+	line("kills         %d; database restarted %d times; reconnected %d times because a renewal was cut off", v.Kills, v.Restarts, v.Reconnects)
 	line("settled after %v", v.Settled.Round(time.Second))
 	k := v.Recount.Kept
 	line("portal        %d new + %d repeated; %d delivered, %d waiting, %d need attention; difference %d", k[db.New], k[db.Repeated], k[db.Delivered], k[db.Waiting], k[db.Attention], k.Difference())
