@@ -179,29 +179,31 @@ func TestTokenEndpointDown(t *testing.T) {
 // TestBroken is about an admin at Salesforce who takes the access back.
 func TestBroken(t *testing.T) {
 	t.Parallel()
-	each(t, usual, func(t *testing.T, v *visitor) {
-		v.enter()
-		v.connect()
-		v.d.control(t, "revoke", "")
-		v.d.control(t, "expire-access-tokens", "")
-		v.d.signUp(t, "late@reader.example")
-		v.broken()
-		for _, page := range []string{"/integrations", "/subscribers", "/newsletter/signup", "/account", "/integrations/sfdc/disconnect"} {
-			v.open(page)
-			banner := v.page.GetByRole("region", playwright.PageGetByRoleOptions{Name: "Broken connection"})
-			v.step(expect.Locator(banner).ToContainText("Salesforce has ended the access"), "see the reason on %s", page)
-			v.step(expect.Locator(banner).ToContainText("Reconnect Salesforce"), "see the mend on %s", page)
-			v.look("broken" + unfitForFiles.ReplaceAllString(page, "-"))
-		}
-		v.step(v.page.GetByRole("region", playwright.PageGetByRoleOptions{Name: "Broken connection"}).GetByRole("link").Click(), "follow the banner")
-		v.says("Needs reconnecting")
-		v.says("1 sign-up waits safely")
-		v.press("Reconnect Salesforce")
-		v.press("Allow")
-		v.says("Salesforce is connected.")
-		v.silent("Salesforce is disconnected")
-		v.d.contact(t, "late@reader.example")
-	})
+	each(t, usual, breakAndReconnect)
+}
+
+func breakAndReconnect(t *testing.T, v *visitor) {
+	v.enter()
+	v.connect()
+	v.d.control(t, "revoke", "")
+	v.d.control(t, "expire-access-tokens", "")
+	v.d.signUp(t, "late@reader.example")
+	v.broken()
+	for _, page := range []string{"/integrations", "/subscribers", "/newsletter/signup", "/account", "/integrations/sfdc/disconnect"} {
+		v.open(page)
+		banner := v.page.GetByRole("region", playwright.PageGetByRoleOptions{Name: "Broken connection"})
+		v.step(expect.Locator(banner).ToContainText("Salesforce has ended the access"), "see the reason on %s", page)
+		v.step(expect.Locator(banner).ToContainText("Reconnect Salesforce"), "see the mend on %s", page)
+		v.look("broken" + unfitForFiles.ReplaceAllString(page, "-"))
+	}
+	v.step(v.page.GetByRole("region", playwright.PageGetByRoleOptions{Name: "Broken connection"}).GetByRole("link").Click(), "follow the banner")
+	v.says("Needs reconnecting")
+	v.says("1 sign-up waits safely")
+	v.press("Reconnect Salesforce")
+	v.press("Allow")
+	v.says("Salesforce is connected.")
+	v.silent("Salesforce is disconnected")
+	v.d.contact(t, "late@reader.example")
 }
 
 // broken waits until the portal knows that the connection is broken.

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -126,20 +127,31 @@ type demo struct {
 	portal, form, salesforce string
 	user, password           string
 	data                     string
+	postgres                 string // URL of the database, "" for a file among the data
 }
 
 // startDemo runs the demo with new data on free ports.
 func startDemo(t *testing.T) *demo {
 	t.Helper()
-	return startDemoIn(t, t.TempDir(), "127.0.0.1:0", "127.0.0.1:0")
+	return startDemoOn(t, "")
+}
+
+// startDemoOn is startDemo with the database on a PostgreSQL server, unless url is "".
+func startDemoOn(t *testing.T, url string) *demo {
+	t.Helper()
+	return startDemoIn(t, t.TempDir(), url, "127.0.0.1:0", "127.0.0.1:0")
 }
 
 var signIn = regexp.MustCompile(`^Sign in: (\S+) / (\S+)$`)
 
-func startDemoIn(t *testing.T, data, addr, salesforceAddr string) *demo {
+func startDemoIn(t *testing.T, data, postgres, addr, salesforceAddr string) *demo {
 	t.Helper()
-	d := &demo{data: data}
-	d.process = start(t, []string{"GATEPOST_LOG=debug"}, "demo", "--addr", addr, "--salesforce-addr", salesforceAddr, "--data", data)
+	d := &demo{data: data, postgres: postgres}
+	args := []string{"demo", "--addr", addr, "--salesforce-addr", salesforceAddr, "--data", data}
+	if postgres != "" {
+		args = append(args, "--database", postgres)
+	}
+	d.process = start(t, []string{"GATEPOST_LOG=debug"}, args...)
 	d.portal = d.after(t, "Portal: ")
 	m := signIn.FindStringSubmatch(d.line(t))
 	if m == nil {
@@ -154,7 +166,7 @@ func startDemoIn(t *testing.T, data, addr, salesforceAddr string) *demo {
 // again starts the demo on the same folder and addresses.
 func (d *demo) again(t *testing.T) *demo {
 	t.Helper()
-	return startDemoIn(t, d.data, strings.TrimPrefix(d.portal, "http://"), strings.TrimPrefix(d.salesforce, "http://"))
+	return startDemoIn(t, d.data, d.postgres, strings.TrimPrefix(d.portal, "http://"), strings.TrimPrefix(d.salesforce, "http://"))
 }
 
 // after returns what follows prefix on the next line.
@@ -168,8 +180,8 @@ func (d *demo) after(t *testing.T, prefix string) string {
 	return rest
 }
 
-// database is the file that the demo keeps its data in.
-func (d *demo) database() string { return filepath.Join(d.data, "gatepost.db") }
+// database is where the demo keeps its data.
+func (d *demo) database() string { return cmp.Or(d.postgres, filepath.Join(d.data, "gatepost.db")) }
 
 // command runs another gatepost command on the demo's database.
 func (d *demo) command(t *testing.T, stdin string, args ...string) {

@@ -1,9 +1,13 @@
 package e2e
 
 import (
+	"os"
 	"regexp"
 	"strings"
 	"testing"
+
+	"gatepost/db/dbtest/postgres"
+	"gatepost/db/dbtest/testdb"
 
 	"github.com/playwright-community/playwright-go"
 )
@@ -16,6 +20,25 @@ func TestStory(t *testing.T) {
 		all = append(all, profile{phone: i&1 != 0, dark: i&2 != 0, noScript: i&4 != 0})
 	}
 	each(t, all, story)
+}
+
+// TestOnPostgres tells the main stories again on PostgreSQL, on a server for each.
+func TestOnPostgres(t *testing.T) {
+	if os.Getenv(testdb.Variable) == testdb.Off {
+		t.Skip(testdb.Variable + " is off: nothing is tested on PostgreSQL")
+	}
+	t.Parallel()
+	for name, test := range map[string]func(*testing.T, *visitor){"story": story, "break and reconnect": breakAndReconnect} {
+		for _, p := range usual {
+			t.Run(name+" "+p.name(), func(t *testing.T) {
+				t.Parallel()
+				server, err := postgres.Start()
+				must(t, err)
+				t.Cleanup(func() { must(t, server.Close()) })
+				test(t, newVisitor(t, startDemoOn(t, server.URL()), p))
+			})
+		}
+	}
 }
 
 func story(t *testing.T, v *visitor) {
