@@ -163,7 +163,8 @@ func (d *DB) Recount(ctx context.Context, tenantID string) (Recount, error) {
 }
 
 func (d *DB) recount(ctx context.Context, tenantID string) (r Recount, err error) {
-	tx, err := d.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one snapshot for all
+	// One snapshot for all: PostgreSQL's lower levels take one for each statement.
+	tx, err := d.read.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return r, err
 	}

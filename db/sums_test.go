@@ -116,6 +116,27 @@ func TestRecountNoticesEachWrongCount(t *testing.T) {
 	}
 }
 
+func TestARecountSeesOneMoment(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	ctx, stop := context.WithCancel(t.Context())
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for n := 0; ctx.Err() == nil; n++ {
+			if _, err := d.AddSignUps(ctx, []SignUp{signUp("a/1", fmt.Sprintf("%d@example.com", n))}); err != nil && ctx.Err() == nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	defer writing.Wait()
+	defer stop()
+	for range 100 {
+		if r := recount(t, d, "a"); !r.Agrees() {
+			t.Fatalf("amid sign-ups: %+v", r)
+		}
+	}
+}
+
 func TestHourSumsAddUpInEachHour(t *testing.T) {
 	d := withNewsletters(t, "a/1", "a/2", "b/1")
 	early, late := signUp("a/1", "one@example.com"), signUp("a/2", "two@example.com")
