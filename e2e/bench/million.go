@@ -16,7 +16,11 @@ import (
 // million measures a portal whose one tenant has a million subscribers, half of
 // them waiting: its pages, its memory, and what another tenant notices of it.
 func (b bench) million(ctx context.Context) error {
-	return inWorld(ctx, func(w *rig.World, p *rig.Portal) error {
+	in := inWorld
+	if b.server {
+		in = onPostgres
+	}
+	return in(ctx, func(w *rig.World, p *rig.Portal) error {
 		say("memory       of a portal that has just started: %s", memory(p))
 		if err := b.fill(ctx, w); err != nil {
 			return fmt.Errorf("fill: %w", err)

@@ -29,13 +29,14 @@ const serveCommand = "serve"
 const (
 	eachCommits = "a commit each"
 	bare        = "a bare Fiber handler"
+	insertsEach = "an insert for each request"
 )
 
 // thanksFile has the page that the bare handler returns: the portal's own.
 const thanksFile = "thanks.html"
 
-// startServer starts a server as a process of its own.
-func startServer(folder, kind string) (server, error) {
+// startServer starts a server as a process of its own, with more in its environment.
+func startServer(folder, kind string, env ...string) (server, error) {
 	addr, err := rig.FreeAddress()
 	if err != nil {
 		return server{}, err
@@ -49,7 +50,7 @@ func startServer(folder, kind string) (server, error) {
 	if err != nil {
 		return server{}, err
 	}
-	p, err := rig.Start(log, []string{"BENCH_ADDR=" + addr, "BENCH_FOLDER=" + folder}, self, serveCommand, kind)
+	p, err := rig.Start(log, append(env, "BENCH_ADDR="+addr, "BENCH_FOLDER="+folder), self, serveCommand, kind)
 	if err != nil {
 		return server{}, err
 	}
@@ -89,6 +90,8 @@ func newApp(ctx context.Context, kind string) (app *fiber.App, closeApp func(), 
 		return app, func() {}, err
 	case eachCommits:
 		return appThatCommitsEach(ctx)
+	case insertsEach:
+		return appThatInsertsEach(ctx, os.Getenv("BENCH_DATABASE"))
 	}
 	return nil, nil, fmt.Errorf("there is no server %q", kind)
 }

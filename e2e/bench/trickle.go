@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"gatepost/db/dbtest/postgres"
 	"gatepost/e2e/rig"
 
 	_ "modernc.org/sqlite" // to see a Contact the moment it is there
@@ -35,13 +37,28 @@ func (b bench) trickle(ctx context.Context) error {
 }
 
 // inWorld calls fn with a portal beside the simulated Salesforce, on new data.
-func inWorld(ctx context.Context, fn func(*rig.World, *rig.Portal) error) (err error) {
+func inWorld(ctx context.Context, fn func(*rig.World, *rig.Portal) error) error {
+	return inWorldOn(ctx, "", fn)
+}
+
+// onPostgres is inWorld with the data on a PostgreSQL server that is durable as one in
+// use is.
+func onPostgres(ctx context.Context, fn func(*rig.World, *rig.Portal) error) (err error) {
+	s, err := postgres.Start(postgres.Durable...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return inWorldOn(ctx, s.URL(), fn)
+}
+
+func inWorldOn(ctx context.Context, database string, fn func(*rig.World, *rig.Portal) error) error {
 	folder, err := os.MkdirTemp("", "gatepost-bench-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	w, err := rig.NewWorld(ctx, folder, "")
+	w, err := rig.NewWorld(ctx, folder, database)
 	defer func() { _ = w.Close() }()
 	if err != nil {
 		return err

@@ -31,6 +31,7 @@ const (
 // Server is a PostgreSQL server. Its methods are for one goroutine at a time.
 type Server struct {
 	programs string
+	settings []string
 	folder   string // the data, the log and the socket
 	port     int
 	user     *syscall.Credential // whose process it is, nil for ours
@@ -38,9 +39,14 @@ type Server struct {
 	alive    io.Closer // tells the watcher that we are
 }
 
-// Start makes a server without data and starts it. The caller closes it.
-func Start() (*Server, error) {
-	s := &Server{}
+// Durable are the settings of a server that is measured: it writes to the disk what it
+// would where it is used, and has memory to do it with.
+var Durable = []string{"fsync = on", "full_page_writes = on", "shared_buffers = 1GB", "max_wal_size = 4GB"}
+
+// Start makes a server without data and starts it, with further settings as
+// postgresql.conf has them. The caller closes it.
+func Start(settings ...string) (*Server, error) {
+	s := &Server{settings: settings}
 	for _, step := range []func() error{s.find, s.watch, s.initialize, s.Start} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -129,7 +135,7 @@ func (s *Server) initialize() error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(conf, settings, s.port, s.folder)
+	_, err = fmt.Fprintf(conf, settings+strings.Join(s.settings, "\n")+"\n", s.port, s.folder) // the last of several counts
 	return errors.Join(err, conf.Close())
 }
 
