@@ -261,26 +261,26 @@ func (a *Action) decision() decision {
 	return retrying
 }
 
-// ofSet are the tenant's subscribers in the set o.
-const ofSet = ` FROM o WHERE subscribers.tenant_id = $1 AND subscribers.id = o.id`
+// ofSet are the subscribers in the set o, which is a tenant's.
+const ofSet = ` FROM o WHERE subscribers.tenant_id = o.tenant_id AND subscribers.id = o.id`
 
 // A decision is what somebody decides about a subscriber.
 type decision struct {
-	update string // of a tenant ($1), at a time ($2), those in the set o
+	update string // at a time ($1), those in the set o
 	move   func(place) (to place, note string)
 }
 
 // hurrying has a waiting subscriber tried at once.
-var hurrying = decision{`UPDATE subscribers SET due_at = CASE WHEN due_at > $2 THEN $2 ELSE due_at END` + ofSet,
+var hurrying = decision{`UPDATE subscribers SET due_at = CASE WHEN due_at > $1 THEN $1 ELSE due_at END` + ofSet,
 	func(to place) (place, string) { return to, "" }}
 
 // retrying has a subscriber delivered after all.
-var retrying = decision{`UPDATE subscribers SET state = 'waiting', reason = '', detail = '', attempts = 0, refusals = 0, due_at = $2, waits_since = $2` + ofSet,
+var retrying = decision{`UPDATE subscribers SET state = 'waiting', reason = '', detail = '', attempts = 0, refusals = 0, due_at = $1, waits_since = $1` + ofSet,
 	func(to place) (place, string) { to.state, to.reason = Waiting, ""; return to, "" }}
 
 // dismissing has a subscriber not delivered, and says why.
 func dismissing(note string) decision {
-	return decision{`UPDATE subscribers SET state = 'dismissed'` + ofSet + ` AND CAST($2 AS BIGINT) > 0`,
+	return decision{`UPDATE subscribers SET state = 'dismissed'` + ofSet + ` AND CAST($1 AS BIGINT) > 0`,
 		func(to place) (place, string) { to.state = Dismissed; return to, note }}
 }
 

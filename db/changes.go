@@ -69,15 +69,15 @@ func (c *change) tell(ctx context.Context) error {
 // places returns where those of the tenant's subscribers stand that are there.
 func (c *change) places(ctx context.Context, tenantID string, of []string) (map[string]place, error) {
 	found := make(map[string]place, len(of))
-	for part := range idSet(of).parts() {
-		with, args := part.with(c.engine, tenantID)
+	for part := range idSet(of).of(tenantID).parts() {
+		with, args := part.with(c.engine)
 		err := each(ctx, c.tx, func(row scanner) error {
 			var p place
 			err := row.Scan(&p.id, &p.tenantID, &p.newsletterID, &p.createdAt, &p.state, &p.reason, &p.orgID)
 			found[p.id] = p
 			return err
 		}, with+`SELECT s.id, s.tenant_id, s.newsletter_id, s.created_at, s.state, s.reason, s.org_id
-			FROM o JOIN subscribers s ON s.tenant_id = $1 AND s.id = o.id`, args...)
+			FROM o JOIN subscribers s ON s.tenant_id = o.tenant_id AND s.id = o.id`, args...)
 		if err != nil {
 			return nil, err
 		}
@@ -85,12 +85,12 @@ func (c *change) places(ctx context.Context, tenantID string, of []string) (map[
 	return found, nil
 }
 
-// update runs a statement on a set, which returns the ids of the rows that it changed;
-// their tenant is $1. It returns which these were.
-func (c *change) update(ctx context.Context, tenantID string, s *set, statement string, more ...any) (map[string]bool, error) {
+// update runs a statement on a tenant's set, which returns the ids of the rows that it
+// changed. It returns which these were.
+func (c *change) update(ctx context.Context, tenantID string, s *set, statement string, args ...any) (map[string]bool, error) {
 	done := map[string]bool{}
-	for part := range s.parts() {
-		with, args := part.with(c.engine, append([]any{tenantID}, more...)...)
+	for part := range s.of(tenantID).parts() {
+		with, args := part.with(c.engine, args...)
 		changed, err := collect(ctx, c.tx, scanID, with+statement, args...)
 		if err != nil {
 			return nil, err

@@ -166,14 +166,14 @@ func (d *DB) MarkSent(ctx context.Context, l Lease, sendings []Sending, settlesA
 		sent.add(s.SubscriberID, s.Revision, int64(bit(s.New)), s.Placeholders.stored())
 	}
 	return wrap("mark as sent", d.underLease(ctx, l, func(tx *sql.Tx) error {
-		for part := range sent.parts() {
+		for part := range sent.of(l.TenantID).parts() {
 			// In a record that is there, what we wrote before stays what it is.
-			with, args := part.with(d.engine, l.TenantID, millis(d.now()), millis(settlesAt))
-			res, err := tx.ExecContext(ctx, with+`UPDATE subscribers SET sent_at = $2, settles_at = $3, attempts = attempts + 1,
+			with, args := part.with(d.engine, millis(d.now()), millis(settlesAt))
+			res, err := tx.ExecContext(ctx, with+`UPDATE subscribers SET sent_at = $1, settles_at = $2, attempts = attempts + 1,
 				again_at = CASE WHEN subscribers.revision = o.revision THEN 0 ELSE again_at END,
 				record_id = CASE WHEN o.new = 1 THEN '' ELSE record_id END,
 				placeholders = CASE WHEN o.new = 1 THEN o.placeholders ELSE COALESCE(subscribers.placeholders, o.placeholders) END
-				FROM o WHERE subscribers.tenant_id = $1 AND subscribers.id = o.id AND state = 'waiting'`, args...)
+				`+waitingOfSet, args...)
 			if err != nil {
 				return err
 			}
@@ -192,6 +192,10 @@ func (d *DB) RecordOutcomes(ctx context.Context, l Lease, outcomes []Outcome) er
 		return d.change(ctx, tx, func(c *change) error { return c.record(ctx, l.TenantID, outcomes) })
 	}))
 }
+
+// waitingOfSet are those of ofSet who wait. Their state is compared in a way that no index
+// serves, for the reason that set.of tells: those who wait may be taken for few, too.
+const waitingOfSet = ofSet + ` AND subscribers.state || '' = 'waiting'`
 
 // attempt is an outcome with the place where its subscriber waits.
 type attempt struct {
@@ -252,8 +256,8 @@ func (c *change) delivered(ctx context.Context, tenantID string, all []attempt) 
 	}
 	done, err := c.update(ctx, tenantID, s, `UPDATE subscribers SET state = 'delivered', reason = o.reason, detail = o.detail, refusals = 0,
 		sent_at = 0, settles_at = 0, match_id = '', again_at = 0,
-		record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $2, placeholders = o.placeholders
-		FROM o WHERE subscribers.tenant_id = $1 AND subscribers.id = o.id AND state = 'waiting' AND subscribers.revision = o.revision RETURNING subscribers.id`, c.at)
+		record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $1, placeholders = o.placeholders
+		`+waitingOfSet+` AND subscribers.revision = o.revision RETURNING subscribers.id`, c.at)
 	if err != nil {
 		return err
 	}
@@ -270,9 +274,9 @@ func (c *change) delivered(ctx context.Context, tenantID string, all []attempt) 
 	// What was said meanwhile is due as the first repeated sign-up of it is.
 	_, err = c.update(ctx, tenantID, again, `UPDATE subscribers SET reason = '', detail = '', attempts = 0, refusals = 0,
 		sent_at = 0, settles_at = 0, match_id = '', again_at = 0,
-		due_at = CASE WHEN again_at > $2 THEN again_at ELSE $2 END, waits_since = CASE WHEN again_at > $2 THEN again_at ELSE $2 END,
-		record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $2, placeholders = o.placeholders
-		FROM o WHERE subscribers.tenant_id = $1 AND subscribers.id = o.id AND state = 'waiting' RETURNING subscribers.id`, c.at)
+		due_at = CASE WHEN again_at > $1 THEN again_at ELSE $1 END, waits_since = CASE WHEN again_at > $1 THEN again_at ELSE $1 END,
+		record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $1, placeholders = o.placeholders
+		`+waitingOfSet+` RETURNING subscribers.id`, c.at)
 	return err
 }
 
@@ -291,8 +295,7 @@ func (c *change) other(ctx context.Context, tenantID string, all []attempt) (new
 		sent_at = CASE WHEN o.settles_at = 0 THEN 0 ELSE sent_at END, settles_at = o.settles_at,
 		placeholders = CASE WHEN o.settles_at = 0 AND record_id = '' THEN '' ELSE placeholders END,
 		match_id = o.match_id, instance_url = CASE WHEN o.instance_url = '' THEN subscribers.instance_url ELSE o.instance_url END, refusals = o.refusals
-		FROM o WHERE subscribers.tenant_id = $1 AND subscribers.id = o.id AND subscribers.state = 'waiting'
-			AND (subscribers.revision = o.revision OR o.state = 'waiting') RETURNING subscribers.id`)
+		`+waitingOfSet+` AND (subscribers.revision = o.revision OR o.state = 'waiting') RETURNING subscribers.id`)
 	if err != nil {
 		return nil, err
 	}

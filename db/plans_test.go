@@ -177,7 +177,7 @@ func TestDeliveringCostsNoMoreWithALongQueue(t *testing.T) {
 			"record_id = o.record_id":      " AND id=?)",
 			"SET state = o.state":          " AND id=?)",
 			"ORDER BY due_at, id LIMIT $2": "subscribers_due (tenant_id=?)",
-			"SET sent_at = $2":             " AND id=?)",
+			"SET sent_at = $1":             " AND id=?)",
 		} {
 			if !strings.Contains(s, of) {
 				continue
@@ -294,4 +294,76 @@ func TestNoStatementReadsATableWholeOnPostgres(t *testing.T) {
 	if looked < 30 {
 		t.Errorf("only %d statements were looked at", looked)
 	}
+}
+
+// TestPostgresGoesToEachOfASet looks at what PostgreSQL makes of statements on sets while
+// it knows nothing of a crowd that has just come. It must not go through the crowd for
+// each of the set, which is what a condition of a join is for.
+func TestPostgresGoesToEachOfASet(t *testing.T) {
+	if testdb.Either(t, "sqlite", "") != "" {
+		t.Skip("these are plans of PostgreSQL's")
+	}
+	d := withNewsletters(t, "a/1")
+	var crowd []SignUp
+	for i := range 3000 {
+		crowd = append(crowd, signUp("a/1", strconv.Itoa(i)+"@example.com"))
+	}
+	add(t, d, crowd...)
+	conn, err := d.write.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	exec := func(statement string) {
+		t.Helper()
+		if _, err := conn.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	ofSubscribers, throughAll, n := regexp.MustCompile(`FROM o (JOIN subscribers|WHERE subscribers\.)`), regexp.MustCompile(`Join Filter: .*\bid =`), 0
+	for _, s := range statements(t, "changes.go", "deliveries.go", "actions.go", "orgs.go") {
+		if !ofSubscribers.MatchString(s) {
+			continue
+		}
+		n++
+		prepared, args := withLongSet(d, s)
+		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+			exec("SET plan_cache_mode = " + mode)
+			exec("PREPARE looked AS " + prepared)
+			lines, err := collect(t.Context(), conn, func(row scanner) (line string, err error) { return line, row.Scan(&line) }, "EXPLAIN EXECUTE looked ("+args+")")
+			if plan := strings.Join(lines, "\n"); err != nil || throughAll.MatchString(plan) {
+				t.Errorf("%s: %s\n%s\n%v", mode, s, plan, err)
+			}
+			exec("DEALLOCATE looked")
+		}
+	}
+	if n != 9 {
+		t.Errorf("%d statements were found", n)
+	}
+}
+
+// withLongSet gives a statement the set that it is about as PostgreSQL has it, and what it
+// is to be run with: numbers, and then a column of 500 rows each.
+func withLongSet(d *DB, statement string) (prepared, args string) {
+	var before []any
+	var values []string
+	for _, m := range parameter.FindAllStringSubmatch(statement, -1) {
+		for n, _ := strconv.Atoi(m[1]); n > len(before); {
+			before, values = append(before, 0), append(values, "0")
+		}
+	}
+	of, seen := newSet(), map[string]bool{}
+	for _, m := range ofSetColumn.FindAllStringSubmatch(statement, -1) {
+		if seen[m[1]] {
+			continue
+		}
+		seen[m[1]] = true
+		if slices.Contains([]string{"revision", "new", "due_at", "settles_at", "refusals"}, m[1]) {
+			of.columns, values = append(of.columns, integer(m[1])), append(values, "array_fill(CAST(0 AS BIGINT), ARRAY[500])")
+			continue
+		}
+		of.columns, values = append(of.columns, text(m[1])), append(values, "array_fill(CAST('' AS TEXT), ARRAY[500])")
+	}
+	with, _ := of.with(d.engine, before...)
+	return with + statement, strings.Join(values, ", ")
 }

@@ -37,6 +37,18 @@ func idSet(of []string) *set {
 	return s
 }
 
+// of is the set with the tenant of its rows in a column of its own. PostgreSQL doesn't see
+// there that it is one tenant, and goes by tenant and id to each of the set. Of a tenant
+// whom it knows, it may take the rows for few, as it does with a new crowd until it has
+// counted anew, and would go through all of them for each of the set.
+func (s *set) of(tenantID string) *set {
+	all := newSet(append([]column{text("tenant_id")}, s.columns...)...)
+	for _, row := range s.rows {
+		all.add(append([]any{tenantID}, row...)...)
+	}
+	return all
+}
+
 // setSize is how many rows of a set are for one statement: SQLite takes 32,766
 // parameters, and one that is prepared lives as long as its connection.
 const setSize = 500
