@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"gatepost/db"
@@ -52,21 +51,20 @@ func (b bench) replicas(ctx context.Context, w *rig.World, portals []*rig.Portal
 		return err
 	}
 	defer inserts.process.Kill()
-	var forms []string
-	for _, p := range portals {
-		forms = append(forms, p.Form(rig.Contoso), p.Form(rig.Fabrikam))
-	}
-	fast := readers[0]
+	signUp, end := spread(portals)
+	defer end()
 	for run := range b.runs {
-		rate, err := server{name: name}.load(ctx, b.time, readerKind{name: fast.name, begin: func(string) (func(string) error, func()) { return spread(fast, forms) }})
+		sent, spent := reader.Load(), processorTimes(portals)
+		rate, err := load(ctx, b.time, signUp)
 		if err != nil {
 			return err
 		}
-		beside, err := inserts.load(ctx, b.time, fast)
+		each := (processorTimes(portals) - spent) / time.Duration(reader.Load()-sent)
+		beside, err := inserts.load(ctx, b.time, readers[0])
 		if err != nil {
 			return err
 		}
-		say("postgres     %s, run %d: %6.0f sign-ups/s; %6.0f/s with %s", name, run+1, rate, beside, insertsEach)
+		say("postgres     %s, run %d: %6.0f sign-ups/s, %v of the portals' processor time for each; %6.0f/s with %s", name, run+1, rate, each.Round(time.Microsecond), beside, insertsEach)
 	}
 	inserts.process.Kill()
 	for _, t := range []rig.Tenant{rig.Contoso, rig.Fabrikam} {
@@ -77,20 +75,33 @@ func (b bench) replicas(ctx context.Context, w *rig.World, portals []*rig.Portal
 	return b.deliveries(ctx, w, portals, name)
 }
 
-// spread signs up with each of several forms in turn.
-func spread(r readerKind, forms []string) (signUp func(body string) error, end func()) {
-	var turn atomic.Uint64
+// spread signs up for both tenants at all portals, by as many connections at each.
+func spread(portals []*rig.Portal) (signUp func(connection int) error, end func()) {
 	var signUps []func(string) error
 	var ends []func()
-	for _, form := range forms {
-		signUp, end := r.begin(form)
-		signUps, ends = append(signUps, signUp), append(ends, end)
+	for _, p := range portals {
+		for _, t := range []rig.Tenant{rig.Contoso, rig.Fabrikam} {
+			signUp, end := fastReader(p.Form(t))
+			signUps, ends = append(signUps, signUp), append(ends, end)
+		}
 	}
-	return func(body string) error { return signUps[turn.Add(1)%uint64(len(signUps))](body) }, func() {
+	return func(connection int) error { return signUps[connection%len(signUps)](nextReader()) }, func() {
 		for _, end := range ends {
 			end()
 		}
 	}
+}
+
+// processorTimes is what all portals have used of the processors so far; one that can't
+// be asked counts as nothing.
+func processorTimes(portals []*rig.Portal) (all time.Duration) {
+	for _, p := range portals {
+		used, err := processorTime(p)
+		if err == nil {
+			all += used
+		}
+	}
+	return all
 }
 
 // deliveries measures for a while how many of those who wait are delivered, and pages
