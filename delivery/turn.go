@@ -53,7 +53,7 @@ func (t *turn) run(ctx context.Context) (more bool, err error) {
 	if t.set, err = t.Store.DeliverySettings(ctx, t.lease.TenantID); err != nil {
 		return false, err
 	}
-	if gather, err := t.gather(ctx); err != nil || time.Since(due[0].DueAt) < gather {
+	if gather, err := t.gather(ctx); err != nil || t.Now().Sub(due[0].DueAt) < gather {
 		return false, err
 	}
 	if err := t.Store.TakeLease(ctx, t.lease); err != nil {

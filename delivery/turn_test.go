@@ -187,17 +187,25 @@ func TestALeaseThatCannotBeKeptIsLost(t *testing.T) {
 	})
 }
 
-// What a CRM said of its API calls long ago keeps nothing back.
+// What a CRM said of its API calls long ago keeps nothing back. How long ago that is, the
+// database's clock says, whatever the process's own does.
 func TestOldUsageKeepsNothingBack(t *testing.T) {
+	for _, ahead := range []time.Duration{0, 3 * spareFor, -3 * spareFor} {
+		t.Run(ahead.String(), func(t *testing.T) { oldUsageKeepsNothingBack(t, ahead) })
+	}
+}
+
+func oldUsageKeepsNothingBack(t *testing.T, ahead time.Duration) {
 	for age, state := range map[time.Duration]db.State{spareFor - time.Minute: db.Waiting, spareFor: db.Delivered} {
 		h, c := newHouse(t, "a"), newCRM() // which says nothing before the first call
+		h.db.SetClock(func() time.Time { return time.Now().Add(ahead) })
 		id := h.signUp("a/1", "jane@example.com")[0]
 		h.exec(`UPDATE subscribers SET due_at = 0`) // it gathered for long enough
 		if err := h.db.SaveUsage(t.Context(), "a", 9900, 10000, 0); err != nil {
 			t.Fatal(err)
 		}
 		h.exec(`UPDATE api_usage SET at = at - $1`, age.Milliseconds())
-		takes(h.dispatcher(crms{"a": c}), "a")
+		takes(New(Config{Store: h.db, Connect: crms{"a": c}.connect, Now: h.db.Now}), "a")
 		if s := h.subscriber("a", id); s.State != state {
 			t.Errorf("after %v: %s, %+v", age, s.State, h.pause("a"))
 		}

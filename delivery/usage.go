@@ -23,7 +23,7 @@ func (t *turn) spare(ctx context.Context) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		used, limit, known = u.Used, u.Allowed, time.Since(u.At) < spareFor
+		used, limit, known = u.Used, u.Allowed, t.Now().Sub(u.At) < spareFor
 	}
 	if !known || limit <= 0 || used*100 < limit*t.set.Share {
 		return false, nil
@@ -40,7 +40,7 @@ const gatherMost = time.Minute
 func (t *turn) gather(ctx context.Context) (time.Duration, error) {
 	u, err := t.Store.Usage(ctx, t.lease.TenantID)
 	share := u.Allowed * t.set.Share / 100
-	if err != nil || share <= 0 || time.Since(u.At) >= spareFor {
+	if err != nil || share <= 0 || t.Now().Sub(u.At) >= spareFor {
 		return 0, err
 	}
 	over := time.Duration(min(u.Used, share)*2 - share)

@@ -179,7 +179,7 @@ func (s *soak) play(ctx context.Context, sc scenario) (err error) {
 	return wait(ctx, sc.between)
 }
 
-// A kill comes within crowdTime after a crowd has begun to sign up.
+// A kill, or PostgreSQL's end, comes within crowdTime after a crowd has begun to sign up.
 const (
 	crowd     = 300
 	crowdTime = 40 * time.Millisecond
@@ -232,6 +232,8 @@ func (s *soak) restartDatabase(ctx context.Context, after time.Duration) error {
 		end = s.server.Kill
 	}
 	s.restarts++
+	s.readers.crowd(s.readers.forms[0], crowd)
+	time.Sleep(rand.N(crowdTime))
 	if err := end(); err != nil {
 		return err
 	}
