@@ -88,7 +88,7 @@ const (
 // StartAction does a, when that is little, or has it done by a job. When the same
 // action is under way already, that one is returned. It returns ErrLost for a
 // move to an org that is not connected.
-func (d *DB) StartAction(ctx context.Context, a Action) (Action, error) {
+func (d *Work) StartAction(ctx context.Context, a Action) (Action, error) {
 	wanted, few := a, false // few rows to count
 	err := d.tx(ctx, func(tx *sql.Tx) error {
 		a, few = wanted, false
@@ -125,7 +125,7 @@ func (d *DB) StartAction(ctx context.Context, a Action) (Action, error) {
 }
 
 // keepAction stores a new action with its job, and forgets those of long ago.
-func (d *DB) keepAction(ctx context.Context, tx *sql.Tx, a Action) error {
+func (d *Work) keepAction(ctx context.Context, tx *sql.Tx, a Action) error {
 	_, err := tx.ExecContext(ctx, `DELETE FROM actions WHERE tenant_id = $1 AND ended_at > 0 AND ended_at < $2`,
 		a.TenantID, millis(a.StartedAt.Add(-actionLife)))
 	if err != nil {
@@ -143,7 +143,7 @@ func (d *DB) keepAction(ctx context.Context, tx *sql.Tx, a Action) error {
 // StepAction goes on with an action: it does one batch, in one transaction, so
 // that any number of processes may do that at once and be killed at any time. An
 // action that has ended comes back as ErrNotFound.
-func (d *DB) StepAction(ctx context.Context, id string) (a Action, err error) {
+func (d *Work) StepAction(ctx context.Context, id string) (a Action, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		a, err = scanAction(tx.QueryRowContext(ctx, `UPDATE actions SET resume_at = $2 + CASE WHEN kind = 'recount' THEN CAST($3 AS BIGINT) ELSE CAST($4 AS BIGINT) END
 			WHERE id = $1 AND ended_at = 0 RETURNING `+actionColumns,
@@ -165,7 +165,7 @@ func (d *DB) StepAction(ctx context.Context, id string) (a Action, err error) {
 }
 
 // YieldAction says that an action's job lets others have their turn.
-func (d *DB) YieldAction(ctx context.Context, id string) error {
+func (d *Work) YieldAction(ctx context.Context, id string) error {
 	_, err := d.exec(ctx, `UPDATE actions SET resume_at = $2 WHERE id = $1`, id, millis(d.now().Add(actionQueue)))
 	return wrap("yield an action", err)
 }
@@ -182,7 +182,7 @@ func (a *Action) save(ctx context.Context, x execer) error {
 }
 
 // recountFor counts the rows for an action, which it ends.
-func (d *DB) recountFor(ctx context.Context, a *Action) error {
+func (d *Work) recountFor(ctx context.Context, a *Action) error {
 	r, err := d.CheckCounts(ctx, a.TenantID)
 	if err != nil {
 		return err
@@ -195,7 +195,7 @@ func (d *DB) recountFor(ctx context.Context, a *Action) error {
 }
 
 // step does the next batch of an action.
-func (d *DB) step(ctx context.Context, tx *sql.Tx, a *Action) error {
+func (d *Work) step(ctx context.Context, tx *sql.Tx, a *Action) error {
 	ids, err := a.next(ctx, tx, d.batch+1)
 	if errors.Is(err, ErrLost) {
 		a.EndedAt, a.Error = d.now(), ActionOrgChanged
@@ -285,7 +285,7 @@ func dismissing(note string) decision {
 }
 
 // decide changes the tenant's subscribers with the given ids.
-func (d *DB) decide(ctx context.Context, tx *sql.Tx, tenantID string, of []string, actor string, how decision) error {
+func (d *base) decide(ctx context.Context, tx *sql.Tx, tenantID string, of []string, actor string, how decision) error {
 	return d.change(ctx, tx, func(c *change) error {
 		c.actor = actor
 		stand, err := c.places(ctx, tenantID, of)
@@ -319,7 +319,7 @@ func scanAction(row scanner, more ...any) (a Action, err error) {
 
 // actionsOf reads the tenant's actions that are under way, or ended within the last
 // hour.
-func (d *DB) actionsOf(all *[]Action, tenantID string) part {
+func (d *base) actionsOf(all *[]Action, tenantID string) part {
 	return listed(all, func(row scanner) (Action, error) {
 		var email string
 		a, err := scanAction(row, &email)
@@ -333,7 +333,7 @@ func (d *DB) actionsOf(all *[]Action, tenantID string) part {
 // ResumeActions has those actions gone on with whose process was killed, or
 // whose job failed. Those that failed for a day are given up, and their ids
 // returned.
-func (d *DB) ResumeActions(ctx context.Context) (givenUp []string, err error) {
+func (d *Work) ResumeActions(ctx context.Context) (givenUp []string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		now := d.now()
 		givenUp, err = collect(ctx, tx, scanID, `UPDATE actions SET ended_at = $1, error = $2 WHERE ended_at = 0 AND resume_at <= $1 AND started_at < $3 RETURNING id`,

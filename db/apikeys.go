@@ -26,32 +26,32 @@ func scanAPIKey(s scanner) (k APIKey, err error) {
 }
 
 // AddAPIKey stores a key by the hash of its secret.
-func (d *DB) AddAPIKey(ctx context.Context, k APIKey, secretHash string) error {
+func (d *Keys) AddAPIKey(ctx context.Context, k APIKey, secretHash string) error {
 	_, err := d.exec(ctx, `INSERT INTO api_keys (id, name, secret_hash, services, tenants, actions, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`, k.ID, k.Name, secretHash, tagList(k.Services), tagList(k.Tenants), tagList(k.Actions), millis(k.CreatedAt))
 	return wrap("add api key", err)
 }
 
 // APIKeyBySecret returns the key whose secret has the given hash, or ErrNotFound.
-func (d *DB) APIKeyBySecret(ctx context.Context, secretHash string) (APIKey, error) {
+func (d *Keys) APIKeyBySecret(ctx context.Context, secretHash string) (APIKey, error) {
 	k, err := scanAPIKey(d.read.QueryRowContext(ctx, `SELECT `+apiKeyColumns+` FROM api_keys WHERE secret_hash = $1`, secretHash))
 	return k, wrap("api key", err)
 }
 
 // APIKeys returns all keys, the oldest first.
-func (d *DB) APIKeys(ctx context.Context) ([]APIKey, error) {
+func (d *Keys) APIKeys(ctx context.Context) ([]APIKey, error) {
 	all, err := collect(ctx, d.read, scanAPIKey, `SELECT `+apiKeyColumns+` FROM api_keys ORDER BY id`)
 	return all, wrap("api keys", err)
 }
 
 // UsedAPIKey records when a key was used.
-func (d *DB) UsedAPIKey(ctx context.Context, id string, at time.Time) error {
+func (d *Keys) UsedAPIKey(ctx context.Context, id string, at time.Time) error {
 	_, err := d.exec(ctx, `UPDATE api_keys SET used_at = $2 WHERE id = $1 AND used_at < $2`, id, millis(at))
 	return wrap("record use of an api key", err)
 }
 
 // DeleteAPIKey ends a key, or returns ErrNotFound.
-func (d *DB) DeleteAPIKey(ctx context.Context, id string) error {
+func (d *Keys) DeleteAPIKey(ctx context.Context, id string) error {
 	res, err := d.execNotify(ctx, Notice{Kind: NoticeAPIKeys}, `DELETE FROM api_keys WHERE id = $1`, id)
 	return wrap("delete api key", changed(res, err, ErrNotFound))
 }

@@ -32,7 +32,7 @@ type change struct {
 	tally   tally
 }
 
-func (d *DB) newChange(tx *sql.Tx) *change {
+func (d *base) newChange(tx *sql.Tx) *change {
 	return &change{tx: tx, engine: d.engine, counter: d.counter, at: millis(d.now()), events: newEvents(), tally: newTally()}
 }
 
@@ -41,7 +41,7 @@ func newEvents() *set {
 }
 
 // change runs fn, and stores the events and what changes in the counts.
-func (d *DB) change(ctx context.Context, tx *sql.Tx, fn func(*change) error) error {
+func (d *base) change(ctx context.Context, tx *sql.Tx, fn func(*change) error) error {
 	c := d.newChange(tx)
 	if err := fn(c); err != nil {
 		return err

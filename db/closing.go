@@ -25,7 +25,7 @@ type Closing struct {
 // Its data is deleted by WipeClosed from wipeAt on; until then ReopenTenant
 // takes the closing back, without the connections. Closing a closed tenant again
 // changes wipeAt, unless that has passed. An unknown tenant gives ErrNotFound.
-func (d *DB) CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (c Closing, err error) {
+func (d *Work) CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (c Closing, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		c = Closing{}
 		now := millis(d.now())
@@ -48,7 +48,7 @@ func (d *DB) CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time)
 
 // endConnections deletes all connections of a tenant, and what is under way or
 // held to become one.
-func (d *DB) endConnections(ctx context.Context, tx *sql.Tx, tenantID string) ([]Deleted, error) {
+func (d *Work) endConnections(ctx context.Context, tx *sql.Tx, tenantID string) ([]Deleted, error) {
 	if _, err := tx.ExecContext(ctx, `DELETE FROM handshakes WHERE tenant_id = $1`, tenantID); err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (d *DB) endConnections(ctx context.Context, tx *sql.Tx, tenantID string) ([
 
 // endAccess ends what people and programs reach a tenant by, and what is under
 // way for it, and counts it.
-func (d *DB) endAccess(ctx context.Context, tx *sql.Tx, tenantID string, now int64, c *Closing) error {
+func (d *Work) endAccess(ctx context.Context, tx *sql.Tx, tenantID string, now int64, c *Closing) error {
 	for _, counted := range []struct {
 		to    *int
 		query string
@@ -98,7 +98,7 @@ func (d *DB) endAccess(ctx context.Context, tx *sql.Tx, tenantID string, now int
 
 // ReopenTenant takes the closing of a tenant back, whose data is not being wiped
 // yet. One that isn't closed, or whose time is over, gives ErrNotFound.
-func (d *DB) ReopenTenant(ctx context.Context, tenantID string) error {
+func (d *Work) ReopenTenant(ctx context.Context, tenantID string) error {
 	res, err := d.execNotify(ctx, Notice{NoticeDue, tenantID}, `UPDATE tenants SET closed_at = 0, wipe_at = 0 WHERE id = $1 AND closed_at > 0 AND wipe_at > $2`,
 		tenantID, millis(d.now()))
 	return wrap("reopen a tenant", changed(res, err, ErrNotFound))
@@ -122,7 +122,7 @@ var wipedTables = []string{"ledger", "ledger_sums", "state_counts", "hour_counts
 // WipeTenant deletes the data of a closed tenant whose time has come, as far as
 // ctx lets it; called again it goes on. progress, if not nil, is told how many
 // subscribers are gone. One that isn't due gives ErrNotFound.
-func (d *DB) WipeTenant(ctx context.Context, tenantID string, progress func(subscribers int)) (w Wiped, err error) {
+func (d *Work) WipeTenant(ctx context.Context, tenantID string, progress func(subscribers int)) (w Wiped, err error) {
 	for {
 		n, err := d.wipeSubscribers(ctx, tenantID)
 		w.Subscribers += n
@@ -153,7 +153,7 @@ func mustBeDue(ctx context.Context, tx *sql.Tx, tenantID string, now time.Time) 
 	return changed(res, err, ErrNotFound)
 }
 
-func (d *DB) wipeSubscribers(ctx context.Context, tenantID string) (n int, err error) {
+func (d *Work) wipeSubscribers(ctx context.Context, tenantID string) (n int, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustBeDue(ctx, tx, tenantID, d.now()); err != nil {
 			return err
@@ -173,7 +173,7 @@ func (d *DB) wipeSubscribers(ctx context.Context, tenantID string) (n int, err e
 // wipeRest deletes what is left of a tenant without subscribers, and the people
 // who belonged to no other one. The tenant itself goes when no revocation needs
 // its own app any more; else done is false.
-func (d *DB) wipeRest(ctx context.Context, tx *sql.Tx, tenantID string) (users int, done bool, err error) {
+func (d *Work) wipeRest(ctx context.Context, tx *sql.Tx, tenantID string) (users int, done bool, err error) {
 	for _, wiped := range wipedTables {
 		for _, table := range d.engine.emptied(wiped) {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE tenant_id = $1`, tenantID); err != nil {
@@ -195,7 +195,7 @@ func (d *DB) wipeRest(ctx context.Context, tx *sql.Tx, tenantID string) (users i
 
 // wipeMembers ends all memberships in a tenant, and deletes the users who had no
 // other one.
-func (d *DB) wipeMembers(ctx context.Context, tx *sql.Tx, tenantID string) (users int, err error) {
+func (d *Work) wipeMembers(ctx context.Context, tx *sql.Tx, tenantID string) (users int, err error) {
 	alone, err := collect(ctx, tx, scanID, `SELECT m.user_id FROM memberships m WHERE m.tenant_id = $1
 		AND NOT EXISTS (SELECT 1 FROM memberships o WHERE o.user_id = m.user_id AND o.tenant_id <> $1)`, tenantID)
 	if err != nil {
@@ -214,7 +214,7 @@ func (d *DB) wipeMembers(ctx context.Context, tx *sql.Tx, tenantID string) (user
 }
 
 // DueWipes returns the closed tenants whose data is to be deleted by now.
-func (d *DB) DueWipes(ctx context.Context) ([]Tenant, error) {
+func (d *Work) DueWipes(ctx context.Context) ([]Tenant, error) {
 	return d.tenants(ctx, `SELECT `+tenantColumns+` FROM tenants t WHERE t.closed_at > 0 AND t.wipe_at <= $1 ORDER BY t.wipe_at, t.id`, millis(d.now()))
 }
 
@@ -231,14 +231,14 @@ func mustBeOpen(ctx context.Context, tx *sql.Tx, tenantID string) error {
 
 // SetTenant changes the name and the slug of an open tenant. A slug that is taken
 // gives ErrConflict, an unknown tenant ErrNotFound.
-func (d *DB) SetTenant(ctx context.Context, t Tenant) error {
+func (d *Work) SetTenant(ctx context.Context, t Tenant) error {
 	res, err := d.execNotify(ctx, Notice{Kind: NoticeNewsletters}, `UPDATE tenants SET slug = $2, name = $3 WHERE id = $1 AND closed_at = 0`, t.ID, t.Slug, t.Name)
 	return wrap("set a tenant", changed(res, err, ErrNotFound))
 }
 
 // AnyTenantBySlug is TenantBySlug for those who close and reopen tenants: it finds
 // closed ones too.
-func (d *DB) AnyTenantBySlug(ctx context.Context, slug string) (Tenant, error) {
+func (d *Work) AnyTenantBySlug(ctx context.Context, slug string) (Tenant, error) {
 	t, err := scanTenant(d.read.QueryRowContext(ctx, `SELECT `+tenantColumns+` FROM tenants t WHERE t.slug = $1`, slug))
 	return t, wrap("tenant by slug", err)
 }
@@ -252,7 +252,7 @@ type UserGone struct {
 
 // endBegun ends the authorizations that the user has begun, those that wait to be
 // confirmed too: their tokens become revocations.
-func (d *DB) endBegun(ctx context.Context, tx *sql.Tx, userID string) error {
+func (d *Work) endBegun(ctx context.Context, tx *sql.Tx, userID string) error {
 	if _, err := tx.ExecContext(ctx, `DELETE FROM handshakes WHERE user_id = $1`, userID); err != nil {
 		return err
 	}
@@ -269,7 +269,7 @@ func (d *DB) endBegun(ctx context.Context, tx *sql.Tx, userID string) error {
 // DeleteUser removes the user with all that is theirs: sessions, memberships,
 // links, and authorizations that they have begun. What they connected for a tenant
 // stays the tenant's. An unknown user gives ErrNotFound.
-func (d *DB) DeleteUser(ctx context.Context, userID string) (gone UserGone, err error) {
+func (d *Work) DeleteUser(ctx context.Context, userID string) (gone UserGone, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		gone = UserGone{}
 		if gone.Tenants, err = collect(ctx, tx, scanID, `SELECT t.slug FROM memberships m JOIN tenants t ON t.id = m.tenant_id

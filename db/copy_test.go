@@ -15,7 +15,7 @@ import (
 )
 
 // farAway stands for a database that is only named.
-var farAway = &DB{engine: &postgres{url: "postgres://gatepost:hidden-secret@db.example/gatepost?password=hidden-secret"}}
+var farAway = newDB(&postgres{url: "postgres://gatepost:hidden-secret@db.example/gatepost?password=hidden-secret"})
 
 // claims begins to copy a database, and goes no further.
 func claims(ctx context.Context, d *DB) error {

@@ -249,7 +249,7 @@ const foldLock = 0x67617465
 // FoldCounts adds what processes have counted since to the counts that are kept, so that
 // they stay quick to read. Nobody sees a difference. It returns how many rows there were:
 // none while another process does the same, and none on SQLite.
-func (d *DB) FoldCounts(ctx context.Context) (rows int, err error) {
+func (d *Readers) FoldCounts(ctx context.Context) (rows int, err error) {
 	if _, ok := d.counter.(deltas); !ok {
 		return 0, nil
 	}

@@ -32,8 +32,44 @@ var (
 )
 
 // DB is an open database. Its methods are safe for concurrent use, by any
-// number of processes on the same database.
+// number of processes on the same database. They belong to what they are about.
 type DB struct {
+	*base
+	*People
+	*Keys
+	*Services
+	*Vault
+	*Authorizations
+	*Readers
+	*Outbox
+	*Watch
+	*Work
+}
+
+// What a database keeps, each with the statements about it.
+type (
+	// People are users and their tenants: memberships, sessions, and what slows down guessing.
+	People struct{ *base }
+	// Keys are those that seal, and those of the HTTP API.
+	Keys struct{ *base }
+	// Services are those that the operator has defined or set, with tenants' own apps.
+	Services struct{ *base }
+	// Vault are the connections.
+	Vault struct{ *base }
+	// Authorizations are those that are under way, and those that are yet to be revoked.
+	Authorizations struct{ *base }
+	// Readers are newsletters, sign-ups, and the sums of these.
+	Readers struct{ *base }
+	// Outbox is what is on its way into the CRM.
+	Outbox struct{ *base }
+	// Watch is what somebody is shown or told: health, history, usage, incidents.
+	Watch struct{ *base }
+	// Work is what is done step by step: actions for many, mails, the end of tenants and users.
+	Work struct{ *base }
+)
+
+// base is the connection that all of them share.
+type base struct {
 	engine   engine
 	write    *sql.DB
 	read     *sql.DB
@@ -44,6 +80,11 @@ type DB struct {
 	made     bool
 	pings    singleflight.Group
 	rehearse bool // run each transaction once before, and undo it: tests see by that what isn't fit to run twice
+}
+
+func newDB(e engine) *DB {
+	b := &base{engine: e, counter: e.counter(), now: e.now, batch: ActionBatch}
+	return &DB{b, &People{b}, &Keys{b}, &Services{b}, &Vault{b}, &Authorizations{b}, &Readers{b}, &Outbox{b}, &Watch{b}, &Work{b}}
 }
 
 // Postgres reports whether where is the URL of a PostgreSQL database, and not a path.

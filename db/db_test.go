@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -87,5 +88,17 @@ func TestOpenTwice(t *testing.T) {
 	}
 	if info, err := os.Stat(path); err != nil || info.Size() == 0 || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file is not where it was asked for, or not private: %v, %v", info, err)
+	}
+}
+
+// What a database keeps stands in several rooms, so that whoever needs one of them
+// finds it whole at a glance.
+func TestNoRoomIsCrowded(t *testing.T) {
+	shared := reflect.TypeFor[*base]().NumMethod()
+	of := reflect.TypeFor[DB]()
+	for i := range of.NumField() {
+		if room := of.Field(i).Type; room.NumMethod()-shared > 40 {
+			t.Errorf("%v has %d methods of its own", room, room.NumMethod()-shared)
+		}
 	}
 }

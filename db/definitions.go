@@ -28,19 +28,19 @@ const (
 )
 
 // ServiceDefinition returns a service that the operator has defined, or ErrNotFound.
-func (d *DB) ServiceDefinition(ctx context.Context, id string) (ServiceDefinition, error) {
+func (d *Services) ServiceDefinition(ctx context.Context, id string) (ServiceDefinition, error) {
 	s, err := scanDefinition(d.read.QueryRowContext(ctx, selectDefinition, id))
 	return s, wrap("service definition", err)
 }
 
 // ServiceDefinitions returns all services that the operator has defined, by their ids.
-func (d *DB) ServiceDefinitions(ctx context.Context) ([]ServiceDefinition, error) {
+func (d *Services) ServiceDefinitions(ctx context.Context) ([]ServiceDefinition, error) {
 	all, err := collect(ctx, d.read, scanDefinition, selectDefinitions+` ORDER BY id`)
 	return all, wrap("service definitions", err)
 }
 
 // AddServiceDefinition stores a service. ErrConflict: there is one with its id.
-func (d *DB) AddServiceDefinition(ctx context.Context, s ServiceDefinition) error {
+func (d *Services) AddServiceDefinition(ctx context.Context, s ServiceDefinition) error {
 	_, err := d.exec(ctx, `INSERT INTO services (id, definition, set_at) VALUES ($1, $2, $3)`, s.ID, s.Definition, millis(d.now()))
 	return wrap("add service definition", err)
 }
@@ -58,7 +58,7 @@ func (e *IdentitiesLeftError) Error() string {
 // apps included, and what is yet to be revoked there: nobody knows how any more. It
 // returns how much that is. ErrNotFound: there is none. *IdentitiesLeftError:
 // identities of it are left, those that wait to be confirmed included.
-func (d *DB) DeleteServiceDefinition(ctx context.Context, id string) (unrevoked int64, err error) {
+func (d *Services) DeleteServiceDefinition(ctx context.Context, id string) (unrevoked int64, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		var n int
 		err := tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities WHERE service = $1) + (SELECT COUNT(*) FROM held_identities WHERE service = $1)`, id).Scan(&n)
@@ -109,14 +109,14 @@ func scanSettings(row scanner) (service string, s ServiceSettings, err error) {
 }
 
 // AllServiceSettings returns what is set of services, by their ids.
-func (d *DB) AllServiceSettings(ctx context.Context) (map[string]ServiceSettings, error) {
+func (d *Services) AllServiceSettings(ctx context.Context) (map[string]ServiceSettings, error) {
 	all := map[string]ServiceSettings{}
 	err := ask(ctx, d.read, byService(all, scanSettings, selectAllSettings))
 	return all, wrap("all service settings", err)
 }
 
 // IdentityCounts returns how many identities there are, by service.
-func (d *DB) IdentityCounts(ctx context.Context) (map[string]int, error) {
+func (d *Services) IdentityCounts(ctx context.Context) (map[string]int, error) {
 	type count struct {
 		service string
 		n       int

@@ -42,7 +42,7 @@ type Outcome struct {
 
 // DueTenants returns the tenants that have subscribers to deliver now, except
 // those that are closed or paused or that somebody other than owner delivers.
-func (d *DB) DueTenants(ctx context.Context, owner string) ([]string, error) {
+func (d *Outbox) DueTenants(ctx context.Context, owner string) ([]string, error) {
 	// The recursion hops from tenant to tenant on the index of what waits, so that
 	// a long queue costs no more than a short one.
 	ids, err := collect(ctx, d.read, scanID, `WITH RECURSIVE waiting (tenant_id) AS (
@@ -56,7 +56,7 @@ func (d *DB) DueTenants(ctx context.Context, owner string) ([]string, error) {
 }
 
 // DueAmong is DueTenants for some tenants alone.
-func (d *DB) DueAmong(ctx context.Context, owner string, tenants []string) (due []string, err error) {
+func (d *Outbox) DueAmong(ctx context.Context, owner string, tenants []string) (due []string, err error) {
 	for part := range tenantSet(tenants).parts() {
 		with, args := part.with(d.engine, millis(d.now()), owner)
 		ids, err := collect(ctx, d.read, scanID, with+`SELECT o.tenant_id FROM o WHERE `+ofDueTenants, args...)
@@ -100,7 +100,7 @@ type Known struct {
 // Due returns up to limit of the tenant's subscribers that are to be delivered
 // now, the one that has been due for longest first, each followed by the tenant's
 // others with the same address: they share a record.
-func (d *DB) Due(ctx context.Context, tenantID string, limit int) ([]Known, error) {
+func (d *Outbox) Due(ctx context.Context, tenantID string, limit int) ([]Known, error) {
 	now, seen := millis(d.now()), map[string]bool{}
 	var due []Known
 	err := each(ctx, d.read, func(row scanner) error {
@@ -160,7 +160,7 @@ type Sending struct {
 // MarkSent notes, before a write is sent, that it may have happened from now on,
 // until when it may still take effect, and what it writes for want of a name. It
 // returns ErrLost, and nothing must be sent, when the lease is gone.
-func (d *DB) MarkSent(ctx context.Context, l Lease, sendings []Sending, settlesAt time.Time) error {
+func (d *Outbox) MarkSent(ctx context.Context, l Lease, sendings []Sending, settlesAt time.Time) error {
 	sent := newSet(text("id"), integer("revision"), integer("new"), text("placeholders"))
 	for _, s := range sendings {
 		sent.add(s.SubscriberID, s.Revision, int64(bit(s.New)), s.Placeholders.stored())
@@ -187,7 +187,7 @@ func (d *DB) MarkSent(ctx context.Context, l Lease, sendings []Sending, settlesA
 
 // RecordOutcomes stores what became of subscribers that were waiting, together
 // with the events that tell of it and the counts of their states. It returns ErrLost when the lease is gone.
-func (d *DB) RecordOutcomes(ctx context.Context, l Lease, outcomes []Outcome) error {
+func (d *Outbox) RecordOutcomes(ctx context.Context, l Lease, outcomes []Outcome) error {
 	return wrap("record outcomes", d.underLease(ctx, l, func(tx *sql.Tx) error {
 		return d.change(ctx, tx, func(c *change) error { return c.record(ctx, l.TenantID, outcomes) })
 	}))
@@ -315,7 +315,7 @@ const selectPause = `SELECT reason, detail, tries, batch, until FROM pauses WHER
 
 // Pause returns why nothing of the tenant's is sent for now; the zero Pause when
 // there is no reason.
-func (d *DB) Pause(ctx context.Context, tenantID string) (Pause, error) {
+func (d *Outbox) Pause(ctx context.Context, tenantID string) (Pause, error) {
 	p, err := scanPause(d.read.QueryRowContext(ctx, selectPause, tenantID))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Pause{}, nil
@@ -332,7 +332,7 @@ func scanPause(row scanner) (p Pause, err error) {
 
 // SetPause stops a tenant's deliveries until p.Until. It returns ErrLost when
 // the lease is gone.
-func (d *DB) SetPause(ctx context.Context, l Lease, p Pause) error {
+func (d *Outbox) SetPause(ctx context.Context, l Lease, p Pause) error {
 	return wrap("pause", d.underLease(ctx, l, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (tenant_id) DO UPDATE SET reason = excluded.reason, detail = excluded.detail,
@@ -344,7 +344,7 @@ func (d *DB) SetPause(ctx context.Context, l Lease, p Pause) error {
 
 // Blamed returns how many of the tenant's in a row were refused alone, as SetBlamed
 // stored it.
-func (d *DB) Blamed(ctx context.Context, tenantID string) (n int, err error) {
+func (d *Outbox) Blamed(ctx context.Context, tenantID string) (n int, err error) {
 	err = d.read.QueryRowContext(ctx, `SELECT n FROM blames WHERE tenant_id = $1`, tenantID).Scan(&n)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
@@ -354,7 +354,7 @@ func (d *DB) Blamed(ctx context.Context, tenantID string) (n int, err error) {
 
 // SetBlamed stores how many of the tenant's in a row were refused alone. It returns
 // ErrLost when the lease is gone.
-func (d *DB) SetBlamed(ctx context.Context, l Lease, n int) error {
+func (d *Outbox) SetBlamed(ctx context.Context, l Lease, n int) error {
 	return wrap("count the blamed", d.underLease(ctx, l, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO blames (tenant_id, n) VALUES ($1, $2) ON CONFLICT (tenant_id) DO UPDATE SET n = excluded.n`, l.TenantID, n)
 		return err
@@ -362,7 +362,7 @@ func (d *DB) SetBlamed(ctx context.Context, l Lease, n int) error {
 }
 
 // EndPause lets a tenant's deliveries go on.
-func (d *DB) EndPause(ctx context.Context, tenantID string) error {
+func (d *Outbox) EndPause(ctx context.Context, tenantID string) error {
 	_, err := d.execNotify(ctx, Notice{NoticeDue, tenantID}, `DELETE FROM pauses WHERE tenant_id = $1`, tenantID)
 	return wrap("end the pause", err)
 }

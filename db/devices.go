@@ -11,7 +11,7 @@ import (
 // DeviceMisses returns how many wrong passwords of the user came from the
 // browser whose device cookie has the given hash, since they last logged in
 // there. ErrNotFound: they never did, or too long ago.
-func (d *DB) DeviceMisses(ctx context.Context, userID, hash string, now time.Time) (misses int64, err error) {
+func (d *People) DeviceMisses(ctx context.Context, userID, hash string, now time.Time) (misses int64, err error) {
 	err = d.read.QueryRowContext(ctx,
 		`SELECT misses FROM devices WHERE secret_hash = $1 AND user_id = $2 AND expires_at > $3`, hash, userID, millis(now)).Scan(&misses)
 	return misses, wrap("device", err)
@@ -19,7 +19,7 @@ func (d *DB) DeviceMisses(ctx context.Context, userID, hash string, now time.Tim
 
 // CountDeviceMiss counts a wrong password of the user in that browser, unless
 // there were most of them already, and reports whether it did.
-func (d *DB) CountDeviceMiss(ctx context.Context, userID, hash string, most int64, now time.Time) (counted bool, err error) {
+func (d *People) CountDeviceMiss(ctx context.Context, userID, hash string, most int64, now time.Time) (counted bool, err error) {
 	res, err := d.exec(ctx,
 		`UPDATE devices SET misses = misses + 1 WHERE secret_hash = $1 AND user_id = $2 AND expires_at > $3 AND misses < $4`,
 		hash, userID, millis(now), most)
@@ -34,7 +34,7 @@ func (d *DB) CountDeviceMiss(ctx context.Context, userID, hash string, most int6
 // hash that the browser has, when that is known for any user, so that one browser
 // can be known for several; else under fresh. It returns which. When the user is
 // gone, or has another password than when u was read, it gives ErrLost.
-func (d *DB) TrustDevice(ctx context.Context, u User, hash, fresh string, now, expires time.Time) (under string, err error) {
+func (d *People) TrustDevice(ctx context.Context, u User, hash, fresh string, now, expires time.Time) (under string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		under = hash
 		err := tx.QueryRowContext(ctx, `SELECT secret_hash FROM devices WHERE secret_hash = $1 AND expires_at > $2 LIMIT 1`, hash, millis(now)).Scan(&under)

@@ -90,18 +90,18 @@ const (
 // tx runs fn in a transaction that may write, and commits unless fn fails. On
 // PostgreSQL it is serializable, and is run again when the database says so: fn must
 // be fit to run twice.
-func (d *DB) tx(ctx context.Context, fn func(*sql.Tx) error) error {
+func (d *base) tx(ctx context.Context, fn func(*sql.Tx) error) error {
 	return d.transact(ctx, sql.LevelSerializable, fn)
 }
 
 // txCommitted is tx for what relies on nothing that it has read before: its statements
 // see what is committed when each begins (PostgreSQL's READ COMMITTED), and wait for
 // others who change the same rows, instead of being run again.
-func (d *DB) txCommitted(ctx context.Context, fn func(*sql.Tx) error) error {
+func (d *base) txCommitted(ctx context.Context, fn func(*sql.Tx) error) error {
 	return d.transact(ctx, sql.LevelReadCommitted, fn)
 }
 
-func (d *DB) transact(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx) error) error {
+func (d *base) transact(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx) error) error {
 	if d.rehearse {
 		_ = d.once(ctx, level, func(tx *sql.Tx) error { return errors.Join(fn(tx), errAgain) })
 	}
@@ -120,7 +120,7 @@ func (d *DB) transact(ctx context.Context, level sql.IsolationLevel, fn func(*sq
 }
 
 // again runs fn until others are no longer in its way.
-func (d *DB) again(ctx context.Context, fn func() error) error {
+func (d *base) again(ctx context.Context, fn func() error) error {
 	for try := 0; ; try++ {
 		err := fn()
 		if err == nil || faultOf(err) != faultAgain || try == mostTries {
@@ -144,7 +144,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (d *DB) once(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx) error) error {
+func (d *base) once(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx) error) error {
 	conn, err := d.write.Conn(ctx)
 	if err != nil {
 		return err
@@ -163,7 +163,7 @@ func (d *DB) once(ctx context.Context, level sql.IsolationLevel, fn func(*sql.Tx
 
 // exec runs one statement that changes something, in a transaction of its own that
 // relies on nothing but its own conditions.
-func (d *DB) exec(ctx context.Context, query string, args ...any) (res sql.Result, err error) {
+func (d *base) exec(ctx context.Context, query string, args ...any) (res sql.Result, err error) {
 	err = d.again(ctx, func() error {
 		res, err = d.write.ExecContext(ctx, query, args...)
 		return err

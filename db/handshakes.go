@@ -45,7 +45,7 @@ type HandshakeOutcome struct {
 var SealedHandshakes = holdsSealed(SealedTable{Name: "handshakes", id: "state_hash", tenant: "tenant_id", service: "service", boundTo: "state_hash"})
 
 // ExpireHandshakes throws expired handshakes away.
-func (d *DB) ExpireHandshakes(ctx context.Context) error {
+func (d *Authorizations) ExpireHandshakes(ctx context.Context) error {
 	_, err := d.exec(ctx, `DELETE FROM handshakes WHERE expires_at <= $1`, millis(d.now()))
 	return wrap("expire handshakes", err)
 }
@@ -69,7 +69,7 @@ const handshakesKept = `SELECT (SELECT COUNT(*) FROM handshakes WHERE session_id
 	(SELECT COUNT(*) FROM handshakes WHERE user_id = $2 AND user_id <> '' AND expires_at > $3)`
 
 // roomFor returns ErrTooMany when no handshake may be added.
-func (d *DB) roomFor(ctx context.Context, at interface {
+func (d *Authorizations) roomFor(ctx context.Context, at interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }, h Handshake) error {
 	var ofSession, ofUser, allOfSession, allOfUser int
@@ -83,7 +83,7 @@ func (d *DB) roomFor(ctx context.Context, at interface {
 
 // AddHandshake stores a handshake. ErrLost: the definition of its service is gone.
 // ErrTooMany: its session or its user has as many under way as they may.
-func (d *DB) AddHandshake(ctx context.Context, h Handshake) error {
+func (d *Authorizations) AddHandshake(ctx context.Context, h Handshake) error {
 	if err := d.roomFor(ctx, d.read, h); err != nil { // without a turn at writing
 		return wrap("add handshake", err)
 	}
@@ -123,7 +123,7 @@ func (h *Handshake) scan(row scanner) error {
 // Handshake returns the handshake that the session began for the service, and what
 // became of it. Expired ones, other sessions' ones and those of somebody who is no
 // longer a member of the tenant are ErrNotFound.
-func (d *DB) Handshake(ctx context.Context, service, stateHash, sessionID string) (Handshake, error) {
+func (d *Authorizations) Handshake(ctx context.Context, service, stateHash, sessionID string) (Handshake, error) {
 	h := Handshake{StateHash: stateHash, SessionID: sessionID, Service: service}
 	err := h.scan(d.read.QueryRowContext(ctx, `SELECT `+handshakeColumns+` FROM handshakes WHERE`+thatHandshake, stateHash, sessionID, service, millis(d.now())))
 	return h, wrap("handshake", err)
@@ -132,7 +132,7 @@ func (d *DB) Handshake(ctx context.Context, service, stateHash, sessionID string
 // TakeHandshake takes the handshake that the session began for the service, so that
 // its code is exchanged once. It stays, to tell what became of it.
 // ErrNotFound: as by Handshake, or it was taken before.
-func (d *DB) TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (Handshake, error) {
+func (d *Authorizations) TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (Handshake, error) {
 	h, now := Handshake{StateHash: stateHash, SessionID: sessionID, Service: service}, d.now()
 	err := h.scan(d.write.QueryRowContext(ctx,
 		`UPDATE handshakes SET taken_at = $4, ended_at = 0, outcome = '', code = '', said = '', expires_at = $5
@@ -142,18 +142,18 @@ func (d *DB) TakeHandshake(ctx context.Context, service, stateHash, sessionID st
 }
 
 // EndHandshake records what became of a handshake that was taken.
-func (d *DB) EndHandshake(ctx context.Context, h Handshake, o HandshakeOutcome) error {
+func (d *Authorizations) EndHandshake(ctx context.Context, h Handshake, o HandshakeOutcome) error {
 	return d.endHandshake(ctx, h, o, `taken_at > 0`)
 }
 
 // RefuseHandshake records that the service refused before there was a code. The
 // handshake isn't taken by that: the same person may go back there and allow it.
 // ErrLost: it was taken.
-func (d *DB) RefuseHandshake(ctx context.Context, h Handshake, o HandshakeOutcome) error {
+func (d *Authorizations) RefuseHandshake(ctx context.Context, h Handshake, o HandshakeOutcome) error {
 	return d.endHandshake(ctx, h, o, `taken_at = 0`)
 }
 
-func (d *DB) endHandshake(ctx context.Context, h Handshake, o HandshakeOutcome, condition string) error {
+func (d *Authorizations) endHandshake(ctx context.Context, h Handshake, o HandshakeOutcome, condition string) error {
 	now := d.now()
 	res, err := d.exec(ctx,
 		`UPDATE handshakes SET ended_at = $3, expires_at = $4, outcome = $5, code = $6, said = $7
@@ -164,7 +164,7 @@ func (d *DB) endHandshake(ctx context.Context, h Handshake, o HandshakeOutcome, 
 
 // LastOutcome returns what became of the handshake that the session ended last for
 // the service, with its tenant, while it is kept; or ErrNotFound.
-func (d *DB) LastOutcome(ctx context.Context, service, sessionID string) (o HandshakeOutcome, tenantID string, err error) {
+func (d *Authorizations) LastOutcome(ctx context.Context, service, sessionID string) (o HandshakeOutcome, tenantID string, err error) {
 	err = d.read.QueryRowContext(ctx, `SELECT outcome, code, said, tenant_id FROM handshakes
 		WHERE session_id = $1 AND service = $2 AND ended_at > 0 AND expires_at > $3
 		ORDER BY ended_at DESC, state_hash LIMIT 1`,

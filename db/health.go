@@ -34,7 +34,7 @@ func problemsOf(all *[]Problem, tenantID string) part {
 
 // Affected returns up to limit of the tenant's subscribers in a state for a
 // reason, the earliest first, after the one of the page before.
-func (d *DB) Affected(ctx context.Context, tenantID string, state State, reason, after string, limit int) ([]Subscriber, error) {
+func (d *Watch) Affected(ctx context.Context, tenantID string, state State, reason, after string, limit int) ([]Subscriber, error) {
 	var all []Subscriber
 	err := ask(ctx, d.read, affected(&all, tenantID, state, reason, after, limit))
 	return all, wrap("affected subscribers", err)
@@ -52,7 +52,7 @@ const examplesAtOnce = 200
 
 // Examples returns up to limit of the tenant's subscribers of each cause, the earliest
 // first, in the order of the causes.
-func (d *DB) Examples(ctx context.Context, tenantID string, causes []Problem, limit int) ([][]Subscriber, error) {
+func (d *Watch) Examples(ctx context.Context, tenantID string, causes []Problem, limit int) ([][]Subscriber, error) {
 	all := make([][]Subscriber, len(causes))
 	var parts []part
 	for i, p := range causes {
@@ -72,7 +72,7 @@ func (d *DB) Examples(ctx context.Context, tenantID string, causes []Problem, li
 // Retry has one of the tenant's subscribers, which needs attention or was
 // dismissed, delivered after all, and reports whether there was one. actor is the
 // id of the user who wants it.
-func (d *DB) Retry(ctx context.Context, tenantID, subscriberID, actor string) (done bool, err error) {
+func (d *Watch) Retry(ctx context.Context, tenantID, subscriberID, actor string) (done bool, err error) {
 	done, err = d.decideOne(ctx, tenantID, subscriberID, actor, Waiting, retrying)
 	return done, wrap("retry", err)
 }
@@ -80,14 +80,14 @@ func (d *DB) Retry(ctx context.Context, tenantID, subscriberID, actor string) (d
 // Dismiss says that one of the tenant's subscribers, which needs attention, is
 // not to be delivered, and why; it reports whether there was one. actor is the id
 // of the user who wants it.
-func (d *DB) Dismiss(ctx context.Context, tenantID, subscriberID, actor, note string) (done bool, err error) {
+func (d *Watch) Dismiss(ctx context.Context, tenantID, subscriberID, actor, note string) (done bool, err error) {
 	done, err = d.decideOne(ctx, tenantID, subscriberID, actor, Dismissed, dismissing(note))
 	return done, wrap("dismiss", err)
 }
 
 // decideOne has a subscriber become what is decided, if that may be decided of the
 // state that it is in.
-func (d *DB) decideOne(ctx context.Context, tenantID, subscriberID, actor string, becomes State, how decision) (done bool, err error) {
+func (d *Watch) decideOne(ctx context.Context, tenantID, subscriberID, actor string, becomes State, how decision) (done bool, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		var is State
 		err := tx.QueryRowContext(ctx, `SELECT state FROM subscribers WHERE tenant_id = $1 AND id = $2`, tenantID, subscriberID).Scan(&is)
@@ -104,7 +104,7 @@ func (d *DB) decideOne(ctx context.Context, tenantID, subscriberID, actor string
 
 // Hurry lets a tenant's deliveries be tried at once if they are paused for that
 // reason. What is known of the failures before stays.
-func (d *DB) Hurry(ctx context.Context, tenantID, reason string) error {
+func (d *Watch) Hurry(ctx context.Context, tenantID, reason string) error {
 	now := millis(d.now())
 	_, err := d.exec(ctx, `UPDATE pauses SET until = $3 WHERE tenant_id = $1 AND reason = $2 AND until > $3`, tenantID, reason, now)
 	return wrap("hurry", err)
@@ -134,7 +134,7 @@ const HistoryLimit = 200
 
 // History returns what happened to one of the tenant's subscribers, the latest
 // first.
-func (d *DB) History(ctx context.Context, tenantID, subscriberID string) ([]Event, []Consent, error) {
+func (d *Watch) History(ctx context.Context, tenantID, subscriberID string) ([]Event, []Consent, error) {
 	events, err := collect(ctx, d.read, func(row scanner) (e Event, err error) {
 		var at int64
 		err = row.Scan(&at, &e.State, &e.Reason, &e.Detail, &e.Actor)
@@ -199,7 +199,7 @@ type Health struct {
 }
 
 // Health returns how the tenant's deliveries are going. Hours are those from since on.
-func (d *DB) Health(ctx context.Context, tenantID string, since time.Time) (h Health, err error) {
+func (d *Watch) Health(ctx context.Context, tenantID string, since time.Time) (h Health, err error) {
 	var longest waiting
 	parts := append(waitLongest(&longest, tenantID), lastDelivered(&h.LastDelivered, tenantID), hourSums(&h.Hours, tenantID, since),
 		deliveredByHour(&h.Delivered, tenantID, since), problemsOf(&h.Problems, tenantID), orgsOf(&h.Orgs, tenantID))
@@ -221,7 +221,7 @@ func timeZone(to *string, tenantID string) part {
 }
 
 // SetTimeZone sets the tenant's time zone, an IANA name that the caller checked.
-func (d *DB) SetTimeZone(ctx context.Context, tenantID, name string) error {
+func (d *Watch) SetTimeZone(ctx context.Context, tenantID, name string) error {
 	res, err := d.exec(ctx, `UPDATE tenants SET time_zone = $2 WHERE id = $1`, tenantID, name)
 	return wrap("set time zone", changed(res, err, ErrNotFound))
 }
@@ -236,7 +236,7 @@ type LastRecount struct {
 
 // DueRecounts returns the tenants whose last recount began before the given time,
 // or that never had one, the one that has waited longest first.
-func (d *DB) DueRecounts(ctx context.Context, before time.Time) ([]string, error) {
+func (d *Watch) DueRecounts(ctx context.Context, before time.Time) ([]string, error) {
 	ids, err := collect(ctx, d.read, scanID, `SELECT t.id FROM tenants t LEFT JOIN recounts r ON r.tenant_id = t.id
 		WHERE t.closed_at = 0 AND COALESCE(r.tried_at, 0) < $1 ORDER BY COALESCE(r.tried_at, 0), t.id`, millis(before))
 	return ids, wrap("due recounts", err)
@@ -246,7 +246,7 @@ func (d *DB) DueRecounts(ctx context.Context, before time.Time) ([]string, error
 // keeps what it found. It reads all rows, and keeps nobody from writing
 // meanwhile. That it began is written down first, so that one that fails has its
 // next turn after all others.
-func (d *DB) CheckCounts(ctx context.Context, tenantID string) (Recount, error) {
+func (d *base) CheckCounts(ctx context.Context, tenantID string) (Recount, error) {
 	began := d.now()
 	_, err := d.exec(ctx, `INSERT INTO recounts (tenant_id, tried_at, at, took, wrong) VALUES ($1, $2, 0, 0, 0)
 		ON CONFLICT (tenant_id) DO UPDATE SET tried_at = excluded.tried_at`, tenantID, millis(began))
@@ -261,7 +261,7 @@ func (d *DB) CheckCounts(ctx context.Context, tenantID string) (Recount, error) 
 }
 
 // keepRecount keeps what a recount found in the place of the one before.
-func (d *DB) keepRecount(ctx context.Context, tenantID string, began time.Time, r Recount) error {
+func (d *base) keepRecount(ctx context.Context, tenantID string, began time.Time, r Recount) error {
 	return d.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE recounts SET at = $2, took = $3, wrong = $4 WHERE tenant_id = $1`,
 			tenantID, millis(began), d.now().Sub(began).Milliseconds(), r.Wrong+r.Kept.differing(r.Rows))
@@ -309,7 +309,7 @@ type Usage struct {
 
 // SaveUsage keeps what a tenant's CRM said of its API calls, and counts those that
 // we made since the last time.
-func (d *DB) SaveUsage(ctx context.Context, tenantID string, used, allowed, ours int) error {
+func (d *Watch) SaveUsage(ctx context.Context, tenantID string, used, allowed, ours int) error {
 	return wrap("save API usage", d.tx(ctx, func(tx *sql.Tx) error {
 		now := millis(d.now())
 		_, err := tx.ExecContext(ctx, `INSERT INTO api_usage (tenant_id, used, allowed, at) VALUES ($1, $2, $3, $4)
@@ -326,18 +326,18 @@ func (d *DB) SaveUsage(ctx context.Context, tenantID string, used, allowed, ours
 
 // ForgetUsage forgets what a tenant's CRM said of its API calls; how many we made
 // stays.
-func (d *DB) ForgetUsage(ctx context.Context, tenantID string) error {
+func (d *Watch) ForgetUsage(ctx context.Context, tenantID string) error {
 	_, err := d.exec(ctx, `DELETE FROM api_usage WHERE tenant_id = $1`, tenantID)
 	return wrap("forget API usage", err)
 }
 
 // Usage returns what the tenant's CRM last said of its API calls.
-func (d *DB) Usage(ctx context.Context, tenantID string) (u Usage, err error) {
+func (d *Watch) Usage(ctx context.Context, tenantID string) (u Usage, err error) {
 	err = ask(ctx, d.read, d.usage(&u, tenantID))
 	return u, wrap("API usage", err)
 }
 
-func (d *DB) usage(to *Usage, tenantID string) part {
+func (d *Watch) usage(to *Usage, tenantID string) part {
 	return one(to, func(row scanner) (u Usage, err error) {
 		var at int64
 		err = row.Scan(&u.Used, &u.Allowed, &at, &u.Ours)
@@ -355,7 +355,7 @@ type CheckUp struct {
 }
 
 // SaveCheckUp keeps what a check-up found, in place of the one before.
-func (d *DB) SaveCheckUp(ctx context.Context, tenantID, orgID, checks string) error {
+func (d *Watch) SaveCheckUp(ctx context.Context, tenantID, orgID, checks string) error {
 	_, err := d.exec(ctx, `INSERT INTO checkups (tenant_id, org_id, at, checks) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (tenant_id) DO UPDATE SET org_id = excluded.org_id, at = excluded.at, checks = excluded.checks`,
 		tenantID, orgID, millis(d.now()), checks)
@@ -363,7 +363,7 @@ func (d *DB) SaveCheckUp(ctx context.Context, tenantID, orgID, checks string) er
 }
 
 // CheckUp returns what the last check-up found.
-func (d *DB) CheckUp(ctx context.Context, tenantID string) (CheckUp, error) {
+func (d *Watch) CheckUp(ctx context.Context, tenantID string) (CheckUp, error) {
 	var c CheckUp
 	var at int64
 	err := d.read.QueryRowContext(ctx, `SELECT org_id, at, checks FROM checkups WHERE tenant_id = $1`, tenantID).Scan(&c.OrgID, &at, &c.Checks)

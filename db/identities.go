@@ -121,7 +121,7 @@ func flag(b bool) int64 {
 }
 
 // Identity returns the tenant's own connection to the service, or ErrNotFound.
-func (d *DB) Identity(ctx context.Context, service, tenantID string) (Identity, error) {
+func (d *Vault) Identity(ctx context.Context, service, tenantID string) (Identity, error) {
 	i, err := scanIdentity(d.read.QueryRowContext(ctx, selectIdentity, service, tenantID))
 	return i, wrap("identity", err)
 }
@@ -144,20 +144,20 @@ const selectIdentityOf = `SELECT ` + identityColumns + ` FROM identities WHERE s
 
 // IdentityOf returns the identity of a user's account, or ErrNotFound. Without
 // both it is the tenant's own.
-func (d *DB) IdentityOf(ctx context.Context, service, tenantID, user, account string) (Identity, error) {
+func (d *Vault) IdentityOf(ctx context.Context, service, tenantID, user, account string) (Identity, error) {
 	i, err := scanIdentity(d.read.QueryRowContext(ctx, selectIdentityOf, service, tenantID, user, account))
 	return i, wrap("identity of a user", err)
 }
 
 // IdentityByID returns an identity, or ErrNotFound.
-func (d *DB) IdentityByID(ctx context.Context, id string) (Identity, error) {
+func (d *Vault) IdentityByID(ctx context.Context, id string) (Identity, error) {
 	i, err := scanIdentity(d.read.QueryRowContext(ctx, `SELECT `+identityColumns+` FROM identities WHERE id = $1`, id))
 	return i, wrap("identity by id", err)
 }
 
 // ApprovedAnywhere returns the identities, of all tenants, that the given user of a
 // service approved; those of the org when that user isn't known.
-func (d *DB) ApprovedAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]Identity, error) {
+func (d *Vault) ApprovedAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]Identity, error) {
 	column, value := "remote_user_id", remoteUserID
 	if remoteUserID == "" {
 		column, value = "org_id", orgID
@@ -189,7 +189,7 @@ func scanIdentity(row scanner, more ...any) (Identity, error) {
 // otherOrg is false, or the tenant's app that made it is gone, or the definition of
 // its service, nothing is stored and ErrLost comes back. ErrOrgInUse: the org is
 // another tenant's, so that this has to be confirmed first.
-func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed string) (replaced string, err error) {
+func (d *Vault) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed string) (replaced string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
 			return err
@@ -230,7 +230,7 @@ func (d *DB) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed
 
 // putIdentity stores a grant as a connection that was made now: a new row, or in
 // place of the one with its id.
-func (d *DB) putIdentity(ctx context.Context, tx *sql.Tx, g Grant) error {
+func (d *Vault) putIdentity(ctx context.Context, tx *sql.Tx, g Grant) error {
 	now, keepAlive := millis(d.now()), millis(d.keepAlive())
 	if g.Endless {
 		keepAlive = 0
@@ -259,7 +259,7 @@ func (d *DB) putIdentity(ctx context.Context, tx *sql.Tx, g Grant) error {
 // DeleteIdentity removes the tenant's connection and what is held beside it, or in
 // its place. The refresh tokens become revocations, whose ids are returned. When
 // there is neither it returns ErrNotFound.
-func (d *DB) DeleteIdentity(ctx context.Context, service, tenantID string) (revocations []string, err error) {
+func (d *Vault) DeleteIdentity(ctx context.Context, service, tenantID string) (revocations []string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		revocations = nil
 		held, err := d.endHeld(ctx, tx, service, tenantID)
@@ -293,7 +293,7 @@ func (d *DB) DeleteIdentity(ctx context.Context, service, tenantID string) (revo
 // was started whose outcome nobody recorded, the zero time if none was. When
 // somebody else holds the lease, or the generation has changed, or the
 // connection is broken, it returns ErrLost.
-func (d *DB) StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration, refused bool) (earlier time.Time, err error) {
+func (d *Vault) StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration, refused bool) (earlier time.Time, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		now := d.now()
 		var call int64
@@ -319,7 +319,7 @@ func (d *DB) StartRenewal(ctx context.Context, id string, generation int64, owne
 
 // RestartCall records that the earlier call came to nothing and a new one
 // begins. ErrLost: the lease or the generation is no longer ours.
-func (d *DB) RestartCall(ctx context.Context, id string, generation int64, owner string) error {
+func (d *Vault) RestartCall(ctx context.Context, id string, generation int64, owner string) error {
 	res, err := d.exec(ctx,
 		`UPDATE identities SET call_started_at = $4
 		WHERE id = $1 AND generation = $2 AND lease_owner = $3 AND lease_until > $4 AND broken_at = 0`,
@@ -329,7 +329,7 @@ func (d *DB) RestartCall(ctx context.Context, id string, generation int64, owner
 
 // ExtendRenewal keeps the lease until the given time from now. ErrLost: it is
 // somebody else's.
-func (d *DB) ExtendRenewal(ctx context.Context, id, owner string, lease time.Duration) error {
+func (d *Vault) ExtendRenewal(ctx context.Context, id, owner string, lease time.Duration) error {
 	now := d.now()
 	res, err := d.exec(ctx,
 		`UPDATE identities SET lease_until = $3 WHERE id = $1 AND lease_owner = $2 AND lease_until > $4`,
@@ -341,7 +341,7 @@ func (d *DB) ExtendRenewal(ctx context.Context, id, owner string, lease time.Dur
 // and even when the connection was meanwhile taken for broken, as long as the
 // generation is the one that the call began with. Otherwise it returns ErrLost.
 // What broke because its app was removed or is another one stays so, and keeps what came.
-func (d *DB) FinishRenewal(ctx context.Context, g Grant, generation int64) error {
+func (d *Vault) FinishRenewal(ctx context.Context, g Grant, generation int64) error {
 	return wrap("finish renewal", d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
 			return err
@@ -362,7 +362,7 @@ func (d *DB) FinishRenewal(ctx context.Context, g Grant, generation int64) error
 // FailRenewal records that a renewal failed in passing and gives the lease
 // back. unknown keeps the mark of the call, since it may have rotated the token; a mark
 // that is ahead of the clock, which was set back, is of now.
-func (d *DB) FailRenewal(ctx context.Context, id string, generation int64, owner, code string, retryAt time.Time, unknown bool) error {
+func (d *Vault) FailRenewal(ctx context.Context, id string, generation int64, owner, code string, retryAt time.Time, unknown bool) error {
 	res, err := d.exec(ctx,
 		`UPDATE identities SET failed_at = $4, failed_code = $5, retry_at = $6,
 			lease_owner = '', lease_until = 0,
@@ -376,7 +376,7 @@ func (d *DB) FailRenewal(ctx context.Context, id string, generation int64, owner
 // AppRemoved or OtherApp the mark of a call stays: the app may come back, and what came of the
 // call is found out then. ErrLost: its generation has changed, or owner, unless empty,
 // doesn't hold its lease: whoever does may have a call under way, whose mark must stay.
-func (d *DB) BreakIdentity(ctx context.Context, id string, generation int64, code, owner string) error {
+func (d *Vault) BreakIdentity(ctx context.Context, id string, generation int64, code, owner string) error {
 	now := millis(d.now())
 	res, err := d.exec(ctx,
 		`UPDATE identities SET broken_at = $3, broken_code = $4, failed_at = $3, failed_code = $4,
@@ -386,14 +386,14 @@ func (d *DB) BreakIdentity(ctx context.Context, id string, generation int64, cod
 }
 
 // Held returns the authorization that waits to be confirmed, or ErrNotFound.
-func (d *DB) Held(ctx context.Context, service, tenantID string) (Held, error) {
+func (d *Vault) Held(ctx context.Context, service, tenantID string) (Held, error) {
 	h, err := d.held(ctx, d.read, service, tenantID)
 	return h, wrap("held identity", err)
 }
 
 const selectHeld = `SELECT ` + grantColumns + `, COALESCE((SELECT email FROM users WHERE users.id = connected_by), ''), held_at, expires_at FROM held_identities`
 
-func (d *DB) held(ctx context.Context, q queryer, service, tenantID string) (Held, error) {
+func (d *base) held(ctx context.Context, q queryer, service, tenantID string) (Held, error) {
 	return scanHeld(q.QueryRowContext(ctx, selectHeld+` WHERE service = $1 AND tenant_id = $2`, service, tenantID))
 }
 
@@ -407,7 +407,7 @@ func scanHeld(row scanner) (h Held, err error) {
 // HoldIdentity keeps an authorization until it is confirmed or expires. One that
 // was held before is revoked. ErrLost: the tenant's app that made it is gone, or the
 // definition of its service.
-func (d *DB) HoldIdentity(ctx context.Context, h Held) error {
+func (d *Vault) HoldIdentity(ctx context.Context, h Held) error {
 	err := d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustSeal(ctx, tx, h.KeyID); err != nil {
 			return err
@@ -429,7 +429,7 @@ func (d *DB) HoldIdentity(ctx context.Context, h Held) error {
 
 // DropHeld gives up what is held: its refresh token becomes a revocation, whose
 // id is returned. ErrLost: that one is held no longer.
-func (d *DB) DropHeld(ctx context.Context, service, tenantID, heldID string) (revocation string, err error) {
+func (d *Vault) DropHeld(ctx context.Context, service, tenantID, heldID string) (revocation string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		h, err := d.held(ctx, tx, service, tenantID)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -446,7 +446,7 @@ func (d *DB) DropHeld(ctx context.Context, service, tenantID, heldID string) (re
 
 // endHeld removes what is held for the tenant, if anything is. Its refresh token
 // becomes a revocation, whose id is returned.
-func (d *DB) endHeld(ctx context.Context, tx *sql.Tx, service, tenantID string) (revocation string, err error) {
+func (d *base) endHeld(ctx context.Context, tx *sql.Tx, service, tenantID string) (revocation string, err error) {
 	h, err := d.held(ctx, tx, service, tenantID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
@@ -468,7 +468,7 @@ func unhold(ctx context.Context, tx *sql.Tx, service, tenantID, heldID string) e
 
 // ExpireHeld turns every held authorization whose time has run out into a
 // revocation.
-func (d *DB) ExpireHeld(ctx context.Context) error {
+func (d *Vault) ExpireHeld(ctx context.Context) error {
 	return wrap("expire held identities", d.tx(ctx, func(tx *sql.Tx) error {
 		expired, err := collect(ctx, tx, func(s scanner) (Grant, error) {
 			var g Grant
@@ -494,7 +494,7 @@ const (
 	keepAliveSpread = 3 * 24 * time.Hour
 )
 
-func (d *DB) keepAlive() time.Time { return keepAliveSince(d.now()) }
+func (d *Vault) keepAlive() time.Time { return keepAliveSince(d.now()) }
 
 // keepAliveSince is when what was renewed at a time is to be renewed again.
 func keepAliveSince(renewed time.Time) time.Time {
@@ -510,7 +510,7 @@ type IdentityKey struct {
 // KeepAliveDue returns up to limit connections that are in order, and due to be
 // renewed although nobody uses them: last those whose renewal has failed, which may
 // take long to fail again.
-func (d *DB) KeepAliveDue(ctx context.Context, limit int) ([]IdentityKey, error) {
+func (d *Vault) KeepAliveDue(ctx context.Context, limit int) ([]IdentityKey, error) {
 	due, err := collect(ctx, d.read, scanKey, `SELECT id, generation FROM identities
 		WHERE broken_at = 0 AND keep_alive_at > 0 AND keep_alive_at <= $1 AND retry_at <= $1 ORDER BY failed_at > 0, keep_alive_at LIMIT $2`, millis(d.now()), limit)
 	return due, wrap("connections to keep alive", err)
@@ -519,7 +519,7 @@ func (d *DB) KeepAliveDue(ctx context.Context, limit int) ([]IdentityKey, error)
 // AbandonedRenewals returns up to limit connections with a renewal that was
 // begun, whose outcome nobody recorded, and that nobody works on; in the order of
 // KeepAliveDue.
-func (d *DB) AbandonedRenewals(ctx context.Context, limit int) ([]IdentityKey, error) {
+func (d *Vault) AbandonedRenewals(ctx context.Context, limit int) ([]IdentityKey, error) {
 	left, err := collect(ctx, d.read, scanKey, `SELECT id, generation FROM identities
 		WHERE call_started_at > 0 AND broken_at = 0 AND lease_until <= $1 AND retry_at <= $1 ORDER BY failed_at > 0, call_started_at LIMIT $2`,
 		millis(d.now()), limit)
@@ -532,14 +532,14 @@ func scanKey(s scanner) (k IdentityKey, err error) {
 
 // SetExpiry records when the access token of a generation runs out. It is not an
 // error when there is a newer one.
-func (d *DB) SetExpiry(ctx context.Context, id string, generation int64, expires time.Time) error {
+func (d *Vault) SetExpiry(ctx context.Context, id string, generation int64, expires time.Time) error {
 	_, err := d.exec(ctx, `UPDATE identities SET expires_at = $3 WHERE id = $1 AND generation = $2`,
 		id, generation, millis(expires))
 	return wrap("set expiry", err)
 }
 
 // Used records when connections were used, by their ids.
-func (d *DB) Used(ctx context.Context, at map[string]time.Time) error {
+func (d *Vault) Used(ctx context.Context, at map[string]time.Time) error {
 	return wrap("record use", d.tx(ctx, func(tx *sql.Tx) error {
 		for id, t := range at {
 			if _, err := tx.ExecContext(ctx, `UPDATE identities SET used_at = $2 WHERE id = $1 AND used_at < $2`, id, millis(t)); err != nil {

@@ -84,21 +84,21 @@ func scanIncident(row scanner) (Incident, error) {
 }
 
 // OpenIncidents returns the incidents of all tenants that are not closed.
-func (d *DB) OpenIncidents(ctx context.Context) ([]Incident, error) {
+func (d *Watch) OpenIncidents(ctx context.Context) ([]Incident, error) {
 	all, err := collect(ctx, d.read, scanIncident, selectIncident+`WHERE i.closed_at = 0 ORDER BY i.id`)
 	return all, wrap("open incidents", err)
 }
 
 // Incidents returns the tenant's incidents whose trouble is there, as far as that was
 // noted, the latest first.
-func (d *DB) Incidents(ctx context.Context, tenantID string) ([]Incident, error) {
+func (d *Watch) Incidents(ctx context.Context, tenantID string) ([]Incident, error) {
 	all, err := collect(ctx, d.read, scanIncident, selectIncident+`WHERE i.tenant_id = $1 AND i.closed_at = 0 AND i.mended_at = 0 ORDER BY i.id DESC`, tenantID)
 	return all, wrap("incidents", err)
 }
 
 // IncidentFor returns an incident and a member of its tenant, or ErrNotFound when the user
 // doesn't belong to it.
-func (d *DB) IncidentFor(ctx context.Context, id, userID string) (Incident, Member, error) {
+func (d *Watch) IncidentFor(ctx context.Context, id, userID string) (Incident, Member, error) {
 	i, err := scanIncident(d.read.QueryRowContext(ctx, selectIncident+`JOIN memberships m ON m.tenant_id = i.tenant_id WHERE i.id = $1 AND m.user_id = $2`, id, userID))
 	if err != nil {
 		return Incident{}, Member{}, wrap("incident", err)
@@ -109,7 +109,7 @@ func (d *DB) IncidentFor(ctx context.Context, id, userID string) (Incident, Memb
 
 // OpenIncident opens an incident, unless one is open for the same trouble, and queues a
 // mail to each user whom tell returns of the tenant's members.
-func (d *DB) OpenIncident(ctx context.Context, t Trouble, now time.Time, tell func([]Member) []string) error {
+func (d *Watch) OpenIncident(ctx context.Context, t Trouble, now time.Time, tell func([]Member) []string) error {
 	return wrap("open an incident", d.tx(ctx, func(tx *sql.Tx) error {
 		id := NewID()
 		res, err := tx.ExecContext(ctx,
@@ -124,14 +124,14 @@ func (d *DB) OpenIncident(ctx context.Context, t Trouble, now time.Time, tell fu
 
 // MendIncident notes when the trouble of an incident ended, or with the zero time
 // that it is back. One that was closed meanwhile stays closed.
-func (d *DB) MendIncident(ctx context.Context, id string, at time.Time) error {
+func (d *Watch) MendIncident(ctx context.Context, id string, at time.Time) error {
 	_, err := d.exec(ctx, `UPDATE incidents SET mended_at = $2 WHERE id = $1 AND closed_at = 0`, id, millis(at))
 	return wrap("mend an incident", err)
 }
 
 // CloseIncident closes an incident whose trouble ended, unless it is back or
 // somebody else did, and queues mails as OpenIncident does.
-func (d *DB) CloseIncident(ctx context.Context, i Incident, now time.Time, tell func([]Member) []string) error {
+func (d *Watch) CloseIncident(ctx context.Context, i Incident, now time.Time, tell func([]Member) []string) error {
 	return wrap("close an incident", d.tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE incidents SET closed_at = $2 WHERE id = $1 AND closed_at = 0 AND mended_at = $3`, i.ID, millis(now), millis(i.MendedAt))
 		if err := changed(res, err, ErrLost); err != nil {
@@ -151,7 +151,7 @@ func ignore(err, one error) error {
 
 // mailMembers queues a mail of an incident to each user whom tell returns of the tenant's
 // members.
-func (d *DB) mailMembers(ctx context.Context, tx *sql.Tx, kind MailKind, incidentID, tenantID string, tell func([]Member) []string) error {
+func (d *Watch) mailMembers(ctx context.Context, tx *sql.Tx, kind MailKind, incidentID, tenantID string, tell func([]Member) []string) error {
 	members, err := collect(ctx, tx, func(row scanner) (m Member, err error) { return m, row.Scan(&m.UserID, &m.Mails) },
 		`SELECT u.id, u.incident_mails = 1 FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = $1`, tenantID)
 	if err != nil {
@@ -166,14 +166,14 @@ func (d *DB) mailMembers(ctx context.Context, tx *sql.Tx, kind MailKind, inciden
 }
 
 // ExpireIncidents forgets incidents that were closed long ago.
-func (d *DB) ExpireIncidents(ctx context.Context) error {
+func (d *Watch) ExpireIncidents(ctx context.Context) error {
 	_, err := d.exec(ctx, `DELETE FROM incidents WHERE closed_at > 0 AND closed_at < $1`, millis(d.now().Add(-mailKept)))
 	return wrap("expire incidents", err)
 }
 
 // BrokenConnections returns the connections of tenants' own that died. Sign-ups are
 // delivered by those to one service: they tell how many wait.
-func (d *DB) BrokenConnections(ctx context.Context, delivers string) ([]Trouble, error) {
+func (d *Watch) BrokenConnections(ctx context.Context, delivers string) ([]Trouble, error) {
 	return d.troubles(ctx, IncidentBroken, `SELECT i.tenant_id, CASE i.service WHEN $1 THEN '' ELSE i.service END, i.broken_code,
 			CASE i.service WHEN $1 THEN COALESCE((SELECT sum(n) FROM state_counts c WHERE c.tenant_id = i.tenant_id AND c.state = 'waiting'), 0) ELSE 0 END, i.broken_at
 		FROM identities i WHERE i.broken_at > 0 AND i.user_name = '' AND i.account = ''`, delivers)
@@ -182,7 +182,7 @@ func (d *DB) BrokenConnections(ctx context.Context, delivers string) ([]Trouble,
 // FailingConnections returns the connections of tenants' own whose renewal has failed so
 // often that it is tried again after so long a time at least, with the code of the last
 // refusal; otherwise as BrokenConnections.
-func (d *DB) FailingConnections(ctx context.Context, delivers string, apart time.Duration) ([]Trouble, error) {
+func (d *Watch) FailingConnections(ctx context.Context, delivers string, apart time.Duration) ([]Trouble, error) {
 	return d.troubles(ctx, IncidentFailing, `SELECT i.tenant_id, CASE i.service WHEN $1 THEN '' ELSE i.service END, i.failed_code,
 			CASE i.service WHEN $1 THEN COALESCE((SELECT sum(n) FROM state_counts c WHERE c.tenant_id = i.tenant_id AND c.state = 'waiting'), 0) ELSE 0 END, i.failed_at
 		FROM identities i WHERE (i.broken_at > 0 OR i.failed_at > 0) AND i.broken_at = 0 AND i.retry_at - i.failed_at >= $2 AND i.user_name = '' AND i.account = ''`,
@@ -202,7 +202,7 @@ type LongWait struct {
 
 // LongWaiting returns the tenants whose first sign-up that waits came before a time: it
 // may have been sent back to wait since.
-func (d *DB) LongWaiting(ctx context.Context, before time.Time) ([]LongWait, error) {
+func (d *Watch) LongWaiting(ctx context.Context, before time.Time) ([]LongWait, error) {
 	some, err := d.troubles(ctx, IncidentWaiting, `SELECT c.tenant_id, '', COALESCE((SELECT reason FROM pauses p WHERE p.tenant_id = c.tenant_id), ''), c.n, s.created_at
 		FROM (SELECT tenant_id, sum(n) AS n FROM state_counts WHERE state = 'waiting' AND n > 0 AND `+ofOpenTenants+` GROUP BY tenant_id) c
 		JOIN subscribers s ON s.tenant_id = c.tenant_id AND s.id = (SELECT id FROM subscribers w WHERE w.tenant_id = c.tenant_id AND w.state = 'waiting' ORDER BY w.id LIMIT 1)
@@ -229,7 +229,7 @@ type PileUp struct {
 
 // PileUps returns the tenants of whose subscribers at least min need attention,
 // with the most frequent cause. Lately counts from the hour of since on.
-func (d *DB) PileUps(ctx context.Context, min int, since time.Time) ([]PileUp, error) {
+func (d *Watch) PileUps(ctx context.Context, min int, since time.Time) ([]PileUp, error) {
 	all, err := collect(ctx, d.read, func(row scanner) (PileUp, error) {
 		p := PileUp{Trouble: Trouble{Kind: IncidentAttention}}
 		var at int64
@@ -259,7 +259,7 @@ const (
 
 // Silences returns the forms without a sign-up in the last whole hour, or in more
 // of them, up to a week.
-func (d *DB) Silences(ctx context.Context, now time.Time) ([]Silence, error) {
+func (d *Watch) Silences(ctx context.Context, now time.Time) ([]Silence, error) {
 	end := hourOf(millis(now))
 	all, err := collect(ctx, d.read, func(row scanner) (Silence, error) {
 		s := Silence{Trouble: Trouble{Kind: IncidentSilent}}
@@ -279,13 +279,13 @@ func (d *DB) Silences(ctx context.Context, now time.Time) ([]Silence, error) {
 
 // SignedUpSince reports whether a newsletter got a sign-up in an hour that begins
 // at or after a time.
-func (d *DB) SignedUpSince(ctx context.Context, tenantID, newsletterID string, since time.Time) (yes bool, err error) {
+func (d *Watch) SignedUpSince(ctx context.Context, tenantID, newsletterID string, since time.Time) (yes bool, err error) {
 	err = d.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM ledger WHERE tenant_id = $1 AND newsletter_id = $2 AND hour >= $3)`,
 		tenantID, newsletterID, hourOf(millis(since))).Scan(&yes)
 	return yes, wrap("signed up since", err)
 }
 
-func (d *DB) troubles(ctx context.Context, kind IncidentKind, query string, args ...any) ([]Trouble, error) {
+func (d *Watch) troubles(ctx context.Context, kind IncidentKind, query string, args ...any) ([]Trouble, error) {
 	all, err := collect(ctx, d.read, func(row scanner) (Trouble, error) {
 		t := Trouble{Kind: kind}
 		var since int64
@@ -297,13 +297,13 @@ func (d *DB) troubles(ctx context.Context, kind IncidentKind, query string, args
 }
 
 // IncidentMails reports whether the user is told of incidents by mail.
-func (d *DB) IncidentMails(ctx context.Context, userID string) (yes bool, err error) {
+func (d *Watch) IncidentMails(ctx context.Context, userID string) (yes bool, err error) {
 	err = d.read.QueryRowContext(ctx, `SELECT incident_mails = 1 FROM users WHERE id = $1`, userID).Scan(&yes)
 	return yes, wrap("incident mails", err)
 }
 
 // SetIncidentMails sets whether the user is told of incidents by mail.
-func (d *DB) SetIncidentMails(ctx context.Context, userID string, yes bool) error {
+func (d *Watch) SetIncidentMails(ctx context.Context, userID string, yes bool) error {
 	res, err := d.exec(ctx, `UPDATE users SET incident_mails = $2 WHERE id = $1`, userID, bit(yes))
 	return wrap("set incident mails", changed(res, err, ErrNotFound))
 }

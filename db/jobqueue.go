@@ -85,7 +85,7 @@ func (jobListener) SetAfterConnectExec(string) {}
 const wakeups = 100
 
 // enqueue stores a job, and wakes the job runner.
-func (d *DB) enqueue(ctx context.Context, tx *sql.Tx, job river.JobArgs, opts *river.InsertOpts) error {
+func (d *base) enqueue(ctx context.Context, tx *sql.Tx, job river.JobArgs, opts *river.InsertOpts) error {
 	stored, err := d.jobs.InsertTx(ctx, tx, job, opts)
 	if err != nil {
 		return err

@@ -70,7 +70,7 @@ func holdsSealed(t SealedTable) SealedTable {
 }
 
 // SealingKey returns the id of the key that seals, 0 while none was ever used.
-func (d *DB) SealingKey(ctx context.Context) (uint32, error) {
+func (d *Keys) SealingKey(ctx context.Context) (uint32, error) {
 	id, err := sealingKey(ctx, d.read)
 	return id, wrap("sealing key", err)
 }
@@ -95,7 +95,7 @@ func mustSeal(ctx context.Context, tx *sql.Tx, id uint32) error {
 // NeededKeys returns the ids of the keys that must be at hand: the one that
 // seals first, then those that rows were sealed with. Once a key that doesn't
 // seal is not needed any more, it never is again.
-func (d *DB) NeededKeys(ctx context.Context) ([]uint32, error) {
+func (d *Keys) NeededKeys(ctx context.Context) ([]uint32, error) {
 	ids, err := collect(ctx, d.read, keyID, `SELECT id FROM sealing_keys
 		WHERE retired_at = 0 AND (current = 1 OR NOT (`+unused()+`)) ORDER BY current DESC, id`)
 	return ids, wrap("needed keys", err)
@@ -115,7 +115,7 @@ func unused() string {
 // SwitchSealingKey makes to the key that seals, provided that from is it now (0:
 // none). ErrLost: another one is. A key that sealed before doesn't come back:
 // that is ErrConflict.
-func (d *DB) SwitchSealingKey(ctx context.Context, from, to uint32) error {
+func (d *Keys) SwitchSealingKey(ctx context.Context, from, to uint32) error {
 	return wrap("switch sealing key", d.tx(ctx, func(tx *sql.Tx) error {
 		current, err := sealingKey(ctx, tx)
 		if err != nil {
@@ -136,7 +136,7 @@ func (d *DB) SwitchSealingKey(ctx context.Context, from, to uint32) error {
 
 // SealingKeys returns all keys that ever sealed, the newest last, with the
 // number of rows that each has sealed.
-func (d *DB) SealingKeys(ctx context.Context) ([]SealingKey, error) {
+func (d *Keys) SealingKeys(ctx context.Context) ([]SealingKey, error) {
 	var rows []string
 	for _, t := range sealedTables {
 		rows = append(rows, fmt.Sprintf(`(SELECT COUNT(*) FROM %s WHERE key_id = k.id)`, t.Name))
@@ -154,7 +154,7 @@ func (d *DB) SealingKeys(ctx context.Context) ([]SealingKey, error) {
 
 // Outdated returns up to limit rows of the tables that are sealed with another key
 // than the one that seals now.
-func (d *DB) Outdated(ctx context.Context, tables []SealedTable, limit int) ([]SealedRow, error) {
+func (d *Keys) Outdated(ctx context.Context, tables []SealedTable, limit int) ([]SealedRow, error) {
 	var all []SealedRow
 	for _, t := range tables {
 		if len(all) >= limit {
@@ -205,7 +205,7 @@ func (t SealedTable) scan(s scanner) (SealedRow, error) {
 // Reseal stores rows that were sealed anew with the key that seals now, as
 // after[i] for before[i], in one transaction. A row that was changed or deleted
 // meanwhile is left as it is. ErrStaleKey: the key doesn't seal any more.
-func (d *DB) Reseal(ctx context.Context, keyID uint32, before, after []SealedRow) error {
+func (d *Keys) Reseal(ctx context.Context, keyID uint32, before, after []SealedRow) error {
 	return wrap("reseal", d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustSeal(ctx, tx, keyID); err != nil {
 			return err
@@ -235,7 +235,7 @@ func reseal(ctx context.Context, tx *sql.Tx, keyID uint32, before, after SealedR
 // RetireKeys marks the keys that no row needs any more as retired, and returns
 // the ids of all that ever were. Since each write names the key that seals now,
 // none of them comes back.
-func (d *DB) RetireKeys(ctx context.Context) (retired []uint32, err error) {
+func (d *Keys) RetireKeys(ctx context.Context) (retired []uint32, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE sealing_keys SET retired_at = $1
 			WHERE current = 0 AND retired_at = 0 AND `+unused(), millis(d.now())); err != nil {
@@ -249,7 +249,7 @@ func (d *DB) RetireKeys(ctx context.Context) (retired []uint32, err error) {
 
 // WithKeyLock runs fn while no other process can run one: it holds a row, or the
 // database's right to write. fn must not use the database.
-func (d *DB) WithKeyLock(ctx context.Context, fn func() error) error {
+func (d *Keys) WithKeyLock(ctx context.Context, fn func() error) error {
 	return wrap("lock the keys", unavailable(d.once(ctx, sql.LevelReadCommitted, func(tx *sql.Tx) error { // who waits isn't run again
 		if _, err := tx.ExecContext(ctx, `INSERT INTO leases (name, owner, until) VALUES ('keys', '', 0) ON CONFLICT (name) DO UPDATE SET until = 0`); err != nil {
 			return err

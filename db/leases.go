@@ -19,7 +19,7 @@ func (l Lease) name() string { return "deliver:" + l.TenantID }
 
 // TakeLease takes a lease that is free, has run out, or is the owner's already.
 // It returns ErrLost while somebody else holds it.
-func (d *DB) TakeLease(ctx context.Context, l Lease) error {
+func (d *Outbox) TakeLease(ctx context.Context, l Lease) error {
 	now := d.now()
 	res, err := d.exec(ctx, `INSERT INTO leases (name, owner, until) VALUES ($1, $2, $3)
 		ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until
@@ -30,19 +30,19 @@ func (d *DB) TakeLease(ctx context.Context, l Lease) error {
 
 // KeepLease makes a lease last longer, or returns ErrLost when it went to
 // somebody else. A lease that ran out is still good while nobody took it.
-func (d *DB) KeepLease(ctx context.Context, l Lease) error {
+func (d *Outbox) KeepLease(ctx context.Context, l Lease) error {
 	return wrap("keep the lease", d.underLease(ctx, l, func(*sql.Tx) error { return nil }))
 }
 
 // ReleaseLease gives a lease back. One that was lost is left alone.
-func (d *DB) ReleaseLease(ctx context.Context, l Lease) error {
+func (d *Outbox) ReleaseLease(ctx context.Context, l Lease) error {
 	_, err := d.exec(ctx, `DELETE FROM leases WHERE name = $1 AND owner = $2`, l.name(), l.Owner)
 	return wrap("release the lease", err)
 }
 
 // underLease runs fn in a transaction that holds, and prolongs, the lease. It
 // returns ErrLost without running fn when the lease went to somebody else.
-func (d *DB) underLease(ctx context.Context, l Lease, fn func(*sql.Tx) error) error {
+func (d *Outbox) underLease(ctx context.Context, l Lease, fn func(*sql.Tx) error) error {
 	return d.tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE leases SET until = $1 WHERE name = $2 AND owner = $3`,
 			millis(d.now().Add(LeaseTime)), l.name(), l.Owner)

@@ -19,7 +19,7 @@ type LimitCount struct {
 // ShareCounts adds what this process has counted to what the others have, and returns
 // what all of them have counted by then, in the windows as they are: one that has ended
 // makes room for the given one.
-func (d *DB) ShareCounts(ctx context.Context, now time.Time, counts []LimitCount) (all []LimitCount, err error) {
+func (d *People) ShareCounts(ctx context.Context, now time.Time, counts []LimitCount) (all []LimitCount, err error) {
 	s := newSet(text("key"), integer("ends_at"), integer("n"))
 	for _, c := range counts {
 		s.add(c.Key, millis(c.Ends), int64(c.N))

@@ -66,7 +66,7 @@ const (
 )
 
 // queueMail stores a mail, and the job that sends it.
-func (d *DB) queueMail(ctx context.Context, tx *sql.Tx, kind MailKind, userID, about string) error {
+func (d *base) queueMail(ctx context.Context, tx *sql.Tx, kind MailKind, userID, about string) error {
 	id, now := NewID(), d.now()
 	life := noticeLife
 	if kind == MailReset {
@@ -88,7 +88,7 @@ func mailJob(id string) river.InsertManyParams {
 }
 
 // Mail returns the mail with the given id, or ErrNotFound.
-func (d *DB) Mail(ctx context.Context, id string) (Mail, error) {
+func (d *Work) Mail(ctx context.Context, id string) (Mail, error) {
 	var m Mail
 	var created, expires int64
 	err := d.read.QueryRowContext(ctx,
@@ -101,7 +101,7 @@ func (d *DB) Mail(ctx context.Context, id string) (Mail, error) {
 // RecordMail records a try to send a mail: its state after it, what the mail
 // server answered (0 when it didn't), and its words. A mail that is not queued
 // any more stays as it is.
-func (d *DB) RecordMail(ctx context.Context, id string, state MailState, code int, detail string) error {
+func (d *Work) RecordMail(ctx context.Context, id string, state MailState, code int, detail string) error {
 	var ended int64
 	if state != MailQueued {
 		ended = millis(d.now())
@@ -113,7 +113,7 @@ func (d *DB) RecordMail(ctx context.Context, id string, state MailState, code in
 }
 
 // ExpireMails forgets mails of long ago, and links that don't work any more.
-func (d *DB) ExpireMails(ctx context.Context) error {
+func (d *Work) ExpireMails(ctx context.Context) error {
 	now := d.now()
 	return wrap("expire mails", d.tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM mails WHERE created_at < $1`, millis(now.Add(-mailKept))); err != nil {
@@ -126,7 +126,7 @@ func (d *DB) ExpireMails(ctx context.Context) error {
 
 // QueueReset queues a mail with which the user can set a new password. With an
 // empty userID it does the same work, and nobody gets a mail.
-func (d *DB) QueueReset(ctx context.Context, userID string) error {
+func (d *Work) QueueReset(ctx context.Context, userID string) error {
 	return wrap("queue a reset", d.tx(ctx, func(tx *sql.Tx) error {
 		return d.queueMail(ctx, tx, MailReset, userID, "")
 	}))
@@ -134,7 +134,7 @@ func (d *DB) QueueReset(ctx context.Context, userID string) error {
 
 // AddResetLink stores a link, whose token has the given hash, with which the user
 // can set a new password. An unknown user gives ErrNotFound.
-func (d *DB) AddResetLink(ctx context.Context, hash, userID string, expires time.Time) error {
+func (d *Work) AddResetLink(ctx context.Context, hash, userID string, expires time.Time) error {
 	res, err := d.exec(ctx,
 		`INSERT INTO reset_links (secret_hash, user_id, expires_at) SELECT $1, id, $3 FROM users WHERE id = $2`, hash, userID, millis(expires))
 	return wrap("add reset link", changed(res, err, ErrNotFound))
@@ -142,7 +142,7 @@ func (d *DB) AddResetLink(ctx context.Context, hash, userID string, expires time
 
 // ResetOffered returns whose password the link sets, or ErrNotFound when it does
 // not work, or not any more.
-func (d *DB) ResetOffered(ctx context.Context, hash string, now time.Time) (User, error) {
+func (d *Work) ResetOffered(ctx context.Context, hash string, now time.Time) (User, error) {
 	u, err := scanUser(d.read.QueryRowContext(ctx,
 		`SELECT `+userColumns+` FROM reset_links l JOIN users u ON u.id = l.user_id WHERE l.secret_hash = $1 AND l.expires_at > $2`, hash, millis(now)))
 	return u, wrap("reset link", err)
@@ -152,7 +152,7 @@ func (d *DB) ResetOffered(ctx context.Context, hash string, now time.Time) (User
 // ends all their sessions and other links, makes them unknown in all browsers, and
 // queues a mail that says so. A link that does not work, or not any more, gives
 // ErrNotFound.
-func (d *DB) ResetPassword(ctx context.Context, linkHash, passwordHash string, now time.Time) (u User, err error) {
+func (d *Work) ResetPassword(ctx context.Context, linkHash, passwordHash string, now time.Time) (u User, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		u, err = scanUser(tx.QueryRowContext(ctx,
 			`SELECT `+userColumns+` FROM reset_links l JOIN users u ON u.id = l.user_id WHERE l.secret_hash = $1 AND l.expires_at > $2`, linkHash, millis(now)))

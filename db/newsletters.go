@@ -23,13 +23,13 @@ const selectNewsletterBySlug = selectNewsletter + `WHERE n.slug = $1 AND t.close
 
 // NewsletterBySlug returns the newsletter of an open tenant with the given public
 // name, or ErrNotFound.
-func (d *DB) NewsletterBySlug(ctx context.Context, slug string) (Newsletter, error) {
+func (d *Readers) NewsletterBySlug(ctx context.Context, slug string) (Newsletter, error) {
 	n, err := scanNewsletter(d.read.QueryRowContext(ctx, selectNewsletterBySlug, slug))
 	return n, wrap("newsletter", err)
 }
 
 // Newsletters returns the tenant's newsletters by name.
-func (d *DB) Newsletters(ctx context.Context, tenantID string) ([]Newsletter, error) {
+func (d *Readers) Newsletters(ctx context.Context, tenantID string) ([]Newsletter, error) {
 	list, err := collect(ctx, d.read, scanNewsletter, selectNewsletter+`WHERE n.tenant_id = $1 ORDER BY n.name, n.id`, tenantID)
 	return list, wrap("newsletters", err)
 }

@@ -26,13 +26,13 @@ type Notice struct {
 
 // notify tells all processes once the transaction is committed. SQLite has no such thing:
 // there they find out when they look.
-func (d *DB) notify(ctx context.Context, tx *sql.Tx, notices ...Notice) error {
+func (d *base) notify(ctx context.Context, tx *sql.Tx, notices ...Notice) error {
 	return d.engine.notify(ctx, tx, textsOf(notices))
 }
 
 // notifySoon tells all processes of what is committed, and doesn't wait until it is told. A
 // process that is killed meanwhile tells nothing: then they find out when they look.
-func (d *DB) notifySoon(notices ...Notice) { d.engine.notifySoon(textsOf(notices)) }
+func (d *base) notifySoon(notices ...Notice) { d.engine.notifySoon(textsOf(notices)) }
 
 func textsOf(notices []Notice) []string {
 	texts := make([]string, len(notices))
@@ -43,7 +43,7 @@ func textsOf(notices []Notice) []string {
 }
 
 // execNotify is exec that tells all processes that it changed something.
-func (d *DB) execNotify(ctx context.Context, n Notice, query string, args ...any) (res sql.Result, err error) {
+func (d *base) execNotify(ctx context.Context, n Notice, query string, args ...any) (res sql.Result, err error) {
 	err = d.txCommitted(ctx, func(tx *sql.Tx) error {
 		if res, err = tx.ExecContext(ctx, query, args...); err != nil {
 			return err

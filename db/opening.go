@@ -54,7 +54,7 @@ func mustExist(ctx context.Context, e engine) error {
 }
 
 func openWith(ctx context.Context, e engine, o opening) (*DB, error) {
-	d := &DB{engine: e, counter: e.counter(), now: e.now, batch: ActionBatch}
+	d := newDB(e)
 	if err := d.open(ctx, o); err != nil {
 		_ = d.Close()
 		return nil, openError(e, err)
@@ -156,7 +156,7 @@ func ReadSchema(ctx context.Context, where string) (is Schema, err error) {
 
 // withTables runs fn on a database whose tables may be of any version up to ours.
 func withTables(ctx context.Context, e engine, fn func(*DB, schema) error) (err error) {
-	d := &DB{engine: e, now: e.now}
+	d := newDB(e)
 	defer func() { _ = d.Close() }()
 	d.write, d.read, err = e.connect(ctx)
 	var s schema

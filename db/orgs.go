@@ -12,7 +12,7 @@ type OrgCount struct {
 }
 
 // Orgs returns where the tenant's delivered subscribers are, by org.
-func (d *DB) Orgs(ctx context.Context, tenantID string) (all []OrgCount, err error) {
+func (d *Outbox) Orgs(ctx context.Context, tenantID string) (all []OrgCount, err error) {
 	err = ask(ctx, d.read, orgsOf(&all, tenantID))
 	return all, wrap("orgs", err)
 }

@@ -33,7 +33,7 @@ func orgNeedsConfirmation(ctx context.Context, q queryer, service, orgID, tenant
 
 // OrgNeedsConfirmation reports whether another tenant has the org, which nobody of
 // this one has confirmed yet.
-func (d *DB) OrgNeedsConfirmation(ctx context.Context, service, orgID, tenantID string) (bool, error) {
+func (d *Vault) OrgNeedsConfirmation(ctx context.Context, service, orgID, tenantID string) (bool, error) {
 	needs, err := orgNeedsConfirmation(ctx, d.read, service, orgID, tenantID)
 	return needs, wrap("whether an org needs to be confirmed", err)
 }
@@ -41,7 +41,7 @@ func (d *DB) OrgNeedsConfirmation(ctx context.Context, service, orgID, tenantID 
 // enterOrg is called before a tenant's own connection is stored. Unless the tenant
 // is connected to the same org already, or g says who confirmed it, it returns
 // ErrOrgInUse for an org that needs to be confirmed.
-func (d *DB) enterOrg(ctx context.Context, tx *sql.Tx, g Grant, connectedTo string) error {
+func (d *Vault) enterOrg(ctx context.Context, tx *sql.Tx, g Grant, connectedTo string) error {
 	if !g.Own() || g.OrgID == "" {
 		return nil
 	}

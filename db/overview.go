@@ -36,7 +36,7 @@ type Connections struct {
 
 // Overview returns the tenant's overview, as far as the user may know it, with the
 // subscriber of the given id; the zero Subscriber when the tenant has none with it.
-func (d *DB) Overview(ctx context.Context, tenantID, userID, subscriberID string) (o Overview, err error) {
+func (d *Watch) Overview(ctx context.Context, tenantID, userID, subscriberID string) (o Overview, err error) {
 	parts := append(o.Connections.parts(tenantID, userID),
 		sumsOf(&o.Sums, tenantID),
 		one(&o.Pause, scanPause, selectPause, tenantID),

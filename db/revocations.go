@@ -33,7 +33,7 @@ func (RevokeJob) Kind() string { return "revoke" }
 
 // AddRevocation keeps g's refresh token until it is revoked, and returns the
 // revocation's id. ErrLost: the definition of its service is gone.
-func (d *DB) AddRevocation(ctx context.Context, g Grant) (id string, err error) {
+func (d *Authorizations) AddRevocation(ctx context.Context, g Grant) (id string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
 			return err
@@ -47,7 +47,7 @@ func (d *DB) AddRevocation(ctx context.Context, g Grant) (id string, err error) 
 	return id, wrap("add revocation", err)
 }
 
-func (d *DB) revokeLater(ctx context.Context, tx *sql.Tx, g Grant) (string, error) {
+func (d *base) revokeLater(ctx context.Context, tx *sql.Tx, g Grant) (string, error) {
 	ids, err := d.revokeAllLater(ctx, tx, []Grant{g})
 	if err != nil {
 		return "", err
@@ -57,7 +57,7 @@ func (d *DB) revokeLater(ctx context.Context, tx *sql.Tx, g Grant) (string, erro
 
 // revokeAllLater keeps the grants' refresh tokens until they are revoked, and
 // returns the revocations' ids in the same order.
-func (d *DB) revokeAllLater(ctx context.Context, tx *sql.Tx, grants []Grant) (ids []string, err error) {
+func (d *base) revokeAllLater(ctx context.Context, tx *sql.Tx, grants []Grant) (ids []string, err error) {
 	if len(grants) == 0 {
 		return nil, nil
 	}
@@ -84,7 +84,7 @@ func revokeJob(id string, at time.Time) river.InsertManyParams {
 }
 
 // Revocation returns what has yet to be revoked, or ErrNotFound.
-func (d *DB) Revocation(ctx context.Context, id string) (Revocation, error) {
+func (d *Authorizations) Revocation(ctx context.Context, id string) (Revocation, error) {
 	var r Revocation
 	var expires int64
 	err := d.read.QueryRowContext(ctx,
@@ -97,7 +97,7 @@ func (d *DB) Revocation(ctx context.Context, id string) (Revocation, error) {
 
 // DeleteRevocation forgets a token that is revoked. It is not an error when it
 // is forgotten already.
-func (d *DB) DeleteRevocation(ctx context.Context, id string) error {
+func (d *Authorizations) DeleteRevocation(ctx context.Context, id string) error {
 	_, err := d.exec(ctx, `DELETE FROM revocations WHERE id = $1`, id)
 	return wrap("delete revocation", err)
 }

@@ -77,7 +77,7 @@ type NamedIdentity struct {
 // the one after the given id on ("" for the first). So a listing goes through all
 // of them by pages, each once, whatever comes and goes meanwhile; what comes
 // stands at its end.
-func (d *DB) Identities(ctx context.Context, sel Selector, after string, limit int) ([]NamedIdentity, error) {
+func (d *Vault) Identities(ctx context.Context, sel Selector, after string, limit int) ([]NamedIdentity, error) {
 	where, args := sel.where()
 	n := len(args)
 	all, err := collect(ctx, d.read, func(s scanner) (n NamedIdentity, err error) {
@@ -98,17 +98,17 @@ type Deleted struct {
 
 // DeleteIdentities removes all of the selected identities at once, or none. Their
 // refresh tokens, and what is held beside tenants' own, become revocations.
-func (d *DB) DeleteIdentities(ctx context.Context, sel Selector) ([]Deleted, error) {
+func (d *Vault) DeleteIdentities(ctx context.Context, sel Selector) ([]Deleted, error) {
 	return d.deleteIdentities(ctx, sel, true)
 }
 
 // ForgetIdentities is DeleteIdentities for those who go on with the grants
 // elsewhere: only what is held beside tenants' own becomes a revocation.
-func (d *DB) ForgetIdentities(ctx context.Context, sel Selector) ([]Deleted, error) {
+func (d *Vault) ForgetIdentities(ctx context.Context, sel Selector) ([]Deleted, error) {
 	return d.deleteIdentities(ctx, sel, false)
 }
 
-func (d *DB) deleteIdentities(ctx context.Context, sel Selector, revoke bool) (deleted []Deleted, err error) {
+func (d *Vault) deleteIdentities(ctx context.Context, sel Selector, revoke bool) (deleted []Deleted, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		deleted, err = d.deleteSelected(ctx, tx, sel, revoke)
 		return err
@@ -119,7 +119,7 @@ func (d *DB) deleteIdentities(ctx context.Context, sel Selector, revoke bool) (d
 	return deleted, nil
 }
 
-func (d *DB) deleteSelected(ctx context.Context, tx *sql.Tx, sel Selector, revoke bool) (deleted []Deleted, err error) {
+func (d *base) deleteSelected(ctx context.Context, tx *sql.Tx, sel Selector, revoke bool) (deleted []Deleted, err error) {
 	where, args := sel.where()
 	all, err := collect(ctx, tx, func(s scanner) (g Grant, err error) { return g, s.Scan(g.fields()...) },
 		`SELECT `+grantColumns+` FROM identities WHERE `+where+` ORDER BY id`, args...)
@@ -142,7 +142,7 @@ func (d *DB) deleteSelected(ctx context.Context, tx *sql.Tx, sel Selector, revok
 }
 
 // forgetAll removes the rows of identities, and what is held beside tenants' own.
-func (d *DB) forgetAll(ctx context.Context, tx *sql.Tx, all []Grant) error {
+func (d *base) forgetAll(ctx context.Context, tx *sql.Tx, all []Grant) error {
 	for _, g := range all {
 		if g.Own() {
 			if _, err := d.endHeld(ctx, tx, g.Service, g.TenantID); err != nil {

@@ -27,7 +27,7 @@ type ServiceSettings struct {
 var SealedServiceSettings = holdsSealed(SealedTable{Name: "service_settings", id: "service", service: "service", boundTo: "service"})
 
 // ServiceSettings returns what is set of a service; nothing is no error.
-func (d *DB) ServiceSettings(ctx context.Context, service string) (ServiceSettings, error) {
+func (d *Services) ServiceSettings(ctx context.Context, service string) (ServiceSettings, error) {
 	s, err := serviceSettings(ctx, d.read, service)
 	return s, wrap("service settings", err)
 }
@@ -50,7 +50,7 @@ func serviceSettings(ctx context.Context, q queryer, service string) (ServiceSet
 // doesn't seal any more. ErrLost: the definition of the service is gone. With another
 // client id, the connections that were made with the shared app before break with
 // OtherApp.
-func (d *DB) ChangeService(ctx context.Context, service string, change func(*ServiceSettings)) error {
+func (d *Services) ChangeService(ctx context.Context, service string, change func(*ServiceSettings)) error {
 	return wrap("change service", d.tx(ctx, func(tx *sql.Tx) error {
 		s, err := serviceSettings(ctx, tx, service)
 		if err != nil {
@@ -86,7 +86,7 @@ func (d *DB) ChangeService(ctx context.Context, service string, change func(*Ser
 // whose renewals fail with one, tried again, and ends the pauses of their tenants'
 // deliveries, if those go there: those of a tenant's own app, or, without a tenant,
 // those of the shared one. It returns how many there were.
-func (d *DB) MendBroken(ctx context.Context, service, tenantID string, codes []string) (n int64, err error) {
+func (d *Services) MendBroken(ctx context.Context, service, tenantID string, codes []string) (n int64, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) (err error) {
 		n, err = d.mendBroken(ctx, tx, service, tenantID, codes)
 		return err
@@ -94,7 +94,7 @@ func (d *DB) MendBroken(ctx context.Context, service, tenantID string, codes []s
 	return n, wrap("mend broken connections", err)
 }
 
-func (d *DB) mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID string, codes []string) (n int64, err error) {
+func (d *Services) mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID string, codes []string) (n int64, err error) {
 	args, places := []any{service, tenantID}, make([]string, len(codes))
 	for i, code := range codes {
 		args = append(args, code)
@@ -120,7 +120,7 @@ func (d *DB) mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID strin
 
 // endPauses lets the deliveries of those tenants go on whose own connections a condition
 // is for.
-func (d *DB) endPauses(ctx context.Context, tx *sql.Tx, those string, args ...any) error {
+func (d *Services) endPauses(ctx context.Context, tx *sql.Tx, those string, args ...any) error {
 	tenants, err := collect(ctx, tx, scanID, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = '')
 		RETURNING tenant_id`, args...)
 	if err != nil {

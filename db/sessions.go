@@ -43,7 +43,7 @@ func scanSession(r scanner, more ...any) (Session, error) {
 // SignedIn returns the session whose secret has the given hash, with its user
 // and tenant as they are now. An unknown session, one that has expired and one
 // that was not seen after idle gives ErrNotFound.
-func (d *DB) SignedIn(ctx context.Context, hash string, now, idle time.Time) (SignedIn, error) {
+func (d *People) SignedIn(ctx context.Context, hash string, now, idle time.Time) (SignedIn, error) {
 	var in SignedIn
 	var userCreated, userChanged, tenantCreated int64
 	s, err := scanSession(d.read.QueryRowContext(ctx,
@@ -69,7 +69,7 @@ func (d *DB) SignedIn(ctx context.Context, hash string, now, idle time.Time) (Si
 // CreateSession stores a session of the user and takes away the one that it
 // replaces, if any, and what has expired. When the user is gone, or has another
 // password than when u was read, it gives ErrLost.
-func (d *DB) CreateSession(ctx context.Context, hash string, s Session, u User, replaced string) error {
+func (d *People) CreateSession(ctx context.Context, hash string, s Session, u User, replaced string) error {
 	return wrap("create session", d.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE id = $1 OR expires_at <= $2`, replaced, millis(s.CreatedAt))
 		if err != nil {
@@ -85,27 +85,27 @@ func (d *DB) CreateSession(ctx context.Context, hash string, s Session, u User, 
 }
 
 // TouchSession records that the session was seen. It does not turn back.
-func (d *DB) TouchSession(ctx context.Context, id string, seen time.Time) error {
+func (d *People) TouchSession(ctx context.Context, id string, seen time.Time) error {
 	_, err := d.exec(ctx, `UPDATE sessions SET seen_at = $2 WHERE id = $1 AND seen_at < $2`, id, millis(seen))
 	return wrap("touch session", err)
 }
 
 // SetSessionTenant stores the tenant that was chosen. A session that was ended
 // meanwhile gives ErrNotFound.
-func (d *DB) SetSessionTenant(ctx context.Context, id, tenantID string) error {
+func (d *People) SetSessionTenant(ctx context.Context, id, tenantID string) error {
 	res, err := d.exec(ctx, `UPDATE sessions SET tenant_id = $2 WHERE id = $1`, id, tenantID)
 	return wrap("choose the session's tenant", changed(res, err, ErrNotFound))
 }
 
 // SetSessionData stores the session's data. A session that was ended meanwhile
 // gives ErrNotFound.
-func (d *DB) SetSessionData(ctx context.Context, id, data string) error {
+func (d *People) SetSessionData(ctx context.Context, id, data string) error {
 	res, err := d.exec(ctx, `UPDATE sessions SET data = $2 WHERE id = $1`, id, data)
 	return wrap("store the session's data", changed(res, err, ErrNotFound))
 }
 
 // Sessions returns the user's sessions that have not ended, the last seen first.
-func (d *DB) Sessions(ctx context.Context, userID string, now, idle time.Time) ([]Session, error) {
+func (d *People) Sessions(ctx context.Context, userID string, now, idle time.Time) ([]Session, error) {
 	scan := func(r scanner) (Session, error) { return scanSession(r) }
 	sessions, err := collect(ctx, d.read, scan,
 		`SELECT `+sessionColumns+` FROM sessions s
@@ -116,7 +116,7 @@ func (d *DB) Sessions(ctx context.Context, userID string, now, idle time.Time) (
 
 // EndSession ends one session of the user. One that is unknown, or somebody
 // else's, gives ErrNotFound.
-func (d *DB) EndSession(ctx context.Context, userID, id string) error {
+func (d *People) EndSession(ctx context.Context, userID, id string) error {
 	res, err := d.exec(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id = $2`, userID, id)
 	return wrap("end session", changed(res, err, ErrNotFound))
 }
@@ -124,7 +124,7 @@ func (d *DB) EndSession(ctx context.Context, userID, id string) error {
 // EndSessions ends all sessions of the user but the one with the id keep, and
 // makes them unknown in all browsers but the one whose device cookie has the hash
 // keepDevice.
-func (d *DB) EndSessions(ctx context.Context, userID, keep, keepDevice string) error {
+func (d *People) EndSessions(ctx context.Context, userID, keep, keepDevice string) error {
 	return wrap("end sessions", d.tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id <> $2`, userID, keep); err != nil {
 			return err
@@ -135,7 +135,7 @@ func (d *DB) EndSessions(ctx context.Context, userID, keep, keepDevice string) e
 
 // ExpireSessions puts away sessions, devices, throttles and counts of limits that have
 // expired.
-func (d *DB) ExpireSessions(ctx context.Context) error {
+func (d *People) ExpireSessions(ctx context.Context) error {
 	now := d.now()
 	_, err := d.exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, millis(now))
 	if err == nil {

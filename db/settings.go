@@ -36,7 +36,7 @@ type DeliverySettings struct {
 }
 
 // DeliverySettings returns what the tenant has set, or what holds otherwise.
-func (d *DB) DeliverySettings(ctx context.Context, tenantID string) (DeliverySettings, error) {
+func (d *Outbox) DeliverySettings(ctx context.Context, tenantID string) (DeliverySettings, error) {
 	s := DeliverySettings{Several: SeveralNewest, One: OneFill, Placeholder: DefaultPlaceholder, Share: MaxShare}
 	err := d.read.QueryRowContext(ctx, `SELECT several, one_match, leads = 1, key_field, save_duplicates = 1, placeholder, share FROM delivery_settings WHERE tenant_id = $1`, tenantID).
 		Scan(&s.Several, &s.One, &s.Leads, &s.Key, &s.SaveDuplicates, &s.Placeholder, &s.Share)
@@ -47,7 +47,7 @@ func (d *DB) DeliverySettings(ctx context.Context, tenantID string) (DeliverySet
 }
 
 // SetDeliverySettings stores what the tenant wants; the caller has checked it.
-func (d *DB) SetDeliverySettings(ctx context.Context, tenantID string, s DeliverySettings) error {
+func (d *Outbox) SetDeliverySettings(ctx context.Context, tenantID string, s DeliverySettings) error {
 	_, err := d.execNotify(ctx, Notice{NoticeDue, tenantID}, `INSERT INTO delivery_settings (tenant_id, several, one_match, leads, key_field, save_duplicates, share, placeholder)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (tenant_id) DO UPDATE SET several = excluded.several, one_match = excluded.one_match, leads = excluded.leads,

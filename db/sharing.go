@@ -4,7 +4,7 @@ import "context"
 
 // HoldsToken reports whether a connection, or what waits to be confirmed, of any
 // tenant, holds the token with the hash.
-func (d *DB) HoldsToken(ctx context.Context, service, tokenHash string) (yes bool, err error) {
+func (d *Vault) HoldsToken(ctx context.Context, service, tokenHash string) (yes bool, err error) {
 	if tokenHash == "" {
 		return false, nil
 	}
@@ -15,7 +15,7 @@ func (d *DB) HoldsToken(ctx context.Context, service, tokenHash string) (yes boo
 
 // Unhashed returns the connections whose token's hash was not kept yet and that may
 // hold the same token as g: those of its tenant, of its org and of its remote user.
-func (d *DB) Unhashed(ctx context.Context, g Grant) ([]Identity, error) {
+func (d *Vault) Unhashed(ctx context.Context, g Grant) ([]Identity, error) {
 	all, err := collect(ctx, d.read, func(s scanner) (Identity, error) { return scanIdentity(s) },
 		`SELECT `+identityColumns+` FROM identities
 		WHERE service = $1 AND token_hash = '' AND (tenant_id = $2 OR $3 <> '' AND org_id = $3 OR $4 <> '' AND remote_user_id = $4)`,
@@ -25,21 +25,21 @@ func (d *DB) Unhashed(ctx context.Context, g Grant) ([]Identity, error) {
 
 // UnhashedHeld returns what waits to be confirmed and was authorized before hashes
 // were kept: none, half an hour after the first start of a release that does.
-func (d *DB) UnhashedHeld(ctx context.Context, service string) ([]Grant, error) {
+func (d *Vault) UnhashedHeld(ctx context.Context, service string) ([]Grant, error) {
 	all, err := collect(ctx, d.read, func(s scanner) (g Grant, err error) { return g, s.Scan(g.fields()...) },
 		`SELECT `+grantColumns+` FROM held_identities WHERE service = $1 AND token_hash = ''`, service)
 	return all, wrap("held without a token's hash", err)
 }
 
 // SetTokenHash keeps the hash of a connection's token, unless it has changed since.
-func (d *DB) SetTokenHash(ctx context.Context, id string, generation int64, tokenHash string) error {
+func (d *Vault) SetTokenHash(ctx context.Context, id string, generation int64, tokenHash string) error {
 	_, err := d.exec(ctx, `UPDATE identities SET token_hash = $3 WHERE id = $1 AND generation = $2 AND token_hash = ''`, id, generation, tokenHash)
 	return wrap("set a token's hash", err)
 }
 
 // HeldAnywhere returns what waits to be confirmed of the same org, or of the same user
 // where one is named, of all tenants.
-func (d *DB) HeldAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]Grant, error) {
+func (d *Vault) HeldAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]Grant, error) {
 	column, value := "remote_user_id", remoteUserID
 	if remoteUserID == "" {
 		column, value = "org_id", orgID
@@ -51,7 +51,7 @@ func (d *DB) HeldAnywhere(ctx context.Context, service, orgID, remoteUserID stri
 
 // MadeWithOtherApp counts the connections that broke because another app than theirs
 // was set: of a tenant's own app, or, without a tenant, of the shared one.
-func (d *DB) MadeWithOtherApp(ctx context.Context, service, tenantID string) (n int, err error) {
+func (d *Vault) MadeWithOtherApp(ctx context.Context, service, tenantID string) (n int, err error) {
 	err = d.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM identities WHERE service = $1 AND broken_at > 0 AND broken_code = $3
 		AND ($2 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $2)`, service, tenantID, OtherApp).Scan(&n)
 	return n, wrap("count connections of another app", err)

@@ -40,7 +40,7 @@ type SignedUp struct {
 // An address that is new on its newsletter becomes a waiting subscriber. One that
 // is there already takes over the names that are given now, and waits again: see
 // repeat.
-func (d *DB) AddSignUps(ctx context.Context, signUps []SignUp) ([]SignedUp, error) {
+func (d *Readers) AddSignUps(ctx context.Context, signUps []SignUp) ([]SignedUp, error) {
 	answers, err := d.enterAll(ctx, signUps, d.engine.enter)
 	if errors.Is(err, errEntry) && !errors.Is(err, ErrUnavailable) {
 		answers, err = d.enterAll(ctx, signUps, enterAlone)
@@ -49,7 +49,7 @@ func (d *DB) AddSignUps(ctx context.Context, signUps []SignUp) ([]SignedUp, erro
 }
 
 // enterAll stores sign-ups in one transaction, in the given way.
-func (d *DB) enterAll(ctx context.Context, signUps []SignUp, enter func(context.Context, *book, []SignUp) ([]SignedUp, error)) (answers []SignedUp, err error) {
+func (d *Readers) enterAll(ctx context.Context, signUps []SignUp, enter func(context.Context, *book, []SignUp) ([]SignedUp, error)) (answers []SignedUp, err error) {
 	err = d.txCommitted(ctx, func(tx *sql.Tx) error { // each statement has its own conditions
 		// The transaction ends with ctx. Its statements wait for nothing, and the
 		// driver starts a goroutine for each that could be cancelled.
@@ -105,7 +105,7 @@ type book struct {
 	change   *change
 }
 
-func (d *DB) newBook(tx *sql.Tx) *book {
+func (d *Readers) newBook(tx *sql.Tx) *book {
 	return &book{counter: d.counter, tx: tx, wordings: map[string]string{}, change: d.newChange(tx)}
 }
 

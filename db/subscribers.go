@@ -77,7 +77,7 @@ func scanSubscriber(row scanner) (Subscriber, error) {
 }
 
 // Subscriber returns the tenant's subscriber with the given id, or ErrNotFound.
-func (d *DB) Subscriber(ctx context.Context, tenantID, id string) (Subscriber, error) {
+func (d *Readers) Subscriber(ctx context.Context, tenantID, id string) (Subscriber, error) {
 	s, err := scanSubscriber(d.read.QueryRowContext(ctx,
 		selectSubscriber+`WHERE s.tenant_id = $1 AND s.id = $2`, tenantID, id))
 	return s, wrap("subscriber", err)
@@ -101,7 +101,7 @@ type SubscriberPage struct {
 }
 
 // Subscribers returns a page of the tenant's subscribers.
-func (d *DB) Subscribers(ctx context.Context, tenantID string, q SubscriberQuery) (SubscriberPage, error) {
+func (d *Readers) Subscribers(ctx context.Context, tenantID string, q SubscriberQuery) (SubscriberPage, error) {
 	backwards := q.Before != ""
 	rows, more, err := d.subscribersFrom(ctx, tenantID, q, backwards, q.After+q.Before)
 	if err != nil || len(rows) == 0 {
@@ -120,7 +120,7 @@ func (d *DB) Subscribers(ctx context.Context, tenantID string, q SubscriberQuery
 
 // subscribersFrom returns up to q.Limit subscribers on one side of a subscriber,
 // the nearest first, and whether there are more.
-func (d *DB) subscribersFrom(ctx context.Context, tenantID string, q SubscriberQuery, backwards bool, from string) ([]Subscriber, bool, error) {
+func (d *Readers) subscribersFrom(ctx context.Context, tenantID string, q SubscriberQuery, backwards bool, from string) ([]Subscriber, bool, error) {
 	where, args := []string{`s.tenant_id = $1`}, []any{tenantID}
 	add := func(condition string, values ...any) {
 		for _, v := range values {

@@ -95,7 +95,7 @@ const selectSums = `SELECT kind, n FROM ledger_sums WHERE tenant_id = $1
 	UNION ALL SELECT state, sum(n) FROM state_counts WHERE tenant_id = $1 GROUP BY state`
 
 // Sums returns the tenant's sums.
-func (d *DB) Sums(ctx context.Context, tenantID string) (Sums, error) {
+func (d *Readers) Sums(ctx context.Context, tenantID string) (Sums, error) {
 	s, err := sums(ctx, d.read, tenantID)
 	return s, wrap("sums", err)
 }
@@ -157,12 +157,12 @@ func (r Recount) Agrees() bool {
 
 // Recount counts the tenant's rows. It reads all of them, as they are at one
 // moment, and keeps nobody from writing meanwhile.
-func (d *DB) Recount(ctx context.Context, tenantID string) (Recount, error) {
+func (d *base) Recount(ctx context.Context, tenantID string) (Recount, error) {
 	r, err := d.recount(ctx, tenantID)
 	return r, wrap("recount", err)
 }
 
-func (d *DB) recount(ctx context.Context, tenantID string) (r Recount, err error) {
+func (d *base) recount(ctx context.Context, tenantID string) (r Recount, err error) {
 	// One snapshot for all: PostgreSQL's lower levels take one for each statement.
 	tx, err := d.read.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {

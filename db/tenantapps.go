@@ -31,7 +31,7 @@ type TenantApp struct {
 var SealedTenantApps = holdsSealed(SealedTable{Name: "tenant_apps", id: "service", tenant: "tenant_id", service: "service", boundTo: "service"})
 
 // TenantApp returns a tenant's own app, or ErrNotFound.
-func (d *DB) TenantApp(ctx context.Context, service, tenantID string) (TenantApp, error) {
+func (d *Services) TenantApp(ctx context.Context, service, tenantID string) (TenantApp, error) {
 	a, err := tenantApp(ctx, d.read, service, tenantID)
 	return a, wrap("tenant's app", err)
 }
@@ -55,7 +55,7 @@ var AppCodes = []string{AppRefused, AppRemoved}
 // were made with another client id break with OtherApp.
 // ErrStaleKey: the secret was sealed with a key that doesn't seal any more. ErrLost:
 // the definition of the service is gone.
-func (d *DB) ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*TenantApp) error) (mended int64, err error) {
+func (d *Services) ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*TenantApp) error) (mended int64, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		a, err := tenantApp(ctx, tx, service, tenantID)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -96,7 +96,7 @@ func (d *DB) ChangeTenantApp(ctx context.Context, service, tenantID string, chan
 // with AppRemoved, also those that had been refused because of it; what it has
 // authorized and waits to be confirmed becomes a revocation. It returns how many
 // connections were in order. ErrNotFound: there is none.
-func (d *DB) DeleteTenantApp(ctx context.Context, service, tenantID string) (broken int64, err error) {
+func (d *Services) DeleteTenantApp(ctx context.Context, service, tenantID string) (broken int64, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `DELETE FROM tenant_apps WHERE tenant_id = $1 AND service = $2`, tenantID, service)
 		if err := changed(res, err, ErrNotFound); err != nil {
@@ -157,7 +157,7 @@ func hasApp(ctx context.Context, tx *sql.Tx, g Grant) error {
 // that is set now, and has those that broke for this and were made with it tried again;
 // all of them when none is set. They are those of a tenant's own app, or, without a
 // tenant, those of the shared one. It returns how many came back.
-func (d *DB) switchApp(ctx context.Context, tx *sql.Tx, service, tenantID, clientID string) (back int64, err error) {
+func (d *Services) switchApp(ctx context.Context, tx *sql.Tx, service, tenantID, clientID string) (back int64, err error) {
 	const those = ` WHERE service = $1 AND ($2 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $2)`
 	const again = those + ` AND broken_at > 0 AND broken_code = $3 AND ($4 = '' OR client_id = $4)`
 	if service == deliveredTo {
@@ -184,7 +184,7 @@ func (d *DB) switchApp(ctx context.Context, tx *sql.Tx, service, tenantID, clien
 
 // endHeldOfOthers ends what waits to be confirmed that another app than the one with
 // the client id has made: it could not be renewed.
-func (d *DB) endHeldOfOthers(ctx context.Context, tx *sql.Tx, service, tenantID, clientID string) error {
+func (d *Services) endHeldOfOthers(ctx context.Context, tx *sql.Tx, service, tenantID, clientID string) error {
 	tenants, err := collect(ctx, tx, scanID, `SELECT tenant_id FROM held_identities WHERE service = $1
 		AND ($2 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $2) AND client_id <> '' AND client_id <> $3`, service, tenantID, clientID)
 	for _, tenant := range tenants {
@@ -197,7 +197,7 @@ func (d *DB) endHeldOfOthers(ctx context.Context, tx *sql.Tx, service, tenantID,
 
 // OwnAppUses counts the connections of a tenant's own app that are in order, which one
 // whose app is refused is not.
-func (d *DB) OwnAppUses(ctx context.Context, service, tenantID string) (n int, err error) {
+func (d *Services) OwnAppUses(ctx context.Context, service, tenantID string) (n int, err error) {
 	err = d.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM identities
 		WHERE tenant_id = $1 AND service = $2 AND own_app = 1 AND broken_at = 0 AND failed_code <> $3`, tenantID, service, AppRefused).Scan(&n)
 	return n, wrap("count uses of an app", err)

@@ -36,31 +36,31 @@ func scanTenant(r scanner) (Tenant, error) {
 }
 
 // Tenants returns all tenants, closed ones too, by slug.
-func (d *DB) Tenants(ctx context.Context) ([]Tenant, error) {
+func (d *People) Tenants(ctx context.Context) ([]Tenant, error) {
 	return d.tenants(ctx, `SELECT `+tenantColumns+` FROM tenants t ORDER BY t.slug`)
 }
 
 // TenantsOf returns the open tenants that the user belongs to, by name.
-func (d *DB) TenantsOf(ctx context.Context, userID string) ([]Tenant, error) {
+func (d *People) TenantsOf(ctx context.Context, userID string) ([]Tenant, error) {
 	return d.tenants(ctx,
 		`SELECT `+tenantColumns+` FROM tenants t JOIN memberships m ON m.tenant_id = t.id
 		WHERE m.user_id = $1 AND t.closed_at = 0 ORDER BY t.name, t.slug`, userID)
 }
 
-func (d *DB) tenants(ctx context.Context, query string, args ...any) ([]Tenant, error) {
+func (d *base) tenants(ctx context.Context, query string, args ...any) ([]Tenant, error) {
 	tenants, err := collect(ctx, d.read, scanTenant, query, args...)
 	return tenants, wrap("tenants", err)
 }
 
 // TenantBySlug returns the open tenant with the given slug, or ErrNotFound.
-func (d *DB) TenantBySlug(ctx context.Context, slug string) (Tenant, error) {
+func (d *People) TenantBySlug(ctx context.Context, slug string) (Tenant, error) {
 	t, err := scanTenant(d.read.QueryRowContext(ctx,
 		`SELECT `+tenantColumns+` FROM tenants t WHERE t.slug = $1 AND t.closed_at = 0`, slug))
 	return t, wrap("tenant by slug", err)
 }
 
 // Member returns the open tenant when the user belongs to it, or ErrNotFound.
-func (d *DB) Member(ctx context.Context, userID, tenantID string) (Tenant, error) {
+func (d *People) Member(ctx context.Context, userID, tenantID string) (Tenant, error) {
 	t, err := scanTenant(d.read.QueryRowContext(ctx,
 		`SELECT `+tenantColumns+` FROM tenants t JOIN memberships m ON m.tenant_id = t.id
 		WHERE t.id = $2 AND m.user_id = $1 AND t.closed_at = 0`, userID, tenantID))
@@ -70,7 +70,7 @@ func (d *DB) Member(ctx context.Context, userID, tenantID string) (Tenant, error
 // CreateTenant stores a new tenant and its first newsletter, whose slug gets a
 // number at its end when it was given before. A tenant's slug that is taken gives
 // ErrConflict.
-func (d *DB) CreateTenant(ctx context.Context, t Tenant, n FirstNewsletter) error {
+func (d *People) CreateTenant(ctx context.Context, t Tenant, n FirstNewsletter) error {
 	return wrap("create tenant", d.tx(ctx, func(tx *sql.Tx) error {
 		return insertTenant(ctx, tx, t, n)
 	}))
@@ -113,7 +113,7 @@ func claimSlug(ctx context.Context, tx *sql.Tx, wanted, tenantID string) (string
 
 // AddMember makes the user a member of the tenant. Who is one already gives
 // ErrConflict.
-func (d *DB) AddMember(ctx context.Context, userID, tenantID string, now time.Time) error {
+func (d *People) AddMember(ctx context.Context, userID, tenantID string, now time.Time) error {
 	return wrap("add member", d.tx(ctx, func(tx *sql.Tx) error {
 		return insertMembership(ctx, tx, userID, tenantID, now)
 	}))
@@ -128,7 +128,7 @@ func insertMembership(ctx context.Context, tx *sql.Tx, userID, tenantID string, 
 
 // RemoveMember ends the user's membership in the tenant. Who isn't a member
 // gives ErrNotFound.
-func (d *DB) RemoveMember(ctx context.Context, userID, tenantID string) error {
+func (d *People) RemoveMember(ctx context.Context, userID, tenantID string) error {
 	res, err := d.exec(ctx,
 		`DELETE FROM memberships WHERE user_id = $1 AND tenant_id = $2`, userID, tenantID)
 	return wrap("remove member", changed(res, err, ErrNotFound))
@@ -136,7 +136,7 @@ func (d *DB) RemoveMember(ctx context.Context, userID, tenantID string) error {
 
 // OfferSetup replaces all set-up links by the one whose token has the given
 // hash. When there is a user already it gives ErrConflict.
-func (d *DB) OfferSetup(ctx context.Context, hash string, expires time.Time) error {
+func (d *People) OfferSetup(ctx context.Context, hash string, expires time.Time) error {
 	return wrap("offer set-up", d.tx(ctx, func(tx *sql.Tx) error {
 		if err := noUser(ctx, tx); err != nil {
 			return err
@@ -151,7 +151,7 @@ func (d *DB) OfferSetup(ctx context.Context, hash string, expires time.Time) err
 }
 
 // SetupOffered reports whether the set-up link works: otherwise ErrNotFound.
-func (d *DB) SetupOffered(ctx context.Context, hash string, now time.Time) error {
+func (d *People) SetupOffered(ctx context.Context, hash string, now time.Time) error {
 	var one int
 	return wrap("set-up link", d.read.QueryRowContext(ctx,
 		`SELECT 1 FROM setup_links WHERE secret_hash = $1 AND expires_at > $2 AND NOT EXISTS (SELECT 1 FROM users)`,
@@ -162,7 +162,7 @@ func (d *DB) SetupOffered(ctx context.Context, hash string, now time.Time) error
 // its user, or nothing at all. A link that is unknown, used or expired, and one
 // that is left when there is a user already, gives ErrNotFound; a slug that is
 // taken gives ErrConflict.
-func (d *DB) Setup(ctx context.Context, hash string, t Tenant, n FirstNewsletter, u User) error {
+func (d *People) Setup(ctx context.Context, hash string, t Tenant, n FirstNewsletter, u User) error {
 	return wrap("set up", d.tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx,
 			`DELETE FROM setup_links WHERE secret_hash = $1 AND expires_at > $2`, hash, millis(u.CreatedAt))

@@ -25,7 +25,7 @@ var errThrottled = errors.New("throttled")
 
 // ThrottledUntil returns until when one of the limits has to wait, or the zero
 // time. It reads, and takes nobody's turn to write.
-func (d *DB) ThrottledUntil(ctx context.Context, now time.Time, limits []Limit) (until time.Time, err error) {
+func (d *People) ThrottledUntil(ctx context.Context, now time.Time, limits []Limit) (until time.Time, err error) {
 	for _, l := range limits {
 		of, err := throttledUntil(ctx, d.read, now, l.Key)
 		if err != nil {
@@ -55,7 +55,7 @@ func throttledUntil(ctx context.Context, q rowQueryer, now time.Time, key string
 // wait, under none: then it returns until when. Of two at the same time, by
 // whichever processes, the second sees what the first counted. A count is
 // forgotten when nothing was added to it until expires.
-func (d *DB) CountFailure(ctx context.Context, now, expires time.Time, limits []Limit) (until time.Time, err error) {
+func (d *People) CountFailure(ctx context.Context, now, expires time.Time, limits []Limit) (until time.Time, err error) {
 	err = d.txCommitted(ctx, func(tx *sql.Tx) error { // each limit's row is locked by its first statement
 		for _, l := range sorted(limits) {
 			if until, err = countFailure(ctx, tx, now, expires, l); err != nil {
@@ -99,7 +99,7 @@ func countFailure(ctx context.Context, tx *sql.Tx, now, expires time.Time, l Lim
 // ForgiveFailure takes back the failure that was counted under each limit at that
 // time, with its wait: all is as if it had not been there, so that nobody sees by
 // the waits that somebody got in.
-func (d *DB) ForgiveFailure(ctx context.Context, counted time.Time, limits []Limit) error {
+func (d *People) ForgiveFailure(ctx context.Context, counted time.Time, limits []Limit) error {
 	return wrap("forgive a failure", d.txCommitted(ctx, func(tx *sql.Tx) error { // likewise
 		for _, l := range sorted(limits) {
 			var failures int64
@@ -121,7 +121,7 @@ func (d *DB) ForgiveFailure(ctx context.Context, counted time.Time, limits []Lim
 }
 
 // ForgetFailures ends what the limits have counted.
-func (d *DB) ForgetFailures(ctx context.Context, limits []Limit) error {
+func (d *People) ForgetFailures(ctx context.Context, limits []Limit) error {
 	return wrap("forget failures", d.txCommitted(ctx, func(tx *sql.Tx) error { // it reads nothing
 		for _, l := range sorted(limits) {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM throttles WHERE key = $1`, l.Key); err != nil {
@@ -132,7 +132,7 @@ func (d *DB) ForgetFailures(ctx context.Context, limits []Limit) error {
 	}))
 }
 
-func (d *DB) expireThrottles(ctx context.Context, now time.Time) error {
+func (d *People) expireThrottles(ctx context.Context, now time.Time) error {
 	for {
 		res, err := d.exec(ctx,
 			`DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE expires_at <= $1 LIMIT $2)`, millis(now), throttlesSwept)

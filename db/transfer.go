@@ -32,7 +32,7 @@ type Arrival struct {
 // is gone.
 // ErrConflict: one of the tenants is there by now. ErrOrgInUse: one of the orgs is
 // another tenant's.
-func (d *DB) ImportIdentities(ctx context.Context, tenants []NewTenant, arrivals []Arrival) (revocations []string, err error) {
+func (d *Vault) ImportIdentities(ctx context.Context, tenants []NewTenant, arrivals []Arrival) (revocations []string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		revocations = nil
 		for _, t := range tenants {
@@ -57,7 +57,7 @@ func (d *DB) ImportIdentities(ctx context.Context, tenants []NewTenant, arrivals
 	return revocations, nil
 }
 
-func (d *DB) importIdentity(ctx context.Context, tx *sql.Tx, a Arrival) (revocation string, err error) {
+func (d *Vault) importIdentity(ctx context.Context, tx *sql.Tx, a Arrival) (revocation string, err error) {
 	if err := errors.Join(mustSeal(ctx, tx, a.KeyID), mustBeOpen(ctx, tx, a.TenantID), hasService(ctx, tx, a.Service, a.DefinedAt)); err != nil {
 		return "", err
 	}

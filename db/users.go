@@ -33,20 +33,20 @@ func scanUser(r scanner, more ...any) (User, error) {
 }
 
 // User returns the user with the given id, or ErrNotFound.
-func (d *DB) User(ctx context.Context, id string) (User, error) {
+func (d *People) User(ctx context.Context, id string) (User, error) {
 	u, err := scanUser(d.read.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id))
 	return u, wrap("user", err)
 }
 
 // UserByEmail returns the user with the given address, in lower case, or
 // ErrNotFound.
-func (d *DB) UserByEmail(ctx context.Context, email string) (User, error) {
+func (d *People) UserByEmail(ctx context.Context, email string) (User, error) {
 	u, err := scanUser(d.read.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users u WHERE u.email = $1`, email))
 	return u, wrap("user by address", err)
 }
 
 // Users returns all users with their tenants, by address.
-func (d *DB) Users(ctx context.Context) ([]UserTenants, error) {
+func (d *People) Users(ctx context.Context) ([]UserTenants, error) {
 	memberships, err := collect(ctx, d.read, scanUserTenant,
 		`SELECT `+userColumns+`, COALESCE(t.slug, '') FROM users u
 		LEFT JOIN memberships m ON m.user_id = u.id
@@ -78,7 +78,7 @@ func scanUserTenant(r scanner) (UserTenants, error) {
 
 // CreateUser stores a new user as a member of the tenant. An address that is
 // taken gives ErrConflict.
-func (d *DB) CreateUser(ctx context.Context, u User, tenantID string) error {
+func (d *People) CreateUser(ctx context.Context, u User, tenantID string) error {
 	return wrap("create user", d.tx(ctx, func(tx *sql.Tx) error {
 		return insertUser(ctx, tx, u, tenantID)
 	}))
@@ -98,7 +98,7 @@ func insertUser(ctx context.Context, tx *sql.Tx, u User, tenantID string) error 
 // user, and makes them unknown in all browsers. When old is not empty, it must still be the stored hash, or the answer
 // is ErrLost. An unknown user gives ErrNotFound. If tell is set, a mail that says
 // so is queued.
-func (d *DB) ChangePassword(ctx context.Context, userID, old, hash string, now time.Time, tell bool) (u User, err error) {
+func (d *People) ChangePassword(ctx context.Context, userID, old, hash string, now time.Time, tell bool) (u User, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		u, err = scanUser(tx.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, userID))
 		if err != nil {
@@ -147,7 +147,7 @@ func replacePassword(ctx context.Context, tx *sql.Tx, u User) error {
 
 // RehashPassword replaces the hash of a password by another hash of the same
 // password, unless it was changed meanwhile.
-func (d *DB) RehashPassword(ctx context.Context, userID, old, hash string) error {
+func (d *People) RehashPassword(ctx context.Context, userID, old, hash string) error {
 	_, err := d.exec(ctx,
 		`UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2`, userID, old, hash)
 	return wrap("rehash password", err)

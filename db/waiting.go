@@ -23,7 +23,7 @@ type waiting struct {
 
 // longestWaiting returns who of the tenant's waits longest. It has waited since the
 // zero time when there is none.
-func (d *DB) longestWaiting(ctx context.Context, tenantID string) (longest waiting, err error) {
+func (d *base) longestWaiting(ctx context.Context, tenantID string) (longest waiting, err error) {
 	err = ask(ctx, d.read, waitLongest(&longest, tenantID)...)
 	return longest, err
 }
