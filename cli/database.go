@@ -134,7 +134,7 @@ func (p *program) migrate(ctx context.Context, path string, to int64) error {
 		return err
 	}
 	if left := toApply(is); left > 0 {
-		_, err = fmt.Fprintf(p.out, "%d migrations are yet to be applied.\n", left)
+		_, err = fmt.Fprintf(p.out, "To be applied: %s.\n", plural(left, "migration"))
 		return err
 	}
 	_, err = fmt.Fprintln(p.out, "The tables are up to date.")
@@ -188,7 +188,7 @@ func (p *program) migrationStatus(ctx context.Context, path, output string) erro
 		_, _ = fmt.Fprintf(w, "job tables\t%s\n", map[bool]string{true: "yes", false: "no"}[is.JobsWhole])
 	})
 	if err == nil && toApply(is) > 0 {
-		_, err = fmt.Fprintf(p.out, "%d migrations are yet to be applied: run gatepost migrate.\n", toApply(is))
+		_, err = fmt.Fprintf(p.out, "To be applied: %s. Run gatepost migrate.\n", plural(toApply(is), "migration"))
 	}
 	return err
 }

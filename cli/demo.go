@@ -60,6 +60,9 @@ func (p *program) demo(ctx context.Context, a addresses) error {
 	if err != nil {
 		return err
 	}
+	if a.database != "" && a.data == "" {
+		return errors.New("--database needs --data: the keys and the simulated Salesforce are in that folder")
+	}
 	data, err := dataFolder(a.data)
 	if err != nil {
 		return err

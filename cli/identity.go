@@ -352,7 +352,7 @@ func (p *program) confirm(question string) error {
 		return err
 	}
 	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
-		return errors.New("nothing was removed")
+		return errors.New("nothing was changed")
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (s source) Session(ctx context.Context, refused int64) (salesforce.Session,
 	case errors.As(err, &broken):
 		err = &crm.Failure{Class: crm.Connection, Code: crm.Broken, Cause: err}
 	case errors.As(err, &later):
-		err = &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Wait: time.Until(later.RetryAt), Cause: err}
+		err = &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Wait: later.RetryAt.Sub(s.vault.Now()), Cause: err}
 	}
 	return session(c), err
 }

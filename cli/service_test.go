@@ -150,7 +150,7 @@ func TestIdentityIsRemovedWhenConfirmed(t *testing.T) {
 		return code, o.String()
 	}
 	for _, no := range []string{"\n", "n\n", "nonsense\n", "\x04"} {
-		if code, out := answer(no); code != 1 || !strings.Contains(out, "nothing was removed") {
+		if code, out := answer(no); code != 1 || !strings.Contains(out, "nothing was changed") {
 			t.Errorf("%q: exit %d\n%s", no, code, out)
 		}
 	}

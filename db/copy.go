@@ -218,6 +218,9 @@ func (c *copier) copy(ctx context.Context) (copied Copied, err error) {
 	if err != nil {
 		return copied, err
 	}
+	if is.ID != c.id { // from here on nobody else writes
+		return copied, fmt.Errorf("copy the database %s: its mark was taken away meanwhile, and nothing was copied: run the command again", c.source.Name())
+	}
 	tables, err := c.ordered(ctx, tx)
 	if err != nil {
 		return copied, err

@@ -460,3 +460,19 @@ func TestWhatIsNotCopied(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A copy whose mark was taken away before it held the source copies nothing: else both
+// databases could be served at its end.
+func TestACopyWhoseMarkIsTakenAwayEnds(t *testing.T) {
+	d, ctx := open(t), t.Context()
+	c := &copier{source: d, target: farAway}
+	if _, err := c.claimSource(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Unmark(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.copy(ctx); err == nil || !strings.Contains(err.Error(), "its mark was taken away") {
+		t.Errorf("got %v", err)
+	}
+}

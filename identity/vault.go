@@ -157,11 +157,11 @@ type Config struct {
 	Org func(ctx context.Context, c Credential) (name string, sandbox bool, err error)
 
 	Log      *slog.Logger
-	Timeout  time.Duration // of one call to a service; 20 s when 0
-	Patience time.Duration // how long a caller waits for a renewal, which goes on without it; 5 s when 0
-	Lease    time.Duration // of a renewal, extended while it runs; 5 s when 0
-	Poll     time.Duration // how often another process's renewal is looked at; 100 ms when 0
-	Now      func() time.Time
+	Timeout  time.Duration    // of one call to a service; 20 s when 0
+	Patience time.Duration    // how long a caller waits for a renewal, which goes on without it; 5 s when 0
+	Lease    time.Duration    // of a renewal, extended while it runs; 5 s when 0
+	Poll     time.Duration    // how often another process's renewal is looked at; 100 ms when 0
+	Now      func() time.Time // by the clock that all processes go by: when nil the store's, as db.DB has one, or else time.Now
 }
 
 // Vault keeps tenants' credentials. Its methods are safe for concurrent use, by
@@ -194,6 +194,9 @@ func New(c Config) *Vault {
 	}
 	if c.Poll == 0 {
 		c.Poll = 100 * time.Millisecond
+	}
+	if clock, ok := c.Store.(interface{ Now() time.Time }); ok && c.Now == nil {
+		c.Now = clock.Now
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -174,7 +174,8 @@ func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
 			l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
 		}
 	}
-	return l, errors.Join(w.findWaiting(ctx, &l, now), w.findPileUps(ctx, &l, now), w.findSilences(ctx, &l, now))
+	err = errors.Join(w.findWaiting(ctx, &l, now), w.findPileUps(ctx, &l, now), w.findSilences(ctx, &l, now))
+	return l, err
 }
 
 // findWaiting finds where sign-ups wait for long. Where that is so because the connection

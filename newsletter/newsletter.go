@@ -142,12 +142,12 @@ type Status struct {
 	Again   bool      // it waits until an hour has passed since the sign-up before the last one
 }
 
-// StatusOf is a subscriber, and why it waits or needs attention, given its tenant's
+// StatusOf is a subscriber, and why it waits or needs attention now, given its tenant's
 // pause.
-func StatusOf(sub db.Subscriber, p db.Pause) Status {
+func StatusOf(sub db.Subscriber, p db.Pause, now time.Time) Status {
 	st := Status{Subscriber: sub}
 	st.Why, st.Said, st.NextTry = sub.Why(p)
-	st.Again = sub.State == db.Waiting && st.Why == "" && !sub.RepeatedAt.IsZero() && time.Until(sub.DueAt) > 0
+	st.Again = sub.State == db.Waiting && st.Why == "" && !sub.RepeatedAt.IsZero() && sub.DueAt.After(now)
 	return st
 }
 
@@ -185,7 +185,7 @@ func (s *Service) Subscribers(ctx context.Context, tenantID string, q Query) (Pa
 	}
 	page := Page{Previous: found.Previous, Next: found.Next}
 	for _, sub := range found.Rows {
-		page.Rows = append(page.Rows, StatusOf(sub, p))
+		page.Rows = append(page.Rows, StatusOf(sub, p, s.now()))
 	}
 	return page, nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"gatepost/crm"
 	"gatepost/db"
@@ -83,7 +84,7 @@ func TestSignUp(t *testing.T) {
 		t.Errorf("repeated: %q, %v", again, err)
 	}
 	st, err := d.Subscriber(ctx, "a", id)
-	if err != nil || st.Email != "Jane@Example.com" || st.EmailKey != "jane@example.com" || st.LastName != "Doe" || st.State != db.Waiting || StatusOf(st, db.Pause{}).Why != "" {
+	if err != nil || st.Email != "Jane@Example.com" || st.EmailKey != "jane@example.com" || st.LastName != "Doe" || st.State != db.Waiting || StatusOf(st, db.Pause{}, time.Now()).Why != "" {
 		t.Errorf("got %+v, %v", st, err)
 	}
 	if _, err := d.Subscriber(ctx, "b", id); !errors.Is(err, db.ErrNotFound) {
@@ -125,7 +126,7 @@ func TestAPauseIsShownWithWhoWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, err := d.Pause(ctx, "a")
-	st := StatusOf(sub, p)
+	st := StatusOf(sub, p, time.Now())
 	if err != nil || st.Why != crm.NotConnected || st.Said != "x" {
 		t.Errorf("got %+v, %v", st, err)
 	}

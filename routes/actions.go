@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 	"unicode/utf8"
 
 	"gatepost/crm"
@@ -132,7 +131,7 @@ func (s *server) tryAll(c *fiber.Ctx) error {
 		return err
 	}
 	if p.Reason == crm.Spared && p.Until.After(s.Now()) {
-		s.flash(c, views.FlashInfo, "Nothing was sent: the last API calls of your Salesforce are left to others. We look again in "+views.Wait(time.Until(p.Until))+".")
+		s.flash(c, views.FlashInfo, "Nothing was sent: the last API calls of your Salesforce are left to others. We look again in "+views.Wait(p.Until.Sub(s.Now()))+".")
 		return redirect(c, healthURL(c))
 	}
 	if err := s.Health.Hurry(ctx, tenant, p.Reason); err != nil {

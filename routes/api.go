@@ -423,7 +423,7 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 		why := identity.WhyFailing(later.Service, identity.NameOf(later.Service), later.Code)
 		doc.MendedBy = why.Who
 		sentence = "No credential can be had for now. " + why.What + " Try again after the time in Retry-After."
-		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(max(1, int(math.Ceil(time.Until(later.RetryAt).Seconds())))))
+		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(max(1, int(math.Ceil(later.RetryAt.Sub(s.Now()).Seconds())))))
 	default:
 		s.logFailure(c, status, err)
 		retryAfter(c, status)

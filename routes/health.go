@@ -290,7 +290,7 @@ func (s *server) sum(c *fiber.Ctx) error {
 
 // person handles GET /subscribers/{id}: everything that happened to one.
 func (s *server) person(c *fiber.Ctx) error {
-	sub, err := status(c)
+	sub, err := s.status(c)
 	if err != nil {
 		return err
 	}

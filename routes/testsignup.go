@@ -96,17 +96,17 @@ func bySlug(all []db.Newsletter, slug string) (db.Newsletter, bool) {
 }
 
 // status is where the subscriber is that the request is about, or db.ErrNotFound.
-func status(c *fiber.Ctx) (newsletter.Status, error) {
+func (s *server) status(c *fiber.Ctx) (newsletter.Status, error) {
 	o := who(c).overview
 	if o.Subscriber.ID == "" {
 		return newsletter.Status{}, db.ErrNotFound
 	}
-	return newsletter.StatusOf(o.Subscriber, o.Pause), nil
+	return newsletter.StatusOf(o.Subscriber, o.Pause, s.Now()), nil
 }
 
 // progress tells how far the subscriber has come that the request is about.
 func (s *server) progress(c *fiber.Ctx) (views.Progress, error) {
-	st, err := status(c)
+	st, err := s.status(c)
 	if err != nil {
 		return views.Progress{}, err
 	}
