@@ -258,10 +258,11 @@ func (p *program) unmarkDatabase(ctx context.Context, yes bool) error {
 }
 
 func (p *program) unmark(ctx context.Context, store *db.DB, yes bool) error {
-	other, err := store.Marked(ctx)
+	mark, err := store.Marked(ctx)
 	if err != nil {
 		return err
 	}
+	other := mark.Other
 	if other == "" {
 		return errors.New("it has no mark: it may be served as it is")
 	}
@@ -271,7 +272,11 @@ func (p *program) unmark(ctx context.Context, store *db.DB, yes bool) error {
 			return err
 		}
 	}
-	if _, err := store.Unmark(ctx); err != nil {
+	err = store.Unmark(ctx, mark)
+	if errors.Is(err, db.ErrLost) {
+		return errors.New("it was copied on meanwhile: run the command again")
+	}
+	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(p.out, "It may be served again. Never serve %s beside it.\n", other)

@@ -167,7 +167,10 @@ func (d *Work) wipeSubscribers(ctx context.Context, tenantID string) (n int, err
 		n = int(deleted)
 		return err
 	})
-	return n, err
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
 }
 
 // wipeRest deletes what is left of a tenant without subscribers, and the people

@@ -90,7 +90,7 @@ func Copy(ctx context.Context, from, to string, progress func(table string, rows
 	}
 	copied, err := c.copy(ctx)
 	if begun && errors.Is(err, errTarget) {
-		_, gaveUp := c.source.Unmark(context.WithoutCancel(ctx))
+		gaveUp := c.source.Unmark(context.WithoutCancel(ctx), Mark{copy: databaseCopy{ID: c.id, state: copying}})
 		err = errors.Join(err, gaveUp)
 	}
 	return copied, err
@@ -313,7 +313,11 @@ func (r *copiedRows) Values() ([]any, error) {
 	for i := range values {
 		to[i] = &values[i]
 	}
-	return values, r.rows.Scan(to...)
+	err := r.rows.Scan(to...)
+	for i := range values {
+		values[i] = storableValue(values[i]) // SQLite takes any bytes for text
+	}
+	return values, err
 }
 
 // Err is why there are no more rows.
@@ -338,7 +342,14 @@ func (c *copier) handOver(ctx context.Context, tx *sql.Tx, tables []string) erro
 	if _, err := c.bulk().ExecContext(ctx, `ANALYZE`); err != nil { // so that it knows how to read them
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE database_copies SET state = $1, at = $2 WHERE state = $3`, moved, millis(c.source.now()), copying); err != nil {
+	if is, err := readCopy(ctx, c.target.read); err != nil || is.ID != c.id {
+		return cmp.Or(err, errors.New("another copy goes into it: give a database of its own"))
+	}
+	res, err := tx.ExecContext(ctx, `UPDATE database_copies SET state = $1, at = $2 WHERE id = $3 AND state IN ($1, $4)`, moved, millis(c.source.now()), c.id, copying)
+	if err := changed(res, err, ErrLost); err != nil {
+		return err
+	}
+	if err := fence(ctx, tx, tables); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
@@ -377,27 +388,65 @@ func (d *DB) queueAgain(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
-// Unmark has a database that is being copied, or was moved, be one that may be served
-// again, and returns which other one it names: "" when it has no mark. One that isn't
-// whole stays as it is, and gives ErrMarked.
-func (d *DB) Unmark(ctx context.Context) (other string, err error) {
-	err = d.tx(ctx, func(tx *sql.Tx) error {
-		c, err := readCopy(ctx, tx)
-		switch {
-		case err != nil:
-			return err
-		case c.state == incoming:
-			return c.refusal()
-		}
-		other = c.other
-		_, err = tx.ExecContext(ctx, `DELETE FROM database_copies`)
-		return err
-	})
-	return other, wrap("unmark the database", err)
+// Mark says that a database is being copied, or was moved.
+type Mark struct {
+	Other string // the other database
+	copy  databaseCopy
 }
 
-// Marked returns the database that this one is being copied to or was moved to, or "".
-func (d *DB) Marked(ctx context.Context) (other string, err error) {
+// Marked returns the mark of the database; the zero Mark when it has none.
+func (d *DB) Marked(ctx context.Context) (Mark, error) {
 	c, err := readCopy(ctx, d.read)
-	return c.other, wrap("see whether it is marked", err)
+	return Mark{c.other, c}, wrap("see whether it is marked", err)
+}
+
+// Unmark has a database that is being copied, or was moved, be one that may be served
+// again. One that isn't whole stays as it is, and gives ErrMarked. ErrLost: it isn't
+// marked like that any more.
+func (d *DB) Unmark(ctx context.Context, m Mark) error {
+	if m.copy.state == incoming {
+		return m.copy.refusal()
+	}
+	return wrap("unmark the database", d.tx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `DELETE FROM database_copies WHERE id = $1 AND state = $2`, m.copy.ID, m.copy.state)
+		if err := changed(res, err, ErrLost); err != nil {
+			return err
+		}
+		if m.copy.state == moved {
+			return unfence(ctx, tx)
+		}
+		return nil
+	}))
+}
+
+// A file that was moved has a fence around each of its tables: a process that was
+// suspended all the time doesn't know yet that it lost the right to serve.
+const fencePrefix = "moved_"
+
+// fence has a file refuse every change of the tables that were copied from it.
+func fence(ctx context.Context, tx *sql.Tx, tables []string) error {
+	for _, table := range tables {
+		for _, change := range []string{"INSERT", "UPDATE", "DELETE"} {
+			_, err := tx.ExecContext(ctx, `CREATE TRIGGER IF NOT EXISTS `+fencePrefix+change+`_`+table+` BEFORE `+change+` ON `+table+
+				` BEGIN SELECT RAISE(ABORT, 'this database was moved'); END`)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// unfence takes the fence away. There is none on PostgreSQL, from which nothing is copied.
+func unfence(ctx context.Context, tx *sql.Tx) error {
+	all, err := collect(ctx, tx, scanID, `SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'moved\_%' ESCAPE '\'`)
+	if err != nil {
+		return err
+	}
+	for _, name := range all {
+		if _, err := tx.ExecContext(ctx, `DROP TRIGGER `+name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

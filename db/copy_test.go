@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -21,6 +22,15 @@ var farAway = newDB(&postgres{url: "postgres://gatepost:hidden-secret@db.example
 func claims(ctx context.Context, d *DB) error {
 	_, err := (&copier{source: d, target: farAway}).claimSource(ctx)
 	return err
+}
+
+// unmarked takes the mark away that the database has, and returns the other one.
+func (d *DB) unmarked(ctx context.Context) (other string, err error) {
+	m, err := d.Marked(ctx)
+	if err == nil && m.Other != "" {
+		err = d.Unmark(ctx, m)
+	}
+	return m.Other, err
 }
 
 func TestADatabaseIsServedOrCopied(t *testing.T) {
@@ -52,7 +62,7 @@ func TestADatabaseIsServedOrCopied(t *testing.T) {
 	if err := claims(ctx, d); err != nil {
 		t.Errorf("it isn't gone on with: %v", err)
 	}
-	if other, err := d.Unmark(ctx); err != nil || other != "postgres://gatepost@db.example/gatepost" {
+	if other, err := d.unmarked(ctx); err != nil || other != "postgres://gatepost@db.example/gatepost" {
 		t.Errorf("got %q, %v", other, err)
 	}
 	if err := d.Serve(ctx, "one"); err != nil {
@@ -97,7 +107,7 @@ func TestServeAndCopyAtTheSameMoment(t *testing.T) {
 		if (served == nil) == (copied == nil) {
 			t.Fatalf("round %d: serve %v, copy %v", round, served, copied)
 		}
-		_, err := both[0].Unmark(t.Context())
+		_, err := both[0].unmarked(t.Context())
 		if err := errors.Join(err, both[0].StopServing(t.Context(), "one")); err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +139,7 @@ func TestAMarkedDatabaseIsNotOpened(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = r.Close()
-		if _, err := d.Unmark(t.Context()); (err == nil) != (state != incoming) {
+		if _, err := d.unmarked(t.Context()); (err == nil) != (state != incoming) {
 			t.Errorf("unmark one that is %s: %v", state, err)
 		}
 	}
@@ -324,7 +334,7 @@ func TestACopyThatWasGivenUpBeginsAnew(t *testing.T) {
 		t.Fatal("it wasn't stopped")
 	}
 	source := w.open(w.from)
-	if _, err := source.Unmark(t.Context()); err != nil {
+	if _, err := source.unmarked(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	_ = source.Close()
@@ -469,10 +479,26 @@ func TestACopyWhoseMarkIsTakenAwayEnds(t *testing.T) {
 	if _, err := c.claimSource(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Unmark(ctx); err != nil {
+	if _, err := d.unmarked(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.copy(ctx); err == nil || !strings.Contains(err.Error(), "its mark was taken away") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// A file that was moved takes no change any more, whoever still has it open.
+func TestAFileThatWasMovedTakesNoChange(t *testing.T) {
+	testdb.SQLiteOnly(t, "only files are moved")
+	d, ctx := withNewsletters(t, "a/1"), t.Context()
+	if err := d.tx(ctx, func(tx *sql.Tx) error { return fence(ctx, tx, []string{"subscribers", "identities"}) }); err != nil {
+		t.Fatal(err)
+	}
+	if answers, err := d.AddSignUps(ctx, []SignUp{signUp("a/1", "one@example.com")}); err == nil && answers[0].Err == nil {
+		t.Error("a sign-up is stored in it")
+	}
+	if err := d.tx(ctx, func(tx *sql.Tx) error { return unfence(ctx, tx) }); err != nil {
+		t.Fatal(err)
+	}
+	add(t, d, signUp("a/1", "one@example.com"))
 }

@@ -219,7 +219,7 @@ func (deltas) store(ctx context.Context, tx *sql.Tx, t tally, at int64) error {
 
 // foldDeltas adds what was added as rows to the counts, in one statement, so that whoever
 // reads meanwhile finds each once. What is added meanwhile is left for the next time.
-const foldDeltas = `WITH gone AS (DELETE FROM count_deltas RETURNING *),
+const foldDeltas = `WITH gone AS (DELETE FROM count_deltas WHERE ctid = ANY (ARRAY(SELECT ctid FROM count_deltas LIMIT 200000)) RETURNING *),
 	l AS (INSERT INTO folded_ledger AS f (tenant_id, newsletter_id, hour, kind, n)
 		SELECT tenant_id, newsletter_id, hour, kind, sum(n) FROM gone WHERE counter = 'ledger' GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
 		ON CONFLICT (tenant_id, newsletter_id, hour, kind) DO UPDATE SET n = f.n + excluded.n),

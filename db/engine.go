@@ -192,7 +192,7 @@ func wrap(doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, sql.ErrNoRows), postgresUnwritable(err):
+	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("%s: %w", doing, ErrNotFound)
 	case faultOf(err) == faultConflict:
 		return fmt.Errorf("%s: %w", doing, ErrConflict)

@@ -134,10 +134,12 @@ func (d *Authorizations) Handshake(ctx context.Context, service, stateHash, sess
 // ErrNotFound: as by Handshake, or it was taken before.
 func (d *Authorizations) TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (Handshake, error) {
 	h, now := Handshake{StateHash: stateHash, SessionID: sessionID, Service: service}, d.now()
-	err := h.scan(d.write.QueryRowContext(ctx,
-		`UPDATE handshakes SET taken_at = $4, ended_at = 0, outcome = '', code = '', said = '', expires_at = $5
+	err := d.txCommitted(ctx, func(tx *sql.Tx) error { // one statement, whose lost answer is asked about: it is done once
+		return h.scan(tx.QueryRowContext(ctx,
+			`UPDATE handshakes SET taken_at = $4, ended_at = 0, outcome = '', code = '', said = '', expires_at = $5
 		WHERE taken_at = 0 AND`+thatHandshake+` RETURNING `+handshakeColumns,
-		stateHash, sessionID, service, millis(now), millis(now.Add(outcomeLife))))
+			stateHash, sessionID, service, millis(now), millis(now.Add(outcomeLife))))
+	})
 	return h, wrap("take handshake", err)
 }
 

@@ -191,6 +191,7 @@ func scanIdentity(row scanner, more ...any) (Identity, error) {
 // another tenant's, so that this has to be confirmed first.
 func (d *Vault) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed string) (replaced string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
+		replaced = ""
 		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
 			return err
 		}

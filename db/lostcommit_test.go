@@ -148,6 +148,7 @@ func TestLostCommits(t *testing.T) {
 	where := postgresOnly(t, "a commit in a file has no way to get lost on")
 	p, through := startProxy(t, where)
 	patient := openAs(t, through, func(*postgres) {})
+	patient.write.SetMaxOpenConns(1) // who asks what became of a commit needs no turn
 	hasty := openAs(t, through, func(e *postgres) { e.askFor = 300 * time.Millisecond })
 	direct := openAs(t, where, func(*postgres) {})
 	_, tenant := someone(t, direct)

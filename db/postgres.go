@@ -129,6 +129,7 @@ func (p *postgres) config() (*pgx.ConnConfig, error) {
 	if _, ok := c.RuntimeParams["application_name"]; !ok {
 		c.RuntimeParams["application_name"] = "gatepost"
 	}
+	c.DialFunc = dialer().DialContext
 	return c, nil
 }
 
@@ -167,21 +168,15 @@ func (p *postgres) connect(ctx context.Context) (write, read *sql.DB, err error)
 	if err != nil {
 		return nil, nil, err
 	}
-	set := func(more string) stdlib.OptionOpenDB {
-		return stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
-			_, err := conn.PgConn().Exec(ctx, postgresSettings+more).ReadAll()
-			return err
-		})
-	}
 	c.Tracer = &p.tracer
-	p.write = stdlib.OpenDB(*c, set(""))
-	p.read = stdlib.OpenDB(*c, set("; SET default_transaction_read_only = on"))
+	p.write = openPostgres(c, postgresSettings)
+	p.read = openPostgres(c, postgresSettings+"; SET default_transaction_read_only = on")
 	for _, pool := range []*sql.DB{p.write, p.read} {
 		pool.SetMaxOpenConns(postgresConns)
 		pool.SetMaxIdleConns(postgresConns)
 		pool.SetConnMaxIdleTime(postgresIdleTime)
 	}
-	p.unlimited = stdlib.OpenDB(*c, set("; SET statement_timeout = 0; SET lock_timeout = 0"))
+	p.unlimited = stdlib.OpenDB(*c, setting(postgresSettings+"; SET statement_timeout = 0; SET lock_timeout = 0"))
 	p.unlimited.SetMaxIdleConns(0)
 	if err := p.refuseUnfit(ctx); err != nil {
 		return p.write, p.read, err
@@ -491,7 +486,7 @@ func (p *postgres) becameOf(ctx context.Context, number string, lost error) erro
 	defer cancel()
 	for {
 		var status sql.NullString
-		err := p.write.QueryRowContext(ctx, `SELECT pg_xact_status(CAST($1 AS xid8))`, number).Scan(&status)
+		err := p.unlimited.QueryRowContext(ctx, `SELECT pg_xact_status(CAST($1 AS xid8))`, number).Scan(&status)
 		switch {
 		case err == nil && status.String == "committed":
 			return nil
@@ -552,13 +547,6 @@ func postgresLost(err error) bool {
 	var connecting *pgconn.ConnectError
 	return errors.As(err, &connecting) || errors.As(err, &ne) && !errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, driver.ErrBadConn)
-}
-
-// postgresUnwritable reports whether a text was looked for that can't stand in the
-// database, since it has a NUL or isn't UTF-8: then it isn't there.
-func postgresUnwritable(err error) bool {
-	var pe *pgconn.PgError
-	return errors.As(err, &pe) && pe.Code == "22021"
 }
 
 func (p *postgres) plainly(err error) error {

@@ -32,7 +32,7 @@ var relyOnNothing = map[string]string{
 	"tx": runsOthers, "txCommitted": runsOthers, "transact": runsOthers, "underLease": runsOthers,
 	"QueueReset": onlyInserts, "CreateUser": onlyInserts, "probe": onlyInserts,
 	"EndSessions": onlyDeletes, "ExpireMails": onlyDeletes, "ForgetFailures": onlyDeletes,
-	"Used": onlyMonotone,
+	"Used": onlyMonotone, "TakeHandshake": onlyMonotone,
 }
 
 // A race is between two processes that do the same at once, or what is against each other.
@@ -1000,7 +1000,7 @@ func races() []race {
 		{"Unmark claimSource", "copied and unmarked", func(t *testing.T, d *DB) duel {
 			d.unserved(t)
 			unless(t, claims(t.Context(), d))
-			return duel{func(d *DB) error { _, err := d.Unmark(t.Context()); return err }, func(d *DB) error { return claims(t.Context(), d) }, func(one, other error) {
+			return duel{func(d *DB) error { _, err := d.unmarked(t.Context()); return err }, func(d *DB) error { return claims(t.Context(), d) }, func(one, other error) {
 				both(t, one, other)
 				if n := number(t, d, `SELECT count(*) FROM database_copies`); n > 1 {
 					t.Errorf("%d marks", n)

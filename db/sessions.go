@@ -141,8 +141,7 @@ func (d *People) ExpireSessions(ctx context.Context) error {
 	if err == nil {
 		_, err = d.exec(ctx, `DELETE FROM devices WHERE expires_at <= $1`, millis(now))
 	}
-	if err == nil {
-		_, err = d.exec(ctx, `DELETE FROM limit_counts WHERE ends_at <= $1`, millis(now))
-	}
-	return wrap("expire sessions", errors.Join(err, d.expireThrottles(ctx, now)))
+	return wrap("expire sessions", errors.Join(err,
+		d.expireMany(ctx, now, `DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE expires_at <= $1 LIMIT $2)`),
+		d.expireMany(ctx, now, `DELETE FROM limit_counts WHERE key IN (SELECT key FROM limit_counts WHERE ends_at <= $1 LIMIT $2)`)))
 }

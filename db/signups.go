@@ -51,9 +51,12 @@ func (d *Readers) AddSignUps(ctx context.Context, signUps []SignUp) ([]SignedUp,
 // enterAll stores sign-ups in one transaction, in the given way.
 func (d *Readers) enterAll(ctx context.Context, signUps []SignUp, enter func(context.Context, *book, []SignUp) ([]SignedUp, error)) (answers []SignedUp, err error) {
 	err = d.txCommitted(ctx, func(tx *sql.Tx) error { // each statement has its own conditions
-		// The transaction ends with ctx. Its statements wait for nothing, and the
-		// driver starts a goroutine for each that could be cancelled.
-		ctx := context.WithoutCancel(ctx)
+		ctx := ctx
+		if _, ok := d.engine.(*sqliteFile); ok {
+			// The transaction ends with ctx. Its statements wait for nothing there, and
+			// the driver starts a goroutine for each that could be cancelled.
+			ctx = context.WithoutCancel(ctx)
+		}
 		b := d.newBook(tx)
 		if answers, err = enter(ctx, b, signUps); err != nil {
 			return err

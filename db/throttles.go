@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// throttlesSwept is how many expired throttles one statement puts away, so that
-// nobody waits long for the database after somebody made a great many.
-const throttlesSwept = 1000
+// sweptAtOnce is how many expired throttles, or counts of limits, one statement puts away,
+// so that nobody waits long for the database after somebody made a great many.
+const sweptAtOnce = 1000
 
 // Limit is what may fail how often. Key is a hash of what is slowed down, and
 // Wait is how long to wait after so many failures.
@@ -132,14 +132,15 @@ func (d *People) ForgetFailures(ctx context.Context, limits []Limit) error {
 	}))
 }
 
-func (d *People) expireThrottles(ctx context.Context, now time.Time) error {
+// expireMany runs a statement that puts away what has expired before $1, at most $2 rows,
+// until nothing is left.
+func (d *People) expireMany(ctx context.Context, now time.Time, statement string) error {
 	for {
-		res, err := d.exec(ctx,
-			`DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE expires_at <= $1 LIMIT $2)`, millis(now), throttlesSwept)
+		res, err := d.exec(ctx, statement, millis(now), sweptAtOnce)
 		if err != nil {
 			return err
 		}
-		if n, err := res.RowsAffected(); err != nil || n < throttlesSwept {
+		if n, err := res.RowsAffected(); err != nil || n < sweptAtOnce {
 			return err
 		}
 	}

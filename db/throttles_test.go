@@ -103,7 +103,7 @@ func TestExpireSessions(t *testing.T) {
 		if _, err := d.TrustDevice(t.Context(), u, "", name, noon.Add(-time.Hour), expires); err != nil {
 			t.Fatal(err)
 		}
-		for k := range throttlesSwept + 1 {
+		for k := range sweptAtOnce + 1 {
 			if _, err := d.write.Exec(`INSERT INTO throttles (key, failures, until, expires_at) VALUES ($1, 1, 0, $2)`, fmt.Sprint(name, "-", k), millis(expires)); err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +112,7 @@ func TestExpireSessions(t *testing.T) {
 	if err := d.ExpireSessions(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for table, want := range map[string]int{"sessions": 1, "devices": 1, "throttles": throttlesSwept + 1} {
+	for table, want := range map[string]int{"sessions": 1, "devices": 1, "throttles": sweptAtOnce + 1} {
 		if n := number(t, d, `SELECT COUNT(*) FROM `+table); n != want {
 			t.Errorf("%d of %s are left, want %d", n, table, want)
 		}

@@ -65,19 +65,22 @@ func (t *turn) run(ctx context.Context) (more bool, err error) {
 	keeping := make(chan struct{})
 	go func() {
 		defer close(keeping)
-		defer cancel(db.ErrLost) // without the lease, calls that are under way are cut off
-		t.keep(ctx)
+		lose := func() { cancel(db.ErrLost) } // without the lease, calls that are under way are cut off
+		defer lose()
+		t.keep(ctx, lose)
 	}()
 	defer func() { cancel(nil); <-keeping }()
 	return t.drain(ctx)
 }
 
-// keep prolongs the lease until the context ends or the lease is lost. When the
-// database doesn't answer for as long as a lease lasts, it counts as lost.
-func (t *turn) keep(ctx context.Context) {
+// keep prolongs the lease until the context ends or the lease is lost. When it wasn't
+// prolonged for as long as it lasts, since the database doesn't answer, it counts as lost,
+// however long a call for it goes on.
+func (t *turn) keep(ctx context.Context, lose func()) {
 	tick := time.NewTicker(db.LeaseTime / 4)
 	defer tick.Stop()
-	kept := time.Now()
+	lost := time.AfterFunc(db.LeaseTime, lose)
+	defer lost.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -85,12 +88,11 @@ func (t *turn) keep(ctx context.Context) {
 		case <-tick.C:
 		}
 		before := time.Now()
-		err := t.Store.KeepLease(ctx, t.lease)
-		if err == nil {
-			kept = before
-		}
-		if errors.Is(err, db.ErrLost) || time.Since(kept) >= db.LeaseTime {
+		switch err := t.Store.KeepLease(ctx, t.lease); {
+		case errors.Is(err, db.ErrLost):
 			return
+		case err == nil:
+			lost.Reset(max(0, db.LeaseTime-time.Since(before)))
 		}
 	}
 }

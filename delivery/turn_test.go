@@ -360,3 +360,25 @@ func TestStoppingWaitsForACheckUp(t *testing.T) {
 		}
 	})
 }
+
+// silentStore is a database that doesn't answer.
+type silentStore struct{ Store }
+
+// KeepLease waits for as long as its caller.
+func (silentStore) KeepLease(ctx context.Context, _ db.Lease) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// Who hears nothing of the database for as long as a lease lasts has lost it, although the
+// question is still under way: somebody else may deliver by now.
+func TestALeaseIsLostWhileNobodyAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		begun := time.Now()
+		(&turn{Dispatcher: &Dispatcher{Config: Config{Store: silentStore{}}}}).keep(ctx, cancel)
+		if took := time.Since(begun); took != db.LeaseTime {
+			t.Errorf("it took %v", took)
+		}
+	})
+}

@@ -116,11 +116,11 @@ func (v *Vault) revoke(ctx context.Context, r db.Revocation) (Ending, error) {
 	return Revoked, err
 }
 
-// revokeUnstored revokes a token that can't be stored for its revocation, unless
-// it is known to be in use: a write that failed may have been made all the same.
+// revokeUnstored revokes a token that can't be stored for its revocation, unless it is in
+// use, or nobody can tell: a write that failed may have been made all the same.
 func (v *Vault) revokeUnstored(ctx context.Context, s Service, g db.Grant, token string, cause error) {
 	v.Log.ErrorContext(ctx, "a grant that is not kept can't be stored for its revocation", "service", s.ID, "tenant", g.TenantID, "error", cause)
-	if inUse, err := v.inUse(ctx, s, g, token); inUse && err == nil {
+	if inUse, err := v.inUse(ctx, s, g, token); inUse || errors.Is(err, db.ErrUnavailable) {
 		return
 	}
 	if err := v.client.revoke(ctx, s, g.LoginURL, token); err != nil {

@@ -98,7 +98,7 @@ type known struct {
 // last second, or db.ErrNotFound.
 func (s *Service) BySlug(ctx context.Context, slug string) (db.Newsletter, error) {
 	now := s.now()
-	if k, ok := s.known.Load(slug); ok && now.Sub(k.(known).at) < knownFor {
+	if k, ok := s.known.Load(slug); ok && now.Sub(k.(known).at).Abs() < knownFor {
 		return k.(known).Newsletter, nil
 	}
 	n, err := s.store.NewsletterBySlug(ctx, slug)
