@@ -117,7 +117,7 @@ func (p *postgres) config() (*pgx.ConnConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(hosts(c)) > 1 {
+	if slices.ContainsFunc(c.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.Host != c.Host || f.Port != c.Port }) {
 		byDefault("target_session_attrs", "read-write") // the primary, whichever of them it is
 	}
 	if os.Getenv("PGSSLMODE") == "" && slices.ContainsFunc(hosts(c), func(host string) bool { return !thisMachine(host) }) {
