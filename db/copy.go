@@ -412,7 +412,7 @@ func (d *DB) Unmark(ctx context.Context, m Mark) error {
 		if err := changed(res, err, ErrLost); err != nil {
 			return err
 		}
-		if m.copy.state == moved {
+		if _, file := d.engine.(*sqliteFile); file {
 			return unfence(ctx, tx)
 		}
 		return nil
@@ -437,7 +437,7 @@ func fence(ctx context.Context, tx *sql.Tx, tables []string) error {
 	return nil
 }
 
-// unfence takes the fence away. There is none on PostgreSQL, from which nothing is copied.
+// unfence takes the fence away.
 func unfence(ctx context.Context, tx *sql.Tx) error {
 	all, err := collect(ctx, tx, scanID, `SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'moved\_%' ESCAPE '\'`)
 	if err != nil {

@@ -65,9 +65,9 @@ func (p *postgres) notifySoon(texts []string) {
 // sendPending sends until nothing is left. What can't be sent is left out: the others find
 // out when they look.
 func (p *postgres) sendPending() {
-	for texts := p.pending.take(); len(texts) > 0; texts = p.pending.take() {
+	if texts := p.pending.take(); len(texts) > 0 {
 		_, _ = p.write.Exec(`SELECT set_config('synchronous_commit', 'off', true), `+sendNotices, channel, texts)
-		time.Sleep(noticesEvery)
+		time.AfterFunc(noticesEvery, p.sendPending)
 	}
 }
 
