@@ -99,9 +99,9 @@ func (p *program) removeTenant(ctx context.Context, store *db.DB, c identityConf
 	if err := p.typedAgain(t); err != nil {
 		return err
 	}
-	wipeAt := time.Now().Add(wipeAfter)
+	wipeAt := store.Now().Add(wipeAfter)
 	if now {
-		wipeAt = time.Now()
+		wipeAt = store.Now()
 	}
 	closing, receipts, err := vault.CloseTenant(ctx, t.ID, wipeAt)
 	if err != nil {

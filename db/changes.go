@@ -46,10 +46,15 @@ func (d *base) change(ctx context.Context, tx *sql.Tx, fn func(*change) error) e
 	if err := fn(c); err != nil {
 		return err
 	}
+	return c.finish(ctx)
+}
+
+// finish stores the events, and what changed in the counts.
+func (c *change) finish(ctx context.Context) error {
 	if err := c.tell(ctx); err != nil {
 		return err
 	}
-	return c.counter.store(ctx, tx, c.tally, c.at)
+	return c.counter.store(ctx, c.tx, c.tally, c.at)
 }
 
 // tell stores the events.

@@ -61,10 +61,7 @@ func (d *Readers) enterAll(ctx context.Context, signUps []SignUp, enter func(con
 		if answers, err = enter(ctx, b, signUps); err != nil {
 			return err
 		}
-		if err := b.change.tell(ctx); err != nil {
-			return err
-		}
-		return b.store(ctx, tx, b.change.tally, b.change.at)
+		return b.change.finish(ctx)
 	})
 	if err != nil {
 		return nil, err
@@ -102,14 +99,13 @@ func enterAlone(ctx context.Context, b *book, signUps []SignUp) ([]SignedUp, err
 
 // A book enters the sign-ups of one transaction, and counts them.
 type book struct {
-	counter
 	tx       *sql.Tx
 	wordings map[string]string // ids by text
 	change   *change
 }
 
 func (d *Readers) newBook(tx *sql.Tx) *book {
-	return &book{counter: d.counter, tx: tx, wordings: map[string]string{}, change: d.newChange(tx)}
+	return &book{tx: tx, wordings: map[string]string{}, change: d.newChange(tx)}
 }
 
 // enterAlone stores one sign-up, whose own failure stands in the answer. An error

@@ -64,7 +64,7 @@ func (s *server) apiKey(action string) fiber.Handler {
 			s.atDoor(c, keyRefused, "", "why", "none was sent")
 			return auth.ErrAPIKey
 		}
-		k, err := s.Keys.Check(c.UserContext(), strings.TrimSpace(secret), time.Now())
+		k, err := s.Keys.Check(c.UserContext(), strings.TrimSpace(secret), s.Now())
 		if errors.Is(err, auth.ErrAPIKey) {
 			s.atDoor(c, keyRefused, "", "why", "it is unknown or was removed")
 		}
@@ -168,14 +168,14 @@ func (s *server) apiIdentities(c *fiber.Ctx) error {
 	answer := struct {
 		Identities []identity.Description `json:"identities"`
 		Next       string                 `json:"next,omitempty"`
-	}{described(page.Identities), page.Next}
+	}{described(page.Identities, s.Now()), page.Next}
 	return c.JSON(answer)
 }
 
-func described(all []db.NamedIdentity) []identity.Description {
+func described(all []db.NamedIdentity, now time.Time) []identity.Description {
 	list := []identity.Description{}
 	for _, i := range all {
-		list = append(list, identity.Describe(i, time.Now()))
+		list = append(list, identity.Describe(i, now))
 	}
 	return list
 }
@@ -241,7 +241,7 @@ func (s *server) apiIdentity(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(identity.Describe(i, time.Now()))
+	return c.JSON(identity.Describe(i, s.Now()))
 }
 
 // apiDelete handles DELETE /identities/{id}: it is deleted at once, and revoked at
@@ -413,7 +413,7 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 		status, doc.Code, sentence = http.StatusUnprocessableEntity, "invalid", string(invalid)
 	case errors.As(err, &several):
 		status, doc.Code, sentence = http.StatusConflict, "ambiguous", "Several identities match. Select more closely, or by id."
-		doc.Identities, doc.More = described(several.Identities), several.More
+		doc.Identities, doc.More = described(several.Identities, s.Now()), several.More
 	case errors.As(err, &broken):
 		status, doc.Code, doc.Reason = http.StatusConflict, "reauthorize", broken.Code
 		doc.MendedBy = identity.WhyBroken(broken.Service, "", broken.Code).Who

@@ -208,15 +208,9 @@ func query(pairs ...string) string {
 	return q.Encode()
 }
 
-// readableText puts the replacement character in the place of what a database doesn't
-// take for text: what isn't UTF-8, and NUL.
-func readableText(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
-}
-
 // cut shortens s to n characters of valid UTF-8.
 func cut(s string, n int) string {
-	s = readableText(strings.ToValidUTF8(s, ""))
+	s = strings.ToValidUTF8(s, "")
 	if utf8.RuneCountInString(s) <= n {
 		return s
 	}

@@ -13,7 +13,7 @@ import (
 // while somebody types.
 func (s *server) subscribers(c *fiber.Ctx) error {
 	ctx, tenant := c.UserContext(), who(c).Tenant.ID
-	q := newsletter.Query{Search: cut(c.Query("q"), 254), State: knownState(c.Query("state")), After: readableText(c.Query("after")), Before: readableText(c.Query("before"))}
+	q := newsletter.Query{Search: cut(c.Query("q"), 254), State: knownState(c.Query("state")), After: c.Query("after"), Before: c.Query("before")}
 	if q.After != "" {
 		q.Before = ""
 	}

@@ -112,7 +112,7 @@ func (s *server) look(c *fiber.Ctx) (err error) {
 	if v.Tenant.ID == "" {
 		return nil
 	}
-	if v.overview, err = s.Store.Overview(c.UserContext(), v.Tenant.ID, v.User.ID, readableText(c.Params("id", c.Query("sample")))); err != nil {
+	if v.overview, err = s.Store.Overview(c.UserContext(), v.Tenant.ID, v.User.ID, c.Params("id", c.Query("sample"))); err != nil {
 		return err
 	}
 	v.connections, err = s.Vault.Connections(v.overview.Connections)
