@@ -43,11 +43,11 @@ type StateInfo struct {
 // states are in the order of a subscriber's way.
 var states = []StateInfo{
 	{State: Waiting, Label: "Waiting", Tone: "warn", Icon: "clock", Became: "Waits", Main: true, Waits: true, Problem: true},
-	{State: Delivered, Label: "In Salesforce", Tone: "good", Icon: "check", Became: "Arrived in Salesforce",
+	{State: Delivered, Label: "In Salesforce", Tone: "good", Icon: "ok", Became: "Arrived in Salesforce",
 		Main: true, Arrived: true, Activity: "delivered"},
 	{State: Attention, Label: "Needs attention", Tone: "bad", Icon: "alert", Sum: "needing attention", Column: "need attention",
 		Recounted: "In need of attention, or dismissed", Main: true, Attention: true, Problem: true, Activity: "attention", Decisions: []State{Waiting, Dismissed}},
-	{State: Dismissed, Label: "Dismissed", Tone: "calm", Icon: "off", Recounted: "In need of attention, or dismissed",
+	{State: Dismissed, Label: "Dismissed", Tone: "calm", Icon: "minus", Recounted: "In need of attention, or dismissed",
 		Meaning: "Somebody decided that it is not sent to Salesforce.", Decisions: []State{Waiting}},
 }
 

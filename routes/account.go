@@ -23,7 +23,7 @@ func (s *server) showAccount(c *fiber.Ctx, status int, wrong views.FieldErrors) 
 	if err != nil {
 		return err
 	}
-	page := views.AccountPage{Page: s.page(c, "Account", views.NavAccount), Errors: wrong}
+	page := views.AccountPage{Page: s.page(c, "Account", views.NavNone), Errors: wrong}
 	if s.Mail {
 		if page.IncidentMails, err = s.Incidents.IncidentMails(c.UserContext(), v.User.ID); err != nil {
 			return err

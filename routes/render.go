@@ -3,15 +3,21 @@ package routes
 import (
 	"bytes"
 
+	"gatepost/views"
+
 	"github.com/a-h/templ"
 	"github.com/gofiber/fiber/v2"
 )
 
 // render sends a component with a status. It renders to a buffer first, so that
-// a failure half-way leaves no half page.
+// a failure half-way leaves no half page. Times are written in the tenant's zone.
 func render(c *fiber.Ctx, status int, component templ.Component) error {
+	ctx := c.UserContext()
+	if v := who(c); v.zone != nil {
+		ctx = views.InZone(ctx, v.zone, v.now)
+	}
 	var b bytes.Buffer
-	if err := component.Render(c.UserContext(), &b); err != nil {
+	if err := component.Render(ctx, &b); err != nil {
 		return err
 	}
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)

@@ -68,6 +68,7 @@ type Config struct {
 	SignupLimits   bool                                      // limit sign-ups per address
 	APILimit       int                                       // requests of an API key in a minute; 3,000 when 0
 	Mail           bool                                      // whether mails can be sent
+	Version        string                                    // of the program
 	DemoUser       string                                    // address to sign in with, in the demo only
 	DemoMail       string                                    // address of the page with the mails, in the demo only
 	Log            *slog.Logger
@@ -197,6 +198,11 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodPost, "/account/mails", s.setMails)
 	admin(http.MethodPost, "/account/sessions/end", s.endSession)
 	admin(http.MethodPost, "/account/sessions/end-all", s.endSessions)
+	if s.DemoUser != "" {
+		admin(http.MethodGet, "/_components", func(c *fiber.Ctx) error {
+			return render(c, http.StatusOK, views.Components(s.page(c, "Components", views.NavNone)))
+		})
+	}
 }
 
 // mount adds a route; one that answers GET answers HEAD too.

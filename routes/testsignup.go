@@ -77,7 +77,7 @@ func (s *server) testPage(c *fiber.Ctx, f newsletter.Form) (views.TestSignupPage
 	if err != nil {
 		return views.TestSignupPage{}, nil, err
 	}
-	page := views.TestSignupPage{Page: s.page(c, "Test sign-up", views.NavTestSignup), Newsletter: field(c, "newsletter"),
+	page := views.TestSignupPage{Page: s.page(c, "Test sign-up", views.NavNewsletters), Newsletter: field(c, "newsletter"),
 		Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500),
 		Connected: card.Org.ID != "" && card.State != views.ConnectionBroken}
 	for _, n := range all {

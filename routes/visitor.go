@@ -2,8 +2,10 @@ package routes
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"gatepost/auth"
 	"gatepost/db"
@@ -25,6 +27,8 @@ type visitor struct {
 	// What is known of the tenant, with the subscriber that the request is about.
 	overview    db.Overview
 	connections []identity.Connection // Salesforce first
+	zone        *time.Location        // of the tenant; nil while there is none
+	now         time.Time             // when it was read
 
 	request *http.Request // for gorilla, one for each request
 }
@@ -115,6 +119,10 @@ func (s *server) look(c *fiber.Ctx) (err error) {
 	if v.overview, err = s.Store.Overview(c.UserContext(), v.Tenant.ID, v.User.ID, c.Params("id", c.Query("sample"))); err != nil {
 		return err
 	}
+	v.now = s.Now()
+	if v.zone, err = time.LoadLocation(v.overview.TimeZone); err != nil {
+		return fmt.Errorf("the organisation's time zone: %w", err)
+	}
 	v.connections, err = s.Vault.Connections(v.overview.Connections)
 	return err
 }
@@ -166,19 +174,37 @@ func (s *server) inTenant(c *fiber.Ctx) error {
 	return c.Next()
 }
 
-// banner tells, on every page, of a connection that is dead, or that can't be renewed
-// until somebody does something.
-func banner(connections []identity.Connection) *views.Banner {
+// connectionAlert tells, on every page, of a connection that is lost, or that can't be
+// renewed until somebody does something.
+func connectionAlert(connections []identity.Connection) *views.Alert {
 	for _, c := range identity.Troubled(connections) {
 		if c.Dead {
 			why := identity.WhyBroken(c.ID, c.Name, c.Code)
-			return &views.Banner{Title: c.Name + " is disconnected", Reason: why.What, Mend: why.Mend, LinkURL: "/integrations", LinkText: "Reconnect"}
+			return &views.Alert{Tone: "bad", Title: "Connection to " + c.Name + " lost", Text: why.What + " " + why.Mend,
+				ConnectURL: "/integrations/" + c.ID + "/connect", ConnectText: "Reconnect " + c.Name}
 		}
 		if why := identity.WhyFailing(c.ID, c.Name, c.Code); why.Who != identity.Nobody {
-			return &views.Banner{Title: "The connection to " + c.Name + " can’t be renewed", Reason: why.What, Mend: why.Mend, LinkURL: "/integrations", LinkText: "See the connection"}
+			return &views.Alert{Tone: "warn", Title: "The connection to " + c.Name + " can’t be renewed", Text: why.What + " " + why.Mend,
+				LinkURL: "/integrations", LinkText: "View integrations"}
 		}
 	}
 	return nil
+}
+
+// needsPerson is how many people need attention, and a connection that is lost or waits
+// for a decision.
+func (v *visitor) needsPerson() (n int) {
+	for _, state := range db.States() {
+		if state.Attention {
+			n += v.overview.Sums[db.Counted(state.State)]
+		}
+	}
+	for _, c := range v.connections {
+		if c.Dead || c.Held != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // page is what the page of a request shares with all others, with what is said once.
@@ -196,9 +222,13 @@ func (s *server) page(c *fiber.Ctx, title string, nav views.Nav) views.Page {
 // stored, and the next page would say it again.
 func (s *server) frame(c *fiber.Ctx, title string, nav views.Nav) views.Page {
 	v := who(c)
-	return views.Page{Title: title, CSRF: s.csrf(c), User: views.User{Email: v.User.Email}, Tenant: v.Tenant.Name,
-		Tenants: v.tenants(), Nav: nav, Banner: banner(v.connections), Assets: views.Assets{
-			CSS: static.URL("app.css"), HTMX: static.URL("htmx.min.js"), JS: static.URL("app.js"), Icon: static.URL("icon.svg")}}
+	p := views.Page{Title: title, CSRF: s.csrf(c), User: views.User{Email: v.User.Email}, Tenant: v.Tenant.Name, Tenants: v.tenants(),
+		Nav: nav, Attention: v.needsPerson(), Alert: connectionAlert(v.connections), Version: s.Version, Assets: views.Assets{
+			CSS: static.URL("app.css"), HTMX: static.URL("htmx.min.js"), JS: static.URL("app.js"), Icon: static.URL("icon.svg"), Font: static.URL("inter-latin.woff2")}}
+	if v.zone != nil {
+		p.Zone = views.ZoneName(v.zone, v.now)
+	}
+	return p
 }
 
 // flash has the next page say something once.

@@ -1,4 +1,4 @@
-// Package static holds the portal's stylesheets, scripts and icon inside the
+// Package static holds the portal's stylesheets, scripts, font and icon inside the
 // binary.
 //
 // Each file has an address with a fingerprint of its content, so that browsers
@@ -7,12 +7,15 @@ package static
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -106,10 +109,15 @@ func build() (set, error) {
 	if err != nil {
 		return set{}, fmt.Errorf("static: %w", err)
 	}
+	// Stylesheets come last: they name the addresses of other files.
+	slices.SortStableFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(isStyle(a.Name()), isStyle(b.Name())) })
 	for _, e := range entries {
 		body, err := files.ReadFile("files/" + e.Name())
 		if err != nil {
 			return set{}, fmt.Errorf("static: %w", err)
+		}
+		if isStyle(e.Name()) == 1 {
+			body = s.addressed(body)
 		}
 		a, err := newAsset(e.Name(), body)
 		if err != nil {
@@ -120,6 +128,21 @@ func build() (set, error) {
 		s.assets[u] = a
 	}
 	return s, nil
+}
+
+func isStyle(name string) int {
+	if path.Ext(name) == ".css" {
+		return 1
+	}
+	return 0
+}
+
+// addressed puts the files' addresses in place of their names in a stylesheet.
+func (s set) addressed(css []byte) []byte {
+	for name, u := range s.urls {
+		css = bytes.ReplaceAll(css, []byte("url("+name+")"), []byte("url("+u+")"))
+	}
+	return css
 }
 
 // address puts the fingerprint in front of the extension.
@@ -165,6 +188,8 @@ func contentType(name string) (string, error) {
 		return "text/javascript; charset=utf-8", nil
 	case ".svg":
 		return "image/svg+xml", nil
+	case ".woff2":
+		return "font/woff2", nil
 	default:
 		return "", fmt.Errorf("unknown type of file")
 	}

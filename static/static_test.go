@@ -15,7 +15,7 @@ import (
 )
 
 func TestEveryFileIsServedUnderItsFingerprint(t *testing.T) {
-	address := regexp.MustCompile(`^/static/[a-z.]+\.[0-9a-f]{12}\.(css|js|svg)$`)
+	address := regexp.MustCompile(`^/static/[a-z0-9.-]+\.[0-9a-f]{12}\.(css|js|svg|woff2)$`)
 	for name := range load().urls {
 		u := URL(name)
 		if !address.MatchString(u) {
@@ -29,6 +29,9 @@ func TestEveryFileIsServedUnderItsFingerprint(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if name == "app.css" {
+			want = bytes.ReplaceAll(want, []byte("url(inter-latin.woff2)"), []byte("url("+URL("inter-latin.woff2")+")"))
+		}
 		if !bytes.Equal(a.Body, want) {
 			t.Errorf("%s: another body than the file's", name)
 		}
@@ -37,7 +40,7 @@ func TestEveryFileIsServedUnderItsFingerprint(t *testing.T) {
 		}
 		checkCompressed(t, name, a)
 	}
-	for _, name := range []string{"app.css", "signup.css", "app.js", "htmx.min.js", "icon.svg"} {
+	for _, name := range []string{"app.css", "signup.css", "app.js", "htmx.min.js", "icon.svg", "inter-latin.woff2"} {
 		URL(name) // panics when missing
 	}
 }
@@ -59,7 +62,7 @@ func checkCompressed(t *testing.T, name string, a Asset) {
 			t.Errorf("%s: brotli holds something else (%v)", name, err)
 		}
 	}
-	if len(a.Body) > 1000 && (a.Gzip == nil || a.Brotli == nil) {
+	if len(a.Body) > 1000 && !strings.HasSuffix(name, ".woff2") && (a.Gzip == nil || a.Brotli == nil) {
 		t.Errorf("%s: not compressed", name)
 	}
 }
@@ -139,7 +142,9 @@ func TestVendoredFilesAreUnmodified(t *testing.T) {
 	if checked == 0 {
 		t.Error("vendor.txt lists nothing")
 	}
-	if _, err := os.Stat("htmx.LICENSE"); err != nil {
-		t.Error(err)
+	for _, licence := range []string{"htmx.LICENSE", "inter.LICENSE"} {
+		if _, err := os.Stat(licence); err != nil {
+			t.Error(err)
+		}
 	}
 }

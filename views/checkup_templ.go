@@ -394,7 +394,7 @@ func checkPill(level CheckLevel) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		default:
-			templ_7745c5c3_Err = pill("good", "check", "In order").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = pill("good", "ok", "In order").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

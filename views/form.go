@@ -11,7 +11,9 @@ type field struct {
 	Hint         string
 	Error        string
 	Autocomplete string
-	Optional     bool // said so; every other field is required
+	List         string // id of a datalist with suggestions
+	MaxLength    int    // of the value in characters; not bounded here when 0
+	Optional     bool   // said so; every other field is required
 	Focus        bool
 }
 

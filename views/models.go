@@ -3,17 +3,22 @@ package views
 import "time"
 
 // Page is what every page of the portal shares. The zero User means that nobody
-// is signed in: the page then has neither navigation nor a log-out button.
+// is signed in: the page then has no navigation.
 type Page struct {
-	Title   string // of the document, and its h1 unless the page says otherwise
-	CSRF    string // token that every form sends back in the field "csrf"
-	User    User
-	Tenant  string // name of the tenant that the session is for
-	Tenants int    // how many tenants the user belongs to; more than one shows the switch
-	Nav     Nav
-	Flashes []Flash
-	Banner  *Banner // a broken connection, shown on every page
-	Assets  Assets
+	Title     string // of the document, and its h1 unless the page says otherwise
+	CSRF      string // token that every form sends back in the field "csrf"
+	User      User
+	Tenant    string // name of the tenant that the session is for
+	Tenants   int    // how many tenants the user belongs to; more than one shows the switch
+	Nav       Nav
+	Attention int // what needs a person at Integrations: people, and a connection that is lost
+	Flashes   []Flash
+	Alert     *Alert // a connection that is lost, shown on every page
+	OwnAlert  bool   // the page tells of it itself
+	Refresh   int    // seconds until a browser without script loads the page again; never when 0
+	Zone      string // in which times are written, such as "Berlin time (UTC+1)"; not said when empty
+	Version   string // of the program
+	Assets    Assets
 }
 
 // User is the person who is signed in.
@@ -28,6 +33,7 @@ type Assets struct {
 	HTMX string // htmx.min.js
 	JS   string // app.js
 	Icon string // icon.svg
+	Font string // inter-latin.woff2
 }
 
 // Nav names the entry of the main navigation that is current.
@@ -36,10 +42,11 @@ type Nav string
 // The entries of the main navigation.
 const (
 	NavNone         Nav = ""
-	NavIntegrations Nav = "integrations"
+	NavHome         Nav = "home"
+	NavNewsletters  Nav = "newsletters"
 	NavSubscribers  Nav = "subscribers"
-	NavTestSignup   Nav = "test-signup"
-	NavAccount      Nav = "account"
+	NavIntegrations Nav = "integrations"
+	NavSettings     Nav = "settings"
 )
 
 // FlashKind says how a flash message is shown.
@@ -57,15 +64,6 @@ const (
 type Flash struct {
 	Kind FlashKind
 	Text string
-}
-
-// Banner tells of a broken connection, on every page until it is mended.
-type Banner struct {
-	Title    string // "Salesforce is disconnected"
-	Reason   string // why, in a sentence
-	Mend     string // what to do, in a sentence
-	LinkURL  string
-	LinkText string
 }
 
 // Link is an address with its text.

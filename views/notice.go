@@ -19,7 +19,7 @@ func noticeRole(kind FlashKind) string {
 func noticeIcon(kind FlashKind) string {
 	switch kind {
 	case FlashSuccess:
-		return "check"
+		return "ok"
 	case FlashWarning, FlashError:
 		return "alert"
 	default:

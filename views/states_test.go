@@ -5,7 +5,7 @@ import "testing"
 // The states of these tests.
 var (
 	Waiting   = State{Code: "waiting", Label: "Waiting", Tone: "warn", Icon: "clock", Sum: "waiting", Column: "waiting", Became: "Waits", Recounted: "Waiting", Main: true, Waits: true}
-	Delivered = State{Code: "delivered", Label: "In Salesforce", Tone: "good", Icon: "check", Sum: "in Salesforce", Column: "in Salesforce", Became: "Arrived in Salesforce",
+	Delivered = State{Code: "delivered", Label: "In Salesforce", Tone: "good", Icon: "ok", Sum: "in Salesforce", Column: "in Salesforce", Became: "Arrived in Salesforce",
 		Recounted: "In Salesforce", Main: true, Arrived: true}
 	Attention = State{Code: "attention", Label: "Needs attention", Tone: "bad", Icon: "alert", Sum: "needing attention", Column: "need attention", Became: "Needs attention",
 		Recounted: "Needs attention, or dismissed", Main: true, Attention: true, Retry: true, Dismiss: true}

@@ -389,7 +389,7 @@ func ProgressCard(p Progress) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = step("done", "check", "Stored").Render(templ.WithChildren(ctx, templ_7745c5c3_Var13), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = progressStep("done", "ok", "Stored").Render(templ.WithChildren(ctx, templ_7745c5c3_Var13), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -480,7 +480,7 @@ func sentStep(p Progress) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = step("done", "check", "Sent to Salesforce").Render(templ.WithChildren(ctx, templ_7745c5c3_Var18), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = progressStep("done", "ok", "Sent to Salesforce").Render(templ.WithChildren(ctx, templ_7745c5c3_Var18), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -503,12 +503,12 @@ func sentStep(p Progress) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = step("now", "clock", "On its way to Salesforce").Render(templ.WithChildren(ctx, templ_7745c5c3_Var19), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = progressStep("now", "clock", "On its way to Salesforce").Render(templ.WithChildren(ctx, templ_7745c5c3_Var19), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = step("open", "clock", "Not sent yet").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = progressStep("open", "clock", "Not sent yet").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -539,7 +539,7 @@ func lastStep(p Progress) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if p.State.Waits && p.Reason == "" {
-			templ_7745c5c3_Err = step("open", "cloud", "In Salesforce").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = progressStep("open", "cloud", "In Salesforce").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -653,7 +653,7 @@ func lastStep(p Progress) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = step(p.State.step(), p.State.Icon, p.State.Label).Render(templ.WithChildren(ctx, templ_7745c5c3_Var21), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = progressStep(p.State.step(), p.State.Icon, p.State.Label).Render(templ.WithChildren(ctx, templ_7745c5c3_Var21), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -710,7 +710,7 @@ func nextTry(t time.Time) templ.Component {
 	})
 }
 
-func step(tone, symbol, title string) templ.Component {
+func progressStep(tone, symbol, title string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {

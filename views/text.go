@@ -177,7 +177,7 @@ type recounted struct {
 
 func balanceIcon(t Totals) string {
 	if t.Difference == 0 {
-		return "check"
+		return "ok"
 	}
 	return "alert"
 }

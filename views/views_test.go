@@ -106,7 +106,7 @@ func heldShared() IntegrationsPage {
 
 func brokenPage() IntegrationsPage {
 	p := integrations(ConnectionBroken)
-	p.Banner = &Banner{Title: "Salesforce is disconnected", Reason: "Someone withdrew Gatepost’s access.", Mend: "Sign-ups wait until you reconnect.", LinkURL: "/integrations", LinkText: "Mend it"}
+	p.Alert = &Alert{Tone: "bad", Title: "Connection to Salesforce lost", Text: "Someone withdrew Gatepost’s access.", ConnectURL: "/integrations/sfdc/connect", ConnectText: "Reconnect Salesforce"}
 	p.Flashes = []Flash{{FlashSuccess, "Saved."}, {FlashInfo, "Nothing to do."}, {FlashWarning, "The old access couldn’t be withdrawn yet."}, {FlashError, hostile}}
 	return p
 }
@@ -120,7 +120,7 @@ func elsewherePage() IntegrationsPage {
 
 func testSignup(progress *Progress) TestSignupPage {
 	return TestSignupPage{
-		Page: portalPage("Test sign-up", NavTestSignup), Connected: progress != nil, Progress: progress,
+		Page: portalPage("Test sign-up", NavNewsletters), Connected: progress != nil, Progress: progress,
 		Newsletters: []Option{{"contoso-weekly", "Contoso Weekly"}, {"contoso-daily", "Contoso Daily"}}, Newsletter: "contoso-daily",
 		Email: "reader@example.com", FirstName: "Ada",
 		Errors: FieldErrors{"email": "Please give an address such as name@example.com.", "newsletter": "Please choose one."},
@@ -227,10 +227,10 @@ func portalPages() map[string]templ.Component {
 		"subscribers":                Subscribers(subscribers()),
 		"subscribers-none":           Subscribers(SubscribersPage{Page: portalPage("Subscribers", NavSubscribers), FormURL: "https://gatepost.example/signup/contoso-weekly"}),
 		"subscribers-not-found":      Subscribers(foundNobody()),
-		"account-mails":              Account(AccountPage{Page: portalPage("Account", NavAccount), Mail: true, IncidentMails: true}),
+		"account-mails":              Account(AccountPage{Page: portalPage("Account", NavNone), Mail: true, IncidentMails: true}),
 		"integrations-trouble": Integrations(IntegrationsPage{Page: portalPage("Integrations", NavIntegrations), Salesforce: card(Connected),
 			Incidents: []Incident{{Title: "Sign-ups have been waiting for long", What: hostile, Mend: "Nothing to do.", URL: "/integrations/sfdc", Link: "See what waits"}}}),
-		"account": Account(AccountPage{Page: portalPage("Account", NavAccount), Errors: FieldErrors{"current": "That is not your password."}, Sessions: []Session{
+		"account": Account(AccountPage{Page: portalPage("Account", NavNone), Errors: FieldErrors{"current": "That is not your password."}, Sessions: []Session{
 			{ID: "1", Device: "Firefox on Linux", IP: "203.0.113.7", Since: at, LastSeen: at, Current: true},
 			{ID: "2", Device: hostile, IP: "2001:db8::1", Since: at, LastSeen: at},
 		}}),
@@ -507,15 +507,15 @@ func packed(t *testing.T, body []byte) int {
 func TestSignedOutPagesHaveNoNavigation(t *testing.T) {
 	for name, c := range portalPages() {
 		d := parse(t, c)
-		in := strings.Contains(d.Find("form").Text(), "Log out") && d.Find("nav[aria-label=Main]").Length() == 1
-		if want := d.Find("body.app").Length() == 1; in != want {
+		in := strings.Contains(d.Find("nav[aria-label=Main]").Text(), "Log out")
+		if want := d.Find(".frame").Length() == 1; in != want {
 			t.Errorf("%s: navigation %v, want %v", name, in, want)
 		}
 	}
 }
 
 func TestNavigationMarksTheCurrentPage(t *testing.T) {
-	for nav, text := range map[Nav]string{NavIntegrations: "Integrations", NavSubscribers: "Subscribers", NavTestSignup: "Test sign-up", NavAccount: "Account", NavNone: ""} {
+	for nav, text := range map[Nav]string{NavHome: "Home", NavNewsletters: "Newsletters", NavSubscribers: "Subscribers", NavIntegrations: "Integrations", NavSettings: "Settings", NavNone: ""} {
 		p := subscribers()
 		p.Nav = nav
 		current := parse(t, Subscribers(p)).Find("nav [aria-current=page]")
@@ -528,7 +528,7 @@ func TestNavigationMarksTheCurrentPage(t *testing.T) {
 // TestWordsDontRunTogether looks where templ leaves out the line break in front of
 // a component.
 func TestWordsDontRunTogether(t *testing.T) {
-	glued := regexp.MustCompile(`[\pL,:)](<time|<code|<span class="tag|<a class="outside|<span class="visually-hidden">[^ ]).{20}`)
+	glued := regexp.MustCompile(`[\pL,:)](<time|<code|<a [^>]*target="_blank"|<span class="sr">[^ ]).{20}`)
 	for name, c := range merge(portalPages(), publicPages(), fragments()) {
 		if words := glued.FindString(render(t, c)); words != "" {
 			t.Errorf("%s: %q", name, words)
@@ -540,7 +540,7 @@ func TestTenantSwitchIsForThoseWithSeveral(t *testing.T) {
 	p := subscribers()
 	for tenants, want := range map[int]int{1: 0, 2: 1} {
 		p.Tenants = tenants
-		if n := parse(t, Subscribers(p)).Find(`.who a[href="/tenant"]`).Length(); n != want {
+		if n := parse(t, Subscribers(p)).Find(`.bar a[href="/tenant"]`).Length(); n != want {
 			t.Errorf("%d tenants: %d switches", tenants, n)
 		}
 	}
@@ -558,7 +558,7 @@ func TestCardShowsItsState(t *testing.T) {
 	}
 	for state, want := range tests {
 		d := parse(t, IntegrationCard(card(state)))
-		if got := strings.TrimSpace(d.Find(".pill").Text()); got != want.pill {
+		if got := strings.TrimSpace(d.Find(".badge").Text()); got != want.pill {
 			t.Errorf("%s: pill %q", state, got)
 		}
 		posts := d.Find("form").Map(func(_ int, s *goquery.Selection) string { return s.AttrOr("action", "") })
@@ -715,7 +715,7 @@ func TestProgressSaysWhatHappened(t *testing.T) {
 			}
 		}
 	}
-	if href := parse(t, ProgressCard(progress(Delivered))).Find("a.outside").AttrOr("href", ""); href != "https://contoso.my.salesforce.com/0035g00000AbCdEEAV" {
+	if href := parse(t, ProgressCard(progress(Delivered))).Find("a[target=_blank]").AttrOr("href", ""); href != "https://contoso.my.salesforce.com/0035g00000AbCdEEAV" {
 		t.Errorf("the record's link is %q", href)
 	}
 }
@@ -813,7 +813,7 @@ func TestNumber(t *testing.T) {
 
 func TestBalanceShowsTheDifference(t *testing.T) {
 	even, lost := totals(1003, 1, 1000, 2, 1, 0), totals(1003, 0, 1000, 1, 1, 0)
-	if s := even.balance(); !strings.Contains(s, "1,003 new sign-ups received = 1,000 in Salesforce + 2 waiting + 1 needing attention. Difference: 0.") || !strings.Contains(s, "1 repeated sign-up ") || balanceIcon(even) != "check" {
+	if s := even.balance(); !strings.Contains(s, "1,003 new sign-ups received = 1,000 in Salesforce + 2 waiting + 1 needing attention. Difference: 0.") || !strings.Contains(s, "1 repeated sign-up ") || balanceIcon(even) != "ok" {
 		t.Errorf("even: %q, %s", s, balanceIcon(even))
 	}
 	if s := lost.balance(); !strings.Contains(s, "Difference: 1.") || strings.Contains(s, "repeated") || balanceIcon(lost) != "alert" {

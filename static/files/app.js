@@ -2,16 +2,6 @@
 (function () {
   "use strict";
 
-  var longTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-
-  // Write times in the reader's own time zone.
-  function localTimes(root) {
-    root.querySelectorAll("time[datetime]").forEach(function (el) {
-      el.title = el.textContent;
-      el.textContent = longTime.format(new Date(el.dateTime));
-    });
-  }
-
   // Offer to copy where the browser can.
   function copyButtons(root) {
     if (!navigator.clipboard) return;
@@ -83,7 +73,6 @@
     if (el.hasAttribute("data-poll") && inUse(el)) event.preventDefault();
   });
   document.addEventListener("htmx:load", function (event) {
-    localTimes(event.detail.elt);
     copyButtons(event.detail.elt);
   });
   document.addEventListener("htmx:afterRequest", function (event) {
