@@ -254,18 +254,18 @@ func TestABrokenConnectionIsToldOnEveryPage(t *testing.T) {
 	w := openBoth(t)
 	b := w.as(john, "contoso")
 	b.connect(sfJohn).to(connected)
-	b.get("/account").hasNot("Salesforce is disconnected")
+	b.get("/account").hasNot("Connection to Salesforce lost")
 	w.control("revoke", "{}")
 	id := w.someone("contoso", "reader@contoso.test")
-	w.eventually("the page tells", func() bool { return strings.Contains(b.get("/account").body, "Salesforce is disconnected") })
+	w.eventually("the page tells", func() bool { return strings.Contains(b.get("/account").body, "Connection to Salesforce lost") })
 	for _, path := range []string{"/integrations", "/subscribers", "/newsletter/signup", "/newsletter/signup?sample=" + id, "/account", "/tenant", "/nowhere"} {
 		if p := b.get(path); path != "/nowhere" && path != "/tenant" && !strings.Contains(p.body, "Reconnect") {
 			t.Errorf("%s says nothing", path)
 		}
 	}
-	w.as(ann, "fabrikam").get("/integrations").is(200).hasNot("Salesforce is disconnected")
+	w.as(ann, "fabrikam").get("/integrations").is(200).hasNot("Connection to Salesforce lost")
 	b.connect(sfJohn).to(connected)
-	b.get("/account").is(200).hasNot("Salesforce is disconnected")
+	b.get("/account").is(200).hasNot("Connection to Salesforce lost")
 	w.eventually("what waited arrives", func() bool { return w.control("stats", "")["contacts"] == 1.0 })
 }
 

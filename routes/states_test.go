@@ -39,14 +39,14 @@ func TestEveryPageKnowsAnAddedState(t *testing.T) {
 				sum, column, became, recounted = "1,234 "+info.Sum, info.Column, info.Became, info.Recounted
 			}
 			health := []string{sum, "Difference: 0", `<th scope="col">` + column + `</th>`, `</span>1,234</td>`, "Too long by far.", `state=held" download`}
-			list := []string{sum, `<option value="held">Held Back</option>`, `<span class="pill calm">`, `<span>Held Back</span>`}
+			list := []string{sum, `<option value="held">Held Back</option>`, `<span class="badge calm">`, `Held Back</span>`}
 			if info.Main {
 				list = append(list, `<a class="total calm" href="/subscribers?state=held">`, `<span class="total-number">1,234</span>`)
 			}
 			tells := map[string][]string{
 				"/subscribers":                        list,
-				"/subscribers?state=held":             {`<option value="held" selected>`, "<span>Held Back</span>", "Older"},
-				"/subscribers/:id":                    {"<span>Held Back</span>", "<strong>" + became + "</strong>", "Too long by far."},
+				"/subscribers?state=held":             {`<option value="held" selected>`, "Held Back</span>", "Older"},
+				"/subscribers/:id":                    {"Held Back</span>", "<strong>" + became + "</strong>", "Too long by far."},
 				"/newsletter/signup?sample=:id":       {`<li class="step open">`, "Held Back", "Too long by far."},
 				"/newsletter/signup/:id":              {`<li class="step open">`, "Held Back", "Too long by far."},
 				"/integrations/:service":              append(health, "1,234 sign-ups"),
