@@ -99,14 +99,14 @@ func TestNotFound(t *testing.T) {
 func TestOtherTenant(t *testing.T) {
 	t.Parallel()
 	each(t, usual, func(t *testing.T, v *visitor) {
-		const jane, password = "jane@fabrikam.example", "a long enough password"
-		v.d.command(t, "", "tenant", "add", "fabrikam", "--name", "Fabrikam")
-		v.d.command(t, password+"\n", "user", "add", jane, "--tenant", "fabrikam", "--password-stdin")
+		const jane, password = "jane@northwind.example", "a long enough password"
+		v.d.command(t, "", "tenant", "add", "northwind", "--name", "Northwind")
+		v.d.command(t, password+"\n", "user", "add", jane, "--tenant", "northwind", "--password-stdin")
 		v.enter()
 		v.sample("ours@reader.example")
 		ours := v.page.URL()
-		v.visit("Account")
-		v.press("Log out")
+		v.account()
+		v.logOut()
 		v.logIn(jane, password)
 		v.heading("Integrations")
 		v.refused(ours, http.StatusNotFound)
@@ -135,7 +135,7 @@ func TestAccount(t *testing.T) {
 		other := newVisitor(t, v.d, profile{noScript: true})
 		other.enter()
 		v.enter()
-		v.visit("Account")
+		v.account()
 		v.fill("Current password", "not the password")
 		v.fill("New password", "correct horse battery")
 		v.fill("New password again", "correct horse battery")
@@ -171,7 +171,7 @@ func TestThrottle(t *testing.T) {
 	tooMany := v.page.GetByText("There were too many tries.")
 	for range 30 {
 		v.logIn(v.d.user, "not the password")
-		v.step(expect.Locator(v.page.Locator(".notice")).ToBeVisible(), "be told")
+		v.step(expect.Locator(v.page.Locator(".alert")).ToBeVisible(), "be told")
 		if here, err := tooMany.IsVisible(); err == nil && here {
 			v.look("throttle")
 			return

@@ -72,7 +72,7 @@ func TestElsewhere(t *testing.T) {
 	t.Parallel()
 	each(t, usual, func(t *testing.T, v *visitor) {
 		v.enter()
-		v.unfold("Log in elsewhere")
+		v.unfold("Use a sandbox or My Domain")
 		v.look("elsewhere")
 		for typed, said := range map[string]string{
 			"contoso.lightning.force.com": "not of its login",
@@ -80,7 +80,7 @@ func TestElsewhere(t *testing.T) {
 		} {
 			v.step(v.page.GetByLabel("My Domain an address").Check(), "choose My Domain")
 			v.fill("My Domain address", typed)
-			v.press("Log in there")
+			v.press("Continue")
 			v.says(said)
 			v.step(expect.Locator(v.field("My Domain address")).ToHaveValue(typed), "find what was typed")
 		}
@@ -191,12 +191,12 @@ func breakAndReconnect(t *testing.T, v *visitor) {
 	v.broken()
 	for _, page := range []string{"/integrations", "/subscribers", "/newsletter/signup", "/account", "/integrations/sfdc/disconnect"} {
 		v.open(page)
-		banner := v.page.GetByRole("region", playwright.PageGetByRoleOptions{Name: "Broken connection"})
+		banner := v.page.GetByRole("region", playwright.PageGetByRoleOptions{Name: "Connection to Salesforce lost"})
 		v.step(expect.Locator(banner).ToContainText("Salesforce has ended the access"), "see the reason on %s", page)
 		v.step(expect.Locator(banner).ToContainText("Reconnect Salesforce"), "see the mend on %s", page)
 		v.look("broken" + unfitForFiles.ReplaceAllString(page, "-"))
 	}
-	v.step(v.page.GetByRole("region", playwright.PageGetByRoleOptions{Name: "Broken connection"}).GetByRole("link").Click(), "follow the banner")
+	v.step(v.page.GetByRole("region", playwright.PageGetByRoleOptions{Name: "Connection to Salesforce lost"}).GetByRole("link").Click(), "follow the banner")
 	v.says("Needs reconnecting")
 	v.says("1 sign-up waits safely")
 	v.press("Reconnect Salesforce")

@@ -98,7 +98,7 @@ func TestTrouble(t *testing.T) {
 	v.connect()
 	v.d.control(t, "revoke", "")
 	v.sample("broken@reader.example")
-	v.visit("Account")
+	v.account()
 	v.step(expect.Locator(v.page.GetByLabel("Write to me when there is trouble")).ToBeChecked(), "be told of trouble by mail")
 	v.look("account-mails")
 	v.open(v.mailed("Go to your integrations"))

@@ -81,10 +81,10 @@ func (v *visitor) seeNothingConnected() {
 
 func (v *visitor) sendSampleBeforeConnecting(email string) {
 	v.t.Helper()
-	v.visit("Test sign-up")
+	v.open("/newsletter/signup")
 	v.says("Salesforce is not connected.")
 	v.look("test")
-	v.typo("Send the sample")
+	v.typo("Send a test sign-up")
 	v.look("test-wrong")
 	v.sample(email)
 	v.comes("Connect Salesforce under Integrations")
@@ -200,10 +200,10 @@ func (v *visitor) disconnectAndSeeIt() {
 
 func (v *visitor) seeAccountAndLogOut() {
 	v.t.Helper()
-	v.visit("Account")
+	v.account()
 	v.says("This browser")
 	v.look("account")
-	v.press("Log out")
+	v.logOut()
 	v.heading("Log in")
 	v.open("/account")
 	v.heading("Log in")

@@ -60,6 +60,7 @@ type visitor struct {
 	context playwright.BrowserContext
 	page    playwright.Page
 	seen    []string // the source of every page that was looked at
+	clicks  int      // on buttons and links
 
 	mu       sync.Mutex
 	problems []string
@@ -227,6 +228,7 @@ func (v *visitor) button(name string) playwright.Locator {
 // press presses a button by its name.
 func (v *visitor) press(name string) {
 	v.t.Helper()
+	v.clicks++
 	v.step(v.button(name).Click(), "press %q", name)
 }
 
@@ -238,14 +240,41 @@ func (v *visitor) link(name string) playwright.Locator {
 // follow follows a link of the page's own part.
 func (v *visitor) follow(name string) {
 	v.t.Helper()
+	v.clicks++
 	v.step(v.link(name).Click(), "follow %q", name)
 }
 
-// visit goes to a page of the portal by its navigation.
+// visit goes to a page of the portal by its navigation, which is behind a button on the
+// phone.
 func (v *visitor) visit(name string) {
 	v.t.Helper()
-	nav := v.page.GetByRole("navigation", playwright.PageGetByRoleOptions{Name: "Main"})
-	v.step(nav.GetByRole("link", playwright.LocatorGetByRoleOptions{Name: name}).Click(), "visit %q", name)
+	v.clicks++
+	v.step(v.bar().GetByRole("link", playwright.LocatorGetByRoleOptions{Name: name}).Click(), "visit %q", name)
+}
+
+// bar is the navigation, opened.
+func (v *visitor) bar() playwright.Locator {
+	v.t.Helper()
+	if v.p.phone {
+		v.press("Menu")
+	}
+	return v.page.GetByRole("navigation", playwright.PageGetByRoleOptions{Name: "Main"})
+}
+
+// account opens the user's menu and follows what is in it.
+func (v *visitor) account() {
+	v.t.Helper()
+	bar := v.bar()
+	v.step(bar.Locator("summary", playwright.LocatorLocatorOptions{HasText: "@"}).Click(), "open the user's menu")
+	v.step(bar.GetByRole("link", playwright.LocatorGetByRoleOptions{Name: "Account"}).Click(), "go to the account")
+}
+
+// logOut logs out by the user's menu.
+func (v *visitor) logOut() {
+	v.t.Helper()
+	bar := v.bar()
+	v.step(bar.Locator("summary", playwright.LocatorLocatorOptions{HasText: "@"}).Click(), "open the user's menu")
+	v.press("Log out")
 }
 
 // fill types into the field with a label.
@@ -312,6 +341,7 @@ func (v *visitor) look(name string) {
 	source, err := v.page.Content()
 	v.step(err, "read the page")
 	v.seen = append(v.seen, source)
+	v.plain(name, source)
 	wide, err := v.page.Evaluate(`document.documentElement.scrollWidth > document.documentElement.clientWidth`)
 	v.step(err, "measure the page")
 	if wide == true {
@@ -382,6 +412,8 @@ func (v *visitor) enter() {
 	v.t.Helper()
 	v.open("/")
 	v.logIn(v.d.user, v.d.password)
+	v.heading("Get started")
+	v.open("/integrations")
 	v.heading("Integrations")
 }
 
@@ -410,9 +442,9 @@ func (v *visitor) connect() {
 // sample sends a test sign-up.
 func (v *visitor) sample(email string) {
 	v.t.Helper()
-	v.visit("Test sign-up")
+	v.open("/newsletter/signup")
 	v.fill("E-mail address", email)
 	v.fill("First name", "Sam")
-	v.press("Send the sample")
+	v.press("Send a test sign-up")
 	v.says(email)
 }

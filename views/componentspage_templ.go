@@ -234,7 +234,7 @@ func Components(p Page) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = alert(Alert{Tone: "good", Title: "All sign-ups arrive", Text: "Nobody waits longer than a minute."}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = alert(Alert{Tone: "good", Title: "All sign-ups arrive", Text: "All 360 are in Salesforce."}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
