@@ -49,7 +49,7 @@ func (p *People) TrustDevice(ctx context.Context, user db.User, device string) (
 // knows reports whether guesses at the user's password from a browser count by
 // themselves.
 func (p *People) knows(ctx context.Context, userID, device string) (bool, error) {
-	if !isToken(device) {
+	if !IsToken(device) {
 		return false, nil
 	}
 	misses, err := p.store.DeviceMisses(ctx, userID, digest(device), p.now())
@@ -59,8 +59,8 @@ func (p *People) knows(ctx context.Context, userID, device string) (bool, error)
 	return err == nil && misses < deviceMisses, err
 }
 
-// isToken reports whether a text can be one that NewToken made.
-func isToken(s string) bool {
+// IsToken reports whether a text can be one that NewToken made.
+func IsToken(s string) bool {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	return err == nil && len(b) == tokenBytes
 }

@@ -147,7 +147,7 @@ func TestDeviceIsOurs(t *testing.T) {
 	p, d, _, john := contoso(t)
 	mine := device(t, p, email, password, "")
 	for name, cookie := range map[string]string{"none": "", "made up": NewToken(), "its hash": digest(mine), "garbage": "x'; --", "cut off": mine[:42], "longer": mine + "A"} {
-		if got := device(t, p, email, password, cookie); got == cookie || !isToken(got) {
+		if got := device(t, p, email, password, cookie); got == cookie || !IsToken(got) {
 			t.Errorf("%s: taken on as %q", name, got)
 		}
 		attack(t, p, email)

@@ -123,7 +123,7 @@ func (s *Sessions) New(r *http.Request, name string) (*sessions.Session, error) 
 // cookieSecret returns the cookie's secret, or "" when it can't be one of ours.
 func cookieSecret(r *http.Request, name string) string {
 	c, err := r.Cookie(name)
-	if err != nil || !isToken(c.Value) {
+	if err != nil || !IsToken(c.Value) {
 		return ""
 	}
 	return c.Value

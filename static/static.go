@@ -16,7 +16,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -60,33 +59,22 @@ func Open(address string) (Asset, bool) {
 	return a, ok
 }
 
-// Encode chooses the smallest form that a request's Accept-Encoding allows, and
-// returns it with its Content-Encoding, which is empty for the plain body. The
-// answer varies with Accept-Encoding.
+// Encode chooses the form that a request's Accept-Encoding wants most, and returns it
+// with its Content-Encoding, which is empty for the plain body. The answer varies with
+// Accept-Encoding.
 func (a Asset) Encode(accept string) (body []byte, encoding string) {
-	switch {
-	case a.Brotli != nil && accepts(accept, "br"):
-		return a.Brotli, "br"
-	case a.Gzip != nil && accepts(accept, "gzip"):
-		return a.Gzip, "gzip"
-	default:
+	packed := map[string][]byte{"br": a.Brotli, "gzip": a.Gzip}
+	offered := make([]string, 0, len(packed))
+	for _, coding := range []string{"br", "gzip"} { // the smaller first
+		if packed[coding] != nil {
+			offered = append(offered, coding)
+		}
+	}
+	encoding = Coding(accept, offered...)
+	if encoding == "" {
 		return a.Body, ""
 	}
-}
-
-// accepts says whether an Accept-Encoding header names the coding, and not with
-// a weight of zero.
-func accepts(header, coding string) bool {
-	for item := range strings.SplitSeq(header, ",") {
-		name, params, _ := strings.Cut(item, ";")
-		if !strings.EqualFold(strings.TrimSpace(name), coding) {
-			continue
-		}
-		q, weighted := strings.CutPrefix(strings.TrimSpace(params), "q=")
-		weight, err := strconv.ParseFloat(q, 64)
-		return !weighted || (err == nil && weight > 0)
-	}
-	return false
+	return packed[encoding], encoding
 }
 
 // set is all files, by name and by address.
@@ -190,6 +178,8 @@ func contentType(name string) (string, error) {
 		return "image/svg+xml", nil
 	case ".woff2":
 		return "font/woff2", nil
+	case ".ico":
+		return "image/x-icon", nil
 	default:
 		return "", fmt.Errorf("unknown type of file")
 	}

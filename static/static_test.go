@@ -15,7 +15,7 @@ import (
 )
 
 func TestEveryFileIsServedUnderItsFingerprint(t *testing.T) {
-	address := regexp.MustCompile(`^/static/[a-z0-9.-]+\.[0-9a-f]{12}\.(css|js|svg|woff2)$`)
+	address := regexp.MustCompile(`^/static/[a-z0-9.-]+\.[0-9a-f]{12}\.(css|js|svg|woff2|ico)$`)
 	for name := range load().urls {
 		u := URL(name)
 		if !address.MatchString(u) {
@@ -105,6 +105,17 @@ func TestEncode(t *testing.T) {
 		{"a name inside another doesn't count", "xbr, gzipped", a, "plain", ""},
 		{"nothing asked, nothing packed", "", a, "plain", ""},
 		{"what isn't smaller stays plain", "br, gzip", incompressible, "plain", ""},
+		{"the heavier one wins", "br;q=0.2, gzip;q=0.8", a, "gz", "gzip"},
+		{"of equals the smaller one", "gzip;q=0.8, br;q=0.8", a, "br", "br"},
+		{"the plain form may be wanted most", "gzip;q=0.5, identity", a, "plain", ""},
+		{"the plain form may be wanted as much", "gzip;q=0.5, identity;q=0.5", a, "gz", "gzip"},
+		{"a star is any", "*", a, "br", "br"},
+		{"a star is not what is named", "br;q=0, *;q=0.5", a, "gz", "gzip"},
+		{"a star may refuse", "*;q=0", a, "plain", ""},
+		{"a refused plain form leaves it when nothing else is wanted", "identity;q=0", a, "plain", ""},
+		{"more than 1 is no weight", "br;q=2, gzip", a, "gz", "gzip"},
+		{"less than nothing is no weight", "br;q=-1, gzip;q=NaN", a, "plain", ""},
+		{"a weight in capitals", "br;Q=0, gzip; Q=0.1", a, "gz", "gzip"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
