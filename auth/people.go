@@ -486,7 +486,7 @@ func firstNewsletter(t db.Tenant) db.FirstNewsletter {
 
 func slugTaken(err error) error {
 	if errors.Is(err, db.ErrConflict) {
-		return FieldErrors{"slug": "This short name is taken."}
+		return FieldErrors{"slug": "This URL name is taken."}
 	}
 	return err
 }
@@ -532,7 +532,7 @@ func checkSlug(slug string) string {
 	if slugs.MatchString(slug) {
 		return ""
 	}
-	return "A short name has 2 to 63 lower-case letters, digits and hyphens, with no hyphen at its ends."
+	return "A URL name has 2 to 63 lower-case letters, digits and hyphens, with no hyphen at its ends."
 }
 
 // parseName returns a name as it is stored, or what is wrong with it.

@@ -494,9 +494,9 @@ func TestTenantsAndUsers(t *testing.T) {
 	}{
 		{[]string{"tenant", "ls"}, "", 1, "", "there is no database at "},
 		{[]string{"tenant", "add"}, "", 2, "", "accepts 1 arg"},
-		{[]string{"tenant", "add", "Not a slug"}, "", 1, "", "A short name has"},
+		{[]string{"tenant", "add", "Not a slug"}, "", 1, "", "A URL name has"},
 		{[]string{"tenant", "add", "contoso"}, "", 0, "Added tenant contoso (Contoso).\n", ""},
-		{[]string{"tenant", "add", "contoso"}, "", 1, "", "This short name is taken"},
+		{[]string{"tenant", "add", "contoso"}, "", 1, "", "This URL name is taken"},
 		{[]string{"tenant", "add", "fabrikam", "--name", "Fabrikam, Inc."}, "", 0, "Added tenant fabrikam (Fabrikam, Inc.).\n", ""},
 		{[]string{"tenant", "ls"}, "", 0, "fabrikam  Fabrikam, Inc.  ", ""},
 		{[]string{"user", "add", "john@contoso.example"}, "", 2, "", `required flag(s) "tenant" not set`},

@@ -145,7 +145,7 @@ func TestSetup(t *testing.T) {
 	v.heading("Welcome to Gatepost")
 	v.look("setup")
 	v.fill("Organisation", "Fabrikam")
-	v.fill("Short name", "fabrikam")
+	v.fill("URL name", "fabrikam")
 	v.fill("Your e-mail address", janeOfFabrikam)
 	v.fill("Password", "short")
 	v.fill("Password again", "short")

@@ -24,12 +24,6 @@ func (s *server) showAccount(c *fiber.Ctx, status int, wrong views.FieldErrors) 
 		return err
 	}
 	page := views.AccountPage{Page: s.page(c, "Account", views.NavNone), Errors: wrong}
-	if s.Mail {
-		if page.IncidentMails, err = s.Incidents.IncidentMails(c.UserContext(), v.User.ID); err != nil {
-			return err
-		}
-		page.Mail = true
-	}
 	for _, session := range all {
 		page.Sessions = append(page.Sessions, views.Session{ID: session.ID, Device: device(session.UserAgent), IP: session.IP,
 			Since: session.CreatedAt, LastSeen: session.SeenAt, Current: session.ID == v.Session.ID()})

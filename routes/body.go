@@ -25,6 +25,22 @@ func field(c *fiber.Ctx, name string) string {
 	return d.Text(raw)
 }
 
+// fieldValues are all values of a field that may be there several times, as of
+// checkboxes.
+func fieldValues(c *fiber.Ctx, name string) (values []string) {
+	d, err := formDecoder(c)
+	if err != nil {
+		return nil // readable has refused it
+	}
+	for _, v := range c.Request().PostArgs().PeekMulti(name) {
+		values = append(values, d.Text(v))
+	}
+	for _, v := range multipartValues(c, name) {
+		values = append(values, d.Text([]byte(v)))
+	}
+	return values
+}
+
 func rawField(c *fiber.Ctx, name string) []byte {
 	if v := c.Request().PostArgs().Peek(name); len(v) > 0 {
 		return v

@@ -65,7 +65,7 @@ func TestConnectDeliverDisconnectAndTheLogKnowsNothing(t *testing.T) {
 	w := openBoth(t)
 	b := w.browser()
 	csrf := b.get("/login").hidden("csrf")
-	b.post("/login", "email", john, "password", password, "csrf", csrf).to("/integrations")
+	b.post("/login", "email", john, "password", password, "csrf", csrf).to("/")
 	b.get("/integrations").is(200, "Salesforce")
 	id := w.someone("contoso", "early@reader.test")
 	b.get("/newsletter/signup?sample="+id).is(200, "early@reader.test")

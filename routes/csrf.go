@@ -10,27 +10,37 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// errForged says that a form did not come from one of our pages, or from one
-// that is too old.
-var errForged = errors.New("the form's token is missing or wrong")
+var (
+	// errForged says that a form did not come from one of our pages, or from one
+	// that is too old.
+	errForged = errors.New("the form's token is missing or wrong")
+	// errOtherTenant says that a form's page was written for another tenant of the
+	// user's than the session is in now.
+	errOtherTenant = errors.New("the form's page is of another tenant")
+)
 
-// csrf is the token that forms carry: of the session, or of a cookie while
-// nobody is signed in.
+// csrf is the token that the forms of this answer carry.
 func (s *server) csrf(c *fiber.Ctx) string {
+	return auth.MaskForm(s.formSecret(c), s.author(c))
+}
+
+// formSecret is what tells a form of ours from those of others: of the session, or of a
+// cookie while nobody is signed in.
+func (s *server) formSecret(c *fiber.Ctx) string {
 	if v := who(c); v.Session != nil && v.Session.SignedIn() {
 		return v.Session.CSRF()
 	}
-	if token := c.Cookies(s.csrfCookie()); token != "" {
-		return token
+	if secret := c.Cookies(s.csrfCookie()); auth.IsToken(secret) {
+		return secret
 	}
-	if token, ok := c.Locals(s.csrfCookie()).(string); ok {
-		return token
+	if secret, ok := c.Locals(s.csrfCookie()).(string); ok {
+		return secret
 	}
-	token := auth.NewToken()
-	c.Locals(s.csrfCookie(), token)
-	c.Cookie(&fiber.Cookie{Name: s.csrfCookie(), Value: token, Path: "/", HTTPOnly: true, Secure: s.secure,
+	secret := auth.NewToken()
+	c.Locals(s.csrfCookie(), secret)
+	c.Cookie(&fiber.Cookie{Name: s.csrfCookie(), Value: secret, Path: "/", HTTPOnly: true, Secure: s.secure,
 		SameSite: fiber.CookieSameSiteLaxMode, SessionOnly: true})
-	return token
+	return secret
 }
 
 func (s *server) csrfCookie() string {
@@ -40,24 +50,59 @@ func (s *server) csrfCookie() string {
 	return "gatepost_csrf"
 }
 
-// unforged refuses forms that come from other sites: by what the browser says, where
-// it says something, and always by the token.
-func (s *server) unforged(c *fiber.Ctx) error {
-	if c.Method() == http.MethodGet || c.Method() == http.MethodHead {
-		return c.Next()
+// author is for whom the page of this answer is written; nil while nobody is signed in.
+func (s *server) author(c *fiber.Ctx) []byte {
+	v := who(c)
+	if v.User.ID == "" {
+		return nil
 	}
-	switch {
-	case !s.ofOurs(c.Get("Sec-Fetch-Site"), c.Get(fiber.HeaderOrigin), c.Get(fiber.HeaderHost)):
-		return s.forged(c, "the browser says it is from elsewhere")
-	case !auth.EqualTokens(field(c, "csrf"), s.csrf(c)):
-		return s.forged(c, "its token is missing or wrong")
-	}
-	return c.Next()
+	return auth.Author(v.User, v.Tenant.ID)
 }
 
-func (s *server) forged(c *fiber.Ctx, why string) error {
+// unforged refuses forms that come from other sites: by what the browser says, where
+// it says something, and always by the token. A form of the same user's that is only of
+// an earlier log-in is shown again, to be sent by hand.
+func (s *server) unforged(c *fiber.Ctx) error {
+	if reads(c) {
+		return c.Next()
+	}
+	secret, author := auth.UnmaskForm(field(c, "csrf"))
+	switch {
+	case !s.fromOurPages(c):
+		return s.refuseForm(c, errForged, "the browser says it is from elsewhere")
+	case auth.EqualTokens(secret, s.formSecret(c)):
+		return c.Next()
+	case auth.EqualAuthors(author, s.author(c)):
+		err := s.refuseForm(c, errForged, "it is of an earlier log-in")
+		if t, ok := readTyped(s.carry(c)); ok {
+			return s.showTyped(c, http.StatusForbidden, t)
+		}
+		return err
+	}
+	return s.refuseForm(c, errForged, "its token is missing or wrong")
+}
+
+// sameTenant refuses a form whose page was written for another of the user's tenants:
+// in another tab they have switched since, and would change what they don't see.
+func (s *server) sameTenant(c *fiber.Ctx) error {
+	if _, author := auth.UnmaskForm(field(c, "csrf")); reads(c) || auth.EqualAuthors(author, s.author(c)) {
+		return c.Next()
+	}
+	return s.refuseForm(c, errOtherTenant, "its page is of another tenant")
+}
+
+// reads reports whether a request changes nothing.
+func reads(c *fiber.Ctx) bool { return c.Method() == http.MethodGet || c.Method() == http.MethodHead }
+
+// refuseForm logs why a form is refused, and returns the error for its sender.
+func (s *server) refuseForm(c *fiber.Ctx, err error, why string) error {
 	s.atDoor(c, formRefused, who(c).User.ID, "route", c.Route().Path, "why", why)
-	return errForged
+	return err
+}
+
+// fromOurPages reports whether the browser takes a request for one of ours.
+func (s *server) fromOurPages(c *fiber.Ctx) bool {
+	return s.ofOurs(c.Get("Sec-Fetch-Site"), c.Get(fiber.HeaderOrigin), c.Get(fiber.HeaderHost))
 }
 
 // ofOurs reports whether a browser takes a form for one of ours, or says nothing of it.

@@ -2,6 +2,7 @@ package routes_test
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -28,16 +29,16 @@ func (w *world) forms() (list []fiber.Route) {
 func (w *world) filledIn(r fiber.Route) (b *browser, token string) {
 	w.t.Helper()
 	if public(r) {
-		b, token = w.browser(), auth.NewToken()
-		b.set("gatepost_csrf", token)
-		return b, token
+		b = w.browser()
+		b.set("gatepost_csrf", auth.NewToken())
+		return b, auth.MaskForm(b.cookie("gatepost_csrf"), nil)
 	}
 	b = w.as(john, "contoso")
 	session, err := auth.NewSessions(w.store, auth.SessionOptions{}).Session(b.request(http.MethodGet, "/", "", "Cookie", "gatepost_session="+b.cookie("gatepost_session")))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return b, session.CSRF()
+	return b, auth.MaskForm(session.CSRF(), auth.Author(session.User(), session.TenantID()))
 }
 
 // Every form takes what browsers of all ages send from our own pages, and nothing
@@ -60,7 +61,7 @@ func TestEveryFormAgainstWhatBrowsersSay(t *testing.T) {
 					b, token = w.filledIn(r)
 					session = b.cookie("gatepost_session")
 				}
-				if p := b.do(http.MethodPost, address(r), form("csrf", token[1:]+"x"), headers...); !p.forged() {
+				if p := b.do(http.MethodPost, address(r), form("csrf", otherThan(token)), headers...); !p.forged() {
 					t.Errorf("%s with origin %s, site %q and a wrong token: %d", name(r), origin, site, p.status)
 				}
 				if p := b.do(http.MethodPost, address(r), form("csrf", token), headers...); p.forged() == want {
@@ -69,6 +70,14 @@ func TestEveryFormAgainstWhatBrowsersSay(t *testing.T) {
 			}
 		}
 	}
+}
+
+// otherThan is a token of the same form with another secret.
+func otherThan(token string) string {
+	if token[0] == 'A' {
+		return "B" + token[1:]
+	}
+	return "A" + token[1:]
 }
 
 // forged reports whether a form was refused as forged.
@@ -85,5 +94,100 @@ func TestLoginWithAHiddenOrigin(t *testing.T) {
 	if got := login.head("Referrer-Policy"); got != "no-referrer" {
 		t.Errorf("Referrer-Policy %q", got)
 	}
-	b.do(http.MethodPost, "/login", form("email", john, "password", password, "csrf", login.hidden("csrf")), "Content-Type", formType, "Origin", "null").to("/integrations")
+	b.do(http.MethodPost, "/login", form("email", john, "password", password, "csrf", login.hidden("csrf")), "Content-Type", formType, "Origin", "null").to("/")
+}
+
+// A form that was filled in for one organisation changes nothing in another, to which
+// the same person has switched in another tab. They can switch back and log out.
+func TestAFormOfAnotherTenantChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	b := w.as(max, "contoso")
+	old := b.token()
+	b.submit("/tenant", "tenant", w.tenant("fabrikam").ID).to("/")
+	for _, r := range w.mine() {
+		if r.Method != http.MethodPost || r.Path == "/tenant" || r.Path == "/logout" {
+			continue
+		}
+		b.post(address(r), "csrf", old).is(403, "another of your organisations", "nothing was changed")
+	}
+	b.post("/tenant", "csrf", old, "tenant", w.tenant("contoso").ID).to("/")
+	b.post("/account/mails", "csrf", old).to("/account")
+	b.post("/logout", "csrf", old).to("/login")
+}
+
+// What stands in a page never stands in another one, so that nobody finds it out from how
+// well pages compress: neither a form's token nor any other secret.
+func TestNoTwoAnswersShareASecret(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	long := regexp.MustCompile(`[A-Za-z0-9_=-]{22,}`)
+	known := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}$|^[A-Za-z-]+$`) // ids, words
+	walk := func(b *browser, r fiber.Route, secret string) {
+		if r.Method != http.MethodGet || r.Path == "/static/*" || strings.HasPrefix(r.Path, "/api/") {
+			return
+		}
+		one, other := b.get(address(r)+"?q="+secret[:8]), b.get(address(r))
+		seen := map[string]bool{}
+		for _, text := range long.FindAllString(one.body, -1) {
+			seen[text] = !known.MatchString(text)
+		}
+		for _, text := range long.FindAllString(other.body, -1) {
+			if seen[text] {
+				t.Errorf("%s: %q stands in two answers", r.Path, text)
+			}
+		}
+		if strings.Contains(one.body, secret) {
+			t.Errorf("%s: the secret itself stands there", r.Path)
+		}
+		if strings.Contains(one.body, `name="csrf"`) && len(one.hidden("csrf")) != len(auth.MaskForm("", nil)) {
+			t.Errorf("%s: %q", r.Path, one.hidden("csrf"))
+		}
+	}
+	in, out := w.as(john, "contoso"), w.browser()
+	out.get("/login")
+	session, err := auth.NewSessions(w.store, auth.SessionOptions{}).Session(in.request(http.MethodGet, "/", "", "Cookie", "gatepost_session="+in.cookie("gatepost_session")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range w.app.GetRoutes(true) {
+		walk(in, r, session.CSRF())
+		walk(out, r, out.cookie("gatepost_csrf"))
+	}
+}
+
+// A token is taken in the one form that pages have, and nothing that could pass for it.
+func TestTokensOfAnotherForm(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	in, out := w.as(john, "contoso"), w.browser()
+	out.get("/login")
+	session, err := auth.NewSessions(w.store, auth.SessionOptions{}).Session(in.request(http.MethodGet, "/", "", "Cookie", "gatepost_session="+in.cookie("gatepost_session")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, b := range map[string]*browser{"/account/mails": in, "/password/forgot": out} {
+		good, plain := b.token(), session.CSRF()
+		if b == out {
+			plain = out.cookie("gatepost_csrf")
+		}
+		for name, token := range map[string]string{"plain": plain, "short": good[:len(good)-2], "long": good + "AA", "of nothing": auth.MaskForm("", nil), "half": good[:64], "changed": otherThan(good)} {
+			if p := b.post(path, "csrf", token); !p.forged() {
+				t.Errorf("%s: %s: %d", path, name, p.status)
+			}
+		}
+		for range 2 { // as two forms of one page are sent
+			if p := b.post(path, "csrf", good); p.status != 303 {
+				t.Errorf("%s: %d", path, p.status)
+			}
+		}
+	}
+	planted := w.browser()
+	planted.set("gatepost_csrf", "x") // by a neighbour on the same domain
+	if p := planted.post("/password/forgot", "csrf", "x"); !p.forged() {
+		t.Errorf("a planted cookie: %d", p.status)
+	}
+	if planted.submit("/password/forgot").to("/password/forgot"); planted.cookie("gatepost_csrf") == "x" {
+		t.Error("a planted cookie is used")
+	}
 }

@@ -35,7 +35,7 @@ func TestSomebodyWhoGuessesKeepsNobodyOut(t *testing.T) {
 	t.Parallel()
 	w := open(t, mailing, proxied(t))
 	known := w.browser()
-	known.try("192.0.2.1", john, password).to("/integrations")
+	known.try("192.0.2.1", john, password).to("/")
 	known.submit("/logout").to("/login")
 	for name, in := range map[string]struct {
 		b        *browser
@@ -72,7 +72,7 @@ func TestWhatMakesABrowserKnown(t *testing.T) {
 	}
 	b, other := w.browser(), w.browser()
 	for _, one := range []*browser{b, other} {
-		one.try("192.0.2.1", john, password).to("/integrations")
+		one.try("192.0.2.1", john, password).to("/")
 	}
 	if b.cookie("gatepost_device") == "" || devices(john) != 2 {
 		t.Fatalf("%d browsers are known after two log-ins", devices(john))
@@ -81,13 +81,13 @@ func TestWhatMakesABrowserKnown(t *testing.T) {
 	if devices(john) != 1 {
 		t.Errorf("%d browsers are known after a change", devices(john))
 	}
-	other.try("192.0.2.1", john, newPassword).to("/integrations")
+	other.try("192.0.2.1", john, newPassword).to("/")
 	b.submit("/account/sessions/end-all").to("/login")
 	w.closed(john)
 	if p := other.try("192.0.2.2", john, newPassword); devices(john) != 1 || p.status != 429 {
 		t.Errorf("%d browsers are known after all sessions were ended: %d", devices(john), p.status)
 	}
-	b.try("192.0.2.2", john, newPassword).to("/integrations")
+	b.try("192.0.2.2", john, newPassword).to("/")
 	w.resetIn(john)
 	if devices(john) != 1 {
 		t.Errorf("%d browsers are known after a reset", devices(john))
@@ -99,7 +99,7 @@ func TestTheDeviceCookieOutlivesTheBrowserAndTheLogOut(t *testing.T) {
 	w := open(t)
 	b := w.browser()
 	csrf := b.get("/login").hidden("csrf")
-	in := b.post("/login", "email", john, "password", password, "csrf", csrf).to("/integrations")
+	in := b.post("/login", "email", john, "password", password, "csrf", csrf).to("/")
 	for _, c := range (&http.Response{Header: in.header}).Cookies() {
 		if c.Name == "gatepost_device" && c.MaxAge == 90*24*3600 {
 			before := b.cookie("gatepost_device")

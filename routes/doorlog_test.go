@@ -79,7 +79,7 @@ var steps = map[string]struct {
 			t.Fatal(err)
 		}
 		v.submit("/setup", "token", token, "organization", "Northwind", "slug", "northwind", "email", "nora@northwind.example",
-			"password", changed, "password_again", changed).to("/integrations")
+			"password", changed, "password_again", changed).to("/")
 	}},
 	"set-up link refused": {"", func(_ *testing.T, v *visit) {
 		v.submit("/setup", "token", "guessed-token", "organization", "Northwind", "slug", "northwind", "email", "nora@northwind.example",

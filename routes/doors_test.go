@@ -91,7 +91,7 @@ func TestLogin(t *testing.T) {
 	csrf := first.hidden("csrf")
 	wrong := b.post("/login", "email", john, "password", "not this one", "csrf", csrf, "next", "/subscribers").is(422, "don’t belong together", john)
 	unknown := b.post("/login", "email", "nobody@contoso.example", "password", password, "csrf", csrf, "next", "/subscribers").is(422)
-	if strings.ReplaceAll(wrong.body, john, "") != strings.ReplaceAll(unknown.body, "nobody@contoso.example", "") {
+	if varying.ReplaceAllString(strings.ReplaceAll(wrong.body, john, ""), "") != varying.ReplaceAllString(strings.ReplaceAll(unknown.body, "nobody@contoso.example", ""), "") {
 		t.Error("an unknown address is answered in another way")
 	}
 	wrong.hasNot("not this one")
@@ -99,13 +99,13 @@ func TestLogin(t *testing.T) {
 		t.Errorf("taken from the query: %d", p.status)
 	}
 	pasted := w.browser()
-	pasted.post("/login", "email", "\u200bJohn <JOHN@contoso.example>\u00a0", "password", password, "csrf", pasted.get("/login").hidden("csrf")).to("/integrations")
+	pasted.post("/login", "email", "\u200bJohn <JOHN@contoso.example>\u00a0", "password", password, "csrf", pasted.get("/login").hidden("csrf")).to("/")
 	b.set("gatepost_session", strings.Repeat("A", 43)) // planted
 	b.post("/login", "email", john, "password", password, "csrf", csrf, "next", first.hidden("next")).to("/subscribers?state=waiting")
 	if got := b.cookie("gatepost_session"); got == strings.Repeat("A", 43) || len(got) != 43 {
 		t.Errorf("the session's secret is %q", got)
 	}
-	b.get("/login").to("/integrations")
+	b.get("/login").to("/")
 	b.get("/").to("/integrations")
 	b.get("/integrations").is(200, john, "Contoso")
 }
@@ -132,7 +132,7 @@ func TestASessionHasANewSecretAfterLoginAndNoneAfterLogout(t *testing.T) {
 	w := open(t)
 	b := w.as(john, "contoso")
 	before := b.cookie("gatepost_session")
-	b.submit("/login", "email", ann, "password", password).to("/integrations")
+	b.submit("/login", "email", ann, "password", password).to("/")
 	after := b.cookie("gatepost_session")
 	if before == after {
 		t.Error("the session kept its secret")
@@ -160,7 +160,7 @@ func TestCookiesAreAsStrictAsTheAddressAllows(t *testing.T) {
 		first := b.get("/login")
 		csrf := first.hidden("csrf")
 		in := b.do("POST", "/login", form("email", john, "password", password, "csrf", csrf), "Content-Type", formType,
-			"Cookie", want.prefix+"csrf="+csrf, "Origin", address).to("/integrations")
+			"Cookie", want.prefix+"csrf="+(&http.Response{Header: first.header}).Cookies()[0].Value, "Origin", address).to("/")
 		cookies := (&http.Response{Header: first.header}).Cookies()
 		cookies = append(cookies, (&http.Response{Header: in.header}).Cookies()...)
 		for i, name := range []string{"csrf", "device", "session"} {
@@ -187,13 +187,13 @@ func TestSomebodyWithSeveralTenantsChoosesAndSwitches(t *testing.T) {
 	b := w.browser()
 	csrf := b.get("/login").hidden("csrf")
 	b.post("/login", "email", max, "password", password, "csrf", csrf, "next", "/subscribers").to("/tenant?next=%2Fsubscribers")
-	b.get("/subscribers").to("/tenant")
+	b.get("/subscribers").to("/tenant?next=%2Fsubscribers")
 	choice := b.get("/tenant?next=%2Fsubscribers").is(200, "Contoso", "Fabrikam")
 	csrf = choice.hidden("csrf")
 	b.post("/tenant", "tenant", "nonsense", "csrf", csrf).is(404)
 	b.post("/tenant", "tenant", w.tenant("contoso").ID, "next", choice.hidden("next"), "csrf", csrf).to("/subscribers")
 	b.get("/subscribers").is(200, "reader@contoso.test").hasNot("reader@fabrikam.test")
-	b.submit("/tenant", "tenant", w.tenant("fabrikam").ID, "next", "//evil.example").to("/integrations")
+	b.submit("/tenant", "tenant", w.tenant("fabrikam").ID, "next", "//evil.example").to("/")
 	b.get("/subscribers").is(200, "reader@fabrikam.test").hasNot("reader@contoso.test")
 	w.as(john, "contoso").submit("/tenant", "tenant", w.tenant("fabrikam").ID).is(404)
 }
@@ -211,7 +211,7 @@ func TestRemovedFromATenantOneIsOutAtOnce(t *testing.T) {
 	if err := w.store.RemoveMember(t.Context(), user.ID, w.tenant("contoso").ID); err != nil {
 		t.Fatal(err)
 	}
-	b.get("/subscribers").to("/tenant").hasNot("reader@contoso.test")
+	b.get("/subscribers").to("/tenant?next=%2Fsubscribers").hasNot("reader@contoso.test")
 	b.get("/tenant").is(403, "don’t belong to any organisation")
 	w.as(nina, "").get("/tenant").is(403, "Ask the people who run this service")
 	b.submit("/logout").to("/login")
@@ -228,7 +228,7 @@ func TestOfAClosedTenantNothingIsShownAndNothingTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.get("/subscribers").to("/login?next=%2Fsubscribers").hasNot("reader@contoso.test")
-	both.get("/subscribers").to("/tenant").hasNot("reader@contoso.test")
+	both.get("/subscribers").to("/tenant?next=%2Fsubscribers").hasNot("reader@contoso.test")
 	both.get("/tenant").hasNot("Contoso")
 	both.submit("/tenant", "tenant", contoso).is(404)
 }
@@ -302,8 +302,8 @@ func TestSetupLinkWorksOnceAndForNobodyElse(t *testing.T) {
 	b.post("/setup", append(good, "token", "guess", "csrf", csrf)...).is(410)
 	b.post("/setup", append(good, "token", token)...).is(403)
 	b.post("/setup", "token", token, "csrf", csrf, "organization", "", "email", "x", "password", "y", "password_again", "z").is(422, "not the same password").hasNot(`value="y"`)
-	b.post("/setup", "token", token, "csrf", csrf, "slug", "Ä", "password", "y", "password_again", "y").is(422, "A name is needed", "An e-mail address is needed", "A short name has")
-	b.post("/setup", append(good, "token", token, "csrf", csrf)...).to("/integrations")
+	b.post("/setup", "token", token, "csrf", csrf, "slug", "Ä", "password", "y", "password_again", "y").is(422, "A name is needed", "An e-mail address is needed", "A URL name has")
+	b.post("/setup", append(good, "token", token, "csrf", csrf)...).to("/")
 	b.get("/integrations").is(200, "Northwind", "northwind-weekly")
 	w.browser().get("/setup?token=" + token).is(410)
 }
@@ -315,9 +315,10 @@ func TestAnExpiredSessionComesBackToItsPageButNeverWithACode(t *testing.T) {
 		"/":                                  "/login",
 		"/subscribers?q=jo&state=waiting":    "/login?next=%2Fsubscribers%3Fq%3Djo%26state%3Dwaiting",
 		"/account":                           "/login?next=%2Faccount",
-		"/newsletter/signup/x?seen=1":        "/login",
+		"/newsletter/signup/x":               "/login?next=%2Fnewsletter%2Fsignup%2Fx",
 		"/integrations?code=abc&state=def":   "/login",
-		"/integrations/sfdc/disconnect":      "/login",
+		"/integrations/sfdc/card?seen=1":     "/login",
+		"/integrations/sfdc/disconnect":      "/login?next=%2Fintegrations%2Fsfdc%2Fdisconnect",
 		"/integrations/sfdc/callback?code=a": "/login?next=%2Fintegrations%2Fsfdc%2Fconnected%3Ferror%3Dhandshake",
 		"/integrations/sfdc/callback/?state=s&code=a&error=x": "/login?next=%2Fintegrations%2Fsfdc%2Fconnected%3Ferror%3Dhandshake",
 		"/integrations/a%2Fb/callback?code=a":                 "/login",

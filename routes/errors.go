@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"gatepost/auth"
 	"gatepost/db"
@@ -32,12 +33,98 @@ func (s *server) fail(c *fiber.Ctx, err error) error {
 	if isPublic(c) {
 		return s.publicProblem(c, status, sentence)
 	}
-	page := views.ErrorPage{Page: s.frame(c, http.StatusText(status), views.NavNone), Status: status, Sentence: sentence,
-		RequestID: requestID(c), Links: []views.Link{{URL: "/integrations", Text: "Go to your integrations"}}}
+	page := s.errorPage(c, status, sentence)
 	if wantsFragment(c) {
 		return render(c, status, views.ErrorFragment(page))
 	}
 	return render(c, status, views.Error(page))
+}
+
+// errorPage is the page of an error: for whoever is signed in, with their navigation and
+// a way on that fits what they wanted.
+func (s *server) errorPage(c *fiber.Ctx, status int, sentence string) views.ErrorPage {
+	if who(c).Session == nil && status < http.StatusInternalServerError {
+		s.knowVisitor(c)
+	}
+	if who(c).tenants() > 1 && status == http.StatusNotFound {
+		sentence += " Or it belongs to another of your organisations: switch to that one."
+	}
+	page := views.ErrorPage{Page: s.frame(c, errorTitle(status), views.NavNone), Status: status, Sentence: sentence,
+		RequestID: requestID(c), Links: s.waysOn(c, status)}
+	page.Zone = "" // there is no time on it
+	return page
+}
+
+// knowVisitor reads who made a request that no route of the portal took, as one to an
+// address that isn't there. What can't be read is left out of the page.
+func (s *server) knowVisitor(c *fiber.Ctx) {
+	err := s.readSession(c)
+	if err == nil {
+		err = s.look(c)
+	}
+	if err != nil {
+		s.log.WarnContext(c.UserContext(), "an error page has no navigation", "id", requestID(c), "error", err)
+	}
+}
+
+// errorTitle is what a page of an error is called.
+func errorTitle(status int) string {
+	switch status {
+	case http.StatusNotFound:
+		return "Page not found"
+	case http.StatusForbidden:
+		return "Not allowed"
+	case http.StatusGone:
+		return "This link has expired"
+	case http.StatusTooManyRequests:
+		return "Too many requests"
+	case http.StatusServiceUnavailable:
+		return "Not available right now"
+	case http.StatusInternalServerError:
+		return "Something went wrong"
+	}
+	return http.StatusText(status)
+}
+
+// sections are where an error leads to, by how the address begins that was asked for; of
+// those that fit, the first.
+var sections = []struct{ begin, text string }{
+	{"/integrations/sfdc/problems", "Go to Problems"},
+	{"/integrations", "Go to Integrations"},
+	{"/newsletter/signup", "Go to the test sign-up"},
+	{"/newsletters", "Go to Newsletters"},
+	{"/subscribers", "Go to Subscribers"},
+	{"/settings", "Go to Settings"},
+	{"/account", "Go to your account"},
+	{home, "Go to Home"},
+}
+
+// waysOn are where one goes from an error: to what was asked for once more, where that
+// may help, and else to the section that it is in.
+func (s *server) waysOn(c *fiber.Ctx, status int) (links []views.Link) {
+	switch v := who(c); {
+	case v.User.ID == "":
+		return []views.Link{{URL: "/login", Text: "Log in"}}
+	case v.Tenant.ID == "" && v.tenants() > 0:
+		return []views.Link{{URL: "/tenant", Text: "Go to your organisation"}}
+	case v.Tenant.ID == "":
+		return nil
+	}
+	asked := s.comeBackTo(c)
+	switch {
+	case asked == "" || status == http.StatusNotFound || status == http.StatusGone || status == http.StatusMethodNotAllowed:
+	case reads(c):
+		links = append(links, views.Link{URL: asked, Text: "Try again"})
+	default:
+		links = append(links, views.Link{URL: asked, Text: "Reload the page"})
+	}
+	for _, section := range sections {
+		if strings.HasPrefix(c.Path(), section.begin) && s.isPage(section.begin) && section.begin != asked {
+			links = append(links, views.Link{URL: section.begin, Text: section.text})
+			break
+		}
+	}
+	return append(links, views.Link{URL: "/help", Text: "Help"})
 }
 
 // retryAfter says when to come back, unless that has been said.
@@ -63,7 +150,7 @@ func (s *server) explain(err error) (status int, sentence string) {
 	case errors.As(err, &unreadable):
 		return http.StatusBadRequest, fiberSentence(http.StatusBadRequest)
 	case errors.Is(err, db.ErrNotFound), errors.Is(err, identity.ErrNoService):
-		return http.StatusNotFound, "There is nothing at this address. It may have been removed, or it belongs to another organisation."
+		return http.StatusNotFound, "There is nothing at this address. It may have been removed."
 	case errors.Is(err, identity.ErrNoApp):
 		return http.StatusServiceUnavailable, "The people who run this service have not set up the app for it yet. Please tell them; nothing of yours is lost."
 	case errors.Is(err, identity.ErrTooMany):
@@ -75,7 +162,9 @@ func (s *server) explain(err error) (status int, sentence string) {
 	case errors.Is(err, newsletter.ErrBusy):
 		return http.StatusServiceUnavailable, "A great many people are signing up right now, and this one was not taken. Please try again in a few seconds."
 	case errors.Is(err, errForged):
-		return http.StatusForbidden, "This form was too old, or it came from another site, so nothing was changed. Go back, reload the page and try again."
+		return http.StatusForbidden, "The page with this form was too old, or it was another site’s, so nothing was changed. Reload the page and send it again."
+	case errors.Is(err, errOtherTenant):
+		return http.StatusForbidden, "This page was open for another of your organisations, so nothing was changed. Reload it, or switch back to that organisation first."
 	case errors.Is(err, db.ErrUnavailable):
 		return http.StatusServiceUnavailable, "We can’t store anything right now, so nothing was changed. Please try again in a minute."
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

@@ -137,7 +137,7 @@ func TestMethodsAndAddressesThatAreNotThere(t *testing.T) {
 			t.Errorf("%s: %s", path, p.head("Content-Type"))
 		}
 	}
-	for _, path := range []string{"/healthz", "/login", "/integrations", "/subscribers", "/account", "/tenant", formPage} {
+	for _, path := range []string{"/healthz", "/login", "/integrations", "/subscribers", "/account", "/help", "/robots.txt", "/favicon.ico", formPage} {
 		if p := b.do(http.MethodHead, path, ""); path != "/login" && (p.status != 200 || p.body != "" || p.head("Content-Length") == "0") {
 			t.Errorf("HEAD %s: %d %q", path, p.status, p.body)
 		}

@@ -21,7 +21,8 @@ func render(c *fiber.Ctx, status int, component templ.Component) error {
 		return err
 	}
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
-	return c.Status(status).Send(b.Bytes())
+	c.Status(status)
+	return sendPage(c, b.Bytes())
 }
 
 // wantsFragment reports whether htmx asks for a part of a page: not when it

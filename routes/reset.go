@@ -54,7 +54,7 @@ func (s *server) forgot(c *fiber.Ctx) error {
 
 // resetSent handles GET /password/sent.
 func (s *server) resetSent(c *fiber.Ctx) error {
-	return render(c, http.StatusOK, views.ResetSent(views.ResetSentPage{Page: s.page(c, "Look into your mailbox", views.NavNone), DemoMail: s.DemoMail}))
+	return render(c, http.StatusOK, views.ResetSent(views.ResetSentPage{Page: s.page(c, "Check your inbox", views.NavNone), DemoMail: s.DemoMail}))
 }
 
 // resetForm handles GET /password/reset, where a link of a mail leads.
@@ -69,6 +69,7 @@ func (s *server) showReset(c *fiber.Ctx, status int, token string, wrong views.F
 	} else if err != nil {
 		return err
 	}
+	uncompressed(c)
 	return render(c, status, views.Reset(views.ResetPage{Page: s.page(c, "Set a new password", views.NavNone), Token: token, Email: user.Email, Errors: wrong}))
 }
 
@@ -76,7 +77,7 @@ func (s *server) showReset(c *fiber.Ctx, status int, token string, wrong views.F
 func (s *server) resetLinkEnded(c *fiber.Ctx) error {
 	s.atDoor(c, resetRefused, "")
 	page := s.forgotPage(c)
-	page.LinkEnded = true
+	page.LinkEnded, page.Title = true, "This link has expired"
 	return render(c, http.StatusGone, views.Forgot(page))
 }
 

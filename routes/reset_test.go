@@ -40,7 +40,7 @@ func TestForgotPasswordTellsNobodyWhoIsThere(t *testing.T) {
 	if known.body != unknown.body {
 		t.Error("an unknown address is answered in another way")
 	}
-	b.get("/password/sent").is(200, "Look into your mailbox").hasNot(john)
+	b.get("/password/sent").is(200, "Check your inbox").hasNot(john)
 	if n := w.count(`SELECT count(*) FROM mails WHERE kind = $1`, db.MailReset); n != 2 {
 		t.Errorf("%d mails", n)
 	}
@@ -72,7 +72,7 @@ func TestResetPassword(t *testing.T) {
 	token := w.link(john)
 	b := w.browser()
 	for _, path := range []string{"/password/reset", "/password/reset?token=", "/password/reset?token=guess"} {
-		b.get(path).is(410, "older than an hour", "Send me a link")
+		b.get(path).is(410, "This link has expired", "older than an hour", "Start again", "Send me a link")
 	}
 	page := b.get("/password/reset?token="+token).is(200, "For "+john, "At least 15 characters")
 	csrf := page.hidden("csrf")
@@ -92,7 +92,7 @@ func TestResetPassword(t *testing.T) {
 	others.get("/account").is(200)
 	csrf = b.get("/login?changed=1").is(200, "Your password is changed").hidden("csrf")
 	b.post("/login", "csrf", csrf, "email", john, "password", password).is(422)
-	b.post("/login", "csrf", csrf, "email", john, "password", newPassword).to("/integrations")
+	b.post("/login", "csrf", csrf, "email", john, "password", newPassword).to("/")
 	if log := w.log.String(); strings.Contains(log, token) || strings.Contains(log, newPassword) {
 		t.Error("a secret is in the log")
 	}

@@ -69,6 +69,7 @@ type Config struct {
 	APILimit       int                                       // requests of an API key in a minute; 3,000 when 0
 	Mail           bool                                      // whether mails can be sent
 	Version        string                                    // of the program
+	HelpURL        string                                    // optional: the operator's own help, or mailto: and whom to ask
 	DemoUser       string                                    // address to sign in with, in the demo only
 	DemoMail       string                                    // address of the page with the mails, in the demo only
 	Log            *slog.Logger
@@ -81,6 +82,7 @@ type server struct {
 	sessions *auth.Sessions
 	secure   bool // the public address is https
 	log      *slog.Logger
+	pages    []string // routes of the portal's pages, that one may come back to after a log-in
 }
 
 // New returns the portal as a Fiber app.
@@ -119,6 +121,9 @@ func (s *server) public(app *fiber.App) {
 	app.Get("/healthz", func(c *fiber.Ctx) error { return c.SendString("ok\n") })
 	app.Get("/readyz", s.ready)
 	app.Get("/static/*", s.asset)
+	app.Get("/favicon.ico", s.favicon)
+	app.Get("/robots.txt", s.robots)
+	app.Get("/.well-known/change-password", func(c *fiber.Ctx) error { return redirect(c, "/account") })
 	app.Get("/signup/:slug", s.signupForm)
 	app.Post("/signup/:slug", s.limitSignUps, s.signUp)
 	app.Options("/signup/:slug", s.signupOptions)
@@ -150,12 +155,19 @@ func (s *server) portal(app *fiber.App) {
 	user(http.MethodPost, "/tenant", s.chooseTenant)
 	user(http.MethodPost, "/logout", s.logout)
 
+	page := func(method, path string) {
+		if method == http.MethodGet && !isPart(path) {
+			s.pages = append(s.pages, path)
+		}
+	}
 	admin := func(method, path string, h fiber.Handler) {
-		mount(app, method, path, s.publicAddress, s.session, s.signedIn, s.inTenant, s.unforged, h)
+		page(method, path)
+		mount(app, method, path, s.publicAddress, s.session, s.signedIn, s.inTenant, s.unforged, s.sameTenant, h)
 	}
 	// What is about deliveries is there for Salesforce alone.
 	sfdc := func(method, path string, h fiber.Handler) {
-		mount(app, method, "/integrations/:service"+path, s.publicAddress, s.session, s.signedIn, s.inTenant, s.salesforceOnly, s.unforged, h)
+		page(method, "/integrations/:service"+path)
+		mount(app, method, "/integrations/:service"+path, s.publicAddress, s.session, s.signedIn, s.inTenant, s.salesforceOnly, s.unforged, s.sameTenant, h)
 	}
 	admin(http.MethodGet, "/", func(c *fiber.Ctx) error { return redirect(c, "/integrations") })
 	admin(http.MethodGet, "/integrations", s.integrations)
@@ -193,6 +205,7 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodGet, "/subscribers/:id", s.person)
 	admin(http.MethodPost, "/subscribers/:id/retry", s.retryOne)
 	admin(http.MethodPost, "/subscribers/:id/dismiss", s.dismissOne)
+	admin(http.MethodGet, "/help", s.help)
 	admin(http.MethodGet, "/account", s.account)
 	admin(http.MethodPost, "/account/password", s.changePassword)
 	admin(http.MethodPost, "/account/mails", s.setMails)
@@ -239,7 +252,7 @@ func (s *server) outermost(c *fiber.Ctx, err error) error {
 	if wantsJSON(c) {
 		return problem(c, status, sentence, nil)
 	}
-	return render(c, status, views.SignupProblem(views.SignupProblemPage{PublicPage: publicPage(""), Heading: "That didn’t work", Sentence: sentence}))
+	return render(c, status, views.SignupProblem(views.SignupProblemPage{PublicPage: publicPage(""), Heading: "That didn’t work", Sentence: sentence, RequestID: id}))
 }
 
 // requestContext bounds a request's time. It ends with the server's shutdown no

@@ -16,6 +16,7 @@ func (s *server) setupForm(c *fiber.Ctx) error {
 	if err := s.People.CheckSetup(c.UserContext(), token); err != nil {
 		return s.setupLinkEnded(c, err)
 	}
+	uncompressed(c)
 	return render(c, http.StatusOK, views.Setup(views.SetupPage{Page: s.page(c, "Set up Gatepost", views.NavNone), Token: token}))
 }
 
@@ -40,7 +41,7 @@ func (s *server) setup(c *fiber.Ctx) error {
 		return err
 	}
 	who(c).Session.SignIn(user, tenant)
-	return redirect(c, "/integrations")
+	return redirect(c, home)
 }
 
 // setupLinkEnded logs a link that doesn't work, and passes the error on.
@@ -60,5 +61,6 @@ func (s *server) setupRefused(c *fiber.Ctx, token string, form auth.SetupForm, w
 		}
 		page.Errors[field] = sentence
 	}
+	uncompressed(c)
 	return render(c, http.StatusUnprocessableEntity, views.Setup(page))
 }

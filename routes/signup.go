@@ -170,7 +170,7 @@ func (s *server) publicProblem(c *fiber.Ctx, status int, sentence string) error 
 	if status == http.StatusNotFound {
 		return render(c, status, views.SignupNotFound(publicPage("")))
 	}
-	page := views.SignupProblemPage{PublicPage: publicPage(""), Heading: "That didn’t work", Sentence: sentence}
+	page := views.SignupProblemPage{PublicPage: publicPage(""), Heading: "That didn’t work", Sentence: sentence, RequestID: requestID(c)}
 	if slug := c.Params("slug"); slug != "" {
 		page.RetryURL = "/signup/" + slug
 	}

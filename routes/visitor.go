@@ -54,6 +54,17 @@ func (v *visitor) tenants() int {
 // session reads who makes the request, and stores what the handler changed
 // before the answer is sent.
 func (s *server) session(c *fiber.Ctx) error {
+	if err := s.readSession(c); err != nil {
+		return err
+	}
+	if err := c.Next(); err != nil {
+		return err
+	}
+	return saveSession(c)
+}
+
+// readSession reads who makes the request.
+func (s *server) readSession(c *fiber.Ctx) error {
 	r, err := adaptor.ConvertRequest(c, false)
 	if err != nil {
 		return errors.Join(fiber.ErrBadRequest, err)
@@ -65,10 +76,7 @@ func (s *server) session(c *fiber.Ctx) error {
 		return err
 	}
 	c.Locals(localVisitor, &visitor{Session: session, User: session.User(), Tenant: session.Tenant(), request: r})
-	if err := c.Next(); err != nil {
-		return err
-	}
-	return saveSession(c)
+	return nil
 }
 
 // saveSession stores the session and hands its cookie to Fiber.
@@ -132,28 +140,7 @@ func (s *server) signedIn(c *fiber.Ctx) error {
 	if who(c).User.ID != "" {
 		return s.anybody(c)
 	}
-	login := "/login"
-	if next := comeBack(c); next != "" {
-		login += "?" + query("next", next)
-	}
-	return leave(c, login)
-}
-
-// comeBack is where somebody who has to log in first goes on afterwards, or
-// nothing for the first page. A callback's code and state are not copied: without
-// the session that began it, they open nothing.
-func comeBack(c *fiber.Ctx) string {
-	next := c.OriginalURL()
-	switch {
-	case c.Route().Path == callbackPath:
-		next = "/integrations/" + c.Params("service") + "/connected?" + expiredQuery
-	case c.Method() != http.MethodGet || next == "/" || c.Query("code") != "":
-		return ""
-	}
-	if safeNext(next) != next {
-		return ""
-	}
-	return next
+	return s.logInFirst(c)
 }
 
 // leave redirects to another page. htmx would put that in the place of a part of
@@ -166,10 +153,18 @@ func leave(c *fiber.Ctx, path string) error {
 	return redirect(c, path)
 }
 
+// withQuery is a path with a query, if there is one.
+func withQuery(path, query string) string {
+	if query == "" {
+		return path
+	}
+	return path + "?" + query
+}
+
 // inTenant sends those who haven't chosen a tenant to the page where they do.
 func (s *server) inTenant(c *fiber.Ctx) error {
 	if who(c).Tenant.ID == "" {
-		return leave(c, "/tenant")
+		return leave(c, withQuery("/tenant", query("next", s.comeBack(c))))
 	}
 	return c.Next()
 }

@@ -76,44 +76,6 @@ type Link struct {
 // name "" is for what concerns the form as a whole.
 type FieldErrors map[string]string
 
-// LoginPage is for Login. The form posts email, password, next and csrf to /login.
-type LoginPage struct {
-	Page
-	Email    string        // as typed before
-	Next     string        // path to go to after login
-	Busy     bool          // too many others were logging in
-	Wrong    bool          // the address or the password was wrong
-	Wait     time.Duration // there were too many tries; the next counts after this
-	Changed  bool          // the password was set anew just now
-	DemoHint string        // address to sign in with, in the demo only
-}
-
-// SetupPage is for Setup. The form posts token, organization, slug, email,
-// password, password_again and csrf to /setup.
-type SetupPage struct {
-	Page
-	Token        string // of the one-time link
-	Organization string
-	Slug         string
-	Email        string
-	Errors       FieldErrors // by the names above
-}
-
-// ChooseTenantPage is for ChooseTenant. Each button posts tenant (the id), next
-// and csrf to /tenant.
-type ChooseTenantPage struct {
-	Page
-	Next    string
-	Tenants []TenantChoice
-}
-
-// TenantChoice is one tenant that the user may act for.
-type TenantChoice struct {
-	ID      string
-	Name    string
-	Current bool // the session is for this one already
-}
-
 // IntegrationsPage is for Integrations.
 type IntegrationsPage struct {
 	Page
@@ -272,6 +234,7 @@ type State struct {
 	Became     string // of one who got into it: "Arrived in Salesforce"
 	Recounted  string // beside the number of a recount, which all states with these words have together
 	Meaning    string // a sentence, for when no reason tells why; none when empty
+	Help       string // what it means, for the Help page
 
 	Main      bool // shown even where nobody is in it
 	Waits     bool // it goes on by itself
@@ -356,37 +319,6 @@ type Subscriber struct {
 	Record     Record    // when delivered
 }
 
-// AccountPage is for Account. The password form posts current, password,
-// password_again and csrf to /account/password; a session's button posts id and
-// csrf to /account/sessions/end; log out everywhere posts csrf to
-// /account/sessions/end-all.
-type AccountPage struct {
-	Page
-	Errors        FieldErrors
-	Sessions      []Session
-	Mail          bool // whether mails can be sent
-	IncidentMails bool // whether the user is told of trouble by mail
-}
-
-// Session is one browser that is signed in.
-type Session struct {
-	ID       string
-	Device   string // "Firefox on Linux"
-	IP       string
-	Since    time.Time
-	LastSeen time.Time
-	Current  bool // this browser
-}
-
-// ErrorPage is for Error and ErrorFragment.
-type ErrorPage struct {
-	Page
-	Status    int    // of HTTP
-	Sentence  string // what happened and what it means
-	Links     []Link // where to go on
-	RequestID string
-}
-
 // PublicPage is what the pages for readers share. They load nothing but a small
 // stylesheet.
 type PublicPage struct {
@@ -419,7 +351,8 @@ type SignupThanksPage struct {
 // be shown or the sign-up couldn't be taken.
 type SignupProblemPage struct {
 	PublicPage
-	Heading  string
-	Sentence string // what happened and what to do
-	RetryURL string // optional link back to the form
+	Heading   string
+	Sentence  string // what happened and what to do
+	RetryURL  string // optional link back to the form
+	RequestID string
 }

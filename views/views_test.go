@@ -190,6 +190,11 @@ func portalPages() map[string]templ.Component {
 		"login":                      Login(LoginPage{Page: doorPage("Log in"), DemoHint: "john@contoso.example", Next: "/subscribers"}),
 		"login-wrong":                Login(LoginPage{Page: doorPage("Log in"), Email: "john@contoso.example", Wrong: true}),
 		"login-wait":                 Login(LoginPage{Page: doorPage("Log in"), Wait: 90 * time.Second}),
+		"login-typed":                Login(LoginPage{Page: doorPage("Log in"), NotSent: true, Typed: "/newsletter/signup?email=" + hostile}),
+		"login-not-sent":             Login(LoginPage{Page: doorPage("Log in"), NotSent: true}),
+		"typed":                      Typed(TypedPage{Page: portalPage("Send it again?", NavNone), Path: "/newsletter/signup", Back: "/newsletter/signup", Fields: []TypedField{{"email", "E-mail address", []string{hostile}}, {"newsletter", "", []string{"x"}}}}),
+		"help":                       Help(HelpPage{Page: portalPage("Help", NavNone), States: []State{Waiting, Delivered, Attention}, URL: "https://help.example"}),
+		"help-alone":                 Help(HelpPage{Page: portalPage("Help", NavNone)}),
 		"login-busy":                 Login(LoginPage{Page: doorPage("Log in"), Email: "john@contoso.example", Busy: true}),
 		"login-changed":              Login(LoginPage{Page: doorPage("Log in"), Changed: true}),
 		"forgot":                     Forgot(ForgotPage{Page: doorPage("Set a new password")}),
@@ -197,7 +202,7 @@ func portalPages() map[string]templ.Component {
 		"forgot-wait":                Forgot(ForgotPage{Page: doorPage("Set a new password"), Email: hostile, Wait: 90 * time.Second}),
 		"forgot-ended":               Forgot(ForgotPage{Page: doorPage("Set a new password"), LinkEnded: true}),
 		"forgot-no-mail":             Forgot(ForgotPage{Page: doorPage("Set a new password"), NoMail: true}),
-		"reset-sent":                 ResetSent(ResetSentPage{Page: doorPage("Look into your mailbox"), DemoMail: "http://127.0.0.1:8082"}),
+		"reset-sent":                 ResetSent(ResetSentPage{Page: doorPage("Check your inbox"), DemoMail: "http://127.0.0.1:8082"}),
 		"reset":                      Reset(ResetPage{Page: doorPage("Set a new password"), Token: "one-time", Email: "john@contoso.example"}),
 		"reset-errors":               Reset(ResetPage{Page: doorPage("Set a new password"), Token: "one-time", Email: hostile, Errors: FieldErrors{"password": "Too short."}}),
 		"setup":                      Setup(SetupPage{Page: doorPage("Set up"), Token: "one-time"}),
@@ -227,7 +232,6 @@ func portalPages() map[string]templ.Component {
 		"subscribers":                Subscribers(subscribers()),
 		"subscribers-none":           Subscribers(SubscribersPage{Page: portalPage("Subscribers", NavSubscribers), FormURL: "https://gatepost.example/signup/contoso-weekly"}),
 		"subscribers-not-found":      Subscribers(foundNobody()),
-		"account-mails":              Account(AccountPage{Page: portalPage("Account", NavNone), Mail: true, IncidentMails: true}),
 		"integrations-trouble": Integrations(IntegrationsPage{Page: portalPage("Integrations", NavIntegrations), Salesforce: card(Connected),
 			Incidents: []Incident{{Title: "Sign-ups have been waiting for long", What: hostile, Mend: "Nothing to do.", URL: "/integrations/sfdc", Link: "See what waits"}}}),
 		"account": Account(AccountPage{Page: portalPage("Account", NavNone), Errors: FieldErrors{"current": "That is not your password."}, Sessions: []Session{
@@ -781,7 +785,7 @@ func TestLoginSaysWhatIsWrong(t *testing.T) {
 		"wrong":    {LoginPage{Wrong: true}, "don’t belong together"},
 		"too many": {LoginPage{Wait: 61 * time.Second}, "wait 2 minutes"},
 		"a second": {LoginPage{Wait: 300 * time.Millisecond}, "wait 1 second "},
-		"demo":     {LoginPage{DemoHint: "john@contoso.example"}, "john@contoso.example with the password that the demo printed in the terminal"},
+		"demo":     {LoginPage{DemoHint: "john@contoso.example"}, "john@contoso.example with the password that it printed in the terminal"},
 	}
 	for name, tt := range tests {
 		text := regexp.MustCompile(`\s+`).ReplaceAllString(parse(t, Login(tt.page)).Text(), " ")

@@ -1,0 +1,171 @@
+package routes
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"gatepost/auth"
+	"gatepost/db"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// What somebody types may be lost to a log-in: the session ended, or ended in another tab.
+// So the log-in page carries it, and afterwards it is shown to who typed it, to be sent
+// again by hand.
+
+// act is what a form of the portal does. Each route that takes one has its row in acts.
+type act struct {
+	back   string       // route of the page that the form is on, with the same parameters; "" for the first page
+	typed  []typedField // what is carried through a log-in: never a password or a secret
+	secret bool         // it has a secret too
+}
+
+// typedField is a field of a form. One without a label isn't shown: what it says stands
+// on the page, as which problem a note is about.
+type typedField struct{ name, label string }
+
+// acts are all that the portal's forms do, by the route that takes them. Where nothing is
+// typed, as on a page that asks whether one is sure, nothing is carried: one is led back
+// to the page.
+var acts = map[string]act{
+	"/tenant":                           {},
+	"/logout":                           {},
+	"/account/password":                 {back: "/account"},
+	"/account/mails":                    {back: "/account"},
+	"/account/sessions/end":             {back: "/account"},
+	"/account/sessions/end-all":         {back: "/account"},
+	"/newsletter/signup":                {back: "/newsletter/signup", typed: []typedField{{"newsletter", "Newsletter"}, {"email", "E-mail address"}, {"first_name", "First name"}, {"last_name", "Last name"}}},
+	"/subscribers/:id/retry":            {back: "/subscribers/:id"},
+	"/subscribers/:id/dismiss":          {back: "/subscribers/:id", typed: []typedField{{"note", "Reason"}}},
+	"/integrations/:service/app":        {back: "/integrations/:service/app", typed: []typedField{{"client_id", "Client ID"}, {"scopes", "Scopes"}, {"host", "Host"}}, secret: true},
+	"/integrations/:service/app/remove": {back: "/integrations/:service/app"},
+	"/integrations/:service/connect":    {back: "/integrations", typed: []typedField{{"my_domain", "My Domain"}, {"login", ""}}},
+	"/integrations/:service/held":       {back: "/integrations"},
+	"/integrations/:service/disconnect": {back: "/integrations"},
+	"/integrations/:service/settings": {back: "/integrations/:service/settings", typed: []typedField{{"key", "Unique field"}, {"placeholder", "Last name when there is none"},
+		{"one", ""}, {"several", ""}, {"leads", ""}, {"save", ""}, {"share", ""}}},
+	"/integrations/:service/move":      {back: "/integrations/:service"},
+	"/integrations/:service/checkup":   {back: "/integrations/:service/checkup"},
+	"/integrations/:service/recount":   {back: "/integrations/:service/sum"},
+	"/integrations/:service/retry":     {back: "/integrations/:service"},
+	"/integrations/:service/try":       {back: "/integrations/:service"},
+	"/integrations/:service/dismiss":   {back: "/integrations/:service", typed: []typedField{{"note", "Reason"}, {"reason", ""}}},
+	"/integrations/:service/time-zone": {back: "/integrations/:service/sum"},
+}
+
+// actOf returns what a form that is sent to a path does, with the values of the path's
+// parameters. Of routes that fit, the one with the fewest parameters is meant.
+func actOf(path string) (a act, values map[string]string, ok bool) {
+	for route, candidate := range acts {
+		if v, fits := matchRoute(route, path); fits && (!ok || len(v) < len(values)) {
+			a, values, ok = candidate, v, true
+		}
+	}
+	return a, values, ok
+}
+
+// matchRoute reports whether a route, as "/subscribers/:id", leads to a path, and
+// returns what its parameters stand for.
+func matchRoute(route, path string) (values map[string]string, ok bool) {
+	wanted, got := strings.Split(route, "/"), strings.Split(path, "/")
+	if len(wanted) != len(got) {
+		return nil, false
+	}
+	values = map[string]string{}
+	for i, part := range wanted {
+		name, isParameter := strings.CutPrefix(part, ":")
+		switch {
+		case isParameter && got[i] != "" && got[i] != "." && got[i] != "..":
+			values[name] = got[i]
+		case isParameter || part != got[i]:
+			return nil, false
+		}
+	}
+	return values, true
+}
+
+// fillRoute puts values into a route's parameters.
+func fillRoute(route string, values map[string]string) string {
+	parts := strings.Split(route, "/")
+	for i, part := range parts {
+		if name, ok := strings.CutPrefix(part, ":"); ok {
+			parts[i] = values[name]
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// typed is a form as somebody filled it in who wasn't logged in any more.
+type typed struct {
+	path   string // that it was sent to
+	back   string // of the page that it is on
+	act    act
+	values url.Values
+	author []byte // for whom its page was written
+}
+
+// maxTyped bounds what is carried through a log-in, in bytes.
+const maxTyped = 16 << 10
+
+// carry returns the form of this request as a page can carry it, "" when there is
+// nothing typed in it or it is from elsewhere. It is an address with a query, which never
+// is one: it stands in a form's field alone.
+func (s *server) carry(c *fiber.Ctx) string {
+	a, _, ok := actOf(c.Path())
+	if !ok || !s.fromOurPages(c) {
+		return ""
+	}
+	values, something := url.Values{}, false
+	for _, f := range a.typed {
+		values[f.name] = fieldValues(c, f.name)
+		something = something || f.label != "" && strings.TrimSpace(strings.Join(values[f.name], "")) != ""
+	}
+	values.Set("csrf", field(c, "csrf"))
+	text := c.Path() + "?" + values.Encode()
+	if !something || len(text) > maxTyped {
+		return ""
+	}
+	return text
+}
+
+// readTyped reads what carry returned, as somebody sends it who may have changed it.
+func readTyped(carried string) (t typed, ok bool) {
+	path, query, _ := strings.Cut(carried, "?")
+	values, err := url.ParseQuery(query)
+	a, parameters, known := actOf(path)
+	if err != nil || len(carried) > maxTyped || !known || len(a.typed) == 0 {
+		return typed{}, false
+	}
+	t = typed{path: path, back: fillRoute(a.back, parameters), act: a, values: url.Values{}}
+	if _, t.author = auth.UnmaskForm(values.Get("csrf")); t.author == nil {
+		return typed{}, false
+	}
+	for _, f := range a.typed {
+		for _, v := range values[f.name] {
+			t.values.Add(f.name, strings.ToValidUTF8(v, "\uFFFD"))
+		}
+	}
+	return t, true
+}
+
+// tenantOf returns in which of a user's tenants a form was filled in by them.
+func (t typed) tenantOf(user db.User, tenants []db.Tenant) (db.Tenant, bool) {
+	i := slices.IndexFunc(tenants, func(tenant db.Tenant) bool { return auth.EqualAuthors(t.author, auth.Author(user, tenant.ID)) })
+	if i < 0 {
+		return db.Tenant{}, false
+	}
+	return tenants[i], true
+}
+
+// showTyped shows somebody what they typed, with a button that sends it again.
+func (s *server) showTyped(c *fiber.Ctx, status int, t typed) error {
+	page := views.TypedPage{Page: s.page(c, "Send it again?", views.NavNone), Path: t.path, Back: t.back, Secret: t.act.secret}
+	page.Zone = "" // there is no time on it
+	for _, f := range t.act.typed {
+		page.Fields = append(page.Fields, views.TypedField{Name: f.name, Label: f.label, Values: t.values[f.name]})
+	}
+	return render(c, status, views.Typed(page))
+}
