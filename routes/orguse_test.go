@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -302,5 +303,5 @@ func TestOtherNamesOfThisMachine(t *testing.T) {
 
 // machines are the addresses that programs and readers ask.
 func machines(path string) bool {
-	return path == "/healthz" || path == "/readyz" || path == "/metrics" || strings.HasPrefix(path, "/static/") || strings.HasPrefix(path, "/signup/") || strings.HasPrefix(path, "/api/")
+	return slices.Contains([]string{"/healthz", "/readyz", "/metrics", "/favicon.ico", "/robots.txt", "/.well-known/change-password"}, path) || strings.HasPrefix(path, "/static/") || strings.HasPrefix(path, "/signup/") || strings.HasPrefix(path, "/api/")
 }

@@ -27,3 +27,27 @@ func (s *server) asset(c *fiber.Ctx) error {
 	}
 	return c.Send(body)
 }
+
+// aDay is for files whose address stays when they change.
+const aDay = "public, max-age=86400"
+
+// favicon handles GET /favicon.ico, which browsers ask for beside what is no page of ours.
+func (s *server) favicon(c *fiber.Ctx) error {
+	icon, ok := static.Open(static.URL("favicon.ico"))
+	if !ok {
+		return fiber.ErrNotFound
+	}
+	c.Set(fiber.HeaderContentType, icon.ContentType)
+	c.Set(fiber.HeaderCacheControl, aDay)
+	return c.Send(icon.Body)
+}
+
+// robotsText lets search engines find the public forms, and nothing else: there is nothing
+// for them behind a log-in.
+const robotsText = "User-agent: *\nAllow: /signup/\nAllow: /static/\nAllow: /favicon.ico\nDisallow: /\n"
+
+// robots handles GET /robots.txt.
+func (s *server) robots(c *fiber.Ctx) error {
+	c.Set(fiber.HeaderCacheControl, aDay)
+	return c.SendString(robotsText)
+}
