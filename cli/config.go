@@ -38,6 +38,7 @@ type config struct {
 	TrustedProxies networks `env:"GATEPOST_TRUSTED_PROXIES"`
 	SMTP           string   `env:"GATEPOST_SMTP"`
 	MailFrom       string   `env:"GATEPOST_MAIL_FROM"`
+	HelpURL        string   `env:"GATEPOST_HELP_URL"`
 
 	demoUser, demoMail string // set by demo alone
 }

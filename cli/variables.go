@@ -43,6 +43,7 @@ var variables = map[string]variable{
 	"GATEPOST_SIGNUP_LIMITS":      {},
 	"GATEPOST_API_LIMIT":          {check: checkCount},
 	"GATEPOST_TRUSTED_PROXIES":    {lines: true},
+	"GATEPOST_HELP_URL":           {check: checkHelp},
 	"GATEPOST_LOG":                {},
 }
 
@@ -101,6 +102,18 @@ func checkAddress(value string) error {
 		return errors.New(problem)
 	}
 	return nil
+}
+
+// checkHelp refuses what is neither a page nor a mailbox: it becomes a link.
+func checkHelp(value string) error {
+	u, err := url.Parse(value)
+	switch {
+	case err != nil:
+		return errors.New("it is not an address")
+	case u.Scheme == "https" && u.Host != "" && u.User == nil, u.Scheme == "mailto" && strings.Contains(u.Opaque, "@"):
+		return nil
+	}
+	return errors.New("it is neither https:// and a page nor mailto: and an e-mail address")
 }
 
 // normalAddress is an address as browsers write it: they leave out the usual port,

@@ -29,6 +29,7 @@ type StateInfo struct {
 	Became    string // of one who got into the state: "Arrived in Salesforce"
 	Recounted string // beside their number in a recount; states with the same words have one number
 	Meaning   string // a sentence for when no reason tells why; none when empty
+	Help      string // what the state means, for the Help page
 
 	Main      bool // shown even where nobody is in it
 	Waits     bool // Gatepost goes on by itself, once the tenant's pause is over
@@ -42,13 +43,17 @@ type StateInfo struct {
 
 // states are in the order of a subscriber's way.
 var states = []StateInfo{
-	{State: Waiting, Label: "Waiting", Tone: "warn", Icon: "clock", Became: "Waits", Main: true, Waits: true, Problem: true},
+	{State: Waiting, Label: "Waiting", Tone: "warn", Icon: "clock", Became: "Waits", Main: true, Waits: true, Problem: true,
+		Help: "On the way. It goes on by itself, also when Salesforce can’t be reached for a while."},
 	{State: Delivered, Label: "In Salesforce", Tone: "good", Icon: "ok", Became: "Arrived in Salesforce",
-		Main: true, Arrived: true, Activity: "delivered"},
+		Main: true, Arrived: true, Activity: "delivered",
+		Help: "The address has its record in Salesforce: a new one, or one that was there."},
 	{State: Attention, Label: "Needs attention", Tone: "bad", Icon: "alert", Sum: "needing attention", Column: "need attention",
-		Recounted: "In need of attention, or dismissed", Main: true, Attention: true, Problem: true, Activity: "attention", Decisions: []State{Waiting, Dismissed}},
+		Recounted: "In need of attention, or dismissed", Main: true, Attention: true, Problem: true, Activity: "attention", Decisions: []State{Waiting, Dismissed},
+		Help: "Salesforce refused it. The problem says what to fix, and who can; then retry."},
 	{State: Dismissed, Label: "Dismissed", Tone: "calm", Icon: "minus", Recounted: "In need of attention, or dismissed",
-		Meaning: "Somebody decided that it is not sent to Salesforce.", Decisions: []State{Waiting}},
+		Meaning: "Somebody decided that it is not sent to Salesforce.", Decisions: []State{Waiting},
+		Help: "Somebody decided that it isn’t sent. It stays in Gatepost and can be retried."},
 }
 
 // States returns all states, in the order of a subscriber's way.

@@ -69,6 +69,7 @@ type Config struct {
 	APILimit       int                                       // requests of an API key in a minute; 3,000 when 0
 	Mail           bool                                      // whether mails can be sent
 	Version        string                                    // of the program
+	HelpURL        string                                    // optional: the operator's own help, or mailto: and whom to ask
 	DemoUser       string                                    // address to sign in with, in the demo only
 	DemoMail       string                                    // address of the page with the mails, in the demo only
 	Log            *slog.Logger
@@ -204,6 +205,7 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodGet, "/subscribers/:id", s.person)
 	admin(http.MethodPost, "/subscribers/:id/retry", s.retryOne)
 	admin(http.MethodPost, "/subscribers/:id/dismiss", s.dismissOne)
+	admin(http.MethodGet, "/help", s.help)
 	admin(http.MethodGet, "/account", s.account)
 	admin(http.MethodPost, "/account/password", s.changePassword)
 	admin(http.MethodPost, "/account/mails", s.setMails)

@@ -45,6 +45,7 @@ func TestEveryPageKnowsAnAddedState(t *testing.T) {
 			}
 			tells := map[string][]string{
 				"/subscribers":                        list,
+				"/help":                               {"<dt>Held Back</dt>"},
 				"/subscribers?state=held":             {`<option value="held" selected>`, "Held Back</span>", "Older"},
 				"/subscribers/:id":                    {"Held Back</span>", "<strong>" + became + "</strong>", "Too long by far."},
 				"/newsletter/signup?sample=:id":       {`<li class="step open">`, "Held Back", "Too long by far."},
