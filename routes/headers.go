@@ -46,8 +46,8 @@ func isPublic(c *fiber.Ctx) bool {
 	return strings.HasPrefix(c.Path(), "/signup/") || strings.HasPrefix(c.Path(), "/static/")
 }
 
-// unpacked refuses bodies that are packed, since a small one can hold a huge one.
-func unpacked(c *fiber.Ctx) error {
+// rejectEncoded refuses compressed bodies, since a small one can hold a huge one.
+func rejectEncoded(c *fiber.Ctx) error {
 	if e := c.Get(fiber.HeaderContentEncoding); e != "" && e != "identity" {
 		return fiber.ErrUnsupportedMediaType
 	}
