@@ -11,16 +11,16 @@ import (
 )
 
 var (
-	// errForged says that a form did not come from one of our pages, or from one
+	// errCSRF says that a form did not come from one of our pages, or from one
 	// that is too old.
-	errForged = errors.New("the form's token is missing or wrong")
+	errCSRF = errors.New("the form's token is missing or wrong")
 	// errOtherTenant says that a form's page was written for another tenant of the
 	// user's than the session is in now.
 	errOtherTenant = errors.New("the form's page is of another tenant")
 )
 
-// csrf is the token that the forms of this answer carry.
-func (s *server) csrf(c *fiber.Ctx) string {
+// formToken is what the forms of this answer carry.
+func (s *server) formToken(c *fiber.Ctx) string {
 	return auth.MaskForm(s.formSecret(c), s.author(c))
 }
 
@@ -59,27 +59,27 @@ func (s *server) author(c *fiber.Ctx) []byte {
 	return auth.Author(v.User, v.Tenant.ID)
 }
 
-// unforged refuses forms that come from other sites: by what the browser says, where
+// csrf refuses forms that come from other sites: by what the browser says, where
 // it says something, and always by the token. A form of the same user's that is only of
 // an earlier log-in is shown again, to be sent by hand.
-func (s *server) unforged(c *fiber.Ctx) error {
+func (s *server) csrf(c *fiber.Ctx) error {
 	if reads(c) {
 		return c.Next()
 	}
 	secret, author := auth.UnmaskForm(field(c, "csrf"))
 	switch {
 	case !s.fromOurPages(c):
-		return s.refuseForm(c, errForged, "the browser says it is from elsewhere")
+		return s.refuseForm(c, errCSRF, "the browser says it is from elsewhere")
 	case auth.EqualTokens(secret, s.formSecret(c)):
 		return c.Next()
 	case auth.EqualAuthors(author, s.author(c)):
-		err := s.refuseForm(c, errForged, "it is of an earlier log-in")
+		err := s.refuseForm(c, errCSRF, "it is of an earlier log-in")
 		if t, ok := readTyped(s.carry(c)); ok {
 			return s.showTyped(c, http.StatusForbidden, t)
 		}
 		return err
 	}
-	return s.refuseForm(c, errForged, "its token is missing or wrong")
+	return s.refuseForm(c, errCSRF, "its token is missing or wrong")
 }
 
 // sameTenant refuses a form whose page was written for another of the user's tenants:

@@ -161,7 +161,7 @@ func (s *server) explain(err error) (status int, sentence string) {
 		return http.StatusServiceUnavailable, "A great many people are logging in right now, so this had no turn and nothing was changed. Please try again in a few seconds."
 	case errors.Is(err, newsletter.ErrBusy):
 		return http.StatusServiceUnavailable, "A great many people are signing up right now, and this one was not taken. Please try again in a few seconds."
-	case errors.Is(err, errForged):
+	case errors.Is(err, errCSRF):
 		return http.StatusForbidden, "The page with this form was too old, or it was another site’s, so nothing was changed. Reload the page and send it again."
 	case errors.Is(err, errOtherTenant):
 		return http.StatusForbidden, "This page was open for another of your organisations, so nothing was changed. Reload it, or switch back to that organisation first."

@@ -57,7 +57,7 @@ func (s *server) card(c *fiber.Ctx, service string) (views.Integration, error) {
 // cardOf is what is to be said of a connection, with the sign-ups that go by it.
 func (s *server) cardOf(c *fiber.Ctx, connection identity.Connection) views.Integration {
 	card := describe(connection)
-	card.CSRF = s.csrf(c)
+	card.CSRF = s.formToken(c)
 	if !card.Other {
 		sums := who(c).overview.Sums
 		card.Waiting, card.Attention = sums[db.Waiting], sums[db.Attention]

@@ -133,7 +133,7 @@ func (s *server) public(app *fiber.App) {
 // doors mounts the pages in front of the portal.
 func (s *server) doors(app *fiber.App) {
 	door := func(method, path string, h fiber.Handler) {
-		mount(app, method, path, s.publicAddress, s.session, s.anybody, s.unforged, h)
+		mount(app, method, path, s.publicAddress, s.session, s.anybody, s.csrf, h)
 	}
 	door(http.MethodGet, "/login", s.loginForm)
 	door(http.MethodPost, "/login", s.login)
@@ -149,7 +149,7 @@ func (s *server) doors(app *fiber.App) {
 // portal mounts the pages for those who are signed in.
 func (s *server) portal(app *fiber.App) {
 	user := func(method, path string, h fiber.Handler) {
-		mount(app, method, path, s.publicAddress, s.session, s.signedIn, s.unforged, h)
+		mount(app, method, path, s.publicAddress, s.session, s.signedIn, s.csrf, h)
 	}
 	user(http.MethodGet, "/tenant", s.tenants)
 	user(http.MethodPost, "/tenant", s.chooseTenant)
@@ -162,12 +162,12 @@ func (s *server) portal(app *fiber.App) {
 	}
 	admin := func(method, path string, h fiber.Handler) {
 		page(method, path)
-		mount(app, method, path, s.publicAddress, s.session, s.signedIn, s.inTenant, s.unforged, s.sameTenant, h)
+		mount(app, method, path, s.publicAddress, s.session, s.signedIn, s.inTenant, s.csrf, s.sameTenant, h)
 	}
 	// What is about deliveries is there for Salesforce alone.
 	sfdc := func(method, path string, h fiber.Handler) {
 		page(method, "/integrations/:service"+path)
-		mount(app, method, "/integrations/:service"+path, s.publicAddress, s.session, s.signedIn, s.inTenant, s.salesforceOnly, s.unforged, s.sameTenant, h)
+		mount(app, method, "/integrations/:service"+path, s.publicAddress, s.session, s.signedIn, s.inTenant, s.salesforceOnly, s.csrf, s.sameTenant, h)
 	}
 	admin(http.MethodGet, "/", func(c *fiber.Ctx) error { return redirect(c, "/integrations") })
 	admin(http.MethodGet, "/integrations", s.integrations)
