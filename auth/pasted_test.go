@@ -8,7 +8,7 @@ import (
 	"gatepost/db"
 )
 
-// However an address is pasted, it is the same person's: at the door, when somebody
+// However an address is pasted, it is the same person's: at the log-in, when somebody
 // has forgotten their password, and for the operator's commands.
 func TestAnAddressIsFoundHoweverItIsPasted(t *testing.T) {
 	p, d, _, john := contoso(t)

@@ -43,18 +43,18 @@ func (s *server) changePassword(c *fiber.Ctx) error {
 	switch {
 	case errors.As(err, &wrong):
 		if wrong["current"] != "" {
-			s.atDoor(c, confirmRefused, v.User.ID)
+			s.logAuth(c, confirmRefused, v.User.ID)
 		}
 		return s.showAccount(c, http.StatusUnprocessableEntity, views.FieldErrors(wrong))
 	case errors.As(err, &throttled):
-		s.atDoor(c, confirmThrottled, v.User.ID)
+		s.logAuth(c, confirmThrottled, v.User.ID)
 		c.Set("Retry-After", strconv.Itoa(int(throttled.Wait.Seconds())+1))
 		return s.showAccount(c, http.StatusTooManyRequests, views.FieldErrors{"current": fmt.Sprintf(
 			"There were too many wrong passwords. Please wait %d seconds and try again.", int(throttled.Wait.Seconds())+1)})
 	case err != nil:
 		return err
 	}
-	s.atDoor(c, passwordChanged, user.ID)
+	s.logAuth(c, passwordChanged, user.ID)
 	if err := s.trustDevice(c, user); err != nil {
 		return err
 	}

@@ -61,18 +61,18 @@ func (s *server) apiKey(action string) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		scheme, secret, _ := strings.Cut(c.Get(fiber.HeaderAuthorization), " ")
 		if !strings.EqualFold(scheme, "Bearer") {
-			s.atDoor(c, keyRefused, "", "why", "none was sent")
+			s.logAuth(c, keyRefused, "", "why", "none was sent")
 			return auth.ErrAPIKey
 		}
 		k, err := s.Keys.Check(c.UserContext(), strings.TrimSpace(secret), s.Now())
 		if errors.Is(err, auth.ErrAPIKey) {
-			s.atDoor(c, keyRefused, "", "why", "it is unknown or was removed")
+			s.logAuth(c, keyRefused, "", "why", "it is unknown or was removed")
 		}
 		if err != nil {
 			return err
 		}
 		if !auth.Allows(k, action) {
-			s.atDoor(c, keyRefused, "", "key", k.ID, "why", "it doesn't allow to "+action)
+			s.logAuth(c, keyRefused, "", "key", k.ID, "why", "it doesn't allow to "+action)
 			return errNotAllowed
 		}
 		c.Locals(localAPIKey, k)

@@ -96,7 +96,7 @@ func reads(c *fiber.Ctx) bool { return c.Method() == http.MethodGet || c.Method(
 
 // refuseForm logs why a form is refused, and returns the error for its sender.
 func (s *server) refuseForm(c *fiber.Ctx, err error, why string) error {
-	s.atDoor(c, formRefused, who(c).User.ID, "route", c.Route().Path, "why", why)
+	s.logAuth(c, formRefused, who(c).User.ID, "route", c.Route().Path, "why", why)
 	return err
 }
 

@@ -1,9 +1,9 @@
 package routes
 
-// DoorEvents are the events at the doors, each with its level.
-func DoorEvents() map[string]string {
+// AuthEvents are the events of log-in and access, each with its level.
+func AuthEvents() map[string]string {
 	all := make(map[string]string)
-	for _, e := range doorEvents {
+	for _, e := range authEvents {
 		all[e.text] = e.level.String()
 	}
 	return all

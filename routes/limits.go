@@ -42,7 +42,7 @@ func (s *server) limitSignUps(c *fiber.Ctx) error {
 func (s *server) limitAPI(c *fiber.Ctx) error {
 	err := s.limited(c, "api", caller(c).ID, cmp.Or(s.APILimit, apiPerMinute))
 	if err == fiber.ErrTooManyRequests {
-		s.atDoor(c, keyThrottled, "", "key", caller(c).ID)
+		s.logAuth(c, keyThrottled, "", "key", caller(c).ID)
 	}
 	return err
 }

@@ -91,7 +91,7 @@ func (s *server) login(c *fiber.Ctx) error {
 	if err != nil {
 		return s.loginRefused(c, err, email, next)
 	}
-	s.atDoor(c, loggedIn, user.ID)
+	s.logAuth(c, loggedIn, user.ID)
 	s.rememberDevice(c, device)
 	return s.welcomeUser(c, user, next)
 }
@@ -107,17 +107,17 @@ func (s *server) loginRefused(c *fiber.Ctx, err error, email, next string) error
 	var throttled *auth.ThrottledError
 	switch {
 	case errors.As(err, &throttled):
-		s.atDoor(c, logInThrottled, refused.UserID)
+		s.logAuth(c, logInThrottled, refused.UserID)
 		page.Wait = throttled.Wait
 		c.Set("Retry-After", strconv.Itoa(int(throttled.Wait.Seconds())+1))
 		return render(c, http.StatusTooManyRequests, views.Login(page))
 	case errors.Is(err, auth.ErrBusy):
-		s.atDoor(c, logInBusy, refused.UserID)
+		s.logAuth(c, logInBusy, refused.UserID)
 		page.Busy = true
 		c.Set("Retry-After", "5")
 		return render(c, http.StatusServiceUnavailable, views.Login(page))
 	case errors.Is(err, auth.ErrCredentials):
-		s.atDoor(c, logInRefused, refused.UserID)
+		s.logAuth(c, logInRefused, refused.UserID)
 		page.Wrong = true
 		return render(c, http.StatusUnprocessableEntity, views.Login(page))
 	}

@@ -37,7 +37,7 @@ func (s *server) forgot(c *fiber.Ctx) error {
 	var throttled *auth.ThrottledError
 	switch {
 	case errors.As(err, &throttled):
-		s.atDoor(c, resetThrottled, "")
+		s.logAuth(c, resetThrottled, "")
 		page := s.forgotPage(c)
 		page.Email, page.Wait = cut(email, 254), throttled.Wait
 		c.Set("Retry-After", strconv.Itoa(int(throttled.Wait.Seconds())+1))
@@ -45,9 +45,9 @@ func (s *server) forgot(c *fiber.Ctx) error {
 	case err != nil:
 		return err
 	case asked.Throttled:
-		s.atDoor(c, resetThrottled, asked.UserID)
+		s.logAuth(c, resetThrottled, asked.UserID)
 	default:
-		s.atDoor(c, resetAsked, asked.UserID)
+		s.logAuth(c, resetAsked, asked.UserID)
 	}
 	return redirect(c, "/password/sent")
 }
@@ -75,7 +75,7 @@ func (s *server) showReset(c *fiber.Ctx, status int, token string, wrong views.F
 
 // resetLinkEnded offers another link.
 func (s *server) resetLinkEnded(c *fiber.Ctx) error {
-	s.atDoor(c, resetRefused, "")
+	s.logAuth(c, resetRefused, "")
 	page := s.forgotPage(c)
 	page.LinkEnded, page.Title = true, "This link has expired"
 	return render(c, http.StatusGone, views.Forgot(page))
@@ -97,7 +97,7 @@ func (s *server) reset(c *fiber.Ctx) error {
 	case err != nil:
 		return err
 	}
-	s.atDoor(c, resetDone, user.ID)
+	s.logAuth(c, resetDone, user.ID)
 	if err := s.trustDevice(c, user); err != nil {
 		return err
 	}

@@ -96,7 +96,7 @@ func New(c Config) (*fiber.App, error) {
 	app.Use(s.recovered(), s.headers, s.observe, s.recovered(), rejectEncoded, readable)
 	s.public(app)
 	s.api(app)
-	s.doors(app)
+	s.publicPages(app)
 	s.portal(app)
 	return app, nil
 }
@@ -130,20 +130,20 @@ func (s *server) public(app *fiber.App) {
 	app.Get("/signup/:slug/thanks", s.thanks)
 }
 
-// doors mounts the pages in front of the portal.
-func (s *server) doors(app *fiber.App) {
-	door := func(method, path string, h fiber.Handler) {
+// publicPages mounts the pages in front of the portal.
+func (s *server) publicPages(app *fiber.App) {
+	page := func(method, path string, h fiber.Handler) {
 		mount(app, method, path, s.publicAddress, s.session, s.anybody, s.csrf, h)
 	}
-	door(http.MethodGet, "/login", s.loginForm)
-	door(http.MethodPost, "/login", s.login)
-	door(http.MethodGet, "/password/forgot", s.forgotForm)
-	door(http.MethodPost, "/password/forgot", s.forgot)
-	door(http.MethodGet, "/password/sent", s.resetSent)
-	door(http.MethodGet, "/password/reset", s.resetForm)
-	door(http.MethodPost, "/password/reset", s.reset)
-	door(http.MethodGet, "/setup", s.setupForm)
-	door(http.MethodPost, "/setup", s.setup)
+	page(http.MethodGet, "/login", s.loginForm)
+	page(http.MethodPost, "/login", s.login)
+	page(http.MethodGet, "/password/forgot", s.forgotForm)
+	page(http.MethodPost, "/password/forgot", s.forgot)
+	page(http.MethodGet, "/password/sent", s.resetSent)
+	page(http.MethodGet, "/password/reset", s.resetForm)
+	page(http.MethodPost, "/password/reset", s.reset)
+	page(http.MethodGet, "/setup", s.setupForm)
+	page(http.MethodPost, "/setup", s.setup)
 }
 
 // portal mounts the pages for those who are signed in.

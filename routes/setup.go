@@ -36,7 +36,7 @@ func (s *server) setup(c *fiber.Ctx) error {
 	case err != nil:
 		return s.setupLinkEnded(c, err)
 	}
-	s.atDoor(c, setUp, user.ID)
+	s.logAuth(c, setUp, user.ID)
 	if err := s.trustDevice(c, user); err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (s *server) setup(c *fiber.Ctx) error {
 // setupLinkEnded logs a link that doesn't work, and passes the error on.
 func (s *server) setupLinkEnded(c *fiber.Ctx, err error) error {
 	if errors.Is(err, auth.ErrSetupLink) {
-		s.atDoor(c, setUpRefused, "")
+		s.logAuth(c, setUpRefused, "")
 	}
 	return err
 }

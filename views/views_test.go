@@ -31,7 +31,7 @@ func portalPage(title string, nav Nav) Page {
 	}
 }
 
-func doorPage(title string) Page {
+func signedOutPage(title string) Page {
 	p := portalPage(title, NavNone)
 	p.User, p.Tenant, p.Tenants = User{}, "", 0
 	return p
@@ -187,27 +187,27 @@ func refused() SignupPage {
 // portalPages are all pages of the portal, in each of their states.
 func portalPages() map[string]templ.Component {
 	return merge(healthPages(), map[string]templ.Component{
-		"login":                      Login(LoginPage{Page: doorPage("Log in"), DemoHint: "john@contoso.example", Next: "/subscribers"}),
-		"login-wrong":                Login(LoginPage{Page: doorPage("Log in"), Email: "john@contoso.example", Wrong: true}),
-		"login-wait":                 Login(LoginPage{Page: doorPage("Log in"), Wait: 90 * time.Second}),
-		"login-typed":                Login(LoginPage{Page: doorPage("Log in"), NotSent: true, Typed: "/newsletter/signup?email=" + hostile}),
-		"login-not-sent":             Login(LoginPage{Page: doorPage("Log in"), NotSent: true}),
+		"login":                      Login(LoginPage{Page: signedOutPage("Log in"), DemoHint: "john@contoso.example", Next: "/subscribers"}),
+		"login-wrong":                Login(LoginPage{Page: signedOutPage("Log in"), Email: "john@contoso.example", Wrong: true}),
+		"login-wait":                 Login(LoginPage{Page: signedOutPage("Log in"), Wait: 90 * time.Second}),
+		"login-typed":                Login(LoginPage{Page: signedOutPage("Log in"), NotSent: true, Typed: "/newsletter/signup?email=" + hostile}),
+		"login-not-sent":             Login(LoginPage{Page: signedOutPage("Log in"), NotSent: true}),
 		"typed":                      Typed(TypedPage{Page: portalPage("Send it again?", NavNone), Path: "/newsletter/signup", Back: "/newsletter/signup", Fields: []TypedField{{"email", "E-mail address", []string{hostile}}, {"newsletter", "", []string{"x"}}}}),
 		"help":                       Help(HelpPage{Page: portalPage("Help", NavNone), States: []State{Waiting, Delivered, Attention}, URL: "https://help.example"}),
 		"help-alone":                 Help(HelpPage{Page: portalPage("Help", NavNone)}),
-		"login-busy":                 Login(LoginPage{Page: doorPage("Log in"), Email: "john@contoso.example", Busy: true}),
-		"login-changed":              Login(LoginPage{Page: doorPage("Log in"), Changed: true}),
-		"forgot":                     Forgot(ForgotPage{Page: doorPage("Set a new password")}),
-		"forgot-errors":              Forgot(ForgotPage{Page: doorPage("Set a new password"), Errors: FieldErrors{"email": "An e-mail address is needed."}}),
-		"forgot-wait":                Forgot(ForgotPage{Page: doorPage("Set a new password"), Email: hostile, Wait: 90 * time.Second}),
-		"forgot-ended":               Forgot(ForgotPage{Page: doorPage("Set a new password"), LinkEnded: true}),
-		"forgot-no-mail":             Forgot(ForgotPage{Page: doorPage("Set a new password"), NoMail: true}),
-		"reset-sent":                 ResetSent(ResetSentPage{Page: doorPage("Check your inbox"), DemoMail: "http://127.0.0.1:8082"}),
-		"reset":                      Reset(ResetPage{Page: doorPage("Set a new password"), Token: "one-time", Email: "john@contoso.example"}),
-		"reset-errors":               Reset(ResetPage{Page: doorPage("Set a new password"), Token: "one-time", Email: hostile, Errors: FieldErrors{"password": "Too short."}}),
-		"setup":                      Setup(SetupPage{Page: doorPage("Set up"), Token: "one-time"}),
-		"setup-errors":               Setup(SetupPage{Page: doorPage("Set up"), Token: "one-time", Slug: "Con toso", Errors: FieldErrors{"slug": "Small letters, digits and hyphens only.", "password": "Too short."}}),
-		"choose-tenant":              ChooseTenant(ChooseTenantPage{Page: doorPage("Choose an organisation"), Tenants: []TenantChoice{{"t1", "Contoso", true}, {"t2", hostile, false}}}),
+		"login-busy":                 Login(LoginPage{Page: signedOutPage("Log in"), Email: "john@contoso.example", Busy: true}),
+		"login-changed":              Login(LoginPage{Page: signedOutPage("Log in"), Changed: true}),
+		"forgot":                     Forgot(ForgotPage{Page: signedOutPage("Set a new password")}),
+		"forgot-errors":              Forgot(ForgotPage{Page: signedOutPage("Set a new password"), Errors: FieldErrors{"email": "An e-mail address is needed."}}),
+		"forgot-wait":                Forgot(ForgotPage{Page: signedOutPage("Set a new password"), Email: hostile, Wait: 90 * time.Second}),
+		"forgot-ended":               Forgot(ForgotPage{Page: signedOutPage("Set a new password"), LinkEnded: true}),
+		"forgot-no-mail":             Forgot(ForgotPage{Page: signedOutPage("Set a new password"), NoMail: true}),
+		"reset-sent":                 ResetSent(ResetSentPage{Page: signedOutPage("Check your inbox"), DemoMail: "http://127.0.0.1:8082"}),
+		"reset":                      Reset(ResetPage{Page: signedOutPage("Set a new password"), Token: "one-time", Email: "john@contoso.example"}),
+		"reset-errors":               Reset(ResetPage{Page: signedOutPage("Set a new password"), Token: "one-time", Email: hostile, Errors: FieldErrors{"password": "Too short."}}),
+		"setup":                      Setup(SetupPage{Page: signedOutPage("Set up"), Token: "one-time"}),
+		"setup-errors":               Setup(SetupPage{Page: signedOutPage("Set up"), Token: "one-time", Slug: "Con toso", Errors: FieldErrors{"slug": "Small letters, digits and hyphens only.", "password": "Too short."}}),
+		"choose-tenant":              ChooseTenant(ChooseTenantPage{Page: signedOutPage("Choose an organisation"), Tenants: []TenantChoice{{"t1", "Contoso", true}, {"t2", hostile, false}}}),
 		"integrations-not-connected": Integrations(integrations(NotConnected)),
 		"integrations-connected":     Integrations(integrations(Connected)),
 		"integrations-broken":        Integrations(brokenPage()),
@@ -216,8 +216,8 @@ func portalPages() map[string]templ.Component {
 		"integrations-held-other":    Integrations(heldFirst(true)),
 		"integrations-held-shared":   Integrations(heldShared()),
 		"integrations-elsewhere":     Integrations(elsewherePage()),
-		"connect-forward-elsewhere":  ConnectForward(ConnectForwardPage{Page: doorPage("Connecting"), Name: "Salesforce", Host: "login.salesforce.com", URL: `https://login.salesforce.com/services/oauth2/authorize?a=b`, Portal: "https://gatepost.example"}),
-		"connect-forward":            ConnectForward(ConnectForwardPage{Page: doorPage("Connecting"), Name: "Salesforce", Host: "login.salesforce.com", URL: `https://login.salesforce.com/services/oauth2/authorize?a="b"&c=<d>`}),
+		"connect-forward-elsewhere":  ConnectForward(ConnectForwardPage{Page: signedOutPage("Connecting"), Name: "Salesforce", Host: "login.salesforce.com", URL: `https://login.salesforce.com/services/oauth2/authorize?a=b`, Portal: "https://gatepost.example"}),
+		"connect-forward":            ConnectForward(ConnectForwardPage{Page: signedOutPage("Connecting"), Name: "Salesforce", Host: "login.salesforce.com", URL: `https://login.salesforce.com/services/oauth2/authorize?a="b"&c=<d>`}),
 		"connect-failed":             ConnectFailed(ConnectFailedPage{Page: portalPage("Not connected", NavIntegrations), Service: "sfdc", Name: "Salesforce", Happened: "Salesforce was not connected", Meaning: "Whoever logged in pressed Deny, so Gatepost got no access. Nothing has changed.", Mend: "Try again and press Allow.", Code: hostile, Description: hostile}),
 		"disconnect":                 Disconnect(DisconnectPage{Page: portalPage("Disconnect", NavIntegrations), Service: "sfdc", Name: "Salesforce", Org: Org{Name: "Contoso GmbH", Sandbox: true}, Waiting: 2}),
 		"own-app-none":               OwnApp(ownApp(false)),
@@ -239,7 +239,7 @@ func portalPages() map[string]templ.Component {
 			{ID: "2", Device: hostile, IP: "2001:db8::1", Since: at, LastSeen: at},
 		}}),
 		"error":            Error(ErrorPage{Page: portalPage("Page not found", NavNone), Status: 404, Sentence: "There is nothing at this address.", Links: []Link{{"/integrations", "Integrations"}}, RequestID: "req-7"}),
-		"error-signed-out": Error(ErrorPage{Page: doorPage(""), Status: 500, Sentence: hostile, RequestID: hostile}),
+		"error-signed-out": Error(ErrorPage{Page: signedOutPage(""), Status: 500, Sentence: hostile, RequestID: hostile}),
 	})
 }
 

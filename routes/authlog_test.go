@@ -11,7 +11,7 @@ import (
 	"gatepost/routes"
 )
 
-// visit is what somebody does at the doors, from an address.
+// visit is what somebody does at the log-in and around it, from an address.
 type visit struct {
 	w    *world
 	b    *browser
@@ -58,7 +58,7 @@ func untilThrottled(t *testing.T, do func() page) {
 
 const changed, wrongly = "four steep hills at dawn", "not this, but long"
 
-// steps are what brings about each event at the doors, and whose id its line has.
+// steps are what brings about each event of the log-in, and whose id its line has.
 var steps = map[string]struct {
 	who string
 	do  func(t *testing.T, v *visit)
@@ -126,9 +126,9 @@ var steps = map[string]struct {
 	}},
 }
 
-// Each event at the doors is a line in the log, by the user's id, the network and
+// Each event of the log-in is a line in the log, by the user's id, the network and
 // the request's number, without an address, a password, a token or a key.
-func TestDoorLog(t *testing.T) {
+func TestAuthLog(t *testing.T) {
 	t.Parallel()
 	for event, step := range steps {
 		t.Run(event, func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestDoorLog(t *testing.T) {
 			w := open(t, mailing, proxied(t), func(c *routes.Config) { c.APILimit = 2 })
 			v := &visit{w: w, b: w.browser(), from: from}
 			step.do(t, v)
-			want := ` level=` + routes.DoorEvents()[event] + ` msg="?` + event + `"? id=[0-9a-f-]{36} network=` + regexp.QuoteMeta(network)
+			want := ` level=` + routes.AuthEvents()[event] + ` msg="?` + event + `"? id=[0-9a-f-]{36} network=` + regexp.QuoteMeta(network)
 			if step.who != "" {
 				want += " user=" + w.idOf(step.who)
 			}
@@ -159,12 +159,12 @@ func TestDoorLog(t *testing.T) {
 }
 
 // The list is whole, and the operator can read what each line is.
-func TestDoorEventsAreKnown(t *testing.T) {
+func TestAuthEventsAreKnown(t *testing.T) {
 	manual, err := os.ReadFile("../docs/operating.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for event, level := range routes.DoorEvents() {
+	for event, level := range routes.AuthEvents() {
 		if _, tried := steps[event]; !tried && event != "log-in turned away" { // which is TestBusyLogin's
 			t.Errorf("nothing brings about %q", event)
 		}
@@ -175,7 +175,7 @@ func TestDoorEventsAreKnown(t *testing.T) {
 			t.Errorf("docs/operating.md doesn't tell of %q", event)
 		}
 	}
-	if len(routes.DoorEvents()) < len(steps) {
+	if len(routes.AuthEvents()) < len(steps) {
 		t.Error("steps for what isn't there")
 	}
 }
