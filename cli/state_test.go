@@ -36,7 +36,7 @@ var keptInMemory = map[string]string{
 	costsACall: `cli.inspector.found crm/salesforce.Renewals.vain`,
 	constant: `auth.commonWords auth.favourites auth.lines auth.neighbours auth.tooEasy cli.makesDatabase cli.mendedBy cli.onlyReads
 		cli.variables delivery.ranks identity.Service.AskParams identity.Service.Params identity.Vault.services
-		routes.framingFields routes.jsonSentences routes.replicationWords seal.registry.kinds`,
+		routes.acts routes.framingFields routes.jsonSentences routes.replicationWords seal.registry.kinds`,
 	ofOneCall: `crm/salesforce.part.Headers identity.AuthorizeRequest.Params identity.answer.userinfo incidents.look.lasting
 		routes.credential.Native routes.problemDocument.Errors`,
 }
