@@ -15,7 +15,7 @@ func TestSentencesSayWhatIsDone(t *testing.T) {
 		case promises(e) && !waits:
 			t.Errorf("%s promises a try that never comes: %q", code, e.Mend)
 		case e.Who == Nobody && (c.Record.Class == Recorded || c.Record.Class == Connection):
-			t.Errorf("%s leaves to itself what %v says somebody has to mend", code, c.Record)
+			t.Errorf("%s leaves to itself what %v says somebody has to do", code, c.Record)
 		case e.Mend == reconnect && c.Call.Class != Connection:
 			t.Errorf("%s asks to connect again where that doesn't stop anything: %v", code, c.Call)
 		case c.Record.Class == Passing && c.Record.Tries < 1:
@@ -54,7 +54,7 @@ func TestWhoNeedsAttentionIsToldWhatToDo(t *testing.T) {
 			t.Errorf("%s is final, and told as %+v", code, e)
 		}
 	}
-	if e := GaveUp("unable_to_lock_row"); e.Who != Admin || !strings.Contains(e.Mend, "Then send it again.") || !strings.Contains(e.What, "many times") {
+	if e := GaveUp("unable_to_lock_row"); e.Who != Admin || !strings.Contains(e.Mend, "Then retry.") || !strings.Contains(e.What, "many times") {
 		t.Errorf("%+v", e)
 	}
 }

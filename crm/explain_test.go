@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestEveryCodeHasASentence(t *testing.T) {
@@ -61,5 +62,22 @@ func TestUnknownCodesAreShownAsTheyCame(t *testing.T) {
 	}
 	if got := Sentence("invalid_grant"); got != Sentence("INVALID_GRANT") || got.Who != You {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// Wherever a cause is named, it has a few words that fit the place.
+func TestEveryCauseHasATitleAndALabel(t *testing.T) {
+	all := append(slices.Collect(maps.Keys(explanations)), Codes()...)
+	for _, code := range append(all, "NEVER_HEARD_OF_IT", "") {
+		for _, e := range []Explanation{Sentence(code), GaveUp(code), AskedOnce(code)} {
+			for what, limit := range map[string]int{e.Title: MaxTitle, e.Label: MaxLabel} {
+				if n := utf8.RuneCountInString(what); n == 0 || n > limit || strings.HasSuffix(what, ".") {
+					t.Errorf("%s: %q has %d characters of %d, or ends with a dot", code, what, n, limit)
+				}
+			}
+			if s := Sentence(code); e.Title != s.Title || e.Label != s.Label {
+				t.Errorf("%s is called %q and %q", code, e.Title, s.Title)
+			}
+		}
 	}
 }

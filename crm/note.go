@@ -5,23 +5,62 @@ import (
 	"strings"
 )
 
-// AdminNote is a plain text about a failure, to be sent to the administrator of
-// the CRM: what happened, to how many sign-ups, in which org, and what to do.
-// e explains the code; detail is what the CRM said, and may be empty, as org may.
-func AdminNote(e Explanation, code, detail, org string, n int) string {
+// NoteFacts are what a note to the CRM's administrator says of a failure, beside what its
+// explanation says. Code alone is required.
+type NoteFacts struct {
+	Code  string
+	Said  string // by the CRM
+	Org   string // its name
+	User  string // id of the CRM's user who connected
+	Since string // a day, in words: "19 November"
+	N     int    // sign-ups
+}
+
+// AdminNote is a plain text about a failure, to be sent to the administrator of the CRM:
+// what happened, to how many sign-ups, in which org, and what to do. It names no reader.
+func AdminNote(e Explanation, f NoteFacts) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Hello,\n\nGatepost puts our newsletter sign-ups into Salesforce")
-	if org != "" {
-		fmt.Fprintf(&b, " (%s)", org)
+	fmt.Fprintf(&b, "Hello,\n\n%s not get into Salesforce%s%s.\n\n%s\n\n", signUps(f.N), inBrackets(f.Org), behind(" since ", f.Since), e.What)
+	for _, line := range []struct{ name, text string }{
+		{"Salesforce said", strings.Join(strings.Fields(f.Said), " ")}, {"Code", f.Code}, {"ID of the connected user", f.User},
+	} {
+		if line.text != "" {
+			fmt.Fprintf(&b, "%s: %s\n", line.name, line.text)
+		}
 	}
-	sign := "sign-ups are"
-	if n == 1 {
-		sign = "sign-up is"
-	}
-	fmt.Fprintf(&b, ". %d %s held up there:\n\n%s\n", n, sign, e.What)
-	if detail != "" {
-		fmt.Fprintf(&b, "Salesforce says: %s\n", strings.Join(strings.Fields(detail), " "))
-	}
-	fmt.Fprintf(&b, "The code is %s.\n\nWhat mends it: %s\n\nTell me when it is done; then I have them sent again.\n", code, strings.TrimPrefix(e.Mend, askAdmin))
+	fmt.Fprintf(&b, "\nWhat to do: %s\n\nPlease tell me when it is done. Then I retry them in Gatepost, and nobody is created twice.\n\nThank you\n", forAdmin(e.Mend))
 	return b.String()
+}
+
+// AdminSubject is the subject of a mail with that note.
+func AdminSubject(e Explanation) string { return "Newsletter sign-ups: " + e.Title }
+
+func signUps(n int) string {
+	if n == 1 {
+		return "1 of our newsletter sign-ups does"
+	}
+	return fmt.Sprintf("%d of our newsletter sign-ups do", n)
+}
+
+func inBrackets(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " (" + s + ")"
+}
+
+func behind(word, s string) string {
+	if s == "" {
+		return ""
+	}
+	return word + s
+}
+
+// forAdmin is what fixes a failure, said to the administrator instead of the portal's user.
+func forAdmin(mend string) string {
+	mend = strings.TrimPrefix(mend, askAdmin)
+	for _, own := range []string{goesOn, thenRetry} {
+		mend = strings.TrimSpace(strings.TrimSuffix(mend, own))
+	}
+	return mend
 }

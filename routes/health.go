@@ -213,7 +213,7 @@ func (s *server) problem(p db.Problem, some []db.Subscriber, card views.Integrat
 	}
 	v.Said = said
 	if e.Who == crm.Admin {
-		v.Note = crm.AdminNote(e, p.Reason, said, card.Org.Name, p.N)
+		v.Note = crm.AdminNote(e, crm.NoteFacts{Code: p.Reason, Said: said, Org: card.Org.Name, N: p.N})
 	}
 	return v
 }
