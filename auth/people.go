@@ -228,7 +228,7 @@ func (p *People) NewTenant(slug, name string) (db.NewTenant, error) {
 		name = nameOf(slug)
 	}
 	wrong := FieldErrors{}
-	name, text := parseName(name)
+	name, text := TenantName(name)
 	wrong.check("slug", checkSlug(slug))
 	wrong.check("name", text)
 	if err := wrong.err(); err != nil {
@@ -252,7 +252,7 @@ func (p *People) SetTenant(ctx context.Context, slug, newSlug, name string) (db.
 	}
 	if name != "" {
 		text := ""
-		t.Name, text = parseName(name)
+		t.Name, text = TenantName(name)
 		wrong.check("name", text)
 	}
 	if err := wrong.err(); err != nil {
@@ -452,7 +452,7 @@ func (f SetupForm) check() (SetupForm, error) {
 	email, text := parseEmail(f.Email)
 	f.Email = email
 	wrong.check("email", text)
-	f.TenantName, text = parseName(f.TenantName)
+	f.TenantName, text = TenantName(f.TenantName)
 	wrong.check("name", text)
 	wrong.check("slug", checkSlug(f.TenantSlug))
 	wrong.check("password", checkPassword(f.Password, email, f.TenantSlug, f.TenantName))
@@ -535,8 +535,8 @@ func checkSlug(slug string) string {
 	return "A URL name has 2 to 63 lower-case letters, digits and hyphens, with no hyphen at its ends."
 }
 
-// parseName returns a name as it is stored, or what is wrong with it.
-func parseName(typed string) (name, wrong string) {
+// TenantName returns the name of a tenant as it is stored, or what is wrong with it.
+func TenantName(typed string) (name, wrong string) {
 	name, err := input.Line(typed)
 	switch {
 	case err != nil:

@@ -89,7 +89,7 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Wake: p.dispatcher.Wake, Log: p.log, Now: p.db.Now})
 	p.limits, p.keys = ratelimit.New(p.db, p.db.Now, p.log), auth.NewAPIKeys(p.db)
 	p.app, err = routes.New(routes.Config{
-		URL: c.URL, Store: p.db, Health: p.db, Incidents: p.db, People: p.people, Sessions: p.db, Keys: p.keys, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher, Limits: p.limits,
+		URL: c.URL, Store: p.db, Health: p.db, Incidents: p.db, Settings: p.db, People: p.people, Sessions: p.db, Keys: p.keys, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher, Limits: p.limits,
 		RecordURL: salesforce.RecordURL, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits), APILimit: c.APILimit,
 		Mail: p.mailer != nil, Version: version(), HelpURL: c.HelpURL, DemoUser: c.demoUser, DemoMail: c.demoMail, Log: p.log, Now: p.db.Now,
 	})

@@ -235,7 +235,8 @@ func mustBeOpen(ctx context.Context, tx *sql.Tx, tenantID string) error {
 // SetTenant changes the name and the slug of an open tenant. A slug that is taken
 // gives ErrConflict, an unknown tenant ErrNotFound.
 func (d *Work) SetTenant(ctx context.Context, t Tenant) error {
-	res, err := d.execNotify(ctx, Notice{Kind: NoticeNewsletters}, `UPDATE tenants SET slug = $2, name = $3 WHERE id = $1 AND closed_at = 0`, t.ID, t.Slug, t.Name)
+	res, err := d.execNotify(ctx, Notice{Kind: NoticeNewsletters},
+		`UPDATE tenants SET slug = $2, name = $3, set_at = $4, set_by = '' WHERE id = $1 AND closed_at = 0`, t.ID, t.Slug, t.Name, millis(d.now()))
 	return wrap("set a tenant", changed(res, err, ErrNotFound))
 }
 

@@ -220,12 +220,6 @@ func timeZone(to *string, tenantID string) part {
 	return one(to, scanID, `SELECT t.time_zone FROM tenants t WHERE t.id = $1`, tenantID)
 }
 
-// SetTimeZone sets the tenant's time zone, an IANA name that the caller checked.
-func (d *Watch) SetTimeZone(ctx context.Context, tenantID, name string) error {
-	res, err := d.exec(ctx, `UPDATE tenants SET time_zone = $2 WHERE id = $1`, tenantID, name)
-	return wrap("set time zone", changed(res, err, ErrNotFound))
-}
-
 // LastRecount is what the last recount of a tenant's rows found.
 type LastRecount struct {
 	At    time.Time // zero when there was none

@@ -175,7 +175,7 @@ func TestUsageAndTimeZone(t *testing.T) {
 			t.Errorf("%+v, %v", u, err)
 		}
 	}
-	if err := d.SetTimeZone(t.Context(), "a", "Europe/Berlin"); err != nil {
+	if err := d.SetOrganisation(t.Context(), "a", "", Organisation{Name: "A", TimeZone: "Europe/Berlin"}); err != nil {
 		t.Fatal(err)
 	}
 	if z, err := d.TimeZone(t.Context(), "a"); z != "Europe/Berlin" || err != nil {

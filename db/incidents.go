@@ -47,7 +47,7 @@ type Incident struct {
 // Member is a user of a tenant, who may be told of its incidents.
 type Member struct {
 	UserID string
-	Mails  bool // wants mails of incidents
+	Mails  MailChoice
 }
 
 // day is how long a closed incident counts as recent.
@@ -103,8 +103,9 @@ func (d *Watch) IncidentFor(ctx context.Context, id, userID string) (Incident, M
 	if err != nil {
 		return Incident{}, Member{}, wrap("incident", err)
 	}
-	mails, err := d.IncidentMails(ctx, userID)
-	return i, Member{UserID: userID, Mails: mails}, err
+	m := Member{UserID: userID}
+	err = d.read.QueryRowContext(ctx, selectMailChoice, i.TenantID, userID).Scan(&m.Mails)
+	return i, m, wrap("incident", err)
 }
 
 // OpenIncident opens an incident, unless one is open for the same trouble, and queues a
@@ -149,16 +150,15 @@ func ignore(err, one error) error {
 	return err
 }
 
-// mailMembers queues a mail of an incident to each user whom tell returns of the tenant's
-// members.
-func (d *Watch) mailMembers(ctx context.Context, tx *sql.Tx, kind MailKind, incidentID, tenantID string, tell func([]Member) []string) error {
+// mailMembers queues a mail to each user whom tell returns of the tenant's members.
+func (d *base) mailMembers(ctx context.Context, tx *sql.Tx, kind MailKind, about, tenantID string, tell func([]Member) []string) error {
 	members, err := collect(ctx, tx, func(row scanner) (m Member, err error) { return m, row.Scan(&m.UserID, &m.Mails) },
-		`SELECT u.id, u.incident_mails = 1 FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = $1`, tenantID)
+		`SELECT u.id, `+chosenMails+` FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = $1`, tenantID)
 	if err != nil {
 		return err
 	}
 	for _, user := range tell(members) {
-		if err := d.queueMail(ctx, tx, kind, user, incidentID); err != nil {
+		if err := d.queueMail(ctx, tx, kind, user, about); err != nil {
 			return err
 		}
 	}
@@ -294,16 +294,4 @@ func (d *Watch) troubles(ctx context.Context, kind IncidentKind, query string, a
 		return t, err
 	}, query, args...)
 	return all, wrap("troubles", err)
-}
-
-// IncidentMails reports whether the user is told of incidents by mail.
-func (d *Watch) IncidentMails(ctx context.Context, userID string) (yes bool, err error) {
-	err = d.read.QueryRowContext(ctx, `SELECT incident_mails = 1 FROM users WHERE id = $1`, userID).Scan(&yes)
-	return yes, wrap("incident mails", err)
-}
-
-// SetIncidentMails sets whether the user is told of incidents by mail.
-func (d *Watch) SetIncidentMails(ctx context.Context, userID string, yes bool) error {
-	res, err := d.exec(ctx, `UPDATE users SET incident_mails = $2 WHERE id = $1`, userID, bit(yes))
-	return wrap("set incident mails", changed(res, err, ErrNotFound))
 }

@@ -11,12 +11,14 @@ import (
 // MailKind says what a mail is about.
 type MailKind string
 
-// The kinds of mails. About names the incident of those that tell of one.
+// The kinds of mails. About names the incident of those that tell of one, and the tenant
+// of those of a day.
 const (
 	MailReset           MailKind = "reset"            // a link to set a new password
 	MailPasswordChanged MailKind = "password_changed" // it was changed
 	MailIncidentOpened  MailKind = "incident_opened"
 	MailIncidentClosed  MailKind = "incident_closed"
+	MailDigest          MailKind = "digest" // what is open at a tenant, once a day
 )
 
 // MailState says what became of a mail.
@@ -36,7 +38,7 @@ type Mail struct {
 	ID        string
 	Kind      MailKind
 	UserID    string // empty when nobody has the address that a reset was asked for
-	About     string // the incident's id, else empty
+	About     string // the incident's id, or the tenant's; else empty
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	State     MailState
@@ -62,6 +64,7 @@ const mailTries = 100
 const (
 	resetLife  = time.Hour           // how long a link to set a password is worth sending
 	noticeLife = 24 * time.Hour      // and what tells of something
+	digestLife = 12 * time.Hour      // and what is open this morning: the next one comes tomorrow
 	mailKept   = 30 * 24 * time.Hour // after which nobody asks what became of a mail
 )
 
@@ -69,8 +72,11 @@ const (
 func (d *base) queueMail(ctx context.Context, tx *sql.Tx, kind MailKind, userID, about string) error {
 	id, now := NewID(), d.now()
 	life := noticeLife
-	if kind == MailReset {
+	switch kind {
+	case MailReset:
 		life = resetLife
+	case MailDigest:
+		life = digestLife
 	}
 	_, err := tx.ExecContext(ctx,
 		`INSERT INTO mails (id, kind, user_id, about, created_at, expires_at, state) VALUES ($1, $2, $3, $4, $5, $6, $7)`,

@@ -863,6 +863,22 @@ func races() []race {
 					wantN(t, d, closed, `SELECT count(*) FROM mails WHERE user_id = $1`, u.ID)
 				}}
 		}},
+		{"QueueDigest", "of a morning by both", func(t *testing.T, d *DB) duel {
+			u, tenant := someone(t, d)
+			return duel{func(d *DB) error { return d.QueueDigest(t.Context(), tenant.ID, noon, time.Hour, everyone) }, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM mails WHERE user_id = $1`, u.ID)
+			}}
+		}},
+		{"QueueDigest", "of a tenant that is closed", func(t *testing.T, d *DB) duel {
+			u, tenant := someone(t, d)
+			return duel{func(d *DB) error { return d.QueueDigest(t.Context(), tenant.ID, noon, time.Hour, everyone) },
+				func(d *DB) error { _, err := d.CloseTenant(t.Context(), tenant.ID, d.now()); return err }, func(one, other error) {
+					both(t, one, other)
+					decided := number(t, d, `SELECT count(*) FROM tenants WHERE id = $1 AND digest_at > 0`, tenant.ID)
+					wantN(t, d, decided, `SELECT count(*) FROM mails WHERE user_id = $1`, u.ID)
+				}}
+		}},
 		{"StartAction", "the same by both", func(t *testing.T, d *DB) duel {
 			l, _, _ := d.needing(t, 3)
 			start := func(d *DB) error {

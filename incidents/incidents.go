@@ -47,6 +47,9 @@ type Store interface {
 	OpenIncident(ctx context.Context, t db.Trouble, now time.Time, tell func([]db.Member) []string) error
 	MendIncident(ctx context.Context, id string, at time.Time) error
 	CloseIncident(ctx context.Context, i db.Incident, now time.Time, tell func([]db.Member) []string) error
+	DueDigests(ctx context.Context, before time.Time) ([]db.DigestTenant, error)
+	Digest(ctx context.Context, tenantID string) (db.Digest, error)
+	QueueDigest(ctx context.Context, tenantID string, morning time.Time, apart time.Duration, tell func([]db.Member) []string) error
 }
 
 // Watch looks for troubles.
@@ -54,6 +57,13 @@ type Watch struct {
 	Store Store
 	Tell  bool             // whether mails can be sent
 	Now   func() time.Time // time.Now when nil
+}
+
+func (w *Watch) now() time.Time {
+	if w.Now == nil {
+		return time.Now()
+	}
+	return w.Now()
 }
 
 // tell returns whom to send mails of a tenant's incident, of its members.
@@ -67,7 +77,7 @@ func (w *Watch) tell(members []db.Member) (users []string) {
 }
 
 // Wanted reports whether a member is told of incidents by mail.
-func Wanted(m db.Member) bool { return m.Mails }
+func Wanted(m db.Member) bool { return m.Mails == db.MailsAtOnce }
 
 // Shown are those of the incidents whose trouble is there now: one that is about
 // sign-ups is gone with the last of them, though nobody noted it yet.
@@ -96,10 +106,7 @@ type look struct {
 // Look opens incidents for new troubles, and closes those of troubles that are
 // gone. Any number of processes may do it at once.
 func (w *Watch) Look(ctx context.Context) error {
-	now := time.Now()
-	if w.Now != nil {
-		now = w.Now()
-	}
+	now := w.now()
 	open, err := w.Store.OpenIncidents(ctx)
 	if err != nil {
 		return err

@@ -377,7 +377,7 @@ func TestTwoProcesses(t *testing.T) {
 
 func TestWhoIsTold(t *testing.T) {
 	w := newWorld(t)
-	if err := w.store.SetIncidentMails(t.Context(), w.max, false); err != nil {
+	if err := w.store.SetMailChoice(t.Context(), w.contoso.ID, w.max, db.MailsDaily); err != nil {
 		t.Fatal(err)
 	}
 	w.connection("invalid_grant")
@@ -455,7 +455,7 @@ func TestWords(t *testing.T) {
 		}
 	}
 	i := db.Incident{Trouble: db.Trouble{Kind: db.IncidentWaiting, Cause: "UNAVAILABLE", N: 1, Since: at}, TimeZone: "Europe/Berlin"}
-	if w := Tell(i); w.What != "1 sign-up waits, the first since Wednesday, 4 March, 11:30 (Europe/Berlin). Nothing is lost. Salesforce did not answer, or not in a way that makes sense." {
+	if w := Tell(i); w.What != "1 sign-up is waiting, the oldest since Wednesday, 4 March, 11:30 (Berlin time). Nothing is lost. Salesforce did not answer, or not in a way that makes sense." {
 		t.Errorf("says %q", w.What)
 	}
 }
@@ -488,18 +488,18 @@ func TestTheNumbersAreThoseOfNow(t *testing.T) {
 	}
 	w.readers(12, db.Waiting, "SERVER_UNAVAILABLE")
 	w.after(time.Hour, "opened waiting john", "opened waiting max")
-	tell("12 sign-ups wait", "10:30", "is not available right now")
+	tell("12 sign-ups are waiting", "10:30", "is not available right now")
 	w.readers(3, db.Waiting, "SERVER_UNAVAILABLE")
 	w.exec(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, 'STORAGE_LIMIT_EXCEEDED', '', 1, 0, 0)`, w.contoso.ID)
-	tell("15 sign-ups wait", "10:30", "is full")
+	tell("15 sign-ups are waiting", "10:30", "is full")
 	w.exec(`UPDATE subscribers SET state = 'delivered' WHERE email IN (SELECT email FROM subscribers ORDER BY id LIMIT 14)`)
 	w.exec(`DELETE FROM pauses`)
 	w.counts()
-	tell("1 sign-up waits", "11:30", "is not available right now")
+	tell("1 sign-up is waiting", "11:30", "is not available right now")
 	w.all(db.Delivered)
 	tell()
 	mailed, err := w.store.OpenIncidents(t.Context())
-	if err != nil || !strings.Contains(Tell(mailed[0]).What, "none waits any more") {
+	if err != nil || !strings.Contains(Tell(mailed[0]).What, "0 are waiting") {
 		t.Errorf("%+v, %v", mailed, err)
 	}
 
@@ -507,7 +507,7 @@ func TestTheNumbersAreThoseOfNow(t *testing.T) {
 	w.readers(PileUp, db.Attention, "INVALID_EMAIL_ADDRESS")
 	w.after(time.Minute, "opened attention john", "opened attention max")
 	w.readers(PileUp+1, db.Attention, "UNABLE_TO_LOCK_ROW")
-	tell("21 sign-ups are not in Salesforce", "tried it many times")
+	tell("21 sign-ups need attention: not in Salesforce", "tried it many times")
 	w.all(db.Dismissed)
 	tell()
 }

@@ -2,12 +2,12 @@ package incidents
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"gatepost/crm"
 	"gatepost/db"
 	"gatepost/identity"
+	"gatepost/zones"
 )
 
 // Words tell of an incident.
@@ -19,49 +19,70 @@ type Words struct {
 	Link  string // what that page is called
 }
 
+// Where the pages of incidents are.
+const (
+	connections = "/integrations"
+	status      = "/integrations/" + identity.Salesforce
+)
+
+const nothingToDo = "Nothing to do."
+
 // AsOf says, for a letter that is read later, of when the numbers are in what Tell says;
 // nothing where there are none.
 func AsOf(i db.Incident, now time.Time) string {
 	if i.Kind == db.IncidentSilent || i.Kind == db.IncidentBroken && i.N == 0 {
 		return ""
 	}
-	zone := zoneOf(i)
-	return "These numbers are as of " + now.In(zone).Format("Monday, 2 January, 15:04") + " (" + zoneName(zone) + ")."
+	return "As of " + Moment(now, i.TimeZone) + "."
 }
 
 // Tell says in plain words what happened, and what to do. Times are in the
 // tenant's time zone.
 func Tell(i db.Incident) Words {
 	since := local(i, i.Since)
+	service := serviceOf(i.Trouble)
+	name := identity.NameOf(service)
 	switch i.Kind {
 	case db.IncidentBroken:
-		service, name := serviceOf(i.Trouble), identity.NameOf(serviceOf(i.Trouble))
 		why := identity.WhyBroken(service, name, i.Cause)
-		return Words{name + " is disconnected", "The connection ended " + since + ". " + why.What + waiting(i.N), why.Mend, "/integrations", "Go to your integrations"}
+		return Words{"Connection to " + name + " lost", "The connection was lost on " + Moment(i.Since, i.TimeZone) + ". " + why.What + waiting(i.N), why.Mend, connections, "View the connection"}
 	case db.IncidentFailing:
-		service, name := serviceOf(i.Trouble), identity.NameOf(serviceOf(i.Trouble))
 		why := identity.WhyFailing(service, name, i.Cause)
-		return Words{"The connection to " + name + " can’t be renewed", "It has failed " + since + ". " + why.What + waiting(i.N), why.Mend, "/integrations", "Go to your integrations"}
+		return Words{"The connection to " + name + " can’t be renewed", "It has failed " + since + ". " + why.What + waiting(i.N), why.Mend, connections, "View the connection"}
 	case db.IncidentWaiting:
-		if i.N == 0 {
-			return Words{"Sign-ups have been waiting for long", "In the meantime none waits any more.", "Nothing to do.", "/integrations/" + identity.Salesforce, "See the numbers"}
-		}
-		e := crm.Sentence(i.Cause)
-		if i.Cause == "" {
-			e = crm.Explanation{What: "They are on their way, but it takes longer than it should.", Mend: "Nothing to do if it gets less on the page below. Otherwise, tell the people who run this service."}
-		}
-		return Words{"Sign-ups have been waiting for long", people(i.N, "waits", "wait") + ", the first " + since + ". Nothing is lost. " + e.What, e.Mend, "/integrations/" + identity.Salesforce, "See what waits"}
+		return tellWaiting(i)
 	case db.IncidentAttention:
-		if i.N == 0 {
-			return Words{"Sign-ups need your attention", "In the meantime all of them have been dealt with.", "Nothing to do.", "/integrations/" + identity.Salesforce, "See the numbers"}
-		}
-		e := crm.GaveUp(i.Cause)
-		return Words{"Sign-ups need your attention", people(i.N, "is", "are") + " not in Salesforce, and won’t get there without you. For most of them: " + e.What, e.Mend, "/integrations/" + identity.Salesforce, "See who and why"}
+		return tellAttention(i)
 	case db.IncidentSilent:
-		return Words{"A busy form has gone silent", fmt.Sprintf("%s got no sign-up %s. In the same hours of other weeks it got %d or more, in three weeks out of four. That it is chance is most unlikely.", i.Newsletter, since, i.N),
-			"Open the page that your form is on, and sign up yourself: the form may be gone, broken, or covered by something. If you stopped it on purpose, there is nothing to do.", "/integrations", "See your forms"}
+		return Words{"No sign-ups from a busy form", fmt.Sprintf("%s has had no sign-up %s. In the same hours of the last weeks it had %d or more, in three weeks out of four. That is hardly chance.", i.Newsletter, since, i.N),
+			"Open the page that your form is on, and sign up yourself: the form may be gone, broken, or covered by something. If you stopped it on purpose, there is nothing to do.", "/newsletters", "View newsletters"}
 	}
 	return Words{}
+}
+
+// tellWaiting tells of sign-ups that wait for long.
+func tellWaiting(i db.Incident) Words {
+	w := Words{Title: "Sign-ups have been waiting for long", What: "Meanwhile 0 are waiting.", Mend: nothingToDo, Path: status, Link: "View status"}
+	if i.N == 0 {
+		return w
+	}
+	e := crm.Sentence(i.Cause)
+	if i.Cause == "" {
+		e = crm.Explanation{What: "They are on their way, but it takes longer than it should.", Mend: "Nothing to do if the number goes down. Otherwise, tell the people who run this service."}
+	}
+	w.What, w.Mend = count(i.N, "sign-up is", "sign-ups are")+" waiting, the oldest "+local(i, i.Since)+". Nothing is lost. "+e.What, e.Mend
+	return w
+}
+
+// tellAttention tells of people who need attention.
+func tellAttention(i db.Incident) Words {
+	w := Words{Title: "Sign-ups need attention", What: "Meanwhile all of them have been dealt with.", Mend: nothingToDo, Path: status, Link: "View problems"}
+	if i.N == 0 {
+		return w
+	}
+	e := crm.GaveUp(i.Cause)
+	w.What, w.Mend = count(i.N, "sign-up needs", "sign-ups need")+" attention: not in Salesforce, and not sent again by itself. Most common cause: "+e.What, e.Mend
+	return w
 }
 
 // serviceOf is the service of a connection that is trouble.
@@ -76,49 +97,47 @@ func serviceOf(t db.Trouble) string {
 func Mended(i db.Incident) Words {
 	at := local(i, i.MendedAt)
 	if (i.Kind == db.IncidentBroken || i.Kind == db.IncidentFailing) && i.About != "" {
-		return Words{identity.NameOf(i.About) + " is connected again", "The connection is in order " + at + ".", "Nothing to do.", "/integrations", "Go to your integrations"}
+		return Words{identity.NameOf(i.About) + " is connected again", "The connection works again " + at + ".", nothingToDo, connections, "View the connection"}
 	}
-	mended := map[db.IncidentKind]Words{
-		db.IncidentBroken:    {Title: "Salesforce is connected again", What: "The connection is in order " + at + ". Sign-ups that waited are being sent."},
-		db.IncidentFailing:   {Title: "The connection to Salesforce is in order again", What: "It is renewed again " + at + "."},
-		db.IncidentWaiting:   {Title: "No sign-up waits for long any more", What: "Those that had waited were dealt with. It is in order " + at + "."},
-		db.IncidentAttention: {Title: "Few sign-ups need your attention now", What: "Most of those that did have been dealt with. It is in order " + at + "."},
-		db.IncidentSilent:    {Title: "A silent form is in use again", What: i.Newsletter + " gets sign-ups again " + at + "."},
+	w := map[db.IncidentKind]Words{
+		db.IncidentBroken:    {Title: "Salesforce is connected again", What: "The connection works again " + at + ". Sign-ups that were waiting are being sent."},
+		db.IncidentFailing:   {Title: "The connection to Salesforce is renewed again", What: "It works again " + at + "."},
+		db.IncidentWaiting:   {Title: "No sign-ups have been waiting for long", What: "Those that had were dealt with. All is well " + at + "."},
+		db.IncidentAttention: {Title: "Few sign-ups need attention now", What: "Most of those that did have been dealt with. All is well " + at + "."},
+		db.IncidentSilent:    {Title: "Sign-ups are coming in again", What: i.Newsletter + " has had sign-ups again " + at + "."},
 	}[i.Kind]
-	mended.Mend = "Nothing to do."
-	mended.Path, mended.Link = "/integrations/"+identity.Salesforce, "See the numbers"
-	return mended
+	w.Mend, w.Path, w.Link = nothingToDo, status, "View status"
+	return w
 }
 
-// local is a moment for people.
-func local(i db.Incident, t time.Time) string {
-	zone := zoneOf(i)
-	return "since " + t.In(zone).Format("Monday, 2 January, 15:04") + " (" + zoneName(zone) + ")"
+// Moment is a time for people, in a zone that is said.
+func Moment(t time.Time, zone string) string {
+	return t.In(zoneOf(zone)).Format("Monday, 2 January, 15:04") + " (" + zones.Name(zone) + ")"
 }
 
-func zoneOf(i db.Incident) *time.Location {
-	zone, err := time.LoadLocation(i.TimeZone)
+// local says since when something is so.
+func local(i db.Incident, t time.Time) string { return "since " + Moment(t, i.TimeZone) }
+
+// zoneOf is a tenant's time zone.
+func zoneOf(name string) *time.Location {
+	zone, err := time.LoadLocation(name)
 	if err != nil {
 		return time.UTC
 	}
 	return zone
 }
 
-func zoneName(zone *time.Location) string {
-	return strings.ReplaceAll(zone.String(), "_", " ")
-}
-
 func waiting(n int) string {
 	if n == 0 {
 		return ""
 	}
-	return " " + people(n, "waits", "wait") + "."
+	return " " + count(n, "sign-up is", "sign-ups are") + " waiting."
 }
 
-// people counts sign-ups, with the verb that fits.
-func people(n int, one, more string) string {
+// count is a number with the words that fit.
+func count(n int, one, more string) string {
 	if n == 1 {
-		return "1 sign-up " + one
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d sign-ups %s", n, more)
+	return fmt.Sprintf("%d %s", n, more)
 }

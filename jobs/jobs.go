@@ -98,6 +98,7 @@ func newClient(c Config) (*river.Client[*sql.Tx], error) {
 	river.AddWorker(workers, &keepAliveWorker{keeper: c.Vault})
 	river.AddWorker(workers, &sweepWorker{store: c.Store, keys: c.Keys, log: c.Log})
 	river.AddWorker(workers, &watchWorker{watcher: c.Watch})
+	river.AddWorker(workers, &digestWorker{digester: c.Watch}) // who has no mail server queues the job for those who have
 	river.AddWorker(workers, &recountWorker{store: c.Store, log: c.Log})
 	river.AddWorker(workers, &wipeWorker{store: c.Store, log: c.Log})
 	river.AddWorker(workers, &actionWorker{store: c.Store, log: c.Log, turn: actionTurn})
@@ -113,7 +114,7 @@ func newClient(c Config) (*river.Client[*sql.Tx], error) {
 		RescueStuckJobsAfter: 5 * time.Minute, // what a killed process left running goes on
 		RetryPolicy:          retry{},
 		PeriodicJobs: []*river.PeriodicJob{periodic(sweepEvery, sweepJob{}), periodic(keepAliveEvery, keepAliveJob{}), periodic(recountLook, recountJob{}),
-			periodic(watchEvery, watchJob{}), periodic(wipeLook, wipeJob{})},
+			periodic(watchEvery, watchJob{}), periodic(digestLook, digestJob{}), periodic(wipeLook, wipeJob{})},
 	})
 }
 

@@ -27,6 +27,7 @@ type service struct {
 	calls []string
 	kept  chan struct{}
 	tried chan struct{}
+	daily chan struct{}
 }
 
 // KeepAlive tells that it was called.
@@ -50,6 +51,12 @@ func (s *service) Revoke(ctx context.Context, id string) error {
 // Look sees nothing.
 func (s *service) Look(context.Context) error { return nil }
 
+// Digests tells that it was called.
+func (s *service) Digests(context.Context) error {
+	s.daily <- struct{}{}
+	return nil
+}
+
 // Reseal has nothing to do.
 func (s *service) Reseal(context.Context, func(int)) (int, error) { return 0, nil }
 
@@ -68,7 +75,7 @@ func world(t *testing.T, down int) (*db.DB, *service, db.Grant, context.Context)
 	g := db.Grant{ID: db.NewID(), Service: "sfdc", TenantID: tenant.ID, SealedRefresh: "sealed", ConnectedBy: u.ID}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // so that nothing hangs
 	t.Cleanup(cancel)
-	return d, &service{store: d, down: down, tried: make(chan struct{}, 10), kept: make(chan struct{}, 10)}, g, ctx
+	return d, &service{store: d, down: down, tried: make(chan struct{}, 10), kept: make(chan struct{}, 10), daily: make(chan struct{}, 10)}, g, ctx
 }
 
 // run runs the jobs until the test ends, and then stops them in order.
@@ -276,9 +283,17 @@ func TestMailsAreLeftToWhoCanSendThem(t *testing.T) {
 	}
 	run(t, d, s)
 	wait(t, ctx, s.kept) // it works on what it can
+	if len(s.daily) != 0 {
+		t.Error("a process without a mail server decided on the mails of the day")
+	}
+	var waiting int
+	if err := d.Writer().QueryRowContext(ctx, `SELECT count(*) FROM river_job WHERE kind = 'digest'`).Scan(&waiting); err != nil || waiting != 1 {
+		t.Errorf("%d of these jobs wait, %v", waiting, err)
+	}
 	p := &postbox{tried: make(chan string, 10)}
 	runWith(t, Config{Store: d, Vault: s, Keys: s, Watch: s, Mailer: p, Log: slog.New(slog.DiscardHandler)})
 	wait(t, ctx, p.tried)
+	wait(t, ctx, s.daily)
 }
 
 // What this process queues is worked on at once, and nothing else is read to know of it.

@@ -13,6 +13,7 @@ const watchEvery = time.Minute
 // Watcher looks for troubles that somebody has to be told of; incidents.Watch is one.
 type Watcher interface {
 	Look(ctx context.Context) error
+	Digester
 }
 
 // watchJob looks for troubles.

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,48 +16,76 @@ import (
 // by text.
 type letter struct {
 	Subject string
+	Title   string   // the heading; the subject when empty
 	Before  []string // paragraphs
+	Items   []item
 	Button  *button
 	After   []string
-	Footer  string // why one gets it
+	Footer  []string // why one gets it, and whom to ask
+	Manage  *button  // where one changes that; nil when one can't
+}
+
+// item is one of several things that a letter lists.
+type item struct {
+	Text string
+	More string
+	Link button
 }
 
 // button leads to a page of the portal.
 type button struct{ Text, URL string }
 
+// heading is the letter's title.
+func (l letter) heading() string {
+	if l.Title == "" {
+		return l.Subject
+	}
+	return l.Title
+}
+
 // text is the letter for those who read no HTML.
 func (l letter) text() string {
-	parts := append([]string{l.Subject}, l.Before...)
+	parts := append([]string{l.heading()}, l.Before...)
+	for _, i := range l.Items {
+		parts = append(parts, "- "+i.Text+"\n  "+i.More+"\n  "+i.Link.Text+": "+i.Link.URL)
+	}
 	if l.Button != nil {
 		parts = append(parts, l.Button.Text+":\n"+l.Button.URL)
 	}
-	parts = append(append(parts, l.After...), "-- \n"+l.Footer)
-	return strings.Join(parts, "\n\n") + "\n"
+	parts = append(parts, l.After...)
+	foot := slices.Clone(l.Footer)
+	if l.Manage != nil {
+		foot = append(foot, l.Manage.Text+": "+l.Manage.URL)
+	}
+	return strings.Join(append(parts, "-- \n"+strings.Join(foot, "\n")), "\n\n") + "\n"
 }
+
+// whomToAsk stands at the foot of every mail.
+const whomToAsk = "Questions? Ask the people who run this service for you."
 
 func (p *Post) reset(ctx context.Context, user db.User) (letter, error) {
 	token, err := p.Links.ResetLink(ctx, user.ID)
 	return letter{
 		Subject: "Set a new password",
-		Before:  []string{"Somebody, hopefully you, asked for a new password for Gatepost. Choose it here:"},
+		Before:  []string{"Somebody, hopefully you, asked for a new password for Gatepost."},
 		Button:  &button{"Set a new password", p.URL + "/password/reset?" + url.Values{"token": {token}}.Encode()},
 		After: []string{
-			"The link works once, for an hour.",
-			"It was not you? Then there is nothing to do: your password stays as it is, and nobody but you has this link.",
+			"The link works once, for an hour. Keep it private.",
+			"Wasn’t it you? Then there is nothing to do: your password stays as it is.",
 		},
-		Footer: "You get this because a new password was asked for at " + p.URL + ".",
+		Footer: []string{"You get this because a new password was asked for at " + p.URL + ".", whomToAsk},
 	}, err
 }
 
-func (p *Post) passwordChanged(at time.Time) letter {
+func (p *Post) passwordChanged(ctx context.Context, user db.User, at time.Time) (letter, error) {
+	zone, err := p.Store.ZoneOf(ctx, user.ID)
 	return letter{
 		Subject: "Your password was changed",
-		Before: []string{"The password with which you log in to Gatepost was changed on " + at.UTC().Format("Monday, 2 January, 15:04") +
-			" (UTC), and all other browsers were logged out."},
-		Button: &button{"Set another password", p.URL + "/password/forgot"},
-		After:  []string{"It was you? Then there is nothing to do. It was not you? Then set another password at once, and tell the people who run this service."},
-		Footer: "You get this because you have an account at " + p.URL + ".",
-	}
+		Before:  []string{"The password with which you log in to Gatepost was changed on " + incidents.Moment(at, zone) + ", and all other browsers were logged out."},
+		Button:  &button{"Set another password", p.URL + "/password/forgot"},
+		After:   []string{"Was it you? Then there is nothing to do. If not, set another password at once, and tell the people who run this service."},
+		Footer:  []string{"You get this because you have an account at " + p.URL + ".", whomToAsk},
+	}, err
 }
 
 // incident tells of an incident, or that it is over. A mail that comes too late to
@@ -78,10 +107,39 @@ func (p *Post) incident(ctx context.Context, m db.Mail) (letter, error) {
 		w, asOf = incidents.Mended(i), ""
 	}
 	said := slices.DeleteFunc([]string{w.What, asOf, w.Mend}, func(s string) bool { return s == "" })
-	return letter{
-		Subject: w.Title + " (" + i.Tenant + ")",
-		Before:  said,
-		Button:  &button{w.Link, p.URL + w.Path},
-		Footer:  "You get this because you look after " + i.Tenant + " at " + p.URL + ". Under Account you can turn these mails off.",
-	}, nil
+	return p.aboutProblems(i.Tenant, letter{Subject: w.Title + " (" + i.Tenant + ")", Title: w.Title, Before: said, Button: &button{w.Link, p.URL + w.Path}}), nil
+}
+
+// digest tells what is open at a tenant this morning. When nothing is any more, and when
+// the mail isn't wanted, it gives db.ErrNotFound.
+func (p *Post) digest(ctx context.Context, m db.Mail) (letter, error) {
+	d, member, err := p.Store.DigestFor(ctx, m.About, m.UserID)
+	if err != nil {
+		return letter{}, err
+	}
+	open := incidents.Open(d)
+	if !incidents.WantedDaily(member) || len(open) == 0 {
+		return letter{}, db.ErrNotFound
+	}
+	headline := incidents.Headline(d)
+	l := letter{Subject: headline + " (" + d.Tenant + ")", Title: headline,
+		Before: []string{"What needs somebody at " + d.Tenant + ", as of " + incidents.Moment(p.Now(), d.TimeZone) + "."},
+		Button: &button{"Open Gatepost", p.URL + "/"},
+		After:  []string{incidents.Standing(d)}}
+	for _, i := range open {
+		text := i.What
+		if i.N > 0 {
+			text = fmt.Sprintf("%d × %s", i.N, i.What)
+		}
+		l.Items = append(l.Items, item{text, i.More, button{i.Link, p.URL + i.Path}})
+	}
+	return p.aboutProblems(d.Tenant, l), nil
+}
+
+// aboutProblems is a letter to members of a tenant about its problems, with why they get
+// it and where they change that.
+func (p *Post) aboutProblems(tenant string, l letter) letter {
+	l.Footer = []string{"You get this because you are a member of " + tenant + " at " + p.URL + ", and e-mails about problems are on for you there.", whomToAsk}
+	l.Manage = &button{"Choose which e-mails you get", p.URL + "/settings/notifications"}
+	return l
 }

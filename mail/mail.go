@@ -18,6 +18,8 @@ type Store interface {
 	RecordMail(ctx context.Context, id string, state db.MailState, code int, detail string) error
 	User(ctx context.Context, id string) (db.User, error)
 	IncidentFor(ctx context.Context, id, userID string) (db.Incident, db.Member, error)
+	DigestFor(ctx context.Context, tenantID, userID string) (db.Digest, db.Member, error)
+	ZoneOf(ctx context.Context, userID string) (string, error)
 }
 
 // Links makes links with which a user can set a new password; *auth.People does.
@@ -105,9 +107,11 @@ func (p *Post) compose(ctx context.Context, m db.Mail) (l letter, to string, err
 	case db.MailReset:
 		l, err = p.reset(ctx, user)
 	case db.MailPasswordChanged:
-		l = p.passwordChanged(m.CreatedAt)
+		l, err = p.passwordChanged(ctx, user, m.CreatedAt)
 	case db.MailIncidentOpened, db.MailIncidentClosed:
 		l, err = p.incident(ctx, m)
+	case db.MailDigest:
+		l, err = p.digest(ctx, m)
 	default:
 		err = fmt.Errorf("a mail of unknown kind %q", m.Kind)
 	}

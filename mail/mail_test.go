@@ -426,8 +426,8 @@ func TestIncident(t *testing.T) {
 		edge          func()
 		subject, text string
 	}{
-		{func() { w.incident(tenant); w.counted(tenant, 31) }, "Sign-ups have been waiting for long (Contoso)", "31 sign-ups wait"},
-		{w.over, "No sign-up waits for long any more (Contoso)", "It is in order since"},
+		{func() { w.incident(tenant); w.counted(tenant, 31) }, "Sign-ups have been waiting for long (Contoso)", "31 sign-ups are waiting"},
+		{w.over, "No sign-ups have been waiting for long (Contoso)", "All is well since"},
 	} {
 		want.edge()
 		if err := w.post.Send(t.Context(), w.lastMail()); err != nil {
@@ -439,7 +439,7 @@ func TestIncident(t *testing.T) {
 			t.Errorf("subject %q", got)
 		}
 		for _, body := range []string{text, html} {
-			if strings.Contains(body, "These numbers are as of "+time.Now().UTC().Format("Monday, 2 January, 15:")) != strings.Contains(want.text, "wait") {
+			if strings.Contains(body, "As of "+time.Now().UTC().Format("Monday, 2 January, 15:")) != strings.Contains(want.text, "waiting") {
 				t.Error("of when the numbers are:", body)
 			}
 			if !strings.Contains(body, want.text) || !strings.Contains(body, "https://gatepost.example/integrations/sfdc") {
@@ -447,7 +447,7 @@ func TestIncident(t *testing.T) {
 			}
 		}
 	}
-	if err := w.store.SetIncidentMails(t.Context(), w.user, false); err != nil {
+	if err := w.store.SetMailChoice(t.Context(), tenant, w.user, db.MailsNever); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.store.OpenIncident(t.Context(), db.Trouble{TenantID: tenant, Kind: db.IncidentAttention}, time.Now(), wanted); err != nil {
@@ -456,5 +456,99 @@ func TestIncident(t *testing.T) {
 	var n int
 	if err := w.store.Writer().QueryRow(`SELECT count(*) FROM mails`).Scan(&n); err != nil || n != 2 {
 		t.Errorf("%d mails, %v", n, err)
+	}
+}
+
+// The mail of a day lists what is open, with a link each, as of when it is sent; it isn't
+// sent when nothing is open any more, and to nobody who doesn't want it.
+func TestDigest(t *testing.T) {
+	s := listen(t, false)
+	w := newWorld(t, s.to(t, ""))
+	var tenant string
+	if err := w.store.Writer().QueryRow(`SELECT id FROM tenants`).Scan(&tenant); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.store.SetOrganisation(t.Context(), tenant, w.user, db.Organisation{Name: "Contoso", TimeZone: "Europe/Berlin"}); err != nil {
+		t.Fatal(err)
+	}
+	day := 0
+	send := func() (sent int) {
+		t.Helper()
+		day++
+		all := func(members []db.Member) []string { return []string{members[0].UserID} }
+		if err := w.store.QueueDigest(t.Context(), tenant, time.UnixMilli(1).AddDate(0, 0, day), time.Hour, all); err != nil {
+			t.Fatal(err)
+		}
+		before := len(s.mails())
+		if err := w.post.Send(t.Context(), w.lastMail()); err != nil {
+			t.Fatal(err)
+		}
+		return len(s.mails()) - before
+	}
+	if send() != 0 {
+		t.Error("sent though nothing is open")
+	}
+	w.wantState(w.lastMail(), db.MailDropped, 0, 1)
+	dbtest.WriteCounts(t, w.store, `INSERT INTO state_counts (tenant_id, newsletter_id, state, n) VALUES ($1, 'weekly', 'attention', 14)`, tenant)
+	dbtest.WriteCounts(t, w.store, `INSERT INTO reason_counts (tenant_id, state, reason, n) VALUES ($1, 'attention', 'STRING_TOO_LONG', 13), ($1, 'attention', '<b>&ODD', 1)`, tenant)
+	if send() != 1 {
+		t.Fatal("not sent")
+	}
+	mails := s.mails()
+	m := mails[len(mails)-1]
+	text, html := parts(t, m.raw)
+	if got := parse(t, m.raw).Get("Subject"); got != "14 sign-ups need attention (Contoso)" || m.to != john {
+		t.Errorf("%q to %s", got, m.to)
+	}
+	for _, want := range []string{"13 × Name too long", "You can fix it.", "1 × ", "Salesforce: not connected.", "https://gatepost.example/integrations/sfdc/problems/attention/STRING_TOO_LONG",
+		"You get this because you are a member of Contoso", "Ask the people who run this service", "https://gatepost.example/settings/notifications", "(Berlin time)"} {
+		for kind, body := range map[string]string{"text": text, "html": html} {
+			if !strings.Contains(body, want) {
+				t.Errorf("no %q in the %s: %s", want, kind, body)
+			}
+		}
+	}
+	if odd := "problems/attention/%3Cb%3E&ODD"; !strings.Contains(text, odd) || strings.Contains(html, "<b>&ODD") {
+		t.Errorf("a code that nobody knows: %s\n%s", text, html)
+	}
+	for choice, want := range map[db.MailChoice]int{db.MailsDaily: 1, db.MailsNever: 0, db.MailsAtOnce: 1} {
+		if err := w.store.SetMailChoice(t.Context(), tenant, w.user, choice); err != nil {
+			t.Fatal(err)
+		}
+		if got := send(); got != want {
+			t.Errorf("%s: %d mails", choice, got)
+		}
+	}
+	w.ahead = 12*time.Hour + time.Minute // the mail server was away: the next one comes tomorrow
+	if send() != 0 {
+		t.Error("sent in the evening")
+	}
+	w.wantState(w.lastMail(), db.MailExpired, 0, 1)
+	w.ahead = 0
+	if err := w.store.RemoveMember(t.Context(), w.user, tenant); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.Writer().Exec(`UPDATE mails SET state = 'queued'`); err != nil {
+		t.Fatal(err)
+	}
+	if before := len(s.mails()); w.post.Send(t.Context(), w.lastMail()) != nil || len(s.mails()) != before {
+		t.Error("sent to somebody who left")
+	}
+}
+
+// A time in a mail is in the zone of whoever gets it, where there is one.
+func TestPasswordChangedSaysWhen(t *testing.T) {
+	s := listen(t, false)
+	w := newWorld(t, s.to(t, ""))
+	if _, err := w.store.Writer().Exec(`UPDATE tenants SET time_zone = 'Asia/Tokyo'`); err != nil {
+		t.Fatal(err)
+	}
+	l := must(w.post.passwordChanged(t.Context(), db.User{ID: w.user}, time.Date(2026, 11, 25, 18, 30, 0, 0, time.UTC)))(t)
+	if !strings.Contains(l.text(), "changed on Thursday, 26 November, 03:30 (Tokyo time)") {
+		t.Error(l.text())
+	}
+	_ = w.store.Close()
+	if _, err := w.post.passwordChanged(t.Context(), db.User{ID: w.user}, time.Now()); err == nil {
+		t.Error("told without a database")
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"gatepost/crm"
 	"gatepost/db"
 	"gatepost/identity"
-	"gatepost/input"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
@@ -34,7 +33,6 @@ type HealthStore interface {
 	Hurry(ctx context.Context, tenantID, reason string) error
 	Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error)
 	History(ctx context.Context, tenantID, subscriberID string) ([]db.Event, []db.Consent, error)
-	SetTimeZone(ctx context.Context, tenantID, name string) error
 	CheckUp(ctx context.Context, tenantID string) (db.CheckUp, error)
 	DeliverySettings(ctx context.Context, tenantID string) (db.DeliverySettings, error)
 	SetDeliverySettings(ctx context.Context, tenantID string, s db.DeliverySettings) error
@@ -256,23 +254,6 @@ func whoMends(w crm.Who) string {
 		return "The people who run this service can mend it"
 	}
 	return "It mends itself"
-}
-
-// setTimeZone handles POST /integrations/{service}/time-zone.
-func (s *server) setTimeZone(c *fiber.Ctx) error {
-	if _, err := s.Vault.Service(c.UserContext(), c.Params("service")); err != nil {
-		return err
-	}
-	name := input.Word(field(c, "zone"))
-	if _, err := time.LoadLocation(name); err != nil || name == "" || name == "Local" {
-		s.flash(c, views.FlashWarning, "“"+cut(name, 60)+"” isn’t the name of a time zone. It looks like Europe/Berlin.")
-		return redirect(c, healthURL(c))
-	}
-	if err := s.Health.SetTimeZone(c.UserContext(), who(c).Tenant.ID, name); err != nil {
-		return err
-	}
-	s.flash(c, views.FlashSuccess, "Days are counted in "+name+" now.")
-	return redirect(c, healthURL(c))
 }
 
 // sum handles GET /integrations/{service}/sum: the proof that nobody is missing.

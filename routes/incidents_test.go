@@ -35,23 +35,10 @@ func TestTroubleIsShown(t *testing.T) {
 	w.trouble("contoso", db.IncidentBroken, "invalid_grant")
 	b.get("/integrations").is(200).hasNot("have been waiting for long") // none waits any more
 	w.counted("contoso", db.Waiting, "UNABLE_TO_LOCK_ROW", 31)
-	b.get("/integrations").is(200, "Sign-ups have been waiting for long", "31 sign-ups wait", "busy with the same records").hasNot("Salesforce is disconnected", "12 sign-ups")
+	b.get("/integrations").is(200, "Sign-ups have been waiting for long", "31 sign-ups are waiting", "busy with the same records").hasNot("Salesforce is disconnected", "12 sign-ups")
 	others.get("/integrations").is(200).hasNot("have been waiting for long")
 	if _, err := w.store.Writer().Exec(`UPDATE incidents SET mended_at = 1`); err != nil {
 		t.Fatal(err)
 	}
 	b.get("/integrations").is(200).hasNot("have been waiting for long")
-}
-
-func TestMailsOfTroubleCanBeTurnedOff(t *testing.T) {
-	t.Parallel()
-	w := open(t, mailing)
-	b, others := w.as(john, "contoso"), w.as(max, "contoso")
-	b.get("/account").is(200, "Write to me", "checked")
-	b.submit("/account/mails").to("/account")
-	b.get("/account").is(200, "no more mails").hasNot("checked")
-	others.get("/account").is(200, "checked")
-	b.submit("/account/mails", "incidents", "on").to("/account")
-	b.get("/account").is(200, "From now on we write", "checked")
-	open(t).as(john, "contoso").get("/account").is(200).hasNot("Write to me") // no mail is sent
 }

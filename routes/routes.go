@@ -56,6 +56,7 @@ type Config struct {
 	Store          Store
 	Health         HealthStore
 	Incidents      IncidentStore
+	Settings       SettingsStore
 	People         *auth.People
 	Sessions       auth.SessionStore
 	Keys           *auth.APIKeys
@@ -198,6 +199,10 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodPost, "/integrations/:service/app", s.setOwnApp)
 	admin(http.MethodGet, "/integrations/:service/app/remove", s.confirmOwnAppRemoval)
 	admin(http.MethodPost, "/integrations/:service/app/remove", s.removeOwnApp)
+	admin(http.MethodGet, "/settings", s.settings)
+	admin(http.MethodPost, "/settings", s.setSettings)
+	admin(http.MethodGet, "/settings/notifications", s.notifications)
+	admin(http.MethodPost, "/settings/notifications", s.setNotifications)
 	admin(http.MethodGet, "/newsletter/signup", s.testForm)
 	admin(http.MethodPost, "/newsletter/signup", s.testSignUp)
 	admin(http.MethodGet, "/newsletter/signup/:id", s.testProgress)

@@ -12,7 +12,8 @@ import (
 // stateless are the pages that tell nothing of subscribers in one state or another.
 var stateless = []string{"/", "/tenant", "/account", "/integrations", "/integrations/:service/settings", "/integrations/:service/move", "/integrations/:service/checkup",
 	"/integrations/:service/actions", "/integrations/:service/card", "/integrations/:service/callback", "/integrations/:service/connected",
-	"/integrations/:service/disconnect", "/integrations/:service/app", "/integrations/:service/app/remove", "/newsletter/signup"}
+	"/integrations/:service/disconnect", "/integrations/:service/app", "/integrations/:service/app/remove", "/newsletter/signup",
+	"/settings", "/settings/notifications"}
 
 // A state is one row: every page and file that tells of subscribers knows one that is
 // added, with its label and its number. It isn't parallel, since all go by that table.
