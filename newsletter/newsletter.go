@@ -36,6 +36,7 @@ const (
 type Store interface {
 	NewsletterBySlug(ctx context.Context, slug string) (db.Newsletter, error)
 	Newsletters(ctx context.Context, tenantID string) ([]db.Newsletter, error)
+	NewsletterStandings(ctx context.Context, tenantID string) ([]db.NewsletterStanding, error)
 	AddSignUps(ctx context.Context, signUps []db.SignUp) ([]db.SignedUp, error)
 	Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (db.SubscriberPage, error)
 	Pause(ctx context.Context, tenantID string) (db.Pause, error)
@@ -114,6 +115,11 @@ func (s *Service) Forget() { s.known.Clear() }
 // OfTenant returns the tenant's newsletters by name.
 func (s *Service) OfTenant(ctx context.Context, tenantID string) ([]db.Newsletter, error) {
 	return s.store.Newsletters(ctx, tenantID)
+}
+
+// Standings returns the tenant's newsletters by name, with how each is going.
+func (s *Service) Standings(ctx context.Context, tenantID string) ([]db.NewsletterStanding, error) {
+	return s.store.NewsletterStandings(ctx, tenantID)
 }
 
 // SignUp stores what a reader sent, and returns the subscriber's id once it is on

@@ -13,7 +13,7 @@ import (
 var stateless = []string{"/", "/tenant", "/account", "/integrations", "/integrations/:service/settings", "/integrations/:service/move", "/integrations/:service/checkup",
 	"/integrations/:service/actions", "/integrations/:service/card", "/integrations/:service/callback", "/integrations/:service/connected",
 	"/integrations/:service/disconnect", "/integrations/:service/app", "/integrations/:service/app/remove", "/newsletter/signup",
-	"/settings", "/settings/notifications"}
+	"/newsletters", "/newsletters/:slug", "/newsletters/:slug/embed", "/settings", "/settings/notifications"}
 
 // A state is one row: every page and file that tells of subscribers knows one that is
 // added, with its label and its number. It isn't parallel, since all go by that table.

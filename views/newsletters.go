@@ -1,0 +1,82 @@
+package views
+
+import (
+	"fmt"
+	"html"
+	"net/url"
+	"time"
+)
+
+// Newsletter is one of an organisation's newsletters.
+type Newsletter struct {
+	Name, Slug  string
+	Consent     string // the words that a reader agrees to
+	FormURL     string
+	Subscribers int
+	Attention   int       // how many of them need attention
+	LastHour    time.Time // the hour of the last sign-up; zero when there was none
+	Silent      bool      // its form is busy, and yet got no sign-up for long
+}
+
+// NewslettersPage is the list.
+type NewslettersPage struct {
+	Page
+	All []Newsletter
+}
+
+// NewsletterPage is for the pages of one newsletter.
+type NewsletterPage struct {
+	Page
+	Newsletter
+}
+
+func (n Newsletter) path() string { return "/newsletters/" + url.PathEscape(n.Slug) }
+
+func (n Newsletter) testURL() string {
+	return "/newsletter/signup?" + url.Values{"newsletter": {n.Slug}}.Encode()
+}
+
+func (n Newsletter) subscribersURL() string {
+	return "/subscribers?" + url.Values{"newsletter": {n.Slug}}.Encode()
+}
+
+func (n Newsletter) attentionURL() string {
+	return "/subscribers?" + url.Values{"newsletter": {n.Slug}, "state": {"attention"}}.Encode()
+}
+
+// addressID is of the field that holds the form's address.
+func (n Newsletter) addressID() string { return "address-" + n.Slug }
+
+func (n Newsletter) tabs(current string) []Tab {
+	all := []Tab{{Text: "Form", URL: n.path()}, {Text: "Embed", URL: n.path() + "/embed"}}
+	for i := range all {
+		all[i].Current = all[i].Text == current
+	}
+	return all
+}
+
+// head opens the pages of the newsletter.
+func (n Newsletter) head() Head {
+	return Head{Trail: []Link{{URL: "/newsletters", Text: "Newsletters"}}, Title: n.Name}
+}
+
+// frameSnippet shows the form in a frame of somebody's site.
+func (n Newsletter) frameSnippet() string {
+	return fmt.Sprintf(`<iframe src="%s" title="Sign up for %s" width="100%%" height="640" style="border: 0"></iframe>`,
+		html.EscapeString(n.FormURL), html.EscapeString(n.Name))
+}
+
+// formSnippet is a form for somebody's site, which they style themselves. Its fields are
+// those of the public form; their addresses and lengths are in docs/signup.md.
+func (n Newsletter) formSnippet() string {
+	consent := ""
+	if n.Consent != "" {
+		consent = "  <p>" + html.EscapeString(n.Consent) + "</p>\n"
+	}
+	return `<form method="post" action="` + html.EscapeString(n.FormURL) + `" accept-charset="utf-8">
+  <label>E-mail address <input type="email" name="email" maxlength="80" autocomplete="email" required></label>
+  <label>First name <input name="first_name" maxlength="40" autocomplete="given-name"></label>
+  <label>Last name <input name="last_name" maxlength="80" autocomplete="family-name"></label>
+` + consent + `  <button type="submit">Sign up</button>
+</form>`
+}
