@@ -41,7 +41,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.authorizeFailure(w, err)
 		return
 	}
-	if err := s.checkAsk(&a, p); err != nil {
+	if err := s.checkAsk(r.Context(), &a, p); err != nil {
 		s.sendBack(w, r, a, err)
 		return
 	}
@@ -58,7 +58,7 @@ func (s *Server) trust(ctx context.Context, p url.Values) (ask, error) {
 	if err != nil {
 		return a, err
 	}
-	set := s.settings.Load()
+	set := s.set(orgOf(ctx))
 	switch method := p.Get("code_challenge_method"); {
 	case a.RedirectURI == "":
 		return a, refuse("redirect_uri_missing", "redirect_uri missing")
@@ -75,11 +75,11 @@ func (s *Server) trust(ctx context.Context, p url.Values) (ask, error) {
 }
 
 // checkAsk checks the rest, whose failures the app hears of.
-func (s *Server) checkAsk(a *ask, p url.Values) error {
+func (s *Server) checkAsk(ctx context.Context, a *ask, p url.Values) error {
 	if p.Get("response_type") != "code" {
 		return refuse("unsupported_response_type", "response type not supported")
 	}
-	set := s.settings.Load()
+	set := s.set(orgOf(ctx))
 	asked := strings.Fields(p.Get("scope"))
 	if len(asked) == 0 {
 		asked = []string{"id", "api"}
@@ -113,7 +113,7 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a ask, p url.Va
 		http.Redirect(w, r, "/login?"+next.Encode(), http.StatusFound)
 		return
 	}
-	if !s.settings.Load().AppInstalled {
+	if !s.set(u.OrgID).AppInstalled {
 		s.page(w, http.StatusForbidden, "problem", view{Title: "Cannot continue",
 			Message: "OAUTH_APPROVAL_ERROR_GENERIC : An unexpected error has occurred during authentication. Please try again."})
 		return
@@ -123,7 +123,7 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a ask, p url.Va
 		s.authorizeFailure(w, err)
 		return
 	}
-	if remembered && s.settings.Load().RememberApproval && !slices.Contains(prompts, "consent") {
+	if remembered && s.set(u.OrgID).RememberApproval && !slices.Contains(prompts, "consent") {
 		s.approve(w, r, a, u)
 		return
 	}
@@ -292,7 +292,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		v.Username = hint
 	}
 	var err error
-	if v.Users, err = s.users(r.Context()); err != nil {
+	if v.Users, err = s.whoIsHere(r.Context(), v.StartURL); err != nil {
 		s.authorizeFailure(w, err)
 		return
 	}
@@ -317,6 +317,27 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, v.StartURL, http.StatusSeeOther)
+}
+
+// whoIsHere are those who can log in, to go on at an address.
+func (s *Server) whoIsHere(ctx context.Context, startURL string) (all []userView, err error) {
+	users, err := s.users(ctx)
+	if err != nil {
+		return nil, err
+	}
+	orgs, err := s.orgs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, o := range orgs {
+		names[o.ID] = o.Name
+	}
+	for _, u := range users {
+		login := url.Values{"un": {u.Username}, "startURL": {startURL}}
+		all = append(all, userView{u, names[u.OrgID], "/login?" + login.Encode()})
+	}
+	return all, nil
 }
 
 func (s *Server) startLogin(w http.ResponseWriter, r *http.Request, userID string) error {

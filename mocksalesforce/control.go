@@ -1,6 +1,7 @@
 package mocksalesforce
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -62,8 +64,12 @@ func input(r *http.Request, v any) error {
 
 func (s *Server) stats(r *http.Request) (any, error) {
 	ctx := r.Context()
+	org, err := s.asked(r)
+	if err != nil {
+		return nil, err
+	}
 	counters, calls := map[string]int{}, map[string]int{}
-	err := rows(ctx, s.read, func(rs *sql.Rows) error {
+	err = rows(ctx, s.read, func(rs *sql.Rows) error {
 		var name string
 		var n int
 		if err := rs.Scan(&name, &n); err != nil {
@@ -75,7 +81,7 @@ func (s *Server) stats(r *http.Request) (any, error) {
 			counters[name] = n
 		}
 		return nil
-	}, `SELECT name, n FROM counters`)
+	}, `SELECT name, SUM(n) FROM tallies WHERE `+ofAsked+` GROUP BY name`, org)
 	if err != nil {
 		return nil, err
 	}
@@ -84,15 +90,15 @@ func (s *Server) stats(r *http.Request) (any, error) {
 		out[name] = counters[name]
 	}
 	for name, query := range map[string]string{
-		"api_calls":     `SELECT COALESCE(SUM(n), 0) FROM usage`,
-		"contacts":      `SELECT COUNT(*) FROM records WHERE type = 'Contact' AND deleted = 0`,
-		"leads":         `SELECT COUNT(*) FROM records WHERE type = 'Lead' AND deleted = 0`,
-		"accounts":      `SELECT COUNT(*) FROM records WHERE type = 'Account' AND deleted = 0`,
-		"grants":        `SELECT COUNT(*) FROM grants WHERE revoked = 0`,
-		"per_email_max": `SELECT COALESCE(MAX(n), 0) FROM (SELECT COUNT(*) AS n FROM records WHERE type = 'Contact' AND deleted = 0 AND email IS NOT NULL GROUP BY org, email)`,
+		"api_calls":     `SELECT COALESCE(SUM(n), 0) FROM usage WHERE ` + ofAsked,
+		"contacts":      `SELECT COUNT(*) FROM records WHERE type = 'Contact' AND deleted = 0 AND ` + ofAsked,
+		"leads":         `SELECT COUNT(*) FROM records WHERE type = 'Lead' AND deleted = 0 AND ` + ofAsked,
+		"accounts":      `SELECT COUNT(*) FROM records WHERE type = 'Account' AND deleted = 0 AND ` + ofAsked,
+		"grants":        `SELECT COUNT(*) FROM grants WHERE revoked = 0 AND ` + usersOfAsked,
+		"per_email_max": `SELECT COALESCE(MAX(n), 0) FROM (SELECT COUNT(*) AS n FROM records WHERE type = 'Contact' AND deleted = 0 AND email IS NOT NULL AND ` + ofAsked + ` GROUP BY org, email)`,
 	} {
 		var n int
-		if err := s.read.QueryRowContext(ctx, query).Scan(&n); err != nil {
+		if err := s.read.QueryRowContext(ctx, query, org).Scan(&n); err != nil {
 			return nil, err
 		}
 		out[name] = n
@@ -111,13 +117,18 @@ type listedContact struct {
 }
 
 func (s *Server) contacts(r *http.Request) (any, error) {
+	asked, err := s.asked(r)
+	if err != nil {
+		return nil, err
+	}
 	orgs, err := s.orgs(r.Context())
 	if err != nil {
 		return nil, err
 	}
+	orgs = slices.DeleteFunc(orgs, func(o org) bool { return o.ID != asked && (asked != "" || o.Apart) })
 	list := []listedContact{}
 	for _, o := range orgs {
-		found, err := find(r.Context(), s.read, o.ID, s.schema.Load().object("Contact"), `deleted = 0`)
+		found, err := find(r.Context(), s.read, o.ID, s.schema(o.ID).object("Contact"), `deleted = 0`)
 		if err != nil {
 			return nil, err
 		}
@@ -128,20 +139,29 @@ func (s *Server) contacts(r *http.Request) (any, error) {
 	return map[string]any{"contacts": list}, nil
 }
 
-func (s *Server) showSettings(*http.Request) (any, error) { return s.settings.Load(), nil }
+func (s *Server) showSettings(r *http.Request) (any, error) {
+	org, err := s.asked(r)
+	return s.set(cmp.Or(org, defaultOrg)), err
+}
 
-// changeSettings changes what the body names and leaves the rest.
+// changeSettings changes what the body names and leaves the rest: for an org that is
+// named, which is set up on its own from then on, or for all that aren't apart, which
+// are set up as the first one then.
 func (s *Server) changeSettings(r *http.Request) (any, error) {
 	s.control.Lock()
 	defer s.control.Unlock()
-	v := *s.settings.Load()
+	org, err := s.asked(r)
+	if err != nil {
+		return nil, err
+	}
+	v := *s.set(cmp.Or(org, defaultOrg))
 	if err := input(r, &v); err != nil {
 		return nil, err
 	}
 	if err := v.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", errBadControl, err)
 	}
-	return v, s.saveSettings(r.Context(), v)
+	return v, s.saveSettings(r.Context(), org, v)
 }
 
 func (s *Server) registerClient(r *http.Request) (any, error) {
@@ -181,8 +201,12 @@ func (s *Server) makeSession(r *http.Request) (any, error) {
 		ClientID string `json:"client_id"`
 		Username string `json:"username"`
 		Scope    string `json:"scope"`
-	}{Username: "john@contoso.example", Scope: "api id refresh_token"}
+	}{Scope: "api id refresh_token"}
 	if err := input(r, &in); err != nil {
+		return nil, err
+	}
+	org, err := s.asked(r)
+	if err != nil {
 		return nil, err
 	}
 	c, err := s.clientOrFirst(ctx, in.ClientID)
@@ -191,7 +215,8 @@ func (s *Server) makeSession(r *http.Request) (any, error) {
 	}
 	var t tokenResponse
 	err = s.tx(ctx, func(q querier) error {
-		u, err := scanUser(q.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users WHERE username = $1`, in.Username))
+		u, err := scanUser(q.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users WHERE CASE WHEN $1 = '' THEN org = $2 ELSE username = $1 END ORDER BY id LIMIT 1`,
+			in.Username, cmp.Or(org, defaultOrg)))
 		if errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("%w: no user %q", errBadControl, in.Username)
 		}
@@ -228,9 +253,13 @@ func (s *Server) reset(r *http.Request) (any, error) {
 	s.control.Lock()
 	defer s.control.Unlock()
 	ctx := r.Context()
-	err := s.tx(ctx, func(q querier) error {
-		for _, table := range []string{"records", "cursors", "counters", "usage"} {
-			if _, err := q.ExecContext(ctx, `DELETE FROM `+table); err != nil {
+	org, err := s.asked(r)
+	if err != nil {
+		return nil, err
+	}
+	err = s.tx(ctx, func(q querier) error {
+		for _, table := range []string{"records", "cursors", "tallies", "usage"} {
+			if _, err := q.ExecContext(ctx, `DELETE FROM `+table+` WHERE `+ofAsked, org); err != nil {
 				return err
 			}
 		}
@@ -239,23 +268,35 @@ func (s *Server) reset(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.faults.clear()
-	return okay{true}, s.saveSettings(ctx, defaultSettings())
+	s.faults.clear(org)
+	return okay{true}, s.saveSettings(ctx, org, defaultSettings())
 }
 
 func (s *Server) expireAccessTokens(r *http.Request) (any, error) {
-	_, err := s.write.ExecContext(r.Context(), `DELETE FROM access_tokens`)
+	org, err := s.asked(r)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.write.ExecContext(r.Context(), `DELETE FROM access_tokens WHERE grant_id IN (SELECT id FROM grants WHERE `+usersOfAsked+`)`, org)
 	return okay{true}, err
 }
 
 // revokeAll revokes every approval, as an admin would in Setup.
 func (s *Server) revokeAll(r *http.Request) (any, error) {
-	ctx := r.Context()
-	return okay{true}, s.tx(ctx, func(q querier) error {
-		if _, err := q.ExecContext(ctx, `UPDATE grants SET revoked = 1`); err != nil {
+	org, err := s.asked(r)
+	if err != nil {
+		return nil, err
+	}
+	return okay{true}, s.revokeGrants(r.Context(), org)
+}
+
+// revokeGrants revokes every approval in an org, or for "" in all that aren't apart.
+func (s *Server) revokeGrants(ctx context.Context, org string) error {
+	return s.tx(ctx, func(q querier) error {
+		if _, err := q.ExecContext(ctx, `UPDATE grants SET revoked = 1 WHERE `+usersOfAsked, org); err != nil {
 			return err
 		}
-		_, err := q.ExecContext(ctx, `DELETE FROM access_tokens`)
+		_, err := q.ExecContext(ctx, `DELETE FROM access_tokens WHERE grant_id IN (SELECT id FROM grants WHERE `+usersOfAsked+`)`, org)
 		return err
 	})
 }
@@ -269,6 +310,11 @@ func (s *Server) plan(r *http.Request) (any, error) {
 	if err := f.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", errBadControl, err)
 	}
+	org, err := s.asked(r)
+	if err != nil {
+		return nil, err
+	}
+	f.org = org
 	s.faults.add(f)
 	return okay{true}, nil
 }

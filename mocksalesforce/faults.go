@@ -31,6 +31,8 @@ type fault struct {
 	Drop        bool    `json:"drop"`
 	HangMS      int     `json:"hang_ms"`
 	AfterCommit bool    `json:"after_commit"`
+
+	org string // whose calls it hits; "" for all but those of orgs that are apart
 }
 
 func (f *fault) check() error {
@@ -54,6 +56,8 @@ func (f *fault) hangsOnly() bool {
 type faults struct {
 	mu   sync.Mutex
 	list []*fault
+
+	apart func(org string) bool
 }
 
 // add puts f after the others, or clears its kind when it has neither count nor rate.
@@ -61,24 +65,49 @@ func (fs *faults) add(f fault) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if f.Count == 0 && f.Rate == 0 {
-		fs.list = slices.DeleteFunc(fs.list, func(g *fault) bool { return g.On == f.On })
+		fs.list = slices.DeleteFunc(fs.list, func(g *fault) bool { return g.On == f.On && fs.among(g.org, f.org) })
 		return
 	}
 	fs.list = append(fs.list, &f)
 }
 
-func (fs *faults) clear() {
+// clear takes back all that hits an org alone; for "", what hits any that isn't apart.
+func (fs *faults) clear(org string) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	fs.list = nil
+	fs.list = slices.DeleteFunc(fs.list, func(f *fault) bool { return fs.among(f.org, org) })
 }
 
-// take returns the fault that hits this call, if one does, and uses it up.
-func (fs *faults) take(kind string) *fault {
+// drop takes back those of the faults that are to hit an org.
+func (fs *faults) drop(org string, which func(*fault) bool) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.list = slices.DeleteFunc(fs.list, func(f *fault) bool { return fs.among(org, f.org) && which(f) })
+}
+
+// due are those that are to hit an org.
+func (fs *faults) due(org string) (all []fault) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for _, f := range fs.list {
+		if fs.among(org, f.org) {
+			all = append(all, *f)
+		}
+	}
+	return all
+}
+
+// among reports whether an org is another, or for "" one of those that aren't apart.
+func (fs *faults) among(org, other string) bool {
+	return org == other || other == "" && !fs.apart(org)
+}
+
+// take returns the fault that hits this call to an org, if one does, and uses it up.
+func (fs *faults) take(kind, org string) *fault {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for i, f := range fs.list {
-		if f.On != kind && (f.On != "any" || kind == "record") {
+		if f.On != kind && (f.On != "any" || kind == "record") || !fs.among(org, f.org) {
 			continue
 		}
 		if f.Rate > 0 && rand.Float64() >= f.Rate {
@@ -96,8 +125,8 @@ func (fs *faults) take(kind string) *fault {
 }
 
 // serve answers r, by next or by the fault that is due.
-func (fs *faults) serve(s *Server, gone context.Context, w http.ResponseWriter, r *http.Request, kind string, next http.Handler) {
-	f := fs.take(kind)
+func (fs *faults) serve(s *Server, gone context.Context, w http.ResponseWriter, r *http.Request, kind, org string, next http.Handler) {
+	f := fs.take(kind, org)
 	if f == nil {
 		next.ServeHTTP(w, r)
 		return

@@ -61,7 +61,7 @@ func (s *Server) identityOf(r *http.Request, u user) map[string]any {
 		"first_name": u.First, "last_name": u.Last, "timezone": "America/Los_Angeles",
 		"photos":      map[string]any{"picture": base + "/profilephoto/005/F", "thumbnail": base + "/profilephoto/005/T"},
 		"addr_street": nil, "addr_city": nil, "addr_state": nil, "addr_country": nil, "addr_zip": nil,
-		"is_app_installed": s.settings.Load().AppInstalled, "mobile_phone": nil, "mobile_phone_verified": false,
+		"is_app_installed": s.set(u.OrgID).AppInstalled, "mobile_phone": nil, "mobile_phone_verified": false,
 		"status": map[string]any{"created_date": nil, "body": nil}, "urls": apiURLs(base, u),
 		"active": u.Active, "user_type": "STANDARD", "language": "en_US", "locale": "en_US",
 		"utcOffset": -28800000, "last_modified_date": "2026-01-02T03:04:05.000+0000",

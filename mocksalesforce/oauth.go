@@ -148,12 +148,12 @@ func (s *Server) redeem(r *http.Request, c Client) (tokenResponse, error) {
 		if err != nil {
 			return err
 		}
-		if no = s.checkCode(code, f); no != nil {
-			return nil
-		}
 		u, err := s.userByID(ctx, q, code.user)
 		if err != nil {
 			return err
+		}
+		if no = s.checkCode(code, u, f); no != nil {
+			return nil
 		}
 		if no = usable(u); no != nil {
 			return nil
@@ -185,8 +185,8 @@ func takeCode(ctx context.Context, q querier, value, client string) (code, error
 	return c, err
 }
 
-func (s *Server) checkCode(c code, f url.Values) error {
-	set := s.settings.Load()
+func (s *Server) checkCode(c code, u user, f url.Values) error {
+	set := s.set(u.OrgID)
 	if c.used || now() >= c.created+int64(set.CodeSeconds)*1000 {
 		return refuse("invalid_grant", "expired authorization code")
 	}
@@ -215,14 +215,14 @@ func usable(u user) error {
 // grant records that u let c in, and gives out the first tokens.
 func (s *Server) grant(ctx context.Context, q querier, c Client, u user, scope, base string) (tokenResponse, error) {
 	var none tokenResponse
-	offline := s.settings.Load().IssueRefreshToken && (hasScope(scope, "refresh_token") || hasScope(scope, "offline_access"))
+	offline := s.set(u.OrgID).IssueRefreshToken && (hasScope(scope, "refresh_token") || hasScope(scope, "offline_access"))
 	var id int64
 	if err := q.QueryRowContext(ctx, `INSERT INTO grants (client, user, scope, offline, created, used) VALUES ($1, $2, $3, $4, $5, $5) RETURNING id`,
 		c.ID, u.ID, scope, offline, now()).Scan(&id); err != nil {
 		return none, err
 	}
 	if offline {
-		if err := s.evict(ctx, q, c.ID, u.ID); err != nil {
+		if err := s.evict(ctx, q, c.ID, u); err != nil {
 			return none, err
 		}
 	}
@@ -230,7 +230,7 @@ func (s *Server) grant(ctx context.Context, q querier, c Client, u user, scope, 
 }
 
 // evict revokes the oldest approvals of a user for an app beyond the allowed number.
-func (s *Server) evict(ctx context.Context, q querier, client, user string) error {
+func (s *Server) evict(ctx context.Context, q querier, client string, u user) error {
 	var ids []int64
 	err := rows(ctx, q, func(r *sql.Rows) error {
 		var id int64
@@ -238,7 +238,7 @@ func (s *Server) evict(ctx context.Context, q querier, client, user string) erro
 		ids = append(ids, id)
 		return err
 	}, `SELECT id FROM grants WHERE user = $1 AND client = $2 AND offline = 1 AND revoked = 0 ORDER BY id DESC LIMIT -1 OFFSET $3`,
-		user, client, s.settings.Load().MaxApprovals)
+		u.ID, client, s.set(u.OrgID).MaxApprovals)
 	if err != nil {
 		return err
 	}
@@ -261,7 +261,7 @@ func revokeGrant(ctx context.Context, q querier, id int64) error {
 
 // issue gives out an access token, and a refresh token too when asked.
 func (s *Server) issue(ctx context.Context, q querier, c Client, u user, grantID int64, scope string, refresh bool, base string) (tokenResponse, error) {
-	set, at := s.settings.Load(), now()
+	set, at := s.set(u.OrgID), now()
 	t := tokenResponse{
 		AccessToken: u.OrgID[:15] + "!AQ" + random(70),
 		Scope:       scope,
@@ -290,22 +290,22 @@ func (s *Server) issue(ctx context.Context, q querier, c Client, u user, grantID
 
 // refreshToken is a stored refresh token with what its grant says.
 type refreshToken struct {
-	grantID, created, used int64
-	client, user, scope    string
-	superseded, revoked    bool
+	grantID, created, used   int64
+	client, user, org, scope string
+	superseded, revoked      bool
 }
 
 func (s *Server) findRefreshToken(ctx context.Context, q querier, token string) (refreshToken, error) {
 	var t refreshToken
-	err := q.QueryRowContext(ctx, `SELECT g.id, r.created, g.used, g.client, g.user, g.scope, r.superseded, g.revoked
-		FROM refresh_tokens r JOIN grants g ON g.id = r.grant_id WHERE r.token = $1`, token).
-		Scan(&t.grantID, &t.created, &t.used, &t.client, &t.user, &t.scope, &t.superseded, &t.revoked)
+	err := q.QueryRowContext(ctx, `SELECT g.id, r.created, g.used, g.client, g.user, u.org, g.scope, r.superseded, g.revoked
+		FROM refresh_tokens r JOIN grants g ON g.id = r.grant_id JOIN users u ON u.id = g.user WHERE r.token = $1`, token).
+		Scan(&t.grantID, &t.created, &t.used, &t.client, &t.user, &t.org, &t.scope, &t.superseded, &t.revoked)
 	return t, err
 }
 
 // live reports whether a refresh token still works.
 func (s *Server) live(t refreshToken) bool {
-	idle := int64(s.settings.Load().RefreshIdleSeconds) * 1000
+	idle := int64(s.set(t.org).RefreshIdleSeconds) * 1000
 	return !t.revoked && !t.superseded && (idle == 0 || now() < t.used+idle)
 }
 
@@ -340,7 +340,7 @@ func (s *Server) refresh(r *http.Request, c Client) (tokenResponse, error) {
 		if err := usable(u); err != nil {
 			return err
 		}
-		rotate := s.settings.Load().Rotation
+		rotate := s.set(u.OrgID).Rotation
 		if err := s.markRefreshed(ctx, q, token, old.grantID, rotate); err != nil {
 			return err
 		}
@@ -458,7 +458,7 @@ func (s *Server) inspect(r *http.Request, c Client) (introspection, error) {
 			return introspection{}, nil
 		}
 		v := introspection{TokenType: "refresh_token", Scope: t.scope, Iat: t.created / 1000}
-		if idle := s.settings.Load().RefreshIdleSeconds; idle > 0 {
+		if idle := s.set(t.org).RefreshIdleSeconds; idle > 0 {
 			v.Exp = t.used/1000 + int64(idle)
 		}
 		return s.describeToken(r, v, c, t.user)
@@ -509,7 +509,7 @@ func (s *Server) session(ctx context.Context, token string) (session, error) {
 
 // slide prolongs a session that is used in the second half of its life.
 func (s *Server) slide(ctx context.Context, v session) error {
-	full := int64(s.settings.Load().AccessTokenSeconds) * 1000
+	full := int64(s.set(v.user.OrgID).AccessTokenSeconds) * 1000
 	if at := now(); v.expires-at < full/2 {
 		_, err := s.write.ExecContext(ctx, `UPDATE access_tokens SET expires = $1 WHERE token = $2 AND expires > $3`, at+full, v.token, at)
 		return err

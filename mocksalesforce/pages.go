@@ -18,8 +18,8 @@ var templates = parseTemplates()
 
 func parseTemplates() map[string]*template.Template {
 	set := map[string]*template.Template{}
-	for _, name := range []string{"login", "consent", "problem", "list", "record"} {
-		set[name] = template.Must(template.ParseFS(files, "templates/layout.html", "templates/"+name+".html"))
+	for _, name := range []string{"login", "consent", "problem", "list", "record", "panel"} {
+		set[name] = template.Must(template.ParseFS(files, "templates/layout.html", "templates/contacts.html", "templates/"+name+".html"))
 	}
 	return set
 }
@@ -28,7 +28,7 @@ func parseTemplates() map[string]*template.Template {
 type view struct {
 	Title, Message     string
 	User               *user
-	Users              []user
+	Users              []userView
 	Username, StartURL string
 	Ask                *ask
 	Approval, Back     string
@@ -39,6 +39,17 @@ type view struct {
 	Total              int
 	Contact            contactView
 	Fields             []labelled
+	At                 string // where the other orgs are shown
+	Breakages          []breakageView
+	Faults             []string // that were put through /_control
+	Broken             bool     // anything is
+}
+
+// userView is somebody who can log in, with the name of their org and the address of the
+// page where their username is filled in.
+type userView struct {
+	user
+	Org, Login string
 }
 
 // contactView is a Contact for people.
@@ -54,7 +65,6 @@ func (s *Server) pageRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /login", s.login)
 	mux.HandleFunc("POST /login", s.login)
 	mux.HandleFunc("GET /secur/logout.jsp", s.logout)
-	mux.HandleFunc("GET /{$}", s.listPage)
 	mux.HandleFunc("GET /lightning/o/Contact/list", s.listPage)
 	mux.HandleFunc("GET /lightning/r/{type}/{id}/view", s.recordPage)
 	mux.HandleFunc("GET /mocksalesforce.css", s.stylesheet)
@@ -94,10 +104,18 @@ func (s *Server) page(w http.ResponseWriter, status int, name string, v view) {
 
 const listed = 200
 
-// listPage handles / and the list of Contacts: of one org, the newest first.
+// listPage handles the list of Contacts: of one org, the newest first.
 func (s *Server) listPage(w http.ResponseWriter, r *http.Request) {
-	v := view{Title: "Contacts"}
-	var err error
+	v, err := s.listOf(r)
+	if err != nil {
+		s.authorizeFailure(w, err)
+		return
+	}
+	s.page(w, http.StatusOK, "list", v)
+}
+
+func (s *Server) listOf(r *http.Request) (v view, err error) {
+	v = view{Title: "Contacts", At: r.URL.Path}
 	if v.Orgs, err = s.orgs(r.Context()); err == nil {
 		v.Org, err = s.chosenOrg(r, v.Orgs)
 	}
@@ -107,11 +125,7 @@ func (s *Server) listPage(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		v.Contacts, err = s.newest(r, v.Org)
 	}
-	if err != nil {
-		s.authorizeFailure(w, err)
-		return
-	}
-	s.page(w, http.StatusOK, "list", v)
+	return v, err
 }
 
 // chosenOrg is the org in the address, else that of the browser's log-in, else the first.
@@ -131,7 +145,7 @@ func (s *Server) chosenOrg(r *http.Request, orgs []org) (org, error) {
 }
 
 func (s *Server) newest(r *http.Request, o org) ([]contactView, error) {
-	found, err := find(r.Context(), s.read, o.ID, s.schema.Load().object("Contact"),
+	found, err := find(r.Context(), s.read, o.ID, s.schema(o.ID).object("Contact"),
 		`seq IN (SELECT seq FROM records WHERE org = $1 AND type = $2 AND deleted = 0 ORDER BY seq DESC LIMIT $3)`, listed)
 	list := make([]contactView, 0, len(found))
 	for _, rec := range slices.Backward(found) {
@@ -172,7 +186,7 @@ func (s *Server) recordPage(w http.ResponseWriter, r *http.Request) {
 
 // anyRecord finds a record in whatever org it is, or sql.ErrNoRows.
 func (s *Server) anyRecord(r *http.Request, kind, id string) (*record, error) {
-	o := s.schema.Load().object(kind)
+	o := s.schema("").object(kind)
 	if o == nil || !o.Writable {
 		return nil, sql.ErrNoRows
 	}
@@ -181,7 +195,7 @@ func (s *Server) anyRecord(r *http.Request, kind, id string) (*record, error) {
 	if err := s.read.QueryRowContext(r.Context(), `SELECT org FROM records WHERE seq = $1 AND type = $2 AND deleted = 0`, seq, o.Name).Scan(&org); err != nil {
 		return nil, err
 	}
-	rec, err := byID(r.Context(), s.read, org, o, seq)
+	rec, err := byID(r.Context(), s.read, org, s.schema(org).object(kind), seq)
 	if err == nil && rec == nil {
 		err = sql.ErrNoRows
 	}

@@ -201,7 +201,7 @@ func (c *call) static(ctx context.Context, o *object) ([]*record, error) {
 	}
 	if o.Name == "DuplicateRule" {
 		return []*record{{org: org.ID, obj: o, fields: map[string]any{"Id": "0Bm000000000001AAA", "MasterLabel": "Standard Contact Duplicate Rule",
-			"DeveloperName": "Standard_Contact_Duplicate_Rule", "SobjectType": "Contact", "IsActive": c.s.settings.Load().DuplicateRule != "off"}}}, nil
+			"DeveloperName": "Standard_Contact_Duplicate_Rule", "SobjectType": "Contact", "IsActive": c.s.set(org.ID).DuplicateRule != "off"}}}, nil
 	}
 	users, err := c.s.users(ctx)
 	var list []*record

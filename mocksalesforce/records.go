@@ -319,7 +319,7 @@ func (c *call) prepareUpdate(ctx context.Context, q querier, rec *record, in map
 
 // checkAgainstStore checks what only the other records can tell.
 func (c *call) checkAgainstStore(ctx context.Context, q querier, rec *record, fields map[string]any) error {
-	if f := c.s.faults.take("record"); f != nil {
+	if f := c.s.faults.take("record", rec.org); f != nil {
 		code := f.ErrorCode
 		if code == "" {
 			code = "UNABLE_TO_LOCK_ROW"
@@ -333,10 +333,13 @@ func (c *call) checkAgainstStore(ctx context.Context, q querier, rec *record, fi
 	if err := checkUnique(ctx, q, rec); err != nil {
 		return err
 	}
-	if email, _ := fields["Email"].(string); email != "" {
-		return c.checkDuplicates(ctx, q, rec, email)
+	if rec.obj.Name != "Contact" {
+		return nil
 	}
-	return nil
+	if c.s.set(rec.org).ValidationRule && strings.ContainsAny(rec.text("LastName"), "0123456789") {
+		return fail(http.StatusBadRequest, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "A last name must not contain a digit.", "LastName")
+	}
+	return c.checkDuplicates(ctx, q, rec, fields)
 }
 
 func (c *call) checkReferences(ctx context.Context, q querier, o *object, fields map[string]any) error {
@@ -381,13 +384,15 @@ func checkUnique(ctx context.Context, q querier, rec *record) error {
 	return nil
 }
 
-// checkDuplicates is the duplicate rule on a Contact's e-mail address.
-func (c *call) checkDuplicates(ctx context.Context, q querier, rec *record, email string) error {
-	rule := c.s.settings.Load().DuplicateRule
-	if rule == "off" || rec.obj.Name != "Contact" || rule == "alert" && allowSave(c.header) {
+// checkDuplicates is the duplicate rule on Contacts: on their e-mail address, or on the
+// whole name.
+func (c *call) checkDuplicates(ctx context.Context, q querier, rec *record, fields map[string]any) error {
+	set := c.s.set(rec.org)
+	rule := set.DuplicateRule
+	if rule == "off" || rule == "alert" && allowSave(c.header) {
 		return nil
 	}
-	same, err := byKey(ctx, q, rec.org, rec.obj, rec.obj.field("Email"), email)
+	same, err := sameContacts(ctx, q, rec, fields, set.DuplicateMatch)
 	if err != nil {
 		return err
 	}
@@ -399,6 +404,19 @@ func (c *call) checkDuplicates(ctx context.Context, q querier, rec *record, emai
 	e := fail(http.StatusBadRequest, "DUPLICATES_DETECTED", message)
 	e.duplicates = c.duplicateResult(same, rule, message)
 	return e
+}
+
+// sameContacts are those that have what a Contact is being given: its address, or its
+// first and last name.
+func sameContacts(ctx context.Context, q querier, rec *record, fields map[string]any, by string) ([]*record, error) {
+	if email, _ := fields["Email"].(string); by == matchEmail && email != "" {
+		return byKey(ctx, q, rec.org, rec.obj, rec.obj.field("Email"), email)
+	}
+	first, last := rec.text("FirstName"), rec.text("LastName")
+	if by != matchName || first == "" || last == "" {
+		return nil, nil
+	}
+	return find(ctx, q, rec.org, rec.obj, `deleted = 0 AND json_extract(data, '$.LastName') = $3 AND json_extract(data, '$.FirstName') = $4`, last, first)
 }
 
 func allowSave(h http.Header) bool {

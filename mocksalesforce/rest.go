@@ -83,7 +83,7 @@ type call struct {
 	tx      querier // set inside a composite call
 }
 
-func (c *call) schema() *schema { return c.s.schema.Load() }
+func (c *call) schema() *schema { return c.s.schema(c.who.user.OrgID) }
 
 // reader is where a call reads: its transaction, or the pool.
 func (c *call) reader() querier {
@@ -364,14 +364,16 @@ func (s *Server) account(ctx context.Context, who session, res *resource, method
 func today() int64 { return time.Now().Unix() / 86_400 }
 
 func (s *Server) spend(ctx context.Context, org, kind string, calls int, h http.Header) error {
-	limit := s.settings.Load().DailyLimit
+	set := s.set(org)
+	limit, others := set.DailyLimit, set.OtherCalls
 	var used int
 	err := s.tx(ctx, func(q querier) error {
 		if err := count(ctx, q, "calls:"+kind); err != nil {
 			return err
 		}
 		err := q.QueryRowContext(ctx, `INSERT INTO usage (org, day, n) VALUES ($1, $2, $3)
-			ON CONFLICT (org, day) DO UPDATE SET n = n + excluded.n WHERE n + excluded.n <= $4 RETURNING n`, org, today(), calls, limit).Scan(&used)
+			ON CONFLICT (org, day) DO UPDATE SET n = n + excluded.n WHERE n + excluded.n <= $4 RETURNING n`, org, today(), calls, limit-others).Scan(&used)
+		used += others
 		if errors.Is(err, sql.ErrNoRows) || err == nil && used > limit {
 			return fail(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
 		}
@@ -390,7 +392,7 @@ func (s *Server) spend(ctx context.Context, org, kind string, calls int, h http.
 func (s *Server) used(ctx context.Context, q querier, org string) (int, error) {
 	var n int
 	err := q.QueryRowContext(ctx, `SELECT COALESCE(SUM(n), 0) FROM usage WHERE org = $1 AND day = $2`, org, today()).Scan(&n)
-	return n, err
+	return n + s.set(org).OtherCalls, err
 }
 
 // bodyOf reads a request's body, which must be JSON where one is due.
@@ -458,7 +460,7 @@ func (c *call) limits(ctx context.Context) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	limit := c.s.settings.Load().DailyLimit
+	limit := c.s.set(c.who.user.OrgID).DailyLimit
 	of := func(maximum, remaining int) map[string]int {
 		return map[string]int{"Max": maximum, "Remaining": remaining}
 	}

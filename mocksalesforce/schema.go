@@ -113,7 +113,9 @@ func audit() []*field {
 	}
 }
 
-func newSchema(externalID string) *schema {
+// newSchema is what there is in an org with a unique External ID field of Contacts, and
+// another field of theirs that is required; either name may be empty.
+func newSchema(externalID, required string) *schema {
 	person := func() []*field {
 		return []*field{must(text("LastName", "Last Name", 80)), text("FirstName", "First Name", 40),
 			picklist("Salutation", "Salutation", 40, "Mr.", "Ms.", "Mrs.", "Dr.", "Prof."),
@@ -131,6 +133,9 @@ func newSchema(externalID string) *schema {
 		f := text(externalID, strings.ReplaceAll(strings.TrimSuffix(externalID, "__c"), "_", " "), 255)
 		f.ExternalID, f.IDLookup = true, true
 		contact.add(f)
+	}
+	if f := contact.field(required); f != nil {
+		must(f)
 	}
 	lead := newObject("Lead", "Lead", "Leads", "00Q", person(), address("", ""), []*field{
 		must(text("Company", "Company", 255)), picklist("Status", "Lead Status", 255, "Open - Not Contacted", "Working - Contacted", "Closed - Converted", "Closed - Not Converted"),

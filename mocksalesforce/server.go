@@ -41,18 +41,17 @@ type Options struct {
 
 // Server is a simulated Salesforce. Make one with Open.
 type Server struct {
-	url      string
-	log      *slog.Logger
-	temp     string
-	write    *sql.DB // one connection: writers queue here instead of failing as "locked"
-	read     *sql.DB
-	handler  http.Handler
-	faults   faults
-	settings atomic.Pointer[settings]
-	schema   atomic.Pointer[schema]
-	control  sync.Mutex // serialises changes of the settings
-	done     chan struct{}
-	closing  sync.Once
+	url     string
+	log     *slog.Logger
+	temp    string
+	write   *sql.DB // one connection: writers queue here instead of failing as "locked"
+	read    *sql.DB
+	handler http.Handler
+	faults  faults
+	setup   atomic.Pointer[setup]
+	control sync.Mutex // serialises changes of the setup
+	done    chan struct{}
+	closing sync.Once
 }
 
 // Open opens the simulated Salesforce described by o, making and seeding its
@@ -73,6 +72,7 @@ func Open(ctx context.Context, o Options) (*Server, error) {
 	if err := s.open(ctx, path); err != nil {
 		return nil, fmt.Errorf("mocksalesforce: open %s: %w", path, joinClose(err, s.Close()))
 	}
+	s.faults.apart = func(org string) bool { return s.setup.Load().apart[org] }
 	s.handler = s.guard(s.routes())
 	return s, nil
 }
@@ -97,6 +97,7 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	s.oauthRoutes(mux)
 	s.pageRoutes(mux)
+	s.panelRoutes(mux)
 	s.controlRoutes(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// ServeMux would clean the path; an e-mail address in it must stay as it is.
@@ -108,7 +109,8 @@ func (s *Server) routes() http.Handler {
 	})
 }
 
-// guard is what every request passes first: size limits, latency, faults.
+// guard is what every request passes first: size limits, latency, faults. The panel
+// is no part of what it breaks, and so is not broken itself.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if status := oversize(r); status != 0 {
@@ -128,9 +130,19 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		org, err := s.orgOf(r, body)
+		if err != nil {
+			s.authorizeFailure(w, err)
+			return
+		}
+		r = r.WithContext(withOrg(r.Context(), org))
+		if ofPanel(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		kind := kindOf(r)
-		s.pause(gone, s.settings.Load().latency(kind))
-		s.faults.serve(s, gone, w, r, kind, next)
+		s.pause(gone, s.set(org).latency(kind))
+		s.faults.serve(s, gone, w, r, kind, org, next)
 	})
 }
 

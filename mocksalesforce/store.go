@@ -14,10 +14,11 @@ import (
 
 const tables = `
 CREATE TABLE IF NOT EXISTS kv (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, n INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS tallies (org TEXT, name TEXT, n INTEGER NOT NULL, PRIMARY KEY (org, name));
 CREATE TABLE IF NOT EXISTS usage (org TEXT, day INTEGER, n INTEGER NOT NULL, PRIMARY KEY (org, day));
 CREATE TABLE IF NOT EXISTS clients (id TEXT PRIMARY KEY, secret TEXT NOT NULL, redirect_uris TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS orgs (id TEXT PRIMARY KEY, name TEXT NOT NULL, sandbox INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS orgs (id TEXT PRIMARY KEY, name TEXT NOT NULL, sandbox INTEGER NOT NULL,
+	key TEXT NOT NULL DEFAULT '', apart INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, org TEXT NOT NULL REFERENCES orgs, username TEXT NOT NULL UNIQUE,
 	first_name TEXT NOT NULL, last_name TEXT NOT NULL, email TEXT NOT NULL, password TEXT NOT NULL, active INTEGER NOT NULL DEFAULT 1);
 CREATE TABLE IF NOT EXISTS logins (id TEXT PRIMARY KEY, user TEXT NOT NULL, created INTEGER NOT NULL);
@@ -65,10 +66,13 @@ func (s *Server) open(ctx context.Context, path string) error {
 	if _, err := s.write.ExecContext(ctx, tables); err != nil {
 		return err
 	}
+	if err := s.upgrade(ctx); err != nil {
+		return err
+	}
 	if err := s.seed(ctx); err != nil {
 		return err
 	}
-	return s.loadSettings(ctx)
+	return s.loadSetup(ctx)
 }
 
 func (s *Server) closeStore() error {
@@ -128,10 +132,42 @@ func rows(ctx context.Context, q querier, scan func(*sql.Rows) error, query stri
 	return rs.Err()
 }
 
+// count counts something that happened to the org that a call is about.
 func count(ctx context.Context, q querier, name string) error {
 	_, err := q.ExecContext(ctx,
-		`INSERT INTO counters (name, n) VALUES ($1, 1) ON CONFLICT (name) DO UPDATE SET n = n + 1`, name)
+		`INSERT INTO tallies (org, name, n) VALUES ($1, $2, 1) ON CONFLICT (org, name) DO UPDATE SET n = n + 1`, orgOf(ctx), name)
 	return err
+}
+
+// upgrade brings a file of an earlier release up to date.
+func (s *Server) upgrade(ctx context.Context) error {
+	has := func(what string, args ...any) (yes bool, err error) {
+		err = s.write.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM `+what+`)`, args...).Scan(&yes)
+		return yes, err
+	}
+	orgsKnow, err := has(`pragma_table_info('orgs') WHERE name = 'apart'`)
+	if err != nil {
+		return err
+	}
+	counters, err := has(`sqlite_schema WHERE type = 'table' AND name = 'counters'`)
+	if err != nil {
+		return err
+	}
+	return s.tx(ctx, func(q querier) error {
+		var steps []string
+		if !orgsKnow {
+			steps = append(steps, `ALTER TABLE orgs ADD COLUMN key TEXT NOT NULL DEFAULT ''`, `ALTER TABLE orgs ADD COLUMN apart INTEGER NOT NULL DEFAULT 0`)
+		}
+		if counters {
+			steps = append(steps, `INSERT INTO tallies (org, name, n) SELECT '', name, n FROM counters WHERE true ON CONFLICT DO NOTHING`, `DROP TABLE counters`)
+		}
+		for _, step := range steps {
+			if _, err := q.ExecContext(ctx, step); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func now() int64 { return time.Now().UnixMilli() }
@@ -140,6 +176,16 @@ func now() int64 { return time.Now().UnixMilli() }
 type org struct {
 	ID, Name string
 	Sandbox  bool
+	Key      string // names it in ?org=, as its id does
+	Apart    bool   // /_control speaks of it only when it is named
+}
+
+const orgColumns = `id, name, sandbox, key, apart`
+
+func scanOrg(row interface{ Scan(...any) error }) (org, error) {
+	var o org
+	err := row.Scan(&o.ID, &o.Name, &o.Sandbox, &o.Key, &o.Apart)
+	return o, err
 }
 
 // user is a person who can log in to one org.
@@ -164,19 +210,16 @@ func (s *Server) userByID(ctx context.Context, q querier, id string) (user, erro
 }
 
 func (s *Server) orgByID(ctx context.Context, id string) (org, error) {
-	var o org
-	err := s.read.QueryRowContext(ctx, `SELECT id, name, sandbox FROM orgs WHERE id = $1`, id).Scan(&o.ID, &o.Name, &o.Sandbox)
-	return o, err
+	return scanOrg(s.read.QueryRowContext(ctx, `SELECT `+orgColumns+` FROM orgs WHERE id = $1`, id))
 }
 
 func (s *Server) orgs(ctx context.Context) ([]org, error) {
 	var list []org
 	err := rows(ctx, s.read, func(r *sql.Rows) error {
-		var o org
-		err := r.Scan(&o.ID, &o.Name, &o.Sandbox)
+		o, err := scanOrg(r)
 		list = append(list, o)
 		return err
-	}, `SELECT id, name, sandbox FROM orgs ORDER BY id`)
+	}, `SELECT `+orgColumns+` FROM orgs ORDER BY id`)
 	return list, err
 }
 
@@ -193,28 +236,34 @@ func (s *Server) users(ctx context.Context) ([]user, error) {
 // seed makes the orgs and people that are there from the start.
 func (s *Server) seed(ctx context.Context) error {
 	seeds := []struct {
-		org, username, first, last string
-		sandbox                    bool
+		key, org, username, first, last string
+		sandbox                         bool
 	}{
-		{"Contoso", "john@contoso.example", "John", "Doe", false},
-		{"Contoso Sandbox", "john@contoso.example.sandbox", "John", "Doe", true},
-		{"Fabrikam", "jane@fabrikam.example", "Jane", "Roe", false},
+		{"contoso", "Contoso", "john@contoso.example", "John", "Doe", false},
+		{"contoso-sandbox", "Contoso Sandbox", "john@contoso.example.sandbox", "John", "Doe", true},
+		{"fabrikam-jane", "Fabrikam", "jane@fabrikam.example", "Jane", "Roe", false},
 	}
 	return s.tx(ctx, func(q querier) error {
 		for i, v := range seeds {
 			orgID, userID := makeID("00D", int64(i+1)), makeID("005", int64(i+1))
-			if _, err := q.ExecContext(ctx, `INSERT INTO orgs (id, name, sandbox) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-				orgID, v.org, v.sandbox); err != nil {
-				return err
-			}
-			if _, err := q.ExecContext(ctx, `INSERT INTO users (id, org, username, first_name, last_name, email, password)
-				VALUES ($1, $2, $3, $4, $5, $3, 'salesforce') ON CONFLICT DO NOTHING`,
-				userID, orgID, v.username, v.first, v.last); err != nil {
+			err := putOrg(ctx, q, org{orgID, v.org, v.sandbox, v.key, false}, user{ID: userID, Username: v.username, First: v.first, Last: v.last})
+			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// putOrg makes an org with one user, whose address is the username, unless they are there.
+func putOrg(ctx context.Context, q querier, o org, u user) error {
+	if _, err := q.ExecContext(ctx, `INSERT INTO orgs (`+orgColumns+`) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (id) DO UPDATE SET key = excluded.key`, o.ID, o.Name, o.Sandbox, o.Key, o.Apart); err != nil {
+		return err
+	}
+	_, err := q.ExecContext(ctx, `INSERT INTO users (id, org, username, first_name, last_name, email, password)
+		VALUES ($1, $2, $3, $4, $5, $3, 'salesforce') ON CONFLICT DO NOTHING`, u.ID, o.ID, u.Username, u.First, u.Last)
+	return err
 }
 
 // Client is an app that may ask for authorization.

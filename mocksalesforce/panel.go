@@ -1,0 +1,230 @@
+package mocksalesforce
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// breakage is a way in which an org can be broken by hand, and fixed again.
+type breakage struct {
+	Name       string // in forms
+	Title      string
+	What       string // happens then
+	Now        string // while it is so: the state
+	Break, Fix string // the buttons; without Fix, it is fixed elsewhere
+
+	broken func(p panel) bool
+	change func(s *Server, ctx context.Context, org string, broken bool) error
+}
+
+// panel is what there is to know of an org before the panel is shown.
+type panel struct {
+	set    settings
+	faults []fault
+	grants int // in force
+	ever   int // there have ever been
+}
+
+// slowly is how long a slow org takes for each call.
+const slowly = 5000
+
+var breakages = []breakage{
+	{Name: "down", Title: "Salesforce is down", What: "Every call is answered with 503 and a page for people, as in maintenance.",
+		Now: "Down", Break: "Take down", Fix: "Bring back",
+		broken: func(p panel) bool { return slices.ContainsFunc(p.faults, func(f fault) bool { return f.outage() }) },
+		change: func(s *Server, _ context.Context, org string, broken bool) error {
+			s.faults.drop(org, (*fault).outage)
+			if broken {
+				s.faults.add(fault{On: "any", Status: http.StatusServiceUnavailable, HTML: true, Rate: 1, org: org})
+			}
+			return nil
+		}},
+	{Name: "slow", Title: "Salesforce is slow", What: "Every call takes five seconds.",
+		Now: "Slow", Break: "Slow down", Fix: "Speed up",
+		broken: func(p panel) bool { return p.set.LatencyMS >= slowly },
+		change: setting(func(v *settings, broken bool) {
+			ms := map[bool]int{true: slowly}[broken]
+			v.LatencyMS, v.TokenLatencyMS = ms, ms
+		})},
+	{Name: "access", Title: "Access was revoked", What: "What an admin does under OAuth Usage: nobody’s approval counts any more. Connect again in the portal to fix it.",
+		Now: "Revoked", Break: "Revoke access",
+		broken: func(p panel) bool { return p.grants == 0 && p.ever > 0 },
+		change: func(s *Server, ctx context.Context, org string, broken bool) error { return s.revokeGrants(ctx, org) }},
+	{Name: "app", Title: "The app is uninstalled", What: "Access ends, and nobody can let the app in until it is installed again.",
+		Now: "Uninstalled", Break: "Uninstall the app", Fix: "Install the app",
+		broken: func(p panel) bool { return !p.set.AppInstalled },
+		change: func(s *Server, ctx context.Context, org string, broken bool) error {
+			if broken {
+				if err := s.revokeGrants(ctx, org); err != nil {
+					return err
+				}
+			}
+			return setting(func(v *settings, broken bool) { v.AppInstalled = !broken })(s, ctx, org, broken)
+		}},
+	{Name: "duplicates", Title: "A duplicate rule blocks", What: "A new Contact is refused when another one has the same first and last name.",
+		Now: "On", Break: "Switch on", Fix: "Switch off",
+		broken: func(p panel) bool { return p.set.DuplicateRule == "block" && p.set.DuplicateMatch == matchName },
+		change: setting(func(v *settings, broken bool) {
+			v.DuplicateRule, v.DuplicateMatch = "off", matchEmail
+			if broken {
+				v.DuplicateRule, v.DuplicateMatch = "block", matchName
+			}
+		})},
+	{Name: "validation", Title: "A validation rule refuses", What: "A last name must not contain a digit.",
+		Now: "On", Break: "Switch on", Fix: "Switch off",
+		broken: func(p panel) bool { return p.set.ValidationRule },
+		change: setting(func(v *settings, broken bool) { v.ValidationRule = broken })},
+	{Name: "required", Title: "A field became required", What: "A Contact needs a Department, which no form fills in.",
+		Now: "Required", Break: "Require it", Fix: "Make it optional",
+		broken: func(p panel) bool { return p.set.RequiredField != "" },
+		change: setting(func(v *settings, broken bool) { v.RequiredField = map[bool]string{true: "Department"}[broken] })},
+	{Name: "limit", Title: "The API calls of today are used up", What: "Other apps of the org have made all of them.",
+		Now: "Used up", Break: "Use them up", Fix: "Free them",
+		broken: func(p panel) bool { return p.set.OtherCalls >= p.set.DailyLimit },
+		change: setting(func(v *settings, broken bool) { v.OtherCalls = map[bool]int{true: v.DailyLimit}[broken] })},
+}
+
+// setting changes an org's settings.
+func setting(change func(v *settings, broken bool)) func(*Server, context.Context, string, bool) error {
+	return func(s *Server, ctx context.Context, org string, broken bool) error {
+		v := *s.set(org)
+		change(&v, broken)
+		return s.saveSettings(ctx, org, v)
+	}
+}
+
+// outage reports whether a fault fails every call.
+func (f *fault) outage() bool {
+	return f.On == "any" && f.Rate == 1 && !f.hangsOnly()
+}
+
+// ofPanel reports whether a request is to the panel.
+func ofPanel(r *http.Request) bool {
+	return r.URL.Path == "/" || r.URL.Path == "/panel" || r.URL.Path == "/mocksalesforce.css"
+}
+
+func (s *Server) panelRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /{$}", s.panelPage)
+	mux.HandleFunc("POST /panel", s.press)
+}
+
+// breakageView is a breakage as the panel shows it.
+type breakageView struct {
+	breakage
+	Broken bool
+}
+
+// panelPage handles GET /: what is broken in an org, and its Contacts.
+func (s *Server) panelPage(w http.ResponseWriter, r *http.Request) {
+	v, err := s.listOf(r)
+	var p panel
+	if err == nil {
+		p, err = s.panelOf(r.Context(), v.Org.ID)
+	}
+	if err != nil {
+		s.authorizeFailure(w, err)
+		return
+	}
+	for _, b := range breakages {
+		v.Breakages = append(v.Breakages, breakageView{b, b.broken(p)})
+	}
+	for _, f := range p.faults {
+		if !f.outage() {
+			v.Faults = append(v.Faults, f.words())
+		}
+	}
+	v.Broken = len(v.Faults) > 0 || slices.ContainsFunc(v.Breakages, func(b breakageView) bool { return b.Broken })
+	w.Header().Set("Referrer-Policy", "same-origin") // or its own forms would come from nowhere
+	s.page(w, http.StatusOK, "panel", v)
+}
+
+func (s *Server) panelOf(ctx context.Context, org string) (p panel, err error) {
+	p.set, p.faults = *s.set(org), s.faults.due(org)
+	err = s.read.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(1 - revoked), 0) FROM grants WHERE user IN (SELECT id FROM users WHERE org = $1)`, org).Scan(&p.ever, &p.grants)
+	return p, err
+}
+
+// words says what a fault that was put through /_control does.
+func (f *fault) words() string {
+	what := fmt.Sprint(f.Status)
+	switch {
+	case f.Drop:
+		what = "the connection is cut"
+	case f.hangsOnly():
+		what = fmt.Sprintf("waits for %d ms", f.HangMS)
+	case f.Status == 0:
+		what = "fails"
+	}
+	if f.ErrorCode != "" {
+		what += ", " + f.ErrorCode
+	}
+	often := fmt.Sprintf("%d times", f.Count)
+	if f.Rate > 0 {
+		often = fmt.Sprintf("%.0f %% of calls", f.Rate*100)
+	}
+	return f.On + ": " + what + " (" + often + ")"
+}
+
+// press handles POST /panel: a button of the panel.
+func (s *Server) press(w http.ResponseWriter, r *http.Request) {
+	if !fromHere(r) {
+		s.page(w, http.StatusForbidden, "problem", view{Title: "Not from here", Message: "Another site sent this form. Press the button on the page of this server."})
+		return
+	}
+	orgs, err := s.orgs(r.Context())
+	if err != nil {
+		s.authorizeFailure(w, err)
+		return
+	}
+	id, do := r.PostFormValue("org"), r.PostFormValue("do")
+	name, fix := strings.CutPrefix(do, "fix:")
+	at := slices.IndexFunc(breakages, func(b breakage) bool { return b.Name == name })
+	if at < 0 && do != "fix" || !slices.ContainsFunc(orgs, func(o org) bool { return o.ID == id }) {
+		s.page(w, http.StatusBadRequest, "problem", view{Title: "Nothing was done", Message: "There is no such button, or no such org."})
+		return
+	}
+	s.control.Lock()
+	defer s.control.Unlock()
+	if do == "fix" {
+		err = s.fixAll(r.Context(), id)
+	} else {
+		err = breakages[at].change(s, r.Context(), id, !fix)
+	}
+	if err != nil {
+		s.authorizeFailure(w, err)
+		return
+	}
+	http.Redirect(w, r, "/?"+url.Values{"org": {id}}.Encode()+"#panel", http.StatusSeeOther)
+}
+
+// fixAll fixes all in an org that can be fixed here.
+func (s *Server) fixAll(ctx context.Context, org string) error {
+	s.faults.drop(org, func(*fault) bool { return true })
+	for _, b := range breakages {
+		if b.Fix == "" {
+			continue
+		}
+		if err := b.change(s, ctx, org, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fromHere reports whether a form was sent by a page of this server, or by no browser. A
+// page elsewhere could send one, too, which nobody has asked for.
+func fromHere(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return true
+	case "":
+		origin := r.Header.Get("Origin")
+		u, err := url.Parse(origin)
+		return origin == "" || err == nil && u.Host == r.Host
+	}
+	return false
+}
