@@ -1043,6 +1043,16 @@ func races() []race {
 				return d.CreateTenant(t.Context(), Tenant{ID: NewID(), Slug: slug, Name: "x", CreatedAt: noon}, FirstNewsletter{Slug: NewID(), Name: "x", Consent: "Yes."})
 			}, nil, oneWins(t, ErrConflict)}
 		}},
+		{"StorePast", "the same by both", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			n := signsUp(t, d, tenant.ID, "").NewsletterID
+			return duel{func(d *DB) error {
+				return d.StorePast(t.Context(), tenant.ID, Past{People: []PastPerson{{Subscriber: Subscriber{NewsletterID: n, EmailKey: NewID(), State: Waiting}, SignUps: []Consent{{At: noon, Words: "Yes."}}}}})
+			}, nil, func(one, other error) {
+				oneWins(t, ErrConflict)(one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM subscribers WHERE tenant_id = $1`, tenant.ID)
+			}}
+		}},
 		{"OfferSetup", "offered by both", func(t *testing.T, d *DB) duel {
 			d.nobody(t)
 			return duel{func(d *DB) error { return d.OfferSetup(t.Context(), NewID(), d.now().Add(time.Hour)) }, nil, func(one, other error) {

@@ -67,12 +67,17 @@ func (s *set) parts() iter.Seq[*set] {
 // with is the beginning of a statement that names the set o, and its arguments: what
 // follows has those before it.
 func (s *set) with(e engine, before ...any) (clause string, args []any) {
+	source, args := e.source(s, before)
+	return `WITH o (` + strings.Join(s.names(), ", ") + `) AS (` + source + `) `, args
+}
+
+// names are those of the columns.
+func (s *set) names() []string {
 	names := make([]string, len(s.columns))
 	for i, c := range s.columns {
 		names[i] = c.name
 	}
-	source, args := e.source(s, before)
-	return `WITH o (` + strings.Join(names, ", ") + `) AS (` + source + `) `, args
+	return names
 }
 
 // source are the rows as values.
