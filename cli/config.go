@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"gatepost/mail"
+	"gatepost/routes"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -40,7 +41,8 @@ type config struct {
 	MailFrom       string   `env:"GATEPOST_MAIL_FROM"`
 	HelpURL        string   `env:"GATEPOST_HELP_URL"`
 
-	demoUser, demoMail string // set by demo alone
+	demoUser, demoMail string            // set by demo alone
+	demoUsers          []routes.DemoUser // also
 }
 
 // onOff is a switch.

@@ -17,6 +17,7 @@ import (
 	"gatepost/db"
 	"gatepost/mailbox"
 	"gatepost/mocksalesforce"
+	"gatepost/routes"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -120,6 +121,11 @@ func (p *program) runDemo(ctx context.Context, data, database string, ln listene
 		return false, err
 	}
 	password, err := seed(ctx, gp.people)
+	sample := sampler{gp, mock, c}
+	var fabrikam string
+	if err == nil {
+		fabrikam, err = sample.make(ctx)
+	}
 	if err != nil {
 		gp.close(ctx)
 		return false, err
@@ -130,21 +136,24 @@ func (p *program) runDemo(ctx context.Context, data, database string, ln listene
 	}
 	_, _ = fmt.Fprintf(p.out, "Portal: %s\nSign in: %s / %s\nSign-up form: %s/signup/%s\nSimulated Salesforce: %s\n",
 		c.URL, demoUser, password, c.URL, demoNewsletter, c.LoginURL)
-	return true, all(ctx, gp, mock, ln)
+	return true, all(ctx, sample, fabrikam, ln)
 }
 
 // all runs the portal, the simulated Salesforce and the mail server until ctx ends
 // or one of them fails. The portal stops first, so that what is on its way arrives.
-func all(ctx context.Context, gp *portal, mock *mocksalesforce.Server, ln listeners) error {
+func all(ctx context.Context, s sampler, fabrikam string, ln listeners) error {
 	outside, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer stop()
-		return gp.run(ctx, ln.portal)
+		return s.run(ctx, ln.portal)
 	})
+	if fabrikam != "" {
+		g.Go(func() error { s.keepPostponed(ctx, fabrikam); return nil })
+	}
 	box := new(mailbox.Box)
-	g.Go(func() error { return serveHTTP(outside, ln.salesforce, mock.Handler()) })
+	g.Go(func() error { return serveHTTP(outside, ln.salesforce, s.mock.Handler()) })
 	g.Go(func() error { return serveHTTP(outside, ln.mail, box.Handler()) })
 	g.Go(func() error { return box.Serve(outside, ln.smtp) })
 	return g.Wait()
@@ -154,7 +163,7 @@ func (p *program) demoConfig(data, database string, ln listeners) (config, error
 	c := config{
 		Database: cmp.Or(database, filepath.Join(data, "gatepost.db")), Migrate: true, URL: urlOf(ln.portal), Keyset: filepath.Join(data, "keyset.json"),
 		ClientID: demoClientID, ClientSecret: demoClientSecret, LoginURL: urlOf(ln.salesforce), SMTP: "smtp://" + ln.smtp.Addr().String(),
-		demoUser: demoUser, demoMail: urlOf(ln.mail),
+		demoUser: demoUser, demoUsers: demoLogins(ln.portal), demoMail: urlOf(ln.mail),
 	}
 	var honoured struct {
 		Limits onOff `env:"GATEPOST_SIGNUP_LIMITS" envDefault:"on"`
@@ -166,6 +175,15 @@ func (p *program) demoConfig(data, database string, ln listeners) (config, error
 		problems = append(problems, "--database: "+err.Error())
 	}
 	return c, together(problems)
+}
+
+// demoLogins are those whom the log-in page lets in without a password: on this machine
+// alone.
+func demoLogins(portal net.Listener) []routes.DemoUser {
+	if at, ok := portal.Addr().(*net.TCPAddr); !ok || !at.IP.IsLoopback() {
+		return nil
+	}
+	return []routes.DemoUser{{Email: demoUser, Words: "Continue as John (Contoso, starts empty)"}, {Email: fabrikamUser, Words: "Continue as Maria (Fabrikam, six months in)"}}
 }
 
 // openMock opens the simulated Salesforce and registers the portal's app in it.

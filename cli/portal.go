@@ -91,7 +91,7 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	p.app, err = routes.New(routes.Config{
 		URL: c.URL, Store: p.db, Health: p.db, Incidents: p.db, Settings: p.db, People: p.people, Sessions: p.db, Keys: p.keys, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher, Limits: p.limits,
 		RecordURL: salesforce.RecordURL, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits), APILimit: c.APILimit,
-		Mail: p.mailer != nil, Version: version(), HelpURL: c.HelpURL, DemoUser: c.demoUser, DemoMail: c.demoMail, Log: p.log, Now: p.db.Now,
+		Mail: p.mailer != nil, Version: version(), HelpURL: c.HelpURL, DemoUser: c.demoUser, DemoUsers: c.demoUsers, DemoMail: c.demoMail, Log: p.log, Now: p.db.Now,
 	})
 	return err
 }

@@ -31,7 +31,7 @@ func (s *server) loginForm(c *fiber.Ctx) error {
 const notSent = "no"
 
 func (s *server) loginPage(c *fiber.Ctx, email, next string) views.LoginPage {
-	return views.LoginPage{Page: s.page(c, "Log in", views.NavNone), Email: email, Next: next, DemoHint: s.DemoUser}
+	return views.LoginPage{Page: s.page(c, "Log in", views.NavNone), Email: email, Next: next, DemoHint: s.DemoUser, Demo: s.demoLogins(c)}
 }
 
 // logInFirst asks somebody who isn't logged in to do that. Afterwards they are where they

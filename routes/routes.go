@@ -72,6 +72,7 @@ type Config struct {
 	Version        string                                    // of the program
 	HelpURL        string                                    // optional: the operator's own help, or mailto: and whom to ask
 	DemoUser       string                                    // address to sign in with, in the demo only
+	DemoUsers      []DemoUser                                // whom the log-in page lets in without a password, in the demo only
 	DemoMail       string                                    // address of the page with the mails, in the demo only
 	Log            *slog.Logger
 	Now            func() time.Time // by the clock that all processes go by; time.Now when nil
@@ -138,6 +139,9 @@ func (s *server) publicPages(app *fiber.App) {
 	}
 	page(http.MethodGet, "/login", s.loginForm)
 	page(http.MethodPost, "/login", s.login)
+	if len(s.DemoUsers) > 0 {
+		page(http.MethodPost, "/login/demo", s.demoLogin)
+	}
 	page(http.MethodGet, "/password/forgot", s.forgotForm)
 	page(http.MethodPost, "/password/forgot", s.forgot)
 	page(http.MethodGet, "/password/sent", s.resetSent)

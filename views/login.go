@@ -14,6 +14,7 @@ type LoginPage struct {
 	Wait     time.Duration // there were too many tries; the next counts after this
 	Changed  bool          // the password was set anew just now
 	DemoHint string        // address to sign in with, in the demo only
+	Demo     []DemoLogin   // who gets in without a password, in the demo only
 }
 
 // SetupPage is for Setup. The form posts token, organization, slug, email,
