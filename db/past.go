@@ -72,6 +72,10 @@ func insertNewsletter(ctx context.Context, tx *sql.Tx, tenantID string, n Newsle
 	return err
 }
 
+// pastParameters is how many values are stored by a statement: SQLite takes long to tell
+// many parameters apart.
+const pastParameters = 250
+
 // storePeople stores subscribers with what they agreed to and what became of them, and
 // counts each thing in its hour.
 func (d *base) storePeople(ctx context.Context, tx *sql.Tx, tenantID string, people []PastPerson) error {
@@ -88,8 +92,8 @@ func (d *base) storePeople(ctx context.Context, tx *sql.Tx, tenantID string, peo
 	for _, of := range []struct {
 		table string
 		*set
-	}{{"subscribers", s.subscribers}, {"consents", s.consents}} {
-		for part := range of.parts() {
+	}{{"subscribers", s.subscribers}, {"consents", s.consents}, {"events", s.change.events}} {
+		for part := range of.partsOf(pastParameters / len(of.columns)) {
 			names := strings.Join(part.names(), ", ")
 			with, args := part.with(d.engine)
 			if _, err := tx.ExecContext(ctx, with+`INSERT INTO `+of.table+` (`+names+`) SELECT `+names+` FROM o`, args...); err != nil {
@@ -97,7 +101,7 @@ func (d *base) storePeople(ctx context.Context, tx *sql.Tx, tenantID string, peo
 			}
 		}
 	}
-	if err := s.change.finish(ctx); err != nil {
+	if err := d.counter.store(ctx, tx, s.change.tally, 0); err != nil { // nothing of it happened at a time
 		return err
 	}
 	for _, h := range s.activity {

@@ -54,9 +54,11 @@ func (s *set) of(tenantID string) *set {
 const setSize = 500
 
 // parts are the sets of at most setSize rows that a set consists of.
-func (s *set) parts() iter.Seq[*set] {
+func (s *set) parts() iter.Seq[*set] { return s.partsOf(setSize) }
+
+func (s *set) partsOf(rows int) iter.Seq[*set] {
 	return func(yield func(*set) bool) {
-		for rows := range slices.Chunk(s.rows, setSize) {
+		for rows := range slices.Chunk(s.rows, rows) {
 			if !yield(&set{s.columns, rows}) {
 				return
 			}
