@@ -87,7 +87,7 @@ func (s sampler) tenant(ctx context.Context, first letter) (db.Tenant, error) {
 	if err != nil {
 		return t, err
 	}
-	return t, s.db.SetTimeZone(ctx, t.ID, fabrikamZone)
+	return t, s.db.SetOrganisation(ctx, t.ID, "", db.Organisation{Name: t.Name, TimeZone: fabrikamZone})
 }
 
 // live gives the tenant half a year of life. That its past is stored comes last, and says

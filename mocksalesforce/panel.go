@@ -33,7 +33,7 @@ type panel struct {
 const slowly = 5000
 
 var breakages = []breakage{
-	{Name: "down", Title: "Salesforce is down", What: "Every call is answered with 503 and a page for people, as in maintenance.",
+	{Name: "down", Title: "Outage", What: "Every call is answered with 503 and a page for people, as in maintenance.",
 		Now: "Down", Break: "Take down", Fix: "Bring back",
 		broken: func(p panel) bool { return slices.ContainsFunc(p.faults, func(f fault) bool { return f.outage() }) },
 		change: func(s *Server, _ context.Context, org string, broken bool) error {
@@ -43,18 +43,18 @@ var breakages = []breakage{
 			}
 			return nil
 		}},
-	{Name: "slow", Title: "Salesforce is slow", What: "Every call takes five seconds.",
+	{Name: "slow", Title: "Slow answers", What: "Every call takes five seconds.",
 		Now: "Slow", Break: "Slow down", Fix: "Speed up",
 		broken: func(p panel) bool { return p.set.LatencyMS >= slowly },
 		change: setting(func(v *settings, broken bool) {
 			ms := map[bool]int{true: slowly}[broken]
 			v.LatencyMS, v.TokenLatencyMS = ms, ms
 		})},
-	{Name: "access", Title: "Access was revoked", What: "What an admin does under OAuth Usage: nobody’s approval counts any more. Connect again in the portal to fix it.",
+	{Name: "access", Title: "Access", What: "An admin revokes what users have approved. Connecting again in the portal fixes it.",
 		Now: "Revoked", Break: "Revoke access",
 		broken: func(p panel) bool { return p.grants == 0 && p.ever > 0 },
 		change: func(s *Server, ctx context.Context, org string, broken bool) error { return s.revokeGrants(ctx, org) }},
-	{Name: "app", Title: "The app is uninstalled", What: "Access ends, and nobody can let the app in until it is installed again.",
+	{Name: "app", Title: "App", What: "Access ends, and nobody can let the app in until it is installed again.",
 		Now: "Uninstalled", Break: "Uninstall the app", Fix: "Install the app",
 		broken: func(p panel) bool { return !p.set.AppInstalled },
 		change: func(s *Server, ctx context.Context, org string, broken bool) error {
@@ -65,8 +65,8 @@ var breakages = []breakage{
 			}
 			return setting(func(v *settings, broken bool) { v.AppInstalled = !broken })(s, ctx, org, broken)
 		}},
-	{Name: "duplicates", Title: "A duplicate rule blocks", What: "A new Contact is refused when another one has the same first and last name.",
-		Now: "On", Break: "Switch on", Fix: "Switch off",
+	{Name: "duplicates", Title: "Duplicate rule", What: "A new Contact is refused when another one has the same first and last name.",
+		Now: "Blocks", Break: "Switch on", Fix: "Switch off",
 		broken: func(p panel) bool { return p.set.DuplicateRule == "block" && p.set.DuplicateMatch == matchName },
 		change: setting(func(v *settings, broken bool) {
 			v.DuplicateRule, v.DuplicateMatch = "off", matchEmail
@@ -74,15 +74,15 @@ var breakages = []breakage{
 				v.DuplicateRule, v.DuplicateMatch = "block", matchName
 			}
 		})},
-	{Name: "validation", Title: "A validation rule refuses", What: "A last name must not contain a digit.",
-		Now: "On", Break: "Switch on", Fix: "Switch off",
+	{Name: "validation", Title: "Validation rule", What: "A last name must not contain a digit.",
+		Now: "Refuses", Break: "Switch on", Fix: "Switch off",
 		broken: func(p panel) bool { return p.set.ValidationRule },
 		change: setting(func(v *settings, broken bool) { v.ValidationRule = broken })},
-	{Name: "required", Title: "A field became required", What: "A Contact needs a Department, which no form fills in.",
+	{Name: "required", Title: "Required field", What: "A Contact needs a Department, which no form fills in.",
 		Now: "Required", Break: "Require it", Fix: "Make it optional",
 		broken: func(p panel) bool { return p.set.RequiredField != "" },
 		change: setting(func(v *settings, broken bool) { v.RequiredField = map[bool]string{true: "Department"}[broken] })},
-	{Name: "limit", Title: "The API calls of today are used up", What: "Other apps of the org have made all of them.",
+	{Name: "limit", Title: "API calls", What: "Other apps of the org have made all that are allowed in a day.",
 		Now: "Used up", Break: "Use them up", Fix: "Free them",
 		broken: func(p panel) bool { return p.set.OtherCalls >= p.set.DailyLimit },
 		change: setting(func(v *settings, broken bool) { v.OtherCalls = map[bool]int{true: v.DailyLimit}[broken] })},

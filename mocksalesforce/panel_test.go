@@ -34,15 +34,15 @@ func TestThePanelBreaksAndFixes(t *testing.T) {
 		name, says, fix string
 		meets           func(token string)
 	}{
-		{"down", "Down", "Bring back", func(token string) { limits(token).is(503, "") }},
+		{"down", ">Down<", "Bring back", func(token string) { limits(token).is(503, "") }},
 		{"app", "Uninstalled", "Install the app", func(token string) { limits(token).is(401, "INVALID_SESSION_ID") }},
-		{"duplicates", ">On<", "Switch off", func(token string) {
+		{"duplicates", ">Blocks<", "Switch off", func(token string) {
 			create(token, `{"FirstName":"Zoë","LastName":"Groß","Email":"new@example.com"}`).is(400, "DUPLICATES_DETECTED")
 		}},
-		{"validation", ">On<", "Switch off", func(token string) {
+		{"validation", ">Refuses<", "Switch off", func(token string) {
 			create(token, `{"LastName":"D1","Email":"d1@example.com"}`).is(400, "FIELD_CUSTOM_VALIDATION_EXCEPTION")
 		}},
-		{"required", "Required", "Make it optional", func(token string) { create(token, newContact).is(400, "REQUIRED_FIELD_MISSING") }},
+		{"required", ">Required<", "Make it optional", func(token string) { create(token, newContact).is(400, "REQUIRED_FIELD_MISSING") }},
 		{"limit", "Used up", "Free them", func(token string) { limits(token).is(403, "REQUEST_LIMIT_EXCEEDED") }},
 	} {
 		s := w.session(eve).Access
