@@ -80,6 +80,9 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	if err := p.readyToCall(ctx); err != nil {
 		return err
 	}
+	if p.db.SearchesBeginnings() {
+		p.log.WarnContext(ctx, "subscribers are found by how a name or an address begins: PostgreSQL lacks the extension pg_trgm; see docs/operating.md")
+	}
 	p.dispatcher = delivery.New(delivery.Config{Store: p.db, Log: p.log, Now: p.db.Now, Connect: func(ctx context.Context, tenantID string) (crm.CRM, error) {
 		return sf.connect(ctx, p.vault, tenantID)
 	}})
@@ -152,6 +155,7 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	start("keep the right to serve", func() error { return p.keepServing(work) })
 	start("share the limits", func() error { p.limits.Run(work); return nil })
 	start("listen to other processes", func() error { p.db.Listen(work, p.heard); return nil })
+	start("bring the search up to date", func() error { p.newsletters.Index(work); return nil })
 	start("fold the counts", func() error { p.foldCounts(work); return nil })
 	start("jobs", func() error {
 		return jobs.Run(work, jobs.Config{Store: p.db, Vault: p.vault, Keys: p.vault.Keys, Mailer: p.mailer,

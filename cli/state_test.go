@@ -28,7 +28,7 @@ var keptInMemory = map[string]string{
 	ofProcess: `auth.hasher.known auth.hasher.places auth.hasher.slots auth.hasher.spare auth.turn.places auth.turn.spare
 		cli.program.env crm/salesforce.exchange.connected crm/salesforce.exchange.dialling delivery.Dispatcher.again
 		delivery.Dispatcher.heard delivery.Dispatcher.signal delivery.turn.stop identity.Vault.flights
-		newsletter.Service.queue newsletter.request.answer`,
+		newsletter.Service.queue newsletter.Service.stored newsletter.request.answer`,
 	inDatabase: `crm/salesforce.Client.calls delivery.Dispatcher.usages identity.uses.at ratelimit.Limits.changed
 		ratelimit.Limits.counts`,
 	aSecond:    `auth.APIKeys.known newsletter.Service.known`,

@@ -55,8 +55,9 @@ func (m markedError) Error() string { return string(m) }
 func (m markedError) Is(target error) bool { return target == ErrMarked }
 
 // leftBehind are the tables whose rows aren't copied, beside those of the job runner, whose
-// work is found again by the sweep, or queued again.
-var leftBehind = []string{versionTable, "database_copies", "leases", "write_probes"}
+// work is found again by the sweep, or queued again, and what subscribers are found by,
+// which is made anew.
+var leftBehind = []string{versionTable, "database_copies", "leases", "write_probes", "search_rows", "search_queue"}
 
 // Copied is what a copy has brought.
 type Copied struct {
@@ -176,7 +177,8 @@ func (c *copier) stored(tables []string) (stored []string) {
 // ordered are the tables of the source that are copied, each after those that its rows
 // refer to.
 func (c *copier) ordered(ctx context.Context, q rowsQueryer) (ordered []string, err error) {
-	left, err := collect(ctx, q, scanID, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'river_%' ORDER BY name`)
+	left, err := collect(ctx, q, scanID, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'river_%'
+		AND name NOT LIKE '`+searchIndex+`%' ORDER BY name`)
 	if err != nil {
 		return nil, err
 	}
@@ -363,9 +365,17 @@ func (c *copier) handOver(ctx context.Context, tx *sql.Tx, tables []string) erro
 	}))
 }
 
+// queueEverybody has everybody found, as the migration did.
+const queueEverybody = `INSERT INTO search_queue (tenant_id, ids) SELECT tenant_id, string_agg(id, ' ' ORDER BY id)
+	FROM (SELECT tenant_id, id, (row_number() OVER (PARTITION BY tenant_id ORDER BY id) - 1) / 250 AS part FROM subscribers) s
+	GROUP BY tenant_id, part ORDER BY tenant_id, part`
+
 // queueAgain queues what waited in the job runner's tables, which aren't copied, and what
-// no sweep finds there: mails and revocations.
+// no sweep finds there: mails and revocations; and everybody, to be found.
 func (d *DB) queueAgain(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, queueEverybody); err != nil {
+		return err
+	}
 	mails, err := collect(ctx, tx, scanID, `SELECT id FROM mails WHERE state = $1`, MailQueued)
 	if err != nil {
 		return err

@@ -77,13 +77,14 @@ type base struct {
 	jobs     *river.Client[*sql.Tx] // inserts only
 	now      func() time.Time
 	batch    int // of an action, in one transaction
+	counted  int // of subscribers, where no count is kept
 	made     bool
 	pings    singleflight.Group
 	rehearse bool // run each transaction once before, and undo it: tests see by that what isn't fit to run twice
 }
 
 func newDB(e engine) *DB {
-	b := &base{engine: e, counter: e.counter(), now: e.now, batch: ActionBatch}
+	b := &base{engine: e, counter: e.counter(), now: e.now, batch: ActionBatch, counted: CountedSubscribers}
 	return &DB{b, &People{b}, &Keys{b}, &Services{b}, &Vault{b}, &Authorizations{b}, &Readers{b}, &Outbox{b}, &Watch{b}, &Work{b}}
 }
 

@@ -33,6 +33,8 @@ type engine interface {
 	enter(ctx context.Context, b *book, signUps []SignUp) ([]SignedUp, error)
 	// counter is how counts are kept.
 	counter() counter
+	// search is how subscribers are found.
+	search() searcher
 	// stored is the table that has the rows of one that is read and written by its name.
 	stored(table string) string
 	// emptied are the tables that must be emptied for one of wipedTables.

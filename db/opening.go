@@ -78,6 +78,9 @@ func (d *DB) open(ctx context.Context, o opening) (err error) {
 			return err
 		}
 	}
+	if err := d.engine.search().prepare(ctx); err != nil {
+		return err
+	}
 	return d.prepareJobs()
 }
 

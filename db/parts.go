@@ -44,8 +44,13 @@ func one[T any](to *T, scan func(scanner) (T, error), query string, args ...any)
 // ask runs one part as it is, and several as one statement. In which order their rows
 // come then is not said.
 func ask(ctx context.Context, q rowsQueryer, parts ...part) error {
+	return askPlanned(ctx, q, func(args []any) []any { return args }, parts...)
+}
+
+// askPlanned is ask for statements whose arguments a searcher has planned for.
+func askPlanned(ctx context.Context, q rowsQueryer, planned func(args []any) []any, parts ...part) error {
 	if len(parts) == 1 {
-		return each(ctx, q, parts[0].row, parts[0].query, parts[0].args...)
+		return each(ctx, q, parts[0].row, parts[0].query, planned(parts[0].args)...)
 	}
 	query, args, width := union(parts)
 	row := make([]sql.NullString, width)
@@ -59,7 +64,7 @@ func ask(ctx context.Context, q rowsQueryer, parts ...part) error {
 			return err
 		}
 		return parts[of].row(texts(row))
-	}, query, args...)
+	}, query, planned(args)...)
 }
 
 // union is one statement for all parts: each row begins with the number of its part,

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"gatepost/db/dbtest/testdb"
 
@@ -116,7 +117,7 @@ var ofSetColumn = regexp.MustCompile(`\bo\.(\w+)`)
 
 // withSet gives a statement the set that it is about, with two rows.
 func withSet(statement string) string {
-	if !regexp.MustCompile(`\bFROM o\b`).MatchString(statement) {
+	if !regexp.MustCompile(`\bFROM o\b`).MatchString(statement) || strings.Contains(statement, "WITH o (") {
 		return statement
 	}
 	var columns []string
@@ -366,4 +367,41 @@ func withLongSet(d *DB, statement string) (prepared, args string) {
 	}
 	with, _ := of.with(d.engine, before...)
 	return with + statement, strings.Join(values, ", ")
+}
+
+// TestListsReadNoTableWhole looks at how lists of subscribers are read, as they are put
+// together: by the key or an index, in its order, so that a page ends where it is full.
+func TestListsReadNoTableWhole(t *testing.T) {
+	d, ids := listedPeople(t)
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	of := func(q SubscriberQuery) (run []string) {
+		t.Helper()
+		d.Observe(func(query string) { run = append(run, query) })
+		d.list(t, "a", q)
+		d.Observe(nil)
+		return run
+	}
+	derived := regexp.MustCompile(`^SCAN (p\d+|\(.*\)|c|o|\d+ CONSTANT ROWS?)$`)
+	sorts := regexp.MustCompile(`USE TEMP B-TREE FOR ORDER BY`)
+	for _, indexed := range []bool{false, true} {
+		if indexed {
+			d.searchAll(t)
+		}
+		for name, q := range map[string]SubscriberQuery{
+			"all": {}, "oldest": {Order: Oldest, After: ids["two"]}, "state": {State: Waiting, Before: ids["one"]}, "cause": {Reason: "ODD", State: Attention}, "newsletter": {Newsletter: "a/1", After: ids["five"]},
+			"today": {From: noon}, "word": {Text: "example"}, "two letters": {Text: "on", After: ids["five"]}, "words before": {Text: "one example", Before: ids["one"]},
+			"few": {Text: "example", State: Attention}, "word and newsletter": {Text: "example", Newsletter: "a/1"}, "address": {Order: ByAddress, Text: "example"},
+		} {
+			for _, s := range of(q) {
+				for _, line := range plan(t, d, s) {
+					if strings.HasPrefix(line, "SCAN ") && !derived.MatchString(line) && !strings.HasPrefix(line, "SCAN f VIRTUAL TABLE INDEX") && !strings.HasPrefix(line, "SCAN CONSTANT") {
+						t.Errorf("%s, %v: %s\n%s", name, indexed, line, s)
+					}
+					if sorts.MatchString(line) && q.Order.byTime() && !strings.Contains(s, "ORDER BY n DESC") {
+						t.Errorf("%s, %v: %s\n%s", name, indexed, line, s)
+					}
+				}
+			}
+		}
+	}
 }

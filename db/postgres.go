@@ -58,10 +58,13 @@ type postgres struct {
 	clock     func() time.Time // this process's
 	askFor    time.Duration    // how long it is asked what became of a commit
 	tracer    tracer
+	searcher  trigrams
 }
 
 func newPostgres(url string) *postgres {
-	return &postgres{url: url, clock: time.Now, askFor: askFor}
+	p := &postgres{url: url, clock: time.Now, askFor: askFor}
+	p.searcher.server = p
+	return p
 }
 
 // tracer shows an observer what connections run, but for what begins and ends a
@@ -362,7 +365,7 @@ func (p *postgres) enter(ctx context.Context, b *book, signUps []SignUp) ([]Sign
 				return nil, fmt.Errorf("%w: %w", errEntry, err)
 			}
 		}
-		b.received(s, !added[ids[i]])
+		b.received(s, id, !added[ids[i]])
 		answers[i] = SignedUp{ID: id}
 	}
 	return answers, nil
@@ -405,6 +408,8 @@ func (p *postgres) enterNew(ctx context.Context, b *book, signUps []SignUp, orde
 }
 
 func (p *postgres) counter() counter { return deltas{} }
+
+func (p *postgres) search() searcher { return &p.searcher }
 
 func (p *postgres) stored(table string) string {
 	switch table {

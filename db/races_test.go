@@ -1133,7 +1133,38 @@ func races() []race {
 					wantN(t, d, 0, `SELECT count(*) FROM state_counts WHERE tenant_id = $1`, l.TenantID)
 				}}
 		}},
+		{"IndexSearch", "indexed by both", func(t *testing.T, d *DB) duel {
+			l, _, ids := d.waiting(t, 2)
+			return duel{indexing(t), nil, func(one, other error) {
+				both(t, one, other)
+				d.searchAll(t)
+				d.finds(t, l.TenantID, "example", ids...)
+			}}
+		}},
+		{"IndexSearch enterAll", "indexed while somebody gets another name", func(t *testing.T, d *DB) duel {
+			l, signUps, ids := d.waiting(t, 1)
+			again := signUps[0]
+			again.FirstName = "Renamed"
+			return duel{indexing(t), addOne(t, again), func(one, other error) {
+				both(t, one, other)
+				d.searchAll(t)
+				d.finds(t, l.TenantID, "renamed", ids...)
+			}}
+		}},
+		{"IndexSearch WipeTenant", "indexed while it is wiped", func(t *testing.T, d *DB) duel {
+			l, _, _ := d.waiting(t, 1)
+			_, err := d.CloseTenant(t.Context(), l.TenantID, d.now().Add(-time.Second))
+			unless(t, err)
+			return duel{indexing(t), wipe(t, l.TenantID), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 0, `SELECT count(*) FROM search_rows WHERE tenant_id = $1`, l.TenantID)
+			}}
+		}},
 	}
+}
+
+func indexing(t *testing.T) func(*DB) error {
+	return func(d *DB) error { _, err := d.IndexSearch(t.Context()); return err }
 }
 
 func wipe(t *testing.T, tenantID string) func(*DB) error {

@@ -61,6 +61,9 @@ func (d *Readers) enterAll(ctx context.Context, signUps []SignUp, enter func(con
 		if answers, err = enter(ctx, b, signUps); err != nil {
 			return err
 		}
+		if err = b.queueSearch(ctx); err != nil {
+			return err
+		}
 		return b.change.finish(ctx)
 	})
 	if err != nil {
@@ -101,8 +104,12 @@ func enterAlone(ctx context.Context, b *book, signUps []SignUp) ([]SignedUp, err
 type book struct {
 	tx       *sql.Tx
 	wordings map[string]string // ids by text
+	fresh    []fresh
 	change   *change
 }
+
+// fresh is a subscriber who is new.
+type fresh struct{ tenantID, id string }
 
 func (d *Readers) newBook(tx *sql.Tx) *book {
 	return &book{tx: tx, wordings: map[string]string{}, change: d.newChange(tx)}
@@ -114,7 +121,7 @@ func (b *book) enterAlone(ctx context.Context, s SignUp) (SignedUp, error) {
 	if _, err := b.tx.ExecContext(ctx, `SAVEPOINT sign_up`); err != nil {
 		return SignedUp{}, err
 	}
-	before := b.change.tally.clone()
+	before, fresh := b.change.tally.clone(), len(b.fresh)
 	answer, err := b.enter(ctx, s)
 	if err == nil {
 		err = b.change.tell(ctx)
@@ -124,7 +131,7 @@ func (b *book) enterAlone(ctx context.Context, s SignUp) (SignedUp, error) {
 	}
 	if err != nil {
 		clear(b.wordings) // what was stored since is gone
-		b.change.events, b.change.tally = newEvents(), before
+		b.change.events, b.change.tally, b.fresh = newEvents(), before, b.fresh[:fresh]
 		answer := SignedUp{Err: wrap("sign-up", err)}
 		if _, err := b.tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT sign_up`); err != nil {
 			return SignedUp{}, err
@@ -146,15 +153,16 @@ func (b *book) enter(ctx context.Context, s SignUp) (SignedUp, error) {
 	if err != nil {
 		return SignedUp{}, fmt.Errorf("%w: %w", errEntry, err)
 	}
-	b.received(s, known)
+	b.received(s, id, known)
 	return SignedUp{ID: id}, nil
 }
 
-// received counts a sign-up.
-func (b *book) received(s SignUp, known bool) {
+// received counts a sign-up of the subscriber with the given id.
+func (b *book) received(s SignUp, id string, known bool) {
 	kind := "repeated"
 	if !known {
 		kind = "new"
+		b.fresh = append(b.fresh, fresh{s.TenantID, id})
 		b.change.tally.add(place{tenantID: s.TenantID, newsletterID: s.NewsletterID, createdAt: millis(s.At), state: Waiting}, 1)
 	}
 	b.change.tally.received[ledgerKey{s.TenantID, s.NewsletterID, hourOf(millis(s.At)), kind}]++

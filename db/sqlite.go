@@ -88,7 +88,7 @@ func (s *sqliteFile) dsn(more string) string {
 }
 
 func (s *sqliteFile) tables(ctx context.Context) ([]string, error) {
-	return collect(ctx, s.read, scanID, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`)
+	return collect(ctx, s.read, scanID, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '`+searchIndex+`%'`)
 }
 
 func (s *sqliteFile) dialect() goose.Dialect { return goose.DialectSQLite3 }
@@ -100,6 +100,8 @@ func (s *sqliteFile) enter(ctx context.Context, b *book, signUps []SignUp) ([]Si
 }
 
 func (s *sqliteFile) counter() counter { return upserts{} }
+
+func (s *sqliteFile) search() searcher { return fts{} }
 
 func (s *sqliteFile) stored(table string) string { return table }
 

@@ -2,9 +2,6 @@ package db
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -81,84 +78,4 @@ func (d *Readers) Subscriber(ctx context.Context, tenantID, id string) (Subscrib
 	s, err := scanSubscriber(d.read.QueryRowContext(ctx,
 		selectSubscriber+`WHERE s.tenant_id = $1 AND s.id = $2`, tenantID, id))
 	return s, wrap("subscriber", err)
-}
-
-// SubscriberQuery asks for a page of subscribers. Without a Prefix the newest
-// come first, with one the order is that of the addresses.
-type SubscriberQuery struct {
-	Prefix string // of the address in lower case
-	State  State  // any when empty
-	After  string // id of the last subscriber on the page before, if any
-	Before string // id of the first subscriber on the page after, if any; not with After
-	Limit  int
-}
-
-// SubscriberPage is a page of subscribers, and whether there are more on either
-// side of it.
-type SubscriberPage struct {
-	Rows           []Subscriber
-	Previous, Next bool
-}
-
-// Subscribers returns a page of the tenant's subscribers.
-func (d *Readers) Subscribers(ctx context.Context, tenantID string, q SubscriberQuery) (SubscriberPage, error) {
-	backwards := q.Before != ""
-	rows, more, err := d.subscribersFrom(ctx, tenantID, q, backwards, q.After+q.Before)
-	if err != nil || len(rows) == 0 {
-		return SubscriberPage{}, wrap("subscribers", err)
-	}
-	_, others, err := d.subscribersFrom(ctx, tenantID, SubscriberQuery{Prefix: q.Prefix, State: q.State}, !backwards, rows[0].ID)
-	if err != nil {
-		return SubscriberPage{}, wrap("subscribers", err)
-	}
-	if backwards {
-		slices.Reverse(rows)
-		return SubscriberPage{Rows: rows, Previous: more, Next: others}, nil
-	}
-	return SubscriberPage{Rows: rows, Previous: others, Next: more}, nil
-}
-
-// subscribersFrom returns up to q.Limit subscribers on one side of a subscriber,
-// the nearest first, and whether there are more.
-func (d *Readers) subscribersFrom(ctx context.Context, tenantID string, q SubscriberQuery, backwards bool, from string) ([]Subscriber, bool, error) {
-	where, args := []string{`s.tenant_id = $1`}, []any{tenantID}
-	add := func(condition string, values ...any) {
-		for _, v := range values {
-			args = append(args, v)
-			condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(args)), 1)
-		}
-		where = append(where, condition)
-	}
-	key, forwards := `s.id`, q.Prefix != ""
-	if q.State != "" {
-		add(`s.state = ?`, q.State)
-	}
-	compare, direction := `<`, ` DESC`
-	if forwards != backwards {
-		compare, direction = `>`, ``
-	}
-	if q.Prefix != "" {
-		key = `s.email_key, s.newsletter_id`
-		low, high := `s.email_key`, `s.email_key`
-		if from != "" { // the index is to begin there, not at the end of what the prefix matches
-			add(`s.email_key `+compare+`= (SELECT email_key FROM subscribers WHERE tenant_id = $1 AND id = ?)`, from)
-			if compare == `<` {
-				high = `(s.email_key || '')`
-			} else {
-				low = `(s.email_key || '')`
-			}
-		}
-		add(low+` >= ? AND `+high+` < ?`, q.Prefix, q.Prefix+"\U0010ffff")
-	}
-	if from != "" {
-		add(`(`+key+`) `+compare+` (SELECT `+key+` FROM subscribers s WHERE s.tenant_id = $1 AND s.id = ?)`, from)
-	}
-	order := strings.ReplaceAll(key, `,`, direction+`,`) + direction
-	args = append(args, q.Limit+1)
-	query := selectSubscriber + `WHERE ` + strings.Join(where, ` AND `) + ` ORDER BY ` + order + fmt.Sprintf(` LIMIT $%d`, len(args))
-	rows, err := collect(ctx, d.read, scanSubscriber, query, args...)
-	if len(rows) > q.Limit {
-		return rows[:q.Limit], true, err
-	}
-	return rows, false, err
 }

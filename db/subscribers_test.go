@@ -203,6 +203,12 @@ func walk(t *testing.T, d *DB, q SubscriberQuery, backwards bool) (ids []string)
 	return nil
 }
 
+func reversed(ids []string) []string {
+	ids = slices.Clone(ids)
+	slices.Reverse(ids)
+	return ids
+}
+
 func TestPages(t *testing.T) {
 	d := withNewsletters(t, "a/1", "a/2", "b/1")
 	var byAge, byAddress []string
@@ -215,6 +221,7 @@ func TestPages(t *testing.T) {
 	if _, err := d.write.Exec(`UPDATE subscribers SET state = 'attention' WHERE id = $1`, byAddress[2]); err != nil {
 		t.Fatal(err)
 	}
+	d.searchAll(t)
 	rest := slices.DeleteFunc(slices.Clone(byAddress), func(id string) bool { return id == byAddress[2] })
 	for name, tt := range map[string]struct {
 		q    SubscriberQuery
@@ -222,10 +229,15 @@ func TestPages(t *testing.T) {
 	}{
 		"all, the newest first":      {SubscriberQuery{}, byAge},
 		"of a state":                 {SubscriberQuery{State: Attention}, byAddress[2:3]},
-		"by prefix, as it is":        {SubscriberQuery{Prefix: "x%_"}, byAddress},
-		"by prefix and state":        {SubscriberQuery{Prefix: "x%_", State: Waiting}, rest},
-		"by a whole address":         {SubscriberQuery{Prefix: "xyz@example.com"}, []string{other}},
-		"by what nobody begins with": {SubscriberQuery{Prefix: "yz"}, nil},
+		"by address":                 {SubscriberQuery{Order: ByAddress}, append(slices.Clone(byAddress), other)},
+		"in the order they came":     {SubscriberQuery{Order: Oldest}, reversed(byAge)},
+		"by a part, as it is":        {SubscriberQuery{Text: "%_5"}, byAddress[2:3]},
+		"by a part and state":        {SubscriberQuery{Text: "X%_", State: Waiting}, rest},
+		"by a part, in order":        {SubscriberQuery{Text: "x%_", Order: Oldest}, reversed(byAddress)},
+		"by a part and address":      {SubscriberQuery{Text: "x%_", Order: ByAddress}, byAddress},
+		"by a whole address":         {SubscriberQuery{Text: "xyz@example.com"}, []string{other}},
+		"by two letters":             {SubscriberQuery{Text: "xy"}, []string{other}},
+		"by what nobody begins with": {SubscriberQuery{Text: "yz"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for limit := 1; limit <= 9; limit++ {
@@ -283,9 +295,9 @@ func BenchmarkSubscribers(b *testing.B) {
 		"newest":      {Limit: 50},
 		"middle":      {Limit: 50, After: middle},
 		"state":       {Limit: 50, State: Waiting, After: middle},
-		"rare prefix": {Limit: 50, Prefix: "reader1234"},
-		"any prefix":  {Limit: 50, Prefix: "r", After: middle},
-		"last before": {Limit: 50, Prefix: "r", State: Waiting, Before: middle},
+		"rare":        {Limit: 50, Text: "reader1234"},
+		"anybody":     {Limit: 50, Text: "r", After: middle},
+		"last before": {Limit: 50, Text: "r", State: Waiting, Before: middle},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

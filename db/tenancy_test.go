@@ -20,14 +20,14 @@ const (
 
 // acrossTenants are the functions with such statements.
 var acrossTenants = map[string]string{
-	"AbandonedRenewals": forJobs, "ExpireSessions": forJobs, "ExpireHandshakes": forJobs, "ExpireHeld": forJobs, "ExpireIncidents": forJobs, "KeepAliveDue": forJobs, "ResumeActions": forJobs,
+	"AbandonedRenewals": forJobs, "ExpireSessions": forJobs, "ExpireHandshakes": forJobs, "ExpireHeld": forJobs, "ExpireIncidents": forJobs, "IndexSearch": forJobs, "KeepAliveDue": forJobs, "ResumeActions": forJobs,
 	"BreakIdentity": byOwnID, "CloseIncident": byOwnID, "DeleteRevocation": byOwnID, "ExtendRenewal": byOwnID, "FailRenewal": byOwnID, "FinishRenewal": byOwnID,
 	"IdentityByID": byOwnID, "SetTokenHash": byOwnID, "MendIncident": byOwnID, "RestartCall": byOwnID, "Revocation": byOwnID, "SetExpiry": byOwnID, "StartRenewal": byOwnID, "StepAction": byOwnID,
 	"queueAgain": forJobs, "Used": byOwnID, "YieldAction": byOwnID, "forget": byOwnID, "save": byOwnID,
 	"CreateSession": ofUser, "LastOutcome": ofUser, "roomFor": ofUser, "DeleteUser": ofUser, "EndSession": ofUser, "EndSessions": ofUser, "Sessions": ofUser, "SetSessionData": ofUser, "TouchSession": ofUser,
 	"Users": ofUser, "ZoneOf": ofUser, "endBegun": ofUser, "replacePassword": ofUser,
 	"ApprovedAnywhere": ofService, "HeldAnywhere": ofService, "HoldsToken": ofService, "UnhashedHeld": ofService, "DeleteServiceDefinition": ofService, "IdentityCounts": ofService,
-	"Identities": selected, "deleteSelected": selected, "subscribersFrom": selected,
+	"Identities": selected, "deleteSelected": selected,
 	"NewsletterBySlug": "a form by its public name",
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatepost/db"
@@ -39,7 +40,7 @@ type Store interface {
 	NewsletterStandings(ctx context.Context, tenantID string) ([]db.NewsletterStanding, error)
 	AddSignUps(ctx context.Context, signUps []db.SignUp) ([]db.SignedUp, error)
 	Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (db.SubscriberPage, error)
-	Pause(ctx context.Context, tenantID string) (db.Pause, error)
+	IndexSearch(ctx context.Context) (n int, err error)
 }
 
 // Config is what New needs.
@@ -65,6 +66,7 @@ type Service struct {
 	queue     chan *request
 	mu        sync.RWMutex // held for writing to close, for reading to queue
 	closed    bool
+	stored    atomic.Int64 // sign-ups since Index has looked
 }
 
 // New returns a Service. Sign-ups are stored while its Run runs.
@@ -157,50 +159,32 @@ func StatusOf(sub db.Subscriber, p db.Pause, now time.Time) Status {
 	return st
 }
 
-// Query asks for a page of subscribers. Without a Search the newest come first,
-// with one the order is that of the addresses.
-type Query struct {
-	Search string   // how the address begins
-	State  db.State // any when empty
-	After  string   // id of the last subscriber on the page before, if any
-	Before string   // id of the first subscriber on the page after, if any; not with After
-	Limit  int      // 50 when zero
-}
-
-// Page is a page of subscribers, and whether there are more on either side of it.
+// Page is a page of subscribers, and what they can be filtered by.
 type Page struct {
-	Rows           []Status
-	Previous, Next bool
+	db.SubscriberPage
+	Rows []Status
 }
 
-// Subscribers returns a page of the tenant's subscribers.
-func (s *Service) Subscribers(ctx context.Context, tenantID string, q Query) (Page, error) {
-	if q.Limit == 0 {
-		q.Limit = 50
-	}
-	found, err := s.store.Subscribers(ctx, tenantID, db.SubscriberQuery{
-		Prefix: searched(q.Search), State: q.State,
-		After: q.After, Before: q.Before, Limit: q.Limit,
-	})
+// Subscribers returns a page of the tenant's subscribers. The query's text is what somebody
+// typed or pasted.
+func (s *Service) Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (Page, error) {
+	q.Text = searched(q.Text)
+	found, err := s.store.Subscribers(ctx, tenantID, q)
 	if err != nil {
 		return Page{}, err
 	}
-	p, err := s.store.Pause(ctx, tenantID)
-	if err != nil {
-		return Page{}, err
-	}
-	page := Page{Previous: found.Previous, Next: found.Next}
+	page := Page{SubscriberPage: found}
 	for _, sub := range found.Rows {
-		page.Rows = append(page.Rows, StatusOf(sub, p, s.now()))
+		page.Rows = append(page.Rows, StatusOf(sub, found.Filters.Pause, s.now()))
 	}
 	return page, nil
 }
 
-// searched is what the addresses begin with that somebody looks for, however it was
-// pasted.
+// searched is what somebody looks for, however it was pasted: of an address with a name
+// or in brackets the address.
 func searched(typed string) string {
 	if address, err := input.Address(typed); err == nil {
-		return strings.ToLower(address)
+		return address
 	}
-	return strings.ToLower(input.Word(typed))
+	return input.Word(typed)
 }

@@ -130,7 +130,7 @@ func TestAPauseIsShownWithWhoWaits(t *testing.T) {
 	if err != nil || st.Why != crm.NotConnected || st.Said != "x" {
 		t.Errorf("got %+v, %v", st, err)
 	}
-	page, err := s.Subscribers(ctx, "a", Query{Search: " JANE@"})
+	page, err := s.Subscribers(ctx, "a", db.SubscriberQuery{Text: " JANE@", Limit: 9})
 	if err != nil || len(page.Rows) != 1 || page.Rows[0] != st || page.Next || page.Previous {
 		t.Errorf("got %+v, %v", page, err)
 	}

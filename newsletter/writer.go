@@ -113,6 +113,7 @@ func (s *Service) commit(ctx context.Context, group []*request) {
 			s.refuseQueued(err)
 		}
 	}
+	s.stored.Add(int64(len(answers)))
 	for i, r := range live {
 		r.answer <- answers[i]
 	}

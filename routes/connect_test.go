@@ -77,7 +77,7 @@ func TestConnectDeliverDisconnectAndTheLogKnowsNothing(t *testing.T) {
 	b.get("/integrations").is(200, "Salesforce is connected.", john, w.mock, "Not needed yet")
 	b.get("/integrations").hasNot("Salesforce is connected.")
 	w.eventually("the Contact arrives", func() bool { return w.control("stats", "")["contacts"] == 1.0 })
-	w.eventually("the page knows", func() bool { return strings.Contains(b.get("/subscribers").body, "/003") })
+	w.eventually("the page knows", func() bool { return strings.Contains(b.get("/subscribers").body, `class="state good"`) })
 
 	to := b.submit("/newsletter/signup", "newsletter", "contoso-weekly", "email", "sample@reader.test", "first_name", "Sam").is(303).head("Location")
 	b.get(to).is(200, "sample@reader.test")
@@ -365,7 +365,7 @@ func TestSubscribersArePagedAndFoundWithGarbageToo(t *testing.T) {
 	w.many(120)
 	next := regexp.MustCompile(`href="(/subscribers\?[^"]*(after|before)=[^"]*)"`)
 	p := b.get("/subscribers").is(200, "reader119@")
-	for range 3 {
+	for range 5 {
 		for _, m := range next.FindAllStringSubmatch(p.body, -1) {
 			if m[2] == "after" {
 				p = b.get(html.UnescapeString(m[1])).is(200)
@@ -378,14 +378,14 @@ func TestSubscribersArePagedAndFoundWithGarbageToo(t *testing.T) {
 	b.get("/subscribers?state=nonsense").is(200, "reader119@")
 	for _, garbage := range []string{"x", "%00", "%ff%fe", "'%20OR%201=1", db.NewID()} {
 		b.get("/subscribers?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&after=" + garbage).to("/subscribers?q=%22%3E%3Cscript%3Ealert%281%29%3C%2Fscript%3E")
-		b.get("/subscribers?before=" + garbage).to("/subscribers?")
+		b.get("/subscribers?before=" + garbage).to("/subscribers")
 	}
 	for _, q := range []string{"%00", "%ff", strings.Repeat("x", 8000), "%22%3E%3Cscript%3Ealert(1)", "%25", "_"} {
 		if p := b.get("/subscribers?q=" + q).is(200); strings.Contains(p.body, "<script>alert") {
 			t.Error("not escaped")
 		}
 	}
-	part := b.get("/subscribers?q=reader00", "HX-Request", "true").is(200, "reader003@").hasNot("<html", "<nav")
+	part := b.get("/subscribers?q=reader00", "HX-Request", "true").is(200, "reader003@").hasNot("<html", "<main")
 	if !strings.Contains(strings.Join(part.header.Values("Vary"), ","), "HX-Request") {
 		t.Errorf("Vary: %v", part.header.Values("Vary"))
 	}

@@ -33,7 +33,7 @@ func (s *server) problemsCSV(c *fiber.Ctx) error {
 	ctx, log := context.WithoutCancel(c.UserContext()), s.log
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		out := csvout.NewWriter(w)
-		out.Write("e-mail", "first name", "last name", "newsletter", "signed up", "state", "code", "what happened", "salesforce says")
+		out.Write(csvHead...)
 		for page := first; len(page) > 0; {
 			for _, sub := range page {
 				out.Write(csvRow(sub)...)
@@ -49,6 +49,9 @@ func (s *server) problemsCSV(c *fiber.Ctx) error {
 	})
 	return nil
 }
+
+// csvHead are the columns of csvRow.
+var csvHead = []string{"e-mail", "first name", "last name", "newsletter", "signed up", "state", "code", "what happened", "salesforce says"}
 
 func csvRow(s db.Subscriber) []string {
 	return []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339), string(s.State), s.Reason, deliveryReason(s.State, s.Reason).What, s.Detail}

@@ -214,6 +214,7 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodPost, "/newsletter/signup", s.testSignUp)
 	admin(http.MethodGet, "/newsletter/signup/:id", s.testProgress)
 	admin(http.MethodGet, "/subscribers", s.subscribers)
+	admin(http.MethodGet, "/subscribers.csv", s.subscribersCSV)
 	admin(http.MethodGet, "/subscribers/:id", s.person)
 	admin(http.MethodPost, "/subscribers/:id/retry", s.retryOne)
 	admin(http.MethodPost, "/subscribers/:id/dismiss", s.dismissOne)

@@ -1,60 +1,265 @@
 package routes
 
 import (
+	"bufio"
+	"cmp"
+	"context"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
 
+	"gatepost/csvout"
+	"gatepost/db"
 	"gatepost/newsletter"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+)
+
+const (
+	subscribersPage = 20  // rows of a page
+	searchedLetters = 100 // of what is typed, at most
 )
 
 // subscribers handles GET /subscribers, and its results alone when htmx asks
 // while somebody types.
 func (s *server) subscribers(c *fiber.Ctx) error {
-	ctx, tenant := c.UserContext(), who(c).Tenant.ID
-	q := newsletter.Query{Search: cut(c.Query("q"), 254), State: knownState(c.Query("state")), After: c.Query("after"), Before: c.Query("before")}
-	if q.After != "" {
-		q.Before = ""
+	filter := subscriberFilter(c)
+	if wantsFragment(c) && filter.When == views.SignedUpBetween && !c.Context().QueryArgs().Has("from") {
+		c.Set("HX-Redirect", subscribersURL(filter)) // the form is to have fields for the dates
+		return c.SendStatus(http.StatusNoContent)
 	}
-	found, err := s.Newsletters.Subscribers(ctx, tenant, q)
+	q := subscriberQuery(c, filter)
+	if at := q.After + q.Before; at != "" && uuid.Validate(at) != nil {
+		return redirect(c, subscribersURL(filter))
+	}
+	found, err := s.Newsletters.Subscribers(c.UserContext(), who(c).Tenant.ID, q)
 	if err != nil {
 		return err
 	}
+	filter.Order = string(found.Order)
 	if len(found.Rows) == 0 && q.After+q.Before != "" { // nobody there: the first page, rather than an empty one
-		return redirect(c, subscribersURL(q, "after", ""))
+		return redirect(c, subscribersURL(filter))
 	}
-	page := views.SubscribersPage{Query: q.Search, States: viewStates(), State: string(q.State)}
-	for _, st := range found.Rows {
-		page.Rows = append(page.Rows, s.subscriberRow(c, st))
-	}
-	if n := len(found.Rows); n > 0 && found.Previous {
-		page.NewerURL = subscribersURL(q, "before", found.Rows[0].ID)
-	}
-	if n := len(found.Rows); n > 0 && found.Next {
-		page.OlderURL = subscribersURL(q, "after", found.Rows[n-1].ID)
-	}
+	page := s.subscribersList(c, filter, found)
 	if wantsFragment(c) {
-		return render(c, http.StatusOK, views.SubscriberResults(page))
+		return render(c, http.StatusOK, views.SubscribersUpdate(page))
 	}
 	page.Page = s.page(c, "Subscribers", views.NavSubscribers)
-	page.Totals = totals(who(c).overview.Sums)
-	forms, err := s.signupForms(ctx, tenant)
-	if err != nil {
-		return err
-	}
-	if len(forms) > 0 {
-		page.FormURL = forms[0].URL
-	}
 	return render(c, http.StatusOK, views.Subscribers(page))
 }
 
+// subscriberFilter is what the query asks for, as far as there is such a thing.
+func subscriberFilter(c *fiber.Ctx) views.SubscriberFilter {
+	f := views.SubscriberFilter{Query: shortened(strings.TrimSpace(c.Query("q")), searchedLetters), State: string(knownState(c.Query("state"))),
+		Newsletter: shortened(c.Query("newsletter"), 100), Cause: shortened(c.Query("cause"), 100), Order: c.Query("sort")}
+	if !db.Order(f.Order).Known() {
+		f.Order = ""
+	}
+	f.From, f.To = dateText(c.Query("from")), dateText(c.Query("to"))
+	if f.When = c.Query("when"); f.From+f.To != "" {
+		f.When = cmp.Or(f.When, views.SignedUpBetween)
+	}
+	if !slices.ContainsFunc(whens, func(o views.Option) bool { return o.Value == f.When }) {
+		f.When = ""
+	}
+	if f.When != views.SignedUpBetween {
+		f.From, f.To = "", ""
+	}
+	return f
+}
+
+// shortened is s with at most n characters.
+func shortened(s string, n int) string {
+	if short := []rune(strings.ToValidUTF8(s, "")); len(short) > n {
+		return string(short[:n])
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// dateText is a date as a form sends it, or nothing.
+func dateText(text string) string {
+	if _, err := time.Parse(time.DateOnly, text); err != nil {
+		return ""
+	}
+	return text
+}
+
+// whens are the times of signing up that can be chosen.
+var whens = []views.Option{{Text: "Any time"}, {Value: "today", Text: "Today"}, {Value: "7d", Text: "Last 7 days"}, {Value: "30d", Text: "Last 30 days"},
+	{Value: views.SignedUpBetween, Text: "Between two dates"}}
+
+// subscriberQuery is what is asked of the database for a filter. Days are those of the
+// organisation's zone.
+func subscriberQuery(c *fiber.Ctx, f views.SubscriberFilter) db.SubscriberQuery {
+	q := db.SubscriberQuery{Text: f.Query, State: db.State(f.State), Reason: f.Cause, Newsletter: f.Newsletter, Order: db.Order(f.Order),
+		After: c.Query("after"), Before: c.Query("before"), Limit: subscribersPage}
+	if q.After != "" {
+		q.Before = ""
+	}
+	v := who(c)
+	today := dayOf(v.now, v.zone)
+	switch f.When {
+	case "today":
+		q.From = today
+	case "7d":
+		q.From = today.AddDate(0, 0, -6)
+	case "30d":
+		q.From = today.AddDate(0, 0, -29)
+	}
+	if at, err := time.ParseInLocation(time.DateOnly, f.From, v.zone); err == nil {
+		q.From = at
+	}
+	if at, err := time.ParseInLocation(time.DateOnly, f.To, v.zone); err == nil {
+		q.To = at.AddDate(0, 0, 1)
+	}
+	return q
+}
+
+// subscribersURL is the list with a filter, and what more is given as names and values.
+func subscribersURL(f views.SubscriberFilter, more ...string) string {
+	return "/subscribers" + filterQuery(f, more...)
+}
+
+func filterQuery(f views.SubscriberFilter, more ...string) string {
+	q := query(append([]string{"q", f.Query, "state", f.State, "newsletter", f.Newsletter, "cause", f.Cause, "when", f.When, "from", f.From, "to", f.To, "sort", f.Order}, more...)...)
+	if q == "" {
+		return ""
+	}
+	return "?" + q
+}
+
+// subscribersList is the page without what it shares with all others.
+func (s *server) subscribersList(c *fiber.Ctx, f views.SubscriberFilter, found newsletter.Page) views.SubscribersPage {
+	sums := who(c).overview.Sums
+	p := views.SubscribersPage{Filter: f, Empty: sums.People() == 0, States: stateTabs(f, sums), Whens: whens, Causes: causeOptions(f, found.Filters),
+		First: found.First, Total: found.Total, More: found.More, CSVURL: "/subscribers.csv" + filterQuery(f), ClearURL: subscribersURL(views.SubscriberFilter{Order: f.Order})}
+	p.Newsletters = []views.Option{{Text: "All newsletters"}}
+	for _, n := range found.Filters.Newsletters {
+		p.Newsletters = append(p.Newsletters, views.Option{Value: n.Slug, Text: n.Name})
+		p.FormURL = cmp.Or(p.FormURL, s.URL+"/signup/"+n.Slug)
+	}
+	for _, st := range found.Rows {
+		p.Rows = append(p.Rows, rowOf(st))
+	}
+	if n := len(found.Rows); n > 0 && found.Previous {
+		p.PreviousURL = subscribersURL(f, "before", found.Rows[0].ID)
+	}
+	if n := len(found.Rows); n > 0 && found.Next {
+		p.NextURL = subscribersURL(f, "after", found.Rows[n-1].ID)
+	}
+	ordered := func(by db.Order) string {
+		f.Order = string(by)
+		return subscribersURL(f)
+	}
+	p.ByTimeURL = ordered(db.Newest)
+	if found.Order == db.Newest {
+		p.ByTimeURL = ordered(db.Oldest)
+	}
+	if found.Total <= db.CountedSubscribers && !found.More {
+		p.ByAddressURL, p.ByNameURL = ordered(db.ByAddress), ordered(db.ByName)
+	}
+	return p
+}
+
+// stateTabs are the states with how many are in each, by the counts that are kept.
+func stateTabs(f views.SubscriberFilter, sums db.Sums) []views.Tab {
+	tab := func(state, text string, n int) views.Tab {
+		current := f.State == state
+		f := f
+		f.State = state
+		return views.Tab{Text: text, URL: subscribersURL(f), Count: n, Current: current}
+	}
+	t := totals(sums)
+	tabs := []views.Tab{tab("", "All", t.All)}
+	for _, st := range t.States {
+		tabs = append(tabs, tab(st.State.Code, st.State.Label, st.N))
+	}
+	return tabs
+}
+
+// causeOptions are why anybody waits or needs attention, and what is chosen.
+func causeOptions(f views.SubscriberFilter, of db.Filters) []views.Option {
+	codes := []string{}
+	if of.Pause.Reason != "" {
+		codes = append(codes, of.Pause.Reason)
+	}
+	for _, cause := range of.Causes {
+		codes = append(codes, cause.Reason)
+	}
+	if f.Cause != "" {
+		codes = append(codes, f.Cause)
+	}
+	slices.Sort(codes)
+	options := []views.Option{}
+	for _, code := range slices.Compact(codes) {
+		label := deliveryReason(db.Attention, code).Label
+		if slices.ContainsFunc(options, func(o views.Option) bool { return o.Text == label }) {
+			label += " (" + code + ")"
+		}
+		options = append(options, views.Option{Value: code, Text: label})
+	}
+	slices.SortFunc(options, func(a, b views.Option) int { return strings.Compare(a.Text, b.Text) })
+	return append([]views.Option{{Text: "Any cause"}}, options...)
+}
+
+// rowOf is somebody as a row of the table.
+func rowOf(st newsletter.Status) views.SubscriberRow {
+	r := views.SubscriberRow{ID: st.ID, Email: st.Email, Name: strings.TrimSpace(st.FirstName + " " + st.LastName), Newsletter: st.Newsletter,
+		State: viewState(st.State.Info()), SignedUpAt: st.CreatedAt}
+	switch {
+	case !r.State.Waits && !r.State.Attention:
+	case st.Again:
+		r.Cause = "Repeated sign-up"
+	case st.Why != "":
+		r.Cause, r.CauseURL = deliveryReason(st.State, st.Why).Label, causeURL(string(st.State), st.Why)
+	}
+	return r
+}
+
+// causeURL is the page about a cause.
+func causeURL(state, code string) string {
+	return "/integrations/sfdc/problems/" + url.PathEscape(state) + "/" + url.PathEscape(code)
+}
+
+// subscriberRow is somebody as their own page shows them.
 func (s *server) subscriberRow(c *fiber.Ctx, st newsletter.Status) views.Subscriber {
 	reason, mend := why(c, st)
 	return views.Subscriber{ID: st.ID, Email: st.Email, FirstName: st.FirstName, LastName: st.LastName, Newsletter: st.Newsletter,
 		SignedUpAt: st.CreatedAt, State: viewState(st.State.Info()), Reason: reason, Mend: mend, NextTry: nextTry(st), Record: s.record(st.Subscriber)}
 }
 
-func subscribersURL(q newsletter.Query, side, id string) string {
-	return "/subscribers?" + query("q", q.Search, "state", string(q.State), side, id)
+// subscribersCSV handles GET /subscribers.csv: all who are found, written as they are read.
+func (s *server) subscribersCSV(c *fiber.Ctx) error {
+	tenant, q := who(c).Tenant.ID, subscriberQuery(c, subscriberFilter(c))
+	q.After, q.Before, q.Limit = "", "", csvPage
+	first, err := s.Newsletters.Subscribers(c.UserContext(), tenant, q)
+	if err != nil {
+		return err
+	}
+	q.Order, q.Uncounted = first.Order, true
+	c.Set(fiber.HeaderContentType, "text/csv; charset=utf-8")
+	c.Attachment("subscribers.csv")
+	ctx, log := context.WithoutCancel(c.UserContext()), s.log
+	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+		out := csvout.NewWriter(w)
+		out.Write(csvHead...)
+		for page := first; ; {
+			for _, st := range page.Rows {
+				out.Write(csvRow(st.Subscriber)...)
+			}
+			if out.Flush() != nil || !page.Next {
+				return // the reader has gone, or that was all
+			}
+			q.After = page.Rows[len(page.Rows)-1].ID
+			if page, err = s.Newsletters.Subscribers(ctx, tenant, q); err != nil {
+				log.ErrorContext(ctx, "a CSV file was broken off", "tenant", tenant, "error", err)
+				return
+			}
+		}
+	})
+	return nil
 }

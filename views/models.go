@@ -273,21 +273,6 @@ type Progress struct {
 	NextTry    time.Time // zero when unknown
 }
 
-// SubscribersPage is for Subscribers, and for its fragment SubscriberResults,
-// which htmx asks for while one types. The form asks GET /subscribers with q and
-// state.
-type SubscribersPage struct {
-	Page
-	Totals   Totals
-	Query    string
-	States   []State // to filter by
-	State    string  // code of the one that is filtered by; empty for all
-	Rows     []Subscriber
-	NewerURL string // empty when there are none newer
-	OlderURL string // empty when there are none older
-	FormURL  string // a public form to share while there are no subscribers
-}
-
 // Totals are the tenant's subscribers by state, beside what was received: New is
 // counted when a sign-up is stored, apart from the subscribers, and so tells
 // whether one is missing.
@@ -304,7 +289,7 @@ type StateTotal struct {
 	N     int
 }
 
-// Subscriber is a row of SubscribersPage.
+// Subscriber is a person, as their page shows them.
 type Subscriber struct {
 	ID         string
 	Email      string

@@ -116,10 +116,6 @@ func (p Progress) every() string {
 	return "every 1s"
 }
 
-func (s Subscriber) name() string {
-	return strings.TrimSpace(s.FirstName + " " + s.LastName)
-}
-
 // of is how many are in the state with the code.
 func (t Totals) of(code string) int {
 	for _, s := range t.States {
@@ -180,45 +176,6 @@ func balanceIcon(t Totals) string {
 		return "ok"
 	}
 	return "alert"
-}
-
-// filterURL is the list of subscribers in a state, for the query asked before.
-func (s SubscribersPage) filterURL(state string) templ.SafeURL {
-	q := url.Values{}
-	if s.Query != "" {
-		q.Set("q", s.Query)
-	}
-	if state != "" {
-		q.Set("state", state)
-	}
-	if len(q) == 0 {
-		return "/subscribers"
-	}
-	return templ.SafeURL("/subscribers?" + q.Encode())
-}
-
-// found says how the list came about, for screen readers and people alike.
-func (s SubscribersPage) found() string {
-	switch {
-	case len(s.Rows) == 0:
-		return "No subscribers found"
-	case s.NewerURL != "" || s.OlderURL != "":
-		return "Showing " + count(len(s.Rows), "subscriber", "subscribers") + " on this page"
-	default:
-		return "Showing " + count(len(s.Rows), "subscriber", "subscribers")
-	}
-}
-
-// nobody says what was looked for in vain, and what to try.
-func (s SubscribersPage) nobody() string {
-	switch {
-	case s.Query == "":
-		return "Nobody is in this state. Look at all states."
-	case s.State == "":
-		return "No e-mail address begins like that. Try only its first letters; names are not searched."
-	default:
-		return "No e-mail address in this state begins like that. Try only its first letters, or all states; names are not searched."
-	}
 }
 
 // step is the tone of a step of progress that ends in the state.

@@ -152,20 +152,23 @@ func on(p Progress) *Progress { return &p }
 
 func subscribers() SubscribersPage {
 	return SubscribersPage{
-		Page: portalPage("Subscribers", NavSubscribers), Totals: totals(12402, 31, 12399, 2, 1, 0), States: []State{Waiting, Delivered, Attention, Dismissed},
-		NewerURL: "/subscribers?before=9", OlderURL: "/subscribers?after=3",
-		Rows: []Subscriber{
-			{Email: "ada.lovelace@example.com", FirstName: "Ada", LastName: "Lovelace", Newsletter: "Contoso Weekly", SignedUpAt: at, State: Delivered, Record: Record{ID: "0035g00000AbCdEEAV", URL: "https://contoso.my.salesforce.com/0035g00000AbCdEEAV"}},
-			{Email: "grace@example.com", Newsletter: "Contoso Weekly", SignedUpAt: at, State: Waiting, Reason: "Salesforce is down for maintenance.", NextTry: at.Add(time.Minute)},
-			{Email: "new@example.com", Newsletter: "Contoso Daily", SignedUpAt: at, State: Waiting},
-			{Email: hostile, FirstName: hostile, Newsletter: "Contoso Weekly", SignedUpAt: at, State: Attention, Reason: "Salesforce requires a field that Gatepost doesn’t fill: Region.", Mend: "Ask your Salesforce admin to make it optional."},
+		Page:        portalPage("Subscribers", NavSubscribers),
+		States:      []Tab{{Text: "All", URL: "/subscribers", Count: 12402, Current: true}, {Text: "Waiting", URL: "/subscribers?state=waiting", Count: 2}},
+		Newsletters: []Option{{Text: "All newsletters"}, {Value: "contoso-weekly", Text: hostile}}, Causes: []Option{{Text: "Any cause"}}, Whens: []Option{{Text: "Any time"}, {Value: "range", Text: "Between two dates"}},
+		First: 1, Total: 12402, NextURL: "/subscribers?after=3", PreviousURL: "/subscribers?before=9", CSVURL: "/subscribers.csv", ClearURL: "/subscribers", ByTimeURL: "/subscribers?sort=oldest",
+		Rows: []SubscriberRow{
+			{ID: "1", Email: "ada.lovelace@example.com", Name: "Ada Lovelace", Newsletter: "Contoso Weekly", SignedUpAt: at, State: Delivered},
+			{ID: "2", Email: "grace@example.com", Newsletter: "Contoso Weekly", SignedUpAt: at, State: Waiting, Cause: "API limit", CauseURL: "/integrations/sfdc/problems/waiting/api_spared"},
+			{ID: "3", Email: "new@example.com", Newsletter: "Contoso Daily", SignedUpAt: at, State: Waiting, Cause: "Repeated sign-up"},
+			{ID: "4", Email: hostile, Name: hostile, Newsletter: "Contoso Weekly", SignedUpAt: at, State: Attention, Cause: hostile, CauseURL: "/integrations/sfdc/problems/attention/X"},
 		},
 	}
 }
 
 func foundNobody() SubscribersPage {
 	p := subscribers()
-	p.Query, p.State, p.Rows, p.NewerURL, p.OlderURL = hostile, Attention.Code, nil, "", ""
+	p.Filter = SubscriberFilter{Query: hostile, State: Attention.Code, When: SignedUpBetween, From: "2026-03-01"}
+	p.Rows, p.Total, p.First, p.NextURL, p.PreviousURL = nil, 0, 0, "", ""
 	return p
 }
 
@@ -230,7 +233,7 @@ func portalPages() map[string]templ.Component {
 		"test-signup-delivered":      TestSignup(testSignup(on(progress(Delivered)))),
 		"test-signup-attention":      TestSignup(testSignup(on(progress(Attention)))),
 		"subscribers":                Subscribers(subscribers()),
-		"subscribers-none":           Subscribers(SubscribersPage{Page: portalPage("Subscribers", NavSubscribers), FormURL: "https://gatepost.example/signup/contoso-weekly"}),
+		"subscribers-none":           Subscribers(SubscribersPage{Page: portalPage("Subscribers", NavSubscribers), Empty: true, FormURL: "https://gatepost.example/signup/contoso-weekly"}),
 		"subscribers-not-found":      Subscribers(foundNobody()),
 		"integrations-trouble": Integrations(IntegrationsPage{Page: portalPage("Integrations", NavIntegrations), Salesforce: card(Connected),
 			Incidents: []Incident{{Title: "Sign-ups have been waiting for long", What: hostile, Mend: "Nothing to do.", URL: "/integrations/sfdc", Link: "See what waits"}}}),
@@ -733,7 +736,7 @@ func TestSubscribersEmptyStates(t *testing.T) {
 	if nobody.Find("table").Length() != 0 || nobody.Find(`#results a[href="/subscribers"]`).Length() != 1 {
 		t.Error("a search without result should offer to clear it")
 	}
-	if nobody.Find("#q").AttrOr("value", "") != hostile || nobody.Find("#state option[selected]").AttrOr("value", "") != "attention" {
+	if nobody.Find("#q").AttrOr("value", "") != hostile || nobody.Find("input[name=state]").AttrOr("value", "") != "attention" || nobody.Find("#from").AttrOr("value", "") != "2026-03-01" {
 		t.Error("the search is forgotten")
 	}
 }
@@ -746,23 +749,35 @@ func TestSubscribersPager(t *testing.T) {
 	if got := links(); !slices.Equal(got, []string{"/subscribers?before=9", "/subscribers?after=3"}) {
 		t.Errorf("pager %v", got)
 	}
-	p.NewerURL = ""
+	p.PreviousURL = ""
 	if got := links(); !slices.Equal(got, []string{"/subscribers?after=3"}) {
 		t.Errorf("pager on the first page %v", got)
 	}
+	if text := parse(t, SubscriberResults(p)).Find(".pager").Text(); text != "NewerOlder" {
+		t.Errorf("pager %q", text)
+	}
+	p.Filter.Order = "oldest"
+	if text := parse(t, SubscriberResults(p)).Find(".pager").Text(); text != "OlderNewer" {
+		t.Errorf("pager of the oldest first %q", text)
+	}
 }
 
-func TestTotalsFilterAndKeepTheSearch(t *testing.T) {
-	p := subscribers()
-	p.Query, p.State = "a&b", Waiting.Code
-	d := parse(t, Subscribers(p))
-	got := d.Find(".total").Map(func(_ int, s *goquery.Selection) string { return s.AttrOr("href", "") })
-	want := []string{"/subscribers?q=a%26b", "/subscribers?q=a%26b&state=delivered", "/subscribers?q=a%26b&state=waiting", "/subscribers?q=a%26b&state=attention"}
-	if !slices.Equal(got, want) {
-		t.Errorf("filters %v", got)
-	}
-	if current := d.Find(".total[aria-current]").Text(); !strings.Contains(current, "Waiting") || !strings.Contains(current, "2") {
-		t.Errorf("current filter %q", current)
+// What is said about a list is true, whatever is known of it.
+func TestWhatIsFoundIsSaid(t *testing.T) {
+	row := SubscriberRow{}
+	for want, p := range map[string]SubscribersPage{
+		"No subscribers found.":                              {},
+		"1 subscriber.":                                      {Rows: []SubscriberRow{row}, First: 1, Total: 1},
+		"2 subscribers, oldest first.":                       {Rows: []SubscriberRow{row, row}, First: 1, Total: 2, Filter: SubscriberFilter{Order: "oldest"}},
+		"1–2 of 360 subscribers, newest first.":              {Rows: []SubscriberRow{row, row}, First: 1, Total: 360},
+		"360 of 360 subscribers, by name.":                   {Rows: []SubscriberRow{row}, First: 360, Total: 360, Filter: SubscriberFilter{Order: "name"}},
+		"2 of 333,120 subscribers, newest first.":            {Rows: []SubscriberRow{row, row}, Total: 333120},
+		"1–2 of more than 10,000 subscribers, newest first.": {Rows: []SubscriberRow{row, row}, First: 1, Total: 10000, More: true},
+		"2 of more than 10,000 subscribers, newest first.":   {Rows: []SubscriberRow{row, row}, Total: 10000, More: true},
+	} {
+		if got := p.found(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ type Column struct {
 func Tables(t testing.TB, pool *sql.DB) (names []string, columns map[string][]Column) {
 	t.Helper()
 	query := `SELECT m.name, c.name, c.type, COALESCE(c.dflt_value, '') FROM sqlite_schema m JOIN pragma_table_info(m.name) c
-		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid`
+		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT LIKE 'search_index%' ORDER BY m.name, c.cid`
 	if server(t) != "" {
 		query = `SELECT table_name, column_name, upper(data_type), COALESCE(column_default, '')
 			FROM information_schema.tables JOIN information_schema.columns USING (table_schema, table_name)

@@ -1,0 +1,526 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// CountedSubscribers is up to how many subscribers are counted where no count is kept,
+// and may be ordered by anything.
+const CountedSubscribers = 10_000
+
+// Order is what subscribers are listed by.
+type Order string
+
+// The orders of subscribers. All but the first two are for CountedSubscribers at most.
+const (
+	Newest    Order = "" // by when they came
+	Oldest    Order = "oldest"
+	ByAddress Order = "address"
+	ByName    Order = "name"
+)
+
+// Known reports whether there is such an order.
+func (o Order) Known() bool { return o.byTime() || sortedBy[o] != "" }
+
+func (o Order) byTime() bool { return o == Newest || o == Oldest }
+
+// sortedBy is what is compared in orders other than by time.
+var sortedBy = map[Order]string{ByAddress: `s.email_key`, ByName: `lower(s.last_name || ' ' || s.first_name)`}
+
+// SubscriberQuery asks for a page of subscribers.
+type SubscriberQuery struct {
+	Text       string // words, each a part of the address or the name; anybody when empty
+	State      State  // any when empty
+	Reason     string // a code of crm's, why they wait or need attention; any when empty
+	Newsletter string // slug; any when empty
+	From, To   time.Time
+	Order      Order
+	After      string // id of the last subscriber on the page before, if any
+	Before     string // id of the first subscriber on the page after, if any; not with After
+	Limit      int
+	Uncounted  bool // Total and First aren't wanted
+}
+
+// SubscriberPage is a page of subscribers.
+type SubscriberPage struct {
+	Rows           []Subscriber
+	Previous, Next bool  // whether there are more on either side
+	Order          Order // Newest where there are too many for the order that was asked for
+	Total          int   // how many there are on all pages
+	More           bool  // there are more than Total
+	First          int   // which of these the first of Rows is; 0 when nobody has counted
+	Filters        Filters
+}
+
+// Filters are what a tenant's subscribers can be filtered by, and why they wait.
+type Filters struct {
+	Newsletters []Newsletter
+	Causes      []Cause
+	Pause       Pause
+}
+
+// Cause is why subscribers wait or need attention.
+type Cause struct {
+	State  State
+	Reason string // a code of crm's
+	N      int
+}
+
+// Subscribers returns a page of the tenant's subscribers.
+func (d *Readers) Subscribers(ctx context.Context, tenantID string, q SubscriberQuery) (page SubscriberPage, err error) {
+	l := listing{base: d.base, tenantID: tenantID, SubscriberQuery: q, words: wordsOf(q.Text)}
+	if err := l.prepare(ctx); err != nil {
+		return page, wrap("subscribers", err)
+	}
+	if l.impossible {
+		return SubscriberPage{Filters: l.filters, Order: l.Order}, nil
+	}
+	ids, err := l.find(ctx)
+	if err == nil && !l.Order.byTime() && l.more {
+		l.Order = Newest
+		ids, err = l.find(ctx)
+	}
+	if err != nil {
+		return page, wrap("subscribers", err)
+	}
+	page = l.page(ids)
+	page.Rows, err = l.rows(ctx, ids[:min(len(ids), q.Limit)])
+	if l.backwards() {
+		slices.Reverse(page.Rows)
+	}
+	return page, wrap("subscribers", err)
+}
+
+// listing is a query under way.
+type listing struct {
+	*base
+	SubscriberQuery
+	tenantID   string
+	words      []string
+	filters    Filters
+	states     []State // that the reason is one for, when it is asked for without a state
+	impossible bool    // nobody can match
+
+	kept    int  // how many match without the words, as the counts say
+	isKept  bool // they say it
+	queue   []queuedSearch
+	waiting []string // ids of those who match whom the index doesn't know, in the order of the search
+
+	total, before int // as counted: all, and those up to the cursor
+	more          bool
+}
+
+// queueLooked is how many lines of the queue are looked at for those who match, and how
+// many subscribers of these.
+const (
+	queueLooked  = 40
+	queuedPeople = 500
+)
+
+func (l *listing) cursor() string { return l.After + l.Before }
+
+// backwards reports whether the page is the one before the cursor.
+func (l *listing) backwards() bool { return l.Before != "" }
+
+// ascending reports whether those are looked for first who come first by time.
+func (l *listing) ascending() bool { return (l.Order == Oldest) != l.backwards() }
+
+// prepare reads what the page can be filtered by, what the counts say, and whom the index
+// doesn't know yet.
+func (l *listing) prepare(ctx context.Context) error {
+	var states []Cause // counted, whatever their reasons
+	parts := []part{
+		one(&l.filters.Pause, scanPause, selectPause, l.tenantID),
+		listed(&l.filters.Newsletters, scanNewsletter, selectNewsletter+`WHERE n.tenant_id = $1`, l.tenantID),
+		listed(&l.filters.Causes, scanCause, `SELECT state, reason, n FROM reason_counts WHERE tenant_id = $1 AND n > 0`, l.tenantID),
+		l.keptCounts(&states),
+	}
+	if len(l.words) > 0 {
+		parts = append(parts, listed(&l.queue, scanQueuedSearch, `SELECT n, tenant_id, ids FROM search_queue WHERE tenant_id = $1 ORDER BY n DESC LIMIT $2`, l.tenantID, queueLooked+1))
+	}
+	if err := ask(ctx, l.read, parts...); err != nil {
+		return err
+	}
+	slices.SortFunc(l.filters.Newsletters, func(a, b Newsletter) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
+	slices.SortFunc(l.queue, func(a, b queuedSearch) int { return int(b.n - a.n) })
+	l.byReason()
+	l.keep(states)
+	return nil
+}
+
+func scanCause(row scanner) (c Cause, err error) {
+	return c, row.Scan(&c.State, &c.Reason, &c.N)
+}
+
+// keptCounts reads how many there are of each state, of the newsletter and the time that
+// are asked for.
+func (l *listing) keptCounts(states *[]Cause) part {
+	var q statement
+	table, where := `state_counts`, []string{`tenant_id = ` + q.arg(l.tenantID)}
+	if l.Newsletter != "" {
+		where = append(where, `newsletter_id = `+l.newsletter(&q))
+	}
+	for i, at := range []time.Time{l.From, l.To} {
+		if !at.IsZero() {
+			table, where = `hour_counts`, append(where, `hour `+[]string{`>=`, `<`}[i]+` `+q.arg(millis(at)))
+		}
+	}
+	return listed(states, scanCause, `SELECT state, '', sum(n) FROM `+table+` WHERE `+strings.Join(where, ` AND `)+` GROUP BY state`, q.args...)
+}
+
+// newsletter is the id of the one that is asked for.
+func (l *listing) newsletter(q *statement) string {
+	return `(SELECT n.id FROM newsletters n WHERE n.tenant_id = ` + q.arg(l.tenantID) + ` AND n.slug = ` + q.arg(l.Newsletter) + `)`
+}
+
+// byReason narrows the states down to those that a reason is one for. While all who wait
+// do so for the tenant's pause, that is their reason.
+func (l *listing) byReason() {
+	pause := l.filters.Pause.Reason
+	if pause != "" {
+		l.filters.Causes = slices.DeleteFunc(l.filters.Causes, func(c Cause) bool { return c.State.Info().Waits })
+	}
+	switch {
+	case l.Reason == "":
+	case l.Reason == pause && (l.State == "" || l.State.Info().Waits):
+		l.State, l.Reason = Waiting, ""
+	case l.State != "":
+		l.impossible = pause != "" && l.State.Info().Waits
+	default:
+		for _, s := range states {
+			if s.Problem && (pause == "" || !s.Waits) {
+				l.states = append(l.states, s.State)
+			}
+		}
+	}
+}
+
+// keep takes the number that match from the counts, where they say it.
+func (l *listing) keep(states []Cause) {
+	whole := func(at time.Time) bool { return millis(at)%hourMillis == 0 }
+	counted := states
+	switch {
+	case l.Reason == "":
+		l.isKept = whole(l.From) && whole(l.To)
+	case l.Newsletter == "" && l.From.IsZero() && l.To.IsZero() && (l.State == "" || l.State.Info().Problem):
+		l.isKept = true
+		counted = slices.DeleteFunc(slices.Clone(l.filters.Causes), func(c Cause) bool { return c.Reason != l.Reason })
+	}
+	for _, c := range counted {
+		if l.State == "" || c.State == l.State {
+			l.kept += c.N
+		}
+	}
+}
+
+// few reports whether the counts say that the conditions beside the words leave few, whom
+// an index finds.
+func (l *listing) few() bool {
+	return l.isKept && l.kept <= l.counted && (l.State != "" || l.Reason != "")
+}
+
+// conditions are those on the rows s.
+func (l *listing) conditions(q *statement) (where []string) {
+	add := func(condition string, value any) { where = append(where, condition+q.arg(value)) }
+	if l.State != "" {
+		add(`s.state = `, string(l.State))
+	}
+	if l.Reason != "" {
+		add(`s.reason <> '' AND s.reason = `, l.Reason)
+	}
+	if len(l.states) > 0 {
+		var any []string
+		for _, s := range l.states {
+			any = append(any, q.arg(string(s)))
+		}
+		where = append(where, `s.state IN (`+strings.Join(any, `, `)+`)`)
+	}
+	if l.Newsletter != "" {
+		where = append(where, `s.newsletter_id = `+l.newsletter(q))
+	}
+	if !l.From.IsZero() {
+		add(`s.created_at >= `, millis(l.From))
+		add(`s.id >= `, firstID(l.From.Add(-clocksDiffer)))
+	}
+	if !l.To.IsZero() {
+		add(`s.created_at < `, millis(l.To))
+	}
+	return where
+}
+
+// clocksDiffer is by how much a row's id may tell an earlier time than its sign-up's, at
+// most: they are of different clocks. It is never much earlier, and so tells where to stop.
+const clocksDiffer = 24 * time.Hour
+
+// firstID is before all ids that are made from a time on.
+func firstID(at time.Time) string {
+	hex := fmt.Sprintf("%012x", max(0, at.UnixMilli()))
+	return hex[:8] + "-" + hex[8:]
+}
+
+// source is what the list is selected from.
+func (l *listing) source(q *statement) source {
+	conditions := l.conditions(q)
+	if len(l.words) == 0 {
+		return byID(q, source{from: `subscribers s`, key: `s.id`, where: append(conditions, `s.tenant_id = `+q.arg(l.tenantID))})
+	}
+	of := l.engine.search().found(q, l.tenantID, l.words, len(conditions) > 0 || !l.Order.byTime(), l.few())
+	of.where = append(of.where, conditions...)
+	return of
+}
+
+// find returns the ids of the page and of one more, in the order of the search, and counts.
+func (l *listing) find(ctx context.Context) (ids []string, err error) {
+	l.total, l.before, l.more, l.waiting = l.kept, 0, false, nil
+	if !l.Order.byTime() {
+		return l.findSorted(ctx)
+	}
+	parts := append([]part{l.ids(&ids)}, l.unknown()...)
+	counts := l.mustCount()
+	if counts {
+		parts = append(parts, l.count())
+	}
+	if err := askPlanned(ctx, l.read, l.engine.search().planned, parts...); err != nil {
+		return nil, err
+	}
+	l.sortUnknown()
+	if counts {
+		l.total += len(l.waiting)
+		l.more = l.total > l.counted
+	}
+	return l.merged(ids), nil
+}
+
+// findSorted is find for an order that isn't by time: all who match are sorted, with whom the
+// index doesn't know.
+func (l *listing) findSorted(ctx context.Context) (ids []string, err error) {
+	if unknown := l.unknown(); len(unknown) > 0 {
+		if err := ask(ctx, l.read, unknown...); err != nil {
+			return nil, err
+		}
+		slices.Sort(l.waiting)
+		l.waiting = slices.Compact(l.waiting)
+	}
+	if l.isKept && len(l.words) == 0 && l.kept > l.counted {
+		l.more = true
+		return nil, nil
+	}
+	parts := []part{l.sortedIDs(&ids)}
+	counts := l.mustCount()
+	if counts {
+		parts = append(parts, l.sortedCount())
+	}
+	err = askPlanned(ctx, l.read, l.engine.search().planned, parts...)
+	l.more = counts && l.total > l.counted
+	return ids, err
+}
+
+// where are conditions as a part of a statement.
+func where(conditions []string) string { return ` WHERE ` + strings.Join(conditions, ` AND `) }
+
+// ids reads those of the page and one more, without those whom the index doesn't know.
+func (l *listing) ids(ids *[]string) part {
+	var q statement
+	of := l.source(&q)
+	compare, direction := `<`, ` DESC`
+	if l.ascending() {
+		compare, direction = `>`, ``
+	}
+	if l.cursor() != "" {
+		from, above := of.cursor(l.cursor())
+		if l.ascending() {
+			from = above
+		}
+		of.where = append(of.where, of.key+` `+compare+` `+from)
+	}
+	return listed(ids, scanID, `SELECT `+of.id+` FROM `+of.from+where(of.where)+` ORDER BY `+of.key+direction+` LIMIT `+q.arg(l.Limit+1), q.args...)
+}
+
+// sorted selects all who match, and one more than may be sorted, by what they are sorted by.
+func (l *listing) sorted(q *statement) string {
+	of, key := l.source(q), sortedBy[l.Order]
+	selected := `SELECT ` + of.id + ` AS id, ` + key + ` AS k FROM ` + of.from + where(of.where)
+	if len(l.waiting) > 0 {
+		var ids []string
+		for _, id := range l.waiting[:min(len(l.waiting), queuedPeople)] {
+			ids = append(ids, q.arg(id))
+		}
+		selected += ` UNION ALL SELECT s.id, ` + key + ` FROM subscribers s WHERE s.tenant_id = ` + q.arg(l.tenantID) + ` AND s.id IN (` + strings.Join(ids, `, `) + `)`
+	}
+	return `(` + selected + ` LIMIT ` + q.arg(l.counted+1) + `) c`
+}
+
+// sortedCursor is where the cursor stands.
+func (l *listing) sortedCursor(q *statement) string {
+	id := q.arg(l.cursor())
+	return `((SELECT ` + sortedBy[l.Order] + ` FROM subscribers s WHERE s.tenant_id = ` + q.arg(l.tenantID) + ` AND s.id = ` + id + `), ` + id + `)`
+}
+
+func (l *listing) sortedIDs(ids *[]string) part {
+	var q statement
+	compare, direction := `>`, ``
+	if l.backwards() {
+		compare, direction = `<`, ` DESC`
+	}
+	query := `SELECT c.id FROM ` + l.sorted(&q)
+	if l.cursor() != "" {
+		query += ` WHERE (c.k, c.id) ` + compare + ` ` + l.sortedCursor(&q)
+	}
+	return listed(ids, scanID, query+` ORDER BY c.k`+direction+`, c.id`+direction+` LIMIT `+q.arg(l.Limit+1), q.args...)
+}
+
+// sortedCount is count.
+func (l *listing) sortedCount() part {
+	var q statement
+	from, before := l.sorted(&q), `0`
+	if l.cursor() != "" {
+		before = `count(CASE WHEN (c.k, c.id) <= ` + l.sortedCursor(&q) + ` THEN 1 END)`
+	}
+	return part{`SELECT count(*), ` + before + ` FROM ` + from, q.args, func(row scanner) error { return row.Scan(&l.total, &l.before) }}
+}
+
+// mustCount reports whether it isn't known without counting how many there are, and which
+// of them the page shows.
+func (l *listing) mustCount() bool {
+	known := len(l.words) == 0 && l.isKept && (l.cursor() == "" || l.kept > l.counted)
+	return !l.Uncounted && !known
+}
+
+// count counts who matches, up to one more than is told, and of them those up to the
+// cursor, in the order of the list.
+func (l *listing) count() part {
+	var q statement
+	of := l.source(&q)
+	before := `0`
+	switch {
+	case l.cursor() == "":
+	case l.Order == Oldest:
+		_, above := of.cursor(l.cursor())
+		before = `count(CASE WHEN c.k <= ` + above + ` THEN 1 END)`
+	default:
+		from, _ := of.cursor(l.cursor())
+		before = `count(CASE WHEN c.k >= ` + from + ` THEN 1 END)`
+	}
+	return part{`SELECT count(*), ` + before + ` FROM (SELECT ` + of.key + ` AS k FROM ` + of.from + where(of.where) + ` LIMIT ` + q.arg(l.counted+1) + `) c`, q.args,
+		func(row scanner) error { return row.Scan(&l.total, &l.before) }}
+}
+
+// unknown reads whom the index doesn't know yet: those who came last by all that they are
+// found by, and where there are too many of them, the others by how their address begins.
+func (l *listing) unknown() (parts []part) {
+	if len(l.queue) == 0 {
+		return nil
+	}
+	isUnknown := `NOT EXISTS (SELECT 1 FROM search_rows r WHERE r.tenant_id = s.tenant_id AND r.id = s.id)`
+	last, all := l.lastQueued()
+	var q statement
+	conditions := append(l.conditions(&q), isUnknown)
+	with, args := idSet(last).of(l.tenantID).with(l.engine, q.args...)
+	parts = append(parts, part{with + `SELECT s.id, s.email, s.first_name, s.last_name FROM o JOIN subscribers s ON s.tenant_id = o.tenant_id AND s.id = o.id` + where(conditions), args, l.matching})
+	if all || len(l.words) > 1 {
+		return parts
+	}
+	q = statement{}
+	word := strings.ToLower(strings.TrimSpace(l.Text))
+	begin := `(SELECT * FROM subscribers WHERE tenant_id = ` + q.arg(l.tenantID) + ` AND email_key >= ` + q.arg(word) + ` AND email_key < ` + q.arg(word+"\U0010ffff") + ` LIMIT ` + q.arg(l.counted+1) + `) s`
+	conditions = append(l.conditions(&q), isUnknown)
+	return append(parts, part{`SELECT s.id, s.email, s.first_name, s.last_name FROM ` + begin + where(conditions), q.args, l.matching})
+}
+
+// lastQueued are the ids of those in the queue who came last, and whether these are all.
+func (l *listing) lastQueued() (ids []string, all bool) {
+	for _, line := range l.queue[:min(len(l.queue), queueLooked)] {
+		if len(ids) >= queuedPeople {
+			return ids, false
+		}
+		ids = append(ids, line.ids...)
+	}
+	return ids, len(l.queue) <= queueLooked
+}
+
+// matching keeps somebody whom the index doesn't know and who has all words.
+func (l *listing) matching(row scanner) error {
+	s, err := scanSearched(row)
+	if err == nil && !slices.ContainsFunc(l.words, func(word string) bool { return !strings.Contains(s.text, sought(word)) }) {
+		l.waiting = append(l.waiting, s.id)
+	}
+	return err
+}
+
+// sortUnknown brings those whom the index doesn't know into the order of the search, and
+// counts those up to the cursor.
+func (l *listing) sortUnknown() {
+	slices.Sort(l.waiting)
+	l.waiting = slices.Compact(l.waiting)
+	if !l.ascending() {
+		slices.Reverse(l.waiting)
+	}
+	for _, id := range l.waiting {
+		if l.cursor() != "" && (id == l.cursor() || (id < l.cursor()) == (l.Order == Oldest)) {
+			l.before++
+		}
+	}
+}
+
+// merged are the ids of the page and of one more: whom the index doesn't know came last.
+func (l *listing) merged(ids []string) []string {
+	beyond := slices.DeleteFunc(slices.Clone(l.waiting), func(id string) bool {
+		return l.cursor() != "" && (id == l.cursor() || (id > l.cursor()) != l.ascending())
+	})
+	if l.ascending() {
+		ids = append(ids, beyond...)
+	} else {
+		ids = append(beyond, ids...)
+	}
+	return ids[:min(len(ids), l.Limit+1)]
+}
+
+// page is the page with these ids and one more, without its rows.
+func (l *listing) page(ids []string) SubscriberPage {
+	p := SubscriberPage{Order: l.Order, Total: l.total, More: l.more, Filters: l.filters, Previous: l.After != "", Next: len(ids) > l.Limit}
+	if l.backwards() {
+		p.Previous, p.Next = p.Next, true
+	}
+	switch counted := !l.more && l.before > 0; {
+	case l.cursor() == "":
+		p.First = 1
+	case counted && l.backwards():
+		p.First = l.before - min(len(ids), l.Limit)
+	case counted:
+		p.First = l.before + 1
+	}
+	if l.more {
+		p.Total = l.counted
+	}
+	if len(ids) == 0 {
+		p.Previous, p.Next, p.First = false, false, 0
+	}
+	return p
+}
+
+// rows are those with the ids, in their order.
+func (l *listing) rows(ctx context.Context, ids []string) ([]Subscriber, error) {
+	found := map[string]Subscriber{}
+	for part := range idSet(ids).of(l.tenantID).parts() {
+		with, args := part.with(l.engine)
+		err := each(ctx, l.read, func(row scanner) error {
+			s, err := scanSubscriber(row)
+			found[s.ID] = s
+			return err
+		}, with+selectSubscriber+`JOIN o ON o.tenant_id = s.tenant_id AND o.id = s.id`, args...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	var rows []Subscriber
+	for _, id := range ids {
+		if s, ok := found[id]; ok {
+			rows = append(rows, s)
+		}
+	}
+	return rows, nil
+}

@@ -1,0 +1,369 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Subscribers are found by what stands of them in search_rows, where every three letters
+// are indexed. That costs more than the sign-up itself. So a sign-up leaves a line in
+// search_queue, one for all of its transaction, as does whoever changes an address or a
+// name (by a trigger), and IndexSearch does the rest later.
+
+const (
+	searchBatch   = 250 // subscribers that IndexSearch takes in one transaction, so that others can write in between
+	searchLines   = 64  // of the queue, at most, for these
+	searchLetters = 3   // are indexed; fewer are looked for at the beginning of a word
+	searchWords   = 8   // are looked for; further ones count for nothing
+	searchBegins  = "\n\n"
+)
+
+// searchIndex is what the names of SQLite's index and of its own tables begin with.
+const searchIndex = "search_index"
+
+// foldedLetters are letters that don't consist of another one and an accent.
+var foldedLetters = strings.NewReplacer("ß", "ss", "ø", "o", "ł", "l", "đ", "d", "æ", "ae", "œ", "oe")
+
+// fold makes texts the same that differ in capitals and accents alone, whatever the
+// database knows of letters.
+func fold(text string) string {
+	if !slices.ContainsFunc([]byte(text), func(b byte) bool { return b >= utf8.RuneSelf }) {
+		return strings.ToLower(text)
+	}
+	text = strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, norm.NFKD.String(strings.ToLower(norm.NFC.String(text))))
+	return foldedLetters.Replace(norm.NFC.String(text))
+}
+
+// searchText is what a subscriber is found by: the address and the words of the name. One
+// or two letters are looked for behind what stands before each of them.
+func searchText(email, firstName, lastName string) string {
+	var b strings.Builder
+	for _, word := range strings.Fields(fold(email + " " + firstName + " " + lastName)) {
+		b.WriteString(searchBegins + word)
+	}
+	return b.String()
+}
+
+// wordsOf are the words that somebody looks for.
+func wordsOf(text string) []string {
+	words := strings.Fields(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && !unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, fold(text)))
+	return words[:min(len(words), searchWords)]
+}
+
+// sought is what a word is looked for as, in what searchText makes.
+func sought(word string) string {
+	if utf8.RuneCountInString(word) < searchLetters {
+		return searchBegins + word
+	}
+	return word
+}
+
+// queueSearch has those found who are new.
+func (b *book) queueSearch(ctx context.Context) error {
+	of := map[string][]string{}
+	var tenants []string
+	for _, f := range b.fresh {
+		if of[f.tenantID] == nil {
+			tenants = append(tenants, f.tenantID)
+		}
+		of[f.tenantID] = append(of[f.tenantID], f.id)
+	}
+	for _, tenant := range tenants {
+		for ids := range slices.Chunk(of[tenant], searchBatch) {
+			if _, err := b.tx.ExecContext(ctx, `INSERT INTO search_queue (tenant_id, ids) VALUES ($1, $2)`, tenant, strings.Join(ids, " ")); err != nil {
+				return fmt.Errorf("queue for the search: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// queuedSearch is a line of the queue.
+type queuedSearch struct {
+	n        int64
+	tenantID string
+	ids      []string
+}
+
+func scanQueuedSearch(row scanner) (q queuedSearch, err error) {
+	var ids string
+	err = row.Scan(&q.n, &q.tenantID, &ids)
+	q.ids = strings.Fields(ids)
+	return q, err
+}
+
+// searched is a subscriber with what it is found by.
+type searched struct{ id, text string }
+
+func scanSearched(row scanner) (s searched, err error) {
+	var email, first, last string
+	err = row.Scan(&s.id, &email, &first, &last)
+	s.text = searchText(email, first, last)
+	return s, err
+}
+
+// IndexSearch has some of those found who are new or have another name since, the
+// earliest first, and returns how many these were: none when nobody is left, or another
+// process does the same.
+func (d *Readers) IndexSearch(ctx context.Context) (n int, err error) {
+	var queued bool
+	if err := d.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM search_queue)`).Scan(&queued); err != nil || !queued {
+		return 0, wrap("look for whom the search doesn't know", err)
+	}
+	err = d.txCommitted(ctx, func(tx *sql.Tx) error { // who is renamed meanwhile has a later line in the queue
+		n = 0
+		if mine, err := d.engine.search().begin(ctx, tx); err != nil || !mine {
+			return err
+		}
+		lines, err := collect(ctx, tx, scanQueuedSearch, `SELECT n, tenant_id, ids FROM search_queue ORDER BY n LIMIT $1`, searchLines)
+		if err != nil {
+			return err
+		}
+		of, taken := map[string][]string{}, newSet(integer("n"))
+		for _, line := range lines {
+			if n > 0 && n+len(line.ids) > searchBatch {
+				break
+			}
+			taken.add(line.n)
+			n, of[line.tenantID] = n+len(line.ids), append(of[line.tenantID], line.ids...)
+		}
+		for tenant, ids := range of {
+			if err := d.indexSearch(ctx, tx, tenant, ids); err != nil {
+				return err
+			}
+		}
+		if n == 0 {
+			return nil
+		}
+		with, args := taken.with(d.engine)
+		_, err = tx.ExecContext(ctx, with+`DELETE FROM search_queue WHERE n IN (SELECT o.n FROM o)`, args...)
+		return err
+	})
+	return n, wrap("bring the search up to date", err)
+}
+
+// indexSearch stores what those of a tenant's subscribers are found by that are there.
+func (d *Readers) indexSearch(ctx context.Context, tx *sql.Tx, tenantID string, ids []string) error {
+	slices.Sort(ids)
+	for part := range idSet(slices.Compact(ids)).of(tenantID).parts() {
+		with, args := part.with(d.engine)
+		found, err := collect(ctx, tx, scanSearched, with+`SELECT s.id, s.email, s.first_name, s.last_name
+			FROM o JOIN subscribers s ON s.tenant_id = o.tenant_id AND s.id = o.id ORDER BY s.id`, args...)
+		if err != nil {
+			return err
+		}
+		if err := d.engine.search().store(ctx, tx, tenantID, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SearchesBeginnings reports whether subscribers are found only by how words begin, since
+// PostgreSQL lacks the extension pg_trgm.
+func (d *Readers) SearchesBeginnings() bool { return d.engine.search().beginnings() }
+
+// searcher is how a database finds subscribers by what search_rows has of them.
+type searcher interface {
+	// prepare is called once the tables are there.
+	prepare(ctx context.Context) error
+	// beginnings reports whether words are found only by how they begin.
+	beginnings() bool
+	// begin reports whether nobody else brings the index up to date until tx ends.
+	begin(ctx context.Context, tx *sql.Tx) (mine bool, err error)
+	// store stores texts, for those who have one as well as for others.
+	store(ctx context.Context, tx *sql.Tx, tenantID string, all []searched) error
+	// found selects a tenant's subscribers that have all words; with their rows, as s, when
+	// joined is set, and by these rows, which are then few by other conditions, when few is.
+	found(q *statement, tenantID string, words []string, joined, few bool) source
+	// planned has a statement planned for its arguments alone.
+	planned(args []any) []any
+}
+
+// statement collects the arguments of a statement.
+type statement struct{ args []any }
+
+// arg is what stands for a value.
+func (q *statement) arg(value any) string {
+	q.args = append(q.args, value)
+	return fmt.Sprintf("$%d", len(q.args))
+}
+
+// source is what subscribers are selected from.
+type source struct {
+	from  string
+	where []string
+	id    string // of the subscriber
+	key   string // goes up with who came later
+	// cursor is the key from which on are those who came later than somebody or are that
+	// one, and the key above which those are who came later.
+	cursor func(id string) (from, above string)
+}
+
+// byID is what is ordered by the subscriber's id.
+func byID(q *statement, s source) source {
+	s.id, s.cursor = s.key, func(id string) (from, above string) { at := q.arg(id); return at, at }
+	return s
+}
+
+// fts is SQLite's full-text index. Its rows come in the order of their positions.
+type fts struct{}
+
+// tenantBits are the lower bits of a position, which are for a tenant's subscribers.
+const tenantBits = 40
+
+func (fts) prepare(context.Context) error { return nil }
+
+func (fts) beginnings() bool { return false }
+
+func (fts) begin(context.Context, *sql.Tx) (bool, error) { return true, nil }
+
+func (fts) planned(args []any) []any { return args }
+
+func (fts) store(ctx context.Context, tx *sql.Tx, tenantID string, all []searched) error {
+	var number, last int64
+	err := tx.QueryRowContext(ctx, `UPDATE tenants SET search_number = CASE search_number WHEN 0 THEN (SELECT max(search_number) + 1 FROM tenants) ELSE search_number END
+		WHERE id = $1 RETURNING search_number`, tenantID).Scan(&number)
+	if err != nil {
+		return ignore(err, sql.ErrNoRows) // it is gone, and they with it
+	}
+	last = number << tenantBits
+	err = tx.QueryRowContext(ctx, `SELECT position FROM search_rows WHERE position > $2 AND position < $3 AND +tenant_id = $1 ORDER BY position DESC LIMIT 1`,
+		tenantID, last, (number+1)<<tenantBits).Scan(&last)
+	if err := ignore(err, sql.ErrNoRows); err != nil {
+		return err
+	}
+	for _, s := range all {
+		last++
+		_, err := tx.ExecContext(ctx, `INSERT INTO search_rows (position, tenant_id, id, text) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (tenant_id, id) DO UPDATE SET text = excluded.text`, last, tenantID, s.id, s.text)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (fts) found(q *statement, tenantID string, words []string, joined, few bool) source {
+	tenant := q.arg(tenantID)
+	if few {
+		of := source{from: `subscribers s CROSS JOIN search_rows r`, key: `s.id`, where: []string{`s.tenant_id = ` + tenant, `r.tenant_id = s.tenant_id`, `r.id = s.id`}}
+		for _, word := range words {
+			of.where = append(of.where, `instr(r.text, `+q.arg(sought(word))+`) > 0`)
+		}
+		return byID(q, of)
+	}
+	of := source{from: `search_index f`, key: `f.rowid`, id: `(SELECT r.id FROM search_rows r WHERE r.position = f.rowid)`, where: []string{
+		`f.text MATCH ` + q.arg(matching(words)),
+		`f.rowid > (SELECT search_number << 40 FROM tenants WHERE id = ` + tenant + `)`, `f.rowid < (SELECT (search_number + 1) << 40 FROM tenants WHERE id = ` + tenant + `)`}}
+	if joined {
+		of.from, of.id = of.from+` CROSS JOIN search_rows r CROSS JOIN subscribers s`, `s.id`
+		of.where = append(of.where, `r.position = f.rowid`, `s.tenant_id = r.tenant_id`, `s.id = r.id`)
+	}
+	of.cursor = func(id string) (from, above string) {
+		at := q.arg(id)
+		own := `(SELECT position FROM search_rows WHERE tenant_id = ` + tenant + ` AND id = ` + at + `)`
+		before := `(SELECT position FROM search_rows WHERE tenant_id = ` + tenant + ` AND id < ` + at + ` ORDER BY id DESC LIMIT 1)`
+		return `COALESCE(` + own + `, ` + before + ` + 1, 0)`, `COALESCE(` + own + `, ` + before + `, 0)`
+	}
+	return of
+}
+
+// matching is what the index is asked for: all words, each of three letters or more.
+func matching(words []string) string {
+	all := make([]string, len(words))
+	for i, word := range words {
+		word = sought(word)
+		if more := utf8.RuneCountInString(word) - searchLetters; more > 0 && strings.HasPrefix(word, searchBegins) {
+			word = word[more:] // one line break will do
+		}
+		all[i] = `"` + strings.ReplaceAll(word, `"`, `""`) + `"`
+	}
+	return strings.Join(all, " AND ")
+}
+
+// trigrams is PostgreSQL's index of every three letters, or, where it lacks pg_trgm, of
+// words.
+type trigrams struct {
+	server *postgres
+	words  bool
+}
+
+// searchLock is the number of the lock of those who bring the index up to date: one at a
+// time.
+const searchLock = 0x67617466
+
+func (t *trigrams) prepare(ctx context.Context) error {
+	return t.server.read.QueryRowContext(ctx, `SELECT to_regclass('search_rows_trigrams') IS NULL`).Scan(&t.words)
+}
+
+func (t *trigrams) beginnings() bool { return t.words }
+
+func (t *trigrams) begin(ctx context.Context, tx *sql.Tx) (mine bool, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1)`, searchLock).Scan(&mine)
+	return mine, err
+}
+
+// planned: whether the index is asked or the newest are walked through depends on how
+// often a word is found.
+func (t *trigrams) planned(args []any) []any {
+	return append([]any{pgx.QueryExecModeExec}, args...)
+}
+
+func (t *trigrams) store(ctx context.Context, tx *sql.Tx, tenantID string, all []searched) error {
+	s := newSet(text("id"), text("text"))
+	for _, one := range all {
+		s.add(one.id, one.text)
+	}
+	for part := range s.of(tenantID).parts() {
+		// Whoever is erased meanwhile waits, or is left out.
+		with, args := part.with(t.server)
+		_, err := tx.ExecContext(ctx, with+`INSERT INTO search_rows (tenant_id, id, text) SELECT o.tenant_id, o.id, o.text
+			FROM o JOIN subscribers s ON s.tenant_id = o.tenant_id AND s.id = o.id FOR KEY SHARE OF s
+			ON CONFLICT (tenant_id, id) DO UPDATE SET text = excluded.text`, args...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// likely escapes what has a meaning in a pattern of LIKE.
+var likely = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// lexeme escapes what has a meaning in a query of words.
+var lexeme = strings.NewReplacer(`\`, `\\`, `'`, `''`)
+
+func (t *trigrams) found(q *statement, tenantID string, words []string, joined, few bool) source {
+	of := source{from: `search_rows r`, key: `r.id`, where: []string{`r.tenant_id = ` + q.arg(tenantID)}}
+	for _, word := range words {
+		if t.words {
+			of.where = append(of.where, `array_to_tsvector(string_to_array(ltrim(r.text, E'\n'), E'\n\n')) @@ CAST(`+q.arg(`'`+lexeme.Replace(word)+`':*`)+` AS tsquery)`)
+			continue
+		}
+		of.where = append(of.where, `r.text LIKE `+q.arg(`%`+likely.Replace(sought(word))+`%`))
+	}
+	if joined || few {
+		of.from += ` JOIN subscribers s ON s.tenant_id = r.tenant_id AND s.id = r.id`
+		of.where = append(of.where, `s.tenant_id = `+q.arg(tenantID))
+	}
+	return byID(q, of)
+}

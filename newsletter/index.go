@@ -1,0 +1,49 @@
+package newsletter
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// indexLook is how often it is looked whether somebody has come whom the search
+	// doesn't know.
+	indexLook = 2 * time.Second
+	// indexRest is how many sign-ups in that time are few: bringing the search up to date
+	// keeps them from the disk, and can wait.
+	indexRest = 200
+)
+
+// Index has subscribers found who are new or have another name since, until ctx ends. While
+// many sign up it does little, so that they lose next to nothing by it; then the rest, and
+// leaves the database to others for as long as it kept it.
+func (s *Service) Index(ctx context.Context) {
+	tick := time.NewTicker(indexLook)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := s.index(ctx, s.stored.Swap(0) > indexRest); err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "bringing the search up to date failed", "error", err)
+		}
+	}
+}
+
+// index takes a step, and further ones unless many sign up.
+func (s *Service) index(ctx context.Context, busy bool) error {
+	for {
+		began := time.Now()
+		n, err := s.store.IndexSearch(ctx)
+		if err != nil || n == 0 || busy || s.stored.Load() > indexRest {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Since(began)):
+		}
+	}
+}
