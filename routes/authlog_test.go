@@ -121,8 +121,8 @@ var steps = map[string]struct {
 	}},
 	"form refused": {john, func(_ *testing.T, v *visit) {
 		v.b = v.w.as(john, "contoso")
-		v.post("/account/mails", "csrf", auth.NewToken()).is(403)
-		v.post("/account/mails", "csrf", v.b.token(), "incidents", "on").to("/account")
+		v.post("/account/sessions/end", "csrf", auth.NewToken()).is(403)
+		v.post("/account/sessions/end", "csrf", v.b.token(), "id", "x").to("/account")
 	}},
 }
 

@@ -112,7 +112,7 @@ func TestAFormOfAnotherTenantChangesNothing(t *testing.T) {
 		b.post(address(r), "csrf", old).is(403, "another of your organisations", "nothing was changed")
 	}
 	b.post("/tenant", "csrf", old, "tenant", w.tenant("contoso").ID).to("/")
-	b.post("/account/mails", "csrf", old).to("/account")
+	b.post("/account/sessions/end", "csrf", old, "id", "x").to("/account")
 	b.post("/logout", "csrf", old).to("/login")
 }
 
@@ -166,7 +166,7 @@ func TestTokensOfAnotherForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, b := range map[string]*browser{"/account/mails": in, "/password/forgot": out} {
+	for path, b := range map[string]*browser{"/account/sessions/end": in, "/password/forgot": out} {
 		good, plain := b.token(), session.CSRF()
 		if b == out {
 			plain = out.cookie("gatepost_csrf")

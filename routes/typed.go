@@ -34,7 +34,9 @@ var acts = map[string]act{
 	"/tenant":                           {},
 	"/logout":                           {},
 	"/account/password":                 {back: "/account"},
-	"/account/mails":                    {back: "/account"},
+	"/account/mails":                    {back: "/settings/notifications"},
+	"/settings":                         {back: "/settings", typed: []typedField{{"name", "Name"}, {"zone", "Time zone"}, {"place", ""}}},
+	"/settings/notifications":           {back: "/settings/notifications"},
 	"/account/sessions/end":             {back: "/account"},
 	"/account/sessions/end-all":         {back: "/account"},
 	"/newsletter/signup":                {back: "/newsletter/signup", typed: []typedField{{"newsletter", "Newsletter"}, {"email", "E-mail address"}, {"first_name", "First name"}, {"last_name", "Last name"}}},
@@ -53,7 +55,7 @@ var acts = map[string]act{
 	"/integrations/:service/retry":     {back: "/integrations/:service"},
 	"/integrations/:service/try":       {back: "/integrations/:service"},
 	"/integrations/:service/dismiss":   {back: "/integrations/:service", typed: []typedField{{"note", "Reason"}, {"reason", ""}}},
-	"/integrations/:service/time-zone": {back: "/integrations/:service/sum"},
+	"/integrations/:service/time-zone": {back: "/settings", typed: []typedField{{"zone", "Time zone"}, {"place", ""}}},
 }
 
 // actOf returns what a form that is sent to a path does, with the values of the path's
