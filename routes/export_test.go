@@ -1,5 +1,7 @@
 package routes
 
+import "slices"
+
 // AuthEvents are the events of log-in and access, each with its level.
 func AuthEvents() map[string]string {
 	all := make(map[string]string)
@@ -32,5 +34,8 @@ type Act struct {
 // MaxTyped is how many bytes are carried through a log-in.
 const MaxTyped = maxTyped
 
-// IsPage reports whether a path is of a page, in a portal with these routes of pages.
-func IsPage(pages []string, path string) bool { return (&server{pages: pages}).isPage(path) }
+// Carries reports whether a field of the form that is sent to a path is carried.
+func Carries(path, field string) bool {
+	a, _, _ := actOf(path)
+	return slices.ContainsFunc(a.typed, func(f typedField) bool { return f.name == field })
+}

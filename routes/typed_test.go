@@ -11,6 +11,8 @@ import (
 
 	"gatepost/auth"
 	"gatepost/routes"
+
+	"github.com/PuerkitoBio/goquery"
 )
 
 // secretName is what a field may be called that must never be carried.
@@ -277,4 +279,35 @@ func TestOneOrganisationIsNotChosen(t *testing.T) {
 	b.get("/nowhere").is(404).hasNot("organisations", "Choose")
 	w.as(max, "contoso").get("/nowhere").is(404, "another of your organisations")
 	w.as(max, "contoso").get("/tenant").is(200, "Choose an organisation")
+}
+
+// What one can type into a form of a page is carried, wherever the form stands.
+func TestAllThatCanBeTypedIsCarried(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	b := w.as(john, "contoso")
+	id := w.someone("contoso", "reader@contoso.test")
+	fields := 0
+	for _, r := range w.mine() {
+		p := b.get(strings.NewReplacer("/x", "/"+id).Replace(address(r)))
+		if r.Method != http.MethodGet || p.status != http.StatusOK || !strings.Contains(p.head("Content-Type"), "html") {
+			continue
+		}
+		d, err := goquery.NewDocumentFromReader(strings.NewReader(p.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Find("form[method=post]").Each(func(_ int, form *goquery.Selection) {
+			action := form.AttrOr("action", "")
+			form.Find("input[type=text][name], input[type=url][name], input[type=email][name]:not([readonly]), textarea[name]").Each(func(_ int, input *goquery.Selection) {
+				fields++
+				if name := input.AttrOr("name", ""); !routes.Carries(action, name) {
+					t.Errorf("%s: %s of the form that goes to %s is lost in a log-in", r.Path, name, action)
+				}
+			})
+		})
+	}
+	if fields < 6 {
+		t.Errorf("only %d fields", fields)
+	}
 }
