@@ -1,6 +1,7 @@
 package routes_test
 
 import (
+	"regexp"
 	"testing"
 
 	"gatepost/db"
@@ -20,6 +21,25 @@ func TestHelp(t *testing.T) {
 		p.is(200, state.Label, state.Help)
 	}
 	open(t).as(john, "contoso").get("/help").is(200).hasNot("help.example")
+}
+
+// What the pages of help lead to is there.
+func TestHelpLeadsSomewhere(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	b := w.as(john, "contoso")
+	links := regexp.MustCompile(`href="(/[^"]*)"`)
+	for _, path := range []string{"/help", "/account", "/nowhere"} {
+		found := links.FindAllStringSubmatch(b.get(path).text(), -1)
+		for _, link := range found {
+			if p := b.get(link[1]); p.status >= 400 {
+				t.Errorf("%s leads to %s: %d", path, link[1], p.status)
+			}
+		}
+		if len(found) == 0 {
+			t.Errorf("%s leads nowhere", path)
+		}
+	}
 }
 
 func versioned(c *routes.Config) { c.Version, c.HelpURL = "v1.2.3", "https://help.example/gatepost" }
