@@ -7,7 +7,7 @@ import (
 	_ "time/tzdata"
 )
 
-func TestFind(t *testing.T) {
+func TestFindZone(t *testing.T) {
 	for typed, zone := range map[string]string{
 		"Berlin":                           "Europe/Berlin",
 		"  berlin ":                        "Europe/Berlin",
