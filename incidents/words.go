@@ -76,7 +76,7 @@ func tellWaiting(i db.Incident) Words {
 
 // tellAttention tells of people who need attention.
 func tellAttention(i db.Incident) Words {
-	w := Words{Title: "Sign-ups need attention", What: "Meanwhile all of them have been dealt with.", Mend: nothingToDo, Path: status, Link: "View problems"}
+	w := Words{Title: "Sign-ups need attention", What: "Meanwhile all of them have been dealt with.", Mend: nothingToDo, Path: status + "/problems", Link: "View problems"}
 	if i.N == 0 {
 		return w
 	}
