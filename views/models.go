@@ -88,6 +88,7 @@ type IntegrationsPage struct {
 // SignupForm is a public form of the tenant.
 type SignupForm struct {
 	Newsletter string
+	Slug       string
 	URL        string // absolute
 }
 
@@ -133,6 +134,7 @@ type Integration struct {
 
 	Waiting           int  // sign-ups that wait for the connection
 	Attention         int  // sign-ups that need somebody
+	Delayed           bool // some wait longer than they should
 	RevocationPending bool // disconnected, but Salesforce hasn't heard of it yet
 
 	// How many approvals by the Salesforce user who connected it are known, and how
@@ -232,6 +234,7 @@ type State struct {
 	Sum        string // behind a number in the sum: "needing attention"
 	Column     string // above numbers: "need attention"
 	Became     string // of one who got into it: "Arrived in Salesforce"
+	Series     string // of a chart: in, wait, fail or rest
 	Recounted  string // beside the number of a recount, which all states with these words have together
 	Meaning    string // a sentence, for when no reason tells why; none when empty
 	Help       string // what it means, for the Help page

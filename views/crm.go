@@ -1,0 +1,55 @@
+package views
+
+import "github.com/a-h/templ"
+
+// CRMTab is a tab of a CRM's pages. Its value is the last part of the tab's address.
+type CRMTab string
+
+// The tabs of a CRM.
+const (
+	CRMStatus   CRMTab = ""
+	CRMProblems CRMTab = "problems"
+	CRMSettings CRMTab = "settings"
+	CRMCheckUp  CRMTab = "checkup"
+)
+
+// tabs are those of the CRM's pages, in order.
+func (i Integration) tabs(current CRMTab) (all []Tab) {
+	for _, t := range []struct {
+		tab   CRMTab
+		label string
+	}{{CRMStatus, "Status"}, {CRMProblems, "Problems"}, {CRMSettings, "Settings"}, {CRMCheckUp, "Check-up"}} {
+		link := Tab{Text: t.label, URL: string(ServicePage(i.Service)), Current: t.tab == current}
+		if t.tab != CRMStatus {
+			link.URL = string(i.path(string(t.tab)))
+		}
+		if t.tab == CRMProblems {
+			link.Count = i.Attention
+		}
+		all = append(all, link)
+	}
+	return all
+}
+
+// ServicePage is the address of the first page of a service.
+func ServicePage(service string) templ.SafeURL { return templ.SafeURL("/integrations/" + service) }
+
+// mark is the state of a CRM in a word with its colour: green only where nobody has to do
+// anything and nobody waits longer than they should.
+func (i Integration) mark() *Badge {
+	switch {
+	case i.State == ConnectionBroken:
+		return &Badge{"bad", "off", "Connection lost"}
+	case i.State == ConnectionHeld:
+		return &Badge{"warn", "clock", "Needs your decision"}
+	case i.State != Connected:
+		return &Badge{"calm", "off", "Not connected"}
+	case i.Attention > 0:
+		return &Badge{"bad", "alert", "Needs attention"}
+	case i.Failing:
+		return &Badge{"warn", "alert", "Can’t be renewed"}
+	case i.Delayed:
+		return &Badge{"warn", "clock", "Sign-ups wait"}
+	}
+	return &Badge{"good", "ok", "Connected"}
+}
