@@ -20,6 +20,11 @@ const hourMillis = int64(time.Hour / time.Millisecond)
 // hourOf is the start of the UTC hour of a time.
 func hourOf(ms int64) int64 { return ms - ms%hourMillis }
 
+const dayMillis = 24 * hourMillis
+
+// dayOf is the start of the UTC day of a time.
+func dayOf(ms int64) int64 { return ms - ms%dayMillis }
+
 // A change moves subscribers from state to state in one transaction. What they change
 // in the counts, and the event of each, are stored at its end.
 type change struct {

@@ -115,7 +115,7 @@ type Wiped struct {
 // emptied. Not among them: subscribers, which go in batches, with their consents
 // and events; revocations, which outlive the tenant; tenant_apps, which
 // revocations need and which go with the tenant's own row; and newsletter_slugs.
-var wipedTables = []string{"ledger", "ledger_sums", "state_counts", "hour_counts", "reason_counts", "org_counts", "activity", "recounts", "recount_sums",
+var wipedTables = []string{"ledger", "ledger_sums", "state_counts", "hour_counts", "day_counts", "reason_counts", "org_counts", "activity", "recounts", "recount_sums",
 	"search_queue", "api_usage", "api_calls", "checkups", "delivery_settings", "pauses", "blames", "actions", "incidents", "newsletters", "handshakes", "held_identities",
 	"identities"}
 

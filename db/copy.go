@@ -56,8 +56,9 @@ func (m markedError) Is(target error) bool { return target == ErrMarked }
 
 // leftBehind are the tables whose rows aren't copied, beside those of the job runner, whose
 // work is found again by the sweep, or queued again, and what subscribers are found by,
-// which is made anew.
-var leftBehind = []string{versionTable, "database_copies", "leases", "write_probes", "search_rows", "search_queue"}
+// which is made anew. What is counted by the day the target counts itself, as the hours
+// arrive.
+var leftBehind = []string{"day_counts", versionTable, "database_copies", "leases", "write_probes", "search_rows", "search_queue"}
 
 // Copied is what a copy has brought.
 type Copied struct {

@@ -26,6 +26,11 @@ type (
 		hour                   int64
 		state                  State
 	}
+	dayKey struct {
+		tenantID string
+		day      int64
+		state    State
+	}
 	reasonKey struct {
 		tenantID string
 		state    State
@@ -89,6 +94,12 @@ func (t tally) states() map[stateKey]int {
 func (t tally) hours() map[hourKey]int {
 	return summed(t.standing, func(s standing) (hourKey, bool) {
 		return hourKey{s.tenantID, s.newsletterID, s.hour, s.state}, true
+	})
+}
+
+func (t tally) days() map[dayKey]int {
+	return summed(t.standing, func(s standing) (dayKey, bool) {
+		return dayKey{s.tenantID, dayOf(s.hour), s.state}, true
 	})
 }
 

@@ -162,22 +162,6 @@ func (d *Watch) History(ctx context.Context, tenantID, subscriberID string) ([]E
 	return events, consents, wrap("history", err)
 }
 
-// HourDelivered is how many were delivered in an hour.
-type HourDelivered struct {
-	Hour time.Time
-	N    int
-}
-
-// deliveredByHour reads how many were delivered in each UTC hour from since on.
-func deliveredByHour(all *[]HourDelivered, tenantID string, since time.Time) part {
-	return listed(all, func(row scanner) (h HourDelivered, err error) {
-		var hour int64
-		err = row.Scan(&hour, &h.N)
-		h.Hour = fromMillis(hour)
-		return h, err
-	}, `SELECT hour, n FROM activity WHERE tenant_id = $1 AND kind = 'delivered' AND hour >= $2`, tenantID, millis(since))
-}
-
 // lastDelivered reads when the tenant's last subscriber was delivered.
 func lastDelivered(to *time.Time, tenantID string) part {
 	return one(to, func(row scanner) (time.Time, error) {
@@ -192,27 +176,36 @@ func lastDelivered(to *time.Time, tenantID string) part {
 type Health struct {
 	LastDelivered time.Time       // zero when nobody was
 	OldestWaiting time.Time       // since when the one waits that waits longest; zero when nobody has to wait yet
-	Hours         []HourSums      // in which anything was received
-	Delivered     []HourDelivered // in which anybody was
+	SignUps       []map[State]int // how many signed up in each span, by where they are now
 	Problems      []Problem       // the greatest first of each state
 	Orgs          []OrgCount
 }
 
-// Health returns how the tenant's deliveries are going. Hours are those from since on.
-func (d *Watch) Health(ctx context.Context, tenantID string, since time.Time) (h Health, err error) {
-	var longest waiting
-	parts := append(waitLongest(&longest, tenantID), lastDelivered(&h.LastDelivered, tenantID), hourSums(&h.Hours, tenantID, since),
-		deliveredByHour(&h.Delivered, tenantID, since), problemsOf(&h.Problems, tenantID), orgsOf(&h.Orgs, tenantID))
+// Health returns how the tenant's deliveries are going, with the sign-ups of each span.
+func (d *Watch) Health(ctx context.Context, tenantID string, spans []Span) (h Health, err error) {
+	parts, sorted := d.health(&h, tenantID, spans)
 	if err := ask(ctx, d.read, parts...); err != nil {
 		return Health{}, wrap("health", err)
 	}
-	if !longest.since.After(d.now()) {
-		h.OldestWaiting = longest.since
-	}
-	slices.SortFunc(h.Problems, func(a, b Problem) int {
-		return cmp.Or(strings.Compare(string(a.State), string(b.State)), cmp.Compare(b.N, a.N), strings.Compare(a.Reason, b.Reason))
-	})
+	sorted()
 	return h, nil
+}
+
+// health reads a tenant's health. When all is read, sorted puts it in order.
+func (d *Watch) health(h *Health, tenantID string, spans []Span) (parts []part, sorted func()) {
+	longest := &waiting{}
+	parts = append(waitLongest(longest, tenantID), lastDelivered(&h.LastDelivered, tenantID), problemsOf(&h.Problems, tenantID), orgsOf(&h.Orgs, tenantID))
+	if len(spans) > 0 {
+		parts = append(parts, signUpsIn(&h.SignUps, tenantID, spans))
+	}
+	return parts, func() {
+		if !longest.since.After(d.now()) {
+			h.OldestWaiting = longest.since
+		}
+		slices.SortFunc(h.Problems, func(a, b Problem) int {
+			return cmp.Or(strings.Compare(string(a.State), string(b.State)), cmp.Compare(b.N, a.N), strings.Compare(a.Reason, b.Reason))
+		})
+	}
 }
 
 // timeZone reads the tenant's time zone, as an IANA name.

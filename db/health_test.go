@@ -104,9 +104,6 @@ func TestMoments(t *testing.T) {
 	if oldest, err := d.OldestWaiting(t.Context(), "b"); err != nil || !oldest.IsZero() {
 		t.Errorf("nobody waits, and yet %v, %v", oldest, err)
 	}
-	if h, err := d.DeliveredByHour(t.Context(), "a", time.Time{}); err != nil || len(h) != 1 || h[0].N != 1 {
-		t.Errorf("%+v, %v", h, err)
-	}
 }
 
 func TestCheckCountsIsKept(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Overview is what the pages of a tenant tell, and what those that poll compare with
@@ -15,9 +16,10 @@ type Overview struct {
 	Pause       Pause
 	Usage       Usage
 	Recount     LastRecount
-	TimeZone    string   // an IANA name
-	Actions     []Action // under way, or ended within the last hour; the latest first
-	LastEvent   string   // id of the newest event of all subscribers; empty when there is none
+	TimeZone    string    // an IANA name
+	Actions     []Action  // under way, or ended within the last hour; the latest first
+	Due         time.Time // since when the one is due that has been for longest, or when the first will be; zero when nobody waits
+	LastEvent   string    // id of the newest event of all subscribers; empty when there is none
 	Subscriber  Subscriber
 }
 
@@ -44,6 +46,11 @@ func (d *Watch) Overview(ctx context.Context, tenantID, userID, subscriberID str
 		lastRecount(&o.Recount, tenantID),
 		timeZone(&o.TimeZone, tenantID),
 		d.actionsOf(&o.Actions, tenantID),
+		one(&o.Due, func(row scanner) (time.Time, error) {
+			var at int64
+			err := row.Scan(&at)
+			return fromMillis(at), err
+		}, `SELECT due_at FROM subscribers WHERE tenant_id = $1 AND state = 'waiting' ORDER BY due_at, id LIMIT 1`, tenantID),
 		one(&o.LastEvent, scanID, `SELECT id FROM events WHERE tenant_id = $1 ORDER BY id DESC LIMIT 1`, tenantID),
 		one(&o.Subscriber, scanSubscriber, selectSubscriber+`WHERE s.tenant_id = $1 AND s.id = $2`, tenantID, subscriberID),
 	)

@@ -203,7 +203,14 @@ func TestPagesReadNoTableWhole(t *testing.T) {
 	_, _ = d.SignedIn(t.Context(), "hash", noon, noon)
 	for _, read := range []func() error{
 		func() error { _, err := d.Overview(t.Context(), "a", "ann", "x"); return err },
-		func() error { _, err := d.Health(t.Context(), "a", noon); return err },
+		func() error {
+			_, err := d.Health(t.Context(), "a", []Span{{noon, noon.Add(time.Hour)}, {noon, noon.Add(96 * time.Hour)}})
+			return err
+		},
+		func() error {
+			_, err := d.Home(t.Context(), "a", []Span{{noon, noon.Add(time.Hour)}, {noon, noon.Add(96 * time.Hour)}}, noon, 6)
+			return err
+		},
 		func() error {
 			_, err := d.Examples(t.Context(), "a", []Problem{{State: Attention, Reason: "ODD"}, {State: Waiting, Reason: "ODD"}}, 5)
 			return err
@@ -214,10 +221,10 @@ func TestPagesReadNoTableWhole(t *testing.T) {
 		}
 	}
 	d.Observe(nil)
-	if len(run) != 4 {
+	if len(run) != 5 {
 		t.Fatalf("%d statements", len(run))
 	}
-	derived := regexp.MustCompile(`^SCAN (p\d+|\(.*\)|people|o|services|service_settings)$`) // of the statement itself, or of what is little
+	derived := regexp.MustCompile(`^SCAN (p\d+|\(.*\)|people|o|v|\d+ CONSTANT ROWS|services|service_settings)$`) // of the statement itself, or of what is little
 	var all []string
 	for _, s := range run {
 		for _, line := range plan(t, d, s) {
@@ -228,7 +235,8 @@ func TestPagesReadNoTableWhole(t *testing.T) {
 		}
 	}
 	for _, uses := range []string{"events USING COVERING INDEX events_by_tenant (tenant_id=?)", "identities_own (tenant_id=?)", "identities_by_approval",
-		"held_identities_by_tenant (tenant_id=?)", "identities_by_org (org_id=? AND service=?)", "subscribers_due (tenant_id=?)", "subscribers_by_reason (tenant_id=? AND state=? AND reason=? AND id>?)"} {
+		"held_identities_by_tenant (tenant_id=?)", "identities_by_org (org_id=? AND service=?)", "subscribers_tests (tenant_id=?)", "consents_tests (tenant_id=?)",
+		"hour_counts USING INDEX sqlite_autoindex_hour_counts_1 (tenant_id=? AND hour>? AND hour<?)", "c USING PRIMARY KEY (tenant_id=? AND day>? AND day<?)", "subscribers_due (tenant_id=?)", "subscribers_by_reason (tenant_id=? AND state=? AND reason=? AND id>?)"} {
 		if !strings.Contains(strings.Join(all, "; "), uses) {
 			t.Errorf("%s is not used:\n%s", uses, strings.Join(all, "\n"))
 		}

@@ -413,7 +413,7 @@ func (p *postgres) search() searcher { return &p.searcher }
 
 func (p *postgres) stored(table string) string {
 	switch table {
-	case "ledger", "ledger_sums", "state_counts", "hour_counts", "reason_counts", "org_counts", "activity":
+	case "ledger", "ledger_sums", "state_counts", "hour_counts", "day_counts", "reason_counts", "org_counts", "activity":
 		return "folded_" + table
 	}
 	return table

@@ -37,19 +37,21 @@ type StateInfo struct {
 	Attention bool // goes no further without somebody
 	Problem   bool // counted by reason, and listed as what holds sign-ups up
 
+	Series string // of charts and sums: in, wait or fail; rest when empty
+
 	Activity  string  // kind of activity that getting into it is counted as; none when empty
 	Decisions []State // what somebody may decide that it becomes
 }
 
 // states are in the order of a subscriber's way.
 var states = []StateInfo{
-	{State: Waiting, Label: "Waiting", Tone: "warn", Icon: "clock", Became: "Waits", Main: true, Waits: true, Problem: true,
+	{State: Waiting, Label: "Waiting", Tone: "warn", Icon: "clock", Became: "Waits", Main: true, Waits: true, Problem: true, Series: "wait",
 		Help: "On the way. It goes on by itself, also when Salesforce can’t be reached for a while."},
 	{State: Delivered, Label: "In Salesforce", Tone: "good", Icon: "ok", Became: "Arrived in Salesforce",
-		Main: true, Arrived: true, Activity: "delivered",
+		Main: true, Arrived: true, Activity: "delivered", Series: "in",
 		Help: "The address has its record in Salesforce: a new one, or one that was there."},
 	{State: Attention, Label: "Needs attention", Tone: "bad", Icon: "alert", Sum: "needing attention", Column: "need attention",
-		Recounted: "In need of attention, or dismissed", Main: true, Attention: true, Problem: true, Activity: "attention", Decisions: []State{Waiting, Dismissed},
+		Recounted: "In need of attention, or dismissed", Main: true, Attention: true, Problem: true, Activity: "attention", Series: "fail", Decisions: []State{Waiting, Dismissed},
 		Help: "Salesforce refused it. The problem says what to fix, and who can; then retry."},
 	{State: Dismissed, Label: "Dismissed", Tone: "calm", Icon: "minus", Recounted: "In need of attention, or dismissed",
 		Meaning: "Somebody decided that it is not sent to Salesforce.", Decisions: []State{Waiting},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 )
 
 // Kind is a kind of sign-up, as the ledger counts them.
@@ -118,31 +117,6 @@ func sumsOf(s *Sums, tenantID string) part {
 	}}
 }
 
-// HourSums is what was received in an hour, and where it is now.
-type HourSums struct {
-	Hour time.Time
-	Sums
-}
-
-// hourSums reads the sums of each UTC hour from since on in which anything was
-// received. An hour may come in several pieces.
-func hourSums(all *[]HourSums, tenantID string, since time.Time) part {
-	return part{`SELECT hour, kind, sum(n) FROM ledger WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, kind
-		UNION ALL SELECT hour, state, sum(n) FROM hour_counts WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, state
-		ORDER BY 1`, []any{tenantID, millis(since)}, func(row scanner) error {
-		var hour int64
-		var kind string
-		var n int
-		if err := row.Scan(&hour, &kind, &n); err != nil {
-			return err
-		}
-		if len(*all) == 0 || millis((*all)[len(*all)-1].Hour) != hour {
-			*all = append(*all, HourSums{fromMillis(hour), Sums{}})
-		}
-		return (*all)[len(*all)-1].add(kind, n)
-	}}
-}
-
 // Recount is what the rows say, beside what was kept. New and Repeated of Rows
 // come from the subscribers and their consents.
 type Recount struct {
@@ -220,6 +194,13 @@ func wrongCounts(ctx context.Context, tx *sql.Tx, tenantID string, counted tally
 	if err != nil {
 		return 0, err
 	}
+	byDay, err := wrongIn(ctx, tx, counted.days(), func(row scanner) (k dayKey, n int, err error) {
+		k.tenantID = tenantID
+		return k, n, row.Scan(&k.day, &k.state, &n)
+	}, `SELECT day, state, sum(n) FROM day_counts WHERE tenant_id = $1 GROUP BY 1, 2`, tenantID)
+	if err != nil {
+		return 0, err
+	}
 	byLedger, err := wrongIn(ctx, tx, received, hours, `SELECT newsletter_id, hour, kind, n FROM ledger WHERE tenant_id = $1 AND kind = 'new'`, tenantID)
 	if err != nil {
 		return 0, err
@@ -252,7 +233,7 @@ func wrongCounts(ctx context.Context, tx *sql.Tx, tenantID string, counted tally
 		k.tenantID = tenantID
 		return k, n, row.Scan(&k.orgID, &n)
 	}, `SELECT org_id, n FROM org_counts WHERE tenant_id = $1`, tenantID)
-	return byHour + byLedger + bySum + byReason + byOrg, err
+	return byHour + byDay + byLedger + bySum + byReason + byOrg, err
 }
 
 // wrongIn is how many numbers of a query are not those counted.

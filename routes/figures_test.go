@@ -23,11 +23,11 @@ func TestTheFigureOfAPICallsTellsItsAge(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.get("/integrations/sfdc").is(200, "4,400 of 15,000 (29 %), 12 of them by Gatepost; as of", time.Now().UTC().Format("2006-01-02"))
+	b.get("/integrations/sfdc").is(200, "4,400 of 15,000 in 24 hours, 12 by Gatepost, as of", time.Now().UTC().Format("2006-01-02"))
 	age(23 * time.Hour)
 	b.get("/integrations/sfdc").is(200, "4,400 of 15,000", "as of", time.Now().UTC().Add(-23*time.Hour).Format("2006-01-02"))
 	age(24 * time.Hour)
-	b.get("/integrations/sfdc").is(200, "Not known now. Salesforce last said it", time.Now().UTC().Add(-24*time.Hour).Format("2006-01-02")).hasNot("4,400")
+	b.get("/integrations/sfdc").is(200, "Not known since", time.Now().UTC().Add(-24*time.Hour).Format("2006-01-02")).hasNot("4,400")
 }
 
 // From one on, those who need attention are told of where the connection is shown, and
@@ -40,16 +40,14 @@ func TestTheCardCountsWhoNeedsAttention(t *testing.T) {
 	w.counted("contoso", db.Attention, "STRING_TOO_LONG", 1)
 	b.get("/integrations").is(200, "1 sign-up needs attention", "See who and why", "Not connected")
 	b.connect(sfJohn).to(connected)
-	for _, path := range []string{"/integrations", "/integrations/sfdc"} {
-		b.get(path).is(200, "1 needs attention").hasNot(`class="pill good"`)
-	}
+	b.get("/integrations").is(200, "1 needs attention").hasNot(`class="badge good"`)
+	b.get("/integrations/sfdc").is(200, "1 person needs attention").hasNot(`class="badge good"`)
 	w.counted("contoso", db.Attention, "STRING_TOO_LONG", 9)
-	b.get("/integrations").is(200, "9 sign-ups need attention", "9 need attention").hasNot(`class="pill good"`)
+	b.get("/integrations").is(200, "9 sign-ups need attention", "9 need attention").hasNot(`class="badge good"`)
 	b.get("/integrations/sfdc/card?seen=x", "HX-Request", "true").is(200, "9 sign-ups need attention")
 	w.counted("contoso", db.Attention, "STRING_TOO_LONG", 0)
-	for _, path := range []string{"/integrations", "/integrations/sfdc"} {
-		b.get(path).is(200, `class="pill good"`).hasNot("needs attention")
-	}
+	b.get("/integrations").is(200, `class="badge good"`).hasNot("needs attention")
+	b.get("/integrations/sfdc").is(200, `class="badge good"`, "Ready for sign-ups")
 	w.as(ann, "fabrikam").get("/integrations").is(200).hasNot("attention")
 }
 

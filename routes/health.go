@@ -14,17 +14,13 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// How much of the past the health page shows.
-const (
-	plotHours = 48
-	plotDays  = 30
-)
-
 // HealthStore is what the pages about deliveries read and change; db.DB is one,
 // and documents the methods.
 type HealthStore interface {
 	Pause(ctx context.Context, tenantID string) (db.Pause, error)
-	Health(ctx context.Context, tenantID string, since time.Time) (db.Health, error)
+	Health(ctx context.Context, tenantID string, columns []db.Span) (db.Health, error)
+	Home(ctx context.Context, tenantID string, columns []db.Span, since time.Time, latest int) (db.Home, error)
+	SignUps(ctx context.Context, tenantID string, columns []db.Span) ([]map[db.State]int, error)
 	Examples(ctx context.Context, tenantID string, causes []db.Problem, limit int) ([][]db.Subscriber, error)
 	Affected(ctx context.Context, tenantID string, state db.State, reason, after string, limit int) ([]db.Subscriber, error)
 	Retry(ctx context.Context, tenantID, subscriberID, actor string) (bool, error)
@@ -39,145 +35,8 @@ type HealthStore interface {
 	Orgs(ctx context.Context, tenantID string) ([]db.OrgCount, error)
 }
 
-// health handles GET /integrations/{service}: how the deliveries are going.
-func (s *server) health(c *fiber.Ctx) error {
-	live, err := s.healthStatus(c)
-	if err != nil {
-		return err
-	}
-	read, err := s.plots(c, &live)
-	if err != nil {
-		return err
-	}
-	actions := who(c).overview.Actions
-	page := views.HealthPage{Page: s.page(c, live.Card.Name+" health", views.NavIntegrations), Live: live,
-		Elsewhere: elsewhere(read.Orgs, live.Card), Actions: actionList(live.Card, actions, "")}
-	if page.Problems, err = s.problems(c, read.Problems, live, actions); err != nil {
-		return err
-	}
-	return render(c, http.StatusOK, views.Health(page))
-}
-
-// healthPart handles GET /integrations/{service}/live, which the page polls.
-func (s *server) healthPart(c *fiber.Ctx) error {
-	live, err := s.healthStatus(c)
-	if err != nil {
-		return err
-	}
-	if live.Version() == c.Query("seen") {
-		return c.SendStatus(http.StatusNoContent)
-	}
-	if _, err := s.plots(c, &live); err != nil {
-		return err
-	}
-	return render(c, http.StatusOK, views.HealthLive(live))
-}
-
-// healthStatus is the part of the page that changes by itself, without what plots reads:
-// that takes longer, and is the same while the version is.
-func (s *server) healthStatus(c *fiber.Ctx) (h views.HealthStatus, err error) {
-	if h.Card, err = s.card(c, c.Params("service")); err != nil {
-		return h, err
-	}
-	o := who(c).overview
-	h.CSRF, h.Totals, h.Zone = h.Card.CSRF, totals(o.Sums), o.TimeZone
-	h.Usage = views.Usage{Used: o.Usage.Used, Allowed: o.Usage.Allowed, Ours: o.Usage.Ours, At: o.Usage.At}
-	h.Recount = views.Recount{At: o.Recount.At, Took: o.Recount.Took, Wrong: o.Recount.Wrong, Rows: totals(o.Recount.Rows)}
-	h.LastEvent, h.Now = o.LastEvent, s.Now()
-	h.Pause = pause(o.Pause, h.Card, h.Now)
-	return h, nil
-}
-
-// pause is why nothing is sent for now, nil when nothing stops it. A connection
-// that is broken or missing is told by its own state.
-func pause(p db.Pause, card views.Integration, now time.Time) *views.Pause {
-	if p.Reason == "" || p.Reason == crm.NotConnected || p.Reason == crm.Broken {
-		return nil
-	}
-	e := explain(p.Reason, crm.Sentence(p.Reason), card)
-	ahead := p.Until.After(now)
-	return &views.Pause{Code: p.Reason, Reason: e.What, Mend: e.Mend, Said: cut(p.Detail, 300), Until: p.Until,
-		TryNow: ahead && p.Reason != crm.Spared && card.State == views.Connected, Spared: ahead && p.Reason == crm.Spared}
-}
-
-// plots fills in the hours and days, and returns what was read with them.
-func (s *server) plots(c *fiber.Ctx, h *views.HealthStatus) (db.Health, error) {
-	zone, err := time.LoadLocation(h.Zone)
-	if err != nil {
-		return db.Health{}, err
-	}
-	firstDay := dayOf(h.Now, zone).AddDate(0, 0, 1-plotDays)
-	read, err := s.Health.Health(c.UserContext(), who(c).Tenant.ID, firstDay.Truncate(time.Hour))
-	if err != nil {
-		return db.Health{}, err
-	}
-	h.LastDelivered, h.OldestWaiting = read.LastDelivered, read.OldestWaiting
-	h.Hours = hourBars(h.Now, zone, read.Hours, read.Delivered)
-	h.Days = dayBars(firstDay, zone, read.Hours, read.Delivered)
-	return read, nil
-}
-
-// dayOf is the beginning of the day of t.
-func dayOf(t time.Time, zone *time.Location) time.Time {
-	y, m, d := t.In(zone).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, zone)
-}
-
-func hourBars(now time.Time, zone *time.Location, sums []db.HourSums, delivered []db.HourDelivered) []views.Bar {
-	first := now.Truncate(time.Hour).Add((1 - plotHours) * time.Hour)
-	bars := make([]views.Bar, plotHours)
-	for i := range bars {
-		at := first.Add(time.Duration(i) * time.Hour).In(zone)
-		bars[i].At, bars[i].Label, bars[i].Short = at, at.Format("2 Jan, 15:04"), at.Format("15:04")
-	}
-	place := func(hour time.Time) *views.Bar {
-		if i := int(hour.Sub(first) / time.Hour); !hour.Before(first) && i < len(bars) {
-			return &bars[i]
-		}
-		return &views.Bar{}
-	}
-	fill(place, sums, delivered)
-	return bars
-}
-
-// dayBars are the days from first on. An hour belongs to the day in which it began.
-func dayBars(first time.Time, zone *time.Location, sums []db.HourSums, delivered []db.HourDelivered) []views.Bar {
-	bars, byDay := make([]views.Bar, plotDays), map[time.Time]*views.Bar{}
-	for i := range bars {
-		at := first.AddDate(0, 0, i)
-		bars[i].At, bars[i].Label, bars[i].Short = at, at.Format("Mon 2 Jan 2006"), at.Format("2 Jan")
-		byDay[dayOf(at, zone).UTC()] = &bars[i]
-	}
-	place := func(hour time.Time) *views.Bar {
-		if b := byDay[dayOf(hour, zone).UTC()]; b != nil {
-			return b
-		}
-		return &views.Bar{}
-	}
-	fill(place, sums, delivered)
-	return bars
-}
-
-// fill adds each hour to its bar.
-func fill(place func(hour time.Time) *views.Bar, sums []db.HourSums, delivered []db.HourDelivered) {
-	byBar := map[*views.Bar]db.Sums{}
-	for _, h := range sums {
-		b := place(h.Hour)
-		if byBar[b] == nil {
-			byBar[b] = db.Sums{}
-		}
-		byBar[b].Add(h.Sums)
-	}
-	for b, sum := range byBar {
-		b.Totals, b.SignUps = totals(sum), sum[db.New]+sum[db.Repeated]
-	}
-	for _, h := range delivered {
-		place(h.Hour).Delivered += h.N
-	}
-}
-
 // problems are the causes for which subscribers wait or need attention.
-func (s *server) problems(c *fiber.Ctx, all []db.Problem, live views.HealthStatus, actions []db.Action) ([]views.Problem, error) {
+func (s *server) problems(c *fiber.Ctx, all []db.Problem, live views.Status, actions []db.Action) ([]views.Problem, error) {
 	examples, err := s.Health.Examples(c.UserContext(), who(c).Tenant.ID, all, 5)
 	if err != nil {
 		return nil, err
@@ -254,19 +113,6 @@ func whoMends(w crm.Who) string {
 		return "The people who run this service can mend it"
 	}
 	return "It mends itself"
-}
-
-// sum handles GET /integrations/{service}/sum: the proof that nobody is missing.
-func (s *server) sum(c *fiber.Ctx) error {
-	live, err := s.healthStatus(c)
-	if err != nil {
-		return err
-	}
-	if _, err := s.plots(c, &live); err != nil {
-		return err
-	}
-	actions := actionList(live.Card, who(c).overview.Actions, views.ActionRecount)
-	return render(c, http.StatusOK, views.Sum(views.SumPage{Page: s.page(c, "The sum", views.NavIntegrations), Live: live, Actions: actions}))
 }
 
 // person handles GET /subscribers/{id}: everything that happened to one.

@@ -31,20 +31,20 @@ func TestHealthPage(t *testing.T) {
 	t.Parallel()
 	w := open(t)
 	b := w.as(john, "contoso")
-	b.get("/integrations/sfdc").is(200, "How Salesforce is going", "Not connected", "Nothing does", "Difference: 0", "Not known yet")
+	b.get("/integrations/sfdc").is(200, "Salesforce is not connected yet", "Connect Salesforce", "No sign-ups in 30 days", "Not known yet")
 	w.stuck("one@reader.test", "two@reader.test")
-	b.get("/integrations/sfdc").is(200, "Salesforce requires a field", "2 people", "Your Salesforce admin can mend it", "one@reader.test",
-		"Salesforce says: =Required <b>", "A note to copy and send", "2 new sign-ups received = 0 in Salesforce + 0 waiting + 2 needing attention")
+	b.get("/integrations/sfdc").is(200, "All 2 sign-ups accounted for", "Needs attention</a> <b>2</b>", "2 sign-ups in 30 days: 0 in Salesforce, 0 waiting, 2 need attention",
+		`<span class="count">2<span class="sr"> need attention</span></span>`)
 	var again page
 	for hour := int64(-1); hour != time.Now().Unix()/3600; { // with another hour it would look different
 		hour = time.Now().Unix() / 3600
-		part := b.get("/integrations/sfdc/live", "HX-Request", "true").is(200, "48 hours", "<svg").hasNot("<html")
-		_, seen, _ := strings.Cut(part.body, "live?seen=")
+		part := b.get("/integrations/sfdc/live", "HX-Request", "true").is(200, "48 hours", "<svg height").hasNot("<html")
+		_, seen, _ := strings.Cut(part.body, "live?range=30-days&amp;seen=")
 		seen, _, _ = strings.Cut(seen, `"`)
 		again = b.get("/integrations/sfdc/live?seen="+seen, "HX-Request", "true")
 	}
 	again.is(204)
-	w.as(ann, "fabrikam").get("/integrations/sfdc").is(200, "Nothing does").hasNot("one@reader.test")
+	w.as(ann, "fabrikam").get("/integrations/sfdc").is(200, "No sign-ups in 30 days")
 	b.get("/integrations/other").is(404)
 }
 
@@ -66,7 +66,7 @@ func TestProblemsAreRetriedAndDismissed(t *testing.T) {
 		t.Fatal("something was decided")
 	}
 	b.submit("/integrations/sfdc/dismiss", "reason", "REQUIRED_FIELD_MISSING", "note", "Left the company").to("/integrations/sfdc")
-	b.get("/integrations/sfdc").is(200, "2 sign-ups are dismissed.", "+ 2 dismissed")
+	b.get("/integrations/sfdc").is(200, "2 sign-ups are dismissed.", "Dismissed</a> <b>2</b>")
 	if states("dismissed") != 2 {
 		t.Error("not dismissed")
 	}
@@ -74,7 +74,7 @@ func TestProblemsAreRetriedAndDismissed(t *testing.T) {
 	b.get("/integrations/sfdc/sum").is(200, "Every row was counted, and the numbers agree", "Everything agrees")
 	dbtest.WriteCounts(t, w.store, `UPDATE state_counts SET n = 1 WHERE state = 'dismissed'`)
 	b.submit("/integrations/sfdc/recount").to("/integrations/sfdc/sum")
-	b.get("/integrations/sfdc/sum").is(200, "don’t agree", "Difference: 1")
+	b.get("/integrations/sfdc/sum").is(200, "don’t agree", "1 of 2 sign-ups accounted for")
 }
 
 func TestProblemsAsCSV(t *testing.T) {
@@ -130,16 +130,19 @@ func TestDaysAreTheTenants(t *testing.T) {
 	t.Parallel()
 	w := open(t)
 	b := w.as(john, "contoso")
-	b.get("/integrations/sfdc").is(200, "Day (UTC)")
 	w.someone("contoso", "one@reader.test")
 	zone, err := time.LoadLocation("Pacific/Kiritimati") // 14 hours ahead
 	if err != nil {
 		t.Fatal(err)
 	}
-	today := time.Now().In(zone).Format("Mon 2 Jan 2006") // asked before the page, which goes back for some days
-	b.submit("/settings", "name", "Contoso", "zone", zone.String()).to("/settings")
-	b.get("/integrations/sfdc").is(200, "Day ("+zone.String()+")", today)
-	w.as(ann, "fabrikam").get("/integrations/sfdc").is(200, "Day (UTC)")
+	w.put(`UPDATE tenants SET time_zone = $1 WHERE slug = 'contoso'`, zone.String())
+	today := `<th scope="row">` + time.Now().In(zone).Format("Mon 2 Jan") // asked before the page, which goes back for some days
+	b.get("/integrations/sfdc").is(200, today)
+	first := strings.Split(b.get("/sign-ups.csv?range=48-hours").is(200, "hour from,sign-ups,in Salesforce,waiting,needs attention", "+14:00,1,0,1,0").body, "\n")
+	if len(first) != 1+48+1 {
+		t.Errorf("%d lines", len(first))
+	}
+	w.as(ann, "fabrikam").get("/sign-ups.csv?range=12-months").is(200, "month from,").hasNot(",1,", "+14:00")
 }
 
 func TestCheckUpPage(t *testing.T) {
@@ -180,13 +183,13 @@ func TestEveryoneIsSentToTheNewOrg(t *testing.T) {
 	b.get(connected).to("/integrations")
 	held := b.get("/integrations").is(200, "held").hidden("held")
 	b.submit("/integrations/sfdc/held", "held", held, "decision", "switch").to("/integrations")
-	b.get("/integrations/sfdc").is(200, "1 person is in another organisation", "Send everyone to")
+	b.get("/integrations/sfdc").is(200, "In another organisation", "1 person.", "Send everyone to")
 	org := b.get("/integrations/sfdc/move").is(200, "What stands in the other organisation stays there").hidden("org")
 	b.submit("/integrations/sfdc/move", "org", "00D000000000000AAA").to("/integrations/sfdc")
-	b.get("/integrations/sfdc").is(200, "The connection was changed meanwhile", "1 person is in another")
+	b.get("/integrations/sfdc").is(200, "The connection was changed meanwhile", "In another organisation")
 	w.as(ann, "fabrikam").submit("/integrations/sfdc/move", "org", org).to("/integrations/sfdc")
 	b.submit("/integrations/sfdc/move", "org", org).to("/integrations/sfdc")
-	b.get("/integrations/sfdc").is(200, "1 person is on the way").hasNot("is in another organisation")
+	b.get("/integrations/sfdc").is(200, "1 person is on the way").hasNot("In another organisation")
 	w.eventually("both orgs have it", func() bool { return w.control("stats", "")["contacts"] == 2.0 })
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"gatepost/db"
 	"gatepost/identity"
@@ -60,9 +61,22 @@ func (s *server) cardOf(c *fiber.Ctx, connection identity.Connection) views.Inte
 	card.CSRF = s.formToken(c)
 	if !card.Other {
 		sums := who(c).overview.Sums
-		card.Waiting, card.Attention = sums[db.Waiting], sums[db.Attention]
+		for _, state := range db.States() {
+			if state.Waits {
+				card.Waiting += sums[state.State]
+			}
+			if state.Attention {
+				card.Attention += sums[state.State]
+			}
+		}
+		card.Delayed = card.Waiting > 0 && (who(c).overview.Pause.Reason != "" || s.overdue(who(c).overview.Due))
 	}
 	return card
+}
+
+// overdue reports whether somebody has been due for longer than it should take.
+func (s *server) overdue(due time.Time) bool {
+	return !due.IsZero() && s.Now().Sub(due) >= views.TooLong
 }
 
 // describe tells a connection in words.
@@ -109,7 +123,7 @@ func (s *server) signupForms(ctx context.Context, tenant string) ([]views.Signup
 	all, err := s.Newsletters.OfTenant(ctx, tenant)
 	forms := make([]views.SignupForm, len(all))
 	for i, n := range all {
-		forms[i] = views.SignupForm{Newsletter: n.Name, URL: s.URL + "/signup/" + n.Slug}
+		forms[i] = views.SignupForm{Newsletter: n.Name, Slug: n.Slug, URL: s.URL + "/signup/" + n.Slug}
 	}
 	return forms, err
 }

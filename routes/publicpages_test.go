@@ -106,7 +106,7 @@ func TestLogin(t *testing.T) {
 		t.Errorf("the session's secret is %q", got)
 	}
 	b.get("/login").to("/")
-	b.get("/").to("/integrations")
+	b.get("/").is(200, "Get started")
 	b.get("/integrations").is(200, john, "Contoso")
 }
 

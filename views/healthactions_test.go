@@ -24,19 +24,8 @@ func actions() Actions {
 
 // healthPages are the pages of the deliveries.
 func healthPages() map[string]templ.Component {
-	live := HealthStatus{CSRF: "token-of-the-session", Card: card(Connected), Zone: "UTC", Totals: totals(10, 1, 4, 3, 2, 1), Days: []Bar{{At: at, Label: "Sun 1 Mar 2026"}},
-		Recount: Recount{At: at, Took: time.Second, Rows: totals(10, 1, 4, 3, 2, 1)},
-		Pause:   &Pause{Code: "unavailable", Reason: hostile, Mend: hostile, Said: hostile, Until: at, TryNow: true}}
-	problem := Problem{CSRF: "token-of-the-session", Service: "sfdc", State: Attention, Code: "ODD", What: hostile, Mend: hostile, Said: hostile, Note: hostile,
-		N: 2, People: 2, PeopleLimit: 9, Some: []PersonLink{{"1", hostile}}, CSVURL: "/integrations/sfdc/problems.csv"}
-	busy, waiting, spared := problem, problem, problem
-	busy.Busy, busy.Code = true, "BUSY"
-	waiting.State, waiting.TryNow = Waiting, true
-	spared.State, spared.GoesOn, spared.Code = Waiting, at, "SPARED"
 	page := portalPage("Health", NavIntegrations)
 	return map[string]templ.Component{
-		"health": Health(HealthPage{Page: page, Live: live, Actions: actions(), Problems: []Problem{problem, busy, waiting, spared}, Elsewhere: 2}),
-		"sum":    Sum(SumPage{Page: page, Live: live, Actions: actions()}),
 		"move":   Move(MovePage{Page: page, Card: card(Connected), N: 2}),
 		"moving": Move(MovePage{Page: page, Card: card(Connected), N: 2, Actions: actions(), UnderWay: true}),
 	}

@@ -66,6 +66,26 @@
     else busy(form);
   });
 
+  // Go from column to column of a chart, each of which says its numbers.
+  function walk(event) {
+    var days = Array.from(event.target.querySelectorAll(".day"));
+    var at = days.findIndex(function (day) { return day.classList.contains("at"); });
+    var from = at < 0 ? days.length - 1 : at;
+    var to = { ArrowLeft: from - 1, ArrowRight: from + 1, Home: 0, End: days.length - 1 }[event.key];
+    if (!days[to]) return;
+    event.preventDefault();
+    if (at >= 0) days[at].classList.remove("at");
+    days[to].classList.add("at");
+  }
+
+  document.addEventListener("keydown", function (event) {
+    if (event.target.matches(".chart > svg")) walk(event);
+  });
+
+  document.addEventListener("focusout", function (event) {
+    event.target.querySelectorAll(".chart > svg > .at").forEach(function (day) { day.classList.remove("at"); });
+  });
+
   window.addEventListener("pageshow", function (event) { if (event.persisted) idle(); });
 
   document.addEventListener("htmx:beforeRequest", function (event) {

@@ -118,7 +118,7 @@ func run(t testing.TB, pool *sql.DB, statement string) {
 	}
 }
 
-var counts = regexp.MustCompile(`\b(ledger|ledger_sums|state_counts|hour_counts|reason_counts|org_counts|activity)\b`)
+var counts = regexp.MustCompile(`\b(ledger|ledger_sums|state_counts|hour_counts|day_counts|reason_counts|org_counts|activity)\b`)
 
 // OnCounts is a statement that writes counts as it is on either database: on PostgreSQL
 // their names are those of views, of what was folded and what was added since.

@@ -1,0 +1,141 @@
+package routes
+
+import (
+	"net/http"
+	"time"
+
+	"gatepost/crm"
+	"gatepost/db"
+	"gatepost/identity"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// How much of a list Home shows.
+const (
+	homeCauses = 5
+	homeLatest = 6
+	homeForms  = 2
+)
+
+// home handles GET /: whether all is well, and how many sign up; or what a new tenant
+// does first.
+func (s *server) home(c *fiber.Ctx) error {
+	live, err := s.crmStatus(c, identity.Salesforce)
+	if err != nil {
+		return err
+	}
+	r := rangeOf(c.Query("range"))
+	starts, days := r.starts(live.Now, who(c).zone), daysBefore(live.Now, who(c).zone)
+	read, err := s.Health.Home(c.UserContext(), who(c).Tenant.ID, spans(starts), days.lastWeek, homeLatest)
+	if err != nil {
+		return err
+	}
+	forms, err := s.signupForms(c.UserContext(), who(c).Tenant.ID)
+	if err != nil {
+		return err
+	}
+	told(&live, read.Health)
+	placed := live.Totals.All > read.Tests
+	if live.Card.ConnectedAt.IsZero() && !live.Before || !placed {
+		return s.firstSteps(c, live, read, forms, placed)
+	}
+	live.Chart, live.Range = chart(r, starts, read.SignUps, "/"), r.id
+	page := views.HomePage{Page: s.page(c, "Home", views.NavHome), Live: live, Forms: len(forms), Since: read.First, Causes: s.openCauses(read.Problems, live.Card)}
+	page.OwnAlert = tellsItself(live)
+	page.Today, page.Week = days.compare(read.ByHour, read.First)
+	for _, sub := range read.Latest {
+		page.Latest = append(page.Latest, views.LatestSignUp{ID: sub.ID, Email: sub.Email, At: sub.At})
+	}
+	return render(c, http.StatusOK, views.Home(page))
+}
+
+// firstSteps shows a new tenant the three steps. With many newsletters the list of addresses
+// stays short.
+func (s *server) firstSteps(c *fiber.Ctx, live views.Status, read db.Home, forms []views.SignupForm, placed bool) error {
+	page := views.StartPage{Page: s.page(c, "Get started", views.NavHome), Live: live, Forms: forms, Placed: placed, Tested: read.Tests+read.Retested > 0}
+	page.OwnAlert = tellsItself(live)
+	if len(forms) > homeForms {
+		page.Forms, page.More = forms[:homeForms], len(forms)-homeForms
+	}
+	return render(c, http.StatusOK, views.Start(page))
+}
+
+// openCauses are the first few causes for which people need attention or wait.
+func (s *server) openCauses(all []db.Problem, card views.Integration) (rows []views.OpenCause) {
+	for _, p := range all {
+		if len(rows) == homeCauses {
+			break
+		}
+		e, state := explain(p.Reason, deliveryReason(p.State, p.Reason), card), p.State.Info()
+		rows = append(rows, views.OpenCause{Tone: state.Tone, Icon: state.Icon, Title: e.Title, People: p.N, Who: fixedBy[e.Who],
+			URL: "/integrations/" + card.Service + "/problems/" + string(p.State) + "/" + p.Reason})
+	}
+	return rows
+}
+
+// fixedBy names who can fix a cause.
+var fixedBy = map[crm.Who]string{crm.You: "You", crm.Admin: "Your Salesforce admin", crm.Us: "The people who run this service", crm.Nobody: "By itself"}
+
+// days are the moments that Home compares sign-ups by: of this day and week, and of those
+// before. So far is the beginning of the hour that is under way, since sign-ups are
+// counted by the hour.
+type days struct {
+	zone                              *time.Location
+	today, yesterday, week, lastWeek  time.Time
+	soFar, soFarBefore, soFarLastWeek time.Time
+}
+
+func daysBefore(now time.Time, zone *time.Location) days {
+	t := now.In(zone)
+	y, m, d := t.Date()
+	monday := d - (int(t.Weekday())+6)%7
+	hour := now.Truncate(time.Hour).In(zone)
+	before := func(days int) time.Time { return time.Date(y, m, d-days, hour.Hour(), hour.Minute(), 0, 0, zone) }
+	return days{zone: zone, today: startOfDay(y, m, d, zone), yesterday: startOfDay(y, m, d-1, zone), week: startOfDay(y, m, monday, zone), lastWeek: startOfDay(y, m, monday-7, zone),
+		soFar: hour, soFarBefore: before(1), soFarLastWeek: before(7)}
+}
+
+// compare counts the sign-ups of today and of this week, and compares them with the day
+// and the week before, up to the same hour. What was before the first sign-up is nothing to
+// compare with.
+func (d days) compare(byHour []db.HourCount, first time.Time) (today, week views.Compared) {
+	between := func(from, until time.Time) (n int) {
+		for _, h := range byHour {
+			if !h.Hour.Before(hourFrom(from)) && h.Hour.Before(hourFrom(until)) {
+				n += h.N
+			}
+		}
+		return n
+	}
+	if first.IsZero() {
+		return today, week
+	}
+	end := d.soFar.Add(time.Hour)
+	today.N, week.N = between(d.today, end), between(d.week, end)
+	if first.Before(d.today) {
+		today.Note = compared(between(d.today, d.soFar)-between(d.yesterday, d.soFarBefore), "yesterday by "+d.soFar.Format("15:04"))
+		if !d.soFar.After(d.today) {
+			today.Note = views.Number(between(d.yesterday, d.today)) + " yesterday"
+		}
+	}
+	if first.Before(d.week) {
+		week.Note = compared(between(d.week, d.soFar)-between(d.lastWeek, d.soFarLastWeek), "last week by "+d.soFar.Format("Monday 15:04"))
+		if !d.soFar.After(d.week) {
+			week.Note = views.Number(between(d.lastWeek, d.week)) + " last week"
+		}
+	}
+	return today, week
+}
+
+// compared says how much more something is than something else.
+func compared(more int, than string) string {
+	switch {
+	case more > 0:
+		return views.Number(more) + " more than " + than
+	case more < 0:
+		return views.Number(-more) + " fewer than " + than
+	}
+	return "As many as " + than
+}
