@@ -94,7 +94,7 @@ func wholeSample(t *testing.T, d *db.DB) db.Tenant {
 // The sample tenant is there from the first start, stays what it is, and its Salesforce
 // hears nothing of it.
 func TestDemoHasASampleTenant(t *testing.T) {
-	data := t.TempDir()
+	data, began := t.TempDir(), time.Now()
 	p, _, _, _, salesforce := demo(t, data)
 	d := dbtest.Open(t, filepath.Join(data, "gatepost.db"))
 	tenant := wholeSample(t, d)
@@ -105,6 +105,10 @@ func TestDemoHasASampleTenant(t *testing.T) {
 	}
 	if n := figures(t, salesforce, ""); n["contacts"] != 0 || n["grants"] != 0 || calls(n) != 0 {
 		t.Errorf("John's Salesforce has %v", n)
+	}
+	var mails int
+	if err := d.Writer().QueryRow(`SELECT count(*) FROM mails WHERE created_at >= $1`, began.UnixMilli()).Scan(&mails); err != nil || mails != 0 {
+		t.Errorf("%d mails are sent at the start, %v", mails, err)
 	}
 	var unknown int
 	if err := d.Writer().QueryRow(`SELECT count(*) FROM subscribers WHERE tenant_id = $1 AND state = 'delivered' AND (record_id = '' OR org_id = '' OR instance_url <> $2)`, tenant.ID, salesforce).Scan(&unknown); err != nil || unknown != 0 {

@@ -82,6 +82,11 @@ func (m *pastMaker) at(day, hour, minute int) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day()+day, hour, minute, m.IntN(60), m.IntN(1000)*1e6, m.zone)
 }
 
+// ago is a time some minutes ago.
+func (m *pastMaker) ago(minutes time.Duration) time.Time {
+	return m.now.Add(-minutes * time.Minute).Truncate(time.Millisecond)
+}
+
 // between is a time after another, by so long at least and at most.
 func (m *pastMaker) between(after time.Time, least, most time.Duration) time.Time {
 	return after.Add(least + time.Duration(m.Int64N(int64(most-least)))).Truncate(time.Millisecond)
@@ -112,10 +117,8 @@ func (m *pastMaker) signUps(l *letter, second bool) {
 			}
 		}
 	}
-	if !second { // so that today has some, whatever the time
-		for _, ago := range []time.Duration{4, 17, 38, 55, 71, 110} {
-			times = append(times, m.now.Add(-ago*time.Minute).Truncate(time.Millisecond))
-		}
+	if !second { // so that there are some of today, whatever the time
+		times = append(times, m.ago(4), m.ago(17), m.ago(38), m.ago(55), m.ago(71), m.ago(110))
 	}
 	slices.SortFunc(times, time.Time.Compare)
 	known := slices.Clone(m.people)
@@ -179,8 +182,8 @@ func (m *pastMaker) fates(times []time.Time, second bool) []fate {
 	if second {
 		return all
 	}
-	for ago, n := len(times)-3, 0; n < 3; ago, n = ago-1, n+1 { // in the last two hours
-		all[ago-1] = busy
+	for _, at := range []time.Time{m.ago(55), m.ago(71), m.ago(110)} {
+		all[slices.IndexFunc(times, at.Equal)] = busy
 	}
 	after := func(days int) int {
 		return slices.IndexFunc(times, func(t time.Time) bool { return t.After(m.at(-days, 0, 0)) })

@@ -58,7 +58,9 @@ func (d *Work) StorePast(ctx context.Context, tenantID string, p Past) error {
 				return err
 			}
 		}
-		return nil
+		// The mails of a day are sent of what was open; the next ones come tomorrow.
+		_, err = tx.ExecContext(ctx, `UPDATE tenants SET digest_at = $2 WHERE id = $1`, tenantID, millis(d.now()))
+		return err
 	}))
 }
 

@@ -50,6 +50,9 @@ func TestAPastIsAsIfItHadHappened(t *testing.T) {
 	wantN(t, d, 2, `SELECT sum(n) FROM activity WHERE tenant_id = $1 AND kind = 'delivered'`, tenant.ID)
 	wantN(t, d, 1, `SELECT sum(n) FROM activity WHERE tenant_id = $1 AND kind = 'delivered' AND hour = $2`, tenant.ID, hourOf(millis(ago(90*time.Hour))))
 	wantN(t, d, 1, `SELECT sum(n) FROM activity WHERE tenant_id = $1 AND kind = 'attention'`, tenant.ID)
+	if due, err := d.DueDigests(t.Context(), noon.Add(-time.Minute)); err != nil || len(due) != 0 {
+		t.Errorf("the mails of today are due: %v, %v", due, err)
+	}
 	wantN(t, d, 2, `SELECT count(*) FROM mails WHERE user_id = $1 AND state = 'sent'`, maria.ID)
 	if open, err := d.OpenIncidents(t.Context()); err != nil || len(open) != 0 {
 		t.Errorf("open %v, %v", open, err)
