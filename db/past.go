@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,6 +104,10 @@ func (d *base) storePeople(ctx context.Context, tx *sql.Tx, tenantID string, peo
 			}
 		}
 	}
+	slices.SortFunc(s.book.fresh, func(a, b fresh) int { return strings.Compare(a.id, b.id) })
+	if err := s.book.queueSearch(ctx); err != nil {
+		return err
+	}
 	if err := d.counter.store(ctx, tx, s.change.tally, 0); err != nil { // nothing of it happened at a time
 		return err
 	}
@@ -159,6 +164,7 @@ func (s *pastSet) add(ctx context.Context, p PastPerson) error {
 	}
 	s.subscribers.add(s.tenantID, id, p.NewsletterID, p.Email, p.EmailKey, p.FirstName, p.LastName, wording, first.Source, string(p.State), p.Reason, p.Detail,
 		int64(p.Attempts), int64(p.Refusals), millis(p.DueAt), p.RecordID, p.OrgID, p.InstanceURL, p.MatchID, millis(p.DeliveredAt), created, repeated, int64(len(p.SignUps)-1), repeated, p.Placeholders.stored())
+	s.book.fresh = append(s.book.fresh, fresh{s.tenantID, id})
 	s.change.tally.add(place{tenantID: s.tenantID, newsletterID: p.NewsletterID, createdAt: created, state: p.State, reason: p.Reason, orgID: p.OrgID}, 1)
 	return nil
 }

@@ -64,6 +64,16 @@ func TestAPastIsAsIfItHadHappened(t *testing.T) {
 	if err != nil || len(all.Rows) != 3 || all.Rows[0].Email != "y@example.com" || all.Rows[2].Email != "Jane@example.com" {
 		t.Fatalf("in the order of their sign-ups: %+v, %v", all.Rows, err)
 	}
+	for {
+		if n, err := d.IndexSearch(t.Context()); err != nil {
+			t.Fatal(err)
+		} else if n == 0 {
+			break
+		}
+	}
+	if found, err := d.Subscribers(t.Context(), tenant.ID, SubscriberQuery{Text: "ane@exam", Limit: 10}); err != nil || len(found.Rows) != 1 || found.Rows[0].ID != all.Rows[2].ID {
+		t.Errorf("found %+v, %v", found.Rows, err)
+	}
 	jane := all.Rows[2]
 	if jane.RecordID != "003" || jane.OrgID != "00D1" || !jane.RepeatedAt.Equal(ago(90*time.Hour)) || jane.LastName != "Doe" {
 		t.Errorf("got %+v", jane)
