@@ -101,7 +101,8 @@ func subscriberQuery(c *fiber.Ctx, f views.SubscriberFilter) db.SubscriberQuery 
 		q.Before = ""
 	}
 	v := who(c)
-	today := dayOf(v.now, v.zone)
+	y, m, d := v.now.In(v.zone).Date()
+	today := startOfDay(y, m, d, v.zone)
 	switch f.When {
 	case "today":
 		q.From = today
