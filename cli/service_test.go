@@ -109,7 +109,7 @@ func realConnection(t *testing.T) (d *db.DB, g db.Grant, environ []string, revok
 		}
 	})
 	d, g, environ = connected(t, srv.URL)
-	if _, err := d.DeleteIdentity(t.Context(), "sfdc", g.TenantID); err != nil {
+	if _, err := d.DeleteIdentity(t.Context(), "sfdc", g.TenantID, ""); err != nil {
 		t.Fatal(err)
 	}
 	c := identityConfig{Keyset: strings.TrimPrefix(environ[1], "GATEPOST_KEYSET="), ClientID: "app", ClientSecret: "secret", LoginURL: srv.URL}

@@ -87,7 +87,7 @@ func TestServicesAreDefinedAndListed(t *testing.T) {
 	if out := run("", 1, "rm", "acme"); !strings.Contains(out, "are left: 1") || row("acme").Identities != 1 {
 		t.Error(out)
 	}
-	if _, err := d.DeleteIdentity(t.Context(), "acme", g.TenantID); err != nil {
+	if _, err := d.DeleteIdentity(t.Context(), "acme", g.TenantID, ""); err != nil {
 		t.Fatal(err)
 	}
 	if out := run("", 0, "rm", "acme"); !strings.Contains(out, "1 token was yet to be revoked") {

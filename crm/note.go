@@ -20,7 +20,7 @@ type NoteFacts struct {
 // what happened, to how many sign-ups, in which org, and what to do. It names no reader.
 func AdminNote(e Explanation, f NoteFacts) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Hello,\n\n%s not get into Salesforce%s%s.\n\n%s\n\n", signUps(f.N), inBrackets(f.Org), behind(" since ", f.Since), e.What)
+	fmt.Fprintf(&b, "Hello,\n\n%s not reached Salesforce%s%s.\n\n%s\n\n", signUps(f.N), inBrackets(f.Org), behind(" since ", f.Since), e.What)
 	for _, line := range []struct{ name, text string }{
 		{"Salesforce said", strings.Join(strings.Fields(f.Said), " ")}, {"Code", f.Code}, {"ID of the connected user", f.User},
 	} {
@@ -37,9 +37,9 @@ func AdminSubject(e Explanation) string { return "Newsletter sign-ups: " + e.Tit
 
 func signUps(n int) string {
 	if n == 1 {
-		return "1 of our newsletter sign-ups does"
+		return "1 of our newsletter sign-ups has"
 	}
-	return fmt.Sprintf("%d of our newsletter sign-ups do", n)
+	return fmt.Sprintf("%d of our newsletter sign-ups have", n)
 }
 
 func inBrackets(s string) string {

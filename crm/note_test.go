@@ -6,7 +6,7 @@ func TestAdminNote(t *testing.T) {
 	got := AdminNote(GaveUp("REQUIRED_FIELD_MISSING"), NoteFacts{Code: "REQUIRED_FIELD_MISSING", Said: "Required:\n\tBranch", Org: "Contoso", User: "005xx0000012345", Since: "19 November", N: 3})
 	want := `Hello,
 
-3 of our newsletter sign-ups do not get into Salesforce (Contoso) since 19 November.
+3 of our newsletter sign-ups have not reached Salesforce (Contoso) since 19 November.
 
 Salesforce requires a field that the form does not fill in.
 
@@ -26,7 +26,7 @@ Thank you
 	got = AdminNote(GaveUp("UNABLE_TO_LOCK_ROW"), NoteFacts{Code: "UNABLE_TO_LOCK_ROW", N: 1})
 	want = `Hello,
 
-1 of our newsletter sign-ups does not get into Salesforce.
+1 of our newsletter sign-ups has not reached Salesforce.
 
 Salesforce was busy with the same records. We tried it many times, and have stopped.
 

@@ -295,6 +295,7 @@ func (d *base) decide(ctx context.Context, tx *sql.Tx, tenantID string, of []str
 		if _, err := c.update(ctx, tenantID, idSet(of), how.update+` RETURNING subscribers.id`, c.at); err != nil {
 			return err
 		}
+		causes := map[causeKey]decided{}
 		for _, id := range of {
 			from, ok := stand[id]
 			if !ok {
@@ -302,6 +303,10 @@ func (d *base) decide(ctx context.Context, tx *sql.Tx, tenantID string, of []str
 			}
 			to, note := how.move(from)
 			c.move(from, to, note)
+			countDecided(causes, from, to)
+		}
+		if err := c.tellCauses(ctx, causes); err != nil {
+			return err
 		}
 		return d.notify(ctx, tx, Notice{NoticeDue, tenantID})
 	})

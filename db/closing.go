@@ -116,7 +116,7 @@ type Wiped struct {
 // and events; revocations, which outlive the tenant; tenant_apps, which
 // revocations need and which go with the tenant's own row; and newsletter_slugs.
 var wipedTables = []string{"ledger", "ledger_sums", "state_counts", "hour_counts", "day_counts", "reason_counts", "org_counts", "activity", "recounts", "recount_sums",
-	"search_queue", "api_usage", "api_calls", "checkups", "delivery_settings", "pauses", "blames", "actions", "incidents", "newsletters", "handshakes", "held_identities",
+	"search_queue", "api_usage", "api_calls", "checkups", "delivery_settings", "pauses", "blames", "actions", "incidents", "causes", "disconnections", "newsletters", "handshakes", "held_identities",
 	"identities"}
 
 // WipeTenant deletes the data of a closed tenant whose time has come, as far as

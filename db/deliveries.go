@@ -19,6 +19,7 @@ type Pause struct {
 	Tries  int    // failures in a row
 	Batch  int    // how many to try next, 0 for as many as the CRM takes
 	Until  time.Time
+	Since  time.Time // when its reason began; zero when that is not known
 }
 
 // Outcome is what an attempt to deliver means for a subscriber. When the address
@@ -311,7 +312,7 @@ func (c *change) other(ctx context.Context, tenantID string, all []attempt) (new
 	return newer, nil
 }
 
-const selectPause = `SELECT reason, detail, tries, batch, until FROM pauses WHERE tenant_id = $1`
+const selectPause = `SELECT reason, detail, tries, batch, until, since FROM pauses WHERE tenant_id = $1`
 
 // Pause returns why nothing of the tenant's is sent for now; the zero Pause when
 // there is no reason.
@@ -324,20 +325,20 @@ func (d *Outbox) Pause(ctx context.Context, tenantID string) (Pause, error) {
 }
 
 func scanPause(row scanner) (p Pause, err error) {
-	var until int64
-	err = row.Scan(&p.Reason, &p.Detail, &p.Tries, &p.Batch, &until)
-	p.Until = fromMillis(until)
+	var until, since int64
+	err = row.Scan(&p.Reason, &p.Detail, &p.Tries, &p.Batch, &until, &since)
+	p.Until, p.Since = fromMillis(until), fromMillis(since)
 	return p, err
 }
 
-// SetPause stops a tenant's deliveries until p.Until. It returns ErrLost when
-// the lease is gone.
+// SetPause stops a tenant's deliveries until p.Until, since now when that is for another
+// reason than before. It returns ErrLost when the lease is gone.
 func (d *Outbox) SetPause(ctx context.Context, l Lease, p Pause) error {
 	return wrap("pause", d.underLease(ctx, l, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (tenant_id) DO UPDATE SET reason = excluded.reason, detail = excluded.detail,
+		_, err := tx.ExecContext(ctx, `INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until, since) VALUES ($1, $2, $3, $4, $5, $6, $7)
+			ON CONFLICT (tenant_id) DO UPDATE SET since = CASE WHEN pauses.reason = excluded.reason THEN pauses.since ELSE excluded.since END, reason = excluded.reason, detail = excluded.detail,
 				tries = excluded.tries, batch = excluded.batch, until = excluded.until`,
-			l.TenantID, p.Reason, p.Detail, p.Tries, p.Batch, millis(p.Until))
+			l.TenantID, p.Reason, p.Detail, p.Tries, p.Batch, millis(p.Until), millis(d.now()))
 		return err
 	}))
 }

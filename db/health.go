@@ -21,23 +21,24 @@ type Problem struct {
 	Reason string // a code of crm's
 	N      int    // subscribers
 	People int    // different addresses among the first PeopleLimit of them
+	Since  time.Time
 }
 
 // problemsOf reads what the tenant's subscribers need attention or wait for.
-func problemsOf(all *[]Problem, tenantID string) part {
-	return listed(all, func(row scanner) (p Problem, err error) {
-		return p, row.Scan(&p.State, &p.Reason, &p.N, &p.People)
-	}, `SELECT state, reason, n, (SELECT count(DISTINCT email_key) FROM
-			(SELECT email_key FROM subscribers s WHERE s.tenant_id = r.tenant_id AND s.state = r.state AND s.reason = r.reason AND s.reason <> '' LIMIT $2) people)
-		FROM reason_counts r WHERE tenant_id = $1 AND n > 0`, tenantID, PeopleLimit)
-}
+func problemsOf(all *[]Problem, tenantID string) part { return problemsWhere(all, tenantID, "") }
 
-// Affected returns up to limit of the tenant's subscribers in a state for a
-// reason, the earliest first, after the one of the page before.
-func (d *Watch) Affected(ctx context.Context, tenantID string, state State, reason, after string, limit int) ([]Subscriber, error) {
-	var all []Subscriber
-	err := ask(ctx, d.read, affected(&all, tenantID, state, reason, after, limit))
-	return all, wrap("affected subscribers", err)
+// problemsWhere is problemsOf as far as a further condition is met, whose arguments are $3
+// and so on.
+func problemsWhere(all *[]Problem, tenantID, condition string, args ...any) part {
+	return listed(all, func(row scanner) (p Problem, err error) {
+		var since int64
+		err = row.Scan(&p.State, &p.Reason, &p.N, &p.People, &since)
+		p.Since = fromMillis(since)
+		return p, err
+	}, `SELECT state, reason, n, (SELECT count(DISTINCT email_key) FROM
+			(SELECT email_key FROM subscribers s WHERE s.tenant_id = r.tenant_id AND s.state = r.state AND s.reason = r.reason AND s.reason <> '' LIMIT $2) people),
+			COALESCE((SELECT c.since FROM causes c WHERE c.tenant_id = r.tenant_id AND c.state = r.state AND c.reason = r.reason AND c.ended_at = 0), `+firstEvent+`, 0)
+		FROM reason_counts r WHERE r.tenant_id = $1 AND r.n > 0`+condition, append([]any{tenantID, PeopleLimit}, args...)...)
 }
 
 func affected(all *[]Subscriber, tenantID string, state State, reason, after string, limit int) part {
@@ -169,6 +170,13 @@ func lastDelivered(to *time.Time, tenantID string) part {
 		err := row.Scan(&at)
 		return fromMillis(at), err
 	}, `SELECT last_at FROM activity WHERE tenant_id = $1 AND kind = 'delivered' ORDER BY hour DESC LIMIT 1`, tenantID)
+}
+
+// LastDelivered returns when the tenant's last subscriber was delivered; the zero time
+// when nobody was.
+func (d *Watch) LastDelivered(ctx context.Context, tenantID string) (at time.Time, err error) {
+	err = ask(ctx, d.read, lastDelivered(&at, tenantID))
+	return at, wrap("last delivered", err)
 }
 
 // Health is how a tenant's deliveries are going: what takes longer to read than an

@@ -34,15 +34,21 @@ func needy(t *testing.T) (d *DB, ids []string) {
 func TestProblems(t *testing.T) {
 	d, ids := needy(t)
 	got, err := d.Problems(t.Context(), "a")
-	want := []Problem{{Attention, "ODD", 2, 1}, {Attention, "LONG", 1, 1}, {Waiting, "SLOW", 1, 1}}
+	want := []Problem{{Attention, "ODD", 2, 1, time.Time{}}, {Attention, "LONG", 1, 1, time.Time{}}, {Waiting, "SLOW", 1, 1, time.Time{}}}
+	for i := range got {
+		if got[i].Since.IsZero() || time.Since(got[i].Since) > time.Minute {
+			t.Errorf("%s since %v", got[i].Reason, got[i].Since)
+		}
+		got[i].Since = time.Time{}
+	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	first, err := d.Affected(t.Context(), "a", Attention, "ODD", "", 1)
+	first, err := d.Affected(t.Context(), "a", CauseQuery{State: Attention, Reason: "ODD", Limit: 1})
 	if err != nil || len(first) != 1 || first[0].ID != ids[2] {
 		t.Fatalf("got %+v, %v", first, err)
 	}
-	if rest, err := d.Affected(t.Context(), "a", Attention, "ODD", ids[2], 9); err != nil || len(rest) != 1 || rest[0].ID != ids[3] {
+	if rest, err := d.Affected(t.Context(), "a", CauseQuery{State: Attention, Reason: "ODD", After: ids[2], Limit: 9}); err != nil || len(rest) != 1 || rest[0].ID != ids[3] {
 		t.Errorf("got %+v, %v", rest, err)
 	}
 }

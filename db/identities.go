@@ -258,9 +258,10 @@ func (d *Vault) putIdentity(ctx context.Context, tx *sql.Tx, g Grant) error {
 }
 
 // DeleteIdentity removes the tenant's connection and what is held beside it, or in
-// its place. The refresh tokens become revocations, whose ids are returned. When
+// its place, for the user with the id actor, which is empty for the operator. The refresh
+// tokens become revocations, whose ids are returned. When
 // there is neither it returns ErrNotFound.
-func (d *Vault) DeleteIdentity(ctx context.Context, service, tenantID string) (revocations []string, err error) {
+func (d *Vault) DeleteIdentity(ctx context.Context, service, tenantID, actor string) (revocations []string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		revocations = nil
 		held, err := d.endHeld(ctx, tx, service, tenantID)
@@ -282,6 +283,9 @@ func (d *Vault) DeleteIdentity(ctx context.Context, service, tenantID string) (r
 		revocations = append(revocations, id)
 		if held != "" {
 			revocations = append(revocations, held)
+		}
+		if err := d.noteDisconnected(ctx, tx, service, tenantID, actor); err != nil {
+			return err
 		}
 		return forget(ctx, tx, old.ID)
 	})

@@ -128,7 +128,7 @@ func TestGenerationsAreNeverUsedAgain(t *testing.T) {
 	ann, tenant := member(t, d, "ann")
 	g := grant(ann, tenant)
 	first := save(t, d, g)
-	if _, err := d.DeleteIdentity(t.Context(), "sfdc", tenant.ID); err != nil {
+	if _, err := d.DeleteIdentity(t.Context(), "sfdc", tenant.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	d.at(noon.Add(time.Second))
@@ -310,14 +310,14 @@ func TestDeleteIdentity(t *testing.T) {
 	ann, tenant := member(t, d, "ann")
 	bob, bobs := member(t, d, "bob")
 	save(t, d, grant(bob, bobs))
-	if ids, err := d.DeleteIdentity(t.Context(), "sfdc", tenant.ID); !errors.Is(err, ErrNotFound) || len(ids) != 0 {
+	if ids, err := d.DeleteIdentity(t.Context(), "sfdc", tenant.ID, ""); !errors.Is(err, ErrNotFound) || len(ids) != 0 {
 		t.Errorf("nothing there: %v, %v", ids, err)
 	}
 	save(t, d, grant(ann, tenant))
 	if err := d.HoldIdentity(t.Context(), Held{Grant: grant(ann, tenant), ExpiresAt: noon.Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
-	ids, err := d.DeleteIdentity(t.Context(), "sfdc", tenant.ID)
+	ids, err := d.DeleteIdentity(t.Context(), "sfdc", tenant.ID, "")
 	if err != nil || len(ids) != 2 {
 		t.Errorf("deleted: %v, %v", ids, err)
 	}
@@ -504,7 +504,7 @@ func TestIdentityStoreGone(t *testing.T) {
 	for name, call := range map[string]func() error{
 		"Identity":         func() error { _, err := d.Identity(ctx, "sfdc", "x"); return err },
 		"SaveIdentity":     func() error { _, err := d.SaveIdentity(ctx, Grant{}, false, ""); return err },
-		"DeleteIdentity":   func() error { _, err := d.DeleteIdentity(ctx, "sfdc", "x"); return err },
+		"DeleteIdentity":   func() error { _, err := d.DeleteIdentity(ctx, "sfdc", "x", ""); return err },
 		"StartRenewal":     func() error { _, err := d.StartRenewal(ctx, "x", 1, "a", time.Second, true); return err },
 		"RestartCall":      func() error { return d.RestartCall(ctx, "x", 1, "a") },
 		"ExtendRenewal":    func() error { return d.ExtendRenewal(ctx, "x", "a", time.Second) },

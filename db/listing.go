@@ -59,12 +59,12 @@ type SubscriberPage struct {
 // Filters are what a tenant's subscribers can be filtered by, and why they wait.
 type Filters struct {
 	Newsletters []Newsletter
-	Causes      []Cause
+	Causes      []CauseCount
 	Pause       Pause
 }
 
-// Cause is why subscribers wait or need attention.
-type Cause struct {
+// CauseCount is why subscribers wait or need attention.
+type CauseCount struct {
 	State  State
 	Reason string // a code of crm's
 	N      int
@@ -132,11 +132,11 @@ func (l *listing) ascending() bool { return (l.Order == Oldest) != l.backwards()
 // prepare reads what the page can be filtered by, what the counts say, and whom the index
 // doesn't know yet.
 func (l *listing) prepare(ctx context.Context) error {
-	var states []Cause // counted, whatever their reasons
+	var states []CauseCount // counted, whatever their reasons
 	parts := []part{
 		one(&l.filters.Pause, scanPause, selectPause, l.tenantID),
 		listed(&l.filters.Newsletters, scanNewsletter, selectNewsletter+`WHERE n.tenant_id = $1`, l.tenantID),
-		listed(&l.filters.Causes, scanCause, `SELECT state, reason, n FROM reason_counts WHERE tenant_id = $1 AND n > 0`, l.tenantID),
+		listed(&l.filters.Causes, scanCauseCount, `SELECT state, reason, n FROM reason_counts WHERE tenant_id = $1 AND n > 0`, l.tenantID),
 		l.keptCounts(&states),
 	}
 	if len(l.words) > 0 {
@@ -152,13 +152,13 @@ func (l *listing) prepare(ctx context.Context) error {
 	return nil
 }
 
-func scanCause(row scanner) (c Cause, err error) {
+func scanCauseCount(row scanner) (c CauseCount, err error) {
 	return c, row.Scan(&c.State, &c.Reason, &c.N)
 }
 
 // keptCounts reads how many there are of each state, of the newsletter and the time that
 // are asked for.
-func (l *listing) keptCounts(states *[]Cause) part {
+func (l *listing) keptCounts(states *[]CauseCount) part {
 	var q statement
 	table, where := `state_counts`, []string{`tenant_id = ` + q.arg(l.tenantID)}
 	if l.Newsletter != "" {
@@ -169,7 +169,7 @@ func (l *listing) keptCounts(states *[]Cause) part {
 			table, where = `hour_counts`, append(where, `hour `+[]string{`>=`, `<`}[i]+` `+q.arg(millis(at)))
 		}
 	}
-	return listed(states, scanCause, `SELECT state, '', sum(n) FROM `+table+` WHERE `+strings.Join(where, ` AND `)+` GROUP BY state`, q.args...)
+	return listed(states, scanCauseCount, `SELECT state, '', sum(n) FROM `+table+` WHERE `+strings.Join(where, ` AND `)+` GROUP BY state`, q.args...)
 }
 
 // newsletter is the id of the one that is asked for.
@@ -182,7 +182,7 @@ func (l *listing) newsletter(q *statement) string {
 func (l *listing) byReason() {
 	pause := l.filters.Pause.Reason
 	if pause != "" {
-		l.filters.Causes = slices.DeleteFunc(l.filters.Causes, func(c Cause) bool { return c.State.Info().Waits })
+		l.filters.Causes = slices.DeleteFunc(l.filters.Causes, func(c CauseCount) bool { return c.State.Info().Waits })
 	}
 	switch {
 	case l.Reason == "":
@@ -200,7 +200,7 @@ func (l *listing) byReason() {
 }
 
 // keep takes the number that match from the counts, where they say it.
-func (l *listing) keep(states []Cause) {
+func (l *listing) keep(states []CauseCount) {
 	whole := func(at time.Time) bool { return millis(at)%hourMillis == 0 }
 	counted := states
 	switch {
@@ -208,7 +208,7 @@ func (l *listing) keep(states []Cause) {
 		l.isKept = whole(l.From) && whole(l.To)
 	case l.Newsletter == "" && l.From.IsZero() && l.To.IsZero() && (l.State == "" || l.State.Info().Problem):
 		l.isKept = true
-		counted = slices.DeleteFunc(slices.Clone(l.filters.Causes), func(c Cause) bool { return c.Reason != l.Reason })
+		counted = slices.DeleteFunc(slices.Clone(l.filters.Causes), func(c CauseCount) bool { return c.Reason != l.Reason })
 	}
 	for _, c := range counted {
 		if l.State == "" || c.State == l.State {

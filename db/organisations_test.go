@@ -137,7 +137,7 @@ func TestDigests(t *testing.T) {
 	}
 	g, m, err := d.DigestFor(t.Context(), tenant.ID, u.ID)
 	if err != nil || m != (Member{u.ID, MailsAtOnce}) || g.Tenant != tenant.Name || g.TimeZone != "UTC" || !g.Connected || len(g.Incidents) != 1 || g.Incidents[0].Tenant != tenant.Name ||
-		g.Waiting != 1 || g.OldestWaiting.IsZero() || len(g.Problems) != 2 || g.Problems[0] != (Problem{Attention, "ODD", 2, 2}) {
+		g.Waiting != 1 || g.OldestWaiting.IsZero() || len(g.Problems) != 2 || (g.Problems[0].State != Attention || g.Problems[0].Reason != "ODD" || g.Problems[0].N != 2 || g.Problems[0].People != 2) {
 		t.Errorf("%+v of %+v, %v", g, m, err)
 	}
 	if _, _, err := d.DigestFor(t.Context(), tenant.ID, stranger.ID); !errors.Is(err, ErrNotFound) {

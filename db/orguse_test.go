@@ -46,12 +46,12 @@ func TestOrgOfAnotherTenant(t *testing.T) {
 	if n := count(t, d, `SELECT count(*) FROM org_confirmations WHERE confirmed_by <> '' AND confirmed_at > 0 AND org_id = 'one' AND service = 'sfdc'`); n != 1 {
 		t.Errorf("%d confirmations", n)
 	}
-	if _, err := d.DeleteIdentity(ctx, "sfdc", bobs.ID); err != nil {
+	if _, err := d.DeleteIdentity(ctx, "sfdc", bobs.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	second.ID = NewID()
 	store("remembered", second, nil)
-	if _, err := d.DeleteIdentity(ctx, "sfdc", anns.ID); err != nil {
+	if _, err := d.DeleteIdentity(ctx, "sfdc", anns.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	first.ID = NewID()
@@ -74,7 +74,7 @@ func TestOrgWithReadersOfAnotherTenant(t *testing.T) {
 			if _, err := d.SaveIdentity(ctx, g, false, ""); !errors.Is(err, want) {
 				t.Errorf("%d readers, %s: %v", n, service, err)
 			}
-			if _, err := d.DeleteIdentity(ctx, service, bobs.ID); err != nil && want == nil {
+			if _, err := d.DeleteIdentity(ctx, service, bobs.ID, ""); err != nil && want == nil {
 				t.Fatal(err)
 			}
 		}

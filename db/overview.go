@@ -34,6 +34,7 @@ type Connections struct {
 	Held        map[string]Held
 	OrgUse      map[string]OrgUse // of the org that is held
 	Revocations map[string]int    // refresh tokens that have yet to be revoked
+	Ended       map[string]Disconnection
 }
 
 // Overview returns the tenant's overview, as far as the user may know it, with the
@@ -63,7 +64,7 @@ func (d *Watch) Overview(ctx context.Context, tenantID, userID, subscriberID str
 
 func (c *Connections) parts(tenantID, userID string) []part {
 	*c = Connections{Settings: map[string]ServiceSettings{}, Apps: map[string]bool{}, Identities: map[string]Identity{}, Approvals: map[string]int{},
-		Held: map[string]Held{}, OrgUse: map[string]OrgUse{}, Revocations: map[string]int{}}
+		Held: map[string]Held{}, OrgUse: map[string]OrgUse{}, Revocations: map[string]int{}, Ended: map[string]Disconnection{}}
 	return []part{
 		listed(&c.Definitions, scanDefinition, selectDefinitions),
 		byService(c.Settings, scanSettings, selectAllSettings),
@@ -75,7 +76,22 @@ func (c *Connections) parts(tenantID, userID string) []part {
 		c.orgUse(tenantID, userID),
 		byService(c.Revocations, func(row scanner) (service string, n int, err error) { return service, n, row.Scan(&service, &n) },
 			`SELECT service, count(*) FROM revocations WHERE tenant_id = $1 GROUP BY service`, tenantID),
+		byService(c.Ended, scanDisconnection, `SELECT service, at, COALESCE((SELECT email FROM users WHERE users.id = actor), '')
+			FROM disconnections WHERE tenant_id = $1`, tenantID),
 	}
+}
+
+// Disconnection is when a tenant's own connection was given up last, and by whom.
+type Disconnection struct {
+	At time.Time
+	By string // e-mail of the user; empty for the operator, and for one who is gone
+}
+
+func scanDisconnection(row scanner) (service string, e Disconnection, err error) {
+	var at int64
+	err = row.Scan(&service, &at, &e.By)
+	e.At = fromMillis(at)
+	return service, e, err
 }
 
 // byService keeps what scan makes of each row under the service that it is about.

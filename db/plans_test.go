@@ -215,13 +215,22 @@ func TestPagesReadNoTableWhole(t *testing.T) {
 			_, err := d.Examples(t.Context(), "a", []Problem{{State: Attention, Reason: "ODD"}, {State: Waiting, Reason: "ODD"}}, 5)
 			return err
 		},
+		func() error { _, err := d.Causes(t.Context(), "a"); return err },
+		func() error {
+			_, err := d.Cause(t.Context(), "a", CauseQuery{State: Attention, Reason: "ODD", After: "x", Limit: 9})
+			return err
+		},
+		func() error {
+			_, err := d.Cause(t.Context(), "a", CauseQuery{State: Waiting, Reason: "broken", All: true, Before: "x", Limit: 9})
+			return err
+		},
 	} {
 		if err := read(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	d.Observe(nil)
-	if len(run) != 5 {
+	if len(run) != 8 {
 		t.Fatalf("%d statements", len(run))
 	}
 	derived := regexp.MustCompile(`^SCAN (p\d+|\(.*\)|people|o|v|\d+ CONSTANT ROWS|services|service_settings)$`) // of the statement itself, or of what is little

@@ -656,7 +656,7 @@ func races() []race {
 		}},
 		{"DeleteIdentity", "deleted by both", func(t *testing.T, d *DB) duel {
 			g := connect(t, d)
-			return duel{func(d *DB) error { _, err := d.DeleteIdentity(t.Context(), "sfdc", g.TenantID); return err }, nil, func(one, other error) {
+			return duel{func(d *DB) error { _, err := d.DeleteIdentity(t.Context(), "sfdc", g.TenantID, ""); return err }, nil, func(one, other error) {
 				oneWins(t, ErrNotFound)(one, other)
 				d.revoked(t, g.TenantID, g.SealedRefresh)
 			}}
@@ -664,7 +664,7 @@ func races() []race {
 		{"DeleteIdentity SaveIdentity", "deleted and connected anew", func(t *testing.T, d *DB) duel {
 			g := connect(t, d)
 			anew := newly(g)
-			return duel{func(d *DB) error { _, err := d.DeleteIdentity(t.Context(), "sfdc", g.TenantID); return err },
+			return duel{func(d *DB) error { _, err := d.DeleteIdentity(t.Context(), "sfdc", g.TenantID, ""); return err },
 				func(d *DB) error { _, err := d.SaveIdentity(t.Context(), anew, false, ""); return err }, func(one, other error) {
 					both(t, one, other)
 					d.onceEach(t, g, anew)
@@ -674,7 +674,7 @@ func races() []race {
 			g := connect(t, d)
 			h := Held{Grant: newly(g), ExpiresAt: d.now().Add(time.Hour)}
 			h.ID = NewID()
-			return duel{func(d *DB) error { _, err := d.DeleteIdentity(t.Context(), "sfdc", g.TenantID); return err },
+			return duel{func(d *DB) error { _, err := d.DeleteIdentity(t.Context(), "sfdc", g.TenantID, ""); return err },
 				func(d *DB) error { return d.HoldIdentity(t.Context(), h) }, func(one, other error) {
 					both(t, one, other)
 					d.onceEach(t, g, h.Grant)

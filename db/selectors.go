@@ -148,6 +148,9 @@ func (d *base) forgetAll(ctx context.Context, tx *sql.Tx, all []Grant) error {
 			if _, err := d.endHeld(ctx, tx, g.Service, g.TenantID); err != nil {
 				return err
 			}
+			if err := d.noteDisconnected(ctx, tx, g.Service, g.TenantID, ""); err != nil {
+				return err
+			}
 		}
 		if err := forget(ctx, tx, g.ID); err != nil {
 			return err

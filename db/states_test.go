@@ -69,7 +69,7 @@ func TestAnAddedStateIsCountedEverywhere(t *testing.T) {
 	if r, err := d.LastRecount(t.Context(), "a"); err != nil || r.Wrong != 0 || !r.Rows.Equal(want) {
 		t.Errorf("kept recount %+v, %v", r, err)
 	}
-	if p, err := d.Problems(t.Context(), "a"); err != nil || len(p) != 1 || p[0] != (Problem{held, "ODD", 1, 1}) {
+	if p, err := d.Problems(t.Context(), "a"); err != nil || len(p) != 1 || p[0] != (Problem{held, "ODD", 1, 1, p[0].Since}) {
 		t.Errorf("problems %+v, %v", p, err)
 	}
 	if n := number(t, d, `SELECT n FROM activity WHERE tenant_id = 'a' AND kind = 'held'`); n != 1 {

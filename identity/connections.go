@@ -17,9 +17,10 @@ type Connection struct {
 	OrgUse        db.OrgUse    // of the org that waits to be confirmed
 	Code          string       // why it is dead, or can't be renewed for now, as this process knows it; empty when it is in order
 	Dead          bool
-	Approvals     int // alive by the user who approved it, as far as Gatepost knows, of all tenants that share the app
-	ApprovalLimit int // how many the service keeps: one more ends the oldest; 0 for any number
-	Unrevoked     int // refresh tokens that have yet to be revoked
+	Approvals     int              // alive by the user who approved it, as far as Gatepost knows, of all tenants that share the app
+	ApprovalLimit int              // how many the service keeps: one more ends the oldest; 0 for any number
+	Unrevoked     int              // refresh tokens that have yet to be revoked
+	Ended         db.Disconnection // when it was given up last; the zero one when it never was
 }
 
 // Concerns reports whether the service is one that the operator has configured, or that
@@ -37,7 +38,7 @@ func (v *Vault) Connections(read db.Connections) ([]Connection, error) {
 	}
 	all := make([]Connection, len(listed))
 	for i, l := range listed {
-		c := Connection{Listed: l, OwnApp: read.Apps[l.ID], OrgUse: read.OrgUse[l.ID], Unrevoked: read.Revocations[l.ID]}
+		c := Connection{Listed: l, OwnApp: read.Apps[l.ID], OrgUse: read.OrgUse[l.ID], Unrevoked: read.Revocations[l.ID], Ended: read.Ended[l.ID]}
 		if connected, ok := read.Identities[l.ID]; ok {
 			c.Identity = &connected
 			c.Code, c.Dead = l.with(read.Settings[l.ID]).trouble(connected)

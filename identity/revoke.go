@@ -18,10 +18,15 @@ func (v *Vault) Disconnect(ctx context.Context, service, tenantID string) (revok
 	return err == nil && ending != Pending && ending != NoWay, err
 }
 
-// End removes the tenant's connection, and says what became of it at the service.
-// ErrNotConnected: there is none.
+// End is EndBy for the operator.
 func (v *Vault) End(ctx context.Context, service, tenantID string) (Ending, error) {
-	ids, err := v.Store.DeleteIdentity(ctx, service, tenantID)
+	return v.EndBy(ctx, service, tenantID, "")
+}
+
+// EndBy removes the tenant's connection for a user of ours, by the id, and says what
+// became of it at the service. ErrNotConnected: there is none.
+func (v *Vault) EndBy(ctx context.Context, service, tenantID, userID string) (Ending, error) {
+	ids, err := v.Store.DeleteIdentity(ctx, service, tenantID, userID)
 	if errors.Is(err, db.ErrNotFound) {
 		return "", ErrNotConnected
 	}

@@ -48,8 +48,8 @@ func (s *tamperedStore) SaveIdentity(ctx context.Context, g db.Grant, otherOrg b
 	return tamper(s, "SaveIdentity", func() (string, error) { return s.Store.SaveIdentity(ctx, g, otherOrg, confirmed) })
 }
 
-func (s *tamperedStore) DeleteIdentity(ctx context.Context, service, tenantID string) ([]string, error) {
-	return tamper(s, "DeleteIdentity", func() ([]string, error) { return s.Store.DeleteIdentity(ctx, service, tenantID) })
+func (s *tamperedStore) DeleteIdentity(ctx context.Context, service, tenantID, actor string) ([]string, error) {
+	return tamper(s, "DeleteIdentity", func() ([]string, error) { return s.Store.DeleteIdentity(ctx, service, tenantID, actor) })
 }
 
 func (s *tamperedStore) StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration, refused bool) (time.Time, error) {

@@ -36,7 +36,7 @@ type Store interface {
 	CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (db.Closing, error)
 	ImportIdentities(ctx context.Context, tenants []db.NewTenant, arrivals []db.Arrival) (revocations []string, err error)
 	SaveIdentity(ctx context.Context, g db.Grant, otherOrg bool, confirmed string) (replaced string, err error)
-	DeleteIdentity(ctx context.Context, service, tenantID string) (revocations []string, err error)
+	DeleteIdentity(ctx context.Context, service, tenantID, actor string) (revocations []string, err error)
 
 	StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration, refused bool) (earlier time.Time, err error)
 	RestartCall(ctx context.Context, id string, generation int64, owner string) error

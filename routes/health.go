@@ -22,7 +22,7 @@ type HealthStore interface {
 	Home(ctx context.Context, tenantID string, columns []db.Span, since time.Time, latest int) (db.Home, error)
 	SignUps(ctx context.Context, tenantID string, columns []db.Span) ([]map[db.State]int, error)
 	Examples(ctx context.Context, tenantID string, causes []db.Problem, limit int) ([][]db.Subscriber, error)
-	Affected(ctx context.Context, tenantID string, state db.State, reason, after string, limit int) ([]db.Subscriber, error)
+	Affected(ctx context.Context, tenantID string, q db.CauseQuery) ([]db.Subscriber, error)
 	Retry(ctx context.Context, tenantID, subscriberID, actor string) (bool, error)
 	Dismiss(ctx context.Context, tenantID, subscriberID, actor, note string) (bool, error)
 	StartAction(ctx context.Context, a db.Action) (db.Action, error)

@@ -379,7 +379,7 @@ func (s *server) disconnect(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	ending, err := s.Vault.End(c.UserContext(), service.ID, who(c).Tenant.ID)
+	ending, err := s.Vault.EndBy(c.UserContext(), service.ID, who(c).Tenant.ID, who(c).User.ID)
 	switch {
 	case errors.Is(err, identity.ErrNotConnected):
 		s.flash(c, views.FlashInfo, service.Name+" was disconnected already.")

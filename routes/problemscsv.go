@@ -21,7 +21,8 @@ func (s *server) problemsCSV(c *fiber.Ctx) error {
 		return err
 	}
 	tenant, state, reason := who(c).Tenant.ID, knownState(c.Query("state")), cut(c.Query("reason"), 100)
-	first, err := s.Health.Affected(c.UserContext(), tenant, state, reason, "", csvPage)
+	q := db.CauseQuery{State: state, Reason: reason, Limit: csvPage}
+	first, err := s.Health.Affected(c.UserContext(), tenant, q)
 	if err != nil {
 		return err
 	}
@@ -41,7 +42,8 @@ func (s *server) problemsCSV(c *fiber.Ctx) error {
 			if out.Flush() != nil || len(page) < csvPage {
 				return // the reader has gone, or that was all
 			}
-			if page, err = s.Health.Affected(ctx, tenant, state, reason, page[len(page)-1].ID, csvPage); err != nil {
+			q.After = page[len(page)-1].ID
+			if page, err = s.Health.Affected(ctx, tenant, q); err != nil {
 				log.ErrorContext(ctx, "a CSV file was broken off", "tenant", tenant, "error", err)
 				return
 			}
