@@ -95,8 +95,8 @@ type CauseQuery struct {
 	Limit  int
 }
 
-// Cause is why some of a tenant's subscribers wait or need attention.
-type Cause struct {
+// CauseDetail is why some of a tenant's subscribers wait or need attention.
+type CauseDetail struct {
 	Problem                // of those whose own reason it is; N is 0 when there are none
 	People   []CausePerson // a page of them
 	Previous bool          // there are newer ones than on the page
@@ -106,13 +106,13 @@ type Cause struct {
 }
 
 // Cause returns one of the tenant's causes with a page of its people.
-func (d *Watch) Cause(ctx context.Context, tenantID string, q CauseQuery) (c Cause, err error) {
+func (d *Watch) Cause(ctx context.Context, tenantID string, q CauseQuery) (c CauseDetail, err error) {
 	var problems []Problem
 	var solved []Solved
 	parts := []part{problemsWhere(&problems, tenantID, ` AND r.state = $3 AND r.reason = $4`, q.State, q.Reason), peopleOf(&c.People, tenantID, q),
 		saidTo(&c.Said, tenantID, q), d.solvedOf(&solved, tenantID, `c.state = $4 AND c.reason = $5`, q.State, q.Reason)}
 	if err := ask(ctx, d.read, parts...); err != nil {
-		return Cause{}, wrap("cause", err)
+		return CauseDetail{}, wrap("cause", err)
 	}
 	if len(problems) > 0 {
 		c.Problem = problems[0]
@@ -137,7 +137,7 @@ func (d *Watch) Affected(ctx context.Context, tenantID string, q CauseQuery) ([]
 
 // page puts the people that were read, of which there may be one more than asked for, in
 // order, and says whether there are more on either side.
-func (c *Cause) page(q CauseQuery) {
+func (c *CauseDetail) page(q CauseQuery) {
 	slices.SortFunc(c.People, func(a, b CausePerson) int { return cmp.Compare(b.ID, a.ID) })
 	more := len(c.People) > q.Limit
 	c.Previous, c.Next = q.After != "", q.Before != "" || more

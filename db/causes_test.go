@@ -197,7 +197,7 @@ func TestCausePages(t *testing.T) {
 	for i, id := range ids {
 		d.becomes(t, Lease{TenantID: "a", Owner: "me"}, Outcome{SubscriberID: id, State: Attention, Reason: "MANY", Detail: []string{"One.", "Two."}[min(i, 1)], MatchID: "003", InstanceURL: "https://i.example"})
 	}
-	read := func(q CauseQuery) (Cause, string) {
+	read := func(q CauseQuery) (CauseDetail, string) {
 		t.Helper()
 		q.State, q.Limit = cmpOr(q.State, Attention), 2
 		c, err := d.Cause(t.Context(), "a", q)

@@ -41,35 +41,6 @@ func problemsWhere(all *[]Problem, tenantID, condition string, args ...any) part
 		FROM reason_counts r WHERE r.tenant_id = $1 AND r.n > 0`+condition, append([]any{tenantID, PeopleLimit}, args...)...)
 }
 
-func affected(all *[]Subscriber, tenantID string, state State, reason, after string, limit int) part {
-	return listed(all, scanSubscriber,
-		selectSubscriber+`WHERE s.tenant_id = $1 AND s.state = $2 AND s.reason = $3 AND s.reason <> '' AND s.id > $4 ORDER BY s.id LIMIT $5`,
-		tenantID, state, reason, after, limit)
-}
-
-// examplesAtOnce is of how many causes Examples reads in one statement: SQLite joins at
-// most 500.
-const examplesAtOnce = 200
-
-// Examples returns up to limit of the tenant's subscribers of each cause, the earliest
-// first, in the order of the causes.
-func (d *Watch) Examples(ctx context.Context, tenantID string, causes []Problem, limit int) ([][]Subscriber, error) {
-	all := make([][]Subscriber, len(causes))
-	var parts []part
-	for i, p := range causes {
-		parts = append(parts, affected(&all[i], tenantID, p.State, p.Reason, "", limit))
-	}
-	for some := range slices.Chunk(parts, examplesAtOnce) {
-		if err := ask(ctx, d.read, some...); err != nil {
-			return nil, wrap("examples of problems", err)
-		}
-	}
-	for _, some := range all {
-		slices.SortFunc(some, func(a, b Subscriber) int { return strings.Compare(a.ID, b.ID) })
-	}
-	return all, nil
-}
-
 // Retry has one of the tenant's subscribers, which needs attention or was
 // dismissed, delivered after all, and reports whether there was one. actor is the
 // id of the user who wants it.

@@ -211,10 +211,6 @@ func TestPagesReadNoTableWhole(t *testing.T) {
 			_, err := d.Home(t.Context(), "a", []Span{{noon, noon.Add(time.Hour)}, {noon, noon.Add(96 * time.Hour)}}, noon, 6)
 			return err
 		},
-		func() error {
-			_, err := d.Examples(t.Context(), "a", []Problem{{State: Attention, Reason: "ODD"}, {State: Waiting, Reason: "ODD"}}, 5)
-			return err
-		},
 		func() error { _, err := d.Causes(t.Context(), "a"); return err },
 		func() error {
 			_, err := d.Cause(t.Context(), "a", CauseQuery{State: Attention, Reason: "ODD", After: "x", Limit: 9})
@@ -230,7 +226,7 @@ func TestPagesReadNoTableWhole(t *testing.T) {
 		}
 	}
 	d.Observe(nil)
-	if len(run) != 8 {
+	if len(run) != 7 {
 		t.Fatalf("%d statements", len(run))
 	}
 	derived := regexp.MustCompile(`^SCAN (p\d+|\(.*\)|people|o|v|\d+ CONSTANT ROWS|services|service_settings)$`) // of the statement itself, or of what is little

@@ -161,7 +161,7 @@ func TestSweep(t *testing.T) {
 
 type brokenStore struct {
 	*db.DB
-	held, handshakes, mails, incidents, sessions, resume error
+	held, handshakes, mails, incidents, sessions, resume, causes error
 }
 
 // ExpireHeld fails.
@@ -179,6 +179,9 @@ func (s brokenStore) ExpireIncidents(context.Context) error { return s.incidents
 // ExpireSessions fails.
 func (s brokenStore) ExpireSessions(context.Context) error { return s.sessions }
 
+// FollowCauses fails.
+func (s brokenStore) FollowCauses(context.Context) error { return s.causes }
+
 // ResumeActions gives up, and fails.
 func (s brokenStore) ResumeActions(context.Context) ([]string, error) {
 	return []string{"old"}, s.resume
@@ -191,11 +194,11 @@ type brokenKeys struct{ err error }
 func (k brokenKeys) Reseal(context.Context, func(int)) (int, error) { return 7, k.err }
 
 func TestSweepTellsEachFailure(t *testing.T) {
-	one, two, three, four, five, six, seven := errors.New("one"), errors.New("two"), errors.New("three"), errors.New("four"), errors.New("five"), errors.New("six"), errors.New("seven")
+	one, two, three, four, five, six, seven, eight := errors.New("one"), errors.New("two"), errors.New("three"), errors.New("four"), errors.New("five"), errors.New("six"), errors.New("seven"), errors.New("eight")
 	var log strings.Builder
-	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two, mails: four, incidents: five, resume: six, sessions: seven}, keys: brokenKeys{three},
+	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two, mails: four, incidents: five, resume: six, sessions: seven, causes: eight}, keys: brokenKeys{three},
 		log: slog.New(slog.NewTextHandler(&log, nil))}).Work(t.Context(), nil)
-	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) || !errors.Is(err, six) || !errors.Is(err, seven) {
+	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) || !errors.Is(err, six) || !errors.Is(err, seven) || !errors.Is(err, eight) {
 		t.Errorf("got %v", err)
 	}
 	if !strings.Contains(log.String(), "given up\" action=old") {

@@ -41,7 +41,7 @@ func actionList(card views.Integration, all []db.Action, kind views.ActionKind) 
 		}
 		v := views.Action{Kind: views.ActionKind(a.Kind), Total: a.Total, Done: a.Done, By: a.ActorEmail, StartedAt: a.StartedAt, EndedAt: a.EndedAt, Error: a.Error, Org: "the other organisation"}
 		if a.Reason != "" {
-			v.Cause = crm.Sentence(a.Reason).What
+			v.Cause = crm.Sentence(a.Reason).Title
 		}
 		if a.OrgID == card.Org.ID {
 			v.Org = card.Org.Name
@@ -88,7 +88,7 @@ func cause(c *fiber.Ctx) string { return cut(field(c, "reason"), 100) }
 
 // retryAll handles POST /integrations/{service}/retry.
 func (s *server) retryAll(c *fiber.Ctx) error {
-	return s.start(c, db.Action{Kind: db.ActionRetry, Reason: cause(c)}, healthURL(c))
+	return s.start(c, db.Action{Kind: db.ActionRetry, Reason: cause(c)}, problemsURL(c))
 }
 
 // maxNote is how many characters a note may have.
@@ -99,11 +99,11 @@ func readNote(c *fiber.Ctx) (note, wrong string) {
 	note, err := input.Line(field(c, "note"))
 	switch {
 	case err != nil:
-		return "", "Nothing was changed. Please check why they are not to be sent: " + err.Error()
+		return "", "Nothing was changed. Please check the reason: " + err.Error()
 	case note == "":
-		return "", "Please say in a few words why they are not to be sent. It stays with each of them."
+		return "", "Please say in a few words why. It stays with each of them."
 	case utf8.RuneCountInString(note) > maxNote:
-		return "", fmt.Sprintf("Nothing was changed. Please say more briefly why they are not to be sent: at most %d characters.", maxNote)
+		return "", fmt.Sprintf("Nothing was changed. Please give a shorter reason: at most %d characters.", maxNote)
 	}
 	return note, ""
 }
@@ -112,10 +112,9 @@ func readNote(c *fiber.Ctx) (note, wrong string) {
 func (s *server) dismissAll(c *fiber.Ctx) error {
 	note, wrong := readNote(c)
 	if wrong != "" {
-		s.flash(c, views.FlashWarning, wrong)
-		return redirect(c, healthURL(c))
+		return s.askDismiss(c, http.StatusUnprocessableEntity, string(db.Attention), cause(c), field(c, "note"), wrong)
 	}
-	return s.start(c, db.Action{Kind: db.ActionDismiss, Reason: cause(c), Note: note}, healthURL(c))
+	return s.start(c, db.Action{Kind: db.ActionDismiss, Reason: cause(c), Note: note}, problemsURL(c))
 }
 
 // tryAll handles POST /integrations/{service}/try: those who wait for a cause are
@@ -132,12 +131,12 @@ func (s *server) tryAll(c *fiber.Ctx) error {
 	}
 	if p.Reason == crm.Spared && p.Until.After(s.Now()) {
 		s.flash(c, views.FlashInfo, "Nothing was sent: the last API calls of your Salesforce are left to others. We look again in "+views.Wait(p.Until.Sub(s.Now()))+".")
-		return redirect(c, healthURL(c))
+		return redirect(c, problemsURL(c))
 	}
 	if err := s.Health.Hurry(ctx, tenant, p.Reason); err != nil {
 		return err
 	}
-	return s.start(c, db.Action{Kind: db.ActionTry, Reason: cause(c)}, healthURL(c))
+	return s.start(c, db.Action{Kind: db.ActionTry, Reason: cause(c)}, problemsURL(c))
 }
 
 // recount handles POST /integrations/{service}/recount.

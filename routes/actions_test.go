@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"strings"
 	"testing"
 	"time"
@@ -68,23 +69,27 @@ func TestWhatIsForManyIsShownAsItGoesOn(t *testing.T) {
 	w := open(t)
 	b, other := w.as(john, "contoso"), w.as(ann, "fabrikam")
 	w.become(many, db.Outcome{State: db.Attention, Reason: "STRING_TOO_LONG"})
-	b.get("/integrations/sfdc").is(200, "Send all 1,003 again").hasNot("hx-trigger=\"every 2s\"")
-	b.submit("/integrations/sfdc/dismiss", "reason", "STRING_TOO_LONG", "note", "No.").to("/integrations/sfdc")
-	p := b.get("/integrations/sfdc").is(200, "Dismissing: 1,000 of 1,003", `<progress max="1003" value="1000"`, "A name is longer than Salesforce allows", john, "you can leave this page", "Something is being done for them").
-		hasNot("again</button>", "Dismiss all")
-	_, seen, _ := strings.Cut(p.body, "/integrations/sfdc/actions?kind=&amp;seen=")
+	const problems, dismiss = "/integrations/sfdc/problems", "/integrations/sfdc/dismiss"
+	b.get(problems).is(200, "Retry all 1,003").hasNot("hx-trigger=\"every 2s\"")
+	b.submit(dismiss, "reason", "STRING_TOO_LONG", "note", "No.").to(problems)
+	p := b.get(problems).is(200, "Dismissing (Name too long): 1,000 of 1,003", `<progress max="1003" value="1000"`, john, "you can leave this page", "Under way", "every 2s").
+		hasNot("Retry all", "Dismiss all")
+	poll := html.UnescapeString(polled.FindStringSubmatch(p.body)[1])
+	b.get(poll, "HX-Request", "true").is(204)
+	_, seen, _ := strings.Cut(b.get("/integrations/sfdc/actions").body, "/integrations/sfdc/actions?kind=&amp;seen=")
 	seen, _, _ = strings.Cut(seen, `"`)
 	b.get("/integrations/sfdc/actions?seen="+seen, "HX-Request", "true").is(204)
-	b.submit("/integrations/sfdc/dismiss", "reason", "STRING_TOO_LONG", "note", "No.").to("/integrations/sfdc")
+	b.submit(dismiss, "reason", "STRING_TOO_LONG", "note", "No.").to(problems)
 	if n := w.count(`SELECT count(*) FROM actions`); n != 1 {
 		t.Errorf("pressed again: %d actions", n)
 	}
-	other.get("/integrations/sfdc").is(200).hasNot("Dismissing")
+	other.get(problems).is(200).hasNot("Dismissing")
 	other.get("/integrations/sfdc/actions", "HX-Request", "true").is(200).hasNot("Dismissing", "data-poll")
 	b.get("/integrations/other/actions").is(404)
 	w.step()
-	b.get("/integrations/sfdc/actions?seen="+seen, "HX-Request", "true").is(200, "1,003 sign-ups are dismissed.", `<a href="/integrations/sfdc">Show the page as it is now`).hasNot("<html", "data-poll")
-	b.get("/integrations/sfdc").is(200, "1,003 sign-ups are dismissed.", "Dismissed</a> <b>1,003</b>").hasNot("Show the page as it is now")
+	b.get("/integrations/sfdc/actions?seen="+seen, "HX-Request", "true").is(200, "Dismissed 1,003 sign-ups.", "Show the page as it is now").hasNot("<html", "data-poll")
+	b.get(poll, "HX-Request", "true").is(200, "Dismissed 1,003 sign-ups.", "No problems", "Dismissed by "+john).hasNot("<html", "every 2s")
+	b.get(problems).is(200, "Dismissed 1,003 sign-ups.", "No problems", "Dismissed by "+john).hasNot("Show the page as it is now")
 }
 
 func TestManyRowsAreCountedAsItGoesOn(t *testing.T) {
@@ -119,27 +124,27 @@ func TestTryNow(t *testing.T) {
 	}
 	pause(crm.Spared)
 	w.become(2, db.Outcome{State: db.Waiting, Reason: "UNABLE_TO_LOCK_ROW", DueAt: time.Now().Add(time.Hour)})
-	b.get("/integrations/sfdc").is(200, "we leave the rest to others", "2 sign-ups wait for Salesforce", "Next try:").hasNot("Retry now")
+	b.get("/integrations/sfdc/problems").is(200, "2 people are waiting", "API calls nearly used up", "By itself, next try today").hasNot("Try now", "Record busy")
 	for _, reason := range []string{crm.Spared, "UNABLE_TO_LOCK_ROW"} {
-		b.submit("/integrations/sfdc/try", "reason", reason).to("/integrations/sfdc")
-		b.get("/integrations/sfdc").is(200, "the last API calls of your Salesforce are left to others. We look again in 60 minutes.")
+		b.submit("/integrations/sfdc/try", "reason", reason).to("/integrations/sfdc/problems")
+		b.get("/integrations/sfdc/problems").is(200, "the last API calls of your Salesforce are left to others. We look again in 60 minutes.")
 	}
 	if !paused() || w.count(`SELECT count(*) FROM subscribers WHERE due_at > $1`, time.Now().UnixMilli()) != 2 {
 		t.Fatal("was tried")
 	}
 	pause(crm.Unavailable)
-	b.get("/integrations/sfdc").is(200, "Retry now")
-	w.as(ann, "fabrikam").submit("/integrations/sfdc/try", "reason", crm.Unavailable).to("/integrations/sfdc")
+	b.get("/integrations/sfdc/problems").is(200, "Salesforce could not be reached", "Try now")
+	w.as(ann, "fabrikam").submit("/integrations/sfdc/try", "reason", crm.Unavailable).to("/integrations/sfdc/problems")
 	if !paused() {
 		t.Fatal("another tenant ended the pause")
 	}
-	b.submit("/integrations/sfdc/try", "reason", crm.Unavailable).to("/integrations/sfdc")
-	b.get("/integrations/sfdc").is(200, "We are trying again now.")
+	b.submit("/integrations/sfdc/try", "reason", crm.Unavailable).to("/integrations/sfdc/problems")
+	b.get("/integrations/sfdc/problems").is(200, "Trying now.")
 	if paused() {
 		t.Error("still paused")
 	}
-	b.submit("/integrations/sfdc/try", "reason", "UNABLE_TO_LOCK_ROW").to("/integrations/sfdc")
-	b.get("/integrations/sfdc").is(200, "2 sign-ups are being tried again now.")
+	b.submit("/integrations/sfdc/try", "reason", "UNABLE_TO_LOCK_ROW").to("/integrations/sfdc/problems")
+	b.get("/integrations/sfdc").is(200, "Trying 2 sign-ups now.")
 	w.eventually("they arrive", func() bool { return w.control("stats", "")["contacts"] == 2.0 })
 	b.submit("/integrations/other/try").is(404)
 }

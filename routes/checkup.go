@@ -18,7 +18,7 @@ func (s *server) checkUp(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	page := views.CheckUpPage{Page: s.page(c, "Check-up", views.NavIntegrations), Card: card}
+	page := views.CheckUpPage{Page: s.page(c, card.Name+" check-up", views.NavIntegrations), Card: card}
 	last, err := s.Health.CheckUp(c.UserContext(), who(c).Tenant.ID)
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func (s *server) checkUp(c *fiber.Ctx) error {
 	for _, check := range checks {
 		v := views.Check{Level: views.CheckLevel(check.Level), What: check.What, Meaning: check.Meaning, Mend: check.Mend}
 		if check.Mend != "" {
-			v.Who = whoMends(check.Who)
+			v.Who = whoFixes(check.Who)
 		}
 		page.Checks = append(page.Checks, v)
 	}

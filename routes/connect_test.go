@@ -74,7 +74,8 @@ func TestConnectDeliverDisconnectAndTheLogKnowsNothing(t *testing.T) {
 	callback := b.decide(authorize, sfJohn, "allow")
 	b.get(callback).to(connected)
 	b.get(connected).to("/integrations")
-	b.get("/integrations").is(200, "Salesforce is connected.", john, w.mock, "Not needed yet")
+	b.get("/integrations").is(200, "Salesforce is connected.", "View status")
+	b.get("/integrations/sfdc/settings").is(200, john, w.mock, "Access renewed", "Not yet")
 	b.get("/integrations").hasNot("Salesforce is connected.")
 	w.eventually("the Contact arrives", func() bool { return w.control("stats", "")["contacts"] == 1.0 })
 	w.eventually("the page knows", func() bool { return strings.Contains(b.get("/subscribers").body, `class="state good"`) })
@@ -180,7 +181,7 @@ func TestConnectFailsInPlainWords(t *testing.T) {
 	if n := w.identities(); n != 1 {
 		t.Errorf("%d connections", n)
 	}
-	b.get("/integrations").is(200, w.mock)
+	b.get("/integrations/sfdc/settings").is(200, w.mock)
 	if _, err := w.store.Writer().Exec(`UPDATE handshakes SET expires_at = 1`); err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +333,7 @@ func TestTenantsSeeOnlyTheirOwn(t *testing.T) {
 		}
 	}
 	a.get("/subscribers").is(200, "reader@fabrikam.test")
-	a.get("/integrations").is(200, "fabrikam-weekly").hasNot("contoso-weekly")
+	a.get("/newsletter/signup").is(200, "fabrikam-weekly").hasNot("contoso-weekly")
 	a.submit("/newsletter/signup", "newsletter", "contoso-weekly", "email", "x@fabrikam.test").is(422, "is not there any more")
 	a.submit("/integrations/sfdc/disconnect").to("/integrations")
 	if w.identities() != 1 {
@@ -412,15 +413,15 @@ func TestApprovalsRunOut(t *testing.T) {
 	for range 3 {
 		one()
 	}
-	b.get("/integrations").is(200).hasNot("has approved this app")
+	b.get("/integrations/sfdc/settings").is(200).hasNot("has approved this app")
 	one()
-	b.get("/integrations").is(200, "has approved this app 5 times, and Salesforce keeps 5", "One more, reconnecting here included").hasNot("already")
+	b.get("/integrations/sfdc/settings").is(200, "has approved this app 5 times, and Salesforce keeps 5", "One more, reconnecting here included").hasNot("may have ended")
 	one()
-	b.get("/integrations").is(200, "has approved this app 6 times", "may have ended the oldest")
+	b.get("/integrations/sfdc/settings").is(200, "has approved this app 6 times", "may have ended the oldest")
 	if _, err := w.vault.Writer().Exec(`UPDATE revocations SET remote_user_id = 'somebody else'`); err != nil {
 		t.Fatal(err)
 	}
-	b.get("/integrations").is(200).hasNot("has approved this app")
+	b.get("/integrations/sfdc/settings").is(200).hasNot("has approved this app")
 }
 
 // A session may have changed to another tenant before it comes back.

@@ -24,25 +24,30 @@ var fieldName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,79}$`)
 
 // deliverySettings handles GET /integrations/{service}/settings.
 func (s *server) deliverySettings(c *fiber.Ctx) error {
-	set, err := s.Health.DeliverySettings(c.UserContext(), who(c).Tenant.ID)
-	if err != nil {
-		return err
-	}
-	return s.showDeliverySettings(c, http.StatusOK, set, nil)
-}
-
-func (s *server) showDeliverySettings(c *fiber.Ctx, status int, set db.DeliverySettings, wrong views.FieldErrors) error {
 	card, err := s.card(c, c.Params("service"))
 	if err != nil {
 		return err
 	}
-	return render(c, status, views.DeliverySettings(views.DeliverySettingsPage{Page: s.page(c, "Settings", views.NavIntegrations), Card: card,
-		One: set.One, Several: set.Several, Leads: set.Leads, Key: set.Key, Save: set.SaveDuplicates, Placeholder: set.Placeholder, Share: set.Share, Shares: shares, Errors: wrong}))
+	set, err := s.Health.DeliverySettings(c.UserContext(), who(c).Tenant.ID)
+	if err != nil {
+		return err
+	}
+	return s.showDeliverySettings(c, http.StatusOK, card, set, nil)
+}
+
+func (s *server) showDeliverySettings(c *fiber.Ctx, status int, card views.Integration, set db.DeliverySettings, wrong views.FieldErrors) error {
+	orgs, err := s.Health.Orgs(c.UserContext(), who(c).Tenant.ID)
+	if err != nil {
+		return err
+	}
+	return render(c, status, views.DeliverySettings(views.DeliverySettingsPage{Page: s.page(c, card.Name+" settings", views.NavIntegrations), Card: card,
+		Elsewhere: elsewhere(orgs, card), One: set.One, Several: set.Several, Leads: set.Leads, Key: set.Key, Save: set.SaveDuplicates, Placeholder: set.Placeholder, Share: set.Share, Shares: shares, Errors: wrong}))
 }
 
 // setDeliverySettings handles POST /integrations/{service}/settings.
 func (s *server) setDeliverySettings(c *fiber.Ctx) error {
-	if _, err := s.Vault.Service(c.UserContext(), c.Params("service")); err != nil {
+	card, err := s.card(c, c.Params("service"))
+	if err != nil {
 		return err
 	}
 	set, ok := readDeliverySettings(c)
@@ -66,7 +71,7 @@ func (s *server) setDeliverySettings(c *fiber.Ctx) error {
 		wrong["key"] = badKey
 	}
 	if len(wrong) > 0 {
-		return s.showDeliverySettings(c, http.StatusUnprocessableEntity, set, wrong)
+		return s.showDeliverySettings(c, http.StatusUnprocessableEntity, card, set, wrong)
 	}
 	if err := s.Health.SetDeliverySettings(c.UserContext(), who(c).Tenant.ID, set); err != nil {
 		return err

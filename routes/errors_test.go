@@ -39,8 +39,8 @@ func TestAFailingStoreIsRecordedAndNotShown(t *testing.T) {
 		calls []string
 	}{
 		"people":      {func(w *world) error { return w.store.Close() }, []string{"GET /account", "GET /", "POST /login", "GET /login", "POST /tenant", "GET /setup", "GET /integrations/sfdc/callback?state=a&code=b"}},
-		"vault":       {func(w *world) error { return w.vault.Close() }, []string{"GET /integrations", "GET /integrations/sfdc/card", "GET /integrations/sfdc/actions", "GET /newsletter/signup/x", "GET /account", "POST /integrations/sfdc/connect", "GET /integrations/sfdc/app", "POST /integrations/sfdc/app", "GET /integrations/sfdc/app/remove", "POST /integrations/sfdc/app/remove", "POST /integrations/sfdc/disconnect", "GET /integrations/sfdc/callback?state=a&code=b"}},
-		"newsletters": {func(w *world) error { return w.news.Close() }, []string{"GET /integrations", "GET /subscribers", "GET /subscribers?q=x", "GET /newsletter/signup", "POST /newsletter/signup", "GET /signup/contoso-weekly", "POST /signup/contoso-weekly", "GET /signup/contoso-weekly/thanks"}},
+		"vault":       {func(w *world) error { return w.vault.Close() }, []string{"GET /integrations", "GET /integrations/sfdc/card", "GET /integrations/sfdc/actions", "GET /integrations/sfdc/problems", "GET /integrations/sfdc/problems/attention/ODD", "GET /integrations/sfdc/settings", "GET /newsletter/signup/x", "GET /account", "POST /integrations/sfdc/connect", "GET /integrations/sfdc/app", "POST /integrations/sfdc/app", "GET /integrations/sfdc/app/remove", "POST /integrations/sfdc/app/remove", "POST /integrations/sfdc/disconnect", "GET /integrations/sfdc/callback?state=a&code=b"}},
+		"newsletters": {func(w *world) error { return w.news.Close() }, []string{"GET /subscribers", "GET /subscribers?q=x", "GET /newsletter/signup", "POST /newsletter/signup", "GET /signup/contoso-weekly", "POST /signup/contoso-weekly", "GET /signup/contoso-weekly/thanks"}},
 	} {
 		t.Run(room, func(t *testing.T) {
 			t.Parallel()

@@ -21,8 +21,7 @@ type HealthStore interface {
 	Health(ctx context.Context, tenantID string, columns []db.Span) (db.Health, error)
 	Home(ctx context.Context, tenantID string, columns []db.Span, since time.Time, latest int) (db.Home, error)
 	SignUps(ctx context.Context, tenantID string, columns []db.Span) ([]map[db.State]int, error)
-	Examples(ctx context.Context, tenantID string, causes []db.Problem, limit int) ([][]db.Subscriber, error)
-	Affected(ctx context.Context, tenantID string, q db.CauseQuery) ([]db.Subscriber, error)
+	ProblemStore
 	Retry(ctx context.Context, tenantID, subscriberID, actor string) (bool, error)
 	Dismiss(ctx context.Context, tenantID, subscriberID, actor, note string) (bool, error)
 	StartAction(ctx context.Context, a db.Action) (db.Action, error)
@@ -33,46 +32,6 @@ type HealthStore interface {
 	DeliverySettings(ctx context.Context, tenantID string) (db.DeliverySettings, error)
 	SetDeliverySettings(ctx context.Context, tenantID string, s db.DeliverySettings) error
 	Orgs(ctx context.Context, tenantID string) ([]db.OrgCount, error)
-}
-
-// problems are the causes for which subscribers wait or need attention.
-func (s *server) problems(c *fiber.Ctx, all []db.Problem, live views.Status, actions []db.Action) ([]views.Problem, error) {
-	examples, err := s.Health.Examples(c.UserContext(), who(c).Tenant.ID, all, 5)
-	if err != nil {
-		return nil, err
-	}
-	problems := make([]views.Problem, 0, len(all))
-	for i, p := range all {
-		v := s.problem(p, examples[i], live.Card)
-		v.Busy = slices.ContainsFunc(actions, func(a db.Action) bool {
-			return a.EndedAt.IsZero() && a.Reason == p.Reason && (a.Kind == db.ActionTry) == v.State.Waits
-		})
-		if live.Pause != nil && live.Pause.Spared {
-			v.GoesOn = live.Pause.Until
-		}
-		v.TryNow = v.State.Waits && p.Reason != crm.Settling && p.Reason != crm.Spared && v.GoesOn.IsZero() && live.Card.State == views.Connected
-		problems = append(problems, v)
-	}
-	return problems, nil
-}
-
-func (s *server) problem(p db.Problem, some []db.Subscriber, card views.Integration) views.Problem {
-	e := explain(p.Reason, deliveryReason(p.State, p.Reason), card)
-	v := views.Problem{CSRF: card.CSRF, Service: card.Service, State: viewState(p.State.Info()), Code: p.Reason, What: e.What, Who: whoMends(e.Who), Mend: e.Mend,
-		N: p.N, People: p.People, PeopleLimit: db.PeopleLimit,
-		CSVURL: "/integrations/" + card.Service + "/problems.csv?" + query("state", string(p.State), "reason", p.Reason)}
-	said := ""
-	for _, sub := range some {
-		v.Some = append(v.Some, views.PersonLink{ID: sub.ID, Email: sub.Email})
-		if said == "" {
-			said = cut(sub.Detail, 300)
-		}
-	}
-	v.Said = said
-	if e.Who == crm.Admin {
-		v.Note = crm.AdminNote(e, crm.NoteFacts{Code: p.Reason, Said: said, Org: card.Org.Name, N: p.N})
-	}
-	return v
 }
 
 // deliveryReason explains a code to those who are in a state: who waits is tried again.
@@ -100,19 +59,6 @@ func explained(c *fiber.Ctx, code string, e crm.Explanation) crm.Explanation {
 		}
 	}
 	return e
-}
-
-// whoMends names who can mend something.
-func whoMends(w crm.Who) string {
-	switch w {
-	case crm.You:
-		return "You can mend it"
-	case crm.Admin:
-		return "Your Salesforce admin can mend it"
-	case crm.Us:
-		return "The people who run this service can mend it"
-	}
-	return "It mends itself"
 }
 
 // person handles GET /subscribers/{id}: everything that happened to one.

@@ -15,22 +15,48 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// integrations handles GET /integrations: the services, and the tenant's forms.
+// integrations handles GET /integrations: the CRMs, and the apps that no sign-ups go to.
 func (s *server) integrations(c *fiber.Ctx) error {
 	card, err := s.card(c, identity.Salesforce)
 	if err != nil {
 		return err
 	}
-	forms, err := s.signupForms(c.UserContext(), who(c).Tenant.ID)
-	if err != nil {
+	return s.showIntegrations(c, http.StatusOK, card)
+}
+
+func (s *server) showIntegrations(c *fiber.Ctx, status int, card views.Integration) error {
+	if err := s.readArrival(c, &card); err != nil {
 		return err
 	}
 	troubles, err := s.incidents(c.UserContext(), who(c).Tenant.ID)
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.Integrations(views.IntegrationsPage{
-		Page: s.page(c, "Integrations", views.NavIntegrations), Incidents: troubles, Salesforce: card, Others: s.otherServices(c), Forms: forms}))
+	return render(c, status, views.Integrations(views.IntegrationsPage{
+		Page: s.page(c, "Integrations", views.NavIntegrations), Incidents: troubles, Salesforce: card, Others: s.otherServices(c)}))
+}
+
+// readArrival fills in when a sign-up arrived last, in a CRM.
+func (s *server) readArrival(c *fiber.Ctx, card *views.Integration) (err error) {
+	if !card.Other {
+		card.LastArrival, err = s.Health.LastDelivered(c.UserContext(), who(c).Tenant.ID)
+	}
+	return err
+}
+
+// integration handles GET /integrations/{service}: a CRM's status, or the page of an app
+// that no sign-ups go to.
+func (s *server) integration(c *fiber.Ctx) error {
+	card, err := s.card(c, c.Params("service"))
+	switch {
+	case err != nil:
+		return err
+	case !card.Other:
+		return s.statusPage(c)
+	case !s.concerns(c, card.Service):
+		return identity.ErrNoService
+	}
+	return render(c, http.StatusOK, views.App(views.AppPage{Page: s.page(c, card.Name, views.NavIntegrations), App: card}))
 }
 
 // integrationCard handles GET /integrations/{service}/card, which the page polls.
@@ -41,6 +67,9 @@ func (s *server) integrationCard(c *fiber.Ctx) error {
 	}
 	if card.Version() == c.Query("seen") {
 		return c.SendStatus(http.StatusNoContent)
+	}
+	if err := s.readArrival(c, &card); err != nil {
+		return err
 	}
 	return render(c, http.StatusOK, views.IntegrationCardUpdate(card, c.Query("seen")))
 }
@@ -70,6 +99,7 @@ func (s *server) cardOf(c *fiber.Ctx, connection identity.Connection) views.Inte
 			}
 		}
 		card.Delayed = card.Waiting > 0 && (who(c).overview.Pause.Reason != "" || s.overdue(who(c).overview.Due))
+		card.LastEvent = who(c).overview.LastEvent
 	}
 	return card
 }
@@ -86,11 +116,13 @@ func describe(c identity.Connection) views.Integration {
 		card.State, card.OwnApp = views.Connected, i.OwnApp
 		card.Approvals, card.ApprovalLimit = c.Approvals, c.ApprovalLimit
 		card.Org, card.Scopes = org(i.Grant), strings.Fields(i.Scopes)
-		card.ConnectedBy, card.ConnectedAt = i.ConnectedEmail, i.ConnectedAt
+		card.ConnectedBy, card.ConnectedAt, card.RemoteUser, card.LostAt = i.ConnectedEmail, i.ConnectedAt, i.RemoteUserID, i.BrokenAt
 		if i.RefreshedAt.After(i.ConnectedAt) {
 			card.LastRefreshed = i.RefreshedAt
 		}
 		describeTrouble(c, &card)
+	} else {
+		card.DisconnectedAt, card.DisconnectedBy = c.Ended.At, c.Ended.By
 	}
 	if h := c.Held; h != nil {
 		card.Held = &views.HeldConnection{ID: h.ID, Org: org(h.Grant), By: h.ConnectedEmail, At: h.HeldAt, First: card.State == views.NotConnected,
@@ -179,7 +211,8 @@ func (s *server) loginAddress(c *fiber.Ctx, service string) (string, error) {
 	return "", identity.ErrForeignHost
 }
 
-// elsewhereRefused shows the card again with what was typed and what is wrong.
+// elsewhereRefused shows the form again with what was typed and what is wrong: on the card,
+// or among the settings of a CRM that is connected.
 func (s *server) elsewhereRefused(c *fiber.Ctx, service identity.Service, cause error) error {
 	card, err := s.card(c, service.ID)
 	if err != nil {
@@ -190,12 +223,14 @@ func (s *server) elsewhereRefused(c *fiber.Ctx, service identity.Service, cause 
 	if errors.Is(cause, identity.ErrLightningHost) {
 		card.LoginError = "That is the address of Salesforce’s pages, not of its login. Take the same name with .my.salesforce.com at the end instead of .lightning.force.com."
 	}
-	forms, err := s.signupForms(c.UserContext(), who(c).Tenant.ID)
+	if card.State == views.NotConnected {
+		return s.showIntegrations(c, http.StatusUnprocessableEntity, card)
+	}
+	set, err := s.Health.DeliverySettings(c.UserContext(), who(c).Tenant.ID)
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusUnprocessableEntity, views.Integrations(views.IntegrationsPage{
-		Page: s.page(c, "Integrations", views.NavIntegrations), Salesforce: card, Others: s.otherServices(c), Forms: forms}))
+	return s.showDeliverySettings(c, http.StatusUnprocessableEntity, card, set, nil)
 }
 
 const callbackPath = "/integrations/:service/callback"
@@ -361,7 +396,7 @@ func (s *server) confirmDisconnect(c *fiber.Ctx) error {
 		s.flash(c, views.FlashInfo, card.Name+" is not connected.")
 		return redirect(c, "/integrations")
 	}
-	page := views.DisconnectPage{Page: s.page(c, "Disconnect "+card.Name, views.NavIntegrations), Service: card.Service, Name: card.Name, Org: card.Org, Waiting: card.Waiting}
+	page := views.DisconnectPage{Page: s.page(c, "Disconnect "+card.Name, views.NavIntegrations), Service: card.Service, Name: card.Name, Org: card.Org, Other: card.Other, Waiting: card.Waiting}
 	if !card.Other {
 		return render(c, http.StatusOK, views.Disconnect(page))
 	}
@@ -370,7 +405,7 @@ func (s *server) confirmDisconnect(c *fiber.Ctx) error {
 		return err
 	}
 	page.NoWay = service.Revoke.URL == ""
-	return render(c, http.StatusOK, views.DisconnectService(page))
+	return render(c, http.StatusOK, views.Disconnect(page))
 }
 
 // disconnect handles POST /integrations/{service}/disconnect.

@@ -38,7 +38,7 @@ func (s *server) confirmMove(c *fiber.Ctx) error {
 	moving := actions.UnderWay(views.ActionMove)
 	if n == 0 && !moving {
 		s.flash(c, views.FlashInfo, "Nobody is in another organisation.")
-		return redirect(c, healthURL(c))
+		return redirect(c, healthURL(c)+"/settings")
 	}
 	return render(c, http.StatusOK, views.Move(views.MovePage{Page: s.page(c, "Send everyone", views.NavIntegrations), Card: card, N: n, Actions: actions, UnderWay: moving}))
 }
@@ -54,7 +54,7 @@ func (s *server) move(c *fiber.Ctx) error {
 	}
 	if card.State != views.Connected || card.Org.ID != field(c, "org") {
 		s.flash(c, views.FlashWarning, connectionChanged)
-		return redirect(c, healthURL(c))
+		return redirect(c, healthURL(c)+"/settings")
 	}
-	return s.start(c, db.Action{Kind: db.ActionMove, OrgID: card.Org.ID}, healthURL(c))
+	return s.start(c, db.Action{Kind: db.ActionMove, OrgID: card.Org.ID}, healthURL(c)+"/settings")
 }

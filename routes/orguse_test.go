@@ -57,7 +57,7 @@ func TestAnotherTenantInTheSameBrowser(t *testing.T) {
 	a.get(callback).to(connected)
 	a.get(connected).to("/integrations")
 	card := a.get("/integrations").is(200, "Needs your decision", "Is this the Salesforce organisation that you mean?", "is in use elsewhere here",
-		"Somebody else", "00D", "1 sign-up waits safely", "Connect this organisation").hasNot("Contoso", john)
+		"Somebody else", "00D", "Waiting</dt>", "Connect this organisation").hasNot("Contoso", john)
 	a.get("/integrations/sfdc").is(200, "Needs your decision", "waits for your decision")
 	a.get("/integrations/sfdc/card").is(200, "is in use elsewhere here")
 	a.get("/newsletter/signup").is(200, "Salesforce is not connected")
@@ -135,14 +135,15 @@ func TestAnotherTenantsAccount(t *testing.T) {
 	first.get(first.authorize("acme")).is(303)
 	f.get(f.authorize("acme")).to("/integrations/acme/connected")
 	f.get("/integrations/acme/connected").to("/integrations")
-	held := f.get("/integrations").is(200, "Is this the Acme & Sons account that you mean?", "This account is in use elsewhere here", "Team one", "Connect this account").hidden("held")
+	f.get("/integrations").is(200, "Needs your decision", "Decide")
+	held := f.get("/integrations/acme").is(200, "Is this the Acme & Sons account that you mean?", "This account is in use elsewhere here", "Team one", "Connect this account").hidden("held")
 	f.submit("/integrations/acme/held", "held", held, "decision", "keep").to("/integrations")
 	f.get("/integrations").is(200, "Acme & Sons was not connected")
 	if a.revoked != 0 {
 		t.Error("the other tenant's token is revoked")
 	}
 	f.get(f.authorize("acme")).to("/integrations/acme/connected")
-	held = f.get("/integrations").hidden("held")
+	held = f.get("/integrations/acme").hidden("held")
 	f.submit("/integrations/acme/held", "held", held, "decision", "switch", "shared", "yes").to("/integrations/acme/connected")
 	f.get("/integrations/acme/connected").to("/integrations")
 	f.get("/integrations").is(200, "Acme & Sons is connected.")
@@ -221,7 +222,7 @@ func TestWhatTheServiceSaidIsKeptInTheSession(t *testing.T) {
 	denied := "/integrations/sfdc/callback?" + form("state", state, "error", "access_denied", "error_description", "end-user denied authorization")
 	b.get(denied).to(connected)
 	for range 2 { // also when it is loaded again
-		b.get(connected).is(200, "Access was not allowed", "Salesforce answered", "access_denied", "“end-user denied authorization”")
+		b.get(connected).is(200, "Access was not allowed", "What Salesforce said", "access_denied", "end-user denied authorization")
 	}
 	w.as(john, "contoso").get(connected).to("/integrations") // another browser
 	w.as(ann, "fabrikam").get(connected).to("/integrations")

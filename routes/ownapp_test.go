@@ -68,7 +68,7 @@ func TestOwnApp(t *testing.T) {
 	client := func(b *browser) string { return mustQuery(t, b.begin()).Get("client_id") }
 	j.connect(sfJohn).to(connected)
 	j.get(ownAppPage).is(200, "made with the shared app and goes on with it").hasNot("understood")
-	j.get("/integrations").is(200, `href="`+ownAppPage+`"`, "Does your organisation want to connect")
+	j.get("/integrations/sfdc/settings").is(200, `href="`+ownAppPage+`"`, "Use your own app", "The shared one")
 
 	j.submit(ownAppPage, "client_id", " "+ownID+" ", "client_secret", ownSecret+"\n").to(ownAppPage)
 	j.get(ownAppPage).is(200, "Your own app is saved", "You use an app of your own", `value="`+ownID+`"`, "goes on with it").hasNot(ownSecret, "understood")
@@ -87,7 +87,7 @@ func TestOwnApp(t *testing.T) {
 	if w.count(`SELECT COUNT(*) FROM identities WHERE own_app = 1`) != 1 {
 		t.Fatal("it wasn't made with the own app")
 	}
-	j.get("/integrations").is(200, "made with your organisation’s own app")
+	j.get("/integrations/sfdc/settings").is(200, "Your own").hasNot("The shared one")
 	w.someone("contoso", "reader@contoso.test")
 	w.eventually("it is there", func() bool { return w.control("stats", "")["contacts"] == 1.0 })
 
@@ -114,7 +114,7 @@ func TestOwnApp(t *testing.T) {
 		t.Error("asking removed it")
 	}
 	j.submit(ownAppPage + "/remove").to("/integrations")
-	j.get("/integrations").is(200, "Reconnect Salesforce now", "Needs reconnecting", "an app of your organisation’s own")
+	j.get("/integrations").is(200, "Reconnect Salesforce now", "Connection lost", "an app of your organisation’s own")
 	j.failed(j.decide(begun, sfJohn, "allow"), "Your own app was removed meanwhile")
 	w.someone("contoso", "third@contoso.test")
 	j.connect(sfJohn).to(connected)

@@ -304,7 +304,7 @@ func TestSetupLinkWorksOnceAndForNobodyElse(t *testing.T) {
 	b.post("/setup", "token", token, "csrf", csrf, "organization", "", "email", "x", "password", "y", "password_again", "z").is(422, "not the same password").hasNot(`value="y"`)
 	b.post("/setup", "token", token, "csrf", csrf, "slug", "Ä", "password", "y", "password_again", "y").is(422, "A name is needed", "An e-mail address is needed", "A URL name has")
 	b.post("/setup", append(good, "token", token, "csrf", csrf)...).to("/")
-	b.get("/integrations").is(200, "Northwind", "northwind-weekly")
+	b.get("/newsletters").is(200, "Northwind", "northwind-weekly")
 	w.browser().get("/setup?token=" + token).is(410)
 }
 

@@ -55,7 +55,7 @@ func TestWhyIsToldEverywhere(t *testing.T) {
 			}
 			pill := "Can’t be renewed"
 			if dead {
-				pill = "Needs reconnecting"
+				pill = "Connection lost"
 			}
 			b.get("/integrations/sfdc/card").is(200, pill)
 			banner := b.get("/account")

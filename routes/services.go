@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"slices"
 	"strings"
 
 	"gatepost/identity"
@@ -27,6 +28,13 @@ func (s *server) otherServices(c *fiber.Ctx) (cards []views.Integration) {
 		}
 	}
 	return cards
+}
+
+// concerns reports whether a service concerns the tenant.
+func (s *server) concerns(c *fiber.Ctx, service string) bool {
+	return slices.ContainsFunc(who(c).connections, func(connection identity.Connection) bool {
+		return connection.ID == service && connection.Concerns()
+	})
 }
 
 // ended tells what became of a connection that was given up.

@@ -92,11 +92,12 @@ func TestOtherServicesInThePortal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	page := b.get("/integrations").is(200, "Connect Acme & Sons", "Connect Dead End")
+	page := b.get("/integrations").is(200, "Acme & Sons</a>", "Dead End</a>", "No sign-ups go there")
 	if strings.Index(page.body, "integration-sfdc") > strings.Index(page.body, "integration-acme") {
 		t.Error("Salesforce doesn't come first")
 	}
-	b.get("/integrations/acme/card?seen=x").is(200, "Connect Acme & Sons").hasNot("sign-up", "Contact")
+	b.get("/integrations/acme/card?seen=x").is(200, "Acme & Sons</a>", "Not connected yet").hasNot("sign-up", "Contact")
+	b.get("/integrations/acme").is(200, "Connect Acme & Sons").hasNot("sign-up", "Contact")
 	// What is about deliveries isn't there.
 	for _, r := range w.app.GetRoutes(true) {
 		rest, below := strings.CutPrefix(r.Path, "/integrations/:service")
@@ -104,7 +105,7 @@ func TestOtherServicesInThePortal(t *testing.T) {
 			continue
 		}
 		switch rest {
-		case "/card", "/connect", "/callback", "/connected", "/held", "/disconnect":
+		case "", "/card", "/connect", "/callback", "/connected", "/held", "/disconnect":
 			continue
 		}
 		if r.Method == http.MethodPost {
@@ -134,14 +135,14 @@ func TestOtherServicesInThePortal(t *testing.T) {
 	// Another account is asked about.
 	a.account = "two"
 	b.get(b.authorize("acme")).to("/integrations/acme/connected")
-	held := b.get("/integrations").is(200, "another Acme & Sons account than before", "Team two")
+	held := b.get("/integrations/acme").is(200, "another Acme & Sons account than before", "Team two")
 	b.submit("/integrations/acme/held", "held", held.hidden("held"), "decision", "switch").to("/integrations")
 	b.get("/integrations").is(200, "The new Acme & Sons account is connected.", "Team two").hasNot("Team one")
 	if a.revoked != 1 {
 		t.Errorf("%d revoked", a.revoked)
 	}
 	// Another tenant sees nothing of it.
-	w.as(ann, "fabrikam").get("/integrations").is(200, "Connect Acme & Sons").hasNot("Team two")
+	w.as(ann, "fabrikam").get("/integrations/acme").is(200, "Connect Acme & Sons").hasNot("Team two")
 	// It dies, and says so everywhere.
 	i, err := vault.Identity(t.Context(), "acme", w.tenant("contoso").ID)
 	if err != nil {
@@ -152,10 +153,10 @@ func TestOtherServicesInThePortal(t *testing.T) {
 		t.Error("renewed")
 	}
 	a.refuse = ""
-	b.get("/account").is(200, "Acme & Sons is disconnected")
-	b.get("/integrations").is(200, "Acme & Sons has ended the access: it was revoked, or it ran out.", "Reconnect Acme & Sons.").hasNot("Sign-ups wait safely and are sent")
+	b.get("/account").is(200, "Connection to Acme & Sons lost")
+	b.get("/integrations/acme").is(200, "Acme & Sons has ended the access: it was revoked, or it ran out.", "Reconnect Acme & Sons.").hasNot("Sign-ups wait safely and are sent")
 	b.get(b.authorize("acme")).to("/integrations/acme/connected")
-	b.get("/account").is(200).hasNot("Acme & Sons is disconnected", "is disconnected")
+	b.get("/account").is(200).hasNot("Connection to Acme")
 	// Disconnecting, with what is true of the service.
 	b.get("/integrations/acme/disconnect").is(200, "gives its access back to Acme & Sons").hasNot("New sign-ups")
 	b.submit("/integrations/acme/disconnect").to("/integrations")
@@ -183,10 +184,12 @@ func TestServicesThatConcernATenant(t *testing.T) {
 		}
 	}
 	b.submit("/integrations/acme/app", "client_id", "own", "client_secret", "hidden").is(303)
-	b.get("/integrations").is(200, "Connect Acme & Sons")
+	b.get("/integrations/acme").is(200, "Connect Acme & Sons")
 	other.get("/integrations").is(200).hasNot("Acme")
 	b.submit("/integrations/acme/app/remove").is(303)
-	b.get("/integrations").is(200).hasNot("Connect Acme")
+	b.get("/integrations").is(200, "Your own app is removed")
+	b.get("/integrations").is(200).hasNot("Acme")
+	b.get("/integrations/acme").is(404)
 	set("app", "hidden")
 	b.get(b.authorize("acme")).is(303)
 	set("", "")

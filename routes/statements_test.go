@@ -18,8 +18,9 @@ import (
 // How many statements a page may run, session and navigation included, whatever it
 // shows. What a page shows more goes into a statement that is there: see db.Overview and
 // db.Health.
-var statementsOf = map[string]int{"/": 4, "/?range=12-months": 4, "/integrations": 6, "/integrations/sfdc": 3, "/integrations/sfdc/sum": 2, "/newsletters": 4, "/newsletters/contoso-weekly": 4, "/settings": 4, "/settings/notifications": 4,
-	"/subscribers": 5, "/subscribers?q=jane&sort=name": 6, "/subscribers?q=ja&when=7d": 5}
+var statementsOf = map[string]int{"/": 4, "/?range=12-months": 4, "/integrations": 5, "/integrations/sfdc": 3, "/integrations/sfdc/sum": 2, "/newsletters": 4, "/newsletters/contoso-weekly": 4, "/settings": 4, "/settings/notifications": 4,
+	"/subscribers": 5, "/subscribers?q=jane&sort=name": 6, "/subscribers?q=ja&when=7d": 5,
+	problems: 4, problems + "/attention/DUPLICATE_VALUE": 4, "/integrations/sfdc/settings": 5, "/integrations/sfdc/checkup": 4}
 
 // statementsOfAPoll is the same for a poll that has nothing new: the session's, and the
 // overview.
@@ -148,7 +149,7 @@ func TestStatementsOfPagesAndPolls(t *testing.T) {
 					SELECT $1, $2, $3, 'x', 'x', 0, 'https://login.example', 'https://i.example', 'one', 'One', 0, 'u', 'api', id, 7, $4 FROM users WHERE email = $5`,
 					db.NewID(), service, contoso, time.Now().Add(time.Hour).UnixMilli(), max)
 			}
-			b.get("/integrations").is(200, "It is connected to, or has sign-ups of: Fabrikam")
+			b.get("/integrations").is(200, "It is connected to, or has sign-ups of: Fabrikam", "Decide")
 		}},
 	} {
 		t.Log(state.name)
@@ -164,7 +165,7 @@ func TestStatementsOfPagesAndPolls(t *testing.T) {
 			seen[path] = true
 		}
 	}
-	for _, path := range []string{"/integrations/sfdc/card", "/integrations/acme/card", "/integrations/sfdc/live", "/integrations/sfdc/actions", "/newsletter/signup/" + someone} {
+	for _, path := range []string{"/integrations/sfdc/card", "/integrations/acme/card", problems + "/live", "/integrations/sfdc/live", "/integrations/sfdc/actions", "/newsletter/signup/" + someone} {
 		if !seen[path] {
 			t.Errorf("%s did not poll", path)
 		}

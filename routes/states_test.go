@@ -41,6 +41,7 @@ func TestEveryPageKnowsAnAddedState(t *testing.T) {
 			if info.Sum != "" {
 				sum, column, became, recounted = "1,234 "+info.Sum, info.Column, info.Became, info.Recounted
 			}
+			detail := []string{"Too long by far.", "1,234"}
 			counted := []string{`<th scope="col" class="num">Held Back</th>`, `<td class="num">1,234</td>`, "1,234 " + column}
 			health := append([]string{"All 1,234 sign-ups accounted for", `Held Back</a> <b>1,234</b>`}, counted...)
 			list := []string{sum, `<option value="held">Held Back</option>`, `<span class="badge calm">`, `Held Back</span>`}
@@ -48,25 +49,31 @@ func TestEveryPageKnowsAnAddedState(t *testing.T) {
 				list = append(list, `<a class="total calm" href="/subscribers?state=held">`, `<span class="total-number">1,234</span>`)
 			}
 			tells := map[string][]string{
-				"/subscribers":                        list,
-				"/help":                               {"<dt>Held Back</dt>"},
-				"/subscribers?state=held":             {`<option value="held" selected>`, "Held Back</span>", "Older"},
-				"/subscribers/:id":                    {"Held Back</span>", "<strong>" + became + "</strong>", "Too long by far."},
-				"/newsletter/signup?sample=:id":       {`<li class="step open">`, "Held Back", "Too long by far."},
-				"/newsletter/signup/:id":              {`<li class="step open">`, "Held Back", "Too long by far."},
-				"/":                                   counted,
-				"/sign-ups.csv":                       {",held Back", ",1234"},
-				"/integrations/:service":              health,
-				"/integrations/:service/live":         health,
-				"/integrations/:service/sum":          {"All 1,234 sign-ups accounted for", "<dt>Held Back</dt>", "Everything agrees", "<dt>" + recounted + "</dt>", "<dd>1,234</dd>"},
-				"/integrations/:service/problems.csv": {"Too long by far.", ",held,STRING_TOO_LONG,"},
+				"/subscribers":                         list,
+				"/help":                                {"<dt>Held Back</dt>"},
+				"/subscribers?state=held":              {`<option value="held" selected>`, "Held Back</span>", "Older"},
+				"/subscribers/:id":                     {"Held Back</span>", "<strong>" + became + "</strong>", "Too long by far."},
+				"/newsletter/signup?sample=:id":        {`<li class="step open">`, "Held Back", "Too long by far."},
+				"/newsletter/signup/:id":               {`<li class="step open">`, "Held Back", "Too long by far."},
+				"/":                                    counted,
+				"/sign-ups.csv":                        {",held Back", ",1234"},
+				"/integrations/:service":               health,
+				"/integrations/:service/live":          health,
+				"/integrations/:service/sum":           {"All 1,234 sign-ups accounted for", "<dt>Held Back</dt>", "Everything agrees", "<dt>" + recounted + "</dt>", "<dd>1,234</dd>"},
+				"/integrations/:service/problems":      detail[1:],
+				"/integrations/:service/problems/live": detail[1:],
+				"/integrations/:service/problems/:state/:reason": detail,
+				"/integrations/:service/problems.csv":            {"Too long by far.", ",held,STRING_TOO_LONG,"},
 			}
-			fill := strings.NewReplacer(":service", "sfdc", ":id", id, ".csv", ".csv?state=held&reason=STRING_TOO_LONG")
+			if len(info.Decisions) > 0 {
+				tells["/integrations/:service/problems/:state/:reason/dismiss"] = []string{"Dismiss all 1,234"}
+			}
+			fill := strings.NewReplacer(":service", "sfdc", ":id", id, ":state", "held", ":reason", "STRING_TOO_LONG", ".csv", ".csv?state=held&reason=STRING_TOO_LONG")
 			for path, texts := range tells {
 				b.get(fill.Replace(path)).is(http.StatusOK, texts...)
 			}
 			for _, r := range w.mine() {
-				if _, told := tells[r.Path]; r.Method == http.MethodGet && told == slices.Contains(stateless, r.Path) {
+				if _, told := tells[r.Path]; r.Method == http.MethodGet && !strings.HasSuffix(r.Path, "/dismiss") && told == slices.Contains(stateless, r.Path) {
 					t.Errorf("%s: does it tell of subscribers in a state?", name(r))
 				}
 			}

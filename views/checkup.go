@@ -44,6 +44,22 @@ func (p CheckUpPage) summary() string {
 	return s + "."
 }
 
+// notYet says when the first one is made.
+func (p CheckUpPage) notYet() string {
+	if p.Card.State == Connected {
+		return "A check-up asks " + p.Card.Name + " what could keep sign-ups from arriving. It takes a few seconds and one API call."
+	}
+	return "A check-up is made right after connecting."
+}
+
+// fix says who does what.
+func (c Check) fix() string {
+	if c.Who == "" {
+		return c.Mend
+	}
+	return c.Who + ": " + c.Mend
+}
+
 // MovePage is for Move, whose form posts csrf and org to
 // /integrations/{service}/move.
 type MovePage struct {
@@ -52,21 +68,4 @@ type MovePage struct {
 	N        int // people in another org
 	Actions  Actions
 	UnderWay bool // they are being sent
-}
-
-// DeliverySettingsPage is for DeliverySettings, whose form posts csrf, one, several,
-// leads, key, save
-// and share to /integrations/{service}/settings.
-type DeliverySettingsPage struct {
-	Page
-	Card        Integration
-	One         string // fill, update or leave
-	Several     string // newest or attention
-	Leads       bool
-	Key         string
-	Save        bool   // what the CRM takes for a duplicate
-	Placeholder string // the last name of who gave none
-	Share       int    // percent
-	Shares      []int  // to choose from
-	Errors      FieldErrors
 }

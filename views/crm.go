@@ -42,8 +42,10 @@ func (i Integration) mark() *Badge {
 		return &Badge{"bad", "off", "Connection lost"}
 	case i.State == ConnectionHeld:
 		return &Badge{"warn", "clock", "Needs your decision"}
+	case i.State != Connected && !i.DisconnectedAt.IsZero():
+		return &Badge{"calm", "off", "You disconnected"}
 	case i.State != Connected:
-		return &Badge{"calm", "off", "Not connected"}
+		return &Badge{"calm", "off", "Not connected yet"}
 	case i.Attention > 0:
 		return &Badge{"bad", "alert", "Needs attention"}
 	case i.Failing:

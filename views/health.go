@@ -1,31 +1,6 @@
 package views
 
-import (
-	"strings"
-	"time"
-)
-
-// Problem is a cause for which sign-ups wait or need attention. Its forms post
-// csrf and reason to /integrations/{service}/retry or …/try, and note too to
-// …/dismiss.
-type Problem struct {
-	CSRF, Service   string
-	State           State
-	Code            string
-	What, Who, Mend string
-	Said            string // what Salesforce said to the first of them
-	Note            string // for the Salesforce admin; empty when they can't help
-	N, People       int    // sign-ups, and different people among the first PeopleLimit
-	PeopleLimit     int
-	Some            []PersonLink
-	CSVURL          string
-	Busy            bool      // something is being done for all of them
-	TryNow          bool      // they needn't wait
-	GoesOn          time.Time // when they do, if all of the tenant's have to wait
-}
-
-// PersonLink leads to a subscriber's page.
-type PersonLink struct{ ID, Email string }
+import "time"
 
 // PersonPage is for Person. Its forms post csrf to /subscribers/{id}/retry, and
 // note too to …/dismiss.
@@ -80,19 +55,6 @@ func (c Consent) title() string {
 	}
 	return "Signed up"
 }
-
-// people says how many different people are among them.
-func (p Problem) people() string {
-	switch {
-	case p.N > p.PeopleLimit:
-		return count(p.N, "sign-up", "sign-ups")
-	case p.People == p.N:
-		return count(p.N, "person", "people")
-	}
-	return count(p.N, "sign-up", "sign-ups") + " of " + count(p.People, "person", "people")
-}
-
-func (p Problem) form() string { return strings.ToLower(p.Code) + "-" + p.State.Code }
 
 // Number groups the digits of n by thousands.
 func Number(n int) string { return number(n) }

@@ -1,7 +1,6 @@
 package views
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,7 +31,7 @@ type Actions struct {
 // Action is what somebody has done for many subscribers at once.
 type Action struct {
 	Kind               ActionKind
-	Cause              string // of a problem, as a sentence; empty for a move and a recount
+	Cause              string // of a problem, its title; empty for a move and a recount
 	Org                string // where a move sends them
 	Total, Done        int
 	By                 string // e-mail of who asked for it
@@ -73,9 +72,12 @@ func (a Action) underWay() bool { return a.EndedAt.IsZero() }
 // doing says what is done, and how far it is.
 func (a Action) doing() string {
 	so := ": " + number(min(a.Done, a.Total)) + " of " + number(a.Total)
+	if a.Cause != "" {
+		so = " (" + a.Cause + ")" + so
+	}
 	switch a.Kind {
 	case ActionTry:
-		return "Trying again now" + so
+		return "Trying now" + so
 	case ActionDismiss:
 		return "Dismissing" + so
 	case ActionMove:
@@ -83,11 +85,21 @@ func (a Action) doing() string {
 	case ActionRecount:
 		return "Counting " + number(a.Total) + " people, row by row"
 	}
-	return "Sending again" + so
+	return "Retrying" + so
 }
 
-func (a Action) progressMax() string { return strconv.Itoa(max(a.Total, 1)) }
-func (a Action) progressNow() string { return strconv.Itoa(min(a.Done, a.Total)) }
+// askedFor says who asked for it, and when it began or ended.
+func (a Action) askedFor(now clock) string {
+	at := a.StartedAt
+	if !a.underWay() {
+		at = a.EndedAt
+	}
+	when := now.time(at) + "."
+	if a.By != "" {
+		return "By " + a.By + ". " + when
+	}
+	return when
+}
 
 // Flash is how what came of it is told.
 func (a Action) Flash() FlashKind {
@@ -106,7 +118,7 @@ func (a Action) Text() string {
 	case "org_changed":
 		return a.outcome() + " Then the connection was changed, so the others were left where they are."
 	case "given_up":
-		return a.outcome() + " The rest could not be done. Please press the button again, and tell the people who run this service when it happens once more."
+		return a.outcome() + " The rest could not be done. Please try again, and tell the people who run this service if it happens once more."
 	}
 	return a.outcome()
 }
@@ -115,11 +127,11 @@ func (a Action) outcome() string {
 	switch a.Kind {
 	case ActionTry:
 		if a.Done == 0 {
-			return "We are trying again now."
+			return "Trying now."
 		}
-		return count(a.Done, "sign-up is", "sign-ups are") + " being tried again now."
+		return "Trying " + count(a.Done, "sign-up", "sign-ups") + " now."
 	case ActionDismiss:
-		return count(a.Done, "sign-up is", "sign-ups are") + " dismissed."
+		return "Dismissed " + count(a.Done, "sign-up", "sign-ups") + "."
 	case ActionMove:
 		return count(a.Done, "person is", "people are") + " on the way to " + a.Org + "."
 	case ActionRecount:
@@ -131,5 +143,5 @@ func (a Action) outcome() string {
 		}
 		return "The rows were not counted to the end."
 	}
-	return count(a.Done, "sign-up is", "sign-ups are") + " sent again."
+	return "Retrying " + count(a.Done, "sign-up", "sign-ups") + "."
 }

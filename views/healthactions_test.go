@@ -33,9 +33,9 @@ func healthPages() map[string]templ.Component {
 
 func TestActionsSayHowFarTheyAre(t *testing.T) {
 	for kind, want := range map[ActionKind][2]string{
-		ActionRetry:   {"Sending again: 12,400 of 50,000", "12,400 sign-ups are sent again."},
-		ActionTry:     {"Trying again now: 12,400 of 50,000", "12,400 sign-ups are being tried again now."},
-		ActionDismiss: {"Dismissing: 12,400 of 50,000", "12,400 sign-ups are dismissed."},
+		ActionRetry:   {"Retrying: 12,400 of 50,000", "Retrying 12,400 sign-ups."},
+		ActionTry:     {"Trying now: 12,400 of 50,000", "Trying 12,400 sign-ups now."},
+		ActionDismiss: {"Dismissing: 12,400 of 50,000", "Dismissed 12,400 sign-ups."},
 		ActionMove:    {"Sending to Contoso: 12,400 of 50,000", "12,400 people are on the way to Contoso."},
 		ActionRecount: {"Counting 50,000 people, row by row", "nobody is missing."},
 	} {

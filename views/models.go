@@ -76,15 +76,6 @@ type Link struct {
 // name "" is for what concerns the form as a whole.
 type FieldErrors map[string]string
 
-// IntegrationsPage is for Integrations.
-type IntegrationsPage struct {
-	Page
-	Incidents  []Incident
-	Salesforce Integration
-	Others     []Integration // of further services
-	Forms      []SignupForm
-}
-
 // SignupForm is a public form of the tenant.
 type SignupForm struct {
 	Newsletter string
@@ -110,7 +101,7 @@ const (
 // with 204 when Version is still the one that was seen, otherwise with
 // IntegrationCardUpdate. Connect and reconnect post to
 // /integrations/{service}/connect: nothing but csrf for the default login
-// address; from "log in elsewhere" also login (production, sandbox or mydomain)
+// address; from "use a sandbox or My Domain" also login (production, sandbox or mydomain)
 // and my_domain. A held authorization posts held (its id) and decision (switch
 // or keep) to /integrations/{service}/held.
 type Integration struct {
@@ -132,6 +123,13 @@ type Integration struct {
 	Reason  string    // why it is broken or failing, in a sentence
 	Mend    string    // what mends it, in a sentence
 
+	LostAt         time.Time // when it died; zero while it works
+	DisconnectedAt time.Time // when it was given up, if it isn't connected; zero when it never was
+	DisconnectedBy string    // e-mail of who did; empty for the operator
+	RemoteUser     string    // id of the service's user who connected it
+	LastArrival    time.Time // of a sign-up; zero when none arrived, and where it isn't read
+	LastEvent      string    // id of the newest event of a subscriber, which tells whether that is new
+
 	Waiting           int  // sign-ups that wait for the connection
 	Attention         int  // sign-ups that need somebody
 	Delayed           bool // some wait longer than they should
@@ -143,7 +141,7 @@ type Integration struct {
 
 	Held *HeldConnection // in ConnectionHeld
 
-	Login      string // choice under "log in elsewhere", as posted before
+	Login      string // choice under "use a sandbox or My Domain", as posted before
 	MyDomain   string // as posted before
 	LoginError string // what was wrong with either
 }
@@ -201,6 +199,7 @@ type DisconnectPage struct {
 	Service string // its id: "sfdc"
 	Name    string // "Salesforce"
 	Org     Org
+	Other   bool // not the CRM that sign-ups go to
 	Waiting int  // sign-ups that wait already
 	NoWay   bool // the service offers no way to revoke an access
 }

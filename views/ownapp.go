@@ -65,3 +65,19 @@ func (p OwnAppPage) changeWords() string {
 	}
 	return what + ", I reconnect " + p.Name + " right after."
 }
+
+// trail leads to the page with the connection.
+func (p OwnAppPage) trail() []Link {
+	return []Link{{"/integrations", "Integrations"}, {string(ServicePage(p.Service)), p.Name}}
+}
+
+// consequences are what follows from removing the app.
+func (p OwnAppPage) consequences() (all []string) {
+	if p.LiveUses > 0 {
+		all = append(all, count(p.LiveUses, "connection stops at once and has", "connections stop at once and have")+" to be made again, then with the shared app.",
+			"Sign-ups are kept safely here and wait until then.", "To give the access back at "+p.Name+" too, disconnect before you remove the app.")
+	} else {
+		all = append(all, "No connection that works uses it.")
+	}
+	return append(all, "From then on your organisation connects with the shared app.", "At "+p.Name+" the app stays until you delete it there.")
+}

@@ -22,7 +22,7 @@ const htmxConfig = `{"includeIndicatorStyles":false,"allowEval":false,"selfReque
 
 // Version changes whenever the card would look different.
 func (i Integration) Version() string {
-	i.CSRF, i.Login, i.MyDomain, i.LoginError = "", "", "", ""
+	i.CSRF, i.Login, i.MyDomain, i.LoginError, i.LastArrival = "", "", "", "", time.Time{}
 	return i.seenState() + "." + digest(i)
 }
 
@@ -52,7 +52,7 @@ func (i Integration) news() string {
 		}
 		return i.Name + " is connected."
 	case ConnectionBroken:
-		return i.Name + " needs to be reconnected. " + i.Reason
+		return "The connection to " + i.Name + " is lost. " + i.Reason
 	case ConnectionHeld:
 		return "The " + i.Name + " " + i.orgWord() + " waits for your decision."
 	default:

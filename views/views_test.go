@@ -67,7 +67,7 @@ func card(state ConnectionState) Integration {
 	}
 	switch state {
 	case NotConnected:
-		c.Org, c.ConnectedBy, c.Scopes = Org{}, "", nil
+		c.Org, c.ConnectedBy, c.Scopes, c.ConnectedAt = Org{}, "", nil, time.Time{}
 		c.Waiting, c.RevocationPending = 3, true
 	case ConnectionBroken:
 		c.Reason, c.Mend, c.Waiting = "Someone withdrew Gatepost’s access in Salesforce.", "Reconnect, and everything that waits is sent.", 1200
@@ -81,7 +81,6 @@ func card(state ConnectionState) Integration {
 func integrations(state ConnectionState) IntegrationsPage {
 	return IntegrationsPage{
 		Page: portalPage("Integrations", NavIntegrations), Salesforce: card(state),
-		Forms: []SignupForm{{Newsletter: "Contoso Weekly", URL: "https://gatepost.example/signup/contoso-weekly"}},
 	}
 }
 
@@ -189,7 +188,7 @@ func refused() SignupPage {
 
 // portalPages are all pages of the portal, in each of their states.
 func portalPages() map[string]templ.Component {
-	return merge(healthPages(), statusPages(), settingsPages(), newsletterPages(), map[string]templ.Component{
+	return merge(healthPages(), problemPages(), statusPages(), settingsPages(), newsletterPages(), map[string]templ.Component{
 		"login":                      Login(LoginPage{Page: signedOutPage("Log in"), DemoHint: "john@contoso.example", Next: "/subscribers"}),
 		"login-wrong":                Login(LoginPage{Page: signedOutPage("Log in"), Email: "john@contoso.example", Wrong: true}),
 		"login-wait":                 Login(LoginPage{Page: signedOutPage("Log in"), Wait: 90 * time.Second}),
@@ -558,9 +557,9 @@ func TestCardShowsItsState(t *testing.T) {
 		pill  string
 		posts []string
 	}{
-		NotConnected:     {"Not connected", []string{"/integrations/sfdc/connect", "/integrations/sfdc/connect"}},
-		Connected:        {"Connected", []string{"/integrations/sfdc/connect", "/integrations/sfdc/connect"}},
-		ConnectionBroken: {"Needs reconnecting", []string{"/integrations/sfdc/connect", "/integrations/sfdc/connect"}},
+		NotConnected:     {"Not connected yet", []string{"/integrations/sfdc/connect", "/integrations/sfdc/connect"}},
+		Connected:        {"Connected", nil},
+		ConnectionBroken: {"Connection lost", []string{"/integrations/sfdc/connect"}},
 		ConnectionHeld:   {"Needs your decision", []string{"/integrations/sfdc/held"}},
 	}
 	for state, want := range tests {
@@ -572,11 +571,12 @@ func TestCardShowsItsState(t *testing.T) {
 		if !slices.Equal(posts, want.posts) {
 			t.Errorf("%s: forms to %v", state, posts)
 		}
-		disconnect := d.Find(`a[href="/integrations/sfdc/disconnect"]`).Length() == 1
-		if connected := state == Connected || state == ConnectionBroken; disconnect != connected {
+		settings := parse(t, DeliverySettings(DeliverySettingsPage{Page: portalPage("Settings", NavIntegrations), Card: card(state)}))
+		disconnect := settings.Find(`a[href="/integrations/sfdc/disconnect"]`).Length() == 1
+		if connected := state != NotConnected; disconnect != connected {
 			t.Errorf("%s: disconnect offered: %v", state, disconnect)
 		}
-		if got := d.Find("section").AttrOr("hx-get", ""); got != "/integrations/sfdc/card?seen="+card(state).Version() {
+		if got := d.Find("article").AttrOr("hx-get", ""); got != "/integrations/sfdc/card?seen="+card(state).Version() {
 			t.Errorf("%s: polls %q", state, got)
 		}
 	}
