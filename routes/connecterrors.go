@@ -134,7 +134,7 @@ func connectFailure(code, description string) views.ConnectFailedPage {
 	case "invalid_client", "invalid_client_id", "redirect_uri_mismatch", "unauthorized_client":
 		p.Happened = "Salesforce doesn’t accept our app"
 		p.Meaning = "The app’s registration at Salesforce doesn’t fit this server: its key, its secret or its callback address. Nothing was changed."
-		p.Mend = "The people who run this service can mend it; please send them the code below. A new app needs about ten minutes before it works."
+		p.Mend = "The people who run this service can fix it; please send them the code below. A new app needs about ten minutes before it works."
 	case "invalid_grant":
 		p.Happened = "Salesforce took the log-in back"
 		p.Meaning = "The log-in was no longer valid when we used it: it took too long, or your user may not log in from here or at this hour. Nothing was changed."

@@ -41,13 +41,13 @@ func (s *server) concerns(c *fiber.Ctx, service string) bool {
 func ended(name string, ending identity.Ending) (views.FlashKind, string) {
 	switch ending {
 	case identity.Revoked:
-		return views.FlashSuccess, name + " is disconnected. Our access was revoked there and our copy is wiped."
+		return views.FlashSuccess, "Disconnected from " + name + ". Our access was revoked there and our copy is wiped."
 	case identity.Shared:
-		return views.FlashSuccess, name + " is disconnected and our copy is wiped. The same access serves another connection, so it was not revoked at " + name + "."
+		return views.FlashSuccess, "Disconnected from " + name + ", and our copy is wiped. The same access serves another connection, so it was not revoked at " + name + "."
 	case identity.NoWay:
-		return views.FlashWarning, name + " is disconnected and our copy is wiped. " + name + " offers no way to revoke the access from here: remove it in the settings of your account there as well."
+		return views.FlashWarning, "Disconnected from " + name + ", and our copy is wiped. " + name + " offers no way to revoke the access from here: remove it in the settings of your account there as well."
 	}
-	return views.FlashWarning, name + " is disconnected and our access is wiped here. " + name + " couldn’t be reached to revoke it there too; we keep trying for a week."
+	return views.FlashWarning, "Disconnected from " + name + ", and our access is wiped here. " + name + " couldn’t be reached to revoke it there too; we keep trying for a week."
 }
 
 // serviceFailure tells a failed authorization at another service than Salesforce in
@@ -98,7 +98,7 @@ func serviceFailure(service, name, code, description string) views.ConnectFailed
 	case "redirect_uri_mismatch", "unauthorized_client", "invalid_client", "invalid_client_id", "invalid_client_secret", "bad_client_secret", "incorrect_client_credentials", "BAD_CLIENT_ID", "BAD_CLIENT_SECRET":
 		p.Happened = name + " doesn’t accept our app"
 		p.Meaning = "The app’s registration at " + name + " doesn’t fit this server: its key, its secret or its callback address. Nothing was changed."
-		p.Mend = "The people who run this service can mend it; please send them the code below."
+		p.Mend = "The people who run this service can fix it; please send them the code below."
 	default:
 		if refusedFor(&p, service, name, code) {
 			break

@@ -160,7 +160,7 @@ func TestOtherServicesInThePortal(t *testing.T) {
 	// Disconnecting, with what is true of the service.
 	b.get("/integrations/acme/disconnect").is(200, "gives its access back to Acme & Sons").hasNot("New sign-ups")
 	b.submit("/integrations/acme/disconnect").to("/integrations")
-	b.get("/integrations").is(200, "Acme & Sons is disconnected. Our access was revoked there")
+	b.get("/integrations").is(200, "Disconnected from Acme & Sons. Our access was revoked there")
 	b.get(b.authorize("dead-end")).to("/integrations/dead-end/connected")
 	b.get("/integrations/dead-end/disconnect").is(200, "Dead End offers no way to give an access back")
 	b.submit("/integrations/dead-end/disconnect").to("/integrations")

@@ -263,7 +263,7 @@ func (p ProblemPage) sentence(now clock) string {
 // whoWaits says where the people are.
 func (p ProblemPage) whoWaits() string {
 	if p.Cause.N == 0 {
-		return "Nobody waits yet."
+		return "No sign-up is waiting yet."
 	}
 	these := "These " + number(p.Cause.N) + " people are"
 	if p.Cause.N == 1 {
