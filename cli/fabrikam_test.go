@@ -152,7 +152,7 @@ func TestTheSampleTenantsConnectionWorks(t *testing.T) {
 	}
 	d := dbtest.Open(t, filepath.Join(data, "gatepost.db"))
 	tenant := wholeSample(t, d)
-	stuck, err := d.Affected(t.Context(), tenant.ID, db.Attention, "REQUIRED_FIELD_MISSING", "", 1)
+	stuck, err := d.Affected(t.Context(), tenant.ID, db.CauseQuery{State: db.Attention, Reason: "REQUIRED_FIELD_MISSING", Limit: 1})
 	if err != nil || len(stuck) != 1 {
 		t.Fatal(stuck, err)
 	}

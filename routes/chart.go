@@ -72,6 +72,12 @@ func hourFrom(t time.Time) time.Time {
 	return hour
 }
 
+// dayOf is the beginning of the day of t.
+func dayOf(t time.Time, zone *time.Location) time.Time {
+	y, m, d := t.In(zone).Date()
+	return startOfDay(y, m, d, zone)
+}
+
 // startOfDay is the first moment of a day. There are zones in which clocks are changed at
 // midnight: that day may begin at one, or midnight comes twice.
 func startOfDay(y int, m time.Month, d int, zone *time.Location) time.Time {
