@@ -168,7 +168,7 @@ func pages(ctx context.Context, p *rig.Portal, while string) error {
 	if err != nil {
 		return err
 	}
-	for _, path := range []string{"/integrations", "/integrations/sfdc", "/integrations/sfdc/sum", "/subscribers", "/subscribers?q=reader01", "/subscribers?q=reader0999999"} {
+	for _, path := range []string{"/", "/?range=12-months", "/integrations", "/integrations/sfdc", "/integrations/sfdc/sum", "/subscribers", "/subscribers?q=reader01", "/subscribers?q=reader0999999"} {
 		var all times
 		for range 200 {
 			took, err := v.Fetch(ctx, p.URL+path)
