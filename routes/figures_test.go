@@ -40,7 +40,7 @@ func TestTheCardCountsWhoNeedsAttention(t *testing.T) {
 	w.counted("contoso", db.Attention, "STRING_TOO_LONG", 1)
 	b.get("/integrations").is(200, "1 person", "/integrations/sfdc/problems", "Not connected yet")
 	b.connect(sfJohn).to(connected)
-	b.get("/integrations").is(200, "1 needs attention").hasNot(`class="badge good"`)
+	b.get("/integrations").is(200, "Needs attention").hasNot(`class="badge good"`)
 	b.get("/integrations/sfdc").is(200, "Needs attention", `<span class="count">1<`).hasNot(`class="badge good"`)
 	w.counted("contoso", db.Attention, "STRING_TOO_LONG", 9)
 	b.get("/integrations").is(200, "9 people", "Needs attention").hasNot(`class="badge good"`)
