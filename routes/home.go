@@ -69,7 +69,7 @@ func (s *server) openCauses(all []db.Problem, card views.Integration) (rows []vi
 			break
 		}
 		e, state := explain(p.Reason, deliveryReason(p.State, p.Reason), card), p.State.Info()
-		rows = append(rows, views.OpenCause{Tone: state.Tone, Icon: state.Icon, Title: e.Title, People: p.N, Who: fixedBy[e.Who],
+		rows = append(rows, views.OpenCause{Tone: state.Tone, Icon: state.Icon, Title: e.Title, People: p.N, Who: fixedBy[e.Who], Since: p.Since,
 			URL: "/integrations/" + card.Service + "/problems/" + string(p.State) + "/" + p.Reason})
 	}
 	return rows
