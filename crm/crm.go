@@ -39,9 +39,20 @@ type Options struct {
 
 // Result tells what became of one person of a batch: an ID, or a *Failure.
 type Result struct {
-	ID  string
-	Err error
+	ID   string
+	Made bool // the CRM said that it is a new record
+	Err  error
 }
+
+// Removed says what became of a record that was to be deleted.
+type Removed string
+
+// What became of it.
+const (
+	Deleted Removed = "deleted"
+	Missing Removed = "missing" // there was none any more
+	Changed Removed = "changed" // somebody changed it since it was made: it stays
+)
 
 // Target names where records went: an org of the CRM and its address.
 type Target struct {
@@ -60,6 +71,10 @@ type CRM interface {
 	// results in the same order. When it fails with Unknown set, some or all of it
 	// may have been done.
 	Write(ctx context.Context, writes []Write, o Options) ([]Result, error)
+	// Remove deletes a record that was made through this CRM, unless somebody, or an
+	// automation, changed it since it was made. When it fails with Unknown set, it may be
+	// deleted; asking again tells.
+	Remove(ctx context.Context, id string) (Removed, error)
 	// Batch is how many people one call takes.
 	Batch() int
 	// Usage is how many API calls all who use the CRM's org made in 24 hours and how

@@ -38,6 +38,7 @@ type fakeCRM struct {
 	batch       int
 	used, limit int // API calls
 	checkFails  error
+	org         string      // 00D1 when empty
 	changes     []crm.Write // of records that were there
 	calls       int
 	finds       int
@@ -50,7 +51,7 @@ func newCRM() *fakeCRM {
 }
 
 func (c *fakeCRM) Target() crm.Target {
-	return crm.Target{OrgID: "00D1", InstanceURL: "https://a.my.salesforce.com"}
+	return crm.Target{OrgID: cmp.Or(c.org, "00D1"), InstanceURL: "https://a.my.salesforce.com"}
 }
 
 func (c *fakeCRM) Batch() int { return c.batch }
@@ -182,9 +183,32 @@ func (c *fakeCRM) make(people []crm.Write, o crm.Options) []crm.Result {
 		p.LastName = cmp.Or(p.LastName, o.Placeholder)
 		c.names[id] = p.Person
 		c.records[key] = append(c.records[key], id)
-		results = append(results, crm.Result{ID: id})
+		results = append(results, crm.Result{ID: id, Made: true})
 	}
 	return results
+}
+
+func (c *fakeCRM) Remove(ctx context.Context, id string) (crm.Removed, error) {
+	f := c.fault("remove")
+	if err := f.answer(ctx); err != nil && !f.after {
+		return "", err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls++
+	result := crm.Missing
+	for key, ids := range c.records {
+		if !slices.Contains(ids, id) {
+			continue
+		}
+		if result = crm.Changed; !slices.ContainsFunc(c.changes, func(w crm.Write) bool { return w.ID == id }) {
+			result, c.records[key] = crm.Deleted, slices.DeleteFunc(ids, func(other string) bool { return other == id })
+		}
+	}
+	if f.err != nil {
+		return "", f.err
+	}
+	return result, nil
 }
 
 func (c *fakeCRM) most() int {

@@ -23,6 +23,9 @@ type Env struct {
 	Revoke func()
 	// Delete deletes a record.
 	Delete func(id string)
+	// Change changes a record by hand, at another time than it was made, as the CRM tells
+	// times.
+	Change func(id string)
 	// Refused is somebody whom the CRM doesn't take.
 	Refused crm.Person
 	// Key is a unique field of the CRM for the address; empty where it has none.
@@ -43,6 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		"a whole batch":                 batch,
 		"a change":                      change,
 		"a change of what was deleted":  gone,
+		"a record is taken back":        removed,
 		"an outage":                     outage,
 		"an answer that was lost":       lost,
 		"the access ended":              revoked,
@@ -221,6 +225,48 @@ func gone(t *testing.T, e Env) {
 	if found := e.find(t, emails...); len(found) != 0 {
 		t.Errorf("found %+v", found)
 	}
+}
+
+// A record that we made can be deleted, until somebody changes it. What is new is told
+// from what was there.
+func removed(t *testing.T, e Env) {
+	writes, emails := people(4)
+	results, err := e.CRM.Write(t.Context(), writes, crm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		if !r.Made {
+			t.Errorf("not new: %+v", r)
+		}
+	}
+	change, err := e.CRM.Write(t.Context(), []crm.Write{{ID: results[3].ID, Person: crm.Person{LastName: "Byron"}}}, crm.Options{})
+	if err != nil || change[0].Made {
+		t.Errorf("a change: %+v, %v", change, err)
+	}
+	is := func(what, id string, want crm.Removed) {
+		t.Helper()
+		if got, err := e.CRM.Remove(t.Context(), id); err != nil || got != want {
+			t.Errorf("%s: %s, %v, want %s", what, got, err, want)
+		}
+	}
+	is("a new one", results[0].ID, crm.Deleted)
+	is("once more", results[0].ID, crm.Missing)
+	e.Delete(results[1].ID)
+	is("one that somebody deleted", results[1].ID, crm.Missing)
+	e.Change(results[2].ID)
+	is("one that somebody changed", results[2].ID, crm.Changed)
+	if found := e.find(t, emails...); len(found) != 2 || len(found[emails[2]]) != 1 {
+		t.Errorf("left are %+v", found)
+	}
+
+	writes[0].Email = "another@contoso.example"
+	id := e.write(t, writes[0])[0]
+	e.Down(1, false)
+	_, err = e.CRM.Remove(t.Context(), id)
+	want(t, err, crm.Pause, false)
+	is("after an outage", id, crm.Deleted)
+	e.wantRecords(t, 2)
 }
 
 func outage(t *testing.T, e Env) {

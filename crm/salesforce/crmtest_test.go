@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"gatepost/crm"
@@ -29,6 +30,7 @@ func TestCRM(t *testing.T) {
 			},
 			Revoke:  func() { source.ended = true },
 			Delete:  w.delete,
+			Change:  w.change,
 			Refused: crm.Person{Email: "not an address", LastName: "Doe"},
 			Key:     "Gatepost_Email__c",
 			Lead:    w.leadOf,
@@ -51,16 +53,30 @@ func (e *ending) Session(ctx context.Context, refused int64) (salesforce.Session
 }
 
 // delete deletes a Contact by hand.
-func (w *world) delete(id string) {
+func (w *world) delete(id string) { w.byHand(http.MethodDelete, id, "", nil) }
+
+// change changes a Contact by hand, until its times tell so.
+func (w *world) change(id string) {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodDelete, w.session.InstanceURL+"/services/data/v67.0/sobjects/Contact/"+id, nil)
+	var is struct{ CreatedDate, LastModifiedDate string }
+	for is.LastModifiedDate == is.CreatedDate {
+		w.byHand(http.MethodPatch, id, `{"Title": "Countess"}`, nil)
+		w.byHand(http.MethodGet, id, "", &is)
+	}
+}
+
+// byHand does something with a Contact as its people do.
+func (w *world) byHand(method, id, body string, into any) {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), method, w.session.InstanceURL+"/services/data/v67.0/sobjects/Contact/"+id, strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+w.session.AccessToken)
+	r.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.read(resp, nil)
+	w.read(resp, into)
 }

@@ -87,6 +87,7 @@ func (c *Client) createOne(ctx context.Context, p crm.Person, o crm.Options) ([]
 	if json.Unmarshal(body, &s) != nil {
 		return nil, nonsense("unexpected answer to a new record", true)
 	}
+	s.Created = s.Success
 	return []crm.Result{s.result()}, nil
 }
 
@@ -177,7 +178,7 @@ func (c *Client) writeBatch(ctx context.Context, writes []crm.Write, b batch, o 
 			failAll(results, b.chunks[i].writes, f)
 			continue
 		}
-		fill(results, b.chunks[i].writes, a.Body)
+		fill(results, b.chunks[i], a.Body)
 	}
 	return nil
 }
@@ -192,7 +193,7 @@ func (c *Client) writePlain(ctx context.Context, writes []crm.Write, k chunk, o 
 	if err != nil {
 		return err
 	}
-	fill(results, k.writes, body)
+	fill(results, k, body)
 	return nil
 }
 
@@ -251,14 +252,15 @@ func changed(w crm.Write) fields {
 func attributes(object string) map[string]string { return map[string]string{"type": object} }
 
 // fill reads a Collections answer into the results of its chunk.
-func fill(results []crm.Result, chunk []int, body []byte) {
-	read, ok := parseCollection(body, len(chunk))
+func fill(results []crm.Result, k chunk, body []byte) {
+	read, ok := parseCollection(body, len(k.writes))
 	if !ok {
-		failAll(results, chunk, nonsense("unexpected answer to a collections call", true))
+		failAll(results, k.writes, nonsense("unexpected answer to a collections call", true))
 		return
 	}
-	for i, n := range chunk {
+	for i, n := range k.writes {
 		results[n] = read[i]
+		results[n].Made = read[i].Err == nil && (read[i].Made || k.method == http.MethodPost)
 	}
 }
 
@@ -280,12 +282,13 @@ func parseCollection(body []byte, n int) ([]crm.Result, bool) {
 type save struct {
 	ID      string  `json:"id"`
 	Success bool    `json:"success"`
+	Created bool    `json:"created"` // what an upsert says of a new record
 	Errors  []fault `json:"errors"`
 }
 
 func (s save) result() crm.Result {
 	if s.Success && isID(s.ID) {
-		return crm.Result{ID: s.ID}
+		return crm.Result{ID: s.ID, Made: s.Created}
 	}
 	f, ok := firstFault(s.Errors)
 	if s.Success || !ok {
