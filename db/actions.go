@@ -218,7 +218,7 @@ func (d *Work) step(ctx context.Context, tx *sql.Tx, a *Action) error {
 func (a *Action) count(ctx context.Context, tx *sql.Tx) (n int, err error) {
 	switch a.Kind {
 	case ActionRecount:
-		err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(n), 0) FROM state_counts WHERE tenant_id = $1`, a.TenantID).Scan(&n)
+		err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(n), 0) FROM state_counts WHERE tenant_id = $1 AND state <> $2`, a.TenantID, Erased).Scan(&n)
 	case ActionMove:
 		err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(n), 0) FROM org_counts WHERE tenant_id = $1 AND org_id <> $2`, a.TenantID, a.OrgID).Scan(&n)
 	default:

@@ -13,6 +13,7 @@ type place struct {
 	state                      State
 	reason                     string
 	orgID                      string
+	emailKey                   string // where it is read with the rest
 }
 
 const hourMillis = int64(time.Hour / time.Millisecond)
@@ -83,10 +84,10 @@ func (c *change) places(ctx context.Context, tenantID string, of []string) (map[
 		with, args := part.with(c.engine)
 		err := each(ctx, c.tx, func(row scanner) error {
 			var p place
-			err := row.Scan(&p.id, &p.tenantID, &p.newsletterID, &p.createdAt, &p.state, &p.reason, &p.orgID)
+			err := row.Scan(&p.id, &p.tenantID, &p.newsletterID, &p.createdAt, &p.state, &p.reason, &p.orgID, &p.emailKey)
 			found[p.id] = p
 			return err
-		}, with+`SELECT s.id, s.tenant_id, s.newsletter_id, s.created_at, s.state, s.reason, s.org_id
+		}, with+`SELECT s.id, s.tenant_id, s.newsletter_id, s.created_at, s.state, s.reason, s.org_id, s.email_key
 			FROM o JOIN subscribers s ON s.tenant_id = o.tenant_id AND s.id = o.id`, args...)
 		if err != nil {
 			return nil, err
@@ -120,7 +121,21 @@ func (c *change) move(from, to place, detail string) {
 	}
 	c.tally.add(from, -1)
 	c.tally.add(to, 1)
-	if kind := to.state.Info().Activity; kind != "" && to.state != from.state {
-		c.tally.activity[activityKey{to.tenantID, kind}]++
+	if to.state != from.state {
+		c.happened(to.tenantID, to.state)
+	}
+}
+
+// arrivedAfterLeaving tells that a subscriber's write got into the CRM after they had
+// left: it happened, and their state is what it was.
+func (c *change) arrivedAfterLeaving(of place, detail string) {
+	c.events.add(NewID(), of.tenantID, of.id, c.at, string(Delivered), "", detail, "")
+	c.happened(of.tenantID, Delivered)
+}
+
+// happened counts what happens when somebody gets into a state.
+func (c *change) happened(tenantID string, state State) {
+	if kind := state.Info().Activity; kind != "" {
+		c.tally.activity[activityKey{tenantID, kind}]++
 	}
 }

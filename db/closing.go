@@ -92,7 +92,7 @@ func (d *Work) endAccess(ctx context.Context, tx *sql.Tx, tenantID string, now i
 		}
 	}
 	err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM memberships WHERE tenant_id = $1),
-		COALESCE((SELECT sum(n) FROM state_counts WHERE tenant_id = $1), 0)`, tenantID).Scan(&c.Members, &c.Subscribers)
+		COALESCE((SELECT sum(n) FROM state_counts WHERE tenant_id = $1 AND state <> $2), 0)`, tenantID, Erased).Scan(&c.Members, &c.Subscribers)
 	return err
 }
 
@@ -117,7 +117,7 @@ type Wiped struct {
 // revocations need and which go with the tenant's own row; and newsletter_slugs.
 var wipedTables = []string{"ledger", "ledger_sums", "state_counts", "hour_counts", "day_counts", "reason_counts", "org_counts", "activity", "recounts", "recount_sums",
 	"search_queue", "api_usage", "api_calls", "checkups", "delivery_settings", "pauses", "blames", "actions", "incidents", "causes", "disconnections", "newsletters", "handshakes", "held_identities",
-	"identities"}
+	"identities", "removals"}
 
 // WipeTenant deletes the data of a closed tenant whose time has come, as far as
 // ctx lets it; called again it goes on. progress, if not nil, is told how many

@@ -27,7 +27,8 @@ type Pause struct {
 // and it is due again instead of being done with.
 type Outcome struct {
 	SubscriberID string
-	Revision     int64 // as Due returned it
+	EmailKey     string // that was looked for and written; it counts only where it is still the subscriber's. Any when empty
+	Revision     int64  // as Due returned it
 	State        State
 	Reason       string
 	Detail       string
@@ -35,13 +36,14 @@ type Outcome struct {
 	DueAt        time.Time // when it stays waiting, and is to lose its place in the queue
 	SettlesAt    time.Time // when a write is out whose outcome is not known
 	RecordID     string    // when delivered, as what follows
+	Made         bool      // the record: the CRM said that this write made it
 	Placeholders Placeholders
 	MatchID      string // when another record is in the way, and the CRM tells which
 	OrgID        string
 	InstanceURL  string
 }
 
-// DueTenants returns the tenants that have subscribers to deliver now, except
+// DueTenants returns the tenants that have subscribers to deliver, or to remove, now, except
 // those that are closed or paused or that somebody other than owner delivers.
 func (d *Outbox) DueTenants(ctx context.Context, owner string) ([]string, error) {
 	// The recursion hops from tenant to tenant on the index of what waits, so that
@@ -52,7 +54,8 @@ func (d *Outbox) DueTenants(ctx context.Context, owner string) ([]string, error)
 			SELECT (SELECT min(s.tenant_id) FROM subscribers s WHERE s.state = 'waiting' AND s.tenant_id > w.tenant_id)
 			FROM waiting w WHERE w.tenant_id IS NOT NULL
 		)
-		SELECT o.tenant_id FROM waiting o WHERE o.tenant_id IS NOT NULL AND `+ofDueTenants, millis(d.now()), owner)
+		SELECT o.tenant_id FROM (SELECT tenant_id FROM waiting UNION SELECT tenant_id FROM removals WHERE ended_at = 0) o
+		WHERE o.tenant_id IS NOT NULL AND `+ofDueTenants, millis(d.now()), owner)
 	return ids, wrap("due tenants", err)
 }
 
@@ -77,9 +80,10 @@ func tenantSet(of []string) *set {
 	return s
 }
 
-// ofDueTenants are those tenants of o with subscribers to deliver at $1, and whom nobody
-// but $2 delivers.
-const ofDueTenants = `EXISTS (SELECT 1 FROM subscribers s WHERE s.state = 'waiting' AND s.tenant_id = o.tenant_id AND s.due_at <= $1)
+// ofDueTenants are those tenants of o with subscribers to deliver at $1, or to remove, and
+// whom nobody but $2 delivers.
+const ofDueTenants = `(EXISTS (SELECT 1 FROM subscribers s WHERE s.state = 'waiting' AND s.tenant_id = o.tenant_id AND s.due_at <= $1)
+		OR EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = o.tenant_id AND r.ended_at = 0))
 	AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.id = o.tenant_id AND t.closed_at > 0)
 	AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant_id = o.tenant_id AND p.until > $1)
 	AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.name = 'deliver:' || o.tenant_id AND l.until > $1 AND l.owner <> $2)`
@@ -93,8 +97,8 @@ func scanID(row scanner) (id string, err error) {
 type Known struct {
 	Subscriber
 	Due          bool  // it is to be delivered itself, now
-	Revision     int64 // goes up with each repeated sign-up
-	Newer        bool  // the address was signed up again since the write that is out
+	Revision     int64 // goes up with each repeated sign-up and each edit
+	Newer        bool  // something else was said since the write that is out
 	Placeholders Placeholders
 }
 
@@ -113,7 +117,7 @@ func (d *Outbox) Due(ctx context.Context, tenantID string, limit int) ([]Known, 
 		seen[k.ID], due = true, append(due, k)
 		return nil
 	}, `SELECT o.id, o.newsletter_id, o.email, o.email_key, o.first_name, o.last_name, o.state, o.detail, o.attempts, o.refusals, o.due_at, o.sent_at, o.settles_at,
-			o.record_id, o.created_at, o.repeated_at, o.revision, o.again_at, o.placeholders
+			o.record_id, o.created_at, o.repeated_at, o.edited_at, o.revision, o.again_at, o.placeholders
 		FROM (SELECT id, email_key, due_at FROM subscribers WHERE tenant_id = $1 AND state = 'waiting' AND due_at <= $2 ORDER BY due_at, id LIMIT $3) s
 		CROSS JOIN subscribers o WHERE o.tenant_id = $1 AND o.email_key = s.email_key
 		ORDER BY s.due_at, s.id, CASE WHEN o.id = s.id THEN 0 ELSE 1 END, o.id`,
@@ -122,15 +126,15 @@ func (d *Outbox) Due(ctx context.Context, tenantID string, limit int) ([]Known, 
 }
 
 func scanKnown(row scanner) (k Known, err error) {
-	var due, sent, settles, created, repeated, again int64
+	var due, sent, settles, created, repeated, edited, again int64
 	var placeholders sql.NullString
 	err = row.Scan(&k.ID, &k.NewsletterID, &k.Email, &k.EmailKey, &k.FirstName, &k.LastName, &k.State, &k.Detail, &k.Attempts, &k.Refusals, &due, &sent, &settles,
-		&k.RecordID, &created, &repeated, &k.Revision, &again, &placeholders)
+		&k.RecordID, &created, &repeated, &edited, &k.Revision, &again, &placeholders)
 	if err != nil {
 		return k, err
 	}
 	k.DueAt, k.SentAt, k.SettlesAt = fromMillis(due), fromMillis(sent), fromMillis(settles)
-	k.CreatedAt, k.RepeatedAt = fromMillis(created), fromMillis(repeated)
+	k.CreatedAt, k.RepeatedAt, k.EditedAt = fromMillis(created), fromMillis(repeated), fromMillis(edited)
 	k.Newer = sent > 0 && again > 0
 	if !placeholders.Valid && k.madeBefore() {
 		k.Placeholders = placeholdersBefore
@@ -144,7 +148,7 @@ func scanKnown(row scanner) (k Known, err error) {
 // a record that we made: a write was sent for it, and not refused. When its outcome
 // isn't known, the record that is found is the one.
 func (k Known) madeBefore() bool {
-	if k.State == Delivered {
+	if k.State == Delivered || k.State == Left {
 		return k.RecordID != "" && k.Attempts > 0 && k.Detail == ""
 	}
 	return k.RecordID == "" && !k.SentAt.IsZero()
@@ -153,6 +157,7 @@ func (k Known) madeBefore() bool {
 // Sending is a write that is about to be sent for a subscriber.
 type Sending struct {
 	SubscriberID string
+	EmailKey     string       // that is written; any when empty
 	Revision     int64        // as Due returned it
 	New          bool         // it makes a record
 	Placeholders Placeholders // in a new record
@@ -160,11 +165,12 @@ type Sending struct {
 
 // MarkSent notes, before a write is sent, that it may have happened from now on,
 // until when it may still take effect, and what it writes for want of a name. It
-// returns ErrLost, and nothing must be sent, when the lease is gone.
+// returns ErrLost, and nothing must be sent, when the lease is gone, or somebody of them
+// doesn't wait any more or has another address by now.
 func (d *Outbox) MarkSent(ctx context.Context, l Lease, sendings []Sending, settlesAt time.Time) error {
-	sent := newSet(text("id"), integer("revision"), integer("new"), text("placeholders"))
+	sent := newSet(text("id"), text("email_key"), integer("revision"), integer("new"), text("placeholders"))
 	for _, s := range sendings {
-		sent.add(s.SubscriberID, s.Revision, int64(bit(s.New)), s.Placeholders.stored())
+		sent.add(s.SubscriberID, s.EmailKey, s.Revision, int64(bit(s.New)), s.Placeholders.stored())
 	}
 	return wrap("mark as sent", d.underLease(ctx, l, func(tx *sql.Tx) error {
 		for part := range sent.of(l.TenantID).parts() {
@@ -174,7 +180,7 @@ func (d *Outbox) MarkSent(ctx context.Context, l Lease, sendings []Sending, sett
 				again_at = CASE WHEN subscribers.revision = o.revision THEN 0 ELSE again_at END,
 				record_id = CASE WHEN o.new = 1 THEN '' ELSE record_id END,
 				placeholders = CASE WHEN o.new = 1 THEN o.placeholders ELSE COALESCE(subscribers.placeholders, o.placeholders) END
-				`+waitingOfSet, args...)
+				`+waitingOfSet+` AND (o.email_key = '' OR o.email_key = subscribers.email_key)`, args...)
 			if err != nil {
 				return err
 			}
@@ -198,13 +204,18 @@ func (d *Outbox) RecordOutcomes(ctx context.Context, l Lease, outcomes []Outcome
 // serves, for the reason that set.of tells: those who wait may be taken for few, too.
 const waitingOfSet = ofSet + ` AND subscribers.state || '' = 'waiting'`
 
+// leftOfSet are those of ofSet who left while a write was out for them.
+const leftOfSet = ofSet + ` AND subscribers.state || '' = 'left' AND subscribers.sent_at > 0`
+
 // attempt is an outcome with the place where its subscriber waits.
 type attempt struct {
 	Outcome
 	from place
 }
 
-// record stores what became of subscribers, except those who don't wait any more.
+// record stores what became of subscribers, except those who don't wait any more, or
+// have another address than was tried. What became of a write for somebody who left
+// meanwhile is noted.
 func (c *change) record(ctx context.Context, tenantID string, outcomes []Outcome) error {
 	of := make([]string, len(outcomes))
 	for i, o := range outcomes {
@@ -214,12 +225,15 @@ func (c *change) record(ctx context.Context, tenantID string, outcomes []Outcome
 	if err != nil {
 		return err
 	}
-	var delivered, other []attempt
+	var delivered, other, left []attempt
 	for _, o := range outcomes {
 		from, ok := stand[o.SubscriberID]
 		delete(stand, o.SubscriberID) // each has one outcome
 		switch {
-		case !ok || from.state != Waiting:
+		case !ok || o.EmailKey != "" && o.EmailKey != from.emailKey:
+		case from.state == Left:
+			left = append(left, attempt{o, from})
+		case from.state != Waiting:
 		case o.State == Delivered:
 			delivered = append(delivered, attempt{o, from})
 		default:
@@ -227,6 +241,9 @@ func (c *change) record(ctx context.Context, tenantID string, outcomes []Outcome
 		}
 	}
 	if err := c.delivered(ctx, tenantID, delivered); err != nil {
+		return err
+	}
+	if err := c.afterLeaving(ctx, tenantID, left); err != nil {
 		return err
 	}
 	newer, err := c.other(ctx, tenantID, other)
@@ -248,17 +265,16 @@ func (c *change) record(ctx context.Context, tenantID string, outcomes []Outcome
 // delivered stores that subscribers were delivered; one that was signed up again
 // meanwhile is due again.
 func (c *change) delivered(ctx context.Context, tenantID string, all []attempt) error {
-	s := newSet(text("id"), integer("revision"), text("reason"), text("detail"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"))
+	s := newSet(text("id"), integer("revision"), text("reason"), text("detail"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"), integer("made"))
 	again := newSet(s.columns...)
 	rows := map[string][]any{}
 	for _, a := range all {
-		rows[a.SubscriberID] = []any{a.SubscriberID, a.Revision, a.Reason, a.Detail, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored()}
+		rows[a.SubscriberID] = []any{a.SubscriberID, a.Revision, a.Reason, a.Detail, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored(), int64(bit(a.Made))}
 		s.add(rows[a.SubscriberID]...)
 	}
 	done, err := c.update(ctx, tenantID, s, `UPDATE subscribers SET state = 'delivered', reason = o.reason, detail = o.detail, refusals = 0,
 		sent_at = 0, settles_at = 0, match_id = '', again_at = 0,
-		record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $1, placeholders = o.placeholders
-		`+waitingOfSet+` AND subscribers.revision = o.revision RETURNING subscribers.id`, c.at)
+		`+arrived+waitingOfSet+` AND subscribers.revision = o.revision RETURNING subscribers.id`, c.at)
 	if err != nil {
 		return err
 	}
@@ -276,8 +292,37 @@ func (c *change) delivered(ctx context.Context, tenantID string, all []attempt) 
 	_, err = c.update(ctx, tenantID, again, `UPDATE subscribers SET reason = '', detail = '', attempts = 0, refusals = 0,
 		sent_at = 0, settles_at = 0, match_id = '', again_at = 0,
 		due_at = CASE WHEN again_at > $1 THEN again_at ELSE $1 END, waits_since = CASE WHEN again_at > $1 THEN again_at ELSE $1 END,
-		record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $1, placeholders = o.placeholders
-		`+waitingOfSet+` RETURNING subscribers.id`, c.at)
+		`+arrived+waitingOfSet+` RETURNING subscribers.id`, c.at)
+	return err
+}
+
+// arrived sets what is known of the record in the CRM. One that we made stays ours.
+const arrived = `made = CASE WHEN o.made = 1 OR subscribers.record_id = o.record_id AND subscribers.made = 1 THEN 1 ELSE 0 END,
+	record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $1, placeholders = o.placeholders`
+
+// afterLeaving notes what became of writes for subscribers who left after they were sent:
+// they don't come back by that, but what arrived is in the CRM, and is told.
+func (c *change) afterLeaving(ctx context.Context, tenantID string, all []attempt) error {
+	in := newSet(text("id"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"), integer("made"))
+	out := newSet(text("id"), integer("settles_at"))
+	for _, a := range all {
+		if a.State == Delivered {
+			in.add(a.SubscriberID, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored(), int64(bit(a.Made)))
+			continue
+		}
+		out.add(a.SubscriberID, millis(a.SettlesAt))
+	}
+	done, err := c.update(ctx, tenantID, in, `UPDATE subscribers SET sent_at = 0, settles_at = 0, again_at = 0, `+arrived+leftOfSet+` RETURNING subscribers.id`, c.at)
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		if done[a.SubscriberID] {
+			c.arrivedAfterLeaving(a.from, a.Detail)
+		}
+	}
+	_, err = c.update(ctx, tenantID, out, `UPDATE subscribers SET sent_at = CASE WHEN o.settles_at = 0 THEN 0 ELSE sent_at END, settles_at = o.settles_at,
+		placeholders = CASE WHEN o.settles_at = 0 AND record_id = '' THEN '' ELSE placeholders END`+leftOfSet+` RETURNING subscribers.id`)
 	return err
 }
 

@@ -100,14 +100,27 @@ type Consent struct {
 	Replaced map[string]string // values of before that the sign-up replaced, by field
 }
 
-// HistoryLimit bounds how many events, and how many sign-ups, are read of one
-// subscriber.
+// HistoryLimit bounds how many events, how many sign-ups and how many edits are read of
+// one subscriber.
 const HistoryLimit = 200
 
-// History returns what happened to one of the tenant's subscribers, the latest
-// first.
-func (d *Watch) History(ctx context.Context, tenantID, subscriberID string) ([]Event, []Consent, error) {
-	events, err := collect(ctx, d.read, func(row scanner) (e Event, err error) {
+// Correction is what somebody changed of a subscriber by hand.
+type Correction struct {
+	At      time.Time
+	Actor   string // e-mail of the user who did it, empty when there is no such user any more
+	Changes []Change
+}
+
+// History is what happened to a subscriber, the latest first of each kind.
+type History struct {
+	Events      []Event
+	Consents    []Consent
+	Corrections []Correction
+}
+
+// History returns what happened to one of the tenant's subscribers.
+func (d *Watch) History(ctx context.Context, tenantID, subscriberID string) (h History, err error) {
+	h.Events, err = collect(ctx, d.read, func(row scanner) (e Event, err error) {
 		var at int64
 		err = row.Scan(&at, &e.State, &e.Reason, &e.Detail, &e.Actor)
 		e.At = fromMillis(at)
@@ -115,9 +128,9 @@ func (d *Watch) History(ctx context.Context, tenantID, subscriberID string) ([]E
 	}, `SELECT at, state, reason, detail, COALESCE((SELECT email FROM users WHERE users.id = actor), '')
 		FROM events WHERE tenant_id = $1 AND subscriber_id = $2 ORDER BY id DESC LIMIT $3`, tenantID, subscriberID, HistoryLimit)
 	if err != nil {
-		return nil, nil, wrap("history", err)
+		return History{}, wrap("history", err)
 	}
-	consents, err := collect(ctx, d.read, func(row scanner) (c Consent, err error) {
+	h.Consents, err = collect(ctx, d.read, func(row scanner) (c Consent, err error) {
 		var id, replaced string
 		var at int64
 		err = row.Scan(&id, &at, &c.Source, &c.Words, &replaced, &c.Repeated)
@@ -131,7 +144,20 @@ func (d *Watch) History(ctx context.Context, tenantID, subscriberID string) ([]E
 		UNION ALL SELECT c.id, c.at, c.source, w.text, c.replaced, 1 FROM consents c JOIN wordings w ON w.id = c.wording_id
 			WHERE c.tenant_id = $1 AND c.subscriber_id = $2
 		ORDER BY 1 DESC LIMIT $3`, tenantID, subscriberID, HistoryLimit)
-	return events, consents, wrap("history", err)
+	if err != nil {
+		return History{}, wrap("history", err)
+	}
+	h.Corrections, err = collect(ctx, d.read, func(row scanner) (c Correction, err error) {
+		var at int64
+		var changes string
+		if err := row.Scan(&at, &c.Actor, &changes); err != nil {
+			return c, err
+		}
+		c.At = fromMillis(at)
+		return c, json.Unmarshal([]byte(changes), &c.Changes)
+	}, `SELECT at, COALESCE((SELECT email FROM users WHERE users.id = actor), ''), changes
+		FROM edits WHERE tenant_id = $1 AND subscriber_id = $2 ORDER BY id DESC LIMIT $3`, tenantID, subscriberID, HistoryLimit)
+	return h, wrap("history", err)
 }
 
 // lastDelivered reads when the tenant's last subscriber was delivered.

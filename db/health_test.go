@@ -90,12 +90,13 @@ func TestRetryAndDismiss(t *testing.T) {
 
 func TestHistory(t *testing.T) {
 	d, ids := needy(t)
-	events, consents, err := d.History(t.Context(), "a", ids[2])
+	h, err := d.History(t.Context(), "a", ids[2])
+	events, consents := h.Events, h.Consents
 	if err != nil || len(events) != 1 || events[0].State != Attention || events[0].Detail != "No." || len(consents) != 1 || consents[0].Words != "I agree." || consents[0].Source != "form" {
 		t.Errorf("got %+v, %+v, %v", events, consents, err)
 	}
-	if events, consents, err := d.History(t.Context(), "b", ids[2]); len(events)+len(consents) != 0 || err != nil {
-		t.Errorf("another tenant's: %+v, %+v, %v", events, consents, err)
+	if h, err := d.History(t.Context(), "b", ids[2]); len(h.Events)+len(h.Consents) != 0 || err != nil {
+		t.Errorf("another tenant's: %+v, %v", h, err)
 	}
 }
 

@@ -160,7 +160,7 @@ func scanCauseCount(row scanner) (c CauseCount, err error) {
 // are asked for.
 func (l *listing) keptCounts(states *[]CauseCount) part {
 	var q statement
-	table, where := `state_counts`, []string{`tenant_id = ` + q.arg(l.tenantID)}
+	table, where := `state_counts`, []string{`tenant_id = ` + q.arg(l.tenantID), `state <> ` + q.arg(string(Erased))}
 	if l.Newsletter != "" {
 		where = append(where, `newsletter_id = `+l.newsletter(&q))
 	}

@@ -21,6 +21,8 @@ type Overview struct {
 	Due         time.Time // since when the one is due that has been for longest, or when the first will be; zero when nobody waits
 	LastEvent   string    // id of the newest event of all subscribers; empty when there is none
 	Subscriber  Subscriber
+	Removal     Removal // of the subscriber, if it was asked for
+	SameReason  int     // how many are in the subscriber's state for the same reason, the subscriber included
 }
 
 // Connections is what is known of a tenant's own connections and of the services that
@@ -38,7 +40,8 @@ type Connections struct {
 }
 
 // Overview returns the tenant's overview, as far as the user may know it, with the
-// subscriber of the given id; the zero Subscriber when the tenant has none with it.
+// subscriber of the given id; the zero Subscriber when the tenant has none with it, or
+// none any more.
 func (d *Watch) Overview(ctx context.Context, tenantID, userID, subscriberID string) (o Overview, err error) {
 	parts := append(o.Connections.parts(tenantID, userID),
 		sumsOf(&o.Sums, tenantID),
@@ -54,6 +57,10 @@ func (d *Watch) Overview(ctx context.Context, tenantID, userID, subscriberID str
 		}, `SELECT due_at FROM subscribers WHERE tenant_id = $1 AND state = 'waiting' ORDER BY due_at, id LIMIT 1`, tenantID),
 		one(&o.LastEvent, scanID, `SELECT id FROM events WHERE tenant_id = $1 ORDER BY id DESC LIMIT 1`, tenantID),
 		one(&o.Subscriber, scanSubscriber, selectSubscriber+`WHERE s.tenant_id = $1 AND s.id = $2`, tenantID, subscriberID),
+		removalOf(&o.Removal, tenantID, subscriberID),
+		one(&o.SameReason, func(row scanner) (n int, err error) { return n, row.Scan(&n) }, `SELECT r.n FROM subscribers s
+			JOIN reason_counts r ON r.tenant_id = s.tenant_id AND r.state = s.state AND r.reason = s.reason
+			WHERE s.tenant_id = $1 AND s.id = $2 AND s.reason <> ''`, tenantID, subscriberID),
 	)
 	if err := ask(ctx, d.read, parts...); err != nil {
 		return Overview{}, wrap("overview", err)

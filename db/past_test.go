@@ -78,12 +78,13 @@ func TestAPastIsAsIfItHadHappened(t *testing.T) {
 	if jane.RecordID != "003" || jane.OrgID != "00D1" || !jane.RepeatedAt.Equal(ago(90*time.Hour)) || jane.LastName != "Doe" {
 		t.Errorf("got %+v", jane)
 	}
-	events, consents, err := d.History(t.Context(), tenant.ID, jane.ID)
+	h, err := d.History(t.Context(), tenant.ID, jane.ID)
+	events, consents := h.Events, h.Consents
 	if err != nil || len(events) != 3 || !events[0].At.Equal(ago(90*time.Hour-time.Second)) || len(consents) != 2 || consents[0].Replaced["last_name"] != "Roe" || consents[1].Words != "Yes." {
 		t.Errorf("%+v, %+v, %v", events, consents, err)
 	}
-	events, _, err = d.History(t.Context(), tenant.ID, all.Rows[1].ID)
-	if err != nil || len(events) != 2 || events[0].Actor != maria.Email || events[0].Detail != "Spam." {
+	h, err = d.History(t.Context(), tenant.ID, all.Rows[1].ID)
+	if events = h.Events; err != nil || len(events) != 2 || events[0].Actor != maria.Email || events[0].Detail != "Spam." {
 		t.Errorf("%+v, %v", events, err)
 	}
 	if p := number(t, d, `SELECT count(*) FROM subscribers WHERE placeholders = '{"last_name":"NA"}'`); p != 1 {

@@ -282,6 +282,45 @@ func (d *DB) session(t *testing.T, u User) func(*DB) error {
 	}
 }
 
+// edited gives a subscriber another address, and a name.
+func edited(t *testing.T, tenantID, id, email string) func(*DB) error {
+	return func(d *DB) error {
+		_, err := d.EditSubscriber(t.Context(), tenantID, id, Edit{email, email, "Edited", ""}, "ann")
+		return err
+	}
+}
+
+func left(t *testing.T, tenantID, id string) func(*DB) error {
+	return func(d *DB) error { _, err := d.Leave(t.Context(), tenantID, id, "ann", "They wrote."); return err }
+}
+
+func undone(t *testing.T, tenantID, id string) func(*DB) error {
+	return func(d *DB) error { _, err := d.UndoTest(t.Context(), tenantID, id, "ann"); return err }
+}
+
+// testing is waiting, for one subscriber whom a test made.
+func (d *DB) testing(t *testing.T) (Lease, SignUp, string) {
+	t.Helper()
+	l, signUps, _ := d.waiting(t, 0)
+	s := signsUp(t, d, l.TenantID, "test@example.org")
+	s.Source = "test"
+	return l, s, add(t, d, append(signUps, s)...)[0]
+}
+
+// removing is testing, for one who has arrived and is to be removed with the record.
+func (d *DB) removing(t *testing.T) (Lease, SignUp, Removal) {
+	t.Helper()
+	l, s, id := d.testing(t)
+	d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: "r", OrgID: "o", Made: true})
+	unless(t, undone(t, l.TenantID, id)(d))
+	due, err := d.DueRemovals(t.Context(), l.TenantID)
+	if err != nil || len(due) != 1 {
+		t.Fatal(due, err)
+	}
+	due[0].Record = RecordDeleted
+	return l, s, due[0]
+}
+
 func races() []race {
 	return []race{
 		{"AddHandshake", "room for one more", func(t *testing.T, d *DB) duel {
@@ -994,6 +1033,127 @@ func races() []race {
 		}},
 		{"RecordOutcomes enterAll", "refused and signed up again", func(t *testing.T, d *DB) duel {
 			return recorded(t, d, Outcome{State: Attention, Reason: "ODD"})
+		}},
+		{"EditSubscriber", "two become the same address", func(t *testing.T, d *DB) duel {
+			l, _, ids := d.waiting(t, 2)
+			return duel{edited(t, l.TenantID, ids[0], "same@example.org"), edited(t, l.TenantID, ids[1], "same@example.org"), func(one, other error) {
+				oneWins(t, ErrConflict)(one, other)
+				d.agrees(t, l.TenantID, Sums{New: 2, Waiting: 2})
+			}}
+		}},
+		{"EditSubscriber enterAll", "the address of before is signed up", func(t *testing.T, d *DB) duel {
+			l, signUps, ids := d.needing(t, 1)
+			return duel{edited(t, l.TenantID, ids[0], "right@example.org"), addOne(t, signUps[0]), func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, nil)
+				wantN(t, d, 1, `SELECT count(*) FROM subscribers WHERE id = $1 AND email_key = 'right@example.org' AND state = 'waiting'`, ids[0])
+			}}
+		}},
+		{"EditSubscriber enterAll", "the address to be is signed up", func(t *testing.T, d *DB) duel {
+			l, _, ids := d.needing(t, 1)
+			return duel{edited(t, l.TenantID, ids[0], "right@example.org"), addOne(t, signsUp(t, d, l.TenantID, "right@example.org")), func(one, other error) {
+				unless(t, one, ErrConflict)
+				unless(t, other)
+				d.agrees(t, l.TenantID, nil)
+				wantN(t, d, 1, `SELECT count(*) FROM subscribers WHERE tenant_id = $1 AND email_key = 'right@example.org'`, l.TenantID)
+			}}
+		}},
+		{"EditSubscriber MarkSent", "another address while it is sent to the one of before", func(t *testing.T, d *DB) duel {
+			l, signUps, ids := d.waiting(t, 1)
+			return duel{edited(t, l.TenantID, ids[0], "right@example.org"), func(d *DB) error {
+				return d.MarkSent(t.Context(), l, []Sending{{SubscriberID: ids[0], EmailKey: signUps[0].EmailKey, New: true}}, d.now().Add(time.Hour))
+			}, func(one, other error) {
+				unless(t, one, ErrAddressFixed)
+				unless(t, other, ErrLost)
+				if (one == nil) == (other == nil) {
+					t.Errorf("edited: %v, sent: %v", one, other)
+				}
+			}}
+		}},
+		{"EditSubscriber RecordOutcomes", "other names while it is delivered", func(t *testing.T, d *DB) duel {
+			l, signUps, ids := d.waiting(t, 1)
+			return duel{edited(t, l.TenantID, ids[0], signUps[0].Email), func(d *DB) error {
+				return d.RecordOutcomes(t.Context(), l, []Outcome{{SubscriberID: ids[0], State: Delivered, RecordID: "r", OrgID: "o"}})
+			}, func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, Sums{New: 1, Waiting: 1}) // and is due with the new names
+				wantN(t, d, 1, `SELECT count(*) FROM subscribers WHERE id = $1 AND first_name = 'Edited' AND record_id = 'r'`, ids[0])
+			}}
+		}},
+		{"EditSubscriber decideOne", "edited and left", func(t *testing.T, d *DB) duel {
+			l, signUps, ids := d.needing(t, 1)
+			return duel{edited(t, l.TenantID, ids[0], signUps[0].Email), left(t, l.TenantID, ids[0]), func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, Sums{New: 1, Left: 1})
+			}}
+		}},
+		{"decideOne RecordOutcomes", "left while it is delivered", func(t *testing.T, d *DB) duel {
+			l, _, ids := d.waiting(t, 1)
+			unless(t, d.MarkSent(t.Context(), l, []Sending{{SubscriberID: ids[0], New: true}}, d.now().Add(time.Hour)))
+			return duel{left(t, l.TenantID, ids[0]), func(d *DB) error {
+				return d.RecordOutcomes(t.Context(), l, []Outcome{{SubscriberID: ids[0], State: Delivered, RecordID: "r", OrgID: "o", Made: true}})
+			}, func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, Sums{New: 1, Left: 1})
+				wantN(t, d, 1, `SELECT count(*) FROM subscribers WHERE id = $1 AND record_id = 'r' AND made = 1 AND sent_at = 0`, ids[0])
+				wantN(t, d, 2, `SELECT count(*) FROM events WHERE tenant_id = $1 AND subscriber_id = $2`, l.TenantID, ids[0])
+			}}
+		}},
+		{"decideOne enterAll", "left and signed up again", func(t *testing.T, d *DB) duel {
+			l, signUps, ids := d.waiting(t, 1)
+			return duel{left(t, l.TenantID, ids[0]), addOne(t, signUps[0]), func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, nil)
+				wantN(t, d, 1, `SELECT count(*) FROM subscribers WHERE id = $1 AND revision = 1`, ids[0])
+			}}
+		}},
+		{"UndoTest enterAll", "undone and signed up again", func(t *testing.T, d *DB) duel {
+			l, s, id := d.testing(t)
+			return duel{undone(t, l.TenantID, id), addOne(t, s), func(one, other error) {
+				unless(t, one, ErrNotUndone)
+				unless(t, other)
+				if one == nil {
+					d.agrees(t, l.TenantID, Sums{New: 2, Erased: 1, Waiting: 1})
+					return
+				}
+				d.agrees(t, l.TenantID, Sums{New: 1, Repeated: 1, Waiting: 1})
+			}}
+		}},
+		{"UndoTest MarkSent", "undone while it is sent", func(t *testing.T, d *DB) duel {
+			l, _, id := d.testing(t)
+			return duel{undone(t, l.TenantID, id), func(d *DB) error {
+				return d.MarkSent(t.Context(), l, []Sending{{SubscriberID: id, New: true}}, d.now().Add(time.Hour))
+			}, func(one, other error) {
+				unless(t, one, ErrNotUndone)
+				unless(t, other, ErrLost)
+				if (one == nil) == (other == nil) {
+					t.Errorf("undone: %v, sent: %v", one, other)
+				}
+				d.agrees(t, l.TenantID, nil)
+			}}
+		}},
+		{"UndoTest", "undone twice", func(t *testing.T, d *DB) duel {
+			l, _, id := d.testing(t)
+			return duel{undone(t, l.TenantID, id), nil, func(one, other error) {
+				oneWins(t, ErrNotFound)(one, other)
+				d.agrees(t, l.TenantID, Sums{New: 1, Erased: 1})
+			}}
+		}},
+		{"EndRemoval enterAll", "removed with its record and signed up again", func(t *testing.T, d *DB) duel {
+			l, s, r := d.removing(t)
+			return duel{func(d *DB) error { return d.EndRemoval(t.Context(), l, r) }, addOne(t, s), func(one, other error) {
+				both(t, one, other)
+				if erased := number(t, d, `SELECT erased FROM removals WHERE subscriber_id = $1 AND ended_at > 0`, r.SubscriberID); erased == 1 {
+					d.agrees(t, l.TenantID, Sums{New: 2, Erased: 1, Waiting: 1})
+					return
+				}
+				d.agrees(t, l.TenantID, Sums{New: 1, Repeated: 1, Waiting: 1})
+			}}
+		}},
+		{"EndRemoval", "removed and the lease is taken", func(t *testing.T, d *DB) duel {
+			_, _, r := d.removing(t)
+			mine, take := d.runOut(t, r.TenantID)
+			return duel{func(d *DB) error { return d.EndRemoval(t.Context(), mine, r) }, take, oneWins(t, ErrLost)}
 		}},
 		{"ShareCounts", "counts of both", func(t *testing.T, d *DB) duel {
 			counts := []LimitCount{{Key: NewID(), Ends: d.now().Add(time.Hour), N: 2}, {Key: NewID(), Ends: d.now().Add(time.Hour), N: 3}}

@@ -25,6 +25,7 @@ const (
 // known is a subscriber whose address is signed up again.
 type known struct {
 	place
+	email                string // as typed, where it is read with the rest
 	detail, recordID     string
 	firstName, lastName  string
 	attempts             int
@@ -101,10 +102,10 @@ func (k *known) say(s SignUp) (replaced string) {
 }
 
 // dueAgain is when what was said at a time is to be delivered: at once, or when an
-// hour has passed since the last repeated sign-up. Who needs attention or was
-// dismissed isn't made to wait.
+// hour has passed since the last repeated sign-up. Who needs attention, was dismissed or
+// had left isn't made to wait.
 func (k known) dueAgain(at int64) int64 {
-	if k.repeatedAt == 0 || k.state == Attention || k.state == Dismissed {
+	if is := k.state.Info(); k.repeatedAt == 0 || !is.Waits && !is.Arrived {
 		return at
 	}
 	hour := repeatEvery.Milliseconds()
@@ -118,7 +119,7 @@ func (k known) remembered() string {
 	if k.placeholders.Valid {
 		return k.placeholders.String
 	}
-	if k.state == Delivered && k.recordID != "" && k.attempts > 0 && k.detail == "" {
+	if (k.state == Delivered || k.state == Left) && k.recordID != "" && k.attempts > 0 && k.detail == "" {
 		return placeholdersBefore.stored()
 	}
 	return ""

@@ -10,7 +10,7 @@ import (
 )
 
 // allStates are those in which a subscriber can be.
-var allStates = []State{Waiting, Delivered, Attention, Dismissed}
+var allStates = []State{Waiting, Delivered, Attention, Dismissed, Left}
 
 // inState is a database whose tenant a has one subscriber, in a state; it reads the
 // clock that is returned.
@@ -42,6 +42,11 @@ func (d *DB) put(t *testing.T, id string, state State) {
 	if state == Dismissed {
 		if done, err := d.Dismiss(t.Context(), "a", id, "", "No."); err != nil || !done {
 			t.Fatalf("not dismissed: %v", err)
+		}
+	}
+	if state == Left {
+		if done, err := d.Leave(t.Context(), "a", id, "", "They wrote."); err != nil || !done {
+			t.Fatalf("not left: %v", err)
 		}
 	}
 }
@@ -245,9 +250,9 @@ func TestManyRepeatsAtOnce(t *testing.T) {
 func TestTheOldValueStaysInTheHistory(t *testing.T) {
 	d, id, now := inState(t, Delivered)
 	add(t, d, says(now.Add(time.Minute), "Janet", ""), says(now.Add(2*time.Minute), "Janet", "Roe"), says(now.Add(3*time.Minute), "Ann", "Lee"))
-	_, consents, err := d.History(t.Context(), "a", id)
+	h, err := d.History(t.Context(), "a", id)
 	var got []map[string]string
-	for _, c := range consents {
+	for _, c := range h.Consents {
 		got = append(got, c.Replaced)
 	}
 	want := []map[string]string{{"first_name": "Janet", "last_name": "Roe"}, {"last_name": "Doe"}, {"first_name": "Jane"}, nil}

@@ -171,6 +171,16 @@ func (b *book) received(s SignUp, id string, known bool) {
 // put stores the subscriber with what was agreed to; of one that is there
 // already, what is said now.
 func (b *book) put(ctx context.Context, s SignUp, wording string) (id string, known bool, err error) {
+	for range 10 { // until nobody gives the address up, or takes it, meanwhile
+		if id, known, err = b.putOnce(ctx, s, wording); !errors.Is(err, sql.ErrNoRows) {
+			break
+		}
+	}
+	return id, known, err
+}
+
+// putOnce is put, once: with sql.ErrNoRows, who had the address has another one by now.
+func (b *book) putOnce(ctx context.Context, s SignUp, wording string) (id string, known bool, err error) {
 	id = NewID()
 	added, err := b.tx.ExecContext(ctx, `INSERT INTO subscribers
 		(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, due_at, created_at)

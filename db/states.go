@@ -11,6 +11,8 @@ const (
 	Delivered State = "delivered"
 	Attention State = "attention" // somebody has to mend something
 	Dismissed State = "dismissed" // somebody said that it is not to be delivered
+	Left      State = "left"      // doesn't want the newsletter any more
+	Erased    State = "erased"    // is gone, but for a receipt without a name
 )
 
 // StateInfo is what is to be known of a state: everything that lists states, counts
@@ -30,12 +32,15 @@ type StateInfo struct {
 	Recounted string // beside their number in a recount; states with the same words have one number
 	Meaning   string // a sentence for when no reason tells why; none when empty
 	Help      string // what the state means, for the Help page
+	Return    string // what sending those who are in it after all is called: "Retry", unless it says otherwise
+	Returned  string // of one for whom somebody did that: "Retried", unless it says otherwise
 
 	Main      bool // shown even where nobody is in it
 	Waits     bool // Gatepost goes on by itself, once the tenant's pause is over
 	Arrived   bool // is in the CRM, with no reason to tell
 	Attention bool // goes no further without somebody
-	Problem   bool // counted by reason, and listed as what holds sign-ups up
+	Problem   bool // counted by reason, and listed among the problems
+	Gone      bool // kept as a count alone: there are no subscribers in it to be listed
 
 	Series string // of charts and sums: in, wait or fail; rest when empty
 
@@ -45,17 +50,23 @@ type StateInfo struct {
 
 // states are in the order of a subscriber's way.
 var states = []StateInfo{
-	{State: Waiting, Label: "Waiting", Tone: "warn", Icon: "clock", Became: "Waits", Main: true, Waits: true, Problem: true, Series: "wait",
-		Help: "On the way. It goes on by itself, also when Salesforce can’t be reached for a while."},
+	{State: Waiting, Label: "Waiting", Tone: "warn", Icon: "clock", Main: true, Waits: true, Problem: true, Series: "wait",
+		Decisions: []State{Left},
+		Help:      "On the way. It goes on by itself, also when Salesforce can’t be reached for a while."},
 	{State: Delivered, Label: "In Salesforce", Tone: "good", Icon: "ok", Became: "Arrived in Salesforce",
-		Main: true, Arrived: true, Activity: "delivered", Series: "in",
+		Main: true, Arrived: true, Activity: "delivered", Series: "in", Returned: "Sent again", Decisions: []State{Left},
 		Help: "The address has its record in Salesforce: a new one, or one that was there."},
 	{State: Attention, Label: "Needs attention", Tone: "bad", Icon: "alert", Sum: "needing attention", Column: "need attention",
-		Recounted: "In need of attention, or dismissed", Main: true, Attention: true, Problem: true, Activity: "attention", Series: "fail", Decisions: []State{Waiting, Dismissed},
+		Recounted: "In need of attention, or dismissed", Main: true, Attention: true, Problem: true, Activity: "attention", Series: "fail", Decisions: []State{Waiting, Dismissed, Left},
 		Help: "Salesforce refused it. The problem says what to fix, and who can; then retry."},
 	{State: Dismissed, Label: "Dismissed", Tone: "calm", Icon: "minus", Recounted: "In need of attention, or dismissed",
-		Meaning: "Somebody decided that it is not sent to Salesforce.", Decisions: []State{Waiting},
+		Meaning: "Somebody decided that it is not sent to Salesforce.", Decisions: []State{Waiting, Left},
 		Help: "Somebody decided that it isn’t sent. It stays in Gatepost and can be retried."},
+	{State: Left, Label: "Left", Tone: "calm", Icon: "exit", Became: "Marked as left", Return: "Mark as active again", Returned: "Marked as active again",
+		Meaning: "Somebody marked this person as left. Nothing more is sent to Salesforce.", Decisions: []State{Waiting},
+		Help: "Somebody marked the person as left. Nothing more is sent, and what is in Salesforce stays there. Who signs up again comes back."},
+	{State: Erased, Label: "Erased", Tone: "calm", Icon: "minus", Gone: true,
+		Help: "A test sign-up that was undone: the person is deleted, and only counted."},
 }
 
 // States returns all states, in the order of a subscriber's way.

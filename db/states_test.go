@@ -31,6 +31,9 @@ func TestEachStateIsWhole(t *testing.T) {
 
 func TestWhatMayBeDecided(t *testing.T) {
 	for _, s := range States() {
+		if s.Gone { // nobody is in it
+			continue
+		}
 		d := withNewsletters(t, "a/1")
 		id := add(t, d, signUp("a/1", "jane@example.com"))[0]
 		d.becomes(t, leased(t, d), Outcome{SubscriberID: id, State: s.State})
@@ -39,8 +42,13 @@ func TestWhatMayBeDecided(t *testing.T) {
 			t.Errorf("%s: dismissed %v, %v", s.State, dismissed, err)
 		}
 		retried, err := d.Retry(t.Context(), "a", id, "ann")
-		if err != nil || retried != (s.State == Attention || s.State == Dismissed) {
+		if err != nil || retried != (s.State == Attention || s.State == Dismissed || s.State == Left) {
 			t.Errorf("%s: sent again %v, %v", s.State, retried, err)
+		}
+		d.becomes(t, leased(t, d), Outcome{SubscriberID: id, State: s.State})
+		left, err := d.Leave(t.Context(), "a", id, "ann", "No.")
+		if err != nil || left != (s.State != Left) {
+			t.Errorf("%s: left %v, %v", s.State, left, err)
 		}
 	}
 }

@@ -30,6 +30,9 @@ type Subscriber struct {
 	DeliveredAt  time.Time // last
 	CreatedAt    time.Time
 	RepeatedAt   time.Time // the last repeated sign-up; zero when there was none
+	EditedAt     time.Time // the last edit by hand; zero when there was none
+	Source       string    // by which the first sign-up came: form, api, test
+	Made         bool      // the CRM said that our write made the record
 }
 
 // SignedUpAt is when the address was last signed up.
@@ -38,6 +41,20 @@ func (s Subscriber) SignedUpAt() time.Time {
 		return s.RepeatedAt
 	}
 	return s.CreatedAt
+}
+
+// SaidAt is when it was last said what is to be in the CRM, by a sign-up or an edit.
+func (s Subscriber) SaidAt() time.Time {
+	if at := s.SignedUpAt(); at.After(s.EditedAt) {
+		return at
+	}
+	return s.EditedAt
+}
+
+// AddressIsFixed reports whether the address is, or may be, in the CRM: another one would
+// make another record there.
+func (s Subscriber) AddressIsFixed() bool {
+	return s.RecordID != "" || !s.DeliveredAt.IsZero() || !s.SentAt.IsZero()
 }
 
 // Why tells why a waiting subscriber waits, given the tenant's pause, and when
@@ -59,17 +76,17 @@ func (s Subscriber) Why(p Pause) (code, detail string, next time.Time) {
 
 const selectSubscriber = `SELECT s.id, s.tenant_id, s.newsletter_id, n.name, s.email, s.email_key, s.first_name, s.last_name,
 	s.state, s.reason, s.detail, s.attempts, s.refusals, s.due_at, s.sent_at, s.settles_at,
-	s.record_id, s.org_id, s.instance_url, s.match_id, s.delivered_at, s.created_at, s.repeated_at
+	s.record_id, s.org_id, s.instance_url, s.match_id, s.delivered_at, s.created_at, s.repeated_at, s.edited_at, s.source, s.made
 	FROM subscribers s JOIN newsletters n ON n.id = s.newsletter_id `
 
 func scanSubscriber(row scanner) (Subscriber, error) {
 	var s Subscriber
-	var due, sent, settles, delivered, created, repeated int64
+	var due, sent, settles, delivered, created, repeated, edited int64
 	err := row.Scan(&s.ID, &s.TenantID, &s.NewsletterID, &s.Newsletter, &s.Email, &s.EmailKey, &s.FirstName, &s.LastName,
 		&s.State, &s.Reason, &s.Detail, &s.Attempts, &s.Refusals, &due, &sent, &settles,
-		&s.RecordID, &s.OrgID, &s.InstanceURL, &s.MatchID, &delivered, &created, &repeated)
+		&s.RecordID, &s.OrgID, &s.InstanceURL, &s.MatchID, &delivered, &created, &repeated, &edited, &s.Source, &s.Made)
 	s.DueAt, s.SentAt, s.SettlesAt = fromMillis(due), fromMillis(sent), fromMillis(settles)
-	s.DeliveredAt, s.CreatedAt, s.RepeatedAt = fromMillis(delivered), fromMillis(created), fromMillis(repeated)
+	s.DeliveredAt, s.CreatedAt, s.RepeatedAt, s.EditedAt = fromMillis(delivered), fromMillis(created), fromMillis(repeated), fromMillis(edited)
 	return s, err
 }
 

@@ -102,7 +102,8 @@ func TestARepeatedSignUpSaysMore(t *testing.T) {
 	if r := recount(t, d, "a"); !r.Kept.Equal(want) || !r.Agrees() {
 		t.Errorf("got %+v", r)
 	}
-	_, consents, err := d.History(ctx, "a", ids[0])
+	h, err := d.History(ctx, "a", ids[0])
+	consents := h.Consents
 	if err != nil || len(consents) != 3 || !consents[0].At.Equal(third.At) || !consents[2].At.Equal(first.At) {
 		t.Errorf("consents %+v, %v", consents, err)
 	}

@@ -53,8 +53,15 @@ func (s Sums) Difference() (n int) {
 	return n
 }
 
-// People is how many subscribers there are, in all states.
-func (s Sums) People() int { return s[New] - s.Difference() }
+// People is how many subscribers there are, in all states that have any.
+func (s Sums) People() (n int) {
+	for c, of := range s {
+		if state, ok := c.(State); ok && !state.Info().Gone {
+			n += of
+		}
+	}
+	return n
+}
 
 // Equal reports whether all numbers are the same. One that isn't there is zero.
 func (s Sums) Equal(o Sums) bool { return s.differing(o) == 0 }
@@ -118,7 +125,8 @@ func sumsOf(s *Sums, tenantID string) part {
 }
 
 // Recount is what the rows say, beside what was kept. New and Repeated of Rows
-// come from the subscribers and their consents.
+// come from the subscribers and their consents, and from the receipts of those who were
+// erased.
 type Recount struct {
 	Kept, Rows Sums
 	Wrong      int // kept numbers by hour, cause and org that the rows contradict
@@ -158,7 +166,8 @@ func (d *base) recount(ctx context.Context, tenantID string) (r Recount, err err
 		r.Rows[New] += n
 	}
 	var repeated int
-	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM consents WHERE tenant_id = $1`, tenantID).Scan(&repeated); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM consents WHERE tenant_id = $1)
+			+ (SELECT COALESCE(sum(repeated), 0) FROM removals WHERE tenant_id = $1 AND erased = 1)`, tenantID).Scan(&repeated); err != nil {
 		return r, err
 	}
 	r.Rows[Repeated] = repeated
@@ -166,8 +175,9 @@ func (d *base) recount(ctx context.Context, tenantID string) (r Recount, err err
 	return r, err
 }
 
-// countRows counts the tenant's subscribers in each way in which they are kept
-// count of. received are those of each hour, as the ledger has them.
+// countRows counts the tenant's subscribers, and the receipts of those who were erased,
+// in each way in which they are kept count of. received are those of each hour, as the
+// ledger has them.
 func countRows(ctx context.Context, tx *sql.Tx, tenantID string) (counted tally, received map[hourKey]int, err error) {
 	counted, received = newTally(), map[hourKey]int{}
 	err = each(ctx, tx, func(row scanner) error {
@@ -180,7 +190,9 @@ func countRows(ctx context.Context, tx *sql.Tx, tenantID string) (counted tally,
 		received[hourKey{tenantID, p.newsletterID, p.createdAt, "new"}] += n
 		return nil
 	}, `SELECT newsletter_id, created_at - created_at % 3600000, state, reason, org_id, count(*)
-		FROM subscribers WHERE tenant_id = $1 GROUP BY 1, 2, 3, 4, 5`, tenantID)
+		FROM subscribers WHERE tenant_id = $1 GROUP BY 1, 2, 3, 4, 5
+		UNION ALL SELECT newsletter_id, hour, '`+string(Erased)+`', '', '', count(*)
+		FROM removals WHERE tenant_id = $1 AND erased = 1 GROUP BY 1, 2`, tenantID)
 	return counted, received, err
 }
 

@@ -324,14 +324,14 @@ func TestTheHistoryOutlivesItsTables(t *testing.T) {
 	again.Consent, again.Source, again.At = "Other words.", "api", again.At.Add(time.Hour)
 	ids := add(t, d, first, signUp("a/1", "two@example.com"), again)
 	d.becomes(t, leased(t, d), Outcome{SubscriberID: ids[0], Revision: 1, State: Attention, Reason: "ODD"})
-	events, consents, err := d.History(t.Context(), "a", ids[0])
-	if err != nil || len(events) != 1 || len(consents) != 2 {
-		t.Fatalf("got %+v, %+v, %v", events, consents, err)
+	h, err := d.History(t.Context(), "a", ids[0])
+	if err != nil || len(h.Events) != 1 || len(h.Consents) != 2 {
+		t.Fatalf("got %+v, %v", h, err)
 	}
 	d.migrateBack(t, 14)
-	eventsThen, consentsThen, err := d.History(t.Context(), "a", ids[0])
-	if err != nil || !slices.Equal(events, eventsThen) || !reflect.DeepEqual(consents, consentsThen) {
-		t.Errorf("got %+v, %+v, %v", eventsThen, consentsThen, err)
+	then, err := d.History(t.Context(), "a", ids[0])
+	if err != nil || !reflect.DeepEqual(h, then) {
+		t.Errorf("got %+v, %v", then, err)
 	}
 	if r := recount(t, d, "a"); !r.Agrees() || !r.Kept.Equal(Sums{New: 2, Repeated: 1, Waiting: 1, Attention: 1}) {
 		t.Errorf("got %+v", r)

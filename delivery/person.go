@@ -47,10 +47,10 @@ func group(subscribers []db.Known) []*person {
 }
 
 // sum makes one person of all who have the address: the values of the newest
-// sign-up first, those of the others where it has none. What somebody decided
+// sign-up or edit first, those of the others where it has none. What somebody decided
 // about one of them doesn't count for the others.
 func (p *person) sum() {
-	slices.SortStableFunc(p.known, func(a, b db.Known) int { return b.SignedUpAt().Compare(a.SignedUpAt()) })
+	slices.SortStableFunc(p.known, func(a, b db.Known) int { return b.SaidAt().Compare(a.SaidAt()) })
 	for _, s := range p.known {
 		if s.Due {
 			p.due = append(p.due, s)
@@ -83,7 +83,7 @@ func (p *person) becomes(outcomes []db.Outcome, o db.Outcome) []db.Outcome {
 		o.Refusals = p.refusals
 	}
 	for _, s := range p.due {
-		o.SubscriberID, o.Revision = s.ID, s.Revision
+		o.SubscriberID, o.EmailKey, o.Revision = s.ID, s.EmailKey, s.Revision
 		outcomes = append(outcomes, o)
 	}
 	return outcomes
@@ -102,7 +102,7 @@ func sendings(people []*person) []db.Sending {
 	var all []db.Sending
 	for _, p := range people {
 		for _, s := range p.due {
-			all = append(all, db.Sending{SubscriberID: s.ID, Revision: s.Revision, New: p.write.ID == "", Placeholders: p.placeholders})
+			all = append(all, db.Sending{SubscriberID: s.ID, EmailKey: s.EmailKey, Revision: s.Revision, New: p.write.ID == "", Placeholders: p.placeholders})
 		}
 	}
 	return all

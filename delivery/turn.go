@@ -27,6 +27,9 @@ type turn struct {
 	set   db.DeliverySettings
 	pause db.Pause // the last one, which stays until a delivery succeeds
 	limit int      // of the next batch
+
+	removals []db.Removal // that are due
+
 	// blamed is how many in a row were refused alone, with nobody delivered in between,
 	// by whichever process.
 	blamed int
@@ -47,14 +50,19 @@ func (t *turn) run(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	due, err := t.Store.Due(ctx, t.lease.TenantID, 1)
-	if err != nil || len(due) == 0 {
+	if err != nil {
+		return false, err
+	}
+	if t.removals, err = t.Store.DueRemovals(ctx, t.lease.TenantID); err != nil || len(due)+len(t.removals) == 0 {
 		return false, err
 	}
 	if t.set, err = t.Store.DeliverySettings(ctx, t.lease.TenantID); err != nil {
 		return false, err
 	}
-	if gather, err := t.gather(ctx); err != nil || t.Now().Sub(due[0].DueAt) < gather {
-		return false, err
+	if len(t.removals) == 0 {
+		if gather, err := t.gather(ctx); err != nil || t.Now().Sub(due[0].DueAt) < gather {
+			return false, err
+		}
 	}
 	if err := t.Store.TakeLease(ctx, t.lease); err != nil {
 		return false, err
@@ -111,6 +119,9 @@ func (t *turn) drain(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	defer t.keepUsage(ctx)
+	if goOn, err := t.remove(ctx); err != nil || !goOn {
+		return false, err
+	}
 	for range turnBatches {
 		if spare, err := t.spare(ctx); spare || err != nil {
 			return false, err
@@ -266,7 +277,9 @@ func (t *turn) sortResults(people []*person, results []crm.Result, everybody boo
 	for i, r := range results {
 		if r.Err == nil && r.ID != "" {
 			people[i].written()
-			outcomes = people[i].becomes(outcomes, t.delivered(people[i], r.ID))
+			o := t.delivered(people[i], r.ID)
+			o.Made = r.Made
+			outcomes = people[i].becomes(outcomes, o)
 			continue
 		}
 		f := failureOf(r)

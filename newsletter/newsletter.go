@@ -41,6 +41,7 @@ type Store interface {
 	AddSignUps(ctx context.Context, signUps []db.SignUp) ([]db.SignedUp, error)
 	Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (db.SubscriberPage, error)
 	IndexSearch(ctx context.Context) (n int, err error)
+	EditSubscriber(ctx context.Context, tenantID, id string, e db.Edit, actor string) (db.Edited, error)
 }
 
 // Config is what New needs.
@@ -139,6 +140,21 @@ func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, source
 		FirstName: f.firstName, LastName: f.lastName,
 		Consent: n.Consent, Source: string(source), At: s.now(),
 	})
+}
+
+// Edit changes what is known of one of the tenant's subscribers, and returns what that
+// did; actor is the id of the user who does it. It returns ErrInvalid for a form that Check
+// didn't pass, and else what db.EditSubscriber does.
+func (s *Service) Edit(ctx context.Context, tenantID, subscriberID string, f Checked, actor string) (db.Edited, error) {
+	if f == (Checked{}) {
+		return db.Edited{}, ErrInvalid
+	}
+	edited, err := s.store.EditSubscriber(ctx, tenantID, subscriberID,
+		db.Edit{Email: f.email, EmailKey: strings.ToLower(f.email), FirstName: f.firstName, LastName: f.lastName}, actor)
+	if err == nil {
+		s.wake(tenantID)
+	}
+	return edited, err
 }
 
 // Status is a subscriber, and why it is not in the CRM yet.

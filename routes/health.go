@@ -27,7 +27,7 @@ type HealthStore interface {
 	StartAction(ctx context.Context, a db.Action) (db.Action, error)
 	Hurry(ctx context.Context, tenantID, reason string) error
 	Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error)
-	History(ctx context.Context, tenantID, subscriberID string) ([]db.Event, []db.Consent, error)
+	History(ctx context.Context, tenantID, subscriberID string) (db.History, error)
 	CheckUp(ctx context.Context, tenantID string) (db.CheckUp, error)
 	DeliverySettings(ctx context.Context, tenantID string) (db.DeliverySettings, error)
 	SetDeliverySettings(ctx context.Context, tenantID string, s db.DeliverySettings) error
@@ -67,7 +67,7 @@ func (s *server) person(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	events, consents, err := s.Health.History(c.UserContext(), who(c).Tenant.ID, sub.ID)
+	h, err := s.Health.History(c.UserContext(), who(c).Tenant.ID, sub.ID)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (s *server) person(c *fiber.Ctx) error {
 	if row.State.Attention && sub.MatchID != "" {
 		page.MatchURL = s.RecordURL(sub.InstanceURL, sub.MatchID)
 	}
-	page.Story, page.Earlier = story(events, consents)
+	page.Story, page.Earlier = story(h.Events, h.Consents)
 	return render(c, http.StatusOK, views.Person(page))
 }
 

@@ -27,10 +27,12 @@ func uncapitalised(label string) string {
 	return string(unicode.ToLower(r)) + label[n:]
 }
 
-// viewStates are all states, to choose from.
+// viewStates are all states that have subscribers, to choose from.
 func viewStates() (all []views.State) {
 	for _, s := range db.States() {
-		all = append(all, viewState(s))
+		if !s.Gone {
+			all = append(all, viewState(s))
+		}
 	}
 	return all
 }
@@ -57,7 +59,7 @@ func arrivedFirst(a, b views.State) int {
 
 // knownState is the state of that name, or none.
 func knownState(name string) db.State {
-	if state := db.State(name); state.Known() {
+	if state := db.State(name); state.Known() && !state.Info().Gone {
 		return state
 	}
 	return ""
