@@ -61,35 +61,6 @@ func TestRecountsTellWhatTheyFound(t *testing.T) {
 	b.get("/integrations/sfdc/sum").is(200, "don’t agree", "1 of 2 sign-ups accounted for")
 }
 
-func TestPersonPage(t *testing.T) {
-	t.Parallel()
-	w := open(t)
-	b, other := w.as(john, "contoso"), w.as(ann, "fabrikam")
-	id := w.stuck("one@reader.test")
-	b.get("/subscribers").is(200, "/subscribers/"+id)
-	b.get("/subscribers/"+id).is(200, "one@reader.test", "Needs attention", "on the public form", "Send it again")
-	other.get("/subscribers/" + id).is(404)
-	other.submit("/subscribers/" + id + "/retry").is(404)
-	other.submit("/subscribers/"+id+"/dismiss", "note", "No.").is(404)
-	b.submit("/subscribers/"+id+"/dismiss", "note", "").to("/subscribers/" + id)
-	b.get("/subscribers/"+id).is(200, "Please say in a few words why")
-	for note, says := range map[string]string{strings.Repeat("ü", 201): "at most 200 characters", "Left\ufffd": "was lost", "a\nb": "line break", "\u200b\u00a0": "in a few words why"} {
-		b.submit("/subscribers/"+id+"/dismiss", "note", note).is(303)
-		b.get("/subscribers/"+id).is(200, says).hasNot("It is dismissed")
-	}
-	b.submit("/subscribers/"+id+"/dismiss", "note", "\u200bLeft <i>\u00a0").to("/subscribers/" + id)
-	if n := w.count(`SELECT count(*) FROM events WHERE detail = 'Left <i>'`); n != 1 {
-		t.Error("the note isn't stored as it was meant")
-	}
-	b.get("/subscribers/"+id).is(200, "It is dismissed", "Left <i>", "by "+john)
-	b.get("/subscribers?state=dismissed").is(200, "one@reader.test")
-	b.submit("/subscribers/" + id + "/retry").to("/subscribers/" + id)
-	b.get("/subscribers/"+id).is(200, "It is on its way again", "Sent again")
-	b.submit("/subscribers/" + id + "/retry").to("/subscribers/" + id)
-	b.get("/subscribers/"+id).is(200, "Nothing was changed")
-	b.get("/subscribers/nobody").is(404)
-}
-
 // Days are those of the tenant's time zone.
 func TestDaysAreTheTenants(t *testing.T) {
 	t.Parallel()

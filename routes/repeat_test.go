@@ -102,7 +102,7 @@ func TestATestWithAKnownAddressIsANewOne(t *testing.T) {
 	delivered := func() bool { return w.count(`SELECT count(*) FROM subscribers WHERE state = 'delivered'`) == 1 }
 	path := test()
 	w.eventually("it is there", delivered)
-	b.get(path).is(200, "In Salesforce", "/lightning/r/Contact/").hasNot("This address was here already", "data-poll")
+	b.get(path).is(200, "In Salesforce", "/lightning/r/Contact/").hasNot("This address is already on", "data-poll")
 	// Nothing is sent meanwhile, so that what the page shows is known.
 	if _, err := w.store.Writer().Exec(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, 'SERVER_UNAVAILABLE', '', 1, 0, $2)`, w.tenant("contoso").ID, time.Now().Add(time.Hour).UnixMilli()); err != nil {
 		t.Fatal(err)
@@ -113,12 +113,12 @@ func TestATestWithAKnownAddressIsANewOne(t *testing.T) {
 	if again := test(); again != path {
 		t.Errorf("another subscriber: %s", again)
 	}
-	b.get(path).is(200, "This address was here already", "Not sent yet", "Salesforce is not available right now", "data-poll").hasNot("/lightning/r/Contact/", "Sent to Salesforce")
+	b.get(path).is(200, "This address is already on Contoso Weekly, so nobody new was made", "Not sent yet", "Salesforce is not available right now", "data-poll").hasNot("/lightning/r/Contact/", "Sent to Salesforce")
 	if _, err := w.store.Writer().Exec(`DELETE FROM pauses`); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("it is there again", delivered)
-	b.get(path).is(200, "This address was here already", "/lightning/r/Contact/").hasNot("data-poll")
+	b.get(path).is(200, "This address is already on", "/lightning/r/Contact/").hasNot("data-poll")
 	test()
 	b.get(path).is(200, "This address was signed up several times within an hour", "Next try", "every 5s").hasNot("/lightning/r/Contact/", "This takes a second or two")
 }
@@ -156,7 +156,7 @@ func TestAPersonsTimelineIsInOrder(t *testing.T) {
 	body := b.get("/subscribers/"+id).is(200, "First name before: Jane").hasNot("Last name before").body
 	_, story, _ := strings.Cut(body, `class="timeline"`)
 	last := -1
-	for _, step := range []string{"Waits to be sent again", "Signed up again", "Arrived in Salesforce", "<strong>Waits</strong>", "<strong>Signed up</strong>"} {
+	for _, step := range []string{"Waiting to be sent again", "Signed up again", "Arrived in Salesforce", "<h3>Waiting</h3>", "<h3>Signed up for "} {
 		i := strings.Index(story, step)
 		if i <= last {
 			t.Errorf("%q is out of order, or not there", step)

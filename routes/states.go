@@ -17,7 +17,8 @@ func viewState(s db.StateInfo) views.State {
 		Code: string(s.State), Label: s.Label, Tone: s.Tone, Icon: s.Icon,
 		Sum: cmp.Or(s.Sum, small), Column: cmp.Or(s.Column, small), Became: cmp.Or(s.Became, s.Label), Recounted: cmp.Or(s.Recounted, s.Label), Meaning: s.Meaning, Series: cmp.Or(s.Series, "rest"), Help: s.Help,
 		Main: s.Main, Waits: s.Waits, Arrived: s.Arrived, Attention: s.Attention,
-		Retry: slices.Contains(s.Decisions, db.Waiting), Dismiss: slices.Contains(s.Decisions, db.Dismissed),
+		Retry: slices.Contains(s.Decisions, db.Waiting), Dismiss: slices.Contains(s.Decisions, db.Dismissed), Leave: slices.Contains(s.Decisions, db.Left),
+		Return: cmp.Or(s.Return, "Retry"),
 	}
 }
 
@@ -27,12 +28,20 @@ func uncapitalised(label string) string {
 	return string(unicode.ToLower(r)) + label[n:]
 }
 
-// viewStates are all states that have subscribers, to choose from.
+// viewStates are the states that have subscribers, to choose from.
 func viewStates() (all []views.State) {
 	for _, s := range db.States() {
 		if !s.Gone {
 			all = append(all, viewState(s))
 		}
+	}
+	return all
+}
+
+// countedStates are all states, also those of whom there is a count alone.
+func countedStates() (all []views.State) {
+	for _, s := range db.States() {
+		all = append(all, viewState(s))
 	}
 	return all
 }

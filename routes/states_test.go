@@ -13,7 +13,8 @@ import (
 var stateless = []string{"/tenant", "/account", "/integrations", "/integrations/:service/settings", "/integrations/:service/move", "/integrations/:service/checkup",
 	"/integrations/:service/actions", "/integrations/:service/card", "/integrations/:service/callback", "/integrations/:service/connected",
 	"/integrations/:service/disconnect", "/integrations/:service/app", "/integrations/:service/app/remove", "/newsletter/signup",
-	"/newsletters", "/newsletters/:slug", "/newsletters/:slug/embed", "/settings", "/settings/notifications"}
+	"/newsletters", "/newsletters/:slug", "/newsletters/:slug/embed", "/settings", "/settings/notifications",
+	"/newsletter/signup/:id/undo", "/subscribers/:id/edit", "/subscribers/:id/leave"}
 
 // A state is one row: every page and file that tells of subscribers knows one that is
 // added, with its label and its number. It isn't parallel, since all go by that table.
@@ -52,9 +53,9 @@ func TestEveryPageKnowsAnAddedState(t *testing.T) {
 				"/subscribers":                         list,
 				"/help":                                {"<dt>Held Back</dt>"},
 				"/subscribers?state=held":              {`<option value="held" selected>`, "Held Back</span>", "Older"},
-				"/subscribers/:id":                     {"Held Back</span>", "<strong>" + became + "</strong>", "Too long by far."},
-				"/newsletter/signup?sample=:id":        {`<li class="step open">`, "Held Back", "Too long by far."},
-				"/newsletter/signup/:id":               {`<li class="step open">`, "Held Back", "Too long by far."},
+				"/subscribers/:id":                     {"Held Back</span>", "<h3>" + became + "</h3>", "Too long by far."},
+				"/newsletter/signup?sample=:id":        {`<li class="now" aria-current="step">`, "Held Back", "Too long by far."},
+				"/newsletter/signup/:id":               {`<li class="now" aria-current="step">`, "Held Back", "Too long by far."},
 				"/":                                    counted,
 				"/sign-ups.csv":                        {",held Back", ",1234"},
 				"/integrations/:service":               health,

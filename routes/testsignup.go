@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -26,6 +27,9 @@ func (s *server) testForm(c *fiber.Ctx) error {
 			return err
 		}
 		page.Progress = &progress
+		if !progress.Final() {
+			page.Refresh = 5
+		}
 	}
 	return render(c, http.StatusOK, views.TestSignup(page))
 }
@@ -53,7 +57,7 @@ func (s *server) testSignUp(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return redirect(c, "/newsletter/signup?"+query("sample", id))
+	return redirect(c, testURL(id))
 }
 
 // testProgress handles GET /newsletter/signup/{id}, which the page polls.
@@ -77,7 +81,7 @@ func (s *server) testPage(c *fiber.Ctx, f newsletter.Form) (views.TestSignupPage
 	if err != nil {
 		return views.TestSignupPage{}, nil, err
 	}
-	page := views.TestSignupPage{Page: s.page(c, "Test sign-up", views.NavNewsletters), Newsletter: field(c, "newsletter"),
+	page := views.TestSignupPage{Page: s.page(c, "Send a test sign-up", views.NavNewsletters), Newsletter: field(c, "newsletter"),
 		Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500),
 		Connected: card.Org.ID != "" && card.State != views.ConnectionBroken}
 	for _, n := range all {
@@ -104,13 +108,18 @@ func (s *server) status(c *fiber.Ctx) (newsletter.Status, error) {
 	return newsletter.StatusOf(o.Subscriber, o.Pause, s.Now()), nil
 }
 
-// progress tells how far the subscriber has come that the request is about.
+// progress tells how far the subscriber has come that the request is about, or what
+// became of undoing the test.
 func (s *server) progress(c *fiber.Ctx) (views.Progress, error) {
+	o := who(c).overview
+	if r := o.Removal; r.Erased {
+		return views.Progress{RefreshURL: testURL(r.SubscriberID), Undo: undoing(o)}, nil
+	}
 	st, err := s.status(c)
 	if err != nil {
 		return views.Progress{}, err
 	}
-	p := views.Progress{StatusURL: "/newsletter/signup/" + st.ID, RefreshURL: "/newsletter/signup?" + query("sample", st.ID), PersonURL: "/subscribers/" + st.ID,
+	p := views.Progress{StatusURL: "/newsletter/signup/" + st.ID, RefreshURL: testURL(st.ID), PersonURL: personURL(st.ID),
 		Email: st.Email, Newsletter: st.Newsletter, State: viewState(st.State.Info()), Repeated: !st.RepeatedAt.IsZero(), StoredAt: st.SignedUpAt(), NextTry: nextTry(st)}
 	// What became of an earlier sign-up of the address is no news of this one.
 	if !st.SentAt.Before(p.StoredAt) {
@@ -120,7 +129,91 @@ func (s *server) progress(c *fiber.Ctx) (views.Progress, error) {
 		p.SentAt, p.DoneAt, p.Record = st.DeliveredAt, st.DeliveredAt, s.record(st.Subscriber)
 	}
 	p.Reason, p.Mend = why(c, st)
+	p.Found = p.State.Arrived && !st.Made
+	if p.Undo = undoing(o); p.Undo == nil && st.UndoRefused(s.Now()) == "" {
+		p.UndoURL = "/newsletter/signup/" + st.ID + "/undo"
+	}
 	return p, nil
+}
+
+func testURL(id string) string { return "/newsletter/signup?" + query("sample", id) }
+
+// undoing is how far undoing a test is; nil when nobody wants it.
+func undoing(o db.Overview) *views.Undo {
+	r := o.Removal
+	switch {
+	case r.AskedAt.IsZero():
+		return nil
+	case r.EndedAt.IsZero():
+		return &views.Undo{AskedAt: r.AskedAt}
+	}
+	return &views.Undo{AskedAt: r.AskedAt, EndedAt: r.EndedAt, Stays: !r.Erased, Record: recordFates[r.Record], Code: r.Code}
+}
+
+// recordFates say what became of the Contact of a test that was undone.
+var recordFates = map[db.RecordFate]string{
+	db.NoRecord:      "It had not been sent to Salesforce.",
+	db.RecordFound:   "The Contact stays in Salesforce: it was there before, or Gatepost can’t be sure that it made it.",
+	db.RecordDeleted: "The Contact is deleted in Salesforce. It stays in the Recycle Bin there for 15 days.",
+	db.RecordGone:    "The Contact was deleted in Salesforce already.",
+	db.RecordChanged: "The Contact stays in Salesforce: somebody, or an automation, has changed it since.",
+	db.RecordShared:  "The Contact stays in Salesforce: the address is on another newsletter too.",
+	db.RecordAway:    "The Contact stays in Salesforce: another organisation is connected now.",
+	db.RecordRefused: "The Contact stays in Salesforce, which didn’t let us delete it.",
+}
+
+// undoForm handles GET /newsletter/signup/{id}/undo, which says before what is deleted.
+func (s *server) undoForm(c *fiber.Ctx) error {
+	st, err := s.undoable(c)
+	if err != nil || st.ID == "" {
+		return err
+	}
+	return render(c, http.StatusOK, views.UndoTest(views.UndoTestPage{Page: s.page(c, "Undo the test sign-up", views.NavNewsletters), ID: st.ID,
+		Email: st.Email, Newsletter: st.Newsletter, Sent: st.RecordID != "", Made: st.Made}))
+}
+
+// undoable is the subscriber of a test that can be undone. The zero Status means that it
+// can't, and that the request is answered.
+func (s *server) undoable(c *fiber.Ctx) (newsletter.Status, error) {
+	if o := who(c).overview; o.Removal.Erased {
+		return newsletter.Status{}, redirect(c, testURL(o.Removal.SubscriberID))
+	}
+	st, err := s.status(c)
+	if err != nil {
+		return newsletter.Status{}, err
+	}
+	if why := st.UndoRefused(s.Now()); why != "" {
+		s.flash(c, views.FlashWarning, notUndone[why])
+		return newsletter.Status{}, redirect(c, testURL(st.ID))
+	}
+	return st, nil
+}
+
+// notUndone say why a test can't be undone.
+var notUndone = map[db.NotUndone]string{
+	db.NoTest:      "This can’t be undone: the subscriber was there before the test.",
+	db.SaidAgain:   "This can’t be undone: the address was signed up again or edited since the test.",
+	db.TooOld:      "This can’t be undone any more: the test is more than a day old.",
+	db.OutcomeOpen: "It is being sent to Salesforce right now. Try again in a moment.",
+}
+
+// undo handles POST /newsletter/signup/{id}/undo.
+func (s *server) undo(c *fiber.Ctx) error {
+	st, err := s.undoable(c)
+	if err != nil || st.ID == "" {
+		return err
+	}
+	tenant := who(c).Tenant.ID
+	_, err = s.Health.UndoTest(c.UserContext(), tenant, st.ID, who(c).User.ID)
+	if errors.Is(err, db.ErrNotUndone) || errors.Is(err, db.ErrNotFound) { // since it was looked at
+		s.flash(c, views.FlashWarning, "Nothing was changed: something happened to it in the meantime. Please look again.")
+		return redirect(c, testURL(st.ID))
+	}
+	if err != nil {
+		return err
+	}
+	s.Delivery.Wake(tenant)
+	return redirect(c, testURL(st.ID))
 }
 
 // record is the record in the CRM that a subscriber led to.

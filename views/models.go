@@ -210,20 +210,6 @@ type Option struct {
 	Text  string
 }
 
-// TestSignupPage is for TestSignup. The form posts newsletter (a slug), email,
-// first_name, last_name and csrf to /newsletter/signup.
-type TestSignupPage struct {
-	Page
-	Newsletters []Option // slugs and names; a single one is not asked for
-	Newsletter  string   // chosen slug
-	Email       string
-	FirstName   string
-	LastName    string
-	Errors      FieldErrors
-	Connected   bool      // Salesforce is connected and well
-	Progress    *Progress // of the sample that was sent last
-}
-
 // State is a state of a subscriber on the way into the CRM. Pages ask what it is
 // like, and never which it is.
 type State struct {
@@ -244,6 +230,9 @@ type State struct {
 	Attention bool // it goes no further without somebody
 	Retry     bool // it can be sent again
 	Dismiss   bool // somebody can say that it isn't to be sent
+	Leave     bool // somebody can mark them as left
+
+	Return string // what sending it again is called: "Retry"
 }
 
 // MarshalText is the code: in a digest, the rest goes without saying.
@@ -253,26 +242,6 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.Code), nil }
 type Record struct {
 	ID  string
 	URL string // of the record's page; empty when unknown
-}
-
-// Progress is for ProgressCard, which polls StatusURL until the delivery is
-// final. Answer it with 204 when Version is still the query's seen, otherwise
-// with ProgressCard.
-type Progress struct {
-	StatusURL  string // GET, without query
-	RefreshURL string // of the whole page, for browsers without script
-	Email      string
-	Newsletter string
-	PersonURL  string // the subscriber's page
-	State      State
-	Repeated   bool      // the address was there already
-	StoredAt   time.Time // the sign-up, not an earlier one of the same address
-	SentAt     time.Time // zero when it was not sent to the CRM yet
-	DoneAt     time.Time // zero unless delivered
-	Record     Record    // when delivered
-	Reason     string    // why it waits or needs attention
-	Mend       string    // what to do about it
-	NextTry    time.Time // zero when unknown
 }
 
 // Totals are the tenant's subscribers by state, beside what was received: New is

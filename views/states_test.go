@@ -4,13 +4,13 @@ import "testing"
 
 // The states of these tests.
 var (
-	Waiting   = State{Code: "waiting", Label: "Waiting", Tone: "warn", Icon: "clock", Sum: "waiting", Column: "waiting", Became: "Waits", Recounted: "Waiting", Main: true, Series: "wait", Waits: true}
+	Waiting   = State{Code: "waiting", Label: "Waiting", Tone: "warn", Icon: "clock", Sum: "waiting", Column: "waiting", Became: "Waits", Recounted: "Waiting", Main: true, Series: "wait", Waits: true, Leave: true}
 	Delivered = State{Code: "delivered", Label: "In Salesforce", Tone: "good", Icon: "ok", Sum: "in Salesforce", Column: "in Salesforce", Became: "Arrived in Salesforce",
-		Recounted: "In Salesforce", Main: true, Series: "in", Arrived: true}
+		Recounted: "In Salesforce", Main: true, Series: "in", Arrived: true, Leave: true}
 	Attention = State{Code: "attention", Label: "Needs attention", Tone: "bad", Icon: "alert", Sum: "needing attention", Column: "need attention", Became: "Needs attention",
-		Recounted: "Needs attention, or dismissed", Main: true, Series: "fail", Attention: true, Retry: true, Dismiss: true}
+		Recounted: "Needs attention, or dismissed", Main: true, Series: "fail", Attention: true, Retry: true, Dismiss: true, Leave: true, Return: "Retry"}
 	Dismissed = State{Code: "dismissed", Label: "Dismissed", Tone: "calm", Icon: "off", Sum: "dismissed", Column: "dismissed", Became: "Dismissed",
-		Recounted: "Needs attention, or dismissed", Meaning: "Somebody decided that it is not sent to Salesforce.", Series: "rest", Retry: true}
+		Recounted: "Needs attention, or dismissed", Meaning: "Somebody decided that it is not sent to Salesforce.", Series: "rest", Retry: true, Leave: true, Return: "Retry"}
 )
 
 // totals are those of so many sign-ups, and people in each state.

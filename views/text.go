@@ -96,26 +96,6 @@ func (i Integration) choice() string {
 	return i.Login
 }
 
-// Version changes whenever the card would look different.
-func (p Progress) Version() string { return digest(p) }
-
-// Final says whether the delivery has come to its end, so that nothing more
-// needs to be asked.
-func (p Progress) Final() bool { return !p.State.Waits }
-
-func (p Progress) pollURL() string {
-	return p.StatusURL + "?seen=" + url.QueryEscape(p.Version())
-}
-
-// every is how often to ask: often while something is about to happen, less
-// often while the delivery is paused.
-func (p Progress) every() string {
-	if p.Reason != "" {
-		return "every 5s"
-	}
-	return "every 1s"
-}
-
 // of is how many are in the state with the code.
 func (t Totals) of(code string) int {
 	for _, s := range t.States {
@@ -239,3 +219,9 @@ func wait(d time.Duration) string {
 }
 
 func ceil(d, unit time.Duration) int { return int((d + unit - 1) / unit) }
+
+// Number groups the digits of n by thousands.
+func Number(n int) string { return number(n) }
+
+// Wait writes a duration for people, rounded up: "20 seconds", "2 minutes".
+func Wait(d time.Duration) string { return wait(d) }

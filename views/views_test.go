@@ -231,6 +231,19 @@ func portalPages() map[string]templ.Component {
 		"test-signup-paused":         TestSignup(testSignup(paused())),
 		"test-signup-delivered":      TestSignup(testSignup(on(progress(Delivered)))),
 		"test-signup-attention":      TestSignup(testSignup(on(progress(Attention)))),
+		"test-signup-repeated":       TestSignup(testSignup(on(Progress{Email: "reader@example.com", Newsletter: "Contoso Weekly", State: Delivered, Repeated: true, StoredAt: at, SentAt: at}))),
+		"test-signup-undoing":        TestSignup(testSignup(&Progress{StatusURL: "/newsletter/signup/7", RefreshURL: "/newsletter/signup?sample=7", Undo: &Undo{AskedAt: at}})),
+		"test-signup-undone":         TestSignup(testSignup(&Progress{Undo: &Undo{AskedAt: at, EndedAt: at, Record: "The Contact stays.", Code: "NO"}})),
+		"test-signup-not-undone":     TestSignup(testSignup(&Progress{PersonURL: "/subscribers/7", Undo: &Undo{AskedAt: at, EndedAt: at, Stays: true}})),
+		"undo-test":                  UndoTest(UndoTestPage{Page: portalPage("Undo the test sign-up", NavNewsletters), ID: "7", Email: "reader@example.com", Newsletter: "Contoso Weekly", Sent: true, Made: true}),
+		"person":                     Person(personPage(Delivered, nil)),
+		"person-attention":           Person(personPage(Attention, &PersonAlert{Tone: "bad", Reason: "Blocked by duplicate rule", Text: "A duplicate rule in Salesforce blocked the new Contact.", More: 16, URL: "/integrations/sfdc/problems/attention/X", Link: "View problem"})),
+		"person-dismissed":           Person(personPage(Dismissed, nil)),
+		"person-edit":                PersonEdit(editPage(false, nil)),
+		"person-edit-fixed":          PersonEdit(editPage(true, nil)),
+		"person-edit-errors":         PersonEdit(editPage(false, FieldErrors{"email": "Somebody else has this address on Contoso Weekly already."})),
+		"leave":                      Leave(LeavePage{Page: portalPage("Mark as left", NavSubscribers), ID: "7", Name: "Ada Lovelace", Newsletter: "Contoso Weekly", InCRM: Present}),
+		"leave-errors":               Leave(LeavePage{Page: portalPage("Mark as left", NavSubscribers), ID: "7", Name: "Ada Lovelace", Newsletter: "Contoso Weekly", Note: "x", Errors: FieldErrors{"note": "Please say it more briefly."}}),
 		"subscribers":                Subscribers(subscribers()),
 		"subscribers-none":           Subscribers(SubscribersPage{Page: portalPage("Subscribers", NavSubscribers), Empty: true, FormURL: "https://gatepost.example/signup/contoso-weekly"}),
 		"subscribers-not-found":      Subscribers(foundNobody()),
@@ -712,7 +725,7 @@ func TestProgressSaysWhatHappened(t *testing.T) {
 		"paused":          {*paused(), []string{"Stored", "Not sent yet", "Waiting", "Salesforce not connected.", "Connect it, and the sample is sent.", "Next try:"}},
 		"delivered":       {progress(Delivered), []string{"Stored", "Sent to Salesforce", "In Salesforce", "0035g00000AbCdEEAV"}},
 		"needs attention": {progress(Attention), []string{"Needs attention", "Region", "Ask your Salesforce admin"}},
-		"dismissed":       {progress(Dismissed), []string{"Dismissed", "Somebody decided", "Send it again"}},
+		"dismissed":       {progress(Dismissed), []string{"Dismissed", "Somebody decided", "choose “Retry”"}},
 	}
 	for name, tt := range tests {
 		text := parse(t, ProgressCard(tt.progress)).Text()

@@ -1,0 +1,359 @@
+package routes
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"gatepost/db"
+	"gatepost/identity"
+	"gatepost/input"
+	"gatepost/newsletter"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// PersonStore is what a subscriber's page reads and changes; db.DB is one, and documents
+// the methods.
+type PersonStore interface {
+	Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error)
+	History(ctx context.Context, tenantID, subscriberID string) (db.History, error)
+	Retry(ctx context.Context, tenantID, subscriberID, actor string) (bool, error)
+	Dismiss(ctx context.Context, tenantID, subscriberID, actor, note string) (bool, error)
+	Leave(ctx context.Context, tenantID, subscriberID, actor, note string) (bool, error)
+	UndoTest(ctx context.Context, tenantID, subscriberID, actor string) (db.Removal, error)
+}
+
+func personURL(id string) string { return "/subscribers/" + id }
+
+// person handles GET /subscribers/{id}: everything that happened to one.
+func (s *server) person(c *fiber.Ctx) error {
+	st, err := s.status(c)
+	if err != nil {
+		return err
+	}
+	h, err := s.Health.History(c.UserContext(), who(c).Tenant.ID, st.ID)
+	if err != nil {
+		return err
+	}
+	page := views.PersonPage{Page: s.page(c, nameOf(st.Subscriber), views.NavSubscribers), Person: s.subscriberRow(c, st),
+		Alert: s.personAlert(c, st), Attempts: st.Attempts, InCRM: inCRM(st.Subscriber), DeliveredAt: st.DeliveredAt, Record: s.record(st.Subscriber)}
+	if page.Person.State.Attention && st.MatchID != "" {
+		page.MatchURL = s.RecordURL(st.InstanceURL, st.MatchID)
+	}
+	page.Story, page.Earlier = story(h, st.Newsletter)
+	return render(c, http.StatusOK, views.Person(page))
+}
+
+// nameOf is what a subscriber is called: by name, or by address when they gave none.
+func nameOf(s db.Subscriber) string {
+	switch {
+	case s.FirstName != "" && s.LastName != "":
+		return s.FirstName + " " + s.LastName
+	}
+	return cmp.Or(s.FirstName, s.LastName, s.Email)
+}
+
+// inCRM is what is known of whether a subscriber is in the CRM.
+func inCRM(s db.Subscriber) views.Presence {
+	switch {
+	case s.RecordID != "":
+		return views.Present
+	case !s.SentAt.IsZero():
+		return views.PerhapsPresent
+	}
+	return views.Absent
+}
+
+// personAlert tells why a subscriber waits or needs attention; nil when there is nothing
+// to tell.
+func (s *server) personAlert(c *fiber.Ctx, st newsletter.Status) *views.PersonAlert {
+	is := st.State.Info()
+	if st.Why == "" && !st.Again || !is.Waits && !is.Attention {
+		return nil
+	}
+	a := views.PersonAlert{Tone: is.Tone, NextTry: nextTry(st)}
+	if st.Again {
+		a.Reason, a.Text = why(c, st)
+	} else { // what Salesforce said stands in the timeline, and what to do on the problem's page
+		e := explained(c, st.Why, deliveryReason(st.State, st.Why))
+		a.Reason, a.Text = e.Title, e.What
+	}
+	switch {
+	case st.Again:
+	case st.Reason == st.Why: // theirs, and not everybody's
+		a.More = max(0, who(c).overview.SameReason-1)
+		a.URL, a.Link = "/integrations/"+identity.Salesforce+"/problems/"+string(st.State)+"/"+st.Why, "View problem"
+	default:
+		a.URL, a.Link = "/integrations/"+identity.Salesforce, "View status"
+	}
+	return &a
+}
+
+// story puts what happened to a subscriber in order, the latest first. What was not read
+// of any kind begins somewhere: earlier reports that nothing is told from there on.
+func story(h db.History, newsletter string) (all []views.Moment, earlier bool) {
+	for i, e := range h.Events {
+		before := db.Event{}
+		if i+1 < len(h.Events) {
+			before = h.Events[i+1]
+		}
+		all = append(all, step(e, before))
+	}
+	for _, e := range h.Corrections {
+		all = append(all, correction(e))
+	}
+	for _, c := range h.Consents {
+		all = append(all, consent(c, newsletter))
+	}
+	var from time.Time
+	for _, read := range []struct {
+		n    int
+		last func() time.Time
+	}{
+		{len(h.Events), func() time.Time { return h.Events[len(h.Events)-1].At }},
+		{len(h.Consents), func() time.Time { return h.Consents[len(h.Consents)-1].At }},
+		{len(h.Corrections), func() time.Time { return h.Corrections[len(h.Corrections)-1].At }},
+	} {
+		if read.n >= db.HistoryLimit {
+			earlier = true
+			if at := read.last(); at.After(from) {
+				from = at
+			}
+		}
+	}
+	// Of one moment, the sign-up or the edit comes before what it led to.
+	slices.SortStableFunc(all, func(a, b views.Moment) int { return b.At.Compare(a.At) })
+	return slices.DeleteFunc(all, func(m views.Moment) bool { return m.At.Before(from) }), earlier
+}
+
+// fieldNames are those of the form in words, in order.
+var fieldNames = []struct{ key, name string }{{"email", "E-mail address"}, {"first_name", "First name"}, {"last_name", "Last name"}}
+
+// consent tells a sign-up in words.
+func consent(c db.Consent, newsletter string) views.Moment {
+	m := views.Moment{At: c.At, Icon: "form", Title: "Signed up for " + newsletter, Quote: c.Words, Source: sourceName(c.Source)}
+	if c.Repeated {
+		m.Title = "Signed up again"
+	}
+	for _, f := range fieldNames {
+		if was := c.Replaced[f.key]; was != "" {
+			m.Lines = append(m.Lines, f.name+" before: "+was)
+		}
+	}
+	return m
+}
+
+// correction tells an edit in words.
+func correction(e db.Correction) views.Moment {
+	m := views.Moment{At: e.At, Icon: "edit", Title: "Edited", Actor: e.Actor}
+	for _, f := range fieldNames {
+		for _, c := range e.Changes {
+			if c.Field == f.key {
+				m.Lines = append(m.Lines, fmt.Sprintf("%s: %s → %s", f.name, orNone(c.Was), orNone(c.Is)))
+			}
+		}
+	}
+	return m
+}
+
+func orNone(value string) string {
+	if value == "" {
+		return "none"
+	}
+	return "“" + value + "”"
+}
+
+// step tells an event in words; before is the one before it.
+func step(e, before db.Event) views.Moment {
+	is, was := e.State.Info(), before.State.Info()
+	m := views.Moment{At: e.At, Icon: is.Icon, Tone: is.Tone, Title: viewState(is).Became, Actor: e.Actor}
+	switch {
+	case is.Waits && e.Actor != "":
+		m.Icon, m.Tone, m.Title = "retry", "", cmp.Or(was.Returned, "Retried")
+	case is.Waits && was.Return != "":
+		m.Icon, m.Tone, m.Title = "retry", "", "Came back"
+	case is.Waits && e.Reason == "":
+		m.Title = "Waiting to be sent again"
+	case is.Arrived && before.State == db.Left:
+		m.Lines = append(m.Lines, "It was on its way when this person was marked as left.")
+	}
+	if e.Reason != "" {
+		m.Lines = append(m.Lines, deliveryReason(e.State, e.Reason).What)
+	}
+	if e.Detail != "" {
+		m.Quote = cut(e.Detail, 300)
+	}
+	return m
+}
+
+func sourceName(source string) string {
+	switch source {
+	case "api":
+		return "from another site or program"
+	case "test":
+		return "as a test in the portal"
+	}
+	return "on the public form"
+}
+
+// retryOne handles POST /subscribers/{id}/retry.
+func (s *server) retryOne(c *fiber.Ctx) error {
+	return s.decideOne(c, "It is on its way again.", func(ctx context.Context, tenant, id string) (bool, error) {
+		return s.Health.Retry(ctx, tenant, id, who(c).User.ID)
+	})
+}
+
+// dismissOne handles POST /subscribers/{id}/dismiss. A note, which says why, is optional.
+func (s *server) dismissOne(c *fiber.Ctx) error {
+	note, wrong := optionalNote(c)
+	if wrong != "" {
+		s.flash(c, views.FlashWarning, wrong)
+		return redirect(c, personURL(c.Params("id")))
+	}
+	return s.decideOne(c, "Dismissed: it will not be sent.", func(ctx context.Context, tenant, id string) (bool, error) {
+		return s.Health.Dismiss(ctx, tenant, id, who(c).User.ID, note)
+	})
+}
+
+// optionalNote returns what somebody says of why they do something, or what is wrong with
+// that.
+func optionalNote(c *fiber.Ctx) (note, wrong string) {
+	note, err := input.Line(field(c, "note"))
+	switch {
+	case err != nil:
+		return "", "Please check the reason: " + err.Error()
+	case utf8.RuneCountInString(note) > maxNote:
+		return "", fmt.Sprintf("Please say it more briefly: at most %d characters.", maxNote)
+	}
+	return note, ""
+}
+
+// decideOne has somebody decide what becomes of a subscriber.
+func (s *server) decideOne(c *fiber.Ctx, text string, decide func(ctx context.Context, tenant, id string) (bool, error)) error {
+	ctx, tenant := c.UserContext(), who(c).Tenant.ID
+	st, err := s.status(c)
+	if err != nil {
+		return err
+	}
+	done, err := decide(ctx, tenant, st.ID)
+	if err != nil {
+		return err
+	}
+	s.Delivery.Wake(tenant)
+	if done {
+		s.flash(c, views.FlashSuccess, text)
+	} else {
+		s.flash(c, views.FlashInfo, "Nothing was changed: it is in another state by now.")
+	}
+	return redirect(c, personURL(st.ID))
+}
+
+// leaveForm handles GET /subscribers/{id}/leave, which asks first.
+func (s *server) leaveForm(c *fiber.Ctx) error {
+	return s.askToLeave(c, http.StatusOK, "", nil)
+}
+
+func (s *server) askToLeave(c *fiber.Ctx, status int, note string, wrong map[string]string) error {
+	st, err := s.status(c)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(st.State.Info().Decisions, db.Left) {
+		s.flash(c, views.FlashInfo, "Nothing was changed: it is in another state by now.")
+		return redirect(c, personURL(st.ID))
+	}
+	return render(c, status, views.Leave(views.LeavePage{Page: s.page(c, "Mark as left", views.NavSubscribers), ID: st.ID, Name: nameOf(st.Subscriber),
+		Newsletter: st.Newsletter, InCRM: inCRM(st.Subscriber), Note: cut(note, 500), Errors: wrong}))
+}
+
+// markAsLeft handles POST /subscribers/{id}/leave. A note, which says why, is optional.
+func (s *server) markAsLeft(c *fiber.Ctx) error {
+	note, wrong := optionalNote(c)
+	if wrong != "" {
+		return s.askToLeave(c, http.StatusUnprocessableEntity, field(c, "note"), map[string]string{"note": wrong})
+	}
+	return s.decideOne(c, "Marked as left.", func(ctx context.Context, tenant, id string) (bool, error) {
+		return s.Health.Leave(ctx, tenant, id, who(c).User.ID, note)
+	})
+}
+
+// editForm handles GET /subscribers/{id}/edit.
+func (s *server) editForm(c *fiber.Ctx) error {
+	st, err := s.status(c)
+	if err != nil {
+		return err
+	}
+	page, err := s.editPage(c, st, newsletter.Form{Email: st.Email, FirstName: st.FirstName, LastName: st.LastName})
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.PersonEdit(page))
+}
+
+func (s *server) editPage(c *fiber.Ctx, st newsletter.Status, f newsletter.Form) (views.PersonEditPage, error) {
+	set, err := s.Health.DeliverySettings(c.UserContext(), who(c).Tenant.ID)
+	if err != nil {
+		return views.PersonEditPage{}, err
+	}
+	page := views.PersonEditPage{Page: s.page(c, "Edit", views.NavSubscribers), ID: st.ID, Name: nameOf(st.Subscriber), Newsletter: st.Newsletter,
+		State: viewState(st.State.Info()), Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500),
+		InCRM: inCRM(st.Subscriber), Fixed: st.AddressIsFixed()}
+	if st.RecordID != "" {
+		page.KeepsNames = set.One != db.OneUpdate
+	}
+	return page, nil
+}
+
+// edit handles POST /subscribers/{id}/edit. An address that can't be changed isn't sent.
+func (s *server) edit(c *fiber.Ctx) error {
+	st, err := s.status(c)
+	if err != nil {
+		return err
+	}
+	form := newsletter.Form{Email: field(c, "email"), FirstName: field(c, "first_name"), LastName: field(c, "last_name")}
+	if st.AddressIsFixed() {
+		form.Email = st.Email
+	}
+	page, err := s.editPage(c, st, form)
+	if err != nil {
+		return err
+	}
+	clean, wrong := form.Check()
+	if len(wrong) > 0 {
+		page.Errors = wrong
+		return render(c, http.StatusUnprocessableEntity, views.PersonEdit(page))
+	}
+	edited, err := s.Newsletters.Edit(c.UserContext(), who(c).Tenant.ID, st.ID, clean, who(c).User.ID)
+	switch {
+	case errors.Is(err, db.ErrConflict):
+		page.Errors, page.OtherURL = views.FieldErrors{"email": "Somebody else has this address on " + st.Newsletter + " already."}, personURL(edited.Other)
+		return render(c, http.StatusConflict, views.PersonEdit(page))
+	case errors.Is(err, db.ErrAddressFixed):
+		page.Fixed, page.Email = true, st.Email
+		page.Errors = views.FieldErrors{"": "Nothing was changed: the address was sent to Salesforce in the meantime, so it can’t be changed here any more."}
+		return render(c, http.StatusConflict, views.PersonEdit(page))
+	case err != nil:
+		return err
+	}
+	if len(edited.Changes) == 0 {
+		s.flash(c, views.FlashInfo, "Nothing was changed.")
+	} else {
+		s.flash(c, views.FlashSuccess, savedText(edited.State))
+	}
+	return redirect(c, personURL(st.ID))
+}
+
+// savedText says what an edit leads to, by the state that it leads to.
+func savedText(state db.State) string {
+	if state.Info().Waits {
+		return "Saved. It is on its way to Salesforce."
+	}
+	return "Saved."
+}

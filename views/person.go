@@ -1,0 +1,158 @@
+package views
+
+import (
+	"time"
+
+	"github.com/a-h/templ"
+)
+
+// PersonPage is for Person. Its forms post csrf to /subscribers/{id}/retry and …/dismiss.
+type PersonPage struct {
+	Page
+	Person      Subscriber
+	Alert       *PersonAlert // why it waits or needs attention; nil when there is nothing to tell
+	Attempts    int
+	InCRM       Presence
+	Record      Record // in the CRM
+	MatchURL    string // of another record that is in the way, where it is known
+	DeliveredAt time.Time
+	Story       []Moment // the latest first
+	Earlier     bool     // and there is more, which isn't shown
+}
+
+// Presence is whether a subscriber is in the CRM, as far as is known.
+type Presence string
+
+// What is known of whether a subscriber is in the CRM.
+const (
+	Absent         Presence = "absent"
+	Present        Presence = "present"
+	PerhapsPresent Presence = "perhaps" // a write is out whose outcome isn't known
+)
+
+// PersonAlert tells why a subscriber waits or needs attention.
+type PersonAlert struct {
+	Tone    string
+	Reason  string    // the cause, in a few words
+	Text    string    // the cause, in a sentence
+	NextTry time.Time // zero when unknown
+	More    int       // how many others have the same problem
+	URL     string    // of the problem's page; empty for none
+	Link    string    // its text
+}
+
+// Moment is what happened to a subscriber at one time.
+type Moment struct {
+	At     time.Time
+	Icon   string
+	Tone   string // good, warn, bad, calm, or empty
+	Title  string
+	Actor  string   // e-mail of the user who did it; empty for nobody in particular
+	Lines  []string // what there is to say of it
+	Quote  string   // the words that were agreed to, that the CRM said, or that a user gave as a reason
+	Source string   // of a sign-up: where it came from
+}
+
+// PersonEditPage is for PersonEdit. The form posts email (unless Fixed), first_name,
+// last_name and csrf to /subscribers/{id}/edit.
+type PersonEditPage struct {
+	Page
+	ID         string
+	Name       string
+	Newsletter string
+	State      State
+	Email      string
+	FirstName  string
+	LastName   string
+	InCRM      Presence
+	Fixed      bool   // the address can't be changed any more
+	KeepsNames bool   // by the tenant's settings, a name in the CRM isn't replaced
+	OtherURL   string // of who has the address already
+	Errors     FieldErrors
+}
+
+// LeavePage is for Leave. The form posts note, which may be empty, and csrf to
+// /subscribers/{id}/leave.
+type LeavePage struct {
+	Page
+	ID         string
+	Name       string
+	Newsletter string
+	InCRM      Presence
+	Note       string
+	Errors     FieldErrors
+}
+
+func personURL(id string) templ.SafeURL { return templ.SafeURL("/subscribers/" + id) }
+
+func personTrail(id, name string) []Link {
+	return []Link{{URL: "/subscribers", Text: "Subscribers"}, {URL: string(personURL(id)), Text: name}}
+}
+
+// badge shows the state in a page's head.
+func (s State) badge() *Badge { return &Badge{Tone: s.Tone, Icon: s.Icon, Text: s.Label} }
+
+// address stands below a name, and not below itself.
+func (p PersonPage) address() string {
+	if p.Title == p.Person.Email {
+		return ""
+	}
+	return p.Person.Email
+}
+
+// text is the cause, and how many others have it.
+func (a PersonAlert) text() string {
+	switch a.More {
+	case 0:
+		return a.Text
+	case 1:
+		return a.Text + " 1 more person has this problem."
+	}
+	return a.Text + " " + number(a.More) + " more people have this problem."
+}
+
+func orDash(value string) string {
+	if value == "" {
+		return "–"
+	}
+	return value
+}
+
+// whyFixed says why the address can't be changed here.
+func (p PersonEditPage) whyFixed() string {
+	if p.InCRM == PerhapsPresent {
+		return "The address can’t be changed now: it was sent to Salesforce, and the answer isn’t known yet."
+	}
+	return "The address is in Salesforce, so it can’t be changed here: another one would make a second Contact. Change it in Salesforce, or have the person sign up with the new one."
+}
+
+// button says what saving leads to.
+func (p PersonEditPage) button() string {
+	if p.State.Attention {
+		return "Save and retry"
+	}
+	return "Save"
+}
+
+func editFields(p PersonEditPage) []field {
+	all := []field{
+		{Name: "first_name", Label: "First name", Value: p.FirstName, Autocomplete: "off", Optional: true},
+		{Name: "last_name", Label: "Last name", Value: p.LastName, Autocomplete: "off", Optional: true},
+	}
+	if !p.Fixed {
+		all = append([]field{{Name: "email", Label: "E-mail address", Type: "email", Value: p.Email, Autocomplete: "off"}}, all...)
+	}
+	return fields(p.Errors, all...)
+}
+
+// text says what leaving means, given where they are.
+func (p LeavePage) text() string {
+	const back = " Who signs up again comes back by that."
+	switch p.InCRM {
+	case Present:
+		return "Nothing more is sent to Salesforce. The Contact that is there stays as it is." + back
+	case PerhapsPresent:
+		return "Nothing more is sent to Salesforce. The last try got no answer yet: if it arrived, the Contact stays there." + back
+	}
+	return "Nothing is sent to Salesforce." + back
+}

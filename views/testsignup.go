@@ -1,0 +1,150 @@
+package views
+
+import (
+	"net/url"
+	"time"
+)
+
+// TestSignupPage is for TestSignup. The form posts newsletter (a slug), email,
+// first_name, last_name and csrf to /newsletter/signup.
+type TestSignupPage struct {
+	Page
+	Newsletters []Option // slugs and names; a single one is not asked for
+	Newsletter  string   // chosen slug
+	Email       string
+	FirstName   string
+	LastName    string
+	Errors      FieldErrors
+	Connected   bool      // Salesforce is connected and well
+	Progress    *Progress // of the sample that was sent last
+}
+
+// Progress is for ProgressCard, which polls StatusURL until the delivery is
+// final. Answer it with 204 when Version is still the query's seen, otherwise
+// with ProgressCard.
+type Progress struct {
+	StatusURL  string // GET, without query
+	RefreshURL string // of the whole page, for browsers without script
+	Email      string
+	Newsletter string
+	PersonURL  string // the subscriber's page
+	State      State
+	Repeated   bool      // the address was there already
+	StoredAt   time.Time // the sign-up, not an earlier one of the same address
+	SentAt     time.Time // zero when it was not sent to the CRM yet
+	DoneAt     time.Time // zero unless delivered
+	Record     Record    // when delivered
+	Reason     string    // why it waits or needs attention
+	Mend       string    // what to do about it
+	NextTry    time.Time // zero when unknown
+	Found      bool      // it has arrived, in a record that was there before, as far as we know
+	UndoURL    string    // of the page that asks whether to undo it; empty when it can't be
+	Undo       *Undo     // somebody wants it undone
+}
+
+// Undo is how far undoing a test sign-up is.
+type Undo struct {
+	AskedAt time.Time
+	EndedAt time.Time // zero while it is under way
+	Stays   bool      // the subscriber stays, since it was signed up again meanwhile
+	Record  string    // what became of the Contact, in a sentence
+	Code    string    // the CRM's, when it refused to delete the Contact
+}
+
+// UndoTestPage is for UndoTest. The form posts csrf to /newsletter/signup/{id}/undo.
+type UndoTestPage struct {
+	Page
+	ID         string
+	Email      string
+	Newsletter string
+	Sent       bool // it is in the CRM
+	Made       bool // in a record that Gatepost made
+}
+
+// Version changes whenever the card would look different.
+func (p Progress) Version() string { return digest(p) }
+
+// Final says whether the delivery, or undoing it, has come to its end, so that nothing
+// more needs to be asked.
+func (p Progress) Final() bool {
+	if p.Undo != nil {
+		return !p.Undo.EndedAt.IsZero()
+	}
+	return !p.State.Waits
+}
+
+func (p Progress) pollURL() string {
+	return p.StatusURL + "?seen=" + url.QueryEscape(p.Version())
+}
+
+// every is how often to ask: often while something is about to happen, less
+// often while the delivery is paused.
+func (p Progress) every() string {
+	if p.Reason != "" {
+		return "every 5s"
+	}
+	return "every 1s"
+}
+
+// onItsWay reports whether nothing is in the way of a test.
+func (p Progress) onItsWay() bool { return p.State.Waits && p.Reason == "" }
+
+func (p Progress) unsentTitle() string {
+	if p.onItsWay() {
+		return "On its way to Salesforce"
+	}
+	return "Not sent yet"
+}
+
+func (p Progress) unsentText() string {
+	if p.onItsWay() {
+		return "This takes a second or two."
+	}
+	return ""
+}
+
+func (p Progress) foundText() string {
+	if p.Found && !p.Repeated {
+		return "Salesforce had a Contact with this address already, so none was made."
+	}
+	return ""
+}
+
+// stuckText says why a test goes no further, and what to do.
+func (p Progress) stuckText() string {
+	switch {
+	case p.State.Meaning == "":
+		return p.Reason + " " + p.Mend
+	case p.State.Retry:
+		return p.State.Meaning + " To have it sent after all, view the subscriber and choose “" + p.State.Return + "”."
+	}
+	return p.State.Meaning
+}
+
+func (p UndoTestPage) testURL() string {
+	return "/newsletter/signup?sample=" + url.QueryEscape(p.ID)
+}
+
+func (p UndoTestPage) undoURL() string {
+	return "/newsletter/signup/" + url.PathEscape(p.ID) + "/undo"
+}
+
+// text says what is deleted, and what isn't.
+func (p UndoTestPage) text() string {
+	const gone = "The subscriber is deleted here with its timeline."
+	switch {
+	case p.Made:
+		return gone + " The Contact that Gatepost made for it is deleted in Salesforce too, unless somebody has changed it since or the address is on another newsletter. What ran in Salesforce when it was made, such as welcome mails or tasks, can’t be undone."
+	case p.Sent:
+		return gone + " The Contact stays in Salesforce: it was there before, or Gatepost can’t be sure that it made it."
+	}
+	return gone + " It has not been sent to Salesforce."
+}
+
+func testFields(p TestSignupPage) []field {
+	return fields(p.Errors,
+		field{Name: "email", Label: "E-mail address", Type: "email", Value: p.Email, Autocomplete: "off", Focus: p.Progress == nil},
+		field{Name: "first_name", Label: "First name", Value: p.FirstName, Autocomplete: "off", Optional: true},
+		field{Name: "last_name", Label: "Last name", Value: p.LastName, Autocomplete: "off", Optional: true},
+	)
+}
