@@ -123,7 +123,7 @@ func (s Status) alert(c clock) Alert {
 			ConnectURL: string(s.Card.path("connect")), ConnectText: "Reconnect " + name}
 	case s.Card.State == ConnectionHeld:
 		return Alert{Tone: "warn", Title: s.Card.news(), Text: "Nothing changes until you have decided.", LinkURL: "/integrations", LinkText: "Decide"}
-	case s.lost() && s.Before:
+	case s.lost() && !s.Card.DisconnectedAt.IsZero():
 		return Alert{Tone: "warn", Title: "You disconnected " + name, Text: "Sign-ups are kept and arrive as soon as you connect again.",
 			ConnectURL: string(s.Card.path("connect")), ConnectText: "Connect " + name}
 	case s.lost():

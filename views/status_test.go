@@ -39,7 +39,7 @@ func statuses() map[string]Status {
 		}),
 		"lost":         with(live(4, 2, 1, 0), func(s *Status) { s.Card, s.OldestWaiting = card(ConnectionBroken), at }),
 		"held":         with(live(4, 0, 0, 0), func(s *Status) { s.Card = card(ConnectionHeld) }),
-		"disconnected": with(live(4, 1, 0, 0), func(s *Status) { s.Card = card(NotConnected) }),
+		"disconnected": with(live(4, 1, 0, 0), func(s *Status) { s.Card = card(NotConnected); s.Card.DisconnectedAt = at }),
 		"not-yet":      with(live(0, 1, 0, 0), func(s *Status) { s.Card, s.Before = card(NotConnected), false }),
 		"missing":      with(live(4, 0, 0, 0), func(s *Status) { s.Totals.New, s.Totals.Difference = 5, 1 }),
 	}
@@ -81,8 +81,8 @@ func TestOneLookSaysWhetherAllIsWell(t *testing.T) {
 		"failing":      {"warn", "Access to Salesforce can’t be renewed for now", "Can’t be renewed", "  "},
 		"lost":         {"bad", "Connection to Salesforce lost", "Connection lost", " warn cut bad"},
 		"held":         {"warn", "The Salesforce organisation waits for your decision.", "Needs your decision", " cut warn"},
-		"disconnected": {"warn", "You disconnected Salesforce", "Not connected", " warn cut warn"},
-		"not-yet":      {"", "Salesforce is not connected yet", "Not connected", " warn cut warn"},
+		"disconnected": {"warn", "You disconnected Salesforce", "You disconnected", " warn cut warn"},
+		"not-yet":      {"", "Salesforce is not connected yet", "Not connected yet", " warn cut warn"},
 		"missing":      {"bad", "4 of 5 sign-ups accounted for", "Connected", "  "},
 	} {
 		s := all[name]
