@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,55 +13,90 @@ import (
 // another.
 type Span struct{ From, Until time.Time }
 
+// days are the whole UTC days of the span, from the first on until before the second.
+func (s Span) days() (first, after int64) {
+	return dayOf(millis(s.From) + dayMillis - 1), dayOf(millis(s.Until))
+}
+
 // signUpsIn reads how many people signed up in each of the spans, by the state in which
-// they are now: of whole UTC days by the day, and by the hour of what is before and after
-// those.
+// they are now: whole UTC days by the day, and the hours before and after those by the
+// hour. Spans follow on each other.
 func signUpsIn(all *[]map[State]int, tenantID string, spans []Span) part {
 	*all = make([]map[State]int, len(spans))
-	p := part{args: []any{tenantID}, row: func(row scanner) error {
-		var i, n int
+	for i := range spans {
+		(*all)[i] = map[State]int{}
+	}
+	var queries, bounds []string
+	args := []any{tenantID}
+	between := func(text string, from, until int64) string {
+		args = append(args, from, until)
+		return fmt.Sprintf(text, len(args)-1, len(args))
+	}
+	switch runs := hourRuns(spans); len(runs) {
+	case 0:
+	case 1: // as it is: PostgreSQL reads all hours for a long one of several
+		queries = append(queries, between(`SELECT 0, hour, state, sum(n) FROM hour_parts WHERE tenant_id = $1 AND hour >= $%d AND hour < $%d GROUP BY hour, state`, runs[0][0], runs[0][1]))
+	default:
+		for _, run := range runs {
+			bounds = append(bounds, between(`(CAST($%d AS BIGINT), CAST($%d AS BIGINT))`, run[0], run[1]))
+		}
+		queries = append(queries, `SELECT 0, h.hour, h.state, sum(h.n) FROM (VALUES `+strings.Join(bounds, ", ")+`) v
+			CROSS JOIN hour_parts h WHERE h.tenant_id = $1 AND h.hour >= v.column1 AND h.hour < v.column2 GROUP BY 2, 3`)
+	}
+	first, _ := spans[0].days()
+	if _, after := spans[len(spans)-1].days(); first < after {
+		queries = append(queries, between(`SELECT 1, day, state, sum(n) FROM day_counts WHERE tenant_id = $1 AND day >= $%d AND day < $%d GROUP BY day, state`, first, after))
+	}
+	return part{strings.Join(queries, " UNION ALL "), args, func(row scanner) error {
+		var byDay bool
+		var at int64
 		var state State
-		if err := row.Scan(&i, &state, &n); err != nil {
+		var n int
+		if err := row.Scan(&byDay, &at, &state, &n); err != nil {
 			return err
 		}
 		if !state.Known() {
 			return errors.New("a count of unknown state: " + string(state))
 		}
-		if n != 0 {
+		if i := slices.IndexFunc(spans, func(s Span) bool { return s.counts(byDay, at) }); i >= 0 && n != 0 {
 			(*all)[i][state] += n
 		}
 		return nil
 	}}
-	var days, hours []string
-	add := func(to *[]string, i int, from, until int64) {
-		if from < until {
-			*to = append(*to, fmt.Sprintf("(%d, CAST($%d AS BIGINT), CAST($%d AS BIGINT))", i, len(p.args)+1, len(p.args)+2))
-			p.args = append(p.args, from, until)
-		}
-	}
-	for i, s := range spans {
-		(*all)[i] = map[State]int{}
-		from, until := millis(s.From), millis(s.Until)
-		firstDay, afterDays := dayOf(from+dayMillis-1), dayOf(until)
-		if firstDay >= afterDays {
-			add(&hours, i, from, until)
-			continue
-		}
-		add(&hours, i, from, firstDay)
-		add(&days, i, firstDay, afterDays)
-		add(&hours, i, afterDays, until)
-	}
-	p.query = strings.Join([]string{countsIn("hour", "hour_parts", hours), countsIn("day", "day_counts", days)}, " UNION ALL ")
-	return p
 }
 
-// countsIn selects the counts of a table between pairs of bounds, each with its number.
-func countsIn(column, table string, bounds []string) string {
-	if bounds == nil {
-		bounds = []string{"(0, CAST(0 AS BIGINT), CAST(0 AS BIGINT))"}
+// counts reports whether what is counted by the day or by the hour belongs to the span.
+// An hour of one of its whole days is counted with that.
+func (s Span) counts(byDay bool, at int64) bool {
+	if first, after := s.days(); first < after && at >= first && at < after {
+		return byDay
 	}
-	return `SELECT b.i, c.state, sum(c.n) FROM (SELECT column1 AS i, column2 AS since, column3 AS until FROM (VALUES ` + strings.Join(bounds, ", ") + `) v) b
-		CROSS JOIN ` + table + ` c WHERE c.tenant_id = $1 AND c.` + column + ` >= b.since AND c.` + column + ` < b.until GROUP BY 1, 2`
+	return !byDay && at >= millis(s.From) && at < millis(s.Until)
+}
+
+// hourRuns are the hours of spans that belong to none of their whole days, each run with
+// its begin and end.
+func hourRuns(spans []Span) (runs [][2]int64) {
+	add := func(from, until int64) {
+		switch last := len(runs) - 1; {
+		case from >= until:
+		case last >= 0 && runs[last][1] == from:
+			runs[last][1] = until
+		default:
+			runs = append(runs, [2]int64{from, until})
+		}
+	}
+	for _, s := range spans {
+		from, until := millis(s.From), millis(s.Until)
+		first, after := s.days()
+		if first >= after {
+			add(from, until)
+			continue
+		}
+		add(from, first)
+		add(after, until)
+	}
+	return runs
 }
 
 // SignUps returns how many people signed up in each of the spans, by the state in which

@@ -62,7 +62,7 @@ func TestHome(t *testing.T) {
 		}
 		return h
 	}
-	if h := home(Span{noon, noon}); !h.First.IsZero() || h.Latest != nil || h.ByHour != nil || h.Tests+h.Retested > 0 || len(h.SignUps) != 1 || len(h.SignUps[0]) > 0 || !h.OldestWaiting.IsZero() {
+	if h := home(Span{noon, noon.Add(time.Hour)}); !h.First.IsZero() || h.Latest != nil || h.ByHour != nil || h.Tests+h.Retested > 0 || len(h.SignUps) != 1 || len(h.SignUps[0]) > 0 || !h.OldestWaiting.IsZero() {
 		t.Errorf("nobody has signed up, and yet %+v", h)
 	}
 	test, other := signUp("a/1", "test@example.com"), signUp("b/1", "x@example.com")
@@ -81,5 +81,29 @@ func TestHome(t *testing.T) {
 	add(t, d, again)
 	if h := home(); h.Tests != 1 || h.Retested != 1 {
 		t.Errorf("got %+v", h)
+	}
+}
+
+// However spans lie to the UTC days, they count the same as hour by hour.
+func TestSpansCountEachHourOnce(t *testing.T) {
+	d := withNewsletters(t, "a/1", "a/2")
+	start := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	d.ofAYear(t, start.Add(365*24*time.Hour))
+	for _, offset := range []time.Duration{0, time.Hour, 13 * time.Hour, 23 * time.Hour} {
+		for _, length := range []time.Duration{time.Hour, 23 * time.Hour, 24 * time.Hour, 25 * time.Hour, 47 * time.Hour, 31 * 24 * time.Hour} {
+			var spans []Span
+			for from := start.Add(offset); len(spans) < 5; from = from.Add(length) {
+				spans = append(spans, Span{from, from.Add(length)})
+			}
+			got, err := d.SignUps(t.Context(), "a", spans)
+			for i, s := range got {
+				if hours := int(length / time.Hour); s[Delivered] != 100*hours || s[Attention] != 6*hours || s[Dismissed] != 4*hours {
+					t.Errorf("%v, %v: span %d has %v, want %d hours", offset, length, i, s, hours)
+				}
+			}
+			if err != nil || len(got) != 5 {
+				t.Errorf("%v, %v: %v", offset, length, err)
+			}
+		}
 	}
 }

@@ -160,19 +160,21 @@ func (d *Watch) History(ctx context.Context, tenantID, subscriberID string) (h H
 	return h, wrap("history", err)
 }
 
-// lastDelivered reads when the tenant's last subscriber was delivered.
-func lastDelivered(to *time.Time, tenantID string) part {
+// lastDelivered reads when the tenant's last subscriber was delivered. It was lately, as a
+// rule: PostgreSQL reads all hours that it looks at.
+func (d *Watch) lastDelivered(to *time.Time, tenantID string) part {
 	return one(to, func(row scanner) (time.Time, error) {
 		var at int64
 		err := row.Scan(&at)
 		return fromMillis(at), err
-	}, `SELECT last_at FROM activity WHERE tenant_id = $1 AND kind = 'delivered' ORDER BY hour DESC LIMIT 1`, tenantID)
+	}, `SELECT COALESCE((SELECT max(last_at) FROM activity WHERE tenant_id = $1 AND kind = 'delivered' AND hour >= $2),
+		(SELECT max(last_at) FROM activity WHERE tenant_id = $1 AND kind = 'delivered'), 0)`, tenantID, hourOf(millis(d.now().Add(-7*day))))
 }
 
 // LastDelivered returns when the tenant's last subscriber was delivered; the zero time
 // when nobody was.
 func (d *Watch) LastDelivered(ctx context.Context, tenantID string) (at time.Time, err error) {
-	err = ask(ctx, d.read, lastDelivered(&at, tenantID))
+	err = ask(ctx, d.read, d.lastDelivered(&at, tenantID))
 	return at, wrap("last delivered", err)
 }
 
@@ -199,7 +201,7 @@ func (d *Watch) Health(ctx context.Context, tenantID string, spans []Span) (h He
 // health reads a tenant's health. When all is read, sorted puts it in order.
 func (d *Watch) health(h *Health, tenantID string, spans []Span) (parts []part, sorted func()) {
 	longest := &waiting{}
-	parts = append(waitLongest(longest, tenantID), lastDelivered(&h.LastDelivered, tenantID), problemsOf(&h.Problems, tenantID), orgsOf(&h.Orgs, tenantID))
+	parts = append(waitLongest(longest, tenantID), d.lastDelivered(&h.LastDelivered, tenantID), problemsOf(&h.Problems, tenantID), orgsOf(&h.Orgs, tenantID))
 	if len(spans) > 0 {
 		parts = append(parts, signUpsIn(&h.SignUps, tenantID, spans))
 	}
