@@ -1,10 +1,11 @@
 package routes
 
 import (
+	"cmp"
 	"net/http"
+	"net/url"
 	"time"
 
-	"gatepost/crm"
 	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/views"
@@ -69,14 +70,11 @@ func (s *server) openCauses(all []db.Problem, card views.Integration) (rows []vi
 			break
 		}
 		e, state := explain(p.Reason, deliveryReason(p.State, p.Reason), card), p.State.Info()
-		rows = append(rows, views.OpenCause{Tone: state.Tone, Icon: state.Icon, Title: e.Title, People: p.N, Who: fixedBy[e.Who], Since: p.Since,
-			URL: "/integrations/" + card.Service + "/problems/" + string(p.State) + "/" + p.Reason})
+		rows = append(rows, views.OpenCause{Tone: state.Tone, Icon: state.Icon, Title: e.Title, People: p.People, Since: p.Since, Who: cmp.Or(whoFixes(e.Who), "By itself"),
+			URL: "/integrations/" + card.Service + "/problems/" + string(p.State) + "/" + url.PathEscape(p.Reason)})
 	}
 	return rows
 }
-
-// fixedBy names who can fix a cause.
-var fixedBy = map[crm.Who]string{crm.You: "You", crm.Admin: "Your Salesforce admin", crm.Us: "The people who run this service", crm.Nobody: "By itself"}
 
 // days are the moments that Home compares sign-ups by: of this day and week, and of those
 // before. So far is the beginning of the hour that is under way, since sign-ups are

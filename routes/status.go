@@ -94,6 +94,9 @@ func told(live *views.Status, read db.Health) {
 	for _, p := range read.Problems {
 		if p.State.Info().Attention {
 			live.Causes++
+			if !p.Since.IsZero() && (live.CauseSince.IsZero() || p.Since.Before(live.CauseSince)) {
+				live.CauseSince = p.Since
+			}
 		}
 	}
 }

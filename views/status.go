@@ -27,6 +27,7 @@ type Status struct {
 	LastDelivered time.Time // zero when nothing was
 	OldestWaiting time.Time // since when the one waits that waits longest; zero when nobody waits
 	Causes        int       // for which people need attention
+	CauseSince    time.Time // since when there is the oldest of them; zero when nobody knows
 	Usage         Usage
 	Elsewhere     int // people who are in another org than the one that is connected
 	Chart         Chart
@@ -76,7 +77,7 @@ type SumPage struct {
 // Version changes whenever the status would look different.
 func (s Status) Version() string {
 	s.CSRF, s.Card.CSRF = "", ""
-	s.Chart, s.LastDelivered, s.OldestWaiting, s.Causes, s.Elsewhere = Chart{}, time.Time{}, time.Time{}, 0, 0
+	s.Chart, s.LastDelivered, s.OldestWaiting, s.Causes, s.CauseSince, s.Elsewhere = Chart{}, time.Time{}, time.Time{}, 0, time.Time{}, 0
 	s.Now = s.Now.Truncate(15 * time.Minute).UTC() // days begin at quarters of an hour, in some zones
 	return digest(s)
 }
@@ -168,7 +169,10 @@ func (s Status) refused(c clock) string {
 	case s.Pause != nil:
 		return sentences(text+".", s.Pause.Reason, next(c, s.Pause.Until))
 	}
-	return text + "."
+	if s.CauseSince.IsZero() {
+		return text + "."
+	}
+	return text + ". The oldest problem has been open for " + lasting(max(s.Now.Sub(s.CauseSince), time.Second)) + "."
 }
 
 // next says when something is tried again, in a sentence; nothing when nobody knows.
