@@ -76,6 +76,8 @@ func sought(word string) string {
 	return word
 }
 
+const queueSearch = `INSERT INTO search_queue (tenant_id, ids) VALUES ($1, $2)`
+
 // queueSearch has those found who are new.
 func (b *book) queueSearch(ctx context.Context) error {
 	of := map[string][]string{}
@@ -88,7 +90,7 @@ func (b *book) queueSearch(ctx context.Context) error {
 	}
 	for _, tenant := range tenants {
 		for ids := range slices.Chunk(of[tenant], searchBatch) {
-			if _, err := b.tx.ExecContext(ctx, `INSERT INTO search_queue (tenant_id, ids) VALUES ($1, $2)`, tenant, strings.Join(ids, " ")); err != nil {
+			if _, err := b.tx.ExecContext(ctx, queueSearch, tenant, strings.Join(ids, " ")); err != nil {
 				return fmt.Errorf("queue for the search: %w", err)
 			}
 		}
@@ -158,6 +160,35 @@ func (d *Readers) IndexSearch(ctx context.Context) (n int, err error) {
 		return err
 	})
 	return n, wrap("bring the search up to date", err)
+}
+
+// unfoundAtOnce is how many QueueUnfound takes.
+const unfoundAtOnce = 5000
+
+// QueueUnfound queues some of those whom neither the index nor the queue knows, and returns
+// how many these were: a process of the version before signs people up without a word.
+func (d *Readers) QueueUnfound(ctx context.Context) (n int, err error) {
+	of := map[string][]string{}
+	err = each(ctx, d.read, func(row scanner) error {
+		var tenant, id string
+		err := row.Scan(&tenant, &id)
+		of[tenant] = append(of[tenant], id)
+		return err
+	}, `SELECT s.tenant_id, s.id FROM subscribers s WHERE NOT EXISTS (SELECT 1 FROM search_queue)
+		AND NOT EXISTS (SELECT 1 FROM search_rows r WHERE r.tenant_id = s.tenant_id AND r.id = s.id) LIMIT $1`, unfoundAtOnce)
+	if err != nil {
+		return 0, wrap("look for whom the search doesn't know", err)
+	}
+	for tenant, ids := range of {
+		slices.Sort(ids)
+		for some := range slices.Chunk(ids, searchBatch) {
+			if _, err := d.exec(ctx, queueSearch, tenant, strings.Join(some, " ")); err != nil {
+				return n, wrap("queue for the search", err)
+			}
+			n += len(some)
+		}
+	}
+	return n, nil
 }
 
 // indexSearch stores what those of a tenant's subscribers are found by that are there.

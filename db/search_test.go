@@ -178,6 +178,30 @@ func TestTheSearchKeepsUp(t *testing.T) {
 	}
 }
 
+// Whom an older process signed up is found too, within the hour.
+func TestTheSearchMissesNobody(t *testing.T) {
+	d := withNewsletters(t, "a/1", "b/1")
+	ids := add(t, d, signUp("a/1", "one@example.com"), signUp("a/1", "two@example.com"), signUp("b/1", "three@example.com"))
+	unfound := func(want int) {
+		t.Helper()
+		if n, err := d.QueueUnfound(t.Context()); err != nil || n != want {
+			t.Errorf("%d are not found, %v; want %d", n, err, want)
+		}
+	}
+	unfound(0) // they are in the queue
+	d.searchAll(t)
+	unfound(0)
+	if _, err := d.write.Exec(`DELETE FROM search_rows WHERE id IN ($1, $2)`, ids[0], ids[2]); err != nil {
+		t.Fatal(err)
+	}
+	d.finds(t, "a", "example", ids[1])
+	unfound(2)
+	unfound(0)
+	d.searchAll(t)
+	d.finds(t, "a", "example", ids[0], ids[1])
+	d.finds(t, "b", "example", ids[2])
+}
+
 // While very many wait to be indexed, those who came last are found by any part, and the
 // others by how their address begins.
 func TestSearchOfABacklog(t *testing.T) {

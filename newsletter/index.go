@@ -12,6 +12,8 @@ const (
 	// indexRest is how many sign-ups in that time are few: bringing the search up to date
 	// keeps them from the disk, and can wait.
 	indexRest = 200
+	// unfoundLook is how often everybody is gone through for those whom nobody has queued.
+	unfoundLook = time.Hour
 )
 
 // Index has subscribers found who are new or have another name since, until ctx ends. While
@@ -20,29 +22,38 @@ const (
 func (s *Service) Index(ctx context.Context) {
 	tick := time.NewTicker(indexLook)
 	defer tick.Stop()
+	var looked time.Time // for those whom nobody has queued
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if err := s.index(ctx, s.stored.Swap(0) > indexRest); err != nil && ctx.Err() == nil {
+		all, err := s.index(ctx, s.stored.Swap(0) > indexRest)
+		if err == nil && all && time.Since(looked) >= unfoundLook {
+			var n int
+			if n, err = s.store.QueueUnfound(ctx); err == nil && n == 0 {
+				looked = time.Now()
+			}
+		}
+		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "bringing the search up to date failed", "error", err)
 		}
 	}
 }
 
-// index takes a step, and further ones unless many sign up.
-func (s *Service) index(ctx context.Context, busy bool) error {
+// index takes a step, and further ones unless many sign up. It reports whether nobody is
+// left.
+func (s *Service) index(ctx context.Context, busy bool) (all bool, err error) {
 	for {
 		began := time.Now()
 		n, err := s.store.IndexSearch(ctx)
 		if err != nil || n == 0 || busy || s.stored.Load() > indexRest {
-			return err
+			return n == 0 && !busy, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return false, nil
 		case <-time.After(time.Since(began)):
 		}
 	}

@@ -29,6 +29,9 @@ func (b bench) million(ctx context.Context) error {
 		if err := p.Start(); err != nil {
 			return err
 		}
+		if _, err := b.indexed(ctx, w); err != nil {
+			return err
+		}
 		if err := pages(ctx, p, "nothing is delivered"); err != nil {
 			return err
 		}

@@ -127,4 +127,3 @@ func (b bench) indexed(ctx context.Context, w *rig.World) (took time.Duration, e
 	}
 	return took, err
 }
-
