@@ -28,8 +28,9 @@ func (o Order) Known() bool { return o.byTime() || sortedBy[o] != "" }
 
 func (o Order) byTime() bool { return o == Newest || o == Oldest }
 
-// sortedBy is what is compared in orders other than by time.
-var sortedBy = map[Order]string{ByAddress: `s.email_key`, ByName: `lower(s.last_name || ' ' || s.first_name)`}
+// sortedBy is what is compared in orders other than by time. Who gave no name comes last.
+var sortedBy = map[Order]string{ByAddress: `s.email_key`,
+	ByName: `CASE WHEN s.last_name || s.first_name = '' THEN '1' ELSE '0' END || lower(s.last_name || ' ' || s.first_name)`}
 
 // SubscriberQuery asks for a page of subscribers.
 type SubscriberQuery struct {

@@ -429,6 +429,15 @@ func filters(t *testing.T, d *DB, ids map[string]string) {
 	}
 }
 
+// Who gave no name comes last by name.
+func TestByNameIsForThoseWhoHaveOne(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	add(t, d, signUp("a/1", "none@example.com"), named("a/1", "b@example.com", "Zoe", "Adler"), named("a/1", "c@example.com", "", "zimmer"), named("a/1", "d@example.com", "Max", ""))
+	if _, found := d.list(t, "a", SubscriberQuery{Order: ByName}); !slices.Equal(found, []string{"d@example.com", "b@example.com", "c@example.com", "none@example.com"}) {
+		t.Errorf("got %v", found)
+	}
+}
+
 // Who waits while everything is paused does so for the pause, whatever their own reason.
 func TestThePauseIsACause(t *testing.T) {
 	d, _ := listedPeople(t)

@@ -46,6 +46,7 @@ func (s *server) subscribers(c *fiber.Ctx) error {
 	}
 	page := s.subscribersList(c, filter, found)
 	if wantsFragment(c) {
+		c.Set("HX-Push-Url", subscribersURL(filter))
 		return render(c, http.StatusOK, views.SubscribersUpdate(page))
 	}
 	page.Page = s.page(c, "Subscribers", views.NavSubscribers)
