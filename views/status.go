@@ -143,7 +143,7 @@ func (s Status) alert(c clock) Alert {
 	case s.Totals.All == 0:
 		return Alert{Tone: "good", Title: "Ready for sign-ups", Text: name + " is connected. Whoever signs up arrives there within seconds."}
 	}
-	return Alert{Tone: "good", Title: "All sign-ups arrive", Text: s.Totals.arrived() + " Nobody waits longer than two minutes, and nobody needs attention."}
+	return Alert{Tone: "good", Title: "All sign-ups arrive", Text: s.Totals.arrived() + " No one waits longer than two minutes, and no one needs attention."}
 }
 
 // waiting says how many wait, or that nothing is sent when nobody does yet.
