@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/playwright-community/playwright-go"
 )
 
 // TestForgottenPassword sets a new password by mail. The old one, the other
@@ -23,7 +25,7 @@ func TestForgottenPassword(t *testing.T) {
 		v.look("forgot")
 		v.fill("E-mail address", v.d.user)
 		v.press("Send me a link")
-		v.heading("Look into your mailbox")
+		v.heading("Check your inbox")
 		v.look("reset-sent")
 		link := v.mailed("Set a new password")
 		v.open(link)
@@ -39,7 +41,7 @@ func TestForgottenPassword(t *testing.T) {
 		v.logIn(v.d.user, v.d.password)
 		v.says("don’t belong together")
 		v.logIn(v.d.user, "correct horse battery")
-		v.heading("Integrations")
+		v.heading("Get started")
 		other.open("/account")
 		other.heading("Log in")
 		other.refused(link, http.StatusGone)
@@ -98,9 +100,9 @@ func TestTrouble(t *testing.T) {
 	v.connect()
 	v.d.control(t, "revoke", "")
 	v.sample("broken@reader.example")
-	v.account()
-	v.step(expect.Locator(v.page.GetByLabel("Write to me when there is trouble")).ToBeChecked(), "be told of trouble by mail")
-	v.look("account-mails")
+	v.open("/settings/notifications")
+	v.step(expect.Locator(v.page.GetByRole("radio", playwright.PageGetByRoleOptions{Name: "At once"})).ToBeChecked(), "be told of problems by mail")
+	v.look("notifications")
 	v.open(v.mailed("Go to your integrations"))
 	v.heading("Integrations")
 	v.broken()

@@ -30,7 +30,6 @@ func TestFurtherService(t *testing.T) {
 		v.press("Deny")
 		v.heading("Access was not allowed")
 		v.look("service-denied")
-		v.silent("Salesforce")
 
 		v.visit("Integrations")
 		v.press("Connect Acme CRM")
@@ -42,10 +41,10 @@ func TestFurtherService(t *testing.T) {
 		v.refused("/integrations/acme/settings", http.StatusNotFound)
 		v.open("/integrations")
 		v.step(v.page.Locator("#integration-acme").GetByRole("link").GetByText("Disconnect").Click(), "disconnect")
-		v.heading("Disconnect Acme CRM?")
+		v.heading("Disconnect Acme CRM")
 		v.look("service-disconnect")
 		v.press("Disconnect Acme CRM")
-		v.says("Acme CRM is disconnected.")
+		v.says("Disconnected from Acme CRM.")
 		eventually(t, "the authorization is revoked", func() bool { return v.d.grants(t) == before })
 	})
 }

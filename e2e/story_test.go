@@ -60,7 +60,7 @@ func (v *visitor) logInWrongThenRight() {
 	v.t.Helper()
 	v.open("/subscribers?state=waiting")
 	v.heading("Log in")
-	v.says("Sign in as " + v.d.user)
+	v.says("Log in as " + v.d.user)
 	v.look("login")
 	v.logIn(v.d.user, "not the password")
 	v.says("don’t belong together")
@@ -82,19 +82,19 @@ func (v *visitor) seeNothingConnected() {
 func (v *visitor) sendSampleBeforeConnecting(email string) {
 	v.t.Helper()
 	v.open("/newsletter/signup")
-	v.says("Salesforce is not connected.")
+	v.says("Salesforce is not connected")
 	v.look("test")
 	v.typo("Send a test sign-up")
 	v.look("test-wrong")
 	v.sample(email)
-	v.comes("Connect Salesforce under Integrations")
+	v.comes("Waiting")
 	v.look("test-waiting")
 }
 
 func (v *visitor) connectAndSeeIt() {
 	v.t.Helper()
 	v.visit("Integrations")
-	v.says("1 sign-up waits safely")
+	v.says("Waiting")
 	v.press("Connect Salesforce")
 	v.heading("Log In")
 	v.look("salesforce-login")
@@ -105,12 +105,19 @@ func (v *visitor) connectAndSeeIt() {
 	v.press("Allow")
 	v.at("/integrations")
 	v.says("Salesforce is connected.")
-	card := v.page.GetByRole("region", playwright.PageGetByRoleOptions{Name: "Salesforce", Exact: playwright.Bool(true)})
-	for _, want := range []string{"Connected", "Contoso", "00D", v.d.salesforce, "Connected by", v.d.user, "api", "refresh_token", "id"} {
-		v.step(expect.Locator(card).ToContainText(want), "find %q on the card", want)
-	}
-	v.step(expect.Locator(card.Locator("time").First()).ToHaveAttribute("datetime", regexp.MustCompile(`^20\d\d-`)), "find when it was connected")
 	v.look("connected")
+	v.open(crmSettings)
+	facts := v.page.Locator("main")
+	for _, want := range []string{"Connected", "Contoso", "00D", v.d.salesforce, "Connected by", v.d.user, "api", "refresh_token", "id"} {
+		v.step(expect.Locator(facts).ToContainText(want), "find %q", want)
+	}
+	v.step(expect.Locator(facts.Locator("time").First()).ToHaveAttribute("datetime", regexp.MustCompile(`^20\d\d-`)), "find when it was connected")
+	v.look("crm-settings")
+	for _, page := range []string{"/", "/integrations/sfdc", "/integrations/sfdc/problems", "/integrations/sfdc/checkup", "/integrations/sfdc/sum", "/newsletters", "/newsletters/contoso-weekly",
+		"/newsletters/contoso-weekly/embed", "/settings", "/settings/notifications", "/help", "/_components"} {
+		v.open(page)
+		v.look("page" + unfitForFiles.ReplaceAllString(page, "-"))
+	}
 }
 
 func (v *visitor) sendSampleAndOpenRecord(email string) {
@@ -161,7 +168,7 @@ func (v *visitor) seeSubscribers(emails ...string) {
 	v.says(emails[0])
 	v.look("subscribers-found")
 	v.search("nobody")
-	v.says("Nobody matches")
+	v.says("No subscribers found")
 	v.look("subscribers-none")
 }
 
@@ -169,7 +176,7 @@ func (v *visitor) seeSubscribers(emails ...string) {
 func (v *visitor) search(text string) {
 	v.t.Helper()
 	v.step(v.page.GetByRole("searchbox").Fill(text), "fill in the search")
-	v.press("Search")
+	v.press("Apply")
 }
 
 func (v *visitor) seeContacts(emails ...string) {
@@ -185,16 +192,16 @@ func (v *visitor) seeContacts(emails ...string) {
 
 func (v *visitor) disconnectAndSeeIt() {
 	v.t.Helper()
-	v.open("/integrations")
+	v.open(crmSettings)
 	v.follow("Disconnect")
-	v.heading("Disconnect Salesforce?")
+	v.heading("Disconnect Salesforce")
 	v.look("disconnect")
-	v.follow("Stay connected")
+	v.follow("Cancel")
 	v.says("Connected by")
 	v.follow("Disconnect")
 	v.press("Disconnect Salesforce")
 	v.says("Our access was revoked there and our copy is wiped.")
-	v.says("Not connected")
+	v.says("You disconnected")
 	v.look("disconnected")
 }
 
