@@ -28,16 +28,6 @@ func uncapitalised(label string) string {
 	return string(unicode.ToLower(r)) + label[n:]
 }
 
-// viewStates are the states that have subscribers, to choose from.
-func viewStates() (all []views.State) {
-	for _, s := range db.States() {
-		if !s.Gone {
-			all = append(all, viewState(s))
-		}
-	}
-	return all
-}
-
 // countedStates are all states, also those of whom there is a count alone.
 func countedStates() (all []views.State) {
 	for _, s := range db.States() {

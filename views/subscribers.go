@@ -1,7 +1,6 @@
 package views
 
 import (
-	"strings"
 	"time"
 )
 
@@ -119,7 +118,3 @@ func (p SubscribersPage) byTime() bool { return p.Filter.Order == "" || p.Filter
 
 // prefix is what a screen reader hears before a cause.
 func (r SubscriberRow) prefix() string { return r.State.Label + ": " }
-
-func (s Subscriber) name() string {
-	return strings.TrimSpace(s.FirstName + " " + s.LastName)
-}

@@ -96,16 +96,6 @@ func (i Integration) choice() string {
 	return i.Login
 }
 
-// of is how many are in the state with the code.
-func (t Totals) of(code string) int {
-	for _, s := range t.States {
-		if s.State.Code == code {
-			return s.N
-		}
-	}
-	return 0
-}
-
 // balance says in a sentence whether everybody who was received is still here.
 func (t Totals) balance() string {
 	s := t.sentence() + " Difference: " + number(t.Difference) + "."
@@ -124,14 +114,6 @@ func (t Totals) sentence() string {
 		}
 	}
 	return count(t.New, "new sign-up", "new sign-ups") + " received = " + strings.Join(terms, " + ") + "."
-}
-
-// column is the heading of a state's numbers in a table beside those of new sign-ups.
-func (t Totals) column(i int) string {
-	if i == 0 {
-		return "of them " + t.States[i].State.Column
-	}
-	return t.States[i].State.Column
 }
 
 // recounted are the numbers of a recount with their words, in order.
@@ -158,17 +140,6 @@ func balanceIcon(t Totals) string {
 	return "alert"
 }
 
-// step is the tone of a step of progress that ends in the state.
-func (s State) step() string {
-	switch s.Tone {
-	case "good":
-		return "done"
-	case "calm":
-		return "open"
-	}
-	return s.Tone
-}
-
 func servicePath(service, action string) templ.SafeURL {
 	return templ.SafeURL("/integrations/" + url.PathEscape(service) + "/" + action)
 }
@@ -186,9 +157,6 @@ func digest(model any) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8])
 }
-
-// stamp writes a time for people whose browser doesn't run app.js.
-func stamp(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04 MST") }
 
 // machine writes a time for a datetime attribute.
 func machine(t time.Time) string { return t.UTC().Format(time.RFC3339) }
