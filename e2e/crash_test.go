@@ -42,7 +42,7 @@ func TestKill(t *testing.T) {
 	v.d = d
 	v.enter()
 	v.visit("Subscribers")
-	v.comes("1–4 of 4 subscribers")
+	v.comes("4 subscribers, newest first.")
 	for _, email := range emails {
 		eventually(t, email+" is shown as delivered", func() bool {
 			_, err := v.page.Reload()

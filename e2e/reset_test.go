@@ -103,7 +103,7 @@ func TestTrouble(t *testing.T) {
 	v.open("/settings/notifications")
 	v.step(expect.Locator(v.page.GetByRole("radio", playwright.PageGetByRoleOptions{Name: "At once"})).ToBeChecked(), "be told of problems by mail")
 	v.look("notifications")
-	v.open(v.mailed("Go to your integrations"))
+	v.open(v.mailed("View the connection"))
 	v.heading("Integrations")
 	v.broken()
 }

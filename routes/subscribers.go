@@ -175,11 +175,18 @@ func stateTabs(f views.SubscriberFilter, sums db.Sums) []views.Tab {
 		f.State = state
 		return views.Tab{Text: text, URL: subscribersURL(f), Count: n, Current: current}
 	}
-	t := totals(sums)
-	tabs := []views.Tab{tab("", "All", t.All)}
-	for _, st := range t.States {
-		tabs = append(tabs, tab(st.State.Code, st.State.Label, st.N))
+	all, tabs := 0, []views.Tab{{}}
+	for _, info := range db.States() {
+		n := sums[info.State]
+		if info.Gone {
+			continue
+		}
+		all += n
+		if info.Main || n > 0 || f.State == string(info.State) {
+			tabs = append(tabs, tab(string(info.State), info.Label, n))
+		}
 	}
+	tabs[0] = tab("", "All", all)
 	return tabs
 }
 
