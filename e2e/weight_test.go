@@ -65,8 +65,8 @@ func (v *visitor) weigh(address string) int64 {
 // words are those of PORTAL's left column: what pages said before.
 var formerWords = []string{
 	"How Salesforce is going", "See how it is going", "What holds sign-ups up", "Nobody waits", "The oldest of them waits for", "Difference: 0",
-	"Write to me when there is trouble", "Mails to you", "Don’t send all", "Send all 17 again", "Use a sandbox or My Domain", "Continue", "With another app",
-	"Allowed: api", "Last renewed", "Not needed yet", "Test newsletter signup", "Send a test sign-up", "Test sign-up", "Salesforce is disconnected",
+	"Write to me when there is trouble", "Mails to you", "Don’t send all", "Send all 17 again", "Log in elsewhere", "Log in there", "With another app",
+	"Allowed: api", "Last renewed", "Not needed yet", "Test newsletter signup", "Send the sample", "Test sign-up", "Salesforce is disconnected",
 	"Look into your mailbox", "Don’t share it", "Salesforce answered:", "Short name", "short name",
 }
 
