@@ -76,17 +76,17 @@ func TestLeaving(t *testing.T) {
 	b.submit(leave, "note", strings.Repeat("x", 201)).is(422, "at most 200 characters")
 	b.submit(leave, "note", "They wrote to us").to("/subscribers/" + id)
 	b.get("/subscribers/"+id).is(200, "Marked as left.", "They wrote to us", "by "+john, ">Mark as active again<").hasNot(`href="`+leave+`"`, ">Retry<")
-	b.get("/subscribers?state=left").is(200, "jane@reader.test")
+	b.get("/subscribers?state=left").is(200, "jane@reader.test").hasNot("state=erased")
 	b.get(leave).to("/subscribers/" + id)
 	b.get("/subscribers/"+id).is(200, "Nothing was changed")
-	b.get("/integrations/sfdc/sum").is(200, "1 left", "Difference: 0")
+	b.get("/integrations/sfdc/sum").is(200, "<dt>Left</dt><dd>1</dd>", "<dt>Missing</dt><dd>0</dd>")
 
 	b.submit("/subscribers/" + id + "/retry").to("/subscribers/" + id)
 	b.get("/subscribers/"+id).is(200, "<h3>Marked as active again</h3>", "Waiting")
 	b.submit(leave).to("/subscribers/" + id)
 	w.someone("contoso", "jane@reader.test")
 	b.get("/subscribers/"+id).is(200, "<h3>Came back</h3>", "Signed up again", "Waiting")
-	b.get("/integrations/sfdc/sum").is(200, "Difference: 0").hasNot("1 left")
+	b.get("/integrations/sfdc/sum").is(200, "<dt>Missing</dt><dd>0</dd>").hasNot("<dt>Left</dt>")
 }
 
 // A test is undone with the Contact that it made, and one that it found stays.
@@ -118,7 +118,7 @@ func TestUndoATest(t *testing.T) {
 	b.get(path).is(200, "The Contact is deleted in Salesforce").hasNot("sample@reader.test", "data-poll")
 	b.get(undo).to(path)
 	b.submit(undo).to(path)
-	b.get("/integrations/sfdc/sum").is(200, "1 erased", "Difference: 0")
+	b.get("/integrations/sfdc/sum").is(200, "<dt>Erased</dt><dd>1</dd>", "<dt>Missing</dt><dd>0</dd>")
 	w.as(ann, "fabrikam").get(path).is(404)
 
 	// As it is with a Contact that was found.

@@ -17,7 +17,7 @@ func viewState(s db.StateInfo) views.State {
 		Code: string(s.State), Label: s.Label, Tone: s.Tone, Icon: s.Icon,
 		Sum: cmp.Or(s.Sum, small), Column: cmp.Or(s.Column, small), Became: cmp.Or(s.Became, s.Label), Recounted: cmp.Or(s.Recounted, s.Label), Meaning: s.Meaning, Series: cmp.Or(s.Series, "rest"), Help: s.Help,
 		Main: s.Main, Waits: s.Waits, Arrived: s.Arrived, Attention: s.Attention,
-		Retry: slices.Contains(s.Decisions, db.Waiting), Dismiss: slices.Contains(s.Decisions, db.Dismissed), Leave: slices.Contains(s.Decisions, db.Left),
+		Retry: slices.Contains(s.Decisions, db.Waiting), Dismiss: slices.Contains(s.Decisions, db.Dismissed), Leave: slices.Contains(s.Decisions, db.Left), Gone: s.Gone,
 		Return: cmp.Or(s.Return, "Retry"),
 	}
 }

@@ -231,6 +231,7 @@ type State struct {
 	Retry     bool // it can be sent again
 	Dismiss   bool // somebody can say that it isn't to be sent
 	Leave     bool // somebody can mark them as left
+	Gone      bool // there is a count alone, and nobody to be listed
 
 	Return string // what sending it again is called: "Retry"
 }

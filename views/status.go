@@ -230,7 +230,11 @@ func (t Totals) arrived() string {
 func (t Totals) shares() (all []Share) {
 	for _, s := range t.States {
 		if s.State.Main || s.N > 0 {
-			all = append(all, Share{Series: s.State.Series, Text: s.State.Label, N: s.N, URL: "/subscribers?state=" + s.State.Code})
+			share := Share{Series: s.State.Series, Text: s.State.Label, N: s.N}
+			if !s.State.Gone {
+				share.URL = "/subscribers?state=" + s.State.Code
+			}
+			all = append(all, share)
 		}
 	}
 	return all
