@@ -320,7 +320,7 @@ func TestDemoKeepsEverythingOverARestart(t *testing.T) {
 	if _, body := v.get(portal + "/login"); !strings.Contains(body, demoUser) {
 		t.Error("the login page does not say whom to sign in as")
 	}
-	if path, _ := v.submit(portal+"/login", portal+"/login", "email", demoUser, "password", first); path != "/integrations" {
+	if path, _ := v.submit(portal+"/login", portal+"/login", "email", demoUser, "password", first); path != "/" {
 		t.Errorf("signed in to %s", path)
 	}
 	if _, body := v.get(salesforce + "/_control/stats"); !strings.Contains(body, "token_calls") {
@@ -346,7 +346,7 @@ func TestDemoKeepsEverythingOverARestart(t *testing.T) {
 	if path, _ := v.submit(portal+"/login", portal+"/login", "email", demoUser, "password", first); path != "/login" {
 		t.Error("the old password still works")
 	}
-	if path, _ := v.submit(portal+"/login", portal+"/login", "email", demoUser, "password", second); path != "/integrations" {
+	if path, _ := v.submit(portal+"/login", portal+"/login", "email", demoUser, "password", second); path != "/" {
 		t.Error("the new password does not work")
 	}
 	if _, body := v.get(portal + "/subscribers"); !strings.Contains(body, "jane@reader.test") {
@@ -467,7 +467,7 @@ func TestSetupLinkMakesTheFirstAdmin(t *testing.T) {
 	}
 	path, body := v.submit(link, f.URL+"/setup", "token", u.Query().Get("token"), "organization", "Northwind", "slug", "northwind",
 		"email", "nora@northwind.example", "password", password, "password_again", password)
-	if path != "/integrations" || !strings.Contains(body, "Northwind") {
+	if path != "/" || !strings.Contains(body, "Northwind") {
 		t.Fatalf("%s: %s", path, body)
 	}
 	p.end()

@@ -35,8 +35,8 @@ var keptInMemory = map[string]string{
 	logged:     `identity.Vault.otherApps`,
 	costsACall: `cli.inspector.found crm/salesforce.Renewals.vain`,
 	constant: `auth.commonWords auth.favourites auth.lines auth.neighbours auth.tooEasy cli.makesDatabase cli.mendedBy cli.onlyReads
-		cli.letter.peaks cli.variables delivery.ranks identity.Service.AskParams identity.Service.Params identity.Vault.services
-		routes.acts routes.framingFields routes.jsonSentences routes.replicationWords seal.registry.kinds zones.atlas.byName zones.atlas.byRegion zones.loaded`,
+		cli.letter.peaks cli.variables delivery.ranks delivery.recordFates identity.Service.AskParams identity.Service.Params identity.Vault.services
+		routes.acts routes.columnNames routes.framingFields routes.jsonSentences routes.notUndone routes.recordFates routes.replicationWords seal.registry.kinds zones.atlas.byName zones.atlas.byRegion zones.loaded`,
 	ofOneCall: `cli.pastMaker.contact cli.readers.taken crm/salesforce.part.Headers identity.AuthorizeRequest.Params identity.answer.userinfo incidents.look.lasting
 		routes.credential.Native routes.problemDocument.Errors`,
 }

@@ -176,7 +176,7 @@ func TestAnotherOAuthServerTakesSalesforcesPlace(t *testing.T) {
 	p := start(t, environ, "serve")
 	f.leadTo(p.line())
 	v := visitor(t)
-	if path, body := v.submit(portal+"/login", portal+"/login", "email", "ann@contoso.example", "password", "a good long password"); path != "/integrations" {
+	if path, body := v.submit(portal+"/login", portal+"/login", "email", "ann@contoso.example", "password", "a good long password"); path != "/" {
 		t.Fatal(path, body)
 	}
 	connect := func() {

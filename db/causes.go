@@ -130,7 +130,7 @@ func (d *Watch) Cause(ctx context.Context, tenantID string, q CauseQuery) (c Cau
 // Affected returns up to q.Limit of those who have a cause, the earliest sign-up first,
 // after the one of the page before.
 func (d *Watch) Affected(ctx context.Context, tenantID string, q CauseQuery) ([]Subscriber, error) {
-	all, err := collect(ctx, d.read, scanSubscriber, selectSubscriber+q.who()+` AND s.id > $4 ORDER BY s.id LIMIT $5`,
+	all, err := collect(ctx, d.read, scanSubscriber, selectSubscriber+`WHERE s.tenant_id = $1 AND s.state = $2`+q.who()+` AND s.id > $4 ORDER BY s.id LIMIT $5`,
 		tenantID, q.State, q.Reason, q.After, q.Limit)
 	return all, wrap("affected subscribers", err)
 }
@@ -152,12 +152,13 @@ func (c *CauseDetail) page(q CauseQuery) {
 	}
 }
 
-// who selects the subscribers s of a cause: its tenant is $1, its state $2, its reason $3.
+// who selects, of the tenant's subscribers s in the state of a cause, those who have it:
+// its reason is $3.
 func (q CauseQuery) who() string {
 	if q.All {
-		return ` WHERE s.tenant_id = $1 AND s.state = $2 AND CAST($3 AS TEXT) IS NOT NULL`
+		return ` AND CAST($3 AS TEXT) IS NOT NULL`
 	}
-	return ` WHERE s.tenant_id = $1 AND s.state = $2 AND s.reason = $3 AND s.reason <> ''`
+	return ` AND s.reason = $3 AND s.reason <> ''`
 }
 
 // lastEvent is when a subscriber s came to be where it is.
@@ -182,12 +183,12 @@ func peopleOf(all *[]CausePerson, tenantID string, q CauseQuery) part {
 		return p, err
 	}, `SELECT s.id, s.email, s.first_name, s.last_name, n.name, CASE WHEN s.repeated_at > s.created_at THEN s.repeated_at ELSE s.created_at END,
 			COALESCE(`+lastEvent+`, 0), s.instance_url, s.match_id
-		FROM subscribers s JOIN newsletters n ON n.id = s.newsletter_id`+q.who()+where+` ORDER BY s.id`+order+` LIMIT $4`, args...)
+		FROM subscribers s JOIN newsletters n ON n.id = s.newsletter_id WHERE s.tenant_id = $1 AND s.state = $2`+q.who()+where+` ORDER BY s.id`+order+` LIMIT $4`, args...)
 }
 
 func saidTo(all *[]Said, tenantID string, q CauseQuery) part {
 	return listed(all, func(row scanner) (s Said, err error) { return s, row.Scan(&s.Text, &s.N) },
-		`SELECT detail, count(*) FROM (SELECT s.detail FROM subscribers s`+q.who()+` ORDER BY s.id DESC LIMIT $4) people
+		`SELECT detail, count(*) FROM (SELECT s.detail FROM subscribers s WHERE s.tenant_id = $1 AND s.state = $2`+q.who()+` ORDER BY s.id DESC LIMIT $4) people
 			WHERE detail <> '' GROUP BY detail ORDER BY 2 DESC, 1 LIMIT $5`, tenantID, q.State, q.Reason, saidRead, saidListed)
 }
 

@@ -192,7 +192,11 @@ func TestPauses(t *testing.T) {
 		if err := d.SetPause(ctx, l, want); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := d.Pause(ctx, "a"); err != nil || got != want {
+		got, err := d.Pause(ctx, "a")
+		if since := got.Since; since.IsZero() {
+			t.Error("it doesn't say since when")
+		}
+		if got.Since = (time.Time{}); err != nil || got != want {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	}
