@@ -56,6 +56,19 @@ func story(t *testing.T, v *visitor) {
 	v.seeAccountAndLogOut()
 }
 
+// TestPages looks at the pages that the stories pass by.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	each(t, usual, func(t *testing.T, v *visitor) {
+		v.enterAs(maria)
+		for _, page := range []string{"/", "/integrations/sfdc", "/integrations/sfdc/problems", "/integrations/sfdc/problems/attention/DUPLICATES_DETECTED", "/integrations/sfdc/checkup",
+			"/integrations/sfdc/sum", "/subscribers", "/newsletters", "/newsletters/fabrikam-news", "/newsletters/fabrikam-news/embed", "/settings", "/settings/notifications", "/help", "/_components"} {
+			v.open(page)
+			v.look("page" + unfitForFiles.ReplaceAllString(page, "-"))
+		}
+	})
+}
+
 func (v *visitor) logInWrongThenRight() {
 	v.t.Helper()
 	v.open("/subscribers?state=waiting")
@@ -113,11 +126,6 @@ func (v *visitor) connectAndSeeIt() {
 	}
 	v.step(expect.Locator(facts.Locator("time").First()).ToHaveAttribute("datetime", regexp.MustCompile(`^20\d\d-`)), "find when it was connected")
 	v.look("crm-settings")
-	for _, page := range []string{"/", "/integrations/sfdc", "/integrations/sfdc/problems", "/integrations/sfdc/checkup", "/integrations/sfdc/sum", "/newsletters", "/newsletters/contoso-weekly",
-		"/newsletters/contoso-weekly/embed", "/settings", "/settings/notifications", "/help", "/_components"} {
-		v.open(page)
-		v.look("page" + unfitForFiles.ReplaceAllString(page, "-"))
-	}
 }
 
 func (v *visitor) sendSampleAndOpenRecord(email string) {

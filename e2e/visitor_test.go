@@ -395,7 +395,7 @@ func (v *visitor) axe(name, scheme string) {
 	v.t.Helper()
 	_, err := v.page.Evaluate(axeSource + "\n;0")
 	v.step(err, "load axe")
-	result, err := v.page.Evaluate(`async () => JSON.stringify((await axe.run(document, {resultTypes: ["violations"]})).violations)`)
+	result, err := v.page.Evaluate(`async () => JSON.stringify((await axe.run(document, {resultTypes: ["violations"], iframes: false})).violations)`)
 	v.step(err, "run axe")
 	var found []violation
 	text, _ := result.(string)

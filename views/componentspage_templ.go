@@ -648,7 +648,7 @@ func Components(p Page) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = segments("Range", []Tab{{Text: "48 hours", URL: "#c-segments"}, {Text: "30 days", URL: "#c-segments", Current: true}, {Text: "12 months", URL: "#c-segments"}}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = segments("Range of the segments", []Tab{{Text: "48 hours", URL: "#c-segments"}, {Text: "30 days", URL: "#c-segments", Current: true}, {Text: "12 months", URL: "#c-segments"}}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
