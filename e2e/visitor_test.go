@@ -99,7 +99,7 @@ func newVisitor(t *testing.T, d *demo, p profile) *visitor {
 // watch takes note of whatever a page complains of.
 func (v *visitor) watch(page playwright.Page) {
 	page.OnConsole(func(m playwright.ConsoleMessage) {
-		if (m.Type() == "error" || m.Type() == "warning") && !v.ownRefusal(page, m) && !v.cutOff(m) {
+		if (m.Type() == "error" || m.Type() == "warning") && !v.ownRefusal(page, m) && !v.cutOff(m) && !v.driverRefused(m) {
 			v.problem("console: %s (%s)", m.Text(), m.Location().URL)
 		}
 	})
@@ -114,6 +114,12 @@ func (v *visitor) watch(page playwright.Page) {
 			v.problem("a page went to %s", u)
 		}
 	})
+}
+
+// driverRefused reports whether the browser merely says that the preview of a form, a
+// frame without scripts, takes none of the driver's either.
+func (v *visitor) driverRefused(m playwright.ConsoleMessage) bool {
+	return strings.HasPrefix(m.Text(), "Blocked script execution in '"+v.d.portal+"/signup/")
 }
 
 // cutOff reports whether the browser merely says that a request, as of a poll, was under
