@@ -3,6 +3,7 @@ package newsletter
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,12 +14,29 @@ import (
 // batches is a store whose search lacks some batches.
 type batches struct {
 	*db.DB
+	mu                 sync.Mutex // guards what follows
 	left, steps, looks int
 	err                error
 }
 
+// lack has the search lack n batches, and fail with err.
+func (b *batches) lack(n int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left, b.err = n, err
+}
+
+// counts returns the batches that are left, the steps and the looks so far.
+func (b *batches) counts() (left, steps, looks int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left, b.steps, b.looks
+}
+
 // IndexSearch takes a batch.
 func (b *batches) IndexSearch(context.Context) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.steps++
 	if b.err != nil || b.left == 0 {
 		return 0, b.err
@@ -29,6 +47,8 @@ func (b *batches) IndexSearch(context.Context) (int, error) {
 
 // QueueUnfound finds nobody.
 func (b *batches) QueueUnfound(context.Context) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.looks++
 	return 0, nil
 }
@@ -45,23 +65,23 @@ func TestIndexingWaitsForSignUps(t *testing.T) {
 		go s.Index(ctx)
 		time.Sleep(indexLook + time.Millisecond)
 		synctest.Wait()
-		if store.steps != 1 || store.looks != 0 {
-			t.Errorf("%d batches and %d looks while many sign up", store.steps, store.looks)
+		if _, steps, looks := store.counts(); steps != 1 || looks != 0 {
+			t.Errorf("%d batches and %d looks while many sign up", steps, looks)
 		}
 		s.stored.Store(indexRest)
 		time.Sleep(indexLook)
 		synctest.Wait()
-		if store.left != 0 || store.looks != 1 {
-			t.Errorf("%d batches are left after it, %d looks", store.left, store.looks)
+		if left, _, looks := store.counts(); left != 0 || looks != 1 {
+			t.Errorf("%d batches are left after it, %d looks", left, looks)
 		}
-		store.err = errors.New("the disk is full")
+		store.lack(0, errors.New("the disk is full"))
 		time.Sleep(indexLook)
 		synctest.Wait()
-		store.err, store.left = nil, 3
+		store.lack(3, nil)
 		time.Sleep(unfoundLook)
 		synctest.Wait()
-		if store.left != 0 || store.looks != 2 {
-			t.Errorf("%d batches are left after an error, %d looks", store.left, store.looks)
+		if left, _, looks := store.counts(); left != 0 || looks != 2 {
+			t.Errorf("%d batches are left after an error, %d looks", left, looks)
 		}
 	})
 }
