@@ -11,6 +11,7 @@ import (
 
 	"gatepost/db"
 	"gatepost/db/dbtest"
+	"gatepost/db/sqliteconn"
 	"gatepost/identity"
 	"gatepost/routes"
 )
@@ -158,6 +159,11 @@ func TestStatementsOfPagesAndPolls(t *testing.T) {
 			p, queries := b.fewest(path)
 			if p.status != 200 || len(queries) > most {
 				t.Errorf("%s: %s is answered with %d, by %d statements:\n%s", state.name, path, p.status, len(queries), strings.Join(queries, "\n"))
+			}
+			for _, q := range queries {
+				if len(q) > sqliteconn.Longest {
+					t.Errorf("%s: a statement of %d bytes is compiled anew each time", path, len(q))
+				}
 			}
 			t.Logf("%s: %d statements", path, len(queries))
 		}

@@ -15,11 +15,15 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// size is how many statements a connection keeps; those that weren't run for longest go.
-// Longer ones than longest name many rows, and another number of them each time.
 const (
-	size    = 300
-	longest = 4 << 10 // bytes
+	// size is how many statements a connection keeps; those that weren't run for longest go.
+	size = 300
+	// Longest is how long, in bytes, a statement may be that is kept where nothing is
+	// written: a page asks for all that it shows in one.
+	Longest = 64 << 10
+	// longestWrite is the same where something is. A longer one names many rows, and
+	// another number of them each time.
+	longestWrite = 4 << 10
 )
 
 // Connector opens connections.
@@ -229,7 +233,7 @@ func (c *conn) take(ctx context.Context, query string) (*compiled, error) {
 	switch {
 	case ok && s.busy:
 		return nil, nil
-	case !ok && !keepable(query):
+	case !ok && !c.keepable(query):
 		return nil, nil
 	case !ok:
 		own, err := c.fullConn.PrepareContext(ctx, query)
@@ -252,7 +256,11 @@ var comesAgain = statement("SELECT|INSERT|UPDATE|DELETE|WITH")
 
 // keepable reports whether a text is one statement of the kind that comes again. What
 // sets up a connection, a transaction or a table doesn't.
-func keepable(query string) bool {
+func (c *conn) keepable(query string) bool {
+	longest := Longest
+	if c.queue != nil {
+		longest = longestWrite
+	}
 	return len(query) <= longest && comesAgain.MatchString(query) && !strings.Contains(strings.TrimRight(query, "; \t\r\n"), ";")
 }
 

@@ -57,12 +57,17 @@ func (s countedStmt) Close() error {
 // open returns one connection to a new file with the numbers 1 to 3.
 func open(t *testing.T) (*sql.DB, *counted, *Observer) {
 	t.Helper()
+	return openQueued(t, "")
+}
+
+func openQueued(t *testing.T, queue string) (*sql.DB, *counted, *Observer) {
+	t.Helper()
 	own, err := sqlite.NewConnector("file:" + filepath.Join(t.TempDir(), "test.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c, o := &counted{Connector: own}, new(Observer)
-	pool := sql.OpenDB(&Connector{Connector: c, Observer: o})
+	pool := sql.OpenDB(&Connector{Connector: c, Observer: o, Queue: queue})
 	pool.SetMaxOpenConns(1)
 	t.Cleanup(func() { _ = pool.Close() })
 	exec(t, pool, `CREATE TABLE numbers (n BIGINT); INSERT INTO numbers VALUES (1); INSERT INTO numbers VALUES (2), (3);`)
@@ -147,11 +152,24 @@ func TestNotKept(t *testing.T) {
 	pool, c, _ := open(t)
 	exec(t, pool, `UPDATE numbers SET n = n + 1; UPDATE numbers SET n = n * 2`)
 	want(t, rest(t, query(t, pool, above, 0)), 4, 6, 8)
-	want(t, rest(t, query(t, pool, `SELECT n FROM numbers WHERE n IN (4, `+strings.Repeat("0, ", longest/3)+`6)`)), 4, 6)
+	want(t, rest(t, query(t, pool, `SELECT n FROM numbers WHERE n IN (4, `+strings.Repeat("0, ", Longest/3)+`6)`)), 4, 6)
 	exec(t, pool, `PRAGMA query_only = 0`)
 	exec(t, pool, `DROP TABLE numbers`)
 	if !slices.Equal(c.compiled, []string{above}) {
 		t.Errorf("kept %q", c.compiled)
+	}
+}
+
+// A page asks for all that it shows in one long statement. A long one that writes names
+// rows, and won't come again.
+func TestLongOnesAreKeptWhereNothingIsWritten(t *testing.T) {
+	long := `SELECT n FROM numbers WHERE n IN (2, ` + strings.Repeat("0, ", longestWrite/3) + `3)`
+	for queue, kept := range map[string]int{"": 1, filepath.Join(t.TempDir(), "queue"): 0} {
+		pool, c, _ := openQueued(t, queue)
+		want(t, rest(t, query(t, pool, long)), 2, 3)
+		if len(c.compiled) != kept {
+			t.Errorf("queue %q: kept %d", queue, len(c.compiled))
+		}
 	}
 }
 
