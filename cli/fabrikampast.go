@@ -8,9 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"gatepost/crm"
 	"gatepost/db"
 	"gatepost/mocksalesforce"
 )
+
+// leaversOneIn is of how many who have arrived one has left.
+const leaversOneIn = 300
 
 // pastDays is how far back the sample tenant's life goes: half a year.
 const pastDays = 182
@@ -277,6 +281,9 @@ func (m *pastMaker) deliver(p *pastPerson) {
 			}
 			m.arrive(p, s.At)
 		}
+		if m.IntN(leaversOneIn) == 0 {
+			m.leave(p)
+		}
 	case duplicate:
 		m.refuse(p, "DUPLICATES_DETECTED", "Use one of these records?")
 		if m.IntN(4) == 0 {
@@ -340,6 +347,17 @@ func (m *pastMaker) dismiss(p *pastPerson, why string) {
 	p.Events = append(p.Events, db.Event{At: at, State: p.State, Reason: p.Reason, Detail: why, Actor: m.maria})
 }
 
+// leave has Maria mark somebody as left who wrote to them some days after.
+func (m *pastMaker) leave(p *pastPerson) {
+	at := m.between(p.DeliveredAt, 3*24*time.Hour, 40*24*time.Hour)
+	if at.After(m.now) {
+		return
+	}
+	p.State = db.Left
+	p.Events = append(p.Events, db.Event{At: at, State: p.State, Actor: m.maria,
+		Detail: pick(m.Rand, []string{"Asked us by e-mail to stop.", "Left the company, says an automatic answer.", "Told us on the phone."})})
+}
+
 // retry has Maria send somebody again once the field isn't required any more.
 func (m *pastMaker) retry(p *pastPerson) {
 	at := m.between(m.spared, 5*time.Minute, 20*time.Minute)
@@ -350,7 +368,7 @@ func (m *pastMaker) retry(p *pastPerson) {
 
 // past is what was made up, with the ids of the Contacts that it says there are.
 func (m *pastMaker) past(org, instanceURL string, contacts []string) db.Past {
-	past := db.Past{Incidents: m.incidents()}
+	past := db.Past{Incidents: m.incidents(), Solved: m.solved()}
 	for _, l := range m.letters[1:] {
 		past.Newsletters = append(past.Newsletters, l.Newsletter)
 	}
@@ -364,6 +382,17 @@ func (m *pastMaker) past(org, instanceURL string, contacts []string) db.Past {
 		past.People = append(past.People, p.PastPerson)
 	}
 	return past
+}
+
+// solved is the loss of the connection, for which all waited until Maria connected again.
+func (m *pastMaker) solved() []db.Solved {
+	waited := 0
+	for _, p := range m.people {
+		if slices.ContainsFunc(p.SignUps, func(c db.Consent) bool { return m.away(c.At) }) {
+			waited++
+		}
+	}
+	return []db.Solved{{State: db.Waiting, Reason: crm.Broken, People: waited, Since: m.lost, At: m.mended, Actor: m.maria}}
 }
 
 // incidents are the connection that was lost and mended, and those who wait now.

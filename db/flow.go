@@ -126,11 +126,12 @@ func signUpsByHour(all *[]HourCount, tenantID string, since time.Time) part {
 // Home is what a tenant's first page tells beside its overview.
 type Home struct {
 	Health
-	ByHour   []HourCount    // of the hours in which anybody signed up
-	First    time.Time      // the first sign-up of those who are there; zero when there is none
-	Latest   []LatestSignUp // the newest first
-	Tests    int            // who are there by a test sign-up
-	Retested int            // 1 when a test sign-up was sent for an address that was there
+	Incidents []Incident     // as Incidents returns them
+	ByHour    []HourCount    // of the hours in which anybody signed up
+	First     time.Time      // the first sign-up of those who are there; zero when there is none
+	Latest    []LatestSignUp // the newest first
+	Tests     int            // who are there by a test sign-up
+	Tested    bool           // a test sign-up was sent, whatever became of it
 }
 
 // LatestSignUp is who signed up lately.
@@ -144,6 +145,7 @@ type LatestSignUp struct {
 func (d *Watch) Home(ctx context.Context, tenantID string, columns []Span, since time.Time, latest int) (h Home, err error) {
 	parts, sorted := d.health(&h.Health, tenantID, columns)
 	parts = append(parts,
+		incidentsOf(&h.Incidents, tenantID),
 		signUpsByHour(&h.ByHour, tenantID, since),
 		one(&h.First, func(row scanner) (time.Time, error) {
 			var at int64
@@ -157,12 +159,18 @@ func (d *Watch) Home(ctx context.Context, tenantID string, columns []Span, since
 			return l, err
 		}, `SELECT id, email, created_at FROM subscribers WHERE tenant_id = $1 ORDER BY id DESC LIMIT $2`, tenantID, latest),
 		part{`SELECT (SELECT count(*) FROM subscribers WHERE tenant_id = $1 AND source = 'test'),
-			CASE WHEN EXISTS (SELECT 1 FROM consents WHERE tenant_id = $1 AND source = 'test') THEN 1 ELSE 0 END`, []any{tenantID},
-			func(row scanner) error { return row.Scan(&h.Tests, &h.Retested) }},
+			CASE WHEN EXISTS (SELECT 1 FROM consents WHERE tenant_id = $1 AND source = 'test') OR EXISTS (SELECT 1 FROM removals WHERE tenant_id = $1) THEN 1 ELSE 0 END`, []any{tenantID},
+			func(row scanner) error {
+				var more int // tests than those who are there by one
+				err := row.Scan(&h.Tests, &more)
+				h.Tested = h.Tests+more > 0
+				return err
+			}},
 	)
 	if err := ask(ctx, d.read, parts...); err != nil {
 		return Home{}, wrap("home", err)
 	}
 	sorted()
+	slices.SortFunc(h.Incidents, func(a, b Incident) int { return strings.Compare(b.ID, a.ID) })
 	return h, nil
 }

@@ -91,9 +91,14 @@ func (d *Watch) OpenIncidents(ctx context.Context) ([]Incident, error) {
 
 // Incidents returns the tenant's incidents whose trouble is there, as far as that was
 // noted, the latest first.
-func (d *Watch) Incidents(ctx context.Context, tenantID string) ([]Incident, error) {
-	all, err := collect(ctx, d.read, scanIncident, selectIncident+`WHERE i.tenant_id = $1 AND i.closed_at = 0 AND i.mended_at = 0 ORDER BY i.id DESC`, tenantID)
+func (d *Watch) Incidents(ctx context.Context, tenantID string) (all []Incident, err error) {
+	err = ask(ctx, d.read, incidentsOf(&all, tenantID))
 	return all, wrap("incidents", err)
+}
+
+// incidentsOf reads what Incidents returns.
+func incidentsOf(all *[]Incident, tenantID string) part {
+	return listed(all, scanIncident, selectIncident+`WHERE i.tenant_id = $1 AND i.closed_at = 0 AND i.mended_at = 0 ORDER BY i.id DESC`, tenantID)
 }
 
 // IncidentFor returns an incident and a member of its tenant, or ErrNotFound when the user

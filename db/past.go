@@ -17,6 +17,7 @@ type Past struct {
 	Newsletters []Newsletter // beside the one that the tenant was born with
 	People      []PastPerson
 	Incidents   []PastIncident
+	Solved      []Solved // causes that are over; their actors by their ids
 }
 
 // PastPerson is a subscriber as they stand now, and how they came to. Their id is made:
@@ -59,10 +60,22 @@ func (d *Work) StorePast(ctx context.Context, tenantID string, p Past) error {
 				return err
 			}
 		}
+		for _, c := range p.Solved {
+			if err := insertSolved(ctx, tx, tenantID, c); err != nil {
+				return err
+			}
+		}
 		// The mails of a day are sent of what was open; the next ones come tomorrow.
 		_, err = tx.ExecContext(ctx, `UPDATE tenants SET digest_at = $2 WHERE id = $1`, tenantID, millis(d.now()))
 		return err
 	}))
+}
+
+func insertSolved(ctx context.Context, tx *sql.Tx, tenantID string, s Solved) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO causes (id, tenant_id, state, reason, since, people, retried, dismissed, actor, decided_at, gone_at, ended_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $10)`,
+		NewID(), tenantID, string(s.State), s.Reason, millis(s.Since), int64(s.People), int64(s.Retried), int64(s.Dismissed), s.Actor, millis(s.At))
+	return err
 }
 
 func insertNewsletter(ctx context.Context, tx *sql.Tx, tenantID string, n Newsletter) error {

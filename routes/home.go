@@ -43,7 +43,8 @@ func (s *server) home(c *fiber.Ctx) error {
 		return s.firstSteps(c, live, read, forms, placed)
 	}
 	live.Chart, live.Range = chart(r, starts, read.SignUps, "/"), r.id
-	page := views.HomePage{Page: s.page(c, "Home", views.NavHome), Live: live, Forms: len(forms), Since: read.First, Causes: s.openCauses(read.Problems, live.Card)}
+	page := views.HomePage{Page: s.page(c, "Home", views.NavHome), Live: live, Forms: len(forms), Since: read.First, Causes: s.openCauses(read.Problems, live.Card),
+		Incidents: tellIncidents(read.Incidents, aboutOther)}
 	page.OwnAlert = tellsItself(live)
 	page.Today, page.Week = days.compare(read.ByHour, read.First)
 	for _, sub := range read.Latest {
@@ -55,7 +56,7 @@ func (s *server) home(c *fiber.Ctx) error {
 // firstSteps shows a new tenant the three steps. With many newsletters the list of addresses
 // stays short.
 func (s *server) firstSteps(c *fiber.Ctx, live views.Status, read db.Home, forms []views.SignupForm, placed bool) error {
-	page := views.StartPage{Page: s.page(c, "Get started", views.NavHome), Live: live, Forms: forms, Placed: placed, Tested: read.Tests+read.Retested > 0}
+	page := views.StartPage{Page: s.page(c, "Get started", views.NavHome), Live: live, Forms: forms, Placed: placed, Tested: read.Tested}
 	page.OwnAlert = tellsItself(live)
 	if len(forms) > homeForms {
 		page.Forms, page.More = forms[:homeForms], len(forms)-homeForms

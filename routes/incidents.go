@@ -17,13 +17,22 @@ type IncidentStore interface {
 // which every page tells anyway.
 func (s *server) incidents(ctx context.Context, tenantID string) ([]views.Incident, error) {
 	all, err := s.Incidents.Incidents(ctx, tenantID)
-	var shown []views.Incident
+	return tellIncidents(all, func(i db.Incident) bool {
+		return i.About != "" || i.Kind != db.IncidentBroken && i.Kind != db.IncidentFailing
+	}), err
+}
+
+// aboutOther reports whether an incident is about something else than the CRM, of which
+// Home tells anyway.
+func aboutOther(i db.Incident) bool { return i.About != "" }
+
+// tellIncidents puts those incidents into words that are to be shown.
+func tellIncidents(all []db.Incident, show func(db.Incident) bool) (told []views.Incident) {
 	for _, i := range incidents.Shown(all) {
-		if (i.Kind == db.IncidentBroken || i.Kind == db.IncidentFailing) && i.About == "" {
-			continue
+		if show(i) {
+			w := incidents.Tell(i)
+			told = append(told, views.Incident{Title: w.Title, What: w.What, Mend: w.Mend, URL: w.Path, Link: w.Link})
 		}
-		w := incidents.Tell(i)
-		shown = append(shown, views.Incident{Title: w.Title, What: w.What, Mend: w.Mend, URL: w.Path, Link: w.Link})
 	}
-	return shown, err
+	return told
 }

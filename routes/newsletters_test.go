@@ -37,6 +37,19 @@ func TestNewsletters(t *testing.T) {
 	w.as(ann, "fabrikam").get("/newsletters").is(200, "No sign-ups lately")
 }
 
+// Home tells of a form that went silent, and leaves to its other parts what they tell.
+func TestASilentFormOnHome(t *testing.T) {
+	t.Parallel()
+	w := openBoth(t)
+	b := w.as(john, "contoso")
+	b.connect(sfJohn).to(connected)
+	w.someone("contoso", "reader@contoso.test")
+	w.put(`INSERT INTO incidents (id, tenant_id, kind, about, cause, n, since, opened_at) SELECT $1, tenant_id, 'attention', '', 'STRING_TOO_LONG', 9, 7, 7 FROM newsletters WHERE slug = 'contoso-weekly'`, db.NewID())
+	b.get("/").is(200).hasNot("No sign-ups from a busy form", "sign-ups need attention")
+	w.put(`INSERT INTO incidents (id, tenant_id, kind, about, cause, n, since, opened_at) SELECT $1, tenant_id, 'silent', id, '', 9, 7, 7 FROM newsletters WHERE slug = 'contoso-weekly'`, db.NewID())
+	b.get("/").is(200, "No sign-ups from a busy form", "Contoso Weekly has had no sign-up")
+}
+
 var code = regexp.MustCompile(`(?s)<code>(.*?)</code>`)
 
 // What one copies works as it stands: the frame shows the form, and the form signs up.

@@ -9,13 +9,14 @@ import (
 // HomePage is for Home.
 type HomePage struct {
 	Page
-	Live   Status // with its chart
-	Forms  int    // newsletters, each with a form
-	Today  Compared
-	Week   Compared
-	Since  time.Time // the first sign-up; zero when there is none
-	Causes []OpenCause
-	Latest []LatestSignUp
+	Live      Status // with its chart
+	Forms     int    // newsletters, each with a form
+	Today     Compared
+	Week      Compared
+	Since     time.Time // the first sign-up; zero when there is none
+	Causes    []OpenCause
+	Incidents []Incident // about something else than the CRM
+	Latest    []LatestSignUp
 }
 
 // Compared is how many signed up, and a note that compares it; empty when there is
