@@ -297,7 +297,7 @@ func (c *change) delivered(ctx context.Context, tenantID string, all []attempt) 
 }
 
 // arrived sets what is known of the record in the CRM. One that we made stays ours.
-const arrived = `made = CASE WHEN o.made = 1 OR subscribers.record_id = o.record_id AND subscribers.made = 1 THEN 1 ELSE 0 END,
+const arrived = `made_id = CASE WHEN o.made = 1 OR subscribers.made_id = o.record_id THEN o.record_id ELSE '' END,
 	record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $1, placeholders = o.placeholders`
 
 // afterLeaving notes what became of writes for subscribers who left after they were sent:

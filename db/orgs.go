@@ -47,5 +47,5 @@ func elsewhere(ctx context.Context, tx *sql.Tx, a *Action, limit int) ([]string,
 // moving has a delivered subscriber delivered anew. What the other org has stays
 // there.
 var moving = decision{`UPDATE subscribers SET state = 'waiting', reason = '', detail = '', attempts = 0, refusals = 0, due_at = $1, waits_since = $1,
-	record_id = '', placeholders = '', org_id = '', instance_url = '', delivered_at = 0, sent_at = 0, settles_at = 0` + ofSet,
+	record_id = '', made_id = '', placeholders = '', org_id = '', instance_url = '', delivered_at = 0, sent_at = 0, settles_at = 0` + ofSet,
 	func(to place) (place, string) { to.state, to.reason, to.orgID = Waiting, "", ""; return to, "" }}

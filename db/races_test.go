@@ -1095,7 +1095,7 @@ func races() []race {
 			}, func(one, other error) {
 				both(t, one, other)
 				d.agrees(t, l.TenantID, Sums{New: 1, Left: 1})
-				wantN(t, d, 1, `SELECT count(*) FROM subscribers WHERE id = $1 AND record_id = 'r' AND made = 1 AND sent_at = 0`, ids[0])
+				wantN(t, d, 1, `SELECT count(*) FROM subscribers WHERE id = $1 AND record_id = 'r' AND made_id = 'r' AND sent_at = 0`, ids[0])
 				wantN(t, d, 2, `SELECT count(*) FROM events WHERE tenant_id = $1 AND subscriber_id = $2`, l.TenantID, ids[0])
 			}}
 		}},

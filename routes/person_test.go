@@ -124,7 +124,7 @@ func TestUndoATest(t *testing.T) {
 	// As it is with a Contact that was found.
 	path, undo = test("there@reader.test")
 	w.put(`DELETE FROM events`)
-	w.put(`UPDATE subscribers SET made = 0`)
+	w.put(`UPDATE subscribers SET made_id = ''`)
 	b.get(path).is(200, "Salesforce had a Contact with this address already")
 	b.get(undo).is(200, "The Contact stays in Salesforce")
 	b.submit(undo).to(path)

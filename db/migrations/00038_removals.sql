@@ -1,0 +1,11 @@
+-- Which record of the CRM our write made is kept by its id and not as a mark beside
+-- whatever record_id says: a writer that doesn't know of it can't make another record ours.
+-- The mark, made, stays unused, since without it SQLite would write all rows anew. What is
+-- asked of it is whether a test can be undone with its record: so of tests it is taken along.
+
+-- +goose Up
+ALTER TABLE subscribers ADD COLUMN made_id TEXT NOT NULL DEFAULT ''; -- the record that the CRM said our write made
+UPDATE subscribers SET made_id = record_id WHERE made = 1 AND source = 'test';
+
+-- +goose Down
+ALTER TABLE subscribers DROP COLUMN made_id;
