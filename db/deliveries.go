@@ -43,8 +43,8 @@ type Outcome struct {
 	InstanceURL  string
 }
 
-// DueTenants returns the tenants that have subscribers to deliver, or to remove, now, except
-// those that are closed or paused or that somebody other than owner delivers.
+// DueTenants returns the tenants that have subscribers to deliver, to look up or to remove
+// now, except those that are closed or paused or that somebody other than owner delivers.
 func (d *Outbox) DueTenants(ctx context.Context, owner string) ([]string, error) {
 	// The recursion hops from tenant to tenant on the index of what waits, so that
 	// a long queue costs no more than a short one.
@@ -54,8 +54,9 @@ func (d *Outbox) DueTenants(ctx context.Context, owner string) ([]string, error)
 			SELECT (SELECT min(s.tenant_id) FROM subscribers s WHERE s.state = 'waiting' AND s.tenant_id > w.tenant_id)
 			FROM waiting w WHERE w.tenant_id IS NOT NULL
 		)
-		SELECT o.tenant_id FROM (SELECT tenant_id FROM waiting UNION SELECT tenant_id FROM removals WHERE ended_at = 0) o
-		WHERE o.tenant_id IS NOT NULL AND `+ofDueTenants, millis(d.now()), owner)
+		SELECT o.tenant_id FROM (SELECT tenant_id FROM waiting UNION SELECT tenant_id FROM removals WHERE ended_at = 0
+			UNION SELECT tenant_id FROM subscribers WHERE state = 'left' AND sent_at > 0) o
+		WHERE o.tenant_id IS NOT NULL AND `+ofDueTenants+` ORDER BY o.tenant_id`, millis(d.now()), owner)
 	return ids, wrap("due tenants", err)
 }
 
@@ -80,9 +81,10 @@ func tenantSet(of []string) *set {
 	return s
 }
 
-// ofDueTenants are those tenants of o with subscribers to deliver at $1, or to remove, and
-// whom nobody but $2 delivers.
+// ofDueTenants are those tenants of o with subscribers to deliver at $1, to look up or to
+// remove, and whom nobody but $2 delivers.
 const ofDueTenants = `(EXISTS (SELECT 1 FROM subscribers s WHERE s.state = 'waiting' AND s.tenant_id = o.tenant_id AND s.due_at <= $1)
+		OR EXISTS (SELECT 1 FROM subscribers s WHERE s.state = 'left' AND s.sent_at > 0 AND s.tenant_id = o.tenant_id AND s.settles_at <= $1)
 		OR EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = o.tenant_id AND r.ended_at = 0))
 	AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.id = o.tenant_id AND t.closed_at > 0)
 	AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant_id = o.tenant_id AND p.until > $1)
@@ -96,15 +98,16 @@ func scanID(row scanner) (id string, err error) {
 // Known is what there is to know of a subscriber whose address is to be delivered.
 type Known struct {
 	Subscriber
-	Due          bool  // it is to be delivered itself, now
+	Due          bool  // it is to be delivered itself, now; or looked up, where it has left
 	Revision     int64 // goes up with each repeated sign-up and each edit
 	Newer        bool  // something else was said since the write that is out
 	Placeholders Placeholders
 }
 
-// Due returns up to limit of the tenant's subscribers that are to be delivered
-// now, the one that has been due for longest first, each followed by the tenant's
-// others with the same address: they share a record.
+// Due returns up to limit of the tenant's subscribers that are to be delivered now, or
+// that left while a write was out for them which has settled, the one that has been due
+// for longest first, each followed by the tenant's others with the same address: they
+// share a record.
 func (d *Outbox) Due(ctx context.Context, tenantID string, limit int) ([]Known, error) {
 	now, seen := millis(d.now()), map[string]bool{}
 	var due []Known
@@ -113,12 +116,18 @@ func (d *Outbox) Due(ctx context.Context, tenantID string, limit int) ([]Known, 
 		if err != nil || seen[k.ID] {
 			return err
 		}
-		k.TenantID, k.Due = tenantID, k.State == Waiting && millis(k.DueAt) <= now
+		if k.State == Left {
+			k.DueAt = k.SettlesAt
+		}
+		k.TenantID, k.Due = tenantID, millis(k.DueAt) <= now && (k.State == Waiting || k.State == Left && !k.SentAt.IsZero())
 		seen[k.ID], due = true, append(due, k)
 		return nil
 	}, `SELECT o.id, o.newsletter_id, o.email, o.email_key, o.first_name, o.last_name, o.state, o.detail, o.attempts, o.refusals, o.due_at, o.sent_at, o.settles_at,
 			o.record_id, o.created_at, o.repeated_at, o.edited_at, o.revision, o.again_at, o.placeholders
-		FROM (SELECT id, email_key, due_at FROM subscribers WHERE tenant_id = $1 AND state = 'waiting' AND due_at <= $2 ORDER BY due_at, id LIMIT $3) s
+		FROM (SELECT id, email_key, due_at FROM (SELECT id, email_key, due_at FROM subscribers WHERE tenant_id = $1 AND state = 'waiting' AND due_at <= $2 ORDER BY due_at, id LIMIT $3) w
+			UNION ALL SELECT id, email_key, due_at FROM (SELECT id, email_key, settles_at AS due_at FROM subscribers
+				WHERE tenant_id = $1 AND state = 'left' AND sent_at > 0 AND settles_at <= $2 ORDER BY settles_at, id LIMIT $3) l
+			ORDER BY due_at, id LIMIT $3) s
 		CROSS JOIN subscribers o WHERE o.tenant_id = $1 AND o.email_key = s.email_key
 		ORDER BY s.due_at, s.id, CASE WHEN o.id = s.id THEN 0 ELSE 1 END, o.id`,
 		tenantID, now, limit)

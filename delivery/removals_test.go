@@ -175,3 +175,71 @@ func TestWhoLeftIsNotSent(t *testing.T) {
 	c.wantName(t, "back again", "jane@example.com", "Jane", "Doe")
 	h.adds("a")
 }
+
+// What became of a write for somebody who left while its answer was lost is looked up once
+// it can't take effect any more, and nothing is written for them.
+func TestWhoLeavesWhileTheAnswerIsLost(t *testing.T) {
+	const email = "jane@example.com"
+	for name, tt := range map[string]struct {
+		arrived, other bool // other: they are on another newsletter too
+	}{"it arrived": {arrived: true}, "it did not": {}, "it arrived, and they are on another": {true, true}, "it did not, and they are on another": {other: true}} {
+		t.Run(name, func(t *testing.T) {
+			h, c := newHouse(t, "a"), newCRM()
+			c.faults = []fault{{on: "create", after: tt.arrived, err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}}}
+			d, id := h.dispatcher(crms{"a": c}), h.says("a/1", email, "", "")
+			takes(d, "a")
+			h.unpaused()
+			if done, err := h.db.Leave(t.Context(), "a", id, "ann", ""); !done || err != nil {
+				t.Fatal(done, err)
+			}
+			other := ""
+			if tt.other {
+				other = h.says("a/2", email, "", "")
+			}
+			h.exec(`UPDATE subscribers SET settles_at = 1 WHERE id = $1`, id)
+			due := func(what string, want int) {
+				t.Helper()
+				if tenants, err := h.db.DueTenants(t.Context(), "me"); err != nil || len(tenants) != want {
+					t.Errorf("%s: %v, %v", what, tenants, err)
+				}
+			}
+			due("before", 1)
+			takes(d, "a")
+			due("afterwards", 0)
+			s := h.subscriber("a", id)
+			if s.State != db.Left || !s.SentAt.IsZero() || (s.RecordID != "") != tt.arrived || s.Made || tt.arrived && s.RecordID != c.records[email][0] {
+				t.Errorf("got %+v", s)
+			}
+			if want := map[bool]int{true: 1}[tt.arrived || tt.other]; len(c.records[email]) != want {
+				t.Errorf("records %v", c.records)
+			}
+			if other != "" {
+				if s := h.subscriber("a", other); s.State != db.Delivered || s.RecordID != c.records[email][0] {
+					t.Errorf("on another newsletter: %+v", s)
+				}
+			}
+			h.adds("a")
+		})
+	}
+}
+
+// Who can't be looked up is looked for once: nobody has to wait for them.
+func TestWhoLeftAndIsNotLookedUp(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	c.faults = []fault{{on: "create", err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}}, {on: "find", err: &crm.Failure{Class: crm.Recorded, Code: "ODD"}}}
+	d, id := h.dispatcher(crms{"a": c}), h.says("a/1", "jane@example.com", "", "")
+	takes(d, "a")
+	if done, err := h.db.Leave(t.Context(), "a", id, "ann", ""); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	h.exec(`UPDATE subscribers SET settles_at = 1`)
+	h.unpaused()
+	takes(d, "a")
+	h.unpaused()
+	if tenants, err := h.db.DueTenants(t.Context(), "me"); err != nil || len(tenants) != 0 || len(c.faults) != 0 {
+		t.Errorf("%v, %v, faults %v", tenants, err, c.faults)
+	}
+	if s := h.subscriber("a", id); s.State != db.Left || !s.SentAt.IsZero() {
+		t.Errorf("got %+v", s)
+	}
+}

@@ -2,10 +2,13 @@
 -- whatever record_id says: a writer that doesn't know of it can't make another record ours.
 -- The mark, made, stays unused, since without it SQLite would write all rows anew. What is
 -- asked of it is whether a test can be undone with its record: so of tests it is taken along.
+-- And of who left while a write was out for them is looked up what became of that.
 
 -- +goose Up
 ALTER TABLE subscribers ADD COLUMN made_id TEXT NOT NULL DEFAULT ''; -- the record that the CRM said our write made
 UPDATE subscribers SET made_id = record_id WHERE made = 1 AND source = 'test';
+CREATE INDEX subscribers_unsettled ON subscribers (tenant_id, settles_at, id) WHERE state = 'left' AND sent_at > 0;
 
 -- +goose Down
+DROP INDEX subscribers_unsettled;
 ALTER TABLE subscribers DROP COLUMN made_id;
