@@ -36,6 +36,7 @@ type Outcome struct {
 	DueAt        time.Time // when it stays waiting, and is to lose its place in the queue
 	SettlesAt    time.Time // when a write is out whose outcome is not known
 	RecordID     string    // when delivered, as what follows
+	LookedAt     time.Time // when the CRM was asked whether it has the record
 	Made         bool      // the record: the CRM said that this write made it
 	Placeholders Placeholders
 	MatchID      string // when another record is in the way, and the CRM tells which
@@ -272,18 +273,19 @@ func (c *change) record(ctx context.Context, tenantID string, outcomes []Outcome
 }
 
 // delivered stores that subscribers were delivered; one that was signed up again
-// meanwhile is due again.
+// meanwhile is due again, and so is one with a record that was deleted since it was found.
 func (c *change) delivered(ctx context.Context, tenantID string, all []attempt) error {
-	s := newSet(text("id"), integer("revision"), text("reason"), text("detail"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"), integer("made"))
+	s := newSet(text("id"), integer("revision"), text("reason"), text("detail"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"), integer("made"), integer("looked_at"))
 	again := newSet(s.columns...)
 	rows := map[string][]any{}
 	for _, a := range all {
-		rows[a.SubscriberID] = []any{a.SubscriberID, a.Revision, a.Reason, a.Detail, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored(), int64(bit(a.Made))}
+		rows[a.SubscriberID] = []any{a.SubscriberID, a.Revision, a.Reason, a.Detail, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored(), int64(bit(a.Made)), millis(a.LookedAt)}
 		s.add(rows[a.SubscriberID]...)
 	}
 	done, err := c.update(ctx, tenantID, s, `UPDATE subscribers SET state = 'delivered', reason = o.reason, detail = o.detail, refusals = 0,
 		sent_at = 0, settles_at = 0, match_id = '', again_at = 0,
-		`+arrived+waitingOfSet+` AND subscribers.revision = o.revision RETURNING subscribers.id`, c.at)
+		`+arrived+waitingOfSet+` AND subscribers.revision = o.revision
+		AND NOT EXISTS (SELECT 1 FROM removals r WHERE r.record_id = o.record_id AND r.org_id = o.org_id AND r.sent_at > 0 AND r.ended_at > 0 AND r.ended_at >= o.looked_at) RETURNING subscribers.id`, c.at)
 	if err != nil {
 		return err
 	}

@@ -23,15 +23,15 @@ func (t *turn) remove(ctx context.Context) (goOn bool, err error) {
 		if t.stopped() {
 			return false, errStopped
 		}
-		still, err := t.Store.StillDue(ctx, r)
+		r, ask, err := t.Store.BeginRemoval(ctx, t.lease, r, t.crm.Target().OrgID)
 		if err != nil {
 			return false, err
 		}
-		if still {
+		if ask {
 			if err := t.removeRecord(ctx, &r); err != nil {
 				return false, t.hold(ctx, crm.Failed(err), t.pause.Batch)
 			}
-			asked = asked || r.Record != db.RecordShared && r.Record != db.RecordAway
+			asked = true
 		}
 		if err := t.Store.EndRemoval(ctx, t.lease, r); err != nil {
 			return false, err
@@ -46,14 +46,6 @@ func (t *turn) remove(ctx context.Context) (goOn bool, err error) {
 // removeRecord deletes the CRM's record of a removal, if it may, and notes in r what
 // became of it. An error is about everybody: it is to be done again later.
 func (t *turn) removeRecord(ctx context.Context, r *db.Removal) error {
-	switch {
-	case r.Shared:
-		r.Record = db.RecordShared
-		return nil
-	case r.OrgID != t.crm.Target().OrgID:
-		r.Record = db.RecordAway
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, t.CallTime)
 	defer cancel()
 	removed, err := t.crm.Remove(ctx, r.RecordID)

@@ -28,6 +28,8 @@ type turn struct {
 	pause db.Pause // the last one, which stays until a delivery succeeds
 	limit int      // of the next batch
 
+	looked time.Time // when the last look-up began
+
 	removals []db.Removal // that are due
 
 	// blamed is how many in a row were refused alone, with nobody delivered in between,
@@ -208,7 +210,7 @@ func (t *turn) lookedUp(outcomes []db.Outcome, p *person, records []crm.Record) 
 
 func (t *turn) delivered(p *person, recordID string) db.Outcome {
 	to := t.crm.Target()
-	return db.Outcome{State: db.Delivered, RecordID: recordID, OrgID: to.OrgID, InstanceURL: to.InstanceURL, Placeholders: p.placeholders}
+	return db.Outcome{State: db.Delivered, RecordID: recordID, LookedAt: t.looked, OrgID: to.OrgID, InstanceURL: to.InstanceURL, Placeholders: p.placeholders}
 }
 
 // write makes records for people that the CRM doesn't have, and changes those of
@@ -251,6 +253,7 @@ func (t *turn) write(ctx context.Context, people []*person) (goOn bool, err erro
 func (t *turn) find(ctx context.Context, people []*person) (map[string][]crm.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.CallTime)
 	defer cancel()
+	t.looked = t.Now()
 	return t.crm.Find(ctx, addresses(people), t.options())
 }
 
