@@ -86,7 +86,7 @@ func tenantSet(of []string) *set {
 // remove, and whom nobody but $2 delivers.
 const ofDueTenants = `(EXISTS (SELECT 1 FROM subscribers s WHERE s.state = 'waiting' AND s.tenant_id = o.tenant_id AND s.due_at <= $1)
 		OR EXISTS (SELECT 1 FROM subscribers s WHERE s.state = 'left' AND s.sent_at > 0 AND s.tenant_id = o.tenant_id AND s.settles_at <= $1)
-		OR EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = o.tenant_id AND r.ended_at = 0))
+		OR EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = o.tenant_id AND r.ended_at = 0 AND r.due_at <= $1))
 	AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.id = o.tenant_id AND t.closed_at > 0)
 	AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant_id = o.tenant_id AND p.until > $1)
 	AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.name = 'deliver:' || o.tenant_id AND l.until > $1 AND l.owner <> $2)`

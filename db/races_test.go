@@ -1180,6 +1180,11 @@ func races() []race {
 			mine, take := d.runOut(t, r.TenantID)
 			return duel{func(d *DB) error { _, _, err := d.BeginRemoval(t.Context(), mine, r, r.OrgID); return err }, take, oneWins(t, ErrLost)}
 		}},
+		{"PutOffRemoval", "put off and the lease is taken", func(t *testing.T, d *DB) duel {
+			_, _, r := d.removing(t)
+			mine, take := d.runOut(t, r.TenantID)
+			return duel{func(d *DB) error { return d.PutOffRemoval(t.Context(), mine, r) }, take, oneWins(t, ErrLost)}
+		}},
 		{"BeginRemoval enterAll", "begun and signed up again", func(t *testing.T, d *DB) duel {
 			l, s, r := d.removing(t)
 			asked := false

@@ -67,7 +67,9 @@ type Removal struct {
 	EndedAt      time.Time // zero while it is under way
 	Erased       bool      // the subscriber is gone; when it has ended and they are not, they signed up again meanwhile
 	Record       RecordFate
-	Code         string // the CRM's, when it refused to delete the record
+	Code         string    // the CRM's, when it refused to delete the record; or failed to, while it is under way
+	Tries        int       // how many failed for what this record has alone
+	DueAt        time.Time // not to be tried before
 
 	// Where BeginRemoval returns it.
 	EmailKey string
@@ -77,13 +79,13 @@ type Removal struct {
 	actor                    string
 }
 
-const removalColumns = `r.tenant_id, r.subscriber_id, r.newsletter_id, r.record_id, r.org_id, r.asked_at, r.ended_at, r.erased, r.record, r.code, r.hour, r.repeated, r.revision, r.actor`
+const removalColumns = `r.tenant_id, r.subscriber_id, r.newsletter_id, r.record_id, r.org_id, r.asked_at, r.ended_at, r.erased, r.record, r.code, r.tries, r.due_at, r.hour, r.repeated, r.revision, r.actor`
 
 func scanRemoval(row scanner) (r Removal, err error) {
-	var asked, ended int64
+	var asked, ended, due int64
 	err = row.Scan(&r.TenantID, &r.SubscriberID, &r.NewsletterID, &r.RecordID, &r.OrgID, &asked, &ended, &r.Erased, &r.Record, &r.Code,
-		&r.hour, &r.repeated, &r.revision, &r.actor)
-	r.AskedAt, r.EndedAt = fromMillis(asked), fromMillis(ended)
+		&r.Tries, &due, &r.hour, &r.repeated, &r.revision, &r.actor)
+	r.AskedAt, r.EndedAt, r.DueAt = fromMillis(asked), fromMillis(ended), fromMillis(due)
 	return r, err
 }
 
@@ -123,7 +125,7 @@ func (d *Readers) UndoTest(ctx context.Context, tenantID, subscriberID, actor st
 		}
 		added, err := tx.ExecContext(ctx, `INSERT INTO removals (tenant_id, subscriber_id, newsletter_id, hour, repeated, record_id, org_id, revision, actor, asked_at, ended_at, erased, record, code)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, '', '') ON CONFLICT (tenant_id, subscriber_id) DO UPDATE
-			SET record_id = excluded.record_id, org_id = excluded.org_id, revision = excluded.revision, actor = excluded.actor, asked_at = excluded.asked_at, ended_at = 0
+			SET record_id = excluded.record_id, org_id = excluded.org_id, revision = excluded.revision, actor = excluded.actor, asked_at = excluded.asked_at, ended_at = 0, code = '', tries = 0, due_at = 0
 			WHERE removals.erased = 0`,
 			r.TenantID, r.SubscriberID, r.NewsletterID, r.hour, r.repeated, r.RecordID, r.OrgID, r.revision, r.actor, millis(r.AskedAt))
 		if err := changed(added, err, ErrNotFound); err != nil {
@@ -146,7 +148,8 @@ func (r Removal) deleted() bool {
 // CRM, the one that was asked for first first.
 func (d *Outbox) DueRemovals(ctx context.Context, tenantID string) ([]Removal, error) {
 	all, err := collect(ctx, d.read, scanRemoval,
-		`SELECT `+removalColumns+` FROM removals r WHERE r.tenant_id = $1 AND r.ended_at = 0 ORDER BY r.asked_at, r.subscriber_id LIMIT 100`, tenantID)
+		`SELECT `+removalColumns+` FROM removals r WHERE r.tenant_id = $1 AND r.ended_at = 0 AND r.due_at <= $2 ORDER BY r.asked_at, r.subscriber_id LIMIT 100`,
+		tenantID, millis(d.now()))
 	return all, wrap("due removals", err)
 }
 
@@ -164,6 +167,7 @@ const besideOf = `SELECT CAST($1 AS TEXT) AS id
 func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r Removal, orgID string) (begun Removal, ask bool, err error) {
 	err = d.underLease(ctx, l, func(tx *sql.Tx) error {
 		begun, ask = r, false
+		begun.Code = "" // of an earlier try
 		var shared bool
 		err := tx.QueryRowContext(ctx, `SELECT s.email_key, r.sent_at > 0, EXISTS (SELECT 1 FROM (`+besideOf+`) beside CROSS JOIN subscribers o
 				WHERE o.tenant_id = beside.id AND o.email_key = s.email_key AND o.id <> s.id)
@@ -187,6 +191,17 @@ func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r Removal, orgID str
 		return err
 	})
 	return begun, ask, wrap("begin a removal", err)
+}
+
+// PutOffRemoval stores of a removal that it failed: Tries, DueAt and Code, and whether the
+// record may be deleted all the same. It returns ErrLost when the lease is gone, or the
+// removal has ended.
+func (d *Outbox) PutOffRemoval(ctx context.Context, l Lease, r Removal) error {
+	return wrap("put a removal off", d.underLease(ctx, l, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE removals SET tries = $1, due_at = $2, code = $3, sent_at = CASE WHEN CAST($4 AS BIGINT) = 1 THEN sent_at ELSE 0 END
+			WHERE tenant_id = $5 AND subscriber_id = $6 AND ended_at = 0`, r.Tries, millis(r.DueAt), r.Code, bit(r.Unsure), l.TenantID, r.SubscriberID)
+		return changed(res, err, ErrLost)
+	}))
 }
 
 // EndRemoval removes a subscriber, and keeps a receipt that tells what became of their

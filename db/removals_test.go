@@ -321,6 +321,54 @@ func TestDeliveredWithARecordThatWasDeleted(t *testing.T) {
 	}
 }
 
+// A removal that is put off is due later, with what the CRM said, and at once when it is
+// asked for again. That the record may be deleted is known for as long as it is so.
+func TestARemovalIsPutOff(t *testing.T) {
+	for _, unsure := range []bool{false, true} {
+		d, id, now := tested(t)
+		l, r := d.undoing(t, id)
+		r, ask, err := d.BeginRemoval(t.Context(), l, r, "00D")
+		if !ask || err != nil {
+			t.Fatal(ask, err)
+		}
+		r.Tries, r.DueAt, r.Code, r.Unsure = 2, now.Add(time.Minute), "BUSY", unsure
+		if err := d.PutOffRemoval(t.Context(), Lease{TenantID: "a", Owner: "them"}, r); !errors.Is(err, ErrLost) {
+			t.Errorf("without the lease: %v", err)
+		}
+		if err := d.PutOffRemoval(t.Context(), l, r); err != nil {
+			t.Fatal(err)
+		}
+		if tenants, err := d.DueTenants(t.Context(), "me"); err != nil || len(tenants) != 0 {
+			t.Errorf("tenants %v, %v", tenants, err)
+		}
+		if tenants, err := d.DueAmong(t.Context(), "me", []string{"a"}); err != nil || len(tenants) != 0 {
+			t.Errorf("tenants %v, %v", tenants, err)
+		}
+		d.due(t, 0)
+		*now = now.Add(time.Minute)
+		if r := d.due(t, 1)[0]; r.Tries != 2 || r.Code != "BUSY" {
+			t.Errorf("got %+v", r)
+		}
+		*now = now.Add(-time.Second)
+		if _, err := d.UndoTest(t.Context(), "a", id, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		r = d.due(t, 1)[0]
+		if r.Tries != 0 || r.Code != "" {
+			t.Errorf("asked for again: %+v", r)
+		}
+		if r, ask, err = d.BeginRemoval(t.Context(), l, r, "00D"); !ask || err != nil || r.Unsure != unsure {
+			t.Errorf("begun again: %+v, %v, %v", r, ask, err)
+		}
+		if err := d.EndRemoval(t.Context(), l, r); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.PutOffRemoval(t.Context(), l, r); !errors.Is(err, ErrLost) {
+			t.Errorf("one that has ended: %v", err)
+		}
+	}
+}
+
 // Who is to be removed isn't sent to another org first.
 func TestWhoIsRemovedIsNotMoved(t *testing.T) {
 	d, id, _ := tested(t)

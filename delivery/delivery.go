@@ -29,6 +29,7 @@ type Store interface {
 	RecordOutcomes(ctx context.Context, l db.Lease, outcomes []db.Outcome) error
 	DueRemovals(ctx context.Context, tenantID string) ([]db.Removal, error)
 	BeginRemoval(ctx context.Context, l db.Lease, r db.Removal, orgID string) (begun db.Removal, ask bool, err error)
+	PutOffRemoval(ctx context.Context, l db.Lease, r db.Removal) error
 	EndRemoval(ctx context.Context, l db.Lease, r db.Removal) error
 	Pause(ctx context.Context, tenantID string) (db.Pause, error)
 	SetPause(ctx context.Context, l db.Lease, p db.Pause) error

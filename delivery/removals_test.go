@@ -2,7 +2,9 @@ package delivery
 
 import (
 	"context"
+	"fmt"
 	"testing"
+	"time"
 
 	"gatepost/crm"
 	"gatepost/db"
@@ -35,6 +37,18 @@ func (h *house) receipt(id string) db.Removal {
 
 func (h *house) unpaused() { h.exec(`DELETE FROM pauses`) }
 
+// dueAgain has a removal that was put off be due.
+func (h *house) dueAgain() { h.exec(`UPDATE removals SET due_at = 0`) }
+
+// tries are how many failures of a removal count.
+func (h *house) tries() (n int) {
+	h.t.Helper()
+	if err := h.db.Writer().QueryRow(`SELECT tries FROM removals`).Scan(&n); err != nil {
+		h.t.Fatal(err)
+	}
+	return n
+}
+
 // A test is undone with the record that was made for it, if that may go.
 func TestATestIsUndone(t *testing.T) {
 	const email = "jane@example.com"
@@ -56,6 +70,12 @@ func TestATestIsUndone(t *testing.T) {
 		"down for a while": {happens: func(_ *house, c *fakeCRM) {
 			c.faults = []fault{{on: "remove", err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable}}}
 		}, want: db.RecordDeleted},
+		"busy for a while": {happens: func(_ *house, c *fakeCRM) {
+			c.faults = []fault{{on: "remove", err: &crm.Failure{Class: crm.Passing, Code: "UNABLE_TO_LOCK_ROW"}}}
+		}, want: db.RecordDeleted},
+		"an error while it looks": {happens: func(_ *house, c *fakeCRM) {
+			c.faults = []fault{{on: "remove", err: &crm.Failure{Class: crm.Recorded, Code: "ODD", Unknown: true}}}
+		}, want: db.RecordDeleted},
 		"the answer was lost": {happens: func(_ *house, c *fakeCRM) {
 			c.faults = []fault{{on: "remove", after: true, err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}}}
 		}, want: db.RecordGone},
@@ -72,6 +92,7 @@ func TestATestIsUndone(t *testing.T) {
 			for range 2 { // the second time after what was in the way
 				takes(d, "a")
 				h.unpaused()
+				h.dueAgain()
 			}
 			r := h.receipt(id)
 			if !r.Erased || r.Record != tt.want || (r.Code != "") != (tt.want == db.RecordRefused) {
@@ -84,6 +105,100 @@ func TestATestIsUndone(t *testing.T) {
 				t.Errorf("sums %v", sums)
 			}
 		})
+	}
+}
+
+// A record that can't be deleted keeps nobody waiting: it is put off, later and later, one
+// at a time, and in the end it stays.
+func TestARecordThatIsNeverDeleted(t *testing.T) {
+	for name, tt := range map[string]struct {
+		failure crm.Failure
+		tries   int
+	}{
+		"busy each time":       {crm.Failure{Class: crm.Passing, Code: "UNABLE_TO_LOCK_ROW"}, crm.MostTries},
+		"an error each time":   {crm.Failure{Class: crm.Passing, Code: "UNKNOWN_EXCEPTION", Tries: 3, Unknown: true}, 3},
+		"no answer in time":    {crm.Failure{Class: crm.Pause, Code: crm.TimedOut, Unknown: true}, crm.MostTries},
+		"a code nobody knows":  {crm.Failure{Class: crm.Pause, Code: "ODD"}, crm.MostTries},
+		"not known if refused": {crm.Failure{Class: crm.Recorded, Code: "ODD", Unknown: true}, crm.MostTries},
+		"to be tried later on": {crm.Failure{Class: crm.Pause, Code: "ODD", Wait: time.Hour}, crm.MostTries},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, c := newHouse(t, "a"), newCRM()
+			d, id := h.dispatcher(crms{"a": c}), h.tests("jane@example.com")
+			takes(d, "a")
+			c.next = func(on string) *fault {
+				if on == "remove" {
+					return &fault{err: &tt.failure}
+				}
+				return nil
+			}
+			h.undo(id)
+			for n := 1; n < tt.tries; n++ {
+				reader := h.signUp("a/2", fmt.Sprintf("%d@example.com", n))[0]
+				takes(d, "a")
+				if s := h.subscriber("a", reader); s.State != db.Delivered || h.pause("a").Reason != "" {
+					t.Fatalf("try %d keeps others waiting: %+v, %+v", n, s, h.pause("a"))
+				}
+				if r := h.receipt(id); !r.EndedAt.IsZero() || r.Code != tt.failure.Code || h.tries() != n {
+					t.Fatalf("try %d: %+v", n, r)
+				}
+				if tenants, err := h.db.DueTenants(t.Context(), "me"); err != nil || len(tenants) != 0 {
+					t.Fatalf("try %d: it isn't put off: %v, %v", n, tenants, err)
+				}
+				h.dueAgain()
+			}
+			takes(d, "a")
+			if r := h.receipt(id); !r.Erased || r.Record != db.RecordRefused || r.Code != tt.failure.Code {
+				t.Errorf("receipt %+v", r)
+			}
+			h.adds("a")
+		})
+	}
+}
+
+// What the CRM has against everybody holds up everybody, and counts against nobody.
+func TestAnOutageWhileATestIsUndone(t *testing.T) {
+	for name, faults := range map[string][]fault{
+		"the connection":  {{on: "remove", err: &crm.Failure{Class: crm.Connection, Code: crm.Broken}}},
+		"nothing answers": {{on: "remove", err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable}}, {on: "find", err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, c := newHouse(t, "a"), newCRM()
+			d, id := h.dispatcher(crms{"a": c}), h.tests("jane@example.com")
+			takes(d, "a")
+			h.undo(id)
+			reader := h.says("a/2", "joe@example.com", "", "")
+			c.faults = faults
+			takes(d, "a")
+			if p := h.pause("a"); p.Reason != faults[len(faults)-1].err.Code || h.tries() != 0 || h.receipt(id).Code != "" {
+				t.Errorf("paused %+v, %d tries, %+v", p, h.tries(), h.receipt(id))
+			}
+			if s := h.subscriber("a", reader); s.State != db.Waiting || len(c.faults) != 0 {
+				t.Errorf("got %+v, faults %v", s, c.faults)
+			}
+			h.unpaused()
+			takes(d, "a")
+			if r := h.receipt(id); r.Record != db.RecordDeleted || h.subscriber("a", reader).State != db.Delivered {
+				t.Errorf("receipt %+v", r)
+			}
+		})
+	}
+}
+
+// One that can't be deleted doesn't keep the others from being deleted.
+func TestAnUndoBehindOneThatFails(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	d := h.dispatcher(crms{"a": c})
+	stuck, other := h.tests("jane@example.com"), h.tests("joe@example.com")
+	takes(d, "a")
+	h.undo(stuck)
+	h.undo(other)
+	c.faults = []fault{{on: "remove", err: &crm.Failure{Class: crm.Passing, Code: "UNABLE_TO_LOCK_ROW"}}}
+	for range 2 {
+		takes(d, "a")
+	}
+	if r, s := h.receipt(other), h.receipt(stuck); r.Record != db.RecordDeleted || !s.EndedAt.IsZero() {
+		t.Errorf("receipts %+v, %+v", r, s)
 	}
 }
 
