@@ -176,6 +176,7 @@ func TestDeliveringCostsNoMoreWithALongQueue(t *testing.T) {
 			"WITH RECURSIVE waiting":                  "subscribers_due (tenant_id>?)",
 			"CROSS JOIN subscribers o":                "subscribers_due (tenant_id=? AND due_at<?); SCAN w; USE TEMP B-TREE FOR ORDER BY; RIGHT; CO-ROUTINE l; SEARCH subscribers USING INDEX subscribers_unsettled (tenant_id=? AND settles_at<?); SCAN l; USE TEMP B-TREE FOR ORDER BY; SCAN s; SEARCH o USING INDEX sqlite_autoindex_subscribers_2 (tenant_id=? AND email_key=?)",
 			"UNION SELECT tenant_id FROM subscribers": "SCAN subscribers USING INDEX subscribers_unsettled",
+			"r.ended_at >= o.looked_at":               "removals_by_record (record_id=? AND org_id=?)",
 			"record_id = o.record_id":                 " AND id=?)",
 			"SET state = o.state":                     " AND id=?)",
 			"ORDER BY due_at, id LIMIT $2":            "subscribers_due (tenant_id=?)",
@@ -190,7 +191,7 @@ func TestDeliveringCostsNoMoreWithALongQueue(t *testing.T) {
 			}
 		}
 	}
-	if len(looked) != 7 {
+	if len(looked) != 8 {
 		t.Errorf("only these were found: %v", looked)
 	}
 }
