@@ -141,7 +141,13 @@ func (d *Readers) UndoTest(ctx context.Context, tenantID, subscriberID, actor st
 
 // deleted reports whether the record is deleted by us, or may be.
 func (r Removal) deleted() bool {
-	return r.Record == RecordDeleted || r.Unsure && (r.Record == RecordGone || r.Record == RecordShared || r.Record == RecordRefused)
+	switch r.Record {
+	case RecordDeleted:
+		return true
+	case NoRecord, RecordFound, RecordChanged, RecordAway:
+		return false
+	}
+	return r.Unsure
 }
 
 // DueRemovals returns the tenant's subscribers who are to be removed with a record of the
@@ -161,24 +167,30 @@ const besideOf = `SELECT CAST($1 AS TEXT) AS id
 
 // BeginRemoval is called just before the CRM is asked to delete a record, and reports
 // whether to ask it, in the org that is connected. That it is asked is written down. Else
-// the removal is to be ended: Record says what is known of the record, nothing where the
-// subscriber isn't as they were when it was asked for. It returns ErrLost when the lease is
-// gone.
+// the removal is to be ended: Record says what is known of the record, and nothing where
+// the subscriber isn't as they were when the removal was asked for. It returns ErrLost when
+// the lease is gone, or the removal has ended.
 func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r Removal, orgID string) (begun Removal, ask bool, err error) {
 	err = d.underLease(ctx, l, func(tx *sql.Tx) error {
-		begun, ask = r, false
-		begun.Code = "" // of an earlier try
-		var shared bool
-		err := tx.QueryRowContext(ctx, `SELECT s.email_key, r.sent_at > 0, EXISTS (SELECT 1 FROM (`+besideOf+`) beside CROSS JOIN subscribers o
-				WHERE o.tenant_id = beside.id AND o.email_key = s.email_key AND o.id <> s.id)
-			FROM removals r JOIN subscribers s ON s.tenant_id = r.tenant_id AND s.id = r.subscriber_id
-			WHERE r.tenant_id = $1 AND r.subscriber_id = $3 AND r.ended_at = 0 AND s.revision = r.revision`, l.TenantID, r.OrgID, r.SubscriberID).
-			Scan(&begun.EmailKey, &begun.Unsure, &shared)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return nil
-		case err != nil:
+		begun, ask = Removal{}, false
+		var emailKey string
+		var unsure, same, shared bool
+		err := tx.QueryRowContext(ctx, `SELECT COALESCE(s.email_key, ''), r.sent_at > 0, CASE WHEN s.revision = r.revision THEN 1 ELSE 0 END,
+				EXISTS (SELECT 1 FROM (`+besideOf+`) beside CROSS JOIN subscribers o WHERE o.tenant_id = beside.id AND o.email_key = s.email_key AND o.id <> s.id)
+			FROM removals r LEFT JOIN subscribers s ON s.tenant_id = r.tenant_id AND s.id = r.subscriber_id
+			WHERE r.tenant_id = $1 AND r.subscriber_id = $3 AND r.ended_at = 0`, l.TenantID, r.OrgID, r.SubscriberID).
+			Scan(&emailKey, &unsure, &same, &shared)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrLost
+		}
+		if err != nil {
 			return err
+		}
+		begun = r
+		begun.EmailKey, begun.Unsure, begun.Code = emailKey, unsure, "" // the code is of an earlier try
+		switch {
+		case !same:
+			return nil
 		case shared:
 			begun.Record = RecordShared
 			return nil

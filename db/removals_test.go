@@ -366,6 +366,9 @@ func TestARemovalIsPutOff(t *testing.T) {
 		if err := d.PutOffRemoval(t.Context(), l, r); !errors.Is(err, ErrLost) {
 			t.Errorf("one that has ended: %v", err)
 		}
+		if _, ask, err := d.BeginRemoval(t.Context(), l, r, "00D"); ask || !errors.Is(err, ErrLost) {
+			t.Errorf("begun when it has ended: %v, %v", ask, err)
+		}
 	}
 }
 

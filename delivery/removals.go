@@ -68,7 +68,9 @@ func (t *turn) removeRecord(ctx context.Context, r *db.Removal) *crm.Failure {
 // record's alone puts it off, later and later, so that it keeps nobody waiting, and after
 // many tries the record stays.
 func (t *turn) notRemoved(ctx context.Context, r db.Removal, f *crm.Failure) (goOn bool, err error) {
-	r.Unsure = r.Unsure || f.Unknown
+	if f.Unknown { // nobody is to be looked up for good before it has taken effect
+		r.Unsure, r.DueAt = true, t.Now().Add(t.settle(1))
+	}
 	outage := t.outage(ctx, r, f)
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx) // we cut it off: that says nothing about the CRM
@@ -79,7 +81,10 @@ func (t *turn) notRemoved(ctx context.Context, r db.Removal, f *crm.Failure) (go
 		}
 		return false, t.hold(ctx, outage, t.pause.Batch)
 	}
-	r.DueAt, r.Code = t.Now().Add(max(ownBackoff(r.Tries), f.Wait)), f.Code
+	if due := t.Now().Add(max(ownBackoff(r.Tries), f.Wait)); due.After(r.DueAt) {
+		r.DueAt = due
+	}
+	r.Code = f.Code
 	if r.Tries++; r.Tries < cmp.Or(f.Tries, crm.MostTries) {
 		return true, t.Store.PutOffRemoval(ctx, t.lease, r)
 	}

@@ -40,14 +40,16 @@ func (h *house) unpaused() { h.exec(`DELETE FROM pauses`) }
 // dueAgain has a removal that was put off be due.
 func (h *house) dueAgain() { h.exec(`UPDATE removals SET due_at = 0`) }
 
-// tries are how many failures of a removal count.
-func (h *house) tries() (n int) {
+func (h *house) number(query string) (n int64) {
 	h.t.Helper()
-	if err := h.db.Writer().QueryRow(`SELECT tries FROM removals`).Scan(&n); err != nil {
+	if err := h.db.Writer().QueryRow(query).Scan(&n); err != nil {
 		h.t.Fatal(err)
 	}
 	return n
 }
+
+// tries are how many failures of a removal count.
+func (h *house) tries() int { return int(h.number(`SELECT tries FROM removals`)) }
 
 // A test is undone with the record that was made for it, if that may go.
 func TestATestIsUndone(t *testing.T) {
@@ -154,6 +156,37 @@ func TestARecordThatIsNeverDeleted(t *testing.T) {
 			h.adds("a")
 		})
 	}
+}
+
+// A deletion whose answer was lost may take effect after somebody was found to be there
+// again, who signed up meanwhile: once it has settled, they are looked up anew.
+func TestASignUpAfterALostDeletion(t *testing.T) {
+	const email = "jane@example.com"
+	h, c := newHouse(t, "a"), newCRM()
+	d, id := h.dispatcher(crms{"a": c}), h.tests(email)
+	takes(d, "a")
+	h.undo(id)
+	c.faults = []fault{{on: "remove", err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}}}
+	takes(d, "a")
+	before := time.Now()
+	h.says("a/1", email, "", "")
+	takes(d, "a")
+	if s := h.subscriber("a", id); s.State != db.Delivered || s.RecordID != c.records[email][0] {
+		t.Errorf("got %+v", s)
+	}
+	if n := h.number(`SELECT due_at FROM removals`); n < before.Add(9*time.Second).UnixMilli() {
+		t.Errorf("it is due before the deletion has settled: %d", n)
+	}
+	delete(c.records, email)
+	h.dueAgain()
+	takes(d, "a")
+	if s := h.subscriber("a", id); s.State != db.Delivered || len(c.records[email]) != 1 || s.RecordID != c.records[email][0] {
+		t.Errorf("got %+v, records %v", s, c.records)
+	}
+	if r := h.receipt(id); r.Erased || r.EndedAt.IsZero() {
+		t.Errorf("receipt %+v", r)
+	}
+	h.adds("a")
 }
 
 // What the CRM has against everybody holds up everybody, and counts against nobody.
