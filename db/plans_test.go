@@ -369,8 +369,8 @@ func TestPostgresGoesToEachOfASet(t *testing.T) {
 			exec("DEALLOCATE looked")
 		}
 	}
-	if n != 9 {
-		t.Errorf("%d statements were found", n)
+	if n < 11 {
+		t.Errorf("only %d statements were found", n)
 	}
 }
 
