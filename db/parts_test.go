@@ -19,8 +19,7 @@ func TestPartsAreAskedInOneStatement(t *testing.T) {
 	var wide []row
 	var ids []string
 	left := "as it was"
-	var queries []string
-	d.Observe(func(query string) { queries = append(queries, query) })
+	observed := observe(d)
 	err := ask(t.Context(), d.read,
 		listed(&ids, scanID, `SELECT CAST($2 AS TEXT) UNION ALL SELECT CAST($1 AS TEXT)`, "first", "price: $5"),
 		listed(&wide, func(s scanner) (r row, err error) {
@@ -28,7 +27,7 @@ func TestPartsAreAskedInOneStatement(t *testing.T) {
 		}, `SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), 1, '["a","b"]', -3`, "O'Neil", 4_000_000_000),
 		one(&left, scanID, `SELECT id FROM tenants WHERE id = $1`, "nobody"),
 	)
-	d.Observe(nil)
+	queries := observed()
 	if err != nil || len(queries) != 1 || left != "as it was" {
 		t.Errorf("%v, %d statements, %q", err, len(queries), left)
 	}

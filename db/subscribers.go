@@ -97,3 +97,11 @@ func (d *Readers) Subscriber(ctx context.Context, tenantID, id string) (Subscrib
 		selectSubscriber+`WHERE s.tenant_id = $1 AND s.id = $2`, tenantID, id))
 	return s, wrap("subscriber", err)
 }
+
+// SubscriberAt returns the tenant's subscriber to a newsletter who has an address, or
+// ErrNotFound.
+func (d *Readers) SubscriberAt(ctx context.Context, tenantID, newsletterID, emailKey string) (Subscriber, error) {
+	s, err := scanSubscriber(d.read.QueryRowContext(ctx,
+		selectSubscriber+`WHERE s.tenant_id = $1 AND s.email_key = $2 AND s.newsletter_id = $3`, tenantID, emailKey, newsletterID))
+	return s, wrap("subscriber at an address", err)
+}

@@ -39,6 +39,7 @@ type Store interface {
 	Newsletters(ctx context.Context, tenantID string) ([]db.Newsletter, error)
 	NewsletterStandings(ctx context.Context, tenantID string) ([]db.NewsletterStanding, error)
 	AddSignUps(ctx context.Context, signUps []db.SignUp) ([]db.SignedUp, error)
+	SubscriberAt(ctx context.Context, tenantID, newsletterID, emailKey string) (db.Subscriber, error)
 	Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (db.SubscriberPage, error)
 	IndexSearch(ctx context.Context) (n int, err error)
 	EditSubscriber(ctx context.Context, tenantID, id string, e db.Edit, actor string) (db.Edited, error)
@@ -141,6 +142,22 @@ func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, source
 		FirstName: f.firstName, LastName: f.lastName,
 		Consent: n.Consent, Source: string(source), At: s.now(),
 	})
+}
+
+// ErrLeft says that a test is for somebody who has left. A test by somebody else mustn't
+// bring them back.
+var ErrLeft = errors.New("has left")
+
+// Test is SignUp for a test by somebody who works there. It returns ErrLeft for the
+// address of somebody who has left.
+func (s *Service) Test(ctx context.Context, n db.Newsletter, f Checked) (subscriberID string, err error) {
+	switch there, err := s.store.SubscriberAt(ctx, n.TenantID, n.ID, strings.ToLower(f.email)); {
+	case err == nil && there.State == db.Left:
+		return "", ErrLeft
+	case err != nil && !errors.Is(err, db.ErrNotFound):
+		return "", err
+	}
+	return s.SignUp(ctx, n, f, FromTest)
 }
 
 // Edit changes what is known of one of the tenant's subscribers, and returns what that

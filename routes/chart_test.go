@@ -145,3 +145,36 @@ func TestSignUpsAreCompared(t *testing.T) {
 		}
 	}
 }
+
+// Where a UTC hour begins the day before, the week before is asked up to the same weekday.
+func TestAnHourThatBeganYesterday(t *testing.T) {
+	zone := located(t, "Asia/Kolkata")
+	byHour := []db.HourCount{{Hour: moment(t, "2026-11-17T12:00:00Z"), N: 5}} // on Tuesday of last week
+	today, week := daysBefore(moment(t, "2026-11-23T18:40:00Z"), zone).compare(byHour, moment(t, "2026-01-01T00:00:00Z"))
+	if want := (views.Compared{Note: "As many as last week by Monday 23:30"}); week != want {
+		t.Errorf("at ten past midnight on Tuesday: %+v, %+v", today, week)
+	}
+}
+
+// Days of a filter begin when those of the chart do, on days too that have no midnight.
+func TestDaysAfter(t *testing.T) {
+	for _, tt := range []struct {
+		zone, date string
+		n          int
+		want       string
+	}{
+		{"America/Santiago", "2026-09-05", 1, "2026-09-06T04:00:00Z"}, // begins at one
+		{"America/Santiago", "2026-09-06", 0, "2026-09-06T04:00:00Z"},
+		{"Africa/Cairo", "2026-04-24", 0, "2026-04-23T22:00:00Z"},
+		{"Africa/Cairo", "2026-04-24", -6, "2026-04-17T22:00:00Z"},
+		{"Europe/Berlin", "2026-03-29", 1, "2026-03-29T22:00:00Z"},
+	} {
+		date, err := time.Parse(time.DateOnly, tt.date)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := daysAfter(date, tt.n, located(t, tt.zone)); !got.Equal(moment(t, tt.want)) {
+			t.Errorf("%s, %s, %d days on: %s, want %s", tt.zone, tt.date, tt.n, got.UTC().Format(time.RFC3339), tt.want)
+		}
+	}
+}

@@ -91,7 +91,10 @@ func daysBefore(now time.Time, zone *time.Location) days {
 	y, m, d := t.Date()
 	monday := d - (int(t.Weekday())+6)%7
 	hour := now.Truncate(time.Hour).In(zone)
-	before := func(days int) time.Time { return time.Date(y, m, d-days, hour.Hour(), hour.Minute(), 0, 0, zone) }
+	before := func(days int) time.Time { // it may have begun the day before
+		y, m, d := hour.Date()
+		return time.Date(y, m, d-days, hour.Hour(), hour.Minute(), 0, 0, zone)
+	}
 	return days{zone: zone, today: dayOf(now, zone), yesterday: startOfDay(y, m, d-1, zone), week: startOfDay(y, m, monday, zone), lastWeek: startOfDay(y, m, monday-7, zone),
 		soFar: hour, soFarBefore: before(1), soFarLastWeek: before(7)}
 }

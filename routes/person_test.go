@@ -84,6 +84,9 @@ func TestLeaving(t *testing.T) {
 	b.submit("/subscribers/" + id + "/retry").to("/subscribers/" + id)
 	b.get("/subscribers/"+id).is(200, "<h3>Marked as active again</h3>", "Waiting")
 	b.submit(leave).to("/subscribers/" + id)
+	// A test by somebody else doesn't bring them back; they themselves do.
+	b.submit("/newsletter/signup", "email", "Jane@reader.test", "newsletter", "contoso-weekly").is(422, "This person has left Contoso Weekly", `value="Jane@reader.test"`)
+	b.get("/integrations/sfdc/sum").is(200, "<dt>Left</dt><dd>1</dd>")
 	w.someone("contoso", "jane@reader.test")
 	b.get("/subscribers/"+id).is(200, "<h3>Came back</h3>", "Signed up again", "Waiting")
 	b.get("/integrations/sfdc/sum").is(200, "<dt>Missing</dt><dd>0</dd>").hasNot("<dt>Left</dt>")

@@ -102,23 +102,28 @@ func subscriberQuery(c *fiber.Ctx, f views.SubscriberFilter) db.SubscriberQuery 
 		q.Before = ""
 	}
 	v := who(c)
-	y, m, d := v.now.In(v.zone).Date()
-	today := startOfDay(y, m, d, v.zone)
+	today := v.now.In(v.zone)
 	switch f.When {
 	case "today":
-		q.From = today
+		q.From = daysAfter(today, 0, v.zone)
 	case "7d":
-		q.From = today.AddDate(0, 0, -6)
+		q.From = daysAfter(today, -6, v.zone)
 	case "30d":
-		q.From = today.AddDate(0, 0, -29)
+		q.From = daysAfter(today, -29, v.zone)
 	}
-	if at, err := time.ParseInLocation(time.DateOnly, f.From, v.zone); err == nil {
-		q.From = at
+	if day, err := time.Parse(time.DateOnly, f.From); err == nil {
+		q.From = daysAfter(day, 0, v.zone)
 	}
-	if at, err := time.ParseInLocation(time.DateOnly, f.To, v.zone); err == nil {
-		q.To = at.AddDate(0, 0, 1)
+	if day, err := time.Parse(time.DateOnly, f.To); err == nil {
+		q.To = daysAfter(day, 1, v.zone)
 	}
 	return q
+}
+
+// daysAfter is the first moment, in a zone, of the day that is n days after a date.
+func daysAfter(date time.Time, n int, zone *time.Location) time.Time {
+	y, m, d := date.Date()
+	return startOfDay(y, m, d+n, zone)
 }
 
 // subscribersURL is the list with a filter, and what more is given as names and values.

@@ -53,7 +53,11 @@ func (s *server) testSignUp(c *fiber.Ctx) error {
 		page.Errors = wrong
 		return render(c, http.StatusUnprocessableEntity, views.TestSignup(page))
 	}
-	id, err := s.Newsletters.SignUp(c.UserContext(), n, clean, newsletter.FromTest)
+	id, err := s.Newsletters.Test(c.UserContext(), n, clean)
+	if errors.Is(err, newsletter.ErrLeft) {
+		page.Errors = map[string]string{"email": "This person has left " + n.Name + ", so a test must not bring them back. Try another address, or mark them as active again on their page first."}
+		return render(c, http.StatusUnprocessableEntity, views.TestSignup(page))
+	}
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,9 @@ import (
 	"strings"
 
 	"gatepost/crm"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
 )
 
 // ours are the fields of a Contact that a sign-up fills in.
@@ -172,13 +175,16 @@ func checkRules(a answer) crm.Check {
 // them, and another one where some of a thousand are changed and others made.
 const callsTaken = "We make about 2 API calls for each sign-up that comes alone, 3 for a thousand at once."
 
+// english writes numbers with commas.
+var english = message.NewPrinter(language.English)
+
 // checkHeadroom judges what the answers of this very check-up said of the limit.
 func (c *Client) checkHeadroom() crm.Check {
 	used, limit, ok := c.Usage()
 	if !ok || limit <= 0 {
 		return crm.Check{Level: crm.Warning, What: "How many API calls are left is not known.", Meaning: "Salesforce didn’t say. We go on as long as it lets us."}
 	}
-	what := fmt.Sprintf("%d of %d API calls of the last 24 hours are used.", used, limit)
+	what := english.Sprintf("%d of %d API calls of the last 24 hours are used.", used, limit)
 	if used*100 < limit*80 {
 		return crm.Check{Level: crm.Fine, What: what, Meaning: callsTaken}
 	}
