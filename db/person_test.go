@@ -217,19 +217,3 @@ func TestTheRecordThatSomebodyElsePutThere(t *testing.T) {
 		})
 	}
 }
-
-// What was known as ours stays so with the column that tells which.
-func TestTheRecordThatWeMadeBefore(t *testing.T) {
-	d, id, _ := tested(t)
-	d.becomes(t, leased(t, d), Outcome{SubscriberID: id, State: Delivered, RecordID: "1", OrgID: "00D"})
-	if _, err := d.write.Exec(`UPDATE subscribers SET made = 1`); err != nil {
-		t.Fatal(err)
-	}
-	if d.one(t, id).Made {
-		t.Error("the mark counts")
-	}
-	d.migrateBack(t, 37)
-	if !d.one(t, id).Made {
-		t.Error("it isn't ours any more")
-	}
-}
