@@ -68,6 +68,7 @@ var (
 )
 
 var resources = []resource{
+	at("oauth/v1/token", map[string]action{"POST": {"token", nil, (*call).oldToken}}),
 	at("oauth/{v}/token", map[string]action{"POST": {"token", nil, (*call).token}}),
 	at("oauth/{v}/token/introspect", map[string]action{"POST": {"introspect", nil, (*call).introspect}}),
 	at("oauth/{v}/token/revoke", map[string]action{"POST": {"revoke", nil, (*call).revoke}}),
@@ -197,11 +198,13 @@ func writeReply(w http.ResponseWriter, rep reply) {
 	simulated.JSON(w, rep.status, rep.body)
 }
 
+var errNoResource = &apiError{status: http.StatusNotFound, Message: "No resource was found at this address"}
+
 // answer does what a request asks for.
 func (s *Server) answer(r *http.Request, h http.Header) (reply, error) {
 	res, version, wild := findResource(r)
 	if res == nil {
-		return reply{}, &apiError{status: http.StatusNotFound, Message: "No resource was found at " + r.URL.Path}
+		return reply{}, errNoResource
 	}
 	act, ok := res.methods[r.Method]
 	if !ok {

@@ -132,8 +132,16 @@ func (c *call) batchRead(ctx context.Context) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	var results, errs []map[string]any
-	var lost []string
+	results, lost := c.readResults(l, in, contacts)
+	var errs []map[string]any
+	if len(lost) > 0 {
+		errs = append(errs, missing(lost).member())
+	}
+	return c.batchAnswer(http.StatusOK, http.StatusMultiStatus, results, errs), nil
+}
+
+// readResults are what a batch tells of contacts, and the inputs that led to none.
+func (c *call) readResults(l *ledger, in readBatch, contacts []*contact) (results []map[string]any, lost []string) {
 	told := map[int64]bool{}
 	archived := c.query.Get("archived") == "true"
 	for i, r := range contacts {
@@ -145,10 +153,7 @@ func (c *call) batchRead(ctx context.Context) (reply, error) {
 			results = append(results, c.view(l.schema, r, in.Properties))
 		}
 	}
-	if len(lost) > 0 {
-		errs = append(errs, missing(lost).member())
-	}
-	return c.batchAnswer(http.StatusOK, http.StatusMultiStatus, results, errs), nil
+	return results, lost
 }
 
 // holding returns the contact that has each of some values of a key, nil where there is none.

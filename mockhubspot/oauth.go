@@ -115,6 +115,23 @@ func (c *call) token(ctx context.Context) (reply, error) {
 	return reply{status: http.StatusOK, body: t}, err
 }
 
+// oldToken handles POST /oauth/v1/token, which the official clients still call, and which
+// the real service is to switch off on 16 February 2027. It says less, and refuses in the
+// older words alone.
+func (c *call) oldToken(ctx context.Context) (reply, error) {
+	if !c.s.set(simulated.OrgOf(ctx)).OAuthV1 {
+		return reply{}, errNoResource
+	}
+	rep, err := c.token(ctx)
+	if no, ok := errors.AsType[*oauthError](err); ok {
+		return reply{}, &apiError{status: http.StatusBadRequest, Message: no.Message, more: map[string]any{"status": no.Status}}
+	}
+	if t, ok := rep.body.(tokenResponse); ok {
+		rep.body = map[string]any{"token_type": t.TokenType, "refresh_token": t.RefreshToken, "access_token": t.AccessToken, "expires_in": t.ExpiresIn}
+	}
+	return rep, err
+}
+
 // redeem exchanges an authorization code. The first try uses it up.
 func (s *Server) redeem(ctx context.Context, form url.Values, app Client) (tokenResponse, error) {
 	var (

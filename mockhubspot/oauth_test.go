@@ -308,7 +308,16 @@ func Test7a08Versions(t *testing.T) {
 	} {
 		c.get(path).is(404, "")
 	}
+	w.form("/oauth/v1/token/introspect", "token", c.Access).is(404, "")
+	w.control("settings", `{"oauth_v1":false}`)
 	w.form("/oauth/v1/token", "grant_type", "refresh_token").is(404, "")
+	w.control("settings", `{"oauth_v1":true}`)
+	if a := w.app("/oauth/v1/token", "grant_type", "refresh_token", "refresh_token", "x").is(400, ""); a.str("status") != "BAD_REFRESH_TOKEN" || a.at("error") != nil {
+		t.Error(a.body)
+	}
+	if a := w.app("/oauth/v1/token", "grant_type", "refresh_token", "refresh_token", c.Refresh).is(200, ""); a.str("access_token") == "" || a.at("scopes") != nil {
+		t.Error(a.body)
+	}
 	w.form("/oauth/2026-08/token", "grant_type", "refresh_token").is(404, "")
 	for _, path := range []string{
 		"/crm/objects/2026-09/contacts", "/crm/objects/2026-03/contacts", "/crm/objects/v3/contacts", "/crm/v3/objects/contacts", "/crm/objects/2026-09/0-1",

@@ -20,6 +20,7 @@ type settings struct {
 	SharedRefreshToken  bool   `json:"shared_refresh_token"`  // who connects the same account again gets the same one
 	LingerAccessTokens  bool   `json:"linger_access_tokens"`  // they outlive an uninstall
 	RevokeUnknownStatus int    `json:"revoke_unknown_status"` // what revoking an unknown token answers
+	OAuthV1             bool   `json:"oauth_v1"`              // the first token end point is still there
 	AppScopes           string `json:"app_scopes"`            // ticked in the app
 	AccountScopes       string `json:"account_scopes"`        // that the account can grant
 	MayInstall          bool   `json:"may_install"`           // whoever logs in may install apps
@@ -71,6 +72,7 @@ func defaultSettings() settings {
 		AccessTokenSeconds:  1800,
 		CodeSeconds:         600,
 		RevokeUnknownStatus: 200,
+		OAuthV1:             true,
 		AppScopes:           allScopes,
 		AccountScopes:       allScopes,
 		MayInstall:          true,
