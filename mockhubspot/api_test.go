@@ -450,6 +450,8 @@ func Test7a30RequestsAreCounted(t *testing.T) {
 		t.Error(a.body)
 	}
 	w.call("GET", "/_control/stats?org=nobody", "", "").is(400, "")
+	w.call("POST", "/_control/session?org=fabrikam-jane", "", `{"username":"john@contoso.example"}`).is(400, "")
+	w.call("POST", "/_control/session", "", `{"username":"nobody@contoso.example"}`).is(400, "")
 	a = w.call("GET", "/_control/requests?org=contoso", "", "").is(200, "")
 	var got []string
 	for i := range a.list("requests") {

@@ -135,8 +135,13 @@ func nilIfEmpty(s string) any {
 
 const contactColumns = `seq, org, props, others, created, modified, archived, hidden, merged_into, merged`
 
-// find returns the contacts of an account that meet a condition, oldest first.
-func find(ctx context.Context, q querier, org, condition string, args ...any) (list []*contact, err error) {
+// find returns the contacts of an account that meet a condition.
+func find(ctx context.Context, q querier, org, condition string, args ...any) ([]*contact, error) {
+	return load(ctx, q, `org = $1 AND `+condition, append([]any{org}, args...)...)
+}
+
+// load returns the contacts that meet a condition.
+func load(ctx context.Context, q querier, condition string, args ...any) (list []*contact, err error) {
 	err = simulated.Rows(ctx, q, func(rs *sql.Rows) error {
 		r := &contact{}
 		var props []byte
@@ -147,7 +152,7 @@ func find(ctx context.Context, q querier, org, condition string, args ...any) (l
 		r.others = splitList(others)
 		list = append(list, r)
 		return json.Unmarshal(props, &r.props)
-	}, `SELECT `+contactColumns+` FROM contacts WHERE org = $1 AND `+condition, append([]any{org}, args...)...)
+	}, `SELECT `+contactColumns+` FROM contacts WHERE `+condition, args...)
 	return list, err
 }
 
@@ -166,7 +171,8 @@ func asJSON(v any) string {
 
 // bySeq returns contacts by their number, whatever became of them.
 func bySeq(ctx context.Context, q querier, org string, seqs []int64) (map[int64]*contact, error) {
-	list, err := find(ctx, q, org, `seq IN (SELECT value FROM json_each($2))`, asJSON(seqs))
+	// The + keeps SQLite from walking through the whole account.
+	list, err := load(ctx, q, `+org = $1 AND seq IN (SELECT value FROM json_each($2))`, org, asJSON(seqs))
 	found := make(map[int64]*contact, len(list))
 	for _, r := range list {
 		found[r.seq] = r

@@ -3,6 +3,8 @@ package mockhubspot
 import (
 	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -254,11 +256,16 @@ func (s *Server) makeSession(r *http.Request) (any, error) {
 
 // memberOf returns the person with a username or, when it is "", the first member of an account.
 func (s *Server) memberOf(ctx context.Context, q querier, username, org string) (user, error) {
-	if username != "" {
+	if username != "" && org == "" {
 		return simulated.UserOf(ctx, q, username, "")
 	}
 	var id string
-	if err := q.QueryRowContext(ctx, `SELECT user FROM members WHERE org = $1 ORDER BY user LIMIT 1`, cmp.Or(org, contoso)).Scan(&id); err != nil {
+	err := q.QueryRowContext(ctx, `SELECT m.user FROM members m JOIN users u ON u.id = m.user WHERE m.org = $1 AND ($2 = '' OR u.username = $2) ORDER BY m.user LIMIT 1`,
+		cmp.Or(org, contoso), username).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return user{}, simulated.BadControl("%q is no member of account %s", username, org)
+	}
+	if err != nil {
 		return user{}, err
 	}
 	return simulated.UserByID(ctx, q, id)

@@ -1,6 +1,7 @@
 package mockhubspot
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -143,12 +144,9 @@ var faultCategories = map[int]string{
 
 // refuseBy answers as a fault says.
 func refuseBy(w http.ResponseWriter, kind string, f fault) {
-	message := f.Message
-	if message == "" {
-		message = "The server is temporarily unavailable."
-	}
+	message := cmp.Or(f.Message, "The server is temporarily unavailable.")
 	if slices.Contains([]string{"token", "revoke", "introspect"}, kind) && f.Status < 500 && f.ErrorCode != "" {
-		writeReply(w, reply{status: f.Status, body: &oauthError{rfcCodes[f.ErrorCode], message, f.ErrorCode, message}})
+		writeReply(w, reply{status: f.Status, body: &oauthError{cmp.Or(rfcCodes[f.ErrorCode], f.ErrorCode), message, f.ErrorCode, message}})
 		return
 	}
 	e := faultError(f, message)
@@ -159,10 +157,7 @@ func refuseBy(w http.ResponseWriter, kind string, f fault) {
 
 // faultError is the refusal that a fault describes.
 func faultError(f fault, message string) *apiError {
-	e := &apiError{status: f.Status, Category: f.ErrorCode, Message: message}
-	if e.Category == "" {
-		e.Category = faultCategories[f.Status]
-	}
+	e := &apiError{status: f.Status, Category: cmp.Or(f.ErrorCode, faultCategories[f.Status]), Message: message}
 	if e.Category == "RATE_LIMITS" {
 		e.more = map[string]any{"policyName": "TEN_SECONDLY_ROLLING"}
 	}
