@@ -27,6 +27,10 @@ func Test7a22SearchLags(t *testing.T) {
 	if find(filterBy("email", "EQ", "ada@example.com")).num("total") != 0 {
 		t.Error("found at once")
 	}
+	c.patch(contacts+"/"+id, `{"properties":{"lastname":"Byron"}}`).is(200, "")
+	if find(filterBy("email", "EQ", "ada@example.com")).num("total") != 0 {
+		t.Error("a contact that isn't known yet is found because it was changed")
+	}
 	w.pass(5000)
 	if a := find(filterBy("email", "EQ", "ADA@example.com")); a.num("total") != 1 || a.str("results.0.id") != id {
 		t.Error(a.body)

@@ -364,6 +364,13 @@ func TestCodesAndAsks(t *testing.T) {
 			t.Errorf("log-in %q: %v", login, err)
 		}
 	}
+	nobody, err := v.core.KeepAsk(ctx, "", a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.core.TakeAsk(ctx, "", nobody); !errors.Is(err, sql.ErrNoRows) {
+		t.Errorf("who isn't logged in answers: %v", err)
+	}
 	if got, err := v.core.TakeAsk(ctx, "login", id); err != nil || got != a {
 		t.Error(got, err)
 	}
