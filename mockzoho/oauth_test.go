@@ -71,6 +71,12 @@ func TestPeopleAreNotSentOnWhenSwitchedOff(t *testing.T) {
 	if page := b.login(b.get(w.at("")+ask()), "anna@northwind.example"); page.status != 403 || !strings.Contains(page.body, "No account here") {
 		t.Fatalf("status %d: %s", page.status, page.body)
 	}
+	w.settings(`{"follow_user":true}`)
+	b = w.browser()
+	if page := b.login(b.get(w.at("cn")+ask()), "anna@northwind.example"); page.status != 403 {
+		t.Fatalf("sent on from China: %d: %s", page.status, page.body)
+	}
+	w.settings(`{"follow_user":false}`)
 	b = w.browser()
 	if page := b.login(b.get(w.at("eu")+ask()), "anna@northwind.example"); page.status != 200 {
 		t.Fatalf("status %d: %s", page.status, page.body)

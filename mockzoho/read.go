@@ -255,9 +255,9 @@ func (c *call) wanted() (match func(*record) bool, narrow string, args []any, er
 	return nil, "", nil, missingParam("criteria")
 }
 
-var criterionSyntax = regexp.MustCompile(`^\(*\s*([A-Za-z_]+):(equals|starts_with|in):(.*?)\)*$`)
+var criterionSyntax = regexp.MustCompile(`^\(?([A-Za-z_]+):(equals|starts_with|in):([^()]*)\)?$`)
 
-// criterion reads one (field:operator:value). What says "equals" finds whatever contains
+// criterion reads one (field:operator:value); it knows no more of them. What says "equals" finds whatever contains
 // the value, as the real index does.
 func (c *call) criterion(contains func(string, ...string) func(*record) bool) (func(*record) bool, error) {
 	m := criterionSyntax.FindStringSubmatch(c.query.Get("criteria"))

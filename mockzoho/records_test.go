@@ -364,6 +364,7 @@ func TestLockedAndUnapproved(t *testing.T) {
 		w.control("records", `{"do":"`+do+`","id":"`+id+`"}`)
 		w.change(john.Access, id, `{"Last_Name":"B"}`).is(400, "").row(0, code)
 		w.upsert(john.Access, person("C", "a@b.example"), person("D", "d@b.example")).is(207, "").row(0, code).row(1, "SUCCESS")
+		w.call("DELETE", api+"/Contacts/"+id, john.Access, "").is(400, "").row(0, code)
 		a := w.call("GET", api+"/Contacts/"+id, john.Access, "")
 		a.says("data.0.Locked__s", do == "lock").says("data.0.$approval_state", map[bool]string{true: "approval_process_pending", false: "approved"}[do == "submit"])
 	}
@@ -413,6 +414,7 @@ func TestSearchLagsAndIsFuzzy(t *testing.T) {
 	search("").is(400, "REQUIRED_PARAM_MISSING")
 	search("criteria=nonsense").is(400, "INVALID_QUERY")
 	search("criteria=(Nothing:equals:a)").is(400, "INVALID_QUERY")
+	search("criteria=((Email:equals:a)and(Phone:equals:1))").is(400, "INVALID_QUERY")
 	id := w.add(john.Access, `{"Last_Name":"Abel","Email":"ada@b.example","Secondary_Email":"second@b.example"}`).id(0)
 	search("email=ada@b.example").is(204, "")
 	w.advance(6)

@@ -127,7 +127,7 @@ var seeds = []seedOrg{
 	{"808232144", "contoso", "Contoso", location{homeCentre, production}, -480, "10000001", "john@contoso.example", "John", "Doe"},
 	{"808232150", "contoso-sandbox", "Contoso Sandbox", location{homeCentre, sandbox}, -480, "10000001", "john@contoso.example", "John", "Doe"},
 	{"808232166", "fabrikam-jane", "Fabrikam", location{homeCentre, production}, -300, "10000002", "jane@fabrikam.example", "Jane", "Roe"},
-	{"20098812345", "northwind", "Northwind", location{"eu", production}, 60, "20000001", "anna@northwind.example", "Anna", "Berg"},
+	{"90098812345", "northwind", "Northwind", location{"eu", production}, 60, "20000001", "anna@northwind.example", "Anna", "Berg"},
 }
 
 const defaultOrg = "808232144"

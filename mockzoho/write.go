@@ -178,19 +178,19 @@ func (c *call) rowStatus(results []any) int {
 
 // insertRow makes a record.
 func (c *call) insertRow(ctx context.Context, q simulated.Querier, w *writing, row int, in map[string]any) (any, error) {
-	rec, err := c.insert(ctx, q, w, row, in)
+	fields, err := c.clean(c.mod, row, in, true)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := c.insert(ctx, q, w, row, fields)
 	if err != nil {
 		return nil, err
 	}
 	return c.told(rec, "record added"), nil
 }
 
-func (c *call) insert(ctx context.Context, q simulated.Querier, w *writing, row int, in map[string]any) (*record, error) {
+func (c *call) insert(ctx context.Context, q simulated.Querier, w *writing, row int, fields map[string]any) (*record, error) {
 	if err := c.may("add", c.who.profile.NoCreate); err != nil {
-		return nil, err
-	}
-	fields, err := c.clean(c.mod, row, in, true)
-	if err != nil {
 		return nil, err
 	}
 	rec := &record{org: c.who.org, mod: c.mod, fields: map[string]any{}}
@@ -206,21 +206,21 @@ func (c *call) updateRow(ctx context.Context, q simulated.Querier, w *writing, r
 	if err != nil {
 		return nil, err
 	}
-	if err := c.update(ctx, q, w, row, rec, in, false); err != nil {
+	fields, err := c.clean(c.mod, row, in, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.update(ctx, q, w, row, rec, fields); err != nil {
 		return nil, err
 	}
 	return c.told(rec, "record updated"), nil
 }
 
-func (c *call) update(ctx context.Context, q simulated.Querier, w *writing, row int, rec *record, in map[string]any, whole bool) error {
+func (c *call) update(ctx context.Context, q simulated.Querier, w *writing, row int, rec *record, fields map[string]any) error {
 	if err := c.may("edit", c.who.profile.NoUpdate); err != nil {
 		return err
 	}
 	if err := c.writable(rec, row); err != nil {
-		return err
-	}
-	fields, err := c.clean(c.mod, row, in, whole)
-	if err != nil {
 		return err
 	}
 	return c.put(ctx, q, w, row, rec, fields)
@@ -278,7 +278,7 @@ func (c *call) upsertRow(ctx context.Context, q simulated.Querier, w *writing, r
 		return nil, err
 	}
 	if rec == nil {
-		if rec, err = c.insert(ctx, q, w, row, in); err != nil {
+		if rec, err = c.insert(ctx, q, w, row, fields); err != nil {
 			return nil, err
 		}
 		result := upserted{written: c.told(rec, "record added"), Action: "insert"}
@@ -290,7 +290,7 @@ func (c *call) upsertRow(ctx context.Context, q simulated.Querier, w *writing, r
 	if !c.set.CreateMayUpdate && !c.who.scopes.module(c.mod.Name, "UPDATE") {
 		return nil, rowError("OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL", nil)
 	}
-	if err := c.update(ctx, q, w, row, rec, in, true); err != nil {
+	if err := c.update(ctx, q, w, row, rec, fields); err != nil {
 		return nil, err
 	}
 	return upserted{c.told(rec, "record updated"), "update", &by.Name}, nil
@@ -437,22 +437,32 @@ func (c *call) removeMany(ctx context.Context) (reply, error) {
 	results := make([]any, len(ids))
 	err := c.s.core.Tx(ctx, func(q simulated.Querier) error {
 		for i, id := range ids {
-			rec, err := c.locate(ctx, q, i, id)
+			result, err := c.removeRow(ctx, q, i, id)
 			if no, refused := err.(*apiError); refused {
-				results[i] = no
-				continue
-			}
-			if err != nil {
+				result = no
+			} else if err != nil {
 				return err
 			}
-			if err := rec.remove(ctx, q, recycled, c.s.core.Now(), c.who.ID, c.set); err != nil {
-				return err
-			}
-			results[i] = written{"SUCCESS", details{"id": rec.ID()}, "record deleted", "success"}
+			results[i] = result
 		}
 		return nil
 	})
 	return reply{c.rowStatus(results), map[string]any{"data": results}}, err
+}
+
+// removeRow deletes one record, unless it can't be touched. Converted leads can be deleted.
+func (c *call) removeRow(ctx context.Context, q simulated.Querier, row int, id string) (any, error) {
+	rec, err := c.locate(ctx, q, row, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.writable(rec, row); err != nil && rec.state != converted {
+		return nil, err
+	}
+	if err := rec.remove(ctx, q, recycled, c.s.core.Now(), c.who.ID, c.set); err != nil {
+		return nil, err
+	}
+	return written{"SUCCESS", details{"id": rec.ID()}, "record deleted", "success"}, nil
 }
 
 // remove puts a record into the recycle bin, or deletes it for good.
