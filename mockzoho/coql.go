@@ -297,7 +297,7 @@ func (p *parser) filter() (err error) {
 	return nil
 }
 
-// conditions parses one term or a pair of them.
+// conditions parses one term or a pair of them; a third one is unexpected wherever it stands.
 func (p *parser) conditions() (condition, error) {
 	left, err := p.term()
 	if err != nil {
@@ -309,13 +309,7 @@ func (p *parser) conditions() (condition, error) {
 	}
 	p.next()
 	right, err := p.term()
-	if err != nil {
-		return nil, err
-	}
-	if p.isWord("and") || p.isWord("or") {
-		return nil, unexpected(p.peek())
-	}
-	return &pair{or, left, right}, nil
+	return &pair{or, left, right}, err
 }
 
 func (p *parser) term() (condition, error) {

@@ -178,7 +178,8 @@ func (w *world) send(r *http.Request) (answer, error) {
 
 func (w *world) request(method, address, token, body string) *http.Request {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), method, address, strings.NewReader(body))
+	ctx := context.WithoutCancel(w.t.Context()) // what a test cleans up is sent after it
+	r, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}

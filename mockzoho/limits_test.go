@@ -175,14 +175,19 @@ func TestFaults(t *testing.T) {
 	}
 	w.control("fail", `{"on":"coql","status":429,"count":1}`)
 	w.query(john.Access, "select id from Contacts where id is null").is(429, "TOO_MANY_REQUESTS")
+	w.control("fail", `{"on":"insert","status":429,"after_commit":true,"message":"others first","count":1}`)
+	w.add(john.Access, `{"Last_Name":"A"}`).is(429, "TOO_MANY_REQUESTS").says("message", "others first")
+	if n := w.stat("contacts"); n != 1 {
+		t.Errorf("%d contacts after a refusal that came too late, want 1", n)
+	}
 	w.control("fail", `{"on":"settings","status":400,"error_code":"INVALID_MODULE","message":"gone","count":1}`)
 	w.call("GET", api+"/settings/fields?module=Contacts", john.Access, "").is(400, "INVALID_MODULE").says("message", "gone").says("status", "error")
 	w.control("fail", `{"on":"record","count":2}`)
 	w.add(john.Access, row).is(400, "").row(0, "CANNOT_PROCESS")
 	w.control("fail", `{"on":"record","error_code":"RECORD_LOCKED","count":1}`)
 	w.add(john.Access, row, row, row).is(207, "").row(0, "CANNOT_PROCESS").row(1, "RECORD_LOCKED").row(2, "SUCCESS")
-	if n := w.stat("contacts"); n != 1 {
-		t.Errorf("%d contacts, want 1", n)
+	if n := w.stat("contacts"); n != 2 {
+		t.Errorf("%d contacts, want 2", n)
 	}
 }
 

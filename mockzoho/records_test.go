@@ -190,6 +190,9 @@ func TestValues(t *testing.T) {
 		a.says("data.0.details.maximum_length", limit).says("data.0.details.api_name", field)
 	}
 	w.add(john.Access, fmt.Sprintf(`{"Last_Name":%q,"First_Name":%q}`, strings.Repeat("é", 80), strings.Repeat("é", 40))).is(201, "")
+	w.settings(`{"email_length":12}`)
+	w.add(john.Access, person("A", "abc@b.example"), person("A", "ab@b.example")).is(207, "").row(0, "INVALID_DATA").says("data.0.details.maximum_length", 12).row(1, "SUCCESS")
+	w.settings(`{"email_length":100}`)
 	for _, email := range []string{"a", "a@b", "a b@c.example", "a@b..example", ".a@b.example", "a@b.example.", `"a"@b.example`, "a@-b.example"} {
 		w.add(john.Access, person("A", email)).row(0, "INVALID_DATA").says("data.0.details.expected_data_type", "email")
 	}

@@ -102,7 +102,7 @@ func newSchema(v settings) *schema {
 		s.modules[0].Singular, s.modules[0].Plural = v.ContactsLabel, v.ContactsLabel
 	}
 	for _, m := range s.modules {
-		m.field("Email").Unique = v.EmailUnique
+		m.field("Email").Unique, m.field("Email").Length = v.EmailUnique, v.EmailLength
 		if v.KeyField != "" {
 			m.add(field{Name: v.KeyField, Label: v.KeyField, Type: "text", Length: 255, Unique: true, Custom: true})
 		}

@@ -32,6 +32,7 @@ type settings struct {
 	// Records.
 	RowStatus           string `json:"row_status"` // v8 or old
 	EmailUnique         bool   `json:"email_unique"`
+	EmailLength         int    `json:"email_length"`
 	KeyField            string `json:"key_field"` // a unique custom field
 	CompanyMandatory    bool   `json:"company_mandatory"`
 	RequiredField       string `json:"required_field"` // by the layout
@@ -72,7 +73,7 @@ func defaultSettings() settings {
 		AccessTokenSeconds: 3600, CodeSeconds: 120, TokensPerWindow: 10, RefreshTokensPerMinute: 5, MaxRefreshTokens: 20, MaxAccessTokens: 10,
 		ThrottleStatus: 200, ScopeInToken: true, FollowUser: true, CreateMayUpdate: true,
 		PermissionStyle: "authorization_failed", InactiveAnswer: "AUTHENTICATION_FAILURE",
-		RowStatus: "v8", CompanyMandatory: true, LayoutBinds: true, UnknownFields: "drop", AmbiguousMatch: "first", DuplicateID: "both",
+		RowStatus: "v8", EmailLength: 100, CompanyMandatory: true, LayoutBinds: true, UnknownFields: "drop", AmbiguousMatch: "first", DuplicateID: "both",
 		BadIDDetails: "json_path", MissingRecord: "204",
 		COQLCase: "ignore", COQLBackslash: "refuse", COQLConverted: true, SearchLagMS: 5000,
 		Edition: "enterprise", Licences: 10, HeavyConcurrency: 10,
@@ -113,8 +114,8 @@ func (v *settings) check() error {
 	if v.ThrottleStatus != 200 && v.ThrottleStatus != 400 {
 		return fmt.Errorf("throttle_status must be 200 or 400, not %d", v.ThrottleStatus)
 	}
-	if min(v.AccessTokenSeconds, v.CodeSeconds, v.TokensPerWindow, v.MaxRefreshTokens, v.MaxAccessTokens, v.Licences, v.HeavyConcurrency) < 1 {
-		return errors.New("lifetimes, licences and the numbers of tokens and heavy calls must be at least 1")
+	if min(v.AccessTokenSeconds, v.CodeSeconds, v.TokensPerWindow, v.MaxRefreshTokens, v.MaxAccessTokens, v.EmailLength, v.Licences, v.HeavyConcurrency) < 1 {
+		return errors.New("lifetimes, licences, email_length and the numbers of tokens and heavy calls must be at least 1")
 	}
 	if min(v.RefreshTokensPerMinute, v.WorkflowMS, v.MaxQuery, v.SearchLagMS, v.Credits, v.OtherCredits, v.Concurrency, v.RetryAfter, v.LatencyMS, v.TokenLatencyMS) < 0 {
 		return errors.New("times and limits must not be negative")
