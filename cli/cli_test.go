@@ -204,7 +204,7 @@ func TestServeFailsWithOneClearLine(t *testing.T) {
 			}
 		})
 	}
-	for _, args := range [][]string{{"demo", "--addr", taken.Addr().String()}, {"demo", "--addr", "127.0.0.1:0", "--salesforce-addr", taken.Addr().String()}, {"mocksalesforce", "--addr", taken.Addr().String()}, {"mockhubspot", "--addr", taken.Addr().String()}} {
+	for _, args := range [][]string{{"demo", "--addr", taken.Addr().String()}, {"demo", "--addr", "127.0.0.1:0", "--salesforce-addr", taken.Addr().String()}, {"mocksalesforce", "--addr", taken.Addr().String()}, {"mockhubspot", "--addr", taken.Addr().String()}, {"mockzoho", "--addr", taken.Addr().String()}} {
 		if code, out, errOut := command(t, "", nil, args...); code != 1 || out != "" || !strings.Contains(errOut, "address already in use") || strings.Count(errOut, "\n") != 1 {
 			t.Errorf("%v: exit %d, %q, %q", args, code, out, errOut)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"gatepost/mockhubspot"
 	"gatepost/mocksalesforce"
+	"gatepost/mockzoho"
 	"gatepost/simulated"
 
 	"github.com/spf13/cobra"
@@ -33,6 +34,9 @@ var simulations = []simulation{
 	}},
 	{"hubspot", "HubSpot", "127.0.0.1:8082", func(ctx context.Context, o simulated.Options) (simulatedServer, error) {
 		return mockhubspot.Open(ctx, o)
+	}},
+	{"zoho", "Zoho", "127.0.0.1:8083", func(ctx context.Context, o simulated.Options) (simulatedServer, error) {
+		return mockzoho.Open(ctx, o)
 	}},
 }
 
