@@ -303,8 +303,12 @@ func (p *postgres) tables(ctx context.Context) ([]string, error) {
 
 func (p *postgres) dialect() goose.Dialect { return goose.DialectPostgres }
 
-// migrationLock is the number of the lock of those who change the tables.
-const migrationLock = 0x67617466
+// The numbers of the server's locks, each for one thing that one process at a time does.
+const (
+	foldLock      = 0x67617465 + iota // folds the counts
+	migrationLock                     // changes the tables
+	searchLock                        // brings the index of the search up to date
+)
 
 // migrating holds a lock of the server's, which ends with the connection.
 func (p *postgres) migrating(ctx context.Context, fn func(*sql.DB) error) error {

@@ -338,10 +338,6 @@ type trigrams struct {
 	words  bool
 }
 
-// searchLock is the number of the lock of those who bring the index up to date: one at a
-// time.
-const searchLock = 0x67617466
-
 func (t *trigrams) prepare(ctx context.Context) error {
 	return t.server.read.QueryRowContext(ctx, `SELECT to_regclass('search_rows_trigrams') IS NULL`).Scan(&t.words)
 }
