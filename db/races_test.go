@@ -421,6 +421,16 @@ func races() []race {
 					}
 				}}
 		}},
+		{"SetMailChoice RemoveMember", "the last that is mailed at once is given up, and another one ends", func(t *testing.T, d *DB) duel {
+			u, tenant := someone(t, d)
+			_, other := someone(t, d)
+			unless(t, d.AddMember(t.Context(), u.ID, other.ID, d.now()))
+			return duel{func(d *DB) error { return d.SetMailChoice(t.Context(), tenant.ID, u.ID, MailsNever) },
+				func(d *DB) error { return d.RemoveMember(t.Context(), u.ID, other.ID) }, func(one, other error) {
+					both(t, one, other)
+					wantN(t, d, 0, `SELECT incident_mails FROM users WHERE id = $1`, u.ID)
+				}}
+		}},
 		{"DeleteUser", "the last two of a tenant", func(t *testing.T, d *DB) duel {
 			u, tenant := someone(t, d)
 			next, _ := someone(t, d)
