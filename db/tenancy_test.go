@@ -25,7 +25,7 @@ var acrossTenants = map[string]string{
 	"IdentityByID": byOwnID, "SetTokenHash": byOwnID, "MendIncident": byOwnID, "RestartCall": byOwnID, "Revocation": byOwnID, "SetExpiry": byOwnID, "StartRenewal": byOwnID, "StepAction": byOwnID,
 	"queueAgain": forJobs, "Used": byOwnID, "YieldAction": byOwnID, "forget": byOwnID, "save": byOwnID,
 	"CreateSession": ofUser, "LastOutcome": ofUser, "roomFor": ofUser, "DeleteUser": ofUser, "EndSession": ofUser, "EndSessions": ofUser, "Sessions": ofUser, "SetSessionData": ofUser, "TouchSession": ofUser,
-	"Users": ofUser, "ZoneOf": ofUser, "endBegun": ofUser, "replacePassword": ofUser,
+	"SetMailChoice": ofUser, "mailsOfUser": ofUser, "Users": ofUser, "ZoneOf": ofUser, "endBegun": ofUser, "replacePassword": ofUser,
 	"ApprovedAnywhere": ofService, "HeldAnywhere": ofService, "HoldsToken": ofService, "UnhashedHeld": ofService, "DeleteServiceDefinition": ofService, "IdentityCounts": ofService,
 	"Identities": selected, "deleteSelected": selected,
 	"NewsletterBySlug": "a form by its public name",
