@@ -1311,6 +1311,20 @@ func races() []race {
 				d.finds(t, l.TenantID, "example", ids...)
 			}}
 		}},
+		{"QueueUnfound", "gone through by both", func(t *testing.T, d *DB) duel {
+			l, _, ids := d.waiting(t, 2)
+			for _, statement := range []string{`DELETE FROM search_queue`, `DELETE FROM search_looks`} {
+				_, err := d.write.ExecContext(t.Context(), statement)
+				unless(t, err)
+			}
+			_, err := d.write.ExecContext(t.Context(), `INSERT INTO search_looks (one, after_tenant, after_id, ended_at) VALUES (1, $1, '', 0)`, l.TenantID)
+			unless(t, err)
+			return duel{func(d *DB) error { _, err := d.QueueUnfound(t.Context()); return err }, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM search_queue WHERE ids = $1`, strings.Join(ids, " "))
+				wantN(t, d, 1, `SELECT count(*) FROM search_queue WHERE tenant_id = $1`, l.TenantID)
+			}}
+		}},
 		{"IndexSearch enterAll", "indexed while somebody gets another name", func(t *testing.T, d *DB) duel {
 			l, signUps, ids := d.waiting(t, 1)
 			again := signUps[0]

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -76,8 +78,6 @@ func sought(word string) string {
 	return word
 }
 
-const queueSearch = `INSERT INTO search_queue (tenant_id, ids) VALUES ($1, $2)`
-
 // queueSearch has those found who are new.
 func (b *book) queueSearch(ctx context.Context) error {
 	of := map[string][]string{}
@@ -89,10 +89,19 @@ func (b *book) queueSearch(ctx context.Context) error {
 		of[f.tenantID] = append(of[f.tenantID], f.id)
 	}
 	for _, tenant := range tenants {
-		for ids := range slices.Chunk(of[tenant], searchBatch) {
-			if _, err := b.tx.ExecContext(ctx, queueSearch, tenant, strings.Join(ids, " ")); err != nil {
-				return fmt.Errorf("queue for the search: %w", err)
-			}
+		if err := queueIDs(ctx, b.tx, tenant, of[tenant]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// queueIDs has subscribers of a tenant found.
+func queueIDs(ctx context.Context, tx *sql.Tx, tenantID string, ids []string) error {
+	for some := range slices.Chunk(ids, searchBatch) {
+		_, err := tx.ExecContext(ctx, `INSERT INTO search_queue (tenant_id, ids) VALUES ($1, $2)`, tenantID, strings.Join(some, " "))
+		if err != nil {
+			return fmt.Errorf("queue for the search: %w", err)
 		}
 	}
 	return nil
@@ -162,33 +171,101 @@ func (d *Readers) IndexSearch(ctx context.Context) (n int, err error) {
 	return n, wrap("bring the search up to date", err)
 }
 
-// unfoundAtOnce is how many QueueUnfound takes.
-const unfoundAtOnce = 5000
+const (
+	unfoundAtOnce = 2000      // subscribers that QueueUnfound looks at in one transaction
+	unfoundEvery  = time.Hour // everybody is gone through so long after they were last
+)
 
-// QueueUnfound queues some of those whom neither the index nor the queue knows, and returns
-// how many these were: a process of the version before signs people up without a word.
-func (d *Readers) QueueUnfound(ctx context.Context) (n int, err error) {
-	of := map[string][]string{}
-	err = each(ctx, d.read, func(row scanner) error {
-		var tenant, id string
-		err := row.Scan(&tenant, &id)
-		of[tenant] = append(of[tenant], id)
-		return err
-	}, `SELECT s.tenant_id, s.id FROM subscribers s WHERE NOT EXISTS (SELECT 1 FROM search_queue)
-		AND NOT EXISTS (SELECT 1 FROM search_rows r WHERE r.tenant_id = s.tenant_id AND r.id = s.id) LIMIT $1`, unfoundAtOnce)
-	if err != nil {
-		return 0, wrap("look for whom the search doesn't know", err)
+// QueueUnfound goes a step further through everybody for those whom neither the index nor
+// the queue knows, and queues them: who was there before there was an index, and whom a
+// process of the release before has signed up, which leaves no word. How far that is
+// stands in the database, so that all processes go through them once, and go on where a
+// killed one stopped. It reports whether there is a further step; an hour after the last
+// one all begins anew.
+func (d *Readers) QueueUnfound(ctx context.Context) (more bool, err error) {
+	is, err := searchLookOf(ctx, d.read)
+	if err == nil && is.rests(d.now()) {
+		return false, nil
 	}
-	for tenant, ids := range of {
-		slices.Sort(ids)
-		for some := range slices.Chunk(ids, searchBatch) {
-			if _, err := d.exec(ctx, queueSearch, tenant, strings.Join(some, " ")); err != nil {
-				return n, wrap("queue for the search", err)
+	err = d.txCommitted(ctx, func(tx *sql.Tx) error { // whoever else looks or indexes is kept out
+		more = false
+		mine, err := d.engine.search().begin(ctx, tx)
+		if err != nil || !mine {
+			return err
+		}
+		is, err := searchLookOf(ctx, tx)
+		if err != nil || is.rests(d.now()) {
+			return err
+		}
+		if is.afterTenant == "" { // those who are in the queue are no longer unknown after it
+			var queued bool
+			if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM search_queue)`).Scan(&queued); err != nil || queued {
+				return err
 			}
-			n += len(some)
+		}
+		next, err := is.step(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if more = next.afterTenant != ""; !more {
+			next.endedAt = d.now()
+		}
+		return next.save(ctx, tx)
+	})
+	return more, wrap("look for whom the search doesn't know", err)
+}
+
+// searchLook is how far everybody was gone through for those whom the search doesn't know.
+type searchLook struct {
+	afterTenant, afterID string // the last who was looked at, empty when nobody is gone through
+	endedAt              time.Time
+}
+
+func searchLookOf(ctx context.Context, q rowQueryer) (l searchLook, err error) {
+	var ended int64
+	err = q.QueryRowContext(ctx, `SELECT after_tenant, after_id, ended_at FROM search_looks`).Scan(&l.afterTenant, &l.afterID, &ended)
+	l.endedAt = fromMillis(ended)
+	return l, ignore(err, sql.ErrNoRows)
+}
+
+// rests reports whether nobody is to be gone through yet.
+func (l searchLook) rests(now time.Time) bool {
+	return l.afterTenant == "" && now.Sub(l.endedAt) < unfoundEvery
+}
+
+func (l searchLook) save(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO search_looks (one, after_tenant, after_id, ended_at) VALUES (1, $1, $2, $3)
+		ON CONFLICT (one) DO UPDATE SET after_tenant = excluded.after_tenant, after_id = excluded.after_id, ended_at = excluded.ended_at`,
+		l.afterTenant, l.afterID, millis(l.endedAt))
+	return err
+}
+
+// step queues those of the next subscribers whom the index doesn't know.
+func (l searchLook) step(ctx context.Context, tx *sql.Tx) (next searchLook, err error) {
+	n, of := 0, map[string][]string{}
+	err = each(ctx, tx, func(row scanner) error {
+		var found bool
+		if err := row.Scan(&l.afterTenant, &l.afterID, &found); err != nil {
+			return err
+		}
+		if n++; !found {
+			of[l.afterTenant] = append(of[l.afterTenant], l.afterID)
+		}
+		return nil
+	}, `SELECT s.tenant_id, s.id, CASE WHEN EXISTS (SELECT 1 FROM search_rows r WHERE r.tenant_id = s.tenant_id AND r.id = s.id) THEN 1 ELSE 0 END
+		FROM subscribers s WHERE (s.tenant_id, s.id) > ($1, $2) ORDER BY s.tenant_id, s.id LIMIT $3`, l.afterTenant, l.afterID, unfoundAtOnce)
+	if err != nil {
+		return l, err
+	}
+	for _, tenant := range slices.Sorted(maps.Keys(of)) {
+		if err := queueIDs(ctx, tx, tenant, of[tenant]); err != nil {
+			return l, err
 		}
 	}
-	return n, nil
+	if n < unfoundAtOnce {
+		l.afterTenant, l.afterID = "", ""
+	}
+	return l, nil
 }
 
 // indexSearch stores what those of a tenant's subscribers are found by that are there.

@@ -178,28 +178,81 @@ func TestTheSearchKeepsUp(t *testing.T) {
 	}
 }
 
+// unqueued wants that nobody is to be gone through any more, and returns the steps that
+// were taken until then.
+func (d *DB) unqueued(t *testing.T) (steps int) {
+	t.Helper()
+	for more := true; more; steps++ {
+		var err error
+		if more, err = d.QueueUnfound(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return steps
+}
+
 // Whom an older process signed up is found too, within the hour.
 func TestTheSearchMissesNobody(t *testing.T) {
 	d := withNewsletters(t, "a/1", "b/1")
 	ids := add(t, d, signUp("a/1", "one@example.com"), signUp("a/1", "two@example.com"), signUp("b/1", "three@example.com"))
-	unfound := func(want int) {
+	queued := func(what string, want int) {
 		t.Helper()
-		if n, err := d.QueueUnfound(t.Context()); err != nil || n != want {
-			t.Errorf("%d are not found, %v; want %d", n, err, want)
+		d.unqueued(t)
+		if n := number(t, d, `SELECT count(*) FROM search_queue`); n != want {
+			t.Errorf("%s: %d lines in the queue, want %d", what, n, want)
 		}
 	}
-	unfound(0) // they are in the queue
-	d.searchAll(t)
-	unfound(0)
-	if _, err := d.write.Exec(`DELETE FROM search_rows WHERE id IN ($1, $2)`, ids[0], ids[2]); err != nil {
-		t.Fatal(err)
+	forget := func() {
+		t.Helper()
+		if _, err := d.write.Exec(`DELETE FROM search_rows WHERE id IN ($1, $2)`, ids[0], ids[2]); err != nil {
+			t.Fatal(err)
+		}
 	}
+	d.unqueued(t)
+	wantN(t, d, 0, `SELECT count(*) FROM search_looks`) // they are in the queue, which comes first
+	d.searchAll(t)
+	queued("all are found", 0)
+	forget()
 	d.finds(t, "a", "example", ids[1])
-	unfound(2)
-	unfound(0)
+	queued("within the hour", 0)
+	now := d.now
+	d.now = func() time.Time { return now().Add(unfoundEvery) }
+	queued("after it", 2)
+	queued("once", 2)
 	d.searchAll(t)
 	d.finds(t, "a", "example", ids[0], ids[1])
 	d.finds(t, "b", "example", ids[2])
+}
+
+// Everybody is gone through step by step, each of which any process takes up.
+func TestEverybodyIsGoneThroughStepByStep(t *testing.T) {
+	d := withNewsletters(t, "a/1", "b/1")
+	var crowd []SignUp
+	for i := range unfoundAtOnce + 1 {
+		crowd = append(crowd, signUp("a/1", fmt.Sprintf("reader%04d@example.com", i)))
+	}
+	ids := append(add(t, d, crowd...), add(t, d, signUp("b/1", "other@example.com"))...)
+	if _, err := d.write.Exec(`DELETE FROM search_queue`); err != nil {
+		t.Fatal(err)
+	}
+	step := func(wantMore bool, lines int) {
+		t.Helper()
+		if more, err := d.QueueUnfound(t.Context()); more != wantMore || err != nil {
+			t.Errorf("more %v, %v", more, err)
+		}
+		wantN(t, d, lines, `SELECT count(*) FROM search_queue`)
+	}
+	step(true, unfoundAtOnce/searchBatch)
+	over := d.refuse(t, "INSERT ON search_queue")
+	if _, err := d.QueueUnfound(t.Context()); err == nil {
+		t.Error("nobody was queued, and no error")
+	}
+	over()
+	step(false, unfoundAtOnce/searchBatch+2) // one of each
+	step(false, unfoundAtOnce/searchBatch+2)
+	if n := d.searchAll(t); n != len(ids) {
+		t.Errorf("%d were indexed, want %d", n, len(ids))
+	}
 }
 
 // While very many wait to be indexed, those who came last are found by any part, and the
@@ -283,6 +336,10 @@ func TestTheMigrationQueuesEverybody(t *testing.T) {
 	other := add(t, d, signUp("b/1", "reader@example.com"))
 	d.searchAll(t)
 	d.migrateBack(t, 30)
+	if testdb.Either(t, "sqlite", "") == "" { // whose migration keeps nobody from signing up
+		wantN(t, d, 0, `SELECT count(*) FROM search_queue`)
+	}
+	d.unqueued(t)
 	if n := number(t, d, `SELECT count(*) FROM search_queue`); n != 3 {
 		t.Errorf("%d lines in the queue", n)
 	}
