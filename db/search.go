@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -299,11 +300,24 @@ type searcher interface {
 	begin(ctx context.Context, tx *sql.Tx) (mine bool, err error)
 	// store stores texts, for those who have one as well as for others.
 	store(ctx context.Context, tx *sql.Tx, tenantID string, all []searched) error
-	// found selects a tenant's subscribers that have all words; with their rows, as s, when
-	// joined is set, and by these rows, which are then few by other conditions, when few is.
-	found(q *statement, tenantID string, words []string, joined, few bool) source
+	// found selects a tenant's subscribers that have all words.
+	found(q *statement, tenantID string, words []string, b beside) source
+	// often reports whether the words find that many or more, where the database doesn't
+	// choose itself between them and what is asked for beside them.
+	often(ctx context.Context, tenantID string, words []string, b beside, many int) (bool, error)
+	// rows are those of subscribers, as s, found by an index where one is named and the
+	// database doesn't know itself which one leads to the fewest.
+	rows(index string) string
 	// planned has a statement planned for its arguments alone.
 	planned(args []any) []any
+}
+
+// beside is what is asked for beside words.
+type beside struct {
+	joined       bool   // the rows of those who are found are needed, as s
+	few          bool   // they are found by what is asked for, and not by the words
+	index        string // of that; none when empty
+	from, before string // ids from which on, and before which, they are; empty for any
 }
 
 // statement collects the arguments of a statement.
@@ -333,7 +347,7 @@ func byID(q *statement, s source) source {
 }
 
 // fts is SQLite's full-text index. Its rows come in the order of their positions.
-type fts struct{}
+type fts struct{ file *sqliteFile }
 
 // tenantBits are the lower bits of a position, which are for a tenant's subscribers.
 const tenantBits = 40
@@ -370,19 +384,40 @@ func (fts) store(ctx context.Context, tx *sql.Tx, tenantID string, all []searche
 	return nil
 }
 
-func (fts) found(q *statement, tenantID string, words []string, joined, few bool) source {
+func (fts) rows(index string) string {
+	if index == "" {
+		return `subscribers s`
+	}
+	return `subscribers s INDEXED BY ` + index
+}
+
+// positionsLooked is how many positions beyond the ids that bound a time are looked at. Who
+// came later has a later position, but for those whom an older process signed up, who get
+// theirs within some hours. The bounds are a day away from the time that is asked for
+// (clocksDiffer): so whoever is beyond them is beyond all of that time by the position too,
+// unless it was given a day late, to all of these.
+const positionsLooked = 100
+
+func (f fts) often(ctx context.Context, tenantID string, words []string, b beside, many int) (bool, error) {
+	var q statement
+	n, of := 0, f.found(&q, tenantID, words, b)
+	err := f.file.read.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM `+of.from+where(of.where)+` LIMIT `+q.arg(many)+`) c`, q.args...).Scan(&n)
+	return n == many, err
+}
+
+func (f fts) found(q *statement, tenantID string, words []string, b beside) source {
 	tenant := q.arg(tenantID)
-	if few {
-		of := source{from: `subscribers s CROSS JOIN search_rows r`, key: `s.id`, where: []string{`s.tenant_id = ` + tenant, `r.tenant_id = s.tenant_id`, `r.id = s.id`}}
+	if b.few {
+		of := source{from: f.rows(b.index) + ` CROSS JOIN search_rows r`, key: `s.id`, where: []string{`s.tenant_id = ` + tenant, `r.tenant_id = s.tenant_id`, `r.id = s.id`}}
 		for _, word := range words {
 			of.where = append(of.where, `instr(r.text, `+q.arg(sought(word))+`) > 0`)
 		}
 		return byID(q, of)
 	}
+	after, before := positions(q, tenant, b)
 	of := source{from: `search_index f`, key: `f.rowid`, id: `(SELECT r.id FROM search_rows r WHERE r.position = f.rowid)`, where: []string{
-		`f.text MATCH ` + q.arg(matching(words)),
-		`f.rowid > (SELECT search_number << 40 FROM tenants WHERE id = ` + tenant + `)`, `f.rowid < (SELECT (search_number + 1) << 40 FROM tenants WHERE id = ` + tenant + `)`}}
-	if joined {
+		`f.text MATCH ` + q.arg(matching(words)), `f.rowid > ` + after, `f.rowid < ` + before}}
+	if b.joined {
 		of.from, of.id = of.from+` CROSS JOIN search_rows r CROSS JOIN subscribers s`, `s.id`
 		of.where = append(of.where, `r.position = f.rowid`, `s.tenant_id = r.tenant_id`, `s.id = r.id`)
 	}
@@ -393,6 +428,21 @@ func (fts) found(q *statement, tenantID string, words []string, joined, few bool
 		return `COALESCE(` + own + `, ` + before + ` + 1, 0)`, `COALESCE(` + own + `, ` + before + `, 0)`
 	}
 	return of
+}
+
+// positions are the ones after which, and before which, a tenant's subscribers are that are
+// asked for.
+func positions(q *statement, tenant string, b beside) (after, before string) {
+	after = `(SELECT search_number << 40 FROM tenants WHERE id = ` + tenant + `)`
+	before = `(SELECT (search_number + 1) << 40 FROM tenants WHERE id = ` + tenant + `)`
+	look := `(SELECT %s(position) FROM (SELECT position FROM search_rows WHERE tenant_id = ` + tenant + ` AND id %s ORDER BY id %s LIMIT ` + strconv.Itoa(positionsLooked) + `))`
+	if b.from != "" {
+		after = `COALESCE(` + fmt.Sprintf(look, `min`, `< `+q.arg(b.from), `DESC`) + `, ` + after + `)`
+	}
+	if b.before != "" {
+		before = `COALESCE(` + fmt.Sprintf(look, `max`, `>= `+q.arg(b.before), ``) + `, ` + before + `)`
+	}
+	return after, before
 }
 
 // matching is what the index is asked for: all words, each of three letters or more.
@@ -456,8 +506,21 @@ var likely = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 // lexeme escapes what has a meaning in a query of words.
 var lexeme = strings.NewReplacer(`\`, `\\`, `'`, `''`)
 
-func (t *trigrams) found(q *statement, tenantID string, words []string, joined, few bool) source {
+// often: it knows by itself, as it does which index to take.
+func (t *trigrams) often(context.Context, string, []string, beside, int) (bool, error) {
+	return false, nil
+}
+
+func (t *trigrams) rows(string) string { return `subscribers s` }
+
+func (t *trigrams) found(q *statement, tenantID string, words []string, b beside) source {
 	of := source{from: `search_rows r`, key: `r.id`, where: []string{`r.tenant_id = ` + q.arg(tenantID)}}
+	if b.from != "" {
+		of.where = append(of.where, `r.id >= `+q.arg(b.from))
+	}
+	if b.before != "" {
+		of.where = append(of.where, `r.id < `+q.arg(b.before))
+	}
 	for _, word := range words {
 		if t.words {
 			of.where = append(of.where, `array_to_tsvector(string_to_array(ltrim(r.text, E'\n'), E'\n\n')) @@ CAST(`+q.arg(`'`+lexeme.Replace(word)+`':*`)+` AS tsquery)`)
@@ -465,7 +528,7 @@ func (t *trigrams) found(q *statement, tenantID string, words []string, joined, 
 		}
 		of.where = append(of.where, `r.text LIKE `+q.arg(`%`+likely.Replace(sought(word))+`%`))
 	}
-	if joined || few {
+	if b.joined {
 		of.from += ` JOIN subscribers s ON s.tenant_id = r.tenant_id AND s.id = r.id`
 		of.where = append(of.where, `s.tenant_id = `+q.arg(tenantID))
 	}
