@@ -49,7 +49,7 @@ func ownTables(t *testing.T, d *DB) []string {
 	t.Helper()
 	all, _ := testdb.Tables(t, d.read)
 	return slices.DeleteFunc(all, func(table string) bool {
-		return strings.HasPrefix(table, "goose") || strings.HasPrefix(table, "river") || table == "settings" || table == "sealing_keys"
+		return strings.HasPrefix(table, "goose") || strings.HasPrefix(table, "river") || table == "settings" || table == "services" || table == "sealing_keys"
 	})
 }
 
@@ -95,8 +95,8 @@ func TestWipeLeavesNothingOfATenant(t *testing.T) {
 		"newsletter_slugs", "revocations", // outlive the tenant
 		"api_keys",                                                    // those that name other tenants too
 		"leases", "limit_counts", "mails", "setup_links", "throttles", // by hashes and ids, which expire
-		"org_locks",                                                                   // of an org, whoever has it
-		"database_copies", "service_settings", "services", "wordings", "write_probes", // of the operator, or shared
+		"org_locks",                                                                       // of an org, whoever has it
+		"database_copies", "search_looks", "service_settings", "wordings", "write_probes", // of the operator, or shared
 	}
 	if left := holding(t, d, gone.ID); !slices.Equal(left, slices.Sorted(slices.Values(stays))) {
 		t.Errorf("left in %v, want %v", left, stays)

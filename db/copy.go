@@ -56,9 +56,9 @@ func (m markedError) Is(target error) bool { return target == ErrMarked }
 
 // leftBehind are the tables whose rows aren't copied, beside those of the job runner, whose
 // work is found again by the sweep, or queued again, and what subscribers are found by,
-// which is made anew. What is counted by the day the target counts itself, as the hours
+// which is made anew: QueueUnfound finds that nobody is known. What is counted by the day the target counts itself, as the hours
 // arrive.
-var leftBehind = []string{"day_counts", versionTable, "database_copies", "leases", "write_probes", "search_rows", "search_queue"}
+var leftBehind = []string{"day_counts", versionTable, "database_copies", "leases", "write_probes", "search_rows", "search_queue", "search_looks"}
 
 // Copied is what a copy has brought.
 type Copied struct {
@@ -366,17 +366,9 @@ func (c *copier) handOver(ctx context.Context, tx *sql.Tx, tables []string) erro
 	}))
 }
 
-// queueEverybody has everybody found, as the migration did.
-const queueEverybody = `INSERT INTO search_queue (tenant_id, ids) SELECT tenant_id, string_agg(id, ' ' ORDER BY id)
-	FROM (SELECT tenant_id, id, (row_number() OVER (PARTITION BY tenant_id ORDER BY id) - 1) / 250 AS part FROM subscribers) s
-	GROUP BY tenant_id, part ORDER BY tenant_id, part`
-
 // queueAgain queues what waited in the job runner's tables, which aren't copied, and what
-// no sweep finds there: mails and revocations; and everybody, to be found.
+// no sweep finds there: mails and revocations.
 func (d *DB) queueAgain(ctx context.Context, tx *sql.Tx) error {
-	if _, err := tx.ExecContext(ctx, queueEverybody); err != nil {
-		return err
-	}
 	mails, err := collect(ctx, tx, scanID, `SELECT id FROM mails WHERE state = $1`, MailQueued)
 	if err != nil {
 		return err

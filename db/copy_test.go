@@ -366,6 +366,23 @@ func TestACopyQueuesWhatWaits(t *testing.T) {
 	}
 }
 
+// Whom the search finds isn't copied either, nor queued with the hand-over, which must end
+// soon however many they are: who serves the target goes through them step by step.
+func TestACopyFindsEverybodyAnew(t *testing.T) {
+	w := newCopyWorld(t)
+	w.change(`INSERT INTO search_looks (one, after_tenant, after_id, ended_at) VALUES (1, '', '', 4102444800000)`)
+	if _, _, err := w.copy(""); err != nil {
+		t.Fatal(err)
+	}
+	target := w.open(w.to)
+	defer func() { _ = target.Close() }()
+	wantN(t, target, 0, `SELECT count(*) FROM search_queue`)
+	if more, err := target.QueueUnfound(t.Context()); more || err != nil {
+		t.Errorf("more %v, %v", more, err)
+	}
+	wantN(t, target, 3, `SELECT count(*) FROM search_queue`)
+}
+
 // Killed between the two marks, it is told to go on once more.
 func TestACopyThatWasKilledAtTheEndGoesOn(t *testing.T) {
 	w := newCopyWorld(t)

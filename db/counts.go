@@ -254,9 +254,6 @@ const foldDeltas = `WITH gone AS (DELETE FROM count_deltas WHERE ctid = ANY (ARR
 		ON CONFLICT (tenant_id, kind, hour) DO UPDATE SET n = f.n + excluded.n, last_at = greatest(f.last_at, excluded.last_at))
 	SELECT count(*) FROM gone`
 
-// foldLock is the number of the lock of those who fold: one at a time.
-const foldLock = 0x67617465
-
 // FoldCounts adds what processes have counted since to the counts that are kept, so that
 // they stay quick to read. Nobody sees a difference. It returns how many rows there were:
 // none while another process does the same, and none on SQLite.

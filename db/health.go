@@ -286,10 +286,14 @@ func lastRecount(r *LastRecount, tenantID string) part {
 			return err
 		}
 		r.At, r.Took, r.Wrong = fromMillis(at), time.Duration(took)*time.Millisecond, wrong
-		if kind == "" { // it found nobody
-			return nil
+		switch k := Kind(kind); {
+		case kind == "": // it found nobody
+		case k == New || k == Repeated:
+			r.Rows.add(k, "", n)
+		default:
+			r.Rows.add("", State(kind), n)
 		}
-		return r.Rows.add(kind, n)
+		return nil
 	}}
 }
 

@@ -73,12 +73,18 @@ type CauseCount struct {
 
 // Subscribers returns a page of the tenant's subscribers.
 func (d *Readers) Subscribers(ctx context.Context, tenantID string, q SubscriberQuery) (page SubscriberPage, err error) {
+	if !q.Order.Known() {
+		q.Order = Newest
+	}
 	l := listing{base: d.base, tenantID: tenantID, SubscriberQuery: q, words: wordsOf(q.Text)}
 	if err := l.prepare(ctx); err != nil {
 		return page, wrap("subscribers", err)
 	}
 	if l.impossible {
 		return SubscriberPage{Filters: l.filters, Order: l.Order}, nil
+	}
+	if err := l.compare(ctx); err != nil {
+		return page, wrap("subscribers", err)
 	}
 	ids, err := l.find(ctx)
 	if err == nil && !l.Order.byTime() && l.more {
@@ -100,14 +106,19 @@ func (d *Readers) Subscribers(ctx context.Context, tenantID string, q Subscriber
 type listing struct {
 	*base
 	SubscriberQuery
-	tenantID   string
-	words      []string
-	filters    Filters
-	states     []State // that the reason is one for, when it is asked for without a state
-	impossible bool    // nobody can match
+	tenantID     string
+	words        []string
+	filters      Filters
+	states       []State // that the reason is one for, when it is asked for without a state
+	newsletterID string  // of the newsletter that is asked for
+	impossible   bool    // nobody can match
 
-	kept    int  // how many match without the words, as the counts say
-	isKept  bool // they say it
+	kept    int    // how many match without the words, as the counts say
+	isKept  bool   // they say it
+	index   string // that leads to the fewest of those whom the conditions beside the words fit
+	walked  int    // how many these are, at most
+	around  int    // how many there are around the time that is asked for, whatever else they are
+	few     bool   // these are gone through, and not those whom the words find
 	queue   []queuedSearch
 	waiting []string // ids of those who match whom the index doesn't know, in the order of the search
 
@@ -133,7 +144,7 @@ func (l *listing) ascending() bool { return (l.Order == Oldest) != l.backwards()
 // prepare reads what the page can be filtered by, what the counts say, and whom the index
 // doesn't know yet.
 func (l *listing) prepare(ctx context.Context) error {
-	var states []CauseCount // counted, whatever their reasons
+	var states []keptCount
 	parts := []part{
 		one(&l.filters.Pause, scanPause, selectPause, l.tenantID),
 		listed(&l.filters.Newsletters, scanNewsletter, selectNewsletter+`WHERE n.tenant_id = $1`, l.tenantID),
@@ -149,7 +160,9 @@ func (l *listing) prepare(ctx context.Context) error {
 	slices.SortFunc(l.filters.Newsletters, func(a, b Newsletter) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
 	slices.SortFunc(l.queue, func(a, b queuedSearch) int { return int(b.n - a.n) })
 	l.byReason()
+	l.byNewsletter()
 	l.keep(states)
+	l.choose(states)
 	return nil
 }
 
@@ -157,25 +170,34 @@ func scanCauseCount(row scanner) (c CauseCount, err error) {
 	return c, row.Scan(&c.State, &c.Reason, &c.N)
 }
 
-// keptCounts reads how many there are of each state, of the newsletter and the time that
-// are asked for.
-func (l *listing) keptCounts(states *[]CauseCount) part {
-	var q statement
-	table, where := `state_counts`, []string{`tenant_id = ` + q.arg(l.tenantID), `state <> ` + q.arg(string(Erased))}
-	if l.Newsletter != "" {
-		where = append(where, `newsletter_id = `+l.newsletter(&q))
-	}
-	for i, at := range []time.Time{l.From, l.To} {
-		if !at.IsZero() {
-			table, where = `hour_counts`, append(where, `hour `+[]string{`>=`, `<`}[i]+` `+q.arg(millis(at)))
-		}
-	}
-	return listed(states, scanCauseCount, `SELECT state, '', sum(n) FROM `+table+` WHERE `+strings.Join(where, ` AND `)+` GROUP BY state`, q.args...)
+// keptCount is how many there are of a state.
+type keptCount struct {
+	state      State
+	newsletter bool // of the one that is asked for, or of any when none is
+	inTime     bool // of the time that is asked for; else of what is around it, as far as clocks may differ
+	n          int
 }
 
-// newsletter is the id of the one that is asked for.
-func (l *listing) newsletter(q *statement) string {
-	return `(SELECT n.id FROM newsletters n WHERE n.tenant_id = ` + q.arg(l.tenantID) + ` AND n.slug = ` + q.arg(l.Newsletter) + `)`
+func scanKeptCount(row scanner) (c keptCount, err error) {
+	return c, row.Scan(&c.state, &c.newsletter, &c.inTime, &c.n)
+}
+
+// keptCounts reads how many there are of each state.
+func (l *listing) keptCounts(counts *[]keptCount) part {
+	var q statement
+	table, newsletter, inTime := `state_counts`, `1`, []string{`1 = 1`}
+	where := []string{`tenant_id = ` + q.arg(l.tenantID), `state <> ` + q.arg(string(Erased))}
+	if l.Newsletter != "" {
+		newsletter = `CASE WHEN newsletter_id = (SELECT n.id FROM newsletters n WHERE n.tenant_id = ` + q.arg(l.tenantID) + ` AND n.slug = ` + q.arg(l.Newsletter) + `) THEN 1 ELSE 0 END`
+	}
+	if !l.From.IsZero() {
+		table, inTime, where = `hour_counts`, append(inTime, `hour >= `+q.arg(millis(l.From))), append(where, `hour >= `+q.arg(millis(l.From.Add(-clocksDiffer))))
+	}
+	if !l.To.IsZero() {
+		table, inTime, where = `hour_counts`, append(inTime, `hour < `+q.arg(millis(l.To))), append(where, `hour < `+q.arg(millis(l.To.Add(clocksDiffer))))
+	}
+	return listed(counts, scanKeptCount, `SELECT state, `+newsletter+`, CASE WHEN `+strings.Join(inTime, ` AND `)+` THEN 1 ELSE 0 END, sum(n)
+		FROM `+table+` WHERE `+strings.Join(where, ` AND `)+` GROUP BY 1, 2, 3`, q.args...)
 }
 
 // byReason narrows the states down to those that a reason is one for. While all who wait
@@ -193,35 +215,101 @@ func (l *listing) byReason() {
 		l.impossible = pause != "" && l.State.Info().Waits
 	default:
 		for _, s := range states {
-			if s.Problem && (pause == "" || !s.Waits) {
+			if slices.ContainsFunc(l.filters.Causes, func(c CauseCount) bool { return c.State == s.State && c.Reason == l.Reason }) {
 				l.states = append(l.states, s.State)
 			}
 		}
+		l.impossible = len(l.states) == 0
 	}
 }
 
-// keep takes the number that match from the counts, where they say it.
-func (l *listing) keep(states []CauseCount) {
-	whole := func(at time.Time) bool { return millis(at)%hourMillis == 0 }
-	counted := states
-	switch {
-	case l.Reason == "":
-		l.isKept = whole(l.From) && whole(l.To)
-	case l.Newsletter == "" && l.From.IsZero() && l.To.IsZero() && (l.State == "" || l.State.Info().Problem):
-		l.isKept = true
-		counted = slices.DeleteFunc(slices.Clone(l.filters.Causes), func(c CauseCount) bool { return c.Reason != l.Reason })
+// byNewsletter finds the newsletter that is asked for.
+func (l *listing) byNewsletter() {
+	if l.Newsletter == "" {
+		return
 	}
-	for _, c := range counted {
-		if l.State == "" || c.State == l.State {
-			l.kept += c.N
+	i := slices.IndexFunc(l.filters.Newsletters, func(n Newsletter) bool { return n.Slug == l.Newsletter })
+	if i < 0 {
+		l.impossible = true
+		return
+	}
+	l.newsletterID = l.filters.Newsletters[i].ID
+}
+
+// keep takes the number that match from the counts, where they say it.
+func (l *listing) keep(counts []keptCount) {
+	whole := func(at time.Time) bool { return millis(at)%hourMillis == 0 }
+	if l.Reason != "" {
+		l.kept = l.withReason()
+		l.isKept = l.Newsletter == "" && l.From.IsZero() && l.To.IsZero() && (l.State == "" || l.State.Info().Problem)
+		return
+	}
+	l.isKept = whole(l.From) && whole(l.To)
+	for _, c := range counts {
+		if c.newsletter && c.inTime && l.asksFor(c.state) {
+			l.kept += c.n
 		}
 	}
 }
 
-// few reports whether the counts say that the conditions beside the words leave few, whom
-// an index finds.
-func (l *listing) few() bool {
-	return l.isKept && l.kept <= l.counted && (l.State != "" || l.Reason != "")
+// asksFor reports whether those in a state are asked for.
+func (l *listing) asksFor(s State) bool { return l.State == "" || l.State == s }
+
+// withReason is how many there are with the reason that is asked for.
+func (l *listing) withReason() (n int) {
+	for _, c := range l.filters.Causes {
+		if c.Reason == l.Reason && l.asksFor(c.State) {
+			n += c.N
+		}
+	}
+	return n
+}
+
+// choose chooses the index, by how many there are of the newsletter, and of the state or
+// the reason. All indexes have the time behind that.
+func (l *listing) choose(counts []keptCount) {
+	inNewsletter := 0
+	for _, c := range counts {
+		l.around += c.n
+		if c.newsletter {
+			inNewsletter += c.n
+		}
+		if l.asksFor(c.state) {
+			l.walked += c.n
+		}
+	}
+	switch {
+	case l.Reason != "":
+		l.index, l.walked = "subscribers_by_reason", min(l.walked, l.withReason())
+	case l.State != "":
+		l.index = "subscribers_by_state"
+	}
+	if l.Newsletter != "" && inNewsletter <= l.walked {
+		l.index, l.walked = "subscribers_by_newsletter", inNewsletter
+	}
+}
+
+// compare says whether to go through those of the index or through those whom the words
+// find, where the database doesn't know: through the former when they are few. When they
+// are so many that the page and the count are soon full of them, it is the latter; and in
+// between it depends on how many these are.
+func (l *listing) compare(ctx context.Context) (err error) {
+	narrows := l.walked < l.around || !l.From.IsZero() || !l.To.IsZero()
+	switch {
+	case len(l.words) == 0 || !narrows:
+	case l.walked <= l.counted:
+		l.few = true
+	case l.walked <= l.around*l.counted/l.walked:
+		l.few, err = l.engine.search().often(ctx, l.tenantID, l.words, l.beside(), l.walked)
+	}
+	return err
+}
+
+// beside is what is asked for beside the words.
+func (l *listing) beside() beside {
+	b := beside{few: l.few, index: l.index}
+	b.from, b.before = l.idRange()
+	return b
 }
 
 // conditions are those on the rows s.
@@ -241,20 +329,41 @@ func (l *listing) conditions(q *statement) (where []string) {
 		where = append(where, `s.state IN (`+strings.Join(any, `, `)+`)`)
 	}
 	if l.Newsletter != "" {
-		where = append(where, `s.newsletter_id = `+l.newsletter(q))
+		add(`s.newsletter_id = `, l.newsletterID)
 	}
-	if !l.From.IsZero() {
+	return append(where, l.times(q)...)
+}
+
+// times are the conditions on when the rows s came.
+func (l *listing) times(q *statement) (where []string) {
+	add := func(condition string, value any) { where = append(where, condition+q.arg(value)) }
+	from, before := l.idRange()
+	if from != "" {
 		add(`s.created_at >= `, millis(l.From))
-		add(`s.id >= `, firstID(l.From.Add(-clocksDiffer)))
+		add(`s.id >= `, from)
 	}
-	if !l.To.IsZero() {
+	if before != "" {
 		add(`s.created_at < `, millis(l.To))
+		add(`s.id < `, before)
 	}
 	return where
 }
 
-// clocksDiffer is by how much a row's id may tell an earlier time than its sign-up's, at
-// most: they are of different clocks. It is never much earlier, and so tells where to stop.
+// idRange is the id from which on those are whose time is asked for, and the one before
+// which they are; empty where any time will do.
+func (l *listing) idRange() (from, before string) {
+	if !l.From.IsZero() {
+		from = firstID(l.From.Add(-clocksDiffer))
+	}
+	if !l.To.IsZero() {
+		before = firstID(l.To.Add(clocksDiffer))
+	}
+	return from, before
+}
+
+// clocksDiffer is by how much a row's id may tell another time than its sign-up's, at
+// most: they are of different clocks. It is never far from it, and so tells where to begin
+// and where to stop.
 const clocksDiffer = 24 * time.Hour
 
 // firstID is before all ids that are made from a time on.
@@ -267,9 +376,11 @@ func firstID(at time.Time) string {
 func (l *listing) source(q *statement) source {
 	conditions := l.conditions(q)
 	if len(l.words) == 0 {
-		return byID(q, source{from: `subscribers s`, key: `s.id`, where: append(conditions, `s.tenant_id = `+q.arg(l.tenantID))})
+		return byID(q, source{from: l.engine.search().rows(l.index), key: `s.id`, where: append(conditions, `s.tenant_id = `+q.arg(l.tenantID))})
 	}
-	of := l.engine.search().found(q, l.tenantID, l.words, len(conditions) > 0 || !l.Order.byTime(), l.few())
+	b := l.beside()
+	b.joined = len(conditions) > 0 || !l.Order.byTime()
+	of := l.engine.search().found(q, l.tenantID, l.words, b)
 	of.where = append(of.where, conditions...)
 	return of
 }
@@ -336,7 +447,7 @@ func (l *listing) ids(ids *[]string) part {
 		if l.ascending() {
 			from = above
 		}
-		of.where = append(of.where, of.key+` `+compare+` `+from)
+		of.where = append([]string{of.key + ` ` + compare + ` ` + from}, of.where...)
 	}
 	return listed(ids, scanID, `SELECT `+of.id+` FROM `+of.from+where(of.where)+` ORDER BY `+of.key+direction+` LIMIT `+q.arg(l.Limit+1), q.args...)
 }
@@ -350,7 +461,7 @@ func (l *listing) sorted(q *statement) string {
 		for _, id := range l.waiting[:min(len(l.waiting), queuedPeople)] {
 			ids = append(ids, q.arg(id))
 		}
-		selected += ` UNION ALL SELECT s.id, ` + key + ` FROM subscribers s WHERE s.tenant_id = ` + q.arg(l.tenantID) + ` AND s.id IN (` + strings.Join(ids, `, `) + `)`
+		selected += ` UNION ALL SELECT s.id, ` + key + ` FROM subscribers s WHERE s.tenant_id = ` + q.arg(l.tenantID) + ` AND s.id IN (` + strings.Join(ids, `, `) + `) AND ` + isUnknown
 	}
 	return `(` + selected + ` LIMIT ` + q.arg(l.counted+1) + `) c`
 }
@@ -410,13 +521,16 @@ func (l *listing) count() part {
 		func(row scanner) error { return row.Scan(&l.total, &l.before) }}
 }
 
+// isUnknown is the condition of a row s that the index doesn't know it. It stands in each
+// statement: who was unknown to one may be indexed before the next.
+const isUnknown = `NOT EXISTS (SELECT 1 FROM search_rows r WHERE r.tenant_id = s.tenant_id AND r.id = s.id)`
+
 // unknown reads whom the index doesn't know yet: those who came last by all that they are
 // found by, and where there are too many of them, the others by how their address begins.
 func (l *listing) unknown() (parts []part) {
 	if len(l.queue) == 0 {
 		return nil
 	}
-	isUnknown := `NOT EXISTS (SELECT 1 FROM search_rows r WHERE r.tenant_id = s.tenant_id AND r.id = s.id)`
 	last, all := l.lastQueued()
 	var q statement
 	conditions := append(l.conditions(&q), isUnknown)

@@ -60,7 +60,7 @@ func (m migrationsOf) textOf(text string) string {
 			whose = strings.TrimPrefix(trimmed, onlyOne)
 		case trimmed == forBoth:
 			whose = ""
-		case whose == "" || whose == mine || strings.HasPrefix(trimmed, "-- +goose") && !strings.HasPrefix(trimmed, "-- +goose Statement"):
+		case whose == "" || whose == mine || trimmed == "-- +goose Up" || trimmed == "-- +goose Down":
 			kept.WriteString(line)
 		}
 	}

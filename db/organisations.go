@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"time"
 )
 
@@ -74,6 +75,26 @@ func (d *Work) MailChoice(ctx context.Context, tenantID, userID string) (choice 
 // SetMailChoice stores which mails about the tenant's problems the user wants. Who is no
 // member of it gives ErrNotFound.
 func (d *Work) SetMailChoice(ctx context.Context, tenantID, userID string, choice MailChoice) error {
-	res, err := d.exec(ctx, `UPDATE memberships SET mails = $3 WHERE tenant_id = $1 AND user_id = $2`, tenantID, userID, choice)
-	return wrap("set a choice of mails", changed(res, err, ErrNotFound))
+	return wrap("set a choice of mails", d.tx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE memberships SET mails = $3 WHERE tenant_id = $1 AND user_id = $2`, tenantID, userID, choice)
+		if err := changed(res, err, ErrNotFound); err != nil {
+			return err
+		}
+		// What holds for the others so far is theirs, since users.incident_mails may change.
+		_, err = tx.ExecContext(ctx, `UPDATE memberships SET mails = CASE WHEN EXISTS (SELECT 1 FROM users u WHERE u.id = $1 AND u.incident_mails = 1) THEN 'at_once' ELSE 'never' END
+			WHERE user_id = $1 AND mails = ''`, userID)
+		if err != nil {
+			return err
+		}
+		return mailsOfUser(ctx, tx, userID)
+	}))
+}
+
+// mailsOfUser tells processes of the release before, which know no choice for each tenant,
+// whether they are to mail to the user: while anything is to be mailed at once. It tells
+// them nothing while nobody has chosen anything.
+func mailsOfUser(ctx context.Context, tx *sql.Tx, userID string) error {
+	_, err := tx.ExecContext(ctx, `UPDATE users SET incident_mails = CASE WHEN EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = $1 AND m.mails = 'at_once') THEN 1 ELSE 0 END
+		WHERE id = $1 AND EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = $1 AND m.mails <> '')`, userID)
+	return err
 }

@@ -84,6 +84,58 @@ func TestMailChoice(t *testing.T) {
 	}
 }
 
+// A process of the release before mails by the user alone: it mails to whom any of their
+// organisations is to be mailed of at once, and to nobody else.
+func TestMailChoicesForOlderProcesses(t *testing.T) {
+	d := open(t)
+	u, tenant := member(t, d, "one")
+	_, other := member(t, d, "other")
+	_, third := member(t, d, "third")
+	if err := d.AddMember(t.Context(), u.ID, other.ID, noon); err != nil {
+		t.Fatal(err)
+	}
+	choose := func(of Tenant, choice MailChoice) {
+		t.Helper()
+		if err := d.SetMailChoice(t.Context(), of.ID, u.ID, choice); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is := func(what string, older int, want ...MailChoice) {
+		t.Helper()
+		if n := number(t, d, `SELECT incident_mails FROM users WHERE id = $1`, u.ID); n != older {
+			t.Errorf("%s: an older process reads %d, want %d", what, n, older)
+		}
+		for i, tenant := range []Tenant{tenant, other, third}[:len(want)] {
+			if choice, err := d.MailChoice(t.Context(), tenant.ID, u.ID); choice != want[i] || err != nil {
+				t.Errorf("%s: %s has %q, %v, want %q", what, tenant.Name, choice, err, want[i])
+			}
+		}
+	}
+	choose(tenant, MailsNever)
+	is("one is never", 1, MailsNever, MailsAtOnce)
+	choose(other, MailsDaily)
+	is("no mails at once", 0, MailsNever, MailsDaily)
+	if err := d.AddMember(t.Context(), u.ID, third.ID, noon); err != nil {
+		t.Fatal(err)
+	}
+	is("a new one", 1, MailsNever, MailsDaily, MailsAtOnce)
+	if err := d.RemoveMember(t.Context(), u.ID, third.ID); err != nil {
+		t.Fatal(err)
+	}
+	is("the new one is gone", 0, MailsNever, MailsDaily)
+	choose(tenant, MailsAtOnce)
+	is("one is at once", 1, MailsAtOnce, MailsDaily)
+
+	if _, err := d.write.Exec(`UPDATE memberships SET mails = '' WHERE user_id = $1`, u.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.write.Exec(`UPDATE users SET incident_mails = 0 WHERE id = $1`, u.ID); err != nil {
+		t.Fatal(err)
+	}
+	choose(other, MailsAtOnce) // the other one was switched off by an older process
+	is("what was never", 1, MailsNever, MailsAtOnce)
+}
+
 func TestZoneOf(t *testing.T) {
 	d := open(t)
 	u, tenant := member(t, d, "one")

@@ -20,19 +20,21 @@ type HourSums struct {
 
 // HourSums returns the sums of each UTC hour from since on in which anything was received.
 func (d *DB) HourSums(ctx context.Context, tenantID string, since time.Time) (all []HourSums, err error) {
-	err = ask(ctx, d.read, part{`SELECT hour, kind, sum(n) FROM ledger WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, kind
-		UNION ALL SELECT hour, state, sum(n) FROM hour_counts WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, state
+	err = ask(ctx, d.read, part{`SELECT hour, kind, '', sum(n) FROM ledger WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, kind
+		UNION ALL SELECT hour, '', state, sum(n) FROM hour_counts WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, state
 		ORDER BY 1`, []any{tenantID, millis(since)}, func(row scanner) error {
 		var hour int64
-		var kind string
+		var kind Kind
+		var state State
 		var n int
-		if err := row.Scan(&hour, &kind, &n); err != nil {
+		if err := row.Scan(&hour, &kind, &state, &n); err != nil {
 			return err
 		}
 		if len(all) == 0 || millis(all[len(all)-1].Hour) != hour {
 			all = append(all, HourSums{fromMillis(hour), Sums{}})
 		}
-		return all[len(all)-1].add(kind, n)
+		all[len(all)-1].add(kind, state, n)
+		return nil
 	}})
 	return all, err
 }

@@ -403,7 +403,8 @@ func withLongSet(d *DB, statement string) (prepared, args string) {
 }
 
 // TestListsReadNoTableWhole looks at how lists of subscribers are read, as they are put
-// together: by the key or an index, in its order, so that a page ends where it is full.
+// together: by the key or an index, in its order and between the times that are asked for,
+// so that a page ends where it is full, and goes through nobody whom no condition fits.
 func TestListsReadNoTableWhole(t *testing.T) {
 	d, ids := listedPeople(t)
 	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -413,27 +414,152 @@ func TestListsReadNoTableWhole(t *testing.T) {
 		d.list(t, "a", q)
 		return observed()
 	}
+	const byKey, byLetter, byState, byReason = "s USING INDEX sqlite_autoindex_subscribers_1 ", "s USING INDEX subscribers_by_newsletter ", "s USING INDEX subscribers_by_state ", "s USING INDEX subscribers_by_reason "
+	const ofAll, ofLetter, ofState, found = "(tenant_id=?", "(tenant_id=? AND newsletter_id=?", "(tenant_id=? AND state=?", "SEARCH r USING INDEX sqlite_autoindex_search_rows_1 (tenant_id=? AND id=?)"
 	derived := regexp.MustCompile(`^SCAN (p\d+|\(.*\)|c|o|\d+ CONSTANT ROWS?)$`)
 	sorts := regexp.MustCompile(`USE TEMP B-TREE FOR ORDER BY`)
 	for _, indexed := range []bool{false, true} {
 		if indexed {
 			d.searchAll(t)
 		}
-		for name, q := range map[string]SubscriberQuery{
-			"all": {}, "oldest": {Order: Oldest, After: ids["two"]}, "state": {State: Waiting, Before: ids["one"]}, "cause": {Reason: "ODD", State: Attention}, "newsletter": {Newsletter: "a/1", After: ids["five"]},
-			"today": {From: noon}, "word": {Text: "example"}, "two letters": {Text: "on", After: ids["five"]}, "words before": {Text: "one example", Before: ids["one"]},
-			"few": {Text: "example", State: Attention}, "word and newsletter": {Text: "example", Newsletter: "a/1"}, "address": {Order: ByAddress, Text: "example"},
+		for name, tt := range map[string]struct {
+			q    SubscriberQuery
+			uses string // by what the people are found; two spaces between lines
+		}{
+			"all":                      {SubscriberQuery{}, ofAll + ")"},
+			"oldest":                   {SubscriberQuery{Order: Oldest, After: ids["two"]}, ofAll + " AND id>?)"},
+			"state":                    {SubscriberQuery{State: Waiting, Before: ids["one"]}, ofState + " AND id>?)"},
+			"cause":                    {SubscriberQuery{Reason: "ODD", State: Attention}, ofState + " AND reason=?)"},
+			"cause of any state":       {SubscriberQuery{Reason: "DULL"}, byReason + ofState + " AND reason=?)"},
+			"newsletter":               {SubscriberQuery{Newsletter: "a/1", After: ids["five"]}, ofLetter + " AND id<?)"},
+			"newsletter of a state":    {SubscriberQuery{Newsletter: "a/1", State: Waiting}, ofLetter + ")"},
+			"state of a newsletter":    {SubscriberQuery{Newsletter: "a/1", State: Attention}, ofState + ")"},
+			"cause of a newsletter":    {SubscriberQuery{Newsletter: "a/2", Reason: "ODD", State: Attention}, ofState + " AND reason=?)"},
+			"since a time":             {SubscriberQuery{From: noon}, byKey + ofAll + " AND id>?)"},
+			"until a time":             {SubscriberQuery{To: noon}, byKey + ofAll + " AND id<?)"},
+			"between two":              {SubscriberQuery{From: noon.AddDate(0, 0, -9), To: noon}, byKey + ofAll + " AND id>? AND id<?)"},
+			"newsletter between two":   {SubscriberQuery{From: noon.AddDate(0, 0, -9), To: noon, Newsletter: "a/1", Order: Oldest}, byLetter + ofLetter + " AND id>? AND id<?)"},
+			"state between two":        {SubscriberQuery{From: noon.AddDate(0, 0, -9), To: noon, State: Waiting}, byState + ofState + " AND id>? AND id<?)"},
+			"word":                     {SubscriberQuery{Text: "example"}, "SCAN f VIRTUAL TABLE"},
+			"two letters":              {SubscriberQuery{Text: "on", After: ids["five"]}, "SCAN f VIRTUAL TABLE"},
+			"words before":             {SubscriberQuery{Text: "one example", Before: ids["one"]}, "SCAN f VIRTUAL TABLE"},
+			"word and state":           {SubscriberQuery{Text: "example", State: Attention}, byState + ofState + ")  " + found},
+			"word and newsletter":      {SubscriberQuery{Text: "example", Newsletter: "a/1"}, byLetter + ofLetter + ")  " + found},
+			"word since a time":        {SubscriberQuery{Text: "example", From: noon}, byKey + ofAll + " AND id>?)  " + found},
+			"word between two":         {SubscriberQuery{Text: "example", From: noon.AddDate(0, 0, -9), To: noon}, byKey + ofAll + " AND id>? AND id<?)  " + found},
+			"address":                  {SubscriberQuery{Order: ByAddress, Text: "example"}, "SCAN f VIRTUAL TABLE"},
+			"address of a newsletter":  {SubscriberQuery{Order: ByAddress, Newsletter: "a/1"}, ofLetter + ")"},
+			"address between two":      {SubscriberQuery{Order: ByAddress, From: noon.AddDate(0, 0, -9), To: noon}, ofAll + " AND id>? AND id<?)"},
+			"address, word and letter": {SubscriberQuery{Order: ByAddress, Newsletter: "a/1", Text: "example"}, byLetter + ofLetter + ")  " + found},
 		} {
-			for _, s := range of(q) {
+			all := ""
+			for _, s := range of(tt.q) {
 				for _, line := range plan(t, d, s) {
 					if strings.HasPrefix(line, "SCAN ") && !derived.MatchString(line) && !strings.HasPrefix(line, "SCAN f VIRTUAL TABLE INDEX") && !strings.HasPrefix(line, "SCAN CONSTANT") {
 						t.Errorf("%s, %v: %s\n%s", name, indexed, line, s)
 					}
-					if sorts.MatchString(line) && q.Order.byTime() && !strings.Contains(s, "ORDER BY n DESC") {
+					if sorts.MatchString(line) && tt.q.Order.byTime() && !strings.Contains(s, "ORDER BY n DESC") {
 						t.Errorf("%s, %v: %s\n%s", name, indexed, line, s)
 					}
+					all += strings.Replace(line, "COVERING ", "", 1) + "  "
 				}
 			}
+			if !strings.Contains(all, tt.uses) {
+				t.Errorf("%s, %v: %q isn't used in\n%s", name, indexed, tt.uses, strings.ReplaceAll(all, "  ", "\n"))
+			}
+		}
+	}
+}
+
+// TestAWordIsLookedForWhereFewestAre looks at how a word is found with something beside it
+// that leaves many: SQLite's index is asked for the positions of the time alone, and on a
+// later page from where that begins; or, where the word finds more than the newsletter
+// has, the newsletter is gone through.
+func TestAWordIsLookedForWhereFewestAre(t *testing.T) {
+	d, ids := listedPeople(t)
+	d.searchAll(t)
+	noon := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	const after, before = "SEARCH search_rows USING COVERING INDEX sqlite_autoindex_search_rows_1 (tenant_id=? AND id<?)", "SEARCH search_rows USING COVERING INDEX sqlite_autoindex_search_rows_1 (tenant_id=? AND id>?)"
+	for name, tt := range map[string]struct {
+		counted int
+		q       SubscriberQuery
+		uses    []string
+	}{
+		"any time":        {1, SubscriberQuery{Text: "example"}, []string{"SCAN f VIRTUAL TABLE INDEX 192:M0><"}},
+		"since":           {1, SubscriberQuery{Text: "example", From: noon}, []string{"SCAN f VIRTUAL TABLE", after}},
+		"until":           {1, SubscriberQuery{Text: "example", To: noon}, []string{"SCAN f VIRTUAL TABLE", before}},
+		"between":         {1, SubscriberQuery{Text: "example", From: noon.AddDate(0, 0, -1), To: noon}, []string{"SCAN f VIRTUAL TABLE", after, before}},
+		"a later page":    {1, SubscriberQuery{Text: "example", From: noon, After: ids["six"]}, []string{"SCAN f VIRTUAL TABLE INDEX 192:M0<>"}},
+		"an earlier one":  {1, SubscriberQuery{Text: "example", To: noon, Before: ids["one"]}, []string{"SCAN f VIRTUAL TABLE INDEX 64:M0><"}},
+		"a common word":   {2, SubscriberQuery{Text: "example", Newsletter: "a/1"}, []string{"SEARCH s USING COVERING INDEX subscribers_by_newsletter"}},
+		"a rare word":     {2, SubscriberQuery{Text: "one", Newsletter: "a/1"}, []string{"SCAN f VIRTUAL TABLE INDEX 192:M0><"}},
+		"most have those": {1, SubscriberQuery{Text: "example", Newsletter: "a/1"}, []string{"SCAN f VIRTUAL TABLE INDEX 192:M0><"}},
+	} {
+		var run []string
+		d.counted = tt.counted
+		d.Observe(func(query string) { run = append(run, query) })
+		d.list(t, "a", tt.q)
+		d.Observe(nil)
+		all := strings.Join(run, "\n")
+		for _, s := range run {
+			all += "\n" + strings.Join(plan(t, d, s), "\n")
+		}
+		for _, uses := range tt.uses {
+			if !strings.Contains(all, uses) {
+				t.Errorf("%s: %q isn't used in\n%s", name, uses, all)
+			}
+		}
+		if counts := strings.Contains(run[1], "SELECT count(*) FROM (SELECT 1 FROM search_index"); counts != (tt.counted == 2) {
+			t.Errorf("%s: whom the word finds is counted first: %v", name, counts)
+		}
+	}
+}
+
+// TestPostgresListsByTheFewest looks at how PostgreSQL reads a list, once it has counted: by
+// the newsletter's index where few are in it, and between the times that are asked for.
+func TestPostgresListsByTheFewest(t *testing.T) {
+	if testdb.Either(t, "sqlite", "") != "" {
+		t.Skip("these are plans of PostgreSQL's")
+	}
+	d := withNewsletters(t, "a/1", "a/2")
+	var crowd []SignUp
+	for i := range 6000 {
+		letter := "a/1"
+		if i%1000 == 0 {
+			letter = "a/2"
+		}
+		crowd = append(crowd, signUp(letter, strconv.Itoa(i)+"@example.com"))
+	}
+	add(t, d, crowd...)
+	d.searchAll(t)
+	if _, err := d.write.Exec(`ANALYZE`); err != nil {
+		t.Fatal(err)
+	}
+	day := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for name, tt := range map[string]struct {
+		q    SubscriberQuery
+		uses string
+	}{
+		"newsletter":             {SubscriberQuery{Newsletter: "a/2"}, `subscribers_by_newsletter on subscribers s`},
+		"newsletter by address":  {SubscriberQuery{Newsletter: "a/2", Order: ByAddress}, `subscribers_by_newsletter`},
+		"newsletter and state":   {SubscriberQuery{Newsletter: "a/2", State: Waiting}, `subscribers_by_newsletter on subscribers s`},
+		"between two times":      {SubscriberQuery{From: day.AddDate(0, 0, -9), To: day}, `(id < '`},
+		"word between two times": {SubscriberQuery{Text: "example", From: day.AddDate(0, 0, -9), To: day}, `(id < '`},
+		"word and newsletter":    {SubscriberQuery{Text: "example", Newsletter: "a/2"}, `subscribers_by_newsletter`},
+	} {
+		tt.q.Limit = 21
+		l := listing{base: d.base, tenantID: "a", SubscriberQuery: tt.q, words: wordsOf(tt.q.Text)}
+		if err := l.prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		p := l.ids(&ids)
+		if !l.Order.byTime() {
+			p = l.sortedIDs(&ids)
+		}
+		lines, err := collect(t.Context(), d.read, func(row scanner) (line string, err error) { return line, row.Scan(&line) }, `EXPLAIN `+p.query, d.engine.search().planned(p.args)...)
+		if plan := strings.Join(lines, "\n"); err != nil || !strings.Contains(plan, tt.uses) {
+			t.Errorf("%s: %v, %q isn't used in\n%s", name, err, tt.uses, plan)
 		}
 	}
 }

@@ -303,10 +303,19 @@ func (p *postgres) tables(ctx context.Context) ([]string, error) {
 
 func (p *postgres) dialect() goose.Dialect { return goose.DialectPostgres }
 
-// migrationLock is the number of the lock of those who change the tables.
-const migrationLock = 0x67617466
+// The numbers of the server's locks, each for one thing that one process at a time does.
+const (
+	foldLock      = 0x67617465 + iota // folds the counts
+	migrationLock                     // changes the tables
+	searchLock                        // brings the index of the search up to date
+)
 
-// migrating holds a lock of the server's, which ends with the connection.
+// migrationLook is how often it is looked whether another process has ended a migration.
+const migrationLook = 100 * time.Millisecond
+
+// migrating holds a lock of the server's, which ends with the connection. It asks for that
+// again and again: who waited within a statement would be one of those whom an index waits
+// for that is built beside those who write.
 func (p *postgres) migrating(ctx context.Context, fn func(*sql.DB) error) error {
 	if err := p.refuseRightless(ctx); err != nil {
 		return err
@@ -316,10 +325,17 @@ func (p *postgres) migrating(ctx context.Context, fn func(*sql.DB) error) error 
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, migrationLock); err != nil {
-		return err
+	for mine := false; ; {
+		if err := conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1)`, migrationLock).Scan(&mine); err != nil {
+			return err
+		}
+		if mine {
+			return fn(p.unlimited)
+		}
+		if err := sleep(ctx, migrationLook); err != nil {
+			return err
+		}
 	}
-	return fn(p.unlimited)
 }
 
 // refuseRightless returns an error when its user may not make tables.

@@ -425,6 +425,16 @@ func races() []race {
 					}
 				}}
 		}},
+		{"SetMailChoice RemoveMember", "the last that is mailed at once is given up, and another one ends", func(t *testing.T, d *DB) duel {
+			u, tenant := someone(t, d)
+			_, other := someone(t, d)
+			unless(t, d.AddMember(t.Context(), u.ID, other.ID, d.now()))
+			return duel{func(d *DB) error { return d.SetMailChoice(t.Context(), tenant.ID, u.ID, MailsNever) },
+				func(d *DB) error { return d.RemoveMember(t.Context(), u.ID, other.ID) }, func(one, other error) {
+					both(t, one, other)
+					wantN(t, d, 0, `SELECT incident_mails FROM users WHERE id = $1`, u.ID)
+				}}
+		}},
 		{"DeleteUser", "the last two of a tenant", func(t *testing.T, d *DB) duel {
 			u, tenant := someone(t, d)
 			next, _ := someone(t, d)
@@ -1339,6 +1349,20 @@ func races() []race {
 				both(t, one, other)
 				d.searchAll(t)
 				d.finds(t, l.TenantID, "example", ids...)
+			}}
+		}},
+		{"QueueUnfound", "gone through by both", func(t *testing.T, d *DB) duel {
+			l, _, ids := d.waiting(t, 2)
+			for _, statement := range []string{`DELETE FROM search_queue`, `DELETE FROM search_looks`} {
+				_, err := d.write.ExecContext(t.Context(), statement)
+				unless(t, err)
+			}
+			_, err := d.write.ExecContext(t.Context(), `INSERT INTO search_looks (one, after_tenant, after_id, ended_at) VALUES (1, $1, '', 0)`, l.TenantID)
+			unless(t, err)
+			return duel{func(d *DB) error { _, err := d.QueueUnfound(t.Context()); return err }, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM search_queue WHERE ids = $1`, strings.Join(ids, " "))
+				wantN(t, d, 1, `SELECT count(*) FROM search_queue WHERE tenant_id = $1`, l.TenantID)
 			}}
 		}},
 		{"IndexSearch enterAll", "indexed while somebody gets another name", func(t *testing.T, d *DB) duel {

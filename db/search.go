@@ -4,8 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -76,8 +79,6 @@ func sought(word string) string {
 	return word
 }
 
-const queueSearch = `INSERT INTO search_queue (tenant_id, ids) VALUES ($1, $2)`
-
 // queueSearch has those found who are new.
 func (b *book) queueSearch(ctx context.Context) error {
 	of := map[string][]string{}
@@ -89,10 +90,19 @@ func (b *book) queueSearch(ctx context.Context) error {
 		of[f.tenantID] = append(of[f.tenantID], f.id)
 	}
 	for _, tenant := range tenants {
-		for ids := range slices.Chunk(of[tenant], searchBatch) {
-			if _, err := b.tx.ExecContext(ctx, queueSearch, tenant, strings.Join(ids, " ")); err != nil {
-				return fmt.Errorf("queue for the search: %w", err)
-			}
+		if err := queueIDs(ctx, b.tx, tenant, of[tenant]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// queueIDs has subscribers of a tenant found.
+func queueIDs(ctx context.Context, tx *sql.Tx, tenantID string, ids []string) error {
+	for some := range slices.Chunk(ids, searchBatch) {
+		_, err := tx.ExecContext(ctx, `INSERT INTO search_queue (tenant_id, ids) VALUES ($1, $2)`, tenantID, strings.Join(some, " "))
+		if err != nil {
+			return fmt.Errorf("queue for the search: %w", err)
 		}
 	}
 	return nil
@@ -162,33 +172,101 @@ func (d *Readers) IndexSearch(ctx context.Context) (n int, err error) {
 	return n, wrap("bring the search up to date", err)
 }
 
-// unfoundAtOnce is how many QueueUnfound takes.
-const unfoundAtOnce = 5000
+const (
+	unfoundAtOnce = 2000      // subscribers that QueueUnfound looks at in one transaction
+	unfoundEvery  = time.Hour // everybody is gone through so long after they were last
+)
 
-// QueueUnfound queues some of those whom neither the index nor the queue knows, and returns
-// how many these were: a process of the version before signs people up without a word.
-func (d *Readers) QueueUnfound(ctx context.Context) (n int, err error) {
-	of := map[string][]string{}
-	err = each(ctx, d.read, func(row scanner) error {
-		var tenant, id string
-		err := row.Scan(&tenant, &id)
-		of[tenant] = append(of[tenant], id)
-		return err
-	}, `SELECT s.tenant_id, s.id FROM subscribers s WHERE NOT EXISTS (SELECT 1 FROM search_queue)
-		AND NOT EXISTS (SELECT 1 FROM search_rows r WHERE r.tenant_id = s.tenant_id AND r.id = s.id) LIMIT $1`, unfoundAtOnce)
-	if err != nil {
-		return 0, wrap("look for whom the search doesn't know", err)
+// QueueUnfound goes a step further through everybody for those whom neither the index nor
+// the queue knows, and queues them: who was there before there was an index, and whom a
+// process of the release before has signed up, which leaves no word. How far that is
+// stands in the database, so that all processes go through them once, and go on where a
+// killed one stopped. It reports whether there is a further step; an hour after the last
+// one all begins anew.
+func (d *Readers) QueueUnfound(ctx context.Context) (more bool, err error) {
+	is, err := searchLookOf(ctx, d.read)
+	if err == nil && is.rests(d.now()) {
+		return false, nil
 	}
-	for tenant, ids := range of {
-		slices.Sort(ids)
-		for some := range slices.Chunk(ids, searchBatch) {
-			if _, err := d.exec(ctx, queueSearch, tenant, strings.Join(some, " ")); err != nil {
-				return n, wrap("queue for the search", err)
+	err = d.txCommitted(ctx, func(tx *sql.Tx) error { // whoever else looks or indexes is kept out
+		more = false
+		mine, err := d.engine.search().begin(ctx, tx)
+		if err != nil || !mine {
+			return err
+		}
+		is, err := searchLookOf(ctx, tx)
+		if err != nil || is.rests(d.now()) {
+			return err
+		}
+		if is.afterTenant == "" { // those who are in the queue are no longer unknown after it
+			var queued bool
+			if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM search_queue)`).Scan(&queued); err != nil || queued {
+				return err
 			}
-			n += len(some)
+		}
+		next, err := is.step(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if more = next.afterTenant != ""; !more {
+			next.endedAt = d.now()
+		}
+		return next.save(ctx, tx)
+	})
+	return more, wrap("look for whom the search doesn't know", err)
+}
+
+// searchLook is how far everybody was gone through for those whom the search doesn't know.
+type searchLook struct {
+	afterTenant, afterID string // the last who was looked at, empty when nobody is gone through
+	endedAt              time.Time
+}
+
+func searchLookOf(ctx context.Context, q rowQueryer) (l searchLook, err error) {
+	var ended int64
+	err = q.QueryRowContext(ctx, `SELECT after_tenant, after_id, ended_at FROM search_looks`).Scan(&l.afterTenant, &l.afterID, &ended)
+	l.endedAt = fromMillis(ended)
+	return l, ignore(err, sql.ErrNoRows)
+}
+
+// rests reports whether nobody is to be gone through yet.
+func (l searchLook) rests(now time.Time) bool {
+	return l.afterTenant == "" && now.Sub(l.endedAt) < unfoundEvery
+}
+
+func (l searchLook) save(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO search_looks (one, after_tenant, after_id, ended_at) VALUES (1, $1, $2, $3)
+		ON CONFLICT (one) DO UPDATE SET after_tenant = excluded.after_tenant, after_id = excluded.after_id, ended_at = excluded.ended_at`,
+		l.afterTenant, l.afterID, millis(l.endedAt))
+	return err
+}
+
+// step queues those of the next subscribers whom the index doesn't know.
+func (l searchLook) step(ctx context.Context, tx *sql.Tx) (next searchLook, err error) {
+	n, of := 0, map[string][]string{}
+	err = each(ctx, tx, func(row scanner) error {
+		var found bool
+		if err := row.Scan(&l.afterTenant, &l.afterID, &found); err != nil {
+			return err
+		}
+		if n++; !found {
+			of[l.afterTenant] = append(of[l.afterTenant], l.afterID)
+		}
+		return nil
+	}, `SELECT s.tenant_id, s.id, CASE WHEN EXISTS (SELECT 1 FROM search_rows r WHERE r.tenant_id = s.tenant_id AND r.id = s.id) THEN 1 ELSE 0 END
+		FROM subscribers s WHERE (s.tenant_id, s.id) > ($1, $2) ORDER BY s.tenant_id, s.id LIMIT $3`, l.afterTenant, l.afterID, unfoundAtOnce)
+	if err != nil {
+		return l, err
+	}
+	for _, tenant := range slices.Sorted(maps.Keys(of)) {
+		if err := queueIDs(ctx, tx, tenant, of[tenant]); err != nil {
+			return l, err
 		}
 	}
-	return n, nil
+	if n < unfoundAtOnce {
+		l.afterTenant, l.afterID = "", ""
+	}
+	return l, nil
 }
 
 // indexSearch stores what those of a tenant's subscribers are found by that are there.
@@ -222,11 +300,24 @@ type searcher interface {
 	begin(ctx context.Context, tx *sql.Tx) (mine bool, err error)
 	// store stores texts, for those who have one as well as for others.
 	store(ctx context.Context, tx *sql.Tx, tenantID string, all []searched) error
-	// found selects a tenant's subscribers that have all words; with their rows, as s, when
-	// joined is set, and by these rows, which are then few by other conditions, when few is.
-	found(q *statement, tenantID string, words []string, joined, few bool) source
+	// found selects a tenant's subscribers that have all words.
+	found(q *statement, tenantID string, words []string, b beside) source
+	// often reports whether the words find that many or more, where the database doesn't
+	// choose itself between them and what is asked for beside them.
+	often(ctx context.Context, tenantID string, words []string, b beside, many int) (bool, error)
+	// rows are those of subscribers, as s, found by an index where one is named and the
+	// database doesn't know itself which one leads to the fewest.
+	rows(index string) string
 	// planned has a statement planned for its arguments alone.
 	planned(args []any) []any
+}
+
+// beside is what is asked for beside words.
+type beside struct {
+	joined       bool   // the rows of those who are found are needed, as s
+	few          bool   // they are found by what is asked for, and not by the words
+	index        string // of that; none when empty
+	from, before string // ids from which on, and before which, they are; empty for any
 }
 
 // statement collects the arguments of a statement.
@@ -256,7 +347,7 @@ func byID(q *statement, s source) source {
 }
 
 // fts is SQLite's full-text index. Its rows come in the order of their positions.
-type fts struct{}
+type fts struct{ file *sqliteFile }
 
 // tenantBits are the lower bits of a position, which are for a tenant's subscribers.
 const tenantBits = 40
@@ -293,19 +384,40 @@ func (fts) store(ctx context.Context, tx *sql.Tx, tenantID string, all []searche
 	return nil
 }
 
-func (fts) found(q *statement, tenantID string, words []string, joined, few bool) source {
+func (fts) rows(index string) string {
+	if index == "" {
+		return `subscribers s`
+	}
+	return `subscribers s INDEXED BY ` + index
+}
+
+// positionsLooked is how many positions beyond the ids that bound a time are looked at. Who
+// came later has a later position, but for those whom an older process signed up, who get
+// theirs within some hours. The bounds are a day away from the time that is asked for
+// (clocksDiffer): so whoever is beyond them is beyond all of that time by the position too,
+// unless it was given a day late, to all of these.
+const positionsLooked = 100
+
+func (f fts) often(ctx context.Context, tenantID string, words []string, b beside, many int) (bool, error) {
+	var q statement
+	n, of := 0, f.found(&q, tenantID, words, b)
+	err := f.file.read.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM `+of.from+where(of.where)+` LIMIT `+q.arg(many)+`) c`, q.args...).Scan(&n)
+	return n == many, err
+}
+
+func (f fts) found(q *statement, tenantID string, words []string, b beside) source {
 	tenant := q.arg(tenantID)
-	if few {
-		of := source{from: `subscribers s CROSS JOIN search_rows r`, key: `s.id`, where: []string{`s.tenant_id = ` + tenant, `r.tenant_id = s.tenant_id`, `r.id = s.id`}}
+	if b.few {
+		of := source{from: f.rows(b.index) + ` CROSS JOIN search_rows r`, key: `s.id`, where: []string{`s.tenant_id = ` + tenant, `r.tenant_id = s.tenant_id`, `r.id = s.id`}}
 		for _, word := range words {
 			of.where = append(of.where, `instr(r.text, `+q.arg(sought(word))+`) > 0`)
 		}
 		return byID(q, of)
 	}
+	after, before := positions(q, tenant, b)
 	of := source{from: `search_index f`, key: `f.rowid`, id: `(SELECT r.id FROM search_rows r WHERE r.position = f.rowid)`, where: []string{
-		`f.text MATCH ` + q.arg(matching(words)),
-		`f.rowid > (SELECT search_number << 40 FROM tenants WHERE id = ` + tenant + `)`, `f.rowid < (SELECT (search_number + 1) << 40 FROM tenants WHERE id = ` + tenant + `)`}}
-	if joined {
+		`f.text MATCH ` + q.arg(matching(words)), `f.rowid > ` + after, `f.rowid < ` + before}}
+	if b.joined {
 		of.from, of.id = of.from+` CROSS JOIN search_rows r CROSS JOIN subscribers s`, `s.id`
 		of.where = append(of.where, `r.position = f.rowid`, `s.tenant_id = r.tenant_id`, `s.id = r.id`)
 	}
@@ -316,6 +428,21 @@ func (fts) found(q *statement, tenantID string, words []string, joined, few bool
 		return `COALESCE(` + own + `, ` + before + ` + 1, 0)`, `COALESCE(` + own + `, ` + before + `, 0)`
 	}
 	return of
+}
+
+// positions are the ones after which, and before which, a tenant's subscribers are that are
+// asked for.
+func positions(q *statement, tenant string, b beside) (after, before string) {
+	after = `(SELECT search_number << 40 FROM tenants WHERE id = ` + tenant + `)`
+	before = `(SELECT (search_number + 1) << 40 FROM tenants WHERE id = ` + tenant + `)`
+	look := `(SELECT %s(position) FROM (SELECT position FROM search_rows WHERE tenant_id = ` + tenant + ` AND id %s ORDER BY id %s LIMIT ` + strconv.Itoa(positionsLooked) + `))`
+	if b.from != "" {
+		after = `COALESCE(` + fmt.Sprintf(look, `min`, `< `+q.arg(b.from), `DESC`) + `, ` + after + `)`
+	}
+	if b.before != "" {
+		before = `COALESCE(` + fmt.Sprintf(look, `max`, `>= `+q.arg(b.before), ``) + `, ` + before + `)`
+	}
+	return after, before
 }
 
 // matching is what the index is asked for: all words, each of three letters or more.
@@ -337,10 +464,6 @@ type trigrams struct {
 	server *postgres
 	words  bool
 }
-
-// searchLock is the number of the lock of those who bring the index up to date: one at a
-// time.
-const searchLock = 0x67617466
 
 func (t *trigrams) prepare(ctx context.Context) error {
 	return t.server.read.QueryRowContext(ctx, `SELECT to_regclass('search_rows_trigrams') IS NULL`).Scan(&t.words)
@@ -383,8 +506,21 @@ var likely = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 // lexeme escapes what has a meaning in a query of words.
 var lexeme = strings.NewReplacer(`\`, `\\`, `'`, `''`)
 
-func (t *trigrams) found(q *statement, tenantID string, words []string, joined, few bool) source {
+// often: it knows by itself, as it does which index to take.
+func (t *trigrams) often(context.Context, string, []string, beside, int) (bool, error) {
+	return false, nil
+}
+
+func (t *trigrams) rows(string) string { return `subscribers s` }
+
+func (t *trigrams) found(q *statement, tenantID string, words []string, b beside) source {
 	of := source{from: `search_rows r`, key: `r.id`, where: []string{`r.tenant_id = ` + q.arg(tenantID)}}
+	if b.from != "" {
+		of.where = append(of.where, `r.id >= `+q.arg(b.from))
+	}
+	if b.before != "" {
+		of.where = append(of.where, `r.id < `+q.arg(b.before))
+	}
 	for _, word := range words {
 		if t.words {
 			of.where = append(of.where, `array_to_tsvector(string_to_array(ltrim(r.text, E'\n'), E'\n\n')) @@ CAST(`+q.arg(`'`+lexeme.Replace(word)+`':*`)+` AS tsquery)`)
@@ -392,7 +528,7 @@ func (t *trigrams) found(q *statement, tenantID string, words []string, joined, 
 		}
 		of.where = append(of.where, `r.text LIKE `+q.arg(`%`+likely.Replace(sought(word))+`%`))
 	}
-	if joined || few {
+	if b.joined {
 		of.from += ` JOIN subscribers s ON s.tenant_id = r.tenant_id AND s.id = r.id`
 		of.where = append(of.where, `s.tenant_id = `+q.arg(tenantID))
 	}

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -178,28 +179,81 @@ func TestTheSearchKeepsUp(t *testing.T) {
 	}
 }
 
+// unqueued wants that nobody is to be gone through any more, and returns the steps that
+// were taken until then.
+func (d *DB) unqueued(t *testing.T) (steps int) {
+	t.Helper()
+	for more := true; more; steps++ {
+		var err error
+		if more, err = d.QueueUnfound(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return steps
+}
+
 // Whom an older process signed up is found too, within the hour.
 func TestTheSearchMissesNobody(t *testing.T) {
 	d := withNewsletters(t, "a/1", "b/1")
 	ids := add(t, d, signUp("a/1", "one@example.com"), signUp("a/1", "two@example.com"), signUp("b/1", "three@example.com"))
-	unfound := func(want int) {
+	queued := func(what string, want int) {
 		t.Helper()
-		if n, err := d.QueueUnfound(t.Context()); err != nil || n != want {
-			t.Errorf("%d are not found, %v; want %d", n, err, want)
+		d.unqueued(t)
+		if n := number(t, d, `SELECT count(*) FROM search_queue`); n != want {
+			t.Errorf("%s: %d lines in the queue, want %d", what, n, want)
 		}
 	}
-	unfound(0) // they are in the queue
-	d.searchAll(t)
-	unfound(0)
-	if _, err := d.write.Exec(`DELETE FROM search_rows WHERE id IN ($1, $2)`, ids[0], ids[2]); err != nil {
-		t.Fatal(err)
+	forget := func() {
+		t.Helper()
+		if _, err := d.write.Exec(`DELETE FROM search_rows WHERE id IN ($1, $2)`, ids[0], ids[2]); err != nil {
+			t.Fatal(err)
+		}
 	}
+	d.unqueued(t)
+	wantN(t, d, 0, `SELECT count(*) FROM search_looks`) // they are in the queue, which comes first
+	d.searchAll(t)
+	queued("all are found", 0)
+	forget()
 	d.finds(t, "a", "example", ids[1])
-	unfound(2)
-	unfound(0)
+	queued("within the hour", 0)
+	now := d.now
+	d.now = func() time.Time { return now().Add(unfoundEvery) }
+	queued("after it", 2)
+	queued("once", 2)
 	d.searchAll(t)
 	d.finds(t, "a", "example", ids[0], ids[1])
 	d.finds(t, "b", "example", ids[2])
+}
+
+// Everybody is gone through step by step, each of which any process takes up.
+func TestEverybodyIsGoneThroughStepByStep(t *testing.T) {
+	d := withNewsletters(t, "a/1", "b/1")
+	var crowd []SignUp
+	for i := range unfoundAtOnce + 1 {
+		crowd = append(crowd, signUp("a/1", fmt.Sprintf("reader%04d@example.com", i)))
+	}
+	ids := append(add(t, d, crowd...), add(t, d, signUp("b/1", "other@example.com"))...)
+	if _, err := d.write.Exec(`DELETE FROM search_queue`); err != nil {
+		t.Fatal(err)
+	}
+	step := func(wantMore bool, lines int) {
+		t.Helper()
+		if more, err := d.QueueUnfound(t.Context()); more != wantMore || err != nil {
+			t.Errorf("more %v, %v", more, err)
+		}
+		wantN(t, d, lines, `SELECT count(*) FROM search_queue`)
+	}
+	step(true, unfoundAtOnce/searchBatch)
+	over := d.refuse(t, "INSERT ON search_queue")
+	if _, err := d.QueueUnfound(t.Context()); err == nil {
+		t.Error("nobody was queued, and no error")
+	}
+	over()
+	step(false, unfoundAtOnce/searchBatch+2) // one of each
+	step(false, unfoundAtOnce/searchBatch+2)
+	if n := d.searchAll(t); n != len(ids) {
+		t.Errorf("%d were indexed, want %d", n, len(ids))
+	}
 }
 
 // While very many wait to be indexed, those who came last are found by any part, and the
@@ -283,6 +337,10 @@ func TestTheMigrationQueuesEverybody(t *testing.T) {
 	other := add(t, d, signUp("b/1", "reader@example.com"))
 	d.searchAll(t)
 	d.migrateBack(t, 30)
+	if testdb.Either(t, "sqlite", "") == "" { // whose migration keeps nobody from signing up
+		wantN(t, d, 0, `SELECT count(*) FROM search_queue`)
+	}
+	d.unqueued(t)
 	if n := number(t, d, `SELECT count(*) FROM search_queue`); n != 3 {
 		t.Errorf("%d lines in the queue", n)
 	}
@@ -334,6 +392,20 @@ func TestSearchWithoutTrigrams(t *testing.T) {
 	}
 }
 
+// came has somebody, who was just added, have an id of the time of the sign-up, as
+// everybody has whose sign-up is stored at once.
+func (d *DB) came(t *testing.T, id string, at time.Time) string {
+	t.Helper()
+	then := idOf(at)
+	if _, err := d.write.Exec(`UPDATE subscribers SET id = $2 WHERE id = $1`, id, then); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.write.Exec(`UPDATE search_queue SET ids = replace(ids, $1, $2)`, id, then); err != nil {
+		t.Fatal(err)
+	}
+	return then
+}
+
 // listed is a tenant whose subscribers differ in all that can be filtered by.
 func listedPeople(t *testing.T) (*DB, map[string]string) {
 	t.Helper()
@@ -341,8 +413,8 @@ func listedPeople(t *testing.T) (*DB, map[string]string) {
 	ids := map[string]string{}
 	for i, name := range []string{"one", "two", "three", "four", "five", "six"} {
 		s := named([]string{"a/1", "a/2"}[i%2], name+"@example.com", strings.ToUpper(name), "Z")
-		s.At = time.Date(2026, 3, 1+i/2, 10, 0, 0, 0, time.UTC)
-		ids[name] = add(t, d, s)[0]
+		s.At = time.Date(2026, 3, 1+i/2, 10, 0, i, 0, time.UTC)
+		ids[name] = d.came(t, add(t, d, s)[0], s.At)
 	}
 	add(t, d, signUp("b/1", "other@example.com"))
 	l := Lease{TenantID: "a", Owner: "me"}
@@ -506,5 +578,85 @@ func TestTotalsAtTheBorder(t *testing.T) {
 				t.Errorf("%s: words ordered by %q", what, page.Order)
 			}
 		}
+	}
+}
+
+// A time bounds the positions too that SQLite's index is asked for, and nobody is missed
+// whose position is late: who signed up with an older process got it hours after others.
+func TestPositionsOfATime(t *testing.T) {
+	d := withNewsletters(t, "a/1", "b/1")
+	d.counted = 1 // so that the index is asked
+	day := func(n int) time.Time { return time.Date(2026, 3, n, 0, 0, 0, 0, time.UTC) }
+	join := func(n, hour int) string {
+		s := signUp("a/1", fmt.Sprintf("%d.%d@example.com", n, hour))
+		s.At = day(n).Add(time.Duration(hour) * time.Hour)
+		return d.came(t, add(t, d, s)[0], s.At)
+	}
+	add(t, d, signUp("b/1", "other@example.com"))
+	want, late := map[int][]string{}, "" // who came on each day; and who did yesterday, at noon, with an older process
+	for n := 1; n <= 9; n++ {
+		want[n] = append(want[n], join(n, 8))
+		d.searchAll(t)
+		if err := d.tx(t.Context(), func(tx *sql.Tx) error { return queueIDs(t.Context(), tx, "a", strings.Fields(late)) }); err != nil {
+			t.Fatal(err)
+		}
+		d.searchAll(t)
+		late = join(n, 12)
+		if _, err := d.write.Exec(`DELETE FROM search_queue WHERE tenant_id = 'a'`); err != nil {
+			t.Fatal(err)
+		}
+		if n < 9 {
+			want[n] = append(want[n], late)
+		}
+	}
+	for _, order := range []Order{Newest, Oldest, ByAddress} {
+		for from := 0; from <= 10; from++ {
+			for to := from + 1; to <= 11; to++ {
+				q := SubscriberQuery{Text: "example", Order: order, Limit: 100}
+				if from > 0 {
+					q.From = day(from)
+				}
+				if to < 11 {
+					q.To = day(to)
+				}
+				var there []string
+				for n := from; n < to; n++ {
+					there = append(there, want[n]...)
+				}
+				page, err := d.Subscribers(t.Context(), "a", q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var found []string
+				for _, s := range page.Rows {
+					found = append(found, s.ID)
+				}
+				slices.Sort(found)
+				if slices.Sort(there); !slices.Equal(found, there) {
+					t.Errorf("%q from %d to %d: %d are found, want %d", order, from, to, len(found), len(there))
+				}
+			}
+		}
+	}
+}
+
+// Who is indexed between two statements of a sorted list is named once.
+func TestASortedListNamesNobodyTwice(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	ids := add(t, d, named("a/1", "b@example.com", "", ""), named("a/1", "a@example.com", "", ""))
+	l := listing{base: d.base, tenantID: "a", SubscriberQuery: SubscriberQuery{Text: "example", Order: ByAddress, Limit: 10}, words: wordsOf("example")}
+	if err := l.prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(t.Context(), d.read, l.unknown()...); err != nil || len(l.waiting) != 2 {
+		t.Fatalf("%v are unknown, %v", l.waiting, err)
+	}
+	d.searchAll(t)
+	var found []string
+	if err := ask(t.Context(), d.read, l.sortedIDs(&found)); err != nil || !slices.Equal(found, []string{ids[1], ids[0]}) {
+		t.Errorf("found %v, %v", found, err)
+	}
+	if err := ask(t.Context(), d.read, l.sortedCount()); err != nil || l.total != 2 {
+		t.Errorf("%d are counted, %v", l.total, err)
 	}
 }

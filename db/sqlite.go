@@ -101,7 +101,7 @@ func (s *sqliteFile) enter(ctx context.Context, b *book, signUps []SignUp) ([]Si
 
 func (s *sqliteFile) counter() counter { return upserts{} }
 
-func (s *sqliteFile) search() searcher { return fts{} }
+func (s *sqliteFile) search() searcher { return fts{s} }
 
 func (s *sqliteFile) stored(table string) string { return table }
 

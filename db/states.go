@@ -13,6 +13,10 @@ const (
 	Dismissed State = "dismissed" // somebody said that it is not to be delivered
 	Left      State = "left"      // doesn't want the newsletter any more
 	Erased    State = "erased"    // is gone, but for a receipt without a name
+
+	// Rest is what states are counted as that a later release knows, whose processes may
+	// run beside those of this one. Nobody gets into it.
+	Rest State = "rest"
 )
 
 // StateInfo is what is to be known of a state: everything that lists states, counts
@@ -72,18 +76,29 @@ var states = []StateInfo{
 // States returns all states, in the order of a subscriber's way.
 func States() []StateInfo { return slices.Clone(states) }
 
-// Info returns what is to be known of the state, and nothing of one that there isn't.
+// Info returns what is to be known of the state: little of one that this release doesn't
+// know.
 func (s State) Info() StateInfo {
-	for i := range states {
-		if states[i].State == s {
-			return states[i]
-		}
+	if i := s.index(); i >= 0 {
+		return states[i]
 	}
-	return StateInfo{}
+	return StateInfo{State: s, Label: "Other", Tone: "calm", Icon: "minus", Meaning: "A newer version of Gatepost, which runs as well, knows more."}
 }
 
 // Known reports whether there is such a state.
-func (s State) Known() bool { return s.Info().State != "" }
+func (s State) Known() bool { return s.index() >= 0 }
+
+func (s State) index() int {
+	return slices.IndexFunc(states, func(i StateInfo) bool { return i.State == s })
+}
+
+// counted is what the state is counted as.
+func (s State) counted() State {
+	if s.Known() {
+		return s
+	}
+	return Rest
+}
 
 // AddState adds a state until restore is called, for tests that look whether every
 // page, sum and command knows it. Nothing else may use states meanwhile.

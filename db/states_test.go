@@ -1,6 +1,7 @@
 package db
 
 import (
+	"database/sql"
 	"reflect"
 	"slices"
 	"testing"
@@ -95,6 +96,44 @@ func TestAnAddedStateIsCountedEverywhere(t *testing.T) {
 	}
 	if r := recount(t, d, "a"); !r.Agrees() || r.Kept[Waiting] != 2 {
 		t.Errorf("sent again: %+v", r)
+	}
+}
+
+// What a later release counts, and this one doesn't know, is told as the rest, and nothing
+// fails or is missing by it: processes of both go on beside each other.
+func TestWhatALaterReleaseCountsIsTheRest(t *testing.T) {
+	restore := AddState(StateInfo{State: "held", Label: "Held", Tone: "calm", Icon: "off", Problem: true, Activity: "held"})
+	t.Cleanup(restore)
+	d := withNewsletters(t, "a/1")
+	ids := add(t, d, signUp("a/1", "one@example.com"), signUp("a/1", "two@example.com"), signUp("a/1", "three@example.com"), signUp("a/1", "three@example.com"))
+	d.becomes(t, leased(t, d), Outcome{SubscriberID: ids[0], State: "held", Reason: "ODD"})
+	hour := hourOf(millis(signUp("a/1", "").At))
+	imported := newTally() // of the three one came in another way
+	imported.received[ledgerKey{"a", "a/1", hour, "new"}], imported.received[ledgerKey{"a", "a/1", hour, "imported"}] = -1, 1
+	if err := d.tx(t.Context(), func(tx *sql.Tx) error { return d.counter.store(t.Context(), tx, imported, 0) }); err != nil {
+		t.Fatal(err)
+	}
+	restore()
+
+	want := Sums{New: 3, Repeated: 1, Waiting: 2, Rest: 1}
+	if s, err := d.Sums(t.Context(), "a"); err != nil || !s.Equal(want) || s.Difference() != 0 || s.People() != 3 {
+		t.Errorf("sums %v, %v", s, err)
+	}
+	at := fromMillis(hour)
+	if of, err := d.SignUps(t.Context(), "a", []Span{{at, at.Add(time.Hour)}}); err != nil || !reflect.DeepEqual(of, []map[State]int{{Waiting: 2, Rest: 1}}) {
+		t.Errorf("sign-ups %v, %v", of, err)
+	}
+	if r := recount(t, d, "a"); !r.Agrees() || !r.Rows.Equal(want) {
+		t.Errorf("recount %+v", r)
+	}
+	if _, err := d.CheckCounts(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := d.LastRecount(t.Context(), "a"); err != nil || r.Wrong != 0 || !r.Rows.Equal(want) {
+		t.Errorf("kept recount %+v, %v", r, err)
+	}
+	if s, err := d.Subscriber(t.Context(), "a", ids[0]); err != nil || s.State != "held" || s.State.Known() || s.State.Info().Label == "" || Rest.Known() {
+		t.Errorf("one of them %+v, %v", s, err)
 	}
 }
 

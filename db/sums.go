@@ -3,13 +3,12 @@ package db
 import (
 	"context"
 	"database/sql"
-	"errors"
 )
 
 // Kind is a kind of sign-up, as the ledger counts them.
 type Kind string
 
-// The kinds of sign-ups.
+// The kinds of sign-ups. What a later release counts beside Repeated makes somebody new.
 const (
 	New      Kind = "new"      // made somebody new: the left side of the sum
 	Repeated Kind = "repeated" // of somebody who was there already: in no sum
@@ -28,17 +27,6 @@ func (k Kind) sign() int {
 }
 
 func (State) sign() int { return -1 }
-
-// counted is what has the given name.
-func counted(name string) (Counted, error) {
-	if k := Kind(name); k == New || k == Repeated {
-		return k, nil
-	}
-	if s := State(name); s.Known() {
-		return s, nil
-	}
-	return nil, errors.New("a sum of unknown kind: " + name)
-}
 
 // Sums says how many sign-ups were received, from the ledger, and in which states
 // the subscribers are now, from the counts kept with the states.
@@ -88,17 +76,20 @@ func (s Sums) Add(o Sums) {
 	}
 }
 
-func (s Sums) add(name string, n int) error {
-	c, err := counted(name)
-	if err != nil {
-		return err
+// add adds what is kept of a kind or of a state.
+func (s Sums) add(kind Kind, state State, n int) {
+	switch {
+	case state != "":
+		s[state.counted()] += n
+	case kind == Repeated:
+		s[Repeated] += n
+	default:
+		s[New] += n
 	}
-	s[c] += n
-	return nil
 }
 
-const selectSums = `SELECT kind, n FROM ledger_sums WHERE tenant_id = $1
-	UNION ALL SELECT state, sum(n) FROM state_counts WHERE tenant_id = $1 GROUP BY state`
+const selectSums = `SELECT kind, '', n FROM ledger_sums WHERE tenant_id = $1
+	UNION ALL SELECT '', state, sum(n) FROM state_counts WHERE tenant_id = $1 GROUP BY state`
 
 // Sums returns the tenant's sums.
 func (d *Readers) Sums(ctx context.Context, tenantID string) (Sums, error) {
@@ -115,12 +106,14 @@ func sums(ctx context.Context, q rowsQueryer, tenantID string) (s Sums, err erro
 func sumsOf(s *Sums, tenantID string) part {
 	*s = Sums{}
 	return part{selectSums, []any{tenantID}, func(row scanner) error {
-		var kind string
+		var kind Kind
+		var state State
 		var n int
-		if err := row.Scan(&kind, &n); err != nil {
-			return err
+		err := row.Scan(&kind, &state, &n)
+		if err == nil {
+			s.add(kind, state, n)
 		}
-		return s.add(kind, n)
+		return err
 	}}
 }
 
@@ -160,9 +153,7 @@ func (d *base) recount(ctx context.Context, tenantID string) (r Recount, err err
 	}
 	r.Rows = Sums{}
 	for k, n := range counted.states() {
-		if err := r.Rows.add(string(k.state), n); err != nil {
-			return r, err
-		}
+		r.Rows.add("", k.state, n)
 		r.Rows[New] += n
 	}
 	var repeated int
@@ -213,7 +204,7 @@ func wrongCounts(ctx context.Context, tx *sql.Tx, tenantID string, counted tally
 	if err != nil {
 		return 0, err
 	}
-	byLedger, err := wrongIn(ctx, tx, received, hours, `SELECT newsletter_id, hour, kind, n FROM ledger WHERE tenant_id = $1 AND kind = 'new'`, tenantID)
+	byLedger, err := wrongIn(ctx, tx, received, hours, `SELECT newsletter_id, hour, 'new', n FROM ledger WHERE tenant_id = $1 AND kind <> 'repeated'`, tenantID)
 	if err != nil {
 		return 0, err
 	}
@@ -236,7 +227,10 @@ func wrongCounts(ctx context.Context, tx *sql.Tx, tenantID string, counted tally
 	}
 	byReason, err := wrongIn(ctx, tx, counted.reasons(), func(row scanner) (k reasonKey, n int, err error) {
 		k.tenantID = tenantID
-		return k, n, row.Scan(&k.state, &k.reason, &n)
+		if err = row.Scan(&k.state, &k.reason, &n); !k.state.Known() {
+			n = 0 // whether its reasons are counted, a later release knows
+		}
+		return k, n, err
 	}, `SELECT state, reason, n FROM reason_counts WHERE tenant_id = $1`, tenantID)
 	if err != nil {
 		return 0, err

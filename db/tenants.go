@@ -119,19 +119,28 @@ func (d *People) AddMember(ctx context.Context, userID, tenantID string, now tim
 	}))
 }
 
+// insertMembership makes a user a member, who is mailed to at once if they have chosen for
+// other tenants already, and else as processes of the release before do.
 func insertMembership(ctx context.Context, tx *sql.Tx, userID, tenantID string, now time.Time) error {
-	_, err := tx.ExecContext(ctx,
-		`INSERT INTO memberships (user_id, tenant_id, created_at) VALUES ($1, $2, $3)`,
+	_, err := tx.ExecContext(ctx, `INSERT INTO memberships (user_id, tenant_id, created_at, mails) VALUES ($1, $2, $3,
+		CASE WHEN EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = $1 AND m.mails <> '') THEN 'at_once' ELSE '' END)`,
 		userID, tenantID, millis(now))
-	return err
+	if err != nil {
+		return err
+	}
+	return mailsOfUser(ctx, tx, userID)
 }
 
 // RemoveMember ends the user's membership in the tenant. Who isn't a member
 // gives ErrNotFound.
 func (d *People) RemoveMember(ctx context.Context, userID, tenantID string) error {
-	res, err := d.exec(ctx,
-		`DELETE FROM memberships WHERE user_id = $1 AND tenant_id = $2`, userID, tenantID)
-	return wrap("remove member", changed(res, err, ErrNotFound))
+	return wrap("remove member", d.tx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `DELETE FROM memberships WHERE user_id = $1 AND tenant_id = $2`, userID, tenantID)
+		if err := changed(res, err, ErrNotFound); err != nil {
+			return err
+		}
+		return mailsOfUser(ctx, tx, userID)
+	}))
 }
 
 // OfferSetup replaces all set-up links by the one whose token has the given

@@ -12,8 +12,9 @@ const (
 	// indexRest is how many sign-ups in that time are few: bringing the search up to date
 	// keeps them from the disk, and can wait.
 	indexRest = 200
-	// unfoundLook is how often everybody is gone through for those whom nobody has queued.
-	unfoundLook = time.Hour
+	// unfoundAsk is how often it is asked whether everybody is to be gone through for those
+	// whom nobody has queued.
+	unfoundAsk = time.Minute
 )
 
 // Index has subscribers found who are new or have another name since, until ctx ends. While
@@ -22,7 +23,7 @@ const (
 func (s *Service) Index(ctx context.Context) {
 	tick := time.NewTicker(indexLook)
 	defer tick.Stop()
-	var looked time.Time // for those whom nobody has queued
+	var asked time.Time // for those whom nobody has queued
 	for {
 		select {
 		case <-ctx.Done():
@@ -30,11 +31,9 @@ func (s *Service) Index(ctx context.Context) {
 		case <-tick.C:
 		}
 		all, err := s.index(ctx, s.stored.Swap(0) > indexRest)
-		if err == nil && all && time.Since(looked) >= unfoundLook {
-			var n int
-			if n, err = s.store.QueueUnfound(ctx); err == nil && n == 0 {
-				looked = time.Now()
-			}
+		if err == nil && all && time.Since(asked) >= unfoundAsk {
+			err = s.queueUnfound(ctx)
+			asked = time.Now()
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "bringing the search up to date failed", "error", err)
@@ -51,10 +50,29 @@ func (s *Service) index(ctx context.Context, busy bool) (all bool, err error) {
 		if err != nil || n == 0 || busy || s.stored.Load() > indexRest {
 			return n == 0 && !busy, err
 		}
-		select {
-		case <-ctx.Done():
+		if !rest(ctx, time.Since(began)) {
 			return false, nil
-		case <-time.After(time.Since(began)):
 		}
+	}
+}
+
+// queueUnfound takes the steps that are due, until many sign up.
+func (s *Service) queueUnfound(ctx context.Context) error {
+	for s.stored.Load() <= indexRest {
+		began := time.Now()
+		if more, err := s.store.QueueUnfound(ctx); err != nil || !more || !rest(ctx, time.Since(began)) {
+			return err
+		}
+	}
+	return nil
+}
+
+// rest leaves the database to others for a while, and reports whether ctx hasn't ended.
+func rest(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }

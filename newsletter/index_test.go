@@ -3,6 +3,7 @@ package newsletter
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,7 +17,8 @@ type batches struct {
 	*db.DB
 	mu                 sync.Mutex // guards what follows
 	left, steps, looks int
-	err                error
+	unfound            int   // further steps of a look
+	err, lookErr       error // of IndexSearch and of QueueUnfound
 }
 
 // lack has the search lack n batches, and fail with err.
@@ -45,16 +47,27 @@ func (b *batches) IndexSearch(context.Context) (int, error) {
 	return 1, nil
 }
 
-// QueueUnfound finds nobody.
-func (b *batches) QueueUnfound(context.Context) (int, error) {
+// QueueUnfound takes a step.
+func (b *batches) QueueUnfound(context.Context) (more bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.looks++
-	return 0, nil
+	if b.lookErr != nil || b.unfound == 0 {
+		return false, b.lookErr
+	}
+	b.unfound--
+	return true, nil
+}
+
+// miss has further steps be needed, and fail with err.
+func (b *batches) miss(unfound int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.unfound, b.lookErr = unfound, err
 }
 
 // While many sign up the search gets a batch at a time, and the rest when they are done;
-// everybody is gone through at the start and once an hour.
+// it is asked at the start and each minute whether everybody is to be gone through.
 func TestIndexingWaitsForSignUps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
@@ -78,10 +91,41 @@ func TestIndexingWaitsForSignUps(t *testing.T) {
 		time.Sleep(indexLook)
 		synctest.Wait()
 		store.lack(3, nil)
-		time.Sleep(unfoundLook)
+		time.Sleep(unfoundAsk)
 		synctest.Wait()
 		if left, _, looks := store.counts(); left != 0 || looks != 2 {
 			t.Errorf("%d batches are left after an error, %d looks", left, looks)
 		}
+	})
+}
+
+// Going through everybody takes its steps one after the other, leaves off while many sign
+// up, and isn't tried again at once when it fails.
+func TestEverybodyIsGoneThrough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		store := &batches{}
+		store.miss(0, errors.New("it takes too long"))
+		s := New(Config{Store: store, Log: slog.New(slog.DiscardHandler)})
+		go s.Index(ctx)
+		looks := func(want int, after time.Duration) {
+			t.Helper()
+			time.Sleep(after)
+			synctest.Wait()
+			if _, _, looks := store.counts(); looks != want {
+				t.Errorf("%d steps, want %d", looks, want)
+			}
+		}
+		looks(1, indexLook+time.Millisecond)
+		looks(1, 10*indexLook) // it failed
+		store.miss(30, nil)
+		looks(32, unfoundAsk)
+		store.miss(30, nil)
+		for range 40 {
+			s.stored.Store(indexRest + 1) // many sign up
+			looks(32, indexLook)
+		}
+		looks(63, indexLook)
 	})
 }

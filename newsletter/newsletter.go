@@ -43,7 +43,7 @@ type Store interface {
 	Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (db.SubscriberPage, error)
 	IndexSearch(ctx context.Context) (n int, err error)
 	EditSubscriber(ctx context.Context, tenantID, id string, e db.Edit, actor string) (db.Edited, error)
-	QueueUnfound(ctx context.Context) (n int, err error)
+	QueueUnfound(ctx context.Context) (more bool, err error)
 }
 
 // Config is what New needs.

@@ -115,11 +115,16 @@ func chart(r chartRange, starts []time.Time, signUps []map[db.State]int, path st
 // seriesOf are the numbers of each column by state, who has arrived first. A state that
 // isn't a main one is there when anybody is in it.
 func seriesOf(signUps []map[db.State]int) (all []views.Series) {
-	for _, t := range totals(db.Sums{}).States {
-		s := views.Series{State: t.State, N: make([]int, len(signUps))}
+	sums := db.Sums{}
+	for _, column := range signUps {
+		for state, n := range column {
+			sums[state] += n
+		}
+	}
+	for _, t := range totals(sums).States {
+		s := views.Series{State: t.State, N: make([]int, len(signUps)), Sum: t.N}
 		for i, column := range signUps {
 			s.N[i] = column[db.State(t.State.Code)]
-			s.Sum += s.N[i]
 		}
 		if s.State.Main || s.Sum > 0 {
 			all = append(all, s)

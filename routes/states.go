@@ -42,6 +42,11 @@ func totals(s db.Sums) views.Totals {
 	for _, info := range db.States() {
 		t.States = append(t.States, views.StateTotal{State: viewState(info), N: s[info.State]})
 	}
+	if n := s[db.Rest]; n != 0 {
+		rest := viewState(db.Rest.Info())
+		rest.Gone = true // they can't be listed by it
+		t.States = append(t.States, views.StateTotal{State: rest, N: n})
+	}
 	slices.SortStableFunc(t.States, func(a, b views.StateTotal) int { return arrivedFirst(a.State, b.State) })
 	return t
 }

@@ -16,6 +16,12 @@ var stateless = []string{"/tenant", "/account", "/integrations", "/integrations/
 	"/newsletters", "/newsletters/:slug", "/newsletters/:slug/embed", "/settings", "/settings/notifications",
 	"/newsletter/signup/:id/undo", "/subscribers/:id/edit", "/subscribers/:id/leave"}
 
+// connect connects contoso's Salesforce.
+func (w *world) connect() {
+	w.put(`INSERT INTO identities (`+connectionColumns+`, generation, connected_at, refreshed_at)
+		SELECT $1, 'sfdc', $2, 'x', 'x', 0, 'https://login.example', 'https://i.example', 'one', 'One', 0, 'u', 'api', id, 7, 7, 7 FROM users WHERE email = $3`, db.NewID(), w.tenant("contoso").ID, john)
+}
+
 // A state is one row: every page and file that tells of subscribers knows one that is
 // added, with its label and its number. It isn't parallel, since all go by that table.
 func TestEveryPageKnowsAnAddedState(t *testing.T) {
@@ -27,8 +33,7 @@ func TestEveryPageKnowsAnAddedState(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Cleanup(db.AddState(info))
 			w := open(t)
-			w.put(`INSERT INTO identities (`+connectionColumns+`, generation, connected_at, refreshed_at)
-				SELECT $1, 'sfdc', $2, 'x', 'x', 0, 'https://login.example', 'https://i.example', 'one', 'One', 0, 'u', 'api', id, 7, 7, 7 FROM users WHERE email = $3`, db.NewID(), w.tenant("contoso").ID, john)
+			w.connect()
 			w.become(n, db.Outcome{State: "held", Reason: "STRING_TOO_LONG", Detail: "Too long by far."})
 			var id string
 			if err := w.store.Writer().QueryRow(`SELECT id FROM subscribers`).Scan(&id); err != nil {
@@ -77,5 +82,39 @@ func TestEveryPageKnowsAnAddedState(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What a later release has put into a state that this one doesn't know is the rest, on
+// every page: all goes on beside processes of that release. It isn't parallel either.
+func TestPagesTellAStateOfALaterRelease(t *testing.T) {
+	restore := db.AddState(db.StateInfo{State: "held", Label: "Held Back", Tone: "calm", Icon: "off", Problem: true})
+	t.Cleanup(restore)
+	w := open(t)
+	w.connect()
+	w.become(1234, db.Outcome{State: "held", Reason: "STRING_TOO_LONG"})
+	var id string
+	if err := w.store.Writer().QueryRow(`SELECT id FROM subscribers`).Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	restore()
+	b := w.as(john, "contoso")
+	b.submit("/integrations/sfdc/recount").to("/integrations/sfdc/sum")
+	w.step()
+	for path, texts := range map[string][]string{
+		"/subscribers":                {"All <span>1,234</span>", "Other</span>"},
+		"/subscribers?state=held":     {"All <span>1,234</span>"},
+		"/subscribers?state=rest":     {"All <span>1,234</span>"},
+		"/subscribers/" + id:          {"Other</span>"},
+		"/newsletter/signup/" + id:    {"Other"},
+		"/":                           {"1,234 other", `<td class="num">1,234</td>`},
+		"/subscribers.csv":            {",held,"},
+		"/sign-ups.csv":               {",other", ",1234"},
+		"/integrations/sfdc":          {"All 1,234 sign-ups accounted for", "Other <b>1,234</b>"},
+		"/integrations/sfdc/sum":      {"All 1,234 sign-ups accounted for", "<dt>Other</dt>", "Everything agrees", "<dd>1,234</dd>"},
+		"/integrations/sfdc/live":     {"All 1,234 sign-ups accounted for"},
+		"/integrations/sfdc/problems": {},
+	} {
+		b.get(path).is(http.StatusOK, texts...)
 	}
 }

@@ -180,7 +180,7 @@ func stateTabs(f views.SubscriberFilter, sums db.Sums) []views.Tab {
 		f.State = state
 		return views.Tab{Text: text, URL: subscribersURL(f), Count: n, Current: current}
 	}
-	all, tabs := 0, []views.Tab{{}}
+	all, tabs := sums[db.Rest], []views.Tab{{}}
 	for _, info := range db.States() {
 		n := sums[info.State]
 		if info.Gone {

@@ -86,9 +86,8 @@ CREATE TABLE search_queue (
 CREATE FUNCTION search_renamed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO search_queue (tenant_id, ids) VALUES (new.tenant_id, new.id); RETURN NULL; END $$;
 CREATE TRIGGER search_renamed AFTER UPDATE OF email, first_name, last_name ON subscribers FOR EACH ROW
   WHEN (new.email <> old.email OR new.first_name <> old.first_name OR new.last_name <> old.last_name) EXECUTE FUNCTION search_renamed();
-INSERT INTO search_queue (tenant_id, ids)
-  SELECT tenant_id, string_agg(id, ' ' ORDER BY id) FROM (SELECT tenant_id, id, (row_number() OVER (PARTITION BY tenant_id ORDER BY id) - 1) / 250 AS part FROM subscribers) s
-  GROUP BY tenant_id, part ORDER BY tenant_id, part;
+-- Who is there already is queued by QueueUnfound, step by step: here the foreign key and
+-- the trigger would keep others from storing sign-ups until all were sorted.
 -- both
 
 CREATE INDEX search_queue_by_tenant ON search_queue (tenant_id, n);

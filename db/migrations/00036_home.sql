@@ -1,12 +1,8 @@
--- Home says whether somebody has sent a test sign-up, and whether anybody has signed up
--- who was no test: tests are few, and found by indexes that hold them alone. And it shows
--- twelve months: so the counts by hour are kept by the UTC day as well, of all newsletters
--- together. The database does that itself, so that they agree whoever writes the hours; an
--- older process beside newer tables is one.
+-- Home shows twelve months: so the counts by hour are kept by the UTC day as well, of all
+-- newsletters together. The database does that itself, so that they agree whoever writes
+-- the hours; an older process beside newer tables is one.
 
 -- +goose Up
-CREATE INDEX subscribers_tests ON subscribers (tenant_id) WHERE source = 'test';
-CREATE INDEX consents_tests ON consents (tenant_id) WHERE source = 'test';
 
 -- only sqlite
 CREATE TABLE day_counts (
@@ -77,5 +73,3 @@ DROP TRIGGER count_days ON folded_hour_counts;
 DROP FUNCTION count_days;
 DROP TABLE folded_day_counts;
 -- both
-DROP INDEX consents_tests;
-DROP INDEX subscribers_tests;

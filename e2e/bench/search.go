@@ -12,8 +12,14 @@ import (
 )
 
 // searches are what is looked for among a million: a rarer part of names and addresses, one
-// that a third of all have, two letters that begin a word, and what beside that is asked for.
-var searches = []string{"q=lang", "q=gmail.com", "q=Li", "q=li+wei", "q=reader0123456", "q=nobody", "q=gmail.com&state=waiting", "q=lang&when=7d", "q=wei&sort=name", "q=gmail.com&sort=oldest"}
+// that a third of all have, two letters that begin a word, and what beside that is asked
+// for; and lists of few by a newsletter or between two dates, long ago.
+func searches(now time.Time) []string {
+	then := "from=" + now.AddDate(0, 0, -200).Format(time.DateOnly) + "&to=" + now.AddDate(0, 0, -190).Format(time.DateOnly)
+	return []string{"q=lang", "q=gmail.com", "q=Li", "q=li+wei", "q=reader0123456", "q=nobody", "q=gmail.com&state=waiting", "q=lang&when=7d", "q=wei&sort=name", "q=gmail.com&sort=oldest",
+		"newsletter=" + few, "newsletter=" + few + "&state=waiting", "newsletter=" + few + "&sort=name", "q=gmail.com&newsletter=" + few, then, then + "&sort=address", "q=gmail.com&" + then,
+		"q=gmail.com&when=today", "q=nobody&when=today"}
+}
 
 // search measures the search of two tenants that have half of all subscribers each, and how
 // long it takes until all of them are found.
@@ -39,7 +45,7 @@ func (b bench) search(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, query := range searches {
+		for _, query := range searches(time.Now()) {
 			var all times
 			for range 200 {
 				took, err := v.Fetch(ctx, p.URL+"/subscribers?"+query)
@@ -48,7 +54,7 @@ func (b bench) search(ctx context.Context) error {
 				}
 				all = append(all, took)
 			}
-			say("search       %-26s %v", query, all)
+			say("search       %-48s %v", query, all)
 		}
 		return nil
 	})
@@ -84,6 +90,9 @@ func (b bench) fillBoth(ctx context.Context, w *rig.World) (err error) {
 		}
 		letters = append(letters, n)
 	}
+	if err := fillFew(ctx, store, letters[0]); err != nil {
+		return err
+	}
 	const group = 5000
 	begun := time.Now()
 	for from := 0; from < b.stored; from += group {
@@ -97,6 +106,24 @@ func (b bench) fillBoth(ctx context.Context, w *rig.World) (err error) {
 	}
 	say("filled       %d subscribers of two tenants in %v", b.stored, time.Since(begun).Round(time.Second))
 	return nil
+}
+
+// few is the public name of a newsletter of the first tenant's that few have.
+const few = "events"
+
+// fillFew stores those who came before all others: one on each day of the last year.
+func fillFew(ctx context.Context, store *db.DB, weekly db.Newsletter) error {
+	begin := time.Now().AddDate(-1, 0, 0)
+	events := db.Newsletter{ID: db.NewID(), TenantID: weekly.TenantID, Slug: few, Name: "Events", Consent: weekly.Consent, CreatedAt: begin}
+	past := db.Past{Newsletters: []db.Newsletter{events}}
+	for day := range 360 {
+		r, at := reading(events, 9_000_000+day), begin.AddDate(0, 0, day)
+		past.People = append(past.People, db.PastPerson{
+			Subscriber: db.Subscriber{NewsletterID: events.ID, Email: r.Email, EmailKey: r.EmailKey, FirstName: r.FirstName, LastName: r.LastName, State: db.Dismissed},
+			SignUps:    []db.Consent{{At: at, Words: r.Consent, Source: r.Source}},
+		})
+	}
+	return store.StorePast(ctx, weekly.TenantID, past)
 }
 
 // indexed waits until everybody is found, and returns how long that took.
