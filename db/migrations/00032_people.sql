@@ -6,8 +6,6 @@ ALTER TABLE subscribers ADD COLUMN edited_at BIGINT NOT NULL DEFAULT 0; -- the l
 -- The id and not a mark beside record_id, so that a writer of the release before can't make
 -- another record ours.
 ALTER TABLE subscribers ADD COLUMN made_id   TEXT NOT NULL DEFAULT '';   -- the record that the CRM said our write made
--- Who left while a write was out for them, and is looked up.
-CREATE INDEX subscribers_unsettled ON subscribers (tenant_id, settles_at, id) WHERE state = 'left' AND sent_at > 0;
 
 -- What somebody changed of a subscriber by hand.
 CREATE TABLE edits (
@@ -50,6 +48,5 @@ CREATE INDEX removals_by_record ON removals (record_id, org_id) WHERE sent_at > 
 -- +goose Down
 DROP TABLE removals;
 DROP TABLE edits;
-DROP INDEX subscribers_unsettled;
 ALTER TABLE subscribers DROP COLUMN made_id;
 ALTER TABLE subscribers DROP COLUMN edited_at;
