@@ -265,15 +265,12 @@ func (l *listing) withReason() (n int) {
 	return n
 }
 
-// choose chooses the index, by how many there are of the newsletter, and of the state or
-// the reason. All indexes have the time behind that.
+// choose chooses the index, and says how many there are of the state or the reason. All
+// indexes have the time behind that. A newsletter has none, which each sign-up would have to
+// write.
 func (l *listing) choose(counts []keptCount) {
-	inNewsletter := 0
 	for _, c := range counts {
 		l.around += c.n
-		if c.newsletter {
-			inNewsletter += c.n
-		}
 		if l.asksFor(c.state) {
 			l.walked += c.n
 		}
@@ -283,9 +280,6 @@ func (l *listing) choose(counts []keptCount) {
 		l.index, l.walked = "subscribers_by_reason", min(l.walked, l.withReason())
 	case l.State != "":
 		l.index = "subscribers_by_state"
-	}
-	if l.Newsletter != "" && inNewsletter <= l.walked {
-		l.index, l.walked = "subscribers_by_newsletter", inNewsletter
 	}
 }
 
@@ -449,7 +443,16 @@ func (l *listing) ids(ids *[]string) part {
 		}
 		of.where = append([]string{of.key + ` ` + compare + ` ` + from}, of.where...)
 	}
-	return listed(ids, scanID, `SELECT `+of.id+` FROM `+of.from+where(of.where)+` ORDER BY `+of.key+direction+` LIMIT `+q.arg(l.Limit+1), q.args...)
+	return listed(ids, scanID, `SELECT `+of.id+` FROM `+of.from+where(of.where)+` ORDER BY `+of.key+direction+` LIMIT `+q.arg(l.most()), q.args...)
+}
+
+// most is how many are looked for: those of the page and one more, and no more than there
+// are where that is known, so that nobody else is gone through for another one.
+func (l *listing) most() int {
+	if l.isKept && len(l.words) == 0 && l.cursor() == "" {
+		return min(l.Limit+1, l.kept)
+	}
+	return l.Limit + 1
 }
 
 // sorted selects all who match, and one more than may be sorted, by what they are sorted by.

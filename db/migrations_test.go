@@ -107,7 +107,7 @@ func TestAMigrationBuildsAnIndexAnew(t *testing.T) {
 				return err
 			}
 		}
-		if _, err := d.write.Exec(`CREATE UNIQUE INDEX CONCURRENTLY subscribers_by_newsletter ON subscribers (newsletter_id)`); err == nil {
+		if _, err := d.write.Exec(`CREATE UNIQUE INDEX CONCURRENTLY subscribers_tests ON subscribers (newsletter_id)`); err == nil {
 			t.Error("the index was built that can't be") // and what is left of it isn't valid
 		}
 		return nil
@@ -124,5 +124,5 @@ func TestAMigrationBuildsAnIndexAnew(t *testing.T) {
 	}
 	defer func() { _ = d.Close() }()
 	wantN(t, d, 0, `SELECT count(*) FROM pg_index WHERE NOT indisvalid`)
-	wantN(t, d, 1, `SELECT count(*) FROM pg_indexes WHERE indexname = 'subscribers_by_newsletter' AND indexdef LIKE '%(tenant_id, newsletter_id, id)'`)
+	wantN(t, d, 1, `SELECT count(*) FROM pg_indexes WHERE indexname = 'subscribers_tests' AND indexdef LIKE '%(tenant_id)%'`)
 }

@@ -660,3 +660,27 @@ func TestASortedListNamesNobodyTwice(t *testing.T) {
 		t.Errorf("%d are counted, %v", l.total, err)
 	}
 }
+
+// Where the counts say how many there are, nobody is gone through for another one.
+func TestNoMoreAreLookedForThanThereAre(t *testing.T) {
+	d, _ := listedPeople(t)
+	for name, tt := range map[string]struct {
+		q    SubscriberQuery
+		want int
+	}{
+		"a newsletter":      {SubscriberQuery{Newsletter: "a/2"}, 3},
+		"its second page":   {SubscriberQuery{Newsletter: "a/2", After: NewID()}, 101},
+		"a word":            {SubscriberQuery{Text: "example", Newsletter: "a/2"}, 101},
+		"part of an hour":   {SubscriberQuery{From: time.Date(2026, 3, 1, 0, 0, 1, 0, time.UTC)}, 101},
+		"nobody is in that": {SubscriberQuery{State: Dismissed}, 0},
+	} {
+		tt.q.Limit = 100
+		l := listing{base: d.base, tenantID: "a", SubscriberQuery: tt.q, words: wordsOf(tt.q.Text)}
+		if err := l.prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := l.most(); got != tt.want {
+			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+	}
+}

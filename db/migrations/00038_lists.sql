@@ -1,8 +1,6 @@
--- Lists of subscribers by what few have: a newsletter's people by when they came, which no
--- other index has beside each other; who is there by a test, for Home; and who left while
--- a write was out for them, which is looked up. PostgreSQL
--- builds the indexes beside those who write meanwhile, which it can't within a transaction.
--- So each statement is one that may be run again: an index that was left half built when
+-- Indexes of what few have: who is there by a test, for Home; and who left while a write
+-- was out for them, which is looked up. PostgreSQL builds the indexes beside those who write
+-- meanwhile, which it can't within a transaction. So each statement is one that may be run again: an index that was left half built when
 -- the process ended is made anew.
 
 -- only postgres
@@ -20,14 +18,11 @@ CREATE TABLE IF NOT EXISTS search_looks (
 );
 
 -- only sqlite
-CREATE INDEX subscribers_by_newsletter ON subscribers (tenant_id, newsletter_id, id);
 CREATE INDEX IF NOT EXISTS subscribers_tests ON subscribers (tenant_id) WHERE source = 'test';
 CREATE INDEX IF NOT EXISTS consents_tests ON consents (tenant_id) WHERE source = 'test';
 CREATE INDEX subscribers_unsettled ON subscribers (tenant_id, settles_at, id) WHERE state = 'left' AND sent_at > 0;
 
 -- only postgres
-DROP INDEX CONCURRENTLY IF EXISTS subscribers_by_newsletter;
-CREATE INDEX CONCURRENTLY subscribers_by_newsletter ON subscribers (tenant_id, newsletter_id, id);
 DROP INDEX CONCURRENTLY IF EXISTS subscribers_tests;
 CREATE INDEX CONCURRENTLY subscribers_tests ON subscribers (tenant_id) WHERE source = 'test';
 DROP INDEX CONCURRENTLY IF EXISTS consents_tests;
@@ -40,5 +35,4 @@ CREATE INDEX CONCURRENTLY subscribers_unsettled ON subscribers (tenant_id, settl
 DROP INDEX IF EXISTS subscribers_unsettled;
 DROP INDEX IF EXISTS consents_tests;
 DROP INDEX IF EXISTS subscribers_tests;
-DROP INDEX IF EXISTS subscribers_by_newsletter;
 DROP TABLE IF EXISTS search_looks;
