@@ -10,6 +10,7 @@ import (
 
 	"gatepost/auth"
 	"gatepost/crm"
+	"gatepost/crm/connect"
 	"gatepost/crm/salesforce"
 	"gatepost/db"
 	"gatepost/delivery"
@@ -71,9 +72,9 @@ func (p *portal) wire(ctx context.Context, c config) error {
 		return err
 	}
 	out := outbound.Client(trustedLogins(p.db, c.LoginURL))
-	sf := &inspector{http: out, options: salesforce.Options{Log: p.log, Renewals: &salesforce.Renewals{}}, found: map[string]finding{}}
+	crms := connect.New(connect.Config{HTTP: out, Log: p.log, Now: p.db.Now})
 	p.vault = identity.New(identity.Config{
-		Store: p.db, Keys: keys, HTTP: out, TenantHTTP: outbound.Client(outbound.Trust()), Log: p.log, Org: sf.organization, Now: p.db.Now,
+		Store: p.db, Keys: keys, HTTP: out, TenantHTTP: outbound.Client(outbound.Trust()), Log: p.log, Org: crms.Organization, Now: p.db.Now,
 		Services: services(identity.SalesforceService(c.ClientID, c.ClientSecret, "", c.LoginURL)),
 		Callback: func(service string) string { return c.URL + "/integrations/" + service + "/callback" },
 	})
@@ -84,7 +85,7 @@ func (p *portal) wire(ctx context.Context, c config) error {
 		p.log.WarnContext(ctx, "subscribers are found by how a name or an address begins: PostgreSQL lacks the extension pg_trgm; see docs/operating.md")
 	}
 	p.dispatcher = delivery.New(delivery.Config{Store: p.db, Log: p.log, Now: p.db.Now, Connect: func(ctx context.Context, tenantID string) (crm.CRM, error) {
-		return sf.connect(ctx, p.vault, tenantID)
+		return crms.Connect(ctx, p.vault, identity.Salesforce, tenantID)
 	}})
 	if err := p.wireMail(ctx, c); err != nil {
 		return err

@@ -351,7 +351,7 @@ func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) er
 		}
 	}
 	s.fill(a, g)
-	return nil
+	return v.askOrg(ctx, s, a, g)
 }
 
 // acceptSalesforce is accept with what Salesforce says in its own way.
@@ -368,10 +368,16 @@ func (v *Vault) acceptSalesforce(ctx context.Context, s Service, a answer, g *db
 	if len(s.missing(strings.Fields(a.Scope))) > 0 {
 		return &OAuthError{Code: CodeMissingScope}
 	}
+	return v.askOrg(ctx, s, a, g)
+}
+
+// askOrg asks what the org is called that a new credential belongs to, where that can be
+// asked. An org that can't be used is refused.
+func (v *Vault) askOrg(ctx context.Context, s Service, a answer, g *db.Grant) error {
 	if v.Org == nil {
 		return nil
 	}
-	name, sandbox, err := v.Org(ctx, Credential{AccessToken: a.AccessToken, InstanceURL: g.InstanceURL, OrgID: g.OrgID})
+	name, sandbox, err := v.Org(ctx, Credential{Service: s.ID, AccessToken: a.AccessToken, InstanceURL: g.InstanceURL, OrgID: g.OrgID})
 	var refused *OAuthError
 	if errors.As(err, &refused) {
 		return refused
@@ -379,7 +385,9 @@ func (v *Vault) acceptSalesforce(ctx context.Context, s Service, a answer, g *db
 	if err != nil {
 		v.Log.WarnContext(ctx, "the org's name is not known", "service", s.ID, "tenant", g.TenantID, "error", err)
 	}
-	g.OrgName, g.Sandbox = name, sandbox
+	if name != "" {
+		g.OrgName, g.Sandbox = name, sandbox
+	}
 	return nil
 }
 

@@ -52,6 +52,17 @@ type Source interface {
 	Session(ctx context.Context, refused int64) (Session, error)
 }
 
+// Given is a Source with one session, which can't be renewed.
+type Given Session
+
+// Session returns the session until it is refused.
+func (g Given) Session(_ context.Context, refused int64) (Session, error) {
+	if refused != 0 {
+		return Session{}, &crm.Failure{Class: crm.Connection, Code: crm.Broken}
+	}
+	return Session(g), nil
+}
+
 // Options are what Open may be told. Its zero value is good for production.
 type Options struct {
 	Log     *slog.Logger  // one debug line for each call; nil for none
