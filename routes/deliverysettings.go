@@ -98,7 +98,7 @@ func (s *server) checkKey(c *fiber.Ctx, key string) (wrong string, err error) {
 	if err != nil || key == "" || key == set.Key {
 		return "", err
 	}
-	noKey := crm.Sentence(crm.NoKey)
+	noKey := s.crm(c).Sentence(crm.NoKey)
 	if !fieldName.MatchString(key) {
 		return noKey.What + " " + noKey.Mend, nil
 	}
@@ -110,5 +110,5 @@ func (s *server) checkKey(c *fiber.Ctx, key string) (wrong string, err error) {
 	case f.Code == crm.NoKey:
 		return noKey.What + " " + noKey.Mend, nil
 	}
-	return "This could not be checked: " + crm.Sentence(f.Code).What + " Nothing was saved; please try again later.", nil
+	return "This could not be checked: " + s.crm(c).Sentence(f.Code).What + " Nothing was saved; please try again later.", nil
 }

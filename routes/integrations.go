@@ -28,7 +28,7 @@ func (s *server) showIntegrations(c *fiber.Ctx, status int, card views.Integrati
 	if err := s.readArrival(c, &card); err != nil {
 		return err
 	}
-	troubles, err := s.incidents(c.UserContext(), who(c).Tenant.ID)
+	troubles, err := s.incidents(c)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (s *server) card(c *fiber.Ctx, service string) (views.Integration, error) {
 
 // cardOf is what is to be said of a connection, with the sign-ups that go by it.
 func (s *server) cardOf(c *fiber.Ctx, connection identity.Connection) views.Integration {
-	card := describe(connection)
+	card := s.describe(connection)
 	card.CSRF = s.formToken(c)
 	if !card.Other {
 		sums := who(c).overview.Sums
@@ -110,8 +110,8 @@ func (s *server) overdue(due time.Time) bool {
 }
 
 // describe tells a connection in words.
-func describe(c identity.Connection) views.Integration {
-	card := views.Integration{Service: c.ID, Name: c.Name, State: views.NotConnected, Other: c.ID != identity.Salesforce, RevocationPending: c.Unrevoked > 0}
+func (s *server) describe(c identity.Connection) views.Integration {
+	card := views.Integration{Service: c.ID, Name: c.Name, State: views.NotConnected, Other: s.CRMs.Of(c.ID) == nil, RevocationPending: c.Unrevoked > 0}
 	if i := c.Identity; i != nil {
 		card.State, card.OwnApp = views.Connected, i.OwnApp
 		card.Approvals, card.ApprovalLimit = c.Approvals, c.ApprovalLimit

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gatepost/auth"
+	"gatepost/crm"
 	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/newsletter"
@@ -64,16 +65,16 @@ type Config struct {
 	Newsletters    *newsletter.Service
 	Delivery       Delivery
 	Limits         Limits
-	RecordURL      func(instanceURL, recordID string) string // of a record's page in the CRM
-	TrustedProxies []netip.Prefix                            // optional
-	SignupLimits   bool                                      // limit sign-ups per address
-	APILimit       int                                       // requests of an API key in a minute; 3,000 when 0
-	Mail           bool                                      // whether mails can be sent
-	Version        string                                    // of the program
-	HelpURL        string                                    // optional: the operator's own help, or mailto: and whom to ask
-	DemoUser       string                                    // address to sign in with, in the demo only
-	DemoUsers      []DemoUser                                // whom the log-in page lets in without a password, in the demo only
-	DemoMail       string                                    // address of the page with the mails, in the demo only
+	CRMs           crm.Providers  // that there are
+	TrustedProxies []netip.Prefix // optional
+	SignupLimits   bool           // limit sign-ups per address
+	APILimit       int            // requests of an API key in a minute; 3,000 when 0
+	Mail           bool           // whether mails can be sent
+	Version        string         // of the program
+	HelpURL        string         // optional: the operator's own help, or mailto: and whom to ask
+	DemoUser       string         // address to sign in with, in the demo only
+	DemoUsers      []DemoUser     // whom the log-in page lets in without a password, in the demo only
+	DemoMail       string         // address of the page with the mails, in the demo only
 	Log            *slog.Logger
 	Now            func() time.Time // by the clock that all processes go by; time.Now when nil
 }

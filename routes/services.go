@@ -4,11 +4,15 @@ import (
 	"slices"
 	"strings"
 
+	"gatepost/crm"
 	"gatepost/identity"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
 )
+
+// crm is the CRM that the tenant's sign-ups go to.
+func (s *server) crm(*fiber.Ctx) *crm.Provider { return s.CRMs.ForSignUps() }
 
 // salesforceOnly answers for the pages about deliveries, which go to Salesforce
 // alone, as for no service when they are asked for of another one.

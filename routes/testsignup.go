@@ -7,7 +7,6 @@ import (
 
 	"gatepost/crm"
 	"gatepost/db"
-	"gatepost/identity"
 	"gatepost/newsletter"
 	"gatepost/views"
 
@@ -81,7 +80,7 @@ func (s *server) testPage(c *fiber.Ctx, f newsletter.Form) (views.TestSignupPage
 	if err != nil {
 		return views.TestSignupPage{}, nil, err
 	}
-	card, err := s.card(c, identity.Salesforce)
+	card, err := s.card(c, s.crm(c).Service)
 	if err != nil {
 		return views.TestSignupPage{}, nil, err
 	}
@@ -124,15 +123,15 @@ func (s *server) progress(c *fiber.Ctx) (views.Progress, error) {
 		return views.Progress{}, err
 	}
 	p := views.Progress{StatusURL: "/newsletter/signup/" + st.ID, RefreshURL: testURL(st.ID), PersonURL: personURL(st.ID),
-		Email: st.Email, Newsletter: st.Newsletter, State: viewState(st.State.Info()), Repeated: !st.RepeatedAt.IsZero(), StoredAt: st.SignedUpAt(), NextTry: nextTry(st)}
+		Email: st.Email, Newsletter: st.Newsletter, State: viewState(s.crm(c), st.State.Info()), Repeated: !st.RepeatedAt.IsZero(), StoredAt: st.SignedUpAt(), NextTry: nextTry(st)}
 	// What became of an earlier sign-up of the address is no news of this one.
 	if !st.SentAt.Before(p.StoredAt) {
 		p.SentAt = st.SentAt
 	}
 	if p.State.Arrived {
-		p.SentAt, p.DoneAt, p.Record = st.DeliveredAt, st.DeliveredAt, s.record(st.Subscriber)
+		p.SentAt, p.DoneAt, p.Record = st.DeliveredAt, st.DeliveredAt, s.record(c, st.Subscriber)
 	}
-	p.Reason, p.Mend = why(c, st)
+	p.Reason, p.Mend = s.why(c, st)
 	p.Found = p.State.Arrived && !st.Made
 	if p.Undo = undoing(o); p.Undo == nil && st.UndoRefused(s.Now()) == "" {
 		p.UndoURL = "/newsletter/signup/" + st.ID + "/undo"
@@ -221,11 +220,11 @@ func (s *server) undo(c *fiber.Ctx) error {
 }
 
 // record is the record in the CRM that a subscriber led to.
-func (s *server) record(sub db.Subscriber) views.Record {
+func (s *server) record(c *fiber.Ctx, sub db.Subscriber) views.Record {
 	if sub.RecordID == "" {
 		return views.Record{}
 	}
-	return views.Record{ID: sub.RecordID, URL: s.RecordURL(sub.InstanceURL, sub.RecordID)}
+	return views.Record{ID: sub.RecordID, URL: s.crm(c).RecordURL(sub.InstanceURL, sub.RecordID)}
 }
 
 // nextTry is when a subscriber is tried again: at no time that could be told
@@ -238,14 +237,14 @@ func nextTry(st newsletter.Status) time.Time {
 }
 
 // why says in plain words why a subscriber waits or needs attention.
-func why(c *fiber.Ctx, st newsletter.Status) (reason, mend string) {
+func (s *server) why(c *fiber.Ctx, st newsletter.Status) (reason, mend string) {
 	if st.Again {
 		return "This address was signed up several times within an hour.", "Nothing to do: what was said last is sent when the hour is over."
 	}
 	if st.Why == "" {
 		return "", ""
 	}
-	e := explained(c, st.Why, deliveryReason(st.State, st.Why))
+	e := s.explained(c, st.Why, deliveryReason(s.crm(c), st.State, st.Why))
 	reason = e.What
 	if st.Said != "" {
 		reason += " Salesforce says: “" + cut(st.Said, 300) + "”"

@@ -29,7 +29,7 @@ type CRMs struct {
 
 // kind is one CRM: how sessions of it are made.
 type kind struct {
-	service string
+	provider *crm.Provider
 	// open makes a session out of the credentials that it is given.
 	open func(ctx context.Context, from source) (crm.CRM, error)
 	// inspect asks with a new credential all that is to be known then.
@@ -51,10 +51,18 @@ func New(c Config) *CRMs {
 	return all
 }
 
+// Providers are what is true of each of them.
+func (s *CRMs) Providers() (all crm.Providers) {
+	for _, k := range s.kinds {
+		all = append(all, k.provider)
+	}
+	return all
+}
+
 // of returns the CRM that is the service.
 func (s *CRMs) of(service string) (kind, bool) {
 	for _, k := range s.kinds {
-		if k.service == service {
+		if k.provider.Service == service {
 			return k, true
 		}
 	}

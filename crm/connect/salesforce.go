@@ -12,7 +12,7 @@ import (
 func salesforceKind(c Config) kind {
 	options := salesforce.Options{Log: c.Log, Renewals: &salesforce.Renewals{}}
 	return kind{
-		service: identity.Salesforce,
+		provider: salesforce.Provider,
 		open: func(ctx context.Context, from source) (crm.CRM, error) {
 			client, err := salesforce.Open(ctx, salesforceSource{from}, c.HTTP, options)
 			if err != nil {
