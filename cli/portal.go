@@ -76,7 +76,7 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	p.crms = crms.Providers()
 	p.vault = identity.New(identity.Config{
 		Store: p.db, Keys: keys, HTTP: out, TenantHTTP: outbound.Client(outbound.Trust()), Log: p.log, Org: crms.Organization, Now: p.db.Now,
-		Services: services(identity.SalesforceService(c.ClientID, c.ClientSecret, "", c.LoginURL)),
+		Services: c.services(),
 		Callback: func(service string) string { return c.URL + "/integrations/" + service + "/callback" },
 	})
 	if err := p.readyToCall(ctx); err != nil {
@@ -119,16 +119,17 @@ func (p *portal) wireMail(ctx context.Context, c config) error {
 // readyToCall checks that an app is set, and has connections that broke because
 // the app was refused tried again, since its settings may have changed.
 func (p *portal) readyToCall(ctx context.Context) error {
-	err := p.vault.CheckApp(ctx, identity.Salesforce)
+	service := p.crms.ForSignUps().Service
+	err := p.vault.CheckApp(ctx, service)
 	switch {
 	case errors.Is(err, identity.ErrNoApp):
 		return errNoApp
-	case errors.Is(err, seal.ErrSealed): // what needs no call to Salesforce goes on
-		p.log.ErrorContext(ctx, "the client secret can't be opened: set it again with gatepost service set sfdc --client-secret-stdin")
+	case errors.Is(err, seal.ErrSealed): // what needs no call to the CRM goes on
+		p.log.ErrorContext(ctx, "the client secret can't be opened: set it again with gatepost service set "+service+" --client-secret-stdin")
 	case err != nil:
 		return err
 	}
-	return p.vault.RetryApp(ctx, identity.Salesforce)
+	return p.vault.RetryApp(ctx, service)
 }
 
 // run serves on ln until ctx ends or something fails, then stops in order: no

@@ -29,7 +29,8 @@ type Write struct {
 	Person        // of a change, names alone; those that are empty stay as they are
 }
 
-// Options say how a tenant wants people to be found and written.
+// Options say how a tenant wants people to be found and written. A CRM leaves aside those
+// that are not among its Provider.Options.
 type Options struct {
 	Leads          bool   // look among the CRM's leads too, for those who are no contacts
 	Key            string // name of a unique field for the address: look by it too, and make new records by it

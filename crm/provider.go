@@ -26,6 +26,15 @@ type Provider struct {
 	// it was written.
 	RecordURL func(instanceURL, id string) string
 
+	Apps       string  // where its administrator sees the apps that are connected
+	ClientHint string  // what it calls a client id and a secret, where it has words of its own
+	Deleted    string  // what becomes of a record that was deleted, in a sentence; may be empty
+	Logins     *Logins // where else one may log in; nil where there is one place
+
+	// Refused are the words for a log-in that failed, by code; that without a code is for
+	// those that are not here. Where it has none, there are general ones.
+	Refused map[string]Refusal
+
 	Codes  map[string]Code        // what is known of its API's codes, in capitals
 	Access map[string]Explanation // of codes of its log-in, and of ours where it has words of its own
 }
@@ -43,6 +52,47 @@ func (s SettlingTime) Of(n int) time.Duration {
 		return s.Many
 	}
 	return s.One + time.Duration(min(n, s.Full)-1)*(s.Many-s.One)/time.Duration(s.Full-1)
+}
+
+// Logins are the places at which people may log in to a CRM.
+type Logins struct {
+	Link   string // that leads to them: "Use a sandbox or My Domain"
+	Places []Place
+	// Of the field for an address of one's own: what it is called, and what is said when
+	// that can't be one, or is that of the CRM's pages.
+	Label, Hint, Wrong, Pages string
+}
+
+// Place is a place at which people may log in.
+type Place struct {
+	Value       string // in forms
+	Label, Hint string
+	URL         string // empty for the address of one's own
+}
+
+// URL returns where one logs in who chose a place; own says that it is an address of
+// one's own, and ok whether there is the place.
+func (l *Logins) URL(value string) (url string, own, ok bool) {
+	if l == nil {
+		return "", false, false
+	}
+	for _, p := range l.Places {
+		if p.Value == value {
+			return p.URL, p.URL == "", true
+		}
+	}
+	return "", false, false
+}
+
+// Codes of log-ins that failed which are ours.
+const (
+	LoginUnanswered = ":unreachable" // the CRM gave no answer
+	OwnAppRefused   = "app_refused"  // what the tenant set of an app of its own is not what the CRM knows
+)
+
+// Refusal tells a log-in that failed.
+type Refusal struct {
+	Happened, Meaning, Mend string
 }
 
 // Limit is what an org may use of a CRM only so much of, as its Usage tells.

@@ -322,8 +322,8 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, e exchange) error {
 
 // accept checks what a service granted, and fills in what it says of whom it is for.
 func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) error {
-	if s.ID == Salesforce {
-		return v.acceptSalesforce(ctx, s, a, g)
+	if s.NamedByURL {
+		return v.acceptNamed(ctx, s, a, g)
 	}
 	g.InstanceURL = s.host
 	if s.SelfManaged && g.LoginURL == s.ExtraLogin {
@@ -354,8 +354,8 @@ func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) er
 	return v.askOrg(ctx, s, a, g)
 }
 
-// acceptSalesforce is accept with what Salesforce says in its own way.
-func (v *Vault) acceptSalesforce(ctx context.Context, s Service, a answer, g *db.Grant) error {
+// acceptNamed is accept where the answer names the org and the user by a URL.
+func (v *Vault) acceptNamed(ctx context.Context, s Service, a answer, g *db.Grant) error {
 	var named, own bool
 	g.OrgID, g.RemoteUserID, named = orgAndUser(a.ID)
 	g.InstanceURL, own = s.instance(a.InstanceURL)

@@ -49,7 +49,7 @@ func explain(code string, e crm.Explanation, card views.Integration) crm.Explana
 func (s *server) explained(c *fiber.Ctx, code string, e crm.Explanation) crm.Explanation {
 	for _, connection := range who(c).connections {
 		if connection.ID == s.crm(c).Service {
-			return explain(code, e, s.describe(connection))
+			return explain(code, e, s.describe(s.crm(c), connection))
 		}
 	}
 	return e

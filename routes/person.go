@@ -81,7 +81,7 @@ func (s *server) personAlert(c *fiber.Ctx, st newsletter.Status) *views.PersonAl
 	a := views.PersonAlert{Tone: is.Tone, NextTry: nextTry(st)}
 	if st.Again {
 		a.Reason, a.Text = s.why(c, st)
-	} else { // what Salesforce said stands in the timeline, and what to do on the problem's page
+	} else { // what the CRM said stands in the timeline, and what to do on the problem's page
 		e := s.explained(c, st.Why, deliveryReason(s.crm(c), st.State, st.Why))
 		a.Reason, a.Text = e.Title, e.What
 	}
@@ -337,7 +337,7 @@ func (s *server) edit(c *fiber.Ctx) error {
 		return render(c, http.StatusConflict, views.PersonEdit(page))
 	case errors.Is(err, db.ErrAddressFixed):
 		page.Fixed, page.Email = true, st.Email
-		page.Errors = views.FieldErrors{"": "Nothing was changed: the address was sent to Salesforce in the meantime, so it can’t be changed here any more."}
+		page.Errors = views.FieldErrors{"": "Nothing was changed: the address was sent to " + s.crm(c).Name + " in the meantime, so it can’t be changed here any more."}
 		return render(c, http.StatusConflict, views.PersonEdit(page))
 	case err != nil:
 		return err
@@ -345,15 +345,15 @@ func (s *server) edit(c *fiber.Ctx) error {
 	if len(edited.Changes) == 0 {
 		s.flash(c, views.FlashInfo, "Nothing was changed.")
 	} else {
-		s.flash(c, views.FlashSuccess, savedText(edited.State))
+		s.flash(c, views.FlashSuccess, savedText(s.crm(c), edited.State))
 	}
 	return redirect(c, personURL(st.ID))
 }
 
 // savedText says what an edit leads to, by the state that it leads to.
-func savedText(state db.State) string {
+func savedText(p *crm.Provider, state db.State) string {
 	if state.Info().Waits {
-		return "Saved. It is on its way to Salesforce."
+		return "Saved. It is on its way to " + p.Name + "."
 	}
 	return "Saved."
 }
