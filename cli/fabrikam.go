@@ -153,7 +153,7 @@ func (s sampler) connect(ctx context.Context, t db.Tenant, m *pastMaker) (mocksa
 // checkUp makes the check-up that there is after connecting.
 func (s sampler) checkUp(ctx context.Context, tenantID string, g mocksalesforce.Grant) error {
 	session := salesforce.Session{AccessToken: g.AccessToken, InstanceURL: g.InstanceURL, OrgID: g.OrgID, Generation: 1}
-	client, err := salesforce.Open(ctx, given(session), &http.Client{Transport: inProcess{s.mock.Handler()}}, salesforce.Options{Log: s.log})
+	client, err := salesforce.Open(ctx, salesforce.Given(session), &http.Client{Transport: inProcess{s.mock.Handler()}}, salesforce.Options{Log: s.log})
 	if err != nil {
 		return err
 	}

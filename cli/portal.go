@@ -10,7 +10,7 @@ import (
 
 	"gatepost/auth"
 	"gatepost/crm"
-	"gatepost/crm/salesforce"
+	"gatepost/crm/connect"
 	"gatepost/db"
 	"gatepost/delivery"
 	"gatepost/identity"
@@ -37,6 +37,7 @@ type portal struct {
 	dispatcher  *delivery.Dispatcher
 	limits      *ratelimit.Limits
 	keys        *auth.APIKeys
+	crms        crm.Providers
 	mailer      jobs.Mailer // nil when there is no mail server
 	app         *fiber.App
 	log         *slog.Logger
@@ -71,10 +72,11 @@ func (p *portal) wire(ctx context.Context, c config) error {
 		return err
 	}
 	out := outbound.Client(trustedLogins(p.db, c.LoginURL))
-	sf := &inspector{http: out, options: salesforce.Options{Log: p.log, Renewals: &salesforce.Renewals{}}, found: map[string]finding{}}
+	crms := connect.New(connect.Config{HTTP: out, Log: p.log, Now: p.db.Now})
+	p.crms = crms.Providers()
 	p.vault = identity.New(identity.Config{
-		Store: p.db, Keys: keys, HTTP: out, TenantHTTP: outbound.Client(outbound.Trust()), Log: p.log, Org: sf.organization, Now: p.db.Now,
-		Services: services(identity.SalesforceService(c.ClientID, c.ClientSecret, "", c.LoginURL)),
+		Store: p.db, Keys: keys, HTTP: out, TenantHTTP: outbound.Client(outbound.Trust()), Log: p.log, Org: crms.Organization, Now: p.db.Now,
+		Services: c.services(),
 		Callback: func(service string) string { return c.URL + "/integrations/" + service + "/callback" },
 	})
 	if err := p.readyToCall(ctx); err != nil {
@@ -84,7 +86,7 @@ func (p *portal) wire(ctx context.Context, c config) error {
 		p.log.WarnContext(ctx, "subscribers are found by how a name or an address begins: PostgreSQL lacks the extension pg_trgm; see docs/operating.md")
 	}
 	p.dispatcher = delivery.New(delivery.Config{Store: p.db, Log: p.log, Now: p.db.Now, Connect: func(ctx context.Context, tenantID string) (crm.CRM, error) {
-		return sf.connect(ctx, p.vault, tenantID)
+		return crms.Connect(ctx, p.vault, p.crms.ForSignUps().Service, tenantID)
 	}})
 	if err := p.wireMail(ctx, c); err != nil {
 		return err
@@ -93,7 +95,7 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	p.limits, p.keys = ratelimit.New(p.db, p.db.Now, p.log), auth.NewAPIKeys(p.db)
 	p.app, err = routes.New(routes.Config{
 		URL: c.URL, Store: p.db, Health: p.db, Incidents: p.db, Settings: p.db, People: p.people, Sessions: p.db, Keys: p.keys, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher, Limits: p.limits,
-		RecordURL: salesforce.RecordURL, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits), APILimit: c.APILimit,
+		CRMs: p.crms, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits), APILimit: c.APILimit,
 		Mail: p.mailer != nil, Version: version(), HelpURL: c.HelpURL, DemoUser: c.demoUser, DemoUsers: c.demoUsers, DemoMail: c.demoMail, Log: p.log, Now: p.db.Now,
 	})
 	return err
@@ -110,23 +112,24 @@ func (p *portal) wireMail(ctx context.Context, c config) error {
 		return err
 	}
 	p.people.TellByMail()
-	p.mailer = mail.New(mail.Config{URL: c.URL, Server: server, Store: p.db, Links: p.people, Log: p.log, Now: p.db.Now})
+	p.mailer = mail.New(mail.Config{CRM: p.crms.ForSignUps(), URL: c.URL, Server: server, Store: p.db, Links: p.people, Log: p.log, Now: p.db.Now})
 	return nil
 }
 
 // readyToCall checks that an app is set, and has connections that broke because
 // the app was refused tried again, since its settings may have changed.
 func (p *portal) readyToCall(ctx context.Context) error {
-	err := p.vault.CheckApp(ctx, identity.Salesforce)
+	service := p.crms.ForSignUps().Service
+	err := p.vault.CheckApp(ctx, service)
 	switch {
 	case errors.Is(err, identity.ErrNoApp):
 		return errNoApp
-	case errors.Is(err, seal.ErrSealed): // what needs no call to Salesforce goes on
-		p.log.ErrorContext(ctx, "the client secret can't be opened: set it again with gatepost service set sfdc --client-secret-stdin")
+	case errors.Is(err, seal.ErrSealed): // what needs no call to the CRM goes on
+		p.log.ErrorContext(ctx, "the client secret can't be opened: set it again with gatepost service set "+service+" --client-secret-stdin")
 	case err != nil:
 		return err
 	}
-	return p.vault.RetryApp(ctx, identity.Salesforce)
+	return p.vault.RetryApp(ctx, service)
 }
 
 // run serves on ln until ctx ends or something fails, then stops in order: no
@@ -159,7 +162,7 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	start("fold the counts", func() error { p.foldCounts(work); return nil })
 	start("jobs", func() error {
 		return jobs.Run(work, jobs.Config{Store: p.db, Vault: p.vault, Keys: p.vault.Keys, Mailer: p.mailer,
-			Watch: &incidents.Watch{Store: p.db, Tell: p.mailer != nil, Now: p.db.Now}, Log: p.log})
+			Watch: &incidents.Watch{CRM: p.crms.ForSignUps(), Store: p.db, Tell: p.mailer != nil, Now: p.db.Now}, Log: p.log})
 	})
 	start("serve", func() error {
 		if err := p.app.Listener(routes.Framed(ln)); !errors.Is(err, net.ErrClosed) {

@@ -20,6 +20,11 @@ func services(salesforce identity.Service) []identity.Service {
 	return all
 }
 
+// services are those that Gatepost knows, with the app that the environment has.
+func (c config) services() []identity.Service {
+	return services(identity.SalesforceService(c.ClientID, c.ClientSecret, "", c.LoginURL))
+}
+
 // definitions is a vault to look services up in, which opens no secret.
 func (c identityConfig) definitions(store *db.DB) *identity.Vault {
 	return identity.New(identity.Config{Store: store, Services: services(c.service()), Now: store.Now})

@@ -29,7 +29,8 @@ type Write struct {
 	Person        // of a change, names alone; those that are empty stay as they are
 }
 
-// Options say how a tenant wants people to be found and written.
+// Options say how a tenant wants people to be found and written. A CRM leaves aside those
+// that are not among its Provider.Options.
 type Options struct {
 	Leads          bool   // look among the CRM's leads too, for those who are no contacts
 	Key            string // name of a unique field for the address: look by it too, and make new records by it
@@ -54,7 +55,8 @@ const (
 	Changed Removed = "changed" // somebody changed it since it was made: it stays
 )
 
-// Target names where records went: an org of the CRM and its address.
+// Target names where records went: an org of the CRM, and its address for people, with
+// whatever the address of a record's page needs beside its id.
 type Target struct {
 	OrgID, InstanceURL string
 }
@@ -62,21 +64,21 @@ type Target struct {
 // CRM is one tenant's connected CRM. Its methods fail with a *Failure for the
 // whole call; a failure of one record stands in that record's Result.
 type CRM interface {
+	// Provider is what is true of every CRM of its kind.
+	Provider() *Provider
 	// Target names the org that this CRM writes to.
 	Target() Target
-	// Find returns the records that have the given addresses, at most Batch of
-	// them, by address in lower case; the most recently changed record first.
+	// Find returns the records that have the given addresses, at most Provider.Batch
+	// of them, by address in lower case; the most recently changed record first.
 	Find(ctx context.Context, emails []string, o Options) (map[string][]Record, error)
-	// Write makes and changes records, at most Batch of them, and returns their
-	// results in the same order. When it fails with Unknown set, some or all of it
+	// Write makes and changes records, at most Provider.Batch of them, and returns
+	// their results in the same order. When it fails with Unknown set, some or all of it
 	// may have been done.
 	Write(ctx context.Context, writes []Write, o Options) ([]Result, error)
 	// Remove deletes a record that was made through this CRM, unless somebody, or an
 	// automation, changed it since it was made. When it fails with Unknown set, it may be
 	// deleted; asking again tells.
 	Remove(ctx context.Context, id string) (Removed, error)
-	// Batch is how many people one call takes.
-	Batch() int
 	// Usage is how many API calls all who use the CRM's org made in 24 hours and how
 	// many they may make, as the last answer said; ok is false when none has.
 	Usage() (used, limit int, ok bool)
@@ -123,15 +125,17 @@ func (f *Failure) Unwrap() error { return f.Cause }
 
 // The codes that are ours. Others come from the CRM.
 const (
-	NotConnected = "not_connected"   // nobody has connected the CRM yet
-	Broken       = "broken"          // the connection needs to be made anew
-	Unavailable  = "unavailable"     // no answer, or none that makes sense
-	TimedOut     = "timed_out"       // no answer in time
-	Spared       = "api_spared"      // the last of its API calls are left to others
-	NoKey        = "no_key"          // a field that can't tell records apart
-	Gone         = "gone"            // a record that was to be changed was deleted meanwhile
-	Several      = "several_matches" // of its records have the address, and somebody is to decide
-	Settling     = "settling"        // the outcome of an earlier write is not known yet
+	NotConnected   = "not_connected"    // nobody has connected the CRM yet
+	Broken         = "broken"           // the connection needs to be made anew
+	Unavailable    = "unavailable"      // no answer, or none that makes sense
+	TimedOut       = "timed_out"        // no answer in time
+	Spared         = "api_spared"       // the last of its API calls are left to others
+	NoKey          = "no_key"           // a field that can't tell records apart
+	Gone           = "gone"             // a record that was to be changed was deleted meanwhile
+	Several        = "several_matches"  // of its records have the address, and somebody is to decide
+	Settling       = "settling"         // the outcome of an earlier write is not known yet
+	OtherOrg       = "other_org"        // the session belongs to another org than before
+	TooManyMatches = "too_many_matches" // more records with these addresses than can be read
 )
 
 // Failed returns err as a *Failure; any other error becomes a Pause.

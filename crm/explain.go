@@ -14,7 +14,8 @@ const (
 )
 
 // Explanation says in plain words why somebody is not in the CRM: the title and the label
-// wherever the cause is named, the rest on the page about it.
+// wherever the cause is named, the rest on the page about it. In a Provider's tables it may
+// hold what Fill fills in.
 type Explanation struct {
 	Title string // the cause in a few words, at most MaxTitle characters: "Blocked by duplicate rule"
 	Label string // the same for a narrow column, at most MaxLabel: "Duplicate rule"
@@ -29,85 +30,111 @@ const (
 	MaxLabel = 24
 )
 
-// Sentence explains a code of a Failure to those who wait; see GaveUp for those who
-// need attention. A code that it doesn't know is shown as it came.
-func Sentence(code string) Explanation {
-	if e, ok := explanations[strings.ToUpper(code)]; ok {
-		return e
-	}
-	if c, ok := KnownCode(code); ok {
-		return c.Explanation
-	}
-	return unknownCode(code)
-}
-
-func unknownCode(code string) Explanation {
-	return Explanation{
-		Title: "Refused by Salesforce", Label: "Refused by Salesforce",
-		What: "Salesforce answered with “" + code + "”.",
-		Who:  Admin,
-		Mend: "Ask your Salesforce admin what it means, or tell us, and we find out.",
-	}
-}
-
+// What is said of how something is mended.
 const (
-	itPasses  = "Nothing to do: we try again by ourselves."
-	reconnect = "Reconnect Salesforce under Integrations."
-	askAdmin  = "Ask your Salesforce admin: "
+	ItPasses  = "Nothing to do: we try again by ourselves."
+	Reconnect = "Reconnect {CRM} under Integrations."
+	GoesOn    = "We go on by ourselves then."
+
+	askAdmin  = "Ask your {CRM} admin: "
+	tellUs    = "We have to fix this. Please tell us."
+	thenRetry = "Then retry."
 )
 
-func passes(title, label, what string) Explanation {
-	return Explanation{title, label, what, Nobody, itPasses}
+// Explain makes an Explanation in which the sentence about who can fix it is written out.
+func Explain(title, label, what string, who Who, mend string) Explanation {
+	return Explanation{title, label, what, who, mend}
 }
 
-func reconnects(title, label, what string) Explanation {
-	return Explanation{title, label, what, You, reconnect}
+// Passes explains what passes by itself.
+func Passes(title, label, what string) Explanation {
+	return Explanation{title, label, what, Nobody, ItPasses}
 }
 
-func admin(title, label, what, mend string) Explanation {
+// Reconnects explains what a new authorization mends.
+func Reconnects(title, label, what string) Explanation {
+	return Explanation{title, label, what, You, Reconnect}
+}
+
+// ByAdmin explains what the CRM's administrator can mend.
+func ByAdmin(title, label, what, mend string) Explanation {
 	return Explanation{title, label, what, Admin, askAdmin + mend}
 }
 
-var invalidApp = Explanation{"Salesforce does not know our app", "App not known", "Salesforce does not know our app.", Us, "We have to correct the app’s settings. Please tell us."}
+// ByUs explains what those who run Gatepost can mend.
+func ByUs(title, label, what string) Explanation {
+	return Explanation{title, label, what, Us, tellUs}
+}
 
-// explanations are by code in capitals: ours, and those of Salesforce's log-in. Those
-// of its API are in codes.
-var explanations = map[string]Explanation{
-	"NOT_CONNECTED": {"Salesforce is not connected", "Not connected", "Salesforce is not connected.", You, "Connect Salesforce under Integrations: whoever signed up waits here until then."},
-	"BROKEN":        reconnects("Connection lost", "Connection lost", "The connection to Salesforce has ended."),
-	"UNAVAILABLE":   passes("Salesforce could not be reached", "Not reached", "Salesforce did not answer, or not in a way that makes sense."),
-	"TIMED_OUT":     passes("Salesforce did not answer in time", "No answer in time", "Salesforce did not answer in time."),
-	"SETTLING":      passes("Checking whether it arrived", "Being checked", "An answer of Salesforce got lost. We wait a moment and look before we send anything again."),
-	"API_SPARED":    passes("API calls nearly used up", "API limit near", "Your Salesforce has used so many of its API calls that we leave the rest to others. We go on as soon as there are more."),
-	"NO_KEY":        admin("Unique field can’t be used", "Unique field", "Contacts have no text field of that name that is an External ID and unique, or the connected user may not fill it in.", "in Setup → Object Manager → Contact → Fields & Relationships, add a Text field and tick External ID and Unique; then give edit access to it."),
-	"GONE":          passes("Contact deleted meanwhile", "Contact deleted", "The Contact was deleted in Salesforce in the meantime."),
-	"OTHER_ORG":     passes("Another org was connected", "Another org", "Another Salesforce org was connected in the meantime."),
+// UnknownApp explains that the CRM doesn't know the app that Gatepost is there.
+func UnknownApp() Explanation {
+	return Explanation{"{CRM} does not know our app", "App not known", "{CRM} does not know our app.", Us, "We have to correct the app’s settings. Please tell us."}
+}
 
-	// One record.
-	"SEVERAL_MATCHES":  {"Several Contacts match", "Several Contacts", "Several Contacts in Salesforce have this address.", You, "Merge them in Salesforce, then retry; or have the one taken that was changed last, under Settings."},
-	"TOO_MANY_MATCHES": admin("Very many Contacts match", "Many Contacts", "Very many Contacts in Salesforce have this address.", "merge the Contacts that have the same address."),
+// filled is an explanation of the CRM's.
+func (p *Provider) filled(e Explanation) Explanation {
+	return Explanation{p.Fill(e.Title), p.Fill(e.Label), p.Fill(e.What), e.Who, p.Fill(e.Mend)}
+}
 
-	// Everybody, for a while.
-	"RATE_LIMIT_EXCEEDED":     passes("Too many log-ins at once", "Too many log-ins", "Salesforce had too many log-ins at once."),
-	"TEMPORARILY_UNAVAILABLE": passes("Salesforce’s log-in is not available", "Log-in not available", "Salesforce’s log-in is not available right now."),
-	"UNREACHABLE":             passes("Salesforce’s log-in not reached", "Log-in not reached", "Salesforce’s log-in could not be reached."),
-	"UNANSWERED":              passes("Salesforce’s log-in did not answer", "No answer at log-in", "Salesforce’s log-in did not answer; what it did is being found out."),
-	"MISSING_SCOPE":           reconnects("Connection lacks a permission", "Permission missing", "The connection lacks a permission that was not granted when it was made."),
-	"NO_REFRESH_TOKEN":        admin("No lasting access", "No lasting access", "Salesforce gave no lasting access.", "let our app have the scope refresh_token, and its refresh tokens stay valid until revoked."),
-	"FOREIGN_HOST":            reconnects("Address is not Salesforce’s own", "Foreign address", "Salesforce named an address that is not its own."),
-	"SERVER_ERROR":            passes("Salesforce’s log-in failed", "Log-in failed", "Salesforce’s log-in failed."),
+// Sentence explains a code of a Failure to those who wait; see GaveUp for those who
+// need attention. A code that nobody knows is shown as it came.
+func (p *Provider) Sentence(code string) Explanation {
+	known := strings.ToUpper(code)
+	if e, ok := p.Access[known]; ok {
+		return p.filled(e)
+	}
+	if c, ok := p.Codes[known]; ok {
+		return p.filled(c.Explanation)
+	}
+	if e, ok := own[known]; ok {
+		return p.filled(e)
+	}
+	return p.unknown(code)
+}
 
-	// The connection.
-	"INVALID_GRANT":                reconnects("Connection lost", "Connection lost", "The connection to Salesforce was revoked, or has run out."),
-	"INVALID_TOKEN":                reconnects("Connection lost", "Connection lost", "The connection to Salesforce was revoked, or has run out."),
-	"INVALID_SCOPE":                reconnects("Connection lacks a permission", "Permission missing", "The connection lacks a permission that was not granted when it was made."),
-	"ACCESS_DENIED":                reconnects("Access denied in Salesforce", "Access denied", "Access was denied in Salesforce."),
-	"INACTIVE_USER":                admin("Connected user is inactive", "User inactive", "The Salesforce user who connected is no longer active.", "activate the user in Setup → Users, or connect with another one."),
-	"INACTIVE_ORG":                 admin("Salesforce org is inactive", "Org inactive", "Your Salesforce org is not active.", "contact Salesforce about the org."),
-	"INVALID_APP_ACCESS":           admin("Connected user not approved", "User not approved", "The user who connected is not approved for our app.", "approve the user’s profile or permission set in Setup → Connected Apps → Manage Connected Apps."),
-	"OAUTH_APPROVAL_ERROR_GENERIC": admin("App not installed or blocked", "App blocked", "Our app is not installed in your Salesforce, or is blocked.", "install it in Setup → Connected Apps OAuth Usage."),
-	"INVALID_CLIENT_ID":            invalidApp,
-	"INVALID_CLIENT_CREDENTIALS":   invalidApp,
-	"UNAUTHORIZED_CLIENT":          invalidApp,
-	"REDIRECT_URI_MISMATCH":        invalidApp,
+// Knows reports whether there is a sentence for a code.
+func (p *Provider) Knows(code string) bool { return p.Sentence(code) != p.unknown(code) }
+
+func (p *Provider) unknown(code string) Explanation {
+	e := p.filled(ByAdmin("Refused by {CRM}", "Refused by {CRM}", "{CRM} answered with “", ""))
+	e.What += code + "”."
+	e.Mend = p.Fill("Ask your {CRM} admin what it means, or tell us, and we find out.")
+	return e
+}
+
+// GaveUp explains a code to those who need attention for it: what is said to those who
+// wait promises another try in vain.
+func (p *Provider) GaveUp(code string) Explanation {
+	c, known := p.KnownCode(code)
+	e := p.Sentence(code)
+	if !e.Promises() && (!known || c.Record.Class == Recorded) {
+		return e
+	}
+	e.What += " We tried it many times, and have stopped."
+	e.Mend = strings.TrimSpace(strings.TrimSuffix(e.Mend, GoesOn))
+	switch {
+	case c.Stuck != "":
+		e.Who, e.Mend = Admin, p.Fill(askAdmin+c.Stuck+" "+thenRetry)
+	case e.Who == Nobody:
+		e.Who, e.Mend = You, p.Fill("Retry. If that fails too, show your {CRM} admin what is said here.")
+	default:
+		e.Mend += " " + thenRetry
+	}
+	return e
+}
+
+// AskedOnce explains a code to whoever asked for something that nothing repeats by itself,
+// as a check-up.
+func (p *Provider) AskedOnce(code string) Explanation {
+	e := p.Sentence(code)
+	if e.Who == Nobody {
+		e.Who, e.Mend = You, "Try it again in a while."
+	}
+	e.Mend = strings.TrimSpace(strings.TrimSuffix(e.Mend, GoesOn))
+	return e
+}
+
+// Promises reports whether an explanation says that it is tried again by itself.
+func (e Explanation) Promises() bool {
+	return e.Mend == ItPasses || strings.HasSuffix(e.Mend, GoesOn)
 }

@@ -18,17 +18,17 @@ type NoteFacts struct {
 
 // AdminNote is a plain text about a failure, to be sent to the administrator of the CRM:
 // what happened, to how many sign-ups, in which org, and what to do. It names no reader.
-func AdminNote(e Explanation, f NoteFacts) string {
+func (p *Provider) AdminNote(e Explanation, f NoteFacts) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Hello,\n\n%s not reached Salesforce%s%s.\n\n%s\n\n", signUps(f.N), inBrackets(f.Org), behind(" since ", f.Since), e.What)
+	fmt.Fprintf(&b, "Hello,\n\n%s not reached %s%s%s.\n\n%s\n\n", signUps(f.N), p.Name, inBrackets(f.Org), behind(" since ", f.Since), e.What)
 	for _, line := range []struct{ name, text string }{
-		{"Salesforce said", strings.Join(strings.Fields(f.Said), " ")}, {"Code", f.Code}, {"ID of the connected user", f.User},
+		{p.Name + " said", strings.Join(strings.Fields(f.Said), " ")}, {"Code", f.Code}, {"ID of the connected user", f.User},
 	} {
 		if line.text != "" {
 			fmt.Fprintf(&b, "%s: %s\n", line.name, line.text)
 		}
 	}
-	fmt.Fprintf(&b, "\nWhat to do: %s\n\nPlease tell me when it is done. Then I retry them in Gatepost, and nobody is created twice.\n\nThank you\n", forAdmin(e.Mend))
+	fmt.Fprintf(&b, "\nWhat to do: %s\n\nPlease tell me when it is done. Then I retry them in Gatepost, and nobody is created twice.\n\nThank you\n", p.forAdmin(e.Mend))
 	return b.String()
 }
 
@@ -57,9 +57,9 @@ func behind(word, s string) string {
 }
 
 // forAdmin is what fixes a failure, said to the administrator instead of the portal's user.
-func forAdmin(mend string) string {
-	mend = strings.TrimPrefix(mend, askAdmin)
-	for _, own := range []string{goesOn, thenRetry} {
+func (p *Provider) forAdmin(mend string) string {
+	mend = strings.TrimPrefix(mend, p.Fill(askAdmin))
+	for _, own := range []string{GoesOn, thenRetry} {
 		mend = strings.TrimSpace(strings.TrimSuffix(mend, own))
 	}
 	return mend

@@ -28,11 +28,13 @@ type StateInfo struct {
 	Tone  string // good, warn, bad or calm: the colour
 	Icon  string
 
+	// In what people read, {CRM} stands for the name of the CRM that sign-ups go to.
+
 	// Words for which the label, in small letters in the middle of a sentence, will do
 	// when they are empty.
 	Sum       string // behind their number in the sum: "needing attention"
 	Column    string // above their numbers in a table: "need attention"
-	Became    string // of one who got into the state: "Arrived in Salesforce"
+	Became    string // of one who got into the state: "Arrived in {CRM}"
 	Recounted string // beside their number in a recount; states with the same words have one number
 	Meaning   string // a sentence for when no reason tells why; none when empty
 	Help      string // what the state means, for the Help page
@@ -56,19 +58,19 @@ type StateInfo struct {
 var states = []StateInfo{
 	{State: Waiting, Label: "Waiting", Tone: "warn", Icon: "clock", Main: true, Waits: true, Problem: true, Series: "wait",
 		Decisions: []State{Left},
-		Help:      "On the way. It goes on by itself, also when Salesforce can’t be reached for a while."},
-	{State: Delivered, Label: "In Salesforce", Tone: "good", Icon: "ok", Became: "Arrived in Salesforce",
+		Help:      "On the way. It goes on by itself, also when {CRM} can’t be reached for a while."},
+	{State: Delivered, Label: "In {CRM}", Tone: "good", Icon: "ok", Became: "Arrived in {CRM}",
 		Main: true, Arrived: true, Activity: "delivered", Series: "in", Returned: "Sent again", Decisions: []State{Left},
-		Help: "The address has its record in Salesforce: a new one, or one that was there."},
+		Help: "The address has its record in {CRM}: a new one, or one that was there."},
 	{State: Attention, Label: "Needs attention", Tone: "bad", Icon: "alert", Sum: "needing attention", Column: "need attention",
 		Recounted: "In need of attention, or dismissed", Main: true, Attention: true, Problem: true, Activity: "attention", Series: "fail", Decisions: []State{Waiting, Dismissed, Left},
-		Help: "Salesforce refused it. The problem says what to fix, and who can; then retry."},
+		Help: "{CRM} refused it. The problem says what to fix, and who can; then retry."},
 	{State: Dismissed, Label: "Dismissed", Tone: "calm", Icon: "minus", Recounted: "In need of attention, or dismissed",
-		Meaning: "Somebody decided that it is not sent to Salesforce.", Decisions: []State{Waiting, Left},
+		Meaning: "Somebody decided that it is not sent to {CRM}.", Decisions: []State{Waiting, Left},
 		Help: "Somebody decided that it isn’t sent. It stays in Gatepost and can be retried."},
 	{State: Left, Label: "Left", Tone: "calm", Icon: "exit", Became: "Marked as left", Return: "Mark as active again", Returned: "Marked as active again",
-		Meaning: "Somebody marked this person as left. Nothing more is sent to Salesforce.", Decisions: []State{Waiting},
-		Help: "Somebody marked the person as left. Nothing more is sent, and what is in Salesforce stays there. Who signs up again comes back."},
+		Meaning: "Somebody marked this person as left. Nothing more is sent to {CRM}.", Decisions: []State{Waiting},
+		Help: "Somebody marked the person as left. Nothing more is sent, and what is in {CRM} stays there. Who signs up again comes back."},
 	{State: Erased, Label: "Erased", Tone: "calm", Icon: "minus", Gone: true,
 		Help: "A test sign-up that was undone: the person is deleted, and only counted."},
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -95,9 +96,9 @@ func (h *house) atOnce() {
 // promised is what a page says of somebody.
 func promised(s db.Subscriber, p db.Pause) (code string, again bool) {
 	code, _, _ = s.Why(p)
-	e := crm.GaveUp(code)
+	e := salesforce.Provider.GaveUp(code)
 	if s.State == db.Waiting {
-		e = crm.Sentence(code)
+		e = salesforce.Provider.Sentence(code)
 	}
 	return code, e.Who == crm.Nobody || strings.Contains(e.What+e.Mend, "by ourselves")
 }
@@ -126,8 +127,8 @@ func TestEveryCodeKeepsItsPromise(t *testing.T) {
 		{"the look-up, refused", "composite", 1, 401, true, true},
 	}
 	some := []string{"UNKNOWN_EXCEPTION", "INVALID_SESSION_ID", "STRING_TOO_LONG", "UNABLE_TO_LOCK_ROW", "REQUEST_LIMIT_EXCEEDED", "INVALID_FIELD"}
-	for n, code := range crm.Codes() {
-		known, _ := crm.KnownCode(code)
+	for n, code := range slices.Sorted(maps.Keys(salesforce.Provider.Codes)) {
+		known, _ := salesforce.Provider.KnownCode(code)
 		for w, way := range ways {
 			if way.some && !slices.Contains(some, code) {
 				continue

@@ -52,12 +52,10 @@ type Config struct {
 	Log     *slog.Logger
 	Now     func() time.Time // by the clock that all processes go by; time.Now when nil
 
-	LookEvery   time.Duration // how often the database is asked for tenants with due work; 1 s
-	Parallel    int           // tenants at a time; 32
-	Settle      time.Duration // how long a write of one record may still take effect; 10 s
-	SettleBatch time.Duration // the same, for a write of 200 and more; 2 min
-	CallTime    time.Duration // the longest that a call of a CRM may take; 2 min
-	Grace       time.Duration // how long calls may go on after Run's context ended; 10 s
+	LookEvery time.Duration // how often the database is asked for tenants with due work; 1 s
+	Parallel  int           // tenants at a time; 32
+	CallTime  time.Duration // the longest that a call of a CRM may take; 2 min
+	Grace     time.Duration // how long calls may go on after Run's context ended; 10 s
 }
 
 func (c *Config) setDefaults() {
@@ -72,12 +70,6 @@ func (c *Config) setDefaults() {
 	}
 	if c.Parallel == 0 {
 		c.Parallel = 32
-	}
-	if c.Settle == 0 {
-		c.Settle = 10 * time.Second
-	}
-	if c.SettleBatch == 0 {
-		c.SettleBatch = 2 * time.Minute
 	}
 	if c.CallTime == 0 {
 		c.CallTime = 2 * time.Minute

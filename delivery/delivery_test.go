@@ -693,7 +693,7 @@ func TestAKilledWriteSettlesBeforeItIsRepeated(t *testing.T) {
 			t.Fatalf("creates %v", c.creates)
 		}
 		c.hook = nil
-		time.Sleep(heir.Settle)
+		time.Sleep(newCRM().Provider().Settles.One)
 		takes(heir, "a")
 		if s := h.adds("a"); s[db.Delivered] != 1 || len(c.creates) != 2 {
 			t.Errorf("sums %+v, creates %v", s, c.creates)

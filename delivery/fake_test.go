@@ -54,7 +54,9 @@ func (c *fakeCRM) Target() crm.Target {
 	return crm.Target{OrgID: cmp.Or(c.org, "00D1"), InstanceURL: "https://a.my.salesforce.com"}
 }
 
-func (c *fakeCRM) Batch() int { return c.batch }
+func (c *fakeCRM) Provider() *crm.Provider {
+	return &crm.Provider{Service: "fake", Name: "Fake", Batch: c.batch, Settles: crm.SettlingTime{One: 10 * time.Second, Many: 2 * time.Minute, Full: 200}}
+}
 
 func (c *fakeCRM) CheckUp(context.Context) ([]crm.Check, error) {
 	c.mu.Lock()

@@ -69,7 +69,7 @@ func (t *turn) removeRecord(ctx context.Context, r *db.Removal) *crm.Failure {
 // many tries the record stays.
 func (t *turn) notRemoved(ctx context.Context, r db.Removal, f *crm.Failure) (goOn bool, err error) {
 	if f.Unknown { // nobody is to be looked up for good before it has taken effect
-		r.Unsure, r.DueAt = true, t.Now().Add(t.settle(1))
+		r.Unsure, r.DueAt = true, t.Now().Add(t.crm.Provider().Settles.Of(1))
 	}
 	outage := t.outage(ctx, r, f)
 	if ctx.Err() != nil {

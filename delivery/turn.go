@@ -113,7 +113,7 @@ func (t *turn) drain(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, t.hold(ctx, crm.Failed(err), t.pause.Batch)
 	}
-	t.limit = t.crm.Batch()
+	t.limit = t.crm.Provider().Batch
 	if t.pause.Batch > 0 {
 		t.limit = min(t.limit, t.pause.Batch)
 	}
@@ -219,7 +219,7 @@ func (t *turn) write(ctx context.Context, people []*person) (goOn bool, err erro
 	if t.stopped() {
 		return false, errStopped
 	}
-	settle := t.settle(len(people))
+	settle := t.crm.Provider().Settles.Of(len(people))
 	if err := t.Store.MarkSent(ctx, t.lease, sendings(people), t.Now().Add(settle)); err != nil {
 		return false, err
 	}
@@ -273,17 +273,6 @@ func (t *turn) send(ctx context.Context, people []*person) ([]crm.Result, error)
 		err = &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}
 	}
 	return results, err
-}
-
-// manyRecords are so many that a write of them takes as long to settle as any.
-const manyRecords = 200
-
-// settle is how long a write of n records may still take effect when its outcome
-// is not known. What a customer's org does of its own with each of them, it does
-// within the call.
-func (t *turn) settle(n int) time.Duration {
-	more := time.Duration(min(n, manyRecords)-1) * (t.SettleBatch - t.Settle) / (manyRecords - 1)
-	return t.Settle + more
 }
 
 // sortResults returns what became of each person, and the failure that stops the
@@ -355,7 +344,7 @@ func (t *turn) everybody(ctx context.Context, people []*person, results []crm.Re
 		return false, nil
 	}
 	one := people[last : last+1]
-	if err := t.Store.MarkSent(ctx, t.lease, sendings(one), t.Now().Add(t.settle(1))); err != nil {
+	if err := t.Store.MarkSent(ctx, t.lease, sendings(one), t.Now().Add(t.crm.Provider().Settles.Of(1))); err != nil {
 		return false, err
 	}
 	alone, err := t.send(ctx, one)
@@ -499,7 +488,7 @@ func (t *turn) hold(ctx context.Context, f *crm.Failure, batch int) error {
 
 // succeeded ends the pause that came before, and lets the batches grow again.
 func (t *turn) succeeded(ctx context.Context) error {
-	t.limit = min(t.limit*5, t.crm.Batch())
+	t.limit = min(t.limit*5, t.crm.Provider().Batch)
 	if t.pause.Reason == "" {
 		return nil
 	}

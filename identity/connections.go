@@ -29,8 +29,8 @@ func (c Connection) Concerns() bool {
 	return c.App != "" || c.OwnApp || c.Identity != nil || c.Held != nil
 }
 
-// Connections tells what was read of a tenant's connections: all services, Salesforce
-// first.
+// Connections tells what was read of a tenant's connections: all services, the main
+// one first.
 func (v *Vault) Connections(read db.Connections) ([]Connection, error) {
 	listed, err := v.listed(read.Definitions, read.Settings)
 	if err != nil {
@@ -55,13 +55,13 @@ func (v *Vault) Connections(read db.Connections) ([]Connection, error) {
 }
 
 // Troubled are the connections that are dead, and after them those whose last renewal
-// failed; Salesforce's first among each, then the one that did last.
+// failed; the main one's first among each, then the one that did last.
 func Troubled(all []Connection) []Connection {
 	troubled := slices.DeleteFunc(slices.Clone(all), func(c Connection) bool {
 		return c.Identity == nil || c.Identity.BrokenAt.IsZero() && c.Identity.FailedAt.IsZero()
 	})
 	slices.SortStableFunc(troubled, func(a, b Connection) int {
-		return cmp.Or(compareBool(!a.Dead, !b.Dead), -compareBool(a.ID == Salesforce, b.ID == Salesforce),
+		return cmp.Or(compareBool(!a.Dead, !b.Dead), -compareBool(a.Main, b.Main),
 			b.Identity.BrokenAt.Compare(a.Identity.BrokenAt), b.Identity.FailedAt.Compare(a.Identity.FailedAt))
 	})
 	return troubled

@@ -121,7 +121,7 @@ const (
 	AppConfigured = "environment" // given at the start
 )
 
-// Services returns all services, Salesforce first.
+// Services returns all services, the main one first.
 func (v *Vault) Services(ctx context.Context) ([]Listed, error) {
 	definitions, err := v.Store.ServiceDefinitions(ctx)
 	if err != nil {
@@ -134,7 +134,7 @@ func (v *Vault) Services(ctx context.Context) ([]Listed, error) {
 	return v.listed(definitions, settings)
 }
 
-// listed are all services, Salesforce first, with what is defined and set of them.
+// listed are all services, the main one first, with what is defined and set of them.
 func (v *Vault) listed(definitions []db.ServiceDefinition, settings map[string]db.ServiceSettings) ([]Listed, error) {
 	var all []Listed
 	for _, s := range v.services {
@@ -158,12 +158,12 @@ func (v *Vault) listed(definitions []db.ServiceDefinition, settings map[string]d
 		}
 	}
 	slices.SortFunc(all, func(a, b Listed) int {
-		return cmp.Or(-compareBool(a.ID == Salesforce, b.ID == Salesforce), strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.ID, b.ID))
+		return cmp.Or(-compareBool(a.Main, b.Main), strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.ID, b.ID))
 	})
 	return all, nil
 }
 
-// Configured returns the services that a shared app is set for, Salesforce first.
+// Configured returns the services that a shared app is set for, the main one first.
 func (v *Vault) Configured(ctx context.Context) ([]Service, error) {
 	listed, err := v.Services(ctx)
 	var all []Service

@@ -322,8 +322,8 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, e exchange) error {
 
 // accept checks what a service granted, and fills in what it says of whom it is for.
 func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) error {
-	if s.ID == Salesforce {
-		return v.acceptSalesforce(ctx, s, a, g)
+	if s.NamedByURL {
+		return v.acceptNamed(ctx, s, a, g)
 	}
 	g.InstanceURL = s.host
 	if s.SelfManaged && g.LoginURL == s.ExtraLogin {
@@ -351,11 +351,11 @@ func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) er
 		}
 	}
 	s.fill(a, g)
-	return nil
+	return v.askOrg(ctx, s, a, g)
 }
 
-// acceptSalesforce is accept with what Salesforce says in its own way.
-func (v *Vault) acceptSalesforce(ctx context.Context, s Service, a answer, g *db.Grant) error {
+// acceptNamed is accept where the answer names the org and the user by a URL.
+func (v *Vault) acceptNamed(ctx context.Context, s Service, a answer, g *db.Grant) error {
 	var named, own bool
 	g.OrgID, g.RemoteUserID, named = orgAndUser(a.ID)
 	g.InstanceURL, own = s.instance(a.InstanceURL)
@@ -368,10 +368,16 @@ func (v *Vault) acceptSalesforce(ctx context.Context, s Service, a answer, g *db
 	if len(s.missing(strings.Fields(a.Scope))) > 0 {
 		return &OAuthError{Code: CodeMissingScope}
 	}
+	return v.askOrg(ctx, s, a, g)
+}
+
+// askOrg asks what the org is called that a new credential belongs to, where that can be
+// asked. An org that can't be used is refused.
+func (v *Vault) askOrg(ctx context.Context, s Service, a answer, g *db.Grant) error {
 	if v.Org == nil {
 		return nil
 	}
-	name, sandbox, err := v.Org(ctx, Credential{AccessToken: a.AccessToken, InstanceURL: g.InstanceURL, OrgID: g.OrgID})
+	name, sandbox, err := v.Org(ctx, Credential{Service: s.ID, AccessToken: a.AccessToken, InstanceURL: g.InstanceURL, OrgID: g.OrgID})
 	var refused *OAuthError
 	if errors.As(err, &refused) {
 		return refused
@@ -379,7 +385,9 @@ func (v *Vault) acceptSalesforce(ctx context.Context, s Service, a answer, g *db
 	if err != nil {
 		v.Log.WarnContext(ctx, "the org's name is not known", "service", s.ID, "tenant", g.TenantID, "error", err)
 	}
-	g.OrgName, g.Sandbox = name, sandbox
+	if name != "" {
+		g.OrgName, g.Sandbox = name, sandbox
+	}
 	return nil
 }
 

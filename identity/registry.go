@@ -32,6 +32,8 @@ func SalesforceService(clientID, clientSecret, redirectURL, loginURL string) Ser
 		AskParams:     map[string]string{"prompt": "login"},
 		HostSuffixes:  []string{"login.salesforce.com", "test.salesforce.com", ".my.salesforce.com", ".my.salesforce.mil"},
 		InstanceField: "instance_url",
+		NamedByURL:    true,
+		Main:          true,
 		Rotates:       true,
 		MaxApprovals:  5,
 		ClientID:      clientID,

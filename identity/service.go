@@ -48,6 +48,12 @@ type Service struct {
 	UserField string `json:"user_field,omitempty"`
 	NameField string `json:"name_field,omitempty"`
 
+	// NamedByURL says that the answer names the org and the user by a URL of the service's
+	// own, and every scope that was granted.
+	NamedByURL bool `json:"-"`
+	// Main says that lists have the service before the others.
+	Main bool `json:"-"`
+
 	RefreshOptional bool `json:"refresh_optional,omitempty"` // a connection may come without a refresh token
 	Rotates         bool `json:"rotates,omitempty"`          // a refresh token works once
 	ErrorsWith200   bool `json:"errors_with_200,omitempty"`  // a refusal may come with the status of a success

@@ -151,9 +151,9 @@ type Config struct {
 	// Callback is our callback for services that come without a RedirectURL; nil when
 	// none of those is authorized here.
 	Callback func(service string) string
-	// Org asks Salesforce for the name of the org that a new credential belongs
-	// to; nil to do without. An *OAuthError refuses the connection, any other
-	// failure leaves the name empty.
+	// Org asks a service for the name of the org that a new credential belongs to:
+	// empty where it can't be asked; nil to do without. An *OAuthError refuses the
+	// connection, any other failure leaves the name as the service's answer has it.
 	Org func(ctx context.Context, c Credential) (name string, sandbox bool, err error)
 
 	Log      *slog.Logger

@@ -56,7 +56,7 @@ func (w *Watch) digest(ctx context.Context, tenantID string, morning time.Time) 
 	} else if err != nil {
 		return err
 	}
-	open := len(Open(d)) > 0
+	open := len(Open(w.CRM, d)) > 0
 	return w.Store.QueueDigest(ctx, tenantID, morning, apart, func(members []db.Member) (users []string) {
 		for _, m := range members {
 			if open && WantedDaily(m) {
@@ -80,10 +80,10 @@ type Item struct {
 
 // Open is what is open at a tenant and needs a person: what is about the connection first,
 // then why people need attention, the most people first.
-func Open(d db.Digest) (items []Item) {
+func Open(p *crm.Provider, d db.Digest) (items []Item) {
 	for _, i := range d.Incidents {
 		if i.Kind == db.IncidentBroken || i.Kind == db.IncidentFailing {
-			items = append(items, itemOf(i))
+			items = append(items, itemOf(p, i))
 		}
 	}
 	for _, service := range d.Held {
@@ -91,30 +91,30 @@ func Open(d db.Digest) (items []Item) {
 			More: "Say whether the account is the right one.", Path: "/integrations", Link: "Decide"})
 	}
 	for _, i := range d.Incidents {
-		if i.Kind == db.IncidentWaiting && i.N > 0 && crm.Sentence(i.Cause).Who != crm.Nobody && i.Cause != "" {
-			items = append(items, itemOf(i))
+		if i.Kind == db.IncidentWaiting && i.N > 0 && p.Sentence(i.Cause).Who != crm.Nobody && i.Cause != "" {
+			items = append(items, itemOf(p, i))
 		}
 	}
-	for _, p := range d.Problems {
-		if p.State.Info().Attention {
-			e := crm.GaveUp(p.Reason)
-			items = append(items, Item{N: p.N, What: e.Title, More: whoFixes(e.Who), Path: problemPath(p), Link: "View problem", attention: true})
+	for _, cause := range d.Problems {
+		if cause.State.Info().Attention {
+			e := p.GaveUp(cause.Reason)
+			items = append(items, Item{N: cause.N, What: e.Title, More: whoFixes(p, e.Who), Path: problemPath(p, cause), Link: "View problem", attention: true})
 		}
 	}
 	for _, i := range d.Incidents {
 		if i.Kind == db.IncidentSilent {
-			items = append(items, itemOf(i))
+			items = append(items, itemOf(p, i))
 		}
 	}
 	return items
 }
 
 // itemOf is an incident in a few words.
-func itemOf(i db.Incident) Item {
-	w := Tell(i)
+func itemOf(p *crm.Provider, i db.Incident) Item {
+	w := Tell(p, i)
 	item := Item{What: w.Title, More: upper(local(i, i.Since)) + ". " + w.Mend, Path: w.Path, Link: w.Link}
 	if i.Kind == db.IncidentWaiting {
-		item.N, item.What = i.N, "Waiting: "+crm.Sentence(i.Cause).Title
+		item.N, item.What = i.N, "Waiting: "+p.Sentence(i.Cause).Title
 	}
 	if i.Kind == db.IncidentSilent {
 		item.What, item.More = w.Title+": "+i.Newsletter, "No sign-ups "+local(i, i.Since)+". Open the page that your form is on, and sign up yourself."
@@ -123,17 +123,17 @@ func itemOf(i db.Incident) Item {
 }
 
 // problemPath is where the page of a cause is.
-func problemPath(p db.Problem) string {
-	return status + "/problems/" + string(p.State) + "/" + url.PathEscape(p.Reason)
+func problemPath(p *crm.Provider, cause db.Problem) string {
+	return statusPath(p) + "/problems/" + string(cause.State) + "/" + url.PathEscape(cause.Reason)
 }
 
 // whoFixes says who can do something about why people need attention.
-func whoFixes(who crm.Who) string {
+func whoFixes(p *crm.Provider, who crm.Who) string {
 	switch who {
 	case crm.You:
 		return "You can fix it."
 	case crm.Admin:
-		return "Your Salesforce admin can fix it."
+		return "Your " + p.Name + " admin can fix it."
 	case crm.Us:
 		return "The people who run this service can fix it."
 	}
@@ -142,17 +142,17 @@ func whoFixes(who crm.Who) string {
 
 // Headline says in a few words what is open: the first thing that is about all, and how
 // many need attention.
-func Headline(d db.Digest) string {
+func Headline(p *crm.Provider, d db.Digest) string {
 	var said []string
-	for _, i := range Open(d) {
+	for _, i := range Open(p, d) {
 		if !i.attention && len(said) == 0 {
 			said = append(said, i.What)
 		}
 	}
 	people := 0
-	for _, p := range d.Problems {
-		if p.State.Info().Attention {
-			people += p.N
+	for _, cause := range d.Problems {
+		if cause.State.Info().Attention {
+			people += cause.N
 		}
 	}
 	if people > 0 {
@@ -162,18 +162,18 @@ func Headline(d db.Digest) string {
 }
 
 // Standing says how the connection is and who waits.
-func Standing(d db.Digest) string {
-	state := "Salesforce: not connected."
+func Standing(p *crm.Provider, d db.Digest) string {
+	state := p.Name + ": not connected."
 	if d.Connected {
-		state = "Salesforce: connected."
+		state = p.Name + ": connected."
 	}
 	for _, i := range d.Incidents {
 		switch {
 		case i.About != "":
 		case i.Kind == db.IncidentBroken:
-			state = "Salesforce: connection lost."
+			state = p.Name + ": connection lost."
 		case i.Kind == db.IncidentFailing:
-			state = "Salesforce: connected, but the connection can’t be renewed."
+			state = p.Name + ": connected, but the connection can’t be renewed."
 		}
 	}
 	waiting := fmt.Sprintf("%d waiting", d.Waiting)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gatepost/crm/salesforce"
 	"gatepost/db"
 )
 
@@ -216,8 +217,8 @@ func TestOpen(t *testing.T) {
 		}, "Connection to Salesforce lost, 15 sign-ups need attention",
 			[]string{"0 Connection to Salesforce lost", "0 Salesforce: a new connection waits", "14 Blocked by duplicate rule", "1 E-mail address not accepted", "0 No sign-ups from a busy form: Weekly"}},
 	} {
-		items := Open(test.digest)
-		if got := Headline(test.digest); got != test.headline || len(items) != len(test.want) {
+		items := Open(salesforce.Provider, test.digest)
+		if got := Headline(salesforce.Provider, test.digest); got != test.headline || len(items) != len(test.want) {
 			t.Errorf("%s: %q with %+v", name, got, items)
 			continue
 		}
@@ -234,7 +235,7 @@ func TestOpen(t *testing.T) {
 		"Salesforce: connected. 1 waiting.":                                                                   {Connected: true, Waiting: 1, Incidents: []db.Incident{trouble(db.IncidentBroken, "slack", "", 0)}},
 		"Salesforce: connected, but the connection can’t be renewed. 0 waiting.":                              {Connected: true, Incidents: []db.Incident{trouble(db.IncidentFailing, "", "", 0)}},
 	} {
-		if got := Standing(d); got != want {
+		if got := Standing(salesforce.Provider, d); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

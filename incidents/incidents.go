@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"gatepost/crm"
 	"gatepost/db"
 	"gatepost/identity"
 )
@@ -55,6 +56,7 @@ type Store interface {
 // Watch looks for troubles.
 type Watch struct {
 	Store Store
+	CRM   *crm.Provider    // that sign-ups go to
 	Tell  bool             // whether mails can be sent
 	Now   func() time.Time // time.Now when nil
 }
@@ -164,7 +166,7 @@ func (w *Watch) lasts(ctx context.Context, i db.Incident, found look) (bool, err
 // find looks for what is trouble now.
 func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
 	l := look{lasting: map[trouble]bool{}}
-	broken, err := w.Store.BrokenConnections(ctx, identity.Salesforce)
+	broken, err := w.Store.BrokenConnections(ctx, w.CRM.Service)
 	if err != nil {
 		return l, err
 	}
@@ -172,12 +174,12 @@ func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
 		l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
 		l.lasting[trouble{t.TenantID, db.IncidentFailing, t.About}] = true // it got worse
 	}
-	failing, err := w.Store.FailingConnections(ctx, identity.Salesforce, FailsFor)
+	failing, err := w.Store.FailingConnections(ctx, w.CRM.Service, FailsFor)
 	if err != nil {
 		return l, err
 	}
 	for _, t := range failing {
-		if identity.WhyFailing(serviceOf(t), "", t.Cause).Who != identity.Nobody { // else sign-ups that wait tell
+		if identity.WhyFailing(serviceOf(w.CRM, t), "", t.Cause).Who != identity.Nobody { // else sign-ups that wait tell
 			l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gatepost/crm/salesforce"
 	"gatepost/db"
 	"gatepost/db/dbtest"
 )
@@ -36,7 +37,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.scan(&w.letter, `SELECT id FROM newsletters WHERE tenant_id = $1`, w.contoso.ID)
-	w.watch = &Watch{Store: w.store, Tell: true, Now: func() time.Time { return w.now }}
+	w.watch = &Watch{CRM: salesforce.Provider, Store: w.store, Tell: true, Now: func() time.Time { return w.now }}
 	return w
 }
 
@@ -237,7 +238,7 @@ func TestAnotherServicesConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, words := range []Words{Tell(open[0]), Mended(open[0])} {
+	for _, words := range []Words{Tell(salesforce.Provider, open[0]), Mended(salesforce.Provider, open[0])} {
 		if text := fmt.Sprint(words); strings.Contains(text, "Salesforce") || !strings.Contains(words.Title, "HubSpot") || strings.Contains(strings.ToLower(text), "sign-up") {
 			t.Errorf("says %+v", words)
 		}
@@ -446,7 +447,7 @@ func TestWords(t *testing.T) {
 		for _, cause := range []string{"", "invalid_grant", "DUPLICATE_VALUE", "NEVER_HEARD_OF"} {
 			for _, n := range []int{0, 1, 1200} {
 				i := db.Incident{Trouble: db.Trouble{Kind: kind, Cause: cause, N: n, Since: at}, MendedAt: at, TimeZone: "Europe/Berlin", Newsletter: "Weekly"}
-				for _, w := range []Words{Tell(i), Mended(i)} {
+				for _, w := range []Words{Tell(salesforce.Provider, i), Mended(salesforce.Provider, i)} {
 					if w.Title == "" || w.What == "" || w.Mend == "" || w.Path == "" || w.Link == "" {
 						t.Errorf("%s %s: %+v", kind, cause, w)
 					}
@@ -455,7 +456,7 @@ func TestWords(t *testing.T) {
 		}
 	}
 	i := db.Incident{Trouble: db.Trouble{Kind: db.IncidentWaiting, Cause: "UNAVAILABLE", N: 1, Since: at}, TimeZone: "Europe/Berlin"}
-	if w := Tell(i); w.What != "1 sign-up is waiting, the oldest since Wednesday, 4 March, 11:30 (Berlin time). Nothing is lost. Salesforce did not answer, or not in a way that makes sense." {
+	if w := Tell(salesforce.Provider, i); w.What != "1 sign-up is waiting, the oldest since Wednesday, 4 March, 11:30 (Berlin time). Nothing is lost. Salesforce did not answer, or not in a way that makes sense." {
 		t.Errorf("says %q", w.What)
 	}
 }
@@ -480,8 +481,8 @@ func TestTheNumbersAreThoseOfNow(t *testing.T) {
 		}
 		for _, i := range append(all, mailed) {
 			for _, text := range want {
-				if !strings.Contains(Tell(i).What, text) {
-					t.Errorf("no %q in %q", text, Tell(i).What)
+				if !strings.Contains(Tell(salesforce.Provider, i).What, text) {
+					t.Errorf("no %q in %q", text, Tell(salesforce.Provider, i).What)
 				}
 			}
 		}
@@ -499,7 +500,7 @@ func TestTheNumbersAreThoseOfNow(t *testing.T) {
 	w.all(db.Delivered)
 	tell()
 	mailed, err := w.store.OpenIncidents(t.Context())
-	if err != nil || !strings.Contains(Tell(mailed[0]).What, "0 are waiting") {
+	if err != nil || !strings.Contains(Tell(salesforce.Provider, mailed[0]).What, "0 are waiting") {
 		t.Errorf("%+v, %v", mailed, err)
 	}
 
@@ -549,7 +550,7 @@ func TestFailingConnection(t *testing.T) {
 		got := ""
 		for _, i := range all {
 			got += string(i.Kind) + " "
-			if words := Tell(i); i.Kind == db.IncidentFailing && (!strings.Contains(words.Mend, "Setup") || !strings.Contains(words.What, "blocked the app") || !strings.Contains(words.Title, "can’t be renewed")) {
+			if words := Tell(salesforce.Provider, i); i.Kind == db.IncidentFailing && (!strings.Contains(words.Mend, "Setup") || !strings.Contains(words.What, "blocked the app") || !strings.Contains(words.Title, "can’t be renewed")) {
 				w.t.Errorf("%+v", words)
 			}
 		}

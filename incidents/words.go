@@ -19,11 +19,11 @@ type Words struct {
 	Link  string // what that page is called
 }
 
-// Where the pages of incidents are.
-const (
-	connections = "/integrations"
-	status      = "/integrations/" + identity.Salesforce
-)
+// connections is where the page of all connections is.
+const connections = "/integrations"
+
+// statusPath is where the page is that tells how a CRM gets sign-ups.
+func statusPath(p *crm.Provider) string { return connections + "/" + p.Service }
 
 const nothingToDo = "Nothing to do."
 
@@ -38,9 +38,9 @@ func AsOf(i db.Incident, now time.Time) string {
 
 // Tell says in plain words what happened, and what to do. Times are in the
 // tenant's time zone.
-func Tell(i db.Incident) Words {
+func Tell(p *crm.Provider, i db.Incident) Words {
 	since := local(i, i.Since)
-	service := serviceOf(i.Trouble)
+	service := serviceOf(p, i.Trouble)
 	name := identity.NameOf(service)
 	switch i.Kind {
 	case db.IncidentBroken:
@@ -50,9 +50,9 @@ func Tell(i db.Incident) Words {
 		why := identity.WhyFailing(service, name, i.Cause)
 		return Words{"The connection to " + name + " can’t be renewed", "It has failed " + since + ". " + why.What + waiting(i.N), why.Mend, connections, "View the connection"}
 	case db.IncidentWaiting:
-		return tellWaiting(i)
+		return tellWaiting(p, i)
 	case db.IncidentAttention:
-		return tellAttention(i)
+		return tellAttention(p, i)
 	case db.IncidentSilent:
 		return Words{"No sign-ups from a busy form", fmt.Sprintf("%s has had no sign-up %s. In the same hours of the last weeks it had %d or more, in three weeks out of four. That is hardly chance.", i.Newsletter, since, i.N),
 			"Open the page that your form is on, and sign up yourself: the form may be gone, broken, or covered by something. If you stopped it on purpose, there is nothing to do.", "/newsletters", "View newsletters"}
@@ -61,12 +61,12 @@ func Tell(i db.Incident) Words {
 }
 
 // tellWaiting tells of sign-ups that wait for long.
-func tellWaiting(i db.Incident) Words {
-	w := Words{Title: "Sign-ups have been waiting for long", What: "Meanwhile 0 are waiting.", Mend: nothingToDo, Path: status, Link: "View status"}
+func tellWaiting(p *crm.Provider, i db.Incident) Words {
+	w := Words{Title: "Sign-ups have been waiting for long", What: "Meanwhile 0 are waiting.", Mend: nothingToDo, Path: statusPath(p), Link: "View status"}
 	if i.N == 0 {
 		return w
 	}
-	e := crm.Sentence(i.Cause)
+	e := p.Sentence(i.Cause)
 	if i.Cause == "" {
 		e = crm.Explanation{What: "They are on their way, but it takes longer than it should.", Mend: "Nothing to do if the number goes down. Otherwise, tell the people who run this service."}
 	}
@@ -75,38 +75,38 @@ func tellWaiting(i db.Incident) Words {
 }
 
 // tellAttention tells of people who need attention.
-func tellAttention(i db.Incident) Words {
-	w := Words{Title: "Sign-ups need attention", What: "Meanwhile all of them have been dealt with.", Mend: nothingToDo, Path: status + "/problems", Link: "View problems"}
+func tellAttention(p *crm.Provider, i db.Incident) Words {
+	w := Words{Title: "Sign-ups need attention", What: "Meanwhile all of them have been dealt with.", Mend: nothingToDo, Path: statusPath(p) + "/problems", Link: "View problems"}
 	if i.N == 0 {
 		return w
 	}
-	e := crm.GaveUp(i.Cause)
-	w.What, w.Mend = count(i.N, "sign-up needs", "sign-ups need")+" attention: not in Salesforce, and not sent again by itself. Most common cause: "+e.What, e.Mend
+	e := p.GaveUp(i.Cause)
+	w.What, w.Mend = count(i.N, "sign-up needs", "sign-ups need")+" attention: not in "+p.Name+", and not sent again by itself. Most common cause: "+e.What, e.Mend
 	return w
 }
 
 // serviceOf is the service of a connection that is trouble.
-func serviceOf(t db.Trouble) string {
+func serviceOf(p *crm.Provider, t db.Trouble) string {
 	if t.About == "" {
-		return identity.Salesforce
+		return p.Service
 	}
 	return t.About
 }
 
 // Mended says in plain words that the trouble is over.
-func Mended(i db.Incident) Words {
+func Mended(p *crm.Provider, i db.Incident) Words {
 	at := local(i, i.MendedAt)
 	if (i.Kind == db.IncidentBroken || i.Kind == db.IncidentFailing) && i.About != "" {
 		return Words{identity.NameOf(i.About) + " is connected again", "The connection works again " + at + ".", nothingToDo, connections, "View the connection"}
 	}
 	w := map[db.IncidentKind]Words{
-		db.IncidentBroken:    {Title: "Salesforce is connected again", What: "The connection works again " + at + ". Sign-ups that were waiting are being sent."},
-		db.IncidentFailing:   {Title: "The connection to Salesforce is renewed again", What: "It works again " + at + "."},
+		db.IncidentBroken:    {Title: p.Name + " is connected again", What: "The connection works again " + at + ". Sign-ups that were waiting are being sent."},
+		db.IncidentFailing:   {Title: "The connection to " + p.Name + " is renewed again", What: "It works again " + at + "."},
 		db.IncidentWaiting:   {Title: "No sign-ups have been waiting for long", What: "Those that had were dealt with. All is well " + at + "."},
 		db.IncidentAttention: {Title: "Few sign-ups need attention now", What: "Most of those that did have been dealt with. All is well " + at + "."},
 		db.IncidentSilent:    {Title: "Sign-ups are coming in again", What: i.Newsletter + " has had sign-ups again " + at + "."},
 	}[i.Kind]
-	w.Mend, w.Path, w.Link = nothingToDo, status, "View status"
+	w.Mend, w.Path, w.Link = nothingToDo, statusPath(p), "View status"
 	return w
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"gatepost/crm"
 	"gatepost/db"
 )
 
@@ -30,7 +31,8 @@ type Links interface {
 // Config is what a Post is made of. All is required but Now, which is time.Now
 // when nil.
 type Config struct {
-	URL    string // of the portal, without a slash at its end
+	CRM    *crm.Provider // that sign-ups go to
+	URL    string        // of the portal, without a slash at its end
 	Server Server
 	Store  Store
 	Links  Links

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gatepost/auth"
+	"gatepost/crm/salesforce"
 	"gatepost/db"
 	"gatepost/db/dbtest"
 	"gatepost/incidents"
@@ -45,7 +46,7 @@ func newWorld(t *testing.T, server Server) *world {
 	if err := w.store.CreateUser(t.Context(), db.User{ID: w.user, Email: john, PasswordHash: "x", CreatedAt: time.Now(), PasswordChangedAt: time.Now()}, tenant.ID); err != nil {
 		t.Fatal(err)
 	}
-	w.post = New(Config{URL: "https://gatepost.example", Server: server, Store: w.store, Links: people,
+	w.post = New(Config{CRM: salesforce.Provider, URL: "https://gatepost.example", Server: server, Store: w.store, Links: people,
 		Log: slog.New(slog.NewTextHandler(w.log, nil)), Now: func() time.Time { return time.Now().Add(w.ahead) }})
 	return w
 }

@@ -23,7 +23,7 @@ func (s *server) actionsPart(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	actions := actionList(card, who(c).overview.Actions, views.ActionKind(cut(c.Query("kind"), 20)))
+	actions := actionList(s.crm(c), card, who(c).overview.Actions, views.ActionKind(cut(c.Query("kind"), 20)))
 	if actions.Version() == c.Query("seen") {
 		return c.SendStatus(http.StatusNoContent)
 	}
@@ -33,7 +33,7 @@ func (s *server) actionsPart(c *fiber.Ctx) error {
 
 // actionList is what is done, or was done lately, for many subscribers at once; of
 // one kind, or all when it is empty.
-func actionList(card views.Integration, all []db.Action, kind views.ActionKind) views.Actions {
+func actionList(p *crm.Provider, card views.Integration, all []db.Action, kind views.ActionKind) views.Actions {
 	list := views.Actions{Service: card.Service, Kind: kind}
 	for _, a := range all {
 		if a.Service != card.Service || kind != "" && kind != views.ActionKind(a.Kind) {
@@ -41,7 +41,7 @@ func actionList(card views.Integration, all []db.Action, kind views.ActionKind) 
 		}
 		v := views.Action{Kind: views.ActionKind(a.Kind), Total: a.Total, Done: a.Done, By: a.ActorEmail, StartedAt: a.StartedAt, EndedAt: a.EndedAt, Error: a.Error, Org: "the other organisation"}
 		if a.Reason != "" {
-			v.Cause = crm.Sentence(a.Reason).Title
+			v.Cause = p.Sentence(a.Reason).Title
 		}
 		if a.OrgID == card.Org.ID {
 			v.Org = card.Org.Name
@@ -74,7 +74,7 @@ func (s *server) start(c *fiber.Ctx, a db.Action, path string) error {
 	case a.Done == 0 && a.Kind != db.ActionRecount && a.Kind != db.ActionTry:
 		s.flash(c, views.FlashInfo, "There was nobody left to do that for.")
 	default:
-		done := actionList(card, []db.Action{a}, "").All[0]
+		done := actionList(s.crm(c), card, []db.Action{a}, "").All[0]
 		s.flash(c, done.Flash(), done.Text())
 	}
 	if a.Error == db.ActionDisagrees {
@@ -130,7 +130,7 @@ func (s *server) tryAll(c *fiber.Ctx) error {
 		return err
 	}
 	if p.Reason == crm.Spared && p.Until.After(s.Now()) {
-		s.flash(c, views.FlashInfo, "Nothing was sent: the last API calls of your Salesforce are left to others. We look again in "+views.Wait(p.Until.Sub(s.Now()))+".")
+		s.flash(c, views.FlashInfo, "Nothing was sent: the last "+s.crm(c).Limit.Unit+" of your "+s.crm(c).Name+" are left to others. We look again in "+views.Wait(p.Until.Sub(s.Now()))+".")
 		return redirect(c, problemsURL(c))
 	}
 	if err := s.Health.Hurry(ctx, tenant, p.Reason); err != nil {

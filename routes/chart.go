@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"gatepost/crm"
 	"gatepost/csvout"
 	"gatepost/db"
 	"gatepost/views"
@@ -99,7 +100,7 @@ var columnNames = map[string]struct{ label, short string }{
 }
 
 // chart is the chart of a range with what was read of its columns. Its address is path.
-func chart(r chartRange, starts []time.Time, signUps []map[db.State]int, path string) views.Chart {
+func chart(p *crm.Provider, r chartRange, starts []time.Time, signUps []map[db.State]int, path string) views.Chart {
 	c := views.Chart{Title: "Sign-ups by " + r.unit, Unit: r.name, Range: r.text, CSVURL: "/sign-ups.csv?" + query("range", r.id)}
 	for _, other := range chartRanges {
 		c.Ranges = append(c.Ranges, views.Tab{Text: other.text, URL: path + "?" + query("range", other.id), Current: other == r})
@@ -108,20 +109,20 @@ func chart(r chartRange, starts []time.Time, signUps []map[db.State]int, path st
 	for _, at := range starts[:len(starts)-1] {
 		c.Columns = append(c.Columns, views.Column{Label: at.Format(names.label), Short: at.Format(names.short)})
 	}
-	c.Series = seriesOf(signUps)
+	c.Series = seriesOf(p, signUps)
 	return c
 }
 
 // seriesOf are the numbers of each column by state, who has arrived first. A state that
 // isn't a main one is there when anybody is in it.
-func seriesOf(signUps []map[db.State]int) (all []views.Series) {
+func seriesOf(p *crm.Provider, signUps []map[db.State]int) (all []views.Series) {
 	sums := db.Sums{}
 	for _, column := range signUps {
 		for state, n := range column {
 			sums[state] += n
 		}
 	}
-	for _, t := range totals(sums).States {
+	for _, t := range totals(p, sums).States {
 		s := views.Series{State: t.State, N: make([]int, len(signUps)), Sum: t.N}
 		for i, column := range signUps {
 			s.N[i] = column[db.State(t.State.Code)]
@@ -142,7 +143,7 @@ func (s *server) signUpsCSV(c *fiber.Ctx) error {
 		return err
 	}
 	var b bytes.Buffer
-	out, series := csvout.NewWriter(&b), seriesOf(read)
+	out, series := csvout.NewWriter(&b), seriesOf(s.crm(c), read)
 	head := []string{r.unit + " from", "sign-ups"}
 	for _, one := range series {
 		head = append(head, uncapitalised(one.State.Label))

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"gatepost/crm/salesforce"
 	"gatepost/db"
 	"gatepost/views"
 )
@@ -95,7 +96,7 @@ func TestSeriesHoldEverybody(t *testing.T) {
 		signUps, want = append(signUps, column), want+7+i+1
 	}
 	got := 0
-	for _, s := range seriesOf(signUps) {
+	for _, s := range seriesOf(salesforce.Provider, signUps) {
 		sum := 0
 		for _, n := range s.N {
 			sum += n
@@ -107,7 +108,7 @@ func TestSeriesHoldEverybody(t *testing.T) {
 	if got != want {
 		t.Errorf("%d of %d", got, want)
 	}
-	for _, s := range seriesOf(nil) {
+	for _, s := range seriesOf(salesforce.Provider, nil) {
 		if !s.State.Main {
 			t.Errorf("nobody is %s, and yet it is told", s.State.Label)
 		}

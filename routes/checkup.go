@@ -34,7 +34,7 @@ func (s *server) checkUp(c *fiber.Ctx) error {
 	for _, check := range checks {
 		v := views.Check{Level: views.CheckLevel(check.Level), What: check.What, Meaning: check.Meaning, Mend: check.Mend}
 		if check.Mend != "" {
-			v.Who = whoFixes(check.Who)
+			v.Who = whoFixes(s.crm(c), check.Who)
 		}
 		page.Checks = append(page.Checks, v)
 	}
@@ -53,7 +53,7 @@ func (s *server) runCheckUp(c *fiber.Ctx) error {
 		if err := s.look(c); err != nil { // it may have ended the connection
 			return err
 		}
-		e := explained(c, f.Code, crm.AskedOnce(f.Code))
+		e := s.explained(c, f.Code, s.crm(c).AskedOnce(f.Code))
 		s.flash(c, views.FlashWarning, "The check-up was not possible. "+e.What+" "+e.Mend)
 	case err != nil:
 		return err

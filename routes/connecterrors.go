@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"gatepost/crm"
 	"gatepost/identity"
 	"gatepost/views"
 
@@ -19,7 +20,7 @@ const (
 	codeHandshake   = ":handshake"
 	codeUnderWay    = ":under way"
 	codeChanged     = ":changed"
-	codeUnreachable = ":unreachable"
+	codeUnreachable = crm.LoginUnanswered
 )
 
 // failure is why an authorization came to nothing.
@@ -51,10 +52,7 @@ func callbackError(err error) (f failure, known bool) {
 
 // failed is the page that tells of a failure.
 func (s *server) failed(c *fiber.Ctx, service identity.Service, f failure) error {
-	page := serviceFailure(service.ID, service.Name, f.code, f.description)
-	if service.ID == identity.Salesforce {
-		page = connectFailure(f.code, f.description)
-	}
+	page := connectFailure(s.CRMs.Of(service.ID), service.ID, service.Name, f.code, f.description)
 	if !f.said {
 		page.Code = ""
 	}
@@ -89,89 +87,6 @@ func ownFailure(name, code string) (p views.ConnectFailedPage, ok bool) {
 		return p, false
 	}
 	return p, true
-}
-
-// connectFailure tells a failed authorization in plain words.
-func connectFailure(code, description string) views.ConnectFailedPage {
-	p := views.ConnectFailedPage{Code: cut(code, 80), Description: description}
-	if own, ok := ownFailure("Salesforce", code); ok {
-		own.Description = description
-		return own
-	}
-	switch strings.ReplaceAll(code, "-", "_") {
-	case "access_denied":
-		p.Happened = "Access was not allowed"
-		p.Meaning = "Somebody chose Deny at Salesforce, so Gatepost got no access. Whatever was connected before stays as it was."
-		p.Mend = "Try again and choose Allow. If that button isn’t there for you, ask your Salesforce admin to connect."
-	case codeChanged:
-		p.Happened = "Somebody else changed the connection at the same moment"
-		p.Meaning = "Another admin of your organisation connected or disconnected Salesforce while you did. Theirs stands, yours was taken back."
-		p.Mend = "Look at the connection as it is now, and try again if it isn’t what you want."
-	case codeUnreachable:
-		p.Happened = "Salesforce didn’t answer"
-		p.Meaning = "You allowed the access, but Salesforce gave us no answer when we asked for it. Nothing was changed. This usually passes within minutes."
-		p.Mend = "Try again in a moment. status.salesforce.com tells whether Salesforce has trouble."
-	case identity.CodeNoRefreshToken:
-		p.Happened = "Salesforce gave no lasting access"
-		p.Meaning = "The access would have ended within hours, because the app in Salesforce may not ask for a refresh token. We took it back."
-		p.Mend = "Ask your Salesforce admin to allow the scope “Perform requests at any time (refresh_token, offline_access)” for the app, with a refresh token policy that keeps it valid. Then try again."
-	case identity.CodeMissingScope:
-		p.Happened = "Salesforce left out the access that is needed"
-		p.Meaning = "Without the scope “Manage user data via APIs (api)” no Contact can be created. We took the access back."
-		p.Mend = "Ask your Salesforce admin to add that scope to the app. Then try again."
-	case identity.CodeForeignHost:
-		p.Happened = "The answer didn’t lead to Salesforce"
-		p.Meaning = "The log-in ended with an address that isn’t one of Salesforce’s. To be safe, we kept nothing of it."
-		p.Mend = "Try again with the default log-in. If it happens again, tell the people who run this service."
-	case identity.BrokenAppRefused:
-		p.Happened = "Salesforce doesn’t accept your own app"
-		p.Meaning = "What is set here of your organisation’s own app doesn’t fit its registration at Salesforce: its client id, its secret or the redirect URL. Nothing was changed."
-		p.Mend = "Compare the app’s settings under Integrations with those at Salesforce, and try again. A new app needs about ten minutes before it works."
-	case identity.BrokenAppRemoved:
-		p.Happened = "Your own app was removed meanwhile"
-		p.Meaning = "This log-in began with an app of your organisation’s own, which somebody has removed since. Nothing was changed."
-		p.Mend = "Start again. It takes two clicks."
-	case "invalid_client", "invalid_client_id", "redirect_uri_mismatch", "unauthorized_client":
-		p.Happened = "Salesforce doesn’t accept our app"
-		p.Meaning = "The app’s registration at Salesforce doesn’t fit this server: its key, its secret or its callback address. Nothing was changed."
-		p.Mend = "The people who run this service can fix it; please send them the code below. A new app needs about ten minutes before it works."
-	case "invalid_grant":
-		p.Happened = "Salesforce took the log-in back"
-		p.Meaning = "The log-in was no longer valid when we used it: it took too long, or your user may not log in from here or at this hour. Nothing was changed."
-		p.Mend = "Try again. If it stays like this, ask your Salesforce admin about log-in hours and IP ranges for your profile."
-	case "rate_limit_exceeded":
-		p.Happened = "Too many log-ins at Salesforce"
-		p.Meaning = "Your user has reached the number of log-ins that Salesforce allows in an hour. Nothing was changed."
-		p.Mend = "Try again in an hour, or log in with another user."
-	case "token_in_use":
-		p.Happened = "Salesforce was still busy with this log-in"
-		p.Meaning = "It was working on the same log-in already. Nothing was changed."
-		p.Mend = "Try again in a moment."
-	case "invalid_app_access", "OAUTH_APPROVAL_ERROR_GENERIC":
-		p.Happened = "Your user may not use this app"
-		p.Meaning = "In your Salesforce an admin decides who may use it. Nothing was changed."
-		p.Mend = "Ask your Salesforce admin to install the app and to admit you: Setup → External Client App Manager → the app → Policies."
-	case identity.BrokenOtherApp:
-		p.Happened = appChanged
-		p.Meaning = appChangedMeans
-		p.Mend = "Start again. It takes two clicks."
-	case "inactive_user", "inactive_org":
-		p.Happened = "This user or organisation is not active at Salesforce"
-		p.Meaning = "Salesforce refuses access for it. Nothing was changed."
-		p.Mend = "Log in to Salesforce with another user, or ask your Salesforce admin to activate this one."
-	case "API_DISABLED_FOR_ORG", "API_CURRENTLY_DISABLED":
-		p.Happened = "This Salesforce can’t be used by other programs"
-		p.Meaning = "Its edition, or your user’s profile, has no API access, and without it no Contact can be created. We took the access back."
-		p.Mend = "Ask your Salesforce admin: the permission is called “API Enabled”; some editions offer it as an add-on."
-	default:
-		if refusedFor(&p, identity.Salesforce, "Salesforce", code) {
-			break
-		}
-		p.Happened = "Salesforce refused"
-		p.Meaning = "It ended the log-in with the code below. Nothing was changed."
-		p.Mend = "Try again. If it stays like this, show the code to your Salesforce admin."
-	}
-	return p
 }
 
 // What is said when another app was set while somebody logged in.

@@ -36,12 +36,35 @@ func (s *server) deliverySettings(c *fiber.Ctx) error {
 }
 
 func (s *server) showDeliverySettings(c *fiber.Ctx, status int, card views.Integration, set db.DeliverySettings, wrong views.FieldErrors) error {
+	p := s.crm(c)
 	orgs, err := s.Health.Orgs(c.UserContext(), who(c).Tenant.ID)
 	if err != nil {
 		return err
 	}
 	return render(c, status, views.DeliverySettings(views.DeliverySettingsPage{Page: s.page(c, card.Name+" settings", views.NavIntegrations), Card: card,
-		Elsewhere: elsewhere(orgs, card), One: set.One, Several: set.Several, Leads: set.Leads, Key: set.Key, Save: set.SaveDuplicates, Placeholder: set.Placeholder, Share: set.Share, Shares: shares, Errors: wrong}))
+		Elsewhere: elsewhere(orgs, card), One: set.One, Several: set.Several, Ticks: ticks(p, set), Texts: texts(p, set), Share: set.Share, Shares: shares, Limited: p.Limit.Unit, Window: p.Limit.Window, Errors: wrong}))
+}
+
+// ticks are the options that one ticks, of those that the CRM has.
+func ticks(p *crm.Provider, set db.DeliverySettings) (all []views.Choice) {
+	is := map[crm.OptionName]bool{crm.OptionLeads: set.Leads, crm.OptionSaveDuplicates: set.SaveDuplicates}
+	for _, o := range p.Options {
+		if ticked, is := is[o.Name]; is {
+			all = append(all, views.Choice{Name: string(o.Name), Value: "on", Label: o.Label, Hint: o.Hint, Checked: ticked, Checkbox: true})
+		}
+	}
+	return all
+}
+
+// texts are the options that one types, of those that the CRM has.
+func texts(p *crm.Provider, set db.DeliverySettings) (all []views.TextField) {
+	is := map[crm.OptionName]string{crm.OptionPlaceholder: set.Placeholder, crm.OptionKey: set.Key}
+	for _, o := range p.Options {
+		if value, is := is[o.Name]; is {
+			all = append(all, views.TextField{Name: string(o.Name), Label: o.Label, Hint: o.Hint, Value: value})
+		}
+	}
+	return all
 }
 
 // setDeliverySettings handles POST /integrations/{service}/settings.
@@ -60,7 +83,7 @@ func (s *server) setDeliverySettings(c *fiber.Ctx) error {
 		set.Placeholder = ""
 	} else {
 		if set.Placeholder, ok = newsletter.LastName(name); !ok {
-			set.Placeholder, wrong["placeholder"] = cut(name, 500), "This can’t be a last name in Salesforce. Please enter up to 80 letters or signs, without line breaks."
+			set.Placeholder, wrong["placeholder"] = cut(name, 500), "This can’t be a last name in "+s.crm(c).Name+". Please enter up to 80 letters or signs, without line breaks."
 		}
 	}
 	badKey, err := s.checkKey(c, set.Key)
@@ -98,7 +121,7 @@ func (s *server) checkKey(c *fiber.Ctx, key string) (wrong string, err error) {
 	if err != nil || key == "" || key == set.Key {
 		return "", err
 	}
-	noKey := crm.Sentence(crm.NoKey)
+	noKey := s.crm(c).Sentence(crm.NoKey)
 	if !fieldName.MatchString(key) {
 		return noKey.What + " " + noKey.Mend, nil
 	}
@@ -110,5 +133,5 @@ func (s *server) checkKey(c *fiber.Ctx, key string) (wrong string, err error) {
 	case f.Code == crm.NoKey:
 		return noKey.What + " " + noKey.Mend, nil
 	}
-	return "This could not be checked: " + crm.Sentence(f.Code).What + " Nothing was saved; please try again later.", nil
+	return "This could not be checked: " + s.crm(c).Sentence(f.Code).What + " Nothing was saved; please try again later.", nil
 }

@@ -86,10 +86,12 @@ func errorTitle(status int) string {
 	return http.StatusText(status)
 }
 
+// section is a part of the portal, by how the addresses of its pages begin.
+type section struct{ begin, text string }
+
 // sections are where an error leads to, by how the address begins that was asked for; of
 // those that fit, the first.
-var sections = []struct{ begin, text string }{
-	{"/integrations/sfdc/problems", "Go to Problems"},
+var sections = []section{
 	{"/integrations", "Go to Integrations"},
 	{"/newsletter/signup", "Go to the test sign-up"},
 	{"/newsletters", "Go to Newsletters"},
@@ -118,7 +120,8 @@ func (s *server) waysOn(c *fiber.Ctx, status int) (links []views.Link) {
 	default:
 		links = append(links, views.Link{URL: asked, Text: "Reload the page"})
 	}
-	for _, section := range sections {
+	problems := section{"/integrations/" + s.crm(c).Service + "/problems", "Go to Problems"}
+	for _, section := range append([]section{problems}, sections...) {
 		if strings.HasPrefix(c.Path(), section.begin) && s.isPage(section.begin) && section.begin != asked {
 			links = append(links, views.Link{URL: section.begin, Text: section.text})
 			break

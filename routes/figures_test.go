@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"gatepost/crm"
+	"gatepost/crm/salesforce"
 	"gatepost/db"
 )
 
@@ -78,7 +78,7 @@ func TestSubscribersAreFiltered(t *testing.T) {
 	w.many(25)
 	w.become(3, db.Outcome{State: db.Attention, Reason: "DUPLICATES_DETECTED"})
 	w.become(1, db.Outcome{State: db.Waiting, Reason: "UNABLE_TO_LOCK_ROW"})
-	label := crm.GaveUp("DUPLICATES_DETECTED").Label
+	label := salesforce.Provider.GaveUp("DUPLICATES_DETECTED").Label
 	b.get("/subscribers").is(200, "1–20 of 29 subscribers, newest first.", `href="/subscribers?state=attention">Needs attention <span>3</span>`, `value="DUPLICATES_DETECTED">`+label,
 		`href="/subscribers.csv"`, `aria-sort="descending"`, `href="/subscribers?sort=oldest"`, `href="/subscribers?sort=name"`)
 	b.get("/subscribers?cause=DUPLICATES_DETECTED&q=duplicates&sort=address").is(200, "3 subscribers, by address.", `href="/subscribers?cause=DUPLICATES_DETECTED&q=duplicates&sort=address&state=waiting"`,

@@ -6,7 +6,6 @@ import (
 
 	"gatepost/crm"
 	"gatepost/db"
-	"gatepost/identity"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
@@ -30,11 +29,11 @@ type HealthStore interface {
 }
 
 // deliveryReason explains a code to those who are in a state: who waits is tried again.
-func deliveryReason(state db.State, code string) crm.Explanation {
+func deliveryReason(p *crm.Provider, state db.State, code string) crm.Explanation {
 	if state.Info().Waits {
-		return crm.Sentence(code)
+		return p.Sentence(code)
 	}
-	return crm.GaveUp(code)
+	return p.GaveUp(code)
 }
 
 // explain is the explanation of a code, with what the connection says where that is
@@ -47,10 +46,10 @@ func explain(code string, e crm.Explanation, card views.Integration) crm.Explana
 }
 
 // explained is explain, with what the connection says that sign-ups go by.
-func explained(c *fiber.Ctx, code string, e crm.Explanation) crm.Explanation {
+func (s *server) explained(c *fiber.Ctx, code string, e crm.Explanation) crm.Explanation {
 	for _, connection := range who(c).connections {
-		if connection.ID == identity.Salesforce {
-			return explain(code, e, describe(connection))
+		if connection.ID == s.crm(c).Service {
+			return explain(code, e, s.describe(s.crm(c), connection))
 		}
 	}
 	return e

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"testing"
 
+	"gatepost/crm/salesforce"
 	"gatepost/db"
 	"gatepost/routes"
 )
@@ -18,7 +19,7 @@ func TestHelp(t *testing.T) {
 		if state.Help == "" {
 			t.Errorf("what %q means is said nowhere", state.Label)
 		}
-		p.is(200, state.Label, state.Help)
+		p.is(200, salesforce.Provider.Fill(state.Label), salesforce.Provider.Fill(state.Help)).hasNot("{CRM}")
 	}
 	open(t).as(john, "contoso").get("/help").is(200).hasNot("help.example")
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"gatepost/db"
-	"gatepost/identity"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
@@ -23,7 +22,7 @@ const (
 // home handles GET /: whether all is well, and how many sign up; or what a new tenant
 // does first.
 func (s *server) home(c *fiber.Ctx) error {
-	live, err := s.crmStatus(c, identity.Salesforce)
+	live, err := s.crmStatus(c, s.crm(c).Service)
 	if err != nil {
 		return err
 	}
@@ -42,9 +41,9 @@ func (s *server) home(c *fiber.Ctx) error {
 	if live.Card.ConnectedAt.IsZero() && !live.Before || !placed {
 		return s.firstSteps(c, live, read, forms, placed)
 	}
-	live.Chart, live.Range = chart(r, starts, read.SignUps, "/"), r.id
-	page := views.HomePage{Page: s.page(c, "Home", views.NavHome), Live: live, Forms: len(forms), Since: read.First, Causes: s.openCauses(read.Problems, live.Card),
-		Incidents: tellIncidents(read.Incidents, aboutOther)}
+	live.Chart, live.Range = chart(s.crm(c), r, starts, read.SignUps, "/"), r.id
+	page := views.HomePage{Page: s.page(c, "Home", views.NavHome), Live: live, Forms: len(forms), Since: read.First, Causes: s.openCauses(c, read.Problems, live.Card),
+		Incidents: s.tellIncidents(c, read.Incidents, aboutOther)}
 	page.OwnAlert = tellsItself(live)
 	page.Today, page.Week = days.compare(read.ByHour, read.First)
 	for _, sub := range read.Latest {
@@ -65,13 +64,13 @@ func (s *server) firstSteps(c *fiber.Ctx, live views.Status, read db.Home, forms
 }
 
 // openCauses are the first few causes for which people need attention or wait.
-func (s *server) openCauses(all []db.Problem, card views.Integration) (rows []views.OpenCause) {
+func (s *server) openCauses(c *fiber.Ctx, all []db.Problem, card views.Integration) (rows []views.OpenCause) {
 	for _, p := range all {
 		if len(rows) == homeCauses {
 			break
 		}
-		e, state := explain(p.Reason, deliveryReason(p.State, p.Reason), card), p.State.Info()
-		rows = append(rows, views.OpenCause{Tone: state.Tone, Icon: state.Icon, Title: e.Title, People: p.People, Since: p.Since, Who: cmp.Or(whoFixes(e.Who), "By itself"),
+		e, state := explain(p.Reason, deliveryReason(s.crm(c), p.State, p.Reason), card), p.State.Info()
+		rows = append(rows, views.OpenCause{Tone: state.Tone, Icon: state.Icon, Title: e.Title, People: p.People, Since: p.Since, Who: cmp.Or(whoFixes(s.crm(c), e.Who), "By itself"),
 			URL: "/integrations/" + card.Service + "/problems/" + string(p.State) + "/" + url.PathEscape(p.Reason)})
 	}
 	return rows

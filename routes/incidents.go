@@ -6,6 +6,8 @@ import (
 	"gatepost/db"
 	"gatepost/incidents"
 	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
 )
 
 // IncidentStore is where incidents are; db.DB is one.
@@ -15,9 +17,9 @@ type IncidentStore interface {
 
 // incidents are the tenant's troubles, but the connection that is dead or fails, of
 // which every page tells anyway.
-func (s *server) incidents(ctx context.Context, tenantID string) ([]views.Incident, error) {
-	all, err := s.Incidents.Incidents(ctx, tenantID)
-	return tellIncidents(all, func(i db.Incident) bool {
+func (s *server) incidents(c *fiber.Ctx) ([]views.Incident, error) {
+	all, err := s.Incidents.Incidents(c.UserContext(), who(c).Tenant.ID)
+	return s.tellIncidents(c, all, func(i db.Incident) bool {
 		return i.About != "" || i.Kind != db.IncidentBroken && i.Kind != db.IncidentFailing
 	}), err
 }
@@ -27,10 +29,10 @@ func (s *server) incidents(ctx context.Context, tenantID string) ([]views.Incide
 func aboutOther(i db.Incident) bool { return i.About != "" }
 
 // tellIncidents puts those incidents into words that are to be shown.
-func tellIncidents(all []db.Incident, show func(db.Incident) bool) (told []views.Incident) {
+func (s *server) tellIncidents(c *fiber.Ctx, all []db.Incident, show func(db.Incident) bool) (told []views.Incident) {
 	for _, i := range incidents.Shown(all) {
 		if show(i) {
-			w := incidents.Tell(i)
+			w := incidents.Tell(s.crm(c), i)
 			told = append(told, views.Incident{Title: w.Title, What: w.What, Mend: w.Mend, URL: w.Path, Link: w.Link})
 		}
 	}

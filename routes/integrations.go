@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"gatepost/crm"
 	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/views"
@@ -17,7 +18,7 @@ import (
 
 // integrations handles GET /integrations: the CRMs, and the apps that no sign-ups go to.
 func (s *server) integrations(c *fiber.Ctx) error {
-	card, err := s.card(c, identity.Salesforce)
+	card, err := s.card(c, s.crm(c).Service)
 	if err != nil {
 		return err
 	}
@@ -28,12 +29,12 @@ func (s *server) showIntegrations(c *fiber.Ctx, status int, card views.Integrati
 	if err := s.readArrival(c, &card); err != nil {
 		return err
 	}
-	troubles, err := s.incidents(c.UserContext(), who(c).Tenant.ID)
+	troubles, err := s.incidents(c)
 	if err != nil {
 		return err
 	}
 	return render(c, status, views.Integrations(views.IntegrationsPage{
-		Page: s.page(c, "Integrations", views.NavIntegrations), Incidents: troubles, Salesforce: card, Others: s.otherServices(c)}))
+		Page: s.page(c, "Integrations", views.NavIntegrations), Incidents: troubles, CRMs: []views.Integration{card}, Others: s.otherServices(c)}))
 }
 
 // readArrival fills in when a sign-up arrived last, in a CRM.
@@ -86,7 +87,7 @@ func (s *server) card(c *fiber.Ctx, service string) (views.Integration, error) {
 
 // cardOf is what is to be said of a connection, with the sign-ups that go by it.
 func (s *server) cardOf(c *fiber.Ctx, connection identity.Connection) views.Integration {
-	card := describe(connection)
+	card := s.describe(s.crm(c), connection)
 	card.CSRF = s.formToken(c)
 	if !card.Other {
 		sums := who(c).overview.Sums
@@ -110,8 +111,11 @@ func (s *server) overdue(due time.Time) bool {
 }
 
 // describe tells a connection in words.
-func describe(c identity.Connection) views.Integration {
-	card := views.Integration{Service: c.ID, Name: c.Name, State: views.NotConnected, Other: c.ID != identity.Salesforce, RevocationPending: c.Unrevoked > 0}
+func (s *server) describe(p *crm.Provider, c identity.Connection) views.Integration {
+	card := views.Integration{Service: c.ID, Name: c.Name, State: views.NotConnected, Other: c.ID != p.Service, RevocationPending: c.Unrevoked > 0}
+	if !card.Other {
+		card.CRM, card.Logins = viewCRM(p), logins(p.Logins)
+	}
 	if i := c.Identity; i != nil {
 		card.State, card.OwnApp = views.Connected, i.OwnApp
 		card.Approvals, card.ApprovalLimit = c.Approvals, c.ApprovalLimit
@@ -130,6 +134,18 @@ func describe(c identity.Connection) views.Integration {
 		card.State = views.ConnectionHeld
 	}
 	return card
+}
+
+// logins are the places at which one may log in to a CRM; nil where there is one.
+func logins(l *crm.Logins) *views.Logins {
+	if l == nil {
+		return nil
+	}
+	shown := views.Logins{Link: l.Link, Label: l.Label, Hint: l.Hint}
+	for _, p := range l.Places {
+		shown.Places = append(shown.Places, views.Choice{Value: p.Value, Label: p.Label, Hint: p.Hint})
+	}
+	return &shown
 }
 
 // describeTrouble says why a connection is dead, or can't be renewed for now.
@@ -180,7 +196,7 @@ func (s *server) connect(c *fiber.Ctx) error {
 		Service: service.ID, TenantID: v.Tenant.ID, UserID: v.User.ID, SessionID: v.Session.ID(), LoginURL: login,
 		FinishedURL: "/integrations/" + service.ID + "/connected",
 	})
-	if errors.Is(err, identity.ErrNoApp) && service.ID != identity.Salesforce {
+	if errors.Is(err, identity.ErrNoApp) && service.ID != s.crm(c).Service {
 		return identity.ErrNoService // nobody offered it
 	}
 	if err != nil {
@@ -195,20 +211,18 @@ func (s *server) connect(c *fiber.Ctx) error {
 
 // loginAddress is where to log in; empty for the default.
 func (s *server) loginAddress(c *fiber.Ctx, service string) (string, error) {
-	if service != identity.Salesforce {
+	chosen, p := field(c, "login"), s.CRMs.Of(service)
+	if chosen == "" || p == nil || p.Logins == nil {
 		return "", nil
 	}
-	switch field(c, "login") {
-	case "":
-		return "", nil
-	case "production":
-		return "https://login.salesforce.com", nil
-	case "sandbox":
-		return "https://test.salesforce.com", nil
-	case "mydomain":
+	address, own, ok := p.Logins.URL(chosen)
+	switch {
+	case own:
 		return s.Vault.CheckLogin(c.UserContext(), service, who(c).Tenant.ID, field(c, "my_domain"))
+	case !ok:
+		return "", identity.ErrForeignHost
 	}
-	return "", identity.ErrForeignHost
+	return address, nil
 }
 
 // elsewhereRefused shows the form again with what was typed and what is wrong: on the card,
@@ -219,9 +233,9 @@ func (s *server) elsewhereRefused(c *fiber.Ctx, service identity.Service, cause 
 		return err
 	}
 	card.Login, card.MyDomain = field(c, "login"), field(c, "my_domain")
-	card.LoginError = "That isn’t a Salesforce login address. A My Domain looks like contoso.my.salesforce.com; you find yours in Salesforce under Setup → My Domain."
+	card.LoginError = s.CRMs.Of(service.ID).Logins.Wrong
 	if errors.Is(cause, identity.ErrLightningHost) {
-		card.LoginError = "That is the address of Salesforce’s pages, not of its login. Take the same name with .my.salesforce.com at the end instead of .lightning.force.com."
+		card.LoginError = s.CRMs.Of(service.ID).Logins.Pages
 	}
 	if card.State == views.NotConnected {
 		return s.showIntegrations(c, http.StatusUnprocessableEntity, card)
@@ -250,7 +264,7 @@ func (s *server) callback(c *fiber.Ctx) error {
 	}
 	f, known := callbackError(err)
 	switch {
-	case err == nil && service.ID == identity.Salesforce:
+	case err == nil && service.ID == s.crm(c).Service:
 		return s.resume(c, done.TenantID, finished)
 	case err == nil:
 		return redirect(c, finished)
@@ -342,11 +356,11 @@ func (s *server) decideHeld(c *fiber.Ctx) error {
 		s.flash(c, views.FlashWarning, "It came into use elsewhere here meanwhile. Nothing was changed; please decide again below.")
 	case err != nil:
 		return err
-	case first && service.ID == identity.Salesforce:
+	case first && service.ID == s.crm(c).Service:
 		return s.resume(c, tenant, "/integrations/"+service.ID+"/connected")
 	case first:
 		return redirect(c, "/integrations/"+service.ID+"/connected")
-	case service.ID != identity.Salesforce:
+	case service.ID != s.crm(c).Service:
 		s.flash(c, views.FlashSuccess, "The new "+service.Name+" account is connected.")
 	default:
 		s.flash(c, views.FlashSuccess, "The new organisation is connected. From now on sign-ups go there.")

@@ -15,7 +15,7 @@ import (
 // With too many passwords to look at, the form comes back with what was typed.
 func TestBusyLogin(t *testing.T) {
 	var log strings.Builder
-	s, app := &server{log: slog.New(slog.NewTextHandler(&log, nil))}, fiber.New()
+	s, app := &server{Config: Config{CRMs: crms}, log: slog.New(slog.NewTextHandler(&log, nil))}, fiber.New()
 	app.Post("/login", func(c *fiber.Ctx) error {
 		return s.loginRefused(c, &auth.RefusedError{UserID: "018f", Err: auth.ErrBusy}, "john@contoso.example", "/account")
 	})

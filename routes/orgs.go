@@ -34,7 +34,7 @@ func (s *server) confirmMove(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	n, actions := elsewhere(orgs, card), actionList(card, who(c).overview.Actions, views.ActionMove)
+	n, actions := elsewhere(orgs, card), actionList(s.crm(c), card, who(c).overview.Actions, views.ActionMove)
 	moving := actions.UnderWay(views.ActionMove)
 	if n == 0 && !moving {
 		s.flash(c, views.FlashInfo, "Nobody is in another organisation.")

@@ -47,7 +47,7 @@ func (s *server) showOwnApp(c *fiber.Ctx, status int, service identity.Service, 
 
 // ownAppPage is a page about the tenant's own app, and what lives by it.
 func (s *server) ownAppPage(c *fiber.Ctx, title string, service identity.Service, a db.TenantApp) (views.OwnAppPage, error) {
-	p := views.OwnAppPage{Page: s.page(c, title, views.NavIntegrations), Service: service.ID, Name: service.Name, RedirectURL: service.RedirectURL,
+	p := views.OwnAppPage{Page: s.page(c, title, views.NavIntegrations), Service: service.ID, Name: service.Name, ClientHint: s.clientHint(service.ID), RedirectURL: service.RedirectURL,
 		Scopes: strings.Join(service.Scopes, " "), SelfManaged: service.SelfManaged, SetAt: a.SetAt}
 	ctx, tenant := c.UserContext(), who(c).Tenant.ID
 	i, err := s.Vault.Identity(ctx, service.ID, tenant)
@@ -196,4 +196,12 @@ func (s *server) removeOwnApp(c *fiber.Ctx) error {
 		s.flash(c, views.FlashSuccess, "Your own app is removed. From now on "+service.Name+" is connected with the shared app.")
 	}
 	return redirect(c, "/integrations")
+}
+
+// clientHint is what a CRM calls a client id and a secret, where it has words of its own.
+func (s *server) clientHint(service string) string {
+	if p := s.CRMs.Of(service); p != nil {
+		return p.ClientHint
+	}
+	return ""
 }

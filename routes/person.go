@@ -10,8 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"gatepost/crm"
 	"gatepost/db"
-	"gatepost/identity"
 	"gatepost/input"
 	"gatepost/newsletter"
 	"gatepost/views"
@@ -43,11 +43,11 @@ func (s *server) person(c *fiber.Ctx) error {
 		return err
 	}
 	page := views.PersonPage{Page: s.page(c, nameOf(st.Subscriber), views.NavSubscribers), Person: s.subscriberRow(c, st),
-		Alert: s.personAlert(c, st), Attempts: st.Attempts, InCRM: inCRM(st.Subscriber), DeliveredAt: st.DeliveredAt, Record: s.record(st.Subscriber)}
+		Alert: s.personAlert(c, st), Attempts: st.Attempts, InCRM: inCRM(st.Subscriber), DeliveredAt: st.DeliveredAt, Record: s.record(c, st.Subscriber)}
 	if page.Person.State.Attention && st.MatchID != "" {
-		page.MatchURL = s.RecordURL(st.InstanceURL, st.MatchID)
+		page.MatchURL = s.crm(c).RecordURL(st.InstanceURL, st.MatchID)
 	}
-	page.Story, page.Earlier = story(h, st.Newsletter)
+	page.Story, page.Earlier = story(s.crm(c), h, st.Newsletter)
 	return render(c, http.StatusOK, views.Person(page))
 }
 
@@ -80,31 +80,31 @@ func (s *server) personAlert(c *fiber.Ctx, st newsletter.Status) *views.PersonAl
 	}
 	a := views.PersonAlert{Tone: is.Tone, NextTry: nextTry(st)}
 	if st.Again {
-		a.Reason, a.Text = why(c, st)
-	} else { // what Salesforce said stands in the timeline, and what to do on the problem's page
-		e := explained(c, st.Why, deliveryReason(st.State, st.Why))
+		a.Reason, a.Text = s.why(c, st)
+	} else { // what the CRM said stands in the timeline, and what to do on the problem's page
+		e := s.explained(c, st.Why, deliveryReason(s.crm(c), st.State, st.Why))
 		a.Reason, a.Text = e.Title, e.What
 	}
 	switch {
 	case st.Again:
 	case st.Reason == st.Why: // theirs, and not everybody's
 		a.More = max(0, who(c).overview.SameReason-1)
-		a.URL, a.Link = "/integrations/"+identity.Salesforce+"/problems/"+string(st.State)+"/"+st.Why, "View problem"
+		a.URL, a.Link = "/integrations/"+s.crm(c).Service+"/problems/"+string(st.State)+"/"+st.Why, "View problem"
 	default:
-		a.URL, a.Link = "/integrations/"+identity.Salesforce, "View status"
+		a.URL, a.Link = "/integrations/"+s.crm(c).Service, "View status"
 	}
 	return &a
 }
 
 // story puts what happened to a subscriber in order, the latest first. What was not read
 // of any kind begins somewhere: earlier reports that nothing is told from there on.
-func story(h db.History, newsletter string) (all []views.Moment, earlier bool) {
+func story(p *crm.Provider, h db.History, newsletter string) (all []views.Moment, earlier bool) {
 	for i, e := range h.Events {
 		before := db.Event{}
 		if i+1 < len(h.Events) {
 			before = h.Events[i+1]
 		}
-		all = append(all, step(e, before))
+		all = append(all, step(p, e, before))
 	}
 	for _, e := range h.Corrections {
 		all = append(all, correction(e))
@@ -171,9 +171,9 @@ func orNone(value string) string {
 }
 
 // step tells an event in words; before is the one before it.
-func step(e, before db.Event) views.Moment {
+func step(p *crm.Provider, e, before db.Event) views.Moment {
 	is, was := e.State.Info(), before.State.Info()
-	m := views.Moment{At: e.At, Icon: is.Icon, Tone: is.Tone, Title: viewState(is).Became, Actor: e.Actor}
+	m := views.Moment{At: e.At, Icon: is.Icon, Tone: is.Tone, Title: viewState(p, is).Became, Actor: e.Actor}
 	switch {
 	case is.Waits && e.Actor != "":
 		m.Icon, m.Tone, m.Title = "retry", "", cmp.Or(was.Returned, "Retried")
@@ -185,7 +185,7 @@ func step(e, before db.Event) views.Moment {
 		m.Lines = append(m.Lines, "It was on its way when this person was marked as left.")
 	}
 	if e.Reason != "" {
-		m.Lines = append(m.Lines, deliveryReason(e.State, e.Reason).What)
+		m.Lines = append(m.Lines, deliveryReason(p, e.State, e.Reason).What)
 	}
 	if e.Detail != "" {
 		m.Quote = cut(e.Detail, 300)
@@ -303,7 +303,7 @@ func (s *server) editPage(c *fiber.Ctx, st newsletter.Status, f newsletter.Form)
 		return views.PersonEditPage{}, err
 	}
 	page := views.PersonEditPage{Page: s.page(c, "Edit", views.NavSubscribers), ID: st.ID, Name: nameOf(st.Subscriber), Newsletter: st.Newsletter,
-		State: viewState(st.State.Info()), Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500),
+		State: viewState(s.crm(c), st.State.Info()), Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500),
 		InCRM: inCRM(st.Subscriber), Fixed: st.AddressIsFixed()}
 	if st.RecordID != "" {
 		page.KeepsNames = set.One != db.OneUpdate
@@ -337,7 +337,7 @@ func (s *server) edit(c *fiber.Ctx) error {
 		return render(c, http.StatusConflict, views.PersonEdit(page))
 	case errors.Is(err, db.ErrAddressFixed):
 		page.Fixed, page.Email = true, st.Email
-		page.Errors = views.FieldErrors{"": "Nothing was changed: the address was sent to Salesforce in the meantime, so it can’t be changed here any more."}
+		page.Errors = views.FieldErrors{"": "Nothing was changed: the address was sent to " + s.crm(c).Name + " in the meantime, so it can’t be changed here any more."}
 		return render(c, http.StatusConflict, views.PersonEdit(page))
 	case err != nil:
 		return err
@@ -345,15 +345,15 @@ func (s *server) edit(c *fiber.Ctx) error {
 	if len(edited.Changes) == 0 {
 		s.flash(c, views.FlashInfo, "Nothing was changed.")
 	} else {
-		s.flash(c, views.FlashSuccess, savedText(edited.State))
+		s.flash(c, views.FlashSuccess, savedText(s.crm(c), edited.State))
 	}
 	return redirect(c, personURL(st.ID))
 }
 
 // savedText says what an edit leads to, by the state that it leads to.
-func savedText(state db.State) string {
+func savedText(p *crm.Provider, state db.State) string {
 	if state.Info().Waits {
-		return "Saved. It is on its way to Salesforce."
+		return "Saved. It is on its way to " + p.Name + "."
 	}
 	return "Saved."
 }

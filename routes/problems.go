@@ -65,7 +65,7 @@ func (s *server) causeList(c *fiber.Ctx) (list views.CauseList, err error) {
 		return list, err
 	}
 	o := who(c).overview
-	list.LastEvent, list.Actions = o.LastEvent, actionList(list.Card, o.Actions, "")
+	list.LastEvent, list.Actions = o.LastEvent, actionList(s.crm(c), list.Card, o.Actions, "")
 	list.Stop = s.stopOf(c, list.Card).code
 	return list, nil
 }
@@ -80,7 +80,7 @@ func (s *server) readCauses(c *fiber.Ctx, list *views.CauseList) error {
 		list.Causes = append(list.Causes, s.causeRow(c, list.Card, p))
 	}
 	for _, solved := range read.Solved {
-		list.Solved = append(list.Solved, solvedRow(list.Card, solved))
+		list.Solved = append(list.Solved, solvedRow(s.crm(c), list.Card, solved))
 	}
 	return nil
 }
@@ -140,8 +140,8 @@ func boolean(yes bool) int {
 
 // causeRow is a cause as the table shows it.
 func (s *server) causeRow(c *fiber.Ctx, card views.Integration, p db.Problem) views.Cause {
-	e, stopped := explain(p.Reason, deliveryReason(p.State, p.Reason), card), s.stopOf(c, card)
-	v := views.Cause{CSRF: card.CSRF, Service: card.Service, State: viewState(p.State.Info()), Code: p.Reason, Title: e.Title, N: p.N, Who: whoFixes(e.Who), Since: p.Since}
+	e, stopped := explain(p.Reason, deliveryReason(s.crm(c), p.State, p.Reason), card), s.stopOf(c, card)
+	v := views.Cause{CSRF: card.CSRF, Service: card.Service, State: viewState(s.crm(c), p.State.Info()), Code: p.Reason, Title: e.Title, N: p.N, Who: whoFixes(s.crm(c), e.Who), Since: p.Since}
 	v.Tone, v.Icon = v.State.Tone, v.State.Icon
 	if v.State.Waits {
 		v.NextTry = stopped.until
@@ -162,12 +162,12 @@ func (s *server) causeRow(c *fiber.Ctx, card views.Integration, p db.Problem) vi
 }
 
 // whoFixes names who can fix something; empty where it passes by itself.
-func whoFixes(w crm.Who) string {
+func whoFixes(p *crm.Provider, w crm.Who) string {
 	switch w {
 	case crm.You:
 		return "You"
 	case crm.Admin:
-		return "Your Salesforce admin"
+		return "Your " + p.Name + " admin"
 	case crm.Us:
 		return "The people who run this service"
 	}
@@ -175,8 +175,8 @@ func whoFixes(w crm.Who) string {
 }
 
 // solvedRow is a cause that is over.
-func solvedRow(card views.Integration, s db.Solved) views.SolvedCause {
-	v := views.SolvedCause{Service: card.Service, State: string(s.State), Code: s.Reason, Title: crm.Sentence(s.Reason).Title, People: s.People, At: s.At}
+func solvedRow(p *crm.Provider, card views.Integration, s db.Solved) views.SolvedCause {
+	v := views.SolvedCause{Service: card.Service, State: string(s.State), Code: s.Reason, Title: p.Sentence(s.Reason).Title, People: s.People, At: s.At}
 	took := s.At.Sub(s.Since)
 	switch {
 	case s.Retried > 0 && s.Dismissed > 0:
@@ -252,10 +252,10 @@ func (s *server) problemPage(c *fiber.Ctx) error {
 
 // nobodyHas answers for a cause that nobody has: a link in a mail leads there for long.
 func (s *server) nobodyHas(c *fiber.Ctx, card views.Integration, q db.CauseQuery, solved *db.Solved) error {
-	e := crm.Sentence(q.Reason)
+	e := s.crm(c).Sentence(q.Reason)
 	page := views.NoProblemPage{Page: s.page(c, e.Title, views.NavIntegrations), Card: card, Title: e.Title}
 	if solved != nil {
-		row := solvedRow(card, *solved)
+		row := solvedRow(s.crm(c), card, *solved)
 		page.Solved = &row
 	}
 	return render(c, http.StatusOK, views.NoProblem(page))
@@ -264,9 +264,9 @@ func (s *server) nobodyHas(c *fiber.Ctx, card views.Integration, q db.CauseQuery
 // causePage is all that is known of a cause.
 func (s *server) causePage(c *fiber.Ctx, card views.Integration, p db.Problem, q db.CauseQuery, read db.CauseDetail) views.ProblemPage {
 	row := s.causeRow(c, card, p)
-	e := explain(p.Reason, deliveryReason(p.State, p.Reason), card)
+	e := explain(p.Reason, deliveryReason(s.crm(c), p.State, p.Reason), card)
 	v := views.ProblemPage{Page: s.page(c, row.Title, views.NavIntegrations), Card: card, Cause: row, What: e.What, Mend: fixing(e.Mend), Code: p.Reason,
-		CSVURL: problemsURL(c) + ".csv?" + query("state", string(p.State), "reason", p.Reason), Actions: actionList(card, who(c).overview.Actions, "")}
+		CSVURL: problemsURL(c) + ".csv?" + query("state", string(p.State), "reason", p.Reason), Actions: actionList(s.crm(c), card, who(c).overview.Actions, "")}
 	for _, said := range read.Said {
 		v.Said = append(v.Said, cut(said.Text, 300))
 	}
@@ -276,7 +276,7 @@ func (s *server) causePage(c *fiber.Ctx, card views.Integration, p db.Problem, q
 		if !row.State.Waits {
 			one.At = person.LastAt
 			if person.MatchID != "" {
-				one.MatchURL, v.Matches = s.RecordURL(person.InstanceURL, person.MatchID), true
+				one.MatchURL, v.Matches = s.crm(c).RecordURL(person.InstanceURL, person.MatchID), true
 			}
 		}
 		v.People = append(v.People, one)
@@ -306,7 +306,7 @@ func (s *server) adminNote(c *fiber.Ctx, e crm.Explanation, p db.Problem, said [
 	if zone, err := time.LoadLocation(who(c).overview.TimeZone); err == nil && !p.Since.IsZero() {
 		f.Since = p.Since.In(zone).Format("2 January")
 	}
-	note = crm.AdminNote(e, f)
+	note = s.crm(c).AdminNote(e, f)
 	escape := func(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
 	return note, "mailto:?subject=" + escape(crm.AdminSubject(e)) + "&body=" + escape(strings.ReplaceAll(note, "\n", "\r\n"))
 }
@@ -323,7 +323,7 @@ func (s *server) askDismiss(c *fiber.Ctx, status int, state, reason, note, wrong
 		return err
 	}
 	q, err := s.askedCause(c, card, state, reason)
-	if err != nil || !viewState(q.State.Info()).Dismiss {
+	if err != nil || !viewState(s.crm(c), q.State.Info()).Dismiss {
 		return db.ErrNotFound
 	}
 	read, err := s.Health.Cause(c.UserContext(), who(c).Tenant.ID, q)

@@ -3,8 +3,10 @@ package routes
 import (
 	"bufio"
 	"context"
+	"strings"
 	"time"
 
+	"gatepost/crm"
 	"gatepost/csvout"
 	"gatepost/db"
 
@@ -28,12 +30,12 @@ func (s *server) problemsCSV(c *fiber.Ctx) error {
 	}
 	c.Set(fiber.HeaderContentType, "text/csv; charset=utf-8")
 	c.Attachment("sign-ups.csv")
-	ctx, log := context.WithoutCancel(c.UserContext()), s.log
+	ctx, log, p := context.WithoutCancel(c.UserContext()), s.log, s.crm(c)
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		out := csvout.NewWriter(w)
-		out.Write(csvHead...)
+		out.Write(csvHead(p)...)
 		for _, q := range causes {
-			if err := s.writeAffected(ctx, out, tenant, q); err != nil {
+			if err := s.writeAffected(ctx, out, p, tenant, q); err != nil {
 				log.ErrorContext(ctx, "a CSV file was broken off", "tenant", tenant, "error", err)
 				return
 			}
@@ -78,7 +80,7 @@ func (s *server) csvCauses(c *fiber.Ctx) (causes []db.CauseQuery, err error) {
 }
 
 // writeAffected writes a row for each of those who have a cause.
-func (s *server) writeAffected(ctx context.Context, out *csvout.Writer, tenant string, q db.CauseQuery) error {
+func (s *server) writeAffected(ctx context.Context, out *csvout.Writer, p *crm.Provider, tenant string, q db.CauseQuery) error {
 	for q.Limit = csvPage; ; {
 		page, err := s.Health.Affected(ctx, tenant, q)
 		if err != nil {
@@ -86,7 +88,7 @@ func (s *server) writeAffected(ctx context.Context, out *csvout.Writer, tenant s
 		}
 		for _, sub := range page {
 			sub.Reason = q.Reason // also of who waits for what stops everybody
-			out.Write(csvRow(sub)...)
+			out.Write(csvRow(p, sub)...)
 		}
 		if err := out.Flush(); err != nil || len(page) < csvPage {
 			return nil // the reader has gone, or that was all
@@ -96,8 +98,10 @@ func (s *server) writeAffected(ctx context.Context, out *csvout.Writer, tenant s
 }
 
 // csvHead are the columns of csvRow.
-var csvHead = []string{"e-mail", "first name", "last name", "newsletter", "signed up", "state", "code", "what happened", "salesforce says"}
+func csvHead(p *crm.Provider) []string {
+	return []string{"e-mail", "first name", "last name", "newsletter", "signed up", "state", "code", "what happened", strings.ToLower(p.Name) + " says"}
+}
 
-func csvRow(s db.Subscriber) []string {
-	return []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339), string(s.State), s.Reason, deliveryReason(s.State, s.Reason).What, s.Detail}
+func csvRow(p *crm.Provider, s db.Subscriber) []string {
+	return []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339), string(s.State), s.Reason, deliveryReason(p, s.State, s.Reason).What, s.Detail}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gatepost/auth"
+	"gatepost/crm"
 	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/newsletter"
@@ -64,16 +65,16 @@ type Config struct {
 	Newsletters    *newsletter.Service
 	Delivery       Delivery
 	Limits         Limits
-	RecordURL      func(instanceURL, recordID string) string // of a record's page in the CRM
-	TrustedProxies []netip.Prefix                            // optional
-	SignupLimits   bool                                      // limit sign-ups per address
-	APILimit       int                                       // requests of an API key in a minute; 3,000 when 0
-	Mail           bool                                      // whether mails can be sent
-	Version        string                                    // of the program
-	HelpURL        string                                    // optional: the operator's own help, or mailto: and whom to ask
-	DemoUser       string                                    // address to sign in with, in the demo only
-	DemoUsers      []DemoUser                                // whom the log-in page lets in without a password, in the demo only
-	DemoMail       string                                    // address of the page with the mails, in the demo only
+	CRMs           crm.Providers  // that there are
+	TrustedProxies []netip.Prefix // optional
+	SignupLimits   bool           // limit sign-ups per address
+	APILimit       int            // requests of an API key in a minute; 3,000 when 0
+	Mail           bool           // whether mails can be sent
+	Version        string         // of the program
+	HelpURL        string         // optional: the operator's own help, or mailto: and whom to ask
+	DemoUser       string         // address to sign in with, in the demo only
+	DemoUsers      []DemoUser     // whom the log-in page lets in without a password, in the demo only
+	DemoMail       string         // address of the page with the mails, in the demo only
 	Log            *slog.Logger
 	Now            func() time.Time // by the clock that all processes go by; time.Now when nil
 }
@@ -169,34 +170,34 @@ func (s *server) portal(app *fiber.App) {
 		page(method, path)
 		mount(app, method, path, s.publicAddress, s.session, s.signedIn, s.inTenant, s.csrf, s.sameTenant, h)
 	}
-	// What is about deliveries is there for Salesforce alone.
-	sfdc := func(method, path string, h fiber.Handler) {
+	// What is about deliveries is there for the CRM that sign-ups go to.
+	deliveries := func(method, path string, h fiber.Handler) {
 		page(method, "/integrations/:service"+path)
-		mount(app, method, "/integrations/:service"+path, s.publicAddress, s.session, s.signedIn, s.inTenant, s.salesforceOnly, s.csrf, s.sameTenant, h)
+		mount(app, method, "/integrations/:service"+path, s.publicAddress, s.session, s.signedIn, s.inTenant, s.crmOnly, s.csrf, s.sameTenant, h)
 	}
 	admin(http.MethodGet, "/", s.home)
 	admin(http.MethodGet, "/sign-ups.csv", s.signUpsCSV)
 	admin(http.MethodGet, "/integrations", s.integrations)
 	admin(http.MethodGet, "/integrations/:service", s.integration)
-	sfdc(http.MethodGet, "/live", s.statusPart)
-	sfdc(http.MethodGet, "/sum", s.sum)
-	sfdc(http.MethodGet, "/settings", s.deliverySettings)
-	sfdc(http.MethodPost, "/settings", s.setDeliverySettings)
-	sfdc(http.MethodGet, "/move", s.confirmMove)
-	sfdc(http.MethodPost, "/move", s.move)
-	sfdc(http.MethodGet, "/checkup", s.checkUp)
-	sfdc(http.MethodPost, "/checkup", s.runCheckUp)
-	sfdc(http.MethodPost, "/recount", s.recount)
-	sfdc(http.MethodGet, "/actions", s.actionsPart)
-	sfdc(http.MethodPost, "/retry", s.retryAll)
-	sfdc(http.MethodPost, "/try", s.tryAll)
-	sfdc(http.MethodPost, "/dismiss", s.dismissAll)
-	sfdc(http.MethodGet, "/problems.csv", s.problemsCSV)
-	sfdc(http.MethodGet, "/problems", s.problemList)
-	sfdc(http.MethodGet, "/problems/live", s.problemsPart)
-	sfdc(http.MethodGet, "/problems/:state/:reason", s.problemPage)
-	sfdc(http.MethodGet, "/problems/:state/:reason/dismiss", s.confirmDismiss)
-	sfdc(http.MethodPost, "/time-zone", s.setTimeZone)
+	deliveries(http.MethodGet, "/live", s.statusPart)
+	deliveries(http.MethodGet, "/sum", s.sum)
+	deliveries(http.MethodGet, "/settings", s.deliverySettings)
+	deliveries(http.MethodPost, "/settings", s.setDeliverySettings)
+	deliveries(http.MethodGet, "/move", s.confirmMove)
+	deliveries(http.MethodPost, "/move", s.move)
+	deliveries(http.MethodGet, "/checkup", s.checkUp)
+	deliveries(http.MethodPost, "/checkup", s.runCheckUp)
+	deliveries(http.MethodPost, "/recount", s.recount)
+	deliveries(http.MethodGet, "/actions", s.actionsPart)
+	deliveries(http.MethodPost, "/retry", s.retryAll)
+	deliveries(http.MethodPost, "/try", s.tryAll)
+	deliveries(http.MethodPost, "/dismiss", s.dismissAll)
+	deliveries(http.MethodGet, "/problems.csv", s.problemsCSV)
+	deliveries(http.MethodGet, "/problems", s.problemList)
+	deliveries(http.MethodGet, "/problems/live", s.problemsPart)
+	deliveries(http.MethodGet, "/problems/:state/:reason", s.problemPage)
+	deliveries(http.MethodGet, "/problems/:state/:reason/dismiss", s.confirmDismiss)
+	deliveries(http.MethodPost, "/time-zone", s.setTimeZone)
 	admin(http.MethodGet, "/integrations/:service/card", s.integrationCard)
 	admin(http.MethodPost, "/integrations/:service/connect", s.connect)
 	app.Add(http.MethodGet, callbackPath, s.session, s.signedIn, s.inTenant, s.callback) // no HEAD: it may end what it finds

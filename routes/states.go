@@ -6,16 +6,18 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"gatepost/crm"
 	"gatepost/db"
 	"gatepost/views"
 )
 
 // viewState is a state as pages show it.
-func viewState(s db.StateInfo) views.State {
-	small := uncapitalised(s.Label)
+func viewState(p *crm.Provider, s db.StateInfo) views.State {
+	label := p.Fill(s.Label)
+	small := uncapitalised(label)
 	return views.State{
-		Code: string(s.State), Label: s.Label, Tone: s.Tone, Icon: s.Icon,
-		Sum: cmp.Or(s.Sum, small), Column: cmp.Or(s.Column, small), Became: cmp.Or(s.Became, s.Label), Recounted: cmp.Or(s.Recounted, s.Label), Meaning: s.Meaning, Series: cmp.Or(s.Series, "rest"), Help: s.Help,
+		Code: string(s.State), Label: label, Tone: s.Tone, Icon: s.Icon,
+		Sum: cmp.Or(s.Sum, small), Column: cmp.Or(s.Column, small), Became: cmp.Or(p.Fill(s.Became), label), Recounted: cmp.Or(s.Recounted, label), Meaning: p.Fill(s.Meaning), Series: cmp.Or(s.Series, "rest"), Help: p.Fill(s.Help),
 		Main: s.Main, Waits: s.Waits, Arrived: s.Arrived, Attention: s.Attention,
 		Retry: slices.Contains(s.Decisions, db.Waiting), Dismiss: slices.Contains(s.Decisions, db.Dismissed), Leave: slices.Contains(s.Decisions, db.Left), Gone: s.Gone,
 		Return: cmp.Or(s.Return, "Retry"),
@@ -29,21 +31,21 @@ func uncapitalised(label string) string {
 }
 
 // countedStates are all states, also those of whom there is a count alone.
-func countedStates() (all []views.State) {
+func countedStates(p *crm.Provider) (all []views.State) {
 	for _, s := range db.States() {
-		all = append(all, viewState(s))
+		all = append(all, viewState(p, s))
 	}
 	return all
 }
 
 // totals are sums as pages show them. Who has arrived comes first.
-func totals(s db.Sums) views.Totals {
+func totals(p *crm.Provider, s db.Sums) views.Totals {
 	t := views.Totals{All: s.People(), New: s[db.New], Repeated: s[db.Repeated], Difference: s.Difference()}
 	for _, info := range db.States() {
-		t.States = append(t.States, views.StateTotal{State: viewState(info), N: s[info.State]})
+		t.States = append(t.States, views.StateTotal{State: viewState(p, info), N: s[info.State]})
 	}
 	if n := s[db.Rest]; n != 0 {
-		rest := viewState(db.Rest.Info())
+		rest := viewState(p, db.Rest.Info())
 		rest.Gone = true // they can't be listed by it
 		t.States = append(t.States, views.StateTotal{State: rest, N: n})
 	}

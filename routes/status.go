@@ -17,7 +17,7 @@ func (s *server) statusPage(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	page := views.StatusPage{Page: s.page(c, live.Card.Name+" status", views.NavIntegrations), Live: live, Actions: actionList(live.Card, who(c).overview.Actions, "")}
+	page := views.StatusPage{Page: s.page(c, live.Card.Name+" status", views.NavIntegrations), Live: live, Actions: actionList(s.crm(c), live.Card, who(c).overview.Actions, "")}
 	page.OwnAlert = tellsItself(live)
 	return render(c, http.StatusOK, views.StatusOf(page))
 }
@@ -51,7 +51,7 @@ func (s *server) wholeStatus(c *fiber.Ctx) (views.Status, error) {
 		return live, err
 	}
 	told(&live, read)
-	live.Chart, live.Range = chart(r, starts, read.SignUps, string(views.ServicePage(live.Card.Service))), r.id
+	live.Chart, live.Range = chart(s.crm(c), r, starts, read.SignUps, string(views.ServicePage(live.Card.Service))), r.id
 	live.Chart.Named = true
 	return live, nil
 }
@@ -63,12 +63,12 @@ func (s *server) crmStatus(c *fiber.Ctx, service string) (live views.Status, err
 		return live, err
 	}
 	o := who(c).overview
-	live.CSRF, live.Totals, live.Now, live.LastEvent = live.Card.CSRF, totals(o.Sums), who(c).now, o.LastEvent
+	live.CSRF, live.Totals, live.Now, live.LastEvent = live.Card.CSRF, totals(s.crm(c), o.Sums), who(c).now, o.LastEvent
 	live.Zone = o.TimeZone
 	live.Before = arrivedOf(live.Totals) > 0
-	live.Usage = views.Usage{Used: o.Usage.Used, Allowed: o.Usage.Allowed, Ours: o.Usage.Ours, At: o.Usage.At}
-	live.Recount = views.Recount{At: o.Recount.At, Took: o.Recount.Took, Wrong: o.Recount.Wrong, Rows: totals(o.Recount.Rows)}
-	live.Pause = pause(o.Pause, live.Card, live.Now)
+	live.Usage = views.Usage{Unit: s.crm(c).Limit.Unit, Window: s.crm(c).Limit.Window, Used: o.Usage.Used, Allowed: o.Usage.Allowed, Ours: o.Usage.Ours, At: o.Usage.At}
+	live.Recount = views.Recount{At: o.Recount.At, Took: o.Recount.Took, Wrong: o.Recount.Wrong, Rows: totals(s.crm(c), o.Recount.Rows)}
+	live.Pause = pause(s.crm(c), o.Pause, live.Card, live.Now)
 	return live, nil
 }
 
@@ -103,11 +103,11 @@ func told(live *views.Status, read db.Health) {
 
 // pause is why nothing is sent for now, nil when nothing stops it. A connection
 // that is broken or missing is told by its own state.
-func pause(p db.Pause, card views.Integration, now time.Time) *views.Pause {
+func pause(of *crm.Provider, p db.Pause, card views.Integration, now time.Time) *views.Pause {
 	if p.Reason == "" || p.Reason == crm.NotConnected || p.Reason == crm.Broken {
 		return nil
 	}
-	e := explain(p.Reason, crm.Sentence(p.Reason), card)
+	e := explain(p.Reason, of.Sentence(p.Reason), card)
 	ahead := p.Until.After(now)
 	return &views.Pause{Code: p.Reason, Reason: e.What, Mend: e.Mend, Said: cut(p.Detail, 300), Until: p.Until,
 		TryNow: ahead && p.Reason != crm.Spared && card.State == views.Connected, Spared: ahead && p.Reason == crm.Spared}
@@ -120,6 +120,6 @@ func (s *server) sum(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	actions := actionList(live.Card, who(c).overview.Actions, views.ActionRecount)
+	actions := actionList(s.crm(c), live.Card, who(c).overview.Actions, views.ActionRecount)
 	return render(c, http.StatusOK, views.Sum(views.SumPage{Page: s.page(c, live.Totals.Accounted(), views.NavIntegrations), Live: live, Actions: actions}))
 }

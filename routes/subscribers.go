@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"gatepost/crm"
 	"gatepost/csvout"
 	"gatepost/db"
 	"gatepost/newsletter"
@@ -142,7 +143,7 @@ func filterQuery(f views.SubscriberFilter, more ...string) string {
 // subscribersList is the page without what it shares with all others.
 func (s *server) subscribersList(c *fiber.Ctx, f views.SubscriberFilter, found newsletter.Page) views.SubscribersPage {
 	sums := who(c).overview.Sums
-	p := views.SubscribersPage{Filter: f, Empty: sums.People() == 0, States: stateTabs(f, sums), Whens: whens, Causes: causeOptions(f, found.Filters),
+	p := views.SubscribersPage{Filter: f, Empty: sums.People() == 0, States: stateTabs(s.crm(c), f, sums), Whens: whens, Causes: causeOptions(s.crm(c), f, found.Filters),
 		First: found.First, Total: found.Total, More: found.More, CSVURL: "/subscribers.csv" + filterQuery(f), ClearURL: subscribersURL(views.SubscriberFilter{Order: f.Order})}
 	p.Newsletters = []views.Option{{Text: "All newsletters"}}
 	for _, n := range found.Filters.Newsletters {
@@ -150,7 +151,7 @@ func (s *server) subscribersList(c *fiber.Ctx, f views.SubscriberFilter, found n
 		p.FormURL = cmp.Or(p.FormURL, s.URL+"/signup/"+n.Slug)
 	}
 	for _, st := range found.Rows {
-		p.Rows = append(p.Rows, rowOf(st))
+		p.Rows = append(p.Rows, rowOf(s.crm(c), st))
 	}
 	if n := len(found.Rows); n > 0 && found.Previous {
 		p.PreviousURL = subscribersURL(f, "before", found.Rows[0].ID)
@@ -173,7 +174,7 @@ func (s *server) subscribersList(c *fiber.Ctx, f views.SubscriberFilter, found n
 }
 
 // stateTabs are the states with how many are in each, by the counts that are kept.
-func stateTabs(f views.SubscriberFilter, sums db.Sums) []views.Tab {
+func stateTabs(p *crm.Provider, f views.SubscriberFilter, sums db.Sums) []views.Tab {
 	tab := func(state, text string, n int) views.Tab {
 		current := f.State == state
 		f := f
@@ -188,7 +189,7 @@ func stateTabs(f views.SubscriberFilter, sums db.Sums) []views.Tab {
 		}
 		all += n
 		if info.Main || n > 0 || f.State == string(info.State) {
-			tabs = append(tabs, tab(string(info.State), info.Label, n))
+			tabs = append(tabs, tab(string(info.State), p.Fill(info.Label), n))
 		}
 	}
 	tabs[0] = tab("", "All", all)
@@ -196,7 +197,7 @@ func stateTabs(f views.SubscriberFilter, sums db.Sums) []views.Tab {
 }
 
 // causeOptions are why anybody waits or needs attention, and what is chosen.
-func causeOptions(f views.SubscriberFilter, of db.Filters) []views.Option {
+func causeOptions(p *crm.Provider, f views.SubscriberFilter, of db.Filters) []views.Option {
 	codes := []string{}
 	if of.Pause.Reason != "" {
 		codes = append(codes, of.Pause.Reason)
@@ -210,7 +211,7 @@ func causeOptions(f views.SubscriberFilter, of db.Filters) []views.Option {
 	slices.Sort(codes)
 	options := []views.Option{}
 	for _, code := range slices.Compact(codes) {
-		label := deliveryReason(db.Attention, code).Label
+		label := deliveryReason(p, db.Attention, code).Label
 		if slices.ContainsFunc(options, func(o views.Option) bool { return o.Text == label }) {
 			label += " (" + code + ")"
 		}
@@ -221,29 +222,29 @@ func causeOptions(f views.SubscriberFilter, of db.Filters) []views.Option {
 }
 
 // rowOf is somebody as a row of the table.
-func rowOf(st newsletter.Status) views.SubscriberRow {
+func rowOf(p *crm.Provider, st newsletter.Status) views.SubscriberRow {
 	r := views.SubscriberRow{ID: st.ID, Email: st.Email, Name: strings.TrimSpace(st.FirstName + " " + st.LastName), Newsletter: st.Newsletter,
-		State: viewState(st.State.Info()), SignedUpAt: st.CreatedAt}
+		State: viewState(p, st.State.Info()), SignedUpAt: st.CreatedAt}
 	switch {
 	case !r.State.Waits && !r.State.Attention:
 	case st.Again:
 		r.Cause = "Repeated sign-up"
 	case st.Why != "":
-		r.Cause, r.CauseURL = deliveryReason(st.State, st.Why).Label, causeURL(string(st.State), st.Why)
+		r.Cause, r.CauseURL = deliveryReason(p, st.State, st.Why).Label, causeURL(p, string(st.State), st.Why)
 	}
 	return r
 }
 
 // causeURL is the page about a cause.
-func causeURL(state, code string) string {
-	return "/integrations/sfdc/problems/" + url.PathEscape(state) + "/" + url.PathEscape(code)
+func causeURL(p *crm.Provider, state, code string) string {
+	return "/integrations/" + p.Service + "/problems/" + url.PathEscape(state) + "/" + url.PathEscape(code)
 }
 
 // subscriberRow is somebody as their own page shows them.
 func (s *server) subscriberRow(c *fiber.Ctx, st newsletter.Status) views.Subscriber {
-	reason, mend := why(c, st)
+	reason, mend := s.why(c, st)
 	return views.Subscriber{ID: st.ID, Email: st.Email, FirstName: st.FirstName, LastName: st.LastName, Newsletter: st.Newsletter,
-		SignedUpAt: st.CreatedAt, State: viewState(st.State.Info()), Reason: reason, Mend: mend, NextTry: nextTry(st), Record: s.record(st.Subscriber)}
+		SignedUpAt: st.CreatedAt, State: viewState(s.crm(c), st.State.Info()), Reason: reason, Mend: mend, NextTry: nextTry(st), Record: s.record(c, st.Subscriber)}
 }
 
 // subscribersCSV handles GET /subscribers.csv: all who are found, written as they are read.
@@ -257,13 +258,13 @@ func (s *server) subscribersCSV(c *fiber.Ctx) error {
 	q.Order, q.Uncounted = first.Order, true
 	c.Set(fiber.HeaderContentType, "text/csv; charset=utf-8")
 	c.Attachment("subscribers.csv")
-	ctx, log := context.WithoutCancel(c.UserContext()), s.log
+	ctx, log, p := context.WithoutCancel(c.UserContext()), s.log, s.crm(c)
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		out := csvout.NewWriter(w)
-		out.Write(csvHead...)
+		out.Write(csvHead(p)...)
 		for page := first; ; {
 			for _, st := range page.Rows {
-				out.Write(csvRow(st.Subscriber)...)
+				out.Write(csvRow(p, st.Subscriber)...)
 			}
 			if out.Flush() != nil || !page.Next {
 				return // the reader has gone, or that was all

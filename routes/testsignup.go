@@ -7,7 +7,6 @@ import (
 
 	"gatepost/crm"
 	"gatepost/db"
-	"gatepost/identity"
 	"gatepost/newsletter"
 	"gatepost/views"
 
@@ -81,7 +80,7 @@ func (s *server) testPage(c *fiber.Ctx, f newsletter.Form) (views.TestSignupPage
 	if err != nil {
 		return views.TestSignupPage{}, nil, err
 	}
-	card, err := s.card(c, identity.Salesforce)
+	card, err := s.card(c, s.crm(c).Service)
 	if err != nil {
 		return views.TestSignupPage{}, nil, err
 	}
@@ -117,27 +116,27 @@ func (s *server) status(c *fiber.Ctx) (newsletter.Status, error) {
 func (s *server) progress(c *fiber.Ctx) (views.Progress, error) {
 	o := who(c).overview
 	if r := o.Removal; r.Erased {
-		return views.Progress{RefreshURL: testURL(r.SubscriberID), Undo: undoing(o)}, nil
+		return views.Progress{CRM: viewCRM(s.crm(c)), RefreshURL: testURL(r.SubscriberID), Undo: undoing(s.crm(c), o)}, nil
 	}
 	st, err := s.status(c)
 	if err != nil {
-		return views.Progress{}, err
+		return views.Progress{CRM: viewCRM(s.crm(c))}, err
 	}
-	p := views.Progress{StatusURL: "/newsletter/signup/" + st.ID, RefreshURL: testURL(st.ID), PersonURL: personURL(st.ID),
-		Email: st.Email, Newsletter: st.Newsletter, State: viewState(st.State.Info()), Repeated: !st.RepeatedAt.IsZero(), StoredAt: st.SignedUpAt(), NextTry: nextTry(st)}
+	p := views.Progress{CRM: viewCRM(s.crm(c)), StatusURL: "/newsletter/signup/" + st.ID, RefreshURL: testURL(st.ID), PersonURL: personURL(st.ID),
+		Email: st.Email, Newsletter: st.Newsletter, State: viewState(s.crm(c), st.State.Info()), Repeated: !st.RepeatedAt.IsZero(), StoredAt: st.SignedUpAt(), NextTry: nextTry(st)}
 	// What became of an earlier sign-up of the address is no news of this one.
 	if !st.SentAt.Before(p.StoredAt) {
 		p.SentAt = st.SentAt
 	}
 	if p.State.Arrived {
-		p.SentAt, p.DoneAt, p.Record = st.DeliveredAt, st.DeliveredAt, s.record(st.Subscriber)
+		p.SentAt, p.DoneAt, p.Record = st.DeliveredAt, st.DeliveredAt, s.record(c, st.Subscriber)
 	}
-	p.Reason, p.Mend = why(c, st)
+	p.Reason, p.Mend = s.why(c, st)
 	p.Found = p.State.Arrived && !st.Made
 	if r := o.Removal; r.EndedAt.IsZero() && r.Code != "" {
-		p.Reason, p.Mend = crm.Sentence(r.Code).What, "The Contact is not deleted yet: we try again by ourselves."
+		p.Reason, p.Mend = s.crm(c).Sentence(r.Code).What, "The "+s.crm(c).Record+" is not deleted yet: we try again by ourselves."
 	}
-	if p.Undo = undoing(o); p.Undo == nil && st.UndoRefused(s.Now()) == "" {
+	if p.Undo = undoing(s.crm(c), o); p.Undo == nil && st.UndoRefused(s.Now()) == "" {
 		p.UndoURL = "/newsletter/signup/" + st.ID + "/undo"
 	}
 	return p, nil
@@ -146,7 +145,7 @@ func (s *server) progress(c *fiber.Ctx) (views.Progress, error) {
 func testURL(id string) string { return "/newsletter/signup?" + query("sample", id) }
 
 // undoing is how far undoing a test is; nil when nobody wants it.
-func undoing(o db.Overview) *views.Undo {
+func undoing(p *crm.Provider, o db.Overview) *views.Undo {
 	r := o.Removal
 	switch {
 	case r.AskedAt.IsZero():
@@ -154,19 +153,28 @@ func undoing(o db.Overview) *views.Undo {
 	case r.EndedAt.IsZero():
 		return &views.Undo{AskedAt: r.AskedAt}
 	}
-	return &views.Undo{AskedAt: r.AskedAt, EndedAt: r.EndedAt, Stays: !r.Erased, Record: recordFates[r.Record], Code: r.Code}
+	return &views.Undo{AskedAt: r.AskedAt, EndedAt: r.EndedAt, Stays: !r.Erased, Record: recordFate(p, r.Record), Code: r.Code}
 }
 
-// recordFates say what became of the Contact of a test that was undone.
+// recordFates say what became of the record of a test that was undone.
 var recordFates = map[db.RecordFate]string{
-	db.NoRecord:      "It had not been sent to Salesforce.",
-	db.RecordFound:   "The Contact stays in Salesforce: it was there before, or Gatepost can’t be sure that it made it.",
-	db.RecordDeleted: "The Contact is deleted in Salesforce. It stays in the Recycle Bin there for 15 days.",
-	db.RecordGone:    "The Contact was deleted in Salesforce already.",
-	db.RecordChanged: "The Contact stays in Salesforce: somebody, or an automation, has changed it since.",
-	db.RecordShared:  "The Contact stays in Salesforce: the address is on another newsletter too.",
-	db.RecordAway:    "The Contact stays in Salesforce: another organisation is connected now.",
-	db.RecordRefused: "The Contact stays in Salesforce, which didn’t let us delete it.",
+	db.NoRecord:      "It had not been sent to {CRM}.",
+	db.RecordFound:   "The {Record} stays in {CRM}: it was there before, or Gatepost can’t be sure that it made it.",
+	db.RecordDeleted: "The {Record} is deleted in {CRM}.",
+	db.RecordGone:    "The {Record} was deleted in {CRM} already.",
+	db.RecordChanged: "The {Record} stays in {CRM}: somebody, or an automation, has changed it since.",
+	db.RecordShared:  "The {Record} stays in {CRM}: the address is on another newsletter too.",
+	db.RecordAway:    "The {Record} stays in {CRM}: another organisation is connected now.",
+	db.RecordRefused: "The {Record} stays in {CRM}, which didn’t let us delete it.",
+}
+
+// recordFate says what became of a record.
+func recordFate(p *crm.Provider, fate db.RecordFate) string {
+	said := p.Fill(recordFates[fate])
+	if fate == db.RecordDeleted && p.Deleted != "" {
+		said += " " + p.Deleted
+	}
+	return said
 }
 
 // undoForm handles GET /newsletter/signup/{id}/undo, which says before what is deleted.
@@ -190,7 +198,7 @@ func (s *server) undoable(c *fiber.Ctx) (newsletter.Status, error) {
 		return newsletter.Status{}, err
 	}
 	if why := st.UndoRefused(s.Now()); why != "" {
-		s.flash(c, views.FlashWarning, notUndone[why])
+		s.flash(c, views.FlashWarning, s.crm(c).Fill(notUndone[why]))
 		return newsletter.Status{}, redirect(c, testURL(st.ID))
 	}
 	return st, nil
@@ -201,7 +209,7 @@ var notUndone = map[db.NotUndone]string{
 	db.NoTest:      "This can’t be undone: the subscriber was there before the test.",
 	db.SaidAgain:   "This can’t be undone: the address was signed up again or edited since the test.",
 	db.TooOld:      "This can’t be undone any more: the test is more than a day old.",
-	db.OutcomeOpen: "It is being sent to Salesforce right now. Try again in a moment.",
+	db.OutcomeOpen: "It is being sent to {CRM} right now. Try again in a moment.",
 }
 
 // undo handles POST /newsletter/signup/{id}/undo.
@@ -224,11 +232,11 @@ func (s *server) undo(c *fiber.Ctx) error {
 }
 
 // record is the record in the CRM that a subscriber led to.
-func (s *server) record(sub db.Subscriber) views.Record {
+func (s *server) record(c *fiber.Ctx, sub db.Subscriber) views.Record {
 	if sub.RecordID == "" {
 		return views.Record{}
 	}
-	return views.Record{ID: sub.RecordID, URL: s.RecordURL(sub.InstanceURL, sub.RecordID)}
+	return views.Record{ID: sub.RecordID, URL: s.crm(c).RecordURL(sub.InstanceURL, sub.RecordID)}
 }
 
 // nextTry is when a subscriber is tried again: at no time that could be told
@@ -241,17 +249,17 @@ func nextTry(st newsletter.Status) time.Time {
 }
 
 // why says in plain words why a subscriber waits or needs attention.
-func why(c *fiber.Ctx, st newsletter.Status) (reason, mend string) {
+func (s *server) why(c *fiber.Ctx, st newsletter.Status) (reason, mend string) {
 	if st.Again {
 		return "This address was signed up several times within an hour.", "Nothing to do: what was said last is sent when the hour is over."
 	}
 	if st.Why == "" {
 		return "", ""
 	}
-	e := explained(c, st.Why, deliveryReason(st.State, st.Why))
+	e := s.explained(c, st.Why, deliveryReason(s.crm(c), st.State, st.Why))
 	reason = e.What
 	if st.Said != "" {
-		reason += " Salesforce says: “" + cut(st.Said, 300) + "”"
+		reason += " " + s.crm(c).Name + " says: “" + cut(st.Said, 300) + "”"
 	}
 	return reason, e.Mend
 }

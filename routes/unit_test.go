@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatepost/crm"
+	"gatepost/crm/salesforce"
 	"gatepost/identity"
 	"gatepost/newsletter"
 	"gatepost/views"
@@ -23,7 +24,7 @@ func TestOwnCodesHaveWords(t *testing.T) {
 	codes := []string{codeHandshake, codeUnderWay, codeChanged, codeUnreachable, identity.CodeNoRefreshToken, identity.CodeMissingScope, identity.CodeForeignHost,
 		identity.CodeInterrupted, identity.CodeFailed, identity.CodeUnknown, identity.BrokenAppRemoved, identity.BrokenAppRefused, identity.BrokenOtherApp}
 	for _, code := range codes {
-		for name, page := range map[string]views.ConnectFailedPage{"Salesforce": connectFailure(code, "said"), "HubSpot": serviceFailure("hubspot", "HubSpot", code, "said")} {
+		for name, page := range map[string]views.ConnectFailedPage{"Salesforce": connectFailure(salesforce.Provider, "sfdc", "Salesforce", code, "said"), "HubSpot": connectFailure(nil, "hubspot", "HubSpot", code, "said")} {
 			if page.Happened == "" || page.Mend == "" || strings.Contains(page.Meaning+page.Mend, "the code") || page.Description != "said" {
 				t.Errorf("%s at %s: %+v", code, name, page)
 			}
@@ -34,8 +35,11 @@ func TestOwnCodesHaveWords(t *testing.T) {
 	}
 }
 
+// crms are those of the servers in these tests.
+var crms = crm.Providers{salesforce.Provider}
+
 // paged is a server that knows some pages, as all know theirs.
-var paged = &server{pages: []string{"/", "/integrations", "/integrations/:service", "/integrations/:service/connected", "/newsletter/signup", "/subscribers", "/account"}}
+var paged = &server{Config: Config{CRMs: crms}, pages: []string{"/", "/integrations", "/integrations/:service", "/integrations/:service/connected", "/newsletter/signup", "/subscribers", "/account"}}
 
 func TestNextLeadsToOurOwnPages(t *testing.T) {
 	for _, path := range []string{
@@ -179,17 +183,17 @@ func TestNextTryIsToldWhenThereIsOne(t *testing.T) {
 // A log-in that was refused says who must do what.
 func TestRefusedLogInsSayWhoMustDoWhat(t *testing.T) {
 	for code, says := range map[string]string{"OAUTH_APP_BLOCKED": "unblock it", "OAUTH_EC_APP_NOT_FOUND": "install it", "ip_restricted": "Network Access", identity.BrokenOtherApp: "Start again"} {
-		for service, p := range map[string]views.ConnectFailedPage{"Salesforce": connectFailure(code, ""), "HubSpot": serviceFailure("hubspot", "HubSpot", code, "")} {
+		for service, p := range map[string]views.ConnectFailedPage{"Salesforce": connectFailure(salesforce.Provider, "sfdc", "Salesforce", code, ""), "HubSpot": connectFailure(nil, "hubspot", "HubSpot", code, "")} {
 			ours := service == "Salesforce" || code == identity.BrokenOtherApp
 			if strings.Contains(p.Mend, says) != ours || p.Happened == "" || p.Meaning == "" {
 				t.Errorf("%s: %s: %+v", service, code, p)
 			}
 		}
 	}
-	if p := serviceFailure("hubspot", "HubSpot", "BAD_HUB", ""); !strings.Contains(p.Mend, "Ask your HubSpot admin") {
+	if p := connectFailure(nil, "hubspot", "HubSpot", "BAD_HUB", ""); !strings.Contains(p.Mend, "Ask your HubSpot admin") {
 		t.Errorf("%+v", p)
 	}
-	if p := serviceFailure("zoho", "Zoho CRM", "invalid_client", ""); !strings.Contains(p.Mend, "people who run this service") {
+	if p := connectFailure(nil, "zoho", "Zoho CRM", "invalid_client", ""); !strings.Contains(p.Mend, "people who run this service") {
 		t.Errorf("%+v", p)
 	}
 }

@@ -26,7 +26,7 @@ type visitor struct {
 
 	// What is known of the tenant, with the subscriber that the request is about.
 	overview    db.Overview
-	connections []identity.Connection // Salesforce first
+	connections []identity.Connection // the CRM first
 	zone        *time.Location        // of the tenant; nil while there is none
 	now         time.Time             // when it was read
 
@@ -217,7 +217,7 @@ func (s *server) page(c *fiber.Ctx, title string, nav views.Nav) views.Page {
 // stored, and the next page would say it again.
 func (s *server) frame(c *fiber.Ctx, title string, nav views.Nav) views.Page {
 	v := who(c)
-	p := views.Page{Title: title, CSRF: s.formToken(c), User: views.User{Email: v.User.Email}, Tenant: v.Tenant.Name, Tenants: v.tenants(),
+	p := views.Page{Title: title, CRM: viewCRM(s.crm(c)), CSRF: s.formToken(c), User: views.User{Email: v.User.Email}, Tenant: v.Tenant.Name, Tenants: v.tenants(),
 		Nav: nav, Attention: v.needsPerson(), Alert: connectionAlert(v.connections), Version: s.Version, Assets: views.Assets{
 			CSS: static.URL("app.css"), HTMX: static.URL("htmx.min.js"), JS: static.URL("app.js"), Icon: static.URL("icon.svg"), Font: static.URL("inter-latin.woff2")}}
 	if v.zone != nil {

@@ -147,7 +147,7 @@ func start(t *testing.T, mock string, changes ...with) *world {
 	}})
 	letters := newsletter.New(newsletter.Config{Store: w.news, Wake: dispatcher.Wake, Log: log})
 	c := routes.Config{URL: w.url, Store: w.vault, Health: w.vault, Incidents: w.vault, Settings: w.vault, People: auth.NewPeople(w.store, nil), Sessions: w.store, Keys: auth.NewAPIKeys(w.vault), Vault: vault,
-		Newsletters: letters, Delivery: dispatcher, Limits: ratelimit.New(w.vault, time.Now, log), RecordURL: salesforce.RecordURL, Log: log}
+		Newsletters: letters, Delivery: dispatcher, Limits: ratelimit.New(w.vault, time.Now, log), CRMs: crm.Providers{salesforce.Provider}, Log: log}
 	for _, change := range changes {
 		change(&c)
 	}

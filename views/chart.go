@@ -67,7 +67,7 @@ func (c Chart) summary() string {
 	return count(c.total(), "sign-up", "sign-ups") + " in " + c.Range + ": " + strings.Join(parts, ", ") + ". The numbers follow as a table."
 }
 
-// say tells a column: "Thu 26 Nov: 5 in Salesforce, 4 waiting".
+// say tells a column: "Thu 26 Nov: 5 in the CRM, 4 waiting".
 func (c Chart) say(column int) string {
 	var parts []string
 	for _, s := range c.Series {
@@ -176,9 +176,9 @@ func decimal(v float64) string {
 }
 
 // exampleChart is for the page that shows the components.
-func exampleChart() Chart {
+func exampleChart(name string) Chart {
 	c := Chart{Title: "Sign-ups by day", Unit: "Day", Range: "30 days", CSVURL: "#c-chart", Ranges: []Tab{{Text: "48 hours", URL: "#c-chart"}, {Text: "30 days", URL: "#c-chart", Current: true}, {Text: "12 months", URL: "#c-chart"}},
-		Series: []Series{{State: State{Label: "In Salesforce", Column: "in Salesforce", Series: "in"}}, {State: State{Label: "Waiting", Column: "waiting", Series: "wait"}},
+		Series: []Series{{State: State{Label: "In " + name, Column: "in " + name, Series: "in"}}, {State: State{Label: "Waiting", Column: "waiting", Series: "wait"}},
 			{State: State{Label: "Needs attention", Column: "need attention", Series: "fail"}}, {State: State{Label: "Dismissed", Column: "dismissed", Series: "rest"}}}}
 	for day := range 30 {
 		c.Columns = append(c.Columns, Column{Label: strconv.Itoa(day+1) + " Nov", Short: strconv.Itoa(day+1) + " Nov"})

@@ -5,9 +5,9 @@ import "strings"
 // IntegrationsPage is for Integrations.
 type IntegrationsPage struct {
 	Page
-	Incidents  []Incident
-	Salesforce Integration
-	Others     []Integration // apps that no sign-ups go to
+	Incidents []Incident
+	CRMs      []Integration
+	Others    []Integration // apps that no sign-ups go to
 }
 
 // AppPage is for App.
@@ -16,9 +16,11 @@ type AppPage struct {
 	App Integration
 }
 
-// ownAlert is the page when it tells itself what is wrong with a connection.
-func (p Page) ownAlert(c Integration) Page {
-	p.OwnAlert = p.OwnAlert || c.State == ConnectionBroken || c.failing()
+// ownAlert is the page when it tells itself what is wrong with connections.
+func (p Page) ownAlert(cards ...Integration) Page {
+	for _, c := range cards {
+		p.OwnAlert = p.OwnAlert || c.State == ConnectionBroken || c.failing()
+	}
 	return p
 }
 
@@ -43,7 +45,7 @@ func (i Integration) sentence(now clock) string {
 	case i.Other:
 		return "The platform can’t work with it yet."
 	}
-	return "Every new subscriber becomes a Contact in " + i.Name + "."
+	return "Every new subscriber becomes a " + i.CRM.Record + " in " + i.Name + "."
 }
 
 func (i Integration) disconnectedBy() string {
@@ -105,7 +107,7 @@ func (i Integration) heldMeaning() string {
 	case i.Other:
 		return "Nothing has changed yet. If you switch, the new one takes the place of the old one."
 	}
-	return "Nothing has changed yet. If you switch, new sign-ups and those that wait go to the new one; Contacts in the old one stay there."
+	return "Nothing has changed yet. If you switch, new sign-ups and those that wait go to the new one; " + i.CRM.Records + " in the old one stay there."
 }
 
 // named is the org's name, with what it is.
@@ -156,7 +158,7 @@ func (p DisconnectPage) consequences() (all []string) {
 	} else {
 		all = append(all, "Once you connect again, all that waited is sent.")
 	}
-	return append(all, "Contacts that are in "+p.Name+" stay there.")
+	return append(all, capitalised(p.CRM.Records)+" that are in "+p.Name+" stay there.")
 }
 
 // back is the page where one was asked to disconnect.

@@ -2,21 +2,27 @@ package views
 
 import "strconv"
 
+// TextField is a field of a form that one may leave empty.
+type TextField struct {
+	Name, Label, Hint string
+	Value             string
+}
+
 // DeliverySettingsPage is for DeliverySettings, whose form posts csrf, one, several,
-// leads, key, save and share to /integrations/{service}/settings.
+// share, and what Ticks and Texts are named, to /integrations/{service}/settings.
 type DeliverySettingsPage struct {
 	Page
-	Card        Integration
-	One         string // fill, update or leave
-	Several     string // newest or attention
-	Leads       bool
-	Key         string
-	Save        bool   // what the CRM takes for a duplicate
-	Placeholder string // the last name of who gave none
-	Share       int    // percent
-	Shares      []int  // to choose from
-	Elsewhere   int    // people who are in another org than the one that is connected
-	Errors      FieldErrors
+	Card      Integration
+	One       string      // fill, update or leave
+	Several   string      // newest or attention
+	Ticks     []Choice    // leads and save, where the CRM has them
+	Texts     []TextField // key and placeholder, where the CRM has them
+	Share     int         // percent
+	Shares    []int       // to choose from
+	Limited   string      // what the share is of: "API calls"
+	Window    string      // in which they are counted: "24 hours"
+	Elsewhere int         // people who are in another org than the one that is connected
+	Errors    FieldErrors
 }
 
 // wrong is what is wrong with either form of the page.
@@ -36,9 +42,9 @@ func (p DeliverySettingsPage) shares() (all []Option) {
 
 // fields are those that one types into.
 func (p DeliverySettingsPage) fields() []field {
-	return fields(p.Errors,
-		field{Name: "placeholder", Label: "Last name when none is given", Value: p.Placeholder, Optional: true,
-			Hint: "Salesforce demands a last name. This stands in for it in new Contacts, and gives way to the name that comes later. NA when left empty."},
-		field{Name: "key", Label: "Unique field for the address", Value: p.Key, Optional: true,
-			Hint: "The API name of a text field of Contacts that is an External ID and unique, such as Gatepost_Email__c. With it, Salesforce itself keeps an address from being there twice."})
+	var all []field
+	for _, t := range p.Texts {
+		all = append(all, field{Name: t.Name, Label: t.Label, Value: t.Value, Hint: t.Hint, Optional: true})
+	}
+	return fields(p.Errors, all...)
 }

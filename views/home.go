@@ -74,7 +74,7 @@ func (p StartPage) done() (n int) {
 // steps are the three, of which the first that isn't done is the one to do now.
 func (p StartPage) steps() []StepOf {
 	name, card := p.Live.Card.Name, p.Live.Card
-	connect := StepOf{Title: "Connect " + name, Text: "Log in to " + name + " as somebody who may create Contacts, and allow Gatepost to work there. You can take that back at any time.", Done: !p.Live.lost()}
+	connect := StepOf{Title: "Connect " + name, Text: "Log in to " + name + " as somebody who may create " + p.CRM.Records + ", and allow Gatepost to work there. You can take that back at any time.", Done: !p.Live.lost()}
 	if connect.Done {
 		connect.Text = "Connected to " + card.Org.Name + " by " + card.ConnectedBy + "."
 	}

@@ -1,6 +1,26 @@
 package views
 
-import "time"
+import (
+	"time"
+
+	"github.com/a-h/templ"
+)
+
+// CRM is what pages call the CRM that sign-ups go to, and its records.
+type CRM struct {
+	Service         string // its id, in addresses of pages
+	Name            string // "Salesforce"
+	Record, Records string // "Contact", "Contacts"
+	Apps            string // where its admin sees the apps that are connected
+}
+
+// Path is the page of the CRM, or one below it.
+func (c CRM) path(action string) templ.SafeURL {
+	if action == "" {
+		return ServicePage(c.Service)
+	}
+	return servicePath(c.Service, action)
+}
 
 // Page is what every page of the portal shares. The zero User means that nobody
 // is signed in: the page then has no navigation.
@@ -8,6 +28,7 @@ type Page struct {
 	Title     string // of the document, and its h1 unless the page says otherwise
 	CSRF      string // token that every form sends back in the field "csrf"
 	User      User
+	CRM       CRM
 	Tenant    string // name of the tenant that the session is for
 	Tenants   int    // how many tenants the user belongs to; more than one shows the switch
 	Nav       Nav
@@ -101,13 +122,13 @@ const (
 // with 204 when Version is still the one that was seen, otherwise with
 // IntegrationCardUpdate. Connect and reconnect post to
 // /integrations/{service}/connect: nothing but csrf for the default login
-// address; from "use a sandbox or My Domain" also login (production, sandbox or mydomain)
-// and my_domain. A held authorization posts held (its id) and decision (switch
+// address; from Logins also login and my_domain. A held authorization posts held (its id) and decision (switch
 // or keep) to /integrations/{service}/held.
 type Integration struct {
 	CSRF    string
-	Service string // its id: "sfdc"
+	Service string // its id, in addresses
 	Name    string // "Salesforce"
+	CRM     CRM    // what is said of sign-ups that go by it; zero when none do
 	State   ConnectionState
 	Other   bool // not the CRM that sign-ups go to
 
@@ -133,20 +154,29 @@ type Integration struct {
 	Waiting           int  // sign-ups that wait for the connection
 	Attention         int  // sign-ups that need somebody
 	Delayed           bool // some wait longer than they should
-	RevocationPending bool // disconnected, but Salesforce hasn't heard of it yet
+	RevocationPending bool // disconnected, but the service hasn't heard of it yet
 
-	// How many approvals by the Salesforce user who connected it are known, and how
-	// many Salesforce keeps; 0 for any number.
+	// How many approvals by the service's user who connected it are known, and how
+	// many it keeps; 0 for any number.
 	Approvals, ApprovalLimit int
 
 	Held *HeldConnection // in ConnectionHeld
 
-	Login      string // choice under "use a sandbox or My Domain", as posted before
-	MyDomain   string // as posted before
-	LoginError string // what was wrong with either
+	Logins     *Logins // where else one may log in; nil where there is one place
+	Login      string  // the choice, as posted before
+	MyDomain   string  // as posted before
+	LoginError string  // what was wrong with either
 }
 
-// Org is an organisation in Salesforce.
+// Logins are the places at which one may log in. The form posts login, and my_domain when
+// that is an address of one's own.
+type Logins struct {
+	Link        string // "Use a sandbox or My Domain"
+	Places      []Choice
+	Label, Hint string // of the field for an address of one's own
+}
+
+// Org is an organisation in a service.
 type Org struct {
 	ID          string
 	Name        string
@@ -183,7 +213,7 @@ type ConnectForwardPage struct {
 // ConnectFailedPage is for ConnectFailed.
 type ConnectFailedPage struct {
 	Page
-	Service     string // its id: "sfdc"
+	Service     string // its id, in addresses
 	Name        string // "Salesforce"
 	Happened    string // what happened, in a sentence; the heading
 	Meaning     string // what it means
@@ -196,7 +226,7 @@ type ConnectFailedPage struct {
 // /integrations/{service}/disconnect.
 type DisconnectPage struct {
 	Page
-	Service string // its id: "sfdc"
+	Service string // its id, in addresses
 	Name    string // "Salesforce"
 	Org     Org
 	Other   bool // not the CRM that sign-ups go to

@@ -6,10 +6,11 @@ import "time"
 // forms post csrf to /integrations/{service}/app, and to …/app/remove.
 type OwnAppPage struct {
 	Page
-	Service     string // its id: "sfdc"
+	Service     string // its id, in addresses
 	Name        string // "Salesforce"
 	RedirectURL string // to register with the app
 	Scopes      string // that are asked for when none are set
+	ClientHint  string // what the service calls a client id and a secret, where it has words of its own
 	SelfManaged bool   // it may be on a host of the tenant's
 
 	SetAt    time.Time // zero when there is no own app
@@ -37,7 +38,7 @@ func (p OwnAppPage) fields() []field {
 		secret.Hint = "Leave it empty to keep the one that is stored. It is never shown."
 	}
 	all := []field{
-		{Name: "client_id", Label: "Client ID", Value: p.Form.ClientID, Autocomplete: "off", Hint: p.clientHint()},
+		{Name: "client_id", Label: "Client ID", Value: p.Form.ClientID, Autocomplete: "off", Hint: p.ClientHint},
 		secret,
 		{Name: "scopes", Label: "Scopes", Value: p.Form.Scopes, Autocomplete: "off", Optional: true,
 			Hint: "What the app asks for, separated by spaces. When empty: " + p.Scopes + "."},
@@ -47,14 +48,6 @@ func (p OwnAppPage) fields() []field {
 			Hint: "Such as https://git.example.com, when you run it yourselves. It has to be reachable from the internet, by https. Another address needs the secret anew."})
 	}
 	return fields(p.Errors, all...)
-}
-
-// clientHint is what the service calls a client id and a secret.
-func (p OwnAppPage) clientHint() string {
-	if p.Service == "sfdc" {
-		return "Salesforce calls it the consumer key, and the secret the consumer secret."
-	}
-	return ""
 }
 
 // changeWords are what has to be agreed to before a change that ends connections.

@@ -121,9 +121,9 @@ func orDash(value string) string {
 // whyFixed says why the address can't be changed here.
 func (p PersonEditPage) whyFixed() string {
 	if p.InCRM == PerhapsPresent {
-		return "The address can’t be changed now: it was sent to Salesforce, and the answer isn’t known yet."
+		return "The address can’t be changed now: it was sent to " + p.CRM.Name + ", and the answer isn’t known yet."
 	}
-	return "The address is in Salesforce, so it can’t be changed here: another one would make a second Contact. Change it in Salesforce, or have the person sign up with the new one."
+	return "The address is in " + p.CRM.Name + ", so it can’t be changed here: another one would make a second " + p.CRM.Record + ". Change it in " + p.CRM.Name + ", or have the person sign up with the new one."
 }
 
 // button says what saving leads to.
@@ -150,9 +150,9 @@ func (p LeavePage) text() string {
 	const back = " Who signs up again comes back by that."
 	switch p.InCRM {
 	case Present:
-		return "Nothing more is sent to Salesforce. The Contact that is there stays as it is." + back
+		return "Nothing more is sent to " + p.CRM.Name + ". The " + p.CRM.Record + " that is there stays as it is." + back
 	case PerhapsPresent:
-		return "Nothing more is sent to Salesforce. The last try got no answer yet: if it arrived, the Contact stays there." + back
+		return "Nothing more is sent to " + p.CRM.Name + ". The last try got no answer yet: if it arrived, the " + p.CRM.Record + " stays there." + back
 	}
-	return "Nothing is sent to Salesforce." + back
+	return "Nothing is sent to " + p.CRM.Name + "." + back
 }

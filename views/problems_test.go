@@ -52,11 +52,11 @@ func problemPages() map[string]templ.Component {
 	apps := integrations(Connected)
 	apps.Others = []Integration{acme, lost, held, ended}
 	gone := integrations(NotConnected)
-	gone.Salesforce.DisconnectedAt = at
+	gone.CRMs[0].DisconnectedAt = at
 	failing := integrations(Connected)
-	failing.Salesforce.Failing, failing.Salesforce.Reason, failing.Salesforce.Mend, failing.Salesforce.NextTry = true, hostile, hostile, at
-	failing.Salesforce.Attention, failing.Salesforce.LastArrival = 2, at
-	settings := DeliverySettingsPage{Page: portalPage("Settings", NavIntegrations), Card: card(Connected), One: "fill", Several: "newest", Key: hostile, Placeholder: hostile, Share: 50, Shares: []int{25, 50}, Elsewhere: 2}
+	failing.CRMs[0].Failing, failing.CRMs[0].Reason, failing.CRMs[0].Mend, failing.CRMs[0].NextTry = true, hostile, hostile, at
+	failing.CRMs[0].Attention, failing.CRMs[0].LastArrival = 2, at
+	settings := DeliverySettingsPage{Page: portalPage("Settings", NavIntegrations), Card: card(Connected), One: "fill", Several: "newest", Texts: []TextField{{Name: "placeholder", Label: "Last name", Value: hostile}, {Name: "key", Label: "Unique field", Hint: hostile, Value: hostile}}, Ticks: []Choice{{Name: "leads", Value: "on", Label: "Look among Leads too", Checkbox: true}}, Limited: "API calls", Window: "24 hours", Share: 50, Shares: []int{25, 50}, Elsewhere: 2}
 	settings.Card.Approvals, settings.Card.ApprovalLimit = 6, 5
 	wrong := settings
 	wrong.Card, wrong.Errors = card(ConnectionBroken), FieldErrors{"key": hostile, "placeholder": "No."}

@@ -15,7 +15,7 @@ type TestSignupPage struct {
 	FirstName   string
 	LastName    string
 	Errors      FieldErrors
-	Connected   bool      // Salesforce is connected and well
+	Connected   bool      // the CRM is connected and well
 	Progress    *Progress // of the sample that was sent last
 }
 
@@ -23,6 +23,7 @@ type TestSignupPage struct {
 // final. Answer it with 204 when Version is still the query's seen, otherwise
 // with ProgressCard.
 type Progress struct {
+	CRM        CRM
 	StatusURL  string // GET, without query
 	RefreshURL string // of the whole page, for browsers without script
 	Email      string
@@ -47,8 +48,8 @@ type Undo struct {
 	AskedAt time.Time
 	EndedAt time.Time // zero while it is under way
 	Stays   bool      // the subscriber stays, since it was signed up again meanwhile
-	Record  string    // what became of the Contact, in a sentence
-	Code    string    // the CRM's, when it refused to delete the Contact
+	Record  string    // what became of the CRM's record, in a sentence
+	Code    string    // the CRM's, when it refused to delete it
 }
 
 // UndoTestPage is for UndoTest. The form posts csrf to /newsletter/signup/{id}/undo.
@@ -91,7 +92,7 @@ func (p Progress) onItsWay() bool { return p.State.Waits && p.Reason == "" }
 
 func (p Progress) unsentTitle() string {
 	if p.onItsWay() {
-		return "On its way to Salesforce"
+		return "On its way to " + p.CRM.Name
 	}
 	return "Not sent yet"
 }
@@ -105,7 +106,7 @@ func (p Progress) unsentText() string {
 
 func (p Progress) foundText() string {
 	if p.Found && !p.Repeated {
-		return "Salesforce had a Contact with this address already, so none was made."
+		return p.CRM.Name + " had a " + p.CRM.Record + " with this address already, so none was made."
 	}
 	return ""
 }
@@ -134,11 +135,11 @@ func (p UndoTestPage) text() string {
 	const gone = "The subscriber is deleted here with its timeline."
 	switch {
 	case p.Made:
-		return gone + " The Contact that Gatepost made for it is deleted in Salesforce too, unless somebody has changed it since or the address is on another newsletter. What ran in Salesforce when it was made, such as welcome mails or tasks, can’t be undone."
+		return gone + " The " + p.CRM.Record + " that Gatepost made for it is deleted in " + p.CRM.Name + " too, unless somebody has changed it since or the address is on another newsletter. What ran in " + p.CRM.Name + " when it was made, such as welcome mails or tasks, can’t be undone."
 	case p.Sent:
-		return gone + " The Contact stays in Salesforce: it was there before, or Gatepost can’t be sure that it made it."
+		return gone + " The " + p.CRM.Record + " stays in " + p.CRM.Name + ": it was there before, or Gatepost can’t be sure that it made it."
 	}
-	return gone + " It has not been sent to Salesforce."
+	return gone + " It has not been sent to " + p.CRM.Name + "."
 }
 
 func testFields(p TestSignupPage) []field {

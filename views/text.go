@@ -89,11 +89,13 @@ func (i Integration) cardURL() string {
 	return string(i.path("card")) + "?seen=" + url.QueryEscape(i.Version())
 }
 
-func (i Integration) choice() string {
-	if i.Login == "" {
-		return "production"
+// places are where one may log in, with the one that was chosen, or the first.
+func (i Integration) places() []Choice {
+	all := slices.Clone(i.Logins.Places)
+	for n := range all {
+		all[n].Name, all[n].Checked = "login", all[n].Value == i.Login || i.Login == "" && n == 0
 	}
-	return i.Login
+	return all
 }
 
 // balance says in a sentence whether everybody who was received is still here.

@@ -23,10 +23,13 @@ const hostile = `<script>alert("x")</script>"'><img src=x onerror=alert(1)>`
 
 var at = time.Date(2026, 11, 23, 14, 5, 0, 0, time.UTC)
 
+// salesforce is a CRM, as pages call it.
+var salesforce = CRM{Service: "sfdc", Name: "Salesforce", Record: "Contact", Records: "Contacts", Apps: "Connected Apps OAuth Usage"}
+
 func portalPage(title string, nav Nav) Page {
 	return Page{
 		Title: title, CSRF: "token-of-the-session", Nav: nav,
-		User: User{Email: "john@contoso.example"}, Tenant: "Contoso", Tenants: 2,
+		User: User{Email: "john@contoso.example"}, CRM: salesforce, Tenant: "Contoso", Tenants: 2,
 		Assets: Assets{CSS: "/static/app.css", HTMX: "/static/htmx.min.js", JS: "/static/app.js", Icon: "/static/icon.svg"},
 	}
 }
@@ -60,6 +63,8 @@ func refusedOwnApp() OwnAppPage {
 
 func card(state ConnectionState) Integration {
 	c := Integration{
+		CRM: salesforce, Logins: &Logins{Link: "Use a sandbox or My Domain", Label: "My Domain address", Hint: "Such as contoso.my.salesforce.com.",
+			Places: []Choice{{Value: "production", Label: "Production"}, {Value: "sandbox", Label: "Sandbox"}, {Value: "mydomain", Label: "My Domain"}}},
 		CSRF: "token-of-the-session", Service: "sfdc", Name: "Salesforce", State: state,
 		Org:         Org{ID: "00D5g00000AbCdEEAV", Name: "Contoso GmbH", InstanceURL: "https://contoso.my.salesforce.com"},
 		ConnectedBy: "john@contoso.example", ConnectedAt: at, LastRefreshed: at.Add(time.Hour),
@@ -80,7 +85,7 @@ func card(state ConnectionState) Integration {
 
 func integrations(state ConnectionState) IntegrationsPage {
 	return IntegrationsPage{
-		Page: portalPage("Integrations", NavIntegrations), Salesforce: card(state),
+		Page: portalPage("Integrations", NavIntegrations), CRMs: []Integration{card(state)},
 	}
 }
 
@@ -88,10 +93,10 @@ func integrations(state ConnectionState) IntegrationsPage {
 // org is in use elsewhere.
 func heldFirst(other bool) IntegrationsPage {
 	p := integrations(ConnectionHeld)
-	p.Salesforce.Org, p.Salesforce.ConnectedBy, p.Salesforce.ConnectedAt, p.Salesforce.Scopes, p.Salesforce.Waiting = Org{}, "", time.Time{}, nil, 3
-	p.Salesforce.Held.First, p.Salesforce.Held.Elsewhere = true, 1
+	p.CRMs[0].Org, p.CRMs[0].ConnectedBy, p.CRMs[0].ConnectedAt, p.CRMs[0].Scopes, p.CRMs[0].Waiting = Org{}, "", time.Time{}, nil, 3
+	p.CRMs[0].Held.First, p.CRMs[0].Held.Elsewhere = true, 1
 	if other {
-		p.Salesforce.Service, p.Salesforce.Name, p.Salesforce.Other, p.Salesforce.Waiting = "hubspot", "HubSpot", true, 0
+		p.CRMs[0].Service, p.CRMs[0].Name, p.CRMs[0].Other, p.CRMs[0].Waiting = "hubspot", "HubSpot", true, 0
 	}
 	return p
 }
@@ -99,7 +104,7 @@ func heldFirst(other bool) IntegrationsPage {
 // heldShared is a page on which a switch to an org of another tenant of the user's waits.
 func heldShared() IntegrationsPage {
 	p := integrations(ConnectionHeld)
-	p.Salesforce.Held.Elsewhere, p.Salesforce.Held.ElsewhereNames = 2, []string{hostile}
+	p.CRMs[0].Held.Elsewhere, p.CRMs[0].Held.ElsewhereNames = 2, []string{hostile}
 	return p
 }
 
@@ -112,8 +117,8 @@ func brokenPage() IntegrationsPage {
 
 func elsewherePage() IntegrationsPage {
 	p := integrations(NotConnected)
-	p.Salesforce.Login, p.Salesforce.MyDomain = "mydomain", "contoso.lightning.force.com"
-	p.Salesforce.LoginError = "That is the address of Salesforce’s pages, not of its login. Take the one that ends in .my.salesforce.com."
+	p.CRMs[0].Login, p.CRMs[0].MyDomain = "mydomain", "contoso.lightning.force.com"
+	p.CRMs[0].LoginError = "That is the address of Salesforce’s pages, not of its login. Take the one that ends in .my.salesforce.com."
 	return p
 }
 
@@ -128,6 +133,7 @@ func testSignup(progress *Progress) TestSignupPage {
 
 func progress(state State) Progress {
 	p := Progress{
+		CRM:       salesforce,
 		StatusURL: "/newsletter/signup/status/7", RefreshURL: "/newsletter/signup?sample=7",
 		Email: "reader@example.com", Newsletter: "Contoso Weekly", State: state, StoredAt: at,
 	}
@@ -231,10 +237,10 @@ func portalPages() map[string]templ.Component {
 		"test-signup-paused":         TestSignup(testSignup(paused())),
 		"test-signup-delivered":      TestSignup(testSignup(on(progress(Delivered)))),
 		"test-signup-attention":      TestSignup(testSignup(on(progress(Attention)))),
-		"test-signup-repeated":       TestSignup(testSignup(on(Progress{Email: "reader@example.com", Newsletter: "Contoso Weekly", State: Delivered, Repeated: true, StoredAt: at, SentAt: at}))),
-		"test-signup-undoing":        TestSignup(testSignup(&Progress{StatusURL: "/newsletter/signup/7", RefreshURL: "/newsletter/signup?sample=7", Undo: &Undo{AskedAt: at}})),
-		"test-signup-undone":         TestSignup(testSignup(&Progress{Undo: &Undo{AskedAt: at, EndedAt: at, Record: "The Contact stays.", Code: "NO"}})),
-		"test-signup-not-undone":     TestSignup(testSignup(&Progress{PersonURL: "/subscribers/7", Undo: &Undo{AskedAt: at, EndedAt: at, Stays: true}})),
+		"test-signup-repeated":       TestSignup(testSignup(on(Progress{CRM: salesforce, Email: "reader@example.com", Newsletter: "Contoso Weekly", State: Delivered, Repeated: true, StoredAt: at, SentAt: at}))),
+		"test-signup-undoing":        TestSignup(testSignup(&Progress{CRM: salesforce, StatusURL: "/newsletter/signup/7", RefreshURL: "/newsletter/signup?sample=7", Undo: &Undo{AskedAt: at}})),
+		"test-signup-undone":         TestSignup(testSignup(&Progress{CRM: salesforce, Undo: &Undo{AskedAt: at, EndedAt: at, Record: "The Contact stays.", Code: "NO"}})),
+		"test-signup-not-undone":     TestSignup(testSignup(&Progress{CRM: salesforce, PersonURL: "/subscribers/7", Undo: &Undo{AskedAt: at, EndedAt: at, Stays: true}})),
 		"undo-test":                  UndoTest(UndoTestPage{Page: portalPage("Undo the test sign-up", NavNewsletters), ID: "7", Email: "reader@example.com", Newsletter: "Contoso Weekly", Sent: true, Made: true}),
 		"person":                     Person(personPage(Delivered, nil)),
 		"person-attention":           Person(personPage(Attention, &PersonAlert{Tone: "bad", Reason: "Blocked by duplicate rule", Text: "A duplicate rule in Salesforce blocked the new Contact.", More: 16, URL: "/integrations/sfdc/problems/attention/X", Link: "View problem"})),
@@ -247,7 +253,7 @@ func portalPages() map[string]templ.Component {
 		"subscribers":                Subscribers(subscribers()),
 		"subscribers-none":           Subscribers(SubscribersPage{Page: portalPage("Subscribers", NavSubscribers), Empty: true, FormURL: "https://gatepost.example/signup/contoso-weekly"}),
 		"subscribers-not-found":      Subscribers(foundNobody()),
-		"integrations-trouble": Integrations(IntegrationsPage{Page: portalPage("Integrations", NavIntegrations), Salesforce: card(Connected),
+		"integrations-trouble": Integrations(IntegrationsPage{Page: portalPage("Integrations", NavIntegrations), CRMs: []Integration{card(Connected)},
 			Incidents: []Incident{{Title: "Sign-ups have been waiting for long", What: hostile, Mend: "Nothing to do.", URL: "/integrations/sfdc", Link: "See what waits"}}}),
 		"account": Account(AccountPage{Page: portalPage("Account", NavNone), Errors: FieldErrors{"current": "That is not your password."}, Sessions: []Session{
 			{ID: "1", Device: "Firefox on Linux", IP: "203.0.113.7", Since: at, LastSeen: at, Current: true},
@@ -478,7 +484,7 @@ func TestHostileWordsAreShownAsWords(t *testing.T) {
 		}
 	}
 	p := integrations(Connected)
-	p.Salesforce.Org.InstanceURL = "javascript:alert(1)"
+	p.CRMs[0].Org.InstanceURL = "javascript:alert(1)"
 	if parse(t, Integrations(p)).Find(`a[href^="javascript:"]`).Length() > 0 {
 		t.Error("a link runs a script")
 	}
@@ -621,7 +627,7 @@ func TestHeldCardTellsOfUseElsewhere(t *testing.T) {
 		"the first, other service": {heldFirst(true), true, "This account is in use elsewhere here", "sign-ups and those that wait"},
 		"a switch":                 {heldShared(), true, "where you are a member too, and somebody else", "Somebody else who uses"},
 	} {
-		d := parse(t, IntegrationCard(tt.page.Salesforce))
+		d := parse(t, IntegrationCard(tt.page.CRMs[0]))
 		if got := d.Find("form input[name=shared]").Length() == 1; got != tt.shared {
 			t.Errorf("%s: says that it was told: %v", name, got)
 		}

@@ -106,21 +106,21 @@ func (e Env) wantRecords(t *testing.T, n int) {
 
 // want checks that an error is a failure of a class, with a code that can be
 // stored, and a sentence.
-func want(t *testing.T, err error, class crm.Class, unknown bool) *crm.Failure {
+func (e Env) want(t *testing.T, err error, class crm.Class, unknown bool) *crm.Failure {
 	t.Helper()
 	var f *crm.Failure
 	if !errors.As(err, &f) {
 		t.Fatalf("%v is no *crm.Failure", err)
 	}
-	if f.Class != class || f.Unknown != unknown || f.Code == "" || crm.Sentence(f.Code).What == "" {
+	if f.Class != class || f.Unknown != unknown || f.Code == "" || !e.CRM.Provider().Knows(f.Code) {
 		t.Errorf("%+v, want class %s, unknown %t", f, class, unknown)
 	}
 	return f
 }
 
 func target(t *testing.T, e Env) {
-	if to := e.CRM.Target(); to.OrgID == "" || to.InstanceURL == "" || e.CRM.Batch() < 1 {
-		t.Errorf("%+v, batches of %d", to, e.CRM.Batch())
+	if to := e.CRM.Target(); to.OrgID == "" || to.InstanceURL == "" || e.CRM.Provider().Batch < 1 {
+		t.Errorf("%+v, batches of %d", to, e.CRM.Provider().Batch)
 	}
 }
 
@@ -175,7 +175,7 @@ func bad(t *testing.T, e Env) {
 	if err != nil || len(results) != 3 || results[0].Err != nil || results[2].Err != nil {
 		t.Fatalf("%+v, %v", results, err)
 	}
-	want(t, results[1].Err, crm.Recorded, false)
+	e.want(t, results[1].Err, crm.Recorded, false)
 	e.wantRecords(t, 2)
 }
 
@@ -184,12 +184,12 @@ func badAlone(t *testing.T, e Env) {
 	if err != nil || len(results) != 1 {
 		t.Fatalf("%+v, %v", results, err)
 	}
-	want(t, results[0].Err, crm.Recorded, false)
+	e.want(t, results[0].Err, crm.Recorded, false)
 	e.wantRecords(t, 0)
 }
 
 func batch(t *testing.T, e Env) {
-	writes, emails := people(e.CRM.Batch())
+	writes, emails := people(e.CRM.Provider().Batch)
 	e.write(t, writes...)
 	if found := e.find(t, emails...); len(found) != len(emails) {
 		t.Errorf("found %d of %d", len(found), len(emails))
@@ -219,7 +219,7 @@ func gone(t *testing.T, e Env) {
 	if err != nil || len(results) != 1 {
 		t.Fatalf("%+v, %v", results, err)
 	}
-	if f := want(t, results[0].Err, crm.Recorded, false); f.Code != crm.Gone {
+	if f := e.want(t, results[0].Err, crm.Recorded, false); f.Code != crm.Gone {
 		t.Errorf("code %s", f.Code)
 	}
 	if found := e.find(t, emails...); len(found) != 0 {
@@ -264,7 +264,7 @@ func removed(t *testing.T, e Env) {
 	id := e.write(t, writes[0])[0]
 	e.Down(1, false)
 	_, err = e.CRM.Remove(t.Context(), id)
-	want(t, err, crm.Pause, false)
+	e.want(t, err, crm.Pause, false)
 	is("after an outage", id, crm.Deleted)
 	e.wantRecords(t, 2)
 }
@@ -273,10 +273,10 @@ func outage(t *testing.T, e Env) {
 	writes, emails := people(2)
 	e.Down(1, false)
 	_, err := e.CRM.Find(t.Context(), emails, crm.Options{})
-	want(t, err, crm.Pause, false)
+	e.want(t, err, crm.Pause, false)
 	e.Down(1, false)
 	_, err = e.CRM.Write(t.Context(), writes, crm.Options{})
-	want(t, err, crm.Pause, true)
+	e.want(t, err, crm.Pause, true)
 	e.wantRecords(t, 0)
 	e.write(t, writes...)
 }
@@ -285,7 +285,7 @@ func lost(t *testing.T, e Env) {
 	writes, emails := people(2)
 	e.Down(1, true)
 	_, err := e.CRM.Write(t.Context(), writes, crm.Options{})
-	want(t, err, crm.Pause, true)
+	e.want(t, err, crm.Pause, true)
 	if found := e.find(t, emails...); len(found) != 2 {
 		t.Errorf("found %+v", found)
 	}
@@ -296,9 +296,9 @@ func revoked(t *testing.T, e Env) {
 	writes, emails := people(1)
 	e.Revoke()
 	_, err := e.CRM.Find(t.Context(), emails, crm.Options{})
-	want(t, err, crm.Connection, false)
+	e.want(t, err, crm.Connection, false)
 	_, err = e.CRM.Write(t.Context(), writes, crm.Options{})
-	want(t, err, crm.Connection, false)
+	e.want(t, err, crm.Connection, false)
 }
 
 func calls(t *testing.T, e Env) {
@@ -326,7 +326,7 @@ func checkUp(t *testing.T, e Env) {
 }
 
 func noKey(t *testing.T, e Env) {
-	f := want(t, e.CRM.CheckKey(t.Context(), "No_such_field"), crm.Recorded, false)
+	f := e.want(t, e.CRM.CheckKey(t.Context(), "No_such_field"), crm.Recorded, false)
 	if f.Code != crm.NoKey {
 		t.Errorf("code %s", f.Code)
 	}

@@ -75,9 +75,9 @@ const contactAccess = "give access in Setup → Permission Sets → Object Setti
 func checkContact(a answer) []crm.Check {
 	var d described
 	if a.Status != http.StatusOK || json.Unmarshal(a.Body, &d) != nil {
-		e := crm.AskedOnce("INVALID_TYPE")
+		e := Provider.AskedOnce("INVALID_TYPE")
 		if a.Status != http.StatusOK {
-			e = crm.AskedOnce(a.refusal(false).Code)
+			e = Provider.AskedOnce(a.refusal(false).Code)
 		}
 		return []crm.Check{{Level: crm.Stop, What: "Contacts could not be looked at. " + e.What, Meaning: "Sign-ups can’t arrive before that is mended.", Who: e.Who, Mend: e.Mend}}
 	}

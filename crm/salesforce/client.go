@@ -27,12 +27,6 @@ const (
 	partsPerCall   = 5   // queries and Collections calls in one Composite call
 )
 
-// The codes that are ours, beside those of crm.
-const (
-	OtherOrg       = "other_org"        // the session belongs to another org than before
-	TooManyMatches = "too_many_matches" // more Contacts with these addresses than can be read
-)
-
 const (
 	defaultTimeout = time.Minute
 	defaultMaxBody = 16 << 20
@@ -50,6 +44,17 @@ type Source interface {
 	// refused, 0 for none; a newer one is wanted then. An error that is a
 	// *crm.Failure reaches the caller as it is.
 	Session(ctx context.Context, refused int64) (Session, error)
+}
+
+// Given is a Source with one session, which can't be renewed.
+type Given Session
+
+// Session returns the session until it is refused.
+func (g Given) Session(_ context.Context, refused int64) (Session, error) {
+	if refused != 0 {
+		return Session{}, &crm.Failure{Class: crm.Connection, Code: crm.Broken}
+	}
+	return Session(g), nil
 }
 
 // Options are what Open may be told. Its zero value is good for production.
@@ -112,8 +117,8 @@ func (c *Client) Target() crm.Target {
 	return c.target
 }
 
-// Batch is how many people Find and Write take to one API call.
-func (c *Client) Batch() int { return recordsPerPart * partsPerCall }
+// Provider returns what is true of every Salesforce.
+func (c *Client) Provider() *crm.Provider { return Provider }
 
 // Usage returns how many API calls the org has made in the last 24 hours and how
 // many it may, as the last answer said; ok is false before the first one.
@@ -159,7 +164,7 @@ func (c *Client) session(ctx context.Context, refused int64) (Session, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.target.OrgID != "" && c.target.OrgID != s.OrgID {
-		return Session{}, &crm.Failure{Class: crm.Pause, Code: OtherOrg, Detail: "Another org was connected in the meantime."}
+		return Session{}, &crm.Failure{Class: crm.Pause, Code: crm.OtherOrg, Detail: "Another org was connected in the meantime."}
 	}
 	c.target = crm.Target{OrgID: s.OrgID, InstanceURL: s.InstanceURL}
 	return s, nil

@@ -271,7 +271,7 @@ func TestAnotherOrgIsNotWrittenTo(t *testing.T) {
 	}, Options{})
 	src.sessions = []Session{{AccessToken: "x", InstanceURL: srv.URL, OrgID: "00D000000000002EAA", Generation: 9}}
 	_, err := c.Write(t.Context(), news(two()), crm.Options{})
-	if f := failure(t, err); f.Class != crm.Pause || f.Code != OtherOrg || f.Unknown || calls != 0 {
+	if f := failure(t, err); f.Class != crm.Pause || f.Code != crm.OtherOrg || f.Unknown || calls != 0 {
 		t.Errorf("%d calls, failure %+v", calls, f)
 	}
 	if c.Target() != (crm.Target{OrgID: testOrg, InstanceURL: srv.URL}) {
@@ -326,8 +326,8 @@ func TestRecordURL(t *testing.T) {
 
 func TestBatchIsWhatOneCallTakes(t *testing.T) {
 	c, _, _ := open(t, answering(200, none), Options{})
-	if c.Batch() != 1000 {
-		t.Errorf("Batch = %d", c.Batch())
+	if c.Provider().Batch != 1000 {
+		t.Errorf("Batch = %d", c.Provider().Batch)
 	}
 }
 

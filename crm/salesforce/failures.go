@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"gatepost/crm"
 )
@@ -16,6 +17,9 @@ const (
 	requestLimit   = "REQUEST_LIMIT_EXCEEDED"
 	duplicateValue = "DUPLICATE_VALUE"
 )
+
+// aMoment is how long to wait for some of an org's long requests to end.
+const aMoment = 10 * time.Second
 
 // fault is one entry of an error body. Records of a Collections call have a
 // statusCode where everything else has an errorCode.
@@ -109,7 +113,7 @@ func (f fault) callFailure() *crm.Failure {
 // as is the failure that a verdict makes of a fault.
 func (f fault) as(code string, v crm.Verdict) *crm.Failure {
 	if code == requestLimit && strings.HasPrefix(f.Message, "Concurrent") {
-		v.Wait = crm.Concurrent
+		v.Wait = aMoment
 	}
 	return &crm.Failure{Class: v.Class, Code: code, Wait: v.Wait, Tries: v.Tries, Detail: f.detail(), Match: f.match()}
 }
@@ -119,12 +123,12 @@ func (f fault) as(code string, v crm.Verdict) *crm.Failure {
 // decides: it may pass though the automation's own code is final.
 func (f fault) known() (code string, c crm.Code, ok bool) {
 	code = f.code()
-	c, ok = crm.KnownCode(code)
+	c, ok = Provider.KnownCode(code)
 	if !c.Wraps {
 		return code, c, ok
 	}
 	for _, inner := range nested(f.Message) {
-		if in, ok := crm.KnownCode(inner); ok && in.Record.Class == crm.Passing || ok && in.Record.Class == crm.Pause {
+		if in, ok := Provider.KnownCode(inner); ok && in.Record.Class == crm.Passing || ok && in.Record.Class == crm.Pause {
 			return inner, in, true
 		}
 	}

@@ -123,7 +123,7 @@ func TestEveryKnownCodeHasItsClass(t *testing.T) {
 			}
 
 			// Alone it is as of a batch, where anything is known of it.
-			if _, ok := crm.KnownCode(k.code); ok && k.status < 500 {
+			if _, ok := Provider.KnownCode(k.code); ok && k.status < 500 {
 				if f := refusal(k.status, []byte(call), true, true); *f != want {
 					t.Errorf("alone: %+v, want %+v", *f, want)
 				}
@@ -151,7 +151,7 @@ func TestEveryCodeIsTried(t *testing.T) {
 		}
 		for _, m := range regexp.MustCompile(`fail\([^"]*"([A-Z]+(?:_[A-Z]+)+)"`).FindAllStringSubmatch(string(source), -1) {
 			answered++
-			if _, ok := crm.KnownCode(m[1]); !ok || !tried[m[1]] {
+			if _, ok := Provider.KnownCode(m[1]); !ok || !tried[m[1]] {
 				t.Errorf("%s, which %s answers, is not among them", m[1], file)
 			}
 		}

@@ -110,7 +110,7 @@ func (c *Client) collect(ctx context.Context, p page, field string, found map[st
 			return err
 		}
 	}
-	return &crm.Failure{Class: crm.Recorded, Code: TooManyMatches, Detail: "Too many Contacts have these addresses."}
+	return &crm.Failure{Class: crm.Recorded, Code: crm.TooManyMatches, Detail: "Too many Contacts have these addresses."}
 }
 
 // lowered returns the addresses to ask for: in lower case, each once.

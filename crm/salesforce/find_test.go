@@ -178,7 +178,7 @@ func TestFindGivesUpOnPagesWithoutEnd(t *testing.T) {
 		io.WriteString(w, `{"compositeResponse":[{"httpStatusCode":200,"referenceId":"p0","body":`+page+`}]}`)
 	}, Options{})
 	_, err := c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
-	if f := failure(t, err); f.Class != crm.Recorded || f.Code != TooManyMatches || pages != maxPages {
+	if f := failure(t, err); f.Class != crm.Recorded || f.Code != crm.TooManyMatches || pages != maxPages {
 		t.Errorf("failure %+v after %d pages", f, pages)
 	}
 }
