@@ -97,8 +97,8 @@ type Refusal struct {
 
 // Limit is what an org may use of a CRM only so much of, as its Usage tells.
 type Limit struct {
-	Unit   string // "API calls"
-	Window string // in which they are counted: "24 hours"
+	Unit   string        // "API calls"
+	Window time.Duration // in which they are counted
 }
 
 // OptionName names one of Options.
