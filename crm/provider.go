@@ -143,7 +143,8 @@ func (p *Provider) Fill(text string) string {
 // Providers are the kinds of CRMs that there are.
 type Providers []*Provider
 
-// ForSignUps is the CRM that sign-ups go to: the first, whichever tenant's they are.
+// ForSignUps is the CRM that sign-ups go to: the first, whichever tenant's they are. There is
+// one at least.
 func (all Providers) ForSignUps() *Provider { return all[0] }
 
 // Of returns the CRM that is the service; nil when it is none.
