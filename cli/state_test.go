@@ -36,7 +36,7 @@ var keptInMemory = map[string]string{
 	costsACall: `crm/connect.findings.all crm/salesforce.Renewals.vain`,
 	constant: `crm/salesforce.access crm/salesforce.codes crm/salesforce.refused auth.commonWords auth.favourites auth.lines auth.neighbours auth.tooEasy cli.makesDatabase cli.mendedBy cli.onlyReads
 		cli.letter.peaks cli.variables delivery.ranks delivery.recordFates identity.Service.AskParams identity.Service.Params identity.Vault.services
-		routes.acts routes.columnNames routes.framingFields routes.jsonSentences routes.notUndone routes.recordFates routes.replicationWords seal.registry.kinds zones.atlas.byName zones.atlas.byRegion zones.loaded`,
+		routes.acts routes.columnNames routes.framingFields routes.jsonSentences routes.notUndone routes.recordFates routes.refusals routes.replicationWords seal.registry.kinds zones.atlas.byName zones.atlas.byRegion zones.loaded`,
 	ofOneCall: `cli.pastMaker.contact cli.readers.taken crm/salesforce.part.Headers identity.AuthorizeRequest.Params identity.answer.userinfo incidents.look.lasting
 		routes.credential.Native routes.problemDocument.Errors`,
 }

@@ -8,25 +8,27 @@ import (
 	"time"
 )
 
-// Person is a subscriber as a CRM gets to know them. FirstName and LastName are
-// empty where the reader gave none.
-type Person struct {
-	Email, FirstName, LastName string
-}
+// Fields are what is known of somebody, by the names that Gatepost has for them: each CRM
+// maps these to its own. What isn't known isn't there, or is empty.
+type Fields map[string]string
 
-// Record is what a CRM holds of a person, to the letter. Names are empty where it
-// holds none.
+// The names of fields.
+const (
+	Email     = "email"
+	FirstName = "first_name"
+	LastName  = "last_name"
+)
+
+// Record is what a CRM holds of a person, to the letter.
 type Record struct {
-	ID    string // the CRM's own
-	Email string
-
-	FirstName, LastName string
+	ID string // the CRM's own, with what else it takes to find the record: nobody else reads it
+	Fields
 }
 
 // Write is what is to be written of one person: a new record, or a change.
 type Write struct {
 	ID     string // of the record to change, empty for a new one
-	Person        // of a change, names alone; those that are empty stay as they are
+	Fields        // of a change those that change, without the address; what is empty stays as it is
 }
 
 // Options say how a tenant wants people to be found and written. A CRM leaves aside those
@@ -71,9 +73,10 @@ type CRM interface {
 	// Find returns the records that have the given addresses, at most Provider.Batch
 	// of them, by address in lower case; the most recently changed record first.
 	Find(ctx context.Context, emails []string, o Options) (map[string][]Record, error)
-	// Write makes and changes records, at most Provider.Batch of them, and returns
-	// their results in the same order. When it fails with Unknown set, some or all of it
-	// may have been done.
+	// Write makes and changes records, at most Provider.Batch of them, and returns their
+	// results in the same order. Who turns out to have a record already, by a key of the
+	// CRM's own, fails with Exists, and is looked up again. When it fails with Unknown
+	// set, some or all of it may have been done.
 	Write(ctx context.Context, writes []Write, o Options) ([]Result, error)
 	// Remove deletes a record that was made through this CRM, unless somebody, or an
 	// automation, changed it since it was made. When it fails with Unknown set, it may be
@@ -132,6 +135,7 @@ const (
 	Spared         = "api_spared"       // the last of its API calls are left to others
 	NoKey          = "no_key"           // a field that can't tell records apart
 	Gone           = "gone"             // a record that was to be changed was deleted meanwhile
+	Exists         = "exists"           // a record that was to be made is there by now, of the same person
 	Several        = "several_matches"  // of its records have the address, and somebody is to decide
 	Settling       = "settling"         // the outcome of an earlier write is not known yet
 	OtherOrg       = "other_org"        // the session belongs to another org than before

@@ -10,8 +10,11 @@ var own = map[string]Explanation{
 	"TIMED_OUT":     Passes("{CRM} did not answer in time", "No answer in time", "{CRM} did not answer in time."),
 	"SETTLING":      Passes("Checking whether it arrived", "Being checked", "An answer of {CRM} got lost. We wait a moment and look before we send anything again."),
 	"API_SPARED":    Passes("API calls nearly used up", "API limit near", "Your {CRM} has used so many of its API calls that we leave the rest to others. We go on as soon as there are more."),
+	"EXISTS":        Passes("{Record} made meanwhile", "Made meanwhile", "Somebody else made the {Record} in {CRM} in the meantime."),
 	"GONE":          Passes("{Record} deleted meanwhile", "{Record} deleted", "The {Record} was deleted in {CRM} in the meantime."),
 	"OTHER_ORG":     Passes("Another org was connected", "Another org", "Another {CRM} org was connected in the meantime."),
+
+	"NO_KEY": ByAdmin("Unique field can’t be used", "Unique field", "{CRM} has no unique field of that name, or the connected user may not fill it in.", "add the field, or give edit access to it."),
 
 	// One record.
 	"SEVERAL_MATCHES":  {"Several {Records} match", "Several {Records}", "Several {Records} in {CRM} have this address.", You, "Merge them in {CRM}, then retry; or have the one taken that was changed last, under Settings."},
@@ -23,6 +26,7 @@ var own = map[string]Explanation{
 	"UNREACHABLE":             Passes("{CRM}’s log-in not reached", "Log-in not reached", "{CRM}’s log-in could not be reached."),
 	"UNANSWERED":              Passes("{CRM}’s log-in did not answer", "No answer at log-in", "{CRM}’s log-in did not answer; what it did is being found out."),
 	"MISSING_SCOPE":           Reconnects("Connection lacks a permission", "Permission missing", "The connection lacks a permission that was not granted when it was made."),
+	"NO_REFRESH_TOKEN":        ByAdmin("No lasting access", "No lasting access", "{CRM} gave no lasting access.", "let our app keep its access."),
 	"FOREIGN_HOST":            Reconnects("Address is not {CRM}’s own", "Foreign address", "{CRM} named an address that is not its own."),
 	"SERVER_ERROR":            Passes("{CRM}’s log-in failed", "Log-in failed", "{CRM}’s log-in failed."),
 

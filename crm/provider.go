@@ -97,8 +97,8 @@ type Refusal struct {
 
 // Limit is what an org may use of a CRM only so much of, as its Usage tells.
 type Limit struct {
-	Unit   string // "API calls"
-	Window string // in which they are counted: "24 hours"
+	Unit   string        // "API calls"
+	Window time.Duration // in which they are counted
 }
 
 // OptionName names one of Options.
@@ -143,7 +143,8 @@ func (p *Provider) Fill(text string) string {
 // Providers are the kinds of CRMs that there are.
 type Providers []*Provider
 
-// ForSignUps is the CRM that sign-ups go to: the first, whichever tenant's they are.
+// ForSignUps is the CRM that sign-ups go to: the first, whichever tenant's they are. There is
+// one at least.
 func (all Providers) ForSignUps() *Provider { return all[0] }
 
 // Of returns the CRM that is the service; nil when it is none.

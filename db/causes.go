@@ -259,7 +259,7 @@ func (d *Watch) present(ctx context.Context) (map[causeKey]present, error) {
 		there[key] = p
 		return nil
 	}, `WITH w AS (SELECT tenant_id, sum(n) AS n FROM state_counts WHERE state = 'waiting' AND n > 0 GROUP BY tenant_id),
-			dead AS (SELECT tenant_id, broken_at FROM identities WHERE service = '`+deliveredTo+`' AND broken_at > 0 AND user_name = '' AND account = '')
+			dead AS (SELECT tenant_id, broken_at FROM identities WHERE service = '`+DeliveredTo+`' AND broken_at > 0 AND user_name = '' AND account = '')
 		SELECT tenant_id, state, reason, n, 0 FROM reason_counts WHERE n > 0 AND `+ofOpenTenants+`
 		UNION ALL SELECT p.tenant_id, 'waiting', p.reason, w.n, p.since FROM pauses p JOIN w ON w.tenant_id = p.tenant_id
 			WHERE p.reason <> '`+reasonBroken+`' AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.tenant_id = p.tenant_id) AND p.`+ofOpenTenants+`
@@ -289,7 +289,7 @@ func (d *Watch) causeThere(ctx context.Context, key causeKey, p present, now int
 func (d *Watch) causeGone(ctx context.Context, o notedCause, now time.Time) error {
 	if o.state == Waiting && (o.reason == reasonBroken || o.reason == reasonNotConnected) {
 		_, err := d.exec(ctx, `UPDATE causes SET gone_at = $2, ended_at = $2, actor = COALESCE((SELECT i.connected_by FROM identities i
-				WHERE i.tenant_id = causes.tenant_id AND i.service = '`+deliveredTo+`' AND i.user_name = '' AND i.account = '' AND i.connected_at >= causes.since), '')
+				WHERE i.tenant_id = causes.tenant_id AND i.service = '`+DeliveredTo+`' AND i.user_name = '' AND i.account = '' AND i.connected_at >= causes.since), '')
 			WHERE id = $1 AND ended_at = 0`, o.id, millis(now))
 		return err
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// deliveredTo is the service that subscribers are delivered to, as identity names it.
-const deliveredTo = "sfdc"
+// DeliveredTo is the service that subscribers are delivered to, as identity names it.
+const DeliveredTo = "sfdc"
 
 // Pause says why nothing of a tenant's is sent for now. It stays, past Until,
 // until a delivery succeeds.

@@ -64,7 +64,7 @@ func (d *Work) Digest(ctx context.Context, tenantID string) (g Digest, err error
 		one(&g.Connected, func(row scanner) (yes bool, err error) {
 			var service string
 			return true, row.Scan(&service)
-		}, `SELECT service FROM identities WHERE tenant_id = $1 AND service = '`+deliveredTo+`' AND user_name = '' AND account = '' AND broken_at = 0`, tenantID),
+		}, `SELECT service FROM identities WHERE tenant_id = $1 AND service = '`+DeliveredTo+`' AND user_name = '' AND account = '' AND broken_at = 0`, tenantID),
 		listed(&g.Incidents, scanIncident, selectIncident+`WHERE i.tenant_id = $1 AND i.closed_at = 0 AND i.mended_at = 0`, tenantID),
 		listed(&g.Held, scanID, `SELECT service FROM held_identities WHERE tenant_id = $1`, tenantID),
 		problemsOf(&g.Problems, tenantID),

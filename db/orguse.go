@@ -18,7 +18,7 @@ const ByOperator = "operator"
 // don't count.
 const othersOfOrg = `SELECT tenant_id FROM identities
 		WHERE org_id = $2 AND service = $1 AND tenant_id <> $3 AND user_name = '' AND account = '' AND org_id <> ''
-	UNION SELECT tenant_id FROM org_counts WHERE org_id = $2 AND tenant_id <> $3 AND n > 0 AND $1 = '` + deliveredTo + `'
+	UNION SELECT tenant_id FROM org_counts WHERE org_id = $2 AND tenant_id <> $3 AND n > 0 AND $1 = '` + DeliveredTo + `'
 		AND ` + ofOpenTenants
 
 // orgNeedsConfirmation reports whether another tenant has the org, which nobody of

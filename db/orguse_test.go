@@ -68,7 +68,7 @@ func TestOrgWithReadersOfAnotherTenant(t *testing.T) {
 	bob, bobs := member(t, d, "bob")
 	for n, want := range map[int]error{0: nil, 1: ErrOrgInUse} {
 		d.writeCounts(t, `INSERT INTO org_counts (tenant_id, org_id, n) VALUES ($1, 'one', $2) ON CONFLICT (tenant_id, org_id) DO UPDATE SET n = excluded.n`, anns.ID, n)
-		for service, want := range map[string]error{deliveredTo: want, "hubspot": nil} {
+		for service, want := range map[string]error{DeliveredTo: want, "hubspot": nil} {
 			g := grant(bob, bobs)
 			g.Service = service
 			if _, err := d.SaveIdentity(ctx, g, false, ""); !errors.Is(err, want) {

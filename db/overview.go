@@ -146,7 +146,7 @@ func (c *Connections) orgUse(tenantID, userID string) part {
 			SELECT h.service AS service, i.tenant_id AS other FROM held_identities h JOIN identities i ON i.org_id = h.org_id AND i.service = h.service
 				AND i.user_name = '' AND i.account = '' AND i.org_id <> '' WHERE h.tenant_id = $1 AND i.tenant_id <> $1
 			UNION SELECT h.service, n.tenant_id FROM held_identities h JOIN org_counts n ON n.org_id = h.org_id AND n.n > 0
-				WHERE h.tenant_id = $1 AND h.service = '` + deliveredTo + `' AND n.tenant_id <> $1
+				WHERE h.tenant_id = $1 AND h.service = '` + DeliveredTo + `' AND n.tenant_id <> $1
 				AND EXISTS (SELECT 1 FROM tenants p WHERE p.id = n.tenant_id AND p.closed_at = 0)
 		) o LEFT JOIN memberships m ON m.tenant_id = o.other AND m.user_id = $2 LEFT JOIN tenants t ON t.id = m.tenant_id`,
 		[]any{tenantID, userID}, func(row scanner) error {

@@ -103,7 +103,7 @@ func (d *Services) mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID
 	in := ` IN (` + strings.Join(places, ", ") + `)`
 	those := ` WHERE service = $1 AND ($2 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $2)
 		AND (broken_at > 0 AND broken_code` + in + ` OR broken_at = 0 AND retry_at > 0 AND failed_code` + in + `)`
-	if service == deliveredTo {
+	if service == DeliveredTo {
 		if err := d.endPauses(ctx, tx, those, args...); err != nil {
 			return 0, err
 		}

@@ -50,7 +50,7 @@ func TestWakingDeliversAtOnce(t *testing.T) {
 		if s.State != db.Delivered || s.RecordID != "003000001" || s.OrgID != "00D1" || s.InstanceURL != "https://a.my.salesforce.com" || s.DeliveredAt.IsZero() || !s.SentAt.IsZero() || !s.SettlesAt.IsZero() {
 			t.Errorf("got %+v", s)
 		}
-		if got := c.names["003000001"].Email; got != "Jane@Example.com" {
+		if got := c.names["003000001"][crm.Email]; got != "Jane@Example.com" {
 			t.Errorf("created %q", got)
 		}
 		if s := h.adds("a"); s[db.Delivered] != 1 || s[db.Waiting] != 0 {

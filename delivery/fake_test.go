@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -29,7 +30,7 @@ type fault struct {
 type fakeCRM struct {
 	mu          sync.Mutex
 	records     map[string][]string // ids by address
-	names       map[string]crm.Person
+	names       map[string]crm.Fields
 	refuses     map[string]*crm.Failure // addresses that it never takes
 	poison      string                  // addresses with which it takes none that travel along; * for any
 	chunk       int                     // so many travel together
@@ -47,7 +48,7 @@ type fakeCRM struct {
 }
 
 func newCRM() *fakeCRM {
-	return &fakeCRM{records: map[string][]string{}, names: map[string]crm.Person{}, refuses: map[string]*crm.Failure{}, batch: 1000}
+	return &fakeCRM{records: map[string][]string{}, names: map[string]crm.Fields{}, refuses: map[string]*crm.Failure{}, batch: 1000}
 }
 
 func (c *fakeCRM) Target() crm.Target {
@@ -131,7 +132,7 @@ func (c *fakeCRM) Find(ctx context.Context, emails []string, _ crm.Options) (map
 	found := map[string][]crm.Record{}
 	for _, e := range emails {
 		for _, id := range c.records[e] {
-			found[e] = append(found[e], crm.Record{ID: id, Email: e, FirstName: c.names[id].FirstName, LastName: c.names[id].LastName})
+			found[e] = append(found[e], crm.Record{ID: id, Fields: crm.Fields{crm.Email: e, crm.FirstName: c.names[id][crm.FirstName], crm.LastName: c.names[id][crm.LastName]}})
 		}
 	}
 	return found, nil
@@ -159,10 +160,12 @@ func (c *fakeCRM) make(people []crm.Write, o crm.Options) []crm.Result {
 	c.creates = append(c.creates, len(people))
 	var results []crm.Result
 	for i, p := range people {
-		key := strings.ToLower(p.Email)
+		key := strings.ToLower(p.Fields[crm.Email])
 		if c.poison != "" {
 			along := people[i-i%c.chunk : min(i-i%c.chunk+c.chunk, len(people))]
-			if slices.ContainsFunc(along, func(w crm.Write) bool { return slices.Contains(strings.Fields(c.poison), w.Email) || c.poison == "*" }) {
+			if slices.ContainsFunc(along, func(w crm.Write) bool {
+				return slices.Contains(strings.Fields(c.poison), w.Fields[crm.Email]) || c.poison == "*"
+			}) {
 				results = append(results, crm.Result{Err: &crm.Failure{Class: crm.Recorded, Code: "ODD", Shared: len(along) > 1}})
 				continue
 			}
@@ -176,14 +179,17 @@ func (c *fakeCRM) make(people []crm.Write, o crm.Options) []crm.Result {
 		}
 		if p.ID != "" {
 			c.changes = append(c.changes, p)
-			was := c.names[p.ID]
-			c.names[p.ID] = crm.Person{Email: was.Email, FirstName: cmp.Or(p.FirstName, was.FirstName), LastName: cmp.Or(p.LastName, was.LastName)}
+			names := crm.Fields{}
+			maps.Copy(names, c.names[p.ID])
+			for name, value := range p.Fields {
+				names[name] = cmp.Or(value, names[name])
+			}
+			c.names[p.ID] = names
 			results = append(results, crm.Result{ID: p.ID})
 			continue
 		}
 		id := fmt.Sprintf("003%06d", len(c.names)+1)
-		p.LastName = cmp.Or(p.LastName, o.Placeholder)
-		c.names[id] = p.Person
+		c.names[id] = crm.Fields{crm.LastName: cmp.Or(p.Fields[crm.LastName], o.Placeholder), crm.FirstName: p.Fields[crm.FirstName], crm.Email: p.Fields[crm.Email]}
 		c.records[key] = append(c.records[key], id)
 		results = append(results, crm.Result{ID: id, Made: true})
 	}

@@ -195,6 +195,37 @@ func TestWhatIsAlwaysGoneEnds(t *testing.T) {
 	}
 }
 
+// Whose record came to be by another way is looked up and taken, as the tenant's settings
+// want it; where the look-up never sees it, it ends with a link to it.
+func TestARecordThatExistsIsTaken(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	d := h.dispatcher(crms{"a": c})
+	c.refuses["jane@example.com"] = &crm.Failure{Class: crm.Recorded, Code: crm.Exists, Match: "003there"}
+	id := h.says("a/1", "jane@example.com", "Jane", "Doe")
+	takes(d, "a")
+	if s := h.subscriber("a", id); s.State != db.Waiting || s.Reason != crm.Exists || s.RecordID != "" || h.pause("a").Reason != "" {
+		t.Fatalf("%+v, %+v", s, h.pause("a"))
+	}
+	c.records["jane@example.com"], c.names["003there"] = []string{"003there"}, crm.Fields{crm.LastName: "Doe"}
+	h.atOnce()
+	takes(d, "a")
+	c.wantName(t, "taken", "jane@example.com", "Jane", "Doe")
+	if s := h.subscriber("a", id); s.State != db.Delivered || s.RecordID != "003there" || s.Refusals != 0 {
+		t.Errorf("%+v", s)
+	}
+
+	c.refuses["joe@example.com"] = &crm.Failure{Class: crm.Recorded, Code: crm.Exists, Match: "003hidden"}
+	joe := h.signUp("a/1", "joe@example.com")[0]
+	for range crm.MostTries {
+		h.atOnce()
+		takes(d, "a")
+	}
+	if s := h.subscriber("a", joe); s.State != db.Attention || s.Reason != crm.Exists || s.MatchID != "003hidden" {
+		t.Errorf("%+v", s)
+	}
+	h.adds("a")
+}
+
 // A pause is told when it begins, when its reason changes, and when it is over; not each
 // time that it is found to last.
 func TestPausesAreLoggedOnChange(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 // newsletters they signed up for.
 type person struct {
 	key       string // the address in lower case
-	crm       crm.Person
+	crm       crm.Fields
 	write     crm.Write // what is to be written of them
 	settlesAt time.Time
 	newer     bool // other values are known than those of a write whose outcome isn't
@@ -68,10 +68,18 @@ func (p *person) sum() {
 		}
 		p.newer = p.newer || s.State == db.Waiting && (s.Newer || s.SentAt.IsZero())
 		if s.State == db.Waiting || s.State == db.Delivered {
-			p.crm.Email = cmp.Or(p.crm.Email, s.Email)
-			p.crm.FirstName = cmp.Or(p.crm.FirstName, s.FirstName)
-			p.crm.LastName = cmp.Or(p.crm.LastName, s.LastName)
+			p.says(s)
 		}
+	}
+}
+
+// says adds what a subscriber said, where nothing newer is known.
+func (p *person) says(s db.Known) {
+	if p.crm == nil {
+		p.crm = crm.Fields{}
+	}
+	for name, value := range map[string]string{crm.Email: s.Email, crm.FirstName: s.FirstName, crm.LastName: s.LastName} {
+		p.crm[name] = cmp.Or(p.crm[name], value)
 	}
 }
 
@@ -128,8 +136,8 @@ func writes(people []*person) []crm.Write {
 // make is the new record that is to be written; placeholder is the last name of who
 // gave none.
 func (p *person) make(placeholder string) {
-	p.write, p.placeholders = crm.Write{Person: p.crm}, db.Placeholders{}
-	if p.crm.LastName == "" {
+	p.write, p.placeholders = crm.Write{Fields: p.crm}, db.Placeholders{}
+	if p.crm[crm.LastName] == "" {
 		p.placeholders.LastName = placeholder
 	}
 }
@@ -139,16 +147,17 @@ func (p *person) make(placeholder string) {
 // lacking.
 func (p *person) change(r crm.Record, one string) (any bool) {
 	p.placeholders = p.placeholdersIn(r)
-	if p.placeholders.FirstName != "" {
-		r.FirstName = ""
+	p.write = crm.Write{ID: r.ID, Fields: crm.Fields{}}
+	for name, lacking := range map[string]bool{crm.FirstName: p.placeholders.FirstName != "", crm.LastName: p.placeholders.LastName != ""} {
+		is := r.Fields[name]
+		if lacking {
+			is = ""
+		}
+		if to := changeOf(is, p.crm[name], one); to != "" {
+			p.write.Fields[name] = to
+		}
 	}
-	if p.placeholders.LastName != "" {
-		r.LastName = ""
-	}
-	p.write = crm.Write{ID: r.ID}
-	p.write.FirstName = changeOf(r.FirstName, p.crm.FirstName, one)
-	p.write.LastName = changeOf(r.LastName, p.crm.LastName, one)
-	return p.write.FirstName != "" || p.write.LastName != ""
+	return len(p.write.Fields) > 0
 }
 
 // placeholdersIn are those of a record that stand there still as we wrote them. A
@@ -157,7 +166,7 @@ func (p *person) placeholdersIn(r crm.Record) db.Placeholders {
 	for _, s := range p.known {
 		ours := s.RecordID == r.ID || s.RecordID == "" && !s.SentAt.IsZero()
 		w := s.Placeholders
-		if ours && w.LastName != "" && r.LastName == w.LastName && (w.FirstName == "" || r.FirstName == w.FirstName) {
+		if ours && w.LastName != "" && r.Fields[crm.LastName] == w.LastName && (w.FirstName == "" || r.Fields[crm.FirstName] == w.FirstName) {
 			return w
 		}
 	}
@@ -167,10 +176,10 @@ func (p *person) placeholdersIn(r crm.Record) db.Placeholders {
 // written notes that the write was done: what it gave a name has no placeholder any
 // more.
 func (p *person) written() {
-	if p.write.FirstName != "" {
+	if p.write.Fields[crm.FirstName] != "" {
 		p.placeholders.FirstName = ""
 	}
-	if p.write.LastName != "" {
+	if p.write.Fields[crm.LastName] != "" {
 		p.placeholders.LastName = ""
 	}
 }

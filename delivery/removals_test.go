@@ -85,7 +85,7 @@ func TestATestIsUndone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h, c := newHouse(t, "a"), newCRM()
 			if tt.there {
-				c.records[email], c.names["there"] = []string{"there"}, crm.Person{FirstName: "Jane", LastName: "Doe"}
+				c.records[email], c.names["there"] = []string{"there"}, crm.Fields{crm.FirstName: "Jane", crm.LastName: "Doe"}
 			}
 			d, id := h.dispatcher(crms{"a": c}), h.tests(email)
 			takes(d, "a")

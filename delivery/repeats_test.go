@@ -22,7 +22,7 @@ func (c *fakeCRM) wantName(t *testing.T, what, email, first, last string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ids := c.records[email]
-	if len(ids) != 1 || c.names[ids[0]].FirstName != first || c.names[ids[0]].LastName != last {
+	if len(ids) != 1 || c.names[ids[0]][crm.FirstName] != first || c.names[ids[0]][crm.LastName] != last {
 		t.Errorf("%s: %d records, %+v, want %q %q", what, len(ids), c.names[slices.Concat(ids, []string{""})[0]], first, last)
 	}
 }
@@ -30,51 +30,51 @@ func (c *fakeCRM) wantName(t *testing.T, what, email, first, last string) {
 // Whoever signs up without names and then with them has them in the CRM, by the
 // tenant's rule; a name that was there before is a name, whatever it looks like.
 func TestARepeatedSignUpReachesTheCRM(t *testing.T) {
-	na := crm.Person{FirstName: "NA", LastName: "NA"}
+	na := crm.Fields{crm.FirstName: "NA", crm.LastName: "NA"}
 	for name, tt := range map[string]struct {
 		one, placeholder string
-		there            *crm.Person // in the CRM before
-		edit             *crm.Person // what somebody makes of the record between
-		before           bool        // the record is of before, as it was made then
-		first            crm.Person  // what the first sign-up gave
-		want             crm.Person
+		there            crm.Fields // in the CRM before
+		edit             crm.Fields // what somebody makes of the record between
+		before           bool       // the record is of before, as it was made then
+		first            crm.Fields // what the first sign-up gave
+		want             crm.Fields
 	}{
-		"filled":                               {one: db.OneFill, want: crm.Person{FirstName: "Jane", LastName: "Doe"}},
-		"the last name alone was missing":      {one: db.OneFill, first: crm.Person{FirstName: "J."}, want: crm.Person{FirstName: "J.", LastName: "Doe"}},
-		"updated":                              {one: db.OneUpdate, first: crm.Person{FirstName: "J.", LastName: "D."}, want: crm.Person{FirstName: "Jane", LastName: "Doe"}},
-		"nothing was missing":                  {one: db.OneFill, first: crm.Person{FirstName: "J.", LastName: "D."}, want: crm.Person{FirstName: "J.", LastName: "D."}},
-		"left":                                 {one: db.OneLeave, want: crm.Person{LastName: "NA"}},
-		"another placeholder":                  {one: db.OneFill, placeholder: "(none)", want: crm.Person{FirstName: "Jane", LastName: "Doe"}},
-		"somebody gave a name":                 {one: db.OneFill, edit: &crm.Person{LastName: "Roe"}, want: crm.Person{FirstName: "Jane", LastName: "Roe"}},
-		"somebody gave a first name":           {one: db.OneFill, edit: &crm.Person{FirstName: "J.", LastName: "NA"}, want: crm.Person{FirstName: "J.", LastName: "Doe"}},
-		"it was there":                         {one: db.OneFill, there: &na, want: na},
-		"it was there, with a last name alone": {one: db.OneFill, there: &crm.Person{LastName: "NA"}, want: crm.Person{FirstName: "Jane", LastName: "NA"}},
-		"it was there, and is updated":         {one: db.OneUpdate, there: &na, want: crm.Person{FirstName: "Jane", LastName: "Doe"}},
-		"of before":                            {one: db.OneFill, before: true, edit: &na, want: crm.Person{FirstName: "Jane", LastName: "Doe"}},
-		"of before, and a name by now":         {one: db.OneFill, before: true, edit: &crm.Person{FirstName: "J.", LastName: "NA"}, want: crm.Person{FirstName: "J.", LastName: "NA"}},
+		"filled":                               {one: db.OneFill, want: crm.Fields{crm.FirstName: "Jane", crm.LastName: "Doe"}},
+		"the last name alone was missing":      {one: db.OneFill, first: crm.Fields{crm.FirstName: "J."}, want: crm.Fields{crm.FirstName: "J.", crm.LastName: "Doe"}},
+		"updated":                              {one: db.OneUpdate, first: crm.Fields{crm.FirstName: "J.", crm.LastName: "D."}, want: crm.Fields{crm.FirstName: "Jane", crm.LastName: "Doe"}},
+		"nothing was missing":                  {one: db.OneFill, first: crm.Fields{crm.FirstName: "J.", crm.LastName: "D."}, want: crm.Fields{crm.FirstName: "J.", crm.LastName: "D."}},
+		"left":                                 {one: db.OneLeave, want: crm.Fields{crm.LastName: "NA"}},
+		"another placeholder":                  {one: db.OneFill, placeholder: "(none)", want: crm.Fields{crm.FirstName: "Jane", crm.LastName: "Doe"}},
+		"somebody gave a name":                 {one: db.OneFill, edit: crm.Fields{crm.LastName: "Roe"}, want: crm.Fields{crm.FirstName: "Jane", crm.LastName: "Roe"}},
+		"somebody gave a first name":           {one: db.OneFill, edit: crm.Fields{crm.FirstName: "J.", crm.LastName: "NA"}, want: crm.Fields{crm.FirstName: "J.", crm.LastName: "Doe"}},
+		"it was there":                         {one: db.OneFill, there: na, want: na},
+		"it was there, with a last name alone": {one: db.OneFill, there: crm.Fields{crm.LastName: "NA"}, want: crm.Fields{crm.FirstName: "Jane", crm.LastName: "NA"}},
+		"it was there, and is updated":         {one: db.OneUpdate, there: na, want: crm.Fields{crm.FirstName: "Jane", crm.LastName: "Doe"}},
+		"of before":                            {one: db.OneFill, before: true, edit: na, want: crm.Fields{crm.FirstName: "Jane", crm.LastName: "Doe"}},
+		"of before, and a name by now":         {one: db.OneFill, before: true, edit: crm.Fields{crm.FirstName: "J.", crm.LastName: "NA"}, want: crm.Fields{crm.FirstName: "J.", crm.LastName: "NA"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, c := newHouse(t, "a"), newCRM()
 			h.set(tt.one, tt.placeholder)
 			const email = "jane@example.com"
 			if tt.there != nil {
-				c.records[email], c.names["there"] = []string{"there"}, *tt.there
+				c.records[email], c.names["there"] = []string{"there"}, tt.there
 			}
 			d := h.dispatcher(crms{"a": c})
-			id := h.says("a/1", email, tt.first.FirstName, tt.first.LastName)
+			id := h.says("a/1", email, tt.first[crm.FirstName], tt.first[crm.LastName])
 			takes(d, "a")
 			if s := h.subscriber("a", id); s.State != db.Delivered {
 				t.Fatalf("got %+v", s)
 			}
 			if tt.edit != nil {
-				c.names[c.records[email][0]] = *tt.edit
+				c.names[c.records[email][0]] = tt.edit
 			}
 			if tt.before {
 				h.exec(`UPDATE subscribers SET placeholders = NULL`)
 			}
 			h.says("a/1", email, "Jane", "Doe")
 			takes(d, "a")
-			c.wantName(t, "signed up with names", email, tt.want.FirstName, tt.want.LastName)
+			c.wantName(t, "signed up with names", email, tt.want[crm.FirstName], tt.want[crm.LastName])
 			if s := h.subscriber("a", id); s.State != db.Delivered || s.RecordID != c.records[email][0] {
 				t.Errorf("got %+v", s)
 			}
@@ -127,10 +127,10 @@ func TestANameInAnotherRecordIsAName(t *testing.T) {
 		if lost {
 			c.records["jane@example.com"] = []string{"another"}
 		}
-		c.names["another"] = crm.Person{FirstName: "NA", LastName: "NA"}
+		c.names["another"] = crm.Fields{crm.FirstName: "NA", crm.LastName: "NA"}
 		h.says("a/1", "jane@example.com", "Jane", "Doe")
 		takes(d, "a")
-		if got := c.names["another"]; got.LastName != "NA" || got.FirstName != "NA" || c.names[ours].LastName != "NA" || len(c.changes) != 0 {
+		if got := c.names["another"]; got[crm.LastName] != "NA" || got[crm.FirstName] != "NA" || c.names[ours][crm.LastName] != "NA" || len(c.changes) != 0 {
 			t.Errorf("got %+v, %+v", got, c.names[ours])
 		}
 		h.adds("a")
@@ -221,7 +221,7 @@ func TestNewerValuesComeAfterOlderOnes(t *testing.T) {
 						c.mu.Unlock()
 					}
 					if tt.fault != nil && tt.fault.err.Code == crm.Unavailable {
-						late = []crm.Write{{ID: c.records["jane@example.com"][0], Person: crm.Person{FirstName: "Janet"}}}
+						late = []crm.Write{{ID: c.records["jane@example.com"][0], Fields: crm.Fields{crm.FirstName: "Janet"}}}
 					}
 				}
 				takes(d, "a")

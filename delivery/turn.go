@@ -387,10 +387,11 @@ func failureOf(r crm.Result) *crm.Failure {
 
 // refused is what a failed write of one record means for its person. Whose record
 // is there already is delivered, though a change of it was refused, unless it was
-// deleted in the meantime. own says that the failure is not everybody's.
+// deleted in the meantime; whose new record is there by now is looked up. own says that the failure is not everybody's.
 func (t *turn) refused(p *person, f *crm.Failure, settle time.Duration, own bool) db.Outcome {
-	if p.write.ID != "" && f.Code == crm.Gone && !f.Unknown {
-		f, own = &crm.Failure{Class: crm.Passing, Code: crm.Gone}, true
+	gone, exists := p.write.ID != "" && f.Code == crm.Gone, p.write.ID == "" && f.Code == crm.Exists
+	if (gone || exists) && !f.Unknown {
+		f, own = &crm.Failure{Class: crm.Passing, Code: f.Code, Match: f.Match}, true
 	}
 	o := t.notDone(f, p, settle, own)
 	if o.State == db.Attention && p.write.ID != "" && f.Code != crm.Gone && !f.Unknown {

@@ -253,10 +253,10 @@ func TestAPersonIsAllOfTheirSignUps(t *testing.T) {
 	if len(people) != 2 {
 		t.Fatalf("%d people", len(people))
 	}
-	if p := people[0]; p.crm.FirstName != "Ada" || p.crm.LastName != "Lovelace" || p.attempts != 5 || p.refusals != 2 || !p.settlesAt.Equal(at) {
+	if p := people[0]; p.crm[crm.FirstName] != "Ada" || p.crm[crm.LastName] != "Lovelace" || p.attempts != 5 || p.refusals != 2 || !p.settlesAt.Equal(at) {
 		t.Errorf("%+v", p)
 	}
-	if p := people[1]; p.crm.FirstName != "Joe" || p.crm.LastName != "Doe" || p.attempts != 3 || p.refusals != 1 {
+	if p := people[1]; p.crm[crm.FirstName] != "Joe" || p.crm[crm.LastName] != "Doe" || p.attempts != 3 || p.refusals != 1 {
 		t.Errorf("%+v", p)
 	}
 }

@@ -127,17 +127,17 @@ func TestSeveralMatches(t *testing.T) {
 func TestOneMatch(t *testing.T) {
 	for name, test := range map[string]struct {
 		one          string
-		there        crm.Person
+		there        crm.Fields
 		refused      *crm.Failure
 		first, last  string // written
 		state        db.State
 		reason, said string
 	}{
-		"fill a blank":            {one: db.OneFill, there: crm.Person{LastName: "Doe"}, first: "Jane", state: db.Delivered},
+		"fill a blank":            {one: db.OneFill, there: crm.Fields{crm.LastName: "Doe"}, first: "Jane", state: db.Delivered},
 		"fill both":               {one: db.OneFill, first: "Jane", last: "Roe", state: db.Delivered},
-		"nothing is blank":        {one: db.OneFill, there: crm.Person{FirstName: "J.", LastName: "Doe"}, state: db.Delivered},
-		"update":                  {one: db.OneUpdate, there: crm.Person{FirstName: "Jane", LastName: "Doe"}, last: "Roe", state: db.Delivered},
-		"update, all the same":    {one: db.OneUpdate, there: crm.Person{FirstName: "Jane", LastName: "Roe"}, state: db.Delivered},
+		"nothing is blank":        {one: db.OneFill, there: crm.Fields{crm.FirstName: "J.", crm.LastName: "Doe"}, state: db.Delivered},
+		"update":                  {one: db.OneUpdate, there: crm.Fields{crm.FirstName: "Jane", crm.LastName: "Doe"}, last: "Roe", state: db.Delivered},
+		"update, all the same":    {one: db.OneUpdate, there: crm.Fields{crm.FirstName: "Jane", crm.LastName: "Roe"}, state: db.Delivered},
 		"leave":                   {one: db.OneLeave, state: db.Delivered},
 		"a change is refused":     {one: db.OneFill, refused: &crm.Failure{Class: crm.Recorded, Code: "FIELD_CUSTOM_VALIDATION_EXCEPTION"}, state: db.Delivered, said: "FIELD_CUSTOM_VALIDATION_EXCEPTION"},
 		"it was deleted":          {one: db.OneFill, refused: &crm.Failure{Class: crm.Recorded, Code: crm.Gone}, state: db.Waiting, reason: crm.Gone},
@@ -162,7 +162,7 @@ func TestOneMatch(t *testing.T) {
 			}
 			var first, last string
 			for _, w := range c.changes {
-				first, last = w.FirstName, w.LastName
+				first, last = w.Fields[crm.FirstName], w.Fields[crm.LastName]
 			}
 			if first != test.first || last != test.last || len(c.records["jane@example.com"]) != 1 {
 				t.Errorf("wrote %q, %q", first, last)

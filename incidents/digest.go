@@ -10,7 +10,6 @@ import (
 
 	"gatepost/crm"
 	"gatepost/db"
-	"gatepost/identity"
 )
 
 // The mails of a day: at which hour of the tenant's clock they are sent; for how long
@@ -87,7 +86,7 @@ func Open(p *crm.Provider, d db.Digest) (items []Item) {
 		}
 	}
 	for _, service := range d.Held {
-		items = append(items, Item{What: identity.NameOf(service) + ": a new connection waits for your decision",
+		items = append(items, Item{What: nameOf(p, service) + ": a new connection waits for your decision",
 			More: "Say whether the account is the right one.", Path: "/integrations", Link: "Decide"})
 	}
 	for _, i := range d.Incidents {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gatepost/crm/crmtest/toy"
 	"gatepost/crm/salesforce"
 	"gatepost/db"
 	"gatepost/db/dbtest"
@@ -439,6 +440,34 @@ func TestStoreFails(t *testing.T) {
 		t.Errorf("got %v", err)
 	} // and what could be done was done
 	w.wantMails("opened waiting john", "opened broken john", "opened waiting max", "opened broken max")
+}
+
+// What is told is told of the CRM that there is, whichever that is.
+func TestWordsNameTheCRM(t *testing.T) {
+	at := time.Date(2026, 3, 4, 10, 30, 0, 0, time.UTC)
+	var open []db.Incident
+	for _, kind := range []db.IncidentKind{db.IncidentBroken, db.IncidentFailing, db.IncidentWaiting, db.IncidentAttention} {
+		i := db.Incident{Trouble: db.Trouble{Kind: kind, Cause: "no_key", N: 3, Since: at}, MendedAt: at, TimeZone: "Europe/Berlin"}
+		open = append(open, i)
+		for _, w := range []Words{Tell(toy.Provider, i), Mended(toy.Provider, i)} {
+			if text := fmt.Sprint(w); strings.Contains(text, "Salesforce") || strings.Contains(text, "sfdc") {
+				t.Errorf("%s: %+v", kind, w)
+			}
+		}
+		if w := Tell(toy.Provider, i); !strings.Contains(fmt.Sprint(w), "Toy CRM") {
+			t.Errorf("%s: %+v", kind, w)
+		}
+	}
+	d := db.Digest{Incidents: open, Held: []string{toy.Service}, Problems: []db.Problem{{State: db.Attention, Reason: "no_key", N: 3}}}
+	text := fmt.Sprint(Open(toy.Provider, d), Headline(toy.Provider, d), Standing(toy.Provider, d))
+	for _, want := range []string{"Connection to Toy CRM lost", "Toy CRM: a new connection waits", "Your Toy CRM admin can fix it", "/integrations/toy/problems/attention/no_key"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in %s", want, text)
+		}
+	}
+	if strings.Contains(text, "Salesforce") || strings.Contains(text, "sfdc") {
+		t.Error(text)
+	}
 }
 
 func TestWords(t *testing.T) {

@@ -41,7 +41,7 @@ func AsOf(i db.Incident, now time.Time) string {
 func Tell(p *crm.Provider, i db.Incident) Words {
 	since := local(i, i.Since)
 	service := serviceOf(p, i.Trouble)
-	name := identity.NameOf(service)
+	name := nameOf(p, service)
 	switch i.Kind {
 	case db.IncidentBroken:
 		why := identity.WhyBroken(service, name, i.Cause)
@@ -93,11 +93,19 @@ func serviceOf(p *crm.Provider, t db.Trouble) string {
 	return t.About
 }
 
+// nameOf is what a service is called.
+func nameOf(p *crm.Provider, service string) string {
+	if service == p.Service {
+		return p.Name
+	}
+	return identity.NameOf(service)
+}
+
 // Mended says in plain words that the trouble is over.
 func Mended(p *crm.Provider, i db.Incident) Words {
 	at := local(i, i.MendedAt)
 	if (i.Kind == db.IncidentBroken || i.Kind == db.IncidentFailing) && i.About != "" {
-		return Words{identity.NameOf(i.About) + " is connected again", "The connection works again " + at + ".", nothingToDo, connections, "View the connection"}
+		return Words{nameOf(p, i.About) + " is connected again", "The connection works again " + at + ".", nothingToDo, connections, "View the connection"}
 	}
 	w := map[db.IncidentKind]Words{
 		db.IncidentBroken:    {Title: p.Name + " is connected again", What: "The connection works again " + at + ". Sign-ups that were waiting are being sent."},

@@ -96,12 +96,12 @@ const (
 )
 
 // refusedFor tells a refusal whose reason is known from connections: false when it isn't.
-func refusedFor(p *views.ConnectFailedPage, service, name, code string) bool {
+func refusedFor(service, name, code string) (crm.Refusal, bool) {
 	why, ok := identity.KnownReason(service, name, code)
-	if ok {
-		p.Happened, p.Meaning, p.Mend = strings.TrimSuffix(why.What, "."), "So "+name+" ended the log-in. Nothing was changed.", sentence(why)
+	if !ok {
+		return crm.Refusal{}, false
 	}
-	return ok
+	return crm.Refusal{Happened: strings.TrimSuffix(why.What, "."), Meaning: "So " + name + " ended the log-in. Nothing was changed.", Mend: sentence(why)}, true
 }
 
 // sentence is what mends a log-in that was refused.

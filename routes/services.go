@@ -59,73 +59,112 @@ func ended(name string, ending identity.Ending) (views.FlashKind, string) {
 	return views.FlashWarning, "Disconnected from " + name + ", and our access is wiped here. " + name + " couldn’t be reached to revoke it there too; we keep trying for a week."
 }
 
+// appRefused tells that a service doesn't accept the app that all tenants share.
+var appRefused = crm.Refusal{
+	Happened: "{service} doesn’t accept our app",
+	Meaning:  "The app’s registration at {service} doesn’t fit this server: its key, its secret or its callback address. Nothing was changed.",
+	Mend:     "The people who run this service can fix it; please send them the code below.",
+}
+
+// refusals are the words for a log-in that failed, by code; that without a code is for any
+// other. {service} stands for the service's name.
+var refusals = map[string]crm.Refusal{
+	"access_denied": {
+		Happened: "Access was not allowed",
+		Meaning:  "Somebody refused it at {service}, so Gatepost got no access. Whatever was connected before stays as it was.",
+		Mend:     "Try again and allow it. If you may not, ask whoever manages {service} for you to connect.",
+	},
+	identity.BrokenOtherApp: {
+		Happened: appChanged,
+		Meaning:  appChangedMeans,
+		Mend:     "Start again. It takes two clicks.",
+	},
+	identity.BrokenAppRefused: {
+		Happened: "{service} doesn’t accept your own app",
+		Meaning:  "What is set here of your organisation’s own app doesn’t fit its registration at {service}. Nothing was changed.",
+		Mend:     "Compare the app’s settings under Integrations with those at {service}, and try again.",
+	},
+	identity.BrokenAppRemoved: {
+		Happened: "Your own app was removed meanwhile",
+		Meaning:  "This log-in began with an app of your organisation’s own, which somebody has removed since. Nothing was changed.",
+		Mend:     "Start again. It takes two clicks.",
+	},
+	codeChanged: {
+		Happened: "Somebody else changed the connection at the same moment",
+		Meaning:  "Another admin of your organisation connected or disconnected {service} while you did. Theirs stands, yours was taken back.",
+		Mend:     "Look at the connection as it is now, and try again if it isn’t what you want.",
+	},
+	codeUnreachable: {
+		Happened: "{service} didn’t answer",
+		Meaning:  "You allowed the access, but {service} gave us no answer when we asked for it. Nothing was changed. This usually passes within minutes.",
+		Mend:     "Try again in a moment.",
+	},
+	identity.CodeNoRefreshToken: {
+		Happened: "{service} gave no lasting access",
+		Meaning:  "The access would have ended soon, because {service} gave nothing to renew it with. We took it back.",
+		Mend:     "Try again. If it stays like this, tell the people who run this service.",
+	},
+	identity.CodeMissingScope: {
+		Happened: "{service} left out access that is needed",
+		Meaning:  "Not all that was asked for was allowed. We took the access back.",
+		Mend:     "Try again and allow all that is asked for.",
+	},
+	identity.CodeForeignHost: {
+		Happened: "The answer didn’t lead to {service}",
+		Meaning:  "The log-in ended with an address that isn’t one of {service}’s own. To be safe, we kept nothing of it.",
+		Mend:     "Try again. If it happens again, tell the people who run this service.",
+	},
+	"": {
+		Happened: "{service} refused",
+		Meaning:  "It ended the log-in with the code below. Nothing was changed.",
+		Mend:     "Try again. If it stays like this, show the code to the people who run this service.",
+	},
+	"redirect_uri_mismatch":        appRefused,
+	"unauthorized_client":          appRefused,
+	"invalid_client":               appRefused,
+	"invalid_client_id":            appRefused,
+	"invalid_client_secret":        appRefused,
+	"bad_client_secret":            appRefused,
+	"incorrect_client_credentials": appRefused,
+	"BAD_CLIENT_ID":                appRefused,
+	"BAD_CLIENT_SECRET":            appRefused,
+}
+
 // connectFailure tells a failed authorization in plain words; in those of a CRM, where p
 // has some.
 func connectFailure(p *crm.Provider, service, name, code, description string) views.ConnectFailedPage {
-	v := views.ConnectFailedPage{Code: cut(code, 80), Description: description}
-	if own, ok := ownFailure(name, code); ok {
-		own.Description = description
-		return own
+	v, ours := ownFailure(name, code)
+	if !ours {
+		r := refusal(p, service, name, strings.ReplaceAll(code, "-", "_"))
+		v = views.ConnectFailedPage{Code: cut(code, 80), Happened: r.Happened, Meaning: r.Meaning, Mend: r.Mend}
 	}
-	code = strings.ReplaceAll(code, "-", "_")
-	if p != nil && code != "" {
-		if r, ok := p.Refused[code]; ok {
-			v.Happened, v.Meaning, v.Mend = r.Happened, r.Meaning, r.Mend
-			return v
-		}
-	}
-	switch code {
-	case "access_denied":
-		v.Happened = "Access was not allowed"
-		v.Meaning = "Somebody refused it at " + name + ", so Gatepost got no access. Whatever was connected before stays as it was."
-		v.Mend = "Try again and allow it. If you may not, ask whoever manages " + name + " for you to connect."
-	case identity.BrokenOtherApp:
-		v.Happened = appChanged
-		v.Meaning = appChangedMeans
-		v.Mend = "Start again. It takes two clicks."
-	case identity.BrokenAppRefused:
-		v.Happened = name + " doesn’t accept your own app"
-		v.Meaning = "What is set here of your organisation’s own app doesn’t fit its registration at " + name + ". Nothing was changed."
-		v.Mend = "Compare the app’s settings under Integrations with those at " + name + ", and try again."
-	case identity.BrokenAppRemoved:
-		v.Happened = "Your own app was removed meanwhile"
-		v.Meaning = "This log-in began with an app of your organisation’s own, which somebody has removed since. Nothing was changed."
-		v.Mend = "Start again. It takes two clicks."
-	case codeChanged:
-		v.Happened = "Somebody else changed the connection at the same moment"
-		v.Meaning = "Another admin of your organisation connected or disconnected " + name + " while you did. Theirs stands, yours was taken back."
-		v.Mend = "Look at the connection as it is now, and try again if it isn’t what you want."
-	case codeUnreachable:
-		v.Happened = name + " didn’t answer"
-		v.Meaning = "You allowed the access, but " + name + " gave us no answer when we asked for it. Nothing was changed. This usually passes within minutes."
-		v.Mend = "Try again in a moment."
-	case identity.CodeNoRefreshToken:
-		v.Happened = name + " gave no lasting access"
-		v.Meaning = "The access would have ended soon, because " + name + " gave nothing to renew it with. We took it back."
-		v.Mend = "Try again. If it stays like this, tell the people who run this service."
-	case identity.CodeMissingScope:
-		v.Happened = name + " left out access that is needed"
-		v.Meaning = "Not all that was asked for was allowed. We took the access back."
-		v.Mend = "Try again and allow all that is asked for."
-	case identity.CodeForeignHost:
-		v.Happened = "The answer didn’t lead to " + name
-		v.Meaning = "The log-in ended with an address that isn’t one of " + name + "’s own. To be safe, we kept nothing of it."
-		v.Mend = "Try again. If it happens again, tell the people who run this service."
-	case "redirect_uri_mismatch", "unauthorized_client", "invalid_client", "invalid_client_id", "invalid_client_secret", "bad_client_secret", "incorrect_client_credentials", "BAD_CLIENT_ID", "BAD_CLIENT_SECRET":
-		v.Happened = name + " doesn’t accept our app"
-		v.Meaning = "The app’s registration at " + name + " doesn’t fit this server: its key, its secret or its callback address. Nothing was changed."
-		v.Mend = "The people who run this service can fix it; please send them the code below."
-	default:
-		if refusedFor(&v, service, name, code) {
-			break
-		}
-		if p != nil && p.Refused[""].Happened != "" {
-			v.Happened, v.Meaning, v.Mend = p.Refused[""].Happened, p.Refused[""].Meaning, p.Refused[""].Mend
-			break
-		}
-		v.Happened = name + " refused"
-		v.Meaning = "It ended the log-in with the code below. Nothing was changed."
-		v.Mend = "Try again. If it stays like this, show the code to the people who run this service."
-	}
+	v.Description = description
 	return v
+}
+
+// refusal is what a code means: in the CRM's own words, in those for any service, and by
+// what is known from connections that broke.
+func refusal(p *crm.Provider, service, name, code string) crm.Refusal {
+	var theirs map[string]crm.Refusal
+	if p != nil {
+		theirs = p.Refused
+	}
+	for _, words := range []map[string]crm.Refusal{theirs, refusals} {
+		if r, ok := words[code]; ok && code != "" {
+			return named(name, r)
+		}
+	}
+	if r, ok := refusedFor(service, name, code); ok {
+		return r
+	}
+	if r, ok := theirs[""]; ok {
+		return r
+	}
+	return named(name, refusals[""])
+}
+
+// named is a refusal by the service of that name.
+func named(name string, r crm.Refusal) crm.Refusal {
+	fill := strings.NewReplacer("{service}", name)
+	return crm.Refusal{Happened: fill.Replace(r.Happened), Meaning: fill.Replace(r.Meaning), Mend: fill.Replace(r.Mend)}
 }

@@ -1,6 +1,9 @@
 package views
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
 
 // TextField is a field of a form that one may leave empty.
 type TextField struct {
@@ -13,15 +16,15 @@ type TextField struct {
 type DeliverySettingsPage struct {
 	Page
 	Card      Integration
-	One       string      // fill, update or leave
-	Several   string      // newest or attention
-	Ticks     []Choice    // leads and save, where the CRM has them
-	Texts     []TextField // key and placeholder, where the CRM has them
-	Share     int         // percent
-	Shares    []int       // to choose from
-	Limited   string      // what the share is of: "API calls"
-	Window    string      // in which they are counted: "24 hours"
-	Elsewhere int         // people who are in another org than the one that is connected
+	One       string        // fill, update or leave
+	Several   string        // newest or attention
+	Ticks     []Choice      // leads and save, where the CRM has them
+	Texts     []TextField   // key and placeholder, where the CRM has them
+	Share     int           // percent
+	Shares    []int         // to choose from
+	Limited   string        // what the share is of: "API calls"
+	Window    time.Duration // in which they are counted
+	Elsewhere int           // people who are in another org than the one that is connected
 	Errors    FieldErrors
 }
 

@@ -168,7 +168,7 @@ func DeliverySettings(p DeliverySettingsPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = selectField(field{Name: "share", Label: "Stop for a while when this much of your org’s " + p.Limited + " is used", Value: strconv.Itoa(p.Share),
-				Hint: "By everybody who uses the API, in " + p.Window + ". Sign-ups wait then and go on by themselves."}, p.shares()).Render(ctx, templ_7745c5c3_Buffer)
+				Hint: "By everybody who uses the API, in " + Long(p.Window) + ". Sign-ups wait then and go on by themselves."}, p.shares()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

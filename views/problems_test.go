@@ -56,7 +56,7 @@ func problemPages() map[string]templ.Component {
 	failing := integrations(Connected)
 	failing.CRMs[0].Failing, failing.CRMs[0].Reason, failing.CRMs[0].Mend, failing.CRMs[0].NextTry = true, hostile, hostile, at
 	failing.CRMs[0].Attention, failing.CRMs[0].LastArrival = 2, at
-	settings := DeliverySettingsPage{Page: portalPage("Settings", NavIntegrations), Card: card(Connected), One: "fill", Several: "newest", Texts: []TextField{{Name: "placeholder", Label: "Last name", Value: hostile}, {Name: "key", Label: "Unique field", Hint: hostile, Value: hostile}}, Ticks: []Choice{{Name: "leads", Value: "on", Label: "Look among Leads too", Checkbox: true}}, Limited: "API calls", Window: "24 hours", Share: 50, Shares: []int{25, 50}, Elsewhere: 2}
+	settings := DeliverySettingsPage{Page: portalPage("Settings", NavIntegrations), Card: card(Connected), One: "fill", Several: "newest", Texts: []TextField{{Name: "placeholder", Label: "Last name", Value: hostile}, {Name: "key", Label: "Unique field", Hint: hostile, Value: hostile}}, Ticks: []Choice{{Name: "leads", Value: "on", Label: "Look among Leads too", Checkbox: true}}, Limited: "API calls", Window: 24 * time.Hour, Share: 50, Shares: []int{25, 50}, Elsewhere: 2}
 	settings.Card.Approvals, settings.Card.ApprovalLimit = 6, 5
 	wrong := settings
 	wrong.Card, wrong.Errors = card(ConnectionBroken), FieldErrors{"key": hostile, "placeholder": "No."}

@@ -51,10 +51,11 @@ type Pause struct {
 	Spared             bool // it must be: the last API calls are left to others
 }
 
-// Usage is what the CRM last said, with an answer to us, of the org's API calls in
-// the 24 hours before. Asking would be a call as well, so it tells of when it is.
+// Usage is what the CRM last said, with an answer to us, of what an org may use only
+// so much of. Asking would be a call as well, so it tells of when it is.
 type Usage struct {
-	Unit, Window  string // "API calls", "24 hours"
+	Unit          string        // "API calls"
+	Window        time.Duration // in which they are counted
 	Used, Allowed int
 	Ours          int       // of them made by us
 	At            time.Time // zero when it never said any
@@ -281,8 +282,8 @@ func (s Status) oldest() string {
 	return lasting(s.waited())
 }
 
-// old reports whether none of the calls that it counts are of the last 24 hours.
-func (u Usage) old(now time.Time) bool { return now.Sub(u.At) >= 24*time.Hour }
+// old reports whether nothing that it counts counts any more.
+func (u Usage) old(now time.Time) bool { return now.Sub(u.At) >= u.Window }
 
 // scopeWords are permissions in words, by the name that services give them.
 var scopeWords = map[string]string{"api": "read and write records", "full": "full access", "refresh_token": "stay connected", "offline_access": "stay connected",

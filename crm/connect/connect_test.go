@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatepost/crm"
+	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/mocksalesforce"
 )
@@ -107,5 +108,23 @@ func TestTheFirstCheckUpKnowsTheAPICalls(t *testing.T) {
 	var refused *identity.OAuthError
 	if _, _, err := crms.Organization(t.Context(), revoked); !errors.As(err, &refused) {
 		t.Errorf("a token that nobody gave: %v", err)
+	}
+}
+
+// What a CRM calls itself is what the catalogue of services calls it, and sign-ups go to the
+// one that the database counts them for.
+func TestCRMsAreServices(t *testing.T) {
+	names := map[string]string{}
+	for _, s := range identity.BuiltIn() {
+		names[s.ID] = s.Name
+	}
+	all := New(Config{}).Providers()
+	for _, p := range all {
+		if names[p.Service] != p.Name || all.Of(p.Service) != p {
+			t.Errorf("%s is called %q and %q", p.Service, p.Name, names[p.Service])
+		}
+	}
+	if all.ForSignUps().Service != db.DeliveredTo || all.Of("github") != nil {
+		t.Errorf("sign-ups go to %s, and are counted for %s", all.ForSignUps().Service, db.DeliveredTo)
 	}
 }

@@ -27,11 +27,11 @@ type Env struct {
 	// times.
 	Change func(id string)
 	// Refused is somebody whom the CRM doesn't take.
-	Refused crm.Person
+	Refused crm.Fields
 	// Key is a unique field of the CRM for the address; empty where it has none.
 	Key string
 	// Lead makes a lead by hand; nil where the CRM has none beside its contacts.
-	Lead func(p crm.Person) (id string)
+	Lead func(p crm.Fields) (id string)
 }
 
 // Run runs the cases, each on an Env of its own.
@@ -66,8 +66,8 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 
 func people(n int) (writes []crm.Write, emails []string) {
 	for i := range n {
-		p := crm.Person{Email: fmt.Sprintf("Reader%04d@contoso.example", i), FirstName: "Ada", LastName: "Lovelace"}
-		writes, emails = append(writes, crm.Write{Person: p}), append(emails, strings.ToLower(p.Email))
+		p := crm.Fields{crm.Email: fmt.Sprintf("Reader%04d@contoso.example", i), crm.FirstName: "Ada", crm.LastName: "Lovelace"}
+		writes, emails = append(writes, crm.Write{Fields: p}), append(emails, strings.ToLower(p[crm.Email]))
 	}
 	return writes, emails
 }
@@ -139,12 +139,12 @@ func written(t *testing.T, e Env) {
 	}
 	for i, email := range emails {
 		r := found[email]
-		if len(r) != 1 || r[0].ID != ids[i] || !strings.EqualFold(r[0].Email, email) || r[0].FirstName != "Ada" || r[0].LastName != "Lovelace" {
+		if len(r) != 1 || r[0].ID != ids[i] || !strings.EqualFold(r[0].Fields[crm.Email], email) || r[0].Fields[crm.FirstName] != "Ada" || r[0].Fields[crm.LastName] != "Lovelace" {
 			t.Errorf("%s: %+v, made as %s", email, r, ids[i])
 		}
 	}
-	one := e.write(t, crm.Write{Person: crm.Person{Email: "noname@contoso.example"}})
-	if r := e.find(t, "noname@contoso.example")["noname@contoso.example"]; len(r) != 1 || r[0].ID != one[0] || r[0].FirstName != "" || !blank(r[0].LastName, "NA") {
+	one := e.write(t, crm.Write{Fields: crm.Fields{crm.Email: "noname@contoso.example"}})
+	if r := e.find(t, "noname@contoso.example")["noname@contoso.example"]; len(r) != 1 || r[0].ID != one[0] || r[0].Fields[crm.FirstName] != "" || !blank(r[0].Fields[crm.LastName], "NA") {
 		t.Errorf("without a name: %+v", r)
 	}
 	e.wantRecords(t, 4)
@@ -158,7 +158,7 @@ func several(t *testing.T, e Env) {
 		return // a CRM that keeps addresses apart by itself
 	}
 	for n := range 1000 { // until a clock that is not fine enough has moved on
-		e.write(t, crm.Write{ID: ids[0], Person: crm.Person{FirstName: fmt.Sprint("Grace ", n)}})
+		e.write(t, crm.Write{ID: ids[0], Fields: crm.Fields{crm.FirstName: fmt.Sprint("Grace ", n)}})
 		if found = e.find(t, emails...)[emails[0]]; found[0].ID == ids[0] {
 			break
 		}
@@ -170,7 +170,7 @@ func several(t *testing.T, e Env) {
 
 func bad(t *testing.T, e Env) {
 	writes, _ := people(2)
-	writes = slices.Insert(writes, 1, crm.Write{Person: e.Refused})
+	writes = slices.Insert(writes, 1, crm.Write{Fields: e.Refused})
 	results, err := e.CRM.Write(t.Context(), writes, crm.Options{})
 	if err != nil || len(results) != 3 || results[0].Err != nil || results[2].Err != nil {
 		t.Fatalf("%+v, %v", results, err)
@@ -180,7 +180,7 @@ func bad(t *testing.T, e Env) {
 }
 
 func badAlone(t *testing.T, e Env) {
-	results, err := e.CRM.Write(t.Context(), []crm.Write{{Person: e.Refused}}, crm.Options{})
+	results, err := e.CRM.Write(t.Context(), []crm.Write{{Fields: e.Refused}}, crm.Options{})
 	if err != nil || len(results) != 1 {
 		t.Fatalf("%+v, %v", results, err)
 	}
@@ -200,12 +200,12 @@ func batch(t *testing.T, e Env) {
 func change(t *testing.T, e Env) {
 	writes, emails := people(2)
 	ids := e.write(t, writes...)
-	e.write(t, crm.Write{ID: ids[0], Person: crm.Person{LastName: "Byron"}}, crm.Write{Person: crm.Person{Email: "new@contoso.example"}})
+	e.write(t, crm.Write{ID: ids[0], Fields: crm.Fields{crm.LastName: "Byron"}}, crm.Write{Fields: crm.Fields{crm.Email: "new@contoso.example"}})
 	found := e.find(t, emails...)
-	if r := found[emails[0]]; len(r) != 1 || r[0].ID != ids[0] || r[0].FirstName != "Ada" || r[0].LastName != "Byron" {
+	if r := found[emails[0]]; len(r) != 1 || r[0].ID != ids[0] || r[0].Fields[crm.FirstName] != "Ada" || r[0].Fields[crm.LastName] != "Byron" {
 		t.Errorf("changed into %+v", r)
 	}
-	if r := found[emails[1]]; len(r) != 1 || r[0].LastName != "Lovelace" {
+	if r := found[emails[1]]; len(r) != 1 || r[0].Fields[crm.LastName] != "Lovelace" {
 		t.Errorf("the other: %+v", r)
 	}
 	e.wantRecords(t, 3)
@@ -215,7 +215,7 @@ func gone(t *testing.T, e Env) {
 	writes, emails := people(1)
 	ids := e.write(t, writes...)
 	e.Delete(ids[0])
-	results, err := e.CRM.Write(t.Context(), []crm.Write{{ID: ids[0], Person: crm.Person{LastName: "Byron"}}}, crm.Options{})
+	results, err := e.CRM.Write(t.Context(), []crm.Write{{ID: ids[0], Fields: crm.Fields{crm.LastName: "Byron"}}}, crm.Options{})
 	if err != nil || len(results) != 1 {
 		t.Fatalf("%+v, %v", results, err)
 	}
@@ -240,7 +240,7 @@ func removed(t *testing.T, e Env) {
 			t.Errorf("not new: %+v", r)
 		}
 	}
-	change, err := e.CRM.Write(t.Context(), []crm.Write{{ID: results[3].ID, Person: crm.Person{LastName: "Byron"}}}, crm.Options{})
+	change, err := e.CRM.Write(t.Context(), []crm.Write{{ID: results[3].ID, Fields: crm.Fields{crm.LastName: "Byron"}}}, crm.Options{})
 	if err != nil || change[0].Made {
 		t.Errorf("a change: %+v, %v", change, err)
 	}
@@ -260,7 +260,7 @@ func removed(t *testing.T, e Env) {
 		t.Errorf("left are %+v", found)
 	}
 
-	writes[0].Email = "another@contoso.example"
+	writes[0].Fields[crm.Email] = "another@contoso.example"
 	id := e.write(t, writes[0])[0]
 	e.Down(1, false)
 	_, err = e.CRM.Remove(t.Context(), id)
@@ -349,7 +349,7 @@ func odd(t *testing.T, e Env) {
 	var writes []crm.Write
 	var emails []string
 	for _, email := range []string{"o'neill@contoso.example", "a+b%c@contoso.example", "under_score@contoso.example", "per%cent@contoso.example"} {
-		writes, emails = append(writes, crm.Write{Person: crm.Person{Email: email, LastName: `"<&>' @{p0[0].id} \ 李`}}), append(emails, email)
+		writes, emails = append(writes, crm.Write{Fields: crm.Fields{crm.Email: email, crm.LastName: `"<&>' @{p0[0].id} \ 李`}}), append(emails, email)
 	}
 	ids := e.write(t, writes...)
 	found := e.find(t, append(emails, "underXscore@contoso.example", `x' OR Email != '`)...)
@@ -357,7 +357,7 @@ func odd(t *testing.T, e Env) {
 		t.Errorf("found %+v", found)
 	}
 	for i, email := range emails {
-		if r := found[email]; len(r) != 1 || r[0].ID != ids[i] || r[0].LastName != writes[i].LastName {
+		if r := found[email]; len(r) != 1 || r[0].ID != ids[i] || r[0].Fields[crm.LastName] != writes[i].Fields[crm.LastName] {
 			t.Errorf("%s: %+v", email, r)
 		}
 	}
@@ -373,20 +373,20 @@ func placeholder(t *testing.T, e Env) {
 	for _, others := range []int{0, 2} {
 		for _, first := range []string{"", "Ada"} {
 			email := fmt.Sprintf("noname-%d-%s@contoso.example", others, strings.ToLower(first))
-			writes := []crm.Write{{Person: crm.Person{Email: email, FirstName: first}}}
+			writes := []crm.Write{{Fields: crm.Fields{crm.Email: email, crm.FirstName: first}}}
 			for i := range others {
-				writes = append(writes, crm.Write{Person: crm.Person{Email: fmt.Sprintf("%d-%s", i, email), LastName: "Roe"}})
+				writes = append(writes, crm.Write{Fields: crm.Fields{crm.Email: fmt.Sprintf("%d-%s", i, email), crm.LastName: "Roe"}})
 			}
 			results, err := e.CRM.Write(t.Context(), writes, crm.Options{Placeholder: "(not given)"})
 			if err != nil || results[0].Err != nil {
 				t.Fatalf("%+v, %v", results, err)
 			}
 			r := e.find(t, email)[email]
-			if len(r) != 1 || r[0].FirstName != first || !blank(r[0].LastName, "(not given)") {
+			if len(r) != 1 || r[0].Fields[crm.FirstName] != first || !blank(r[0].Fields[crm.LastName], "(not given)") {
 				t.Errorf("%d others: %+v", others, r)
 			}
-			e.write(t, crm.Write{ID: results[0].ID, Person: crm.Person{LastName: "Lovelace"}})
-			if r := e.find(t, email)[email]; len(r) != 1 || r[0].FirstName != first || r[0].LastName != "Lovelace" {
+			e.write(t, crm.Write{ID: results[0].ID, Fields: crm.Fields{crm.LastName: "Lovelace"}})
+			if r := e.find(t, email)[email]; len(r) != 1 || r[0].Fields[crm.FirstName] != first || r[0].Fields[crm.LastName] != "Lovelace" {
 				t.Errorf("%d others, with a name: %+v", others, r)
 			}
 		}
@@ -396,8 +396,8 @@ func placeholder(t *testing.T, e Env) {
 // A name that is what a placeholder would be is found as it stands: whose it is, the
 // caller knows.
 func nameThere(t *testing.T, e Env) {
-	e.write(t, crm.Write{Person: crm.Person{Email: "na@contoso.example", FirstName: "NA", LastName: "NA"}})
-	if r := e.find(t, "na@contoso.example")["na@contoso.example"]; len(r) != 1 || r[0].FirstName != "NA" || r[0].LastName != "NA" {
+	e.write(t, crm.Write{Fields: crm.Fields{crm.Email: "na@contoso.example", crm.FirstName: "NA", crm.LastName: "NA"}})
+	if r := e.find(t, "na@contoso.example")["na@contoso.example"]; len(r) != 1 || r[0].Fields[crm.FirstName] != "NA" || r[0].Fields[crm.LastName] != "NA" {
 		t.Errorf("found %+v", r)
 	}
 }
@@ -417,20 +417,20 @@ func placeholderByKey(t *testing.T, e Env) {
 		}
 		return results
 	}
-	named, other := crm.Person{Email: "ada@contoso.example", FirstName: "Ada", LastName: "Lovelace"}, crm.Person{Email: "grace@contoso.example", LastName: "Hopper"}
-	write(crm.Write{Person: named})
-	for _, along := range [][]crm.Write{nil, {{Person: other}}} {
-		write(append([]crm.Write{{Person: crm.Person{Email: named.Email}}}, along...)...)
-		found, err := e.CRM.Find(t.Context(), []string{named.Email}, o)
-		if r := found[named.Email]; err != nil || len(r) != 1 || r[0].FirstName != "Ada" || r[0].LastName != "Lovelace" {
+	named, other := crm.Fields{crm.Email: "ada@contoso.example", crm.FirstName: "Ada", crm.LastName: "Lovelace"}, crm.Fields{crm.Email: "grace@contoso.example", crm.LastName: "Hopper"}
+	write(crm.Write{Fields: named})
+	for _, along := range [][]crm.Write{nil, {{Fields: other}}} {
+		write(append([]crm.Write{{Fields: crm.Fields{crm.Email: named[crm.Email]}}}, along...)...)
+		found, err := e.CRM.Find(t.Context(), []string{named[crm.Email]}, o)
+		if r := found[named[crm.Email]]; err != nil || len(r) != 1 || r[0].Fields[crm.FirstName] != "Ada" || r[0].Fields[crm.LastName] != "Lovelace" {
 			t.Errorf("with %d others: %+v, %v", len(along), r, err)
 		}
 	}
-	if r := write(crm.Write{Person: crm.Person{Email: "noname@contoso.example"}}, crm.Write{Person: named}); r[0].Err != nil || r[1].Err != nil {
+	if r := write(crm.Write{Fields: crm.Fields{crm.Email: "noname@contoso.example"}}, crm.Write{Fields: named}); r[0].Err != nil || r[1].Err != nil {
 		t.Errorf("%+v", r)
 	}
 	found, err := e.CRM.Find(t.Context(), []string{"noname@contoso.example"}, o)
-	if r := found["noname@contoso.example"]; err != nil || len(r) != 1 || !blank(r[0].LastName, "NA") || r[0].FirstName != "" {
+	if r := found["noname@contoso.example"]; err != nil || len(r) != 1 || !blank(r[0].Fields[crm.LastName], "NA") || r[0].Fields[crm.FirstName] != "" {
 		t.Errorf("%+v, %v", r, err)
 	}
 	e.wantRecords(t, 3)
@@ -443,16 +443,16 @@ func leadThere(t *testing.T, e Env) {
 		t.Skip("this CRM has no leads")
 	}
 	o, email := crm.Options{Leads: true, Placeholder: "NA"}, "lead@contoso.example"
-	id := e.Lead(crm.Person{Email: email, FirstName: "NA", LastName: "NA"})
+	id := e.Lead(crm.Fields{crm.Email: email, crm.FirstName: "NA", crm.LastName: "NA"})
 	is := func(what, first, last string) {
 		t.Helper()
 		found, err := e.CRM.Find(t.Context(), []string{email}, o)
-		if r := found[email]; err != nil || len(r) != 1 || r[0].ID != id || r[0].FirstName != first || r[0].LastName != last {
+		if r := found[email]; err != nil || len(r) != 1 || r[0].ID != id || r[0].Fields[crm.FirstName] != first || r[0].Fields[crm.LastName] != last {
 			t.Errorf("%s: %+v, %v", what, found, err)
 		}
 	}
 	is("as it was made", "NA", "NA")
-	results, err := e.CRM.Write(t.Context(), []crm.Write{{ID: id, Person: crm.Person{FirstName: "Ada"}}, {Person: crm.Person{Email: "noname@contoso.example"}}}, o)
+	results, err := e.CRM.Write(t.Context(), []crm.Write{{ID: id, Fields: crm.Fields{crm.FirstName: "Ada"}}, {Fields: crm.Fields{crm.Email: "noname@contoso.example"}}}, o)
 	if err != nil || results[0].Err != nil || results[0].ID != id || results[1].Err != nil {
 		t.Errorf("%+v, %v", results, err)
 	}

@@ -17,7 +17,7 @@ const never = "NEVER_HEARD_OF_IT"
 // owns are the codes that are ours, and those with which the vault says that a connection
 // was not made or is over. Every CRM has a sentence for each.
 var owns = []string{
-	crm.NotConnected, crm.Broken, crm.Unavailable, crm.TimedOut, crm.Spared, crm.Gone, crm.Several, crm.Settling, crm.OtherOrg, crm.TooManyMatches,
+	crm.NotConnected, crm.Broken, crm.Unavailable, crm.TimedOut, crm.Spared, crm.Gone, crm.Exists, crm.Several, crm.Settling, crm.NoKey, crm.OtherOrg, crm.TooManyMatches,
 	"no_refresh_token", "missing_scope", "foreign_host", "access_denied", "invalid_grant",
 }
 
@@ -35,10 +35,13 @@ func Provider(t *testing.T, p *crm.Provider, further ...string) {
 }
 
 func names(t *testing.T, p *crm.Provider) {
-	for what, word := range map[string]string{"service": p.Service, "name": p.Name, "record": p.Record, "records": p.Records, "limited": p.Limit.Unit, "window": p.Limit.Window} {
+	for what, word := range map[string]string{"service": p.Service, "name": p.Name, "record": p.Record, "records": p.Records, "limited": p.Limit.Unit} {
 		if word == "" {
 			t.Errorf("there is no word for its %s", what)
 		}
+	}
+	if p.Limit.Window <= 0 {
+		t.Errorf("what is limited is counted in %v", p.Limit.Window)
 	}
 	if p.Batch < 1 || p.RecordURL == nil || !strings.Contains(p.RecordURL("https://crm.example", "42"), "42") {
 		t.Errorf("batches of %d, or no address of a record", p.Batch)
@@ -78,9 +81,6 @@ func sentences(t *testing.T, p *crm.Provider, further []string) {
 		if !p.Knows(code) || p.Sentence(strings.ToLower(code)) != p.Sentence(strings.ToUpper(code)) {
 			t.Errorf("%s has no sentence", code)
 		}
-	}
-	if _, key := p.Option(crm.OptionKey); key && !p.Knows(crm.NoKey) {
-		t.Error("nothing is said of a field that can't be the key")
 	}
 	for _, code := range slices.Concat(slices.Collect(maps.Keys(p.Codes)), slices.Collect(maps.Keys(p.Access))) {
 		_, inCodes := p.Codes[code]

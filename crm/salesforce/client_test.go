@@ -87,8 +87,8 @@ func failure(t *testing.T, err error) *crm.Failure {
 	return f
 }
 
-func two() []crm.Person {
-	return []crm.Person{{Email: "ada@example.com", LastName: "Lovelace"}, {Email: "bob@example.com", LastName: "Builder"}}
+func two() []crm.Fields {
+	return []crm.Fields{{crm.Email: "ada@example.com", crm.LastName: "Lovelace"}, {crm.Email: "bob@example.com", crm.LastName: "Builder"}}
 }
 
 // made is the answer to a Composite call that created two Contacts.

@@ -31,7 +31,7 @@ func TestCRM(t *testing.T) {
 			Revoke:  func() { source.ended = true },
 			Delete:  w.delete,
 			Change:  w.change,
-			Refused: crm.Person{Email: "not an address", LastName: "Doe"},
+			Refused: crm.Fields{crm.Email: "not an address", crm.LastName: "Doe"},
 			Key:     "Gatepost_Email__c",
 			Lead:    w.leadOf,
 		}

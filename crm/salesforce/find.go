@@ -202,7 +202,7 @@ type row map[string]any
 func (r row) text(field string) string { s, _ := r[field].(string); return s }
 
 func (r row) record() crm.Record {
-	return crm.Record{ID: r.text("Id"), Email: r.text("Email"), FirstName: r.text("FirstName"), LastName: r.text("LastName")}
+	return crm.Record{ID: r.text("Id"), Fields: crm.Fields{crm.Email: r.text("Email"), crm.FirstName: r.text("FirstName"), crm.LastName: r.text("LastName")}}
 }
 
 // parsePage reads a page. The way on from it is a path of this instance, or the

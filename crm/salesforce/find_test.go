@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,8 +106,11 @@ func TestFindComparesInLowerCaseAndKeepsTheOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []crm.Record{{ID: "003000000000001AAA", Email: "ADA@Example.com"}, {ID: "003000000000002AAA", Email: "ada@example.com"}}
-	if len(found) != 1 || !slices.Equal(found["ada@example.com"], want) {
+	named := func(id, email string) crm.Record {
+		return crm.Record{ID: id, Fields: crm.Fields{crm.Email: email, crm.FirstName: "", crm.LastName: ""}}
+	}
+	want := []crm.Record{named("003000000000001AAA", "ADA@Example.com"), named("003000000000002AAA", "ada@example.com")}
+	if len(found) != 1 || !reflect.DeepEqual(found["ada@example.com"], want) {
 		t.Errorf("found %+v, want %+v alone", found, want)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -128,10 +129,10 @@ func withinADay() {
 	}
 }
 
-func readers(n int) (people []crm.Person, emails []string) {
+func readers(n int) (people []crm.Fields, emails []string) {
 	for i := range n {
-		p := crm.Person{Email: fmt.Sprintf("Reader%04d@contoso.example", i), FirstName: "Ada", LastName: "Lovelace"}
-		people, emails = append(people, p), append(emails, p.Email)
+		p := crm.Fields{crm.Email: fmt.Sprintf("Reader%04d@contoso.example", i), crm.FirstName: "Ada", crm.LastName: "Lovelace"}
+		people, emails = append(people, p), append(emails, p[crm.Email])
 	}
 	return people, emails
 }
@@ -232,8 +233,8 @@ func TestOneBadRecordHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	people, _ := readers(400)
-	people[7].Email = "not an address"
-	people[250].FirstName = strings.Repeat("x", 41)
+	people[7][crm.Email] = "not an address"
+	people[250][crm.FirstName] = strings.Repeat("x", 41)
 	results, err := w.Write(t.Context(), news(people), crm.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -255,12 +256,12 @@ func TestOneBadRecordHoldsUpNobody(t *testing.T) {
 func TestEveryAddressIsFoundAsItWasMade(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	people := []crm.Person{
-		{Email: "o'neill@contoso.example", LastName: "O'Neill"},
-		{Email: "a+b%c@contoso.example", LastName: `back\slash "quoted"`},
-		{Email: "under_score@contoso.example", LastName: "李 <&>"},
-		{Email: "MiXeD@Contoso.Example", LastName: "Doe"},
-		{Email: "reference@contoso.example", LastName: "@{p0[0].id}"},
+	people := []crm.Fields{
+		{crm.Email: "o'neill@contoso.example", crm.LastName: "O'Neill"},
+		{crm.Email: "a+b%c@contoso.example", crm.LastName: `back\slash "quoted"`},
+		{crm.Email: "under_score@contoso.example", crm.LastName: "李 <&>"},
+		{crm.Email: "MiXeD@Contoso.Example", crm.LastName: "Doe"},
+		{crm.Email: "reference@contoso.example", crm.LastName: "@{p0[0].id}"},
 	}
 	results, err := w.Write(t.Context(), news(people), crm.Options{})
 	if err != nil {
@@ -268,16 +269,16 @@ func TestEveryAddressIsFoundAsItWasMade(t *testing.T) {
 	}
 	var emails []string
 	for _, p := range people {
-		emails = append(emails, p.Email)
+		emails = append(emails, p[crm.Email])
 	}
 	found, err := w.Find(t.Context(), append(emails, `x\' OR Email != '`, `back\slash@contoso.example`, "underXscore@contoso.example"), crm.Options{})
 	if err != nil || len(found) != len(people) {
 		t.Fatalf("found %v, %v", found, err)
 	}
 	for i, p := range people {
-		want := []crm.Record{{ID: results[i].ID, Email: found[strings.ToLower(p.Email)][0].Email, LastName: p.LastName}}
-		if got := found[strings.ToLower(p.Email)]; results[i].Err != nil || !slices.Equal(got, want) {
-			t.Errorf("%s was created as %+v and found as %+v", p.Email, results[i], got)
+		want := []crm.Record{{ID: results[i].ID, Fields: crm.Fields{crm.Email: found[strings.ToLower(p[crm.Email])][0].Fields[crm.Email], crm.FirstName: "", crm.LastName: p[crm.LastName]}}}
+		if got := found[strings.ToLower(p[crm.Email])]; results[i].Err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s was created as %+v and found as %+v", p[crm.Email], results[i], got)
 		}
 	}
 }
@@ -285,7 +286,7 @@ func TestEveryAddressIsFoundAsItWasMade(t *testing.T) {
 func TestAllOfManyMatchesAreRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if _, err := w.Write(t.Context(), news(slices.Repeat([]crm.Person{{Email: "ada@contoso.example"}}, 2001)), crm.Options{}); err != nil {
+	if _, err := w.Write(t.Context(), news(slices.Repeat([]crm.Fields{{crm.Email: "ada@contoso.example"}}, 2001)), crm.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	before := w.stats()
@@ -325,18 +326,18 @@ func TestCheckUp(t *testing.T) {
 }
 
 // news are writes of new records.
-func news(people []crm.Person) []crm.Write {
+func news(people []crm.Fields) []crm.Write {
 	out := make([]crm.Write, len(people))
 	for i, p := range people {
-		out[i].Person = p
+		out[i].Fields = p
 	}
 	return out
 }
 
 // contact makes a Contact and returns its id.
-func (w *world) make(p crm.Person) string {
+func (w *world) make(p crm.Fields) string {
 	w.t.Helper()
-	results, err := w.Write(w.t.Context(), news([]crm.Person{p}), crm.Options{})
+	results, err := w.Write(w.t.Context(), news([]crm.Fields{p}), crm.Options{})
 	if err != nil || results[0].Err != nil {
 		w.t.Fatalf("%+v, %v", results, err)
 	}
@@ -348,7 +349,7 @@ func (w *world) make(p crm.Person) string {
 func TestDuplicateRules(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	jane := crm.Person{Email: "jane@contoso.example", LastName: "Doe"}
+	jane := crm.Fields{crm.Email: "jane@contoso.example", crm.LastName: "Doe"}
 	id := w.make(jane)
 	for _, test := range []struct {
 		rule       string
@@ -356,7 +357,7 @@ func TestDuplicateRules(t *testing.T) {
 	}{{"block", false, false}, {"block", true, false}, {"alert", false, false}, {"alert", true, true}} {
 		w.post("settings", `{"duplicate_rule":"`+test.rule+`"}`, nil)
 		for n, match := range map[int]string{1: id, 2: ""} { // Collections don't tell
-			people := []crm.Person{jane, {Email: test.rule + fmt.Sprint(n, test.save) + "@contoso.example"}}[:n]
+			people := []crm.Fields{jane, {crm.Email: test.rule + fmt.Sprint(n, test.save) + "@contoso.example"}}[:n]
 			results, err := w.Write(t.Context(), news(people), crm.Options{SaveDuplicates: test.save})
 			if err != nil {
 				t.Fatal(err)
@@ -377,13 +378,13 @@ func TestDuplicateRules(t *testing.T) {
 func TestChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	id, other := w.make(crm.Person{Email: "jane@contoso.example"}), w.make(crm.Person{Email: "joe@contoso.example", FirstName: "Joe", LastName: "Doe"})
-	if r := w.found("jane@contoso.example"); r.FirstName != "" || r.LastName != "NA" {
+	id, other := w.make(crm.Fields{crm.Email: "jane@contoso.example"}), w.make(crm.Fields{crm.Email: "joe@contoso.example", crm.FirstName: "Joe", crm.LastName: "Doe"})
+	if r := w.found("jane@contoso.example"); r.Fields[crm.FirstName] != "" || r.Fields[crm.LastName] != "NA" {
 		t.Errorf("who gave no name: %+v", r)
 	}
 	before := w.stats()
-	results, err := w.Write(t.Context(), []crm.Write{{ID: id, Person: crm.Person{FirstName: "Jane", LastName: "Roe"}}, {Person: crm.Person{Email: "new@contoso.example"}},
-		{ID: other, Person: crm.Person{LastName: "Roe"}}, {ID: "003000000000009AAA", Person: crm.Person{LastName: "Roe"}}}, crm.Options{})
+	results, err := w.Write(t.Context(), []crm.Write{{ID: id, Fields: crm.Fields{crm.FirstName: "Jane", crm.LastName: "Roe"}}, {Fields: crm.Fields{crm.Email: "new@contoso.example"}},
+		{ID: other, Fields: crm.Fields{crm.LastName: "Roe"}}, {ID: "003000000000009AAA", Fields: crm.Fields{crm.LastName: "Roe"}}}, crm.Options{})
 	if err != nil || results[0].ID != id || results[1].ID == "" || results[2].ID != other {
 		t.Fatalf("%+v, %v", results, err)
 	}
@@ -391,10 +392,10 @@ func TestChanges(t *testing.T) {
 		t.Errorf("a record that is not there: %+v", f)
 	}
 	w.expect(before, stats{APICalls: 1, Contacts: 1, PerEmailMax: 1})
-	if r := w.found("jane@contoso.example"); r.FirstName != "Jane" || r.LastName != "Roe" {
+	if r := w.found("jane@contoso.example"); r.Fields[crm.FirstName] != "Jane" || r.Fields[crm.LastName] != "Roe" {
 		t.Errorf("got %+v", r)
 	}
-	if r := w.found("joe@contoso.example"); r.FirstName != "Joe" || r.LastName != "Roe" {
+	if r := w.found("joe@contoso.example"); r.Fields[crm.FirstName] != "Joe" || r.Fields[crm.LastName] != "Roe" {
 		t.Errorf("got %+v", r)
 	}
 }
@@ -423,7 +424,7 @@ func TestHalfOfAThousandAreThere(t *testing.T) {
 	}
 	writes := news(people[500:])
 	for _, r := range found {
-		writes = append(writes, crm.Write{ID: r[0].ID, Person: crm.Person{FirstName: "Grace"}})
+		writes = append(writes, crm.Write{ID: r[0].ID, Fields: crm.Fields{crm.FirstName: "Grace"}})
 	}
 	results, err := w.Write(t.Context(), writes, crm.Options{})
 	if err != nil || len(results) != 1000 {
@@ -438,11 +439,11 @@ func TestHalfOfAThousandAreThere(t *testing.T) {
 }
 
 // lead makes a Lead by hand.
-func (w *world) lead(email string) { w.leadOf(crm.Person{Email: email, LastName: "Lead"}) }
+func (w *world) lead(email string) { w.leadOf(crm.Fields{crm.Email: email, crm.LastName: "Lead"}) }
 
-func (w *world) leadOf(p crm.Person) (id string) {
+func (w *world) leadOf(p crm.Fields) (id string) {
 	w.t.Helper()
-	body, err := json.Marshal(map[string]string{"FirstName": p.FirstName, "LastName": p.LastName, "Company": "Contoso", "Email": p.Email})
+	body, err := json.Marshal(map[string]string{"FirstName": p[crm.FirstName], "LastName": p[crm.LastName], "Company": "Contoso", "Email": p[crm.Email]})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -464,7 +465,7 @@ func (w *world) leadOf(p crm.Person) (id string) {
 func TestLeads(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	id := w.make(crm.Person{Email: "both@contoso.example"})
+	id := w.make(crm.Fields{crm.Email: "both@contoso.example"})
 	w.lead("both@contoso.example")
 	w.lead("lead@contoso.example")
 	emails := []string{"both@contoso.example", "lead@contoso.example", "nobody@contoso.example"}
@@ -482,7 +483,7 @@ func TestLeads(t *testing.T) {
 	if got := salesforce.RecordURL("https://a.my.salesforce.com", lead[0].ID); !strings.Contains(got, "/r/Lead/00Q") {
 		t.Errorf("the lead's page is %s", got)
 	}
-	results, err := w.Write(t.Context(), []crm.Write{{ID: lead[0].ID, Person: crm.Person{FirstName: "Lea"}}}, crm.Options{Leads: true})
+	results, err := w.Write(t.Context(), []crm.Write{{ID: lead[0].ID, Fields: crm.Fields{crm.FirstName: "Lea"}}}, crm.Options{Leads: true})
 	if err != nil || results[0].ID != lead[0].ID {
 		t.Errorf("%+v, %v", results, err)
 	}

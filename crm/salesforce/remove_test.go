@@ -14,7 +14,7 @@ func TestRemove(t *testing.T) {
 	w := newWorld(t)
 	make := func(email string) string {
 		t.Helper()
-		results, err := w.Write(t.Context(), []crm.Write{{Person: crm.Person{Email: email, LastName: "Lovelace"}}}, crm.Options{})
+		results, err := w.Write(t.Context(), []crm.Write{{Fields: crm.Fields{crm.Email: email, crm.LastName: "Lovelace"}}}, crm.Options{})
 		if err != nil || results[0].Err != nil || !results[0].Made {
 			t.Fatalf("%+v, %v", results, err)
 		}

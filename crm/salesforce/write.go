@@ -36,8 +36,8 @@ type fields map[string]any
 // as well. A failure of the whole call of class crm.Recorded, and one that is
 // Shared, is due to somebody among the writes; fewer of them find out whom.
 func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) ([]crm.Result, error) {
-	if len(writes) == 1 && writes[0].ID == "" && !upserted(writes[0].Person, o) {
-		return c.createOne(ctx, writes[0].Person, o)
+	if len(writes) == 1 && writes[0].ID == "" && !upserted(writes[0].Fields, o) {
+		return c.createOne(ctx, writes[0].Fields, o)
 	}
 	results := make([]crm.Result, len(writes))
 	for i, b := range batches(writes, o) {
@@ -68,7 +68,7 @@ func noteGone(writes []crm.Write, results []crm.Result) {
 
 // createOne makes one Contact. A Collections call would do it too, but only this
 // one tells which record a duplicate rule found.
-func (c *Client) createOne(ctx context.Context, p crm.Person, o crm.Options) ([]crm.Result, error) {
+func (c *Client) createOne(ctx context.Context, p crm.Fields, o crm.Options) ([]crm.Result, error) {
 	record := created(p, o)
 	delete(record, "attributes")
 	sent, err := json.Marshal(record)
@@ -117,7 +117,7 @@ func (b batch) indexes() (all []int) {
 func batches(writes []crm.Write, o crm.Options) (out []batch) {
 	var plain, odd []int
 	for i, w := range writes {
-		if strings.Contains(w.Email+"\n"+w.FirstName+"\n"+lastName(w.Person, o), "@{") {
+		if strings.Contains(w.Fields[crm.Email]+"\n"+w.Fields[crm.FirstName]+"\n"+lastName(w.Fields, o), "@{") {
 			odd = append(odd, i)
 			continue
 		}
@@ -139,7 +139,7 @@ func chunks(writes []crm.Write, some []int, o crm.Options) (out []chunk) {
 	contacts, leads := chunk{method: http.MethodPatch, url: collectionsPath}, chunk{method: http.MethodPatch, url: collectionsPath}
 	for _, i := range some {
 		switch id := writes[i].ID; {
-		case id == "" && upserted(writes[i].Person, o):
+		case id == "" && upserted(writes[i].Fields, o):
 			upsert.writes = append(upsert.writes, i)
 		case id == "":
 			create.writes = append(create.writes, i)
@@ -201,7 +201,7 @@ func records(writes []crm.Write, k chunk, o crm.Options) collection {
 	out := collection{Records: make([]fields, len(k.writes))}
 	for i, n := range k.writes {
 		if w := writes[n]; w.ID == "" {
-			out.Records[i] = created(w.Person, o)
+			out.Records[i] = created(w.Fields, o)
 		} else {
 			out.Records[i] = changed(w)
 		}
@@ -210,30 +210,30 @@ func records(writes []crm.Write, k chunk, o crm.Options) collection {
 }
 
 // nameless reports whether a person's last name is to be a placeholder.
-func nameless(p crm.Person) bool { return strings.TrimSpace(p.LastName) == "" }
+func nameless(p crm.Fields) bool { return strings.TrimSpace(p[crm.LastName]) == "" }
 
 // lastName is the one to write, a placeholder when there is none.
-func lastName(p crm.Person, o crm.Options) string {
+func lastName(p crm.Fields, o crm.Options) string {
 	if nameless(p) {
 		return cmp.Or(o.Placeholder, noName)
 	}
-	return p.LastName
+	return p[crm.LastName]
 }
 
 // upserted reports whether a new record is made by its key. An upsert changes the
 // record that it meets, whose name a placeholder must not replace: a plain create is
 // refused instead.
-func upserted(p crm.Person, o crm.Options) bool { return o.Key != "" && !nameless(p) }
+func upserted(p crm.Fields, o crm.Options) bool { return o.Key != "" && !nameless(p) }
 
 // created are the fields of a new Contact. A first name is left out when there is
 // none; a last name has to be there.
-func created(p crm.Person, o crm.Options) fields {
-	f := fields{"attributes": attributes("Contact"), "LastName": lastName(p, o), "Email": p.Email}
-	if strings.TrimSpace(p.FirstName) != "" {
-		f["FirstName"] = p.FirstName
+func created(p crm.Fields, o crm.Options) fields {
+	f := fields{"attributes": attributes("Contact"), "LastName": lastName(p, o), "Email": p[crm.Email]}
+	if strings.TrimSpace(p[crm.FirstName]) != "" {
+		f["FirstName"] = p[crm.FirstName]
 	}
 	if o.Key != "" {
-		f[o.Key] = strings.ToLower(p.Email)
+		f[o.Key] = strings.ToLower(p[crm.Email])
 	}
 	return f
 }
@@ -241,9 +241,9 @@ func created(p crm.Person, o crm.Options) fields {
 // changed are the fields of a change.
 func changed(w crm.Write) fields {
 	f := fields{"attributes": attributes(objectOf(w.ID)), "Id": w.ID}
-	for name, value := range map[string]string{"FirstName": w.FirstName, "LastName": w.LastName} {
-		if value != "" {
-			f[name] = value
+	for ours, theirs := range map[string]string{crm.FirstName: "FirstName", crm.LastName: "LastName"} {
+		if value := w.Fields[ours]; value != "" {
+			f[theirs] = value
 		}
 	}
 	return f

@@ -12,10 +12,10 @@ import (
 )
 
 // crowd returns n people.
-func crowd(n int) []crm.Person {
-	out := make([]crm.Person, n)
+func crowd(n int) []crm.Fields {
+	out := make([]crm.Fields, n)
 	for i := range out {
-		out[i] = crm.Person{Email: fmt.Sprintf("reader%04d@example.com", i), FirstName: "Ada", LastName: "Lovelace"}
+		out[i] = crm.Fields{crm.Email: fmt.Sprintf("reader%04d@example.com", i), crm.FirstName: "Ada", crm.LastName: "Lovelace"}
 	}
 	return out
 }
@@ -99,14 +99,14 @@ func TestCreateSendsWhatIsKnown(t *testing.T) {
 		io.WriteString(w, made)
 	}, Options{})
 	for _, test := range []struct {
-		person      crm.Person
+		person      crm.Fields
 		first, last string
 	}{
-		{crm.Person{Email: "Ada@example.com", FirstName: "Ada", LastName: "Lovelace"}, "Ada", "Lovelace"},
-		{crm.Person{Email: "Ada@example.com", LastName: `O'Neill "<&>" \ 李`}, "", `O'Neill "<&>" \ 李`},
-		{crm.Person{Email: "Ada@example.com", FirstName: "Ada", LastName: "  "}, "Ada", "NA"},
+		{crm.Fields{crm.Email: "Ada@example.com", crm.FirstName: "Ada", crm.LastName: "Lovelace"}, "Ada", "Lovelace"},
+		{crm.Fields{crm.Email: "Ada@example.com", crm.LastName: `O'Neill "<&>" \ 李`}, "", `O'Neill "<&>" \ 李`},
+		{crm.Fields{crm.Email: "Ada@example.com", crm.FirstName: "Ada", crm.LastName: "  "}, "Ada", "NA"},
 	} {
-		if _, err := c.Write(t.Context(), news([]crm.Person{test.person, {Email: "bob@example.com"}}), crm.Options{}); err != nil {
+		if _, err := c.Write(t.Context(), news([]crm.Fields{test.person, {crm.Email: "bob@example.com"}}), crm.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		want := map[string]any{"attributes": map[string]any{"type": "Contact"}, "Email": "Ada@example.com", "LastName": test.last}
@@ -197,7 +197,7 @@ func TestAChunkOfOneFailsForIt(t *testing.T) {
 	c, _, _ := open(t, func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"compositeResponse":[{"httpStatusCode":400,"referenceId":"p0","body":[{"message":"x","errorCode":"JSON_PARSER_ERROR"}]}]}`)
 	}, Options{})
-	results, err := c.Write(t.Context(), []crm.Write{{ID: "003000000000001AAA", Person: crm.Person{FirstName: "x"}}}, crm.Options{})
+	results, err := c.Write(t.Context(), []crm.Write{{ID: "003000000000001AAA", Fields: crm.Fields{crm.FirstName: "x"}}}, crm.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,8 +222,8 @@ func TestANameThatLooksLikeAReferenceTravelsAlone(t *testing.T) {
 		h(w, r)
 	}, Options{})
 	people := crowd(4)
-	people[1].LastName = "@{p0[0].id}"
-	people[3].FirstName = "x@{y}"
+	people[1][crm.LastName] = "@{p0[0].id}"
+	people[3][crm.FirstName] = "x@{y}"
 	results, err := c.Write(t.Context(), news(people), crm.Options{})
 	if err != nil || calls != 2 || composites != 1 {
 		t.Fatalf("%d calls, %d of them composite, %v", calls, composites, err)
@@ -246,7 +246,7 @@ func TestALaterCallsFailureForgetsNobody(t *testing.T) {
 		h(w, r)
 	}, Options{})
 	people := crowd(3)
-	people[0].LastName = "@{"
+	people[0][crm.LastName] = "@{"
 	results, err := c.Write(t.Context(), news(people), crm.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -266,7 +266,7 @@ func TestAFailedFirstCallFailsThemAll(t *testing.T) {
 		drop(t, w)
 	}, Options{})
 	people := crowd(3)
-	people[0].LastName = "@{"
+	people[0][crm.LastName] = "@{"
 	results, err := c.Write(t.Context(), news(people), crm.Options{})
 	if f := failure(t, err); !f.Unknown || results != nil || calls != 1 {
 		t.Errorf("Create = %v, %+v after %d calls", results, f, calls)
@@ -274,10 +274,10 @@ func TestAFailedFirstCallFailsThemAll(t *testing.T) {
 }
 
 // news are writes of new records.
-func news(people []crm.Person) []crm.Write {
+func news(people []crm.Fields) []crm.Write {
 	out := make([]crm.Write, len(people))
 	for i, p := range people {
-		out[i].Person = p
+		out[i].Fields = p
 	}
 	return out
 }
