@@ -39,23 +39,24 @@ type batch struct {
 	header http.Header
 }
 
-// batch sends a batch and reads its answer.
-func (c *Client) batch(ctx context.Context, kind string, sent any, write bool) (batch, error) {
+// batch sends a batch and reads its answer. r says what the call does.
+func (c *Client) batch(ctx context.Context, kind string, sent any, r request) (batch, error) {
 	body, err := json.Marshal(sent)
 	if err != nil {
 		return batch{}, unsent(fmt.Errorf("encode a batch: %w", err))
 	}
-	a, err := c.call(ctx, request{method: http.MethodPost, path: contactsPath + "/batch/" + kind, body: body, write: write})
+	r.method, r.path, r.body = http.MethodPost, contactsPath+"/batch/"+kind, body
+	a, err := c.call(ctx, r)
 	if err != nil {
 		return batch{}, err
 	}
 	b := batch{header: a.header}
 	if json.Unmarshal(a.body, &b) != nil || len(b.Results)+len(b.Errors) == 0 {
-		return batch{}, nonsense("a batch without outcomes", write)
+		return batch{}, nonsense("a batch without outcomes", r.write)
 	}
-	for _, r := range b.Results {
-		if r.ID == "" {
-			return batch{}, nonsense("a contact without an id", write)
+	for _, one := range b.Results {
+		if one.ID == "" {
+			return batch{}, nonsense("a contact without an id", r.write)
 		}
 	}
 	return b, nil

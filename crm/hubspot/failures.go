@@ -251,8 +251,9 @@ func (f fault) failure(h http.Header) *crm.Failure {
 
 // refusal returns why an answer isn't a success, or nil when it is one. A write that was
 // refused in HubSpot's own words did not happen. One that was answered by anything else, or
-// by a server in trouble, may have.
-func (c *Client) refusal(a answer, write bool, p *portal) *crm.Failure {
+// by a server in trouble, may have. What is said of a call that was about one record alone is
+// said of that record.
+func (c *Client) refusal(a answer, r request, p *portal) *crm.Failure {
 	f, said := parseFault(a)
 	limited := ""
 	if said {
@@ -276,15 +277,15 @@ func (c *Client) refusal(a answer, write bool, p *portal) *crm.Failure {
 	case a.status == http.StatusTooManyRequests:
 		return c.limited(rateLimits, f, a, p)
 	case a.status == statusNoWord:
-		return &crm.Failure{Class: crm.Pause, Code: crm.TimedOut, Detail: f.detail(a.header), Unknown: write}
+		return &crm.Failure{Class: crm.Pause, Code: crm.TimedOut, Detail: f.detail(a.header), Unknown: r.write}
 	case !said || a.status >= 500 || a.status <= 299:
-		return nonsense(strings.TrimSpace(fmt.Sprintf("HTTP status %d %s", a.status, f.detail(a.header))), write)
+		return nonsense(strings.TrimSpace(fmt.Sprintf("HTTP status %d %s", a.status, f.detail(a.header))), r.write)
 	}
-	return f.refused(a)
+	return f.refused(a, r.single)
 }
 
 // refused sorts a refusal in HubSpot's own words that came for a whole call.
-func (f fault) refused(a answer) *crm.Failure {
+func (f fault) refused(a answer, single bool) *crm.Failure {
 	code := f.code()
 	switch {
 	case a.status == http.StatusRequestEntityTooLarge || a.status == http.StatusRequestURITooLong:
@@ -299,7 +300,11 @@ func (f fault) refused(a answer) *crm.Failure {
 		code = "HTTP_" + strconv.Itoa(a.status)
 	}
 	known, _ := Provider.KnownCode(code)
-	out := &crm.Failure{Class: known.Call.Class, Code: code, Wait: known.Call.Wait, Tries: known.Record.Tries, Detail: f.detail(a.header), Match: f.existing()}
+	verdict := known.Call
+	if single && aboutContent(a.status) {
+		verdict = known.Record
+	}
+	out := &crm.Failure{Class: verdict.Class, Code: code, Wait: verdict.Wait, Tries: known.Record.Tries, Detail: f.detail(a.header), Match: f.existing()}
 	switch {
 	case a.status == http.StatusUnauthorized:
 		out.Class = crm.Connection

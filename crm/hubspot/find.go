@@ -63,7 +63,7 @@ func (c *Client) read(ctx context.Context, values []string, property string) ([]
 	for _, v := range values {
 		r.Inputs = append(r.Inputs, input{ID: v})
 	}
-	b, err := c.batch(ctx, "read", r, false)
+	b, err := c.batch(ctx, "read", r, request{})
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ type request struct {
 	method, path string
 	body         []byte
 	write        bool // it changes something
+	single       bool // it is about one record alone
 }
 
 // answer is what came back for a request.
@@ -51,7 +52,7 @@ func (c *Client) send(ctx context.Context, s Session, r request) (answer, *crm.F
 		return answer{}, lost(err, r.write && sent)
 	}
 	p.heard(a.header, c.now())
-	return a, c.refusal(a, r.write, p)
+	return a, c.refusal(a, r, p)
 }
 
 // lost is the failure of a request that got no answer.

@@ -89,7 +89,7 @@ func callsFor(writes []crm.Write, results []crm.Result) (out []call) {
 // writeCall makes one API call and fills in the results of its writes. It returns why none of
 // them was done, where that is so.
 func (c *Client) writeCall(ctx context.Context, writes []crm.Write, k call, o crm.Options, results []crm.Result) error {
-	b, err := c.batch(ctx, k.kind, map[string]any{"inputs": inputs(writes, k, o)}, true)
+	b, err := c.batch(ctx, k.kind, map[string]any{"inputs": inputs(writes, k, o)}, request{write: true, single: len(k.writes) == 1})
 	f, _ := errors.AsType[*crm.Failure](err)
 	switch {
 	case f != nil && f.Class == crm.Recorded && len(k.writes) == 1:
