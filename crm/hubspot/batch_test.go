@@ -11,9 +11,9 @@ import (
 	"gatepost/crm/hubspot"
 )
 
-// 7b.7, 7b.17: people are looked up by address with what is needed, found under each of
+// People are looked up by address with what is needed, found under each of
 // their addresses, and the one that was changed last comes first.
-func TestFindAsksForAdditionalAddresses(t *testing.T) {
+func Test7b07FindAsksForAdditionalAddresses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	id := w.add(crm.Person{Email: "ada@contoso.example", FirstName: "Ada"}, "countess@contoso.example", "byron@contoso.example")
@@ -70,9 +70,9 @@ func TestFindByTheUniqueProperty(t *testing.T) {
 	failed(t, r[0].Err, crm.Recorded, "CONFLICTING_UNIQUE_VALUE")
 }
 
-// 7b.8: what an answer holds decides, not whether it says 200 or 207; an error that isn't
+// What an answer holds decides, not whether it says 200 or 207; an error that isn't
 // about who is missing is one.
-func TestErrorsInsideABatchAreRead(t *testing.T) {
+func Test7b08ErrorsInsideABatchAreRead(t *testing.T) {
 	t.Parallel()
 	const missing = `{"status":"error","category":"OBJECT_NOT_FOUND","message":"no","context":{"ids":["b@x.example"]}}`
 	for name, test := range map[string]struct {
@@ -103,9 +103,9 @@ func TestErrorsInsideABatchAreRead(t *testing.T) {
 	}
 }
 
-// 7b.10: an outcome belongs to the write with its trace id, its address or its id; what is
+// An outcome belongs to the write with its trace id, its address or its id; what is
 // left is not known, or gone where a change was passed over.
-func TestOutcomesAreMatched(t *testing.T) {
+func Test7b10OutcomesAreMatched(t *testing.T) {
 	t.Parallel()
 	news := []crm.Write{{Person: crm.Person{Email: "A@x.example"}}, {Person: crm.Person{Email: "b@x.example"}}, {Person: crm.Person{Email: "c@x.example"}}}
 	name := crm.Person{LastName: "Doe"}
@@ -152,8 +152,8 @@ func TestOutcomesAreMatched(t *testing.T) {
 	}
 }
 
-// 7b.13: without its own member, the id of who is there is read out of the text.
-func TestTheExistingIDIsReadOutOfTheText(t *testing.T) {
+// Without its own member, the id of who is there is read out of the text.
+func Test7b13TheExistingIDIsReadOutOfTheText(t *testing.T) {
 	t.Parallel()
 	c := scripted(t, hubspot.Options{}, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/read") {
@@ -171,8 +171,8 @@ func TestTheExistingIDIsReadOutOfTheText(t *testing.T) {
 	}
 }
 
-// 7b.15: a message that can't be read falls back on the reasons, and they on the category.
-func TestUnreadableProblems(t *testing.T) {
+// A message that can't be read falls back on the reasons, and they on the category.
+func Test7b15UnreadableProblems(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		`{"category":"VALIDATION_ERROR","message":"Property values were not valid: [{\"error\":\"SOMETHING_ODD\"},{\"error\":\"INVALID_OPTION\",\"name\":\"x\"}]"}`: "INVALID_OPTION",

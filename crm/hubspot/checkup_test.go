@@ -12,7 +12,7 @@ import (
 )
 
 // A check-up says what stands in the way of sign-ups, and goes on where one question is
-// refused.
+// Refused.
 func TestCheckUpFindings(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -70,7 +70,7 @@ func TestCheckUpFindings(t *testing.T) {
 }
 
 // Properties that a sign-up fills in and can't are told; whoever reads them in another order
-// or archived is not misled.
+// Or archived is not misled.
 func TestCheckUpOfProperties(t *testing.T) {
 	t.Parallel()
 	const good = `{"name":"email"},{"name":"firstname"}`

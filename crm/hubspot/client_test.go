@@ -16,9 +16,12 @@ import (
 	"gatepost/crm/hubspot"
 )
 
-// 7b.1, 7b.4: a refused token is renewed once and the call made again, reads and writes; a
+// The numbers in the names of tests are those of the list of what a client must do, in the
+// facts about HubSpot.
+
+// A refused token is renewed once and the call made again, reads and writes; a
 // second refusal ends the connection, and nothing is renewed again for it.
-func TestARefusedTokenIsRenewedOnce(t *testing.T) {
+func Test7b04ARefusedTokenIsRenewedOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.post("expire-access-tokens", "{}", nil)
@@ -41,8 +44,8 @@ func TestARefusedTokenIsRenewedOnce(t *testing.T) {
 	w.find("ada@contoso.example")
 }
 
-// 7b.5: what the app isn't let do is no dead token: nothing is renewed.
-func TestForbiddenIsNoDeadToken(t *testing.T) {
+// What the app isn't let do is no dead token: nothing is renewed.
+func Test7b05ForbiddenIsNoDeadToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	var token struct {
@@ -62,8 +65,8 @@ func TestForbiddenIsNoDeadToken(t *testing.T) {
 	}
 }
 
-// 7b.18: the window's rest is left alone; a limit says how long to wait, by its kind.
-func TestLimits(t *testing.T) {
+// The window's rest is left alone; a limit says how long to wait, by its kind.
+func Test7b18Limits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.set(`{"rate_limit":5}`)
@@ -128,7 +131,7 @@ func (w *world) byHandUntilRefused() {
 }
 
 // The limit of a day ends at midnight where the account is.
-func TestTheDayEndsWhereTheAccountIs(t *testing.T) {
+func Test7b18TheDayEndsWhereTheAccountIs(t *testing.T) {
 	t.Parallel()
 	zone, err := time.LoadLocation("US/Eastern")
 	if err != nil {
@@ -146,8 +149,8 @@ func TestTheDayEndsWhereTheAccountIs(t *testing.T) {
 	}
 }
 
-// 7b.19: a lock waits two seconds at least; a move as long as HubSpot says, a day at most.
-func TestLocksAndMoves(t *testing.T) {
+// A lock waits two seconds at least; a move as long as HubSpot says, a day at most.
+func Test7b19LocksAndMoves(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for name, test := range map[string]struct {
@@ -198,9 +201,9 @@ func says(status int, body string) http.HandlerFunc {
 	}
 }
 
-// 7b.21: an answer that is too long, or isn't JSON, is no answer; the id that HubSpot's support
+// An answer that is too long, or isn't JSON, is no answer; the id that HubSpot's support
 // asks for is told, and no address.
-func TestAnswersAreBoundedAndJSON(t *testing.T) {
+func Test7b21AnswersAreBoundedAndJSON(t *testing.T) {
 	t.Parallel()
 	find := func(c *hubspot.Client) error {
 		_, err := c.Find(t.Context(), []string{"ada@contoso.example"}, crm.Options{})
@@ -228,8 +231,8 @@ func TestAnswersAreBoundedAndJSON(t *testing.T) {
 	failed(t, large[0].Err, crm.Recorded, "REQUEST_TOO_LARGE")
 }
 
-// 7b.22: a redirect isn't followed, and the token goes to the API's host alone.
-func TestRedirectsAreNotFollowed(t *testing.T) {
+// A redirect isn't followed, and the token goes to the API's host alone.
+func Test7b22RedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
 	var elsewhere atomic.Int64
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
@@ -263,9 +266,9 @@ type trip func(r *http.Request) (*http.Response, error)
 
 func (f trip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// 7b.23: where records are is what the account says, and is asked again at each check-up, but
+// Where records are is what the account says, and is asked again at each check-up, but
 // only of hosts that are HubSpot's.
-func TestLinks(t *testing.T) {
+func Test7b23Links(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	is := func(c *hubspot.Client, want string) {
@@ -293,7 +296,7 @@ func TestLinks(t *testing.T) {
 }
 
 // The clients of a process ask for an account's details once in a day.
-func TestDetailsAreShared(t *testing.T) {
+func Test7b23DetailsAreShared(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	shared := &hubspot.Shared{}
@@ -309,8 +312,8 @@ func TestDetailsAreShared(t *testing.T) {
 	}
 }
 
-// 7b.24: another account than before is another org, whichever tells it.
-func TestAnotherAccountIsAnotherOrg(t *testing.T) {
+// Another account than before is another org, whichever tells it.
+func Test7b24AnotherAccountIsAnotherOrg(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.session.OrgID = "62517"
@@ -323,8 +326,8 @@ func TestAnotherAccountIsAnotherOrg(t *testing.T) {
 	failed(t, err, crm.Connection, crm.Broken)
 }
 
-// 7b.25: ids are texts of any kind.
-func TestIDsAreOpaque(t *testing.T) {
+// Ids are texts of any kind.
+func Test7b25IDsAreOpaque(t *testing.T) {
 	t.Parallel()
 	const id = "x-9223372036854775808999"
 	c := scripted(t, hubspot.Options{}, says(200, `{"results":[{"id":"`+id+`","objectWriteTraceId":"0","properties":{"email":"ada@contoso.example"}}]}`))
@@ -338,8 +341,8 @@ func TestIDsAreOpaque(t *testing.T) {
 	}
 }
 
-// 7b.26: an account is called once at a time, by all clients of a process.
-func TestOneCallAtATime(t *testing.T) {
+// An account is called once at a time, by all clients of a process.
+func Test7b26OneCallAtATime(t *testing.T) {
 	t.Parallel()
 	var now, most atomic.Int64
 	shared := &hubspot.Shared{}

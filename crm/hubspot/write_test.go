@@ -23,8 +23,8 @@ func (s sentCall) inputs(t *testing.T) []map[string]any {
 	return b.Inputs
 }
 
-// 7b.6: addresses are in lower case and each once, before reads and before writes.
-func TestAddressesAreLoweredAndDeduped(t *testing.T) {
+// Addresses are in lower case and each once, before reads and before writes.
+func Test7b06AddressesAreLoweredAndDeduped(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	since := len(w.sent)
@@ -44,8 +44,8 @@ func TestAddressesAreLoweredAndDeduped(t *testing.T) {
 	}
 }
 
-// 7b.9: every input of a write has a trace id of its own.
-func TestTraceIDsAreUnique(t *testing.T) {
+// Every input of a write has a trace id of its own.
+func Test7b09TraceIDsAreUnique(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	writes, _ := readers(100)
@@ -67,8 +67,8 @@ func TestTraceIDsAreUnique(t *testing.T) {
 	}
 }
 
-// 7b.11: creates and changes are two calls; when the second fails, what the first did is told.
-func TestAFailedSecondCallKeepsTheFirst(t *testing.T) {
+// Creates and changes are two calls; when the second fails, what the first did is told.
+func Test7b11AFailedSecondCallKeepsTheFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	id := w.made(crm.Person{Email: "ada@contoso.example"})
@@ -91,7 +91,7 @@ func TestAFailedSecondCallKeepsTheFirst(t *testing.T) {
 }
 
 // What comes behind a call that paused everybody is not sent.
-func TestNothingIsSentBehindAPause(t *testing.T) {
+func Test7b11NothingIsSentBehindAPause(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	one, two := w.made(crm.Person{Email: "ada@contoso.example"}), w.made(crm.Person{Email: "bob@contoso.example"})
@@ -107,9 +107,9 @@ func TestNothingIsSentBehindAPause(t *testing.T) {
 	}
 }
 
-// 7b.12: a call that is refused as a whole says that it is due to one of several; a single
+// A call that is refused as a whole says that it is due to one of several; a single
 // one is refused for itself, with a trace id or without.
-func TestAWholeBatchRefused(t *testing.T) {
+func Test7b12AWholeBatchRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	writes, _ := readers(2)
@@ -136,9 +136,9 @@ func TestAWholeBatchRefused(t *testing.T) {
 	}
 }
 
-// 7b.13: who is there already is that contact, whether or not the conflict names it; one
+// Who is there already is that contact, whether or not the conflict names it; one
 // that can't be seen needs somebody, who is told which one it is.
-func TestConflictsAreAdopted(t *testing.T) {
+func Test7b13ConflictsAreAdopted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	hidden := w.edit(`{"properties":{"email":"hidden@contoso.example"},"hidden":true}`)
@@ -162,7 +162,7 @@ func TestConflictsAreAdopted(t *testing.T) {
 }
 
 // Where the look at who is there already fails, they are tried again: nothing was made.
-func TestALookThatFailsIsTriedAgain(t *testing.T) {
+func Test7b13ALookThatFailsIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p := crm.Person{Email: "ada@contoso.example"}
@@ -177,8 +177,8 @@ func TestALookThatFailsIsTriedAgain(t *testing.T) {
 	}
 }
 
-// 7b.14: a change sends no address, nobody sends an empty name or a stage of life.
-func TestWhatIsNotSent(t *testing.T) {
+// A change sends no address, nobody sends an empty name or a stage of life.
+func Test7b14WhatIsNotSent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	id := w.add(crm.Person{Email: "ada@contoso.example"}, "countess@contoso.example")
@@ -196,8 +196,8 @@ func TestWhatIsNotSent(t *testing.T) {
 	}
 }
 
-// 7b.15: what is wrong with a value is read out of the message, and told without the value.
-func TestBadValuesAreRead(t *testing.T) {
+// What is wrong with a value is read out of the message, and told without the value.
+func Test7b15BadValuesAreRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.set(`{"validation_rules":[{"property":"firstname","type":"MAX_LENGTH","arguments":["5"]}]}`)
@@ -210,9 +210,9 @@ func TestBadValuesAreRead(t *testing.T) {
 	}
 }
 
-// 7b.16: a property that isn't there concerns everybody when all of several meet it, and one
+// A property that isn't there concerns everybody when all of several meet it, and one
 // record when it comes alone. A rule stays with the records: others may keep it.
-func TestWhatConcernsEverybody(t *testing.T) {
+func Test7b16WhatConcernsEverybody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	writes, _ := readers(3)
@@ -237,9 +237,9 @@ func TestWhatConcernsEverybody(t *testing.T) {
 	}
 }
 
-// 7b.20: no answer, none in time, and none of HubSpot's leave the outcome of a write open, and
+// No answer, none in time, and none of HubSpot's leave the outcome of a write open, and
 // a repeat makes nobody twice.
-func TestUnknownOutcomes(t *testing.T) {
+func Test7b20UnknownOutcomes(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ fault, code string }{
 		"524 after the work": {`{"on":"batch_create","status":524,"after_commit":true,"count":1}`, crm.TimedOut},
