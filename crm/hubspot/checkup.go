@@ -61,8 +61,13 @@ func (c *Client) Inspect(ctx context.Context) (Organization, []crm.Check, error)
 var marketing = crm.Check{Level: crm.Fine, What: "New contacts arrive as non-marketing contacts, unless your HubSpot says otherwise.",
 	Meaning: "HubSpot sends them marketing e-mail only once somebody sets them as marketing contacts."}
 
+// organization is the account with a name for people, which only newer accounts tell.
 func (d details) organization() Organization {
-	return Organization{Name: d.Name, Type: d.Type, Sandbox: slices.Contains([]string{"SANDBOX", "DEVELOPER_TEST", "APP_DEVELOPER"}, d.Type)}
+	name := d.Name
+	if name == "" && d.Portal != "" {
+		name = "Account " + d.Portal.String()
+	}
+	return Organization{Name: name, Type: d.Type, Sandbox: slices.Contains([]string{"SANDBOX", "DEVELOPER_TEST", "APP_DEVELOPER"}, d.Type)}
 }
 
 // checkAccount says what kind of account it is.

@@ -95,7 +95,7 @@ func TestInspect(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.set(`{"account_type":"SANDBOX"}`)
-	if org, _, err := w.Inspect(t.Context()); err != nil || !org.Sandbox || org.Type != "SANDBOX" {
+	if org, _, err := w.Inspect(t.Context()); err != nil || !org.Sandbox || org.Name != "Account 62515" || org.Type != "SANDBOX" {
 		t.Errorf("%+v, %v", org, err)
 	}
 	w.fault(`{"on":"account","status":503,"count":1}`)

@@ -13,6 +13,7 @@ package hubspot
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -48,6 +49,18 @@ type Session struct {
 	OrgID       string   // the account's number: hub_id, portalId
 	Scopes      []string // granted, as the token's answer listed them; nil when not known
 	Generation  int64
+}
+
+// ScopesOf reads the scopes that were granted out of what HubSpot's token end point answered
+// (JSON); nil where it doesn't tell.
+func ScopesOf(answer string) []string {
+	var told struct {
+		Scopes []string `json:"scopes"`
+	}
+	if json.Unmarshal([]byte(answer), &told) != nil {
+		return nil
+	}
+	return told.Scopes
 }
 
 // Source gives sessions. It is asked before every call.

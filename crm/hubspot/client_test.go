@@ -393,3 +393,73 @@ func TestLogsHoldNothingSecret(t *testing.T) {
 		t.Error(text.String())
 	}
 }
+
+// The kind of a limit is read out of its words where it has no name; one that is unheard of
+// waits for the window.
+func Test7b18LimitsWithoutAName(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]struct {
+		code string
+		wait time.Duration
+	}{
+		`{"errorType":"RATE_LIMIT","message":"You have reached your ten_secondly_rolling limit."}`: {"TEN_SECONDLY_ROLLING", 10 * time.Second},
+		`{"category":"RATE_LIMITS","message":"You have reached your secondly limit."}`:             {"SECONDLY", time.Second},
+		`{"category":"RATE_LIMITS","message":"no"}`:                                                {"RATE_LIMITS", 10 * time.Second},
+		`<html>too many</html>`: {"RATE_LIMITS", 10 * time.Second},
+	} {
+		c := scripted(t, hubspot.Options{}, says(429, body))
+		_, err := c.Write(t.Context(), []crm.Write{{Person: crm.Person{Email: "a@x.example"}}}, crm.Options{})
+		if f := failed(t, err, crm.Pause, want.code); f.Wait != want.wait || f.Unknown {
+			t.Errorf("%s: %+v", body, f)
+		}
+	}
+	c := scripted(t, hubspot.Options{}, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+		says(429, `{"category":"RATE_LIMITS","policyName":"DAILY"}`)(w, r)
+	})
+	_, err := c.Find(t.Context(), []string{"a@x.example"}, crm.Options{})
+	if f := failed(t, err, crm.Pause, "DAILY"); f.Wait < 59*time.Minute || f.Wait > time.Hour {
+		t.Errorf("%+v", f)
+	}
+}
+
+// Other refusals stop what they are about: the call, or all of them.
+func TestRefusalsOfCalls(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		status int
+		body   string
+		class  crm.Class
+		code   string
+	}{
+		{413, `{"message":"no"}`, crm.Recorded, "REQUEST_TOO_LARGE"},
+		{414, `{"message":"no"}`, crm.Recorded, "REQUEST_TOO_LARGE"},
+		{409, `{"message":"no"}`, crm.Recorded, "CONFLICT"},
+		{405, `{"message":"no"}`, crm.Pause, "HTTP_405"},
+		{404, `{"message":"no"}`, crm.Pause, "HTTP_404"},
+		{404, `{"message":"no","category":"OBJECT_NOT_FOUND"}`, crm.Pause, "OBJECT_NOT_FOUND"},
+		{418, `{"message":"no"}`, crm.Pause, "HTTP_418"},
+		{404, `{}`, crm.Pause, crm.Unavailable},
+		{500, `{"message":"no"}`, crm.Pause, crm.Unavailable},
+		{521, `{"message":"no"}`, crm.Pause, crm.Unavailable},
+		{524, `<html>`, crm.Pause, crm.TimedOut},
+		{401, `{"message":"no"}`, crm.Connection, crm.Broken}, // the one session can't be renewed
+	} {
+		c := scripted(t, hubspot.Options{}, says(test.status, test.body))
+		_, err := c.Find(t.Context(), []string{"a@x.example"}, crm.Options{})
+		if f := failed(t, err, test.class, test.code); f.Unknown {
+			t.Errorf("%d: a look changed something: %+v", test.status, f)
+		}
+	}
+}
+
+// What the token end point answered tells the scopes.
+func TestScopesOf(t *testing.T) {
+	t.Parallel()
+	same(t, "scopes", hubspot.ScopesOf(`{"hub_id":1,"scopes":["oauth","crm.objects.contacts.read"]}`), "oauth", "crm.objects.contacts.read")
+	for _, none := range []string{"", "{}", `{"scopes":"oauth"}`} {
+		if got := hubspot.ScopesOf(none); got != nil {
+			t.Errorf("%s: %v", none, got)
+		}
+	}
+}
