@@ -1,10 +1,12 @@
 package hubspot_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -460,6 +462,29 @@ func TestScopesOf(t *testing.T) {
 	for _, none := range []string{"", "{}", `{"scopes":"oauth"}`} {
 		if got := hubspot.ScopesOf(none); got != nil {
 			t.Errorf("%s: %v", none, got)
+		}
+	}
+}
+
+// A write that certainly never left is known not to have happened; one for which a transport
+// tells nothing isn't.
+func Test7b20WhatWasNotSentIsKnown(t *testing.T) {
+	t.Parallel()
+	shared := &hubspot.Shared{}
+	scripted(t, hubspot.Options{Shared: shared}, says(200, `{}`)) // so that the account is known
+	failing := trip(func(*http.Request) (*http.Response, error) { return nil, errors.New("no") })
+	unreachable := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no") }}
+	for name, test := range map[string]struct {
+		transport http.RoundTripper
+		unknown   bool
+	}{"no connection": {unreachable, false}, "who knows": {failing, true}} {
+		c, err := hubspot.Open(t.Context(), hubspot.Given{AccessToken: "t", OrgID: "62515", Generation: 1}, &http.Client{Transport: test.transport}, hubspot.Options{Shared: shared, APIURL: "http://hubspot.example"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Write(t.Context(), []crm.Write{{Person: crm.Person{Email: "a@x.example"}}}, crm.Options{})
+		if f := failed(t, err, crm.Pause, crm.Unavailable); f.Unknown != test.unknown {
+			t.Errorf("%s: %+v", name, f)
 		}
 	}
 }
