@@ -53,37 +53,43 @@ type call struct {
 }
 
 // callsFor shares writes out to as few API calls as can be: first new contacts, then
-// changes. HubSpot refuses a call that names an address or a contact twice; the second one
-// goes in a call behind it. A change of nothing takes none.
-func callsFor(writes []crm.Write, results []crm.Result) (out []call) {
-	for _, kind := range []string{create, update} {
-		var rounds []call
-		seen := map[string]int{}
-		for i, w := range writes {
-			if (w.ID == "") != (kind == create) {
-				continue
-			}
-			if kind == update && len(changed(w)) == 0 {
-				results[i] = crm.Result{ID: w.ID}
-				continue
-			}
-			name := w.ID
-			if kind == create {
-				name = lower(w.Email)
-			}
-			n := seen[name] // the first call that doesn't name it
-			for n < len(rounds) && len(rounds[n].writes) == inputsPerCall {
-				n++
-			}
-			if n == len(rounds) {
-				rounds = append(rounds, call{kind: kind})
-			}
-			rounds[n].writes = append(rounds[n].writes, i)
-			seen[name] = n + 1
+// changes. A change of nothing takes none.
+func callsFor(writes []crm.Write, results []crm.Result) []call {
+	news, changes := rounds{kind: create}, rounds{kind: update}
+	for i, w := range writes {
+		switch {
+		case w.ID == "":
+			news.add(i, lower(w.Email))
+		case len(changed(w)) == 0:
+			results[i] = crm.Result{ID: w.ID}
+		default:
+			changes.add(i, w.ID)
 		}
-		out = append(out, rounds...)
 	}
-	return out
+	return append(news.calls, changes.calls...)
+}
+
+// rounds are calls of one kind. HubSpot refuses a call that names an address or a contact
+// twice: the second one goes in a call behind it.
+type rounds struct {
+	kind  string
+	calls []call
+	next  map[string]int // by address or id: the first call that doesn't name it
+}
+
+func (r *rounds) add(write int, name string) {
+	n := r.next[name]
+	for n < len(r.calls) && len(r.calls[n].writes) == inputsPerCall {
+		n++
+	}
+	if n == len(r.calls) {
+		r.calls = append(r.calls, call{kind: r.kind})
+	}
+	r.calls[n].writes = append(r.calls[n].writes, write)
+	if r.next == nil {
+		r.next = map[string]int{}
+	}
+	r.next[name] = n + 1
 }
 
 // writeCall makes one API call and fills in the results of its writes. It returns why none of
@@ -173,7 +179,8 @@ func (b batch) fill(writes []crm.Write, k call, results []crm.Result) {
 		settle(open[0], k.refusedBy(unnamed[0], b))
 	}
 	for _, n := range open {
-		if results[n] = (crm.Result{Err: nonsense("no outcome for a contact", true)}); k.kind == update && len(unnamed) == 0 {
+		results[n] = crm.Result{Err: nonsense("no outcome for a contact", true)}
+		if k.kind == update && len(unnamed) == 0 {
 			results[n] = gone("HubSpot passed the contact over, as it does when it was merged into another.")
 		}
 	}
