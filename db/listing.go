@@ -446,10 +446,11 @@ func (l *listing) ids(ids *[]string) part {
 	return listed(ids, scanID, `SELECT `+of.id+` FROM `+of.from+where(of.where)+` ORDER BY `+of.key+direction+` LIMIT `+q.arg(l.most()), q.args...)
 }
 
-// most is how many are looked for: those of the page and one more, and no more than there
-// are where that is known, so that nobody else is gone through for another one.
+// most is how many are looked for: those of the page and one more. Of a newsletter, which has
+// no index, no more than there are where that is known, so that nobody else is gone through
+// for another one.
 func (l *listing) most() int {
-	if l.isKept && len(l.words) == 0 && l.cursor() == "" {
+	if l.Newsletter != "" && l.isKept && len(l.words) == 0 && l.cursor() == "" {
 		return min(l.Limit+1, l.kept)
 	}
 	return l.Limit + 1

@@ -162,7 +162,7 @@ func (d *Outbox) DueRemovals(ctx context.Context, tenantID string) ([]Removal, e
 // besideOf are the tenants that may have the records of an org ($2), and the tenant $1:
 // they are connected to it, or readers of theirs were delivered there.
 const besideOf = `SELECT CAST($1 AS TEXT) AS id
-	UNION SELECT tenant_id FROM identities WHERE org_id = $2 AND service = '` + deliveredTo + `' AND user_name = '' AND account = '' AND org_id <> ''
+	UNION SELECT tenant_id FROM identities WHERE org_id = $2 AND service = '` + DeliveredTo + `' AND user_name = '' AND account = '' AND org_id <> ''
 	UNION SELECT tenant_id FROM org_counts WHERE org_id = $2 AND n > 0`
 
 // BeginRemoval is called just before the CRM is asked to delete a record, and reports

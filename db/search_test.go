@@ -661,18 +661,20 @@ func TestASortedListNamesNobodyTwice(t *testing.T) {
 	}
 }
 
-// Where the counts say how many there are, nobody is gone through for another one.
+// Where the counts say how many of a newsletter there are, nobody is gone through for
+// another one.
 func TestNoMoreAreLookedForThanThereAre(t *testing.T) {
 	d, _ := listedPeople(t)
 	for name, tt := range map[string]struct {
 		q    SubscriberQuery
 		want int
 	}{
-		"a newsletter":      {SubscriberQuery{Newsletter: "a/2"}, 3},
-		"its second page":   {SubscriberQuery{Newsletter: "a/2", After: NewID()}, 101},
-		"a word":            {SubscriberQuery{Text: "example", Newsletter: "a/2"}, 101},
-		"part of an hour":   {SubscriberQuery{From: time.Date(2026, 3, 1, 0, 0, 1, 0, time.UTC)}, 101},
-		"nobody is in that": {SubscriberQuery{State: Dismissed}, 0},
+		"a newsletter":    {SubscriberQuery{Newsletter: "a/2"}, 3},
+		"its second page": {SubscriberQuery{Newsletter: "a/2", After: NewID()}, 101},
+		"a word":          {SubscriberQuery{Text: "example", Newsletter: "a/2"}, 101},
+		"part of an hour": {SubscriberQuery{From: time.Date(2026, 3, 1, 0, 0, 1, 0, time.UTC)}, 101},
+		"one state of it": {SubscriberQuery{Newsletter: "a/2", State: Dismissed}, 0},
+		"a state of all":  {SubscriberQuery{State: Dismissed}, 101},
 	} {
 		tt.q.Limit = 100
 		l := listing{base: d.base, tenantID: "a", SubscriberQuery: tt.q, words: wordsOf(tt.q.Text)}

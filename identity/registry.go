@@ -89,7 +89,7 @@ var hubSpot = Service{
 	APIHosts:      []string{"api.hubapi.com"},
 	OrgField:      "hub_id",
 	UserField:     "user_id",
-	ErrorFields:   []string{"error", "status", "category"},
+	ErrorFields:   []string{"error", "status", "category", "errorType"},
 	Refusals:      hubSpotRefusals,
 }
 

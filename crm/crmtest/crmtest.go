@@ -32,6 +32,17 @@ type Env struct {
 	Key string
 	// Lead makes a lead by hand; nil where the CRM has none beside its contacts.
 	Lead func(p crm.Fields) (id string)
+	// Unique is true where the CRM itself keeps an address from being there twice.
+	Unique bool
+	// Add makes a record by hand, that has further addresses beside its own where the
+	// CRM knows of such; nil where it doesn't.
+	Add func(p crm.Fields, further ...string) (id string)
+	// Merge merges another record into one, by hand; nil where the CRM can't. What results
+	// may have an id of its own.
+	Merge func(into, other string)
+	// RefuseWhole has the CRM refuse the next call that makes so many records, as a whole
+	// and for what stands in it; nil where the test can't bring that about.
+	RefuseWhole func(records int)
 }
 
 // Run runs the cases, each on an Env of its own.
@@ -59,6 +70,13 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		"a name like a placeholder":     nameThere,
 		"a placeholder by a key":        placeholderByKey,
 		"a lead like a placeholder":     leadThere,
+		"found by another address":      furtherAddress,
+		"there already":                 thereAlready,
+		"the same person twice":         twice,
+		"several bad ones":              severalBad,
+		"refused as a whole":            refusedWhole,
+		"a change of what was merged":   merged,
+		"a change of one twice":         changedTwice,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}

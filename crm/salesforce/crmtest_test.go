@@ -34,6 +34,13 @@ func TestCRM(t *testing.T) {
 			Refused: crm.Fields{crm.Email: "not an address", crm.LastName: "Doe"},
 			Key:     "Gatepost_Email__c",
 			Lead:    w.leadOf,
+			RefuseWhole: func(records int) {
+				kind := "composite"
+				if records == 1 {
+					kind = "create"
+				}
+				w.post("fail", fmt.Sprintf(`{"on":%q,"status":400,"error_code":"JSON_PARSER_ERROR","count":1}`, kind), nil)
+			},
 		}
 	})
 }

@@ -1,0 +1,53 @@
+package hubspot_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"gatepost/crm"
+	"gatepost/crm/crmtest"
+)
+
+func TestCRM(t *testing.T) {
+	t.Parallel()
+	crmtest.Run(t, func(t *testing.T) crmtest.Env {
+		w := newWorld(t)
+		w.set(`{"rate_limit":0}`)
+		w.byHand(http.MethodPost, "/crm/properties/2026-09/contacts",
+			`{"name":"gatepost_email","label":"Gatepost","type":"string","fieldType":"text","groupName":"contactinformation","hasUniqueValue":true}`, nil)
+		return crmtest.Env{
+			CRM:     w,
+			Records: w.contacts,
+			Down: func(n int, after bool) {
+				w.fault(`{"on":"any","status":503,"count":%d,"after_commit":%t,"drop":%t}`, n, after, after)
+			},
+			Revoke: func() { w.ended = true },
+			Delete: func(id string) { w.byHand(http.MethodDelete, contactsPath+"/"+id, "", nil) },
+			Change: func(id string) {
+				w.later(time.Minute)
+				w.byHand(http.MethodPatch, contactsPath+"/"+id, `{"properties":{"jobtitle":"Countess"}}`, nil)
+			},
+			Refused: crm.Fields{crm.Email: "nope", crm.LastName: "Doe"},
+			Key:     "gatepost_email",
+			Add:     w.add,
+			Merge:   func(into, other string) { w.merge(into, other) },
+			RefuseWhole: func(int) {
+				w.fault(`{"on":"batch_create","status":400,"error_code":"VALIDATION_ERROR","message":"no","count":1}`)
+			},
+			Unique: true,
+		}
+	})
+}
+
+// add makes a contact by hand, with further addresses.
+func (w *world) add(p crm.Fields, further ...string) string {
+	w.t.Helper()
+	also, err := json.Marshal(further)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.edit(fmt.Sprintf(`{"properties":{"email":%q,"firstname":%q,"lastname":%q},"additional_emails":%s}`, p[crm.Email], p[crm.FirstName], p[crm.LastName], also))
+}

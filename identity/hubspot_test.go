@@ -1,0 +1,216 @@
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"gatepost/mockhubspot"
+	"gatepost/outbound"
+)
+
+// hubSpotWorld is a world in which a tenant has connected the simulated HubSpot.
+type hubSpotWorld struct {
+	*world
+	v   *Vault
+	url string
+	hs  *mockhubspot.Server
+}
+
+func newHubSpotWorld(t *testing.T) *hubSpotWorld {
+	t.Helper()
+	hs, err := mockhubspot.Open(t.Context(), mockhubspot.Options{Data: filepath.Join(t.TempDir(), "hubspot.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { hs.Close() })
+	srv := httptest.NewServer(hs.Handler())
+	t.Cleanup(srv.Close)
+	w := &hubSpotWorld{world: newWorld(t), url: srv.URL, hs: hs}
+	w.app(clientSecret)
+	w.v = w.process(func(c *Config) {
+		c.Services, c.HTTP = []Service{hubSpotAt(srv.URL)}, outbound.Client(outbound.Trust(srv.URL))
+	})
+	w.connect()
+	return w
+}
+
+// app registers our app at HubSpot, with a secret.
+func (w *hubSpotWorld) app(secret string) {
+	w.t.Helper()
+	if err := w.hs.AddClient(w.t.Context(), mockhubspot.Client{ID: clientID, Secret: secret, RedirectURIs: []string{redirectURI}}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// hubSpotAt is HubSpot, with all that it has on two hosts on another one.
+func hubSpotAt(at string) Service {
+	s := hubSpot
+	move := func(address string) string {
+		return strings.NewReplacer("https://app.hubspot.com", at, "https://api.hubapi.com", at).Replace(address)
+	}
+	s.LoginURL, s.ExtraLogin, s.AuthorizeURL, s.TokenURL = move(s.LoginURL), at, move(s.AuthorizeURL), move(s.TokenURL)
+	s.IntrospectURL, s.Revoke.URL = move(s.IntrospectURL), move(s.Revoke.URL)
+	s.ClientID, s.ClientSecret, s.RedirectURL = clientID, clientSecret, redirectURI
+	return s
+}
+
+var hiddenField = regexp.MustCompile(`name="(?:id|startURL)" value="([^"]*)"`)
+
+// connect lets our app in, as a member of the account Contoso.
+func (w *hubSpotWorld) connect() {
+	w.t.Helper()
+	r := w.request()
+	r.Service = hubSpot.ID
+	address, err := w.v.Authorize(w.t.Context(), r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if !strings.HasPrefix(r.URL.String(), w.url) {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
+	visit := func(resp *http.Response, err error) (location, hidden string) {
+		w.t.Helper()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if m := hiddenField.FindSubmatch(body); m != nil {
+			hidden = html.UnescapeString(string(m[1]))
+		}
+		return resp.Header.Get("Location"), hidden
+	}
+	_, start := visit(browser.Get(strings.Replace(address, "/oauth/authorize", "/oauth/62515/authorize", 1)))
+	_, id := visit(browser.PostForm(w.url+"/login", url.Values{"startURL": {start}, "username": {"john@contoso.example"}, "password": {"hubspot"}}))
+	back, _ := visit(browser.PostForm(w.url+"/oauth/decision", url.Values{"id": {id}, "decision": {"allow"}}))
+	u, err := url.Parse(back)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.v.Finish(w.t.Context(), Callback{Service: hubSpot.ID, SessionID: session, State: u.Query().Get("state"), Code: u.Query().Get("code")}); err != nil {
+		w.t.Fatalf("%v, after %s", err, back)
+	}
+}
+
+func (w *hubSpotWorld) control(what, body string) {
+	w.t.Helper()
+	resp, err := http.Post(w.url+"/_control/"+what, "application/json", strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		w.t.Fatalf("%s: %s", what, resp.Status)
+	}
+}
+
+// renew asks for a newer credential than the one that there is.
+func (w *hubSpotWorld) renew() error {
+	w.t.Helper()
+	i, err := w.v.Identity(w.t.Context(), hubSpot.ID, w.tenant)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, err = w.v.Get(w.t.Context(), hubSpot.ID, w.tenant, i.Generation)
+	return err
+}
+
+// The vault does with HubSpot what the facts about it say in 7b, lines 1 to 3 and 24.
+func TestHubSpot(t *testing.T) {
+	const account = "62515"
+	t.Run("it is connected and renewed", func(t *testing.T) {
+		w := newHubSpotWorld(t)
+		i, err := w.v.Identity(t.Context(), hubSpot.ID, w.tenant)
+		if err != nil || i.OrgID != account || i.RemoteUserID != "70011" || !strings.Contains(i.Scopes, "crm.objects.contacts.write") {
+			t.Errorf("%+v, %v", i, err)
+		}
+		first, err := w.v.Get(t.Context(), hubSpot.ID, w.tenant, 0)
+		if err != nil || time.Until(first.ExpiresAt) > 30*time.Minute || first.OrgID != account {
+			t.Errorf("%+v, %v", first, err)
+		}
+		// By the time that it runs out, there is another one, with a refresh token that is new
+		// or that stays.
+		for _, rotates := range []bool{false, true, true} {
+			w.control("settings", fmt.Sprintf(`{"rotate_refresh_token":%t}`, rotates))
+			w.skip(30 * time.Minute)
+			w.control("clock", `{"advance_ms":1800000}`)
+			again, err := w.v.Get(t.Context(), hubSpot.ID, w.tenant, 0)
+			if err != nil || again.AccessToken == first.AccessToken {
+				t.Errorf("rotating %t: %v", rotates, err)
+			}
+			first = again
+		}
+	})
+	for name, test := range map[string]struct {
+		happens func(w *hubSpotWorld)
+		heals   func(w *hubSpotWorld)
+	}{
+		"a wrong secret": {func(w *hubSpotWorld) { w.app("another") }, func(w *hubSpotWorld) { w.app(clientSecret) }},
+		"an unknown app": {func(w *hubSpotWorld) {
+			w.control("fail", `{"on":"token","status":400,"error_code":"BAD_CLIENT_ID","count":1}`)
+		}, nil},
+		"a limit":   {func(w *hubSpotWorld) { w.control("fail", `{"on":"token","status":429,"count":1}`) }, nil},
+		"a lock":    {func(w *hubSpotWorld) { w.control("fail", `{"on":"token","status":423,"count":1}`) }, nil},
+		"a move":    {func(w *hubSpotWorld) { w.control("fail", `{"on":"token","status":477,"count":1}`) }, nil},
+		"an outage": {func(w *hubSpotWorld) { w.control("fail", `{"on":"token","status":502,"html":true,"count":1}`) }, nil},
+		"a bad code": {func(w *hubSpotWorld) {
+			w.control("fail", `{"on":"token","status":400,"error_code":"BAD_AUTH_CODE","count":1}`)
+		}, nil},
+		"bad scopes": {func(w *hubSpotWorld) {
+			w.control("fail", `{"on":"token","status":400,"error_code":"BAD_SCOPES","count":1}`)
+		}, nil},
+		"no permission": {func(w *hubSpotWorld) {
+			w.control("fail", `{"on":"token","status":403,"error_code":"MISSING_SCOPES","count":1}`)
+		}, nil},
+	} {
+		t.Run("it survives "+name, func(t *testing.T) {
+			w := newHubSpotWorld(t)
+			test.happens(w)
+			err := w.renew()
+			if broken, ok := errors.AsType[*BrokenError](err); ok || err == nil {
+				t.Fatalf("%v, %+v", err, broken)
+			}
+			if test.heals != nil {
+				test.heals(w)
+			}
+			w.skip(25 * time.Hour)
+			if _, err := w.v.Get(t.Context(), hubSpot.ID, w.tenant, 0); err != nil {
+				t.Errorf("later: %v", err)
+			}
+		})
+	}
+	for name, happens := range map[string]func(w *hubSpotWorld){
+		"a revocation":      func(w *hubSpotWorld) { w.control("revoke", "{}") },
+		"an uninstall":      func(w *hubSpotWorld) { w.control("uninstall", "{}") },
+		"a deleted account": func(w *hubSpotWorld) { w.control("settings", `{"account_deleted":true}`) },
+	} {
+		t.Run("it ends by "+name, func(t *testing.T) {
+			w := newHubSpotWorld(t)
+			happens(w)
+			if _, ok := errors.AsType[*BrokenError](w.renew()); !ok {
+				t.Error("it goes on")
+			}
+		})
+	}
+}
