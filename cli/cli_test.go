@@ -204,7 +204,7 @@ func TestServeFailsWithOneClearLine(t *testing.T) {
 			}
 		})
 	}
-	for _, args := range [][]string{{"demo", "--addr", taken.Addr().String()}, {"demo", "--addr", "127.0.0.1:0", "--salesforce-addr", taken.Addr().String()}, {"mocksalesforce", "--addr", taken.Addr().String()}} {
+	for _, args := range [][]string{{"demo", "--addr", taken.Addr().String()}, {"demo", "--addr", "127.0.0.1:0", "--salesforce-addr", taken.Addr().String()}, {"mocksalesforce", "--addr", taken.Addr().String()}, {"mockhubspot", "--addr", taken.Addr().String()}, {"mockzoho", "--addr", taken.Addr().String()}} {
 		if code, out, errOut := command(t, "", nil, args...); code != 1 || out != "" || !strings.Contains(errOut, "address already in use") || strings.Count(errOut, "\n") != 1 {
 			t.Errorf("%v: exit %d, %q, %q", args, code, out, errOut)
 		}
@@ -529,16 +529,21 @@ func TestTenantsAndUsers(t *testing.T) {
 	}
 }
 
-func TestMockSalesforceAlone(t *testing.T) {
-	data := t.TempDir()
-	p := start(t, nil, "mocksalesforce", "--addr", "127.0.0.1:0", "--data", data)
-	address := strings.TrimPrefix(p.line(), "Simulated Salesforce: ")
-	if _, body := visitor(t).get(address + "/services/data"); !strings.Contains(body, "v67.0") {
-		t.Errorf("answers %s", body)
-	}
-	p.end()
-	if _, err := os.Stat(filepath.Join(data, "salesforce.db")); err != nil {
-		t.Error(err)
+func TestSimulatedServicesAlone(t *testing.T) {
+	for _, of := range []struct{ name, title, path, says string }{
+		{"salesforce", "Salesforce", "/services/data", "v67.0"},
+		{"hubspot", "HubSpot", "/account-info/2026-09/details", "INVALID_AUTHENTICATION"},
+	} {
+		data := t.TempDir()
+		p := start(t, nil, "mock"+of.name, "--addr", "127.0.0.1:0", "--data", data)
+		address := strings.TrimPrefix(p.line(), "Simulated "+of.title+": ")
+		if _, body := visitor(t).get(address + of.path); !strings.Contains(body, of.says) {
+			t.Errorf("%s answers %s", of.name, body)
+		}
+		p.end()
+		if _, err := os.Stat(filepath.Join(data, of.name+".db")); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

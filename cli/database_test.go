@@ -99,7 +99,7 @@ func TestCommandsOnADatabaseThatWasMoved(t *testing.T) {
 	where := dbtest.Path(t)
 	mark(t, where)
 	more := map[string][]string{"gatepost service set": {"--login-url", "https://login.example"}}
-	elsewhere := map[string]bool{"gatepost demo": true, "gatepost mocksalesforce": true, "gatepost version": true, "gatepost help": true,
+	elsewhere := map[string]bool{"gatepost demo": true, "gatepost mocksalesforce": true, "gatepost mockhubspot": true, "gatepost mockzoho": true, "gatepost version": true, "gatepost help": true,
 		"gatepost database copy": true, "gatepost database unmark": true, "gatepost migrate": true}
 	walkCommands(newProgram(nil, io.Discard, io.Discard, nil).root(nil), func(cmd *cobra.Command) {
 		path := cmd.CommandPath()

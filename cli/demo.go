@@ -243,37 +243,3 @@ func serveHTTP(ctx context.Context, ln net.Listener, h http.Handler) error {
 	}
 	return nil
 }
-
-func (p *program) mockCommand() *cobra.Command {
-	var addr, data string
-	cmd := &cobra.Command{
-		Use:   "mocksalesforce",
-		Short: "Run the simulated Salesforce alone",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return p.mock(cmd.Context(), addr, data) },
-	}
-	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8081", "address to listen on")
-	cmd.Flags().StringVar(&data, "data", "", "folder for its salesforce.db (default: nothing is kept)")
-	return cmd
-}
-
-func (p *program) mock(ctx context.Context, addr, data string) error {
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		return listenError(addr, err)
-	}
-	defer func() { _ = ln.Close() }()
-	file := ""
-	if data != "" {
-		if err := os.MkdirAll(data, 0o700); err != nil {
-			return err
-		}
-		file = filepath.Join(data, "salesforce.db")
-	}
-	mock, err := mocksalesforce.Open(ctx, mocksalesforce.Options{Data: file, URL: urlOf(ln)})
-	if err != nil {
-		return fmt.Errorf("open the simulated Salesforce: %w", err)
-	}
-	_, _ = fmt.Fprintf(p.out, "Simulated Salesforce: %s\n", urlOf(ln))
-	return errors.Join(serveHTTP(ctx, ln, mock.Handler()), mock.Close())
-}

@@ -256,7 +256,7 @@ func (a *Action) decision() decision {
 	case ActionTry:
 		return hurrying
 	case ActionMove:
-		return moving
+		return anew
 	}
 	return retrying
 }

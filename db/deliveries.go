@@ -36,6 +36,7 @@ type Outcome struct {
 	DueAt        time.Time // when it stays waiting, and is to lose its place in the queue
 	SettlesAt    time.Time // when a write is out whose outcome is not known
 	RecordID     string    // when delivered, as what follows
+	LookedAt     time.Time // when the CRM was asked whether it has the record
 	Made         bool      // the record: the CRM said that this write made it
 	Placeholders Placeholders
 	MatchID      string // when another record is in the way, and the CRM tells which
@@ -43,8 +44,8 @@ type Outcome struct {
 	InstanceURL  string
 }
 
-// DueTenants returns the tenants that have subscribers to deliver, or to remove, now, except
-// those that are closed or paused or that somebody other than owner delivers.
+// DueTenants returns the tenants that have subscribers to deliver, to look up or to remove
+// now, except those that are closed or paused or that somebody other than owner delivers.
 func (d *Outbox) DueTenants(ctx context.Context, owner string) ([]string, error) {
 	// The recursion hops from tenant to tenant on the index of what waits, so that
 	// a long queue costs no more than a short one.
@@ -54,8 +55,9 @@ func (d *Outbox) DueTenants(ctx context.Context, owner string) ([]string, error)
 			SELECT (SELECT min(s.tenant_id) FROM subscribers s WHERE s.state = 'waiting' AND s.tenant_id > w.tenant_id)
 			FROM waiting w WHERE w.tenant_id IS NOT NULL
 		)
-		SELECT o.tenant_id FROM (SELECT tenant_id FROM waiting UNION SELECT tenant_id FROM removals WHERE ended_at = 0) o
-		WHERE o.tenant_id IS NOT NULL AND `+ofDueTenants, millis(d.now()), owner)
+		SELECT o.tenant_id FROM (SELECT tenant_id FROM waiting UNION SELECT tenant_id FROM removals WHERE ended_at = 0
+			UNION SELECT tenant_id FROM subscribers WHERE state = 'left' AND sent_at > 0) o
+		WHERE o.tenant_id IS NOT NULL AND `+ofDueTenants+` ORDER BY o.tenant_id`, millis(d.now()), owner)
 	return ids, wrap("due tenants", err)
 }
 
@@ -80,10 +82,11 @@ func tenantSet(of []string) *set {
 	return s
 }
 
-// ofDueTenants are those tenants of o with subscribers to deliver at $1, or to remove, and
-// whom nobody but $2 delivers.
+// ofDueTenants are those tenants of o with subscribers to deliver at $1, to look up or to
+// remove, and whom nobody but $2 delivers.
 const ofDueTenants = `(EXISTS (SELECT 1 FROM subscribers s WHERE s.state = 'waiting' AND s.tenant_id = o.tenant_id AND s.due_at <= $1)
-		OR EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = o.tenant_id AND r.ended_at = 0))
+		OR EXISTS (SELECT 1 FROM subscribers s WHERE s.state = 'left' AND s.sent_at > 0 AND s.tenant_id = o.tenant_id AND s.settles_at <= $1)
+		OR EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = o.tenant_id AND r.ended_at = 0 AND r.due_at <= $1))
 	AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.id = o.tenant_id AND t.closed_at > 0)
 	AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant_id = o.tenant_id AND p.until > $1)
 	AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.name = 'deliver:' || o.tenant_id AND l.until > $1 AND l.owner <> $2)`
@@ -96,15 +99,16 @@ func scanID(row scanner) (id string, err error) {
 // Known is what there is to know of a subscriber whose address is to be delivered.
 type Known struct {
 	Subscriber
-	Due          bool  // it is to be delivered itself, now
+	Due          bool  // it is to be delivered itself, now; or looked up, where it has left
 	Revision     int64 // goes up with each repeated sign-up and each edit
 	Newer        bool  // something else was said since the write that is out
 	Placeholders Placeholders
 }
 
-// Due returns up to limit of the tenant's subscribers that are to be delivered
-// now, the one that has been due for longest first, each followed by the tenant's
-// others with the same address: they share a record.
+// Due returns up to limit of the tenant's subscribers that are to be delivered now, or
+// that left while a write was out for them which has settled, the one that has been due
+// for longest first, each followed by the tenant's others with the same address: they
+// share a record.
 func (d *Outbox) Due(ctx context.Context, tenantID string, limit int) ([]Known, error) {
 	now, seen := millis(d.now()), map[string]bool{}
 	var due []Known
@@ -113,12 +117,18 @@ func (d *Outbox) Due(ctx context.Context, tenantID string, limit int) ([]Known, 
 		if err != nil || seen[k.ID] {
 			return err
 		}
-		k.TenantID, k.Due = tenantID, k.State == Waiting && millis(k.DueAt) <= now
+		if k.State == Left {
+			k.DueAt = k.SettlesAt
+		}
+		k.TenantID, k.Due = tenantID, millis(k.DueAt) <= now && (k.State == Waiting || k.State == Left && !k.SentAt.IsZero())
 		seen[k.ID], due = true, append(due, k)
 		return nil
 	}, `SELECT o.id, o.newsletter_id, o.email, o.email_key, o.first_name, o.last_name, o.state, o.detail, o.attempts, o.refusals, o.due_at, o.sent_at, o.settles_at,
 			o.record_id, o.created_at, o.repeated_at, o.edited_at, o.revision, o.again_at, o.placeholders
-		FROM (SELECT id, email_key, due_at FROM subscribers WHERE tenant_id = $1 AND state = 'waiting' AND due_at <= $2 ORDER BY due_at, id LIMIT $3) s
+		FROM (SELECT id, email_key, due_at FROM (SELECT id, email_key, due_at FROM subscribers WHERE tenant_id = $1 AND state = 'waiting' AND due_at <= $2 ORDER BY due_at, id LIMIT $3) w
+			UNION ALL SELECT id, email_key, due_at FROM (SELECT id, email_key, settles_at AS due_at FROM subscribers
+				WHERE tenant_id = $1 AND state = 'left' AND sent_at > 0 AND settles_at <= $2 ORDER BY settles_at, id LIMIT $3) l
+			ORDER BY due_at, id LIMIT $3) s
 		CROSS JOIN subscribers o WHERE o.tenant_id = $1 AND o.email_key = s.email_key
 		ORDER BY s.due_at, s.id, CASE WHEN o.id = s.id THEN 0 ELSE 1 END, o.id`,
 		tenantID, now, limit)
@@ -263,18 +273,19 @@ func (c *change) record(ctx context.Context, tenantID string, outcomes []Outcome
 }
 
 // delivered stores that subscribers were delivered; one that was signed up again
-// meanwhile is due again.
+// meanwhile is due again, and so is one with a record that was deleted since it was found.
 func (c *change) delivered(ctx context.Context, tenantID string, all []attempt) error {
-	s := newSet(text("id"), integer("revision"), text("reason"), text("detail"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"), integer("made"))
+	s := newSet(text("id"), integer("revision"), text("reason"), text("detail"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"), integer("made"), integer("looked_at"))
 	again := newSet(s.columns...)
 	rows := map[string][]any{}
 	for _, a := range all {
-		rows[a.SubscriberID] = []any{a.SubscriberID, a.Revision, a.Reason, a.Detail, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored(), int64(bit(a.Made))}
+		rows[a.SubscriberID] = []any{a.SubscriberID, a.Revision, a.Reason, a.Detail, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored(), int64(bit(a.Made)), millis(a.LookedAt)}
 		s.add(rows[a.SubscriberID]...)
 	}
 	done, err := c.update(ctx, tenantID, s, `UPDATE subscribers SET state = 'delivered', reason = o.reason, detail = o.detail, refusals = 0,
 		sent_at = 0, settles_at = 0, match_id = '', again_at = 0,
-		`+arrived+waitingOfSet+` AND subscribers.revision = o.revision RETURNING subscribers.id`, c.at)
+		`+arrived+waitingOfSet+` AND subscribers.revision = o.revision
+		AND NOT EXISTS (SELECT 1 FROM removals r WHERE r.record_id = o.record_id AND r.org_id = o.org_id AND r.sent_at > 0 AND r.ended_at > 0 AND r.ended_at >= o.looked_at) RETURNING subscribers.id`, c.at)
 	if err != nil {
 		return err
 	}
@@ -297,7 +308,7 @@ func (c *change) delivered(ctx context.Context, tenantID string, all []attempt) 
 }
 
 // arrived sets what is known of the record in the CRM. One that we made stays ours.
-const arrived = `made = CASE WHEN o.made = 1 OR subscribers.record_id = o.record_id AND subscribers.made = 1 THEN 1 ELSE 0 END,
+const arrived = `made_id = CASE WHEN o.made = 1 OR subscribers.made_id = o.record_id THEN o.record_id ELSE '' END,
 	record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $1, placeholders = o.placeholders`
 
 // afterLeaving notes what became of writes for subscribers who left after they were sent:

@@ -136,6 +136,49 @@ func TestDue(t *testing.T) {
 	want(9, ids[1], again, ids[0])
 }
 
+// Who left while a write was out is looked up when it has settled, the one that settled
+// first first, and as many as there is room for.
+func TestWhoLeftIsDueToBeLookedUp(t *testing.T) {
+	d, ctx := withNewsletters(t, "a/1", "a/2", "b/1"), context.Background()
+	now := signUp("", "").At
+	d.now = func() time.Time { return now }
+	ids := add(t, d, signUp("a/1", "one@example.com"), signUp("a/1", "two@example.com"), signUp("a/2", "two@example.com"), signUp("b/1", "two@example.com"))
+	l := leased(t, d)
+	if err := d.MarkSent(ctx, l, []Sending{{SubscriberID: ids[0]}, {SubscriberID: ids[1]}}, now.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids[:3] {
+		if done, err := d.Leave(ctx, "a", id, "ann", ""); !done || err != nil {
+			t.Fatal(done, err)
+		}
+	}
+	want := func(limit int, tenants []string, want ...string) {
+		t.Helper()
+		known, err := d.Due(ctx, "a", limit)
+		var got []string
+		for _, k := range known {
+			if k.Due {
+				got = append(got, k.ID)
+			}
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+		if due, err := d.DueTenants(ctx, "me"); err != nil || !slices.Equal(due, tenants) {
+			t.Errorf("tenants %v, %v, want %v", due, err, tenants)
+		}
+		if due, err := d.DueAmong(ctx, "me", []string{"a", "b"}); err != nil || !slices.Equal(slices.Sorted(slices.Values(due)), tenants) {
+			t.Errorf("tenants %v, %v, want %v", due, err, tenants)
+		}
+	}
+	want(9, []string{"b"})
+	now = now.Add(time.Minute)
+	want(9, []string{"a", "b"}, ids[0], ids[1])
+	want(1, []string{"a", "b"}, ids[0])
+	d.becomes(t, l, Outcome{SubscriberID: ids[0], State: Waiting}, Outcome{SubscriberID: ids[1], State: Delivered, RecordID: "003", OrgID: "00D"})
+	want(9, []string{"b"})
+}
+
 func TestOutcomesMoveTheCounts(t *testing.T) {
 	d, ctx := withNewsletters(t, "a/1", "a/2", "b/1"), context.Background()
 	ids := add(t, d, signUp("a/1", "one@example.com"), signUp("a/2", "two@example.com"), signUp("a/1", "three@example.com"), signUp("b/1", "four@example.com"))

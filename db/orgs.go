@@ -24,8 +24,8 @@ func orgsOf(all *[]OrgCount, tenantID string) part {
 	}, `SELECT org_id, n FROM org_counts WHERE tenant_id = $1 AND n > 0 ORDER BY org_id`, tenantID)
 }
 
-// elsewhere are up to limit of those whom a move sends to its org; ErrLost when
-// that one is not connected any more: they would come back for ever.
+// elsewhere are up to limit of those whom a move sends to its org, but for those who are to
+// be removed; ErrLost when that one is not connected any more: they would come back for ever.
 func elsewhere(ctx context.Context, tx *sql.Tx, a *Action, limit int) ([]string, error) {
 	var connected int
 	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM identities WHERE service = $1 AND tenant_id = $2 AND org_id = $3`,
@@ -41,11 +41,12 @@ func elsewhere(ctx context.Context, tx *sql.Tx, a *Action, limit int) ([]string,
 	return collect(ctx, tx, scanID, `SELECT s.id FROM org_counts o CROSS JOIN subscribers s
 		WHERE o.tenant_id = $1 AND o.org_id <> $2 AND o.n > 0
 			AND s.tenant_id = o.tenant_id AND s.org_id = o.org_id AND s.state = 'delivered' AND s.id < $3
+			AND NOT EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = s.tenant_id AND r.subscriber_id = s.id AND r.ended_at = 0)
 		LIMIT $4`, a.TenantID, a.OrgID, a.ID, limit)
 }
 
-// moving has a delivered subscriber delivered anew. What the other org has stays
-// there.
-var moving = decision{`UPDATE subscribers SET state = 'waiting', reason = '', detail = '', attempts = 0, refusals = 0, due_at = $1, waits_since = $1,
-	record_id = '', placeholders = '', org_id = '', instance_url = '', delivered_at = 0, sent_at = 0, settles_at = 0` + ofSet,
+// anew has a delivered subscriber delivered anew, to another org, or since the record is
+// gone. What another org has stays there.
+var anew = decision{`UPDATE subscribers SET state = 'waiting', reason = '', detail = '', attempts = 0, refusals = 0, due_at = $1, waits_since = $1,
+	record_id = '', made_id = '', placeholders = '', org_id = '', instance_url = '', delivered_at = 0, sent_at = 0, settles_at = 0` + ofSet,
 	func(to place) (place, string) { to.state, to.reason, to.orgID = Waiting, "", ""; return to, "" }}

@@ -186,3 +186,34 @@ func TestTheRecordThatWeMade(t *testing.T) {
 		add(t, d, signUp("a/1", "jane@example.com"))
 	}
 }
+
+// Whoever puts another record there doesn't make it ours, though an older process knows
+// nothing of whose it was, and neither is it in another org.
+func TestTheRecordThatSomebodyElsePutThere(t *testing.T) {
+	made := Outcome{State: Delivered, RecordID: "1", OrgID: "00D", Made: true}
+	for name, happens := range map[string]func(t *testing.T, d *DB, id string){
+		"by an older process": func(t *testing.T, d *DB, id string) {
+			if _, err := d.write.Exec(`UPDATE subscribers SET record_id = '2' WHERE id = $1`, id); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"in another org": func(t *testing.T, d *DB, id string) {
+			d.connected(t, "00E")
+			if _, err := d.StartAction(t.Context(), Action{TenantID: "a", Service: "sfdc", Kind: ActionMove, OrgID: "00E", Actor: "ann"}); err != nil {
+				t.Fatal(err)
+			}
+			d.becomes(t, leased(t, d), Outcome{SubscriberID: id, State: Delivered, RecordID: "1", OrgID: "00E"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := withNewsletters(t, "a/1")
+			id := add(t, d, signUp("a/1", "jane@example.com"))[0]
+			made.SubscriberID = id
+			d.becomes(t, leased(t, d), made)
+			happens(t, d, id)
+			if s := d.one(t, id); s.State != Delivered || s.Made {
+				t.Errorf("got %+v", s)
+			}
+		})
+	}
+}

@@ -311,14 +311,18 @@ func (d *DB) testing(t *testing.T) (Lease, SignUp, string) {
 func (d *DB) removing(t *testing.T) (Lease, SignUp, Removal) {
 	t.Helper()
 	l, s, id := d.testing(t)
-	d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: "r", OrgID: "o", Made: true})
+	d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: l.TenantID, OrgID: l.TenantID, Made: true})
 	unless(t, undone(t, l.TenantID, id)(d))
 	due, err := d.DueRemovals(t.Context(), l.TenantID)
 	if err != nil || len(due) != 1 {
 		t.Fatal(due, err)
 	}
-	due[0].Record = RecordDeleted
-	return l, s, due[0]
+	r, ask, err := d.BeginRemoval(t.Context(), l, due[0], l.TenantID)
+	if !ask || err != nil {
+		t.Fatal(ask, err)
+	}
+	r.Record = RecordDeleted
+	return l, s, r
 }
 
 func races() []race {
@@ -1095,7 +1099,7 @@ func races() []race {
 			}, func(one, other error) {
 				both(t, one, other)
 				d.agrees(t, l.TenantID, Sums{New: 1, Left: 1})
-				wantN(t, d, 1, `SELECT count(*) FROM subscribers WHERE id = $1 AND record_id = 'r' AND made = 1 AND sent_at = 0`, ids[0])
+				wantN(t, d, 1, `SELECT count(*) FROM subscribers WHERE id = $1 AND record_id = 'r' AND made_id = 'r' AND sent_at = 0`, ids[0])
 				wantN(t, d, 2, `SELECT count(*) FROM events WHERE tenant_id = $1 AND subscriber_id = $2`, l.TenantID, ids[0])
 			}}
 		}},
@@ -1154,6 +1158,42 @@ func races() []race {
 			_, _, r := d.removing(t)
 			mine, take := d.runOut(t, r.TenantID)
 			return duel{func(d *DB) error { return d.EndRemoval(t.Context(), mine, r) }, take, oneWins(t, ErrLost)}
+		}},
+		{"EndRemoval RecordOutcomes", "removed with a record that another tenant is delivered with", func(t *testing.T, d *DB) duel {
+			l, s, r := d.removing(t)
+			theirs, _, _ := d.waiting(t, 0)
+			id, looked := add(t, d, signsUp(t, d, theirs.TenantID, s.Email))[0], d.now()
+			org := granted(User{}, Tenant{ID: theirs.TenantID})
+			org.OrgID, org.OrgConfirmedBy = r.OrgID, ByOperator
+			_, err := d.SaveIdentity(t.Context(), org, false, "")
+			unless(t, err)
+			return duel{func(d *DB) error { return d.EndRemoval(t.Context(), l, r) }, func(d *DB) error {
+				return d.RecordOutcomes(t.Context(), theirs, []Outcome{{SubscriberID: id, State: Delivered, RecordID: r.RecordID, OrgID: r.OrgID, LookedAt: looked}})
+			}, func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, theirs.TenantID, Sums{New: 1, Waiting: 1})
+				d.agrees(t, l.TenantID, Sums{New: 1, Erased: 1})
+			}}
+		}},
+		{"BeginRemoval", "begun and the lease is taken", func(t *testing.T, d *DB) duel {
+			_, _, r := d.removing(t)
+			mine, take := d.runOut(t, r.TenantID)
+			return duel{func(d *DB) error { _, _, err := d.BeginRemoval(t.Context(), mine, r, r.OrgID); return err }, take, oneWins(t, ErrLost)}
+		}},
+		{"PutOffRemoval", "put off and the lease is taken", func(t *testing.T, d *DB) duel {
+			_, _, r := d.removing(t)
+			mine, take := d.runOut(t, r.TenantID)
+			return duel{func(d *DB) error { return d.PutOffRemoval(t.Context(), mine, r) }, take, oneWins(t, ErrLost)}
+		}},
+		{"BeginRemoval enterAll", "begun and signed up again", func(t *testing.T, d *DB) duel {
+			l, s, r := d.removing(t)
+			asked := false
+			return duel{func(d *DB) (err error) { _, asked, err = d.BeginRemoval(t.Context(), l, r, r.OrgID); return err }, addOne(t, s), func(one, other error) {
+				both(t, one, other)
+				r.Record = map[bool]RecordFate{true: RecordDeleted}[asked]
+				unless(t, d.EndRemoval(t.Context(), l, r))
+				d.agrees(t, l.TenantID, Sums{New: 1, Repeated: 1, Waiting: 1}) // and is made anew
+			}}
 		}},
 		{"ShareCounts", "counts of both", func(t *testing.T, d *DB) duel {
 			counts := []LimitCount{{Key: NewID(), Ends: d.now().Add(time.Hour), N: 2}, {Key: NewID(), Ends: d.now().Add(time.Hour), N: 3}}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -65,26 +67,31 @@ type Removal struct {
 	EndedAt      time.Time // zero while it is under way
 	Erased       bool      // the subscriber is gone; when it has ended and they are not, they signed up again meanwhile
 	Record       RecordFate
-	Code         string // the CRM's, when it refused to delete the record
-	Shared       bool   // somebody else with the address may have the record; where DueRemovals returns it
+	Code         string    // the CRM's, when it refused to delete the record; or failed to, while it is under way
+	Tries        int       // how many failed for what this record has alone
+	DueAt        time.Time // not to be tried before
+
+	// Where BeginRemoval returns it.
+	EmailKey string
+	Unsure   bool // the record may be deleted: it was asked for before, and the outcome isn't known
 
 	hour, repeated, revision int64
 	actor                    string
 }
 
-const removalColumns = `r.tenant_id, r.subscriber_id, r.newsletter_id, r.record_id, r.org_id, r.asked_at, r.ended_at, r.erased, r.record, r.code, r.hour, r.repeated, r.revision, r.actor`
+const removalColumns = `r.tenant_id, r.subscriber_id, r.newsletter_id, r.record_id, r.org_id, r.asked_at, r.ended_at, r.erased, r.record, r.code, r.tries, r.due_at, r.hour, r.repeated, r.revision, r.actor`
 
-func scanRemoval(row scanner, more ...any) (r Removal, err error) {
-	var asked, ended int64
-	err = row.Scan(append([]any{&r.TenantID, &r.SubscriberID, &r.NewsletterID, &r.RecordID, &r.OrgID, &asked, &ended, &r.Erased, &r.Record, &r.Code,
-		&r.hour, &r.repeated, &r.revision, &r.actor}, more...)...)
-	r.AskedAt, r.EndedAt = fromMillis(asked), fromMillis(ended)
+func scanRemoval(row scanner) (r Removal, err error) {
+	var asked, ended, due int64
+	err = row.Scan(&r.TenantID, &r.SubscriberID, &r.NewsletterID, &r.RecordID, &r.OrgID, &asked, &ended, &r.Erased, &r.Record, &r.Code,
+		&r.Tries, &due, &r.hour, &r.repeated, &r.revision, &r.actor)
+	r.AskedAt, r.EndedAt, r.DueAt = fromMillis(asked), fromMillis(ended), fromMillis(due)
 	return r, err
 }
 
 // removalOf reads what is known of the removal of a subscriber.
 func removalOf(to *Removal, tenantID, subscriberID string) part {
-	return one(to, func(row scanner) (Removal, error) { return scanRemoval(row) },
+	return one(to, scanRemoval,
 		`SELECT `+removalColumns+` FROM removals r WHERE r.tenant_id = $1 AND r.subscriber_id = $2`, tenantID, subscriberID)
 }
 
@@ -118,7 +125,7 @@ func (d *Readers) UndoTest(ctx context.Context, tenantID, subscriberID, actor st
 		}
 		added, err := tx.ExecContext(ctx, `INSERT INTO removals (tenant_id, subscriber_id, newsletter_id, hour, repeated, record_id, org_id, revision, actor, asked_at, ended_at, erased, record, code)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, '', '') ON CONFLICT (tenant_id, subscriber_id) DO UPDATE
-			SET record_id = excluded.record_id, org_id = excluded.org_id, revision = excluded.revision, actor = excluded.actor, asked_at = excluded.asked_at, ended_at = 0
+			SET record_id = excluded.record_id, org_id = excluded.org_id, revision = excluded.revision, actor = excluded.actor, asked_at = excluded.asked_at, ended_at = 0, code = '', tries = 0, due_at = 0
 			WHERE removals.erased = 0`,
 			r.TenantID, r.SubscriberID, r.NewsletterID, r.hour, r.repeated, r.RecordID, r.OrgID, r.revision, r.actor, millis(r.AskedAt))
 		if err := changed(added, err, ErrNotFound); err != nil {
@@ -132,36 +139,113 @@ func (d *Readers) UndoTest(ctx context.Context, tenantID, subscriberID, actor st
 	return r, wrap("undo a test", err)
 }
 
+// deleted reports whether the record is deleted by us, or may be.
+func (r Removal) deleted() bool {
+	switch r.Record {
+	case RecordDeleted:
+		return true
+	case NoRecord, RecordFound, RecordChanged, RecordAway:
+		return false
+	}
+	return r.Unsure
+}
+
 // DueRemovals returns the tenant's subscribers who are to be removed with a record of the
 // CRM, the one that was asked for first first.
 func (d *Outbox) DueRemovals(ctx context.Context, tenantID string) ([]Removal, error) {
-	// Another tenant's subscriber may have the record where both have the org.
-	all, err := collect(ctx, d.read, func(row scanner) (Removal, error) {
-		var shared bool
-		r, err := scanRemoval(row, &shared)
-		r.Shared = shared
-		return r, err
-	}, `SELECT `+removalColumns+`, CASE WHEN EXISTS (SELECT 1 FROM (SELECT r.tenant_id AS id UNION SELECT n.tenant_id FROM org_counts n WHERE n.org_id = r.org_id AND n.n > 0) t
-				CROSS JOIN subscribers o WHERE o.tenant_id = t.id AND o.id <> r.subscriber_id
-				AND o.email_key = (SELECT s.email_key FROM subscribers s WHERE s.tenant_id = r.tenant_id AND s.id = r.subscriber_id)) THEN 1 ELSE 0 END
-		FROM removals r WHERE r.tenant_id = $1 AND r.ended_at = 0 ORDER BY r.asked_at, r.subscriber_id LIMIT 100`, tenantID)
+	all, err := collect(ctx, d.read, scanRemoval,
+		`SELECT `+removalColumns+` FROM removals r WHERE r.tenant_id = $1 AND r.ended_at = 0 AND r.due_at <= $2 ORDER BY r.asked_at, r.subscriber_id LIMIT 100`,
+		tenantID, millis(d.now()))
 	return all, wrap("due removals", err)
 }
 
-// StillDue reports whether a subscriber who is to be removed is still as they were when
-// that was asked for.
-func (d *Outbox) StillDue(ctx context.Context, r Removal) (still bool, err error) {
-	err = d.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM subscribers WHERE tenant_id = $1 AND id = $2 AND revision = $3)`,
-		r.TenantID, r.SubscriberID, r.revision).Scan(&still)
-	return still, wrap("still due", err)
+// besideOf are the tenants that may have the records of an org ($2), and the tenant $1:
+// they are connected to it, or readers of theirs were delivered there.
+const besideOf = `SELECT CAST($1 AS TEXT) AS id
+	UNION SELECT tenant_id FROM identities WHERE org_id = $2 AND service = '` + deliveredTo + `' AND user_name = '' AND account = '' AND org_id <> ''
+	UNION SELECT tenant_id FROM org_counts WHERE org_id = $2 AND n > 0`
+
+// BeginRemoval is called just before the CRM is asked to delete a record, and reports
+// whether to ask it, in the org that is connected. That it is asked is written down. Else
+// the removal is to be ended: Record says what is known of the record, and nothing where
+// the subscriber isn't as they were when the removal was asked for. It returns ErrLost when
+// the lease is gone, or the removal has ended.
+func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r Removal, orgID string) (begun Removal, ask bool, err error) {
+	err = d.underLease(ctx, l, func(tx *sql.Tx) error {
+		begun, ask = Removal{}, false
+		var emailKey string
+		var unsure, same, shared bool
+		err := tx.QueryRowContext(ctx, `SELECT COALESCE(s.email_key, ''), r.sent_at > 0, CASE WHEN s.revision = r.revision THEN 1 ELSE 0 END,
+				EXISTS (SELECT 1 FROM (`+besideOf+`) beside CROSS JOIN subscribers o WHERE o.tenant_id = beside.id AND o.email_key = s.email_key AND o.id <> s.id)
+			FROM removals r LEFT JOIN subscribers s ON s.tenant_id = r.tenant_id AND s.id = r.subscriber_id
+			WHERE r.tenant_id = $1 AND r.subscriber_id = $3 AND r.ended_at = 0`, l.TenantID, r.OrgID, r.SubscriberID).
+			Scan(&emailKey, &unsure, &same, &shared)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrLost
+		}
+		if err != nil {
+			return err
+		}
+		begun = r
+		begun.EmailKey, begun.Unsure, begun.Code = emailKey, unsure, "" // the code is of an earlier try
+		switch {
+		case !same:
+			return nil
+		case shared:
+			begun.Record = RecordShared
+			return nil
+		case r.OrgID != orgID:
+			begun.Record = RecordAway
+			return nil
+		}
+		ask = true
+		_, err = tx.ExecContext(ctx, `UPDATE removals SET sent_at = $1 WHERE tenant_id = $2 AND subscriber_id = $3`, millis(d.now()), l.TenantID, r.SubscriberID)
+		return err
+	})
+	return begun, ask, wrap("begin a removal", err)
+}
+
+// PutOffRemoval stores of a removal that it failed: Tries, DueAt and Code, and whether the
+// record may be deleted all the same. It returns ErrLost when the lease is gone, or the
+// removal has ended.
+func (d *Outbox) PutOffRemoval(ctx context.Context, l Lease, r Removal) error {
+	return wrap("put a removal off", d.underLease(ctx, l, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE removals SET tries = $1, due_at = $2, code = $3, sent_at = CASE WHEN CAST($4 AS BIGINT) = 1 THEN sent_at ELSE 0 END
+			WHERE tenant_id = $5 AND subscriber_id = $6 AND ended_at = 0`, r.Tries, millis(r.DueAt), r.Code, bit(r.Unsure), l.TenantID, r.SubscriberID)
+		return changed(res, err, ErrLost)
+	}))
 }
 
 // EndRemoval removes a subscriber, and keeps a receipt that tells what became of their
 // record in the CRM. One who has signed up again meanwhile stays, and is told of as not
-// erased. It returns ErrLost when the lease is gone.
+// erased. Whoever else has the record that was deleted is due again. It returns ErrLost
+// when the lease is gone.
 func (d *Outbox) EndRemoval(ctx context.Context, l Lease, r Removal) error {
 	r.TenantID = l.TenantID
-	return wrap("end a removal", d.underLease(ctx, l, func(tx *sql.Tx) error { return d.endRemoval(ctx, tx, &r) }))
+	return wrap("end a removal", d.underLease(ctx, l, func(tx *sql.Tx) error {
+		if err := d.endRemoval(ctx, tx, &r); err != nil || !r.deleted() {
+			return err
+		}
+		return d.replaceRecord(ctx, tx, r)
+	}))
+}
+
+// replaceRecord has those delivered anew who have the record of a removal: whoever signed
+// up between BeginRemoval and the deletion was found to be there already. Those whose
+// delivery is yet to be written down find the receipt.
+func (d *base) replaceRecord(ctx context.Context, tx *sql.Tx, r Removal) error {
+	of := map[string][]string{}
+	err := each(ctx, tx, func(row scanner) error {
+		var tenantID, id string
+		err := row.Scan(&tenantID, &id)
+		of[tenantID] = append(of[tenantID], id)
+		return err
+	}, `SELECT o.tenant_id, o.id FROM (`+besideOf+`) beside CROSS JOIN subscribers o
+		WHERE o.tenant_id = beside.id AND o.email_key = $3 AND o.record_id = $4 AND o.org_id = $2 AND o.state = 'delivered'`, r.TenantID, r.OrgID, r.EmailKey, r.RecordID)
+	for _, tenantID := range slices.Sorted(maps.Keys(of)) {
+		err = errors.Join(err, d.decide(ctx, tx, tenantID, of[tenantID], "", anew))
+	}
+	return err
 }
 
 // endRemoval removes a subscriber who is still as when that was asked for, and counts
@@ -174,8 +258,9 @@ func (d *base) endRemoval(ctx context.Context, tx *sql.Tx, r *Removal) error {
 	} else if err != nil {
 		return err
 	}
-	res, err := tx.ExecContext(ctx, `UPDATE removals SET ended_at = $1, erased = $2, record = $3, code = $4 WHERE tenant_id = $5 AND subscriber_id = $6 AND ended_at = 0`,
-		millis(r.EndedAt), bit(r.Erased), r.Record, r.Code, r.TenantID, r.SubscriberID)
+	res, err := tx.ExecContext(ctx, `UPDATE removals SET ended_at = $1, erased = $2, record = $3, code = $4, sent_at = CASE WHEN CAST($5 AS BIGINT) = 1 THEN sent_at ELSE 0 END
+		WHERE tenant_id = $6 AND subscriber_id = $7 AND ended_at = 0`,
+		millis(r.EndedAt), bit(r.Erased), r.Record, r.Code, bit(r.deleted()), r.TenantID, r.SubscriberID)
 	return changed(res, err, ErrLost)
 }
 

@@ -145,14 +145,21 @@ func TestATestIsUndoneWithItsRecord(t *testing.T) {
 		}
 		d.agrees(t, "a", Sums{New: 1, Delivered: 1})
 		r = d.due(t, 1)[0]
-		if still, err := d.StillDue(t.Context(), r); !still || err != nil || r.Shared {
-			t.Errorf("%v, %v, %+v", still, err, r)
+		if _, _, err := d.BeginRemoval(t.Context(), Lease{TenantID: "a", Owner: "them"}, r, "00D"); !errors.Is(err, ErrLost) {
+			t.Errorf("without the lease: %v", err)
+		}
+		if r, ask, err := d.BeginRemoval(t.Context(), l, r, "00E"); ask || err != nil || r.Record != RecordAway {
+			t.Errorf("in another org: %v, %v, %+v", ask, err, r)
+		}
+		r, ask, err := d.BeginRemoval(t.Context(), l, r, "00D")
+		if !ask || err != nil || r.Record != "" || r.EmailKey != "jane@example.com" || r.Unsure {
+			t.Errorf("%v, %v, %+v", ask, err, r)
 		}
 		if again {
 			*now = now.Add(time.Second)
 			add(t, d, signUp("a/1", "jane@example.com"))
-			if still, err := d.StillDue(t.Context(), r); still || err != nil {
-				t.Errorf("signed up again: %v, %v", still, err)
+			if _, ask, err := d.BeginRemoval(t.Context(), l, r, "00D"); ask || err != nil {
+				t.Errorf("signed up again: %v, %v", ask, err)
 			}
 		}
 		r.Record, r.Code = RecordRefused, "NO"
@@ -172,35 +179,213 @@ func TestATestIsUndoneWithItsRecord(t *testing.T) {
 	}
 }
 
-// Whoever else has the address keeps the record: on another newsletter, and of another
-// tenant with the same org.
+// Whoever else has the address keeps the record, as late as they come: on another
+// newsletter, and of another tenant with the same org.
 func TestARecordThatSomebodyElseHas(t *testing.T) {
 	for name, other := range map[string]struct {
-		newsletter, email, org string
-		shared                 bool
+		newsletter, email, org, connected string
+		shared                            bool
 	}{
-		"another newsletter":          {"a/2", "JANE@example.com", "", true},
-		"another tenant of the org":   {"b/1", "jane@example.com", "00D", true},
-		"another tenant and org":      {"b/1", "jane@example.com", "00E", false},
-		"another address of that org": {"b/1", "joe@example.com", "00D", false},
+		"another newsletter":           {"a/2", "JANE@example.com", "", "", true},
+		"another tenant of the org":    {"b/1", "jane@example.com", "00D", "", true},
+		"in their first batch":         {"b/1", "jane@example.com", "", "00D", true},
+		"another tenant and org":       {"b/1", "jane@example.com", "00E", "", false},
+		"in their first batch of that": {"b/1", "jane@example.com", "", "00E", false},
+		"another address of that org":  {"b/1", "joe@example.com", "00D", "00D", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, id, _ := tested(t)
-			d.becomes(t, leased(t, d), Outcome{SubscriberID: id, State: Delivered, RecordID: "003", OrgID: "00D", Made: true})
-			next := add(t, d, signUp(other.newsletter, other.email))[0]
-			if other.org != "" {
-				l := Lease{TenantID: "b", Owner: "me"}
-				if err := d.TakeLease(t.Context(), l); err != nil {
-					t.Fatal(err)
-				}
-				d.becomes(t, l, Outcome{SubscriberID: next, State: Delivered, RecordID: "003", OrgID: other.org})
-			}
-			if _, err := d.UndoTest(t.Context(), "a", id, "ann"); err != nil {
+			l, r := d.undoing(t, id)
+			d.connected(t, other.connected)
+			if _, err := d.write.Exec(`UPDATE identities SET tenant_id = 'b'`); err != nil {
 				t.Fatal(err)
 			}
-			if r := d.due(t, 1)[0]; r.Shared != other.shared {
-				t.Errorf("got %+v", r)
+			next := add(t, d, signUp(other.newsletter, other.email))[0]
+			if other.org != "" {
+				d.becomes(t, d.leasedOf(t, "b"), Outcome{SubscriberID: next, State: Delivered, RecordID: "003", OrgID: other.org})
+			}
+			r, ask, err := d.BeginRemoval(t.Context(), l, r, "00D")
+			if err != nil || ask == other.shared || (r.Record == RecordShared) != other.shared {
+				t.Errorf("got %v, %+v, %v", ask, r, err)
+			}
+			wantN(t, d, map[bool]int{false: 1}[other.shared], `SELECT count(*) FROM removals WHERE sent_at > 0`)
+		})
+	}
+}
+
+// undoing has a test undone that arrived in a record of its own.
+func (d *DB) undoing(t *testing.T, id string) (Lease, Removal) {
+	t.Helper()
+	l := leased(t, d)
+	d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: "003", OrgID: "00D", Made: true})
+	if _, err := d.UndoTest(t.Context(), "a", id, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	return l, d.due(t, 1)[0]
+}
+
+func (d *DB) leasedOf(t *testing.T, tenantID string) Lease {
+	t.Helper()
+	l := Lease{TenantID: tenantID, Owner: "me"}
+	if err := d.TakeLease(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// Who was delivered with the record while it was deleted, or may have been, is delivered
+// anew: on another newsletter, and of another tenant with the same org.
+func TestWhoHasADeletedRecordIsDeliveredAnew(t *testing.T) {
+	for name, tt := range map[string]struct {
+		record       RecordFate
+		before, anew bool // before: its answer got lost when it was asked for before
+	}{
+		"deleted":                         {RecordDeleted, false, true},
+		"gone":                            {RecordGone, false, false},
+		"gone, and it may have been us":   {RecordGone, true, true},
+		"changed":                         {RecordChanged, true, false},
+		"shared by then":                  {RecordShared, true, true},
+		"refused":                         {RecordRefused, false, false},
+		"refused, after an answer's loss": {RecordRefused, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, id, _ := tested(t)
+			l, r := d.undoing(t, id)
+			for range map[bool]int{true: 2, false: 1}[tt.before] {
+				var ask bool
+				var err error
+				if r, ask, err = d.BeginRemoval(t.Context(), l, r, "00D"); !ask || err != nil {
+					t.Fatal(ask, err)
+				}
+			}
+			if r.Unsure != tt.before {
+				t.Errorf("unsure: %+v", r)
+			}
+			mine := add(t, d, signUp("a/2", "jane@example.com"), signUp("a/2", "joe@example.com"))
+			theirs := add(t, d, signUp("b/1", "jane@example.com"))
+			d.becomes(t, l, Outcome{SubscriberID: mine[0], State: Delivered, RecordID: "003", OrgID: "00D"}, Outcome{SubscriberID: mine[1], State: Delivered, RecordID: "004", OrgID: "00D"})
+			d.becomes(t, d.leasedOf(t, "b"), Outcome{SubscriberID: theirs[0], State: Delivered, RecordID: "003", OrgID: "00D"})
+			r.Record = tt.record
+			if err := d.EndRemoval(t.Context(), l, r); err != nil {
+				t.Fatal(err)
+			}
+			want, sums := Delivered, Sums{New: 1, Delivered: 1}
+			if tt.anew {
+				want, sums = Waiting, Sums{New: 1, Waiting: 1}
+			}
+			their, err := d.Subscriber(t.Context(), "b", theirs[0])
+			if err != nil || their.State != want || (their.RecordID == "") != tt.anew {
+				t.Errorf("another tenant's: %+v, %v", their, err)
+			}
+			if s := d.one(t, mine[0]); s.State != want || (s.RecordID == "") != tt.anew {
+				t.Errorf("on another newsletter: %+v", s)
+			}
+			if s := d.one(t, mine[1]); s.State != Delivered {
+				t.Errorf("with another record: %+v", s)
+			}
+			d.agrees(t, "b", sums)
+			d.agrees(t, "a", nil)
+			if r := d.receipt(t, id); !r.Erased || r.Record != tt.record {
+				t.Errorf("receipt %+v", r)
 			}
 		})
+	}
+}
+
+// Who was looked up before a record was deleted, and is written down with it afterwards,
+// is due again; who was looked up later has it: somebody restored it.
+func TestDeliveredWithARecordThatWasDeleted(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		d, id, now := tested(t)
+		l, r := d.undoing(t, id)
+		looked := *now
+		r, ask, err := d.BeginRemoval(t.Context(), l, r, "00D")
+		if !ask || err != nil {
+			t.Fatal(ask, err)
+		}
+		*now = now.Add(time.Second)
+		r.Record = RecordDeleted
+		if err := d.EndRemoval(t.Context(), l, r); err != nil {
+			t.Fatal(err)
+		}
+		theirs := add(t, d, signUp("b/1", "jane@example.com"))[0]
+		want, sums := Waiting, Sums{New: 1, Waiting: 1}
+		if late {
+			looked, want, sums = now.Add(time.Second), Delivered, Sums{New: 1, Delivered: 1}
+		}
+		d.becomes(t, d.leasedOf(t, "b"), Outcome{SubscriberID: theirs, State: Delivered, RecordID: "003", OrgID: "00D", LookedAt: looked})
+		if s, err := d.Subscriber(t.Context(), "b", theirs); err != nil || s.State != want {
+			t.Errorf("late: %v, got %+v, %v", late, s, err)
+		}
+		d.agrees(t, "b", sums)
+	}
+}
+
+// A removal that is put off is due later, with what the CRM said, and at once when it is
+// asked for again. That the record may be deleted is known for as long as it is so.
+func TestARemovalIsPutOff(t *testing.T) {
+	for _, unsure := range []bool{false, true} {
+		d, id, now := tested(t)
+		l, r := d.undoing(t, id)
+		r, ask, err := d.BeginRemoval(t.Context(), l, r, "00D")
+		if !ask || err != nil {
+			t.Fatal(ask, err)
+		}
+		r.Tries, r.DueAt, r.Code, r.Unsure = 2, now.Add(time.Minute), "BUSY", unsure
+		if err := d.PutOffRemoval(t.Context(), Lease{TenantID: "a", Owner: "them"}, r); !errors.Is(err, ErrLost) {
+			t.Errorf("without the lease: %v", err)
+		}
+		if err := d.PutOffRemoval(t.Context(), l, r); err != nil {
+			t.Fatal(err)
+		}
+		if tenants, err := d.DueTenants(t.Context(), "me"); err != nil || len(tenants) != 0 {
+			t.Errorf("tenants %v, %v", tenants, err)
+		}
+		if tenants, err := d.DueAmong(t.Context(), "me", []string{"a"}); err != nil || len(tenants) != 0 {
+			t.Errorf("tenants %v, %v", tenants, err)
+		}
+		d.due(t, 0)
+		*now = now.Add(time.Minute)
+		if r := d.due(t, 1)[0]; r.Tries != 2 || r.Code != "BUSY" {
+			t.Errorf("got %+v", r)
+		}
+		*now = now.Add(-time.Second)
+		if _, err := d.UndoTest(t.Context(), "a", id, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		r = d.due(t, 1)[0]
+		if r.Tries != 0 || r.Code != "" {
+			t.Errorf("asked for again: %+v", r)
+		}
+		if r, ask, err = d.BeginRemoval(t.Context(), l, r, "00D"); !ask || err != nil || r.Unsure != unsure {
+			t.Errorf("begun again: %+v, %v, %v", r, ask, err)
+		}
+		if err := d.EndRemoval(t.Context(), l, r); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.PutOffRemoval(t.Context(), l, r); !errors.Is(err, ErrLost) {
+			t.Errorf("one that has ended: %v", err)
+		}
+		if _, ask, err := d.BeginRemoval(t.Context(), l, r, "00D"); ask || !errors.Is(err, ErrLost) {
+			t.Errorf("begun when it has ended: %v, %v", ask, err)
+		}
+	}
+}
+
+// Who is to be removed isn't sent to another org first.
+func TestWhoIsRemovedIsNotMoved(t *testing.T) {
+	d, id, _ := tested(t)
+	other := add(t, d, signUp("a/1", "joe@example.com"))[0]
+	d.becomes(t, leased(t, d), Outcome{SubscriberID: other, State: Delivered, RecordID: "004", OrgID: "00D"})
+	d.undoing(t, id)
+	d.connected(t, "00E")
+	if _, err := d.StartAction(t.Context(), Action{TenantID: "a", Service: "sfdc", Kind: ActionMove, OrgID: "00E", Actor: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	if s := d.one(t, id); s.State != Delivered {
+		t.Errorf("got %+v", s)
+	}
+	if s := d.one(t, other); s.State != Waiting {
+		t.Errorf("another: %+v", s)
 	}
 }

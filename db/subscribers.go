@@ -32,7 +32,7 @@ type Subscriber struct {
 	RepeatedAt   time.Time // the last repeated sign-up; zero when there was none
 	EditedAt     time.Time // the last edit by hand; zero when there was none
 	Source       string    // by which the first sign-up came: form, api, test
-	Made         bool      // the CRM said that our write made the record
+	Made         bool      // the CRM said that our write made the record at RecordID
 }
 
 // SignedUpAt is when the address was last signed up.
@@ -76,7 +76,8 @@ func (s Subscriber) Why(p Pause) (code, detail string, next time.Time) {
 
 const selectSubscriber = `SELECT s.id, s.tenant_id, s.newsletter_id, n.name, s.email, s.email_key, s.first_name, s.last_name,
 	s.state, s.reason, s.detail, s.attempts, s.refusals, s.due_at, s.sent_at, s.settles_at,
-	s.record_id, s.org_id, s.instance_url, s.match_id, s.delivered_at, s.created_at, s.repeated_at, s.edited_at, s.source, s.made
+	s.record_id, s.org_id, s.instance_url, s.match_id, s.delivered_at, s.created_at, s.repeated_at, s.edited_at, s.source,
+	CASE WHEN s.record_id <> '' AND s.made_id = s.record_id THEN 1 ELSE 0 END
 	FROM subscribers s JOIN newsletters n ON n.id = s.newsletter_id `
 
 func scanSubscriber(row scanner) (Subscriber, error) {

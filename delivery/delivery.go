@@ -28,7 +28,8 @@ type Store interface {
 	MarkSent(ctx context.Context, l db.Lease, sendings []db.Sending, settlesAt time.Time) error
 	RecordOutcomes(ctx context.Context, l db.Lease, outcomes []db.Outcome) error
 	DueRemovals(ctx context.Context, tenantID string) ([]db.Removal, error)
-	StillDue(ctx context.Context, r db.Removal) (bool, error)
+	BeginRemoval(ctx context.Context, l db.Lease, r db.Removal, orgID string) (begun db.Removal, ask bool, err error)
+	PutOffRemoval(ctx context.Context, l db.Lease, r db.Removal) error
 	EndRemoval(ctx context.Context, l db.Lease, r db.Removal) error
 	Pause(ctx context.Context, tenantID string) (db.Pause, error)
 	SetPause(ctx context.Context, l db.Lease, p db.Pause) error

@@ -21,6 +21,7 @@ type person struct {
 	attempts  int
 	refusals  int        // in a row, of what passes
 	due       []db.Known // who is to be delivered; one outcome for each
+	left      []db.Known // who left while a write was out for them, and is looked up alone
 	known     []db.Known // they, and the others who have the address
 
 	// What we wrote, for want of a name, into the record that was found, or is to be made.
@@ -52,7 +53,10 @@ func group(subscribers []db.Known) []*person {
 func (p *person) sum() {
 	slices.SortStableFunc(p.known, func(a, b db.Known) int { return b.SaidAt().Compare(a.SaidAt()) })
 	for _, s := range p.known {
-		if s.Due {
+		switch {
+		case s.Due && s.State == db.Left:
+			p.left = append(p.left, s)
+		case s.Due:
 			p.due = append(p.due, s)
 			p.attempts = max(p.attempts, s.Attempts)
 			p.refusals = max(p.refusals, s.Refusals)
@@ -82,7 +86,12 @@ func (p *person) becomes(outcomes []db.Outcome, o db.Outcome) []db.Outcome {
 	if o.State == db.Waiting && o.Refusals == 0 {
 		o.Refusals = p.refusals
 	}
-	for _, s := range p.due {
+	return outcomeOf(outcomes, p.due, o)
+}
+
+// outcomeOf adds an outcome for each of some subscribers.
+func outcomeOf(outcomes []db.Outcome, all []db.Known, o db.Outcome) []db.Outcome {
+	for _, s := range all {
 		o.SubscriberID, o.EmailKey, o.Revision = s.ID, s.EmailKey, s.Revision
 		outcomes = append(outcomes, o)
 	}

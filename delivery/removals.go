@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 
 	"gatepost/crm"
@@ -10,7 +11,8 @@ import (
 // remove removes the subscribers who are to be removed, each with the record that we made
 // of them, and reports whether to go on with deliveries. Nobody else delivers meanwhile:
 // we hold the tenant's lease. That it is asked for was written down before; what was
-// interrupted is done again, and finds the record deleted.
+// interrupted is done again, and finds the record deleted. Behind one that fails, the
+// others have their turn later: each may take as long as a call does.
 func (t *turn) remove(ctx context.Context) (goOn bool, err error) {
 	if len(t.removals) == 0 {
 		return true, nil
@@ -23,15 +25,15 @@ func (t *turn) remove(ctx context.Context) (goOn bool, err error) {
 		if t.stopped() {
 			return false, errStopped
 		}
-		still, err := t.Store.StillDue(ctx, r)
+		r, ask, err := t.Store.BeginRemoval(ctx, t.lease, r, t.crm.Target().OrgID)
 		if err != nil {
 			return false, err
 		}
-		if still {
-			if err := t.removeRecord(ctx, &r); err != nil {
-				return false, t.hold(ctx, crm.Failed(err), t.pause.Batch)
+		if ask {
+			if f := t.removeRecord(ctx, &r); f != nil {
+				return t.notRemoved(ctx, r, f)
 			}
-			asked = asked || r.Record != db.RecordShared && r.Record != db.RecordAway
+			asked = true
 		}
 		if err := t.Store.EndRemoval(ctx, t.lease, r); err != nil {
 			return false, err
@@ -43,29 +45,65 @@ func (t *turn) remove(ctx context.Context) (goOn bool, err error) {
 	return true, err
 }
 
-// removeRecord deletes the CRM's record of a removal, if it may, and notes in r what
-// became of it. An error is about everybody: it is to be done again later.
-func (t *turn) removeRecord(ctx context.Context, r *db.Removal) error {
-	switch {
-	case r.Shared:
-		r.Record = db.RecordShared
-		return nil
-	case r.OrgID != t.crm.Target().OrgID:
-		r.Record = db.RecordAway
-		return nil
-	}
+// removeRecord deletes the CRM's record of a removal, and notes in r what became of it. A
+// failure leaves that open.
+func (t *turn) removeRecord(ctx context.Context, r *db.Removal) *crm.Failure {
 	ctx, cancel := context.WithTimeout(ctx, t.CallTime)
 	defer cancel()
 	removed, err := t.crm.Remove(ctx, r.RecordID)
-	if err != nil {
-		f := crm.Failed(err)
-		if f.Unknown || f.Class != crm.Recorded && f.Class != crm.Passing {
-			return f
-		}
+	if err == nil {
+		r.Record = recordFates[removed]
+		return nil
+	}
+	f := crm.Failed(err)
+	if f.Class == crm.Recorded && !f.Unknown {
 		r.Record, r.Code = db.RecordRefused, f.Code
 		return nil
 	}
-	r.Record = recordFates[removed]
+	return f
+}
+
+// notRemoved deals with a record that couldn't be deleted, and reports whether to go on
+// with deliveries. What is everybody's holds the tenant, and is waited for. What is this
+// record's alone puts it off, later and later, so that it keeps nobody waiting, and after
+// many tries the record stays.
+func (t *turn) notRemoved(ctx context.Context, r db.Removal, f *crm.Failure) (goOn bool, err error) {
+	if f.Unknown { // nobody is to be looked up for good before it has taken effect
+		r.Unsure, r.DueAt = true, t.Now().Add(t.settle(1))
+	}
+	outage := t.outage(ctx, r, f)
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx) // we cut it off: that says nothing about the CRM
+	}
+	if outage != nil {
+		if err := t.Store.PutOffRemoval(ctx, t.lease, r); err != nil {
+			return false, err
+		}
+		return false, t.hold(ctx, outage, t.pause.Batch)
+	}
+	if due := t.Now().Add(max(ownBackoff(r.Tries), f.Wait)); due.After(r.DueAt) {
+		r.DueAt = due
+	}
+	r.Code = f.Code
+	if r.Tries++; r.Tries < cmp.Or(f.Tries, crm.MostTries) {
+		return true, t.Store.PutOffRemoval(ctx, t.lease, r)
+	}
+	r.Record = db.RecordRefused
+	return true, t.Store.EndRemoval(ctx, t.lease, r)
+}
+
+// outage is why the CRM does nothing for anybody now, nil when a record couldn't be deleted
+// for what it has alone. Some failures say it; where one doesn't, a look-up tells, which
+// works unless it is everybody's.
+func (t *turn) outage(ctx context.Context, r db.Removal, f *crm.Failure) *crm.Failure {
+	switch f.Class {
+	case crm.Connection:
+		return f
+	case crm.Pause:
+		if _, err := t.find(ctx, []*person{{key: r.EmailKey}}); err != nil && crm.Failed(err).Class != crm.Recorded {
+			return crm.Failed(err)
+		}
+	}
 	return nil
 }
 

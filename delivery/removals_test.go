@@ -1,7 +1,10 @@
 package delivery
 
 import (
+	"context"
+	"fmt"
 	"testing"
+	"time"
 
 	"gatepost/crm"
 	"gatepost/db"
@@ -34,6 +37,20 @@ func (h *house) receipt(id string) db.Removal {
 
 func (h *house) unpaused() { h.exec(`DELETE FROM pauses`) }
 
+// dueAgain has a removal that was put off be due.
+func (h *house) dueAgain() { h.exec(`UPDATE removals SET due_at = 0`) }
+
+func (h *house) number(query string) (n int64) {
+	h.t.Helper()
+	if err := h.db.Writer().QueryRow(query).Scan(&n); err != nil {
+		h.t.Fatal(err)
+	}
+	return n
+}
+
+// tries are how many failures of a removal count.
+func (h *house) tries() int { return int(h.number(`SELECT tries FROM removals`)) }
+
 // A test is undone with the record that was made for it, if that may go.
 func TestATestIsUndone(t *testing.T) {
 	const email = "jane@example.com"
@@ -55,6 +72,12 @@ func TestATestIsUndone(t *testing.T) {
 		"down for a while": {happens: func(_ *house, c *fakeCRM) {
 			c.faults = []fault{{on: "remove", err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable}}}
 		}, want: db.RecordDeleted},
+		"busy for a while": {happens: func(_ *house, c *fakeCRM) {
+			c.faults = []fault{{on: "remove", err: &crm.Failure{Class: crm.Passing, Code: "UNABLE_TO_LOCK_ROW"}}}
+		}, want: db.RecordDeleted},
+		"an error while it looks": {happens: func(_ *house, c *fakeCRM) {
+			c.faults = []fault{{on: "remove", err: &crm.Failure{Class: crm.Recorded, Code: "ODD", Unknown: true}}}
+		}, want: db.RecordDeleted},
 		"the answer was lost": {happens: func(_ *house, c *fakeCRM) {
 			c.faults = []fault{{on: "remove", after: true, err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}}}
 		}, want: db.RecordGone},
@@ -71,6 +94,7 @@ func TestATestIsUndone(t *testing.T) {
 			for range 2 { // the second time after what was in the way
 				takes(d, "a")
 				h.unpaused()
+				h.dueAgain()
 			}
 			r := h.receipt(id)
 			if !r.Erased || r.Record != tt.want || (r.Code != "") != (tt.want == db.RecordRefused) {
@@ -83,6 +107,131 @@ func TestATestIsUndone(t *testing.T) {
 				t.Errorf("sums %v", sums)
 			}
 		})
+	}
+}
+
+// A record that can't be deleted keeps nobody waiting: it is put off, later and later, one
+// at a time, and in the end it stays.
+func TestARecordThatIsNeverDeleted(t *testing.T) {
+	for name, tt := range map[string]struct {
+		failure crm.Failure
+		tries   int
+	}{
+		"busy each time":       {crm.Failure{Class: crm.Passing, Code: "UNABLE_TO_LOCK_ROW"}, crm.MostTries},
+		"an error each time":   {crm.Failure{Class: crm.Passing, Code: "UNKNOWN_EXCEPTION", Tries: 3, Unknown: true}, 3},
+		"no answer in time":    {crm.Failure{Class: crm.Pause, Code: crm.TimedOut, Unknown: true}, crm.MostTries},
+		"a code nobody knows":  {crm.Failure{Class: crm.Pause, Code: "ODD"}, crm.MostTries},
+		"not known if refused": {crm.Failure{Class: crm.Recorded, Code: "ODD", Unknown: true}, crm.MostTries},
+		"to be tried later on": {crm.Failure{Class: crm.Pause, Code: "ODD", Wait: time.Hour}, crm.MostTries},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, c := newHouse(t, "a"), newCRM()
+			d, id := h.dispatcher(crms{"a": c}), h.tests("jane@example.com")
+			takes(d, "a")
+			c.next = func(on string) *fault {
+				if on == "remove" {
+					return &fault{err: &tt.failure}
+				}
+				return nil
+			}
+			h.undo(id)
+			for n := 1; n < tt.tries; n++ {
+				reader := h.signUp("a/2", fmt.Sprintf("%d@example.com", n))[0]
+				takes(d, "a")
+				if s := h.subscriber("a", reader); s.State != db.Delivered || h.pause("a").Reason != "" {
+					t.Fatalf("try %d keeps others waiting: %+v, %+v", n, s, h.pause("a"))
+				}
+				if r := h.receipt(id); !r.EndedAt.IsZero() || r.Code != tt.failure.Code || h.tries() != n {
+					t.Fatalf("try %d: %+v", n, r)
+				}
+				if tenants, err := h.db.DueTenants(t.Context(), "me"); err != nil || len(tenants) != 0 {
+					t.Fatalf("try %d: it isn't put off: %v, %v", n, tenants, err)
+				}
+				h.dueAgain()
+			}
+			takes(d, "a")
+			if r := h.receipt(id); !r.Erased || r.Record != db.RecordRefused || r.Code != tt.failure.Code {
+				t.Errorf("receipt %+v", r)
+			}
+			h.adds("a")
+		})
+	}
+}
+
+// A deletion whose answer was lost may take effect after somebody was found to be there
+// again, who signed up meanwhile: once it has settled, they are looked up anew.
+func TestASignUpAfterALostDeletion(t *testing.T) {
+	const email = "jane@example.com"
+	h, c := newHouse(t, "a"), newCRM()
+	d, id := h.dispatcher(crms{"a": c}), h.tests(email)
+	takes(d, "a")
+	h.undo(id)
+	c.faults = []fault{{on: "remove", err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}}}
+	takes(d, "a")
+	before := time.Now()
+	h.says("a/1", email, "", "")
+	takes(d, "a")
+	if s := h.subscriber("a", id); s.State != db.Delivered || s.RecordID != c.records[email][0] {
+		t.Errorf("got %+v", s)
+	}
+	if n := h.number(`SELECT due_at FROM removals`); n < before.Add(9*time.Second).UnixMilli() {
+		t.Errorf("it is due before the deletion has settled: %d", n)
+	}
+	delete(c.records, email)
+	h.dueAgain()
+	takes(d, "a")
+	if s := h.subscriber("a", id); s.State != db.Delivered || len(c.records[email]) != 1 || s.RecordID != c.records[email][0] {
+		t.Errorf("got %+v, records %v", s, c.records)
+	}
+	if r := h.receipt(id); r.Erased || r.EndedAt.IsZero() {
+		t.Errorf("receipt %+v", r)
+	}
+	h.adds("a")
+}
+
+// What the CRM has against everybody holds up everybody, and counts against nobody.
+func TestAnOutageWhileATestIsUndone(t *testing.T) {
+	for name, faults := range map[string][]fault{
+		"the connection":  {{on: "remove", err: &crm.Failure{Class: crm.Connection, Code: crm.Broken}}},
+		"nothing answers": {{on: "remove", err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable}}, {on: "find", err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, c := newHouse(t, "a"), newCRM()
+			d, id := h.dispatcher(crms{"a": c}), h.tests("jane@example.com")
+			takes(d, "a")
+			h.undo(id)
+			reader := h.says("a/2", "joe@example.com", "", "")
+			c.faults = faults
+			takes(d, "a")
+			if p := h.pause("a"); p.Reason != faults[len(faults)-1].err.Code || h.tries() != 0 || h.receipt(id).Code != "" {
+				t.Errorf("paused %+v, %d tries, %+v", p, h.tries(), h.receipt(id))
+			}
+			if s := h.subscriber("a", reader); s.State != db.Waiting || len(c.faults) != 0 {
+				t.Errorf("got %+v, faults %v", s, c.faults)
+			}
+			h.unpaused()
+			takes(d, "a")
+			if r := h.receipt(id); r.Record != db.RecordDeleted || h.subscriber("a", reader).State != db.Delivered {
+				t.Errorf("receipt %+v", r)
+			}
+		})
+	}
+}
+
+// One that can't be deleted doesn't keep the others from being deleted.
+func TestAnUndoBehindOneThatFails(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	d := h.dispatcher(crms{"a": c})
+	stuck, other := h.tests("jane@example.com"), h.tests("joe@example.com")
+	takes(d, "a")
+	h.undo(stuck)
+	h.undo(other)
+	c.faults = []fault{{on: "remove", err: &crm.Failure{Class: crm.Passing, Code: "UNABLE_TO_LOCK_ROW"}}}
+	for range 2 {
+		takes(d, "a")
+	}
+	if r, s := h.receipt(other), h.receipt(stuck); r.Record != db.RecordDeleted || !s.EndedAt.IsZero() {
+		t.Errorf("receipts %+v, %+v", r, s)
 	}
 }
 
@@ -174,4 +323,122 @@ func TestWhoLeftIsNotSent(t *testing.T) {
 	}
 	c.wantName(t, "back again", "jane@example.com", "Jane", "Doe")
 	h.adds("a")
+}
+
+// What became of a write for somebody who left while its answer was lost is looked up once
+// it can't take effect any more, and nothing is written for them.
+func TestWhoLeavesWhileTheAnswerIsLost(t *testing.T) {
+	const email = "jane@example.com"
+	for name, tt := range map[string]struct {
+		arrived, other bool // other: they are on another newsletter too
+	}{"it arrived": {arrived: true}, "it did not": {}, "it arrived, and they are on another": {true, true}, "it did not, and they are on another": {other: true}} {
+		t.Run(name, func(t *testing.T) {
+			h, c := newHouse(t, "a"), newCRM()
+			c.faults = []fault{{on: "create", after: tt.arrived, err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}}}
+			d, id := h.dispatcher(crms{"a": c}), h.says("a/1", email, "", "")
+			takes(d, "a")
+			h.unpaused()
+			if done, err := h.db.Leave(t.Context(), "a", id, "ann", ""); !done || err != nil {
+				t.Fatal(done, err)
+			}
+			other := ""
+			if tt.other {
+				other = h.says("a/2", email, "", "")
+			}
+			h.exec(`UPDATE subscribers SET settles_at = 1 WHERE id = $1`, id)
+			due := func(what string, want int) {
+				t.Helper()
+				if tenants, err := h.db.DueTenants(t.Context(), "me"); err != nil || len(tenants) != want {
+					t.Errorf("%s: %v, %v", what, tenants, err)
+				}
+			}
+			due("before", 1)
+			takes(d, "a")
+			due("afterwards", 0)
+			s := h.subscriber("a", id)
+			if s.State != db.Left || !s.SentAt.IsZero() || (s.RecordID != "") != tt.arrived || s.Made || tt.arrived && s.RecordID != c.records[email][0] {
+				t.Errorf("got %+v", s)
+			}
+			if want := map[bool]int{true: 1}[tt.arrived || tt.other]; len(c.records[email]) != want {
+				t.Errorf("records %v", c.records)
+			}
+			if other != "" {
+				if s := h.subscriber("a", other); s.State != db.Delivered || s.RecordID != c.records[email][0] {
+					t.Errorf("on another newsletter: %+v", s)
+				}
+			}
+			h.adds("a")
+		})
+	}
+}
+
+// Who can't be looked up is looked for once: nobody has to wait for them.
+func TestWhoLeftAndIsNotLookedUp(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	c.faults = []fault{{on: "create", err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}}, {on: "find", err: &crm.Failure{Class: crm.Recorded, Code: "ODD"}}}
+	d, id := h.dispatcher(crms{"a": c}), h.says("a/1", "jane@example.com", "", "")
+	takes(d, "a")
+	if done, err := h.db.Leave(t.Context(), "a", id, "ann", ""); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	h.exec(`UPDATE subscribers SET settles_at = 1`)
+	h.unpaused()
+	takes(d, "a")
+	h.unpaused()
+	if tenants, err := h.db.DueTenants(t.Context(), "me"); err != nil || len(tenants) != 0 || len(c.faults) != 0 {
+		t.Errorf("%v, %v, faults %v", tenants, err, c.faults)
+	}
+	if s := h.subscriber("a", id); s.State != db.Left || !s.SentAt.IsZero() {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// lateStore has something happen before outcomes are written down, once.
+type lateStore struct {
+	*db.DB
+	before func()
+}
+
+func (s *lateStore) RecordOutcomes(ctx context.Context, l db.Lease, o []db.Outcome) error {
+	if before := s.before; before != nil {
+		s.before = nil
+		before()
+	}
+	return s.DB.RecordOutcomes(ctx, l, o)
+}
+
+// Who is found to have the record just before it is deleted gets another one, of another
+// tenant of the org too, and whenever that is written down.
+func TestWhoIsFoundWhileTheRecordIsDeleted(t *testing.T) {
+	const email = "jane@example.com"
+	for _, late := range []bool{false, true} {
+		h, c := newHouse(t, "a", "b"), newCRM()
+		d, id := h.dispatcher(crms{"a": c, "b": c}), h.tests(email)
+		takes(d, "a")
+		h.undo(id)
+		other := ""
+		if late {
+			other = h.says("b/1", email, "Jane", "Doe")
+			store := &lateStore{DB: h.db, before: func() { takes(d, "a") }}
+			takes(New(Config{Store: store, Connect: crms{"b": c}.connect}), "b")
+		} else {
+			c.hook = func(on string) {
+				if on == "remove" {
+					c.hook = nil
+					other = h.says("b/1", email, "Jane", "Doe")
+					takes(d, "b")
+				}
+			}
+			takes(d, "a")
+		}
+		if r := h.receipt(id); r.Record != db.RecordDeleted {
+			t.Fatalf("late: %v, receipt %+v", late, r)
+		}
+		takes(d, "b")
+		if s := h.subscriber("b", other); s.State != db.Delivered || len(c.records[email]) != 1 || s.RecordID != c.records[email][0] {
+			t.Errorf("late: %v, got %+v, records %v", late, s, c.records)
+		}
+		h.adds("a")
+		h.adds("b")
+	}
 }

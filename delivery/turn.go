@@ -28,6 +28,8 @@ type turn struct {
 	pause db.Pause // the last one, which stays until a delivery succeeds
 	limit int      // of the next batch
 
+	looked time.Time // when the last look-up began
+
 	removals []db.Removal // that are due
 
 	// blamed is how many in a row were refused alone, with nobody delivered in between,
@@ -163,12 +165,16 @@ func (t *turn) deliver(ctx context.Context, people []*person) (goOn bool, err er
 }
 
 // sortFound returns those of whom something is to be written, and what became of
-// the others: who is in the CRM as they should be is delivered, and who may get
-// there by an earlier write whose outcome is not known waits for that.
+// the others: who is in the CRM as they should be is delivered, who may get there by an
+// earlier write whose outcome is not known waits for that, and of who has left it is known
+// what became of theirs.
 func (t *turn) sortFound(people []*person, found map[string][]crm.Record) (left []*person, outcomes []db.Outcome) {
 	now := t.Now()
 	for _, p := range people {
-		switch records := found[p.key]; {
+		records := found[p.key]
+		outcomes = t.lookedUp(outcomes, p, records)
+		switch {
+		case len(p.due) == 0:
 		case len(records) > 1 && t.set.Several == db.SeveralAttention:
 			outcomes = p.becomes(outcomes, db.Outcome{State: db.Attention, Reason: crm.Several})
 		case len(records) > 0:
@@ -191,9 +197,20 @@ func (t *turn) sortFound(people []*person, found map[string][]crm.Record) (left 
 	return left, outcomes
 }
 
+// lookedUp adds what became of the writes that were out for those who left: by now they
+// have taken effect, or never will.
+func (t *turn) lookedUp(outcomes []db.Outcome, p *person, records []crm.Record) []db.Outcome {
+	o := db.Outcome{State: db.Waiting}
+	if len(records) > 0 {
+		p.placeholders = p.placeholdersIn(records[0])
+		o = t.delivered(p, records[0].ID)
+	}
+	return outcomeOf(outcomes, p.left, o)
+}
+
 func (t *turn) delivered(p *person, recordID string) db.Outcome {
 	to := t.crm.Target()
-	return db.Outcome{State: db.Delivered, RecordID: recordID, OrgID: to.OrgID, InstanceURL: to.InstanceURL, Placeholders: p.placeholders}
+	return db.Outcome{State: db.Delivered, RecordID: recordID, LookedAt: t.looked, OrgID: to.OrgID, InstanceURL: to.InstanceURL, Placeholders: p.placeholders}
 }
 
 // write makes records for people that the CRM doesn't have, and changes those of
@@ -236,6 +253,7 @@ func (t *turn) write(ctx context.Context, people []*person) (goOn bool, err erro
 func (t *turn) find(ctx context.Context, people []*person) (map[string][]crm.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.CallTime)
 	defer cancel()
+	t.looked = t.Now()
 	return t.crm.Find(ctx, addresses(people), t.options())
 }
 
@@ -435,6 +453,9 @@ func (t *turn) failed(ctx context.Context, f *crm.Failure, people []*person, out
 		var outcomes []db.Outcome
 		for _, p := range people {
 			outcomes = p.becomes(outcomes, outcome)
+			if outcome.State == db.Attention { // a look-up would fail so for ever
+				outcomes = outcomeOf(outcomes, p.left, outcome)
+			}
 		}
 		if err := t.Store.RecordOutcomes(ctx, t.lease, outcomes); err != nil {
 			return false, err

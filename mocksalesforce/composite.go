@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"gatepost/simulated"
 )
 
 const maxSubrequests = 25
@@ -47,7 +49,7 @@ func (c *call) inner(r subrequest) (*call, *resource, error) {
 		return nil, nil, err
 	}
 	res, wild := findResource(segments(rest))
-	if len(r.URL) > maxURI {
+	if len(r.URL) > simulated.MaxURI {
 		return nil, nil, fail(http.StatusRequestURITooLong, "URI_TOO_LONG", "the URL of a subrequest is too long")
 	}
 	header := http.Header{}

@@ -29,26 +29,27 @@ func (o *object) column(name string) (*field, error) {
 	return nil, fail(http.StatusBadRequest, "INVALID_FIELD", fmt.Sprintf("No such column '%s' on entity '%s'. If you are attempting to use a custom field, be sure to append the '__c' after the custom field name. Please reference your WSDL or the describe call for the appropriate names.", name, o.Name))
 }
 
-// compile turns a condition into a test, checking names and types.
-func compile(o *object, c condition) (test, error) {
+// compile turns a condition into a test, checking names and types. Date literals such as
+// TODAY are about the day of at.
+func compile(o *object, c condition, at time.Time) (test, error) {
 	switch c := c.(type) {
 	case nil:
 		return func(*record) bool { return true }, nil
 	case *negation:
-		t, err := compile(o, c.term)
+		t, err := compile(o, c.term, at)
 		return func(r *record) bool { return !t(r) }, err
 	case *junction:
-		return compileJunction(o, c)
+		return compileJunction(o, c, at)
 	case *comparison:
-		return compileComparison(o, c)
+		return compileComparison(o, c, at)
 	}
 	return nil, fmt.Errorf("unknown condition %T", c)
 }
 
-func compileJunction(o *object, j *junction) (test, error) {
+func compileJunction(o *object, j *junction, at time.Time) (test, error) {
 	var tests []test
 	for _, c := range j.terms {
-		t, err := compile(o, c)
+		t, err := compile(o, c, at)
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +65,7 @@ func compileJunction(o *object, j *junction) (test, error) {
 	}, nil
 }
 
-func compileComparison(o *object, c *comparison) (test, error) {
+func compileComparison(o *object, c *comparison, at time.Time) (test, error) {
 	f, err := o.column(c.field)
 	if err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func compileComparison(o *object, c *comparison) (test, error) {
 	}
 	var wants []func(any) (int, bool) // compares a value with a literal
 	for _, l := range c.values {
-		w, err := comparer(o, f, l)
+		w, err := comparer(o, f, l, at)
 		if err != nil {
 			return nil, err
 		}
@@ -138,7 +139,7 @@ func isText(f *field) bool {
 }
 
 // comparer returns how a field's value relates to a literal; not ok means not at all.
-func comparer(o *object, f *field, l literal) (func(any) (int, bool), error) {
+func comparer(o *object, f *field, l literal, at time.Time) (func(any) (int, bool), error) {
 	if l.kind == "null" {
 		return func(v any) (int, bool) { return 0, v == nil }, nil
 	}
@@ -163,7 +164,7 @@ func comparer(o *object, f *field, l literal) (func(any) (int, bool), error) {
 			return cmp.Compare(got, want), ok && err == nil
 		}, nil
 	case "date", "datetime":
-		return timeComparer(f, l)
+		return timeComparer(f, l, at)
 	}
 	if l.kind != "string" {
 		return nil, wrongLiteral(f, "string and should be enclosed in quotes")
@@ -194,11 +195,11 @@ func wrongLiteral(f *field, must string) error {
 	return fail(http.StatusBadRequest, "INVALID_FIELD", fmt.Sprintf("value of filter criterion for field '%s' must be of type %s", f.Name, must))
 }
 
-func timeComparer(f *field, l literal) (func(any) (int, bool), error) {
+func timeComparer(f *field, l literal, at time.Time) (func(any) (int, bool), error) {
 	var from, to time.Time
 	switch {
 	case l.kind == "word":
-		from, to = dateRange(l.text, time.Now())
+		from, to = dateRange(l.text, at)
 	case l.kind == f.Type:
 		var err error
 		if from, err = parseTime(l.text); err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"gatepost/simulated"
 )
 
 // forbidden answers as the identity end points do: plain text.
@@ -27,8 +29,8 @@ func (s *Server) known(w http.ResponseWriter, r *http.Request) (session, bool) {
 		return who, false
 	}
 	if err != nil {
-		s.log.Error("identity", "error", err)
-		writeHTML(w, http.StatusInternalServerError, "Internal Server Error")
+		s.core.Log.Error("identity", "error", err)
+		simulated.HTML(w, http.StatusInternalServerError, "Internal Server Error")
 		return who, false
 	}
 	return who, true
@@ -50,11 +52,11 @@ func (s *Server) identity(w http.ResponseWriter, r *http.Request) {
 		forbidden(w, "Bad_Id")
 		return
 	}
-	writeJSON(w, http.StatusOK, s.identityOf(r, who.user))
+	simulated.JSON(w, http.StatusOK, s.identityOf(r, who.user))
 }
 
 func (s *Server) identityOf(r *http.Request, u user) map[string]any {
-	base := s.base(r)
+	base := s.core.Base(r)
 	return map[string]any{
 		"id": base + "/id/" + u.OrgID + "/" + u.ID, "asserted_user": true, "user_id": u.ID, "organization_id": u.OrgID,
 		"username": u.Username, "nick_name": u.First, "display_name": u.Name(), "email": u.Email, "email_verified": true,
@@ -82,15 +84,15 @@ func apiURLs(base string, u user) map[string]string {
 // userinfo handles /services/oauth2/userinfo.
 func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
-		methodNotAllowed(w, "GET, POST")
+		simulated.MethodNotAllowed(w, "GET, POST")
 		return
 	}
 	who, ok := s.known(w, r)
 	if !ok {
 		return
 	}
-	base, u := s.base(r), who.user
-	writeJSON(w, http.StatusOK, map[string]any{
+	base, u := s.core.Base(r), who.user
+	simulated.JSON(w, http.StatusOK, map[string]any{
 		"sub": base + "/id/" + u.OrgID + "/" + u.ID, "user_id": u.ID, "organization_id": u.OrgID,
 		"preferred_username": u.Username, "nickname": u.First, "name": u.Name(), "email": u.Email, "email_verified": true,
 		"given_name": u.First, "family_name": u.Last, "zoneinfo": "America/Los_Angeles",
@@ -103,8 +105,8 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) {
 
 // discovery handles /.well-known/openid-configuration.
 func (s *Server) discovery(w http.ResponseWriter, r *http.Request) {
-	base := s.base(r)
-	writeJSON(w, http.StatusOK, map[string]any{
+	base := s.core.Base(r)
+	simulated.JSON(w, http.StatusOK, map[string]any{
 		"issuer":                                base,
 		"authorization_endpoint":                base + "/services/oauth2/authorize",
 		"token_endpoint":                        base + "/services/oauth2/token",

@@ -3,12 +3,9 @@ package mocksalesforce
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"database/sql"
 	"encoding/base64"
-	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -17,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gatepost/simulated"
 )
 
 const jsonType = "application/json;charset=UTF-8"
@@ -47,7 +46,7 @@ func oauthKind(kind string) bool {
 
 func (s *Server) oauthRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("/services/oauth2/authorize", s.authorize)
-	mux.HandleFunc("POST /setup/secur/RemoteAccessAuthorizationPage.apexp", s.decide)
+	mux.HandleFunc("POST "+consentPath, s.decide)
 	mux.HandleFunc("/services/oauth2/token", s.token)
 	mux.HandleFunc("/services/oauth2/revoke", s.revoke)
 	mux.HandleFunc("/services/oauth2/introspect", s.introspect)
@@ -80,7 +79,7 @@ func (t tokenResponse) form() url.Values {
 
 // token handles /services/oauth2/token.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
-	if err := count(r.Context(), s.write, "token_calls"); err != nil {
+	if err := simulated.Count(r.Context(), s.core.Write, "token_calls"); err != nil {
 		s.oauthFailure(w, r, err)
 		return
 	}
@@ -122,14 +121,14 @@ func (s *Server) authenticate(r *http.Request) (Client, error) {
 		id, _ = url.QueryUnescape(user)
 		secret, _ = url.QueryUnescape(pass)
 	}
-	c, err := s.client(r.Context(), id)
+	c, err := s.core.Client(r.Context(), id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, refuse("invalid_client_id", "client identifier invalid")
 	}
 	if err != nil {
 		return c, err
 	}
-	if subtle.ConstantTimeCompare([]byte(c.Secret), []byte(secret)) != 1 {
+	if !c.Holds(secret) {
 		return c, refuse("invalid_client", "invalid client credentials")
 	}
 	return c, nil
@@ -143,12 +142,12 @@ func (s *Server) redeem(r *http.Request, c Client) (tokenResponse, error) {
 		t   tokenResponse
 		no  error // a refusal that must not undo that the code is used
 	)
-	err := s.tx(ctx, func(q querier) error {
+	err := s.core.Tx(ctx, func(q querier) error {
 		code, err := takeCode(ctx, q, f.Get("code"), c.ID)
 		if err != nil {
 			return err
 		}
-		u, err := s.userByID(ctx, q, code.user)
+		u, err := simulated.UserByID(ctx, q, code.User)
 		if err != nil {
 			return err
 		}
@@ -158,48 +157,29 @@ func (s *Server) redeem(r *http.Request, c Client) (tokenResponse, error) {
 		if no = usable(u); no != nil {
 			return nil
 		}
-		t, err = s.grant(ctx, q, c, u, code.scope, s.base(r))
+		t, err = s.grant(ctx, q, c, u, code.Scope, s.core.Base(r))
 		return err
 	})
 	return t, errors.Join(err, no)
 }
 
-// code is an authorization code that was given out.
-type code struct {
-	client, user, redirectURI, scope, challenge string
-	created                                     int64
-	used                                        bool
-}
-
-func takeCode(ctx context.Context, q querier, value, client string) (code, error) {
-	var c code
-	err := q.QueryRowContext(ctx, `SELECT client, user, redirect_uri, scope, challenge, created, used FROM codes WHERE code = $1`, value).
-		Scan(&c.client, &c.user, &c.redirectURI, &c.scope, &c.challenge, &c.created, &c.used)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && c.client != client {
-		return c, refuse("invalid_grant", "invalid authorization code")
+func takeCode(ctx context.Context, q querier, value, client string) (simulated.Code, error) {
+	c, err := simulated.TakeCode(ctx, q, value, client)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = refuse("invalid_grant", "invalid authorization code")
 	}
-	if err != nil {
-		return c, err
-	}
-	_, err = q.ExecContext(ctx, `UPDATE codes SET used = 1 WHERE code = $1`, value)
 	return c, err
 }
 
-func (s *Server) checkCode(c code, u user, f url.Values) error {
+func (s *Server) checkCode(c simulated.Code, u user, f url.Values) error {
 	set := s.set(u.OrgID)
-	if c.used || now() >= c.created+int64(set.CodeSeconds)*1000 {
+	if c.Used || s.core.Now() >= c.Created+int64(set.CodeSeconds)*1000 {
 		return refuse("invalid_grant", "expired authorization code")
 	}
-	if f.Get("redirect_uri") != c.redirectURI {
+	if f.Get("redirect_uri") != c.RedirectURI {
 		return refuse("redirect_uri_mismatch", "redirect_uri must match configuration")
 	}
-	verifier := f.Get("code_verifier")
-	if c.challenge == "" && verifier == "" {
-		return nil
-	}
-	sum := sha256.Sum256([]byte(verifier))
-	if verifier == "" || !verifierSyntax.MatchString(verifier) ||
-		base64.RawURLEncoding.EncodeToString(sum[:]) != strings.TrimRight(c.challenge, "=") {
+	if !c.Verified(f.Get("code_verifier")) {
 		return refuse("invalid_grant", "invalid code verifier")
 	}
 	return nil
@@ -218,7 +198,7 @@ func (s *Server) grant(ctx context.Context, q querier, c Client, u user, scope, 
 	offline := s.set(u.OrgID).IssueRefreshToken && (hasScope(scope, "refresh_token") || hasScope(scope, "offline_access"))
 	var id int64
 	if err := q.QueryRowContext(ctx, `INSERT INTO grants (client, user, scope, offline, created, used) VALUES ($1, $2, $3, $4, $5, $5) RETURNING id`,
-		c.ID, u.ID, scope, offline, now()).Scan(&id); err != nil {
+		c.ID, u.ID, scope, offline, s.core.Now()).Scan(&id); err != nil {
 		return none, err
 	}
 	if offline {
@@ -232,7 +212,7 @@ func (s *Server) grant(ctx context.Context, q querier, c Client, u user, scope, 
 // evict revokes the oldest approvals of a user for an app beyond the allowed number.
 func (s *Server) evict(ctx context.Context, q querier, client string, u user) error {
 	var ids []int64
-	err := rows(ctx, q, func(r *sql.Rows) error {
+	err := simulated.Rows(ctx, q, func(r *sql.Rows) error {
 		var id int64
 		err := r.Scan(&id)
 		ids = append(ids, id)
@@ -261,9 +241,9 @@ func revokeGrant(ctx context.Context, q querier, id int64) error {
 
 // issue gives out an access token, and a refresh token too when asked.
 func (s *Server) issue(ctx context.Context, q querier, c Client, u user, grantID int64, scope string, refresh bool, base string) (tokenResponse, error) {
-	set, at := s.set(u.OrgID), now()
+	set, at := s.set(u.OrgID), s.core.Now()
 	t := tokenResponse{
-		AccessToken: u.OrgID[:15] + "!AQ" + random(70),
+		AccessToken: u.OrgID[:15] + "!AQ" + simulated.Random(70),
 		Scope:       scope,
 		InstanceURL: base,
 		ID:          base + "/id/" + u.OrgID + "/" + u.ID,
@@ -283,7 +263,7 @@ func (s *Server) issue(ctx context.Context, q querier, c Client, u user, grantID
 	if !refresh {
 		return t, nil
 	}
-	t.RefreshToken = "5Aep861" + random(60)
+	t.RefreshToken = "5Aep861" + simulated.Random(60)
 	_, err := q.ExecContext(ctx, `INSERT INTO refresh_tokens (token, grant_id, created) VALUES ($1, $2, $3)`, t.RefreshToken, grantID, at)
 	return t, err
 }
@@ -306,7 +286,7 @@ func (s *Server) findRefreshToken(ctx context.Context, q querier, token string) 
 // live reports whether a refresh token still works.
 func (s *Server) live(t refreshToken) bool {
 	idle := int64(s.set(t.org).RefreshIdleSeconds) * 1000
-	return !t.revoked && !t.superseded && (idle == 0 || now() < t.used+idle)
+	return !t.revoked && !t.superseded && (idle == 0 || s.core.Now() < t.used+idle)
 }
 
 // refresh renews an access token. With rotation the refresh token is renewed
@@ -318,7 +298,7 @@ func (s *Server) refresh(r *http.Request, c Client) (tokenResponse, error) {
 		no  error // a refusal that must not undo the revocation
 	)
 	token := r.Form.Get("refresh_token")
-	err := s.tx(ctx, func(q querier) error {
+	err := s.core.Tx(ctx, func(q querier) error {
 		old, err := s.findRefreshToken(ctx, q, token)
 		if errors.Is(err, sql.ErrNoRows) || err == nil && old.client != c.ID {
 			return errDeadRefreshToken
@@ -328,12 +308,12 @@ func (s *Server) refresh(r *http.Request, c Client) (tokenResponse, error) {
 		}
 		if old.superseded {
 			no = errDeadRefreshToken
-			return errors.Join(count(ctx, q, "reuse_detected"), revokeGrant(ctx, q, old.grantID))
+			return errors.Join(simulated.Count(ctx, q, "reuse_detected"), revokeGrant(ctx, q, old.grantID))
 		}
 		if !s.live(old) {
 			return errDeadRefreshToken
 		}
-		u, err := s.userByID(ctx, q, old.user)
+		u, err := simulated.UserByID(ctx, q, old.user)
 		if err != nil {
 			return err
 		}
@@ -344,17 +324,17 @@ func (s *Server) refresh(r *http.Request, c Client) (tokenResponse, error) {
 		if err := s.markRefreshed(ctx, q, token, old.grantID, rotate); err != nil {
 			return err
 		}
-		t, err = s.issue(ctx, q, c, u, old.grantID, old.scope, rotate, s.base(r))
+		t, err = s.issue(ctx, q, c, u, old.grantID, old.scope, rotate, s.core.Base(r))
 		return err
 	})
 	return t, errors.Join(err, no)
 }
 
 func (s *Server) markRefreshed(ctx context.Context, q querier, token string, grantID int64, rotate bool) error {
-	if err := count(ctx, q, "refreshes"); err != nil {
+	if err := simulated.Count(ctx, q, "refreshes"); err != nil {
 		return err
 	}
-	if _, err := q.ExecContext(ctx, `UPDATE grants SET used = $1 WHERE id = $2`, now(), grantID); err != nil {
+	if _, err := q.ExecContext(ctx, `UPDATE grants SET used = $1 WHERE id = $2`, s.core.Now(), grantID); err != nil {
 		return err
 	}
 	if !rotate {
@@ -368,12 +348,12 @@ func (s *Server) markRefreshed(ctx context.Context, q querier, token string, gra
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	if r.Method != http.MethodPost && r.Method != http.MethodGet {
-		methodNotAllowed(w, "GET, POST")
+		simulated.MethodNotAllowed(w, "GET, POST")
 		return
 	}
 	err := r.ParseForm()
 	if err == nil {
-		err = s.tx(ctx, func(q querier) error { return s.revokeToken(ctx, q, r.Form.Get("token")) })
+		err = s.core.Tx(ctx, func(q querier) error { return s.revokeToken(ctx, q, r.Form.Get("token")) })
 	}
 	if err != nil {
 		s.oauthFailureAs(w, err, format(r, "urlencoded"))
@@ -384,7 +364,7 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 
 // revokeToken ends a refresh token with its access tokens, or one access token.
 func (s *Server) revokeToken(ctx context.Context, q querier, token string) error {
-	if err := count(ctx, q, "revocations"); err != nil {
+	if err := simulated.Count(ctx, q, "revocations"); err != nil {
 		return err
 	}
 	t, err := s.findRefreshToken(ctx, q, token)
@@ -396,7 +376,7 @@ func (s *Server) revokeToken(ctx context.Context, q querier, token string) error
 	case !errors.Is(err, sql.ErrNoRows):
 		return err
 	}
-	res, err := q.ExecContext(ctx, `DELETE FROM access_tokens WHERE token = $1 AND expires > $2`, token, now())
+	res, err := q.ExecContext(ctx, `DELETE FROM access_tokens WHERE token = $1 AND expires > $2`, token, s.core.Now())
 	if err != nil {
 		return err
 	}
@@ -423,10 +403,10 @@ type introspection struct {
 // a superseded refresh token is merely inactive.
 func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
-		methodNotAllowed(w, "POST")
+		simulated.MethodNotAllowed(w, "POST")
 		return
 	}
-	if err := count(r.Context(), s.write, "introspections"); err != nil {
+	if err := simulated.Count(r.Context(), s.core.Write, "introspections"); err != nil {
 		s.oauthFailure(w, r, err)
 		return
 	}
@@ -447,12 +427,12 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 		s.oauthFailure(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, v)
+	simulated.JSON(w, http.StatusOK, v)
 }
 
 func (s *Server) inspect(r *http.Request, c Client) (introspection, error) {
 	ctx, token := r.Context(), r.Form.Get("token")
-	t, err := s.findRefreshToken(ctx, s.read, token)
+	t, err := s.findRefreshToken(ctx, s.core.Read, token)
 	if err == nil {
 		if t.client != c.ID || !s.live(t) {
 			return introspection{}, nil
@@ -478,12 +458,12 @@ func (s *Server) inspect(r *http.Request, c Client) (introspection, error) {
 }
 
 func (s *Server) describeToken(r *http.Request, v introspection, c Client, userID string) (introspection, error) {
-	u, err := s.userByID(r.Context(), s.read, userID)
+	u, err := simulated.UserByID(r.Context(), s.core.Read, userID)
 	if err != nil || !u.Active {
 		return introspection{}, err
 	}
 	v.Active, v.ClientID, v.Username, v.Nbf = true, c.ID, u.Username, v.Iat
-	v.Sub = s.base(r) + "/id/" + u.OrgID + "/" + u.ID
+	v.Sub = s.core.Base(r) + "/id/" + u.OrgID + "/" + u.ID
 	return v, nil
 }
 
@@ -498,10 +478,10 @@ type session struct {
 func (s *Server) session(ctx context.Context, token string) (session, error) {
 	v := session{token: token}
 	u := &v.user
-	err := s.read.QueryRowContext(ctx, `SELECT g.id, g.client, g.scope, a.created, a.expires,
+	err := s.core.Read.QueryRowContext(ctx, `SELECT g.id, g.client, g.scope, a.created, a.expires,
 			u.id, u.org, u.username, u.first_name, u.last_name, u.email, u.active
 		FROM access_tokens a JOIN grants g ON g.id = a.grant_id JOIN users u ON u.id = g.user
-		WHERE a.token = $1 AND a.expires > $2 AND g.revoked = 0 AND u.active = 1`, token, now()).
+		WHERE a.token = $1 AND a.expires > $2 AND g.revoked = 0 AND u.active = 1`, token, s.core.Now()).
 		Scan(&v.grantID, &v.client, &v.scope, &v.created, &v.expires,
 			&u.ID, &u.OrgID, &u.Username, &u.First, &u.Last, &u.Email, &u.Active)
 	return v, err
@@ -510,8 +490,8 @@ func (s *Server) session(ctx context.Context, token string) (session, error) {
 // slide prolongs a session that is used in the second half of its life.
 func (s *Server) slide(ctx context.Context, v session) error {
 	full := int64(s.set(v.user.OrgID).AccessTokenSeconds) * 1000
-	if at := now(); v.expires-at < full/2 {
-		_, err := s.write.ExecContext(ctx, `UPDATE access_tokens SET expires = $1 WHERE token = $2 AND expires > $3`, at+full, v.token, at)
+	if at := s.core.Now(); v.expires-at < full/2 {
+		_, err := s.core.Write.ExecContext(ctx, `UPDATE access_tokens SET expires = $1 WHERE token = $2 AND expires > $3`, at+full, v.token, at)
 		return err
 	}
 	return nil
@@ -526,13 +506,6 @@ func bearer(r *http.Request) string {
 }
 
 func hasScope(scope, want string) bool { return slices.Contains(strings.Fields(scope), want) }
-
-// random returns at least n random characters that may stand in a URL.
-func random(n int) string {
-	b := make([]byte, n*3/4+1)
-	_, _ = rand.Read(b) // never fails
-	return base64.RawURLEncoding.EncodeToString(b)
-}
 
 // format says how an OAuth answer is to be written.
 func format(r *http.Request, byDefault string) string {
@@ -564,7 +537,7 @@ func writeOAuth(w http.ResponseWriter, format string, status int, v any, form ur
 		fmt.Fprint(w, xml.Header)
 		_ = xml.NewEncoder(w).Encode(v)
 	default:
-		writeJSON(w, status, v)
+		simulated.JSON(w, status, v)
 	}
 }
 
@@ -575,22 +548,9 @@ func (s *Server) oauthFailure(w http.ResponseWriter, r *http.Request, err error)
 func (s *Server) oauthFailureAs(w http.ResponseWriter, err error, format string) {
 	no, ok := errors.AsType[*refusal](err)
 	if !ok {
-		s.log.Error("oauth", "error", err)
+		s.core.Log.Error("oauth", "error", err)
 		no = &refusal{oauthError{Error: "server_error", Description: "unexpected error", status: http.StatusInternalServerError}}
 	}
 	e := no.oauthError
 	writeOAuth(w, format, e.status, e, url.Values{"error": {e.Error}, "error_description": {e.Description}})
-}
-
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", jsonType)
-	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(v)
-}
-
-func methodNotAllowed(w http.ResponseWriter, allow string) {
-	w.Header().Set("Allow", allow)
-	writeHTML(w, http.StatusMethodNotAllowed, "Method Not Allowed")
 }

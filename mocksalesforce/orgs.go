@@ -3,7 +3,6 @@ package mocksalesforce
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,20 +10,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gatepost/simulated"
 )
-
-type orgKey struct{}
-
-// withOrg says which org a call is about.
-func withOrg(ctx context.Context, org string) context.Context {
-	return context.WithValue(ctx, orgKey{}, org)
-}
-
-// orgOf is the org that a call is about, "" when that isn't known.
-func orgOf(ctx context.Context) string {
-	org, _ := ctx.Value(orgKey{}).(string)
-	return org
-}
 
 // orgOf finds the org that a request is about: by its token, by what it trades or asks
 // about, or by who is logged in. It is "" where nothing tells.
@@ -33,7 +21,7 @@ func (s *Server) orgOf(r *http.Request, body []byte) (string, error) {
 		return org, nil
 	}
 	if !strings.HasPrefix(r.URL.Path, "/services/oauth2/") || r.URL.Path == "/services/oauth2/authorize" {
-		u, _, err := s.loggedIn(r)
+		u, _, err := s.core.LoggedIn(r)
 		return u.OrgID, err
 	}
 	form, _ := url.ParseQuery(string(body)) // as far as it is one
@@ -51,7 +39,7 @@ func (s *Server) orgOf(r *http.Request, body []byte) (string, error) {
 func (s *Server) orgInToken(token string) string {
 	id, _, _ := strings.Cut(token, "!")
 	org, _ := canonicalID(id)
-	if _, known := s.setup.Load().apart[org]; !known {
+	if !s.core.Known(org) {
 		return ""
 	}
 	return org
@@ -62,7 +50,7 @@ func (s *Server) orgOfGrant(ctx context.Context, secret string) (org string, err
 	if org := s.orgInToken(secret); org != "" {
 		return org, nil
 	}
-	err = s.read.QueryRowContext(ctx, `SELECT u.org FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id JOIN users u ON u.id = g.user WHERE t.token = $1
+	err = s.core.Read.QueryRowContext(ctx, `SELECT u.org FROM refresh_tokens t JOIN grants g ON g.id = t.grant_id JOIN users u ON u.id = g.user WHERE t.token = $1
 		UNION ALL SELECT u.org FROM codes c JOIN users u ON u.id = c.user WHERE c.code = $1 LIMIT 1`, secret).Scan(&org)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
@@ -72,33 +60,6 @@ func (s *Server) orgOfGrant(ctx context.Context, secret string) (org string, err
 
 // defaultOrg is the org that calls are about which name none.
 var defaultOrg = makeID("00D", 1)
-
-// asked returns the id of the org that a control call names by ?org=: by id, or by key.
-// It is "" when none is named: then it is about all that are not apart.
-func (s *Server) asked(r *http.Request) (string, error) {
-	named := strings.TrimSpace(r.URL.Query().Get("org"))
-	if named == "" {
-		return "", nil
-	}
-	orgs, err := s.orgs(r.Context())
-	if err != nil {
-		return "", err
-	}
-	id, _ := canonicalID(named)
-	for _, o := range orgs {
-		if o.ID == id || strings.EqualFold(o.Key, named) {
-			return o.ID, nil
-		}
-	}
-	return "", fmt.Errorf("%w: there is no org %q", errBadControl, named)
-}
-
-// Conditions on rows with an org, and on rows with a user, of those that a control call
-// is about ($1).
-const (
-	ofAsked      = `CASE WHEN $1 = '' THEN org NOT IN (SELECT id FROM orgs WHERE apart = 1) ELSE org = $1 END`
-	usersOfAsked = `user IN (SELECT id FROM users WHERE ` + ofAsked + `)`
-)
 
 // Org is an org that a demo brings along, with one user who can log in to it. Calls of
 // /_control are about it only when they name it by ?org=, by its key or its id.
@@ -119,16 +80,13 @@ type Contact struct {
 // AddOrg makes an org, in the place of one of its kind with the same key, and returns its
 // id and those of its Contacts, in their order.
 func (s *Server) AddOrg(ctx context.Context, o Org) (id string, contacts []string, err error) {
-	v := defaultSettings()
-	if err := json.Unmarshal([]byte(o.Settings), &v); err != nil {
+	v, err := s.setup.Parse(o.Settings)
+	if err != nil {
 		return "", nil, fmt.Errorf("mocksalesforce: settings of %s: %w", o.Name, err)
 	}
-	if err := v.check(); err != nil {
-		return "", nil, fmt.Errorf("mocksalesforce: settings of %s: %w", o.Name, err)
-	}
-	s.control.Lock()
-	defer s.control.Unlock()
-	err = s.tx(ctx, func(q querier) error {
+	s.core.Changing.Lock()
+	defer s.core.Changing.Unlock()
+	err = s.core.Tx(ctx, func(q querier) error {
 		if id, err = freeOrg(ctx, q, o.Key); err != nil {
 			return err
 		}
@@ -137,17 +95,20 @@ func (s *Server) AddOrg(ctx context.Context, o Org) (id string, contacts []strin
 		}
 		u := user{ID: "005" + id[3:15], Username: strings.ToLower(o.Username), First: o.First, Last: o.Last}
 		u.ID += checksum(u.ID)
-		if err := putOrg(ctx, q, org{id, o.Name, false, o.Key, true}, u); err != nil {
+		if err := s.core.PutOrg(ctx, q, org{ID: id, Name: o.Name, Key: o.Key, Apart: true}, u); err != nil {
 			return err
 		}
 		contacts, err = putContacts(ctx, q, id, u.ID, o.Contacts)
 		return err
 	})
 	if err == nil {
-		err = s.loadSetup(ctx)
+		err = s.core.LoadOrgs(ctx)
 	}
 	if err == nil {
-		err = s.saveSettings(ctx, id, v)
+		err = s.setup.Load(ctx)
+	}
+	if err == nil {
+		err = s.setup.Save(ctx, id, v)
 	}
 	if err != nil {
 		return "", nil, fmt.Errorf("mocksalesforce: add %s: %w", o.Name, err)
@@ -211,19 +172,19 @@ type Grant struct {
 // Approve lets an app in as a user would, without a browser. The server's Options must
 // name its URL.
 func (s *Server) Approve(ctx context.Context, clientID, username string, scopes ...string) (g Grant, err error) {
-	c, err := s.client(ctx, clientID)
+	c, err := s.core.Client(ctx, clientID)
 	if err != nil {
 		return g, fmt.Errorf("mocksalesforce: approve %s: %w", clientID, err)
 	}
 	slices.Sort(scopes)
-	err = s.tx(ctx, func(q querier) error {
-		u, err := scanUser(q.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users WHERE username = $1`, strings.ToLower(username)))
+	err = s.core.Tx(ctx, func(q querier) error {
+		u, err := simulated.ScanUser(q.QueryRowContext(ctx, `SELECT `+simulated.UserColumns+` FROM users WHERE username = $1`, strings.ToLower(username)))
 		if err != nil {
 			return err
 		}
-		t, err := s.grant(ctx, q, c, u, strings.Join(scopes, " "), s.url)
+		t, err := s.grant(ctx, q, c, u, strings.Join(scopes, " "), s.core.URL())
 		g = Grant{AccessToken: t.AccessToken, RefreshToken: t.RefreshToken, InstanceURL: t.InstanceURL, Scope: t.Scope, OrgID: u.OrgID, UserID: u.ID,
-			Ends: time.Now().Add(time.Duration(s.set(u.OrgID).AccessTokenSeconds) * time.Second)}
+			Ends: time.UnixMilli(s.core.Now()).Add(time.Duration(s.set(u.OrgID).AccessTokenSeconds) * time.Second)}
 		return err
 	})
 	if err != nil {
@@ -234,7 +195,7 @@ func (s *Server) Approve(ctx context.Context, clientID, username string, scopes 
 
 // ForgetCalls forgets which calls were made to an org.
 func (s *Server) ForgetCalls(ctx context.Context, orgID string) error {
-	return s.tx(ctx, func(q querier) error {
+	return s.core.Tx(ctx, func(q querier) error {
 		for _, table := range []string{"usage", "tallies"} {
 			if _, err := q.ExecContext(ctx, `DELETE FROM `+table+` WHERE org = $1`, orgID); err != nil {
 				return fmt.Errorf("mocksalesforce: forget calls: %w", err)

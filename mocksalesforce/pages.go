@@ -1,11 +1,9 @@
 package mocksalesforce
 
 import (
-	"bytes"
 	"database/sql"
 	"embed"
 	"errors"
-	"html/template"
 	"net/http"
 	"slices"
 	"time"
@@ -14,42 +12,19 @@ import (
 //go:embed templates
 var files embed.FS
 
-var templates = parseTemplates()
-
-func parseTemplates() map[string]*template.Template {
-	set := map[string]*template.Template{}
-	for _, name := range []string{"login", "consent", "problem", "list", "record", "panel"} {
-		set[name] = template.Must(template.ParseFS(files, "templates/layout.html", "templates/contacts.html", "templates/"+name+".html"))
-	}
-	return set
-}
-
 // view is what the pages show.
 type view struct {
-	Title, Message     string
-	User               *user
-	Users              []userView
-	Username, StartURL string
-	Ask                *ask
-	Approval, Back     string
-	Scopes             []string
-	Orgs               []org
-	Org                org
-	Contacts           []contactView
-	Total              int
-	Contact            contactView
-	Fields             []labelled
-	At                 string // where the other orgs are shown
-	Breakages          []breakageView
-	Faults             []string // that were put through /_control
-	Broken             bool     // anything is
-}
-
-// userView is somebody who can log in, with the name of their org and the address of the
-// page where their username is filled in.
-type userView struct {
-	user
-	Org, Login string
+	Title     string
+	Orgs      []org
+	Org       org
+	Contacts  []contactView
+	Total     int
+	Contact   contactView
+	Fields    []labelled
+	At        string // where the other orgs are shown
+	Breakages []breakageView
+	Faults    []string // that were put through /_control
+	Broken    bool     // anything is
 }
 
 // contactView is a Contact for people.
@@ -62,44 +37,11 @@ type labelled struct {
 }
 
 func (s *Server) pageRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /login", s.login)
-	mux.HandleFunc("POST /login", s.login)
-	mux.HandleFunc("GET /secur/logout.jsp", s.logout)
+	mux.HandleFunc("GET /secur/logout.jsp", func(w http.ResponseWriter, r *http.Request) {
+		s.core.Logout(w, r, r.URL.Query().Get("retUrl"))
+	})
 	mux.HandleFunc("GET /lightning/o/Contact/list", s.listPage)
 	mux.HandleFunc("GET /lightning/r/{type}/{id}/view", s.recordPage)
-	mux.HandleFunc("GET /mocksalesforce.css", s.stylesheet)
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		s.page(w, http.StatusNotFound, "problem", view{Title: "Page not found", Message: "There is nothing at this address."})
-	})
-}
-
-func (s *Server) stylesheet(w http.ResponseWriter, _ *http.Request) {
-	css, err := files.ReadFile("templates/style.css")
-	if err != nil {
-		s.authorizeFailure(w, err)
-		return
-	}
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Header().Set("Cache-Control", "max-age=300")
-	_, _ = w.Write(css)
-}
-
-// page renders a page. Its policy sets no form-action: the answer to the
-// consent form redirects to the app, which such a policy would block.
-func (s *Server) page(w http.ResponseWriter, status int, name string, v view) {
-	var b bytes.Buffer
-	if err := templates[name].ExecuteTemplate(&b, "layout", v); err != nil {
-		s.log.Error("page", "name", name, "error", err)
-		writeHTML(w, http.StatusInternalServerError, "Internal Server Error")
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
 }
 
 const listed = 200
@@ -108,19 +50,19 @@ const listed = 200
 func (s *Server) listPage(w http.ResponseWriter, r *http.Request) {
 	v, err := s.listOf(r)
 	if err != nil {
-		s.authorizeFailure(w, err)
+		s.authorizeFailure(w, r, err)
 		return
 	}
-	s.page(w, http.StatusOK, "list", v)
+	s.core.Page(w, http.StatusOK, "list", v)
 }
 
 func (s *Server) listOf(r *http.Request) (v view, err error) {
 	v = view{Title: "Contacts", At: r.URL.Path}
-	if v.Orgs, err = s.orgs(r.Context()); err == nil {
+	if v.Orgs, err = s.core.Orgs(r.Context()); err == nil {
 		v.Org, err = s.chosenOrg(r, v.Orgs)
 	}
 	if err == nil {
-		err = s.read.QueryRowContext(r.Context(), `SELECT COUNT(*) FROM records WHERE org = $1 AND type = 'Contact' AND deleted = 0`, v.Org.ID).Scan(&v.Total)
+		err = s.core.Read.QueryRowContext(r.Context(), `SELECT COUNT(*) FROM records WHERE org = $1 AND type = 'Contact' AND deleted = 0`, v.Org.ID).Scan(&v.Total)
 	}
 	if err == nil {
 		v.Contacts, err = s.newest(r, v.Org)
@@ -132,7 +74,7 @@ func (s *Server) listOf(r *http.Request) (v view, err error) {
 func (s *Server) chosenOrg(r *http.Request, orgs []org) (org, error) {
 	want := r.URL.Query().Get("org")
 	if want == "" {
-		u, _, err := s.loggedIn(r)
+		u, _, err := s.core.LoggedIn(r)
 		if err != nil {
 			return org{}, err
 		}
@@ -145,7 +87,7 @@ func (s *Server) chosenOrg(r *http.Request, orgs []org) (org, error) {
 }
 
 func (s *Server) newest(r *http.Request, o org) ([]contactView, error) {
-	found, err := find(r.Context(), s.read, o.ID, s.schema(o.ID).object("Contact"),
+	found, err := find(r.Context(), s.core.Read, o.ID, s.schema(o.ID).object("Contact"),
 		`seq IN (SELECT seq FROM records WHERE org = $1 AND type = $2 AND deleted = 0 ORDER BY seq DESC LIMIT $3)`, listed)
 	list := make([]contactView, 0, len(found))
 	for _, rec := range slices.Backward(found) {
@@ -163,17 +105,17 @@ func viewOf(rec *record) contactView {
 func (s *Server) recordPage(w http.ResponseWriter, r *http.Request) {
 	rec, err := s.anyRecord(r, r.PathValue("type"), r.PathValue("id"))
 	if errors.Is(err, sql.ErrNoRows) {
-		s.page(w, http.StatusNotFound, "problem", view{Title: "Page doesn't exist", Message: "The record was deleted, or the address is wrong."})
+		s.core.Problem(w, http.StatusNotFound, "Page doesn't exist", "The record was deleted, or the address is wrong.")
 		return
 	}
 	if err != nil {
-		s.authorizeFailure(w, err)
+		s.authorizeFailure(w, r, err)
 		return
 	}
 	v := view{Contact: viewOf(rec)}
 	v.Title = v.Contact.Name
-	if v.Org, err = s.orgByID(r.Context(), rec.org); err != nil {
-		s.authorizeFailure(w, err)
+	if v.Org, err = s.core.OrgByID(r.Context(), rec.org); err != nil {
+		s.authorizeFailure(w, r, err)
 		return
 	}
 	for _, f := range rec.obj.Fields {
@@ -181,7 +123,7 @@ func (s *Server) recordPage(w http.ResponseWriter, r *http.Request) {
 			v.Fields = append(v.Fields, labelled{f.Label, value})
 		}
 	}
-	s.page(w, http.StatusOK, "record", v)
+	s.core.Page(w, http.StatusOK, "record", v)
 }
 
 // anyRecord finds a record in whatever org it is, or sql.ErrNoRows.
@@ -192,10 +134,10 @@ func (s *Server) anyRecord(r *http.Request, kind, id string) (*record, error) {
 	}
 	seq, _ := parseID(o.Prefix, id)
 	var org string
-	if err := s.read.QueryRowContext(r.Context(), `SELECT org FROM records WHERE seq = $1 AND type = $2 AND deleted = 0`, seq, o.Name).Scan(&org); err != nil {
+	if err := s.core.Read.QueryRowContext(r.Context(), `SELECT org FROM records WHERE seq = $1 AND type = $2 AND deleted = 0`, seq, o.Name).Scan(&org); err != nil {
 		return nil, err
 	}
-	rec, err := byID(r.Context(), s.read, org, s.schema(org).object(kind), seq)
+	rec, err := byID(r.Context(), s.core.Read, org, s.schema(org).object(kind), seq)
 	if err == nil && rec == nil {
 		err = sql.ErrNoRows
 	}

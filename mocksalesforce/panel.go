@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"gatepost/simulated"
 )
 
 // breakage is a way in which an org can be broken by hand, and fixed again.
@@ -35,11 +37,11 @@ const slowly = 5000
 var breakages = []breakage{
 	{Name: "down", Title: "Outage", What: "Every call is answered with 503 and a page for people, as in maintenance.",
 		Now: "Down", Break: "Take down", Fix: "Bring back",
-		broken: func(p panel) bool { return slices.ContainsFunc(p.faults, func(f fault) bool { return f.outage() }) },
+		broken: func(p panel) bool { return slices.ContainsFunc(p.faults, func(f fault) bool { return outage(&f) }) },
 		change: func(s *Server, _ context.Context, org string, broken bool) error {
-			s.faults.drop(org, (*fault).outage)
+			s.core.Faults.Drop(org, outage)
 			if broken {
-				s.faults.add(fault{On: "any", Status: http.StatusServiceUnavailable, HTML: true, Rate: 1, org: org})
+				s.core.Faults.Add(org, fault{On: simulated.Any, Status: http.StatusServiceUnavailable, HTML: true, Rate: 1})
 			}
 			return nil
 		}},
@@ -93,18 +95,18 @@ func setting(change func(v *settings, broken bool)) func(*Server, context.Contex
 	return func(s *Server, ctx context.Context, org string, broken bool) error {
 		v := *s.set(org)
 		change(&v, broken)
-		return s.saveSettings(ctx, org, v)
+		return s.setup.Save(ctx, org, v)
 	}
 }
 
 // outage reports whether a fault fails every call.
-func (f *fault) outage() bool {
-	return f.On == "any" && f.Rate == 1 && !f.hangsOnly()
+func outage(f *fault) bool {
+	return f.On == simulated.Any && f.Rate == 1 && !f.Answers()
 }
 
 // ofPanel reports whether a request is to the panel.
 func ofPanel(r *http.Request) bool {
-	return r.URL.Path == "/" || r.URL.Path == "/panel" || r.URL.Path == "/mocksalesforce.css"
+	return r.URL.Path == "/" || r.URL.Path == "/panel"
 }
 
 func (s *Server) panelRoutes(mux *http.ServeMux) {
@@ -126,35 +128,37 @@ func (s *Server) panelPage(w http.ResponseWriter, r *http.Request) {
 		p, err = s.panelOf(r.Context(), v.Org.ID)
 	}
 	if err != nil {
-		s.authorizeFailure(w, err)
+		s.authorizeFailure(w, r, err)
 		return
 	}
 	for _, b := range breakages {
 		v.Breakages = append(v.Breakages, breakageView{b, b.broken(p)})
 	}
 	for _, f := range p.faults {
-		if !f.outage() {
-			v.Faults = append(v.Faults, f.words())
+		if !outage(&f) {
+			v.Faults = append(v.Faults, words(&f))
 		}
 	}
 	v.Broken = len(v.Faults) > 0 || slices.ContainsFunc(v.Breakages, func(b breakageView) bool { return b.Broken })
 	w.Header().Set("Referrer-Policy", "same-origin") // or its own forms would come from nowhere
-	s.page(w, http.StatusOK, "panel", v)
+	s.core.Page(w, http.StatusOK, "panel", v)
 }
 
 func (s *Server) panelOf(ctx context.Context, org string) (p panel, err error) {
-	p.set, p.faults = *s.set(org), s.faults.due(org)
-	err = s.read.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(1 - revoked), 0) FROM grants WHERE user IN (SELECT id FROM users WHERE org = $1)`, org).Scan(&p.ever, &p.grants)
+	p.set, p.faults = *s.set(org), s.core.Faults.Due(org)
+	err = s.core.Read.QueryRowContext(ctx, `SELECT COUNT(*), COALESCE(SUM(1 - revoked), 0) FROM grants WHERE user IN (SELECT id FROM users WHERE org = $1)`, org).Scan(&p.ever, &p.grants)
 	return p, err
 }
 
 // words says what a fault that was put through /_control does.
-func (f *fault) words() string {
+func words(f *fault) string {
 	what := fmt.Sprint(f.Status)
 	switch {
 	case f.Drop:
 		what = "the connection is cut"
-	case f.hangsOnly():
+	case f.Truncate && f.Answers():
+		what = "half of the answer"
+	case f.Answers():
 		what = fmt.Sprintf("waits for %d ms", f.HangMS)
 	case f.Status == 0:
 		what = "fails"
@@ -171,31 +175,31 @@ func (f *fault) words() string {
 
 // press handles POST /panel: a button of the panel.
 func (s *Server) press(w http.ResponseWriter, r *http.Request) {
-	if !fromHere(r) {
-		s.page(w, http.StatusForbidden, "problem", view{Title: "Not from here", Message: "Another site sent this form. Press the button on the page of this server."})
+	if !simulated.FromHere(r) {
+		s.core.Problem(w, http.StatusForbidden, "Not from here", "Another site sent this form. Press the button on the page of this server.")
 		return
 	}
-	orgs, err := s.orgs(r.Context())
+	orgs, err := s.core.Orgs(r.Context())
 	if err != nil {
-		s.authorizeFailure(w, err)
+		s.authorizeFailure(w, r, err)
 		return
 	}
 	id, do := r.PostFormValue("org"), r.PostFormValue("do")
 	name, fix := strings.CutPrefix(do, "fix:")
 	at := slices.IndexFunc(breakages, func(b breakage) bool { return b.Name == name })
 	if at < 0 && do != "fix" || !slices.ContainsFunc(orgs, func(o org) bool { return o.ID == id }) {
-		s.page(w, http.StatusBadRequest, "problem", view{Title: "Nothing was done", Message: "There is no such button, or no such org."})
+		s.core.Problem(w, http.StatusBadRequest, "Nothing was done", "There is no such button, or no such org.")
 		return
 	}
-	s.control.Lock()
-	defer s.control.Unlock()
+	s.core.Changing.Lock()
+	defer s.core.Changing.Unlock()
 	if do == "fix" {
 		err = s.fixAll(r.Context(), id)
 	} else {
 		err = breakages[at].change(s, r.Context(), id, !fix)
 	}
 	if err != nil {
-		s.authorizeFailure(w, err)
+		s.authorizeFailure(w, r, err)
 		return
 	}
 	http.Redirect(w, r, "/?"+url.Values{"org": {id}}.Encode()+"#panel", http.StatusSeeOther)
@@ -203,7 +207,7 @@ func (s *Server) press(w http.ResponseWriter, r *http.Request) {
 
 // fixAll fixes all in an org that can be fixed here.
 func (s *Server) fixAll(ctx context.Context, org string) error {
-	s.faults.drop(org, func(*fault) bool { return true })
+	s.core.Faults.Drop(org, func(*fault) bool { return true })
 	for _, b := range breakages {
 		if b.Fix == "" {
 			continue
@@ -213,18 +217,4 @@ func (s *Server) fixAll(ctx context.Context, org string) error {
 		}
 	}
 	return nil
-}
-
-// fromHere reports whether a form was sent by a page of this server, or by no browser. A
-// page elsewhere could send one, too, which nobody has asked for.
-func fromHere(r *http.Request) bool {
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "same-origin", "none":
-		return true
-	case "":
-		origin := r.Header.Get("Origin")
-		u, err := url.Parse(origin)
-		return origin == "" || err == nil && u.Host == r.Host
-	}
-	return false
 }

@@ -11,6 +11,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"gatepost/simulated"
 )
 
 const pageSize = 2000
@@ -106,7 +109,7 @@ func (c *call) countField(o *object, name string, found []*record) (reply, error
 
 // search returns the records that a query means, in its order.
 func (c *call) search(ctx context.Context, q *soql, o *object, deleted bool) ([]*record, error) {
-	wanted, err := compile(o, q.where)
+	wanted, err := compile(o, q.where, time.UnixMilli(c.s.core.Now()))
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +194,7 @@ func indexed(o *object, where condition) (column string, values []any) {
 
 // static returns the records of the kinds that only queries know.
 func (c *call) static(ctx context.Context, o *object) ([]*record, error) {
-	org, err := c.s.orgByID(ctx, c.who.user.OrgID)
+	org, err := c.s.core.OrgByID(ctx, c.who.user.OrgID)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +206,7 @@ func (c *call) static(ctx context.Context, o *object) ([]*record, error) {
 		return []*record{{org: org.ID, obj: o, fields: map[string]any{"Id": "0Bm000000000001AAA", "MasterLabel": "Standard Contact Duplicate Rule",
 			"DeveloperName": "Standard_Contact_Duplicate_Rule", "SobjectType": "Contact", "IsActive": c.s.set(org.ID).DuplicateRule != "off"}}}, nil
 	}
-	users, err := c.s.users(ctx)
+	users, err := c.s.core.Users(ctx)
 	var list []*record
 	for _, u := range users {
 		if u.OrgID == org.ID {
@@ -257,11 +260,11 @@ func (c *call) firstPage(ctx context.Context, text string, q *soql, o *object, d
 	if err != nil {
 		return reply{}, err
 	}
-	id := "01g" + pod + strings.NewReplacer("-", "a", "_", "b").Replace(random(9))[:9]
+	id := "01g" + pod + strings.NewReplacer("-", "a", "_", "b").Replace(simulated.Random(9))[:9]
 	id += checksum(id)
 	err = c.write(ctx, func(w querier) error {
 		_, err := w.ExecContext(ctx, `INSERT INTO cursors (id, org, soql, deleted, ids, created) VALUES ($1, $2, $3, $4, $5, $6)`,
-			id, c.who.user.OrgID, text, deleted, string(ids), now())
+			id, c.who.user.OrgID, text, deleted, string(ids), c.s.core.Now())
 		return err
 	})
 	if err != nil {
@@ -298,7 +301,7 @@ func (c *call) moreQuery(ctx context.Context) (reply, error) {
 	var text, ids string
 	var deleted bool
 	err = c.reader().QueryRowContext(ctx, `SELECT soql, ids, deleted FROM cursors WHERE id = $1 AND org = $2 AND created > $3`,
-		id, c.who.user.OrgID, now()-2*86_400_000).Scan(&text, &ids, &deleted)
+		id, c.who.user.OrgID, c.s.core.Now()-2*86_400_000).Scan(&text, &ids, &deleted)
 	if errors.Is(err, sql.ErrNoRows) {
 		return reply{}, errLocator
 	}

@@ -2,6 +2,7 @@ package mocksalesforce
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"gatepost/simulated"
 )
 
 const timeLayout = "2006-01-02T15:04:05.000-0700"
@@ -83,7 +86,7 @@ const recordColumns = `seq, data, created, modified, created_by, modified_by, de
 // find returns the records of a kind that also meet a condition, oldest first.
 func find(ctx context.Context, q querier, org string, o *object, condition string, args ...any) ([]*record, error) {
 	var list []*record
-	err := rows(ctx, q, func(rs *sql.Rows) error {
+	err := simulated.Rows(ctx, q, func(rs *sql.Rows) error {
 		r := &record{org: org, obj: o}
 		var data []byte
 		if err := rs.Scan(&r.seq, &data, &r.created, &r.modified, &r.createdBy, &r.modifiedBy, &r.deleted); err != nil {
@@ -319,13 +322,9 @@ func (c *call) prepareUpdate(ctx context.Context, q querier, rec *record, in map
 
 // checkAgainstStore checks what only the other records can tell.
 func (c *call) checkAgainstStore(ctx context.Context, q querier, rec *record, fields map[string]any) error {
-	if f := c.s.faults.take("record", rec.org); f != nil {
-		code := f.ErrorCode
-		if code == "" {
-			code = "UNABLE_TO_LOCK_ROW"
-			f.ErrorCode = code
-		}
-		return fail(http.StatusBadRequest, code, f.message())
+	if f := c.s.core.Faults.Take(simulated.Record, rec.org); f != nil {
+		f.ErrorCode = cmp.Or(f.ErrorCode, "UNABLE_TO_LOCK_ROW")
+		return fail(http.StatusBadRequest, f.ErrorCode, faultMessage(*f))
 	}
 	if err := c.checkReferences(ctx, q, rec.obj, fields); err != nil {
 		return err
@@ -442,7 +441,7 @@ func (c *call) duplicateResult(same []*record, rule, message string) map[string]
 
 // apply does a checked write.
 func (c *call) apply(ctx context.Context, q querier, ch change) error {
-	at := now()
+	at := c.s.core.Now()
 	if ch.created {
 		ch.rec.created = at
 	}
@@ -456,7 +455,7 @@ func (c *call) apply(ctx context.Context, q querier, ch change) error {
 
 // remove puts a record into the bin.
 func (c *call) remove(ctx context.Context, q querier, rec *record) error {
-	rec.deleted, rec.modified, rec.modifiedBy = true, now(), c.who.user.ID
+	rec.deleted, rec.modified, rec.modifiedBy = true, c.s.core.Now(), c.who.user.ID
 	return save(ctx, q, rec)
 }
 

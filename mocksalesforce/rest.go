@@ -15,10 +15,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"gatepost/simulated"
 )
 
 const (
+	maxBody       = 50 << 20 // unpacked
 	dataRoot      = "/services/data"
 	oldestVersion = 31
 	newestVersion = 67
@@ -90,15 +92,15 @@ func (c *call) reader() querier {
 	if c.tx != nil {
 		return c.tx
 	}
-	return c.s.read
+	return c.s.core.Read
 }
 
 // write runs fn so that all of it happens or nothing.
 func (c *call) write(ctx context.Context, fn func(q querier) error) error {
 	if c.tx == nil {
-		return c.s.tx(ctx, fn)
+		return c.s.core.Tx(ctx, fn)
 	}
-	return savepoint(ctx, c.tx, func() error { return fn(c.tx) })
+	return simulated.Savepoint(ctx, c.tx, func() error { return fn(c.tx) })
 }
 
 // url is the address of a resource of this call's version.
@@ -246,7 +248,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request) {
 func (s *Server) refusal(err error) reply {
 	e, ok := errors.AsType[*apiError](err)
 	if !ok {
-		s.log.Error("rest", "error", err)
+		s.core.Log.Error("rest", "error", err)
 		e = fail(http.StatusInternalServerError, "UNKNOWN_EXCEPTION", "An unexpected error occurred. Please include this ErrorId if you contact support")
 	}
 	return reply{status: e.Status, body: e.body()}
@@ -294,7 +296,7 @@ func (s *Server) answer(r *http.Request, h http.Header) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	c := &call{s: s, who: who, base: s.base(r), version: version, method: method, path: wild,
+	c := &call{s: s, who: who, base: s.core.Base(r), version: version, method: method, path: wild,
 		query: r.URL.Query(), header: r.Header, body: body}
 	return c.run(r.Context(), res)
 }
@@ -361,18 +363,19 @@ func (s *Server) account(ctx context.Context, who session, res *resource, method
 	return s.spend(ctx, who.user.OrgID, kind, 1, h)
 }
 
-func today() int64 { return time.Now().Unix() / 86_400 }
+// today numbers the days of UTC.
+func (s *Server) today() int64 { return s.core.Now() / 86_400_000 }
 
 func (s *Server) spend(ctx context.Context, org, kind string, calls int, h http.Header) error {
 	set := s.set(org)
 	limit, others := set.DailyLimit, set.OtherCalls
 	var used int
-	err := s.tx(ctx, func(q querier) error {
-		if err := count(ctx, q, "calls:"+kind); err != nil {
+	err := s.core.Tx(ctx, func(q querier) error {
+		if err := simulated.CountCall(ctx, q, kind); err != nil {
 			return err
 		}
 		err := q.QueryRowContext(ctx, `INSERT INTO usage (org, day, n) VALUES ($1, $2, $3)
-			ON CONFLICT (org, day) DO UPDATE SET n = n + excluded.n WHERE n + excluded.n <= $4 RETURNING n`, org, today(), calls, limit-others).Scan(&used)
+			ON CONFLICT (org, day) DO UPDATE SET n = n + excluded.n WHERE n + excluded.n <= $4 RETURNING n`, org, s.today(), calls, limit-others).Scan(&used)
 		used += others
 		if errors.Is(err, sql.ErrNoRows) || err == nil && used > limit {
 			return fail(http.StatusForbidden, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
@@ -391,7 +394,7 @@ func (s *Server) spend(ctx context.Context, org, kind string, calls int, h http.
 // used returns how many calls an org has made today.
 func (s *Server) used(ctx context.Context, q querier, org string) (int, error) {
 	var n int
-	err := q.QueryRowContext(ctx, `SELECT COALESCE(SUM(n), 0) FROM usage WHERE org = $1 AND day = $2`, org, today()).Scan(&n)
+	err := q.QueryRowContext(ctx, `SELECT COALESCE(SUM(n), 0) FROM usage WHERE org = $1 AND day = $2`, org, s.today()).Scan(&n)
 	return n + s.set(org).OtherCalls, err
 }
 

@@ -115,7 +115,13 @@ func TestUndoATest(t *testing.T) {
 	b.get(undo).is(200, "Delete sample@reader.test from Contoso Weekly?", "is deleted in Salesforce too", "can’t be undone")
 	w.as(ann, "fabrikam").get(undo).is(404)
 	w.as(ann, "fabrikam").submit(undo).is(404)
+	w.control("fail", `{"on":"delete","status":400,"error_code":"UNABLE_TO_LOCK_ROW","message":"unable to obtain exclusive access to this record","rate":1}`)
 	b.submit(undo).to(path)
+	w.eventually("the page says why it isn't gone yet", func() bool {
+		return strings.Contains(b.get(path).body, "Salesforce was busy with the same records. The Contact is not deleted yet: we try again by ourselves.")
+	})
+	w.control("fail", `{"on":"delete","count":0,"rate":0}`)
+	w.put(`UPDATE removals SET due_at = 0`)
 	w.eventually("it is gone", contacts(0))
 	w.eventually("the page knows", func() bool { return strings.Contains(b.get(path).body, "The test is undone") })
 	b.get(path).is(200, "The Contact is deleted in Salesforce").hasNot("sample@reader.test", "data-poll")
@@ -127,7 +133,7 @@ func TestUndoATest(t *testing.T) {
 	// As it is with a Contact that was found.
 	path, undo = test("there@reader.test")
 	w.put(`DELETE FROM events`)
-	w.put(`UPDATE subscribers SET made = 0`)
+	w.put(`UPDATE subscribers SET made_id = ''`)
 	b.get(path).is(200, "Salesforce had a Contact with this address already")
 	b.get(undo).is(200, "The Contact stays in Salesforce")
 	b.submit(undo).to(path)

@@ -133,6 +133,9 @@ func (s *server) progress(c *fiber.Ctx) (views.Progress, error) {
 	}
 	p.Reason, p.Mend = s.why(c, st)
 	p.Found = p.State.Arrived && !st.Made
+	if r := o.Removal; r.EndedAt.IsZero() && r.Code != "" {
+		p.Reason, p.Mend = crm.Sentence(r.Code).What, "The Contact is not deleted yet: we try again by ourselves."
+	}
 	if p.Undo = undoing(o); p.Undo == nil && st.UndoRefused(s.Now()) == "" {
 		p.UndoURL = "/newsletter/signup/" + st.ID + "/undo"
 	}

@@ -3,7 +3,11 @@
 
 -- +goose Up
 ALTER TABLE subscribers ADD COLUMN edited_at BIGINT NOT NULL DEFAULT 0; -- the last edit by hand
-ALTER TABLE subscribers ADD COLUMN made      BIGINT NOT NULL DEFAULT 0; -- 1: the CRM said that our write made the record
+-- The id and not a mark beside record_id, so that a writer of the release before can't make
+-- another record ours.
+ALTER TABLE subscribers ADD COLUMN made_id   TEXT NOT NULL DEFAULT '';   -- the record that the CRM said our write made
+-- Who left while a write was out for them, and is looked up.
+CREATE INDEX subscribers_unsettled ON subscribers (tenant_id, settles_at, id) WHERE state = 'left' AND sent_at > 0;
 
 -- What somebody changed of a subscriber by hand.
 CREATE TABLE edits (
@@ -31,6 +35,9 @@ CREATE TABLE removals (
   revision      BIGINT NOT NULL, -- of the subscriber, when it was asked for
   actor         TEXT NOT NULL,   -- id of the user who asked for it
   asked_at      BIGINT NOT NULL,
+  due_at        BIGINT NOT NULL DEFAULT 0, -- not to be tried before
+  tries         BIGINT NOT NULL DEFAULT 0, -- how many failed for what the record has alone
+  sent_at       BIGINT NOT NULL DEFAULT 0, -- the record may be deleted since then, or is; 0: it isn't
   ended_at      BIGINT NOT NULL, -- 0: not yet
   erased        BIGINT NOT NULL, -- 1: the subscriber is gone
   record        TEXT NOT NULL,   -- what became of the CRM's record
@@ -38,9 +45,11 @@ CREATE TABLE removals (
   PRIMARY KEY (tenant_id, subscriber_id)
 );
 CREATE INDEX removals_pending ON removals (tenant_id) WHERE ended_at = 0;
+CREATE INDEX removals_by_record ON removals (record_id, org_id) WHERE sent_at > 0;
 
 -- +goose Down
 DROP TABLE removals;
 DROP TABLE edits;
-ALTER TABLE subscribers DROP COLUMN made;
+DROP INDEX subscribers_unsettled;
+ALTER TABLE subscribers DROP COLUMN made_id;
 ALTER TABLE subscribers DROP COLUMN edited_at;

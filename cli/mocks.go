@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"gatepost/mockhubspot"
+	"gatepost/mocksalesforce"
+	"gatepost/mockzoho"
+	"gatepost/simulated"
+
+	"github.com/spf13/cobra"
+)
+
+// simulation is a simulated service, which can run alone.
+type simulation struct {
+	name, title, addr string
+	open              func(context.Context, simulated.Options) (simulatedServer, error)
+}
+
+type simulatedServer interface {
+	Handler() http.Handler
+	Close() error
+}
+
+var simulations = []simulation{
+	{"salesforce", "Salesforce", "127.0.0.1:8081", func(ctx context.Context, o simulated.Options) (simulatedServer, error) {
+		return mocksalesforce.Open(ctx, o)
+	}},
+	{"hubspot", "HubSpot", "127.0.0.1:8082", func(ctx context.Context, o simulated.Options) (simulatedServer, error) {
+		return mockhubspot.Open(ctx, o)
+	}},
+	{"zoho", "Zoho", "127.0.0.1:8083", func(ctx context.Context, o simulated.Options) (simulatedServer, error) {
+		return mockzoho.Open(ctx, o)
+	}},
+}
+
+// mockCommands run one simulated service each.
+func (p *program) mockCommands() (all []*cobra.Command) {
+	for _, s := range simulations {
+		var addr, data string
+		cmd := &cobra.Command{
+			Use:   "mock" + s.name,
+			Short: "Run the simulated " + s.title + " alone",
+			Args:  cobra.NoArgs,
+			RunE:  func(cmd *cobra.Command, _ []string) error { return p.mock(cmd.Context(), s, addr, data) },
+		}
+		cmd.Flags().StringVar(&addr, "addr", s.addr, "address to listen on")
+		cmd.Flags().StringVar(&data, "data", "", "folder for its "+s.name+".db (default: nothing is kept)")
+		all = append(all, cmd)
+	}
+	return all
+}
+
+func (p *program) mock(ctx context.Context, s simulation, addr, data string) error {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return listenError(addr, err)
+	}
+	defer func() { _ = ln.Close() }()
+	file := ""
+	if data != "" {
+		if err := os.MkdirAll(data, 0o700); err != nil {
+			return err
+		}
+		file = filepath.Join(data, s.name+".db")
+	}
+	mock, err := s.open(ctx, simulated.Options{Data: file, URL: urlOf(ln)})
+	if err != nil {
+		return fmt.Errorf("open the simulated %s: %w", s.title, err)
+	}
+	_, _ = fmt.Fprintf(p.out, "Simulated %s: %s\n", s.title, urlOf(ln))
+	return errors.Join(serveHTTP(ctx, ln, mock.Handler()), mock.Close())
+}
