@@ -202,21 +202,17 @@ func refusal(a answer, r request) *crm.Failure {
 		return nonsense(fmt.Sprintf("HTTP status %d", a.status), r.write)
 	}
 	out := f.callFailure()
-	if r.single {
-		out = f.failure()
-	}
 	out.Unknown = r.write && (a.status >= 500 || a.status == http.StatusTooManyRequests || !inJSON)
-	return sorted(out, a.status, r.single)
+	return sorted(out, a.status)
 }
 
 // sorted corrects the class of a failure by the status that it came with. What isn't about
 // the content of a request would be refused the next time, too.
-func sorted(f *crm.Failure, status int, single bool) *crm.Failure {
-	_, known := Provider.KnownCode(f.Code)
-	switch aboutContent := status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge; {
+func sorted(f *crm.Failure, status int) *crm.Failure {
+	switch {
 	case status == http.StatusUnauthorized:
 		f.Class = crm.Connection
-	case f.Class == crm.Recorded && !aboutContent && !(single && known && status < 500):
+	case f.Class == crm.Recorded && status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge:
 		f.Class = crm.Pause
 	}
 	return f

@@ -198,7 +198,7 @@ func (c *Client) wasConverted(ctx context.Context, r row) (bool, error) {
 
 // read returns some fields of a record, nil when there is none.
 func (c *Client) read(ctx context.Context, id, fields string) (row, error) {
-	a, err := c.call(ctx, request{method: http.MethodGet, path: apiPath + "/" + id + "?fields=" + fields, single: true, cost: 1})
+	a, err := c.call(ctx, request{method: http.MethodGet, path: apiPath + "/" + id + "?fields=" + fields, cost: 1})
 	var f *crm.Failure
 	if errors.As(err, &f) && f.Code == noSuchRecord {
 		return nil, nil

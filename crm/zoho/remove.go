@@ -34,7 +34,7 @@ func (c *Client) Remove(ctx context.Context, id string) (crm.Removed, error) {
 func (c *Client) delete(ctx context.Context, id string) (crm.Removed, error) {
 	module, number, _ := strings.Cut(id, "/")
 	k := chunk{method: http.MethodDelete, module: module, writes: []int{0}}
-	a, err := c.call(ctx, request{method: k.method, path: apiPath + "/" + module + "?ids=" + number, write: true, rows: true, single: true, cost: 1})
+	a, err := c.call(ctx, request{method: k.method, path: apiPath + "/" + module + "?ids=" + number, write: true, rows: true, cost: 1})
 	if err != nil {
 		return "", err
 	}

@@ -21,7 +21,6 @@ type request struct {
 	method, path string
 	body         []byte
 	write        bool // it changes something
-	single       bool // it is about one record alone
 	rows         bool // its answer has a row for each record, whatever the status
 	cost         int  // in credits
 }

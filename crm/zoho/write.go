@@ -111,7 +111,7 @@ func (c *Client) writeChunk(ctx context.Context, writes []crm.Write, k chunk, o 
 	if err != nil {
 		return unsent(fmt.Errorf("encode records: %w", err))
 	}
-	a, err := c.call(ctx, request{method: k.method, path: k.path, body: sent, write: true, rows: true, single: len(k.writes) == 1, cost: (len(k.writes) + 9) / 10})
+	a, err := c.call(ctx, request{method: k.method, path: k.path, body: sent, write: true, rows: true, cost: (len(k.writes) + 9) / 10})
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (c *Client) writeChunk(ctx context.Context, writes []crm.Write, k chunk, o 
 	for i, n := range k.writes {
 		results[n] = saves[i].result(k, o)
 	}
-	return refusedAlike(results, k.writes)
+	return refusedAlike(results, k)
 }
 
 func rowsOf(writes []crm.Write, k chunk, o crm.Options) []fields {
@@ -226,11 +226,28 @@ func (f fault) blamed(key string) fault {
 }
 
 // refusedAlike looks at whether all records of a call were refused for the same thing,
-// which then is no record's own. A permission that is missing stops everybody until it is
-// given. Any other field that is demanded may be demanded of some alone: fewer records
-// find out.
-func refusedAlike(results []crm.Result, chunk []int) error {
-	var first *crm.Failure
+// which then is no record's own. Who may make none stops everybody until that is mended.
+// A record that is there may be one that the user alone can't change, so that one refusal
+// says nothing of others. Any other field that is demanded may be demanded of some alone:
+// fewer records find out.
+func refusedAlike(results []crm.Result, k chunk) error {
+	first := alike(results, k.writes)
+	if first == nil {
+		return nil
+	}
+	known, _ := Provider.KnownCode(first.Code)
+	madeNone := k.method == http.MethodPost && (k.checks == nil || len(k.writes) > 1)
+	switch {
+	case first.Class == crm.Recorded && known.Call.Class == crm.Pause && madeNone:
+		return &crm.Failure{Class: known.Call.Class, Wait: known.Call.Wait, Code: first.Code, Detail: first.Detail}
+	case first.Code == mandatory:
+		failAll(results, k.writes, first)
+	}
+	return nil
+}
+
+// alike is the failure that all results of a call have, nil where they differ.
+func alike(results []crm.Result, chunk []int) (first *crm.Failure) {
 	for _, n := range chunk {
 		var f *crm.Failure
 		if !errors.As(results[n].Err, &f) || f.Unknown || first != nil && (f.Code != first.Code || f.Detail != first.Detail) {
@@ -240,14 +257,7 @@ func refusedAlike(results []crm.Result, chunk []int) error {
 			first = f
 		}
 	}
-	known, _ := Provider.KnownCode(first.Code)
-	switch {
-	case first.Class == crm.Recorded && known.Call.Class == crm.Pause:
-		return &crm.Failure{Class: known.Call.Class, Wait: known.Call.Wait, Code: first.Code, Detail: first.Detail}
-	case first.Code == mandatory && len(chunk) > 1:
-		failAll(results, chunk, first)
-	}
-	return nil
+	return first
 }
 
 // failAll gives everyone of a chunk a failure of their own. One that is about their
