@@ -383,3 +383,38 @@ func TestWritesAHundredAtATime(t *testing.T) {
 		t.Errorf("%v, %d rows in the last", s.calls, len(last.Data))
 	}
 }
+
+// A thousand people after connecting: two calls for each hundred, and a third where half
+// of them have no last name.
+func TestAThousandPeopleTakeFewCalls(t *testing.T) {
+	t.Parallel()
+	for _, v := range []struct {
+		unique, nameless bool
+		calls            int
+	}{{false, false, 21}, {true, true, 21}, {false, true, 31}} {
+		w := newWorld(t)
+		w.settings(fmt.Sprintf(`{"email_unique":%t}`, v.unique))
+		shared := &zoho.Shared{}
+		if _, _, err := w.open(zoho.Options{Shared: shared}).Inspect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		connected := w.stats().APICalls
+		for batch := range 10 {
+			c := w.open(zoho.Options{Shared: shared})
+			var writes []crm.Write
+			var emails []string
+			for i := range 100 {
+				p := new1(fmt.Sprintf("%d-%d@contoso.example", batch, i), "Ada", "Lovelace")
+				if v.nameless && i%2 == 0 {
+					p.LastName = ""
+				}
+				writes, emails = append(writes, p), append(emails, p.Email)
+			}
+			w.find(c, crm.Options{}, emails...)
+			w.write(c, crm.Options{}, writes...)
+		}
+		if n := w.stats(); n.APICalls-connected > v.calls || n.Contacts != 1000 || n.Most != 1 {
+			t.Errorf("%+v: %d calls, %d contacts", v, n.APICalls-connected, n.Contacts)
+		}
+	}
+}
