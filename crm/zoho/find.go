@@ -142,7 +142,7 @@ func (c *Client) coql(ctx context.Context, query string) (page, error) {
 }
 
 // search looks for one address that can't be written in a query. Its index finds other
-// addresses of a record, too.
+// addresses of a record, too; collect puts a record to its own.
 func (c *Client) search(ctx context.Context, p place, email string, found map[string][]crm.Record) error {
 	a, err := c.call(ctx, request{method: http.MethodGet, cost: 1,
 		path: apiPath + "/" + p.module + "/search?email=" + url.QueryEscape(email) + "&fields=Email,First_Name,Last_Name,Modified_Time"})
@@ -153,9 +153,8 @@ func (c *Client) search(ctx context.Context, p place, email string, found map[st
 	if err != nil {
 		return err
 	}
-	rows := slices.DeleteFunc(got.Data, func(r row) bool { return !strings.EqualFold(r.text(emailField), email) })
-	slices.SortStableFunc(rows, func(a, b row) int { return b.modified().Compare(a.modified()) })
-	return c.collect(ctx, p, rows, found)
+	slices.SortStableFunc(got.Data, func(a, b row) int { return b.modified().Compare(a.modified()) })
+	return c.collect(ctx, p, got.Data, found)
 }
 
 // collect adds records to found by the address that stands in a field. Leads that were

@@ -418,3 +418,23 @@ func TestAThousandPeopleTakeFewCalls(t *testing.T) {
 		}
 	}
 }
+
+// What a whole call is refused for, due to what stands in it, is due to any of its
+// records; the other calls are made.
+func TestACallThatIsRefusedForItsContent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.open(zoho.Options{}, answering("POST /Contacts/upsert", 413, `{"code":"REQUEST_BODY_TOO_LARGE","details":{},"message":"too large","status":"error"}`))
+	r := w.write(c, crm.Options{}, ada, new1("bob@contoso.example", "Bob", "Roe"), new1("noname@contoso.example", "", ""))
+	for _, one := range r[:2] {
+		if f := failure(t, one.Err, crm.Recorded, "REQUEST_BODY_TOO_LARGE"); !f.Shared {
+			t.Errorf("%+v", f)
+		}
+	}
+	if r[2].Err != nil || !r[2].Made {
+		t.Errorf("%+v", r[2])
+	}
+	if r := w.write(c, crm.Options{}, ada); crm.Failed(r[0].Err).Shared {
+		t.Error("one alone shares nothing")
+	}
+}
