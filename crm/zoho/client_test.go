@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -56,7 +57,7 @@ func TestRenewsARefusedTokenOnce(t *testing.T) {
 	}
 	c := w.open(zoho.Options{Shared: shared}, through)
 	w.control("expire-access-tokens", "", nil)
-	if r := w.write(c, crm.Options{}, new1("ada@contoso.example", "Ada", "Lovelace")); r[0].Err != nil || w.renewals != 1 || w.stats().Contacts != 1 {
+	if r := w.write(c, crm.Options{}, person("ada@contoso.example", "Ada", "Lovelace")); r[0].Err != nil || w.renewals != 1 || w.stats().Contacts != 1 {
 		t.Errorf("%+v after %d renewals, %d contacts", r, w.renewals, w.stats().Contacts)
 	}
 	refuse = true
@@ -90,7 +91,7 @@ func TestAMissingScopeIsNeitherRenewedNorRetried(t *testing.T) {
 		w.login("", "ZohoCRM.modules.contacts.READ,ZohoCRM.coql.READ,ZohoCRM.org.READ,ZohoCRM.settings.fields.READ")
 		s := &seen{}
 		c := w.open(zoho.Options{}, s.pass)
-		_, err := c.Write(t.Context(), []crm.Write{new1("ada@contoso.example", "Ada", "Lovelace"), new1("bob@contoso.example", "Bob", "Roe")}, crm.Options{})
+		_, err := c.Write(t.Context(), []crm.Write{person("ada@contoso.example", "Ada", "Lovelace"), person("bob@contoso.example", "Bob", "Roe")}, crm.Options{})
 		if f := failure(t, err, crm.Connection, "OAUTH_SCOPE_MISMATCH"); f.Unknown {
 			t.Error("nothing was done, and it isn't known")
 		}
@@ -106,9 +107,9 @@ func TestAMissingScopeOfARowEndsTheConnection(t *testing.T) {
 	w := newWorld(t)
 	w.settings(`{"create_may_update":false}`)
 	c := w.open(zoho.Options{})
-	w.write(c, crm.Options{}, new1("ada@contoso.example", "Ada", "Lovelace"))
+	w.write(c, crm.Options{}, person("ada@contoso.example", "Ada", "Lovelace"))
 	w.login("", strings.Replace(scopes, "contacts.ALL", "contacts.READ,ZohoCRM.modules.contacts.CREATE", 1))
-	results, err := w.open(zoho.Options{}).Write(t.Context(), []crm.Write{new1("ada@contoso.example", "Ada", "Byron"), new1("bob@contoso.example", "Bob", "Roe")}, crm.Options{})
+	results, err := w.open(zoho.Options{}).Write(t.Context(), []crm.Write{person("ada@contoso.example", "Ada", "Byron"), person("bob@contoso.example", "Bob", "Roe")}, crm.Options{})
 	if err != nil || results[1].Err != nil {
 		t.Fatalf("%+v, %v", results, err)
 	}
@@ -184,7 +185,7 @@ func TestAWriteAmongTooManyMayHaveHappened(t *testing.T) {
 	w := newWorld(t)
 	c := w.open(zoho.Options{})
 	w.control("fail", `{"on":"insert","status":429,"after_commit":true,"count":1}`, nil)
-	_, err := c.Write(t.Context(), []crm.Write{new1("ada@contoso.example", "", "")}, crm.Options{})
+	_, err := c.Write(t.Context(), []crm.Write{person("ada@contoso.example", "", "")}, crm.Options{})
 	if f := failure(t, err, crm.Pause, "TOO_MANY_REQUESTS"); !f.Unknown || w.stats().Contacts != 1 {
 		t.Errorf("%+v, %d contacts", f, w.stats().Contacts)
 	}
@@ -200,7 +201,7 @@ func TestCountsCredits(t *testing.T) {
 	c := w.open(zoho.Options{Now: func() time.Time { return now }, Shared: shared})
 	var writes []crm.Write
 	for i := range 25 {
-		writes = append(writes, new1(fmt.Sprintf("%d@contoso.example", i), "", "Roe"))
+		writes = append(writes, person(fmt.Sprintf("%d@contoso.example", i), "", "Roe"))
 	}
 	w.write(c, crm.Options{}, writes...)
 	is := func(what string, want int) {
@@ -249,7 +250,7 @@ func TestALostAnswerIsUnknown(t *testing.T) {
 				w := newWorld(t)
 				c := w.open(zoho.Options{})
 				w.control("fail", fail, nil)
-				results, err := c.Write(t.Context(), []crm.Write{new1("ada@contoso.example", "Ada", "Lovelace"), new1("bob@contoso.example", "Bob", "Roe")}[:people], crm.Options{})
+				results, err := c.Write(t.Context(), []crm.Write{person("ada@contoso.example", "Ada", "Lovelace"), person("bob@contoso.example", "Bob", "Roe")}[:people], crm.Options{})
 				if err == nil && len(results) > 0 {
 					err = results[0].Err
 				}
@@ -257,7 +258,7 @@ func TestALostAnswerIsUnknown(t *testing.T) {
 					t.Errorf("%+v", err)
 				}
 				// 7b.24: an upsert may be repeated.
-				w.write(c, crm.Options{}, new1("ada@contoso.example", "Ada", "Lovelace"))
+				w.write(c, crm.Options{}, person("ada@contoso.example", "Ada", "Lovelace"))
 				if n := w.stats(); n.Most != 1 {
 					t.Errorf("%d have the same address", n.Most)
 				}
@@ -278,7 +279,7 @@ func TestTimesOut(t *testing.T) {
 		return next.RoundTrip(r.Clone(context.WithoutCancel(r.Context())))
 	})
 	slow = true
-	_, err := c.Write(t.Context(), []crm.Write{new1("ada@contoso.example", "", "")}, crm.Options{})
+	_, err := c.Write(t.Context(), []crm.Write{person("ada@contoso.example", "", "")}, crm.Options{})
 	if f := failure(t, err, crm.Pause, crm.TimedOut); !f.Unknown {
 		t.Errorf("%+v", f)
 	}
@@ -303,7 +304,7 @@ func TestAnotherOrgIsRefused(t *testing.T) {
 	before := w.stats().APICalls
 	_, err = c.Find(t.Context(), []string{"ada@contoso.example"}, crm.Options{})
 	failure(t, err, crm.Pause, crm.OtherOrg)
-	_, err = c.Write(t.Context(), []crm.Write{new1("ada@contoso.example", "Ada", "Lovelace")}, crm.Options{})
+	_, err = c.Write(t.Context(), []crm.Write{person("ada@contoso.example", "Ada", "Lovelace")}, crm.Options{})
 	if failure(t, err, crm.Pause, crm.OtherOrg); w.stats().APICalls-before > 2 {
 		t.Errorf("%d calls of another org", w.stats().APICalls-before)
 	}
@@ -315,7 +316,7 @@ func TestLogsCodesAlone(t *testing.T) {
 	w := newWorld(t)
 	var log bytes.Buffer
 	c := w.open(zoho.Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	w.write(c, crm.Options{}, new1("ada@contoso.example", "Ada", "Lovelace"))
+	w.write(c, crm.Options{}, person("ada@contoso.example", "Ada", "Lovelace"))
 	w.find(c, crm.Options{}, "ada@contoso.example", `back\slash@contoso.example`)
 	w.control("fail", `{"on":"coql","status":400,"error_code":"INVALID_MODULE","message":"ada@contoso.example is no module","count":1}`, nil)
 	if _, err := c.Find(t.Context(), []string{"ada@contoso.example"}, crm.Options{}); err == nil {
@@ -337,4 +338,32 @@ func TestTakesNoEndlessAnswer(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.tryOpen(zoho.Options{MaxBody: 10})
 	failure(t, err, crm.Pause, crm.Unavailable)
+}
+
+// 7b.1: an org of another data centre is called there; elsewhere its token is worth
+// nothing.
+func TestAnotherDataCentre(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	here := w.session.InstanceURL
+	w.login("anna@northwind.example", scopes)
+	if !strings.Contains(w.session.InstanceURL, "//eu.localhost:") {
+		t.Fatal(w.session.InstanceURL)
+	}
+	dial := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, w.http.Listener.Addr().String())
+	}}
+	c, err := zoho.Open(t.Context(), zoho.Given(w.session), &http.Client{Transport: dial}, zoho.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := w.write(c, crm.Options{}, person("ada@contoso.example", "Ada", "Lovelace")); r[0].Err != nil || !r[0].Made {
+		t.Errorf("%+v", r)
+	}
+	if to := c.Target(); to.OrgID != "90098812345" || to.InstanceURL != w.session.InstanceURL+"/crm/org90098812345" {
+		t.Errorf("%+v", to)
+	}
+	w.session.InstanceURL = here
+	_, err = w.tryOpen(zoho.Options{})
+	failure(t, err, crm.Connection, crm.Broken)
 }

@@ -71,7 +71,7 @@ func TestFindsAllPages(t *testing.T) {
 	c := w.open(zoho.Options{}, s.pass)
 	var writes []crm.Write
 	for range 250 { // nobody has a last name: each is inserted
-		writes = append(writes, new1("same@contoso.example", "", ""))
+		writes = append(writes, person("same@contoso.example", "", ""))
 	}
 	var ids []string
 	for some := range slices.Chunk(writes, 100) {

@@ -234,7 +234,7 @@ func (s *seen) count(call string) (n int) {
 	return n
 }
 
-func new1(email, first, last string) crm.Write {
+func person(email, first, last string) crm.Write {
 	return crm.Write{Person: crm.Person{Email: email, FirstName: first, LastName: last}}
 }
 

@@ -50,7 +50,7 @@ func TestRemoveOfWhatCannotBeRemoved(t *testing.T) {
 		`{"data":[{"code":"INVALID_DATA","details":{"id":"` + number + `"},"message":"the id given seems to be invalid","status":"error"}]}`: crm.Missing,
 		`{"data":[]}`: "",
 	} {
-		id := w.write(c, crm.Options{}, new1("bob@contoso.example", "Bob", "Roe"))[0].ID
+		id := w.write(c, crm.Options{}, person("bob@contoso.example", "Bob", "Roe"))[0].ID
 		got, err := w.open(zoho.Options{}, answering("DELETE /Contacts", 400, body)).Remove(t.Context(), id)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%s: %s, %v", body, got, err)

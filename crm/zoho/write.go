@@ -72,8 +72,8 @@ func stopsAll(err error) bool {
 func chunks(writes []crm.Write, o crm.Options, unique bool, results []crm.Result) (out []chunk) {
 	upsert := chunk{method: http.MethodPost, path: apiPath + "/Contacts/upsert", module: contacts, checks: []string{cmp.Or(o.Key, emailField)}}
 	insert := chunk{method: http.MethodPost, path: apiPath + "/Contacts", module: contacts}
-	people := chunk{method: http.MethodPut, path: apiPath + "/Contacts", module: contacts}
-	prospects := chunk{method: http.MethodPut, path: apiPath + "/Leads", module: leads}
+	changedContacts := chunk{method: http.MethodPut, path: apiPath + "/Contacts", module: contacts}
+	changedLeads := chunk{method: http.MethodPut, path: apiPath + "/Leads", module: leads}
 	for i, w := range writes {
 		switch {
 		case w.ID == "" && (nameless(w.Person) || unique):
@@ -83,12 +83,12 @@ func chunks(writes []crm.Write, o crm.Options, unique bool, results []crm.Result
 		case !isID(w.ID):
 			results[i].Err = &crm.Failure{Class: crm.Recorded, Code: noSuchRecord}
 		case strings.HasPrefix(w.ID, leads):
-			prospects.writes = append(prospects.writes, i)
+			changedLeads.writes = append(changedLeads.writes, i)
 		default:
-			people.writes = append(people.writes, i)
+			changedContacts.writes = append(changedContacts.writes, i)
 		}
 	}
-	for _, kind := range []chunk{upsert, insert, people, prospects} {
+	for _, kind := range []chunk{upsert, insert, changedContacts, changedLeads} {
 		for part := range slices.Chunk(kind.writes, perCall) {
 			one := kind
 			one.writes = part

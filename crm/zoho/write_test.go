@@ -11,7 +11,7 @@ import (
 	"gatepost/crm/zoho"
 )
 
-var ada = new1("ada@contoso.example", "Ada", "Lovelace")
+var ada = person("ada@contoso.example", "Ada", "Lovelace")
 
 // 7b.13: an id says which module its record is in.
 func TestIdsKeepTheirModule(t *testing.T) {
@@ -47,13 +47,13 @@ func TestReadsRowsByPosition(t *testing.T) {
 		w := newWorld(t)
 		w.settings(`{"row_status":"` + style + `"}`)
 		c := w.open(zoho.Options{})
-		r := w.write(c, crm.Options{}, new1("no address", "", "Roe"), ada, new1("long@contoso.example", strings.Repeat("n", 41), "Roe"))
+		r := w.write(c, crm.Options{}, person("no address", "", "Roe"), ada, person("long@contoso.example", strings.Repeat("n", 41), "Roe"))
 		failure(t, r[0].Err, crm.Recorded, "EMAIL_INVALID")
 		failure(t, r[2].Err, crm.Recorded, "NAME_TOO_LONG")
 		if r[1].Err != nil || !r[1].Made || r[1].ID == "" {
 			t.Errorf("%+v", r)
 		}
-		r = w.write(c, crm.Options{}, new1("no address", "", "Roe"), new1("nor this", "", "Doe"))
+		r = w.write(c, crm.Options{}, person("no address", "", "Roe"), person("nor this", "", "Doe"))
 		failure(t, r[0].Err, crm.Recorded, "EMAIL_INVALID")
 		if f := failure(t, r[1].Err, crm.Recorded, "EMAIL_INVALID"); f.Shared {
 			t.Error("who has a bad address is to blame alone")
@@ -69,7 +69,7 @@ func TestReadsRowsByPosition(t *testing.T) {
 		`{"data":[]}`: 0, `{}`: 0, `[`: 0, ``: 0,
 	} {
 		c := w.open(zoho.Options{}, answering("POST /Contacts/upsert", 200, body))
-		for i, r := range w.write(c, crm.Options{}, ada, new1("bob@contoso.example", "Bob", "Roe")) {
+		for i, r := range w.write(c, crm.Options{}, ada, person("bob@contoso.example", "Bob", "Roe")) {
 			if i < known {
 				if r.Err != nil || r.ID != "Contacts/4876876000000342001" {
 					t.Errorf("%s: %+v", body, r)
@@ -94,7 +94,7 @@ func TestFindsWhoIsThereAlready(t *testing.T) {
 				w.settings(fmt.Sprintf(`{"email_unique":true,"duplicate_id":%q,"duplicate_wrapped":%t}`, where, wrapped))
 				c := w.open(zoho.Options{})
 				id := w.make("Contacts", "ADA@contoso.example", "Augusta", "King")
-				r := w.write(c, crm.Options{}, ada, new1("bob@contoso.example", "Bob", "Roe"), new1("ada@contoso.example", "", ""))
+				r := w.write(c, crm.Options{}, ada, person("bob@contoso.example", "Bob", "Roe"), person("ada@contoso.example", "", ""))
 				for _, i := range []int{0, 2} {
 					if where == "none" {
 						failure(t, r[i].Err, crm.Passing, "DUPLICATE_EMAIL")
@@ -129,7 +129,7 @@ func TestAnotherUniqueValueIsAConflict(t *testing.T) {
 // 7b.16: which call makes whom.
 func TestMakesByAddressWhereItCan(t *testing.T) {
 	t.Parallel()
-	nameless := new1("noname@contoso.example", "Ada", " ")
+	nameless := person("noname@contoso.example", "Ada", " ")
 	for name, v := range map[string]struct {
 		settings         string
 		key              string
@@ -155,12 +155,12 @@ func TestMakesByAddressWhereItCan(t *testing.T) {
 				t.Errorf("%v: %v", s.calls, s.bodies)
 			}
 			// Who is there by now is not there twice, and a placeholder is nobody's name.
-			again := w.write(c, o, ada, new1("ADA@contoso.example", "", "King"))
+			again := w.write(c, o, ada, person("ADA@contoso.example", "", "King"))
 			if again[0].Err != nil || again[0].Made || again[1].ID != again[0].ID {
 				t.Errorf("%+v", again)
 			}
 			if v.key != "" || name == "addresses are unique" {
-				w.write(c, o, new1("ada@contoso.example", "", ""))
+				w.write(c, o, person("ada@contoso.example", "", ""))
 			}
 			if n := w.stats(); n.Most != 1 || n.Contacts != 2 {
 				t.Errorf("%+v", n)
@@ -194,7 +194,7 @@ func TestSendsAddressAndNamesAlone(t *testing.T) {
 		w.settings(`{"workflow":"lead_source"}`)
 		s := &seen{}
 		c := w.open(zoho.Options{NoWorkflows: quiet}, s.pass)
-		id := w.write(c, crm.Options{}, ada, new1("noname@contoso.example", "", ""))[0].ID
+		id := w.write(c, crm.Options{}, ada, person("noname@contoso.example", "", ""))[0].ID
 		w.write(c, crm.Options{}, crm.Write{ID: id, Person: crm.Person{Email: "other@contoso.example", LastName: "Byron"}})
 		trigger := ""
 		if quiet {
@@ -269,7 +269,7 @@ func TestRecordsThatCannotBeChangedNow(t *testing.T) {
 	for do, code := range map[string]string{"lock": "RECORD_LOCKED", "submit": "NOT_APPROVED", "process": "RECORD_IN_BLUEPRINT"} {
 		id := w.make("Contacts", do+"@contoso.example", "", "Roe")
 		w.hand(do, id, "")
-		r := w.write(c, crm.Options{}, crm.Write{ID: id, Person: crm.Person{FirstName: "Ada"}}, new1("new-"+do+"@contoso.example", "", "Roe"))
+		r := w.write(c, crm.Options{}, crm.Write{ID: id, Person: crm.Person{FirstName: "Ada"}}, person("new-"+do+"@contoso.example", "", "Roe"))
 		if f := failure(t, r[0].Err, crm.Passing, code); f.Tries < 1 || r[1].Err != nil {
 			t.Errorf("%+v, %+v", f, r[1])
 		}
@@ -280,7 +280,7 @@ func TestRecordsThatCannotBeChangedNow(t *testing.T) {
 // the org demands may be demanded of some.
 func TestRefusedAlike(t *testing.T) {
 	t.Parallel()
-	two := []crm.Write{ada, new1("bob@contoso.example", "Bob", "Roe")}
+	two := []crm.Write{ada, person("bob@contoso.example", "Bob", "Roe")}
 	for style, code := range map[string]string{"authorization_failed": "AUTHORIZATION_FAILED", "no_permission": "NO_PERMISSION", "row": "NO_PERMISSION"} {
 		for n := 1; n <= 2; n++ {
 			w := newWorld(t)
@@ -300,7 +300,7 @@ func TestRefusedAlike(t *testing.T) {
 	w.settings(`{"permission_style":"row"}`)
 	w.profile(`{"api_access":true,"no_create":["Contacts"],"no_update":["Contacts"]}`)
 	c := w.open(zoho.Options{})
-	_, err := c.Write(t.Context(), []crm.Write{new1("noname@contoso.example", "", "")}, crm.Options{})
+	_, err := c.Write(t.Context(), []crm.Write{person("noname@contoso.example", "", "")}, crm.Options{})
 	failure(t, err, crm.Pause, "NO_PERMISSION")
 	for _, one := range w.write(c, crm.Options{}, crm.Write{ID: w.make("Contacts", "a@contoso.example", "", "A")}, crm.Write{ID: w.make("Contacts", "b@contoso.example", "", "B")}) {
 		failure(t, one.Err, crm.Recorded, "NO_PERMISSION")
@@ -340,7 +340,7 @@ func TestCutsNothingOff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.open(zoho.Options{})
-	r := w.write(c, crm.Options{}, new1("a@contoso.example", strings.Repeat("f", 40), strings.Repeat("l", 80)), new1("b@contoso.example", "", strings.Repeat("l", 81)))
+	r := w.write(c, crm.Options{}, person("a@contoso.example", strings.Repeat("f", 40), strings.Repeat("l", 80)), person("b@contoso.example", "", strings.Repeat("l", 81)))
 	if f := failure(t, r[1].Err, crm.Recorded, "NAME_TOO_LONG"); !strings.Contains(f.Detail, "Last_Name") || !strings.Contains(f.Detail, "80") {
 		t.Errorf("%+v", f)
 	}
@@ -371,7 +371,7 @@ func TestWritesAHundredAtATime(t *testing.T) {
 	c := w.open(zoho.Options{}, s.pass)
 	var writes []crm.Write
 	for i := range 101 {
-		writes = append(writes, new1(fmt.Sprintf("%d@contoso.example", i), "", "Roe"))
+		writes = append(writes, person(fmt.Sprintf("%d@contoso.example", i), "", "Roe"))
 	}
 	for i, r := range w.write(c, crm.Options{}, writes...) {
 		if r.Err != nil || !r.Made {
@@ -404,7 +404,7 @@ func TestAThousandPeopleTakeFewCalls(t *testing.T) {
 			var writes []crm.Write
 			var emails []string
 			for i := range 100 {
-				p := new1(fmt.Sprintf("%d-%d@contoso.example", batch, i), "Ada", "Lovelace")
+				p := person(fmt.Sprintf("%d-%d@contoso.example", batch, i), "Ada", "Lovelace")
 				if v.nameless && i%2 == 0 {
 					p.LastName = ""
 				}
@@ -425,7 +425,7 @@ func TestACallThatIsRefusedForItsContent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.open(zoho.Options{}, answering("POST /Contacts/upsert", 413, `{"code":"REQUEST_BODY_TOO_LARGE","details":{},"message":"too large","status":"error"}`))
-	r := w.write(c, crm.Options{}, ada, new1("bob@contoso.example", "Bob", "Roe"), new1("noname@contoso.example", "", ""))
+	r := w.write(c, crm.Options{}, ada, person("bob@contoso.example", "Bob", "Roe"), person("noname@contoso.example", "", ""))
 	for _, one := range r[:2] {
 		if f := failure(t, one.Err, crm.Recorded, "REQUEST_BODY_TOO_LARGE"); !f.Shared {
 			t.Errorf("%+v", f)
