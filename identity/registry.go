@@ -98,10 +98,12 @@ var hubSpot = Service{
 // asked, since the secret goes there. Errors come with HTTP 200. invalid_client is told
 // also where the app isn't switched on for a data centre, or has another secret there.
 // Scopes: "OAuth scopes" and "COQL" of the CRM's API v8: looking people up has a scope
-// of its own, and so have the org and the user that a connection is of. "Token limits":
-// a user has 20 refresh tokens of an app, and one more ends the oldest; the token's
-// answer doesn't say which user that is. An unknown token was seen to be answered with
-// a page and 400. Sandboxes and developer orgs have API hosts of their own ("Multi DC").
+// of its own, and so have the org and the user that a connection is of, the fields that
+// layouts demand, and the search, which is asked about addresses that can't be written
+// in a query. "Token limits": a user has 20 refresh tokens of an app, and one more ends
+// the oldest; the token's answer doesn't say which user that is. An unknown token was
+// seen to be answered with a page and 400. Sandboxes and developer orgs have API hosts
+// of their own ("Multi DC"). Singapore's hosts aren't documented, and so are not here.
 var zoho = Service{
 	ID:       "zoho",
 	Name:     "Zoho CRM",
@@ -115,7 +117,7 @@ var zoho = Service{
 	TokenURL:     "/oauth/v2/token",
 	Revoke:       Revocation{URL: "/oauth/v2/token/revoke", Gone: []string{"invalid_token", "invalid_code", pageWith400}},
 	Scopes: []string{"ZohoCRM.modules.contacts.ALL", "ZohoCRM.modules.leads.ALL", "ZohoCRM.coql.READ", "ZohoCRM.settings.fields.READ",
-		"ZohoCRM.settings.modules.READ", "ZohoCRM.org.READ", "ZohoCRM.users.READ"},
+		"ZohoCRM.settings.layouts.READ", "ZohoCRM.settings.modules.READ", "ZohoCRM.org.READ", "ZohoCRM.users.READ", "ZohoSearch.securesearch.READ"},
 	Separator:     ",",
 	Params:        map[string]string{"access_type": "offline", "prompt": "consent"},
 	LoginParam:    "accounts-server",

@@ -24,7 +24,7 @@ func idToken(claims string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256"}`)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 }
 
-const zohoScopes = "ZohoCRM.modules.contacts.ALL ZohoCRM.modules.leads.ALL ZohoCRM.coql.READ ZohoCRM.settings.fields.READ ZohoCRM.settings.modules.READ ZohoCRM.org.READ ZohoCRM.users.READ"
+const zohoScopes = "ZohoCRM.modules.contacts.ALL ZohoCRM.modules.leads.ALL ZohoCRM.coql.READ ZohoCRM.settings.fields.READ ZohoCRM.settings.layouts.READ ZohoCRM.settings.modules.READ ZohoCRM.org.READ ZohoCRM.users.READ ZohoSearch.securesearch.READ"
 
 var allHabits = []habits{
 	{

@@ -1,0 +1,64 @@
+package zoho_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"gatepost/crm"
+	"gatepost/crm/crmtest"
+	"gatepost/crm/zoho"
+)
+
+// The cases of every CRM, for an org whose addresses are unique, and for one where they
+// aren't.
+func TestCRM(t *testing.T) {
+	t.Parallel()
+	for name, unique := range map[string]bool{"addresses are unique": true, "addresses are not": false} {
+		t.Run(name, func(t *testing.T) {
+			crmtest.Run(t, func(t *testing.T) crmtest.Env { return env(t, unique) })
+		})
+	}
+}
+
+func env(t *testing.T, unique bool) crmtest.Env {
+	w := newWorld(t)
+	w.settings(fmt.Sprintf(`{"key_field":"Gatepost_Email","email_unique":%t}`, unique))
+	source := &ending{world: w}
+	c, err := zoho.Open(t.Context(), source, nil, zoho.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return crmtest.Env{
+		CRM:     c,
+		Records: func() int { return w.stats().Contacts },
+		Down: func(n int, after bool) {
+			w.control("fail", fmt.Sprintf(`{"on":"any","status":503,"count":%d,"after_commit":%t,"drop":%t}`, n, after, after), nil)
+		},
+		Revoke: func() { source.ended = true },
+		Delete: func(id string) { w.hand("delete", id, "") },
+		Change: func(id string) {
+			w.advance(2) // times are in seconds
+			w.hand("change", id, `,"fields":{"Title":"Countess"}`)
+		},
+		Refused: crm.Person{Email: "not an address", LastName: "Doe"},
+		Key:     "Gatepost_Email",
+		Lead: func(p crm.Person) string {
+			return w.hand("create", "Leads", fmt.Sprintf(`,"fields":{"Email":%q,"First_Name":%q,"Last_Name":%q,"Company":"-"}`, p.Email, p.FirstName, p.LastName))
+		},
+	}
+}
+
+// ending is a source whose access may have ended, as the vault's may.
+type ending struct {
+	*world
+	ended bool
+}
+
+// Session implements zoho.Source.
+func (e *ending) Session(ctx context.Context, refused int64) (zoho.Session, error) {
+	if e.ended {
+		return zoho.Session{}, &crm.Failure{Class: crm.Connection, Code: crm.Broken}
+	}
+	return e.world.Session(ctx, refused)
+}
