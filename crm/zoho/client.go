@@ -2,9 +2,7 @@
 // changes Contacts, up to 100 at a time, with as few API credits as possible.
 //
 // It speaks version 8 of the API with net/http and types of its own. Zoho keeps client
-// libraries for seven languages, and none for Go. Those that others have made for Go speak
-// version 2, know no COQL and keep tokens in files of their own, or read only the first row
-// of an answer.
+// libraries for seven other languages, and none for Go.
 //
 // An id of Zoho doesn't tell which module its record is in. Ours do: "Contacts/4876…".
 //

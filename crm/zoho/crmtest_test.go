@@ -41,10 +41,10 @@ func env(t *testing.T, unique bool) crmtest.Env {
 			w.advance(2) // times are in seconds
 			w.hand("change", id, `,"fields":{"Title":"Countess"}`)
 		},
-		Refused: crm.Person{Email: "not an address", LastName: "Doe"},
+		Refused: crm.Fields{crm.Email: "not an address", crm.LastName: "Doe"},
 		Key:     "Gatepost_Email",
-		Lead: func(p crm.Person) string {
-			return w.hand("create", "Leads", fmt.Sprintf(`,"fields":{"Email":%q,"First_Name":%q,"Last_Name":%q,"Company":"-"}`, p.Email, p.FirstName, p.LastName))
+		Lead: func(p crm.Fields) string {
+			return w.hand("create", "Leads", fmt.Sprintf(`,"fields":{"Email":%q,"First_Name":%q,"Last_Name":%q,"Company":"-"}`, p[crm.Email], p[crm.FirstName], p[crm.LastName]))
 		},
 	}
 }

@@ -267,7 +267,7 @@ func (r row) text(field string) string {
 }
 
 func (r row) record(id string) crm.Record {
-	return crm.Record{ID: id, Email: r.text(emailField), FirstName: r.text("First_Name"), LastName: r.text("Last_Name")}
+	return crm.Record{ID: id, Fields: crm.Fields{crm.Email: r.text(emailField), crm.FirstName: r.text("First_Name"), crm.LastName: r.text("Last_Name")}}
 }
 
 // parsePage reads a page; nothing found has no body.

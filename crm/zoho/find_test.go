@@ -2,6 +2,7 @@ package zoho_test
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ func TestFindsByQuery(t *testing.T) {
 	emails = append(emails, "O'Neill@contoso.example", " o'neill@contoso.example", "")
 	id := w.make("Contacts", "O'NEILL@Contoso.example", "Ada", "O'Neill")
 	found := w.find(c, crm.Options{}, emails...)
-	if r := found["o'neill@contoso.example"]; len(found) != 1 || len(r) != 1 || r[0] != (crm.Record{ID: id, Email: "O'NEILL@Contoso.example", FirstName: "Ada", LastName: "O'Neill"}) {
+	if r := found["o'neill@contoso.example"]; len(found) != 1 || len(r) != 1 || !reflect.DeepEqual(r[0], crm.Record{ID: id, Fields: crm.Fields{crm.Email: "O'NEILL@Contoso.example", crm.FirstName: "Ada", crm.LastName: "O'Neill"}}) {
 		t.Errorf("%+v", found)
 	}
 	if n, q := s.count("POST /coql"), s.last("POST /coql"); n != 1 || !strings.Contains(q, "'o''neill@contoso.example'") || strings.Contains(q, "'R1@") ||
@@ -80,7 +81,7 @@ func TestFindsAllPages(t *testing.T) {
 		}
 	}
 	w.advance(2)
-	w.write(c, crm.Options{}, crm.Write{ID: ids[3], Person: crm.Person{LastName: "Roe"}})
+	w.write(c, crm.Options{}, crm.Write{ID: ids[3], Fields: crm.Fields{crm.LastName: "Roe"}})
 	r := w.find(c, crm.Options{}, "same@contoso.example")["same@contoso.example"]
 	if len(r) != 250 || r[0].ID != ids[3] || s.count("POST /coql") != 2 {
 		t.Fatalf("%d records, %d queries", len(r), s.count("POST /coql"))

@@ -235,7 +235,7 @@ func (s *seen) count(call string) (n int) {
 }
 
 func person(email, first, last string) crm.Write {
-	return crm.Write{Person: crm.Person{Email: email, FirstName: first, LastName: last}}
+	return crm.Write{Fields: crm.Fields{crm.Email: email, crm.FirstName: first, crm.LastName: last}}
 }
 
 // write writes, and fails the test when the call fails.

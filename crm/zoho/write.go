@@ -34,7 +34,7 @@ type chunk struct {
 func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) ([]crm.Result, error) {
 	results := make([]crm.Result, len(writes))
 	unique := false
-	if o.Key == "" && slices.ContainsFunc(writes, func(w crm.Write) bool { return w.ID == "" && !nameless(w.Person) }) {
+	if o.Key == "" && slices.ContainsFunc(writes, func(w crm.Write) bool { return w.ID == "" && !nameless(w.Fields) }) {
 		var err error
 		if unique, err = c.emailUnique(ctx); err != nil {
 			return nil, err
@@ -76,7 +76,7 @@ func chunks(writes []crm.Write, o crm.Options, unique bool, results []crm.Result
 	changedLeads := chunk{method: http.MethodPut, path: apiPath + "/Leads", module: leads}
 	for i, w := range writes {
 		switch {
-		case w.ID == "" && (nameless(w.Person) || unique):
+		case w.ID == "" && (nameless(w.Fields) || unique):
 			insert.writes = append(insert.writes, i)
 		case w.ID == "":
 			upsert.writes = append(upsert.writes, i)
@@ -126,7 +126,7 @@ func rowsOf(writes []crm.Write, k chunk, o crm.Options) []fields {
 	out := make([]fields, len(k.writes))
 	for i, n := range k.writes {
 		if w := writes[n]; w.ID == "" {
-			out[i] = created(w.Person, o)
+			out[i] = created(w.Fields, o)
 		} else {
 			out[i] = changed(w)
 		}
@@ -135,20 +135,20 @@ func rowsOf(writes []crm.Write, k chunk, o crm.Options) []fields {
 }
 
 // nameless reports whether a person's last name is to be a placeholder.
-func nameless(p crm.Person) bool { return strings.TrimSpace(p.LastName) == "" }
+func nameless(p crm.Fields) bool { return strings.TrimSpace(p[crm.LastName]) == "" }
 
 // created are the fields of a new Contact. A first name is left out when there is none; a
 // last name has to be there.
-func created(p crm.Person, o crm.Options) fields {
-	f := fields{"Last_Name": p.LastName, emailField: p.Email}
+func created(p crm.Fields, o crm.Options) fields {
+	f := fields{"Last_Name": p[crm.LastName], emailField: p[crm.Email]}
 	if nameless(p) {
 		f["Last_Name"] = cmp.Or(o.Placeholder, noName)
 	}
-	if strings.TrimSpace(p.FirstName) != "" {
-		f["First_Name"] = p.FirstName
+	if strings.TrimSpace(p[crm.FirstName]) != "" {
+		f["First_Name"] = p[crm.FirstName]
 	}
 	if o.Key != "" {
-		f[o.Key] = strings.ToLower(p.Email)
+		f[o.Key] = strings.ToLower(p[crm.Email])
 	}
 	return f
 }
@@ -157,7 +157,7 @@ func created(p crm.Person, o crm.Options) fields {
 func changed(w crm.Write) fields {
 	_, number, _ := strings.Cut(w.ID, "/")
 	f := fields{"id": number}
-	for name, value := range map[string]string{"First_Name": w.FirstName, "Last_Name": w.LastName} {
+	for name, value := range map[string]string{"First_Name": w.Fields[crm.FirstName], "Last_Name": w.Fields[crm.LastName]} {
 		if strings.TrimSpace(value) != "" {
 			f[name] = value
 		}

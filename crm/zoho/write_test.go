@@ -23,16 +23,16 @@ func TestIdsKeepTheirModule(t *testing.T) {
 	if !strings.HasPrefix(id, "Contacts/4876876") || !strings.HasPrefix(lead, "Leads/4876876") {
 		t.Errorf("%s, %s", id, lead)
 	}
-	r := w.write(c, crm.Options{}, crm.Write{ID: lead, Person: crm.Person{LastName: "Doe"}}, crm.Write{ID: id, Person: crm.Person{LastName: "Byron"}})
+	r := w.write(c, crm.Options{}, crm.Write{ID: lead, Fields: crm.Fields{crm.LastName: "Doe"}}, crm.Write{ID: id, Fields: crm.Fields{crm.LastName: "Byron"}})
 	if r[0].ID != lead || r[1].ID != id || r[0].Made || r[1].Made {
 		t.Errorf("%+v", r)
 	}
 	found := w.find(c, crm.Options{Leads: true}, "lead@contoso.example", "ada@contoso.example")
-	if found["lead@contoso.example"][0].LastName != "Doe" || found["ada@contoso.example"][0].LastName != "Byron" {
+	if found["lead@contoso.example"][0].Fields[crm.LastName] != "Doe" || found["ada@contoso.example"][0].Fields[crm.LastName] != "Byron" {
 		t.Errorf("%+v", found)
 	}
 	for _, bad := range []string{"4876876000000342001", "Deals/4876876000000342001", "Contacts/", "Contacts/../org", "Contacts/1?x"} {
-		r := w.write(c, crm.Options{}, crm.Write{ID: bad, Person: crm.Person{LastName: "Byron"}})
+		r := w.write(c, crm.Options{}, crm.Write{ID: bad, Fields: crm.Fields{crm.LastName: "Byron"}})
 		failure(t, r[0].Err, crm.Recorded, "ID_INVALID")
 		_, err := c.Remove(t.Context(), bad)
 		failure(t, err, crm.Recorded, "ID_INVALID")
@@ -102,7 +102,7 @@ func TestFindsWhoIsThereAlready(t *testing.T) {
 						t.Errorf("%+v, want %s", r[i], id)
 					}
 				}
-				if found := w.find(c, crm.Options{}, "ada@contoso.example")["ada@contoso.example"]; len(found) != 1 || found[0].LastName != "King" || found[0].FirstName != "Augusta" {
+				if found := w.find(c, crm.Options{}, "ada@contoso.example")["ada@contoso.example"]; len(found) != 1 || found[0].Fields[crm.LastName] != "King" || found[0].Fields[crm.FirstName] != "Augusta" {
 					t.Errorf("%+v", found)
 				}
 			})
@@ -165,7 +165,7 @@ func TestMakesByAddressWhereItCan(t *testing.T) {
 			if n := w.stats(); n.Most != 1 || n.Contacts != 2 {
 				t.Errorf("%+v", n)
 			}
-			if r := w.find(c, o, "ada@contoso.example")["ada@contoso.example"]; len(r) != 1 || r[0].LastName == "NA" || r[0].FirstName != "Ada" {
+			if r := w.find(c, o, "ada@contoso.example")["ada@contoso.example"]; len(r) != 1 || r[0].Fields[crm.LastName] == "NA" || r[0].Fields[crm.FirstName] != "Ada" {
 				t.Errorf("%+v", r)
 			}
 		})
@@ -195,7 +195,7 @@ func TestSendsAddressAndNamesAlone(t *testing.T) {
 		s := &seen{}
 		c := w.open(zoho.Options{NoWorkflows: quiet}, s.pass)
 		id := w.write(c, crm.Options{}, ada, person("noname@contoso.example", "", ""))[0].ID
-		w.write(c, crm.Options{}, crm.Write{ID: id, Person: crm.Person{Email: "other@contoso.example", LastName: "Byron"}})
+		w.write(c, crm.Options{}, crm.Write{ID: id, Fields: crm.Fields{crm.Email: "other@contoso.example", crm.LastName: "Byron"}})
 		trigger := ""
 		if quiet {
 			trigger = `,"trigger":[]`
@@ -248,7 +248,7 @@ func TestGone(t *testing.T) {
 		w.hand("convert", lead, "")
 		var writes []crm.Write
 		for _, id := range []string{deleted, loser, winner, lead, kept} {
-			writes = append(writes, crm.Write{ID: id, Person: crm.Person{FirstName: "Ada"}})
+			writes = append(writes, crm.Write{ID: id, Fields: crm.Fields{crm.FirstName: "Ada"}})
 		}
 		r := w.write(c, crm.Options{}, writes...)
 		for i, gone := range []bool{true, true, false, true, false} {
@@ -269,7 +269,7 @@ func TestRecordsThatCannotBeChangedNow(t *testing.T) {
 	for do, code := range map[string]string{"lock": "RECORD_LOCKED", "submit": "NOT_APPROVED", "process": "RECORD_IN_BLUEPRINT"} {
 		id := w.make("Contacts", do+"@contoso.example", "", "Roe")
 		w.hand(do, id, "")
-		r := w.write(c, crm.Options{}, crm.Write{ID: id, Person: crm.Person{FirstName: "Ada"}}, person("new-"+do+"@contoso.example", "", "Roe"))
+		r := w.write(c, crm.Options{}, crm.Write{ID: id, Fields: crm.Fields{crm.FirstName: "Ada"}}, person("new-"+do+"@contoso.example", "", "Roe"))
 		if f := failure(t, r[0].Err, crm.Passing, code); f.Tries < 1 || r[1].Err != nil {
 			t.Errorf("%+v, %+v", f, r[1])
 		}
@@ -327,7 +327,7 @@ func TestKeepsWhatWasWrittenBefore(t *testing.T) {
 	w.profile(`{"api_access":true,"no_update":["Leads"]}`)
 	c := w.open(zoho.Options{})
 	lead := w.make("Leads", "lead@contoso.example", "", "Roe")
-	r := w.write(c, crm.Options{}, crm.Write{ID: lead, Person: crm.Person{FirstName: "Ada"}}, crm.Write{ID: lead, Person: crm.Person{FirstName: "Ada"}}, ada)
+	r := w.write(c, crm.Options{}, crm.Write{ID: lead, Fields: crm.Fields{crm.FirstName: "Ada"}}, crm.Write{ID: lead, Fields: crm.Fields{crm.FirstName: "Ada"}}, ada)
 	failure(t, r[0].Err, crm.Pause, "AUTHORIZATION_FAILED")
 	failure(t, r[1].Err, crm.Pause, "AUTHORIZATION_FAILED")
 	if r[2].Err != nil || !r[2].Made {
@@ -344,7 +344,7 @@ func TestCutsNothingOff(t *testing.T) {
 	if f := failure(t, r[1].Err, crm.Recorded, "NAME_TOO_LONG"); !strings.Contains(f.Detail, "Last_Name") || !strings.Contains(f.Detail, "80") {
 		t.Errorf("%+v", f)
 	}
-	if found := w.find(c, crm.Options{}, "a@contoso.example")["a@contoso.example"]; r[0].Err != nil || len(found) != 1 || len(found[0].FirstName) != 40 || len(found[0].LastName) != 80 {
+	if found := w.find(c, crm.Options{}, "a@contoso.example")["a@contoso.example"]; r[0].Err != nil || len(found) != 1 || len(found[0].Fields[crm.FirstName]) != 40 || len(found[0].Fields[crm.LastName]) != 80 {
 		t.Errorf("%+v, %+v", r[0], found)
 	}
 }
@@ -406,9 +406,9 @@ func TestAThousandPeopleTakeFewCalls(t *testing.T) {
 			for i := range 100 {
 				p := person(fmt.Sprintf("%d-%d@contoso.example", batch, i), "Ada", "Lovelace")
 				if v.nameless && i%2 == 0 {
-					p.LastName = ""
+					p.Fields[crm.LastName] = ""
 				}
-				writes, emails = append(writes, p), append(emails, p.Email)
+				writes, emails = append(writes, p), append(emails, p.Fields[crm.Email])
 			}
 			w.find(c, crm.Options{}, emails...)
 			w.write(c, crm.Options{}, writes...)
