@@ -12,6 +12,7 @@ import (
 	"gatepost/identity"
 	"gatepost/static"
 	"gatepost/views"
+	"gatepost/zones"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/adaptor"
@@ -221,7 +222,7 @@ func (s *server) frame(c *fiber.Ctx, title string, nav views.Nav) views.Page {
 		Nav: nav, Attention: v.needsPerson(), Alert: connectionAlert(v.connections), Version: s.Version, Assets: views.Assets{
 			CSS: static.URL("app.css"), HTMX: static.URL("htmx.min.js"), JS: static.URL("app.js"), Icon: static.URL("icon.svg"), Font: static.URL("inter-latin.woff2")}}
 	if v.zone != nil {
-		p.Zone = views.ZoneName(v.zone, v.now)
+		p.Zone = views.ZoneName(zones.City(v.zone.String()), v.zone, v.now)
 	}
 	return p
 }

@@ -86,23 +86,23 @@ func TestMoments(t *testing.T) {
 func TestZoneName(t *testing.T) {
 	winter, summer := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC), time.Date(2026, 7, 15, 12, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
-		zone string
-		at   time.Time
-		want string
+		zone, city string
+		at         time.Time
+		want       string
 	}{
-		{"UTC", winter, "UTC"},
-		{"Europe/Berlin", winter, "Berlin time (UTC+1)"},
-		{"Europe/Berlin", summer, "Berlin time (UTC+2)"},
-		{"Europe/London", winter, "London time (UTC)"},
-		{"America/St_Johns", winter, "St Johns time (UTC−3:30)"},
-		{"America/Argentina/Buenos_Aires", winter, "Buenos Aires time (UTC−3)"},
-		{"Asia/Kathmandu", winter, "Kathmandu time (UTC+5:45)"},
+		{"UTC", "UTC", winter, "UTC"},
+		{"Europe/Berlin", "Berlin", winter, "Berlin time (UTC+1)"},
+		{"Europe/Berlin", "Berlin", summer, "Berlin time (UTC+2)"},
+		{"Europe/London", "London", winter, "London time (UTC)"},
+		{"America/St_Johns", "St. John’s", winter, "St. John’s time (UTC−3:30)"},
+		{"America/Argentina/Buenos_Aires", "Buenos Aires", winter, "Buenos Aires time (UTC−3)"},
+		{"Asia/Kathmandu", "Kathmandu", winter, "Kathmandu time (UTC+5:45)"},
 	} {
 		zone, err := time.LoadLocation(tt.zone)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := ZoneName(zone, tt.at); got != tt.want {
+		if got := ZoneName(tt.city, zone, tt.at); got != tt.want {
 			t.Errorf("%s is %q, want %q", tt.zone, got, tt.want)
 		}
 	}

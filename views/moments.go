@@ -52,18 +52,14 @@ func (c clock) date(t time.Time) string {
 	return t.Format("2 Jan 2006")
 }
 
-// ZoneName tells people of a zone as it is at the moment: "Berlin time (UTC+1)",
-// "UTC".
-func ZoneName(zone *time.Location, at time.Time) string {
-	_, city, named := strings.Cut(zone.String(), "/")
-	if !named {
+// ZoneName tells people of a zone, by the city that it is called by, as it is at the
+// moment: "Berlin time (UTC+1)", "UTC".
+func ZoneName(city string, zone *time.Location, at time.Time) string {
+	if !strings.Contains(zone.String(), "/") {
 		return zone.String()
 	}
-	if i := strings.LastIndex(city, "/"); i >= 0 {
-		city = city[i+1:]
-	}
 	_, offset := at.In(zone).Zone()
-	return strings.ReplaceAll(city, "_", " ") + " time (UTC" + offsetWords(offset) + ")"
+	return city + " time (UTC" + offsetWords(offset) + ")"
 }
 
 // offsetWords writes an offset in seconds: "+1", "−3:30", nothing for none.
