@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"gatepost/crm"
+	"gatepost/crm/wire"
 )
 
 // The API version that we speak, its paths, and the sizes that it allows.
@@ -191,7 +192,7 @@ func unsent(err error) *crm.Failure {
 	if f, ok := errors.AsType[*crm.Failure](err); ok {
 		return f
 	}
-	return &crm.Failure{Class: crm.Pause, Code: codeOf(err), Cause: err}
+	return &crm.Failure{Class: crm.Pause, Code: wire.CodeOf(err), Cause: err}
 }
 
 // origin returns the scheme and host of an address, and nothing else of it.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"gatepost/crm"
+	"gatepost/crm/wire"
 )
 
 // The API version that we speak, and the sizes that it allows.
@@ -176,7 +177,7 @@ func unsent(err error) *crm.Failure {
 	if errors.As(err, &f) {
 		return f
 	}
-	return &crm.Failure{Class: crm.Pause, Code: codeOf(err), Cause: err}
+	return &crm.Failure{Class: crm.Pause, Code: wire.CodeOf(err), Cause: err}
 }
 
 // origin returns the scheme and host of an instance URL, and nothing else of it.

@@ -7,17 +7,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/simpleforce/simpleforce"
 
 	"gatepost/crm"
+	"gatepost/crm/wire"
 )
 
 // request is one API call. Its path begins with a slash.
@@ -50,33 +48,13 @@ func (c *Client) send(ctx context.Context, s Session, r request) (body []byte, s
 	began := time.Now()
 	c.calls.Add(1)
 	err := x.run(s.AccessToken, r)
-	c.log.DebugContext(ctx, "salesforce call", "method", r.method, "path", pathOnly(r.path),
+	c.log.DebugContext(ctx, "salesforce call", "method", r.method, "path", wire.PathOnly(r.path),
 		"status", x.status, "took", time.Since(began), "failed", err != nil)
 	c.note(x.header)
 	if err != nil {
-		return nil, 0, lost(err, r.write && x.maySent())
+		return nil, 0, wire.Lost(err, r.write && x.maySent())
 	}
 	return x.body, x.status, refusal(x.status, x.body, r.write, r.single)
-}
-
-// lost is the failure of a request that got no answer.
-func lost(err error, unknown bool) *crm.Failure {
-	return &crm.Failure{Class: crm.Pause, Code: codeOf(err), Unknown: unknown, Cause: err}
-}
-
-// codeOf tells a time-out from anything else that kept an answer away.
-func codeOf(err error) string {
-	var t interface{ Timeout() bool }
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout() {
-		return crm.TimedOut
-	}
-	return crm.Unavailable
-}
-
-// pathOnly cuts the query off, which may hold addresses.
-func pathOnly(path string) string {
-	path, _, _ = strings.Cut(path, "?")
-	return path
 }
 
 // exchange is the transport of a single request: it adds the context that
@@ -95,9 +73,8 @@ type exchange struct {
 	body   []byte
 	err    error
 
-	tried     bool        // the request was handed to the base transport
-	dialling  atomic.Bool // the base transport looked for a connection,
-	connected atomic.Bool // and got one
+	tried bool       // the request was handed to the base transport
+	track wire.Track // how far it got
 }
 
 // run has simpleforce make the request and returns why there is no answer.
@@ -137,7 +114,7 @@ func (x *exchange) roundTrip(req *http.Request) error {
 		return err
 	}
 	x.tried = true
-	req = req.Clone(httptrace.WithClientTrace(x.ctx, x.trace()))
+	req = req.Clone(x.track.On(x.ctx))
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "Gatepost")
 	if x.duplicates {
@@ -145,49 +122,18 @@ func (x *exchange) roundTrip(req *http.Request) error {
 	}
 	resp, err := x.base.RoundTrip(req)
 	if err != nil {
-		return withoutURL(err)
+		return wire.WithoutURL(err)
 	}
 	defer resp.Body.Close()
 	x.status, x.header = resp.StatusCode, resp.Header
-	x.body, err = readAll(resp.Body, x.maxBody)
+	x.body, err = wire.ReadAll(resp.Body, x.maxBody)
 	return err
-}
-
-// trace follows how far a request gets. A connection is the last point that is
-// safe to judge by: from then on bytes may be on their way. net/http starts anew
-// with another connection only when it wrote nothing to the first one, or when the
-// request is a GET; a POST whose answer was cut off is never sent again.
-func (x *exchange) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GetConn: func(string) { x.dialling.Store(true); x.connected.Store(false) },
-		GotConn: func(httptrace.GotConnInfo) { x.connected.Store(true) },
-	}
 }
 
 // maySent tells whether Salesforce may have received the request. A transport
 // that isn't net/http's and tells nothing may have sent it.
 func (x *exchange) maySent() bool {
-	return x.tried && (x.connected.Load() || !x.dialling.Load())
-}
-
-// withoutURL takes the URL off an error: a query holds addresses.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
-}
-
-func readAll(r io.Reader, limit int64) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("read answer: %w", err)
-	}
-	if int64(len(body)) > limit {
-		return nil, fmt.Errorf("answer of more than %d bytes", limit)
-	}
-	return body, nil
+	return x.tried && x.track.MaySent()
 }
 
 // usage is how much of its daily API calls an org has spent.

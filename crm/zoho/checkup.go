@@ -14,6 +14,7 @@ import (
 	"golang.org/x/text/message"
 
 	"gatepost/crm"
+	"gatepost/crm/wire"
 )
 
 // ours are the fields of a Contact that a sign-up fills in.
@@ -32,7 +33,7 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 		return err
 	}
 	if a.empty() || json.Unmarshal(a.body, into) != nil {
-		return nonsense("unexpected answer to "+pathOnly(path), false)
+		return nonsense("unexpected answer to "+wire.PathOnly(path), false)
 	}
 	return nil
 }

@@ -4,16 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptrace"
 	"strconv"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"gatepost/crm"
+	"gatepost/crm/wire"
 )
 
 // request is one API call. Its path begins with a slash.
@@ -42,11 +38,11 @@ func (c *Client) send(ctx context.Context, s Session, r request) (answer, *crm.F
 	defer cancel()
 	began := c.now()
 	c.calls.Add(1)
-	t := &trace{}
-	a, err := c.exchange(t.on(ctx), s, r)
+	t := &wire.Track{}
+	a, err := c.exchange(t.On(ctx), s, r)
 	var f *crm.Failure
 	if err != nil {
-		f = lost(err, r.write && t.maySent())
+		f = wire.Lost(err, r.write && t.MaySent())
 	} else {
 		f = refusal(a, r)
 		c.spendAs(a, r)
@@ -54,7 +50,7 @@ func (c *Client) send(ctx context.Context, s Session, r request) (answer, *crm.F
 	if f != nil && f.Code == tooMany {
 		f.Wait = c.patience(a.header)
 	}
-	c.log.DebugContext(ctx, "zoho call", "method", r.method, "path", pathOnly(r.path), "status", a.status, "code", codeIn(f), "took", c.now().Sub(began))
+	c.log.DebugContext(ctx, "zoho call", "method", r.method, "path", wire.PathOnly(r.path), "status", a.status, "code", codeIn(f), "took", c.now().Sub(began))
 	return a, f
 }
 
@@ -72,45 +68,11 @@ func (c *Client) exchange(ctx context.Context, s Session, r request) (answer, er
 	}
 	resp, err := c.base.RoundTrip(req)
 	if err != nil {
-		return answer{}, err
+		return answer{}, wire.WithoutURL(err)
 	}
 	defer resp.Body.Close()
-	body, err := readAll(resp.Body, c.maxBody)
+	body, err := wire.ReadAll(resp.Body, c.maxBody)
 	return answer{status: resp.StatusCode, header: resp.Header, body: body, by: s}, err
-}
-
-// trace follows how far a request gets. A connection is the last point that is safe to
-// judge by: from then on bytes may be on their way. net/http starts anew with another
-// connection only when it wrote nothing to the first one, or when the request is a GET; a
-// POST whose answer was cut off is never sent again.
-type trace struct {
-	dialling  atomic.Bool // net/http looked for a connection,
-	connected atomic.Bool // and got one
-}
-
-func (t *trace) on(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { t.dialling.Store(true); t.connected.Store(false) },
-		GotConn: func(httptrace.GotConnInfo) { t.connected.Store(true) },
-	})
-}
-
-// maySent tells whether Zoho may have received the request. A transport that isn't
-// net/http's and tells nothing may have sent it.
-func (t *trace) maySent() bool { return t.connected.Load() || !t.dialling.Load() }
-
-// lost is the failure of a request that got no answer.
-func lost(err error, unknown bool) *crm.Failure {
-	return &crm.Failure{Class: crm.Pause, Code: codeOf(err), Unknown: unknown, Cause: err}
-}
-
-// codeOf tells a time-out from anything else that kept an answer away.
-func codeOf(err error) string {
-	var t interface{ Timeout() bool }
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout() {
-		return crm.TimedOut
-	}
-	return crm.Unavailable
 }
 
 // codeIn is the code of a failure, for the log; empty for none.
@@ -119,23 +81,6 @@ func codeIn(f *crm.Failure) string {
 		return ""
 	}
 	return f.Code
-}
-
-// pathOnly cuts the query off, which may hold addresses.
-func pathOnly(path string) string {
-	path, _, _ = strings.Cut(path, "?")
-	return path
-}
-
-func readAll(r io.Reader, limit int64) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("read answer: %w", err)
-	}
-	if int64(len(body)) > limit {
-		return nil, fmt.Errorf("answer of more than %d bytes", limit)
-	}
-	return body, nil
 }
 
 // spendAs counts the credits of a request that was answered. Which org the first one was
