@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"html"
 	"io"
 	"net/http"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"gatepost/mocksalesforce"
+	"gatepost/simulated/simulatedtest"
 )
 
 const (
@@ -83,25 +83,7 @@ type answer struct {
 // at returns what lies at a path such as "0.errorCode" in the JSON body.
 func (a answer) at(path string) any {
 	a.t.Helper()
-	var v any
-	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
-		a.t.Fatalf("status %d, not JSON: %q", a.status, a.body)
-	}
-	for step := range strings.SplitSeq(path, ".") {
-		switch in := v.(type) {
-		case map[string]any:
-			v = in[step]
-		case []any:
-			var n int
-			if _, err := fmt.Sscan(step, &n); err != nil || n >= len(in) {
-				return nil
-			}
-			v = in[n]
-		default:
-			return nil
-		}
-	}
-	return v
+	return simulatedtest.At(a.t, a.body, path)
 }
 
 func (a answer) str(path string) string { a.t.Helper(); s, _ := a.at(path).(string); return s }

@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"gatepost/mockzoho"
+	"gatepost/simulated/simulatedtest"
 )
 
 const (
@@ -101,25 +102,7 @@ type answer struct {
 // path returns what lies at a path such as "data.0.code" in the JSON body.
 func (a answer) path(path string) any {
 	a.t.Helper()
-	var v any
-	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
-		a.t.Fatalf("status %d, not JSON: %q", a.status, a.body)
-	}
-	for step := range strings.SplitSeq(path, ".") {
-		switch in := v.(type) {
-		case map[string]any:
-			v = in[step]
-		case []any:
-			var n int
-			if _, err := fmt.Sscan(step, &n); err != nil || n >= len(in) {
-				return nil
-			}
-			v = in[n]
-		default:
-			return nil
-		}
-	}
-	return v
+	return simulatedtest.At(a.t, a.body, path)
 }
 
 func (a answer) str(path string) string { a.t.Helper(); s, _ := a.path(path).(string); return s }
