@@ -405,3 +405,28 @@ func TestServeHasNoLogInWithoutAPassword(t *testing.T) {
 		gp.close(t.Context())
 	}
 }
+
+// At whatever hour the demo is started, there are people in each state that it shows.
+func TestTheSampleHoldsAtAnyHour(t *testing.T) {
+	zone, err := time.LoadLocation(fabrikamZone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for hour := range 48 {
+		now := time.Date(2026, 11, 28, hour, 37, 0, 0, zone)
+		letters := fabrikamLetters(now)
+		for i := range letters {
+			letters[i].ID = letters[i].Slug
+		}
+		m := newPastMaker(now, zone, "maria", letters)
+		m.make()
+		are, repeated := map[db.State]int{}, 0
+		for _, p := range m.people {
+			are[p.State]++
+			repeated += len(p.SignUps) - 1
+		}
+		if len(m.people) < 2000 || repeated < 50 || are[db.Waiting] != 3 || are[db.Dismissed] < 3 || are[db.Attention] < 15 || are[db.Left] < 3 {
+			t.Errorf("%v: %v, %d repeated", now, are, repeated)
+		}
+	}
+}

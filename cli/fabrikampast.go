@@ -59,6 +59,8 @@ type pastMaker struct {
 	lost, mended     time.Time // when the connection died, and was made anew
 	demanded, spared time.Time // from when until when the field was required
 
+	refused, arrived int // of those so far whose fate may be decided about by hand
+
 	people   []*pastPerson
 	contacts []mocksalesforce.Contact
 	contact  map[string]int // their place in contacts, by the address in lower case
@@ -281,17 +283,17 @@ func (m *pastMaker) deliver(p *pastPerson) {
 			}
 			m.arrive(p, s.At)
 		}
-		if m.IntN(leaversOneIn) == 0 {
+		if m.leaver() {
 			m.leave(p)
 		}
 	case duplicate:
 		m.refuse(p, "DUPLICATES_DETECTED", "Use one of these records?")
-		if m.IntN(4) == 0 {
+		if m.fourth() {
 			m.dismiss(p, pick(m.Rand, []string{"The same person with a private address. The Contact with the work address is enough.", "Wrote to us: wants the newsletter at the other address only."}))
 		}
 	case misspelt:
 		m.refuse(p, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "A last name must not contain a digit.")
-		if m.IntN(4) == 0 {
+		if m.fourth() {
 			m.dismiss(p, pick(m.Rand, []string{"Not a real name.", "A test of our agency."}))
 		}
 	case overlong:
@@ -335,6 +337,19 @@ func (m *pastMaker) refuse(p *pastPerson, code, detail string) {
 	at := p.SignUps[0].At
 	p.State, p.Reason, p.Detail = db.Attention, code, detail
 	p.Events = append(p.Events, db.Event{At: m.between(at, time.Second, 6*time.Second), State: p.State, Reason: code, Detail: detail})
+}
+
+// fourth reports of every fourth of those who were refused for what somebody decides
+// about, so that there are some at any time.
+func (m *pastMaker) fourth() bool {
+	m.refused++
+	return m.refused%4 == 0
+}
+
+// leaver likewise, of those who have arrived.
+func (m *pastMaker) leaver() bool {
+	m.arrived++
+	return m.arrived%leaversOneIn == 0
 }
 
 // dismiss has Maria decide against somebody, on a working day soon after.
