@@ -18,6 +18,7 @@ const (
 	ActionTry     ActionKind = "try"     // try at once who wait for a cause
 	ActionDismiss ActionKind = "dismiss" // don't deliver who need attention for a cause
 	ActionMove    ActionKind = "move"    // deliver anew who are in another org
+	ActionSend    ActionKind = "send"    // deliver who have not entered the destination, though their newsletter feeds it
 	ActionRecount ActionKind = "recount" // count all rows
 )
 
@@ -31,21 +32,21 @@ const (
 
 // Action is something that an admin has done for many subscribers at once.
 type Action struct {
-	ID         string
-	TenantID   string
-	Service    string
-	Kind       ActionKind
-	Reason     string // a code of crm's: the cause that it is for; empty for a move and a recount
-	Note       string // why they are dismissed
-	OrgID      string // where they are sent to
-	Actor      string // id of the user who asked for it
-	ActorEmail string // theirs, where actions are listed
-	Total      int    // subscribers when it was asked for
-	Done       int
-	StartedAt  time.Time
-	EndedAt    time.Time // zero while it is under way
-	Error      string    // one of the above, or empty
-	lastID     string
+	ID             string
+	DestinationKey // its DestinationID is empty for a recount
+	Service        string
+	Kind           ActionKind
+	Reason         string // a code of crm's: the cause that it is for; empty for a move and a recount
+	Note           string // why they are dismissed
+	OrgID          string // where they are sent to
+	Actor          string // id of the user who asked for it
+	ActorEmail     string // theirs, where actions are listed
+	Total          int    // subscribers when it was asked for
+	Done           int
+	StartedAt      time.Time
+	EndedAt        time.Time // zero while it is under way
+	Error          string    // one of the above, or empty
+	lastID         string
 }
 
 // ActionJob asks for an action to be gone on with. That an action has one job is
@@ -93,7 +94,7 @@ func (d *Work) StartAction(ctx context.Context, a Action) (Action, error) {
 	err := d.tx(ctx, func(tx *sql.Tx) error {
 		a, few = wanted, false
 		same, err := scanAction(tx.QueryRowContext(ctx, `SELECT `+actionColumns+` FROM actions
-			WHERE tenant_id = $1 AND kind = $2 AND reason = $3 AND ended_at = 0`, a.TenantID, a.Kind, a.Reason))
+			WHERE tenant_id = $1 AND destination_id = $2 AND kind = $3 AND reason = $4 AND ended_at = 0`, a.TenantID, a.DestinationID, a.Kind, a.Reason))
 		if !errors.Is(err, sql.ErrNoRows) {
 			a = same
 			return err
@@ -131,9 +132,9 @@ func (d *Work) keepAction(ctx context.Context, tx *sql.Tx, a Action) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO actions (id, tenant_id, service, kind, reason, note, org_id, actor, total, done, last_id, started_at, resume_at, ended_at, error)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, '')`,
-		a.ID, a.TenantID, a.Service, a.Kind, a.Reason, a.Note, a.OrgID, a.Actor, a.Total, a.Done, a.lastID, millis(a.StartedAt), millis(a.StartedAt.Add(actionQueue)))
+	_, err = tx.ExecContext(ctx, `INSERT INTO actions (id, tenant_id, destination_id, service, kind, reason, note, org_id, actor, total, done, last_id, started_at, resume_at, ended_at, error)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, '')`,
+		a.ID, a.TenantID, a.DestinationID, a.Service, a.Kind, a.Reason, a.Note, a.OrgID, a.Actor, a.Total, a.Done, a.lastID, millis(a.StartedAt), millis(a.StartedAt.Add(actionQueue)))
 	if err != nil {
 		return err
 	}
@@ -187,7 +188,7 @@ func (d *Work) recountFor(ctx context.Context, a *Action) error {
 	if err != nil {
 		return err
 	}
-	a.Done, a.EndedAt = r.Rows.People(), d.now()
+	a.Done, a.EndedAt = r.Rows.Subscribers.People(), d.now()
 	if !r.Agrees() {
 		a.Error = ActionDisagrees
 	}
@@ -211,18 +212,23 @@ func (d *Work) step(ctx context.Context, tx *sql.Tx, a *Action) error {
 		a.lastID = ids[d.batch-1]
 	}
 	a.Done += len(ids)
-	return d.decide(ctx, tx, a.TenantID, ids, a.Actor, a.decision())
+	if a.Kind == ActionSend {
+		return d.enterAllOf(ctx, tx, a.DestinationKey, ids, a.Actor)
+	}
+	return d.decide(ctx, tx, a.DestinationKey, ids, a.Actor, a.decision())
 }
 
 // count is how many an action is for, by the counts that are kept.
 func (a *Action) count(ctx context.Context, tx *sql.Tx) (n int, err error) {
 	switch a.Kind {
 	case ActionRecount:
-		err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(n), 0) FROM state_counts WHERE tenant_id = $1 AND state <> $2`, a.TenantID, Erased).Scan(&n)
+		err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(n), 0) FROM state_counts WHERE tenant_id = $1 AND destination_id = '' AND state <> $2`, a.TenantID, Erased).Scan(&n)
 	case ActionMove:
-		err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(n), 0) FROM org_counts WHERE tenant_id = $1 AND org_id <> $2`, a.TenantID, a.OrgID).Scan(&n)
+		err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(n), 0) FROM org_counts WHERE tenant_id = $1 AND destination_id = $2 AND org_id <> $3`, a.TenantID, a.DestinationID, a.OrgID).Scan(&n)
+	case ActionSend:
+		err = tx.QueryRowContext(ctx, `SELECT count(*)`+missing, a.TenantID, a.DestinationID).Scan(&n)
 	default:
-		err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(n), 0) FROM reason_counts WHERE tenant_id = $1 AND state = $2 AND reason = $3`, a.TenantID, a.from(), a.Reason).Scan(&n)
+		err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(n), 0) FROM reason_counts WHERE tenant_id = $1 AND destination_id = $2 AND state = $3 AND reason = $4`, a.TenantID, a.DestinationID, a.from(), a.Reason).Scan(&n)
 	}
 	return n, err
 }
@@ -241,11 +247,14 @@ func (a *Action) from() State {
 // next are up to limit of those whom the next batch changes. It goes on behind
 // the last one, since who is refused again stands where they stood before.
 func (a *Action) next(ctx context.Context, tx *sql.Tx, limit int) ([]string, error) {
-	if a.Kind == ActionMove {
+	switch a.Kind {
+	case ActionMove:
 		return elsewhere(ctx, tx, a, limit)
+	case ActionSend:
+		return nextMissing(ctx, tx, a, limit)
 	}
-	return collect(ctx, tx, scanID, `SELECT id FROM subscribers WHERE tenant_id = $1 AND state = $2 AND reason = $3 AND reason <> '' AND id > $4 AND id < $5
-		ORDER BY id LIMIT $6`, a.TenantID, a.from(), a.Reason, a.lastID, a.ID, limit)
+	return collect(ctx, tx, scanID, `SELECT subscriber_id FROM deliveries WHERE tenant_id = $1 AND destination_id = $2 AND state = $3 AND reason = $4 AND reason <> '' AND subscriber_id > $5 AND subscriber_id < $6
+		ORDER BY subscriber_id LIMIT $7`, a.TenantID, a.DestinationID, a.from(), a.Reason, a.lastID, a.ID, limit)
 }
 
 // decision is what an action does with each of them.
@@ -261,38 +270,38 @@ func (a *Action) decision() decision {
 	return retrying
 }
 
-// ofSet are the subscribers in the set o, which is a tenant's.
-const ofSet = ` FROM o WHERE subscribers.tenant_id = o.tenant_id AND subscribers.id = o.id`
+// ofSet are the deliveries in the set o, which is a destination's.
+const ofSet = ` FROM o WHERE deliveries.tenant_id = o.tenant_id AND deliveries.subscriber_id = o.id AND deliveries.destination_id = o.destination_id`
 
-// A decision is what somebody decides about a subscriber.
+// A decision is what somebody decides about a delivery.
 type decision struct {
 	update string // at a time ($1), those in the set o
 	move   func(place) (to place, note string)
 }
 
-// hurrying has a waiting subscriber tried at once.
-var hurrying = decision{`UPDATE subscribers SET due_at = CASE WHEN due_at > $1 THEN $1 ELSE due_at END` + ofSet,
+// hurrying has a waiting delivery tried at once.
+var hurrying = decision{`UPDATE deliveries SET due_at = CASE WHEN due_at > $1 THEN $1 ELSE due_at END` + ofSet,
 	func(to place) (place, string) { return to, "" }}
 
-// retrying has a subscriber delivered after all.
-var retrying = decision{`UPDATE subscribers SET state = 'waiting', reason = '', detail = '', attempts = 0, refusals = 0, due_at = $1, waits_since = $1` + ofSet,
+// retrying has somebody delivered after all.
+var retrying = decision{`UPDATE deliveries SET state = 'waiting', reason = '', detail = '', attempts = 0, refusals = 0, due_at = $1, waits_since = $1` + ofSet,
 	func(to place) (place, string) { to.state, to.reason = Waiting, ""; return to, "" }}
 
-// dismissing has a subscriber not delivered, and says why.
+// dismissing has somebody not delivered, and says why.
 func dismissing(note string) decision {
-	return decision{`UPDATE subscribers SET state = 'dismissed'` + ofSet + ` AND CAST($1 AS BIGINT) > 0`,
+	return decision{`UPDATE deliveries SET state = 'dismissed'` + ofSet + ` AND CAST($1 AS BIGINT) > 0`,
 		func(to place) (place, string) { to.state = Dismissed; return to, note }}
 }
 
-// decide changes the tenant's subscribers with the given ids.
-func (d *base) decide(ctx context.Context, tx *sql.Tx, tenantID string, of []string, actor string, how decision) error {
+// decide changes the deliveries to a destination of the subscribers with the given ids.
+func (d *base) decide(ctx context.Context, tx *sql.Tx, key DestinationKey, of []string, actor string, how decision) error {
 	return d.change(ctx, tx, func(c *change) error {
 		c.actor = actor
-		stand, err := c.places(ctx, tenantID, of)
+		stand, err := c.places(ctx, key, of)
 		if err != nil {
 			return err
 		}
-		if _, err := c.update(ctx, tenantID, idSet(of), how.update+` RETURNING subscribers.id`, c.at); err != nil {
+		if _, err := c.update(ctx, key, idSet(of), how.update+` RETURNING deliveries.subscriber_id`, c.at); err != nil {
 			return err
 		}
 		causes := map[causeKey]decided{}
@@ -308,15 +317,15 @@ func (d *base) decide(ctx context.Context, tx *sql.Tx, tenantID string, of []str
 		if err := c.tellCauses(ctx, causes); err != nil {
 			return err
 		}
-		return d.notify(ctx, tx, Notice{NoticeDue, tenantID})
+		return d.notify(ctx, tx, Notice{NoticeDue, key.TenantID})
 	})
 }
 
-const actionColumns = `id, tenant_id, service, kind, reason, note, org_id, actor, total, done, last_id, started_at, ended_at, error`
+const actionColumns = `id, tenant_id, destination_id, service, kind, reason, note, org_id, actor, total, done, last_id, started_at, ended_at, error`
 
 func scanAction(row scanner, more ...any) (a Action, err error) {
 	var started, ended int64
-	err = row.Scan(append([]any{&a.ID, &a.TenantID, &a.Service, &a.Kind, &a.Reason, &a.Note, &a.OrgID, &a.Actor,
+	err = row.Scan(append([]any{&a.ID, &a.TenantID, &a.DestinationID, &a.Service, &a.Kind, &a.Reason, &a.Note, &a.OrgID, &a.Actor,
 		&a.Total, &a.Done, &a.lastID, &started, &ended, &a.Error}, more...)...)
 	a.StartedAt, a.EndedAt = fromMillis(started), fromMillis(ended)
 	return a, err

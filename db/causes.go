@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Why all of a tenant's wait whose connection is missing or dead, as crm's codes say it.
+// Why all wait for a destination whose connection is missing or dead, as crm's codes say it.
 const (
 	reasonBroken       = "broken"
 	reasonNotConnected = "not_connected"
@@ -41,24 +41,24 @@ type Solved struct {
 	Actor              string // e-mail of who did last, or who connected again when both are 0; empty when nobody did
 }
 
-// Causes is why a tenant's subscribers wait or need attention.
+// Causes is why those who go to a destination wait or need attention.
 type Causes struct {
 	Problems []Problem // in no order
 	Solved   []Solved  // in the last 30 days, the latest first
 }
 
-// Causes returns why the tenant's subscribers wait or need attention, and why they did.
-func (d *Watch) Causes(ctx context.Context, tenantID string) (c Causes, err error) {
-	err = ask(ctx, d.read, problemsOf(&c.Problems, tenantID), d.solvedOf(&c.Solved, tenantID, `1 = 1`))
+// Causes returns why those who go to a destination wait or need attention, and why they did.
+func (d *Watch) Causes(ctx context.Context, key DestinationKey) (c Causes, err error) {
+	err = ask(ctx, d.read, problemsOf(&c.Problems, key), d.solvedOf(&c.Solved, key, `1 = 1`))
 	slices.SortFunc(c.Solved, func(a, b Solved) int {
 		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.State, b.State), cmp.Compare(a.Reason, b.Reason))
 	})
 	return c, wrap("causes", err)
 }
 
-// solvedOf reads the tenant's causes that are over, as far as a condition is met. One
+// solvedOf reads a destination's causes that are over, as far as a condition is met. One
 // that was dismissed can't come back by itself, so that it is over at once.
-func (d *base) solvedOf(all *[]Solved, tenantID, condition string, args ...any) part {
+func (d *base) solvedOf(all *[]Solved, key DestinationKey, condition string, args ...any) part {
 	return listed(all, func(row scanner) (s Solved, err error) {
 		var since, at int64
 		err = row.Scan(&s.State, &s.Reason, &s.People, &since, &at, &s.Retried, &s.Dismissed, &s.Actor)
@@ -66,9 +66,9 @@ func (d *base) solvedOf(all *[]Solved, tenantID, condition string, args ...any) 
 		return s, err
 	}, `SELECT c.state, c.reason, c.people, c.since, CASE WHEN c.gone_at = 0 OR c.retried = 0 AND c.dismissed > 0 THEN c.decided_at ELSE c.gone_at END AS at,
 			c.retried, c.dismissed, COALESCE((SELECT email FROM users WHERE users.id = c.actor), '')
-		FROM causes c WHERE c.tenant_id = $1 AND (c.ended_at > $2 OR c.ended_at = 0 AND c.dismissed > 0 AND NOT EXISTS (SELECT 1 FROM reason_counts r
-			WHERE r.tenant_id = c.tenant_id AND r.state = c.state AND r.reason = c.reason AND r.n > 0)) AND `+condition+`
-		ORDER BY at DESC, c.id LIMIT $3`, append([]any{tenantID, millis(d.now().Add(-causesSolved)), solvedListed}, args...)...)
+		FROM causes c WHERE c.tenant_id = $1 AND c.destination_id = $2 AND (c.ended_at > $3 OR c.ended_at = 0 AND c.dismissed > 0 AND NOT EXISTS (SELECT 1 FROM reason_counts r
+			WHERE r.tenant_id = c.tenant_id AND r.destination_id = c.destination_id AND r.state = c.state AND r.reason = c.reason AND r.n > 0)) AND `+condition+`
+		ORDER BY at DESC, c.id LIMIT $4`, append([]any{key.TenantID, key.DestinationID, millis(d.now().Add(-causesSolved)), solvedListed}, args...)...)
 }
 
 // Said is what the CRM said to some of those who have a cause.
@@ -95,7 +95,7 @@ type CauseQuery struct {
 	Limit  int
 }
 
-// CauseDetail is why some of a tenant's subscribers wait or need attention.
+// CauseDetail is why some of those who go to a destination wait or need attention.
 type CauseDetail struct {
 	Problem                // of those whose own reason it is; N is 0 when there are none
 	People   []CausePerson // a page of them
@@ -105,12 +105,12 @@ type CauseDetail struct {
 	Solved   *Solved       // when it was over last; nil when it wasn't in the last 30 days
 }
 
-// Cause returns one of the tenant's causes with a page of its people.
-func (d *Watch) Cause(ctx context.Context, tenantID string, q CauseQuery) (c CauseDetail, err error) {
+// Cause returns one of a destination's causes with a page of its people.
+func (d *Watch) Cause(ctx context.Context, key DestinationKey, q CauseQuery) (c CauseDetail, err error) {
 	var problems []Problem
 	var solved []Solved
-	parts := []part{problemsWhere(&problems, tenantID, ` AND r.state = $3 AND r.reason = $4`, q.State, q.Reason), peopleOf(&c.People, tenantID, q),
-		saidTo(&c.Said, tenantID, q), d.solvedOf(&solved, tenantID, `c.state = $4 AND c.reason = $5`, q.State, q.Reason)}
+	parts := []part{problemsWhere(&problems, key, ` AND r.state = $4 AND r.reason = $5`, q.State, q.Reason), peopleOf(&c.People, key, q),
+		saidTo(&c.Said, key, q), d.solvedOf(&solved, key, `c.state = $5 AND c.reason = $6`, q.State, q.Reason)}
 	if err := ask(ctx, d.read, parts...); err != nil {
 		return CauseDetail{}, wrap("cause", err)
 	}
@@ -129,9 +129,13 @@ func (d *Watch) Cause(ctx context.Context, tenantID string, q CauseQuery) (c Cau
 
 // Affected returns up to q.Limit of those who have a cause, the earliest sign-up first,
 // after the one of the page before.
-func (d *Watch) Affected(ctx context.Context, tenantID string, q CauseQuery) ([]Subscriber, error) {
-	all, err := collect(ctx, d.read, scanSubscriber, selectSubscriber+`WHERE s.tenant_id = $1 AND s.state = $2`+q.who()+` AND s.id > $4 ORDER BY s.id LIMIT $5`,
-		tenantID, q.State, q.Reason, q.After, q.Limit)
+func (d *Watch) Affected(ctx context.Context, key DestinationKey, q CauseQuery) ([]Subscriber, error) {
+	all, err := collect(ctx, d.read, scanSubscriber, selectSubscriber+`JOIN deliveries d ON d.tenant_id = s.tenant_id AND d.subscriber_id = s.id
+			WHERE d.tenant_id = $1 AND d.destination_id = $2 AND d.state = $3`+q.who()+` AND d.subscriber_id > $5 ORDER BY d.subscriber_id LIMIT $6`,
+		key.TenantID, key.DestinationID, q.State, q.Reason, q.After, q.Limit)
+	if err == nil {
+		err = withDeliveries(ctx, d.read, d.engine, key.TenantID, key.DestinationID, all)
+	}
 	return all, wrap("affected subscribers", err)
 }
 
@@ -152,27 +156,27 @@ func (c *CauseDetail) page(q CauseQuery) {
 	}
 }
 
-// who selects, of the tenant's subscribers s in the state of a cause, those who have it:
-// its reason is $3.
+// who selects, of the deliveries d in the state of a cause, those that have it: its reason
+// is $4.
 func (q CauseQuery) who() string {
 	if q.All {
-		return ` AND CAST($3 AS TEXT) IS NOT NULL`
+		return ` AND CAST($4 AS TEXT) IS NOT NULL`
 	}
-	return ` AND s.reason = $3 AND s.reason <> ''`
+	return ` AND d.reason = $4 AND d.reason <> ''`
 }
 
-// lastEvent is when a subscriber s came to be where it is.
-const lastEvent = `(SELECT e.at FROM events e WHERE e.tenant_id = s.tenant_id AND e.subscriber_id = s.id ORDER BY e.id DESC LIMIT 1)`
+// lastEvent is when a delivery d came to be where it is.
+const lastEvent = `(SELECT e.at FROM events e WHERE e.tenant_id = d.tenant_id AND e.subscriber_id = d.subscriber_id AND e.destination_id = d.destination_id ORDER BY e.id DESC LIMIT 1)`
 
-func peopleOf(all *[]CausePerson, tenantID string, q CauseQuery) part {
+func peopleOf(all *[]CausePerson, key DestinationKey, q CauseQuery) part {
 	where, order, from := ``, ` DESC`, q.After
 	if q.After != "" {
-		where = ` AND s.id < $5`
+		where = ` AND d.subscriber_id < $6`
 	}
 	if q.Before != "" {
-		where, order, from = ` AND s.id > $5`, ``, q.Before
+		where, order, from = ` AND d.subscriber_id > $6`, ``, q.Before
 	}
-	args := []any{tenantID, q.State, q.Reason, q.Limit + 1}
+	args := []any{key.TenantID, key.DestinationID, q.State, q.Reason, q.Limit + 1}
 	if from != "" {
 		args = append(args, from)
 	}
@@ -182,21 +186,22 @@ func peopleOf(all *[]CausePerson, tenantID string, q CauseQuery) part {
 		p.SignedUpAt, p.LastAt = fromMillis(signedUp), fromMillis(last)
 		return p, err
 	}, `SELECT s.id, s.email, s.first_name, s.last_name, n.name, CASE WHEN s.repeated_at > s.created_at THEN s.repeated_at ELSE s.created_at END,
-			COALESCE(`+lastEvent+`, 0), s.instance_url, s.match_id
-		FROM subscribers s JOIN newsletters n ON n.id = s.newsletter_id WHERE s.tenant_id = $1 AND s.state = $2`+q.who()+where+` ORDER BY s.id`+order+` LIMIT $4`, args...)
+			COALESCE(`+lastEvent+`, 0), d.instance_url, d.match_id
+		FROM deliveries d JOIN subscribers s ON s.tenant_id = d.tenant_id AND s.id = d.subscriber_id JOIN newsletters n ON n.id = s.newsletter_id
+		WHERE d.tenant_id = $1 AND d.destination_id = $2 AND d.state = $3`+q.who()+where+` ORDER BY d.subscriber_id`+order+` LIMIT $5`, args...)
 }
 
-func saidTo(all *[]Said, tenantID string, q CauseQuery) part {
+func saidTo(all *[]Said, key DestinationKey, q CauseQuery) part {
 	return listed(all, func(row scanner) (s Said, err error) { return s, row.Scan(&s.Text, &s.N) },
-		`SELECT detail, count(*) FROM (SELECT s.detail FROM subscribers s WHERE s.tenant_id = $1 AND s.state = $2`+q.who()+` ORDER BY s.id DESC LIMIT $4) people
-			WHERE detail <> '' GROUP BY detail ORDER BY 2 DESC, 1 LIMIT $5`, tenantID, q.State, q.Reason, saidRead, saidListed)
+		`SELECT detail, count(*) FROM (SELECT d.detail FROM deliveries d WHERE d.tenant_id = $1 AND d.destination_id = $2 AND d.state = $3`+q.who()+` ORDER BY d.subscriber_id DESC LIMIT $5) people
+			WHERE detail <> '' GROUP BY detail ORDER BY 2 DESC, 1 LIMIT $6`, key.TenantID, key.DestinationID, q.State, q.Reason, saidRead, saidListed)
 }
 
-// causeKey says which cause it is of all tenants'.
+// causeKey says which cause it is of all destinations'.
 type causeKey struct {
-	tenantID string
-	state    State
-	reason   string
+	DestinationKey
+	state  State
+	reason string
 }
 
 // present is a cause that somebody has now.
@@ -222,8 +227,8 @@ func (d *Watch) FollowCauses(ctx context.Context) error {
 		return wrap("causes that are there", err)
 	}
 	noted, err := collect(ctx, d.read, func(row scanner) (o notedCause, err error) {
-		return o, row.Scan(&o.id, &o.tenantID, &o.state, &o.reason, &o.people, &o.goneAt)
-	}, `SELECT id, tenant_id, state, reason, people, gone_at FROM causes WHERE ended_at = 0`)
+		return o, row.Scan(&o.id, &o.TenantID, &o.DestinationID, &o.state, &o.reason, &o.people, &o.goneAt)
+	}, `SELECT id, tenant_id, destination_id, state, reason, people, gone_at FROM causes WHERE ended_at = 0`)
 	if err != nil {
 		return wrap("causes that are noted", err)
 	}
@@ -250,7 +255,7 @@ func (d *Watch) present(ctx context.Context) (map[causeKey]present, error) {
 	err := each(ctx, d.read, func(row scanner) error {
 		var key causeKey
 		var p present
-		if err := row.Scan(&key.tenantID, &key.state, &key.reason, &p.people, &p.since); err != nil {
+		if err := row.Scan(&key.TenantID, &key.DestinationID, &key.state, &key.reason, &p.people, &p.since); err != nil {
 			return err
 		}
 		if before := there[key]; before.people > p.people {
@@ -258,29 +263,30 @@ func (d *Watch) present(ctx context.Context) (map[causeKey]present, error) {
 		}
 		there[key] = p
 		return nil
-	}, `WITH w AS (SELECT tenant_id, sum(n) AS n FROM state_counts WHERE state = 'waiting' AND n > 0 GROUP BY tenant_id),
-			dead AS (SELECT tenant_id, broken_at FROM identities WHERE service = '`+DeliveredTo+`' AND broken_at > 0 AND user_name = '' AND account = '')
-		SELECT tenant_id, state, reason, n, 0 FROM reason_counts WHERE n > 0 AND `+ofOpenTenants+`
-		UNION ALL SELECT p.tenant_id, 'waiting', p.reason, w.n, p.since FROM pauses p JOIN w ON w.tenant_id = p.tenant_id
-			WHERE p.reason <> '`+reasonBroken+`' AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.tenant_id = p.tenant_id) AND p.`+ofOpenTenants+`
-		UNION ALL SELECT dead.tenant_id, 'waiting', '`+reasonBroken+`', COALESCE(w.n, 0), dead.broken_at
-			FROM dead LEFT JOIN w ON w.tenant_id = dead.tenant_id WHERE dead.`+ofOpenTenants)
+	}, `WITH w AS (`+countedIn+` = 'waiting'),
+			dead AS (SELECT t.tenant_id, t.id, i.broken_at FROM identities i JOIN destinations t ON t.tenant_id = i.tenant_id AND t.service = i.service AND t.removed_at = 0
+				WHERE i.broken_at > 0 AND i.user_name = '' AND i.account = '')
+		SELECT r.tenant_id, r.destination_id, r.state, r.reason, r.n, 0 FROM reason_counts r JOIN destinations t ON t.id = r.destination_id AND t.removed_at = 0 WHERE r.n > 0 AND r.`+ofOpenTenants+`
+		UNION ALL SELECT p.tenant_id, p.destination_id, 'waiting', p.reason, w.n, p.since FROM pauses p JOIN w ON w.destination_id = p.destination_id
+			WHERE p.reason <> '`+reasonBroken+`' AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.id = p.destination_id) AND p.`+ofOpenTenants+`
+		UNION ALL SELECT dead.tenant_id, dead.id, 'waiting', '`+reasonBroken+`', COALESCE(w.n, 0), dead.broken_at
+			FROM dead LEFT JOIN w ON w.destination_id = dead.id WHERE dead.`+ofOpenTenants)
 	return there, err
 }
 
-// firstEvent is when the first of those people s, up to saidRead of them, came to have
+// firstEvent is when the first of those deliveries, up to saidRead of them, came to have
 // the cause of the row r.
-const firstEvent = `(SELECT min(l.at) FROM (SELECT ` + lastEvent + ` AS at FROM subscribers s
-	WHERE s.tenant_id = r.tenant_id AND s.state = r.state AND s.reason = r.reason AND s.reason <> '' ORDER BY s.id LIMIT 100) l)`
+const firstEvent = `(SELECT min(l.at) FROM (SELECT ` + lastEvent + ` AS at FROM deliveries d
+	WHERE d.tenant_id = r.tenant_id AND d.destination_id = r.destination_id AND d.state = r.state AND d.reason = r.reason AND d.reason <> '' ORDER BY d.subscriber_id LIMIT 100) l)`
 
 // causeThere notes a cause that is new, or has more people than before, or is back.
 func (d *Watch) causeThere(ctx context.Context, key causeKey, p present, now int64) error {
-	_, err := d.exec(ctx, `INSERT INTO causes (id, tenant_id, state, reason, since, people)
-		SELECT $1, r.tenant_id, r.state, r.reason, CASE WHEN CAST($5 AS BIGINT) > 0 THEN CAST($5 AS BIGINT) ELSE COALESCE(`+firstEvent+`, CAST($7 AS BIGINT)) END, CAST($6 AS BIGINT)
-		FROM (SELECT id AS tenant_id, CAST($3 AS TEXT) AS state, CAST($4 AS TEXT) AS reason FROM tenants WHERE id = $2) r WHERE 1 = 1
-		ON CONFLICT (tenant_id, state, reason) WHERE ended_at = 0
+	_, err := d.exec(ctx, `INSERT INTO causes (id, tenant_id, destination_id, state, reason, since, people)
+		SELECT $1, r.tenant_id, r.destination_id, r.state, r.reason, CASE WHEN CAST($6 AS BIGINT) > 0 THEN CAST($6 AS BIGINT) ELSE COALESCE(`+firstEvent+`, CAST($8 AS BIGINT)) END, CAST($7 AS BIGINT)
+		FROM (SELECT t.tenant_id, t.id AS destination_id, CAST($4 AS TEXT) AS state, CAST($5 AS TEXT) AS reason FROM destinations t WHERE t.tenant_id = $2 AND t.id = $3) r WHERE 1 = 1
+		ON CONFLICT (tenant_id, destination_id, state, reason) WHERE ended_at = 0
 			DO UPDATE SET gone_at = 0, people = CASE WHEN causes.people < excluded.people THEN excluded.people ELSE causes.people END`,
-		NewID(), key.tenantID, key.state, key.reason, p.since, p.people, now)
+		NewID(), key.TenantID, key.DestinationID, key.state, key.reason, p.since, p.people, now)
 	return err
 }
 
@@ -289,7 +295,7 @@ func (d *Watch) causeThere(ctx context.Context, key causeKey, p present, now int
 func (d *Watch) causeGone(ctx context.Context, o notedCause, now time.Time) error {
 	if o.state == Waiting && (o.reason == reasonBroken || o.reason == reasonNotConnected) {
 		_, err := d.exec(ctx, `UPDATE causes SET gone_at = $2, ended_at = $2, actor = COALESCE((SELECT i.connected_by FROM identities i
-				WHERE i.tenant_id = causes.tenant_id AND i.service = '`+DeliveredTo+`' AND i.user_name = '' AND i.account = '' AND i.connected_at >= causes.since), '')
+				WHERE i.tenant_id = causes.tenant_id AND i.service = (SELECT t.service FROM destinations t WHERE t.id = causes.destination_id) AND i.user_name = '' AND i.account = '' AND i.connected_at >= causes.since), '')
 			WHERE id = $1 AND ended_at = 0`, o.id, millis(now))
 		return err
 	}
@@ -312,7 +318,7 @@ func countDecided(all map[causeKey]decided, from, to place) {
 	if from.state == to.state || from.reason == "" || !from.state.Info().Problem {
 		return
 	}
-	key := causeKey{from.tenantID, from.state, from.reason}
+	key := causeKey{from.key(), from.state, from.reason}
 	n := all[key]
 	n.first = cmp.Or(n.first, from.id)
 	switch to.state {
@@ -333,11 +339,11 @@ func (c *change) tellCauses(ctx context.Context, all map[causeKey]decided) error
 	}) {
 		of := all[key]
 		n := int64(of.retried + of.dismissed)
-		_, err := c.tx.ExecContext(ctx, `INSERT INTO causes (id, tenant_id, state, reason, since, people, retried, dismissed, actor, decided_at)
-			VALUES ($1, $2, $3, $4, COALESCE((SELECT e.at FROM events e WHERE e.tenant_id = $2 AND e.subscriber_id = $5 ORDER BY e.id DESC LIMIT 1), CAST($6 AS BIGINT)), $7, $8, $9, $10, $6)
-			ON CONFLICT (tenant_id, state, reason) WHERE ended_at = 0 DO UPDATE SET retried = causes.retried + excluded.retried,
+		_, err := c.tx.ExecContext(ctx, `INSERT INTO causes (id, tenant_id, destination_id, state, reason, since, people, retried, dismissed, actor, decided_at)
+			VALUES ($1, $2, $11, $3, $4, COALESCE((SELECT e.at FROM events e WHERE e.tenant_id = $2 AND e.subscriber_id = $5 AND e.destination_id = $11 ORDER BY e.id DESC LIMIT 1), CAST($6 AS BIGINT)), $7, $8, $9, $10, $6)
+			ON CONFLICT (tenant_id, destination_id, state, reason) WHERE ended_at = 0 DO UPDATE SET retried = causes.retried + excluded.retried,
 				dismissed = causes.dismissed + excluded.dismissed, actor = excluded.actor, decided_at = excluded.decided_at`,
-			NewID(), key.tenantID, string(key.state), key.reason, of.first, c.at, n, int64(of.retried), int64(of.dismissed), c.actor)
+			NewID(), key.TenantID, string(key.state), key.reason, of.first, c.at, n, int64(of.retried), int64(of.dismissed), c.actor, key.DestinationID)
 		if err != nil {
 			return err
 		}

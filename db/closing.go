@@ -112,12 +112,12 @@ type Wiped struct {
 }
 
 // wipedTables are those with rows of a tenant, in the order in which they are
-// emptied. Not among them: subscribers, which go in batches, with their consents
+// emptied. Not among them: subscribers, which go in batches, with their deliveries, consents
 // and events; revocations, which outlive the tenant; tenant_apps, which
 // revocations need and which go with the tenant's own row; and newsletter_slugs.
 var wipedTables = []string{"ledger", "ledger_sums", "state_counts", "hour_counts", "day_counts", "reason_counts", "org_counts", "activity", "recounts", "recount_sums",
-	"search_queue", "api_usage", "api_calls", "checkups", "delivery_settings", "pauses", "blames", "actions", "incidents", "causes", "disconnections", "newsletters", "handshakes", "held_identities",
-	"identities", "removals"}
+	"search_queue", "api_usage", "api_calls", "checkups", "pauses", "blames", "actions", "incidents", "causes", "disconnections", "destination_newsletters", "newsletters", "handshakes", "held_identities",
+	"identities", "removal_records", "removals", "destinations"}
 
 // WipeTenant deletes the data of a closed tenant whose time has come, as far as
 // ctx lets it; called again it goes on. progress, if not nil, is told how many
@@ -177,15 +177,16 @@ func (d *Work) wipeSubscribers(ctx context.Context, tenantID string) (n int, err
 // who belonged to no other one. The tenant itself goes when no revocation needs
 // its own app any more; else done is false.
 func (d *Work) wipeRest(ctx context.Context, tx *sql.Tx, tenantID string) (users int, done bool, err error) {
+	// Leases first: they are found by the destinations.
+	if _, err := tx.ExecContext(ctx, `DELETE FROM leases WHERE name IN (SELECT 'deliver:' || id FROM destinations WHERE tenant_id = $1)`, tenantID); err != nil {
+		return 0, false, err
+	}
 	for _, wiped := range wipedTables {
 		for _, table := range d.engine.emptied(wiped) {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE tenant_id = $1`, tenantID); err != nil {
 				return 0, false, err
 			}
 		}
-	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM leases WHERE name = $1`, Lease{TenantID: tenantID}.name()); err != nil {
-		return 0, false, err
 	}
 	if users, err = d.wipeMembers(ctx, tx, tenantID); err != nil {
 		return 0, false, err

@@ -76,8 +76,9 @@ type base struct {
 	counter  counter
 	jobs     *river.Client[*sql.Tx] // inserts only
 	now      func() time.Time
-	batch    int // of an action, in one transaction
-	counted  int // of subscribers, where no count is kept
+	batch    int      // of an action, in one transaction
+	counted  int      // of subscribers, where no count is kept
+	crms     []string // services whose connections are destinations
 	made     bool
 	pings    singleflight.Group
 	rehearse bool // run each transaction once before, and undo it: tests see by that what isn't fit to run twice

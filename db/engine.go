@@ -27,6 +27,9 @@ type engine interface {
 	// migrating runs fn, with the pool on which tables may be changed, while no other
 	// process does the same: it waits for its turn.
 	migrating(ctx context.Context, fn func(pool *sql.DB) error) error
+	// alone sees to it, in the transaction of an exclusive migration, that nobody else comes in
+	// between, and that there is room for it as far as that can be known.
+	alone(ctx context.Context, tx *sql.Tx) error
 	// source is what a set's rows are selected from, and the arguments, behind those given.
 	source(s *set, args []any) (string, []any)
 	// enter stores sign-ups, all or none: errEntry when it may be one of them that can't be.

@@ -17,16 +17,16 @@ func (s Span) days() (first, after int64) {
 	return dayOf(millis(s.From) + dayMillis - 1), dayOf(millis(s.Until))
 }
 
-// signUpsIn reads how many people signed up in each of the spans, by the state in which
-// they are now: whole UTC days by the day, and the hours before and after those by the
+// signUpsIn reads how many people who signed up in each of the spans entered a destination,
+// by the state in which their deliveries are now: whole UTC days by the day, and the hours before and after those by the
 // hour. Spans follow on each other.
-func signUpsIn(all *[]map[State]int, tenantID string, spans []Span) part {
+func signUpsIn(all *[]map[State]int, key DestinationKey, spans []Span) part {
 	*all = make([]map[State]int, len(spans))
 	for i := range spans {
 		(*all)[i] = map[State]int{}
 	}
 	var queries, bounds []string
-	args := []any{tenantID}
+	args := []any{key.TenantID, key.DestinationID}
 	between := func(text string, from, until int64) string {
 		args = append(args, from, until)
 		return fmt.Sprintf(text, len(args)-1, len(args))
@@ -34,17 +34,17 @@ func signUpsIn(all *[]map[State]int, tenantID string, spans []Span) part {
 	switch runs := hourRuns(spans); len(runs) {
 	case 0:
 	case 1: // as it is: PostgreSQL reads all hours for a long one of several
-		queries = append(queries, between(`SELECT 0, hour, state, sum(n) FROM hour_parts WHERE tenant_id = $1 AND hour >= $%d AND hour < $%d GROUP BY hour, state`, runs[0][0], runs[0][1]))
+		queries = append(queries, between(`SELECT 0, hour, state, sum(n) FROM hour_parts WHERE tenant_id = $1 AND destination_id = $2 AND hour >= $%d AND hour < $%d GROUP BY hour, state`, runs[0][0], runs[0][1]))
 	default:
 		for _, run := range runs {
 			bounds = append(bounds, between(`(CAST($%d AS BIGINT), CAST($%d AS BIGINT))`, run[0], run[1]))
 		}
 		queries = append(queries, `SELECT 0, h.hour, h.state, sum(h.n) FROM (VALUES `+strings.Join(bounds, ", ")+`) v
-			CROSS JOIN hour_parts h WHERE h.tenant_id = $1 AND h.hour >= v.column1 AND h.hour < v.column2 GROUP BY 2, 3`)
+			CROSS JOIN hour_parts h WHERE h.tenant_id = $1 AND h.destination_id = $2 AND h.hour >= v.column1 AND h.hour < v.column2 GROUP BY 2, 3`)
 	}
 	first, _ := spans[0].days()
 	if _, after := spans[len(spans)-1].days(); first < after {
-		queries = append(queries, between(`SELECT 1, day, state, sum(n) FROM day_counts WHERE tenant_id = $1 AND day >= $%d AND day < $%d GROUP BY day, state`, first, after))
+		queries = append(queries, between(`SELECT 1, day, state, sum(n) FROM day_counts WHERE tenant_id = $1 AND destination_id = $2 AND day >= $%d AND day < $%d GROUP BY day, state`, first, after))
 	}
 	return part{strings.Join(queries, " UNION ALL "), args, func(row scanner) error {
 		var byDay bool
@@ -95,10 +95,10 @@ func hourRuns(spans []Span) (runs [][2]int64) {
 	return runs
 }
 
-// SignUps returns how many people signed up in each of the spans, by the state in which
-// they are now.
-func (d *Watch) SignUps(ctx context.Context, tenantID string, spans []Span) (all []map[State]int, err error) {
-	err = ask(ctx, d.read, signUpsIn(&all, tenantID, spans))
+// SignUps returns how many people who signed up in each of the spans entered a destination,
+// by the state in which their deliveries are now.
+func (d *Watch) SignUps(ctx context.Context, key DestinationKey, spans []Span) (all []map[State]int, err error) {
+	err = ask(ctx, d.read, signUpsIn(&all, key, spans))
 	return all, wrap("sign-ups", err)
 }
 
@@ -116,12 +116,12 @@ func signUpsByHour(all *[]HourCount, tenantID string, since time.Time) part {
 		err = row.Scan(&hour, &h.N)
 		h.Hour = fromMillis(hour)
 		return h, err
-	}, `SELECT hour, sum(n) FROM hour_parts WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour`, tenantID, millis(since))
+	}, `SELECT hour, sum(n) FROM hour_parts WHERE tenant_id = $1 AND destination_id = '' AND hour >= $2 GROUP BY hour`, tenantID, millis(since))
 }
 
 // Home is what a tenant's first page tells beside its overview.
 type Home struct {
-	Health
+	Health                   // of one destination
 	Incidents []Incident     // as Incidents returns them
 	ByHour    []HourCount    // of the hours in which anybody signed up
 	First     time.Time      // the first sign-up of those who are there; zero when there is none
@@ -136,10 +136,11 @@ type LatestSignUp struct {
 	At        time.Time
 }
 
-// Home returns what the tenant's first page tells: the columns of its chart, the sign-ups
-// of each hour from since on, and the latest few of them.
-func (d *Watch) Home(ctx context.Context, tenantID string, columns []Span, since time.Time, latest int) (h Home, err error) {
-	parts, sorted := d.health(&h.Health, tenantID, columns)
+// Home returns what the tenant's first page tells: the columns of its chart, which is of one
+// destination, the sign-ups of each hour from since on, and the latest few of them.
+func (d *Watch) Home(ctx context.Context, key DestinationKey, columns []Span, since time.Time, latest int) (h Home, err error) {
+	tenantID := key.TenantID
+	parts, sorted := d.health(&h.Health, key, columns)
 	parts = append(parts,
 		incidentsOf(&h.Incidents, tenantID),
 		signUpsByHour(&h.ByHour, tenantID, since),

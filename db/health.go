@@ -24,71 +24,74 @@ type Problem struct {
 	Since  time.Time
 }
 
-// problemsOf reads what the tenant's subscribers need attention or wait for.
-func problemsOf(all *[]Problem, tenantID string) part { return problemsWhere(all, tenantID, "") }
+// problemsOf reads what those who go to a destination need attention or wait for.
+func problemsOf(all *[]Problem, key DestinationKey) part { return problemsWhere(all, key, "") }
 
-// problemsWhere is problemsOf as far as a further condition is met, whose arguments are $3
+// problemsWhere is problemsOf as far as a further condition is met, whose arguments are $4
 // and so on.
-func problemsWhere(all *[]Problem, tenantID, condition string, args ...any) part {
+func problemsWhere(all *[]Problem, key DestinationKey, condition string, args ...any) part {
 	return listed(all, func(row scanner) (p Problem, err error) {
 		var since int64
 		err = row.Scan(&p.State, &p.Reason, &p.N, &p.People, &since)
 		p.Since = fromMillis(since)
 		return p, err
 	}, `SELECT state, reason, n, (SELECT count(DISTINCT email_key) FROM
-			(SELECT email_key FROM subscribers s WHERE s.tenant_id = r.tenant_id AND s.state = r.state AND s.reason = r.reason AND s.reason <> '' LIMIT $2) people),
-			COALESCE((SELECT c.since FROM causes c WHERE c.tenant_id = r.tenant_id AND c.state = r.state AND c.reason = r.reason AND c.ended_at = 0), `+firstEvent+`, 0)
-		FROM reason_counts r WHERE r.tenant_id = $1 AND r.n > 0`+condition, append([]any{tenantID, PeopleLimit}, args...)...)
+			(SELECT s.email_key FROM (SELECT d.subscriber_id FROM deliveries d WHERE d.tenant_id = r.tenant_id AND d.destination_id = r.destination_id AND d.state = r.state AND d.reason = r.reason AND d.reason <> '' LIMIT $3) some
+				CROSS JOIN subscribers s WHERE s.tenant_id = r.tenant_id AND s.id = some.subscriber_id) people),
+			COALESCE((SELECT c.since FROM causes c WHERE c.tenant_id = r.tenant_id AND c.destination_id = r.destination_id AND c.state = r.state AND c.reason = r.reason AND c.ended_at = 0), `+firstEvent+`, 0)
+		FROM reason_counts r WHERE r.tenant_id = $1 AND r.destination_id = $2 AND r.n > 0`+condition, append([]any{key.TenantID, key.DestinationID, PeopleLimit}, args...)...)
 }
 
-// Retry has one of the tenant's subscribers, which needs attention or was
+// Retry has a subscriber, whose delivery to a destination needs attention or was
 // dismissed, delivered after all, and reports whether there was one. actor is the
 // id of the user who wants it.
-func (d *Watch) Retry(ctx context.Context, tenantID, subscriberID, actor string) (done bool, err error) {
-	done, err = d.decideOne(ctx, tenantID, subscriberID, actor, Waiting, retrying)
+func (d *Watch) Retry(ctx context.Context, key DestinationKey, subscriberID, actor string) (done bool, err error) {
+	done, err = d.decideOne(ctx, key, subscriberID, actor, Waiting, retrying)
 	return done, wrap("retry", err)
 }
 
-// Dismiss says that one of the tenant's subscribers, which needs attention, is
+// Dismiss says that a subscriber, whose delivery to a destination needs attention, is
 // not to be delivered, and why; it reports whether there was one. actor is the id
 // of the user who wants it.
-func (d *Watch) Dismiss(ctx context.Context, tenantID, subscriberID, actor, note string) (done bool, err error) {
-	done, err = d.decideOne(ctx, tenantID, subscriberID, actor, Dismissed, dismissing(note))
+func (d *Watch) Dismiss(ctx context.Context, key DestinationKey, subscriberID, actor, note string) (done bool, err error) {
+	done, err = d.decideOne(ctx, key, subscriberID, actor, Dismissed, dismissing(note))
 	return done, wrap("dismiss", err)
 }
 
-// decideOne has a subscriber become what is decided, if that may be decided of the
+// decideOne has a delivery become what is decided, if that may be decided of the
 // state that it is in.
-func (d *Watch) decideOne(ctx context.Context, tenantID, subscriberID, actor string, becomes State, how decision) (done bool, err error) {
+func (d *Watch) decideOne(ctx context.Context, key DestinationKey, subscriberID, actor string, becomes State, how decision) (done bool, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		var is State
-		err := tx.QueryRowContext(ctx, `SELECT state FROM subscribers WHERE tenant_id = $1 AND id = $2`, tenantID, subscriberID).Scan(&is)
+		err := tx.QueryRowContext(ctx, `SELECT state FROM deliveries WHERE tenant_id = $1 AND subscriber_id = $2 AND destination_id = $3`, key.TenantID, subscriberID, key.DestinationID).Scan(&is)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		if done = slices.Contains(is.Info().Decisions, becomes); !done {
 			return nil
 		}
-		return d.decide(ctx, tx, tenantID, []string{subscriberID}, actor, how)
+		return d.decide(ctx, tx, key, []string{subscriberID}, actor, how)
 	})
 	return done, err
 }
 
-// Hurry lets a tenant's deliveries be tried at once if they are paused for that
+// Hurry lets a destination's deliveries be tried at once if they are paused for that
 // reason. What is known of the failures before stays.
-func (d *Watch) Hurry(ctx context.Context, tenantID, reason string) error {
+func (d *Watch) Hurry(ctx context.Context, key DestinationKey, reason string) error {
 	now := millis(d.now())
-	_, err := d.exec(ctx, `UPDATE pauses SET until = $3 WHERE tenant_id = $1 AND reason = $2 AND until > $3`, tenantID, reason, now)
+	_, err := d.exec(ctx, `UPDATE pauses SET until = $4 WHERE tenant_id = $1 AND destination_id = $2 AND reason = $3 AND until > $4`, key.TenantID, key.DestinationID, reason, now)
 	return wrap("hurry", err)
 }
 
-// Event is a change of a subscriber's state, or of the reason why it waits.
+// Event is a change of a subscriber's state or of a delivery's, or of the reason why that
+// waits.
 type Event struct {
-	At     time.Time
-	State  State  // from then on
-	Reason string // a code of crm's, empty for none
-	Detail string // what the CRM said, or a user
-	Actor  string // e-mail of the user who did it, empty for Gatepost itself
+	DestinationID string // empty for what is the subscriber's own
+	At            time.Time
+	State         State  // from then on
+	Reason        string // a code of crm's, empty for none
+	Detail        string // what the CRM said, or a user
+	Actor         string // e-mail of the user who did it, empty for Gatepost itself
 }
 
 // Consent is what a reader agreed to with one sign-up.
@@ -122,10 +125,10 @@ type History struct {
 func (d *Watch) History(ctx context.Context, tenantID, subscriberID string) (h History, err error) {
 	h.Events, err = collect(ctx, d.read, func(row scanner) (e Event, err error) {
 		var at int64
-		err = row.Scan(&at, &e.State, &e.Reason, &e.Detail, &e.Actor)
+		err = row.Scan(&e.DestinationID, &at, &e.State, &e.Reason, &e.Detail, &e.Actor)
 		e.At = fromMillis(at)
 		return e, err
-	}, `SELECT at, state, reason, detail, COALESCE((SELECT email FROM users WHERE users.id = actor), '')
+	}, `SELECT destination_id, at, state, reason, detail, COALESCE((SELECT email FROM users WHERE users.id = actor), '')
 		FROM events WHERE tenant_id = $1 AND subscriber_id = $2 ORDER BY id DESC LIMIT $3`, tenantID, subscriberID, HistoryLimit)
 	if err != nil {
 		return History{}, wrap("history", err)
@@ -160,25 +163,25 @@ func (d *Watch) History(ctx context.Context, tenantID, subscriberID string) (h H
 	return h, wrap("history", err)
 }
 
-// lastDelivered reads when the tenant's last subscriber was delivered. It was lately, as a
+// lastDelivered reads when somebody was delivered last to a destination. It was lately, as a
 // rule: PostgreSQL reads all hours that it looks at.
-func (d *Watch) lastDelivered(to *time.Time, tenantID string) part {
+func (d *Watch) lastDelivered(to *time.Time, key DestinationKey) part {
 	return one(to, func(row scanner) (time.Time, error) {
 		var at int64
 		err := row.Scan(&at)
 		return fromMillis(at), err
-	}, `SELECT COALESCE((SELECT max(last_at) FROM activity WHERE tenant_id = $1 AND kind = 'delivered' AND hour >= $2),
-		(SELECT max(last_at) FROM activity WHERE tenant_id = $1 AND kind = 'delivered'), 0)`, tenantID, hourOf(millis(d.now().Add(-7*day))))
+	}, `SELECT COALESCE((SELECT max(last_at) FROM activity WHERE tenant_id = $1 AND destination_id = $2 AND kind = 'delivered' AND hour >= $3),
+		(SELECT max(last_at) FROM activity WHERE tenant_id = $1 AND destination_id = $2 AND kind = 'delivered'), 0)`, key.TenantID, key.DestinationID, hourOf(millis(d.now().Add(-7*day))))
 }
 
-// LastDelivered returns when the tenant's last subscriber was delivered; the zero time
+// LastDelivered returns when somebody was delivered last to a destination; the zero time
 // when nobody was.
-func (d *Watch) LastDelivered(ctx context.Context, tenantID string) (at time.Time, err error) {
-	err = ask(ctx, d.read, d.lastDelivered(&at, tenantID))
+func (d *Watch) LastDelivered(ctx context.Context, key DestinationKey) (at time.Time, err error) {
+	err = ask(ctx, d.read, d.lastDelivered(&at, key))
 	return at, wrap("last delivered", err)
 }
 
-// Health is how a tenant's deliveries are going: what takes longer to read than an
+// Health is how a destination's deliveries are going: what takes longer to read than an
 // Overview, and changes with that alone, or with the hour.
 type Health struct {
 	LastDelivered time.Time       // zero when nobody was
@@ -188,9 +191,9 @@ type Health struct {
 	Orgs          []OrgCount
 }
 
-// Health returns how the tenant's deliveries are going, with the sign-ups of each span.
-func (d *Watch) Health(ctx context.Context, tenantID string, spans []Span) (h Health, err error) {
-	parts, sorted := d.health(&h, tenantID, spans)
+// Health returns how a destination's deliveries are going, with the sign-ups of each span.
+func (d *Watch) Health(ctx context.Context, key DestinationKey, spans []Span) (h Health, err error) {
+	parts, sorted := d.health(&h, key, spans)
 	if err := ask(ctx, d.read, parts...); err != nil {
 		return Health{}, wrap("health", err)
 	}
@@ -198,12 +201,12 @@ func (d *Watch) Health(ctx context.Context, tenantID string, spans []Span) (h He
 	return h, nil
 }
 
-// health reads a tenant's health. When all is read, sorted puts it in order.
-func (d *Watch) health(h *Health, tenantID string, spans []Span) (parts []part, sorted func()) {
+// health reads a destination's health. When all is read, sorted puts it in order.
+func (d *Watch) health(h *Health, key DestinationKey, spans []Span) (parts []part, sorted func()) {
 	longest := &waiting{}
-	parts = append(waitLongest(longest, tenantID), d.lastDelivered(&h.LastDelivered, tenantID), problemsOf(&h.Problems, tenantID), orgsOf(&h.Orgs, tenantID))
+	parts = append(waitLongest(longest, key), d.lastDelivered(&h.LastDelivered, key), problemsOf(&h.Problems, key), orgsOf(&h.Orgs, key))
 	if len(spans) > 0 {
-		parts = append(parts, signUpsIn(&h.SignUps, tenantID, spans))
+		parts = append(parts, signUpsIn(&h.SignUps, key, spans))
 	}
 	return parts, func() {
 		if !longest.since.After(d.now()) {
@@ -224,8 +227,8 @@ func timeZone(to *string, tenantID string) part {
 type LastRecount struct {
 	At    time.Time // zero when there was none
 	Took  time.Duration
-	Rows  Sums // as the rows say
-	Wrong int  // kept numbers that the rows contradicted
+	Rows  AllSums // as the rows say
+	Wrong int     // kept numbers that the rows contradicted
 }
 
 // DueRecounts returns the tenants whose last recount began before the given time,
@@ -265,9 +268,11 @@ func (d *base) keepRecount(ctx context.Context, tenantID string, began time.Time
 		if _, err := tx.ExecContext(ctx, `DELETE FROM recount_sums WHERE tenant_id = $1`, tenantID); err != nil {
 			return err
 		}
-		for counted, n := range r.Rows {
-			if _, err := tx.ExecContext(ctx, `INSERT INTO recount_sums (tenant_id, kind, n) VALUES ($1, $2, $3)`, tenantID, counted, n); err != nil {
-				return err
+		for destination, sums := range r.Rows.all() {
+			for counted, n := range sums {
+				if _, err := tx.ExecContext(ctx, `INSERT INTO recount_sums (tenant_id, destination_id, kind, n) VALUES ($1, $2, $3, $4)`, tenantID, destination, counted, n); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -276,28 +281,28 @@ func (d *base) keepRecount(ctx context.Context, tenantID string, began time.Time
 
 // lastRecount reads what the last recount found.
 func lastRecount(r *LastRecount, tenantID string) part {
-	*r = LastRecount{Rows: Sums{}}
-	return part{`SELECT r.at, r.took, r.wrong, COALESCE(s.kind, ''), COALESCE(s.n, 0)
+	*r = LastRecount{Rows: newAllSums()}
+	return part{`SELECT r.at, r.took, r.wrong, COALESCE(s.destination_id, ''), COALESCE(s.kind, ''), COALESCE(s.n, 0)
 		FROM recounts r LEFT JOIN recount_sums s ON s.tenant_id = r.tenant_id WHERE r.tenant_id = $1`, []any{tenantID}, func(row scanner) error {
 		var at, took int64
-		var kind string
+		var destination, kind string
 		var n, wrong int
-		if err := row.Scan(&at, &took, &wrong, &kind, &n); err != nil {
+		if err := row.Scan(&at, &took, &wrong, &destination, &kind, &n); err != nil {
 			return err
 		}
 		r.At, r.Took, r.Wrong = fromMillis(at), time.Duration(took)*time.Millisecond, wrong
 		switch k := Kind(kind); {
 		case kind == "": // it found nobody
-		case k == New || k == Repeated:
-			r.Rows.add(k, "", n)
+		case k == New || k == Repeated || k == Entered:
+			r.Rows.of(destination).add(k, "", n)
 		default:
-			r.Rows.add("", State(kind), n)
+			r.Rows.of(destination).add("", State(kind), n)
 		}
 		return nil
 	}}
 }
 
-// Usage is what a tenant's CRM last said of its API calls in 24 hours, of all
+// Usage is what a destination's CRM last said of its API calls in 24 hours, of all
 // who make some.
 type Usage struct {
 	Used, Allowed int
@@ -305,47 +310,54 @@ type Usage struct {
 	At            time.Time // zero when it never said any
 }
 
-// SaveUsage keeps what a tenant's CRM said of its API calls, and counts those that
+// SaveUsage keeps what a destination's CRM said of its API calls, and counts those that
 // we made since the last time.
-func (d *Watch) SaveUsage(ctx context.Context, tenantID string, used, allowed, ours int) error {
+func (d *Watch) SaveUsage(ctx context.Context, key DestinationKey, used, allowed, ours int) error {
 	return wrap("save API usage", d.tx(ctx, func(tx *sql.Tx) error {
 		now := millis(d.now())
-		_, err := tx.ExecContext(ctx, `INSERT INTO api_usage (tenant_id, used, allowed, at) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (tenant_id) DO UPDATE SET used = excluded.used, allowed = excluded.allowed, at = excluded.at`,
-			tenantID, used, allowed, now)
+		_, err := tx.ExecContext(ctx, `INSERT INTO api_usage (tenant_id, destination_id, used, allowed, at) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (destination_id) DO UPDATE SET used = excluded.used, allowed = excluded.allowed, at = excluded.at`,
+			key.TenantID, key.DestinationID, used, allowed, now)
 		if err != nil || ours == 0 {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO api_calls (tenant_id, hour, n) VALUES ($1, $2, $3)
-			ON CONFLICT (tenant_id, hour) DO UPDATE SET n = api_calls.n + excluded.n`, tenantID, hourOf(now), ours)
+		_, err = tx.ExecContext(ctx, `INSERT INTO api_calls (tenant_id, destination_id, hour, n) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (destination_id, hour) DO UPDATE SET n = api_calls.n + excluded.n`, key.TenantID, key.DestinationID, hourOf(now), ours)
 		return err
 	}))
 }
 
-// ForgetUsage forgets what a tenant's CRM said of its API calls; how many we made
+// ForgetUsage forgets what a destination's CRM said of its API calls; how many we made
 // stays.
-func (d *Watch) ForgetUsage(ctx context.Context, tenantID string) error {
-	_, err := d.exec(ctx, `DELETE FROM api_usage WHERE tenant_id = $1`, tenantID)
+func (d *Watch) ForgetUsage(ctx context.Context, key DestinationKey) error {
+	_, err := d.exec(ctx, `DELETE FROM api_usage WHERE tenant_id = $1 AND destination_id = $2`, key.TenantID, key.DestinationID)
 	return wrap("forget API usage", err)
 }
 
-// Usage returns what the tenant's CRM last said of its API calls.
-func (d *Watch) Usage(ctx context.Context, tenantID string) (u Usage, err error) {
-	err = ask(ctx, d.read, d.usage(&u, tenantID))
+// Usage returns what a destination's CRM last said of its API calls.
+func (d *Watch) Usage(ctx context.Context, key DestinationKey) (u Usage, err error) {
+	err = ask(ctx, d.read, d.usage(&u, key))
 	return u, wrap("API usage", err)
 }
 
-func (d *Watch) usage(to *Usage, tenantID string) part {
-	return one(to, func(row scanner) (u Usage, err error) {
-		var at int64
-		err = row.Scan(&u.Used, &u.Allowed, &at, &u.Ours)
-		u.At = fromMillis(at)
-		return u, err
-	}, `SELECT used, allowed, at, COALESCE((SELECT sum(n) FROM api_calls c WHERE c.tenant_id = u.tenant_id AND c.hour > $2), 0)
-		FROM api_usage u WHERE tenant_id = $1`, tenantID, hourOf(millis(d.now().Add(-day))))
+func (d *Watch) usage(to *Usage, key DestinationKey) part {
+	return one(to, scanUsage, `SELECT `+usageColumns+` FROM api_usage u WHERE u.destination_id = $3 AND u.tenant_id = $1`, key.TenantID, d.usageSince(), key.DestinationID)
 }
 
-// CheckUp is what the last check-up of a tenant's CRM found.
+// usageColumns are those of scanUsage, with our own calls since $2.
+const usageColumns = `u.used, u.allowed, u.at, COALESCE((SELECT sum(n) FROM api_calls c WHERE c.tenant_id = u.tenant_id AND c.destination_id = u.destination_id AND c.hour > $2), 0)`
+
+// usageSince is since when our own calls are counted, as a parameter.
+func (d *Watch) usageSince() int64 { return hourOf(millis(d.now().Add(-day))) }
+
+func scanUsage(row scanner) (u Usage, err error) {
+	var at int64
+	err = row.Scan(&u.Used, &u.Allowed, &at, &u.Ours)
+	u.At = fromMillis(at)
+	return u, err
+}
+
+// CheckUp is what the last check-up of a destination's CRM found.
 type CheckUp struct {
 	OrgID  string    // that was checked
 	At     time.Time // zero when there was none
@@ -353,18 +365,19 @@ type CheckUp struct {
 }
 
 // SaveCheckUp keeps what a check-up found, in place of the one before.
-func (d *Watch) SaveCheckUp(ctx context.Context, tenantID, orgID, checks string) error {
-	_, err := d.exec(ctx, `INSERT INTO checkups (tenant_id, org_id, at, checks) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (tenant_id) DO UPDATE SET org_id = excluded.org_id, at = excluded.at, checks = excluded.checks`,
-		tenantID, orgID, millis(d.now()), checks)
+func (d *Watch) SaveCheckUp(ctx context.Context, key DestinationKey, orgID, checks string) error {
+	_, err := d.exec(ctx, `INSERT INTO checkups (tenant_id, destination_id, org_id, at, checks)
+		SELECT t.tenant_id, t.id, $3, $4, $5 FROM destinations t WHERE t.tenant_id = $1 AND t.id = $2
+		ON CONFLICT (destination_id) DO UPDATE SET org_id = excluded.org_id, at = excluded.at, checks = excluded.checks`,
+		key.TenantID, key.DestinationID, orgID, millis(d.now()), checks)
 	return wrap("save check-up", err)
 }
 
 // CheckUp returns what the last check-up found.
-func (d *Watch) CheckUp(ctx context.Context, tenantID string) (CheckUp, error) {
+func (d *Watch) CheckUp(ctx context.Context, key DestinationKey) (CheckUp, error) {
 	var c CheckUp
 	var at int64
-	err := d.read.QueryRowContext(ctx, `SELECT org_id, at, checks FROM checkups WHERE tenant_id = $1`, tenantID).Scan(&c.OrgID, &at, &c.Checks)
+	err := d.read.QueryRowContext(ctx, `SELECT org_id, at, checks FROM checkups WHERE tenant_id = $1 AND destination_id = $2`, key.TenantID, key.DestinationID).Scan(&c.OrgID, &at, &c.Checks)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, nil
 	}

@@ -230,7 +230,7 @@ func (d *Vault) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confir
 }
 
 // putIdentity stores a grant as a connection that was made now: a new row, or in
-// place of the one with its id.
+// place of the one with its id. A tenant's own connection to a CRM is a destination.
 func (d *Vault) putIdentity(ctx context.Context, tx *sql.Tx, g Grant) error {
 	now, keepAlive := millis(d.now()), millis(d.keepAlive())
 	if g.Endless {
@@ -253,6 +253,11 @@ func (d *Vault) putIdentity(ctx context.Context, tx *sql.Tx, g Grant) error {
 		append(g.values(), now, keepAlive, millis(g.AccessEnds))...)
 	if err != nil {
 		return err
+	}
+	if g.Own() {
+		if err := d.enterDestination(ctx, tx, g.Service, g.TenantID); err != nil {
+			return err
+		}
 	}
 	return indexTags(ctx, tx, g)
 }

@@ -23,7 +23,7 @@ const (
 type Trouble struct {
 	TenantID string
 	Kind     IncidentKind
-	About    string // the newsletter's id, of IncidentSilent; the service's, of IncidentBroken and IncidentFailing, where no sign-ups go to it
+	About    string // the newsletter's id, of IncidentSilent; else the destination's, or the service's of a connection that is none
 	Cause    string // a code, when there is one
 	N        int    // how many people it is about
 	Since    time.Time
@@ -41,6 +41,8 @@ type Incident struct {
 	Tenant     string    // its name
 	TimeZone   string    // and its time zone
 	Newsletter string    // name of the newsletter that it is about
+	Service    string    // of the destination that it is about, or of the connection
+	Delivers   bool      // it is about a destination
 	Recent     int       // how many of its kind were closed in the 24 hours before it opened
 }
 
@@ -57,12 +59,14 @@ const selectIncident = `SELECT i.id, i.tenant_id, i.kind, i.about, i.cause, i.n,
 	t.name, t.time_zone, COALESCE((SELECT name FROM newsletters l WHERE l.id = i.about), ''),
 	(SELECT count(*) FROM incidents e WHERE e.tenant_id = i.tenant_id AND e.kind = i.kind AND e.about = i.about
 		AND e.closed_at > i.opened_at - 86400000 AND e.closed_at <= i.opened_at),
-	COALESCE((SELECT sum(n) FROM state_counts c WHERE c.tenant_id = i.tenant_id
+	COALESCE(d.service, CASE WHEN i.kind IN ('broken', 'failing') THEN i.about ELSE '' END), CASE WHEN d.id IS NULL THEN 0 ELSE 1 END,
+	COALESCE((SELECT sum(n) FROM state_counts c WHERE c.tenant_id = i.tenant_id AND c.destination_id = d.id
 		AND c.state = CASE i.kind WHEN 'attention' THEN 'attention' ELSE 'waiting' END), 0),
-	COALESCE(CASE i.kind WHEN 'waiting' THEN (SELECT reason FROM pauses p WHERE p.tenant_id = i.tenant_id) END,
-		(SELECT reason FROM reason_counts r WHERE r.tenant_id = i.tenant_id AND r.state = i.kind AND r.n > 0 ORDER BY r.n DESC, r.reason LIMIT 1), ''),
-	CASE i.kind WHEN 'waiting' THEN COALESCE((SELECT s.created_at FROM subscribers s WHERE s.tenant_id = i.tenant_id AND s.state = 'waiting' ORDER BY s.id LIMIT 1), 0) ELSE 0 END
-	FROM incidents i JOIN tenants t ON t.id = i.tenant_id `
+	COALESCE(CASE i.kind WHEN 'waiting' THEN (SELECT reason FROM pauses p WHERE p.tenant_id = i.tenant_id AND p.destination_id = d.id) END,
+		(SELECT reason FROM reason_counts r WHERE r.tenant_id = i.tenant_id AND r.destination_id = d.id AND r.state = i.kind AND r.n > 0 ORDER BY r.n DESC, r.reason LIMIT 1), ''),
+	CASE i.kind WHEN 'waiting' THEN COALESCE((SELECT s.created_at FROM subscribers s WHERE s.tenant_id = i.tenant_id AND s.id =
+		(SELECT w.subscriber_id FROM deliveries w WHERE w.tenant_id = i.tenant_id AND w.destination_id = d.id AND w.state = 'waiting' ORDER BY w.subscriber_id LIMIT 1)), 0) ELSE 0 END
+	FROM incidents i JOIN tenants t ON t.id = i.tenant_id LEFT JOIN destinations d ON d.id = i.about AND d.tenant_id = i.tenant_id `
 
 // scanIncident reads selectIncident.
 func scanIncident(row scanner) (Incident, error) {
@@ -72,11 +76,11 @@ func scanIncident(row scanner) (Incident, error) {
 	var cause string
 	var oldest int64
 	err := row.Scan(&i.ID, &i.TenantID, &i.Kind, &i.About, &i.Cause, &i.N, &since, &opened, &mended, &closed,
-		&i.Tenant, &i.TimeZone, &i.Newsletter, &i.Recent, &n, &cause, &oldest)
+		&i.Tenant, &i.TimeZone, &i.Newsletter, &i.Recent, &i.Service, &i.Delivers, &n, &cause, &oldest)
 	switch {
 	case i.Kind == IncidentWaiting, i.Kind == IncidentAttention:
 		i.N, i.Cause, since = n, cause, max(since, oldest)
-	case i.Kind == IncidentBroken && i.About == "":
+	case i.Kind == IncidentBroken && i.Delivers:
 		i.N = n
 	}
 	i.Since, i.OpenedAt, i.MendedAt, i.ClosedAt = fromMillis(since), fromMillis(opened), fromMillis(mended), fromMillis(closed)
@@ -176,28 +180,33 @@ func (d *Watch) ExpireIncidents(ctx context.Context) error {
 	return wrap("expire incidents", err)
 }
 
-// BrokenConnections returns the connections of tenants' own that died. Sign-ups are
-// delivered by those to one service: they tell how many wait.
-func (d *Watch) BrokenConnections(ctx context.Context, delivers string) ([]Trouble, error) {
-	return d.troubles(ctx, IncidentBroken, `SELECT i.tenant_id, CASE i.service WHEN $1 THEN '' ELSE i.service END, i.broken_code,
-			CASE i.service WHEN $1 THEN COALESCE((SELECT sum(n) FROM state_counts c WHERE c.tenant_id = i.tenant_id AND c.state = 'waiting'), 0) ELSE 0 END, i.broken_at
-		FROM identities i WHERE i.broken_at > 0 AND i.user_name = '' AND i.account = ''`, delivers)
+// BrokenConnections returns the connections of tenants' own that died. Those that are
+// destinations tell how many wait there.
+func (d *Watch) BrokenConnections(ctx context.Context) ([]Trouble, error) {
+	return d.troubles(ctx, IncidentBroken, `SELECT i.tenant_id, COALESCE(t.id, i.service), i.broken_code, `+waitingThere+`, i.broken_at
+		FROM identities i `+itsDestination+` WHERE i.broken_at > 0 AND i.user_name = '' AND i.account = ''`)
 }
 
 // FailingConnections returns the connections of tenants' own whose renewal has failed so
 // often that it is tried again after so long a time at least, with the code of the last
 // refusal; otherwise as BrokenConnections.
-func (d *Watch) FailingConnections(ctx context.Context, delivers string, apart time.Duration) ([]Trouble, error) {
-	return d.troubles(ctx, IncidentFailing, `SELECT i.tenant_id, CASE i.service WHEN $1 THEN '' ELSE i.service END, i.failed_code,
-			CASE i.service WHEN $1 THEN COALESCE((SELECT sum(n) FROM state_counts c WHERE c.tenant_id = i.tenant_id AND c.state = 'waiting'), 0) ELSE 0 END, i.failed_at
-		FROM identities i WHERE (i.broken_at > 0 OR i.failed_at > 0) AND i.broken_at = 0 AND i.retry_at - i.failed_at >= $2 AND i.user_name = '' AND i.account = ''`,
-		delivers, apart.Milliseconds())
+func (d *Watch) FailingConnections(ctx context.Context, apart time.Duration) ([]Trouble, error) {
+	return d.troubles(ctx, IncidentFailing, `SELECT i.tenant_id, COALESCE(t.id, i.service), i.failed_code, `+waitingThere+`, i.failed_at
+		FROM identities i `+itsDestination+` WHERE (i.broken_at > 0 OR i.failed_at > 0) AND i.broken_at = 0 AND i.retry_at - i.failed_at >= $1 AND i.user_name = '' AND i.account = ''`,
+		apart.Milliseconds())
 }
+
+const (
+	// itsDestination is that t of a tenant's own connection i, if it is one.
+	itsDestination = `LEFT JOIN destinations t ON t.tenant_id = i.tenant_id AND t.service = i.service AND t.removed_at = 0`
+	// waitingThere is how many wait in the destination t.
+	waitingThere = `COALESCE((SELECT sum(n) FROM state_counts c WHERE c.tenant_id = t.tenant_id AND c.destination_id = t.id AND c.state = 'waiting'), 0)`
+)
 
 // ofOpenTenants selects rows of tenants that are not closed.
 const ofOpenTenants = `tenant_id IN (SELECT t.id FROM tenants t WHERE t.closed_at = 0)`
 
-// LongWait is a tenant with sign-ups that wait. Its Cause is why nothing of its is sent,
+// LongWait is a destination with sign-ups that wait. Its Cause is why nothing of its is sent,
 // empty when nothing stops it.
 type LongWait struct {
 	Trouble
@@ -205,19 +214,20 @@ type LongWait struct {
 	LongestCause string    // and why
 }
 
-// LongWaiting returns the tenants whose first sign-up that waits came before a time: it
+// LongWaiting returns the destinations whose first sign-up that waits came before a time: it
 // may have been sent back to wait since.
 func (d *Watch) LongWaiting(ctx context.Context, before time.Time) ([]LongWait, error) {
-	some, err := d.troubles(ctx, IncidentWaiting, `SELECT c.tenant_id, '', COALESCE((SELECT reason FROM pauses p WHERE p.tenant_id = c.tenant_id), ''), c.n, s.created_at
-		FROM (SELECT tenant_id, sum(n) AS n FROM state_counts WHERE state = 'waiting' AND n > 0 AND `+ofOpenTenants+` GROUP BY tenant_id) c
-		JOIN subscribers s ON s.tenant_id = c.tenant_id AND s.id = (SELECT id FROM subscribers w WHERE w.tenant_id = c.tenant_id AND w.state = 'waiting' ORDER BY w.id LIMIT 1)
+	some, err := d.troubles(ctx, IncidentWaiting, `SELECT c.tenant_id, c.destination_id, COALESCE((SELECT reason FROM pauses p WHERE p.tenant_id = c.tenant_id AND p.destination_id = c.destination_id), ''), c.n, s.created_at
+		FROM (`+countedIn+` = 'waiting') c
+		JOIN subscribers s ON s.tenant_id = c.tenant_id AND s.id = (SELECT w.subscriber_id FROM deliveries w
+			WHERE w.tenant_id = c.tenant_id AND w.destination_id = c.destination_id AND w.state = 'waiting' ORDER BY w.subscriber_id LIMIT 1)
 		WHERE s.created_at < $1`, millis(before))
 	if err != nil {
 		return nil, err
 	}
 	all := make([]LongWait, len(some))
 	for i, t := range some {
-		longest, err := d.longestWaiting(ctx, t.TenantID)
+		longest, err := d.longestWaiting(ctx, DestinationKey{t.TenantID, t.About})
 		if err != nil {
 			return nil, wrap("long waiting", err)
 		}
@@ -226,28 +236,31 @@ func (d *Watch) LongWaiting(ctx context.Context, before time.Time) ([]LongWait, 
 	return all, nil
 }
 
-// PileUp is how many of a tenant's subscribers need attention.
+// PileUp is how many need attention in a destination.
 type PileUp struct {
 	Trouble
 	Lately int // of those who need it, or needed it, since a time
 }
 
-// PileUps returns the tenants of whose subscribers at least min need attention,
-// with the most frequent cause. Lately counts from the hour of since on.
+// PileUps returns the destinations in which at least min need attention, with the most frequent cause. Lately counts from the hour of since on.
 func (d *Watch) PileUps(ctx context.Context, min int, since time.Time) ([]PileUp, error) {
 	all, err := collect(ctx, d.read, func(row scanner) (PileUp, error) {
 		p := PileUp{Trouble: Trouble{Kind: IncidentAttention}}
 		var at int64
-		err := row.Scan(&p.TenantID, &p.Cause, &p.N, &p.Lately, &at)
+		err := row.Scan(&p.TenantID, &p.About, &p.Cause, &p.N, &p.Lately, &at)
 		p.Since = fromMillis(at)
 		return p, err
-	}, `SELECT c.tenant_id,
-			COALESCE((SELECT reason FROM reason_counts r WHERE r.tenant_id = c.tenant_id AND r.state = 'attention' AND r.n > 0 ORDER BY r.n DESC, reason LIMIT 1), ''),
-			c.n, COALESCE((SELECT sum(n) FROM activity a WHERE a.tenant_id = c.tenant_id AND a.kind = 'attention' AND a.hour >= $2), 0), $2
-		FROM (SELECT tenant_id, sum(n) AS n FROM state_counts WHERE state = 'attention' AND n > 0 AND `+ofOpenTenants+` GROUP BY tenant_id) c WHERE c.n >= $1`,
+	}, `SELECT c.tenant_id, c.destination_id,
+			COALESCE((SELECT reason FROM reason_counts r WHERE r.tenant_id = c.tenant_id AND r.destination_id = c.destination_id AND r.state = 'attention' AND r.n > 0 ORDER BY r.n DESC, reason LIMIT 1), ''),
+			c.n, COALESCE((SELECT sum(n) FROM activity a WHERE a.tenant_id = c.tenant_id AND a.destination_id = c.destination_id AND a.kind = 'attention' AND a.hour >= $2), 0), $2
+		FROM (`+countedIn+` = 'attention') c WHERE c.n >= $1`,
 		min, hourOf(millis(since)))
 	return all, wrap("pile-ups", err)
 }
+
+// countedIn counts those of each destination of open tenants whose state is what follows.
+const countedIn = `SELECT s.tenant_id, s.destination_id, sum(s.n) AS n FROM destinations t JOIN state_counts s ON s.tenant_id = t.tenant_id AND s.destination_id = t.id
+	WHERE t.removed_at = 0 AND s.n > 0 AND s.` + ofOpenTenants + ` GROUP BY s.tenant_id, s.destination_id, s.state HAVING s.state`
 
 // Silence is a form that got no sign-up for some whole hours.
 type Silence struct {

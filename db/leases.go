@@ -9,13 +9,13 @@ import (
 // LeaseTime is how long a lease is good for, from its taking or last use.
 const LeaseTime = 5 * time.Second
 
-// Lease is the right of one process to deliver a tenant's subscribers.
+// Lease is the right of one process to deliver to a destination.
 type Lease struct {
-	TenantID string
-	Owner    string // one process
+	DestinationKey
+	Owner string // one process
 }
 
-func (l Lease) name() string { return "deliver:" + l.TenantID }
+func (l Lease) name() string { return "deliver:" + l.DestinationID }
 
 // TakeLease takes a lease that is free, has run out, or is the owner's already.
 // It returns ErrLost while somebody else holds it.

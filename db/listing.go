@@ -34,16 +34,17 @@ var sortedBy = map[Order]string{ByAddress: `s.email_key`,
 
 // SubscriberQuery asks for a page of subscribers.
 type SubscriberQuery struct {
-	Text       string // words, each a part of the address or the name; anybody when empty
-	State      State  // any when empty
-	Reason     string // a code of crm's, why they wait or need attention; any when empty
-	Newsletter string // slug; any when empty
-	From, To   time.Time
-	Order      Order
-	After      string // id of the last subscriber on the page before, if any
-	Before     string // id of the first subscriber on the page after, if any; not with After
-	Limit      int
-	Uncounted  bool // Total and First aren't wanted
+	Text        string // words, each a part of the address or the name; anybody when empty
+	Destination string // id of the one that State and Reason, and the deliveries that are told first, are of: the tenant's first when empty
+	State       State  // of the subscriber or of the delivery; any when empty
+	Reason      string // a code of crm's, why they wait or need attention; any when empty
+	Newsletter  string // slug; any when empty
+	From, To    time.Time
+	Order       Order
+	After       string // id of the last subscriber on the page before, if any
+	Before      string // id of the first subscriber on the page after, if any; not with After
+	Limit       int
+	Uncounted   bool // Total and First aren't wanted
 }
 
 // SubscriberPage is a page of subscribers.
@@ -57,11 +58,13 @@ type SubscriberPage struct {
 	Filters        Filters
 }
 
-// Filters are what a tenant's subscribers can be filtered by, and why they wait.
+// Filters are what a tenant's subscribers can be filtered by, and why they wait for the
+// destination.
 type Filters struct {
-	Newsletters []Newsletter
-	Causes      []CauseCount
-	Pause       Pause
+	Destinations []Destination // in the order in which they were made
+	Newsletters  []Newsletter
+	Causes       []CauseCount
+	Pause        Pause
 }
 
 // CauseCount is why subscribers wait or need attention.
@@ -146,9 +149,10 @@ func (l *listing) ascending() bool { return (l.Order == Oldest) != l.backwards()
 func (l *listing) prepare(ctx context.Context) error {
 	var states []keptCount
 	parts := []part{
-		one(&l.filters.Pause, scanPause, selectPause, l.tenantID),
+		destinationsOf(&l.filters.Destinations, l.tenantID),
+		one(&l.filters.Pause, scanPause, `SELECT `+pauseColumns+` FROM pauses WHERE tenant_id = $1 AND destination_id = `+thisOrFirst, l.tenantID, l.Destination),
 		listed(&l.filters.Newsletters, scanNewsletter, selectNewsletter+`WHERE n.tenant_id = $1`, l.tenantID),
-		listed(&l.filters.Causes, scanCauseCount, `SELECT state, reason, n FROM reason_counts WHERE tenant_id = $1 AND n > 0`, l.tenantID),
+		listed(&l.filters.Causes, scanCauseCount, `SELECT state, reason, n FROM reason_counts WHERE tenant_id = $1 AND destination_id = `+thisOrFirst+` AND n > 0`, l.tenantID, l.Destination),
 		l.keptCounts(&states),
 	}
 	if len(l.words) > 0 {
@@ -156,6 +160,10 @@ func (l *listing) prepare(ctx context.Context) error {
 	}
 	if err := ask(ctx, l.read, parts...); err != nil {
 		return err
+	}
+	sortDestinations(l.filters.Destinations)
+	if l.Destination == "" && len(l.filters.Destinations) > 0 {
+		l.Destination = l.filters.Destinations[0].ID
 	}
 	slices.SortFunc(l.filters.Newsletters, func(a, b Newsletter) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
 	slices.SortFunc(l.queue, func(a, b queuedSearch) int { return int(b.n - a.n) })
@@ -166,12 +174,18 @@ func (l *listing) prepare(ctx context.Context) error {
 	return nil
 }
 
+// thisOrFirst is the destination $2 of the tenant $1, or the first that it has where that
+// is empty.
+const thisOrFirst = `CASE WHEN CAST($2 AS TEXT) <> '' THEN CAST($2 AS TEXT)
+	ELSE (SELECT t.id FROM destinations t WHERE t.tenant_id = $1 AND t.removed_at = 0 ORDER BY t.created_at, t.id LIMIT 1) END`
+
 func scanCauseCount(row scanner) (c CauseCount, err error) {
 	return c, row.Scan(&c.State, &c.Reason, &c.N)
 }
 
 // keptCount is how many there are of a state.
 type keptCount struct {
+	own        bool // of subscribers, and not of their deliveries
 	state      State
 	newsletter bool // of the one that is asked for, or of any when none is
 	inTime     bool // of the time that is asked for; else of what is around it, as far as clocks may differ
@@ -179,14 +193,16 @@ type keptCount struct {
 }
 
 func scanKeptCount(row scanner) (c keptCount, err error) {
-	return c, row.Scan(&c.state, &c.newsletter, &c.inTime, &c.n)
+	return c, row.Scan(&c.own, &c.state, &c.newsletter, &c.inTime, &c.n)
 }
 
 // keptCounts reads how many there are of each state.
 func (l *listing) keptCounts(counts *[]keptCount) part {
 	var q statement
 	table, newsletter, inTime := `state_counts`, `1`, []string{`1 = 1`}
-	where := []string{`tenant_id = ` + q.arg(l.tenantID), `state <> ` + q.arg(string(Erased))}
+	where := []string{`tenant_id = ` + q.arg(l.tenantID)}
+	q.arg(l.Destination) // for thisOrFirst
+	where = append(where, `(destination_id = '' OR destination_id = `+thisOrFirst+`)`, `state <> `+q.arg(string(Erased)))
 	if l.Newsletter != "" {
 		newsletter = `CASE WHEN newsletter_id = (SELECT n.id FROM newsletters n WHERE n.tenant_id = ` + q.arg(l.tenantID) + ` AND n.slug = ` + q.arg(l.Newsletter) + `) THEN 1 ELSE 0 END`
 	}
@@ -196,8 +212,8 @@ func (l *listing) keptCounts(counts *[]keptCount) part {
 	if !l.To.IsZero() {
 		table, inTime, where = `hour_counts`, append(inTime, `hour < `+q.arg(millis(l.To))), append(where, `hour < `+q.arg(millis(l.To.Add(clocksDiffer))))
 	}
-	return listed(counts, scanKeptCount, `SELECT state, `+newsletter+`, CASE WHEN `+strings.Join(inTime, ` AND `)+` THEN 1 ELSE 0 END, sum(n)
-		FROM `+table+` WHERE `+strings.Join(where, ` AND `)+` GROUP BY 1, 2, 3`, q.args...)
+	return listed(counts, scanKeptCount, `SELECT CASE destination_id WHEN '' THEN 1 ELSE 0 END, state, `+newsletter+`, CASE WHEN `+strings.Join(inTime, ` AND `)+` THEN 1 ELSE 0 END, sum(n)
+		FROM `+table+` WHERE `+strings.Join(where, ` AND `)+` GROUP BY 1, 2, 3, 4`, q.args...)
 }
 
 // byReason narrows the states down to those that a reason is one for. While all who wait
@@ -246,7 +262,7 @@ func (l *listing) keep(counts []keptCount) {
 	}
 	l.isKept = whole(l.From) && whole(l.To)
 	for _, c := range counts {
-		if c.newsletter && c.inTime && l.asksFor(c.state) {
+		if c.newsletter && c.inTime && l.counts(c) {
 			l.kept += c.n
 		}
 	}
@@ -254,6 +270,20 @@ func (l *listing) keep(counts []keptCount) {
 
 // asksFor reports whether those in a state are asked for.
 func (l *listing) asksFor(s State) bool { return l.State == "" || l.State == s }
+
+// counts reports whether a count is of those who are asked for: of the subscribers
+// themselves, or of those whose deliveries are in a state.
+func (l *listing) counts(c keptCount) bool {
+	if l.ofDelivery() {
+		return !c.own && l.asksFor(c.state)
+	}
+	return c.own && l.asksFor(c.state)
+}
+
+// ofDelivery reports whether it is asked for what is a delivery's.
+func (l *listing) ofDelivery() bool {
+	return l.Reason != "" || len(l.states) > 0 || l.State != "" && !l.State.Info().Reader
+}
 
 // withReason is how many there are with the reason that is asked for.
 func (l *listing) withReason() (n int) {
@@ -270,18 +300,29 @@ func (l *listing) withReason() (n int) {
 // write.
 func (l *listing) choose(counts []keptCount) {
 	for _, c := range counts {
-		l.around += c.n
-		if l.asksFor(c.state) {
+		if c.own {
+			l.around += c.n
+		}
+		if l.counts(c) {
 			l.walked += c.n
 		}
 	}
 	switch {
 	case l.Reason != "":
-		l.index, l.walked = "subscribers_by_reason", min(l.walked, l.withReason())
+		l.index, l.walked = deliveriesByReason, min(l.walked, l.withReason())
+	case l.ofDelivery():
+		l.index = deliveriesByState
+	case l.State == Active: // all but a few
 	case l.State != "":
 		l.index = "subscribers_by_state"
 	}
 }
+
+// The indexes of deliveries. The others are of subscribers.
+const (
+	deliveriesByReason = "deliveries_by_reason"
+	deliveriesByState  = "deliveries_by_state"
+)
 
 // compare says whether to go through those of the index or through those whom the words
 // find, where the database doesn't know: through the former when they are few. When they
@@ -301,26 +342,36 @@ func (l *listing) compare(ctx context.Context) (err error) {
 
 // beside is what is asked for beside the words.
 func (l *listing) beside() beside {
-	b := beside{few: l.few, index: l.index}
+	b := beside{few: l.few, index: l.index, delivery: l.ofDelivery()}
 	b.from, b.before = l.idRange()
 	return b
 }
 
-// conditions are those on the rows s.
+// conditions are those on the rows s, and d where it is asked for what is a delivery's.
 func (l *listing) conditions(q *statement) (where []string) {
 	add := func(condition string, value any) { where = append(where, condition+q.arg(value)) }
-	if l.State != "" {
+	if l.ofDelivery() {
+		where = append(where, `d.tenant_id = s.tenant_id`, `d.subscriber_id = s.id`)
+		add(`d.destination_id = `, l.Destination)
+	}
+	switch {
+	case l.State != "" && l.State.Info().Reader:
 		add(`s.state = `, string(l.State))
+		if l.State != Active {
+			where = append(where, `s.state <> 'active'`) // by which SQLite knows that the index has them
+		}
+	case l.State != "":
+		add(`d.state = `, string(l.State))
 	}
 	if l.Reason != "" {
-		add(`s.reason <> '' AND s.reason = `, l.Reason)
+		add(`d.reason <> '' AND d.reason = `, l.Reason)
 	}
 	if len(l.states) > 0 {
 		var any []string
 		for _, s := range l.states {
 			any = append(any, q.arg(string(s)))
 		}
-		where = append(where, `s.state IN (`+strings.Join(any, `, `)+`)`)
+		where = append(where, `d.state IN (`+strings.Join(any, `, `)+`)`)
 	}
 	if l.Newsletter != "" {
 		add(`s.newsletter_id = `, l.newsletterID)
@@ -334,11 +385,11 @@ func (l *listing) times(q *statement) (where []string) {
 	from, before := l.idRange()
 	if from != "" {
 		add(`s.created_at >= `, millis(l.From))
-		add(`s.id >= `, from)
+		add(l.beside().key()+` >= `, from)
 	}
 	if before != "" {
 		add(`s.created_at < `, millis(l.To))
-		add(`s.id < `, before)
+		add(l.beside().key()+` < `, before)
 	}
 	return where
 }
@@ -370,7 +421,7 @@ func firstID(at time.Time) string {
 func (l *listing) source(q *statement) source {
 	conditions := l.conditions(q)
 	if len(l.words) == 0 {
-		return byID(q, source{from: l.engine.search().rows(l.index), key: `s.id`, where: append(conditions, `s.tenant_id = `+q.arg(l.tenantID))})
+		return byID(q, source{from: l.engine.search().rows(l.beside()), key: l.beside().key(), where: append(conditions, `s.tenant_id = `+q.arg(l.tenantID))})
 	}
 	b := l.beside()
 	b.joined = len(conditions) > 0 || !l.Order.byTime()
@@ -539,15 +590,23 @@ func (l *listing) unknown() (parts []part) {
 	var q statement
 	conditions := append(l.conditions(&q), isUnknown)
 	with, args := idSet(last).of(l.tenantID).with(l.engine, q.args...)
-	parts = append(parts, part{with + `SELECT s.id, s.email, s.first_name, s.last_name FROM o JOIN subscribers s ON s.tenant_id = o.tenant_id AND s.id = o.id` + where(conditions), args, l.matching})
+	parts = append(parts, part{with + `SELECT s.id, s.email, s.first_name, s.last_name FROM o JOIN subscribers s ON s.tenant_id = o.tenant_id AND s.id = o.id` + l.besideRows() + where(conditions), args, l.matching})
 	if all || len(l.words) > 1 {
 		return parts
 	}
 	q = statement{}
 	word := strings.ToLower(strings.TrimSpace(l.Text))
-	begin := `(SELECT * FROM subscribers WHERE tenant_id = ` + q.arg(l.tenantID) + ` AND email_key >= ` + q.arg(word) + ` AND email_key < ` + q.arg(word+"\U0010ffff") + ` LIMIT ` + q.arg(l.counted+1) + `) s`
+	begin := `(SELECT * FROM subscribers WHERE tenant_id = ` + q.arg(l.tenantID) + ` AND email_key >= ` + q.arg(word) + ` AND email_key < ` + q.arg(word+"\U0010ffff") + ` LIMIT ` + q.arg(l.counted+1) + `) s` + l.besideRows()
 	conditions = append(l.conditions(&q), isUnknown)
 	return append(parts, part{`SELECT s.id, s.email, s.first_name, s.last_name FROM ` + begin + where(conditions), q.args, l.matching})
+}
+
+// besideRows joins the deliveries d where it is asked for what is theirs.
+func (l *listing) besideRows() string {
+	if l.ofDelivery() {
+		return ` CROSS JOIN deliveries d`
+	}
+	return ``
 }
 
 // lastQueued are the ids of those in the queue who came last, and whether these are all.
@@ -641,5 +700,5 @@ func (l *listing) rows(ctx context.Context, ids []string) ([]Subscriber, error) 
 			rows = append(rows, s)
 		}
 	}
-	return rows, nil
+	return rows, withDeliveries(ctx, l.read, l.engine, l.tenantID, l.Destination, rows)
 }

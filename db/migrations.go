@@ -157,13 +157,18 @@ func (d *DB) applied(ctx context.Context) (map[int64]time.Time, error) {
 // knownMigrations are those of this program, in their order.
 func knownMigrations(applied map[int64]time.Time) (all []Migration, err error) {
 	files, err := migrations.ReadDir("migrations")
-	for _, f := range files {
+	if err != nil {
+		return nil, err
+	}
+	alone, err := exclusiveMigrations.ReadDir(exclusiveFolder)
+	for _, f := range slices.Concat(files, alone) {
 		version, err := goose.NumericComponent(f.Name())
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, Migration{version, strings.TrimSuffix(f.Name(), ".sql"), applied[version]})
 	}
+	slices.SortFunc(all, func(a, b Migration) int { return int(a.Version - b.Version) })
 	return all, err
 }
 
@@ -195,10 +200,15 @@ func (s schema) upTo(version int64) (missing []Migration) {
 }
 
 // apply applies the migrations up to a version, and brings the job runner's tables up
-// to date where that is the newest. The pool is one of the engine's migrating.
-func (d *DB) apply(ctx context.Context, pool *sql.DB, to, newest int64) error {
-	dialect := d.engine.dialect()
-	p, err := goose.NewProvider(dialect, pool, migrationsOf{dialect})
+// to date where that is the newest. The pool is one of the engine's migrating. progress, if not
+// nil, is told of the steps of those that go through all rows.
+func (d *DB) apply(ctx context.Context, pool *sql.DB, to, newest int64, progress func(Step)) error {
+	of := migrationsOf{d.engine.dialect()}
+	exclusives, err := of.exclusives(d, progress)
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(of.dialect, pool, of, goose.WithGoMigrations(exclusives...), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return err
 	}

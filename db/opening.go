@@ -12,6 +12,7 @@ type opening struct {
 	makes    bool // make one where there is none, whole
 	migrates bool // bring the tables of an earlier version up to date
 	marked   bool // use one that is being copied, or was moved
+	progress func(Step)
 }
 
 // Open opens a database, and makes it when it is missing. Where is the path of a SQLite
@@ -22,9 +23,10 @@ func Open(ctx context.Context, where string) (*DB, error) {
 	return openWith(ctx, engineFor(where), opening{makes: true})
 }
 
-// OpenMigrated is Open, and brings tables of an earlier version up to date.
-func OpenMigrated(ctx context.Context, where string) (*DB, error) {
-	return openWith(ctx, engineFor(where), opening{makes: true, migrates: true})
+// OpenMigrated is Open, and brings tables of an earlier version up to date. progress, if not
+// nil, is told of what takes long.
+func OpenMigrated(ctx context.Context, where string, progress func(Step)) (*DB, error) {
+	return openWith(ctx, engineFor(where), opening{makes: true, migrates: true, progress: progress})
 }
 
 // OpenExisting is Open for a database that is there: ErrMissing when it isn't.
@@ -93,13 +95,13 @@ func (d *DB) bring(ctx context.Context, o opening) error {
 	if may := o.migrates || o.makes && s.empty(); !may {
 		return ErrBehind
 	}
-	_, err = d.migrate(ctx, s.newest())
+	_, err = d.migrate(ctx, s.newest(), o.progress)
 	return err
 }
 
 // migrate applies what is missing up to a version, while no other process does the
 // same, and returns what it applied.
-func (d *DB) migrate(ctx context.Context, to int64) (done []Migration, err error) {
+func (d *DB) migrate(ctx context.Context, to int64, progress func(Step)) (done []Migration, err error) {
 	err = d.engine.migrating(ctx, func(pool *sql.DB) error {
 		s, err := d.schema(ctx) // as others have left it for whom this one waited
 		if err != nil || s.whole() {
@@ -110,7 +112,7 @@ func (d *DB) migrate(ctx context.Context, to int64) (done []Migration, err error
 				return err
 			}
 		}
-		if err := d.apply(ctx, pool, to, s.newest()); err != nil {
+		if err := d.apply(ctx, pool, to, s.newest(), progress); err != nil {
 			return err
 		}
 		d.made, done = s.empty(), s.upTo(to)
@@ -120,8 +122,9 @@ func (d *DB) migrate(ctx context.Context, to int64) (done []Migration, err error
 }
 
 // Migrate brings the tables of a database up to date, or up to a version that isn't 0,
-// and makes it where there is none. It returns what it applied.
-func Migrate(ctx context.Context, where string, to int64) (done []Migration, err error) {
+// and makes it where there is none. It returns what it applied. progress, if not nil, is told
+// of what takes long.
+func Migrate(ctx context.Context, where string, to int64, progress func(Step)) (done []Migration, err error) {
 	err = withTables(ctx, engineFor(where), func(d *DB, s schema) error {
 		switch {
 		case to == 0:
@@ -131,7 +134,7 @@ func Migrate(ctx context.Context, where string, to int64) (done []Migration, err
 		case to < s.version():
 			return fmt.Errorf("its tables are of version %d already, and only go forward: to go back, restore a backup", s.version())
 		}
-		done, err = d.migrate(ctx, to)
+		done, err = d.migrate(ctx, to, progress)
 		return err
 	})
 	return done, err

@@ -18,8 +18,8 @@ const ByOperator = "operator"
 // don't count.
 const othersOfOrg = `SELECT tenant_id FROM identities
 		WHERE org_id = $2 AND service = $1 AND tenant_id <> $3 AND user_name = '' AND account = '' AND org_id <> ''
-	UNION SELECT tenant_id FROM org_counts WHERE org_id = $2 AND tenant_id <> $3 AND n > 0 AND $1 = '` + DeliveredTo + `'
-		AND ` + ofOpenTenants
+	UNION SELECT c.tenant_id FROM org_counts c JOIN destinations t ON t.id = c.destination_id AND t.service = $1 AND t.removed_at = 0
+		WHERE c.org_id = $2 AND c.tenant_id <> $3 AND c.n > 0 AND c.` + ofOpenTenants
 
 // orgNeedsConfirmation reports whether another tenant has the org, which nobody of
 // this one has confirmed yet.

@@ -20,8 +20,8 @@ type Past struct {
 	Solved      []Solved // causes that are over; their actors by their ids
 }
 
-// PastPerson is a subscriber as they stand now, and how they came to. Their id is made:
-// it tells when they signed up.
+// PastPerson is a subscriber as they stand now, with their delivery to the tenant's first
+// destination, and how they came to. Their id is made: it tells when they signed up.
 type PastPerson struct {
 	Subscriber
 	Placeholders Placeholders
@@ -47,21 +47,26 @@ func (d *Work) StorePast(ctx context.Context, tenantID string, p Past) error {
 		if lived {
 			return ErrConflict
 		}
+		var destinationID string
+		err = tx.QueryRowContext(ctx, `SELECT id FROM destinations WHERE tenant_id = $1 AND removed_at = 0 ORDER BY created_at, id LIMIT 1`, tenantID).Scan(&destinationID)
+		if err != nil {
+			return err
+		}
 		for _, n := range p.Newsletters {
 			if err := insertNewsletter(ctx, tx, tenantID, n); err != nil {
 				return err
 			}
 		}
-		if err := d.storePeople(ctx, tx, tenantID, p.People); err != nil {
+		if err := d.storePeople(ctx, tx, DestinationKey{tenantID, destinationID}, p.People); err != nil {
 			return err
 		}
 		for _, i := range p.Incidents {
-			if err := insertPastIncident(ctx, tx, tenantID, i); err != nil {
+			if err := insertPastIncident(ctx, tx, tenantID, destinationID, i); err != nil {
 				return err
 			}
 		}
 		for _, c := range p.Solved {
-			if err := insertSolved(ctx, tx, tenantID, c); err != nil {
+			if err := insertSolved(ctx, tx, tenantID, destinationID, c); err != nil {
 				return err
 			}
 		}
@@ -71,10 +76,10 @@ func (d *Work) StorePast(ctx context.Context, tenantID string, p Past) error {
 	}))
 }
 
-func insertSolved(ctx context.Context, tx *sql.Tx, tenantID string, s Solved) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO causes (id, tenant_id, state, reason, since, people, retried, dismissed, actor, decided_at, gone_at, ended_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $10)`,
-		NewID(), tenantID, string(s.State), s.Reason, millis(s.Since), int64(s.People), int64(s.Retried), int64(s.Dismissed), s.Actor, millis(s.At))
+func insertSolved(ctx context.Context, tx *sql.Tx, tenantID, destinationID string, s Solved) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO causes (id, tenant_id, destination_id, state, reason, since, people, retried, dismissed, actor, decided_at, gone_at, ended_at)
+		VALUES ($1, $2, $11, $3, $4, $5, $6, $7, $8, $9, $10, $10, $10)`,
+		NewID(), tenantID, string(s.State), s.Reason, millis(s.Since), int64(s.People), int64(s.Retried), int64(s.Dismissed), s.Actor, millis(s.At), destinationID)
 	return err
 }
 
@@ -94,11 +99,13 @@ const pastParameters = 250
 
 // storePeople stores subscribers with what they agreed to and what became of them, and
 // counts each thing in its hour.
-func (d *base) storePeople(ctx context.Context, tx *sql.Tx, tenantID string, people []PastPerson) error {
-	s := pastSet{tenantID: tenantID, change: d.newChange(tx), book: &book{tx: tx, wordings: map[string]string{}}, activity: map[int64]*happened{},
+func (d *base) storePeople(ctx context.Context, tx *sql.Tx, key DestinationKey, people []PastPerson) error {
+	c := d.newChange(tx)
+	s := pastSet{DestinationKey: key, change: c, book: newBook(tx, c), activity: map[int64]*happened{},
 		subscribers: newSet(text("tenant_id"), text("id"), text("newsletter_id"), text("email"), text("email_key"), text("first_name"), text("last_name"),
-			text("wording_id"), text("source"), text("state"), text("reason"), text("detail"), integer("attempts"), integer("refusals"), integer("due_at"), text("record_id"), text("org_id"),
-			text("instance_url"), text("match_id"), integer("delivered_at"), integer("created_at"), integer("repeated_at"), integer("revision"), integer("waits_since"), text("placeholders")),
+			text("wording_id"), text("source"), text("state"), integer("created_at"), integer("repeated_at"), integer("revision")),
+		deliveries: newSet(text("tenant_id"), text("subscriber_id"), text("destination_id"), text("state"), text("reason"), text("detail"), integer("attempts"), integer("refusals"), integer("due_at"),
+			text("record_id"), text("org_id"), text("instance_url"), text("match_id"), integer("delivered_at"), integer("revision"), integer("waits_since"), text("placeholders")),
 		consents: newSet(text("tenant_id"), text("subscriber_id"), text("id"), text("wording_id"), text("source"), integer("at"), text("replaced"))}
 	for _, p := range people {
 		if err := s.add(ctx, p); err != nil {
@@ -108,7 +115,7 @@ func (d *base) storePeople(ctx context.Context, tx *sql.Tx, tenantID string, peo
 	for _, of := range []struct {
 		table string
 		*set
-	}{{"subscribers", s.subscribers}, {"consents", s.consents}, {"events", s.change.events}} {
+	}{{"subscribers", s.subscribers}, {"deliveries", s.deliveries}, {"consents", s.consents}, {"events", s.change.events}} {
 		for part := range of.partsOf(pastParameters / len(of.columns)) {
 			names := strings.Join(part.names(), ", ")
 			with, args := part.with(d.engine)
@@ -136,11 +143,11 @@ func (d *base) storePeople(ctx context.Context, tx *sql.Tx, tenantID string, peo
 
 // pastSet collects the rows of people, and what they change in the counts.
 type pastSet struct {
-	tenantID              string
-	subscribers, consents *set
-	change                *change
-	book                  *book
-	activity              map[int64]*happened // by the hour
+	DestinationKey
+	subscribers, deliveries, consents *set
+	change                            *change
+	book                              *book
+	activity                          map[int64]*happened // by the hour
 }
 
 // happened is what happened in an hour, and when last.
@@ -165,20 +172,28 @@ func (s *pastSet) add(ctx context.Context, p PastPerson) error {
 				return err
 			}
 		}
-		s.change.tally.received[ledgerKey{s.tenantID, p.NewsletterID, hourOf(millis(c.At)), kind}]++
+		s.change.tally.received[ledgerKey{s.TenantID, p.NewsletterID, hourOf(millis(c.At)), kind}]++
 	}
 	was := Waiting
 	for _, e := range p.Events {
-		s.change.events.add(idOf(e.At), s.tenantID, id, millis(e.At), string(e.State), e.Reason, e.Detail, e.Actor)
+		destination := s.DestinationID
+		if e.State.Info().Reader {
+			destination = ""
+		}
+		s.change.events.add(idOf(e.At), s.TenantID, id, destination, millis(e.At), string(e.State), e.Reason, e.Detail, e.Actor)
 		if kind := e.State.Info().Activity; kind != "" && e.State != was {
 			s.happened(kind, millis(e.At))
 		}
 		was = e.State
 	}
-	s.subscribers.add(s.tenantID, id, p.NewsletterID, p.Email, p.EmailKey, p.FirstName, p.LastName, wording, first.Source, string(p.State), p.Reason, p.Detail,
-		int64(p.Attempts), int64(p.Refusals), millis(p.DueAt), p.RecordID, p.OrgID, p.InstanceURL, p.MatchID, millis(p.DeliveredAt), created, repeated, int64(len(p.SignUps)-1), repeated, p.Placeholders.stored())
-	s.book.fresh = append(s.book.fresh, fresh{s.tenantID, id})
-	s.change.tally.add(place{tenantID: s.tenantID, newsletterID: p.NewsletterID, createdAt: created, state: p.State, reason: p.Reason, orgID: p.OrgID}, 1)
+	s.subscribers.add(s.TenantID, id, p.NewsletterID, p.Email, p.EmailKey, p.FirstName, p.LastName, wording, first.Source, string(p.Status), created, repeated, int64(len(p.SignUps)-1))
+	s.deliveries.add(s.TenantID, id, s.DestinationID, string(p.State), p.Reason, p.Detail, int64(p.Attempts), int64(p.Refusals), millis(p.DueAt),
+		p.RecordID, p.OrgID, p.InstanceURL, p.MatchID, millis(p.DeliveredAt), int64(len(p.SignUps)-1), repeated, p.Placeholders.stored())
+	s.book.fresh = append(s.book.fresh, fresh{s.TenantID, id})
+	own := place{tenantID: s.TenantID, newsletterID: p.NewsletterID, createdAt: created, state: p.Status}
+	s.change.tally.add(own, 1)
+	own.destinationID, own.state, own.reason, own.orgID = s.DestinationID, p.State, p.Reason, p.OrgID
+	s.change.enter(own)
 	return nil
 }
 
@@ -188,7 +203,7 @@ func (s *pastSet) consent(ctx context.Context, subscriberID string, c Consent) e
 	if len(c.Replaced) > 0 {
 		replaced = mustJSON(c.Replaced)
 	}
-	s.consents.add(s.tenantID, subscriberID, idOf(c.At), wording, c.Source, millis(c.At), replaced)
+	s.consents.add(s.TenantID, subscriberID, idOf(c.At), wording, c.Source, millis(c.At), replaced)
 	return err
 }
 
@@ -198,15 +213,18 @@ func (s *pastSet) happened(kind string, at int64) {
 		h = &happened{n: map[activityKey]int{}}
 		s.activity[hourOf(at)] = h
 	}
-	h.n[activityKey{s.tenantID, kind}]++
+	h.n[activityKey{s.DestinationKey, kind}]++
 	h.last = max(h.last, at)
 }
 
 // insertPastIncident stores an incident, and the mails that told of it.
-func insertPastIncident(ctx context.Context, tx *sql.Tx, tenantID string, i PastIncident) error {
-	id := idOf(i.OpenedAt)
+func insertPastIncident(ctx context.Context, tx *sql.Tx, tenantID, destinationID string, i PastIncident) error {
+	id, about := idOf(i.OpenedAt), i.About
+	if i.Delivers {
+		about = destinationID
+	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO incidents (id, tenant_id, kind, about, cause, n, since, opened_at, mended_at, closed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		id, tenantID, i.Kind, i.About, i.Cause, i.N, millis(i.Since), millis(i.OpenedAt), millis(i.MendedAt), millis(i.ClosedAt))
+		id, tenantID, i.Kind, about, i.Cause, i.N, millis(i.Since), millis(i.OpenedAt), millis(i.MendedAt), millis(i.ClosedAt))
 	if err != nil {
 		return err
 	}
@@ -228,7 +246,7 @@ func insertPastIncident(ctx context.Context, tx *sql.Tx, tenantID string, i Past
 // Postpone has those of a tenant's who wait for a reason of their own, and are due between
 // two times, tried at the later one.
 func (d *Work) Postpone(ctx context.Context, tenantID, reason string, after, until time.Time) error {
-	_, err := d.exec(ctx, `UPDATE subscribers SET due_at = $4 WHERE tenant_id = $1 AND state = 'waiting' AND reason = $2 AND due_at > $3 AND due_at < $4`,
+	_, err := d.exec(ctx, `UPDATE deliveries SET due_at = $4 WHERE tenant_id = $1 AND state = 'waiting' AND reason = $2 AND due_at > $3 AND due_at < $4`,
 		tenantID, reason, millis(after), millis(until))
 	return wrap("postpone", err)
 }

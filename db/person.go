@@ -1,9 +1,11 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 )
 
 // ErrAddressFixed says that a subscriber's address is, or may be, in the CRM already.
@@ -20,7 +22,7 @@ type Edit struct {
 // Edited is what an edit did.
 type Edited struct {
 	Changes []Change // none when it says what is there already
-	State   State    // from then on
+	Waits   bool     // what it says is on its way to a CRM
 	Other   string   // with ErrConflict: id of who has the address on the newsletter
 }
 
@@ -32,11 +34,11 @@ type Change struct {
 }
 
 // EditSubscriber changes what is known of one of the tenant's subscribers; the caller has
-// checked it. Who has arrived is due again with it, who needs attention is tried with it,
-// and who waits takes it along, as with a repeated sign-up; but nobody is made to wait,
-// and who isn't to be delivered stays so. actor is the id of the user who does it.
+// checked it. What has arrived is due again with it, what needs attention is tried with it,
+// and what waits takes it along, as with a repeated sign-up; but nothing is made to wait,
+// and what isn't to be delivered stays so. actor is the id of the user who does it.
 //
-// It returns ErrNotFound, ErrAddressFixed for another address of whom the CRM has or may
+// It returns ErrNotFound, ErrAddressFixed for another address of whom a CRM has or may
 // have, and ErrConflict when somebody else on the newsletter has that address.
 func (d *Readers) EditSubscriber(ctx context.Context, tenantID, id string, e Edit, actor string) (edited Edited, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
@@ -45,7 +47,7 @@ func (d *Readers) EditSubscriber(ctx context.Context, tenantID, id string, e Edi
 		if err != nil {
 			return err
 		}
-		if edited = (Edited{Changes: k.changesTo(e), State: k.state}); len(edited.Changes) == 0 {
+		if edited = (Edited{Changes: k.changesTo(e)}); len(edited.Changes) == 0 {
 			return nil
 		}
 		if e.Email != k.email {
@@ -55,7 +57,7 @@ func (d *Readers) EditSubscriber(ctx context.Context, tenantID, id string, e Edi
 		}
 		return d.change(ctx, tx, func(c *change) error {
 			c.actor = actor
-			if edited.State, err = c.edit(ctx, k, e, edited.Changes); err != nil {
+			if edited.Waits, err = c.edit(ctx, k, e, edited.Changes); err != nil {
 				return err
 			}
 			return d.notify(ctx, tx, Notice{NoticeDue, tenantID})
@@ -67,9 +69,9 @@ func (d *Readers) EditSubscriber(ctx context.Context, tenantID, id string, e Edi
 // knownByID is the tenant's subscriber with the id, or sql.ErrNoRows.
 func knownByID(ctx context.Context, tx *sql.Tx, tenantID, id string) (k known, err error) {
 	k.tenantID, k.id = tenantID, id
-	err = tx.QueryRowContext(ctx, `SELECT newsletter_id, email, created_at, state, reason, org_id, detail, attempts, record_id, first_name, last_name, repeated_at, revision, placeholders
-		FROM subscribers WHERE tenant_id = $1 AND id = $2`, tenantID, id).Scan(&k.newsletterID, &k.email, &k.createdAt, &k.state, &k.reason, &k.orgID,
-		&k.detail, &k.attempts, &k.recordID, &k.firstName, &k.lastName, &k.repeatedAt, &k.revision, &k.placeholders)
+	err = tx.QueryRowContext(ctx, `SELECT newsletter_id, email, created_at, state, first_name, last_name, repeated_at, revision
+		FROM subscribers WHERE tenant_id = $1 AND id = $2`, tenantID, id).
+		Scan(&k.newsletterID, &k.email, &k.createdAt, &k.state, &k.firstName, &k.lastName, &k.repeatedAt, &k.revision)
 	return k, err
 }
 
@@ -95,47 +97,114 @@ func readdress(ctx context.Context, tx *sql.Tx, k known, e Edit) (other string, 
 		return "", err
 	}
 	res, err := tx.ExecContext(ctx, `UPDATE subscribers SET email = $1, email_key = $2
-		WHERE tenant_id = $3 AND id = $4 AND record_id = '' AND delivered_at = 0 AND sent_at = 0`, e.Email, e.EmailKey, k.tenantID, k.id)
+		WHERE tenant_id = $3 AND id = $4 AND NOT EXISTS (SELECT 1 FROM deliveries d
+			WHERE d.tenant_id = $3 AND d.subscriber_id = $4 AND (d.record_id <> '' OR d.delivered_at > 0 OR d.sent_at > 0))`, e.Email, e.EmailKey, k.tenantID, k.id)
 	return "", changed(res, err, ErrAddressFixed)
 }
 
-// edit stores an edit, with what it changes, and returns the state that it leads to.
-func (c *change) edit(ctx context.Context, k known, e Edit, changes []Change) (State, error) {
-	var res sql.Result
-	var err error
-	to, is := k.place, k.state.Info()
-	switch {
-	case is.Waits:
-		res, err = c.tx.ExecContext(ctx, repeatWaiting, e.FirstName, e.LastName, k.repeatedAt, c.at, k.tenantID, k.id, k.revision)
-	case is.Arrived || is.Attention:
-		res, err = c.tx.ExecContext(ctx, repeatOther, e.FirstName, e.LastName, k.repeatedAt, c.at, k.remembered(), k.tenantID, k.id, k.revision, k.state, k.reason, k.orgID)
-		to.state, to.reason, to.orgID = Waiting, "", ""
-	default:
-		res, err = c.tx.ExecContext(ctx, `UPDATE subscribers SET first_name = $1, last_name = $2, revision = revision + 1 WHERE tenant_id = $3 AND id = $4 AND revision = $5`,
-			e.FirstName, e.LastName, k.tenantID, k.id, k.revision)
-	}
+// edit stores an edit, with what it changes, and reports whether that is on its way to a
+// CRM from then on.
+func (c *change) edit(ctx context.Context, k known, e Edit, changes []Change) (waits bool, err error) {
+	res, err := c.tx.ExecContext(ctx, `UPDATE subscribers SET first_name = $1, last_name = $2, edited_at = $3, revision = revision + 1
+		WHERE tenant_id = $4 AND id = $5 AND revision = $6 AND state = $7`, e.FirstName, e.LastName, c.at, k.tenantID, k.id, k.revision, k.state)
 	if err := changed(res, err, ErrLost); err != nil {
-		return k.state, err
-	}
-	if _, err := c.tx.ExecContext(ctx, `UPDATE subscribers SET edited_at = $1 WHERE tenant_id = $2 AND id = $3`, c.at, k.tenantID, k.id); err != nil {
-		return k.state, err
+		return false, err
 	}
 	_, err = c.tx.ExecContext(ctx, `INSERT INTO edits (tenant_id, subscriber_id, id, at, actor, changes) VALUES ($1, $2, $3, $4, $5, $6)`,
 		k.tenantID, k.id, NewID(), c.at, c.actor, mustJSON(changes))
-	c.move(k.place, to, "")
-	return to.state, err
+	if err != nil || k.state != Active {
+		return false, err
+	}
+	return c.deliverEdit(ctx, k)
+}
+
+// deliverEdit has what an edit says delivered where a subscriber's delivery waits, has
+// arrived or needs attention, and reports whether there is any.
+func (c *change) deliverEdit(ctx context.Context, k known) (waits bool, err error) {
+	destinations, err := newBook(c.tx, c).feeds(ctx, k.tenantID, k.newsletterID)
+	if err != nil {
+		return false, err
+	}
+	for _, to := range destinations {
+		d, err := c.delivering(ctx, k.tenantID, k.id, to)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if is := d.state.Info(); !is.Waits && !is.Arrived && !is.Attention {
+			continue
+		}
+		if err := c.redeliver(ctx, k, to, func(delivering) int64 { return c.at }); err != nil {
+			return false, err
+		}
+		waits = true
+	}
+	return waits, nil
 }
 
 // Leave says that one of the tenant's subscribers doesn't want the newsletter any more,
-// and why, and reports whether there was one. Nothing more of them is sent; what the CRM
-// has stays there. Who signs up again comes back. actor is the id of the user who says it.
+// and why, and reports whether there was one. Nothing more of them is sent; what a CRM has
+// stays there. Who signs up again comes back. actor is the id of the user who says it.
 func (d *Watch) Leave(ctx context.Context, tenantID, subscriberID, actor, note string) (done bool, err error) {
-	done, err = d.decideOne(ctx, tenantID, subscriberID, actor, Left, leaving(note))
+	done, err = d.changeStatus(ctx, tenantID, subscriberID, actor, Left, func(c *change, k known) error {
+		return c.leave(ctx, k, note)
+	})
 	return done, wrap("leave", err)
 }
 
-// leaving has a subscriber get nothing more, and says why. A write that is out goes on.
-func leaving(note string) decision {
-	return decision{`UPDATE subscribers SET state = 'left', reason = '', detail = '', match_id = ''` + ofSet + ` AND CAST($1 AS BIGINT) > 0`,
-		func(to place) (place, string) { to.state, to.reason = Left, ""; return to, note }}
+// Return says that one of the tenant's subscribers who left wants the newsletter again, and
+// reports whether there was one. They wait again, as after a further sign-up. actor is the
+// id of the user who says it.
+func (d *Watch) Return(ctx context.Context, tenantID, subscriberID, actor string) (done bool, err error) {
+	done, err = d.changeStatus(ctx, tenantID, subscriberID, actor, Active, func(c *change, k known) error {
+		c.comeBack(k.place)
+		return newBook(c.tx, c).deliverAgain(ctx, k, c.at)
+	})
+	return done, wrap("return", err)
+}
+
+// changeStatus has a subscriber become what is decided, if that may be decided of what they
+// are, and does then what else that means.
+func (d *Watch) changeStatus(ctx context.Context, tenantID, subscriberID, actor string, becomes State, then func(*change, known) error) (done bool, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		k, err := knownByID(ctx, tx, tenantID, subscriberID)
+		if done = err == nil && slices.Contains(k.state.Info().Decisions, becomes); !done {
+			return ignore(err, sql.ErrNoRows)
+		}
+		res, err := tx.ExecContext(ctx, `UPDATE subscribers SET state = $1 WHERE tenant_id = $2 AND id = $3 AND state = $4`, becomes, tenantID, subscriberID, k.state)
+		if err := changed(res, err, ErrLost); err != nil {
+			return err
+		}
+		return d.change(ctx, tx, func(c *change) error {
+			c.actor = actor
+			return cmp.Or(then(c, k), d.notify(ctx, tx, Notice{NoticeDue, tenantID}))
+		})
+	})
+	return done, err
+}
+
+// leave ends those of a subscriber's deliveries that haven't arrived. A write that is out
+// goes on.
+func (c *change) leave(ctx context.Context, k known, note string) error {
+	left := k.place
+	left.state = Left
+	c.move(k.place, left, note)
+	places, err := placesOf(ctx, c.tx, k.tenantID, k.id)
+	if err != nil {
+		return err
+	}
+	for _, p := range places {
+		if !p.state.Info().Open {
+			continue
+		}
+		ended, err := c.update(ctx, p.key(), idSet([]string{k.id}), ending.update+` RETURNING deliveries.subscriber_id`, c.at)
+		if err != nil || !ended[k.id] {
+			return cmp.Or(err, ErrLost)
+		}
+		to, _ := ending.move(p)
+		c.shift(p, to)
+	}
+	return nil
 }

@@ -367,6 +367,9 @@ func (p *postgres) enter(ctx context.Context, b *book, signUps []SignUp) ([]Sign
 		return cmp.Or(cmp.Compare(a.TenantID, b.TenantID), cmp.Compare(a.EmailKey, b.EmailKey), cmp.Compare(a.NewsletterID, b.NewsletterID))
 	})
 	added, ids, err := p.enterNew(ctx, b, signUps, order)
+	if err == nil {
+		err = p.deliverNew(ctx, b, signUps, ids, added)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errEntry, err)
 	}
@@ -412,8 +415,8 @@ func (p *postgres) enterNew(ctx context.Context, b *book, signUps []SignUp, orde
 		args = append(args, column)
 	}
 	stored, err := collect(ctx, b.tx, scanID, `INSERT INTO subscribers
-		(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, due_at, created_at)
-		SELECT t, id, n, e, k, f, l, w, s, 'waiting', at, at FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS TEXT[]), CAST($5 AS TEXT[]),
+		(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, created_at)
+		SELECT t, id, n, e, k, f, l, w, s, 'active', at FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS TEXT[]), CAST($5 AS TEXT[]),
 			CAST($6 AS TEXT[]), CAST($7 AS TEXT[]), CAST($8 AS TEXT[]), CAST($9 AS TEXT[]), CAST($10 AS BIGINT[])) AS r (t, id, n, e, k, f, l, w, s, at)
 		ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING RETURNING id`, append(args, at)...)
 	added = map[string]bool{}
@@ -421,6 +424,33 @@ func (p *postgres) enterNew(ctx context.Context, b *book, signUps []SignUp, orde
 		added[id] = true
 	}
 	return added, ids, err
+}
+
+// deliverNew makes the deliveries of those of sign-ups who were added.
+func (p *postgres) deliverNew(ctx context.Context, b *book, signUps []SignUp, ids []string, added map[string]bool) error {
+	rows := newSet(text("tenant_id"), text("subscriber_id"), text("destination_id"), integer("due_at"))
+	for i, s := range signUps {
+		if !added[ids[i]] {
+			continue
+		}
+		destinations, err := b.feeds(ctx, s.TenantID, s.NewsletterID)
+		if err != nil {
+			return err
+		}
+		for _, to := range destinations {
+			rows.add(s.TenantID, ids[i], to, millis(s.At))
+			place := s.place(ids[i], Waiting)
+			place.destinationID = to
+			b.change.enter(place)
+		}
+	}
+	if len(rows.rows) == 0 {
+		return nil
+	}
+	with, args := rows.with(p)
+	_, err := b.tx.ExecContext(ctx, with+`INSERT INTO deliveries (tenant_id, subscriber_id, destination_id, state, due_at)
+		SELECT o.tenant_id, o.subscriber_id, o.destination_id, 'waiting', o.due_at FROM o`, args...)
+	return err
 }
 
 func (p *postgres) counter() counter { return deltas{} }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -35,7 +36,7 @@ func (s Subscriber) UndoRefused(now time.Time) NotUndone {
 		return SaidAgain
 	case s.CreatedAt.Add(UndoTime).Before(now):
 		return TooOld
-	case !s.SentAt.IsZero():
+	case slices.ContainsFunc(s.Deliveries, func(d Delivery) bool { return !d.SentAt.IsZero() }):
 		return OutcomeOpen
 	}
 	return ""
@@ -61,11 +62,23 @@ type Removal struct {
 	TenantID     string
 	SubscriberID string
 	NewsletterID string
-	RecordID     string // of the CRM's record that is to go as well; empty for none
-	OrgID        string // that has it
 	AskedAt      time.Time
 	EndedAt      time.Time // zero while it is under way
 	Erased       bool      // the subscriber is gone; when it has ended and they are not, they signed up again meanwhile
+	Records      []RecordRemoval
+
+	hour, repeated, revision int64
+	actor                    string
+}
+
+// RecordRemoval is the part of a Removal that is about one destination: the CRM's record.
+type RecordRemoval struct {
+	DestinationKey
+	SubscriberID string
+	RecordID     string // of the record that is to go as well; empty for none
+	OrgID        string // that has it
+	AskedAt      time.Time
+	EndedAt      time.Time // zero while it is under way
 	Record       RecordFate
 	Code         string    // the CRM's, when it refused to delete the record; or failed to, while it is under way
 	Tries        int       // how many failed for what this record has alone
@@ -74,64 +87,67 @@ type Removal struct {
 	// Where BeginRemoval returns it.
 	EmailKey string
 	Unsure   bool // the record may be deleted: it was asked for before, and the outcome isn't known
-
-	hour, repeated, revision int64
-	actor                    string
 }
 
-const removalColumns = `r.tenant_id, r.subscriber_id, r.newsletter_id, r.record_id, r.org_id, r.asked_at, r.ended_at, r.erased, r.record, r.code, r.tries, r.due_at, r.hour, r.repeated, r.revision, r.actor`
+const removalColumns = `r.tenant_id, r.subscriber_id, r.newsletter_id, r.asked_at, r.ended_at, r.erased, r.hour, r.repeated, r.revision, r.actor`
 
 func scanRemoval(row scanner) (r Removal, err error) {
-	var asked, ended, due int64
-	err = row.Scan(&r.TenantID, &r.SubscriberID, &r.NewsletterID, &r.RecordID, &r.OrgID, &asked, &ended, &r.Erased, &r.Record, &r.Code,
-		&r.Tries, &due, &r.hour, &r.repeated, &r.revision, &r.actor)
-	r.AskedAt, r.EndedAt, r.DueAt = fromMillis(asked), fromMillis(ended), fromMillis(due)
+	var asked, ended int64
+	err = row.Scan(&r.TenantID, &r.SubscriberID, &r.NewsletterID, &asked, &ended, &r.Erased, &r.hour, &r.repeated, &r.revision, &r.actor)
+	r.AskedAt, r.EndedAt = fromMillis(asked), fromMillis(ended)
 	return r, err
 }
 
-// removalOf reads what is known of the removal of a subscriber.
-func removalOf(to *Removal, tenantID, subscriberID string) part {
-	return one(to, scanRemoval,
-		`SELECT `+removalColumns+` FROM removals r WHERE r.tenant_id = $1 AND r.subscriber_id = $2`, tenantID, subscriberID)
+const selectRecordRemoval = `SELECT e.tenant_id, e.subscriber_id, e.destination_id, e.record_id, e.org_id, r.asked_at, e.ended_at, e.record, e.code, e.tries, e.due_at
+	FROM removal_records e JOIN removals r ON r.tenant_id = e.tenant_id AND r.subscriber_id = e.subscriber_id `
+
+func scanRecordRemoval(row scanner) (e RecordRemoval, err error) {
+	var asked, ended, due int64
+	err = row.Scan(&e.TenantID, &e.SubscriberID, &e.DestinationID, &e.RecordID, &e.OrgID, &asked, &ended, &e.Record, &e.Code, &e.Tries, &due)
+	e.AskedAt, e.EndedAt, e.DueAt = fromMillis(asked), fromMillis(ended), fromMillis(due)
+	return e, err
 }
 
-// UndoTest removes one of the tenant's subscribers whom a test sign-up made. Where a
-// record is to be deleted in the CRM, that is written down, and done by whoever delivers;
+// removalOf reads what is known of the removal of a subscriber.
+func removalOf(to *Removal, tenantID, subscriberID string) []part {
+	var records []RecordRemoval
+	return []part{
+		{`SELECT ` + removalColumns + ` FROM removals r WHERE r.tenant_id = $1 AND r.subscriber_id = $2`, []any{tenantID, subscriberID}, func(row scanner) error {
+			r, err := scanRemoval(row)
+			if err == nil {
+				*to = r
+				to.Records = records
+			}
+			return err
+		}},
+		{selectRecordRemoval + `WHERE e.tenant_id = $1 AND e.subscriber_id = $2`, []any{tenantID, subscriberID}, func(row scanner) error {
+			e, err := scanRecordRemoval(row)
+			if err == nil {
+				records = append(records, e)
+				to.Records = records
+			}
+			return err
+		}},
+	}
+}
+
+// UndoTest removes one of the tenant's subscribers whom a test sign-up made. Where records
+// are to be deleted in CRMs, that is written down, and done by whoever delivers;
 // else it is done at once. actor is the id of the user who wants it. One who is not there
 // gives ErrNotFound, and one that UndoRefused has a reason for, ErrNotUndone.
 func (d *Readers) UndoTest(ctx context.Context, tenantID, subscriberID, actor string) (r Removal, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
-		r = Removal{}
-		var revision, repeated int64
-		s, err := scanSubscriber(tx.QueryRowContext(ctx, selectSubscriber+`WHERE s.tenant_id = $1 AND s.id = $2`, tenantID, subscriberID))
+		s, err := d.subscriber(ctx, tx, selectSubscriber+`WHERE s.tenant_id = $1 AND s.id = $2`, tenantID, subscriberID)
 		if err != nil {
 			return err
 		}
 		if s.UndoRefused(d.now()) != "" {
 			return ErrNotUndone
 		}
-		err = tx.QueryRowContext(ctx, `SELECT revision, (SELECT count(*) FROM consents c WHERE c.tenant_id = $1 AND c.subscriber_id = $2)
-			FROM subscribers WHERE tenant_id = $1 AND id = $2`, tenantID, subscriberID).Scan(&revision, &repeated)
-		if err != nil {
+		if r, err = d.askRemoval(ctx, tx, s, actor); err != nil {
 			return err
 		}
-		r = Removal{TenantID: tenantID, SubscriberID: s.ID, NewsletterID: s.NewsletterID, AskedAt: d.now(), Record: NoRecord,
-			hour: hourOf(millis(s.CreatedAt)), repeated: repeated, revision: revision, actor: actor}
-		switch {
-		case s.RecordID != "" && s.Made:
-			r.RecordID, r.OrgID, r.Record = s.RecordID, s.OrgID, ""
-		case s.RecordID != "":
-			r.Record = RecordFound
-		}
-		added, err := tx.ExecContext(ctx, `INSERT INTO removals (tenant_id, subscriber_id, newsletter_id, hour, repeated, record_id, org_id, revision, actor, asked_at, ended_at, erased, record, code)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, '', '') ON CONFLICT (tenant_id, subscriber_id) DO UPDATE
-			SET record_id = excluded.record_id, org_id = excluded.org_id, revision = excluded.revision, actor = excluded.actor, asked_at = excluded.asked_at, ended_at = 0, code = '', tries = 0, due_at = 0
-			WHERE removals.erased = 0`,
-			r.TenantID, r.SubscriberID, r.NewsletterID, r.hour, r.repeated, r.RecordID, r.OrgID, r.revision, r.actor, millis(r.AskedAt))
-		if err := changed(added, err, ErrNotFound); err != nil {
-			return err
-		}
-		if r.Record == "" {
+		if slices.ContainsFunc(r.Records, func(e RecordRemoval) bool { return e.EndedAt.IsZero() }) {
 			return d.notify(ctx, tx, Notice{NoticeDue, tenantID})
 		}
 		return d.endRemoval(ctx, tx, &r)
@@ -139,8 +155,45 @@ func (d *Readers) UndoTest(ctx context.Context, tenantID, subscriberID, actor st
 	return r, wrap("undo a test", err)
 }
 
+// askRemoval writes down that a subscriber is to be removed, with what is to become of each
+// of their records.
+func (d *base) askRemoval(ctx context.Context, tx *sql.Tx, s Subscriber, actor string) (r Removal, err error) {
+	r = Removal{TenantID: s.TenantID, SubscriberID: s.ID, NewsletterID: s.NewsletterID, AskedAt: d.now(), hour: hourOf(millis(s.CreatedAt)), actor: actor}
+	err = tx.QueryRowContext(ctx, `SELECT revision, (SELECT count(*) FROM consents c WHERE c.tenant_id = $1 AND c.subscriber_id = $2)
+		FROM subscribers WHERE tenant_id = $1 AND id = $2`, s.TenantID, s.ID).Scan(&r.revision, &r.repeated)
+	if err != nil {
+		return r, err
+	}
+	added, err := tx.ExecContext(ctx, `INSERT INTO removals (tenant_id, subscriber_id, newsletter_id, hour, repeated, revision, actor, asked_at, ended_at, erased)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0) ON CONFLICT (tenant_id, subscriber_id) DO UPDATE
+		SET repeated = excluded.repeated, revision = excluded.revision, actor = excluded.actor, asked_at = excluded.asked_at, ended_at = 0
+		WHERE removals.erased = 0`,
+		r.TenantID, r.SubscriberID, r.NewsletterID, r.hour, r.repeated, r.revision, r.actor, millis(r.AskedAt))
+	if err := changed(added, err, ErrNotFound); err != nil {
+		return r, err
+	}
+	for _, of := range s.Deliveries {
+		e := RecordRemoval{DestinationKey: DestinationKey{s.TenantID, of.DestinationID}, SubscriberID: s.ID, AskedAt: r.AskedAt, EndedAt: r.AskedAt, Record: NoRecord}
+		switch {
+		case of.RecordID != "" && of.Made:
+			e.RecordID, e.OrgID, e.Record, e.EndedAt = of.RecordID, of.OrgID, "", time.Time{}
+		case of.RecordID != "":
+			e.Record = RecordFound
+		}
+		r.Records = append(r.Records, e)
+		_, err := tx.ExecContext(ctx, `INSERT INTO removal_records (tenant_id, subscriber_id, destination_id, record_id, org_id, ended_at, record, code)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, '') ON CONFLICT (tenant_id, subscriber_id, destination_id) DO UPDATE
+			SET record_id = excluded.record_id, org_id = excluded.org_id, ended_at = excluded.ended_at, record = excluded.record, code = '', tries = 0, due_at = 0`,
+			e.TenantID, e.SubscriberID, e.DestinationID, e.RecordID, e.OrgID, millis(e.EndedAt), e.Record)
+		if err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
 // deleted reports whether the record is deleted by us, or may be.
-func (r Removal) deleted() bool {
+func (r RecordRemoval) deleted() bool {
 	switch r.Record {
 	case RecordDeleted:
 		return true
@@ -150,35 +203,39 @@ func (r Removal) deleted() bool {
 	return r.Unsure
 }
 
-// DueRemovals returns the tenant's subscribers who are to be removed with a record of the
-// CRM, the one that was asked for first first.
-func (d *Outbox) DueRemovals(ctx context.Context, tenantID string) ([]Removal, error) {
-	all, err := collect(ctx, d.read, scanRemoval,
-		`SELECT `+removalColumns+` FROM removals r WHERE r.tenant_id = $1 AND r.ended_at = 0 AND r.due_at <= $2 ORDER BY r.asked_at, r.subscriber_id LIMIT 100`,
-		tenantID, millis(d.now()))
+// DueRemovals returns those who are to be removed with a record of a destination's CRM, the
+// one that was asked for first first.
+func (d *Outbox) DueRemovals(ctx context.Context, key DestinationKey) ([]RecordRemoval, error) {
+	all, err := collect(ctx, d.read, scanRecordRemoval,
+		selectRecordRemoval+`WHERE e.tenant_id = $1 AND e.destination_id = $2 AND e.ended_at = 0 AND e.due_at <= $3 ORDER BY r.asked_at, e.subscriber_id LIMIT 100`,
+		key.TenantID, key.DestinationID, millis(d.now()))
 	return all, wrap("due removals", err)
 }
 
-// besideOf are the tenants that may have the records of an org ($2), and the tenant $1:
-// they are connected to it, or readers of theirs were delivered there.
+// besideOf are the destinations that may have the records of an org ($2), and the one with
+// the id $1: those of tenants that are connected to it, or whose readers were delivered there.
 const besideOf = `SELECT CAST($1 AS TEXT) AS id
-	UNION SELECT tenant_id FROM identities WHERE org_id = $2 AND service = '` + DeliveredTo + `' AND user_name = '' AND account = '' AND org_id <> ''
-	UNION SELECT tenant_id FROM org_counts WHERE org_id = $2 AND n > 0`
+	UNION SELECT t.id FROM identities i JOIN destinations t ON t.tenant_id = i.tenant_id AND t.service = i.service AND t.removed_at = 0
+		WHERE i.org_id = $2 AND i.user_name = '' AND i.account = '' AND i.org_id <> ''
+	UNION SELECT destination_id FROM org_counts WHERE org_id = $2 AND n > 0`
 
-// BeginRemoval is called just before the CRM is asked to delete a record, and reports
+// BeginRemoval is called just before a CRM is asked to delete a record, and reports
 // whether to ask it, in the org that is connected. That it is asked is written down. Else
 // the removal is to be ended: Record says what is known of the record, and nothing where
 // the subscriber isn't as they were when the removal was asked for. It returns ErrLost when
 // the lease is gone, or the removal has ended.
-func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r Removal, orgID string) (begun Removal, ask bool, err error) {
+func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r RecordRemoval, orgID string) (begun RecordRemoval, ask bool, err error) {
 	err = d.underLease(ctx, l, func(tx *sql.Tx) error {
-		begun, ask = Removal{}, false
+		begun, ask = RecordRemoval{}, false
 		var emailKey string
 		var unsure, same, shared bool
-		err := tx.QueryRowContext(ctx, `SELECT COALESCE(s.email_key, ''), r.sent_at > 0, CASE WHEN s.revision = r.revision THEN 1 ELSE 0 END,
-				EXISTS (SELECT 1 FROM (`+besideOf+`) beside CROSS JOIN subscribers o WHERE o.tenant_id = beside.id AND o.email_key = s.email_key AND o.id <> s.id)
-			FROM removals r LEFT JOIN subscribers s ON s.tenant_id = r.tenant_id AND s.id = r.subscriber_id
-			WHERE r.tenant_id = $1 AND r.subscriber_id = $3 AND r.ended_at = 0`, l.TenantID, r.OrgID, r.SubscriberID).
+		err := tx.QueryRowContext(ctx, `SELECT COALESCE(s.email_key, ''), e.sent_at > 0, CASE WHEN s.revision = r.revision THEN 1 ELSE 0 END,
+				EXISTS (SELECT 1 FROM (`+besideOf+`) beside CROSS JOIN destinations t CROSS JOIN subscribers o
+					WHERE t.id = beside.id AND o.tenant_id = t.tenant_id AND o.email_key = s.email_key AND o.id <> s.id
+						AND EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = o.tenant_id AND d.subscriber_id = o.id AND d.destination_id = t.id))
+			FROM removal_records e JOIN removals r ON r.tenant_id = e.tenant_id AND r.subscriber_id = e.subscriber_id
+			LEFT JOIN subscribers s ON s.tenant_id = e.tenant_id AND s.id = e.subscriber_id
+			WHERE e.tenant_id = $4 AND e.destination_id = $1 AND e.subscriber_id = $3 AND e.ended_at = 0`, l.DestinationID, r.OrgID, r.SubscriberID, l.TenantID).
 			Scan(&emailKey, &unsure, &same, &shared)
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrLost
@@ -199,7 +256,8 @@ func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r Removal, orgID str
 			return nil
 		}
 		ask = true
-		_, err = tx.ExecContext(ctx, `UPDATE removals SET sent_at = $1 WHERE tenant_id = $2 AND subscriber_id = $3`, millis(d.now()), l.TenantID, r.SubscriberID)
+		_, err = tx.ExecContext(ctx, `UPDATE removal_records SET sent_at = $1 WHERE tenant_id = $2 AND subscriber_id = $3 AND destination_id = $4`,
+			millis(d.now()), l.TenantID, r.SubscriberID, l.DestinationID)
 		return err
 	})
 	return begun, ask, wrap("begin a removal", err)
@@ -208,42 +266,75 @@ func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r Removal, orgID str
 // PutOffRemoval stores of a removal that it failed: Tries, DueAt and Code, and whether the
 // record may be deleted all the same. It returns ErrLost when the lease is gone, or the
 // removal has ended.
-func (d *Outbox) PutOffRemoval(ctx context.Context, l Lease, r Removal) error {
+func (d *Outbox) PutOffRemoval(ctx context.Context, l Lease, r RecordRemoval) error {
 	return wrap("put a removal off", d.underLease(ctx, l, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE removals SET tries = $1, due_at = $2, code = $3, sent_at = CASE WHEN CAST($4 AS BIGINT) = 1 THEN sent_at ELSE 0 END
-			WHERE tenant_id = $5 AND subscriber_id = $6 AND ended_at = 0`, r.Tries, millis(r.DueAt), r.Code, bit(r.Unsure), l.TenantID, r.SubscriberID)
+		res, err := tx.ExecContext(ctx, `UPDATE removal_records SET tries = $1, due_at = $2, code = $3, sent_at = CASE WHEN CAST($4 AS BIGINT) = 1 THEN sent_at ELSE 0 END
+			WHERE tenant_id = $5 AND subscriber_id = $6 AND destination_id = $7 AND ended_at = 0`, r.Tries, millis(r.DueAt), r.Code, bit(r.Unsure), l.TenantID, r.SubscriberID, l.DestinationID)
 		return changed(res, err, ErrLost)
 	}))
 }
 
-// EndRemoval removes a subscriber, and keeps a receipt that tells what became of their
-// record in the CRM. One who has signed up again meanwhile stays, and is told of as not
-// erased. Whoever else has the record that was deleted is due again. It returns ErrLost
-// when the lease is gone.
-func (d *Outbox) EndRemoval(ctx context.Context, l Lease, r Removal) error {
-	r.TenantID = l.TenantID
+// EndRemoval ends a destination's part of a removal; the last one removes the subscriber, and
+// keeps a receipt that tells what became of their records. One who has signed up again
+// meanwhile stays, and is told of as not erased. Whoever else has the record that was deleted
+// is due again. It returns ErrLost when the lease is gone.
+func (d *Outbox) EndRemoval(ctx context.Context, l Lease, r RecordRemoval) error {
+	r.DestinationKey = l.DestinationKey
 	return wrap("end a removal", d.underLease(ctx, l, func(tx *sql.Tx) error {
-		if err := d.endRemoval(ctx, tx, &r); err != nil || !r.deleted() {
+		if err := d.endRecord(ctx, tx, r); err != nil || !r.deleted() {
 			return err
 		}
 		return d.replaceRecord(ctx, tx, r)
 	}))
 }
 
+// endRecord ends a destination's part of a removal, and the removal with the last one.
+func (d *base) endRecord(ctx context.Context, tx *sql.Tx, r RecordRemoval) error {
+	res, err := tx.ExecContext(ctx, `UPDATE removal_records SET ended_at = $1, record = $2, code = $3, sent_at = CASE WHEN CAST($4 AS BIGINT) = 1 THEN sent_at ELSE 0 END
+		WHERE tenant_id = $5 AND subscriber_id = $6 AND destination_id = $7 AND ended_at = 0`,
+		millis(d.now()), r.Record, r.Code, bit(r.deleted()), r.TenantID, r.SubscriberID, r.DestinationID)
+	if err := changed(res, err, ErrLost); err != nil {
+		return err
+	}
+	var open int
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM removal_records WHERE tenant_id = $1 AND subscriber_id = $2 AND ended_at = 0`, r.TenantID, r.SubscriberID).Scan(&open); err != nil || open > 0 {
+		return err
+	}
+	whole, err := scanRemoval(tx.QueryRowContext(ctx, `SELECT `+removalColumns+` FROM removals r WHERE r.tenant_id = $1 AND r.subscriber_id = $2`, r.TenantID, r.SubscriberID))
+	if err != nil {
+		return err
+	}
+	return d.endRemoval(ctx, tx, &whole)
+}
+
+// endRecords ends a destination's parts of all removals: its records stay.
+func (d *base) endRecords(ctx context.Context, tx *sql.Tx, key DestinationKey) error {
+	all, err := collect(ctx, tx, scanRecordRemoval, selectRecordRemoval+`WHERE e.tenant_id = $1 AND e.destination_id = $2 AND e.ended_at = 0`, key.TenantID, key.DestinationID)
+	for _, e := range all {
+		e.Record, e.Code = RecordAway, ""
+		if err := d.endRecord(ctx, tx, e); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
 // replaceRecord has those delivered anew who have the record of a removal: whoever signed
 // up between BeginRemoval and the deletion was found to be there already. Those whose
 // delivery is yet to be written down find the receipt.
-func (d *base) replaceRecord(ctx context.Context, tx *sql.Tx, r Removal) error {
-	of := map[string][]string{}
+func (d *base) replaceRecord(ctx context.Context, tx *sql.Tx, r RecordRemoval) error {
+	of := map[DestinationKey][]string{}
 	err := each(ctx, tx, func(row scanner) error {
-		var tenantID, id string
-		err := row.Scan(&tenantID, &id)
-		of[tenantID] = append(of[tenantID], id)
+		var key DestinationKey
+		var id string
+		err := row.Scan(&key.TenantID, &key.DestinationID, &id)
+		of[key] = append(of[key], id)
 		return err
-	}, `SELECT o.tenant_id, o.id FROM (`+besideOf+`) beside CROSS JOIN subscribers o
-		WHERE o.tenant_id = beside.id AND o.email_key = $3 AND o.record_id = $4 AND o.org_id = $2 AND o.state = 'delivered'`, r.TenantID, r.OrgID, r.EmailKey, r.RecordID)
-	for _, tenantID := range slices.Sorted(maps.Keys(of)) {
-		err = errors.Join(err, d.decide(ctx, tx, tenantID, of[tenantID], "", anew))
+	}, `SELECT d.tenant_id, d.destination_id, d.subscriber_id FROM (`+besideOf+`) beside CROSS JOIN destinations t CROSS JOIN subscribers o CROSS JOIN deliveries d
+		WHERE t.id = beside.id AND o.tenant_id = t.tenant_id AND o.email_key = $3 AND o.state = 'active' AND d.tenant_id = o.tenant_id AND d.subscriber_id = o.id AND d.destination_id = t.id
+			AND d.record_id = $4 AND d.org_id = $2 AND d.state = 'delivered'`, r.DestinationID, r.OrgID, r.EmailKey, r.RecordID)
+	for _, key := range slices.SortedFunc(maps.Keys(of), func(a, b DestinationKey) int { return strings.Compare(a.DestinationID, b.DestinationID) }) {
+		err = errors.Join(err, d.decide(ctx, tx, key, of[key], "", anew))
 	}
 	return err
 }
@@ -258,25 +349,33 @@ func (d *base) endRemoval(ctx context.Context, tx *sql.Tx, r *Removal) error {
 	} else if err != nil {
 		return err
 	}
-	res, err := tx.ExecContext(ctx, `UPDATE removals SET ended_at = $1, erased = $2, record = $3, code = $4, sent_at = CASE WHEN CAST($5 AS BIGINT) = 1 THEN sent_at ELSE 0 END
-		WHERE tenant_id = $6 AND subscriber_id = $7 AND ended_at = 0`,
-		millis(r.EndedAt), bit(r.Erased), r.Record, r.Code, bit(r.deleted()), r.TenantID, r.SubscriberID)
+	res, err := tx.ExecContext(ctx, `UPDATE removals SET ended_at = $1, erased = $2 WHERE tenant_id = $3 AND subscriber_id = $4 AND ended_at = 0`,
+		millis(r.EndedAt), bit(r.Erased), r.TenantID, r.SubscriberID)
 	return changed(res, err, ErrLost)
 }
 
-// erase deletes a subscriber with all that is known of them, and counts them as erased.
-// It returns ErrLost for one who is not as they were when that was asked for.
+// erase deletes a subscriber with all that is known of them, and counts them as erased, in
+// each destination too. It returns ErrLost for one who is not as they were when that was
+// asked for.
 func (c *change) erase(ctx context.Context, r Removal) error {
-	stand, err := c.places(ctx, r.TenantID, []string{r.SubscriberID})
+	places, err := placesOf(ctx, c.tx, r.TenantID, r.SubscriberID)
 	if err != nil {
 		return err
 	}
-	res, err := c.tx.ExecContext(ctx, `DELETE FROM subscribers WHERE tenant_id = $1 AND id = $2 AND revision = $3 AND sent_at = 0`, r.TenantID, r.SubscriberID, r.revision)
-	if err := changed(res, err, ErrLost); err != nil {
+	own := place{id: r.SubscriberID, tenantID: r.TenantID}
+	err = c.tx.QueryRowContext(ctx, `DELETE FROM subscribers WHERE tenant_id = $1 AND id = $2 AND revision = $3
+		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = $1 AND d.subscriber_id = $2 AND d.sent_at > 0) RETURNING newsletter_id, created_at, state`,
+		r.TenantID, r.SubscriberID, r.revision).Scan(&own.newsletterID, &own.createdAt, &own.state)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrLost
+	}
+	if err != nil {
 		return err
 	}
-	from := stand[r.SubscriberID]
-	c.tally.add(from, -1)
-	c.tally.add(place{tenantID: from.tenantID, newsletterID: from.newsletterID, createdAt: from.createdAt, state: Erased}, 1)
+	for _, from := range append(places, own) {
+		to := from
+		to.state, to.reason, to.orgID = Erased, "", ""
+		c.shift(from, to)
+	}
 	return nil
 }

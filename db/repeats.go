@@ -10,32 +10,38 @@ import (
 // repeatEvery is how long after a repeated sign-up a further one is delivered.
 const repeatEvery = time.Hour
 
-// How a repeated sign-up changes a subscriber.
+// How a repeated sign-up changes a subscriber, and their deliveries.
 const (
-	// Who waits takes the newer values along. When it is tried stays as it is, and
+	repeatSubscriber = `UPDATE subscribers SET first_name = $1, last_name = $2, repeated_at = $3, revision = revision + 1, state = 'active'
+		WHERE tenant_id = $4 AND id = $5 AND revision = $6 AND state = $7`
+	// What waits takes the newer values along. When it is tried stays as it is, and
 	// whoever has read it already finds another revision.
-	repeatWaiting = `UPDATE subscribers SET first_name = $1, last_name = $2, repeated_at = $3, revision = revision + 1,
-		again_at = CASE WHEN again_at > 0 THEN again_at ELSE $4 END
-		WHERE tenant_id = $5 AND id = $6 AND revision = $7 AND state = 'waiting'`
-	repeatOther = `UPDATE subscribers SET first_name = $1, last_name = $2, repeated_at = $3, revision = revision + 1,
-		state = 'waiting', reason = '', detail = '', match_id = '', attempts = 0, refusals = 0, due_at = $4, waits_since = $4, again_at = CASE WHEN sent_at > 0 THEN CAST($4 AS BIGINT) ELSE 0 END, placeholders = $5
-		WHERE tenant_id = $6 AND id = $7 AND revision = $8 AND state = $9 AND reason = $10 AND org_id = $11`
+	repeatWaiting = `UPDATE deliveries SET revision = revision + 1, again_at = CASE WHEN again_at > 0 THEN again_at ELSE $1 END
+		WHERE tenant_id = $2 AND subscriber_id = $3 AND destination_id = $4 AND state = 'waiting'`
+	repeatOther = `UPDATE deliveries SET revision = revision + 1,
+		state = 'waiting', reason = '', detail = '', match_id = '', attempts = 0, refusals = 0, due_at = $1, waits_since = $1, again_at = CASE WHEN sent_at > 0 THEN CAST($1 AS BIGINT) ELSE 0 END, placeholders = $2
+		WHERE tenant_id = $3 AND subscriber_id = $4 AND destination_id = $5 AND state = $6 AND reason = $7 AND org_id = $8`
 )
 
 // known is a subscriber whose address is signed up again.
 type known struct {
 	place
 	email                string // as typed, where it is read with the rest
-	detail, recordID     string
 	firstName, lastName  string
-	attempts             int
 	repeatedAt, revision int64
-	placeholders         sql.NullString
+}
+
+// delivering is one of their deliveries.
+type delivering struct {
+	place
+	detail, recordID string
+	attempts         int
+	placeholders     sql.NullString
 }
 
 // repeat stores what a repeated sign-up says: the consent, names that were lacking,
-// and others in the place of those that were there. Its delivery is due again,
-// whatever became of the earlier one.
+// and others in the place of those that were there. Its deliveries are due again,
+// whatever became of the earlier ones.
 func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string, err error) {
 	for range 10 { // until nobody has changed it meanwhile
 		k, err := b.known(ctx, s)
@@ -44,13 +50,7 @@ func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string,
 		}
 		replaced := k.say(s)
 		at := millis(s.At)
-		var res sql.Result
-		if k.state == Waiting {
-			res, err = b.tx.ExecContext(ctx, repeatWaiting, k.firstName, k.lastName, max(k.repeatedAt, at), k.dueAgain(at), s.TenantID, k.id, k.revision)
-		} else {
-			res, err = b.tx.ExecContext(ctx, repeatOther, k.firstName, k.lastName, max(k.repeatedAt, at), k.dueAgain(at), k.remembered(),
-				s.TenantID, k.id, k.revision, k.state, k.reason, k.orgID)
-		}
+		res, err := b.tx.ExecContext(ctx, repeatSubscriber, k.firstName, k.lastName, max(k.repeatedAt, at), s.TenantID, k.id, k.revision, k.state)
 		switch err := changed(res, err, ErrLost); {
 		case errors.Is(err, ErrLost):
 			continue
@@ -61,22 +61,82 @@ func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string,
 			s.TenantID, k.id, NewID(), wording, s.Source, at, replaced); err != nil {
 			return "", err
 		}
-		to := k.place
-		if to.state != Waiting {
-			to.state, to.reason, to.orgID = Waiting, "", ""
-		}
-		b.change.move(k.place, to, "")
-		return k.id, nil
+		b.change.comeBack(k.place)
+		return k.id, b.deliverAgain(ctx, k, at)
 	}
 	return "", ErrLost
 }
 
+// comeBack counts that a subscriber is active, and tells it of one who wasn't.
+func (c *change) comeBack(from place) {
+	to := from
+	to.state = Active
+	c.move(from, to, "")
+}
+
 func (b *book) known(ctx context.Context, s SignUp) (k known, err error) {
 	k.tenantID, k.newsletterID = s.TenantID, s.NewsletterID
-	err = b.tx.QueryRowContext(ctx, `SELECT id, created_at, state, reason, org_id, detail, attempts, record_id, first_name, last_name, repeated_at, revision, placeholders
-		FROM subscribers WHERE tenant_id = $1 AND email_key = $2 AND newsletter_id = $3`, s.TenantID, s.EmailKey, s.NewsletterID).Scan(&k.id, &k.createdAt, &k.state, &k.reason, &k.orgID,
-		&k.detail, &k.attempts, &k.recordID, &k.firstName, &k.lastName, &k.repeatedAt, &k.revision, &k.placeholders)
+	err = b.tx.QueryRowContext(ctx, `SELECT id, created_at, state, first_name, last_name, repeated_at, revision
+		FROM subscribers WHERE tenant_id = $1 AND email_key = $2 AND newsletter_id = $3`, s.TenantID, s.EmailKey, s.NewsletterID).
+		Scan(&k.id, &k.createdAt, &k.state, &k.firstName, &k.lastName, &k.repeatedAt, &k.revision)
 	return k, err
+}
+
+// deliverAgain has what a subscriber said at a time delivered to each destination that
+// their newsletter feeds.
+func (b *book) deliverAgain(ctx context.Context, k known, at int64) error {
+	destinations, err := b.feeds(ctx, k.tenantID, k.newsletterID)
+	if err != nil {
+		return err
+	}
+	for _, to := range destinations {
+		err := b.change.redeliver(ctx, k, to, func(d delivering) int64 { return k.dueAgain(d, at) })
+		if errors.Is(err, sql.ErrNoRows) {
+			p := k.place
+			p.destinationID, p.state = to, Waiting
+			err = b.deliverTo(ctx, p, at, at)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// redeliver has a subscriber's newer values delivered to a destination, when due says;
+// sql.ErrNoRows where they haven't entered it.
+func (c *change) redeliver(ctx context.Context, k known, destinationID string, due func(delivering) int64) error {
+	for range 10 { // until nobody has changed it meanwhile
+		d, err := c.delivering(ctx, k.tenantID, k.id, destinationID)
+		if err != nil {
+			return err
+		}
+		var res sql.Result
+		to := d.place
+		if d.state == Waiting {
+			res, err = c.tx.ExecContext(ctx, repeatWaiting, due(d), k.tenantID, k.id, destinationID)
+		} else {
+			to.state, to.reason, to.orgID = Waiting, "", ""
+			res, err = c.tx.ExecContext(ctx, repeatOther, due(d), d.remembered(), k.tenantID, k.id, destinationID, d.state, d.reason, d.orgID)
+		}
+		if err := changed(res, err, ErrLost); !errors.Is(err, ErrLost) {
+			if err == nil {
+				c.move(d.place, to, "")
+			}
+			return err
+		}
+	}
+	return ErrLost
+}
+
+// delivering reads a subscriber's delivery to a destination.
+func (c *change) delivering(ctx context.Context, tenantID, subscriberID, destinationID string) (d delivering, err error) {
+	d.tenantID, d.id, d.destinationID = tenantID, subscriberID, destinationID
+	err = c.tx.QueryRowContext(ctx, `SELECT s.newsletter_id, s.created_at, d.state, d.reason, d.org_id, d.detail, d.attempts, d.record_id, d.placeholders
+		FROM deliveries d JOIN subscribers s ON s.tenant_id = d.tenant_id AND s.id = d.subscriber_id
+		WHERE d.tenant_id = $1 AND d.subscriber_id = $2 AND d.destination_id = $3`, tenantID, subscriberID, destinationID).
+		Scan(&d.newsletterID, &d.createdAt, &d.state, &d.reason, &d.orgID, &d.detail, &d.attempts, &d.recordID, &d.placeholders)
+	return d, err
 }
 
 // say takes over the names that a sign-up gives, and returns those that they
@@ -102,10 +162,10 @@ func (k *known) say(s SignUp) (replaced string) {
 }
 
 // dueAgain is when what was said at a time is to be delivered: at once, or when an
-// hour has passed since the last repeated sign-up. Who needs attention, was dismissed or
-// had left isn't made to wait.
-func (k known) dueAgain(at int64) int64 {
-	if is := k.state.Info(); k.repeatedAt == 0 || !is.Waits && !is.Arrived {
+// hour has passed since the last repeated sign-up. What needs attention, was dismissed or
+// had ended isn't made to wait.
+func (k known) dueAgain(d delivering, at int64) int64 {
+	if is := d.state.Info(); k.repeatedAt == 0 || !is.Waits && !is.Arrived || k.state != Active {
 		return at
 	}
 	hour := repeatEvery.Milliseconds()
@@ -115,11 +175,11 @@ func (k known) dueAgain(at int64) int64 {
 // remembered is what is to stay known of the placeholders in the record. Of a row
 // from before they were written down, it is known that the record is ours when a
 // write was sent for it that wasn't refused.
-func (k known) remembered() string {
-	if k.placeholders.Valid {
-		return k.placeholders.String
+func (d delivering) remembered() string {
+	if d.placeholders.Valid {
+		return d.placeholders.String
 	}
-	if (k.state == Delivered || k.state == Left) && k.recordID != "" && k.attempts > 0 && k.detail == "" {
+	if (d.state == Delivered || d.state == Ended) && d.recordID != "" && d.attempts > 0 && d.detail == "" {
 		return placeholdersBefore.stored()
 	}
 	return ""

@@ -305,9 +305,10 @@ type searcher interface {
 	// often reports whether the words find that many or more, where the database doesn't
 	// choose itself between them and what is asked for beside them.
 	often(ctx context.Context, tenantID string, words []string, b beside, many int) (bool, error)
-	// rows are those of subscribers, as s, found by an index where one is named and the
-	// database doesn't know itself which one leads to the fewest.
-	rows(index string) string
+	// rows are those of subscribers, as s, with their deliveries, as d, where these are asked
+	// for, found by an index where one is named and the database doesn't know itself which one
+	// leads to the fewest.
+	rows(b beside) string
 	// planned has a statement planned for its arguments alone.
 	planned(args []any) []any
 }
@@ -315,9 +316,18 @@ type searcher interface {
 // beside is what is asked for beside words.
 type beside struct {
 	joined       bool   // the rows of those who are found are needed, as s
+	delivery     bool   // and their deliveries, as d
 	few          bool   // they are found by what is asked for, and not by the words
 	index        string // of that; none when empty
 	from, before string // ids from which on, and before which, they are; empty for any
+}
+
+// key is what those who are found by the index are ordered by.
+func (b beside) key() string {
+	if b.delivery {
+		return `d.subscriber_id`
+	}
+	return `s.id`
 }
 
 // statement collects the arguments of a statement.
@@ -384,11 +394,14 @@ func (fts) store(ctx context.Context, tx *sql.Tx, tenantID string, all []searche
 	return nil
 }
 
-func (fts) rows(index string) string {
-	if index == "" {
+func (fts) rows(b beside) string {
+	switch {
+	case b.delivery:
+		return `deliveries d INDEXED BY ` + b.index + ` CROSS JOIN subscribers s`
+	case b.index == "":
 		return `subscribers s`
 	}
-	return `subscribers s INDEXED BY ` + index
+	return `subscribers s INDEXED BY ` + b.index
 }
 
 // positionsLooked is how many positions beyond the ids that bound a time are looked at. Who
@@ -408,7 +421,7 @@ func (f fts) often(ctx context.Context, tenantID string, words []string, b besid
 func (f fts) found(q *statement, tenantID string, words []string, b beside) source {
 	tenant := q.arg(tenantID)
 	if b.few {
-		of := source{from: f.rows(b.index) + ` CROSS JOIN search_rows r`, key: `s.id`, where: []string{`s.tenant_id = ` + tenant, `r.tenant_id = s.tenant_id`, `r.id = s.id`}}
+		of := source{from: f.rows(b) + ` CROSS JOIN search_rows r`, key: b.key(), where: []string{`s.tenant_id = ` + tenant, `r.tenant_id = s.tenant_id`, `r.id = s.id`}}
 		for _, word := range words {
 			of.where = append(of.where, `instr(r.text, `+q.arg(sought(word))+`) > 0`)
 		}
@@ -419,6 +432,9 @@ func (f fts) found(q *statement, tenantID string, words []string, b beside) sour
 		`f.text MATCH ` + q.arg(matching(words)), `f.rowid > ` + after, `f.rowid < ` + before}}
 	if b.joined {
 		of.from, of.id = of.from+` CROSS JOIN search_rows r CROSS JOIN subscribers s`, `s.id`
+		if b.delivery {
+			of.from += ` CROSS JOIN deliveries d`
+		}
 		of.where = append(of.where, `r.position = f.rowid`, `s.tenant_id = r.tenant_id`, `s.id = r.id`)
 	}
 	of.cursor = func(id string) (from, above string) {
@@ -511,7 +527,12 @@ func (t *trigrams) often(context.Context, string, []string, beside, int) (bool, 
 	return false, nil
 }
 
-func (t *trigrams) rows(string) string { return `subscribers s` }
+func (t *trigrams) rows(b beside) string {
+	if b.delivery {
+		return `deliveries d CROSS JOIN subscribers s`
+	}
+	return `subscribers s`
+}
 
 func (t *trigrams) found(q *statement, tenantID string, words []string, b beside) source {
 	of := source{from: `search_rows r`, key: `r.id`, where: []string{`r.tenant_id = ` + q.arg(tenantID)}}
@@ -530,6 +551,9 @@ func (t *trigrams) found(q *statement, tenantID string, words []string, b beside
 	}
 	if b.joined {
 		of.from += ` JOIN subscribers s ON s.tenant_id = r.tenant_id AND s.id = r.id`
+		if b.delivery {
+			of.from += ` CROSS JOIN deliveries d`
+		}
 		of.where = append(of.where, `s.tenant_id = `+q.arg(tenantID))
 	}
 	return byID(q, of)

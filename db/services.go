@@ -83,9 +83,8 @@ func (d *Services) ChangeService(ctx context.Context, service string, change fun
 }
 
 // MendBroken has the connections to a service that broke with one of the codes, or
-// whose renewals fail with one, tried again, and ends the pauses of their tenants'
-// deliveries, if those go there: those of a tenant's own app, or, without a tenant,
-// those of the shared one. It returns how many there were.
+// whose renewals fail with one, tried again, and ends the pauses of their
+// destinations: those of a tenant's own app, or, without a tenant, those of the shared one. It returns how many there were.
 func (d *Services) MendBroken(ctx context.Context, service, tenantID string, codes []string) (n int64, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) (err error) {
 		n, err = d.mendBroken(ctx, tx, service, tenantID, codes)
@@ -103,10 +102,8 @@ func (d *Services) mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID
 	in := ` IN (` + strings.Join(places, ", ") + `)`
 	those := ` WHERE service = $1 AND ($2 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $2)
 		AND (broken_at > 0 AND broken_code` + in + ` OR broken_at = 0 AND retry_at > 0 AND failed_code` + in + `)`
-	if service == DeliveredTo {
-		if err := d.endPauses(ctx, tx, those, args...); err != nil {
-			return 0, err
-		}
+	if err := d.endPauses(ctx, tx, those, args...); err != nil {
+		return 0, err
 	}
 	// What broke has no failure any more; and where a call is unanswered, the removal of
 	// the app must not pass for its end.
@@ -118,10 +115,11 @@ func (d *Services) mendBroken(ctx context.Context, tx *sql.Tx, service, tenantID
 	return res.RowsAffected()
 }
 
-// endPauses lets the deliveries of those tenants go on whose own connections a condition
-// is for.
+// endPauses lets the deliveries to those destinations go on that are tenants' own
+// connections which a condition is for.
 func (d *Services) endPauses(ctx context.Context, tx *sql.Tx, those string, args ...any) error {
-	tenants, err := collect(ctx, tx, scanID, `DELETE FROM pauses WHERE tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = '')
+	tenants, err := collect(ctx, tx, scanID, `DELETE FROM pauses WHERE destination_id IN (SELECT t.id FROM destinations t WHERE t.service = $1
+			AND t.tenant_id IN (SELECT tenant_id FROM identities`+those+` AND user_name = '' AND account = ''))
 		RETURNING tenant_id`, args...)
 	if err != nil {
 		return err

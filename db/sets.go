@@ -49,6 +49,15 @@ func (s *set) of(tenantID string) *set {
 	return all
 }
 
+// in is of, with the destination that its rows are about as well.
+func (s *set) in(key DestinationKey) *set {
+	all := newSet(append([]column{text("tenant_id"), text("destination_id")}, s.columns...)...)
+	for _, row := range s.rows {
+		all.add(append([]any{key.TenantID, key.DestinationID}, row...)...)
+	}
+	return all
+}
+
 // setSize is how many rows of a set are for one statement: SQLite takes 32,766
 // parameters, and one that is prepared lives as long as its connection.
 const setSize = 500

@@ -3,8 +3,7 @@ package db
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"errors"
+	"time"
 )
 
 // What is done with somebody whom several records of the CRM match.
@@ -24,36 +23,36 @@ const (
 // sent.
 const MaxShare = 95
 
-// DeliverySettings is how a tenant wants its sign-ups delivered.
+// DeliverySettings is how a tenant wants its sign-ups delivered to a destination.
 type DeliverySettings struct {
-	Several        string // one of the Several… constants
-	One            string // one of the One… constants
-	Leads          bool   // look among the CRM's leads too
-	Key            string // unique field of the CRM for the address; empty for none
-	SaveDuplicates bool   // save what the CRM takes for a duplicate, where it allows that
-	Placeholder    string // the last name of who gave none, where the CRM demands one
-	Share          int    // percent of the CRM's API calls, of all who make some, from which on nothing is sent
+	Several        string        // one of the Several… constants
+	One            string        // one of the One… constants
+	Leads          bool          // look among the CRM's leads too
+	Key            string        // unique field of the CRM for the address; empty for none
+	SaveDuplicates bool          // save what the CRM takes for a duplicate, where it allows that
+	Placeholder    string        // the last name of who gave none, where the CRM demands one
+	Share          int           // percent of the CRM's API calls, of all who make some, from which on nothing is sent
+	Pace           time.Duration // between the beginnings of two batches, at least
 }
 
-// DeliverySettings returns what the tenant has set, or what holds otherwise.
-func (d *Outbox) DeliverySettings(ctx context.Context, tenantID string) (DeliverySettings, error) {
-	s := DeliverySettings{Several: SeveralNewest, One: OneFill, Placeholder: DefaultPlaceholder, Share: MaxShare}
-	err := d.read.QueryRowContext(ctx, `SELECT several, one_match, leads = 1, key_field, save_duplicates = 1, placeholder, share FROM delivery_settings WHERE tenant_id = $1`, tenantID).
-		Scan(&s.Several, &s.One, &s.Leads, &s.Key, &s.SaveDuplicates, &s.Placeholder, &s.Share)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = nil
-	}
+// DeliverySettings returns what the tenant has set for a destination, or what holds
+// otherwise; ErrNotFound when there is none.
+func (d *Outbox) DeliverySettings(ctx context.Context, key DestinationKey) (s DeliverySettings, err error) {
+	var pace int64
+	err = d.read.QueryRowContext(ctx, `SELECT several, one_match, leads = 1, key_field, save_duplicates = 1, placeholder, share, pace
+		FROM destinations WHERE tenant_id = $1 AND id = $2 AND removed_at = 0`, key.TenantID, key.DestinationID).
+		Scan(&s.Several, &s.One, &s.Leads, &s.Key, &s.SaveDuplicates, &s.Placeholder, &s.Share, &pace)
+	s.Pace = time.Duration(pace) * time.Millisecond
 	return s, wrap("delivery settings", err)
 }
 
-// SetDeliverySettings stores what the tenant wants; the caller has checked it.
-func (d *Outbox) SetDeliverySettings(ctx context.Context, tenantID string, s DeliverySettings) error {
-	_, err := d.execNotify(ctx, Notice{NoticeDue, tenantID}, `INSERT INTO delivery_settings (tenant_id, several, one_match, leads, key_field, save_duplicates, share, placeholder)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-		ON CONFLICT (tenant_id) DO UPDATE SET several = excluded.several, one_match = excluded.one_match, leads = excluded.leads,
-			key_field = excluded.key_field, save_duplicates = excluded.save_duplicates, share = excluded.share, placeholder = excluded.placeholder`,
-		tenantID, s.Several, s.One, bit(s.Leads), s.Key, bit(s.SaveDuplicates), s.Share, cmp.Or(s.Placeholder, DefaultPlaceholder))
-	return wrap("set delivery settings", err)
+// SetDeliverySettings stores what the tenant wants of a destination; the caller has checked
+// it. ErrNotFound: there is no such destination.
+func (d *Outbox) SetDeliverySettings(ctx context.Context, key DestinationKey, s DeliverySettings) error {
+	res, err := d.execNotify(ctx, Notice{NoticeDue, key.TenantID}, `UPDATE destinations SET several = $3, one_match = $4, leads = $5,
+			key_field = $6, save_duplicates = $7, share = $8, placeholder = $9, pace = $10 WHERE tenant_id = $1 AND id = $2 AND removed_at = 0`,
+		key.TenantID, key.DestinationID, s.Several, s.One, bit(s.Leads), s.Key, bit(s.SaveDuplicates), s.Share, cmp.Or(s.Placeholder, DefaultPlaceholder), s.Pace.Milliseconds())
+	return wrap("set delivery settings", changed(res, err, ErrNotFound))
 }
 
 // bit is a truth as it is stored.

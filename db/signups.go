@@ -37,9 +37,9 @@ type SignedUp struct {
 // in their order. A sign-up that cannot be stored fails alone. An error means
 // that none was stored.
 //
-// An address that is new on its newsletter becomes a waiting subscriber. One that
-// is there already takes over the names that are given now, and waits again: see
-// repeat.
+// An address that is new on its newsletter becomes a subscriber, who waits for each
+// destination that the newsletter feeds. One that is there already takes over the names
+// that are given now, and waits again: see repeat.
 func (d *Readers) AddSignUps(ctx context.Context, signUps []SignUp) ([]SignedUp, error) {
 	answers, err := d.enterAll(ctx, signUps, d.engine.enter)
 	if errors.Is(err, errEntry) && !errors.Is(err, ErrUnavailable) {
@@ -103,7 +103,8 @@ func enterAlone(ctx context.Context, b *book, signUps []SignUp) ([]SignedUp, err
 // A book enters the sign-ups of one transaction, and counts them.
 type book struct {
 	tx       *sql.Tx
-	wordings map[string]string // ids by text
+	wordings map[string]string   // ids by text
+	fed      map[string][]string // ids of the destinations that a newsletter feeds
 	fresh    []fresh
 	change   *change
 }
@@ -112,7 +113,11 @@ type book struct {
 type fresh struct{ tenantID, id string }
 
 func (d *Readers) newBook(tx *sql.Tx) *book {
-	return &book{tx: tx, wordings: map[string]string{}, change: d.newChange(tx)}
+	return newBook(tx, d.newChange(tx))
+}
+
+func newBook(tx *sql.Tx, c *change) *book {
+	return &book{tx: tx, wordings: map[string]string{}, fed: map[string][]string{}, change: c}
 }
 
 // enterAlone stores one sign-up, whose own failure stands in the answer. An error
@@ -163,7 +168,7 @@ func (b *book) received(s SignUp, id string, known bool) {
 	if !known {
 		kind = "new"
 		b.fresh = append(b.fresh, fresh{s.TenantID, id})
-		b.change.tally.add(place{tenantID: s.TenantID, newsletterID: s.NewsletterID, createdAt: millis(s.At), state: Waiting}, 1)
+		b.change.tally.add(s.place(id, Active), 1)
 	}
 	b.change.tally.received[ledgerKey{s.TenantID, s.NewsletterID, hourOf(millis(s.At)), kind}]++
 }
@@ -183,14 +188,45 @@ func (b *book) put(ctx context.Context, s SignUp, wording string) (id string, kn
 func (b *book) putOnce(ctx context.Context, s SignUp, wording string) (id string, known bool, err error) {
 	id = NewID()
 	added, err := b.tx.ExecContext(ctx, `INSERT INTO subscribers
-		(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, due_at, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', $10, $10) ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING`,
+		(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'active', $10) ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING`,
 		s.TenantID, id, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, wording, s.Source, millis(s.At))
-	if err := changed(added, err, ErrConflict); !errors.Is(err, ErrConflict) {
+	switch err := changed(added, err, ErrConflict); {
+	case err == nil:
+		return id, false, b.deliver(ctx, s, id)
+	case !errors.Is(err, ErrConflict):
 		return id, false, err
 	}
 	id, err = b.repeat(ctx, s, wording)
 	return id, true, err
+}
+
+// deliver makes a new subscriber's deliveries.
+func (b *book) deliver(ctx context.Context, s SignUp, id string) error {
+	destinations, err := b.feeds(ctx, s.TenantID, s.NewsletterID)
+	for _, to := range destinations {
+		p := s.place(id, Waiting)
+		p.destinationID = to
+		if err := b.deliverTo(ctx, p, millis(s.At), 0); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// deliverTo makes a delivery that is due at a time.
+func (b *book) deliverTo(ctx context.Context, to place, at, waitsSince int64) error {
+	_, err := b.tx.ExecContext(ctx, `INSERT INTO deliveries (tenant_id, subscriber_id, destination_id, state, due_at, waits_since) VALUES ($1, $2, $3, 'waiting', $4, $5)`,
+		to.tenantID, to.id, to.destinationID, at, waitsSince)
+	if err == nil {
+		b.change.enter(to)
+	}
+	return err
+}
+
+// place is where the subscriber of a sign-up stands that made them.
+func (s SignUp) place(id string, state State) place {
+	return place{id: id, tenantID: s.TenantID, newsletterID: s.NewsletterID, createdAt: millis(s.At), state: state}
 }
 
 // wording returns the id of a text, which is stored once.

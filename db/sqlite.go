@@ -30,6 +30,8 @@ type sqliteFile struct {
 
 	observer sqliteconn.Observer
 	queued   chan string // of which queues the job runner is to look
+
+	free func() int64 // bytes on the disk, for tests; nil for those that are
 }
 
 func (s *sqliteFile) name() string { return s.path }

@@ -2,17 +2,21 @@ package db
 
 import "slices"
 
-// State is where a subscriber is on the way into the CRM.
+// State is what a subscriber is, or where a delivery is on its way into a CRM.
 type State string
 
-// The states of a subscriber. What is to be known of each stands in states.
+// The states of subscribers and of deliveries. What is to be known of each stands in states.
 const (
+	Active State = "active" // wants the newsletter
+	Left   State = "left"   // doesn't want it any more
+
 	Waiting   State = "waiting"
 	Delivered State = "delivered"
 	Attention State = "attention" // somebody has to mend something
 	Dismissed State = "dismissed" // somebody said that it is not to be delivered
-	Left      State = "left"      // doesn't want the newsletter any more
-	Erased    State = "erased"    // is gone, but for a receipt without a name
+	Ended     State = "ended"     // before it arrived: the subscriber left, or the newsletter was taken away
+
+	Erased State = "erased" // of both: is gone, but for a receipt without a name
 
 	// Rest is what states are counted as that a later release knows, whose processes may
 	// run beside those of this one. Nobody gets into it.
@@ -20,8 +24,9 @@ const (
 )
 
 // StateInfo is what is to be known of a state: everything that lists states, counts
-// them or treats them differently asks this. Every subscriber is in one state, and
-// each state stands on the right side of the sum of those who were received.
+// them or treats them differently asks this. Every subscriber is in one state, and so is each
+// of their deliveries. Those of subscribers stand on the right side of the sum of those who were
+// received, those of deliveries on that of those who entered a destination.
 type StateInfo struct {
 	State State
 	Label string // "Needs attention"
@@ -41,7 +46,10 @@ type StateInfo struct {
 	Return    string // what sending those who are in it after all is called: "Retry", unless it says otherwise
 	Returned  string // of one for whom somebody did that: "Retried", unless it says otherwise
 
+	Reader    bool // of subscribers
+	Delivery  bool // of deliveries
 	Main      bool // shown even where nobody is in it
+	Open      bool // of a delivery that hasn't arrived, and ends when its subscriber leaves
 	Waits     bool // Gatepost goes on by itself, once the tenant's pause is over
 	Arrived   bool // is in the CRM, with no reason to tell
 	Attention bool // goes no further without somebody
@@ -56,22 +64,26 @@ type StateInfo struct {
 
 // states are in the order of a subscriber's way.
 var states = []StateInfo{
-	{State: Waiting, Label: "Waiting", Tone: "warn", Icon: "clock", Main: true, Waits: true, Problem: true, Series: "wait",
-		Decisions: []State{Left},
-		Help:      "On the way. It goes on by itself, also when {CRM} can’t be reached for a while."},
+	{State: Active, Label: "Active", Tone: "good", Icon: "ok", Reader: true, Became: "Active again", Decisions: []State{Left},
+		Help: "Signed up, and gets the newsletter."},
+	{State: Waiting, Label: "Waiting", Tone: "warn", Icon: "clock", Delivery: true, Open: true, Main: true, Waits: true, Problem: true, Series: "wait",
+		Help: "On the way. It goes on by itself, also when {CRM} can’t be reached for a while."},
 	{State: Delivered, Label: "In {CRM}", Tone: "good", Icon: "ok", Became: "Arrived in {CRM}",
-		Main: true, Arrived: true, Activity: "delivered", Series: "in", Returned: "Sent again", Decisions: []State{Left},
+		Delivery: true, Main: true, Arrived: true, Activity: "delivered", Series: "in", Returned: "Sent again",
 		Help: "The address has its record in {CRM}: a new one, or one that was there."},
 	{State: Attention, Label: "Needs attention", Tone: "bad", Icon: "alert", Sum: "needing attention", Column: "need attention",
-		Recounted: "In need of attention, or dismissed", Main: true, Attention: true, Problem: true, Activity: "attention", Series: "fail", Decisions: []State{Waiting, Dismissed, Left},
+		Recounted: "In need of attention, or dismissed", Delivery: true, Open: true, Main: true, Attention: true, Problem: true, Activity: "attention", Series: "fail", Decisions: []State{Waiting, Dismissed},
 		Help: "{CRM} refused it. The problem says what to fix, and who can; then retry."},
-	{State: Dismissed, Label: "Dismissed", Tone: "calm", Icon: "minus", Recounted: "In need of attention, or dismissed",
-		Meaning: "Somebody decided that it is not sent to {CRM}.", Decisions: []State{Waiting, Left},
+	{State: Dismissed, Label: "Dismissed", Tone: "calm", Icon: "minus", Recounted: "In need of attention, or dismissed", Delivery: true, Open: true,
+		Meaning: "Somebody decided that it is not sent to {CRM}.", Decisions: []State{Waiting},
 		Help: "Somebody decided that it isn’t sent. It stays in Gatepost and can be retried."},
-	{State: Left, Label: "Left", Tone: "calm", Icon: "exit", Became: "Marked as left", Return: "Mark as active again", Returned: "Marked as active again",
-		Meaning: "Somebody marked this person as left. Nothing more is sent to {CRM}.", Decisions: []State{Waiting},
+	{State: Ended, Label: "Ended", Tone: "calm", Icon: "minus", Delivery: true, Sum: "ended before they arrived", Became: "Ended before it arrived",
+		Meaning: "It ended before it arrived: the person left, or the newsletter doesn’t feed {CRM} any more.",
+		Help:    "The person left before they got to {CRM}, or their newsletter doesn’t feed it any more. Nothing is sent."},
+	{State: Left, Label: "Left", Tone: "calm", Icon: "exit", Reader: true, Became: "Marked as left", Return: "Mark as active again", Returned: "Marked as active again",
+		Meaning: "Somebody marked this person as left. Nothing more is sent to {CRM}.", Decisions: []State{Active},
 		Help: "Somebody marked the person as left. Nothing more is sent, and what is in {CRM} stays there. Who signs up again comes back."},
-	{State: Erased, Label: "Erased", Tone: "calm", Icon: "minus", Gone: true,
+	{State: Erased, Label: "Erased", Tone: "calm", Icon: "minus", Reader: true, Delivery: true, Gone: true,
 		Help: "A test sign-up that was undone: the person is deleted, and only counted."},
 }
 

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"maps"
 )
 
 // Kind is a kind of sign-up, as the ledger counts them.
@@ -12,15 +13,18 @@ type Kind string
 const (
 	New      Kind = "new"      // made somebody new: the left side of the sum
 	Repeated Kind = "repeated" // of somebody who was there already: in no sum
+
+	// Entered is what is counted of a destination: the left side of its own sum.
+	Entered Kind = "entered"
 )
 
-// Counted is what sums are kept of: a Kind of sign-up, or a State of subscribers.
+// Counted is what sums are kept of: a Kind, or a State of subscribers or of deliveries.
 type Counted interface {
 	sign() int // how it counts in the difference
 }
 
 func (k Kind) sign() int {
-	if k == New {
+	if k == New || k == Entered {
 		return 1
 	}
 	return 0
@@ -28,8 +32,9 @@ func (k Kind) sign() int {
 
 func (State) sign() int { return -1 }
 
-// Sums says how many sign-ups were received, from the ledger, and in which states
-// the subscribers are now, from the counts kept with the states.
+// Sums says how many sign-ups were received, or how many subscribers entered a destination,
+// from the ledger, and in which states the subscribers or their deliveries are now, from the
+// counts kept with the states.
 type Sums map[Counted]int
 
 // Difference is what is missing from the states (or too much in them, when it is
@@ -41,7 +46,7 @@ func (s Sums) Difference() (n int) {
 	return n
 }
 
-// People is how many subscribers there are, in all states that have any.
+// People is how many subscribers or deliveries there are, in all states that have any.
 func (s Sums) People() (n int) {
 	for c, of := range s {
 		if state, ok := c.(State); ok && !state.Info().Gone {
@@ -81,37 +86,103 @@ func (s Sums) add(kind Kind, state State, n int) {
 	switch {
 	case state != "":
 		s[state.counted()] += n
-	case kind == Repeated:
-		s[Repeated] += n
+	case kind == Repeated || kind == Entered:
+		s[kind] += n
 	default:
 		s[New] += n
 	}
 }
 
-const selectSums = `SELECT kind, '', n FROM ledger_sums WHERE tenant_id = $1
-	UNION ALL SELECT '', state, sum(n) FROM state_counts WHERE tenant_id = $1 GROUP BY state`
+// AllSums are the sums of a tenant's subscribers, and of each of its destinations.
+type AllSums struct {
+	Subscribers  Sums
+	Destinations map[string]Sums // by their ids
+}
+
+// Add adds other sums.
+func (a *AllSums) Add(o AllSums) {
+	if a.Subscribers == nil {
+		*a = newAllSums()
+	}
+	a.Subscribers.Add(o.Subscribers)
+	for id, s := range o.Destinations {
+		a.of(id).Add(s)
+	}
+}
+
+// Difference is the sum of what is missing in each of the sums, whichever way.
+func (a AllSums) Difference() (n int) {
+	for _, s := range a.all() {
+		n += max(s.Difference(), -s.Difference())
+	}
+	return n
+}
+
+func (a AllSums) all() map[string]Sums {
+	all := maps.Clone(a.Destinations)
+	if all == nil {
+		all = map[string]Sums{}
+	}
+	all[""] = a.Subscribers
+	return all
+}
+
+// differing is how many numbers are not the same.
+func (a AllSums) differing(o AllSums) (n int) {
+	mine, theirs := a.all(), o.all()
+	for id, s := range mine {
+		n += s.differing(theirs[id])
+	}
+	for id, s := range theirs {
+		if _, both := mine[id]; !both {
+			n += Sums{}.differing(s)
+		}
+	}
+	return n
+}
+
+func newAllSums() AllSums { return AllSums{Sums{}, map[string]Sums{}} }
+
+// of are the sums of a destination, or of the subscribers where its id is empty.
+func (a AllSums) of(destinationID string) Sums {
+	if destinationID == "" {
+		return a.Subscribers
+	}
+	if a.Destinations[destinationID] == nil {
+		a.Destinations[destinationID] = Sums{}
+	}
+	return a.Destinations[destinationID]
+}
+
+// ofDestinations are the rows of a tenant, $1, that are of subscribers, or of destinations
+// that were not removed.
+const ofDestinations = ` WHERE tenant_id = $1 AND (destination_id = '' OR destination_id IN (SELECT t.id FROM destinations t WHERE t.tenant_id = $1 AND t.removed_at = 0))`
+
+const selectSums = `SELECT destination_id, kind, '', n FROM ledger_sums` + ofDestinations + `
+	UNION ALL SELECT destination_id, '', state, sum(n) FROM state_counts` + ofDestinations + ` GROUP BY destination_id, state`
 
 // Sums returns the tenant's sums.
-func (d *Readers) Sums(ctx context.Context, tenantID string) (Sums, error) {
+func (d *Readers) Sums(ctx context.Context, tenantID string) (AllSums, error) {
 	s, err := sums(ctx, d.read, tenantID)
 	return s, wrap("sums", err)
 }
 
-func sums(ctx context.Context, q rowsQueryer, tenantID string) (s Sums, err error) {
+func sums(ctx context.Context, q rowsQueryer, tenantID string) (s AllSums, err error) {
 	err = ask(ctx, q, sumsOf(&s, tenantID))
 	return s, err
 }
 
 // sumsOf reads the tenant's sums.
-func sumsOf(s *Sums, tenantID string) part {
-	*s = Sums{}
+func sumsOf(s *AllSums, tenantID string) part {
+	*s = newAllSums()
 	return part{selectSums, []any{tenantID}, func(row scanner) error {
+		var destination string
 		var kind Kind
 		var state State
 		var n int
-		err := row.Scan(&kind, &state, &n)
+		err := row.Scan(&destination, &kind, &state, &n)
 		if err == nil {
-			s.add(kind, state, n)
+			s.of(destination).add(kind, state, n)
 		}
 		return err
 	}}
@@ -119,15 +190,15 @@ func sumsOf(s *Sums, tenantID string) part {
 
 // Recount is what the rows say, beside what was kept. New and Repeated of Rows
 // come from the subscribers and their consents, and from the receipts of those who were
-// erased.
+// erased; Entered from the deliveries, and from those receipts.
 type Recount struct {
-	Kept, Rows Sums
+	Kept, Rows AllSums
 	Wrong      int // kept numbers by hour, cause and org that the rows contradict
 }
 
 // Agrees reports whether the rows say what was kept, with nothing missing.
 func (r Recount) Agrees() bool {
-	return r.Kept.Equal(r.Rows) && r.Kept.Difference() == 0 && r.Wrong == 0
+	return r.Kept.differing(r.Rows) == 0 && r.Kept.Difference() == 0 && r.Wrong == 0
 }
 
 // Recount counts the tenant's rows. It reads all of them, as they are at one
@@ -151,95 +222,112 @@ func (d *base) recount(ctx context.Context, tenantID string) (r Recount, err err
 	if err != nil {
 		return r, err
 	}
-	r.Rows = Sums{}
+	r.Rows = newAllSums()
 	for k, n := range counted.states() {
-		r.Rows.add("", k.state, n)
-		r.Rows[New] += n
+		kind := New
+		if k.DestinationID != "" {
+			kind = Entered
+		}
+		r.Rows.of(k.DestinationID).add("", k.state, n)
+		r.Rows.of(k.DestinationID)[kind] += n
 	}
 	var repeated int
 	if err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM consents WHERE tenant_id = $1)
 			+ (SELECT COALESCE(sum(repeated), 0) FROM removals WHERE tenant_id = $1 AND erased = 1)`, tenantID).Scan(&repeated); err != nil {
 		return r, err
 	}
-	r.Rows[Repeated] = repeated
+	r.Rows.Subscribers[Repeated] = repeated
 	r.Wrong, err = wrongCounts(ctx, tx, tenantID, counted, received)
 	return r, err
 }
 
-// countRows counts the tenant's subscribers, and the receipts of those who were erased,
-// in each way in which they are kept count of. received are those of each hour, as the
-// ledger has them.
+// countRows counts the tenant's subscribers and deliveries, and the receipts of those who
+// were erased, in each way in which they are kept count of. received are the subscribers of
+// each hour, as the ledger has them.
 func countRows(ctx context.Context, tx *sql.Tx, tenantID string) (counted tally, received map[hourKey]int, err error) {
 	counted, received = newTally(), map[hourKey]int{}
 	err = each(ctx, tx, func(row scanner) error {
 		p := place{tenantID: tenantID}
 		var n int
-		if err := row.Scan(&p.newsletterID, &p.createdAt, &p.state, &p.reason, &p.orgID, &n); err != nil {
+		if err := row.Scan(&p.destinationID, &p.newsletterID, &p.createdAt, &p.state, &p.reason, &p.orgID, &n); err != nil {
 			return err
 		}
 		counted.add(p, n)
-		received[hourKey{tenantID, p.newsletterID, p.createdAt, "new"}] += n
+		if p.destinationID == "" {
+			received[hourKey{p.key(), p.newsletterID, p.createdAt, "new"}] += n
+		}
 		return nil
-	}, `SELECT newsletter_id, created_at - created_at % 3600000, state, reason, org_id, count(*)
-		FROM subscribers WHERE tenant_id = $1 GROUP BY 1, 2, 3, 4, 5
-		UNION ALL SELECT newsletter_id, hour, '`+string(Erased)+`', '', '', count(*)
-		FROM removals WHERE tenant_id = $1 AND erased = 1 GROUP BY 1, 2`, tenantID)
+	}, `SELECT '', newsletter_id, created_at - created_at % 3600000, state, '', '', count(*)
+		FROM subscribers WHERE tenant_id = $1 GROUP BY 2, 3, 4
+		UNION ALL SELECT '', newsletter_id, hour, '`+string(Erased)+`', '', '', count(*)
+		FROM removals WHERE tenant_id = $1 AND erased = 1 GROUP BY 2, 3
+		UNION ALL SELECT d.destination_id, s.newsletter_id, s.created_at - s.created_at % 3600000, d.state, d.reason, d.org_id, count(*)
+		FROM deliveries d JOIN subscribers s ON s.tenant_id = d.tenant_id AND s.id = d.subscriber_id JOIN destinations t ON t.id = d.destination_id AND t.removed_at = 0
+		WHERE d.tenant_id = $1 GROUP BY 1, 2, 3, 4, 5, 6
+		UNION ALL SELECT e.destination_id, r.newsletter_id, r.hour, '`+string(Erased)+`', '', '', count(*)
+		FROM removals r JOIN removal_records e ON e.tenant_id = r.tenant_id AND e.subscriber_id = r.subscriber_id JOIN destinations t ON t.id = e.destination_id AND t.removed_at = 0
+		WHERE r.tenant_id = $1 AND r.erased = 1 GROUP BY 1, 2, 3`, tenantID)
 	return counted, received, err
 }
 
 // wrongCounts is how many of the numbers that are kept are not those counted.
 func wrongCounts(ctx context.Context, tx *sql.Tx, tenantID string, counted tally, received map[hourKey]int) (int, error) {
 	hours := func(row scanner) (k hourKey, n int, err error) {
-		k.tenantID = tenantID
-		return k, n, row.Scan(&k.newsletterID, &k.hour, &k.state, &n)
+		k.TenantID = tenantID
+		return k, n, row.Scan(&k.DestinationID, &k.newsletterID, &k.hour, &k.state, &n)
 	}
-	byHour, err := wrongIn(ctx, tx, counted.hours(), hours, `SELECT newsletter_id, hour, state, n FROM hour_counts WHERE tenant_id = $1`, tenantID)
+	byHour, err := wrongIn(ctx, tx, counted.hours(), hours, `SELECT destination_id, newsletter_id, hour, state, n FROM hour_counts`+ofDestinations, tenantID)
 	if err != nil {
 		return 0, err
 	}
 	byDay, err := wrongIn(ctx, tx, counted.days(), func(row scanner) (k dayKey, n int, err error) {
-		k.tenantID = tenantID
-		return k, n, row.Scan(&k.day, &k.state, &n)
-	}, `SELECT day, state, sum(n) FROM day_counts WHERE tenant_id = $1 GROUP BY 1, 2`, tenantID)
+		k.TenantID = tenantID
+		return k, n, row.Scan(&k.DestinationID, &k.day, &k.state, &n)
+	}, `SELECT destination_id, day, state, sum(n) FROM day_counts`+ofDestinations+` GROUP BY 1, 2, 3`, tenantID)
 	if err != nil {
 		return 0, err
 	}
-	byLedger, err := wrongIn(ctx, tx, received, hours, `SELECT newsletter_id, hour, 'new', n FROM ledger WHERE tenant_id = $1 AND kind <> 'repeated'`, tenantID)
+	byLedger, err := wrongIn(ctx, tx, received, hours, `SELECT '', newsletter_id, hour, 'new', n FROM ledger WHERE tenant_id = $1 AND kind <> 'repeated'`, tenantID)
 	if err != nil {
 		return 0, err
 	}
-	entered := map[ledgerSum]int{}
-	err = each(ctx, tx, func(row scanner) error {
-		k, n := ledgerSum{tenantID: tenantID}, 0
-		err := row.Scan(&k.kind, &n)
-		entered[k] = n
+	bySum, err := wrongSums(ctx, tx, tenantID)
+	if err != nil {
+		return 0, err
+	}
+	byReason, err := wrongIn(ctx, tx, counted.reasons(), func(row scanner) (k reasonKey, n int, err error) {
+		k.TenantID = tenantID
+		if err = row.Scan(&k.DestinationID, &k.state, &k.reason, &n); !k.state.Known() {
+			n = 0 // whether its reasons are counted, a later release knows
+		}
+		return k, n, err
+	}, `SELECT destination_id, state, reason, n FROM reason_counts`+ofDestinations, tenantID)
+	if err != nil {
+		return 0, err
+	}
+	byOrg, err := wrongIn(ctx, tx, counted.orgs(), func(row scanner) (k orgKey, n int, err error) {
+		k.TenantID = tenantID
+		return k, n, row.Scan(&k.DestinationID, &k.orgID, &n)
+	}, `SELECT destination_id, org_id, n FROM org_counts`+ofDestinations, tenantID)
+	return byHour + byDay + byLedger + bySum + byReason + byOrg, err
+}
+
+// wrongSums is how many of the ledger's sums are not those of its hours.
+func wrongSums(ctx context.Context, tx *sql.Tx, tenantID string) (int, error) {
+	entered := map[string]int{}
+	err := each(ctx, tx, func(row scanner) error {
+		var kind string
+		var n int
+		err := row.Scan(&kind, &n)
+		entered[kind] = n
 		return err
 	}, `SELECT kind, sum(n) FROM ledger WHERE tenant_id = $1 GROUP BY kind`, tenantID)
 	if err != nil {
 		return 0, err
 	}
-	bySum, err := wrongIn(ctx, tx, entered, func(row scanner) (k ledgerSum, n int, err error) {
-		k.tenantID = tenantID
-		return k, n, row.Scan(&k.kind, &n)
-	}, `SELECT kind, n FROM ledger_sums WHERE tenant_id = $1`, tenantID)
-	if err != nil {
-		return 0, err
-	}
-	byReason, err := wrongIn(ctx, tx, counted.reasons(), func(row scanner) (k reasonKey, n int, err error) {
-		k.tenantID = tenantID
-		if err = row.Scan(&k.state, &k.reason, &n); !k.state.Known() {
-			n = 0 // whether its reasons are counted, a later release knows
-		}
-		return k, n, err
-	}, `SELECT state, reason, n FROM reason_counts WHERE tenant_id = $1`, tenantID)
-	if err != nil {
-		return 0, err
-	}
-	byOrg, err := wrongIn(ctx, tx, counted.orgs(), func(row scanner) (k orgKey, n int, err error) {
-		k.tenantID = tenantID
-		return k, n, row.Scan(&k.orgID, &n)
-	}, `SELECT org_id, n FROM org_counts WHERE tenant_id = $1`, tenantID)
-	return byHour + byDay + byLedger + bySum + byReason + byOrg, err
+	return wrongIn(ctx, tx, entered, func(row scanner) (kind string, n int, err error) {
+		return kind, n, row.Scan(&kind, &n)
+	}, `SELECT kind, n FROM ledger_sums WHERE tenant_id = $1 AND destination_id = ''`, tenantID)
 }
 
 // wrongIn is how many numbers of a query are not those counted.

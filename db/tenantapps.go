@@ -160,10 +160,8 @@ func hasApp(ctx context.Context, tx *sql.Tx, g Grant) error {
 func (d *Services) switchApp(ctx context.Context, tx *sql.Tx, service, tenantID, clientID string) (back int64, err error) {
 	const those = ` WHERE service = $1 AND ($2 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $2)`
 	const again = those + ` AND broken_at > 0 AND broken_code = $3 AND ($4 = '' OR client_id = $4)`
-	if service == DeliveredTo {
-		if err := d.endPauses(ctx, tx, again, service, tenantID, OtherApp, clientID); err != nil {
-			return 0, err
-		}
+	if err := d.endPauses(ctx, tx, again, service, tenantID, OtherApp, clientID); err != nil {
+		return 0, err
 	}
 	res, err := tx.ExecContext(ctx, `UPDATE identities SET broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0`+again,
 		service, tenantID, OtherApp, clientID)

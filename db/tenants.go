@@ -67,7 +67,8 @@ func (d *People) Member(ctx context.Context, userID, tenantID string) (Tenant, e
 	return t, wrap("member", err)
 }
 
-// CreateTenant stores a new tenant and its first newsletter, whose slug gets a
+// CreateTenant stores a new tenant with a destination that waits for a CRM, whose id is its
+// own, and its first newsletter, whose slug gets a
 // number at its end when it was given before. A tenant's slug that is taken gives
 // ErrConflict.
 func (d *People) CreateTenant(ctx context.Context, t Tenant, n FirstNewsletter) error {
@@ -81,6 +82,9 @@ func insertTenant(ctx context.Context, tx *sql.Tx, t Tenant, n FirstNewsletter) 
 		`INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $2, $3, $4)`,
 		t.ID, t.Slug, t.Name, millis(t.CreatedAt))
 	if err != nil {
+		return err
+	}
+	if err := insertDestination(ctx, tx, t.ID, t.ID, "", millis(t.CreatedAt)); err != nil {
 		return err
 	}
 	slug, err := claimSlug(ctx, tx, n.Slug, t.ID)
