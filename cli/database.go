@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
@@ -62,9 +63,11 @@ func (p *program) openStore(ctx context.Context, path string) (*db.DB, error) {
 }
 
 // openServed opens the database for a process that serves it.
-func openServed(ctx context.Context, c config) (*db.DB, error) {
+func openServed(ctx context.Context, c config, log *slog.Logger) (*db.DB, error) {
 	if c.Migrate {
-		return db.OpenMigrated(ctx, c.Database)
+		return db.OpenMigrated(ctx, c.Database, func(s db.Step) {
+			log.InfoContext(ctx, "changing the tables", "migration", s.Migration, "step", s.N, "of", s.Of, "what", s.What)
+		})
 	}
 	store, err := db.OpenExisting(ctx, c.Database)
 	if errors.Is(err, db.ErrMissing) {
@@ -122,7 +125,9 @@ does it by itself, unless GATEPOST_MIGRATE is off; other commands never do.`,
 }
 
 func (p *program) migrate(ctx context.Context, path string, to int64) error {
-	done, err := db.Migrate(ctx, path, to)
+	done, err := db.Migrate(ctx, path, to, func(s db.Step) {
+		_, _ = fmt.Fprintf(p.errOut, "%s: step %d of %d, %s\n", s.Migration, s.N, s.Of, s.What)
+	})
 	if err != nil {
 		return err
 	}

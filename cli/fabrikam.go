@@ -71,7 +71,7 @@ func (s sampler) make(ctx context.Context) (tenantID string, err error) {
 		}
 	}
 	sums, err := s.db.Sums(ctx, t.ID)
-	if err == nil && sums[db.New] == 0 {
+	if err == nil && sums.Subscribers[db.New] == 0 {
 		err = s.live(ctx, t, letters)
 	}
 	if err != nil {
@@ -166,7 +166,11 @@ func (s sampler) checkUp(ctx context.Context, tenantID string, g mocksalesforce.
 		return err
 	}
 	used, limit, _ := client.Usage()
-	return errors.Join(s.db.SaveCheckUp(ctx, tenantID, g.OrgID, string(text)), s.db.SaveUsage(ctx, tenantID, used, limit, client.Calls()))
+	to, err := s.db.Destinations(ctx, tenantID)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.db.SaveCheckUp(ctx, to[0].Key(), g.OrgID, string(text)), s.db.SaveUsage(ctx, to[0].Key(), used, limit, client.Calls()))
 }
 
 // inProcess calls a server that isn't listening yet.

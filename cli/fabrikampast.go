@@ -274,7 +274,7 @@ func (m *pastMaker) tests() {
 // deliver makes up what became of somebody.
 func (m *pastMaker) deliver(p *pastPerson) {
 	at := p.SignUps[0].At
-	p.DueAt, p.Attempts = at, 1
+	p.Status, p.DueAt, p.Attempts = db.Active, at, 1
 	switch p.fate {
 	case arrives:
 		for i, s := range p.SignUps {
@@ -368,8 +368,8 @@ func (m *pastMaker) leave(p *pastPerson) {
 	if at.After(m.now) {
 		return
 	}
-	p.State = db.Left
-	p.Events = append(p.Events, db.Event{At: at, State: p.State, Actor: m.maria,
+	p.Status = db.Left
+	p.Events = append(p.Events, db.Event{At: at, State: p.Status, Actor: m.maria,
 		Detail: pick(m.Rand, []string{"Asked us by e-mail to stop.", "Left the company, says an automatic answer.", "Told us on the phone."})})
 }
 
@@ -413,7 +413,7 @@ func (m *pastMaker) solved() []db.Solved {
 // incidents are the connection that was lost and mended, and those who wait now.
 func (m *pastMaker) incidents() []db.PastIncident {
 	told := []string{m.maria}
-	lost := db.Incident{Trouble: db.Trouble{Kind: db.IncidentBroken, Cause: "invalid_grant", N: 1, Since: m.lost},
+	lost := db.Incident{Trouble: db.Trouble{Kind: db.IncidentBroken, Delivers: true, Cause: "invalid_grant", N: 1, Since: m.lost},
 		OpenedAt: m.lost.Add(40 * time.Second), MendedAt: m.mended.Add(30 * time.Second), ClosedAt: m.mended.Add(11 * time.Minute)}
 	all := []db.PastIncident{{Incident: lost, Told: told}}
 	var wait []time.Time
@@ -423,7 +423,7 @@ func (m *pastMaker) incidents() []db.PastIncident {
 		}
 	}
 	if len(wait) > 0 {
-		waiting := db.Incident{Trouble: db.Trouble{Kind: db.IncidentWaiting, Cause: fabrikamWaits, N: len(wait), Since: wait[0]}, OpenedAt: wait[0].Add(16 * time.Minute)}
+		waiting := db.Incident{Trouble: db.Trouble{Kind: db.IncidentWaiting, Delivers: true, Cause: fabrikamWaits, N: len(wait), Since: wait[0]}, OpenedAt: wait[0].Add(16 * time.Minute)}
 		all = append(all, db.PastIncident{Incident: waiting, Told: told})
 	}
 	return all

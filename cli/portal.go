@@ -45,7 +45,7 @@ type portal struct {
 
 // openPortal opens the database and the key file and wires the rooms.
 func openPortal(ctx context.Context, c config, log *slog.Logger) (*portal, error) {
-	store, err := openServed(ctx, c)
+	store, err := openServed(ctx, c, log)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +74,7 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	out := outbound.Client(trustedLogins(p.db, c.LoginURL))
 	crms := connect.New(connect.Config{HTTP: out, Log: p.log, Now: p.db.Now})
 	p.crms = crms.Providers()
+	p.db.SetCRMs(p.crms.Services()...)
 	p.vault = identity.New(identity.Config{
 		Store: p.db, Keys: keys, HTTP: out, TenantHTTP: outbound.Client(outbound.Trust()), Log: p.log, Org: crms.Organization, Now: p.db.Now,
 		Services: c.services(),
@@ -85,8 +86,12 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	if p.db.SearchesBeginnings() {
 		p.log.WarnContext(ctx, "subscribers are found by how a name or an address begins: PostgreSQL lacks the extension pg_trgm; see docs/operating.md")
 	}
-	p.dispatcher = delivery.New(delivery.Config{Store: p.db, Log: p.log, Now: p.db.Now, Connect: func(ctx context.Context, tenantID string) (crm.CRM, error) {
-		return crms.Connect(ctx, p.vault, p.crms.ForSignUps().Service, tenantID)
+	p.dispatcher = delivery.New(delivery.Config{Store: p.db, Log: p.log, Now: p.db.Now, Connect: func(ctx context.Context, to db.DestinationKey) (crm.CRM, error) {
+		d, err := p.db.Destination(ctx, to)
+		if err != nil {
+			return nil, err
+		}
+		return crms.Connect(ctx, p.vault, d.Service, d.TenantID)
 	}})
 	if err := p.wireMail(ctx, c); err != nil {
 		return err
@@ -112,24 +117,33 @@ func (p *portal) wireMail(ctx context.Context, c config) error {
 		return err
 	}
 	p.people.TellByMail()
-	p.mailer = mail.New(mail.Config{CRM: p.crms.ForSignUps(), URL: c.URL, Server: server, Store: p.db, Links: p.people, Log: p.log, Now: p.db.Now})
+	p.mailer = mail.New(mail.Config{CRMs: p.crms, URL: c.URL, Server: server, Store: p.db, Links: p.people, Log: p.log, Now: p.db.Now})
 	return nil
 }
 
-// readyToCall checks that an app is set, and has connections that broke because
-// the app was refused tried again, since its settings may have changed.
+// readyToCall checks that an app of a CRM is set, and has connections that broke because
+// an app was refused tried again, since its settings may have changed.
 func (p *portal) readyToCall(ctx context.Context) error {
-	service := p.crms.ForSignUps().Service
-	err := p.vault.CheckApp(ctx, service)
-	switch {
-	case errors.Is(err, identity.ErrNoApp):
-		return errNoApp
-	case errors.Is(err, seal.ErrSealed): // what needs no call to the CRM goes on
-		p.log.ErrorContext(ctx, "the client secret can't be opened: set it again with gatepost service set "+service+" --client-secret-stdin")
-	case err != nil:
-		return err
+	set := false
+	for _, service := range p.crms.Services() {
+		err := p.vault.CheckApp(ctx, service)
+		switch {
+		case errors.Is(err, identity.ErrNoApp):
+			continue
+		case errors.Is(err, seal.ErrSealed): // what needs no call to the CRM goes on
+			p.log.ErrorContext(ctx, "the client secret can't be opened: set it again with gatepost service set "+service+" --client-secret-stdin")
+		case err != nil:
+			return err
+		}
+		set = true
+		if err := p.vault.RetryApp(ctx, service); err != nil {
+			return err
+		}
 	}
-	return p.vault.RetryApp(ctx, service)
+	if !set {
+		return errNoApp
+	}
+	return nil
 }
 
 // run serves on ln until ctx ends or something fails, then stops in order: no
@@ -162,7 +176,7 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	start("fold the counts", func() error { p.foldCounts(work); return nil })
 	start("jobs", func() error {
 		return jobs.Run(work, jobs.Config{Store: p.db, Vault: p.vault, Keys: p.vault.Keys, Mailer: p.mailer,
-			Watch: &incidents.Watch{CRM: p.crms.ForSignUps(), Store: p.db, Tell: p.mailer != nil, Now: p.db.Now}, Log: p.log})
+			Watch: &incidents.Watch{CRMs: p.crms, Store: p.db, Tell: p.mailer != nil, Now: p.db.Now}, Log: p.log})
 	})
 	start("serve", func() error {
 		if err := p.app.Listener(routes.Framed(ln)); !errors.Is(err, net.ErrClosed) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"gatepost/crm/connect"
 	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/outbound"
@@ -16,9 +17,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// errNoApp says how to name the shared app of Salesforce.
-var errNoApp = errors.New(`the configuration is not complete: the app in Salesforce is missing.
-  Set GATEPOST_SFDC_CLIENT_ID and GATEPOST_SFDC_CLIENT_SECRET (its consumer key and secret), or store them here:
+// errNoApp says how to name the shared app of a CRM.
+var errNoApp = errors.New(`the configuration is not complete: there is no app of any CRM.
+  Set GATEPOST_SFDC_CLIENT_ID and GATEPOST_SFDC_CLIENT_SECRET (consumer key and secret of the app in Salesforce), or store them here:
   gatepost service set sfdc --client-id KEY --client-secret-stdin`)
 
 // trustedLogins are the addresses of the operator's own choice: of the
@@ -36,6 +37,7 @@ func openVault(ctx context.Context, store *db.DB, c identityConfig) (*identity.V
 	if err != nil {
 		return nil, err
 	}
+	store.SetCRMs(connect.New(connect.Config{}).Providers().Services()...)
 	return identity.New(identity.Config{Store: store, Keys: keys, Now: store.Now, HTTP: outbound.Client(trustedLogins(store, c.LoginURL)), TenantHTTP: outbound.Client(outbound.Trust()),
 		Services: services(c.service())}), nil
 }

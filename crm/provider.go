@@ -143,10 +143,6 @@ func (p *Provider) Fill(text string) string {
 // Providers are the kinds of CRMs that there are.
 type Providers []*Provider
 
-// ForSignUps is the CRM that sign-ups go to: the first, whichever tenant's they are. There is
-// one at least.
-func (all Providers) ForSignUps() *Provider { return all[0] }
-
 // Of returns the CRM that is the service; nil when it is none.
 func (all Providers) Of(service string) *Provider {
 	for _, p := range all {
@@ -155,4 +151,26 @@ func (all Providers) Of(service string) *Provider {
 		}
 	}
 	return nil
+}
+
+// Any has the words for a CRM that isn't named: there is none yet, or there are several.
+var Any = &Provider{Name: "your CRM", Record: "record", Records: "records", Access: map[string]Explanation{
+	"NOT_CONNECTED": {Title: "No CRM connected yet", Label: "No CRM yet", What: "No CRM is connected yet.", Who: You,
+		Mend: "Connect one under Integrations: whoever signed up waits here until then."},
+}}
+
+// For returns the CRM that is the service, or Any when it is none.
+func (all Providers) For(service string) *Provider {
+	if p := all.Of(service); p != nil {
+		return p
+	}
+	return Any
+}
+
+// Services are the ids of all CRMs.
+func (all Providers) Services() (ids []string) {
+	for _, p := range all {
+		ids = append(ids, p.Service)
+	}
+	return ids
 }

@@ -24,6 +24,8 @@ type Trouble struct {
 	TenantID string
 	Kind     IncidentKind
 	About    string // the newsletter's id, of IncidentSilent; else the destination's, or the service's of a connection that is none
+	Service  string // that the destination or the connection is of
+	Delivers bool   // it is about a destination
 	Cause    string // a code, when there is one
 	N        int    // how many people it is about
 	Since    time.Time
@@ -41,8 +43,6 @@ type Incident struct {
 	Tenant     string    // its name
 	TimeZone   string    // and its time zone
 	Newsletter string    // name of the newsletter that it is about
-	Service    string    // of the destination that it is about, or of the connection
-	Delivers   bool      // it is about a destination
 	Recent     int       // how many of its kind were closed in the 24 hours before it opened
 }
 
@@ -183,7 +183,7 @@ func (d *Watch) ExpireIncidents(ctx context.Context) error {
 // BrokenConnections returns the connections of tenants' own that died. Those that are
 // destinations tell how many wait there.
 func (d *Watch) BrokenConnections(ctx context.Context) ([]Trouble, error) {
-	return d.troubles(ctx, IncidentBroken, `SELECT i.tenant_id, COALESCE(t.id, i.service), i.broken_code, `+waitingThere+`, i.broken_at
+	return d.troubles(ctx, IncidentBroken, `SELECT i.tenant_id, COALESCE(t.id, i.service), i.service, CASE WHEN t.id IS NULL THEN 0 ELSE 1 END, i.broken_code, `+waitingThere+`, i.broken_at
 		FROM identities i `+itsDestination+` WHERE i.broken_at > 0 AND i.user_name = '' AND i.account = ''`)
 }
 
@@ -191,7 +191,7 @@ func (d *Watch) BrokenConnections(ctx context.Context) ([]Trouble, error) {
 // often that it is tried again after so long a time at least, with the code of the last
 // refusal; otherwise as BrokenConnections.
 func (d *Watch) FailingConnections(ctx context.Context, apart time.Duration) ([]Trouble, error) {
-	return d.troubles(ctx, IncidentFailing, `SELECT i.tenant_id, COALESCE(t.id, i.service), i.failed_code, `+waitingThere+`, i.failed_at
+	return d.troubles(ctx, IncidentFailing, `SELECT i.tenant_id, COALESCE(t.id, i.service), i.service, CASE WHEN t.id IS NULL THEN 0 ELSE 1 END, i.failed_code, `+waitingThere+`, i.failed_at
 		FROM identities i `+itsDestination+` WHERE (i.broken_at > 0 OR i.failed_at > 0) AND i.broken_at = 0 AND i.retry_at - i.failed_at >= $1 AND i.user_name = '' AND i.account = ''`,
 		apart.Milliseconds())
 }
@@ -217,7 +217,7 @@ type LongWait struct {
 // LongWaiting returns the destinations whose first sign-up that waits came before a time: it
 // may have been sent back to wait since.
 func (d *Watch) LongWaiting(ctx context.Context, before time.Time) ([]LongWait, error) {
-	some, err := d.troubles(ctx, IncidentWaiting, `SELECT c.tenant_id, c.destination_id, COALESCE((SELECT reason FROM pauses p WHERE p.tenant_id = c.tenant_id AND p.destination_id = c.destination_id), ''), c.n, s.created_at
+	some, err := d.troubles(ctx, IncidentWaiting, `SELECT c.tenant_id, c.destination_id, c.service, 1, COALESCE((SELECT reason FROM pauses p WHERE p.tenant_id = c.tenant_id AND p.destination_id = c.destination_id), ''), c.n, s.created_at
 		FROM (`+countedIn+` = 'waiting') c
 		JOIN subscribers s ON s.tenant_id = c.tenant_id AND s.id = (SELECT w.subscriber_id FROM deliveries w
 			WHERE w.tenant_id = c.tenant_id AND w.destination_id = c.destination_id AND w.state = 'waiting' ORDER BY w.subscriber_id LIMIT 1)
@@ -245,12 +245,12 @@ type PileUp struct {
 // PileUps returns the destinations in which at least min need attention, with the most frequent cause. Lately counts from the hour of since on.
 func (d *Watch) PileUps(ctx context.Context, min int, since time.Time) ([]PileUp, error) {
 	all, err := collect(ctx, d.read, func(row scanner) (PileUp, error) {
-		p := PileUp{Trouble: Trouble{Kind: IncidentAttention}}
+		p := PileUp{Trouble: Trouble{Kind: IncidentAttention, Delivers: true}}
 		var at int64
-		err := row.Scan(&p.TenantID, &p.About, &p.Cause, &p.N, &p.Lately, &at)
+		err := row.Scan(&p.TenantID, &p.About, &p.Service, &p.Cause, &p.N, &p.Lately, &at)
 		p.Since = fromMillis(at)
 		return p, err
-	}, `SELECT c.tenant_id, c.destination_id,
+	}, `SELECT c.tenant_id, c.destination_id, c.service,
 			COALESCE((SELECT reason FROM reason_counts r WHERE r.tenant_id = c.tenant_id AND r.destination_id = c.destination_id AND r.state = 'attention' AND r.n > 0 ORDER BY r.n DESC, reason LIMIT 1), ''),
 			c.n, COALESCE((SELECT sum(n) FROM activity a WHERE a.tenant_id = c.tenant_id AND a.destination_id = c.destination_id AND a.kind = 'attention' AND a.hour >= $2), 0), $2
 		FROM (`+countedIn+` = 'attention') c WHERE c.n >= $1`,
@@ -259,8 +259,8 @@ func (d *Watch) PileUps(ctx context.Context, min int, since time.Time) ([]PileUp
 }
 
 // countedIn counts those of each destination of open tenants whose state is what follows.
-const countedIn = `SELECT s.tenant_id, s.destination_id, sum(s.n) AS n FROM destinations t JOIN state_counts s ON s.tenant_id = t.tenant_id AND s.destination_id = t.id
-	WHERE t.removed_at = 0 AND s.n > 0 AND s.` + ofOpenTenants + ` GROUP BY s.tenant_id, s.destination_id, s.state HAVING s.state`
+const countedIn = `SELECT s.tenant_id, s.destination_id, t.service, sum(s.n) AS n FROM destinations t JOIN state_counts s ON s.tenant_id = t.tenant_id AND s.destination_id = t.id
+	WHERE t.removed_at = 0 AND s.n > 0 AND s.` + ofOpenTenants + ` GROUP BY s.tenant_id, s.destination_id, t.service, s.state HAVING s.state`
 
 // Silence is a form that got no sign-up for some whole hours.
 type Silence struct {
@@ -307,7 +307,7 @@ func (d *Watch) troubles(ctx context.Context, kind IncidentKind, query string, a
 	all, err := collect(ctx, d.read, func(row scanner) (Trouble, error) {
 		t := Trouble{Kind: kind}
 		var since int64
-		err := row.Scan(&t.TenantID, &t.About, &t.Cause, &t.N, &since)
+		err := row.Scan(&t.TenantID, &t.About, &t.Service, &t.Delivers, &t.Cause, &t.N, &since)
 		t.Since = fromMillis(since)
 		return t, err
 	}, query, args...)

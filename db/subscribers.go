@@ -59,6 +59,12 @@ func (s Subscriber) In(destinationID string) Delivery {
 	return Delivery{}
 }
 
+// Seen is the subscriber with the delivery to a destination as the one that was asked for.
+func (s Subscriber) Seen(destinationID string) Subscriber {
+	s.Delivery = s.In(destinationID)
+	return s
+}
+
 // SignedUpAt is when the address was last signed up.
 func (s Subscriber) SignedUpAt() time.Time {
 	if s.RepeatedAt.After(s.CreatedAt) {

@@ -7,17 +7,18 @@ import (
 	"time"
 
 	"gatepost/crm"
+	"gatepost/db"
 )
 
 // checkUpTime is how long a check-up may take.
 const checkUpTime = 30 * time.Second
 
-// CheckUp asks the tenant's CRM whether sign-ups can arrive, and keeps what was
+// CheckUp asks a destination's CRM whether sign-ups can arrive, and keeps what was
 // found. It fails with a *crm.Failure when nothing could be asked.
-func (d *Dispatcher) CheckUp(ctx context.Context, tenantID string) error {
+func (d *Dispatcher) CheckUp(ctx context.Context, to db.DestinationKey) error {
 	ctx, cancel := context.WithTimeout(ctx, checkUpTime)
 	defer cancel()
-	c, err := d.Connect(ctx, tenantID)
+	c, err := d.Connect(ctx, to)
 	if err != nil {
 		return crm.Failed(err)
 	}
@@ -30,19 +31,19 @@ func (d *Dispatcher) CheckUp(ctx context.Context, tenantID string) error {
 		return fmt.Errorf("encode a check-up: %w", err)
 	}
 	if used, limit, ok := c.Usage(); ok {
-		if err := d.Store.SaveUsage(ctx, tenantID, used, limit, c.Calls()); err != nil {
+		if err := d.Store.SaveUsage(ctx, to, used, limit, c.Calls()); err != nil {
 			return err
 		}
 	}
-	return d.Store.SaveCheckUp(ctx, tenantID, c.Target().OrgID, string(text))
+	return d.Store.SaveCheckUp(ctx, to, c.Target().OrgID, string(text))
 }
 
-// CheckKey asks the tenant's CRM whether a field can be the key of its records. It
+// CheckKey asks a destination's CRM whether a field can be the key of its records. It
 // fails with a *crm.Failure, of class Recorded when it can't.
-func (d *Dispatcher) CheckKey(ctx context.Context, tenantID, field string) error {
+func (d *Dispatcher) CheckKey(ctx context.Context, to db.DestinationKey, field string) error {
 	ctx, cancel := context.WithTimeout(ctx, checkUpTime)
 	defer cancel()
-	c, err := d.Connect(ctx, tenantID)
+	c, err := d.Connect(ctx, to)
 	if err == nil {
 		err = c.CheckKey(ctx, field)
 	}
@@ -53,10 +54,10 @@ func (d *Dispatcher) CheckKey(ctx context.Context, tenantID, field string) error
 }
 
 // CheckUpSoon makes a check-up that nobody waits for: right after connecting.
-func (d *Dispatcher) CheckUpSoon(tenantID string) {
+func (d *Dispatcher) CheckUpSoon(to db.DestinationKey) {
 	d.checkUps.Go(func() {
-		if err := d.CheckUp(context.Background(), tenantID); err != nil {
-			d.Log.Warn("a check-up was not possible", "tenant", tenantID, "error", err)
+		if err := d.CheckUp(context.Background(), to); err != nil {
+			d.Log.Warn("a check-up was not possible", "tenant", to.TenantID, "destination", to.DestinationID, "error", err)
 		}
 	})
 }

@@ -19,41 +19,41 @@ import (
 // Store keeps what is to be delivered. *db.DB is one. Its writes fail with
 // db.ErrLost when the lease that they are made under went to somebody else.
 type Store interface {
-	DueTenants(ctx context.Context, owner string) ([]string, error)
-	DueAmong(ctx context.Context, owner string, tenants []string) ([]string, error)
-	Due(ctx context.Context, tenantID string, limit int) ([]db.Known, error)
+	DueDestinations(ctx context.Context, owner string) ([]db.DestinationKey, error)
+	DueAmong(ctx context.Context, owner string, tenants []string) ([]db.DestinationKey, error)
+	Due(ctx context.Context, to db.DestinationKey, limit int) ([]db.Known, error)
 	TakeLease(ctx context.Context, l db.Lease) error
 	KeepLease(ctx context.Context, l db.Lease) error
 	ReleaseLease(ctx context.Context, l db.Lease) error
 	MarkSent(ctx context.Context, l db.Lease, sendings []db.Sending, settlesAt time.Time) error
 	RecordOutcomes(ctx context.Context, l db.Lease, outcomes []db.Outcome) error
-	DueRemovals(ctx context.Context, tenantID string) ([]db.Removal, error)
-	BeginRemoval(ctx context.Context, l db.Lease, r db.Removal, orgID string) (begun db.Removal, ask bool, err error)
-	PutOffRemoval(ctx context.Context, l db.Lease, r db.Removal) error
-	EndRemoval(ctx context.Context, l db.Lease, r db.Removal) error
-	Pause(ctx context.Context, tenantID string) (db.Pause, error)
+	DueRemovals(ctx context.Context, to db.DestinationKey) ([]db.RecordRemoval, error)
+	BeginRemoval(ctx context.Context, l db.Lease, r db.RecordRemoval, orgID string) (begun db.RecordRemoval, ask bool, err error)
+	PutOffRemoval(ctx context.Context, l db.Lease, r db.RecordRemoval) error
+	EndRemoval(ctx context.Context, l db.Lease, r db.RecordRemoval) error
+	Pause(ctx context.Context, to db.DestinationKey) (db.Pause, error)
 	SetPause(ctx context.Context, l db.Lease, p db.Pause) error
-	EndPause(ctx context.Context, tenantID string) error
-	Blamed(ctx context.Context, tenantID string) (int, error)
+	EndPause(ctx context.Context, to db.DestinationKey) error
+	Blamed(ctx context.Context, to db.DestinationKey) (int, error)
 	SetBlamed(ctx context.Context, l db.Lease, n int) error
-	Usage(ctx context.Context, tenantID string) (db.Usage, error)
-	ForgetUsage(ctx context.Context, tenantID string) error
-	SaveUsage(ctx context.Context, tenantID string, used, allowed, ours int) error
-	DeliverySettings(ctx context.Context, tenantID string) (db.DeliverySettings, error)
-	SaveCheckUp(ctx context.Context, tenantID, orgID, checks string) error
+	Usage(ctx context.Context, to db.DestinationKey) (db.Usage, error)
+	ForgetUsage(ctx context.Context, to db.DestinationKey) error
+	SaveUsage(ctx context.Context, to db.DestinationKey, used, allowed, ours int) error
+	DeliverySettings(ctx context.Context, to db.DestinationKey) (db.DeliverySettings, error)
+	SaveCheckUp(ctx context.Context, to db.DestinationKey, orgID, checks string) error
 }
 
 // Config is what New needs. What is zero gets its default.
 type Config struct {
 	Store Store
-	// Connect returns a tenant's CRM. It fails with a *crm.Failure, of class
+	// Connect returns a destination's CRM. It fails with a *crm.Failure, of class
 	// Connection where nothing goes until somebody connects.
-	Connect func(ctx context.Context, tenantID string) (crm.CRM, error)
+	Connect func(ctx context.Context, to db.DestinationKey) (crm.CRM, error)
 	Log     *slog.Logger
 	Now     func() time.Time // by the clock that all processes go by; time.Now when nil
 
-	LookEvery time.Duration // how often the database is asked for tenants with due work; 1 s
-	Parallel  int           // tenants at a time; 32
+	LookEvery time.Duration // how often the database is asked for destinations with due work; 1 s
+	Parallel  int           // destinations at a time; 32
 	CallTime  time.Duration // the longest that a call of a CRM may take; 2 min
 	Grace     time.Duration // how long calls may go on after Run's context ended; 10 s
 }
@@ -79,7 +79,7 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// Dispatcher delivers the subscribers of all tenants, together with those of
+// Dispatcher delivers to the destinations of all tenants, together with those of
 // other processes on the same database.
 type Dispatcher struct {
 	Config
@@ -87,36 +87,59 @@ type Dispatcher struct {
 	signal chan struct{} // something changed for Run to look at
 
 	mu       sync.Mutex
-	queue    []string         // tenants that wait for their turn
-	again    map[string]bool  // queued and running tenants; true: woken while running
-	heard    map[string]bool  // tenants that other processes told of
-	lookNow  bool             // the database is to be asked, whenever it was last
-	usages   map[string]usage // of each tenant's API calls, what is yet to be written down
-	checkUps sync.WaitGroup   // that are under way
+	queue    []db.DestinationKey            // that wait for their turn
+	again    map[db.DestinationKey]bool     // queued and running ones; true: woken while running
+	of       map[string][]db.DestinationKey // each tenant's, as far as something was due there
+	heard    map[string]bool                // tenants that somebody told of
+	lookNow  bool                           // the database is to be asked, whenever it was last
+	usages   map[db.DestinationKey]usage    // of each destination's API calls, what is yet to be written down
+	checkUps sync.WaitGroup                 // that are under way
 	running  int
 }
 
 // New returns a Dispatcher, which works while its Run runs.
 func New(c Config) *Dispatcher {
 	c.setDefaults()
-	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[string]bool{}, heard: map[string]bool{}, usages: map[string]usage{}}
+	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[db.DestinationKey]bool{}, of: map[string][]db.DestinationKey{}, heard: map[string]bool{}, usages: map[db.DestinationKey]usage{}}
 }
 
 // Wake says that a tenant has something to deliver. It doesn't wait.
 func (d *Dispatcher) Wake(tenantID string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, known := d.again[tenantID]; known {
-		d.again[tenantID] = true
-		return
+	if len(d.of[tenantID]) == 0 {
+		d.heard[tenantID] = true
+		d.poke()
 	}
-	d.enqueue(tenantID)
+	for _, to := range d.of[tenantID] {
+		d.queueUp(to)
+	}
 }
 
-// enqueue puts a tenant at the end of the queue. The caller holds d.mu.
-func (d *Dispatcher) enqueue(tenantID string) {
-	d.again[tenantID] = false
-	d.queue = append(d.queue, tenantID)
+// wake has a destination get its turn.
+func (d *Dispatcher) wake(to db.DestinationKey) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !slices.Contains(d.of[to.TenantID], to) {
+		d.of[to.TenantID] = append(d.of[to.TenantID], to)
+	}
+	d.queueUp(to)
+}
+
+// queueUp queues a destination, or has the one that is running queue again. The caller holds
+// d.mu.
+func (d *Dispatcher) queueUp(to db.DestinationKey) {
+	if _, known := d.again[to]; known {
+		d.again[to] = true
+		return
+	}
+	d.enqueue(to)
+}
+
+// enqueue puts a destination at the end of the queue. The caller holds d.mu.
+func (d *Dispatcher) enqueue(to db.DestinationKey) {
+	d.again[to] = false
+	d.queue = append(d.queue, to)
 	d.poke()
 }
 
@@ -133,12 +156,18 @@ func (d *Dispatcher) poke() {
 func (d *Dispatcher) Heard(tenantID string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, known := d.again[tenantID]; known {
-		d.again[tenantID] = true
-		return
+	busy := len(d.of[tenantID]) > 0
+	for _, to := range d.of[tenantID] {
+		if _, known := d.again[to]; known {
+			d.again[to] = true
+			continue
+		}
+		busy = false
 	}
-	d.heard[tenantID] = true
-	d.poke()
+	if !busy {
+		d.heard[tenantID] = true
+		d.poke()
+	}
 }
 
 // Look says that any tenant may have something to deliver. It doesn't wait.
@@ -149,13 +178,13 @@ func (d *Dispatcher) Look() {
 	d.poke()
 }
 
-// Resume ends a tenant's pause and wakes it: for when its CRM was connected anew.
+// Resume ends a destination's pause and wakes it: for when its CRM was connected anew.
 // How many API calls are used is another org's by then, it may be.
-func (d *Dispatcher) Resume(ctx context.Context, tenantID string) error {
-	if err := errors.Join(d.Store.ForgetUsage(ctx, tenantID), d.Store.EndPause(ctx, tenantID)); err != nil {
+func (d *Dispatcher) Resume(ctx context.Context, to db.DestinationKey) error {
+	if err := errors.Join(d.Store.ForgetUsage(ctx, to), d.Store.EndPause(ctx, to)); err != nil {
 		return err
 	}
-	d.Wake(tenantID)
+	d.wake(to)
 	return nil
 }
 
@@ -173,8 +202,8 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	look := time.NewTicker(d.LookEvery)
 	defer look.Stop()
 	for {
-		for tenantID, ok := d.next(); ok; tenantID, ok = d.next() {
-			turns.Go(func() { d.done(tenantID, d.turn(work, ctx.Done(), tenantID)) })
+		for to, ok := d.next(); ok; to, ok = d.next() {
+			turns.Go(func() { d.done(to, d.turn(work, ctx.Done(), to)) })
 		}
 		select {
 		case <-ctx.Done():
@@ -187,10 +216,10 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 }
 
-// look wakes the tenants that have due work, whoever stored it.
+// look wakes the destinations that have due work, whoever stored it.
 func (d *Dispatcher) look(ctx context.Context) {
-	tenants, err := d.Store.DueTenants(ctx, d.owner)
-	d.found(ctx, tenants, err)
+	due, err := d.Store.DueDestinations(ctx, d.owner)
+	d.found(ctx, due, err)
 }
 
 // lookForHeard is look for what other processes told of, if they did.
@@ -204,46 +233,46 @@ func (d *Dispatcher) lookForHeard(ctx context.Context) {
 	case all:
 		d.look(ctx)
 	case len(heard) > 0:
-		tenants, err := d.Store.DueAmong(ctx, d.owner, heard)
-		d.found(ctx, tenants, err)
+		due, err := d.Store.DueAmong(ctx, d.owner, heard)
+		d.found(ctx, due, err)
 	}
 }
 
-func (d *Dispatcher) found(ctx context.Context, tenants []string, err error) {
+func (d *Dispatcher) found(ctx context.Context, due []db.DestinationKey, err error) {
 	if err != nil {
 		if ctx.Err() == nil {
 			d.Log.ErrorContext(ctx, "looking for subscribers to deliver failed", "error", err)
 		}
 		return
 	}
-	for _, id := range tenants {
-		d.Wake(id)
+	for _, to := range due {
+		d.wake(to)
 	}
 }
 
-// next takes the tenant whose turn it is, if there is one and room for it.
-func (d *Dispatcher) next() (tenantID string, ok bool) {
+// next takes the destination whose turn it is, if there is one and room for it.
+func (d *Dispatcher) next() (to db.DestinationKey, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.queue) == 0 || d.running >= d.Parallel {
-		return "", false
+		return to, false
 	}
-	tenantID, d.queue = d.queue[0], d.queue[1:]
-	d.again[tenantID] = false
+	to, d.queue = d.queue[0], d.queue[1:]
+	d.again[to] = false
 	d.running++
-	return tenantID, true
+	return to, true
 }
 
-// done ends a tenant's turn. It queues again at the end when it has more to do,
+// done ends a destination's turn. It queues again at the end when it has more to do,
 // so that the others get theirs.
-func (d *Dispatcher) done(tenantID string, more bool) {
+func (d *Dispatcher) done(to db.DestinationKey, more bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.running--
-	if more || d.again[tenantID] {
-		d.enqueue(tenantID)
+	if more || d.again[to] {
+		d.enqueue(to)
 		return
 	}
-	delete(d.again, tenantID)
+	delete(d.again, to)
 	d.poke()
 }

@@ -54,7 +54,7 @@ func (p *person) sum() {
 	slices.SortStableFunc(p.known, func(a, b db.Known) int { return b.SaidAt().Compare(a.SaidAt()) })
 	for _, s := range p.known {
 		switch {
-		case s.Due && s.State == db.Left:
+		case s.Due && s.State == db.Ended:
 			p.left = append(p.left, s)
 		case s.Due:
 			p.due = append(p.due, s)
@@ -67,7 +67,7 @@ func (p *person) sum() {
 			p.settlesAt = s.SettlesAt
 		}
 		p.newer = p.newer || s.State == db.Waiting && (s.Newer || s.SentAt.IsZero())
-		if s.State == db.Waiting || s.State == db.Delivered {
+		if s.Status != db.Left && (s.State == db.Waiting || s.State == db.Delivered) {
 			p.says(s)
 		}
 	}

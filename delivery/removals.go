@@ -47,7 +47,7 @@ func (t *turn) remove(ctx context.Context) (goOn bool, err error) {
 
 // removeRecord deletes the CRM's record of a removal, and notes in r what became of it. A
 // failure leaves that open.
-func (t *turn) removeRecord(ctx context.Context, r *db.Removal) *crm.Failure {
+func (t *turn) removeRecord(ctx context.Context, r *db.RecordRemoval) *crm.Failure {
 	ctx, cancel := context.WithTimeout(ctx, t.CallTime)
 	defer cancel()
 	removed, err := t.crm.Remove(ctx, r.RecordID)
@@ -67,7 +67,7 @@ func (t *turn) removeRecord(ctx context.Context, r *db.Removal) *crm.Failure {
 // with deliveries. What is everybody's holds the tenant, and is waited for. What is this
 // record's alone puts it off, later and later, so that it keeps nobody waiting, and after
 // many tries the record stays.
-func (t *turn) notRemoved(ctx context.Context, r db.Removal, f *crm.Failure) (goOn bool, err error) {
+func (t *turn) notRemoved(ctx context.Context, r db.RecordRemoval, f *crm.Failure) (goOn bool, err error) {
 	if f.Unknown { // nobody is to be looked up for good before it has taken effect
 		r.Unsure, r.DueAt = true, t.Now().Add(t.crm.Provider().Settles.Of(1))
 	}
@@ -95,7 +95,7 @@ func (t *turn) notRemoved(ctx context.Context, r db.Removal, f *crm.Failure) (go
 // outage is why the CRM does nothing for anybody now, nil when a record couldn't be deleted
 // for what it has alone. Some failures say it; where one doesn't, a look-up tells, which
 // works unless it is everybody's.
-func (t *turn) outage(ctx context.Context, r db.Removal, f *crm.Failure) *crm.Failure {
+func (t *turn) outage(ctx context.Context, r db.RecordRemoval, f *crm.Failure) *crm.Failure {
 	switch f.Class {
 	case crm.Connection:
 		return f

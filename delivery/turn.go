@@ -11,14 +11,14 @@ import (
 	"gatepost/db"
 )
 
-// turnBatches is how many batches a tenant may deliver until the others had
+// turnBatches is how many batches are delivered to a destination until the others had
 // their turn.
 const turnBatches = 10
 
 // errStopped ends a turn because the dispatcher is to end.
 var errStopped = errors.New("stopped")
 
-// turn is one tenant's time with the dispatcher, under one lease.
+// turn is one destination's time with the dispatcher, under one lease.
 type turn struct {
 	*Dispatcher
 	lease db.Lease
@@ -30,35 +30,35 @@ type turn struct {
 
 	looked time.Time // when the last look-up began
 
-	removals []db.Removal // that are due
+	removals []db.RecordRemoval // that are due
 
 	// blamed is how many in a row were refused alone, with nobody delivered in between,
 	// by whichever process.
 	blamed int
 }
 
-// turn delivers what a tenant has to deliver, and reports whether there is more.
-func (d *Dispatcher) turn(ctx context.Context, stop <-chan struct{}, tenantID string) (more bool) {
-	t := &turn{Dispatcher: d, lease: db.Lease{TenantID: tenantID, Owner: d.owner}, stop: stop}
+// turn delivers what is to be delivered to a destination, and reports whether there is more.
+func (d *Dispatcher) turn(ctx context.Context, stop <-chan struct{}, to db.DestinationKey) (more bool) {
+	t := &turn{Dispatcher: d, lease: db.Lease{DestinationKey: to, Owner: d.owner}, stop: stop}
 	more, err := t.run(ctx)
 	if err != nil && !errors.Is(err, errStopped) && !errors.Is(err, db.ErrLost) {
-		d.Log.ErrorContext(ctx, "delivering was interrupted", "tenant", tenantID, "error", err)
+		d.Log.ErrorContext(ctx, "delivering was interrupted", "tenant", to.TenantID, "destination", to.DestinationID, "error", err)
 	}
 	return more
 }
 
 func (t *turn) run(ctx context.Context) (more bool, err error) {
-	if t.pause, err = t.Store.Pause(ctx, t.lease.TenantID); err != nil || t.Now().Before(t.pause.Until) {
+	if t.pause, err = t.Store.Pause(ctx, t.lease.DestinationKey); err != nil || t.Now().Before(t.pause.Until) {
 		return false, err
 	}
-	due, err := t.Store.Due(ctx, t.lease.TenantID, 1)
+	due, err := t.Store.Due(ctx, t.lease.DestinationKey, 1)
 	if err != nil {
 		return false, err
 	}
-	if t.removals, err = t.Store.DueRemovals(ctx, t.lease.TenantID); err != nil || len(due)+len(t.removals) == 0 {
+	if t.removals, err = t.Store.DueRemovals(ctx, t.lease.DestinationKey); err != nil || len(due)+len(t.removals) == 0 {
 		return false, err
 	}
-	if t.set, err = t.Store.DeliverySettings(ctx, t.lease.TenantID); err != nil {
+	if t.set, err = t.Store.DeliverySettings(ctx, t.lease.DestinationKey); err != nil {
 		return false, err
 	}
 	if len(t.removals) == 0 {
@@ -109,7 +109,7 @@ func (t *turn) keep(ctx context.Context, lose func()) {
 
 // drain delivers batch after batch.
 func (t *turn) drain(ctx context.Context) (more bool, err error) {
-	t.crm, err = t.Connect(ctx, t.lease.TenantID)
+	t.crm, err = t.Connect(ctx, t.lease.DestinationKey)
 	if err != nil {
 		return false, t.hold(ctx, crm.Failed(err), t.pause.Batch)
 	}
@@ -117,7 +117,7 @@ func (t *turn) drain(ctx context.Context) (more bool, err error) {
 	if t.pause.Batch > 0 {
 		t.limit = min(t.limit, t.pause.Batch)
 	}
-	if t.blamed, err = t.Store.Blamed(ctx, t.lease.TenantID); err != nil {
+	if t.blamed, err = t.Store.Blamed(ctx, t.lease.DestinationKey); err != nil {
 		return false, err
 	}
 	defer t.keepUsage(ctx)
@@ -128,7 +128,7 @@ func (t *turn) drain(ctx context.Context) (more bool, err error) {
 		if spare, err := t.spare(ctx); spare || err != nil {
 			return false, err
 		}
-		due, err := t.Store.Due(ctx, t.lease.TenantID, t.limit)
+		due, err := t.Store.Due(ctx, t.lease.DestinationKey, t.limit)
 		if err != nil || len(due) == 0 {
 			return false, err
 		}
@@ -495,7 +495,7 @@ func (t *turn) succeeded(ctx context.Context) error {
 	}
 	t.Log.InfoContext(ctx, "delivering goes on", "tenant", t.lease.TenantID, "after", t.pause.Reason, "tries", t.pause.Tries)
 	t.pause = db.Pause{}
-	return t.Store.EndPause(ctx, t.lease.TenantID)
+	return t.Store.EndPause(ctx, t.lease.DestinationKey)
 }
 
 func (t *turn) stopped() bool {

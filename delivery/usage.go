@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gatepost/crm"
+	"gatepost/db"
 )
 
 // spareFor is how long nothing is sent, when the share of the org's API calls that
@@ -15,11 +16,11 @@ const spareFor = 5 * time.Minute
 const usageEvery = 10 * time.Second
 
 // spare reports whether nothing is to be sent now, since as many of the CRM's
-// API calls are used as the tenant allows; then the tenant is paused.
+// API calls are used as the tenant allows; then the destination is paused.
 func (t *turn) spare(ctx context.Context) (bool, error) {
 	used, limit, known := t.crm.Usage()
 	if !known {
-		u, err := t.Store.Usage(ctx, t.lease.TenantID)
+		u, err := t.Store.Usage(ctx, t.lease.DestinationKey)
 		if err != nil {
 			return false, err
 		}
@@ -38,7 +39,7 @@ const gatherMost = time.Minute
 // all until half of the tenant's share of the API calls is used, and from there on
 // grows with it: fewer and fuller calls are made, the fewer are left.
 func (t *turn) gather(ctx context.Context) (time.Duration, error) {
-	u, err := t.Store.Usage(ctx, t.lease.TenantID)
+	u, err := t.Store.Usage(ctx, t.lease.DestinationKey)
 	share := u.Allowed * t.set.Share / 100
 	if err != nil || share <= 0 || t.Now().Sub(u.At) >= spareFor {
 		return 0, err
@@ -57,25 +58,25 @@ type usage struct {
 // now and then. A process that is killed forgets what it made since.
 func (t *turn) keepUsage(ctx context.Context) {
 	used, limit, known := t.crm.Usage()
-	calls, due := t.usageDue(t.lease.TenantID, t.crm.Calls(), known, used*100 >= limit*t.set.Share)
+	calls, due := t.usageDue(t.lease.DestinationKey, t.crm.Calls(), known, used*100 >= limit*t.set.Share)
 	if !due {
 		return
 	}
-	if err := t.Store.SaveUsage(context.WithoutCancel(ctx), t.lease.TenantID, used, limit, calls); err != nil {
+	if err := t.Store.SaveUsage(context.WithoutCancel(ctx), t.lease.DestinationKey, used, limit, calls); err != nil {
 		t.Log.ErrorContext(ctx, "what the CRM said of its API calls can't be written down", "tenant", t.lease.TenantID, "error", err)
 	}
 }
 
 // usageDue adds to the calls that we made for a tenant, and reports whether what
 // is known is to be written down now, and how many calls there are then.
-func (d *Dispatcher) usageDue(tenantID string, made int, known, pressing bool) (calls int, due bool) {
+func (d *Dispatcher) usageDue(to db.DestinationKey, made int, known, pressing bool) (calls int, due bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	u := d.usages[tenantID]
+	u := d.usages[to]
 	u.calls += made
 	if due = known && (pressing || time.Since(u.at) >= usageEvery); due {
 		calls, u = u.calls, usage{at: time.Now()}
 	}
-	d.usages[tenantID] = u
+	d.usages[to] = u
 	return calls, due
 }

@@ -55,7 +55,7 @@ func (w *Watch) digest(ctx context.Context, tenantID string, morning time.Time) 
 	} else if err != nil {
 		return err
 	}
-	open := len(Open(w.CRM, d)) > 0
+	open := len(Open(w.CRMs, d)) > 0
 	return w.Store.QueueDigest(ctx, tenantID, morning, apart, func(members []db.Member) (users []string) {
 		for _, m := range members {
 			if open && WantedDaily(m) {
@@ -79,41 +79,55 @@ type Item struct {
 
 // Open is what is open at a tenant and needs a person: what is about the connection first,
 // then why people need attention, the most people first.
-func Open(p *crm.Provider, d db.Digest) (items []Item) {
+func Open(crms crm.Providers, d db.Digest) (items []Item) {
 	for _, i := range d.Incidents {
 		if i.Kind == db.IncidentBroken || i.Kind == db.IncidentFailing {
-			items = append(items, itemOf(p, i))
+			items = append(items, itemOf(crms, i))
 		}
 	}
 	for _, service := range d.Held {
-		items = append(items, Item{What: nameOf(p, service) + ": a new connection waits for your decision",
+		items = append(items, Item{What: nameOf(crms, service) + ": a new connection waits for your decision",
 			More: "Say whether the account is the right one.", Path: "/integrations", Link: "Decide"})
 	}
 	for _, i := range d.Incidents {
-		if i.Kind == db.IncidentWaiting && i.N > 0 && p.Sentence(i.Cause).Who != crm.Nobody && i.Cause != "" {
-			items = append(items, itemOf(p, i))
+		if i.Kind == db.IncidentWaiting && i.N > 0 && crms.For(i.Service).Sentence(i.Cause).Who != crm.Nobody && i.Cause != "" {
+			items = append(items, itemOf(crms, i))
 		}
 	}
-	for _, cause := range d.Problems {
-		if cause.State.Info().Attention {
-			e := p.GaveUp(cause.Reason)
-			items = append(items, Item{N: cause.N, What: e.Title, More: whoFixes(p, e.Who), Path: problemPath(p, cause), Link: "View problem", attention: true})
-		}
+	for _, to := range d.Destinations {
+		items = append(items, problemItems(crms.For(to.Service), to, len(d.Destinations) > 1)...)
 	}
 	for _, i := range d.Incidents {
 		if i.Kind == db.IncidentSilent {
-			items = append(items, itemOf(p, i))
+			items = append(items, itemOf(crms, i))
 		}
 	}
 	return items
 }
 
+// problemItems are why people need attention in a destination, which is named where there
+// are several.
+func problemItems(p *crm.Provider, to db.DestinationDigest, several bool) (items []Item) {
+	for _, cause := range to.Problems {
+		if !cause.State.Info().Attention {
+			continue
+		}
+		e := p.GaveUp(cause.Reason)
+		what := e.Title
+		if several {
+			what = p.Name + ": " + what
+		}
+		items = append(items, Item{N: cause.N, What: what, More: whoFixes(p, e.Who), Path: problemPath(p, cause), Link: "View problem", attention: true})
+	}
+	return items
+}
+
 // itemOf is an incident in a few words.
-func itemOf(p *crm.Provider, i db.Incident) Item {
-	w := Tell(p, i)
+func itemOf(crms crm.Providers, i db.Incident) Item {
+	w := Tell(crms, i)
 	item := Item{What: w.Title, More: upper(local(i, i.Since)) + ". " + w.Mend, Path: w.Path, Link: w.Link}
 	if i.Kind == db.IncidentWaiting {
-		item.N, item.What = i.N, "Waiting: "+p.Sentence(i.Cause).Title
+		item.N, item.What = i.N, "Waiting: "+crms.For(i.Service).Sentence(i.Cause).Title
 	}
 	if i.Kind == db.IncidentSilent {
 		item.What, item.More = w.Title+": "+i.Newsletter, "No sign-ups "+local(i, i.Since)+". Open the page that your form is on, and sign up yourself."
@@ -123,7 +137,7 @@ func itemOf(p *crm.Provider, i db.Incident) Item {
 
 // problemPath is where the page of a cause is.
 func problemPath(p *crm.Provider, cause db.Problem) string {
-	return statusPath(p) + "/problems/" + string(cause.State) + "/" + url.PathEscape(cause.Reason)
+	return statusPath(p, "/problems/"+string(cause.State)+"/"+url.PathEscape(cause.Reason))
 }
 
 // whoFixes says who can do something about why people need attention.
@@ -141,17 +155,19 @@ func whoFixes(p *crm.Provider, who crm.Who) string {
 
 // Headline says in a few words what is open: the first thing that is about all, and how
 // many need attention.
-func Headline(p *crm.Provider, d db.Digest) string {
+func Headline(crms crm.Providers, d db.Digest) string {
 	var said []string
-	for _, i := range Open(p, d) {
+	for _, i := range Open(crms, d) {
 		if !i.attention && len(said) == 0 {
 			said = append(said, i.What)
 		}
 	}
 	people := 0
-	for _, cause := range d.Problems {
-		if cause.State.Info().Attention {
-			people += cause.N
+	for _, to := range d.Destinations {
+		for _, cause := range to.Problems {
+			if cause.State.Info().Attention {
+				people += cause.N
+			}
 		}
 	}
 	if people > 0 {
@@ -160,26 +176,34 @@ func Headline(p *crm.Provider, d db.Digest) string {
 	return strings.Join(said, ", ")
 }
 
-// Standing says how the connection is and who waits.
-func Standing(p *crm.Provider, d db.Digest) string {
+// Standing says how each CRM's connection is and who waits.
+func Standing(crms crm.Providers, d db.Digest) string {
+	all := make([]string, len(d.Destinations))
+	for n, to := range d.Destinations {
+		all[n] = standing(crms.For(to.Service), to, d)
+	}
+	return strings.Join(all, " ")
+}
+
+func standing(p *crm.Provider, to db.DestinationDigest, d db.Digest) string {
 	state := p.Name + ": not connected."
-	if d.Connected {
+	if to.Connected {
 		state = p.Name + ": connected."
 	}
 	for _, i := range d.Incidents {
 		switch {
-		case i.About != "":
+		case i.About != to.ID:
 		case i.Kind == db.IncidentBroken:
 			state = p.Name + ": connection lost."
 		case i.Kind == db.IncidentFailing:
 			state = p.Name + ": connected, but the connection can’t be renewed."
 		}
 	}
-	waiting := fmt.Sprintf("%d waiting", d.Waiting)
-	if !d.OldestWaiting.IsZero() && d.Waiting > 0 {
-		waiting += ", the oldest since " + Moment(d.OldestWaiting, d.TimeZone)
+	waiting := fmt.Sprintf("%d waiting", to.Waiting)
+	if !to.OldestWaiting.IsZero() && to.Waiting > 0 {
+		waiting += ", the oldest since " + Moment(to.OldestWaiting, d.TimeZone)
 	}
-	return state + " " + waiting + "."
+	return upper(state) + " " + waiting + "."
 }
 
 func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -38,8 +38,8 @@ const (
 
 // Store is where troubles show, and where incidents are kept; *db.DB is one.
 type Store interface {
-	FailingConnections(ctx context.Context, delivers string, apart time.Duration) ([]db.Trouble, error)
-	BrokenConnections(ctx context.Context, delivers string) ([]db.Trouble, error)
+	FailingConnections(ctx context.Context, apart time.Duration) ([]db.Trouble, error)
+	BrokenConnections(ctx context.Context) ([]db.Trouble, error)
 	LongWaiting(ctx context.Context, before time.Time) ([]db.LongWait, error)
 	PileUps(ctx context.Context, min int, since time.Time) ([]db.PileUp, error)
 	Silences(ctx context.Context, now time.Time) ([]db.Silence, error)
@@ -56,7 +56,7 @@ type Store interface {
 // Watch looks for troubles.
 type Watch struct {
 	Store Store
-	CRM   *crm.Provider    // that sign-ups go to
+	CRMs  crm.Providers
 	Tell  bool             // whether mails can be sent
 	Now   func() time.Time // time.Now when nil
 }
@@ -166,7 +166,7 @@ func (w *Watch) lasts(ctx context.Context, i db.Incident, found look) (bool, err
 // find looks for what is trouble now.
 func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
 	l := look{lasting: map[trouble]bool{}}
-	broken, err := w.Store.BrokenConnections(ctx, w.CRM.Service)
+	broken, err := w.Store.BrokenConnections(ctx)
 	if err != nil {
 		return l, err
 	}
@@ -174,12 +174,12 @@ func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
 		l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
 		l.lasting[trouble{t.TenantID, db.IncidentFailing, t.About}] = true // it got worse
 	}
-	failing, err := w.Store.FailingConnections(ctx, w.CRM.Service, FailsFor)
+	failing, err := w.Store.FailingConnections(ctx, FailsFor)
 	if err != nil {
 		return l, err
 	}
 	for _, t := range failing {
-		if identity.WhyFailing(serviceOf(w.CRM, t), "", t.Cause).Who != identity.Nobody { // else sign-ups that wait tell
+		if identity.WhyFailing(t.Service, "", t.Cause).Who != identity.Nobody { // else sign-ups that wait tell
 			l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
 		}
 	}
@@ -200,7 +200,7 @@ func (w *Watch) findWaiting(ctx context.Context, l *look, now time.Time) error {
 		t := wait.Trouble
 		t.Cause, t.Since = cmp.Or(t.Cause, wait.LongestCause), wait.LongestSince
 		l.lasting[of(t)] = true
-		if !l.lasting[trouble{t.TenantID, db.IncidentBroken, ""}] && !l.lasting[trouble{t.TenantID, db.IncidentFailing, ""}] {
+		if !l.lasting[trouble{t.TenantID, db.IncidentBroken, t.About}] && !l.lasting[trouble{t.TenantID, db.IncidentFailing, t.About}] {
 			l.troubles = append(l.troubles, t)
 		}
 	}

@@ -22,8 +22,13 @@ type Words struct {
 // connections is where the page of all connections is.
 const connections = "/integrations"
 
-// statusPath is where the page is that tells how a CRM gets sign-ups.
-func statusPath(p *crm.Provider) string { return connections + "/" + p.Service }
+// statusPath is where the page is that tells how a CRM gets sign-ups, or one below it.
+func statusPath(p *crm.Provider, below string) string {
+	if p == crm.Any {
+		return connections
+	}
+	return connections + "/" + p.Service + below
+}
 
 const nothingToDo = "Nothing to do."
 
@@ -38,10 +43,9 @@ func AsOf(i db.Incident, now time.Time) string {
 
 // Tell says in plain words what happened, and what to do. Times are in the
 // tenant's time zone.
-func Tell(p *crm.Provider, i db.Incident) Words {
-	since := local(i, i.Since)
-	service := serviceOf(p, i.Trouble)
-	name := nameOf(p, service)
+func Tell(crms crm.Providers, i db.Incident) Words {
+	since, service, p := local(i, i.Since), i.Service, crms.For(i.Service)
+	name := nameOf(crms, service)
 	switch i.Kind {
 	case db.IncidentBroken:
 		why := identity.WhyBroken(service, name, i.Cause)
@@ -62,7 +66,7 @@ func Tell(p *crm.Provider, i db.Incident) Words {
 
 // tellWaiting tells of sign-ups that wait for long.
 func tellWaiting(p *crm.Provider, i db.Incident) Words {
-	w := Words{Title: "Sign-ups have been waiting for long", What: "Meanwhile 0 are waiting.", Mend: nothingToDo, Path: statusPath(p), Link: "View status"}
+	w := Words{Title: "Sign-ups have been waiting for long", What: "Meanwhile 0 are waiting.", Mend: nothingToDo, Path: statusPath(p, ""), Link: "View status"}
 	if i.N == 0 {
 		return w
 	}
@@ -76,7 +80,7 @@ func tellWaiting(p *crm.Provider, i db.Incident) Words {
 
 // tellAttention tells of people who need attention.
 func tellAttention(p *crm.Provider, i db.Incident) Words {
-	w := Words{Title: "Sign-ups need attention", What: "Meanwhile all of them have been dealt with.", Mend: nothingToDo, Path: statusPath(p) + "/problems", Link: "View problems"}
+	w := Words{Title: "Sign-ups need attention", What: "Meanwhile all of them have been dealt with.", Mend: nothingToDo, Path: statusPath(p, "/problems"), Link: "View problems"}
 	if i.N == 0 {
 		return w
 	}
@@ -85,27 +89,19 @@ func tellAttention(p *crm.Provider, i db.Incident) Words {
 	return w
 }
 
-// serviceOf is the service of a connection that is trouble.
-func serviceOf(p *crm.Provider, t db.Trouble) string {
-	if t.About == "" {
-		return p.Service
-	}
-	return t.About
-}
-
 // nameOf is what a service is called.
-func nameOf(p *crm.Provider, service string) string {
-	if service == p.Service {
+func nameOf(crms crm.Providers, service string) string {
+	if p := crms.Of(service); p != nil {
 		return p.Name
 	}
 	return identity.NameOf(service)
 }
 
 // Mended says in plain words that the trouble is over.
-func Mended(p *crm.Provider, i db.Incident) Words {
-	at := local(i, i.MendedAt)
-	if (i.Kind == db.IncidentBroken || i.Kind == db.IncidentFailing) && i.About != "" {
-		return Words{nameOf(p, i.About) + " is connected again", "The connection works again " + at + ".", nothingToDo, connections, "View the connection"}
+func Mended(crms crm.Providers, i db.Incident) Words {
+	at, p := local(i, i.MendedAt), crms.For(i.Service)
+	if (i.Kind == db.IncidentBroken || i.Kind == db.IncidentFailing) && !i.Delivers {
+		return Words{nameOf(crms, i.Service) + " is connected again", "The connection works again " + at + ".", nothingToDo, connections, "View the connection"}
 	}
 	w := map[db.IncidentKind]Words{
 		db.IncidentBroken:    {Title: p.Name + " is connected again", What: "The connection works again " + at + ". Sign-ups that were waiting are being sent."},
@@ -114,7 +110,7 @@ func Mended(p *crm.Provider, i db.Incident) Words {
 		db.IncidentAttention: {Title: "Few sign-ups need attention now", What: "Most of those that did have been dealt with. All is well " + at + "."},
 		db.IncidentSilent:    {Title: "Sign-ups are coming in again", What: i.Newsletter + " has had sign-ups again " + at + "."},
 	}[i.Kind]
-	w.Mend, w.Path, w.Link = nothingToDo, statusPath(p), "View status"
+	w.Mend, w.Path, w.Link = nothingToDo, statusPath(p, ""), "View status"
 	return w
 }
 

@@ -102,9 +102,9 @@ func (p *Post) incident(ctx context.Context, m db.Mail) (letter, error) {
 	if m.Kind == db.MailIncidentOpened && !i.ClosedAt.IsZero() {
 		return letter{}, db.ErrNotFound
 	}
-	w, asOf := incidents.Tell(p.CRM, i), incidents.AsOf(i, p.Now())
+	w, asOf := incidents.Tell(p.CRMs, i), incidents.AsOf(i, p.Now())
 	if m.Kind == db.MailIncidentClosed {
-		w, asOf = incidents.Mended(p.CRM, i), ""
+		w, asOf = incidents.Mended(p.CRMs, i), ""
 	}
 	said := slices.DeleteFunc([]string{w.What, asOf, w.Mend}, func(s string) bool { return s == "" })
 	return p.aboutProblems(i.Tenant, letter{Subject: w.Title + " (" + i.Tenant + ")", Title: w.Title, Before: said, Button: &button{w.Link, p.URL + w.Path}}), nil
@@ -117,15 +117,15 @@ func (p *Post) digest(ctx context.Context, m db.Mail) (letter, error) {
 	if err != nil {
 		return letter{}, err
 	}
-	open := incidents.Open(p.CRM, d)
+	open := incidents.Open(p.CRMs, d)
 	if !incidents.WantedDaily(member) || len(open) == 0 {
 		return letter{}, db.ErrNotFound
 	}
-	headline := incidents.Headline(p.CRM, d)
+	headline := incidents.Headline(p.CRMs, d)
 	l := letter{Subject: headline + " (" + d.Tenant + ")", Title: headline,
 		Before: []string{"What needs somebody at " + d.Tenant + ", as of " + incidents.Moment(p.Now(), d.TimeZone) + "."},
 		Button: &button{"Open Gatepost", p.URL + "/"},
-		After:  []string{incidents.Standing(p.CRM, d)}}
+		After:  []string{incidents.Standing(p.CRMs, d)}}
 	for _, i := range open {
 		text := i.What
 		if i.N > 0 {

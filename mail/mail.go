@@ -31,8 +31,8 @@ type Links interface {
 // Config is what a Post is made of. All is required but Now, which is time.Now
 // when nil.
 type Config struct {
-	CRM    *crm.Provider // that sign-ups go to
-	URL    string        // of the portal, without a slash at its end
+	CRMs   crm.Providers
+	URL    string // of the portal, without a slash at its end
 	Server Server
 	Store  Store
 	Links  Links
