@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"gatepost/crm/salesforce"
 	"gatepost/db"
 )
 
@@ -195,30 +194,38 @@ func TestDigestStoreFails(t *testing.T) {
 func TestOpen(t *testing.T) {
 	since := time.Date(2026, 11, 25, 18, 30, 0, 0, time.UTC)
 	trouble := func(kind db.IncidentKind, about, cause string, n int) db.Incident {
-		return db.Incident{Trouble: db.Trouble{Kind: kind, About: about, Cause: cause, N: n, Since: since}, TimeZone: "Europe/Berlin", Newsletter: "Weekly"}
+		of := db.Trouble{Kind: kind, About: about, Service: about, Cause: cause, N: n, Since: since}
+		if about == "" {
+			of.About, of.Service, of.Delivers = "d", "sfdc", true
+		}
+		return db.Incident{Trouble: of, TimeZone: "Europe/Berlin", Newsletter: "Weekly"}
+	}
+	only := func(d db.DestinationDigest) []db.DestinationDigest {
+		d.ID, d.Service = "d", "sfdc"
+		return []db.DestinationDigest{d}
 	}
 	for name, test := range map[string]struct {
 		digest   db.Digest
 		headline string
 		want     []string
 	}{
-		"nothing":              {db.Digest{Connected: true}, "", nil},
-		"somebody just waits":  {db.Digest{Problems: []db.Problem{{State: db.Waiting, Reason: "UNAVAILABLE", N: 3}}, Waiting: 3}, "", nil},
-		"it passes by itself":  {db.Digest{Incidents: []db.Incident{trouble(db.IncidentWaiting, "", "UNAVAILABLE", 3)}, Waiting: 3}, "", nil},
+		"nothing":              {db.Digest{Destinations: only(db.DestinationDigest{Connected: true})}, "", nil},
+		"somebody just waits":  {db.Digest{Destinations: only(db.DestinationDigest{Problems: []db.Problem{{State: db.Waiting, Reason: "UNAVAILABLE", N: 3}}, Waiting: 3})}, "", nil},
+		"it passes by itself":  {db.Digest{Incidents: []db.Incident{trouble(db.IncidentWaiting, "", "UNAVAILABLE", 3)}, Destinations: only(db.DestinationDigest{Waiting: 3})}, "", nil},
 		"all were dealt with":  {db.Digest{Incidents: []db.Incident{trouble(db.IncidentAttention, "", "", 0), trouble(db.IncidentWaiting, "", "", 0)}}, "", nil},
-		"dismissed":            {db.Digest{Problems: []db.Problem{{State: db.Dismissed, Reason: "STRING_TOO_LONG", N: 3}}}, "", nil},
-		"one person":           {db.Digest{Problems: []db.Problem{{State: db.Attention, Reason: "STRING_TOO_LONG", N: 1}}}, "1 sign-up needs attention", []string{"1 Name too long"}},
-		"nobody has connected": {db.Digest{Incidents: []db.Incident{trouble(db.IncidentWaiting, "", "not_connected", 3)}, Waiting: 3}, "Waiting: Salesforce is not connected", []string{"3 Waiting: Salesforce is not connected"}},
-		"another app":          {db.Digest{Connected: true, Incidents: []db.Incident{trouble(db.IncidentBroken, "slack", "", 0)}}, "Connection to Slack lost", []string{"0 Connection to Slack lost"}},
+		"dismissed":            {db.Digest{Destinations: only(db.DestinationDigest{Problems: []db.Problem{{State: db.Dismissed, Reason: "STRING_TOO_LONG", N: 3}}})}, "", nil},
+		"one person":           {db.Digest{Destinations: only(db.DestinationDigest{Problems: []db.Problem{{State: db.Attention, Reason: "STRING_TOO_LONG", N: 1}}})}, "1 sign-up needs attention", []string{"1 Name too long"}},
+		"nobody has connected": {db.Digest{Incidents: []db.Incident{trouble(db.IncidentWaiting, "", "not_connected", 3)}, Destinations: only(db.DestinationDigest{Waiting: 3})}, "Waiting: Salesforce is not connected", []string{"3 Waiting: Salesforce is not connected"}},
+		"another app":          {db.Digest{Destinations: only(db.DestinationDigest{Connected: true}), Incidents: []db.Incident{trouble(db.IncidentBroken, "slack", "", 0)}}, "Connection to Slack lost", []string{"0 Connection to Slack lost"}},
 		"everything": {db.Digest{
-			Incidents: []db.Incident{trouble(db.IncidentSilent, "x", "", 12), trouble(db.IncidentAttention, "", "STRING_TOO_LONG", 15), trouble(db.IncidentBroken, "", "invalid_grant", 2)},
-			Held:      []string{"sfdc"},
-			Problems:  []db.Problem{{State: db.Attention, Reason: "DUPLICATES_DETECTED", N: 14}, {State: db.Attention, Reason: "INVALID_EMAIL_ADDRESS", N: 1}},
+			Incidents:    []db.Incident{trouble(db.IncidentSilent, "x", "", 12), trouble(db.IncidentAttention, "", "STRING_TOO_LONG", 15), trouble(db.IncidentBroken, "", "invalid_grant", 2)},
+			Held:         []string{"sfdc"},
+			Destinations: only(db.DestinationDigest{Problems: []db.Problem{{State: db.Attention, Reason: "DUPLICATES_DETECTED", N: 14}, {State: db.Attention, Reason: "INVALID_EMAIL_ADDRESS", N: 1}}}),
 		}, "Connection to Salesforce lost, 15 sign-ups need attention",
 			[]string{"0 Connection to Salesforce lost", "0 Salesforce: a new connection waits", "14 Blocked by duplicate rule", "1 E-mail address not accepted", "0 No sign-ups from a busy form: Weekly"}},
 	} {
-		items := Open(salesforce.Provider, test.digest)
-		if got := Headline(salesforce.Provider, test.digest); got != test.headline || len(items) != len(test.want) {
+		items := Open(crms, test.digest)
+		if got := Headline(crms, test.digest); got != test.headline || len(items) != len(test.want) {
 			t.Errorf("%s: %q with %+v", name, got, items)
 			continue
 		}
@@ -229,13 +236,13 @@ func TestOpen(t *testing.T) {
 		}
 	}
 	for want, d := range map[string]db.Digest{
-		"Salesforce: connected. 0 waiting.": {Connected: true},
-		"Salesforce: not connected. 2 waiting, the oldest since Wednesday, 25 November, 19:30 (Berlin time).": {TimeZone: "Europe/Berlin", Waiting: 2, OldestWaiting: since},
-		"Salesforce: connection lost. 2 waiting.":                                                             {Waiting: 2, Incidents: []db.Incident{trouble(db.IncidentBroken, "", "", 2)}},
-		"Salesforce: connected. 1 waiting.":                                                                   {Connected: true, Waiting: 1, Incidents: []db.Incident{trouble(db.IncidentBroken, "slack", "", 0)}},
-		"Salesforce: connected, but the connection can’t be renewed. 0 waiting.":                              {Connected: true, Incidents: []db.Incident{trouble(db.IncidentFailing, "", "", 0)}},
+		"Salesforce: connected. 0 waiting.": {Destinations: only(db.DestinationDigest{Connected: true})},
+		"Salesforce: not connected. 2 waiting, the oldest since Wednesday, 25 November, 19:30 (Berlin time).": {TimeZone: "Europe/Berlin", Destinations: only(db.DestinationDigest{Waiting: 2, OldestWaiting: since})},
+		"Salesforce: connection lost. 2 waiting.":                                                             {Destinations: only(db.DestinationDigest{Waiting: 2}), Incidents: []db.Incident{trouble(db.IncidentBroken, "", "", 2)}},
+		"Salesforce: connected. 1 waiting.":                                                                   {Destinations: only(db.DestinationDigest{Connected: true, Waiting: 1}), Incidents: []db.Incident{trouble(db.IncidentBroken, "slack", "", 0)}},
+		"Salesforce: connected, but the connection can’t be renewed. 0 waiting.":                              {Destinations: only(db.DestinationDigest{Connected: true}), Incidents: []db.Incident{trouble(db.IncidentFailing, "", "", 0)}},
 	} {
-		if got := Standing(salesforce.Provider, d); got != want {
+		if got := Standing(crms, d); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

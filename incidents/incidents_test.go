@@ -9,11 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"gatepost/crm"
 	"gatepost/crm/crmtest/toy"
 	"gatepost/crm/salesforce"
 	"gatepost/db"
 	"gatepost/db/dbtest"
 )
+
+var crms = crm.Providers{salesforce.Provider, toy.Provider}
 
 // world is a database with two tenants, an admin each, and one who looks after
 // both, and a clock.
@@ -38,7 +41,8 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.scan(&w.letter, `SELECT id FROM newsletters WHERE tenant_id = $1`, w.contoso.ID)
-	w.watch = &Watch{CRM: salesforce.Provider, Store: w.store, Tell: true, Now: func() time.Time { return w.now }}
+	w.exec(`UPDATE destinations SET service = 'sfdc'`) // as the connections that tests make by themselves
+	w.watch = &Watch{CRMs: crms, Store: w.store, Tell: true, Now: func() time.Time { return w.now }}
 	return w
 }
 
@@ -123,12 +127,14 @@ func (w *world) readers(n int, state db.State, reason string) {
 	w.t.Helper()
 	for range n {
 		w.reader++
-		w.exec(`INSERT INTO subscribers (id, tenant_id, newsletter_id, email, email_key, first_name, last_name, state, reason, due_at, created_at)
-			VALUES ($1, $2, $3, $4, $4, '', '', $5, $6, 0, $7)`, db.NewID(), w.contoso.ID, w.letter, fmt.Sprintf("r%d@reader.test", w.reader), state, reason, w.now.UnixMilli())
+		id := db.NewID()
+		w.exec(`INSERT INTO subscribers (id, tenant_id, newsletter_id, email, email_key, first_name, last_name, state, created_at)
+			VALUES ($1, $2, $3, $4, $4, '', '', 'active', $5)`, id, w.contoso.ID, w.letter, fmt.Sprintf("r%d@reader.test", w.reader), w.now.UnixMilli())
+		w.exec(`INSERT INTO deliveries (tenant_id, subscriber_id, destination_id, state, reason, due_at) VALUES ($1, $2, $1, $3, $4, 0)`, w.contoso.ID, id, state, reason)
 	}
 	w.counts()
 	if state == db.Attention {
-		w.exec(`INSERT INTO activity (tenant_id, kind, hour, n, last_at) VALUES ($1, 'attention', $2, $3, 0) ON CONFLICT (tenant_id, kind, hour) DO UPDATE SET n = activity.n + excluded.n`,
+		w.exec(`INSERT INTO activity (tenant_id, destination_id, kind, hour, n, last_at) VALUES ($1, $1, 'attention', $2, $3, 0) ON CONFLICT (tenant_id, destination_id, kind, hour) DO UPDATE SET n = activity.n + excluded.n`,
 			w.contoso.ID, w.now.Truncate(time.Hour).UnixMilli(), n)
 	}
 }
@@ -138,14 +144,15 @@ func (w *world) counts() {
 	w.t.Helper()
 	w.exec(`DELETE FROM state_counts`)
 	w.exec(`DELETE FROM reason_counts`)
-	w.exec(`INSERT INTO state_counts (tenant_id, newsletter_id, state, n) SELECT tenant_id, newsletter_id, state, count(*) FROM subscribers GROUP BY 1, 2, 3`)
-	w.exec(`INSERT INTO reason_counts (tenant_id, state, reason, n) SELECT tenant_id, state, reason, count(*) FROM subscribers WHERE reason <> '' GROUP BY 1, 2, 3`)
+	w.exec(`INSERT INTO state_counts (tenant_id, destination_id, newsletter_id, state, n) SELECT d.tenant_id, d.destination_id, s.newsletter_id, d.state, count(*)
+		FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id GROUP BY 1, 2, 3, 4`)
+	w.exec(`INSERT INTO reason_counts (tenant_id, destination_id, state, reason, n) SELECT tenant_id, destination_id, state, reason, count(*) FROM deliveries WHERE reason <> '' GROUP BY 1, 2, 3, 4`)
 }
 
-// all changes the state of all subscribers.
+// all changes the state of all deliveries.
 func (w *world) all(state db.State) {
 	w.t.Helper()
-	w.exec(`UPDATE subscribers SET state = $1`, state)
+	w.exec(`UPDATE deliveries SET state = $1`, state)
 	w.counts()
 }
 
@@ -216,7 +223,7 @@ func TestWaitingAfterABrokenConnection(t *testing.T) {
 func TestWaitingAfterAConnectionThatCameAndWent(t *testing.T) {
 	w := newWorld(t)
 	for range 5 {
-		w.exec(`INSERT INTO incidents (id, tenant_id, kind, about, cause, n, since, opened_at, mended_at, closed_at) VALUES ($1, $2, 'broken', '', '', 0, $3, $3, $3, $3)`,
+		w.exec(`INSERT INTO incidents (id, tenant_id, kind, about, cause, n, since, opened_at, mended_at, closed_at) VALUES ($1, $2, 'broken', $2, '', 0, $3, $3, $3, $3)`,
 			db.NewID(), w.contoso.ID, w.now.Add(-time.Hour).UnixMilli())
 	}
 	w.readers(2, db.Waiting, "")
@@ -239,7 +246,7 @@ func TestAnotherServicesConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, words := range []Words{Tell(salesforce.Provider, open[0]), Mended(salesforce.Provider, open[0])} {
+	for _, words := range []Words{Tell(crms, open[0]), Mended(crms, open[0])} {
 		if text := fmt.Sprint(words); strings.Contains(text, "Salesforce") || !strings.Contains(words.Title, "HubSpot") || strings.Contains(strings.ToLower(text), "sign-up") {
 			t.Errorf("says %+v", words)
 		}
@@ -249,12 +256,39 @@ func TestAnotherServicesConnection(t *testing.T) {
 	w.after(calm, "closed broken john", "closed broken max")
 }
 
+// Each of a tenant's CRMs has its own incidents, and says which it is.
+func TestTwoCRMs(t *testing.T) {
+	w := newWorld(t)
+	w.connection("invalid_grant")
+	w.exec(`INSERT INTO destinations (id, tenant_id, service, created_at) VALUES ('second', $1, 'toy', 9999999999999)`, w.contoso.ID)
+	w.readers(2, db.Waiting, "")
+	w.exec(`INSERT INTO deliveries (tenant_id, subscriber_id, destination_id, state, reason, due_at) SELECT tenant_id, id, 'second', 'waiting', '', 0 FROM subscribers`)
+	w.counts()
+	w.after(time.Hour, "opened broken john", "opened waiting john", "opened broken max", "opened waiting max")
+	open, err := w.store.Incidents(t.Context(), w.contoso.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range open {
+		if words := Tell(crms, i); i.N != 2 || i.Kind == db.IncidentBroken && !strings.Contains(words.Title, "Salesforce") || i.Kind == db.IncidentWaiting && words.Path != "/integrations/toy" {
+			t.Errorf("%+v: %+v", i, words)
+		}
+	}
+	d, err := w.store.Digest(t.Context(), w.contoso.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := Standing(crms, d); !strings.HasPrefix(said, "Salesforce: connection lost. 2 waiting") || !strings.Contains(said, "Toy CRM: not connected. 2 waiting") {
+		t.Error(said)
+	}
+}
+
 // Who is sent again by somebody hasn't waited since the sign-up.
 func TestSentAgain(t *testing.T) {
 	w := newWorld(t)
 	w.readers(2, db.Waiting, "")
 	w.now = w.now.Add(24 * time.Hour)
-	w.exec(`INSERT INTO events (id, tenant_id, subscriber_id, at, state, reason, detail, actor) SELECT id, tenant_id, id, $1, 'waiting', '', '', 'john' FROM subscribers`, w.now.UnixMilli())
+	w.exec(`INSERT INTO events (id, tenant_id, subscriber_id, destination_id, at, state, reason, detail, actor) SELECT id, tenant_id, id, tenant_id, $1, 'waiting', '', '', 'john' FROM subscribers`, w.now.UnixMilli())
 	w.after(0)
 	w.after(WaitingFor+time.Minute, "opened waiting john", "opened waiting max")
 }
@@ -264,7 +298,7 @@ func TestPileUp(t *testing.T) {
 	w.readers(PileUp, db.Attention, "DUPLICATE_VALUE")
 	w.after(0, "opened attention john", "opened attention max")
 	w.after(48 * time.Hour) // nobody did anything about it
-	w.exec(`UPDATE subscribers SET state = 'dismissed' WHERE id IN (SELECT id FROM subscribers LIMIT $1)`, PileUp/2)
+	w.exec(`UPDATE deliveries SET state = 'dismissed' WHERE subscriber_id IN (SELECT id FROM subscribers LIMIT $1)`, PileUp/2)
 	w.counts()
 	w.after(time.Hour)
 	w.all(db.Delivered)
@@ -447,19 +481,19 @@ func TestWordsNameTheCRM(t *testing.T) {
 	at := time.Date(2026, 3, 4, 10, 30, 0, 0, time.UTC)
 	var open []db.Incident
 	for _, kind := range []db.IncidentKind{db.IncidentBroken, db.IncidentFailing, db.IncidentWaiting, db.IncidentAttention} {
-		i := db.Incident{Trouble: db.Trouble{Kind: kind, Cause: "no_key", N: 3, Since: at}, MendedAt: at, TimeZone: "Europe/Berlin"}
+		i := db.Incident{Trouble: db.Trouble{Kind: kind, About: "d", Service: toy.Service, Delivers: true, Cause: "no_key", N: 3, Since: at}, MendedAt: at, TimeZone: "Europe/Berlin"}
 		open = append(open, i)
-		for _, w := range []Words{Tell(toy.Provider, i), Mended(toy.Provider, i)} {
+		for _, w := range []Words{Tell(crms, i), Mended(crms, i)} {
 			if text := fmt.Sprint(w); strings.Contains(text, "Salesforce") || strings.Contains(text, "sfdc") {
 				t.Errorf("%s: %+v", kind, w)
 			}
 		}
-		if w := Tell(toy.Provider, i); !strings.Contains(fmt.Sprint(w), "Toy CRM") {
+		if w := Tell(crms, i); !strings.Contains(fmt.Sprint(w), "Toy CRM") {
 			t.Errorf("%s: %+v", kind, w)
 		}
 	}
-	d := db.Digest{Incidents: open, Held: []string{toy.Service}, Problems: []db.Problem{{State: db.Attention, Reason: "no_key", N: 3}}}
-	text := fmt.Sprint(Open(toy.Provider, d), Headline(toy.Provider, d), Standing(toy.Provider, d))
+	d := db.Digest{Incidents: open, Held: []string{toy.Service}, Destinations: []db.DestinationDigest{{Destination: db.Destination{ID: "d", Service: toy.Service}, Problems: []db.Problem{{State: db.Attention, Reason: "no_key", N: 3}}}}}
+	text := fmt.Sprint(Open(crms, d), Headline(crms, d), Standing(crms, d))
 	for _, want := range []string{"Connection to Toy CRM lost", "Toy CRM: a new connection waits", "Your Toy CRM admin can fix it", "/integrations/toy/problems/attention/no_key"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in %s", want, text)
@@ -475,8 +509,8 @@ func TestWords(t *testing.T) {
 	for _, kind := range []db.IncidentKind{db.IncidentBroken, db.IncidentWaiting, db.IncidentAttention, db.IncidentSilent} {
 		for _, cause := range []string{"", "invalid_grant", "DUPLICATE_VALUE", "NEVER_HEARD_OF"} {
 			for _, n := range []int{0, 1, 1200} {
-				i := db.Incident{Trouble: db.Trouble{Kind: kind, Cause: cause, N: n, Since: at}, MendedAt: at, TimeZone: "Europe/Berlin", Newsletter: "Weekly"}
-				for _, w := range []Words{Tell(salesforce.Provider, i), Mended(salesforce.Provider, i)} {
+				i := db.Incident{Trouble: db.Trouble{Kind: kind, Service: "sfdc", Delivers: true, Cause: cause, N: n, Since: at}, MendedAt: at, TimeZone: "Europe/Berlin", Newsletter: "Weekly"}
+				for _, w := range []Words{Tell(crms, i), Mended(crms, i)} {
 					if w.Title == "" || w.What == "" || w.Mend == "" || w.Path == "" || w.Link == "" {
 						t.Errorf("%s %s: %+v", kind, cause, w)
 					}
@@ -484,8 +518,8 @@ func TestWords(t *testing.T) {
 			}
 		}
 	}
-	i := db.Incident{Trouble: db.Trouble{Kind: db.IncidentWaiting, Cause: "UNAVAILABLE", N: 1, Since: at}, TimeZone: "Europe/Berlin"}
-	if w := Tell(salesforce.Provider, i); w.What != "1 sign-up is waiting, the oldest since Wednesday, 4 March, 11:30 (Berlin time). Nothing is lost. Salesforce did not answer, or not in a way that makes sense." {
+	i := db.Incident{Trouble: db.Trouble{Kind: db.IncidentWaiting, Service: "sfdc", Delivers: true, Cause: "UNAVAILABLE", N: 1, Since: at}, TimeZone: "Europe/Berlin"}
+	if w := Tell(crms, i); w.What != "1 sign-up is waiting, the oldest since Wednesday, 4 March, 11:30 (Berlin time). Nothing is lost. Salesforce did not answer, or not in a way that makes sense." {
 		t.Errorf("says %q", w.What)
 	}
 }
@@ -510,8 +544,8 @@ func TestTheNumbersAreThoseOfNow(t *testing.T) {
 		}
 		for _, i := range append(all, mailed) {
 			for _, text := range want {
-				if !strings.Contains(Tell(salesforce.Provider, i).What, text) {
-					t.Errorf("no %q in %q", text, Tell(salesforce.Provider, i).What)
+				if !strings.Contains(Tell(crms, i).What, text) {
+					t.Errorf("no %q in %q", text, Tell(crms, i).What)
 				}
 			}
 		}
@@ -520,16 +554,16 @@ func TestTheNumbersAreThoseOfNow(t *testing.T) {
 	w.after(time.Hour, "opened waiting john", "opened waiting max")
 	tell("12 sign-ups are waiting", "10:30", "is not available right now")
 	w.readers(3, db.Waiting, "SERVER_UNAVAILABLE")
-	w.exec(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, 'STORAGE_LIMIT_EXCEEDED', '', 1, 0, 0)`, w.contoso.ID)
+	w.exec(`INSERT INTO pauses (tenant_id, destination_id, reason, detail, tries, batch, until, since) VALUES ($1, $1, 'STORAGE_LIMIT_EXCEEDED', '', 1, 0, 0, 0)`, w.contoso.ID)
 	tell("15 sign-ups are waiting", "10:30", "is full")
-	w.exec(`UPDATE subscribers SET state = 'delivered' WHERE email IN (SELECT email FROM subscribers ORDER BY id LIMIT 14)`)
+	w.exec(`UPDATE deliveries SET state = 'delivered' WHERE subscriber_id IN (SELECT id FROM subscribers ORDER BY id LIMIT 14)`)
 	w.exec(`DELETE FROM pauses`)
 	w.counts()
 	tell("1 sign-up is waiting", "11:30", "is not available right now")
 	w.all(db.Delivered)
 	tell()
 	mailed, err := w.store.OpenIncidents(t.Context())
-	if err != nil || !strings.Contains(Tell(salesforce.Provider, mailed[0]).What, "0 are waiting") {
+	if err != nil || !strings.Contains(Tell(crms, mailed[0]).What, "0 are waiting") {
 		t.Errorf("%+v, %v", mailed, err)
 	}
 
@@ -548,7 +582,7 @@ func TestWaitingTellsWhy(t *testing.T) {
 		w := newWorld(t)
 		w.readers(2, db.Waiting, "UNABLE_TO_LOCK_ROW")
 		if pause != "" {
-			w.exec(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, $2, '', 1, 0, 0)`, w.contoso.ID, pause)
+			w.exec(`INSERT INTO pauses (tenant_id, destination_id, reason, detail, tries, batch, until, since) VALUES ($1, $1, $2, '', 1, 0, 0, 0)`, w.contoso.ID, pause)
 		}
 		w.after(time.Hour, "opened waiting john", "opened waiting max")
 		var cause string
@@ -579,7 +613,7 @@ func TestFailingConnection(t *testing.T) {
 		got := ""
 		for _, i := range all {
 			got += string(i.Kind) + " "
-			if words := Tell(salesforce.Provider, i); i.Kind == db.IncidentFailing && (!strings.Contains(words.Mend, "Setup") || !strings.Contains(words.What, "blocked the app") || !strings.Contains(words.Title, "can’t be renewed")) {
+			if words := Tell(crms, i); i.Kind == db.IncidentFailing && (!strings.Contains(words.Mend, "Setup") || !strings.Contains(words.What, "blocked the app") || !strings.Contains(words.Title, "can’t be renewed")) {
 				w.t.Errorf("%+v", words)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gatepost/auth"
+	"gatepost/crm"
 	"gatepost/crm/salesforce"
 	"gatepost/db"
 	"gatepost/db/dbtest"
@@ -42,11 +43,14 @@ func newWorld(t *testing.T, server Server) *world {
 	w.store = dbtest.Open(t, dbtest.Path(t))
 	people := auth.NewPeople(w.store, nil)
 	tenant := must(people.AddTenant(t.Context(), "contoso", "Contoso"))(t)
+	if _, err := w.store.Writer().Exec(`UPDATE destinations SET service = 'sfdc'`); err != nil {
+		t.Fatal(err)
+	}
 	w.user = db.NewID()
 	if err := w.store.CreateUser(t.Context(), db.User{ID: w.user, Email: john, PasswordHash: "x", CreatedAt: time.Now(), PasswordChangedAt: time.Now()}, tenant.ID); err != nil {
 		t.Fatal(err)
 	}
-	w.post = New(Config{CRM: salesforce.Provider, URL: "https://gatepost.example", Server: server, Store: w.store, Links: people,
+	w.post = New(Config{CRMs: crm.Providers{salesforce.Provider}, URL: "https://gatepost.example", Server: server, Store: w.store, Links: people,
 		Log: slog.New(slog.NewTextHandler(w.log, nil)), Now: func() time.Time { return time.Now().Add(w.ahead) }})
 	return w
 }
@@ -307,8 +311,8 @@ func TestPasswordChanged(t *testing.T) {
 // counted makes so many of the tenant's sign-ups wait.
 func (w *world) counted(tenant string, n int) {
 	w.t.Helper()
-	dbtest.WriteCounts(w.t, w.store, `INSERT INTO state_counts (tenant_id, newsletter_id, state, n) VALUES ($1, 'weekly', 'waiting', $2)
-		ON CONFLICT (tenant_id, newsletter_id, state) DO UPDATE SET n = excluded.n`, tenant, n)
+	dbtest.WriteCounts(w.t, w.store, `INSERT INTO state_counts (tenant_id, destination_id, newsletter_id, state, n) VALUES ($1, $1, 'weekly', 'waiting', $2)
+		ON CONFLICT (tenant_id, destination_id, newsletter_id, state) DO UPDATE SET n = excluded.n`, tenant, n)
 }
 
 // wanted are those of the members who want mails of incidents.
@@ -324,7 +328,7 @@ func wanted(members []db.Member) (users []string) {
 // incident opens one, with a mail.
 func (w *world) incident(tenant string) {
 	w.t.Helper()
-	trouble := db.Trouble{TenantID: tenant, Kind: db.IncidentWaiting, Cause: "UNAVAILABLE", N: 12, Since: time.Now()}
+	trouble := db.Trouble{TenantID: tenant, Kind: db.IncidentWaiting, About: tenant, Cause: "UNAVAILABLE", N: 12, Since: time.Now()}
 	if err := w.store.OpenIncident(w.t.Context(), trouble, time.Now(), wanted); err != nil {
 		w.t.Fatal(err)
 	}
@@ -490,8 +494,8 @@ func TestDigest(t *testing.T) {
 		t.Error("sent though nothing is open")
 	}
 	w.wantState(w.lastMail(), db.MailDropped, 0, 1)
-	dbtest.WriteCounts(t, w.store, `INSERT INTO state_counts (tenant_id, newsletter_id, state, n) VALUES ($1, 'weekly', 'attention', 14)`, tenant)
-	dbtest.WriteCounts(t, w.store, `INSERT INTO reason_counts (tenant_id, state, reason, n) VALUES ($1, 'attention', 'STRING_TOO_LONG', 13), ($1, 'attention', '<b>&ODD', 1)`, tenant)
+	dbtest.WriteCounts(t, w.store, `INSERT INTO state_counts (tenant_id, destination_id, newsletter_id, state, n) VALUES ($1, $1, 'weekly', 'attention', 14)`, tenant)
+	dbtest.WriteCounts(t, w.store, `INSERT INTO reason_counts (tenant_id, destination_id, state, reason, n) VALUES ($1, $1, 'attention', 'STRING_TOO_LONG', 13), ($1, $1, 'attention', '<b>&ODD', 1)`, tenant)
 	if send() != 1 {
 		t.Fatal("not sent")
 	}
