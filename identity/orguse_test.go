@@ -109,8 +109,9 @@ func TestWhoHasAnOrg(t *testing.T) {
 		}, false},
 		"disconnected, with readers in it": {func(w *world, v *Vault, i db.Identity) error {
 			_, err := v.End(w.t.Context(), Salesforce, w.tenant)
-			dbtest.WriteCounts(w.t, w.store, `INSERT INTO org_counts (tenant_id, org_id, n) VALUES ($1, $2, 1)`, w.tenant, i.OrgID)
-			return err
+			_, set := w.store.Writer().Exec(`UPDATE destinations SET service = 'sfdc' WHERE tenant_id = $1`, w.tenant)
+			dbtest.WriteCounts(w.t, w.store, `INSERT INTO org_counts (tenant_id, destination_id, org_id, n) VALUES ($1, $1, $2, 1)`, w.tenant, i.OrgID)
+			return errors.Join(err, set)
 		}, true},
 		"connected to another by now": {func(w *world, v *Vault, _ db.Identity) error {
 			w.srv.switchOrg()

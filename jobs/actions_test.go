@@ -34,7 +34,7 @@ func stuck(t *testing.T, d *db.DB, tenantID string, n int) {
 	for i, s := range stored {
 		outcomes[i] = db.Outcome{SubscriberID: s.ID, State: db.Attention, Reason: "ODD"}
 	}
-	l := db.Lease{TenantID: tenantID, Owner: "me"}
+	l := db.Lease{DestinationKey: db.DestinationKey{TenantID: tenantID, DestinationID: tenantID}, Owner: "me"}
 	if err := d.TakeLease(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +50,9 @@ func TestActionsAreDone(t *testing.T) {
 	var ids []string
 	for _, a := range []db.Action{{Kind: db.ActionDismiss, Reason: "ODD", Note: "No."}, {Kind: db.ActionRecount}} {
 		a.TenantID, a.Service, a.Actor = g.TenantID, "sfdc", g.ConnectedBy
+		if a.Kind != db.ActionRecount {
+			a.DestinationID = g.TenantID
+		}
 		a, err := d.StartAction(ctx, a)
 		if err != nil || !a.EndedAt.IsZero() {
 			t.Fatalf("%+v, %v", a, err)
@@ -72,7 +75,7 @@ func TestActionsAreDone(t *testing.T) {
 			}
 		}
 	}
-	if r, err := d.Recount(ctx, g.TenantID); err != nil || !r.Agrees() || r.Kept[db.Dismissed] != n {
+	if r, err := d.Recount(ctx, g.TenantID); err != nil || !r.Agrees() || r.Kept.Destinations[g.TenantID][db.Dismissed] != n {
 		t.Errorf("got %+v, %v", r, err)
 	}
 }

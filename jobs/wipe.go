@@ -14,13 +14,14 @@ import (
 // wipeLook is how often tenants are looked for whose data is to be deleted.
 const wipeLook = time.Minute
 
-// Wipes is what deleting the data of removed tenants needs; db.DB has it.
+// Wipes is what deleting the data of removed tenants and destinations needs; db.DB has it.
 type Wipes interface {
 	DueWipes(ctx context.Context) ([]db.Tenant, error)
 	WipeTenant(ctx context.Context, tenantID string, progress func(subscribers int)) (db.Wiped, error)
+	SweepDestinations(ctx context.Context) (more bool, err error)
 }
 
-// wipeJob deletes the data of removed tenants whose time has come.
+// wipeJob deletes the data of removed tenants whose time has come, and of removed destinations.
 type wipeJob struct{}
 
 // Kind names the job in the table of jobs.
@@ -57,5 +58,14 @@ func (w *wipeWorker) Work(ctx context.Context, _ *river.Job[wipeJob]) error {
 			w.log.InfoContext(ctx, "the data of a removed tenant is deleted", "tenant", t.ID, "subscribers", wiped.Subscribers, "users", wiped.Users)
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, w.sweep(ctx))...)
+}
+
+// sweep deletes the rows of destinations that were removed.
+func (w *wipeWorker) sweep(ctx context.Context) error {
+	for {
+		if more, err := w.store.SweepDestinations(ctx); err != nil || !more {
+			return err
+		}
+	}
 }
