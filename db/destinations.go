@@ -171,6 +171,22 @@ func (d *Outbox) SetNewsletters(ctx context.Context, key DestinationKey, all boo
 	return ended, wrap("set what feeds a destination", err)
 }
 
+// WouldEnd is how many deliveries SetNewsletters would end.
+func (d *Outbox) WouldEnd(ctx context.Context, key DestinationKey, all bool, newsletters []string) (n int, err error) {
+	if all {
+		return 0, nil
+	}
+	s := newSet(text("id"))
+	for _, id := range newsletters {
+		s.add(id)
+	}
+	s.add("") // so that there is a row
+	with, args := s.with(d.engine, key.TenantID, key.DestinationID)
+	err = d.read.QueryRowContext(ctx, with+`SELECT count(*) FROM deliveries d JOIN subscribers s ON s.tenant_id = d.tenant_id AND s.id = d.subscriber_id
+		WHERE d.tenant_id = $1 AND d.destination_id = $2 AND d.state IN (`+openStates()+`) AND s.newsletter_id NOT IN (SELECT o.id FROM o)`, args...).Scan(&n)
+	return n, wrap("what would end", err)
+}
+
 // unfed are the open deliveries of a destination whose newsletter doesn't feed it any more.
 const unfed = ` FROM deliveries d JOIN subscribers s ON s.tenant_id = d.tenant_id AND s.id = d.subscriber_id
 	WHERE d.tenant_id = $1 AND d.destination_id = $2 AND d.state IN (%s)

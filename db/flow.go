@@ -121,13 +121,14 @@ func signUpsByHour(all *[]HourCount, tenantID string, since time.Time) part {
 
 // Home is what a tenant's first page tells beside its overview.
 type Home struct {
-	Health                   // of one destination
-	Incidents []Incident     // as Incidents returns them
-	ByHour    []HourCount    // of the hours in which anybody signed up
-	First     time.Time      // the first sign-up of those who are there; zero when there is none
-	Latest    []LatestSignUp // the newest first
-	Tests     int            // who are there by a test sign-up
-	Tested    bool           // a test sign-up was sent, whatever became of it
+	Health                      // of the destination that the chart is of
+	Others    map[string]Health // of the tenant's other destinations, without SignUps, by their ids
+	Incidents []Incident        // as Incidents returns them
+	ByHour    []HourCount       // of the hours in which anybody signed up
+	First     time.Time         // the first sign-up of those who are there; zero when there is none
+	Latest    []LatestSignUp    // the newest first
+	Tests     int               // who are there by a test sign-up
+	Tested    bool              // a test sign-up was sent, whatever became of it
 }
 
 // LatestSignUp is who signed up lately.
@@ -137,18 +138,21 @@ type LatestSignUp struct {
 }
 
 // Home returns what the tenant's first page tells: the columns of its chart, which is of one
-// destination, the sign-ups of each hour from since on, and the latest few of them.
-func (d *Watch) Home(ctx context.Context, key DestinationKey, columns []Span, since time.Time, latest int) (h Home, err error) {
+// destination, how its other ones are, the sign-ups of each hour from since on, and the latest
+// few of them.
+func (d *Watch) Home(ctx context.Context, key DestinationKey, others []DestinationKey, columns []Span, since time.Time, latest int) (h Home, err error) {
 	tenantID := key.TenantID
 	parts, sorted := d.health(&h.Health, key, columns)
+	healths := make([]Health, len(others))
+	var sortedOthers []func()
+	for i, other := range others {
+		more, sorted := d.health(&healths[i], other, nil)
+		parts, sortedOthers = append(parts, more...), append(sortedOthers, sorted)
+	}
 	parts = append(parts,
 		incidentsOf(&h.Incidents, tenantID),
 		signUpsByHour(&h.ByHour, tenantID, since),
-		one(&h.First, func(row scanner) (time.Time, error) {
-			var at int64
-			err := row.Scan(&at)
-			return fromMillis(at), err
-		}, `SELECT created_at FROM subscribers WHERE tenant_id = $1 ORDER BY id LIMIT 1`, tenantID),
+		one(&h.First, scanTime, `SELECT created_at FROM subscribers WHERE tenant_id = $1 ORDER BY id LIMIT 1`, tenantID),
 		listed(&h.Latest, func(row scanner) (l LatestSignUp, err error) {
 			var at int64
 			err = row.Scan(&l.ID, &l.Email, &at)
@@ -168,6 +172,11 @@ func (d *Watch) Home(ctx context.Context, key DestinationKey, columns []Span, si
 		return Home{}, wrap("home", err)
 	}
 	sorted()
+	h.Others = map[string]Health{}
+	for i, other := range others {
+		sortedOthers[i]()
+		h.Others[other.DestinationID] = healths[i]
+	}
 	slices.SortFunc(h.Incidents, func(a, b Incident) int { return strings.Compare(b.ID, a.ID) })
 	return h, nil
 }

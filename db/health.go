@@ -166,12 +166,21 @@ func (d *Watch) History(ctx context.Context, tenantID, subscriberID string) (h H
 // lastDelivered reads when somebody was delivered last to a destination. It was lately, as a
 // rule: PostgreSQL reads all hours that it looks at.
 func (d *Watch) lastDelivered(to *time.Time, key DestinationKey) part {
-	return one(to, func(row scanner) (time.Time, error) {
-		var at int64
-		err := row.Scan(&at)
-		return fromMillis(at), err
-	}, `SELECT COALESCE((SELECT max(last_at) FROM activity WHERE tenant_id = $1 AND destination_id = $2 AND kind = 'delivered' AND hour >= $3),
-		(SELECT max(last_at) FROM activity WHERE tenant_id = $1 AND destination_id = $2 AND kind = 'delivered'), 0)`, key.TenantID, key.DestinationID, hourOf(millis(d.now().Add(-7*day))))
+	return one(to, scanTime, `SELECT `+lastDelivered+` FROM destinations t WHERE t.tenant_id = $1 AND t.id = $3`, key.TenantID, d.lately(), key.DestinationID)
+}
+
+// lastDelivered is when somebody was delivered last to the destination t, which was since $2
+// as a rule; 0 when nobody was.
+const lastDelivered = `COALESCE((SELECT max(last_at) FROM activity a WHERE a.tenant_id = t.tenant_id AND a.destination_id = t.id AND a.kind = 'delivered' AND a.hour >= $2),
+	(SELECT max(last_at) FROM activity a WHERE a.tenant_id = t.tenant_id AND a.destination_id = t.id AND a.kind = 'delivered'), 0)`
+
+// lately is since when the last delivery was, as a rule, as a parameter.
+func (d *Watch) lately() int64 { return hourOf(millis(d.now().Add(-7 * day))) }
+
+func scanTime(row scanner) (time.Time, error) {
+	var at int64
+	err := row.Scan(&at)
+	return fromMillis(at), err
 }
 
 // LastDelivered returns when somebody was delivered last to a destination; the zero time

@@ -30,6 +30,8 @@ type DestinationOverview struct {
 	Pause Pause
 	Usage Usage
 	Due   time.Time // since when the delivery is due that has been for longest, or when the first will be; zero when none waits
+
+	LastDelivered time.Time // zero when nobody was
 }
 
 // To returns what is told of the destination that is a service's; ok is false when there is
@@ -60,7 +62,7 @@ type Connections struct {
 // subscriber of the given id; the zero Subscriber when the tenant has none with it, or
 // none any more.
 func (d *Watch) Overview(ctx context.Context, tenantID, userID, subscriberID string) (o Overview, err error) {
-	of := overviewRows{pauses: map[string]Pause{}, usages: map[string]Usage{}, due: map[string]time.Time{}}
+	of := overviewRows{pauses: map[string]Pause{}, usages: map[string]Usage{}, due: map[string]time.Time{}, last: map[string]time.Time{}}
 	o.SameReason = map[string]int{}
 	parts := append(o.Connections.parts(tenantID, userID), d.destinationParts(&of, tenantID)...)
 	parts = append(parts,
@@ -79,7 +81,7 @@ func (d *Watch) Overview(ctx context.Context, tenantID, userID, subscriberID str
 	sortDestinations(of.destinations)
 	o.Sums = of.sums.Subscribers
 	for _, t := range of.destinations {
-		o.Destinations = append(o.Destinations, DestinationOverview{t, of.sums.of(t.ID), of.pauses[t.ID], of.usages[t.ID], of.due[t.ID]})
+		o.Destinations = append(o.Destinations, DestinationOverview{t, of.sums.of(t.ID), of.pauses[t.ID], of.usages[t.ID], of.due[t.ID], of.last[t.ID]})
 	}
 	if len(of.destinations) > 0 {
 		o.Subscriber.deliver(of.deliveries, of.destinations[0].ID)
@@ -93,7 +95,7 @@ type overviewRows struct {
 	sums         AllSums
 	pauses       map[string]Pause
 	usages       map[string]Usage
-	due          map[string]time.Time
+	due, last    map[string]time.Time
 	deliveries   []deliveryOf
 }
 
@@ -103,11 +105,8 @@ func (d *Watch) destinationParts(of *overviewRows, tenantID string) []part {
 		sumsOf(&of.sums, tenantID),
 		byDestination(of.pauses, scanPause, `SELECT p.destination_id, `+pauseColumns+` FROM destinations t JOIN pauses p ON p.destination_id = t.id WHERE t.tenant_id = $1`, tenantID),
 		byDestination(of.usages, scanUsage, `SELECT u.destination_id, `+usageColumns+` FROM destinations t JOIN api_usage u ON u.destination_id = t.id WHERE t.tenant_id = $1`, tenantID, d.usageSince()),
-		byDestination(of.due, func(row scanner) (time.Time, error) {
-			var at int64
-			err := row.Scan(&at)
-			return fromMillis(at), err
-		}, `SELECT id, due_at FROM (SELECT t.id, (SELECT d.due_at FROM deliveries d WHERE d.tenant_id = t.tenant_id AND d.destination_id = t.id AND d.state = 'waiting' ORDER BY d.due_at, d.subscriber_id LIMIT 1) AS due_at
+		byDestination(of.last, scanTime, `SELECT t.id, `+lastDelivered+` FROM destinations t WHERE t.tenant_id = $1 AND t.removed_at = 0`, tenantID, d.lately()),
+		byDestination(of.due, scanTime, `SELECT id, due_at FROM (SELECT t.id, (SELECT d.due_at FROM deliveries d WHERE d.tenant_id = t.tenant_id AND d.destination_id = t.id AND d.state = 'waiting' ORDER BY d.due_at, d.subscriber_id LIMIT 1) AS due_at
 			FROM destinations t WHERE t.tenant_id = $1 AND t.removed_at = 0) w WHERE due_at IS NOT NULL`, tenantID),
 	}
 }
