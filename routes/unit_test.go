@@ -174,7 +174,7 @@ func TestDevice(t *testing.T) {
 func TestNextTryIsToldWhenThereIsOne(t *testing.T) {
 	soon := time.Now().Add(time.Minute)
 	for code, told := range map[string]bool{crm.NotConnected: false, crm.Broken: false, crm.Unavailable: true, crm.Settling: true, "": true} {
-		if got := nextTry(newsletter.Status{Why: code, NextTry: soon}); got.Equal(soon) != told || got.IsZero() == told {
+		if got := (delivery{Status: newsletter.Status{Why: code, NextTry: soon}}).nextTry(); got.Equal(soon) != told || got.IsZero() == told {
 			t.Errorf("%q: %v", code, got)
 		}
 	}

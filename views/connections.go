@@ -6,7 +6,8 @@ import "strings"
 type IntegrationsPage struct {
 	Page
 	Incidents []Incident
-	CRMs      []Integration
+	CRMs      []Integration // all that there are
+	Unsent    int           // sign-ups that wait until the first is connected
 	Others    []Integration // apps that no sign-ups go to
 }
 

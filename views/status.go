@@ -2,6 +2,7 @@ package views
 
 import (
 	"cmp"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -22,6 +23,7 @@ type Status struct {
 	CSRF          string
 	Card          Integration
 	Totals        Totals
+	Several       bool // the tenant has further CRMs
 	Before        bool // somebody's sign-up arrived there at some time, so that it was connected
 	Pause         *Pause
 	LastDelivered time.Time // zero when nothing was
@@ -228,18 +230,27 @@ func (t Totals) arrived() string {
 	return number(n) + " of " + number(t.New) + " are " + label + "."
 }
 
-// shares are the states of the sum, each with the list of those who are in it.
-func (t Totals) shares() (all []Share) {
+// shares are the states of the sum, each with the list of those who are in it; in is the
+// query's part that names the CRM, where there are several.
+func (t Totals) shares(in string) (all []Share) {
 	for _, s := range t.States {
 		if s.State.Main || s.N > 0 {
 			share := Share{Series: s.State.Series, Text: s.State.Label, N: s.N}
 			if !s.State.Gone {
-				share.URL = "/subscribers?state=" + s.State.Code
+				share.URL = "/subscribers?" + in + "state=" + s.State.Code
 			}
 			all = append(all, share)
 		}
 	}
 	return all
+}
+
+// shares are the states of those who go to the CRM.
+func (s Status) shares() []Share {
+	if !s.Several {
+		return s.Totals.shares("")
+	}
+	return s.Totals.shares("in=" + url.QueryEscape(s.Card.Service) + "&")
 }
 
 // lasting writes a duration as people say it, rounded down to what matters: "20 seconds",
