@@ -128,5 +128,5 @@ func (s *server) sum(c *fiber.Ctx) error {
 		return err
 	}
 	actions := actionList(s.crm(c), live.Card, who(c).overview.Actions, views.ActionRecount)
-	return render(c, http.StatusOK, views.Sum(views.SumPage{Page: s.page(c, live.Totals.Accounted(), views.NavIntegrations), Live: live, Actions: actions}))
+	return render(c, http.StatusOK, views.Sum(views.SumPage{Page: s.page(c, live.Accounted(), views.NavIntegrations), Live: live, Actions: actions}))
 }

@@ -73,6 +73,13 @@ func (p HomePage) troubled(c clock) (all []Status) {
 	return all
 }
 
+// homeAlert is the alert of one of several CRMs.
+func (s Status) homeAlert(c clock) Alert {
+	a := s.alert(c)
+	a.About = s.Card.Service
+	return a
+}
+
 // well says that all is well, and leads to more; nothing where it isn't.
 func (p HomePage) well(c clock) (Alert, Link) {
 	if len(p.troubled(c)) > 0 {
@@ -105,6 +112,14 @@ func (c OpenCause) title() string {
 		return c.Title
 	}
 	return c.CRM.Name + ": " + c.Title
+}
+
+// entered says whether all are accounted for who go to the CRM, where there are several.
+func (s Status) entered() string {
+	if s.Totals.New == 0 {
+		return s.card().sentence(clock{})
+	}
+	return s.Totals.Accounted()
 }
 
 // posts are the way of sign-ups. Several CRMs stand at its end as one, in the tone of the one

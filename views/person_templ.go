@@ -120,7 +120,7 @@ func Person(p PersonPage) templ.Component {
 						}
 						return nil
 					})
-					templ_7745c5c3_Err = alert(Alert{Tone: a.Tone, Title: p.alertTitle(d), Text: a.text()}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = alert(Alert{Tone: a.Tone, Title: p.alertTitle(d), Text: a.text(), About: d.CRM.Service}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var4), templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

@@ -22,9 +22,10 @@ type StatusPage struct {
 type Status struct {
 	CSRF          string
 	Card          Integration
-	Totals        Totals
-	Several       bool // the tenant has further CRMs
-	Before        bool // somebody's sign-up arrived there at some time, so that it was connected
+	Totals        Totals // of those who go there
+	People        Totals // of all of the tenant's; without states where nothing but the former is counted
+	Several       bool   // the tenant has further CRMs
+	Before        bool   // somebody's sign-up arrived there at some time, so that it was connected
 	Pause         *Pause
 	LastDelivered time.Time // zero when nothing was
 	OldestWaiting time.Time // since when the one waits that waits longest; zero when nobody waits
@@ -120,8 +121,8 @@ func (s Status) card() Integration {
 func (s Status) alert(c clock) Alert {
 	name := s.Card.Name
 	switch {
-	case s.Totals.Difference != 0:
-		return Alert{Tone: "bad", Title: s.Totals.Accounted(), Text: "A count is wrong, or somebody is missing. Please tell the people who run this service.",
+	case s.Totals.Difference != 0 || s.People.Difference != 0:
+		return Alert{Tone: "bad", Title: s.Accounted(), Text: "A count is wrong, or somebody is missing. Please tell the people who run this service.",
 			LinkURL: string(s.Card.path("sum")), LinkText: "View the numbers"}
 	case s.Card.State == ConnectionBroken:
 		return Alert{Tone: "bad", Title: "Connection to " + name + " lost", Text: sentences(s.Card.Reason, s.Card.Mend),
@@ -199,6 +200,18 @@ func sentences(all ...string) string {
 }
 
 func people(n int) string { return count(n, "person", "people") }
+
+// twoSums reports whether all of the tenant's sign-ups are counted apart from those who go to
+// the CRM.
+func (s Status) twoSums() bool { return len(s.People.States) > 0 }
+
+// Accounted says whether both sums come out: of all sign-ups, and of those who go to the CRM.
+func (s Status) Accounted() string {
+	if s.twoSums() && s.Totals.Difference == 0 {
+		return s.People.Accounted()
+	}
+	return s.Totals.Accounted()
+}
 
 // Accounted says whether everybody who was received is still here.
 func (t Totals) Accounted() string {
