@@ -140,7 +140,7 @@ func (s *server) describe(c identity.Connection) views.Integration {
 	p := s.CRMs.Of(c.ID)
 	card := views.Integration{Service: c.ID, Name: c.Name, State: views.NotConnected, Other: p == nil, RevocationPending: c.Unrevoked > 0}
 	if p != nil {
-		card.CRM, card.Logins = viewCRM(p), logins(p.Logins)
+		card.CRM, card.Logins, card.Several = viewCRM(p), logins(p.Logins), len(s.CRMs) > 1
 	}
 	if i := c.Identity; i != nil {
 		card.State, card.OwnApp = views.Connected, i.OwnApp

@@ -17,6 +17,15 @@ type AppPage struct {
 	App Integration
 }
 
+// unsent tells of sign-ups that wait for a first CRM.
+func (p IntegrationsPage) unsent() Alert {
+	a := Alert{Title: count(p.Unsent, "sign-up waits", "sign-ups wait") + " for your first CRM", Text: "They are kept, and arrive as soon as you connect one."}
+	if p.Unsent == 1 {
+		a.Text = "It is kept, and arrives as soon as you connect one."
+	}
+	return a
+}
+
 // ownAlert is the page when it tells itself what is wrong with connections.
 func (p Page) ownAlert(cards ...Integration) Page {
 	for _, c := range cards {

@@ -134,7 +134,8 @@ type Integration struct {
 	Name    string // "Salesforce"
 	CRM     CRM    // what is said of sign-ups that go by it; zero when none do
 	State   ConnectionState
-	Other   bool // not the CRM that sign-ups go to
+	Other   bool // no CRM
+	Several bool // there are further CRMs to choose from
 
 	Org           Org       // what is connected, or was; empty when not connected
 	ConnectedBy   string    // e-mail of the admin
@@ -233,7 +234,8 @@ type DisconnectPage struct {
 	Service string // its id, in addresses
 	Name    string // "Salesforce"
 	Org     Org
-	Other   bool // not the CRM that sign-ups go to
+	Other   bool // no CRM
+	Several bool // there are further CRMs to choose from
 	Waiting int  // sign-ups that wait already
 	NoWay   bool // the service offers no way to revoke an access
 }

@@ -17,7 +17,7 @@ var (
 // cardOf is the card of a CRM in a state.
 func cardOf(of CRM, state ConnectionState) Integration {
 	c := card(state)
-	c.Service, c.Name, c.CRM, c.Logins = of.Service, of.Name, of, nil
+	c.Service, c.Name, c.CRM, c.Logins, c.Several = of.Service, of.Name, of, nil, true
 	return c
 }
 
