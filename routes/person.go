@@ -44,7 +44,9 @@ func (s *server) person(c *fiber.Ctx) error {
 	}
 	page := views.PersonPage{Page: s.page(c, nameOf(st.Subscriber), views.NavSubscribers), Person: views.Subscriber{ID: st.ID, Email: st.Email,
 		FirstName: st.FirstName, LastName: st.LastName, Newsletter: st.Newsletter, SignedUpAt: st.CreatedAt}}
-	for _, d := range deliveriesOf(s.destinations(c), st) {
+	all := s.destinations(c)
+	page.Several = len(all) > 1
+	for _, d := range deliveriesOf(all, st) {
 		page.Deliveries = append(page.Deliveries, s.personDelivery(c, d))
 	}
 	page.CanLeave = slices.Contains(st.State.Info().Decisions, db.Left)

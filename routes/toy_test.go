@@ -64,7 +64,7 @@ func TestAnyCRMIsInThePortal(t *testing.T) {
 	b.get("/integrations").is(200, "Toy CRM is connected.", "Connected to Team one")
 
 	// Who waited arrives, and the pages tell so.
-	w.eventually("the sign-up arrives", func() bool { return strings.Contains(b.get("/subscribers").is(200).body, "In Toy CRM") })
+	w.eventually("the sign-up arrives", func() bool { return strings.Contains(b.get("/subscribers").is(200).body, "In Toy CRM <span>1</span>") })
 	b.get("/integrations/toy").is(200, "Toy CRM", "In Toy CRM", "Turns").hasNot(others...)
 	b.get("/integrations/toy/problems").is(200, "Toy CRM").hasNot(others...)
 	b.get("/").is(200, "Toy CRM").hasNot(others...)
@@ -110,7 +110,7 @@ func TestSeveralCRMsAreEquals(t *testing.T) {
 	// Once one is connected, pages call it by its name, and the others stay to be connected.
 	b.get(b.authorize("toy")).to("/integrations/toy/connected")
 	b.get("/integrations/toy/connected").to("/integrations")
-	w.eventually("the sign-up arrives", func() bool { return strings.Contains(b.get("/subscribers").is(200).body, "In Toy CRM") })
+	w.eventually("the sign-up arrives", func() bool { return strings.Contains(b.get("/subscribers").is(200).body, "In Toy CRM <span>1</span>") })
 	b.get("/integrations").is(200, "Connected to Team one", "View status", "Connect Wagon CRM", "Connect Yarn CRM").hasNot("first CRM", "Connect Toy CRM")
 	b.get("/integrations/wagon").is(200, "Not connected yet").hasNot("Team one")
 	b.get("/help").is(200, "How sign-ups reach Toy CRM").hasNot(names[1:]...)

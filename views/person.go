@@ -11,7 +11,8 @@ import (
 type PersonPage struct {
 	Page
 	Person     Subscriber
-	Deliveries []PersonDelivery // one at least
+	Deliveries []PersonDelivery
+	Several    bool             // the tenant has several CRMs, so that each delivery says which it is of
 	CanLeave   bool             // somebody can mark them as left
 	Story      []Moment         // the latest first
 	Earlier    bool             // and there is more, which isn't shown
@@ -98,9 +99,9 @@ func personTrail(id, name string) []Link {
 	return []Link{{URL: "/subscribers", Text: "Subscribers"}, {URL: string(personURL(id)), Text: name}}
 }
 
-// only is the delivery where there is one; nil where there are several.
+// only is the delivery where there is one CRM; nil where there are several.
 func (p PersonPage) only() *PersonDelivery {
-	if len(p.Deliveries) != 1 {
+	if p.Several || len(p.Deliveries) != 1 {
 		return nil
 	}
 	return &p.Deliveries[0]

@@ -44,13 +44,23 @@ func subscribersOfSeveral() SubscribersPage {
 		first.CRM = salesforce
 		p.Rows[i].Deliveries = []Delivery{first, {CRM: hubspot, State: Delivered}}
 	}
+	p.Rows[2].Deliveries = p.Rows[2].Deliveries[1:]
+	p.Rows[3].Deliveries = nil
 	return p
 }
 
 // personOfSeveral is somebody in two CRMs.
 func personOfSeveral(first, second State) PersonPage {
 	p := personPage(first, &PersonAlert{Tone: "bad", Reason: "Blocked by duplicate rule", Text: hostile, URL: "/integrations/sfdc/problems/attention/X", Link: "View problem"})
+	p.Several = true
 	p.Deliveries = append(p.Deliveries, PersonDelivery{Alert: &PersonAlert{Tone: "bad", Reason: hostile}, Delivery: Delivery{CRM: hubspot, State: second, Cause: hostile}, InCRM: PerhapsPresent, Attempts: 1})
+	return p
+}
+
+// unfed is somebody on a newsletter that feeds no CRM.
+func unfed() PersonPage {
+	p := personOfSeveral(Delivered, Delivered)
+	p.Deliveries = nil
 	return p
 }
 
@@ -93,6 +103,7 @@ func severalPages() map[string]templ.Component {
 		"none-integrations":    Integrations(IntegrationsPage{Page: portalPage("Integrations", NavIntegrations), Unsent: 14, CRMs: []Integration{card(NotConnected), cardOf(hubspot, NotConnected)}}),
 		"several-subscribers":  Subscribers(subscribersOfSeveral()),
 		"several-person":       Person(personOfSeveral(Attention, Attention)),
+		"unfed-person":         Person(unfed()),
 		"several-test":         TestSignup(testOfSeveral()),
 		"several-sum":          Sum(SumPage{Page: portalPage("The sum", NavIntegrations), Live: twoSums(0, 0)}),
 		"several-newsletters":  Newsletters(newslettersOfSeveral()),
@@ -209,6 +220,13 @@ func TestARowShowsEachDelivery(t *testing.T) {
 		if got := d.Find(".chips li").Eq(i).Find(".chip .sr").Text(); got != want {
 			t.Errorf("chip %d: %q", i, got)
 		}
+	}
+	rows := parse(t, Subscribers(subscribersOfSeveral())).Find("tbody tr")
+	if n := rows.Eq(2).Find(".chip").Length(); n != 1 {
+		t.Errorf("who is in one of several CRMs has %d chips", n)
+	}
+	if text := rows.Eq(3).Text(); !strings.Contains(text, "In no CRM") {
+		t.Errorf("who is in none: %s", text)
 	}
 	if n := parse(t, Subscribers(subscribers())).Find(".chips, .chip, nav[aria-label=CRM]").Length(); n != 0 {
 		t.Errorf("one CRM is named %d times", n)
