@@ -251,7 +251,7 @@ func TestTheCRMIsKeptAndFiltersNobody(t *testing.T) {
 func TestAPersonsDeliveriesAreDecidedEach(t *testing.T) {
 	d := parse(t, Person(personOfSeveral(Attention, Attention)))
 	for i, service := range []string{"sfdc", "hubspot"} {
-		row := d.Find("section[aria-labelledby=ways] tbody tr").Eq(i)
+		row := d.Find("section[aria-labelledby=ways] article").Eq(i)
 		if row.Find("input[name=in]").AttrOr("value", "") != service || row.Find(`button[formaction="/subscribers/7/retry"]`).Length() != 1 {
 			t.Errorf("%s: %s", service, row.Text())
 		}
