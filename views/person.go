@@ -12,10 +12,10 @@ type PersonPage struct {
 	Page
 	Person     Subscriber
 	Deliveries []PersonDelivery
-	Several    bool             // the tenant has several CRMs, so that each delivery says which it is of
-	CanLeave   bool             // somebody can mark them as left
-	Story      []Moment         // the latest first
-	Earlier    bool             // and there is more, which isn't shown
+	Several    bool     // the tenant has several CRMs, so that each delivery says which it is of
+	CanLeave   bool     // somebody can mark them as left
+	Story      []Moment // the latest first
+	Earlier    bool     // and there is more, which isn't shown
 }
 
 // PersonDelivery is a subscriber's way into one CRM, which has its name even where there is

@@ -196,7 +196,7 @@ func refused() SignupPage {
 
 // portalPages are all pages of the portal, in each of their states.
 func portalPages() map[string]templ.Component {
-	return merge(healthPages(), problemPages(), severalPages(), statusPages(), settingsPages(), newsletterPages(), map[string]templ.Component{
+	return merge(healthPages(), problemPages(), severalPages(), movingPages(), statusPages(), settingsPages(), newsletterPages(), map[string]templ.Component{
 		"login":                      Login(LoginPage{Page: signedOutPage("Log in"), DemoHint: "john@contoso.example", Next: "/subscribers"}),
 		"login-wrong":                Login(LoginPage{Page: signedOutPage("Log in"), Email: "john@contoso.example", Wrong: true}),
 		"login-wait":                 Login(LoginPage{Page: signedOutPage("Log in"), Wait: 90 * time.Second}),
