@@ -99,11 +99,12 @@ var columnNames = map[string]struct{ label, short string }{
 	"hour": {"Mon 2 Jan, 15:04", "Mon 15:04"}, "day": {"Mon 2 Jan", "2 Jan"}, "month": {"January 2006", "Jan"},
 }
 
-// chart is the chart of a range with what was read of its columns. Its address is path.
-func chart(p *crm.Provider, r chartRange, starts []time.Time, signUps []map[db.State]int, path string) views.Chart {
-	c := views.Chart{Title: "Sign-ups by " + r.unit, Unit: r.name, Range: r.text, CSVURL: "/sign-ups.csv?" + query("range", r.id)}
+// chart is the chart of a range with what was read of its columns. Its address is path, and
+// in says which destination it is of, as in the query.
+func chart(p *crm.Provider, r chartRange, starts []time.Time, signUps []map[db.State]int, path, in string) views.Chart {
+	c := views.Chart{Title: "Sign-ups by " + r.unit, Unit: r.name, Range: r.text, CSVURL: "/sign-ups.csv?" + query("range", r.id, "in", in)}
 	for _, other := range chartRanges {
-		c.Ranges = append(c.Ranges, views.Tab{Text: other.text, URL: path + "?" + query("range", other.id), Current: other == r})
+		c.Ranges = append(c.Ranges, views.Tab{Text: other.text, URL: path + "?" + query("range", other.id, "in", in), Current: other == r})
 	}
 	names := columnNames[r.unit]
 	for _, at := range starts[:len(starts)-1] {
@@ -143,7 +144,7 @@ func (s *server) signUpsCSV(c *fiber.Ctx) error {
 		return err
 	}
 	var b bytes.Buffer
-	out, series := csvout.NewWriter(&b), seriesOf(s.crm(c), read)
+	out, series := csvout.NewWriter(&b), seriesOf(wordsOf(s.asked(c)), read)
 	head := []string{r.unit + " from", "sign-ups"}
 	for _, one := range series {
 		head = append(head, uncapitalised(one.State.Label))

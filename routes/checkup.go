@@ -53,7 +53,7 @@ func (s *server) runCheckUp(c *fiber.Ctx) error {
 		if err := s.look(c); err != nil { // it may have ended the connection
 			return err
 		}
-		e := s.explained(c, f.Code, s.crm(c).AskedOnce(f.Code))
+		e := s.explained(c, s.crm(c), f.Code, s.crm(c).AskedOnce(f.Code))
 		s.flash(c, views.FlashWarning, "The check-up was not possible. "+e.What+" "+e.Mend)
 	case err != nil:
 		return err

@@ -120,14 +120,21 @@ func (s *server) waysOn(c *fiber.Ctx, status int) (links []views.Link) {
 	default:
 		links = append(links, views.Link{URL: asked, Text: "Reload the page"})
 	}
-	problems := section{"/integrations/" + s.crm(c).Service + "/problems", "Go to Problems"}
-	for _, section := range append([]section{problems}, sections...) {
+	for _, section := range append(s.problemSections(), sections...) {
 		if strings.HasPrefix(c.Path(), section.begin) && s.isPage(section.begin) && section.begin != asked {
 			links = append(links, views.Link{URL: section.begin, Text: section.text})
 			break
 		}
 	}
 	return append(links, views.Link{URL: "/help", Text: "Help"})
+}
+
+// problemSections are the problems of each CRM.
+func (s *server) problemSections() (all []section) {
+	for _, p := range s.CRMs {
+		all = append(all, section{string(views.ServicePage(p.Service)) + "/problems", "Go to Problems"})
+	}
+	return all
 }
 
 // retryAfter says when to come back, unless that has been said.

@@ -1,6 +1,10 @@
 package routes
 
-import "slices"
+import (
+	"slices"
+
+	"gatepost/crm/salesforce"
+)
 
 // AuthEvents are the events of log-in and access, each with its level.
 func AuthEvents() map[string]string {
@@ -12,13 +16,13 @@ func AuthEvents() map[string]string {
 }
 
 // Acts are what forms do, by their routes: the page that each is on, and the fields that
-// are carried through a log-in, with their labels.
+// are carried through a log-in, with their labels at Salesforce.
 func Acts() map[string]Act {
 	all := make(map[string]Act)
 	for route, a := range acts {
 		out := Act{Back: a.back, Typed: map[string]string{}}
 		for _, f := range a.typed {
-			out.Typed[f.name] = f.label
+			out.Typed[f.name] = f.of(salesforce.Provider)
 		}
 		all[route] = out
 	}

@@ -45,11 +45,11 @@ func explain(code string, e crm.Explanation, card views.Integration) crm.Explana
 	return e
 }
 
-// explained is explain, with what the connection says that sign-ups go by.
-func (s *server) explained(c *fiber.Ctx, code string, e crm.Explanation) crm.Explanation {
+// explained is explain, with what the connection to the CRM says.
+func (s *server) explained(c *fiber.Ctx, p *crm.Provider, code string, e crm.Explanation) crm.Explanation {
 	for _, connection := range who(c).connections {
-		if connection.ID == s.crm(c).Service {
-			return explain(code, e, s.describe(s.crm(c), connection))
+		if connection.ID == p.Service {
+			return explain(code, e, s.describe(connection))
 		}
 	}
 	return e

@@ -10,7 +10,7 @@ import (
 
 // help handles GET /help.
 func (s *server) help(c *fiber.Ctx) error {
-	page := views.HelpPage{Page: s.page(c, "Help", views.NavNone), States: countedStates(s.crm(c)), URL: s.HelpURL}
+	page := views.HelpPage{Page: s.page(c, "Help", views.NavNone), States: countedStates(s.words(c)), URL: s.HelpURL}
 	page.Zone = "" // there is no time on it
 	return render(c, http.StatusOK, views.Help(page))
 }

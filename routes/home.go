@@ -3,7 +3,7 @@ package routes
 import (
 	"cmp"
 	"net/http"
-	"net/url"
+	"slices"
 	"time"
 
 	"gatepost/db"
@@ -22,12 +22,8 @@ const (
 // home handles GET /: whether all is well, and how many sign up; or what a new tenant
 // does first.
 func (s *server) home(c *fiber.Ctx) error {
-	live, err := s.crmStatus(c, s.crm(c).Service)
-	if err != nil {
-		return err
-	}
-	r := rangeOf(c.Query("range"))
-	starts, days := r.starts(live.Now, who(c).zone), daysBefore(live.Now, who(c).zone)
+	r, d := rangeOf(c.Query("range")), s.asked(c)
+	starts, days := r.starts(who(c).now, who(c).zone), daysBefore(who(c).now, who(c).zone)
 	read, err := s.Health.Home(c.UserContext(), who(c).Tenant.ID, spans(starts), days.lastWeek, homeLatest)
 	if err != nil {
 		return err
@@ -36,20 +32,63 @@ func (s *server) home(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	told(&live, read.Health)
-	placed := live.Totals.All > read.Tests
-	if live.Card.ConnectedAt.IsZero() && !live.Before || !placed {
-		return s.firstSteps(c, live, read, forms, placed)
+	all, err := s.homeStatuses(c, read)
+	if err != nil {
+		return err
 	}
-	live.Chart, live.Range = chart(s.crm(c), r, starts, read.SignUps, "/"), r.id
-	page := views.HomePage{Page: s.page(c, "Home", views.NavHome), Live: live, Forms: len(forms), Since: read.First, Causes: s.openCauses(c, read.Problems, live.Card),
-		Incidents: s.tellIncidents(c, read.Incidents, aboutOther)}
-	page.OwnAlert = tellsItself(live)
+	if placed := who(c).overview.Sums.People() > read.Tests; !placed || !slices.ContainsFunc(all, began) {
+		return s.firstSteps(c, all[0], read, forms, placed)
+	}
+	page := views.HomePage{Page: s.page(c, "Home", views.NavHome), CRMs: all, Total: who(c).overview.Sums[db.New], Forms: len(forms), Since: read.First, Incidents: s.tellIncidents(c, read.Incidents, aboutOther),
+		Chart: s.homeChart(c, r, starts, read.SignUps, d)}
+	page.Causes = s.openCauses(c, read.Problems, all[0].Card)
+	page.OwnAlert = slices.ContainsFunc(all, tellsItself)
 	page.Today, page.Week = days.compare(read.ByHour, read.First)
 	for _, sub := range read.Latest {
 		page.Latest = append(page.Latest, views.LatestSignUp{ID: sub.ID, Email: sub.Email, At: sub.At})
 	}
 	return render(c, http.StatusOK, views.Home(page))
+}
+
+// homeStatuses are how each of the tenant's CRMs gets sign-ups.
+func (s *server) homeStatuses(c *fiber.Ctx, read db.Home) (all []views.Status, err error) {
+	for _, d := range s.destinations(c) {
+		live := s.unsentStatus(c, d)
+		if d.crm != nil {
+			if live, err = s.crmStatus(c, d.crm.Service); err != nil {
+				return nil, err
+			}
+		}
+		told(&live, read.Health)
+		all = append(all, live)
+	}
+	return all, nil
+}
+
+// unsentStatus is that of sign-ups that wait for a first CRM: one whose connection waits for
+// a decision, or none in particular.
+func (s *server) unsentStatus(c *fiber.Ctx, d destination) views.Status {
+	live := views.Status{CSRF: s.formToken(c), Now: who(c).now, Zone: who(c).overview.TimeZone, Card: views.Integration{Name: anyCRM.Name, CRM: viewCRM(anyCRM), State: views.NotConnected}}
+	for _, p := range s.CRMs {
+		if card, err := s.card(c, p.Service); err == nil && card.State == views.ConnectionHeld {
+			live.Card = card
+			break
+		}
+	}
+	s.measure(&live, d)
+	live.Card.Waiting, live.Card.Attention = d.waiting(), d.inAttention()
+	return live
+}
+
+// began reports whether a CRM was connected at some time.
+func began(live views.Status) bool { return !live.Card.ConnectedAt.IsZero() || live.Before }
+
+// homeChart is the chart of the sign-ups of a destination, with a switch between several.
+func (s *server) homeChart(c *fiber.Ctx, r chartRange, starts []time.Time, read []map[db.State]int, d destination) views.Chart {
+	in := s.askedFor(c)
+	v := chart(wordsOf(d), r, starts, read, "/", in)
+	v.CRMs = crmTabs(s.destinations(c), d, func(service string) string { return withQuery("/", query("range", c.Query("range"), "in", service)) })
+	return v
 }
 
 // firstSteps shows a new tenant the three steps. With many newsletters the list of addresses
@@ -69,9 +108,9 @@ func (s *server) openCauses(c *fiber.Ctx, all []db.Problem, card views.Integrati
 		if len(rows) == homeCauses {
 			break
 		}
-		e, state := explain(p.Reason, deliveryReason(s.crm(c), p.State, p.Reason), card), p.State.Info()
-		rows = append(rows, views.OpenCause{Tone: state.Tone, Icon: state.Icon, Title: e.Title, People: p.People, Since: p.Since, Who: cmp.Or(whoFixes(s.crm(c), e.Who), "By itself"),
-			URL: "/integrations/" + card.Service + "/problems/" + string(p.State) + "/" + url.PathEscape(p.Reason)})
+		e, state := explain(p.Reason, deliveryReason(s.wordsFor(card), p.State, p.Reason), card), p.State.Info()
+		rows = append(rows, views.OpenCause{Tone: state.Tone, Icon: state.Icon, Title: e.Title, People: p.People, Since: p.Since, Who: cmp.Or(whoFixes(s.wordsFor(card), e.Who), "By itself"),
+			URL: causeURL(s.wordsFor(card), string(p.State), p.Reason)})
 	}
 	return rows
 }

@@ -32,7 +32,7 @@ func aboutOther(i db.Incident) bool { return i.About != "" }
 func (s *server) tellIncidents(c *fiber.Ctx, all []db.Incident, show func(db.Incident) bool) (told []views.Incident) {
 	for _, i := range incidents.Shown(all) {
 		if show(i) {
-			w := incidents.Tell(s.crm(c), i)
+			w := incidents.Tell(wordsOf(s.destinations(c)[0]), i)
 			told = append(told, views.Incident{Title: w.Title, What: w.What, Mend: w.Mend, URL: w.Path, Link: w.Link})
 		}
 	}

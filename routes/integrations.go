@@ -18,28 +18,52 @@ import (
 
 // integrations handles GET /integrations: the CRMs, and the apps that no sign-ups go to.
 func (s *server) integrations(c *fiber.Ctx) error {
-	card, err := s.card(c, s.crm(c).Service)
+	cards, err := s.crmCards(c)
 	if err != nil {
 		return err
 	}
-	return s.showIntegrations(c, http.StatusOK, card)
+	return s.showIntegrations(c, http.StatusOK, cards)
 }
 
-func (s *server) showIntegrations(c *fiber.Ctx, status int, card views.Integration) error {
-	if err := s.readArrival(c, &card); err != nil {
-		return err
+// crmCards are the cards of all CRMs that there are.
+func (s *server) crmCards(c *fiber.Ctx) (cards []views.Integration, err error) {
+	for _, p := range s.CRMs {
+		card, err := s.card(c, p.Service)
+		if err != nil {
+			return nil, err
+		}
+		cards = append(cards, card)
+	}
+	return cards, nil
+}
+
+func (s *server) showIntegrations(c *fiber.Ctx, status int, cards []views.Integration) error {
+	for i := range cards {
+		if err := s.readArrival(c, &cards[i]); err != nil {
+			return err
+		}
 	}
 	troubles, err := s.incidents(c)
 	if err != nil {
 		return err
 	}
-	return render(c, status, views.Integrations(views.IntegrationsPage{
-		Page: s.page(c, "Integrations", views.NavIntegrations), Incidents: troubles, CRMs: []views.Integration{card}, Others: s.otherServices(c)}))
+	return render(c, status, views.Integrations(views.IntegrationsPage{Page: s.page(c, "Integrations", views.NavIntegrations), Incidents: troubles,
+		CRMs: cards, Unsent: s.unsent(c), Others: s.otherServices(c)}))
+}
+
+// unsent is how many wait until the tenant connects its first CRM.
+func (s *server) unsent(c *fiber.Ctx) (n int) {
+	for _, d := range s.destinations(c) {
+		if d.crm == nil {
+			n += d.waiting()
+		}
+	}
+	return n
 }
 
 // readArrival fills in when a sign-up arrived last, in a CRM.
 func (s *server) readArrival(c *fiber.Ctx, card *views.Integration) (err error) {
-	if !card.Other {
+	if _, ok := s.destination(c, card.Service); ok {
 		card.LastArrival, err = s.Health.LastDelivered(c.UserContext(), who(c).Tenant.ID)
 	}
 	return err
@@ -53,11 +77,20 @@ func (s *server) integration(c *fiber.Ctx) error {
 	case err != nil:
 		return err
 	case !card.Other:
-		return s.statusPage(c)
+		return s.crmPage(c, card)
 	case !s.concerns(c, card.Service):
 		return identity.ErrNoService
 	}
 	return render(c, http.StatusOK, views.App(views.AppPage{Page: s.page(c, card.Name, views.NavIntegrations), App: card}))
+}
+
+// crmPage is the first page of a CRM: its status, or what one connects it with when no
+// sign-ups go there yet.
+func (s *server) crmPage(c *fiber.Ctx, card views.Integration) error {
+	if _, ok := s.destination(c, card.Service); ok {
+		return s.statusPage(c)
+	}
+	return render(c, http.StatusOK, views.NewCRM(views.AppPage{Page: s.page(c, card.Name, views.NavIntegrations), App: card}))
 }
 
 // integrationCard handles GET /integrations/{service}/card, which the page polls.
@@ -87,19 +120,11 @@ func (s *server) card(c *fiber.Ctx, service string) (views.Integration, error) {
 
 // cardOf is what is to be said of a connection, with the sign-ups that go by it.
 func (s *server) cardOf(c *fiber.Ctx, connection identity.Connection) views.Integration {
-	card := s.describe(s.crm(c), connection)
+	card := s.describe(connection)
 	card.CSRF = s.formToken(c)
-	if !card.Other {
-		sums := who(c).overview.Sums
-		for _, state := range db.States() {
-			if state.Waits {
-				card.Waiting += sums[state.State]
-			}
-			if state.Attention {
-				card.Attention += sums[state.State]
-			}
-		}
-		card.Delayed = card.Waiting > 0 && (who(c).overview.Pause.Reason != "" || s.overdue(who(c).overview.Due))
+	if d, ok := s.destination(c, card.Service); ok {
+		card.Waiting, card.Attention = d.waiting(), d.inAttention()
+		card.Delayed = card.Waiting > 0 && (d.pause.Reason != "" || s.overdue(d.due))
 		card.LastEvent = who(c).overview.LastEvent
 	}
 	return card
@@ -111,10 +136,11 @@ func (s *server) overdue(due time.Time) bool {
 }
 
 // describe tells a connection in words.
-func (s *server) describe(p *crm.Provider, c identity.Connection) views.Integration {
-	card := views.Integration{Service: c.ID, Name: c.Name, State: views.NotConnected, Other: c.ID != p.Service, RevocationPending: c.Unrevoked > 0}
-	if !card.Other {
-		card.CRM, card.Logins = viewCRM(p), logins(p.Logins)
+func (s *server) describe(c identity.Connection) views.Integration {
+	p := s.CRMs.Of(c.ID)
+	card := views.Integration{Service: c.ID, Name: c.Name, State: views.NotConnected, Other: p == nil, RevocationPending: c.Unrevoked > 0}
+	if p != nil {
+		card.CRM, card.Logins, card.Several = viewCRM(p), logins(p.Logins), len(s.CRMs) > 1
 	}
 	if i := c.Identity; i != nil {
 		card.State, card.OwnApp = views.Connected, i.OwnApp
@@ -196,7 +222,7 @@ func (s *server) connect(c *fiber.Ctx) error {
 		Service: service.ID, TenantID: v.Tenant.ID, UserID: v.User.ID, SessionID: v.Session.ID(), LoginURL: login,
 		FinishedURL: "/integrations/" + service.ID + "/connected",
 	})
-	if errors.Is(err, identity.ErrNoApp) && service.ID != s.crm(c).Service {
+	if errors.Is(err, identity.ErrNoApp) && s.crm(c) == nil {
 		return identity.ErrNoService // nobody offered it
 	}
 	if err != nil {
@@ -238,13 +264,27 @@ func (s *server) elsewhereRefused(c *fiber.Ctx, service identity.Service, cause 
 		card.LoginError = s.CRMs.Of(service.ID).Logins.Pages
 	}
 	if card.State == views.NotConnected {
-		return s.showIntegrations(c, http.StatusUnprocessableEntity, card)
+		return s.connectRefused(c, card)
 	}
 	set, err := s.Health.DeliverySettings(c.UserContext(), who(c).Tenant.ID)
 	if err != nil {
 		return err
 	}
 	return s.showDeliverySettings(c, http.StatusUnprocessableEntity, card, set, nil)
+}
+
+// connectRefused shows the CRMs again, with what was typed on the card of one.
+func (s *server) connectRefused(c *fiber.Ctx, typed views.Integration) error {
+	cards, err := s.crmCards(c)
+	for i := range cards {
+		if cards[i].Service == typed.Service {
+			cards[i] = typed
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return s.showIntegrations(c, http.StatusUnprocessableEntity, cards)
 }
 
 const callbackPath = "/integrations/:service/callback"
@@ -264,7 +304,7 @@ func (s *server) callback(c *fiber.Ctx) error {
 	}
 	f, known := callbackError(err)
 	switch {
-	case err == nil && service.ID == s.crm(c).Service:
+	case err == nil && s.crm(c) != nil:
 		return s.resume(c, done.TenantID, finished)
 	case err == nil:
 		return redirect(c, finished)
@@ -356,11 +396,11 @@ func (s *server) decideHeld(c *fiber.Ctx) error {
 		s.flash(c, views.FlashWarning, "It came into use elsewhere here meanwhile. Nothing was changed; please decide again below.")
 	case err != nil:
 		return err
-	case first && service.ID == s.crm(c).Service:
+	case first && s.crm(c) != nil:
 		return s.resume(c, tenant, "/integrations/"+service.ID+"/connected")
 	case first:
 		return redirect(c, "/integrations/"+service.ID+"/connected")
-	case service.ID != s.crm(c).Service:
+	case s.crm(c) == nil:
 		s.flash(c, views.FlashSuccess, "The new "+service.Name+" account is connected.")
 	default:
 		s.flash(c, views.FlashSuccess, "The new organisation is connected. From now on sign-ups go there.")

@@ -17,7 +17,7 @@ func (s *server) newsletters(c *fiber.Ctx) error {
 	}
 	page := views.NewslettersPage{Page: s.page(c, "Newsletters", views.NavNewsletters)}
 	for _, n := range all {
-		page.All = append(page.All, s.newsletterView(n))
+		page.All = append(page.All, s.newsletterView(c, n))
 	}
 	return render(c, http.StatusOK, views.Newsletters(page))
 }
@@ -48,13 +48,20 @@ func (s *server) newsletterPage(c *fiber.Ctx) (page views.NewsletterPage, err er
 	}
 	for _, n := range all {
 		if n.Slug == c.Params("slug") {
-			return views.NewsletterPage{Page: s.page(c, n.Name, views.NavNewsletters), Newsletter: s.newsletterView(n)}, nil
+			return views.NewsletterPage{Page: s.page(c, n.Name, views.NavNewsletters), Newsletter: s.newsletterView(c, n)}, nil
 		}
 	}
 	return page, db.ErrNotFound
 }
 
-func (s *server) newsletterView(n db.NewsletterStanding) views.Newsletter {
-	return views.Newsletter{Name: n.Name, Slug: n.Slug, Consent: n.Consent, FormURL: s.URL + "/signup/" + n.Slug,
-		Subscribers: n.Subscribers(), Attention: n.Attention(), LastHour: n.LastHour, Silent: n.Silent}
+func (s *server) newsletterView(c *fiber.Ctx, n db.NewsletterStanding) views.Newsletter {
+	all := s.destinations(c)
+	v := views.Newsletter{Name: n.Name, Slug: n.Slug, Consent: n.Consent, FormURL: s.URL + "/signup/" + n.Slug,
+		Subscribers: n.Subscribers(), Attention: n.Attention(), LastHour: n.LastHour, Silent: n.Silent, Chosen: len(all) > 1}
+	for _, d := range all {
+		if d.crm != nil {
+			v.Feeds = append(v.Feeds, viewCRM(d.crm))
+		}
+	}
+	return v
 }

@@ -42,12 +42,15 @@ func (s *server) person(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	page := views.PersonPage{Page: s.page(c, nameOf(st.Subscriber), views.NavSubscribers), Person: s.subscriberRow(c, st),
-		Alert: s.personAlert(c, st), Attempts: st.Attempts, InCRM: inCRM(st.Subscriber), DeliveredAt: st.DeliveredAt, Record: s.record(c, st.Subscriber)}
-	if page.Person.State.Attention && st.MatchID != "" {
-		page.MatchURL = s.crm(c).RecordURL(st.InstanceURL, st.MatchID)
+	page := views.PersonPage{Page: s.page(c, nameOf(st.Subscriber), views.NavSubscribers), Person: views.Subscriber{ID: st.ID, Email: st.Email,
+		FirstName: st.FirstName, LastName: st.LastName, Newsletter: st.Newsletter, SignedUpAt: st.CreatedAt}}
+	all := s.destinations(c)
+	page.Several = len(all) > 1
+	for _, d := range deliveriesOf(all, st) {
+		page.Deliveries = append(page.Deliveries, s.personDelivery(c, d))
 	}
-	page.Story, page.Earlier = story(s.crm(c), h, st.Newsletter)
+	page.CanLeave = slices.Contains(st.State.Info().Decisions, db.Left)
+	page.Story, page.Earlier = story(s.words(c), h, st.Newsletter)
 	return render(c, http.StatusOK, views.Person(page))
 }
 
@@ -60,38 +63,29 @@ func nameOf(s db.Subscriber) string {
 	return cmp.Or(s.FirstName, s.LastName, s.Email)
 }
 
-// inCRM is what is known of whether a subscriber is in the CRM.
-func inCRM(s db.Subscriber) views.Presence {
-	switch {
-	case s.RecordID != "":
-		return views.Present
-	case !s.SentAt.IsZero():
-		return views.PerhapsPresent
-	}
-	return views.Absent
-}
-
 // personAlert tells why a subscriber waits or needs attention; nil when there is nothing
 // to tell.
-func (s *server) personAlert(c *fiber.Ctx, st newsletter.Status) *views.PersonAlert {
-	is := st.State.Info()
-	if st.Why == "" && !st.Again || !is.Waits && !is.Attention {
+func (s *server) personAlert(c *fiber.Ctx, d delivery) *views.PersonAlert {
+	is := d.State.Info()
+	if d.Why == "" && !d.Again || !is.Waits && !is.Attention {
 		return nil
 	}
-	a := views.PersonAlert{Tone: is.Tone, NextTry: nextTry(st)}
-	if st.Again {
-		a.Reason, a.Text = s.why(c, st)
+	a := views.PersonAlert{Tone: is.Tone, NextTry: d.nextTry()}
+	if d.Again {
+		a.Reason, a.Text = s.why(c, d)
 	} else { // what the CRM said stands in the timeline, and what to do on the problem's page
-		e := s.explained(c, st.Why, deliveryReason(s.crm(c), st.State, st.Why))
+		e := s.explained(c, d.in, d.Why, deliveryReason(d.in, d.State, d.Why))
 		a.Reason, a.Text = e.Title, e.What
 	}
 	switch {
-	case st.Again:
-	case st.Reason == st.Why: // theirs, and not everybody's
+	case d.Again:
+	case d.in == anyCRM:
+		a.URL, a.Link = "/integrations", "View integrations"
+	case d.Reason == d.Why: // theirs, and not everybody's
 		a.More = max(0, who(c).overview.SameReason-1)
-		a.URL, a.Link = "/integrations/"+s.crm(c).Service+"/problems/"+string(st.State)+"/"+st.Why, "View problem"
+		a.URL, a.Link = causeURL(d.in, string(d.State), d.Why), "View problem"
 	default:
-		a.URL, a.Link = "/integrations/"+s.crm(c).Service, "View status"
+		a.URL, a.Link = string(views.ServicePage(d.in.Service)), "View status"
 	}
 	return &a
 }
@@ -298,15 +292,17 @@ func (s *server) editForm(c *fiber.Ctx) error {
 }
 
 func (s *server) editPage(c *fiber.Ctx, st newsletter.Status, f newsletter.Form) (views.PersonEditPage, error) {
-	set, err := s.Health.DeliverySettings(c.UserContext(), who(c).Tenant.ID)
-	if err != nil {
-		return views.PersonEditPage{}, err
-	}
 	page := views.PersonEditPage{Page: s.page(c, "Edit", views.NavSubscribers), ID: st.ID, Name: nameOf(st.Subscriber), Newsletter: st.Newsletter,
-		State: viewState(s.crm(c), st.State.Info()), Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500),
+		State: viewState(s.words(c), st.State.Info()), Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500),
 		InCRM: inCRM(st.Subscriber), Fixed: st.AddressIsFixed()}
-	if st.RecordID != "" {
-		page.KeepsNames = set.One != db.OneUpdate
+	for _, d := range deliveriesOf(s.destinations(c), st) {
+		set, err := s.Health.DeliverySettings(c.UserContext(), who(c).Tenant.ID)
+		if err != nil {
+			return page, err
+		}
+		if d.RecordID != "" && set.One != db.OneUpdate {
+			page.KeepsNames = append(page.KeepsNames, viewCRM(d.in))
+		}
 	}
 	return page, nil
 }
@@ -337,7 +333,7 @@ func (s *server) edit(c *fiber.Ctx) error {
 		return render(c, http.StatusConflict, views.PersonEdit(page))
 	case errors.Is(err, db.ErrAddressFixed):
 		page.Fixed, page.Email = true, st.Email
-		page.Errors = views.FieldErrors{"": "Nothing was changed: the address was sent to " + s.crm(c).Name + " in the meantime, so it can’t be changed here any more."}
+		page.Errors = views.FieldErrors{"": "Nothing was changed: the address was sent to " + s.words(c).Name + " in the meantime, so it can’t be changed here any more."}
 		return render(c, http.StatusConflict, views.PersonEdit(page))
 	case err != nil:
 		return err
@@ -345,7 +341,7 @@ func (s *server) edit(c *fiber.Ctx) error {
 	if len(edited.Changes) == 0 {
 		s.flash(c, views.FlashInfo, "Nothing was changed.")
 	} else {
-		s.flash(c, views.FlashSuccess, savedText(s.crm(c), edited.State))
+		s.flash(c, views.FlashSuccess, savedText(s.words(c), edited.State))
 	}
 	return redirect(c, personURL(st.ID))
 }

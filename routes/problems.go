@@ -167,7 +167,7 @@ func whoFixes(p *crm.Provider, w crm.Who) string {
 	case crm.You:
 		return "You"
 	case crm.Admin:
-		return "Your " + p.Name + " admin"
+		return "Your " + strings.TrimPrefix(p.Name, "your ") + " admin"
 	case crm.Us:
 		return "The people who run this service"
 	}

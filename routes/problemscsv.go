@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"gatepost/crm"
 	"gatepost/csvout"
 	"gatepost/db"
+	"gatepost/newsletter"
 
 	"github.com/gofiber/fiber/v2"
 )
@@ -30,12 +30,13 @@ func (s *server) problemsCSV(c *fiber.Ctx) error {
 	}
 	c.Set(fiber.HeaderContentType, "text/csv; charset=utf-8")
 	c.Attachment("sign-ups.csv")
-	ctx, log, p := context.WithoutCancel(c.UserContext()), s.log, s.crm(c)
+	d, _ := s.destination(c, c.Params("service"))
+	ctx, log := context.WithoutCancel(c.UserContext()), s.log
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		out := csvout.NewWriter(w)
-		out.Write(csvHead(p)...)
+		out.Write(csvHead([]destination{d})...)
 		for _, q := range causes {
-			if err := s.writeAffected(ctx, out, p, tenant, q); err != nil {
+			if err := s.writeAffected(ctx, out, d, tenant, q); err != nil {
 				log.ErrorContext(ctx, "a CSV file was broken off", "tenant", tenant, "error", err)
 				return
 			}
@@ -80,7 +81,7 @@ func (s *server) csvCauses(c *fiber.Ctx) (causes []db.CauseQuery, err error) {
 }
 
 // writeAffected writes a row for each of those who have a cause.
-func (s *server) writeAffected(ctx context.Context, out *csvout.Writer, p *crm.Provider, tenant string, q db.CauseQuery) error {
+func (s *server) writeAffected(ctx context.Context, out *csvout.Writer, d destination, tenant string, q db.CauseQuery) error {
 	for q.Limit = csvPage; ; {
 		page, err := s.Health.Affected(ctx, tenant, q)
 		if err != nil {
@@ -88,7 +89,7 @@ func (s *server) writeAffected(ctx context.Context, out *csvout.Writer, p *crm.P
 		}
 		for _, sub := range page {
 			sub.Reason = q.Reason // also of who waits for what stops everybody
-			out.Write(csvRow(p, sub)...)
+			out.Write(csvRow(deliveriesOf([]destination{d}, newsletter.Status{Subscriber: sub}))...)
 		}
 		if err := out.Flush(); err != nil || len(page) < csvPage {
 			return nil // the reader has gone, or that was all
@@ -97,11 +98,26 @@ func (s *server) writeAffected(ctx context.Context, out *csvout.Writer, p *crm.P
 	}
 }
 
-// csvHead are the columns of csvRow.
-func csvHead(p *crm.Provider) []string {
-	return []string{"e-mail", "first name", "last name", "newsletter", "signed up", "state", "code", "what happened", strings.ToLower(p.Name) + " says"}
+// csvHead are the columns of csvRow: where there are several destinations, the CRM's name
+// stands before those about one.
+func csvHead(all []destination) []string {
+	head := []string{"e-mail", "first name", "last name", "newsletter", "signed up"}
+	for _, d := range all {
+		name, prefix := strings.ToLower(strings.TrimPrefix(wordsOf(d).Name, "your ")), ""
+		if len(all) > 1 {
+			prefix = name + " "
+		}
+		head = append(head, prefix+"state", prefix+"code", prefix+"what happened", name+" says")
+	}
+	return head
 }
 
-func csvRow(p *crm.Provider, s db.Subscriber) []string {
-	return []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339), string(s.State), s.Reason, deliveryReason(p, s.State, s.Reason).What, s.Detail}
+// csvRow is a row for a subscriber of whom these are all deliveries.
+func csvRow(all []delivery) []string {
+	s := all[0].Subscriber
+	row := []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339)}
+	for _, d := range all {
+		row = append(row, string(d.State), d.Reason, deliveryReason(d.in, d.State, d.Reason).What, d.Detail)
+	}
+	return row
 }

@@ -11,28 +11,28 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// crm is the CRM that the tenant's sign-ups go to.
-func (s *server) crm(*fiber.Ctx) *crm.Provider { return s.CRMs.ForSignUps() }
-
 // viewCRM is what pages call a CRM.
 func viewCRM(p *crm.Provider) views.CRM {
 	return views.CRM{Service: p.Service, Name: p.Name, Record: p.Record, Records: p.Records, Apps: p.Apps}
 }
 
-// crmOnly answers for the pages about deliveries, which are there for the CRM that sign-ups
-// go to, as for no service when they are asked for of another one.
+// crmOnly answers for the pages about deliveries. Of a service that is no CRM there are none.
+// A CRM that no sign-ups go to yet has its first page alone, on which one connects it.
 func (s *server) crmOnly(c *fiber.Ctx) error {
-	if c.Params("service") != s.crm(c).Service {
+	p := s.crm(c)
+	if p == nil {
 		return identity.ErrNoService
+	}
+	if _, ok := s.destination(c, p.Service); !ok {
+		return leave(c, string(views.ServicePage(p.Service)))
 	}
 	return c.Next()
 }
 
-// otherServices are the cards of the services beside the CRM that concern the
-// tenant.
+// otherServices are the cards of the services that are no CRMs and concern the tenant.
 func (s *server) otherServices(c *fiber.Ctx) (cards []views.Integration) {
 	for _, connection := range who(c).connections {
-		if connection.ID != s.crm(c).Service && connection.Concerns() {
+		if s.CRMs.Of(connection.ID) == nil && connection.Concerns() {
 			cards = append(cards, s.cardOf(c, connection))
 		}
 	}

@@ -3,6 +3,7 @@ package routes
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -13,15 +14,30 @@ import (
 
 // viewState is a state as pages show it.
 func viewState(p *crm.Provider, s db.StateInfo) views.State {
-	label := p.Fill(s.Label)
+	label := fill(p, s.Label)
 	small := uncapitalised(label)
 	return views.State{
 		Code: string(s.State), Label: label, Tone: s.Tone, Icon: s.Icon,
-		Sum: cmp.Or(s.Sum, small), Column: cmp.Or(s.Column, small), Became: cmp.Or(p.Fill(s.Became), label), Recounted: cmp.Or(s.Recounted, label), Meaning: p.Fill(s.Meaning), Series: cmp.Or(s.Series, "rest"), Help: p.Fill(s.Help),
+		Sum: cmp.Or(s.Sum, small), Column: cmp.Or(s.Column, small), Became: cmp.Or(fill(p, s.Became), label), Recounted: cmp.Or(s.Recounted, label), Meaning: fill(p, s.Meaning), Series: cmp.Or(s.Series, "rest"), Help: fill(p, s.Help),
 		Main: s.Main, Waits: s.Waits, Arrived: s.Arrived, Attention: s.Attention,
 		Retry: slices.Contains(s.Decisions, db.Waiting), Dismiss: slices.Contains(s.Decisions, db.Dismissed), Leave: slices.Contains(s.Decisions, db.Left), Gone: s.Gone,
 		Return: cmp.Or(s.Return, "Retry"),
 	}
+}
+
+// fill is Fill for a sentence, which begins with a capital letter also where the CRM has no
+// name.
+func fill(p *crm.Provider, text string) string {
+	if strings.HasPrefix(text, "{") {
+		return capitalised(p.Fill(text))
+	}
+	return p.Fill(text)
+}
+
+// capitalised is a text as a sentence begins with it.
+func capitalised(text string) string {
+	r, n := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(r)) + text[n:]
 }
 
 // uncapitalised is a label in the middle of a sentence; names in it stay as they are.

@@ -51,7 +51,7 @@ func (s *server) wholeStatus(c *fiber.Ctx) (views.Status, error) {
 		return live, err
 	}
 	told(&live, read)
-	live.Chart, live.Range = chart(s.crm(c), r, starts, read.SignUps, string(views.ServicePage(live.Card.Service))), r.id
+	live.Chart, live.Range = chart(s.crm(c), r, starts, read.SignUps, string(views.ServicePage(live.Card.Service)), ""), r.id
 	live.Chart.Named = true
 	return live, nil
 }
@@ -62,14 +62,21 @@ func (s *server) crmStatus(c *fiber.Ctx, service string) (live views.Status, err
 	if live.Card, err = s.card(c, service); err != nil {
 		return live, err
 	}
-	o := who(c).overview
-	live.CSRF, live.Totals, live.Now, live.LastEvent = live.Card.CSRF, totals(s.crm(c), o.Sums), who(c).now, o.LastEvent
-	live.Zone = o.TimeZone
-	live.Before = arrivedOf(live.Totals) > 0
-	live.Usage = views.Usage{Unit: s.crm(c).Limit.Unit, Window: s.crm(c).Limit.Window, Used: o.Usage.Used, Allowed: o.Usage.Allowed, Ours: o.Usage.Ours, At: o.Usage.At}
-	live.Recount = views.Recount{At: o.Recount.At, Took: o.Recount.Took, Wrong: o.Recount.Wrong, Rows: totals(s.crm(c), o.Recount.Rows)}
-	live.Pause = pause(s.crm(c), o.Pause, live.Card, live.Now)
+	d, _ := s.destination(c, service)
+	live.Several = len(s.destinations(c)) > 1
+	live.CSRF, live.Now, live.LastEvent, live.Zone = live.Card.CSRF, who(c).now, who(c).overview.LastEvent, who(c).overview.TimeZone
+	s.measure(&live, d)
 	return live, nil
+}
+
+// measure fills in what is known of a destination.
+func (s *server) measure(live *views.Status, d destination) {
+	p := wordsOf(d)
+	live.Totals = totals(p, d.sums)
+	live.Before = arrivedOf(live.Totals) > 0
+	live.Usage = views.Usage{Unit: p.Limit.Unit, Window: p.Limit.Window, Used: d.usage.Used, Allowed: d.usage.Allowed, Ours: d.usage.Ours, At: d.usage.At}
+	live.Recount = views.Recount{At: d.recount.At, Took: d.recount.Took, Wrong: d.recount.Wrong, Rows: totals(p, d.recount.Rows)}
+	live.Pause = pause(p, d.pause, live.Card, live.Now)
 }
 
 // tellsItself reports whether a page with the status says what the alert of all pages
@@ -121,5 +128,5 @@ func (s *server) sum(c *fiber.Ctx) error {
 		return err
 	}
 	actions := actionList(s.crm(c), live.Card, who(c).overview.Actions, views.ActionRecount)
-	return render(c, http.StatusOK, views.Sum(views.SumPage{Page: s.page(c, live.Totals.Accounted(), views.NavIntegrations), Live: live, Actions: actions}))
+	return render(c, http.StatusOK, views.Sum(views.SumPage{Page: s.page(c, live.Accounted(), views.NavIntegrations), Live: live, Actions: actions}))
 }

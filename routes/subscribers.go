@@ -28,7 +28,7 @@ const (
 // subscribers handles GET /subscribers, and its results alone when htmx asks
 // while somebody types.
 func (s *server) subscribers(c *fiber.Ctx) error {
-	filter := subscriberFilter(c)
+	filter := s.subscriberFilter(c)
 	if wantsFragment(c) && filter.When == views.SignedUpBetween && !c.Context().QueryArgs().Has("from") {
 		c.Set("HX-Redirect", subscribersURL(filter)) // the form is to have fields for the dates
 		return c.SendStatus(http.StatusNoContent)
@@ -55,8 +55,8 @@ func (s *server) subscribers(c *fiber.Ctx) error {
 }
 
 // subscriberFilter is what the query asks for, as far as there is such a thing.
-func subscriberFilter(c *fiber.Ctx) views.SubscriberFilter {
-	f := views.SubscriberFilter{Query: shortened(strings.TrimSpace(c.Query("q")), searchedLetters), State: string(knownState(c.Query("state"))),
+func (s *server) subscriberFilter(c *fiber.Ctx) views.SubscriberFilter {
+	f := views.SubscriberFilter{Query: shortened(strings.TrimSpace(c.Query("q")), searchedLetters), In: s.askedFor(c), State: string(knownState(c.Query("state"))),
 		Newsletter: shortened(c.Query("newsletter"), 100), Cause: shortened(c.Query("cause"), 100), Order: c.Query("sort")}
 	if !db.Order(f.Order).Known() {
 		f.Order = ""
@@ -133,7 +133,7 @@ func subscribersURL(f views.SubscriberFilter, more ...string) string {
 }
 
 func filterQuery(f views.SubscriberFilter, more ...string) string {
-	q := query(append([]string{"q", f.Query, "state", f.State, "newsletter", f.Newsletter, "cause", f.Cause, "when", f.When, "from", f.From, "to", f.To, "sort", f.Order}, more...)...)
+	q := query(append([]string{"q", f.Query, "in", f.In, "state", f.State, "newsletter", f.Newsletter, "cause", f.Cause, "when", f.When, "from", f.From, "to", f.To, "sort", f.Order}, more...)...)
 	if q == "" {
 		return ""
 	}
@@ -142,16 +142,17 @@ func filterQuery(f views.SubscriberFilter, more ...string) string {
 
 // subscribersList is the page without what it shares with all others.
 func (s *server) subscribersList(c *fiber.Ctx, f views.SubscriberFilter, found newsletter.Page) views.SubscribersPage {
-	sums := who(c).overview.Sums
-	p := views.SubscribersPage{Filter: f, Empty: sums.People() == 0, States: stateTabs(s.crm(c), f, sums), Whens: whens, Causes: causeOptions(s.crm(c), f, found.Filters),
-		First: found.First, Total: found.Total, More: found.More, CSVURL: "/subscribers.csv" + filterQuery(f), ClearURL: subscribersURL(views.SubscriberFilter{Order: f.Order})}
+	all, d := s.destinations(c), s.asked(c)
+	p := views.SubscribersPage{Filter: f, Empty: who(c).overview.Sums.People() == 0, CRMs: crmTabs(all, d, func(service string) string { f := f; f.In = service; return subscribersURL(f) }),
+		States: stateTabs(wordsOf(d), f, d.sums), Whens: whens, Causes: causeOptions(wordsOf(d), f, found.Filters),
+		First: found.First, Total: found.Total, More: found.More, CSVURL: "/subscribers.csv" + filterQuery(f), ClearURL: subscribersURL(views.SubscriberFilter{In: f.In, Order: f.Order})}
 	p.Newsletters = []views.Option{{Text: "All newsletters"}}
 	for _, n := range found.Filters.Newsletters {
 		p.Newsletters = append(p.Newsletters, views.Option{Value: n.Slug, Text: n.Name})
 		p.FormURL = cmp.Or(p.FormURL, s.URL+"/signup/"+n.Slug)
 	}
 	for _, st := range found.Rows {
-		p.Rows = append(p.Rows, rowOf(s.crm(c), st))
+		p.Rows = append(p.Rows, rowOf(st, deliveriesOf(all, st)))
 	}
 	if n := len(found.Rows); n > 0 && found.Previous {
 		p.PreviousURL = subscribersURL(f, "before", found.Rows[0].ID)
@@ -222,34 +223,25 @@ func causeOptions(p *crm.Provider, f views.SubscriberFilter, of db.Filters) []vi
 }
 
 // rowOf is somebody as a row of the table.
-func rowOf(p *crm.Provider, st newsletter.Status) views.SubscriberRow {
-	r := views.SubscriberRow{ID: st.ID, Email: st.Email, Name: strings.TrimSpace(st.FirstName + " " + st.LastName), Newsletter: st.Newsletter,
-		State: viewState(p, st.State.Info()), SignedUpAt: st.CreatedAt}
-	switch {
-	case !r.State.Waits && !r.State.Attention:
-	case st.Again:
-		r.Cause = "Repeated sign-up"
-	case st.Why != "":
-		r.Cause, r.CauseURL = deliveryReason(p, st.State, st.Why).Label, causeURL(p, string(st.State), st.Why)
+func rowOf(st newsletter.Status, all []delivery) views.SubscriberRow {
+	r := views.SubscriberRow{ID: st.ID, Email: st.Email, Name: strings.TrimSpace(st.FirstName + " " + st.LastName), Newsletter: st.Newsletter, SignedUpAt: st.CreatedAt}
+	for _, d := range all {
+		r.Deliveries = append(r.Deliveries, d.view())
 	}
 	return r
 }
 
-// causeURL is the page about a cause.
+// causeURL is the page about a cause; while there is no CRM, that on which one connects one.
 func causeURL(p *crm.Provider, state, code string) string {
+	if p == anyCRM {
+		return "/integrations"
+	}
 	return "/integrations/" + p.Service + "/problems/" + url.PathEscape(state) + "/" + url.PathEscape(code)
-}
-
-// subscriberRow is somebody as their own page shows them.
-func (s *server) subscriberRow(c *fiber.Ctx, st newsletter.Status) views.Subscriber {
-	reason, mend := s.why(c, st)
-	return views.Subscriber{ID: st.ID, Email: st.Email, FirstName: st.FirstName, LastName: st.LastName, Newsletter: st.Newsletter,
-		SignedUpAt: st.CreatedAt, State: viewState(s.crm(c), st.State.Info()), Reason: reason, Mend: mend, NextTry: nextTry(st), Record: s.record(c, st.Subscriber)}
 }
 
 // subscribersCSV handles GET /subscribers.csv: all who are found, written as they are read.
 func (s *server) subscribersCSV(c *fiber.Ctx) error {
-	tenant, q := who(c).Tenant.ID, subscriberQuery(c, subscriberFilter(c))
+	tenant, q := who(c).Tenant.ID, subscriberQuery(c, s.subscriberFilter(c))
 	q.After, q.Before, q.Limit = "", "", csvPage
 	first, err := s.Newsletters.Subscribers(c.UserContext(), tenant, q)
 	if err != nil {
@@ -258,13 +250,13 @@ func (s *server) subscribersCSV(c *fiber.Ctx) error {
 	q.Order, q.Uncounted = first.Order, true
 	c.Set(fiber.HeaderContentType, "text/csv; charset=utf-8")
 	c.Attachment("subscribers.csv")
-	ctx, log, p := context.WithoutCancel(c.UserContext()), s.log, s.crm(c)
+	ctx, log, all := context.WithoutCancel(c.UserContext()), s.log, s.destinations(c)
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		out := csvout.NewWriter(w)
-		out.Write(csvHead(p)...)
+		out.Write(csvHead(all)...)
 		for page := first; ; {
 			for _, st := range page.Rows {
-				out.Write(csvRow(p, st.Subscriber)...)
+				out.Write(csvRow(deliveriesOf(all, st))...)
 			}
 			if out.Flush() != nil || !page.Next {
 				return // the reader has gone, or that was all

@@ -3,10 +3,12 @@ package routes
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"gatepost/crm"
 	"gatepost/db"
+	"gatepost/identity"
 	"gatepost/newsletter"
 	"gatepost/views"
 
@@ -80,17 +82,27 @@ func (s *server) testPage(c *fiber.Ctx, f newsletter.Form) (views.TestSignupPage
 	if err != nil {
 		return views.TestSignupPage{}, nil, err
 	}
-	card, err := s.card(c, s.crm(c).Service)
-	if err != nil {
-		return views.TestSignupPage{}, nil, err
-	}
 	page := views.TestSignupPage{Page: s.page(c, "Send a test sign-up", views.NavNewsletters), Newsletter: field(c, "newsletter"),
 		Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500),
-		Connected: card.Org.ID != "" && card.State != views.ConnectionBroken}
+		Unconnected: s.unconnected(c)}
 	for _, n := range all {
 		page.Newsletters = append(page.Newsletters, views.Option{Value: n.Slug, Text: n.Name})
 	}
 	return page, all, nil
+}
+
+// unconnected are the CRMs that a sign-up has to wait for: one without a name while the
+// tenant has none.
+func (s *server) unconnected(c *fiber.Ctx) (all []views.CRM) {
+	for _, d := range s.destinations(c) {
+		is := func(connection identity.Connection) bool {
+			return d.crm != nil && connection.ID == d.crm.Service && connection.Identity != nil && !connection.Dead
+		}
+		if !slices.ContainsFunc(who(c).connections, is) {
+			all = append(all, viewCRM(wordsOf(d)))
+		}
+	}
+	return all
 }
 
 func bySlug(all []db.Newsletter, slug string) (db.Newsletter, bool) {
@@ -114,32 +126,38 @@ func (s *server) status(c *fiber.Ctx) (newsletter.Status, error) {
 // progress tells how far the subscriber has come that the request is about, or what
 // became of undoing the test.
 func (s *server) progress(c *fiber.Ctx) (views.Progress, error) {
-	o := who(c).overview
+	o, words := who(c).overview, s.words(c)
 	if r := o.Removal; r.Erased {
-		return views.Progress{CRM: viewCRM(s.crm(c)), RefreshURL: testURL(r.SubscriberID), Undo: undoing(s.crm(c), o)}, nil
+		return views.Progress{CRM: viewCRM(words), RefreshURL: testURL(r.SubscriberID), Undo: undoing(words, o)}, nil
 	}
 	st, err := s.status(c)
 	if err != nil {
-		return views.Progress{CRM: viewCRM(s.crm(c))}, err
+		return views.Progress{}, err
 	}
-	p := views.Progress{CRM: viewCRM(s.crm(c)), StatusURL: "/newsletter/signup/" + st.ID, RefreshURL: testURL(st.ID), PersonURL: personURL(st.ID),
-		Email: st.Email, Newsletter: st.Newsletter, State: viewState(s.crm(c), st.State.Info()), Repeated: !st.RepeatedAt.IsZero(), StoredAt: st.SignedUpAt(), NextTry: nextTry(st)}
-	// What became of an earlier sign-up of the address is no news of this one.
-	if !st.SentAt.Before(p.StoredAt) {
-		p.SentAt = st.SentAt
+	p := views.Progress{CRM: viewCRM(words), StatusURL: "/newsletter/signup/" + st.ID, RefreshURL: testURL(st.ID), PersonURL: personURL(st.ID),
+		Email: st.Email, Newsletter: st.Newsletter, Repeated: !st.RepeatedAt.IsZero(), StoredAt: st.SignedUpAt()}
+	for _, d := range deliveriesOf(s.destinations(c), st) {
+		p.Deliveries = append(p.Deliveries, s.testDelivery(c, d, p.StoredAt))
 	}
-	if p.State.Arrived {
-		p.SentAt, p.DoneAt, p.Record = st.DeliveredAt, st.DeliveredAt, s.record(c, st.Subscriber)
-	}
-	p.Reason, p.Mend = s.why(c, st)
-	p.Found = p.State.Arrived && !st.Made
-	if r := o.Removal; r.EndedAt.IsZero() && r.Code != "" {
-		p.Reason, p.Mend = s.crm(c).Sentence(r.Code).What, "The "+s.crm(c).Record+" is not deleted yet: we try again by ourselves."
-	}
-	if p.Undo = undoing(s.crm(c), o); p.Undo == nil && st.UndoRefused(s.Now()) == "" {
+	if p.Undo = undoing(words, o); p.Undo == nil && st.UndoRefused(s.Now()) == "" {
 		p.UndoURL = "/newsletter/signup/" + st.ID + "/undo"
 	}
 	return p, nil
+}
+
+// testDelivery tells how far a test that was stored at that time has come into one CRM. What
+// became of an earlier sign-up of the address is no news of this one.
+func (s *server) testDelivery(c *fiber.Ctx, d delivery, stored time.Time) views.TestDelivery {
+	v := views.TestDelivery{CRM: viewCRM(d.in), State: viewState(d.in, d.State.Info()), NextTry: d.nextTry()}
+	if !d.SentAt.Before(stored) {
+		v.SentAt = d.SentAt
+	}
+	if v.State.Arrived {
+		v.SentAt, v.DoneAt, v.Record = d.DeliveredAt, d.DeliveredAt, d.record()
+	}
+	v.Reason, v.Mend = s.why(c, d)
+	v.Found = v.State.Arrived && !d.Made
+	return v
 }
 
 func testURL(id string) string { return "/newsletter/signup?" + query("sample", id) }
@@ -151,7 +169,11 @@ func undoing(p *crm.Provider, o db.Overview) *views.Undo {
 	case r.AskedAt.IsZero():
 		return nil
 	case r.EndedAt.IsZero():
-		return &views.Undo{AskedAt: r.AskedAt}
+		u := &views.Undo{AskedAt: r.AskedAt}
+		if r.Code != "" {
+			u.Reason, u.Mend = p.Sentence(r.Code).What, "The "+p.Record+" is not deleted yet: we try again by ourselves."
+		}
+		return u
 	}
 	return &views.Undo{AskedAt: r.AskedAt, EndedAt: r.EndedAt, Stays: !r.Erased, Record: recordFate(p, r.Record), Code: r.Code}
 }
@@ -198,7 +220,7 @@ func (s *server) undoable(c *fiber.Ctx) (newsletter.Status, error) {
 		return newsletter.Status{}, err
 	}
 	if why := st.UndoRefused(s.Now()); why != "" {
-		s.flash(c, views.FlashWarning, s.crm(c).Fill(notUndone[why]))
+		s.flash(c, views.FlashWarning, s.words(c).Fill(notUndone[why]))
 		return newsletter.Status{}, redirect(c, testURL(st.ID))
 	}
 	return st, nil
@@ -229,37 +251,4 @@ func (s *server) undo(c *fiber.Ctx) error {
 	}
 	s.Delivery.Wake(tenant)
 	return redirect(c, testURL(st.ID))
-}
-
-// record is the record in the CRM that a subscriber led to.
-func (s *server) record(c *fiber.Ctx, sub db.Subscriber) views.Record {
-	if sub.RecordID == "" {
-		return views.Record{}
-	}
-	return views.Record{ID: sub.RecordID, URL: s.crm(c).RecordURL(sub.InstanceURL, sub.RecordID)}
-}
-
-// nextTry is when a subscriber is tried again: at no time that could be told
-// while somebody has to connect first.
-func nextTry(st newsletter.Status) time.Time {
-	if st.Why == crm.NotConnected || st.Why == crm.Broken {
-		return time.Time{}
-	}
-	return st.NextTry
-}
-
-// why says in plain words why a subscriber waits or needs attention.
-func (s *server) why(c *fiber.Ctx, st newsletter.Status) (reason, mend string) {
-	if st.Again {
-		return "This address was signed up several times within an hour.", "Nothing to do: what was said last is sent when the hour is over."
-	}
-	if st.Why == "" {
-		return "", ""
-	}
-	e := s.explained(c, st.Why, deliveryReason(s.crm(c), st.State, st.Why))
-	reason = e.What
-	if st.Said != "" {
-		reason += " " + s.crm(c).Name + " says: “" + cut(st.Said, 300) + "”"
-	}
-	return reason, e.Mend
 }

@@ -12,20 +12,23 @@ import (
 	"gatepost/routes"
 )
 
-// withToy has sign-ups go to a CRM that nobody knows but the wiring.
-func withToy(t *testing.T, a *acme, box *toy.CRM) with {
+// withToy has sign-ups go to a CRM that nobody knows but the wiring, and which has others
+// beside it.
+func withToy(t *testing.T, a *acme, box *toy.CRM, others ...*crm.Provider) with {
 	return func(c *routes.Config) {
 		a.next, c.Vault.HTTP.Transport = c.Vault.HTTP.Transport, a
 		c.Vault.Callback = func(id string) string { return c.URL + "/integrations/" + id + "/callback" }
-		err := c.Vault.AddService(t.Context(), identity.Service{ID: toy.Service, Name: toy.Provider.Name, LoginURL: "https://id.acme.example", AuthorizeURL: "/authorize", TokenURL: "/token",
-			Revoke: identity.Revocation{URL: "/revoke"}, Scopes: []string{"people"}, OrgField: "team.id", NameField: "team.name"})
-		if err == nil {
-			err = c.Vault.SetService(t.Context(), toy.Service, identity.ServiceChange{ClientID: new("app"), ClientSecret: new("hidden")})
+		c.CRMs = append(crm.Providers{toy.Provider}, others...)
+		for _, p := range c.CRMs {
+			err := c.Vault.AddService(t.Context(), identity.Service{ID: p.Service, Name: p.Name, LoginURL: "https://id.acme.example", AuthorizeURL: "/authorize", TokenURL: "/token",
+				Revoke: identity.Revocation{URL: "/revoke"}, Scopes: []string{"people"}, OrgField: "team.id", NameField: "team.name"})
+			if err == nil {
+				err = c.Vault.SetService(t.Context(), p.Service, identity.ServiceChange{ClientID: new("app"), ClientSecret: new("hidden")})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.CRMs = crm.Providers{toy.Provider}
 		vault := c.Vault
 		c.Delivery.(*delivery.Dispatcher).Connect = func(ctx context.Context, tenant string) (crm.CRM, error) {
 			if _, err := vault.Get(ctx, toy.Service, tenant, 0); err != nil {
@@ -61,14 +64,58 @@ func TestAnyCRMIsInThePortal(t *testing.T) {
 	b.get("/integrations").is(200, "Toy CRM is connected.", "Connected to Team one")
 
 	// Who waited arrives, and the pages tell so.
-	w.eventually("the sign-up arrives", func() bool { return strings.Contains(b.get("/subscribers").is(200).body, "In Toy CRM") })
+	w.eventually("the sign-up arrives", func() bool { return strings.Contains(b.get("/subscribers").is(200).body, "In Toy CRM <span>1</span>") })
 	b.get("/integrations/toy").is(200, "Toy CRM", "In Toy CRM", "Turns").hasNot(others...)
 	b.get("/integrations/toy/problems").is(200, "Toy CRM").hasNot(others...)
 	b.get("/").is(200, "Toy CRM").hasNot(others...)
 	b.get(w.personOf("ada@example.com")).is(200, "Arrived in Toy CRM", "https://toy.example/people/card-1", "Person").hasNot(others...)
 	b.submit("/integrations/toy/checkup").to("/integrations/toy/checkup")
 	b.get("/integrations/toy/checkup").is(200, "The toy works.").hasNot(others...)
+}
 
+// another is a CRM beside the toy, as like it as can be.
+func another(service, name string) *crm.Provider {
+	p := *toy.Provider
+	p.Service, p.Name, p.Record, p.Records = service, name, "card", "cards"
+	return &p
+}
+
+// Where there are several CRMs to choose from, they are equals, and none is meant before one
+// is connected.
+func TestSeveralCRMsAreEquals(t *testing.T) {
+	t.Parallel()
+	a, box := &acme{account: "one"}, toy.New()
+	w := open(t, withToy(t, a, box, another("wagon", "Wagon CRM"), another("yarn", "Yarn CRM")))
+	b := w.as(john, "contoso")
+	names := []string{"Toy CRM", "Wagon CRM", "Yarn CRM"}
+	w.signUp("ada@example.com", "Ada", "Lovelace")
+
+	b.get("/integrations").is(200, append(names, "1 sign-up waits for your first CRM", "It is kept", "Connect Toy CRM", "Connect Wagon CRM", "Connect Yarn CRM", "becomes a card in Yarn CRM")...).hasNot("button primary")
+	b.get("/").is(200, "Connect your CRM", "Choose your CRM").hasNot(names...)
+	b.get("/help").is(200, "How sign-ups reach your CRM", "Your CRM refused them").hasNot(names...)
+	b.get("/newsletter/signup").is(200, "becomes a real record", "Your CRM is not connected", "connect your CRM").hasNot(names...)
+	b.get("/subscribers").is(200, "No CRM yet", `href="/integrations"`).hasNot(names...)
+	b.get(w.personOf("ada@example.com")).is(200, "No CRM connected yet", "In your CRM", "View integrations").hasNot(names...)
+	b.get("/newsletters/contoso-weekly").is(200, "No CRM yet").hasNot(names...)
+	for _, service := range []string{"toy", "wagon"} {
+		for _, path := range []string{"/problems", "/settings", "/checkup", "/sum", "/move", "/problems.csv"} {
+			b.get("/integrations/" + service + path).to("/integrations/" + service)
+		}
+		b.submit("/integrations/"+service+"/settings", "one", "fill", "several", "newest", "share", "90").to("/integrations/" + service)
+	}
+	b.get("/integrations/wagon/live", "HX-Request", "true").is(204)
+	b.get("/integrations/wagon").is(200, "Wagon CRM", "Not connected yet", "may create cards", "Connect Wagon CRM").hasNot("Toy CRM", "Problems")
+	b.get("/integrations/acme/problems").is(404)
+
+	// Once one is connected, pages call it by its name, and the others stay to be connected.
+	b.get(b.authorize("toy")).to("/integrations/toy/connected")
+	b.get("/integrations/toy/connected").to("/integrations")
+	w.eventually("the sign-up arrives", func() bool { return strings.Contains(b.get("/subscribers").is(200).body, "In Toy CRM <span>1</span>") })
+	b.get("/integrations").is(200, "Connected to Team one", "View status", "Connect Wagon CRM", "Connect Yarn CRM").hasNot("first CRM", "Connect Toy CRM")
+	b.get("/integrations/wagon").is(200, "Not connected yet").hasNot("Team one")
+	b.get("/help").is(200, "How sign-ups reach Toy CRM").hasNot(names[1:]...)
+	b.get("/newsletters/contoso-weekly").is(200, "Sign-ups go to", "Toy CRM").hasNot(names[1:]...)
+	b.get("/subscribers?in=wagon&state=delivered").is(200, "In Toy CRM", "1 subscriber").hasNot("in=wagon", `class="chip"`)
 }
 
 // personOf is the page of the subscriber with an address.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gatepost/auth"
+	"gatepost/crm"
 	"gatepost/db"
 	"gatepost/views"
 
@@ -27,6 +28,21 @@ type act struct {
 // on the page, as which problem a note is about.
 type typedField struct{ name, label string }
 
+// of is the label in the words of the CRM that the form is about, where it has some; p is nil
+// where the form is about none.
+func (f typedField) of(p *crm.Provider) string {
+	if p == nil {
+		return f.label
+	}
+	if o, ok := p.Option(crm.OptionName(f.name)); ok && f.label != "" {
+		return o.Label
+	}
+	if p.Logins != nil && f.name == "my_domain" {
+		return p.Logins.Label
+	}
+	return f.label
+}
+
 // acts are all that the portal's forms do, by the route that takes them. Where nothing is
 // typed, as on a page that asks whether one is sure, nothing is carried: one is led back
 // to the page.
@@ -47,10 +63,10 @@ var acts = map[string]act{
 	"/subscribers/:id/dismiss":          {back: "/subscribers/:id", typed: []typedField{{"note", "Reason"}}},
 	"/integrations/:service/app":        {back: "/integrations/:service/app", typed: []typedField{{"client_id", "Client ID"}, {"scopes", "Scopes"}, {"host", "Host"}}, secret: true},
 	"/integrations/:service/app/remove": {back: "/integrations/:service/app"},
-	"/integrations/:service/connect":    {back: "/integrations", typed: []typedField{{"my_domain", "My Domain"}, {"login", ""}}},
+	"/integrations/:service/connect":    {back: "/integrations", typed: []typedField{{"my_domain", "Address to log in at"}, {"login", ""}}},
 	"/integrations/:service/held":       {back: "/integrations"},
 	"/integrations/:service/disconnect": {back: "/integrations"},
-	"/integrations/:service/settings": {back: "/integrations/:service/settings", typed: []typedField{{"key", "Unique field"}, {"placeholder", "Last name when there is none"},
+	"/integrations/:service/settings": {back: "/integrations/:service/settings", typed: []typedField{{"key", "Unique field"}, {"placeholder", "Last name when none is given"},
 		{"one", ""}, {"several", ""}, {"leads", ""}, {"save", ""}, {"share", ""}}},
 	"/integrations/:service/move":      {back: "/integrations/:service"},
 	"/integrations/:service/checkup":   {back: "/integrations/:service/checkup"},
@@ -108,6 +124,7 @@ type typed struct {
 	path   string // that it was sent to
 	back   string // of the page that it is on
 	act    act
+	crm    string // service that it is about, if it is about one
 	values url.Values
 	author []byte // for whom its page was written
 }
@@ -144,7 +161,7 @@ func readTyped(carried string) (t typed, ok bool) {
 	if err != nil || len(carried) > maxTyped || !known || len(a.typed) == 0 {
 		return typed{}, false
 	}
-	t = typed{path: path, back: fillRoute(a.back, parameters), act: a, values: url.Values{}}
+	t = typed{path: path, back: fillRoute(a.back, parameters), act: a, crm: parameters["service"], values: url.Values{}}
 	if _, t.author = auth.UnmaskForm(values.Get("csrf")); t.author == nil {
 		return typed{}, false
 	}
@@ -170,7 +187,7 @@ func (s *server) showTyped(c *fiber.Ctx, status int, t typed) error {
 	page := views.TypedPage{Page: s.page(c, "Send it again?", views.NavNone), Path: t.path, Back: t.back, Secret: t.act.secret}
 	page.Zone = "" // there is no time on it
 	for _, f := range t.act.typed {
-		page.Fields = append(page.Fields, views.TypedField{Name: f.name, Label: f.label, Values: t.values[f.name]})
+		page.Fields = append(page.Fields, views.TypedField{Name: f.name, Label: f.of(s.CRMs.Of(t.crm)), Values: t.values[f.name]})
 	}
 	return render(c, status, views.Typed(page))
 }

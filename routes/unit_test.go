@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatepost/crm"
+	"gatepost/crm/hubspot"
 	"gatepost/crm/salesforce"
 	"gatepost/identity"
 	"gatepost/newsletter"
@@ -174,7 +175,7 @@ func TestDevice(t *testing.T) {
 func TestNextTryIsToldWhenThereIsOne(t *testing.T) {
 	soon := time.Now().Add(time.Minute)
 	for code, told := range map[string]bool{crm.NotConnected: false, crm.Broken: false, crm.Unavailable: true, crm.Settling: true, "": true} {
-		if got := nextTry(newsletter.Status{Why: code, NextTry: soon}); got.Equal(soon) != told || got.IsZero() == told {
+		if got := (delivery{Status: newsletter.Status{Why: code, NextTry: soon}}).nextTry(); got.Equal(soon) != told || got.IsZero() == told {
 			t.Errorf("%q: %v", code, got)
 		}
 	}
@@ -195,5 +196,25 @@ func TestRefusedLogInsSayWhoMustDoWhat(t *testing.T) {
 	}
 	if p := connectFailure(nil, "zoho", "Zoho CRM", "invalid_client", ""); !strings.Contains(p.Mend, "people who run this service") {
 		t.Errorf("%+v", p)
+	}
+}
+
+// What was typed comes back under the CRM's own words for it; a CRM that has none, or an
+// app, gets those for any.
+func TestWhatWasTypedIsCalledAsTheCRMCallsIt(t *testing.T) {
+	for name, want := range map[string][3]string{ // at Salesforce, at HubSpot, at an app
+		"my_domain": {"My Domain address", "Address to log in at", "Address to log in at"},
+		"key":       {"Unique field for the address", "Unique property for the address", "Unique field"},
+		"leads":     {"", "", ""},
+	} {
+		for i, p := range []*crm.Provider{salesforce.Provider, hubspot.Provider, nil} {
+			for _, route := range []string{"/integrations/:service/connect", "/integrations/:service/settings"} {
+				for _, f := range acts[route].typed {
+					if got := f.of(p); f.name == name && got != want[i] {
+						t.Errorf("%s: %q, want %q", name, got, want[i])
+					}
+				}
+			}
+		}
 	}
 }

@@ -187,15 +187,16 @@ func connectionAlert(connections []identity.Connection) *views.Alert {
 	return nil
 }
 
-// needsPerson is how many people need attention, and a connection that is lost or waits
-// for a decision.
-func (v *visitor) needsPerson() (n int) {
-	for _, state := range db.States() {
-		if state.Attention {
-			n += v.overview.Sums[db.Counted(state.State)]
-		}
+// needsPerson is how many people need attention, in any CRM, and a connection that is lost
+// or waits for a decision.
+func (s *server) needsPerson(c *fiber.Ctx) (n int) {
+	if who(c).Tenant.ID == "" {
+		return 0
 	}
-	for _, c := range v.connections {
+	for _, d := range s.destinations(c) {
+		n += d.inAttention()
+	}
+	for _, c := range who(c).connections {
 		if c.Dead || c.Held != nil {
 			n++
 		}
@@ -218,8 +219,8 @@ func (s *server) page(c *fiber.Ctx, title string, nav views.Nav) views.Page {
 // stored, and the next page would say it again.
 func (s *server) frame(c *fiber.Ctx, title string, nav views.Nav) views.Page {
 	v := who(c)
-	p := views.Page{Title: title, CRM: viewCRM(s.crm(c)), CSRF: s.formToken(c), User: views.User{Email: v.User.Email}, Tenant: v.Tenant.Name, Tenants: v.tenants(),
-		Nav: nav, Attention: v.needsPerson(), Alert: connectionAlert(v.connections), Version: s.Version, Assets: views.Assets{
+	p := views.Page{Title: title, CRM: viewCRM(s.words(c)), CSRF: s.formToken(c), User: views.User{Email: v.User.Email}, Tenant: v.Tenant.Name, Tenants: v.tenants(),
+		Nav: nav, Attention: s.needsPerson(c), Alert: connectionAlert(v.connections), Version: s.Version, Assets: views.Assets{
 			CSS: static.URL("app.css"), HTMX: static.URL("htmx.min.js"), JS: static.URL("app.js"), Icon: static.URL("icon.svg"), Font: static.URL("inter-latin.woff2")}}
 	if v.zone != nil {
 		p.Zone = views.ZoneName(zones.City(v.zone.String()), v.zone, v.now)

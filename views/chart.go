@@ -13,6 +13,7 @@ type Chart struct {
 	Unit    string // of a column: "Hour", "Day", "Month"
 	Range   string // "30 days"
 	Ranges  []Tab  // to choose from
+	CRMs    []Tab  // whose numbers are shown, to choose from; none where there is one
 	Columns []Column
 	Series  []Series // of the columns, from below
 	CSVURL  string   // where the numbers are, for a spreadsheet

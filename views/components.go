@@ -2,7 +2,6 @@ package views
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/a-h/templ"
 )
@@ -33,9 +32,15 @@ type Alert struct {
 	Tone, Title, Text       string
 	ConnectURL, ConnectText string
 	LinkURL, LinkText       string
+	About                   string // the service that it is about, where a page may have several
 }
 
-func (a Alert) id() string { return "alert-" + strings.ToLower(a.Tone) }
+func (a Alert) id() string {
+	if a.About != "" {
+		return "alert-" + a.About
+	}
+	return "alert-" + a.Tone
+}
 
 func (a Alert) icon() string {
 	switch a.Tone {

@@ -6,7 +6,8 @@ import "strings"
 type IntegrationsPage struct {
 	Page
 	Incidents []Incident
-	CRMs      []Integration
+	CRMs      []Integration // all that there are
+	Unsent    int           // sign-ups that wait until the first is connected
 	Others    []Integration // apps that no sign-ups go to
 }
 
@@ -14,6 +15,15 @@ type IntegrationsPage struct {
 type AppPage struct {
 	Page
 	App Integration
+}
+
+// unsent tells of sign-ups that wait for a first CRM.
+func (p IntegrationsPage) unsent() Alert {
+	a := Alert{Title: count(p.Unsent, "sign-up waits", "sign-ups wait") + " for your first CRM", Text: "They are kept, and arrive as soon as you connect one."}
+	if p.Unsent == 1 {
+		a.Text = "It is kept, and arrives as soon as you connect one."
+	}
+	return a
 }
 
 // ownAlert is the page when it tells itself what is wrong with connections.

@@ -31,6 +31,41 @@ func (i Integration) tabs(current CRMTab) (all []Tab) {
 	return all
 }
 
+// statusLink leads to the page of the CRM, or to that of all.
+func (c CRM) statusLink() string {
+	if c.Service == "" {
+		return "Integrations"
+	}
+	return c.Name + " status"
+}
+
+// yours is the CRM as the reader's own.
+func (c CRM) yours() string {
+	if c.Service == "" {
+		return c.Name
+	}
+	return "your " + c.Name
+}
+
+// reconnect is the button's text.
+func (c CRM) reconnect() string {
+	if c.Service == "" {
+		return "Reconnect"
+	}
+	return "Reconnect " + c.Name
+}
+
+// admin is who may change settings there.
+func (c CRM) admin() string { return c.yours() + " admin" }
+
+// underApps is where the admin sees the apps that are connected.
+func (c CRM) underApps() string {
+	if c.Apps == "" {
+		return "in its settings"
+	}
+	return "under " + c.Apps
+}
+
 // ServicePage is the address of the first page of a service.
 func ServicePage(service string) templ.SafeURL { return templ.SafeURL("/integrations/" + service) }
 

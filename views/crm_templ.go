@@ -53,7 +53,7 @@ func crmHead(c Integration, current CRMTab) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = pageHead(Head{Trail: []Link{{URL: "/integrations", Text: "Integrations"}}, Logo: c.Name[:1], Title: c.Name, State: c.mark()}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = pageHead(Head{Trail: []Link{{URL: "/integrations", Text: "Integrations"}}, Logo: initial(c.Name), Title: c.Name, State: c.mark()}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var2), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

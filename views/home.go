@@ -9,8 +9,10 @@ import (
 // HomePage is for Home.
 type HomePage struct {
 	Page
-	Live      Status // with its chart
-	Forms     int    // newsletters, each with a form
+	CRMs      []Status // how each gets sign-ups; one at least
+	Total     int      // sign-ups ever
+	Chart     Chart    // of one of them
+	Forms     int      // newsletters, each with a form
 	Today     Compared
 	Week      Compared
 	Since     time.Time // the first sign-up; zero when there is none
@@ -31,6 +33,7 @@ type Compared struct {
 type OpenCause struct {
 	Tone, Icon string
 	Title, URL string
+	CRM        CRM // without a name where there is one CRM
 	People     int
 	Who        string    // can fix it
 	Since      time.Time // zero when nobody knows
@@ -52,13 +55,104 @@ type StartPage struct {
 	Tested bool         // a test sign-up was sent
 }
 
+// only is the CRM where there is one; nil where there are several.
+func (p HomePage) only() *Status {
+	if len(p.CRMs) != 1 {
+		return nil
+	}
+	return &p.CRMs[0]
+}
+
+// troubled are the CRMs of which not all is well.
+func (p HomePage) troubled(c clock) (all []Status) {
+	for _, s := range p.CRMs {
+		if s.alert(c).Tone != "good" {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// homeAlert is the alert of one of several CRMs.
+func (s Status) homeAlert(c clock) Alert {
+	a := s.alert(c)
+	a.About = s.Card.Service
+	return a
+}
+
+// well says that all is well, and leads to more; nothing where it isn't.
+func (p HomePage) well(c clock) (Alert, Link) {
+	if len(p.troubled(c)) > 0 {
+		return Alert{}, Link{}
+	}
+	if s := p.only(); s != nil {
+		return s.alert(c), Link{URL: string(ServicePage(s.Card.Service)), Text: "View status"}
+	}
+	return Alert{Tone: "good", Title: "All sign-ups arrive", Text: "In each of your CRMs, no one waits longer than two minutes, and no one needs attention."}, Link{URL: "/integrations", Text: "View integrations"}
+}
+
+func (l Link) href() templ.SafeURL { return templ.SafeURL(l.URL) }
+
 // open stands above the causes: how many people need attention, unless the alert says so.
 func (p HomePage) open() string {
-	title := people(p.Live.Card.Attention) + attentionWords(p.Live.Card.Attention)
-	if p.Live.Card.Attention == 0 || p.Live.alert(clock{}).Title == title {
+	s := p.only()
+	if s == nil || s.Card.Attention == 0 {
+		return "Problems"
+	}
+	title := people(s.Card.Attention) + attentionWords(s.Card.Attention)
+	if s.alert(clock{}).Title == title {
 		return "Problems"
 	}
 	return title
+}
+
+// title is the cause, with the CRM where there are several.
+func (c OpenCause) title() string {
+	if c.CRM.Name == "" {
+		return c.Title
+	}
+	return c.CRM.Name + ": " + c.Title
+}
+
+// entered says whether all are accounted for who go to the CRM, where there are several.
+func (s Status) entered() string {
+	if s.Totals.New == 0 {
+		return s.card().sentence(clock{})
+	}
+	return s.Totals.Accounted()
+}
+
+// posts are the way of sign-ups. Several CRMs stand at its end as one, in the tone of the one
+// that is worst.
+func (p HomePage) posts(c clock) []Post {
+	posts := p.CRMs[0].posts(c, p.Forms, p.Today.N)
+	if p.only() != nil {
+		return posts
+	}
+	waiting, last := 0, time.Time{}
+	for _, s := range p.CRMs {
+		one := s.posts(c, p.Forms, p.Today.N)
+		for i := 1; i < len(posts); i++ {
+			if worse(one[i].Tone, posts[i].Tone) {
+				posts[i].Tone = one[i].Tone
+			}
+		}
+		waiting += s.Card.Waiting
+		if s.LastDelivered.After(last) {
+			last = s.LastDelivered
+		}
+	}
+	posts[1].Text, posts[1].Cut = number(waiting)+" waiting", false
+	posts[2].Name, posts[2].Icon, posts[2].Text = count(len(p.CRMs), "CRM", "CRMs"), "plug", "Nothing arrived yet"
+	if !last.IsZero() {
+		posts[2].Text = "Last arrival " + ago(c, last)
+	}
+	return posts
+}
+
+// worse reports whether a tone is worse than another.
+func worse(tone, than string) bool {
+	return tone == "bad" && than != "bad" || tone == "warn" && than == ""
 }
 
 // done is how many of the three steps are.
@@ -74,7 +168,7 @@ func (p StartPage) done() (n int) {
 // steps are the three, of which the first that isn't done is the one to do now.
 func (p StartPage) steps() []StepOf {
 	name, card := p.Live.Card.Name, p.Live.Card
-	connect := StepOf{Title: "Connect " + name, Text: "Log in to " + name + " as somebody who may create " + p.CRM.Records + ", and allow Gatepost to work there. You can take that back at any time.", Done: !p.Live.lost()}
+	connect := StepOf{Title: "Connect " + name, Text: "Log in to " + name + " as somebody who may create " + card.CRM.Records + ", and allow Gatepost to work there. You can take that back at any time.", Done: !p.Live.lost()}
 	if connect.Done {
 		connect.Text = "Connected to " + card.Org.Name + " by " + card.ConnectedBy + "."
 	}

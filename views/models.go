@@ -6,7 +6,8 @@ import (
 	"github.com/a-h/templ"
 )
 
-// CRM is what pages call the CRM that sign-ups go to, and its records.
+// CRM is what pages call a CRM that sign-ups go to, and its records. Where none is meant in
+// particular, it has no Service and is called "your CRM".
 type CRM struct {
 	Service         string // its id, in addresses of pages
 	Name            string // "Salesforce"
@@ -14,8 +15,11 @@ type CRM struct {
 	Apps            string // where its admin sees the apps that are connected
 }
 
-// Path is the page of the CRM, or one below it.
+// path is the page of the CRM, or one below it; where none is meant, that of all.
 func (c CRM) path(action string) templ.SafeURL {
+	if c.Service == "" {
+		return "/integrations"
+	}
 	if action == "" {
 		return ServicePage(c.Service)
 	}
@@ -28,7 +32,7 @@ type Page struct {
 	Title     string // of the document, and its h1 unless the page says otherwise
 	CSRF      string // token that every form sends back in the field "csrf"
 	User      User
-	CRM       CRM
+	CRM       CRM    // that the page is about, or the tenant's only one, or none in particular
 	Tenant    string // name of the tenant that the session is for
 	Tenants   int    // how many tenants the user belongs to; more than one shows the switch
 	Nav       Nav
@@ -130,7 +134,8 @@ type Integration struct {
 	Name    string // "Salesforce"
 	CRM     CRM    // what is said of sign-ups that go by it; zero when none do
 	State   ConnectionState
-	Other   bool // not the CRM that sign-ups go to
+	Other   bool // no CRM
+	Several bool // there are further CRMs to choose from
 
 	Org           Org       // what is connected, or was; empty when not connected
 	ConnectedBy   string    // e-mail of the admin
@@ -229,7 +234,8 @@ type DisconnectPage struct {
 	Service string // its id, in addresses
 	Name    string // "Salesforce"
 	Org     Org
-	Other   bool // not the CRM that sign-ups go to
+	Other   bool // no CRM
+	Several bool // there are further CRMs to choose from
 	Waiting int  // sign-ups that wait already
 	NoWay   bool // the service offers no way to revoke an access
 }
@@ -299,12 +305,18 @@ type Subscriber struct {
 	LastName   string
 	Newsletter string
 	SignedUpAt time.Time
-	State      State
-	Reason     string    // why it waits or needs attention
-	Mend       string    // what to do about it
-	NextTry    time.Time // zero when unknown
-	Record     Record    // when delivered
 }
+
+// Delivery is a subscriber's way into one CRM: how far it is.
+type Delivery struct {
+	CRM      CRM // without a name where there is one CRM, which goes without saying
+	State    State
+	Cause    string // why it waits or needs attention, in a few words; empty when there is nothing to tell
+	CauseURL string // of its page, if there is one
+}
+
+// prefix is what a screen reader hears before a cause.
+func (d Delivery) prefix() string { return d.State.Label + ": " }
 
 // PublicPage is what the pages for readers share. They load nothing but a small
 // stylesheet.

@@ -16,6 +16,8 @@ type Newsletter struct {
 	Attention   int       // how many of them need attention
 	LastHour    time.Time // the hour of the last sign-up; zero when there was none
 	Silent      bool      // its form is busy, and yet got no sign-up for long
+	Feeds       []CRM     // where its sign-ups go; none while none is connected
+	Chosen      bool      // the tenant has several CRMs, so that where they go is no matter of course
 }
 
 // NewslettersPage is the list.
@@ -23,6 +25,9 @@ type NewslettersPage struct {
 	Page
 	All []Newsletter
 }
+
+// several reports whether the list says where sign-ups go.
+func (p NewslettersPage) several() bool { return len(p.All) > 0 && p.All[0].Chosen }
 
 // NewsletterPage is for the pages of one newsletter.
 type NewsletterPage struct {

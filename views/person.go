@@ -6,18 +6,28 @@ import (
 	"github.com/a-h/templ"
 )
 
-// PersonPage is for Person. Its forms post csrf to /subscribers/{id}/retry and …/dismiss.
+// PersonPage is for Person. Its forms post csrf to /subscribers/{id}/retry and …/dismiss, and
+// in, the service, where there are several deliveries.
 type PersonPage struct {
 	Page
-	Person      Subscriber
+	Person     Subscriber
+	Deliveries []PersonDelivery
+	Several    bool     // the tenant has several CRMs, so that each delivery says which it is of
+	CanLeave   bool     // somebody can mark them as left
+	Story      []Moment // the latest first
+	Earlier    bool     // and there is more, which isn't shown
+}
+
+// PersonDelivery is a subscriber's way into one CRM, which has its name even where there is
+// one.
+type PersonDelivery struct {
+	Delivery
 	Alert       *PersonAlert // why it waits or needs attention; nil when there is nothing to tell
 	Attempts    int
 	InCRM       Presence
 	Record      Record // in the CRM
 	MatchURL    string // of another record that is in the way, where it is known
 	DeliveredAt time.Time
-	Story       []Moment // the latest first
-	Earlier     bool     // and there is more, which isn't shown
 }
 
 // Presence is whether a subscriber is in the CRM, as far as is known.
@@ -66,7 +76,7 @@ type PersonEditPage struct {
 	LastName   string
 	InCRM      Presence
 	Fixed      bool   // the address can't be changed any more
-	KeepsNames bool   // by the tenant's settings, a name in the CRM isn't replaced
+	KeepsNames []CRM  // where by the settings a name that is there isn't replaced
 	OtherURL   string // of who has the address already
 	Errors     FieldErrors
 }
@@ -87,6 +97,41 @@ func personURL(id string) templ.SafeURL { return templ.SafeURL("/subscribers/" +
 
 func personTrail(id, name string) []Link {
 	return []Link{{URL: "/subscribers", Text: "Subscribers"}, {URL: string(personURL(id)), Text: name}}
+}
+
+// only is the delivery where there is one CRM; nil where there are several.
+func (p PersonPage) only() *PersonDelivery {
+	if p.Several || len(p.Deliveries) != 1 {
+		return nil
+	}
+	return &p.Deliveries[0]
+}
+
+// state is the badge of the page's head: of the only delivery.
+func (p PersonPage) state() *Badge {
+	if d := p.only(); d != nil {
+		return d.State.badge()
+	}
+	return nil
+}
+
+// alertTitle is why a delivery waits or needs attention, with the CRM where there are several.
+func (p PersonPage) alertTitle(d PersonDelivery) string {
+	if p.only() != nil {
+		return d.Alert.Reason
+	}
+	return d.CRM.Name + ": " + d.Alert.Reason
+}
+
+// urgent reports whether a button is the page's primary one: that of the first delivery that
+// needs attention.
+func (p PersonPage) urgent(d PersonDelivery) bool {
+	for _, first := range p.Deliveries {
+		if first.State.Attention {
+			return first.CRM == d.CRM
+		}
+	}
+	return false
 }
 
 // badge shows the state in a page's head.

@@ -6,9 +6,10 @@ import (
 )
 
 func personPage(state State, alert *PersonAlert) PersonPage {
-	return PersonPage{Page: portalPage("Ada Lovelace", NavSubscribers), Alert: alert, Attempts: 2, InCRM: Present, DeliveredAt: at, MatchURL: "https://contoso.my.salesforce.com/0035g00000AbCdEEAV",
-		Person: Subscriber{ID: "7", Email: "ada@example.com", FirstName: "Ada", LastName: "Lovelace", Newsletter: "Contoso Weekly", SignedUpAt: at, State: state},
-		Record: Record{ID: "0035g00000AbCdEEAV"}, Earlier: true,
+	return PersonPage{Page: portalPage("Ada Lovelace", NavSubscribers), Earlier: true, CanLeave: true,
+		Person: Subscriber{ID: "7", Email: "ada@example.com", FirstName: "Ada", LastName: "Lovelace", Newsletter: "Contoso Weekly", SignedUpAt: at},
+		Deliveries: []PersonDelivery{{Delivery: Delivery{CRM: salesforce, State: state}, Alert: alert, Attempts: 2, InCRM: Present, DeliveredAt: at, Record: Record{ID: "0035g00000AbCdEEAV"},
+			MatchURL: "https://contoso.my.salesforce.com/0035g00000AbCdEEAV"}},
 		Story: []Moment{
 			{At: at, Icon: "alert", Tone: "bad", Title: "Needs attention", Lines: []string{"A duplicate rule blocked the Contact."}, Quote: "Use one of these records?"},
 			{At: at, Icon: "edit", Title: "Edited", Actor: "john@contoso.example", Lines: []string{"Last name: “Lovelase” → “Lovelace”"}},
@@ -18,8 +19,9 @@ func personPage(state State, alert *PersonAlert) PersonPage {
 
 func editPage(fixed bool, errs FieldErrors) PersonEditPage {
 	p := PersonEditPage{Page: portalPage("Edit", NavSubscribers), ID: "7", Name: "Ada Lovelace", Newsletter: "Contoso Weekly", State: Attention, Email: "ada@example.com", FirstName: "Ada", LastName: "Lovelace",
-		Fixed: fixed, KeepsNames: fixed, Errors: errs}
+		Fixed: fixed, Errors: errs}
 	if fixed {
+		p.KeepsNames = []CRM{salesforce}
 		p.InCRM, p.State = Present, Delivered
 	}
 	if len(errs) > 0 {

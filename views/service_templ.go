@@ -384,7 +384,7 @@ func App(p AppPage) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = pageHead(Head{Trail: []Link{{URL: "/integrations", Text: "Integrations"}}, Logo: p.App.Name[:1], Title: p.App.Name, State: p.App.mark(), Sentence: p.App.sentence(moments(ctx))}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var18), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = pageHead(Head{Trail: []Link{{URL: "/integrations", Text: "Integrations"}}, Logo: initial(p.App.Name), Title: p.App.Name, State: p.App.mark(), Sentence: p.App.sentence(moments(ctx))}).Render(templ.WithChildren(ctx, templ_7745c5c3_Var18), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

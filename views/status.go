@@ -2,6 +2,7 @@ package views
 
 import (
 	"cmp"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -21,8 +22,10 @@ type StatusPage struct {
 type Status struct {
 	CSRF          string
 	Card          Integration
-	Totals        Totals
-	Before        bool // somebody's sign-up arrived there at some time, so that it was connected
+	Totals        Totals // of those who go there
+	People        Totals // of all of the tenant's; without states where nothing but the former is counted
+	Several       bool   // the tenant has further CRMs
+	Before        bool   // somebody's sign-up arrived there at some time, so that it was connected
 	Pause         *Pause
 	LastDelivered time.Time // zero when nothing was
 	OldestWaiting time.Time // since when the one waits that waits longest; zero when nobody waits
@@ -118,8 +121,8 @@ func (s Status) card() Integration {
 func (s Status) alert(c clock) Alert {
 	name := s.Card.Name
 	switch {
-	case s.Totals.Difference != 0:
-		return Alert{Tone: "bad", Title: s.Totals.Accounted(), Text: "A count is wrong, or somebody is missing. Please tell the people who run this service.",
+	case s.Totals.Difference != 0 || s.People.Difference != 0:
+		return Alert{Tone: "bad", Title: s.Accounted(), Text: "A count is wrong, or somebody is missing. Please tell the people who run this service.",
 			LinkURL: string(s.Card.path("sum")), LinkText: "View the numbers"}
 	case s.Card.State == ConnectionBroken:
 		return Alert{Tone: "bad", Title: "Connection to " + name + " lost", Text: sentences(s.Card.Reason, s.Card.Mend),
@@ -198,6 +201,18 @@ func sentences(all ...string) string {
 
 func people(n int) string { return count(n, "person", "people") }
 
+// twoSums reports whether all of the tenant's sign-ups are counted apart from those who go to
+// the CRM.
+func (s Status) twoSums() bool { return len(s.People.States) > 0 }
+
+// Accounted says whether both sums come out: of all sign-ups, and of those who go to the CRM.
+func (s Status) Accounted() string {
+	if s.twoSums() && s.Totals.Difference == 0 {
+		return s.People.Accounted()
+	}
+	return s.Totals.Accounted()
+}
+
 // Accounted says whether everybody who was received is still here.
 func (t Totals) Accounted() string {
 	switch {
@@ -228,18 +243,27 @@ func (t Totals) arrived() string {
 	return number(n) + " of " + number(t.New) + " are " + label + "."
 }
 
-// shares are the states of the sum, each with the list of those who are in it.
-func (t Totals) shares() (all []Share) {
+// shares are the states of the sum, each with the list of those who are in it; in is the
+// query's part that names the CRM, where there are several.
+func (t Totals) shares(in string) (all []Share) {
 	for _, s := range t.States {
 		if s.State.Main || s.N > 0 {
 			share := Share{Series: s.State.Series, Text: s.State.Label, N: s.N}
 			if !s.State.Gone {
-				share.URL = "/subscribers?state=" + s.State.Code
+				share.URL = "/subscribers?" + in + "state=" + s.State.Code
 			}
 			all = append(all, share)
 		}
 	}
 	return all
+}
+
+// shares are the states of those who go to the CRM.
+func (s Status) shares() []Share {
+	if !s.Several {
+		return s.Totals.shares("")
+	}
+	return s.Totals.shares("in=" + url.QueryEscape(s.Card.Service) + "&")
 }
 
 // lasting writes a duration as people say it, rounded down to what matters: "20 seconds",

@@ -49,7 +49,7 @@ func statuses() map[string]Status {
 func statusPages() map[string]templ.Component {
 	pages := map[string]templ.Component{}
 	for name, s := range statuses() {
-		home := HomePage{Page: portalPage("Home", NavHome), Live: s, Forms: 2, Today: Compared{14, "1 more than yesterday by 14:00"}, Week: Compared{61, ""}, Since: at,
+		home := HomePage{Page: portalPage("Home", NavHome), CRMs: []Status{s}, Total: s.Totals.New, Chart: s.Chart, Forms: 2, Today: Compared{14, "1 more than yesterday by 14:00"}, Week: Compared{61, ""}, Since: at,
 			Latest: []LatestSignUp{{"1", hostile, at}}}
 		if s.Card.Attention > 0 {
 			home.Causes = []OpenCause{{Tone: "bad", Icon: "alert", Title: hostile, URL: "/integrations/sfdc/problems/attention/ODD", People: 3, Who: "You", Since: at},

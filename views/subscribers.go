@@ -12,6 +12,7 @@ type SubscribersPage struct {
 	Empty   bool   // nobody has signed up yet
 	FormURL string // a public form to share then
 
+	CRMs        []Tab // whose states are shown; none where there is one
 	States      []Tab
 	Filter      SubscriberFilter
 	Newsletters []Option
@@ -33,13 +34,13 @@ type SubscribersPage struct {
 
 // SubscriberFilter is what is filtered by, as the form sends it.
 type SubscriberFilter struct {
-	Query, State, Newsletter, Cause, When, From, To string
-	Order                                           string // oldest, address, name; the newest first when empty
+	Query, In, State, Newsletter, Cause, When, From, To string
+	Order                                               string // oldest, address, name; the newest first when empty
 }
 
 // anything reports whether somebody is left out.
 func (f SubscriberFilter) anything() bool {
-	f.Order = ""
+	f.Order, f.In = "", ""
 	return f != SubscriberFilter{}
 }
 
@@ -52,9 +53,7 @@ type SubscriberRow struct {
 	Email      string
 	Name       string
 	Newsletter string
-	State      State
-	Cause      string // why they wait or need attention, in a few words; empty when there is nothing to tell
-	CauseURL   string // of its page, if there is one
+	Deliveries []Delivery
 	SignedUpAt time.Time
 }
 
@@ -86,7 +85,7 @@ func (p SubscribersPage) found() string {
 // nobody says what to try when nobody is found.
 func (p SubscribersPage) nobody() string {
 	f := p.Filter
-	f.Query, f.Order = "", ""
+	f.Query, f.In, f.Order = "", "", ""
 	if filtered := f != (SubscriberFilter{}); p.Filter.Query == "" {
 		return "Nobody matches these filters."
 	} else if filtered {
@@ -115,6 +114,3 @@ func (p SubscribersPage) timeSorted() (sort, arrow string) {
 }
 
 func (p SubscribersPage) byTime() bool { return p.Filter.Order == "" || p.Filter.Order == "oldest" }
-
-// prefix is what a screen reader hears before a cause.
-func (r SubscriberRow) prefix() string { return r.State.Label + ": " }

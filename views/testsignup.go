@@ -15,7 +15,7 @@ type TestSignupPage struct {
 	FirstName   string
 	LastName    string
 	Errors      FieldErrors
-	Connected   bool      // the CRM is connected and well
+	Unconnected []CRM     // those that a sign-up has to wait for
 	Progress    *Progress // of the sample that was sent last
 }
 
@@ -28,25 +28,33 @@ type Progress struct {
 	RefreshURL string // of the whole page, for browsers without script
 	Email      string
 	Newsletter string
-	PersonURL  string // the subscriber's page
-	State      State
+	PersonURL  string    // the subscriber's page
 	Repeated   bool      // the address was there already
 	StoredAt   time.Time // the sign-up, not an earlier one of the same address
-	SentAt     time.Time // zero when it was not sent to the CRM yet
-	DoneAt     time.Time // zero unless delivered
-	Record     Record    // when delivered
-	Reason     string    // why it waits or needs attention
-	Mend       string    // what to do about it
-	NextTry    time.Time // zero when unknown
-	Found      bool      // it has arrived, in a record that was there before, as far as we know
-	UndoURL    string    // of the page that asks whether to undo it; empty when it can't be
-	Undo       *Undo     // somebody wants it undone
+	Deliveries []TestDelivery
+	UndoURL    string // of the page that asks whether to undo it; empty when it can't be
+	Undo       *Undo  // somebody wants it undone
+}
+
+// TestDelivery is how far a test has come into one CRM.
+type TestDelivery struct {
+	CRM     CRM
+	State   State
+	SentAt  time.Time // zero when it was not sent to the CRM yet
+	DoneAt  time.Time // zero unless delivered
+	Record  Record    // when delivered
+	Reason  string    // why it waits or needs attention
+	Mend    string    // what to do about it
+	NextTry time.Time // zero when unknown
+	Found   bool      // it has arrived, in a record that was there before, as far as we know
 }
 
 // Undo is how far undoing a test sign-up is.
 type Undo struct {
 	AskedAt time.Time
 	EndedAt time.Time // zero while it is under way
+	Reason  string    // why it takes long, if it does
+	Mend    string    // what to do about that
 	Stays   bool      // the subscriber stays, since it was signed up again meanwhile
 	Record  string    // what became of the CRM's record, in a sentence
 	Code    string    // the CRM's, when it refused to delete it
@@ -71,7 +79,12 @@ func (p Progress) Final() bool {
 	if p.Undo != nil {
 		return !p.Undo.EndedAt.IsZero()
 	}
-	return !p.State.Waits
+	for _, d := range p.Deliveries {
+		if d.State.Waits {
+			return false
+		}
+	}
+	return true
 }
 
 func (p Progress) pollURL() string {
@@ -81,38 +94,43 @@ func (p Progress) pollURL() string {
 // every is how often to ask: often while something is about to happen, less
 // often while the delivery is paused.
 func (p Progress) every() string {
-	if p.Reason != "" {
-		return "every 5s"
+	if p.Undo != nil && p.Undo.Reason == "" {
+		return "every 1s"
 	}
-	return "every 1s"
+	for _, d := range p.Deliveries {
+		if d.onItsWay() {
+			return "every 1s"
+		}
+	}
+	return "every 5s"
 }
 
 // onItsWay reports whether nothing is in the way of a test.
-func (p Progress) onItsWay() bool { return p.State.Waits && p.Reason == "" }
+func (p TestDelivery) onItsWay() bool { return p.State.Waits && p.Reason == "" }
 
-func (p Progress) unsentTitle() string {
+func (p TestDelivery) unsentTitle() string {
 	if p.onItsWay() {
 		return "On its way to " + p.CRM.Name
 	}
 	return "Not sent yet"
 }
 
-func (p Progress) unsentText() string {
+func (p TestDelivery) unsentText() string {
 	if p.onItsWay() {
 		return "This takes a second or two."
 	}
 	return ""
 }
 
-func (p Progress) foundText() string {
-	if p.Found && !p.Repeated {
-		return p.CRM.Name + " had a " + p.CRM.Record + " with this address already, so none was made."
+func (p TestDelivery) foundText(repeated bool) string {
+	if p.Found && !repeated {
+		return capitalised(p.CRM.Name) + " had a " + p.CRM.Record + " with this address already, so none was made."
 	}
 	return ""
 }
 
 // stuckText says why a test goes no further, and what to do.
-func (p Progress) stuckText() string {
+func (p TestDelivery) stuckText() string {
 	switch {
 	case p.State.Meaning == "":
 		return p.Reason + " " + p.Mend

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/a-h/templ"
 )
@@ -195,3 +196,9 @@ func Number(n int) string { return number(n) }
 
 // Wait writes a duration for people, rounded up: "20 seconds", "2 minutes".
 func Wait(d time.Duration) string { return wait(d) }
+
+// initial is what stands for a service without a logo.
+func initial(name string) string {
+	_, size := utf8.DecodeRuneInString(name)
+	return name[:size]
+}

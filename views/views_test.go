@@ -124,7 +124,7 @@ func elsewherePage() IntegrationsPage {
 
 func testSignup(progress *Progress) TestSignupPage {
 	return TestSignupPage{
-		Page: portalPage("Test sign-up", NavNewsletters), Connected: progress != nil, Progress: progress,
+		Page: portalPage("Test sign-up", NavNewsletters), Unconnected: []CRM{salesforce}, Progress: progress,
 		Newsletters: []Option{{"contoso-weekly", "Contoso Weekly"}, {"contoso-daily", "Contoso Daily"}}, Newsletter: "contoso-daily",
 		Email: "reader@example.com", FirstName: "Ada",
 		Errors: FieldErrors{"email": "Please give an address such as name@example.com.", "newsletter": "Please choose one."},
@@ -135,21 +135,23 @@ func progress(state State) Progress {
 	p := Progress{
 		CRM:       salesforce,
 		StatusURL: "/newsletter/signup/status/7", RefreshURL: "/newsletter/signup?sample=7",
-		Email: "reader@example.com", Newsletter: "Contoso Weekly", State: state, StoredAt: at,
+		Email: "reader@example.com", Newsletter: "Contoso Weekly", StoredAt: at, Deliveries: []TestDelivery{{CRM: salesforce, State: state}},
 	}
+	d := &p.Deliveries[0]
 	switch state.Code {
 	case Delivered.Code:
-		p.SentAt, p.DoneAt = at.Add(time.Second), at.Add(time.Second)
-		p.Record = Record{ID: "0035g00000AbCdEEAV", URL: "https://contoso.my.salesforce.com/0035g00000AbCdEEAV"}
+		d.SentAt, d.DoneAt = at.Add(time.Second), at.Add(time.Second)
+		d.Record = Record{ID: "0035g00000AbCdEEAV", URL: "https://contoso.my.salesforce.com/0035g00000AbCdEEAV"}
 	case Attention.Code:
-		p.SentAt, p.Reason, p.Mend = at, "Salesforce requires a field that Gatepost doesn’t fill: Region.", "Ask your Salesforce admin to make it optional."
+		d.SentAt, d.Reason, d.Mend = at, "Salesforce requires a field that Gatepost doesn’t fill: Region.", "Ask your Salesforce admin to make it optional."
 	}
 	return p
 }
 
 func paused() *Progress {
 	p := progress(Waiting)
-	p.Reason, p.Mend, p.NextTry = "Salesforce not connected.", "Connect it, and the sample is sent.", at.Add(time.Minute)
+	d := &p.Deliveries[0]
+	d.Reason, d.Mend, d.NextTry = "Salesforce not connected.", "Connect it, and the sample is sent.", at.Add(time.Minute)
 	return &p
 }
 
@@ -162,10 +164,10 @@ func subscribers() SubscribersPage {
 		Newsletters: []Option{{Text: "All newsletters"}, {Value: "contoso-weekly", Text: hostile}}, Causes: []Option{{Text: "Any cause"}}, Whens: []Option{{Text: "Any time"}, {Value: "range", Text: "Between two dates"}},
 		First: 1, Total: 12402, NextURL: "/subscribers?after=3", PreviousURL: "/subscribers?before=9", CSVURL: "/subscribers.csv", ClearURL: "/subscribers", ByTimeURL: "/subscribers?sort=oldest",
 		Rows: []SubscriberRow{
-			{ID: "1", Email: "ada.lovelace@example.com", Name: "Ada Lovelace", Newsletter: "Contoso Weekly", SignedUpAt: at, State: Delivered},
-			{ID: "2", Email: "grace@example.com", Newsletter: "Contoso Weekly", SignedUpAt: at, State: Waiting, Cause: "API limit", CauseURL: "/integrations/sfdc/problems/waiting/api_spared"},
-			{ID: "3", Email: "new@example.com", Newsletter: "Contoso Daily", SignedUpAt: at, State: Waiting, Cause: "Repeated sign-up"},
-			{ID: "4", Email: hostile, Name: hostile, Newsletter: "Contoso Weekly", SignedUpAt: at, State: Attention, Cause: hostile, CauseURL: "/integrations/sfdc/problems/attention/X"},
+			{ID: "1", Email: "ada.lovelace@example.com", Name: "Ada Lovelace", Newsletter: "Contoso Weekly", SignedUpAt: at, Deliveries: []Delivery{{State: Delivered}}},
+			{ID: "2", Email: "grace@example.com", Newsletter: "Contoso Weekly", SignedUpAt: at, Deliveries: []Delivery{{State: Waiting, Cause: "API limit", CauseURL: "/integrations/sfdc/problems/waiting/api_spared"}}},
+			{ID: "3", Email: "new@example.com", Newsletter: "Contoso Daily", SignedUpAt: at, Deliveries: []Delivery{{State: Waiting, Cause: "Repeated sign-up"}}},
+			{ID: "4", Email: hostile, Name: hostile, Newsletter: "Contoso Weekly", SignedUpAt: at, Deliveries: []Delivery{{State: Attention, Cause: hostile, CauseURL: "/integrations/sfdc/problems/attention/X"}}},
 		},
 	}
 }
@@ -194,7 +196,7 @@ func refused() SignupPage {
 
 // portalPages are all pages of the portal, in each of their states.
 func portalPages() map[string]templ.Component {
-	return merge(healthPages(), problemPages(), statusPages(), settingsPages(), newsletterPages(), map[string]templ.Component{
+	return merge(healthPages(), problemPages(), severalPages(), movingPages(), statusPages(), settingsPages(), newsletterPages(), map[string]templ.Component{
 		"login":                      Login(LoginPage{Page: signedOutPage("Log in"), DemoHint: "john@contoso.example", Next: "/subscribers"}),
 		"login-wrong":                Login(LoginPage{Page: signedOutPage("Log in"), Email: "john@contoso.example", Wrong: true}),
 		"login-wait":                 Login(LoginPage{Page: signedOutPage("Log in"), Wait: 90 * time.Second}),
@@ -237,7 +239,7 @@ func portalPages() map[string]templ.Component {
 		"test-signup-paused":         TestSignup(testSignup(paused())),
 		"test-signup-delivered":      TestSignup(testSignup(on(progress(Delivered)))),
 		"test-signup-attention":      TestSignup(testSignup(on(progress(Attention)))),
-		"test-signup-repeated":       TestSignup(testSignup(on(Progress{CRM: salesforce, Email: "reader@example.com", Newsletter: "Contoso Weekly", State: Delivered, Repeated: true, StoredAt: at, SentAt: at}))),
+		"test-signup-repeated":       TestSignup(testSignup(on(Progress{CRM: salesforce, Email: "reader@example.com", Newsletter: "Contoso Weekly", Deliveries: []TestDelivery{{CRM: salesforce, State: Delivered, SentAt: at}}, Repeated: true, StoredAt: at}))),
 		"test-signup-undoing":        TestSignup(testSignup(&Progress{CRM: salesforce, StatusURL: "/newsletter/signup/7", RefreshURL: "/newsletter/signup?sample=7", Undo: &Undo{AskedAt: at}})),
 		"test-signup-undone":         TestSignup(testSignup(&Progress{CRM: salesforce, Undo: &Undo{AskedAt: at, EndedAt: at, Record: "The Contact stays.", Code: "NO"}})),
 		"test-signup-not-undone":     TestSignup(testSignup(&Progress{CRM: salesforce, PersonURL: "/subscribers/7", Undo: &Undo{AskedAt: at, EndedAt: at, Stays: true}})),

@@ -1,0 +1,102 @@
+package routes
+
+import (
+	"time"
+
+	"gatepost/crm"
+	"gatepost/db"
+	"gatepost/newsletter"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// delivery is a subscriber's way into one of the tenant's CRMs.
+type delivery struct {
+	in *crm.Provider // with the words of any CRM where there is none yet
+	newsletter.Status
+	several bool // there are further ones, so that pages name the CRM
+}
+
+// deliveriesOf are a subscriber's into all of the destinations, in their order.
+func deliveriesOf(all []destination, st newsletter.Status) []delivery {
+	list := make([]delivery, len(all))
+	for i, d := range all {
+		list[i] = delivery{in: wordsOf(d), Status: st, several: len(all) > 1}
+	}
+	return list
+}
+
+// view is a delivery as pages show it. Where there is one CRM it isn't named.
+func (d delivery) view() views.Delivery {
+	v := views.Delivery{State: viewState(d.in, d.State.Info())}
+	if d.several {
+		v.CRM = viewCRM(d.in)
+	}
+	switch {
+	case !v.State.Waits && !v.State.Attention:
+	case d.Again:
+		v.Cause = "Repeated sign-up"
+	case d.Why != "":
+		v.Cause, v.CauseURL = deliveryReason(d.in, d.State, d.Why).Label, causeURL(d.in, string(d.State), d.Why)
+	}
+	return v
+}
+
+// personDelivery is a delivery as the subscriber's own page shows it.
+func (s *server) personDelivery(c *fiber.Ctx, d delivery) views.PersonDelivery {
+	v := views.PersonDelivery{Delivery: d.view(), Alert: s.personAlert(c, d), Attempts: d.Attempts, InCRM: inCRM(d.Subscriber), DeliveredAt: d.DeliveredAt, Record: d.record()}
+	v.CRM = viewCRM(d.in)
+	if v.State.Attention && d.MatchID != "" {
+		v.MatchURL = d.in.RecordURL(d.InstanceURL, d.MatchID)
+	}
+	return v
+}
+
+// record is the record in the CRM that a delivery led to.
+func (d delivery) record() views.Record {
+	if d.RecordID == "" {
+		return views.Record{}
+	}
+	r := views.Record{ID: d.RecordID}
+	if d.in.RecordURL != nil {
+		r.URL = d.in.RecordURL(d.InstanceURL, d.RecordID)
+	}
+	return r
+}
+
+// nextTry is when a delivery is tried again: at no time that could be told while somebody
+// has to connect first.
+func (d delivery) nextTry() time.Time {
+	if d.Why == crm.NotConnected || d.Why == crm.Broken {
+		return time.Time{}
+	}
+	return d.NextTry
+}
+
+// why says in plain words why a delivery waits or needs attention.
+func (s *server) why(c *fiber.Ctx, d delivery) (reason, mend string) {
+	if d.Again {
+		return "This address was signed up several times within an hour.", "Nothing to do: what was said last is sent when the hour is over."
+	}
+	if d.Why == "" {
+		return "", ""
+	}
+	e := s.explained(c, d.in, d.Why, deliveryReason(d.in, d.State, d.Why))
+	reason = e.What
+	if d.Said != "" {
+		reason += " " + d.in.Name + " says: “" + cut(d.Said, 300) + "”"
+	}
+	return reason, e.Mend
+}
+
+// inCRM is what is known of whether a subscriber is in the CRM.
+func inCRM(s db.Subscriber) views.Presence {
+	switch {
+	case s.RecordID != "":
+		return views.Present
+	case !s.SentAt.IsZero():
+		return views.PerhapsPresent
+	}
+	return views.Absent
+}
