@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"gatepost/identity"
 	"gatepost/mockhubspot"
 	"gatepost/mocksalesforce"
 	"gatepost/mockzoho"
@@ -19,25 +20,36 @@ import (
 
 // simulation is a simulated service, which can run alone.
 type simulation struct {
+	service           string // that it stands for, by its id
 	name, title, addr string
 	open              func(context.Context, simulated.Options) (simulatedServer, error)
 }
 
 type simulatedServer interface {
 	Handler() http.Handler
+	AddClient(context.Context, simulated.Client) error
 	Close() error
 }
 
 var simulations = []simulation{
-	{"salesforce", "Salesforce", "127.0.0.1:8081", func(ctx context.Context, o simulated.Options) (simulatedServer, error) {
+	{identity.Salesforce, "salesforce", "Salesforce", "127.0.0.1:8081", func(ctx context.Context, o simulated.Options) (simulatedServer, error) {
 		return mocksalesforce.Open(ctx, o)
 	}},
-	{"hubspot", "HubSpot", "127.0.0.1:8082", func(ctx context.Context, o simulated.Options) (simulatedServer, error) {
+	{"hubspot", "hubspot", "HubSpot", "127.0.0.1:8082", func(ctx context.Context, o simulated.Options) (simulatedServer, error) {
 		return mockhubspot.Open(ctx, o)
 	}},
-	{"zoho", "Zoho", "127.0.0.1:8083", func(ctx context.Context, o simulated.Options) (simulatedServer, error) {
-		return mockzoho.Open(ctx, o)
+	{"zoho", "zoho", "Zoho", "127.0.0.1:8083", func(ctx context.Context, o simulated.Options) (simulatedServer, error) {
+		s, err := mockzoho.Open(ctx, o)
+		return simulatedZoho{s}, err
 	}},
+}
+
+// simulatedZoho is Zoho with apps that have one secret in all data centres.
+type simulatedZoho struct{ *mockzoho.Server }
+
+// AddClient registers c, or replaces what was registered under its ID.
+func (s simulatedZoho) AddClient(ctx context.Context, c simulated.Client) error {
+	return s.Server.AddClient(ctx, mockzoho.Client{ID: c.ID, Secret: c.Secret, RedirectURIs: c.RedirectURIs})
 }
 
 // mockCommands run one simulated service each.
