@@ -11,10 +11,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"gatepost/auth"
 	"gatepost/db"
+	"gatepost/identity"
 	"gatepost/mailbox"
 	"gatepost/routes"
 
@@ -110,6 +112,11 @@ func (ln listeners) close() {
 	}
 }
 
+// of is the listener of the simulated service that stands for one.
+func (ln listeners) of(service string) net.Listener {
+	return ln.simulated[slices.IndexFunc(simulations, func(s simulation) bool { return s.service == service })]
+}
+
 // dataFolder makes the folder, or a new temporary one when none is named.
 func dataFolder(named string) (string, error) {
 	if named == "" {
@@ -189,7 +196,7 @@ func all(ctx context.Context, s sampler, fabrikam string, mocks mocks, ln listen
 func (p *program) demoConfig(data, database string, ln listeners) (config, error) {
 	c := config{
 		Database: cmp.Or(database, filepath.Join(data, "gatepost.db")), Migrate: true, URL: urlOf(ln.portal), Keyset: filepath.Join(data, "keyset.json"),
-		ClientID: demoClientID, ClientSecret: demoClientSecret, LoginURL: urlOf(ln.simulated[0]), SMTP: "smtp://" + ln.smtp.Addr().String(),
+		ClientID: demoClientID, ClientSecret: demoClientSecret, LoginURL: urlOf(ln.of(identity.Salesforce)), SMTP: "smtp://" + ln.smtp.Addr().String(),
 		demoUser: demoUser, demoUsers: demoLogins(ln.portal), demoMail: urlOf(ln.mail),
 	}
 	var honoured struct {
