@@ -21,5 +21,6 @@ var Provider = &crm.Provider{
 		{Name: crm.OptionPlaceholder, Label: "Last name when none is given", Hint: "Zoho CRM demands a last name. This stands in for it in new Contacts, and gives way to the name that comes later. NA when left empty."},
 		{Name: crm.OptionKey, Label: "Unique field for the address", Hint: "The API name of a field of Contacts that takes no duplicate values, such as Gatepost_Email. With it, Zoho CRM itself keeps an address from being there twice. Not needed where the field Email takes no duplicate values."},
 	},
-	Codes: codes, Access: access,
+	Refused: refused,
+	Codes:   codes, Access: access,
 }
