@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 )
 
 // What is done with somebody whom several records of the CRM match.
@@ -33,11 +34,17 @@ type DeliverySettings struct {
 	SaveDuplicates bool   // save what the CRM takes for a duplicate, where it allows that
 	Placeholder    string // the last name of who gave none, where the CRM demands one
 	Share          int    // percent of the CRM's API calls, of all who make some, from which on nothing is sent
+	// Pace is how far apart batches are begun at least, unless they are full. It can't be
+	// set yet.
+	Pace time.Duration
 }
+
+// DefaultPace is how far apart batches are begun where nothing else is set.
+const DefaultPace = time.Second
 
 // DeliverySettings returns what the tenant has set, or what holds otherwise.
 func (d *Outbox) DeliverySettings(ctx context.Context, tenantID string) (DeliverySettings, error) {
-	s := DeliverySettings{Several: SeveralNewest, One: OneFill, Placeholder: DefaultPlaceholder, Share: MaxShare}
+	s := DeliverySettings{Several: SeveralNewest, One: OneFill, Placeholder: DefaultPlaceholder, Share: MaxShare, Pace: DefaultPace}
 	err := d.read.QueryRowContext(ctx, `SELECT several, one_match, leads = 1, key_field, save_duplicates = 1, placeholder, share FROM delivery_settings WHERE tenant_id = $1`, tenantID).
 		Scan(&s.Several, &s.One, &s.Leads, &s.Key, &s.SaveDuplicates, &s.Placeholder, &s.Share)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -88,10 +88,11 @@ type Dispatcher struct {
 
 	mu       sync.Mutex
 	queue    []string         // tenants that wait for their turn
-	again    map[string]bool  // queued and running tenants; true: woken while running
+	again    map[string]bool  // queued, running and resting tenants; true: woken while running
 	heard    map[string]bool  // tenants that other processes told of
 	lookNow  bool             // the database is to be asked, whenever it was last
 	usages   map[string]usage // of each tenant's API calls, what is yet to be written down
+	paces    map[string]pace  // of each tenant's last batch
 	checkUps sync.WaitGroup   // that are under way
 	running  int
 }
@@ -99,7 +100,7 @@ type Dispatcher struct {
 // New returns a Dispatcher, which works while its Run runs.
 func New(c Config) *Dispatcher {
 	c.setDefaults()
-	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[string]bool{}, heard: map[string]bool{}, usages: map[string]usage{}}
+	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[string]bool{}, heard: map[string]bool{}, usages: map[string]usage{}, paces: map[string]pace{}}
 }
 
 // Wake says that a tenant has something to deliver. It doesn't wait.
@@ -174,7 +175,10 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	defer look.Stop()
 	for {
 		for tenantID, ok := d.next(); ok; tenantID, ok = d.next() {
-			turns.Go(func() { d.done(tenantID, d.turn(work, ctx.Done(), tenantID)) })
+			turns.Go(func() {
+				more, rest := d.turn(work, ctx.Done(), tenantID)
+				d.done(tenantID, more, rest)
+			})
 		}
 		select {
 		case <-ctx.Done():
@@ -235,15 +239,26 @@ func (d *Dispatcher) next() (tenantID string, ok bool) {
 }
 
 // done ends a tenant's turn. It queues again at the end when it has more to do,
-// so that the others get theirs.
-func (d *Dispatcher) done(tenantID string, more bool) {
+// so that the others get theirs, after its rest.
+func (d *Dispatcher) done(tenantID string, more bool, rest time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.running--
-	if more || d.again[tenantID] {
+	switch {
+	case rest > 0:
+		time.AfterFunc(rest, func() { d.rested(tenantID) })
+		d.poke()
+	case more || d.again[tenantID]:
 		d.enqueue(tenantID)
-		return
+	default:
+		delete(d.again, tenantID)
+		d.poke()
 	}
-	delete(d.again, tenantID)
-	d.poke()
+}
+
+// rested queues a tenant that rested. Whoever woke it meanwhile is served by that.
+func (d *Dispatcher) rested(tenantID string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.enqueue(tenantID)
 }

@@ -231,13 +231,13 @@ func (c *fakeCRM) most() int {
 
 // house is a database with tenants, and what dispatchers need.
 type house struct {
-	t    *testing.T
+	t    testing.TB
 	path string
 	db   *db.DB
 }
 
 // newHouse makes tenants with two newsletters each: a/1, a/2, b/1, ...
-func newHouse(t *testing.T, tenants ...string) *house {
+func newHouse(t testing.TB, tenants ...string) *house {
 	t.Helper()
 	h := &house{t: t, path: dbtest.Path(t)}
 	h.db = h.open()
@@ -338,11 +338,27 @@ func (c crms) connect(_ context.Context, tenantID string) (crm.CRM, error) {
 	return nil, &crm.Failure{Class: crm.Connection, Code: crm.NotConnected}
 }
 
-func (h *house) dispatcher(c crms) *Dispatcher { return New(Config{Store: h.db, Connect: c.connect}) }
+// dispatcher delivers at once: turns that follow each other needn't wait.
+func (h *house) dispatcher(c crms) *Dispatcher {
+	return New(Config{Store: paced{h.db, 0}, Connect: c.connect})
+}
+
+// paced is a store whose tenants want batches so far apart.
+type paced struct {
+	Store
+	pace time.Duration
+}
+
+func (s paced) DeliverySettings(ctx context.Context, tenantID string) (db.DeliverySettings, error) {
+	set, err := s.Store.DeliverySettings(ctx, tenantID)
+	set.Pace = s.pace
+	return set, err
+}
 
 // takes runs one turn of a dispatcher.
 func takes(d *Dispatcher, tenant string) (more bool) {
-	return d.turn(context.Background(), nil, tenant)
+	more, _ = d.turn(context.Background(), nil, tenant)
+	return more
 }
 
 var errDisk = errors.New("disk full")

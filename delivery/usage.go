@@ -17,6 +17,14 @@ const usageEvery = 10 * time.Second
 // spare reports whether nothing is to be sent now, since as many of the CRM's
 // API calls are used as the tenant allows; then the tenant is paused.
 func (t *turn) spare(ctx context.Context) (bool, error) {
+	if spent, err := t.spent(ctx); err != nil || !spent {
+		return false, err
+	}
+	return true, t.hold(ctx, &crm.Failure{Class: crm.Pause, Code: crm.Spared, Wait: spareFor}, t.pause.Batch)
+}
+
+// spent reports whether as many of the CRM's API calls are used as the tenant allows.
+func (t *turn) spent(ctx context.Context) (bool, error) {
 	used, limit, known := t.crm.Usage()
 	if !known {
 		u, err := t.Store.Usage(ctx, t.lease.TenantID)
@@ -25,10 +33,7 @@ func (t *turn) spare(ctx context.Context) (bool, error) {
 		}
 		used, limit, known = u.Used, u.Allowed, t.Now().Sub(u.At) < spareFor
 	}
-	if !known || limit <= 0 || used*100 < limit*t.set.Share {
-		return false, nil
-	}
-	return true, t.hold(ctx, &crm.Failure{Class: crm.Pause, Code: crm.Spared, Wait: spareFor}, t.pause.Batch)
+	return known && limit > 0 && used*100 >= limit*t.set.Share, nil
 }
 
 // gatherMost is the longest that sign-ups are gathered before they are sent.
