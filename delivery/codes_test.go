@@ -279,7 +279,7 @@ func TestAsManyCallsAreMadeAsTheCheckUpSays(t *testing.T) {
 	sf := newSimulated(t)
 	h := newHouse(t, "a")
 	var made *salesforce.Client
-	d := New(Config{Store: h.db, Connect: func(ctx context.Context, _ string) (crm.CRM, error) {
+	d := New(Config{Store: paced{h.db, 0}, Connect: func(ctx context.Context, _ string) (crm.CRM, error) {
 		var err error
 		made, err = salesforce.Open(ctx, sf, http.DefaultClient, salesforce.Options{})
 		return made, err

@@ -185,7 +185,7 @@ func (t *turn) looksAhead(b *batch) bool {
 // lookAhead looks up a full batch of people who aren't busy; nil when there is none, or it
 // is not to be looked up now.
 func (t *turn) lookAhead(ctx context.Context, busy []*person) *batch {
-	if spare, err := t.spent(ctx); spare || err != nil || t.stopped() {
+	if spare, err := t.spent(ctx); spare || err != nil {
 		return nil
 	}
 	b, err := t.read(ctx, busy)

@@ -104,7 +104,10 @@ func TestABacklogIsNotSlowedDown(t *testing.T) {
 		h.signUp("a/1", "alone@example.com")
 		defer run(t, d)()
 		time.Sleep(1500 * time.Millisecond)
-		if s := h.adds("a"); s[db.Delivered] != 1 {
+		h.signUp("a/1", "second@example.com")
+		d.Wake("a")
+		time.Sleep(100 * time.Millisecond)
+		if s := h.adds("a"); s[db.Delivered] != 1 || s[db.Waiting] != 1 {
 			t.Fatalf("%+v", s)
 		}
 		h.signUp("a/1", many(45)...)
@@ -118,7 +121,7 @@ func TestABacklogIsNotSlowedDown(t *testing.T) {
 			t.Errorf("within its pace %+v", s)
 		}
 		time.Sleep(11 * time.Second)
-		if s := h.adds("a"); s[db.Delivered] != 46 {
+		if s := h.adds("a"); s[db.Delivered] != 47 {
 			t.Errorf("at last %+v", s)
 		}
 	})
