@@ -165,8 +165,8 @@ func (s sampler) checkUp(ctx context.Context, tenantID string, g mocksalesforce.
 	if err != nil {
 		return err
 	}
-	used, limit, _ := client.Usage()
-	return errors.Join(s.db.SaveCheckUp(ctx, tenantID, g.OrgID, string(text)), s.db.SaveUsage(ctx, tenantID, used, limit, client.Calls()))
+	calls := client.Limits()[0]
+	return errors.Join(s.db.SaveCheckUp(ctx, tenantID, g.OrgID, string(text)), s.db.SaveUsage(ctx, tenantID, calls.Used, calls.Allowed, client.Calls()))
 }
 
 // inProcess calls a server that isn't listening yet.

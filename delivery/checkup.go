@@ -29,8 +29,8 @@ func (d *Dispatcher) CheckUp(ctx context.Context, tenantID string) error {
 	if err != nil {
 		return fmt.Errorf("encode a check-up: %w", err)
 	}
-	if used, limit, ok := c.Usage(); ok {
-		if err := d.Store.SaveUsage(ctx, tenantID, used, limit, c.Calls()); err != nil {
+	if l := c.Limits()[0]; l.Known {
+		if err := d.Store.SaveUsage(ctx, tenantID, l.Used, l.Allowed, c.Calls()); err != nil {
 			return err
 		}
 	}

@@ -38,6 +38,7 @@ type fakeCRM struct {
 	next        func(on string) *fault  // or what this says
 	batch       int
 	used, limit int // API calls
+	second      crm.LimitState
 	checkFails  error
 	org         string      // 00D1 when empty
 	changes     []crm.Write // of records that were there
@@ -68,10 +69,10 @@ func (c *fakeCRM) CheckUp(context.Context) ([]crm.Check, error) {
 	return []crm.Check{{Level: crm.Stop, What: "Found."}}, nil
 }
 
-func (c *fakeCRM) Usage() (used, limit int, ok bool) {
+func (c *fakeCRM) Limits() []crm.LimitState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.used, c.limit, c.limit > 0
+	return []crm.LimitState{{Used: c.used, Allowed: c.limit, Known: c.limit > 0}, c.second}
 }
 
 func (c *fakeCRM) fault(on string) fault {

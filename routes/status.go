@@ -66,7 +66,7 @@ func (s *server) crmStatus(c *fiber.Ctx, service string) (live views.Status, err
 	live.CSRF, live.Totals, live.Now, live.LastEvent = live.Card.CSRF, totals(s.crm(c), o.Sums), who(c).now, o.LastEvent
 	live.Zone = o.TimeZone
 	live.Before = arrivedOf(live.Totals) > 0
-	live.Usage = views.Usage{Unit: s.crm(c).Limit.Unit, Window: s.crm(c).Limit.Window, Used: o.Usage.Used, Allowed: o.Usage.Allowed, Ours: o.Usage.Ours, At: o.Usage.At}
+	live.Usage = views.Usage{Unit: s.crm(c).Limit().Unit, Window: s.crm(c).Limit().Window, Used: o.Usage.Used, Allowed: o.Usage.Allowed, Ours: o.Usage.Ours, At: o.Usage.At}
 	live.Recount = views.Recount{At: o.Recount.At, Took: o.Recount.Took, Wrong: o.Recount.Wrong, Rows: totals(s.crm(c), o.Recount.Rows)}
 	live.Pause = pause(s.crm(c), o.Pause, live.Card, live.Now)
 	return live, nil
