@@ -149,7 +149,8 @@ func (t *turn) step(ctx context.Context, b *batch, left []*person, settle time.D
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	var ahead *batch
-	if busy := slices.Concat(t.last, b.people); t.looksAhead(b) {
+	if t.looksAhead(b) {
+		busy := slices.Concat(t.last, b.people)
 		beside.Go(func() { ahead = t.lookAhead(calls, busy) })
 	}
 	if len(left) > 0 {
@@ -169,7 +170,6 @@ func (t *turn) step(ctx context.Context, b *batch, left []*person, settle time.D
 		}
 	}
 	beside.Wait()
-	t.last = nil
 	if err == nil && refused == nil {
 		t.ahead = ahead
 	}
@@ -202,7 +202,7 @@ func (t *turn) writeDown(ctx context.Context) error {
 		return nil
 	}
 	outcomes := t.unwritten
-	t.unwritten = nil
+	t.unwritten, t.last = nil, nil
 	err := t.Store.RecordOutcomes(ctx, t.lease, outcomes)
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx) // we cut it off
