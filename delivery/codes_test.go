@@ -20,12 +20,12 @@ import (
 
 // simulated is a simulated Salesforce, and a connection with it.
 type simulated struct {
-	t       *testing.T
+	t       testing.TB
 	url     string
 	session salesforce.Session
 }
 
-func newSimulated(t *testing.T) *simulated {
+func newSimulated(t testing.TB) *simulated {
 	t.Helper()
 	mock, err := mocksalesforce.Open(t.Context(), mocksalesforce.Options{Data: filepath.Join(t.TempDir(), "salesforce.db")})
 	if err != nil {
@@ -110,7 +110,7 @@ func TestEveryCodeKeepsItsPromise(t *testing.T) {
 	t.Parallel()
 	sf := newSimulated(t)
 	h := newHouse(t, "a")
-	d := New(Config{Store: h.db, Connect: sf.connect})
+	d := New(Config{Store: paced{h.db, 0}, Connect: sf.connect})
 	ways := []struct {
 		name   string
 		on     string
@@ -190,7 +190,7 @@ func TestEveryCodeKeepsItsPromise(t *testing.T) {
 func TestWhatNeverPassesEnds(t *testing.T) {
 	sf := newSimulated(t)
 	h := newHouse(t, "a")
-	d := New(Config{Store: h.db, Connect: sf.connect})
+	d := New(Config{Store: paced{h.db, 0}, Connect: sf.connect})
 	for code, most := range map[string]int{"UNABLE_TO_LOCK_ROW": 24, "UNKNOWN_EXCEPTION": 12, "SERVER_UNAVAILABLE": 24, "STORAGE_LIMIT_EXCEEDED": 24} {
 		t.Run(code, func(t *testing.T) {
 			sf.t, h.t = t, t
@@ -239,7 +239,7 @@ func TestWhatNeverPassesEnds(t *testing.T) {
 func TestWhatAMessageTells(t *testing.T) {
 	sf := newSimulated(t)
 	h := newHouse(t, "a")
-	d := New(Config{Store: h.db, Connect: sf.connect})
+	d := New(Config{Store: paced{h.db, 0}, Connect: sf.connect})
 	sf.fail("record", "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "T: execution of BeforeInsert caused by: System.DmlException: first error: UNABLE_TO_LOCK_ROW, unable to obtain exclusive access: []", 400, 1)
 	id := h.signUp("a/1", "jane@example.com")[0]
 	takes(d, "a")
@@ -265,7 +265,7 @@ func TestWhatAMessageTells(t *testing.T) {
 func TestARenamedMyDomainIsFound(t *testing.T) {
 	sf := newSimulated(t)
 	h := newHouse(t, "a")
-	d := New(Config{Store: h.db, Connect: sf.connect})
+	d := New(Config{Store: paced{h.db, 0}, Connect: sf.connect})
 	sf.fail("composite", "", "", 301, 1)
 	id := h.signUp("a/1", "jane@example.com")[0]
 	takes(d, "a")
@@ -279,7 +279,7 @@ func TestAsManyCallsAreMadeAsTheCheckUpSays(t *testing.T) {
 	sf := newSimulated(t)
 	h := newHouse(t, "a")
 	var made *salesforce.Client
-	d := New(Config{Store: h.db, Connect: func(ctx context.Context, _ string) (crm.CRM, error) {
+	d := New(Config{Store: paced{h.db, 0}, Connect: func(ctx context.Context, _ string) (crm.CRM, error) {
 		var err error
 		made, err = salesforce.Open(ctx, sf, http.DefaultClient, salesforce.Options{})
 		return made, err

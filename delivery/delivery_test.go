@@ -435,7 +435,7 @@ func TestADatabaseThatFailsAfterTheWrite(t *testing.T) {
 	id := h.signUp("a/1", "jane@example.com")[0]
 	store := &failingStore{DB: h.db, record: errDisk}
 	all := crms{"a": c}
-	d := New(Config{Store: store, Connect: all.connect})
+	d := New(Config{Store: paced{store, 0}, Connect: all.connect})
 	takes(d, "a")
 	if s := h.subscriber("a", id); s.State != db.Waiting || s.SentAt.IsZero() {
 		t.Fatalf("got %+v", s)

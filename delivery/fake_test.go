@@ -38,6 +38,7 @@ type fakeCRM struct {
 	next        func(on string) *fault  // or what this says
 	batch       int
 	used, limit int // API calls
+	second      crm.LimitState
 	checkFails  error
 	org         string      // 00D1 when empty
 	changes     []crm.Write // of records that were there
@@ -68,10 +69,10 @@ func (c *fakeCRM) CheckUp(context.Context) ([]crm.Check, error) {
 	return []crm.Check{{Level: crm.Stop, What: "Found."}}, nil
 }
 
-func (c *fakeCRM) Usage() (used, limit int, ok bool) {
+func (c *fakeCRM) Limits() []crm.LimitState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.used, c.limit, c.limit > 0
+	return []crm.LimitState{{Used: c.used, Allowed: c.limit, Known: c.limit > 0}, c.second}
 }
 
 func (c *fakeCRM) fault(on string) fault {
@@ -231,13 +232,13 @@ func (c *fakeCRM) most() int {
 
 // house is a database with tenants, and what dispatchers need.
 type house struct {
-	t    *testing.T
+	t    testing.TB
 	path string
 	db   *db.DB
 }
 
 // newHouse makes tenants with two newsletters each: a/1, a/2, b/1, ...
-func newHouse(t *testing.T, tenants ...string) *house {
+func newHouse(t testing.TB, tenants ...string) *house {
 	t.Helper()
 	h := &house{t: t, path: dbtest.Path(t)}
 	h.db = h.open()
@@ -338,11 +339,27 @@ func (c crms) connect(_ context.Context, tenantID string) (crm.CRM, error) {
 	return nil, &crm.Failure{Class: crm.Connection, Code: crm.NotConnected}
 }
 
-func (h *house) dispatcher(c crms) *Dispatcher { return New(Config{Store: h.db, Connect: c.connect}) }
+// dispatcher delivers at once: turns that follow each other needn't wait.
+func (h *house) dispatcher(c crms) *Dispatcher {
+	return New(Config{Store: paced{h.db, 0}, Connect: c.connect})
+}
+
+// paced is a store whose tenants want batches so far apart.
+type paced struct {
+	Store
+	pace time.Duration
+}
+
+func (s paced) DeliverySettings(ctx context.Context, tenantID string) (db.DeliverySettings, error) {
+	set, err := s.Store.DeliverySettings(ctx, tenantID)
+	set.Pace = s.pace
+	return set, err
+}
 
 // takes runs one turn of a dispatcher.
 func takes(d *Dispatcher, tenant string) (more bool) {
-	return d.turn(context.Background(), nil, tenant)
+	more, _ = d.turn(context.Background(), nil, tenant)
+	return more
 }
 
 var errDisk = errors.New("disk full")

@@ -16,6 +16,7 @@ type person struct {
 	key       string // the address in lower case
 	crm       crm.Fields
 	write     crm.Write // what is to be written of them
+	looked    time.Time // when the look-up for them began
 	settlesAt time.Time
 	newer     bool // other values are known than those of a write whose outcome isn't
 	attempts  int

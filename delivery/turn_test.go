@@ -318,13 +318,13 @@ func TestATenantWokenDuringItsTurnGetsAnother(t *testing.T) {
 	next("a")
 	next("") // no room
 	d.Wake("a")
-	d.done("a", false)
+	d.done("a", false, 0)
 	next("b")
-	d.done("b", true)
+	d.done("b", true, 0)
 	next("a")
-	d.done("a", false)
+	d.done("a", false, 0)
 	next("b")
-	d.done("b", false)
+	d.done("b", false, 0)
 	next("")
 	if len(d.again) != 0 {
 		t.Errorf("still known: %v", d.again)

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"gatepost/crm"
@@ -18,18 +19,25 @@ const usageEvery = 10 * time.Second
 // spare reports whether nothing is to be sent now, since as many of the CRM's
 // API calls are used as the tenant allows; then the destination is paused.
 func (t *turn) spare(ctx context.Context) (bool, error) {
-	used, limit, known := t.crm.Usage()
-	if !known {
-		u, err := t.Store.Usage(ctx, t.lease.DestinationKey)
-		if err != nil {
-			return false, err
-		}
-		used, limit, known = u.Used, u.Allowed, t.Now().Sub(u.At) < spareFor
-	}
-	if !known || limit <= 0 || used*100 < limit*t.set.Share {
-		return false, nil
+	if spent, err := t.spent(ctx); err != nil || !spent {
+		return false, err
 	}
 	return true, t.hold(ctx, &crm.Failure{Class: crm.Pause, Code: crm.Spared, Wait: spareFor}, t.pause.Batch)
+}
+
+// spent reports whether as much of one of the CRM's limits is used as the tenant allows.
+func (t *turn) spent(ctx context.Context) (bool, error) {
+	limits := t.crm.Limits()
+	if reached := slices.ContainsFunc(limits, t.reached); reached || limits[0].Known {
+		return reached, nil
+	}
+	u, err := t.Store.Usage(ctx, t.lease.DestinationKey)
+	return t.reached(crm.LimitState{Used: u.Used, Allowed: u.Allowed, Known: t.Now().Sub(u.At) < spareFor}), err
+}
+
+// reached reports whether as much of a limit is used as the tenant allows.
+func (t *turn) reached(l crm.LimitState) bool {
+	return l.Known && l.Allowed > 0 && l.Used*100 >= l.Allowed*t.set.Share
 }
 
 // gatherMost is the longest that sign-ups are gathered before they are sent.
@@ -57,12 +65,12 @@ type usage struct {
 // keepUsage writes down what the CRM said of its API calls, and how many we made,
 // now and then. A process that is killed forgets what it made since.
 func (t *turn) keepUsage(ctx context.Context) {
-	used, limit, known := t.crm.Usage()
-	calls, due := t.usageDue(t.lease.DestinationKey, t.crm.Calls(), known, used*100 >= limit*t.set.Share)
+	l := t.crm.Limits()[0]
+	calls, due := t.usageDue(t.lease.DestinationKey, t.crm.Calls(), l.Known, t.reached(l))
 	if !due {
 		return
 	}
-	if err := t.Store.SaveUsage(context.WithoutCancel(ctx), t.lease.DestinationKey, used, limit, calls); err != nil {
+	if err := t.Store.SaveUsage(context.WithoutCancel(ctx), t.lease.DestinationKey, l.Used, l.Allowed, calls); err != nil {
 		t.Log.ErrorContext(ctx, "what the CRM said of its API calls can't be written down", "tenant", t.lease.TenantID, "error", err)
 	}
 }

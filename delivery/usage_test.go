@@ -47,6 +47,28 @@ func leavesTheLastCalls(t *testing.T, share int) {
 	})
 }
 
+// Whichever limit is reached keeps sign-ups back, and the first one is what is kept.
+func TestAnyLimitKeepsBack(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	c.used, c.limit = 1, 100
+	c.second = crm.LimitState{Used: 94, Allowed: 100, Known: true}
+	d := h.dispatcher(crms{"a": c})
+	first := h.signUp("a/1", "jane@example.com")[0]
+	takes(d, "a")
+	if s := h.subscriber("a", first); s.State != db.Delivered {
+		t.Fatalf("before: %+v", s)
+	}
+	c.second.Used = 95
+	id := h.signUp("a/1", "joe@example.com")[0]
+	takes(d, "a")
+	if s := h.subscriber("a", id); s.State != db.Waiting || h.pause("a").Reason != crm.Spared {
+		t.Errorf("%+v, %+v", s, h.pause("a"))
+	}
+	if u, err := h.db.Usage(t.Context(), "a"); err != nil || u.Used != 1 || u.Allowed != 100 {
+		t.Errorf("%+v, %v", u, err)
+	}
+}
+
 // Another org that was connected has API calls of its own: what the one before had
 // used keeps nothing back.
 func TestUsageIsForgottenAfterConnecting(t *testing.T) {

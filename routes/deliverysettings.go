@@ -42,7 +42,7 @@ func (s *server) showDeliverySettings(c *fiber.Ctx, status int, card views.Integ
 		return err
 	}
 	return render(c, status, views.DeliverySettings(views.DeliverySettingsPage{Page: s.page(c, card.Name+" settings", views.NavIntegrations), Card: card,
-		Elsewhere: elsewhere(orgs, card), One: set.One, Several: set.Several, Ticks: ticks(p, set), Texts: texts(p, set), Share: set.Share, Shares: shares, Limited: p.Limit.Unit, Window: p.Limit.Window, Errors: wrong}))
+		Elsewhere: elsewhere(orgs, card), One: set.One, Several: set.Several, Ticks: ticks(p, set), Texts: texts(p, set), Share: set.Share, Shares: shares, Limited: p.Limit().Unit, Window: p.Limit().Window, Errors: wrong}))
 }
 
 // ticks are the options that one ticks, of those that the CRM has.

@@ -74,7 +74,7 @@ func (s *server) measure(live *views.Status, d destination) {
 	p := wordsOf(d)
 	live.Totals = totals(p, d.sums)
 	live.Before = arrivedOf(live.Totals) > 0
-	live.Usage = views.Usage{Unit: p.Limit.Unit, Window: p.Limit.Window, Used: d.usage.Used, Allowed: d.usage.Allowed, Ours: d.usage.Ours, At: d.usage.At}
+	live.Usage = views.Usage{Unit: p.Limit().Unit, Window: p.Limit().Window, Used: d.usage.Used, Allowed: d.usage.Allowed, Ours: d.usage.Ours, At: d.usage.At}
 	live.Recount = views.Recount{At: d.recount.At, Took: d.recount.Took, Wrong: d.recount.Wrong, Rows: totals(p, d.recount.Rows)}
 	live.Pause = pause(p, d.pause, live.Card, live.Now)
 }
