@@ -203,7 +203,7 @@ const (
 	connectionPause = 15 * time.Second
 )
 
-// pauseFor is how long a tenant pauses after a failure, given how many came
+// pauseFor is how long a destination pauses after a failure, given how many came
 // before it in a row.
 func pauseFor(f *crm.Failure, tries int) time.Duration {
 	switch {

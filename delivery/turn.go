@@ -38,9 +38,9 @@ type turn struct {
 	blamed int
 }
 
-// turn delivers what is to be delivered to a destination, and reports whether there is more, and how
-// long that is to rest.
-func (d *Dispatcher) turn(ctx context.Context, stop <-chan struct{}, tenantID string) (more bool, rest time.Duration) {
+// turn delivers what is to be delivered to a destination, and reports whether there is more,
+// and how long that is to rest.
+func (d *Dispatcher) turn(ctx context.Context, stop <-chan struct{}, to db.DestinationKey) (more bool, rest time.Duration) {
 	t := &turn{Dispatcher: d, lease: db.Lease{DestinationKey: to, Owner: d.owner}, stop: stop}
 	more, err := t.run(ctx)
 	if err != nil && !errors.Is(err, errStopped) && !errors.Is(err, db.ErrLost) {
@@ -218,7 +218,7 @@ func (t *turn) send(ctx context.Context, people []*person) ([]crm.Result, *crm.F
 }
 
 // sortResults returns what became of each person, and the failure that stops the
-// whole tenant, if one does: see stops. shared is how many are refused for what one of them is to blame for:
+// whole destination, if one does: see stops. shared is how many are refused for what one of them is to blame for:
 // they keep their places, and a smaller batch finds out who that is, unless it is
 // everybody.
 func (t *turn) sortResults(people []*person, results []crm.Result, everybody bool, settle time.Duration) (outcomes []db.Outcome, stopper *crm.Failure, shared int) {
@@ -243,7 +243,7 @@ func (t *turn) sortResults(people []*person, results []crm.Result, everybody boo
 	return outcomes, stopper, shared
 }
 
-// stops returns the failure for which the whole tenant stops, nil when it needn't: that
+// stops returns the failure for which the whole destination stops, nil when it needn't: that
 // of a connection always, which outranks any other; a pause when nobody got through;
 // and what passes of a record alone when several have it, and nobody got through.
 // Those of whom one is to blame for all say nothing yet.
@@ -267,7 +267,7 @@ func stops(results []crm.Result, everybody bool) (stopper *crm.Failure) {
 	return stopper
 }
 
-// ranks are the classes that can stop a tenant, the one that outranks the others last.
+// ranks are the classes that can stop a destination, the one that outranks the others last.
 var ranks = map[crm.Class]int{crm.Passing: 1, crm.Pause: 2, crm.Connection: 3}
 
 // mostBlamed is how many in a row may be found to be to blame, by smaller and smaller
@@ -366,7 +366,7 @@ func (t *turn) notDone(f *crm.Failure, p *person, settle time.Duration, own bool
 }
 
 // callNotDone is what a write that failed as a whole means for each of the
-// people. The tenant's pause decides when they are tried again, except that one
+// people. The destination's pause decides when they are tried again, except that one
 // who was alone may be the cause, and lets the others go first.
 func (t *turn) callNotDone(f *crm.Failure, people []*person, settle time.Duration) db.Outcome {
 	alone := len(people) == 1
@@ -416,13 +416,13 @@ func (t *turn) failed(ctx context.Context, f *crm.Failure, people []*person, out
 	return false, t.hold(ctx, f, t.pause.Batch)
 }
 
-// hold pauses the tenant.
+// hold pauses the destination.
 func (t *turn) hold(ctx context.Context, f *crm.Failure, batch int) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if f.Code != t.pause.Reason { // else it was said when it began
-		t.Log.WarnContext(ctx, "delivering pauses", "tenant", t.lease.TenantID, "class", string(f.Class), "code", f.Code)
+		t.Log.WarnContext(ctx, "delivering pauses", "tenant", t.lease.TenantID, "destination", t.lease.DestinationID, "class", string(f.Class), "code", f.Code)
 	}
 	return t.Store.SetPause(ctx, t.lease, db.Pause{
 		Reason: f.Code, Detail: f.Detail, Tries: t.pause.Tries + 1, Batch: batch,
@@ -436,7 +436,7 @@ func (t *turn) succeeded(ctx context.Context) error {
 	if t.pause.Reason == "" {
 		return nil
 	}
-	t.Log.InfoContext(ctx, "delivering goes on", "tenant", t.lease.TenantID, "after", t.pause.Reason, "tries", t.pause.Tries)
+	t.Log.InfoContext(ctx, "delivering goes on", "tenant", t.lease.TenantID, "destination", t.lease.DestinationID, "after", t.pause.Reason, "tries", t.pause.Tries)
 	t.pause = db.Pause{}
 	return t.Store.EndPause(ctx, t.lease.DestinationKey)
 }

@@ -56,7 +56,7 @@ func (t *turn) gather(ctx context.Context) (time.Duration, error) {
 	return max(0, gatherMost*over/time.Duration(share)), nil
 }
 
-// usage is what is yet to be written down of a tenant's API calls.
+// usage is what is yet to be written down of a destination's API calls.
 type usage struct {
 	at    time.Time // when some was
 	calls int       // made by us since
@@ -71,11 +71,11 @@ func (t *turn) keepUsage(ctx context.Context) {
 		return
 	}
 	if err := t.Store.SaveUsage(context.WithoutCancel(ctx), t.lease.DestinationKey, l.Used, l.Allowed, calls); err != nil {
-		t.Log.ErrorContext(ctx, "what the CRM said of its API calls can't be written down", "tenant", t.lease.TenantID, "error", err)
+		t.Log.ErrorContext(ctx, "what the CRM said of its API calls can't be written down", "tenant", t.lease.TenantID, "destination", t.lease.DestinationID, "error", err)
 	}
 }
 
-// usageDue adds to the calls that we made for a tenant, and reports whether what
+// usageDue adds to the calls that we made for a destination, and reports whether what
 // is known is to be written down now, and how many calls there are then.
 func (d *Dispatcher) usageDue(to db.DestinationKey, made int, known, pressing bool) (calls int, due bool) {
 	d.mu.Lock()
