@@ -89,7 +89,7 @@ func (s *simulated) calm() {
 // at once lets everything be tried that waits for something.
 func (h *house) atOnce() {
 	h.t.Helper()
-	h.exec(`UPDATE subscribers SET due_at = 0, settles_at = 0`)
+	h.exec(`UPDATE deliveries SET due_at = 0, settles_at = 0`)
 	h.exec(`UPDATE pauses SET until = 0`)
 }
 
@@ -201,8 +201,8 @@ func TestWhatNeverPassesEnds(t *testing.T) {
 				sf.calm()
 				sf.fail("record", code, "", 400, 1)
 				h.signUp("a/1", fmt.Sprintf("%s%d@example.com", code, tries)) // who gets through
-				h.exec(`UPDATE subscribers SET due_at = 0`)
-				h.exec(`UPDATE subscribers SET due_at = 1 WHERE id <> $1`, id)
+				h.exec(`UPDATE deliveries SET due_at = 0`)
+				h.exec(`UPDATE deliveries SET due_at = 1 WHERE id <> $1`, id)
 				before := now()
 				takes(d, "a")
 				last = h.subscriber("a", id)
@@ -222,7 +222,7 @@ func TestWhatNeverPassesEnds(t *testing.T) {
 			if _, again := promised(last, db.Pause{}); again {
 				t.Error("another try is promised")
 			}
-			h.must(h.db.Retry(t.Context(), "a", id, ""))
+			h.must(h.db.Retry(t.Context(), to("a"), id, ""))
 			sf.calm()
 			takes(d, "a")
 			if s := h.subscriber("a", id); s.State != db.Delivered {

@@ -85,7 +85,7 @@ func TestNothingIsLookedUpAheadAfterAFailure(t *testing.T) {
 			c.batch = 2
 			c.hook = func(on string) { o.note(on); time.Sleep(time.Second) }
 			h.signUp("a/1", many(4)...)
-			l := db.Lease{TenantID: "a", Owner: "before"}
+			l := db.Lease{DestinationKey: to("a"), Owner: "before"}
 			h.must(true, h.db.TakeLease(t.Context(), l))
 			h.must(true, h.db.SetPause(t.Context(), l, before))
 			h.must(true, h.db.ReleaseLease(t.Context(), l))
@@ -100,7 +100,7 @@ func TestNothingIsLookedUpAheadAfterAFailure(t *testing.T) {
 		c.batch, c.hook = 2, o.note
 		c.refuses["r0@example.com"], c.refuses["r1@example.com"] = &crm.Failure{Class: crm.Passing, Code: "LOCK"}, &crm.Failure{Class: crm.Recorded, Code: "ODD"}
 		h.signUp("a/1", many(6)...)
-		l := db.Lease{TenantID: "a", Owner: "before"}
+		l := db.Lease{DestinationKey: to("a"), Owner: "before"}
 		h.must(true, h.db.TakeLease(t.Context(), l))
 		h.must(true, h.db.SetBlamed(t.Context(), l, 1))
 		h.must(true, h.db.ReleaseLease(t.Context(), l))
@@ -138,7 +138,7 @@ func TestTheSamePersonIsNotInTwoBatches(t *testing.T) {
 		store := hookedStore{paced{h.db, 0}, func() {
 			if reads++; reads == 3 { // of the second batch, while the first one is written
 				again = h.says("a/2", "R0@example.com", "Rita", "Reader")
-				h.exec(`UPDATE subscribers SET due_at = 1 WHERE id = $1`, again) // first of all
+				h.exec(`UPDATE deliveries SET due_at = 1 WHERE id = $1`, again) // first of all
 			}
 		}}
 		d := New(Config{Store: store, Connect: crms{"a": c}.connect})
@@ -540,7 +540,7 @@ func backlogArrives(t *testing.T, r *rand.Rand) {
 	c.mu.Unlock()
 	for range 60 {
 		for id := h.someone("a", db.Attention); id != ""; id = h.someone("a", db.Attention) {
-			h.must(h.db.Retry(t.Context(), "a", id, ""))
+			h.must(h.db.Retry(t.Context(), to("a"), id, ""))
 		}
 		time.Sleep(2 * time.Minute)
 	}

@@ -244,6 +244,7 @@ func newHouse(t testing.TB, tenants ...string) *house {
 	h.db = h.open()
 	for _, id := range tenants {
 		h.exec(`INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $1, $1, 1)`, id)
+		h.exec(`INSERT INTO destinations (id, tenant_id, service, created_at) VALUES ($1, $1, 'fake', 1)`, id)
 		for _, n := range []string{"1", "2"} {
 			h.exec(`INSERT INTO newsletters (id, tenant_id, slug, name, consent, created_at) VALUES ($1, $2, $1, $1, 'yes', 1)`, id+"/"+n, id)
 		}
@@ -309,14 +310,14 @@ func (h *house) subscriber(tenant, id string) db.Subscriber {
 
 func (h *house) pause(tenant string) db.Pause {
 	h.t.Helper()
-	p, err := h.db.Pause(context.Background(), tenant)
+	p, err := h.db.Pause(context.Background(), to(tenant))
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return p
 }
 
-// adds checks the tenant's sums against its rows, and returns them.
+// adds checks the tenant's sums against its rows, and returns those of its destination.
 func (h *house) adds(tenant string) db.Sums {
 	h.t.Helper()
 	r, err := h.db.Recount(context.Background(), tenant)
@@ -326,14 +327,19 @@ func (h *house) adds(tenant string) db.Sums {
 	if !r.Agrees() {
 		h.t.Errorf("the sums of %s don't add up: %+v", tenant, r)
 	}
-	return r.Kept
+	return r.Kept.Destinations[tenant]
 }
 
-// crms connects tenants with their CRMs.
+// to is a tenant's first destination, whose id is the tenant's.
+func to(tenant string) db.DestinationKey {
+	return db.DestinationKey{TenantID: tenant, DestinationID: tenant}
+}
+
+// crms connects destinations with their CRMs, by their ids.
 type crms map[string]*fakeCRM
 
-func (c crms) connect(_ context.Context, tenantID string) (crm.CRM, error) {
-	if f := c[tenantID]; f != nil {
+func (c crms) connect(_ context.Context, to db.DestinationKey) (crm.CRM, error) {
+	if f := c[to.DestinationID]; f != nil {
 		return f, nil
 	}
 	return nil, &crm.Failure{Class: crm.Connection, Code: crm.NotConnected}
@@ -344,21 +350,21 @@ func (h *house) dispatcher(c crms) *Dispatcher {
 	return New(Config{Store: paced{h.db, 0}, Connect: c.connect})
 }
 
-// paced is a store whose tenants want batches so far apart.
+// paced is a store whose destinations want batches so far apart.
 type paced struct {
 	Store
 	pace time.Duration
 }
 
-func (s paced) DeliverySettings(ctx context.Context, tenantID string) (db.DeliverySettings, error) {
-	set, err := s.Store.DeliverySettings(ctx, tenantID)
+func (s paced) DeliverySettings(ctx context.Context, key db.DestinationKey) (db.DeliverySettings, error) {
+	set, err := s.Store.DeliverySettings(ctx, key)
 	set.Pace = s.pace
 	return set, err
 }
 
 // takes runs one turn of a dispatcher.
 func takes(d *Dispatcher, tenant string) (more bool) {
-	more, _ = d.turn(context.Background(), nil, tenant)
+	more, _ = d.turn(context.Background(), nil, to(tenant))
 	return more
 }
 

@@ -83,7 +83,7 @@ func TestBatchesKeepTheirPace(t *testing.T) {
 func TestThePaceIsASecond(t *testing.T) {
 	h := newHouse(t, "a")
 	set := func() time.Duration {
-		s, err := h.db.DeliverySettings(t.Context(), "a")
+		s, err := h.db.DeliverySettings(t.Context(), to("a"))
 		h.must(true, err)
 		return s.Pace
 	}

@@ -345,7 +345,7 @@ func TestWhoLeavesWhileTheAnswerIsLost(t *testing.T) {
 			if tt.other {
 				other = h.says("a/2", email, "", "")
 			}
-			h.exec(`UPDATE subscribers SET settles_at = 1 WHERE id = $1`, id)
+			h.exec(`UPDATE deliveries SET settles_at = 1 WHERE subscriber_id = $1`, id)
 			due := func(what string, want int) {
 				t.Helper()
 				if tenants, err := h.db.DueTenants(t.Context(), "me"); err != nil || len(tenants) != want {
@@ -381,7 +381,7 @@ func TestWhoLeftAndIsNotLookedUp(t *testing.T) {
 	if done, err := h.db.Leave(t.Context(), "a", id, "ann", ""); !done || err != nil {
 		t.Fatal(done, err)
 	}
-	h.exec(`UPDATE subscribers SET settles_at = 1`)
+	h.exec(`UPDATE deliveries SET settles_at = 1`)
 	h.unpaused()
 	takes(d, "a")
 	h.unpaused()

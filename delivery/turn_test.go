@@ -68,7 +68,7 @@ func TestBlameIsKnownToAllProcesses(t *testing.T) {
 	c.poison = ""
 	h.signUp("a/1", "late@example.com")
 	takes(h.dispatcher(processes), "a")
-	if n, err := h.db.Blamed(t.Context(), "a"); n != 0 || err != nil {
+	if n, err := h.db.Blamed(t.Context(), to("a")); n != 0 || err != nil {
 		t.Errorf("after a delivery %d are to blame, %v", n, err)
 	}
 }
@@ -84,7 +84,7 @@ func TestStoppingPausesNobody(t *testing.T) {
 		cancel(errStopped)
 		return nil, ctx.Err()
 	}})
-	d.turn(ctx, nil, "a")
+	d.turn(ctx, nil, to("a"))
 	if p := h.pause("a"); p.Reason != "" || out.Len() > 0 {
 		t.Errorf("paused: %+v; told: %s", p, out.String())
 	}
@@ -200,8 +200,8 @@ func oldUsageKeepsNothingBack(t *testing.T, ahead time.Duration) {
 		h, c := newHouse(t, "a"), newCRM() // which says nothing before the first call
 		h.db.SetClock(func() time.Time { return time.Now().Add(ahead) })
 		id := h.signUp("a/1", "jane@example.com")[0]
-		h.exec(`UPDATE subscribers SET due_at = 0`) // it gathered for long enough
-		if err := h.db.SaveUsage(t.Context(), "a", 9900, 10000, 0); err != nil {
+		h.exec(`UPDATE deliveries SET due_at = 0`) // it gathered for long enough
+		if err := h.db.SaveUsage(t.Context(), to("a"), 9900, 10000, 0); err != nil {
 			t.Fatal(err)
 		}
 		h.exec(`UPDATE api_usage SET at = at - $1`, age.Milliseconds())
