@@ -124,26 +124,10 @@ func oneWins(t *testing.T, lost error) func(one, other error) {
 	}
 }
 
-// unless reports an error that is none of those that may be.
-func unless(t *testing.T, err error, mayBe ...error) {
-	t.Helper()
-	if err != nil && !slices.ContainsFunc(mayBe, func(e error) bool { return errors.Is(err, e) }) {
-		t.Errorf("%v, want nothing or one of %v", err, mayBe)
-	}
-}
-
 func both(t *testing.T, one, other error) {
 	t.Helper()
 	unless(t, one)
 	unless(t, other)
-}
-
-// wantN wants a number of rows.
-func wantN(t *testing.T, d *DB, n int, query string, args ...any) {
-	t.Helper()
-	if got := number(t, d, query, args...); got != n {
-		t.Errorf("%s %v: %d, want %d", query, args, got, n)
-	}
 }
 
 // someone is a new user with a tenant of their own.
@@ -228,14 +212,6 @@ func (d *DB) needing(t *testing.T, n int) (Lease, []SignUp, []string) {
 		d.becomes(t, l, Outcome{SubscriberID: id, State: Attention, Reason: "ODD"})
 	}
 	return l, signUps, ids
-}
-
-// agrees wants the counts of a tenant to be what its rows say.
-func (d *DB) agrees(t *testing.T, tenantID string, want Sums) {
-	t.Helper()
-	if r := recount(t, d, tenantID); !r.Agrees() || want != nil && !r.Rows.Equal(want) {
-		t.Errorf("recount %+v, want %v", r, want)
-	}
 }
 
 // runOut is a lease of a tenant's that has run out, and what takes it for somebody else.
