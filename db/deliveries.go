@@ -425,8 +425,8 @@ func (d *Outbox) SetBlamed(ctx context.Context, l Lease, n int) error {
 	}))
 }
 
-// EndPause lets a tenant's deliveries go on.
-func (d *Outbox) EndPause(ctx context.Context, tenantID string) error {
-	_, err := d.execNotify(ctx, Notice{NoticeDue, tenantID}, `DELETE FROM pauses WHERE tenant_id = $1 AND destination_id = $2`, tenantID)
+// EndPause lets a destination's deliveries go on.
+func (d *Outbox) EndPause(ctx context.Context, key DestinationKey) error {
+	_, err := d.execNotify(ctx, Notice{NoticeDue, key.TenantID}, `DELETE FROM pauses WHERE tenant_id = $1 AND destination_id = $2`, key.TenantID, key.DestinationID)
 	return wrap("end the pause", err)
 }
