@@ -311,14 +311,15 @@ type Usage struct {
 }
 
 // SaveUsage keeps what a destination's CRM said of its API calls, and counts those that
-// we made since the last time.
+// we made since the last time. ErrNotFound: the tenant has no such destination.
 func (d *Watch) SaveUsage(ctx context.Context, key DestinationKey, used, allowed, ours int) error {
 	return wrap("save API usage", d.tx(ctx, func(tx *sql.Tx) error {
 		now := millis(d.now())
-		_, err := tx.ExecContext(ctx, `INSERT INTO api_usage (tenant_id, destination_id, used, allowed, at) VALUES ($1, $2, $3, $4, $5)
+		res, err := tx.ExecContext(ctx, `INSERT INTO api_usage (tenant_id, destination_id, used, allowed, at)
+			SELECT t.tenant_id, t.id, CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT) FROM destinations t WHERE t.tenant_id = $1 AND t.id = $2
 			ON CONFLICT (destination_id) DO UPDATE SET used = excluded.used, allowed = excluded.allowed, at = excluded.at`,
 			key.TenantID, key.DestinationID, used, allowed, now)
-		if err != nil || ours == 0 {
+		if err := changed(res, err, ErrNotFound); err != nil || ours == 0 {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO api_calls (tenant_id, destination_id, hour, n) VALUES ($1, $2, $3, $4)
@@ -367,7 +368,7 @@ type CheckUp struct {
 // SaveCheckUp keeps what a check-up found, in place of the one before.
 func (d *Watch) SaveCheckUp(ctx context.Context, key DestinationKey, orgID, checks string) error {
 	_, err := d.exec(ctx, `INSERT INTO checkups (tenant_id, destination_id, org_id, at, checks)
-		SELECT t.tenant_id, t.id, $3, $4, $5 FROM destinations t WHERE t.tenant_id = $1 AND t.id = $2
+		SELECT t.tenant_id, t.id, CAST($3 AS TEXT), CAST($4 AS BIGINT), CAST($5 AS TEXT) FROM destinations t WHERE t.tenant_id = $1 AND t.id = $2
 		ON CONFLICT (destination_id) DO UPDATE SET org_id = excluded.org_id, at = excluded.at, checks = excluded.checks`,
 		key.TenantID, key.DestinationID, orgID, millis(d.now()), checks)
 	return wrap("save check-up", err)
