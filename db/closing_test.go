@@ -83,7 +83,7 @@ func TestWipeLeavesNothingOfATenant(t *testing.T) {
 	fill(t, d, gone.ID)
 	fill(t, d, other.ID)
 	before := holding(t, d, other.ID)
-	if _, err := d.write.Exec(`INSERT INTO leases (name, owner, until) VALUES ($1, 'x', 0)`, Lease{TenantID: gone.ID}.name()); err != nil {
+	if _, err := d.write.Exec(`INSERT INTO leases (name, owner, until) VALUES ($1, 'x', 0)`, Lease{DestinationKey: first(gone.ID)}.name()); err != nil {
 		t.Fatal(err)
 	}
 	var told []int
@@ -101,7 +101,7 @@ func TestWipeLeavesNothingOfATenant(t *testing.T) {
 	if left := holding(t, d, gone.ID); !slices.Equal(left, slices.Sorted(slices.Values(stays))) {
 		t.Errorf("left in %v, want %v", left, stays)
 	}
-	if n := number(t, d, `SELECT count(*) FROM leases WHERE name = $1`, Lease{TenantID: gone.ID}.name()); n != 0 {
+	if n := number(t, d, `SELECT count(*) FROM leases WHERE name = $1`, Lease{DestinationKey: first(gone.ID)}.name()); n != 0 {
 		t.Error("its lease is left")
 	}
 	if after := holding(t, d, other.ID); !slices.Equal(after, before) {
@@ -261,7 +261,7 @@ func (d *DB) isNowhere(t *testing.T, tenant Tenant, newsletter string, only, als
 	if all, err := d.TenantsOf(t.Context(), alsoElsewhere.ID); err != nil || len(all) != 1 || all[0].ID == tenant.ID {
 		t.Errorf("tenants of a member: %+v, %v", all, err)
 	}
-	if due, err := d.DueTenants(t.Context(), "me"); err != nil || len(due) != 0 {
+	if due, err := d.DueDestinations(t.Context(), "me"); err != nil || len(due) != 0 {
 		t.Errorf("due to be delivered: %v, %v", due, err)
 	}
 	if due, err := d.DueRecounts(t.Context(), noon.Add(time.Hour)); err != nil || slices.Contains(due, tenant.ID) {

@@ -4,10 +4,7 @@ import "testing"
 
 func TestNewsletterStandings(t *testing.T) {
 	d := withNewsletters(t, "a/1", "a/2", "b/1")
-	l := Lease{TenantID: "a", Owner: "me"}
-	if err := d.TakeLease(t.Context(), l); err != nil {
-		t.Fatal(err)
-	}
+	l := leased(t, d)
 	ids := add(t, d, signUp("a/1", "x@example.com"), signUp("a/1", "y@example.com"), signUp("b/1", "x@example.com"))
 	d.becomes(t, l, Outcome{SubscriberID: ids[0], State: Attention, Reason: "ODD"})
 	all, err := d.NewsletterStandings(t.Context(), "a")

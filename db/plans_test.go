@@ -224,20 +224,20 @@ func TestPagesReadNoTableWhole(t *testing.T) {
 	for _, read := range []func() error{
 		func() error { _, err := d.Overview(t.Context(), "a", "ann", "x"); return err },
 		func() error {
-			_, err := d.Health(t.Context(), "a", []Span{{noon, noon.Add(72 * time.Hour)}, {noon.Add(72 * time.Hour), noon.Add(144 * time.Hour)}})
+			_, err := d.Health(t.Context(), first("a"), []Span{{noon, noon.Add(72 * time.Hour)}, {noon.Add(72 * time.Hour), noon.Add(144 * time.Hour)}})
 			return err
 		},
 		func() error {
-			_, err := d.Home(t.Context(), "a", []Span{{noon, noon.Add(72 * time.Hour)}, {noon.Add(72 * time.Hour), noon.Add(144 * time.Hour)}}, noon, 6)
+			_, err := d.Home(t.Context(), first("a"), []Span{{noon, noon.Add(72 * time.Hour)}, {noon.Add(72 * time.Hour), noon.Add(144 * time.Hour)}}, noon, 6)
 			return err
 		},
-		func() error { _, err := d.Causes(t.Context(), "a"); return err },
+		func() error { _, err := d.Causes(t.Context(), first("a")); return err },
 		func() error {
-			_, err := d.Cause(t.Context(), "a", CauseQuery{State: Attention, Reason: "ODD", After: "x", Limit: 9})
+			_, err := d.Cause(t.Context(), first("a"), CauseQuery{State: Attention, Reason: "ODD", After: "x", Limit: 9})
 			return err
 		},
 		func() error {
-			_, err := d.Cause(t.Context(), "a", CauseQuery{State: Waiting, Reason: "broken", All: true, Before: "x", Limit: 9})
+			_, err := d.Cause(t.Context(), first("a"), CauseQuery{State: Waiting, Reason: "broken", All: true, Before: "x", Limit: 9})
 			return err
 		},
 	} {
