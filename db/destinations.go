@@ -128,12 +128,12 @@ func lockNewsletters(ctx context.Context, tx *sql.Tx, tenantID string, e engine)
 
 // holdNewsletter keeps what a newsletter feeds as it is until the transaction ends, as the
 // storing of a new subscriber does.
-func (b *book) holdNewsletter(ctx context.Context, newsletterID string) error {
+func (b *book) holdNewsletter(ctx context.Context, tenantID, newsletterID string) error {
 	_, held := b.fed[newsletterID]
 	if _, file := b.change.engine.(*sqliteFile); held || file {
 		return nil // a file has one writer
 	}
-	_, err := b.tx.ExecContext(ctx, `SELECT id FROM newsletters WHERE id = $1 FOR KEY SHARE`, newsletterID)
+	_, err := b.tx.ExecContext(ctx, `SELECT id FROM newsletters WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE`, tenantID, newsletterID)
 	return err
 }
 
@@ -223,7 +223,7 @@ func openStates() string {
 }
 
 // ending has a delivery not go any further.
-var ending = decision{`UPDATE deliveries SET state = 'ended', match_id = ''` + ofSet + ` AND CAST($1 AS BIGINT) > 0`,
+var ending = decision{`UPDATE deliveries SET state = 'ended', reason = '', detail = '', match_id = ''` + ofSet + ` AND CAST($1 AS BIGINT) > 0`,
 	func(to place) (place, string) { to.state, to.reason = Ended, ""; return to, "" }}
 
 // RemoveDestination ends a destination, with all that waits there: nothing of it is sent or

@@ -36,8 +36,8 @@ func problemsWhere(all *[]Problem, key DestinationKey, condition string, args ..
 		p.Since = fromMillis(since)
 		return p, err
 	}, `SELECT state, reason, n, (SELECT count(DISTINCT email_key) FROM
-			(SELECT s.email_key FROM (SELECT d.subscriber_id FROM deliveries d WHERE d.tenant_id = r.tenant_id AND d.destination_id = r.destination_id AND d.state = r.state AND d.reason = r.reason AND d.reason <> '' LIMIT $3) some
-				CROSS JOIN subscribers s WHERE s.tenant_id = r.tenant_id AND s.id = some.subscriber_id) people),
+			(SELECT s.email_key FROM (SELECT d.subscriber_id FROM deliveries d WHERE d.tenant_id = r.tenant_id AND d.destination_id = r.destination_id AND d.state = r.state AND d.reason = r.reason AND d.reason <> '' LIMIT $3) few
+				CROSS JOIN subscribers s WHERE s.tenant_id = r.tenant_id AND s.id = few.subscriber_id) people),
 			COALESCE((SELECT c.since FROM causes c WHERE c.tenant_id = r.tenant_id AND c.destination_id = r.destination_id AND c.state = r.state AND c.reason = r.reason AND c.ended_at = 0), `+firstEvent+`, 0)
 		FROM reason_counts r WHERE r.tenant_id = $1 AND r.destination_id = $2 AND r.n > 0`+condition, append([]any{key.TenantID, key.DestinationID, PeopleLimit}, args...)...)
 }

@@ -331,7 +331,8 @@ func TestClocksThatDiffer(t *testing.T) {
 		t.Errorf("their times are %v apart", apart)
 	}
 	for _, pair := range [][2]*DB{{early, late}, {late, early}} {
-		mine := Lease{first(NewID()), "me"}
+		_, tenant := someone(t, early)
+		mine := Lease{first(tenant.ID), "me"}
 		theirs := Lease{mine.DestinationKey, "them"}
 		unless(t, pair[0].TakeLease(t.Context(), mine))
 		wantLost(t, "taken while it is held", pair[1].TakeLease(t.Context(), theirs))

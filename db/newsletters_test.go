@@ -7,6 +7,10 @@ func TestNewsletterStandings(t *testing.T) {
 	l := leased(t, d)
 	ids := add(t, d, signUp("a/1", "x@example.com"), signUp("a/1", "y@example.com"), signUp("b/1", "x@example.com"))
 	d.becomes(t, l, Outcome{SubscriberID: ids[0], State: Attention, Reason: "ODD"})
+	_, other := d.two(t, "a") // where both go as well
+	if a, err := d.StartAction(t.Context(), Action{DestinationKey: other, Service: "hubspot", Kind: ActionSend}); err != nil || a.Done != 2 {
+		t.Fatal(a, err)
+	}
 	all, err := d.NewsletterStandings(t.Context(), "a")
 	if err != nil || len(all) != 2 {
 		t.Fatal(all, err)

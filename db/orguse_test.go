@@ -66,6 +66,7 @@ func TestOrgWithReadersOfAnotherTenant(t *testing.T) {
 	d, ctx := openSealing(t), t.Context()
 	_, anns := member(t, d, "ann")
 	bob, bobs := member(t, d, "bob")
+	d.another(t, anns.ID, "sfdc")
 	for n, want := range map[int]error{0: nil, 1: ErrOrgInUse} {
 		d.writeCounts(t, `INSERT INTO org_counts (tenant_id, destination_id, org_id, n) VALUES ($1, $1, 'one', $2) ON CONFLICT (tenant_id, destination_id, org_id) DO UPDATE SET n = excluded.n`, anns.ID, n)
 		for service, want := range map[string]error{"sfdc": want, "hubspot": nil} {

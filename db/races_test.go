@@ -997,7 +997,8 @@ func races() []race {
 			}}
 		}},
 		{"KeepLease", "kept and taken", func(t *testing.T, d *DB) duel {
-			mine, take := d.runOut(t, NewID())
+			_, tenant := someone(t, d)
+			mine, take := d.runOut(t, tenant.ID)
 			return duel{func(d *DB) error { return d.KeepLease(t.Context(), mine) }, take, oneWins(t, ErrLost)}
 		}},
 		{"MarkSent", "sent and the lease is taken", func(t *testing.T, d *DB) duel {
