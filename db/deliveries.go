@@ -55,7 +55,7 @@ func (d *Outbox) DueDestinations(ctx context.Context, owner string) ([]Destinati
 		)
 		SELECT o.tenant_id, o.id FROM (SELECT id FROM waiting UNION SELECT destination_id FROM removal_records WHERE ended_at = 0
 			UNION SELECT destination_id FROM deliveries WHERE state = 'ended' AND sent_at > 0) i
-		JOIN destinations o ON o.id = i.id WHERE `+ofDue+` ORDER BY o.id`, millis(d.now()), owner)
+		CROSS JOIN destinations o WHERE o.id = i.id AND `+ofDue+` ORDER BY o.id`, millis(d.now()), owner)
 	return keys, wrap("due destinations", err)
 }
 

@@ -101,8 +101,8 @@ func (d *Watch) destinationParts(of *overviewRows, tenantID string) []part {
 	return []part{
 		destinationsOf(&of.destinations, tenantID),
 		sumsOf(&of.sums, tenantID),
-		byDestination(of.pauses, scanPause, `SELECT p.destination_id, `+pauseColumns+` FROM destinations t JOIN pauses p ON p.destination_id = t.id WHERE t.tenant_id = $1`, tenantID),
-		byDestination(of.usages, scanUsage, `SELECT u.destination_id, `+usageColumns+` FROM destinations t JOIN api_usage u ON u.destination_id = t.id WHERE t.tenant_id = $1`, tenantID, d.usageSince()),
+		byDestination(of.pauses, scanPause, `SELECT p.destination_id, `+pauseColumns+` FROM destinations t JOIN pauses p ON p.destination_id = t.id WHERE t.tenant_id = $1 AND t.removed_at = 0`, tenantID),
+		byDestination(of.usages, scanUsage, `SELECT u.destination_id, `+usageColumns+` FROM destinations t JOIN api_usage u ON u.destination_id = t.id WHERE t.tenant_id = $1 AND t.removed_at = 0`, tenantID, d.usageSince()),
 		byDestination(of.due, func(row scanner) (time.Time, error) {
 			var at int64
 			err := row.Scan(&at)
