@@ -202,3 +202,33 @@ func TestARemovalEndsWhatIsOpenElsewhere(t *testing.T) {
 	}
 	d.agrees(t, "a", nil)
 }
+
+// Whoever comes back while they are removed stays, as one who signs up again does.
+func TestWhoComesBackIsNotRemoved(t *testing.T) {
+	for _, back := range []bool{false, true} {
+		d := withNewsletters(t, "a/1")
+		test := signUp("a/1", "test@example.com")
+		test.Source, test.At = "test", d.now()
+		id := add(t, d, test)[0]
+		l := leased(t, d)
+		d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: "003", OrgID: "00D", Made: true})
+		unless(t, undone(t, "a", id)(d))
+		unless(t, left(t, "a", id)(d))
+		if back {
+			if done, err := d.Return(t.Context(), "a", id, "ann"); err != nil || !done {
+				t.Fatal(done, err)
+			}
+		}
+		due, err := d.DueRemovals(t.Context(), first("a"))
+		if err != nil || len(due) != 1 {
+			t.Fatal(due, err)
+		}
+		r, ask, err := d.BeginRemoval(t.Context(), l, due[0], "00D")
+		if err != nil || ask == back {
+			t.Errorf("back %v: asked %v, %v", back, ask, err)
+		}
+		unless(t, d.EndRemoval(t.Context(), l, r))
+		wantN(t, d, bit(back), `SELECT count(*) FROM subscribers WHERE id = $1`, id)
+		d.agrees(t, "a", nil)
+	}
+}
