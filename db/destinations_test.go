@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"gatepost/db/dbtest/testdb"
 )
 
 // opens are the states in which a delivery can be that somebody put there.
@@ -779,5 +781,63 @@ func TestATestWithTwoRecordsIsUndone(t *testing.T) {
 				d.whole(t, "swept")
 			}
 		})
+	}
+}
+
+// Whoever signs up while a newsletter is taken from a destination, or the destination is
+// removed, has gone there before that and ended with it, or doesn't go there.
+func TestSignUpsWhileANewsletterIsTakenAway(t *testing.T) {
+	testdb.PostgresOnly(t, "a file has one writer")
+	for name, again := range map[string]bool{"somebody new": false, "signed up again": true} {
+		t.Run(name, func(t *testing.T) {
+			d := withNewsletters(t, "a/1", "a/2")
+			d.rehearse = false // it would see by the first try what it waits for
+			one, _ := d.two(t, "a")
+			if again {
+				d.putIn(t, one, add(t, d, signUp("a/1", "jane@example.com"))[0], Delivered)
+			}
+			writing, err := d.write.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = writing.Rollback() }()
+			b := d.newBook(writing)
+			answers, err := d.engine.enter(t.Context(), b, []SignUp{signUp("a/1", "jane@example.com")})
+			if err == nil {
+				err = b.change.finish(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() {
+				_, err := d.SetNewsletters(context.WithoutCancel(t.Context()), one, false, []string{"a/2"})
+				done <- err
+			}()
+			d.someoneWaits(t, done)
+			if err := writing.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			if s := d.one(t, answers[0].ID); s.In(one.DestinationID).State != Ended {
+				t.Errorf("got %+v", s.Deliveries)
+			}
+			d.whole(t, "taken away")
+		})
+	}
+}
+
+// someoneWaits returns once somebody waits for what another transaction has locked.
+func (d *DB) someoneWaits(t *testing.T, done <-chan error) {
+	t.Helper()
+	for waits := 0; waits == 0; {
+		select {
+		case err := <-done:
+			t.Fatalf("nobody waited: %v", err)
+		default:
+		}
+		waits = number(t, d, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
 	}
 }
