@@ -10,7 +10,7 @@ import (
 )
 
 func TestLeases(t *testing.T) {
-	d, ctx := open(t), context.Background()
+	d, ctx := withNewsletters(t, "a/1", "b/1"), context.Background()
 	now := time.Now()
 	d.now = func() time.Time { return now }
 	mine, theirs := Lease{DestinationKey: first("a"), Owner: "me"}, Lease{DestinationKey: first("a"), Owner: "them"}
