@@ -235,7 +235,7 @@ func wantCounts(t *testing.T, d *DB) {
 	if want := []OrgCount{{"00D", 3}, {"00E", 1}}; err != nil || !slices.Equal(orgs, want) {
 		t.Errorf("orgs %v, %v", orgs, err)
 	}
-	if at, err := d.LastDelivered(t.Context(), first("a")); err != nil || millis(at) != 8 {
+	if at, err := d.Watch.LastDelivered(t.Context(), first("a")); err != nil || millis(at) != 8 {
 		t.Errorf("delivered last %v, %v", at, err)
 	}
 }
