@@ -156,7 +156,7 @@ func (d *Watch) Leave(ctx context.Context, tenantID, subscriberID, actor, note s
 
 // Return says that one of the tenant's subscribers who left wants the newsletter again, and
 // reports whether there was one. They wait again, as after a further sign-up. actor is the
-// id of the user who says it.
+// id of the user who says it. A removal that is under way doesn't take them then.
 func (d *Watch) Return(ctx context.Context, tenantID, subscriberID, actor string) (done bool, err error) {
 	done, err = d.changeStatus(ctx, tenantID, subscriberID, actor, Active, func(c *change, k known) error {
 		c.comeBack(k.place)
@@ -173,7 +173,7 @@ func (d *Watch) changeStatus(ctx context.Context, tenantID, subscriberID, actor 
 		if done = err == nil && slices.Contains(k.state.Info().Decisions, becomes); !done {
 			return ignore(err, sql.ErrNoRows)
 		}
-		res, err := tx.ExecContext(ctx, `UPDATE subscribers SET state = $1 WHERE tenant_id = $2 AND id = $3 AND state = $4`, becomes, tenantID, subscriberID, k.state)
+		res, err := tx.ExecContext(ctx, `UPDATE subscribers SET state = $1, revision = revision + $5 WHERE tenant_id = $2 AND id = $3 AND state = $4`, becomes, tenantID, subscriberID, k.state, bit(becomes == Active))
 		if err := changed(res, err, ErrLost); err != nil {
 			return err
 		}
@@ -185,13 +185,18 @@ func (d *Watch) changeStatus(ctx context.Context, tenantID, subscriberID, actor 
 	return done, err
 }
 
-// leave ends those of a subscriber's deliveries that haven't arrived. A write that is out
-// goes on.
+// leave counts that a subscriber left, and ends their deliveries.
 func (c *change) leave(ctx context.Context, k known, note string) error {
 	left := k.place
 	left.state = Left
 	c.move(k.place, left, note)
-	places, err := placesOf(ctx, c.tx, k.tenantID, k.id)
+	return c.endOpen(ctx, k.tenantID, k.id)
+}
+
+// endOpen ends those of a subscriber's deliveries that haven't arrived. A write that is out
+// goes on.
+func (c *change) endOpen(ctx context.Context, tenantID, subscriberID string) error {
+	places, err := placesOf(ctx, c.tx, tenantID, subscriberID)
 	if err != nil {
 		return err
 	}
@@ -199,8 +204,8 @@ func (c *change) leave(ctx context.Context, k known, note string) error {
 		if !p.state.Info().Open {
 			continue
 		}
-		ended, err := c.update(ctx, p.key(), idSet([]string{k.id}), ending.update+` RETURNING deliveries.subscriber_id`, c.at)
-		if err != nil || !ended[k.id] {
+		ended, err := c.update(ctx, p.key(), idSet([]string{subscriberID}), ending.update+` RETURNING deliveries.subscriber_id`, c.at)
+		if err != nil || !ended[subscriberID] {
 			return cmp.Or(err, ErrLost)
 		}
 		to, _ := ending.move(p)
