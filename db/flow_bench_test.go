@@ -55,7 +55,7 @@ func BenchmarkSignUpsOfAYear(b *testing.B) {
 	for name, read := range map[string]func() error{
 		"chart": func() error { _, err := d.SignUps(b.Context(), first("a"), months(now)); return err },
 		"home": func() error {
-			_, err := d.Home(b.Context(), first("a"), months(now), now.AddDate(0, 0, -13), 6)
+			_, err := d.Home(b.Context(), first("a"), nil, months(now), now.AddDate(0, 0, -13), 6)
 			return err
 		},
 		"hours": func() error {

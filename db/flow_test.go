@@ -56,7 +56,7 @@ func TestHome(t *testing.T) {
 	d := withNewsletters(t, "a/1", "b/1")
 	home := func(spans ...Span) Home {
 		t.Helper()
-		h, err := d.Home(t.Context(), first("a"), spans, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), 2)
+		h, err := d.Home(t.Context(), first("a"), nil, spans, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), 2)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -268,7 +268,7 @@ func TestPagesReadNoTableWhole(t *testing.T) {
 			return err
 		},
 		func() error {
-			_, err := d.Home(t.Context(), first("a"), []Span{{noon, noon.Add(72 * time.Hour)}, {noon.Add(72 * time.Hour), noon.Add(144 * time.Hour)}}, noon, 6)
+			_, err := d.Home(t.Context(), first("a"), nil, []Span{{noon, noon.Add(72 * time.Hour)}, {noon.Add(72 * time.Hour), noon.Add(144 * time.Hour)}}, noon, 6)
 			return err
 		},
 		func() error { _, err := d.Causes(t.Context(), first("a")); return err },

@@ -69,7 +69,7 @@ func (s *simulated) Session(_ context.Context, refused int64) (salesforce.Sessio
 	return s.session, nil
 }
 
-func (s *simulated) connect(ctx context.Context, _ string) (crm.CRM, error) {
+func (s *simulated) connect(ctx context.Context, _ db.DestinationKey) (crm.CRM, error) {
 	return salesforce.Open(ctx, s, http.DefaultClient, salesforce.Options{})
 }
 
@@ -279,7 +279,7 @@ func TestAsManyCallsAreMadeAsTheCheckUpSays(t *testing.T) {
 	sf := newSimulated(t)
 	h := newHouse(t, "a")
 	var made *salesforce.Client
-	d := New(Config{Store: paced{h.db, 0}, Connect: func(ctx context.Context, _ string) (crm.CRM, error) {
+	d := New(Config{Store: paced{h.db, 0}, Connect: func(ctx context.Context, _ db.DestinationKey) (crm.CRM, error) {
 		var err error
 		made, err = salesforce.Open(ctx, sf, http.DefaultClient, salesforce.Options{})
 		return made, err

@@ -32,7 +32,7 @@ func BenchmarkDrain(b *testing.B) {
 	})
 }
 
-type connecting = func(ctx context.Context, tenantID string) (crm.CRM, error)
+type connecting = func(ctx context.Context, to db.DestinationKey) (crm.CRM, error)
 
 func drainAll(b *testing.B, makeCRM func() connecting) {
 	for range b.N {

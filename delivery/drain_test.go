@@ -117,9 +117,9 @@ type hookedStore struct {
 	due func()
 }
 
-func (s hookedStore) Due(ctx context.Context, tenantID string, limit int) ([]db.Known, error) {
+func (s hookedStore) Due(ctx context.Context, to db.DestinationKey, limit int) ([]db.Known, error) {
 	s.due()
-	return s.Store.Due(ctx, tenantID, limit)
+	return s.Store.Due(ctx, to, limit)
 }
 
 // Somebody who signs up for another newsletter while they are written is in no other batch
@@ -162,7 +162,7 @@ func TestWhoIsWrittenIsNotLookedUpAhead(t *testing.T) {
 		c.batch = 2
 		h.signUp("a/1", many(6)...)
 		var looked [][]string
-		crmOf := func(context.Context, string) (crm.CRM, error) { return looking{c, &looked}, nil }
+		crmOf := func(context.Context, db.DestinationKey) (crm.CRM, error) { return looking{c, &looked}, nil }
 		c.hook = func(on string) {
 			if on == "create" {
 				time.Sleep(time.Second)
@@ -406,8 +406,8 @@ func (s mortalStore) do(fn func() error) error {
 	return errKilled
 }
 
-func (s mortalStore) Due(ctx context.Context, tenantID string, limit int) (due []db.Known, err error) {
-	err = s.do(func() (err error) { due, err = s.Store.Due(ctx, tenantID, limit); return err })
+func (s mortalStore) Due(ctx context.Context, to db.DestinationKey, limit int) (due []db.Known, err error) {
+	err = s.do(func() (err error) { due, err = s.Store.Due(ctx, to, limit); return err })
 	return due, err
 }
 
@@ -521,7 +521,7 @@ func TestABacklogArrivesOnce(t *testing.T) {
 func backlogArrives(t *testing.T, r *rand.Rand) {
 	h, inner, calm := newHouse(t, "a"), toy.New(), false
 	c := flaky{inner, &sync.Mutex{}, rand.New(rand.NewPCG(r.Uint64(), 1)), &calm}
-	connect := func(context.Context, string) (crm.CRM, error) { return c, nil }
+	connect := func(context.Context, db.DestinationKey) (crm.CRM, error) { return c, nil }
 	var stops []func()
 	for i := range 2 {
 		stops = append(stops, run(t, New(Config{Store: paced{h.open(), time.Duration(i) * time.Second}, Connect: connect, CallTime: 10 * time.Second})))
