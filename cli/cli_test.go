@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -204,7 +205,8 @@ func TestServeFailsWithOneClearLine(t *testing.T) {
 			}
 		})
 	}
-	for _, args := range [][]string{{"demo", "--addr", taken.Addr().String()}, {"demo", "--addr", "127.0.0.1:0", "--salesforce-addr", taken.Addr().String()}, {"mocksalesforce", "--addr", taken.Addr().String()}, {"mockhubspot", "--addr", taken.Addr().String()}, {"mockzoho", "--addr", taken.Addr().String()}} {
+	for _, args := range [][]string{{"demo", "--addr", taken.Addr().String()}, {"demo", "--addr", "127.0.0.1:0", "--salesforce-addr", taken.Addr().String()},
+		append(slices.Clone(demoAnywhere), "--hubspot-addr", taken.Addr().String()), append(slices.Clone(demoAnywhere), "--zoho-addr", taken.Addr().String()), {"mocksalesforce", "--addr", taken.Addr().String()}, {"mockhubspot", "--addr", taken.Addr().String()}, {"mockzoho", "--addr", taken.Addr().String()}} {
 		if code, out, errOut := command(t, "", nil, args...); code != 1 || out != "" || !strings.Contains(errOut, "address already in use") || strings.Count(errOut, "\n") != 1 {
 			t.Errorf("%v: exit %d, %q, %q", args, code, out, errOut)
 		}
@@ -292,13 +294,23 @@ var demoLines = []*regexp.Regexp{
 	regexp.MustCompile(`^Sign in: john@contoso\.example / (\S+)$`),
 	regexp.MustCompile(`^Sign-up form: (http://127\.0\.0\.1:\d+/signup/contoso-weekly)$`),
 	regexp.MustCompile(`^Simulated Salesforce: (http://127\.0\.0\.1:\d+)$`),
+	regexp.MustCompile(`^Simulated HubSpot: (http://127\.0\.0\.1:\d+)$`),
+	regexp.MustCompile(`^Simulated Zoho: (http://127\.0\.0\.1:\d+)$`),
 }
 
-// demo starts the demo in a folder and returns what its four lines say.
+// demoAnywhere is the demo on ports that are free.
+var demoAnywhere = []string{"demo", "--addr", "127.0.0.1:0", "--salesforce-addr", "127.0.0.1:0", "--hubspot-addr", "127.0.0.1:0", "--zoho-addr", "127.0.0.1:0"}
+
+// demo starts the demo in a folder and returns what its lines say.
 func demo(t *testing.T, data string) (p *process, portal, password, form, salesforce string) {
 	t.Helper()
-	p = start(t, nil, "demo", "--addr", "127.0.0.1:0", "--salesforce-addr", "127.0.0.1:0", "--data", data)
-	var said [4]string
+	p, said := demoSaying(t, data)
+	return p, said[0], said[1], said[2], said[3]
+}
+
+func demoSaying(t *testing.T, data string) (p *process, said [6]string) {
+	t.Helper()
+	p = start(t, nil, append(slices.Clone(demoAnywhere), "--data", data)...)
 	for i, want := range demoLines {
 		line := p.line()
 		m := want.FindStringSubmatch(line)
@@ -307,7 +319,7 @@ func demo(t *testing.T, data string) (p *process, portal, password, form, salesf
 		}
 		said[i] = m[1]
 	}
-	return p, said[0], said[1], said[2], said[3]
+	return p, said
 }
 
 func TestDemoKeepsEverythingOverARestart(t *testing.T) {
@@ -326,14 +338,14 @@ func TestDemoKeepsEverythingOverARestart(t *testing.T) {
 	if _, body := v.get(salesforce + "/_control/stats"); !strings.Contains(body, "token_calls") {
 		t.Errorf("Salesforce answers %s", body)
 	}
-	if out := p.end(); strings.Count(out, "\n") != 4 {
+	if out := p.end(); strings.Count(out, "\n") != len(demoLines) {
 		t.Errorf("printed %q", out)
 	}
 	if _, err := http.Get(portal + "/healthz"); err == nil {
 		t.Error("it still answers")
 	}
-	for _, name := range []string{"gatepost.db", "keyset.json", "salesforce.db"} {
-		if info, err := os.Stat(filepath.Join(data, name)); err != nil || info.Mode().Perm()&0o077 != 0 && name != "salesforce.db" {
+	for name, secret := range map[string]bool{"gatepost.db": true, "keyset.json": true, "salesforce.db": false, "hubspot.db": false, "zoho.db": false} {
+		if info, err := os.Stat(filepath.Join(data, name)); err != nil || info.Mode().Perm()&0o077 != 0 && secret {
 			t.Errorf("%s: %v %v", name, info, err)
 		}
 	}

@@ -180,17 +180,17 @@ func TestDatabaseCopy(t *testing.T) {
 
 func TestDemoOnADatabaseThatIsNamed(t *testing.T) {
 	where := dbtest.Path(t)
-	p := start(t, nil, "demo", "--addr", "127.0.0.1:0", "--salesforce-addr", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "demo"), "--database", where)
-	for !strings.HasPrefix(p.line(), "Simulated Salesforce: ") {
+	p := start(t, nil, append(slices.Clone(demoAnywhere), "--data", filepath.Join(t.TempDir(), "demo"), "--database", where)...)
+	for !strings.HasPrefix(p.line(), "Simulated Zoho: ") {
 	}
 	p.end()
 	if slugs, err := db.TenantSlugs(t.Context(), where); err != nil || !slices.Equal(slugs, []string{demoTenant, fabrikamSlug}) {
 		t.Errorf("got %v, %v", slugs, err)
 	}
-	if code, _, errOut := command(t, "", nil, "demo", "--addr", "127.0.0.1:0", "--salesforce-addr", "127.0.0.1:0", "--database", "mysql://h/d", "--data", t.TempDir()); code != 1 || !strings.Contains(errOut, "--database: it begins with mysql://") {
+	if code, _, errOut := command(t, "", nil, append(slices.Clone(demoAnywhere), "--database", "mysql://h/d", "--data", t.TempDir())...); code != 1 || !strings.Contains(errOut, "--database: it begins with mysql://") {
 		t.Errorf("exit %d, %s", code, errOut)
 	}
-	if code, _, errOut := command(t, "", nil, "demo", "--addr", "127.0.0.1:0", "--salesforce-addr", "127.0.0.1:0", "--database", where); code != 1 || !strings.Contains(errOut, "--database needs --data") {
+	if code, _, errOut := command(t, "", nil, append(slices.Clone(demoAnywhere), "--database", where)...); code != 1 || !strings.Contains(errOut, "--database needs --data") {
 		t.Errorf("exit %d, %s", code, errOut)
 	}
 }

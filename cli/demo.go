@@ -11,19 +11,20 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"gatepost/auth"
 	"gatepost/db"
+	"gatepost/identity"
 	"gatepost/mailbox"
-	"gatepost/mocksalesforce"
 	"gatepost/routes"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 )
 
-// The demo's cast. Its app's secret opens nothing but the simulated Salesforce.
+// The demo's cast. Its app's secret opens nothing but the simulated services.
 const (
 	demoTenant       = "contoso"
 	demoTenantName   = "Contoso"
@@ -34,18 +35,23 @@ const (
 )
 
 // addresses are what demo listens on and where it keeps its data.
-type addresses struct{ portal, salesforce, mail, data, database string }
+type addresses struct {
+	portal, mail, data, database string
+	simulated                    []string // in the order of simulations
+}
 
 func (p *program) demoCommand() *cobra.Command {
-	var a addresses
+	a := addresses{simulated: make([]string, len(simulations))}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Run the portal beside a simulated Salesforce and a mail server, ready to try",
+		Short: "Run the portal beside simulated CRMs and a mail server, ready to try",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return p.demo(cmd.Context(), a) },
 	}
 	cmd.Flags().StringVar(&a.portal, "addr", "127.0.0.1:8080", "address of the portal")
-	cmd.Flags().StringVar(&a.salesforce, "salesforce-addr", "127.0.0.1:8081", "address of the simulated Salesforce")
+	for i, s := range simulations {
+		cmd.Flags().StringVar(&a.simulated[i], s.name+"-addr", s.addr, "address of the simulated "+s.title)
+	}
 	cmd.Flags().StringVar(&a.mail, "mail-addr", "127.0.0.1:0", "address of the page with the mails")
 	cmd.Flags().StringVar(&a.data, "data", "", "folder for the data (default: a new temporary one)")
 	cmd.Flags().StringVar(&a.database, "database", "", "path or postgres:// address of the database (default: a file in that folder); its keys are in the folder")
@@ -53,7 +59,10 @@ func (p *program) demoCommand() *cobra.Command {
 }
 
 // listeners are what the demo is reached by.
-type listeners struct{ portal, salesforce, mail, smtp net.Listener }
+type listeners struct {
+	portal, mail, smtp net.Listener
+	simulated          []net.Listener // in the order of simulations
+}
 
 func (p *program) demo(ctx context.Context, a addresses) error {
 	ln, err := a.listen() // first: a port that is taken leaves no folder behind
@@ -62,7 +71,7 @@ func (p *program) demo(ctx context.Context, a addresses) error {
 		return err
 	}
 	if a.database != "" && a.data == "" {
-		return errors.New("--database needs --data: the keys and the simulated Salesforce are in that folder")
+		return errors.New("--database needs --data: the keys and the simulated services are in that folder")
 	}
 	data, err := dataFolder(a.data)
 	if err != nil {
@@ -77,23 +86,35 @@ func (p *program) demo(ctx context.Context, a addresses) error {
 
 // listen opens all listeners; those that are open are to be closed after an error too.
 func (a addresses) listen() (ln listeners, err error) {
-	for _, l := range []struct {
-		to   *net.Listener
-		addr string
-	}{{&ln.portal, a.portal}, {&ln.salesforce, a.salesforce}, {&ln.mail, a.mail}, {&ln.smtp, "127.0.0.1:0"}} {
-		if *l.to, err = net.Listen("tcp", l.addr); err != nil {
-			return ln, listenError(l.addr, err)
+	ln.simulated = make([]net.Listener, len(a.simulated))
+	listen := func(to *net.Listener, addr string) {
+		if err != nil {
+			return
+		}
+		if *to, err = net.Listen("tcp", addr); err != nil {
+			err = listenError(addr, err)
 		}
 	}
-	return ln, nil
+	listen(&ln.portal, a.portal)
+	for i, addr := range a.simulated {
+		listen(&ln.simulated[i], addr)
+	}
+	listen(&ln.mail, a.mail)
+	listen(&ln.smtp, "127.0.0.1:0")
+	return ln, err
 }
 
 func (ln listeners) close() {
-	for _, l := range []net.Listener{ln.portal, ln.salesforce, ln.mail, ln.smtp} {
+	for _, l := range append([]net.Listener{ln.portal, ln.mail, ln.smtp}, ln.simulated...) {
 		if l != nil {
 			_ = l.Close()
 		}
 	}
+}
+
+// of is the listener of the simulated service that stands for one.
+func (ln listeners) of(service string) net.Listener {
+	return ln.simulated[slices.IndexFunc(simulations, func(s simulation) bool { return s.service == service })]
 }
 
 // dataFolder makes the folder, or a new temporary one when none is named.
@@ -111,21 +132,17 @@ func (p *program) runDemo(ctx context.Context, data, database string, ln listene
 	if err != nil {
 		return false, err
 	}
-	mock, err := openMock(ctx, filepath.Join(data, "salesforce.db"), c.LoginURL, c)
+	mocks, err := openMocks(ctx, data, c, ln.simulated)
+	defer mocks.close()
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = mock.Close() }()
 	gp, err := openPortal(ctx, c, p.logger(slog.Level(c.Level)))
 	if err != nil {
 		return false, err
 	}
-	password, err := seed(ctx, gp.people)
-	sample := sampler{gp, mock, c}
-	var fabrikam string
-	if err == nil {
-		fabrikam, err = sample.make(ctx)
-	}
+	sample := sampler{gp, mocks.salesforce(), c}
+	password, fabrikam, err := sample.seed(ctx, mocks)
 	if err != nil {
 		gp.close(ctx)
 		return false, err
@@ -134,14 +151,29 @@ func (p *program) runDemo(ctx context.Context, data, database string, ln listene
 	if database != "" {
 		p.tellDatabase(gp.db, database)
 	}
-	_, _ = fmt.Fprintf(p.out, "Portal: %s\nSign in: %s / %s\nSign-up form: %s/signup/%s\nSimulated Salesforce: %s\n",
-		c.URL, demoUser, password, c.URL, demoNewsletter, c.LoginURL)
-	return true, all(ctx, sample, fabrikam, ln)
+	_, _ = fmt.Fprintf(p.out, "Portal: %s\nSign in: %s / %s\nSign-up form: %s/signup/%s\n", c.URL, demoUser, password, c.URL, demoNewsletter)
+	for _, m := range mocks {
+		_, _ = fmt.Fprintf(p.out, "Simulated %s: %s\n", m.title, m.url)
+	}
+	return true, all(ctx, sample, fabrikam, mocks, ln)
 }
 
-// all runs the portal, the simulated Salesforce and the mail server until ctx ends
+// seed makes what is there from the start, where it is missing: the demo's tenants, and the
+// app that they connect with.
+func (s sampler) seed(ctx context.Context, mocks mocks) (password, fabrikam string, err error) {
+	if password, err = seed(ctx, s.people); err != nil {
+		return "", "", err
+	}
+	if err := mocks.offer(ctx, s.portal); err != nil {
+		return "", "", err
+	}
+	fabrikam, err = s.make(ctx)
+	return password, fabrikam, err
+}
+
+// all runs the portal, the simulated services and the mail server until ctx ends
 // or one of them fails. The portal stops first, so that what is on its way arrives.
-func all(ctx context.Context, s sampler, fabrikam string, ln listeners) error {
+func all(ctx context.Context, s sampler, fabrikam string, mocks mocks, ln listeners) error {
 	outside, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
@@ -153,7 +185,9 @@ func all(ctx context.Context, s sampler, fabrikam string, ln listeners) error {
 		g.Go(func() error { s.keepPostponed(ctx, fabrikam); return nil })
 	}
 	box := new(mailbox.Box)
-	g.Go(func() error { return serveHTTP(outside, ln.salesforce, s.mock.Handler()) })
+	for i, m := range mocks {
+		g.Go(func() error { return serveHTTP(outside, ln.simulated[i], m.Handler()) })
+	}
 	g.Go(func() error { return serveHTTP(outside, ln.mail, box.Handler()) })
 	g.Go(func() error { return box.Serve(outside, ln.smtp) })
 	return g.Wait()
@@ -162,7 +196,7 @@ func all(ctx context.Context, s sampler, fabrikam string, ln listeners) error {
 func (p *program) demoConfig(data, database string, ln listeners) (config, error) {
 	c := config{
 		Database: cmp.Or(database, filepath.Join(data, "gatepost.db")), Migrate: true, URL: urlOf(ln.portal), Keyset: filepath.Join(data, "keyset.json"),
-		ClientID: demoClientID, ClientSecret: demoClientSecret, LoginURL: urlOf(ln.salesforce), SMTP: "smtp://" + ln.smtp.Addr().String(),
+		ClientID: demoClientID, ClientSecret: demoClientSecret, LoginURL: urlOf(ln.of(identity.Salesforce)), SMTP: "smtp://" + ln.smtp.Addr().String(),
 		demoUser: demoUser, demoUsers: demoLogins(ln.portal), demoMail: urlOf(ln.mail),
 	}
 	var honoured struct {
@@ -184,20 +218,6 @@ func demoLogins(portal net.Listener) []routes.DemoUser {
 		return nil
 	}
 	return []routes.DemoUser{{Email: demoUser, Words: "Continue as John (Contoso, starts empty)"}, {Email: fabrikamUser, Words: "Continue as Maria (Fabrikam, six months in)"}}
-}
-
-// openMock opens the simulated Salesforce and registers the portal's app in it.
-func openMock(ctx context.Context, file, url string, c config) (*mocksalesforce.Server, error) {
-	mock, err := mocksalesforce.Open(ctx, mocksalesforce.Options{Data: file, URL: url})
-	if err != nil {
-		return nil, fmt.Errorf("open the simulated Salesforce: %w", err)
-	}
-	err = mock.AddClient(ctx, mocksalesforce.Client{ID: c.ClientID, Secret: c.ClientSecret,
-		RedirectURIs: []string{c.URL + "/integrations/sfdc/callback"}})
-	if err != nil {
-		return nil, errors.Join(err, mock.Close())
-	}
-	return mock, nil
 }
 
 // seed makes the demo's tenant and user where they are missing, and gives the

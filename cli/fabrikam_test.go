@@ -231,10 +231,10 @@ func TestTheSampleTenantComesToFoldersThatLackIt(t *testing.T) {
 func TestDemoHasASampleTenantOnPostgres(t *testing.T) {
 	dbtest.PostgresOnly(t, "the other tests are about a file")
 	at := dbtest.Path(t)
-	p := start(t, nil, "demo", "--addr", "127.0.0.1:0", "--salesforce-addr", "127.0.0.1:0", "--data", t.TempDir(), "--database", at)
+	p := start(t, nil, append(slices.Clone(demoAnywhere), "--data", t.TempDir(), "--database", at)...)
 	var salesforce string
-	for range demoLines {
-		salesforce = strings.TrimPrefix(p.line(), "Simulated Salesforce: ")
+	for ok := false; !ok; {
+		salesforce, ok = strings.CutPrefix(p.line(), "Simulated Salesforce: ")
 	}
 	d := dbtest.Open(t, at)
 	rested(t, d, wholeSample(t, d).ID)
@@ -391,7 +391,7 @@ func TestServeHasNoLogInWithoutAPassword(t *testing.T) {
 		}
 		defer ln.Close()
 		p := &program{env: map[string]string{}}
-		c, err := p.demoConfig(t.TempDir(), "", listeners{portal: ln, salesforce: ln, mail: ln, smtp: ln})
+		c, err := p.demoConfig(t.TempDir(), "", listeners{portal: ln, mail: ln, smtp: ln, simulated: []net.Listener{ln, ln, ln}})
 		if err != nil {
 			t.Fatal(err)
 		}

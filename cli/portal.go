@@ -78,7 +78,7 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	p.vault = identity.New(identity.Config{
 		Store: p.db, Keys: keys, HTTP: out, TenantHTTP: outbound.Client(outbound.Trust()), Log: p.log, Org: crms.Organization, Now: p.db.Now,
 		Services: c.services(),
-		Callback: func(service string) string { return c.URL + "/integrations/" + service + "/callback" },
+		Callback: c.callback,
 	})
 	if err := p.readyToCall(ctx); err != nil {
 		return err

@@ -189,6 +189,7 @@ one for what that tenant authorizes.`,
 		Example: `  gatepost service set sfdc --client-id 3MVG9... --client-secret-stdin < secret.txt
   gatepost service set sfdc --scope "api refresh_token id"
   gatepost service set sfdc --unset login-url
+  gatepost service set hubspot --client-id 1c3f... --client-secret-stdin < secret.txt
   gatepost service set sfdc --tenant contoso --client-id 3MVG9... --client-secret-stdin < secret.txt
   gatepost service set sfdc --tenant contoso --unset app`,
 		Args: named(cobra.ExactArgs(1)),
@@ -207,8 +208,8 @@ one for what that tenant authorizes.`,
 			})
 		},
 	}
-	set.Flags().StringVar(&f.clientID, "client-id", "", "consumer key of the app")
-	set.Flags().BoolVar(&f.secretFromStdin, "client-secret-stdin", false, "read its consumer secret from standard input")
+	set.Flags().StringVar(&f.clientID, "client-id", "", "client id of the app; Salesforce calls it consumer key")
+	set.Flags().BoolVar(&f.secretFromStdin, "client-secret-stdin", false, "read the app's client secret from standard input")
 	set.Flags().StringArrayVar(&f.scopes, "scope", nil, "scopes to ask for, separated by spaces; may be given several times")
 	set.Flags().StringVar(&f.loginURL, "login-url", "", "one further login address, as https://sso.example; of a tenant, its own host of the service")
 	set.Flags().StringSliceVar(&f.unset, "unset", nil, "take a setting back: "+tenantSettings)

@@ -25,6 +25,11 @@ func (c config) services() []identity.Service {
 	return services(identity.SalesforceService(c.ClientID, c.ClientSecret, "", c.LoginURL))
 }
 
+// callback is where a service sends browsers back to.
+func (c config) callback(service string) string {
+	return c.URL + "/integrations/" + service + "/callback"
+}
+
 // definitions is a vault to look services up in, which opens no secret.
 func (c identityConfig) definitions(store *db.DB) *identity.Vault {
 	return identity.New(identity.Config{Store: store, Services: services(c.service()), Now: store.Now})

@@ -68,7 +68,7 @@ func TestDemoThatCannotStartLeavesNothing(t *testing.T) {
 	}{
 		"a port that is taken":               {nil, []string{"--addr", taken.Addr().String()}},
 		"a port that is taken, and a folder": {nil, []string{"--addr", taken.Addr().String(), "--data", data}},
-		"settings that are wrong":            {[]string{"GATEPOST_LOG=loud"}, []string{"--addr", "127.0.0.1:0", "--salesforce-addr", "127.0.0.1:0"}},
+		"settings that are wrong":            {[]string{"GATEPOST_LOG=loud"}, demoAnywhere[1:]},
 	} {
 		code, out, errOut := command(t, "", run.environ, append([]string{"demo"}, run.args...)...)
 		if code != 1 || out != "" || errOut == "" {

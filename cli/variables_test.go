@@ -17,6 +17,7 @@ import (
 
 	"gatepost/db/dbtest"
 	"gatepost/identity"
+	"gatepost/mocksalesforce"
 	"gatepost/outbound"
 
 	"github.com/spf13/cobra"
@@ -351,7 +352,7 @@ func TestDataFilesThatAreRefused(t *testing.T) {
 			if err := os.Remove(file); err != nil {
 				return err
 			}
-			mock, err := openMock(t.Context(), file, "http://127.0.0.1:1", config{ClientID: "x", ClientSecret: "y", URL: "http://localhost"})
+			mock, err := mocksalesforce.Open(t.Context(), mocksalesforce.Options{Data: file})
 			if err != nil {
 				return err
 			}

@@ -121,13 +121,14 @@ func (p *process) interrupt(t *testing.T) {
 	}
 }
 
-// demo is a running demo, as its four lines tell of it.
+// demo is a running demo, as its lines tell of it.
 type demo struct {
 	*process
-	portal, form, salesforce string
-	user, password           string
-	data                     string
-	postgres                 string // URL of the database, "" for a file among the data
+	portal, form              string
+	salesforce, hubspot, zoho string
+	user, password            string
+	data                      string
+	postgres                  string // URL of the database, "" for a file among the data
 }
 
 // startDemo runs the demo with new data on free ports.
@@ -139,15 +140,16 @@ func startDemo(t *testing.T) *demo {
 // startDemoOn is startDemo with the database on a PostgreSQL server, unless url is "".
 func startDemoOn(t *testing.T, url string) *demo {
 	t.Helper()
-	return startDemoIn(t, t.TempDir(), url, "127.0.0.1:0", "127.0.0.1:0")
+	const free = "127.0.0.1:0"
+	return startDemoIn(t, t.TempDir(), url, free, free, free, free)
 }
 
 var signIn = regexp.MustCompile(`^Sign in: (\S+) / (\S+)$`)
 
-func startDemoIn(t *testing.T, data, postgres, addr, salesforceAddr string) *demo {
+func startDemoIn(t *testing.T, data, postgres, addr, salesforce, hubspot, zoho string) *demo {
 	t.Helper()
 	d := &demo{data: data, postgres: postgres}
-	args := []string{"demo", "--addr", addr, "--salesforce-addr", salesforceAddr, "--data", data}
+	args := []string{"demo", "--addr", addr, "--salesforce-addr", salesforce, "--hubspot-addr", hubspot, "--zoho-addr", zoho, "--data", data}
 	if postgres != "" {
 		args = append(args, "--database", postgres)
 	}
@@ -160,13 +162,15 @@ func startDemoIn(t *testing.T, data, postgres, addr, salesforceAddr string) *dem
 	d.user, d.password = m[1], m[2]
 	d.form = d.after(t, "Sign-up form: ")
 	d.salesforce = d.after(t, "Simulated Salesforce: ")
+	d.hubspot, d.zoho = d.after(t, "Simulated HubSpot: "), d.after(t, "Simulated Zoho: ")
 	return d
 }
 
 // again starts the demo on the same folder and addresses.
 func (d *demo) again(t *testing.T) *demo {
 	t.Helper()
-	return startDemoIn(t, d.data, d.postgres, strings.TrimPrefix(d.portal, "http://"), strings.TrimPrefix(d.salesforce, "http://"))
+	addr := func(url string) string { return strings.TrimPrefix(url, "http://") }
+	return startDemoIn(t, d.data, d.postgres, addr(d.portal), addr(d.salesforce), addr(d.hubspot), addr(d.zoho))
 }
 
 // after returns what follows prefix on the next line.

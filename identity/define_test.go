@@ -322,9 +322,9 @@ func TestDefinitionsThatAreRefused(t *testing.T) {
 func TestLoginAddressOfFixedServices(t *testing.T) {
 	t.Parallel()
 	w := newWorldWith(t, newOAuthHandler(t))
-	s := &scene{world: w, d: newDouble(t, w, allHabits[0])}
+	s := &scene{world: w, d: newDouble(t, w, slackHabits("slack"))}
 	v := s.vault(s.definition())
-	if err := v.SetService(t.Context(), "hubspot", ServiceChange{LoginURL: new("https://sso.example")}); !errors.Is(err, ErrNoLoginURL) {
+	if err := v.SetService(t.Context(), "slack", ServiceChange{LoginURL: new("https://sso.example")}); !errors.Is(err, ErrNoLoginURL) {
 		t.Errorf("moved: %v", err)
 	}
 }

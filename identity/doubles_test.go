@@ -385,6 +385,12 @@ func byAnybody(_ *double, r *http.Request, _ []byte) (string, bool) {
 	return r.PostForm.Get("token"), !r.PostForm.Has("client_secret")
 }
 
+// byHeader is an access token in a header, and nothing else.
+func byHeader(s *double, r *http.Request, _ []byte) (string, bool) {
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return token, ok && len(r.PostForm) == 0 && s.tokens[token] == nil
+}
+
 // byJSON is the token in a field of an object, and the client in a header.
 func byJSON(field string) func(*double, *http.Request, []byte) (string, bool) {
 	return func(_ *double, r *http.Request, body []byte) (string, bool) {

@@ -53,19 +53,16 @@ func (c *client) revoke(ctx context.Context, s Service, loginURL, kept string) e
 		if s.ClientID == "" {
 			return errNoClient // it can't be traded without
 		}
-		// What is lost in between runs out soon, and can't be renewed any more.
-		a, err := c.refresh(ctx, s, loginURL, token)
-		var refused *OAuthError
-		if errors.As(err, &refused) {
-			var over bool
-			if over, err = c.endedBy(ctx, s, loginURL, token, refused); over {
-				return nil
-			}
+		traded, over, err := c.lastAccess(ctx, s, loginURL, token)
+		if over || err != nil {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("revocation: %w", err)
+		token = traded
+	}
+	if !access && s.Revoke.Uninstall != "" {
+		if done, err := c.uninstall(ctx, s, loginURL, token); done || err != nil {
+			return err
 		}
-		token = a.AccessToken
 	}
 	client := s
 	if s.Revoke.Auth == AuthIfAsked {
@@ -82,6 +79,43 @@ func (c *client) revoke(ctx context.Context, s Service, loginURL, kept string) e
 		return nil
 	}
 	return fmt.Errorf("revocation: status %d", status)
+}
+
+// lastAccess trades a refresh token for an access token to end the grant with. over says
+// that there is nothing left to end.
+func (c *client) lastAccess(ctx context.Context, s Service, loginURL, token string) (access string, over bool, err error) {
+	// What is lost in between runs out soon, and can't be renewed any more.
+	a, err := c.refresh(ctx, s, loginURL, token)
+	var refused *OAuthError
+	if errors.As(err, &refused) {
+		if over, err = c.endedBy(ctx, s, loginURL, token, refused); over {
+			return "", true, nil
+		}
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("revocation: %w", err)
+	}
+	return a.AccessToken, false, nil
+}
+
+// uninstall takes the app out of the account; done says that nothing is left of the grant.
+// Whoever may not do that, by the service's own word, can still revoke the token.
+func (c *client) uninstall(ctx context.Context, s Service, loginURL, token string) (done bool, err error) {
+	access, over, err := c.lastAccess(ctx, s, loginURL, token)
+	if over || err != nil {
+		return over, err
+	}
+	r := Revocation{Method: http.MethodDelete, Auth: AuthToken}
+	status, _, err := c.tryRevoke(ctx, r, s, s.at(loginURL, s.Revoke.Uninstall), access)
+	switch {
+	case err != nil:
+		return false, err
+	case status >= 200 && status < 300:
+		return true, nil
+	case slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}, status):
+		return false, nil
+	}
+	return false, fmt.Errorf("uninstall: status %d", status)
 }
 
 // endedBy reports whether a refused renewal says that there is nothing left to revoke.
@@ -125,7 +159,7 @@ func (c *client) tryRevoke(ctx context.Context, r Revocation, s Service, address
 		method = http.MethodPost
 	}
 	switch {
-	case method == http.MethodGet:
+	case method == http.MethodGet, method == http.MethodDelete && len(form) == 0:
 		contentType, content = "", ""
 	case r.JSON:
 		contentType, content = "application/json", object(form)

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -325,8 +326,9 @@ func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) er
 	if s.NamedByURL {
 		return v.acceptNamed(ctx, s, a, g)
 	}
+	s.fill(a, g) // before anything is refused: what else ends with the grant is told by it
 	g.InstanceURL = s.host
-	if s.SelfManaged && g.LoginURL == s.ExtraLogin {
+	if (s.SelfManaged || s.OneHost) && s.ExtraLogin != "" && g.LoginURL == s.ExtraLogin {
 		g.InstanceURL = g.LoginURL // the operator's own host
 	}
 	if s.InstanceField != "" {
@@ -349,8 +351,8 @@ func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) er
 		if a.userinfo, err = v.client.userinfo(ctx, s, g.LoginURL, a.AccessToken); err != nil {
 			v.Log.WarnContext(ctx, "whose the access is is not known", "service", s.ID, "tenant", g.TenantID, "error", err)
 		}
+		s.fill(a, g)
 	}
-	s.fill(a, g)
 	return v.askOrg(ctx, s, a, g)
 }
 
@@ -371,22 +373,27 @@ func (v *Vault) acceptNamed(ctx context.Context, s Service, a answer, g *db.Gran
 	return v.askOrg(ctx, s, a, g)
 }
 
-// askOrg asks what the org is called that a new credential belongs to, where that can be
-// asked. An org that can't be used is refused.
+// askOrg asks which org a new credential belongs to, where that can be asked. An org that
+// can't be used is refused, and so is one of which nobody tells which one it is: it may be
+// another one than before, or another tenant's.
 func (v *Vault) askOrg(ctx context.Context, s Service, a answer, g *db.Grant) error {
 	if v.Org == nil {
 		return nil
 	}
-	name, sandbox, err := v.Org(ctx, Credential{Service: s.ID, AccessToken: a.AccessToken, InstanceURL: g.InstanceURL, OrgID: g.OrgID})
+	o, err := v.Org(ctx, Credential{Service: s.ID, AccessToken: a.AccessToken, InstanceURL: g.InstanceURL, OrgID: g.OrgID, Native: g.Native})
 	var refused *OAuthError
-	if errors.As(err, &refused) {
+	switch {
+	case errors.As(err, &refused):
 		return refused
-	}
-	if err != nil {
+	case err != nil && g.OrgID == "":
+		return &UnreachableError{Cause: err}
+	case err != nil:
 		v.Log.WarnContext(ctx, "the org's name is not known", "service", s.ID, "tenant", g.TenantID, "error", err)
+		return nil
 	}
-	if name != "" {
-		g.OrgName, g.Sandbox = name, sandbox
+	g.OrgID, g.RemoteUserID = cmp.Or(g.OrgID, o.ID), cmp.Or(g.RemoteUserID, o.UserID)
+	if o.Name != "" {
+		g.OrgName, g.Sandbox = o.Name, o.Sandbox
 	}
 	return nil
 }

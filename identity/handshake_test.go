@@ -14,11 +14,11 @@ import (
 func TestConnect(t *testing.T) {
 	w := newWorld(t)
 	v := w.process(func(c *Config) {
-		c.Org = func(_ context.Context, c Credential) (string, bool, error) {
+		c.Org = func(_ context.Context, c Credential) (Org, error) {
 			if !w.srv.alive(c.AccessToken) || c.InstanceURL != w.srv.URL || c.OrgID != orgOne {
 				t.Errorf("the org is asked for with %+v", c.OrgID)
 			}
-			return "Contoso GmbH", true, nil
+			return Org{ID: "not the answer's", Name: "Contoso GmbH", Sandbox: true, UserID: "nor this"}, nil
 		}
 	})
 	if _, err := w.get(v, 0); !errors.Is(err, ErrNotConnected) {
@@ -230,15 +230,15 @@ func speakNonsense(w http.ResponseWriter, r *http.Request, _ http.HandlerFunc) {
 }
 
 func TestGrantsThatAreNotKept(t *testing.T) {
-	refuse := func(context.Context, Credential) (string, bool, error) {
-		return "", false, &OAuthError{Code: "API_DISABLED_FOR_ORG"}
+	refuse := func(context.Context, Credential) (Org, error) {
+		return Org{}, &OAuthError{Code: "API_DISABLED_FOR_ORG"}
 	}
 	set := func(name string, value any) func(map[string]any) {
 		return func(a map[string]any) { a[name] = value }
 	}
 	tests := map[string]struct {
 		mend func(map[string]any)
-		org  func(context.Context, Credential) (string, bool, error)
+		org  func(context.Context, Credential) (Org, error)
 		want string
 	}{
 		"no refresh token":    {mend: func(a map[string]any) { delete(a, "refresh_token") }, want: CodeNoRefreshToken},
@@ -278,7 +278,7 @@ func TestGrantsThatAreNotKept(t *testing.T) {
 func TestOrgNameIsNotNeeded(t *testing.T) {
 	w := newWorld(t)
 	v := w.process(func(c *Config) {
-		c.Org = func(context.Context, Credential) (string, bool, error) { return "", false, errDisk }
+		c.Org = func(context.Context, Credential) (Org, error) { return Org{Name: "no name"}, errDisk }
 	})
 	if i := w.connect(v); i.OrgName != "" {
 		t.Errorf("org %q", i.OrgName)

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
@@ -11,10 +12,12 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"gatepost/db"
 	"gatepost/mockhubspot"
 	"gatepost/outbound"
 )
@@ -38,11 +41,14 @@ func newHubSpotWorld(t *testing.T) *hubSpotWorld {
 	t.Cleanup(srv.Close)
 	w := &hubSpotWorld{world: newWorld(t), url: srv.URL, hs: hs}
 	w.app(clientSecret)
-	w.v = w.process(func(c *Config) {
-		c.Services, c.HTTP = []Service{hubSpotAt(srv.URL)}, outbound.Client(outbound.Trust(srv.URL))
-	})
+	w.v = w.vault(hubSpotAt(srv.URL))
 	w.connect()
 	return w
+}
+
+// vault is one with the service as it is given.
+func (w *hubSpotWorld) vault(s Service) *Vault {
+	return w.process(func(c *Config) { c.Services, c.HTTP = []Service{s}, outbound.Client(outbound.Trust(w.url)) })
 }
 
 // app registers our app at HubSpot, with a secret.
@@ -55,13 +61,8 @@ func (w *hubSpotWorld) app(secret string) {
 
 // hubSpotAt is HubSpot, with all that it has on two hosts on another one.
 func hubSpotAt(at string) Service {
-	s := hubSpot
-	move := func(address string) string {
-		return strings.NewReplacer("https://app.hubspot.com", at, "https://api.hubapi.com", at).Replace(address)
-	}
-	s.LoginURL, s.ExtraLogin, s.AuthorizeURL, s.TokenURL = move(s.LoginURL), at, move(s.AuthorizeURL), move(s.TokenURL)
-	s.IntrospectURL, s.Revoke.URL = move(s.IntrospectURL), move(s.Revoke.URL)
-	s.ClientID, s.ClientSecret, s.RedirectURL = clientID, clientSecret, redirectURI
+	s := hubSpot.with(db.ServiceSettings{LoginURL: at, ClientID: clientID})
+	s.ClientSecret, s.RedirectURL = clientSecret, redirectURI
 	return s
 }
 
@@ -70,9 +71,17 @@ var hiddenField = regexp.MustCompile(`name="(?:id|startURL)" value="([^"]*)"`)
 // connect lets our app in, as a member of the account Contoso.
 func (w *hubSpotWorld) connect() {
 	w.t.Helper()
+	if err := w.try(w.v); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// try does so with a vault.
+func (w *hubSpotWorld) try(v *Vault) error {
+	w.t.Helper()
 	r := w.request()
 	r.Service = hubSpot.ID
-	address, err := w.v.Authorize(w.t.Context(), r)
+	address, err := v.Authorize(w.t.Context(), r)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -108,9 +117,8 @@ func (w *hubSpotWorld) connect() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := w.v.Finish(w.t.Context(), Callback{Service: hubSpot.ID, SessionID: session, State: u.Query().Get("state"), Code: u.Query().Get("code")}); err != nil {
-		w.t.Fatalf("%v, after %s", err, back)
-	}
+	_, err = v.Finish(w.t.Context(), Callback{Service: hubSpot.ID, SessionID: session, State: u.Query().Get("state"), Code: u.Query().Get("code")})
+	return err
 }
 
 func (w *hubSpotWorld) control(what, body string) {
@@ -212,5 +220,102 @@ func TestHubSpot(t *testing.T) {
 				t.Error("it goes on")
 			}
 		})
+	}
+}
+
+// Whoever disconnects takes the app out of the account, so that nothing is left there; where
+// that is refused, the token at least is over.
+func TestHubSpotIsUninstalled(t *testing.T) {
+	const lost = `{"on":"uninstall","status":502,"html":true,"count":1}`
+	for name, test := range map[string]struct {
+		fault   string
+		ending  Ending
+		revoked int // tokens, one by one
+	}{
+		"as a rule":           {"", Revoked, 0},
+		"not by this user":    {`{"on":"uninstall","status":403,"error_code":"MISSING_SCOPES","count":1}`, Revoked, 1},
+		"later":               {lost, Pending, 0},
+		"it was, by somebody": {"uninstall", Revoked, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newHubSpotWorld(t)
+			c, err := w.v.Get(t.Context(), hubSpot.ID, w.tenant, 0)
+			if err != nil || c.InstanceURL != w.url {
+				t.Fatalf("%+v, %v", c.InstanceURL, err)
+			}
+			if test.fault == "uninstall" {
+				w.control("uninstall", "{}")
+			} else if test.fault != "" {
+				w.control("fail", test.fault)
+			}
+			ending, err := w.v.End(t.Context(), hubSpot.ID, w.tenant)
+			if err != nil || ending != test.ending {
+				t.Errorf("ended %q, %v\n%s", ending, err, w.log)
+			}
+			w.runRevocations(w.v)
+			stats := w.stats()
+			if stats["grants"] != 0 || stats["revocations"] != test.revoked {
+				t.Errorf("left: %v", stats)
+			}
+			if got := w.api(c.AccessToken); (got == http.StatusOK) != (test.revoked > 0) {
+				t.Errorf("the access token is answered with %d", got)
+			}
+		})
+	}
+}
+
+// stats are what the simulated HubSpot counts.
+func (w *hubSpotWorld) stats() map[string]int {
+	w.t.Helper()
+	resp, err := http.Get(w.url + "/_control/stats")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var all map[string]any
+	if err := json.NewDecoder(resp.Body).Decode(&all); err != nil {
+		w.t.Fatal(err)
+	}
+	numbers := map[string]int{}
+	for name, v := range all {
+		if n, ok := v.(float64); ok {
+			numbers[name] = int(n)
+		}
+	}
+	return numbers
+}
+
+// api is the status with which the API answers an access token.
+func (w *hubSpotWorld) api(token string) int {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.url+"/account-info/2026-09/details", nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode
+}
+
+// What is refused after it was granted ends by itself, and not with the connection that there
+// is in the same account: that one would end if the app was taken out of it.
+func TestHubSpotStaysInstalledForAnotherConnection(t *testing.T) {
+	w := newHubSpotWorld(t)
+	w.control("settings", `{"shared_refresh_token":false}`)
+	wanting := hubSpotAt(w.url)
+	wanting.NeedScopes = append(slices.Clone(wanting.NeedScopes), "more")
+	v := w.vault(wanting)
+	wantOAuth(t, w.try(v), CodeMissingScope)
+	w.runRevocations(v)
+	if err := w.renew(); err != nil {
+		t.Errorf("the connection ended: %v", err)
+	}
+	unknown := wanting.inOrg("")
+	if unknown.Revoke.Uninstall != "" || wanting.inOrg("62515").Revoke.Uninstall == "" {
+		t.Error("it is uninstalled where nobody knows from which account")
 	}
 }

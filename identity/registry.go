@@ -74,15 +74,18 @@ func NameOf(id string) string {
 // not established for different users), so that only its last one is revoked. Without
 // the scopes of contacts, oauth alone delivers nothing. A deleted account is refused as
 // access_denied (BAD_HUB); a wrong app as invalid_client, before 2026 as BAD_CLIENT_ID
-// or BAD_CLIENT_SECRET.
+// or BAD_CLIENT_SECRET. A token that is revoked leaves the app installed, and the access
+// tokens alive: to uninstall it ends all that it has in the account, and tells its admins.
 var hubSpot = Service{
-	ID:            "hubspot",
-	Name:          "HubSpot",
-	LoginURL:      "https://app.hubspot.com",
-	HostSuffixes:  []string{"app.hubspot.com"},
-	AuthorizeURL:  "https://app.hubspot.com/oauth/authorize",
-	TokenURL:      "https://api.hubapi.com/oauth/2026-09/token",
-	Revoke:        Revocation{URL: "https://api.hubapi.com/oauth/2026-09/token/revoke", Auth: AuthClient, Ends: EndsOrgs},
+	ID:           "hubspot",
+	Name:         "HubSpot",
+	LoginURL:     "https://app.hubspot.com",
+	HostSuffixes: []string{"app.hubspot.com"},
+	AuthorizeURL: "https://app.hubspot.com/oauth/authorize",
+	TokenURL:     "https://api.hubapi.com/oauth/2026-09/token",
+	Revoke: Revocation{URL: "https://api.hubapi.com/oauth/2026-09/token/revoke", Auth: AuthClient, Ends: EndsOrgs,
+		Uninstall: "https://api.hubapi.com/appinstalls/2026-09/external-install"},
+	OneHost:       true,
 	IntrospectURL: "https://api.hubapi.com/oauth/2026-09/token/introspect",
 	Scopes:        []string{"oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"},
 	NeedScopes:    []string{"oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"},

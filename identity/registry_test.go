@@ -32,7 +32,7 @@ var allHabits = []habits{
 		asked: map[string]string{"scope": "oauth crm.objects.contacts.read crm.objects.contacts.write"}, lifetime: 1800, lasting: true,
 		says:    map[string]any{"token_type": "bearer", "hub_id": 123456789, "user_id": 456, "scopes": []string{"oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"}},
 		refuses: spoken(400, `{"status":%q,"message":"missing or unknown","correlationId":"c"}`, "BAD_CLIENT_SECRET", "BAD_AUTH_CODE", "BAD_REFRESH_TOKEN"),
-		revoke:  "POST api.hubapi.com/oauth/2026-09/token/revoke", revokes: byForm, revoked: empty200, ends: "org",
+		revoke:  "DELETE api.hubapi.com/appinstalls/2026-09/external-install", revokes: byHeader, revoked: empty204, ends: "org",
 		org: "123456789", person: "456", scopes: "oauth crm.objects.contacts.read crm.objects.contacts.write", scheme: "Bearer", api: "https://api.hubapi.com",
 		dead: "BAD_REFRESH_TOKEN", wrongApp: "BAD_CLIENT_SECRET",
 	},
@@ -185,10 +185,7 @@ func slackHabits(id string) habits {
 			"team": map[string]any{"name": "Contoso", "id": "T9TK3CUKW"}, "authed_user": map[string]any{"id": "U1234"}},
 		refuses: spoken(200, `{"ok":false,"error":%q}`, "bad_client_secret", "invalid_code", "invalid_refresh_token"),
 		revoke:  "POST slack.com/api/auth.revoke",
-		revokes: func(s *double, r *http.Request, _ []byte) (string, bool) {
-			token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-			return token, ok && s.tokens[token] == nil // no refresh token
-		},
+		revokes: byHeader,
 		revoked: func(w http.ResponseWriter, known bool) {
 			writeJSON(w, 200, map[bool]any{true: map[string]any{"ok": true, "revoked": true}, false: map[string]any{"ok": false, "error": "token_revoked"}}[known])
 		},

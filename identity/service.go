@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatepost/input"
+	"gatepost/outbound"
 )
 
 // Service says how a platform is authorized: its addresses and its habits, as data.
@@ -78,6 +79,10 @@ type Service struct {
 	// HostAPI is the path on such a host at which the end points are that have
 	// addresses of their own; they aren't used there when it is empty.
 	HostAPI string `json:"host_api,omitempty"`
+	// OneHost says that the service has its end points at several hosts, and that behind
+	// a further login address of the operator's all of them are one: a simulated service or
+	// a proxy, which has the same paths.
+	OneHost bool `json:"-"`
 
 	ClientID     string `json:"-"`
 	ClientSecret string `json:"-"`
@@ -104,6 +109,9 @@ type Revocation struct {
 	// Gone are the codes (or statuses, as "404") with which the service says that a
 	// token is no more; those of RFC 7009 when empty.
 	Gone []string `json:"gone,omitempty"`
+	// Uninstall is where the app is taken out of the account, with an access token, by
+	// DELETE: all that it has there ends with that. Empty where there is no such thing.
+	Uninstall string `json:"-"`
 	// Ends says whose other authorizations of the app end with a token's: one of the
 	// Ends… constants.
 	Ends string `json:"ends,omitempty"`
@@ -129,12 +137,20 @@ func (s Service) at(loginURL, endPoint string) string {
 	if strings.HasPrefix(endPoint, "/") {
 		return loginURL + endPoint
 	}
+	if s.OneHost && loginURL == s.ExtraLogin {
+		if u, err := url.Parse(endPoint); err == nil && u.Host != "" {
+			return loginURL + u.Path
+		}
+	}
 	return endPoint
 }
 
 // anywhere reports whether the service can be at another login address: all its end
-// points are below it.
+// points are below it, or can be.
 func (s Service) anywhere() bool {
+	if s.OneHost {
+		return true
+	}
 	for _, endPoint := range []string{s.AuthorizeURL, s.TokenURL, s.IntrospectURL, s.UserinfoURL, s.Revoke.URL} {
 		if strings.Contains(endPoint, "://") {
 			return false
@@ -176,6 +192,9 @@ func (s Service) CheckLogin(typed string) (string, error) {
 		typed = "https://" + typed
 	}
 	u, err := url.Parse(typed)
+	if err == nil && u.User == nil && s.aliasesExtra(u) {
+		return u.Scheme + "://" + u.Host, nil
+	}
 	if err != nil || u.Scheme != "https" || u.User != nil || u.Port() != "" {
 		return "", ErrForeignHost
 	}
@@ -196,13 +215,20 @@ func (s Service) ownURL(raw string) bool {
 	if err != nil || u.User != nil || u.Opaque != "" {
 		return false
 	}
-	if s.ExtraLogin != "" && u.Scheme+"://"+u.Host == s.ExtraLogin {
+	if s.ExtraLogin != "" && (u.Scheme+"://"+u.Host == s.ExtraLogin || s.aliasesExtra(u)) {
 		return true
 	}
 	if extra, err := url.Parse(s.ExtraLogin); err == nil && s.ExtraLogin != "" && u.Scheme == "https" && strings.EqualFold(u.Hostname(), extra.Hostname()) {
 		return true
 	}
 	return u.Scheme == "https" && u.Port() == "" && s.ownHost(strings.ToLower(u.Host))
+}
+
+// aliasesExtra reports whether an address is another name of the operator's further login
+// address, which is on this machine.
+func (s Service) aliasesExtra(u *url.URL) bool {
+	extra, err := url.Parse(s.ExtraLogin)
+	return err == nil && s.ExtraLogin != "" && outbound.Aliases(extra, u)
 }
 
 // instance returns where an org is, as a service named it, if that is one of the

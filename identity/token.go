@@ -26,7 +26,7 @@ const maxAnswer = 256 << 10
 
 // nativeFields are what is kept of an answer for callers that need more than the
 // token, without tokens within. A field that isn't named here may hold a secret.
-var nativeFields = []string{"id", "instance_url", "api_domain", "scope", "token_type", "issued_at", "expires_in",
+var nativeFields = []string{"id", "instance_url", "api_domain", "scope", "scopes", "token_type", "issued_at", "expires_in",
 	"sfdc_community_id", "sfdc_community_url", "hub_id", "user_id", "team", "enterprise", "is_enterprise_install", "authed_user", "data", "app_id", "bot_user_id", "realmId", "location"}
 
 // callbackFields are those of them that a service tells in the callback alone: Intuit

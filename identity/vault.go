@@ -138,6 +138,14 @@ type Credential struct {
 	Native      string    // JSON: what the service answered, without tokens
 }
 
+// Org is what a service says of an org, and of who authorized there. What it doesn't say
+// is empty. The ids count where the token's answer has none.
+type Org struct {
+	ID, Name string
+	Sandbox  bool
+	UserID   string // the user's, the same in all their orgs
+}
+
 // Config is what a Vault is made of. Store, Keys, HTTP and Services are required.
 type Config struct {
 	Store Store
@@ -151,10 +159,11 @@ type Config struct {
 	// Callback is our callback for services that come without a RedirectURL; nil when
 	// none of those is authorized here.
 	Callback func(service string) string
-	// Org asks a service for the name of the org that a new credential belongs to:
-	// empty where it can't be asked; nil to do without. An *OAuthError refuses the
-	// connection, any other failure leaves the name as the service's answer has it.
-	Org func(ctx context.Context, c Credential) (name string, sandbox bool, err error)
+	// Org asks a service which org a new credential belongs to: the zero Org where it
+	// can't be asked; nil to do without. An *OAuthError refuses the connection. Any other
+	// failure does, too, where the token's answer named no org, and else leaves what that
+	// said.
+	Org func(ctx context.Context, c Credential) (Org, error)
 
 	Log      *slog.Logger
 	Timeout  time.Duration    // of one call to a service; 20 s when 0

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -29,18 +30,27 @@ func Trust(addresses ...string) Trusted {
 	return func(context.Context) ([]string, error) { return addresses, nil }
 }
 
-// includes reports whether one of the trusted addresses is as fits says.
-func (t Trusted) includes(ctx context.Context, fits func(*url.URL) bool) (bool, error) {
+// find returns the first of the trusted addresses that is as fits says, nil for none.
+func (t Trusted) find(ctx context.Context, fits func(*url.URL) bool) (*url.URL, error) {
 	all, err := t(ctx)
 	if err != nil {
-		return false, fmt.Errorf("which addresses are trusted is not known: %w", err)
+		return nil, fmt.Errorf("which addresses are trusted is not known: %w", err)
 	}
 	for _, raw := range all {
 		if u, err := url.Parse(raw); err == nil && u.Host != "" && fits(u) {
-			return true, nil
+			return u, nil
 		}
 	}
-	return false, nil
+	return nil, nil
+}
+
+// Aliases reports whether other leads to the same server as address, which is on this
+// machine: it is a name below localhost, with the same port. All these names mean this
+// machine (RFC 6761, section 6.3), and a simulated service has its data centres under them.
+func Aliases(address, other *url.URL) bool {
+	ip, err := netip.ParseAddr(address.Hostname())
+	here := address.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+	return here && address.Scheme == other.Scheme && strings.HasSuffix(other.Hostname(), ".localhost") && portOf(address) == portOf(other)
 }
 
 // Client returns a client for tenants' hosts. The client has no time-out of its
@@ -70,11 +80,13 @@ type guarded struct {
 // RoundTrip sends r unless its address is refused.
 func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme != "https" {
-		ok, err := g.trusted.includes(r.Context(), func(u *url.URL) bool { return u.Scheme == r.URL.Scheme && u.Host == r.URL.Host })
+		known, err := g.trusted.find(r.Context(), func(u *url.URL) bool {
+			return u.Scheme == r.URL.Scheme && u.Host == r.URL.Host || Aliases(u, r.URL)
+		})
 		if err != nil {
 			return nil, err
 		}
-		if !ok {
+		if known == nil {
 			return nil, fmt.Errorf("%w: it is not https", ErrRefused)
 		}
 	}
@@ -95,16 +107,18 @@ func (g *guarded) CloseIdleConnections() {
 	}
 }
 
-func dialAddress(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+func dialAddress(u *url.URL) string { return net.JoinHostPort(u.Hostname(), portOf(u)) }
+
+func portOf(u *url.URL) string {
+	if port := u.Port(); port != "" {
+		return port
 	}
-	return net.JoinHostPort(u.Hostname(), port)
+	return map[string]string{"http": "80", "https": "443"}[u.Scheme]
 }
 
 // dialer checks each address after the name is resolved, so that a name that
-// points inside is refused as well.
+// points inside is refused as well. An alias of a trusted address isn't resolved: not every
+// system knows it.
 func dialer(trusted Trusted) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	free := &net.Dialer{Timeout: 10 * time.Second}
 	checked := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
@@ -115,12 +129,14 @@ func dialer(trusted Trusted) func(ctx context.Context, network, addr string) (ne
 		return nil
 	}}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		ok, err := trusted.includes(ctx, func(u *url.URL) bool { return dialAddress(u) == addr })
+		known, err := trusted.find(ctx, func(u *url.URL) bool {
+			return dialAddress(u) == addr || Aliases(u, &url.URL{Scheme: u.Scheme, Host: addr})
+		})
 		if err != nil {
 			return nil, err
 		}
-		if ok {
-			return free.DialContext(ctx, network, addr)
+		if known != nil {
+			return free.DialContext(ctx, network, dialAddress(known))
 		}
 		return checked.DialContext(ctx, network, addr)
 	}

@@ -67,3 +67,25 @@ func TestLoopbackIsRefusedUnlessTrusted(t *testing.T) {
 		t.Errorf("status %d: the redirect was followed", res.StatusCode)
 	}
 }
+
+// A name below localhost leads to the trusted address with its port, whatever the system
+// makes of the name, and to no other.
+func TestNamesBelowLocalhost(t *testing.T) {
+	var host string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { host = r.Host }))
+	defer server.Close()
+	port := server.URL[strings.LastIndexByte(server.URL, ':'):]
+	for _, refused := range []string{"http://eu.localhost:1", "http://eu.localhost", "https://eu.localhost" + port, "http://localhost" + port, "http://eu.localhost.example" + port, "http://127.0.0.2" + port} {
+		if _, err := Client(Trust(server.URL)).Get(refused); !errors.Is(err, ErrRefused) && !strings.HasPrefix(refused, "https") || err == nil {
+			t.Errorf("%s: %v", refused, err)
+		}
+	}
+	if _, err := Client(Trust("http://10.0.0.1" + port)).Get("http://eu.localhost" + port); !errors.Is(err, ErrRefused) {
+		t.Errorf("another machine's: %v", err)
+	}
+	resp, err := Client(Trust(server.URL)).Get("http://sandbox.eu.localhost" + port)
+	if err != nil || host != "sandbox.eu.localhost"+port {
+		t.Fatalf("asked for %q, %v", host, err)
+	}
+	resp.Body.Close()
+}

@@ -87,8 +87,8 @@ func (s *server) feedNames(c *fiber.Ctx, d destination) (names []string, err err
 func (s *server) estimate(c *fiber.Ctx, d destination, n, share int) views.Estimate {
 	p := s.crm(c)
 	batches := (n + p.Batch - 1) / p.Batch
-	e := views.Estimate{Calls: batches * callsOfABatch, Unit: p.Limit.Unit, Window: p.Limit.Window, Left: -1, Took: time.Duration(batches) * callsOfABatch * callTakes}
-	if u := d.Usage; u.Allowed > 0 && who(c).now.Sub(u.At) < p.Limit.Window {
+	e := views.Estimate{Calls: batches * callsOfABatch, Unit: p.Limit().Unit, Window: p.Limit().Window, Left: -1, Took: time.Duration(batches) * callsOfABatch * callTakes}
+	if u := d.Usage; u.Allowed > 0 && who(c).now.Sub(u.At) < p.Limit().Window {
 		e.Left = max(0, u.Allowed*share/100-u.Used)
 	}
 	return e

@@ -38,16 +38,15 @@ type kind struct {
 
 // organization is what a CRM says of itself when it is connected.
 type organization struct {
-	name    string
-	sandbox bool
-	checks  []crm.Check
-	asked   crm.CRM // which knows what the CRM said of its API calls
+	identity.Org
+	checks []crm.Check
+	asked  crm.CRM // which knows what the CRM said of its API calls
 }
 
 // New returns all CRMs.
 func New(c Config) *CRMs {
 	all := &CRMs{Config: c}
-	all.kinds = []kind{salesforceKind(c)}
+	all.kinds = []kind{salesforceKind(c), hubspotKind(c), zohoKind(c)}
 	return all
 }
 
@@ -91,23 +90,24 @@ func (s *CRMs) Connect(ctx context.Context, vault Vault, service, tenantID strin
 // Organization asks a CRM which org a new credential belongs to. When the org can't be
 // used at all, it is refused. What was found is kept for the check-up that follows, so that
 // connecting costs no call twice. Of a service that is no CRM nothing is known.
-func (s *CRMs) Organization(ctx context.Context, c identity.Credential) (name string, sandbox bool, err error) {
+func (s *CRMs) Organization(ctx context.Context, c identity.Credential) (identity.Org, error) {
 	k, ok := s.of(c.Service)
 	if !ok {
-		return "", false, nil
+		return identity.Org{}, nil
 	}
 	o, err := k.inspect(ctx, c)
 	if err != nil {
-		return "", false, refusal(err)
+		return identity.Org{}, k.refusal(err, c.OrgID == "")
 	}
 	s.found.keep(c.AccessToken, finding{o.checks, o.asked, time.Now()})
-	return o.name, o.sandbox, nil
+	return o.Org, nil
 }
 
 // refusal turns a failure after which nothing can be delivered into a refusal of the
-// connection.
-func refusal(err error) error {
-	if f := crm.Failed(err); f.Class == crm.Connection {
+// connection, and where the org isn't known otherwise, any that somebody has to mend.
+func (k kind) refusal(err error, unknown bool) error {
+	f := crm.Failed(err)
+	if f.Class == crm.Connection || unknown && k.provider.Sentence(f.Code).Who != crm.Nobody {
 		return &identity.OAuthError{Code: f.Code}
 	}
 	return err

@@ -52,8 +52,8 @@ func TestWithoutACredential(t *testing.T) {
 // A service that is no CRM has no org that anybody knows.
 func TestOtherServicesAreNotAsked(t *testing.T) {
 	crms := New(Config{HTTP: &http.Client{Transport: nowhere{t}}, Now: time.Now})
-	if name, sandbox, err := crms.Organization(t.Context(), identity.Credential{Service: "github", AccessToken: "secret"}); name != "" || sandbox || err != nil {
-		t.Error(name, sandbox, err)
+	if org, err := crms.Organization(t.Context(), identity.Credential{Service: "github", AccessToken: "secret"}); org != (identity.Org{}) || err != nil {
+		t.Error(org, err)
 	}
 }
 
@@ -88,8 +88,8 @@ func TestTheFirstCheckUpKnowsTheAPICalls(t *testing.T) {
 	}
 	c := identity.Credential{Service: identity.Salesforce, AccessToken: token.AccessToken, InstanceURL: token.InstanceURL, OrgID: "00D1", Generation: 1}
 	crms := New(Config{HTTP: srv.Client(), Now: time.Now})
-	if name, _, err := crms.Organization(t.Context(), c); err != nil || name != "Contoso" {
-		t.Fatal(name, err)
+	if org, err := crms.Organization(t.Context(), c); err != nil || org != (identity.Org{Name: "Contoso"}) {
+		t.Fatal(org, err)
 	}
 	connected, err := crms.Connect(t.Context(), vault{credential: c}, identity.Salesforce, "a")
 	if err != nil {
@@ -99,14 +99,14 @@ func TestTheFirstCheckUpKnowsTheAPICalls(t *testing.T) {
 		if checks, err := connected.CheckUp(t.Context()); err != nil || len(checks) == 0 {
 			t.Fatal(checks, err)
 		}
-		if used, limit, ok := connected.Usage(); used != want || limit != 15000 || !ok || connected.Calls() != want {
-			t.Errorf("%d of %d, %t, %d calls, want %d", used, limit, ok, connected.Calls(), want)
+		if l := connected.Limits()[0]; l.Used != want || l.Allowed != 15000 || !l.Known || connected.Calls() != want {
+			t.Errorf("%+v, %d calls, want %d", l, connected.Calls(), want)
 		}
 	}
 	revoked := c
 	revoked.AccessToken = "revoked"
 	var refused *identity.OAuthError
-	if _, _, err := crms.Organization(t.Context(), revoked); !errors.As(err, &refused) {
+	if _, err := crms.Organization(t.Context(), revoked); !errors.As(err, &refused) {
 		t.Errorf("a token that nobody gave: %v", err)
 	}
 }

@@ -28,7 +28,7 @@ func salesforceKind(c Config) kind {
 				return organization{}, err
 			}
 			org, checks, err := client.Inspect(ctx)
-			return organization{org.Name, org.Sandbox, checks, client}, err
+			return organization{identity.Org{Name: org.Name, Sandbox: org.Sandbox}, checks, client}, err
 		},
 	}
 }

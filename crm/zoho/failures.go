@@ -21,6 +21,7 @@ const (
 	severalErrors = "MULTIPLE_OR_MULTI_ERRORS"
 	mandatory     = "MANDATORY_NOT_FOUND"
 	tooMany       = "TOO_MANY_REQUESTS"
+	scopeMismatch = "OAUTH_SCOPE_MISMATCH"
 )
 
 // The codes that we tell apart where Zoho has one for several things.

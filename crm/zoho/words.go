@@ -62,7 +62,7 @@ var codes = map[string]crm.Code{
 	// The connection.
 	invalidToken:             crm.Everybody(crm.Ended, crm.Reconnects("Connection lost", "Connection lost", "Zoho CRM no longer accepts the connection.")),
 	"AUTHENTICATION_FAILURE": crm.Everybody(crm.Ended, crm.Explain("Connection not accepted", "Not accepted", "Zoho CRM did not accept the connection. The user who connected may no longer be active.", crm.You, "Reconnect {CRM} under Integrations, with a user who is active.")),
-	"OAUTH_SCOPE_MISMATCH":   crm.Everybody(crm.Ended, crm.Reconnects("Connection lacks a permission", "Permission missing", "The connection lacks a permission that was not granted when it was made.")),
+	scopeMismatch:            crm.Everybody(crm.Ended, crm.Reconnects("Connection lacks a permission", "Permission missing", "The connection lacks a permission that was not granted when it was made.")),
 	"HTTP_401":               crm.Everybody(crm.Ended, crm.Reconnects("Connection lost", "Connection lost", "Zoho CRM refused the connection, and gave no reason.")),
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"gatepost/db"
 	"gatepost/db/dbtest/postgres"
 	"gatepost/e2e/rig"
 
@@ -20,7 +21,7 @@ import (
 // latency is how long the simulated Salesforce takes for each call.
 const latency = 150 * time.Millisecond
 
-// trickleSize is how many sign-ups a trickle has, one after the other.
+// trickleSize is how many sign-ups a trickle has, each of which comes alone.
 const trickleSize = 60
 
 // trickle measures the time from the thank-you to the Contact, with nothing else
@@ -75,8 +76,8 @@ func inWorldOn(ctx context.Context, database string, fn func(*rig.World, *rig.Po
 	return fn(w, p)
 }
 
-// trickle signs people up one after the other, and measures for each how long
-// the Contact takes after the answer.
+// trickle signs people up, each when the one before is long there, and measures for each
+// how long the Contact takes after the answer.
 func trickle(ctx context.Context, w *rig.World, p *rig.Portal, t rig.Tenant) (times, error) {
 	salesforce, err := sql.Open("sqlite", "file:"+filepath.Join(w.Folder, "salesforce.db")+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)")
 	if err != nil {
@@ -94,6 +95,9 @@ func trickle(ctx context.Context, w *rig.World, p *rig.Portal, t rig.Tenant) (ti
 			return all, err
 		}
 		all = append(all, time.Since(begun))
+		if err := pause(ctx, db.DefaultPace); err != nil {
+			return all, err
+		}
 	}
 	return all, nil
 }
