@@ -44,10 +44,10 @@ type Store interface {
 // is something to deliver.
 type Delivery interface {
 	Wake(tenantID string)
-	CheckUp(ctx context.Context, tenantID string) error
-	CheckUpSoon(tenantID string)
-	CheckKey(ctx context.Context, tenantID, field string) error
-	Resume(ctx context.Context, tenantID string) error
+	CheckUp(ctx context.Context, to db.DestinationKey) error
+	CheckUpSoon(to db.DestinationKey)
+	CheckKey(ctx context.Context, to db.DestinationKey, field string) error
+	Resume(ctx context.Context, to db.DestinationKey) error
 }
 
 // Config is what the portal is made of. All but the fields that say otherwise
@@ -183,6 +183,12 @@ func (s *server) portal(app *fiber.App) {
 	deliveries(http.MethodGet, "/sum", s.sum)
 	deliveries(http.MethodGet, "/settings", s.deliverySettings)
 	deliveries(http.MethodPost, "/settings", s.setDeliverySettings)
+	deliveries(http.MethodGet, "/newsletters", s.feeds)
+	deliveries(http.MethodPost, "/newsletters", s.setFeeds)
+	deliveries(http.MethodGet, "/everybody", s.everybody)
+	deliveries(http.MethodPost, "/everybody", s.sendEverybody)
+	deliveries(http.MethodGet, "/remove", s.confirmRemove)
+	deliveries(http.MethodPost, "/remove", s.remove)
 	deliveries(http.MethodGet, "/move", s.confirmMove)
 	deliveries(http.MethodPost, "/move", s.move)
 	deliveries(http.MethodGet, "/checkup", s.checkUp)
@@ -226,6 +232,7 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodGet, "/subscribers/:id", s.person)
 	admin(http.MethodPost, "/subscribers/:id/retry", s.retryOne)
 	admin(http.MethodPost, "/subscribers/:id/dismiss", s.dismissOne)
+	admin(http.MethodPost, "/subscribers/:id/return", s.markAsActive)
 	admin(http.MethodGet, "/help", s.help)
 	admin(http.MethodGet, "/subscribers/:id/edit", s.editForm)
 	admin(http.MethodPost, "/subscribers/:id/edit", s.edit)

@@ -71,7 +71,7 @@ func testOfSeveral() TestSignupPage {
 	return testSignup(&p)
 }
 
-// twoSums is a status in which all sign-ups are counted apart from those of the CRM.
+// twoSums is a status of a CRM that not all go to; some may be missing in either sum.
 func twoSums(missing, missingThere int) Status {
 	s := liveIn(hubspot, 9, 3, 2)
 	s.People = Totals{All: 20, New: 20 + missing, Repeated: 2, Difference: missing, States: []StateTotal{{State{Label: "Active", Code: "active", Main: true, Series: "in"}, 18}, {State{Label: "Left", Code: "left", Main: true, Series: "rest"}, 2}}}
@@ -109,8 +109,8 @@ func severalPages() map[string]templ.Component {
 		"several-newsletters":  Newsletters(newslettersOfSeveral()),
 		"several-newsletter":   NewsletterForm(NewsletterPage{portalPage("Contoso Daily", NavNewsletters), newslettersOfSeveral().All[1]}),
 		"unfed-newsletter":     NewsletterForm(NewsletterPage{portalPage("Contoso Rarely", NavNewsletters), newslettersOfSeveral().All[2]}),
-		"new-crm":              NewCRM(AppPage{Page: portalPage("Zoho CRM", NavIntegrations), App: cardOf(zoho, NotConnected)}),
-		"new-crm-held":         NewCRM(AppPage{Page: portalPage("Zoho CRM", NavIntegrations), App: held}),
+		"new-crm":              NewCRM(NewCRMPage{Page: portalPage("Zoho CRM", NavIntegrations), Card: cardOf(zoho, NotConnected), Beside: []CRM{salesforce, hubspot}}),
+		"new-crm-held":         NewCRM(NewCRMPage{Page: portalPage("Zoho CRM", NavIntegrations), Card: held}),
 		"start-without-a-crm":  Start(start),
 		"help-without-a-crm":   Help(help),
 		"several-nobody-found": Subscribers(nobodyInHubSpot()),
@@ -300,9 +300,6 @@ func TestBothSumsAreTold(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in %s", want, text)
 		}
-	}
-	if text := parse(t, Sum(SumPage{Page: portalPage("The sum", NavIntegrations), Live: live(4, 0, 0, 0)})).Find("main").Text(); strings.Contains(text, "Entered") {
-		t.Error("the only sum is told twice")
 	}
 }
 

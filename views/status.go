@@ -23,8 +23,9 @@ type Status struct {
 	CSRF          string
 	Card          Integration
 	Totals        Totals // of those who go there
-	People        Totals // of all of the tenant's; without states where nothing but the former is counted
+	People        Totals // of all of the tenant's subscribers
 	Several       bool   // the tenant has further CRMs
+	NeverSent     int    // subscribers at least who have not been sent there, though their newsletters feed it
 	Before        bool   // somebody's sign-up arrived there at some time, so that it was connected
 	Pause         *Pause
 	LastDelivered time.Time // zero when nothing was
@@ -66,10 +67,11 @@ type Usage struct {
 
 // Recount is what the last recount of all rows found.
 type Recount struct {
-	At    time.Time // zero when there was none
-	Took  time.Duration
-	Rows  Totals
-	Wrong int // kept numbers that the rows contradicted
+	At     time.Time // zero when there was none
+	Took   time.Duration
+	People Totals // the subscribers
+	Rows   Totals // those who go to the CRM
+	Wrong  int    // kept numbers that the rows contradicted
 }
 
 // SumPage is for Sum.
@@ -151,6 +153,12 @@ func (s Status) alert(c clock) Alert {
 	return Alert{Tone: "good", Title: "All sign-ups arrive", Text: s.Totals.arrived() + " No one waits longer than two minutes, and no one needs attention."}
 }
 
+// neverSent tells of those who signed up before the CRM was there.
+func (s Status) neverSent() Alert {
+	return Alert{Title: count(s.NeverSent, "subscriber has", "subscribers have") + " not been sent to " + s.Card.Name,
+		Text: "Who signed up before it was there is sent when you say so.", About: "before"}
+}
+
 // waiting says how many wait, or that nothing is sent when nobody does yet.
 func (s Status) waiting() string {
 	if s.Card.Waiting == 0 {
@@ -201,13 +209,9 @@ func sentences(all ...string) string {
 
 func people(n int) string { return count(n, "person", "people") }
 
-// twoSums reports whether all of the tenant's sign-ups are counted apart from those who go to
-// the CRM.
-func (s Status) twoSums() bool { return len(s.People.States) > 0 }
-
 // Accounted says whether both sums come out: of all sign-ups, and of those who go to the CRM.
 func (s Status) Accounted() string {
-	if s.twoSums() && s.Totals.Difference == 0 {
+	if s.Totals.Difference == 0 {
 		return s.People.Accounted()
 	}
 	return s.Totals.Accounted()
@@ -311,6 +315,7 @@ func (u Usage) old(now time.Time) bool { return now.Sub(u.At) >= u.Window }
 
 // scopeWords are permissions in words, by the name that services give them.
 var scopeWords = map[string]string{"api": "read and write records", "full": "full access", "refresh_token": "stay connected", "offline_access": "stay connected",
+	"oauth": "stay connected", "crm.objects.contacts.read": "read and write records", "crm.objects.contacts.write": "read and write records",
 	"id": "see who connected", "openid": "see who connected", "profile": "see who connected", "email": "see who connected"}
 
 // permissions are what was allowed, in words; one that has none is named as it is.
@@ -358,7 +363,9 @@ func (s Status) posts(c clock, forms, today int) []Post {
 }
 
 // agrees reports whether the rows say what was kept, with nobody missing.
-func (r Recount) agrees() bool { return r.Wrong == 0 && r.Rows.Difference == 0 }
+func (r Recount) agrees() bool {
+	return r.Wrong == 0 && r.Rows.Difference == 0 && r.People.Difference == 0
+}
 
 func (r Recount) disagreement() string {
 	return count(max(r.Wrong, 1), "number doesn’t agree", "numbers don’t agree")
