@@ -11,8 +11,8 @@ import (
 var estimate = Estimate{Calls: 280, Unit: "API calls", Window: 24 * time.Hour, Left: 12000, Took: 2 * time.Minute}
 
 func everybody(n int) EverybodyPage {
-	return EverybodyPage{Page: portalPage("Send everybody", NavIntegrations), Card: cardOf(hubspot, Connected), N: n, Estimate: estimate, Removable: []CRM{salesforce},
-		Compared: []CRMCount{{salesforce, totals(14, 0, 14, 0, 0, 0)}, {hubspot, totals(9, 0, 6, 2, 1, 0)}}}
+	return EverybodyPage{Page: portalPage("Send everybody", NavIntegrations), Card: cardOf(hubspot, Connected), N: n, Estimate: estimate,
+		Counts: Counts{Service: "hubspot", Waits: true, Removable: []CRM{salesforce}, All: []CRMCount{{salesforce, totals(14, 0, 14, 0, 0, 0)}, {hubspot, totals(9, 0, 6, 2, 1, 0)}}}}
 }
 
 func removal() RemovePage {
