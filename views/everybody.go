@@ -59,7 +59,7 @@ type FeedsPage struct {
 	Card        Integration
 	All         bool
 	Newsletters []Choice // each of the tenant's
-	Ends        int      // who wait there and would not be sent any more; 0 when nothing has to be asked
+	Ends        int      // who have not arrived and would not be sent any more; 0 when nothing has to be asked
 	Error       string
 }
 
@@ -189,10 +189,18 @@ func FeedsSaved(ended int) string {
 	if ended == 0 {
 		return "Saved."
 	}
-	return "Saved. " + count(ended, "sign-up that waited is", "sign-ups that waited are") + " not sent any more."
+	return "Saved. " + count(ended, "sign-up that had not arrived is", "sign-ups that had not arrived are") + " not sent any more."
+}
+
+// meaning says whose sign-ups end.
+func (p FeedsPage) meaning() string {
+	if p.Ends == 1 {
+		return "It is of a newsletter that you take away. Who is in " + p.Card.Name + " stays there."
+	}
+	return "They are of newsletters that you take away. Who is in " + p.Card.Name + " stays there."
 }
 
 // question is what is asked before sign-ups end that wait.
 func (p FeedsPage) question() string {
-	return count(p.Ends, "sign-up waits", "sign-ups wait") + " for " + p.Card.Name + " from newsletters that you take away"
+	return count(p.Ends, "sign-up has", "sign-ups have") + " not arrived in " + p.Card.Name + " yet, and will not be sent there"
 }

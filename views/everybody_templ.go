@@ -530,7 +530,7 @@ func feedsForm(p FeedsPage) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if p.Ends > 0 {
-			templ_7745c5c3_Err = alert(Alert{Tone: "warn", Title: p.question(), Text: "They will not be sent there. Who is in " + p.Card.Name + " stays there."}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = alert(Alert{Tone: "warn", Title: p.question(), Text: p.meaning()}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

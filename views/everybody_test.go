@@ -107,7 +107,7 @@ func TestTakingANewsletterAwayIsAskedAbout(t *testing.T) {
 		if n := d.Find("input[name=newsletter]").Length(); n != 2 || d.Find("input[name=newsletter][checked]").Length() != 1 {
 			t.Errorf("%d wait: %d newsletters", ends, n)
 		}
-		if asked := strings.Contains(d.Text(), "12 sign-ups wait for HubSpot"); asked != (ends > 0) {
+		if asked := strings.Contains(d.Text(), "12 sign-ups have not arrived in HubSpot yet"); asked != (ends > 0) {
 			t.Errorf("%d wait: it is asked: %v", ends, asked)
 		}
 	}
