@@ -55,13 +55,30 @@ func (s *server) everybody(c *fiber.Ctx) error {
 		return err
 	}
 	page.Estimate = s.estimate(c, d, page.N, set.Share)
+	page.Counts = s.counts(c, d)
+	return render(c, http.StatusOK, views.Everybody(page))
+}
+
+// counts are how many are in which of the tenant's CRMs, on the page of a destination.
+func (s *server) counts(c *fiber.Ctx, d destination) views.Counts {
+	v := views.Counts{Service: s.crm(c).Service}
 	for _, one := range s.destinations(c) {
-		page.Compared = append(page.Compared, views.CRMCount{CRM: viewCRM(wordsOf(one)), Totals: totals(wordsOf(one), one.Sums)})
+		v.All = append(v.All, views.CRMCount{CRM: viewCRM(wordsOf(one)), Totals: totals(wordsOf(one), one.Sums)})
+		v.Waits = v.Waits || one.waiting() > 0
 		if one.ID != d.ID {
-			page.Removable = append(page.Removable, viewCRM(wordsOf(one)))
+			v.Removable = append(v.Removable, viewCRM(wordsOf(one)))
 		}
 	}
-	return render(c, http.StatusOK, views.Everybody(page))
+	return v
+}
+
+// countsPart handles GET /integrations/{service}/everybody/live, which the page polls.
+func (s *server) countsPart(c *fiber.Ctx) error {
+	counts := s.counts(c, s.here(c))
+	if counts.Version() == c.Query("seen") {
+		return c.SendStatus(http.StatusNoContent)
+	}
+	return render(c, http.StatusOK, views.CountsLive(counts))
 }
 
 // sendEverybody handles POST /integrations/{service}/everybody.

@@ -220,12 +220,12 @@ func TestNewslettersFeedTheCRMsThatAreChosen(t *testing.T) {
 	}
 	w.as(ann, "fabrikam").submit(feeds, "all", "named", "newsletter", "fabrikam-weekly").to("/integrations/toy")
 
-	asked := b.submit(feeds, "all", "named", "newsletter", daily).is(200, "1 sign-up waits for Toy CRM from newsletters that you take away", `name="sure" value="yes"`, `value="`+daily+`" checked`)
+	asked := b.submit(feeds, "all", "named", "newsletter", daily).is(200, "1 sign-up has not arrived in Toy CRM yet, and will not be sent there", `name="sure" value="yes"`, `value="`+daily+`" checked`)
 	if strings.Contains(asked.body, `value="`+weekly+`" checked`) || w.count(`SELECT count(*) FROM deliveries WHERE state = 'ended'`) != 0 {
 		t.Fatal("it was done before it was said")
 	}
 	b.submit(feeds, "all", "named", "newsletter", daily, "sure", "yes").to("/integrations/toy/settings")
-	b.get("/integrations/toy/settings").is(200, "1 sign-up that waited is not sent any more.", "The sign-ups of 1 newsletter go to Toy CRM.")
+	b.get("/integrations/toy/settings").is(200, "1 sign-up that had not arrived is not sent any more.", "The sign-ups of 1 newsletter go to Toy CRM.")
 	b.get("/newsletters/contoso-weekly").is(200, `<a href="/integrations/sfdc/settings">Salesforce</a>`).hasNot("Toy CRM</a>")
 	b.get("/newsletters/contoso-daily").is(200, `<a href="/integrations/toy/settings">Toy CRM</a>`, "Salesforce")
 	b.get(w.personOf("weekly@reader.test")).is(200, "Toy CRM: Ended before it arrived", "doesn’t feed Toy CRM any more")

@@ -187,6 +187,7 @@ func (s *server) portal(app *fiber.App) {
 	deliveries(http.MethodPost, "/newsletters", s.setFeeds)
 	deliveries(http.MethodGet, "/everybody", s.everybody)
 	deliveries(http.MethodPost, "/everybody", s.sendEverybody)
+	deliveries(http.MethodGet, "/everybody/live", s.countsPart)
 	deliveries(http.MethodGet, "/remove", s.confirmRemove)
 	deliveries(http.MethodPost, "/remove", s.remove)
 	deliveries(http.MethodGet, "/move", s.confirmMove)

@@ -12,8 +12,16 @@ type EverybodyPage struct {
 	Estimate    Estimate
 	Actions     Actions
 	UnderWay    bool
-	Compared    []CRMCount // all of the tenant's CRMs
-	Removable   []CRM      // the others: what one leaves when everybody is here
+	Counts      Counts
+}
+
+// Counts are for CountsLive, which polls /integrations/{service}/everybody/live while somebody
+// waits. Answer it with 204 when Version is still the query's seen.
+type Counts struct {
+	Service   string     // whose page it is
+	All       []CRMCount // of each of the tenant's CRMs
+	Removable []CRM      // the others: what one leaves when everybody is here
+	Waits     bool       // somebody is on the way to one of them
 }
 
 // Estimate is about what it takes to send people to a CRM.
@@ -51,7 +59,7 @@ type FeedsPage struct {
 	Card        Integration
 	All         bool
 	Newsletters []Choice // each of the tenant's
-	Ends        int      // who wait there and would not be sent any more; 0 when nothing has to be asked
+	Ends        int      // who have not arrived and would not be sent any more; 0 when nothing has to be asked
 	Error       string
 }
 
@@ -74,8 +82,8 @@ func (p EverybodyPage) text() string {
 		who += " to " + listed(p.Newsletters)
 	}
 	text := who + " and has not been sent to " + p.Card.Name + " before is sent there. Who is there already by e-mail address is not created again."
-	if len(p.Removable) > 0 {
-		text += " Nothing changes in " + listed(names(p.Removable)) + "."
+	if len(p.Counts.Removable) > 0 {
+		text += " Nothing changes in " + listed(names(p.Counts.Removable)) + "."
 	}
 	return text
 }
@@ -103,15 +111,22 @@ func listed(all []string) string {
 	return text
 }
 
+// Version changes whenever the numbers would look different.
+func (c Counts) Version() string { return digest(c) }
+
+func (c Counts) liveURL() string {
+	return string(servicePath(c.Service, "everybody/live")) + "?seen=" + c.Version()
+}
+
 // columns are the states of the table that compares the CRMs.
-func (p EverybodyPage) columns() (all []State) {
-	if len(p.Compared) == 0 {
+func (c Counts) columns() (all []State) {
+	if len(c.All) == 0 {
 		return nil
 	}
-	for i, s := range p.Compared[0].Totals.States {
+	for _, s := range c.All[0].Totals.States {
 		n := 0
-		for _, c := range p.Compared {
-			n += c.Totals.States[i].N
+		for _, one := range c.All {
+			n += one.Totals.in(s.State)
 		}
 		if s.State.Main || n > 0 {
 			all = append(all, s.State)
@@ -174,10 +189,18 @@ func FeedsSaved(ended int) string {
 	if ended == 0 {
 		return "Saved."
 	}
-	return "Saved. " + count(ended, "sign-up that waited is", "sign-ups that waited are") + " not sent any more."
+	return "Saved. " + count(ended, "sign-up that had not arrived is", "sign-ups that had not arrived are") + " not sent any more."
+}
+
+// meaning says whose sign-ups end.
+func (p FeedsPage) meaning() string {
+	if p.Ends == 1 {
+		return "It is of a newsletter that you take away. Who is in " + p.Card.Name + " stays there."
+	}
+	return "They are of newsletters that you take away. Who is in " + p.Card.Name + " stays there."
 }
 
 // question is what is asked before sign-ups end that wait.
 func (p FeedsPage) question() string {
-	return count(p.Ends, "sign-up waits", "sign-ups wait") + " for " + p.Card.Name + " from newsletters that you take away"
+	return count(p.Ends, "sign-up has", "sign-ups have") + " not arrived in " + p.Card.Name + " yet, and will not be sent there"
 }

@@ -11,8 +11,8 @@ import (
 var estimate = Estimate{Calls: 280, Unit: "API calls", Window: 24 * time.Hour, Left: 12000, Took: 2 * time.Minute}
 
 func everybody(n int) EverybodyPage {
-	return EverybodyPage{Page: portalPage("Send everybody", NavIntegrations), Card: cardOf(hubspot, Connected), N: n, Estimate: estimate, Removable: []CRM{salesforce},
-		Compared: []CRMCount{{salesforce, totals(14, 0, 14, 0, 0, 0)}, {hubspot, totals(9, 0, 6, 2, 1, 0)}}}
+	return EverybodyPage{Page: portalPage("Send everybody", NavIntegrations), Card: cardOf(hubspot, Connected), N: n, Estimate: estimate,
+		Counts: Counts{Service: "hubspot", Waits: true, Removable: []CRM{salesforce}, All: []CRMCount{{salesforce, totals(14, 0, 14, 0, 0, 0)}, {hubspot, totals(9, 0, 6, 2, 1, 0)}}}}
 }
 
 func removal() RemovePage {
@@ -107,7 +107,7 @@ func TestTakingANewsletterAwayIsAskedAbout(t *testing.T) {
 		if n := d.Find("input[name=newsletter]").Length(); n != 2 || d.Find("input[name=newsletter][checked]").Length() != 1 {
 			t.Errorf("%d wait: %d newsletters", ends, n)
 		}
-		if asked := strings.Contains(d.Text(), "12 sign-ups wait for HubSpot"); asked != (ends > 0) {
+		if asked := strings.Contains(d.Text(), "12 sign-ups have not arrived in HubSpot yet"); asked != (ends > 0) {
 			t.Errorf("%d wait: it is asked: %v", ends, asked)
 		}
 	}
