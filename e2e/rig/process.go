@@ -1,4 +1,4 @@
-// Package rig runs the built gatepost command and the simulated Salesforce as
+// Package rig runs the built gatepost command and the simulated CRMs as
 // processes of their own, on this machine's loopback addresses alone, and drives
 // them over HTTP. The soak test and the benchmarks stand on it.
 package rig
