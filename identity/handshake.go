@@ -326,6 +326,7 @@ func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) er
 	if s.NamedByURL {
 		return v.acceptNamed(ctx, s, a, g)
 	}
+	s.fill(a, g) // before anything is refused: what else ends with the grant is told by it
 	g.InstanceURL = s.host
 	if (s.SelfManaged || s.OneHost) && s.ExtraLogin != "" && g.LoginURL == s.ExtraLogin {
 		g.InstanceURL = g.LoginURL // the operator's own host
@@ -350,8 +351,8 @@ func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) er
 		if a.userinfo, err = v.client.userinfo(ctx, s, g.LoginURL, a.AccessToken); err != nil {
 			v.Log.WarnContext(ctx, "whose the access is is not known", "service", s.ID, "tenant", g.TenantID, "error", err)
 		}
+		s.fill(a, g)
 	}
-	s.fill(a, g)
 	return v.askOrg(ctx, s, a, g)
 }
 

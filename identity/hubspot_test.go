@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,11 +41,14 @@ func newHubSpotWorld(t *testing.T) *hubSpotWorld {
 	t.Cleanup(srv.Close)
 	w := &hubSpotWorld{world: newWorld(t), url: srv.URL, hs: hs}
 	w.app(clientSecret)
-	w.v = w.process(func(c *Config) {
-		c.Services, c.HTTP = []Service{hubSpotAt(srv.URL)}, outbound.Client(outbound.Trust(srv.URL))
-	})
+	w.v = w.vault(hubSpotAt(srv.URL))
 	w.connect()
 	return w
+}
+
+// vault is one with the service as it is given.
+func (w *hubSpotWorld) vault(s Service) *Vault {
+	return w.process(func(c *Config) { c.Services, c.HTTP = []Service{s}, outbound.Client(outbound.Trust(w.url)) })
 }
 
 // app registers our app at HubSpot, with a secret.
@@ -67,9 +71,17 @@ var hiddenField = regexp.MustCompile(`name="(?:id|startURL)" value="([^"]*)"`)
 // connect lets our app in, as a member of the account Contoso.
 func (w *hubSpotWorld) connect() {
 	w.t.Helper()
+	if err := w.try(w.v); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// try does so with a vault.
+func (w *hubSpotWorld) try(v *Vault) error {
+	w.t.Helper()
 	r := w.request()
 	r.Service = hubSpot.ID
-	address, err := w.v.Authorize(w.t.Context(), r)
+	address, err := v.Authorize(w.t.Context(), r)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -105,9 +117,8 @@ func (w *hubSpotWorld) connect() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := w.v.Finish(w.t.Context(), Callback{Service: hubSpot.ID, SessionID: session, State: u.Query().Get("state"), Code: u.Query().Get("code")}); err != nil {
-		w.t.Fatalf("%v, after %s", err, back)
-	}
+	_, err = v.Finish(w.t.Context(), Callback{Service: hubSpot.ID, SessionID: session, State: u.Query().Get("state"), Code: u.Query().Get("code")})
+	return err
 }
 
 func (w *hubSpotWorld) control(what, body string) {
@@ -288,4 +299,23 @@ func (w *hubSpotWorld) api(token string) int {
 	}
 	defer resp.Body.Close()
 	return resp.StatusCode
+}
+
+// What is refused after it was granted ends by itself, and not with the connection that there
+// is in the same account: that one would end if the app was taken out of it.
+func TestHubSpotStaysInstalledForAnotherConnection(t *testing.T) {
+	w := newHubSpotWorld(t)
+	w.control("settings", `{"shared_refresh_token":false}`)
+	wanting := hubSpotAt(w.url)
+	wanting.NeedScopes = append(slices.Clone(wanting.NeedScopes), "more")
+	v := w.vault(wanting)
+	wantOAuth(t, w.try(v), CodeMissingScope)
+	w.runRevocations(v)
+	if err := w.renew(); err != nil {
+		t.Errorf("the connection ended: %v", err)
+	}
+	unknown := wanting.inOrg("")
+	if unknown.Revoke.Uninstall != "" || wanting.inOrg("62515").Revoke.Uninstall == "" {
+		t.Error("it is uninstalled where nobody knows from which account")
+	}
 }

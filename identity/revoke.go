@@ -114,7 +114,7 @@ func (v *Vault) revoke(ctx context.Context, r db.Revocation) (Ending, error) {
 	if err != nil || inUse {
 		return Shared, err
 	}
-	err = v.client.revoke(ctx, s, r.LoginURL, token)
+	err = v.client.revoke(ctx, s.inOrg(r.OrgID), r.LoginURL, token)
 	if errors.Is(err, errNoWay) {
 		return NoWay, nil
 	}
@@ -128,9 +128,18 @@ func (v *Vault) revokeUnstored(ctx context.Context, s Service, g db.Grant, token
 	if inUse, err := v.inUse(ctx, s, g, token); inUse || errors.Is(err, db.ErrUnavailable) {
 		return
 	}
-	if err := v.client.revoke(ctx, s, g.LoginURL, token); err != nil {
+	if err := v.client.revoke(ctx, s.inOrg(g.OrgID), g.LoginURL, token); err != nil {
 		v.Log.ErrorContext(ctx, "a grant that is not kept could not be revoked", "service", s.ID, "tenant", g.TenantID, "error", err)
 	}
+}
+
+// inOrg is the service as a grant is ended that is of an org. Where that isn't known, nor is
+// whose access ends with the app's: it isn't uninstalled.
+func (s Service) inOrg(orgID string) Service {
+	if orgID == "" {
+		s.Revoke.Uninstall = ""
+	}
+	return s
 }
 
 // inUse reports whether a connection, or what waits to be confirmed, goes on with

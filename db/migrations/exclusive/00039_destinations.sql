@@ -212,7 +212,15 @@ ALTER TABLE removals DROP COLUMN code;
 
 -- exclusive: the counts
 -- A count has the destination that it is of, '' where it is of subscribers. What a destination
--- has entered stands in the ledger's sums.
+-- has entered stands in the ledger's sums. The counts of before are taken over, since a
+-- recount comes soon; of who left it is counted whether they had arrived.
+CREATE TABLE old_hour_counts AS SELECT tenant_id, hour, newsletter_id, state, n FROM hour_counts WHERE n <> 0;
+CREATE TABLE old_reason_counts AS SELECT tenant_id, state, reason, n FROM reason_counts WHERE n <> 0;
+CREATE TABLE old_org_counts AS SELECT tenant_id, org_id, n FROM org_counts WHERE n <> 0;
+CREATE TABLE left_counts AS
+  SELECT s.tenant_id, s.created_at - s.created_at % 3600000 AS hour, s.newsletter_id, d.state, d.org_id, count(*) AS n
+  FROM subscribers s JOIN deliveries d ON d.tenant_id = s.tenant_id AND d.subscriber_id = s.id
+  WHERE s.state = 'left' AND s.state <> 'active' GROUP BY 1, 2, 3, 4, 5;
 
 -- only postgres
 INSERT INTO folded_ledger AS f (tenant_id, newsletter_id, hour, kind, n)
@@ -306,19 +314,24 @@ INSERT INTO folded_ledger_sums (tenant_id, destination_id, kind, n)
   SELECT tenant_id, tenant_id, 'entered', n FROM old_ledger_sums WHERE kind = 'new';
 DROP TABLE old_ledger_sums;
 INSERT INTO folded_hour_counts (tenant_id, destination_id, hour, newsletter_id, state, n)
-  SELECT tenant_id, '', created_at - created_at % 3600000, newsletter_id, state, count(*) FROM subscribers GROUP BY 1, 3, 4, 5
-  UNION ALL SELECT tenant_id, '', hour, newsletter_id, 'erased', count(*) FROM removals WHERE erased = 1 GROUP BY 1, 3, 4
-  UNION ALL SELECT tenant_id, tenant_id, hour, newsletter_id, 'erased', count(*) FROM removals WHERE erased = 1 GROUP BY 1, 3, 4
-  UNION ALL SELECT d.tenant_id, d.destination_id, s.created_at - s.created_at % 3600000, s.newsletter_id, d.state, count(*)
-    FROM deliveries d JOIN subscribers s ON s.tenant_id = d.tenant_id AND s.id = d.subscriber_id GROUP BY 1, 2, 3, 4, 5;
+  SELECT tenant_id, destination_id, hour, newsletter_id, state, sum(n) FROM (
+    SELECT tenant_id, '' AS destination_id, hour, newsletter_id, CASE WHEN state IN ('left', 'erased') THEN state ELSE 'active' END AS state, n FROM old_hour_counts
+    UNION ALL SELECT tenant_id, tenant_id, hour, newsletter_id, state, n FROM old_hour_counts WHERE state <> 'left'
+    UNION ALL SELECT tenant_id, tenant_id, hour, newsletter_id, state, n FROM left_counts) c
+  GROUP BY 1, 2, 3, 4, 5;
 INSERT INTO folded_state_counts (tenant_id, destination_id, newsletter_id, state, n)
   SELECT tenant_id, destination_id, newsletter_id, state, sum(n) FROM folded_hour_counts GROUP BY 1, 2, 3, 4;
 INSERT INTO folded_day_counts (tenant_id, destination_id, day, state, n)
   SELECT tenant_id, destination_id, hour - hour % 86400000, state, sum(n) FROM folded_hour_counts GROUP BY 1, 2, 3, 4;
-INSERT INTO folded_reason_counts (tenant_id, destination_id, state, reason, n)
-  SELECT tenant_id, destination_id, state, reason, count(*) FROM deliveries WHERE state IN ('waiting', 'attention') AND reason <> '' GROUP BY 1, 2, 3, 4;
+INSERT INTO folded_reason_counts (tenant_id, destination_id, state, reason, n) SELECT tenant_id, tenant_id, state, reason, n FROM old_reason_counts;
 INSERT INTO folded_org_counts (tenant_id, destination_id, org_id, n)
-  SELECT tenant_id, destination_id, org_id, count(*) FROM deliveries WHERE state = 'delivered' GROUP BY 1, 2, 3;
+  SELECT tenant_id, tenant_id, org_id, sum(n) FROM (
+    SELECT tenant_id, org_id, n FROM old_org_counts UNION ALL SELECT tenant_id, org_id, n FROM left_counts WHERE state = 'delivered') c
+  GROUP BY 1, 2, 3;
+DROP TABLE old_hour_counts;
+DROP TABLE old_reason_counts;
+DROP TABLE old_org_counts;
+DROP TABLE left_counts;
 ALTER TABLE recount_sums RENAME TO old_recount_sums;
 CREATE TABLE recount_sums (
   tenant_id      TEXT NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
