@@ -36,7 +36,7 @@ var kinds = []kind{
 		plenty: settings{"daily_limit": 100_000_000}},
 	{Name: "HubSpot", Service: HubSpot, file: "hubspot", Calls: []string{"batch_read", "batch_create", "batch_update", "create", "update"},
 		plenty: settings{}}, // what it allows is enough
-	{Name: "Zoho", Service: Zoho, file: "zoho", Calls: []string{"coql", "insert", "update"},
+	{Name: "Zoho", Service: Zoho, file: "zoho", Calls: []string{"coql", "insert", "update", "upsert"},
 		plenty: settings{"credits": 100_000_000, "tokens_per_ten_minutes": 1_000_000}},
 }
 
