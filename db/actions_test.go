@@ -33,23 +33,6 @@ func refused(t *testing.T, n int, state State) (d *DB, ids []string) {
 	return d, ids
 }
 
-// connected connects the tenant a to an org.
-func (d *DB) connected(t *testing.T, orgID string) {
-	t.Helper()
-	for _, query := range []string{
-		`INSERT INTO users (id, email, password_hash, created_at, password_changed_at) VALUES ('ann', 'ann@example.com', 'x', 1, 1) ON CONFLICT DO NOTHING`,
-		`INSERT INTO identities (id, service, tenant_id, generation, sealed_access, sealed_refresh, key_id, login_url, instance_url, org_id, org_name, sandbox, remote_user_id, scopes, connected_by, connected_at, refreshed_at, keep_alive_at)
-			VALUES ('i', 'sfdc', 'a', 1, '', '', 1, '', '', '', '', 0, '', '', 'ann', 1, 1, 1) ON CONFLICT DO NOTHING`,
-	} {
-		if _, err := d.write.Exec(query); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := d.write.Exec(`UPDATE identities SET org_id = $1`, orgID); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func (d *DB) begin(t *testing.T, a Action) Action {
 	t.Helper()
 	a.TenantID, a.Service, a.Actor = "a", "sfdc", "ann"
@@ -77,11 +60,6 @@ func (d *DB) finish(t *testing.T, id string) (a Action) {
 	}
 	t.Fatalf("never ends: %+v", a)
 	return a
-}
-
-func jobsOf(t *testing.T, d *DB) int {
-	t.Helper()
-	return number(t, d, `SELECT count(*) FROM river_job WHERE kind = 'action' AND queue = 'long'`)
 }
 
 func TestALittleActionIsDoneAtOnce(t *testing.T) {

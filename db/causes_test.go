@@ -32,12 +32,6 @@ func (d *DB) follow(t *testing.T) {
 	}
 }
 
-// later has the database's clock say that time has passed.
-func (d *DB) later(passed time.Duration) {
-	before := d.now
-	d.now = func() time.Time { return before().Add(passed) }
-}
-
 // Since when there is a cause is told by those who have it until it is noted, and stays
 // while anybody has it, and while who was sent again may be refused once more.
 func TestACauseIsThereSinceItsFirst(t *testing.T) {

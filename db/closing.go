@@ -92,7 +92,7 @@ func (d *Work) endAccess(ctx context.Context, tx *sql.Tx, tenantID string, now i
 		}
 	}
 	err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM memberships WHERE tenant_id = $1),
-		COALESCE((SELECT sum(n) FROM state_counts WHERE tenant_id = $1 AND state <> $2), 0)`, tenantID, Erased).Scan(&c.Members, &c.Subscribers)
+		COALESCE((SELECT sum(n) FROM state_counts WHERE tenant_id = $1 AND destination_id = '' AND state <> $2), 0)`, tenantID, Erased).Scan(&c.Members, &c.Subscribers)
 	return err
 }
 

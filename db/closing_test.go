@@ -28,6 +28,8 @@ func fill(t *testing.T, d *DB, id string) {
 			names = append(names, c.Name)
 			switch isJSON := strings.HasPrefix(c.Default, "'[") || strings.HasPrefix(c.Default, "'{"); {
 			case c.Name == "state" && table == "subscribers":
+				values = append(values, "'left'")
+			case c.Name == "state" && table == "deliveries":
 				values = append(values, "'attention'")
 			case c.Name == "service":
 				values = append(values, "'sfdc'")
@@ -83,7 +85,7 @@ func TestWipeLeavesNothingOfATenant(t *testing.T) {
 	fill(t, d, gone.ID)
 	fill(t, d, other.ID)
 	before := holding(t, d, other.ID)
-	if _, err := d.write.Exec(`INSERT INTO leases (name, owner, until) VALUES ($1, 'x', 0)`, Lease{TenantID: gone.ID}.name()); err != nil {
+	if _, err := d.write.Exec(`INSERT INTO leases (name, owner, until) VALUES ($1, 'x', 0)`, Lease{DestinationKey: first(gone.ID)}.name()); err != nil {
 		t.Fatal(err)
 	}
 	var told []int
@@ -101,7 +103,7 @@ func TestWipeLeavesNothingOfATenant(t *testing.T) {
 	if left := holding(t, d, gone.ID); !slices.Equal(left, slices.Sorted(slices.Values(stays))) {
 		t.Errorf("left in %v, want %v", left, stays)
 	}
-	if n := number(t, d, `SELECT count(*) FROM leases WHERE name = $1`, Lease{TenantID: gone.ID}.name()); n != 0 {
+	if n := number(t, d, `SELECT count(*) FROM leases WHERE name = $1`, Lease{DestinationKey: first(gone.ID)}.name()); n != 0 {
 		t.Error("its lease is left")
 	}
 	if after := holding(t, d, other.ID); !slices.Equal(after, before) {
@@ -116,10 +118,16 @@ func TestWipeGoesByBatches(t *testing.T) {
 	d := open(t)
 	_, gone := member(t, d, "gone")
 	fill(t, d, gone.ID)
-	if _, err := d.write.Exec(`INSERT INTO subscribers (tenant_id, id, newsletter_id, email, email_key, first_name, last_name, state, due_at, created_at)
+	if _, err := d.write.Exec(`INSERT INTO subscribers (tenant_id, id, newsletter_id, email, email_key, first_name, last_name, state, created_at)
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
-		SELECT $1, 's' || i, $1, '', i, '', '', 'waiting', 0, 0 FROM n`, gone.ID); err != nil {
+		SELECT $1, 's' || i, $1, '', i, '', '', 'active', 0 FROM n`, gone.ID); err != nil {
 		t.Fatal(err)
+	}
+	for _, destination := range []string{gone.ID, "another"} {
+		if _, err := d.write.Exec(`INSERT INTO deliveries (tenant_id, subscriber_id, destination_id, state, due_at)
+			SELECT tenant_id, id, $2, 'waiting', 0 FROM subscribers WHERE tenant_id = $1 AND id LIKE 's%'`, gone.ID, destination); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := d.write.Exec(`UPDATE tenants SET closed_at = 1, wipe_at = 1 WHERE id = $1`, gone.ID); err != nil {
 		t.Fatal(err)
@@ -129,6 +137,7 @@ func TestWipeGoesByBatches(t *testing.T) {
 	if want := []int{1000, 2000, 2501}; err != nil || !wiped.Done || !slices.Equal(told, want) {
 		t.Errorf("%+v, %v, told %v, want %v", wiped, err, told, want)
 	}
+	wantN(t, d, 0, `SELECT count(*) FROM deliveries WHERE tenant_id = $1`, gone.ID)
 }
 
 // What a tenant's own app has made can be revoked with that app alone.
@@ -261,7 +270,7 @@ func (d *DB) isNowhere(t *testing.T, tenant Tenant, newsletter string, only, als
 	if all, err := d.TenantsOf(t.Context(), alsoElsewhere.ID); err != nil || len(all) != 1 || all[0].ID == tenant.ID {
 		t.Errorf("tenants of a member: %+v, %v", all, err)
 	}
-	if due, err := d.DueTenants(t.Context(), "me"); err != nil || len(due) != 0 {
+	if due, err := d.DueDestinations(t.Context(), "me"); err != nil || len(due) != 0 {
 		t.Errorf("due to be delivered: %v, %v", due, err)
 	}
 	if due, err := d.DueRecounts(t.Context(), noon.Add(time.Hour)); err != nil || slices.Contains(due, tenant.ID) {

@@ -129,7 +129,7 @@ func TestAMarkedDatabaseIsNotOpened(t *testing.T) {
 		if _, err := d.write.Exec(`INSERT INTO database_copies (id, state, other, at) VALUES ('1', $1, 'the other', 0)`, state); err != nil {
 			t.Fatal(err)
 		}
-		for name, open := range map[string]func(context.Context, string) (*DB, error){"Open": Open, "OpenExisting": OpenExisting, "OpenMigrated": OpenMigrated} {
+		for name, open := range map[string]func(context.Context, string) (*DB, error){"Open": Open, "OpenExisting": OpenExisting, "OpenMigrated": openMigrated} {
 			if d, err := open(t.Context(), where); !errors.Is(err, ErrMarked) || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "the other") {
 				t.Errorf("%s of one that is %s: %v, %v", name, state, d, err)
 			}
@@ -158,10 +158,10 @@ func TestAMarkedDatabaseIsNotMigrated(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if d, err := OpenMigrated(t.Context(), where); !errors.Is(err, ErrMarked) {
+	if d, err := openMigrated(t.Context(), where); !errors.Is(err, ErrMarked) {
 		t.Errorf("got %v, %v", d, err)
 	}
-	if _, err := Migrate(t.Context(), where, 0); !errors.Is(err, ErrMarked) {
+	if _, err := Migrate(t.Context(), where, 0, nil); !errors.Is(err, ErrMarked) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -317,7 +317,7 @@ func TestACopyThatWasStoppedGoesOn(t *testing.T) {
 		t.Fatal("it wasn't stopped")
 	}
 	for name, where := range map[string]string{"source": w.from, "target": w.to} {
-		if d, err := OpenMigrated(t.Context(), where); !errors.Is(err, ErrMarked) {
+		if d, err := openMigrated(t.Context(), where); !errors.Is(err, ErrMarked) {
 			t.Errorf("the %s is opened meanwhile: %v, %v", name, d, err)
 		}
 	}

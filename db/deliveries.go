@@ -55,7 +55,7 @@ func (d *Outbox) DueDestinations(ctx context.Context, owner string) ([]Destinati
 		)
 		SELECT o.tenant_id, o.id FROM (SELECT id FROM waiting UNION SELECT destination_id FROM removal_records WHERE ended_at = 0
 			UNION SELECT destination_id FROM deliveries WHERE state = 'ended' AND sent_at > 0) i
-		JOIN destinations o ON o.id = i.id WHERE `+ofDue+` ORDER BY o.id`, millis(d.now()), owner)
+		CROSS JOIN destinations o WHERE o.id = i.id AND `+ofDue+` ORDER BY o.id`, millis(d.now()), owner)
 	return keys, wrap("due destinations", err)
 }
 
@@ -425,8 +425,8 @@ func (d *Outbox) SetBlamed(ctx context.Context, l Lease, n int) error {
 	}))
 }
 
-// EndPause lets a tenant's deliveries go on.
-func (d *Outbox) EndPause(ctx context.Context, tenantID string) error {
-	_, err := d.execNotify(ctx, Notice{NoticeDue, tenantID}, `DELETE FROM pauses WHERE tenant_id = $1 AND destination_id = $2`, tenantID)
+// EndPause lets a destination's deliveries go on.
+func (d *Outbox) EndPause(ctx context.Context, key DestinationKey) error {
+	_, err := d.execNotify(ctx, Notice{NoticeDue, key.TenantID}, `DELETE FROM pauses WHERE tenant_id = $1 AND destination_id = $2`, key.TenantID, key.DestinationID)
 	return wrap("end the pause", err)
 }

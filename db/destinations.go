@@ -126,8 +126,19 @@ func lockNewsletters(ctx context.Context, tx *sql.Tx, tenantID string, e engine)
 	return err
 }
 
+// holdNewsletter keeps what a newsletter feeds as it is until the transaction ends, as the
+// storing of a new subscriber does.
+func (b *book) holdNewsletter(ctx context.Context, tenantID, newsletterID string) error {
+	_, held := b.fed[newsletterID]
+	if _, file := b.change.engine.(*sqliteFile); held || file {
+		return nil // a file has one writer
+	}
+	_, err := b.tx.ExecContext(ctx, `SELECT id FROM newsletters WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE`, tenantID, newsletterID)
+	return err
+}
+
 // feeds are the ids of the destinations that a newsletter's subscribers go to. It is called
-// once a subscriber of it was stored.
+// once the newsletter is held, by holdNewsletter or by a subscriber of it that was stored.
 func (b *book) feeds(ctx context.Context, tenantID, newsletterID string) ([]string, error) {
 	if ids, ok := b.fed[newsletterID]; ok {
 		return ids, nil
@@ -147,28 +158,42 @@ func (b *book) feeds(ctx context.Context, tenantID, newsletterID string) ([]stri
 // tenant's gives ErrNotFound.
 func (d *Outbox) SetNewsletters(ctx context.Context, key DestinationKey, all bool, newsletters []string) (ended int, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
-		ended = 0
-		if err := lockNewsletters(ctx, tx, key.TenantID, d.engine); err != nil {
+		if err := d.setNewsletters(ctx, tx, key, all, newsletters); err != nil {
 			return err
-		}
-		res, err := tx.ExecContext(ctx, `UPDATE destinations SET all_newsletters = $3 WHERE tenant_id = $1 AND id = $2 AND removed_at = 0`, key.TenantID, key.DestinationID, bit(all))
-		if err := changed(res, err, ErrNotFound); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM destination_newsletters WHERE tenant_id = $1 AND destination_id = $2`, key.TenantID, key.DestinationID); err != nil || all {
-			return err
-		}
-		for _, id := range newsletters {
-			res, err := tx.ExecContext(ctx, `INSERT INTO destination_newsletters (tenant_id, destination_id, newsletter_id)
-				SELECT n.tenant_id, $2, n.id FROM newsletters n WHERE n.tenant_id = $1 AND n.id = $3`, key.TenantID, key.DestinationID, id)
-			if err := changed(res, err, ErrNotFound); err != nil {
-				return err
-			}
 		}
 		ended, err = d.endUnfed(ctx, tx, key)
 		return err
 	})
-	return ended, wrap("set what feeds a destination", err)
+	late := 0
+	if err == nil {
+		// Who was storing a sign-up when that began wasn't seen by it, and is there by now.
+		err = d.tx(ctx, func(tx *sql.Tx) error {
+			late, err = d.endUnfed(ctx, tx, key)
+			return err
+		})
+	}
+	return ended + late, wrap("set what feeds a destination", err)
+}
+
+func (d *base) setNewsletters(ctx context.Context, tx *sql.Tx, key DestinationKey, all bool, newsletters []string) error {
+	if err := lockNewsletters(ctx, tx, key.TenantID, d.engine); err != nil {
+		return err
+	}
+	res, err := tx.ExecContext(ctx, `UPDATE destinations SET all_newsletters = $3 WHERE tenant_id = $1 AND id = $2 AND removed_at = 0`, key.TenantID, key.DestinationID, bit(all))
+	if err := changed(res, err, ErrNotFound); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM destination_newsletters WHERE tenant_id = $1 AND destination_id = $2`, key.TenantID, key.DestinationID); err != nil || all {
+		return err
+	}
+	for _, id := range newsletters {
+		res, err := tx.ExecContext(ctx, `INSERT INTO destination_newsletters (tenant_id, destination_id, newsletter_id)
+			SELECT n.tenant_id, $2, n.id FROM newsletters n WHERE n.tenant_id = $1 AND n.id = $3`, key.TenantID, key.DestinationID, id)
+		if err := changed(res, err, ErrNotFound); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // WouldEnd is how many deliveries SetNewsletters would end.
@@ -188,8 +213,8 @@ func (d *Outbox) WouldEnd(ctx context.Context, key DestinationKey, all bool, new
 }
 
 // unfed are the open deliveries of a destination whose newsletter doesn't feed it any more.
-const unfed = ` FROM deliveries d JOIN subscribers s ON s.tenant_id = d.tenant_id AND s.id = d.subscriber_id
-	WHERE d.tenant_id = $1 AND d.destination_id = $2 AND d.state IN (%s)
+const unfed = ` FROM destinations t JOIN deliveries d ON d.tenant_id = t.tenant_id AND d.destination_id = t.id JOIN subscribers s ON s.tenant_id = d.tenant_id AND s.id = d.subscriber_id
+	WHERE t.tenant_id = $1 AND t.id = $2 AND t.all_newsletters = 0 AND d.tenant_id = $1 AND d.destination_id = $2 AND d.state IN (%s)
 		AND NOT EXISTS (SELECT 1 FROM destination_newsletters f WHERE f.tenant_id = $1 AND f.destination_id = $2 AND f.newsletter_id = s.newsletter_id)`
 
 // endUnfed ends what waits in a destination, or needs attention, of newsletters that don't
@@ -214,7 +239,7 @@ func openStates() string {
 }
 
 // ending has a delivery not go any further.
-var ending = decision{`UPDATE deliveries SET state = 'ended', match_id = ''` + ofSet + ` AND CAST($1 AS BIGINT) > 0`,
+var ending = decision{`UPDATE deliveries SET state = 'ended', reason = '', detail = '', match_id = ''` + ofSet + ` AND CAST($1 AS BIGINT) > 0`,
 	func(to place) (place, string) { to.state, to.reason = Ended, ""; return to, "" }}
 
 // RemoveDestination ends a destination, with all that waits there: nothing of it is sent or
@@ -298,11 +323,12 @@ func (d *Outbox) Missing(ctx context.Context, key DestinationKey) (n int, err er
 }
 
 // missing are those whose newsletters feed the destination $2 of the tenant $1, which they
-// haven't entered.
+// haven't entered. Who is to be removed isn't among them.
 const missing = ` FROM subscribers s JOIN destinations t ON t.tenant_id = s.tenant_id AND t.id = $2 AND t.removed_at = 0
 	WHERE s.tenant_id = $1 AND s.state = 'active'
 		AND (t.all_newsletters = 1 OR EXISTS (SELECT 1 FROM destination_newsletters f WHERE f.tenant_id = $1 AND f.destination_id = $2 AND f.newsletter_id = s.newsletter_id))
-		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = s.tenant_id AND d.subscriber_id = s.id AND d.destination_id = $2)`
+		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = s.tenant_id AND d.subscriber_id = s.id AND d.destination_id = $2)
+		AND NOT EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = s.tenant_id AND r.subscriber_id = s.id AND r.ended_at = 0)`
 
 // nextMissing are up to limit of those whom the next batch of an action sends to its
 // destination.

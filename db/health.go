@@ -36,8 +36,8 @@ func problemsWhere(all *[]Problem, key DestinationKey, condition string, args ..
 		p.Since = fromMillis(since)
 		return p, err
 	}, `SELECT state, reason, n, (SELECT count(DISTINCT email_key) FROM
-			(SELECT s.email_key FROM (SELECT d.subscriber_id FROM deliveries d WHERE d.tenant_id = r.tenant_id AND d.destination_id = r.destination_id AND d.state = r.state AND d.reason = r.reason AND d.reason <> '' LIMIT $3) some
-				CROSS JOIN subscribers s WHERE s.tenant_id = r.tenant_id AND s.id = some.subscriber_id) people),
+			(SELECT s.email_key FROM (SELECT d.subscriber_id FROM deliveries d WHERE d.tenant_id = r.tenant_id AND d.destination_id = r.destination_id AND d.state = r.state AND d.reason = r.reason AND d.reason <> '' LIMIT $3) few
+				CROSS JOIN subscribers s WHERE s.tenant_id = r.tenant_id AND s.id = few.subscriber_id) people),
 			COALESCE((SELECT c.since FROM causes c WHERE c.tenant_id = r.tenant_id AND c.destination_id = r.destination_id AND c.state = r.state AND c.reason = r.reason AND c.ended_at = 0), `+firstEvent+`, 0)
 		FROM reason_counts r WHERE r.tenant_id = $1 AND r.destination_id = $2 AND r.n > 0`+condition, append([]any{key.TenantID, key.DestinationID, PeopleLimit}, args...)...)
 }
@@ -320,14 +320,15 @@ type Usage struct {
 }
 
 // SaveUsage keeps what a destination's CRM said of its API calls, and counts those that
-// we made since the last time.
+// we made since the last time. ErrNotFound: the tenant has no such destination.
 func (d *Watch) SaveUsage(ctx context.Context, key DestinationKey, used, allowed, ours int) error {
 	return wrap("save API usage", d.tx(ctx, func(tx *sql.Tx) error {
 		now := millis(d.now())
-		_, err := tx.ExecContext(ctx, `INSERT INTO api_usage (tenant_id, destination_id, used, allowed, at) VALUES ($1, $2, $3, $4, $5)
+		res, err := tx.ExecContext(ctx, `INSERT INTO api_usage (tenant_id, destination_id, used, allowed, at)
+			SELECT t.tenant_id, t.id, CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT) FROM destinations t WHERE t.tenant_id = $1 AND t.id = $2
 			ON CONFLICT (destination_id) DO UPDATE SET used = excluded.used, allowed = excluded.allowed, at = excluded.at`,
 			key.TenantID, key.DestinationID, used, allowed, now)
-		if err != nil || ours == 0 {
+		if err := changed(res, err, ErrNotFound); err != nil || ours == 0 {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO api_calls (tenant_id, destination_id, hour, n) VALUES ($1, $2, $3, $4)
@@ -376,7 +377,7 @@ type CheckUp struct {
 // SaveCheckUp keeps what a check-up found, in place of the one before.
 func (d *Watch) SaveCheckUp(ctx context.Context, key DestinationKey, orgID, checks string) error {
 	_, err := d.exec(ctx, `INSERT INTO checkups (tenant_id, destination_id, org_id, at, checks)
-		SELECT t.tenant_id, t.id, $3, $4, $5 FROM destinations t WHERE t.tenant_id = $1 AND t.id = $2
+		SELECT t.tenant_id, t.id, CAST($3 AS TEXT), CAST($4 AS BIGINT), CAST($5 AS TEXT) FROM destinations t WHERE t.tenant_id = $1 AND t.id = $2
 		ON CONFLICT (destination_id) DO UPDATE SET org_id = excluded.org_id, at = excluded.at, checks = excluded.checks`,
 		key.TenantID, key.DestinationID, orgID, millis(d.now()), checks)
 	return wrap("save check-up", err)

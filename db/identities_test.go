@@ -562,13 +562,13 @@ func TestMendBrokenElsewhere(t *testing.T) {
 	if err := d.BreakIdentity(t.Context(), i.ID, i.Generation, "invalid_client", ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.write.Exec(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, 'limit', '', 3, 0, 9)`, tenant.ID); err != nil {
+	if _, err := d.write.Exec(`INSERT INTO pauses (tenant_id, destination_id, reason, detail, tries, batch, until, since) VALUES ($1, $1, 'limit', '', 3, 0, 9, 0)`, tenant.ID); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := d.MendBroken(t.Context(), "hubspot", "", []string{"invalid_client"}); n != 1 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
-	if p, err := d.Pause(t.Context(), tenant.ID); err != nil || p.Tries != 3 {
+	if p, err := d.Pause(t.Context(), first(tenant.ID)); err != nil || p.Tries != 3 {
 		t.Errorf("pause %+v, %v", p, err)
 	}
 }
@@ -587,7 +587,7 @@ func TestMendBroken(t *testing.T) {
 		if err := d.BreakIdentity(t.Context(), i.ID, i.Generation, code, ""); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.write.Exec(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, 'broken', '', 1, 0, 9)`, id); err != nil {
+		if _, err := d.write.Exec(`INSERT INTO pauses (tenant_id, destination_id, reason, detail, tries, batch, until, since) VALUES ($1, $1, 'broken', '', 1, 0, 9, 0)`, id); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -602,7 +602,7 @@ func TestMendBroken(t *testing.T) {
 		if err != nil || i.BrokenAt.IsZero() == broken {
 			t.Errorf("broken %v, %v", i.BrokenAt, err)
 		}
-		if p, err := d.Pause(t.Context(), id); err != nil || (p.Reason != "") != broken {
+		if p, err := d.Pause(t.Context(), first(id)); err != nil || (p.Reason != "") != broken {
 			t.Errorf("pause %+v, %v", p, err)
 		}
 	}

@@ -83,6 +83,7 @@ func openAs(t *testing.T, where string, set func(*postgres)) *DB {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
+	d.SetCRMs("sfdc", "hubspot", "zoho")
 	return d
 }
 

@@ -18,8 +18,8 @@ import (
 )
 
 // TestNoMethodReachesAnotherTenantsRows calls every method that is for a tenant
-// with ids of another one's rows, whatever it does. What it returns holds nothing
-// of the other tenant, and the other's rows stay as they are. Methods are found in
+// with ids of another one's rows, whatever it does: with those of its destination too. What
+// it returns holds nothing of the other tenant, and the other's rows stay as they are. Methods are found in
 // the source, so that a new one can't be forgotten.
 func TestNoMethodReachesAnotherTenantsRows(t *testing.T) {
 	methods := tenantMethods(t)
@@ -34,38 +34,42 @@ func TestNoMethodReachesAnotherTenantsRows(t *testing.T) {
 	if err := d.SwitchSealingKey(t.Context(), 0, 7); err != nil {
 		t.Fatal(err)
 	}
-	lease := Lease{TenantID: mine.ID, Owner: "me"}
 	before, restore := rowsOf(t, d, theirs.ID), testdb.Snapshot(t, d.write, ownTables(t, d))
 	for name, params := range methods {
-		t.Run(name, func(t *testing.T) {
-			defer restore(t)
-			if err := d.TakeLease(t.Context(), lease); err != nil {
-				t.Fatal(err)
-			}
-			method := reflect.ValueOf(d).MethodByName(name)
-			args := make([]reflect.Value, method.Type().NumIn())
-			for i := range args {
-				args[i] = argument(t, method.Type().In(i), params[i], lease, theirs.ID)
-			}
-			for _, result := range method.Call(args) {
-				if text := fmt.Sprintf("%+v", result.Interface()); strings.Contains(text, theirs.ID) {
-					t.Errorf("returns %s", text)
+		for where, lease := range map[string]Lease{
+			"in a destination of mine":   {first(mine.ID), "me"},
+			"in a destination of others": {DestinationKey{mine.ID, theirs.ID}, "me"},
+		} {
+			t.Run(name+" "+where, func(t *testing.T) {
+				defer restore(t)
+				if err := d.TakeLease(t.Context(), lease); err != nil {
+					t.Fatal(err)
 				}
-			}
-			after := rowsOf(t, d, theirs.ID)
-			for _, row := range before {
-				if !slices.Contains(after, row) {
-					t.Errorf("the other tenant's row is changed or gone: %s", row)
+				method := reflect.ValueOf(d).MethodByName(name)
+				args := make([]reflect.Value, method.Type().NumIn())
+				for i := range args {
+					args[i] = argument(t, method.Type().In(i), params[i], lease, theirs.ID)
 				}
-			}
-			if len(after) != len(before) {
-				t.Errorf("the other tenant has %d rows, had %d", len(after), len(before))
-			}
-		})
+				for _, result := range method.Call(args) {
+					if text := fmt.Sprintf("%+v", result.Interface()); strings.Contains(strings.ReplaceAll(text, fmt.Sprint(lease.DestinationKey), ""), theirs.ID) {
+						t.Errorf("returns %s", text)
+					}
+				}
+				after := rowsOf(t, d, theirs.ID)
+				for _, row := range before {
+					if !slices.Contains(after, row) {
+						t.Errorf("the other tenant's row is changed or gone: %s", row)
+					}
+				}
+				if len(after) != len(before) {
+					t.Errorf("the other tenant has %d rows, had %d", len(after), len(before))
+				}
+			})
+		}
 	}
 }
 
-// tenantMethods are the exported methods of DB that take a tenant's id or lease,
+// tenantMethods are the exported methods of DB that take a tenant's id, a destination or a lease,
 // with the names of their parameters. Not among them: those that make somebody
 // belong to a tenant, whom it is for them to name.
 func tenantMethods(t *testing.T) map[string][]string {
@@ -92,7 +96,7 @@ func tenantMethods(t *testing.T) map[string][]string {
 			for _, field := range fn.Type.Params.List {
 				for _, param := range field.Names {
 					params = append(params, param.Name)
-					if fmt.Sprint(field.Type) == "Lease" {
+					if of := fmt.Sprint(field.Type); of == "Lease" || of == "DestinationKey" {
 						params[len(params)-1] = "lease"
 					}
 				}
@@ -115,6 +119,8 @@ func argument(t *testing.T, of reflect.Type, name string, mine Lease, theirs str
 		return reflect.ValueOf(t.Context())
 	case of == reflect.TypeFor[Lease]():
 		return reflect.ValueOf(mine)
+	case of == reflect.TypeFor[DestinationKey]():
+		return reflect.ValueOf(mine.DestinationKey)
 	case name == "tenantID":
 		v.SetString(mine.TenantID)
 	case name == "service":

@@ -163,7 +163,7 @@ func TestLostCommits(t *testing.T) {
 		for what, write := range map[string]func(key string) (do func(*DB) error, stored func() int){
 			"a sign-up": func(key string) (func(*DB) error, func() int) {
 				return addOne(t, signsUp(t, direct, tenant.ID, key)), func() int {
-					if r := recount(t, direct, tenant.ID); !r.Agrees() || r.Rows[Repeated] != 0 {
+					if r := recount(t, direct, tenant.ID); !r.Agrees() || r.Rows.Subscribers[Repeated] != 0 {
 						t.Errorf("recount %+v", r)
 					}
 					return number(t, direct, `SELECT count(*) FROM subscribers WHERE tenant_id = $1 AND email = $2`, tenant.ID, key)
@@ -243,7 +243,7 @@ func TestConnectionsThatEnd(t *testing.T) {
 	}
 	for _, d := range two {
 		all.Go(func() {
-			l := Lease{TenantID: tenant.ID, Owner: NewID()}
+			l := Lease{first(tenant.ID), NewID()}
 			for goesOn() {
 				n, err := d.deliverSome(t, l)
 				if !errors.Is(err, ErrLost) { // the other one delivers
@@ -266,10 +266,10 @@ func TestConnectionsThatEnd(t *testing.T) {
 	all.Wait()
 	after := openAs(t, where, func(*postgres) {})
 	r := recount(t, after, tenant.ID)
-	if n := int(stored.Load()); !r.Agrees() || r.Rows[New] != n || r.Rows[Repeated] != 0 || r.Rows[Delivered] < int(delivered.Load()) {
+	if n := int(stored.Load()); !r.Agrees() || r.Rows.Subscribers[New] != n || r.Rows.Subscribers[Repeated] != 0 || r.Rows.of(tenant.ID)[Delivered] < int(delivered.Load()) {
 		t.Errorf("recount %+v, want %d new and at least %d delivered", r, n, delivered.Load())
 	}
-	wantN(t, after, r.Rows[Delivered], `SELECT count(*) FROM events WHERE tenant_id = $1 AND state = 'delivered'`, tenant.ID)
+	wantN(t, after, r.Rows.of(tenant.ID)[Delivered], `SELECT count(*) FROM events WHERE tenant_id = $1 AND state = 'delivered'`, tenant.ID)
 	t.Logf("connections were ended %d times, %d calls refused, %d stored, %d delivered", ends.Load(), refused.Load(), stored.Load(), delivered.Load())
 }
 
@@ -293,7 +293,7 @@ func (d *DB) deliverSome(t *testing.T, l Lease) (int32, error) {
 	if err := d.TakeLease(t.Context(), l); err != nil {
 		return 0, err
 	}
-	due, err := d.Due(t.Context(), l.TenantID, 5)
+	due, err := d.Due(t.Context(), l.DestinationKey, 5)
 	if err != nil {
 		return 0, err
 	}
@@ -331,8 +331,9 @@ func TestClocksThatDiffer(t *testing.T) {
 		t.Errorf("their times are %v apart", apart)
 	}
 	for _, pair := range [][2]*DB{{early, late}, {late, early}} {
-		mine, theirs := Lease{TenantID: NewID(), Owner: "me"}, Lease{Owner: "them"}
-		theirs.TenantID = mine.TenantID
+		_, tenant := someone(t, early)
+		mine := Lease{first(tenant.ID), "me"}
+		theirs := Lease{mine.DestinationKey, "them"}
 		unless(t, pair[0].TakeLease(t.Context(), mine))
 		wantLost(t, "taken while it is held", pair[1].TakeLease(t.Context(), theirs))
 		unless(t, pair[0].KeepLease(t.Context(), mine))

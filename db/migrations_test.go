@@ -27,7 +27,7 @@ func TestMigrationsLeaveSignUpsAlone(t *testing.T) {
 			}
 			done := make(chan error, 1)
 			go func() {
-				_, err := Migrate(context.WithoutCancel(t.Context()), where, to)
+				_, err := Migrate(context.WithoutCancel(t.Context()), where, to, nil)
 				done <- err
 			}()
 			ended := waitForLock(t, d, done)
@@ -115,7 +115,7 @@ func TestAMigrationBuildsAnIndexAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Migrate(t.Context(), where, 0); err != nil {
+	if _, err := Migrate(t.Context(), where, 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	d, err := Open(t.Context(), where)

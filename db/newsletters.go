@@ -40,23 +40,15 @@ func (d *Readers) Newsletters(ctx context.Context, tenantID string) ([]Newslette
 // NewsletterStanding is a newsletter with how it is going.
 type NewsletterStanding struct {
 	Newsletter
-	States   map[State]int // of those who ever signed up for it, how many are in each
+	States   map[State]int // of those who ever signed up for it, and of their deliveries, how many are in each
 	LastHour time.Time     // the UTC hour of its last sign-up; zero when there was none
 	Silent   bool          // its form is busy, and yet got no sign-up for long
 }
 
-// Subscribers is how many have signed up and are there: those on their way, in the CRM, or
-// kept from it, and not those who left.
-func (n NewsletterStanding) Subscribers() (sum int) {
-	for state, of := range n.States {
-		if i := state.Info(); i.Waits || i.Arrived || i.Attention || state == Dismissed {
-			sum += of
-		}
-	}
-	return sum
-}
+// Subscribers is how many have signed up and are there, and not those who left.
+func (n NewsletterStanding) Subscribers() int { return n.States[Active] }
 
-// Attention is how many of them go no further without somebody.
+// Attention is how many of their deliveries go no further without somebody.
 func (n NewsletterStanding) Attention() (sum int) {
 	for state, of := range n.States {
 		if state.Info().Attention {
@@ -75,7 +67,7 @@ func (d *Readers) NewsletterStandings(ctx context.Context, tenantID string) ([]N
 			n.Newsletter, err = scanNewsletter(row)
 			return n, err
 		}, selectNewsletter+`WHERE n.tenant_id = $1`, tenantID),
-		part{`SELECT newsletter_id, state, sum(n) FROM state_counts WHERE tenant_id = $1 GROUP BY newsletter_id, state`, []any{tenantID}, func(row scanner) error {
+		part{`SELECT newsletter_id, state, sum(n) FROM state_counts` + ofDestinations + ` AND (destination_id = '' OR state <> 'erased') GROUP BY newsletter_id, state`, []any{tenantID}, func(row scanner) error {
 			var id string
 			var state State
 			var n int

@@ -4,12 +4,13 @@ import "testing"
 
 func TestNewsletterStandings(t *testing.T) {
 	d := withNewsletters(t, "a/1", "a/2", "b/1")
-	l := Lease{TenantID: "a", Owner: "me"}
-	if err := d.TakeLease(t.Context(), l); err != nil {
-		t.Fatal(err)
-	}
+	l := leased(t, d)
 	ids := add(t, d, signUp("a/1", "x@example.com"), signUp("a/1", "y@example.com"), signUp("b/1", "x@example.com"))
 	d.becomes(t, l, Outcome{SubscriberID: ids[0], State: Attention, Reason: "ODD"})
+	_, other := d.two(t, "a") // where both go as well
+	if a, err := d.StartAction(t.Context(), Action{DestinationKey: other, Service: "hubspot", Kind: ActionSend}); err != nil || a.Done != 2 {
+		t.Fatal(a, err)
+	}
 	all, err := d.NewsletterStandings(t.Context(), "a")
 	if err != nil || len(all) != 2 {
 		t.Fatal(all, err)

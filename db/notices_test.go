@@ -74,13 +74,13 @@ func TestOtherProcessesAreTold(t *testing.T) {
 			person = answers[0].ID
 			return err
 		}, []Notice{due, {NoticeDue, "b"}}},
-		{"a pause that ends", func() error { return d.EndPause(ctx, "a") }, []Notice{due}},
-		{"settings", func() error { return d.SetDeliverySettings(ctx, "a", DeliverySettings{Share: 50}) }, []Notice{due}},
+		{"a pause that ends", func() error { return d.EndPause(ctx, first("a")) }, []Notice{due}},
+		{"settings", func() error { return d.SetDeliverySettings(ctx, first("a"), DeliverySettings{Share: 50}) }, []Notice{due}},
 		{"a decision", func() error {
-			if _, err := d.write.Exec(`UPDATE subscribers SET state = 'attention', reason = 'X' WHERE id = $1`, person); err != nil {
+			if _, err := d.write.Exec(`UPDATE deliveries SET state = 'attention', reason = 'X' WHERE subscriber_id = $1`, person); err != nil {
 				return err
 			}
-			_, err := d.Retry(ctx, "a", person, "")
+			_, err := d.Retry(ctx, first("a"), person, "")
 			return err
 		}, []Notice{due}},
 		{"an API key", func() error { return d.DeleteAPIKey(ctx, key.ID) }, []Notice{keys}},

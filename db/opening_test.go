@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 // prints whether it made it.
 func openForAnother(where string) int {
 	_, _ = io.Copy(io.Discard, os.Stdin)
-	d, err := OpenMigrated(context.Background(), where)
+	d, err := openMigrated(context.Background(), where)
 	if err != nil {
 		fmt.Println(err)
 		return 1
@@ -40,6 +40,11 @@ func openForAnother(where string) int {
 	fmt.Println(d.Made())
 	_ = d.Close()
 	return 0
+}
+
+// openMigrated is OpenMigrated for who wants to be told of nothing.
+func openMigrated(ctx context.Context, where string) (*DB, error) {
+	return OpenMigrated(ctx, where, nil)
 }
 
 var bare = testdb.NewTemplate("bare", func(context.Context, string) error { return nil })
@@ -57,7 +62,7 @@ func nothingYet(t *testing.T) string {
 func before(t *testing.T, version int64) string {
 	t.Helper()
 	where := nothingYet(t)
-	if _, err := Migrate(t.Context(), where, version); err != nil {
+	if _, err := Migrate(t.Context(), where, version, nil); err != nil {
 		t.Fatal(err)
 	}
 	return where
@@ -128,7 +133,7 @@ func TestOnlyThoseWhoMigrateDo(t *testing.T) {
 			t.Errorf("got %+v", m)
 		}
 	}
-	d, err := OpenMigrated(t.Context(), where)
+	d, err := openMigrated(t.Context(), where)
 	if err != nil || d.Made() {
 		t.Fatalf("got %v, %v", d, err)
 	}
@@ -156,16 +161,16 @@ func TestMigrateToAVersion(t *testing.T) {
 	}{
 		{3, 3, ""}, {3, 0, ""}, {1000, 0, "there is no version 1000"}, {12, 0, "there is no version 12"}, {5, 2, ""}, {4, 0, "restore a backup"},
 	} {
-		done, err := Migrate(t.Context(), where, step.to)
+		done, err := Migrate(t.Context(), where, step.to, nil)
 		if len(done) != step.applied || (err == nil) != (step.err == "") || err != nil && !strings.Contains(err.Error(), step.err) {
 			t.Errorf("to %d: %v, %v", step.to, done, err)
 		}
 	}
-	done, err := Migrate(t.Context(), where, 0)
+	done, err := Migrate(t.Context(), where, 0, nil)
 	if err != nil || len(done) < 19 || done[0].Version != 6 {
 		t.Errorf("got %v, %v", done, err)
 	}
-	if done, err := Migrate(t.Context(), where, 0); err != nil || len(done) != 0 {
+	if done, err := Migrate(t.Context(), where, 0, nil); err != nil || len(done) != 0 {
 		t.Errorf("again: %v, %v", done, err)
 	}
 }
@@ -176,7 +181,7 @@ func TestAMigrationOfAFileIsWholeOrNotAtAll(t *testing.T) {
 	where, killed := nothingYet(t), errors.New("killed")
 	err := withTables(t.Context(), engineFor(where), func(d *DB, s schema) error {
 		return d.engine.migrating(t.Context(), func(pool *sql.DB) error {
-			if err := d.apply(t.Context(), pool, s.newest(), s.newest()); err != nil {
+			if err := d.apply(t.Context(), pool, s.newest(), s.newest(), nil); err != nil {
 				t.Error(err)
 			}
 			return killed
@@ -209,7 +214,7 @@ func TestTheDatabaseOfAnotherProgramIsRefused(t *testing.T) {
 	}
 	_ = write.Close()
 	_ = other.close()
-	for name, open := range map[string]func(context.Context, string) (*DB, error){"Open": Open, "OpenExisting": OpenExisting, "OpenMigrated": OpenMigrated} {
+	for name, open := range map[string]func(context.Context, string) (*DB, error){"Open": Open, "OpenExisting": OpenExisting, "OpenMigrated": openMigrated} {
 		if d, err := open(t.Context(), where); err == nil || !strings.HasSuffix(err.Error(), "it is the database of another program: correct GATEPOST_DATABASE") {
 			t.Errorf("%s: %v, %v", name, d, err)
 		}

@@ -175,10 +175,7 @@ func TestDigests(t *testing.T) {
 	if err := d.OpenIncident(t.Context(), Trouble{TenantID: tenant.ID, Kind: IncidentSilent}, now, func([]Member) []string { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	l := Lease{TenantID: tenant.ID, Owner: "me"}
-	if err := d.TakeLease(t.Context(), l); err != nil {
-		t.Fatal(err)
-	}
+	l := d.leasedOf(t, tenant.ID)
 	ids := add(t, d, signsUp(t, d, tenant.ID, "a@example.org"), signsUp(t, d, tenant.ID, "b@example.org"), signsUp(t, d, tenant.ID, "c@example.org"))
 	d.becomes(t, l, Outcome{SubscriberID: ids[0], State: Attention, Reason: "ODD"})
 	d.becomes(t, l, Outcome{SubscriberID: ids[1], State: Attention, Reason: "ODD"})
@@ -188,9 +185,12 @@ func TestDigests(t *testing.T) {
 		t.Fatal(err)
 	}
 	g, m, err := d.DigestFor(t.Context(), tenant.ID, u.ID)
-	if err != nil || m != (Member{u.ID, MailsAtOnce}) || g.Tenant != tenant.Name || g.TimeZone != "UTC" || !g.Connected || len(g.Incidents) != 1 || g.Incidents[0].Tenant != tenant.Name ||
-		g.Waiting != 1 || g.OldestWaiting.IsZero() || len(g.Problems) != 2 || (g.Problems[0].State != Attention || g.Problems[0].Reason != "ODD" || g.Problems[0].N != 2 || g.Problems[0].People != 2) {
-		t.Errorf("%+v of %+v, %v", g, m, err)
+	if err != nil || m != (Member{u.ID, MailsAtOnce}) || g.Tenant != tenant.Name || g.TimeZone != "UTC" || len(g.Incidents) != 1 || g.Incidents[0].Tenant != tenant.Name || len(g.Destinations) != 1 {
+		t.Fatalf("%+v of %+v, %v", g, m, err)
+	}
+	if to := g.Destinations[0]; to.ID != tenant.ID || to.Service != "sfdc" || !to.Connected || to.Waiting != 1 || to.OldestWaiting.IsZero() || len(to.Problems) != 2 ||
+		to.Problems[0].State != Attention || to.Problems[0].Reason != "ODD" || to.Problems[0].N != 2 || to.Problems[0].People != 2 {
+		t.Errorf("%+v", to)
 	}
 	if _, _, err := d.DigestFor(t.Context(), tenant.ID, stranger.ID); !errors.Is(err, ErrNotFound) {
 		t.Errorf("of no member: %v", err)

@@ -66,9 +66,10 @@ func TestOrgWithReadersOfAnotherTenant(t *testing.T) {
 	d, ctx := openSealing(t), t.Context()
 	_, anns := member(t, d, "ann")
 	bob, bobs := member(t, d, "bob")
+	d.another(t, anns.ID, "sfdc")
 	for n, want := range map[int]error{0: nil, 1: ErrOrgInUse} {
-		d.writeCounts(t, `INSERT INTO org_counts (tenant_id, org_id, n) VALUES ($1, 'one', $2) ON CONFLICT (tenant_id, org_id) DO UPDATE SET n = excluded.n`, anns.ID, n)
-		for service, want := range map[string]error{DeliveredTo: want, "hubspot": nil} {
+		d.writeCounts(t, `INSERT INTO org_counts (tenant_id, destination_id, org_id, n) VALUES ($1, $1, 'one', $2) ON CONFLICT (tenant_id, destination_id, org_id) DO UPDATE SET n = excluded.n`, anns.ID, n)
+		for service, want := range map[string]error{"sfdc": want, "hubspot": nil} {
 			g := grant(bob, bobs)
 			g.Service = service
 			if _, err := d.SaveIdentity(ctx, g, false, ""); !errors.Is(err, want) {
@@ -89,7 +90,7 @@ func TestOrgUseNamesNobodyElse(t *testing.T) {
 	_, carls := member(t, d, "carl")
 	save(t, d, grant(ann, anns))
 	save(t, d, grant(bob, bobs))
-	d.writeCounts(t, `INSERT INTO org_counts (tenant_id, org_id, n) VALUES ($1, 'one', 1)`, anns.ID)
+	d.writeCounts(t, `INSERT INTO org_counts (tenant_id, destination_id, org_id, n) VALUES ($1, $1, 'one', 1)`, anns.ID)
 	for _, tt := range []struct {
 		org, tenant, user string
 		want              OrgUse

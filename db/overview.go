@@ -103,8 +103,8 @@ func (d *Watch) destinationParts(of *overviewRows, tenantID string) []part {
 	return []part{
 		destinationsOf(&of.destinations, tenantID),
 		sumsOf(&of.sums, tenantID),
-		byDestination(of.pauses, scanPause, `SELECT p.destination_id, `+pauseColumns+` FROM destinations t JOIN pauses p ON p.destination_id = t.id WHERE t.tenant_id = $1`, tenantID),
-		byDestination(of.usages, scanUsage, `SELECT u.destination_id, `+usageColumns+` FROM destinations t JOIN api_usage u ON u.destination_id = t.id WHERE t.tenant_id = $1`, tenantID, d.usageSince()),
+		byDestination(of.pauses, scanPause, `SELECT p.destination_id, `+pauseColumns+` FROM destinations t JOIN pauses p ON p.destination_id = t.id WHERE t.tenant_id = $1 AND t.removed_at = 0`, tenantID),
+		byDestination(of.usages, scanUsage, `SELECT u.destination_id, `+usageColumns+` FROM destinations t JOIN api_usage u ON u.destination_id = t.id WHERE t.tenant_id = $1 AND t.removed_at = 0`, tenantID, d.usageSince()),
 		byDestination(of.last, scanTime, `SELECT t.id, `+lastDelivered+` FROM destinations t WHERE t.tenant_id = $1 AND t.removed_at = 0`, tenantID, d.lately()),
 		byDestination(of.due, scanTime, `SELECT id, due_at FROM (SELECT t.id, (SELECT d.due_at FROM deliveries d WHERE d.tenant_id = t.tenant_id AND d.destination_id = t.id AND d.state = 'waiting' ORDER BY d.due_at, d.subscriber_id LIMIT 1) AS due_at
 			FROM destinations t WHERE t.tenant_id = $1 AND t.removed_at = 0) w WHERE due_at IS NOT NULL`, tenantID),

@@ -49,12 +49,6 @@ func (d *DB) OldestWaiting(ctx context.Context, tenantID string) (time.Time, err
 	return h.OldestWaiting, err
 }
 
-func (d *DB) LastRecount(ctx context.Context, tenantID string) (LastRecount, error) {
-	var r LastRecount
-	err := ask(ctx, d.read, lastRecount(&r, tenantID))
-	return r, err
-}
-
 func (d *DB) TimeZone(ctx context.Context, tenantID string) (string, error) {
 	o, err := d.Overview(ctx, tenantID, "", "")
 	return o.TimeZone, err
@@ -63,9 +57,4 @@ func (d *DB) TimeZone(ctx context.Context, tenantID string) (string, error) {
 func (d *DB) Actions(ctx context.Context, _, tenantID string) ([]Action, error) {
 	o, err := d.Overview(ctx, tenantID, "", "")
 	return o.Actions, err
-}
-
-func (d *DB) PendingRevocations(ctx context.Context, service, tenantID string) (int, error) {
-	o, err := d.Overview(ctx, tenantID, "", "")
-	return o.Connections.Revocations[service], err
 }

@@ -185,13 +185,18 @@ func (d *Watch) changeStatus(ctx context.Context, tenantID, subscriberID, actor 
 	return done, err
 }
 
-// leave ends those of a subscriber's deliveries that haven't arrived. A write that is out
-// goes on.
+// leave counts that a subscriber left, and ends their deliveries.
 func (c *change) leave(ctx context.Context, k known, note string) error {
 	left := k.place
 	left.state = Left
 	c.move(k.place, left, note)
-	places, err := placesOf(ctx, c.tx, k.tenantID, k.id)
+	return c.endOpen(ctx, k.tenantID, k.id)
+}
+
+// endOpen ends those of a subscriber's deliveries that haven't arrived. A write that is out
+// goes on.
+func (c *change) endOpen(ctx context.Context, tenantID, subscriberID string) error {
+	places, err := placesOf(ctx, c.tx, tenantID, subscriberID)
 	if err != nil {
 		return err
 	}
@@ -199,8 +204,8 @@ func (c *change) leave(ctx context.Context, k known, note string) error {
 		if !p.state.Info().Open {
 			continue
 		}
-		ended, err := c.update(ctx, p.key(), idSet([]string{k.id}), ending.update+` RETURNING deliveries.subscriber_id`, c.at)
-		if err != nil || !ended[k.id] {
+		ended, err := c.update(ctx, p.key(), idSet([]string{subscriberID}), ending.update+` RETURNING deliveries.subscriber_id`, c.at)
+		if err != nil || !ended[subscriberID] {
 			return cmp.Or(err, ErrLost)
 		}
 		to, _ := ending.move(p)

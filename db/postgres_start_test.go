@@ -139,7 +139,7 @@ func TestServersThatCantBeVerified(t *testing.T) {
 // password.
 func notOpened(t *testing.T, where, want string) {
 	t.Helper()
-	for name, open := range map[string]func(context.Context, string) (*DB, error){"Open": Open, "OpenExisting": OpenExisting, "OpenMigrated": OpenMigrated} {
+	for name, open := range map[string]func(context.Context, string) (*DB, error){"Open": Open, "OpenExisting": OpenExisting, "OpenMigrated": openMigrated} {
 		d, err := open(t.Context(), where)
 		if err == nil {
 			_ = d.Close()
@@ -202,7 +202,7 @@ func TestDatabasesThatWontDo(t *testing.T) {
 		}
 		mine := owner
 		mine.User = url.UserPassword(role, "hidden-secret")
-		d, err := OpenMigrated(t.Context(), mine.String())
+		d, err := openMigrated(t.Context(), mine.String())
 		if err == nil {
 			_ = d.Close()
 		}
@@ -287,15 +287,15 @@ func TestPoolersThatShareConnectionsAreRefused(t *testing.T) {
 	where := empty.Copy(t)
 	transaction := bouncer(t, where, "transaction")
 	for range 3 { // what was prepared by the ones before is found by the next
-		if d, err := OpenMigrated(t.Context(), transaction); err == nil || !strings.Contains(err.Error(), want) {
+		if d, err := openMigrated(t.Context(), transaction); err == nil || !strings.Contains(err.Error(), want) {
 			t.Fatalf("got %v, %v", d, err)
 		}
 	}
-	if d, err := OpenMigrated(t.Context(), bouncer(t, where, "statement")); err == nil || !strings.Contains(err.Error(), "a pooler stands before it that doesn't understand us") {
+	if d, err := openMigrated(t.Context(), bouncer(t, where, "statement")); err == nil || !strings.Contains(err.Error(), "a pooler stands before it that doesn't understand us") {
 		t.Errorf("got %v, %v", d, err)
 	}
 	for range 2 {
-		d, err := OpenMigrated(t.Context(), bouncer(t, where, "session"))
+		d, err := openMigrated(t.Context(), bouncer(t, where, "session"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -147,10 +147,14 @@ func (d *Readers) UndoTest(ctx context.Context, tenantID, subscriberID, actor st
 		if r, err = d.askRemoval(ctx, tx, s, actor); err != nil {
 			return err
 		}
-		if slices.ContainsFunc(r.Records, func(e RecordRemoval) bool { return e.EndedAt.IsZero() }) {
-			return d.notify(ctx, tx, Notice{NoticeDue, tenantID})
+		if !slices.ContainsFunc(r.Records, func(e RecordRemoval) bool { return e.EndedAt.IsZero() }) {
+			return d.endRemoval(ctx, tx, &r)
 		}
-		return d.endRemoval(ctx, tx, &r)
+		// Until the last record is gone nothing may make another one, which nobody would delete.
+		if err := d.change(ctx, tx, func(c *change) error { return c.endOpen(ctx, tenantID, subscriberID) }); err != nil {
+			return err
+		}
+		return d.notify(ctx, tx, Notice{NoticeDue, tenantID})
 	})
 	return r, wrap("undo a test", err)
 }

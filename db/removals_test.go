@@ -224,15 +224,6 @@ func (d *DB) undoing(t *testing.T, id string) (Lease, Removal) {
 	return l, d.due(t, 1)[0]
 }
 
-func (d *DB) leasedOf(t *testing.T, tenantID string) Lease {
-	t.Helper()
-	l := Lease{TenantID: tenantID, Owner: "me"}
-	if err := d.TakeLease(t.Context(), l); err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
 // Who was delivered with the record while it was deleted, or may have been, is delivered
 // anew: on another newsletter, and of another tenant with the same org.
 func TestWhoHasADeletedRecordIsDeliveredAnew(t *testing.T) {

@@ -85,6 +85,9 @@ func (b *book) known(ctx context.Context, s SignUp) (k known, err error) {
 // deliverAgain has what a subscriber said at a time delivered to each destination that
 // their newsletter feeds.
 func (b *book) deliverAgain(ctx context.Context, k known, at int64) error {
+	if err := b.holdNewsletter(ctx, k.tenantID, k.newsletterID); err != nil {
+		return err
+	}
 	destinations, err := b.feeds(ctx, k.tenantID, k.newsletterID)
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package db
 
 import (
-	"context"
 	"fmt"
 	"reflect"
 	"slices"
@@ -49,20 +48,6 @@ func (d *DB) put(t *testing.T, id string, state State) {
 			t.Fatalf("not left: %v", err)
 		}
 	}
-}
-
-func (d *DB) revision(t *testing.T, id string) int64 {
-	t.Helper()
-	return int64(number(t, d, `SELECT revision FROM subscribers WHERE id = $1`, id))
-}
-
-func (d *DB) one(t *testing.T, id string) Subscriber {
-	t.Helper()
-	s, err := d.Subscriber(context.Background(), "a", id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }
 
 // says signs Jane up again.

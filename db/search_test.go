@@ -11,20 +11,6 @@ import (
 	"gatepost/db/dbtest/testdb"
 )
 
-// searchAll has everybody found.
-func (d *DB) searchAll(t testing.TB) (n int) {
-	t.Helper()
-	for {
-		some, err := d.IndexSearch(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n += some; some == 0 {
-			return n
-		}
-	}
-}
-
 // list is a page with the addresses on it.
 func (d *DB) list(t *testing.T, tenantID string, q SubscriberQuery) (SubscriberPage, []string) {
 	t.Helper()
@@ -40,35 +26,6 @@ func (d *DB) list(t *testing.T, tenantID string, q SubscriberQuery) (SubscriberP
 		found = append(found, s.Email)
 	}
 	return page, found
-}
-
-// finds wants those with the ids, in any order.
-func (d *DB) finds(t *testing.T, tenantID, text string, ids ...string) {
-	t.Helper()
-	page, err := d.Subscribers(t.Context(), tenantID, SubscriberQuery{Text: text, Limit: 100})
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := []string{}
-	for _, s := range page.Rows {
-		found = append(found, s.ID)
-	}
-	slices.Sort(found)
-	if want := slices.Sorted(slices.Values(ids)); !slices.Equal(found, want) || page.Total != len(want) {
-		t.Errorf("%q finds %v of %d, want %v", text, found, page.Total, want)
-	}
-	if _, file := d.engine.(*sqliteFile); file { // what is indexed is what stands in the rows
-		if _, err := d.write.Exec(`INSERT INTO search_index (search_index, rank) VALUES ('integrity-check', 1)`); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// named is a sign-up of somebody with a name.
-func named(newsletter, email, first, last string) SignUp {
-	s := signUp(newsletter, email)
-	s.FirstName, s.LastName = first, last
-	return s
 }
 
 // people have names and addresses that are searched for.
@@ -390,42 +347,6 @@ func TestSearchWithoutTrigrams(t *testing.T) {
 			t.Errorf("%q: %q, want %q", text, found, want)
 		}
 	}
-}
-
-// came has somebody, who was just added, have an id of the time of the sign-up, as
-// everybody has whose sign-up is stored at once.
-func (d *DB) came(t *testing.T, id string, at time.Time) string {
-	t.Helper()
-	then := idOf(at)
-	if _, err := d.write.Exec(`UPDATE subscribers SET id = $2 WHERE id = $1`, id, then); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.write.Exec(`UPDATE search_queue SET ids = replace(ids, $1, $2)`, id, then); err != nil {
-		t.Fatal(err)
-	}
-	return then
-}
-
-// listed is a tenant whose subscribers differ in all that can be filtered by.
-func listedPeople(t *testing.T) (*DB, map[string]string) {
-	t.Helper()
-	d := withNewsletters(t, "a/1", "a/2", "b/1")
-	ids := map[string]string{}
-	for i, name := range []string{"one", "two", "three", "four", "five", "six"} {
-		s := named([]string{"a/1", "a/2"}[i%2], name+"@example.com", strings.ToUpper(name), "Z")
-		s.At = time.Date(2026, 3, 1+i/2, 10, 0, i, 0, time.UTC)
-		ids[name] = d.came(t, add(t, d, s)[0], s.At)
-	}
-	add(t, d, signUp("b/1", "other@example.com"))
-	l := Lease{TenantID: "a", Owner: "me"}
-	if err := d.TakeLease(t.Context(), l); err != nil {
-		t.Fatal(err)
-	}
-	d.becomes(t, l, Outcome{SubscriberID: ids["one"], State: Delivered})
-	d.becomes(t, l, Outcome{SubscriberID: ids["two"], State: Attention, Reason: "ODD"})
-	d.becomes(t, l, Outcome{SubscriberID: ids["three"], State: Attention, Reason: "DULL"})
-	d.becomes(t, l, Outcome{SubscriberID: ids["four"], State: Waiting, Reason: "ODD"})
-	return d, ids
 }
 
 func TestFilters(t *testing.T) {

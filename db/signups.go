@@ -136,6 +136,7 @@ func (b *book) enterAlone(ctx context.Context, s SignUp) (SignedUp, error) {
 	}
 	if err != nil {
 		clear(b.wordings) // what was stored since is gone
+		clear(b.fed)      // and is held no more
 		b.change.events, b.change.tally, b.fresh = newEvents(), before, b.fresh[:fresh]
 		answer := SignedUp{Err: wrap("sign-up", err)}
 		if _, err := b.tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT sign_up`); err != nil {

@@ -5,68 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
-
-// withNewsletters opens a database with the given newsletters: a/1 is one of
-// the tenant a.
-func withNewsletters(t testing.TB, newsletters ...string) *DB {
-	t.Helper()
-	d := open(t)
-	for _, n := range newsletters {
-		tenant, _, _ := strings.Cut(n, "/")
-		if _, err := d.write.Exec(`INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $1, $2, 1) ON CONFLICT DO NOTHING`, tenant, "Tenant "+tenant); err != nil {
-			t.Fatal(err)
-		}
-		_, err := d.write.Exec(`INSERT INTO newsletters (id, tenant_id, slug, name, consent, created_at) VALUES ($1, $2, $1, $3, 'I agree.', 1)`, n, tenant, "News "+n)
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return d
-}
-
-func signUp(newsletter, email string) SignUp {
-	tenant, _, _ := strings.Cut(newsletter, "/")
-	return SignUp{
-		TenantID: tenant, NewsletterID: newsletter, Email: email, EmailKey: strings.ToLower(email),
-		Consent: "I agree.", Source: "form", At: time.Date(2026, 3, 1, 10, 30, 0, 0, time.UTC),
-	}
-}
-
-func add(t testing.TB, d *DB, signUps ...SignUp) (ids []string) {
-	t.Helper()
-	answers, err := d.AddSignUps(context.Background(), signUps)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range answers {
-		if a.Err != nil {
-			t.Fatal(a.Err)
-		}
-		ids = append(ids, a.ID)
-	}
-	return ids
-}
-
-func recount(t *testing.T, d *DB, tenant string) Recount {
-	t.Helper()
-	r, err := d.Recount(context.Background(), tenant)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func number(t *testing.T, d *DB, query string, args ...any) (n int) {
-	t.Helper()
-	if err := d.read.QueryRow(query, args...).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
 
 func TestNewsletters(t *testing.T) {
 	d, ctx := withNewsletters(t, "a/2", "a/1", "b/1"), context.Background()

@@ -8,44 +8,12 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/pressly/goose/v3"
 )
-
-// leased takes the lease of the tenant a.
-func leased(t *testing.T, d *DB) Lease {
-	t.Helper()
-	l := Lease{TenantID: "a", Owner: "me"}
-	if err := d.TakeLease(context.Background(), l); err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
-func (d *DB) becomes(t *testing.T, l Lease, outcomes ...Outcome) {
-	t.Helper()
-	if err := d.RecordOutcomes(context.Background(), l, outcomes); err != nil {
-		t.Error(err)
-	}
-}
-
-// events are a subscriber's, written as state and reason.
-func events(t *testing.T, d *DB, id string) []string {
-	t.Helper()
-	all, err := collect(context.Background(), d.read, func(row scanner) (string, error) {
-		var state, reason, detail string
-		err := row.Scan(&state, &reason, &detail)
-		return strings.TrimSpace(state + " " + reason + " " + detail), err
-	}, `SELECT state, reason, detail FROM events WHERE subscriber_id = $1 AND tenant_id = 'a' AND at > 0 ORDER BY id`, id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
 
 func TestEachChangeIsAnEvent(t *testing.T) {
 	d := withNewsletters(t, "a/1")

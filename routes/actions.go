@@ -36,7 +36,7 @@ func (s *server) actionsPart(c *fiber.Ctx) error {
 func actionList(p *crm.Provider, card views.Integration, all []db.Action, kind views.ActionKind) views.Actions {
 	list := views.Actions{Service: card.Service, Kind: kind}
 	for _, a := range all {
-		if a.Service != card.Service || kind != "" && kind != views.ActionKind(a.Kind) {
+		if a.DestinationID != "" && a.Service != card.Service || kind != "" && kind != views.ActionKind(a.Kind) {
 			continue
 		}
 		v := views.Action{Kind: views.ActionKind(a.Kind), Total: a.Total, Done: a.Done, By: a.ActorEmail, StartedAt: a.StartedAt, EndedAt: a.EndedAt, Error: a.Error, Org: "the other organisation"}
@@ -59,7 +59,10 @@ func (s *server) start(c *fiber.Ctx, a db.Action, path string) error {
 		return err
 	}
 	v := who(c)
-	a.TenantID, a.Service, a.Actor = v.Tenant.ID, card.Service, v.User.ID
+	a.DestinationKey, a.Service, a.Actor = s.here(c).Key(), card.Service, v.User.ID
+	if a.Kind == db.ActionRecount {
+		a.DestinationID = "" // it is about all
+	}
 	a, err = s.Health.StartAction(c.UserContext(), a)
 	if errors.Is(err, db.ErrLost) {
 		s.flash(c, views.FlashWarning, connectionChanged)
@@ -121,11 +124,11 @@ func (s *server) dismissAll(c *fiber.Ctx) error {
 // not to wait any longer. What keeps the last of the CRM's API calls for others
 // stays.
 func (s *server) tryAll(c *fiber.Ctx) error {
-	ctx, tenant := c.UserContext(), who(c).Tenant.ID
+	ctx, key := c.UserContext(), s.here(c).Key()
 	if _, err := s.Vault.Service(c.UserContext(), c.Params("service")); err != nil {
 		return err
 	}
-	p, err := s.Health.Pause(ctx, tenant)
+	p, err := s.Health.Pause(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -133,7 +136,7 @@ func (s *server) tryAll(c *fiber.Ctx) error {
 		s.flash(c, views.FlashInfo, "Nothing was sent: the last "+s.crm(c).Limit.Unit+" of your "+s.crm(c).Name+" are left to others. We look again in "+views.Wait(p.Until.Sub(s.Now()))+".")
 		return redirect(c, problemsURL(c))
 	}
-	if err := s.Health.Hurry(ctx, tenant, p.Reason); err != nil {
+	if err := s.Health.Hurry(ctx, key, p.Reason); err != nil {
 		return err
 	}
 	return s.start(c, db.Action{Kind: db.ActionTry, Reason: cause(c)}, problemsURL(c))

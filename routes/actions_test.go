@@ -45,7 +45,7 @@ func (w *world) become(n int, o db.Outcome) {
 // leased does something under contoso's lease, which no dispatcher has any more.
 func (w *world) leased(do func(db.Lease) error) {
 	w.t.Helper()
-	l := db.Lease{TenantID: w.tenant("contoso").ID, Owner: "test"}
+	l := db.Lease{DestinationKey: w.to("contoso"), Owner: "test"}
 	w.eventually("the lease is free", func() bool { return w.vault.TakeLease(w.t.Context(), l) == nil })
 	if err := errors.Join(do(l), w.vault.ReleaseLease(w.t.Context(), l)); err != nil {
 		w.t.Fatal(err)
@@ -111,7 +111,7 @@ func TestTryNow(t *testing.T) {
 	w := openBoth(t)
 	b := w.as(john, "contoso")
 	b.connect(sfJohn).to(connected)
-	tenant := w.tenant("contoso").ID
+	key := w.to("contoso")
 	pause := func(reason string) {
 		t.Helper()
 		w.leased(func(l db.Lease) error {
@@ -119,7 +119,7 @@ func TestTryNow(t *testing.T) {
 		})
 	}
 	paused := func() bool {
-		p, err := w.vault.Pause(t.Context(), tenant)
+		p, err := w.vault.Pause(t.Context(), key)
 		return err != nil || p.Until.After(time.Now())
 	}
 	pause(crm.Spared)
@@ -129,7 +129,7 @@ func TestTryNow(t *testing.T) {
 		b.submit("/integrations/sfdc/try", "reason", reason).to("/integrations/sfdc/problems")
 		b.get("/integrations/sfdc/problems").is(200, "the last API calls of your Salesforce are left to others. We look again in 60 minutes.")
 	}
-	if !paused() || w.count(`SELECT count(*) FROM subscribers WHERE due_at > $1`, time.Now().UnixMilli()) != 2 {
+	if !paused() || w.count(`SELECT count(*) FROM deliveries WHERE due_at > $1`, time.Now().UnixMilli()) != 2 {
 		t.Fatal("was tried")
 	}
 	pause(crm.Unavailable)
@@ -170,17 +170,17 @@ var errDisk = errors.New("the disk is on fire")
 func (failing) StartAction(context.Context, db.Action) (db.Action, error) {
 	return db.Action{}, errDisk
 }
-func (failing) Health(context.Context, string, []db.Span) (db.Health, error) {
+func (failing) Health(context.Context, db.DestinationKey, []db.Span) (db.Health, error) {
 	return db.Health{}, errDisk
 }
-func (failing) Home(context.Context, string, []db.Span, time.Time, int) (db.Home, error) {
+func (failing) Home(context.Context, db.DestinationKey, []db.DestinationKey, []db.Span, time.Time, int) (db.Home, error) {
 	return db.Home{}, errDisk
 }
-func (failing) SignUps(context.Context, string, []db.Span) ([]map[db.State]int, error) {
+func (failing) SignUps(context.Context, db.DestinationKey, []db.Span) ([]map[db.State]int, error) {
 	return nil, errDisk
 }
-func (failing) Orgs(context.Context, string) ([]db.OrgCount, error) { return nil, errDisk }
-func (failing) Hurry(context.Context, string, string) error         { return errDisk }
+func (failing) Orgs(context.Context, db.DestinationKey) ([]db.OrgCount, error) { return nil, errDisk }
+func (failing) Hurry(context.Context, db.DestinationKey, string) error         { return errDisk }
 
 func TestAFailingActionIsRecordedAndNotShown(t *testing.T) {
 	t.Parallel()

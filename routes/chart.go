@@ -139,7 +139,7 @@ func seriesOf(p *crm.Provider, signUps []map[db.State]int) (all []views.Series) 
 func (s *server) signUpsCSV(c *fiber.Ctx) error {
 	r := rangeOf(c.Query("range"))
 	starts := r.starts(who(c).now, who(c).zone)
-	read, err := s.Health.SignUps(c.UserContext(), who(c).Tenant.ID, spans(starts))
+	read, err := s.Health.SignUps(c.UserContext(), s.asked(c).Key(), spans(starts))
 	if err != nil {
 		return err
 	}

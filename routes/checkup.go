@@ -19,7 +19,7 @@ func (s *server) checkUp(c *fiber.Ctx) error {
 		return err
 	}
 	page := views.CheckUpPage{Page: s.page(c, card.Name+" check-up", views.NavIntegrations), Card: card}
-	last, err := s.Health.CheckUp(c.UserContext(), who(c).Tenant.ID)
+	last, err := s.Health.CheckUp(c.UserContext(), s.here(c).Key())
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (s *server) runCheckUp(c *fiber.Ctx) error {
 	if _, err := s.Vault.Service(c.UserContext(), c.Params("service")); err != nil {
 		return err
 	}
-	err := s.Delivery.CheckUp(c.UserContext(), who(c).Tenant.ID)
+	err := s.Delivery.CheckUp(c.UserContext(), s.here(c).Key())
 	var f *crm.Failure
 	switch {
 	case errors.As(err, &f):

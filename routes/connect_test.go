@@ -430,7 +430,7 @@ func TestCallbackResumesItsOwnTenant(t *testing.T) {
 	w := openBoth(t)
 	b := w.as(max, "contoso")
 	for _, slug := range []string{"contoso", "fabrikam"} {
-		if _, err := w.vault.Writer().Exec(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, 'broken', '', 1, 0, $2)`,
+		if _, err := w.vault.Writer().Exec(`INSERT INTO pauses (destination_id, tenant_id, reason, detail, tries, batch, until, since) VALUES ($1, $1, 'broken', '', 1, 0, $2, 0)`,
 			w.tenant(slug).ID, time.Now().Add(time.Hour).UnixMilli()); err != nil {
 			t.Fatal(err)
 		}

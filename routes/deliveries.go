@@ -18,11 +18,13 @@ type delivery struct {
 	several bool // there are further ones, so that pages name the CRM
 }
 
-// deliveriesOf are a subscriber's into all of the destinations, in their order.
-func deliveriesOf(all []destination, st newsletter.Status) []delivery {
-	list := make([]delivery, len(all))
-	for i, d := range all {
-		list[i] = delivery{in: wordsOf(d), Status: st, several: len(all) > 1}
+// deliveriesOf are a subscriber's into those of the destinations that they have entered, in
+// their order.
+func (s *server) deliveriesOf(all []destination, sub db.Subscriber) (list []delivery) {
+	for _, d := range all {
+		if sub.In(d.ID).State != "" {
+			list = append(list, delivery{in: wordsOf(d), Status: newsletter.StatusOf(sub.Seen(d.ID), d.Pause, s.Now()), several: len(all) > 1})
+		}
 	}
 	return list
 }
@@ -45,7 +47,7 @@ func (d delivery) view() views.Delivery {
 
 // personDelivery is a delivery as the subscriber's own page shows it.
 func (s *server) personDelivery(c *fiber.Ctx, d delivery) views.PersonDelivery {
-	v := views.PersonDelivery{Delivery: d.view(), Alert: s.personAlert(c, d), Attempts: d.Attempts, InCRM: inCRM(d.Subscriber), DeliveredAt: d.DeliveredAt, Record: d.record()}
+	v := views.PersonDelivery{Delivery: d.view(), Alert: s.personAlert(c, d), Attempts: d.Attempts, InCRM: inCRM(d.Delivery), DeliveredAt: d.DeliveredAt, Record: d.record()}
 	v.CRM = viewCRM(d.in)
 	if v.State.Attention && d.MatchID != "" {
 		v.MatchURL = d.in.RecordURL(d.InstanceURL, d.MatchID)
@@ -91,11 +93,11 @@ func (s *server) why(c *fiber.Ctx, d delivery) (reason, mend string) {
 }
 
 // inCRM is what is known of whether a subscriber is in the CRM.
-func inCRM(s db.Subscriber) views.Presence {
+func inCRM(d db.Delivery) views.Presence {
 	switch {
-	case s.RecordID != "":
+	case d.RecordID != "":
 		return views.Present
-	case !s.SentAt.IsZero():
+	case !d.SentAt.IsZero():
 		return views.PerhapsPresent
 	}
 	return views.Absent

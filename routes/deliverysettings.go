@@ -28,7 +28,7 @@ func (s *server) deliverySettings(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	set, err := s.Health.DeliverySettings(c.UserContext(), who(c).Tenant.ID)
+	set, err := s.Health.DeliverySettings(c.UserContext(), s.here(c).Key())
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (s *server) deliverySettings(c *fiber.Ctx) error {
 
 func (s *server) showDeliverySettings(c *fiber.Ctx, status int, card views.Integration, set db.DeliverySettings, wrong views.FieldErrors) error {
 	p := s.crm(c)
-	orgs, err := s.Health.Orgs(c.UserContext(), who(c).Tenant.ID)
+	orgs, err := s.Health.Orgs(c.UserContext(), s.here(c).Key())
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (s *server) setDeliverySettings(c *fiber.Ctx) error {
 	if len(wrong) > 0 {
 		return s.showDeliverySettings(c, http.StatusUnprocessableEntity, card, set, wrong)
 	}
-	if err := s.Health.SetDeliverySettings(c.UserContext(), who(c).Tenant.ID, set); err != nil {
+	if err := s.Health.SetDeliverySettings(c.UserContext(), s.here(c).Key(), set); err != nil {
 		return err
 	}
 	s.flash(c, views.FlashSuccess, "Saved. It holds from the next sign-up on.")
@@ -117,7 +117,7 @@ func readDeliverySettings(c *fiber.Ctx) (set db.DeliverySettings, ok bool) {
 // checkKey returns what is wrong with a field that is to be the key of records. One
 // that is set already is not asked for again.
 func (s *server) checkKey(c *fiber.Ctx, key string) (wrong string, err error) {
-	set, err := s.Health.DeliverySettings(c.UserContext(), who(c).Tenant.ID)
+	set, err := s.Health.DeliverySettings(c.UserContext(), s.here(c).Key())
 	if err != nil || key == "" || key == set.Key {
 		return "", err
 	}
@@ -125,7 +125,7 @@ func (s *server) checkKey(c *fiber.Ctx, key string) (wrong string, err error) {
 	if !fieldName.MatchString(key) {
 		return noKey.What + " " + noKey.Mend, nil
 	}
-	err = s.Delivery.CheckKey(c.UserContext(), who(c).Tenant.ID, key)
+	err = s.Delivery.CheckKey(c.UserContext(), s.here(c).Key(), key)
 	var f *crm.Failure
 	switch {
 	case !errors.As(err, &f):

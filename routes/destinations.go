@@ -1,12 +1,8 @@
 package routes
 
 import (
-	"slices"
-	"time"
-
 	"gatepost/crm"
 	"gatepost/db"
-	"gatepost/identity"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
@@ -15,12 +11,8 @@ import (
 // destination is a CRM that the tenant's sign-ups go to, with what is known of the way
 // there; or where they wait for one.
 type destination struct {
-	crm     *crm.Provider // nil where they wait for one
-	sums    db.Sums
-	pause   db.Pause
-	usage   db.Usage
-	recount db.LastRecount
-	due     time.Time // since when the one is due that has been for longest; zero when nobody waits
+	db.DestinationOverview
+	crm *crm.Provider // nil where they wait for one, of which there are several
 }
 
 // waiting is how many wait.
@@ -36,28 +28,23 @@ func (d destination) inAttention() int {
 func (d destination) count(counts func(db.StateInfo) bool) (n int) {
 	for _, state := range db.States() {
 		if counts(state) {
-			n += d.sums[state.State]
+			n += d.Sums[state.State]
 		}
 	}
 	return n
 }
 
 // destinations are the tenant's, in the order in which they were made. There is one at
-// least.
+// least. The one that waits for a first CRM is that of the only CRM, where there is but one.
 func (s *server) destinations(c *fiber.Ctx) []destination {
-	o := who(c).overview
-	only := destination{sums: o.Sums, pause: o.Pause, usage: o.Usage, recount: o.Recount, due: o.Due}
-	if p := s.CRMs.ForSignUps(); len(s.CRMs) == 1 || s.everConnected(c, p.Service) {
-		only.crm = p
+	all := make([]destination, len(who(c).overview.Destinations))
+	for i, o := range who(c).overview.Destinations {
+		all[i] = destination{o, s.CRMs.Of(o.Service)}
+		if o.Service == "" && len(s.CRMs) == 1 {
+			all[i].crm = s.CRMs[0]
+		}
 	}
-	return []destination{only}
-}
-
-// everConnected reports whether the tenant is connected to a service, or was.
-func (s *server) everConnected(c *fiber.Ctx, service string) bool {
-	return slices.ContainsFunc(who(c).connections, func(connection identity.Connection) bool {
-		return connection.ID == service && (connection.Identity != nil || !connection.Ended.At.IsZero())
-	})
+	return all
 }
 
 // destination is the tenant's in a CRM; ok is false when no sign-ups go there.
@@ -90,8 +77,8 @@ func (s *server) asked(c *fiber.Ctx) destination {
 
 // askedFor is the service of the destination that the query names; empty for the first.
 func (s *server) askedFor(c *fiber.Ctx) string {
-	if first, d := s.destinations(c)[0], s.asked(c); d.crm != first.crm {
-		return d.crm.Service
+	if first, d := s.destinations(c)[0], s.asked(c); d.ID != first.ID {
+		return d.Service
 	}
 	return ""
 }
@@ -103,11 +90,11 @@ func crmTabs(all []destination, d destination, url func(service string) string) 
 		return nil
 	}
 	for i, one := range all {
-		service := one.crm.Service
+		service := one.Service
 		if i == 0 {
 			service = ""
 		}
-		tabs = append(tabs, views.Tab{Text: one.crm.Name, URL: url(service), Current: one.crm == d.crm})
+		tabs = append(tabs, views.Tab{Text: wordsOf(one).Name, URL: url(service), Current: one.ID == d.ID})
 	}
 	return tabs
 }
@@ -115,11 +102,22 @@ func crmTabs(all []destination, d destination, url func(service string) string) 
 // crm is the CRM that the page is about: that in its address, or nil when there is none.
 func (s *server) crm(c *fiber.Ctx) *crm.Provider { return s.CRMs.Of(c.Params("service")) }
 
-// anyCRM has the words for a CRM that isn't named: there is none yet, or there are several.
-var anyCRM = &crm.Provider{Name: "your CRM", Record: "record", Records: "records", Access: map[string]crm.Explanation{
-	"NOT_CONNECTED": {Title: "No CRM connected yet", Label: "No CRM yet", What: "No CRM is connected yet.", Who: crm.You,
-		Mend: "Connect one under Integrations: whoever signed up waits here until then."},
-}}
+// here is the destination of the CRM that the page is about. Pages for which crmOnly answers
+// first have one.
+func (s *server) here(c *fiber.Ctx) destination {
+	d, _ := s.destination(c, c.Params("service"))
+	return d
+}
+
+// destinationOf is the tenant's destination with an id.
+func (s *server) destinationOf(c *fiber.Ctx, id string) (d destination, ok bool) {
+	for _, d := range s.destinations(c) {
+		if d.ID == id {
+			return d, true
+		}
+	}
+	return destination{}, false
+}
 
 // words has the words for the CRM that the page is about. Where it is about all of the
 // tenant's, that is the only one, or one without a name.
@@ -130,21 +128,16 @@ func (s *server) words(c *fiber.Ctx) *crm.Provider {
 	if all := s.crmsOf(c); len(all) == 1 {
 		return all[0]
 	}
-	return anyCRM
-}
-
-// wordsFor has the words for the CRM of a card.
-func (s *server) wordsFor(card views.Integration) *crm.Provider {
-	if p := s.CRMs.Of(card.Service); p != nil {
-		return p
+	if len(s.CRMs) == 1 { // nobody is logged in
+		return s.CRMs[0]
 	}
-	return anyCRM
+	return crm.Any
 }
 
 // wordsOf has the words for a destination.
 func wordsOf(d destination) *crm.Provider {
 	if d.crm == nil {
-		return anyCRM
+		return crm.Any
 	}
 	return d.crm
 }

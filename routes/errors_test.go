@@ -79,7 +79,7 @@ func TestReadinessIsThatOfTheStore(t *testing.T) {
 // panicking is a store that does.
 type panicking struct{ routes.HealthStore }
 
-func (panicking) Health(context.Context, string, []db.Span) (db.Health, error) {
+func (panicking) Health(context.Context, db.DestinationKey, []db.Span) (db.Health, error) {
 	panic(errors.New("the cause of it all"))
 }
 

@@ -15,7 +15,7 @@ func TestTheFigureOfAPICallsTellsItsAge(t *testing.T) {
 	t.Parallel()
 	w := open(t)
 	b := w.as(john, "contoso")
-	if err := w.store.SaveUsage(t.Context(), w.tenant("contoso").ID, 4400, 15000, 12); err != nil {
+	if err := w.store.SaveUsage(t.Context(), w.to("contoso"), 4400, 15000, 12); err != nil {
 		t.Fatal(err)
 	}
 	age := func(d time.Duration) {
@@ -74,7 +74,7 @@ func TestSubscribersAreFiltered(t *testing.T) {
 	t.Parallel()
 	w := open(t)
 	b, other := w.as(john, "contoso"), w.as(ann, "fabrikam")
-	w.put(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, '', '', 1, 0, $2)`, w.tenant("contoso").ID, time.Now().Add(time.Hour).UnixMilli())
+	w.put(`INSERT INTO pauses (destination_id, tenant_id, reason, detail, tries, batch, until, since) VALUES ($1, $1, '', '', 1, 0, $2, 0)`, w.tenant("contoso").ID, time.Now().Add(time.Hour).UnixMilli())
 	w.many(25)
 	w.become(3, db.Outcome{State: db.Attention, Reason: "DUPLICATES_DETECTED"})
 	w.become(1, db.Outcome{State: db.Waiting, Reason: "UNABLE_TO_LOCK_ROW"})

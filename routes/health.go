@@ -14,18 +14,19 @@ import (
 // HealthStore is what the pages about deliveries read and change; db.DB is one,
 // and documents the methods.
 type HealthStore interface {
-	Pause(ctx context.Context, tenantID string) (db.Pause, error)
-	Health(ctx context.Context, tenantID string, columns []db.Span) (db.Health, error)
-	Home(ctx context.Context, tenantID string, columns []db.Span, since time.Time, latest int) (db.Home, error)
-	SignUps(ctx context.Context, tenantID string, columns []db.Span) ([]map[db.State]int, error)
+	Pause(ctx context.Context, key db.DestinationKey) (db.Pause, error)
+	Health(ctx context.Context, key db.DestinationKey, columns []db.Span) (db.Health, error)
+	Home(ctx context.Context, key db.DestinationKey, others []db.DestinationKey, columns []db.Span, since time.Time, latest int) (db.Home, error)
+	SignUps(ctx context.Context, key db.DestinationKey, columns []db.Span) ([]map[db.State]int, error)
 	ProblemStore
 	StartAction(ctx context.Context, a db.Action) (db.Action, error)
-	Hurry(ctx context.Context, tenantID, reason string) error
+	Hurry(ctx context.Context, key db.DestinationKey, reason string) error
 	PersonStore
-	CheckUp(ctx context.Context, tenantID string) (db.CheckUp, error)
-	DeliverySettings(ctx context.Context, tenantID string) (db.DeliverySettings, error)
-	SetDeliverySettings(ctx context.Context, tenantID string, s db.DeliverySettings) error
-	Orgs(ctx context.Context, tenantID string) ([]db.OrgCount, error)
+	CheckUp(ctx context.Context, key db.DestinationKey) (db.CheckUp, error)
+	DeliverySettings(ctx context.Context, key db.DestinationKey) (db.DeliverySettings, error)
+	SetDeliverySettings(ctx context.Context, key db.DestinationKey, s db.DeliverySettings) error
+	Destinations(ctx context.Context, tenantID string) ([]db.Destination, error)
+	Orgs(ctx context.Context, key db.DestinationKey) ([]db.OrgCount, error)
 }
 
 // deliveryReason explains a code to those who are in a state: who waits is tried again.

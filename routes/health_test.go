@@ -14,13 +14,13 @@ func (w *world) stuck(emails ...string) (id string) {
 	for _, email := range emails {
 		id = w.someone("contoso", email)
 	}
-	_, err := w.store.Writer().Exec(`UPDATE subscribers SET state = 'attention', reason = 'REQUIRED_FIELD_MISSING', detail = '=Required <b>'`)
+	_, err := w.store.Writer().Exec(`UPDATE deliveries SET state = 'attention', reason = 'REQUIRED_FIELD_MISSING', detail = '=Required <b>'`)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	for _, query := range []string{
-		`INSERT INTO reason_counts (tenant_id, state, reason, n) SELECT tenant_id, state, reason, count(*) FROM subscribers GROUP BY 1, 2, 3`,
-		`UPDATE state_counts SET state = 'attention'`, `UPDATE hour_counts SET state = 'attention'`,
+		`INSERT INTO reason_counts (tenant_id, destination_id, state, reason, n) SELECT tenant_id, destination_id, state, reason, count(*) FROM deliveries GROUP BY 1, 2, 3, 4`,
+		`UPDATE state_counts SET state = 'attention' WHERE destination_id <> ''`, `UPDATE hour_counts SET state = 'attention' WHERE destination_id <> ''`,
 	} {
 		dbtest.WriteCounts(w.t, w.store, query)
 	}
@@ -112,7 +112,7 @@ func TestEveryoneIsSentToTheNewOrg(t *testing.T) {
 	b.get(connected).to("/integrations")
 	w.someone("contoso", "one@reader.test")
 	w.eventually("the first org has it", func() bool { return w.control("stats", "")["contacts"] == 1.0 })
-	w.eventually("it is recorded", func() bool { return w.count(`SELECT count(*) FROM subscribers WHERE state = 'delivered'`) == 1 })
+	w.eventually("it is recorded", func() bool { return w.count(`SELECT count(*) FROM deliveries WHERE state = 'delivered'`) == 1 })
 	b.get("/integrations/sfdc/settings").is(200).hasNot("Send everyone")
 	b.get("/integrations/sfdc/move").to("/integrations/sfdc/settings")
 	b.connect(sfSandbox).to(connected)
@@ -178,7 +178,7 @@ func TestTheRecordInTheWayIsShown(t *testing.T) {
 	w.eventually("it is there", func() bool { return w.control("stats", "")["contacts"] == 1.0 })
 	id := w.someone("contoso", "other@contoso.test")
 	w.eventually("it is there", func() bool { return w.control("stats", "")["contacts"] == 2.0 })
-	if _, err := w.store.Writer().Exec(`UPDATE subscribers SET state = 'attention', reason = 'DUPLICATES_DETECTED', match_id = '003000000000001AAA' WHERE id = $1`, id); err != nil {
+	if _, err := w.store.Writer().Exec(`UPDATE deliveries SET state = 'attention', reason = 'DUPLICATES_DETECTED', match_id = '003000000000001AAA' WHERE subscriber_id = $1`, id); err != nil {
 		t.Fatal(err)
 	}
 	b.get("/subscribers/"+id).is(200, "/lightning/r/Contact/003000000000001AAA/view")

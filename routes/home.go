@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"gatepost/crm"
 	"gatepost/db"
 	"gatepost/views"
 
@@ -24,7 +25,7 @@ const (
 func (s *server) home(c *fiber.Ctx) error {
 	r, d := rangeOf(c.Query("range")), s.asked(c)
 	starts, days := r.starts(who(c).now, who(c).zone), daysBefore(who(c).now, who(c).zone)
-	read, err := s.Health.Home(c.UserContext(), who(c).Tenant.ID, spans(starts), days.lastWeek, homeLatest)
+	read, err := s.Health.Home(c.UserContext(), d.Key(), s.others(c, d), spans(starts), days.lastWeek, homeLatest)
 	if err != nil {
 		return err
 	}
@@ -32,7 +33,7 @@ func (s *server) home(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	all, err := s.homeStatuses(c, read)
+	all, err := s.homeStatuses(c, d, read)
 	if err != nil {
 		return err
 	}
@@ -41,7 +42,7 @@ func (s *server) home(c *fiber.Ctx) error {
 	}
 	page := views.HomePage{Page: s.page(c, "Home", views.NavHome), CRMs: all, Total: who(c).overview.Sums[db.New], Forms: len(forms), Since: read.First, Incidents: s.tellIncidents(c, read.Incidents, aboutOther),
 		Chart: s.homeChart(c, r, starts, read.SignUps, d)}
-	page.Causes = s.openCauses(c, read.Problems, all[0].Card)
+	page.Causes = s.openCauses(c, d, read)
 	page.OwnAlert = slices.ContainsFunc(all, tellsItself)
 	page.Today, page.Week = days.compare(read.ByHour, read.First)
 	for _, sub := range read.Latest {
@@ -50,8 +51,26 @@ func (s *server) home(c *fiber.Ctx) error {
 	return render(c, http.StatusOK, views.Home(page))
 }
 
+// others are the tenant's destinations but for one.
+func (s *server) others(c *fiber.Ctx, but destination) (keys []db.DestinationKey) {
+	for _, d := range s.destinations(c) {
+		if d.ID != but.ID {
+			keys = append(keys, d.Key())
+		}
+	}
+	return keys
+}
+
+// healthIn is what was read of a destination; that of the chart stands apart.
+func healthIn(read db.Home, charted, d destination) db.Health {
+	if d.ID == charted.ID {
+		return read.Health
+	}
+	return read.Others[d.ID]
+}
+
 // homeStatuses are how each of the tenant's CRMs gets sign-ups.
-func (s *server) homeStatuses(c *fiber.Ctx, read db.Home) (all []views.Status, err error) {
+func (s *server) homeStatuses(c *fiber.Ctx, charted destination, read db.Home) (all []views.Status, err error) {
 	for _, d := range s.destinations(c) {
 		live := s.unsentStatus(c, d)
 		if d.crm != nil {
@@ -59,7 +78,7 @@ func (s *server) homeStatuses(c *fiber.Ctx, read db.Home) (all []views.Status, e
 				return nil, err
 			}
 		}
-		told(&live, read.Health)
+		told(&live, healthIn(read, charted, d))
 		all = append(all, live)
 	}
 	return all, nil
@@ -68,14 +87,14 @@ func (s *server) homeStatuses(c *fiber.Ctx, read db.Home) (all []views.Status, e
 // unsentStatus is that of sign-ups that wait for a first CRM: one whose connection waits for
 // a decision, or none in particular.
 func (s *server) unsentStatus(c *fiber.Ctx, d destination) views.Status {
-	live := views.Status{CSRF: s.formToken(c), Now: who(c).now, Zone: who(c).overview.TimeZone, Card: views.Integration{Name: anyCRM.Name, CRM: viewCRM(anyCRM), State: views.NotConnected}}
+	live := views.Status{CSRF: s.formToken(c), Now: who(c).now, Zone: who(c).overview.TimeZone, Card: views.Integration{Name: crm.Any.Name, CRM: viewCRM(crm.Any), State: views.NotConnected}}
 	for _, p := range s.CRMs {
 		if card, err := s.card(c, p.Service); err == nil && card.State == views.ConnectionHeld {
 			live.Card = card
 			break
 		}
 	}
-	s.measure(&live, d)
+	s.measure(c, &live, d)
 	live.Card.Waiting, live.Card.Attention = d.waiting(), d.inAttention()
 	return live
 }
@@ -102,17 +121,39 @@ func (s *server) firstSteps(c *fiber.Ctx, live views.Status, read db.Home, forms
 	return render(c, http.StatusOK, views.Start(page))
 }
 
-// openCauses are the first few causes for which people need attention or wait.
-func (s *server) openCauses(c *fiber.Ctx, all []db.Problem, card views.Integration) (rows []views.OpenCause) {
-	for _, p := range all {
-		if len(rows) == homeCauses {
-			break
+// openCauses are the first few causes for which people need attention or wait: of each kind
+// those with the most people first, whatever the CRM.
+func (s *server) openCauses(c *fiber.Ctx, charted destination, read db.Home) []views.OpenCause {
+	type cause struct {
+		db.Problem
+		in destination
+	}
+	var all []cause
+	for _, d := range s.destinations(c) {
+		for _, p := range healthIn(read, charted, d).Problems {
+			all = append(all, cause{p, d})
 		}
-		e, state := explain(p.Reason, deliveryReason(s.wordsFor(card), p.State, p.Reason), card), p.State.Info()
-		rows = append(rows, views.OpenCause{Tone: state.Tone, Icon: state.Icon, Title: e.Title, People: p.People, Since: p.Since, Who: cmp.Or(whoFixes(s.wordsFor(card), e.Who), "By itself"),
-			URL: causeURL(s.wordsFor(card), string(p.State), p.Reason)})
+	}
+	slices.SortStableFunc(all, func(a, b cause) int {
+		return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(b.N, a.N))
+	})
+	rows := make([]views.OpenCause, min(len(all), homeCauses))
+	for i := range rows {
+		rows[i] = s.openCause(c, all[i].in, all[i].Problem)
 	}
 	return rows
+}
+
+// openCause is a cause of a destination, which is named where there are several.
+func (s *server) openCause(c *fiber.Ctx, d destination, p db.Problem) views.OpenCause {
+	words, state := wordsOf(d), p.State.Info()
+	e := s.explained(c, words, p.Reason, deliveryReason(words, p.State, p.Reason))
+	v := views.OpenCause{Tone: state.Tone, Icon: state.Icon, Title: e.Title, People: p.People, Since: p.Since, Who: cmp.Or(whoFixes(words, e.Who), "By itself"),
+		URL: causeURL(words, string(p.State), p.Reason)}
+	if len(s.destinations(c)) > 1 {
+		v.CRM = viewCRM(words)
+	}
+	return v
 }
 
 // days are the moments that Home compares sign-ups by: of this day and week, and of those

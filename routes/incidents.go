@@ -20,19 +20,19 @@ type IncidentStore interface {
 func (s *server) incidents(c *fiber.Ctx) ([]views.Incident, error) {
 	all, err := s.Incidents.Incidents(c.UserContext(), who(c).Tenant.ID)
 	return s.tellIncidents(c, all, func(i db.Incident) bool {
-		return i.About != "" || i.Kind != db.IncidentBroken && i.Kind != db.IncidentFailing
+		return !i.Delivers || i.Kind != db.IncidentBroken && i.Kind != db.IncidentFailing
 	}), err
 }
 
-// aboutOther reports whether an incident is about something else than the CRM, of which
+// aboutOther reports whether an incident is about something else than a CRM, of which
 // Home tells anyway.
-func aboutOther(i db.Incident) bool { return i.About != "" }
+func aboutOther(i db.Incident) bool { return !i.Delivers }
 
 // tellIncidents puts those incidents into words that are to be shown.
 func (s *server) tellIncidents(c *fiber.Ctx, all []db.Incident, show func(db.Incident) bool) (told []views.Incident) {
 	for _, i := range incidents.Shown(all) {
 		if show(i) {
-			w := incidents.Tell(wordsOf(s.destinations(c)[0]), i)
+			w := incidents.Tell(s.CRMs, i)
 			told = append(told, views.Incident{Title: w.Title, What: w.What, Mend: w.Mend, URL: w.Path, Link: w.Link})
 		}
 	}

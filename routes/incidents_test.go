@@ -10,7 +10,7 @@ import (
 
 func (w *world) trouble(slug string, kind db.IncidentKind, cause string) {
 	w.t.Helper()
-	t := db.Trouble{TenantID: w.tenant(slug).ID, Kind: kind, Cause: cause, N: 12, Since: time.Now()}
+	t := db.Trouble{TenantID: w.tenant(slug).ID, Kind: kind, About: w.to(slug).DestinationID, Cause: cause, N: 12, Since: time.Now()}
 	if err := w.store.OpenIncident(w.t.Context(), t, time.Now(), func([]db.Member) []string { return nil }); err != nil {
 		w.t.Fatal(err)
 	}
@@ -20,10 +20,10 @@ func (w *world) trouble(slug string, kind db.IncidentKind, cause string) {
 func (w *world) counted(slug string, state db.State, reason string, n int) {
 	w.t.Helper()
 	id := w.tenant(slug).ID
-	dbtest.WriteCounts(w.t, w.store, `INSERT INTO state_counts (tenant_id, newsletter_id, state, n) VALUES ($1, 'more', $2, $3)
-		ON CONFLICT (tenant_id, newsletter_id, state) DO UPDATE SET n = excluded.n`, id, state, n)
-	dbtest.WriteCounts(w.t, w.store, `INSERT INTO reason_counts (tenant_id, state, reason, n) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (tenant_id, state, reason) DO UPDATE SET n = excluded.n`, id, state, reason, n)
+	dbtest.WriteCounts(w.t, w.store, `INSERT INTO state_counts (tenant_id, destination_id, newsletter_id, state, n) VALUES ($1, $1, 'more', $2, $3)
+		ON CONFLICT (tenant_id, destination_id, newsletter_id, state) DO UPDATE SET n = excluded.n`, id, state, n)
+	dbtest.WriteCounts(w.t, w.store, `INSERT INTO reason_counts (tenant_id, destination_id, state, reason, n) VALUES ($1, $1, $2, $3, $4)
+		ON CONFLICT (tenant_id, destination_id, state, reason) DO UPDATE SET n = excluded.n`, id, state, reason, n)
 }
 
 func TestTroubleIsShown(t *testing.T) {

@@ -38,11 +38,6 @@ func (s *server) crmCards(c *fiber.Ctx) (cards []views.Integration, err error) {
 }
 
 func (s *server) showIntegrations(c *fiber.Ctx, status int, cards []views.Integration) error {
-	for i := range cards {
-		if err := s.readArrival(c, &cards[i]); err != nil {
-			return err
-		}
-	}
 	troubles, err := s.incidents(c)
 	if err != nil {
 		return err
@@ -59,14 +54,6 @@ func (s *server) unsent(c *fiber.Ctx) (n int) {
 		}
 	}
 	return n
-}
-
-// readArrival fills in when a sign-up arrived last, in a CRM.
-func (s *server) readArrival(c *fiber.Ctx, card *views.Integration) (err error) {
-	if _, ok := s.destination(c, card.Service); ok {
-		card.LastArrival, err = s.Health.LastDelivered(c.UserContext(), who(c).Tenant.ID)
-	}
-	return err
 }
 
 // integration handles GET /integrations/{service}: a CRM's status, or the page of an app
@@ -102,9 +89,6 @@ func (s *server) integrationCard(c *fiber.Ctx) error {
 	if card.Version() == c.Query("seen") {
 		return c.SendStatus(http.StatusNoContent)
 	}
-	if err := s.readArrival(c, &card); err != nil {
-		return err
-	}
 	return render(c, http.StatusOK, views.IntegrationCardUpdate(card, c.Query("seen")))
 }
 
@@ -124,7 +108,8 @@ func (s *server) cardOf(c *fiber.Ctx, connection identity.Connection) views.Inte
 	card.CSRF = s.formToken(c)
 	if d, ok := s.destination(c, card.Service); ok {
 		card.Waiting, card.Attention = d.waiting(), d.inAttention()
-		card.Delayed = card.Waiting > 0 && (d.pause.Reason != "" || s.overdue(d.due))
+		card.Delayed = card.Waiting > 0 && (d.Pause.Reason != "" || s.overdue(d.Due))
+		card.LastArrival = d.LastDelivered
 		card.LastEvent = who(c).overview.LastEvent
 	}
 	return card
@@ -266,7 +251,7 @@ func (s *server) elsewhereRefused(c *fiber.Ctx, service identity.Service, cause 
 	if card.State == views.NotConnected {
 		return s.connectRefused(c, card)
 	}
-	set, err := s.Health.DeliverySettings(c.UserContext(), who(c).Tenant.ID)
+	set, err := s.Health.DeliverySettings(c.UserContext(), s.here(c).Key())
 	if err != nil {
 		return err
 	}
@@ -431,12 +416,22 @@ func (s *server) keep(c *fiber.Ctx, service identity.Service, shown string) erro
 	return redirect(c, "/integrations")
 }
 
-// resume lets what waited for the tenant's connection go on, and redirects.
+// resume lets what waited for the tenant's connection to a CRM go on, and redirects. The
+// connection may just have made the destination.
 func (s *server) resume(c *fiber.Ctx, tenant, path string) error {
-	if err := s.Delivery.Resume(c.UserContext(), tenant); err != nil {
+	all, err := s.Health.Destinations(c.UserContext(), tenant)
+	if err != nil {
 		return err
 	}
-	s.Delivery.CheckUpSoon(tenant)
+	for _, d := range all {
+		if d.Service != c.Params("service") {
+			continue
+		}
+		if err := s.Delivery.Resume(c.UserContext(), d.Key()); err != nil {
+			return err
+		}
+		s.Delivery.CheckUpSoon(d.Key())
+	}
 	return redirect(c, path)
 }
 

@@ -59,7 +59,7 @@ func (s *server) newsletterView(c *fiber.Ctx, n db.NewsletterStanding) views.New
 	v := views.Newsletter{Name: n.Name, Slug: n.Slug, Consent: n.Consent, FormURL: s.URL + "/signup/" + n.Slug,
 		Subscribers: n.Subscribers(), Attention: n.Attention(), LastHour: n.LastHour, Silent: n.Silent, Chosen: len(all) > 1}
 	for _, d := range all {
-		if d.crm != nil {
+		if d.crm != nil && d.FedBy(n.ID) {
 			v.Feeds = append(v.Feeds, viewCRM(d.crm))
 		}
 	}

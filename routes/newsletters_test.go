@@ -44,7 +44,7 @@ func TestASilentFormOnHome(t *testing.T) {
 	b := w.as(john, "contoso")
 	b.connect(sfJohn).to(connected)
 	w.someone("contoso", "reader@contoso.test")
-	w.put(`INSERT INTO incidents (id, tenant_id, kind, about, cause, n, since, opened_at) SELECT $1, tenant_id, 'attention', '', 'STRING_TOO_LONG', 9, 7, 7 FROM newsletters WHERE slug = 'contoso-weekly'`, db.NewID())
+	w.put(`INSERT INTO incidents (id, tenant_id, kind, about, cause, n, since, opened_at) SELECT $1, tenant_id, 'attention', tenant_id, 'STRING_TOO_LONG', 9, 7, 7 FROM newsletters WHERE slug = 'contoso-weekly'`, db.NewID())
 	b.get("/").is(200).hasNot("No sign-ups from a busy form", "sign-ups need attention")
 	w.put(`INSERT INTO incidents (id, tenant_id, kind, about, cause, n, since, opened_at) SELECT $1, tenant_id, 'silent', id, '', 9, 7, 7 FROM newsletters WHERE slug = 'contoso-weekly'`, db.NewID())
 	b.get("/").is(200, "No sign-ups from a busy form", "Contoso Weekly has had no sign-up")

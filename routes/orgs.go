@@ -30,7 +30,7 @@ func (s *server) confirmMove(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	orgs, err := s.Health.Orgs(c.UserContext(), who(c).Tenant.ID)
+	orgs, err := s.Health.Orgs(c.UserContext(), s.here(c).Key())
 	if err != nil {
 		return err
 	}

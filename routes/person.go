@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -24,8 +25,9 @@ import (
 type PersonStore interface {
 	Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error)
 	History(ctx context.Context, tenantID, subscriberID string) (db.History, error)
-	Retry(ctx context.Context, tenantID, subscriberID, actor string) (bool, error)
-	Dismiss(ctx context.Context, tenantID, subscriberID, actor, note string) (bool, error)
+	Retry(ctx context.Context, key db.DestinationKey, subscriberID, actor string) (bool, error)
+	Dismiss(ctx context.Context, key db.DestinationKey, subscriberID, actor, note string) (bool, error)
+	Return(ctx context.Context, tenantID, subscriberID, actor string) (bool, error)
 	Leave(ctx context.Context, tenantID, subscriberID, actor, note string) (bool, error)
 	UndoTest(ctx context.Context, tenantID, subscriberID, actor string) (db.Removal, error)
 }
@@ -34,23 +36,22 @@ func personURL(id string) string { return "/subscribers/" + id }
 
 // person handles GET /subscribers/{id}: everything that happened to one.
 func (s *server) person(c *fiber.Ctx) error {
-	st, err := s.status(c)
+	sub, err := s.subscriber(c)
 	if err != nil {
 		return err
 	}
-	h, err := s.Health.History(c.UserContext(), who(c).Tenant.ID, st.ID)
+	h, err := s.Health.History(c.UserContext(), who(c).Tenant.ID, sub.ID)
 	if err != nil {
 		return err
 	}
-	page := views.PersonPage{Page: s.page(c, nameOf(st.Subscriber), views.NavSubscribers), Person: views.Subscriber{ID: st.ID, Email: st.Email,
-		FirstName: st.FirstName, LastName: st.LastName, Newsletter: st.Newsletter, SignedUpAt: st.CreatedAt}}
+	page := views.PersonPage{Page: s.page(c, nameOf(sub), views.NavSubscribers), Person: views.Subscriber{ID: sub.ID, Email: sub.Email,
+		FirstName: sub.FirstName, LastName: sub.LastName, Newsletter: sub.Newsletter, Status: viewState(s.words(c), sub.Status.Info()), SignedUpAt: sub.CreatedAt}}
 	all := s.destinations(c)
 	page.Several = len(all) > 1
-	for _, d := range deliveriesOf(all, st) {
+	for _, d := range s.deliveriesOf(all, sub) {
 		page.Deliveries = append(page.Deliveries, s.personDelivery(c, d))
 	}
-	page.CanLeave = slices.Contains(st.State.Info().Decisions, db.Left)
-	page.Story, page.Earlier = story(s.words(c), h, st.Newsletter)
+	page.Story, page.Earlier = s.story(c, h, sub.Newsletter)
 	return render(c, http.StatusOK, views.Person(page))
 }
 
@@ -79,10 +80,10 @@ func (s *server) personAlert(c *fiber.Ctx, d delivery) *views.PersonAlert {
 	}
 	switch {
 	case d.Again:
-	case d.in == anyCRM:
+	case d.in == crm.Any:
 		a.URL, a.Link = "/integrations", "View integrations"
 	case d.Reason == d.Why: // theirs, and not everybody's
-		a.More = max(0, who(c).overview.SameReason-1)
+		a.More = max(0, who(c).overview.SameReason[d.DestinationID]-1)
 		a.URL, a.Link = causeURL(d.in, string(d.State), d.Why), "View problem"
 	default:
 		a.URL, a.Link = string(views.ServicePage(d.in.Service)), "View status"
@@ -92,14 +93,8 @@ func (s *server) personAlert(c *fiber.Ctx, d delivery) *views.PersonAlert {
 
 // story puts what happened to a subscriber in order, the latest first. What was not read
 // of any kind begins somewhere: earlier reports that nothing is told from there on.
-func story(p *crm.Provider, h db.History, newsletter string) (all []views.Moment, earlier bool) {
-	for i, e := range h.Events {
-		before := db.Event{}
-		if i+1 < len(h.Events) {
-			before = h.Events[i+1]
-		}
-		all = append(all, step(p, e, before))
-	}
+func (s *server) story(c *fiber.Ctx, h db.History, newsletter string) (all []views.Moment, earlier bool) {
+	all = s.steps(c, h.Events)
 	for _, e := range h.Corrections {
 		all = append(all, correction(e))
 	}
@@ -164,25 +159,54 @@ func orNone(value string) string {
 	return "“" + value + "”"
 }
 
-// step tells an event in words; before is the one before it.
-func step(p *crm.Provider, e, before db.Event) views.Moment {
-	is, was := e.State.Info(), before.State.Info()
-	m := views.Moment{At: e.At, Icon: is.Icon, Tone: is.Tone, Title: viewState(p, is).Became, Actor: e.Actor}
-	switch {
-	case is.Waits && e.Actor != "":
-		m.Icon, m.Tone, m.Title = "retry", "", cmp.Or(was.Returned, "Retried")
-	case is.Waits && was.Return != "":
-		m.Icon, m.Tone, m.Title = "retry", "", "Came back"
-	case is.Waits && e.Reason == "":
-		m.Title = "Waiting to be sent again"
-	case is.Arrived && before.State == db.Left:
+// steps tell events in words, which come the latest first. Each is told by what was before it
+// on the same way: into the same CRM, or of the subscriber themselves.
+func (s *server) steps(c *fiber.Ctx, events []db.Event) []views.Moment {
+	all, before := make([]views.Moment, len(events)), map[string]db.Event{}
+	for i := len(events) - 1; i >= 0; i-- {
+		e := events[i]
+		all[i] = s.step(c, e, before[e.DestinationID], before[""].State == db.Left)
+		before[e.DestinationID] = e
+	}
+	return all
+}
+
+// step tells an event; left says that the subscriber had left by then. The CRM is named where
+// there are several.
+func (s *server) step(c *fiber.Ctx, e, before db.Event, left bool) views.Moment {
+	p, ours := s.words(c), s.destinations(c)
+	if d, ok := s.destinationOf(c, e.DestinationID); ok {
+		p = wordsOf(d)
+	}
+	m := stepIn(p, e, before)
+	if left && e.State.Info().Arrived {
 		m.Lines = append(m.Lines, "It was on its way when this person was marked as left.")
+	}
+	if e.DestinationID != "" && len(ours) > 1 && !strings.Contains(m.Title, p.Name) {
+		m.Title = p.Name + ": " + m.Title
 	}
 	if e.Reason != "" {
 		m.Lines = append(m.Lines, deliveryReason(p, e.State, e.Reason).What)
 	}
 	if e.Detail != "" {
 		m.Quote = cut(e.Detail, 300)
+	}
+	return m
+}
+
+// stepIn tells an event in the words of a CRM, without why it happened.
+func stepIn(p *crm.Provider, e, before db.Event) views.Moment {
+	is, was := e.State.Info(), before.State.Info()
+	m := views.Moment{At: e.At, Icon: is.Icon, Tone: is.Tone, Title: viewState(p, is).Became, Actor: e.Actor}
+	switch {
+	case e.State == db.Active && e.Actor != "":
+		m.Icon, m.Tone, m.Title = "retry", "", cmp.Or(was.Returned, m.Title)
+	case e.State == db.Active:
+		m.Icon, m.Tone, m.Title = "retry", "", "Came back"
+	case is.Waits && e.Actor != "":
+		m.Icon, m.Tone, m.Title = "retry", "", cmp.Or(was.Returned, "Retried")
+	case is.Waits && e.Reason == "":
+		m.Title = "Waiting to be sent again"
 	}
 	return m
 }
@@ -199,8 +223,8 @@ func sourceName(source string) string {
 
 // retryOne handles POST /subscribers/{id}/retry.
 func (s *server) retryOne(c *fiber.Ctx) error {
-	return s.decideOne(c, "It is on its way again.", func(ctx context.Context, tenant, id string) (bool, error) {
-		return s.Health.Retry(ctx, tenant, id, who(c).User.ID)
+	return s.decideDelivery(c, "It is on its way again.", func(ctx context.Context, key db.DestinationKey, id string) (bool, error) {
+		return s.Health.Retry(ctx, key, id, who(c).User.ID)
 	})
 }
 
@@ -211,8 +235,15 @@ func (s *server) dismissOne(c *fiber.Ctx) error {
 		s.flash(c, views.FlashWarning, wrong)
 		return redirect(c, personURL(c.Params("id")))
 	}
-	return s.decideOne(c, "Dismissed: it will not be sent.", func(ctx context.Context, tenant, id string) (bool, error) {
-		return s.Health.Dismiss(ctx, tenant, id, who(c).User.ID, note)
+	return s.decideDelivery(c, "Dismissed: it will not be sent.", func(ctx context.Context, key db.DestinationKey, id string) (bool, error) {
+		return s.Health.Dismiss(ctx, key, id, who(c).User.ID, note)
+	})
+}
+
+// markAsActive handles POST /subscribers/{id}/return, of somebody who left.
+func (s *server) markAsActive(c *fiber.Ctx) error {
+	return s.decideOne(c, "Marked as active again.", func(ctx context.Context, tenant, id string) (bool, error) {
+		return s.Health.Return(ctx, tenant, id, who(c).User.ID)
 	})
 }
 
@@ -229,14 +260,27 @@ func optionalNote(c *fiber.Ctx) (note, wrong string) {
 	return note, ""
 }
 
+// decideDelivery has somebody decide what becomes of a subscriber's way into the CRM that the
+// form names with in, or into the first one.
+func (s *server) decideDelivery(c *fiber.Ctx, text string, decide func(ctx context.Context, key db.DestinationKey, id string) (bool, error)) error {
+	d, ok := s.destinations(c)[0], true
+	if in := field(c, "in"); in != "" {
+		d, ok = s.destination(c, in)
+	}
+	if !ok {
+		return db.ErrNotFound
+	}
+	return s.decideOne(c, text, func(ctx context.Context, _, id string) (bool, error) { return decide(ctx, d.Key(), id) })
+}
+
 // decideOne has somebody decide what becomes of a subscriber.
 func (s *server) decideOne(c *fiber.Ctx, text string, decide func(ctx context.Context, tenant, id string) (bool, error)) error {
 	ctx, tenant := c.UserContext(), who(c).Tenant.ID
-	st, err := s.status(c)
+	sub, err := s.subscriber(c)
 	if err != nil {
 		return err
 	}
-	done, err := decide(ctx, tenant, st.ID)
+	done, err := decide(ctx, tenant, sub.ID)
 	if err != nil {
 		return err
 	}
@@ -246,7 +290,7 @@ func (s *server) decideOne(c *fiber.Ctx, text string, decide func(ctx context.Co
 	} else {
 		s.flash(c, views.FlashInfo, "Nothing was changed: it is in another state by now.")
 	}
-	return redirect(c, personURL(st.ID))
+	return redirect(c, personURL(sub.ID))
 }
 
 // leaveForm handles GET /subscribers/{id}/leave, which asks first.
@@ -255,16 +299,24 @@ func (s *server) leaveForm(c *fiber.Ctx) error {
 }
 
 func (s *server) askToLeave(c *fiber.Ctx, status int, note string, wrong map[string]string) error {
-	st, err := s.status(c)
+	sub, err := s.subscriber(c)
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(st.State.Info().Decisions, db.Left) {
+	if !slices.Contains(sub.Status.Info().Decisions, db.Left) {
 		s.flash(c, views.FlashInfo, "Nothing was changed: it is in another state by now.")
-		return redirect(c, personURL(st.ID))
+		return redirect(c, personURL(sub.ID))
 	}
-	return render(c, status, views.Leave(views.LeavePage{Page: s.page(c, "Mark as left", views.NavSubscribers), ID: st.ID, Name: nameOf(st.Subscriber),
-		Newsletter: st.Newsletter, InCRM: inCRM(st.Subscriber), Note: cut(note, 500), Errors: wrong}))
+	return render(c, status, views.Leave(views.LeavePage{Page: s.page(c, "Mark as left", views.NavSubscribers), ID: sub.ID, Name: nameOf(sub),
+		Newsletter: sub.Newsletter, In: s.presences(c, sub), Note: cut(note, 500), Errors: wrong}))
+}
+
+// presences are what is known of whether a subscriber is in each CRM.
+func (s *server) presences(c *fiber.Ctx, sub db.Subscriber) (all []views.PresenceIn) {
+	for _, d := range s.deliveriesOf(s.destinations(c), sub) {
+		all = append(all, views.PresenceIn{CRM: viewCRM(d.in), Presence: inCRM(d.Delivery)})
+	}
+	return all
 }
 
 // markAsLeft handles POST /subscribers/{id}/leave. A note, which says why, is optional.
@@ -280,27 +332,30 @@ func (s *server) markAsLeft(c *fiber.Ctx) error {
 
 // editForm handles GET /subscribers/{id}/edit.
 func (s *server) editForm(c *fiber.Ctx) error {
-	st, err := s.status(c)
+	sub, err := s.subscriber(c)
 	if err != nil {
 		return err
 	}
-	page, err := s.editPage(c, st, newsletter.Form{Email: st.Email, FirstName: st.FirstName, LastName: st.LastName})
+	page, err := s.editPage(c, sub, newsletter.Form{Email: sub.Email, FirstName: sub.FirstName, LastName: sub.LastName})
 	if err != nil {
 		return err
 	}
 	return render(c, http.StatusOK, views.PersonEdit(page))
 }
 
-func (s *server) editPage(c *fiber.Ctx, st newsletter.Status, f newsletter.Form) (views.PersonEditPage, error) {
-	page := views.PersonEditPage{Page: s.page(c, "Edit", views.NavSubscribers), ID: st.ID, Name: nameOf(st.Subscriber), Newsletter: st.Newsletter,
-		State: viewState(s.words(c), st.State.Info()), Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500),
-		InCRM: inCRM(st.Subscriber), Fixed: st.AddressIsFixed()}
-	for _, d := range deliveriesOf(s.destinations(c), st) {
-		set, err := s.Health.DeliverySettings(c.UserContext(), who(c).Tenant.ID)
+func (s *server) editPage(c *fiber.Ctx, sub db.Subscriber, f newsletter.Form) (views.PersonEditPage, error) {
+	page := views.PersonEditPage{Page: s.page(c, "Edit", views.NavSubscribers), ID: sub.ID, Name: nameOf(sub), Newsletter: sub.Newsletter,
+		Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500), In: s.presences(c, sub), Fixed: sub.AddressIsFixed()}
+	for _, d := range s.deliveriesOf(s.destinations(c), sub) {
+		page.Retries = page.Retries || d.State.Info().Attention
+		if d.RecordID == "" {
+			continue
+		}
+		set, err := s.Health.DeliverySettings(c.UserContext(), db.DestinationKey{TenantID: sub.TenantID, DestinationID: d.DestinationID})
 		if err != nil {
 			return page, err
 		}
-		if d.RecordID != "" && set.One != db.OneUpdate {
+		if set.One != db.OneUpdate {
 			page.KeepsNames = append(page.KeepsNames, viewCRM(d.in))
 		}
 	}
@@ -309,15 +364,15 @@ func (s *server) editPage(c *fiber.Ctx, st newsletter.Status, f newsletter.Form)
 
 // edit handles POST /subscribers/{id}/edit. An address that can't be changed isn't sent.
 func (s *server) edit(c *fiber.Ctx) error {
-	st, err := s.status(c)
+	sub, err := s.subscriber(c)
 	if err != nil {
 		return err
 	}
 	form := newsletter.Form{Email: field(c, "email"), FirstName: field(c, "first_name"), LastName: field(c, "last_name")}
-	if st.AddressIsFixed() {
-		form.Email = st.Email
+	if sub.AddressIsFixed() {
+		form.Email = sub.Email
 	}
-	page, err := s.editPage(c, st, form)
+	page, err := s.editPage(c, sub, form)
 	if err != nil {
 		return err
 	}
@@ -326,13 +381,13 @@ func (s *server) edit(c *fiber.Ctx) error {
 		page.Errors = wrong
 		return render(c, http.StatusUnprocessableEntity, views.PersonEdit(page))
 	}
-	edited, err := s.Newsletters.Edit(c.UserContext(), who(c).Tenant.ID, st.ID, clean, who(c).User.ID)
+	edited, err := s.Newsletters.Edit(c.UserContext(), who(c).Tenant.ID, sub.ID, clean, who(c).User.ID)
 	switch {
 	case errors.Is(err, db.ErrConflict):
-		page.Errors, page.OtherURL = views.FieldErrors{"email": "Somebody else has this address on " + st.Newsletter + " already."}, personURL(edited.Other)
+		page.Errors, page.OtherURL = views.FieldErrors{"email": "Somebody else has this address on " + sub.Newsletter + " already."}, personURL(edited.Other)
 		return render(c, http.StatusConflict, views.PersonEdit(page))
 	case errors.Is(err, db.ErrAddressFixed):
-		page.Fixed, page.Email = true, st.Email
+		page.Fixed, page.Email = true, sub.Email
 		page.Errors = views.FieldErrors{"": "Nothing was changed: the address was sent to " + s.words(c).Name + " in the meantime, so it can’t be changed here any more."}
 		return render(c, http.StatusConflict, views.PersonEdit(page))
 	case err != nil:
@@ -341,14 +396,14 @@ func (s *server) edit(c *fiber.Ctx) error {
 	if len(edited.Changes) == 0 {
 		s.flash(c, views.FlashInfo, "Nothing was changed.")
 	} else {
-		s.flash(c, views.FlashSuccess, savedText(s.words(c), edited.State))
+		s.flash(c, views.FlashSuccess, savedText(s.words(c), edited.Waits))
 	}
-	return redirect(c, personURL(st.ID))
+	return redirect(c, personURL(sub.ID))
 }
 
-// savedText says what an edit leads to, by the state that it leads to.
-func savedText(p *crm.Provider, state db.State) string {
-	if state.Info().Waits {
+// savedText says what an edit leads to.
+func savedText(p *crm.Provider, waits bool) string {
+	if waits {
 		return "Saved. It is on its way to " + p.Name + "."
 	}
 	return "Saved."

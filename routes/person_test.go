@@ -57,11 +57,11 @@ func TestEditAPerson(t *testing.T) {
 	b.get("/subscribers/"+id).is(200, "Nothing was changed.")
 
 	// Once it is in Salesforce, the address stays, whatever is sent.
-	w.put(`UPDATE subscribers SET record_id = '003000000000001AAA', delivered_at = 7 WHERE id = $1`, id)
+	w.put(`UPDATE deliveries SET record_id = '003000000000001AAA', delivered_at = 7 WHERE subscriber_id = $1`, id)
 	b.get(edit).is(200, "would make a second Contact", "A name that Salesforce has already stays").hasNot(`name="email"`)
 	b.submit(edit, "email", "other@reader.test", "first_name", "Janet").to("/subscribers/" + id)
 	b.get("/subscribers/"+id).is(200, "<h1>Janet</h1>", "Jane@Reader.test").hasNot("other@reader.test")
-	w.put(`UPDATE subscribers SET record_id = '', delivered_at = 0, sent_at = 7 WHERE id = $1`, id)
+	w.put(`UPDATE deliveries SET record_id = '', delivered_at = 0, sent_at = 7 WHERE subscriber_id = $1`, id)
 	b.get(edit).is(200, "the answer isn’t known yet").hasNot(`name="email"`)
 }
 
@@ -81,7 +81,7 @@ func TestLeaving(t *testing.T) {
 	b.get("/subscribers/"+id).is(200, "Nothing was changed")
 	b.get("/integrations/sfdc/sum").is(200, "<dt>Left</dt><dd>1</dd>", "<dt>Missing</dt><dd>0</dd>")
 
-	b.submit("/subscribers/" + id + "/retry").to("/subscribers/" + id)
+	b.submit("/subscribers/" + id + "/return").to("/subscribers/" + id)
 	b.get("/subscribers/"+id).is(200, "<h3>Marked as active again</h3>", "Waiting")
 	b.submit(leave).to("/subscribers/" + id)
 	// A test by somebody else doesn't bring them back; they themselves do.
@@ -106,7 +106,7 @@ func TestUndoATest(t *testing.T) {
 		path = b.submit("/newsletter/signup", "newsletter", "contoso-weekly", "email", email, "first_name", "Sam").is(303).head("Location")
 		_, id, _ := strings.Cut(path, "sample=")
 		w.eventually("it is there", func() bool {
-			return w.count(`SELECT count(*) FROM subscribers WHERE id = $1 AND state = 'delivered'`, id) == 1
+			return w.count(`SELECT count(*) FROM deliveries WHERE subscriber_id = $1 AND state = 'delivered'`, id) == 1
 		})
 		return path, "/newsletter/signup/" + id + "/undo"
 	}
@@ -121,7 +121,7 @@ func TestUndoATest(t *testing.T) {
 		return strings.Contains(b.get(path).body, "Salesforce was busy with the same records. The Contact is not deleted yet: we try again by ourselves.")
 	})
 	w.control("fail", `{"on":"delete","count":0,"rate":0}`)
-	w.put(`UPDATE removals SET due_at = 0`)
+	w.put(`UPDATE removal_records SET due_at = 0`)
 	w.eventually("it is gone", contacts(0))
 	w.eventually("the page knows", func() bool { return strings.Contains(b.get(path).body, "The test is undone") })
 	b.get(path).is(200, "The Contact is deleted in Salesforce").hasNot("sample@reader.test", "data-poll")
@@ -133,7 +133,7 @@ func TestUndoATest(t *testing.T) {
 	// As it is with a Contact that was found.
 	path, undo = test("there@reader.test")
 	w.put(`DELETE FROM events`)
-	w.put(`UPDATE subscribers SET made_id = ''`)
+	w.put(`UPDATE deliveries SET made_id = ''`)
 	b.get(path).is(200, "Salesforce had a Contact with this address already")
 	b.get(undo).is(200, "The Contact stays in Salesforce")
 	b.submit(undo).to(path)

@@ -22,10 +22,9 @@ const causePeople = 25
 // ProblemStore is where the pages about problems find them; db.DB is one, and documents
 // the methods.
 type ProblemStore interface {
-	Causes(ctx context.Context, tenantID string) (db.Causes, error)
-	Cause(ctx context.Context, tenantID string, q db.CauseQuery) (db.CauseDetail, error)
-	Affected(ctx context.Context, tenantID string, q db.CauseQuery) ([]db.Subscriber, error)
-	LastDelivered(ctx context.Context, tenantID string) (time.Time, error)
+	Causes(ctx context.Context, key db.DestinationKey) (db.Causes, error)
+	Cause(ctx context.Context, key db.DestinationKey, q db.CauseQuery) (db.CauseDetail, error)
+	Affected(ctx context.Context, key db.DestinationKey, q db.CauseQuery) ([]db.Subscriber, error)
 }
 
 func problemsURL(c *fiber.Ctx) string { return healthURL(c) + "/problems" }
@@ -72,7 +71,7 @@ func (s *server) causeList(c *fiber.Ctx) (list views.CauseList, err error) {
 
 // readCauses fills in the causes and how those that are over were solved.
 func (s *server) readCauses(c *fiber.Ctx, list *views.CauseList) error {
-	read, err := s.Health.Causes(c.UserContext(), who(c).Tenant.ID)
+	read, err := s.Health.Causes(c.UserContext(), s.here(c).Key())
 	if err != nil {
 		return err
 	}
@@ -85,7 +84,7 @@ func (s *server) readCauses(c *fiber.Ctx, list *views.CauseList) error {
 	return nil
 }
 
-// stop is what all of a tenant's sign-ups wait for.
+// stop is what all sign-ups wait for that go to a CRM.
 type stop struct {
 	code  string // of crm's; empty when nothing stops them
 	said  string // by the CRM
@@ -93,10 +92,10 @@ type stop struct {
 	until time.Time // when it is tried next; zero when somebody has to do something before
 }
 
-// stopOf is what all of the tenant's sign-ups wait for: a connection that is dead or
+// stopOf is what all sign-ups wait for that go to the CRM of the page: a connection that is dead or
 // missing says more than why nothing was sent the last time.
 func (s *server) stopOf(c *fiber.Ctx, card views.Integration) stop {
-	p := who(c).overview.Pause
+	p := s.here(c).Pause
 	switch {
 	case card.State == views.ConnectionBroken:
 		return stop{code: crm.Broken, since: card.LostAt}
@@ -108,11 +107,11 @@ func (s *server) stopOf(c *fiber.Ctx, card views.Integration) stop {
 	return stop{code: p.Reason, said: cut(p.Detail, 300), since: p.Since, until: p.Until}
 }
 
-// problemsNow are the tenant's causes, those that need attention first, and of each kind
+// problemsNow are a CRM's causes, those that need attention first, and of each kind
 // that with the most people. What stops everybody is what all who wait do so for. A
 // connection that is lost is a problem although nobody waits yet.
 func (s *server) problemsNow(c *fiber.Ctx, card views.Integration, all []db.Problem) []db.Problem {
-	stopped, waiting := s.stopOf(c, card), who(c).overview.Sums[db.Waiting]
+	stopped, waiting := s.stopOf(c, card), s.here(c).Sums[db.Waiting]
 	if stopped.code != "" {
 		all = slices.DeleteFunc(slices.Clone(all), func(p db.Problem) bool { return p.State.Info().Waits })
 		if waiting > 0 || stopped.code == crm.Broken {
@@ -156,7 +155,7 @@ func (s *server) causeRow(c *fiber.Ctx, card views.Integration, p db.Problem) vi
 		v.TryNow = p.Reason != crm.Settling && stopped.code != crm.Spared
 	}
 	v.Busy = slices.ContainsFunc(who(c).overview.Actions, func(a db.Action) bool {
-		return a.EndedAt.IsZero() && a.Reason == p.Reason && (a.Kind == db.ActionTry) == v.State.Waits
+		return a.EndedAt.IsZero() && a.DestinationID == s.here(c).ID && a.Reason == p.Reason && (a.Kind == db.ActionTry) == v.State.Waits
 	})
 	return v
 }
@@ -231,14 +230,14 @@ func (s *server) problemPage(c *fiber.Ctx) error {
 	if q.After != "" {
 		q.Before = ""
 	}
-	read, err := s.Health.Cause(c.UserContext(), who(c).Tenant.ID, q)
+	read, err := s.Health.Cause(c.UserContext(), s.here(c).Key(), q)
 	if err != nil {
 		return err
 	}
 	p := read.Problem
 	if q.All {
 		stopped := s.stopOf(c, card)
-		p = db.Problem{N: who(c).overview.Sums[db.Waiting], Since: stopped.since}
+		p = db.Problem{N: s.here(c).Sums[db.Waiting], Since: stopped.since}
 		if read.Said = nil; stopped.said != "" {
 			read.Said = []db.Said{{Text: stopped.said}}
 		}
@@ -326,7 +325,7 @@ func (s *server) askDismiss(c *fiber.Ctx, status int, state, reason, note, wrong
 	if err != nil || !viewState(s.crm(c), q.State.Info()).Dismiss {
 		return db.ErrNotFound
 	}
-	read, err := s.Health.Cause(c.UserContext(), who(c).Tenant.ID, q)
+	read, err := s.Health.Cause(c.UserContext(), s.here(c).Key(), q)
 	if err != nil {
 		return err
 	}

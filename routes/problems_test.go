@@ -46,7 +46,7 @@ func TestProblemsAreRetriedAndDismissed(t *testing.T) {
 	w.stuck("one@reader.test", "two@reader.test")
 	states := func(state string) int {
 		t.Helper()
-		return w.count(`SELECT count(*) FROM subscribers WHERE state = $1`, state)
+		return w.count(`SELECT count(*) FROM deliveries WHERE state = $1`, state)
 	}
 	const ask = problems + "/attention/REQUIRED_FIELD_MISSING/dismiss"
 	b.get(problems).is(200, `href="`+ask+`"`)

@@ -8,7 +8,6 @@ import (
 
 	"gatepost/csvout"
 	"gatepost/db"
-	"gatepost/newsletter"
 
 	"github.com/gofiber/fiber/v2"
 )
@@ -23,21 +22,20 @@ func (s *server) problemsCSV(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	tenant, first := who(c).Tenant.ID, causes[0]
+	d, first := s.here(c), causes[0]
 	first.Limit = 1
-	if some, err := s.Health.Affected(c.UserContext(), tenant, first); err != nil || len(some) == 0 {
+	if some, err := s.Health.Affected(c.UserContext(), d.Key(), first); err != nil || len(some) == 0 {
 		return orNotFound(err)
 	}
 	c.Set(fiber.HeaderContentType, "text/csv; charset=utf-8")
 	c.Attachment("sign-ups.csv")
-	d, _ := s.destination(c, c.Params("service"))
 	ctx, log := context.WithoutCancel(c.UserContext()), s.log
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		out := csvout.NewWriter(w)
 		out.Write(csvHead([]destination{d})...)
 		for _, q := range causes {
-			if err := s.writeAffected(ctx, out, d, tenant, q); err != nil {
-				log.ErrorContext(ctx, "a CSV file was broken off", "tenant", tenant, "error", err)
+			if err := s.writeAffected(ctx, out, d, q); err != nil {
+				log.ErrorContext(ctx, "a CSV file was broken off", "tenant", d.TenantID, "error", err)
 				return
 			}
 		}
@@ -63,7 +61,7 @@ func (s *server) csvCauses(c *fiber.Ctx) (causes []db.CauseQuery, err error) {
 		q, err := s.askedCause(c, card, c.Query("state"), c.Query("reason"))
 		return []db.CauseQuery{q}, err
 	}
-	read, err := s.Health.Causes(c.UserContext(), who(c).Tenant.ID)
+	read, err := s.Health.Causes(c.UserContext(), s.here(c).Key())
 	if err != nil {
 		return nil, err
 	}
@@ -81,15 +79,17 @@ func (s *server) csvCauses(c *fiber.Ctx) (causes []db.CauseQuery, err error) {
 }
 
 // writeAffected writes a row for each of those who have a cause.
-func (s *server) writeAffected(ctx context.Context, out *csvout.Writer, d destination, tenant string, q db.CauseQuery) error {
+func (s *server) writeAffected(ctx context.Context, out *csvout.Writer, d destination, q db.CauseQuery) error {
 	for q.Limit = csvPage; ; {
-		page, err := s.Health.Affected(ctx, tenant, q)
+		page, err := s.Health.Affected(ctx, d.Key(), q)
 		if err != nil {
 			return err
 		}
 		for _, sub := range page {
-			sub.Reason = q.Reason // also of who waits for what stops everybody
-			out.Write(csvRow(deliveriesOf([]destination{d}, newsletter.Status{Subscriber: sub}))...)
+			for i := range sub.Deliveries {
+				sub.Deliveries[i].Reason = q.Reason // also of who waits for what stops everybody
+			}
+			out.Write(csvRow([]destination{d}, sub)...)
 		}
 		if err := out.Flush(); err != nil || len(page) < csvPage {
 			return nil // the reader has gone, or that was all
@@ -101,7 +101,7 @@ func (s *server) writeAffected(ctx context.Context, out *csvout.Writer, d destin
 // csvHead are the columns of csvRow: where there are several destinations, the CRM's name
 // stands before those about one.
 func csvHead(all []destination) []string {
-	head := []string{"e-mail", "first name", "last name", "newsletter", "signed up"}
+	head := []string{"e-mail", "first name", "last name", "newsletter", "signed up", "status"}
 	for _, d := range all {
 		name, prefix := strings.ToLower(strings.TrimPrefix(wordsOf(d).Name, "your ")), ""
 		if len(all) > 1 {
@@ -112,12 +112,13 @@ func csvHead(all []destination) []string {
 	return head
 }
 
-// csvRow is a row for a subscriber of whom these are all deliveries.
-func csvRow(all []delivery) []string {
-	s := all[0].Subscriber
-	row := []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339)}
-	for _, d := range all {
-		row = append(row, string(d.State), d.Reason, deliveryReason(d.in, d.State, d.Reason).What, d.Detail)
+// csvRow is a row for a subscriber, with the delivery to each destination: empty where they
+// haven't entered it.
+func csvRow(all []destination, s db.Subscriber) []string {
+	row := []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339), string(s.Status)}
+	for _, to := range all {
+		d := s.In(to.ID)
+		row = append(row, string(d.State), d.Reason, deliveryReason(wordsOf(to), d.State, d.Reason).What, d.Detail)
 	}
 	return row
 }

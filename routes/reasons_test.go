@@ -22,15 +22,16 @@ func (w *world) connection(dead bool, code string) (waiting string) {
 	if dead {
 		broken, brokenCode, paused = now, code, "broken"
 	}
-	exec(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, $2, '', 1, 0, $3)
-		ON CONFLICT (tenant_id) DO UPDATE SET reason = excluded.reason, until = excluded.until`, tenant, paused, later)
+	exec(`INSERT INTO pauses (destination_id, tenant_id, reason, detail, tries, batch, until, since) VALUES ($1, $1, $2, '', 1, 0, $3, 0)
+		ON CONFLICT (destination_id) DO UPDATE SET reason = excluded.reason, until = excluded.until`, tenant, paused, later)
+	exec(`UPDATE destinations SET service = 'sfdc' WHERE tenant_id = $1`, tenant)
 	exec(`DELETE FROM identities`)
 	exec(`INSERT INTO identities (id, service, tenant_id, generation, sealed_access, sealed_refresh, key_id, login_url, instance_url, org_id, org_name, sandbox, remote_user_id, scopes,
 		connected_by, connected_at, refreshed_at, client_id, stale, broken_at, broken_code, failed_at, failed_code, retry_at)
 		VALUES ('i', 'sfdc', $1, 1, '', '', 0, '', '', '00D', 'Contoso', 0, '', '', '', 1, 1, $2, 1, $3, $4, $5, $6, $7)`,
 		tenant, clientID, broken, brokenCode, now, code, later)
 	id := w.someone("contoso", "reader@contoso.test")
-	exec(`UPDATE subscribers SET reason = $1, due_at = $2`, paused, later)
+	exec(`UPDATE deliveries SET reason = $1, due_at = $2`, paused, later)
 	return id
 }
 

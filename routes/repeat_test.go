@@ -55,14 +55,14 @@ func TestARepeatedSignUpReachesSalesforce(t *testing.T) {
 			t.Helper()
 			w.eventually(want, func() bool {
 				all := w.contacts("jane@reader.test")
-				return len(all) == 1 && all[0] == want && w.count(`SELECT count(*) FROM subscribers WHERE state = 'delivered'`) == 1
+				return len(all) == 1 && all[0] == want && w.count(`SELECT count(*) FROM deliveries WHERE state = 'delivered'`) == 1
 			})
 		}
 		w.signUp("Jane@reader.test", "", "")
 		is(" (none)")
 		w.signUp("jane@reader.test", "Jane", "Doe")
 		is("Jane Doe")
-		if n := w.count(`SELECT count(*) FROM subscribers WHERE last_name = 'Doe' AND placeholders = ''`); n != 1 {
+		if n := w.count(`SELECT count(*) FROM subscribers s JOIN deliveries d ON d.subscriber_id = s.id WHERE s.last_name = 'Doe' AND d.placeholders = ''`); n != 1 {
 			t.Error("the placeholder is still taken for one")
 		}
 	}
@@ -99,17 +99,18 @@ func TestATestWithAKnownAddressIsANewOne(t *testing.T) {
 		t.Helper()
 		return b.submit("/newsletter/signup", "newsletter", "contoso-weekly", "email", "sample@reader.test", "first_name", "Sam").is(303).head("Location")
 	}
-	delivered := func() bool { return w.count(`SELECT count(*) FROM subscribers WHERE state = 'delivered'`) == 1 }
+	delivered := func() bool { return w.count(`SELECT count(*) FROM deliveries WHERE state = 'delivered'`) == 1 }
 	path := test()
 	w.eventually("it is there", delivered)
 	b.get(path).is(200, "In Salesforce", "/lightning/r/Contact/").hasNot("This address is already on", "data-poll")
 	// Nothing is sent meanwhile, so that what the page shows is known.
-	if _, err := w.store.Writer().Exec(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, 'SERVER_UNAVAILABLE', '', 1, 0, $2)`, w.tenant("contoso").ID, time.Now().Add(time.Hour).UnixMilli()); err != nil {
+	if _, err := w.store.Writer().Exec(`INSERT INTO pauses (destination_id, tenant_id, reason, detail, tries, batch, until, since) VALUES ($1, $1, 'SERVER_UNAVAILABLE', '', 1, 0, $2, 0)`, w.tenant("contoso").ID, time.Now().Add(time.Hour).UnixMilli()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.store.Writer().Exec(`UPDATE subscribers SET created_at = created_at - 86400000, delivered_at = delivered_at - 86400000`); err != nil {
+	if _, err := w.store.Writer().Exec(`UPDATE subscribers SET created_at = created_at - 86400000`); err != nil {
 		t.Fatal(err)
 	}
+	w.put(`UPDATE deliveries SET delivered_at = delivered_at - 86400000`)
 	if again := test(); again != path {
 		t.Errorf("another subscriber: %s", again)
 	}
@@ -145,10 +146,10 @@ func TestAPersonsTimelineIsInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, query := range []string{
-		`UPDATE subscribers SET created_at = 1772366400000, state = 'delivered'`, `UPDATE state_counts SET state = 'delivered'`,
-		`UPDATE hour_counts SET state = 'delivered'`, `INSERT INTO org_counts (tenant_id, org_id, n) SELECT tenant_id, '', 1 FROM subscribers`,
-		`INSERT INTO events (id, tenant_id, subscriber_id, at, state, reason, detail, actor) SELECT 'e1', tenant_id, id, 1772366400000 + 60000, 'waiting', 'TIMED_OUT', '', '' FROM subscribers`,
-		`INSERT INTO events (id, tenant_id, subscriber_id, at, state, reason, detail, actor) SELECT 'e2', tenant_id, id, 1772366400000 + 120000, 'delivered', '', '', '' FROM subscribers`,
+		`UPDATE subscribers SET created_at = 1772366400000`, `UPDATE deliveries SET state = 'delivered'`, `UPDATE state_counts SET state = 'delivered' WHERE destination_id <> ''`,
+		`UPDATE hour_counts SET state = 'delivered' WHERE destination_id <> ''`, `INSERT INTO org_counts (tenant_id, destination_id, org_id, n) SELECT tenant_id, tenant_id, '', 1 FROM subscribers`,
+		`INSERT INTO events (id, tenant_id, destination_id, subscriber_id, at, state, reason, detail, actor) SELECT 'e1', tenant_id, tenant_id, id, 1772366400000 + 60000, 'waiting', 'TIMED_OUT', '', '' FROM subscribers`,
+		`INSERT INTO events (id, tenant_id, destination_id, subscriber_id, at, state, reason, detail, actor) SELECT 'e2', tenant_id, tenant_id, id, 1772366400000 + 120000, 'delivered', '', '', '' FROM subscribers`,
 	} {
 		dbtest.WriteCounts(t, w.store, query)
 	}
@@ -173,7 +174,7 @@ func TestARepeatIsAnsweredLikeANewOne(t *testing.T) {
 	for _, state := range []string{"waiting", "attention", "dismissed"} {
 		email := state + "@reader.test"
 		first := w.browser().post("/signup/contoso-weekly", "email", email, "last_name", "Doe").to("/signup/contoso-weekly/thanks")
-		if _, err := w.store.Writer().Exec(`UPDATE subscribers SET state = $1 WHERE email_key = $2`, state, email); err != nil {
+		if _, err := w.store.Writer().Exec(`UPDATE deliveries SET state = $1 WHERE subscriber_id = (SELECT id FROM subscribers WHERE email_key = $2)`, state, email); err != nil {
 			t.Fatal(err)
 		}
 		again := w.browser().post("/signup/contoso-weekly", "email", email, "last_name", "Roe").to("/signup/contoso-weekly/thanks")

@@ -44,10 +44,10 @@ type Store interface {
 // is something to deliver.
 type Delivery interface {
 	Wake(tenantID string)
-	CheckUp(ctx context.Context, tenantID string) error
-	CheckUpSoon(tenantID string)
-	CheckKey(ctx context.Context, tenantID, field string) error
-	Resume(ctx context.Context, tenantID string) error
+	CheckUp(ctx context.Context, to db.DestinationKey) error
+	CheckUpSoon(to db.DestinationKey)
+	CheckKey(ctx context.Context, to db.DestinationKey, field string) error
+	Resume(ctx context.Context, to db.DestinationKey) error
 }
 
 // Config is what the portal is made of. All but the fields that say otherwise
@@ -226,6 +226,7 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodGet, "/subscribers/:id", s.person)
 	admin(http.MethodPost, "/subscribers/:id/retry", s.retryOne)
 	admin(http.MethodPost, "/subscribers/:id/dismiss", s.dismissOne)
+	admin(http.MethodPost, "/subscribers/:id/return", s.markAsActive)
 	admin(http.MethodGet, "/help", s.help)
 	admin(http.MethodGet, "/subscribers/:id/edit", s.editForm)
 	admin(http.MethodPost, "/subscribers/:id/edit", s.edit)

@@ -19,7 +19,7 @@ import (
 // How many statements a page may run, session and navigation included, whatever it
 // shows. What a page shows more goes into a statement that is there: see db.Overview and
 // db.Health.
-var statementsOf = map[string]int{"/": 4, "/?range=12-months": 4, "/integrations": 5, "/integrations/sfdc": 3, "/integrations/sfdc/sum": 2, "/newsletters": 4, "/newsletters/contoso-weekly": 4, "/settings": 4, "/settings/notifications": 4,
+var statementsOf = map[string]int{"/": 4, "/?range=12-months": 4, "/integrations": 4, "/integrations/sfdc": 3, "/integrations/sfdc/sum": 2, "/newsletters": 4, "/newsletters/contoso-weekly": 4, "/settings": 4, "/settings/notifications": 4,
 	"/subscribers": 5, "/subscribers?q=jane&sort=name": 6, "/subscribers?q=ja&when=7d": 5,
 	problems: 4, problems + "/attention/DUPLICATE_VALUE": 4, "/integrations/sfdc/settings": 5, "/integrations/sfdc/checkup": 4}
 
@@ -102,7 +102,7 @@ func TestStatementsOfPagesAndPolls(t *testing.T) {
 	b := w.as(max, "contoso")
 	contoso, fabrikam := w.tenant("contoso").ID, w.tenant("fabrikam").ID
 	// Nothing is sent while the pages are looked at.
-	w.put(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, 'not_connected', '', 1, 0, $2)`, contoso, time.Now().Add(time.Hour).UnixMilli())
+	w.put(`INSERT INTO pauses (destination_id, tenant_id, reason, detail, tries, batch, until, since) VALUES ($1, $1, 'not_connected', '', 1, 0, $2, 0)`, contoso, time.Now().Add(time.Hour).UnixMilli())
 	someone := w.someone("contoso", "jane@reader.example")
 	connect := func(service, tenant string) {
 		w.put(`INSERT INTO identities (`+connectionColumns+`, generation, connected_at, refreshed_at)
@@ -122,6 +122,7 @@ func TestStatementsOfPagesAndPolls(t *testing.T) {
 				connect(id, contoso)
 			}
 			connect(identity.Salesforce, contoso)
+			w.put(`UPDATE destinations SET service = 'sfdc'`)
 			connect(identity.Salesforce, fabrikam)
 			w.put(`INSERT INTO tenant_apps (tenant_id, service, client_id, sealed_client_secret, key_id, set_at) VALUES ($1, 'acme', 'own', 'x', 0, 7)`, contoso)
 		}},
@@ -133,7 +134,7 @@ func TestStatementsOfPagesAndPolls(t *testing.T) {
 			w.put(`INSERT INTO actions (id, tenant_id, service, kind, reason, note, org_id, actor, total, done, last_id, started_at, resume_at, ended_at, error)
 				VALUES ($1, $2, 'sfdc', 'recount', '', '', '', '', 9, 3, '', $3, $4, 0, '')`, db.NewID(), contoso, time.Now().UnixMilli(), time.Now().Add(time.Hour).UnixMilli())
 			for _, kind := range []string{"attention", "silent"} {
-				w.put(`INSERT INTO incidents (id, tenant_id, kind, about, cause, n, since, opened_at) VALUES ($1, $2, $3, '', '', 9, 7, 7)`, db.NewID(), contoso, kind)
+				w.put(`INSERT INTO incidents (id, tenant_id, kind, about, cause, n, since, opened_at) VALUES ($1, $2, $3, CASE $3 WHEN 'silent' THEN '' ELSE $2 END, '', 9, 7, 7)`, db.NewID(), contoso, kind)
 			}
 		}},
 		{"failing, and yet to be revoked", func() {
@@ -184,7 +185,7 @@ func TestPollsTellWhatIsNew(t *testing.T) {
 	w := open(t)
 	b := w.as(john, "contoso")
 	contoso := w.tenant("contoso").ID
-	w.put(`INSERT INTO pauses (tenant_id, reason, detail, tries, batch, until) VALUES ($1, 'not_connected', '', 1, 0, $2)`, contoso, time.Now().Add(time.Hour).UnixMilli())
+	w.put(`INSERT INTO pauses (destination_id, tenant_id, reason, detail, tries, batch, until, since) VALUES ($1, $1, 'not_connected', '', 1, 0, $2, 0)`, contoso, time.Now().Add(time.Hour).UnixMilli())
 	w.become(2, db.Outcome{State: db.Attention, Reason: "STRING_TOO_LONG"})
 	version := func() string { return polled.FindStringSubmatch(b.get("/integrations/sfdc").body)[1] }
 	for what, happens := range map[string]func(){
@@ -193,7 +194,9 @@ func TestPollsTellWhatIsNew(t *testing.T) {
 		"another cause":   func() { w.become(1, db.Outcome{State: db.Attention, Reason: "OTHER"}) },
 		"another reason":  func() { w.become(1, db.Outcome{State: db.Waiting, Reason: "UNABLE_TO_LOCK_ROW"}) },
 		"a pause":         func() { w.put(`UPDATE pauses SET reason = 'STORAGE_LIMIT_EXCEEDED'`) },
-		"API calls":       func() { w.put(`INSERT INTO api_usage (tenant_id, used, allowed, at) VALUES ($1, 1, 9, 7)`, contoso) },
+		"API calls": func() {
+			w.put(`INSERT INTO api_usage (destination_id, tenant_id, used, allowed, at) VALUES ($1, $1, 1, 9, 7)`, contoso)
+		},
 		"a recount": func() {
 			w.put(`INSERT INTO recounts (tenant_id, at, took, wrong) VALUES ($1, 7, 7, 0)`, contoso)
 		},

@@ -20,7 +20,7 @@ func viewState(p *crm.Provider, s db.StateInfo) views.State {
 		Code: string(s.State), Label: label, Tone: s.Tone, Icon: s.Icon,
 		Sum: cmp.Or(s.Sum, small), Column: cmp.Or(s.Column, small), Became: cmp.Or(fill(p, s.Became), label), Recounted: cmp.Or(s.Recounted, label), Meaning: fill(p, s.Meaning), Series: cmp.Or(s.Series, "rest"), Help: fill(p, s.Help),
 		Main: s.Main, Waits: s.Waits, Arrived: s.Arrived, Attention: s.Attention,
-		Retry: slices.Contains(s.Decisions, db.Waiting), Dismiss: slices.Contains(s.Decisions, db.Dismissed), Leave: slices.Contains(s.Decisions, db.Left), Gone: s.Gone,
+		Retry: slices.Contains(s.Decisions, db.Waiting), Dismiss: slices.Contains(s.Decisions, db.Dismissed), Leave: slices.Contains(s.Decisions, db.Left), Back: slices.Contains(s.Decisions, db.Active), Gone: s.Gone,
 		Return: cmp.Or(s.Return, "Retry"),
 	}
 }
@@ -54,11 +54,23 @@ func countedStates(p *crm.Provider) (all []views.State) {
 	return all
 }
 
-// totals are sums as pages show them. Who has arrived comes first.
+// totals are the sums of a destination as pages show them. Who has arrived comes first.
 func totals(p *crm.Provider, s db.Sums) views.Totals {
-	t := views.Totals{All: s.People(), New: s[db.New], Repeated: s[db.Repeated], Difference: s.Difference()}
+	return totalsOf(p, s, db.Entered, func(i db.StateInfo) bool { return i.Delivery })
+}
+
+// peopleTotals are the sums of a tenant's subscribers likewise.
+func peopleTotals(p *crm.Provider, s db.Sums) views.Totals {
+	return totalsOf(p, s, db.New, func(i db.StateInfo) bool { return i.Reader })
+}
+
+// totalsOf are sums whose left side is of a kind, and whose right side is of some states.
+func totalsOf(p *crm.Provider, s db.Sums, kind db.Kind, of func(db.StateInfo) bool) views.Totals {
+	t := views.Totals{All: s.People(), New: s[kind], Repeated: s[db.Repeated], Difference: s.Difference()}
 	for _, info := range db.States() {
-		t.States = append(t.States, views.StateTotal{State: viewState(p, info), N: s[info.State]})
+		if of(info) {
+			t.States = append(t.States, views.StateTotal{State: viewState(p, info), N: s[info.State]})
+		}
 	}
 	if n := s[db.Rest]; n != 0 {
 		rest := viewState(p, db.Rest.Info())

@@ -18,6 +18,7 @@ var stateless = []string{"/tenant", "/account", "/integrations", "/integrations/
 
 // connect connects contoso's Salesforce.
 func (w *world) connect() {
+	w.put(`UPDATE destinations SET service = 'sfdc' WHERE tenant_id = $1`, w.tenant("contoso").ID)
 	w.put(`INSERT INTO identities (`+connectionColumns+`, generation, connected_at, refreshed_at)
 		SELECT $1, 'sfdc', $2, 'x', 'x', 0, 'https://login.example', 'https://i.example', 'one', 'One', 0, 'u', 'api', id, 7, 7, 7 FROM users WHERE email = $3`, db.NewID(), w.tenant("contoso").ID, john)
 }
@@ -27,8 +28,8 @@ func (w *world) connect() {
 func TestEveryPageKnowsAnAddedState(t *testing.T) {
 	const n = 1234
 	for kind, info := range map[string]db.StateInfo{
-		"a main one":  {State: "held", Label: "Held Back", Tone: "calm", Icon: "off", Main: true, Problem: true, Attention: true, Decisions: []db.State{db.Waiting, db.Dismissed}},
-		"another one": {State: "held", Label: "Held Back", Tone: "calm", Icon: "off", Column: "kept away", Sum: "kept back", Became: "Was held", Recounted: "Not let through", Problem: true},
+		"a main one":  {State: "held", Label: "Held Back", Tone: "calm", Icon: "off", Delivery: true, Open: true, Main: true, Problem: true, Attention: true, Decisions: []db.State{db.Waiting, db.Dismissed}},
+		"another one": {State: "held", Label: "Held Back", Tone: "calm", Icon: "off", Delivery: true, Column: "kept away", Sum: "kept back", Became: "Was held", Recounted: "Not let through", Problem: true},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			t.Cleanup(db.AddState(info))
@@ -88,7 +89,7 @@ func TestEveryPageKnowsAnAddedState(t *testing.T) {
 // What a later release has put into a state that this one doesn't know is the rest, on
 // every page: all goes on beside processes of that release. It isn't parallel either.
 func TestPagesTellAStateOfALaterRelease(t *testing.T) {
-	restore := db.AddState(db.StateInfo{State: "held", Label: "Held Back", Tone: "calm", Icon: "off", Problem: true})
+	restore := db.AddState(db.StateInfo{State: "held", Label: "Held Back", Tone: "calm", Icon: "off", Delivery: true, Problem: true})
 	t.Cleanup(restore)
 	w := open(t)
 	w.connect()

@@ -46,7 +46,7 @@ func (s *server) wholeStatus(c *fiber.Ctx) (views.Status, error) {
 	}
 	r := rangeOf(c.Query("range"))
 	starts := r.starts(live.Now, who(c).zone)
-	read, err := s.Health.Health(c.UserContext(), who(c).Tenant.ID, spans(starts))
+	read, err := s.Health.Health(c.UserContext(), s.here(c).Key(), spans(starts))
 	if err != nil {
 		return live, err
 	}
@@ -65,18 +65,19 @@ func (s *server) crmStatus(c *fiber.Ctx, service string) (live views.Status, err
 	d, _ := s.destination(c, service)
 	live.Several = len(s.destinations(c)) > 1
 	live.CSRF, live.Now, live.LastEvent, live.Zone = live.Card.CSRF, who(c).now, who(c).overview.LastEvent, who(c).overview.TimeZone
-	s.measure(&live, d)
+	s.measure(c, &live, d)
 	return live, nil
 }
 
-// measure fills in what is known of a destination.
-func (s *server) measure(live *views.Status, d destination) {
-	p := wordsOf(d)
-	live.Totals = totals(p, d.sums)
+// measure fills in what is known of a destination, and of the tenant's people.
+func (s *server) measure(c *fiber.Ctx, live *views.Status, d destination) {
+	p, o := wordsOf(d), who(c).overview
+	live.Totals, live.People = totals(p, d.Sums), peopleTotals(p, o.Sums)
 	live.Before = arrivedOf(live.Totals) > 0
-	live.Usage = views.Usage{Unit: p.Limit.Unit, Window: p.Limit.Window, Used: d.usage.Used, Allowed: d.usage.Allowed, Ours: d.usage.Ours, At: d.usage.At}
-	live.Recount = views.Recount{At: d.recount.At, Took: d.recount.Took, Wrong: d.recount.Wrong, Rows: totals(p, d.recount.Rows)}
-	live.Pause = pause(p, d.pause, live.Card, live.Now)
+	live.Usage = views.Usage{Unit: p.Limit.Unit, Window: p.Limit.Window, Used: d.Usage.Used, Allowed: d.Usage.Allowed, Ours: d.Usage.Ours, At: d.Usage.At}
+	live.Recount = views.Recount{At: o.Recount.At, Took: o.Recount.Took, Wrong: o.Recount.Wrong,
+		People: peopleTotals(p, o.Recount.Rows.Subscribers), Rows: totals(p, o.Recount.Rows.Destinations[d.ID])}
+	live.Pause = pause(p, d.Pause, live.Card, live.Now)
 }
 
 // tellsItself reports whether a page with the status says what the alert of all pages

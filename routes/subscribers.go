@@ -33,7 +33,7 @@ func (s *server) subscribers(c *fiber.Ctx) error {
 		c.Set("HX-Redirect", subscribersURL(filter)) // the form is to have fields for the dates
 		return c.SendStatus(http.StatusNoContent)
 	}
-	q := subscriberQuery(c, filter)
+	q := s.subscriberQuery(c, filter)
 	if at := q.After + q.Before; at != "" && uuid.Validate(at) != nil {
 		return redirect(c, subscribersURL(filter))
 	}
@@ -96,8 +96,8 @@ var whens = []views.Option{{Text: "Any time"}, {Value: "today", Text: "Today"}, 
 
 // subscriberQuery is what is asked of the database for a filter. Days are those of the
 // organisation's zone.
-func subscriberQuery(c *fiber.Ctx, f views.SubscriberFilter) db.SubscriberQuery {
-	q := db.SubscriberQuery{Text: f.Query, State: db.State(f.State), Reason: f.Cause, Newsletter: f.Newsletter, Order: db.Order(f.Order),
+func (s *server) subscriberQuery(c *fiber.Ctx, f views.SubscriberFilter) db.SubscriberQuery {
+	q := db.SubscriberQuery{Text: f.Query, Destination: s.asked(c).ID, State: db.State(f.State), Reason: f.Cause, Newsletter: f.Newsletter, Order: db.Order(f.Order),
 		After: c.Query("after"), Before: c.Query("before"), Limit: subscribersPage}
 	if q.After != "" {
 		q.Before = ""
@@ -144,7 +144,7 @@ func filterQuery(f views.SubscriberFilter, more ...string) string {
 func (s *server) subscribersList(c *fiber.Ctx, f views.SubscriberFilter, found newsletter.Page) views.SubscribersPage {
 	all, d := s.destinations(c), s.asked(c)
 	p := views.SubscribersPage{Filter: f, Empty: who(c).overview.Sums.People() == 0, CRMs: crmTabs(all, d, func(service string) string { f := f; f.In = service; return subscribersURL(f) }),
-		States: stateTabs(wordsOf(d), f, d.sums), Whens: whens, Causes: causeOptions(wordsOf(d), f, found.Filters),
+		States: stateTabs(wordsOf(d), f, d.Sums, who(c).overview.Sums), Whens: whens, Causes: causeOptions(wordsOf(d), f, found.Filters),
 		First: found.First, Total: found.Total, More: found.More, CSVURL: "/subscribers.csv" + filterQuery(f), ClearURL: subscribersURL(views.SubscriberFilter{In: f.In, Order: f.Order})}
 	p.Newsletters = []views.Option{{Text: "All newsletters"}}
 	for _, n := range found.Filters.Newsletters {
@@ -152,7 +152,7 @@ func (s *server) subscribersList(c *fiber.Ctx, f views.SubscriberFilter, found n
 		p.FormURL = cmp.Or(p.FormURL, s.URL+"/signup/"+n.Slug)
 	}
 	for _, st := range found.Rows {
-		p.Rows = append(p.Rows, rowOf(st, deliveriesOf(all, st)))
+		p.Rows = append(p.Rows, s.rowOf(all, st.Subscriber))
 	}
 	if n := len(found.Rows); n > 0 && found.Previous {
 		p.PreviousURL = subscribersURL(f, "before", found.Rows[0].ID)
@@ -174,26 +174,28 @@ func (s *server) subscribersList(c *fiber.Ctx, f views.SubscriberFilter, found n
 	return p
 }
 
-// stateTabs are the states with how many are in each, by the counts that are kept.
-func stateTabs(p *crm.Provider, f views.SubscriberFilter, sums db.Sums) []views.Tab {
+// stateTabs are the states with how many are in each, by the counts that are kept of a
+// destination and of people. Who is active is everybody, but for those who left.
+func stateTabs(p *crm.Provider, f views.SubscriberFilter, sums, people db.Sums) []views.Tab {
 	tab := func(state, text string, n int) views.Tab {
 		current := f.State == state
 		f := f
 		f.State = state
 		return views.Tab{Text: text, URL: subscribersURL(f), Count: n, Current: current}
 	}
-	all, tabs := sums[db.Rest], []views.Tab{{}}
+	tabs := []views.Tab{tab("", "All", people.People())}
 	for _, info := range db.States() {
-		n := sums[info.State]
-		if info.Gone {
+		n, chosen := sums[info.State], f.State == string(info.State)
+		if info.Reader {
+			n = people[info.State]
+		}
+		if info.Gone || info.State == db.Active && !chosen {
 			continue
 		}
-		all += n
-		if info.Main || n > 0 || f.State == string(info.State) {
+		if info.Main || n > 0 || chosen {
 			tabs = append(tabs, tab(string(info.State), p.Fill(info.Label), n))
 		}
 	}
-	tabs[0] = tab("", "All", all)
 	return tabs
 }
 
@@ -223,9 +225,9 @@ func causeOptions(p *crm.Provider, f views.SubscriberFilter, of db.Filters) []vi
 }
 
 // rowOf is somebody as a row of the table.
-func rowOf(st newsletter.Status, all []delivery) views.SubscriberRow {
-	r := views.SubscriberRow{ID: st.ID, Email: st.Email, Name: strings.TrimSpace(st.FirstName + " " + st.LastName), Newsletter: st.Newsletter, SignedUpAt: st.CreatedAt}
-	for _, d := range all {
+func (s *server) rowOf(all []destination, sub db.Subscriber) views.SubscriberRow {
+	r := views.SubscriberRow{ID: sub.ID, Email: sub.Email, Name: strings.TrimSpace(sub.FirstName + " " + sub.LastName), Newsletter: sub.Newsletter, Status: viewState(crm.Any, sub.Status.Info()), SignedUpAt: sub.CreatedAt}
+	for _, d := range s.deliveriesOf(all, sub) {
 		r.Deliveries = append(r.Deliveries, d.view())
 	}
 	return r
@@ -233,7 +235,7 @@ func rowOf(st newsletter.Status, all []delivery) views.SubscriberRow {
 
 // causeURL is the page about a cause; while there is no CRM, that on which one connects one.
 func causeURL(p *crm.Provider, state, code string) string {
-	if p == anyCRM {
+	if p == crm.Any {
 		return "/integrations"
 	}
 	return "/integrations/" + p.Service + "/problems/" + url.PathEscape(state) + "/" + url.PathEscape(code)
@@ -241,7 +243,7 @@ func causeURL(p *crm.Provider, state, code string) string {
 
 // subscribersCSV handles GET /subscribers.csv: all who are found, written as they are read.
 func (s *server) subscribersCSV(c *fiber.Ctx) error {
-	tenant, q := who(c).Tenant.ID, subscriberQuery(c, s.subscriberFilter(c))
+	tenant, q := who(c).Tenant.ID, s.subscriberQuery(c, s.subscriberFilter(c))
 	q.After, q.Before, q.Limit = "", "", csvPage
 	first, err := s.Newsletters.Subscribers(c.UserContext(), tenant, q)
 	if err != nil {
@@ -256,7 +258,7 @@ func (s *server) subscribersCSV(c *fiber.Ctx) error {
 		out.Write(csvHead(all)...)
 		for page := first; ; {
 			for _, st := range page.Rows {
-				out.Write(csvRow(deliveriesOf(all, st))...)
+				out.Write(csvRow(all, st.Subscriber)...)
 			}
 			if out.Flush() != nil || !page.Next {
 				return // the reader has gone, or that was all

@@ -114,13 +114,13 @@ func bySlug(all []db.Newsletter, slug string) (db.Newsletter, bool) {
 	return db.Newsletter{}, false
 }
 
-// status is where the subscriber is that the request is about, or db.ErrNotFound.
-func (s *server) status(c *fiber.Ctx) (newsletter.Status, error) {
-	o := who(c).overview
-	if o.Subscriber.ID == "" {
-		return newsletter.Status{}, db.ErrNotFound
+// subscriber is the one that the request is about, or db.ErrNotFound.
+func (s *server) subscriber(c *fiber.Ctx) (db.Subscriber, error) {
+	sub := who(c).overview.Subscriber
+	if sub.ID == "" {
+		return sub, db.ErrNotFound
 	}
-	return newsletter.StatusOf(o.Subscriber, o.Pause, s.Now()), nil
+	return sub, nil
 }
 
 // progress tells how far the subscriber has come that the request is about, or what
@@ -128,19 +128,19 @@ func (s *server) status(c *fiber.Ctx) (newsletter.Status, error) {
 func (s *server) progress(c *fiber.Ctx) (views.Progress, error) {
 	o, words := who(c).overview, s.words(c)
 	if r := o.Removal; r.Erased {
-		return views.Progress{CRM: viewCRM(words), RefreshURL: testURL(r.SubscriberID), Undo: undoing(words, o)}, nil
+		return views.Progress{CRM: viewCRM(words), RefreshURL: testURL(r.SubscriberID), Undo: s.undoing(c)}, nil
 	}
-	st, err := s.status(c)
+	sub, err := s.subscriber(c)
 	if err != nil {
 		return views.Progress{}, err
 	}
-	p := views.Progress{CRM: viewCRM(words), StatusURL: "/newsletter/signup/" + st.ID, RefreshURL: testURL(st.ID), PersonURL: personURL(st.ID),
-		Email: st.Email, Newsletter: st.Newsletter, Repeated: !st.RepeatedAt.IsZero(), StoredAt: st.SignedUpAt()}
-	for _, d := range deliveriesOf(s.destinations(c), st) {
+	p := views.Progress{CRM: viewCRM(words), StatusURL: "/newsletter/signup/" + sub.ID, RefreshURL: testURL(sub.ID), PersonURL: personURL(sub.ID),
+		Email: sub.Email, Newsletter: sub.Newsletter, Repeated: !sub.RepeatedAt.IsZero(), StoredAt: sub.SignedUpAt()}
+	for _, d := range s.deliveriesOf(s.destinations(c), sub) {
 		p.Deliveries = append(p.Deliveries, s.testDelivery(c, d, p.StoredAt))
 	}
-	if p.Undo = undoing(words, o); p.Undo == nil && st.UndoRefused(s.Now()) == "" {
-		p.UndoURL = "/newsletter/signup/" + st.ID + "/undo"
+	if p.Undo = s.undoing(c); p.Undo == nil && sub.UndoRefused(s.Now()) == "" {
+		p.UndoURL = "/newsletter/signup/" + sub.ID + "/undo"
 	}
 	return p, nil
 }
@@ -163,19 +163,32 @@ func (s *server) testDelivery(c *fiber.Ctx, d delivery, stored time.Time) views.
 func testURL(id string) string { return "/newsletter/signup?" + query("sample", id) }
 
 // undoing is how far undoing a test is; nil when nobody wants it.
-func undoing(p *crm.Provider, o db.Overview) *views.Undo {
-	r := o.Removal
-	switch {
-	case r.AskedAt.IsZero():
+func (s *server) undoing(c *fiber.Ctx) *views.Undo {
+	r := who(c).overview.Removal
+	if r.AskedAt.IsZero() {
 		return nil
-	case r.EndedAt.IsZero():
-		u := &views.Undo{AskedAt: r.AskedAt}
-		if r.Code != "" {
-			u.Reason, u.Mend = p.Sentence(r.Code).What, "The "+p.Record+" is not deleted yet: we try again by ourselves."
-		}
-		return u
 	}
-	return &views.Undo{AskedAt: r.AskedAt, EndedAt: r.EndedAt, Stays: !r.Erased, Record: recordFate(p, r.Record), Code: r.Code}
+	u := &views.Undo{AskedAt: r.AskedAt, EndedAt: r.EndedAt, Stays: !r.EndedAt.IsZero() && !r.Erased}
+	for _, d := range s.destinations(c) {
+		for _, record := range r.Records {
+			if record.DestinationID == d.ID {
+				u.Records = append(u.Records, undoneRecord(wordsOf(d), record))
+			}
+		}
+	}
+	return u
+}
+
+// undoneRecord says what becomes of a record in one CRM.
+func undoneRecord(p *crm.Provider, r db.RecordRemoval) views.UndoneRecord {
+	v := views.UndoneRecord{CRM: viewCRM(p)}
+	switch {
+	case !r.EndedAt.IsZero():
+		v.Fate, v.Code = recordFate(p, r.Record), r.Code
+	case r.Code != "":
+		v.Reason, v.Mend = p.Sentence(r.Code).What, "The "+p.Record+" is not deleted yet: we try again by ourselves."
+	}
+	return v
 }
 
 // recordFates say what became of the record of a test that was undone.
@@ -201,29 +214,32 @@ func recordFate(p *crm.Provider, fate db.RecordFate) string {
 
 // undoForm handles GET /newsletter/signup/{id}/undo, which says before what is deleted.
 func (s *server) undoForm(c *fiber.Ctx) error {
-	st, err := s.undoable(c)
-	if err != nil || st.ID == "" {
+	sub, err := s.undoable(c)
+	if err != nil || sub.ID == "" {
 		return err
 	}
-	return render(c, http.StatusOK, views.UndoTest(views.UndoTestPage{Page: s.page(c, "Undo the test sign-up", views.NavNewsletters), ID: st.ID,
-		Email: st.Email, Newsletter: st.Newsletter, Sent: st.RecordID != "", Made: st.Made}))
+	page := views.UndoTestPage{Page: s.page(c, "Undo the test sign-up", views.NavNewsletters), ID: sub.ID, Email: sub.Email, Newsletter: sub.Newsletter}
+	for _, d := range s.deliveriesOf(s.destinations(c), sub) {
+		page.Records = append(page.Records, views.UndoableRecord{CRM: viewCRM(d.in), Sent: d.RecordID != "", Made: d.Made})
+	}
+	return render(c, http.StatusOK, views.UndoTest(page))
 }
 
-// undoable is the subscriber of a test that can be undone. The zero Status means that it
+// undoable is the subscriber of a test that can be undone. The zero Subscriber means that it
 // can't, and that the request is answered.
-func (s *server) undoable(c *fiber.Ctx) (newsletter.Status, error) {
+func (s *server) undoable(c *fiber.Ctx) (db.Subscriber, error) {
 	if o := who(c).overview; o.Removal.Erased {
-		return newsletter.Status{}, redirect(c, testURL(o.Removal.SubscriberID))
+		return db.Subscriber{}, redirect(c, testURL(o.Removal.SubscriberID))
 	}
-	st, err := s.status(c)
+	sub, err := s.subscriber(c)
 	if err != nil {
-		return newsletter.Status{}, err
+		return db.Subscriber{}, err
 	}
-	if why := st.UndoRefused(s.Now()); why != "" {
+	if why := sub.UndoRefused(s.Now()); why != "" {
 		s.flash(c, views.FlashWarning, s.words(c).Fill(notUndone[why]))
-		return newsletter.Status{}, redirect(c, testURL(st.ID))
+		return db.Subscriber{}, redirect(c, testURL(sub.ID))
 	}
-	return st, nil
+	return sub, nil
 }
 
 // notUndone say why a test can't be undone.
@@ -236,19 +252,19 @@ var notUndone = map[db.NotUndone]string{
 
 // undo handles POST /newsletter/signup/{id}/undo.
 func (s *server) undo(c *fiber.Ctx) error {
-	st, err := s.undoable(c)
-	if err != nil || st.ID == "" {
+	sub, err := s.undoable(c)
+	if err != nil || sub.ID == "" {
 		return err
 	}
 	tenant := who(c).Tenant.ID
-	_, err = s.Health.UndoTest(c.UserContext(), tenant, st.ID, who(c).User.ID)
+	_, err = s.Health.UndoTest(c.UserContext(), tenant, sub.ID, who(c).User.ID)
 	if errors.Is(err, db.ErrNotUndone) || errors.Is(err, db.ErrNotFound) { // since it was looked at
 		s.flash(c, views.FlashWarning, "Nothing was changed: something happened to it in the meantime. Please look again.")
-		return redirect(c, testURL(st.ID))
+		return redirect(c, testURL(sub.ID))
 	}
 	if err != nil {
 		return err
 	}
 	s.Delivery.Wake(tenant)
-	return redirect(c, testURL(st.ID))
+	return redirect(c, testURL(sub.ID))
 }

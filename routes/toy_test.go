@@ -7,6 +7,7 @@ import (
 
 	"gatepost/crm"
 	"gatepost/crm/crmtest/toy"
+	"gatepost/db"
 	"gatepost/delivery"
 	"gatepost/identity"
 	"gatepost/routes"
@@ -30,8 +31,8 @@ func withToy(t *testing.T, a *acme, box *toy.CRM, others ...*crm.Provider) with 
 			}
 		}
 		vault := c.Vault
-		c.Delivery.(*delivery.Dispatcher).Connect = func(ctx context.Context, tenant string) (crm.CRM, error) {
-			if _, err := vault.Get(ctx, toy.Service, tenant, 0); err != nil {
+		c.Delivery.(*delivery.Dispatcher).Connect = func(ctx context.Context, to db.DestinationKey) (crm.CRM, error) {
+			if _, err := vault.Get(ctx, toy.Service, to.TenantID, 0); err != nil {
 				return nil, &crm.Failure{Class: crm.Connection, Code: crm.NotConnected, Cause: err}
 			}
 			return box, nil

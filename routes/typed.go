@@ -60,6 +60,7 @@ var acts = map[string]act{
 	"/subscribers/:id/leave":            {back: "/subscribers/:id/leave", typed: []typedField{{"note", "Reason"}}},
 	"/newsletter/signup/:id/undo":       {back: "/newsletter/signup/:id/undo"},
 	"/subscribers/:id/retry":            {back: "/subscribers/:id"},
+	"/subscribers/:id/return":           {back: "/subscribers/:id"},
 	"/subscribers/:id/dismiss":          {back: "/subscribers/:id", typed: []typedField{{"note", "Reason"}}},
 	"/integrations/:service/app":        {back: "/integrations/:service/app", typed: []typedField{{"client_id", "Client ID"}, {"scopes", "Scopes"}, {"host", "Host"}}, secret: true},
 	"/integrations/:service/app/remove": {back: "/integrations/:service/app"},

@@ -138,8 +138,8 @@ func start(t *testing.T, mock string, changes ...with) *world {
 	out := outbound.Client(outbound.Trust(mock))
 	vault := identity.New(identity.Config{Store: w.vault, Keys: keys, HTTP: out, Log: log,
 		Services: []identity.Service{identity.SalesforceService(clientID, secret, w.url+"/integrations/sfdc/callback", mock)}})
-	dispatcher := delivery.New(delivery.Config{Store: w.vault, Log: log, Connect: func(ctx context.Context, tenant string) (crm.CRM, error) {
-		client, err := salesforce.Open(ctx, source{vault, tenant}, out, salesforce.Options{Log: log})
+	dispatcher := delivery.New(delivery.Config{Store: w.vault, Log: log, Connect: func(ctx context.Context, to db.DestinationKey) (crm.CRM, error) {
+		client, err := salesforce.Open(ctx, source{vault, to.TenantID}, out, salesforce.Options{Log: log})
 		if err != nil {
 			return nil, err
 		}
@@ -150,6 +150,9 @@ func start(t *testing.T, mock string, changes ...with) *world {
 		Newsletters: letters, Delivery: dispatcher, Limits: ratelimit.New(w.vault, time.Now, log), CRMs: crm.Providers{salesforce.Provider}, Log: log}
 	for _, change := range changes {
 		change(&c)
+	}
+	for _, d := range []*db.DB{w.store, w.vault, w.news} {
+		d.SetCRMs(c.CRMs.Services()...)
 	}
 	if w.app, err = routes.New(c); err != nil {
 		t.Fatal(err)
@@ -243,6 +246,13 @@ func (w *world) tenant(slug string) db.Tenant {
 		w.t.Fatal(err)
 	}
 	return tenant
+}
+
+// to is a tenant's first destination.
+func (w *world) to(slug string) db.DestinationKey {
+	w.t.Helper()
+	id := w.tenant(slug).ID
+	return db.DestinationKey{TenantID: id, DestinationID: id}
 }
 
 func (w *world) count(query string, args ...any) (n int) {

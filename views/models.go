@@ -267,6 +267,7 @@ type State struct {
 	Retry     bool // it can be sent again
 	Dismiss   bool // somebody can say that it isn't to be sent
 	Leave     bool // somebody can mark them as left
+	Back      bool // somebody can mark them as active again
 	Gone      bool // there is a count alone, and nobody to be listed
 
 	Return string // what sending it again is called: "Retry"
@@ -304,6 +305,7 @@ type Subscriber struct {
 	FirstName  string
 	LastName   string
 	Newsletter string
+	Status     State // active, or left
 	SignedUpAt time.Time
 }
 

@@ -13,7 +13,6 @@ type PersonPage struct {
 	Person     Subscriber
 	Deliveries []PersonDelivery
 	Several    bool     // the tenant has several CRMs, so that each delivery says which it is of
-	CanLeave   bool     // somebody can mark them as left
 	Story      []Moment // the latest first
 	Earlier    bool     // and there is more, which isn't shown
 }
@@ -39,6 +38,22 @@ const (
 	Present        Presence = "present"
 	PerhapsPresent Presence = "perhaps" // a write is out whose outcome isn't known
 )
+
+// PresenceIn is whether a subscriber is in one of the CRMs that they are meant for.
+type PresenceIn struct {
+	CRM CRM
+	Presence
+}
+
+// in are the CRMs of those with a presence.
+func in(all []PresenceIn, presence Presence) (crms []CRM) {
+	for _, p := range all {
+		if p.Presence == presence {
+			crms = append(crms, p.CRM)
+		}
+	}
+	return crms
+}
 
 // PersonAlert tells why a subscriber waits or needs attention.
 type PersonAlert struct {
@@ -70,11 +85,11 @@ type PersonEditPage struct {
 	ID         string
 	Name       string
 	Newsletter string
-	State      State
 	Email      string
 	FirstName  string
 	LastName   string
-	InCRM      Presence
+	In         []PresenceIn
+	Retries    bool   // saving tries again what needs attention
 	Fixed      bool   // the address can't be changed any more
 	KeepsNames []CRM  // where by the settings a name that is there isn't replaced
 	OtherURL   string // of who has the address already
@@ -88,7 +103,7 @@ type LeavePage struct {
 	ID         string
 	Name       string
 	Newsletter string
-	InCRM      Presence
+	In         []PresenceIn
 	Note       string
 	Errors     FieldErrors
 }
@@ -107,8 +122,11 @@ func (p PersonPage) only() *PersonDelivery {
 	return &p.Deliveries[0]
 }
 
-// state is the badge of the page's head: of the only delivery.
+// state is the badge of the page's head: that somebody left, or else of the only delivery.
 func (p PersonPage) state() *Badge {
+	if p.Person.Status.Back {
+		return p.Person.Status.badge()
+	}
 	if d := p.only(); d != nil {
 		return d.State.badge()
 	}
@@ -165,15 +183,19 @@ func orDash(value string) string {
 
 // whyFixed says why the address can't be changed here.
 func (p PersonEditPage) whyFixed() string {
-	if p.InCRM == PerhapsPresent {
-		return "The address can’t be changed now: it was sent to " + p.CRM.Name + ", and the answer isn’t known yet."
+	if there := in(p.In, Present); len(there) > 0 {
+		where := listed(names(there))
+		return "The address is in " + where + ", so it can’t be changed here: another one would make a second " + there[0].Record + ". Change it in " + where + ", or have the person sign up with the new one."
 	}
-	return "The address is in " + p.CRM.Name + ", so it can’t be changed here: another one would make a second " + p.CRM.Record + ". Change it in " + p.CRM.Name + ", or have the person sign up with the new one."
+	if sent := in(p.In, PerhapsPresent); len(sent) > 0 {
+		return "The address can’t be changed now: it was sent to " + listed(names(sent)) + ", and the answer isn’t known yet."
+	}
+	return "The address was sent to a CRM, so it can’t be changed here."
 }
 
 // button says what saving leads to.
 func (p PersonEditPage) button() string {
-	if p.State.Attention {
+	if p.Retries {
 		return "Save and retry"
 	}
 	return "Save"
@@ -190,14 +212,23 @@ func editFields(p PersonEditPage) []field {
 	return fields(p.Errors, all...)
 }
 
+// leaving says what leaving means for one CRM.
+func (p PresenceIn) leaving() string {
+	switch p.Presence {
+	case Present:
+		return "Nothing more is sent to " + p.CRM.Name + ". The " + p.CRM.Record + " that is there stays as it is."
+	case PerhapsPresent:
+		return "Nothing more is sent to " + p.CRM.Name + ". The last try got no answer yet: if it arrived, the " + p.CRM.Record + " stays there."
+	}
+	return "Nothing is sent to " + p.CRM.Name + "."
+}
+
 // text says what leaving means, given where they are.
 func (p LeavePage) text() string {
-	const back = " Who signs up again comes back by that."
-	switch p.InCRM {
-	case Present:
-		return "Nothing more is sent to " + p.CRM.Name + ". The " + p.CRM.Record + " that is there stays as it is." + back
-	case PerhapsPresent:
-		return "Nothing more is sent to " + p.CRM.Name + ". The last try got no answer yet: if it arrived, the " + p.CRM.Record + " stays there." + back
+	const back = "Who signs up again comes back by that."
+	var all []string
+	for _, one := range p.In {
+		all = append(all, one.leaving())
 	}
-	return "Nothing is sent to " + p.CRM.Name + "." + back
+	return sentences(append(all, back)...)
 }

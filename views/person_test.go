@@ -6,8 +6,8 @@ import (
 )
 
 func personPage(state State, alert *PersonAlert) PersonPage {
-	return PersonPage{Page: portalPage("Ada Lovelace", NavSubscribers), Earlier: true, CanLeave: true,
-		Person: Subscriber{ID: "7", Email: "ada@example.com", FirstName: "Ada", LastName: "Lovelace", Newsletter: "Contoso Weekly", SignedUpAt: at},
+	return PersonPage{Page: portalPage("Ada Lovelace", NavSubscribers), Earlier: true,
+		Person: Subscriber{ID: "7", Email: "ada@example.com", FirstName: "Ada", LastName: "Lovelace", Newsletter: "Contoso Weekly", Status: Active, SignedUpAt: at},
 		Deliveries: []PersonDelivery{{Delivery: Delivery{CRM: salesforce, State: state}, Alert: alert, Attempts: 2, InCRM: Present, DeliveredAt: at, Record: Record{ID: "0035g00000AbCdEEAV"},
 			MatchURL: "https://contoso.my.salesforce.com/0035g00000AbCdEEAV"}},
 		Story: []Moment{
@@ -18,11 +18,11 @@ func personPage(state State, alert *PersonAlert) PersonPage {
 }
 
 func editPage(fixed bool, errs FieldErrors) PersonEditPage {
-	p := PersonEditPage{Page: portalPage("Edit", NavSubscribers), ID: "7", Name: "Ada Lovelace", Newsletter: "Contoso Weekly", State: Attention, Email: "ada@example.com", FirstName: "Ada", LastName: "Lovelace",
+	p := PersonEditPage{Page: portalPage("Edit", NavSubscribers), ID: "7", Name: "Ada Lovelace", Newsletter: "Contoso Weekly", Retries: true, Email: "ada@example.com", FirstName: "Ada", LastName: "Lovelace",
 		Fixed: fixed, Errors: errs}
 	if fixed {
 		p.KeepsNames = []CRM{salesforce}
-		p.InCRM, p.State = Present, Delivered
+		p.In, p.Retries = []PresenceIn{{salesforce, Present}}, false
 	}
 	if len(errs) > 0 {
 		p.OtherURL = "/subscribers/8"

@@ -71,7 +71,7 @@ func testOfSeveral() TestSignupPage {
 	return testSignup(&p)
 }
 
-// twoSums is a status in which all sign-ups are counted apart from those of the CRM.
+// twoSums is a status of a CRM that not all go to; some may be missing in either sum.
 func twoSums(missing, missingThere int) Status {
 	s := liveIn(hubspot, 9, 3, 2)
 	s.People = Totals{All: 20, New: 20 + missing, Repeated: 2, Difference: missing, States: []StateTotal{{State{Label: "Active", Code: "active", Main: true, Series: "in"}, 18}, {State{Label: "Left", Code: "left", Main: true, Series: "rest"}, 2}}}
@@ -300,9 +300,6 @@ func TestBothSumsAreTold(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in %s", want, text)
 		}
-	}
-	if text := parse(t, Sum(SumPage{Page: portalPage("The sum", NavIntegrations), Live: live(4, 0, 0, 0)})).Find("main").Text(); strings.Contains(text, "Entered") {
-		t.Error("the only sum is told twice")
 	}
 }
 

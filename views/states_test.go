@@ -4,6 +4,9 @@ import "testing"
 
 // The states of these tests.
 var (
+	Active = State{Code: "active", Label: "Active", Tone: "good", Icon: "ok", Sum: "active", Column: "active", Became: "Active again", Recounted: "Active", Series: "rest", Leave: true}
+	Left   = State{Code: "left", Label: "Left", Tone: "calm", Icon: "exit", Sum: "left", Column: "left", Became: "Marked as left", Recounted: "Left", Series: "rest", Back: true, Return: "Mark as active again"}
+
 	Waiting   = State{Code: "waiting", Label: "Waiting", Tone: "warn", Icon: "clock", Sum: "waiting", Column: "waiting", Became: "Waits", Recounted: "Waiting", Main: true, Series: "wait", Waits: true, Leave: true}
 	Delivered = State{Code: "delivered", Label: "In Salesforce", Tone: "good", Icon: "ok", Sum: "in Salesforce", Column: "in Salesforce", Became: "Arrived in Salesforce",
 		Recounted: "In Salesforce", Main: true, Series: "in", Arrived: true, Leave: true}
@@ -12,6 +15,11 @@ var (
 	Dismissed = State{Code: "dismissed", Label: "Dismissed", Tone: "calm", Icon: "off", Sum: "dismissed", Column: "dismissed", Became: "Dismissed",
 		Recounted: "Needs attention, or dismissed", Meaning: "Somebody decided that it is not sent to Salesforce.", Series: "rest", Retry: true, Leave: true, Return: "Retry"}
 )
+
+// subscribed are so many people, all of whom are active.
+func subscribed(n int) Totals {
+	return Totals{All: n, New: n, States: []StateTotal{{Active, n}, {Left, 0}}}
+}
 
 // totals are those of so many sign-ups, and people in each state.
 func totals(signUps, repeated, delivered, waiting, attention, dismissed int) Totals {

@@ -23,7 +23,7 @@ type Status struct {
 	CSRF          string
 	Card          Integration
 	Totals        Totals // of those who go there
-	People        Totals // of all of the tenant's; without states where nothing but the former is counted
+	People        Totals // of all of the tenant's subscribers
 	Several       bool   // the tenant has further CRMs
 	Before        bool   // somebody's sign-up arrived there at some time, so that it was connected
 	Pause         *Pause
@@ -66,10 +66,11 @@ type Usage struct {
 
 // Recount is what the last recount of all rows found.
 type Recount struct {
-	At    time.Time // zero when there was none
-	Took  time.Duration
-	Rows  Totals
-	Wrong int // kept numbers that the rows contradicted
+	At     time.Time // zero when there was none
+	Took   time.Duration
+	People Totals // the subscribers
+	Rows   Totals // those who go to the CRM
+	Wrong  int    // kept numbers that the rows contradicted
 }
 
 // SumPage is for Sum.
@@ -201,13 +202,9 @@ func sentences(all ...string) string {
 
 func people(n int) string { return count(n, "person", "people") }
 
-// twoSums reports whether all of the tenant's sign-ups are counted apart from those who go to
-// the CRM.
-func (s Status) twoSums() bool { return len(s.People.States) > 0 }
-
 // Accounted says whether both sums come out: of all sign-ups, and of those who go to the CRM.
 func (s Status) Accounted() string {
-	if s.twoSums() && s.Totals.Difference == 0 {
+	if s.Totals.Difference == 0 {
 		return s.People.Accounted()
 	}
 	return s.Totals.Accounted()
@@ -358,7 +355,9 @@ func (s Status) posts(c clock, forms, today int) []Post {
 }
 
 // agrees reports whether the rows say what was kept, with nobody missing.
-func (r Recount) agrees() bool { return r.Wrong == 0 && r.Rows.Difference == 0 }
+func (r Recount) agrees() bool {
+	return r.Wrong == 0 && r.Rows.Difference == 0 && r.People.Difference == 0
+}
 
 func (r Recount) disagreement() string {
 	return count(max(r.Wrong, 1), "number doesn’t agree", "numbers don’t agree")

@@ -12,9 +12,9 @@ import (
 
 // live is a status in which so many arrived, wait, need attention and were dismissed.
 func live(delivered, waiting, attention, dismissed int) Status {
-	s := Status{CSRF: "token-of-the-session", Card: card(Connected), Totals: totals(delivered+waiting+attention+dismissed, 1, delivered, waiting, attention, dismissed), Before: true,
+	s := Status{CSRF: "token-of-the-session", Card: card(Connected), Totals: totals(delivered+waiting+attention+dismissed, 1, delivered, waiting, attention, dismissed), People: subscribed(delivered + waiting + attention + dismissed), Before: true,
 		LastDelivered: at, Usage: Usage{Unit: "API calls", Window: 24 * time.Hour, Used: 96, Allowed: 15000, Ours: 12, At: at}, Elsewhere: 2, Now: at.Add(time.Hour), Range: "30-days", Chart: exampleChart("Salesforce"),
-		Recount: Recount{At: at, Took: time.Second, Rows: totals(10, 1, 4, 3, 2, 1)}}
+		Recount: Recount{At: at, Took: time.Second, People: subscribed(10), Rows: totals(10, 1, 4, 3, 2, 1)}}
 	s.Card.Waiting, s.Card.Attention, s.Causes = waiting, attention, min(attention, 3)
 	return s
 }

@@ -53,6 +53,7 @@ type SubscriberRow struct {
 	Email      string
 	Name       string
 	Newsletter string
+	Status     State // active, or left
 	Deliveries []Delivery
 	SignedUpAt time.Time
 }

@@ -2,6 +2,7 @@ package views
 
 import (
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -53,11 +54,17 @@ type TestDelivery struct {
 type Undo struct {
 	AskedAt time.Time
 	EndedAt time.Time // zero while it is under way
-	Reason  string    // why it takes long, if it does
-	Mend    string    // what to do about that
 	Stays   bool      // the subscriber stays, since it was signed up again meanwhile
-	Record  string    // what became of the CRM's record, in a sentence
-	Code    string    // the CRM's, when it refused to delete it
+	Records []UndoneRecord
+}
+
+// UndoneRecord is what becomes of the record in one CRM.
+type UndoneRecord struct {
+	CRM    CRM
+	Reason string // why it takes long, if it does
+	Mend   string // what to do about that
+	Fate   string // what became of it, in a sentence
+	Code   string // the CRM's, when it refused to delete it
 }
 
 // UndoTestPage is for UndoTest. The form posts csrf to /newsletter/signup/{id}/undo.
@@ -66,8 +73,14 @@ type UndoTestPage struct {
 	ID         string
 	Email      string
 	Newsletter string
-	Sent       bool // it is in the CRM
-	Made       bool // in a record that Gatepost made
+	Records    []UndoableRecord
+}
+
+// UndoableRecord is what is known of the record in one CRM.
+type UndoableRecord struct {
+	CRM  CRM
+	Sent bool // it is in the CRM
+	Made bool // in a record that Gatepost made
 }
 
 // Version changes whenever the card would look different.
@@ -94,7 +107,7 @@ func (p Progress) pollURL() string {
 // every is how often to ask: often while something is about to happen, less
 // often while the delivery is paused.
 func (p Progress) every() string {
-	if p.Undo != nil && p.Undo.Reason == "" {
+	if p.Undo != nil && !p.Undo.late() {
 		return "every 1s"
 	}
 	for _, d := range p.Deliveries {
@@ -103,6 +116,20 @@ func (p Progress) every() string {
 		}
 	}
 	return "every 5s"
+}
+
+// late reports whether something keeps a record from being deleted.
+func (u Undo) late() bool {
+	return slices.ContainsFunc(u.Records, func(r UndoneRecord) bool { return r.Reason != "" })
+}
+
+// fates say what became of the records.
+func (u Undo) fates() string {
+	var all []string
+	for _, r := range u.Records {
+		all = append(all, r.Fate)
+	}
+	return sentences(all...)
 }
 
 // onItsWay reports whether nothing is in the way of a test.
@@ -150,14 +177,21 @@ func (p UndoTestPage) undoURL() string {
 
 // text says what is deleted, and what isn't.
 func (p UndoTestPage) text() string {
-	const gone = "The subscriber is deleted here with its timeline."
-	switch {
-	case p.Made:
-		return gone + " The " + p.CRM.Record + " that Gatepost made for it is deleted in " + p.CRM.Name + " too, unless somebody has changed it since or the address is on another newsletter. What ran in " + p.CRM.Name + " when it was made, such as welcome mails or tasks, can’t be undone."
-	case p.Sent:
-		return gone + " The " + p.CRM.Record + " stays in " + p.CRM.Name + ": it was there before, or Gatepost can’t be sure that it made it."
+	all := []string{"The subscriber is deleted here with its timeline."}
+	for _, r := range p.Records {
+		all = append(all, r.text())
 	}
-	return gone + " It has not been sent to " + p.CRM.Name + "."
+	return sentences(all...)
+}
+
+func (r UndoableRecord) text() string {
+	switch {
+	case r.Made:
+		return "The " + r.CRM.Record + " that Gatepost made for it is deleted in " + r.CRM.Name + " too, unless somebody has changed it since or the address is on another newsletter. What ran in " + r.CRM.Name + " when it was made, such as welcome mails or tasks, can’t be undone."
+	case r.Sent:
+		return "The " + r.CRM.Record + " stays in " + r.CRM.Name + ": it was there before, or Gatepost can’t be sure that it made it."
+	}
+	return "It has not been sent to " + r.CRM.Name + "."
 }
 
 func testFields(p TestSignupPage) []field {

@@ -141,9 +141,10 @@ CREATE TABLE deliveries (
 -- only postgres
 );
 -- both
+-- Who left has arrived if a record is known, unless a write is out: what becomes of that is looked up.
 INSERT INTO deliveries (tenant_id, subscriber_id, destination_id, state, reason, detail, attempts, refusals, due_at, sent_at, settles_at, again_at, waits_since, revision,
     record_id, org_id, instance_url, match_id, made_id, placeholders, delivered_at)
-  SELECT tenant_id, id, tenant_id, CASE WHEN state <> 'left' THEN state WHEN record_id <> '' THEN 'delivered' ELSE 'ended' END, reason, detail, attempts, refusals, due_at, sent_at, settles_at, again_at, waits_since, revision,
+  SELECT tenant_id, id, tenant_id, CASE WHEN state <> 'left' THEN state WHEN record_id <> '' AND sent_at = 0 THEN 'delivered' ELSE 'ended' END, reason, detail, attempts, refusals, due_at, sent_at, settles_at, again_at, waits_since, revision,
     record_id, org_id, instance_url, match_id, made_id, placeholders, delivered_at
   FROM subscribers ORDER BY tenant_id, id;
 
@@ -275,7 +276,11 @@ CREATE TABLE folded_day_counts (
   state          TEXT NOT NULL,
   n              BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, destination_id, day, state)
+-- only sqlite
+) WITHOUT ROWID;
+-- only postgres
 );
+-- both
 CREATE TABLE folded_reason_counts (
   tenant_id      TEXT NOT NULL,
   destination_id TEXT NOT NULL,
