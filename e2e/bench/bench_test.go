@@ -31,12 +31,12 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// testCalls counts the calls that a thousand people cost who wait when a CRM is connected.
+// testCalls counts the calls that a thousand people cost who sign up at once.
 func testCalls(t *testing.T, w *rig.World, p *rig.Portal) {
 	seen := 0
-	must(t, countCalls(t.Context(), w, p, func(try trial, spent, all int) {
+	must(t, countCalls(t.Context(), w, p, func(try trial, spent int, of map[string]int) {
 		seen++
-		t.Logf("%v: %d calls, %d with those of connecting", try, spent, all)
+		t.Logf("%v: %d calls: %v", try, spent, of)
 		if spent < 1 || spent > try.most {
 			t.Errorf("%v: %d calls, want at most %d", try, spent, try.most)
 		}

@@ -69,47 +69,69 @@ const moveDomain = "move.example"
 type moving struct {
 	rig.Tenant
 	size          int
-	id            string
+	letter        db.Newsletter
+	before        int // how many were there already
 	portal        *rig.Portal
 	store         *db.DB
 	first, second *rig.CRM
 }
 
-// moveTenant moves a tenant of a size.
+// moveTenant moves a tenant, to which people of a size are added.
 func moveTenant(ctx context.Context, w *rig.World, p *rig.Portal, size int) (m moved, err error) {
-	t := rig.Tenant{Slug: "wingtip", Admin: "will@wingtip.example", Login: rig.Contoso.Login}
-	if err := w.Add(ctx, t); err != nil {
-		return m, err
-	}
-	err = withStore(ctx, w, func(store *db.DB) error {
-		v := moving{Tenant: t, size: size, portal: p, store: store, first: w.CRM(rig.Salesforce), second: w.CRM(rig.HubSpot)}
-		return errors.Join(v.settle(ctx, &m), v.move(ctx, &m), v.leave(ctx, &m))
+	v := moving{Tenant: rig.Contoso, size: size, portal: p, first: w.CRM(rig.Salesforce), second: w.CRM(rig.HubSpot)}
+	err = withStore(ctx, w, func(store *db.DB) (err error) {
+		v.store = store
+		for _, step := range []func(context.Context, *moved) error{v.settle, v.move, v.leave} {
+			if err := step(ctx, &m); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return m, err
 	}
-	if m.first, err = addresses(ctx, w.CRM(rig.Salesforce)); err != nil {
+	if m.first, err = addresses(ctx, v.first); err != nil {
 		return m, err
 	}
-	m.second, err = addresses(ctx, w.CRM(rig.HubSpot))
+	m.second, err = addresses(ctx, v.second)
 	return m, err
 }
 
-// settle brings everybody into the first CRM.
-func (v *moving) settle(ctx context.Context, m *moved) error {
-	letter, err := v.store.NewsletterBySlug(ctx, v.Slug+"-weekly")
+// key is the destination in one of the CRMs.
+func (v *moving) key(ctx context.Context, crm *rig.CRM) (db.DestinationKey, error) {
+	return destinationOf(ctx, v.store, v.letter.TenantID, crm.Service)
+}
+
+// arrived waits until so many are in a CRM, beside those who were there before.
+func (v *moving) arrived(ctx context.Context, crm *rig.CRM, n int) error {
+	key, err := v.key(ctx, crm)
 	if err != nil {
 		return err
 	}
-	v.id = letter.TenantID
-	if err := (crowd{letter: letter, domain: moveDomain, size: v.size}).store(ctx, v.store); err != nil {
+	return delivered(ctx, v.store, key, v.before+n)
+}
+
+// settle brings everybody into the first CRM.
+func (v *moving) settle(ctx context.Context, m *moved) (err error) {
+	if v.letter, err = v.store.NewsletterBySlug(ctx, v.Slug+"-weekly"); err != nil {
+		return err
+	}
+	sums, err := v.store.Sums(ctx, v.letter.TenantID)
+	if err != nil {
+		return err
+	}
+	v.before = sums.Subscribers[db.New]
+	if err := (crowd{letter: v.letter, domain: moveDomain, size: v.size}).store(ctx, v.store); err != nil {
 		return err
 	}
 	begun := time.Now()
-	if err := v.portal.Connect(ctx, v.Tenant, v.first); err != nil {
-		return err
+	if _, err := v.key(ctx, v.first); err != nil {
+		if err := v.portal.Connect(ctx, v.Tenant, v.first); err != nil {
+			return err
+		}
 	}
-	err = delivered(ctx, v.store, firstOf(v.id), v.size)
+	err = v.arrived(ctx, v.first, v.size)
 	m.arrived = time.Since(begun)
 	return err
 }
@@ -132,11 +154,7 @@ func (v *moving) move(ctx context.Context, m *moved) (err error) {
 	if err := v.press(ctx, "/integrations/"+v.second.Service+"/everybody"); err != nil {
 		return err
 	}
-	key, err := destinationOf(ctx, v.store, v.id, v.second.Service)
-	if err != nil {
-		return err
-	}
-	if err := delivered(ctx, v.store, key, v.size); err != nil {
+	if err := v.arrived(ctx, v.second, v.size); err != nil {
 		return err
 	}
 	m.moved = time.Since(begun)
@@ -144,7 +162,7 @@ func (v *moving) move(ctx context.Context, m *moved) (err error) {
 	all.Wait()
 	after, err := v.second.Stats(ctx)
 	m.calls = after.APICalls - before.APICalls
-	return errors.Join(err, delivered(ctx, v.store, key, v.size+len(m.came)), delivered(ctx, v.store, firstOf(v.id), v.size+len(m.came)))
+	return errors.Join(err, v.arrived(ctx, v.second, v.size+len(m.came)), v.arrived(ctx, v.first, v.size+len(m.came)))
 }
 
 // come has people sign up until ctx ends, and returns who did.
@@ -170,11 +188,7 @@ func (v *moving) leave(ctx context.Context, m *moved) error {
 			return err
 		}
 	}
-	key, err := destinationOf(ctx, v.store, v.id, v.second.Service)
-	if err != nil {
-		return err
-	}
-	return delivered(ctx, v.store, key, v.size+len(m.came)+len(m.late))
+	return v.arrived(ctx, v.second, v.size+len(m.came)+len(m.late))
 }
 
 // press opens a page that asks, and says yes.

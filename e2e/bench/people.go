@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,11 +72,16 @@ func destinationOf(ctx context.Context, store *db.DB, tenantID, service string) 
 			return d.Key(), nil
 		}
 	}
-	return db.DestinationKey{}, errors.Join(err, fmt.Errorf("no sign-ups go to %s", service))
+	return db.DestinationKey{}, cmp.Or(err, fmt.Errorf("no sign-ups go to %s", service))
 }
+
+// deliveryTime is how long a crowd may take until it is in the CRM.
+const deliveryTime = 10 * time.Minute
 
 // delivered waits until so many entered a destination, and nobody waits there any more.
 func delivered(ctx context.Context, store *db.DB, to db.DestinationKey, entered int) error {
+	ctx, stop := context.WithTimeout(ctx, deliveryTime)
+	defer stop()
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
 	for {

@@ -36,7 +36,7 @@ var kinds = []kind{
 		plenty: settings{"daily_limit": 100_000_000}},
 	{Name: "HubSpot", Service: HubSpot, file: "hubspot", Calls: []string{"batch_read", "batch_create", "batch_update", "create", "update"},
 		plenty: settings{}}, // what it allows is enough
-	{Name: "Zoho", Service: Zoho, file: "zoho", Calls: []string{"coql", "insert", "update", "upsert"},
+	{Name: "Zoho CRM", Service: Zoho, file: "zoho", Calls: []string{"coql", "insert", "update", "upsert"},
 		plenty: settings{"credits": 100_000_000, "tokens_per_ten_minutes": 1_000_000}},
 }
 
@@ -83,12 +83,15 @@ type Stats struct {
 	Calls         map[string]int `json:"calls"` // by their kinds
 }
 
-// Of is how many calls of some kinds there were.
-func (s Stats) Of(kinds []string) (n int) {
-	for _, k := range kinds {
-		n += s.Calls[k]
+// Since is how many calls of each kind there were since others were counted.
+func (s Stats) Since(before Stats) map[string]int {
+	of := map[string]int{}
+	for kind, n := range s.Calls {
+		if n > before.Calls[kind] {
+			of[kind] = n - before.Calls[kind]
+		}
 	}
-	return n
+	return of
 }
 
 // Stats asks what was counted so far.

@@ -57,7 +57,7 @@ func (p *Portal) Connect(ctx context.Context, t Tenant, c *CRM) error {
 	if err := v.Submit(ctx, `form:has(button[name="decision"])`, "decision", "allow"); err != nil {
 		return fmt.Errorf("let the portal in: %w", err)
 	}
-	if !strings.HasPrefix(v.at.String(), p.URL) || v.at.Query().Has("error") {
+	if !strings.HasPrefix(v.at.String(), p.URL) || !strings.Contains(v.page.Text(), c.Name+" is connected.") {
 		return fmt.Errorf("not connected, but sent to %s%s", v.at.Host, v.at.Path)
 	}
 	return nil
