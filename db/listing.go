@@ -682,23 +682,27 @@ func (l *listing) page(ids []string) SubscriberPage {
 
 // rows are those with the ids, in their order.
 func (l *listing) rows(ctx context.Context, ids []string) ([]Subscriber, error) {
-	found := map[string]Subscriber{}
+	var found []Subscriber
+	var deliveries []deliveryOf
 	for part := range idSet(ids).of(l.tenantID).parts() {
 		with, args := part.with(l.engine)
-		err := each(ctx, l.read, func(row scanner) error {
-			s, err := scanSubscriber(row)
-			found[s.ID] = s
-			return err
-		}, with+selectSubscriber+`JOIN o ON o.tenant_id = s.tenant_id AND o.id = s.id`, args...)
+		err := ask(ctx, l.read,
+			listed(&found, scanSubscriber, with+selectSubscriber+`JOIN o ON o.tenant_id = s.tenant_id AND o.id = s.id`, args...),
+			listed(&deliveries, scanDelivery, with+selectDelivery+`JOIN o ON o.tenant_id = d.tenant_id AND o.id = d.subscriber_id`, args...))
 		if err != nil {
 			return nil, err
 		}
 	}
+	byID := map[string]Subscriber{}
+	for _, s := range found {
+		byID[s.ID] = s
+	}
 	var rows []Subscriber
 	for _, id := range ids {
-		if s, ok := found[id]; ok {
+		if s, ok := byID[id]; ok {
 			rows = append(rows, s)
 		}
 	}
-	return rows, withDeliveries(ctx, l.read, l.engine, l.tenantID, l.Destination, rows)
+	deliverAll(rows, deliveries, l.Destination)
+	return rows, nil
 }

@@ -165,6 +165,12 @@ func withDeliveries(ctx context.Context, q rowsQueryer, e engine, tenantID, dest
 		}
 		all = append(all, some...)
 	}
+	deliverAll(subscribers, all, destinationID)
+	return nil
+}
+
+// deliverAll gives subscribers those deliveries that are theirs.
+func deliverAll(subscribers []Subscriber, all []deliveryOf, destinationID string) {
 	byID := map[string][]deliveryOf{}
 	for _, d := range all {
 		byID[d.subscriberID] = append(byID[d.subscriberID], d)
@@ -172,7 +178,6 @@ func withDeliveries(ctx context.Context, q rowsQueryer, e engine, tenantID, dest
 	for i := range subscribers {
 		subscribers[i].deliver(byID[subscribers[i].ID], destinationID)
 	}
-	return nil
 }
 
 // Subscriber returns the tenant's subscriber with the given id, or ErrNotFound.

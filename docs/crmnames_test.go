@@ -41,7 +41,6 @@ var mayNameCRMs = map[string]string{
 	"cli/mocks.go":       "runs the simulated services",
 	"cli/demo.go":        "wires the simulated services",
 	"cli/fabrikam*":      "the demo's sample organisation",
-	"db/deliveries.go":   "the service that sign-ups are delivered to",
 }
 
 // TestNobodyElseKnowsACRMByName walks the sources: whoever wants to know something of a CRM

@@ -152,7 +152,7 @@ var ErrLeft = errors.New("has left")
 // address of somebody who has left.
 func (s *Service) Test(ctx context.Context, n db.Newsletter, f Checked) (subscriberID string, err error) {
 	switch there, err := s.store.SubscriberAt(ctx, n.TenantID, n.ID, strings.ToLower(f.email)); {
-	case err == nil && there.State == db.Left:
+	case err == nil && there.Status == db.Left:
 		return "", ErrLeft
 	case err != nil && !errors.Is(err, db.ErrNotFound):
 		return "", err

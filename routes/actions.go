@@ -39,7 +39,7 @@ func actionList(p *crm.Provider, card views.Integration, all []db.Action, kind v
 		if a.DestinationID != "" && a.Service != card.Service || kind != "" && kind != views.ActionKind(a.Kind) {
 			continue
 		}
-		v := views.Action{Kind: views.ActionKind(a.Kind), Total: a.Total, Done: a.Done, By: a.ActorEmail, StartedAt: a.StartedAt, EndedAt: a.EndedAt, Error: a.Error, Org: "the other organisation"}
+		v := views.Action{Kind: views.ActionKind(a.Kind), Total: a.Total, Done: a.Done, By: a.ActorEmail, StartedAt: a.StartedAt, EndedAt: a.EndedAt, Error: a.Error, CRM: card.Name, Org: "the other organisation"}
 		if a.Reason != "" {
 			v.Cause = p.Sentence(a.Reason).Title
 		}

@@ -25,7 +25,7 @@ type HealthStore interface {
 	CheckUp(ctx context.Context, key db.DestinationKey) (db.CheckUp, error)
 	DeliverySettings(ctx context.Context, key db.DestinationKey) (db.DeliverySettings, error)
 	SetDeliverySettings(ctx context.Context, key db.DestinationKey, s db.DeliverySettings) error
-	Destinations(ctx context.Context, tenantID string) ([]db.Destination, error)
+	DestinationStore
 	Orgs(ctx context.Context, key db.DestinationKey) ([]db.OrgCount, error)
 }
 

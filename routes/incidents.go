@@ -31,6 +31,9 @@ func aboutOther(i db.Incident) bool { return !i.Delivers }
 // tellIncidents puts those incidents into words that are to be shown.
 func (s *server) tellIncidents(c *fiber.Ctx, all []db.Incident, show func(db.Incident) bool) (told []views.Incident) {
 	for _, i := range incidents.Shown(all) {
+		if d, ok := s.destinationOf(c, i.About); ok && d.crm != nil {
+			i.Service = d.crm.Service // also of the only CRM before it is connected
+		}
 		if show(i) {
 			w := incidents.Tell(s.CRMs, i)
 			told = append(told, views.Incident{Title: w.Title, What: w.What, Mend: w.Mend, URL: w.Path, Link: w.Link})

@@ -77,7 +77,11 @@ func (s *server) crmPage(c *fiber.Ctx, card views.Integration) error {
 	if _, ok := s.destination(c, card.Service); ok {
 		return s.statusPage(c)
 	}
-	return render(c, http.StatusOK, views.NewCRM(views.AppPage{Page: s.page(c, card.Name, views.NavIntegrations), App: card}))
+	page := views.NewCRMPage{Page: s.page(c, card.Name, views.NavIntegrations), Card: card}
+	for _, p := range s.crmsOf(c) {
+		page.Beside = append(page.Beside, viewCRM(p))
+	}
+	return render(c, http.StatusOK, views.NewCRM(page))
 }
 
 // integrationCard handles GET /integrations/{service}/card, which the page polls.
@@ -111,6 +115,8 @@ func (s *server) cardOf(c *fiber.Ctx, connection identity.Connection) views.Inte
 		card.Delayed = card.Waiting > 0 && (d.Pause.Reason != "" || s.overdue(d.Due))
 		card.LastArrival = d.LastDelivered
 		card.LastEvent = who(c).overview.LastEvent
+	} else if !card.Other { // it was removed, so that nothing waits for it
+		card.DisconnectedAt, card.DisconnectedBy = time.Time{}, ""
 	}
 	return card
 }
@@ -348,7 +354,14 @@ func (s *server) welcome(c *fiber.Ctx, service identity.Service) error {
 		}
 		s.flash(c, views.FlashSuccess, text)
 	}
-	return redirect(c, "/integrations")
+	if card.Other || card.State != views.Connected {
+		return redirect(c, "/integrations")
+	}
+	path, err := s.offered(c, s.CRMs.Of(service.ID))
+	if err != nil {
+		return err
+	}
+	return redirect(c, path)
 }
 
 const decidedMeanwhile = "This was decided meanwhile, or it took too long. Nothing was changed; please look at the connection below."

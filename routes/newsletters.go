@@ -57,11 +57,12 @@ func (s *server) newsletterPage(c *fiber.Ctx) (page views.NewsletterPage, err er
 func (s *server) newsletterView(c *fiber.Ctx, n db.NewsletterStanding) views.Newsletter {
 	all := s.destinations(c)
 	v := views.Newsletter{Name: n.Name, Slug: n.Slug, Consent: n.Consent, FormURL: s.URL + "/signup/" + n.Slug,
-		Subscribers: n.Subscribers(), Attention: n.Attention(), LastHour: n.LastHour, Silent: n.Silent, Chosen: len(all) > 1}
+		Subscribers: n.Subscribers(), Attention: n.Attention(), LastHour: n.LastHour, Silent: n.Silent, Chosen: len(all) > 1 || !all[0].All}
 	for _, d := range all {
 		if d.crm != nil && d.FedBy(n.ID) {
 			v.Feeds = append(v.Feeds, viewCRM(d.crm))
 		}
 	}
+	v.Unfed = len(v.Feeds) == 0 && len(s.crmsOf(c)) > 0
 	return v
 }

@@ -207,6 +207,8 @@ func stepIn(p *crm.Provider, e, before db.Event) views.Moment {
 		m.Icon, m.Tone, m.Title = "retry", "", cmp.Or(was.Returned, "Retried")
 	case is.Waits && e.Reason == "":
 		m.Title = "Waiting to be sent again"
+	case e.State == db.Ended:
+		m.Lines = append(m.Lines, "The newsletter doesn’t feed "+p.Name+" any more.")
 	}
 	return m
 }

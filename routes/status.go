@@ -66,6 +66,7 @@ func (s *server) crmStatus(c *fiber.Ctx, service string) (live views.Status, err
 	live.Several = len(s.destinations(c)) > 1
 	live.CSRF, live.Now, live.LastEvent, live.Zone = live.Card.CSRF, who(c).now, who(c).overview.LastEvent, who(c).overview.TimeZone
 	s.measure(c, &live, d)
+	live.NeverSent = s.neverSent(c, d)
 	return live, nil
 }
 

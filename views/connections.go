@@ -17,6 +17,19 @@ type AppPage struct {
 	App Integration
 }
 
+// NewCRMPage is for NewCRM.
+type NewCRMPage struct {
+	Page
+	Card   Integration
+	Beside []CRM // that sign-ups go to already
+}
+
+// moving says how one gets from the CRMs that are there to this one.
+func (p NewCRMPage) moving() string {
+	there := listed(names(p.Beside))
+	return "To move from " + there + " to " + p.Card.Name + ": connect it here, send everybody there, compare the numbers, and remove " + there + "."
+}
+
 // unsent tells of sign-ups that wait for a first CRM.
 func (p IntegrationsPage) unsent() Alert {
 	a := Alert{Title: count(p.Unsent, "sign-up waits", "sign-ups wait") + " for your first CRM", Text: "They are kept, and arrive as soon as you connect one."}

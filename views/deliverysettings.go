@@ -12,7 +12,7 @@ type TextField struct {
 }
 
 // DeliverySettingsPage is for DeliverySettings, whose form posts csrf, one, several,
-// share, and what Ticks and Texts are named, to /integrations/{service}/settings.
+// share, pace, and what Ticks and Texts are named, to /integrations/{service}/settings.
 type DeliverySettingsPage struct {
 	Page
 	Card      Integration
@@ -21,6 +21,11 @@ type DeliverySettingsPage struct {
 	Ticks     []Choice      // leads and save, where the CRM has them
 	Texts     []TextField   // key and placeholder, where the CRM has them
 	Share     int           // percent
+	Pace      string        // seconds between two batches at least
+	Paces     []Option      // to choose from
+	All       bool          // each newsletter feeds the CRM
+	Feeding   int           // or so many of them
+	Removable bool          // it is one of the tenant's CRMs
 	Shares    []int         // to choose from
 	Limited   string        // what the share is of: "API calls"
 	Window    time.Duration // in which they are counted
@@ -41,6 +46,14 @@ func (p DeliverySettingsPage) shares() (all []Option) {
 		all = append(all, Option{strconv.Itoa(share), strconv.Itoa(share) + " %"})
 	}
 	return all
+}
+
+// feeds says how many newsletters feed the CRM.
+func (p DeliverySettingsPage) feeds() string {
+	if p.All {
+		return "The sign-ups of all newsletters go to " + p.Card.Name + "."
+	}
+	return "The sign-ups of " + count(p.Feeding, "newsletter", "newsletters") + " go to " + p.Card.Name + "."
 }
 
 // fields are those that one types into.

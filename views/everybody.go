@@ -44,7 +44,7 @@ type RemovePage struct {
 }
 
 // FeedsPage is for Feeds: the newsletters that feed a CRM, of its settings. Its form posts
-// csrf, all (all or named) and newsletter (an id, as often as there are) to
+// csrf, all (all or named) and newsletter (a slug, as often as there are) to
 // /integrations/{service}/newsletters, and sure when what ends was told.
 type FeedsPage struct {
 	Page
@@ -164,6 +164,14 @@ func (p RemovePage) records() string {
 		return p.Card.CRM.Record + " stays"
 	}
 	return p.Card.CRM.Records + " stay"
+}
+
+// FeedsSaved says that a choice of newsletters was saved, and how many it ended.
+func FeedsSaved(ended int) string {
+	if ended == 0 {
+		return "Saved."
+	}
+	return "Saved. " + count(ended, "sign-up that waited is", "sign-ups that waited are") + " not sent any more."
 }
 
 // question is what is asked before sign-ups end that wait.

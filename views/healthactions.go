@@ -16,6 +16,7 @@ const (
 	ActionTry     ActionKind = "try"
 	ActionDismiss ActionKind = "dismiss"
 	ActionMove    ActionKind = "move"
+	ActionSend    ActionKind = "send"
 	ActionRecount ActionKind = "recount"
 )
 
@@ -33,6 +34,7 @@ type Action struct {
 	Kind               ActionKind
 	Cause              string // of a problem, its title; empty for a move and a recount
 	Org                string // where a move sends them
+	CRM                string // where others are sent
 	Total, Done        int
 	By                 string // e-mail of who asked for it
 	StartedAt, EndedAt time.Time
@@ -64,6 +66,9 @@ func (a Actions) pageURL() templ.SafeURL {
 	if a.Kind == ActionRecount {
 		return servicePath(a.Service, "sum")
 	}
+	if a.Kind == ActionSend {
+		return servicePath(a.Service, "everybody")
+	}
 	return templ.SafeURL(strings.TrimSuffix(string(servicePath(a.Service, "")), "/"))
 }
 
@@ -82,6 +87,8 @@ func (a Action) doing() string {
 		return "Dismissing" + so
 	case ActionMove:
 		return "Sending to " + a.Org + so
+	case ActionSend:
+		return "Sending everybody to " + a.CRM + so
 	case ActionRecount:
 		return "Counting " + number(a.Total) + " people, row by row"
 	}
@@ -134,6 +141,8 @@ func (a Action) outcome() string {
 		return "Dismissed " + count(a.Done, "sign-up", "sign-ups") + "."
 	case ActionMove:
 		return count(a.Done, "person is", "people are") + " on the way to " + a.Org + "."
+	case ActionSend:
+		return count(a.Done, "person is", "people are") + " on the way to " + a.CRM + "."
 	case ActionRecount:
 		if a.Error == "" {
 			return "Every row was counted, and the numbers agree: nobody is missing."

@@ -16,7 +16,8 @@ type Newsletter struct {
 	Attention   int       // how many of them need attention
 	LastHour    time.Time // the hour of the last sign-up; zero when there was none
 	Silent      bool      // its form is busy, and yet got no sign-up for long
-	Feeds       []CRM     // where its sign-ups go; none while none is connected
+	Feeds       []CRM     // where its sign-ups go
+	Unfed       bool      // the tenant has a CRM, which it doesn't feed
 	Chosen      bool      // the tenant has several CRMs, so that where they go is no matter of course
 }
 

@@ -25,6 +25,7 @@ type Status struct {
 	Totals        Totals // of those who go there
 	People        Totals // of all of the tenant's subscribers
 	Several       bool   // the tenant has further CRMs
+	NeverSent     int    // subscribers at least who have not been sent there, though their newsletters feed it
 	Before        bool   // somebody's sign-up arrived there at some time, so that it was connected
 	Pause         *Pause
 	LastDelivered time.Time // zero when nothing was
@@ -150,6 +151,12 @@ func (s Status) alert(c clock) Alert {
 		return Alert{Tone: "good", Title: "Ready for sign-ups", Text: name + " is connected. Whoever signs up arrives there within seconds."}
 	}
 	return Alert{Tone: "good", Title: "All sign-ups arrive", Text: s.Totals.arrived() + " No one waits longer than two minutes, and no one needs attention."}
+}
+
+// neverSent tells of those who signed up before the CRM was there.
+func (s Status) neverSent() Alert {
+	return Alert{Title: count(s.NeverSent, "subscriber has", "subscribers have") + " not been sent to " + s.Card.Name,
+		Text: "Who signed up before it was there is sent when you say so.", About: "before"}
 }
 
 // waiting says how many wait, or that nothing is sent when nobody does yet.
