@@ -17,15 +17,16 @@ type crm struct {
 	withdraw      string               // how its admin takes the access back, as the control page names it
 	url           func(d *demo) string // where it is
 	people        string               // the page with its people
+	other         string               // what the portal calls Jane's account: HubSpot tells no name
 }
 
 var crms = []crm{
 	{service: "sfdc", name: "Salesforce", cookie: salesforceCookie, consent: "Allow Access?", allow: "Allow", deny: "Deny", withdraw: "revoke",
-		url: func(d *demo) string { return d.salesforce }, people: "/"},
+		url: func(d *demo) string { return d.salesforce }, people: "/", other: "Fabrikam"},
 	{service: "hubspot", name: "HubSpot", cookie: "mockhubspot_sid", consent: "Connect an app to HubSpot", account: "Contoso 62515", allow: "Connect app", deny: "Deny", withdraw: "uninstall",
-		url: func(d *demo) string { return d.hubspot }, people: "/contacts/62515"},
+		url: func(d *demo) string { return d.hubspot }, people: "/contacts/62515", other: "62517"},
 	{service: "zoho", name: "Zoho CRM", cookie: "mockzoho_sid", consent: "wants to access your Zoho CRM", account: "Contoso production", allow: "Accept", deny: "Reject", withdraw: "revoke",
-		url: func(d *demo) string { return d.zoho }, people: "/"},
+		url: func(d *demo) string { return d.zoho }, people: "/", other: "Fabrikam"},
 }
 
 // TestEachCRM tells the story of a connection of each CRM, from Deny to the end.
@@ -105,7 +106,7 @@ func (v *visitor) keepAndSwitch(c crm, at simulated) {
 	eventually(v.t, "the authorization that wasn't wanted is revoked", func() bool { return at.grants() == before })
 	v.asJane(c)
 	v.press("Confirm switch")
-	v.says("Fabrikam")
+	v.says(c.other)
 	v.silent("Keep the old one")
 	v.d.signUp(v.t, "switched@reader.example")
 	if org := at.contact("switched@reader.example").org(); org == at.contact("early@reader.example").org() {
@@ -122,7 +123,7 @@ func (v *visitor) asJane(c crm) {
 	v.toCRM(c, "Reconnect "+c.name, janeOfFabrikam)
 	v.press(c.allow)
 	v.at("/integrations")
-	v.says("Fabrikam")
+	v.says(c.other)
 }
 
 // withdrawAndReconnect has the CRM's admin take the access back: that is shown at once, on
