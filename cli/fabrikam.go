@@ -165,12 +165,12 @@ func (s sampler) checkUp(ctx context.Context, tenantID string, g mocksalesforce.
 	if err != nil {
 		return err
 	}
-	used, limit, _ := client.Usage()
+	calls := client.Limits()[0]
 	to, err := s.db.Destinations(ctx, tenantID)
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.db.SaveCheckUp(ctx, to[0].Key(), g.OrgID, string(text)), s.db.SaveUsage(ctx, to[0].Key(), used, limit, client.Calls()))
+	return errors.Join(s.db.SaveCheckUp(ctx, to[0].Key(), g.OrgID, string(text)), s.db.SaveUsage(ctx, to[0].Key(), calls.Used, calls.Allowed, client.Calls()))
 }
 
 // inProcess calls a server that isn't listening yet.

@@ -63,8 +63,16 @@ type Target struct {
 	OrgID, InstanceURL string
 }
 
+// LimitState is how much of a limit is used.
+type LimitState struct {
+	Limit
+	Used, Allowed int
+	Known         bool // the CRM said so, or it is counted; or else both are 0
+}
+
 // CRM is one tenant's connected CRM. Its methods fail with a *Failure for the
-// whole call; a failure of one record stands in that record's Result.
+// whole call; a failure of one record stands in that record's Result. It is safe for
+// concurrent use: some people are looked up while others are written.
 type CRM interface {
 	// Provider is what is true of every CRM of its kind.
 	Provider() *Provider
@@ -82,9 +90,9 @@ type CRM interface {
 	// automation, changed it since it was made. When it fails with Unknown set, it may be
 	// deleted; asking again tells.
 	Remove(ctx context.Context, id string) (Removed, error)
-	// Usage is how many API calls all who use the CRM's org made in 24 hours and how
-	// many they may make, as the last answer said; ok is false when none has.
-	Usage() (used, limit int, ok bool)
+	// Limits is how much of each of Provider.Limits all who use the CRM's org have used, in
+	// the same order, as the last answer said.
+	Limits() []LimitState
 	// Calls is how many API calls were made through this CRM.
 	Calls() int
 	// CheckKey fails with class Recorded unless a field can be an Options.Key.

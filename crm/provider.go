@@ -20,7 +20,7 @@ type Provider struct {
 	Batch   int // how many people one call of Find or of Write takes
 	Settles SettlingTime
 	Options []Option // those that it supports
-	Limit   Limit    // of what an org may use
+	Limits  []Limit  // of what an org may use; pages show the first
 
 	// RecordURL is where people see a record; instanceURL is that of the Target to which
 	// it was written.
@@ -95,11 +95,14 @@ type Refusal struct {
 	Happened, Meaning, Mend string
 }
 
-// Limit is what an org may use of a CRM only so much of, as its Usage tells.
+// Limit is what an org may use of a CRM only so much of.
 type Limit struct {
 	Unit   string        // "API calls"
 	Window time.Duration // in which they are counted
 }
+
+// Limit is the first of Limits.
+func (p *Provider) Limit() Limit { return p.Limits[0] }
 
 // OptionName names one of Options.
 type OptionName string

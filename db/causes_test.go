@@ -1,7 +1,6 @@
 package db
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -11,7 +10,7 @@ import (
 // causes are the tenant's, and those that are over in words.
 func (d *DB) causes(t *testing.T, tenantID string) (since map[string]time.Time, solved []string) {
 	t.Helper()
-	read, err := d.Causes(t.Context(), tenantID)
+	read, err := d.Causes(t.Context(), first(tenantID))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,10 +41,10 @@ func TestACauseIsThereSinceItsFirst(t *testing.T) {
 	}
 	d.follow(t)
 	d.later(time.Hour)
-	l := Lease{TenantID: "a", Owner: "me"}
+	l := Lease{DestinationKey: first("a"), Owner: "me"}
 	retry := func(id string) {
 		t.Helper()
-		if done, err := d.Retry(t.Context(), "a", id, ""); !done || err != nil {
+		if done, err := d.Retry(t.Context(), first("a"), id, ""); !done || err != nil {
 			t.Fatal(done, err)
 		}
 	}
@@ -84,18 +83,18 @@ func TestSolvedCausesTellWhoSolvedThem(t *testing.T) {
 	d, ids := needy(t)
 	ann, _ := member(t, d, "ann")
 	for _, id := range ids[2:4] {
-		if done, err := d.Dismiss(t.Context(), "a", id, ann.ID, "No."); !done || err != nil {
+		if done, err := d.Dismiss(t.Context(), first("a"), id, ann.ID, "No."); !done || err != nil {
 			t.Fatal(done, err)
 		}
 	}
 	if _, solved := d.causes(t, "a"); !slices.Equal(solved, []string{fmt.Sprintf(`attention ODD of 1: 0 retried, 2 dismissed, by %q`, ann.Email)}) {
 		t.Errorf("at once: %v", solved)
 	}
-	a, err := d.StartAction(t.Context(), Action{TenantID: "a", Kind: ActionRetry, Reason: "LONG", Actor: ann.ID})
+	a, err := d.StartAction(t.Context(), Action{DestinationKey: first("a"), Kind: ActionRetry, Reason: "LONG", Actor: ann.ID})
 	if err != nil || a.Done != 1 {
 		t.Fatal(a, err)
 	}
-	if _, err := d.StartAction(t.Context(), Action{TenantID: "a", Kind: ActionTry, Reason: "SLOW", Actor: ann.ID}); err != nil {
+	if _, err := d.StartAction(t.Context(), Action{DestinationKey: first("a"), Kind: ActionTry, Reason: "SLOW", Actor: ann.ID}); err != nil {
 		t.Fatal(err)
 	}
 	d.becomes(t, leased(t, d), Outcome{SubscriberID: ids[1], State: Delivered, OrgID: "00D1"})
@@ -125,7 +124,7 @@ func TestWhatStopsEverybodyIsACause(t *testing.T) {
 	d.sealWith(t, 7)
 	g := connect(t, d)
 	add(t, d, signsUp(t, d, g.TenantID, "jane@example.org"), signsUp(t, d, g.TenantID, "joe@example.org"))
-	l := Lease{TenantID: g.TenantID, Owner: "me"}
+	l := Lease{DestinationKey: first(g.TenantID), Owner: "me"}
 	pause := func(reason string) Pause {
 		t.Helper()
 		if err := d.TakeLease(t.Context(), l); err != nil {
@@ -134,7 +133,7 @@ func TestWhatStopsEverybodyIsACause(t *testing.T) {
 		if err := d.SetPause(t.Context(), l, Pause{Reason: reason, Until: d.now().Add(time.Minute)}); err != nil {
 			t.Fatal(err)
 		}
-		p, err := d.Pause(t.Context(), g.TenantID)
+		p, err := d.Pause(t.Context(), l.DestinationKey)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,12 +188,12 @@ func TestCausePages(t *testing.T) {
 	}
 	ids := add(t, d, signUps...)
 	for i, id := range ids {
-		d.becomes(t, Lease{TenantID: "a", Owner: "me"}, Outcome{SubscriberID: id, State: Attention, Reason: "MANY", Detail: []string{"One.", "Two."}[min(i, 1)], MatchID: "003", InstanceURL: "https://i.example"})
+		d.becomes(t, Lease{DestinationKey: first("a"), Owner: "me"}, Outcome{SubscriberID: id, State: Attention, Reason: "MANY", Detail: []string{"One.", "Two."}[min(i, 1)], MatchID: "003", InstanceURL: "https://i.example"})
 	}
 	read := func(q CauseQuery) (CauseDetail, string) {
 		t.Helper()
 		q.State, q.Limit = cmpOr(q.State, Attention), 2
-		c, err := d.Cause(t.Context(), "a", q)
+		c, err := d.Cause(t.Context(), first("a"), q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,10 +226,10 @@ func TestCausePages(t *testing.T) {
 	if p := c.People[0]; p.MatchID != "003" || p.InstanceURL != "https://i.example" || p.LastAt.Before(p.SignedUpAt) || p.Newsletter == "" {
 		t.Errorf("%+v", p)
 	}
-	if c, err := d.Cause(t.Context(), "b", CauseQuery{State: Attention, Reason: "MANY", Limit: 9}); err != nil || c.N != 0 || len(c.People) != 0 || len(c.Said) != 0 {
+	if c, err := d.Cause(t.Context(), first("b"), CauseQuery{State: Attention, Reason: "MANY", Limit: 9}); err != nil || c.N != 0 || len(c.People) != 0 || len(c.Said) != 0 {
 		t.Errorf("another tenant's: %+v, %v", c, err)
 	}
-	if at, err := d.LastDelivered(context.Background(), "a"); err != nil || time.Since(at) > time.Minute {
+	if at, err := d.LastDelivered(t.Context(), "a"); err != nil || time.Since(at) > time.Minute {
 		t.Errorf("last delivered %v, %v", at, err)
 	}
 }

@@ -258,6 +258,9 @@ func (d *Outbox) RemoveDestination(ctx context.Context, key DestinationKey) erro
 		if err := d.endRecords(ctx, tx, key); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM actions WHERE tenant_id = $1 AND destination_id = $2`, key.TenantID, key.DestinationID); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `UPDATE incidents SET mended_at = CASE mended_at WHEN 0 THEN $3 ELSE mended_at END, closed_at = $3 WHERE tenant_id = $1 AND about = $2 AND closed_at = 0`,
 			key.TenantID, key.DestinationID, now); err != nil {
 			return err

@@ -9,17 +9,17 @@ import (
 )
 
 // ofAYear fills the counts of the tenant a as if people had signed up for two newsletters
-// in each hour of a year, and are in several states now: a million of them.
+// in each hour of a year, and their deliveries are in several states now: a million of them.
 func (d *DB) ofAYear(t testing.TB, end time.Time) {
 	t.Helper()
 	const hours = 366 * 24
 	first := hourOf(millis(end.Add(-(hours - 1) * time.Hour)))
 	for _, statement := range []string{
-		`INSERT INTO hour_counts (tenant_id, hour, newsletter_id, state, n) WITH RECURSIVE h (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM h WHERE i < %d)
-			SELECT 'a', %d + i * CAST(3600000 AS BIGINT), l.id, s.state, s.n FROM h CROSS JOIN (SELECT 'a/1' AS id UNION ALL SELECT 'a/2') l
+		`INSERT INTO hour_counts (tenant_id, destination_id, hour, newsletter_id, state, n) WITH RECURSIVE h (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM h WHERE i < %d)
+			SELECT 'a', 'a', %d + i * CAST(3600000 AS BIGINT), l.id, s.state, s.n FROM h CROSS JOIN (SELECT 'a/1' AS id UNION ALL SELECT 'a/2') l
 			CROSS JOIN (SELECT 'delivered' AS state, 50 AS n UNION ALL SELECT 'attention', 3 UNION ALL SELECT 'dismissed', 2) s`,
-		`INSERT INTO activity (tenant_id, kind, hour, n, last_at) WITH RECURSIVE h (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM h WHERE i < %d)
-			SELECT 'a', 'delivered', %d + i * CAST(3600000 AS BIGINT), 100, %[2]d + i * CAST(3600000 AS BIGINT) + 1 FROM h`,
+		`INSERT INTO activity (tenant_id, destination_id, kind, hour, n, last_at) WITH RECURSIVE h (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM h WHERE i < %d)
+			SELECT 'a', 'a', 'delivered', %d + i * CAST(3600000 AS BIGINT), 100, %[2]d + i * CAST(3600000 AS BIGINT) + 1 FROM h`,
 	} {
 		if _, err := d.write.Exec(testdb.OnCounts(t, fmt.Sprintf(statement, hours-1, first))); err != nil {
 			t.Fatal(err)
@@ -53,14 +53,17 @@ func BenchmarkSignUpsOfAYear(b *testing.B) {
 	now := time.Now()
 	d.ofAYear(b, now)
 	for name, read := range map[string]func() error{
-		"chart": func() error { _, err := d.SignUps(b.Context(), "a", months(now)); return err },
-		"home":  func() error { _, err := d.Home(b.Context(), "a", months(now), now.AddDate(0, 0, -13), 6); return err },
+		"chart": func() error { _, err := d.SignUps(b.Context(), first("a"), months(now)); return err },
+		"home": func() error {
+			_, err := d.Home(b.Context(), first("a"), nil, months(now), now.AddDate(0, 0, -13), 6)
+			return err
+		},
 		"hours": func() error {
 			var h []HourCount
 			return ask(b.Context(), d.read, signUpsByHour(&h, "a", now.AddDate(0, 0, -13)))
 		},
-		"days":   func() error { _, err := d.SignUps(b.Context(), "a", lastDays(now)); return err },
-		"status": func() error { _, err := d.Health(b.Context(), "a", months(now)); return err },
+		"days":   func() error { _, err := d.SignUps(b.Context(), first("a"), lastDays(now)); return err },
+		"status": func() error { _, err := d.Health(b.Context(), first("a"), months(now)); return err },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

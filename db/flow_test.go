@@ -35,18 +35,18 @@ func TestSignUpsInSpans(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := d.SignUps(t.Context(), "a", spans)
+		got, err := d.SignUps(t.Context(), first("a"), spans)
 		if err != nil || !slices.EqualFunc(got, want, maps.Equal) {
 			t.Errorf("folded %v: got %v, %v, want %v", folded, got, err, want)
 		}
 		sums, err := d.Sums(t.Context(), "a")
 		for _, s := range got {
 			for state, n := range s {
-				sums[state] -= n
-				sums[New] -= n
+				sums.Destinations["a"][state] -= n
+				sums.Destinations["a"][Entered] -= n
 			}
 		}
-		if err != nil || !sums.Equal(Sums{}) {
+		if err != nil || !sums.Destinations["a"].Equal(Sums{}) {
 			t.Errorf("folded %v: besides the spans there are %v, %v", folded, sums, err)
 		}
 	}
@@ -56,7 +56,7 @@ func TestHome(t *testing.T) {
 	d := withNewsletters(t, "a/1", "b/1")
 	home := func(spans ...Span) Home {
 		t.Helper()
-		h, err := d.Home(t.Context(), "a", spans, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), 2)
+		h, err := d.Home(t.Context(), first("a"), nil, spans, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func TestSpansCountEachHourOnce(t *testing.T) {
 			for from := start.Add(offset); len(spans) < 5; from = from.Add(length) {
 				spans = append(spans, Span{from, from.Add(length)})
 			}
-			got, err := d.SignUps(t.Context(), "a", spans)
+			got, err := d.SignUps(t.Context(), first("a"), spans)
 			for i, s := range got {
 				if hours := int(length / time.Hour); s[Delivered] != 100*hours || s[Attention] != 6*hours || s[Dismissed] != 4*hours {
 					t.Errorf("%v, %v: span %d has %v, want %d hours", offset, length, i, s, hours)

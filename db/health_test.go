@@ -23,7 +23,7 @@ func needy(t *testing.T) (d *DB, ids []string) {
 		Outcome{SubscriberID: ids[2], State: Attention, Reason: "ODD", Detail: "No."},
 		Outcome{SubscriberID: ids[3], State: Attention, Reason: "ODD"},
 		Outcome{SubscriberID: ids[4], State: Attention, Reason: "LONG"})
-	other := Lease{TenantID: "b", Owner: "me"}
+	other := Lease{DestinationKey: first("b"), Owner: "me"}
 	if err := d.TakeLease(context.Background(), other); err != nil {
 		t.Fatal(err)
 	}
@@ -44,11 +44,11 @@ func TestProblems(t *testing.T) {
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	first, err := d.Affected(t.Context(), "a", CauseQuery{State: Attention, Reason: "ODD", Limit: 1})
-	if err != nil || len(first) != 1 || first[0].ID != ids[2] {
-		t.Fatalf("got %+v, %v", first, err)
+	one, err := d.Affected(t.Context(), first("a"), CauseQuery{State: Attention, Reason: "ODD", Limit: 1})
+	if err != nil || len(one) != 1 || one[0].ID != ids[2] || one[0].State != Attention || one[0].Reason != "ODD" {
+		t.Fatalf("got %+v, %v", one, err)
 	}
-	if rest, err := d.Affected(t.Context(), "a", CauseQuery{State: Attention, Reason: "ODD", After: ids[2], Limit: 9}); err != nil || len(rest) != 1 || rest[0].ID != ids[3] {
+	if rest, err := d.Affected(t.Context(), first("a"), CauseQuery{State: Attention, Reason: "ODD", After: ids[2], Limit: 9}); err != nil || len(rest) != 1 || rest[0].ID != ids[3] {
 		t.Errorf("got %+v, %v", rest, err)
 	}
 }
@@ -67,15 +67,15 @@ func TestRetryAndDismiss(t *testing.T) {
 			}
 		}
 	}
-	done, err := d.Retry(ctx, "a", ids[0], "")
+	done, err := d.Retry(ctx, first("a"), ids[0], "")
 	want("a delivered one", done, err, false)
-	done, err = d.Dismiss(ctx, "a", ids[1], "", "No.")
+	done, err = d.Dismiss(ctx, first("a"), ids[1], "", "No.")
 	want("a waiting one, which may be under way", done, err, false)
-	done, err = d.Retry(ctx, "b", ids[2], "")
+	done, err = d.Retry(ctx, first("b"), ids[2], "")
 	want("another tenant's", done, err, false)
-	done, err = d.Dismiss(ctx, "a", ids[2], "ann", "Not a reader.")
+	done, err = d.Dismiss(ctx, first("a"), ids[2], "ann", "Not a reader.")
 	want("one that needs attention", done, err, true)
-	done, err = d.Retry(ctx, "a", ids[2], "ann")
+	done, err = d.Retry(ctx, first("a"), ids[2], "ann")
 	want("the dismissed one after all", done, err, true)
 	if s, err := d.Subscriber(ctx, "a", ids[2]); err != nil || s.State != Waiting || s.Reason != "" || s.Attempts != 0 {
 		t.Errorf("got %+v, %v", s, err)
@@ -83,7 +83,7 @@ func TestRetryAndDismiss(t *testing.T) {
 	if got := events(t, d, ids[2]); !slices.Equal(got, []string{"attention ODD No.", "dismissed ODD Not a reader.", "waiting"}) {
 		t.Errorf("got %q", got)
 	}
-	if s, err := d.Sums(ctx, "b"); err != nil || !s.Equal(Sums{New: 1, Attention: 1}) {
+	if s, err := d.Sums(ctx, "b"); err != nil || s.differing(oneDestination("b", Sums{New: 1, Attention: 1})) != 0 {
 		t.Errorf("the other tenant: %+v, %v", s, err)
 	}
 }
@@ -124,7 +124,7 @@ func TestCheckCountsIsKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, err := d.LastRecount(t.Context(), "a")
-		if err != nil || r.At.IsZero() || r.Wrong != wrong || !r.Rows.Equal(Sums{New: 5, Waiting: 1, Delivered: 1, Attention: 3}) {
+		if err != nil || r.At.IsZero() || r.Wrong != wrong || r.Rows.differing(oneDestination("a", Sums{New: 5, Waiting: 1, Delivered: 1, Attention: 3})) != 0 {
 			t.Errorf("after %s: %+v, %v", query, r, err)
 		}
 	}
@@ -152,8 +152,8 @@ func TestDueRecounts(t *testing.T) {
 	d.now = func() time.Time { return time.Now().Add(2 * time.Hour) }
 	due("b", "c", "a")
 	const most = "9223372036854775807" // twice that is more than can be read
-	d.writeCounts(t, `INSERT INTO state_counts (tenant_id, newsletter_id, state, n) VALUES ('a', 'a/1', 'waiting', `+most+`), ('a', 'a/2', 'waiting', `+most+`),
-		('b', 'b/1', 'waiting', `+most+`), ('b', 'b/2', 'waiting', `+most+`)`)
+	d.writeCounts(t, `INSERT INTO state_counts (tenant_id, destination_id, newsletter_id, state, n) VALUES ('a', 'a', 'a/1', 'waiting', `+most+`), ('a', 'a', 'a/2', 'waiting', `+most+`),
+		('b', 'b', 'b/1', 'waiting', `+most+`), ('b', 'b', 'b/2', 'waiting', `+most+`)`)
 	for _, tenant := range []string{"a", "b"} {
 		if _, err := d.CheckCounts(t.Context(), tenant); err == nil {
 			t.Fatal("more were counted than can be")
@@ -170,14 +170,14 @@ func TestDueRecounts(t *testing.T) {
 
 func TestUsageAndTimeZone(t *testing.T) {
 	d := withNewsletters(t, "a/1")
-	if u, err := d.Usage(t.Context(), "a"); err != nil || !u.At.IsZero() {
+	if u, err := d.Usage(t.Context(), first("a")); err != nil || !u.At.IsZero() {
 		t.Errorf("%+v, %v", u, err)
 	}
 	for used := range 2 {
-		if err := d.SaveUsage(t.Context(), "a", used, 100, 2); err != nil {
+		if err := d.SaveUsage(t.Context(), first("a"), used, 100, 2); err != nil {
 			t.Fatal(err)
 		}
-		if u, err := d.Usage(t.Context(), "a"); err != nil || u.Used != used || u.Allowed != 100 || u.At.IsZero() {
+		if u, err := d.Usage(t.Context(), first("a")); err != nil || u.Used != used || u.Allowed != 100 || u.At.IsZero() {
 			t.Errorf("%+v, %v", u, err)
 		}
 	}
@@ -194,7 +194,7 @@ func TestUsageAndTimeZone(t *testing.T) {
 func TestTheDocumentedStatements(t *testing.T) {
 	d, ids := needy(t)
 	add(t, d, signUp("a/1", "slow@example.com"))
-	if _, err := d.Dismiss(t.Context(), "a", ids[4], "", "No."); err != nil {
+	if _, err := d.Dismiss(t.Context(), first("a"), ids[4], "", "No."); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile("../docs/operating.md")
@@ -204,7 +204,10 @@ func TestTheDocumentedStatements(t *testing.T) {
 	_, text2, _ := strings.Cut(string(text), "## Recompute the sums")
 	_, block, _ := strings.Cut(text2, "```sql\n")
 	block, _, _ = strings.Cut(block, "```")
-	want := []map[string]int{{"new": 5, "repeated": 1}, {"waiting": 1, "delivered": 1, "attention": 2, "dismissed": 1}, {"waiting": 1, "delivered": 1, "attention": 2, "dismissed": 1}}
+	deliveries := map[string]int{"a waiting": 1, "a delivered": 1, "a attention": 2, "a dismissed": 1}
+	counts := maps.Clone(deliveries)
+	counts[" active"] = 5
+	want := []map[string]int{{" new": 5, " repeated": 1, "a entered": 5}, counts, {" active": 5}, deliveries}
 	statements := strings.Split(strings.TrimSpace(block), "\n")
 	if len(statements) != len(want) {
 		t.Fatalf("%d statements: %q", len(statements), statements)
@@ -212,17 +215,17 @@ func TestTheDocumentedStatements(t *testing.T) {
 	for i, query := range statements {
 		got := map[string]int{}
 		err := each(t.Context(), d.read, func(row scanner) error {
-			var name string
+			var destination, name string
 			var n int
-			err := row.Scan(&name, &n)
-			got[name] = n
+			err := row.Scan(&destination, &name, &n)
+			got[destination+" "+name] = n
 			return err
 		}, strings.Replace(query, "'contoso'", "'a'", 1))
 		if err != nil || !maps.Equal(got, want[i]) {
 			t.Errorf("%s: %v, %v", query, got, err)
 		}
 	}
-	if s, err := d.Sums(t.Context(), "a"); err != nil || !s.Equal(Sums{New: 5, Repeated: 1, Waiting: 1, Delivered: 1, Attention: 2, Dismissed: 1}) {
+	if s, err := d.Sums(t.Context(), "a"); err != nil || s.differing(oneDestination("a", Sums{New: 5, Repeated: 1, Waiting: 1, Delivered: 1, Attention: 2, Dismissed: 1})) != 0 {
 		t.Errorf("the page says %+v, %v", s, err)
 	}
 }

@@ -21,6 +21,9 @@ import (
 // migratesVariable has the test program be another process that opens a database.
 const migratesVariable = "GATEPOST_TEST_MIGRATES"
 
+// stopsVariable has it stop for good when an exclusive migration comes to a step.
+const stopsVariable = "GATEPOST_TEST_STOPS"
+
 func TestMain(m *testing.M) {
 	if where := os.Getenv(migratesVariable); where != "" {
 		os.Exit(openForAnother(where))
@@ -32,7 +35,12 @@ func TestMain(m *testing.M) {
 // prints whether it made it.
 func openForAnother(where string) int {
 	_, _ = io.Copy(io.Discard, os.Stdin)
-	d, err := openMigrated(context.Background(), where)
+	d, err := OpenMigrated(context.Background(), where, func(s Step) {
+		if s.What == os.Getenv(stopsVariable) {
+			fmt.Println(s.What)
+			time.Sleep(time.Hour) // it is killed meanwhile
+		}
+	})
 	if err != nil {
 		fmt.Println(err)
 		return 1

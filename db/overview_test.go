@@ -8,44 +8,45 @@ import (
 // What tests look at alone is read as the pages read it: with all the rest.
 
 func (d *DB) Problems(ctx context.Context, tenantID string) ([]Problem, error) {
-	h, err := d.Health(ctx, tenantID, nil)
+	h, err := d.Health(ctx, first(tenantID), nil)
 	return h.Problems, err
 }
 
 // HourSums is what was received in an hour, and where it is now.
 type HourSums struct {
 	Hour time.Time
-	Sums
+	AllSums
 }
 
 // HourSums returns the sums of each UTC hour from since on in which anything was received.
 func (d *DB) HourSums(ctx context.Context, tenantID string, since time.Time) (all []HourSums, err error) {
-	err = ask(ctx, d.read, part{`SELECT hour, kind, '', sum(n) FROM ledger WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, kind
-		UNION ALL SELECT hour, '', state, sum(n) FROM hour_counts WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, state
+	err = ask(ctx, d.read, part{`SELECT hour, '', kind, '', sum(n) FROM ledger WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, kind
+		UNION ALL SELECT hour, destination_id, '', state, sum(n) FROM hour_counts WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour, destination_id, state
 		ORDER BY 1`, []any{tenantID, millis(since)}, func(row scanner) error {
 		var hour int64
+		var destination string
 		var kind Kind
 		var state State
 		var n int
-		if err := row.Scan(&hour, &kind, &state, &n); err != nil {
+		if err := row.Scan(&hour, &destination, &kind, &state, &n); err != nil {
 			return err
 		}
 		if len(all) == 0 || millis(all[len(all)-1].Hour) != hour {
-			all = append(all, HourSums{fromMillis(hour), Sums{}})
+			all = append(all, HourSums{fromMillis(hour), newAllSums()})
 		}
-		all[len(all)-1].add(kind, state, n)
+		all[len(all)-1].of(destination).add(kind, state, n)
 		return nil
 	}})
 	return all, err
 }
 
 func (d *DB) LastDelivered(ctx context.Context, tenantID string) (time.Time, error) {
-	h, err := d.Health(ctx, tenantID, nil)
+	h, err := d.Health(ctx, first(tenantID), nil)
 	return h.LastDelivered, err
 }
 
 func (d *DB) OldestWaiting(ctx context.Context, tenantID string) (time.Time, error) {
-	h, err := d.Health(ctx, tenantID, nil)
+	h, err := d.Health(ctx, first(tenantID), nil)
 	return h.OldestWaiting, err
 }
 

@@ -93,10 +93,6 @@ func insertNewsletter(ctx context.Context, tx *sql.Tx, tenantID string, n Newsle
 	return err
 }
 
-// pastParameters is how many values are stored by a statement: SQLite takes long to tell
-// many parameters apart.
-const pastParameters = 250
-
 // storePeople stores subscribers with what they agreed to and what became of them, and
 // counts each thing in its hour.
 func (d *base) storePeople(ctx context.Context, tx *sql.Tx, key DestinationKey, people []PastPerson) error {
@@ -116,7 +112,7 @@ func (d *base) storePeople(ctx context.Context, tx *sql.Tx, key DestinationKey, 
 		table string
 		*set
 	}{{"subscribers", s.subscribers}, {"deliveries", s.deliveries}, {"consents", s.consents}, {"events", s.change.events}} {
-		for part := range of.partsOf(pastParameters / len(of.columns)) {
+		for part := range of.parts() {
 			names := strings.Join(part.names(), ", ")
 			with, args := part.with(d.engine)
 			if _, err := tx.ExecContext(ctx, with+`INSERT INTO `+of.table+` (`+names+`) SELECT `+names+` FROM o`, args...); err != nil {

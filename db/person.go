@@ -156,7 +156,7 @@ func (d *Watch) Leave(ctx context.Context, tenantID, subscriberID, actor, note s
 
 // Return says that one of the tenant's subscribers who left wants the newsletter again, and
 // reports whether there was one. They wait again, as after a further sign-up. actor is the
-// id of the user who says it.
+// id of the user who says it. A removal that is under way doesn't take them then.
 func (d *Watch) Return(ctx context.Context, tenantID, subscriberID, actor string) (done bool, err error) {
 	done, err = d.changeStatus(ctx, tenantID, subscriberID, actor, Active, func(c *change, k known) error {
 		c.comeBack(k.place)
@@ -173,7 +173,7 @@ func (d *Watch) changeStatus(ctx context.Context, tenantID, subscriberID, actor 
 		if done = err == nil && slices.Contains(k.state.Info().Decisions, becomes); !done {
 			return ignore(err, sql.ErrNoRows)
 		}
-		res, err := tx.ExecContext(ctx, `UPDATE subscribers SET state = $1 WHERE tenant_id = $2 AND id = $3 AND state = $4`, becomes, tenantID, subscriberID, k.state)
+		res, err := tx.ExecContext(ctx, `UPDATE subscribers SET state = $1, revision = revision + $5 WHERE tenant_id = $2 AND id = $3 AND state = $4`, becomes, tenantID, subscriberID, k.state, bit(becomes == Active))
 		if err := changed(res, err, ErrLost); err != nil {
 			return err
 		}

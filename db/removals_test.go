@@ -27,16 +27,16 @@ func (d *DB) receipt(t *testing.T, id string) Removal {
 	return o.Removal
 }
 
-func (d *DB) due(t *testing.T, n int) []Removal {
+func (d *DB) due(t *testing.T, n int) []RecordRemoval {
 	t.Helper()
-	due, err := d.DueRemovals(t.Context(), "a")
+	due, err := d.DueRemovals(t.Context(), first("a"))
 	if err != nil || len(due) != n {
 		t.Fatalf("due %+v, %v, want %d", due, err, n)
 	}
 	if tenants, err := d.DueAmong(t.Context(), "me", []string{"a"}); err != nil || n > 0 && len(tenants) != 1 {
 		t.Errorf("tenants %v, %v", tenants, err)
 	}
-	if tenants, err := d.DueTenants(t.Context(), "me"); err != nil || n > 0 && len(tenants) != 1 {
+	if tenants, err := d.DueDestinations(t.Context(), "me"); err != nil || n > 0 && len(tenants) != 1 {
 		t.Errorf("tenants %v, %v", tenants, err)
 	}
 	return due
@@ -53,7 +53,7 @@ func TestATestIsUndone(t *testing.T) {
 			if want == "" {
 				want = NoRecord
 			}
-			if err != nil || !r.Erased || r.Record != want {
+			if err != nil || !r.Erased || len(r.Records) != 1 || r.Records[0].Record != want {
 				t.Fatalf("got %+v, %v, want %s", r, err, want)
 			}
 			if _, err := d.Subscriber(t.Context(), "a", id); !errors.Is(err, ErrNotFound) {
@@ -63,7 +63,7 @@ func TestATestIsUndone(t *testing.T) {
 				wantN(t, d, 0, `SELECT count(*) FROM `+table)
 			}
 			d.agrees(t, "a", Sums{New: 1, Erased: 1})
-			if s, _ := d.Sums(t.Context(), "a"); s.People() != 0 || s.Difference() != 0 {
+			if s, _ := d.Sums(t.Context(), "a"); s.Subscribers.People() != 0 || s.Destinations["a"].People() != 0 || s.Difference() != 0 {
 				t.Errorf("sums %v", s)
 			}
 			if page, err := d.Subscribers(t.Context(), "a", SubscriberQuery{Limit: 9}); err != nil || len(page.Rows) != 0 || page.Total != 0 {
@@ -72,7 +72,7 @@ func TestATestIsUndone(t *testing.T) {
 			if all, err := d.NewsletterStandings(t.Context(), "a"); err != nil || all[0].Subscribers() != 0 {
 				t.Errorf("newsletters %+v, %v", all, err)
 			}
-			if kept := d.receipt(t, id); !kept.Erased || kept.EndedAt.IsZero() || kept.Record != want {
+			if kept := d.receipt(t, id); !kept.Erased || kept.EndedAt.IsZero() || len(kept.Records) != 1 || kept.Records[0].Record != want {
 				t.Errorf("receipt %+v", kept)
 			}
 			if _, err := d.UndoTest(t.Context(), "a", id, "ann"); !errors.Is(err, ErrNotFound) {
@@ -136,16 +136,16 @@ func TestATestIsUndoneWithItsRecord(t *testing.T) {
 		l := leased(t, d)
 		made.SubscriberID = id
 		d.becomes(t, l, made)
-		r, err := d.UndoTest(t.Context(), "a", id, "ann")
-		if err != nil || r.Erased || !r.EndedAt.IsZero() || r.RecordID != "003" || r.OrgID != "00D" {
-			t.Fatalf("got %+v, %v", r, err)
+		asked, err := d.UndoTest(t.Context(), "a", id, "ann")
+		if err != nil || asked.Erased || !asked.EndedAt.IsZero() || len(asked.Records) != 1 || asked.Records[0].RecordID != "003" || asked.Records[0].OrgID != "00D" {
+			t.Fatalf("got %+v, %v", asked, err)
 		}
 		if _, err := d.UndoTest(t.Context(), "a", id, "ann"); err != nil {
 			t.Errorf("asked for twice: %v", err)
 		}
 		d.agrees(t, "a", Sums{New: 1, Delivered: 1})
-		r = d.due(t, 1)[0]
-		if _, _, err := d.BeginRemoval(t.Context(), Lease{TenantID: "a", Owner: "them"}, r, "00D"); !errors.Is(err, ErrLost) {
+		r := d.due(t, 1)[0]
+		if _, _, err := d.BeginRemoval(t.Context(), Lease{DestinationKey: first("a"), Owner: "them"}, r, "00D"); !errors.Is(err, ErrLost) {
 			t.Errorf("without the lease: %v", err)
 		}
 		if r, ask, err := d.BeginRemoval(t.Context(), l, r, "00E"); ask || err != nil || r.Record != RecordAway {
@@ -167,7 +167,7 @@ func TestATestIsUndoneWithItsRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 		kept := d.receipt(t, id)
-		if kept.Erased == again || kept.EndedAt.IsZero() || kept.Record != RecordRefused || kept.Code != "NO" {
+		if kept.Erased == again || kept.EndedAt.IsZero() || len(kept.Records) != 1 || kept.Records[0].Record != RecordRefused || kept.Records[0].Code != "NO" {
 			t.Errorf("receipt %+v", kept)
 		}
 		if again {
@@ -200,6 +200,7 @@ func TestARecordThatSomebodyElseHas(t *testing.T) {
 			if _, err := d.write.Exec(`UPDATE identities SET tenant_id = 'b'`); err != nil {
 				t.Fatal(err)
 			}
+			d.another(t, "b", "sfdc")
 			next := add(t, d, signUp(other.newsletter, other.email))[0]
 			if other.org != "" {
 				d.becomes(t, d.leasedOf(t, "b"), Outcome{SubscriberID: next, State: Delivered, RecordID: "003", OrgID: other.org})
@@ -208,13 +209,13 @@ func TestARecordThatSomebodyElseHas(t *testing.T) {
 			if err != nil || ask == other.shared || (r.Record == RecordShared) != other.shared {
 				t.Errorf("got %v, %+v, %v", ask, r, err)
 			}
-			wantN(t, d, map[bool]int{false: 1}[other.shared], `SELECT count(*) FROM removals WHERE sent_at > 0`)
+			wantN(t, d, map[bool]int{false: 1}[other.shared], `SELECT count(*) FROM removal_records WHERE sent_at > 0`)
 		})
 	}
 }
 
 // undoing has a test undone that arrived in a record of its own.
-func (d *DB) undoing(t *testing.T, id string) (Lease, Removal) {
+func (d *DB) undoing(t *testing.T, id string) (Lease, RecordRemoval) {
 	t.Helper()
 	l := leased(t, d)
 	d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: "003", OrgID: "00D", Made: true})
@@ -276,7 +277,7 @@ func TestWhoHasADeletedRecordIsDeliveredAnew(t *testing.T) {
 			}
 			d.agrees(t, "b", sums)
 			d.agrees(t, "a", nil)
-			if r := d.receipt(t, id); !r.Erased || r.Record != tt.record {
+			if r := d.receipt(t, id); !r.Erased || len(r.Records) != 1 || r.Records[0].Record != tt.record {
 				t.Errorf("receipt %+v", r)
 			}
 		})
@@ -323,13 +324,13 @@ func TestARemovalIsPutOff(t *testing.T) {
 			t.Fatal(ask, err)
 		}
 		r.Tries, r.DueAt, r.Code, r.Unsure = 2, now.Add(time.Minute), "BUSY", unsure
-		if err := d.PutOffRemoval(t.Context(), Lease{TenantID: "a", Owner: "them"}, r); !errors.Is(err, ErrLost) {
+		if err := d.PutOffRemoval(t.Context(), Lease{DestinationKey: first("a"), Owner: "them"}, r); !errors.Is(err, ErrLost) {
 			t.Errorf("without the lease: %v", err)
 		}
 		if err := d.PutOffRemoval(t.Context(), l, r); err != nil {
 			t.Fatal(err)
 		}
-		if tenants, err := d.DueTenants(t.Context(), "me"); err != nil || len(tenants) != 0 {
+		if tenants, err := d.DueDestinations(t.Context(), "me"); err != nil || len(tenants) != 0 {
 			t.Errorf("tenants %v, %v", tenants, err)
 		}
 		if tenants, err := d.DueAmong(t.Context(), "me", []string{"a"}); err != nil || len(tenants) != 0 {
@@ -370,7 +371,7 @@ func TestWhoIsRemovedIsNotMoved(t *testing.T) {
 	d.becomes(t, leased(t, d), Outcome{SubscriberID: other, State: Delivered, RecordID: "004", OrgID: "00D"})
 	d.undoing(t, id)
 	d.connected(t, "00E")
-	if _, err := d.StartAction(t.Context(), Action{TenantID: "a", Service: "sfdc", Kind: ActionMove, OrgID: "00E", Actor: "ann"}); err != nil {
+	if _, err := d.StartAction(t.Context(), Action{DestinationKey: first("a"), Service: "sfdc", Kind: ActionMove, OrgID: "00E", Actor: "ann"}); err != nil {
 		t.Fatal(err)
 	}
 	if s := d.one(t, id); s.State != Delivered {

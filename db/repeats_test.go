@@ -8,8 +8,30 @@ import (
 	"time"
 )
 
-// allStates are those in which a subscriber can be.
+// allStates are those in which a subscriber with one delivery can be.
 var allStates = []State{Waiting, Delivered, Attention, Dismissed, Left}
+
+// stands is which of allStates a subscriber is in.
+func (s Subscriber) stands() State {
+	if s.Status == Left {
+		return Left
+	}
+	return s.State
+}
+
+// sumsIn are what sumsAre takes for one subscriber in one of allStates.
+func sumsIn(state State) Sums {
+	if state == Left { // by put, before they arrived
+		return Sums{New: 1, Left: 1, Ended: 1}
+	}
+	return Sums{New: 1, state: 1}
+}
+
+// revisionIn is that of a subscriber's delivery.
+func (d *DB) revisionIn(t *testing.T, key DestinationKey, id string) int64 {
+	t.Helper()
+	return int64(number(t, d, `SELECT revision FROM deliveries WHERE subscriber_id = $1 AND destination_id = $2`, id, key.DestinationID))
+}
 
 // inState is a database whose tenant a has one subscriber, in a state; it reads the
 // clock that is returned.
@@ -28,7 +50,13 @@ func inState(t *testing.T, state State) (d *DB, id string, now *time.Time) {
 // put puts the one subscriber of the tenant a, who waits, into a state.
 func (d *DB) put(t *testing.T, id string, state State) {
 	t.Helper()
-	o := Outcome{SubscriberID: id, Revision: d.revision(t, id), State: state}
+	d.putIn(t, first("a"), id, state)
+}
+
+// putIn is put for one of several destinations.
+func (d *DB) putIn(t *testing.T, key DestinationKey, id string, state State) {
+	t.Helper()
+	o := Outcome{SubscriberID: id, Revision: d.revisionIn(t, key, id), State: state}
 	switch state {
 	case Waiting:
 		o.Reason, o.Detail, o.DueAt = "SLOW", "Slow.", d.now().Add(5*time.Minute)
@@ -37,9 +65,9 @@ func (d *DB) put(t *testing.T, id string, state State) {
 	default:
 		o.State, o.Reason, o.Detail, o.MatchID = Attention, "ODD", "No.", "003match"
 	}
-	d.becomes(t, leased(t, d), o)
+	d.becomes(t, d.lease(t, key), o)
 	if state == Dismissed {
-		if done, err := d.Dismiss(t.Context(), "a", id, "", "No."); err != nil || !done {
+		if done, err := d.Dismiss(t.Context(), key, id, "", "No."); err != nil || !done {
 			t.Fatalf("not dismissed: %v", err)
 		}
 	}
@@ -82,10 +110,10 @@ func TestARepeatedSignUpIsDueAgain(t *testing.T) {
 				} else if s.Reason != "" || s.Detail != "" || s.MatchID != "" || s.Attempts != 0 {
 					t.Errorf("%s: got %+v", what, s)
 				}
-				if s.State != Waiting || s.FirstName != first || s.LastName != last || !s.DueAt.Equal(want) || !s.RepeatedAt.Equal(*now) || s.Email != "Jane@example.com" {
+				if s.State != Waiting || s.Status != Active || s.FirstName != first || s.LastName != last || !s.DueAt.Equal(want) || !s.RepeatedAt.Equal(*now) || s.Email != "Jane@example.com" {
 					t.Errorf("%s: got %+v, want it due at %v", what, s, want)
 				}
-				if r := recount(t, d, "a"); !r.Agrees() || r.Kept[Waiting] != 1 {
+				if r := recount(t, d, "a"); !r.Agrees() || r.Kept.Destinations["a"][Waiting] != 1 {
 					t.Errorf("%s: %+v", what, r)
 				}
 			}
@@ -130,7 +158,7 @@ func TestAGivenUpWriteIsNotForgotten(t *testing.T) {
 			if !during {
 				add(t, d, says(now, "Janet", ""))
 			}
-			known, err := d.Due(t.Context(), "a", 10)
+			known, err := d.Due(t.Context(), first("a"), 10)
 			if err != nil || len(known) != 1 || !known[0].Due || known[0].SentAt.IsZero() || !known[0].SettlesAt.Equal(settles) || !known[0].Newer {
 				t.Errorf("%+v, %v", known, err)
 			}
@@ -171,7 +199,7 @@ func TestWhatIsSaidMeanwhileIsDeliveredAfterwards(t *testing.T) {
 				}
 			}
 			say(tt.before)
-			known, err := d.Due(t.Context(), "a", 10)
+			known, err := d.Due(t.Context(), first("a"), 10)
 			if err != nil || len(known) != 1 || !known[0].Due {
 				t.Fatalf("got %+v, %v", known, err)
 			}
@@ -193,14 +221,14 @@ func TestWhatIsSaidMeanwhileIsDeliveredAfterwards(t *testing.T) {
 			if tt.state == Delivered && (s.RecordID != "003" || s.OrgID != "00D" || s.DeliveredAt.IsZero()) {
 				t.Errorf("the record isn't known: %+v", s)
 			}
-			if r := recount(t, d, "a"); !r.Agrees() || r.Kept[Waiting]+r.Kept[Delivered]+r.Kept[Attention] != 1 {
+			if r := recount(t, d, "a"); !r.Agrees() || r.Kept.Destinations["a"][Waiting]+r.Kept.Destinations["a"][Delivered]+r.Kept.Destinations["a"][Attention] != 1 {
 				t.Errorf("got %+v", r)
 			}
 			if tt.due < 0 {
 				return
 			}
 			now = now.Add(tt.due)
-			if known, err = d.Due(t.Context(), "a", 10); err != nil || len(known) != 1 || !known[0].Due {
+			if known, err = d.Due(t.Context(), first("a"), 10); err != nil || len(known) != 1 || !known[0].Due {
 				t.Fatalf("got %+v, %v", known, err)
 			}
 			d.becomes(t, l, Outcome{SubscriberID: id, Revision: known[0].Revision, State: Delivered})
@@ -223,7 +251,7 @@ func TestManyRepeatsAtOnce(t *testing.T) {
 	if s := d.one(t, ids[299]); s.ID != ids[0] || s.FirstName != "Jane 299" || s.State != Waiting || !s.DueAt.Equal(at) {
 		t.Errorf("got %+v", s)
 	}
-	if r := recount(t, d, "a"); !r.Agrees() || !r.Kept.Equal(Sums{New: 1, Repeated: 299, Waiting: 1}) {
+	if r := recount(t, d, "a"); !r.Agrees() || r.Kept.differing(oneDestination("a", Sums{New: 1, Repeated: 299, Waiting: 1})) != 0 {
 		t.Errorf("got %+v", r)
 	}
 	if got := events(t, d, ids[0]); len(got) != 0 {
@@ -253,13 +281,13 @@ func TestTheOldValueStaysInTheHistory(t *testing.T) {
 // that can't be written takes the rest with it.
 func TestARepeatIsWholeOrNotThere(t *testing.T) {
 	d, id, now := inState(t, Delivered)
-	for _, on := range []string{"INSERT ON events", "INSERT ON consents", "INSERT ON ledger", "UPDATE ON state_counts", "INSERT ON hour_counts", "UPDATE ON org_counts", "UPDATE ON subscribers"} {
+	for _, on := range []string{"INSERT ON events", "INSERT ON consents", "INSERT ON ledger", "UPDATE ON state_counts", "INSERT ON hour_counts", "UPDATE ON org_counts", "UPDATE ON subscribers", "UPDATE ON deliveries"} {
 		over := d.refuse(t, on)
 		answers, err := d.AddSignUps(t.Context(), []SignUp{says(now.Add(time.Minute), "Janet", "")})
 		if err == nil && answers[0].Err == nil {
 			t.Errorf("%s: acknowledged", on)
 		}
-		if s, r := d.one(t, id), recount(t, d, "a"); s.State != Delivered || s.FirstName != "Jane" || !r.Agrees() || r.Kept[Repeated] != 0 {
+		if s, r := d.one(t, id), recount(t, d, "a"); s.State != Delivered || s.FirstName != "Jane" || !r.Agrees() || r.Kept.Subscribers[Repeated] != 0 {
 			t.Errorf("%s: %+v, %+v", on, s, r)
 		}
 		over()
@@ -310,7 +338,7 @@ func TestPlaceholdersAreRemembered(t *testing.T) {
 	want := func(what string, recordID string, placeholders Placeholders) {
 		t.Helper()
 		now = now.Add(2 * time.Hour)
-		known, err := d.Due(t.Context(), "a", 10)
+		known, err := d.Due(t.Context(), first("a"), 10)
 		if err != nil || len(known) != 1 || known[0].RecordID != recordID || known[0].Placeholders != placeholders {
 			t.Errorf("%s: got %+v, %v", what, known, err)
 		}
@@ -367,14 +395,14 @@ func TestPlaceholdersOfBefore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := withNewsletters(t, "a/1", "a/2")
 			ids := add(t, d, signUp("a/1", "jane@example.com"))
-			if _, err := d.write.Exec(`UPDATE subscribers SET org_id = '00D', ` + tt.set); err != nil {
+			if _, err := d.write.Exec(`UPDATE deliveries SET org_id = '00D', ` + tt.set); err != nil {
 				t.Fatal(err)
 			}
-			d.writeCounts(t, `UPDATE state_counts SET state = (SELECT state FROM subscribers); UPDATE hour_counts SET state = (SELECT state FROM subscribers);
-				INSERT INTO org_counts (tenant_id, org_id, n) SELECT 'a', '00D', 1 FROM subscribers WHERE state = 'delivered'`)
+			d.writeCounts(t, `UPDATE state_counts SET state = (SELECT state FROM deliveries) WHERE destination_id = 'a'; UPDATE hour_counts SET state = (SELECT state FROM deliveries) WHERE destination_id = 'a';
+				INSERT INTO org_counts (tenant_id, destination_id, org_id, n) SELECT 'a', 'a', '00D', 1 FROM deliveries WHERE state = 'delivered'`)
 			check := func(what string) {
 				t.Helper()
-				known, err := d.Due(t.Context(), "a", 10)
+				known, err := d.Due(t.Context(), first("a"), 10)
 				i := slices.IndexFunc(known, func(k Known) bool { return k.ID == ids[0] })
 				if err != nil || i < 0 || known[i].Placeholders != tt.want {
 					t.Errorf("%s: got %+v, %v", what, known, err)

@@ -280,37 +280,6 @@ func (w wantPage) check(t *testing.T, what string, page SubscriberPage) {
 	}
 }
 
-// Who was there before the migration is found after it.
-func TestTheMigrationQueuesEverybody(t *testing.T) {
-	d := withNewsletters(t, "a/1", "b/1")
-	var want []string
-	for i := range 3 {
-		var some []SignUp
-		for j := range 100 {
-			some = append(some, signUp("a/1", fmt.Sprintf("reader%03d@example.com", i*100+j)))
-		}
-		want = append(want, add(t, d, some...)...)
-	}
-	other := add(t, d, signUp("b/1", "reader@example.com"))
-	d.searchAll(t)
-	d.migrateBack(t, 30)
-	if testdb.Either(t, "sqlite", "") == "" { // whose migration keeps nobody from signing up
-		wantN(t, d, 0, `SELECT count(*) FROM search_queue`)
-	}
-	d.unqueued(t)
-	if n := number(t, d, `SELECT count(*) FROM search_queue`); n != 3 {
-		t.Errorf("%d lines in the queue", n)
-	}
-	d.finds(t, "b", "reader", other...)
-	if n := d.searchAll(t); n != 301 {
-		t.Errorf("%d were indexed", n)
-	}
-	d.finds(t, "a", "eader29", want[290:]...)
-	if _, found := d.list(t, "a", SubscriberQuery{Text: "reader", Limit: 2}); !slices.Equal(found, []string{"reader299@example.com", "reader298@example.com"}) {
-		t.Errorf("the newest are %v", found)
-	}
-}
-
 // PostgreSQL without pg_trgm finds how words begin.
 func TestSearchWithoutTrigrams(t *testing.T) {
 	testdb.PostgresOnly(t, "SQLite always has trigrams")
@@ -434,7 +403,7 @@ func TestByNameIsForThoseWhoHaveOne(t *testing.T) {
 // Who waits while everything is paused does so for the pause, whatever their own reason.
 func TestThePauseIsACause(t *testing.T) {
 	d, _ := listedPeople(t)
-	if err := d.SetPause(t.Context(), Lease{TenantID: "a", Owner: "me"}, Pause{Reason: "down"}); err != nil {
+	if err := d.SetPause(t.Context(), Lease{DestinationKey: first("a"), Owner: "me"}, Pause{Reason: "down"}); err != nil {
 		t.Fatal(err)
 	}
 	for reason, want := range map[string][]string{

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"encoding/json"
 	"fmt"
 	"iter"
 	"slices"
@@ -58,16 +59,13 @@ func (s *set) in(key DestinationKey) *set {
 	return all
 }
 
-// setSize is how many rows of a set are for one statement: SQLite takes 32,766
-// parameters, and one that is prepared lives as long as its connection.
+// setSize is how many rows of a set are for one statement.
 const setSize = 500
 
 // parts are the sets of at most setSize rows that a set consists of.
-func (s *set) parts() iter.Seq[*set] { return s.partsOf(setSize) }
-
-func (s *set) partsOf(rows int) iter.Seq[*set] {
+func (s *set) parts() iter.Seq[*set] {
 	return func(yield func(*set) bool) {
-		for rows := range slices.Chunk(s.rows, rows) {
+		for rows := range slices.Chunk(s.rows, setSize) {
 			if !yield(&set{s.columns, rows}) {
 				return
 			}
@@ -91,21 +89,17 @@ func (s *set) names() []string {
 	return names
 }
 
-// source are the rows as values.
+// source are the rows as one JSON value, so that the statement is the same for any number of
+// rows. SQLite looks through all the parameters of a statement for each of them, which makes
+// thousands of them slow to prepare and to bind.
 func (s *sqliteFile) source(of *set, args []any) (string, []any) {
-	var b strings.Builder
-	for r, row := range of.rows {
-		b.WriteString(map[bool]string{true: "VALUES (", false: ", ("}[r == 0])
-		for c, value := range row {
-			if c > 0 {
-				b.WriteString(", ")
-			}
-			args = append(args, value)
-			fmt.Fprintf(&b, "$%d", len(args))
-		}
-		b.WriteByte(')')
+	var columns []string
+	for c := range of.columns {
+		columns = append(columns, fmt.Sprintf("value ->> %d", c))
 	}
-	return b.String(), args
+	rows, _ := json.Marshal(of.rows) // strings and integers never fail
+	args = append(args, string(rows))
+	return fmt.Sprintf("SELECT %s FROM json_each($%d)", strings.Join(columns, ", "), len(args)), args
 }
 
 // source are the columns as arrays, so that the statement is the same for any number of

@@ -23,6 +23,9 @@ const (
 // sent.
 const MaxShare = 95
 
+// DefaultPace is how far apart batches are begun where nothing else is set.
+const DefaultPace = time.Second
+
 // DeliverySettings is how a tenant wants its sign-ups delivered to a destination.
 type DeliverySettings struct {
 	Several        string        // one of the Several… constants
@@ -32,7 +35,7 @@ type DeliverySettings struct {
 	SaveDuplicates bool          // save what the CRM takes for a duplicate, where it allows that
 	Placeholder    string        // the last name of who gave none, where the CRM demands one
 	Share          int           // percent of the CRM's API calls, of all who make some, from which on nothing is sent
-	Pace           time.Duration // between the beginnings of two batches, at least
+	Pace           time.Duration // how far apart batches are begun at least, unless they are full
 }
 
 // DeliverySettings returns what the tenant has set for a destination, or what holds

@@ -7,9 +7,19 @@ import (
 
 // BenchmarkSignUps stores new sign-ups, 64 to a transaction; an operation is one
 // sign-up.
-func BenchmarkSignUps(b *testing.B) {
+func BenchmarkSignUps(b *testing.B) { signUpsTo(b, "sfdc") }
+
+// BenchmarkSignUpsToTwoDestinations is BenchmarkSignUps of a tenant with two CRMs.
+func BenchmarkSignUpsToTwoDestinations(b *testing.B) { signUpsTo(b, "sfdc", "hubspot") }
+
+func signUpsTo(b *testing.B, services ...string) {
 	const group = 64
 	d := withNewsletters(b, "a/1")
+	d.rehearse = false
+	d.SetCRMs(services...)
+	for _, service := range services {
+		d.another(b, "a", service)
+	}
 	for done := 0; b.Loop(); done++ {
 		if done%group != 0 {
 			continue
@@ -25,12 +35,13 @@ func BenchmarkSignUps(b *testing.B) {
 }
 
 // BenchmarkRepeatedSignUps stores sign-ups of addresses that are there, 64 to a
-// transaction, by the state of their subscribers; an operation is one sign-up.
+// transaction, by the state of their deliveries; an operation is one sign-up.
 func BenchmarkRepeatedSignUps(b *testing.B) {
 	const group, people = 64, 64 * 100
 	for _, state := range []State{Waiting, Delivered} {
 		b.Run(string(state), func(b *testing.B) {
 			d := withNewsletters(b, "a/1")
+			d.rehearse = false
 			groups := make([][]SignUp, people/group)
 			for i := range people {
 				groups[i/group] = append(groups[i/group], signUp("a/1", fmt.Sprintf("reader%d@example.com", i)))
@@ -44,7 +55,7 @@ func BenchmarkRepeatedSignUps(b *testing.B) {
 				}
 				if state != Waiting && done%people == 0 {
 					b.StopTimer()
-					if _, err := d.write.Exec(`UPDATE subscribers SET state = $1`, state); err != nil {
+					if _, err := d.write.Exec(`UPDATE deliveries SET state = $1`, state); err != nil {
 						b.Fatal(err)
 					}
 					b.StartTimer()

@@ -30,8 +30,8 @@ func (d *Dispatcher) CheckUp(ctx context.Context, to db.DestinationKey) error {
 	if err != nil {
 		return fmt.Errorf("encode a check-up: %w", err)
 	}
-	if used, limit, ok := c.Usage(); ok {
-		if err := d.Store.SaveUsage(ctx, to, used, limit, c.Calls()); err != nil {
+	if l := c.Limits()[0]; l.Known {
+		if err := d.Store.SaveUsage(ctx, to, l.Used, l.Allowed, c.Calls()); err != nil {
 			return err
 		}
 	}

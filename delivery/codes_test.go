@@ -20,12 +20,12 @@ import (
 
 // simulated is a simulated Salesforce, and a connection with it.
 type simulated struct {
-	t       *testing.T
+	t       testing.TB
 	url     string
 	session salesforce.Session
 }
 
-func newSimulated(t *testing.T) *simulated {
+func newSimulated(t testing.TB) *simulated {
 	t.Helper()
 	mock, err := mocksalesforce.Open(t.Context(), mocksalesforce.Options{Data: filepath.Join(t.TempDir(), "salesforce.db")})
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *simulated) Session(_ context.Context, refused int64) (salesforce.Sessio
 	return s.session, nil
 }
 
-func (s *simulated) connect(ctx context.Context, _ string) (crm.CRM, error) {
+func (s *simulated) connect(ctx context.Context, _ db.DestinationKey) (crm.CRM, error) {
 	return salesforce.Open(ctx, s, http.DefaultClient, salesforce.Options{})
 }
 
@@ -89,7 +89,7 @@ func (s *simulated) calm() {
 // at once lets everything be tried that waits for something.
 func (h *house) atOnce() {
 	h.t.Helper()
-	h.exec(`UPDATE subscribers SET due_at = 0, settles_at = 0`)
+	h.exec(`UPDATE deliveries SET due_at = 0, settles_at = 0`)
 	h.exec(`UPDATE pauses SET until = 0`)
 }
 
@@ -110,7 +110,7 @@ func TestEveryCodeKeepsItsPromise(t *testing.T) {
 	t.Parallel()
 	sf := newSimulated(t)
 	h := newHouse(t, "a")
-	d := New(Config{Store: h.db, Connect: sf.connect})
+	d := New(Config{Store: paced{h.db, 0}, Connect: sf.connect})
 	ways := []struct {
 		name   string
 		on     string
@@ -190,7 +190,7 @@ func TestEveryCodeKeepsItsPromise(t *testing.T) {
 func TestWhatNeverPassesEnds(t *testing.T) {
 	sf := newSimulated(t)
 	h := newHouse(t, "a")
-	d := New(Config{Store: h.db, Connect: sf.connect})
+	d := New(Config{Store: paced{h.db, 0}, Connect: sf.connect})
 	for code, most := range map[string]int{"UNABLE_TO_LOCK_ROW": 24, "UNKNOWN_EXCEPTION": 12, "SERVER_UNAVAILABLE": 24, "STORAGE_LIMIT_EXCEEDED": 24} {
 		t.Run(code, func(t *testing.T) {
 			sf.t, h.t = t, t
@@ -201,8 +201,8 @@ func TestWhatNeverPassesEnds(t *testing.T) {
 				sf.calm()
 				sf.fail("record", code, "", 400, 1)
 				h.signUp("a/1", fmt.Sprintf("%s%d@example.com", code, tries)) // who gets through
-				h.exec(`UPDATE subscribers SET due_at = 0`)
-				h.exec(`UPDATE subscribers SET due_at = 1 WHERE id <> $1`, id)
+				h.exec(`UPDATE deliveries SET due_at = 0`)
+				h.exec(`UPDATE deliveries SET due_at = 1 WHERE id <> $1`, id)
 				before := now()
 				takes(d, "a")
 				last = h.subscriber("a", id)
@@ -222,7 +222,7 @@ func TestWhatNeverPassesEnds(t *testing.T) {
 			if _, again := promised(last, db.Pause{}); again {
 				t.Error("another try is promised")
 			}
-			h.must(h.db.Retry(t.Context(), "a", id, ""))
+			h.must(h.db.Retry(t.Context(), to("a"), id, ""))
 			sf.calm()
 			takes(d, "a")
 			if s := h.subscriber("a", id); s.State != db.Delivered {
@@ -239,7 +239,7 @@ func TestWhatNeverPassesEnds(t *testing.T) {
 func TestWhatAMessageTells(t *testing.T) {
 	sf := newSimulated(t)
 	h := newHouse(t, "a")
-	d := New(Config{Store: h.db, Connect: sf.connect})
+	d := New(Config{Store: paced{h.db, 0}, Connect: sf.connect})
 	sf.fail("record", "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "T: execution of BeforeInsert caused by: System.DmlException: first error: UNABLE_TO_LOCK_ROW, unable to obtain exclusive access: []", 400, 1)
 	id := h.signUp("a/1", "jane@example.com")[0]
 	takes(d, "a")
@@ -265,7 +265,7 @@ func TestWhatAMessageTells(t *testing.T) {
 func TestARenamedMyDomainIsFound(t *testing.T) {
 	sf := newSimulated(t)
 	h := newHouse(t, "a")
-	d := New(Config{Store: h.db, Connect: sf.connect})
+	d := New(Config{Store: paced{h.db, 0}, Connect: sf.connect})
 	sf.fail("composite", "", "", 301, 1)
 	id := h.signUp("a/1", "jane@example.com")[0]
 	takes(d, "a")
@@ -279,7 +279,7 @@ func TestAsManyCallsAreMadeAsTheCheckUpSays(t *testing.T) {
 	sf := newSimulated(t)
 	h := newHouse(t, "a")
 	var made *salesforce.Client
-	d := New(Config{Store: h.db, Connect: func(ctx context.Context, _ string) (crm.CRM, error) {
+	d := New(Config{Store: paced{h.db, 0}, Connect: func(ctx context.Context, _ db.DestinationKey) (crm.CRM, error) {
 		var err error
 		made, err = salesforce.Open(ctx, sf, http.DefaultClient, salesforce.Options{})
 		return made, err

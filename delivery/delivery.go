@@ -88,11 +88,12 @@ type Dispatcher struct {
 
 	mu       sync.Mutex
 	queue    []db.DestinationKey            // that wait for their turn
-	again    map[db.DestinationKey]bool     // queued and running ones; true: woken while running
+	again    map[db.DestinationKey]bool     // queued, running and resting ones; true: woken while running
 	of       map[string][]db.DestinationKey // each tenant's, as far as something was due there
 	heard    map[string]bool                // tenants that somebody told of
 	lookNow  bool                           // the database is to be asked, whenever it was last
 	usages   map[db.DestinationKey]usage    // of each destination's API calls, what is yet to be written down
+	paces    map[db.DestinationKey]pace     // of each destination's last batch
 	checkUps sync.WaitGroup                 // that are under way
 	running  int
 }
@@ -100,7 +101,7 @@ type Dispatcher struct {
 // New returns a Dispatcher, which works while its Run runs.
 func New(c Config) *Dispatcher {
 	c.setDefaults()
-	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[db.DestinationKey]bool{}, of: map[string][]db.DestinationKey{}, heard: map[string]bool{}, usages: map[db.DestinationKey]usage{}}
+	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[db.DestinationKey]bool{}, of: map[string][]db.DestinationKey{}, heard: map[string]bool{}, usages: map[db.DestinationKey]usage{}, paces: map[db.DestinationKey]pace{}}
 }
 
 // Wake says that a tenant has something to deliver. It doesn't wait.
@@ -203,7 +204,10 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	defer look.Stop()
 	for {
 		for to, ok := d.next(); ok; to, ok = d.next() {
-			turns.Go(func() { d.done(to, d.turn(work, ctx.Done(), to)) })
+			turns.Go(func() {
+				more, rest := d.turn(work, ctx.Done(), to)
+				d.done(to, more, rest)
+			})
 		}
 		select {
 		case <-ctx.Done():
@@ -264,15 +268,26 @@ func (d *Dispatcher) next() (to db.DestinationKey, ok bool) {
 }
 
 // done ends a destination's turn. It queues again at the end when it has more to do,
-// so that the others get theirs.
-func (d *Dispatcher) done(to db.DestinationKey, more bool) {
+// so that the others get theirs, after its rest.
+func (d *Dispatcher) done(to db.DestinationKey, more bool, rest time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.running--
-	if more || d.again[to] {
+	switch {
+	case rest > 0:
+		time.AfterFunc(rest, func() { d.rested(to) })
+		d.poke()
+	case more || d.again[to]:
 		d.enqueue(to)
-		return
+	default:
+		delete(d.again, to)
+		d.poke()
 	}
-	delete(d.again, to)
-	d.poke()
+}
+
+// rested queues a destination that rested. Whoever woke it meanwhile is served by that.
+func (d *Dispatcher) rested(to db.DestinationKey) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.enqueue(to)
 }

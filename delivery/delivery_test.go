@@ -247,7 +247,7 @@ func TestNotConnectedWaitsForConnecting(t *testing.T) {
 		if s := h.subscriber("a", id); s.State != db.Waiting {
 			t.Fatalf("got %+v: this test shows nothing", s)
 		}
-		if err := d.Resume(context.Background(), "a"); err != nil {
+		if err := d.Resume(context.Background(), to("a")); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -435,7 +435,7 @@ func TestADatabaseThatFailsAfterTheWrite(t *testing.T) {
 	id := h.signUp("a/1", "jane@example.com")[0]
 	store := &failingStore{DB: h.db, record: errDisk}
 	all := crms{"a": c}
-	d := New(Config{Store: store, Connect: all.connect})
+	d := New(Config{Store: paced{store, 0}, Connect: all.connect})
 	takes(d, "a")
 	if s := h.subscriber("a", id); s.State != db.Waiting || s.SentAt.IsZero() {
 		t.Fatalf("got %+v", s)
@@ -599,7 +599,7 @@ func storm(t *testing.T, r *rand.Rand) {
 	}
 	for tenant := range all {
 		for id := h.someone(tenant, db.Attention); id != ""; id = h.someone(tenant, db.Attention) {
-			h.must(h.db.Retry(t.Context(), tenant, id, ""))
+			h.must(h.db.Retry(t.Context(), to(tenant), id, ""))
 		}
 	}
 	for _, stop := range stops {
@@ -629,14 +629,14 @@ func (h *house) administer(tenant string, r *rand.Rand) {
 	ctx := context.Background()
 	switch r.IntN(6) {
 	case 0:
-		h.must(h.db.Retry(ctx, tenant, h.someone(tenant, db.Attention), ""))
+		h.must(h.db.Retry(ctx, to(tenant), h.someone(tenant, db.Attention), ""))
 	case 1:
-		h.must(h.db.Retry(ctx, tenant, h.someone(tenant, db.Dismissed), ""))
+		h.must(h.db.Retry(ctx, to(tenant), h.someone(tenant, db.Dismissed), ""))
 	case 2:
-		h.must(h.db.Dismiss(ctx, tenant, h.someone(tenant, db.Attention), "no", ""))
+		h.must(h.db.Dismiss(ctx, to(tenant), h.someone(tenant, db.Attention), "no", ""))
 	case 3:
 		one := []string{db.OneFill, db.OneUpdate, db.OneLeave}[r.IntN(3)]
-		h.must(true, h.db.SetDeliverySettings(ctx, tenant, db.DeliverySettings{One: one, Several: db.SeveralNewest, Share: 50, Key: "Key__c"}))
+		h.must(true, h.db.SetDeliverySettings(ctx, to(tenant), db.DeliverySettings{One: one, Several: db.SeveralNewest, Share: 50, Key: "Key__c"}))
 	case 4:
 		h.exec(`DELETE FROM pauses WHERE tenant_id = $1`, tenant) // connected anew
 	}
@@ -645,7 +645,7 @@ func (h *house) administer(tenant string, r *rand.Rand) {
 // someone is one of a tenant's subscribers in a state, if there is one.
 func (h *house) someone(tenant string, state db.State) (id string) {
 	h.t.Helper()
-	err := h.db.Writer().QueryRow(`SELECT COALESCE(min(id), '') FROM subscribers WHERE tenant_id = $1 AND state = $2`, tenant, state).Scan(&id)
+	err := h.db.Writer().QueryRow(`SELECT COALESCE(min(subscriber_id), '') FROM deliveries WHERE tenant_id = $1 AND state = $2`, tenant, state).Scan(&id)
 	h.must(true, err)
 	return id
 }

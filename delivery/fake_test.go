@@ -38,6 +38,7 @@ type fakeCRM struct {
 	next        func(on string) *fault  // or what this says
 	batch       int
 	used, limit int // API calls
+	second      crm.LimitState
 	checkFails  error
 	org         string      // 00D1 when empty
 	changes     []crm.Write // of records that were there
@@ -68,10 +69,10 @@ func (c *fakeCRM) CheckUp(context.Context) ([]crm.Check, error) {
 	return []crm.Check{{Level: crm.Stop, What: "Found."}}, nil
 }
 
-func (c *fakeCRM) Usage() (used, limit int, ok bool) {
+func (c *fakeCRM) Limits() []crm.LimitState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.used, c.limit, c.limit > 0
+	return []crm.LimitState{{Used: c.used, Allowed: c.limit, Known: c.limit > 0}, c.second}
 }
 
 func (c *fakeCRM) fault(on string) fault {
@@ -231,18 +232,19 @@ func (c *fakeCRM) most() int {
 
 // house is a database with tenants, and what dispatchers need.
 type house struct {
-	t    *testing.T
+	t    testing.TB
 	path string
 	db   *db.DB
 }
 
 // newHouse makes tenants with two newsletters each: a/1, a/2, b/1, ...
-func newHouse(t *testing.T, tenants ...string) *house {
+func newHouse(t testing.TB, tenants ...string) *house {
 	t.Helper()
 	h := &house{t: t, path: dbtest.Path(t)}
 	h.db = h.open()
 	for _, id := range tenants {
 		h.exec(`INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $1, $1, 1)`, id)
+		h.exec(`INSERT INTO destinations (id, tenant_id, service, created_at) VALUES ($1, $1, 'fake', 1)`, id)
 		for _, n := range []string{"1", "2"} {
 			h.exec(`INSERT INTO newsletters (id, tenant_id, slug, name, consent, created_at) VALUES ($1, $2, $1, $1, 'yes', 1)`, id+"/"+n, id)
 		}
@@ -308,14 +310,14 @@ func (h *house) subscriber(tenant, id string) db.Subscriber {
 
 func (h *house) pause(tenant string) db.Pause {
 	h.t.Helper()
-	p, err := h.db.Pause(context.Background(), tenant)
+	p, err := h.db.Pause(context.Background(), to(tenant))
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return p
 }
 
-// adds checks the tenant's sums against its rows, and returns them.
+// adds checks the tenant's sums against its rows, and returns those of its destination.
 func (h *house) adds(tenant string) db.Sums {
 	h.t.Helper()
 	r, err := h.db.Recount(context.Background(), tenant)
@@ -325,24 +327,45 @@ func (h *house) adds(tenant string) db.Sums {
 	if !r.Agrees() {
 		h.t.Errorf("the sums of %s don't add up: %+v", tenant, r)
 	}
-	return r.Kept
+	return r.Kept.Destinations[tenant]
 }
 
-// crms connects tenants with their CRMs.
+// to is a tenant's first destination, whose id is the tenant's.
+func to(tenant string) db.DestinationKey {
+	return db.DestinationKey{TenantID: tenant, DestinationID: tenant}
+}
+
+// crms connects destinations with their CRMs, by their ids.
 type crms map[string]*fakeCRM
 
-func (c crms) connect(_ context.Context, tenantID string) (crm.CRM, error) {
-	if f := c[tenantID]; f != nil {
+func (c crms) connect(_ context.Context, to db.DestinationKey) (crm.CRM, error) {
+	if f := c[to.DestinationID]; f != nil {
 		return f, nil
 	}
 	return nil, &crm.Failure{Class: crm.Connection, Code: crm.NotConnected}
 }
 
-func (h *house) dispatcher(c crms) *Dispatcher { return New(Config{Store: h.db, Connect: c.connect}) }
+// dispatcher delivers at once: turns that follow each other needn't wait.
+func (h *house) dispatcher(c crms) *Dispatcher {
+	return New(Config{Store: paced{h.db, 0}, Connect: c.connect})
+}
+
+// paced is a store whose destinations want batches so far apart.
+type paced struct {
+	Store
+	pace time.Duration
+}
+
+func (s paced) DeliverySettings(ctx context.Context, key db.DestinationKey) (db.DeliverySettings, error) {
+	set, err := s.Store.DeliverySettings(ctx, key)
+	set.Pace = s.pace
+	return set, err
+}
 
 // takes runs one turn of a dispatcher.
 func takes(d *Dispatcher, tenant string) (more bool) {
-	return d.turn(context.Background(), nil, tenant)
+	more, _ = d.turn(context.Background(), nil, to(tenant))
+	return more
 }
 
 var errDisk = errors.New("disk full")

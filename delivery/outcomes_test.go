@@ -86,7 +86,7 @@ func TestALoneSuspectStepsBack(t *testing.T) {
 		d := h.dispatcher(crms{"a": c})
 		for range 4 {
 			h.exec(`UPDATE pauses SET until = 0`)
-			h.exec(`UPDATE subscribers SET due_at = 0, settles_at = 0`)
+			h.exec(`UPDATE deliveries SET due_at = 0, settles_at = 0`)
 			takes(d, "a")
 		}
 		s := h.subscriber("a", suspect)

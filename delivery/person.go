@@ -16,6 +16,7 @@ type person struct {
 	key       string // the address in lower case
 	crm       crm.Fields
 	write     crm.Write // what is to be written of them
+	looked    time.Time // when the look-up for them began
 	settlesAt time.Time
 	newer     bool // other values are known than those of a write whose outcome isn't
 	attempts  int
@@ -202,7 +203,7 @@ const (
 	connectionPause = 15 * time.Second
 )
 
-// pauseFor is how long a tenant pauses after a failure, given how many came
+// pauseFor is how long a destination pauses after a failure, given how many came
 // before it in a row.
 func pauseFor(f *crm.Failure, tries int) time.Duration {
 	switch {

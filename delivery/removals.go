@@ -10,7 +10,7 @@ import (
 
 // remove removes the subscribers who are to be removed, each with the record that we made
 // of them, and reports whether to go on with deliveries. Nobody else delivers meanwhile:
-// we hold the tenant's lease. That it is asked for was written down before; what was
+// we hold the destination's lease. That it is asked for was written down before; what was
 // interrupted is done again, and finds the record deleted. Behind one that fails, the
 // others have their turn later: each may take as long as a call does.
 func (t *turn) remove(ctx context.Context) (goOn bool, err error) {
@@ -64,7 +64,7 @@ func (t *turn) removeRecord(ctx context.Context, r *db.RecordRemoval) *crm.Failu
 }
 
 // notRemoved deals with a record that couldn't be deleted, and reports whether to go on
-// with deliveries. What is everybody's holds the tenant, and is waited for. What is this
+// with deliveries. What is everybody's holds the destination, and is waited for. What is this
 // record's alone puts it off, later and later, so that it keeps nobody waiting, and after
 // many tries the record stays.
 func (t *turn) notRemoved(ctx context.Context, r db.RecordRemoval, f *crm.Failure) (goOn bool, err error) {

@@ -25,20 +25,30 @@ func (h *house) undo(id string) {
 	}
 }
 
-// receipt is what is left of a subscriber who was removed.
-func (h *house) receipt(id string) db.Removal {
+// receipt is what is left of a subscriber who was removed, and of their record.
+type receipt struct {
+	db.Removal
+	Record db.RecordFate
+	Code   string
+}
+
+func (h *house) receipt(id string) (r receipt) {
 	h.t.Helper()
 	o, err := h.db.Overview(h.t.Context(), "a", "", id)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return o.Removal
+	r.Removal = o.Removal
+	if len(r.Records) > 0 {
+		r.Record, r.Code = r.Records[0].Record, r.Records[0].Code
+	}
+	return r
 }
 
 func (h *house) unpaused() { h.exec(`DELETE FROM pauses`) }
 
 // dueAgain has a removal that was put off be due.
-func (h *house) dueAgain() { h.exec(`UPDATE removals SET due_at = 0`) }
+func (h *house) dueAgain() { h.exec(`UPDATE removal_records SET due_at = 0`) }
 
 func (h *house) number(query string) (n int64) {
 	h.t.Helper()
@@ -49,7 +59,7 @@ func (h *house) number(query string) (n int64) {
 }
 
 // tries are how many failures of a removal count.
-func (h *house) tries() int { return int(h.number(`SELECT tries FROM removals`)) }
+func (h *house) tries() int { return int(h.number(`SELECT tries FROM removal_records`)) }
 
 // A test is undone with the record that was made for it, if that may go.
 func TestATestIsUndone(t *testing.T) {
@@ -144,7 +154,7 @@ func TestARecordThatIsNeverDeleted(t *testing.T) {
 				if r := h.receipt(id); !r.EndedAt.IsZero() || r.Code != tt.failure.Code || h.tries() != n {
 					t.Fatalf("try %d: %+v", n, r)
 				}
-				if tenants, err := h.db.DueTenants(t.Context(), "me"); err != nil || len(tenants) != 0 {
+				if tenants, err := h.db.DueDestinations(t.Context(), "me"); err != nil || len(tenants) != 0 {
 					t.Fatalf("try %d: it isn't put off: %v, %v", n, tenants, err)
 				}
 				h.dueAgain()
@@ -345,10 +355,10 @@ func TestWhoLeavesWhileTheAnswerIsLost(t *testing.T) {
 			if tt.other {
 				other = h.says("a/2", email, "", "")
 			}
-			h.exec(`UPDATE subscribers SET settles_at = 1 WHERE id = $1`, id)
+			h.exec(`UPDATE deliveries SET settles_at = 1 WHERE subscriber_id = $1`, id)
 			due := func(what string, want int) {
 				t.Helper()
-				if tenants, err := h.db.DueTenants(t.Context(), "me"); err != nil || len(tenants) != want {
+				if tenants, err := h.db.DueDestinations(t.Context(), "me"); err != nil || len(tenants) != want {
 					t.Errorf("%s: %v, %v", what, tenants, err)
 				}
 			}
@@ -381,11 +391,11 @@ func TestWhoLeftAndIsNotLookedUp(t *testing.T) {
 	if done, err := h.db.Leave(t.Context(), "a", id, "ann", ""); !done || err != nil {
 		t.Fatal(done, err)
 	}
-	h.exec(`UPDATE subscribers SET settles_at = 1`)
+	h.exec(`UPDATE deliveries SET settles_at = 1`)
 	h.unpaused()
 	takes(d, "a")
 	h.unpaused()
-	if tenants, err := h.db.DueTenants(t.Context(), "me"); err != nil || len(tenants) != 0 || len(c.faults) != 0 {
+	if tenants, err := h.db.DueDestinations(t.Context(), "me"); err != nil || len(tenants) != 0 || len(c.faults) != 0 {
 		t.Errorf("%v, %v, faults %v", tenants, err, c.faults)
 	}
 	if s := h.subscriber("a", id); s.State != db.Left || !s.SentAt.IsZero() {

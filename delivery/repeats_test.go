@@ -14,7 +14,7 @@ import (
 // set sets how a tenant handles a record that is there.
 func (h *house) set(one, placeholder string) {
 	h.t.Helper()
-	h.must(true, h.db.SetDeliverySettings(h.t.Context(), "a", db.DeliverySettings{Several: db.SeveralNewest, One: one, Share: 95, Placeholder: placeholder}))
+	h.must(true, h.db.SetDeliverySettings(h.t.Context(), to("a"), db.DeliverySettings{Several: db.SeveralNewest, One: one, Share: 95, Placeholder: placeholder}))
 }
 
 func (c *fakeCRM) wantName(t *testing.T, what, email, first, last string) {
@@ -70,7 +70,7 @@ func TestARepeatedSignUpReachesTheCRM(t *testing.T) {
 				c.names[c.records[email][0]] = tt.edit
 			}
 			if tt.before {
-				h.exec(`UPDATE subscribers SET placeholders = NULL`)
+				h.exec(`UPDATE deliveries SET placeholders = NULL`)
 			}
 			h.says("a/1", email, "Jane", "Doe")
 			takes(d, "a")
@@ -254,7 +254,7 @@ func TestWhoWasDismissedSignsUpAgain(t *testing.T) {
 	c.refuses["jane@example.com"] = &crm.Failure{Class: crm.Recorded, Code: "ODD"}
 	id := h.says("a/1", "jane@example.com", "", "")
 	takes(d, "a")
-	h.must(h.db.Dismiss(t.Context(), "a", id, "", "No."))
+	h.must(h.db.Dismiss(t.Context(), to("a"), id, "", "No."))
 	delete(c.refuses, "jane@example.com")
 	h.says("a/1", "jane@example.com", "Jane", "Doe")
 	takes(d, "a")

@@ -11,10 +11,6 @@ import (
 	"gatepost/db"
 )
 
-// turnBatches is how many batches are delivered to a destination until the others had
-// their turn.
-const turnBatches = 10
-
 // errStopped ends a turn because the dispatcher is to end.
 var errStopped = errors.New("stopped")
 
@@ -28,7 +24,12 @@ type turn struct {
 	pause db.Pause // the last one, which stays until a delivery succeeds
 	limit int      // of the next batch
 
-	looked time.Time // when the last look-up began
+	batches int           // that may yet be begun
+	rest    time.Duration // until the next turn, where one is wanted
+
+	ahead     *batch       // the next one, looked up beside the last one
+	unwritten []db.Outcome // that are to be written down
+	last      []*person    // whose these are, of the last batch
 
 	removals []db.RecordRemoval // that are due
 
@@ -37,14 +38,15 @@ type turn struct {
 	blamed int
 }
 
-// turn delivers what is to be delivered to a destination, and reports whether there is more.
-func (d *Dispatcher) turn(ctx context.Context, stop <-chan struct{}, to db.DestinationKey) (more bool) {
+// turn delivers what is to be delivered to a destination, and reports whether there is more,
+// and how long that is to rest.
+func (d *Dispatcher) turn(ctx context.Context, stop <-chan struct{}, to db.DestinationKey) (more bool, rest time.Duration) {
 	t := &turn{Dispatcher: d, lease: db.Lease{DestinationKey: to, Owner: d.owner}, stop: stop}
 	more, err := t.run(ctx)
 	if err != nil && !errors.Is(err, errStopped) && !errors.Is(err, db.ErrLost) {
 		d.Log.ErrorContext(ctx, "delivering was interrupted", "tenant", to.TenantID, "destination", to.DestinationID, "error", err)
 	}
-	return more
+	return more, t.rest
 }
 
 func (t *turn) run(ctx context.Context) (more bool, err error) {
@@ -62,8 +64,8 @@ func (t *turn) run(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	if len(t.removals) == 0 {
-		if gather, err := t.gather(ctx); err != nil || t.Now().Sub(due[0].DueAt) < gather {
-			return false, err
+		if t.rest, err = t.wait(ctx, due[0]); err != nil || t.rest > 0 {
+			return t.rest > 0, err
 		}
 	}
 	if err := t.Store.TakeLease(ctx, t.lease); err != nil {
@@ -107,71 +109,15 @@ func (t *turn) keep(ctx context.Context, lose func()) {
 	}
 }
 
-// drain delivers batch after batch.
-func (t *turn) drain(ctx context.Context) (more bool, err error) {
-	t.crm, err = t.Connect(ctx, t.lease.DestinationKey)
-	if err != nil {
-		return false, t.hold(ctx, crm.Failed(err), t.pause.Batch)
-	}
-	t.limit = t.crm.Provider().Batch
-	if t.pause.Batch > 0 {
-		t.limit = min(t.limit, t.pause.Batch)
-	}
-	if t.blamed, err = t.Store.Blamed(ctx, t.lease.DestinationKey); err != nil {
-		return false, err
-	}
-	defer t.keepUsage(ctx)
-	if goOn, err := t.remove(ctx); err != nil || !goOn {
-		return false, err
-	}
-	for range turnBatches {
-		if spare, err := t.spare(ctx); spare || err != nil {
-			return false, err
-		}
-		due, err := t.Store.Due(ctx, t.lease.DestinationKey, t.limit)
-		if err != nil || len(due) == 0 {
-			return false, err
-		}
-		goOn, err := t.deliver(ctx, group(due))
-		if err != nil || !goOn {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// deliver tries one batch, and reports whether to go on with the next.
-func (t *turn) deliver(ctx context.Context, people []*person) (goOn bool, err error) {
-	if t.stopped() {
-		return false, errStopped
-	}
-	found, err := t.find(ctx, people)
-	if err != nil {
-		return t.failed(ctx, crm.Failed(err), people, db.Outcome{})
-	}
-	left, outcomes := t.sortFound(people, found)
-	if len(outcomes) > 0 {
-		if err := t.Store.RecordOutcomes(ctx, t.lease, outcomes); err != nil {
-			return false, err
-		}
-	}
-	if len(left) > 0 {
-		return t.write(ctx, left)
-	}
-	if !slices.ContainsFunc(outcomes, func(o db.Outcome) bool { return o.State == db.Delivered }) {
-		return true, nil // they only wait
-	}
-	return true, t.succeeded(ctx)
-}
-
 // sortFound returns those of whom something is to be written, and what became of
 // the others: who is in the CRM as they should be is delivered, who may get there by an
 // earlier write whose outcome is not known waits for that, and of who has left it is known
 // what became of theirs.
-func (t *turn) sortFound(people []*person, found map[string][]crm.Record) (left []*person, outcomes []db.Outcome) {
+func (t *turn) sortFound(b *batch) (left []*person, outcomes []db.Outcome) {
 	now := t.Now()
-	for _, p := range people {
-		records := found[p.key]
+	for _, p := range b.people {
+		records := b.found[p.key]
+		p.looked = b.looked
 		outcomes = t.lookedUp(outcomes, p, records)
 		switch {
 		case len(p.due) == 0:
@@ -210,31 +156,25 @@ func (t *turn) lookedUp(outcomes []db.Outcome, p *person, records []crm.Record) 
 
 func (t *turn) delivered(p *person, recordID string) db.Outcome {
 	to := t.crm.Target()
-	return db.Outcome{State: db.Delivered, RecordID: recordID, LookedAt: t.looked, OrgID: to.OrgID, InstanceURL: to.InstanceURL, Placeholders: p.placeholders}
+	return db.Outcome{State: db.Delivered, RecordID: recordID, LookedAt: p.looked, OrgID: to.OrgID, InstanceURL: to.InstanceURL, Placeholders: p.placeholders}
 }
 
-// write makes records for people that the CRM doesn't have, and changes those of
-// others. That it will is written down first, under the lease.
-func (t *turn) write(ctx context.Context, people []*person) (goOn bool, err error) {
-	if t.stopped() {
-		return false, errStopped
-	}
-	settle := t.crm.Provider().Settles.Of(len(people))
-	if err := t.Store.MarkSent(ctx, t.lease, sendings(people), t.Now().Add(settle)); err != nil {
-		return false, err
-	}
-	results, err := t.send(ctx, people)
-	if err != nil {
-		f := crm.Failed(err)
-		return t.failed(ctx, f, people, t.callNotDone(f, people, settle))
-	}
+// sent deals with what the CRM answered to a write, and reports whether to go on.
+func (t *turn) sent(ctx context.Context, people []*person, results []crm.Result, settle time.Duration) (goOn bool, err error) {
 	everybody, err := t.everybody(ctx, people, results)
 	if err != nil {
 		return false, err
 	}
 	outcomes, stopper, shared := t.sortResults(people, results, everybody, settle)
-	if err := t.Store.RecordOutcomes(ctx, t.lease, outcomes); err != nil {
-		return false, err
+	t.unwritten = append(t.unwritten, outcomes...)
+	t.last = people
+	if stopper != nil || shared > 0 {
+		t.ahead = nil
+	}
+	if t.ahead == nil {
+		if err := t.writeDown(ctx); err != nil {
+			return false, err
+		}
 	}
 	if err := t.noteBlame(ctx, outcomes); err != nil {
 		return false, err
@@ -253,7 +193,6 @@ func (t *turn) write(ctx context.Context, people []*person) (goOn bool, err erro
 func (t *turn) find(ctx context.Context, people []*person) (map[string][]crm.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.CallTime)
 	defer cancel()
-	t.looked = t.Now()
 	return t.crm.Find(ctx, addresses(people), t.options())
 }
 
@@ -265,18 +204,21 @@ func (t *turn) options() crm.Options {
 func (t *turn) placeholder() string { return cmp.Or(t.set.Placeholder, db.DefaultPlaceholder) }
 
 // send calls the CRM's Write, for a limited time.
-func (t *turn) send(ctx context.Context, people []*person) ([]crm.Result, error) {
+func (t *turn) send(ctx context.Context, people []*person) ([]crm.Result, *crm.Failure) {
 	ctx, cancel := context.WithTimeout(ctx, t.CallTime)
 	defer cancel()
 	results, err := t.crm.Write(ctx, writes(people), t.options())
-	if err == nil && len(results) != len(people) {
-		err = &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}
+	switch {
+	case err != nil:
+		return nil, crm.Failed(err)
+	case len(results) != len(people):
+		return nil, &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}
 	}
-	return results, err
+	return results, nil
 }
 
 // sortResults returns what became of each person, and the failure that stops the
-// whole tenant, if one does: see stops. shared is how many are refused for what one of them is to blame for:
+// whole destination, if one does: see stops. shared is how many are refused for what one of them is to blame for:
 // they keep their places, and a smaller batch finds out who that is, unless it is
 // everybody.
 func (t *turn) sortResults(people []*person, results []crm.Result, everybody bool, settle time.Duration) (outcomes []db.Outcome, stopper *crm.Failure, shared int) {
@@ -301,7 +243,7 @@ func (t *turn) sortResults(people []*person, results []crm.Result, everybody boo
 	return outcomes, stopper, shared
 }
 
-// stops returns the failure for which the whole tenant stops, nil when it needn't: that
+// stops returns the failure for which the whole destination stops, nil when it needn't: that
 // of a connection always, which outranks any other; a pause when nobody got through;
 // and what passes of a record alone when several have it, and nobody got through.
 // Those of whom one is to blame for all say nothing yet.
@@ -325,7 +267,7 @@ func stops(results []crm.Result, everybody bool) (stopper *crm.Failure) {
 	return stopper
 }
 
-// ranks are the classes that can stop a tenant, the one that outranks the others last.
+// ranks are the classes that can stop a destination, the one that outranks the others last.
 var ranks = map[crm.Class]int{crm.Passing: 1, crm.Pause: 2, crm.Connection: 3}
 
 // mostBlamed is how many in a row may be found to be to blame, by smaller and smaller
@@ -347,9 +289,9 @@ func (t *turn) everybody(ctx context.Context, people []*person, results []crm.Re
 	if err := t.Store.MarkSent(ctx, t.lease, sendings(one), t.Now().Add(t.crm.Provider().Settles.Of(1))); err != nil {
 		return false, err
 	}
-	alone, err := t.send(ctx, one)
-	if err != nil {
-		alone = []crm.Result{{Err: err}}
+	alone, refused := t.send(ctx, one)
+	if refused != nil {
+		alone = []crm.Result{{Err: refused}}
 	}
 	results[last] = alone[0]
 	return alone[0].Err != nil && failureOf(alone[0]).Class == crm.Recorded, nil
@@ -424,7 +366,7 @@ func (t *turn) notDone(f *crm.Failure, p *person, settle time.Duration, own bool
 }
 
 // callNotDone is what a write that failed as a whole means for each of the
-// people. The tenant's pause decides when they are tried again, except that one
+// people. The destination's pause decides when they are tried again, except that one
 // who was alone may be the cause, and lets the others go first.
 func (t *turn) callNotDone(f *crm.Failure, people []*person, settle time.Duration) db.Outcome {
 	alone := len(people) == 1
@@ -458,9 +400,10 @@ func (t *turn) failed(ctx context.Context, f *crm.Failure, people []*person, out
 				outcomes = outcomeOf(outcomes, p.left, outcome)
 			}
 		}
-		if err := t.Store.RecordOutcomes(ctx, t.lease, outcomes); err != nil {
-			return false, err
-		}
+		t.unwritten = append(t.unwritten, outcomes...)
+	}
+	if err := t.writeDown(ctx); err != nil {
+		return false, err
 	}
 	fifth := max(1, len(people)/5)
 	if narrow && len(people) > 1 {
@@ -473,13 +416,13 @@ func (t *turn) failed(ctx context.Context, f *crm.Failure, people []*person, out
 	return false, t.hold(ctx, f, t.pause.Batch)
 }
 
-// hold pauses the tenant.
+// hold pauses the destination.
 func (t *turn) hold(ctx context.Context, f *crm.Failure, batch int) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if f.Code != t.pause.Reason { // else it was said when it began
-		t.Log.WarnContext(ctx, "delivering pauses", "tenant", t.lease.TenantID, "class", string(f.Class), "code", f.Code)
+		t.Log.WarnContext(ctx, "delivering pauses", "tenant", t.lease.TenantID, "destination", t.lease.DestinationID, "class", string(f.Class), "code", f.Code)
 	}
 	return t.Store.SetPause(ctx, t.lease, db.Pause{
 		Reason: f.Code, Detail: f.Detail, Tries: t.pause.Tries + 1, Batch: batch,
@@ -493,7 +436,7 @@ func (t *turn) succeeded(ctx context.Context) error {
 	if t.pause.Reason == "" {
 		return nil
 	}
-	t.Log.InfoContext(ctx, "delivering goes on", "tenant", t.lease.TenantID, "after", t.pause.Reason, "tries", t.pause.Tries)
+	t.Log.InfoContext(ctx, "delivering goes on", "tenant", t.lease.TenantID, "destination", t.lease.DestinationID, "after", t.pause.Reason, "tries", t.pause.Tries)
 	t.pause = db.Pause{}
 	return t.Store.EndPause(ctx, t.lease.DestinationKey)
 }

@@ -68,7 +68,7 @@ func TestBlameIsKnownToAllProcesses(t *testing.T) {
 	c.poison = ""
 	h.signUp("a/1", "late@example.com")
 	takes(h.dispatcher(processes), "a")
-	if n, err := h.db.Blamed(t.Context(), "a"); n != 0 || err != nil {
+	if n, err := h.db.Blamed(t.Context(), to("a")); n != 0 || err != nil {
 		t.Errorf("after a delivery %d are to blame, %v", n, err)
 	}
 }
@@ -80,11 +80,11 @@ func TestStoppingPausesNobody(t *testing.T) {
 	h.signUp("a/1", "jane@example.com")
 	var out bytes.Buffer
 	ctx, cancel := context.WithCancelCause(t.Context())
-	d := New(Config{Store: h.db, Log: slog.New(slog.NewTextHandler(&out, nil)), Connect: func(context.Context, string) (crm.CRM, error) {
+	d := New(Config{Store: h.db, Log: slog.New(slog.NewTextHandler(&out, nil)), Connect: func(context.Context, db.DestinationKey) (crm.CRM, error) {
 		cancel(errStopped)
 		return nil, ctx.Err()
 	}})
-	d.turn(ctx, nil, "a")
+	d.turn(ctx, nil, to("a"))
 	if p := h.pause("a"); p.Reason != "" || out.Len() > 0 {
 		t.Errorf("paused: %+v; told: %s", p, out.String())
 	}
@@ -102,7 +102,7 @@ func (c short) Write(ctx context.Context, people []crm.Write, o crm.Options) ([]
 func TestAnAnswerOfAnotherLength(t *testing.T) {
 	h, c := newHouse(t, "a"), newCRM()
 	ids := h.signUp("a/1", many(3)...)
-	connect := func(context.Context, string) (crm.CRM, error) { return short{c}, nil }
+	connect := func(context.Context, db.DestinationKey) (crm.CRM, error) { return short{c}, nil }
 	takes(New(Config{Store: h.db, Connect: connect}), "a")
 	for _, id := range ids {
 		if s := h.subscriber("a", id); s.State != db.Waiting || s.Reason != crm.Unavailable || s.SettlesAt.IsZero() {
@@ -129,9 +129,9 @@ type countingStore struct {
 	keepFail error
 }
 
-func (s *countingStore) EndPause(ctx context.Context, tenantID string) error {
+func (s *countingStore) EndPause(ctx context.Context, to db.DestinationKey) error {
 	s.ended++
-	return s.DB.EndPause(ctx, tenantID)
+	return s.DB.EndPause(ctx, to)
 }
 
 func (s *countingStore) KeepLease(ctx context.Context, l db.Lease) error {
@@ -200,8 +200,8 @@ func oldUsageKeepsNothingBack(t *testing.T, ahead time.Duration) {
 		h, c := newHouse(t, "a"), newCRM() // which says nothing before the first call
 		h.db.SetClock(func() time.Time { return time.Now().Add(ahead) })
 		id := h.signUp("a/1", "jane@example.com")[0]
-		h.exec(`UPDATE subscribers SET due_at = 0`) // it gathered for long enough
-		if err := h.db.SaveUsage(t.Context(), "a", 9900, 10000, 0); err != nil {
+		h.exec(`UPDATE deliveries SET due_at = 0`) // it gathered for long enough
+		if err := h.db.SaveUsage(t.Context(), to("a"), 9900, 10000, 0); err != nil {
 			t.Fatal(err)
 		}
 		h.exec(`UPDATE api_usage SET at = at - $1`, age.Milliseconds())
@@ -230,7 +230,7 @@ func TestUsageIsWrittenAtOnceWhenItPresses(t *testing.T) {
 			{1, true, false, 2, true},
 		} {
 			time.Sleep(test.wait)
-			if calls, due := d.usageDue("a", 1, test.known, test.pressing); due != test.due || due && calls != test.calls {
+			if calls, due := d.usageDue(to("a"), 1, test.known, test.pressing); due != test.due || due && calls != test.calls {
 				t.Errorf("%d: %d calls, %t", n, calls, due)
 			}
 		}
@@ -245,10 +245,10 @@ func TestAPersonIsAllOfTheirSignUps(t *testing.T) {
 		return db.Known{Subscriber: s, Due: true}
 	}
 	people := group([]db.Known{
-		of(db.Subscriber{ID: "1", Email: "Ada@x.test", EmailKey: "ada@x.test", FirstName: "Ada", LastName: "Lovelace", Attempts: 5, Refusals: 2, SettlesAt: at}),
+		of(db.Subscriber{ID: "1", Email: "Ada@x.test", EmailKey: "ada@x.test", FirstName: "Ada", LastName: "Lovelace", Delivery: db.Delivery{Attempts: 5, Refusals: 2, SettlesAt: at}}),
 		of(db.Subscriber{ID: "2", Email: "joe@x.test", EmailKey: "joe@x.test", LastName: "Doe"}),
-		of(db.Subscriber{ID: "3", Email: "ada@x.test", EmailKey: "ada@x.test", Attempts: 1, SettlesAt: at}),
-		of(db.Subscriber{ID: "4", Email: "joe@x.test", EmailKey: "joe@x.test", FirstName: "Joe", Attempts: 3, Refusals: 1}),
+		of(db.Subscriber{ID: "3", Email: "ada@x.test", EmailKey: "ada@x.test", Delivery: db.Delivery{Attempts: 1, SettlesAt: at}}),
+		of(db.Subscriber{ID: "4", Email: "joe@x.test", EmailKey: "joe@x.test", FirstName: "Joe", Delivery: db.Delivery{Attempts: 3, Refusals: 1}}),
 	})
 	if len(people) != 2 {
 		t.Fatalf("%d people", len(people))
@@ -265,8 +265,8 @@ func TestAPersonIsAllOfTheirSignUps(t *testing.T) {
 // was given up: others with the address wait. What one of them says is newer than it.
 func TestAnUnknownWriteHoldsUpAllOfAnAddress(t *testing.T) {
 	at := time.Now()
-	out := db.Known{Subscriber: db.Subscriber{ID: "1", EmailKey: "ada@x.test", State: db.Attention, CreatedAt: at, SentAt: at, SettlesAt: at.Add(time.Hour)}}
-	next := db.Known{Subscriber: db.Subscriber{ID: "2", EmailKey: "ada@x.test", State: db.Waiting, CreatedAt: at}, Due: true}
+	out := db.Known{Subscriber: db.Subscriber{ID: "1", EmailKey: "ada@x.test", CreatedAt: at, Delivery: db.Delivery{State: db.Attention, SentAt: at, SettlesAt: at.Add(time.Hour)}}}
+	next := db.Known{Subscriber: db.Subscriber{ID: "2", EmailKey: "ada@x.test", CreatedAt: at, Delivery: db.Delivery{State: db.Waiting}}, Due: true}
 	people := group([]db.Known{next, out})
 	if len(people) != 1 || !people[0].settlesAt.Equal(out.SettlesAt) || !people[0].newer || len(people[0].due) != 1 {
 		t.Errorf("%+v", people[0])
@@ -304,27 +304,27 @@ func TestPauses(t *testing.T) {
 
 // Who is woken while they have their turn gets another one, at the end of the queue; who
 // waits for it is queued once.
-func TestATenantWokenDuringItsTurnGetsAnother(t *testing.T) {
+func TestADestinationWokenDuringItsTurnGetsAnother(t *testing.T) {
 	d := New(Config{Parallel: 1})
 	next := func(want string) {
 		t.Helper()
-		if got, ok := d.next(); got != want || ok != (want != "") {
+		if got, ok := d.next(); got.DestinationID != want || ok != (want != "") {
 			t.Fatalf("next is %q, want %q", got, want)
 		}
 	}
-	d.Wake("a")
-	d.Wake("a")
-	d.Wake("b")
+	d.wake(to("a"))
+	d.wake(to("a"))
+	d.wake(to("b"))
 	next("a")
 	next("") // no room
-	d.Wake("a")
-	d.done("a", false)
+	d.wake(to("a"))
+	d.done(to("a"), false, 0)
 	next("b")
-	d.done("b", true)
+	d.done(to("b"), true, 0)
 	next("a")
-	d.done("a", false)
+	d.done(to("a"), false, 0)
 	next("b")
-	d.done("b", false)
+	d.done(to("b"), false, 0)
 	next("")
 	if len(d.again) != 0 {
 		t.Errorf("still known: %v", d.again)
@@ -350,9 +350,9 @@ func TestStoppingWaitsForACheckUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, "a")
 		c := &asking{fakeCRM: newCRM(), began: make(chan struct{})}
-		d := New(Config{Store: h.db, Connect: func(context.Context, string) (crm.CRM, error) { return c, nil }})
+		d := New(Config{Store: h.db, Connect: func(context.Context, db.DestinationKey) (crm.CRM, error) { return c, nil }})
 		stop := run(t, d)
-		d.CheckUpSoon("a")
+		d.CheckUpSoon(to("a"))
 		<-c.began
 		stop()
 		if !c.ended {

@@ -21,7 +21,7 @@ func TestTheLastCallsAreLeftToOthers(t *testing.T) {
 func leavesTheLastCalls(t *testing.T, share int) {
 	synctest.Test(t, func(t *testing.T) {
 		h, c := newHouse(t, "a"), newCRM()
-		if err := h.db.SetDeliverySettings(t.Context(), "a", db.DeliverySettings{Several: db.SeveralNewest, Share: share}); err != nil {
+		if err := h.db.SetDeliverySettings(t.Context(), to("a"), db.DeliverySettings{Several: db.SeveralNewest, Share: share}); err != nil {
 			t.Fatal(err)
 		}
 		c.used, c.limit = 100*share, 10000
@@ -30,7 +30,7 @@ func leavesTheLastCalls(t *testing.T, share int) {
 		id := h.signUp("a/1", "jane@example.com")[0]
 		d.Wake("a")
 		time.Sleep(time.Minute)
-		p, err := h.db.Pause(t.Context(), "a")
+		p, err := h.db.Pause(t.Context(), to("a"))
 		if err != nil || p.Reason != crm.Spared || h.subscriber("a", id).State != db.Waiting || len(c.creates) != 0 {
 			t.Errorf("got %+v, %v, %d creates", p, err, len(c.creates))
 		}
@@ -41,10 +41,32 @@ func leavesTheLastCalls(t *testing.T, share int) {
 		if s := h.subscriber("a", id); s.State != db.Delivered {
 			t.Errorf("got %+v", s)
 		}
-		if u, err := h.db.Usage(t.Context(), "a"); err != nil || u.Used != 100 || u.Allowed != 10000 {
+		if u, err := h.db.Usage(t.Context(), to("a")); err != nil || u.Used != 100 || u.Allowed != 10000 {
 			t.Errorf("got %+v, %v", u, err)
 		}
 	})
+}
+
+// Whichever limit is reached keeps sign-ups back, and the first one is what is kept.
+func TestAnyLimitKeepsBack(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	c.used, c.limit = 1, 100
+	c.second = crm.LimitState{Used: 94, Allowed: 100, Known: true}
+	d := h.dispatcher(crms{"a": c})
+	first := h.signUp("a/1", "jane@example.com")[0]
+	takes(d, "a")
+	if s := h.subscriber("a", first); s.State != db.Delivered {
+		t.Fatalf("before: %+v", s)
+	}
+	c.second.Used = 95
+	id := h.signUp("a/1", "joe@example.com")[0]
+	takes(d, "a")
+	if s := h.subscriber("a", id); s.State != db.Waiting || h.pause("a").Reason != crm.Spared {
+		t.Errorf("%+v, %+v", s, h.pause("a"))
+	}
+	if u, err := h.db.Usage(t.Context(), to("a")); err != nil || u.Used != 1 || u.Allowed != 100 {
+		t.Errorf("%+v, %v", u, err)
+	}
 }
 
 // Another org that was connected has API calls of its own: what the one before had
@@ -52,7 +74,7 @@ func leavesTheLastCalls(t *testing.T, share int) {
 func TestUsageIsForgottenAfterConnecting(t *testing.T) {
 	h, c := newHouse(t, "a"), newCRM() // which says nothing of its usage before the first call
 	id := h.signUp("a/1", "jane@example.com")[0]
-	if err := h.db.SaveUsage(t.Context(), "a", 9900, 10000, 7); err != nil {
+	if err := h.db.SaveUsage(t.Context(), to("a"), 9900, 10000, 7); err != nil {
 		t.Fatal(err)
 	}
 	d := h.dispatcher(crms{"a": c})
@@ -60,17 +82,17 @@ func TestUsageIsForgottenAfterConnecting(t *testing.T) {
 	if s := h.subscriber("a", id); s.State != db.Waiting {
 		t.Errorf("before: %+v", s)
 	}
-	if err := d.Resume(t.Context(), "a"); err != nil {
+	if err := d.Resume(t.Context(), to("a")); err != nil {
 		t.Fatal(err)
 	}
 	takes(d, "a")
 	if s := h.subscriber("a", id); s.State != db.Delivered {
 		t.Errorf("got %+v, paused: %+v", s, h.pause("a"))
 	}
-	if err := h.db.SaveUsage(t.Context(), "a", 1, 10000, 0); err != nil {
+	if err := h.db.SaveUsage(t.Context(), to("a"), 1, 10000, 0); err != nil {
 		t.Fatal(err)
 	}
-	if u, err := h.db.Usage(t.Context(), "a"); err != nil || u.Ours != 7 {
+	if u, err := h.db.Usage(t.Context(), to("a")); err != nil || u.Ours != 7 {
 		t.Errorf("our own calls are %d, %v", u.Ours, err)
 	}
 }
@@ -78,22 +100,22 @@ func TestUsageIsForgottenAfterConnecting(t *testing.T) {
 func TestCheckUpIsKept(t *testing.T) {
 	h, c := newHouse(t, "a"), newCRM()
 	d := h.dispatcher(crms{"a": c})
-	if err := d.CheckUp(t.Context(), "a"); err != nil {
+	if err := d.CheckUp(t.Context(), to("a")); err != nil {
 		t.Fatal(err)
 	}
-	kept, err := h.db.CheckUp(t.Context(), "a")
+	kept, err := h.db.CheckUp(t.Context(), to("a"))
 	if err != nil || kept.OrgID != "00D1" || kept.At.IsZero() || !strings.Contains(kept.Checks, "Found.") {
 		t.Errorf("%+v, %v", kept, err)
 	}
 	c.checkFails = &crm.Failure{Class: crm.Pause, Code: crm.Unavailable}
 	var f *crm.Failure
-	if err := d.CheckUp(t.Context(), "a"); !errors.As(err, &f) || f.Code != crm.Unavailable {
+	if err := d.CheckUp(t.Context(), to("a")); !errors.As(err, &f) || f.Code != crm.Unavailable {
 		t.Errorf("during an outage: %v", err)
 	}
-	if again, err := h.db.CheckUp(t.Context(), "a"); err != nil || again != kept {
+	if again, err := h.db.CheckUp(t.Context(), to("a")); err != nil || again != kept {
 		t.Errorf("what was found is gone: %+v, %v", again, err)
 	}
-	if err := d.CheckUp(t.Context(), "nobody"); !errors.As(err, &f) {
+	if err := d.CheckUp(t.Context(), to("nobody")); !errors.As(err, &f) {
 		t.Errorf("not connected: %v", err)
 	}
 }
@@ -103,7 +125,7 @@ func TestSeveralMatches(t *testing.T) {
 	for _, several := range []string{db.SeveralNewest, db.SeveralAttention} {
 		synctest.Test(t, func(t *testing.T) {
 			h, c := newHouse(t, "a"), newCRM()
-			if err := h.db.SetDeliverySettings(t.Context(), "a", db.DeliverySettings{Several: several, Share: 50}); err != nil {
+			if err := h.db.SetDeliverySettings(t.Context(), to("a"), db.DeliverySettings{Several: several, Share: 50}); err != nil {
 				t.Fatal(err)
 			}
 			c.records["jane@example.com"] = []string{"newest", "older"}
@@ -146,7 +168,7 @@ func TestOneMatch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, c := newHouse(t, "a"), newCRM()
-			if err := h.db.SetDeliverySettings(t.Context(), "a", db.DeliverySettings{Several: db.SeveralNewest, One: test.one, Share: 50}); err != nil {
+			if err := h.db.SetDeliverySettings(t.Context(), to("a"), db.DeliverySettings{Several: db.SeveralNewest, One: test.one, Share: 50}); err != nil {
 				t.Fatal(err)
 			}
 			c.records["jane@example.com"], c.names["there"] = []string{"there"}, test.there
@@ -182,7 +204,7 @@ func TestAMatchIsKept(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 	delete(c.refuses, "jane@example.com")
-	if _, err := h.db.Retry(t.Context(), "a", id, ""); err != nil {
+	if _, err := h.db.Retry(t.Context(), to("a"), id, ""); err != nil {
 		t.Fatal(err)
 	}
 	takes(h.dispatcher(crms{"a": c}), "a")
@@ -208,11 +230,11 @@ func TestGathering(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h, c := newHouse(t, "a"), newCRM()
-				if err := h.db.SetDeliverySettings(t.Context(), "a", db.DeliverySettings{Several: db.SeveralNewest, One: db.OneLeave, Share: 80}); err != nil {
+				if err := h.db.SetDeliverySettings(t.Context(), to("a"), db.DeliverySettings{Several: db.SeveralNewest, One: db.OneLeave, Share: 80}); err != nil {
 					t.Fatal(err)
 				}
 				c.used, c.limit = test.used, 100
-				if err := h.db.SaveUsage(t.Context(), "a", test.used, 100, 0); err != nil {
+				if err := h.db.SaveUsage(t.Context(), to("a"), test.used, 100, 0); err != nil {
 					t.Fatal(err)
 				}
 				h.exec(`UPDATE api_usage SET at = at - $1`, test.usageAt.Milliseconds())
@@ -244,7 +266,7 @@ func TestOurCallsAreCounted(t *testing.T) {
 		h.signUp("a/1", "last@example.com")
 		time.Sleep(usageEvery)
 		takes(d, "a")
-		if u, err := h.db.Usage(t.Context(), "a"); err != nil || u.Ours != 8 {
+		if u, err := h.db.Usage(t.Context(), to("a")); err != nil || u.Ours != 8 {
 			t.Errorf("got %+v, %v", u, err)
 		}
 	})

@@ -65,7 +65,7 @@ func TestHeardTenantIsLeftToWhoDeliversIt(t *testing.T) {
 	h, c := newHouse(t, "a", "b"), newCRM()
 	h.signUp("a/1", "jane@example.com")
 	h.signUp("b/1", "joe@example.com")
-	lease := db.Lease{TenantID: "a", Owner: "another"}
+	lease := db.Lease{DestinationKey: to("a"), Owner: "another"}
 	if err := h.db.TakeLease(t.Context(), lease); err != nil {
 		t.Fatal(err)
 	}

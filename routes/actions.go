@@ -133,7 +133,7 @@ func (s *server) tryAll(c *fiber.Ctx) error {
 		return err
 	}
 	if p.Reason == crm.Spared && p.Until.After(s.Now()) {
-		s.flash(c, views.FlashInfo, "Nothing was sent: the last "+s.crm(c).Limit.Unit+" of your "+s.crm(c).Name+" are left to others. We look again in "+views.Wait(p.Until.Sub(s.Now()))+".")
+		s.flash(c, views.FlashInfo, "Nothing was sent: the last "+s.crm(c).Limit().Unit+" of your "+s.crm(c).Name+" are left to others. We look again in "+views.Wait(p.Until.Sub(s.Now()))+".")
 		return redirect(c, problemsURL(c))
 	}
 	if err := s.Health.Hurry(ctx, key, p.Reason); err != nil {

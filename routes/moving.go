@@ -30,6 +30,7 @@ type DestinationStore interface {
 const (
 	callsOfABatch = 2
 	callTakes     = time.Second
+	longWindow    = time.Hour // of a limit that sending many can reach: a shorter one only slows it down
 )
 
 // everybody handles GET /integrations/{service}/everybody: whether all who have signed up
@@ -87,8 +88,8 @@ func (s *server) feedNames(c *fiber.Ctx, d destination) (names []string, err err
 func (s *server) estimate(c *fiber.Ctx, d destination, n, share int) views.Estimate {
 	p := s.crm(c)
 	batches := (n + p.Batch - 1) / p.Batch
-	e := views.Estimate{Calls: batches * callsOfABatch, Unit: p.Limit.Unit, Window: p.Limit.Window, Left: -1, Took: time.Duration(batches) * callsOfABatch * callTakes}
-	if u := d.Usage; u.Allowed > 0 && who(c).now.Sub(u.At) < p.Limit.Window {
+	e := views.Estimate{Calls: batches * callsOfABatch, Unit: p.Limit().Unit, Window: p.Limit().Window, Left: -1, Took: time.Duration(batches) * callsOfABatch * callTakes}
+	if u := d.Usage; u.Allowed > 0 && p.Limit().Window >= longWindow && who(c).now.Sub(u.At) < p.Limit().Window {
 		e.Left = max(0, u.Allowed*share/100-u.Used)
 	}
 	return e
@@ -192,7 +193,9 @@ func (s *server) showFeeds(c *fiber.Ctx, status int, letters []db.Newsletter, ch
 
 // readFeeds is what was chosen of the tenant's newsletters, or what is wrong with it.
 func (s *server) readFeeds(c *fiber.Ctx, letters []db.Newsletter) (chosen choice, wrong string) {
-	if field(c, "all") == "all" {
+	if all := field(c, "all") == "all"; all && s.here(c).All && len(fieldValues(c, "newsletter")) > 0 {
+		return choice{all: true}, "Nothing was saved: newsletters were ticked, but all were chosen. Please choose “Only these”, or leave them unticked."
+	} else if all {
 		return choice{all: true}, ""
 	}
 	for _, slug := range fieldValues(c, "newsletter") {

@@ -110,7 +110,7 @@ func TestATenantMovesToAnotherCRM(t *testing.T) {
 
 	// The first goes, with the access to it.
 	w.as(ann, "fabrikam").submit("/integrations/sfdc/remove").to("/integrations/sfdc")
-	b.get("/integrations/sfdc/remove").is(200, "Remove Salesforce?", "13 Contacts stay in Salesforce as they are.", "gives its access back").hasNot("wait here until")
+	b.get("/integrations/sfdc/remove").is(200, "Remove Salesforce?", "13 sign-ups have arrived there. Their Contacts stay in Salesforce as they are.", "gives its access back").hasNot("wait here until")
 	b.submit("/integrations/sfdc/remove").to("/integrations")
 	b.get("/integrations").is(200, "Sign-ups don’t go to Salesforce any more.", "revoked there", "Connect Salesforce", "Connected to Team one").hasNot("You disconnected")
 	for _, path := range []string{"/integrations/sfdc/remove", "/integrations/sfdc/problems", "/integrations/sfdc/settings", "/integrations/sfdc/everybody"} {
@@ -215,7 +215,7 @@ func TestNewslettersFeedTheCRMsThatAreChosen(t *testing.T) {
 	const feeds = "/integrations/toy/newsletters"
 	b.get("/integrations/toy/settings").is(200, "The sign-ups of all newsletters go to Toy CRM.", `href="`+feeds+`"`)
 	b.get(feeds).is(200, `value="all" checked`, "Contoso Daily", "Contoso Weekly").hasNot("Fabrikam")
-	for wrong, form := range map[string][]string{"choose one newsletter at least": {"all", "named"}, "Please choose": {}, "is not there any more": {"all", "named", "newsletter", "fabrikam-weekly", "newsletter", weekly}} {
+	for wrong, form := range map[string][]string{"newsletters were ticked": {"all", "all", "newsletter", daily}, "choose one newsletter at least": {"all", "named"}, "Please choose": {}, "is not there any more": {"all", "named", "newsletter", "fabrikam-weekly", "newsletter", weekly}} {
 		b.submit(feeds, form...).is(422, wrong)
 	}
 	w.as(ann, "fabrikam").submit(feeds, "all", "named", "newsletter", "fabrikam-weekly").to("/integrations/toy")
@@ -241,7 +241,7 @@ func TestNewslettersFeedTheCRMsThatAreChosen(t *testing.T) {
 	b.submit(feeds, "all", "all").to("/integrations/toy/everybody")
 	b.get("/integrations/toy/everybody").is(200, "Send 1 person to Toy CRM as well?")
 	b.submit("/integrations/sfdc/newsletters", "all", "named", "newsletter", weekly).to("/integrations/sfdc/settings")
-	b.get("/integrations/sfdc/remove").is(200, "3 Contacts stay").hasNot("go to no CRM")
+	b.get("/integrations/sfdc/remove").is(200, "3 sign-ups have arrived there.").hasNot("go to no CRM")
 	b.submit(feeds, "all", "named", "newsletter", daily).to("/integrations/toy/settings")
 	b.get("/integrations/sfdc/remove").is(200, "Those of Contoso Weekly go to no CRM then.")
 }

@@ -75,7 +75,9 @@ func (s *server) measure(c *fiber.Ctx, live *views.Status, d destination) {
 	p, o := wordsOf(d), who(c).overview
 	live.Totals, live.People = totals(p, d.Sums), peopleTotals(p, o.Sums)
 	live.Before = arrivedOf(live.Totals) > 0
-	live.Usage = views.Usage{Unit: p.Limit.Unit, Window: p.Limit.Window, Used: d.Usage.Used, Allowed: d.Usage.Allowed, Ours: d.Usage.Ours, At: d.Usage.At}
+	if d.crm != nil {
+		live.Usage = views.Usage{Unit: p.Limit().Unit, Window: p.Limit().Window, Used: d.Usage.Used, Allowed: d.Usage.Allowed, Ours: d.Usage.Ours, At: d.Usage.At}
+	}
 	live.Recount = views.Recount{At: o.Recount.At, Took: o.Recount.Took, Wrong: o.Recount.Wrong,
 		People: peopleTotals(p, o.Recount.Rows.Subscribers), Rows: totals(p, o.Recount.Rows.Destinations[d.ID])}
 	live.Pause = pause(p, d.Pause, live.Card, live.Now)

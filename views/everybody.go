@@ -38,7 +38,7 @@ type RemovePage struct {
 	Card    Integration
 	Waiting int      // who are not sent any more: they wait
 	Refused int      // or need attention
-	There   int      // people who are there, and stay there
+	There   int      // who have arrived, and stay there
 	Unfed   []string // names of newsletters that feed no CRM then
 	Last    bool     // it is the only CRM
 }
@@ -152,18 +152,21 @@ func (p RemovePage) consequences() (all []string) {
 	if p.Refused > 0 {
 		all = append(all, count(p.Refused, "person needs", "people need")+" attention there and will not be sent again.")
 	}
-	all = append(all, number(p.There)+" "+p.records()+" in "+p.Card.Name+" as they are.")
+	if p.There > 0 {
+		all = append(all, p.arrived())
+	}
 	if !p.Card.ConnectedAt.IsZero() {
 		all = append(all, "Gatepost gives its access back to "+p.Card.Name+" and wipes the credential.")
 	}
 	return append(all, "Its settings, problems and numbers are deleted here. All subscribers stay.")
 }
 
-func (p RemovePage) records() string {
+// arrived says what becomes of what is there. Several sign-ups may have one record.
+func (p RemovePage) arrived() string {
 	if p.There == 1 {
-		return p.Card.CRM.Record + " stays"
+		return "1 sign-up has arrived there. Its " + p.Card.CRM.Record + " stays in " + p.Card.Name + " as it is."
 	}
-	return p.Card.CRM.Records + " stay"
+	return number(p.There) + " sign-ups have arrived there. Their " + p.Card.CRM.Records + " stay in " + p.Card.Name + " as they are."
 }
 
 // FeedsSaved says that a choice of newsletters was saved, and how many it ended.

@@ -80,7 +80,7 @@ func TestSendingEverybody(t *testing.T) {
 // Before a CRM is removed it is told who isn't sent, and that nothing is deleted there.
 func TestRemovingSaysWhatEnds(t *testing.T) {
 	p := removal()
-	for _, want := range []string{"1,200 sign-ups wait for Salesforce and will not be sent", "1 person needs attention", "14,000 Contacts stay in Salesforce", "Those of Weekly and <script>", "gives its access back"} {
+	for _, want := range []string{"1,200 sign-ups wait for Salesforce and will not be sent", "1 person needs attention", "14,000 sign-ups have arrived there. Their Contacts stay in Salesforce", "Those of Weekly and <script>", "gives its access back"} {
 		if got := strings.Join(p.consequences(), " "); !strings.Contains(got, want) {
 			t.Errorf("%q is missing in %q", want, got)
 		}
@@ -92,7 +92,7 @@ func TestRemovingSaysWhatEnds(t *testing.T) {
 			t.Errorf("%q in %q", wrong, got)
 		}
 	}
-	if !strings.Contains(got, "1 Contact stays in Salesforce") || !strings.Contains(got, "They wait here until you connect a CRM.") {
+	if !strings.Contains(got, "Its Contact stays in Salesforce") || !strings.Contains(got, "They wait here until you connect a CRM.") {
 		t.Errorf("got %q", got)
 	}
 }

@@ -315,6 +315,7 @@ func (u Usage) old(now time.Time) bool { return now.Sub(u.At) >= u.Window }
 
 // scopeWords are permissions in words, by the name that services give them.
 var scopeWords = map[string]string{"api": "read and write records", "full": "full access", "refresh_token": "stay connected", "offline_access": "stay connected",
+	"oauth": "stay connected", "crm.objects.contacts.read": "read and write records", "crm.objects.contacts.write": "read and write records",
 	"id": "see who connected", "openid": "see who connected", "profile": "see who connected", "email": "see who connected"}
 
 // permissions are what was allowed, in words; one that has none is named as it is.

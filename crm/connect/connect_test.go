@@ -99,8 +99,8 @@ func TestTheFirstCheckUpKnowsTheAPICalls(t *testing.T) {
 		if checks, err := connected.CheckUp(t.Context()); err != nil || len(checks) == 0 {
 			t.Fatal(checks, err)
 		}
-		if used, limit, ok := connected.Usage(); used != want || limit != 15000 || !ok || connected.Calls() != want {
-			t.Errorf("%d of %d, %t, %d calls, want %d", used, limit, ok, connected.Calls(), want)
+		if l := connected.Limits()[0]; l.Used != want || l.Allowed != 15000 || !l.Known || connected.Calls() != want {
+			t.Errorf("%+v, %d calls, want %d", l, connected.Calls(), want)
 		}
 	}
 	revoked := c

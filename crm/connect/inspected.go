@@ -59,12 +59,18 @@ type inspected struct {
 	asked crm.CRM // while connecting, where CheckUp told of that
 }
 
-// Usage returns what was said of the org's API calls, while connecting too.
-func (c *inspected) Usage() (used, limit int, ok bool) {
-	if used, limit, ok = c.CRM.Usage(); !ok && c.asked != nil {
-		return c.asked.Usage()
+// Limits returns what was said of the org's limits, while connecting too.
+func (c *inspected) Limits() []crm.LimitState {
+	limits := c.CRM.Limits()
+	if c.asked == nil {
+		return limits
 	}
-	return used, limit, ok
+	for i, before := range c.asked.Limits() {
+		if !limits[i].Known {
+			limits[i] = before
+		}
+	}
+	return limits
 }
 
 // Calls returns how many API calls were made, while connecting too.

@@ -326,8 +326,14 @@ func calls(t *testing.T, e Env) {
 	if n := e.CRM.Calls() - before; n < 1 {
 		t.Errorf("%d calls", n)
 	}
-	if used, limit, ok := e.CRM.Usage(); ok && (used < 0 || limit < 1) {
-		t.Errorf("%d of %d used", used, limit)
+	limits := e.CRM.Limits()
+	if len(limits) != len(e.CRM.Provider().Limits) {
+		t.Fatalf("%d limits", len(limits))
+	}
+	for i, l := range limits {
+		if l.Limit != e.CRM.Provider().Limits[i] || l.Known && (l.Used < 0 || l.Allowed < 1) {
+			t.Errorf("%+v", l)
+		}
 	}
 }
 

@@ -35,13 +35,18 @@ func Provider(t *testing.T, p *crm.Provider, further ...string) {
 }
 
 func names(t *testing.T, p *crm.Provider) {
-	for what, word := range map[string]string{"service": p.Service, "name": p.Name, "record": p.Record, "records": p.Records, "limited": p.Limit.Unit} {
+	for what, word := range map[string]string{"service": p.Service, "name": p.Name, "record": p.Record, "records": p.Records} {
 		if word == "" {
 			t.Errorf("there is no word for its %s", what)
 		}
 	}
-	if p.Limit.Window <= 0 {
-		t.Errorf("what is limited is counted in %v", p.Limit.Window)
+	if len(p.Limits) == 0 {
+		t.Fatal("nothing of it is limited")
+	}
+	for _, l := range p.Limits {
+		if l.Unit == "" || l.Window <= 0 {
+			t.Errorf("%q are counted in %v", l.Unit, l.Window)
+		}
 	}
 	if p.Batch < 1 || p.RecordURL == nil || !strings.Contains(p.RecordURL("https://crm.example", "42"), "42") {
 		t.Errorf("batches of %d, or no address of a record", p.Batch)

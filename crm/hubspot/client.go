@@ -158,9 +158,9 @@ func (c *Client) Target() crm.Target {
 // Provider returns what is true of every HubSpot.
 func (c *Client) Provider() *crm.Provider { return Provider }
 
-// Usage knows nothing: HubSpot counts the calls of an app with OAuth in ten seconds, and not
+// Limits knows nothing of what is used: HubSpot counts the calls of an app with OAuth in ten seconds, and not
 // in a day. What it says of them has calls wait by itself.
-func (c *Client) Usage() (used, limit int, ok bool) { return 0, 0, false }
+func (c *Client) Limits() []crm.LimitState { return []crm.LimitState{{Limit: Provider.Limit()}} }
 
 // Calls returns how many API calls were made through this client.
 func (c *Client) Calls() int { return int(c.calls.Load()) }

@@ -16,7 +16,7 @@ var Provider = &crm.Provider{
 	// HubSpot's edge gives a call up after 100 seconds (524), and the call may be done
 	// nevertheless.
 	Settles:   crm.SettlingTime{One: 10 * time.Second, Many: 2 * time.Minute, Full: inputsPerCall},
-	Limit:     crm.Limit{Unit: "API calls", Window: 10 * time.Second},
+	Limits:    []crm.Limit{{Unit: "API calls", Window: 10 * time.Second}},
 	RecordURL: RecordURL,
 	Options: []crm.Option{
 		{Name: crm.OptionKey, Label: "Unique property for the address", Hint: "The internal name of a single-line text property of contacts that has unique values. With it, contacts are found by it too. HubSpot keeps e-mail addresses apart without it."},

@@ -180,12 +180,12 @@ var english = message.NewPrinter(language.English)
 
 // checkHeadroom judges what the answers of this very check-up said of the limit.
 func (c *Client) checkHeadroom() crm.Check {
-	used, limit, ok := c.Usage()
-	if !ok || limit <= 0 {
+	calls := c.apiCalls()
+	if !calls.Known || calls.Allowed <= 0 {
 		return crm.Check{Level: crm.Warning, What: "How many API calls are left is not known.", Meaning: "Salesforce didn’t say. We go on as long as it lets us."}
 	}
-	what := english.Sprintf("%d of %d API calls of the last 24 hours are used.", used, limit)
-	if used*100 < limit*80 {
+	what := english.Sprintf("%d of %d API calls of the last 24 hours are used.", calls.Used, calls.Allowed)
+	if calls.Used*100 < calls.Allowed*80 {
 		return crm.Check{Level: crm.Fine, What: what, Meaning: callsTaken}
 	}
 	return crm.Check{Level: crm.Warning, What: what, Meaning: "From 95 % on sign-ups wait until there are more.", Who: crm.Admin, Mend: "see who uses them in Setup → Company Information → API Requests."}

@@ -121,15 +121,17 @@ func (c *Client) Target() crm.Target {
 // Provider returns what is true of every Salesforce.
 func (c *Client) Provider() *crm.Provider { return Provider }
 
-// Usage returns how many API calls the org has made in the last 24 hours and how
-// many it may, as the last answer said; ok is false before the first one.
-func (c *Client) Usage() (used, limit int, ok bool) {
+// Limits returns how many API calls the org has made in the last 24 hours and how many it
+// may, as the last answer said; that isn't known before the first one.
+func (c *Client) Limits() []crm.LimitState { return []crm.LimitState{c.apiCalls()} }
+
+func (c *Client) apiCalls() crm.LimitState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.usage == nil {
-		return 0, 0, false
+		return crm.LimitState{Limit: Provider.Limit()}
 	}
-	return c.usage.used, c.usage.limit, true
+	return crm.LimitState{Limit: Provider.Limit(), Used: c.usage.used, Allowed: c.usage.limit, Known: true}
 }
 
 // Calls returns how many API calls were made through this client.

@@ -342,7 +342,7 @@ func TestAClientMayBeShared(t *testing.T) {
 			if _, err := c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{}); err != nil {
 				t.Error(err)
 			}
-			c.Usage()
+			c.Limits()
 			c.Target()
 		})
 	}

@@ -170,8 +170,8 @@ func TestAThousandPeopleInTwoCalls(t *testing.T) {
 			t.Fatalf("person %d was created as %+v and found as %+v", i, r, records)
 		}
 	}
-	if used, limit, ok := w.Usage(); !ok || used < 3 || limit != 15_000 {
-		t.Errorf("Usage = %d, %d, %v", used, limit, ok)
+	if l := w.Limits()[0]; !l.Known || l.Used < 3 || l.Allowed != 15_000 {
+		t.Errorf("%+v", l)
 	}
 }
 

@@ -14,7 +14,7 @@ var Provider = &crm.Provider{
 	// What a customer's org does of its own with each record, it does within the call: one of
 	// 200 takes as long as any.
 	Settles:   crm.SettlingTime{One: 10 * time.Second, Many: 2 * time.Minute, Full: recordsPerPart},
-	Limit:     crm.Limit{Unit: "API calls", Window: 24 * time.Hour},
+	Limits:    []crm.Limit{{Unit: "API calls", Window: 24 * time.Hour}},
 	RecordURL: RecordURL,
 	Options: []crm.Option{
 		{Name: crm.OptionLeads, Label: "Look among Leads too", Hint: "Who is a Lead, and no Contact, stays one. Takes one more API call for a thousand sign-ups."},

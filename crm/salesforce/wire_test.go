@@ -336,21 +336,21 @@ func TestUsageIsReadFromEveryAnswer(t *testing.T) {
 		w.Header().Set("Sforce-Limit-Info", header)
 		answering(status, none)(w, r)
 	}, Options{})
-	if _, _, ok := c.Usage(); ok {
+	if c.Limits()[0].Known {
 		t.Error("usage is known before the first answer")
 	}
 	c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
-	if used, limit, ok := c.Usage(); used != 44 || limit != 15000 || !ok {
-		t.Errorf("Usage = %d, %d, %v", used, limit, ok)
+	if l := c.Limits()[0]; l.Used != 44 || l.Allowed != 15000 || !l.Known {
+		t.Errorf("%+v", l)
 	}
 	header, status = "per-app-api-usage=17/250(appName=sample-app); api-usage=15000/15000", 403
 	c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
-	if used, limit, ok := c.Usage(); used != 15000 || limit != 15000 || !ok {
-		t.Errorf("Usage of a refusal = %d, %d, %v", used, limit, ok)
+	if l := c.Limits()[0]; l.Used != 15000 || l.Allowed != 15000 || !l.Known {
+		t.Errorf("of a refusal: %+v", l)
 	}
 	header = ""
 	c.Find(t.Context(), []string{"ada@example.com"}, crm.Options{})
-	if used, _, ok := c.Usage(); used != 15000 || !ok {
+	if l := c.Limits()[0]; l.Used != 15000 || !l.Known {
 		t.Error("an answer without the header made us forget")
 	}
 }

@@ -139,19 +139,20 @@ func (c *Client) Target() crm.Target {
 // Provider returns what is true of every Zoho CRM.
 func (c *Client) Provider() *crm.Provider { return Provider }
 
-// Usage returns how many API credits the org has used in the last 24 hours and how many
+// Limits returns how many API credits the org has used in the last 24 hours and how many
 // it has. Zoho tells what is left from half of it on, and nothing before: then it is what
-// this process has used. ok is false where the org's edition isn't known.
-func (c *Client) Usage() (used, limit int, ok bool) {
+// this process has used. It isn't known where the org's edition isn't.
+func (c *Client) Limits() []crm.LimitState {
 	o := c.known()
-	if limit = o.credits(); limit == 0 {
-		return 0, 0, false
+	limit := o.credits()
+	if limit == 0 {
+		return []crm.LimitState{{Limit: Provider.Limit()}}
 	}
 	used, left, told := c.shared.credits(o.ID, c.now())
 	if told {
-		return max(0, limit-left), limit, true
+		used = max(0, limit-left)
 	}
-	return used, limit, true
+	return []crm.LimitState{{Limit: Provider.Limit(), Used: used, Allowed: limit, Known: true}}
 }
 
 // Calls returns how many API calls were made through this client.

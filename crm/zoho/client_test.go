@@ -206,8 +206,8 @@ func TestCountsCredits(t *testing.T) {
 	w.write(c, crm.Options{}, writes...)
 	is := func(what string, want int) {
 		t.Helper()
-		if used, limit, ok := c.Usage(); used != want || limit != 5000 || !ok {
-			t.Errorf("%s: %d of %d, %t, want %d", what, used, limit, ok, want)
+		if l := c.Limits()[0]; l.Used != want || l.Allowed != 5000 || !l.Known {
+			t.Errorf("%s: %+v, want %d", what, l, want)
 		}
 	}
 	is("as it counted", 2+3)
@@ -230,8 +230,8 @@ func TestAnUnknownEditionHasNoLimit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.open(zoho.Options{}, answering("GET /org", 200, `{"org":[{"zgid":"808232144","company_name":"Contoso","license_details":{"paid":true,"paid_type":"fancy"}}]}`))
-	if used, limit, ok := c.Usage(); ok {
-		t.Errorf("%d of %d", used, limit)
+	if l := c.Limits()[0]; l.Known {
+		t.Errorf("%+v", l)
 	}
 }
 

@@ -14,7 +14,7 @@ var Provider = &crm.Provider{
 	// What a customer's workflows do with each record, they do within the call, one after
 	// the other.
 	Settles:   crm.SettlingTime{One: 10 * time.Second, Many: 2 * time.Minute, Full: perCall},
-	Limit:     crm.Limit{Unit: "API credits", Window: 24 * time.Hour},
+	Limits:    []crm.Limit{{Unit: "API credits", Window: 24 * time.Hour}},
 	RecordURL: RecordURL,
 	Options: []crm.Option{
 		{Name: crm.OptionLeads, Label: "Look among Leads too", Hint: "Who is a Lead, and no Contact, stays one. Takes one more API credit for a hundred sign-ups, and one for each Lead that is found."},

@@ -45,7 +45,7 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // processorTime is what a process has used of the processors so far, to 10 ms.
-func processorTime(p *rig.Portal) (time.Duration, error) {
+func processorTime(p interface{ PID() int }) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
 	if err != nil {
 		return 0, err

@@ -31,7 +31,7 @@ func main() {
 		return
 	}
 	var b bench
-	only := flag.String("only", "machine,signups,tokens,two,idle,trickle,calls,move,million,search,postgres", "what to measure, with commas between")
+	only := flag.String("only", "machine,signups,tokens,two,idle,trickle,pace,backlog,calls,move,million,search,postgres", "what to measure, with commas between")
 	flag.IntVar(&b.runs, "runs", 3, "how often sign-ups are measured; the median counts")
 	flag.DurationVar(&b.time, "time", 5*time.Second, "how long each of these runs takes")
 	flag.IntVar(&b.stored, "stored", 1_000_000, "how many subscribers are stored in the large tenant, or in the two that are searched")
@@ -54,7 +54,7 @@ func (b bench) run(ctx context.Context, only []string) error {
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context) error
-	}{{"machine", machine}, {"signups", b.signUps}, {"tokens", b.tokens}, {"two", b.two}, {"idle", b.idle}, {"trickle", b.trickle}, {"calls", b.calls}, {"move", b.move}, {"million", b.million}, {"search", b.search}, {"postgres", b.postgres}} {
+	}{{"machine", machine}, {"signups", b.signUps}, {"tokens", b.tokens}, {"two", b.two}, {"idle", b.idle}, {"trickle", b.trickle}, {"pace", b.pace}, {"backlog", b.backlog}, {"calls", b.calls}, {"move", b.move}, {"million", b.million}, {"search", b.search}, {"postgres", b.postgres}} {
 		if !slices.Contains(only, part.name) {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"gatepost/db"
 	"gatepost/db/dbtest/postgres"
 	"gatepost/e2e/rig"
 
@@ -19,7 +20,7 @@ import (
 // latency is how long the simulated CRMs take for each call.
 const latency = 150 * time.Millisecond
 
-// trickleSize is how many sign-ups a trickle has, one after the other.
+// trickleSize is how many sign-ups a trickle has, each of which comes alone.
 const trickleSize = 60
 
 // trickle measures the time from the thank-you to the Contact in each CRM, with nothing
@@ -81,10 +82,10 @@ func inWorldOn(ctx context.Context, database string, fn func(*rig.World, *rig.Po
 	return fn(w, p)
 }
 
-// trickle signs people up one after the other, and measures for each how long
-// the Contact takes after the answer.
+// trickle signs people up, each when the one before is long there, and measures for each
+// how long the Contact takes after the answer.
 func trickle(ctx context.Context, p *rig.Portal, t rig.Tenant, crm *rig.CRM) (times, error) {
-	file, err := sql.Open("sqlite", "file:"+crm.File()+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)")
+	file, err := openFile(crm)
 	if err != nil {
 		return nil, err
 	}
@@ -100,8 +101,16 @@ func trickle(ctx context.Context, p *rig.Portal, t rig.Tenant, crm *rig.CRM) (ti
 			return all, err
 		}
 		all = append(all, time.Since(begun))
+		if err := pause(ctx, db.DefaultPace); err != nil {
+			return all, err
+		}
 	}
 	return all, nil
+}
+
+// openFile opens the file of a simulated CRM, to read it.
+func openFile(crm *rig.CRM) (*sql.DB, error) {
+	return sql.Open("sqlite", "file:"+crm.File()+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)")
 }
 
 // noRedirects is a reader's browser, which doesn't go on to the thank-you page.

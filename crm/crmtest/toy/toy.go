@@ -24,7 +24,7 @@ const noAddress = "NO_ADDRESS"
 var Provider = &crm.Provider{
 	Service: Service, Name: "Toy CRM", Record: "person", Records: "people", Apps: "Toys",
 	Batch: 10, Settles: crm.SettlingTime{One: time.Second, Many: 2 * time.Second, Full: 10},
-	Limit:     crm.Limit{Unit: "Turns", Window: 3 * time.Hour},
+	Limits:    []crm.Limit{{Unit: "Turns", Window: 3 * time.Hour}},
 	RecordURL: func(instanceURL, id string) string { return instanceURL + "/people/" + id },
 	Codes: map[string]crm.Code{
 		noAddress: crm.OneRecord(crm.Explain("Address not accepted", "Address not accepted", "{CRM} does not accept this e-mail address.", crm.You, "Ask the person for another address.")),
@@ -150,8 +150,8 @@ func (c *CRM) Remove(_ context.Context, id string) (became crm.Removed, err erro
 	return became, err
 }
 
-// Usage tells nothing: a toy has no limit.
-func (c *CRM) Usage() (used, limit int, ok bool) { return 0, 0, false }
+// Limits tells nothing of how much is used: nobody counts.
+func (c *CRM) Limits() []crm.LimitState { return []crm.LimitState{{Limit: Provider.Limit()}} }
 
 // Calls is how many were made.
 func (c *CRM) Calls() int {
