@@ -154,13 +154,6 @@ func (c *change) enter(to place) {
 
 func (p place) key() DestinationKey { return DestinationKey{p.tenantID, p.destinationID} }
 
-// arrivedAfterEnd tells that a write got into the CRM after its delivery had ended: it
-// happened, and the state is what it was.
-func (c *change) arrivedAfterEnd(of place, detail string) {
-	c.events.add(NewID(), of.tenantID, of.id, of.destinationID, c.at, string(Delivered), "", detail, "")
-	c.happened(of, Delivered)
-}
-
 // happened counts what happens when somebody gets into a state.
 func (c *change) happened(of place, state State) {
 	if kind := state.Info().Activity; kind != "" {

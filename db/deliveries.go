@@ -316,8 +316,8 @@ func (c *change) delivered(ctx context.Context, key DestinationKey, all []attemp
 const arrived = `made_id = CASE WHEN o.made = 1 OR deliveries.made_id = o.record_id THEN o.record_id ELSE '' END,
 	record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $1, placeholders = o.placeholders`
 
-// afterEnd notes what became of writes for deliveries that ended after they were sent: they
-// don't go on by that, but what arrived is in the CRM, and is told.
+// afterEnd notes what became of writes for deliveries that ended after they were sent: what
+// arrived is in the CRM, and nothing else goes on by that.
 func (c *change) afterEnd(ctx context.Context, key DestinationKey, all []attempt) error {
 	in := newSet(text("id"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"), integer("made"))
 	out := newSet(text("id"), integer("settles_at"))
@@ -328,13 +328,15 @@ func (c *change) afterEnd(ctx context.Context, key DestinationKey, all []attempt
 		}
 		out.add(a.SubscriberID, millis(a.SettlesAt))
 	}
-	done, err := c.update(ctx, key, in, `UPDATE deliveries SET sent_at = 0, settles_at = 0, again_at = 0, `+arrived+endedOfSet+` RETURNING deliveries.subscriber_id`, c.at)
+	done, err := c.update(ctx, key, in, `UPDATE deliveries SET state = 'delivered', sent_at = 0, settles_at = 0, again_at = 0, `+arrived+endedOfSet+` RETURNING deliveries.subscriber_id`, c.at)
 	if err != nil {
 		return err
 	}
 	for _, a := range all {
 		if done[a.SubscriberID] {
-			c.arrivedAfterEnd(a.from, a.Detail)
+			to := a.from
+			to.state, to.reason, to.orgID = Delivered, "", a.OrgID
+			c.move(a.from, to, a.Detail)
 		}
 	}
 	_, err = c.update(ctx, key, out, `UPDATE deliveries SET sent_at = CASE WHEN o.settles_at = 0 THEN 0 ELSE sent_at END, settles_at = o.settles_at,

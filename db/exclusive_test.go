@@ -47,6 +47,12 @@ var before39 = []string{
 	`INSERT INTO ledger (tenant_id, newsletter_id, hour, kind, n) VALUES ('a', 'a/1', 3600000, 'new', 3), ('a', 'a/1', 90000000, 'new', 9), ('a', 'a/1', 90000000, 'repeated', 2), ('b', 'b/1', 90000000, 'new', 1)`,
 	`INSERT INTO ledger_sums (tenant_id, kind, n) VALUES ('a', 'new', 12), ('a', 'repeated', 2), ('b', 'new', 1)`,
 	`INSERT INTO activity (tenant_id, kind, hour, n, last_at) VALUES ('a', 'delivered', 0, 5, 8), ('a', 'attention', 0, 2, 4)`,
+	`INSERT INTO state_counts (tenant_id, newsletter_id, state, n) SELECT tenant_id, newsletter_id, state, count(*) FROM subscribers GROUP BY 1, 2, 3
+		UNION ALL SELECT tenant_id, newsletter_id, 'erased', count(*) FROM removals WHERE erased = 1 GROUP BY 1, 2`,
+	`INSERT INTO hour_counts (tenant_id, hour, newsletter_id, state, n) SELECT tenant_id, created_at - created_at % 3600000, newsletter_id, state, count(*) FROM subscribers GROUP BY 1, 2, 3, 4
+		UNION ALL SELECT tenant_id, hour, newsletter_id, 'erased', count(*) FROM removals WHERE erased = 1 GROUP BY 1, 2, 3`,
+	`INSERT INTO reason_counts (tenant_id, state, reason, n) SELECT tenant_id, state, reason, count(*) FROM subscribers WHERE state IN ('waiting', 'attention') AND reason <> '' GROUP BY 1, 2, 3`,
+	`INSERT INTO org_counts (tenant_id, org_id, n) SELECT tenant_id, org_id, count(*) FROM subscribers WHERE state = 'delivered' GROUP BY 1, 2`,
 	`INSERT INTO identities (id, service, tenant_id, generation, sealed_access, sealed_refresh, key_id, login_url, instance_url, org_id, org_name, sandbox, remote_user_id, scopes, connected_by, connected_at, refreshed_at, keep_alive_at)
 		VALUES ('i', 'sfdc', 'a', 1, '', '', 1, '', '', '00D', '', 0, '', '', 'ann', 1, 1, 1)`,
 	`INSERT INTO disconnections (tenant_id, service, at, actor) VALUES ('c', 'sfdc', 5, 'ann')`,
@@ -68,7 +74,10 @@ var unfolded = []string{
 	`UPDATE folded_ledger SET n = n - 1 WHERE tenant_id = 'a' AND hour = 90000000`,
 	`UPDATE folded_ledger_sums SET n = n - 1 WHERE tenant_id = 'a'`,
 	`UPDATE folded_activity SET n = n - 1, last_at = 2 WHERE tenant_id = 'a'`,
+	`UPDATE folded_hour_counts SET n = n - 1 WHERE tenant_id = 'a' AND state = 'attention'`,
+	`UPDATE folded_reason_counts SET n = n - 1 WHERE tenant_id = 'a' AND state = 'attention'`,
 	`INSERT INTO count_deltas (counter, tenant_id, newsletter_id, hour, kind, reason, org_id, n, at) VALUES
+		('place', 'a', 'a/1', 90000000, 'attention', 'ODD', '', 1, 0),
 		('ledger', 'a', 'a/1', 90000000, 'new', '', '', 1, 0), ('ledger', 'a', 'a/1', 90000000, 'repeated', '', '', 1, 0),
 		('activity', 'a', '', 0, 'delivered', '', '', 1, 8), ('activity', 'a', '', 0, 'attention', '', '', 1, 4)`,
 }

@@ -202,7 +202,7 @@ func TestWhatNeverPassesEnds(t *testing.T) {
 				sf.fail("record", code, "", 400, 1)
 				h.signUp("a/1", fmt.Sprintf("%s%d@example.com", code, tries)) // who gets through
 				h.exec(`UPDATE deliveries SET due_at = 0`)
-				h.exec(`UPDATE deliveries SET due_at = 1 WHERE id <> $1`, id)
+				h.exec(`UPDATE deliveries SET due_at = 1 WHERE subscriber_id <> $1`, id)
 				before := now()
 				takes(d, "a")
 				last = h.subscriber("a", id)

@@ -614,7 +614,7 @@ func storm(t *testing.T, r *rand.Rand) {
 		stop()
 	}
 	for tenant, c := range all {
-		if s := h.adds(tenant); s[db.Waiting] != 0 || s[db.Attention] != 0 || s[db.Delivered]+s[db.Dismissed] != s[db.New] || s[db.Delivered] == 0 {
+		if s := h.adds(tenant); s[db.Waiting] != 0 || s[db.Attention] != 0 || s[db.Delivered]+s[db.Dismissed] != s[db.Entered] || s[db.Delivered] == 0 {
 			t.Errorf("%s: %+v", tenant, s)
 		}
 		if c.most() != 1 {

@@ -138,7 +138,7 @@ func TestTheSamePersonIsNotInTwoBatches(t *testing.T) {
 		store := hookedStore{paced{h.db, 0}, func() {
 			if reads++; reads == 3 { // of the second batch, while the first one is written
 				again = h.says("a/2", "R0@example.com", "Rita", "Reader")
-				h.exec(`UPDATE deliveries SET due_at = 1 WHERE id = $1`, again) // first of all
+				h.exec(`UPDATE deliveries SET due_at = 1 WHERE subscriber_id = $1`, again) // first of all
 			}
 		}}
 		d := New(Config{Store: store, Connect: crms{"a": c}.connect})
@@ -548,7 +548,7 @@ func backlogArrives(t *testing.T, r *rand.Rand) {
 		stop()
 	}
 	s := h.adds("a")
-	if s[db.Delivered] != s[db.New] || s[db.New] < 200 {
+	if s[db.Delivered] != s[db.Entered] || s[db.Entered] < 200 {
 		t.Errorf("%+v", s)
 	}
 	for _, email := range many(120) {

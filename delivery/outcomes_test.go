@@ -249,9 +249,9 @@ func TestPausesAreLoggedOnChange(t *testing.T) {
 				told = append(told, line[strings.Index(line, "level="):])
 			}
 		}
-		want := []string{`level=WARN msg="delivering pauses" tenant=a class=connection code=not_connected` + "\n",
-			`level=WARN msg="delivering pauses" tenant=a class=pause code=SERVER_UNAVAILABLE` + "\n",
-			`level=INFO msg="delivering goes on" tenant=a after=SERVER_UNAVAILABLE tries=`}
+		want := []string{`level=WARN msg="delivering pauses" tenant=a destination=a class=connection code=not_connected` + "\n",
+			`level=WARN msg="delivering pauses" tenant=a destination=a class=pause code=SERVER_UNAVAILABLE` + "\n",
+			`level=INFO msg="delivering goes on" tenant=a destination=a after=SERVER_UNAVAILABLE tries=`}
 		if len(told) != 3 || told[0] != want[0] || told[1] != want[1] || !strings.HasPrefix(told[2], want[2]) {
 			t.Errorf("told:\n%s", strings.Join(told, ""))
 		}

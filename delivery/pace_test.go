@@ -82,15 +82,17 @@ func TestBatchesKeepTheirPace(t *testing.T) {
 // A second is what holds where nothing else is set.
 func TestThePaceIsASecond(t *testing.T) {
 	h := newHouse(t, "a")
-	set := func() time.Duration {
+	set := func() db.DeliverySettings {
 		s, err := h.db.DeliverySettings(t.Context(), to("a"))
 		h.must(true, err)
-		return s.Pace
+		return s
 	}
 	before := set()
-	h.set(db.OneFill, "")
-	if after := set(); before != time.Second || after != time.Second {
-		t.Errorf("%v, and %v once others are set", before, after)
+	changed := before
+	changed.Pace = time.Minute
+	h.must(true, h.db.SetDeliverySettings(t.Context(), to("a"), changed))
+	if after := set(); before.Pace != db.DefaultPace || after != changed {
+		t.Errorf("%+v, and then %+v", before, after)
 	}
 }
 

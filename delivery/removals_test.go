@@ -184,7 +184,7 @@ func TestASignUpAfterALostDeletion(t *testing.T) {
 	if s := h.subscriber("a", id); s.State != db.Delivered || s.RecordID != c.records[email][0] {
 		t.Errorf("got %+v", s)
 	}
-	if n := h.number(`SELECT due_at FROM removals`); n < before.Add(9*time.Second).UnixMilli() {
+	if n := h.number(`SELECT due_at FROM removal_records`); n < before.Add(9*time.Second).UnixMilli() {
 		t.Errorf("it is due before the deletion has settled: %d", n)
 	}
 	delete(c.records, email)
@@ -323,7 +323,7 @@ func TestWhoLeftIsNotSent(t *testing.T) {
 	h.says("a/2", "jane@example.com", "", "")
 	takes(d, "a")
 	c.wantName(t, "on another newsletter", "jane@example.com", "", db.DefaultPlaceholder)
-	if s := h.subscriber("a", id); s.State != db.Left || s.RecordID != "" {
+	if s := h.subscriber("a", id); s.Status != db.Left || s.State != db.Ended || s.RecordID != "" {
 		t.Errorf("got %+v", s)
 	}
 	h.says("a/1", "jane@example.com", "", "")
@@ -366,7 +366,7 @@ func TestWhoLeavesWhileTheAnswerIsLost(t *testing.T) {
 			takes(d, "a")
 			due("afterwards", 0)
 			s := h.subscriber("a", id)
-			if s.State != db.Left || !s.SentAt.IsZero() || (s.RecordID != "") != tt.arrived || s.Made || tt.arrived && s.RecordID != c.records[email][0] {
+			if s.Status != db.Left || s.State != map[bool]db.State{true: db.Delivered, false: db.Ended}[tt.arrived] || !s.SentAt.IsZero() || (s.RecordID != "") != tt.arrived || s.Made || tt.arrived && s.RecordID != c.records[email][0] {
 				t.Errorf("got %+v", s)
 			}
 			if want := map[bool]int{true: 1}[tt.arrived || tt.other]; len(c.records[email]) != want {
@@ -398,7 +398,7 @@ func TestWhoLeftAndIsNotLookedUp(t *testing.T) {
 	if tenants, err := h.db.DueDestinations(t.Context(), "me"); err != nil || len(tenants) != 0 || len(c.faults) != 0 {
 		t.Errorf("%v, %v, faults %v", tenants, err, c.faults)
 	}
-	if s := h.subscriber("a", id); s.State != db.Left || !s.SentAt.IsZero() {
+	if s := h.subscriber("a", id); s.Status != db.Left || s.State != db.Ended || !s.SentAt.IsZero() {
 		t.Errorf("got %+v", s)
 	}
 }
