@@ -354,7 +354,7 @@ func (d *base) enterAllOf(ctx context.Context, tx *sql.Tx, key DestinationKey, o
 				return nil
 			}, with+`INSERT INTO deliveries (tenant_id, subscriber_id, destination_id, state, due_at, waits_since, revision)
 				SELECT s.tenant_id, s.id, o.destination_id, 'waiting', $1, $1, s.revision FROM o JOIN subscribers s ON s.tenant_id = o.tenant_id AND s.id = o.id
-				ON CONFLICT (tenant_id, subscriber_id, destination_id) DO NOTHING
+				ON CONFLICT (subscriber_id, tenant_id, destination_id) DO NOTHING
 				RETURNING subscriber_id, (SELECT s.newsletter_id FROM subscribers s WHERE s.tenant_id = deliveries.tenant_id AND s.id = deliveries.subscriber_id),
 					(SELECT s.created_at FROM subscribers s WHERE s.tenant_id = deliveries.tenant_id AND s.id = deliveries.subscriber_id)`, args...)
 			if err != nil {

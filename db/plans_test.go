@@ -208,7 +208,7 @@ func TestAMoveLooksAtNobodyInTheRightOrg(t *testing.T) {
 // before each batch.
 func TestDeliveringCostsNoMoreWithALongQueue(t *testing.T) {
 	d := withNewsletters(t)
-	const byKey = "PRIMARY KEY (tenant_id=? AND subscriber_id=? AND destination_id=?)"
+	const byKey = "PRIMARY KEY (subscriber_id=? AND tenant_id=? AND destination_id=?)"
 	looked := map[string]bool{}
 	for _, s := range statements(t, "deliveries.go", "repeats.go", "waiting.go") {
 		lines := strings.Join(plan(t, d, s), "; ")

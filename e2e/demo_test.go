@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -182,6 +183,13 @@ func (d *demo) after(t *testing.T, prefix string) string {
 		t.Fatalf("line %q, want one that begins with %q", line, prefix)
 	}
 	return rest
+}
+
+// owns reports whether an address is of the portal or of a simulated CRM.
+func (d *demo) owns(address string) bool {
+	return slices.ContainsFunc([]string{d.portal, d.salesforce, d.hubspot, d.zoho}, func(own string) bool {
+		return own != "" && strings.HasPrefix(address, own+"/")
+	})
 }
 
 // database is where the demo keeps its data.

@@ -110,7 +110,7 @@ func (v *visitor) watch(page playwright.Page) {
 		}
 	})
 	page.OnRequest(func(r playwright.Request) {
-		if u := r.URL(); strings.HasPrefix(u, "http") && !strings.HasPrefix(u, v.d.portal+"/") && !strings.HasPrefix(u, v.d.salesforce+"/") {
+		if u := r.URL(); strings.HasPrefix(u, "http") && !v.d.owns(u) {
 			v.problem("a page went to %s", u)
 		}
 	})

@@ -21,6 +21,7 @@ type bench struct {
 	runs   int
 	time   time.Duration // of one run
 	stored int           // subscribers of the large tenant, half of them waiting
+	moved  int           // subscribers of the tenant that moves to another CRM
 	server bool          // the large tenant is on PostgreSQL
 }
 
@@ -30,10 +31,11 @@ func main() {
 		return
 	}
 	var b bench
-	only := flag.String("only", "machine,signups,tokens,two,idle,trickle,pace,backlog,million,search,postgres", "what to measure, with commas between")
+	only := flag.String("only", "machine,signups,tokens,two,idle,trickle,pace,backlog,calls,move,million,search,postgres", "what to measure, with commas between")
 	flag.IntVar(&b.runs, "runs", 3, "how often sign-ups are measured; the median counts")
 	flag.DurationVar(&b.time, "time", 5*time.Second, "how long each of these runs takes")
 	flag.IntVar(&b.stored, "stored", 1_000_000, "how many subscribers are stored in the large tenant, or in the two that are searched")
+	flag.IntVar(&b.moved, "moved", 100_000, "how many subscribers the tenant has that moves from Salesforce to HubSpot")
 	flag.BoolVar(&b.server, "postgres", false, "keep the large tenants on an own PostgreSQL")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -52,7 +54,7 @@ func (b bench) run(ctx context.Context, only []string) error {
 	for _, part := range []struct {
 		name    string
 		measure func(context.Context) error
-	}{{"machine", machine}, {"signups", b.signUps}, {"tokens", b.tokens}, {"two", b.two}, {"idle", b.idle}, {"trickle", b.trickle}, {"pace", b.pace}, {"backlog", b.backlog}, {"million", b.million}, {"search", b.search}, {"postgres", b.postgres}} {
+	}{{"machine", machine}, {"signups", b.signUps}, {"tokens", b.tokens}, {"two", b.two}, {"idle", b.idle}, {"trickle", b.trickle}, {"pace", b.pace}, {"backlog", b.backlog}, {"calls", b.calls}, {"move", b.move}, {"million", b.million}, {"search", b.search}, {"postgres", b.postgres}} {
 		if !slices.Contains(only, part.name) {
 			continue
 		}

@@ -35,10 +35,10 @@ func (b bench) million(ctx context.Context) error {
 		if err := pages(ctx, p, "nothing is delivered"); err != nil {
 			return err
 		}
-		if err := p.Connect(ctx, rig.Fabrikam); err != nil {
+		if err := p.Connect(ctx, rig.Fabrikam, w.CRM(rig.Salesforce)); err != nil {
 			return err
 		}
-		took, err := trickle(ctx, w, p, rig.Fabrikam)
+		took, err := trickle(ctx, p, rig.Fabrikam, w.CRM(rig.Salesforce))
 		if err != nil {
 			return err
 		}
@@ -59,21 +59,21 @@ func (b bench) fill(ctx context.Context, w *rig.World, arrived int) (err error) 
 	if err != nil {
 		return err
 	}
-	const group = 5000
-	lease := db.Lease{TenantID: n.TenantID, Owner: "bench"}
+	people := crowd{letter: n, domain: "stored.example", size: b.stored}
+	lease := db.Lease{DestinationKey: firstOf(n.TenantID), Owner: "bench"}
 	begun := time.Now()
 	for from := 0; from < b.stored; from += group {
 		if err := store.TakeLease(ctx, lease); err != nil {
 			return err
 		}
-		answers, err := store.AddSignUps(ctx, many(n, from, min(group, b.stored-from)))
+		answers, err := store.AddSignUps(ctx, people.signUps(from, min(group, b.stored-from)))
 		if err != nil {
 			return err
 		}
 		if from >= arrived {
 			continue
 		}
-		if err := store.RecordOutcomes(ctx, lease, delivered(answers)); err != nil {
+		if err := store.RecordOutcomes(ctx, lease, outcomes(answers)); err != nil {
 			return err
 		}
 	}
@@ -86,27 +86,18 @@ func (b bench) fill(ctx context.Context, w *rig.World, arrived int) (err error) 
 	return store.ReleaseLease(ctx, lease)
 }
 
-func many(n db.Newsletter, from, count int) []db.SignUp {
-	group := make([]db.SignUp, count)
-	for i := range group {
-		email := fmt.Sprintf("reader%07d@stored.example", from+i)
-		group[i] = db.SignUp{TenantID: n.TenantID, NewsletterID: n.ID, Email: email, EmailKey: email,
-			FirstName: "Rita", LastName: "Reader", Consent: n.Consent, Source: "form", At: time.Now()}
-	}
-	return group
-}
-
-func delivered(answers []db.SignedUp) []db.Outcome {
-	outcomes := make([]db.Outcome, len(answers))
+// outcomes are those of sign-ups that were delivered.
+func outcomes(answers []db.SignedUp) []db.Outcome {
+	all := make([]db.Outcome, len(answers))
 	for i, a := range answers {
-		outcomes[i] = db.Outcome{SubscriberID: a.ID, State: db.Delivered, RecordID: "003000000000001AAA", OrgID: "00D000000000001AAA"}
+		all[i] = db.Outcome{SubscriberID: a.ID, State: db.Delivered, RecordID: "003000000000001AAA", OrgID: "00D000000000001AAA"}
 	}
-	return outcomes
+	return all
 }
 
 // drain connects the large tenant, and measures while its half is delivered.
 func (b bench) drain(ctx context.Context, w *rig.World, p *rig.Portal) error {
-	if err := p.Connect(ctx, rig.Contoso); err != nil {
+	if err := p.Connect(ctx, rig.Contoso, w.CRM(rig.Salesforce)); err != nil {
 		return err
 	}
 	begun, before := time.Now(), memory(p)
@@ -116,7 +107,7 @@ func (b bench) drain(ctx context.Context, w *rig.World, p *rig.Portal) error {
 	var failed error
 	var all sync.WaitGroup
 	all.Go(func() { rest, failed = drained(measuring, w, b.stored/2) })
-	took, err := trickle(ctx, w, p, rig.Fabrikam)
+	took, err := trickle(ctx, p, rig.Fabrikam, w.CRM(rig.Salesforce))
 	if err != nil {
 		return err
 	}
@@ -127,7 +118,7 @@ func (b bench) drain(ctx context.Context, w *rig.World, p *rig.Portal) error {
 	if all.Wait(); failed != nil {
 		return failed
 	}
-	stats, err := w.Salesforce.Stats(ctx)
+	stats, err := w.CRM(rig.Salesforce).Stats(ctx)
 	if err != nil {
 		return err
 	}
@@ -154,7 +145,7 @@ func drained(ctx context.Context, w *rig.World, waiting int) (rate float64, err 
 		if err != nil {
 			return 0, err
 		}
-		if sums[db.Waiting] == 0 {
+		if sums.Destinations[t.ID][db.Waiting] == 0 {
 			return float64(waiting) / time.Since(begun).Seconds(), nil
 		}
 		select {

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -22,18 +21,18 @@ const (
 // pace measures what sign-ups cost that come steadily, and how long their Contacts take.
 func (b bench) pace(ctx context.Context) error {
 	return inWorld(ctx, func(w *rig.World, p *rig.Portal) error {
-		if err := p.Connect(ctx, rig.Contoso); err != nil {
+		if err := p.Connect(ctx, rig.Contoso, w.CRM(rig.Salesforce)); err != nil {
 			return err
 		}
-		before, err := w.Salesforce.Stats(ctx)
+		before, err := w.CRM(rig.Salesforce).Stats(ctx)
 		if err != nil {
 			return err
 		}
-		took, err := evenly(ctx, w, p.Form(rig.Contoso))
+		took, err := evenly(ctx, w.CRM(rig.Salesforce), p.Form(rig.Contoso))
 		if err != nil {
 			return err
 		}
-		after, err := w.Salesforce.Stats(ctx)
+		after, err := w.CRM(rig.Salesforce).Stats(ctx)
 		if err != nil {
 			return err
 		}
@@ -44,7 +43,7 @@ func (b bench) pace(ctx context.Context) error {
 
 // evenly signs people up at an even rate, and measures for each how long the Contact
 // takes after the answer.
-func evenly(ctx context.Context, w *rig.World, form string) (all times, err error) {
+func evenly(ctx context.Context, crm *rig.CRM, form string) (all times, err error) {
 	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
 	defer stop()
 	signedUp := make([]time.Time, steadySize)
@@ -62,7 +61,7 @@ func evenly(ctx context.Context, w *rig.World, form string) (all times, err erro
 			})
 		}
 	})
-	arrived, err := arrivals(ctx, w)
+	arrived, err := arrivals(ctx, crm)
 	sending.Wait()
 	for i := range signedUp {
 		err = errors.Join(err, <-failed)
@@ -75,12 +74,12 @@ func steadyEmail(i int) string { return fmt.Sprintf("steady%d@bench.example", i)
 
 // arrivals looks for new Contacts, and returns when each was first seen, once there are
 // steadySize.
-func arrivals(ctx context.Context, w *rig.World) (at map[string]time.Time, err error) {
-	salesforce, err := sql.Open("sqlite", "file:"+filepath.Join(w.Folder, "salesforce.db")+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)")
+func arrivals(ctx context.Context, crm *rig.CRM) (at map[string]time.Time, err error) {
+	file, err := openFile(crm)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, salesforce.Close()) }()
+	defer func() { err = errors.Join(err, file.Close()) }()
 	at = map[string]time.Time{}
 	var last int64
 	look := time.NewTicker(10 * time.Millisecond)
@@ -91,7 +90,7 @@ func arrivals(ctx context.Context, w *rig.World) (at map[string]time.Time, err e
 			return at, fmt.Errorf("%d of %d arrived: %w", len(at), steadySize, ctx.Err())
 		case <-look.C:
 		}
-		if last, err = newContacts(ctx, salesforce, last, at); err != nil {
+		if last, err = newContacts(ctx, file, last, at); err != nil {
 			return at, err
 		}
 	}
@@ -129,14 +128,14 @@ func (b bench) backlog(ctx context.Context) error {
 		if _, err := b.indexed(ctx, w); err != nil {
 			return err
 		}
-		if err := p.Connect(ctx, rig.Contoso); err != nil {
+		if err := p.Connect(ctx, rig.Contoso, w.CRM(rig.Salesforce)); err != nil {
 			return err
 		}
 		rate, err := drained(ctx, w, b.stored)
 		if err != nil {
 			return err
 		}
-		stats, err := w.Salesforce.Stats(ctx)
+		stats, err := w.CRM(rig.Salesforce).Stats(ctx)
 		if err != nil {
 			return err
 		}
@@ -144,7 +143,7 @@ func (b bench) backlog(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		salesforce, err := processorTime(w.Salesforce)
+		salesforce, err := processorTime(w.CRM(rig.Salesforce))
 		say("backlog      %d waiting: %.0f/s, %d API calls; processor time of the portal %v, of the simulated Salesforce %v", b.stored, rate, stats.APICalls, portal, salesforce)
 		return err
 	})

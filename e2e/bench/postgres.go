@@ -68,7 +68,7 @@ func (b bench) replicas(ctx context.Context, w *rig.World, portals []*rig.Portal
 	}
 	inserts.process.Kill()
 	for _, t := range []rig.Tenant{rig.Contoso, rig.Fabrikam} {
-		if err := portals[0].Connect(ctx, t); err != nil {
+		if err := portals[0].Connect(ctx, t, w.CRM(rig.Salesforce)); err != nil {
 			return err
 		}
 	}
@@ -143,7 +143,7 @@ func deliveredSoFar(ctx context.Context, store *db.DB) (n int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		n += sums[db.Delivered]
+		n += sums.Destinations[tenant.ID][db.Delivered]
 	}
 	return n, nil
 }

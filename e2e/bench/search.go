@@ -93,7 +93,6 @@ func (b bench) fillBoth(ctx context.Context, w *rig.World) (err error) {
 	if err := fillFew(ctx, store, letters[0]); err != nil {
 		return err
 	}
-	const group = 5000
 	begun := time.Now()
 	for from := 0; from < b.stored; from += group {
 		signUps := make([]db.SignUp, min(group, b.stored-from))
@@ -119,7 +118,7 @@ func fillFew(ctx context.Context, store *db.DB, weekly db.Newsletter) error {
 	for day := range 360 {
 		r, at := reading(events, 9_000_000+day), begin.AddDate(0, 0, day)
 		past.People = append(past.People, db.PastPerson{
-			Subscriber: db.Subscriber{NewsletterID: events.ID, Email: r.Email, EmailKey: r.EmailKey, FirstName: r.FirstName, LastName: r.LastName, State: db.Dismissed},
+			Subscriber: db.Subscriber{NewsletterID: events.ID, Email: r.Email, EmailKey: r.EmailKey, FirstName: r.FirstName, LastName: r.LastName, Status: db.Active, Delivery: db.Delivery{State: db.Dismissed}},
 			SignUps:    []db.Consent{{At: at, Words: r.Consent, Source: r.Source}},
 		})
 	}

@@ -127,13 +127,13 @@ type idle struct{}
 func (idle) Wake(string) {}
 
 // CheckUp does nothing.
-func (idle) CheckUp(context.Context, string) error { return nil }
+func (idle) CheckUp(context.Context, db.DestinationKey) error { return nil }
 
 // CheckUpSoon does nothing.
-func (idle) CheckUpSoon(string) {}
+func (idle) CheckUpSoon(db.DestinationKey) {}
 
 // CheckKey does nothing.
-func (idle) CheckKey(context.Context, string, string) error { return nil }
+func (idle) CheckKey(context.Context, db.DestinationKey, string) error { return nil }
 
 // Resume does nothing.
-func (idle) Resume(context.Context, string) error { return nil }
+func (idle) Resume(context.Context, db.DestinationKey) error { return nil }

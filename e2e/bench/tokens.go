@@ -18,7 +18,7 @@ import (
 // tokens measures how many credentials programs get over the HTTP API in a second.
 func (b bench) tokens(ctx context.Context) error {
 	return inWorld(ctx, func(w *rig.World, p *rig.Portal) error {
-		if err := p.Connect(ctx, rig.Contoso); err != nil {
+		if err := p.Connect(ctx, rig.Contoso, w.CRM(rig.Salesforce)); err != nil {
 			return err
 		}
 		var rates []float64

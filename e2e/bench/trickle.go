@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"time"
 
 	"gatepost/db"
@@ -18,26 +17,32 @@ import (
 	_ "modernc.org/sqlite" // to see a Contact the moment it is there
 )
 
-// latency is how long the simulated Salesforce takes for each call.
+// latency is how long the simulated CRMs take for each call.
 const latency = 150 * time.Millisecond
 
 // trickleSize is how many sign-ups a trickle has, each of which comes alone.
 const trickleSize = 60
 
-// trickle measures the time from the thank-you to the Contact, with nothing else
-// going on.
+// trickle measures the time from the thank-you to the Contact in each CRM, with nothing
+// else going on.
 func (b bench) trickle(ctx context.Context) error {
 	return inWorld(ctx, func(w *rig.World, p *rig.Portal) error {
-		if err := p.Connect(ctx, rig.Contoso); err != nil {
-			return err
+		for i, t := range []rig.Tenant{rig.Contoso, rig.Fabrikam, rig.Northwind} {
+			crm := w.CRMs[i]
+			if err := p.Connect(ctx, t, crm); err != nil {
+				return err
+			}
+			took, err := trickle(ctx, p, t, crm)
+			say("trickle      from thank-you to Contact, %s takes %v a call: %v", crm.Name, latency, took)
+			if err != nil {
+				return err
+			}
 		}
-		took, err := trickle(ctx, w, p, rig.Contoso)
-		say("trickle      from thank-you to Contact, Salesforce takes %v a call: %v", latency, took)
-		return err
+		return nil
 	})
 }
 
-// inWorld calls fn with a portal beside the simulated Salesforce, on new data.
+// inWorld calls fn with a portal beside the simulated CRMs, on new data.
 func inWorld(ctx context.Context, fn func(*rig.World, *rig.Portal) error) error {
 	return inWorldOn(ctx, "", fn)
 }
@@ -64,9 +69,10 @@ func inWorldOn(ctx context.Context, database string, fn func(*rig.World, *rig.Po
 	if err != nil {
 		return err
 	}
-	err = w.Salesforce.Control(ctx, "settings", map[string]any{"latency_ms": latency.Milliseconds(), "daily_limit": 100_000_000})
-	if err != nil {
-		return err
+	for _, crm := range w.CRMs {
+		if err := crm.Plenty(ctx, latency.Milliseconds()); err != nil {
+			return err
+		}
 	}
 	p, err := w.AddPortal(ctx)
 	if err != nil {
@@ -78,12 +84,12 @@ func inWorldOn(ctx context.Context, database string, fn func(*rig.World, *rig.Po
 
 // trickle signs people up, each when the one before is long there, and measures for each
 // how long the Contact takes after the answer.
-func trickle(ctx context.Context, w *rig.World, p *rig.Portal, t rig.Tenant) (times, error) {
-	salesforce, err := sql.Open("sqlite", "file:"+filepath.Join(w.Folder, "salesforce.db")+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)")
+func trickle(ctx context.Context, p *rig.Portal, t rig.Tenant, crm *rig.CRM) (times, error) {
+	file, err := openFile(crm)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = salesforce.Close() }()
+	defer func() { _ = file.Close() }()
 	var all times
 	for range trickleSize {
 		email := fmt.Sprintf("trickle%d@bench.example", reader.Add(1))
@@ -91,7 +97,7 @@ func trickle(ctx context.Context, w *rig.World, p *rig.Portal, t rig.Tenant) (ti
 			return all, err
 		}
 		begun := time.Now()
-		if err := arrives(ctx, salesforce, email); err != nil {
+		if err := arrives(ctx, file, countContacts[crm.Service], email); err != nil {
 			return all, err
 		}
 		all = append(all, time.Since(begun))
@@ -100,6 +106,11 @@ func trickle(ctx context.Context, w *rig.World, p *rig.Portal, t rig.Tenant) (ti
 		}
 	}
 	return all, nil
+}
+
+// openFile opens the file of a simulated CRM, to read it.
+func openFile(crm *rig.CRM) (*sql.DB, error) {
+	return sql.Open("sqlite", "file:"+crm.File()+"?_pragma=busy_timeout(10000)&_pragma=query_only(1)")
 }
 
 // noRedirects is a reader's browser, which doesn't go on to the thank-you page.
@@ -118,15 +129,22 @@ func signUp(form, email string) error {
 	return nil
 }
 
+// countContacts count the Contacts with an address in the file of a simulated CRM.
+var countContacts = map[string]string{
+	rig.Salesforce: `SELECT count(*) FROM orgs o JOIN records r ON r.org = o.id AND r.type = 'Contact' AND r.email = $1`,
+	rig.HubSpot:    `SELECT count(*) FROM orgs o JOIN addresses a ON a.org = o.id AND a.email = $1`,
+	rig.Zoho:       `SELECT count(*) FROM orgs o JOIN records r ON r.org = o.id AND r.module = 'Contacts' AND r.email = $1`,
+}
+
 // arrives waits until there is a Contact with the address.
-func arrives(ctx context.Context, salesforce *sql.DB, email string) error {
+func arrives(ctx context.Context, file *sql.DB, count, email string) error {
 	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
 	defer stop()
 	look := time.NewTicker(2 * time.Millisecond)
 	defer look.Stop()
 	for {
 		var n int
-		err := salesforce.QueryRowContext(ctx, `SELECT count(*) FROM orgs o JOIN records r ON r.org = o.id AND r.type = 'Contact' AND r.email = $1`, email).Scan(&n)
+		err := file.QueryRowContext(ctx, count, email).Scan(&n)
 		if err != nil || n > 0 {
 			return err
 		}

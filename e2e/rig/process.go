@@ -1,4 +1,4 @@
-// Package rig runs the built gatepost command and the simulated Salesforce as
+// Package rig runs the built gatepost command and the simulated CRMs as
 // processes of their own, on this machine's loopback addresses alone, and drives
 // them over HTTP. The soak test and the benchmarks stand on it.
 package rig
@@ -24,7 +24,7 @@ const startTime = time.Minute
 // Build builds the gatepost command into folder and returns its path.
 func Build(ctx context.Context, folder string) (string, error) {
 	path := filepath.Join(folder, "gatepost")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "gatepost")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "gatepost")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build gatepost: %w: %s", err, out)

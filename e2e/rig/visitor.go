@@ -32,39 +32,50 @@ func (p *Portal) SignIn(ctx context.Context, t Tenant) (*Visitor, error) {
 	if err := v.Open(ctx, p.URL+"/login"); err != nil {
 		return nil, err
 	}
-	return v, v.submit(ctx, "/login", "email", t.Admin, "password", p.world.password)
+	return v, v.Submit(ctx, `form[action$="/login"]`, "email", t.Admin, "password", p.world.password)
 }
 
-// Connect connects a tenant to Salesforce, or connects it anew, as its admin
-// does it: log in to the portal, press Connect, log in to Salesforce, press Allow.
-func (p *Portal) Connect(ctx context.Context, t Tenant) error {
+// Connect connects a tenant to a CRM, or connects it anew, as its admin does it: log in
+// to the portal, press Connect, log in to the CRM, choose an account where there are
+// several, and let the portal in.
+func (p *Portal) Connect(ctx context.Context, t Tenant, c *CRM) error {
 	v, err := p.SignIn(ctx, t)
 	if err != nil {
 		return fmt.Errorf("sign in: %w", err)
 	}
-	if err := v.Open(ctx, p.URL+"/integrations"); err != nil {
+	if err := v.toCRM(ctx, p, c); err != nil {
 		return err
 	}
-	if err := v.submit(ctx, "/connect"); err != nil {
-		return fmt.Errorf("press Connect: %w", err)
+	if err := v.Submit(ctx, `form[action="/login"]`, "username", t.Login, "password", c.file); err != nil {
+		return fmt.Errorf("log in to %s: %w", c.Name, err)
 	}
-	salesforce, ok := v.page.Find("main a.primary").Attr("href")
-	if !ok {
-		return fmt.Errorf("the page at %s doesn't lead to Salesforce", v.at.Path)
+	if account, several := v.page.Find(".accounts a, .orgs a").Attr("href"); several {
+		if err := v.follow(ctx, account); err != nil {
+			return fmt.Errorf("choose an account: %w", err)
+		}
 	}
-	if err := v.Open(ctx, salesforce); err != nil {
-		return err
+	if err := v.Submit(ctx, `form:has(button[name="decision"])`, "decision", "allow"); err != nil {
+		return fmt.Errorf("let the portal in: %w", err)
 	}
-	if err := v.submit(ctx, "/login", "username", t.Admin, "password", salesforcePassword); err != nil {
-		return fmt.Errorf("log in to Salesforce: %w", err)
-	}
-	if err := v.submit(ctx, ".apexp", "decision", "allow"); err != nil {
-		return fmt.Errorf("press Allow: %w", err)
-	}
-	if !strings.HasPrefix(v.at.String(), p.URL) || v.at.Query().Has("error") {
+	if !strings.HasPrefix(v.at.String(), p.URL) || !strings.Contains(v.page.Text(), c.Name+" is connected.") {
 		return fmt.Errorf("not connected, but sent to %s%s", v.at.Host, v.at.Path)
 	}
 	return nil
+}
+
+// toCRM presses Connect, and goes on to the CRM.
+func (v *Visitor) toCRM(ctx context.Context, p *Portal, c *CRM) error {
+	if err := v.Open(ctx, p.URL+"/integrations"); err != nil {
+		return err
+	}
+	if err := v.Submit(ctx, `form[action$="/`+c.Service+`/connect"]`); err != nil {
+		return fmt.Errorf("press Connect: %w", err)
+	}
+	to, ok := v.page.Find("main a.primary").Attr("href")
+	if !ok {
+		return fmt.Errorf("the page at %s doesn't lead to %s", v.at.Path, c.Name)
+	}
+	return v.Open(ctx, to)
 }
 
 // Open opens a page.
@@ -98,12 +109,21 @@ func (v *Visitor) Fetch(ctx context.Context, address string) (time.Duration, err
 	return time.Since(begun), nil
 }
 
-// submit sends the first form whose action ends as given, with the fields that it
-// has and those that are filled in, a name and a value in turn.
-func (v *Visitor) submit(ctx context.Context, action string, filled ...string) error {
-	form := v.page.Find(`form[action$="` + action + `"]`).First()
+// follow opens what a link of the page leads to.
+func (v *Visitor) follow(ctx context.Context, href string) error {
+	to, err := v.at.Parse(href)
+	if err != nil {
+		return err
+	}
+	return v.Open(ctx, to.String())
+}
+
+// Submit sends the first form that a selector finds, with the fields that it has and those
+// that are filled in, a name and a value in turn.
+func (v *Visitor) Submit(ctx context.Context, selector string, filled ...string) error {
+	form := v.page.Find(selector).First()
 	if form.Length() == 0 {
-		return fmt.Errorf("the page at %s has no form for %s", v.at.Path, action)
+		return fmt.Errorf("the page at %s has no %s", v.at.Path, selector)
 	}
 	fields := url.Values{}
 	form.Find("input[name]").Each(func(_ int, in *goquery.Selection) {

@@ -13,28 +13,33 @@ import (
 	"strings"
 )
 
-// Tenant is a customer of the portal, with its admin, who has the same name at
-// the simulated Salesforce.
-type Tenant struct{ Slug, Admin string }
+// Tenant is a customer of the portal, with its admin, and with who that is at the simulated
+// CRMs: John is in Contoso's org there, Jane in Fabrikam's.
+type Tenant struct{ Slug, Admin, Login string }
 
 // The tenants of every World.
 var (
-	Contoso  = Tenant{"contoso", "john@contoso.example"}
-	Fabrikam = Tenant{"fabrikam", "jane@fabrikam.example"}
+	Contoso   = Tenant{"contoso", "john@contoso.example", john}
+	Fabrikam  = Tenant{"fabrikam", "jane@fabrikam.example", jane}
+	Northwind = Tenant{"northwind", "anna@northwind.example", john}
 )
 
-// The portals' app at the simulated Salesforce, and everybody's password there.
 const (
-	appID              = "gatepost-rig"
-	appSecret          = "a-secret-of-nobody"
-	salesforcePassword = "salesforce"
+	john = "john@contoso.example"
+	jane = "jane@fabrikam.example"
 )
 
-// World is a folder with the data of everybody: the simulated Salesforce, which
-// runs, and any number of portals on one database.
+// The portals' app at the simulated CRMs.
+const (
+	appID     = "gatepost-rig"
+	appSecret = "a-secret-of-nobody"
+)
+
+// World is a folder with the data of everybody: the simulated CRMs, which run, and any
+// number of portals on one database.
 type World struct {
-	Folder     string
-	Salesforce *Salesforce
+	Folder string
+	CRMs   []*CRM
 
 	binary   string
 	database string
@@ -42,8 +47,8 @@ type World struct {
 	log      *os.File
 }
 
-// NewWorld builds gatepost, starts the simulated Salesforce, and adds the tenants to
-// the portals' database: a path or a postgres:// URL, or "" for a file in the folder.
+// NewWorld builds gatepost, starts the simulated CRMs, and adds the tenants and the CRMs'
+// app to the portals' database: a path or a postgres:// URL, or "" for a file in the folder.
 // Who gets a World has to Close it.
 func NewWorld(ctx context.Context, folder, database string) (w *World, err error) {
 	w = &World{Folder: folder, database: cmp.Or(database, filepath.Join(folder, "gatepost.db")), password: rand.Text()}
@@ -58,35 +63,40 @@ func NewWorld(ctx context.Context, folder, database string) (w *World, err error
 	if w.binary, err = Build(ctx, folder); err != nil {
 		return w, err
 	}
-	if err := w.startSalesforce(); err != nil {
-		return w, err
+	for _, t := range []Tenant{Contoso, Fabrikam, Northwind} {
+		if err := w.Add(ctx, t); err != nil {
+			return w, err
+		}
 	}
-	for _, t := range []Tenant{Contoso, Fabrikam} {
-		if err := w.add(ctx, t); err != nil {
+	for _, k := range kinds {
+		if err := w.run(ctx, &CRM{kind: k}); err != nil {
 			return w, err
 		}
 	}
 	return w, nil
 }
 
-func (w *World) add(ctx context.Context, t Tenant) error {
+// Add adds a tenant with its admin.
+func (w *World) Add(ctx context.Context, t Tenant) error {
 	if err := w.Command(ctx, "", "tenant", "add", t.Slug); err != nil {
 		return err
 	}
 	return w.Command(ctx, w.password+"\n", "user", "add", t.Admin, "--tenant", t.Slug, "--password-stdin")
 }
 
-func (w *World) startSalesforce() error {
-	addr, err := FreeAddress()
-	if err != nil {
+// run starts a simulated CRM, and tells the portals where it is.
+func (w *World) run(ctx context.Context, c *CRM) error {
+	if err := c.start(w); err != nil {
 		return err
 	}
-	p, err := Start(w.log, nil, w.binary, "mocksalesforce", "--addr", addr, "--data", w.Folder)
-	if err != nil {
-		return err
-	}
-	w.Salesforce = &Salesforce{Process: p, URL: "http://" + addr}
-	return nil
+	w.CRMs = append(w.CRMs, c)
+	return w.Command(ctx, appSecret+"\n", "service", "set", c.Service, "--client-id", appID, "--client-secret-stdin", "--login-url", c.URL)
+}
+
+// CRM is the simulated CRM that stands for a service.
+func (w *World) CRM(service string) *CRM {
+	i := slices.IndexFunc(w.CRMs, func(c *CRM) bool { return c.Service == service })
+	return w.CRMs[i]
 }
 
 // Database is where the portals keep their data: a path or a postgres:// URL.
@@ -98,12 +108,17 @@ func (w *World) Log() string { return w.log.Name() }
 // Command runs another gatepost command on the portals' database.
 func (w *World) Command(ctx context.Context, stdin string, args ...string) error {
 	cmd := exec.CommandContext(ctx, w.binary, args...)
-	cmd.Env = []string{"GATEPOST_DATABASE=" + w.Database()}
+	cmd.Env = w.environ()
 	cmd.Stdin = strings.NewReader(stdin)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("gatepost %s: %w: %s", strings.Join(args, " "), err, out)
 	}
 	return nil
+}
+
+// environ says where the data is.
+func (w *World) environ() []string {
+	return []string{"GATEPOST_DATABASE=" + w.Database(), "GATEPOST_KEYSET=" + filepath.Join(w.Folder, "keyset.json")}
 }
 
 // Portal is a place for a portal: its addresses stay while processes come and go.
@@ -121,32 +136,26 @@ func (w *World) AddPortal(ctx context.Context) (*Portal, error) {
 }
 
 // AddReplica starts a portal that is reached at the public address of several, or at
-// its own when that is "". The app of who has that address is registered at Salesforce.
+// its own when that is "". The CRMs know the app of who has that address.
 func (w *World) AddReplica(ctx context.Context, url string) (*Portal, error) {
 	addr, err := FreeAddress()
 	if err != nil {
 		return nil, err
 	}
 	p := &Portal{URL: cmp.Or(url, "http://"+addr), Address: addr, world: w}
-	if callback := p.URL + "/integrations/sfdc/callback"; !slices.Contains(w.Salesforce.callbacks, callback) {
-		w.Salesforce.callbacks = append(w.Salesforce.callbacks, callback)
-	}
-	err = w.Salesforce.Control(ctx, "clients", map[string]any{
-		"client_id": appID, "client_secret": appSecret, "redirect_uris": w.Salesforce.callbacks})
-	if err != nil {
-		return nil, err
+	for _, c := range w.CRMs {
+		if err := c.sendBackTo(ctx, p.URL); err != nil {
+			return nil, err
+		}
 	}
 	return p, p.Start()
 }
 
 // Start starts the portal's process, on the data that is there.
 func (p *Portal) Start() error {
-	started, err := Start(p.world.log, []string{
-		"GATEPOST_ADDR=" + p.Address, "GATEPOST_URL=" + p.URL,
-		"GATEPOST_DATABASE=" + p.world.Database(), "GATEPOST_KEYSET=" + filepath.Join(p.world.Folder, "keyset.json"),
-		"GATEPOST_SFDC_CLIENT_ID=" + appID, "GATEPOST_SFDC_CLIENT_SECRET=" + appSecret,
-		"GATEPOST_SFDC_LOGIN_URL=" + p.world.Salesforce.URL, "GATEPOST_SIGNUP_LIMITS=off", "GATEPOST_LOG=warn",
-	}, p.world.binary, "serve")
+	started, err := Start(p.world.log, append(p.world.environ(),
+		"GATEPOST_ADDR="+p.Address, "GATEPOST_URL="+p.URL, "GATEPOST_SIGNUP_LIMITS=off", "GATEPOST_LOG=warn",
+	), p.world.binary, "serve")
 	if err != nil {
 		return err
 	}
@@ -157,11 +166,11 @@ func (p *Portal) Start() error {
 // Form is the address of a tenant's public form.
 func (p *Portal) Form(t Tenant) string { return p.URL + "/signup/" + t.Slug + "-weekly" }
 
-// Close ends the simulated Salesforce. The portals are their users' to end.
+// Close ends the simulated CRMs. The portals are their users' to end.
 func (w *World) Close() error {
 	var errs []error
-	if w.Salesforce != nil {
-		errs = append(errs, w.Salesforce.Stop())
+	for _, c := range w.CRMs {
+		errs = append(errs, c.Stop())
 	}
 	if w.log != nil {
 		errs = append(errs, w.log.Close())

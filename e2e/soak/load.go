@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,7 +16,7 @@ import (
 // repeats is the share of sign-ups with an address that was used before.
 const repeats = 0.05
 
-// readers are everybody who signs up, at a steady rate.
+// readers are everybody who signs up with one tenant, at a steady rate.
 type readers struct {
 	forms  []string // of the portals, in turn
 	http   *http.Client
@@ -26,9 +25,21 @@ type readers struct {
 	mu           sync.Mutex
 	sent         []string        // addresses, in the order of their first use
 	acknowledged map[string]bool // by address in lower case
-	count        struct{ sent, repeated, acknowledged, refused, lost int }
+	count        counts
 	latencies    []time.Duration // of acknowledgements
 	surprises    []string        // answers that nobody should get
+}
+
+// counts are those of sign-ups, and of their answers.
+type counts struct{ sent, repeated, acknowledged, refused, lost int }
+
+// add adds others.
+func (c *counts) add(o counts) {
+	c.sent += o.sent
+	c.repeated += o.repeated
+	c.acknowledged += o.acknowledged
+	c.refused += o.refused
+	c.lost += o.lost
 }
 
 func newReaders(forms []string) *readers {
@@ -38,7 +49,7 @@ func newReaders(forms []string) *readers {
 	}}
 }
 
-// signUp sends sign-ups until ctx ends, and returns when all are answered. It is
+// signUp sends so many sign-ups a second until ctx ends, and returns when all are answered. It is
 // an open loop: a portal that is slow or gone gets no fewer of them.
 func (r *readers) signUp(ctx context.Context, rate int) {
 	var all sync.WaitGroup
@@ -115,14 +126,4 @@ func (r *readers) note(what func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	what()
-}
-
-// percentile is the latency that the given share of acknowledgements didn't
-// exceed.
-func (r *readers) percentile(share float64) time.Duration {
-	if len(r.latencies) == 0 {
-		return 0
-	}
-	slices.Sort(r.latencies)
-	return r.latencies[min(int(share*float64(len(r.latencies))), len(r.latencies)-1)]
 }

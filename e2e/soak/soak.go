@@ -11,21 +11,21 @@ import (
 	"gatepost/db"
 	"gatepost/db/dbtest/postgres"
 	"gatepost/e2e/rig"
-	"gatepost/identity"
 )
 
 // soak is a run under way.
 type soak struct {
 	plan
-	say     func(format string, args ...any)
-	world   *rig.World
-	store   *db.DB // to look at
-	tenant  string // its id
-	readers *readers
+	say       func(format string, args ...any)
+	world     *rig.World
+	store     *db.DB // to look at
+	customers []*customer
 
 	server   *postgres.Server // nil on SQLite
 	balancer *balancer        // likewise
 	restarts int              // of the server
+
+	stretches []stretch
 
 	mu         sync.Mutex // held while a portal is killed and started, and while one connects
 	portals    []*rig.Portal
@@ -54,7 +54,7 @@ func (p plan) run(ctx context.Context, folder string, say func(string, ...any)) 
 	return v, err
 }
 
-// open starts everybody and connects the tenant.
+// open starts everybody and connects the tenants.
 func (s *soak) open(ctx context.Context, folder string) (err error) {
 	database := ""
 	if s.postgres {
@@ -69,18 +69,32 @@ func (s *soak) open(ctx context.Context, folder string) (err error) {
 	if s.store, err = db.Open(ctx, s.world.Database()); err != nil {
 		return err
 	}
-	tenant, err := s.store.TenantBySlug(ctx, rig.Contoso.Slug)
-	if err != nil {
-		return err
-	}
-	s.tenant = tenant.ID
 	if err := s.openPortals(ctx); err != nil {
 		return err
 	}
-	if err := s.world.Salesforce.Control(ctx, "settings", map[string]any{"rotation": true, "latency_ms": 20, "daily_limit": 100_000_000}); err != nil {
+	for _, c := range customers {
+		if err := s.addCustomer(ctx, c.Tenant, s.world.CRM(c.service)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addCustomer connects a tenant to its CRM, and lets its readers come.
+func (s *soak) addCustomer(ctx context.Context, t rig.Tenant, crm *rig.CRM) error {
+	tenant, err := s.store.TenantBySlug(ctx, t.Slug)
+	if err != nil {
 		return err
 	}
-	return s.portals[0].Connect(ctx, rig.Contoso)
+	var forms []string
+	for _, p := range s.portals {
+		forms = append(forms, p.Form(t))
+	}
+	s.customers = append(s.customers, &customer{Tenant: t, id: tenant.ID, crm: crm, readers: newReaders(forms)})
+	if err := crm.Plenty(ctx, 20); err != nil {
+		return err
+	}
+	return s.portals[0].Connect(ctx, t, crm)
 }
 
 // openPortals starts the portals, each at an address of its own or all behind the
@@ -93,19 +107,18 @@ func (s *soak) openPortals(ctx context.Context) (err error) {
 		}
 		public = s.balancer.url()
 	}
-	var forms, addresses []string
+	var addresses []string
 	for range s.plan.portals {
 		p, err := s.world.AddReplica(ctx, public)
 		if err != nil {
 			return err
 		}
 		s.portals = append(s.portals, p)
-		forms, addresses = append(forms, p.Form(rig.Contoso)), append(addresses, p.Address)
+		addresses = append(addresses, p.Address)
 	}
 	if s.balancer != nil {
 		s.balancer.start(addresses)
 	}
-	s.readers = newReaders(forms)
 	return nil
 }
 
@@ -133,15 +146,19 @@ func (s *soak) close() error {
 func (s *soak) trouble(ctx context.Context) error {
 	load, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
-	all.Go(func() { s.readers.signUp(load, s.rate) })
+	for _, c := range s.customers {
+		all.Go(func() { c.readers.signUp(load, s.rate/len(s.customers)) })
+	}
 	all.Go(func() { s.keepConnected(load) })
 	defer all.Wait()
 	defer stop()
 	for _, sc := range s.scenarios() {
 		s.say("%s: %v with %d kills", sc.name, sc.lasts().Round(time.Second), sc.kills)
+		from := s.store.Now()
 		if err := s.play(ctx, sc); err != nil {
 			return fmt.Errorf("%s: %w", sc.name, err)
 		}
+		s.stretches = append(s.stretches, stretch{sc, from, s.store.Now()})
 		s.progress(ctx)
 	}
 	return nil
@@ -149,21 +166,23 @@ func (s *soak) trouble(ctx context.Context) error {
 
 // play goes through one scenario, and ends its faults.
 func (s *soak) play(ctx context.Context, sc scenario) (err error) {
-	salesforce := s.world.Salesforce
-	for _, f := range sc.faults {
-		if err := salesforce.Control(ctx, "fail", f); err != nil {
-			return err
+	for _, c := range s.customers {
+		if !sc.hits(c.crm.Service) {
+			continue
 		}
-		defer func() { err = errors.Join(err, salesforce.Control(ctx, "fail", fault{"on": f["on"]})) }()
+		for _, f := range sc.faults(c.crm) {
+			if err := c.crm.Control(ctx, "fail", f); err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, c.crm.Control(ctx, "fail", fault{"on": f["on"]})) }()
+		}
 	}
 	expiring, stop := context.WithCancel(ctx)
 	var expired sync.WaitGroup
 	defer expired.Wait()
 	defer stop()
 	if sc.expire > 0 {
-		expired.Go(func() {
-			each(expiring, sc.expire, func() { _ = salesforce.Control(ctx, "expire-access-tokens", nil) })
-		})
+		expired.Go(func() { each(expiring, sc.expire, func() { s.expire(expiring) }) })
 	}
 	restarted := make(chan error, 1)
 	go func() { restarted <- s.restartDatabase(ctx, rand.N(sc.lasts())) }()
@@ -179,11 +198,25 @@ func (s *soak) play(ctx context.Context, sc scenario) (err error) {
 	return wait(ctx, sc.between)
 }
 
+// expire ends all access tokens of all CRMs.
+func (s *soak) expire(ctx context.Context) {
+	for _, c := range s.customers {
+		_ = c.crm.Control(ctx, "expire-access-tokens", nil) // the next time, if not now
+	}
+}
+
 // A kill, or PostgreSQL's end, comes within crowdTime after a crowd has begun to sign up.
 const (
-	crowd     = 300
+	crowd     = 300 // of all tenants together
 	crowdTime = 40 * time.Millisecond
 )
+
+// sendCrowd has a crowd sign up at the nth portal.
+func (s *soak) sendCrowd(n int) {
+	for _, c := range s.customers {
+		c.readers.crowd(c.readers.forms[n], crowd/len(s.customers))
+	}
+}
 
 // kill kills any of the portals and starts it again. At a steady rate nobody might
 // be between an answer and what it promises just then: with a crowd somebody is, if
@@ -193,7 +226,7 @@ func (s *soak) kill() error {
 	defer s.mu.Unlock()
 	n := rand.IntN(len(s.portals))
 	p := s.portals[n]
-	s.readers.crowd(s.readers.forms[n], crowd)
+	s.sendCrowd(n)
 	time.Sleep(rand.N(crowdTime))
 	p.Kill()
 	s.kills++
@@ -232,7 +265,7 @@ func (s *soak) restartDatabase(ctx context.Context, after time.Duration) error {
 		end = s.server.Kill
 	}
 	s.restarts++
-	s.readers.crowd(s.readers.forms[0], crowd)
+	s.sendCrowd(0)
 	time.Sleep(rand.N(crowdTime))
 	if err := end(); err != nil {
 		return err
@@ -243,23 +276,29 @@ func (s *soak) restartDatabase(ctx context.Context, after time.Duration) error {
 	return s.server.Start()
 }
 
-// keepConnected does what an admin does when the portal says that the connection
-// is broken: a kill between a renewal and its storing loses the rotated token.
+// keepConnected does what admins do when the portal says that their connection is broken:
+// a kill between a renewal and its storing loses a rotated token.
 func (s *soak) keepConnected(ctx context.Context) {
 	each(ctx, time.Second, func() {
-		i, err := s.store.Identity(ctx, identity.Salesforce, s.tenant)
-		if err != nil || i.BrokenAt.IsZero() {
-			return
+		for _, c := range s.customers {
+			i, err := s.store.Identity(ctx, c.crm.Service, c.id)
+			if err == nil && !i.BrokenAt.IsZero() {
+				s.reconnect(ctx, c, i.BrokenCode)
+			}
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if err := s.portals[0].Connect(ctx, rig.Contoso); err != nil {
-			s.say("  the connection is broken (%s), and reconnecting failed: %v", i.BrokenCode, err)
-			return
-		}
-		s.reconnects++
-		s.say("  the connection was broken (%s); reconnected", i.BrokenCode)
 	})
+}
+
+// reconnect connects a customer anew, whose connection broke.
+func (s *soak) reconnect(ctx context.Context, c *customer, code string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.portals[0].Connect(ctx, c.Tenant, c.crm); err != nil {
+		s.say("  the connection to %s is broken (%s), and reconnecting failed: %v", c.crm.Name, code, err)
+		return
+	}
+	s.reconnects++
+	s.say("  the connection to %s was broken (%s); reconnected", c.crm.Name, code)
 }
 
 // calm waits until nothing waits any more.
@@ -272,14 +311,11 @@ func (s *soak) calm(ctx context.Context) error {
 	defer keeping.Wait()
 	defer stop()
 	for n := 1; ; n++ {
-		if err := s.endHours(ctx); err != nil && ctx.Err() == nil {
-			return err
-		}
-		sums, err := s.store.Sums(ctx, s.tenant)
+		waiting, err := s.waiting(ctx)
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
-		if sums[db.Waiting] == 0 && err == nil {
+		if waiting == 0 && err == nil {
 			return nil
 		}
 		if err := wait(ctx, time.Second); errors.Is(err, errLate) {
@@ -293,12 +329,19 @@ func (s *soak) calm(ctx context.Context) error {
 	}
 }
 
-// endHours lets the hour be over after which those are delivered again who signed up
-// several times within it: the run has no hour for them.
-func (s *soak) endHours(ctx context.Context) error {
-	_, err := s.store.Writer().ExecContext(ctx, `UPDATE subscribers SET due_at = $2 WHERE tenant_id = $1 AND state = 'waiting' AND reason = '' AND repeated_at > 0 AND due_at > $2`,
-		s.tenant, s.store.Now().UnixMilli())
-	return err
+// waiting is how many wait, for no hour that has to be over.
+func (s *soak) waiting(ctx context.Context) (n int, err error) {
+	for _, c := range s.customers {
+		if err := c.endHours(ctx, s.store); err != nil {
+			return n, err
+		}
+		sums, err := c.sums(ctx, s.store)
+		if err != nil {
+			return n, err
+		}
+		n += sums[db.Waiting]
+	}
+	return n, nil
 }
 
 // errLate says that not all has arrived in time.
@@ -306,14 +349,16 @@ var errLate = errors.New("not everything has arrived in time")
 
 // progress says where things are.
 func (s *soak) progress(ctx context.Context) {
-	sums, err := s.store.Sums(ctx, s.tenant)
-	if err != nil {
-		return // it only informs
+	for _, c := range s.customers {
+		sums, err := c.sums(ctx, s.store)
+		if err != nil {
+			return // it only informs
+		}
+		c.readers.note(func() {
+			s.say("  %-10s %d sent, %d acknowledged; %d entered, %d waiting, %d delivered, %d need attention", c.crm.Name, c.readers.count.sent,
+				c.readers.count.acknowledged, sums[db.Entered], sums[db.Waiting], sums[db.Delivered], sums[db.Attention])
+		})
 	}
-	s.readers.note(func() {
-		s.say("  %d sent, %d acknowledged; %d new, %d waiting, %d delivered, %d need attention", s.readers.count.sent,
-			s.readers.count.acknowledged, sums[db.New], sums[db.Waiting], sums[db.Delivered], sums[db.Attention])
-	})
 }
 
 // each calls do at intervals until ctx ends.

@@ -16,21 +16,20 @@ import (
 	"gatepost/e2e/rig"
 )
 
-// TestShort is the soak test in short: three kills, and Salesforce away for 20
-// seconds.
+// TestShort is the soak test in short: three kills, and HubSpot away for a while.
 func TestShort(t *testing.T) {
 	t.Parallel()
-	short(t, plan{rate: 200, portals: 2, kills: 3, every: 3 * time.Second, outage: 20 * time.Second, settle: 5 * time.Minute})
+	short(t, plan{rate: 200, portals: 2, kills: 3, every: 3 * time.Second, away: rig.HubSpot, outage: 15 * time.Second, settle: 5 * time.Minute})
 }
 
-// TestShortOnPostgres is the same with three replicas behind a balancer, and PostgreSQL
-// restarted five times.
+// TestShortOnPostgres is the same with three replicas behind a balancer, PostgreSQL
+// restarted five times, and Zoho away.
 func TestShortOnPostgres(t *testing.T) {
 	if os.Getenv(testdb.Variable) == testdb.Off {
 		t.Skip(testdb.Variable + " is off: nothing is tested on PostgreSQL")
 	}
 	t.Parallel()
-	short(t, plan{postgres: true, rate: 100, portals: 3, kills: 3, every: 3 * time.Second, outage: 10 * time.Second, settle: 5 * time.Minute})
+	short(t, plan{postgres: true, rate: 100, portals: 3, kills: 3, every: 3 * time.Second, away: rig.Zoho, outage: 10 * time.Second, settle: 5 * time.Minute})
 }
 
 func short(t *testing.T, p plan) {
@@ -99,41 +98,85 @@ func TestBalancer(t *testing.T) {
 	}
 }
 
+// TestPlan shows that a plan is refused that can't be carried out.
+func TestPlan(t *testing.T) {
+	good := plan{rate: 3, portals: 1, away: rig.Zoho}
+	for name, bad := range map[string]func(*plan){
+		"a CRM that there isn't": func(p *plan) { p.away = "zoho crm" },
+		"no CRM":                 func(p *plan) { p.away = "" },
+		"too few sign-ups":       func(p *plan) { p.rate = 2 },
+		"no portal":              func(p *plan) { p.portals = 0 },
+	} {
+		p := good
+		bad(&p)
+		if err := p.check(); err == nil {
+			t.Errorf("%s is taken", name)
+		}
+	}
+	if err := good.check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOneIsAway shows that one CRM alone has the faults of the last scenario, and that all
+// have those of the ones before.
+func TestOneIsAway(t *testing.T) {
+	scenarios := plan{kills: 3, away: rig.Zoho}.scenarios()
+	last := len(scenarios) - 1
+	for i, sc := range scenarios {
+		for _, c := range customers {
+			if want := sc.faults != nil && (i < last || c.service == rig.Zoho); sc.hits(c.service) != want {
+				t.Errorf("%s: whether %s has its faults is %v", sc.name, c.service, !want)
+			}
+		}
+	}
+}
+
 // TestVerdict shows that the verdict sees what it is there to see.
 func TestVerdict(t *testing.T) {
 	sent := []string{"A@x.example", "b@x.example", "c@x.example"}
 	acknowledged := map[string]bool{"a@x.example": true, "b@x.example": true}
-	var v verdict
-	v.compare(sent, acknowledged, []string{"A@x.example", "a@X.example", "d@x.example"})
-	if some(v.Lost) != "b@x.example" || some(v.Doubled) != "a@x.example" || some(v.Strangers) != "d@x.example" || !v.broken() {
-		t.Errorf("got %+v", v)
+	var o outcome
+	o.compare(sent, acknowledged, []string{"A@x.example", "a@X.example", "d@x.example"})
+	if some(o.Lost) != "b@x.example" || some(o.Doubled) != "a@x.example" || some(o.Strangers) != "d@x.example" || !(verdict{Customers: []outcome{o}}).broken() {
+		t.Errorf("got %+v", o)
 	}
-	v = verdict{}
-	v.compare(sent, acknowledged, []string{"a@x.example", "B@x.example", "c@x.example"})
-	if len(v.Lost)+len(v.Doubled)+len(v.Strangers) > 0 {
-		t.Errorf("got %+v", v)
+	o = outcome{}
+	o.compare(sent, acknowledged, []string{"a@x.example", "B@x.example", "c@x.example"})
+	if len(o.Lost)+len(o.Doubled)+len(o.Strangers) > 0 {
+		t.Errorf("got %+v", o)
 	}
 }
 
-// TestEachPromise shows that each promise is broken by what breaks it, and by
-// nothing else.
+// TestEachPromise shows that each promise is broken by what breaks it, of one CRM among
+// others, and by nothing else.
 func TestEachPromise(t *testing.T) {
-	kept := db.Sums{db.New: 2, db.Repeated: 1, db.Delivered: 2}
-	good := verdict{Acknowledged: 3, Recount: db.Recount{Kept: kept, Rows: kept}, Salesforce: rig.Stats{Contacts: 2, PerEmailMax: 1}}
-	if good.broken() {
-		t.Fatalf("a good run is broken: %v", good)
+	outcomeOf := func(name string, away bool) outcome {
+		sums := db.Sums{db.Entered: 2, db.Delivered: 2}
+		kept := db.AllSums{Subscribers: db.Sums{db.New: 2, db.Repeated: 1, db.Active: 2}, Destinations: map[string]db.Sums{"d": sums}}
+		return outcome{Name: name, Away: away, counts: counts{acknowledged: 3}, Recount: db.Recount{Kept: kept, Rows: kept}, Sums: sums,
+			CRM: rig.Stats{Contacts: 2, PerEmailMax: 1}, Outage: delays{within: 1}}
 	}
-	for what, spoil := range map[string]func(*verdict){
-		"every acknowledged sign-up is in the CRM":  func(v *verdict) { v.Lost = []string{"a@x.example"} },
-		"each address is there once":                func(v *verdict) { v.Doubled = []string{"a@x.example"} },
-		"nobody is there who didn't sign up":        func(v *verdict) { v.Strangers = []string{"a@x.example"} },
-		"the sum holds, kept and counted":           func(v *verdict) { v.Recount.Rows = db.Sums{db.New: 2, db.Repeated: 1, db.Delivered: 1} },
-		"all are delivered, none waits":             func(v *verdict) { v.Salesforce.Contacts = 3 },
-		"no refresh token was used twice":           func(v *verdict) { v.Salesforce.ReuseDetected = 1 },
-		"the readers got no answer but 202 and 503": func(v *verdict) { v.Surprises = []string{"500"} },
+	run := func() verdict {
+		return verdict{Customers: []outcome{outcomeOf("One", true), outcomeOf("Other", false)}}
+	}
+	if v := run(); v.broken() {
+		t.Fatalf("a good run is broken: %v", v)
+	}
+	for what, spoil := range map[string]func(*outcome, *verdict){
+		"Other: every acknowledged sign-up is in the CRM": func(o *outcome, _ *verdict) { o.Lost = []string{"a@x.example"} },
+		"Other: each address is there once":               func(o *outcome, _ *verdict) { o.Doubled = []string{"a@x.example"} },
+		"Other: nobody is there who didn't sign up":       func(o *outcome, _ *verdict) { o.Strangers = []string{"a@x.example"} },
+		"Other: both sums hold, kept and counted": func(o *outcome, _ *verdict) {
+			o.Recount.Rows.Destinations = map[string]db.Sums{"d": {db.Entered: 2, db.Delivered: 1}}
+		},
+		"Other: all are delivered, none waits":        func(o *outcome, _ *verdict) { o.CRM.Contacts = 3 },
+		"Other: no refresh token was used twice":      func(o *outcome, _ *verdict) { o.CRM.ReuseDetected = 1 },
+		"Other: it goes on while another CRM is away": func(o *outcome, _ *verdict) { o.Outage.within = 0 },
+		"the readers got no answer but 202 and 503":   func(_ *outcome, v *verdict) { v.Surprises = []string{"500"} },
 	} {
-		v := good
-		spoil(&v)
+		v := run()
+		spoil(&v.Customers[1], &v)
 		for promise, held := range v.promises() {
 			if held == (promise == what) {
 				t.Errorf("%s spoilt: %q is %v", what, promise, held)

@@ -134,7 +134,7 @@ CREATE TABLE deliveries (
   made_id        TEXT NOT NULL DEFAULT '',    -- the record that the CRM said our write made
   placeholders   TEXT,                        -- JSON: what we wrote for want of a name, by field; NULL: not known
   delivered_at   BIGINT NOT NULL DEFAULT 0,   -- last
-  PRIMARY KEY (tenant_id, subscriber_id, destination_id),
+  PRIMARY KEY (subscriber_id, tenant_id, destination_id),
   FOREIGN KEY (tenant_id, subscriber_id) REFERENCES subscribers (tenant_id, id) ON DELETE CASCADE
 -- only sqlite
 ) WITHOUT ROWID;
