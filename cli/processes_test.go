@@ -68,8 +68,8 @@ func TestProcessesTellEachOther(t *testing.T) {
 	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Now: func() time.Time { return stopped }})
 	asked := make(chan string, 100)
 	p.dispatcher.LookEvery = time.Hour
-	p.dispatcher.Connect = func(_ context.Context, tenantID string) (crm.CRM, error) {
-		asked <- tenantID
+	p.dispatcher.Connect = func(_ context.Context, to db.DestinationKey) (crm.CRM, error) {
+		asked <- to.TenantID
 		return nil, errors.New("no CRM")
 	}
 	serveUntilTheEnd(t, p)

@@ -100,16 +100,16 @@ func TestAUserIsRemoved(t *testing.T) {
 
 // A state is one row: commands that count subscribers count those in one that is added.
 func TestCommandsCountAnAddedState(t *testing.T) {
-	t.Cleanup(db.AddState(db.StateInfo{State: "held", Label: "Held", Tone: "calm", Icon: "off"}))
+	t.Cleanup(db.AddState(db.StateInfo{State: "held", Delivery: true, Label: "Held", Tone: "calm", Icon: "off"}))
 	d, g, environ := connected(t, "https://login.salesforce.com")
 	letters, err := d.Newsletters(t.Context(), g.TenantID)
 	if err != nil || len(letters) == 0 {
 		t.Fatalf("newsletters %v, %v", letters, err)
 	}
 	stored, err := d.AddSignUps(t.Context(), []db.SignUp{{TenantID: g.TenantID, NewsletterID: letters[0].ID, Email: "jane@example.com", EmailKey: "jane@example.com", At: time.Now()}})
-	lease := db.Lease{TenantID: g.TenantID, Owner: "test"}
+	lease := db.Lease{DestinationKey: db.DestinationKey{TenantID: g.TenantID, DestinationID: g.TenantID}, Owner: "test"}
 	err = errors.Join(err, d.TakeLease(t.Context(), lease), d.RecordOutcomes(t.Context(), lease, []db.Outcome{{SubscriberID: stored[0].ID, State: "held"}}))
-	if sums, failed := d.Sums(t.Context(), g.TenantID); err != nil || failed != nil || sums[db.State("held")] != 1 {
+	if sums, failed := d.Sums(t.Context(), g.TenantID); err != nil || failed != nil || sums.Destinations[g.TenantID][db.State("held")] != 1 {
 		t.Fatalf("sums %v, %v, %v", sums, err, failed)
 	}
 	code, out, errOut := command(t, "contoso\n", environ, "tenant", "rm", "contoso", "--now")

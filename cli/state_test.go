@@ -28,7 +28,7 @@ const (
 // keptInMemory is all that processes keep, by the reason why that is harmless.
 var keptInMemory = map[string]string{
 	ofProcess: `auth.hasher.known auth.hasher.places auth.hasher.slots auth.hasher.spare auth.turn.places auth.turn.spare
-		cli.program.env crm/hubspot.portal.turn crm/wire.Track.connected crm/wire.Track.dialling delivery.Dispatcher.again
+		cli.program.env crm/hubspot.portal.turn crm/wire.Track.connected crm/wire.Track.dialling delivery.Dispatcher.again delivery.Dispatcher.of
 		delivery.Dispatcher.heard delivery.Dispatcher.signal delivery.turn.stop identity.Vault.flights
 		newsletter.Service.queue newsletter.Service.stored newsletter.request.answer`,
 	inDatabase: `crm/hubspot.Client.calls crm/salesforce.Client.calls crm/zoho.Client.calls delivery.Dispatcher.usages identity.uses.at ratelimit.Limits.changed

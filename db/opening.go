@@ -112,6 +112,9 @@ func (d *DB) migrate(ctx context.Context, to int64, progress func(Step)) (done [
 				return err
 			}
 		}
+		if s.empty() {
+			progress = nil // nothing takes long
+		}
 		if err := d.apply(ctx, pool, to, s.newest(), progress); err != nil {
 			return err
 		}

@@ -127,6 +127,9 @@ func (a AllSums) all() map[string]Sums {
 	return all
 }
 
+// Equal reports whether all numbers are the same.
+func (a AllSums) Equal(o AllSums) bool { return a.differing(o) == 0 }
+
 // differing is how many numbers are not the same.
 func (a AllSums) differing(o AllSums) (n int) {
 	mine, theirs := a.all(), o.all()
