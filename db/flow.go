@@ -121,11 +121,23 @@ func signUpsByHour(all *[]HourCount, tenantID string, since time.Time) part {
 	return listed(all, scanHourCount, `SELECT hour, sum(n) FROM hour_parts WHERE tenant_id = $1 AND destination_id = '' AND hour >= $2 GROUP BY hour`, tenantID, millis(since))
 }
 
-// Received returns how many sign-ups of the tenant came in each UTC hour from since on,
-// repeated ones too.
-func (d *Watch) Received(ctx context.Context, tenantID string, since time.Time) (all []HourCount, err error) {
-	err = ask(ctx, d.read, listed(&all, scanHourCount, `SELECT hour, sum(n) FROM ledger WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour`, tenantID, millis(since)))
-	return all, wrap("received sign-ups", err)
+// Traffic is what goes to a destination.
+type Traffic struct {
+	Pace     time.Duration // how far apart batches are begun at least
+	Received []HourCount   // the tenant's sign-ups, repeated ones too, of the hours in which there were any
+	Orgs     []OrgCount    // where those are who were delivered
+}
+
+// Traffic returns what goes to a destination, with the sign-ups from since on.
+func (d *Watch) Traffic(ctx context.Context, key DestinationKey, since time.Time) (t Traffic, err error) {
+	err = ask(ctx, d.read, orgsOf(&t.Orgs, key),
+		listed(&t.Received, scanHourCount, `SELECT hour, sum(n) FROM ledger WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour`, key.TenantID, millis(since)),
+		one(&t.Pace, func(row scanner) (time.Duration, error) {
+			var pace int64
+			err := row.Scan(&pace)
+			return time.Duration(pace) * time.Millisecond, err
+		}, `SELECT pace FROM destinations WHERE tenant_id = $1 AND id = $2`, key.TenantID, key.DestinationID))
+	return t, wrap("traffic", err)
 }
 
 // Home is what a tenant's first page tells beside its overview.

@@ -24,6 +24,11 @@ func (s *server) checkUp(c *fiber.Ctx) error {
 		return err
 	}
 	page.At, page.OtherOrg = last.At, last.OrgID != card.Org.ID
+	traffic, err := s.traffic(c)
+	if err != nil {
+		return err
+	}
+	page.Costs = s.costs(c, traffic)
 	if last.At.IsZero() {
 		return render(c, http.StatusOK, views.CheckUp(page))
 	}

@@ -45,12 +45,12 @@ func (s *server) deliverySettings(c *fiber.Ctx) error {
 func (s *server) showDeliverySettings(c *fiber.Ctx, status int, card views.Integration, set db.DeliverySettings, wrong views.FieldErrors) error {
 	p := s.crm(c)
 	d := s.here(c)
-	orgs, err := s.Health.Orgs(c.UserContext(), d.Key())
+	traffic, err := s.traffic(c)
 	if err != nil {
 		return err
 	}
 	return render(c, status, views.DeliverySettings(views.DeliverySettingsPage{Page: s.page(c, card.Name+" settings", views.NavIntegrations), Card: card,
-		All: d.All, Feeding: len(d.Newsletters), Removable: d.Service != "", Pace: paceValue(set.Pace), Paces: paceOptions(set.Pace), Elsewhere: elsewhere(orgs, card), One: set.One, Several: set.Several, Ticks: ticks(p, set), Texts: texts(p, set), Share: set.Share, Shares: shares, Limited: p.Limit().Unit, Window: p.Limit().Window, Errors: wrong}))
+		All: d.All, Feeding: len(d.Newsletters), Removable: d.Service != "", Pace: paceValue(set.Pace), Paces: paceOptions(set.Pace), Costs: s.costs(c, traffic), Elsewhere: elsewhere(traffic.Orgs, card), One: set.One, Several: set.Several, Ticks: ticks(p, set), Texts: texts(p, set), Share: set.Share, Shares: shares, Limited: p.Limit().Unit, Window: p.Limit().Window, Errors: wrong}))
 }
 
 // paceValue is a pace as a form has it, in seconds.

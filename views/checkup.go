@@ -9,6 +9,7 @@ type CheckUpPage struct {
 	At       time.Time // zero when there was none
 	OtherOrg bool      // another org than the one connected now was checked
 	Checks   []Check
+	Costs    string // what a day costs, in a sentence; empty when nobody signed up lately
 }
 
 // CheckLevel says how a check came out.

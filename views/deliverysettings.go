@@ -23,6 +23,7 @@ type DeliverySettingsPage struct {
 	Share     int           // percent
 	Pace      string        // seconds between two batches at least
 	Paces     []Option      // to choose from
+	Costs     string        // what a day costs with this pace, in a sentence; empty when nobody signed up lately
 	All       bool          // each newsletter feeds the CRM
 	Feeding   int           // or so many of them
 	Removable bool          // it is one of the tenant's CRMs
