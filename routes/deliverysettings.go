@@ -10,6 +10,7 @@ import (
 
 	"gatepost/crm"
 	"gatepost/db"
+	dispatch "gatepost/delivery"
 	"gatepost/input"
 	"gatepost/newsletter"
 	"gatepost/views"
@@ -49,8 +50,12 @@ func (s *server) showDeliverySettings(c *fiber.Ctx, status int, card views.Integ
 	if err != nil {
 		return err
 	}
+	received, err := s.Health.Received(c.UserContext(), d.TenantID, dispatch.CostsSince(who(c).now))
+	if err != nil {
+		return err
+	}
 	return render(c, status, views.DeliverySettings(views.DeliverySettingsPage{Page: s.page(c, card.Name+" settings", views.NavIntegrations), Card: card,
-		All: d.All, Feeding: len(d.Newsletters), Removable: d.Service != "", Pace: paceValue(set.Pace), Paces: paceOptions(set.Pace), Elsewhere: elsewhere(orgs, card), One: set.One, Several: set.Several, Ticks: ticks(p, set), Texts: texts(p, set), Share: set.Share, Shares: shares, Limited: p.Limit().Unit, Window: p.Limit().Window, Errors: wrong}))
+		All: d.All, Feeding: len(d.Newsletters), Removable: d.Service != "", Pace: paceValue(set.Pace), Paces: paceOptions(set.Pace), DayCosts: dispatch.DayCosts(received, set.Pace), Elsewhere: elsewhere(orgs, card), One: set.One, Several: set.Several, Ticks: ticks(p, set), Texts: texts(p, set), Share: set.Share, Shares: shares, Limited: p.Limit().Unit, Window: p.Limit().Window, Errors: wrong}))
 }
 
 // paceValue is a pace as a form has it, in seconds.

@@ -26,6 +26,7 @@ type HealthStore interface {
 	DeliverySettings(ctx context.Context, key db.DestinationKey) (db.DeliverySettings, error)
 	SetDeliverySettings(ctx context.Context, key db.DestinationKey, s db.DeliverySettings) error
 	DestinationStore
+	Received(ctx context.Context, tenantID string, since time.Time) ([]db.HourCount, error)
 	Orgs(ctx context.Context, key db.DestinationKey) ([]db.OrgCount, error)
 }
 

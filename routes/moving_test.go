@@ -273,7 +273,11 @@ func TestThePaceIsSet(t *testing.T) {
 	set := func(pace string) page {
 		return b.submit(path, "one", "fill", "several", "newest", "share", "95", "pace", pace)
 	}
-	b.get(path).is(200, `<option value="1" selected>Every second`)
+	b.get(path).is(200, `<option value="1" selected>Every second`).hasNot("A day like")
+	for i := range 8 {
+		w.someone("contoso", fmt.Sprintf("%d@reader.test", i))
+	}
+	b.get(path).is(200, "A day like the last seven takes up to 3 API calls.")
 	for _, wrong := range []string{"-1", "5", "x", "1s"} {
 		set(wrong).to(path)
 		b.get(path).is(200, "Nothing was saved", `<option value="1" selected>`)

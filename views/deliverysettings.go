@@ -23,6 +23,7 @@ type DeliverySettingsPage struct {
 	Share     int           // percent
 	Pace      string        // seconds between two batches at least
 	Paces     []Option      // to choose from
+	DayCosts  int           // what is limited that a day like the last seven costs, at most; 0 when nobody signed up
 	All       bool          // each newsletter feeds the CRM
 	Feeding   int           // or so many of them
 	Removable bool          // it is one of the tenant's CRMs
@@ -46,6 +47,15 @@ func (p DeliverySettingsPage) shares() (all []Option) {
 		all = append(all, Option{strconv.Itoa(share), strconv.Itoa(share) + " %"})
 	}
 	return all
+}
+
+// paceHint says what the pace is good for, and what it costs.
+func (p DeliverySettingsPage) paceHint() string {
+	hint := "Those who sign up in between travel together, which takes fewer " + p.Limited + ". A sign-up that comes alone goes at once."
+	if p.DayCosts > 1 {
+		hint += " A day like the last seven takes up to " + number(p.DayCosts) + " " + p.Limited + "."
+	}
+	return hint
 }
 
 // feeds says how many newsletters feed the CRM.

@@ -173,7 +173,7 @@ func DeliverySettings(p DeliverySettingsPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = selectField(field{Name: "pace", Label: "While many sign up, send", Value: p.Pace,
-				Hint: "Those who sign up in between travel together, which takes fewer " + p.Limited + ". A sign-up that comes alone goes at once."}, p.Paces).Render(ctx, templ_7745c5c3_Buffer)
+				Hint: p.paceHint()}, p.Paces).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
