@@ -137,7 +137,7 @@ func TestWaitsForConnection(t *testing.T) {
 			v.d.signUp(t, email)
 		}
 		v.enter()
-		v.says("Waiting")
+		v.says("3 sign-ups wait for your first CRM")
 		v.visit("Subscribers")
 		v.step(expect.Locator(v.page.Locator("tbody tr", playwright.PageLocatorOptions{HasText: "Waiting"})).ToHaveCount(3), "see three wait")
 		v.look("subscribers-waiting")
