@@ -212,8 +212,11 @@ func (d *Work) step(ctx context.Context, tx *sql.Tx, a *Action) error {
 		a.lastID = ids[d.batch-1]
 	}
 	a.Done += len(ids)
-	if a.Kind == ActionSend {
+	switch a.Kind {
+	case ActionSend:
 		return d.enterAllOf(ctx, tx, a.DestinationKey, ids, a.Actor)
+	case ActionMove:
+		return d.moveOn(ctx, tx, a, ids)
 	}
 	return d.decide(ctx, tx, a.DestinationKey, ids, a.Actor, a.decision())
 }
@@ -264,8 +267,6 @@ func (a *Action) decision() decision {
 		return dismissing(a.Note)
 	case ActionTry:
 		return hurrying
-	case ActionMove:
-		return anew
 	}
 	return retrying
 }

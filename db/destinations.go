@@ -336,7 +336,7 @@ const missing = ` FROM subscribers s JOIN destinations t ON t.tenant_id = s.tena
 // nextMissing are up to limit of those whom the next batch of an action sends to its
 // destination.
 func nextMissing(ctx context.Context, tx *sql.Tx, a *Action, limit int) ([]string, error) {
-	return collect(ctx, tx, scanID, `SELECT s.id`+missing+` AND s.id > $3 AND s.id < $4 ORDER BY s.id LIMIT $5`, a.TenantID, a.DestinationID, a.lastID, a.ID, limit)
+	return collect(ctx, tx, scanID, `SELECT s.id`+missing+` AND s.id > $3 ORDER BY s.id LIMIT $4`, a.TenantID, a.DestinationID, a.lastID, limit)
 }
 
 // enterAllOf makes the deliveries of some subscribers to a destination.

@@ -108,15 +108,24 @@ type HourCount struct {
 	N    int
 }
 
+func scanHourCount(row scanner) (h HourCount, err error) {
+	var hour int64
+	err = row.Scan(&hour, &h.N)
+	h.Hour = fromMillis(hour)
+	return h, err
+}
+
 // signUpsByHour reads how many people signed up in each UTC hour from since on in which
 // anybody did.
 func signUpsByHour(all *[]HourCount, tenantID string, since time.Time) part {
-	return listed(all, func(row scanner) (h HourCount, err error) {
-		var hour int64
-		err = row.Scan(&hour, &h.N)
-		h.Hour = fromMillis(hour)
-		return h, err
-	}, `SELECT hour, sum(n) FROM hour_parts WHERE tenant_id = $1 AND destination_id = '' AND hour >= $2 GROUP BY hour`, tenantID, millis(since))
+	return listed(all, scanHourCount, `SELECT hour, sum(n) FROM hour_parts WHERE tenant_id = $1 AND destination_id = '' AND hour >= $2 GROUP BY hour`, tenantID, millis(since))
+}
+
+// Received returns how many sign-ups of the tenant came in each UTC hour from since on,
+// repeated ones too.
+func (d *Watch) Received(ctx context.Context, tenantID string, since time.Time) (all []HourCount, err error) {
+	err = ask(ctx, d.read, listed(&all, scanHourCount, `SELECT hour, sum(n) FROM ledger WHERE tenant_id = $1 AND hour >= $2 GROUP BY hour`, tenantID, millis(since)))
+	return all, wrap("received sign-ups", err)
 }
 
 // Home is what a tenant's first page tells beside its overview.

@@ -222,3 +222,31 @@ func TestTheRecordThatSomebodyElsePutThere(t *testing.T) {
 		})
 	}
 }
+
+// Who left is not moved to another org, and isn't counted as being in the old one any more.
+func TestAMoveForgetsWhoLeft(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	d.connected(t, "00E")
+	stays, leaves := add(t, d, signUp("a/1", "jane@example.com"))[0], add(t, d, signUp("a/1", "joe@example.com"))[0]
+	l := leased(t, d)
+	for _, id := range []string{stays, leaves} {
+		d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: "003" + id, OrgID: "00D"})
+	}
+	if done, err := d.Leave(t.Context(), "a", leaves, "ann", ""); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	a, err := d.StartAction(t.Context(), Action{DestinationKey: first("a"), Service: "sfdc", Kind: ActionMove, OrgID: "00E", Actor: "ann"})
+	if err != nil || a.Done != 2 || a.Total != 2 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if s := d.one(t, stays); s.State != Waiting {
+		t.Errorf("got %+v", s)
+	}
+	if s := d.one(t, leaves); s.State != Ended || s.RecordID != "" || s.Status != Left {
+		t.Errorf("got %+v", s)
+	}
+	if orgs, err := d.Orgs(t.Context(), first("a")); err != nil || len(orgs) != 0 {
+		t.Errorf("orgs %v, %v", orgs, err)
+	}
+	d.agrees(t, "a", Sums{New: 2, Active: 1, Left: 1, Waiting: 1, Ended: 1})
+}

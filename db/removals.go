@@ -335,8 +335,8 @@ func (d *base) replaceRecord(ctx context.Context, tx *sql.Tx, r RecordRemoval) e
 		of[key] = append(of[key], id)
 		return err
 	}, `SELECT d.tenant_id, d.destination_id, d.subscriber_id FROM (`+besideOf+`) beside CROSS JOIN destinations t CROSS JOIN subscribers o CROSS JOIN deliveries d
-		WHERE t.id = beside.id AND o.tenant_id = t.tenant_id AND o.email_key = $3 AND o.state = 'active' AND d.tenant_id = o.tenant_id AND d.subscriber_id = o.id AND d.destination_id = t.id
-			AND d.record_id = $4 AND d.org_id = $2 AND d.state = 'delivered'`, r.DestinationID, r.OrgID, r.EmailKey, r.RecordID)
+		WHERE t.id = beside.id AND o.tenant_id = t.tenant_id AND o.email_key = $3 AND d.tenant_id = o.tenant_id AND d.subscriber_id = o.id AND d.destination_id = t.id
+			AND d.record_id = $4 AND d.org_id = $2 AND d.state = 'delivered' AND `+wanted, r.DestinationID, r.OrgID, r.EmailKey, r.RecordID)
 	for _, key := range slices.SortedFunc(maps.Keys(of), func(a, b DestinationKey) int { return strings.Compare(a.DestinationID, b.DestinationID) }) {
 		err = errors.Join(err, d.decide(ctx, tx, key, of[key], "", anew))
 	}

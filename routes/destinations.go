@@ -40,7 +40,13 @@ func (s *server) destinations(c *fiber.Ctx) []destination {
 	all := make([]destination, len(who(c).overview.Destinations))
 	for i, o := range who(c).overview.Destinations {
 		all[i] = destination{o, s.CRMs.Of(o.Service)}
-		if o.Service == "" && len(s.CRMs) == 1 {
+		if o.Service != "" {
+			continue
+		}
+		if all[i].Pause.Reason == "" { // nobody has tried to send yet
+			all[i].Pause.Reason = crm.NotConnected
+		}
+		if len(s.CRMs) == 1 {
 			all[i].crm = s.CRMs[0]
 		}
 	}

@@ -246,6 +246,24 @@ func TestNewslettersFeedTheCRMsThatAreChosen(t *testing.T) {
 	b.get("/integrations/sfdc/remove").is(200, "Those of Contoso Weekly go to no CRM then.")
 }
 
+// With several CRMs pages cost as many statements as with one.
+func TestSeveralCRMsCostNoMoreStatements(t *testing.T) {
+	t.Parallel()
+	w, b, _, _ := two(t)
+	b.connect(sfJohn).to(connected)
+	b.get(b.authorize("toy")).to("/integrations/toy/connected")
+	w.signUp("both@reader.test", "Ada", "Lovelace")
+	b.arrived("", "In Salesforce", 1)
+	b.arrived("?in=toy", "In Toy CRM", 1)
+	for path, most := range statementsOf {
+		for _, path := range []string{path, strings.Replace(path, "/sfdc", "/toy", 1)} {
+			if p, queries := b.fewest(path); p.status != 200 || len(queries) > most {
+				t.Errorf("%s is answered with %d, by %d statements:\n%s", path, p.status, len(queries), strings.Join(queries, "\n"))
+			}
+		}
+	}
+}
+
 // The pace can be set, to what there is to choose from.
 func TestThePaceIsSet(t *testing.T) {
 	t.Parallel()

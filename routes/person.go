@@ -165,21 +165,24 @@ func (s *server) steps(c *fiber.Ctx, events []db.Event) []views.Moment {
 	all, before := make([]views.Moment, len(events)), map[string]db.Event{}
 	for i := len(events) - 1; i >= 0; i-- {
 		e := events[i]
-		all[i] = s.step(c, e, before[e.DestinationID], before[""].State == db.Left)
+		all[i] = s.step(c, e, before[e.DestinationID], before[""])
 		before[e.DestinationID] = e
 	}
 	return all
 }
 
-// step tells an event; left says that the subscriber had left by then. The CRM is named where
-// there are several.
-func (s *server) step(c *fiber.Ctx, e, before db.Event, left bool) views.Moment {
+// step tells an event. What the subscriber was by then is told by own, the last event of
+// theirs. The CRM is named where there are several.
+func (s *server) step(c *fiber.Ctx, e, before, own db.Event) views.Moment {
 	p, ours := s.words(c), s.destinations(c)
 	if d, ok := s.destinationOf(c, e.DestinationID); ok {
 		p = wordsOf(d)
 	}
+	if own.State == db.Active && own.At.Equal(e.At) {
+		e.Actor = "" // they had somebody come back, which is told
+	}
 	m := stepIn(p, e, before)
-	if left && e.State.Info().Arrived {
+	if own.State == db.Left && e.State.Info().Arrived {
 		m.Lines = append(m.Lines, "It was on its way when this person was marked as left.")
 	}
 	if e.DestinationID != "" && len(ours) > 1 && !strings.Contains(m.Title, p.Name) {

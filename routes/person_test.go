@@ -82,7 +82,7 @@ func TestLeaving(t *testing.T) {
 	b.get("/integrations/sfdc/sum").is(200, "<dt>Left</dt><dd>1</dd>", "<dt>Missing</dt><dd>0</dd>")
 
 	b.submit("/subscribers/" + id + "/return").to("/subscribers/" + id)
-	b.get("/subscribers/"+id).is(200, "<h3>Marked as active again</h3>", "Waiting")
+	b.get("/subscribers/"+id).is(200, "<h3>Marked as active again</h3>", "<h3>Waiting to be sent again</h3>").hasNot("Retried")
 	b.submit(leave).to("/subscribers/" + id)
 	// A test by somebody else doesn't bring them back; they themselves do.
 	b.submit("/newsletter/signup", "email", "Jane@reader.test", "newsletter", "contoso-weekly").is(422, "This person has left Contoso Weekly", `value="Jane@reader.test"`)

@@ -193,7 +193,7 @@ func CountsLive(c Counts) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"People in each CRM\"><table class=\"table\"><thead><tr><th scope=\"col\">CRM</th><th scope=\"col\" class=\"num\">Entered</th>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of how many are where\"><table class=\"table\"><thead><tr><th scope=\"col\">CRM</th><th scope=\"col\" class=\"num\">Entered</th>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
