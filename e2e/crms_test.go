@@ -35,7 +35,7 @@ func TestEachCRM(t *testing.T) {
 	for _, c := range crms {
 		t.Run(c.service, func(t *testing.T) {
 			t.Parallel()
-			v := newVisitor(t, startDemo(t), profile{})
+			v := newVisitor(t, startDemo(t), usual[0])
 			at := simulated{t, c.url(v.d)}
 			v.enter()
 			v.denyAndAllow(c)
