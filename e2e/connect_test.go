@@ -10,10 +10,11 @@ import (
 	"github.com/playwright-community/playwright-go"
 )
 
-// TestDeny is about somebody who chooses Deny, and then Allow.
+// TestDeny is about somebody who chooses Deny, and then Allow, without scripts. TestEachCRM
+// does so with them.
 func TestDeny(t *testing.T) {
 	t.Parallel()
-	each(t, usual, func(t *testing.T, v *visitor) {
+	each(t, usual[1:], func(t *testing.T, v *visitor) {
 		v.enter()
 		v.toSalesforce("Connect Salesforce", johnOfContoso)
 		v.press("Deny")
@@ -89,10 +90,10 @@ func TestElsewhere(t *testing.T) {
 }
 
 // TestAnotherOrg is about an authorization of another org, which waits for a
-// decision: no, and then yes.
+// decision: no, and then yes; without scripts. TestEachCRM does so with them.
 func TestAnotherOrg(t *testing.T) {
 	t.Parallel()
-	each(t, usual, func(t *testing.T, v *visitor) {
+	each(t, usual[1:], func(t *testing.T, v *visitor) {
 		v.enter()
 		v.connect()
 		before := v.d.grants(t)
@@ -137,7 +138,7 @@ func TestWaitsForConnection(t *testing.T) {
 			v.d.signUp(t, email)
 		}
 		v.enter()
-		v.says("Waiting")
+		v.says("3 sign-ups wait for your first CRM")
 		v.visit("Subscribers")
 		v.step(expect.Locator(v.page.Locator("tbody tr", playwright.PageLocatorOptions{HasText: "Waiting"})).ToHaveCount(3), "see three wait")
 		v.look("subscribers-waiting")

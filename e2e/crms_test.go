@@ -35,7 +35,7 @@ func TestEachCRM(t *testing.T) {
 	for _, c := range crms {
 		t.Run(c.service, func(t *testing.T) {
 			t.Parallel()
-			v := newVisitor(t, startDemo(t), profile{})
+			v := newVisitor(t, startDemo(t), usual[0])
 			at := simulated{t, c.url(v.d)}
 			v.enter()
 			v.denyAndAllow(c)
@@ -154,4 +154,41 @@ func (v *visitor) disconnectFrom(c crm, at simulated) {
 	v.press("Disconnect " + c.name)
 	v.says("You disconnected")
 	eventually(v.t, "no authorization is left", func() bool { return at.grants() == 0 })
+}
+
+// TestMove moves an organisation that has been there for six months from Salesforce to
+// HubSpot: it adds the second CRM, sends everybody there as well, compares, and removes the
+// first one.
+func TestMove(t *testing.T) {
+	t.Parallel()
+	v, to := newVisitor(t, startDemo(t), profile{}), crms[1]
+	at := simulated{t, to.url(v.d)}
+	at.control("settings", `{"rate_limit":0}`) // what it allows would take a while
+	v.enterAs(maria)
+	v.open("/integrations")
+	v.toCRM(to, "Connect HubSpot", janeOfFabrikam)
+	v.press(to.allow)
+	v.says("HubSpot is connected.")
+	for _, page := range []string{"/", "/integrations", "/integrations/hubspot", "/integrations/hubspot/settings", "/subscribers", "/subscribers?in=hubspot"} {
+		v.open(page)
+		v.look("two-crms" + unfitForFiles.ReplaceAllString(page, "-"))
+	}
+	v.open("/integrations/hubspot/everybody")
+	v.look("everybody")
+	v.step(v.page.Locator("main").GetByRole("button", playwright.LocatorGetByRoleOptions{Name: "people"}).Click(), "send everybody")
+	v.comes("people are on the way to HubSpot")
+	v.look("everybody-done")
+	eventually(t, "they are in HubSpot", func() bool { return at.stats().Contacts > 2000 }) // as many as the sample has at least
+	v.open("/integrations/hubspot/everybody")
+	v.says("Everybody has been sent to HubSpot")
+	if n := at.stats().Most; n != 1 {
+		t.Errorf("an address is there %d times", n)
+	}
+	v.open("/integrations/sfdc/remove")
+	v.look("remove")
+	v.press("Remove Salesforce")
+	v.says("Salesforce")
+	v.open("/subscribers")
+	v.says("In HubSpot")
+	v.silent("In Salesforce")
 }

@@ -1,5 +1,5 @@
 // Package e2e drives a browser over the built binary and the simulated
-// Salesforce: what a person sees, with scripts and without, and what holds when
+// CRMs: what a person sees, with scripts and without, and what holds when
 // the process is killed. It brings what it needs (see findTools) and has no test
 // that skips.
 package e2e

@@ -107,13 +107,22 @@ func (s simulated) contact(email string) contact {
 	return found[0]
 }
 
-// grants is how many authorizations are in force.
-func (s simulated) grants() int {
-	s.t.Helper()
-	var stats struct{ Grants int }
-	s.ask("stats", &stats)
-	return stats.Grants
+// counted is what a CRM has counted.
+type counted struct {
+	Grants   int // authorizations in force
+	Contacts int
+	Most     int `json:"per_email_max"` // records of an address
 }
+
+// stats asks what was counted so far.
+func (s simulated) stats() (n counted) {
+	s.t.Helper()
+	s.ask("stats", &n)
+	return n
+}
+
+// grants is how many authorizations are in force.
+func (s simulated) grants() int { s.t.Helper(); return s.stats().Grants }
 
 // patience is how long what comes by itself may take on a slow machine: a killed
 // process leaves a lease, and a write that has to settle.

@@ -95,7 +95,7 @@ func (v *visitor) seeNothingConnected() {
 func (v *visitor) sendSampleBeforeConnecting(email string) {
 	v.t.Helper()
 	v.open("/newsletter/signup")
-	v.says("Salesforce is not connected")
+	v.says("Your CRM is not connected")
 	v.look("test")
 	v.typo("Send a test sign-up")
 	v.look("test-wrong")
@@ -107,7 +107,7 @@ func (v *visitor) sendSampleBeforeConnecting(email string) {
 func (v *visitor) connectAndSeeIt() {
 	v.t.Helper()
 	v.visit("Integrations")
-	v.says("Waiting")
+	v.says("waits for your first CRM")
 	v.press("Connect Salesforce")
 	v.heading("Log In")
 	v.look("salesforce-login")
@@ -164,7 +164,13 @@ func (v *visitor) signUpInPublic(email string) {
 
 func (v *visitor) seeSubscribers(emails ...string) {
 	v.t.Helper()
-	v.open("/subscribers")
+	there := v.page.Locator("tbody tr", playwright.PageLocatorOptions{HasText: "In Salesforce"})
+	eventually(v.t, "all are shown as delivered", func() bool { // who came twice is sent again
+		v.open("/subscribers")
+		n, err := there.Count()
+		v.step(err, "count who is in Salesforce")
+		return n == len(emails)
+	})
 	for _, email := range emails {
 		row := v.page.GetByRole("row").Filter(playwright.LocatorFilterOptions{HasText: email})
 		v.step(expect.Locator(row).ToHaveCount(1), "find %s once", email)
