@@ -78,8 +78,8 @@ func destinationOf(ctx context.Context, store *db.DB, tenantID, service string) 
 // deliveryTime is how long a crowd may take until it is in the CRM.
 const deliveryTime = 10 * time.Minute
 
-// delivered waits until so many entered a destination, and nobody waits there any more.
-func delivered(ctx context.Context, store *db.DB, to db.DestinationKey, entered int) error {
+// delivered waits until so many have been delivered to a destination. Others may be coming.
+func delivered(ctx context.Context, store *db.DB, to db.DestinationKey, want int) error {
 	ctx, stop := context.WithTimeout(ctx, deliveryTime)
 	defer stop()
 	look := time.NewTicker(100 * time.Millisecond)
@@ -90,12 +90,12 @@ func delivered(ctx context.Context, store *db.DB, to db.DestinationKey, entered 
 			return err
 		}
 		sums := all.Destinations[to.DestinationID]
-		if sums[db.Entered] >= entered && sums[db.Waiting] == 0 {
+		if sums[db.Delivered] >= want {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d entered, %d wait: %w", sums[db.Entered], entered, sums[db.Waiting], ctx.Err())
+			return fmt.Errorf("%d of %d are delivered, %d entered: %w", sums[db.Delivered], want, sums[db.Entered], ctx.Err())
 		case <-look.C:
 		}
 	}

@@ -28,6 +28,7 @@ func main() {
 	p := plan{}
 	flag.BoolVar(&p.postgres, "postgres", false, "run replicas behind a balancer on an own PostgreSQL, which is restarted five times")
 	flag.IntVar(&p.rate, "rate", 200, "sign-ups a second, of the three tenants together")
+	flag.IntVar(&p.crowd, "crowd", 300, "how many sign up at once before each kill, of the three tenants together")
 	flag.IntVar(&p.portals, "portals", 2, "portals on the same database")
 	flag.IntVar(&p.kills, "kills", 50, "how often a portal is killed, besides those in the outage")
 	flag.DurationVar(&p.every, "every", 5*time.Second, "time between two kills")

@@ -12,6 +12,7 @@ type plan struct {
 	postgres bool // replicas behind a balancer, and a server that is restarted
 	rate     int  // sign-ups a second, of all tenants together
 	portals  int
+	crowd    int // that signs up at once before each kill, of all tenants together
 	kills    int
 	every    time.Duration // between two kills
 

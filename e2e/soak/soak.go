@@ -206,15 +206,12 @@ func (s *soak) expire(ctx context.Context) {
 }
 
 // A kill, or PostgreSQL's end, comes within crowdTime after a crowd has begun to sign up.
-const (
-	crowd     = 300 // of all tenants together
-	crowdTime = 40 * time.Millisecond
-)
+const crowdTime = 40 * time.Millisecond
 
 // sendCrowd has a crowd sign up at the nth portal.
 func (s *soak) sendCrowd(n int) {
 	for _, c := range s.customers {
-		c.readers.crowd(c.readers.forms[n], crowd/len(s.customers))
+		c.readers.crowd(c.readers.forms[n], s.plan.crowd/len(s.customers))
 	}
 }
 
