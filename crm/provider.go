@@ -135,8 +135,9 @@ func (p *Provider) Option(name OptionName) (o Option, ok bool) {
 // every CRM: {CRM}, {Record} and {Records}. It begins with a capital letter then, if it
 // begins with one of them.
 func (p *Provider) Fill(text string) string {
-	filled := strings.NewReplacer("{CRM}", p.Name, "{Record}", p.Record, "{Records}", p.Records).Replace(text)
-	if strings.HasPrefix(text, "{Record") {
+	filled := strings.NewReplacer("our {CRM}", "our "+strings.TrimPrefix(p.Name, "your "), // of Any
+		"{CRM}", p.Name, "{Record}", p.Record, "{Records}", p.Records).Replace(text)
+	if strings.HasPrefix(text, "{") {
 		first, size := utf8.DecodeRuneInString(filled)
 		return string(unicode.ToUpper(first)) + filled[size:]
 	}

@@ -146,7 +146,7 @@ func whoFixes(p *crm.Provider, who crm.Who) string {
 	case crm.You:
 		return "You can fix it."
 	case crm.Admin:
-		return "Your " + strings.TrimPrefix(p.Name, "your ") + " admin can fix it."
+		return p.Fill("Your {CRM} admin can fix it.")
 	case crm.Us:
 		return "The people who run this service can fix it."
 	}
