@@ -18,7 +18,7 @@ const (
 	ActionTry     ActionKind = "try"     // try at once who wait for a cause
 	ActionDismiss ActionKind = "dismiss" // don't deliver who need attention for a cause
 	ActionMove    ActionKind = "move"    // deliver anew who are in another org
-	ActionSend    ActionKind = "send"    // deliver who have not entered the destination, though their newsletter feeds it
+	ActionSend    ActionKind = "send"    // deliver who have not entered the destination, or ended there, though their newsletter feeds it
 	ActionRecount ActionKind = "recount" // count all rows
 )
 
@@ -214,7 +214,7 @@ func (d *Work) step(ctx context.Context, tx *sql.Tx, a *Action) error {
 	a.Done += len(ids)
 	switch a.Kind {
 	case ActionSend:
-		return d.enterAllOf(ctx, tx, a.DestinationKey, ids, a.Actor)
+		return d.sendAllOf(ctx, tx, a.DestinationKey, ids, a.Actor)
 	case ActionMove:
 		return d.moveOn(ctx, tx, a, ids)
 	}

@@ -154,25 +154,14 @@ func (b *book) feeds(ctx context.Context, tenantID, newsletterID string) ([]stri
 
 // SetNewsletters says which newsletters feed a destination: each, or those with the ids.
 // What waits there of one that doesn't any more has ended; ended is how many. Who is there
-// already of one that is added is left to SendEverybody. A newsletter that isn't the
+// already of one that is added is left to ActionSend. A newsletter that isn't the
 // tenant's gives ErrNotFound.
 func (d *Outbox) SetNewsletters(ctx context.Context, key DestinationKey, all bool, newsletters []string) (ended int, err error) {
-	err = d.tx(ctx, func(tx *sql.Tx) error {
-		if err := d.setNewsletters(ctx, tx, key, all, newsletters); err != nil {
-			return err
-		}
-		ended, err = d.endUnfed(ctx, tx, key)
-		return err
-	})
-	late := 0
+	err = d.tx(ctx, func(tx *sql.Tx) error { return d.setNewsletters(ctx, tx, key, all, newsletters) })
 	if err == nil {
-		// Who was storing a sign-up when that began wasn't seen by it, and is there by now.
-		err = d.tx(ctx, func(tx *sql.Tx) error {
-			late, err = d.endUnfed(ctx, tx, key)
-			return err
-		})
+		ended, err = d.endAllUnfed(ctx, key)
 	}
-	return ended + late, wrap("set what feeds a destination", err)
+	return ended, wrap("set what feeds a destination", err)
 }
 
 func (d *base) setNewsletters(ctx context.Context, tx *sql.Tx, key DestinationKey, all bool, newsletters []string) error {
@@ -217,14 +206,45 @@ const unfed = ` FROM destinations t JOIN deliveries d ON d.tenant_id = t.tenant_
 	WHERE t.tenant_id = $1 AND t.id = $2 AND t.all_newsletters = 0 AND d.tenant_id = $1 AND d.destination_id = $2 AND d.state IN (%s)
 		AND NOT EXISTS (SELECT 1 FROM destination_newsletters f WHERE f.tenant_id = $1 AND f.destination_id = $2 AND f.newsletter_id = s.newsletter_id)`
 
-// endUnfed ends what waits in a destination, or needs attention, of newsletters that don't
-// feed it any more.
+// endAllUnfed ends what waits in a destination, or needs attention, of newsletters that don't
+// feed it any more: in batches, so that sign-ups are stored in between. Since
+// setNewsletters waits for those who are storing one, nobody comes after it.
+func (d *base) endAllUnfed(ctx context.Context, key DestinationKey) (ended int, err error) {
+	for {
+		n := 0
+		err = d.tx(ctx, func(tx *sql.Tx) error {
+			n, err = d.endUnfed(ctx, tx, key)
+			return err
+		})
+		if err != nil {
+			return ended, err
+		}
+		if ended += n; n < d.batch {
+			return ended, nil
+		}
+	}
+}
+
+// endUnfed ends a batch of what waits in a destination, or needs attention, of newsletters
+// that don't feed it any more.
 func (d *base) endUnfed(ctx context.Context, tx *sql.Tx, key DestinationKey) (int, error) {
-	ids, err := collect(ctx, tx, scanID, `SELECT d.subscriber_id`+fmt.Sprintf(unfed, openStates()), key.TenantID, key.DestinationID)
+	ids, err := collect(ctx, tx, scanID, `SELECT d.subscriber_id`+fmt.Sprintf(unfed, openStates())+` ORDER BY d.subscriber_id LIMIT $3`, key.TenantID, key.DestinationID, d.batch)
 	if err != nil {
 		return 0, err
 	}
 	return len(ids), d.decide(ctx, tx, key, ids, "", ending)
+}
+
+// EndUnfed goes on with what SetNewsletters was kept from: it ends what waits in any
+// destination of newsletters that don't feed it any more.
+func (d *Work) EndUnfed(ctx context.Context) error {
+	keys, err := collect(ctx, d.read, scanDestinationKey, `SELECT tenant_id, id FROM destinations WHERE all_newsletters = 0 AND removed_at = 0 ORDER BY tenant_id, id`)
+	for _, key := range keys {
+		if _, err := d.endAllUnfed(ctx, key); err != nil {
+			return wrap("end what isn't fed", err)
+		}
+	}
+	return wrap("end what isn't fed", err)
 }
 
 // openStates are those of deliveries that have not arrived and may yet, as a list of SQL's.
@@ -319,24 +339,52 @@ func (d *base) forgetDestination(ctx context.Context, tx *sql.Tx, key Destinatio
 }
 
 // Missing counts those of the tenant's active subscribers whose newsletters feed a
-// destination that they haven't entered: whom SendEverybody sends there.
+// destination that they haven't entered, or where theirs has ended: whom ActionSend sends there.
 func (d *Outbox) Missing(ctx context.Context, key DestinationKey) (n int, err error) {
 	err = d.read.QueryRowContext(ctx, `SELECT count(*)`+missing, key.TenantID, key.DestinationID).Scan(&n)
 	return n, wrap("who is missing in a destination", err)
 }
 
 // missing are those whose newsletters feed the destination $2 of the tenant $1, which they
-// haven't entered. Who is to be removed isn't among them.
+// haven't entered, or where theirs has ended. Who is to be removed isn't among them.
 const missing = ` FROM subscribers s JOIN destinations t ON t.tenant_id = s.tenant_id AND t.id = $2 AND t.removed_at = 0
 	WHERE s.tenant_id = $1 AND s.state = 'active'
 		AND (t.all_newsletters = 1 OR EXISTS (SELECT 1 FROM destination_newsletters f WHERE f.tenant_id = $1 AND f.destination_id = $2 AND f.newsletter_id = s.newsletter_id))
-		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = s.tenant_id AND d.subscriber_id = s.id AND d.destination_id = $2)
+		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = s.tenant_id AND d.subscriber_id = s.id AND d.destination_id = $2 AND d.state <> 'ended')
 		AND NOT EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = s.tenant_id AND r.subscriber_id = s.id AND r.ended_at = 0)`
 
 // nextMissing are up to limit of those whom the next batch of an action sends to its
 // destination.
 func nextMissing(ctx context.Context, tx *sql.Tx, a *Action, limit int) ([]string, error) {
 	return collect(ctx, tx, scanID, `SELECT s.id`+missing+` AND s.id > $3 ORDER BY s.id LIMIT $4`, a.TenantID, a.DestinationID, a.lastID, limit)
+}
+
+// sendAllOf has some subscribers delivered to a destination: who hasn't entered it does, and
+// what has ended there waits again.
+func (d *base) sendAllOf(ctx context.Context, tx *sql.Tx, key DestinationKey, of []string, actor string) error {
+	there := map[string]bool{}
+	for part := range idSet(of).in(key).parts() {
+		with, args := part.with(d.engine)
+		ids, err := collect(ctx, tx, scanID, with+`SELECT o.id FROM o JOIN deliveries d ON d.tenant_id = o.tenant_id AND d.subscriber_id = o.id AND d.destination_id = o.destination_id`, args...)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			there[id] = true
+		}
+	}
+	var again, anew []string
+	for _, id := range of {
+		if there[id] {
+			again = append(again, id)
+		} else {
+			anew = append(anew, id)
+		}
+	}
+	if err := d.decide(ctx, tx, key, again, actor, retrying); err != nil {
+		return err
+	}
+	return d.enterAllOf(ctx, tx, key, anew, actor)
 }
 
 // enterAllOf makes the deliveries of some subscribers to a destination.

@@ -903,3 +903,44 @@ func TestWhoComesBackIsNotRemoved(t *testing.T) {
 		d.agrees(t, "a", nil)
 	}
 }
+
+// What waits of a newsletter that is taken away ends in batches; where somebody was killed in
+// between, it is gone on with. Once the newsletter feeds it again, whom it ended for are sent
+// there again, and have entered once.
+func TestWhatWasTakenAwayEndsAndIsSentAgain(t *testing.T) {
+	d := withNewsletters(t, "a/1", "a/2")
+	d.batch = 2
+	one, other := d.two(t, "a")
+	ids := add(t, d, signUp("a/1", "0@example.com"), signUp("a/1", "1@example.com"), signUp("a/1", "2@example.com"), signUp("a/1", "3@example.com"), signUp("a/2", "4@example.com"))
+	d.putIn(t, other, ids[0], Delivered)
+	if _, err := d.Leave(t.Context(), "a", ids[1], "ann", ""); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := d.SetNewsletters(t.Context(), other, false, []string{"a/2"}); n != 2 || err != nil {
+		t.Fatalf("%d ended, %v", n, err)
+	}
+	if _, err := d.write.ExecContext(t.Context(), `UPDATE destinations SET all_newsletters = 0 WHERE tenant_id = $1 AND id = $2`, one.TenantID, one.DestinationID); err != nil {
+		t.Fatal(err) // as if whoever took all of them away had been killed then
+	}
+	if err := d.EndUnfed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	sums := d.whole(t, "taken away")
+	if sums.Destinations[one.DestinationID][Ended] != 5 || sums.Destinations[other.DestinationID][Ended] != 3 {
+		t.Errorf("got %v", sums)
+	}
+	if n, err := d.SetNewsletters(t.Context(), other, true, nil); n != 0 || err != nil {
+		t.Fatalf("%d ended, %v", n, err)
+	}
+	if n, err := d.Missing(t.Context(), other); n != 2 || err != nil {
+		t.Errorf("%d are missing, %v", n, err)
+	}
+	d.begin(t, Action{DestinationKey: other, Kind: ActionSend})
+	sums = d.whole(t, "sent again")
+	if of := sums.Destinations[other.DestinationID]; of[Entered] != 5 || of[Waiting] != 3 || of[Delivered] != 1 || of[Ended] != 1 {
+		t.Errorf("got %v", of)
+	}
+	if n, err := d.Missing(t.Context(), other); n != 0 || err != nil {
+		t.Errorf("%d are missing, %v", n, err)
+	}
+}

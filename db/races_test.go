@@ -1691,7 +1691,7 @@ func (d *DB) countsAgree(t *testing.T, tenantID string) {
 
 // nobodySlipsPast wants the tenant to have a destination for a service, and each of its
 // subscribers to have entered it, or to be counted by Missing: those who were there before
-// surely are. With SendEverybody all have entered it then.
+// surely are. With ActionSend all have entered it then.
 func (d *DB) nobodySlipsPast(t *testing.T, tenantID, service string, people int, before ...string) {
 	t.Helper()
 	key := DestinationKey{TenantID: tenantID}

@@ -112,9 +112,8 @@ func (t *turn) keep(ctx context.Context, lose func()) {
 // sortFound returns those of whom something is to be written, and what became of
 // the others: who is in the CRM as they should be is delivered, who may get there by an
 // earlier write whose outcome is not known waits for that, and of who has left it is known
-// what became of theirs.
+// what became of theirs. What has settled since the look-up began may not have been seen by it.
 func (t *turn) sortFound(b *batch) (left []*person, outcomes []db.Outcome) {
-	now := t.Now()
 	for _, p := range b.people {
 		records := b.found[p.key]
 		p.looked = b.looked
@@ -126,14 +125,14 @@ func (t *turn) sortFound(b *batch) (left []*person, outcomes []db.Outcome) {
 		case len(records) > 0:
 			any := p.change(records[0], t.set.One)
 			switch {
-			case now.Before(p.settlesAt) && (any || p.newer): // or an older change might come after it
+			case b.looked.Before(p.settlesAt) && (any || p.newer): // or an older change might come after it
 				outcomes = p.becomes(outcomes, p.settling())
 			case any:
 				left = append(left, p)
 			default:
 				outcomes = p.becomes(outcomes, t.delivered(p, records[0].ID))
 			}
-		case now.Before(p.settlesAt):
+		case b.looked.Before(p.settlesAt):
 			outcomes = p.becomes(outcomes, p.settling())
 		default:
 			p.make(t.placeholder())

@@ -277,6 +277,20 @@ func TestAnUnknownWriteHoldsUpAllOfAnAddress(t *testing.T) {
 	}
 }
 
+// A look-up that began before an earlier write has settled may not have seen what that made,
+// however late its answer is sorted: nothing is made by it.
+func TestALookUpKnowsWhatHadSettledWhenItBegan(t *testing.T) {
+	at := time.Unix(1000, 0)
+	for after, made := range map[time.Duration]int{-time.Second: 0, 0: 1} {
+		d := New(Config{Now: func() time.Time { return at.Add(time.Hour) }})
+		p := group([]db.Known{{Due: true, Subscriber: db.Subscriber{ID: "1", EmailKey: "ada@x.test", CreatedAt: at, Delivery: db.Delivery{State: db.Waiting, SettlesAt: at}}}})
+		left, outcomes := (&turn{Dispatcher: d, crm: newCRM()}).sortFound(&batch{people: p, looked: at.Add(after)})
+		if len(left) != made || len(outcomes) != 1-made {
+			t.Errorf("%v after it settled: %d are made, %+v", after, len(left), outcomes)
+		}
+	}
+}
+
 // What is known here costs no call, and is looked at again soon, however long it lasts;
 // what a call found backs off.
 func TestPauses(t *testing.T) {

@@ -19,9 +19,11 @@ type Wipes interface {
 	DueWipes(ctx context.Context) ([]db.Tenant, error)
 	WipeTenant(ctx context.Context, tenantID string, progress func(subscribers int)) (db.Wiped, error)
 	SweepDestinations(ctx context.Context) (more bool, err error)
+	EndUnfed(ctx context.Context) error
 }
 
-// wipeJob deletes the data of removed tenants whose time has come, and of removed destinations.
+// wipeJob deletes the data of removed tenants whose time has come, and of removed destinations,
+// and ends what waits in destinations of newsletters that were taken from them.
 type wipeJob struct{}
 
 // Kind names the job in the table of jobs.
@@ -58,7 +60,7 @@ func (w *wipeWorker) Work(ctx context.Context, _ *river.Job[wipeJob]) error {
 			w.log.InfoContext(ctx, "the data of a removed tenant is deleted", "tenant", t.ID, "subscribers", wiped.Subscribers, "users", wiped.Users)
 		}
 	}
-	return errors.Join(append(errs, w.sweep(ctx))...)
+	return errors.Join(append(errs, w.sweep(ctx), w.store.EndUnfed(ctx))...)
 }
 
 // sweep deletes the rows of destinations that were removed.
