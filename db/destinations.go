@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -265,9 +266,13 @@ var ending = decision{`UPDATE deliveries SET state = 'ended', reason = '', detai
 // RemoveDestination ends a destination, with all that waits there: nothing of it is sent or
 // shown any more, and its rows are deleted by and by. What the CRM has stays there. Where
 // it was the last one, there is a new one that waits for a CRM. ErrNotFound: there is none.
+// ErrConflict: the tenant has a connection to that CRM, which would be left without it.
 func (d *Outbox) RemoveDestination(ctx context.Context, key DestinationKey) error {
 	return wrap("remove a destination", d.tx(ctx, func(tx *sql.Tx) error {
 		if err := lockNewsletters(ctx, tx, key.TenantID, d.engine); err != nil {
+			return err
+		}
+		if err := mustBeUnconnected(ctx, tx, key); err != nil {
 			return err
 		}
 		now := millis(d.now())
@@ -291,6 +296,18 @@ func (d *Outbox) RemoveDestination(ctx context.Context, key DestinationKey) erro
 		}
 		return insertDestination(ctx, tx, NewID(), key.TenantID, "", now)
 	}))
+}
+
+// mustBeUnconnected refuses with ErrConflict where the tenant has a connection to a
+// destination's CRM.
+func mustBeUnconnected(ctx context.Context, tx *sql.Tx, key DestinationKey) error {
+	var one int
+	err := tx.QueryRowContext(ctx, `SELECT 1 FROM destinations d JOIN identities i ON i.tenant_id = d.tenant_id AND i.service = d.service AND i.user_name = '' AND i.account = ''
+		WHERE d.tenant_id = $1 AND d.id = $2 LIMIT 1`, key.TenantID, key.DestinationID).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return cmp.Or(err, ErrConflict)
 }
 
 // removedTables are those with rows of a destination, but for deliveries and the

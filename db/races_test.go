@@ -1413,6 +1413,16 @@ func races() []race {
 				wantN(t, d, 1, `SELECT count(*) FROM destinations WHERE tenant_id = $1 AND removed_at = 0`, l.TenantID)
 			}}
 		}},
+		{"RemoveDestination SaveIdentity", "while its CRM is connected again", func(t *testing.T, d *DB) duel {
+			l, _, _ := d.waiting(t, 1)
+			d.another(t, l.TenantID, "sfdc")
+			return duel{removes(t, l.DestinationKey), connects(t, l.TenantID, "sfdc"), func(one, other error) {
+				unless(t, one, ErrConflict)
+				unless(t, other)
+				wantN(t, d, 1, `SELECT count(*) FROM destinations WHERE tenant_id = $1 AND service = 'sfdc' AND removed_at = 0`, l.TenantID)
+				wantN(t, d, 1, `SELECT count(*) FROM destinations WHERE tenant_id = $1 AND removed_at = 0`, l.TenantID)
+			}}
+		}},
 		{"RemoveDestination enterAll", "removed while somebody signs up", func(t *testing.T, d *DB) duel {
 			l, _, _ := d.waiting(t, 0)
 			return duel{removes(t, l.DestinationKey), addOne(t, signsUp(t, d, l.TenantID, "new@example.org")), func(one, other error) {

@@ -127,6 +127,15 @@ func (d *Dispatcher) wake(to db.DestinationKey) {
 	d.queueUp(to)
 }
 
+// forget forgets a destination that was removed.
+func (d *Dispatcher) forget(to db.DestinationKey) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.of[to.TenantID] = slices.DeleteFunc(d.of[to.TenantID], func(one db.DestinationKey) bool { return one == to })
+	delete(d.paces, to)
+	delete(d.usages, to)
+}
+
 // queueUp queues a destination, or has the one that is running queue again. The caller holds
 // d.mu.
 func (d *Dispatcher) queueUp(to db.DestinationKey) {

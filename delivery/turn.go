@@ -43,7 +43,10 @@ type turn struct {
 func (d *Dispatcher) turn(ctx context.Context, stop <-chan struct{}, to db.DestinationKey) (more bool, rest time.Duration) {
 	t := &turn{Dispatcher: d, lease: db.Lease{DestinationKey: to, Owner: d.owner}, stop: stop}
 	more, err := t.run(ctx)
-	if err != nil && !errors.Is(err, errStopped) && !errors.Is(err, db.ErrLost) {
+	switch {
+	case errors.Is(err, db.ErrNotFound):
+		d.forget(to)
+	case err != nil && !errors.Is(err, errStopped) && !errors.Is(err, db.ErrLost):
 		d.Log.ErrorContext(ctx, "delivering was interrupted", "tenant", to.TenantID, "destination", to.DestinationID, "error", err)
 	}
 	return more, t.rest

@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -94,4 +96,28 @@ type watchedStore struct {
 func (s *watchedStore) TakeLease(ctx context.Context, l db.Lease) error {
 	s.taken <- l.TenantID
 	return s.DB.TakeLease(ctx, l)
+}
+
+// A destination that is removed while its turn begins is no fault, and is forgotten: what
+// comes later is looked for where it goes then.
+func TestADestinationIsRemovedAsItsTurnBegins(t *testing.T) {
+	h := newHouse(t, "a")
+	h.signUp("a/1", "jane@example.com")
+	var said bytes.Buffer
+	d := New(Config{Store: removing{h.db}, Connect: crms{"a": newCRM()}.connect, Log: slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelError}))})
+	d.wake(to("a"))
+	d.turn(t.Context(), nil, to("a"))
+	if said.Len() > 0 || len(d.of["a"]) != 0 {
+		t.Errorf("said %q, still knows %v", said.String(), d.of["a"])
+	}
+}
+
+// removing is a store from which a destination is removed once somebody is known to be due.
+type removing struct{ *db.DB }
+
+func (s removing) DeliverySettings(ctx context.Context, key db.DestinationKey) (db.DeliverySettings, error) {
+	if err := s.RemoveDestination(ctx, key); err != nil {
+		return db.DeliverySettings{}, err
+	}
+	return s.DB.DeliverySettings(ctx, key)
 }

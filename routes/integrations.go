@@ -458,8 +458,9 @@ func (s *server) confirmDisconnect(c *fiber.Ctx) error {
 		s.flash(c, views.FlashInfo, card.Name+" is not connected.")
 		return redirect(c, "/integrations")
 	}
-	page := views.DisconnectPage{Page: s.page(c, "Disconnect "+card.Name, views.NavIntegrations), Service: card.Service, Name: card.Name, Org: card.Org, Other: card.Other, Waiting: card.Waiting}
-	if !card.Other {
+	_, goes := s.destination(c, card.Service) // whether sign-ups do
+	page := views.DisconnectPage{Page: s.page(c, "Disconnect "+card.Name, views.NavIntegrations), Service: card.Service, Name: card.Name, Org: card.Org, Other: !goes, Waiting: card.Waiting}
+	if goes {
 		return render(c, http.StatusOK, views.Disconnect(page))
 	}
 	service, err := s.Vault.Service(c.UserContext(), card.Service)

@@ -168,7 +168,11 @@ func (s *server) remove(c *fiber.Ctx) error {
 	if err != nil && !errors.Is(err, identity.ErrNotConnected) {
 		return err
 	}
-	if err := s.Health.RemoveDestination(c.UserContext(), d.Key()); err != nil && !errors.Is(err, db.ErrNotFound) {
+	switch err := s.Health.RemoveDestination(c.UserContext(), d.Key()); {
+	case errors.Is(err, db.ErrConflict):
+		s.flash(c, views.FlashWarning, name+" was connected again meanwhile. Nothing was removed; please look at the connection below.")
+		return redirect(c, "/integrations")
+	case err != nil && !errors.Is(err, db.ErrNotFound):
 		return err
 	}
 	kind, text := views.FlashSuccess, ""

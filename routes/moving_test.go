@@ -287,3 +287,19 @@ func TestThePaceIsSet(t *testing.T) {
 	b.get(path).is(200, `<option value="60" selected>`)
 	w.as(ann, "fabrikam").get(path).is(200, `<option value="1" selected>`)
 }
+
+// What was connected before sign-ups could go there says so, and how they do.
+func TestACRMThatWasConnectedBefore(t *testing.T) {
+	t.Parallel()
+	w, b, _, _ := two(t)
+	b.get(b.authorize("toy")).to("/integrations/toy/connected")
+	b.get("/integrations/toy/connected").to("/integrations")
+	if _, err := w.store.Writer().Exec(`UPDATE destinations SET removed_at = 1 WHERE service = 'toy'`); err != nil {
+		t.Fatal(err)
+	}
+	b.get("/integrations/toy").is(200, "Sign-ups don’t go to Toy CRM yet", "Reconnect Toy CRM", `href="/integrations/toy/disconnect"`)
+	b.get("/integrations/toy/disconnect").is(200, "What is in Toy CRM stays there.").hasNot("wait")
+	b.get(b.authorize("toy")).to("/integrations/toy/connected")
+	b.get("/integrations/toy").is(200, "Connected").hasNot("don’t go to Toy CRM yet")
+	b.submit("/integrations/toy/disconnect").to("/integrations")
+}

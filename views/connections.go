@@ -30,6 +30,15 @@ func (p NewCRMPage) moving() string {
 	return "To move from " + there + " to " + p.Card.Name + ": connect it here, send everybody there, compare the numbers, and remove " + there + "."
 }
 
+// unfed tells of a CRM that is connected, though no sign-ups go there: it was before they could.
+func (p NewCRMPage) unfed() Alert {
+	a := Alert{Tone: "warn", Title: "Sign-ups don’t go to " + p.Card.Name + " yet", Text: "It was connected before that was possible. Reconnect it, and new sign-ups go there."}
+	if len(p.Beside) > 0 {
+		a.Text += " " + p.moving()
+	}
+	return a
+}
+
 // unsent tells of sign-ups that wait for a first CRM.
 func (p IntegrationsPage) unsent() Alert {
 	a := Alert{Title: count(p.Unsent, "sign-up waits", "sign-ups wait") + " for your first CRM", Text: "They are kept, and arrive as soon as you connect one."}
@@ -46,6 +55,9 @@ func (p Page) ownAlert(cards ...Integration) Page {
 	}
 	return p
 }
+
+// connected reports whether there is a connection, be it lost.
+func (i Integration) connected() bool { return i.State == Connected || i.State == ConnectionBroken }
 
 // hasNumbers reports whether there is anything to say of a CRM's sign-ups.
 func (i Integration) hasNumbers() bool {

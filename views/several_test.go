@@ -111,6 +111,7 @@ func severalPages() map[string]templ.Component {
 		"unfed-newsletter":     NewsletterForm(NewsletterPage{portalPage("Contoso Rarely", NavNewsletters), newslettersOfSeveral().All[2]}),
 		"new-crm":              NewCRM(NewCRMPage{Page: portalPage("Zoho CRM", NavIntegrations), Card: cardOf(zoho, NotConnected), Beside: []CRM{salesforce, hubspot}}),
 		"new-crm-held":         NewCRM(NewCRMPage{Page: portalPage("Zoho CRM", NavIntegrations), Card: held}),
+		"new-crm-connected":    NewCRM(NewCRMPage{Page: portalPage("Zoho CRM", NavIntegrations), Card: cardOf(zoho, Connected), Beside: []CRM{salesforce}}),
 		"start-without-a-crm":  Start(start),
 		"help-without-a-crm":   Help(help),
 		"several-nobody-found": Subscribers(nobodyInHubSpot()),
