@@ -156,7 +156,7 @@ func TestEachMoveInEachState(t *testing.T) {
 		"it goes, signed up":     {Active, ends, waits, then(feed(false, "a/2"), again)},
 		"it goes, left and back": {Active, ends, waits, then(feed(false, "a/2"), leave, comeBack)},
 		"it goes and comes":      {Active, ends, same, then(feed(false), feed(true))},
-		"it goes, all are sent":  {Active, ends, same, then(feed(false), feed(false, "a/1"), action(Action{Kind: ActionSend}))},
+		"it goes, all are sent":  {Active, from(Waiting, Attention, Dismissed), same, then(feed(false), feed(false, "a/1"), action(Action{Kind: ActionSend}))},
 		"it comes, signed up":    {Active, waits, waits, then(feed(false), feed(false, "a/1", "a/2"), again)},
 		"another one goes":       {Active, same, same, feed(false, "a/1")},
 	} {
