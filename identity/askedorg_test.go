@@ -99,6 +99,13 @@ func TestNamesOfALoginAddressOnThisMachine(t *testing.T) {
 			t.Errorf("%q: %q, %v, an API's %t", login, got, err, instance)
 		}
 	}
+	for _, single := range BuiltIn() {
+		single.ExtraLogin = "http://127.0.0.1:8083"
+		_, err := single.CheckLogin("http://eu.localhost:8083")
+		if _, instance := single.instance("http://eu.localhost:8083"); (err == nil || instance) && single.LoginParam == "" {
+			t.Errorf("%s has several names: %v, an API's %t", single.ID, err, instance)
+		}
+	}
 	for _, foreign := range []string{"https://eu.localhost:8083", "http://eu.localhost", "http://user@eu.localhost:8083", "http://localhost.evil.example:8083", "http://evil.example:8083"} {
 		s.ExtraLogin = "http://127.0.0.1:8083"
 		if got, err := s.CheckLogin(foreign); err == nil {
