@@ -142,7 +142,7 @@ func (p *program) runDemo(ctx context.Context, data, database string, ln listene
 		return false, err
 	}
 	sample := sampler{gp, mocks.salesforce(), c}
-	password, fabrikam, err := sample.seed(ctx, mocks)
+	password, fabrikam, err := sample.seed(ctx, mocks, data)
 	if err != nil {
 		gp.close(ctx)
 		return false, err
@@ -160,11 +160,11 @@ func (p *program) runDemo(ctx context.Context, data, database string, ln listene
 
 // seed makes what is there from the start, where it is missing: the demo's tenants, and the
 // app that they connect with.
-func (s sampler) seed(ctx context.Context, mocks mocks) (password, fabrikam string, err error) {
+func (s sampler) seed(ctx context.Context, mocks mocks, data string) (password, fabrikam string, err error) {
 	if password, err = seed(ctx, s.people); err != nil {
 		return "", "", err
 	}
-	if err := mocks.offer(ctx, s.portal); err != nil {
+	if err := mocks.offer(ctx, s.portal, data); err != nil {
 		return "", "", err
 	}
 	fabrikam, err = s.make(ctx)

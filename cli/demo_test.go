@@ -102,3 +102,25 @@ func TestDemoLeavesAnAppAlone(t *testing.T) {
 		}
 	}
 }
+
+// Whoever sets a login address of their own keeps it too, with the demo's app or without any.
+func TestDemoLeavesALoginAddressAlone(t *testing.T) {
+	data := t.TempDir()
+	p, _ := demoSaying(t, data)
+	p.end()
+	environ := []string{"GATEPOST_DATABASE=" + filepath.Join(data, "gatepost.db"), "GATEPOST_KEYSET=" + filepath.Join(data, "keyset.json")}
+	for service, flags := range map[string][]string{"hubspot": nil, "zoho": {"--unset", "client-id,client-secret"}} {
+		args := append([]string{"service", "set", service, "--login-url", "http://127.0.0.1:9"}, flags...)
+		if code, _, errOut := command(t, "", environ, args...); code != 0 {
+			t.Fatal(errOut)
+		}
+	}
+	p, said := demoSaying(t, data)
+	p.end()
+	for service, own := range map[string]string{"hubspot": demoClientID, "zoho": "missing"} {
+		_, out, _ := command(t, "", environ, "service", "get", service)
+		if !strings.Contains(out, "http://127.0.0.1:9 ") || !strings.Contains(out, own) {
+			t.Errorf("%s, beside %s:\n%s", service, said[4:], out)
+		}
+	}
+}

@@ -2,12 +2,14 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"gatepost/identity"
 	"gatepost/mockhubspot"
@@ -148,7 +150,12 @@ func (all mocks) salesforce() *mocksalesforce.Server {
 // offer sets the app with which the portal connects simulated services, and where they are:
 // in the database, so that a serve beside the demo knows it too. Salesforce's is in the
 // configuration. What somebody else has set stays.
-func (all mocks) offer(ctx context.Context, p *portal) error {
+func (all mocks) offer(ctx context.Context, p *portal, data string) error {
+	file := filepath.Join(data, "offered.json")
+	offered, err := readOffered(file)
+	if err != nil {
+		return err
+	}
 	for _, m := range all {
 		if m.service == identity.Salesforce {
 			continue
@@ -157,13 +164,34 @@ func (all mocks) offer(ctx context.Context, p *portal) error {
 		if err != nil {
 			return err
 		}
-		if set.ClientID != "" && set.ClientID != demoClientID {
+		ownApp := set.ClientID != "" && set.ClientID != demoClientID
+		ownLogin := !slices.Contains([]string{"", m.url, offered[m.service]}, set.LoginURL)
+		if ownApp || ownLogin {
 			continue
 		}
 		app := identity.ServiceChange{ClientID: new(demoClientID), ClientSecret: new(demoClientSecret), LoginURL: &m.url}
 		if err := p.vault.SetService(ctx, m.service, app); err != nil {
 			return fmt.Errorf("set the app in the simulated %s: %w", m.title, err)
 		}
+		offered[m.service] = m.url
 	}
-	return nil
+	b, _ := json.Marshal(offered) // strings
+	return os.WriteFile(file, b, 0o600)
+}
+
+// readOffered reads where the demo offered the simulated services when it ran last, by the
+// service: their addresses change with its flags, and any other is somebody's choice.
+func readOffered(file string) (map[string]string, error) {
+	offered := map[string]string{}
+	b, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return offered, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &offered)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("where simulated services were offered: %w", err)
+	}
+	return offered, nil
 }

@@ -147,6 +147,7 @@ const (
 	Several        = "several_matches"  // of its records have the address, and somebody is to decide
 	Settling       = "settling"         // the outcome of an earlier write is not known yet
 	OtherOrg       = "other_org"        // the session belongs to another org than before
+	NoOrg          = "no_org"           // nobody has found out which org the connection is for
 	TooManyMatches = "too_many_matches" // more records with these addresses than can be read
 )
 

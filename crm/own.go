@@ -13,6 +13,7 @@ var own = map[string]Explanation{
 	"EXISTS":        Passes("{Record} made meanwhile", "Made meanwhile", "Somebody else made the {Record} in {CRM} in the meantime."),
 	"GONE":          Passes("{Record} deleted meanwhile", "{Record} deleted", "The {Record} was deleted in {CRM} in the meantime."),
 	"OTHER_ORG":     Passes("Another org was connected", "Another org", "Another {CRM} org was connected in the meantime."),
+	"NO_ORG":        Reconnects("Org not known", "Org not known", "Nobody has found out yet which {CRM} org the connection is for, so nothing is sent there."),
 
 	"NO_KEY": ByAdmin("Unique field can’t be used", "Unique field", "{CRM} has no unique field of that name, or the connected user may not fill it in.", "add the field, or give edit access to it."),
 

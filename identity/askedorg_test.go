@@ -61,6 +61,32 @@ func TestOrgThatIsAskedFor(t *testing.T) {
 	}
 }
 
+// A user's is for the application's own use: it is kept whatever org it is of, also when that
+// can't be asked, or not with what the application asked for.
+func TestOrgOfAUsersIsNotNeeded(t *testing.T) {
+	told, failure := Org{}, error(nil)
+	s := askedScene(t, &told, &failure)
+	for user, cause := range map[string]error{"eve": errors.New("it doesn't answer"), "mallory": &OAuthError{Code: "OAUTH_SCOPE_MISMATCH"}} {
+		failure = cause
+		r := s.request()
+		r.Service, r.UserID, r.User = zoho.ID, "", user
+		address, err := s.v.Authorize(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := s.d.consent(address)
+		if err := s.finish(s.v, CallbackOf(zoho.ID, session, q)); err != nil {
+			t.Errorf("%s: %v", user, err)
+		}
+		if i, err := s.v.Find(t.Context(), Selector{TenantID: s.tenant, User: user}); err != nil || i.OrgID != "" {
+			t.Errorf("%s: of %q, %v", user, i.OrgID, err)
+		}
+	}
+	if s.d.live() != 2 {
+		t.Errorf("%d are alive", s.d.live())
+	}
+}
+
 // The names below localhost are those of the operator's own address on this machine, at
 // its port alone.
 func TestNamesOfALoginAddressOnThisMachine(t *testing.T) {
@@ -71,6 +97,13 @@ func TestNamesOfALoginAddressOnThisMachine(t *testing.T) {
 		got, err := s.CheckLogin("http://eu.localhost:8083")
 		if _, instance := s.instance("http://sandbox.eu.localhost:8083"); (err == nil) != own || instance != own || own && got != "http://eu.localhost:8083" {
 			t.Errorf("%q: %q, %v, an API's %t", login, got, err, instance)
+		}
+	}
+	for _, single := range BuiltIn() {
+		single.ExtraLogin = "http://127.0.0.1:8083"
+		_, err := single.CheckLogin("http://eu.localhost:8083")
+		if _, instance := single.instance("http://eu.localhost:8083"); (err == nil || instance) && single.LoginParam == "" {
+			t.Errorf("%s has several names: %v, an API's %t", single.ID, err, instance)
 		}
 	}
 	for _, foreign := range []string{"https://eu.localhost:8083", "http://eu.localhost", "http://user@eu.localhost:8083", "http://localhost.evil.example:8083", "http://evil.example:8083"} {

@@ -99,7 +99,7 @@ func (c *client) lastAccess(ctx context.Context, s Service, loginURL, token stri
 }
 
 // uninstall takes the app out of the account; done says that nothing is left of the grant.
-// Whoever may not do that, by the service's own word, can still revoke the token.
+// Where the service refuses that, also with a page for people, the token can still be revoked.
 func (c *client) uninstall(ctx context.Context, s Service, loginURL, token string) (done bool, err error) {
 	access, over, err := c.lastAccess(ctx, s, loginURL, token)
 	if over || err != nil {
@@ -108,14 +108,20 @@ func (c *client) uninstall(ctx context.Context, s Service, loginURL, token strin
 	r := Revocation{Method: http.MethodDelete, Auth: AuthToken}
 	status, _, err := c.tryRevoke(ctx, r, s, s.at(loginURL, s.Revoke.Uninstall), access)
 	switch {
+	case refusedForGood(status):
+		return false, nil
 	case err != nil:
 		return false, err
 	case status >= 200 && status < 300:
 		return true, nil
-	case slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}, status):
-		return false, nil
 	}
 	return false, fmt.Errorf("uninstall: status %d", status)
+}
+
+// refusedForGood reports whether a status is a refusal that stays the same however often one
+// asks. With the other two of these, the service wants to be asked again.
+func refusedForGood(status int) bool {
+	return status >= 400 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
 }
 
 // endedBy reports whether a refused renewal says that there is nothing left to revoke.

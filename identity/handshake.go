@@ -374,8 +374,8 @@ func (v *Vault) acceptNamed(ctx context.Context, s Service, a answer, g *db.Gran
 }
 
 // askOrg asks which org a new credential belongs to, where that can be asked. An org that
-// can't be used is refused, and so is one of which nobody tells which one it is: it may be
-// another one than before, or another tenant's.
+// can't be used is refused, and so is one of the tenant's own of which nobody tells which one
+// it is: it may be another one than before, or another tenant's.
 func (v *Vault) askOrg(ctx context.Context, s Service, a answer, g *db.Grant) error {
 	if v.Org == nil {
 		return nil
@@ -383,6 +383,9 @@ func (v *Vault) askOrg(ctx context.Context, s Service, a answer, g *db.Grant) er
 	o, err := v.Org(ctx, Credential{Service: s.ID, AccessToken: a.AccessToken, InstanceURL: g.InstanceURL, OrgID: g.OrgID, Native: g.Native})
 	var refused *OAuthError
 	switch {
+	case err != nil && g.OrgID == "" && !g.Own(): // a user's needs no org, nor may they be allowed to ask for one
+		v.Log.WarnContext(ctx, "the org is not known", "service", s.ID, "tenant", g.TenantID, "error", err)
+		return nil
 	case errors.As(err, &refused):
 		return refused
 	case err != nil && g.OrgID == "":

@@ -234,7 +234,14 @@ func TestHubSpotIsUninstalled(t *testing.T) {
 	}{
 		"as a rule":           {"", Revoked, 0},
 		"not by this user":    {`{"on":"uninstall","status":403,"error_code":"MISSING_SCOPES","count":1}`, Revoked, 1},
+		"not as it was asked": {`{"on":"uninstall","status":400,"error_code":"VALIDATION_ERROR","count":1}`, Revoked, 1},
+		"not any more":        {`{"on":"uninstall","status":410,"error_code":"GONE","count":1}`, Revoked, 1},
+		"refused with a page": {`{"on":"uninstall","status":403,"html":true,"count":1}`, Revoked, 1},
+		"gone, with a page":   {`{"on":"uninstall","status":404,"html":true,"count":1}`, Revoked, 1},
 		"later":               {lost, Pending, 0},
+		"after too many":      {`{"on":"uninstall","status":429,"error_code":"RATE_LIMITS","count":1}`, Pending, 0},
+		"after a page of 429": {`{"on":"uninstall","status":429,"html":true,"count":1}`, Pending, 0},
+		"after a time-out":    {`{"on":"uninstall","status":408,"error_code":"TIMEOUT","count":1}`, Pending, 0},
 		"it was, by somebody": {"uninstall", Revoked, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -125,7 +125,7 @@ func (v *Vault) revoke(ctx context.Context, r db.Revocation) (Ending, error) {
 // use, or nobody can tell: a write that failed may have been made all the same.
 func (v *Vault) revokeUnstored(ctx context.Context, s Service, g db.Grant, token string, cause error) {
 	v.Log.ErrorContext(ctx, "a grant that is not kept can't be stored for its revocation", "service", s.ID, "tenant", g.TenantID, "error", cause)
-	if inUse, err := v.inUse(ctx, s, g, token); inUse || errors.Is(err, db.ErrUnavailable) {
+	if inUse, err := v.inUse(ctx, s, g, token); inUse || err != nil {
 		return
 	}
 	if err := v.client.revoke(ctx, s.inOrg(g.OrgID), g.LoginURL, token); err != nil {

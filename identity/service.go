@@ -225,10 +225,11 @@ func (s Service) ownURL(raw string) bool {
 }
 
 // aliasesExtra reports whether an address is another name of the operator's further login
-// address, which is on this machine.
+// address, which is on this machine. A service has such names only where its callback tells
+// which of several addresses to go on at.
 func (s Service) aliasesExtra(u *url.URL) bool {
 	extra, err := url.Parse(s.ExtraLogin)
-	return err == nil && s.ExtraLogin != "" && outbound.Aliases(extra, u)
+	return err == nil && s.LoginParam != "" && s.ExtraLogin != "" && outbound.Aliases(extra, u)
 }
 
 // instance returns where an org is, as a service named it, if that is one of the

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -132,6 +133,26 @@ func TestTokenInUseIsNotRevoked(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A grant that can neither be kept nor be stored for its revocation isn't revoked when
+// nobody can tell whether another connection goes on with its token.
+func TestTokenMayBeInUse(t *testing.T) {
+	w := newWorld(t)
+	var s *sickStore
+	v := w.process(sick(&s, "", 0))
+	w.sameToken()
+	eve := w.connectAs(v, "eve", "")
+	s.left = map[string]int{"SaveIdentity": 1, "AddRevocation": 1, "HoldsToken": 1}
+	if err := w.tryConnect(v); !errors.Is(err, errDisk) {
+		t.Errorf("got %v", err)
+	}
+	if n := w.srv.count("revoke"); n != 0 {
+		t.Errorf("%d revocations sent", n)
+	}
+	if c, err := v.GetByID(t.Context(), eve.ID, 0); err != nil || !w.srv.alive(c.AccessToken) {
+		t.Errorf("the other connection ended: %v", err)
 	}
 }
 

@@ -355,6 +355,13 @@ func (s *sickStore) AddRevocation(ctx context.Context, g db.Grant) (string, erro
 	return s.Store.AddRevocation(ctx, g)
 }
 
+func (s *sickStore) HoldsToken(ctx context.Context, service, tokenHash string) (bool, error) {
+	if err := s.fails("HoldsToken"); err != nil {
+		return false, err
+	}
+	return s.Store.HoldsToken(ctx, service, tokenHash)
+}
+
 func (s *sickStore) StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration, refused bool) (time.Time, error) {
 	if err := s.fails("StartRenewal"); err != nil {
 		return time.Time{}, err

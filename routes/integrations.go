@@ -129,7 +129,7 @@ func (s *server) overdue(due time.Time) bool {
 // describe tells a connection in words.
 func (s *server) describe(c identity.Connection) views.Integration {
 	p := s.CRMs.Of(c.ID)
-	card := views.Integration{Service: c.ID, Name: c.Name, State: views.NotConnected, Other: p == nil, RevocationPending: c.Unrevoked > 0}
+	card := views.Integration{Service: c.ID, Name: c.Name, State: views.NotConnected, Other: p == nil, NoApp: c.App == "" && !c.OwnApp, RevocationPending: c.Unrevoked > 0}
 	if p != nil {
 		card.CRM, card.Logins, card.Several = viewCRM(p), logins(p.Logins), len(s.CRMs) > 1
 	}

@@ -239,7 +239,7 @@ func TestNewslettersFeedTheCRMsThatAreChosen(t *testing.T) {
 
 	// A newsletter that is added leads to those who signed up for it before.
 	b.submit(feeds, "all", "all").to("/integrations/toy/everybody")
-	b.get("/integrations/toy/everybody").is(200, "Send 1 person to Toy CRM as well?")
+	b.get("/integrations/toy/everybody").is(200, "Send 2 people to Toy CRM as well?") // with whom it had ended for
 	b.submit("/integrations/sfdc/newsletters", "all", "named", "newsletter", weekly).to("/integrations/sfdc/settings")
 	b.get("/integrations/sfdc/remove").is(200, "3 sign-ups have arrived there.").hasNot("go to no CRM")
 	b.submit(feeds, "all", "named", "newsletter", daily).to("/integrations/toy/settings")

@@ -119,6 +119,35 @@ func TestSeveralCRMsAreEquals(t *testing.T) {
 	b.get("/subscribers?in=wagon&state=delivered").is(200, "In Toy CRM", "1 subscriber").hasNot("in=wagon", `class="chip"`)
 }
 
+// A CRM that there is no app for says what is missing, rather than fail when one connects it;
+// with an app of one's own it can be connected.
+func TestCRMWithoutAnApp(t *testing.T) {
+	t.Parallel()
+	a, box := &acme{account: "one"}, toy.New()
+	toys := withToy(t, a, box, another("wagon", "Wagon CRM"))
+	w := open(t, func(c *routes.Config) {
+		toys(c)
+		if err := c.Vault.SetService(t.Context(), "wagon", identity.ServiceChange{ClientID: new(""), ClientSecret: new("")}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	b := w.as(john, "contoso")
+	const missing = "have not set up an app at Wagon CRM yet"
+	for _, path := range []string{"/integrations", "/integrations/wagon", "/integrations/wagon/card"} {
+		b.get(path).is(200, missing, `href="/integrations/wagon/app"`).hasNot("Connect Wagon CRM", "an app at Toy CRM")
+	}
+	b.get("/integrations").is(200, "Connect Toy CRM")
+	b.submit("/integrations/wagon/connect").is(503, "have not set up the app")
+	b.submit("/integrations/wagon/app", "client_id", "own-app", "client_secret", "own-hidden").to("/integrations/wagon/app")
+	for _, path := range []string{"/integrations", "/integrations/wagon"} {
+		b.get(path).is(200, "Connect Wagon CRM").hasNot(missing)
+	}
+	w.as(ann, "fabrikam").get("/integrations").is(200, missing)
+	if address := b.authorize("wagon"); !strings.Contains(address, "/integrations/wagon/callback") {
+		t.Errorf("leads to %s", address)
+	}
+}
+
 // personOf is the page of the subscriber with an address.
 func (w *world) personOf(email string) string {
 	w.t.Helper()

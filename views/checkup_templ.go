@@ -120,7 +120,7 @@ func CheckUp(p CheckUpPage) templ.Component {
 						}()
 					}
 					ctx = templ.InitializeContext(ctx)
-					if p.Card.State == NotConnected {
+					if p.Card.connectable() {
 						templ_7745c5c3_Err = connectButton(p.Card, "Connect "+p.Card.Name).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err

@@ -64,6 +64,9 @@ func (i Integration) hasNumbers() bool {
 	return i.State != NotConnected || i.Waiting > 0 || i.Attention > 0 || !i.LastArrival.IsZero()
 }
 
+// connectable reports whether one can begin to connect.
+func (i Integration) connectable() bool { return i.State == NotConnected && !i.NoApp }
+
 // sentence says in a line what the connection is to, or was.
 func (i Integration) sentence(now clock) string {
 	switch {

@@ -935,7 +935,7 @@ func connectStep(p StartPage, s StepOf) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-		} else if p.Live.Card.Service == "" {
+		} else if p.Live.Card.Service == "" || p.Live.Card.NoApp {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 64, "<div class=\"actions stack\"><a class=\"button primary\" href=\"/integrations\">Choose your CRM</a></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -136,6 +136,7 @@ type Integration struct {
 	State   ConnectionState
 	Other   bool // no CRM
 	Several bool // there are further CRMs to choose from
+	NoApp   bool // neither the installation nor the tenant has an app there: nothing can be connected with
 
 	Org           Org       // what is connected, or was; empty when not connected
 	ConnectedBy   string    // e-mail of the admin

@@ -566,3 +566,20 @@ func TestHubSpotConnectedElsewhere(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A connection that was imported without its org delivers to nobody: it may be another's.
+func TestZohoConnectionWithoutAnOrg(t *testing.T) {
+	c := identity.Credential{Service: "zoho", AccessToken: "a", InstanceURL: "http://127.0.0.1:1"}
+	for org, want := range map[string]string{"": crm.NoOrg, "808232144": ""} {
+		c.OrgID = org
+		s, err := zohoSource{source{vault: vault{credential: c}, service: "zoho", now: time.Now}}.Session(t.Context(), 0)
+		if got := ""; err != nil {
+			got = crm.Failed(err).Code
+			if got != want || crm.Failed(err).Class != crm.Connection {
+				t.Errorf("%q: %v", org, err)
+			}
+		} else if got != want || s.OrgID != org {
+			t.Errorf("%q: %+v", org, s.OrgID)
+		}
+	}
+}

@@ -36,9 +36,13 @@ func zohoKind(c Config) kind {
 // zohoSource is a source of sessions of Zoho CRM.
 type zohoSource struct{ source }
 
-// Session implements zoho.Source.
+// Session implements zoho.Source. A connection of which nobody has found out whose org it is
+// delivers nothing: it is found out, and confirmed, when it is made anew.
 func (s zohoSource) Session(ctx context.Context, refused int64) (zoho.Session, error) {
 	c, err := s.credential(ctx, refused)
+	if err == nil && c.OrgID == "" { // imported: of whose org it is, nobody was asked yet
+		err = &crm.Failure{Class: crm.Connection, Code: crm.NoOrg}
+	}
 	return zohoSession(c), err
 }
 
