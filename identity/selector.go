@@ -16,7 +16,8 @@ import (
 )
 
 // Selector says which identities are meant: those to which all of what it names
-// applies. An empty User means anybody's, so see that somebody is logged in first.
+// applies. What isn't given applies to any: an empty User means anybody's, so see that
+// somebody is logged in first, and NoUser that it is nobody's.
 type Selector = db.Selector
 
 // Bounds of what an application calls its users, accounts and tags, in bytes, and
@@ -27,7 +28,10 @@ const (
 )
 
 // NameError says that a user, account or tag can't be stored as it is called.
-type NameError struct{ Name string }
+type NameError struct {
+	What string // user, account or tag
+	Name string
+}
 
 // Error says so, with the beginning of the name.
 func (e *NameError) Error() string {
@@ -46,20 +50,39 @@ func CleanTags(tags []string) ([]string, error) {
 	}
 	for _, tag := range clean {
 		if tag == "" {
-			return nil, &NameError{}
+			return nil, &NameError{What: "tag"}
 		}
 	}
-	return clean, checkNames(clean...)
+	return clean, checkNames("tag", clean...)
 }
 
-// checkNames returns a *NameError unless each name is empty or may be stored.
-func checkNames(names ...string) error {
+// checkNames returns a *NameError unless each name, of a user, an account or a tag, is
+// empty or may be stored.
+func checkNames(what string, names ...string) error {
 	for _, name := range names {
 		if len(name) > maxName || !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
-			return &NameError{Name: name}
+			return &NameError{What: what, Name: name}
 		}
 	}
 	return nil
+}
+
+// checkSelector returns ErrContrarySelector or a *NameError for what nothing can be
+// selected by.
+func checkSelector(sel Selector) error {
+	if sel.User != "" && sel.NoUser || sel.Account != "" && sel.NoAccount {
+		return ErrContrarySelector
+	}
+	return errors.Join(checkNames("user", sel.User), checkNames("account", sel.Account), checkNames("tag", sel.Tags...))
+}
+
+// checkNamed is checkSelector for where something has to be named: else
+// ErrEmptySelector.
+func checkNamed(sel Selector) error {
+	if sel.Empty() {
+		return ErrEmptySelector
+	}
+	return checkSelector(sel)
 }
 
 // AmbiguousError says that a selector means several identities where one is asked
@@ -84,10 +107,11 @@ var ErrEmptySelector = errors.New("the selector is empty")
 const shownMatches = 10
 
 // Find returns the identity that the selector means. Errors: ErrEmptySelector,
-// ErrNotConnected, *AmbiguousError, or a failure of the store.
+// ErrContrarySelector, *NameError, ErrNotConnected, *AmbiguousError, or a failure of
+// the store.
 func (v *Vault) Find(ctx context.Context, sel Selector) (db.NamedIdentity, error) {
-	if sel.Empty() {
-		return db.NamedIdentity{}, ErrEmptySelector
+	if err := checkNamed(sel); err != nil {
+		return db.NamedIdentity{}, err
 	}
 	found, err := v.Store.Identities(ctx, sel, "", shownMatches+1)
 	switch {
@@ -110,8 +134,12 @@ type Page struct {
 
 // List returns up to limit of the selected identities, of all when the selector is
 // empty; after is the Next of the page before. Going from page to page meets each
-// identity once, whatever comes and goes meanwhile.
+// identity once, whatever comes and goes meanwhile. Errors: ErrContrarySelector,
+// *NameError, or a failure of the store.
 func (v *Vault) List(ctx context.Context, sel Selector, after string, limit int) (Page, error) {
+	if err := checkSelector(sel); err != nil {
+		return Page{}, err
+	}
 	found, err := v.Store.Identities(ctx, sel, after, limit+1)
 	if err != nil || len(found) <= limit {
 		return Page{Identities: found}, err
@@ -134,11 +162,11 @@ const (
 )
 
 // Delete removes all of the selected identities at once, or none, and revokes
-// each at its service. Errors: ErrEmptySelector, ErrNotConnected when there are
-// none, or a failure of the store.
+// each at its service. For any number, use DeleteEach. Errors: as Find's, but for
+// *AmbiguousError.
 func (v *Vault) Delete(ctx context.Context, sel Selector) ([]Receipt, error) {
-	if sel.Empty() {
-		return nil, ErrEmptySelector
+	if err := checkNamed(sel); err != nil {
+		return nil, err
 	}
 	deleted, err := v.Store.DeleteIdentities(ctx, sel)
 	if err != nil {
@@ -205,8 +233,8 @@ func (v *Vault) revokeAll(ctx context.Context, revocations []string, tell func(i
 // of them: for those that were exported and go on elsewhere. It returns how many
 // there were. Errors: as Delete's.
 func (v *Vault) Forget(ctx context.Context, sel Selector) (int, error) {
-	if sel.Empty() {
-		return 0, ErrEmptySelector
+	if err := checkNamed(sel); err != nil {
+		return 0, err
 	}
 	forgotten, err := v.Store.ForgetIdentities(ctx, sel)
 	if err == nil && len(forgotten) == 0 {
