@@ -115,10 +115,10 @@ func (d *Vault) DeleteIdentities(ctx context.Context, sel Selector) ([]Deleted, 
 }
 
 // DeleteSomeIdentities is DeleteIdentities for up to limit of the selected, by their
-// ids, from the one after the given id on: what many are deleted by, a part at a
-// time.
-func (d *Vault) DeleteSomeIdentities(ctx context.Context, sel Selector, after string, limit int) ([]Deleted, error) {
-	return d.deleteIdentities(ctx, deletion{sel, after, limit}, true)
+// ids, from the one after the given id on and up to another id: what many are deleted
+// by, a part at a time.
+func (d *Vault) DeleteSomeIdentities(ctx context.Context, sel Selector, after, through string, limit int) ([]Deleted, error) {
+	return d.deleteIdentities(ctx, deletion{sel, after, through, limit}, true)
 }
 
 // ForgetIdentities is DeleteIdentities for those who go on with the grants
@@ -127,11 +127,12 @@ func (d *Vault) ForgetIdentities(ctx context.Context, sel Selector) ([]Deleted, 
 	return d.deleteIdentities(ctx, deletion{Selector: sel}, false)
 }
 
-// deletion is what is deleted of the selected: all, or up to limit of those after an id.
+// deletion is what is deleted of the selected: all, or up to limit of those after an
+// id and up to another one.
 type deletion struct {
 	Selector
-	after string
-	limit int // 0: no limit
+	after, through string
+	limit          int // 0: all
 }
 
 // where are the conditions of what is selected, with its order.
@@ -141,7 +142,7 @@ func (s deletion) where() (string, []any) {
 		return where + " ORDER BY id", args
 	}
 	n := len(args)
-	return where + fmt.Sprintf(" AND id > $%d ORDER BY id LIMIT $%d", n+1, n+2), append(args, s.after, s.limit)
+	return where + fmt.Sprintf(" AND id > $%d AND id <= $%d ORDER BY id LIMIT $%d", n+1, n+2, n+3), append(args, s.after, s.through, s.limit)
 }
 
 func (d *Vault) deleteIdentities(ctx context.Context, s deletion, revoke bool) (deleted []Deleted, err error) {

@@ -6,13 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
-	"time"
 	"unicode/utf8"
 
 	"gatepost/db"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Selector says which identities are meant: those to which all of what it names
@@ -145,100 +141,4 @@ func (v *Vault) List(ctx context.Context, sel Selector, after string, limit int)
 		return Page{Identities: found}, err
 	}
 	return Page{Identities: found[:limit], Next: found[limit-1].ID}, nil
-}
-
-// Receipt says that an identity was deleted.
-type Receipt struct {
-	db.Deleted
-	Ending  Ending // what became of it at its service
-	Revoked bool   // whether that ended it
-}
-
-// How deleting many ends its tokens while somebody waits: so many at once, for so
-// long. A job goes on with the rest.
-const (
-	revokeParallel = 4
-	revokeWhile    = 8 * time.Second
-)
-
-// Delete removes all of the selected identities at once, or none, and revokes
-// each at its service. For any number, use DeleteEach. Errors: as Find's, but for
-// *AmbiguousError.
-func (v *Vault) Delete(ctx context.Context, sel Selector) ([]Receipt, error) {
-	if err := checkNamed(sel); err != nil {
-		return nil, err
-	}
-	deleted, err := v.Store.DeleteIdentities(ctx, sel)
-	if err != nil {
-		return nil, err
-	}
-	if len(deleted) == 0 {
-		return nil, ErrNotConnected
-	}
-	return v.revokeDeleted(ctx, deleted), nil
-}
-
-// CloseTenant closes a tenant for good, as db.CloseTenant says, and revokes all its
-// connections, those that wait to be confirmed too.
-func (v *Vault) CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (db.Closing, []Receipt, error) {
-	closing, err := v.Store.CloseTenant(ctx, tenantID, wipeAt)
-	if err != nil {
-		return closing, nil, err
-	}
-	return closing, v.revokeDeleted(ctx, closing.Deleted), nil
-}
-
-// revokeDeleted makes the first try to revoke what was deleted, and says what
-// became of each.
-func (v *Vault) revokeDeleted(ctx context.Context, deleted []db.Deleted) []Receipt {
-	receipts, revocations := make([]Receipt, len(deleted)), make([]string, len(deleted))
-	for i, d := range deleted {
-		receipts[i].Deleted, revocations[i] = d, d.Revocation
-	}
-	v.revokeAll(ctx, revocations, func(i int, e Ending) { receipts[i].Ending, receipts[i].Revoked = e, e == Revoked })
-	return receipts
-}
-
-// revokeAll makes the first try of many revocations while somebody waits for
-// them. It tells what became of each, by its index, and returns how many are
-// pending.
-func (v *Vault) revokeAll(ctx context.Context, revocations []string, tell func(index int, e Ending)) int {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeWhile)
-	defer cancel()
-	var pending atomic.Int64
-	var g errgroup.Group
-	g.SetLimit(revokeParallel)
-	for i, id := range revocations {
-		g.Go(func() error {
-			ending := Pending
-			if ctx.Err() == nil {
-				ending, _ = v.end(ctx, id) // a job tries again
-			}
-			if ending == Pending {
-				pending.Add(1)
-			}
-			tell(i, ending)
-			return nil
-		})
-	}
-	_ = g.Wait()
-	n := int(pending.Load())
-	if n > 0 {
-		v.Log.WarnContext(ctx, "revocations are pending", "revocations", n)
-	}
-	return n
-}
-
-// Forget removes all of the selected identities at once, or none, and revokes none
-// of them: for those that were exported and go on elsewhere. It returns how many
-// there were. Errors: as Delete's.
-func (v *Vault) Forget(ctx context.Context, sel Selector) (int, error) {
-	if err := checkNamed(sel); err != nil {
-		return 0, err
-	}
-	forgotten, err := v.Store.ForgetIdentities(ctx, sel)
-	if err == nil && len(forgotten) == 0 {
-		err = ErrNotConnected
-	}
-	return len(forgotten), err
 }
