@@ -63,22 +63,22 @@ func checkNames(what string, names ...string) error {
 	return nil
 }
 
-// checkSelector returns ErrContrarySelector or a *NameError for what nothing can be
+// CheckSelector returns ErrContrarySelector or a *NameError for what nothing can be
 // selected by.
-func checkSelector(sel Selector) error {
+func CheckSelector(sel Selector) error {
 	if sel.User != "" && sel.NoUser || sel.Account != "" && sel.NoAccount {
 		return ErrContrarySelector
 	}
 	return errors.Join(checkNames("user", sel.User), checkNames("account", sel.Account), checkNames("tag", sel.Tags...))
 }
 
-// checkNamed is checkSelector for where something has to be named: else
+// checkNamed is CheckSelector for where something has to be named: else
 // ErrEmptySelector.
 func checkNamed(sel Selector) error {
 	if sel.Empty() {
 		return ErrEmptySelector
 	}
-	return checkSelector(sel)
+	return CheckSelector(sel)
 }
 
 // AmbiguousError says that a selector means several identities where one is asked
@@ -133,7 +133,7 @@ type Page struct {
 // identity once, whatever comes and goes meanwhile. Errors: ErrContrarySelector,
 // *NameError, or a failure of the store.
 func (v *Vault) List(ctx context.Context, sel Selector, after string, limit int) (Page, error) {
-	if err := checkSelector(sel); err != nil {
+	if err := CheckSelector(sel); err != nil {
 		return Page{}, err
 	}
 	found, err := v.Store.Identities(ctx, sel, after, limit+1)

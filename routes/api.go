@@ -132,10 +132,14 @@ func (s *server) selector(c *fiber.Ctx, sel selection) (identity.Selector, error
 	k := caller(c)
 	tags, err := identity.CleanTags(sel.Tags)
 	if err != nil {
-		return identity.Selector{}, err
+		return identity.Selector{}, invalidError("A tag has 1 to 255 bytes, and an identity has at most 50 of them.")
 	}
 	chosen := identity.Selector{Service: sel.Service, User: sel.User, NoUser: sel.NoUser, Account: sel.Account, NoAccount: sel.NoAccount, Tags: tags,
 		Services: k.Services, Tenants: k.Tenants}
+	var name *identity.NameError
+	if err := identity.CheckSelector(chosen); errors.As(err, &name) {
+		return chosen, invalidError("There can be no such " + name.What + ": it has to be text of 1 to 255 bytes, without a null character.")
+	}
 	if sel.Tenant == "" {
 		return chosen, nil
 	}
