@@ -45,7 +45,7 @@ removed. What is done stays done when it is stopped; the same command goes on. W
 authorized while it runs is left alone. Where a service can't be reached, a running server
 goes on trying for a week. The exit code is 1 when some are not revoked yet.`,
 		Example: `  gatepost identity revoke --user eve@example.com
-  gatepost identity revoke --service hubspot --tenant contoso --yes --output json`,
+  gatepost identity revoke --service google --tenant contoso --yes --output json`,
 		Args:    named(sel.checked(cobra.NoArgs)),
 		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -68,7 +68,7 @@ var faults = []faultRow{
 		return sentenceOf(errorOf[*ParamError](err).Error(), "It is part of how OAuth is done, and set by Gatepost alone. Leave it out.")
 	}},
 	{is(ErrForeignHost), http.StatusUnprocessableEntity, "invalid_login_url", fixed("The login address isn’t one of the service’s own. Leave it out, or name one that CheckLogin returned.")},
-	{is(ErrLightningHost), http.StatusUnprocessableEntity, "invalid_login_url", fixed("A Lightning address is not a login address. Name the My Domain instead, as https://example.my.salesforce.com.")},
+	{is(ErrLightningHost), http.StatusUnprocessableEntity, "invalid_login_url", fixed("This address is for pages, and not one to log in at. Name a login address that CheckLogin returned, or leave it out.")},
 	{is(ErrEmptySelector), http.StatusUnprocessableEntity, "invalid", fixed("Name what to select by: a service, tenant, user, account or tag. That there is no user or no account is not enough.")},
 	{is(ErrContrarySelector), http.StatusUnprocessableEntity, "invalid", fixed("A user and no user, or an account and no account, were asked for together. Leave one of them out.")},
 }

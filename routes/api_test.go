@@ -456,6 +456,30 @@ func TestAPIRefusesWhatItCannotMean(t *testing.T) {
 	a.call(all, "GET", "/identities/{id}", "/identities/"+a.ids["contoso"][2], "").is(200, "") // nobody deleted it
 }
 
+// What the operator left out is told as that, and nobody is told to come again.
+func TestAPITellsThatNoAppIsSet(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t)
+	all := a.key(nil, nil, auth.Read)
+	appless := identity.Service{ID: "appless", Name: "Appless", LoginURL: "https://login.example", AuthorizeURL: "/authorize", TokenURL: "/token"}
+	if err := a.vault.AddService(t.Context(), appless); err != nil {
+		t.Fatal(err)
+	}
+	for service, want := range map[string]struct {
+		status int
+		code   string
+	}{"appless": {409, "no_app"}, "gone": {404, "no_service"}} {
+		id := a.ids["contoso"][1]
+		if _, err := a.store.Writer().Exec(`UPDATE identities SET service = $1, stale = 1 WHERE id = $2`, service, id); err != nil {
+			t.Fatal(err)
+		}
+		got := a.call(all, "GET", "/identities/{id}/token", "/identities/"+id+"/token", "").is(want.status, want.code)
+		if detail, _ := got.fields["detail"].(string); !strings.Contains(detail, "gatepost service") || strings.Contains(detail, "again") || got.header.Get("Retry-After") != "" {
+			t.Errorf("%s: %s", service, got.text)
+		}
+	}
+}
+
 // The tenant's own and an unlabelled identity are selected beside others.
 func TestAPISelectsWhatHasNoUser(t *testing.T) {
 	t.Parallel()
