@@ -49,7 +49,7 @@ func (p *program) withIdentities(ctx context.Context, fn func(*db.DB, identityCo
 
 func (p *program) identityCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "identity", Short: "List, show, remove, export and import tenants' connections to services"}
-	cmd.AddCommand(p.identityListCommand(), p.identityGetCommand(), p.identityRemoveCommand(), p.identityExportCommand(), p.identityImportCommand())
+	cmd.AddCommand(p.identityListCommand(), p.identityGetCommand(), p.identityRemoveCommand(), p.identityRevokeCommand(), p.identityExportCommand(), p.identityImportCommand())
 	return cmd
 }
 
@@ -59,14 +59,14 @@ func (p *program) identityListCommand() *cobra.Command {
 	ls := &cobra.Command{
 		Use:   "ls",
 		Short: "List the connections and their state",
-		Args:  named(cobra.NoArgs),
+		Args:  named(sel.checked(cobra.NoArgs)),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withIdentities(cmd.Context(), func(store *db.DB, _ identityConfig) error {
+			return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
 				chosen, err := sel.selector(cmd.Context(), store)
 				if err != nil {
 					return err
 				}
-				return p.listIdentities(cmd.Context(), store, chosen, output)
+				return p.listIdentities(cmd.Context(), c.definitions(store), chosen, output)
 			})
 		},
 		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
@@ -80,18 +80,23 @@ func (p *program) identityGetCommand() *cobra.Command {
 	var output string
 	var sel selection
 	get := &cobra.Command{
-		Use:     "get SERVICE TENANT",
-		Short:   "Show what is known of a connection; never a credential",
-		Args:    named(cobra.ExactArgs(2)),
+		Use:   "get SERVICE TENANT",
+		Short: "Show what is known of a connection; never a credential",
+		Long: "Shows the one connection of a tenant to a service, or the one that the flags name of several:\n" +
+			"the tenant's own with --no-user --no-account. Or, without arguments, that with an --id.",
+		Args:    named(sel.serviceAndTenant()),
 		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.withIdentities(cmd.Context(), func(store *db.DB, _ identityConfig) error {
-				sel.service, sel.tenant = args[0], args[1]
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
 				i, err := findIdentity(cmd.Context(), store, sel)
 				if err != nil {
 					return err
 				}
-				return p.showIdentity(newIdentityRow(i, time.Now()), output)
+				described, err := c.definitions(store).Describe(cmd.Context(), i)
+				if err != nil {
+					return err
+				}
+				return p.showIdentity(identityRow{described[0]}, output)
 			})
 		},
 	}
@@ -106,12 +111,13 @@ func (p *program) identityRemoveCommand() *cobra.Command {
 	rm := &cobra.Command{
 		Use:   "rm SERVICE TENANT",
 		Short: "Remove connections and revoke them at the service",
-		Long: "Removes the tenant's own connection, or with --user, --account or --tag all connections that they name, at once.\n" +
+		Long: "Removes the one connection of a tenant to a service, or of several all that the flags name, at once:\n" +
+			"the tenant's own with --no-user --no-account. Or, without arguments, that with an --id. Where several match and no flag says which, none is removed:\n" +
+			"see gatepost identity revoke for all of a service, a tenant or a user.\n" +
 			"With --keep-grant they are forgotten here and not revoked: for those that were exported and go on elsewhere.",
-		Args: named(cobra.ExactArgs(2)),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Args: named(sel.serviceAndTenant()),
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
-				sel.service, sel.tenant = args[0], args[1]
 				return p.removeIdentities(cmd.Context(), store, c, sel, yes, keepGrant)
 			})
 		},
@@ -123,7 +129,7 @@ func (p *program) identityRemoveCommand() *cobra.Command {
 }
 
 // selecting are the flags that say what a command is for.
-var selecting = []string{"service", "tenant", "user", "account", "tag"}
+var selecting = []string{"id", "service", "tenant", "user", "account", "tag"}
 
 // named refuses what is named by nothing, as by a script's variable that isn't
 // set: it would mean more than was meant, or all.
@@ -164,24 +170,20 @@ var mendedBy = map[identity.Who]string{
 // identityRow is what is shown of a connection.
 type identityRow struct{ identity.Description }
 
-func newIdentityRow(i db.NamedIdentity, now time.Time) identityRow {
-	return identityRow{identity.Describe(i, now)}
-}
-
-func (p *program) listIdentities(ctx context.Context, store *db.DB, sel db.Selector, output string) error {
-	rows := identityRows(ctx, store, sel)
+func (p *program) listIdentities(ctx context.Context, vault *identity.Vault, sel db.Selector, output string) error {
+	rows := identityRows(ctx, vault, sel)
 	if output == "json" {
 		return p.jsonArray(rows)
 	}
 	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "SERVICE\tTENANT\tUSER\tSTATE\tORG\tCONNECTED BY\tUSED\tREFRESHED\tFAILURE\tMENDED BY")
+	_, _ = fmt.Fprintln(w, "SERVICE\tTENANT\tUSER\tSTATE\tORG\tCONNECTED BY\tUSED\tREFRESHED\tFAILURE\tMENDED BY\tMISSING SCOPES")
 	n := 0
 	for r, err := range rows {
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Service, r.Tenant, dash(plain(r.user())), r.State, plain(r.org()),
-			dash(r.ConnectedBy), ago(r.UsedAt), ago(r.RefreshedAt), dash(r.FailedCode), dash(mendedBy[r.MendedBy]))
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Service, r.Tenant, dash(plain(r.user())), r.State, plain(r.org()),
+			dash(r.ConnectedBy), ago(r.UsedAt), ago(r.RefreshedAt), dash(r.FailedCode), dash(mendedBy[r.MendedBy]), dash(strings.Join(r.MissingScopes, " ")))
 		if n++; n%identityPage == 0 { // so that any number of rows fits into memory
 			if err := w.Flush(); err != nil {
 				return err
@@ -192,21 +194,24 @@ func (p *program) listIdentities(ctx context.Context, store *db.DB, sel db.Selec
 }
 
 // identityRows are the selected connections, read a page at a time.
-func identityRows(ctx context.Context, store *db.DB, sel db.Selector) iter.Seq2[identityRow, error] {
+func identityRows(ctx context.Context, vault *identity.Vault, sel db.Selector) iter.Seq2[identityRow, error] {
 	return func(yield func(identityRow, error) bool) {
 		for after := ""; ; {
-			page, err := store.Identities(ctx, sel, after, identityPage)
+			page, err := vault.List(ctx, sel, after, identityPage)
+			var described []identity.Description
+			if err == nil {
+				described, err = vault.Describe(ctx, page.Identities...)
+			}
 			if err != nil {
 				yield(identityRow{}, err)
 				return
 			}
-			for _, i := range page {
-				if !yield(newIdentityRow(i, time.Now()), nil) {
+			for _, d := range described {
+				if !yield(identityRow{d}, nil) {
 					return
 				}
-				after = i.ID
 			}
-			if len(page) < identityPage {
+			if after = page.Next; after == "" {
 				return
 			}
 		}
@@ -244,7 +249,7 @@ func (p *program) showIdentity(r identityRow, output string) error {
 	return p.table("SERVICE\t"+r.Service, func(w io.Writer) {
 		for _, line := range [][2]string{
 			{"ID", r.ID}, {"TENANT", r.Tenant}, {"USER", dash(r.user())}, {"TAGS", dash(strings.Join(r.Tags, ", "))}, {"STATE", r.State}, {"ORG", r.org()}, {"INSTANCE", r.InstanceURL}, {"LOGIN", r.LoginURL},
-			{"SCOPES", strings.Join(r.Scopes, " ")}, {"CONNECTED BY", dash(r.ConnectedBy)}, {"CONNECTED", moment(r.ConnectedAt)},
+			{"SCOPES", strings.Join(r.Scopes, " ")}, {"MISSING SCOPES", dash(strings.Join(r.MissingScopes, " "))}, {"CONNECTED BY", dash(r.ConnectedBy)}, {"CONNECTED", moment(r.ConnectedAt)},
 			{"GENERATION", fmt.Sprint(r.Generation)}, {"KEY", fmt.Sprint(r.KeyID)}, {"LAST USED", moment(r.UsedAt)},
 			{"LAST REFRESHED", moment(r.RefreshedAt)}, {"TOKEN EXPIRES", moment(r.ExpiresAt)}, {"NEXT KEEP-ALIVE", moment(r.KeepAliveAt)},
 			{"LAST FAILURE", moment(r.FailedAt)}, {"FAILURE", dash(strings.TrimSpace(r.FailedCode + " " + r.class()))}, {"WHY", dash(r.Reason)}, {"MENDED BY", dash(mendedBy[r.MendedBy])}, {"MEND", dash(r.Mend)}, {"NEXT TRY", moment(r.RetryAt)},
@@ -318,26 +323,28 @@ func told(receipts []identity.Receipt) string {
 func toRemove(ctx context.Context, store *db.DB, sel selection) (chosen db.Selector, what string, err error) {
 	if !sel.ofUsers() {
 		i, err := findIdentity(ctx, store, sel)
-		if err != nil {
-			return chosen, "", err
-		}
-		r := newIdentityRow(i, time.Now())
-		return db.Selector{ID: i.ID}, fmt.Sprintf("the connection of %s to %s (%s, connected by %s)", r.Tenant, r.Service, plain(r.org()), r.ConnectedBy), nil
+		r := identityRow{identity.Description{OrgID: i.OrgID, OrgName: i.OrgName, Sandbox: i.Sandbox}}
+		return db.Selector{ID: i.ID}, fmt.Sprintf("the connection of %s to %s (%s, connected by %s)", i.Tenant, i.Service, plain(r.org()), i.ConnectedEmail), err
 	}
 	if chosen, err = sel.selector(ctx, store); err != nil {
 		return chosen, "", err
 	}
-	n := 0
-	for _, err := range identityRows(ctx, store, chosen) {
-		if err != nil {
-			return chosen, "", err
+	n, err := countIdentities(ctx, store, chosen)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("no connection of %s to %q matches", sel.tenant, sel.service)
+	}
+	return chosen, fmt.Sprintf("%s of %s to %q", count(n, "connection"), sel.tenant, sel.service), err
+}
+
+// countIdentities counts the selected connections.
+func countIdentities(ctx context.Context, store *db.DB, sel db.Selector) (n int, err error) {
+	for after := ""; ; {
+		page, err := store.Identities(ctx, sel, after, identityPage)
+		if n += len(page); err != nil || len(page) < identityPage {
+			return n, err
 		}
-		n++
+		after = page[len(page)-1].ID
 	}
-	if n == 0 {
-		return chosen, "", fmt.Errorf("no connection of %s to %q matches", sel.tenant, sel.service)
-	}
-	return chosen, fmt.Sprintf("%d connections of %s to %q", n, sel.tenant, sel.service), nil
 }
 
 // confirm asks on the terminal, and fails unless the answer is yes.
@@ -357,11 +364,13 @@ func (p *program) confirm(question string) error {
 	return nil
 }
 
-// selection is which connections a command is for.
+// selection is which connections a command is for. What isn't given is any.
 type selection struct {
-	service, tenant string // id, slug
-	user, account   string
-	tags            []string
+	id                string
+	service, tenant   string // id, slug
+	user, account     string
+	noUser, noAccount bool
+	tags              []string
 }
 
 // allFlags are the flags of commands that any connections can be named to.
@@ -372,16 +381,60 @@ func (s *selection) allFlags(cmd *cobra.Command) {
 }
 
 func (s *selection) userFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.id, "id", "", "the one with this id, and nothing else")
 	cmd.Flags().StringVar(&s.user, "user", "", "of this user of the application's")
+	cmd.Flags().BoolVar(&s.noUser, "no-user", false, "of no user, as a tenant's own")
 	cmd.Flags().StringVar(&s.account, "account", "", "with this account label")
+	cmd.Flags().BoolVar(&s.noAccount, "no-account", false, "without an account label")
 	cmd.Flags().StringArrayVar(&s.tags, "tag", nil, "with this tag (may be repeated: with all of them)")
 }
 
-// ofUsers reports whether more is named than a tenant's own connection.
-func (s selection) ofUsers() bool { return s.user != "" || s.account != "" || len(s.tags) > 0 }
+// ofUsers reports whether more is named than a tenant, a service or an id.
+func (s selection) ofUsers() bool {
+	return s.user != "" || s.account != "" || s.noUser || s.noAccount || len(s.tags) > 0
+}
+
+// named reports whether anything is named.
+func (s selection) named() bool {
+	return s.id != "" || s.ofUsers() || s.service != "" || s.tenant != ""
+}
+
+var errBesideID = errors.New("--id names one connection: leave out what else is named")
+
+// checked refuses what contradicts itself.
+func (s *selection) checked(count cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case s.id != "" && (s.ofUsers() || s.service != "" || s.tenant != ""):
+			return errBesideID
+		case s.user != "" && s.noUser:
+			return errors.New("say --user or --no-user, not both")
+		case s.account != "" && s.noAccount:
+			return errors.New("say --account or --no-account, not both")
+		}
+		return count(cmd, args)
+	}
+}
+
+// serviceAndTenant takes the arguments SERVICE and TENANT, or none beside --id.
+func (s *selection) serviceAndTenant() cobra.PositionalArgs {
+	return s.checked(func(cmd *cobra.Command, args []string) error {
+		switch {
+		case s.id != "" && len(args) > 0:
+			return errBesideID
+		case s.id != "":
+			return nil
+		}
+		if err := cobra.ExactArgs(2)(cmd, args); err != nil {
+			return err
+		}
+		s.service, s.tenant = args[0], args[1]
+		return nil
+	})
+}
 
 func (s selection) selector(ctx context.Context, store *db.DB) (db.Selector, error) {
-	sel := db.Selector{Service: s.service, User: s.user, Account: s.account, Tags: s.tags}
+	sel := db.Selector{ID: s.id, Service: s.service, User: s.user, NoUser: s.noUser, Account: s.account, NoAccount: s.noAccount, Tags: s.tags}
 	if s.tenant == "" {
 		return sel, nil
 	}
@@ -393,30 +446,26 @@ func (s selection) selector(ctx context.Context, store *db.DB) (db.Selector, err
 	return sel, err
 }
 
-// findIdentity returns the connection that is selected: the tenant's own, unless
-// more is named.
+// findIdentity returns the one connection that is selected.
 func findIdentity(ctx context.Context, store *db.DB, s selection) (db.NamedIdentity, error) {
 	sel, err := s.selector(ctx, store)
 	if err != nil {
 		return db.NamedIdentity{}, err
 	}
-	if !s.ofUsers() {
-		i, err := store.Identity(ctx, s.service, sel.TenantID)
-		if errors.Is(err, db.ErrNotFound) {
-			return db.NamedIdentity{}, fmt.Errorf("%s is not connected to %q", s.tenant, s.service)
-		}
-		return db.NamedIdentity{Identity: i, Tenant: s.tenant}, err
-	}
 	found, err := store.Identities(ctx, sel, "", 2)
 	switch {
 	case err != nil:
 		return db.NamedIdentity{}, err
-	case len(found) == 0:
-		return db.NamedIdentity{}, fmt.Errorf("no connection of %s to %q matches", s.tenant, s.service)
+	case len(found) == 1:
+		return found[0], nil
 	case len(found) > 1:
-		return db.NamedIdentity{}, fmt.Errorf("several connections of %s to %q match: name --account too, or look at identity ls", s.tenant, s.service)
+		return db.NamedIdentity{}, fmt.Errorf("several connections of %s to %q match: name one by --id (gatepost identity ls --output json), --user or --account; the tenant's own by --no-user --no-account", s.tenant, s.service)
+	case s.id != "":
+		return db.NamedIdentity{}, fmt.Errorf("there is no connection with the id %q", s.id)
+	case s.ofUsers():
+		return db.NamedIdentity{}, fmt.Errorf("no connection of %s to %q matches", s.tenant, s.service)
 	}
-	return found[0], nil
+	return db.NamedIdentity{}, fmt.Errorf("%s is not connected to %q", s.tenant, s.service)
 }
 
 // user is the application's user with the account's label.

@@ -38,9 +38,9 @@ var keptInMemory = map[string]string{
 	costsACall: `crm/connect.findings.all crm/hubspot.Shared.portals crm/hubspot.Shared.vain crm/salesforce.Renewals.vain crm/zoho.Shared.tokens crm/zoho.Shared.vain delivery.Dispatcher.paces`,
 	halfLeft:   `crm/zoho.Shared.orgs crm/zoho.account.spent`,
 	constant: `crm/hubspot.access crm/hubspot.codes crm/salesforce.access crm/salesforce.codes crm/salesforce.refused crm/zoho.access crm/zoho.codes crm/zoho.editions crm/zoho.refused auth.commonWords auth.favourites auth.lines auth.neighbours auth.tooEasy cli.makesDatabase cli.mendedBy cli.onlyReads
-		cli.letter.peaks cli.variables delivery.ranks delivery.recordFates identity.Service.AskParams identity.Service.Params identity.Vault.services
+		cli.letter.peaks cli.variables delivery.ranks delivery.recordFates identity.Service.AskParams identity.Service.Includes identity.Service.Params identity.Vault.services
 		routes.acts routes.columnNames routes.framingFields routes.jsonSentences routes.notUndone routes.recordFates routes.refusals routes.replicationWords seal.registry.kinds zones.atlas.byName zones.atlas.byRegion zones.loaded`,
-	ofOneCall: `cli.pastMaker.contact cli.readers.taken crm/hubspot.contact.Properties crm/hubspot.fault.Context crm/hubspot.input.Properties crm/hubspot.reason.Context crm/hubspot.rounds.next crm/salesforce.part.Headers delivery.batch.found identity.AuthorizeRequest.Params identity.answer.userinfo incidents.look.lasting
+	ofOneCall: `cli.pastMaker.contact cli.readers.taken cli.receipts.sums crm/hubspot.contact.Properties crm/hubspot.fault.Context crm/hubspot.input.Properties crm/hubspot.reason.Context crm/hubspot.rounds.next crm/salesforce.part.Headers delivery.batch.found identity.AuthorizeRequest.Params identity.answer.userinfo incidents.look.lasting
 		routes.credential.Native routes.problemDocument.Errors`,
 }
 

@@ -51,7 +51,7 @@ do, a connection that is renewed in two places is ended by the service. So:
 Who has the file and its passphrase has the connections.`,
 		Example: `  gatepost identity export moving.age --all
   gatepost identity export contoso.age --tenant contoso --recipient age1...`,
-		Args: named(cobra.ExactArgs(1)),
+		Args: named(f.sel.checked(cobra.ExactArgs(1))),
 		PreRunE: func(*cobra.Command, []string) error {
 			return errors.Join(knownOutput(f.output), f.check())
 		},
@@ -71,11 +71,11 @@ Who has the file and its passphrase has the connections.`,
 }
 
 func (f exportFlags) check() error {
-	switch named := f.sel.ofUsers() || f.sel.service != "" || f.sel.tenant != ""; {
+	switch named := f.sel.named(); {
 	case named && f.all:
 		return errors.New("--all is all of them: leave it or the rest out")
 	case !named && !f.all:
-		return errors.New("say which: --tenant, --service, --user, --account, --tag, or --all")
+		return errors.New("say which: --tenant, --service, --user, --account, --tag, --id, or --all")
 	case len(f.recipients) > 0 && f.passphraseOnStdin:
 		return errors.New("a file is sealed to a passphrase or to keys, not to both")
 	}

@@ -64,7 +64,7 @@ func (d *Work) endConnections(ctx context.Context, tx *sql.Tx, tenantID string) 
 		}
 		ended = append(ended, Deleted{Service: service, TenantID: tenantID, Revocation: revocation})
 	}
-	deleted, err := d.deleteSelected(ctx, tx, Selector{TenantID: tenantID}, true)
+	deleted, err := d.deleteSelected(ctx, tx, deletion{Selector: Selector{TenantID: tenantID}}, true)
 	return append(ended, deleted...), err
 }
 

@@ -10,20 +10,24 @@ import (
 )
 
 // Selector says which identities are meant: those to which all of what it names
-// applies. What is empty says nothing.
+// applies. What isn't given applies to any: an empty User is anybody or nobody, and
+// NoUser says that it has to be nobody.
 type Selector struct {
-	ID       string
-	Service  string
-	TenantID string
-	User     string
-	Account  string
-	Tags     []string
+	ID        string
+	Service   string
+	TenantID  string
+	User      string
+	NoUser    bool // those of no user: tenants' own, and labelled ones beside them
+	Account   string
+	NoAccount bool // those without an account label
+	Tags      []string
 	// Services and Tenants (ids) bound what may be seen at all, where they aren't
 	// empty.
 	Services, Tenants []string
 }
 
-// Empty reports whether the selector names nothing, so that it means all.
+// Empty reports whether the selector names nothing, so that it means all. Neither
+// NoUser nor NoAccount names anything: most identities are without a label.
 func (s Selector) Empty() bool {
 	return s.ID == "" && s.Service == "" && s.TenantID == "" && s.User == "" && s.Account == "" && len(s.Tags) == 0
 }
@@ -45,6 +49,13 @@ func (s Selector) where() (string, []any) {
 	}
 	if s.User != "" {
 		conditions = append(conditions, "user_name <> ''") // so that its index serves
+	}
+	// Literals, so that the index of tenants' own serves.
+	if s.NoUser {
+		conditions = append(conditions, "user_name = ''")
+	}
+	if s.NoAccount {
+		conditions = append(conditions, "account = ''")
 	}
 	for _, tag := range s.Tags {
 		conditions = append(conditions, "id IN (SELECT identity_id FROM identity_tags WHERE tag = "+arg(tag)+")")
@@ -93,24 +104,50 @@ func (d *Vault) Identities(ctx context.Context, sel Selector, after string, limi
 type Deleted struct {
 	ID, Service, TenantID, User, Account string
 
+	Tenant     string // slug
 	Revocation string // id
 }
 
 // DeleteIdentities removes all of the selected identities at once, or none. Their
 // refresh tokens, and what is held beside tenants' own, become revocations.
 func (d *Vault) DeleteIdentities(ctx context.Context, sel Selector) ([]Deleted, error) {
-	return d.deleteIdentities(ctx, sel, true)
+	return d.deleteIdentities(ctx, deletion{Selector: sel}, true)
+}
+
+// DeleteSomeIdentities is DeleteIdentities for up to limit of the selected, by their
+// ids, from the one after the given id on and up to another id: what many are deleted
+// by, a part at a time.
+func (d *Vault) DeleteSomeIdentities(ctx context.Context, sel Selector, after, through string, limit int) ([]Deleted, error) {
+	return d.deleteIdentities(ctx, deletion{sel, after, through, limit}, true)
 }
 
 // ForgetIdentities is DeleteIdentities for those who go on with the grants
 // elsewhere: only what is held beside tenants' own becomes a revocation.
 func (d *Vault) ForgetIdentities(ctx context.Context, sel Selector) ([]Deleted, error) {
-	return d.deleteIdentities(ctx, sel, false)
+	return d.deleteIdentities(ctx, deletion{Selector: sel}, false)
 }
 
-func (d *Vault) deleteIdentities(ctx context.Context, sel Selector, revoke bool) (deleted []Deleted, err error) {
+// deletion is what is deleted of the selected: all, or up to limit of those after an
+// id and up to another one.
+type deletion struct {
+	Selector
+	after, through string
+	limit          int // 0: all
+}
+
+// where are the conditions of what is selected, with its order.
+func (s deletion) where() (string, []any) {
+	where, args := s.Selector.where()
+	if s.limit == 0 {
+		return where + " ORDER BY id", args
+	}
+	n := len(args)
+	return where + fmt.Sprintf(" AND id > $%d AND id <= $%d ORDER BY id LIMIT $%d", n+1, n+2, n+3), append(args, s.after, s.through, s.limit)
+}
+
+func (d *Vault) deleteIdentities(ctx context.Context, s deletion, revoke bool) (deleted []Deleted, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
-		deleted, err = d.deleteSelected(ctx, tx, sel, revoke)
+		deleted, err = d.deleteSelected(ctx, tx, s, revoke)
 		return err
 	})
 	if err != nil {
@@ -119,15 +156,16 @@ func (d *Vault) deleteIdentities(ctx context.Context, sel Selector, revoke bool)
 	return deleted, nil
 }
 
-func (d *base) deleteSelected(ctx context.Context, tx *sql.Tx, sel Selector, revoke bool) (deleted []Deleted, err error) {
-	where, args := sel.where()
-	all, err := collect(ctx, tx, func(s scanner) (g Grant, err error) { return g, s.Scan(g.fields()...) },
-		`SELECT `+grantColumns+` FROM identities WHERE `+where+` ORDER BY id`, args...)
+func (d *base) deleteSelected(ctx context.Context, tx *sql.Tx, s deletion, revoke bool) (deleted []Deleted, err error) {
+	where, args := s.where()
+	all, err := collect(ctx, tx, func(row scanner) (g Grant, err error) {
+		var slug string
+		err = row.Scan(append(g.fields(), &slug)...)
+		deleted = append(deleted, Deleted{ID: g.ID, Service: g.Service, TenantID: g.TenantID, User: g.User, Account: g.Account, Tenant: slug})
+		return g, err
+	}, `SELECT `+grantColumns+`, (SELECT slug FROM tenants WHERE tenants.id = tenant_id) FROM identities WHERE `+where, args...)
 	if err != nil {
 		return nil, err
-	}
-	for _, g := range all {
-		deleted = append(deleted, Deleted{ID: g.ID, Service: g.Service, TenantID: g.TenantID, User: g.User, Account: g.Account})
 	}
 	if revoke {
 		revocations, err := d.revokeAllLater(ctx, tx, all)

@@ -3,6 +3,7 @@ package db
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,21 +45,29 @@ func TestSelectors(t *testing.T) {
 		return func(g *Grant) { g.Service, g.User, g.Account, g.Tags = service, user, account, tags }
 	}
 	g := saveAll(t, d, ann, tenant, of("sfdc", "", ""), of("sfdc", "eve@x.example", ""), of("sfdc", "eve@x.example", "work", "team:a b", "€"),
-		of("hubspot", "eve@x.example", "", "€"), of("sfdc", "' OR 1=1 --", ""))
-	other := saveAll(t, d, bob, bobs, of("sfdc", "eve@x.example", "", "€"))[0].ID
-	own, eve, work, hub, quote := g[0].ID, g[1].ID, g[2].ID, g[3].ID, g[4].ID
+		of("hubspot", "eve@x.example", "", "€"), of("sfdc", "' OR 1=1 --", ""), of("hubspot", "", "team"))
+	theirs := saveAll(t, d, bob, bobs, of("sfdc", "eve@x.example", "", "€"), func(g *Grant) { g.OrgID = "two" })
+	own, eve, work, hub, quote, label, other, bobsOwn := g[0].ID, g[1].ID, g[2].ID, g[3].ID, g[4].ID, g[5].ID, theirs[0].ID, theirs[1].ID
 	for _, c := range []struct {
 		name string
 		sel  Selector
 		want []string
 	}{
-		{"all", Selector{}, []string{own, eve, work, hub, quote, other}},
+		{"all", Selector{}, []string{own, eve, work, hub, quote, label, other, bobsOwn}},
 		{"id", Selector{ID: hub}, []string{hub}},
-		{"service", Selector{Service: "hubspot"}, []string{hub}},
-		{"tenant", Selector{TenantID: bobs.ID}, []string{other}},
+		{"service", Selector{Service: "hubspot"}, []string{hub, label}},
+		{"tenant", Selector{TenantID: bobs.ID}, []string{other, bobsOwn}},
 		{"user of all tenants", Selector{User: "eve@x.example"}, []string{eve, work, hub, other}},
 		{"user and tenant", Selector{TenantID: tenant.ID, User: "eve@x.example"}, []string{eve, work, hub}},
 		{"account", Selector{Account: "work"}, []string{work}},
+		{"no user", Selector{NoUser: true}, []string{own, label, bobsOwn}},
+		{"no account", Selector{NoAccount: true}, []string{own, eve, hub, quote, other, bobsOwn}},
+		{"neither: tenants' own", Selector{NoUser: true, NoAccount: true}, []string{own, bobsOwn}},
+		{"a tenant's own, beside others", Selector{Service: "sfdc", TenantID: tenant.ID, NoUser: true, NoAccount: true}, []string{own}},
+		{"a user's unlabelled, beside others", Selector{Service: "sfdc", TenantID: tenant.ID, User: "eve@x.example", NoAccount: true}, []string{eve}},
+		{"a label of nobody's", Selector{Account: "work", NoUser: true}, nil},
+		{"a user and none", Selector{User: "eve@x.example", NoUser: true}, nil},
+		{"an account and none", Selector{Account: "work", NoAccount: true}, nil},
 		{"tag", Selector{Tags: []string{"€"}}, []string{work, hub, other}},
 		{"both tags", Selector{Tags: []string{"€", "team:a b"}}, []string{work}},
 		{"tag that nobody has", Selector{Tags: []string{"€", "team"}}, nil},
@@ -67,7 +76,7 @@ func TestSelectors(t *testing.T) {
 		{"like is no wildcard", Selector{User: "%"}, nil},
 		{"bounded to a tenant", Selector{User: "eve@x.example", Tenants: []string{bobs.ID}}, []string{other}},
 		{"another tenant than the bound", Selector{TenantID: tenant.ID, Tenants: []string{bobs.ID}}, nil},
-		{"bounded to services", Selector{Services: []string{"hubspot", "zoho"}}, []string{hub}},
+		{"bounded to services", Selector{Services: []string{"hubspot", "zoho"}}, []string{hub, label}},
 	} {
 		if got := ids(t, d, c.sel); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
@@ -157,11 +166,58 @@ func TestDeleteIdentities(t *testing.T) {
 	}
 }
 
+// What is deleted by parts is deleted each once, in the order of the ids, and each
+// part at once or not at all.
+func TestDeleteSomeIdentities(t *testing.T) {
+	d := openSealing(t)
+	ann, tenant := member(t, d, "ann")
+	var changes []func(*Grant)
+	for _, user := range []string{"a", "b", "c", "d", "e"} {
+		changes = append(changes, func(g *Grant) { g.User = user })
+	}
+	all := saveAll(t, d, ann, tenant, changes...)
+	own := saveAll(t, d, ann, tenant, func(*Grant) {})[0]
+	over := testdb.Refuse(t, d.write, "DELETE ON identities", "old.id = '"+all[1].ID+"'")
+	if some, err := d.DeleteSomeIdentities(t.Context(), Selector{TenantID: tenant.ID}, "", "z", 2); len(some) != 0 || err == nil {
+		t.Errorf("deleted %v, %v", some, err)
+	}
+	if n := len(ids(t, d, Selector{})); n != 6 {
+		t.Errorf("%d are left of a part that could not be deleted", n)
+	}
+	over()
+	var got []string
+	for after := ""; ; {
+		some, err := d.DeleteSomeIdentities(t.Context(), Selector{TenantID: tenant.ID, Service: "sfdc"}, after, all[4].ID, 2)
+		if err != nil || len(some) > 2 {
+			t.Fatalf("deleted %v, %v", some, err)
+		}
+		if len(some) == 0 {
+			break
+		}
+		for _, r := range some {
+			if r.Tenant != tenant.Slug || r.Revocation == "" {
+				t.Errorf("receipt %+v", r)
+			}
+			got, after = append(got, r.ID), r.ID
+		}
+	}
+	if left := ids(t, d, Selector{}); len(got) != 5 || got[0] != all[0].ID || got[4] != all[4].ID || !slices.Equal(left, []string{own.ID}) {
+		t.Errorf("deleted %v, left %v", got, left)
+	}
+	if n := count(t, d, `SELECT COUNT(*) FROM revocations`); n != 5 {
+		t.Errorf("%d revocations", n)
+	}
+}
+
+// selectors are one of each shape that a listing is asked for by.
+var selectors = []Selector{{ID: "i"}, {Service: "sfdc"}, {TenantID: "t"}, {User: "u"}, {TenantID: "t", User: "u"}, {Tags: []string{"x"}}, {Tags: []string{"x", "y"}, Service: "s"},
+	{TenantID: "t", NoUser: true}, {Service: "s", NoUser: true, NoAccount: true}, {TenantID: "t", Service: "s", NoUser: true, NoAccount: true}, {User: "u", NoAccount: true}}
+
 // A listing that begins with a tag, a user or a service reads by an index.
 func TestSelectorPlans(t *testing.T) {
 	testdb.SQLiteOnly(t, "its way of telling a plan")
 	d := open(t)
-	for _, sel := range []Selector{{ID: "i"}, {Service: "sfdc"}, {TenantID: "t"}, {User: "u"}, {TenantID: "t", User: "u"}, {Tags: []string{"x"}}, {Tags: []string{"x", "y"}, Service: "s"}} {
+	for _, sel := range selectors {
 		where, args := sel.where()
 		plan, err := collect(t.Context(), d.read, func(s scanner) (detail string, err error) {
 			var a, b, c int
@@ -171,9 +227,37 @@ func TestSelectorPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, step := range plan {
-			if step == "SCAN identities" {
+			if step == "SCAN identities" || strings.Contains(step, "identities USING INDEX sqlite_autoindex_identities_1 (id>?)") {
 				t.Errorf("%+v: %v", sel, plan)
 			}
+		}
+	}
+}
+
+// TestSelectorPlansOnPostgres is the same for PostgreSQL, which is told not to read
+// tables whole where it can help it.
+func TestSelectorPlansOnPostgres(t *testing.T) {
+	if testdb.Either(t, "sqlite", "") != "" {
+		t.Skip("these are plans of PostgreSQL's")
+	}
+	d := open(t)
+	conn, err := d.write.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.ExecContext(t.Context(), `SET enable_seqscan = off`); err != nil {
+		t.Fatal(err)
+	}
+	for _, sel := range selectors {
+		where, args := sel.where()
+		lines, err := collect(t.Context(), conn, func(row scanner) (line string, err error) { return line, row.Scan(&line) },
+			`EXPLAIN SELECT `+identityColumns+` FROM identities WHERE `+where+` AND id > '' ORDER BY id LIMIT 10`, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plan := strings.Join(lines, "\n"); strings.Contains(plan, "Seq Scan on identities") {
+			t.Errorf("%+v:\n%s", sel, plan)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -242,11 +241,4 @@ func objectOf(body []byte) map[string]any {
 		return nil
 	}
 	return fields
-}
-
-// missing are the needed scopes that weren't granted.
-func (s Service) missing(granted []string) []string {
-	return slices.DeleteFunc(slices.Clone(s.NeedScopes), func(need string) bool {
-		return slices.Contains(granted, need) || slices.Contains(granted, "full")
-	})
 }

@@ -77,6 +77,10 @@ func (a *Authorizer) Start(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "You have begun this many times without finishing. Please try again in ten minutes.", http.StatusTooManyRequests)
 		return
 	}
+	if fault, ok := FaultOf(err); ok {
+		a.refuse(w, r, fault)
+		return
+	}
 	if err != nil {
 		a.Vault.Log.ErrorContext(r.Context(), "an authorization can't begin", "service", a.Service, "error", err)
 		http.Error(w, "The authorization can't begin now. Please try again in a moment.", http.StatusServiceUnavailable)
@@ -85,6 +89,13 @@ func (a *Authorizer) Start(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	http.Redirect(w, r, address, http.StatusSeeOther)
+}
+
+// refuse answers what is the application's own mistake, for its programmer: whoever
+// meets it can only tell them. The log has it without what users are called.
+func (a *Authorizer) refuse(w http.ResponseWriter, r *http.Request, f Fault) {
+	a.Vault.Log.ErrorContext(r.Context(), "the application asks for what can't be", "service", a.Service, "code", f.Code, "why", f.Sentence)
+	http.Error(w, "This application made a mistake, which the people who run it have to mend. "+f.Sentence+" ("+f.Code+")", f.Status)
 }
 
 // Callback handles the address to which the service sends the browser back.
@@ -101,6 +112,10 @@ func (a *Authorizer) Callback(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, ErrHandshake):
 		http.Error(w, "This authorization was begun in another browser or by somebody else, or took too long. Please begin again.", http.StatusBadRequest)
+		return
+	case finished.URL == "" && errors.Is(err, ErrNoService):
+		fault, _ := FaultOf(err)
+		a.refuse(w, r, fault)
 		return
 	case finished.URL == "": // it failed before it was known which one it is
 		a.Vault.Log.ErrorContext(r.Context(), "an authorization can't end", "service", a.Service, "error", err)

@@ -127,7 +127,7 @@ func TestAuthorizerRefuses(t *testing.T) {
 	s.auth.Prepare = func(_ *http.Request, r *AuthorizeRequest) {
 		r.Params = map[string]string{"redirect_uri": "https://evil.example"}
 	}
-	if res := s.visit(b, "/start", "eve"); res.StatusCode != http.StatusServiceUnavailable {
+	if res := s.visit(b, "/start", "eve"); res.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("another redirect_uri: %s", res.Status)
 	}
 	s.auth.Prepare = nil

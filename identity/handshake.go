@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -78,9 +77,43 @@ const (
 	CodeFailed         = "failed"      // of a failure of our own
 )
 
+// check returns an *IncompleteError, a *NameError, a *ParamError or a *ScopeError for a
+// request that can't be meant.
+func (r AuthorizeRequest) check() error {
+	var missing []string
+	for _, f := range []struct {
+		name  string
+		empty bool
+	}{{"service", r.Service == ""}, {"tenant", r.TenantID == ""}, {"user", r.UserID == "" && r.User == ""}, {"session", r.SessionID == ""}} {
+		if f.empty {
+			missing = append(missing, f.name)
+		}
+	}
+	if len(missing) > 0 {
+		return &IncompleteError{Missing: missing}
+	}
+	for name := range r.Params {
+		if slices.Contains(protocolParams, name) {
+			return &ParamError{Name: name}
+		}
+	}
+	if bad := malformed(r.MoreScopes); len(bad) > 0 {
+		return &ScopeError{Malformed: bad}
+	}
+	return errors.Join(checkNames("user", r.User), checkNames("account", r.Account))
+}
+
 // Authorize begins an authorization and returns the URL to send the browser to.
-// ErrTooMany: there are too many already.
+// ErrTooMany: there are too many already. What can't be meant is an error that FaultOf
+// knows.
 func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, error) {
+	err := r.check()
+	if err != nil {
+		return "", err
+	}
+	if r.Tags, err = CleanTags(r.Tags); err != nil {
+		return "", err
+	}
 	s, err := v.appFor(ctx, r.Service, r.TenantID)
 	if err != nil {
 		return "", err
@@ -88,23 +121,14 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	if r.LoginURL == "" {
 		r.LoginURL = s.LoginURL
 	}
-	if r.TenantID == "" || r.UserID == "" && r.User == "" || r.SessionID == "" || !s.ownURL(r.LoginURL) {
-		return "", fmt.Errorf("authorize: incomplete request")
-	}
-	if r.Tags, err = CleanTags(r.Tags); err != nil {
-		return "", err
-	}
-	if err := checkNames(r.User, r.Account); err != nil {
-		return "", err
+	if !s.ownURL(r.LoginURL) {
+		return "", ErrForeignHost
 	}
 	ask, err := v.asks(ctx, r)
 	if err != nil {
 		return "", err
 	}
-	options, err := r.options(s, ask)
-	if err != nil {
-		return "", err
-	}
+	options := r.options(s, ask)
 	s.Scopes = withScopes(s.Scopes, r.MoreScopes)
 	state, verifier := randomToken(), oauth2.GenerateVerifier()
 	h := db.Handshake{StateHash: hash(state), SessionID: r.SessionID, UserID: r.UserID, TenantID: r.TenantID, Service: s.ID,
@@ -120,13 +144,29 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	if errors.Is(err, db.ErrTooMany) {
 		return "", ErrTooMany
 	}
+	if errors.Is(err, db.ErrLost) {
+		return "", v.lostFrom(ctx, s)
+	}
 	if err != nil {
-		return "", noService(err)
+		return "", err
 	}
 	if !s.NoPKCE {
 		options = append(options, oauth2.S256ChallengeOption(verifier))
 	}
 	return s.config(r.LoginURL).AuthCodeURL(state, options...), nil
+}
+
+// lostFrom is why nothing can be begun at a service: its definition is gone, or else the
+// tenant is.
+func (v *Vault) lostFrom(ctx context.Context, s Service) error {
+	now, err := v.Service(ctx, s.ID)
+	switch {
+	case err != nil:
+		return err
+	case !now.definedAt.Equal(s.definedAt):
+		return ErrNoService
+	}
+	return ErrNoTenant
 }
 
 // protocolParams are set by the handshake alone.
@@ -147,7 +187,7 @@ func (v *Vault) asks(ctx context.Context, r AuthorizeRequest) (bool, error) {
 
 // options are what the service wants, and a request adds, of parameters of the
 // authorize end point.
-func (r AuthorizeRequest) options(s Service, ask bool) (options []oauth2.AuthCodeOption, err error) {
+func (r AuthorizeRequest) options(s Service, ask bool) (options []oauth2.AuthCodeOption) {
 	for name, value := range s.Params {
 		options = append(options, oauth2.SetAuthURLParam(name, value))
 	}
@@ -163,15 +203,9 @@ func (r AuthorizeRequest) options(s Service, ask bool) (options []oauth2.AuthCod
 		options = append(options, oauth2.SetAuthURLParam("login_hint", r.LoginHint))
 	}
 	for name, value := range r.Params {
-		if slices.Contains(protocolParams, name) {
-			return nil, fmt.Errorf("authorize: the parameter %s can't be set", name)
-		}
 		options = append(options, oauth2.SetAuthURLParam(name, value))
 	}
-	if e := malformed(r.MoreScopes); len(e) > 0 {
-		return nil, &ScopeError{Malformed: e}
-	}
-	return options, nil
+	return options
 }
 
 func withScopes(scopes, more []string) []string {

@@ -349,10 +349,7 @@ func TestServicesAreToldToAsk(t *testing.T) {
 func TestAskParamsDontOverride(t *testing.T) {
 	r := AuthorizeRequest{Params: map[string]string{"hd": "of the request"}}
 	s := Service{Params: map[string]string{"prompt": "consent"}, AskParams: map[string]string{"prompt": "login", "hd": "any", "more": "yes"}}
-	options, err := r.options(s, true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	options := r.options(s, true)
 	u, err := url.Parse(s.config("https://login.example").AuthCodeURL("state", options...))
 	if err != nil {
 		t.Fatal(err)

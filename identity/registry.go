@@ -141,7 +141,8 @@ func zohoAPIHosts() (hosts []string) {
 }
 
 // Google Identity docs "Using OAuth 2.0 for Web Server Applications" and "OpenID
-// Connect". Revoking a token ends all that its user granted the app.
+// Connect". Revoking a token ends all that its user granted the app. The short names of
+// scopes are granted by their long ones ("OAuth 2.0 Scopes for Google APIs").
 var google = Service{
 	ID:           "google",
 	Name:         "Google",
@@ -151,6 +152,10 @@ var google = Service{
 	TokenURL:     endpoints.Google.TokenURL,
 	Revoke:       Revocation{URL: "https://oauth2.googleapis.com/revoke", Ends: EndsUsers},
 	Scopes:       []string{"openid", "email", "profile"},
+	Includes: map[string][]string{
+		"https://www.googleapis.com/auth/userinfo.email": {"email"}, "https://www.googleapis.com/auth/userinfo.profile": {"profile"},
+		"email": {"https://www.googleapis.com/auth/userinfo.email"}, "profile": {"https://www.googleapis.com/auth/userinfo.profile"},
+	},
 	Params:       map[string]string{"access_type": "offline", "prompt": "consent"},
 	APIHosts:     []string{".googleapis.com"},
 	OrgField:     "id_token.hd",
@@ -164,17 +169,24 @@ var google = Service{
 // OAuth app don't run out, and there is nothing to renew them with; those of a
 // GitHub App may, and then a refresh token works once ("Refreshing user access
 // tokens"). Errors come with HTTP 200. On a host of one's own the API is below
-// /api/v3 (GitHub Enterprise Server docs).
+// /api/v3 (GitHub Enterprise Server docs). A scope that another one includes isn't granted
+// beside it ("Scopes for OAuth apps", normalized scopes).
 var gitHub = Service{
-	ID:              "githuboauth",
-	Name:            "GitHub",
-	LoginURL:        "https://github.com",
-	HostSuffixes:    []string{"github.com"},
-	AuthorizeURL:    strings.TrimPrefix(endpoints.GitHub.AuthURL, "https://github.com"),
-	TokenURL:        strings.TrimPrefix(endpoints.GitHub.TokenURL, "https://github.com"),
-	UserinfoURL:     "https://api.github.com/user",
-	Revoke:          Revocation{URL: "https://api.github.com/applications/{client_id}/token", Method: "DELETE", Field: "access_token", JSON: true, Auth: AuthBasic, ByAccess: true, Gone: []string{"404", "422"}},
-	Scopes:          []string{"read:user"},
+	ID:           "githuboauth",
+	Name:         "GitHub",
+	LoginURL:     "https://github.com",
+	HostSuffixes: []string{"github.com"},
+	AuthorizeURL: strings.TrimPrefix(endpoints.GitHub.AuthURL, "https://github.com"),
+	TokenURL:     strings.TrimPrefix(endpoints.GitHub.TokenURL, "https://github.com"),
+	UserinfoURL:  "https://api.github.com/user",
+	Revoke:       Revocation{URL: "https://api.github.com/applications/{client_id}/token", Method: "DELETE", Field: "access_token", JSON: true, Auth: AuthBasic, ByAccess: true, Gone: []string{"404", "422"}},
+	Scopes:       []string{"read:user"},
+	Includes: map[string][]string{
+		"user": {"read:user", "user:email", "user:follow"}, "repo": {"repo:status", "repo_deployment", "public_repo", "repo:invite", "security_events"},
+		"admin:org": {"write:org", "read:org"}, "write:org": {"read:org"}, "admin:public_key": {"write:public_key", "read:public_key"}, "write:public_key": {"read:public_key"},
+		"admin:repo_hook": {"write:repo_hook", "read:repo_hook"}, "write:repo_hook": {"read:repo_hook"}, "admin:gpg_key": {"write:gpg_key", "read:gpg_key"},
+		"write:gpg_key": {"read:gpg_key"}, "project": {"read:project"}, "write:packages": {"read:packages"},
+	},
 	APIHosts:        []string{"api.github.com", "uploads.github.com"},
 	UserField:       "userinfo.id",
 	NameField:       "userinfo.login",

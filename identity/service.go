@@ -24,12 +24,14 @@ type Service struct {
 	UserinfoURL   string     `json:"userinfo_url,omitempty"`
 	Revoke        Revocation `json:"revoke"`
 
-	Scopes       []string          `json:"scopes,omitempty"`        // what is asked for
-	NeedScopes   []string          `json:"need_scopes,omitempty"`   // what a connection is useless without
-	RefreshScope string            `json:"refresh_scope,omitempty"` // what has to be asked for to get a refresh token
-	Separator    string            `json:"separator,omitempty"`     // between scopes; a space when empty
-	Params       map[string]string `json:"params,omitempty"`        // further parameters of the authorize end point
-	NoPKCE       bool              `json:"no_pkce,omitempty"`       // it takes no code challenge (RFC 7636)
+	Scopes     []string `json:"scopes,omitempty"`      // what is asked for
+	NeedScopes []string `json:"need_scopes,omitempty"` // what a connection is useless without
+	// Includes are the scopes that others include, or are called by when they are granted.
+	Includes     map[string][]string `json:"-"`
+	RefreshScope string              `json:"refresh_scope,omitempty"` // what has to be asked for to get a refresh token
+	Separator    string              `json:"separator,omitempty"`     // between scopes; a space when empty
+	Params       map[string]string   `json:"params,omitempty"`        // further parameters of the authorize end point
+	NoPKCE       bool                `json:"no_pkce,omitempty"`       // it takes no code challenge (RFC 7636)
 	// AskParams have the service ask who is meant, in a browser that is logged in there
 	// already. They are added, unless Params has the same, while a tenant has no
 	// connection that another org could be told by. Empty: the service asks in any

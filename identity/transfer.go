@@ -497,7 +497,7 @@ func (b Bundle) check(now time.Time) error {
 		_, err := CleanTags(m.Tags)
 		number := fmt.Sprintf("number %d of %d", n+1, len(b.Identities))
 		switch {
-		case err != nil, checkNames(m.User, m.Account, m.OrgID, m.OrgName, m.RemoteUserID) != nil, len(malformed(m.Scopes)) > 0, m.ClientID != "" && !PlainValue(m.ClientID),
+		case err != nil, checkNames("name", m.User, m.Account, m.OrgID, m.OrgName, m.RemoteUserID) != nil, len(malformed(m.Scopes)) > 0, m.ClientID != "" && !PlainValue(m.ClientID),
 			json.Unmarshal(m.Native, &native) != nil, native == nil, len(m.Native) > maxNative, m.AccessToken == "" && m.RefreshToken == "",
 			m.ConnectedAt.IsZero(), m.RefreshedAt.IsZero(), !m.plausible(now):
 			return &BundleError{Problem: "something in it can't be an identity", Names: []string{number}}

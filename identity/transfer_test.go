@@ -87,7 +87,7 @@ func (w *world) described(v *Vault) (all []Description) {
 		w.t.Fatal(err)
 	}
 	for _, i := range page.Identities {
-		d := Describe(i, time.Now())
+		d := describe(i, time.Now())
 		d.ID, d.Generation, d.KeyID, d.KeepAliveAt = "", 0, 0, nil
 		all = append(all, d)
 	}

@@ -31,6 +31,7 @@ type Store interface {
 	SetTokenHash(ctx context.Context, id string, generation int64, tokenHash string) error
 	Identities(ctx context.Context, sel db.Selector, after string, limit int) ([]db.NamedIdentity, error)
 	DeleteIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error)
+	DeleteSomeIdentities(ctx context.Context, sel db.Selector, after, through string, limit int) ([]db.Deleted, error)
 	ForgetIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error)
 	TenantBySlug(ctx context.Context, slug string) (db.Tenant, error)
 	CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (db.Closing, error)
@@ -184,6 +185,8 @@ type Vault struct {
 	running  sync.WaitGroup
 	uses     uses
 
+	deleteAtOnce int // see DeleteEach
+
 	otherApps sync.Map // which are told in the log already
 }
 
@@ -213,7 +216,7 @@ func New(c Config) *Vault {
 	if c.TenantHTTP == nil {
 		c.TenantHTTP = c.HTTP
 	}
-	v := &Vault{Config: c, client: client{http: c.HTTP, tenants: c.TenantHTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName()}
+	v := &Vault{Config: c, client: client{http: c.HTTP, tenants: c.TenantHTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName(), deleteAtOnce: deleteAtOnce}
 	for _, s := range c.Services {
 		v.services[s.ID] = v.called(s)
 	}

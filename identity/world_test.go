@@ -348,6 +348,20 @@ func (s *sickStore) HoldIdentity(ctx context.Context, h db.Held) error {
 	return s.Store.HoldIdentity(ctx, h)
 }
 
+func (s *sickStore) DeleteSomeIdentities(ctx context.Context, sel db.Selector, after, through string, limit int) ([]db.Deleted, error) {
+	if err := s.fails("DeleteSomeIdentities"); err != nil {
+		return nil, err
+	}
+	return s.Store.DeleteSomeIdentities(ctx, sel, after, through, limit)
+}
+
+func (s *sickStore) DeleteIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error) {
+	if err := s.fails("DeleteIdentities"); err != nil {
+		return nil, err
+	}
+	return s.Store.DeleteIdentities(ctx, sel)
+}
+
 func (s *sickStore) AddRevocation(ctx context.Context, g db.Grant) (string, error) {
 	if err := s.fails("AddRevocation"); err != nil {
 		return "", err

@@ -38,7 +38,8 @@ var errNull = errors.New("null")
 
 // JSON decodes a document into v, which has to say what it is of. Names count once,
 // as they are spelled; what v doesn't know is refused, and so is null, which is not
-// the same as leaving something out: only a Text takes it. Errors are *JSONErrors.
+// the same as leaving something out: only a Text and a NullableText take it. Errors are
+// *JSONErrors.
 func JSON(document string, v any) error {
 	if !utf8.ValidString(document) {
 		return &JSONError{What: NotUTF8}
@@ -51,7 +52,11 @@ func JSON(document string, v any) error {
 }
 
 func refuseNull(d *jsontext.Decoder, v any) error {
-	if _, takes := v.(*Text); !takes && d.PeekKind() == 'n' {
+	switch v.(type) {
+	case *Text, *NullableText:
+		return errors.ErrUnsupported
+	}
+	if d.PeekKind() == 'n' {
 		return errNull
 	}
 	return errors.ErrUnsupported
@@ -108,4 +113,25 @@ func (t *Text) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		t.NotText = true
 	}
 	return d.SkipValue()
+}
+
+// NullableText is a field of text for which null says something of its own: none, which
+// is not the same as leaving it out.
+type NullableText struct {
+	String string
+	Null   bool
+	given  bool
+}
+
+// Empty reports whether the field is there, and says nothing.
+func (t NullableText) Empty() bool { return t.given && !t.Null && t.String == "" }
+
+// UnmarshalJSONFrom takes text and null.
+func (t *NullableText) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	t.given = true
+	if d.PeekKind() == 'n' {
+		t.Null = true
+		return d.SkipValue()
+	}
+	return json.UnmarshalDecode(d, &t.String)
 }

@@ -58,3 +58,23 @@ func TestJSONIsRefused(t *testing.T) {
 		t.Errorf("%.300v", err)
 	}
 }
+
+// Null says something of its own in a NullableText, and nothing but text is taken beside.
+func TestNullableText(t *testing.T) {
+	type of struct {
+		User NullableText `json:"user"`
+	}
+	for document, want := range map[string]NullableText{`{}`: {}, `{"user":null}`: {Null: true, given: true}, `{"user":"eve"}`: {String: "eve", given: true}, `{"user":""}`: {given: true}} {
+		var r of
+		if err := JSON(document, &r); err != nil || r.User != want || r.User.Empty() != (document == `{"user":""}`) {
+			t.Errorf("%s: %+v, %v", document, r.User, err)
+		}
+	}
+	for document, what := range map[string]JSONProblem{`{"user":7}`: OfWrongType, `{"user":true}`: OfWrongType, `{"user":[null]}`: OfWrongType, `{"user":{}}`: OfWrongType, `{"user":null,"user":"eve"}`: Twice, `{"User":null}`: Unknown} {
+		var r of
+		var wrong *JSONError
+		if err := JSON(document, &r); !errors.As(err, &wrong) || wrong.What != what || wrong.Field == "" {
+			t.Errorf("%s: %v", document, err)
+		}
+	}
+}

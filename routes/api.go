@@ -47,7 +47,8 @@ func (s *server) api(app *fiber.App) {
 		mount(app, method, apiPath+path, s.apiKey(action), s.limitAPI, knownQuery(params), h)
 	}
 	add(http.MethodGet, "/services", auth.Read, s.apiServices)
-	add(http.MethodGet, "/identities", auth.Read, s.apiIdentities, "service", "tenant", "user", "account", "tag", "page", "limit")
+	add(http.MethodGet, "/identities", auth.Read, s.apiIdentities, "service", "tenant", "user", "no_user", "account", "no_account", "tag", "page", "limit")
+	add(http.MethodDelete, "/identities", auth.Delete, s.apiDeleteSelected)
 	add(http.MethodGet, "/identities/:id", auth.Read, s.apiIdentity)
 	add(http.MethodDelete, "/identities/:id", auth.Delete, s.apiDelete)
 	add(http.MethodGet, "/identities/:id/token", auth.Read, s.apiTokenOf, "refused")
@@ -118,11 +119,11 @@ func within(id string, bound []string) bool {
 
 // selection is which identities a request is for, as a caller names them.
 type selection struct {
-	Service string
-	Tenant  string // slug
-	User    string
-	Account string
-	Tags    []string
+	Service           string
+	Tenant            string // slug
+	User, Account     string
+	NoUser, NoAccount bool
+	Tags              []string
 }
 
 // selector is the selection within what the key is for. A tenant that there isn't
@@ -133,7 +134,12 @@ func (s *server) selector(c *fiber.Ctx, sel selection) (identity.Selector, error
 	if err != nil {
 		return identity.Selector{}, invalidError("A tag has 1 to 255 bytes, and an identity has at most 50 of them.")
 	}
-	chosen := identity.Selector{Service: sel.Service, User: sel.User, Account: sel.Account, Tags: tags, Services: k.Services, Tenants: k.Tenants}
+	chosen := identity.Selector{Service: sel.Service, User: sel.User, NoUser: sel.NoUser, Account: sel.Account, NoAccount: sel.NoAccount, Tags: tags,
+		Services: k.Services, Tenants: k.Tenants}
+	var name *identity.NameError
+	if err := identity.CheckSelector(chosen); errors.As(err, &name) {
+		return chosen, invalidError("There can be no such " + name.What + ": it has to be text of 1 to 255 bytes, without a null character.")
+	}
 	if sel.Tenant == "" {
 		return chosen, nil
 	}
@@ -165,19 +171,15 @@ func (s *server) apiIdentities(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	described, err := s.Vault.Describe(c.UserContext(), page.Identities...)
+	if err != nil {
+		return err
+	}
 	answer := struct {
 		Identities []identity.Description `json:"identities"`
 		Next       string                 `json:"next,omitempty"`
-	}{described(page.Identities, s.Now()), page.Next}
+	}{described, page.Next}
 	return c.JSON(answer)
-}
-
-func described(all []db.NamedIdentity, now time.Time) []identity.Description {
-	list := []identity.Description{}
-	for _, i := range all {
-		list = append(list, identity.Describe(i, now))
-	}
-	return list
 }
 
 // listQuery is what GET /identities may be asked.
@@ -225,7 +227,13 @@ func queryOf(c *fiber.Ctx) url.Values {
 func readQuery(c *fiber.Ctx) (listQuery, error) {
 	given := queryOf(c)
 	q := listQuery{limit: apiPage, page: given.Get("page"),
-		selection: selection{Service: given.Get("service"), Tenant: given.Get("tenant"), User: given.Get("user"), Account: given.Get("account"), Tags: given["tag"]}}
+		selection: selection{Service: given.Get("service"), Tenant: given.Get("tenant"), User: given.Get("user"), Account: given.Get("account"),
+			NoUser: given.Has("no_user"), NoAccount: given.Has("no_account"), Tags: given["tag"]}}
+	for _, none := range []string{"no_user", "no_account"} {
+		if given.Has(none) && given.Get(none) != "true" {
+			return q, invalidError(none + " is true, or left out.")
+		}
+	}
 	if v := given.Get("limit"); v != "" {
 		var err error
 		if q.limit, err = strconv.Atoi(v); err != nil || q.limit < 1 || q.limit > maxAPIPage {
@@ -241,7 +249,11 @@ func (s *server) apiIdentity(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(identity.Describe(i, s.Now()))
+	described, err := s.Vault.Describe(c.UserContext(), i)
+	if err != nil {
+		return err
+	}
+	return c.JSON(described[0])
 }
 
 // apiDelete handles DELETE /identities/{id}: it is deleted at once, and revoked at
@@ -252,7 +264,48 @@ func (s *server) apiDelete(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(fiber.Map{"id": receipts[0].ID, "revoked": receipts[0].Revoked, "ending": receipts[0].Ending})
+	return c.JSON(newReceipt(receipts[0]))
+}
+
+// receipt is what is told of an identity that was deleted.
+type receipt struct {
+	ID      string          `json:"id"`
+	Service string          `json:"service"`
+	Tenant  string          `json:"tenant"`
+	User    string          `json:"user"`
+	Account string          `json:"account"`
+	Revoked bool            `json:"revoked"`
+	Ending  identity.Ending `json:"ending"`
+}
+
+func newReceipt(r identity.Receipt) receipt {
+	return receipt{r.ID, r.Service, r.Tenant, r.User, r.Account, r.Revoked, r.Ending}
+}
+
+// apiDeleteSelected handles DELETE /identities: up to 200 of those that the body
+// selects are deleted at once, as by apiDelete.
+func (s *server) apiDeleteSelected(c *fiber.Ctx) error {
+	var asked selectorBody
+	if err := decodeJSON(c, &asked); err != nil {
+		return invalidBody(err, "service, tenant (text), user, account (text, or null for none) and tags (a list of texts)")
+	}
+	named, err := asked.selection()
+	if err != nil {
+		return err
+	}
+	sel, err := s.selector(c, named)
+	if err != nil {
+		return err
+	}
+	deleted, more, err := s.Vault.DeleteSome(c.UserContext(), sel, maxAPIPage)
+	if err != nil {
+		return err
+	}
+	receipts := []receipt{}
+	for _, r := range deleted {
+		receipts = append(receipts, newReceipt(r))
+	}
+	return c.JSON(fiber.Map{"receipts": receipts, "more": more})
 }
 
 // apiTokenOf handles GET /identities/{id}/token.
@@ -273,35 +326,44 @@ func (s *server) apiTokenOf(c *fiber.Ctx) error {
 
 const errRefused = invalidError("refused has to be the generation of the credential that was refused.")
 
-// tokenRequest is what POST /token may be asked.
-type tokenRequest struct {
-	Service *string  `json:"service"`
-	Tenant  *string  `json:"tenant"`
-	User    *string  `json:"user"`
-	Account *string  `json:"account"`
-	Tags    []string `json:"tags"`
-	Refused int64    `json:"refused"`
+// selectorBody is which identities the body of a request is for.
+type selectorBody struct {
+	Service *string            `json:"service"`
+	Tenant  *string            `json:"tenant"`
+	User    input.NullableText `json:"user"`
+	Account input.NullableText `json:"account"`
+	Tags    []string           `json:"tags"`
 }
 
 // selection is what is asked for. What is named by nothing is refused, as in a
 // query: a program whose tenant is missing would get another tenant's credential.
-func (r tokenRequest) selection() (selection, error) {
-	sel := selection{Tags: r.Tags}
-	if r.Tags != nil && len(r.Tags) == 0 {
-		return sel, emptyError("tags")
-	}
+// Null says that there is no user, or no account.
+func (b selectorBody) selection() (selection, error) {
+	sel := selection{Tags: b.Tags, User: b.User.String, NoUser: b.User.Null, Account: b.Account.String, NoAccount: b.Account.Null}
 	for _, f := range []struct {
-		name     string
-		from, to *string
-	}{{"service", r.Service, &sel.Service}, {"tenant", r.Tenant, &sel.Tenant}, {"user", r.User, &sel.User}, {"account", r.Account, &sel.Account}} {
-		if f.from == nil {
-			continue
-		}
-		if *f.to = *f.from; *f.to == "" {
+		name  string
+		empty bool
+	}{
+		{"tags", b.Tags != nil && len(b.Tags) == 0}, {"service", b.Service != nil && *b.Service == ""}, {"tenant", b.Tenant != nil && *b.Tenant == ""},
+		{"user", b.User.Empty()}, {"account", b.Account.Empty()},
+	} {
+		if f.empty {
 			return sel, emptyError(f.name)
 		}
 	}
+	if b.Service != nil {
+		sel.Service = *b.Service
+	}
+	if b.Tenant != nil {
+		sel.Tenant = *b.Tenant
+	}
 	return sel, nil
+}
+
+// tokenRequest is what POST /token may be asked.
+type tokenRequest struct {
+	selectorBody
+	Refused int64 `json:"refused"`
 }
 
 // apiToken handles POST /token: a credential by a selector in the body, so that
@@ -309,7 +371,7 @@ func (r tokenRequest) selection() (selection, error) {
 func (s *server) apiToken(c *fiber.Ctx) error {
 	var asked tokenRequest
 	if err := decodeJSON(c, &asked); err != nil {
-		return invalidBody(err)
+		return invalidBody(err, "service, tenant (text), user, account (text, or null for none), tags (a list of texts) and refused (a number)")
 	}
 	if asked.Refused < 0 {
 		return errRefused
@@ -329,8 +391,9 @@ func (s *server) apiToken(c *fiber.Ctx) error {
 	return s.sendToken(c, i, asked.Refused)
 }
 
-// invalidBody tells a program what is wrong with the body of POST /token.
-func invalidBody(err error) error {
+// invalidBody tells a program what is wrong with a body, which is an object with the
+// fields that are named.
+func invalidBody(err error, fields string) error {
 	var wrong *input.JSONError
 	if !errors.As(err, &wrong) {
 		return err
@@ -339,7 +402,7 @@ func invalidBody(err error) error {
 	if wrong.Field != "" {
 		name = fmt.Sprintf("%q", wrong.Field)
 	}
-	return invalidError(name + ": " + jsonSentences[wrong.What] + " The body is an object with service, tenant, user, account (text), tags (a list of texts) and refused (a number), and nothing else.")
+	return invalidError(name + ": " + jsonSentences[wrong.What] + " The body is an object with " + fields + ", and nothing else.")
 }
 
 // credential is an identity with its access token, in the shape that EveryAuth
@@ -399,6 +462,7 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 	var several *identity.AmbiguousError
 	var broken *identity.BrokenError
 	var later *identity.UnavailableError
+	fault, faulty := identity.FaultOf(err)
 	switch {
 	case errors.Is(err, auth.ErrAPIKey):
 		status, doc.Code, sentence = http.StatusUnauthorized, "unauthorized", "Send an API key as a Bearer token in the Authorization header. The one that was sent, if any, is unknown or was removed."
@@ -407,13 +471,18 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 		status, doc.Code, sentence = http.StatusForbidden, "forbidden", "This API key doesn’t allow that."
 	case errors.Is(err, identity.ErrNotConnected):
 		status, doc.Code, sentence = http.StatusNotFound, "not_found", "There is no such identity, or this API key isn’t for it."
-	case errors.Is(err, identity.ErrEmptySelector):
-		status, doc.Code, sentence = http.StatusUnprocessableEntity, "invalid", "Name what to select by: a service, tenant, user, account or tag."
+	case faulty:
+		status, doc.Code, sentence = fault.Status, fault.Code, fault.Sentence
+		s.log.WarnContext(c.UserContext(), "a program asks for what can't be", "id", requestID(c), "key", caller(c).ID, "code", fault.Code, "why", fault.Sentence)
 	case errors.As(err, &invalid):
 		status, doc.Code, sentence = http.StatusUnprocessableEntity, "invalid", string(invalid)
 	case errors.As(err, &several):
 		status, doc.Code, sentence = http.StatusConflict, "ambiguous", "Several identities match. Select more closely, or by id."
-		doc.Identities, doc.More = described(several.Identities, s.Now()), several.More
+		var failed error
+		if doc.Identities, failed = s.Vault.Describe(c.UserContext(), several.Identities...); failed != nil {
+			return s.failAPI(c, failed)
+		}
+		doc.More = several.More
 	case errors.As(err, &broken):
 		status, doc.Code, doc.Reason = http.StatusConflict, "reauthorize", broken.Code
 		doc.MendedBy = identity.WhyBroken(broken.Service, "", broken.Code).Who

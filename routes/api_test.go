@@ -244,6 +244,29 @@ func TestAPIIsWhatItsDescriptionSays(t *testing.T) {
 	}
 }
 
+// The examples of the description are as it says.
+func TestAPIExamplesAreWhatTheyDescribe(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t)
+	n := 0
+	for name, schema := range a.schemas {
+		compiled, err := a.compiler.Compile("openapi.json#/components/schemas/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		examples, _ := schema.(map[string]any)["examples"].([]any)
+		for _, example := range examples {
+			n++
+			if err := compiled.Validate(example); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if n < 5 {
+		t.Errorf("only %d examples", n)
+	}
+}
+
 func TestAPI(t *testing.T) {
 	t.Parallel()
 	a := openAPI(t)
@@ -347,6 +370,14 @@ func TestAPIRefusesWhatItCannotMean(t *testing.T) {
 	const joe = `"service":"sfdc","user":"joe"`
 	selects("{" + joe + "}")
 	selects("\ufeff {" + joe + "} \n")
+	// Null is none, of a user and an account alone; it is not enough to select by.
+	selects(`{"service":"sfdc","tenant":"contoso","user":null}`)
+	selects(`{"service":"sfdc","tenant":"contoso","user":null,"account":null}`)
+	selects(`{"user":"joe","account":null}`)
+	a.call(all, "POST", "/token", "/token", `{"user":"joe","account":"x"}`).is(404, "not_found")
+	refuses(`{"user":null}`, "select by")
+	refuses(`{"user":null,"account":null}`, "select by")
+	nullable := []string{"user", "account"}
 	properties := a.schemas["Selector"].(map[string]any)["properties"].(map[string]any)
 	if len(properties) < 6 {
 		t.Fatalf("%d properties", len(properties))
@@ -357,8 +388,10 @@ func TestAPIRefusesWhatItCannotMean(t *testing.T) {
 			t.Fatalf("a property %s, which this test doesn't know", name)
 		}
 		other := map[bool]string{true: `"service":"sfdc"`, false: `"user":"joe"`}[name == "user"]
-		refuses(`{`+other+`,"`+name+`":null}`, name, "null")
-		refuses(`{"`+name+`":null}`, name, "null")
+		if !slices.Contains(nullable, name) {
+			refuses(`{`+other+`,"`+name+`":null}`, name, "null")
+			refuses(`{"`+name+`":null}`, name, "null")
+		}
 		refuses(`{`+other+`,"`+name+`":`+value+`,"`+name+`":`+value+`}`, name, "more than once")
 		refuses(`{`+other+`,"`+strings.ToUpper(name[:1])+name[1:]+`":`+value+`}`, strings.ToUpper(name[:1])+name[1:], "no field")
 		refuses(`{`+other+`,"`+name+`":{"`+name+`":`+value+`}}`, name)
@@ -403,7 +436,7 @@ func TestAPIRefusesWhatItCannotMean(t *testing.T) {
 				body = "{" + joe + "}"
 			}
 			queries := []string{"x=1", "=1", "Service=sfdc", "a;b=1", "%zz=1", "x"}
-			for _, name := range []string{"service", "tenant", "user", "account", "tag", "page", "limit", "refused", "id"} {
+			for _, name := range []string{"service", "tenant", "user", "no_user", "account", "no_account", "tag", "page", "limit", "refused", "id"} {
 				queries = append(queries, name+"=", name)
 				if !known[name] {
 					queries = append(queries, name+"=1")
@@ -412,7 +445,7 @@ func TestAPIRefusesWhatItCannotMean(t *testing.T) {
 					queries = append(queries, name+"=1&"+name+"=1", name+"=1&"+name+"=2")
 				}
 			}
-			queries = append(queries, "user=%ff")
+			queries = append(queries, "user=%ff", "user=a%00b", "user=joe&no_user=true", "account=x&no_account=true", "no_user=false", "no_account=1")
 			for _, q := range queries {
 				if got := a.call(all, strings.ToUpper(method), path, target+"?"+q, body).is(422, "invalid"); got.fields["detail"] == "" {
 					t.Errorf("%s ?%s: nothing is said", op.ID, q)
@@ -421,6 +454,101 @@ func TestAPIRefusesWhatItCannotMean(t *testing.T) {
 		}
 	}
 	a.call(all, "GET", "/identities/{id}", "/identities/"+a.ids["contoso"][2], "").is(200, "") // nobody deleted it
+}
+
+// What the operator left out is told as that, and nobody is told to come again.
+func TestAPITellsThatNoAppIsSet(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t)
+	all := a.key(nil, nil, auth.Read)
+	appless := identity.Service{ID: "appless", Name: "Appless", LoginURL: "https://login.example", AuthorizeURL: "/authorize", TokenURL: "/token"}
+	if err := a.vault.AddService(t.Context(), appless); err != nil {
+		t.Fatal(err)
+	}
+	for service, want := range map[string]struct {
+		status int
+		code   string
+	}{"appless": {409, "no_app"}, "gone": {404, "no_service"}} {
+		id := a.ids["contoso"][1]
+		if _, err := a.store.Writer().Exec(`UPDATE identities SET service = $1, stale = 1 WHERE id = $2`, service, id); err != nil {
+			t.Fatal(err)
+		}
+		got := a.call(all, "GET", "/identities/{id}/token", "/identities/"+id+"/token", "").is(want.status, want.code)
+		if detail, _ := got.fields["detail"].(string); !strings.Contains(detail, "gatepost service") || strings.Contains(detail, "again") || got.header.Get("Retry-After") != "" {
+			t.Errorf("%s: %s", service, got.text)
+		}
+	}
+}
+
+// The tenant's own and an unlabelled identity are selected beside others.
+func TestAPISelectsWhatHasNoUser(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t)
+	all := a.key(nil, nil, auth.Read)
+	contoso := a.ids["contoso"]
+	for query, want := range map[string][]string{
+		"tenant=contoso&no_user=true": contoso[:1], "tenant=contoso&no_user=true&no_account=true": contoso[:1], "tenant=contoso&no_account=true": contoso, "tenant=contoso&user=eve&no_account=true": contoso[1:2],
+		"no_user=true": {contoso[0], a.ids["fabrikam"][0]},
+	} {
+		got := a.call(all, "GET", "/identities", "/identities?"+query, "").is(200, "")
+		var ids []string
+		for _, i := range got.fields["identities"].([]any) {
+			ids = append(ids, i.(map[string]any)["id"].(string))
+		}
+		if !slices.Equal(ids, want) {
+			t.Errorf("%s: %v, want %v", query, ids, want)
+		}
+	}
+	for body, want := range map[string]string{`{"tenant":"contoso","user":null}`: contoso[0], `{"tenant":"contoso","user":"eve","account":null}`: contoso[1]} {
+		if got := a.call(all, "POST", "/token", "/token", body).is(200, ""); got.fields["id"] != want {
+			t.Errorf("%s: %s", body, got.text)
+		}
+	}
+	a.call(all, "POST", "/token", "/token", `{"tenant":"contoso","account":null}`).is(409, "ambiguous")
+}
+
+// All that a body selects is deleted, a part at a time, each with a receipt.
+func TestAPIDeletesWhatIsSelected(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t)
+	both, reads, theirs := a.key(nil, nil, auth.Read, auth.Delete), a.key(nil, nil, auth.Read), a.key([]string{"fabrikam"}, nil, auth.Delete)
+	remove := func(key, body string) answer {
+		t.Helper()
+		return a.call(key, "DELETE", "/identities", "/identities", body)
+	}
+	remove("", `{"tenant":"contoso"}`).is(401, "unauthorized")
+	remove(reads, `{"tenant":"contoso"}`).is(403, "forbidden")
+	for _, body := range []string{`{}`, `{"user":null}`, `{"user":null,"account":null}`, `{"tenant":""}`, `{"tenant":null}`, `{"tags":[]}`, `{"tags":[""]}`, `{"tenant":"contoso","refused":1}`, `{"tenant":"contoso","id":"x"}`, `null`, `[]`, `{"tenant":"contoso","user":"\u0000"}`} {
+		if got := remove(both, body); got.status != 422 || !strings.HasPrefix(got.fields["code"].(string), "invalid") {
+			t.Errorf("%s: %s", body, got.text)
+		}
+	}
+	remove(both, "").is(415, "unsupported_media_type")
+	receipts := func(got answer) (ids []string) {
+		t.Helper()
+		for _, r := range got.is(200, "").fields["receipts"].([]any) {
+			r := r.(map[string]any)
+			if ids = append(ids, r["id"].(string)); r["ending"] != "revoked" || r["revoked"] != true || r["service"] != "sfdc" {
+				t.Errorf("receipt %v", r)
+			}
+		}
+		return ids
+	}
+	for _, body := range []string{`{"tenant":"contoso"}`, `{"tenant":"nobody"}`, `{"user":"nobody"}`} {
+		if got := receipts(remove(theirs, body)); len(got) != 0 {
+			t.Errorf("%s: another tenant's key deleted %v", body, got)
+		}
+	}
+	if got := receipts(remove(both, `{"tenant":"contoso","user":null}`)); !slices.Equal(got, a.ids["contoso"][:1]) {
+		t.Errorf("the tenant's own: %v", got)
+	}
+	got := remove(theirs, `{"tags":["both"]}`)
+	if ids := receipts(got); !slices.Equal(ids, a.ids["fabrikam"][1:]) || got.fields["more"] != false {
+		t.Errorf("of a tag: %v", got.text)
+	}
+	if ids := receipts(remove(both, `{"service":"sfdc"}`)); len(ids) != 3 {
+		t.Errorf("the rest: %v", ids)
+	}
 }
 
 func TestAPITellsWhatIsWrongWithAnIdentity(t *testing.T) {
@@ -555,7 +683,7 @@ func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
 	key := a.key([]string{"contoso"}, nil, auth.Read, auth.Delete)
 	theirs := a.ids["fabrikam"]
 	values := map[string][]string{
-		"service": {"sfdc"}, "tenant": {"fabrikam", a.tenant("fabrikam").ID, "fabrikam' OR '1'='1"}, "user": {"eve", "ann@secret.example"}, "account": {"x"},
+		"service": {"sfdc"}, "tenant": {"fabrikam", a.tenant("fabrikam").ID, "fabrikam' OR '1'='1"}, "user": {"eve", "ann@secret.example"}, "account": {"x"}, "no_user": {"true"}, "no_account": {"true"},
 		"tag": {"of-fabrikam", "both"}, "tags": {"of-fabrikam", "both"}, "page": append([]string{"0"}, theirs...), "limit": {"200"}, "id": theirs, "refused": {"0", "1"},
 	}
 	secrets := append(slices.Clone(theirs), "ann@secret.example", "of-fabrikam", "fabrikam", a.tenant("fabrikam").ID)

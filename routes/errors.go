@@ -159,7 +159,7 @@ func (s *server) explain(err error) (status int, sentence string) {
 		return http.StatusUnsupportedMediaType, "We don’t know the character encoding of what was sent. Nothing was stored; please send it in UTF-8."
 	case errors.As(err, &unreadable):
 		return http.StatusBadRequest, fiberSentence(http.StatusBadRequest)
-	case errors.Is(err, db.ErrNotFound), errors.Is(err, identity.ErrNoService):
+	case errors.Is(err, db.ErrNotFound), errors.Is(err, identity.ErrNoService), errors.Is(err, identity.ErrNoTenant):
 		return http.StatusNotFound, "There is nothing at this address. It may have been removed."
 	case errors.Is(err, identity.ErrNoApp):
 		return http.StatusServiceUnavailable, "The people who run this service have not set up the app for it yet. Please tell them; nothing of yours is lost."
