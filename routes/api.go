@@ -65,7 +65,10 @@ func (s *server) apiKey(action string) fiber.Handler {
 			return auth.ErrAPIKey
 		}
 		k, err := s.Keys.Check(c.UserContext(), strings.TrimSpace(secret), s.Now())
-		if errors.Is(err, auth.ErrAPIKey) {
+		switch {
+		case errors.Is(err, auth.ErrAPIKeyExpired):
+			s.logAuth(c, keyRefused, "", "key", k.ID, "why", "it has run out")
+		case errors.Is(err, auth.ErrAPIKey):
 			s.logAuth(c, keyRefused, "", "why", "it is unknown or was removed")
 		}
 		if err != nil {
@@ -401,7 +404,7 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 	var later *identity.UnavailableError
 	switch {
 	case errors.Is(err, auth.ErrAPIKey):
-		status, doc.Code, sentence = http.StatusUnauthorized, "unauthorized", "Send an API key as a Bearer token in the Authorization header. The one that was sent, if any, is unknown or was removed."
+		status, doc.Code, sentence = http.StatusUnauthorized, "unauthorized", "Send an API key as a Bearer token in the Authorization header. The one that was sent, if any, is unknown, was removed, or has run out."
 		c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gatepost"`)
 	case errors.Is(err, errNotAllowed):
 		status, doc.Code, sentence = http.StatusForbidden, "forbidden", "This API key doesn’t allow that."

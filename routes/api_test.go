@@ -134,7 +134,11 @@ func (a *api) key(slugs, services []string, actions ...string) string {
 	for _, slug := range slugs {
 		tenants = append(tenants, a.tenant(slug).ID)
 	}
-	_, secret, err := auth.NewAPIKey(a.t.Context(), a.store, "test", services, tenants, actions)
+	o := auth.APIKeyOptions{Name: "test", Services: services, Tenants: tenants, Actions: actions}
+	if slices.Contains(actions, auth.Authorize) {
+		o.ReturnTo = []string{"https://app.example/done"}
+	}
+	_, secret, err := auth.NewAPIKey(a.t.Context(), a.store, o)
 	if err != nil {
 		a.t.Fatal(err)
 	}
