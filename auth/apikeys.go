@@ -180,7 +180,7 @@ func checkActions(k db.APIKey) error {
 	}
 	returns := false
 	for _, a := range Actions {
-		if !Allows(k, a.Name) {
+		if !slices.Contains(k.Actions, a.Name) {
 			continue
 		}
 		returns = returns || a.Returns
@@ -265,5 +265,8 @@ func expired(k db.APIKey, now time.Time) error {
 // Forget says that keys were changed or removed: each is read anew.
 func (a *APIKeys) Forget() { a.known.Purge() }
 
-// Allows reports whether a key may do something.
-func Allows(k db.APIKey, action string) bool { return slices.Contains(k.Actions, action) }
+// Allows reports whether a key may do something. What takes a key for all tenants and services
+// isn't allowed to another one, whatever stands in the database.
+func Allows(k db.APIKey, action string) bool {
+	return slices.Contains(k.Actions, action) && (Unbound(k) || !slices.ContainsFunc(Actions, func(a Action) bool { return a.Name == action && a.Unbound }))
+}

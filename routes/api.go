@@ -52,6 +52,11 @@ func (s *server) api(app *fiber.App) {
 	add(http.MethodDelete, "/identities/:id", auth.Delete, s.apiDelete)
 	add(http.MethodGet, "/identities/:id/token", auth.Read, s.apiTokenOf, "refused")
 	add(http.MethodPost, "/token", auth.Read, s.apiToken)
+	add(http.MethodGet, "/tenants", auth.Tenants, s.apiTenants, "page", "limit")
+	add(http.MethodPost, "/tenants", auth.Tenants, s.apiAddTenant)
+	add(http.MethodGet, "/tenants/:slug", auth.Tenants, s.apiTenant)
+	add(http.MethodPatch, "/tenants/:slug", auth.Tenants, s.apiSetTenant)
+	add(http.MethodDelete, "/tenants/:slug", auth.Tenants, s.apiRemoveTenant)
 }
 
 const localAPIKey = "api-key"
@@ -227,15 +232,23 @@ func queryOf(c *fiber.Ctx) url.Values {
 // readQuery reads the query of a list.
 func readQuery(c *fiber.Ctx) (listQuery, error) {
 	given := queryOf(c)
-	q := listQuery{limit: apiPage, page: given.Get("page"),
+	q := listQuery{page: given.Get("page"),
 		selection: selection{Service: given.Get("service"), Tenant: given.Get("tenant"), User: given.Get("user"), Account: given.Get("account"), Tags: given["tag"]}}
-	if v := given.Get("limit"); v != "" {
-		var err error
-		if q.limit, err = strconv.Atoi(v); err != nil || q.limit < 1 || q.limit > maxAPIPage {
-			return q, invalidError(fmt.Sprintf("limit has to be a number from 1 to %d.", maxAPIPage))
-		}
+	var err error
+	q.limit, err = readLimit(given.Get("limit"))
+	return q, err
+}
+
+// readLimit reads how many rows a page is to have.
+func readLimit(text string) (int, error) {
+	if text == "" {
+		return apiPage, nil
 	}
-	return q, nil
+	limit, err := strconv.Atoi(text)
+	if err != nil || limit < 1 || limit > maxAPIPage {
+		return 0, invalidError(fmt.Sprintf("limit has to be a number from 1 to %d.", maxAPIPage))
+	}
+	return limit, nil
 }
 
 // apiIdentity handles GET /identities/{id}.
@@ -334,6 +347,11 @@ func (s *server) apiToken(c *fiber.Ctx) error {
 
 // invalidBody tells a program what is wrong with the body of POST /token.
 func invalidBody(err error) error {
+	return invalidBodyOf(err, "an object with service, tenant, user, account (text), tags (a list of texts) and refused (a number)")
+}
+
+// invalidBodyOf tells a program what is wrong with the body of a request, and what it is to be.
+func invalidBodyOf(err error, shape string) error {
 	var wrong *input.JSONError
 	if !errors.As(err, &wrong) {
 		return err
@@ -342,7 +360,7 @@ func invalidBody(err error) error {
 	if wrong.Field != "" {
 		name = fmt.Sprintf("%q", wrong.Field)
 	}
-	return invalidError(name + ": " + jsonSentences[wrong.What] + " The body is an object with service, tenant, user, account (text), tags (a list of texts) and refused (a number), and nothing else.")
+	return invalidError(name + ": " + jsonSentences[wrong.What] + " The body is " + shape + ", and nothing else.")
 }
 
 // credential is an identity with its access token, in the shape that EveryAuth
@@ -399,6 +417,8 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 	status, sentence := s.explain(err)
 	doc := problemDocument{Code: codeOf(status)}
 	var invalid invalidError
+	var conflict conflictError
+	var closed *identity.ClosedError
 	var several *identity.AmbiguousError
 	var broken *identity.BrokenError
 	var later *identity.UnavailableError
@@ -408,6 +428,13 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 		c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gatepost"`)
 	case errors.Is(err, errNotAllowed):
 		status, doc.Code, sentence = http.StatusForbidden, "forbidden", "This API key doesn’t allow that."
+	case errors.Is(err, errNoTenant):
+		status, doc.Code, sentence = http.StatusNotFound, "not_found", "There is no tenant with this slug."
+	case errors.As(err, &conflict):
+		status, doc.Code, sentence = http.StatusConflict, "conflict", string(conflict)
+	case errors.As(err, &closed):
+		status, doc.Code, sentence = http.StatusConflict, "conflict", fmt.Sprintf("This tenant was removed: its data is deleted on %s. Until then gatepost tenant set %s --reopen takes that back.",
+			closed.WipeAt.UTC().Format("2006-01-02 15:04 UTC"), closed.Slug)
 	case errors.Is(err, identity.ErrNotConnected):
 		status, doc.Code, sentence = http.StatusNotFound, "not_found", "There is no such identity, or this API key isn’t for it."
 	case errors.Is(err, identity.ErrEmptySelector):
