@@ -22,6 +22,15 @@ func TestReturnAddresses(t *testing.T) {
 			t.Errorf("%.100q is taken", address)
 		}
 	}
+	for address, says := range map[string]string{
+		"https://john@app.example/": "names a user", "https://app.example/#": "fragment", `https://app.example\@evil.example/`: "encode it", "http://app.example/": "plain http is for",
+		"http://localhost/": "needs a port", "https://app.example:0/": "a port that there isn't", "ftp://app.example/": "has to begin with https", "https:///x": "no host",
+		"https://app.example/" + strings.Repeat("x", maxReturnToBytes): "too long",
+	} {
+		if err := CheckReturnTo(address); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%.100q: no %q in %v", address, says, err)
+		}
+	}
 	for _, address := range []string{
 		"https://app.example", "https://app.example/", "https://app.example/done?from=gatepost&x=%20", "https://App.Example:8443/a//b/../c;d=1", "https://10.0.0.7/done", "https://[2001:db8::1]:8443/done",
 		"https://xn--bcher-kva.example/", "https://app_1.example/?next=https://other.example/@x", "http://localhost:3000", "http://127.0.0.1:3000/done", "http://[::1]:65535/done?x",
