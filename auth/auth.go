@@ -97,6 +97,7 @@ type Store interface {
 	RehashPassword(ctx context.Context, userID, old, hash string) error
 
 	Tenants(ctx context.Context) ([]db.Tenant, error)
+	TenantsAfter(ctx context.Context, after string, limit int) ([]db.Tenant, error)
 	TenantsOf(ctx context.Context, userID string) ([]db.Tenant, error)
 	TenantBySlug(ctx context.Context, slug string) (db.Tenant, error)
 	AnyTenantBySlug(ctx context.Context, slug string) (db.Tenant, error)

@@ -322,12 +322,15 @@ func TestAddTenant(t *testing.T) {
 	long := strings.Repeat("a", 63)
 	for _, tt := range []struct{ slug, name, field string }{
 		{"", "X", "slug"}, {"a", "X", "slug"}, {"-ab", "X", "slug"}, {"ab-", "X", "slug"}, {"a_b", "X", "slug"},
-		{"Ab", "X", "slug"}, {"äb", "X", "slug"}, {"ab\n", "X\x00", "name"}, {long + "a", "X", "slug"},
+		{"Ab", "X", "slug"}, {"äb", "X", "slug"}, {"ab\n", "X\x00", "name"}, {long + "a", "X", "slug"}, {db.NewID(), "X", "slug"},
 		{"contoso", "Again", "slug"}, {"fabrikam", strings.Repeat("x", 81), "name"}, {"fabrikam", "\xff", "name"},
 	} {
 		if _, err := p.AddTenant(t.Context(), tt.slug, tt.name); !fieldError(err, tt.field) {
 			t.Errorf("%q, %q: %v", tt.slug, tt.name, err)
 		}
+	}
+	if _, err := p.AddTenant(t.Context(), "contoso", "Again"); !errors.Is(err, db.ErrConflict) || err.Error() != "This URL name is taken." {
+		t.Errorf("one that is taken: %v", err)
 	}
 	for slug, want := range map[string]string{"ab": "Ab", "contoso-labs": "Contoso Labs", long: "A" + long[1:]} {
 		if made, err := p.AddTenant(t.Context(), slug, ""); err != nil || made.Name != want || made.Slug != slug {

@@ -96,11 +96,11 @@ func TestWhatOperatorsTypeIsCleaned(t *testing.T) {
 			t.Errorf("%+q: %v", email, err)
 		}
 	}
-	if k, _, err := NewAPIKey(t.Context(), d, "\u200bbilling\u00a0", nil, nil, []string{Read}); err != nil || k.Name != "billing" {
+	if k, _, err := NewAPIKey(t.Context(), d, APIKeyOptions{Name: "\u200bbilling\u00a0", Actions: []string{Read}}); err != nil || k.Name != "billing" {
 		t.Errorf("%+q, %v", k.Name, err)
 	}
 	for _, name := range []string{"\u200b", "bil\ufffdling", "bil\nling"} {
-		if _, _, err := NewAPIKey(t.Context(), d, name, nil, nil, []string{Read}); err == nil {
+		if _, _, err := NewAPIKey(t.Context(), d, APIKeyOptions{Name: name, Actions: []string{Read}}); err == nil {
 			t.Errorf("%+q is taken", name)
 		}
 	}

@@ -20,7 +20,10 @@ const (
 	setupFor      = 24 * time.Hour
 )
 
-var slugs = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$`)
+var (
+	slugs = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$`)
+	ids   = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+)
 
 // Login returns the user with the given address and password, and what the device
 // cookie of their browser holds from now on. It gives a *RefusedError: with
@@ -201,6 +204,16 @@ func (p *People) Users(ctx context.Context) ([]db.UserTenants, error) { return p
 // Tenants returns all tenants, by slug.
 func (p *People) Tenants(ctx context.Context) ([]db.Tenant, error) { return p.store.Tenants(ctx) }
 
+// TenantsAfter returns a page of all tenants, as db.TenantsAfter says.
+func (p *People) TenantsAfter(ctx context.Context, after string, limit int) ([]db.Tenant, error) {
+	return p.store.TenantsAfter(ctx, after, limit)
+}
+
+// AnyTenant returns the tenant with the given slug, a closed one too, or db.ErrNotFound.
+func (p *People) AnyTenant(ctx context.Context, slug string) (db.Tenant, error) {
+	return p.store.AnyTenantBySlug(ctx, slug)
+}
+
 // TenantsOf returns the tenants that the user belongs to, by name.
 func (p *People) TenantsOf(ctx context.Context, userID string) ([]db.Tenant, error) {
 	return p.store.TenantsOf(ctx, userID)
@@ -212,7 +225,7 @@ func (p *People) Member(ctx context.Context, userID, tenantID string) (db.Tenant
 }
 
 // AddTenant makes a tenant, with a first newsletter. An empty name is made from
-// the slug. It gives FieldErrors (slug, name).
+// the slug. It gives FieldErrors (slug, name), for a slug that is taken as db.ErrConflict too.
 func (p *People) AddTenant(ctx context.Context, slug, name string) (db.Tenant, error) {
 	t, err := p.NewTenant(slug, name)
 	if err != nil {
@@ -229,7 +242,7 @@ func (p *People) NewTenant(slug, name string) (db.NewTenant, error) {
 	}
 	wrong := FieldErrors{}
 	name, text := TenantName(name)
-	wrong.check("slug", checkSlug(slug))
+	wrong.check("slug", CheckSlug(slug))
 	wrong.check("name", text)
 	if err := wrong.err(); err != nil {
 		return db.NewTenant{}, err
@@ -239,26 +252,32 @@ func (p *People) NewTenant(slug, name string) (db.NewTenant, error) {
 }
 
 // SetTenant renames the tenant with the given slug. An empty name or new slug
-// leaves that as it is. It gives FieldErrors (tenant, slug, name).
+// leaves that as it is. It gives FieldErrors (tenant, slug, name), for a slug that is taken
+// as db.ErrConflict too.
 func (p *People) SetTenant(ctx context.Context, slug, newSlug, name string) (db.Tenant, error) {
 	t, err := p.tenantBySlug(ctx, slug)
 	if err != nil {
 		return db.Tenant{}, err
 	}
-	wrong := FieldErrors{}
+	wrong, change := FieldErrors{}, db.Tenant{ID: t.ID}
 	if newSlug = input.Word(newSlug); newSlug != "" {
-		t.Slug = newSlug
-		wrong.check("slug", checkSlug(newSlug))
+		t.Slug, change.Slug = newSlug, newSlug
+		wrong.check("slug", CheckSlug(newSlug))
 	}
 	if name != "" {
 		text := ""
 		t.Name, text = TenantName(name)
+		change.Name = t.Name
 		wrong.check("name", text)
 	}
 	if err := wrong.err(); err != nil {
 		return db.Tenant{}, err
 	}
-	return t, slugTaken(p.store.SetTenant(ctx, t))
+	err = p.store.SetTenant(ctx, change)
+	if errors.Is(err, db.ErrNotFound) { // removed meanwhile
+		return db.Tenant{}, noTenant(slug)
+	}
+	return t, slugTaken(err)
 }
 
 // ReopenTenant takes the removal of a tenant back, as long as its data is not
@@ -454,7 +473,7 @@ func (f SetupForm) check() (SetupForm, error) {
 	wrong.check("email", text)
 	f.TenantName, text = TenantName(f.TenantName)
 	wrong.check("name", text)
-	wrong.check("slug", checkSlug(f.TenantSlug))
+	wrong.check("slug", CheckSlug(f.TenantSlug))
 	wrong.check("password", checkPassword(f.Password, email, f.TenantSlug, f.TenantName))
 	return f, wrong.err()
 }
@@ -484,9 +503,18 @@ func firstNewsletter(t db.Tenant) db.FirstNewsletter {
 	}
 }
 
+// takenError is FieldErrors of what somebody else has already.
+type takenError struct{ FieldErrors }
+
+// Unwrap returns the sentences.
+func (e takenError) Unwrap() error { return e.FieldErrors }
+
+// Is says that it is a db.ErrConflict.
+func (e takenError) Is(target error) bool { return target == db.ErrConflict }
+
 func slugTaken(err error) error {
 	if errors.Is(err, db.ErrConflict) {
-		return FieldErrors{"slug": "This URL name is taken."}
+		return takenError{FieldErrors{"slug": "This URL name is taken."}}
 	}
 	return err
 }
@@ -528,7 +556,11 @@ func parseEmail(typed string) (address, wrong string) {
 	return email, ""
 }
 
-func checkSlug(slug string) string {
+// CheckSlug says in a sentence what is wrong with the slug of a tenant, if something is.
+func CheckSlug(slug string) string {
+	if ids.MatchString(slug) {
+		return "A URL name can't look like an id of ours: where a tenant is named by either, it would mean another one."
+	}
 	if slugs.MatchString(slug) {
 		return ""
 	}

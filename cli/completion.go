@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"gatepost/auth"
 	"gatepost/db"
 	"gatepost/identity"
 
@@ -14,10 +15,10 @@ import (
 // completeWithin bounds how long somebody who pressed the tab key waits.
 const completeWithin = 2 * time.Second
 
-// completions has the shell complete services, tenants and formats in the flags and
-// arguments of a command and those below it.
+// completions has the shell complete services, tenants, formats and what keys allow in the
+// flags and arguments of a command and those below it.
 func (p *program) completions(cmd *cobra.Command) {
-	lists := map[string]cobra.CompletionFunc{"service": p.serviceIDs, "tenant": p.tenants,
+	lists := map[string]cobra.CompletionFunc{"allow": actions, "service": p.serviceIDs, "tenant": p.tenants,
 		"output": func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp
 		}}
@@ -45,6 +46,14 @@ func (p *program) completions(cmd *cobra.Command) {
 	for _, below := range cmd.Commands() {
 		p.completions(below)
 	}
+}
+
+// actions completes what an API key may do.
+func actions(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
+	for _, a := range auth.Actions {
+		names = append(names, a.Name+"\t"+a.What)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // serviceIDs completes the id of a service: of one that is built in, or of one that

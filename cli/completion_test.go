@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gatepost/auth"
 )
 
 func TestShellsCompleteTheCommands(t *testing.T) {
@@ -62,6 +64,7 @@ func TestServicesAndTenantsAreCompleted(t *testing.T) {
 		{"apikey add x --tenant |", tenants, none},
 		{"user add x@x.example --tenant |", tenants, none},
 		{"tenant add |", nil, none},
+		{"apikey add x --allow |", auth.ActionNames(), none},
 		{"identity ls --output |", []string{"table", "json"}, none},
 		{"identity export |", nil, files},
 	} {

@@ -102,7 +102,7 @@ func TestProcessesTellEachOther(t *testing.T) {
 			t.Fatalf("it still is of %s", n.TenantName)
 		}
 	}
-	k, secret, err := auth.NewAPIKey(t.Context(), other, "platform", nil, nil, []string{auth.Read})
+	k, secret, err := auth.NewAPIKey(t.Context(), other, auth.APIKeyOptions{Name: "platform", Actions: []string{auth.Read}})
 	if err != nil {
 		t.Fatal(err)
 	}

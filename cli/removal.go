@@ -16,10 +16,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// wipeAfter is how long the data of a removed tenant is kept, for those who
-// removed the wrong one.
-const wipeAfter = 7 * 24 * time.Hour
-
 func (p *program) tenantSetCommand() *cobra.Command {
 	var name, slug string
 	var reopen bool
@@ -89,8 +85,9 @@ func (p *program) removeTenant(ctx context.Context, store *db.DB, c identityConf
 		return fmt.Errorf("there is no tenant %q", slug)
 	case err != nil:
 		return err
-	case !t.ClosedAt.IsZero() && !now:
-		return fmt.Errorf("%s is closed already: its data is deleted on %s, or at once with --now", slug, t.WipeAt.UTC().Format("2006-01-02 15:04 UTC"))
+	}
+	if err := identity.MustBeOpen(t); err != nil && !now {
+		return fmt.Errorf("%w, or at once with --now", err)
 	}
 	vault, err := openVault(ctx, store, c)
 	if err != nil {
@@ -99,18 +96,14 @@ func (p *program) removeTenant(ctx context.Context, store *db.DB, c identityConf
 	if err := p.typedAgain(t); err != nil {
 		return err
 	}
-	wipeAt := store.Now().Add(wipeAfter)
-	if now {
-		wipeAt = store.Now()
-	}
-	closing, receipts, err := vault.CloseTenant(ctx, t.ID, wipeAt)
+	removal, err := vault.RemoveTenant(ctx, t, now)
 	if err != nil {
 		return err
 	}
-	p.tellClosed(t, closing, receipts)
+	p.tellClosed(t, removal.Closing, removal.Receipts)
 	if !now {
 		_, err = fmt.Fprintf(p.out, "Its data is deleted on %s by a running server. Until then: gatepost tenant set %s --reopen.\n",
-			wipeAt.UTC().Format("2006-01-02 15:04 UTC"), slug)
+			removal.WipeAt.UTC().Format("2006-01-02 15:04 UTC"), slug)
 		return err
 	}
 	return p.wipeTenant(ctx, store, t)

@@ -8,6 +8,7 @@ import (
 
 	"gatepost/db"
 	"gatepost/db/dbtest"
+	"gatepost/identity"
 )
 
 func TestATenantIsRemoved(t *testing.T) {
@@ -41,7 +42,7 @@ func TestATenantIsRemoved(t *testing.T) {
 	if n := dbtest.Pending(t, d, "sfdc", g.TenantID); n != 1 {
 		t.Errorf("%d pending revocations", n)
 	}
-	wants(run(0, "", "tenant", "ls"), "closed, deleted on "+time.Now().Add(wipeAfter).UTC().Format("2006-01-02"))
+	wants(run(0, "", "tenant", "ls"), "closed, deleted on "+time.Now().Add(identity.WipeAfter).UTC().Format("2006-01-02"))
 	wants(run(1, "contoso\n", "tenant", "rm", "contoso"), "closed already", "--now")
 	wants(run(1, "", "tenant", "set", "contoso", "--name", "New"), `There is no tenant "contoso"`)
 	wants(run(1, "", "tenant", "add", "contoso"), "taken")

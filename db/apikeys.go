@@ -11,24 +11,30 @@ type APIKey struct {
 	Name      string
 	Services  []string // ids; none means all
 	Tenants   []string // ids; none means all
-	Actions   []string // see auth.Read and auth.Delete
+	Actions   []string // see auth.Actions
 	CreatedAt time.Time
 	UsedAt    time.Time // to the minute; zero when never
+	ExpiresAt time.Time // from then on it is refused; zero when it doesn't run out
+	ReturnTo  []string  // addresses that authorizations may return to
 }
 
-const apiKeyColumns = `id, name, services, tenants, actions, created_at, used_at`
+// Expired reports whether the key has run out.
+func (k APIKey) Expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) }
+
+const apiKeyColumns = `id, name, services, tenants, actions, created_at, used_at, expires_at, return_to`
 
 func scanAPIKey(s scanner) (k APIKey, err error) {
-	var created, used int64
-	err = s.Scan(&k.ID, &k.Name, (*tagList)(&k.Services), (*tagList)(&k.Tenants), (*tagList)(&k.Actions), &created, &used)
-	k.CreatedAt, k.UsedAt = fromMillis(created), fromMillis(used)
+	var created, used, expires int64
+	err = s.Scan(&k.ID, &k.Name, (*tagList)(&k.Services), (*tagList)(&k.Tenants), (*tagList)(&k.Actions), &created, &used, &expires, (*tagList)(&k.ReturnTo))
+	k.CreatedAt, k.UsedAt, k.ExpiresAt = fromMillis(created), fromMillis(used), fromMillis(expires)
 	return k, err
 }
 
 // AddAPIKey stores a key by the hash of its secret.
 func (d *Keys) AddAPIKey(ctx context.Context, k APIKey, secretHash string) error {
-	_, err := d.exec(ctx, `INSERT INTO api_keys (id, name, secret_hash, services, tenants, actions, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, k.ID, k.Name, secretHash, tagList(k.Services), tagList(k.Tenants), tagList(k.Actions), millis(k.CreatedAt))
+	_, err := d.exec(ctx, `INSERT INTO api_keys (id, name, secret_hash, services, tenants, actions, created_at, expires_at, return_to)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, k.ID, k.Name, secretHash, tagList(k.Services), tagList(k.Tenants), tagList(k.Actions), millis(k.CreatedAt),
+		millis(k.ExpiresAt), tagList(k.ReturnTo))
 	return wrap("add api key", err)
 }
 
@@ -36,6 +42,21 @@ func (d *Keys) AddAPIKey(ctx context.Context, k APIKey, secretHash string) error
 func (d *Keys) APIKeyBySecret(ctx context.Context, secretHash string) (APIKey, error) {
 	k, err := scanAPIKey(d.read.QueryRowContext(ctx, `SELECT `+apiKeyColumns+` FROM api_keys WHERE secret_hash = $1`, secretHash))
 	return k, wrap("api key", err)
+}
+
+// APIKey returns the key with the given id, or ErrNotFound.
+func (d *Keys) APIKey(ctx context.Context, id string) (APIKey, error) {
+	k, err := scanAPIKey(d.read.QueryRowContext(ctx, `SELECT `+apiKeyColumns+` FROM api_keys WHERE id = $1`, id))
+	return k, wrap("api key", err)
+}
+
+// SetAPIKey gives a key another name, expiry and return addresses. before is the key as it
+// was read: when somebody changed or removed it since, nothing is changed, and ErrLost comes.
+func (d *Keys) SetAPIKey(ctx context.Context, before, after APIKey) error {
+	res, err := d.execNotify(ctx, Notice{Kind: NoticeAPIKeys}, `UPDATE api_keys SET name = $2, expires_at = $3, return_to = $4
+		WHERE id = $1 AND name = $5 AND expires_at = $6 AND return_to = $7`,
+		before.ID, after.Name, millis(after.ExpiresAt), tagList(after.ReturnTo), before.Name, millis(before.ExpiresAt), tagList(before.ReturnTo))
+	return wrap("set api key", changed(res, err, ErrLost))
 }
 
 // APIKeys returns all keys, the oldest first.

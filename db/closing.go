@@ -233,11 +233,13 @@ func mustBeOpen(ctx context.Context, tx *sql.Tx, tenantID string) error {
 	return err
 }
 
-// SetTenant changes the name and the slug of an open tenant. A slug that is taken
-// gives ErrConflict, an unknown tenant ErrNotFound.
+// SetTenant changes the name and the slug of an open tenant. What is empty stays, so that
+// two who change one of them each don't undo each other. A slug that is taken gives
+// ErrConflict, an unknown or closed tenant ErrNotFound.
 func (d *Work) SetTenant(ctx context.Context, t Tenant) error {
 	res, err := d.execNotify(ctx, Notice{Kind: NoticeNewsletters},
-		`UPDATE tenants SET slug = $2, name = $3, set_at = $4, set_by = '' WHERE id = $1 AND closed_at = 0`, t.ID, t.Slug, t.Name, millis(d.now()))
+		`UPDATE tenants SET slug = CASE WHEN $2 = '' THEN slug ELSE $2 END, name = CASE WHEN $3 = '' THEN name ELSE $3 END, set_at = $4, set_by = ''
+		WHERE id = $1 AND closed_at = 0`, t.ID, t.Slug, t.Name, millis(d.now()))
 	return wrap("set a tenant", changed(res, err, ErrNotFound))
 }
 

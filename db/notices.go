@@ -13,7 +13,7 @@ type NoticeKind string
 const (
 	NoticeDue         NoticeKind = "due"         // a tenant has something to deliver, or other settings for that
 	NoticeNewsletters NoticeKind = "newsletters" // newsletters or their tenants changed
-	NoticeAPIKeys     NoticeKind = "api_keys"    // API keys were removed
+	NoticeAPIKeys     NoticeKind = "api_keys"    // API keys were changed or removed
 	NoticeAny         NoticeKind = "any"         // nobody listened for a while: it may be any of these
 )
 

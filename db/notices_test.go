@@ -83,6 +83,7 @@ func TestOtherProcessesAreTold(t *testing.T) {
 			_, err := d.Retry(ctx, first("a"), person, "")
 			return err
 		}, []Notice{due}},
+		{"a changed API key", func() error { return d.SetAPIKey(ctx, key, APIKey{Name: "x"}) }, []Notice{keys}},
 		{"an API key", func() error { return d.DeleteAPIKey(ctx, key.ID) }, []Notice{keys}},
 		{"a tenant's name", func() error { return d.SetTenant(ctx, Tenant{ID: "a", Slug: "a", Name: "A"}) }, []Notice{newsletters}},
 		{"a closed tenant", func() error { _, err := d.CloseTenant(ctx, "a", d.now().Add(time.Hour)); return err }, []Notice{newsletters, keys}},

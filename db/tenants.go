@@ -40,6 +40,12 @@ func (d *People) Tenants(ctx context.Context) ([]Tenant, error) {
 	return d.tenants(ctx, `SELECT `+tenantColumns+` FROM tenants t ORDER BY t.slug`)
 }
 
+// TenantsAfter returns up to limit tenants, closed ones too, the oldest first: those after the
+// one with the given id, which may be gone. Going on after the last one meets each once.
+func (d *People) TenantsAfter(ctx context.Context, after string, limit int) ([]Tenant, error) {
+	return d.tenants(ctx, `SELECT `+tenantColumns+` FROM tenants t WHERE t.id > $1 ORDER BY t.id LIMIT $2`, after, limit)
+}
+
 // TenantsOf returns the open tenants that the user belongs to, by name.
 func (d *People) TenantsOf(ctx context.Context, userID string) ([]Tenant, error) {
 	return d.tenants(ctx,

@@ -53,6 +53,11 @@ func (s *server) api(app *fiber.App) {
 	add(http.MethodDelete, "/identities/:id", auth.Delete, s.apiDelete)
 	add(http.MethodGet, "/identities/:id/token", auth.Read, s.apiTokenOf, "refused")
 	add(http.MethodPost, "/token", auth.Read, s.apiToken)
+	add(http.MethodGet, "/tenants", auth.Tenants, s.apiTenants, "page", "limit")
+	add(http.MethodPost, "/tenants", auth.Tenants, s.apiAddTenant)
+	add(http.MethodGet, "/tenants/:slug", auth.Tenants, s.apiTenant)
+	add(http.MethodPatch, "/tenants/:slug", auth.Tenants, s.apiSetTenant)
+	add(http.MethodDelete, "/tenants/:slug", auth.Tenants, s.apiRemoveTenant)
 }
 
 const localAPIKey = "api-key"
@@ -66,7 +71,10 @@ func (s *server) apiKey(action string) fiber.Handler {
 			return auth.ErrAPIKey
 		}
 		k, err := s.Keys.Check(c.UserContext(), strings.TrimSpace(secret), s.Now())
-		if errors.Is(err, auth.ErrAPIKey) {
+		switch {
+		case errors.Is(err, auth.ErrAPIKeyExpired):
+			s.logAuth(c, keyRefused, "", "key", k.ID, "why", "it has run out")
+		case errors.Is(err, auth.ErrAPIKey):
 			s.logAuth(c, keyRefused, "", "why", "it is unknown or was removed")
 		}
 		if err != nil {
@@ -226,7 +234,7 @@ func queryOf(c *fiber.Ctx) url.Values {
 // readQuery reads the query of a list.
 func readQuery(c *fiber.Ctx) (listQuery, error) {
 	given := queryOf(c)
-	q := listQuery{limit: apiPage, page: given.Get("page"),
+	q := listQuery{page: given.Get("page"),
 		selection: selection{Service: given.Get("service"), Tenant: given.Get("tenant"), User: given.Get("user"), Account: given.Get("account"),
 			NoUser: given.Has("no_user"), NoAccount: given.Has("no_account"), Tags: given["tag"]}}
 	for _, none := range []string{"no_user", "no_account"} {
@@ -234,13 +242,21 @@ func readQuery(c *fiber.Ctx) (listQuery, error) {
 			return q, invalidError(none + " is true, or left out.")
 		}
 	}
-	if v := given.Get("limit"); v != "" {
-		var err error
-		if q.limit, err = strconv.Atoi(v); err != nil || q.limit < 1 || q.limit > maxAPIPage {
-			return q, invalidError(fmt.Sprintf("limit has to be a number from 1 to %d.", maxAPIPage))
-		}
+	var err error
+	q.limit, err = readLimit(given.Get("limit"))
+	return q, err
+}
+
+// readLimit reads how many rows a page is to have.
+func readLimit(text string) (int, error) {
+	if text == "" {
+		return apiPage, nil
 	}
-	return q, nil
+	limit, err := strconv.Atoi(text)
+	if err != nil || limit < 1 || limit > maxAPIPage {
+		return 0, invalidError(fmt.Sprintf("limit has to be a number from 1 to %d.", maxAPIPage))
+	}
+	return limit, nil
 }
 
 // apiIdentity handles GET /identities/{id}.
@@ -287,7 +303,7 @@ func newReceipt(r identity.Receipt) receipt {
 func (s *server) apiDeleteSelected(c *fiber.Ctx) error {
 	var asked selectorBody
 	if err := decodeJSON(c, &asked); err != nil {
-		return invalidBody(err, "service, tenant (text), user, account (text, or null for none) and tags (a list of texts)")
+		return invalidBody(err, "an object with service, tenant (text), user, account (text, or null for none) and tags (a list of texts)")
 	}
 	named, err := asked.selection()
 	if err != nil {
@@ -371,7 +387,7 @@ type tokenRequest struct {
 func (s *server) apiToken(c *fiber.Ctx) error {
 	var asked tokenRequest
 	if err := decodeJSON(c, &asked); err != nil {
-		return invalidBody(err, "service, tenant (text), user, account (text, or null for none), tags (a list of texts) and refused (a number)")
+		return invalidBody(err, "an object with service, tenant (text), user, account (text, or null for none), tags (a list of texts) and refused (a number)")
 	}
 	if asked.Refused < 0 {
 		return errRefused
@@ -391,9 +407,8 @@ func (s *server) apiToken(c *fiber.Ctx) error {
 	return s.sendToken(c, i, asked.Refused)
 }
 
-// invalidBody tells a program what is wrong with a body, which is an object with the
-// fields that are named.
-func invalidBody(err error, fields string) error {
+// invalidBody tells a program what is wrong with the body of a request, and what it is to be.
+func invalidBody(err error, shape string) error {
 	var wrong *input.JSONError
 	if !errors.As(err, &wrong) {
 		return err
@@ -402,7 +417,7 @@ func invalidBody(err error, fields string) error {
 	if wrong.Field != "" {
 		name = fmt.Sprintf("%q", wrong.Field)
 	}
-	return invalidError(name + ": " + jsonSentences[wrong.What] + " The body is an object with " + fields + ", and nothing else.")
+	return invalidError(name + ": " + jsonSentences[wrong.What] + " The body is " + shape + ", and nothing else.")
 }
 
 // credential is an identity with its access token, in the shape that EveryAuth
@@ -459,16 +474,25 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 	status, sentence := s.explain(err)
 	doc := problemDocument{Code: codeOf(status)}
 	var invalid invalidError
+	var conflict conflictError
+	var closed *identity.ClosedError
 	var several *identity.AmbiguousError
 	var broken *identity.BrokenError
 	var later *identity.UnavailableError
 	fault, faulty := identity.FaultOf(err)
 	switch {
 	case errors.Is(err, auth.ErrAPIKey):
-		status, doc.Code, sentence = http.StatusUnauthorized, "unauthorized", "Send an API key as a Bearer token in the Authorization header. The one that was sent, if any, is unknown or was removed."
+		status, doc.Code, sentence = http.StatusUnauthorized, "unauthorized", "Send an API key as a Bearer token in the Authorization header. The one that was sent, if any, is unknown, was removed, or has run out."
 		c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gatepost"`)
 	case errors.Is(err, errNotAllowed):
 		status, doc.Code, sentence = http.StatusForbidden, "forbidden", "This API key doesn’t allow that."
+	case errors.Is(err, errNoTenant):
+		status, doc.Code, sentence = http.StatusNotFound, "not_found", "There is no tenant with this slug."
+	case errors.As(err, &conflict):
+		status, doc.Code, sentence = http.StatusConflict, "conflict", string(conflict)
+	case errors.As(err, &closed):
+		status, doc.Code, sentence = http.StatusConflict, "conflict", fmt.Sprintf("This tenant was removed: its data is deleted on %s. Until then gatepost tenant set %s --reopen takes that back.",
+			closed.WipeAt.UTC().Format("2006-01-02 15:04 UTC"), closed.Slug)
 	case errors.Is(err, identity.ErrNotConnected):
 		status, doc.Code, sentence = http.StatusNotFound, "not_found", "There is no such identity, or this API key isn’t for it."
 	case faulty:

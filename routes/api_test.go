@@ -29,7 +29,9 @@ type document struct {
 }
 
 type operation struct {
-	ID         string `json:"operationId"`
+	ID       string                `json:"operationId"`
+	Security []map[string][]string `json:"security"` // what the key has to allow
+
 	Parameters []struct {
 		Name string `json:"name"`
 		In   string `json:"in"`
@@ -51,6 +53,7 @@ type operation struct {
 type api struct {
 	*world
 	vault    *identity.Vault
+	keys     *auth.APIKeys
 	doc      document
 	compiler *jsonschema.Compiler
 	schemas  map[string]any // of components
@@ -62,7 +65,7 @@ type api struct {
 func openAPI(t *testing.T, changes ...with) *api {
 	t.Helper()
 	a := &api{ids: map[string][]string{}}
-	a.world = openBoth(t, append(changes, func(c *routes.Config) { a.vault = c.Vault })...)
+	a.world = openBoth(t, append(changes, func(c *routes.Config) { a.vault, a.keys = c.Vault, c.Keys })...)
 	a.control("settings", `{"max_approvals":50}`)
 	resp, err := http.Get(a.url + "/api/v1/openapi.json")
 	if err != nil {
@@ -134,7 +137,11 @@ func (a *api) key(slugs, services []string, actions ...string) string {
 	for _, slug := range slugs {
 		tenants = append(tenants, a.tenant(slug).ID)
 	}
-	_, secret, err := auth.NewAPIKey(a.t.Context(), a.store, "test", services, tenants, actions)
+	o := auth.APIKeyOptions{Name: "test", Services: services, Tenants: tenants, Actions: actions}
+	if slices.Contains(actions, auth.Authorize) {
+		o.ReturnTo = []string{"https://app.example/done"}
+	}
+	_, secret, err := auth.NewAPIKey(a.t.Context(), a.store, o)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -222,6 +229,17 @@ func (g answer) is(status int, code string) answer {
 	return g
 }
 
+var apiParams = strings.NewReplacer(":id", "{id}", ":slug", "{slug}")
+
+// allows is what an operation takes of a key.
+func (o operation) allows(t *testing.T) string {
+	t.Helper()
+	if len(o.Security) != 1 || len(o.Security[0]["key"]) != 1 || !slices.Contains(auth.ActionNames(), o.Security[0]["key"][0]) {
+		t.Fatalf("%s doesn't say in its security what a key has to allow: %v", o.ID, o.Security)
+	}
+	return o.Security[0]["key"][0]
+}
+
 // What is described is there, and what is there is described.
 func TestAPIIsWhatItsDescriptionSays(t *testing.T) {
 	t.Parallel()
@@ -234,7 +252,7 @@ func TestAPIIsWhatItsDescriptionSays(t *testing.T) {
 	}
 	for _, r := range a.app.GetRoutes(true) {
 		if strings.HasPrefix(r.Path, "/api/v1/") && r.Method != http.MethodHead && r.Path != "/api/v1/openapi.json" {
-			there = append(there, r.Method+" "+strings.ReplaceAll(r.Path, ":id", "{id}"))
+			there = append(there, r.Method+" "+apiParams.Replace(r.Path))
 		}
 	}
 	slices.Sort(said)
@@ -356,7 +374,7 @@ func TestAPI(t *testing.T) {
 func TestAPIRefusesWhatItCannotMean(t *testing.T) {
 	t.Parallel()
 	a := openAPI(t)
-	all := a.key(nil, nil, auth.Read, auth.Delete)
+	all := a.key(nil, nil, auth.ActionNames()...)
 	refuses := func(body string, says ...string) {
 		t.Helper()
 		got := a.call(all, "POST", "/token", "/token", body).is(422, "invalid")
@@ -431,7 +449,7 @@ func TestAPIRefusesWhatItCannotMean(t *testing.T) {
 			for _, p := range op.Parameters {
 				known[p.Name] = known[p.Name] || p.In == "query"
 			}
-			target, body := strings.ReplaceAll(path, "{id}", a.ids["contoso"][2]), ""
+			target, body := strings.NewReplacer("{id}", a.ids["contoso"][2], "{slug}", "contoso").Replace(path), ""
 			if op.Body != nil {
 				body = "{" + joe + "}"
 			}
@@ -574,21 +592,25 @@ func TestAPITellsWhatIsWrongWithAnIdentity(t *testing.T) {
 func TestAPIKeysAreChecked(t *testing.T) {
 	t.Parallel()
 	a := openAPI(t)
-	reads, deletes := a.key(nil, nil, auth.Read), a.key(nil, nil, auth.Delete)
-	id := a.ids["contoso"][0]
+	reads, id := a.key(nil, nil, auth.Read), a.ids["contoso"][0]
+	keys := map[string]string{auth.Read: reads} // one for each action alone
+	for _, action := range auth.ActionNames()[1:] {
+		keys[action] = a.key(nil, nil, action)
+	}
 	for path, operations := range a.doc.Paths {
-		for method := range operations {
-			target := strings.ReplaceAll(path, "{id}", id)
+		for method, op := range operations {
+			target := strings.NewReplacer("{id}", id, "{slug}", "contoso").Replace(path)
 			for _, key := range []string{"", "gp_", "gp_wrong", strings.TrimPrefix(reads, "gp_"), reads + "x"} {
 				if got := a.call(key, strings.ToUpper(method), path, target, "").is(401, "unauthorized"); got.header.Get("WWW-Authenticate") == "" {
 					t.Error("how to authenticate isn't said")
 				}
 			}
-			other := deletes
-			if method == "delete" {
-				other = reads
+			allows := op.allows(t)
+			for action, key := range keys {
+				if action != allows {
+					a.call(key, strings.ToUpper(method), path, target, "").is(403, "forbidden")
+				}
 			}
-			a.call(other, strings.ToUpper(method), path, target, "").is(403, "forbidden")
 		}
 	}
 	r, err := http.NewRequest(http.MethodGet, a.url+"/api/v1/services?access_token="+reads, nil)
@@ -602,17 +624,19 @@ func TestAPIKeysAreChecked(t *testing.T) {
 	}
 	_ = resp.Body.Close()
 	// Its use is noted; removed, it is refused; and the log knows no key.
-	keys, err := a.store.APIKeys(t.Context())
-	if err != nil || len(keys) != 2 || time.Since(keys[0].UsedAt) > 2*time.Minute {
-		t.Errorf("keys: %+v, %v", keys, err)
+	stored, err := a.store.APIKeys(t.Context())
+	if err != nil || len(stored) != len(keys) || time.Since(stored[0].UsedAt) > 2*time.Minute {
+		t.Errorf("keys: %+v, %v", stored, err)
 	}
 	a.call(reads, "GET", "/services", "/services", "").is(200, "")
-	if err := a.store.DeleteAPIKey(t.Context(), keys[0].ID); err != nil {
+	if err := a.store.DeleteAPIKey(t.Context(), stored[0].ID); err != nil {
 		t.Fatal(err)
 	}
 	a.refusedSoon(reads)
-	if log := a.log.String(); strings.Contains(log, reads) || strings.Contains(log, deletes) {
-		t.Error("a key stands in the log")
+	for _, key := range keys {
+		if strings.Contains(a.log.String(), key) {
+			t.Error("a key stands in the log")
+		}
 	}
 }
 
@@ -680,11 +704,12 @@ func TestAPIAnswersProgramsEverywhere(t *testing.T) {
 func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
 	t.Parallel()
 	a := openAPI(t)
-	key := a.key([]string{"contoso"}, nil, auth.Read, auth.Delete)
+	key := a.key([]string{"contoso"}, nil, auth.Read, auth.Delete, auth.Call)
 	theirs := a.ids["fabrikam"]
 	values := map[string][]string{
 		"service": {"sfdc"}, "tenant": {"fabrikam", a.tenant("fabrikam").ID, "fabrikam' OR '1'='1"}, "user": {"eve", "ann@secret.example"}, "account": {"x"}, "no_user": {"true"}, "no_account": {"true"},
 		"tag": {"of-fabrikam", "both"}, "tags": {"of-fabrikam", "both"}, "page": append([]string{"0"}, theirs...), "limit": {"200"}, "id": theirs, "refused": {"0", "1"},
+		"slug": {"fabrikam"}, "name": {"Fabrikam"},
 	}
 	secrets := append(slices.Clone(theirs), "ann@secret.example", "of-fabrikam", "fabrikam", a.tenant("fabrikam").ID)
 	for _, id := range theirs {
@@ -719,7 +744,7 @@ func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
 			}
 			query = append(query, combinations(names, values)...)
 			for _, id := range theirs {
-				target := strings.ReplaceAll(path, "{id}", id)
+				target := strings.NewReplacer("{id}", id, "{slug}", "fabrikam").Replace(path)
 				for _, q := range query {
 					if len(q) > 0 {
 						try(method, path, target+"?"+q.Encode(), "")

@@ -38,7 +38,7 @@ func (v *visit) call(key string) page {
 
 func (v *visit) key(t *testing.T, action string) string {
 	t.Helper()
-	_, secret, err := auth.NewAPIKey(t.Context(), v.w.store, "a key", nil, nil, []string{action})
+	_, secret, err := auth.NewAPIKey(t.Context(), v.w.store, auth.APIKeyOptions{Name: "a key", Actions: []string{action}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func TestADatabaseThatTakesNoWrites(t *testing.T) {
 			w := open(t)
 			b := w.as(john, "contoso")
 			csrf := b.token()
-			_, key, err := auth.NewAPIKey(t.Context(), w.store, "test", nil, nil, []string{auth.Read, auth.Delete})
+			_, key, err := auth.NewAPIKey(t.Context(), w.store, auth.APIKeyOptions{Name: "test", Actions: []string{auth.Read, auth.Delete, auth.Tenants}})
 			if err != nil {
 				t.Fatal(err)
 			}

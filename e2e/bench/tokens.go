@@ -87,7 +87,7 @@ func apiKeys(ctx context.Context, w *rig.World) (secrets []string, err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	for range connections {
-		_, secret, err := auth.NewAPIKey(ctx, store, "bench", nil, nil, []string{auth.Read})
+		_, secret, err := auth.NewAPIKey(ctx, store, auth.APIKeyOptions{Name: "bench", Actions: []string{auth.Read}})
 		if err != nil {
 			return nil, err
 		}
