@@ -18,6 +18,8 @@ import (
 const (
 	Read   = "read"   // list identities, and get their credentials
 	Delete = "delete" // delete and revoke identities
+
+	Authorize = "authorize" // begin authorizations, look at them and complete them
 )
 
 // apiKeyPrefix makes a key known for what it is, to people and to programs that
@@ -48,7 +50,7 @@ func NewAPIKey(ctx context.Context, store APIKeyStore, name string, services, te
 		return k, "", errors.New("a key has to allow something: read, delete, or both")
 	}
 	for _, a := range actions {
-		if a != Read && a != Delete {
+		if a != Read && a != Delete && a != Authorize {
 			return k, "", fmt.Errorf("a key can allow read and delete, not %q", a)
 		}
 	}

@@ -186,6 +186,7 @@ type Asked struct {
 	ServiceName string
 	Scopes      []string // all that are asked for
 	LoginURL    string   // where one logs in
+	ReturnURL   string   // where the browser goes when the link has expired; else empty
 }
 
 // OpenLink returns what the link with the secret asks for, and uses nothing up. browser is
@@ -203,6 +204,9 @@ func (v *Vault) OpenLink(ctx context.Context, secret, browser string) (Asked, er
 	}
 	asked := Asked{Authorization: a, ServiceName: NameOf(a.Service)}
 	if err := v.mayOpen(a, browser); err != nil {
+		if ended := a.As(v.Now()); errors.Is(err, ErrLinkExpired) && !ended.UnderWay() {
+			asked.ReturnURL = v.returnURL(ended, "")
+		}
 		return asked, err
 	}
 	s, err := v.appFor(ctx, a.Service, a.TenantID)

@@ -52,6 +52,9 @@ func (s *server) api(app *fiber.App) {
 	add(http.MethodDelete, "/identities/:id", auth.Delete, s.apiDelete)
 	add(http.MethodGet, "/identities/:id/token", auth.Read, s.apiTokenOf, "refused")
 	add(http.MethodPost, "/token", auth.Read, s.apiToken)
+	add(http.MethodPost, "/authorizations", auth.Authorize, s.apiBegin)
+	add(http.MethodGet, "/authorizations/:id", auth.Authorize, s.apiAuthorization)
+	add(http.MethodPost, "/authorizations/:id/complete", auth.Authorize, s.apiComplete)
 }
 
 const localAPIKey = "api-key"
@@ -399,7 +402,10 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 	var several *identity.AmbiguousError
 	var broken *identity.BrokenError
 	var later *identity.UnavailableError
+	ended, reason, ofAuthorization := authorizationFailure(err)
 	switch {
+	case ofAuthorization:
+		status, doc.Code, sentence, doc.Reason = ended.status, ended.code, ended.sentence, reason
 	case errors.Is(err, auth.ErrAPIKey):
 		status, doc.Code, sentence = http.StatusUnauthorized, "unauthorized", "Send an API key as a Bearer token in the Authorization header. The one that was sent, if any, is unknown or was removed."
 		c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gatepost"`)

@@ -333,7 +333,7 @@ func TestAPI(t *testing.T) {
 func TestAPIRefusesWhatItCannotMean(t *testing.T) {
 	t.Parallel()
 	a := openAPI(t)
-	all := a.key(nil, nil, auth.Read, auth.Delete)
+	all := a.key(nil, nil, auth.Read, auth.Delete, auth.Authorize)
 	refuses := func(body string, says ...string) {
 		t.Helper()
 		got := a.call(all, "POST", "/token", "/token", body).is(422, "invalid")
