@@ -279,9 +279,9 @@ func authorizationFailure(err error) (f apiFailure, reason string, ok bool) {
 	case errors.Is(err, errNoTenant), errors.Is(err, identity.ErrWithdrawn):
 		return missing("There is no such tenant, or this API key isn’t for it.")
 	case errors.Is(err, identity.ErrNoService):
-		return missing("There is no such service, or this API key isn’t for it.")
+		return apiFailure{http.StatusNotFound, "no_service", "There is no such service, or this API key isn’t for it."}, "", true
 	case errors.Is(err, identity.ErrNoApp):
-		return apiFailure{http.StatusConflict, "not_configured", "No app is set for this service. An operator sets one with gatepost service set."}, "", true
+		return apiFailure{http.StatusConflict, "no_app", "No app is set for this service. An operator sets one with gatepost service set."}, "", true
 	case errors.Is(err, identity.ErrTooMany):
 		return apiFailure{http.StatusTooManyRequests, "too_many_requests", "Too many authorizations are under way: of this API key, or of this user. They end by themselves; let those that were begun be finished."}, "", true
 	case errors.As(err, &param):
