@@ -665,6 +665,35 @@ func TestAuthorizationParams(t *testing.T) {
 	}
 }
 
+// A grant with which somebody else goes on isn't revoked: neither a connection's when what
+// was granted is dropped, nor what waits when a connection with the same token ends.
+func TestSharedGrantsAreNotRevoked(t *testing.T) {
+	a := newAsking(t)
+	a.sameToken()
+	first := a.begin("eve")
+	eve := a.completes(a.completion(first, a.grants(first), "eve"))
+	begun := a.begin("joe")
+	code := a.grants(begun)
+	a.refuses(a.completion(begun, code, "max"), OtherUser, "")
+	begun = a.begin("joe")
+	a.grants(begun)
+	a.later(10 * time.Minute)
+	a.sweep()
+	a.runRevocations(a.v)
+	a.ahead.Store(0)
+	begun = a.begin("joe")
+	code = a.grants(begun)
+	receipts, err := a.v.Delete(t.Context(), Selector{ID: eve.ID})
+	if err != nil || receipts[0].Ending != Shared || a.srv.count("revoke") != 0 {
+		t.Fatalf("%+v, %v, %d revoked", receipts, err, a.srv.count("revoke"))
+	}
+	a.completes(a.completion(begun, code, "joe"))
+	receipts, err = a.v.Delete(t.Context(), Selector{User: "joe"})
+	if err != nil || receipts[0].Ending != Revoked {
+		t.Errorf("the last one: %+v, %v", receipts, err)
+	}
+}
+
 // Keys are rotated while something waits to be completed.
 func TestKeysAreRotatedBeforeCompletion(t *testing.T) {
 	a := newAsking(t)
