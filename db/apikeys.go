@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"time"
 )
 
@@ -71,8 +72,17 @@ func (d *Keys) UsedAPIKey(ctx context.Context, id string, at time.Time) error {
 	return wrap("record use of an api key", err)
 }
 
-// DeleteAPIKey ends a key, or returns ErrNotFound.
+// DeleteAPIKey ends a key with the authorizations that it has under way, whose tokens
+// become revocations; or it returns ErrNotFound.
 func (d *Keys) DeleteAPIKey(ctx context.Context, id string) error {
-	res, err := d.execNotify(ctx, Notice{Kind: NoticeAPIKeys}, `DELETE FROM api_keys WHERE id = $1`, id)
-	return wrap("delete api key", changed(res, err, ErrNotFound))
+	return wrap("delete api key", d.tx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `DELETE FROM api_keys WHERE id = $1`, id)
+		if err := changed(res, err, ErrNotFound); err != nil {
+			return err
+		}
+		if _, err := d.withdrawAuthorizations(ctx, tx, `api_key_id = $1`, id); err != nil {
+			return err
+		}
+		return d.notify(ctx, tx, Notice{Kind: NoticeAPIKeys})
+	}))
 }

@@ -56,7 +56,10 @@ func (d *Work) endConnections(ctx context.Context, tx *sql.Tx, tenantID string) 
 	if err != nil {
 		return nil, err
 	}
-	var ended []Deleted
+	ended, err := d.withdrawAuthorizations(ctx, tx, `tenant_id = $1`, tenantID)
+	if err != nil {
+		return nil, err
+	}
 	for _, service := range held {
 		revocation, err := d.endHeld(ctx, tx, service, tenantID)
 		if err != nil {
@@ -116,7 +119,7 @@ type Wiped struct {
 // and events; revocations, which outlive the tenant; tenant_apps, which
 // revocations need and which go with the tenant's own row; and newsletter_slugs.
 var wipedTables = []string{"ledger", "ledger_sums", "state_counts", "hour_counts", "day_counts", "reason_counts", "org_counts", "activity", "recounts", "recount_sums",
-	"search_queue", "api_usage", "api_calls", "checkups", "pauses", "blames", "actions", "incidents", "causes", "disconnections", "destination_newsletters", "newsletters", "handshakes", "held_identities",
+	"search_queue", "api_usage", "api_calls", "checkups", "pauses", "blames", "actions", "incidents", "causes", "disconnections", "destination_newsletters", "newsletters", "handshakes", "held_identities", "granted_identities", "authorizations",
 	"identities", "removal_records", "removals", "destinations"}
 
 // WipeTenant deletes the data of a closed tenant whose time has come, as far as

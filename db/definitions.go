@@ -57,18 +57,19 @@ func (e *IdentitiesLeftError) Error() string {
 // DeleteServiceDefinition removes a service with all that is set of it, tenants'
 // apps included, and what is yet to be revoked there: nobody knows how any more. It
 // returns how much that is. ErrNotFound: there is none. *IdentitiesLeftError:
-// identities of it are left, those that wait to be confirmed included.
+// identities of it are left, those that wait to be confirmed or completed included.
 func (d *Services) DeleteServiceDefinition(ctx context.Context, id string) (unrevoked int64, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		var n int
-		err := tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities WHERE service = $1) + (SELECT COUNT(*) FROM held_identities WHERE service = $1)`, id).Scan(&n)
+		err := tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities WHERE service = $1) + (SELECT COUNT(*) FROM held_identities WHERE service = $1)
+			+ (SELECT COUNT(*) FROM granted_identities WHERE service = $1)`, id).Scan(&n)
 		if err != nil {
 			return err
 		}
 		if n > 0 {
 			return &IdentitiesLeftError{n}
 		}
-		for _, table := range []string{"service_settings", "tenant_apps", "handshakes"} {
+		for _, table := range []string{"service_settings", "tenant_apps", "handshakes", "authorizations"} {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE service = $1`, id); err != nil {
 				return err
 			}

@@ -28,6 +28,9 @@ type Handshake struct {
 	KeyID          uint32
 	ExpiresAt      time.Time
 	DefinedAt      time.Time // only said when it is stored: as a Grant's
+	// AuthorizationID is of the one that an application began over HTTP, and of which this
+	// is a part; else empty.
+	AuthorizationID string
 
 	// What became of it; not said when it is stored.
 	TakenAt time.Time        // when its code was taken to be exchanged; zero before
@@ -98,9 +101,9 @@ func (d *Authorizations) AddHandshake(ctx context.Context, h Handshake) error {
 			return err
 		}
 		_, err := tx.ExecContext(ctx,
-			`INSERT INTO handshakes (state_hash, session_id, user_id, tenant_id, service, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, expires_at, own_app, client_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
-			h.StateHash, h.SessionID, h.UserID, h.TenantID, h.Service, h.User, h.Account, tagList(h.Tags), h.LoginURL, h.FinishedURL, h.SealedVerifier, h.KeyID, millis(h.ExpiresAt), flag(h.OwnApp), h.ClientID)
+			`INSERT INTO handshakes (state_hash, session_id, user_id, tenant_id, service, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, expires_at, own_app, client_id, authorization_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+			h.StateHash, h.SessionID, h.UserID, h.TenantID, h.Service, h.User, h.Account, tagList(h.Tags), h.LoginURL, h.FinishedURL, h.SealedVerifier, h.KeyID, millis(h.ExpiresAt), flag(h.OwnApp), h.ClientID, h.AuthorizationID)
 		return err
 	}))
 }
@@ -110,12 +113,12 @@ func (d *Authorizations) AddHandshake(ctx context.Context, h Handshake) error {
 const thatHandshake = ` state_hash = $1 AND session_id = $2 AND service = $3 AND expires_at > $4
 	AND (user_id = '' OR EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = handshakes.user_id AND m.tenant_id = handshakes.tenant_id))`
 
-const handshakeColumns = `user_id, tenant_id, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, own_app, client_id, taken_at, outcome, code, said`
+const handshakeColumns = `user_id, tenant_id, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, own_app, client_id, taken_at, outcome, code, said, authorization_id`
 
 func (h *Handshake) scan(row scanner) error {
 	var taken int64
 	err := row.Scan(&h.UserID, &h.TenantID, &h.User, &h.Account, (*tagList)(&h.Tags), &h.LoginURL, &h.FinishedURL, &h.SealedVerifier, &h.KeyID, &h.OwnApp, &h.ClientID,
-		&taken, &h.Outcome.Kind, &h.Outcome.Code, &h.Outcome.Said)
+		&taken, &h.Outcome.Kind, &h.Outcome.Code, &h.Outcome.Said, &h.AuthorizationID)
 	h.TakenAt = fromMillis(taken)
 	return err
 }

@@ -191,47 +191,51 @@ func scanIdentity(row scanner, more ...any) (Identity, error) {
 // another tenant's, so that this has to be confirmed first.
 func (d *Vault) SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed string) (replaced string, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
-		replaced = ""
-		if err := mustSeal(ctx, tx, g.KeyID); err != nil {
-			return err
-		}
-		if err := errors.Join(mustBeOpen(ctx, tx, g.TenantID), hasService(ctx, tx, g.Service, g.DefinedAt), hasApp(ctx, tx, g)); err != nil {
-			return err
-		}
-		old, err := scanIdentity(tx.QueryRowContext(ctx, selectIdentityOf, g.Service, g.TenantID, g.User, g.Account))
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-		case err != nil:
-			return err
-		case old.ID != g.ID, old.OrgID != g.OrgID && !otherOrg:
-			return ErrLost
-		default:
-			if replaced, err = d.revokeLater(ctx, tx, old.Grant); err != nil {
-				return err
-			}
-		}
-		if err := d.enterOrg(ctx, tx, g, old.OrgID); err != nil {
-			return err
-		}
-		switch {
-		case confirmed != "":
-			err = unhold(ctx, tx, g.Service, g.TenantID, confirmed)
-		case g.Own():
-			_, err = d.endHeld(ctx, tx, g.Service, g.TenantID)
-		default:
-			err = nil
-		}
-		if err != nil {
-			return err
-		}
-		return d.putIdentity(ctx, tx, g)
+		replaced, err = d.saveIdentity(ctx, tx, g, otherOrg, confirmed)
+		return err
 	})
 	return replaced, wrap("save identity", err)
 }
 
+func (d *base) saveIdentity(ctx context.Context, tx *sql.Tx, g Grant, otherOrg bool, confirmed string) (replaced string, err error) {
+	if err := mustSeal(ctx, tx, g.KeyID); err != nil {
+		return "", err
+	}
+	if err := errors.Join(mustBeOpen(ctx, tx, g.TenantID), hasService(ctx, tx, g.Service, g.DefinedAt), hasApp(ctx, tx, g)); err != nil {
+		return "", err
+	}
+	old, err := scanIdentity(tx.QueryRowContext(ctx, selectIdentityOf, g.Service, g.TenantID, g.User, g.Account))
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+	case err != nil:
+		return "", err
+	case old.ID != g.ID, old.OrgID != g.OrgID && !otherOrg:
+		return "", ErrLost
+	default:
+		if replaced, err = d.revokeLater(ctx, tx, old.Grant); err != nil {
+			return "", err
+		}
+	}
+	if err := d.enterOrg(ctx, tx, g, old.OrgID); err != nil {
+		return "", err
+	}
+	switch {
+	case confirmed != "":
+		err = unhold(ctx, tx, g.Service, g.TenantID, confirmed)
+	case g.Own():
+		_, err = d.endHeld(ctx, tx, g.Service, g.TenantID)
+	default:
+		err = nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return replaced, d.putIdentity(ctx, tx, g)
+}
+
 // putIdentity stores a grant as a connection that was made now: a new row, or in
 // place of the one with its id. A tenant's own connection to a CRM is a destination.
-func (d *Vault) putIdentity(ctx context.Context, tx *sql.Tx, g Grant) error {
+func (d *base) putIdentity(ctx context.Context, tx *sql.Tx, g Grant) error {
 	now, keepAlive := millis(d.now()), millis(d.keepAlive())
 	if g.Endless {
 		keepAlive = 0
@@ -290,6 +294,9 @@ func (d *Vault) DeleteIdentity(ctx context.Context, service, tenantID, actor str
 			revocations = append(revocations, held)
 		}
 		if err := d.noteDisconnected(ctx, tx, service, tenantID, actor); err != nil {
+			return err
+		}
+		if err := d.forgetGranted(ctx, tx, old.Grant); err != nil {
 			return err
 		}
 		return forget(ctx, tx, old.ID)
@@ -418,23 +425,24 @@ func scanHeld(row scanner) (h Held, err error) {
 // was held before is revoked. ErrLost: the tenant's app that made it is gone, or the
 // definition of its service.
 func (d *Vault) HoldIdentity(ctx context.Context, h Held) error {
-	err := d.tx(ctx, func(tx *sql.Tx) error {
-		if err := mustSeal(ctx, tx, h.KeyID); err != nil {
-			return err
-		}
-		if err := errors.Join(mustBeOpen(ctx, tx, h.TenantID), hasService(ctx, tx, h.Service, h.DefinedAt), hasApp(ctx, tx, h.Grant)); err != nil {
-			return err
-		}
-		if _, err := d.endHeld(ctx, tx, h.Service, h.TenantID); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx,
-			`INSERT INTO held_identities (`+grantColumns+`, held_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
-			append(h.values(), millis(d.now()), millis(h.ExpiresAt))...)
+	return wrap("hold identity", d.tx(ctx, func(tx *sql.Tx) error { return d.holdIdentity(ctx, tx, h) }))
+}
+
+func (d *base) holdIdentity(ctx context.Context, tx *sql.Tx, h Held) error {
+	if err := mustSeal(ctx, tx, h.KeyID); err != nil {
 		return err
-	})
-	return wrap("hold identity", err)
+	}
+	if err := errors.Join(mustBeOpen(ctx, tx, h.TenantID), hasService(ctx, tx, h.Service, h.DefinedAt), hasApp(ctx, tx, h.Grant)); err != nil {
+		return err
+	}
+	if _, err := d.endHeld(ctx, tx, h.Service, h.TenantID); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx,
+		`INSERT INTO held_identities (`+grantColumns+`, held_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
+		append(h.values(), millis(d.now()), millis(h.ExpiresAt))...)
+	return err
 }
 
 // DropHeld gives up what is held: its refresh token becomes a revocation, whose
@@ -504,7 +512,7 @@ const (
 	keepAliveSpread = 3 * 24 * time.Hour
 )
 
-func (d *Vault) keepAlive() time.Time { return keepAliveSince(d.now()) }
+func (d *base) keepAlive() time.Time { return keepAliveSince(d.now()) }
 
 // keepAliveSince is when what was renewed at a time is to be renewed again.
 func keepAliveSince(renewed time.Time) time.Time {

@@ -41,7 +41,7 @@ func (d *Vault) OrgNeedsConfirmation(ctx context.Context, service, orgID, tenant
 // enterOrg is called before a tenant's own connection is stored. Unless the tenant
 // is connected to the same org already, or g says who confirmed it, it returns
 // ErrOrgInUse for an org that needs to be confirmed.
-func (d *Vault) enterOrg(ctx context.Context, tx *sql.Tx, g Grant, connectedTo string) error {
+func (d *base) enterOrg(ctx context.Context, tx *sql.Tx, g Grant, connectedTo string) error {
 	if !g.Own() || g.OrgID == "" {
 		return nil
 	}

@@ -192,11 +192,11 @@ const approvedAlike = ` a WHERE a.remote_user_id = i.remote_user_id AND a.org_id
 	AND (i.own_app = 0 OR a.tenant_id = i.tenant_id) AND (i.client_id = '' OR a.client_id IN ('', i.client_id))`
 
 // identities reads the tenant's own connections, and how many approvals there are: the
-// connections that are in order, what waits to be confirmed, and what is yet to be
-// revoked.
+// connections that are in order, what waits to be confirmed or completed, and what is
+// yet to be revoked.
 func (c *Connections) identities(tenantID string) part {
 	return part{`SELECT ` + identityColumns + `, CASE remote_user_id WHEN '' THEN 0 ELSE (SELECT count(*) FROM identities` + approvedAlike + ` AND a.broken_at = 0)
-			+ (SELECT count(*) FROM held_identities` + approvedAlike + `) + (SELECT count(*) FROM revocations` + approvedAlike + `) END
+			+ (SELECT count(*) FROM held_identities` + approvedAlike + `) + (SELECT count(*) FROM granted_identities` + approvedAlike + `) + (SELECT count(*) FROM revocations` + approvedAlike + `) END
 		FROM identities i WHERE tenant_id = $1 AND user_name = '' AND account = ''`, []any{tenantID}, func(row scanner) error {
 		var approvals int
 		i, err := scanIdentity(row, &approvals)

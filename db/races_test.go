@@ -169,6 +169,46 @@ func (d *DB) hold(t *testing.T, g Grant) Held {
 	return h
 }
 
+// apiKey is the id of a new API key.
+func (d *DB) apiKey(t *testing.T) string {
+	t.Helper()
+	k := APIKey{ID: NewID(), Name: "test", CreatedAt: d.now()}
+	unless(t, d.AddAPIKey(t.Context(), k, k.ID))
+	return k.ID
+}
+
+// asked is an authorization that a key begins for a tenant's own connection.
+func asked(key, tenantID string) Authorization {
+	a := Authorization{ID: NewID(), APIKeyID: key, TenantID: tenantID, Service: "sfdc", ReturnTo: "https://app.example/back", LinkEndsAt: time.Now().Add(time.Hour)}
+	a.LinkHash = a.ID
+	return a
+}
+
+// opened is g for an authorization that somebody has opened.
+func (d *DB) opened(t *testing.T, g Grant) Grant {
+	t.Helper()
+	a := asked(d.apiKey(t), g.TenantID)
+	a.Service, a.DefinedAt = g.Service, g.DefinedAt
+	unless(t, d.BeginAuthorization(t.Context(), a))
+	unless(t, d.OpenAuthorization(t.Context(), a.ID, "browser", d.now().Add(time.Hour)))
+	g.ID = a.ID
+	return g
+}
+
+// grantedTo is g as it was granted to an authorization.
+func (d *DB) grantedTo(t *testing.T, g Grant) Grant {
+	t.Helper()
+	g = d.opened(t, g)
+	unless(t, d.GrantAuthorization(t.Context(), g, "code"))
+	return g
+}
+
+func (d *DB) completes(t *testing.T, g Grant) func(*DB) error {
+	to := g
+	to.ID = NewID()
+	return func(d *DB) error { _, err := d.CompleteAuthorization(t.Context(), g.ID, to, false); return err }
+}
+
 // signsUp is a sign-up at the newsletter of a tenant.
 func signsUp(t *testing.T, d *DB, tenantID, email string) SignUp {
 	t.Helper()
@@ -316,6 +356,106 @@ func races() []race {
 				unless(t, begin(d))
 			}
 			return duel{begin, nil, oneWins(t, ErrTooMany)}
+		}},
+		{"BeginAuthorization", "room for one more", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			key := d.apiKey(t)
+			begin := func(d *DB) error { return d.BeginAuthorization(t.Context(), asked(key, tenant.ID)) }
+			for range maxUserAuthorizations - 1 {
+				unless(t, begin(d))
+			}
+			return duel{begin, nil, oneWins(t, ErrTooMany)}
+		}},
+		{"BeginAuthorization DeleteAPIKey", "begun with a key that is deleted", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			a := asked(d.apiKey(t), tenant.ID)
+			return duel{func(d *DB) error { return d.BeginAuthorization(t.Context(), a) },
+				func(d *DB) error { return d.DeleteAPIKey(t.Context(), a.APIKeyID) }, func(one, other error) {
+					unless(t, one, ErrLost)
+					unless(t, other)
+					wantN(t, d, 0, `SELECT count(*) FROM authorizations WHERE api_key_id = $1 AND ended_at = 0`, a.APIKeyID)
+				}}
+		}},
+		{"GrantAuthorization DeleteAPIKey", "granted to a key that is deleted", func(t *testing.T, d *DB) duel {
+			g := d.opened(t, granted(someone(t, d)))
+			a, err := d.Authorization(t.Context(), g.ID)
+			unless(t, err)
+			return duel{func(d *DB) error { return d.GrantAuthorization(t.Context(), g, "code") },
+				func(d *DB) error { return d.DeleteAPIKey(t.Context(), a.APIKeyID) }, func(one, other error) {
+					unless(t, one, ErrLost)
+					unless(t, other)
+					wantN(t, d, 0, `SELECT count(*) FROM granted_identities WHERE id = $1`, g.ID)
+					if one == nil {
+						d.revoked(t, g.TenantID, g.SealedRefresh)
+					}
+				}}
+		}},
+		{"GrantAuthorization", "granted by both", func(t *testing.T, d *DB) duel {
+			g := d.opened(t, granted(someone(t, d)))
+			return duel{func(d *DB) error { return d.GrantAuthorization(t.Context(), g, "code") }, nil, oneWins(t, ErrLost)}
+		}},
+		{"CompleteAuthorization", "completed by both", func(t *testing.T, d *DB) duel {
+			g := d.grantedTo(t, granted(someone(t, d)))
+			return duel{d.completes(t, g), nil, func(one, other error) {
+				oneWins(t, ErrLost)(one, other)
+				d.onceEach(t, g)
+			}}
+		}},
+		{"CompleteAuthorization SaveIdentity", "completed, and connected in the portal", func(t *testing.T, d *DB) duel {
+			u, tenant := someone(t, d)
+			g := d.grantedTo(t, granted(u, tenant))
+			beside := newly(granted(u, tenant))
+			beside.ID = NewID()
+			return duel{d.completes(t, g), func(d *DB) error { _, err := d.SaveIdentity(t.Context(), beside, false, ""); return err }, func(one, other error) {
+				oneWins(t, ErrLost)(one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM identities WHERE tenant_id = $1`, tenant.ID)
+			}}
+		}},
+		{"CompleteAuthorization DropAuthorization", "completed and dropped", func(t *testing.T, d *DB) duel {
+			g := d.grantedTo(t, granted(someone(t, d)))
+			return duel{d.completes(t, g), func(d *DB) error { _, err := d.DropAuthorization(t.Context(), g.ID, "code"); return err }, func(one, other error) {
+				oneWins(t, ErrLost)(one, other)
+				d.onceEach(t, g)
+			}}
+		}},
+		{"CompleteAuthorization ExpireAuthorizations", "completed and expired", func(t *testing.T, d *DB) duel {
+			g := d.grantedTo(t, granted(someone(t, d)))
+			_, err := d.write.Exec(`UPDATE authorizations SET expires_at = $2 WHERE id = $1`, g.ID, millis(d.now()))
+			unless(t, err)
+			return duel{d.completes(t, g), func(d *DB) error { return d.ExpireAuthorizations(t.Context()) }, func(one, other error) {
+				unless(t, one, ErrLost)
+				unless(t, other)
+				d.onceEach(t, g)
+			}}
+		}},
+		{"CompleteAuthorization DeleteAPIKey", "completed with a key that is deleted", func(t *testing.T, d *DB) duel {
+			g := d.grantedTo(t, granted(someone(t, d)))
+			a, err := d.Authorization(t.Context(), g.ID)
+			unless(t, err)
+			return duel{d.completes(t, g), func(d *DB) error { return d.DeleteAPIKey(t.Context(), a.APIKeyID) }, func(one, other error) {
+				unless(t, one, ErrLost)
+				unless(t, other)
+				d.onceEach(t, g)
+			}}
+		}},
+		{"HoldAuthorization CompleteAuthorization", "held and completed", func(t *testing.T, d *DB) duel {
+			g := d.grantedTo(t, granted(someone(t, d)))
+			h := Held{Grant: g, ExpiresAt: d.now().Add(time.Hour)}
+			return duel{func(d *DB) error { return d.HoldAuthorization(t.Context(), g.ID, h) }, d.completes(t, g), func(one, other error) {
+				oneWins(t, ErrLost)(one, other)
+				d.onceEach(t, g)
+			}}
+		}},
+		{"DropAuthorization ExpireAuthorizations", "dropped and expired", func(t *testing.T, d *DB) duel {
+			g := d.grantedTo(t, granted(someone(t, d)))
+			_, err := d.write.Exec(`UPDATE authorizations SET expires_at = 1 WHERE id = $1`, g.ID)
+			unless(t, err)
+			return duel{func(d *DB) error { _, err := d.DropAuthorization(t.Context(), g.ID, "code"); return err },
+				func(d *DB) error { return d.ExpireAuthorizations(t.Context()) }, func(one, other error) {
+					unless(t, one, ErrLost)
+					unless(t, other)
+					d.revoked(t, g.TenantID, g.SealedRefresh)
+				}}
 		}},
 		{"enterAll", "the same new address", func(t *testing.T, d *DB) duel {
 			_, tenant := someone(t, d)
@@ -1796,7 +1936,7 @@ func (d *DB) onceEach(t *testing.T, grants ...Grant) {
 	t.Helper()
 	const of = ` WHERE tenant_id = $1 AND sealed_refresh = $2`
 	for _, g := range grants {
-		wantN(t, d, 1, `SELECT (SELECT count(*) FROM identities`+of+`) + (SELECT count(*) FROM held_identities`+of+`) + (SELECT count(*) FROM revocations`+of+`)`,
+		wantN(t, d, 1, `SELECT (SELECT count(*) FROM identities`+of+`) + (SELECT count(*) FROM held_identities`+of+`) + (SELECT count(*) FROM granted_identities`+of+`) + (SELECT count(*) FROM revocations`+of+`)`,
 			g.TenantID, g.SealedRefresh)
 	}
 }
@@ -1908,7 +2048,7 @@ func failing(t *testing.T, limits []Limit) func(*DB) error {
 // definition of its service is gone, or the key that it was sealed with doesn't seal.
 type store struct {
 	of            string
-	open, defined bool // it minds the first two; all mind the third
+	open, defined bool // it minds the first two; all that seal mind the third
 	with          func(t *testing.T, d *DB, g Grant) (do func(*DB) error, key uint32)
 }
 
@@ -1925,6 +2065,25 @@ var stores = []store{
 	{"HoldIdentity", true, true, func(t *testing.T, _ *DB, g Grant) (func(*DB) error, uint32) {
 		return func(d *DB) error {
 			return d.HoldIdentity(t.Context(), Held{Grant: g, ExpiresAt: d.now().Add(time.Hour)})
+		}, g.KeyID
+	}},
+	{"BeginAuthorization", true, true, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
+		a := asked(d.apiKey(t), g.TenantID)
+		a.Service, a.DefinedAt = g.Service, g.DefinedAt
+		return func(d *DB) error { return d.BeginAuthorization(t.Context(), a) }, g.KeyID
+	}},
+	{"GrantAuthorization", true, false, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
+		g = d.opened(t, g)
+		return func(d *DB) error { return d.GrantAuthorization(t.Context(), g, "code") }, g.KeyID
+	}},
+	{"CompleteAuthorization", true, false, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
+		g = d.grantedTo(t, g)
+		return d.completes(t, g), g.KeyID
+	}},
+	{"HoldAuthorization", true, false, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
+		g = d.grantedTo(t, g)
+		return func(d *DB) error {
+			return d.HoldAuthorization(t.Context(), g.ID, Held{Grant: g, ExpiresAt: d.now().Add(time.Hour)})
 		}, g.KeyID
 	}},
 	{"ImportIdentities", true, true, func(t *testing.T, _ *DB, g Grant) (func(*DB) error, uint32) {
@@ -1977,6 +2136,9 @@ func storing() (all []race) {
 		if s.defined {
 			all = append(all, race{s.of + " DeleteServiceDefinition", "of a service that is removed", s.undefined})
 		}
+		if s.of == "BeginAuthorization" {
+			continue // it stores nothing that is sealed
+		}
 		all = append(all, race{s.of + " SwitchSealingKey RetireKeys", "sealed with a key that is retired", s.retired})
 	}
 	return all
@@ -1991,9 +2153,10 @@ func (s store) closed(t *testing.T, d *DB) duel {
 	}, func(one, other error) {
 		unless(t, one, ErrLost)
 		unless(t, other)
-		for _, table := range []string{"identities", "held_identities", "handshakes"} {
+		for _, table := range []string{"identities", "held_identities", "granted_identities", "handshakes"} {
 			wantN(t, d, 0, `SELECT count(*) FROM `+table+` WHERE tenant_id = $1`, g.TenantID)
 		}
+		wantN(t, d, 0, `SELECT count(*) FROM authorizations WHERE tenant_id = $1 AND ended_at = 0`, g.TenantID)
 	}}
 }
 
@@ -2013,7 +2176,7 @@ func (s store) undefined(t *testing.T, d *DB) duel {
 			return
 		}
 		unless(t, other)
-		for _, table := range []string{"identities", "held_identities", "handshakes", "revocations", "tenant_apps", "service_settings"} {
+		for _, table := range []string{"identities", "held_identities", "granted_identities", "authorizations", "handshakes", "revocations", "tenant_apps", "service_settings"} {
 			wantN(t, d, 0, `SELECT count(*) FROM `+table+` WHERE service = $1`, g.Service)
 		}
 	}}

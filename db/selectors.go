@@ -179,7 +179,8 @@ func (d *base) deleteSelected(ctx context.Context, tx *sql.Tx, s deletion, revok
 	return deleted, d.forgetAll(ctx, tx, all)
 }
 
-// forgetAll removes the rows of identities, and what is held beside tenants' own.
+// forgetAll removes the rows of identities, what is held beside tenants' own, and what was
+// granted to replace them: whoever disconnects wants nothing to come back.
 func (d *base) forgetAll(ctx context.Context, tx *sql.Tx, all []Grant) error {
 	for _, g := range all {
 		if g.Own() {
@@ -190,11 +191,21 @@ func (d *base) forgetAll(ctx context.Context, tx *sql.Tx, all []Grant) error {
 				return err
 			}
 		}
+		if err := d.forgetGranted(ctx, tx, g); err != nil {
+			return err
+		}
 		if err := forget(ctx, tx, g.ID); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// forgetGranted ends the authorizations to which something was granted that would replace
+// an identity.
+func (d *base) forgetGranted(ctx context.Context, tx *sql.Tx, g Grant) error {
+	_, err := d.endAuthorizations(ctx, tx, EndedWithdrawn, `tenant_id = $1 AND service = $2 AND user_name = $3 AND account = $4`, g.TenantID, g.Service, g.User, g.Account)
+	return err
 }
 
 // forget removes an identity's row, its tags with it.

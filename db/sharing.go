@@ -2,14 +2,15 @@ package db
 
 import "context"
 
-// HoldsToken reports whether a connection, or what waits to be confirmed, of any
-// tenant, holds the token with the hash.
+// HoldsToken reports whether a connection, or what waits to be confirmed or completed, of
+// any tenant, holds the token with the hash.
 func (d *Vault) HoldsToken(ctx context.Context, service, tokenHash string) (yes bool, err error) {
 	if tokenHash == "" {
 		return false, nil
 	}
 	err = d.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM identities WHERE token_hash = $1 AND token_hash <> '' AND service = $2)
-		OR EXISTS (SELECT 1 FROM held_identities WHERE token_hash = $1 AND token_hash <> '' AND service = $2)`, tokenHash, service).Scan(&yes)
+		OR EXISTS (SELECT 1 FROM held_identities WHERE token_hash = $1 AND token_hash <> '' AND service = $2)
+		OR EXISTS (SELECT 1 FROM granted_identities WHERE token_hash = $1 AND token_hash <> '' AND service = $2)`, tokenHash, service).Scan(&yes)
 	return yes, wrap("find a token", err)
 }
 
@@ -37,15 +38,16 @@ func (d *Vault) SetTokenHash(ctx context.Context, id string, generation int64, t
 	return wrap("set a token's hash", err)
 }
 
-// HeldAnywhere returns what waits to be confirmed of the same org, or of the same user
-// where one is named, of all tenants.
+// HeldAnywhere returns what waits to be confirmed or completed of the same org, or of the
+// same user where one is named, of all tenants.
 func (d *Vault) HeldAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]Grant, error) {
 	column, value := "remote_user_id", remoteUserID
 	if remoteUserID == "" {
 		column, value = "org_id", orgID
 	}
 	all, err := collect(ctx, d.read, func(s scanner) (g Grant, err error) { return g, s.Scan(g.fields()...) },
-		`SELECT `+grantColumns+` FROM held_identities WHERE `+column+` = $1 AND service = $2`, value, service)
+		`SELECT `+grantColumns+` FROM held_identities WHERE `+column+` = $1 AND service = $2
+		UNION ALL SELECT `+grantColumns+` FROM granted_identities WHERE `+column+` = $1 AND service = $2`, value, service)
 	return all, wrap("held anywhere", err)
 }
 

@@ -27,7 +27,10 @@ var acrossTenants = map[string]string{
 	"CreateSession": ofUser, "LastOutcome": ofUser, "roomFor": ofUser, "DeleteUser": ofUser, "EndSession": ofUser, "EndSessions": ofUser, "Sessions": ofUser, "SetSessionData": ofUser, "TouchSession": ofUser,
 	"SetMailChoice": ofUser, "mailsOfUser": ofUser, "Users": ofUser, "ZoneOf": ofUser, "endBegun": ofUser, "replacePassword": ofUser,
 	"ApprovedAnywhere": ofService, "HeldAnywhere": ofService, "HoldsToken": ofService, "UnhashedHeld": ofService, "DeleteServiceDefinition": ofService, "IdentityCounts": ofService,
-	"Identities": selected, "deleteSelected": selected,
+	"Identities": selected, "deleteSelected": selected, "endAuthorizations": selected, "withdrawAuthorizations": selected,
+	"Authorization": byOwnID, "AuthorizationByLink": byOwnID, "OpenAuthorization": byOwnID, "EndAuthorization": byOwnID, "GrantAuthorization": byOwnID, "Granted": byOwnID,
+	"takeGranted": byOwnID, "inTime": byOwnID, "DropAuthorization": byOwnID, "HandshakeAuthorization": byOwnID,
+	"BeginAuthorization": "counted for an API key, which may be of several tenants", "ExpireAuthorizations": forJobs,
 	"NewsletterBySlug": "a form by its public name",
 }
 

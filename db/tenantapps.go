@@ -111,6 +111,9 @@ func (d *Services) DeleteTenantApp(ctx context.Context, service, tenantID string
 				return err
 			}
 		}
+		if _, err := d.withdrawAuthorizations(ctx, tx, grantedBy+`g.tenant_id = $1 AND g.service = $2 AND g.own_app = 1)`, tenantID, service); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `UPDATE identities SET broken_code = $3, failed_code = $3
 			WHERE tenant_id = $1 AND service = $2 AND own_app = 1 AND broken_code IN ($4, $5)`, tenantID, service, AppRemoved, AppRefused, OtherApp); err != nil {
 			return err
@@ -180,8 +183,11 @@ func (d *Services) switchApp(ctx context.Context, tx *sql.Tx, service, tenantID,
 	return back, d.endHeldOfOthers(ctx, tx, service, tenantID, clientID)
 }
 
-// endHeldOfOthers ends what waits to be confirmed that another app than the one with
-// the client id has made: it could not be renewed.
+// grantedBy selects authorizations by what was granted to them.
+const grantedBy = `id IN (SELECT g.id FROM granted_identities g WHERE `
+
+// endHeldOfOthers ends what waits to be confirmed or completed that another app than the
+// one with the client id has made: it could not be renewed.
 func (d *Services) endHeldOfOthers(ctx context.Context, tx *sql.Tx, service, tenantID, clientID string) error {
 	tenants, err := collect(ctx, tx, scanID, `SELECT tenant_id FROM held_identities WHERE service = $1
 		AND ($2 = '' AND own_app = 0 OR own_app = 1 AND tenant_id = $2) AND client_id <> '' AND client_id <> $3`, service, tenantID, clientID)
@@ -190,6 +196,11 @@ func (d *Services) endHeldOfOthers(ctx context.Context, tx *sql.Tx, service, ten
 			return err
 		}
 	}
+	if err != nil {
+		return err
+	}
+	_, err = d.withdrawAuthorizations(ctx, tx, grantedBy+`g.service = $1
+		AND ($2 = '' AND g.own_app = 0 OR g.own_app = 1 AND g.tenant_id = $2) AND g.client_id <> '' AND g.client_id <> $3)`, service, tenantID, clientID)
 	return err
 }
 

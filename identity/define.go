@@ -251,6 +251,8 @@ func (s Service) problems() (all []string) {
 			note(validWord(name) && len(value) <= maxAddress && printable(value) && !slices.Contains(protocolParams, name), "%s %.40q: it can't be set", what, name)
 		}
 	}
+	note(len(s.AllowParams) <= maxList && !slices.ContainsFunc(s.AllowParams, func(name string) bool { return !validWord(name) || slices.Contains(protocolParams, name) }),
+		"allowed param: it can't be set")
 	note(s.LoginParam == "" || validWord(s.LoginParam) && len(s.HostSuffixes) > 0, "login param: it has to be the name of a parameter, and hosts are needed")
 	note(s.InstanceField == "" || len(s.HostSuffixes)+len(s.APIHosts) > 0, "instance field: hosts are needed, to one of which it may lead")
 	for name, path := range map[string]string{"org field": s.OrgField, "user field": s.UserField, "name field": s.NameField, "instance field": s.InstanceField,

@@ -24,10 +24,25 @@ var (
 )
 
 // ParamError says that a parameter of the authorize end point isn't a request's to set.
-type ParamError struct{ Name string }
+type ParamError struct {
+	Name    string
+	Allowed []string // that are, when an application asks over HTTP
+}
 
 // Error names it.
 func (e *ParamError) Error() string { return fmt.Sprintf("the parameter %.40q can't be set", e.Name) }
+
+// TooLongError says that what an application sent is too long, or isn't text.
+type TooLongError struct {
+	Name string
+	Most int
+	Unit string // what Most counts
+}
+
+// Error names it.
+func (e *TooLongError) Error() string {
+	return fmt.Sprintf("%.60s has to be text, of at most %d %s", e.Name, e.Most, e.Unit)
+}
 
 // IncompleteError says what a request to authorize leaves out.
 type IncompleteError struct{ Missing []string }
@@ -65,7 +80,14 @@ var faults = []faultRow{
 		return sentenceOf(errorOf[*ScopeError](err).Error(), "Add them.")
 	}},
 	{as[*ParamError](), http.StatusUnprocessableEntity, "invalid_parameter", func(err error) string {
-		return sentenceOf(errorOf[*ParamError](err).Error(), "It is part of how OAuth is done, and set by Gatepost alone. Leave it out.")
+		e := errorOf[*ParamError](err)
+		if len(e.Allowed) > 0 {
+			return sentenceOf(e.Error(), "This service allows "+strings.Join(e.Allowed, ", ")+".")
+		}
+		return sentenceOf(e.Error(), "It is part of how OAuth is done, or the service isn’t known to allow it. Leave it out.")
+	}},
+	{as[*TooLongError](), http.StatusUnprocessableEntity, "invalid", func(err error) string {
+		return sentenceOf(errorOf[*TooLongError](err).Error(), "Send less.")
 	}},
 	{is(ErrForeignHost), http.StatusUnprocessableEntity, "invalid_login_url", fixed("The login address isn’t one of the service’s own. Leave it out, or name one that CheckLogin returned.")},
 	{is(ErrLightningHost), http.StatusUnprocessableEntity, "invalid_login_url", fixed("This address is for pages, and not one to log in at. Name a login address that CheckLogin returned, or leave it out.")},

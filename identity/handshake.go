@@ -37,6 +37,8 @@ type AuthorizeRequest struct {
 	LoginHint   string   // who is likely to log in there
 	MoreScopes  []string
 	Params      map[string]string // further parameters of the authorize end point
+
+	authorizationID string // of the one that an application began over HTTP, else empty
 }
 
 // ErrHandshake says that a callback belongs to no authorization that this
@@ -84,7 +86,7 @@ func (r AuthorizeRequest) check() error {
 	for _, f := range []struct {
 		name  string
 		empty bool
-	}{{"service", r.Service == ""}, {"tenant", r.TenantID == ""}, {"user", r.UserID == "" && r.User == ""}, {"session", r.SessionID == ""}} {
+	}{{"service", r.Service == ""}, {"tenant", r.TenantID == ""}, {"user", r.UserID == "" && r.User == "" && r.authorizationID == ""}, {"session", r.SessionID == ""}} {
 		if f.empty {
 			missing = append(missing, f.name)
 		}
@@ -118,7 +120,7 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	if err != nil {
 		return "", err
 	}
-	if r.LoginURL == "" {
+	if r.LoginURL == "" || r.authorizationID != "" && !s.ownURL(r.LoginURL) {
 		r.LoginURL = s.LoginURL
 	}
 	if !s.ownURL(r.LoginURL) {
@@ -133,7 +135,7 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	state, verifier := randomToken(), oauth2.GenerateVerifier()
 	h := db.Handshake{StateHash: hash(state), SessionID: r.SessionID, UserID: r.UserID, TenantID: r.TenantID, Service: s.ID,
 		User: r.User, Account: r.Account, Tags: r.Tags, LoginURL: r.LoginURL, FinishedURL: r.FinishedURL,
-		OwnApp: s.ownApp, ClientID: s.ClientID, ExpiresAt: v.Now().Add(handshakeLife), DefinedAt: s.definedAt}
+		OwnApp: s.ownApp, ClientID: s.ClientID, ExpiresAt: v.Now().Add(handshakeLife), DefinedAt: s.definedAt, AuthorizationID: r.authorizationID}
 	err = v.Keys.WithKey(ctx, func(k seal.Key) error {
 		if h.SealedVerifier, err = k.Seal(verifier, verifierBinding(h)); err != nil {
 			return err
@@ -203,6 +205,9 @@ func (r AuthorizeRequest) options(s Service, ask bool) (options []oauth2.AuthCod
 		options = append(options, oauth2.SetAuthURLParam("login_hint", r.LoginHint))
 	}
 	for name, value := range r.Params {
+		if _, asks := s.AskParams[name]; ask && asks && r.authorizationID != "" {
+			continue // who is meant is asked, whatever an application wants
+		}
 		options = append(options, oauth2.SetAuthURLParam(name, value))
 	}
 	return options
@@ -229,6 +234,10 @@ type Callback struct {
 	Query            url.Values // all that the browser brought; some services say more in it
 	User             string     // who is signed in by now, as the application calls them; empty when that isn't known
 	TenantID         string     // theirs; empty when that isn't known
+
+	// Of the callback of an authorization that an application began over HTTP.
+	browser    string   // the secret of its cookie
+	moreScopes []string // that were asked for
 }
 
 // CallbackOf is the callback of a service with the query that a session's browser
@@ -335,6 +344,7 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, e exchange) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.finishTime())
 	defer cancel()
 	s, asked := e.service, v.Now()
+	s.Scopes = withScopes(s.Scopes, e.callback.moreScopes)
 	a, err := v.client.exchange(ctx, s, e.loginURL, e.callback.Code, e.verifier)
 	var oe *OAuthError
 	if errors.As(err, &oe) {
@@ -346,7 +356,12 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, e exchange) error {
 	a.callback = e.callback.Query
 	g := db.Grant{Service: s.ID, TenantID: h.TenantID, User: h.User, Account: h.Account, Tags: h.Tags, Native: nativeOf("", a),
 		LoginURL: e.loginURL, ConnectedBy: h.UserID, Scopes: a.Scope, OwnApp: h.OwnApp, ClientID: s.ClientID, AccessEnds: a.ends(asked), Endless: a.RefreshToken == "", DefinedAt: s.definedAt}
-	if err = v.accept(ctx, s, a, &g); err == nil {
+	err = v.accept(ctx, s, a, &g)
+	switch {
+	case err != nil:
+	case h.AuthorizationID != "":
+		err = v.grantTo(ctx, h, e.callback.browser, g, tokens{a.AccessToken, a.RefreshToken})
+	default:
 		err = v.store(ctx, s, g, tokens{a.AccessToken, a.RefreshToken})
 	}
 	if err != nil && !errors.Is(err, ErrHeld) {

@@ -454,6 +454,9 @@ func TestRotationReachesAllThatTheVaultSeals(t *testing.T) {
 	v := w.process()
 	first, held := w.hold(v)
 	w.begin(v)
+	app := &asking{w, v, w.addKey()}
+	begun := app.begin("eve")
+	code := app.grants(begun)
 	other, _ := w.addTenant("fabrikam")
 	w.setApp(v, other, ownID, ownSecret)
 	if err := v.SetService(t.Context(), Salesforce, ServiceChange{ClientSecret: new(clientSecret)}); err != nil {
@@ -490,6 +493,8 @@ func TestRotationReachesAllThatTheVaultSeals(t *testing.T) {
 	}
 	next := w.process()
 	w.fresh(next, 0)
+	app.v = next
+	app.completes(app.completion(begun, code, "eve"))
 	h := must(next.Held(t.Context(), Salesforce, w.tenant))(t)
 	if refresh, err := next.openRefresh(t.Context(), h.Grant); refresh == "" || h.ID != held.ID || err != nil {
 		t.Errorf("what is held: %v", err)

@@ -20,6 +20,7 @@ const (
 var Sealed = seal.Owner{Name: "identity", Tables: []db.SealedTable{
 	db.SealedIdentities.Holding(kindAccess, kindRefresh),
 	db.SealedHeld.Holding(kindAccess, kindRefresh),
+	db.SealedGranted.Holding(kindAccess, kindRefresh),
 	db.SealedRevocations.Holding(kindRefresh),
 	db.SealedHandshakes.Holding(kindVerifier),
 	db.SealedServiceSettings.Holding(kindClientSecret),

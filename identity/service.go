@@ -31,7 +31,10 @@ type Service struct {
 	RefreshScope string              `json:"refresh_scope,omitempty"` // what has to be asked for to get a refresh token
 	Separator    string              `json:"separator,omitempty"`     // between scopes; a space when empty
 	Params       map[string]string   `json:"params,omitempty"`        // further parameters of the authorize end point
-	NoPKCE       bool                `json:"no_pkce,omitempty"`       // it takes no code challenge (RFC 7636)
+	// AllowParams are the parameters of the authorize end point that an application may
+	// set over HTTP. Those of the protocol are never among them.
+	AllowParams []string `json:"allow_params,omitempty"`
+	NoPKCE      bool     `json:"no_pkce,omitempty"` // it takes no code challenge (RFC 7636)
 	// AskParams have the service ask who is meant, in a browser that is logged in there
 	// already. They are added, unless Params has the same, while a tenant has no
 	// connection that another org could be told by. Empty: the service asks in any

@@ -79,9 +79,26 @@ type Store interface {
 	DeleteServiceDefinition(ctx context.Context, id string) (unrevoked int64, err error)
 	AllServiceSettings(ctx context.Context) (map[string]db.ServiceSettings, error)
 
+	AuthorizationStore
+
 	AddRevocation(ctx context.Context, g db.Grant) (string, error)
 	Revocation(ctx context.Context, id string) (db.Revocation, error)
 	DeleteRevocation(ctx context.Context, id string) error
+}
+
+// AuthorizationStore is what the vault needs for authorizations that are begun over HTTP.
+type AuthorizationStore interface {
+	BeginAuthorization(ctx context.Context, a db.Authorization) error
+	Authorization(ctx context.Context, id string) (db.Authorization, error)
+	AuthorizationByLink(ctx context.Context, linkHash string) (db.Authorization, error)
+	OpenAuthorization(ctx context.Context, id, browserHash string, until time.Time) error
+	EndAuthorization(ctx context.Context, id string, state db.AuthorizationState, code, reason, said string) error
+	HandshakeAuthorization(ctx context.Context, service, stateHash string) (id string, err error)
+	GrantAuthorization(ctx context.Context, g db.Grant, codeHash string) error
+	Granted(ctx context.Context, authorizationID string) (db.Grant, error)
+	CompleteAuthorization(ctx context.Context, id string, g db.Grant, otherOrg bool) (replaced string, err error)
+	HoldAuthorization(ctx context.Context, id string, h db.Held) error
+	DropAuthorization(ctx context.Context, id, code string) (revocation string, err error)
 }
 
 // The errors of Get beside a plain failure of the store.

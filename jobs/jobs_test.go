@@ -147,9 +147,17 @@ func TestSweep(t *testing.T) {
 	if err := d.AddHandshake(ctx, h); err != nil {
 		t.Fatal(err)
 	}
+	key := db.APIKey{ID: db.NewID(), Name: "test", CreatedAt: time.Now()}
+	if err := d.AddAPIKey(ctx, key, "hash"); err != nil {
+		t.Fatal(err)
+	}
+	a := db.Authorization{ID: db.NewID(), APIKeyID: key.ID, TenantID: g.TenantID, Service: "sfdc", LinkHash: "link", LinkEndsAt: time.Now()}
+	if err := d.BeginAuthorization(ctx, a); err != nil {
+		t.Fatal(err)
+	}
 	run(t, d, s)
 	for left := 1; left != 0; {
-		if err := d.Writer().QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM held_identities) + (SELECT COUNT(*) FROM handshakes)`).Scan(&left); err != nil {
+		if err := d.Writer().QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM held_identities) + (SELECT COUNT(*) FROM handshakes) + (SELECT COUNT(*) FROM authorizations WHERE ended_at = 0)`).Scan(&left); err != nil {
 			t.Fatal(err)
 		}
 		rest(ctx, glance)
@@ -161,7 +169,7 @@ func TestSweep(t *testing.T) {
 
 type brokenStore struct {
 	*db.DB
-	held, handshakes, mails, incidents, sessions, resume, causes error
+	held, handshakes, authorizations, mails, incidents, sessions, resume, causes error
 }
 
 // ExpireHeld fails.
@@ -169,6 +177,9 @@ func (s brokenStore) ExpireHeld(context.Context) error { return s.held }
 
 // ExpireHandshakes fails.
 func (s brokenStore) ExpireHandshakes(context.Context) error { return s.handshakes }
+
+// ExpireAuthorizations fails.
+func (s brokenStore) ExpireAuthorizations(context.Context) error { return s.authorizations }
 
 // ExpireMails fails.
 func (s brokenStore) ExpireMails(context.Context) error { return s.mails }
@@ -194,11 +205,11 @@ type brokenKeys struct{ err error }
 func (k brokenKeys) Reseal(context.Context, func(int)) (int, error) { return 7, k.err }
 
 func TestSweepTellsEachFailure(t *testing.T) {
-	one, two, three, four, five, six, seven, eight := errors.New("one"), errors.New("two"), errors.New("three"), errors.New("four"), errors.New("five"), errors.New("six"), errors.New("seven"), errors.New("eight")
+	one, two, three, four, five, six, seven, eight, nine := errors.New("one"), errors.New("two"), errors.New("three"), errors.New("four"), errors.New("five"), errors.New("six"), errors.New("seven"), errors.New("eight"), errors.New("nine")
 	var log strings.Builder
-	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two, mails: four, incidents: five, resume: six, sessions: seven, causes: eight}, keys: brokenKeys{three},
+	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two, authorizations: nine, mails: four, incidents: five, resume: six, sessions: seven, causes: eight}, keys: brokenKeys{three},
 		log: slog.New(slog.NewTextHandler(&log, nil))}).Work(t.Context(), nil)
-	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) || !errors.Is(err, six) || !errors.Is(err, seven) || !errors.Is(err, eight) {
+	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) || !errors.Is(err, six) || !errors.Is(err, seven) || !errors.Is(err, eight) || !errors.Is(err, nine) {
 		t.Errorf("got %v", err)
 	}
 	if !strings.Contains(log.String(), "given up\" action=old") {

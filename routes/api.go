@@ -58,6 +58,9 @@ func (s *server) api(app *fiber.App) {
 	add(http.MethodGet, "/tenants/:slug", auth.Tenants, s.apiTenant)
 	add(http.MethodPatch, "/tenants/:slug", auth.Tenants, s.apiSetTenant)
 	add(http.MethodDelete, "/tenants/:slug", auth.Tenants, s.apiRemoveTenant)
+	add(http.MethodPost, "/authorizations", auth.Authorize, s.apiBegin)
+	add(http.MethodGet, "/authorizations/:id", auth.Authorize, s.apiAuthorization)
+	add(http.MethodPost, "/authorizations/:id/complete", auth.Authorize, s.apiComplete)
 }
 
 const localAPIKey = "api-key"
@@ -480,14 +483,17 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 	var broken *identity.BrokenError
 	var later *identity.UnavailableError
 	fault, faulty := identity.FaultOf(err)
+	ended, reason, ofAuthorization := authorizationFailure(err)
 	switch {
+	case ofAuthorization:
+		status, doc.Code, sentence, doc.Reason = ended.status, ended.code, ended.sentence, reason
 	case errors.Is(err, auth.ErrAPIKey):
 		status, doc.Code, sentence = http.StatusUnauthorized, "unauthorized", "Send an API key as a Bearer token in the Authorization header. The one that was sent, if any, is unknown, was removed, or has run out."
 		c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gatepost"`)
 	case errors.Is(err, errNotAllowed):
 		status, doc.Code, sentence = http.StatusForbidden, "forbidden", "This API key doesn’t allow that."
-	case errors.Is(err, errNoTenant):
-		status, doc.Code, sentence = http.StatusNotFound, "not_found", "There is no tenant with this slug."
+	case errors.Is(err, errNoTenant), errors.Is(err, identity.ErrWithdrawn):
+		status, doc.Code, sentence = http.StatusNotFound, "not_found", "There is no such tenant, or this API key isn’t for it."
 	case errors.As(err, &conflict):
 		status, doc.Code, sentence = http.StatusConflict, "conflict", string(conflict)
 	case errors.As(err, &closed):

@@ -65,7 +65,7 @@ type api struct {
 func openAPI(t *testing.T, changes ...with) *api {
 	t.Helper()
 	a := &api{ids: map[string][]string{}}
-	a.world = openBoth(t, append(changes, func(c *routes.Config) { a.vault, a.keys = c.Vault, c.Keys })...)
+	a.world = openBoth(t, append([]with{returning}, append(changes, func(c *routes.Config) { a.vault, a.keys = c.Vault, c.Keys })...)...)
 	a.control("settings", `{"max_approvals":50}`)
 	resp, err := http.Get(a.url + "/api/v1/openapi.json")
 	if err != nil {
@@ -196,7 +196,7 @@ func (a *api) described(op operation, got answer) {
 		return
 	}
 	schema, media := "openapi.json#/components/schemas/Problem", "application/problem+json"
-	if response.Ref == "" {
+	if response.Ref == "" && response.Content[media] == nil {
 		media = "application/json"
 		var content struct {
 			Schema struct {
@@ -704,14 +704,17 @@ func TestAPIAnswersProgramsEverywhere(t *testing.T) {
 func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
 	t.Parallel()
 	a := openAPI(t)
-	key := a.key([]string{"contoso"}, nil, auth.Read, auth.Delete, auth.Call)
+	key := a.key([]string{"contoso"}, nil, auth.Read, auth.Delete, auth.Authorize, auth.Call)
 	theirs := a.ids["fabrikam"]
+	begun := a.call(a.key([]string{"fabrikam"}, nil, auth.Authorize), "POST", "/authorizations", "/authorizations", `{"service":"sfdc","tenant":"fabrikam","user":"eve","return_to":"https://app.example/done"}`).is(201, "")
 	values := map[string][]string{
 		"service": {"sfdc"}, "tenant": {"fabrikam", a.tenant("fabrikam").ID, "fabrikam' OR '1'='1"}, "user": {"eve", "ann@secret.example"}, "account": {"x"}, "no_user": {"true"}, "no_account": {"true"},
-		"tag": {"of-fabrikam", "both"}, "tags": {"of-fabrikam", "both"}, "page": append([]string{"0"}, theirs...), "limit": {"200"}, "id": theirs, "refused": {"0", "1"},
+		"tag": {"of-fabrikam", "both"}, "tags": {"of-fabrikam", "both"}, "page": append([]string{"0"}, theirs...), "limit": {"200"}, "id": append(slices.Clone(theirs), begun.fields["id"].(string)), "refused": {"0", "1"},
+		"tenant_id": {a.tenant("fabrikam").ID}, "scopes": {"api"}, "params": {"prompt"}, "login_hint": {"eve"}, "return_to": {"https://app.example/done", "https://evil.example"}, "state": {"x"},
+		"by_mail": {"true"}, "redirect": {"true"}, "reauthorize": theirs, "code": {"x"}, "accept": {"other_org"},
 		"slug": {"fabrikam"}, "name": {"Fabrikam"},
 	}
-	secrets := append(slices.Clone(theirs), "ann@secret.example", "of-fabrikam", "fabrikam", a.tenant("fabrikam").ID)
+	secrets := append(slices.Clone(values["id"]), "ann@secret.example", "of-fabrikam", "fabrikam", a.tenant("fabrikam").ID)
 	for _, id := range theirs {
 		c, err := a.vault.GetByID(t.Context(), id, 0)
 		if err != nil {
@@ -743,7 +746,7 @@ func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
 				}
 			}
 			query = append(query, combinations(names, values)...)
-			for _, id := range theirs {
+			for _, id := range values["id"] {
 				target := strings.NewReplacer("{id}", id, "{slug}", "fabrikam").Replace(path)
 				for _, q := range query {
 					if len(q) > 0 {
@@ -805,8 +808,12 @@ func (a *api) bodies(op operation, values map[string][]string) (all []string) {
 		body := map[string]any{}
 		for name, v := range fields {
 			switch name {
-			case "tags":
+			case "tags", "scopes":
 				body[name] = v
+			case "params":
+				body[name] = map[string]string{v[0]: "login"}
+			case "by_mail", "redirect":
+				body[name] = v[0] == "true"
 			case "refused":
 				body[name] = json.Number(v[0])
 			default:

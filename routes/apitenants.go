@@ -223,5 +223,5 @@ type conflictError string
 // Error is the sentence.
 func (e conflictError) Error() string { return string(e) }
 
-// errNoTenant says that no tenant has the slug of an address.
+// errNoTenant says that there is no such tenant, or none that the key is for.
 var errNoTenant = errors.New("there is no such tenant")

@@ -432,12 +432,20 @@ func (s *server) keep(c *fiber.Ctx, service identity.Service, shown string) erro
 // resume lets what waited for the tenant's connection to a CRM go on, and redirects. The
 // connection may just have made the destination.
 func (s *server) resume(c *fiber.Ctx, tenant, path string) error {
+	if err := s.resumeDestination(c, tenant, c.Params("service")); err != nil {
+		return err
+	}
+	return redirect(c, path)
+}
+
+// resumeDestination lets what waited for the tenant's connection to a CRM go on.
+func (s *server) resumeDestination(c *fiber.Ctx, tenant, service string) error {
 	all, err := s.Health.Destinations(c.UserContext(), tenant)
 	if err != nil {
 		return err
 	}
 	for _, d := range all {
-		if d.Service != c.Params("service") {
+		if d.Service != service {
 			continue
 		}
 		if err := s.Delivery.Resume(c.UserContext(), d.Key()); err != nil {
@@ -445,7 +453,7 @@ func (s *server) resume(c *fiber.Ctx, tenant, path string) error {
 		}
 		s.Delivery.CheckUpSoon(d.Key())
 	}
-	return redirect(c, path)
+	return nil
 }
 
 // confirmDisconnect handles GET /integrations/{service}/disconnect.

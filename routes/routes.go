@@ -99,6 +99,7 @@ func New(c Config) (*fiber.App, error) {
 	app.Use(s.recovered(), s.headers, s.observe, s.recovered(), rejectEncoded, readable)
 	s.public(app)
 	s.api(app)
+	s.authorize(app)
 	s.publicPages(app)
 	s.portal(app)
 	return app, nil
@@ -207,7 +208,7 @@ func (s *server) portal(app *fiber.App) {
 	deliveries(http.MethodPost, "/time-zone", s.setTimeZone)
 	admin(http.MethodGet, "/integrations/:service/card", s.integrationCard)
 	admin(http.MethodPost, "/integrations/:service/connect", s.connect)
-	app.Add(http.MethodGet, callbackPath, s.session, s.signedIn, s.inTenant, s.callback) // no HEAD: it may end what it finds
+	app.Add(http.MethodGet, callbackPath, s.authorizationCallback, s.session, s.signedIn, s.inTenant, s.callback) // no HEAD: it may end what it finds
 	admin(http.MethodGet, "/integrations/:service/connected", s.connected)
 	admin(http.MethodPost, "/integrations/:service/held", s.decideHeld)
 	admin(http.MethodGet, "/integrations/:service/disconnect", s.confirmDisconnect)

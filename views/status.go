@@ -320,15 +320,19 @@ var scopeWords = map[string]string{"api": "read and write records", "full": "ful
 
 // permissions are what was allowed, in words; one that has none is named as it is.
 func (i Integration) permissions() string {
-	var all []string
+	return capitalised(strings.Join(permissionWords(i.Scopes), ", "))
+}
+
+// permissionWords are scopes in words, each once.
+func permissionWords(scopes []string) (all []string) {
 	seen := map[string]bool{}
-	for _, scope := range i.Scopes {
+	for _, scope := range scopes {
 		words := cmp.Or(scopeWords[scope], scope)
 		if !seen[words] {
 			all, seen[words] = append(all, words), true
 		}
 	}
-	return capitalised(strings.Join(all, ", "))
+	return all
 }
 
 // capitalised is a text as a line begins with it.
