@@ -1365,7 +1365,7 @@ func races() []race {
 				d.agrees(t, l.TenantID, Sums{New: 1, Repeated: 1, Ended: 1})
 			}}
 		}},
-		{"SetNewsletters RecordOutcomes", "taken away while it is delivered", func(t *testing.T, d *DB) duel {
+		{"SetNewsletters endAllUnfed RecordOutcomes", "taken away while it is delivered", func(t *testing.T, d *DB) duel {
 			l, _, ids := d.waiting(t, 1)
 			unless(t, d.MarkSent(t.Context(), l, []Sending{{SubscriberID: ids[0], New: true}}, d.now().Add(time.Hour)))
 			return duel{feeds(t, l.DestinationKey), func(d *DB) error {
