@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"gatepost/db"
 	"gatepost/seal"
 )
@@ -193,21 +195,29 @@ func (v *Vault) await(ctx context.Context, i db.Identity, refused bool, patience
 		return errSlow
 	}
 	key := i.ID + "/" + strconv.FormatInt(i.Generation, 10)
+	v.running.Add(1) // before it begins: Wait is not to miss it
 	done := v.flights.DoChan(key, func() (any, error) {
-		v.running.Add(1)
-		defer v.running.Done()
 		return nil, v.renew(context.WithoutCancel(ctx), i, refused)
 	})
 	enough := time.NewTimer(patience)
 	defer enough.Stop()
 	select {
 	case <-ctx.Done():
+		go v.seeEnd(done)
 		return ctx.Err()
 	case <-enough.C:
+		go v.seeEnd(done)
 		return errSlow
 	case res := <-done:
+		v.running.Done()
 		return res.Err
 	}
+}
+
+// seeEnd waits for the end of a renewal that its caller didn't wait for.
+func (v *Vault) seeEnd(done <-chan singleflight.Result) {
+	<-done
+	v.running.Done()
 }
 
 // renew makes the renewal, or waits a moment when another process makes it. Its
