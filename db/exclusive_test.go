@@ -330,7 +330,7 @@ func TestAnExclusiveMigrationWaitsForThoseWhoServe(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if done, err := Migrate(t.Context(), where, 0, nil); err != nil || len(done) != 1 {
+	if done, err := Migrate(t.Context(), where, 0, nil); err != nil || len(done) == 0 || done[0].Version != 39 {
 		t.Errorf("nobody serves it: %v, %v", done, err)
 	}
 }

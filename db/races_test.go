@@ -30,7 +30,7 @@ const (
 var relyOnNothing = map[string]string{
 	"execNotify": runsOthers, "handOver": itsOwn,
 	"tx": runsOthers, "txCommitted": runsOthers, "transact": runsOthers, "underLease": runsOthers,
-	"QueueReset": onlyInserts, "CreateUser": onlyInserts, "probe": onlyInserts,
+	"QueueReset": onlyInserts, "CreateUser": onlyInserts, "AddCall": onlyInserts, "probe": onlyInserts,
 	"EndSessions": onlyDeletes, "ExpireMails": onlyDeletes, "ForgetFailures": onlyDeletes,
 	"Used": onlyMonotone, "TakeHandshake": onlyMonotone,
 }

@@ -138,6 +138,15 @@ func (d *base) deleteSelected(ctx context.Context, tx *sql.Tx, sel Selector, rev
 			deleted[i].Revocation = revocations[i]
 		}
 	}
+	kind := EventForgotten
+	if revoke {
+		kind = EventDeleted
+	}
+	for _, g := range all {
+		if err := d.noteEvent(ctx, tx, eventOf(kind, g)); err != nil {
+			return nil, err
+		}
+	}
 	return deleted, d.forgetAll(ctx, tx, all)
 }
 

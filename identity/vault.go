@@ -183,6 +183,7 @@ type Vault struct {
 	flights  singleflight.Group
 	running  sync.WaitGroup
 	uses     uses
+	events   EventStore // nil to do without
 
 	otherApps sync.Map // which are told in the log already
 }
@@ -214,6 +215,7 @@ func New(c Config) *Vault {
 		c.TenantHTTP = c.HTTP
 	}
 	v := &Vault{Config: c, client: client{http: c.HTTP, tenants: c.TenantHTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName()}
+	v.events, _ = c.Store.(EventStore)
 	for _, s := range c.Services {
 		v.services[s.ID] = v.called(s)
 	}

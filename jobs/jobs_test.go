@@ -161,7 +161,7 @@ func TestSweep(t *testing.T) {
 
 type brokenStore struct {
 	*db.DB
-	held, handshakes, mails, incidents, sessions, resume, causes error
+	held, handshakes, mails, incidents, sessions, resume, causes, events error
 }
 
 // ExpireHeld fails.
@@ -175,6 +175,9 @@ func (s brokenStore) ExpireMails(context.Context) error { return s.mails }
 
 // ExpireIncidents fails.
 func (s brokenStore) ExpireIncidents(context.Context) error { return s.incidents }
+
+// ExpireVaultEvents fails.
+func (s brokenStore) ExpireVaultEvents(context.Context) error { return s.events }
 
 // ExpireSessions fails.
 func (s brokenStore) ExpireSessions(context.Context) error { return s.sessions }
@@ -194,11 +197,11 @@ type brokenKeys struct{ err error }
 func (k brokenKeys) Reseal(context.Context, func(int)) (int, error) { return 7, k.err }
 
 func TestSweepTellsEachFailure(t *testing.T) {
-	one, two, three, four, five, six, seven, eight := errors.New("one"), errors.New("two"), errors.New("three"), errors.New("four"), errors.New("five"), errors.New("six"), errors.New("seven"), errors.New("eight")
+	one, two, three, four, five, six, seven, eight, nine := errors.New("one"), errors.New("two"), errors.New("three"), errors.New("four"), errors.New("five"), errors.New("six"), errors.New("seven"), errors.New("eight"), errors.New("nine")
 	var log strings.Builder
-	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two, mails: four, incidents: five, resume: six, sessions: seven, causes: eight}, keys: brokenKeys{three},
+	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two, mails: four, incidents: five, resume: six, sessions: seven, causes: eight, events: nine}, keys: brokenKeys{three},
 		log: slog.New(slog.NewTextHandler(&log, nil))}).Work(t.Context(), nil)
-	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) || !errors.Is(err, six) || !errors.Is(err, seven) || !errors.Is(err, eight) {
+	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) || !errors.Is(err, six) || !errors.Is(err, seven) || !errors.Is(err, eight) || !errors.Is(err, nine) {
 		t.Errorf("got %v", err)
 	}
 	if !strings.Contains(log.String(), "given up\" action=old") {
