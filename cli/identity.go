@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -171,7 +170,7 @@ func newIdentityRow(i db.NamedIdentity, now time.Time) identityRow {
 func (p *program) listIdentities(ctx context.Context, store *db.DB, sel db.Selector, output string) error {
 	rows := identityRows(ctx, store, sel)
 	if output == "json" {
-		return p.jsonArray(rows)
+		return printArray(p.out, rows)
 	}
 	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "SERVICE\tTENANT\tUSER\tSTATE\tORG\tCONNECTED BY\tUSED\tREFRESHED\tFAILURE\tMENDED BY")
@@ -211,30 +210,6 @@ func identityRows(ctx context.Context, store *db.DB, sel db.Selector) iter.Seq2[
 			}
 		}
 	}
-}
-
-// jsonArray prints the rows as one array, one at a time, since there may be any
-// number.
-func (p *program) jsonArray(rows iter.Seq2[identityRow, error]) error {
-	out := bufio.NewWriter(p.out)
-	separator := "[\n  "
-	for r, err := range rows {
-		if err != nil {
-			return err
-		}
-		text, err := json.MarshalIndent(r, "  ", "  ")
-		if err != nil {
-			return err
-		}
-		_, _ = fmt.Fprintf(out, "%s%s", separator, text)
-		separator = ",\n  "
-	}
-	end := "\n]\n"
-	if separator[0] == '[' {
-		end = "[]\n"
-	}
-	_, _ = out.WriteString(end)
-	return out.Flush()
 }
 
 func (p *program) showIdentity(r identityRow, output string) error {
