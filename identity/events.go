@@ -27,7 +27,7 @@ func (v *Vault) note(ctx context.Context, e db.VaultEvent) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
 	defer cancel()
 	write := v.events.AddVaultEvent
-	if e.Kind == db.EventCalled {
+	if e.Kind == db.EventCalled && e.Code != CallUnreachable {
 		write = v.events.AddCall
 	}
 	if err := write(ctx, e); err != nil {

@@ -41,6 +41,8 @@ type Service struct {
 	LoginParam    string   `json:"login_param,omitempty"`    // parameter of the callback that names the login address to go on at
 	InstanceField string   `json:"instance_field,omitempty"` // where an answer names the address of the API
 	APIHosts      []string `json:"api_hosts,omitempty"`      // those that may see a token when no answer names one, as HostSuffixes
+	APIPrefixes   []string `json:"api_prefixes,omitempty"`   // paths of the API, as /crm/; one that ends without a slash is that path alone
+	CallHost      string   `json:"call_host,omitempty"`      // of the API, where an identity has no address of its own; the first of APIHosts when empty
 	TokenScheme   string   `json:"token_scheme,omitempty"`   // how a token is presented to the API; Bearer when empty
 
 	// Where the ids of the org and of the user, and a name for people, are found:

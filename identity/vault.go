@@ -183,7 +183,8 @@ type Vault struct {
 	flights  singleflight.Group
 	running  sync.WaitGroup
 	uses     uses
-	events   EventStore // nil to do without
+	events   EventStore    // nil to do without
+	calls    chan struct{} // of APIs through us that are under way
 
 	otherApps sync.Map // which are told in the log already
 }
@@ -214,7 +215,7 @@ func New(c Config) *Vault {
 	if c.TenantHTTP == nil {
 		c.TenantHTTP = c.HTTP
 	}
-	v := &Vault{Config: c, client: client{http: c.HTTP, tenants: c.TenantHTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName()}
+	v := &Vault{Config: c, client: client{http: c.HTTP, tenants: c.TenantHTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName(), calls: make(chan struct{}, callsAtOnce)}
 	v.events, _ = c.Store.(EventStore)
 	for _, s := range c.Services {
 		v.services[s.ID] = v.called(s)
