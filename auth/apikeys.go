@@ -18,6 +18,7 @@ import (
 const (
 	Read   = "read"   // list identities, and get their credentials
 	Delete = "delete" // delete and revoke identities
+	Call   = "call"   // call the API of an identity's service, without getting its token
 )
 
 // apiKeyPrefix makes a key known for what it is, to people and to programs that
@@ -45,11 +46,11 @@ func NewAPIKey(ctx context.Context, store APIKeyStore, name string, services, te
 		return k, "", errors.New("a key needs a name of at most 100 bytes")
 	}
 	if len(actions) == 0 {
-		return k, "", errors.New("a key has to allow something: read, delete, or both")
+		return k, "", errors.New("a key has to allow something: read, delete or call")
 	}
 	for _, a := range actions {
-		if a != Read && a != Delete {
-			return k, "", fmt.Errorf("a key can allow read and delete, not %q", a)
+		if a != Read && a != Delete && a != Call {
+			return k, "", fmt.Errorf("a key can allow read, delete and call, not %q", a)
 		}
 	}
 	secret = apiKeyPrefix + NewToken()

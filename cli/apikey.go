@@ -66,7 +66,7 @@ Without --service and --tenant it is for all of them.`,
 	}
 	add.Flags().StringSliceVar(&services, "service", nil, "only for this service, as sfdc (may be repeated)")
 	add.Flags().StringSliceVar(&tenants, "tenant", nil, "only for this tenant, by its slug (may be repeated)")
-	add.Flags().StringSliceVar(&allow, "allow", []string{auth.Read}, "what it may do: read (list, and get credentials), delete")
+	add.Flags().StringSliceVar(&allow, "allow", []string{auth.Read}, "what it may do: read (list, and get credentials), delete, call (a service's API, without its token)")
 	return add
 }
 

@@ -51,6 +51,7 @@ func (s *server) api(app *fiber.App) {
 	add(http.MethodGet, "/identities/:id", auth.Read, s.apiIdentity)
 	add(http.MethodDelete, "/identities/:id", auth.Delete, s.apiDelete)
 	add(http.MethodGet, "/identities/:id/token", auth.Read, s.apiTokenOf, "refused")
+	add(http.MethodPost, "/identities/:id/request", auth.Call, s.apiCall)
 	add(http.MethodPost, "/token", auth.Read, s.apiToken)
 }
 
@@ -331,6 +332,11 @@ func (s *server) apiToken(c *fiber.Ctx) error {
 
 // invalidBody tells a program what is wrong with the body of POST /token.
 func invalidBody(err error) error {
+	return invalidBodyOf(err, "service, tenant, user, account (text), tags (a list of texts) and refused (a number)")
+}
+
+// invalidBodyOf tells a program what is wrong with a body, and what it may have.
+func invalidBodyOf(err error, fields string) error {
 	var wrong *input.JSONError
 	if !errors.As(err, &wrong) {
 		return err
@@ -339,7 +345,7 @@ func invalidBody(err error) error {
 	if wrong.Field != "" {
 		name = fmt.Sprintf("%q", wrong.Field)
 	}
-	return invalidError(name + ": " + jsonSentences[wrong.What] + " The body is an object with service, tenant, user, account (text), tags (a list of texts) and refused (a number), and nothing else.")
+	return invalidError(name + ": " + jsonSentences[wrong.What] + " The body is an object with " + fields + ", and nothing else.")
 }
 
 // credential is an identity with its access token, in the shape that EveryAuth
@@ -399,6 +405,7 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 	var several *identity.AmbiguousError
 	var broken *identity.BrokenError
 	var later *identity.UnavailableError
+	var call *identity.CallError
 	switch {
 	case errors.Is(err, auth.ErrAPIKey):
 		status, doc.Code, sentence = http.StatusUnauthorized, "unauthorized", "Send an API key as a Bearer token in the Authorization header. The one that was sent, if any, is unknown or was removed."
@@ -409,6 +416,9 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 		status, doc.Code, sentence = http.StatusNotFound, "not_found", "There is no such identity, or this API key isn’t for it."
 	case errors.Is(err, identity.ErrEmptySelector):
 		status, doc.Code, sentence = http.StatusUnprocessableEntity, "invalid", "Name what to select by: a service, tenant, user, account or tag."
+	case errors.As(err, &call):
+		status, doc.Code, sentence = callStatus[call.Code], call.Code, call.Sentence
+		retryAfter(c, status)
 	case errors.As(err, &invalid):
 		status, doc.Code, sentence = http.StatusUnprocessableEntity, "invalid", string(invalid)
 	case errors.As(err, &several):

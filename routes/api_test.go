@@ -333,7 +333,7 @@ func TestAPI(t *testing.T) {
 func TestAPIRefusesWhatItCannotMean(t *testing.T) {
 	t.Parallel()
 	a := openAPI(t)
-	all := a.key(nil, nil, auth.Read, auth.Delete)
+	all := a.key(nil, nil, auth.Read, auth.Delete, auth.Call)
 	refuses := func(body string, says ...string) {
 		t.Helper()
 		got := a.call(all, "POST", "/token", "/token", body).is(422, "invalid")
@@ -552,11 +552,12 @@ func TestAPIAnswersProgramsEverywhere(t *testing.T) {
 func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
 	t.Parallel()
 	a := openAPI(t)
-	key := a.key([]string{"contoso"}, nil, auth.Read, auth.Delete)
+	key := a.key([]string{"contoso"}, nil, auth.Read, auth.Delete, auth.Call)
 	theirs := a.ids["fabrikam"]
 	values := map[string][]string{
 		"service": {"sfdc"}, "tenant": {"fabrikam", a.tenant("fabrikam").ID, "fabrikam' OR '1'='1"}, "user": {"eve", "ann@secret.example"}, "account": {"x"},
 		"tag": {"of-fabrikam", "both"}, "tags": {"of-fabrikam", "both"}, "page": append([]string{"0"}, theirs...), "limit": {"200"}, "id": theirs, "refused": {"0", "1"},
+		"method": {"GET", "POST"}, "path": {"/services/data/", "/services/data/v60.0/limits"}, "query": {"q"}, "headers": {"Accept"}, "body": {"x"}, "body_base64": {"eA=="},
 	}
 	secrets := append(slices.Clone(theirs), "ann@secret.example", "of-fabrikam", "fabrikam", a.tenant("fabrikam").ID)
 	for _, id := range theirs {
@@ -654,6 +655,8 @@ func (a *api) bodies(op operation, values map[string][]string) (all []string) {
 			switch name {
 			case "tags":
 				body[name] = v
+			case "query", "headers":
+				body[name] = map[string]string{v[0]: "x"}
 			case "refused":
 				body[name] = json.Number(v[0])
 			default:
