@@ -48,7 +48,6 @@ func TestServicesAreDefinedAndListed(t *testing.T) {
 		"authorize url":            {"add", "acme"},
 		"id: it has to be":         append([]string{"add", "Acme!"}, acme[2:]...),
 		"there is a service slack": append([]string{"add", "slack"}, acme[2:]...),
-		"NAME=VALUE":               append(slices.Clone(acme), "--param", "x"),
 		`param "state"`:            append(slices.Clone(acme), "--param", "state=x"),
 		"token url":                append(slices.Clone(acme), "--token-url", "http://id.acme.example"),
 		`no service "acme"`:        {"get", "acme"},
@@ -61,6 +60,9 @@ func TestServicesAreDefinedAndListed(t *testing.T) {
 		if out := run("", 1, args...); !strings.Contains(out, want) {
 			t.Errorf("%v: no %q in\n%s", args, want, out)
 		}
+	}
+	if out := run("", 2, append(slices.Clone(acme), "--param", "x")...); !strings.Contains(out, "NAME=VALUE") {
+		t.Error(out)
 	}
 	if out := run("", 0, append(acme, "--scope", "a b", "--param", "prompt=consent", "--rotates")...); !strings.Contains(out, "/integrations/acme/callback") {
 		t.Error(out)
@@ -98,6 +100,109 @@ func TestServicesAreDefinedAndListed(t *testing.T) {
 	}
 	run("", 0, "set", "githuboauth", "--unset", "client-id,client-secret")
 	if out := run("", 0, "ls"); !strings.Contains(out, "GitHub") || row("githuboauth").App != "" {
+		t.Error(out)
+	}
+}
+
+// A definition of the operator's is shown whole, and changed in each of its parts; what
+// would send tokens or the secret elsewhere is refused while there are any.
+func TestDefinitionsAreChanged(t *testing.T) {
+	d, g, environ := connected(t, "http://127.0.0.1:1")
+	run := func(in string, want int, args ...string) string {
+		t.Helper()
+		code, out, errOut := command(t, in, environ, append([]string{"service"}, args...)...)
+		if code != want {
+			t.Errorf("%v: exit %d, want %d\n%s%s", args, code, want, out, errOut)
+		}
+		return out + errOut
+	}
+	get := func() identity.Service {
+		t.Helper()
+		var r serviceRow
+		if err := json.Unmarshal([]byte(run("", 0, "get", "acme", "-o", "json")), &r); err != nil || r.Definition == nil || !r.Defined {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		return *r.Definition
+	}
+	run("", 0, "add", "acme", "--name", "Acme", "--login-url", "https://id.acme.example", "--authorize-url", "/authorize", "--token-url", "/token", "--rotates", "--param", "a=b")
+	// Each part, there and back.
+	values := map[string]string{"authorize-url": "/a", "token-url": "/t", "introspect-url": "/i", "userinfo-url": "/u", "revoke-url": "/r", "revoke-method": "DELETE", "revoke-auth": "client", "revoke-ends": "org",
+		"separator": ",", "param": "prompt=consent", "ask-param": "prompt=login", "host": ".acme.example", "api-host": "api.acme.example,b.acme.example", "api-prefix": "/v1/", "call-host": "api.acme.example",
+		"login-param": "server", "org-field": "team.id"}
+	var all []string
+	for _, p := range settable() {
+		before := get()
+		if p.flag == "no-pkce" || p.flag == "basic-auth" || p.flag == "name" {
+			continue // below; and a name can't be taken back
+		}
+		value := values[p.flag]
+		if value == "" {
+			value = "word"
+		}
+		flag := "--" + p.flag + "=" + value
+		if _, is := p.at(&before).(*bool); is {
+			flag = "--" + p.flag
+		}
+		run("", 0, "set", "acme", flag)
+		if after := get(); p.text(&after) == "" || p.flag != "rotates" && p.text(&after) == p.text(&before) {
+			t.Errorf("%s: %q, before %q", p.flag, p.text(&after), p.text(&before))
+		}
+		if p.flag != "authorize-url" && p.flag != "token-url" && p.flag != "host" && p.flag != "api-host" {
+			all = append(all, p.flag)
+		}
+	}
+	if text := run("", 0, "get", "acme"); !strings.Contains(text, "API PREFIX") || !strings.Contains(text, "prompt=consent") || !strings.Contains(text, "defined here") {
+		t.Error(text)
+	}
+	slices.Reverse(all) // what needs hosts goes before them
+	run("", 0, "set", "acme", "--unset", strings.Join(all, ","))
+	for _, p := range settable() {
+		if s := get(); slices.Contains(all, p.flag) && p.text(&s) != "" {
+			t.Errorf("%s is still %q", p.flag, p.text(&s))
+		}
+	}
+	run("", 0, "set", "acme", "--no-pkce", "--basic-auth", "--name", "Acme Ltd")
+	run("", 0, "set", "acme", "--no-pkce=false", "--basic-auth=false")
+	if s := get(); s.NoPKCE || s.BasicAuth || s.Name != "Acme Ltd" {
+		t.Errorf("%+v", s)
+	}
+	// What makes no sense.
+	for want, args := range map[string][]string{
+		"needs the code challenge": {"set", "acme", "--public", "--no-pkce"}, "nothing to authenticate with": {"set", "acme", "--public", "--basic-auth"},
+		"native: a field": {"set", "acme", "--native", "refresh_token"}, "api prefix": {"set", "acme", "--api-prefix", "/"}, "token url": {"set", "acme", "--token-url", "http://x.example"},
+		"is built in": {"set", "slack", "--separator", ";"}, "all tenants share": {"set", "acme", "--tenant", "contoso", "--no-pkce"}, "there is no service": {"set", "nobody", "--no-pkce"},
+	} {
+		if out := run("", 1, args...); !strings.Contains(out, want) {
+			t.Errorf("%v: no %q in\n%s", args, want, out)
+		}
+	}
+	// While a secret is set, and while there are identities.
+	run("hidden\n", 0, "set", "acme", "--client-id", "app", "--client-secret-stdin")
+	if out := run("", 1, "set", "acme", "--token-url", "https://evil.example/token"); !strings.Contains(out, "client secret that is set would be sent there") || !strings.Contains(out, "https://evil.example") {
+		t.Error(out)
+	}
+	g.ID, g.Service = db.NewID(), "acme"
+	if _, err := d.SaveIdentity(t.Context(), g, false, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range []string{"--token-url", "--revoke-url", "--introspect-url", "--userinfo-url"} {
+		if out := run("", 1, "set", "acme", flag, "https://evil.example/x"); !strings.Contains(out, "tokens of identities") {
+			t.Errorf("%s: %s", flag, out)
+		}
+	}
+	if out := run("", 1, "set", "acme", "--org-field", "team.id"); !strings.Contains(out, "told apart") {
+		t.Error(out)
+	}
+	run("", 0, "set", "acme", "--token-url", "/elsewhere", "--rotates")
+	if s := get(); s.TokenURL != "/elsewhere" || !s.Rotates {
+		t.Errorf("%+v", s)
+	}
+	// A public client has no secret.
+	run("", 0, "set", "acme", "--public")
+	if out := run("hidden\n", 1, "set", "acme", "--client-secret-stdin"); !strings.Contains(out, "public client") {
+		t.Error(out)
+	}
+	if out := run("hidden\n", 1, "set", "acme", "--tenant", "contoso", "--client-id", "x", "--client-secret-stdin"); !strings.Contains(out, "public client") {
 		t.Error(out)
 	}
 }

@@ -26,7 +26,7 @@ var acrossTenants = map[string]string{
 	"queueAgain": forJobs, "QueueUnfound": forJobs, "Used": byOwnID, "YieldAction": byOwnID, "forget": byOwnID, "save": byOwnID,
 	"CreateSession": ofUser, "LastOutcome": ofUser, "roomFor": ofUser, "DeleteUser": ofUser, "EndSession": ofUser, "EndSessions": ofUser, "Sessions": ofUser, "SetSessionData": ofUser, "TouchSession": ofUser,
 	"SetMailChoice": ofUser, "mailsOfUser": ofUser, "Users": ofUser, "ZoneOf": ofUser, "endBegun": ofUser, "replacePassword": ofUser,
-	"ApprovedAnywhere": ofService, "HeldAnywhere": ofService, "HoldsToken": ofService, "UnhashedHeld": ofService, "DeleteServiceDefinition": ofService, "IdentityCounts": ofService,
+	"ApprovedAnywhere": ofService, "HeldAnywhere": ofService, "HoldsToken": ofService, "UnhashedHeld": ofService, "DeleteServiceDefinition": ofService, "ChangeServiceDefinition": ofService, "IdentityCounts": ofService,
 	"Identities": selected, "deleteSelected": selected,
 	"NewsletterBySlug": "a form by its public name",
 }

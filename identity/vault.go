@@ -75,6 +75,7 @@ type Store interface {
 	ServiceDefinition(ctx context.Context, id string) (db.ServiceDefinition, error)
 	ServiceDefinitions(ctx context.Context) ([]db.ServiceDefinition, error)
 	AddServiceDefinition(ctx context.Context, s db.ServiceDefinition) error
+	ChangeServiceDefinition(ctx context.Context, id string, change func(d db.ServiceDefinition, uses db.ServiceUses) (string, error)) error
 	DeleteServiceDefinition(ctx context.Context, id string) (unrevoked int64, err error)
 	AllServiceSettings(ctx context.Context) (map[string]db.ServiceSettings, error)
 
