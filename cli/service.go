@@ -49,7 +49,7 @@ func (c identityConfig) service() identity.Service {
 
 func (p *program) serviceCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "service", Short: "Show and set how Gatepost speaks to a service"}
-	cmd.AddCommand(p.serviceListCommand(), p.serviceGetCommand(), p.serviceSetCommand(), p.serviceAddCommand(), p.serviceRemoveCommand(), p.serviceLogCommand())
+	cmd.AddCommand(p.serviceListCommand(), p.serviceGetCommand(), p.serviceSetCommand(), p.serviceAddCommand(), p.serviceRemoveCommand(), p.serviceTestCommand(), p.serviceLogCommand())
 	return cmd
 }
 

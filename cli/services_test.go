@@ -2,6 +2,8 @@ package cli
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -205,4 +207,44 @@ func TestDefinitionsAreChanged(t *testing.T) {
 	if out := run("hidden\n", 1, "set", "acme", "--tenant", "contoso", "--client-id", "x", "--client-secret-stdin"); !strings.Contains(out, "public client") {
 		t.Error(out)
 	}
+}
+
+// service test says of each check what it found, and fails when one does.
+func TestServiceIsTried(t *testing.T) {
+	_, _, environ := connected(t, "http://127.0.0.1:1")
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Path+" "+r.URL.Query().Get("redirect_uri"))
+		if r.URL.Path == "/token" {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(`{"error":"invalid_grant"}`))
+		}
+	}))
+	t.Cleanup(server.Close)
+	environ = append(environ, "GATEPOST_URL=https://portal.example")
+	run := func(in string, want int, args ...string) string {
+		t.Helper()
+		code, out, errOut := command(t, in, environ, append([]string{"service"}, args...)...)
+		if code != want || strings.Contains(out+errOut, "hidden") {
+			t.Errorf("%v: exit %d, want %d\n%s%s", args, code, want, out, errOut)
+		}
+		return out + errOut
+	}
+	run("", 1, "test", "acme")
+	run("", 0, "add", "acme", "--name", "Acme", "--login-url", server.URL, "--authorize-url", "/authorize", "--token-url", "/token")
+	if out := run("", 1, "test", "acme"); !strings.Contains(out, "no app is set") || !strings.Contains(out, "to mend it") || !strings.Contains(out, "a check failed") {
+		t.Error(out)
+	}
+	run("hidden\n", 0, "set", "acme", "--client-id", "app", "--client-secret-stdin")
+	asked = nil
+	out := run("", 0, "test", "acme", "-o", "json")
+	var checks []identity.Check
+	if err := json.Unmarshal([]byte(out), &checks); err != nil || len(checks) != 7 || checks[2].Result != identity.CheckOK || checks[3].Result != identity.CheckSkipped {
+		t.Errorf("%+v, %v", checks, err)
+	}
+	if len(asked) < 2 || asked[0] != "/authorize https://portal.example/integrations/acme/callback" {
+		t.Errorf("asked %q", asked)
+	}
+	run("", 0, "set", "acme", "--revoke-url", "/token") // answers as it should, by chance
+	run("", 0, "test", "acme")
 }
