@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -173,7 +172,7 @@ type identityRow struct{ identity.Description }
 func (p *program) listIdentities(ctx context.Context, vault *identity.Vault, sel db.Selector, output string) error {
 	rows := identityRows(ctx, vault, sel)
 	if output == "json" {
-		return p.jsonArray(rows)
+		return printArray(p.out, rows)
 	}
 	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "SERVICE\tTENANT\tUSER\tSTATE\tORG\tCONNECTED BY\tUSED\tREFRESHED\tFAILURE\tMENDED BY\tMISSING SCOPES")
@@ -216,30 +215,6 @@ func identityRows(ctx context.Context, vault *identity.Vault, sel db.Selector) i
 			}
 		}
 	}
-}
-
-// jsonArray prints the rows as one array, one at a time, since there may be any
-// number.
-func (p *program) jsonArray(rows iter.Seq2[identityRow, error]) error {
-	out := bufio.NewWriter(p.out)
-	separator := "[\n  "
-	for r, err := range rows {
-		if err != nil {
-			return err
-		}
-		text, err := json.MarshalIndent(r, "  ", "  ")
-		if err != nil {
-			return err
-		}
-		_, _ = fmt.Fprintf(out, "%s%s", separator, text)
-		separator = ",\n  "
-	}
-	end := "\n]\n"
-	if separator[0] == '[' {
-		end = "[]\n"
-	}
-	_, _ = out.WriteString(end)
-	return out.Flush()
 }
 
 func (p *program) showIdentity(r identityRow, output string) error {

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 
 	"gatepost/identity"
@@ -140,6 +142,30 @@ func (p *program) json(v any) error {
 	e := json.NewEncoder(p.out)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
+}
+
+// printArray prints the rows as one array, one at a time, since there may be any
+// number.
+func printArray[T any](to io.Writer, rows iter.Seq2[T, error]) error {
+	out := bufio.NewWriter(to)
+	separator := "[\n  "
+	for r, err := range rows {
+		if err != nil {
+			return err
+		}
+		text, err := json.MarshalIndent(r, "  ", "  ")
+		if err != nil {
+			return err
+		}
+		_, _ = fmt.Fprintf(out, "%s%s", separator, text)
+		separator = ",\n  "
+	}
+	end := "\n]\n"
+	if separator[0] == '[' {
+		end = "[]\n"
+	}
+	_, _ = out.WriteString(end)
+	return out.Flush()
 }
 
 // optional is nil for the zero time.

@@ -49,7 +49,7 @@ func (c identityConfig) service() identity.Service {
 
 func (p *program) serviceCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "service", Short: "Show and set how Gatepost speaks to a service"}
-	cmd.AddCommand(p.serviceListCommand(), p.serviceGetCommand(), p.serviceSetCommand(), p.serviceAddCommand(), p.serviceRemoveCommand())
+	cmd.AddCommand(p.serviceListCommand(), p.serviceGetCommand(), p.serviceSetCommand(), p.serviceAddCommand(), p.serviceRemoveCommand(), p.serviceTestCommand(), p.serviceLogCommand())
 	return cmd
 }
 
@@ -105,6 +105,9 @@ type serviceRow struct {
 	Scopes       setting    `json:"scopes"`
 	LoginURL     setting    `json:"login_url"`
 	SetAt        *time.Time `json:"set_at,omitempty"`
+
+	Defined    bool              `json:"defined"`              // here, by service add
+	Definition *identity.Service `json:"definition,omitempty"` // how it is spoken to; it has no secret
 }
 
 func (p *program) showService(ctx context.Context, store *db.DB, c identityConfig, service, output string) error {
@@ -134,6 +137,7 @@ func installationRow(ctx context.Context, store *db.DB, c identityConfig, servic
 		ClientSecret: setting{From: newSetting(set.SealedSecret, environment.ClientSecret, "").From},
 		Scopes:       newSetting(set.Scopes, "", strings.Join(s.Scopes, " ")),
 		LoginURL:     newSetting(set.LoginURL, environment.LoginURL, s.LoginURL),
+		Defined:      !slices.ContainsFunc(identity.BuiltIn(), func(b identity.Service) bool { return b.ID == service }), Definition: &s,
 	}, nil
 }
 
@@ -151,7 +155,7 @@ func (p *program) printService(r serviceRow, output string) error {
 	if r.Tenant != "" {
 		name += " of " + r.Tenant
 	}
-	return p.table("SERVICE\t"+name+"\tFROM", func(w io.Writer) {
+	err := p.table("SERVICE\t"+name+"\tFROM", func(w io.Writer) {
 		for _, line := range []struct {
 			name string
 			setting
@@ -162,6 +166,15 @@ func (p *program) printService(r serviceRow, output string) error {
 			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\n", line.name, dash(plain(line.Value)), from(line.setting))
 		}
 	})
+	if err != nil || r.Definition == nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(p.out)
+	where := "built in"
+	if r.Defined {
+		where = "defined here"
+	}
+	return p.printDefinition(*r.Definition, where)
 }
 
 // serviceFlags are what service set was told.
@@ -177,6 +190,7 @@ var serviceSettings = []string{"client-id", "client-secret", "scope", "login-url
 
 func (p *program) serviceSetCommand() *cobra.Command {
 	var f serviceFlags
+	var given identity.Service
 	set := &cobra.Command{
 		Use:   "set SERVICE",
 		Short: "Set how Gatepost speaks to a service, also while the server runs",
@@ -185,25 +199,44 @@ secret sealed, and wins over the environment. A running server uses it from its
 next call on. Connections whose app was refused are tried again. Those that were made
 with another client id break, and go on when that is set again or they are reconnected.
 With --tenant it sets the tenant's own app, which takes precedence over the shared
-one for what that tenant authorizes.`,
+one for what that tenant authorizes.
+
+The other flags change the definition of a service that was defined by service add;
+--rotates=false and the like take a switch back, and --unset a part. What would send
+tokens or the secret elsewhere is refused while there are any.`,
 		Example: `  gatepost service set sfdc --client-id 3MVG9... --client-secret-stdin < secret.txt
   gatepost service set sfdc --scope "api refresh_token id"
   gatepost service set sfdc --unset login-url
   gatepost service set hubspot --client-id 1c3f... --client-secret-stdin < secret.txt
   gatepost service set sfdc --tenant contoso --client-id 3MVG9... --client-secret-stdin < secret.txt
-  gatepost service set sfdc --tenant contoso --unset app`,
+  gatepost service set sfdc --tenant contoso --unset app
+  gatepost service set acme --separator , --no-pkce --native team --native region
+  gatepost service set acme --unset native,no-pkce`,
 		Args: named(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			var definition definitionChange
+			definition, f.unset = newDefinitionChange(given, cmd.Flags().Changed, f.unset)
+			if f.tenant != "" && len(definition.parts) > 0 {
+				return fmt.Errorf("--%s is a part of the definition, which all tenants share", definition.parts[0].flag)
+			}
 			if f.tenant != "" {
 				return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
 					return p.setTenantApp(cmd.Context(), store, c, args[0], f, cmd.Flags().Changed)
 				})
 			}
 			change, err := p.serviceChange(f, cmd.Flags().Changed)
+			if errors.Is(err, errNothingToSet) && len(definition.parts) > 0 {
+				err = nil
+			}
 			if err != nil {
 				return err
 			}
 			return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
+				if len(definition.parts) > 0 {
+					if err := p.changeDefinition(cmd.Context(), store, c, args[0], definition); err != nil {
+						return err
+					}
+				}
 				return p.setService(cmd.Context(), store, c, args[0], change)
 			})
 		},
@@ -214,6 +247,7 @@ one for what that tenant authorizes.`,
 	set.Flags().StringVar(&f.loginURL, "login-url", "", "one further login address, as https://sso.example; of a tenant, its own host of the service")
 	set.Flags().StringSliceVar(&f.unset, "unset", nil, "take a setting back: "+tenantSettings)
 	set.Flags().StringVar(&f.tenant, "tenant", "", "set the own app of this tenant")
+	withFlags(set, &given)
 	return set
 }
 
@@ -225,7 +259,12 @@ func (p *program) setService(ctx context.Context, store *db.DB, c identityConfig
 	if err != nil {
 		return err
 	}
-	err = vault.SetService(ctx, service, change)
+	if change != (identity.ServiceChange{}) {
+		err = vault.SetService(ctx, service, change)
+	}
+	if errors.Is(err, identity.ErrPublic) {
+		return fmt.Errorf("--client-secret-stdin: %s is defined as a public client, which has no secret. Change that first: gatepost service set %s --public=false", service, service)
+	}
 	if errors.Is(err, identity.ErrNoLoginURL) {
 		return fmt.Errorf("--login-url: %s is authorized at fixed addresses", service)
 	}
@@ -294,11 +333,13 @@ func checkChange(c identity.ServiceChange) error {
 	return nil
 }
 
+var errNothingToSet = errors.New("there is nothing to set: see gatepost service set --help")
+
 // takeBack adds to the change what is to be taken back.
 func takeBack(c *identity.ServiceChange, names []string) error {
 	for _, name := range names {
 		if !slices.Contains(serviceSettings, name) {
-			return fmt.Errorf("--unset %s: there is %s", name, strings.Join(serviceSettings, ", "))
+			return fmt.Errorf("--unset %s: there is %s, and the parts of a definition", name, strings.Join(serviceSettings, ", "))
 		}
 		nothing := ""
 		switch name {
@@ -313,7 +354,7 @@ func takeBack(c *identity.ServiceChange, names []string) error {
 		}
 	}
 	if *c == (identity.ServiceChange{}) {
-		return errors.New("there is nothing to set: see gatepost service set --help")
+		return errNothingToSet
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"gatepost/db"
 	"gatepost/identity"
@@ -103,7 +102,6 @@ func (p *program) listServices(ctx context.Context, store *db.DB, c identityConf
 
 func (p *program) serviceAddCommand() *cobra.Command {
 	var s identity.Service
-	var params, askParams []string
 	var output string
 	add := &cobra.Command{
 		Use:   "add ID",
@@ -119,81 +117,14 @@ separated by |. Then set its app with gatepost service set.`,
 		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.ID = args[0]
-			s.Scopes, s.NeedScopes = words(s.Scopes), words(s.NeedScopes)
-			var err error
-			if s.Params, err = namedValues("--param", params); err != nil {
-				return err
-			}
-			if s.AskParams, err = namedValues("--ask-param", askParams); err != nil {
-				return err
-			}
 			return p.withIdentities(cmd.Context(), func(store *db.DB, c identityConfig) error {
 				return p.addService(cmd.Context(), store, c, s, output)
 			})
 		},
 	}
 	outputFlag(add, &output)
-	definitionFlags(add, &s, &params, &askParams)
+	definitionFlags(add.Flags(), &s, parts)
 	return add
-}
-
-// namedValues takes a flag's pairs of a name and a value apart.
-func namedValues(flag string, pairs []string) (map[string]string, error) {
-	var values map[string]string
-	for _, pair := range pairs {
-		name, value, ok := strings.Cut(pair, "=")
-		if !ok {
-			return nil, fmt.Errorf("%s %s: it has to be NAME=VALUE", flag, plain(pair))
-		}
-		if values == nil {
-			values = map[string]string{}
-		}
-		values[name] = value
-	}
-	return values, nil
-}
-
-// words are lists of words, taken apart at spaces.
-func words(lists []string) []string { return strings.Fields(strings.Join(lists, " ")) }
-
-// definitionFlags are the parts of a definition as flags.
-func definitionFlags(cmd *cobra.Command, s *identity.Service, params, askParams *[]string) {
-	f := cmd.Flags()
-	f.StringVar(&s.Name, "name", "", "its name for people")
-	f.StringVar(&s.LoginURL, "login-url", "", "where users log in: scheme and host")
-	f.StringVar(&s.AuthorizeURL, "authorize-url", "", "authorize end point")
-	f.StringVar(&s.TokenURL, "token-url", "", "token end point")
-	f.StringVar(&s.IntrospectURL, "introspect-url", "", "introspection end point (RFC 7662), if there is one")
-	f.StringVar(&s.UserinfoURL, "userinfo-url", "", "end point that tells whose a token is, if there is one")
-	f.StringVar(&s.Revoke.URL, "revoke-url", "", "revocation end point (RFC 7009), if there is one; {client_id} and {token} are filled in")
-	f.StringVar(&s.Revoke.Method, "revoke-method", "", "POST, DELETE or GET; POST when left out")
-	f.StringVar(&s.Revoke.Field, "revoke-field", "", "field with the token; token when left out")
-	f.BoolVar(&s.Revoke.JSON, "revoke-json", false, "send an object rather than a form")
-	f.StringVar(&s.Revoke.Auth, "revoke-auth", "", "client (as at the token end point), basic, or token (the token in a header); when left out, the client only if it is asked for")
-	f.BoolVar(&s.Revoke.ByAccess, "revoke-by-access-token", false, "only an access token can be revoked")
-	f.StringArrayVar(&s.Revoke.Gone, "revoke-gone", nil, "code or status that says that a token is no more; may be given several times")
-	f.StringVar(&s.Revoke.Ends, "revoke-ends", "", "user or org: whose other authorizations end with a token's")
-	f.StringArrayVar(&s.Scopes, "scope", nil, "scopes to ask for, separated by spaces; may be given several times")
-	f.StringArrayVar(&s.NeedScopes, "need-scope", nil, "scopes without which a connection is refused")
-	f.StringVar(&s.RefreshScope, "refresh-scope", "", "scope that has to be asked for to get a refresh token, as offline_access")
-	f.StringVar(&s.Separator, "separator", "", "between scopes, when it is a comma")
-	f.StringArrayVar(params, "param", nil, "further parameter of the authorize end point, NAME=VALUE; may be given several times")
-	f.StringArrayVar(askParams, "ask-param", nil, "parameter that has the service ask who is meant, NAME=VALUE; may be given several times")
-	f.BoolVar(&s.BasicAuth, "basic-auth", false, "the client authenticates in a header rather than in the form")
-	f.StringSliceVar(&s.HostSuffixes, "host", nil, "further hosts to log in at; with a dot before it, all below")
-	f.StringSliceVar(&s.APIHosts, "api-host", nil, "hosts that may see a token; any when left out")
-	f.StringVar(&s.LoginParam, "login-param", "", "parameter of the callback that names the login address to go on at")
-	f.StringVar(&s.InstanceField, "instance-field", "", "field that names the address of the API")
-	f.StringVar(&s.TokenScheme, "token-scheme", "", "how the API wants the token presented; Bearer when left out")
-	f.StringVar(&s.OrgField, "org-field", "", "field with the id of the organisation")
-	f.StringVar(&s.UserField, "user-field", "", "field with the id of the user")
-	f.StringVar(&s.NameField, "name-field", "", "field with a name for people")
-	f.BoolVar(&s.NoPKCE, "no-pkce", false, "it takes no code challenge (PKCE)")
-	f.BoolVar(&s.RefreshOptional, "no-refresh-token", false, "a connection may come without a refresh token")
-	f.BoolVar(&s.Rotates, "rotates", false, "a refresh token works once")
-	f.BoolVar(&s.ErrorsWith200, "errors-with-200", false, "a refusal may come with HTTP 200")
-	f.StringArrayVar(&s.ErrorFields, "error-field", nil, "field with the code of a refusal; error when left out")
-	f.StringArrayVar(&s.Permanent, "permanent-error", nil, "code after which only connecting anew helps, beside those of RFC 6749")
 }
 
 func (p *program) addService(ctx context.Context, store *db.DB, c identityConfig, s identity.Service, output string) error {
@@ -207,7 +138,11 @@ func (p *program) addService(ctx context.Context, store *db.DB, c identityConfig
 	if output == "json" {
 		return p.json(s)
 	}
-	_, _ = fmt.Fprintf(p.out, "Defined. Its redirect URL is GATEPOST_URL/integrations/%s/callback. Now set its app:\n  gatepost service set %s --client-id ID --client-secret-stdin\n", s.ID, s.ID)
+	secret := " --client-secret-stdin"
+	if s.Public {
+		secret = ""
+	}
+	_, _ = fmt.Fprintf(p.out, "Defined. Its redirect URL is GATEPOST_URL/integrations/%s/callback. Now set its app, and try the definition:\n  gatepost service set %s --client-id ID%s\n  gatepost service test %s\n", s.ID, s.ID, secret, s.ID)
 	return nil
 }
 

@@ -93,6 +93,8 @@ func (p *program) setTenantApp(ctx context.Context, store *db.DB, c identityConf
 	switch {
 	case errors.Is(err, identity.ErrIncompleteApp):
 		return errors.New("an app of a tenant's own needs --client-id and --client-secret-stdin")
+	case errors.Is(err, identity.ErrPublic):
+		return fmt.Errorf("%s takes a public client, of which there is one for the installation: a tenant has none of its own", service)
 	case errors.Is(err, identity.ErrForeignHost):
 		return errors.New("--login-url: this address is set for another service of the installation")
 	case errors.Is(err, identity.ErrSecretNeeded):

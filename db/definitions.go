@@ -45,6 +45,36 @@ func (d *Services) AddServiceDefinition(ctx context.Context, s ServiceDefinition
 	return wrap("add service definition", err)
 }
 
+// ServiceUses is what depends on a service's definition.
+type ServiceUses struct {
+	Identities int // with those that wait to be confirmed, and what is yet to be revoked
+	Secrets    int // client secrets that are set: the installation's, and tenants' own
+}
+
+// ChangeServiceDefinition has change make another definition of a service, knowing what
+// depends on it, and stores it. Nothing comes to depend on it meanwhile. It stays the service
+// that it was: what was begun goes on. ErrNotFound: there is none.
+func (d *Services) ChangeServiceDefinition(ctx context.Context, id string, change func(d ServiceDefinition, uses ServiceUses) (string, error)) error {
+	return wrap("change service definition", d.tx(ctx, func(tx *sql.Tx) error {
+		def, err := scanDefinition(tx.QueryRowContext(ctx, selectDefinition, id))
+		if err != nil {
+			return err
+		}
+		var uses ServiceUses
+		err = tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities WHERE service = $1) + (SELECT COUNT(*) FROM held_identities WHERE service = $1) + (SELECT COUNT(*) FROM revocations WHERE service = $1),
+			(SELECT COUNT(*) FROM service_settings WHERE service = $1 AND sealed_client_secret <> '') + (SELECT COUNT(*) FROM tenant_apps WHERE service = $1 AND sealed_client_secret <> '')`, id).Scan(&uses.Identities, &uses.Secrets)
+		if err != nil {
+			return err
+		}
+		definition, err := change(def, uses)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE services SET definition = $2 WHERE id = $1`, id, definition)
+		return err
+	}))
+}
+
 // IdentitiesLeftError says that a service can't be removed, since there are
 // identities of it.
 type IdentitiesLeftError struct{ N int }

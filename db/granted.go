@@ -31,7 +31,10 @@ func (d *Authorizations) GrantAuthorization(ctx context.Context, g Grant, codeHa
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO granted_identities (`+grantColumns+`)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`, g.values()...)
-		return err
+		if err != nil {
+			return err
+		}
+		return d.noteEvent(ctx, tx, VaultEvent{Kind: EventGranted, Service: g.Service, TenantID: g.TenantID, Handshake: g.ID})
 	}))
 }
 
@@ -112,7 +115,7 @@ func (d *Authorizations) DropAuthorization(ctx context.Context, id, code string)
 		if err != nil {
 			return err
 		}
-		if err := d.takeGranted(ctx, tx, id, AuthorizationDropped, code, ""); err != nil {
+		if err := errors.Join(d.takeGranted(ctx, tx, id, AuthorizationDropped, code, ""), d.noteDropped(ctx, tx, g, code)); err != nil {
 			return err
 		}
 		revocation, err = d.revokeLater(ctx, tx, g)
@@ -133,7 +136,7 @@ func (d *base) endAuthorizations(ctx context.Context, tx *sql.Tx, code, conditio
 		return nil, err
 	}
 	for i, g := range granted {
-		if err := d.takeGranted(ctx, tx, g.ID, AuthorizationDropped, code, ""); err != nil {
+		if err := errors.Join(d.takeGranted(ctx, tx, g.ID, AuthorizationDropped, code, ""), d.noteDropped(ctx, tx, g, code)); err != nil {
 			return nil, err
 		}
 		ended = append(ended, Deleted{Service: g.Service, TenantID: g.TenantID, User: g.User, Account: g.Account, Revocation: revocations[i]})

@@ -104,7 +104,10 @@ func (d *Authorizations) AddHandshake(ctx context.Context, h Handshake) error {
 			`INSERT INTO handshakes (state_hash, session_id, user_id, tenant_id, service, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, expires_at, own_app, client_id, authorization_id)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 			h.StateHash, h.SessionID, h.UserID, h.TenantID, h.Service, h.User, h.Account, tagList(h.Tags), h.LoginURL, h.FinishedURL, h.SealedVerifier, h.KeyID, millis(h.ExpiresAt), flag(h.OwnApp), h.ClientID, h.AuthorizationID)
-		return err
+		if err != nil {
+			return err
+		}
+		return d.noteEvent(ctx, tx, VaultEvent{Kind: EventBegun, Service: h.Service, TenantID: h.TenantID, Handshake: h.Name()})
 	}))
 }
 

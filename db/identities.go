@@ -40,6 +40,7 @@ type Grant struct {
 	// OrgConfirmedBy is who confirmed that the org is meant although another tenant has
 	// it: a user's id, or ByOperator. Empty when nobody was asked.
 	OrgConfirmedBy string
+	Handshake      string // see Handshake.Name; empty where none led to it
 }
 
 // Own reports whether this is a tenant's own connection, which its admins see.
@@ -230,7 +231,14 @@ func (d *base) saveIdentity(ctx context.Context, tx *sql.Tx, g Grant, otherOrg b
 	if err != nil {
 		return "", err
 	}
-	return replaced, d.putIdentity(ctx, tx, g)
+	if err := d.putIdentity(ctx, tx, g); err != nil {
+		return "", err
+	}
+	kind := EventConnected
+	if replaced != "" {
+		kind = EventReauthorized
+	}
+	return replaced, d.noteEvent(ctx, tx, eventOf(kind, g))
 }
 
 // putIdentity stores a grant as a connection that was made now: a new row, or in
@@ -297,6 +305,9 @@ func (d *Vault) DeleteIdentity(ctx context.Context, service, tenantID, actor str
 			return err
 		}
 		if err := d.forgetGranted(ctx, tx, old.Grant); err != nil {
+			return err
+		}
+		if err := d.noteEvent(ctx, tx, eventOf(EventDeleted, old.Grant)); err != nil {
 			return err
 		}
 		return forget(ctx, tx, old.ID)
@@ -372,7 +383,10 @@ func (d *Vault) FinishRenewal(ctx context.Context, g Grant, generation int64) er
 				lease_owner = '', lease_until = 0, call_started_at = 0
 			WHERE id = $1 AND generation = $2`,
 			g.ID, generation, g.SealedAccess, g.SealedRefresh, g.KeyID, g.InstanceURL, g.Scopes, millis(d.now()), millis(d.keepAlive()), g.Native, AppRemoved, millis(g.AccessEnds), g.ClientID, g.TokenHash, OtherApp)
-		return changed(res, err, ErrLost)
+		if err := changed(res, err, ErrLost); err != nil {
+			return err
+		}
+		return d.noteEvent(ctx, tx, eventOf(EventRenewed, g))
 	}))
 }
 
@@ -442,7 +456,10 @@ func (d *base) holdIdentity(ctx context.Context, tx *sql.Tx, h Held) error {
 		`INSERT INTO held_identities (`+grantColumns+`, held_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
 		append(h.values(), millis(d.now()), millis(h.ExpiresAt))...)
-	return err
+	if err != nil {
+		return err
+	}
+	return d.noteEvent(ctx, tx, eventOf(EventHeld, h.Grant))
 }
 
 // DropHeld gives up what is held: its refresh token becomes a revocation, whose

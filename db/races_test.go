@@ -30,7 +30,7 @@ const (
 var relyOnNothing = map[string]string{
 	"execNotify": runsOthers, "handOver": itsOwn,
 	"tx": runsOthers, "txCommitted": runsOthers, "transact": runsOthers, "underLease": runsOthers,
-	"QueueReset": onlyInserts, "CreateUser": onlyInserts, "probe": onlyInserts,
+	"QueueReset": onlyInserts, "CreateUser": onlyInserts, "AddCall": onlyInserts, "probe": onlyInserts,
 	"EndSessions": onlyDeletes, "ExpireMails": onlyDeletes, "ForgetFailures": onlyDeletes,
 	"Used": onlyMonotone, "TakeHandshake": onlyMonotone,
 }
@@ -2135,6 +2135,7 @@ func storing() (all []race) {
 		}
 		if s.defined {
 			all = append(all, race{s.of + " DeleteServiceDefinition", "of a service that is removed", s.undefined})
+			all = append(all, race{s.of + " ChangeServiceDefinition", "of a service that is changed", s.redefined})
 		}
 		if s.of == "BeginAuthorization" {
 			continue // it stores nothing that is sealed
@@ -2178,6 +2179,29 @@ func (s store) undefined(t *testing.T, d *DB) duel {
 		unless(t, other)
 		for _, table := range []string{"identities", "held_identities", "granted_identities", "authorizations", "handshakes", "revocations", "tenant_apps", "service_settings"} {
 			wantN(t, d, 0, `SELECT count(*) FROM `+table+` WHERE service = $1`, g.Service)
+		}
+	}}
+}
+
+func (s store) redefined(t *testing.T, d *DB) duel {
+	g := granted(someone(t, d))
+	g.Service = NewID()
+	unless(t, d.AddServiceDefinition(t.Context(), ServiceDefinition{ID: g.Service, Definition: "{}"}))
+	defined, err := d.ServiceDefinition(t.Context(), g.Service)
+	unless(t, err)
+	g.DefinedAt = defined.SetAt
+	do, _ := s.with(t, d, g)
+	saw := -1
+	return duel{do, func(d *DB) error {
+		return d.ChangeServiceDefinition(t.Context(), g.Service, func(_ ServiceDefinition, uses ServiceUses) (string, error) {
+			saw = uses.Identities + uses.Secrets
+			return `{"changed":true}`, nil
+		})
+	}, func(one, other error) {
+		unless(t, one)
+		unless(t, other)
+		if saw < 0 {
+			t.Error("it wasn't asked what depends on it")
 		}
 	}}
 }

@@ -176,6 +176,15 @@ func (d *base) deleteSelected(ctx context.Context, tx *sql.Tx, s deletion, revok
 			deleted[i].Revocation = revocations[i]
 		}
 	}
+	kind := EventForgotten
+	if revoke {
+		kind = EventDeleted
+	}
+	for _, g := range all {
+		if err := d.noteEvent(ctx, tx, eventOf(kind, g)); err != nil {
+			return nil, err
+		}
+	}
 	return deleted, d.forgetAll(ctx, tx, all)
 }
 

@@ -20,13 +20,13 @@ const (
 
 // acrossTenants are the functions with such statements.
 var acrossTenants = map[string]string{
-	"AbandonedRenewals": forJobs, "ExpireSessions": forJobs, "ExpireHandshakes": forJobs, "ExpireHeld": forJobs, "ExpireIncidents": forJobs, "IndexSearch": forJobs, "KeepAliveDue": forJobs, "ResumeActions": forJobs, "SweepDestinations": forJobs, "EndUnfed": forJobs, "FollowCauses": forJobs,
+	"AbandonedRenewals": forJobs, "ExpireSessions": forJobs, "ExpireHandshakes": forJobs, "ExpireHeld": forJobs, "ExpireIncidents": forJobs, "ExpireVaultEvents": forJobs, "IndexSearch": forJobs, "KeepAliveDue": forJobs, "ResumeActions": forJobs, "SweepDestinations": forJobs, "EndUnfed": forJobs, "FollowCauses": forJobs,
 	"BreakIdentity": byOwnID, "causeGone": byOwnID, "CloseIncident": byOwnID, "DeleteRevocation": byOwnID, "ExtendRenewal": byOwnID, "FailRenewal": byOwnID, "FinishRenewal": byOwnID,
 	"IdentityByID": byOwnID, "SetTokenHash": byOwnID, "MendIncident": byOwnID, "RestartCall": byOwnID, "Revocation": byOwnID, "SetExpiry": byOwnID, "StartRenewal": byOwnID, "StepAction": byOwnID,
 	"queueAgain": forJobs, "QueueUnfound": forJobs, "Used": byOwnID, "YieldAction": byOwnID, "forget": byOwnID, "save": byOwnID,
 	"CreateSession": ofUser, "LastOutcome": ofUser, "roomFor": ofUser, "DeleteUser": ofUser, "EndSession": ofUser, "EndSessions": ofUser, "Sessions": ofUser, "SetSessionData": ofUser, "TouchSession": ofUser,
 	"SetMailChoice": ofUser, "mailsOfUser": ofUser, "Users": ofUser, "ZoneOf": ofUser, "endBegun": ofUser, "replacePassword": ofUser,
-	"ApprovedAnywhere": ofService, "HeldAnywhere": ofService, "HoldsToken": ofService, "UnhashedHeld": ofService, "DeleteServiceDefinition": ofService, "IdentityCounts": ofService,
+	"ApprovedAnywhere": ofService, "HeldAnywhere": ofService, "HoldsToken": ofService, "UnhashedHeld": ofService, "DeleteServiceDefinition": ofService, "ChangeServiceDefinition": ofService, "IdentityCounts": ofService,
 	"Identities": selected, "deleteSelected": selected, "endAuthorizations": selected, "withdrawAuthorizations": selected,
 	"Authorization": byOwnID, "AuthorizationByLink": byOwnID, "OpenAuthorization": byOwnID, "EndAuthorization": byOwnID, "GrantAuthorization": byOwnID, "Granted": byOwnID,
 	"takeGranted": byOwnID, "inTime": byOwnID, "DropAuthorization": byOwnID, "HandshakeAuthorization": byOwnID,

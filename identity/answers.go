@@ -27,11 +27,12 @@ type answer struct {
 	field    func(name string) any // reads any of it, nil where there is none
 	callback url.Values            // what the browser brought back before
 	userinfo map[string]any        // what the service says of the user
+	native   []string              // what the service's definition keeps; nil for nativeFields
 }
 
 // newAnswer reads the fields of an answer.
 func (s Service) newAnswer(field func(name string) any) answer {
-	a := answer{field: field}
+	a := answer{field: field, native: s.NativeFields}
 	a.AccessToken, a.RefreshToken, a.ID = a.find("access_token"), a.find("refresh_token"), a.find("id")
 	if s.InstanceField != "" {
 		a.InstanceURL = a.find(s.InstanceField)

@@ -290,7 +290,7 @@ func (v *Vault) settle(ctx context.Context, a db.Authorization, browser string, 
 	if err == nil || errors.Is(err, ErrUnderWay) || errors.Is(err, ErrHandshake) || finished.TenantID == "" {
 		return err // finished, or nothing was done and it may be tried again
 	}
-	state, code, reason, said := v.endOf(ctx, a, cb, err)
+	state, code, reason, said := v.whyEnded(ctx, a, cb, err)
 	err = v.Store.EndAuthorization(context.WithoutCancel(ctx), a.ID, state, code, reason, said)
 	if errors.Is(err, db.ErrLost) {
 		return nil // it had ended otherwise, which is told

@@ -67,25 +67,36 @@ func (t *transport) send(r *http.Request, c Credential) (*http.Response, error) 
 	if err != nil {
 		return nil, closed(r, err)
 	}
-	if !s.takes(r.URL, c) {
-		return nil, closed(r, ErrForeignRequest)
-	}
-	if s.SelfManaged && c.InstanceURL != "" { // a host of the operator's, or a tenant's
-		if s, err = t.vault.Settings(r.Context(), c.Service); err != nil {
-			return nil, closed(r, err)
-		}
-		s = s.on(c.InstanceURL)
+	s, next, err := t.vault.way(r.Context(), s, c, r.URL)
+	if err != nil {
+		return nil, closed(r, err)
 	}
 	with := r.Clone(r.Context())
 	with.Header.Set("Authorization", s.scheme()+" "+c.AccessToken)
-	next := t.vault.HTTP.Transport
+	return next.RoundTrip(with)
+}
+
+// way is the service as a credential's API is called, and what calls of an address go by.
+// ErrForeignRequest: the address is not to see the credential.
+func (v *Vault) way(ctx context.Context, s Service, c Credential, to *url.URL) (Service, http.RoundTripper, error) {
+	if !s.takes(to, c) {
+		return s, nil, ErrForeignRequest
+	}
+	if s.SelfManaged && c.InstanceURL != "" { // a host of the operator's, or a tenant's
+		settings, err := v.Settings(ctx, c.Service)
+		if err != nil {
+			return s, nil, err
+		}
+		s = settings.on(c.InstanceURL)
+	}
+	next := v.HTTP.Transport
 	if s.tenantsHost() {
-		next = t.vault.TenantHTTP.Transport
+		next = v.TenantHTTP.Transport
 	}
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	return next.RoundTrip(with)
+	return s, next, nil
 }
 
 // takes reports whether a request to the address may carry the credential.

@@ -60,8 +60,8 @@ var endOfCode = map[string]string{
 	BrokenAppRemoved: EndAppChanged, BrokenOtherApp: EndAppChanged,
 }
 
-// endOf is how an authorization ends of which Finish has failed.
-func (v *Vault) endOf(ctx context.Context, a db.Authorization, cb Callback, err error) (state db.AuthorizationState, code, reason, said string) {
+// whyEnded is how an authorization ends of which Finish has failed.
+func (v *Vault) whyEnded(ctx context.Context, a db.Authorization, cb Callback, err error) (state db.AuthorizationState, code, reason, said string) {
 	var refused *OAuthError
 	var unreachable *UnreachableError
 	switch {
@@ -228,6 +228,7 @@ func (v *Vault) completeGranted(ctx context.Context, a db.Authorization, acceptO
 		g.ID = old.ID
 	}
 	var replaced string
+	g.Handshake = a.ID
 	err = v.storeSealed(ctx, g, t, func(g db.Grant) (err error) {
 		replaced, err = v.Store.CompleteAuthorization(ctx, a.ID, g, !g.Own() || acceptOtherOrg)
 		return err
@@ -279,7 +280,7 @@ func (v *Vault) openGranted(ctx context.Context, a db.Authorization) (g db.Grant
 // holdGranted has an admin of the tenant confirm the org that was granted, which another
 // tenant has.
 func (v *Vault) holdGranted(ctx context.Context, a db.Authorization, g db.Grant, t tokens) error {
-	g.ID = db.NewID()
+	g.ID, g.Handshake = db.NewID(), a.ID
 	err := v.storeSealed(ctx, g, t, func(g db.Grant) error {
 		return v.Store.HoldAuthorization(ctx, a.ID, db.Held{Grant: g, ExpiresAt: v.Now().Add(heldForAdmin)})
 	})

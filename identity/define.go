@@ -52,6 +52,76 @@ func (v *Vault) AddService(ctx context.Context, s Service) error {
 	return err
 }
 
+// FixedError says which parts of a definition can't be changed as things are.
+type FixedError struct{ Sentences []string }
+
+// Error is a line for each.
+func (e *FixedError) Error() string {
+	return "this can't be changed now:\n  " + strings.Join(e.Sentences, "\n  ")
+}
+
+// ChangeDefinition changes a service that was defined, for all processes from their next
+// call on. Errors: ErrBuiltIn, ErrNoService, *DefinitionError, *FixedError, or a failure
+// of the store.
+func (v *Vault) ChangeDefinition(ctx context.Context, id string, change func(*Service)) error {
+	if _, known := v.services[id]; known {
+		return ErrBuiltIn
+	}
+	err := v.Store.ChangeServiceDefinition(ctx, id, func(d db.ServiceDefinition, uses db.ServiceUses) (string, error) {
+		before, err := readDefinition(d)
+		if err != nil {
+			return "", err
+		}
+		after, err := readDefinition(d)
+		if err != nil {
+			return "", err
+		}
+		change(&after)
+		after.ID = id
+		if problems := after.problems(); len(problems) > 0 {
+			return "", &DefinitionError{problems}
+		}
+		if fixed := before.fixed(after, uses); len(fixed) > 0 {
+			return "", &FixedError{fixed}
+		}
+		b, err := json.Marshal(after)
+		return string(b), err
+	})
+	if errors.Is(err, db.ErrNotFound) {
+		return ErrNoService
+	}
+	return err
+}
+
+// fixed are sentences on what can't be changed while there are identities, or secrets.
+func (s Service) fixed(after Service, uses db.ServiceUses) (all []string) {
+	elsewhere := slices.DeleteFunc(after.tellsTokens(), func(host string) bool { return slices.Contains(s.tellsTokens(), host) })
+	if len(elsewhere) > 0 && uses.Identities > 0 {
+		all = append(all, fmt.Sprintf("the end points can't move to %s: the tokens of identities that there are (%d, with what is yet to be revoked) would be sent there. Delete them first, or define another service.", strings.Join(elsewhere, ", "), uses.Identities))
+	}
+	if len(elsewhere) > 0 && uses.Secrets > 0 {
+		all = append(all, fmt.Sprintf("the end points can't move to %s: the client secret that is set would be sent there. Take it back first, with gatepost service set %s --unset client-secret, or a tenant's own with --unset app, and set it anew after.", strings.Join(elsewhere, ", "), s.ID))
+	}
+	if uses.Identities > 0 && (s.OrgField != after.OrgField || s.UserField != after.UserField) {
+		all = append(all, fmt.Sprintf("org field and user field can't change: the identities that there are (%d) are told apart by what they lead to. Delete them first.", uses.Identities))
+	}
+	return all
+}
+
+// tellsTokens are the hosts that are told tokens or the client's secret.
+func (s Service) tellsTokens() (hosts []string) {
+	for _, endPoint := range []string{s.TokenURL, s.IntrospectURL, s.UserinfoURL, s.Revoke.URL} {
+		u, err := url.Parse(s.at(s.LoginURL, endPoint))
+		if endPoint == "" || err != nil {
+			continue
+		}
+		if host := u.Scheme + "://" + u.Host; !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts
+}
+
 // RemoveService removes a service that was defined, with all that is set of it. It
 // returns how many tokens were yet to be revoked there, which nobody does any more.
 // Errors: ErrBuiltIn, ErrNoService, *db.IdentitiesLeftError, or a failure of the store.
@@ -92,12 +162,19 @@ func noService(err error) error {
 
 // defined is a service that the operator has defined.
 func (v *Vault) defined(d db.ServiceDefinition) (Service, error) {
-	var s Service
-	if err := json.Unmarshal([]byte(d.Definition), &s); err != nil {
-		return s, fmt.Errorf("the definition of the service %s: %w", d.ID, err)
+	s, err := readDefinition(d)
+	if err != nil {
+		return s, err
 	}
 	s.ID, s.ExtraLogin, s.definedAt = d.ID, s.LoginURL, d.SetAt // of the operator's choice
 	return v.called(s), nil
+}
+
+func readDefinition(d db.ServiceDefinition) (s Service, err error) {
+	if err := json.Unmarshal([]byte(d.Definition), &s); err != nil {
+		return s, fmt.Errorf("the definition of the service %s: %w", d.ID, err)
+	}
+	return s, nil
 }
 
 // called is a service with our callback.
@@ -150,7 +227,7 @@ func (v *Vault) listed(definitions []db.ServiceDefinition, settings map[string]d
 	for i, l := range all {
 		set := settings[l.ID]
 		switch {
-		case set.ClientID+l.ClientID == "" || set.SealedSecret+l.ClientSecret == "":
+		case set.ClientID+l.ClientID == "" || set.SealedSecret+l.ClientSecret == "" && !l.Public:
 		case set.ClientID != "" || set.SealedSecret != "":
 			all[i].App = AppSet
 		default:
@@ -253,6 +330,11 @@ func (s Service) problems() (all []string) {
 	}
 	note(len(s.AllowParams) <= maxList && !slices.ContainsFunc(s.AllowParams, func(name string) bool { return !validWord(name) || slices.Contains(protocolParams, name) }),
 		"allowed param: it can't be set")
+	note(!s.Public || !s.NoPKCE, "public: a client without a secret needs the code challenge (PKCE), which is what its codes are protected by (OAuth 2.1, section 4.1.1)")
+	note(!s.Public || !s.BasicAuth && s.Revoke.Auth != AuthBasic, "public: a client without a secret has nothing to authenticate with in a header")
+	note(len(s.NativeFields) <= maxList && !slices.ContainsFunc(s.NativeFields, func(f string) bool { return !keepable(f) }), "native: a field has a plain name, and none with token, secret, password or key in it but token_type")
+	note(len(s.APIPrefixes) <= maxList && !slices.ContainsFunc(s.APIPrefixes, func(p string) bool { return !validPrefix(p) }), "api prefix: it has to be a path as /crm/, with nothing escaped; one that ends without a slash is that path alone")
+	note(s.CallHost == "" || validHost(s.CallHost) && s.CallHost[0] != '.' && (len(s.APIHosts) == 0 || within(s.CallHost, s.APIHosts)), "call host: it has to be the name of a host, one of the api hosts where there are any")
 	note(s.LoginParam == "" || validWord(s.LoginParam) && len(s.HostSuffixes) > 0, "login param: it has to be the name of a parameter, and hosts are needed")
 	note(s.InstanceField == "" || len(s.HostSuffixes)+len(s.APIHosts) > 0, "instance field: hosts are needed, to one of which it may lead")
 	for name, path := range map[string]string{"org field": s.OrgField, "user field": s.UserField, "name field": s.NameField, "instance field": s.InstanceField,
@@ -268,6 +350,21 @@ func (s Service) problems() (all []string) {
 	note(err == nil && len(b) <= maxDefinition, "it is too long")
 	slices.Sort(all)
 	return all
+}
+
+// keepable reports whether a field of an answer may be kept: one whose name says that it
+// is a secret may not.
+func keepable(field string) bool {
+	lower := strings.ToLower(field)
+	secret := slices.ContainsFunc([]string{"token", "secret", "password", "key"}, func(word string) bool { return strings.Contains(lower, word) })
+	return strings.Trim(lower, "abcdefghijklmnopqrstuvwxyz0123456789_-") == "" && lower != "" && len(field) <= 60 && (!secret || field == "token_type")
+}
+
+// validPrefix reports whether a path of an API is one that calls can be held against. All
+// of a host is none: what makes and ends tokens would be below it.
+func validPrefix(prefix string) bool {
+	clean, err := cleanPath(prefix)
+	return err == nil && clean == prefix && prefix != "/"
 }
 
 func validID(id string) bool {

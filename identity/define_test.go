@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -326,5 +327,66 @@ func TestLoginAddressOfFixedServices(t *testing.T) {
 	v := s.vault(s.definition())
 	if err := v.SetService(t.Context(), "slack", ServiceChange{LoginURL: new("https://sso.example")}); !errors.Is(err, ErrNoLoginURL) {
 		t.Errorf("moved: %v", err)
+	}
+}
+
+// A public client is named by its id alone, and by no secret anywhere.
+func TestPublicClientsHaveNoSecret(t *testing.T) {
+	t.Parallel()
+	var forms []url.Values
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := r.ParseForm(); err != nil || r.Header.Get("Authorization") != "" {
+			t.Errorf("%v, %q", err, r.Header.Get("Authorization"))
+		}
+		forms = append(forms, r.PostForm)
+		writeJSON(w, 200, map[string]any{"access_token": "a", "active": true})
+	}))
+	t.Cleanup(server.Close)
+	s := Service{ID: "acme", LoginURL: server.URL, TokenURL: "/token", IntrospectURL: "/introspect", Public: true, ClientID: "app", ClientSecret: "left over", Revoke: Revocation{URL: "/revoke", Auth: AuthClient}}
+	c := &client{http: server.Client(), timeout: ample}
+	if _, err := c.exchange(t.Context(), s, s.LoginURL, "code", "verifier"); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.refresh(t.Context(), s, s.LoginURL, "token"); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.introspect(t.Context(), s, s.LoginURL, "token"); err != nil {
+		t.Error(err)
+	}
+	if err := c.revoke(t.Context(), s, s.LoginURL, "token"); err != nil {
+		t.Error(err)
+	}
+	if len(forms) != 4 || forms[0].Get("code_verifier") != "verifier" {
+		t.Fatalf("%d requests", len(forms))
+	}
+	for _, form := range forms {
+		if form.Get("client_id") != "app" || form.Has("client_secret") {
+			t.Errorf("asked as %v", form)
+		}
+	}
+	if !s.hasApp() || (Service{Public: true}).hasApp() || (Service{ClientID: "app"}).hasApp() {
+		t.Error("what an app is")
+	}
+}
+
+// A definition says which fields are kept, and none that is a secret.
+func TestDefinitionsKeepTheirFields(t *testing.T) {
+	t.Parallel()
+	said := map[string]any{"access_token": "SECRET", "refresh_token": "SECRET", "region": "eu", "team": map[string]any{"id": "1", "token": "SECRET"}, "scope": "a", "expires_in": "60", "hub_id": "7"}
+	s := Service{NativeFields: []string{"region", "team"}}
+	a := s.newAnswer(func(name string) any { return said[name] })
+	a.callback = url.Values{"realmId": {"9"}}
+	if native := nativeOf("", a); native != `{"expires_in":"60","region":"eu","team":{"id":"1"}}` {
+		t.Errorf("kept %s", native)
+	}
+	for field, ok := range map[string]bool{"region": true, "token_type": true, "userId": true, "access_token": false, "refreshToken": false, "id_token": false, "client_secret": false, "apiKey": false, "passWord": false, "": false, "a.b": false, "a b": false} {
+		if keepable(field) != ok {
+			t.Errorf("%q: %t", field, !ok)
+		}
+	}
+	for prefix, ok := range map[string]bool{"/v1/": true, "/graphql": true, "/": false, "v1/": false, "/v1/../": false, "/%76/": false, "/a;b": false, "//": false, "": false} {
+		if validPrefix(prefix) != ok {
+			t.Errorf("%q: %t", prefix, !ok)
+		}
 	}
 }

@@ -196,7 +196,7 @@ func (v *Vault) revokeAll(ctx context.Context, revocations []string, tell func(i
 		g.Go(func() error {
 			ending := Pending
 			if ctx.Err() == nil {
-				ending, _ = v.end(ctx, id) // a job tries again
+				ending, _ = v.firstEnd(ctx, id) // a job tries again
 			}
 			if ending == Pending {
 				pending.Add(1)

@@ -157,7 +157,9 @@ func (c *client) tryRevoke(ctx context.Context, r Revocation, s Service, address
 	}
 	if s.ClientID != "" && (r.Auth == AuthClient || r.Auth == AuthIfAsked) && !s.BasicAuth {
 		form.Set("client_id", s.ClientID)
-		form.Set("client_secret", s.ClientSecret)
+		if !s.Public {
+			form.Set("client_secret", s.ClientSecret)
+		}
 	}
 	address = strings.NewReplacer("{client_id}", url.PathEscape(s.ClientID), "{token}", url.PathEscape(token)).Replace(address)
 	method, contentType, content := r.Method, "application/x-www-form-urlencoded", form.Encode()

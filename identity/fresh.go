@@ -498,7 +498,11 @@ func (r *renewal) failed(ctx context.Context, code string, unknown bool, cause e
 // failedFor is failed with the time until the next try.
 func (r *renewal) failedFor(ctx context.Context, code string, unknown bool, cause error, wait time.Duration) error {
 	r.Log.WarnContext(ctx, "a renewal failed in passing", "identity", r.row.ID, "code", code, "unknown", unknown, "error", cause)
-	return r.Store.FailRenewal(ctx, r.row.ID, r.row.Generation, r.owner, code, r.Now().Add(wait), unknown)
+	err := r.Store.FailRenewal(ctx, r.row.ID, r.row.Generation, r.owner, code, r.Now().Add(wait), unknown)
+	if err == nil {
+		r.noteIdentity(ctx, db.EventRenewFailed, r.row.Grant, code)
+	}
+	return err
 }
 
 // nextRetry is how long to wait after a failure: twice as long as last time.
@@ -579,6 +583,7 @@ func (v *Vault) breakIdentity(ctx context.Context, i db.Identity, code, owner st
 	if err := v.Store.BreakIdentity(ctx, i.ID, i.Generation, code, owner); err != nil {
 		return err
 	}
+	v.noteIdentity(ctx, db.EventBroken, i.Grant, code)
 	v.Log.ErrorContext(ctx, "a connection is broken", "identity", i.ID, "service", i.Service, "tenant", i.TenantID, "code", code)
 	return nil
 }

@@ -355,7 +355,7 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, e exchange) error {
 	}
 	a.callback = e.callback.Query
 	g := db.Grant{Service: s.ID, TenantID: h.TenantID, User: h.User, Account: h.Account, Tags: h.Tags, Native: nativeOf("", a),
-		LoginURL: e.loginURL, ConnectedBy: h.UserID, Scopes: a.Scope, OwnApp: h.OwnApp, ClientID: s.ClientID, AccessEnds: a.ends(asked), Endless: a.RefreshToken == "", DefinedAt: s.definedAt}
+		LoginURL: e.loginURL, ConnectedBy: h.UserID, Scopes: a.Scope, OwnApp: h.OwnApp, ClientID: s.ClientID, AccessEnds: a.ends(asked), Endless: a.RefreshToken == "", DefinedAt: s.definedAt, Handshake: h.Name()}
 	err = v.accept(ctx, s, a, &g)
 	switch {
 	case err != nil:

@@ -132,6 +132,7 @@ func (v *Vault) endHandshake(ctx context.Context, h db.Handshake, outcome error)
 	if err := v.Store.EndHandshake(ctx, h, outcomeOf(outcome)); err != nil {
 		v.Log.ErrorContext(ctx, "what became of an authorization can't be recorded", "service", h.Service, "tenant", h.TenantID, "error", err)
 	}
+	v.noteOutcome(ctx, h, outcome)
 }
 
 // refuse records a refusal that came before there was a code, and returns it.
@@ -143,5 +144,6 @@ func (v *Vault) refuse(ctx context.Context, h db.Handshake, refused *OAuthError)
 	if err != nil {
 		return err
 	}
+	v.noteOutcome(ctx, h, refused)
 	return refused
 }

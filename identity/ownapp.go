@@ -68,11 +68,14 @@ func (v *Vault) TenantApp(ctx context.Context, service, tenantID string) (db.Ten
 // refused or removed are tried again, and those that another client id made break. The address is one that
 // Service.CheckHost returned. Errors: ErrNoService, *ScopeError, ErrNotSelfManaged,
 // ErrForeignHost when the operator has chosen it for another service,
-// ErrIncompleteApp, ErrSecretNeeded, or a failure of the store.
+// ErrIncompleteApp, ErrSecretNeeded, ErrPublic, or a failure of the store.
 func (v *Vault) SetTenantApp(ctx context.Context, service, tenantID string, c ServiceChange) error {
 	s, err := v.Service(ctx, service)
 	if err != nil {
 		return err
+	}
+	if s.Public {
+		return ErrPublic
 	}
 	if c.Scopes != nil && len(*c.Scopes) > 0 {
 		if err := s.checkScopes(*c.Scopes); err != nil {

@@ -33,6 +33,7 @@ func SalesforceService(clientID, clientSecret, redirectURL, loginURL string) Ser
 		AllowParams:   []string{"display", "prompt"},
 		HostSuffixes:  []string{"login.salesforce.com", "test.salesforce.com", ".my.salesforce.com", ".my.salesforce.mil"},
 		InstanceField: "instance_url",
+		APIPrefixes:   []string{"/services/data/", "/services/apexrest/"},
 		NamedByURL:    true,
 		Main:          true,
 		Rotates:       true,
@@ -91,6 +92,7 @@ var hubSpot = Service{
 	Scopes:        []string{"oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"},
 	NeedScopes:    []string{"oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"},
 	APIHosts:      []string{"api.hubapi.com"},
+	APIPrefixes:   []string{"/crm/", "/marketing/", "/communication-preferences/", "/account-info/"},
 	OrgField:      "hub_id",
 	UserField:     "user_id",
 	ErrorFields:   []string{"error", "status", "category", "errorType"},
@@ -117,6 +119,7 @@ var zoho = Service{
 		"accounts.zoho.sa", "accounts.zoho.uk", "accounts.zoho.ae", "accounts.zohocloud.ca",
 	},
 	APIHosts:     zohoAPIHosts(),
+	APIPrefixes:  []string{"/crm/"},
 	AuthorizeURL: "/oauth/v2/auth",
 	TokenURL:     "/oauth/v2/token",
 	Revoke:       Revocation{URL: "/oauth/v2/token/revoke", Gone: []string{"invalid_token", "invalid_code", pageWith400}},
@@ -160,6 +163,8 @@ var google = Service{
 	Params:       map[string]string{"access_type": "offline", "prompt": "consent"},
 	AllowParams:  []string{"hd"},
 	APIHosts:     []string{".googleapis.com"},
+	APIPrefixes:  []string{"/calendar/v3/", "/drive/v3/"}, // those that are at one host
+	CallHost:     "www.googleapis.com",
 	OrgField:     "id_token.hd",
 	UserField:    "id_token.sub",
 	NameField:    "id_token.email",
@@ -191,6 +196,7 @@ var gitHub = Service{
 	},
 	AllowParams:     []string{"allow_signup"},
 	APIHosts:        []string{"api.github.com", "uploads.github.com"},
+	APIPrefixes:     []string{"/user", "/user/", "/users/", "/repos/", "/orgs/", "/issues", "/gists", "/gists/", "/notifications", "/search/"},
 	UserField:       "userinfo.id",
 	NameField:       "userinfo.login",
 	RefreshOptional: true,
@@ -220,6 +226,7 @@ var slack = Service{
 	AllowParams:     []string{"team"},
 	Separator:       ",",
 	APIHosts:        []string{"slack.com", "files.slack.com"},
+	APIPrefixes:     slackAPI,
 	OrgField:        "team.id|enterprise.id",
 	UserField:       "authed_user.id",
 	NameField:       "team.name|enterprise.name",
@@ -229,6 +236,11 @@ var slack = Service{
 	Refusals:        slackRefusals,
 	NoPKCE:          true,
 }
+
+// slackAPI are the families of methods of Slack's Web API: those of auth, oauth and
+// tooling tell or end tokens.
+var slackAPI = []string{"/api/chat.postMessage", "/api/chat.update", "/api/chat.delete", "/api/conversations.list", "/api/conversations.info", "/api/conversations.history",
+	"/api/conversations.members", "/api/conversations.join", "/api/users.list", "/api/users.info", "/api/team.info"}
 
 // Asana docs "OAuth". The same refresh token serves on; a renewal's answer leaves it
 // out.
@@ -242,6 +254,7 @@ var asana = Service{
 	Revoke:       Revocation{URL: "https://app.asana.com/-/oauth_revoke", Auth: AuthClient},
 	Scopes:       []string{"default"},
 	APIHosts:     []string{"app.asana.com"},
+	APIPrefixes:  []string{"/api/1.0/"},
 	UserField:    "data.gid|data.id",
 	NameField:    "data.name",
 }
@@ -262,6 +275,7 @@ var atlassian = Service{
 	RefreshScope: "offline_access",
 	Params:       map[string]string{"audience": "api.atlassian.com", "prompt": "consent"},
 	APIHosts:     []string{"api.atlassian.com"},
+	APIPrefixes:  []string{"/ex/jira/", "/ex/confluence/", "/oauth/token/accessible-resources", "/me"},
 	Refusals:     atlassianRefusals,
 	DeadCode:     "unauthorized_client",
 	UserField:    "userinfo.account_id",
@@ -282,6 +296,7 @@ var discord = Service{
 	Revoke:       Revocation{URL: "https://discord.com/api/oauth2/token/revoke", Auth: AuthClient, Ends: EndsUsers},
 	Scopes:       []string{"identify"},
 	APIHosts:     []string{"discord.com"},
+	APIPrefixes:  []string{"/api/v10/users/", "/api/v10/guilds/", "/api/v10/channels/"},
 	UserField:    "userinfo.id",
 	NameField:    "userinfo.username",
 	Rotates:      true,
@@ -301,6 +316,7 @@ var gitLab = Service{
 	Revoke:       Revocation{URL: "/oauth/revoke", Auth: AuthClient},
 	Scopes:       []string{"read_user"},
 	APIHosts:     []string{"gitlab.com"},
+	APIPrefixes:  []string{"/api/v4/"},
 	UserField:    "userinfo.id",
 	NameField:    "userinfo.username",
 	Rotates:      true,
@@ -319,6 +335,7 @@ var linear = Service{
 	Scopes:       []string{"read", "write"},
 	Separator:    ",",
 	APIHosts:     []string{"api.linear.app"},
+	APIPrefixes:  []string{"/graphql"},
 	Rotates:      true,
 }
 
@@ -352,6 +369,7 @@ var quickBooks = Service{
 	Scopes:       []string{"com.intuit.quickbooks.accounting"},
 	BasicAuth:    true,
 	APIHosts:     []string{"quickbooks.api.intuit.com", "sandbox-quickbooks.api.intuit.com"},
+	APIPrefixes:  []string{"/v3/company/"},
 	OrgField:     "callback.realmId",
 	Rotates:      true,
 }
@@ -370,6 +388,7 @@ var reddit = Service{
 	Params:       map[string]string{"duration": "permanent"},
 	BasicAuth:    true,
 	APIHosts:     []string{"oauth.reddit.com"},
+	APIPrefixes:  []string{"/api/v1/me", "/api/v1/me/", "/r/", "/user/"},
 	UserField:    "userinfo.id",
 	NameField:    "userinfo.name",
 }

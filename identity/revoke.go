@@ -46,7 +46,7 @@ func (v *Vault) EndBy(ctx context.Context, service, tenantID, userID string) (En
 func (v *Vault) tryRevoke(ctx context.Context, id string) Ending {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(v.Timeout, 8*time.Second))
 	defer cancel()
-	ending, err := v.end(ctx, id)
+	ending, err := v.firstEnd(ctx, id)
 	if err != nil {
 		v.Log.WarnContext(ctx, "a revocation is pending", "revocation", id, "error", err)
 	}
@@ -65,11 +65,33 @@ type Ending string
 
 // The endings of a token.
 const (
-	Revoked Ending = "revoked" // the service has ended it
-	Pending Ending = "pending" // the service couldn't be reached: a job tries again for a week
-	Shared  Ending = "shared"  // revoking it would end another connection too, which goes on with the same access
-	NoWay   Ending = "no_way"  // the service offers no way to revoke it: only its own settings do
+	Revoked Ending = "revoked"  // the service has ended it
+	Pending Ending = "pending"  // the service couldn't be reached: a job tries again for a week
+	Shared  Ending = "shared"   // revoking it would end another connection too, which goes on with the same access
+	givenUp Ending = "given_up" // in the service log alone: it was pending for a week
+	NoWay   Ending = "no_way"   // the service offers no way to revoke it: only its own settings do
 )
+
+// firstEnd is end for the first try, which alone tells that it is pending.
+func (v *Vault) firstEnd(ctx context.Context, revocationID string) (Ending, error) {
+	r, err := v.Store.Revocation(ctx, revocationID)
+	if errors.Is(err, db.ErrNotFound) {
+		return Revoked, nil
+	}
+	ending := Pending
+	if err == nil {
+		ending, err = v.endOf(ctx, r)
+	}
+	if ending == Pending && r.ID != "" {
+		v.noteEnding(ctx, r, Pending)
+	}
+	return ending, err
+}
+
+// noteEnding tells what became of a token.
+func (v *Vault) noteEnding(ctx context.Context, r db.Revocation, e Ending) {
+	v.note(ctx, db.VaultEvent{Kind: db.EventRevocation, Service: r.Service, TenantID: r.TenantID, Identity: r.IdentityID, Code: string(e)})
+}
 
 func (v *Vault) end(ctx context.Context, revocationID string) (Ending, error) {
 	r, err := v.Store.Revocation(ctx, revocationID)
@@ -79,15 +101,22 @@ func (v *Vault) end(ctx context.Context, revocationID string) (Ending, error) {
 	if err != nil {
 		return Pending, err
 	}
+	return v.endOf(ctx, r)
+}
+
+func (v *Vault) endOf(ctx context.Context, r db.Revocation) (Ending, error) {
 	if v.Now().After(r.ExpiresAt) {
 		v.Log.ErrorContext(ctx, "a token could not be revoked for a week and is forgotten", "revocation", r.ID, "service", r.Service, "tenant", r.TenantID)
+		v.noteEnding(ctx, r, givenUp)
 		return Pending, v.Store.DeleteRevocation(ctx, r.ID)
 	}
 	ending, err := v.revoke(ctx, r)
 	if err != nil {
 		return Pending, err
 	}
-	return ending, v.Store.DeleteRevocation(ctx, r.ID)
+	err = v.Store.DeleteRevocation(ctx, r.ID)
+	v.noteEnding(ctx, r, ending)
+	return ending, err
 }
 
 func (v *Vault) revoke(ctx context.Context, r db.Revocation) (Ending, error) {

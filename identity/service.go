@@ -42,10 +42,19 @@ type Service struct {
 	AskParams map[string]string `json:"ask_params,omitempty"`
 	BasicAuth bool              `json:"basic_auth,omitempty"` // the client authenticates in a header, rather than in the form
 
+	// Public says that the app has no secret (RFC 6749, section 2.1): requests of the token
+	// end point name it by client_id alone, and the code challenge stands for it.
+	Public bool `json:"public,omitempty"`
+	// NativeFields are what is kept of the token's answer, and given out as native; when
+	// empty the fields that are known to hold no secret: see nativeFields.
+	NativeFields []string `json:"native,omitempty"`
+
 	HostSuffixes  []string `json:"hosts,omitempty"`          // the service's own hosts; one that begins with a dot stands for those below
 	LoginParam    string   `json:"login_param,omitempty"`    // parameter of the callback that names the login address to go on at
 	InstanceField string   `json:"instance_field,omitempty"` // where an answer names the address of the API
 	APIHosts      []string `json:"api_hosts,omitempty"`      // those that may see a token when no answer names one, as HostSuffixes
+	APIPrefixes   []string `json:"api_prefixes,omitempty"`   // paths of the API, as /crm/; one that ends without a slash is that path alone
+	CallHost      string   `json:"call_host,omitempty"`      // of the API, where an identity has no address of its own; the first of APIHosts when empty
 	TokenScheme   string   `json:"token_scheme,omitempty"`   // how a token is presented to the API; Bearer when empty
 
 	// Where the ids of the org and of the user, and a name for people, are found:
@@ -136,6 +145,9 @@ const (
 	EndsUsers  = "user" // all that the same user granted the app
 	EndsOrgs   = "org"  // all that was granted the app within the same org
 )
+
+// hasApp reports whether there is all that requests of the token end point need.
+func (s Service) hasApp() bool { return s.ClientID != "" && (s.Public || s.ClientSecret != "") }
 
 // at is where an end point is, for those who log in at the given address.
 func (s Service) at(loginURL, endPoint string) string {

@@ -26,9 +26,13 @@ type ServiceChange struct {
 // other login address can be set.
 var ErrNoLoginURL = errors.New("the service has no other login address")
 
+// ErrPublic says that the app of a service is a public one, which has no secret, and of
+// which there is one for the installation.
+var ErrPublic = errors.New("the service takes a public client, which has no secret")
+
 // SetService stores what is set of a service, the secret sealed, for all
 // processes from their next call on. Connections whose app was refused are
-// tried again, and those that another client id made break. Errors: ErrNoService, *ScopeError, ErrNoLoginURL, or a failure of the
+// tried again, and those that another client id made break. Errors: ErrNoService, *ScopeError, ErrNoLoginURL, ErrPublic, or a failure of the
 // store. The login address must have been checked.
 func (v *Vault) SetService(ctx context.Context, service string, c ServiceChange) error {
 	s, err := v.Service(ctx, service)
@@ -37,6 +41,9 @@ func (v *Vault) SetService(ctx context.Context, service string, c ServiceChange)
 	}
 	if c.LoginURL != nil && *c.LoginURL != "" && !s.anywhere() {
 		return ErrNoLoginURL
+	}
+	if c.ClientSecret != nil && *c.ClientSecret != "" && s.Public {
+		return ErrPublic
 	}
 	if c.Scopes != nil && len(*c.Scopes) > 0 {
 		if err := s.checkScopes(*c.Scopes); err != nil {
@@ -104,7 +111,7 @@ func (v *Vault) CheckLogin(ctx context.Context, service, tenantID, typed string)
 // sharedApp is the service as the shared app calls it now, or ErrNoApp.
 func (v *Vault) sharedApp(ctx context.Context, service string) (Service, error) {
 	s, err := v.current(ctx, service)
-	if err == nil && (s.ClientID == "" || s.ClientSecret == "") {
+	if err == nil && !s.hasApp() {
 		return s, ErrNoApp
 	}
 	return s, err
@@ -115,7 +122,7 @@ func (v *Vault) sharedApp(ctx context.Context, service string) (Service, error) 
 func (v *Vault) current(ctx context.Context, service string) (Service, error) {
 	for key := uint32(0); ; {
 		s, set, err := v.set(ctx, service)
-		if err != nil || set.SealedSecret == "" {
+		if err != nil || set.SealedSecret == "" || s.Public {
 			return s, err
 		}
 		secret, err := v.Keys.Open(ctx, set.SealedSecret, secretBinding("", service))

@@ -41,13 +41,13 @@ func nativeOf(before string, a answer) string {
 	if fields == nil {
 		fields = map[string]any{}
 	}
-	for _, name := range nativeFields {
+	for _, name := range a.keeps() {
 		if v := a.field(name); v != nil && v != "" {
 			fields[name] = withoutTokens(v)
 		}
 	}
 	for _, name := range callbackFields {
-		if v := a.callback.Get(name); fields[name] == nil && v != "" && len(v) <= maxFound {
+		if v := a.callback.Get(name); slices.Contains(a.keeps(), name) && fields[name] == nil && v != "" && len(v) <= maxFound {
 			fields[name] = v
 		}
 	}
@@ -56,6 +56,15 @@ func nativeOf(before string, a answer) string {
 		return "{}"
 	}
 	return string(b)
+}
+
+// keeps are the names of the fields that are kept of an answer. How long its token lives
+// is needed to know when that was.
+func (a answer) keeps() []string {
+	if len(a.native) == 0 {
+		return nativeFields
+	}
+	return append([]string{"expires_in"}, a.native...)
 }
 
 // withoutTokens is a value of an answer without what objects in it call a token or
@@ -311,7 +320,9 @@ func (c *client) post(ctx context.Context, s Service, address string, form url.V
 	if s.ClientID != "" {
 		if basic = s.BasicAuth; !basic {
 			form.Set("client_id", s.ClientID)
-			form.Set("client_secret", s.ClientSecret)
+			if !s.Public {
+				form.Set("client_secret", s.ClientSecret)
+			}
 		}
 	}
 	return c.send(ctx, http.MethodPost, address, "application/x-www-form-urlencoded", form.Encode(), func(r *http.Request) {

@@ -76,6 +76,7 @@ type Store interface {
 	ServiceDefinition(ctx context.Context, id string) (db.ServiceDefinition, error)
 	ServiceDefinitions(ctx context.Context) ([]db.ServiceDefinition, error)
 	AddServiceDefinition(ctx context.Context, s db.ServiceDefinition) error
+	ChangeServiceDefinition(ctx context.Context, id string, change func(d db.ServiceDefinition, uses db.ServiceUses) (string, error)) error
 	DeleteServiceDefinition(ctx context.Context, id string) (unrevoked int64, err error)
 	AllServiceSettings(ctx context.Context) (map[string]db.ServiceSettings, error)
 
@@ -201,6 +202,8 @@ type Vault struct {
 	flights  singleflight.Group
 	running  sync.WaitGroup
 	uses     uses
+	events   EventStore    // nil to do without
+	calls    chan struct{} // of APIs through us that are under way
 
 	deleteAtOnce int // see DeleteEach
 
@@ -233,7 +236,8 @@ func New(c Config) *Vault {
 	if c.TenantHTTP == nil {
 		c.TenantHTTP = c.HTTP
 	}
-	v := &Vault{Config: c, client: client{http: c.HTTP, tenants: c.TenantHTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName(), deleteAtOnce: deleteAtOnce}
+	v := &Vault{Config: c, client: client{http: c.HTTP, tenants: c.TenantHTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName(), deleteAtOnce: deleteAtOnce, calls: make(chan struct{}, callsAtOnce)}
+	v.events, _ = c.Store.(EventStore)
 	for _, s := range c.Services {
 		v.services[s.ID] = v.called(s)
 	}

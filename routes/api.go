@@ -52,6 +52,7 @@ func (s *server) api(app *fiber.App) {
 	add(http.MethodGet, "/identities/:id", auth.Read, s.apiIdentity)
 	add(http.MethodDelete, "/identities/:id", auth.Delete, s.apiDelete)
 	add(http.MethodGet, "/identities/:id/token", auth.Read, s.apiTokenOf, "refused")
+	add(http.MethodPost, "/identities/:id/request", auth.Call, s.apiCall)
 	add(http.MethodPost, "/token", auth.Read, s.apiToken)
 	add(http.MethodGet, "/tenants", auth.Tenants, s.apiTenants, "page", "limit")
 	add(http.MethodPost, "/tenants", auth.Tenants, s.apiAddTenant)
@@ -484,6 +485,7 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 	var later *identity.UnavailableError
 	fault, faulty := identity.FaultOf(err)
 	ended, reason, ofAuthorization := authorizationFailure(err)
+	var call *identity.CallError
 	switch {
 	case ofAuthorization:
 		status, doc.Code, sentence, doc.Reason = ended.status, ended.code, ended.sentence, reason
@@ -504,6 +506,9 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 	case faulty:
 		status, doc.Code, sentence = fault.Status, fault.Code, fault.Sentence
 		s.log.WarnContext(c.UserContext(), "a program asks for what can't be", "id", requestID(c), "key", caller(c).ID, "code", fault.Code, "why", fault.Sentence)
+	case errors.As(err, &call):
+		status, doc.Code, sentence = callStatus[call.Code], call.Code, call.Sentence
+		retryAfter(c, status)
 	case errors.As(err, &invalid):
 		status, doc.Code, sentence = http.StatusUnprocessableEntity, "invalid", string(invalid)
 	case errors.As(err, &several):

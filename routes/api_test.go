@@ -713,6 +713,7 @@ func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
 		"tenant_id": {a.tenant("fabrikam").ID}, "scopes": {"api"}, "params": {"prompt"}, "login_hint": {"eve"}, "return_to": {"https://app.example/done", "https://evil.example"}, "state": {"x"},
 		"by_mail": {"true"}, "redirect": {"true"}, "reauthorize": theirs, "code": {"x"}, "accept": {"other_org"},
 		"slug": {"fabrikam"}, "name": {"Fabrikam"},
+		"method": {"GET", "POST"}, "path": {"/services/data/", "/services/data/v60.0/limits"}, "query": {"q"}, "headers": {"Accept"}, "body": {"x"}, "body_base64": {"eA=="},
 	}
 	secrets := append(slices.Clone(values["id"]), "ann@secret.example", "of-fabrikam", "fabrikam", a.tenant("fabrikam").ID)
 	for _, id := range theirs {
@@ -814,6 +815,8 @@ func (a *api) bodies(op operation, values map[string][]string) (all []string) {
 				body[name] = map[string]string{v[0]: "login"}
 			case "by_mail", "redirect":
 				body[name] = v[0] == "true"
+			case "query", "headers":
+				body[name] = map[string]string{v[0]: "x"}
 			case "refused":
 				body[name] = json.Number(v[0])
 			default:

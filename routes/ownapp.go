@@ -140,6 +140,8 @@ func refusedApp(err error) (views.FieldErrors, error) {
 	switch {
 	case errors.Is(err, identity.ErrIncompleteApp):
 		return views.FieldErrors{"client_secret": "Please enter the client secret of your app."}, nil
+	case errors.Is(err, identity.ErrPublic):
+		return views.FieldErrors{"client_id": "This service takes the app of the people who run this portal alone."}, nil
 	case errors.Is(err, identity.ErrForeignHost):
 		return views.FieldErrors{"host": "This address can’t be used here. Please enter that of your own host."}, nil
 	case errors.Is(err, identity.ErrSecretNeeded):

@@ -96,6 +96,7 @@ func New(c Config) (*fiber.App, error) {
 	s := &server{Config: c, log: c.Log, secure: strings.HasPrefix(c.URL, "https://")}
 	s.sessions = auth.NewSessions(c.Sessions, auth.SessionOptions{Secure: s.secure, IP: remoteIP, Now: s.Now})
 	app := fiber.New(s.fiberConfig())
+	app.Server().HeaderReceived = largeBodies
 	app.Use(s.recovered(), s.headers, s.observe, s.recovered(), rejectEncoded, readable)
 	s.public(app)
 	s.api(app)

@@ -1,0 +1,80 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gatepost/db"
+)
+
+// EventStore keeps the service log. A Store that is none goes without: what changes an
+// identity may be told by the store itself.
+type EventStore interface {
+	AddVaultEvent(ctx context.Context, e db.VaultEvent) error
+	AddCall(ctx context.Context, e db.VaultEvent) error
+}
+
+// noteTime bounds the writing of an event that somebody waits for.
+const noteTime = 2 * time.Second
+
+// note writes an event of its own. It is best effort: what it tells of has happened, and
+// is no different when it can't be told.
+func (v *Vault) note(ctx context.Context, e db.VaultEvent) {
+	if v.events == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
+	defer cancel()
+	write := v.events.AddVaultEvent
+	if e.Kind == db.EventCalled && e.Code != CallUnreachable {
+		write = v.events.AddCall
+	}
+	if err := write(ctx, e); err != nil {
+		v.Log.WarnContext(ctx, "the service log lacks an event", "kind", e.Kind, "service", e.Service, "tenant", e.TenantID, "error", err)
+	}
+}
+
+// noteLater is note for what nobody is to wait for.
+func (v *Vault) noteLater(ctx context.Context, e db.VaultEvent) {
+	if v.events != nil {
+		v.running.Go(func() { v.note(ctx, e) })
+	}
+}
+
+// noteIdentity is noteLater for something that happened to an identity.
+func (v *Vault) noteIdentity(ctx context.Context, kind db.EventKind, g db.Grant, code string) {
+	v.noteLater(ctx, db.VaultEvent{Kind: kind, Service: g.Service, TenantID: g.TenantID, Identity: g.ID, Code: code})
+}
+
+// noteOutcome tells what an authorization came to, unless the store did: what led to an
+// identity, or waits to be confirmed, is told with that.
+func (v *Vault) noteOutcome(ctx context.Context, h db.Handshake, outcome error) {
+	if outcome == nil || errors.Is(outcome, ErrHeld) {
+		return
+	}
+	o := outcomeOf(outcome)
+	code := o.Code
+	if code == "" {
+		code = o.Kind
+	}
+	v.noteLater(ctx, db.VaultEvent{Kind: db.EventRefused, Service: h.Service, TenantID: h.TenantID, Handshake: h.Name(), Code: code})
+}
+
+// EventMeanings say what the kinds of events mean, for people.
+var EventMeanings = map[db.EventKind]string{
+	db.EventBegun:        "somebody was sent to the service to authorize",
+	db.EventRefused:      "the authorization came to nothing",
+	db.EventGranted:      "it was granted, and waits for its application to complete it",
+	db.EventDropped:      "its application didn't complete it for whom it was begun, or not in time",
+	db.EventHeld:         "it was granted, and waits to be confirmed",
+	db.EventConnected:    "an identity was stored",
+	db.EventReauthorized: "an identity got a new grant in place of the old one",
+	db.EventRenewed:      "a new access token came",
+	db.EventRenewFailed:  "a renewal failed in passing, and is tried again",
+	db.EventBroken:       "the identity has to be authorized again",
+	db.EventDeleted:      "the identity was deleted here",
+	db.EventForgotten:    "the identity was deleted here without being revoked",
+	db.EventRevocation:   "its token was to be revoked at the service",
+	db.EventCalled:       "the API was called through Gatepost",
+}
