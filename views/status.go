@@ -319,10 +319,10 @@ var scopeWords = map[string]string{"api": "read and write records", "full": "ful
 	"id": "see who connected", "openid": "see who connected", "profile": "see who connected", "email": "see who connected"}
 
 // permissions are what was allowed, in words; one that has none is named as it is.
-func (i Integration) permissions() string {
+func permissions(scopes []string) string {
 	var all []string
 	seen := map[string]bool{}
-	for _, scope := range i.Scopes {
+	for _, scope := range scopes {
 		words := cmp.Or(scopeWords[scope], scope)
 		if !seen[words] {
 			all, seen[words] = append(all, words), true
