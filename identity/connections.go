@@ -19,6 +19,7 @@ type Connection struct {
 	Dead          bool
 	Approvals     int              // alive by the user who approved it, as far as Gatepost knows, of all tenants that share the app
 	ApprovalLimit int              // how many the service keeps: one more ends the oldest; 0 for any number
+	MissingScopes []string         // that the settings ask for by now and weren't granted; not told of one made with an app of the tenant's own
 	Unrevoked     int              // refresh tokens that have yet to be revoked
 	Ended         db.Disconnection // when it was given up last; the zero one when it never was
 }
@@ -41,7 +42,11 @@ func (v *Vault) Connections(read db.Connections) ([]Connection, error) {
 		c := Connection{Listed: l, OwnApp: read.Apps[l.ID], OrgUse: read.OrgUse[l.ID], Unrevoked: read.Revocations[l.ID], Ended: read.Ended[l.ID]}
 		if connected, ok := read.Identities[l.ID]; ok {
 			c.Identity = &connected
-			c.Code, c.Dead = l.with(read.Settings[l.ID]).trouble(connected)
+			s := l.with(read.Settings[l.ID])
+			c.Code, c.Dead = s.trouble(connected)
+			if !connected.OwnApp {
+				c.MissingScopes = s.ungranted(connected)
+			}
 			if l.MaxApprovals > 0 && connected.RemoteUserID != "" {
 				c.Approvals, c.ApprovalLimit = read.Approvals[l.ID], l.MaxApprovals
 			}

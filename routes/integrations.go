@@ -137,6 +137,7 @@ func (s *server) describe(c identity.Connection) views.Integration {
 		card.State, card.OwnApp = views.Connected, i.OwnApp
 		card.Approvals, card.ApprovalLimit = c.Approvals, c.ApprovalLimit
 		card.Org, card.Scopes = org(i.Grant), strings.Fields(i.Scopes)
+		card.MissingScopes = c.MissingScopes
 		card.ConnectedBy, card.ConnectedAt, card.RemoteUser, card.LostAt = i.ConnectedEmail, i.ConnectedAt, i.RemoteUserID, i.BrokenAt
 		if i.RefreshedAt.After(i.ConnectedAt) {
 			card.LastRefreshed = i.RefreshedAt

@@ -142,6 +142,7 @@ type Integration struct {
 	ConnectedBy   string    // e-mail of the admin
 	ConnectedAt   time.Time // zero when unknown
 	Scopes        []string
+	MissingScopes []string  // asked for by now, and not granted
 	LastRefreshed time.Time // zero when never
 	OwnApp        bool      // made with the tenant's own app
 

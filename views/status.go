@@ -319,8 +319,8 @@ var scopeWords = map[string]string{"api": "read and write records", "full": "ful
 	"id": "see who connected", "openid": "see who connected", "profile": "see who connected", "email": "see who connected"}
 
 // permissions are what was allowed, in words; one that has none is named as it is.
-func (i Integration) permissions() string {
-	return capitalised(strings.Join(permissionWords(i.Scopes), ", "))
+func permissions(scopes []string) string {
+	return capitalised(strings.Join(permissionWords(scopes), ", "))
 }
 
 // permissionWords are scopes in words, each once.
