@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -168,7 +170,7 @@ func nodeModules() (string, error) {
 	if err := setup.Run(5*time.Minute, npm); err != nil {
 		return "", err
 	}
-	if err := os.Rename(tmp, to); err != nil {
+	if err := os.Rename(tmp, to); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", err
 	}
 	return filepath.Join(to, "node_modules"), nil
@@ -189,7 +191,9 @@ func TestQuickstartInNode(t *testing.T) {
 	t.Parallel()
 	q := startQuickstart(t)
 	q.begin("Node")
-	q.story()
+	john := q.story()
+	q.moves(john)
+	q.waits(john)
 }
 
 func TestQuickstartInPython(t *testing.T) {
@@ -199,7 +203,7 @@ func TestQuickstartInPython(t *testing.T) {
 	}
 	q := startQuickstart(t)
 	q.begin("Python")
-	q.story()
+	q.waits(q.story())
 }
 
 func TestQuickstartInGo(t *testing.T) {
@@ -222,7 +226,8 @@ func TestQuickstartInGo(t *testing.T) {
 }
 
 // story is what somebody can do with the application in each language.
-func (q *quickstart) story() {
+func (q *quickstart) story() *guest {
+	q.t.Helper()
 	john := q.logsIn("john")
 	q.connects(john)
 	q.signsUp(john)
@@ -230,10 +235,10 @@ func (q *quickstart) story() {
 	q.isntSentElsewhere(john)
 	q.disconnects(john)
 	q.reconnects(john)
-	q.waits(john)
 	if said := q.process.output.String(); strings.Contains(said, "code=") || strings.Contains(said, "gp_") || strings.Contains(said, "@") {
 		q.t.Errorf("the application's log has what is secret or personal:\n%s", said)
 	}
+	return john
 }
 
 // logsIn is a browser in which a user is logged in to the application.
@@ -368,6 +373,35 @@ func (q *quickstart) reconnects(john *guest) {
 	john.open(q.app)
 	john.sees(200, "This identity has to be authorized again.")
 	john.allow("Reconnect")
+	john.sees(200, "Connected to "+q.crm.url)
+}
+
+// scriptBlock is a block of a script that runs in Node.
+var scriptBlock = regexp.MustCompile("(?s)```js\n(.*?)```")
+
+// moves does the calls with which docs/everyauth.md replaces those of EveryAuth, for who is
+// connected.
+func (q *quickstart) moves(john *guest) {
+	q.t.Helper()
+	page, err := os.ReadFile("../docs/everyauth.md")
+	must(q.t, err)
+	var script strings.Builder
+	for _, block := range scriptBlock.FindAllStringSubmatch(string(page), -1) {
+		script.WriteString(strings.ReplaceAll(block[1], "https://app.example", q.app))
+	}
+	script.WriteString(`console.log(JSON.stringify([credential.native.instance_url, newer.generation > credential.generation, same.accessToken === newer.accessToken,
+		identities.length, next, revoked, receipts, more, none]));`)
+	file := filepath.Join(q.folder, "moves.mjs")
+	must(q.t, os.WriteFile(file, []byte(script.String()), 0o600))
+	node := exec.Command("node", file)
+	node.Env = q.env
+	out, err := node.CombinedOutput()
+	if want := fmt.Sprintf(`["%s",true,true,1,null,true,[],false,null]`, q.crm.url); err != nil || !strings.Contains(string(out), want) {
+		q.t.Errorf("the calls answer %v\n%s\nwant %s", err, out, want)
+	}
+	john.open(q.app)
+	john.sees(200, "Salesforce is not connected.")
+	john.allow("Connect")
 	john.sees(200, "Connected to "+q.crm.url)
 }
 
