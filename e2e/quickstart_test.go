@@ -284,6 +284,10 @@ func (q *quickstart) connects(john *guest) {
 		other.open(back)
 		other.sees(403, "You didn’t begin this here, so nothing was connected.")
 		other.open(q.app)
+		other.press("Connect") // one of its own, which isn't that one
+		other.open(back)
+		other.sees(403, "You didn’t begin this here, so nothing was connected.")
+		other.open(q.app)
 		other.sees(200, "Salesforce is not connected.")
 	}
 	john.open(back)

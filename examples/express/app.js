@@ -91,10 +91,10 @@ app.post('/newsletter/signup', async (req, res) => {
 });
 
 app.use((err, req, res, next) => {
-  const told = [403, 409, 429, 503].includes(err.status); // else only whoever runs this can do something about it
+  const told = [403, 404, 409, 429, 503].includes(err.status); // else only whoever runs this can do something about it
   if (!told) console.error(err.code ?? err.errorCode ?? err.cause?.code ?? err.name); // messages may hold addresses
   if (err.retryAfter) res.set('Retry-After', err.retryAfter);
   const text = told ? err.message : 'That didn’t work. Please try again later.';
-  res.status(err.status ?? 502).send(page(advice(err) ?? `<p>${escape(text)}</p><a href="/integrations">Back</a>`));
+  res.status(told ? err.status : 502).send(page(advice(err) ?? `<p>${escape(text)}</p><a href="/integrations">Back</a>`));
 });
 app.listen(new URL(APP_URL).port, new URL(APP_URL).hostname, () => console.log(`Newsletter: ${APP_URL}`));

@@ -141,7 +141,7 @@ class Handler(BaseHTTPRequestHandler):
         except Failure as err:
             self.fail(err)
         except (OSError, ValueError, KeyError) as err:  # no answer, or one that isn't what it should be
-            self.fail(Failure(502, type(err).__name__))
+            self.fail(Failure(502, f"{type(err).__name__} {getattr(err, 'code', '')}"))
 
     def route(self, name, fields):
         cookies = dict(c.strip().split("=", 1) for c in self.headers.get("Cookie", "").split(";") if "=" in c)
@@ -164,12 +164,12 @@ class Handler(BaseHTTPRequestHandler):
         return 303, "/integrations", {"Set-Cookie": f"newsletter={secret}; Path=/; HttpOnly; SameSite=Lax" + "; Secure" * APP_URL.startswith("https:")}
 
     def fail(self, err):
-        told = err.status in (403, 409, 429, 503)  # else only whoever runs this can do something about it
+        told = err.status in (403, 404, 409, 429, 503)  # else only whoever runs this can do something about it
         if not told:
             print(err.code or err, file=sys.stderr)
         text = str(err) if told else "That didn’t work. Please try again later."
         headers = {"Retry-After": err.retry_after} if err.retry_after else {}
-        self.send(err.status, advice(err) or f'<p>{escape(text)}</p><a href="/integrations">Back</a>', headers)
+        self.send(err.status if told else 502, advice(err) or f'<p>{escape(text)}</p><a href="/integrations">Back</a>', headers)
 
     def send(self, status, text, headers={}):
         self.send_response(status)
