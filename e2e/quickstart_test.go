@@ -232,7 +232,7 @@ func (q *quickstart) story() *guest {
 	q.connects(john)
 	q.signsUp(john)
 	q.renews(john)
-	q.isntSentElsewhere(john)
+	q.isntForwarded(john)
 	q.disconnects(john)
 	q.reconnects(john)
 	if said := q.process.output.String(); strings.Contains(said, "code=") || strings.Contains(said, "gp_") || strings.Contains(said, "@") {
@@ -322,10 +322,10 @@ func (q *quickstart) renews(john *guest) {
 	}
 }
 
-// isntSentElsewhere shows that a link that Mary began, and that John was sent, connects John's
+// isntForwarded shows that a link that Mary began, and that John was sent, connects John's
 // Salesforce for neither of them: the application doesn't complete it, and if it did, Gatepost
 // wouldn't.
-func (q *quickstart) isntSentElsewhere(john *guest) {
+func (q *quickstart) isntForwarded(john *guest) {
 	q.t.Helper()
 	mary, grants := q.logsIn("mary"), q.crm.grants()
 	mary.before = q.portal
@@ -360,6 +360,9 @@ func (q *quickstart) disconnects(john *guest) {
 	john.open(q.app)
 	john.press("Disconnect")
 	john.sees(200, "Salesforce is not connected.")
+	if n := q.crm.grants(); n != 0 {
+		q.t.Errorf("%d authorizations are in force at Salesforce, want none", n)
+	}
 	john.open(q.app + "/newsletter/signup")
 	john.press("Subscribe", "email", "rudi@readers.example")
 	john.sees(404, "Salesforce is not connected.")
@@ -413,7 +416,7 @@ func (q *quickstart) moves(john *guest) {
 func (q *quickstart) waits(john *guest) {
 	q.t.Helper()
 	q.crm.control("expire-access-tokens", "")
-	q.crm.control("fail", `{"on": "token", "status": 503, "count": 1}`)
+	q.crm.control("fail", `{"on": "token", "status": 503, "count": 10}`)
 	john.open(q.app + "/newsletter/signup")
 	john.press("Subscribe", "email", "rosa@readers.example")
 	john.sees(503, "No credential can be had for now.")
