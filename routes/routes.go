@@ -118,6 +118,8 @@ func (s *server) fiberConfig() fiber.Config {
 		CaseSensitive:         true, // as isPublic is
 		DisableStartupMessage: true,
 		ErrorHandler:          s.outermost,
+		// Else a form that can't be read is refused before anybody knows which address it is for.
+		DisablePreParseMultipartForm: true,
 	}
 }
 
