@@ -492,6 +492,8 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 	case errors.Is(err, auth.ErrAPIKey):
 		status, doc.Code, sentence = http.StatusUnauthorized, "unauthorized", "Send an API key as a Bearer token in the Authorization header. The one that was sent, if any, is unknown, was removed, or has run out."
 		c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gatepost"`)
+	case status == http.StatusUnsupportedMediaType:
+		sentence = "Send JSON, as application/json in UTF-8 and not compressed. Nothing was changed."
 	case errors.Is(err, errNotAllowed):
 		status, doc.Code, sentence = http.StatusForbidden, "forbidden", "This API key doesn’t allow that."
 	case errors.Is(err, errNoTenant), errors.Is(err, identity.ErrWithdrawn):
