@@ -37,8 +37,13 @@ const (
 
 func isAPI(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), "/api/") }
 
-// api mounts the API.
-func (s *server) api(app *fiber.App) {
+// api mounts the API, and its description for programs and for people.
+func (s *server) api(app *fiber.App) error {
+	docs, err := s.apiDocs()
+	if err != nil {
+		return err
+	}
+	app.Get(apiPath+"/docs", docs)
 	app.Get(apiPath+"/openapi.json", func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderContentType, "application/openapi+json")
 		return c.Send(openAPI)
@@ -62,6 +67,7 @@ func (s *server) api(app *fiber.App) {
 	add(http.MethodPost, "/authorizations", auth.Authorize, s.apiBegin)
 	add(http.MethodGet, "/authorizations/:id", auth.Authorize, s.apiAuthorization)
 	add(http.MethodPost, "/authorizations/:id/complete", auth.Authorize, s.apiComplete)
+	return nil
 }
 
 const localAPIKey = "api-key"
