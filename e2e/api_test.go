@@ -1,10 +1,6 @@
 package e2e
 
 import (
-	"crypto/sha256"
-	"errors"
-	"fmt"
-	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -77,7 +73,7 @@ func goClient(t *testing.T, folder string) *exec.Cmd {
 // tsClient makes a client in TypeScript, which is checked.
 func tsClient(t *testing.T, folder string) *exec.Cmd {
 	t.Helper()
-	modules, err := tsModules(folder)
+	modules, err := nodeModules("testdata/client-ts")
 	must(t, err)
 	must(t, os.Symlink(modules, filepath.Join(folder, "node_modules")))
 	for _, args := range [][]string{{"node_modules/openapi-typescript/bin/cli.js", "openapi.json", "-o", "schema.d.ts"}, {"node_modules/typescript/bin/tsc", "-p", "."}} {
@@ -86,44 +82,6 @@ func tsClient(t *testing.T, folder string) *exec.Cmd {
 		must(t, setup.Run(generators, command))
 	}
 	return exec.Command("node", "out/main.js")
-}
-
-// tsModules is the folder with the packages that the client's lock names. They are fetched
-// once.
-func tsModules(folder string) (string, error) {
-	cache, err := toolsFolder()
-	if err != nil {
-		return "", err
-	}
-	lock, err := os.ReadFile(filepath.Join(folder, "package-lock.json"))
-	if err != nil {
-		return "", err
-	}
-	to := filepath.Join(cache, fmt.Sprintf("client-ts-%x", sha256.Sum256(lock))[:24])
-	if _, err := os.Stat(to); err == nil {
-		return filepath.Join(to, "node_modules"), nil
-	}
-	say("fetching the packages of the client in TypeScript from npm, for %v at most", generators)
-	tmp, err := os.MkdirTemp(cache, "new-")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = os.RemoveAll(tmp) }()
-	if err := os.CopyFS(tmp, os.DirFS("testdata/client-ts")); err != nil {
-		return "", err
-	}
-	npm := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--cache", filepath.Join(tmp, "npm"))
-	npm.Dir = tmp
-	if err := setup.Run(generators, npm); err != nil {
-		return "", err
-	}
-	if err := os.RemoveAll(filepath.Join(tmp, "npm")); err != nil {
-		return "", err
-	}
-	if err := os.Rename(tmp, to); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", err
-	}
-	return filepath.Join(to, "node_modules"), nil
 }
 
 // describe stores the description that the demo serves.
