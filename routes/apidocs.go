@@ -79,14 +79,14 @@ type apiDocument struct {
 }
 
 type apiOperation struct {
-	ID          string                `json:"operationId"`
-	Tags        []string              `json:"tags"`
-	Summary     string                `json:"summary"`
-	Description string                `json:"description"`
-	Security    []map[string][]string `json:"security"`
-	Parameters  []apiParameter        `json:"parameters"`
-	Body        *apiResponse          `json:"requestBody"`
-	Responses   entries[apiResponse]  `json:"responses"`
+	ID          string               `json:"operationId"`
+	Tags        []string             `json:"tags"`
+	Summary     string               `json:"summary"`
+	Description string               `json:"description"`
+	Security    []entries[[]string]  `json:"security"`
+	Parameters  []apiParameter       `json:"parameters"`
+	Body        *apiResponse         `json:"requestBody"`
+	Responses   entries[apiResponse] `json:"responses"`
 }
 
 type apiParameter struct {
@@ -217,7 +217,7 @@ func apiTexts(markdown string) (all []views.APIText) {
 }
 
 func (d apiDocument) operation(method, path string, o apiOperation) (views.APIOperation, error) {
-	shown := views.APIOperation{ID: o.ID, Method: method, Path: apiPath + path, Summary: o.Summary, Text: o.Description, Right: strings.Join(o.Security[0]["key"], ", ")}
+	shown := views.APIOperation{ID: o.ID, Method: method, Path: apiPath + path, Summary: o.Summary, Text: o.Description, Right: strings.Join(o.Security[0].find("key"), ", ")}
 	for _, p := range o.Parameters {
 		f := apiField(p.Name, p.Schema)
 		f.Text, f.Notes = p.Description, append(f.Notes, "in the "+p.In)
