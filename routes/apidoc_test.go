@@ -467,4 +467,34 @@ func TestRareAnswersOfTheAPI(t *testing.T) {
 	a.call(key, "POST", "/authorizations", "/authorizations", body("service", "appless", "tenant", "contoso", "return_to", appDone)).is(409, "no_app")
 }
 
+// An identity whose service was removed, or has no app, is answered for as it is described
+// too.
+func TestAPIOfWhatHasNoService(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t)
+	key := a.key(nil, nil, auth.Read, auth.Delete, auth.Call, auth.Authorize)
+	if err := a.vault.AddService(t.Context(), identity.Service{ID: "appless", Name: "Appless", LoginURL: "https://login.example", AuthorizeURL: "/authorize", TokenURL: "/token"}); err != nil {
+		t.Fatal(err)
+	}
+	for i, service := range []string{"gone", "appless"} {
+		one, two := a.ids["contoso"][1+i], a.ids["fabrikam"][1+i]
+		if _, err := a.store.Writer().Exec(`UPDATE identities SET service = $1, stale = 1 WHERE id IN ($2, $3)`, service, one, two); err != nil {
+			t.Fatal(err)
+		}
+		a.call(key, "GET", "/identities", "/identities", "").is(200, "")
+		a.call(key, "GET", "/identities/{id}", "/identities/"+one, "").is(200, "")
+		token := a.call(key, "GET", "/identities/{id}/token", "/identities/"+one+"/token", "")
+		call := a.request(key, one, body("method", "GET", "path", "/services/data/"))
+		begun := a.call(key, "POST", "/authorizations", "/authorizations", body("reauthorize", one, "return_to", appDone))
+		for _, got := range []answer{token, call, begun} {
+			if got.status < 400 || got.status >= 500 {
+				t.Errorf("%s: %s", service, got.text)
+			}
+		}
+		a.call(key, "DELETE", "/identities/{id}", "/identities/"+one, "").is(200, "")
+		a.call(key, "DELETE", "/identities", "/identities", body("service", service)).is(200, "")
+		a.call(key, "GET", "/identities/{id}", "/identities/"+two, "").is(404, "not_found")
+	}
+}
+
 func number(text string) (n int) { _, _ = fmt.Sscan(text, &n); return n }
