@@ -60,7 +60,7 @@ func goClient(t *testing.T, folder string) *exec.Cmd {
 	t.Helper()
 	must(t, os.Mkdir(filepath.Join(folder, "gatepost"), 0o755))
 	for _, args := range [][]string{
-		{"run", goGenerator, "-generate", "types,client", "-package", "gatepost", "-o", "gatepost/gatepost.go", "openapi.json"},
+		{"run", goGenerator, "-config", "oapi-codegen.yaml", "openapi.json"},
 		{"build", "-o", "client", "."},
 	} {
 		command := exec.Command("go", args...)

@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"client/gatepost"
+
+	"github.com/oapi-codegen/nullable"
 )
 
 func main() {
@@ -52,7 +54,8 @@ func identities(ctx context.Context, c *gatepost.ClientWithResponses, tenant str
 
 func token(ctx context.Context, c *gatepost.ClientWithResponses, tenant string) error {
 	service := "sfdc"
-	got, err := c.FindTokenWithResponse(ctx, gatepost.Selector{Service: &service, Tenant: &tenant})
+	none := nullable.NewNullNullable[string]()
+	got, err := c.FindTokenWithResponse(ctx, gatepost.Selector{Service: &service, Tenant: &tenant, User: none, Account: none})
 	if err != nil {
 		return err
 	}
@@ -79,8 +82,7 @@ func authorization(ctx context.Context, c *gatepost.ClientWithResponses, tenant 
 }
 
 func refused(ctx context.Context, c *gatepost.ClientWithResponses, tenant string) error {
-	nobody := "nobody"
-	got, err := c.FindTokenWithResponse(ctx, gatepost.Selector{Tenant: &tenant, User: &nobody})
+	got, err := c.FindTokenWithResponse(ctx, gatepost.Selector{Tenant: &tenant, User: nullable.NewNullableWithValue("nobody")})
 	if err != nil {
 		return err
 	}
