@@ -185,3 +185,33 @@ func TestAuthorizationStates(t *testing.T) {
 		}
 	}
 }
+
+// What was granted and isn't completed has tokens too, which no other host may be told.
+func TestWhatWaitsToBeCompletedDependsOnItsService(t *testing.T) {
+	d := openSealing(t)
+	ann, tenant := member(t, d, "ann")
+	g := grant(ann, tenant)
+	g.Service = "acme"
+	unless(t, d.AddServiceDefinition(t.Context(), ServiceDefinition{ID: g.Service, Definition: "{}"}))
+	uses := func() (n int) {
+		t.Helper()
+		unless(t, d.ChangeServiceDefinition(t.Context(), g.Service, func(_ ServiceDefinition, uses ServiceUses) (string, error) {
+			n = uses.Identities
+			return "{}", nil
+		}))
+		return n
+	}
+	opened := d.opened(t, g)
+	if n := uses(); n != 0 {
+		t.Errorf("%d depend on it before anything is granted", n)
+	}
+	unless(t, d.GrantAuthorization(t.Context(), opened, "code"))
+	if n := uses(); n != 1 {
+		t.Errorf("%d depend on it, want what was granted", n)
+	}
+	_, err := d.DropAuthorization(t.Context(), opened.ID, "code")
+	unless(t, err)
+	if n := uses(); n != 1 {
+		t.Errorf("%d depend on it, want what is yet to be revoked", n)
+	}
+}

@@ -47,7 +47,7 @@ func (d *Services) AddServiceDefinition(ctx context.Context, s ServiceDefinition
 
 // ServiceUses is what depends on a service's definition.
 type ServiceUses struct {
-	Identities int // with those that wait to be confirmed, and what is yet to be revoked
+	Identities int // with what waits to be confirmed or completed, and what is yet to be revoked
 	Secrets    int // client secrets that are set: the installation's, and tenants' own
 }
 
@@ -61,7 +61,8 @@ func (d *Services) ChangeServiceDefinition(ctx context.Context, id string, chang
 			return err
 		}
 		var uses ServiceUses
-		err = tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities WHERE service = $1) + (SELECT COUNT(*) FROM held_identities WHERE service = $1) + (SELECT COUNT(*) FROM revocations WHERE service = $1),
+		err = tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities WHERE service = $1) + (SELECT COUNT(*) FROM held_identities WHERE service = $1)
+				+ (SELECT COUNT(*) FROM granted_identities WHERE service = $1) + (SELECT COUNT(*) FROM revocations WHERE service = $1),
 			(SELECT COUNT(*) FROM service_settings WHERE service = $1 AND sealed_client_secret <> '') + (SELECT COUNT(*) FROM tenant_apps WHERE service = $1 AND sealed_client_secret <> '')`, id).Scan(&uses.Identities, &uses.Secrets)
 		if err != nil {
 			return err

@@ -2072,15 +2072,15 @@ var stores = []store{
 		a.Service, a.DefinedAt = g.Service, g.DefinedAt
 		return func(d *DB) error { return d.BeginAuthorization(t.Context(), a) }, g.KeyID
 	}},
-	{"GrantAuthorization", true, false, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
+	{"GrantAuthorization", true, true, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
 		g = d.opened(t, g)
 		return func(d *DB) error { return d.GrantAuthorization(t.Context(), g, "code") }, g.KeyID
 	}},
-	{"CompleteAuthorization", true, false, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
+	{"CompleteAuthorization", true, true, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
 		g = d.grantedTo(t, g)
 		return d.completes(t, g), g.KeyID
 	}},
-	{"HoldAuthorization", true, false, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
+	{"HoldAuthorization", true, true, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
 		g = d.grantedTo(t, g)
 		return func(d *DB) error {
 			return d.HoldAuthorization(t.Context(), g.ID, Held{Grant: g, ExpiresAt: d.now().Add(time.Hour)})
