@@ -115,7 +115,7 @@ func (r AuthorizationRequest) check(s Service) (tags []string, err error) {
 	}
 	for name, value := range r.Params {
 		switch {
-		case slices.Contains(protocolParams, name), !slices.Contains(s.AllowParams, name):
+		case !allowable(name), !slices.Contains(s.AllowParams, name):
 			return nil, &ParamError{Name: name, Allowed: s.AllowParams}
 		case len(value) > maxParam || !storable(value):
 			return nil, &TooLongError{"params." + name, maxParam, "bytes"}

@@ -646,6 +646,19 @@ func TestAuthorizationsThatCannotBegin(t *testing.T) {
 	a.begin("joe")
 }
 
+// A definition that was stored with more than may be allowed lets no application say the
+// whole request anew.
+func TestParamsThatNoServiceAllows(t *testing.T) {
+	s := Service{AllowParams: append([]string{"hd", ""}, append(slices.Clone(protocolParams), requestParams...)...)}
+	for _, name := range s.AllowParams {
+		_, err := AuthorizationRequest{Params: map[string]string{name: "x"}}.check(s)
+		var param *ParamError
+		if errors.As(err, &param) == (name == "hd") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 // What the service allows is asked for, and who is meant all the same.
 func TestAuthorizationParams(t *testing.T) {
 	a := newAsking(t)
