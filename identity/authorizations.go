@@ -359,15 +359,16 @@ func (v *Vault) AuthorizationOf(ctx context.Context, keyID, id string) (db.Autho
 }
 
 func (v *Vault) granting(ctx context.Context, a db.Authorization, g db.Grant) (*Granting, error) {
-	s, err := v.Settings(ctx, a.Service)
+	s, err := v.wanted(ctx, g)
 	if err != nil && !errors.Is(err, ErrNoService) {
 		return nil, err
 	}
+	s.Scopes = withScopes(s.Scopes, a.MoreScopes)
 	old, err := v.Store.IdentityOf(ctx, g.Service, g.TenantID, g.User, g.Account)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return nil, err
 	}
-	return &Granting{Grant: g, Missing: ungranted(withScopes(s.Scopes, a.MoreScopes), g.Scopes), OtherOrg: err == nil && g.Own() && old.OrgID != g.OrgID}, nil
+	return &Granting{Grant: g, Missing: s.ungranted(g, !s.RefreshOptional), OtherOrg: err == nil && g.Own() && old.OrgID != g.OrgID}, nil
 }
 
 func (v *Vault) begunBy(ctx context.Context, keyID, id string) (db.Authorization, error) {

@@ -723,3 +723,24 @@ func TestKeysAreRotatedBeforeCompletion(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What is missing of a grant is told as it is of the identity that comes of it.
+func TestMissingScopesOfWhatWasGranted(t *testing.T) {
+	a := newAsking(t)
+	for granted, missing := range map[string][]string{
+		"id refresh_token api": nil,
+		"full refresh_token":   nil,
+		"api offline_access":   {"id"}, // it came with a refresh token
+	} {
+		a.srv.scope = granted
+		begun := a.begin("eve")
+		code := a.grants(begun)
+		if g := a.is(begun, db.AuthorizationGranted, ""); g == nil || !slices.Equal(g.Missing, missing) {
+			t.Errorf("%s: %+v, want %v missing", granted, g, missing)
+		}
+		i := a.completes(a.completion(begun, code, "eve"))
+		if d, err := a.v.Describe(t.Context(), i); err != nil || !slices.Equal(d[0].MissingScopes, missing) {
+			t.Errorf("%s: of the identity: %+v, %v", granted, d, err)
+		}
+	}
+}
