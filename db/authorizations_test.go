@@ -114,7 +114,8 @@ func TestAuthorizationsThatEnd(t *testing.T) {
 		end  func(t *testing.T, d *DB, a Authorization) error
 		want string // the error of the ended ones
 	}{
-		"its key is deleted": {func(t *testing.T, d *DB, a Authorization) error { return d.DeleteAPIKey(t.Context(), a.APIKeyID) }, EndedWithdrawn},
+		"its key is deleted":                {func(t *testing.T, d *DB, a Authorization) error { return d.DeleteAPIKey(t.Context(), a.APIKeyID) }, EndedWithdrawn},
+		"its address is taken from its key": {func(t *testing.T, d *DB, a Authorization) error { return d.takesAddress(t, a.APIKeyID, a.ReturnTo)(d) }, EndedWithdrawn},
 		"its tenant is closed": {func(t *testing.T, d *DB, a Authorization) error {
 			_, err := d.CloseTenant(t.Context(), a.TenantID, noon)
 			return err
@@ -214,4 +215,33 @@ func TestWhatWaitsToBeCompletedDependsOnItsService(t *testing.T) {
 	if n := uses(); n != 1 {
 		t.Errorf("%d depend on it, want what is yet to be revoked", n)
 	}
+}
+
+// Where an address is taken from a key, what returns to others goes on.
+func TestAddressThatIsTakenFromAKey(t *testing.T) {
+	d := openSealing(t)
+	_, tenant := member(t, d, "ann")
+	a := asked(d.apiKey(t), tenant.ID)
+	unless(t, d.BeginAuthorization(t.Context(), a))
+	ended := asked(a.APIKeyID, tenant.ID)
+	unless(t, d.BeginAuthorization(t.Context(), ended))
+	unless(t, d.OpenAuthorization(t.Context(), ended.ID, "browser", d.now().Add(time.Hour)))
+	unless(t, d.EndAuthorization(t.Context(), ended.ID, AuthorizationDenied, "access_denied", "", ""))
+	other := asked(a.APIKeyID, tenant.ID)
+	other.ReturnTo = "https://app.example/other"
+	unless(t, d.BeginAuthorization(t.Context(), other))
+	elsewhere := asked(d.apiKey(t), tenant.ID)
+	unless(t, d.BeginAuthorization(t.Context(), elsewhere))
+	unless(t, d.takesAddress(t, a.APIKeyID, a.ReturnTo)(d))
+	for _, want := range []struct {
+		id, returnTo string
+		state        AuthorizationState
+	}{{a.ID, "", AuthorizationFailed}, {ended.ID, "", AuthorizationDenied}, {other.ID, other.ReturnTo, AuthorizationBegun}, {elsewhere.ID, elsewhere.ReturnTo, AuthorizationBegun}} {
+		if got, err := d.Authorization(t.Context(), want.id); err != nil || got.ReturnTo != want.returnTo || got.State != want.state {
+			t.Errorf("%s to %q, %v; want %s to %q", got.State, got.ReturnTo, err, want.state, want.returnTo)
+		}
+	}
+	wantLost(t, "begun for it", d.BeginAuthorization(t.Context(), a))
+	a.ReturnTo = ""
+	wantLost(t, "begun for nowhere", d.BeginAuthorization(t.Context(), a))
 }

@@ -155,6 +155,7 @@ var (
 	ErrLinkUsed        = errors.New("the link has been used")
 	ErrOtherBrowser    = errors.New("another browser has opened the link")
 	ErrTenantClosed    = errors.New("the tenant was closed")
+	ErrLinkWithdrawn   = errors.New("what the link was for is gone")
 )
 
 // Asked is what a person is told who opens the link of an authorization.
@@ -168,9 +169,9 @@ type Asked struct {
 
 // OpenLink returns what the link with the secret asks for, and uses nothing up. browser is
 // the secret of the cookie of the browser that opens it; empty when it has none.
-// Errors: ErrNoAuthorization, ErrLinkExpired, ErrLinkUsed, ErrOtherBrowser,
-// ErrTenantClosed, ErrNoService, ErrNoApp, or a failure of the store. Whenever the link is
-// known, what it asks for comes back with the error.
+// Errors: ErrNoAuthorization, ErrLinkExpired, ErrLinkUsed, ErrLinkWithdrawn,
+// ErrOtherBrowser, ErrTenantClosed, ErrNoService, ErrNoApp, or a failure of the store.
+// Whenever the link is known, what it asks for comes back with the error.
 func (v *Vault) OpenLink(ctx context.Context, secret, browser string) (Asked, error) {
 	a, err := v.Store.AuthorizationByLink(ctx, linkHash(secret))
 	if errors.Is(err, db.ErrNotFound) {
@@ -209,6 +210,8 @@ func (v *Vault) mayOpen(a db.Authorization, browser string) error {
 	switch {
 	case a.Closed:
 		return ErrTenantClosed
+	case a.ReturnTo == "", a.Error == EndWithdrawn:
+		return ErrLinkWithdrawn
 	case a.State == db.AuthorizationExpired, a.State == db.AuthorizationBegun && !now.Before(a.LinkEndsAt):
 		return ErrLinkExpired
 	case a.State != db.AuthorizationBegun && a.State != db.AuthorizationOpened:
@@ -253,7 +256,8 @@ func (v *Vault) StartAuthorization(ctx context.Context, secret, browser string) 
 // FinishAuthorization is Finish for a callback that belongs to an authorization: what was
 // granted is kept for the application to complete. It returns where the browser goes.
 // browser is the secret of its cookie, and q what it brought. Errors: ErrHandshake: it
-// belongs to no authorization; ErrOtherBrowser; ErrUnderWay; ErrTenantClosed; or a failure
+// belongs to no authorization; ErrOtherBrowser; ErrUnderWay; ErrTenantClosed;
+// ErrLinkWithdrawn: the application doesn't take browsers back there any more; or a failure
 // of the store, after which it may be tried again.
 func (v *Vault) FinishAuthorization(ctx context.Context, service, browser string, q url.Values) (address string, err error) {
 	id, err := v.Store.HandshakeAuthorization(ctx, service, hash(q.Get("state")))
@@ -277,6 +281,9 @@ func (v *Vault) FinishAuthorization(ctx context.Context, service, browser string
 		if a, err = v.Store.Authorization(ctx, id); err != nil {
 			return "", err
 		}
+	}
+	if a.ReturnTo == "" { // an operator took the address from the key
+		return "", ErrLinkWithdrawn
 	}
 	return v.returnURL(a.As(v.Now()), browser), nil
 }

@@ -33,7 +33,7 @@ func newAsking(t *testing.T) *asking {
 
 func (w *world) addKey() string {
 	w.t.Helper()
-	k := db.APIKey{ID: db.NewID(), Name: "test", CreatedAt: time.Now()}
+	k := db.APIKey{ID: db.NewID(), Name: "test", CreatedAt: time.Now(), ReturnTo: []string{returnTo}}
 	if err := w.store.AddAPIKey(w.t.Context(), k, k.ID); err != nil {
 		w.t.Fatal(err)
 	}

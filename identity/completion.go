@@ -47,7 +47,7 @@ func AuthorizationEnds() map[string]string {
 		EndOtherUser:    "It was completed for another tenant or user than it was begun for. What was granted is revoked.",
 		EndExpired:      "Nobody granted anything in time.",
 		EndNotCompleted: "It wasn’t completed within ten minutes. What was granted is revoked.",
-		EndWithdrawn:    "What it was for is gone: the tenant, the API key, the app, or the identity that it was to replace.",
+		EndWithdrawn:    "What it was for is gone: the tenant, the API key or its return address, the app, or the identity that it was to replace.",
 	}
 }
 

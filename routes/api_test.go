@@ -65,7 +65,7 @@ type api struct {
 func openAPI(t *testing.T, changes ...with) *api {
 	t.Helper()
 	a := &api{ids: map[string][]string{}}
-	a.world = openBoth(t, append([]with{returning}, append(changes, func(c *routes.Config) { a.vault, a.keys = c.Vault, c.Keys })...)...)
+	a.world = openBoth(t, append(changes, func(c *routes.Config) { a.vault, a.keys = c.Vault, c.Keys })...)
 	a.control("settings", `{"max_approvals":50}`)
 	resp, err := http.Get(a.url + "/api/v1/openapi.json")
 	if err != nil {

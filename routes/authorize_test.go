@@ -1,7 +1,6 @@
 package routes_test
 
 import (
-	"context"
 	"encoding/json"
 	"html"
 	"net/http"
@@ -14,23 +13,9 @@ import (
 
 	"gatepost/auth"
 	"gatepost/db"
-	"gatepost/routes"
 )
 
 const appDone = "https://app.example/done"
-
-// returning has the keys that may authorize return to the application of these tests.
-func returning(c *routes.Config) { c.Keys = auth.NewAPIKeys(returningKeys{c.Store}) }
-
-type returningKeys struct{ auth.APIKeyStore }
-
-func (s returningKeys) APIKeyBySecret(ctx context.Context, hash string) (db.APIKey, error) {
-	k, err := s.APIKeyStore.APIKeyBySecret(ctx, hash)
-	if len(k.ReturnTo) == 0 && auth.Allows(k, auth.Authorize) {
-		k.ReturnTo = []string{appDone}
-	}
-	return k, err
-}
 
 // application is one that authorizes its users over HTTP.
 type application struct {
@@ -502,4 +487,46 @@ func (a *application) raw(method, path, body string) int {
 	}
 	_ = resp.Body.Close()
 	return resp.StatusCode
+}
+
+// An operator takes a return address from a key: nobody is sent there any more, whatever
+// was begun before, and what was granted is revoked.
+func TestReturnAddressThatIsTakenBack(t *testing.T) {
+	t.Parallel()
+	a := openApplication(t)
+	keys := a.vault.Store.(*db.DB)
+	change := func(o auth.APIKeyChange) {
+		t.Helper()
+		all, err := keys.APIKeys(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := auth.SetAPIKey(t.Context(), keys, all[len(all)-1].ID, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := a.browser()
+	opened, link := a.begins("user", "newcomer")
+	callback := b.decide(b.presses(link), sfJohn, "allow")
+	granted, second := a.begins("user", "other")
+	back := b.decide(b.presses(second), sfJohn, "allow")
+	b.returns(back)
+	_, third := a.begins("user", "third")
+	change(auth.APIKeyChange{Add: []string{"https://app.example/new"}, Remove: []string{appDone}})
+	a.state(opened, "failed", "withdrawn")
+	a.state(granted, "dropped", "withdrawn")
+	for _, page := range []string{link, callback, second, back, third} {
+		b.get(page).is(410, "This link was taken back").hasNot(appDone)
+	}
+	b.post(third, "csrf", b.get("/login").hidden("csrf")).is(410, "This link was taken back")
+	begin := body("service", "sfdc", "tenant", "contoso", "user", "eve", "return_to", appDone)
+	a.call(a.key, "POST", "/authorizations", "/authorizations", begin).is(404, "not_found") // where the key is taken for what it was a moment ago
+	a.keys.Forget()
+	a.call(a.key, "POST", "/authorizations", "/authorizations", begin).is(422, "invalid")
+	if n := a.count(`SELECT count(*) FROM granted_identities`); n != 0 {
+		t.Errorf("%d wait to be completed", n)
+	}
+	if n := a.count(`SELECT count(*) FROM revocations`); n != 1 {
+		t.Errorf("%d are to be revoked", n)
+	}
 }
