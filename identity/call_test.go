@@ -209,6 +209,21 @@ func TestCallGivesOutNoToken(t *testing.T) {
 			"in JSON in a URL": url.QueryEscape(`"` + json.String() + `"`), "in hex": hex.EncodeToString([]byte(token)), "in large hex": strings.ToUpper(hex.EncodeToString([]byte(token))),
 			"at the end": strings.Repeat("x", 1<<20) + token,
 		}
+		var twice, script, wide strings.Builder
+		for _, b := range []byte(token) {
+			fmt.Fprintf(&twice, "%%25%02x", b)
+			fmt.Fprintf(&script, `\x%02x`, b)
+			wide.WriteString("\x00" + string(b))
+		}
+		lines := base64.StdEncoding.EncodeToString([]byte("Authorization: Bearer " + token))
+		var broken []string
+		for len(lines) > 10 {
+			broken, lines = append(broken, lines[:10]), lines[10:]
+		}
+		broken = append(broken, lines)
+		bodies["in a URL in a URL"], bodies["in a script"], bodies["in UTF-16"] = "?back="+twice.String(), `"`+script.String()+`"`, wide.String()
+		bodies["in a mail"], bodies["in a mail in JSON"] = strings.Join(broken, "\r\n"), `{"raw":"`+strings.Join(broken, `\r\n`)+`"}`
+		bodies["in a mail for people"] = "Token: " + token[:9] + "=\r\n" + token[9:20] + "=\n" + token[20:]
 		for n := range 4 {
 			text := strings.Repeat("u", n) + ":" + token + ":p"
 			bodies[fmt.Sprint("in base64 ", n)] = base64.StdEncoding.EncodeToString([]byte(text))
