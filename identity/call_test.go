@@ -326,6 +326,7 @@ func TestCallsThatAreSlow(t *testing.T) {
 	defer stop()
 	_, err := v.Call(busy, i, APIRequest{Method: "GET", Path: "/services/data/"})
 	wantCall(t, "no turn", err, CallBusy)
+	wantCall(t, "no credential", inTime(busy, fmt.Errorf("renew: %w", busy.Err())), CallUnreachable)
 	if !strings.Contains(strings.Join(w.told(), "\n"), "called unreachable") {
 		t.Errorf("it isn't told: %v", w.told())
 	}
@@ -433,3 +434,47 @@ func FuzzCallPaths(f *testing.F) {
 		}
 	})
 }
+
+// What is sent counts among the tenant's API calls. What isn't doesn't, though it is told:
+// a program that asks again and again for an identity that broke would use up the share
+// of sign-ups.
+func TestCallsThatAreCounted(t *testing.T) {
+	w, v, stub, i := calling(t)
+	if _, err := w.store.Writer().Exec(`UPDATE destinations SET service = $1 WHERE tenant_id = $2`, i.Service, i.TenantID); err != nil {
+		t.Fatal(err)
+	}
+	counted := func() (n int) {
+		t.Helper()
+		if err := w.store.Writer().QueryRow(`SELECT COALESCE(sum(n), 0) FROM api_calls`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	call := func(what string, want int) {
+		t.Helper()
+		before, told := counted(), len(w.told())
+		_, _ = v.Call(t.Context(), w.identity(v), APIRequest{Method: "GET", Path: "/services/data/"})
+		if n := counted() - before; n != want || len(w.told()) <= told {
+			t.Errorf("%s: %d counted, want %d; told %v", what, n, want, w.told())
+		}
+	}
+	call("answered", 1)
+	stub.serve = func(*http.Request, string) *http.Response { return answered(302, "", "") }
+	call("answered with a redirect", 1)
+	v.HTTP = &http.Client{Transport: unreached{}}
+	call("not sent", 0)
+	v.HTTP = &http.Client{Transport: stub}
+	stub.serve = func(*http.Request, string) *http.Response { return answered(401, "", "") }
+	w.srv.revokeAll()
+	call("refused, and not renewed", 0)
+	if i = w.identity(v); i.BrokenAt.IsZero() {
+		t.Fatal("it isn't broken")
+	}
+	call("broken", 0)
+}
+
+// unreached reaches nobody.
+type unreached struct{}
+
+// RoundTrip fails before anything is sent.
+func (unreached) RoundTrip(*http.Request) (*http.Response, error) { return nil, errDisk }
