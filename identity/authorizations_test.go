@@ -364,7 +364,15 @@ func TestAuthorizationsRunOut(t *testing.T) {
 	a.refuses(a.completion(begun, "x", "eve"), NotCompletable, EndExpired)
 	a.sweep()
 	a.is(begun, db.AuthorizationExpired, EndExpired)
-	// A link in a mail lives for a week.
+	// A link in a mail lives for a week, also for the browser that it is tied to.
+	unopened, err := a.v.BeginAuthorization(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tied, err := a.v.BeginAuthorization(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
 	a.later(6 * 24 * time.Hour)
 	code := a.grants(mailed)
 	a.later(10*time.Minute - time.Second)
@@ -375,6 +383,14 @@ func TestAuthorizationsRunOut(t *testing.T) {
 	a.refuses(a.completion(mailed, code, "joe"), TooLate, "")
 	a.wantNoIdentity()
 	a.wantLive(0)
+	a.later(24*time.Hour - 11*time.Minute)
+	a.consents(tied, appBrowser)
+	a.later(6 * time.Minute) // it could still come back from the service
+	for what, late := range map[string]Begun{"unopened": unopened, "tied to this browser": tied} {
+		if _, err := a.v.OpenLink(t.Context(), late.Secret, appBrowser); !errors.Is(err, ErrLinkExpired) {
+			t.Errorf("%s, after a week: %v", what, err)
+		}
+	}
 	// The process that had it is gone: the sweep revokes what was granted.
 	a.ahead.Store(0)
 	left := a.begin("ann")
@@ -469,6 +485,7 @@ func TestOrgOfAnotherTenantIsHeld(t *testing.T) {
 	a.refuses(a.completion(begun, code, ""), ConfirmationRequired, "")
 	a.is(begun, db.AuthorizationHeld, "")
 	a.refuses(a.completion(begun, code, ""), ConfirmationRequired, "")
+	a.refuses(a.completion(begun, code, "somebody"), NotCompletable, string(db.AuthorizationHeld))
 	h, err := a.v.Held(t.Context(), Salesforce, a.tenant)
 	if err != nil || h.OrgID != orgOne {
 		t.Fatalf("%+v, %v", h, err)
