@@ -245,3 +245,34 @@ func TestAddressThatIsTakenFromAKey(t *testing.T) {
 	a.ReturnTo = ""
 	wantLost(t, "begun for nowhere", d.BeginAuthorization(t.Context(), a))
 }
+
+// What is granted, or has ended, isn't opened again by the browser that it is tied to: it
+// would be under way twice.
+func TestWhatIsGrantedIsNotOpenedAgain(t *testing.T) {
+	d := openSealing(t)
+	ann, tenant := member(t, d, "ann")
+	g := d.grantedTo(t, grant(ann, tenant))
+	open := func() error { return d.OpenAuthorization(t.Context(), g.ID, "browser", d.now().Add(time.Hour)) }
+	wantLost(t, "granted", open())
+	_, err := d.DropAuthorization(t.Context(), g.ID, "code")
+	unless(t, err)
+	wantLost(t, "dropped", open())
+}
+
+// A key, and a user in a tenant, have so many under way at once, and others as many.
+func TestTooManyAuthorizations(t *testing.T) {
+	d := openSealing(t)
+	_, tenant := member(t, d, "ann")
+	key := d.apiKey(t)
+	_, err := d.write.Exec(`INSERT INTO authorizations (id, api_key_id, tenant_id, service, user_name, account, tags, login_hint, login_url, return_to, app_state, skip_page, link_hash, link_ends_at, state, begun_at, expires_at, ended_at)
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $3)
+		SELECT 'a' || i, $1, $2, 'sfdc', 'u' || i, '', '[]', '', '', '', '', 0, 'h' || i, 0, 'begun', 0, 0, 0 FROM n`, key, tenant.ID, maxKeyAuthorizations)
+	unless(t, err)
+	if err := d.BeginAuthorization(t.Context(), asked(key, tenant.ID)); !errors.Is(err, ErrTooMany) {
+		t.Errorf("one more of the key: %v", err)
+	}
+	unless(t, d.BeginAuthorization(t.Context(), asked(d.apiKey(t), tenant.ID)))
+	_, err = d.write.Exec(`UPDATE authorizations SET ended_at = 1 WHERE id = 'a1'`)
+	unless(t, err)
+	unless(t, d.BeginAuthorization(t.Context(), asked(key, tenant.ID)))
+}
