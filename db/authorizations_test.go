@@ -276,3 +276,49 @@ func TestTooManyAuthorizations(t *testing.T) {
 	unless(t, err)
 	unless(t, d.BeginAuthorization(t.Context(), asked(key, tenant.ID)))
 }
+
+// What was granted to an app that is removed, or succeeded by another one, is given back,
+// since it could not be renewed; and nothing of other apps.
+func TestAuthorizationsOfAppsThatChange(t *testing.T) {
+	for name, tt := range map[string]struct {
+		ends   string
+		change func(d *DB, tenants map[string]Tenant) error
+	}{
+		"a tenant's own is removed": {"own", func(d *DB, tenants map[string]Tenant) error {
+			_, err := d.DeleteTenantApp(t.Context(), "sfdc", tenants["own"].ID)
+			return err
+		}},
+		"a tenant's own is another one": {"own", func(d *DB, tenants map[string]Tenant) error {
+			_, err := d.ChangeTenantApp(t.Context(), "sfdc", tenants["own"].ID, func(a *TenantApp) error { a.ClientID = "newer"; return nil })
+			return err
+		}},
+		"the shared one is another one": {"shared", func(d *DB, _ map[string]Tenant) error {
+			return d.ChangeService(t.Context(), "sfdc", func(s *ServiceSettings) { s.ClientID = "newer" })
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := openSealing(t)
+			unless(t, d.ChangeService(t.Context(), "sfdc", func(s *ServiceSettings) { s.ClientID = "shared" }))
+			tenants, grants := map[string]Tenant{}, map[string]Grant{}
+			for _, of := range []string{"shared", "own", "another"} {
+				user, tenant := member(t, d, of)
+				g := grant(user, tenant)
+				if g.ClientID, g.OwnApp = of, of != "shared"; g.OwnApp {
+					setApp(t, d, tenant.ID, of)
+				}
+				tenants[of], grants[of] = tenant, d.grantedTo(t, g)
+			}
+			unless(t, tt.change(d, tenants))
+			for of, g := range grants {
+				want, code := AuthorizationGranted, ""
+				if of == tt.ends {
+					want, code = AuthorizationDropped, EndedWithdrawn
+					d.revoked(t, g.TenantID, g.SealedRefresh)
+				}
+				if a, err := d.Authorization(t.Context(), g.ID); err != nil || a.State != want || a.Error != code {
+					t.Errorf("%s: %s %s, %v; want %s", of, a.State, a.Error, err, want)
+				}
+			}
+		})
+	}
+}
