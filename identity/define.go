@@ -287,6 +287,9 @@ func addressesOf(d db.ServiceDefinition) (all []string) {
 	for _, host := range s.APIHosts {
 		all = append(all, "https://"+host)
 	}
+	if s.CallHost != "" {
+		all = append(all, "https://"+s.CallHost)
+	}
 	return all
 }
 

@@ -2,11 +2,13 @@ package identity
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -391,5 +393,19 @@ func TestDefinitionsKeepTheirFields(t *testing.T) {
 		if validPrefix(prefix) != ok {
 			t.Errorf("%q: %t", prefix, !ok)
 		}
+	}
+}
+
+// What the operator defines may be called, also where it lies in a network of their own.
+func TestAddressesOfTheOperator(t *testing.T) {
+	s := acme()
+	s.APIHosts, s.CallHost = nil, "api.internal.example"
+	b, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := addressesOf(db.ServiceDefinition{ID: s.ID, Definition: string(b)})
+	if !slices.Contains(all, "https://api.internal.example") || slices.Contains(all, "https://") {
+		t.Errorf("%q", all)
 	}
 }
