@@ -165,17 +165,29 @@ func TestAuthorizationsThatEnd(t *testing.T) {
 
 // An identity that is deleted takes along what was granted to replace it.
 func TestWhoDisconnectsIsNotConnectedAgain(t *testing.T) {
-	d := openSealing(t)
-	ann, tenant := member(t, d, "ann")
-	old := grant(ann, tenant)
-	_, err := d.SaveIdentity(t.Context(), old, false, "")
-	unless(t, err)
-	g := newly(d.opened(t, grant(ann, tenant)))
-	unless(t, d.GrantAuthorization(t.Context(), g, "code"))
-	_, err = d.DeleteIdentities(t.Context(), Selector{ID: old.ID})
-	unless(t, err)
-	d.revoked(t, tenant.ID, g.SealedRefresh)
-	d.revoked(t, tenant.ID, old.SealedRefresh)
+	for name, end := range map[string]func(d *DB, g Grant) error{
+		"by a program": func(d *DB, g Grant) error { _, err := d.DeleteIdentities(t.Context(), Selector{ID: g.ID}); return err },
+		"in the portal": func(d *DB, g Grant) error {
+			_, err := d.DeleteIdentity(t.Context(), g.Service, g.TenantID, "")
+			return err
+		},
+		"one after other": func(d *DB, g Grant) error {
+			_, err := d.DeleteSomeIdentities(t.Context(), Selector{TenantID: g.TenantID}, "", g.ID, 1)
+			return err
+		},
+	} {
+		d := openSealing(t)
+		ann, tenant := member(t, d, "ann")
+		old := grant(ann, tenant)
+		_, err := d.SaveIdentity(t.Context(), old, false, "")
+		unless(t, err)
+		g := newly(d.opened(t, grant(ann, tenant)))
+		unless(t, d.GrantAuthorization(t.Context(), g, "code"))
+		unless(t, end(d, old))
+		t.Log(name)
+		d.revoked(t, tenant.ID, g.SealedRefresh)
+		d.revoked(t, tenant.ID, old.SealedRefresh)
+	}
 }
 
 // The words for a state and an end are ones that an application may keep.
@@ -209,6 +221,10 @@ func TestWhatWaitsToBeCompletedDependsOnItsService(t *testing.T) {
 	unless(t, d.GrantAuthorization(t.Context(), opened, "code"))
 	if n := uses(); n != 1 {
 		t.Errorf("%d depend on it, want what was granted", n)
+	}
+	var left *IdentitiesLeftError
+	if _, err := d.DeleteServiceDefinition(t.Context(), g.Service); !errors.As(err, &left) || left.N != 1 {
+		t.Errorf("removed with what was granted: %v", err)
 	}
 	_, err := d.DropAuthorization(t.Context(), opened.ID, "code")
 	unless(t, err)

@@ -761,3 +761,38 @@ func TestMissingScopesOfWhatWasGranted(t *testing.T) {
 		}
 	}
 }
+
+// The service log tells what became of an authorization, by its id.
+func TestServiceLogTellsOfAuthorizations(t *testing.T) {
+	a := newAsking(t)
+	first, second, third := a.begin("eve"), a.begin("eve"), a.begin("eve")
+	a.completes(a.completion(first, a.grants(first), "eve"))
+	a.refuses(a.completion(second, a.grants(second), "joe"), OtherUser, "")
+	a.grants(third)
+	if err := a.store.DeleteAPIKey(t.Context(), a.key); err != nil {
+		t.Fatal(err)
+	}
+	a.v.Wait()
+	for _, want := range []struct {
+		of   Begun
+		kind string
+	}{
+		{first, "authorization_begun authorization_granted connected"},
+		{second, "authorization_begun authorization_granted authorization_dropped other_user revocation revoked"},
+		{third, "authorization_begun authorization_granted authorization_dropped withdrawn"},
+	} {
+		all, err := a.store.VaultEvents(t.Context(), db.VaultEventFilter{}, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told []string
+		for _, e := range all {
+			if e.Handshake == want.of.ID || e.Identity == want.of.ID { // what is revoked was never an identity
+				told = append(told, strings.TrimSpace(string(e.Kind)+" "+e.Code))
+			}
+		}
+		if got := strings.Join(told, " "); got != want.kind {
+			t.Errorf("%s, want %s", got, want.kind)
+		}
+	}
+}
