@@ -404,6 +404,12 @@ func TestEveryServicesAPIPaths(t *testing.T) {
 			}
 		}
 	}
+	exact := Service{ID: "x", Name: "X", APIPrefixes: []string{"/graphql", "/v1/"}}
+	for path, ok := range map[string]bool{"/graphql": true, "/v1/": true, "/v1/a": true, "/graphqlx": false, "/graphql/": false, "/graphql/admin": false, "/graphql.json": false, "/v1": false, "/v11": false, "/": false} {
+		if _, _, err := exact.apiPath(path); (err == nil) != ok {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
 	if callable < 10 {
 		t.Errorf("only %d services can be called", callable)
 	}

@@ -13,6 +13,8 @@ import (
 
 	"gatepost/auth"
 	"gatepost/db"
+	"gatepost/identity"
+	"gatepost/routes"
 )
 
 const appDone = "https://app.example/done"
@@ -375,7 +377,7 @@ func TestReturnAddressesAreComparedWhole(t *testing.T) {
 func TestAuthorizationsThatCannotBeginOverHTTP(t *testing.T) {
 	t.Parallel()
 	a := openApplication(t)
-	bounded := a.api.key([]string{"contoso"}, []string{"sfdc"}, auth.Authorize)
+	bounded, elsewhere := a.api.key([]string{"contoso"}, []string{"sfdc"}, auth.Authorize), a.api.key(nil, []string{"hubspot"}, auth.Authorize)
 	for name, tt := range map[string]struct {
 		key    string
 		fields []any
@@ -385,6 +387,8 @@ func TestAuthorizationsThatCannotBeginOverHTTP(t *testing.T) {
 		"no service":        {a.key, []any{"tenant", "contoso"}, 422, "invalid"},
 		"unknown service":   {a.key, []any{"service", "nobody", "tenant", "contoso"}, 404, "no_service"},
 		"another's service": {bounded, []any{"service", "hubspot", "tenant", "contoso"}, 404, "no_service"},
+		"one of another":    {elsewhere, []any{"service", "sfdc", "tenant", "contoso"}, 404, "no_service"},
+		"another's by id":   {elsewhere, []any{"reauthorize", a.ids["contoso"][1]}, 404, "not_found"},
 		"no tenant":         {a.key, []any{"service", "sfdc"}, 422, "invalid"},
 		"tenant twice":      {a.key, []any{"service", "sfdc", "tenant", "contoso", "tenant_id", a.tenant("contoso").ID}, 422, "invalid"},
 		"unknown tenant":    {a.key, []any{"service", "sfdc", "tenant", "nobody"}, 404, "not_found"},
@@ -528,5 +532,40 @@ func TestReturnAddressThatIsTakenBack(t *testing.T) {
 	}
 	if n := a.count(`SELECT count(*) FROM revocations`); n != 1 {
 		t.Errorf("%d are to be revoked", n)
+	}
+}
+
+// The cookie that ties an authorization to its browser can't be read, or planted by another
+// host of the domain, where the address allows that; and it comes with the button alone.
+func TestBrowserCookieIsAsStrictAsTheAddressAllows(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]struct {
+		prefix string
+		secure bool
+	}{"https://gatepost.example": {"__Host-gatepost_", true}, "http://localhost:8080": {"gatepost_", false}} {
+		var v *identity.Vault
+		w := open(t, func(c *routes.Config) { c.URL, v = address, c.Vault })
+		k, _, err := auth.NewAPIKey(t.Context(), w.store, auth.APIKeyOptions{Name: "app", Actions: []string{auth.Authorize}, ReturnTo: []string{appDone}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun, err := v.BeginAuthorization(t.Context(), identity.AuthorizationRequest{KeyID: k.ID, Service: identity.Salesforce, TenantID: w.tenant("contoso").ID, User: "eve", ReturnTo: appDone})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, link := w.browser(), "/authorize/"+begun.Secret
+		page := b.get(link).is(200)
+		csrf := (&http.Response{Header: page.header}).Cookies()
+		if len(csrf) != 1 || csrf[0].Name != want.prefix+"csrf" {
+			t.Fatalf("%s: %v", address, csrf)
+		}
+		p := b.do("POST", link, form("csrf", page.hidden("csrf")), "Content-Type", formType, "Cookie", csrf[0].Name+"="+csrf[0].Value, "Origin", address).is(200)
+		cookies := (&http.Response{Header: p.header}).Cookies()
+		if len(cookies) != 1 || cookies[0].Name != want.prefix+"authorization" {
+			t.Fatalf("%s: %v", address, cookies)
+		}
+		if c := cookies[0]; !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Secure != want.secure || c.Path != "/" || c.Domain != "" || c.MaxAge < 7*24*60*60 || len(c.Value) != 43 {
+			t.Errorf("%s: %v", address, c)
+		}
 	}
 }
