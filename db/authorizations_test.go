@@ -223,7 +223,7 @@ func TestWhatWaitsToBeCompletedDependsOnItsService(t *testing.T) {
 		t.Errorf("%d depend on it, want what was granted", n)
 	}
 	var left *IdentitiesLeftError
-	if _, err := d.DeleteServiceDefinition(t.Context(), g.Service); !errors.As(err, &left) || left.N != 1 {
+	if _, err := d.DeleteServiceDefinition(t.Context(), g.Service); !errors.As(err, &left) || left.N != 1 || left.Waiting != 1 {
 		t.Errorf("removed with what was granted: %v", err)
 	}
 	_, err := d.DropAuthorization(t.Context(), opened.ID, "code")
