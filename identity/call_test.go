@@ -132,6 +132,12 @@ func TestCallIsMade(t *testing.T) {
 		r.Header.Get("Accept-Encoding") != "identity" || r.Header.Get("If-Match") != `"1"` || r.Host != "" && "http://"+r.Host != i.InstanceURL {
 		t.Errorf("sent %+v", r)
 	}
+	if r.GetBody != nil {
+		t.Error("the transport may send it twice")
+	}
+	if end, bounded := r.Context().Deadline(); !bounded || time.Until(end) > 30*time.Second {
+		t.Errorf("it may take until %s", end)
+	}
 	// Other answers are the caller's to read.
 	stub.serve = func(*http.Request, string) *http.Response { return answered(404, "Set-Cookie: a=b", "[]") }
 	if a, err := v.Call(t.Context(), i, APIRequest{Method: "GET", Path: "/services/data/"}); err != nil || a.Status != 404 || len(a.Header) != 0 {
@@ -326,6 +332,9 @@ func TestCallsThatAreSlow(t *testing.T) {
 	defer stop()
 	_, err := v.Call(busy, i, APIRequest{Method: "GET", Path: "/services/data/"})
 	wantCall(t, "no turn", err, CallBusy)
+	<-busy.Done()
+	wantCall(t, "no answer in time", unansweredCall(busy, true), CallTimeout)
+	wantCall(t, "never sent", unansweredCall(busy, false), CallUnreachable)
 	wantCall(t, "no credential", inTime(busy, fmt.Errorf("renew: %w", busy.Err())), CallUnreachable)
 	if !strings.Contains(strings.Join(w.told(), "\n"), "called unreachable") {
 		t.Errorf("it isn't told: %v", w.told())
