@@ -569,3 +569,30 @@ func TestBrowserCookieIsAsStrictAsTheAddressAllows(t *testing.T) {
 		}
 	}
 }
+
+// An org that another tenant has waits in the portal, where it is said that the application
+// authorized it; there an admin confirms it.
+func TestOrgOfAnotherTenantOverHTTP(t *testing.T) {
+	t.Parallel()
+	a := openApplication(t)
+	if _, err := a.vault.Delete(t.Context(), identity.Selector{ID: a.ids["fabrikam"][0]}); err != nil {
+		t.Fatal(err)
+	}
+	b := a.browser()
+	granted := func(slug string) (id string, completion []any) {
+		t.Helper()
+		id, link := a.begins("tenant", slug)
+		code := b.returns(b.decide(b.presses(link), sfJohn, "allow")).Get("code")
+		return id, []any{"code", code, "tenant", slug, "accept", "other_org"}
+	}
+	first, completion := granted("contoso")
+	a.complete(first, completion...).is(200, "")
+	if _, err := a.store.Writer().Exec(`DELETE FROM org_confirmations`); err != nil {
+		t.Fatal(err)
+	}
+	id, completion := granted("fabrikam")
+	a.complete(id, completion...).is(409, "confirmation_required")
+	a.state(id, "held", "")
+	a.as(max, "fabrikam").get("/integrations").is(200, "Authorised by your application,", "in use elsewhere")
+	a.complete(id, completion...).is(409, "confirmation_required")
+}
