@@ -158,3 +158,21 @@ func TestAKeyIsChanged(t *testing.T) {
 		t.Errorf("%+v, %v", stored, err)
 	}
 }
+
+// What takes a key for all tenants and services isn't allowed to another one, whatever
+// stands in the database; everything else is.
+func TestBoundedKeysAreAllowedNoUnboundAction(t *testing.T) {
+	for _, a := range Actions {
+		for name, k := range map[string]db.APIKey{"a tenant": {Tenants: []string{"x"}}, "a service": {Services: []string{"x"}}, "all": {}} {
+			k.Actions = []string{a.Name}
+			if got, want := Allows(k, a.Name), !a.Unbound || name == "all"; got != want {
+				t.Errorf("%s for %s: %t", a.Name, name, got)
+			}
+			for _, other := range Actions {
+				if other.Name != a.Name && Allows(k, other.Name) {
+					t.Errorf("%s allows %s", a.Name, other.Name)
+				}
+			}
+		}
+	}
+}

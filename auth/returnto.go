@@ -18,6 +18,10 @@ const maxReturnToBytes = 2000
 // develops the application. Other spellings of them mean other things to other programs.
 var loopbackHosts = []string{"127.0.0.1", "[::1]", "localhost"}
 
+// returnParams are what browsers bring back. With one of them twice, programs take the
+// first or the last of both.
+var returnParams = []string{"authorization", "code", "state", "error"}
+
 var (
 	// addressBytes are those of which a URL consists (RFC 3986). Browsers make others into
 	// something else: a backslash into a slash, a line feed into nothing.
@@ -47,6 +51,15 @@ func CheckReturnTo(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host != authority {
 		return errors.New("can't be read: it is to be as https://app.example/done")
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return errors.New("has a query that can't be read: leave it out")
+	}
+	for _, name := range returnParams {
+		if query.Has(name) {
+			return fmt.Errorf("has the parameter %s, which Gatepost adds itself: leave it out", name)
+		}
 	}
 	return checkAuthority(scheme, authority)
 }

@@ -16,6 +16,7 @@ func TestReturnAddresses(t *testing.T) {
 		"https://app.example./", "https://-app.example/", "https://app%2eexample/", "https://[::1/", "https://[::1%25en0]/", "https://[0:0::1]/", "https://[app.example]/", "https://app.example[::1]/",
 		"http://localhost/done", "http://127.0.0.1/done", "http://[::1]/done", "http://localhost:/done", "http://localhost.:3000/", "http://localhost.evil.example:3000/", "http://127.0.0.1.evil.example:80/",
 		"http://127.1:3000/", "http://2130706433:3000/", "http://0x7f.0.0.1:3000/", "http://127.0.0.2:3000/", "http://0.0.0.0:3000/", "http://[::]:3000/", "http://[::ffff:127.0.0.1]:3000/", "http://LOCALHOST:3000/",
+		"https://app.example/done?code=1", "https://app.example/done?a=b&state=", "https://app.example/done?error", "https://app.example/?c%6fde=1", "https://app.example/?authorization=x", "https://app.example/?a;code=1", "https://app.example/?a=%zz",
 		"http://localhost:3000@evil.example/", "https://app.example/" + strings.Repeat("x", maxReturnToBytes),
 	} {
 		if err := CheckReturnTo(address); err == nil {
@@ -24,7 +25,7 @@ func TestReturnAddresses(t *testing.T) {
 	}
 	for address, says := range map[string]string{
 		"https://john@app.example/": "names a user", "https://app.example/#": "fragment", `https://app.example\@evil.example/`: "encode it", "http://app.example/": "plain http is for",
-		"http://localhost/": "needs a port", "https://app.example:0/": "a port that there isn't", "ftp://app.example/": "has to begin with https", "https:///x": "no host",
+		"http://localhost/": "needs a port", "https://app.example:0/": "a port that there isn't", "ftp://app.example/": "has to begin with https", "https:///x": "no host", "https://app.example/?code=1": "parameter code", "https://app.example/?a;b": "query that can't be read",
 		"https://app.example/" + strings.Repeat("x", maxReturnToBytes): "too long",
 	} {
 		if err := CheckReturnTo(address); err == nil || !strings.Contains(err.Error(), says) {

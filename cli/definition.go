@@ -45,6 +45,7 @@ var parts = []part{
 	{"separator", "between scopes, when it is a comma", func(s *identity.Service) any { return &s.Separator }},
 	{"param", "further parameter of the authorize end point, NAME=VALUE; may be given several times", func(s *identity.Service) any { return &s.Params }},
 	{"ask-param", "parameter that has the service ask who is meant, NAME=VALUE; may be given several times", func(s *identity.Service) any { return &s.AskParams }},
+	{"allow-param", "parameter of the authorize end point that an application may set, as hd; may be given several times; none when left out", func(s *identity.Service) any { return &s.AllowParams }},
 	{"basic-auth", "the client authenticates in a header rather than in the form", func(s *identity.Service) any { return &s.BasicAuth }},
 	{"public", "a public client, which has no secret: requests of the token end point have its client id alone, and need PKCE (OAuth 2.1)", func(s *identity.Service) any { return &s.Public }},
 	{"no-pkce", "it takes no code challenge (PKCE)", func(s *identity.Service) any { return &s.NoPKCE }},

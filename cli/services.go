@@ -167,6 +167,8 @@ func (p *program) removeService(ctx context.Context, store *db.DB, c identityCon
 	unrevoked, err := c.definitions(store).RemoveService(ctx, id)
 	var left *db.IdentitiesLeftError
 	switch {
+	case errors.As(err, &left) && left.Waiting > 0:
+		return fmt.Errorf("identities of %s are left: %d. %d of them wait to be completed by the applications that began them, which takes ten minutes at most: try again then. Delete others first, with gatepost identity rm", id, left.N, left.Waiting)
 	case errors.As(err, &left):
 		return fmt.Errorf("identities of %s are left: %d. Delete them first, with gatepost identity rm", id, left.N)
 	case errors.Is(err, identity.ErrBuiltIn):

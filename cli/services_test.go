@@ -172,7 +172,7 @@ func TestDefinitionsAreChanged(t *testing.T) {
 	for want, args := range map[string][]string{
 		"needs the code challenge": {"set", "acme", "--public", "--no-pkce"}, "nothing to authenticate with": {"set", "acme", "--public", "--basic-auth"},
 		"native: a field": {"set", "acme", "--native", "refresh_token"}, "api prefix": {"set", "acme", "--api-prefix", "/"}, "token url": {"set", "acme", "--token-url", "http://x.example"},
-		"is built in": {"set", "slack", "--separator", ";"}, "all tenants share": {"set", "acme", "--tenant", "contoso", "--no-pkce"}, "there is no service": {"set", "nobody", "--no-pkce"},
+		"allow param: it can't be": {"set", "acme", "--allow-param", "hd request_uri"}, "is built in": {"set", "slack", "--separator", ";"}, "all tenants share": {"set", "acme", "--tenant", "contoso", "--no-pkce"}, "there is no service": {"set", "nobody", "--no-pkce"},
 	} {
 		if out := run("", 1, args...); !strings.Contains(out, want) {
 			t.Errorf("%v: no %q in\n%s", args, want, out)

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 )
 
@@ -53,11 +54,29 @@ func (d *Keys) APIKey(ctx context.Context, id string) (APIKey, error) {
 
 // SetAPIKey gives a key another name, expiry and return addresses. before is the key as it
 // was read: when somebody changed or removed it since, nothing is changed, and ErrLost comes.
+// The authorizations that would return to an address that is taken away end, as with the
+// key, and no browser is sent there any more.
 func (d *Keys) SetAPIKey(ctx context.Context, before, after APIKey) error {
-	res, err := d.execNotify(ctx, Notice{Kind: NoticeAPIKeys}, `UPDATE api_keys SET name = $2, expires_at = $3, return_to = $4
-		WHERE id = $1 AND name = $5 AND expires_at = $6 AND return_to = $7`,
-		before.ID, after.Name, millis(after.ExpiresAt), tagList(after.ReturnTo), before.Name, millis(before.ExpiresAt), tagList(before.ReturnTo))
-	return wrap("set api key", changed(res, err, ErrLost))
+	return wrap("set api key", d.tx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE api_keys SET name = $2, expires_at = $3, return_to = $4
+			WHERE id = $1 AND name = $5 AND expires_at = $6 AND return_to = $7`,
+			before.ID, after.Name, millis(after.ExpiresAt), tagList(after.ReturnTo), before.Name, millis(before.ExpiresAt), tagList(before.ReturnTo))
+		if err := changed(res, err, ErrLost); err != nil {
+			return err
+		}
+		for _, address := range before.ReturnTo {
+			if slices.Contains(after.ReturnTo, address) {
+				continue
+			}
+			if _, err := d.withdrawAuthorizations(ctx, tx, `api_key_id = $1 AND return_to = $2`, before.ID, address); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `UPDATE authorizations SET return_to = '' WHERE api_key_id = $1 AND return_to = $2`, before.ID, address); err != nil {
+				return err
+			}
+		}
+		return d.notify(ctx, tx, Notice{Kind: NoticeAPIKeys})
+	}))
 }
 
 // APIKeys returns all keys, the oldest first.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -36,7 +37,7 @@ func AuthorizationStates() []AuthorizationState {
 const (
 	EndedExpired      = "expired"       // nobody granted anything in time
 	EndedNotCompleted = "not_completed" // the application didn't complete it in time
-	EndedWithdrawn    = "withdrawn"     // what it was for is gone: its tenant, its key, its app, or the identity that it was to replace
+	EndedWithdrawn    = "withdrawn"     // what it was for is gone: its tenant, its key or return address, its app, or the identity that it was to replace
 )
 
 // CompleteWithin is how long what was granted waits for the application to complete it.
@@ -62,8 +63,8 @@ type Authorization struct {
 	MoreScopes []string          // beside those of the service
 	Params     map[string]string // of the authorize end point
 	LoginHint  string
-	LoginURL   string // empty for the service's default
-	ReturnTo   string
+	LoginURL   string    // empty for the service's default
+	ReturnTo   string    // one of the key's; empty when that was taken from it since
 	AppState   string    // the application's own
 	SkipPage   bool      // the application redirects the browser itself
 	LinkHash   string    // of the secret in its URL
@@ -136,7 +137,8 @@ func (d *Authorizations) AuthorizationByLink(ctx context.Context, linkHash strin
 }
 
 // BeginAuthorization stores an authorization that was begun. ErrLost: its tenant was
-// closed, its key deleted, or the definition of its service removed. ErrTooMany: its key,
+// closed, its key deleted, its return address taken from the key, or the definition of its
+// service removed. ErrTooMany: its key,
 // or its user, has as many under way as may be. Those of a key are counted
 // beside others that begin, so that these don't wait for each other.
 func (d *Authorizations) BeginAuthorization(ctx context.Context, a Authorization) error {
@@ -149,7 +151,7 @@ func (d *Authorizations) BeginAuthorization(ctx context.Context, a Authorization
 		return wrap("begin an authorization", err)
 	}
 	return wrap("begin an authorization", d.tx(ctx, func(tx *sql.Tx) error {
-		if err := errors.Join(mustBeOpen(ctx, tx, a.TenantID), mustHaveKey(ctx, tx, a.APIKeyID), hasService(ctx, tx, a.Service, a.DefinedAt)); err != nil {
+		if err := errors.Join(mustBeOpen(ctx, tx, a.TenantID), mustHaveKey(ctx, tx, a.APIKeyID, a.ReturnTo), hasService(ctx, tx, a.Service, a.DefinedAt)); err != nil {
 			return err
 		}
 		var n int
@@ -169,11 +171,12 @@ func (d *Authorizations) BeginAuthorization(ctx context.Context, a Authorization
 	}))
 }
 
-// mustHaveKey refuses with ErrLost what an API key asked for that was deleted meanwhile.
-func mustHaveKey(ctx context.Context, tx *sql.Tx, id string) error {
-	var one int
-	err := tx.QueryRowContext(ctx, `SELECT 1 FROM api_keys WHERE id = $1`, id).Scan(&one)
-	if errors.Is(err, sql.ErrNoRows) {
+// mustHaveKey refuses with ErrLost what an API key asked for that was deleted meanwhile, or
+// that may return to the address no more.
+func mustHaveKey(ctx context.Context, tx *sql.Tx, id, returnTo string) error {
+	var addresses tagList
+	err := tx.QueryRowContext(ctx, `SELECT return_to FROM api_keys WHERE id = $1`, id).Scan(&addresses)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && !slices.Contains(addresses, returnTo) {
 		return ErrLost
 	}
 	return err

@@ -114,7 +114,8 @@ func TestAuthorizationsThatEnd(t *testing.T) {
 		end  func(t *testing.T, d *DB, a Authorization) error
 		want string // the error of the ended ones
 	}{
-		"its key is deleted": {func(t *testing.T, d *DB, a Authorization) error { return d.DeleteAPIKey(t.Context(), a.APIKeyID) }, EndedWithdrawn},
+		"its key is deleted":                {func(t *testing.T, d *DB, a Authorization) error { return d.DeleteAPIKey(t.Context(), a.APIKeyID) }, EndedWithdrawn},
+		"its address is taken from its key": {func(t *testing.T, d *DB, a Authorization) error { return d.takesAddress(t, a.APIKeyID, a.ReturnTo)(d) }, EndedWithdrawn},
 		"its tenant is closed": {func(t *testing.T, d *DB, a Authorization) error {
 			_, err := d.CloseTenant(t.Context(), a.TenantID, noon)
 			return err
@@ -164,17 +165,29 @@ func TestAuthorizationsThatEnd(t *testing.T) {
 
 // An identity that is deleted takes along what was granted to replace it.
 func TestWhoDisconnectsIsNotConnectedAgain(t *testing.T) {
-	d := openSealing(t)
-	ann, tenant := member(t, d, "ann")
-	old := grant(ann, tenant)
-	_, err := d.SaveIdentity(t.Context(), old, false, "")
-	unless(t, err)
-	g := newly(d.opened(t, grant(ann, tenant)))
-	unless(t, d.GrantAuthorization(t.Context(), g, "code"))
-	_, err = d.DeleteIdentities(t.Context(), Selector{ID: old.ID})
-	unless(t, err)
-	d.revoked(t, tenant.ID, g.SealedRefresh)
-	d.revoked(t, tenant.ID, old.SealedRefresh)
+	for name, end := range map[string]func(d *DB, g Grant) error{
+		"by a program": func(d *DB, g Grant) error { _, err := d.DeleteIdentities(t.Context(), Selector{ID: g.ID}); return err },
+		"in the portal": func(d *DB, g Grant) error {
+			_, err := d.DeleteIdentity(t.Context(), g.Service, g.TenantID, "")
+			return err
+		},
+		"one after other": func(d *DB, g Grant) error {
+			_, err := d.DeleteSomeIdentities(t.Context(), Selector{TenantID: g.TenantID}, "", g.ID, 1)
+			return err
+		},
+	} {
+		d := openSealing(t)
+		ann, tenant := member(t, d, "ann")
+		old := grant(ann, tenant)
+		_, err := d.SaveIdentity(t.Context(), old, false, "")
+		unless(t, err)
+		g := newly(d.opened(t, grant(ann, tenant)))
+		unless(t, d.GrantAuthorization(t.Context(), g, "code"))
+		unless(t, end(d, old))
+		t.Log(name)
+		d.revoked(t, tenant.ID, g.SealedRefresh)
+		d.revoked(t, tenant.ID, old.SealedRefresh)
+	}
 }
 
 // The words for a state and an end are ones that an application may keep.
@@ -183,5 +196,145 @@ func TestAuthorizationStates(t *testing.T) {
 		if s == "" || strings.ToLower(string(s)) != string(s) {
 			t.Errorf("%q", s)
 		}
+	}
+}
+
+// What was granted and isn't completed has tokens too, which no other host may be told.
+func TestWhatWaitsToBeCompletedDependsOnItsService(t *testing.T) {
+	d := openSealing(t)
+	ann, tenant := member(t, d, "ann")
+	g := grant(ann, tenant)
+	g.Service = "acme"
+	unless(t, d.AddServiceDefinition(t.Context(), ServiceDefinition{ID: g.Service, Definition: "{}"}))
+	uses := func() (n int) {
+		t.Helper()
+		unless(t, d.ChangeServiceDefinition(t.Context(), g.Service, func(_ ServiceDefinition, uses ServiceUses) (string, error) {
+			n = uses.Identities
+			return "{}", nil
+		}))
+		return n
+	}
+	opened := d.opened(t, g)
+	if n := uses(); n != 0 {
+		t.Errorf("%d depend on it before anything is granted", n)
+	}
+	unless(t, d.GrantAuthorization(t.Context(), opened, "code"))
+	if n := uses(); n != 1 {
+		t.Errorf("%d depend on it, want what was granted", n)
+	}
+	var left *IdentitiesLeftError
+	if _, err := d.DeleteServiceDefinition(t.Context(), g.Service); !errors.As(err, &left) || left.N != 1 || left.Waiting != 1 {
+		t.Errorf("removed with what was granted: %v", err)
+	}
+	_, err := d.DropAuthorization(t.Context(), opened.ID, "code")
+	unless(t, err)
+	if n := uses(); n != 1 {
+		t.Errorf("%d depend on it, want what is yet to be revoked", n)
+	}
+}
+
+// Where an address is taken from a key, what returns to others goes on.
+func TestAddressThatIsTakenFromAKey(t *testing.T) {
+	d := openSealing(t)
+	_, tenant := member(t, d, "ann")
+	a := asked(d.apiKey(t), tenant.ID)
+	unless(t, d.BeginAuthorization(t.Context(), a))
+	ended := asked(a.APIKeyID, tenant.ID)
+	unless(t, d.BeginAuthorization(t.Context(), ended))
+	unless(t, d.OpenAuthorization(t.Context(), ended.ID, "browser", d.now().Add(time.Hour)))
+	unless(t, d.EndAuthorization(t.Context(), ended.ID, AuthorizationDenied, "access_denied", "", ""))
+	other := asked(a.APIKeyID, tenant.ID)
+	other.ReturnTo = "https://app.example/other"
+	unless(t, d.BeginAuthorization(t.Context(), other))
+	elsewhere := asked(d.apiKey(t), tenant.ID)
+	unless(t, d.BeginAuthorization(t.Context(), elsewhere))
+	unless(t, d.takesAddress(t, a.APIKeyID, a.ReturnTo)(d))
+	for _, want := range []struct {
+		id, returnTo string
+		state        AuthorizationState
+	}{{a.ID, "", AuthorizationFailed}, {ended.ID, "", AuthorizationDenied}, {other.ID, other.ReturnTo, AuthorizationBegun}, {elsewhere.ID, elsewhere.ReturnTo, AuthorizationBegun}} {
+		if got, err := d.Authorization(t.Context(), want.id); err != nil || got.ReturnTo != want.returnTo || got.State != want.state {
+			t.Errorf("%s to %q, %v; want %s to %q", got.State, got.ReturnTo, err, want.state, want.returnTo)
+		}
+	}
+	wantLost(t, "begun for it", d.BeginAuthorization(t.Context(), a))
+	a.ReturnTo = ""
+	wantLost(t, "begun for nowhere", d.BeginAuthorization(t.Context(), a))
+}
+
+// What is granted, or has ended, isn't opened again by the browser that it is tied to: it
+// would be under way twice.
+func TestWhatIsGrantedIsNotOpenedAgain(t *testing.T) {
+	d := openSealing(t)
+	ann, tenant := member(t, d, "ann")
+	g := d.grantedTo(t, grant(ann, tenant))
+	open := func() error { return d.OpenAuthorization(t.Context(), g.ID, "browser", d.now().Add(time.Hour)) }
+	wantLost(t, "granted", open())
+	_, err := d.DropAuthorization(t.Context(), g.ID, "code")
+	unless(t, err)
+	wantLost(t, "dropped", open())
+}
+
+// A key, and a user in a tenant, have so many under way at once, and others as many.
+func TestTooManyAuthorizations(t *testing.T) {
+	d := openSealing(t)
+	_, tenant := member(t, d, "ann")
+	key := d.apiKey(t)
+	_, err := d.write.Exec(`INSERT INTO authorizations (id, api_key_id, tenant_id, service, user_name, account, tags, login_hint, login_url, return_to, app_state, skip_page, link_hash, link_ends_at, state, begun_at, expires_at, ended_at)
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $3)
+		SELECT 'a' || i, $1, $2, 'sfdc', 'u' || i, '', '[]', '', '', '', '', 0, 'h' || i, 0, 'begun', 0, 0, 0 FROM n`, key, tenant.ID, maxKeyAuthorizations)
+	unless(t, err)
+	if err := d.BeginAuthorization(t.Context(), asked(key, tenant.ID)); !errors.Is(err, ErrTooMany) {
+		t.Errorf("one more of the key: %v", err)
+	}
+	unless(t, d.BeginAuthorization(t.Context(), asked(d.apiKey(t), tenant.ID)))
+	_, err = d.write.Exec(`UPDATE authorizations SET ended_at = 1 WHERE id = 'a1'`)
+	unless(t, err)
+	unless(t, d.BeginAuthorization(t.Context(), asked(key, tenant.ID)))
+}
+
+// What was granted to an app that is removed, or succeeded by another one, is given back,
+// since it could not be renewed; and nothing of other apps.
+func TestAuthorizationsOfAppsThatChange(t *testing.T) {
+	for name, tt := range map[string]struct {
+		ends   string
+		change func(d *DB, tenants map[string]Tenant) error
+	}{
+		"a tenant's own is removed": {"own", func(d *DB, tenants map[string]Tenant) error {
+			_, err := d.DeleteTenantApp(t.Context(), "sfdc", tenants["own"].ID)
+			return err
+		}},
+		"a tenant's own is another one": {"own", func(d *DB, tenants map[string]Tenant) error {
+			_, err := d.ChangeTenantApp(t.Context(), "sfdc", tenants["own"].ID, func(a *TenantApp) error { a.ClientID = "newer"; return nil })
+			return err
+		}},
+		"the shared one is another one": {"shared", func(d *DB, _ map[string]Tenant) error {
+			return d.ChangeService(t.Context(), "sfdc", func(s *ServiceSettings) { s.ClientID = "newer" })
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := openSealing(t)
+			unless(t, d.ChangeService(t.Context(), "sfdc", func(s *ServiceSettings) { s.ClientID = "shared" }))
+			tenants, grants := map[string]Tenant{}, map[string]Grant{}
+			for _, of := range []string{"shared", "own", "another"} {
+				user, tenant := member(t, d, of)
+				g := grant(user, tenant)
+				if g.ClientID, g.OwnApp = of, of != "shared"; g.OwnApp {
+					setApp(t, d, tenant.ID, of)
+				}
+				tenants[of], grants[of] = tenant, d.grantedTo(t, g)
+			}
+			unless(t, tt.change(d, tenants))
+			for of, g := range grants {
+				want, code := AuthorizationGranted, ""
+				if of == tt.ends {
+					want, code = AuthorizationDropped, EndedWithdrawn
+					d.revoked(t, g.TenantID, g.SealedRefresh)
+				}
+				if a, err := d.Authorization(t.Context(), g.ID); err != nil || a.State != want || a.Error != code {
+					t.Errorf("%s: %s %s, %v; want %s", of, a.State, a.Error, err, want)
+				}
+			}
+		})
 	}
 }

@@ -47,7 +47,7 @@ func (d *Services) AddServiceDefinition(ctx context.Context, s ServiceDefinition
 
 // ServiceUses is what depends on a service's definition.
 type ServiceUses struct {
-	Identities int // with those that wait to be confirmed, and what is yet to be revoked
+	Identities int // with what waits to be confirmed or completed, and what is yet to be revoked
 	Secrets    int // client secrets that are set: the installation's, and tenants' own
 }
 
@@ -61,7 +61,8 @@ func (d *Services) ChangeServiceDefinition(ctx context.Context, id string, chang
 			return err
 		}
 		var uses ServiceUses
-		err = tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities WHERE service = $1) + (SELECT COUNT(*) FROM held_identities WHERE service = $1) + (SELECT COUNT(*) FROM revocations WHERE service = $1),
+		err = tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities WHERE service = $1) + (SELECT COUNT(*) FROM held_identities WHERE service = $1)
+				+ (SELECT COUNT(*) FROM granted_identities WHERE service = $1) + (SELECT COUNT(*) FROM revocations WHERE service = $1),
 			(SELECT COUNT(*) FROM service_settings WHERE service = $1 AND sealed_client_secret <> '') + (SELECT COUNT(*) FROM tenant_apps WHERE service = $1 AND sealed_client_secret <> '')`, id).Scan(&uses.Identities, &uses.Secrets)
 		if err != nil {
 			return err
@@ -77,7 +78,10 @@ func (d *Services) ChangeServiceDefinition(ctx context.Context, id string, chang
 
 // IdentitiesLeftError says that a service can't be removed, since there are
 // identities of it.
-type IdentitiesLeftError struct{ N int }
+type IdentitiesLeftError struct {
+	N       int
+	Waiting int // of them, what waits to be completed by its application, for ten minutes at most
+}
 
 // Error says how many.
 func (e *IdentitiesLeftError) Error() string {
@@ -90,14 +94,14 @@ func (e *IdentitiesLeftError) Error() string {
 // identities of it are left, those that wait to be confirmed or completed included.
 func (d *Services) DeleteServiceDefinition(ctx context.Context, id string) (unrevoked int64, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
-		var n int
-		err := tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities WHERE service = $1) + (SELECT COUNT(*) FROM held_identities WHERE service = $1)
-			+ (SELECT COUNT(*) FROM granted_identities WHERE service = $1)`, id).Scan(&n)
+		var n, waiting int
+		err := tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM identities WHERE service = $1) + (SELECT COUNT(*) FROM held_identities WHERE service = $1),
+			(SELECT COUNT(*) FROM granted_identities WHERE service = $1)`, id).Scan(&n, &waiting)
 		if err != nil {
 			return err
 		}
-		if n > 0 {
-			return &IdentitiesLeftError{n}
+		if n+waiting > 0 {
+			return &IdentitiesLeftError{n + waiting, waiting}
 		}
 		for _, table := range []string{"service_settings", "tenant_apps", "handshakes", "authorizations"} {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE service = $1`, id); err != nil {

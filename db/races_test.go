@@ -172,7 +172,7 @@ func (d *DB) hold(t *testing.T, g Grant) Held {
 // apiKey is the id of a new API key.
 func (d *DB) apiKey(t *testing.T) string {
 	t.Helper()
-	k := APIKey{ID: NewID(), Name: "test", CreatedAt: d.now()}
+	k := APIKey{ID: NewID(), Name: "test", CreatedAt: d.now(), ReturnTo: []string{"https://app.example/other", "https://app.example/back"}}
 	unless(t, d.AddAPIKey(t.Context(), k, k.ID))
 	return k.ID
 }
@@ -207,6 +207,16 @@ func (d *DB) completes(t *testing.T, g Grant) func(*DB) error {
 	to := g
 	to.ID = NewID()
 	return func(d *DB) error { _, err := d.CompleteAuthorization(t.Context(), g.ID, to, false); return err }
+}
+
+// takesAddress takes a return address from a key, as it is now.
+func (d *DB) takesAddress(t *testing.T, id, address string) func(*DB) error {
+	t.Helper()
+	before, err := d.APIKey(t.Context(), id)
+	unless(t, err)
+	after := before
+	after.ReturnTo = slices.DeleteFunc(slices.Clone(before.ReturnTo), func(a string) bool { return a == address })
+	return func(d *DB) error { return d.SetAPIKey(t.Context(), before, after) }
 }
 
 // signsUp is a sign-up at the newsletter of a tenant.
@@ -375,6 +385,49 @@ func races() []race {
 					unless(t, other)
 					wantN(t, d, 0, `SELECT count(*) FROM authorizations WHERE api_key_id = $1 AND ended_at = 0`, a.APIKeyID)
 				}}
+		}},
+		{"BeginAuthorization SetAPIKey", "begun for an address that is taken from the key", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			a := asked(d.apiKey(t), tenant.ID)
+			return duel{func(d *DB) error { return d.BeginAuthorization(t.Context(), a) }, d.takesAddress(t, a.APIKeyID, a.ReturnTo), func(one, other error) {
+				unless(t, one, ErrLost)
+				unless(t, other)
+				wantN(t, d, 0, `SELECT count(*) FROM authorizations WHERE api_key_id = $1 AND (ended_at = 0 OR return_to <> '')`, a.APIKeyID)
+			}}
+		}},
+		{"GrantAuthorization SetAPIKey", "granted, and its address is taken from the key", func(t *testing.T, d *DB) duel {
+			g := d.opened(t, granted(someone(t, d)))
+			a, err := d.Authorization(t.Context(), g.ID)
+			unless(t, err)
+			return duel{func(d *DB) error { return d.GrantAuthorization(t.Context(), g, "code") }, d.takesAddress(t, a.APIKeyID, a.ReturnTo), func(one, other error) {
+				unless(t, one, ErrLost)
+				unless(t, other)
+				wantN(t, d, 0, `SELECT count(*) FROM granted_identities WHERE id = $1`, g.ID)
+				if one == nil {
+					d.revoked(t, g.TenantID, g.SealedRefresh)
+				}
+			}}
+		}},
+		{"CompleteAuthorization SetAPIKey", "completed, and its address is taken from the key", func(t *testing.T, d *DB) duel {
+			g := d.grantedTo(t, granted(someone(t, d)))
+			a, err := d.Authorization(t.Context(), g.ID)
+			unless(t, err)
+			return duel{d.completes(t, g), d.takesAddress(t, a.APIKeyID, a.ReturnTo), func(one, other error) {
+				unless(t, one, ErrLost)
+				unless(t, other)
+				d.onceEach(t, g)
+			}}
+		}},
+		{"SetAPIKey", "changed by both", func(t *testing.T, d *DB) duel {
+			id := d.apiKey(t)
+			return duel{d.takesAddress(t, id, "https://app.example/back"), nil, oneWins(t, ErrLost)}
+		}},
+		{"SetAPIKey DeleteAPIKey", "changed and deleted", func(t *testing.T, d *DB) duel {
+			id := d.apiKey(t)
+			return duel{d.takesAddress(t, id, "https://app.example/back"), func(d *DB) error { return d.DeleteAPIKey(t.Context(), id) }, func(one, other error) {
+				unless(t, one, ErrLost)
+				unless(t, other)
+			}}
 		}},
 		{"GrantAuthorization DeleteAPIKey", "granted to a key that is deleted", func(t *testing.T, d *DB) duel {
 			g := d.opened(t, granted(someone(t, d)))
@@ -2072,15 +2125,15 @@ var stores = []store{
 		a.Service, a.DefinedAt = g.Service, g.DefinedAt
 		return func(d *DB) error { return d.BeginAuthorization(t.Context(), a) }, g.KeyID
 	}},
-	{"GrantAuthorization", true, false, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
+	{"GrantAuthorization", true, true, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
 		g = d.opened(t, g)
 		return func(d *DB) error { return d.GrantAuthorization(t.Context(), g, "code") }, g.KeyID
 	}},
-	{"CompleteAuthorization", true, false, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
+	{"CompleteAuthorization", true, true, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
 		g = d.grantedTo(t, g)
 		return d.completes(t, g), g.KeyID
 	}},
-	{"HoldAuthorization", true, false, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
+	{"HoldAuthorization", true, true, func(t *testing.T, d *DB, g Grant) (func(*DB) error, uint32) {
 		g = d.grantedTo(t, g)
 		return func(d *DB) error {
 			return d.HoldAuthorization(t.Context(), g.ID, Held{Grant: g, ExpiresAt: d.now().Add(time.Hour)})

@@ -30,7 +30,7 @@ var acrossTenants = map[string]string{
 	"Identities": selected, "deleteSelected": selected, "endAuthorizations": selected, "withdrawAuthorizations": selected,
 	"Authorization": byOwnID, "AuthorizationByLink": byOwnID, "OpenAuthorization": byOwnID, "EndAuthorization": byOwnID, "GrantAuthorization": byOwnID, "Granted": byOwnID,
 	"takeGranted": byOwnID, "inTime": byOwnID, "DropAuthorization": byOwnID, "HandshakeAuthorization": byOwnID,
-	"BeginAuthorization": "counted for an API key, which may be of several tenants", "ExpireAuthorizations": forJobs,
+	"BeginAuthorization": "counted for an API key, which may be of several tenants", "SetAPIKey": "of an API key, which may be of several tenants", "ExpireAuthorizations": forJobs,
 	"NewsletterBySlug": "a form by its public name",
 }
 

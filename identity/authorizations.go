@@ -115,7 +115,7 @@ func (r AuthorizationRequest) check(s Service) (tags []string, err error) {
 	}
 	for name, value := range r.Params {
 		switch {
-		case slices.Contains(protocolParams, name), !slices.Contains(s.AllowParams, name):
+		case !allowable(name), !slices.Contains(s.AllowParams, name):
 			return nil, &ParamError{Name: name, Allowed: s.AllowParams}
 		case len(value) > maxParam || !storable(value):
 			return nil, &TooLongError{"params." + name, maxParam, "bytes"}
@@ -155,6 +155,7 @@ var (
 	ErrLinkUsed        = errors.New("the link has been used")
 	ErrOtherBrowser    = errors.New("another browser has opened the link")
 	ErrTenantClosed    = errors.New("the tenant was closed")
+	ErrLinkWithdrawn   = errors.New("what the link was for is gone")
 )
 
 // Asked is what a person is told who opens the link of an authorization.
@@ -168,9 +169,9 @@ type Asked struct {
 
 // OpenLink returns what the link with the secret asks for, and uses nothing up. browser is
 // the secret of the cookie of the browser that opens it; empty when it has none.
-// Errors: ErrNoAuthorization, ErrLinkExpired, ErrLinkUsed, ErrOtherBrowser,
-// ErrTenantClosed, ErrNoService, ErrNoApp, or a failure of the store. Whenever the link is
-// known, what it asks for comes back with the error.
+// Errors: ErrNoAuthorization, ErrLinkExpired, ErrLinkUsed, ErrLinkWithdrawn,
+// ErrOtherBrowser, ErrTenantClosed, ErrNoService, ErrNoApp, or a failure of the store.
+// Whenever the link is known, what it asks for comes back with the error.
 func (v *Vault) OpenLink(ctx context.Context, secret, browser string) (Asked, error) {
 	a, err := v.Store.AuthorizationByLink(ctx, linkHash(secret))
 	if errors.Is(err, db.ErrNotFound) {
@@ -209,6 +210,8 @@ func (v *Vault) mayOpen(a db.Authorization, browser string) error {
 	switch {
 	case a.Closed:
 		return ErrTenantClosed
+	case a.ReturnTo == "", a.Error == EndWithdrawn:
+		return ErrLinkWithdrawn
 	case a.State == db.AuthorizationExpired, a.State == db.AuthorizationBegun && !now.Before(a.LinkEndsAt):
 		return ErrLinkExpired
 	case a.State != db.AuthorizationBegun && a.State != db.AuthorizationOpened:
@@ -253,7 +256,8 @@ func (v *Vault) StartAuthorization(ctx context.Context, secret, browser string) 
 // FinishAuthorization is Finish for a callback that belongs to an authorization: what was
 // granted is kept for the application to complete. It returns where the browser goes.
 // browser is the secret of its cookie, and q what it brought. Errors: ErrHandshake: it
-// belongs to no authorization; ErrOtherBrowser; ErrUnderWay; ErrTenantClosed; or a failure
+// belongs to no authorization; ErrOtherBrowser; ErrUnderWay; ErrTenantClosed;
+// ErrLinkWithdrawn: the application doesn't take browsers back there any more; or a failure
 // of the store, after which it may be tried again.
 func (v *Vault) FinishAuthorization(ctx context.Context, service, browser string, q url.Values) (address string, err error) {
 	id, err := v.Store.HandshakeAuthorization(ctx, service, hash(q.Get("state")))
@@ -277,6 +281,9 @@ func (v *Vault) FinishAuthorization(ctx context.Context, service, browser string
 		if a, err = v.Store.Authorization(ctx, id); err != nil {
 			return "", err
 		}
+	}
+	if a.ReturnTo == "" { // an operator took the address from the key
+		return "", ErrLinkWithdrawn
 	}
 	return v.returnURL(a.As(v.Now()), browser), nil
 }
@@ -359,15 +366,16 @@ func (v *Vault) AuthorizationOf(ctx context.Context, keyID, id string) (db.Autho
 }
 
 func (v *Vault) granting(ctx context.Context, a db.Authorization, g db.Grant) (*Granting, error) {
-	s, err := v.Settings(ctx, a.Service)
+	s, err := v.wanted(ctx, g)
 	if err != nil && !errors.Is(err, ErrNoService) {
 		return nil, err
 	}
+	s.Scopes = withScopes(s.Scopes, a.MoreScopes)
 	old, err := v.Store.IdentityOf(ctx, g.Service, g.TenantID, g.User, g.Account)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return nil, err
 	}
-	return &Granting{Grant: g, Missing: ungranted(withScopes(s.Scopes, a.MoreScopes), g.Scopes), OtherOrg: err == nil && g.Own() && old.OrgID != g.OrgID}, nil
+	return &Granting{Grant: g, Missing: s.ungranted(g, !s.RefreshOptional), OtherOrg: err == nil && g.Own() && old.OrgID != g.OrgID}, nil
 }
 
 func (v *Vault) begunBy(ctx context.Context, keyID, id string) (db.Authorization, error) {

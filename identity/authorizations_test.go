@@ -33,7 +33,7 @@ func newAsking(t *testing.T) *asking {
 
 func (w *world) addKey() string {
 	w.t.Helper()
-	k := db.APIKey{ID: db.NewID(), Name: "test", CreatedAt: time.Now()}
+	k := db.APIKey{ID: db.NewID(), Name: "test", CreatedAt: time.Now(), ReturnTo: []string{returnTo}}
 	if err := w.store.AddAPIKey(w.t.Context(), k, k.ID); err != nil {
 		w.t.Fatal(err)
 	}
@@ -364,7 +364,15 @@ func TestAuthorizationsRunOut(t *testing.T) {
 	a.refuses(a.completion(begun, "x", "eve"), NotCompletable, EndExpired)
 	a.sweep()
 	a.is(begun, db.AuthorizationExpired, EndExpired)
-	// A link in a mail lives for a week.
+	// A link in a mail lives for a week, also for the browser that it is tied to.
+	unopened, err := a.v.BeginAuthorization(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tied, err := a.v.BeginAuthorization(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
 	a.later(6 * 24 * time.Hour)
 	code := a.grants(mailed)
 	a.later(10*time.Minute - time.Second)
@@ -375,6 +383,14 @@ func TestAuthorizationsRunOut(t *testing.T) {
 	a.refuses(a.completion(mailed, code, "joe"), TooLate, "")
 	a.wantNoIdentity()
 	a.wantLive(0)
+	a.later(24*time.Hour - 11*time.Minute)
+	a.consents(tied, appBrowser)
+	a.later(6 * time.Minute) // it could still come back from the service
+	for what, late := range map[string]Begun{"unopened": unopened, "tied to this browser": tied} {
+		if _, err := a.v.OpenLink(t.Context(), late.Secret, appBrowser); !errors.Is(err, ErrLinkExpired) {
+			t.Errorf("%s, after a week: %v", what, err)
+		}
+	}
 	// The process that had it is gone: the sweep revokes what was granted.
 	a.ahead.Store(0)
 	left := a.begin("ann")
@@ -469,6 +485,7 @@ func TestOrgOfAnotherTenantIsHeld(t *testing.T) {
 	a.refuses(a.completion(begun, code, ""), ConfirmationRequired, "")
 	a.is(begun, db.AuthorizationHeld, "")
 	a.refuses(a.completion(begun, code, ""), ConfirmationRequired, "")
+	a.refuses(a.completion(begun, code, "somebody"), NotCompletable, string(db.AuthorizationHeld))
 	h, err := a.v.Held(t.Context(), Salesforce, a.tenant)
 	if err != nil || h.OrgID != orgOne {
 		t.Fatalf("%+v, %v", h, err)
@@ -646,6 +663,19 @@ func TestAuthorizationsThatCannotBegin(t *testing.T) {
 	a.begin("joe")
 }
 
+// A definition that was stored with more than may be allowed lets no application say the
+// whole request anew.
+func TestParamsThatNoServiceAllows(t *testing.T) {
+	s := Service{AllowParams: append([]string{"hd", ""}, append(slices.Clone(protocolParams), requestParams...)...)}
+	for _, name := range s.AllowParams {
+		_, err := AuthorizationRequest{Params: map[string]string{name: "x"}}.check(s)
+		var param *ParamError
+		if errors.As(err, &param) == (name == "hd") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 // What the service allows is asked for, and who is meant all the same.
 func TestAuthorizationParams(t *testing.T) {
 	a := newAsking(t)
@@ -708,5 +738,61 @@ func TestKeysAreRotatedBeforeCompletion(t *testing.T) {
 	i := a.completes(a.completion(begun, code, "eve"))
 	if c, err := a.v.GetFound(t.Context(), i.Identity, 0); err != nil || !a.srv.alive(c.AccessToken) {
 		t.Error(err)
+	}
+}
+
+// What is missing of a grant is told as it is of the identity that comes of it.
+func TestMissingScopesOfWhatWasGranted(t *testing.T) {
+	a := newAsking(t)
+	for granted, missing := range map[string][]string{
+		"id refresh_token api": nil,
+		"full refresh_token":   nil,
+		"api offline_access":   {"id"}, // it came with a refresh token
+	} {
+		a.srv.scope = granted
+		begun := a.begin("eve")
+		code := a.grants(begun)
+		if g := a.is(begun, db.AuthorizationGranted, ""); g == nil || !slices.Equal(g.Missing, missing) {
+			t.Errorf("%s: %+v, want %v missing", granted, g, missing)
+		}
+		i := a.completes(a.completion(begun, code, "eve"))
+		if d, err := a.v.Describe(t.Context(), i); err != nil || !slices.Equal(d[0].MissingScopes, missing) {
+			t.Errorf("%s: of the identity: %+v, %v", granted, d, err)
+		}
+	}
+}
+
+// The service log tells what became of an authorization, by its id.
+func TestServiceLogTellsOfAuthorizations(t *testing.T) {
+	a := newAsking(t)
+	first, second, third := a.begin("eve"), a.begin("eve"), a.begin("eve")
+	a.completes(a.completion(first, a.grants(first), "eve"))
+	a.refuses(a.completion(second, a.grants(second), "joe"), OtherUser, "")
+	a.grants(third)
+	if err := a.store.DeleteAPIKey(t.Context(), a.key); err != nil {
+		t.Fatal(err)
+	}
+	a.v.Wait()
+	for _, want := range []struct {
+		of   Begun
+		kind string
+	}{
+		{first, "authorization_begun authorization_granted connected"},
+		{second, "authorization_begun authorization_granted authorization_dropped other_user revocation revoked"},
+		{third, "authorization_begun authorization_granted authorization_dropped withdrawn"},
+	} {
+		all, err := a.store.VaultEvents(t.Context(), db.VaultEventFilter{}, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told []string
+		for _, e := range all {
+			if e.Handshake == want.of.ID || e.Identity == want.of.ID { // what is revoked was never an identity
+				told = append(told, strings.TrimSpace(string(e.Kind)+" "+e.Code))
+			}
+		}
+		if got := strings.Join(told, " "); got != want.kind {
+			t.Errorf("%s, want %s", got, want.kind)
+		}
 	}
 }

@@ -134,10 +134,11 @@ func (v *Vault) callTwice(ctx context.Context, s Service, i db.Identity, path st
 	return v.callOnce(ctx, s, newer, path, r)
 }
 
-// inTime says of a failure that came because the time was over that it was.
+// inTime says of a credential that didn't come before the time was over that nothing was
+// done.
 func inTime(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return &CallError{CallTimeout, "The credential couldn’t be renewed in 30 seconds, and the call wasn’t sent."}
+		return &CallError{CallUnreachable, "The credential couldn’t be renewed in 30 seconds, and nothing was done. It can be tried again."}
 	}
 	return err
 }
@@ -310,14 +311,25 @@ func (r APIRequest) check() error {
 	return nil
 }
 
-// noteCall tells of a call in the service log.
+// noteCall tells of a call in the service log, and counts one that was sent.
 func (v *Vault) noteCall(ctx context.Context, i db.Identity, what string, a APIAnswer, err error) {
 	e := db.VaultEvent{Kind: db.EventCalled, Service: i.Service, TenantID: i.TenantID, Identity: i.ID, Detail: what}
 	if a.Status > 0 {
 		e.Detail = fmt.Sprintf("%s %d", what, a.Status)
 	}
 	e.Code = callCode(err)
-	v.note(ctx, e)
+	write := EventStore.AddVaultEvent
+	if wasSent(err) {
+		write = EventStore.AddCall
+	}
+	v.noteBy(ctx, write, e)
+}
+
+// wasSent reports whether a call that came to err may have reached the service with a
+// credential that it takes: one that had none didn't, however often it is asked for.
+func wasSent(err error) bool {
+	var refused *CallError
+	return err == nil || errors.As(err, &refused) && refused.Code != CallUnreachable && refused.Code != CallNotCallable && refused.Code != CallInvalid
 }
 
 // callCode is why a call came to nothing, for the log; empty for one that was answered.

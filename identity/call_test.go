@@ -132,6 +132,12 @@ func TestCallIsMade(t *testing.T) {
 		r.Header.Get("Accept-Encoding") != "identity" || r.Header.Get("If-Match") != `"1"` || r.Host != "" && "http://"+r.Host != i.InstanceURL {
 		t.Errorf("sent %+v", r)
 	}
+	if r.GetBody != nil {
+		t.Error("the transport may send it twice")
+	}
+	if end, bounded := r.Context().Deadline(); !bounded || time.Until(end) > 30*time.Second {
+		t.Errorf("it may take until %s", end)
+	}
 	// Other answers are the caller's to read.
 	stub.serve = func(*http.Request, string) *http.Response { return answered(404, "Set-Cookie: a=b", "[]") }
 	if a, err := v.Call(t.Context(), i, APIRequest{Method: "GET", Path: "/services/data/"}); err != nil || a.Status != 404 || len(a.Header) != 0 {
@@ -209,6 +215,21 @@ func TestCallGivesOutNoToken(t *testing.T) {
 			"in JSON in a URL": url.QueryEscape(`"` + json.String() + `"`), "in hex": hex.EncodeToString([]byte(token)), "in large hex": strings.ToUpper(hex.EncodeToString([]byte(token))),
 			"at the end": strings.Repeat("x", 1<<20) + token,
 		}
+		var twice, script, wide strings.Builder
+		for _, b := range []byte(token) {
+			fmt.Fprintf(&twice, "%%25%02x", b)
+			fmt.Fprintf(&script, `\x%02x`, b)
+			wide.WriteString("\x00" + string(b))
+		}
+		lines := base64.StdEncoding.EncodeToString([]byte("Authorization: Bearer " + token))
+		var broken []string
+		for len(lines) > 10 {
+			broken, lines = append(broken, lines[:10]), lines[10:]
+		}
+		broken = append(broken, lines)
+		bodies["in a URL in a URL"], bodies["in a script"], bodies["in UTF-16"] = "?back="+twice.String(), `"`+script.String()+`"`, wide.String()
+		bodies["in a mail"], bodies["in a mail in JSON"] = strings.Join(broken, "\r\n"), `{"raw":"`+strings.Join(broken, `\r\n`)+`"}`
+		bodies["in a mail for people"] = "Token: " + token[:9] + "=\r\n" + token[9:20] + "=\n" + token[20:]
 		for n := range 4 {
 			text := strings.Repeat("u", n) + ":" + token + ":p"
 			bodies[fmt.Sprint("in base64 ", n)] = base64.StdEncoding.EncodeToString([]byte(text))
@@ -311,6 +332,10 @@ func TestCallsThatAreSlow(t *testing.T) {
 	defer stop()
 	_, err := v.Call(busy, i, APIRequest{Method: "GET", Path: "/services/data/"})
 	wantCall(t, "no turn", err, CallBusy)
+	<-busy.Done()
+	wantCall(t, "no answer in time", unansweredCall(busy, true), CallTimeout)
+	wantCall(t, "never sent", unansweredCall(busy, false), CallUnreachable)
+	wantCall(t, "no credential", inTime(busy, fmt.Errorf("renew: %w", busy.Err())), CallUnreachable)
 	if !strings.Contains(strings.Join(w.told(), "\n"), "called unreachable") {
 		t.Errorf("it isn't told: %v", w.told())
 	}
@@ -388,6 +413,12 @@ func TestEveryServicesAPIPaths(t *testing.T) {
 			}
 		}
 	}
+	exact := Service{ID: "x", Name: "X", APIPrefixes: []string{"/graphql", "/v1/"}}
+	for path, ok := range map[string]bool{"/graphql": true, "/v1/": true, "/v1/a": true, "/graphqlx": false, "/graphql/": false, "/graphql/admin": false, "/graphql.json": false, "/v1": false, "/v11": false, "/": false} {
+		if _, _, err := exact.apiPath(path); (err == nil) != ok {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
 	if callable < 10 {
 		t.Errorf("only %d services can be called", callable)
 	}
@@ -418,3 +449,47 @@ func FuzzCallPaths(f *testing.F) {
 		}
 	})
 }
+
+// What is sent counts among the tenant's API calls. What isn't doesn't, though it is told:
+// a program that asks again and again for an identity that broke would use up the share
+// of sign-ups.
+func TestCallsThatAreCounted(t *testing.T) {
+	w, v, stub, i := calling(t)
+	if _, err := w.store.Writer().Exec(`UPDATE destinations SET service = $1 WHERE tenant_id = $2`, i.Service, i.TenantID); err != nil {
+		t.Fatal(err)
+	}
+	counted := func() (n int) {
+		t.Helper()
+		if err := w.store.Writer().QueryRow(`SELECT COALESCE(sum(n), 0) FROM api_calls`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	call := func(what string, want int) {
+		t.Helper()
+		before, told := counted(), len(w.told())
+		_, _ = v.Call(t.Context(), w.identity(v), APIRequest{Method: "GET", Path: "/services/data/"})
+		if n := counted() - before; n != want || len(w.told()) <= told {
+			t.Errorf("%s: %d counted, want %d; told %v", what, n, want, w.told())
+		}
+	}
+	call("answered", 1)
+	stub.serve = func(*http.Request, string) *http.Response { return answered(302, "", "") }
+	call("answered with a redirect", 1)
+	v.HTTP = &http.Client{Transport: unreached{}}
+	call("not sent", 0)
+	v.HTTP = &http.Client{Transport: stub}
+	stub.serve = func(*http.Request, string) *http.Response { return answered(401, "", "") }
+	w.srv.revokeAll()
+	call("refused, and not renewed", 0)
+	if i = w.identity(v); i.BrokenAt.IsZero() {
+		t.Fatal("it isn't broken")
+	}
+	call("broken", 0)
+}
+
+// unreached reaches nobody.
+type unreached struct{}
+
+// RoundTrip fails before anything is sent.
+func (unreached) RoundTrip(*http.Request) (*http.Response, error) { return nil, errDisk }

@@ -57,21 +57,46 @@ func writings(token string) []string {
 var readings = [][]func([]byte) []byte{
 	nil, {withoutPercents}, {withoutBackslashes}, {withoutEntities}, {withoutPercents, withoutBackslashes}, {withoutBackslashes, withoutPercents},
 	{withoutBackslashes, withoutBackslashes}, {withoutBackslashes, withoutEntities}, {withoutEntities, withoutBackslashes}, {withoutEntities, withoutPercents},
+	{withoutPercents, withoutPercents}, {withoutBreaks}, {withoutBackslashes, withoutBreaks},
 }
 
-// withoutBackslashes reads the escapes of JSON that a token may be written with.
+// withoutBackslashes reads the escapes of JSON, and of scripts, that a token may be written
+// with.
 func withoutBackslashes(text []byte) []byte {
 	return unescaped(text, '\\', func(rest []byte) (byte, int) {
-		if len(rest) >= 6 && rest[1] == 'u' {
-			if n, err := strconv.ParseUint(string(rest[2:6]), 16, 8); err == nil {
-				return byte(n), 6
-			}
+		if len(rest) < 2 {
+			return 0, 0
 		}
-		if len(rest) >= 2 && rest[1] != 'u' {
+		digits := map[byte]int{'u': 4, 'x': 2}[rest[1]]
+		if digits == 0 {
+			if i := strings.IndexByte("nrt", rest[1]); i >= 0 {
+				return "\n\r\t"[i], 2
+			}
 			return rest[1], 2
+		}
+		if len(rest) >= 2+digits {
+			if n, err := strconv.ParseUint(string(rest[2:2+digits]), 16, 8); err == nil {
+				return byte(n), 2 + digits
+			}
 		}
 		return 0, 0
 	})
+}
+
+// withoutBreaks reads what was broken into lines, as mails have base64 (RFC 2045, sections
+// 6.7 and 6.8), and the letters of a token in UTF-16.
+func withoutBreaks(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for _, b := range text {
+		switch b {
+		case '\n':
+			out = bytes.TrimSuffix(out, []byte("="))
+		case '\r', 0:
+		default:
+			out = append(out, b)
+		}
+	}
+	return out
 }
 
 // withoutPercents reads the escapes of URLs.

@@ -3,8 +3,6 @@ package identity
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 	"time"
 
 	"gatepost/db"
@@ -49,7 +47,7 @@ func AuthorizationEnds() map[string]string {
 		EndOtherUser:    "It was completed for another tenant or user than it was begun for. What was granted is revoked.",
 		EndExpired:      "Nobody granted anything in time.",
 		EndNotCompleted: "It wasn’t completed within ten minutes. What was granted is revoked.",
-		EndWithdrawn:    "What it was for is gone: the tenant, the API key, the app, or the identity that it was to replace.",
+		EndWithdrawn:    "What it was for is gone: the tenant, the API key or its return address, the app, or the identity that it was to replace.",
 	}
 }
 
@@ -289,10 +287,4 @@ func (v *Vault) holdGranted(ctx context.Context, a db.Authorization, g db.Grant,
 	}
 	v.tell(ctx, "an authorization waits to be confirmed in the portal", a.ID, a.Service, a.TenantID)
 	return &CompletionError{Code: ConfirmationRequired}
-}
-
-// ungranted are the scopes that were asked for and not granted.
-func ungranted(asked []string, granted string) []string {
-	has := strings.Fields(granted)
-	return slices.DeleteFunc(slices.Clone(asked), func(scope string) bool { return slices.Contains(has, scope) || slices.Contains(has, "full") })
 }

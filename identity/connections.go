@@ -45,7 +45,7 @@ func (v *Vault) Connections(read db.Connections) ([]Connection, error) {
 			s := l.with(read.Settings[l.ID])
 			c.Code, c.Dead = s.trouble(connected)
 			if !connected.OwnApp {
-				c.MissingScopes = s.ungranted(connected)
+				c.MissingScopes = s.lacking(connected)
 			}
 			if l.MaxApprovals > 0 && connected.RemoteUserID != "" {
 				c.Approvals, c.ApprovalLimit = read.Approvals[l.ID], l.MaxApprovals

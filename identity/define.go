@@ -287,6 +287,9 @@ func addressesOf(d db.ServiceDefinition) (all []string) {
 	for _, host := range s.APIHosts {
 		all = append(all, "https://"+host)
 	}
+	if s.CallHost != "" {
+		all = append(all, "https://"+s.CallHost)
+	}
 	return all
 }
 
@@ -328,8 +331,8 @@ func (s Service) problems() (all []string) {
 			note(validWord(name) && len(value) <= maxAddress && printable(value) && !slices.Contains(protocolParams, name), "%s %.40q: it can't be set", what, name)
 		}
 	}
-	note(len(s.AllowParams) <= maxList && !slices.ContainsFunc(s.AllowParams, func(name string) bool { return !validWord(name) || slices.Contains(protocolParams, name) }),
-		"allowed param: it can't be set")
+	note(len(s.AllowParams) <= maxList && !slices.ContainsFunc(s.AllowParams, func(name string) bool { return !allowable(name) }),
+		"allow param: it can't be one that the protocol sets, or that says the whole request anew: %s", strings.Join(append(slices.Clone(protocolParams), requestParams...), ", "))
 	note(!s.Public || !s.NoPKCE, "public: a client without a secret needs the code challenge (PKCE), which is what its codes are protected by (OAuth 2.1, section 4.1.1)")
 	note(!s.Public || !s.BasicAuth && s.Revoke.Auth != AuthBasic, "public: a client without a secret has nothing to authenticate with in a header")
 	note(len(s.NativeFields) <= maxList && !slices.ContainsFunc(s.NativeFields, func(f string) bool { return !keepable(f) }), "native: a field has a plain name, and none with token, secret, password or key in it but token_type")

@@ -2,11 +2,13 @@ package identity
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -284,6 +286,9 @@ func TestDefinitionsThatAreRefused(t *testing.T) {
 		"scope":          func(s *Service) { s.Scopes = []string{`a"b`} },
 		"separator":      func(s *Service) { s.Separator = "&state=x&" },
 		"param":          func(s *Service) { s.Params = map[string]string{"redirect_uri": "https://evil.example"} },
+		"allow param":    func(s *Service) { s.AllowParams = []string{"hd", "redirect_uri"} },
+		"allow param:":   func(s *Service) { s.AllowParams = []string{"request_uri"} },
+		"allow param: i": func(s *Service) { s.AllowParams = []string{"a b"} },
 		"login param":    func(s *Service) { s.LoginParam = "server" },
 		"org field":      func(s *Service) { s.OrgField = "a b" },
 		"token scheme":   func(s *Service) { s.TokenScheme = "Bearer\r\nX: y" },
@@ -388,5 +393,19 @@ func TestDefinitionsKeepTheirFields(t *testing.T) {
 		if validPrefix(prefix) != ok {
 			t.Errorf("%q: %t", prefix, !ok)
 		}
+	}
+}
+
+// What the operator defines may be called, also where it lies in a network of their own.
+func TestAddressesOfTheOperator(t *testing.T) {
+	s := acme()
+	s.APIHosts, s.CallHost = nil, "api.internal.example"
+	b, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := addressesOf(db.ServiceDefinition{ID: s.ID, Definition: string(b)})
+	if !slices.Contains(all, "https://api.internal.example") || slices.Contains(all, "https://") {
+		t.Errorf("%q", all)
 	}
 }

@@ -21,16 +21,17 @@ const noteTime = 2 * time.Second
 // note writes an event of its own. It is best effort: what it tells of has happened, and
 // is no different when it can't be told.
 func (v *Vault) note(ctx context.Context, e db.VaultEvent) {
+	v.noteBy(ctx, EventStore.AddVaultEvent, e)
+}
+
+// noteBy is note with the method of the store that writes it.
+func (v *Vault) noteBy(ctx context.Context, write func(EventStore, context.Context, db.VaultEvent) error, e db.VaultEvent) {
 	if v.events == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
 	defer cancel()
-	write := v.events.AddVaultEvent
-	if e.Kind == db.EventCalled && e.Code != CallUnreachable {
-		write = v.events.AddCall
-	}
-	if err := write(ctx, e); err != nil {
+	if err := write(v.events, ctx, e); err != nil {
 		v.Log.WarnContext(ctx, "the service log lacks an event", "kind", e.Kind, "service", e.Service, "tenant", e.TenantID, "error", err)
 	}
 }

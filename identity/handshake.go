@@ -174,6 +174,16 @@ func (v *Vault) lostFrom(ctx context.Context, s Service) error {
 // protocolParams are set by the handshake alone.
 var protocolParams = []string{"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method"}
 
+// requestParams have a service take the whole request from elsewhere, or answer it
+// otherwise (RFC 9101; OAuth 2.0 Multiple Response Type Encoding Practices).
+var requestParams = []string{"request", "request_uri", "response_mode"}
+
+// allowable reports whether an application may be allowed to set a parameter of the
+// authorize end point.
+func allowable(name string) bool {
+	return validWord(name) && !slices.Contains(protocolParams, name) && !slices.Contains(requestParams, name)
+}
+
 // asks reports whether the service has to ask who is meant: for a tenant's own
 // connection while there is none. Later, another org is told by that one, and held.
 func (v *Vault) asks(ctx context.Context, r AuthorizeRequest) (bool, error) {

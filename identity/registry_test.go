@@ -358,6 +358,54 @@ func TestHandshakeOfEveryService(t *testing.T) {
 	})
 }
 
+// What an application completes is the identity that a handshake of ours would have made,
+// whether a service gives refresh tokens and tells how long tokens last, or not.
+func TestAuthorizationOfEveryService(t *testing.T) {
+	each(t, every, func(t *testing.T, s *scene) {
+		key := s.addKey()
+		r := AuthorizationRequest{KeyID: key, Service: s.d.id, TenantID: s.tenant, User: "eve", ReturnTo: returnTo}
+		if s.d.id == "asana" { // it doesn't say what it granted: what was asked for
+			r.MoreScopes, s.d.asked, s.d.scopes = []string{"tasks:read"}, map[string]string{"scope": "default tasks:read"}, "default tasks:read"
+		}
+		begun, err := s.v.BeginAuthorization(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		address, err := s.v.StartAuthorization(t.Context(), begun.Secret, appBrowser)
+		if err != nil {
+			t.Fatal(err)
+		}
+		address, err = s.v.FinishAuthorization(t.Context(), s.d.id, appBrowser, s.d.consent(address))
+		back, parsed := url.Parse(address)
+		if err = errors.Join(err, parsed); err != nil {
+			t.Fatal(err)
+		}
+		_, waiting, err := s.v.AuthorizationOf(t.Context(), key, begun.ID)
+		if err != nil || waiting == nil {
+			t.Fatalf("%s: %v", address, err)
+		}
+		done, err := s.v.CompleteAuthorization(t.Context(), Completion{KeyID: key, ID: begun.ID, Code: back.Query().Get("code"), TenantID: s.tenant, User: "eve"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.v.Wait()
+		if described, err := s.v.Describe(t.Context(), done); err != nil || !slices.Equal(described[0].MissingScopes, waiting.Missing) {
+			t.Errorf("missing: %v, before %v, %v", described[0].MissingScopes, waiting.Missing, err)
+		}
+		i, err := s.store.IdentityByID(t.Context(), done.ID)
+		if err != nil || i.OrgID != s.d.org || i.RemoteUserID != s.d.person || i.OrgName != s.d.name || i.InstanceURL != s.d.instance || i.Scopes != s.d.scopes {
+			t.Errorf("stored %q, %q, %q, %q, %q, %v", i.OrgID, i.RemoteUserID, i.OrgName, i.InstanceURL, i.Scopes, err)
+		}
+		if i.ExpiresAt.IsZero() != (s.d.lifetime == 0) || s.d.lifetime > 0 && i.ExpiresAt.Sub(i.ConnectedAt).Round(time.Minute) != (time.Duration(s.d.lifetime)*time.Second).Round(time.Minute) {
+			t.Errorf("runs out at %s", i.ExpiresAt)
+		}
+		if i.KeepAliveAt.IsZero() == s.d.lasting {
+			t.Errorf("kept alive at %s", i.KeepAliveAt)
+		}
+		s.call(i)
+	})
+}
+
 // call calls the API, and others that must not see the token.
 func (s *scene) call(i db.Identity) {
 	s.t.Helper()

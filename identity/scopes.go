@@ -20,24 +20,28 @@ func (s Service) missing(granted []string) []string {
 	return slices.DeleteFunc(slices.Clone(s.NeedScopes), func(need string) bool { return s.included(need, granted) })
 }
 
-// ungranted are the scopes that are asked for by now and that an identity was not
-// granted. Some services don't tell of the scope for a refresh token, which is granted
-// where there is one to be kept alive.
-func (s Service) ungranted(i db.Identity) []string {
-	granted := strings.Fields(i.Scopes)
+// ungranted are the scopes that are asked for and that weren't granted. Some services don't
+// tell of the scope for a refresh token, which is granted where one came.
+func (s Service) ungranted(g db.Grant, refreshable bool) []string {
+	granted := strings.Fields(g.Scopes)
 	return slices.DeleteFunc(slices.Clone(s.Scopes), func(scope string) bool {
-		return s.included(scope, granted) || scope == s.RefreshScope && !i.KeepAliveAt.IsZero()
+		return s.included(scope, granted) || scope == s.RefreshScope && refreshable
 	})
+}
+
+// lacking are the scopes that are asked for by now and that an identity was not granted.
+func (s Service) lacking(i db.Identity) []string {
+	return s.ungranted(i.Grant, !i.KeepAliveAt.IsZero())
 }
 
 // wanted is the service as an identity would be authorized anew, its client excepted:
 // with the scopes of the tenant's own app where that made it.
-func (v *Vault) wanted(ctx context.Context, i db.Identity) (Service, error) {
-	s, err := v.Settings(ctx, i.Service)
-	if err != nil || !i.OwnApp {
+func (v *Vault) wanted(ctx context.Context, g db.Grant) (Service, error) {
+	s, err := v.Settings(ctx, g.Service)
+	if err != nil || !g.OwnApp {
 		return s, err
 	}
-	a, err := v.TenantApp(ctx, i.Service, i.TenantID)
+	a, err := v.TenantApp(ctx, g.Service, g.TenantID)
 	if errors.Is(err, ErrNoOwnApp) {
 		return s, nil
 	}
@@ -61,13 +65,13 @@ func (v *Vault) Describe(ctx context.Context, identities ...db.NamedIdentity) ([
 		s, ok := known[of]
 		if !ok {
 			var err error
-			if s, err = v.wanted(ctx, i.Identity); err != nil && !errors.Is(err, ErrNoService) {
+			if s, err = v.wanted(ctx, i.Grant); err != nil && !errors.Is(err, ErrNoService) {
 				return nil, err
 			}
 			known[of] = s
 		}
 		d := describe(i, v.Now())
-		d.MissingScopes = append(d.MissingScopes, s.ungranted(i.Identity)...)
+		d.MissingScopes = append(d.MissingScopes, s.lacking(i.Identity)...)
 		all = append(all, d)
 	}
 	return all, nil

@@ -29,12 +29,12 @@ func TestScopesAreIncluded(t *testing.T) {
 	} {
 		s := services[c.service]
 		s.Scopes = strings.Fields(c.asked)
-		if got := s.ungranted(db.Identity{Grant: db.Grant{Scopes: c.granted}, KeepAliveAt: time.Now()}); strings.Join(got, " ") != c.missing {
+		if got := s.lacking(db.Identity{Grant: db.Grant{Scopes: c.granted}, KeepAliveAt: time.Now()}); strings.Join(got, " ") != c.missing {
 			t.Errorf("%s: asked for %s, granted %s: %v is missing, want %s", c.service, c.asked, c.granted, got, c.missing)
 		}
 	}
 	s := services["atlassian"]
-	if got := s.ungranted(db.Identity{Grant: db.Grant{Scopes: "read:me"}}); !slices.Equal(got, []string{"offline_access"}) {
+	if got := s.lacking(db.Identity{Grant: db.Grant{Scopes: "read:me"}}); !slices.Equal(got, []string{"offline_access"}) {
 		t.Errorf("without a refresh token, %v is missing", got)
 	}
 }

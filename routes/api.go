@@ -502,8 +502,10 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 		sentence = "Send JSON, as application/json in UTF-8 and not compressed. Nothing was changed."
 	case errors.Is(err, errNotAllowed):
 		status, doc.Code, sentence = http.StatusForbidden, "forbidden", "This API key doesn’t allow that."
-	case errors.Is(err, errNoTenant), errors.Is(err, identity.ErrWithdrawn):
+	case errors.Is(err, errNoTenant):
 		status, doc.Code, sentence = http.StatusNotFound, "not_found", "There is no such tenant, or this API key isn’t for it."
+	case errors.Is(err, identity.ErrWithdrawn):
+		status, doc.Code, sentence = http.StatusNotFound, "not_found", "There is no such tenant, or else it, the service, this API key or its return address was removed just now."
 	case errors.As(err, &conflict):
 		status, doc.Code, sentence = http.StatusConflict, "conflict", string(conflict)
 	case errors.As(err, &closed):

@@ -34,7 +34,7 @@ type api struct {
 func openAPI(t *testing.T, changes ...with) *api {
 	t.Helper()
 	a := &api{ids: map[string][]string{}}
-	a.world = openBoth(t, append([]with{returning}, append(changes, func(c *routes.Config) { a.vault, a.keys = c.Vault, c.Keys })...)...)
+	a.world = openBoth(t, append(changes, func(c *routes.Config) { a.vault, a.keys = c.Vault, c.Keys })...)
 	a.control("settings", `{"max_approvals":50}`)
 	a.description = described(t, a.url)
 	for _, tenant := range []struct{ slug, user string }{{"contoso", ""}, {"contoso", "eve"}, {"contoso", "joe"}, {"fabrikam", ""}, {"fabrikam", "ann@secret.example"}, {"fabrikam", "eve"}} {

@@ -1,7 +1,6 @@
 package routes_test
 
 import (
-	"context"
 	"encoding/json"
 	"html"
 	"net/http"
@@ -14,23 +13,11 @@ import (
 
 	"gatepost/auth"
 	"gatepost/db"
+	"gatepost/identity"
 	"gatepost/routes"
 )
 
 const appDone = "https://app.example/done"
-
-// returning has the keys that may authorize return to the application of these tests.
-func returning(c *routes.Config) { c.Keys = auth.NewAPIKeys(returningKeys{c.Store}) }
-
-type returningKeys struct{ auth.APIKeyStore }
-
-func (s returningKeys) APIKeyBySecret(ctx context.Context, hash string) (db.APIKey, error) {
-	k, err := s.APIKeyStore.APIKeyBySecret(ctx, hash)
-	if len(k.ReturnTo) == 0 && auth.Allows(k, auth.Authorize) {
-		k.ReturnTo = []string{appDone}
-	}
-	return k, err
-}
 
 // application is one that authorizes its users over HTTP.
 type application struct {
@@ -390,7 +377,7 @@ func TestReturnAddressesAreComparedWhole(t *testing.T) {
 func TestAuthorizationsThatCannotBeginOverHTTP(t *testing.T) {
 	t.Parallel()
 	a := openApplication(t)
-	bounded := a.api.key([]string{"contoso"}, []string{"sfdc"}, auth.Authorize)
+	bounded, elsewhere := a.api.key([]string{"contoso"}, []string{"sfdc"}, auth.Authorize), a.api.key(nil, []string{"hubspot"}, auth.Authorize)
 	for name, tt := range map[string]struct {
 		key    string
 		fields []any
@@ -400,6 +387,8 @@ func TestAuthorizationsThatCannotBeginOverHTTP(t *testing.T) {
 		"no service":        {a.key, []any{"tenant", "contoso"}, 422, "invalid"},
 		"unknown service":   {a.key, []any{"service", "nobody", "tenant", "contoso"}, 404, "no_service"},
 		"another's service": {bounded, []any{"service", "hubspot", "tenant", "contoso"}, 404, "no_service"},
+		"one of another":    {elsewhere, []any{"service", "sfdc", "tenant", "contoso"}, 404, "no_service"},
+		"another's by id":   {elsewhere, []any{"reauthorize", a.ids["contoso"][1]}, 404, "not_found"},
 		"no tenant":         {a.key, []any{"service", "sfdc"}, 422, "invalid"},
 		"tenant twice":      {a.key, []any{"service", "sfdc", "tenant", "contoso", "tenant_id", a.tenant("contoso").ID}, 422, "invalid"},
 		"unknown tenant":    {a.key, []any{"service", "sfdc", "tenant", "nobody"}, 404, "not_found"},
@@ -502,4 +491,108 @@ func (a *application) raw(method, path, body string) int {
 	}
 	_ = resp.Body.Close()
 	return resp.StatusCode
+}
+
+// An operator takes a return address from a key: nobody is sent there any more, whatever
+// was begun before, and what was granted is revoked.
+func TestReturnAddressThatIsTakenBack(t *testing.T) {
+	t.Parallel()
+	a := openApplication(t)
+	keys := a.vault.Store.(*db.DB)
+	change := func(o auth.APIKeyChange) {
+		t.Helper()
+		all, err := keys.APIKeys(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := auth.SetAPIKey(t.Context(), keys, all[len(all)-1].ID, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := a.browser()
+	opened, link := a.begins("user", "newcomer")
+	callback := b.decide(b.presses(link), sfJohn, "allow")
+	granted, second := a.begins("user", "other")
+	back := b.decide(b.presses(second), sfJohn, "allow")
+	b.returns(back)
+	_, third := a.begins("user", "third")
+	change(auth.APIKeyChange{Add: []string{"https://app.example/new"}, Remove: []string{appDone}})
+	a.state(opened, "failed", "withdrawn")
+	a.state(granted, "dropped", "withdrawn")
+	for _, page := range []string{link, callback, second, back, third} {
+		b.get(page).is(410, "This link was taken back").hasNot(appDone)
+	}
+	b.post(third, "csrf", b.get("/login").hidden("csrf")).is(410, "This link was taken back")
+	begin := body("service", "sfdc", "tenant", "contoso", "user", "eve", "return_to", appDone)
+	a.call(a.key, "POST", "/authorizations", "/authorizations", begin).is(404, "not_found") // where the key is taken for what it was a moment ago
+	a.keys.Forget()
+	a.call(a.key, "POST", "/authorizations", "/authorizations", begin).is(422, "invalid")
+	if n := a.count(`SELECT count(*) FROM granted_identities`); n != 0 {
+		t.Errorf("%d wait to be completed", n)
+	}
+	if n := a.count(`SELECT count(*) FROM revocations`); n != 1 {
+		t.Errorf("%d are to be revoked", n)
+	}
+}
+
+// The cookie that ties an authorization to its browser can't be read, or planted by another
+// host of the domain, where the address allows that; and it comes with the button alone.
+func TestBrowserCookieIsAsStrictAsTheAddressAllows(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]struct {
+		prefix string
+		secure bool
+	}{"https://gatepost.example": {"__Host-gatepost_", true}, "http://localhost:8080": {"gatepost_", false}} {
+		var v *identity.Vault
+		w := open(t, func(c *routes.Config) { c.URL, v = address, c.Vault })
+		k, _, err := auth.NewAPIKey(t.Context(), w.store, auth.APIKeyOptions{Name: "app", Actions: []string{auth.Authorize}, ReturnTo: []string{appDone}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun, err := v.BeginAuthorization(t.Context(), identity.AuthorizationRequest{KeyID: k.ID, Service: identity.Salesforce, TenantID: w.tenant("contoso").ID, User: "eve", ReturnTo: appDone})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, link := w.browser(), "/authorize/"+begun.Secret
+		page := b.get(link).is(200)
+		csrf := (&http.Response{Header: page.header}).Cookies()
+		if len(csrf) != 1 || csrf[0].Name != want.prefix+"csrf" {
+			t.Fatalf("%s: %v", address, csrf)
+		}
+		p := b.do("POST", link, form("csrf", page.hidden("csrf")), "Content-Type", formType, "Cookie", csrf[0].Name+"="+csrf[0].Value, "Origin", address).is(200)
+		cookies := (&http.Response{Header: p.header}).Cookies()
+		if len(cookies) != 1 || cookies[0].Name != want.prefix+"authorization" {
+			t.Fatalf("%s: %v", address, cookies)
+		}
+		if c := cookies[0]; !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Secure != want.secure || c.Path != "/" || c.Domain != "" || c.MaxAge < 7*24*60*60 || len(c.Value) != 43 {
+			t.Errorf("%s: %v", address, c)
+		}
+	}
+}
+
+// An org that another tenant has waits in the portal, where it is said that the application
+// authorized it; there an admin confirms it.
+func TestOrgOfAnotherTenantOverHTTP(t *testing.T) {
+	t.Parallel()
+	a := openApplication(t)
+	if _, err := a.vault.Delete(t.Context(), identity.Selector{ID: a.ids["fabrikam"][0]}); err != nil {
+		t.Fatal(err)
+	}
+	b := a.browser()
+	granted := func(slug string) (id string, completion []any) {
+		t.Helper()
+		id, link := a.begins("tenant", slug)
+		code := b.returns(b.decide(b.presses(link), sfJohn, "allow")).Get("code")
+		return id, []any{"code", code, "tenant", slug, "accept", "other_org"}
+	}
+	first, completion := granted("contoso")
+	a.complete(first, completion...).is(200, "")
+	if _, err := a.store.Writer().Exec(`DELETE FROM org_confirmations`); err != nil {
+		t.Fatal(err)
+	}
+	id, completion := granted("fabrikam")
+	a.complete(id, completion...).is(409, "confirmation_required")
+	a.state(id, "held", "")
+	a.as(max, "fabrikam").get("/integrations").is(200, "Authorised by your application,", "in use elsewhere")
+	a.complete(id, completion...).is(409, "confirmation_required")
 }

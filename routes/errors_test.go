@@ -148,7 +148,7 @@ func TestHeadersOfEveryKindOfAnswer(t *testing.T) {
 	w := open(t)
 	b := w.as(john, "contoso")
 	for _, path := range []string{"/", "/login", "/integrations", "/integrations/sfdc/card", "/subscribers", "/account", "/newsletter/signup", "/nowhere",
-		"/newsletter/signup/x", "/setup", "/healthz", "/integrations/sfdc/callback", formPage, formPage + "/thanks", "/signup/nobody"} {
+		"/newsletter/signup/x", "/setup", "/healthz", "/integrations/sfdc/callback", "/authorize/nobody", formPage, formPage + "/thanks", "/signup/nobody"} {
 		p := b.get(path)
 		open := strings.HasPrefix(path, "/signup/")
 		csp := p.head("Content-Security-Policy")

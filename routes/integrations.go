@@ -147,7 +147,7 @@ func (s *server) describe(c identity.Connection) views.Integration {
 		card.DisconnectedAt, card.DisconnectedBy = c.Ended.At, c.Ended.By
 	}
 	if h := c.Held; h != nil {
-		card.Held = &views.HeldConnection{ID: h.ID, Org: org(h.Grant), By: h.ConnectedEmail, At: h.HeldAt, First: card.State == views.NotConnected,
+		card.Held = &views.HeldConnection{ID: h.ID, Org: org(h.Grant), By: orElse(h.ConnectedEmail, "your application"), At: h.HeldAt, First: card.State == views.NotConnected,
 			Elsewhere: c.OrgUse.Others, ElsewhereNames: c.OrgUse.Names}
 		card.State = views.ConnectionHeld
 	}
