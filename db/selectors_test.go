@@ -218,7 +218,7 @@ func TestSelectorPlans(t *testing.T) {
 	testdb.SQLiteOnly(t, "its way of telling a plan")
 	d := open(t)
 	for _, sel := range selectors {
-		where, args := sel.where()
+		where, args := whereSelected(sel)
 		plan, err := collect(t.Context(), d.read, func(s scanner) (detail string, err error) {
 			var a, b, c int
 			return detail, s.Scan(&a, &b, &c, &detail)
@@ -250,7 +250,7 @@ func TestSelectorPlansOnPostgres(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, sel := range selectors {
-		where, args := sel.where()
+		where, args := whereSelected(sel)
 		lines, err := collect(t.Context(), conn, func(row scanner) (line string, err error) { return line, row.Scan(&line) },
 			`EXPLAIN SELECT `+identityColumns+` FROM identities WHERE `+where+` AND id > '' ORDER BY id LIMIT 10`, args...)
 		if err != nil {

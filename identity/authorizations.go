@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 )
 
 // How long the link of an authorization may be opened.
@@ -75,14 +75,14 @@ func (v *Vault) BeginAuthorization(ctx context.Context, r AuthorizationRequest) 
 	if r.ByMail {
 		life = mailLinkLife
 	}
-	begun := Begun{ID: db.NewID(), Secret: randomToken(), ExpiresAt: v.Now().Add(life)}
-	err = v.Store.BeginAuthorization(ctx, db.Authorization{ID: begun.ID, APIKeyID: r.KeyID, TenantID: r.TenantID, Service: s.ID, User: r.User, Account: r.Account, Tags: r.Tags,
+	begun := Begun{ID: stored.NewID(), Secret: randomToken(), ExpiresAt: v.Now().Add(life)}
+	err = v.Store.BeginAuthorization(ctx, Authorization{ID: begun.ID, APIKeyID: r.KeyID, TenantID: r.TenantID, Service: s.ID, User: r.User, Account: r.Account, Tags: r.Tags,
 		MoreScopes: r.MoreScopes, Params: r.Params, LoginHint: r.LoginHint, LoginURL: r.LoginURL, ReturnTo: r.ReturnTo, AppState: r.AppState, SkipPage: r.SkipPage,
 		LinkHash: linkHash(begun.Secret), LinkEndsAt: begun.ExpiresAt, DefinedAt: s.definedAt})
 	switch {
-	case errors.Is(err, db.ErrTooMany):
+	case errors.Is(err, stored.ErrTooMany):
 		return Begun{}, ErrTooMany
-	case errors.Is(err, db.ErrLost):
+	case errors.Is(err, stored.ErrLost):
 		return Begun{}, ErrWithdrawn
 	case err != nil:
 		return Begun{}, err
@@ -159,7 +159,7 @@ var (
 
 // Asked is what a person is told who opens the link of an authorization.
 type Asked struct {
-	db.Authorization
+	Authorization
 	ServiceName string
 	Scopes      []string // all that are asked for
 	LoginURL    string   // where one logs in
@@ -173,7 +173,7 @@ type Asked struct {
 // known, what it asks for comes back with the error.
 func (v *Vault) OpenLink(ctx context.Context, secret, browser string) (Asked, error) {
 	a, err := v.Store.AuthorizationByLink(ctx, linkHash(secret))
-	if errors.Is(err, db.ErrNotFound) {
+	if errors.Is(err, stored.ErrNotFound) {
 		return Asked{}, ErrNoAuthorization
 	}
 	if err != nil {
@@ -195,7 +195,7 @@ func (v *Vault) OpenLink(ctx context.Context, secret, browser string) (Asked, er
 }
 
 // loginAt is where one logs in for an authorization.
-func (s Service) loginAt(a db.Authorization) string {
+func (s Service) loginAt(a Authorization) string {
 	if a.LoginURL != "" && s.ownURL(a.LoginURL) {
 		return a.LoginURL
 	}
@@ -203,15 +203,15 @@ func (s Service) loginAt(a db.Authorization) string {
 }
 
 // mayOpen says what keeps a browser from opening an authorization.
-func (v *Vault) mayOpen(a db.Authorization, browser string) error {
+func (v *Vault) mayOpen(a Authorization, browser string) error {
 	now := v.Now()
 	a = a.As(now)
 	switch {
 	case a.Closed:
 		return ErrTenantClosed
-	case a.State == db.AuthorizationExpired, a.State == db.AuthorizationBegun && !now.Before(a.LinkEndsAt):
+	case a.State == stored.AuthorizationExpired, a.State == stored.AuthorizationBegun && !now.Before(a.LinkEndsAt):
 		return ErrLinkExpired
-	case a.State != db.AuthorizationBegun && a.State != db.AuthorizationOpened:
+	case a.State != stored.AuthorizationBegun && a.State != stored.AuthorizationOpened:
 		return ErrLinkUsed
 	case a.BrowserHash != "" && a.BrowserHash != browserOf(browser):
 		return ErrOtherBrowser
@@ -234,7 +234,7 @@ func (v *Vault) StartAuthorization(ctx context.Context, secret, browser string) 
 	}
 	a := asked.Authorization
 	err = v.Store.OpenAuthorization(ctx, a.ID, browserOf(browser), v.Now().Add(handshakeLife))
-	if errors.Is(err, db.ErrLost) { // it isn't any more what it was a moment ago
+	if errors.Is(err, stored.ErrLost) { // it isn't any more what it was a moment ago
 		if _, err = v.OpenLink(ctx, secret, browser); err == nil {
 			err = ErrLinkExpired
 		}
@@ -270,7 +270,7 @@ func (v *Vault) FinishAuthorization(ctx context.Context, service, browser string
 	case a.Closed:
 		return "", ErrTenantClosed
 	}
-	if a.State == db.AuthorizationOpened {
+	if a.State == stored.AuthorizationOpened {
 		if err := v.settle(ctx, a, browser, q); err != nil {
 			return "", err
 		}
@@ -283,7 +283,7 @@ func (v *Vault) FinishAuthorization(ctx context.Context, service, browser string
 
 // settle finishes the handshake of an authorization that is open, and records why it came
 // to nothing if it did.
-func (v *Vault) settle(ctx context.Context, a db.Authorization, browser string, q url.Values) error {
+func (v *Vault) settle(ctx context.Context, a Authorization, browser string, q url.Values) error {
 	cb := CallbackOf(a.Service, browserOf(browser), q)
 	cb.browser, cb.moreScopes = browser, a.MoreScopes
 	finished, err := v.Finish(ctx, cb)
@@ -292,7 +292,7 @@ func (v *Vault) settle(ctx context.Context, a db.Authorization, browser string, 
 	}
 	state, code, reason, said := v.whyEnded(ctx, a, cb, err)
 	err = v.Store.EndAuthorization(context.WithoutCancel(ctx), a.ID, state, code, reason, said)
-	if errors.Is(err, db.ErrLost) {
+	if errors.Is(err, stored.ErrLost) {
 		return nil // it had ended otherwise, which is told
 	}
 	return err
@@ -300,13 +300,13 @@ func (v *Vault) settle(ctx context.Context, a db.Authorization, browser string, 
 
 // returnURL is where the browser goes at the end: to the application, with the code that
 // it completes the authorization with, or with why there is nothing to complete.
-func (v *Vault) returnURL(a db.Authorization, browser string) string {
+func (v *Vault) returnURL(a Authorization, browser string) string {
 	q := url.Values{"authorization": {a.ID}}
 	if a.AppState != "" {
 		q.Set("state", a.AppState)
 	}
 	switch a.State {
-	case db.AuthorizationGranted, db.AuthorizationCompleted, db.AuthorizationHeld:
+	case stored.AuthorizationGranted, stored.AuthorizationCompleted, stored.AuthorizationHeld:
 		q.Set("code", completionCode(browser, a.ID))
 	default:
 		q.Set("error", a.Error)
@@ -330,7 +330,7 @@ func withQuery(address string, q url.Values) string {
 // Granting is what was granted for an authorization and isn't completed, so that the
 // application can show its user which account it is.
 type Granting struct {
-	db.Grant
+	Grant
 	Missing  []string // scopes that were asked for and not granted
 	OtherOrg bool     // the tenant is connected to another org, so that completing it has to say that this is meant
 }
@@ -338,16 +338,16 @@ type Granting struct {
 // AuthorizationOf returns an authorization that the API key began, as it is now, with what
 // was granted while that waits to be completed; else nil. ErrNoAuthorization: there is
 // none, or another key began it.
-func (v *Vault) AuthorizationOf(ctx context.Context, keyID, id string) (db.Authorization, *Granting, error) {
+func (v *Vault) AuthorizationOf(ctx context.Context, keyID, id string) (Authorization, *Granting, error) {
 	a, err := v.begunBy(ctx, keyID, id)
 	if err != nil {
 		return a, nil, err
 	}
-	if a = a.As(v.Now()); a.State != db.AuthorizationGranted {
+	if a = a.As(v.Now()); a.State != stored.AuthorizationGranted {
 		return a, nil, nil
 	}
 	g, err := v.Store.Granted(ctx, id)
-	if errors.Is(err, db.ErrNotFound) { // it has ended since
+	if errors.Is(err, stored.ErrNotFound) { // it has ended since
 		a, err = v.begunBy(ctx, keyID, id)
 		return a, nil, err
 	}
@@ -358,22 +358,22 @@ func (v *Vault) AuthorizationOf(ctx context.Context, keyID, id string) (db.Autho
 	return a, granting, err
 }
 
-func (v *Vault) granting(ctx context.Context, a db.Authorization, g db.Grant) (*Granting, error) {
+func (v *Vault) granting(ctx context.Context, a Authorization, g Grant) (*Granting, error) {
 	s, err := v.Settings(ctx, a.Service)
 	if err != nil && !errors.Is(err, ErrNoService) {
 		return nil, err
 	}
 	old, err := v.Store.IdentityOf(ctx, g.Service, g.TenantID, g.User, g.Account)
-	if err != nil && !errors.Is(err, db.ErrNotFound) {
+	if err != nil && !errors.Is(err, stored.ErrNotFound) {
 		return nil, err
 	}
 	return &Granting{Grant: g, Missing: ungranted(withScopes(s.Scopes, a.MoreScopes), g.Scopes), OtherOrg: err == nil && g.Own() && old.OrgID != g.OrgID}, nil
 }
 
-func (v *Vault) begunBy(ctx context.Context, keyID, id string) (db.Authorization, error) {
+func (v *Vault) begunBy(ctx context.Context, keyID, id string) (Authorization, error) {
 	a, err := v.Store.Authorization(ctx, id)
-	if errors.Is(err, db.ErrNotFound) || err == nil && a.APIKeyID != keyID {
-		return db.Authorization{}, ErrNoAuthorization
+	if errors.Is(err, stored.ErrNotFound) || err == nil && a.APIKeyID != keyID {
+		return Authorization{}, ErrNoAuthorization
 	}
 	return a, err
 }

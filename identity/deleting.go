@@ -6,14 +6,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 
 	"golang.org/x/sync/errgroup"
 )
 
 // Receipt says that an identity was deleted.
 type Receipt struct {
-	db.Deleted
+	Deleted
 	Ending  Ending // what became of it at its service
 	Revoked bool   // whether that ended it
 	Err     error  // of DeleteEach: it could not be deleted, and is as it was
@@ -55,7 +55,7 @@ func (v *Vault) DeleteSome(ctx context.Context, sel Selector, limit int) (receip
 	if err := checkNamed(sel); err != nil {
 		return nil, false, err
 	}
-	deleted, err := v.Store.DeleteSomeIdentities(ctx, sel, "", db.NewID(), limit)
+	deleted, err := v.Store.DeleteSomeIdentities(ctx, sel, "", stored.NewID(), limit)
 	if err != nil {
 		return nil, false, err
 	}
@@ -78,7 +78,7 @@ func (v *Vault) DeleteEach(ctx context.Context, sel Selector, tell func(Receipt)
 	if err := checkNamed(sel); err != nil {
 		return err
 	}
-	through := db.NewID() // what is authorized from now on is meant to be there
+	through := stored.NewID() // what is authorized from now on is meant to be there
 	silent := map[string]bool{}
 	for after := ""; ; {
 		receipts, last, err := v.deletePart(ctx, sel, after, through, silent)
@@ -121,7 +121,7 @@ func (v *Vault) deleteSingly(ctx context.Context, sel Selector, after, through s
 			break
 		}
 		last = i.ID
-		one := Receipt{Deleted: db.Deleted{ID: i.ID, Service: i.Service, TenantID: i.TenantID, Tenant: i.Tenant, User: i.User, Account: i.Account}}
+		one := Receipt{Deleted: Deleted{ID: i.ID, Service: i.Service, TenantID: i.TenantID, Tenant: i.Tenant, User: i.User, Account: i.Account}}
 		deleted, err := v.Store.DeleteIdentities(ctx, Selector{ID: i.ID})
 		switch {
 		case err != nil:
@@ -138,9 +138,9 @@ func (v *Vault) deleteSingly(ctx context.Context, sel Selector, after, through s
 
 // revokeHeard is revokeDeleted for all but those of the services that are silent. One
 // of which several were tried and none ended becomes silent.
-func (v *Vault) revokeHeard(ctx context.Context, deleted []db.Deleted, silent map[string]bool) []Receipt {
+func (v *Vault) revokeHeard(ctx context.Context, deleted []Deleted, silent map[string]bool) []Receipt {
 	receipts := make([]Receipt, len(deleted))
-	var heard []db.Deleted
+	var heard []Deleted
 	var at []int
 	for i, d := range deleted {
 		receipts[i] = Receipt{Deleted: d, Ending: Pending}
@@ -164,7 +164,7 @@ func (v *Vault) revokeHeard(ctx context.Context, deleted []db.Deleted, silent ma
 
 // CloseTenant closes a tenant for good, as db.CloseTenant says, and revokes all its
 // connections, those that wait to be confirmed too.
-func (v *Vault) CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (db.Closing, []Receipt, error) {
+func (v *Vault) CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (Closing, []Receipt, error) {
 	closing, err := v.Store.CloseTenant(ctx, tenantID, wipeAt)
 	if err != nil {
 		return closing, nil, err
@@ -174,7 +174,7 @@ func (v *Vault) CloseTenant(ctx context.Context, tenantID string, wipeAt time.Ti
 
 // revokeDeleted makes the first try to revoke what was deleted, and says what
 // became of each.
-func (v *Vault) revokeDeleted(ctx context.Context, deleted []db.Deleted) []Receipt {
+func (v *Vault) revokeDeleted(ctx context.Context, deleted []Deleted) []Receipt {
 	receipts, revocations := make([]Receipt, len(deleted)), make([]string, len(deleted))
 	for i, d := range deleted {
 		receipts[i].Deleted, revocations[i] = d, d.Revocation

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-
-	"gatepost/db"
 )
 
 // included reports whether what was granted includes a scope: itself, under another
@@ -23,7 +21,7 @@ func (s Service) missing(granted []string) []string {
 // ungranted are the scopes that are asked for by now and that an identity was not
 // granted. Some services don't tell of the scope for a refresh token, which is granted
 // where there is one to be kept alive.
-func (s Service) ungranted(i db.Identity) []string {
+func (s Service) ungranted(i Identity) []string {
 	granted := strings.Fields(i.Scopes)
 	return slices.DeleteFunc(slices.Clone(s.Scopes), func(scope string) bool {
 		return s.included(scope, granted) || scope == s.RefreshScope && !i.KeepAliveAt.IsZero()
@@ -32,7 +30,7 @@ func (s Service) ungranted(i db.Identity) []string {
 
 // wanted is the service as an identity would be authorized anew, its client excepted:
 // with the scopes of the tenant's own app where that made it.
-func (v *Vault) wanted(ctx context.Context, i db.Identity) (Service, error) {
+func (v *Vault) wanted(ctx context.Context, i Identity) (Service, error) {
 	s, err := v.Settings(ctx, i.Service)
 	if err != nil || !i.OwnApp {
 		return s, err
@@ -49,7 +47,7 @@ func (v *Vault) wanted(ctx context.Context, i db.Identity) (Service, error) {
 
 // Describe tells what is known of identities now. Of a service that was removed no
 // scopes are missing. Errors are failures of the store.
-func (v *Vault) Describe(ctx context.Context, identities ...db.NamedIdentity) ([]Description, error) {
+func (v *Vault) Describe(ctx context.Context, identities ...NamedIdentity) ([]Description, error) {
 	type app struct{ service, tenant string }
 	known := map[app]Service{}
 	all := []Description{}

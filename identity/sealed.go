@@ -28,12 +28,12 @@ var Sealed = seal.Owner{Name: "identity", Tables: []db.SealedTable{
 }}
 
 // grantBinding binds a token of a grant to its row.
-func grantBinding(kind string, g db.Grant) seal.Binding {
+func grantBinding(kind string, g Grant) seal.Binding {
 	return seal.Binding{Kind: kind, TenantID: g.TenantID, Service: g.Service, RowID: g.ID}
 }
 
 // verifierBinding binds the verifier of a handshake to it.
-func verifierBinding(h db.Handshake) seal.Binding {
+func verifierBinding(h Handshake) seal.Binding {
 	return seal.Binding{Kind: kindVerifier, TenantID: h.TenantID, Service: h.Service, RowID: h.StateHash}
 }
 
@@ -48,7 +48,7 @@ type tokens struct{ access, refresh string }
 
 // storeSealed seals the tokens for g's row and has store put it away; again when
 // the key has been rotated meanwhile.
-func (v *Vault) storeSealed(ctx context.Context, g db.Grant, t tokens, store func(db.Grant) error) error {
+func (v *Vault) storeSealed(ctx context.Context, g Grant, t tokens, store func(Grant) error) error {
 	return v.Keys.WithKey(ctx, func(k seal.Key) error {
 		sealed, err := sealGrant(k, g, t)
 		if err != nil {
@@ -59,7 +59,7 @@ func (v *Vault) storeSealed(ctx context.Context, g db.Grant, t tokens, store fun
 }
 
 // sealGrant returns g with the tokens sealed for its row.
-func sealGrant(k seal.Key, g db.Grant, t tokens) (db.Grant, error) {
+func sealGrant(k seal.Key, g Grant, t tokens) (Grant, error) {
 	var err error
 	if g.SealedAccess, err = k.Seal(t.access, grantBinding(kindAccess, g)); err != nil {
 		return g, err
@@ -71,10 +71,10 @@ func sealGrant(k seal.Key, g db.Grant, t tokens) (db.Grant, error) {
 	return g, nil
 }
 
-func (v *Vault) openAccess(ctx context.Context, g db.Grant) (string, error) {
+func (v *Vault) openAccess(ctx context.Context, g Grant) (string, error) {
 	return v.Keys.Open(ctx, g.SealedAccess, grantBinding(kindAccess, g))
 }
 
-func (v *Vault) openRefresh(ctx context.Context, g db.Grant) (string, error) {
+func (v *Vault) openRefresh(ctx context.Context, g Grant) (string, error) {
 	return v.Keys.Open(ctx, g.SealedRefresh, grantBinding(kindRefresh, g))
 }

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 	"gatepost/seal"
 
 	"golang.org/x/sync/singleflight"
@@ -20,85 +20,85 @@ import (
 
 // Store is what the vault needs of a database. db.DB documents the methods.
 type Store interface {
-	Identity(ctx context.Context, service, tenantID string) (db.Identity, error)
-	IdentityOf(ctx context.Context, service, tenantID, user, account string) (db.Identity, error)
-	IdentityByID(ctx context.Context, id string) (db.Identity, error)
-	ApprovedAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]db.Identity, error)
-	HeldAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]db.Grant, error)
+	Identity(ctx context.Context, service, tenantID string) (Identity, error)
+	IdentityOf(ctx context.Context, service, tenantID, user, account string) (Identity, error)
+	IdentityByID(ctx context.Context, id string) (Identity, error)
+	ApprovedAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]Identity, error)
+	HeldAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]Grant, error)
 	HoldsToken(ctx context.Context, service, tokenHash string) (bool, error)
-	Unhashed(ctx context.Context, g db.Grant) ([]db.Identity, error)
-	UnhashedHeld(ctx context.Context, service string) ([]db.Grant, error)
+	Unhashed(ctx context.Context, g Grant) ([]Identity, error)
+	UnhashedHeld(ctx context.Context, service string) ([]Grant, error)
 	SetTokenHash(ctx context.Context, id string, generation int64, tokenHash string) error
-	Identities(ctx context.Context, sel db.Selector, after string, limit int) ([]db.NamedIdentity, error)
-	DeleteIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error)
-	DeleteSomeIdentities(ctx context.Context, sel db.Selector, after, through string, limit int) ([]db.Deleted, error)
-	ForgetIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error)
-	TenantBySlug(ctx context.Context, slug string) (db.Tenant, error)
-	CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (db.Closing, error)
-	ImportIdentities(ctx context.Context, tenants []db.NewTenant, arrivals []db.Arrival) (revocations []string, err error)
-	SaveIdentity(ctx context.Context, g db.Grant, otherOrg bool, confirmed string) (replaced string, err error)
+	Identities(ctx context.Context, sel Selector, after string, limit int) ([]NamedIdentity, error)
+	DeleteIdentities(ctx context.Context, sel Selector) ([]Deleted, error)
+	DeleteSomeIdentities(ctx context.Context, sel Selector, after, through string, limit int) ([]Deleted, error)
+	ForgetIdentities(ctx context.Context, sel Selector) ([]Deleted, error)
+	TenantBySlug(ctx context.Context, slug string) (Tenant, error)
+	CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (Closing, error)
+	ImportIdentities(ctx context.Context, tenants []NewTenant, arrivals []Arrival) (revocations []string, err error)
+	SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed string) (replaced string, err error)
 	DeleteIdentity(ctx context.Context, service, tenantID, actor string) (revocations []string, err error)
 
 	StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration, refused bool) (earlier time.Time, err error)
 	RestartCall(ctx context.Context, id string, generation int64, owner string) error
 	ExtendRenewal(ctx context.Context, id, owner string, lease time.Duration) error
-	FinishRenewal(ctx context.Context, g db.Grant, generation int64) error
+	FinishRenewal(ctx context.Context, g Grant, generation int64) error
 	FailRenewal(ctx context.Context, id string, generation int64, owner, code string, retryAt time.Time, unknown bool) error
 	BreakIdentity(ctx context.Context, id string, generation int64, code, owner string) error
 
 	SetExpiry(ctx context.Context, id string, generation int64, expires time.Time) error
-	KeepAliveDue(ctx context.Context, limit int) ([]db.IdentityKey, error)
-	AbandonedRenewals(ctx context.Context, limit int) ([]db.IdentityKey, error)
+	KeepAliveDue(ctx context.Context, limit int) ([]IdentityKey, error)
+	AbandonedRenewals(ctx context.Context, limit int) ([]IdentityKey, error)
 	Used(ctx context.Context, at map[string]time.Time) error
 
-	Held(ctx context.Context, service, tenantID string) (db.Held, error)
-	HoldIdentity(ctx context.Context, h db.Held) error
+	Held(ctx context.Context, service, tenantID string) (Held, error)
+	HoldIdentity(ctx context.Context, h Held) error
 	OrgNeedsConfirmation(ctx context.Context, service, orgID, tenantID string) (bool, error)
 	DropHeld(ctx context.Context, service, tenantID, heldID string) (revocation string, err error)
 
-	AddHandshake(ctx context.Context, h db.Handshake) error
-	Handshake(ctx context.Context, service, stateHash, sessionID string) (db.Handshake, error)
-	TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (db.Handshake, error)
-	RefuseHandshake(ctx context.Context, h db.Handshake, o db.HandshakeOutcome) error
-	EndHandshake(ctx context.Context, h db.Handshake, o db.HandshakeOutcome) error
-	LastOutcome(ctx context.Context, service, sessionID string) (o db.HandshakeOutcome, tenantID string, err error)
+	AddHandshake(ctx context.Context, h Handshake) error
+	Handshake(ctx context.Context, service, stateHash, sessionID string) (Handshake, error)
+	TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (Handshake, error)
+	RefuseHandshake(ctx context.Context, h Handshake, o HandshakeOutcome) error
+	EndHandshake(ctx context.Context, h Handshake, o HandshakeOutcome) error
+	LastOutcome(ctx context.Context, service, sessionID string) (o HandshakeOutcome, tenantID string, err error)
 
-	ServiceSettings(ctx context.Context, service string) (db.ServiceSettings, error)
-	ChangeService(ctx context.Context, service string, change func(*db.ServiceSettings)) error
+	ServiceSettings(ctx context.Context, service string) (ServiceSettings, error)
+	ChangeService(ctx context.Context, service string, change func(*ServiceSettings)) error
 	MendBroken(ctx context.Context, service, tenantID string, codes []string) (n int64, err error)
 
-	TenantApp(ctx context.Context, service, tenantID string) (db.TenantApp, error)
-	ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*db.TenantApp) error) (mended int64, err error)
+	TenantApp(ctx context.Context, service, tenantID string) (TenantApp, error)
+	ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*TenantApp) error) (mended int64, err error)
 	DeleteTenantApp(ctx context.Context, service, tenantID string) (broken int64, err error)
 	MadeWithOtherApp(ctx context.Context, service, tenantID string) (n int, err error)
 	OwnAppUses(ctx context.Context, service, tenantID string) (n int, err error)
 
-	ServiceDefinition(ctx context.Context, id string) (db.ServiceDefinition, error)
-	ServiceDefinitions(ctx context.Context) ([]db.ServiceDefinition, error)
-	AddServiceDefinition(ctx context.Context, s db.ServiceDefinition) error
-	ChangeServiceDefinition(ctx context.Context, id string, change func(d db.ServiceDefinition, uses db.ServiceUses) (string, error)) error
+	ServiceDefinition(ctx context.Context, id string) (ServiceDefinition, error)
+	ServiceDefinitions(ctx context.Context) ([]ServiceDefinition, error)
+	AddServiceDefinition(ctx context.Context, s ServiceDefinition) error
+	ChangeServiceDefinition(ctx context.Context, id string, change func(d ServiceDefinition, uses ServiceUses) (string, error)) error
 	DeleteServiceDefinition(ctx context.Context, id string) (unrevoked int64, err error)
-	AllServiceSettings(ctx context.Context) (map[string]db.ServiceSettings, error)
+	AllServiceSettings(ctx context.Context) (map[string]ServiceSettings, error)
 
 	AuthorizationStore
 
-	AddRevocation(ctx context.Context, g db.Grant) (string, error)
-	Revocation(ctx context.Context, id string) (db.Revocation, error)
+	AddRevocation(ctx context.Context, g Grant) (string, error)
+	Revocation(ctx context.Context, id string) (PendingRevocation, error)
 	DeleteRevocation(ctx context.Context, id string) error
 }
 
 // AuthorizationStore is what the vault needs for authorizations that are begun over HTTP.
 type AuthorizationStore interface {
-	BeginAuthorization(ctx context.Context, a db.Authorization) error
-	Authorization(ctx context.Context, id string) (db.Authorization, error)
-	AuthorizationByLink(ctx context.Context, linkHash string) (db.Authorization, error)
+	BeginAuthorization(ctx context.Context, a Authorization) error
+	Authorization(ctx context.Context, id string) (Authorization, error)
+	AuthorizationByLink(ctx context.Context, linkHash string) (Authorization, error)
 	OpenAuthorization(ctx context.Context, id, browserHash string, until time.Time) error
-	EndAuthorization(ctx context.Context, id string, state db.AuthorizationState, code, reason, said string) error
+	EndAuthorization(ctx context.Context, id string, state AuthorizationState, code, reason, said string) error
 	HandshakeAuthorization(ctx context.Context, service, stateHash string) (id string, err error)
-	GrantAuthorization(ctx context.Context, g db.Grant, codeHash string) error
-	Granted(ctx context.Context, authorizationID string) (db.Grant, error)
-	CompleteAuthorization(ctx context.Context, id string, g db.Grant, otherOrg bool) (replaced string, err error)
-	HoldAuthorization(ctx context.Context, id string, h db.Held) error
+	GrantAuthorization(ctx context.Context, g Grant, codeHash string) error
+	Granted(ctx context.Context, authorizationID string) (Grant, error)
+	CompleteAuthorization(ctx context.Context, id string, g Grant, otherOrg bool) (replaced string, err error)
+	HoldAuthorization(ctx context.Context, id string, h Held) error
 	DropAuthorization(ctx context.Context, id, code string) (revocation string, err error)
 }
 
@@ -121,9 +121,9 @@ const (
 	BrokenInterrupted = "renewal_interrupted" // a renewal's answer was lost after the token had been exchanged
 	BrokenSealed      = "sealed"              // the stored credential can't be opened
 	BrokenForeign     = "foreign_instance"    // the renewal named a host that is not the service's
-	BrokenAppRefused  = db.AppRefused         // the service refused the tenant's own app
-	BrokenAppRemoved  = db.AppRemoved         // the tenant's own app was removed, or is for another host now
-	BrokenOtherApp    = db.OtherApp           // another app than the one that made it is set by now
+	BrokenAppRefused  = stored.AppRefused     // the service refused the tenant's own app
+	BrokenAppRemoved  = stored.AppRemoved     // the tenant's own app was removed, or is for another host now
+	BrokenOtherApp    = stored.OtherApp       // another app than the one that made it is set by now
 	BrokenEnded       = "access_ended"        // the access token ran out or was refused, and there is nothing to renew it with
 )
 
@@ -261,18 +261,18 @@ func compareBool(a, b bool) int {
 
 // Identity returns what is known of the tenant's own connection, or
 // ErrNotConnected.
-func (v *Vault) Identity(ctx context.Context, service, tenantID string) (db.Identity, error) {
+func (v *Vault) Identity(ctx context.Context, service, tenantID string) (Identity, error) {
 	i, err := v.Store.Identity(ctx, service, tenantID)
 	return i, notConnected(err)
 }
 
-func (v *Vault) byID(ctx context.Context, id string) (db.Identity, error) {
+func (v *Vault) byID(ctx context.Context, id string) (Identity, error) {
 	i, err := v.Store.IdentityByID(ctx, id)
 	return i, notConnected(err)
 }
 
 func notConnected(err error) error {
-	if errors.Is(err, db.ErrNotFound) {
+	if errors.Is(err, stored.ErrNotFound) {
 		return ErrNotConnected
 	}
 	return err
