@@ -76,7 +76,7 @@ func (v *Vault) BeginAuthorization(ctx context.Context, r AuthorizationRequest) 
 		life = mailLinkLife
 	}
 	begun := Begun{ID: stored.NewID(), Secret: randomToken(), ExpiresAt: v.Now().Add(life)}
-	err = v.Store.BeginAuthorization(ctx, Authorization{ID: begun.ID, APIKeyID: r.KeyID, TenantID: r.TenantID, Service: s.ID, User: r.User, Account: r.Account, Tags: r.Tags,
+	err = v.optional.BeginAuthorization(ctx, Authorization{ID: begun.ID, APIKeyID: r.KeyID, TenantID: r.TenantID, Service: s.ID, User: r.User, Account: r.Account, Tags: r.Tags,
 		MoreScopes: r.MoreScopes, Params: r.Params, LoginHint: r.LoginHint, LoginURL: r.LoginURL, ReturnTo: r.ReturnTo, AppState: r.AppState, SkipPage: r.SkipPage,
 		LinkHash: linkHash(begun.Secret), LinkEndsAt: begun.ExpiresAt, DefinedAt: s.definedAt})
 	switch {
@@ -172,7 +172,7 @@ type Asked struct {
 // ErrTenantClosed, ErrNoService, ErrNoApp, or a failure of the store. Whenever the link is
 // known, what it asks for comes back with the error.
 func (v *Vault) OpenLink(ctx context.Context, secret, browser string) (Asked, error) {
-	a, err := v.Store.AuthorizationByLink(ctx, linkHash(secret))
+	a, err := v.optional.AuthorizationByLink(ctx, linkHash(secret))
 	if errors.Is(err, stored.ErrNotFound) {
 		return Asked{}, ErrNoAuthorization
 	}
@@ -233,7 +233,7 @@ func (v *Vault) StartAuthorization(ctx context.Context, secret, browser string) 
 		return "", err
 	}
 	a := asked.Authorization
-	err = v.Store.OpenAuthorization(ctx, a.ID, browserOf(browser), v.Now().Add(handshakeLife))
+	err = v.optional.OpenAuthorization(ctx, a.ID, browserOf(browser), v.Now().Add(handshakeLife))
 	if errors.Is(err, stored.ErrLost) { // it isn't any more what it was a moment ago
 		if _, err = v.OpenLink(ctx, secret, browser); err == nil {
 			err = ErrLinkExpired
@@ -256,11 +256,11 @@ func (v *Vault) StartAuthorization(ctx context.Context, secret, browser string) 
 // belongs to no authorization; ErrOtherBrowser; ErrUnderWay; ErrTenantClosed; or a failure
 // of the store, after which it may be tried again.
 func (v *Vault) FinishAuthorization(ctx context.Context, service, browser string, q url.Values) (address string, err error) {
-	id, err := v.Store.HandshakeAuthorization(ctx, service, hash(q.Get("state")))
+	id, err := v.optional.HandshakeAuthorization(ctx, service, hash(q.Get("state")))
 	if err != nil {
 		return "", noHandshake(err)
 	}
-	a, err := v.Store.Authorization(ctx, id)
+	a, err := v.optional.Authorization(ctx, id)
 	if err != nil {
 		return "", noHandshake(err)
 	}
@@ -274,7 +274,7 @@ func (v *Vault) FinishAuthorization(ctx context.Context, service, browser string
 		if err := v.settle(ctx, a, browser, q); err != nil {
 			return "", err
 		}
-		if a, err = v.Store.Authorization(ctx, id); err != nil {
+		if a, err = v.optional.Authorization(ctx, id); err != nil {
 			return "", err
 		}
 	}
@@ -291,7 +291,7 @@ func (v *Vault) settle(ctx context.Context, a Authorization, browser string, q u
 		return err // finished, or nothing was done and it may be tried again
 	}
 	state, code, reason, said := v.whyEnded(ctx, a, cb, err)
-	err = v.Store.EndAuthorization(context.WithoutCancel(ctx), a.ID, state, code, reason, said)
+	err = v.optional.EndAuthorization(context.WithoutCancel(ctx), a.ID, state, code, reason, said)
 	if errors.Is(err, stored.ErrLost) {
 		return nil // it had ended otherwise, which is told
 	}
@@ -346,7 +346,7 @@ func (v *Vault) AuthorizationOf(ctx context.Context, keyID, id string) (Authoriz
 	if a = a.As(v.Now()); a.State != stored.AuthorizationGranted {
 		return a, nil, nil
 	}
-	g, err := v.Store.Granted(ctx, id)
+	g, err := v.optional.Granted(ctx, id)
 	if errors.Is(err, stored.ErrNotFound) { // it has ended since
 		a, err = v.begunBy(ctx, keyID, id)
 		return a, nil, err
@@ -371,7 +371,7 @@ func (v *Vault) granting(ctx context.Context, a Authorization, g Grant) (*Granti
 }
 
 func (v *Vault) begunBy(ctx context.Context, keyID, id string) (Authorization, error) {
-	a, err := v.Store.Authorization(ctx, id)
+	a, err := v.optional.Authorization(ctx, id)
 	if errors.Is(err, stored.ErrNotFound) || err == nil && a.APIKeyID != keyID {
 		return Authorization{}, ErrNoAuthorization
 	}

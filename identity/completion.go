@@ -85,7 +85,7 @@ func (v *Vault) whyEnded(ctx context.Context, a Authorization, cb Callback, err 
 func (v *Vault) grantTo(ctx context.Context, h Handshake, browser string, g Grant, t tokens) error {
 	g.ID = h.AuthorizationID
 	codeHash := hash(completionCode(browser, h.AuthorizationID))
-	err := v.storeSealed(ctx, g, t, func(g Grant) error { return v.Store.GrantAuthorization(ctx, g, codeHash) })
+	err := v.storeSealed(ctx, g, t, func(g Grant) error { return v.optional.GrantAuthorization(ctx, g, codeHash) })
 	if errors.Is(err, stored.ErrLost) {
 		return ErrChanged
 	}
@@ -191,7 +191,7 @@ func endedAs(a Authorization) error {
 // drop ends an authorization of which nothing is to be stored, revokes what was granted,
 // and says so.
 func (v *Vault) drop(ctx context.Context, a Authorization, code string) error {
-	revocation, err := v.Store.DropAuthorization(ctx, a.ID, code)
+	revocation, err := v.optional.DropAuthorization(ctx, a.ID, code)
 	if err != nil {
 		return err
 	}
@@ -230,7 +230,7 @@ func (v *Vault) completeGranted(ctx context.Context, a Authorization, acceptOthe
 	var replaced string
 	g.Handshake = a.ID
 	err = v.storeSealed(ctx, g, t, func(g Grant) (err error) {
-		replaced, err = v.Store.CompleteAuthorization(ctx, a.ID, g, !g.Own() || acceptOtherOrg)
+		replaced, err = v.optional.CompleteAuthorization(ctx, a.ID, g, !g.Own() || acceptOtherOrg)
 		return err
 	})
 	if errors.Is(err, ErrOrgInUse) {
@@ -251,7 +251,7 @@ func (v *Vault) completeGranted(ctx context.Context, a Authorization, acceptOthe
 // openGranted returns what was granted for an authorization, with its tokens.
 func (v *Vault) openGranted(ctx context.Context, a Authorization) (g Grant, t tokens, err error) {
 	for key := uint32(0); ; {
-		g, err = v.Store.Granted(ctx, a.ID)
+		g, err = v.optional.Granted(ctx, a.ID)
 		if errors.Is(err, stored.ErrNotFound) {
 			return g, t, stored.ErrLost
 		}
@@ -282,7 +282,7 @@ func (v *Vault) openGranted(ctx context.Context, a Authorization) (g Grant, t to
 func (v *Vault) holdGranted(ctx context.Context, a Authorization, g Grant, t tokens) error {
 	g.ID, g.Handshake = stored.NewID(), a.ID
 	err := v.storeSealed(ctx, g, t, func(g Grant) error {
-		return v.Store.HoldAuthorization(ctx, a.ID, Held{Grant: g, ExpiresAt: v.Now().Add(heldForAdmin)})
+		return v.optional.HoldAuthorization(ctx, a.ID, Held{Grant: g, ExpiresAt: v.Now().Add(heldForAdmin)})
 	})
 	if err != nil {
 		return err

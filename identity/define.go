@@ -45,7 +45,7 @@ func (v *Vault) AddService(ctx context.Context, s Service) error {
 	if err != nil {
 		return err
 	}
-	err = v.Store.AddServiceDefinition(ctx, ServiceDefinition{ID: s.ID, Definition: string(b)})
+	err = v.optional.AddServiceDefinition(ctx, ServiceDefinition{ID: s.ID, Definition: string(b)})
 	if errors.Is(err, stored.ErrConflict) {
 		return ErrServiceExists
 	}
@@ -67,7 +67,7 @@ func (v *Vault) ChangeDefinition(ctx context.Context, id string, change func(*Se
 	if _, known := v.services[id]; known {
 		return ErrBuiltIn
 	}
-	err := v.Store.ChangeServiceDefinition(ctx, id, func(d ServiceDefinition, uses ServiceUses) (string, error) {
+	err := v.optional.ChangeServiceDefinition(ctx, id, func(d ServiceDefinition, uses ServiceUses) (string, error) {
 		before, err := readDefinition(d)
 		if err != nil {
 			return "", err
@@ -129,7 +129,7 @@ func (v *Vault) RemoveService(ctx context.Context, id string) (unrevoked int64, 
 	if _, known := v.services[id]; known {
 		return 0, ErrBuiltIn
 	}
-	unrevoked, err = v.Store.DeleteServiceDefinition(ctx, id)
+	unrevoked, err = v.optional.DeleteServiceDefinition(ctx, id)
 	if errors.Is(err, stored.ErrNotFound) {
 		return 0, ErrNoService
 	}
@@ -142,7 +142,7 @@ func (v *Vault) Service(ctx context.Context, id string) (Service, error) {
 	if s, ok := v.services[id]; ok {
 		return s, nil
 	}
-	d, err := v.Store.ServiceDefinition(ctx, id)
+	d, err := v.optional.ServiceDefinition(ctx, id)
 	if errors.Is(err, stored.ErrNotFound) {
 		return Service{}, ErrNoService
 	}
@@ -200,11 +200,11 @@ const (
 
 // Services returns all services, the main one first.
 func (v *Vault) Services(ctx context.Context) ([]Listed, error) {
-	definitions, err := v.Store.ServiceDefinitions(ctx)
+	definitions, err := v.optional.ServiceDefinitions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	settings, err := v.Store.AllServiceSettings(ctx)
+	settings, err := v.optional.AllServiceSettings(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +255,10 @@ func (v *Vault) Configured(ctx context.Context) ([]Service, error) {
 // OperatorAddresses are the addresses of the operator's own choice that the store
 // knows, as schemes and hosts: those that are set as login addresses, and those of
 // services that were defined here. They may lie in the operator's own network.
-func OperatorAddresses(ctx context.Context, store Store) ([]string, error) {
+func OperatorAddresses(ctx context.Context, store interface {
+	SettingsStore
+	DefinitionStore
+}) ([]string, error) {
 	settings, err := store.AllServiceSettings(ctx)
 	if err != nil {
 		return nil, err

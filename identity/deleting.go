@@ -33,7 +33,7 @@ func (v *Vault) Delete(ctx context.Context, sel Selector) ([]Receipt, error) {
 	if err := checkNamed(sel); err != nil {
 		return nil, err
 	}
-	deleted, err := v.Store.DeleteIdentities(ctx, sel)
+	deleted, err := v.Store.DeleteSomeIdentities(ctx, sel, "", "", 0)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (v *Vault) deleteSingly(ctx context.Context, sel Selector, after, through s
 		}
 		last = i.ID
 		one := Receipt{Deleted: Deleted{ID: i.ID, Service: i.Service, TenantID: i.TenantID, Tenant: i.Tenant, User: i.User, Account: i.Account}}
-		deleted, err := v.Store.DeleteIdentities(ctx, Selector{ID: i.ID})
+		deleted, err := v.Store.DeleteSomeIdentities(ctx, Selector{ID: i.ID}, "", "", 0)
 		switch {
 		case err != nil:
 			one.Err = err
@@ -165,7 +165,7 @@ func (v *Vault) revokeHeard(ctx context.Context, deleted []Deleted, silent map[s
 // CloseTenant closes a tenant for good, as db.CloseTenant says, and revokes all its
 // connections, those that wait to be confirmed too.
 func (v *Vault) CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (Closing, []Receipt, error) {
-	closing, err := v.Store.CloseTenant(ctx, tenantID, wipeAt)
+	closing, err := v.optional.CloseTenant(ctx, tenantID, wipeAt)
 	if err != nil {
 		return closing, nil, err
 	}
@@ -220,7 +220,7 @@ func (v *Vault) Forget(ctx context.Context, sel Selector) (int, error) {
 	if err := checkNamed(sel); err != nil {
 		return 0, err
 	}
-	forgotten, err := v.Store.ForgetIdentities(ctx, sel)
+	forgotten, err := v.optional.ForgetIdentities(ctx, sel)
 	if err == nil && len(forgotten) == 0 {
 		err = ErrNotConnected
 	}

@@ -8,13 +8,6 @@ import (
 	"gatepost/identity/stored"
 )
 
-// EventStore keeps the service log. A Store that is none goes without: what changes an
-// identity may be told by the store itself.
-type EventStore interface {
-	AddVaultEvent(ctx context.Context, e Event) error
-	AddCall(ctx context.Context, e Event) error
-}
-
 // noteTime bounds the writing of an event that somebody waits for.
 const noteTime = 2 * time.Second
 

@@ -75,6 +75,7 @@ const (
 	CodeNoRefreshToken = "no_refresh_token"
 	CodeMissingScope   = "missing_scope"
 	CodeForeignHost    = "foreign_host"
+	CodeOtherOrg       = "other_org"   // another org than before was authorized, which the store can't have confirmed
 	CodeInterrupted    = "interrupted" // whoever was about to end it is gone
 	CodeFailed         = "failed"      // of a failure of our own
 )
@@ -180,7 +181,7 @@ func (v *Vault) asks(ctx context.Context, r AuthorizeRequest) (bool, error) {
 	if r.User != "" || r.Account != "" {
 		return false, nil
 	}
-	_, err := v.Store.Identity(ctx, r.Service, r.TenantID)
+	_, err := v.Store.IdentityOf(ctx, r.Service, r.TenantID, "", "")
 	if errors.Is(err, stored.ErrNotFound) {
 		return true, nil
 	}
@@ -476,12 +477,14 @@ func (v *Vault) store(ctx context.Context, s Service, g Grant, t tokens) error {
 func (v *Vault) hold(ctx context.Context, g Grant, t tokens) error {
 	g.ID = stored.NewID()
 	err := v.storeSealed(ctx, g, t, func(g Grant) error {
-		return v.Store.HoldIdentity(ctx, Held{Grant: g, ExpiresAt: v.Now().Add(heldLife)})
+		return v.optional.HoldIdentity(ctx, Held{Grant: g, ExpiresAt: v.Now().Add(heldLife)})
 	})
-	if errors.Is(err, stored.ErrLost) {
+	switch {
+	case errors.Is(err, stored.ErrLost):
 		return ErrChanged
-	}
-	if err != nil {
+	case errors.Is(err, ErrUnsupported):
+		return &OAuthError{Code: CodeOtherOrg, Description: "Another organisation is connected. Disconnect that one first."}
+	case err != nil:
 		return err
 	}
 	return ErrHeld
@@ -526,7 +529,7 @@ func (v *Vault) throwAway(ctx context.Context, s Service, g Grant, a answer) {
 
 // Held returns the authorization that waits to be confirmed, or ErrNotConnected.
 func (v *Vault) Held(ctx context.Context, service, tenantID string) (Held, error) {
-	h, err := v.Store.Held(ctx, service, tenantID)
+	h, err := v.optional.Held(ctx, service, tenantID)
 	if errors.Is(err, stored.ErrNotFound) || err == nil && !v.Now().Before(h.ExpiresAt) {
 		return Held{}, ErrNotConnected
 	}
@@ -580,7 +583,7 @@ func (v *Vault) confirm(ctx context.Context, service, tenantID, heldID, sharedBy
 // Decline gives up what is held; it is revoked. The connection stays. heldID must
 // be the one that was shown. ErrChanged: it is no longer held.
 func (v *Vault) Decline(ctx context.Context, service, tenantID, heldID string) error {
-	id, err := v.Store.DropHeld(ctx, service, tenantID, heldID)
+	id, err := v.optional.DropHeld(ctx, service, tenantID, heldID)
 	if errors.Is(err, stored.ErrLost) {
 		return ErrChanged
 	}

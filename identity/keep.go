@@ -225,7 +225,7 @@ func (v *Vault) recordUses(ctx context.Context) {
 	if len(at) == 0 {
 		return
 	}
-	if err := v.Store.Used(ctx, at); err != nil {
+	if err := v.optional.Used(ctx, at); err != nil {
 		v.uses.putBack(at)
 		v.Log.ErrorContext(ctx, "when connections were used can't be written", "connections", len(at), "error", err)
 	}

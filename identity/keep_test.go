@@ -204,7 +204,7 @@ func TestUsesAreWrittenEachMinute(t *testing.T) {
 }
 
 type useStore struct {
-	Store
+	fullStore
 	writes []map[string]time.Time
 }
 

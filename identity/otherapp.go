@@ -46,7 +46,7 @@ func (v *Vault) tellOtherApp(ctx context.Context, i Identity, s Service) {
 // MadeWithOtherApp counts the connections that are dead because another app than theirs
 // was set: of the tenant's own app, or of the shared one when no tenant is named.
 func (v *Vault) MadeWithOtherApp(ctx context.Context, service, tenantID string) (int, error) {
-	return v.Store.MadeWithOtherApp(ctx, service, tenantID)
+	return v.optional.MadeWithOtherApp(ctx, service, tenantID)
 }
 
 // CodeNoApp says that no app is set that a connection could be renewed with.

@@ -24,7 +24,7 @@ const (
 
 // ownCodes are those of an OAuthError that no service said. What a service says in
 // these words becomes CodeUnknown.
-var ownCodes = []string{CodeNoRefreshToken, CodeMissingScope, CodeForeignHost, CodeInterrupted, CodeFailed, CodeUnknown,
+var ownCodes = []string{CodeNoRefreshToken, CodeMissingScope, CodeForeignHost, CodeOtherOrg, CodeInterrupted, CodeFailed, CodeUnknown,
 	BrokenAppRemoved, BrokenAppRefused, BrokenOtherApp}
 
 // FromService reports whether the code is one that the service said, rather than one
@@ -40,7 +40,7 @@ type Ended struct {
 // LastEnded returns what the session ended last at a service, while that is kept; nil
 // for nothing.
 func (v *Vault) LastEnded(ctx context.Context, service, sessionID string) (*Ended, error) {
-	o, tenant, err := v.Store.LastOutcome(ctx, service, sessionID)
+	o, tenant, err := v.optional.LastOutcome(ctx, service, sessionID)
 	if errors.Is(err, stored.ErrNotFound) {
 		return nil, nil
 	}

@@ -55,7 +55,7 @@ func PlainValue(s string) bool {
 
 // TenantApp returns what is set of the tenant's own app, or ErrNoOwnApp.
 func (v *Vault) TenantApp(ctx context.Context, service, tenantID string) (TenantApp, error) {
-	a, err := v.Store.TenantApp(ctx, service, tenantID)
+	a, err := v.optional.TenantApp(ctx, service, tenantID)
 	if errors.Is(err, stored.ErrNotFound) {
 		return a, ErrNoOwnApp
 	}
@@ -98,7 +98,7 @@ func (v *Vault) SetTenantApp(ctx context.Context, service, tenantID string, c Se
 				return err
 			}
 		}
-		mended, err = v.Store.ChangeTenantApp(ctx, service, tenantID, func(a *TenantApp) error {
+		mended, err = v.optional.ChangeTenantApp(ctx, service, tenantID, func(a *TenantApp) error {
 			a.DefinedAt = s.definedAt
 			return changeApp(a, c, sealed, k.ID)
 		})
@@ -115,7 +115,7 @@ func (v *Vault) refuseOperators(ctx context.Context, service, address string) er
 	if err != nil || address == s.ExtraLogin {
 		return err
 	}
-	theirs, err := OperatorAddresses(ctx, v.Store)
+	theirs, err := OperatorAddresses(ctx, v.optional)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func changeApp(a *TenantApp, c ServiceChange, sealed string, keyID uint32) error
 // broken by that, and it returns how many of them were in order. ErrNoOwnApp:
 // there is none.
 func (v *Vault) DropTenantApp(ctx context.Context, service, tenantID string) (broken int64, err error) {
-	broken, err = v.Store.DeleteTenantApp(ctx, service, tenantID)
+	broken, err = v.optional.DeleteTenantApp(ctx, service, tenantID)
 	if errors.Is(err, stored.ErrNotFound) {
 		return 0, ErrNoOwnApp
 	}
@@ -175,13 +175,13 @@ func (v *Vault) DropTenantApp(ctx context.Context, service, tenantID string) (br
 
 // OwnAppUses says how many connections of the tenant's own app are in order.
 func (v *Vault) OwnAppUses(ctx context.Context, service, tenantID string) (int, error) {
-	return v.Store.OwnAppUses(ctx, service, tenantID)
+	return v.optional.OwnAppUses(ctx, service, tenantID)
 }
 
 // retryOwnApp has connections that broke because of the tenant's own app tried
 // again.
 func (v *Vault) retryOwnApp(ctx context.Context, service, tenantID string) error {
-	n, err := v.Store.MendBroken(ctx, service, tenantID, stored.AppCodes)
+	n, err := v.optional.MendBroken(ctx, service, tenantID, stored.AppCodes)
 	v.tellMended(ctx, service, tenantID, n)
 	return err
 }

@@ -26,7 +26,7 @@ func (v *Vault) End(ctx context.Context, service, tenantID string) (Ending, erro
 // EndBy removes the tenant's connection for a user of ours, by the id, and says what
 // became of it at the service. ErrNotConnected: there is none.
 func (v *Vault) EndBy(ctx context.Context, service, tenantID, userID string) (Ending, error) {
-	ids, err := v.Store.DeleteIdentity(ctx, service, tenantID, userID)
+	ids, err := v.optional.DeleteIdentity(ctx, service, tenantID, userID)
 	if errors.Is(err, stored.ErrNotFound) {
 		return "", ErrNotConnected
 	}
@@ -213,7 +213,7 @@ func tokenHash(service, token string) string {
 // heldUnhashed is held for connections that were last renewed before hashes were
 // kept: each is opened once.
 func (v *Vault) heldUnhashed(ctx context.Context, g Grant, token string) (bool, error) {
-	waiting, err := v.Store.UnhashedHeld(ctx, g.Service)
+	waiting, err := v.optional.UnhashedHeld(ctx, g.Service)
 	if err != nil {
 		return false, err
 	}
@@ -223,7 +223,7 @@ func (v *Vault) heldUnhashed(ctx context.Context, g Grant, token string) (bool, 
 			return err == nil, err
 		}
 	}
-	all, err := v.Store.Unhashed(ctx, g)
+	all, err := v.optional.Unhashed(ctx, g)
 	if err != nil {
 		return false, err
 	}
@@ -242,7 +242,7 @@ func (v *Vault) heldUnhashed(ctx context.Context, g Grant, token string) (bool, 
 		case same(current, token):
 			return true, nil
 		}
-		if err := v.Store.SetTokenHash(ctx, i.ID, i.Generation, tokenHash(i.Service, current)); err != nil {
+		if err := v.optional.SetTokenHash(ctx, i.ID, i.Generation, tokenHash(i.Service, current)); err != nil {
 			return false, err
 		}
 	}
@@ -262,7 +262,7 @@ func (v *Vault) others(ctx context.Context, s Service, g Grant) ([]Grant, error)
 		user = ""
 	}
 	// In this order, since confirming makes a connection of what is held.
-	all, err := v.Store.HeldAnywhere(ctx, g.Service, g.OrgID, user)
+	all, err := v.optional.HeldAnywhere(ctx, g.Service, g.OrgID, user)
 	if err != nil {
 		return nil, err
 	}

@@ -370,12 +370,12 @@ func must[T any](value T, err error) func(*testing.T) T {
 
 // busyRows has a whole rotation happen right after a row was read.
 type busyRows struct {
-	Store
+	fullStore
 	meanwhile func()
 }
 
-func (b busyRows) Identity(ctx context.Context, service, tenantID string) (db.Identity, error) {
-	i, err := b.Store.Identity(ctx, service, tenantID)
+func (b busyRows) IdentityOf(ctx context.Context, service, tenantID, user, account string) (db.Identity, error) {
+	i, err := b.fullStore.IdentityOf(ctx, service, tenantID, user, account)
 	b.meanwhile()
 	return i, err
 }
@@ -436,14 +436,14 @@ func TestRotationAfterARowWasRead(t *testing.T) {
 	w.connect(v)
 	v.Wait() // for the question when the token runs out, which reads too
 	left := 2
-	v.Store = busyRows{v.Store, func() {
+	v.setStore(busyRows{v.Store.(fullStore), func() {
 		if left--; left >= 0 {
 			rotateAll(t, other.Keys)
 			if err := v.Keys.Ready(t.Context()); err != nil {
 				t.Error(err)
 			}
 		}
-	}}
+	}})
 	w.fresh(v, 0)
 }
 

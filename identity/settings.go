@@ -56,7 +56,7 @@ func (v *Vault) SetService(ctx context.Context, service string, c ServiceChange)
 				return err
 			}
 		}
-		return v.Store.ChangeService(ctx, service, func(set *ServiceSettings) {
+		return v.optional.ChangeService(ctx, service, func(set *ServiceSettings) {
 			set.DefinedAt = s.definedAt
 			replace(&set.ClientID, c.ClientID)
 			replace(&set.LoginURL, c.LoginURL)
@@ -83,7 +83,7 @@ func replace(value, with *string) {
 // RetryApp has the connections for which the service refused the shared app itself
 // tried again at once: for when its settings may have been mended.
 func (v *Vault) RetryApp(ctx context.Context, service string) error {
-	n, err := v.Store.MendBroken(ctx, service, "", appCodes)
+	n, err := v.optional.MendBroken(ctx, service, "", appCodes)
 	if n > 0 {
 		v.Log.InfoContext(ctx, "connections whose app had been refused are tried again", "service", service, "connections", n)
 	}
@@ -143,7 +143,7 @@ func (v *Vault) set(ctx context.Context, service string) (Service, ServiceSettin
 	if err != nil {
 		return s, ServiceSettings{}, err
 	}
-	set, err := v.Store.ServiceSettings(ctx, service)
+	set, err := v.optional.ServiceSettings(ctx, service)
 	return s.with(set), set, err
 }
 

@@ -118,7 +118,7 @@ func (v *Vault) Export(ctx context.Context, sel Selector) (b Bundle, unreadable 
 // nameTenants adds the tenants of the identities in b.
 func (v *Vault) nameTenants(ctx context.Context, b *Bundle) error {
 	for _, slug := range b.slugs() {
-		t, err := v.Store.TenantBySlug(ctx, slug)
+		t, err := v.optional.TenantBySlug(ctx, slug)
 		if err != nil {
 			return err
 		}
@@ -299,7 +299,7 @@ func (v *Vault) checkOrgs(ctx context.Context, arrivals []arrival, share bool) e
 		if share || a.OrgID == a.connectedTo {
 			continue
 		}
-		needs, err := v.Store.OrgNeedsConfirmation(ctx, a.Service, a.OrgID, a.TenantID)
+		needs, err := v.optional.OrgNeedsConfirmation(ctx, a.Service, a.OrgID, a.TenantID)
 		if err != nil {
 			return err
 		}
@@ -325,7 +325,7 @@ func (v *Vault) storeArrivals(ctx context.Context, tenants []NewTenant, arrivals
 			}
 			rows[n] = a.Arrival
 		}
-		revocations, err = v.Store.ImportIdentities(ctx, tenants, rows)
+		revocations, err = v.optional.ImportIdentities(ctx, tenants, rows)
 		return err
 	})
 	return revocations, err
@@ -340,7 +340,7 @@ func (v *Vault) bundleTenants(ctx context.Context, b Bundle, newTenant func(slug
 	}
 	var missing []string
 	for _, slug := range b.slugs() {
-		t, err := v.Store.TenantBySlug(ctx, slug)
+		t, err := v.optional.TenantBySlug(ctx, slug)
 		switch {
 		case err == nil:
 			ids[slug] = t.ID

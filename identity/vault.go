@@ -18,90 +18,6 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Store is what the vault needs of a database. db.DB documents the methods.
-type Store interface {
-	Identity(ctx context.Context, service, tenantID string) (Identity, error)
-	IdentityOf(ctx context.Context, service, tenantID, user, account string) (Identity, error)
-	IdentityByID(ctx context.Context, id string) (Identity, error)
-	ApprovedAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]Identity, error)
-	HeldAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]Grant, error)
-	HoldsToken(ctx context.Context, service, tokenHash string) (bool, error)
-	Unhashed(ctx context.Context, g Grant) ([]Identity, error)
-	UnhashedHeld(ctx context.Context, service string) ([]Grant, error)
-	SetTokenHash(ctx context.Context, id string, generation int64, tokenHash string) error
-	Identities(ctx context.Context, sel Selector, after string, limit int) ([]NamedIdentity, error)
-	DeleteIdentities(ctx context.Context, sel Selector) ([]Deleted, error)
-	DeleteSomeIdentities(ctx context.Context, sel Selector, after, through string, limit int) ([]Deleted, error)
-	ForgetIdentities(ctx context.Context, sel Selector) ([]Deleted, error)
-	TenantBySlug(ctx context.Context, slug string) (Tenant, error)
-	CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (Closing, error)
-	ImportIdentities(ctx context.Context, tenants []NewTenant, arrivals []Arrival) (revocations []string, err error)
-	SaveIdentity(ctx context.Context, g Grant, otherOrg bool, confirmed string) (replaced string, err error)
-	DeleteIdentity(ctx context.Context, service, tenantID, actor string) (revocations []string, err error)
-
-	StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration, refused bool) (earlier time.Time, err error)
-	RestartCall(ctx context.Context, id string, generation int64, owner string) error
-	ExtendRenewal(ctx context.Context, id, owner string, lease time.Duration) error
-	FinishRenewal(ctx context.Context, g Grant, generation int64) error
-	FailRenewal(ctx context.Context, id string, generation int64, owner, code string, retryAt time.Time, unknown bool) error
-	BreakIdentity(ctx context.Context, id string, generation int64, code, owner string) error
-
-	SetExpiry(ctx context.Context, id string, generation int64, expires time.Time) error
-	KeepAliveDue(ctx context.Context, limit int) ([]IdentityKey, error)
-	AbandonedRenewals(ctx context.Context, limit int) ([]IdentityKey, error)
-	Used(ctx context.Context, at map[string]time.Time) error
-
-	Held(ctx context.Context, service, tenantID string) (Held, error)
-	HoldIdentity(ctx context.Context, h Held) error
-	OrgNeedsConfirmation(ctx context.Context, service, orgID, tenantID string) (bool, error)
-	DropHeld(ctx context.Context, service, tenantID, heldID string) (revocation string, err error)
-
-	AddHandshake(ctx context.Context, h Handshake) error
-	Handshake(ctx context.Context, service, stateHash, sessionID string) (Handshake, error)
-	TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (Handshake, error)
-	RefuseHandshake(ctx context.Context, h Handshake, o HandshakeOutcome) error
-	EndHandshake(ctx context.Context, h Handshake, o HandshakeOutcome) error
-	LastOutcome(ctx context.Context, service, sessionID string) (o HandshakeOutcome, tenantID string, err error)
-
-	ServiceSettings(ctx context.Context, service string) (ServiceSettings, error)
-	ChangeService(ctx context.Context, service string, change func(*ServiceSettings)) error
-	MendBroken(ctx context.Context, service, tenantID string, codes []string) (n int64, err error)
-
-	TenantApp(ctx context.Context, service, tenantID string) (TenantApp, error)
-	ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*TenantApp) error) (mended int64, err error)
-	DeleteTenantApp(ctx context.Context, service, tenantID string) (broken int64, err error)
-	MadeWithOtherApp(ctx context.Context, service, tenantID string) (n int, err error)
-	OwnAppUses(ctx context.Context, service, tenantID string) (n int, err error)
-
-	ServiceDefinition(ctx context.Context, id string) (ServiceDefinition, error)
-	ServiceDefinitions(ctx context.Context) ([]ServiceDefinition, error)
-	AddServiceDefinition(ctx context.Context, s ServiceDefinition) error
-	ChangeServiceDefinition(ctx context.Context, id string, change func(d ServiceDefinition, uses ServiceUses) (string, error)) error
-	DeleteServiceDefinition(ctx context.Context, id string) (unrevoked int64, err error)
-	AllServiceSettings(ctx context.Context) (map[string]ServiceSettings, error)
-
-	AuthorizationStore
-
-	AddRevocation(ctx context.Context, g Grant) (string, error)
-	Revocation(ctx context.Context, id string) (PendingRevocation, error)
-	DeleteRevocation(ctx context.Context, id string) error
-}
-
-// AuthorizationStore is what the vault needs for authorizations that are begun over HTTP.
-type AuthorizationStore interface {
-	BeginAuthorization(ctx context.Context, a Authorization) error
-	Authorization(ctx context.Context, id string) (Authorization, error)
-	AuthorizationByLink(ctx context.Context, linkHash string) (Authorization, error)
-	OpenAuthorization(ctx context.Context, id, browserHash string, until time.Time) error
-	EndAuthorization(ctx context.Context, id string, state AuthorizationState, code, reason, said string) error
-	HandshakeAuthorization(ctx context.Context, service, stateHash string) (id string, err error)
-	GrantAuthorization(ctx context.Context, g Grant, codeHash string) error
-	Granted(ctx context.Context, authorizationID string) (Grant, error)
-	CompleteAuthorization(ctx context.Context, id string, g Grant, otherOrg bool) (replaced string, err error)
-	HoldAuthorization(ctx context.Context, id string, h Held) error
-	DropAuthorization(ctx context.Context, id, code string) (revocation string, err error)
-}
-
 // The errors of Get beside a plain failure of the store.
 var (
 	// ErrNotConnected says that the tenant has no connection to the service.
@@ -202,6 +118,7 @@ type Vault struct {
 	flights  singleflight.Group
 	running  sync.WaitGroup
 	uses     uses
+	optional roles         // of the store
 	events   EventStore    // nil to do without
 	calls    chan struct{} // of APIs through us that are under way
 
@@ -237,6 +154,7 @@ func New(c Config) *Vault {
 		c.TenantHTTP = c.HTTP
 	}
 	v := &Vault{Config: c, client: client{http: c.HTTP, tenants: c.TenantHTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName(), deleteAtOnce: deleteAtOnce, calls: make(chan struct{}, callsAtOnce)}
+	v.optional = rolesOf(c.Store)
 	v.events, _ = c.Store.(EventStore)
 	for _, s := range c.Services {
 		v.services[s.ID] = v.called(s)
@@ -262,7 +180,7 @@ func compareBool(a, b bool) int {
 // Identity returns what is known of the tenant's own connection, or
 // ErrNotConnected.
 func (v *Vault) Identity(ctx context.Context, service, tenantID string) (Identity, error) {
-	i, err := v.Store.Identity(ctx, service, tenantID)
+	i, err := v.Store.IdentityOf(ctx, service, tenantID, "", "")
 	return i, notConnected(err)
 }
 
