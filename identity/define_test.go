@@ -254,7 +254,7 @@ func TestServiceIsRemovedUnderARenewal(t *testing.T) {
 func TestDefinitionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorldWith(t, newOAuthHandler(t))
-	v := New(Config{Store: w.store, Services: BuiltIn()})
+	v := newVault(Config{Store: w.store, Services: BuiltIn()})
 	for name, mend := range map[string]func(*Service){
 		"id":             func(s *Service) { s.ID = "Acme" },
 		"id:":            func(s *Service) { s.ID = "" },

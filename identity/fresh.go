@@ -37,6 +37,17 @@ func (v *Vault) Get(ctx context.Context, service, tenantID string, refused int64
 	return v.get(ctx, func(ctx context.Context) (Identity, error) { return v.Identity(ctx, service, tenantID) }, refused)
 }
 
+// Credential returns a credential that works now, of the one identity that the selector means. When the service
+// refuses its token, GetByID with its Identity and Generation gets a newer one; Client does all of that. Errors:
+// Find's and Get's.
+func (v *Vault) Credential(ctx context.Context, sel Selector) (Credential, error) {
+	i, err := v.Find(ctx, sel)
+	if err != nil {
+		return Credential{}, err
+	}
+	return v.GetFound(ctx, i.Identity, 0)
+}
+
 // GetByID is Get for the identity with the given id.
 func (v *Vault) GetByID(ctx context.Context, id string, refused int64) (Credential, error) {
 	return v.get(ctx, func(ctx context.Context) (Identity, error) { return v.byID(ctx, id) }, refused)

@@ -282,7 +282,7 @@ func benchVault(b *testing.B, at, folder string) *Vault {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return New(Config{Store: store, Keys: k, Services: []Service{SalesforceService(clientID, clientSecret, redirectURI, "")}})
+	return newVault(Config{Store: store, Keys: k, Services: []Service{SalesforceService(clientID, clientSecret, redirectURI, "")}})
 }
 
 // fill stores connections of the tenants t0, t1 and so on, ten thousand in a

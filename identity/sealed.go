@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 
-	"gatepost/db"
 	"gatepost/seal"
 )
 
@@ -15,17 +14,6 @@ const (
 
 	kindClientSecret = "client_secret" // of a tenant's own app, or of the shared one: of no tenant
 )
-
-// Sealed is what the vault seals, to be registered with its keyring.
-var Sealed = seal.Owner{Name: "identity", Tables: []db.SealedTable{
-	db.SealedIdentities.Holding(kindAccess, kindRefresh),
-	db.SealedHeld.Holding(kindAccess, kindRefresh),
-	db.SealedGranted.Holding(kindAccess, kindRefresh),
-	db.SealedRevocations.Holding(kindRefresh),
-	db.SealedHandshakes.Holding(kindVerifier),
-	db.SealedServiceSettings.Holding(kindClientSecret),
-	db.SealedTenantApps.Holding(kindClientSecret),
-}}
 
 // grantBinding binds a token of a grant to its row.
 func grantBinding(kind string, g Grant) seal.Binding {

@@ -5,10 +5,13 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,7 +84,8 @@ type Org struct {
 	UserID   string // the user's, the same in all their orgs
 }
 
-// Config is what a Vault is made of. Store, Keys, HTTP and Services are required.
+// Config is what a Vault is made of, for those who bring its parts: see Open for all of them at once. Store,
+// Keys and HTTP are required.
 type Config struct {
 	Store Store
 	Keys  *seal.Keyring
@@ -91,6 +95,9 @@ type Config struct {
 	// before. HTTP when nil.
 	TenantHTTP *http.Client
 	Services   []Service
+	// LookupOnly makes a vault for looking services up, which opens no credential and calls nobody, so that it
+	// needs no Keys and no HTTP.
+	LookupOnly bool
 	// Callback is our callback for services that come without a RedirectURL; nil when
 	// none of those is authorized here.
 	Callback func(service string) string
@@ -106,6 +113,44 @@ type Config struct {
 	Lease    time.Duration    // of a renewal, extended while it runs; 5 s when 0
 	Poll     time.Duration    // how often another process's renewal is looked at; 100 ms when 0
 	Now      func() time.Time // by the clock that all processes go by: when nil the store's, as db.DB has one, or else time.Now
+}
+
+// ConfigError says why no vault can be made.
+type ConfigError struct{ Problems []string }
+
+// Error is a line for each problem.
+func (e *ConfigError) Error() string {
+	return "the vault can't be made:\n  " + strings.Join(e.Problems, "\n  ")
+}
+
+// check returns a *ConfigError for what no vault can be made of.
+func (c Config) check() error {
+	var problems []string
+	note := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Sprintf(format, args...))
+		}
+	}
+	note(c.Store != nil, "Store is missing: what identities are kept in, as db.Open returns it")
+	note(c.Keys != nil || c.LookupOnly, "Keys is missing: the keys that seal credentials, as seal.OpenKeyset or FixedKeys return them")
+	note(c.HTTP != nil || c.LookupOnly, "HTTP is missing: the client that calls services, as outbound.Client returns it")
+	seen := map[string]bool{}
+	for n, s := range c.Services {
+		if s.ID == "" {
+			note(false, "Services[%d] has no ID", n)
+			continue
+		}
+		note(!seen[s.ID], "Services[%d]: %s is there twice", n, s.ID)
+		seen[s.ID] = true
+		for _, field := range []struct{ name, value string }{{"LoginURL", s.LoginURL}, {"AuthorizeURL", s.AuthorizeURL}, {"TokenURL", s.TokenURL}} {
+			note(field.value != "", "Services[%d]: %s has no %s", n, s.ID, field.name)
+		}
+		note(s.ExtraLogin == "" || s.anywhere(), "Services[%d]: %s is at one address alone, so that it can't log in at another", n, s.ID)
+	}
+	if len(problems) > 0 {
+		return &ConfigError{problems}
+	}
+	return nil
 }
 
 // Vault keeps tenants' credentials. Its methods are safe for concurrent use, by
@@ -125,41 +170,49 @@ type Vault struct {
 	deleteAtOnce int // see DeleteEach
 
 	otherApps sync.Map // which are told in the log already
+
+	closing    sync.Mutex      // for the three that follow
+	life       context.Context // ends when the vault is closed
+	die        context.CancelFunc
+	loops      sync.WaitGroup // of Run
+	closeStore func() error   // nil for what others opened
 }
 
-// New returns a vault.
-func New(c Config) *Vault {
+// New returns a vault, or a *ConfigError.
+func New(c Config) (*Vault, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return newVault(c), nil
+}
+
+func newVault(c Config) *Vault {
+	c = c.withDefaults()
+	v := &Vault{Config: c, client: client{http: c.HTTP, tenants: c.TenantHTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName(), optional: rolesOf(c.Store),
+		deleteAtOnce: deleteAtOnce, calls: make(chan struct{}, callsAtOnce)}
+	v.events, _ = c.Store.(EventStore)
+	v.life, v.die = context.WithCancel(context.Background())
+	for _, s := range c.Services {
+		v.services[s.ID] = v.called(s)
+	}
+	return v
+}
+
+// withDefaults is the configuration with what stands for what isn't set.
+func (c Config) withDefaults() Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Timeout == 0 {
-		c.Timeout = 20 * time.Second
-	}
-	if c.Patience == 0 {
-		c.Patience = 5 * time.Second
-	}
-	if c.Lease == 0 {
-		c.Lease = 5 * time.Second
-	}
-	if c.Poll == 0 {
-		c.Poll = 100 * time.Millisecond
-	}
+	c.Timeout, c.Patience = cmp.Or(c.Timeout, 20*time.Second), cmp.Or(c.Patience, 5*time.Second)
+	c.Lease, c.Poll = cmp.Or(c.Lease, 5*time.Second), cmp.Or(c.Poll, 100*time.Millisecond)
 	if clock, ok := c.Store.(interface{ Now() time.Time }); ok && c.Now == nil {
 		c.Now = clock.Now
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.TenantHTTP == nil {
-		c.TenantHTTP = c.HTTP
-	}
-	v := &Vault{Config: c, client: client{http: c.HTTP, tenants: c.TenantHTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName(), deleteAtOnce: deleteAtOnce, calls: make(chan struct{}, callsAtOnce)}
-	v.optional = rolesOf(c.Store)
-	v.events, _ = c.Store.(EventStore)
-	for _, s := range c.Services {
-		v.services[s.ID] = v.called(s)
-	}
-	return v
+	c.TenantHTTP = cmp.Or(c.TenantHTTP, c.HTTP)
+	return c
 }
 
 // Wait returns when no renewal runs any more, so that none is cut off by a

@@ -137,7 +137,7 @@ func (w *world) processOn(store *db.DB, mend ...func(*Config)) *Vault {
 	for _, m := range mend {
 		m(&c)
 	}
-	v := New(c)
+	v := newVault(c)
 	w.t.Cleanup(v.Wait)
 	return v
 }
