@@ -73,7 +73,7 @@ func TestBuiltInServices(t *testing.T) {
 }
 
 // Open makes what is missing, and tells what it can't open.
-func TestOpen(t *testing.T) {
+func TestVaultIsOpened(t *testing.T) {
 	folder := t.TempDir()
 	o := identity.Options{Database: filepath.Join(folder, "gatepost.db"), Keyset: filepath.Join(folder, "keyset.json"), Services: []identity.Service{identity.BuiltInService(identity.GitLab, identity.App{ClientID: "id"})}}
 	refused := func(what, says string, change func(*identity.Options)) {

@@ -4,7 +4,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -127,4 +129,36 @@ func TestTheSurfaceNamesNoDatabase(t *testing.T) {
 			t.Errorf("%s names a type of package db: give it one of package stored", name)
 		}
 	}
+}
+
+// What the document promises to stay is there: each name in the first two tables, and what it says of structs.
+func TestTheNamesThatStay(t *testing.T) {
+	shown := surface(t, parsed(t))
+	text, err := os.ReadFile("../docs/go.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, promises, _ := strings.Cut(string(text), "\n## What there is\n")
+	promises, _, found := strings.Cut(promises, "\n## Give the module")
+	if !found {
+		t.Fatal("the document has other parts")
+	}
+	seen := 0
+	for _, m := range regexp.MustCompile("`\\*?([A-Z][A-Za-z]*(?:\\.[A-Z][A-Za-z]*)?)`").FindAllStringSubmatch(promises, -1) {
+		seen++
+		of, field, nested := strings.Cut(m[1], ".")
+		if shown[m[1]] == nil && !(nested && hasField(shown[of], field)) && !hasField(shown["Credential"], m[1]) && !hasField(shown["UnavailableError"], m[1]) && !hasField(shown["BrokenError"], m[1]) && !hasField(shown["AmbiguousError"], m[1]) {
+			t.Errorf("the document names %s, which isn't there", m[1])
+		}
+	}
+	if seen < 60 {
+		t.Errorf("%d names were seen", seen)
+	}
+}
+
+func hasField(n ast.Node, name string) bool {
+	s, ok := n.(*ast.StructType)
+	return ok && slices.ContainsFunc(s.Fields.List, func(f *ast.Field) bool {
+		return slices.ContainsFunc(f.Names, func(i *ast.Ident) bool { return i.Name == name })
+	})
 }

@@ -60,7 +60,7 @@ func (w *world) skip(d time.Duration) { w.at.Add(d.Milliseconds()) }
 
 func (w *world) ctx() context.Context { return w.Context() }
 
-const service = "sfdc"
+const service = "gitlab"
 
 // grant is one of a user's, for a new row.
 func (w *world) grant(tenant int, user string) identity.Grant {
@@ -115,7 +115,7 @@ func identities(w *world) {
 		[]any{g.SealedAccess, g.SealedRefresh, g.KeyID, g.TokenHash, g.Service, g.TenantID, "eve", "", g.LoginURL, g.InstanceURL, g.OrgID, g.RemoteUserID, g.Scopes, g.ClientID, g.Native, g.Tags, false})
 	w.is("it is new", []any{i.ConnectedAt.Equal(w.now()), i.RefreshedAt.Equal(w.now()), i.ExpiresAt.Equal(g.AccessEnds), i.BrokenAt.IsZero(), i.FailedAt.IsZero(), i.CallStartedAt.IsZero(), i.LeaseUntil.IsZero(), i.Stale},
 		[]any{true, true, true, true, true, true, true, false})
-	for _, other := range []struct{ service, tenant, user, account string }{{"hubspot", w.Tenants[0], "eve", ""}, {service, w.Tenants[1], "eve", ""}, {service, w.Tenants[0], "joe", ""}, {service, w.Tenants[0], "", ""}, {service, w.Tenants[0], "eve", "x"}} {
+	for _, other := range []struct{ service, tenant, user, account string }{{"slack", w.Tenants[0], "eve", ""}, {service, w.Tenants[1], "eve", ""}, {service, w.Tenants[0], "joe", ""}, {service, w.Tenants[0], "", ""}, {service, w.Tenants[0], "eve", "x"}} {
 		_, err := w.Store.IdentityOf(w.ctx(), other.service, other.tenant, other.user, other.account)
 		w.want(fmt.Sprint(other), err, stored.ErrNotFound)
 	}
@@ -143,7 +143,7 @@ func identities(w *world) {
 
 	held, err := w.Store.HoldsToken(w.ctx(), service, another.TokenHash)
 	w.is("the token is held", []any{held, err}, []any{true, nil})
-	for _, no := range [][2]string{{service, g.TokenHash}, {"hubspot", another.TokenHash}, {service, ""}} {
+	for _, no := range [][2]string{{service, g.TokenHash}, {"slack", another.TokenHash}, {service, ""}} {
 		held, err := w.Store.HoldsToken(w.ctx(), no[0], no[1])
 		w.is(fmt.Sprint("nobody holds ", no), []any{held, err}, []any{false, nil})
 	}
@@ -177,7 +177,7 @@ func selectors(w *world) {
 	put(0, service, "eve", "", "x", "y")
 	put(0, service, "eve", "second", "x")
 	put(1, service, "eve", "")
-	put(0, "hubspot", "joe", "", "y")
+	put(0, "slack", "joe", "", "y")
 	put(0, service, "", "label")
 	for _, c := range []struct {
 		sel  identity.Selector
@@ -187,7 +187,7 @@ func selectors(w *world) {
 		{identity.Selector{ID: ids[3]}, []int{3}},
 		{identity.Selector{ID: ids[3], TenantID: w.Tenants[0]}, nil},
 		{identity.Selector{TenantID: w.Tenants[1]}, []int{3}},
-		{identity.Selector{Service: "hubspot"}, []int{4}},
+		{identity.Selector{Service: "slack"}, []int{4}},
 		{identity.Selector{User: "eve"}, []int{1, 2, 3}},
 		{identity.Selector{User: "eve", NoAccount: true}, []int{1, 3}},
 		{identity.Selector{NoUser: true}, []int{0, 5}},
@@ -196,8 +196,8 @@ func selectors(w *world) {
 		{identity.Selector{Tags: []string{"x"}}, []int{1, 2}},
 		{identity.Selector{Tags: []string{"y", "x"}}, []int{1}},
 		{identity.Selector{Tags: []string{"z"}}, nil},
-		{identity.Selector{Services: []string{"hubspot", "zoho"}}, []int{4}},
-		{identity.Selector{Service: service, Services: []string{"hubspot"}}, nil},
+		{identity.Selector{Services: []string{"slack", "asana"}}, []int{4}},
+		{identity.Selector{Service: service, Services: []string{"slack"}}, nil},
 		{identity.Selector{User: "eve", Tenants: []string{w.Tenants[1]}}, []int{3}},
 	} {
 		found, err := w.Store.Identities(w.ctx(), c.sel, "", 10)
@@ -239,14 +239,14 @@ func deletedIDs(all []identity.Deleted) (ids []string) {
 
 func approvals(w *world) {
 	one, two, three := w.grant(0, "eve"), w.grant(1, "joe"), w.grant(0, "ann")
-	two.OrgID, three.RemoteUserID, three.Service = "org2", "other", "hubspot"
+	two.OrgID, three.RemoteUserID, three.Service = "org2", "other", "slack"
 	for _, g := range []identity.Grant{one, two, three} {
 		w.save(g)
 	}
 	for _, c := range []struct {
 		service, org, user string
 		want               []string
-	}{{service, "org", "remote", []string{one.ID, two.ID}}, {service, "org", "", []string{one.ID}}, {service, "org", "nobody", nil}, {"hubspot", "org", "remote", nil}, {"hubspot", "org", "", []string{three.ID}}} {
+	}{{service, "org", "remote", []string{one.ID, two.ID}}, {service, "org", "", []string{one.ID}}, {service, "org", "nobody", nil}, {"slack", "org", "remote", nil}, {"slack", "org", "", []string{three.ID}}} {
 		found, err := w.Store.ApprovedAnywhere(w.ctx(), c.service, c.org, c.user)
 		var ids []string
 		for _, i := range found {
@@ -435,7 +435,7 @@ func (w *world) handshake(session string) identity.Handshake {
 func handshakes(w *world) {
 	h := w.handshake("s")
 	w.want("begun", w.Store.AddHandshake(w.ctx(), h), nil)
-	for what, none := range map[string][3]string{"another service": {"hubspot", h.StateHash, "s"}, "another state": {service, "state", "s"}, "another session": {service, h.StateHash, "t"}} {
+	for what, none := range map[string][3]string{"another service": {"slack", h.StateHash, "s"}, "another state": {service, "state", "s"}, "another session": {service, h.StateHash, "t"}} {
 		_, err := w.Store.Handshake(w.ctx(), none[0], none[1], none[2])
 		w.want(what, err, stored.ErrNotFound)
 		_, err = w.Store.TakeHandshake(w.ctx(), none[0], none[1], none[2])
