@@ -11,6 +11,7 @@ import (
 // chore is something that a vault does by itself, again and again.
 type chore struct {
 	every  time.Duration
+	atOnce bool // and as soon as it runs, since a process may not live that long
 	do     func(context.Context) error
 	failed string // what is logged of a failure
 }
@@ -18,8 +19,8 @@ type chore struct {
 // ownChores are those of each process.
 func (v *Vault) ownChores() []chore {
 	return []chore{
-		{5 * time.Second, v.endAbandoned, "renewals that were cut off can't be ended"},
-		{time.Minute, v.recordUses, "when connections were used can't be written"},
+		{5 * time.Second, false, v.endAbandoned, "renewals that were cut off can't be ended"},
+		{time.Minute, false, v.recordUses, "when connections were used can't be written"},
 	}
 }
 
@@ -27,9 +28,9 @@ func (v *Vault) ownChores() []chore {
 func (v *Vault) sharedChores() []chore {
 	tries := map[string]tried{}
 	return []chore{
-		{10 * time.Minute, v.KeepAlive, "connections can't be kept alive"},
-		{firstTry, func(ctx context.Context) error { return v.revokeDue(ctx, tries) }, "what has yet to be revoked can't be read"},
-		{time.Minute, v.optional.SweepVault, "what has run out can't be put away"},
+		{10 * time.Minute, true, v.KeepAlive, "connections can't be kept alive"},
+		{firstTry, true, func(ctx context.Context) error { return v.revokeDue(ctx, tries) }, "what has yet to be revoked can't be read"},
+		{time.Minute, true, v.optional.SweepVault, "what has run out can't be put away"},
 	}
 }
 
@@ -53,6 +54,9 @@ func (v *Vault) run(ctx context.Context, chores []chore) {
 	var loops sync.WaitGroup
 	for _, c := range chores {
 		loops.Go(func() {
+			if c.atOnce {
+				v.try(ctx, c)
+			}
 			for pause(ctx, c.every) == nil {
 				v.try(ctx, c)
 			}

@@ -184,6 +184,25 @@ func TestVaultInMemory(t *testing.T) {
 	})
 }
 
+// A process that lives shortly keeps alive what is due.
+func TestRunBeginsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v, a := open(t)
+		if err := connect(t, v, "eve"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(9 * 24 * time.Hour) // of the bubble
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		v.Run(ctx)
+		a.set(func() {
+			if a.renewals != 1 {
+				t.Errorf("%d renewals", a.renewals)
+			}
+		})
+	})
+}
+
 // Close ends Run, and what begins after it.
 func TestCloseEndsRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -510,7 +510,7 @@ func revocations(w *world) {
 	w.is("whoever forgets them is asked by the vault", pending("", 9), []string{ids[0], ids[2]})
 }
 
-// at has many do the same at once, half of them as another process, and returns how many succeeded; the others
+// atOnce has many do the same, half of them as another process, and returns how many succeeded; the others
 // fail as they have to.
 func (w *world) atOnce(lost error, do func(s identity.Store, n int) error) (done int64) {
 	stores := []identity.Store{w.Store, w.Store}
