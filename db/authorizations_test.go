@@ -171,7 +171,7 @@ func TestWhoDisconnectsIsNotConnectedAgain(t *testing.T) {
 	unless(t, err)
 	g := newly(d.opened(t, grant(ann, tenant)))
 	unless(t, d.GrantAuthorization(t.Context(), g, "code"))
-	_, err = d.DeleteIdentities(t.Context(), Selector{ID: old.ID})
+	_, err = d.DeleteSomeIdentities(t.Context(), Selector{ID: old.ID}, "", "", 0)
 	unless(t, err)
 	d.revoked(t, tenant.ID, g.SealedRefresh)
 	d.revoked(t, tenant.ID, old.SealedRefresh)

@@ -70,20 +70,15 @@ func (d *Vault) Identities(ctx context.Context, sel Selector, after string, limi
 	return all, wrap("identities", err)
 }
 
-// DeleteIdentities removes all of the selected identities at once, or none. Their
-// refresh tokens, and what is held beside tenants' own, become revocations.
-func (d *Vault) DeleteIdentities(ctx context.Context, sel Selector) ([]Deleted, error) {
-	return d.deleteIdentities(ctx, deletion{Selector: sel}, true)
-}
-
-// DeleteSomeIdentities is DeleteIdentities for up to limit of the selected, by their
+// DeleteSomeIdentities removes up to limit of the selected identities at once, or none, by their
 // ids, from the one after the given id on and up to another id: what many are deleted
-// by, a part at a time.
+// by, a part at a time. Without a limit (0) it removes all of the selected, whatever the
+// two ids. Their refresh tokens, and what is held beside tenants' own, become revocations.
 func (d *Vault) DeleteSomeIdentities(ctx context.Context, sel Selector, after, through string, limit int) ([]Deleted, error) {
 	return d.deleteIdentities(ctx, deletion{sel, after, through, limit}, true)
 }
 
-// ForgetIdentities is DeleteIdentities for those who go on with the grants
+// ForgetIdentities is DeleteSomeIdentities, for all of the selected, for those who go on with the grants
 // elsewhere: only what is held beside tenants' own becomes a revocation.
 func (d *Vault) ForgetIdentities(ctx context.Context, sel Selector) ([]Deleted, error) {
 	return d.deleteIdentities(ctx, deletion{Selector: sel}, false)

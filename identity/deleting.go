@@ -47,7 +47,7 @@ func (v *Vault) Delete(ctx context.Context, sel Selector) ([]Receipt, error) {
 // while somebody waits for it.
 const deleteAtOnce = 100
 
-// DeleteSome deletes up to limit of the selected identities at once, or none, and
+// DeleteSome deletes up to limit of the selected identities, one at least, at once, or none, and
 // revokes each at its service; more says that there are others. It is no error when
 // there are none. Errors: ErrEmptySelector, ErrContrarySelector, *NameError, or a
 // failure of the store.
@@ -55,6 +55,7 @@ func (v *Vault) DeleteSome(ctx context.Context, sel Selector, limit int) (receip
 	if err := checkNamed(sel); err != nil {
 		return nil, false, err
 	}
+	limit = max(limit, 1) // 0 would be all
 	deleted, err := v.Store.DeleteSomeIdentities(ctx, sel, "", stored.NewID(), limit)
 	if err != nil {
 		return nil, false, err

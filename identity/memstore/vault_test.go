@@ -285,3 +285,17 @@ func TestRolesThatAreLacking(t *testing.T) {
 func second[T any](_ T, err error) error { return err }
 
 func third[T, U any](_ T, _ U, err error) error { return err }
+
+// A limit of none deletes one, and not all.
+func TestDeleteSomeOfMany(t *testing.T) {
+	v, a := open(t)
+	for _, user := range []string{"eve", "joe"} {
+		if err := connect(t, v, user); err != nil {
+			t.Fatal(err)
+		}
+	}
+	receipts, more, err := v.DeleteSome(t.Context(), identity.Selector{TenantID: "contoso"}, 0)
+	if err != nil || len(receipts) != 1 || !more || len(a.live) != 1 {
+		t.Errorf("%+v, %t, %v, %v are alive", receipts, more, err, a.live)
+	}
+}
