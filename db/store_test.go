@@ -10,6 +10,24 @@ import (
 	"gatepost/identity/storetest"
 )
 
+// The database has each role that a store may have: of one that it lacked by a slip, a vault would know no better
+// than to do without.
+var _ interface {
+	identity.Store
+	identity.UseStore
+	identity.HeldStore
+	identity.SettingsStore
+	identity.TenantAppStore
+	identity.DefinitionStore
+	identity.AuthorizationStore
+	identity.TenantStore
+	identity.TransferStore
+	identity.PortalStore
+	identity.EventStore
+	identity.UnhashedStore
+	identity.SweptStore
+} = (*db.DB)(nil)
+
 // The database is a store as package identity wants one.
 func TestStoreOfTheVault(t *testing.T) {
 	t.Parallel()
