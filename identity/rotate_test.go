@@ -397,6 +397,7 @@ func TestRevocationWithoutTheKey(t *testing.T) {
 	w := newWorld(t)
 	behind, ahead := w.process(), w.process()
 	i := w.connect(behind)
+	behind.Wait() // for the question when the token runs out, which would read the new key
 	refresh := must(behind.openRefresh(t.Context(), i.Grant))(t)
 	access := must(behind.openAccess(t.Context(), i.Grant))(t)
 	late := i.Grant
