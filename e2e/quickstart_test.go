@@ -2,12 +2,9 @@ package e2e
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -79,7 +76,7 @@ var prepared = []struct {
 		must(q.t, setup.Run(10*time.Minute, build))
 	}},
 	{regexp.MustCompile(`^npm ci$`), func(q *quickstart, _ []string) {
-		modules, err := nodeModules()
+		modules, err := nodeModules("../examples/express")
 		must(q.t, err)
 		must(q.t, os.Symlink(modules, filepath.Join(q.folder, "examples/express/node_modules")))
 	}},
@@ -140,41 +137,6 @@ func (q *quickstart) variable(name string) string {
 		q.t.Fatalf("the page doesn't export %s", name)
 	}
 	return strings.TrimPrefix(q.env[i], name+"=")
-}
-
-// nodeModules is the folder with the packages of the example in Express, as its lock has them.
-// They are fetched once.
-func nodeModules() (string, error) {
-	cache, err := toolsFolder()
-	if err != nil {
-		return "", err
-	}
-	lock, err := os.ReadFile("../examples/express/package-lock.json")
-	if err != nil {
-		return "", err
-	}
-	to := filepath.Join(cache, fmt.Sprintf("express-%x", sha256.Sum256(lock))[:24])
-	if _, err := os.Stat(to); err == nil {
-		return filepath.Join(to, "node_modules"), nil
-	}
-	say("fetching the packages of the example in Express from npm, for 5 minutes at most")
-	tmp, err := os.MkdirTemp(cache, "new-")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = os.RemoveAll(tmp) }()
-	if err := os.CopyFS(tmp, os.DirFS("../examples/express")); err != nil {
-		return "", err
-	}
-	npm := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	npm.Dir = tmp
-	if err := setup.Run(5*time.Minute, npm); err != nil {
-		return "", err
-	}
-	if err := os.Rename(tmp, to); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", err
-	}
-	return filepath.Join(to, "node_modules"), nil
 }
 
 // begin makes a key and starts the application of a language.
