@@ -215,7 +215,11 @@ func (c definitionChange) apply(s *identity.Service) {
 
 // changeDefinition changes the definition of a service that the operator has defined.
 func (p *program) changeDefinition(ctx context.Context, store *db.DB, c identityConfig, id string, change definitionChange) error {
-	err := c.definitions(store).ChangeDefinition(ctx, id, change.apply)
+	all, err := c.definitions(store)
+	if err != nil {
+		return err
+	}
+	err = all.ChangeDefinition(ctx, id, change.apply)
 	var wrong *identity.DefinitionError
 	var fixed *identity.FixedError
 	switch {

@@ -65,7 +65,11 @@ func (p *program) identityListCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.listIdentities(cmd.Context(), c.definitions(store), chosen, output)
+				all, err := c.definitions(store)
+				if err != nil {
+					return err
+				}
+				return p.listIdentities(cmd.Context(), all, chosen, output)
 			})
 		},
 		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
@@ -91,7 +95,11 @@ func (p *program) identityGetCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				described, err := c.definitions(store).Describe(cmd.Context(), i)
+				all, err := c.definitions(store)
+				if err != nil {
+					return err
+				}
+				described, err := all.Describe(cmd.Context(), i)
 				if err != nil {
 					return err
 				}

@@ -44,10 +44,7 @@ var sealers = []seal.Owner{identity.Sealed}
 
 // openKeys takes the path of a key file, or the keys themselves.
 func openKeys(ctx context.Context, keyset string, store seal.Store) (*seal.Keyring, error) {
-	if len(keyset) > 0 && keyset[0] == '{' {
-		return seal.OpenKeyringText(ctx, keyset, store, sealers...)
-	}
-	return seal.OpenKeyring(ctx, keyset, store, sealers...)
+	return seal.OpenKeyset(ctx, keyset, store, sealers...)
 }
 
 func (p *program) keysCommand() *cobra.Command {

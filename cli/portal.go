@@ -75,11 +75,14 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	crms := connect.New(connect.Config{HTTP: out, Log: p.log, Now: p.db.Now})
 	p.crms = crms.Providers()
 	p.db.SetCRMs(p.crms.Services()...)
-	p.vault = identity.New(identity.Config{
+	p.vault, err = identity.New(identity.Config{
 		Store: p.db, Keys: keys, HTTP: out, TenantHTTP: outbound.Client(outbound.Trust()), Log: p.log, Org: crms.Organization, Now: p.db.Now,
 		Services: c.services(),
 		Callback: c.callback,
 	})
+	if err != nil {
+		return err
+	}
 	if err := p.readyToCall(ctx); err != nil {
 		return err
 	}
@@ -168,7 +171,7 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	}
 	start("store sign-ups", func() error { p.newsletters.Run(work); return nil })
 	start("deliver", func() error { return p.dispatcher.Run(work) })
-	start("record use", func() error { p.vault.Run(work); return nil })
+	start("record use", func() error { p.vault.RunBesideJobs(work); return nil })
 	start("keep the right to serve", func() error { return p.keepServing(work) })
 	start("share the limits", func() error { p.limits.Run(work); return nil })
 	start("listen to other processes", func() error { p.db.Listen(work, p.heard); return nil })

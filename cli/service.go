@@ -39,7 +39,7 @@ func openVault(ctx context.Context, store *db.DB, c identityConfig) (*identity.V
 	}
 	store.SetCRMs(connect.New(connect.Config{}).Providers().Services()...)
 	return identity.New(identity.Config{Store: store, Keys: keys, Now: store.Now, HTTP: outbound.Client(trustedLogins(store, c.LoginURL)), TenantHTTP: outbound.Client(outbound.Trust()),
-		Services: services(c.service())}), nil
+		Services: services(c.service())})
 }
 
 // service is Salesforce as the environment has it.

@@ -30,13 +30,17 @@ func (c config) callback(service string) string {
 }
 
 // definitions is a vault to look services up in, which opens no secret.
-func (c identityConfig) definitions(store *db.DB) *identity.Vault {
-	return identity.New(identity.Config{Store: store, Services: services(c.service()), Now: store.Now})
+func (c identityConfig) definitions(store *db.DB) (*identity.Vault, error) {
+	return identity.New(identity.Config{Store: store, Services: services(c.service()), Now: store.Now, LookupOnly: true})
 }
 
 // known returns the service with the id.
 func (c identityConfig) known(ctx context.Context, store *db.DB, id string) (identity.Service, error) {
-	s, err := c.definitions(store).Service(ctx, id)
+	all, err := c.definitions(store)
+	if err != nil {
+		return identity.Service{}, err
+	}
+	s, err := all.Service(ctx, id)
 	if errors.Is(err, identity.ErrNoService) {
 		return s, fmt.Errorf("there is no service %q; gatepost service ls lists those that there are", id)
 	}
@@ -73,7 +77,11 @@ func (p *program) serviceListCommand() *cobra.Command {
 }
 
 func (p *program) listServices(ctx context.Context, store *db.DB, c identityConfig, output string) error {
-	listed, err := c.definitions(store).Services(ctx)
+	all, err := c.definitions(store)
+	if err != nil {
+		return err
+	}
+	listed, err := all.Services(ctx)
 	if err != nil {
 		return err
 	}
@@ -128,7 +136,11 @@ separated by |. Then set its app with gatepost service set.`,
 }
 
 func (p *program) addService(ctx context.Context, store *db.DB, c identityConfig, s identity.Service, output string) error {
-	err := c.definitions(store).AddService(ctx, s)
+	all, err := c.definitions(store)
+	if err != nil {
+		return err
+	}
+	err = all.AddService(ctx, s)
 	if errors.Is(err, identity.ErrServiceExists) {
 		return fmt.Errorf("there is a service %s already", s.ID)
 	}
@@ -164,7 +176,11 @@ func (p *program) serviceRemoveCommand() *cobra.Command {
 }
 
 func (p *program) removeService(ctx context.Context, store *db.DB, c identityConfig, id, output string) error {
-	unrevoked, err := c.definitions(store).RemoveService(ctx, id)
+	all, err := c.definitions(store)
+	if err != nil {
+		return err
+	}
+	unrevoked, err := all.RemoveService(ctx, id)
 	var left *db.IdentitiesLeftError
 	switch {
 	case errors.As(err, &left) && left.Waiting > 0:

@@ -231,8 +231,11 @@ func (m *mover) wantWorking(environ []string, users ...string) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	vault := identity.New(identity.Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(m.mock)),
+	vault, err := identity.New(identity.Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(m.mock)),
 		Services: []identity.Service{identity.SalesforceService("app", "app-secret", "", m.mock)}})
+	if err != nil {
+		m.t.Fatal(err)
+	}
 	defer vault.Wait()
 	tenant, err := store.TenantBySlug(m.t.Context(), "contoso")
 	if err != nil || tenant.Name != "Contoso Ltd" {

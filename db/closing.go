@@ -11,15 +11,6 @@ import (
 // others can write in between.
 const wipeBatch = 1000
 
-// Closing is what closing a tenant ended.
-type Closing struct {
-	Sessions    int       // log-ins of people who belong to no other tenant
-	Members     int       // people who belong to it
-	APIKeys     int       // keys that were for it alone
-	Subscribers int       // that wait to be wiped, by the kept counts
-	Deleted     []Deleted // its connections, each with the revocation of its token
-}
-
 // CloseTenant closes the tenant for good: from now on nothing of it is shown,
 // taken or sent, its connections are gone and their tokens become revocations.
 // Its data is deleted by WipeClosed from wipeAt on; until then ReopenTenant

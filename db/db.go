@@ -10,19 +10,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
 	"golang.org/x/sync/singleflight"
 )
 
 var (
-	// ErrNotFound says that there is no such row, or none that the caller may see.
-	ErrNotFound = errors.New("not found")
-	// ErrConflict says that something with the same name exists already.
-	ErrConflict = errors.New("exists already")
-	// ErrLost says that a lease or a generation went to somebody else meanwhile.
-	ErrLost = errors.New("lost to a newer change")
 	// ErrNewer says that a later version of Gatepost has changed the tables.
 	ErrNewer = errors.New("a newer version of Gatepost has used it already: start that one, or restore the backup from before")
 	// ErrBehind says that the tables are of an earlier version.
@@ -156,9 +149,6 @@ func changed(res sql.Result, err, otherwise error) error {
 	}
 	return nil
 }
-
-// NewID returns a new id that sorts by the time of its making (UUIDv7).
-func NewID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // millis is t as it is stored; the zero time is 0.
 func millis(t time.Time) int64 {

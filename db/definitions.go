@@ -4,16 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 )
-
-// ServiceDefinition is a service that the operator has defined.
-type ServiceDefinition struct {
-	ID         string
-	Definition string // JSON
-	SetAt      time.Time
-}
 
 func scanDefinition(s scanner) (d ServiceDefinition, err error) {
 	var at int64
@@ -45,12 +37,6 @@ func (d *Services) AddServiceDefinition(ctx context.Context, s ServiceDefinition
 	return wrap("add service definition", err)
 }
 
-// ServiceUses is what depends on a service's definition.
-type ServiceUses struct {
-	Identities int // with what waits to be confirmed or completed, and what is yet to be revoked
-	Secrets    int // client secrets that are set: the installation's, and tenants' own
-}
-
 // ChangeServiceDefinition has change make another definition of a service, knowing what
 // depends on it, and stores it. Nothing comes to depend on it meanwhile. It stays the service
 // that it was: what was begun goes on. ErrNotFound: there is none.
@@ -76,18 +62,6 @@ func (d *Services) ChangeServiceDefinition(ctx context.Context, id string, chang
 	}))
 }
 
-// IdentitiesLeftError says that a service can't be removed, since there are
-// identities of it.
-type IdentitiesLeftError struct {
-	N       int
-	Waiting int // of them, what waits to be completed by its application, for ten minutes at most
-}
-
-// Error says how many.
-func (e *IdentitiesLeftError) Error() string {
-	return fmt.Sprintf("identities of it are left: %d", e.N)
-}
-
 // DeleteServiceDefinition removes a service with all that is set of it, tenants'
 // apps included, and what is yet to be revoked there: nobody knows how any more. It
 // returns how much that is. ErrNotFound: there is none. *IdentitiesLeftError:
@@ -101,7 +75,7 @@ func (d *Services) DeleteServiceDefinition(ctx context.Context, id string) (unre
 			return err
 		}
 		if n+waiting > 0 {
-			return &IdentitiesLeftError{n + waiting, waiting}
+			return &IdentitiesLeftError{N: n + waiting, Waiting: waiting}
 		}
 		for _, table := range []string{"service_settings", "tenant_apps", "handshakes", "authorizations"} {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE service = $1`, id); err != nil {

@@ -30,7 +30,7 @@ func (d *Authorizations) GrantAuthorization(ctx context.Context, g Grant, codeHa
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO granted_identities (`+grantColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`, g.values()...)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`, grantValues(g)...)
 		if err != nil {
 			return err
 		}
@@ -40,7 +40,7 @@ func (d *Authorizations) GrantAuthorization(ctx context.Context, g Grant, codeHa
 
 const selectGranted = `SELECT ` + grantColumns + ` FROM granted_identities`
 
-func scanGrant(row scanner) (g Grant, err error) { return g, row.Scan(g.fields()...) }
+func scanGrant(row scanner) (g Grant, err error) { return g, row.Scan(grantFields(&g)...) }
 
 // Granted returns what was granted for an authorization and isn't completed, or
 // ErrNotFound.

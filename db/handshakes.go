@@ -10,40 +10,6 @@ import (
 // outcomeLife is how long it is told what became of a handshake.
 const outcomeLife = 10 * time.Minute
 
-// Handshake is an authorization that has been begun: who began it, and where.
-type Handshake struct {
-	StateHash      string
-	SessionID      string
-	UserID         string // of ours, empty when the application began it
-	TenantID       string
-	Service        string
-	User           string // this and the following as in Grant
-	Account        string
-	Tags           []string
-	OwnApp         bool
-	ClientID       string
-	LoginURL       string
-	FinishedURL    string
-	SealedVerifier string
-	KeyID          uint32
-	ExpiresAt      time.Time
-	DefinedAt      time.Time // only said when it is stored: as a Grant's
-	// AuthorizationID is of the one that an application began over HTTP, and of which this
-	// is a part; else empty.
-	AuthorizationID string
-
-	// What became of it; not said when it is stored.
-	TakenAt time.Time        // when its code was taken to be exchanged; zero before
-	Outcome HandshakeOutcome // zero while it isn't known
-}
-
-// HandshakeOutcome is what became of an authorization.
-type HandshakeOutcome struct {
-	Kind string // a word of the caller's
-	Code string // why it came to nothing
-	Said string // what the service said of that
-}
-
 // SealedHandshakes has the PKCE verifiers of authorizations that are under way.
 var SealedHandshakes = holdsSealed(SealedTable{Name: "handshakes", id: "state_hash", tenant: "tenant_id", service: "service", boundTo: "state_hash"})
 
@@ -61,9 +27,6 @@ const (
 	maxUserHandshakes    = 60
 	keptHandshakes       = 5
 )
-
-// ErrTooMany says that as many are under way as may be.
-var ErrTooMany = errors.New("too many at once")
 
 // handshakesKept counts those of a session and of a user, under way and all, at a time.
 const handshakesKept = `SELECT (SELECT COUNT(*) FROM handshakes WHERE session_id = $1 AND taken_at = 0 AND expires_at > $3),
@@ -118,7 +81,7 @@ const thatHandshake = ` state_hash = $1 AND session_id = $2 AND service = $3 AND
 
 const handshakeColumns = `user_id, tenant_id, user_name, account, tags, login_url, finished_url, sealed_verifier, key_id, own_app, client_id, taken_at, outcome, code, said, authorization_id`
 
-func (h *Handshake) scan(row scanner) error {
+func scanHandshake(row scanner, h *Handshake) error {
 	var taken int64
 	err := row.Scan(&h.UserID, &h.TenantID, &h.User, &h.Account, (*tagList)(&h.Tags), &h.LoginURL, &h.FinishedURL, &h.SealedVerifier, &h.KeyID, &h.OwnApp, &h.ClientID,
 		&taken, &h.Outcome.Kind, &h.Outcome.Code, &h.Outcome.Said, &h.AuthorizationID)
@@ -131,7 +94,7 @@ func (h *Handshake) scan(row scanner) error {
 // longer a member of the tenant are ErrNotFound.
 func (d *Authorizations) Handshake(ctx context.Context, service, stateHash, sessionID string) (Handshake, error) {
 	h := Handshake{StateHash: stateHash, SessionID: sessionID, Service: service}
-	err := h.scan(d.read.QueryRowContext(ctx, `SELECT `+handshakeColumns+` FROM handshakes WHERE`+thatHandshake, stateHash, sessionID, service, millis(d.now())))
+	err := scanHandshake(d.read.QueryRowContext(ctx, `SELECT `+handshakeColumns+` FROM handshakes WHERE`+thatHandshake, stateHash, sessionID, service, millis(d.now())), &h)
 	return h, wrap("handshake", err)
 }
 
@@ -141,10 +104,10 @@ func (d *Authorizations) Handshake(ctx context.Context, service, stateHash, sess
 func (d *Authorizations) TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (Handshake, error) {
 	h, now := Handshake{StateHash: stateHash, SessionID: sessionID, Service: service}, d.now()
 	err := d.txCommitted(ctx, func(tx *sql.Tx) error { // one statement, whose lost answer is asked about: it is done once
-		return h.scan(tx.QueryRowContext(ctx,
+		return scanHandshake(tx.QueryRowContext(ctx,
 			`UPDATE handshakes SET taken_at = $4, ended_at = 0, outcome = '', code = '', said = '', expires_at = $5
 		WHERE taken_at = 0 AND`+thatHandshake+` RETURNING `+handshakeColumns,
-			stateHash, sessionID, service, millis(now), millis(now.Add(outcomeLife))))
+			stateHash, sessionID, service, millis(now), millis(now.Add(outcomeLife))), &h)
 	})
 	return h, wrap("take handshake", err)
 }

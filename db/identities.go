@@ -8,88 +8,6 @@ import (
 	"time"
 )
 
-// Grant is what one authorization gave: two sealed secrets and what is known
-// about them.
-type Grant struct {
-	ID            string // the row that the secrets are sealed for
-	Service       string
-	TenantID      string
-	User          string   // as the application calls its user; empty for the tenant's own connection
-	Account       string   // tells several of one user apart, else empty
-	Tags          []string // the application's, sorted
-	Native        string   // JSON: what the service answered, without tokens
-	SealedAccess  string
-	SealedRefresh string
-	KeyID         uint32
-	LoginURL      string
-	InstanceURL   string
-	OrgID         string
-	OrgName       string
-	Sandbox       bool
-	RemoteUserID  string
-	Scopes        string
-	ConnectedBy   string // id of a user of ours, empty when the application authorized it
-	OwnApp        bool   // the tenant's own app was used, not the shared one
-	ClientID      string // of the app that was used; empty for one that was made before this was kept
-	TokenHash     string // of what it is revoked by, so that rows with the same token are found; empty as ClientID
-
-	// What is only said when it is stored; an Identity tells it in other ways.
-	AccessEnds time.Time // when the access token runs out; zero when that is not known
-	Endless    bool      // there is no refresh token, so that it isn't kept alive
-	DefinedAt  time.Time // when the operator defined its service; zero for one that Gatepost knows
-	// OrgConfirmedBy is who confirmed that the org is meant although another tenant has
-	// it: a user's id, or ByOperator. Empty when nobody was asked.
-	OrgConfirmedBy string
-	Handshake      string // see Handshake.Name; empty where none led to it
-}
-
-// Own reports whether this is a tenant's own connection, which its admins see.
-func (g Grant) Own() bool { return g.User == "" && g.Account == "" }
-
-// Identity is a connection to a service: a tenant's own, or one of its users.
-type Identity struct {
-	Grant
-	ConnectedEmail string // of the user who connected it
-	Generation     int64
-	ConnectedAt    time.Time
-	RefreshedAt    time.Time
-	BrokenAt       time.Time // zero while it is in order
-	BrokenCode     string
-	FailedAt       time.Time // zero after a success
-	FailedCode     string
-	RetryAt        time.Time
-	Stale          bool // the service refused the access token
-	LeaseUntil     time.Time
-	CallStartedAt  time.Time // zero when no renewal is under way or unaccounted for
-	ExpiresAt      time.Time // of the access token; zero when that is not known
-	UsedAt         time.Time // to the minute; zero when never
-	KeepAliveAt    time.Time // when it is renewed at the latest, used or not
-}
-
-// Held is the authorization of another org than before, or of one that another
-// tenant has, which waits to be confirmed.
-type Held struct {
-	Grant
-	ConnectedEmail string // of the user who authorized it
-	HeldAt         time.Time
-	ExpiresAt      time.Time
-}
-
-// Revocation is a refresh token that has yet to be revoked.
-type Revocation struct {
-	ID            string
-	Service       string
-	TenantID      string
-	IdentityID    string // the row that the token was sealed for
-	SealedRefresh string
-	LoginURL      string
-	OrgID         string
-	RemoteUserID  string
-	OwnApp        bool // as in Grant
-	ClientID      string
-	ExpiresAt     time.Time
-}
-
 // The tokens of a connection, and of one that waits to be confirmed.
 var (
 	SealedIdentities = holdsSealed(SealedTable{Name: "identities", id: "id", tenant: "tenant_id", service: "service", boundTo: "id"})
@@ -99,12 +17,12 @@ var (
 const grantColumns = `id, service, tenant_id, user_name, account, tags, native, sealed_access, sealed_refresh, key_id, login_url,
 	instance_url, org_id, org_name, sandbox, remote_user_id, scopes, connected_by, own_app, client_id, token_hash`
 
-func (g *Grant) fields() []any {
+func grantFields(g *Grant) []any {
 	return []any{&g.ID, &g.Service, &g.TenantID, &g.User, &g.Account, (*tagList)(&g.Tags), &g.Native, &g.SealedAccess, &g.SealedRefresh, &g.KeyID, &g.LoginURL,
 		&g.InstanceURL, &g.OrgID, &g.OrgName, &g.Sandbox, &g.RemoteUserID, &g.Scopes, &g.ConnectedBy, &g.OwnApp, &g.ClientID, &g.TokenHash}
 }
 
-func (g Grant) values() []any {
+func grantValues(g Grant) []any {
 	native := g.Native
 	if native == "" {
 		native = "{}"
@@ -172,7 +90,7 @@ func (d *Vault) ApprovedAnywhere(ctx context.Context, service, orgID, remoteUser
 func scanIdentity(row scanner, more ...any) (Identity, error) {
 	var i Identity
 	var connected, refreshed, broken, failed, retry, lease, call, expires, used, keep int64
-	fields := append(i.fields(), &i.ConnectedEmail, &i.Generation, &connected, &refreshed, &broken, &i.BrokenCode,
+	fields := append(grantFields(&i.Grant), &i.ConnectedEmail, &i.Generation, &connected, &refreshed, &broken, &i.BrokenCode,
 		&failed, &i.FailedCode, &retry, &i.Stale, &lease, &call, &expires, &used, &keep)
 	err := row.Scan(append(fields, more...)...)
 	i.ConnectedAt, i.RefreshedAt, i.BrokenAt = fromMillis(connected), fromMillis(refreshed), fromMillis(broken)
@@ -262,7 +180,7 @@ func (d *base) putIdentity(ctx context.Context, tx *sql.Tx, g Grant) error {
 			generation = identities.generation + 1, connected_at = excluded.connected_at, refreshed_at = excluded.refreshed_at,
 			keep_alive_at = excluded.keep_alive_at, expires_at = excluded.expires_at, broken_at = 0, broken_code = '', failed_at = 0, failed_code = '', retry_at = 0, stale = 0,
 			lease_owner = '', lease_until = 0, call_started_at = 0`,
-		append(g.values(), now, keepAlive, millis(g.AccessEnds))...)
+		append(grantValues(g), now, keepAlive, millis(g.AccessEnds))...)
 	if err != nil {
 		return err
 	}
@@ -430,7 +348,7 @@ func (d *base) held(ctx context.Context, q queryer, service, tenantID string) (H
 
 func scanHeld(row scanner) (h Held, err error) {
 	var at, expires int64
-	err = row.Scan(append(h.fields(), &h.ConnectedEmail, &at, &expires)...)
+	err = row.Scan(append(grantFields(&h.Grant), &h.ConnectedEmail, &at, &expires)...)
 	h.HeldAt, h.ExpiresAt = fromMillis(at), fromMillis(expires)
 	return h, err
 }
@@ -455,7 +373,7 @@ func (d *base) holdIdentity(ctx context.Context, tx *sql.Tx, h Held) error {
 	_, err := tx.ExecContext(ctx,
 		`INSERT INTO held_identities (`+grantColumns+`, held_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
-		append(h.values(), millis(d.now()), millis(h.ExpiresAt))...)
+		append(grantValues(h.Grant), millis(d.now()), millis(h.ExpiresAt))...)
 	if err != nil {
 		return err
 	}
@@ -507,7 +425,7 @@ func (d *Vault) ExpireHeld(ctx context.Context) error {
 	return wrap("expire held identities", d.tx(ctx, func(tx *sql.Tx) error {
 		expired, err := collect(ctx, tx, func(s scanner) (Grant, error) {
 			var g Grant
-			return g, s.Scan(g.fields()...)
+			return g, s.Scan(grantFields(&g)...)
 		}, `SELECT `+grantColumns+` FROM held_identities WHERE expires_at <= $1`, millis(d.now()))
 		if err != nil {
 			return err
@@ -534,12 +452,6 @@ func (d *base) keepAlive() time.Time { return keepAliveSince(d.now()) }
 // keepAliveSince is when what was renewed at a time is to be renewed again.
 func keepAliveSince(renewed time.Time) time.Time {
 	return renewed.Add(keepAliveAfter + rand.N(keepAliveSpread))
-}
-
-// IdentityKey names a connection in one of its generations.
-type IdentityKey struct {
-	ID         string
-	Generation int64
 }
 
 // KeepAliveDue returns up to limit connections that are in order, and due to be

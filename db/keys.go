@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// ErrStaleKey says that a value was sealed with a key that doesn't seal any
-// more. Nothing was stored: seal it again with the key that does.
-var ErrStaleKey = errors.New("sealed with an outdated key")
-
 // SealingKey is a key that has sealed rows.
 type SealingKey struct {
 	ID        uint32

@@ -3,15 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
-	"errors"
 )
-
-// ErrOrgInUse says that another tenant has the org that a connection is to, and that
-// nobody of this tenant has confirmed that it is meant.
-var ErrOrgInUse = errors.New("the org is in use by another tenant")
-
-// ByOperator stands in the place of a user's id where the operator confirmed an org.
-const ByOperator = "operator"
 
 // othersOfOrg are the tenants beside $3 that have an org: they are connected to it,
 // in order or not, or readers of theirs were delivered there. Those that are removed

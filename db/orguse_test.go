@@ -36,7 +36,7 @@ func TestOrgOfAnotherTenant(t *testing.T) {
 			g.Service = "discord"
 		}
 		store(name, g, nil)
-		if _, err := d.DeleteIdentities(ctx, Selector{ID: g.ID}); err != nil {
+		if _, err := d.DeleteSomeIdentities(ctx, Selector{ID: g.ID}, "", "", 0); err != nil {
 			t.Fatal(err)
 		}
 	}

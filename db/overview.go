@@ -44,27 +44,13 @@ func (o Overview) To(service string) (d DestinationOverview, ok bool) {
 	return o.Destinations[i], true
 }
 
-// Connections is what is known of a tenant's own connections and of the services that
-// they are to, by the service.
-type Connections struct {
-	Definitions []ServiceDefinition
-	Settings    map[string]ServiceSettings
-	Apps        map[string]bool // whether the tenant has an app of its own
-	Identities  map[string]Identity
-	Approvals   map[string]int // by the user who approved the identity, of the same app; those of other tenants that share it included
-	Held        map[string]Held
-	OrgUse      map[string]OrgUse // of the org that is held
-	Revocations map[string]int    // refresh tokens that have yet to be revoked
-	Ended       map[string]Disconnection
-}
-
 // Overview returns the tenant's overview, as far as the user may know it, with the
 // subscriber of the given id; the zero Subscriber when the tenant has none with it, or
 // none any more.
 func (d *Watch) Overview(ctx context.Context, tenantID, userID, subscriberID string) (o Overview, err error) {
 	of := overviewRows{pauses: map[string]Pause{}, usages: map[string]Usage{}, due: map[string]time.Time{}, last: map[string]time.Time{}}
 	o.SameReason = map[string]int{}
-	parts := append(o.Connections.parts(tenantID, userID), d.destinationParts(&of, tenantID)...)
+	parts := append(connectionParts(&o.Connections, tenantID, userID), d.destinationParts(&of, tenantID)...)
 	parts = append(parts,
 		lastRecount(&o.Recount, tenantID),
 		timeZone(&o.TimeZone, tenantID),
@@ -143,7 +129,7 @@ type behind struct {
 
 func (b behind) Scan(dest ...any) error { return b.scanner.Scan(append([]any{b.first}, dest...)...) }
 
-func (c *Connections) parts(tenantID, userID string) []part {
+func connectionParts(c *Connections, tenantID, userID string) []part {
 	*c = Connections{Settings: map[string]ServiceSettings{}, Apps: map[string]bool{}, Identities: map[string]Identity{}, Approvals: map[string]int{},
 		Held: map[string]Held{}, OrgUse: map[string]OrgUse{}, Revocations: map[string]int{}, Ended: map[string]Disconnection{}}
 	return []part{
@@ -151,21 +137,15 @@ func (c *Connections) parts(tenantID, userID string) []part {
 		byService(c.Settings, scanSettings, selectAllSettings),
 		byService(c.Apps, func(row scanner) (service string, yes bool, err error) { return service, true, row.Scan(&service) },
 			`SELECT service FROM tenant_apps WHERE tenant_id = $1 AND client_id <> ''`, tenantID),
-		c.identities(tenantID),
+		identitiesPart(c, tenantID),
 		byService(c.Held, func(row scanner) (string, Held, error) { h, err := scanHeld(row); return h.Service, h, err },
 			selectHeld+` WHERE tenant_id = $1`, tenantID),
-		c.orgUse(tenantID, userID),
+		orgUsePart(c, tenantID, userID),
 		byService(c.Revocations, func(row scanner) (service string, n int, err error) { return service, n, row.Scan(&service, &n) },
 			`SELECT service, count(*) FROM revocations WHERE tenant_id = $1 GROUP BY service`, tenantID),
 		byService(c.Ended, scanDisconnection, `SELECT service, at, COALESCE((SELECT email FROM users WHERE users.id = actor), '')
 			FROM disconnections WHERE tenant_id = $1`, tenantID),
 	}
-}
-
-// Disconnection is when a tenant's own connection was given up last, and by whom.
-type Disconnection struct {
-	At time.Time
-	By string // e-mail of the user; empty for the operator, and for one who is gone
 }
 
 func scanDisconnection(row scanner) (service string, e Disconnection, err error) {
@@ -191,10 +171,10 @@ func byService[T any](all map[string]T, scan func(scanner) (string, T, error), q
 const approvedAlike = ` a WHERE a.remote_user_id = i.remote_user_id AND a.org_id = i.org_id AND a.service = i.service AND a.own_app = i.own_app
 	AND (i.own_app = 0 OR a.tenant_id = i.tenant_id) AND (i.client_id = '' OR a.client_id IN ('', i.client_id))`
 
-// identities reads the tenant's own connections, and how many approvals there are: the
+// identitiesPart reads the tenant's own connections, and how many approvals there are: the
 // connections that are in order, what waits to be confirmed or completed, and what is
 // yet to be revoked.
-func (c *Connections) identities(tenantID string) part {
+func identitiesPart(c *Connections, tenantID string) part {
 	return part{`SELECT ` + identityColumns + `, CASE remote_user_id WHEN '' THEN 0 ELSE (SELECT count(*) FROM identities` + approvedAlike + ` AND a.broken_at = 0)
 			+ (SELECT count(*) FROM held_identities` + approvedAlike + `) + (SELECT count(*) FROM granted_identities` + approvedAlike + `) + (SELECT count(*) FROM revocations` + approvedAlike + `) END
 		FROM identities i WHERE tenant_id = $1 AND user_name = '' AND account = ''`, []any{tenantID}, func(row scanner) error {
@@ -207,15 +187,9 @@ func (c *Connections) identities(tenantID string) part {
 	}}
 }
 
-// OrgUse is who beside a tenant has its org.
-type OrgUse struct {
-	Others int      // how many tenants
-	Names  []string // of those among them that the user who asks is a member of
-}
-
-// orgUse reads who beside the tenant has the orgs that are held: who is connected to
+// orgUsePart reads who beside the tenant has the orgs that are held: who is connected to
 // them, in order or not, or has readers there. Tenants that are removed don't count.
-func (c *Connections) orgUse(tenantID, userID string) part {
+func orgUsePart(c *Connections, tenantID, userID string) part {
 	return part{`SELECT o.service, COALESCE(t.name, '') FROM (
 			SELECT h.service AS service, i.tenant_id AS other FROM held_identities h JOIN identities i ON i.org_id = h.org_id AND i.service = h.service
 				AND i.user_name = '' AND i.account = '' AND i.org_id <> '' WHERE h.tenant_id = $1 AND i.tenant_id <> $1

@@ -863,7 +863,7 @@ func races() []race {
 		{"deleteIdentities", "deleted by both", func(t *testing.T, d *DB) duel {
 			g := connect(t, d)
 			return duel{func(d *DB) error {
-				_, err := d.DeleteIdentities(t.Context(), Selector{TenantID: g.TenantID})
+				_, err := d.DeleteSomeIdentities(t.Context(), Selector{TenantID: g.TenantID}, "", "", 0)
 				return err
 			}, nil, func(one, other error) {
 				both(t, one, other)
@@ -874,7 +874,7 @@ func races() []race {
 			g := connect(t, d)
 			anew := newly(g)
 			return duel{func(d *DB) error {
-				_, err := d.DeleteIdentities(t.Context(), Selector{TenantID: g.TenantID})
+				_, err := d.DeleteSomeIdentities(t.Context(), Selector{TenantID: g.TenantID}, "", "", 0)
 				return err
 			},
 				func(d *DB) error { _, err := d.SaveIdentity(t.Context(), anew, false, ""); return err }, func(one, other error) {

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -100,4 +101,18 @@ func (d *Authorizations) Revocation(ctx context.Context, id string) (Revocation,
 func (d *Authorizations) DeleteRevocation(ctx context.Context, id string) error {
 	_, err := d.exec(ctx, `DELETE FROM revocations WHERE id = $1`, id)
 	return wrap("delete revocation", err)
+}
+
+// RevocationsDue returns up to limit ids of tokens that have yet to be revoked, and whose first try is
+// over, in their order from the one after the given id on.
+func (d *Authorizations) RevocationsDue(ctx context.Context, after string, limit int) ([]string, error) {
+	ids, err := collect(ctx, d.read, scanID, `SELECT id FROM revocations WHERE id > $1 AND created_at <= $2 ORDER BY id LIMIT $3`,
+		after, millis(d.now().Add(-revocationDelay)), limit)
+	return ids, wrap("revocations that are due", err)
+}
+
+// SweepVault puts away what has run out of the vault: authorizations that are held, under way or granted,
+// and old events.
+func (d *DB) SweepVault(ctx context.Context) error {
+	return errors.Join(d.ExpireHeld(ctx), d.ExpireHandshakes(ctx), d.ExpireAuthorizations(ctx), d.ExpireVaultEvents(ctx))
 }

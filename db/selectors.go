@@ -9,31 +9,8 @@ import (
 	"strings"
 )
 
-// Selector says which identities are meant: those to which all of what it names
-// applies. What isn't given applies to any: an empty User is anybody or nobody, and
-// NoUser says that it has to be nobody.
-type Selector struct {
-	ID        string
-	Service   string
-	TenantID  string
-	User      string
-	NoUser    bool // those of no user: tenants' own, and labelled ones beside them
-	Account   string
-	NoAccount bool // those without an account label
-	Tags      []string
-	// Services and Tenants (ids) bound what may be seen at all, where they aren't
-	// empty.
-	Services, Tenants []string
-}
-
-// Empty reports whether the selector names nothing, so that it means all. Neither
-// NoUser nor NoAccount names anything: most identities are without a label.
-func (s Selector) Empty() bool {
-	return s.ID == "" && s.Service == "" && s.TenantID == "" && s.User == "" && s.Account == "" && len(s.Tags) == 0
-}
-
-// where returns the conditions of the selector; the first of its arguments is $1.
-func (s Selector) where() (string, []any) {
+// whereSelected returns the conditions of a selector; the first of its arguments is $1.
+func whereSelected(s Selector) (string, []any) {
 	var conditions []string
 	var args []any
 	arg := func(v any) string {
@@ -78,18 +55,12 @@ func (s Selector) where() (string, []any) {
 	return strings.Join(conditions, " AND "), args
 }
 
-// NamedIdentity is a connection with its tenant's public name.
-type NamedIdentity struct {
-	Identity
-	Tenant string // slug
-}
-
 // Identities returns up to limit of the selected identities by their ids, from
 // the one after the given id on ("" for the first). So a listing goes through all
 // of them by pages, each once, whatever comes and goes meanwhile; what comes
 // stands at its end.
 func (d *Vault) Identities(ctx context.Context, sel Selector, after string, limit int) ([]NamedIdentity, error) {
-	where, args := sel.where()
+	where, args := whereSelected(sel)
 	n := len(args)
 	all, err := collect(ctx, d.read, func(s scanner) (n NamedIdentity, err error) {
 		n.Identity, err = scanIdentity(s, &n.Tenant)
@@ -99,29 +70,15 @@ func (d *Vault) Identities(ctx context.Context, sel Selector, after string, limi
 	return all, wrap("identities", err)
 }
 
-// Deleted is an identity that was deleted, and the revocation of its token, if
-// there is one.
-type Deleted struct {
-	ID, Service, TenantID, User, Account string
-
-	Tenant     string // slug
-	Revocation string // id
-}
-
-// DeleteIdentities removes all of the selected identities at once, or none. Their
-// refresh tokens, and what is held beside tenants' own, become revocations.
-func (d *Vault) DeleteIdentities(ctx context.Context, sel Selector) ([]Deleted, error) {
-	return d.deleteIdentities(ctx, deletion{Selector: sel}, true)
-}
-
-// DeleteSomeIdentities is DeleteIdentities for up to limit of the selected, by their
+// DeleteSomeIdentities removes up to limit of the selected identities at once, or none, by their
 // ids, from the one after the given id on and up to another id: what many are deleted
-// by, a part at a time.
+// by, a part at a time. Without a limit (0) it removes all of the selected, whatever the
+// two ids. Their refresh tokens, and what is held beside tenants' own, become revocations.
 func (d *Vault) DeleteSomeIdentities(ctx context.Context, sel Selector, after, through string, limit int) ([]Deleted, error) {
 	return d.deleteIdentities(ctx, deletion{sel, after, through, limit}, true)
 }
 
-// ForgetIdentities is DeleteIdentities for those who go on with the grants
+// ForgetIdentities is DeleteSomeIdentities, for all of the selected, for those who go on with the grants
 // elsewhere: only what is held beside tenants' own becomes a revocation.
 func (d *Vault) ForgetIdentities(ctx context.Context, sel Selector) ([]Deleted, error) {
 	return d.deleteIdentities(ctx, deletion{Selector: sel}, false)
@@ -137,7 +94,7 @@ type deletion struct {
 
 // where are the conditions of what is selected, with its order.
 func (s deletion) where() (string, []any) {
-	where, args := s.Selector.where()
+	where, args := whereSelected(s.Selector)
 	if s.limit == 0 {
 		return where + " ORDER BY id", args
 	}
@@ -160,7 +117,7 @@ func (d *base) deleteSelected(ctx context.Context, tx *sql.Tx, s deletion, revok
 	where, args := s.where()
 	all, err := collect(ctx, tx, func(row scanner) (g Grant, err error) {
 		var slug string
-		err = row.Scan(append(g.fields(), &slug)...)
+		err = row.Scan(append(grantFields(&g), &slug)...)
 		deleted = append(deleted, Deleted{ID: g.ID, Service: g.Service, TenantID: g.TenantID, User: g.User, Account: g.Account, Tenant: slug})
 		return g, err
 	}, `SELECT `+grantColumns+`, (SELECT slug FROM tenants WHERE tenants.id = tenant_id) FROM identities WHERE `+where, args...)

@@ -114,7 +114,7 @@ func TestUsersLeaveHeldAlone(t *testing.T) {
 	if h, err := d.Held(t.Context(), "sfdc", tenant.ID); h.ID != held.ID || err != nil {
 		t.Errorf("held: %+v, %v", h.ID, err)
 	}
-	if deleted, err := d.DeleteIdentities(t.Context(), Selector{ID: g.ID}); len(deleted) != 1 || err != nil {
+	if deleted, err := d.DeleteSomeIdentities(t.Context(), Selector{ID: g.ID}, "", "", 0); len(deleted) != 1 || err != nil {
 		t.Errorf("deleted %v, %v", deleted, err)
 	}
 	if _, err := d.Held(t.Context(), "sfdc", tenant.ID); err != nil {
@@ -131,19 +131,19 @@ func TestDeleteIdentities(t *testing.T) {
 	if err := d.HoldIdentity(t.Context(), Held{Grant: grant(ann, tenant), ExpiresAt: time.Now().Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
-	if none, err := d.DeleteIdentities(t.Context(), Selector{User: "nobody"}); len(none) != 0 || err != nil {
+	if none, err := d.DeleteSomeIdentities(t.Context(), Selector{User: "nobody"}, "", "", 0); len(none) != 0 || err != nil {
 		t.Errorf("deleted %v, %v", none, err)
 	}
 	// It is atomic: when one can't be, none is.
 	over := testdb.Refuse(t, d.write, "DELETE ON identities", "old.id = '"+all[2].ID+"'")
-	if some, err := d.DeleteIdentities(t.Context(), Selector{TenantID: tenant.ID}); len(some) != 0 || err == nil {
+	if some, err := d.DeleteSomeIdentities(t.Context(), Selector{TenantID: tenant.ID}, "", "", 0); len(some) != 0 || err == nil {
 		t.Errorf("deleted %v, %v", some, err)
 	}
 	if n := count(t, d, `SELECT COUNT(*) FROM revocations`); n != 0 || len(ids(t, d, Selector{TenantID: tenant.ID})) != 3 {
 		t.Errorf("%d revocations of what was not deleted", n)
 	}
 	over()
-	deleted, err := d.DeleteIdentities(t.Context(), Selector{TenantID: tenant.ID})
+	deleted, err := d.DeleteSomeIdentities(t.Context(), Selector{TenantID: tenant.ID}, "", "", 0)
 	if err != nil || len(deleted) != 3 {
 		t.Fatalf("deleted %v, %v", deleted, err)
 	}
@@ -218,7 +218,7 @@ func TestSelectorPlans(t *testing.T) {
 	testdb.SQLiteOnly(t, "its way of telling a plan")
 	d := open(t)
 	for _, sel := range selectors {
-		where, args := sel.where()
+		where, args := whereSelected(sel)
 		plan, err := collect(t.Context(), d.read, func(s scanner) (detail string, err error) {
 			var a, b, c int
 			return detail, s.Scan(&a, &b, &c, &detail)
@@ -250,7 +250,7 @@ func TestSelectorPlansOnPostgres(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, sel := range selectors {
-		where, args := sel.where()
+		where, args := whereSelected(sel)
 		lines, err := collect(t.Context(), conn, func(row scanner) (line string, err error) { return line, row.Scan(&line) },
 			`EXPLAIN SELECT `+identityColumns+` FROM identities WHERE `+where+` AND id > '' ORDER BY id LIMIT 10`, args...)
 		if err != nil {

@@ -6,21 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 )
-
-// ServiceSettings are what the operator set of a service. What is empty is not
-// set: the environment's value counts, or the service's own.
-type ServiceSettings struct {
-	Service      string
-	ClientID     string
-	SealedSecret string // of the client
-	KeyID        uint32 // 0 without a secret
-	Scopes       string
-	LoginURL     string
-	SetAt        time.Time // zero when nothing is set
-	DefinedAt    time.Time // only said when it is stored: as a Grant's
-}
 
 // SealedServiceSettings has the client secrets of the shared apps, which are of no
 // tenant.

@@ -27,7 +27,7 @@ func (d *Vault) Unhashed(ctx context.Context, g Grant) ([]Identity, error) {
 // UnhashedHeld returns what waits to be confirmed and was authorized before hashes
 // were kept: none, half an hour after the first start of a release that does.
 func (d *Vault) UnhashedHeld(ctx context.Context, service string) ([]Grant, error) {
-	all, err := collect(ctx, d.read, func(s scanner) (g Grant, err error) { return g, s.Scan(g.fields()...) },
+	all, err := collect(ctx, d.read, func(s scanner) (g Grant, err error) { return g, s.Scan(grantFields(&g)...) },
 		`SELECT `+grantColumns+` FROM held_identities WHERE service = $1 AND token_hash = ''`, service)
 	return all, wrap("held without a token's hash", err)
 }
@@ -45,7 +45,7 @@ func (d *Vault) HeldAnywhere(ctx context.Context, service, orgID, remoteUserID s
 	if remoteUserID == "" {
 		column, value = "org_id", orgID
 	}
-	all, err := collect(ctx, d.read, func(s scanner) (g Grant, err error) { return g, s.Scan(g.fields()...) },
+	all, err := collect(ctx, d.read, func(s scanner) (g Grant, err error) { return g, s.Scan(grantFields(&g)...) },
 		`SELECT `+grantColumns+` FROM held_identities WHERE `+column+` = $1 AND service = $2
 		UNION ALL SELECT `+grantColumns+` FROM granted_identities WHERE `+column+` = $1 AND service = $2`, value, service)
 	return all, wrap("held anywhere", err)

@@ -4,28 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 )
-
-// The codes of connections that broke because of their app.
-const (
-	AppRefused = "app_refused" // the service doesn't accept the tenant's own; it breaks none any more
-	AppRemoved = "app_removed" // the tenant's own
-	OtherApp   = "other_app"   // another one is set by now, the shared one or the tenant's own
-)
-
-// TenantApp is a tenant's own app at a service.
-type TenantApp struct {
-	TenantID     string
-	Service      string
-	ClientID     string
-	SealedSecret string
-	KeyID        uint32
-	Scopes       string // empty for those of the installation
-	LoginURL     string // the tenant's own host of the service, empty for the service's
-	SetAt        time.Time
-	DefinedAt    time.Time // only said when it is stored: as a Grant's
-}
 
 // SealedTenantApps has the client secrets of tenants' own apps.
 var SealedTenantApps = holdsSealed(SealedTable{Name: "tenant_apps", id: "service", tenant: "tenant_id", service: "service", boundTo: "service"})
@@ -45,9 +24,6 @@ func tenantApp(ctx context.Context, q queryer, service, tenantID string) (Tenant
 	a.SetAt = fromMillis(at)
 	return a, err
 }
-
-// AppCodes are those that saving the app may have mended.
-var AppCodes = []string{AppRefused, AppRemoved}
 
 // ChangeTenantApp has change edit a tenant's own app, or an empty one, and stores
 // it unless change fails. Nobody else edits it meanwhile. The connections that

@@ -8,23 +8,6 @@ import (
 	"time"
 )
 
-// Tenant is a customer organisation.
-type Tenant struct {
-	ID        string
-	Slug      string
-	Name      string
-	CreatedAt time.Time
-	ClosedAt  time.Time // zero while it is open
-	WipeAt    time.Time // when the data of a closed one is deleted
-}
-
-// FirstNewsletter is the newsletter that a tenant is born with.
-type FirstNewsletter struct {
-	Slug    string
-	Name    string
-	Consent string // the words that a reader agrees to
-}
-
 const tenantColumns = `t.id, t.slug, t.name, t.created_at, t.closed_at, t.wipe_at`
 
 func scanTenant(r scanner) (Tenant, error) {

@@ -4,26 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 )
-
-// NewTenant is a tenant to be, with its first newsletter.
-type NewTenant struct {
-	Tenant
-	Newsletter FirstNewsletter
-}
-
-// Arrival is an identity that comes from another installation.
-type Arrival struct {
-	Grant
-	Replaces   int64  // generation of the row with its id that it takes the place of, 0 when it is new
-	SameGrant  bool   // what it replaces is the same authorization, which must not be revoked
-	ApprovedBy string // address of the user who connected it: one of the tenant's here, or nobody
-
-	ConnectedAt, RefreshedAt time.Time
-	BrokenAt                 time.Time // zero when it is in order
-	BrokenCode               string
-}
 
 // ImportIdentities stores new tenants and what arrives, all or nothing. Refresh
 // tokens that are replaced become revocations, whose ids are returned. ErrLost: an

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-
-	"gatepost/db"
 )
 
 // answer is what a token end point answers when it succeeds.
@@ -184,7 +182,7 @@ func kept(native string) answer {
 }
 
 // fill puts into g what an answer says of whom it is for.
-func (s Service) fill(a answer, g *db.Grant) {
+func (s Service) fill(a answer, g *Grant) {
 	g.OrgID, g.RemoteUserID, g.OrgName = a.named(s.OrgField), a.named(s.UserField), a.named(s.NameField)
 }
 

@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 )
 
 // How long the link of an authorization may be opened.
@@ -75,14 +75,14 @@ func (v *Vault) BeginAuthorization(ctx context.Context, r AuthorizationRequest) 
 	if r.ByMail {
 		life = mailLinkLife
 	}
-	begun := Begun{ID: db.NewID(), Secret: randomToken(), ExpiresAt: v.Now().Add(life)}
-	err = v.Store.BeginAuthorization(ctx, db.Authorization{ID: begun.ID, APIKeyID: r.KeyID, TenantID: r.TenantID, Service: s.ID, User: r.User, Account: r.Account, Tags: r.Tags,
+	begun := Begun{ID: stored.NewID(), Secret: randomToken(), ExpiresAt: v.Now().Add(life)}
+	err = v.optional.BeginAuthorization(ctx, Authorization{ID: begun.ID, APIKeyID: r.KeyID, TenantID: r.TenantID, Service: s.ID, User: r.User, Account: r.Account, Tags: r.Tags,
 		MoreScopes: r.MoreScopes, Params: r.Params, LoginHint: r.LoginHint, LoginURL: r.LoginURL, ReturnTo: r.ReturnTo, AppState: r.AppState, SkipPage: r.SkipPage,
 		LinkHash: linkHash(begun.Secret), LinkEndsAt: begun.ExpiresAt, DefinedAt: s.definedAt})
 	switch {
-	case errors.Is(err, db.ErrTooMany):
+	case errors.Is(err, stored.ErrTooMany):
 		return Begun{}, ErrTooMany
-	case errors.Is(err, db.ErrLost):
+	case errors.Is(err, stored.ErrLost):
 		return Begun{}, ErrWithdrawn
 	case err != nil:
 		return Begun{}, err
@@ -160,7 +160,7 @@ var (
 
 // Asked is what a person is told who opens the link of an authorization.
 type Asked struct {
-	db.Authorization
+	Authorization
 	ServiceName string
 	Scopes      []string // all that are asked for
 	LoginURL    string   // where one logs in
@@ -173,8 +173,8 @@ type Asked struct {
 // ErrOtherBrowser, ErrTenantClosed, ErrNoService, ErrNoApp, or a failure of the store.
 // Whenever the link is known, what it asks for comes back with the error.
 func (v *Vault) OpenLink(ctx context.Context, secret, browser string) (Asked, error) {
-	a, err := v.Store.AuthorizationByLink(ctx, linkHash(secret))
-	if errors.Is(err, db.ErrNotFound) {
+	a, err := v.optional.AuthorizationByLink(ctx, linkHash(secret))
+	if errors.Is(err, stored.ErrNotFound) {
 		return Asked{}, ErrNoAuthorization
 	}
 	if err != nil {
@@ -196,7 +196,7 @@ func (v *Vault) OpenLink(ctx context.Context, secret, browser string) (Asked, er
 }
 
 // loginAt is where one logs in for an authorization.
-func (s Service) loginAt(a db.Authorization) string {
+func (s Service) loginAt(a Authorization) string {
 	if a.LoginURL != "" && s.ownURL(a.LoginURL) {
 		return a.LoginURL
 	}
@@ -204,7 +204,7 @@ func (s Service) loginAt(a db.Authorization) string {
 }
 
 // mayOpen says what keeps a browser from opening an authorization.
-func (v *Vault) mayOpen(a db.Authorization, browser string) error {
+func (v *Vault) mayOpen(a Authorization, browser string) error {
 	now := v.Now()
 	a = a.As(now)
 	switch {
@@ -212,9 +212,9 @@ func (v *Vault) mayOpen(a db.Authorization, browser string) error {
 		return ErrTenantClosed
 	case a.ReturnTo == "", a.Error == EndWithdrawn:
 		return ErrLinkWithdrawn
-	case a.State == db.AuthorizationExpired, a.State == db.AuthorizationBegun && !now.Before(a.LinkEndsAt):
+	case a.State == stored.AuthorizationExpired, a.State == stored.AuthorizationBegun && !now.Before(a.LinkEndsAt):
 		return ErrLinkExpired
-	case a.State != db.AuthorizationBegun && a.State != db.AuthorizationOpened:
+	case a.State != stored.AuthorizationBegun && a.State != stored.AuthorizationOpened:
 		return ErrLinkUsed
 	case a.BrowserHash != "" && a.BrowserHash != browserOf(browser):
 		return ErrOtherBrowser
@@ -236,8 +236,8 @@ func (v *Vault) StartAuthorization(ctx context.Context, secret, browser string) 
 		return "", err
 	}
 	a := asked.Authorization
-	err = v.Store.OpenAuthorization(ctx, a.ID, browserOf(browser), v.Now().Add(handshakeLife))
-	if errors.Is(err, db.ErrLost) { // it isn't any more what it was a moment ago
+	err = v.optional.OpenAuthorization(ctx, a.ID, browserOf(browser), v.Now().Add(handshakeLife))
+	if errors.Is(err, stored.ErrLost) { // it isn't any more what it was a moment ago
 		if _, err = v.OpenLink(ctx, secret, browser); err == nil {
 			err = ErrLinkExpired
 		}
@@ -260,11 +260,11 @@ func (v *Vault) StartAuthorization(ctx context.Context, secret, browser string) 
 // ErrLinkWithdrawn: the application doesn't take browsers back there any more; or a failure
 // of the store, after which it may be tried again.
 func (v *Vault) FinishAuthorization(ctx context.Context, service, browser string, q url.Values) (address string, err error) {
-	id, err := v.Store.HandshakeAuthorization(ctx, service, hash(q.Get("state")))
+	id, err := v.optional.HandshakeAuthorization(ctx, service, hash(q.Get("state")))
 	if err != nil {
 		return "", noHandshake(err)
 	}
-	a, err := v.Store.Authorization(ctx, id)
+	a, err := v.optional.Authorization(ctx, id)
 	if err != nil {
 		return "", noHandshake(err)
 	}
@@ -274,11 +274,11 @@ func (v *Vault) FinishAuthorization(ctx context.Context, service, browser string
 	case a.Closed:
 		return "", ErrTenantClosed
 	}
-	if a.State == db.AuthorizationOpened {
+	if a.State == stored.AuthorizationOpened {
 		if err := v.settle(ctx, a, browser, q); err != nil {
 			return "", err
 		}
-		if a, err = v.Store.Authorization(ctx, id); err != nil {
+		if a, err = v.optional.Authorization(ctx, id); err != nil {
 			return "", err
 		}
 	}
@@ -290,7 +290,7 @@ func (v *Vault) FinishAuthorization(ctx context.Context, service, browser string
 
 // settle finishes the handshake of an authorization that is open, and records why it came
 // to nothing if it did.
-func (v *Vault) settle(ctx context.Context, a db.Authorization, browser string, q url.Values) error {
+func (v *Vault) settle(ctx context.Context, a Authorization, browser string, q url.Values) error {
 	cb := CallbackOf(a.Service, browserOf(browser), q)
 	cb.browser, cb.moreScopes = browser, a.MoreScopes
 	finished, err := v.Finish(ctx, cb)
@@ -298,8 +298,8 @@ func (v *Vault) settle(ctx context.Context, a db.Authorization, browser string, 
 		return err // finished, or nothing was done and it may be tried again
 	}
 	state, code, reason, said := v.whyEnded(ctx, a, cb, err)
-	err = v.Store.EndAuthorization(context.WithoutCancel(ctx), a.ID, state, code, reason, said)
-	if errors.Is(err, db.ErrLost) {
+	err = v.optional.EndAuthorization(context.WithoutCancel(ctx), a.ID, state, code, reason, said)
+	if errors.Is(err, stored.ErrLost) {
 		return nil // it had ended otherwise, which is told
 	}
 	return err
@@ -307,13 +307,13 @@ func (v *Vault) settle(ctx context.Context, a db.Authorization, browser string, 
 
 // returnURL is where the browser goes at the end: to the application, with the code that
 // it completes the authorization with, or with why there is nothing to complete.
-func (v *Vault) returnURL(a db.Authorization, browser string) string {
+func (v *Vault) returnURL(a Authorization, browser string) string {
 	q := url.Values{"authorization": {a.ID}}
 	if a.AppState != "" {
 		q.Set("state", a.AppState)
 	}
 	switch a.State {
-	case db.AuthorizationGranted, db.AuthorizationCompleted, db.AuthorizationHeld:
+	case stored.AuthorizationGranted, stored.AuthorizationCompleted, stored.AuthorizationHeld:
 		q.Set("code", completionCode(browser, a.ID))
 	default:
 		q.Set("error", a.Error)
@@ -337,7 +337,7 @@ func withQuery(address string, q url.Values) string {
 // Granting is what was granted for an authorization and isn't completed, so that the
 // application can show its user which account it is.
 type Granting struct {
-	db.Grant
+	Grant
 	Missing  []string // scopes that were asked for and not granted
 	OtherOrg bool     // the tenant is connected to another org, so that completing it has to say that this is meant
 }
@@ -345,16 +345,16 @@ type Granting struct {
 // AuthorizationOf returns an authorization that the API key began, as it is now, with what
 // was granted while that waits to be completed; else nil. ErrNoAuthorization: there is
 // none, or another key began it.
-func (v *Vault) AuthorizationOf(ctx context.Context, keyID, id string) (db.Authorization, *Granting, error) {
+func (v *Vault) AuthorizationOf(ctx context.Context, keyID, id string) (Authorization, *Granting, error) {
 	a, err := v.begunBy(ctx, keyID, id)
 	if err != nil {
 		return a, nil, err
 	}
-	if a = a.As(v.Now()); a.State != db.AuthorizationGranted {
+	if a = a.As(v.Now()); a.State != stored.AuthorizationGranted {
 		return a, nil, nil
 	}
-	g, err := v.Store.Granted(ctx, id)
-	if errors.Is(err, db.ErrNotFound) { // it has ended since
+	g, err := v.optional.Granted(ctx, id)
+	if errors.Is(err, stored.ErrNotFound) { // it has ended since
 		a, err = v.begunBy(ctx, keyID, id)
 		return a, nil, err
 	}
@@ -365,23 +365,23 @@ func (v *Vault) AuthorizationOf(ctx context.Context, keyID, id string) (db.Autho
 	return a, granting, err
 }
 
-func (v *Vault) granting(ctx context.Context, a db.Authorization, g db.Grant) (*Granting, error) {
+func (v *Vault) granting(ctx context.Context, a Authorization, g Grant) (*Granting, error) {
 	s, err := v.wanted(ctx, g)
 	if err != nil && !errors.Is(err, ErrNoService) {
 		return nil, err
 	}
 	s.Scopes = withScopes(s.Scopes, a.MoreScopes)
 	old, err := v.Store.IdentityOf(ctx, g.Service, g.TenantID, g.User, g.Account)
-	if err != nil && !errors.Is(err, db.ErrNotFound) {
+	if err != nil && !errors.Is(err, stored.ErrNotFound) {
 		return nil, err
 	}
 	return &Granting{Grant: g, Missing: s.ungranted(g, !s.RefreshOptional), OtherOrg: err == nil && g.Own() && old.OrgID != g.OrgID}, nil
 }
 
-func (v *Vault) begunBy(ctx context.Context, keyID, id string) (db.Authorization, error) {
-	a, err := v.Store.Authorization(ctx, id)
-	if errors.Is(err, db.ErrNotFound) || err == nil && a.APIKeyID != keyID {
-		return db.Authorization{}, ErrNoAuthorization
+func (v *Vault) begunBy(ctx context.Context, keyID, id string) (Authorization, error) {
+	a, err := v.optional.Authorization(ctx, id)
+	if errors.Is(err, stored.ErrNotFound) || err == nil && a.APIKeyID != keyID {
+		return Authorization{}, ErrNoAuthorization
 	}
 	return a, err
 }

@@ -546,7 +546,7 @@ func TestAuthorizationsWhenTheStoreFails(t *testing.T) {
 	a := newAsking(t)
 	var store *failingAuthorizations
 	a.v = a.process(func(c *Config) {
-		store = &failingAuthorizations{Store: c.Store, left: map[string]int{}}
+		store = &failingAuthorizations{fullStore: c.Store.(fullStore), left: map[string]int{}}
 		c.Store = store
 	})
 	begun := a.begin("eve")
@@ -578,7 +578,7 @@ func TestAuthorizationsWhenTheStoreFails(t *testing.T) {
 
 // failingAuthorizations fails the next calls of some methods.
 type failingAuthorizations struct {
-	Store
+	fullStore
 	left map[string]int
 }
 
@@ -594,35 +594,35 @@ func (s *failingAuthorizations) GrantAuthorization(ctx context.Context, g db.Gra
 	if err := s.fails("Grant"); err != nil {
 		return err
 	}
-	return s.Store.GrantAuthorization(ctx, g, codeHash)
+	return s.fullStore.GrantAuthorization(ctx, g, codeHash)
 }
 
 func (s *failingAuthorizations) CompleteAuthorization(ctx context.Context, id string, g db.Grant, otherOrg bool) (string, error) {
 	if err := s.fails("Complete"); err != nil {
 		return "", err
 	}
-	return s.Store.CompleteAuthorization(ctx, id, g, otherOrg)
+	return s.fullStore.CompleteAuthorization(ctx, id, g, otherOrg)
 }
 
 func (s *failingAuthorizations) DropAuthorization(ctx context.Context, id, code string) (string, error) {
 	if err := s.fails("Drop"); err != nil {
 		return "", err
 	}
-	return s.Store.DropAuthorization(ctx, id, code)
+	return s.fullStore.DropAuthorization(ctx, id, code)
 }
 
 func (s *failingAuthorizations) Granted(ctx context.Context, id string) (db.Grant, error) {
 	if err := s.fails("Granted"); err != nil {
 		return db.Grant{}, err
 	}
-	return s.Store.Granted(ctx, id)
+	return s.fullStore.Granted(ctx, id)
 }
 
 func (s *failingAuthorizations) Authorization(ctx context.Context, id string) (db.Authorization, error) {
 	if err := s.fails("Authorization"); err != nil {
 		return db.Authorization{}, err
 	}
-	return s.Store.Authorization(ctx, id)
+	return s.fullStore.Authorization(ctx, id)
 }
 
 // What an application may not ask for is refused when it begins.

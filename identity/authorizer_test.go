@@ -361,14 +361,14 @@ func TestAuthorizerTellsItsOwnFailure(t *testing.T) {
 	b := s.browser()
 	callback := s.begin(b, "")
 	store := s.auth.Vault.Store
-	s.auth.Vault.Store = lostHandshakes{store}
+	s.auth.Vault.setStore(lostHandshakes{store})
 	if res := s.visit(b, callback, "eve"); res.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("the store fails: %s", res.Status)
 	}
 	if !strings.Contains(log.String(), errDisk.Error()) {
 		t.Errorf("logged: %s", log.String())
 	}
-	s.auth.Vault.Store = store
+	s.auth.Vault.setStore(store)
 	if res := s.visit(b, callback, "eve"); res.StatusCode != http.StatusSeeOther {
 		t.Errorf("tried again: %s", res.Status)
 	}

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -92,7 +92,7 @@ func canonical(names ...string) []string {
 // service log. A credential that the service refuses (401) is renewed once, and the call
 // made once more: it wasn't done before. Errors: *CallError, those of Get, or a failure of
 // the store.
-func (v *Vault) Call(ctx context.Context, i db.Identity, r APIRequest) (APIAnswer, error) {
+func (v *Vault) Call(ctx context.Context, i Identity, r APIRequest) (APIAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	s, err := v.Service(ctx, i.Service)
@@ -118,7 +118,7 @@ func (v *Vault) Call(ctx context.Context, i db.Identity, r APIRequest) (APIAnswe
 }
 
 // callTwice makes the call, once more when the credential is refused.
-func (v *Vault) callTwice(ctx context.Context, s Service, i db.Identity, path string, r APIRequest) (APIAnswer, error) {
+func (v *Vault) callTwice(ctx context.Context, s Service, i Identity, path string, r APIRequest) (APIAnswer, error) {
 	c, err := v.GetFound(ctx, i, 0)
 	if err != nil {
 		return APIAnswer{}, inTime(ctx, err)
@@ -219,7 +219,7 @@ func (v *Vault) tokensOf(ctx context.Context, c Credential) ([]string, error) {
 		return nil, err
 	}
 	refresh, err := v.openNow(ctx, i, v.openRefresh)
-	if errors.Is(err, db.ErrLost) { // it was renewed just now: the token that was read is over
+	if errors.Is(err, stored.ErrLost) { // it was renewed just now: the token that was read is over
 		return []string{c.AccessToken}, nil
 	}
 	if access, only := accessOnly(refresh); only {
@@ -312,8 +312,8 @@ func (r APIRequest) check() error {
 }
 
 // noteCall tells of a call in the service log, and counts one that was sent.
-func (v *Vault) noteCall(ctx context.Context, i db.Identity, what string, a APIAnswer, err error) {
-	e := db.VaultEvent{Kind: db.EventCalled, Service: i.Service, TenantID: i.TenantID, Identity: i.ID, Detail: what}
+func (v *Vault) noteCall(ctx context.Context, i Identity, what string, a APIAnswer, err error) {
+	e := Event{Kind: stored.EventCalled, Service: i.Service, TenantID: i.TenantID, Identity: i.ID, Detail: what}
 	if a.Status > 0 {
 		e.Detail = fmt.Sprintf("%s %d", what, a.Status)
 	}

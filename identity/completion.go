@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 	"gatepost/seal"
 )
 
@@ -26,9 +26,9 @@ const (
 	EndAppChanged   = "app_changed"             // another app was set, or it was removed, meanwhile
 	EndServerError  = "server_error"            // a failure of ours
 	EndOtherUser    = "other_user"              // it was completed for somebody else than it was begun for
-	EndExpired      = db.EndedExpired
-	EndNotCompleted = db.EndedNotCompleted
-	EndWithdrawn    = db.EndedWithdrawn
+	EndExpired      = stored.EndedExpired
+	EndNotCompleted = stored.EndedNotCompleted
+	EndWithdrawn    = stored.EndedWithdrawn
 )
 
 // AuthorizationEnds are all codes of an authorization that ended without an identity, each
@@ -59,32 +59,32 @@ var endOfCode = map[string]string{
 }
 
 // whyEnded is how an authorization ends of which Finish has failed.
-func (v *Vault) whyEnded(ctx context.Context, a db.Authorization, cb Callback, err error) (state db.AuthorizationState, code, reason, said string) {
+func (v *Vault) whyEnded(ctx context.Context, a Authorization, cb Callback, err error) (state AuthorizationState, code, reason, said string) {
 	var refused *OAuthError
 	var unreachable *UnreachableError
 	switch {
 	case cb.Error == EndDenied && errors.As(err, &refused):
-		return db.AuthorizationDenied, EndDenied, "", refused.Description
+		return stored.AuthorizationDenied, EndDenied, "", refused.Description
 	case errors.As(err, &refused) && endOfCode[refused.Code] != "":
-		return db.AuthorizationFailed, endOfCode[refused.Code], "", ""
+		return stored.AuthorizationFailed, endOfCode[refused.Code], "", ""
 	case errors.As(err, &refused):
-		return db.AuthorizationFailed, EndRefused, refused.Code, refused.Description
+		return stored.AuthorizationFailed, EndRefused, refused.Code, refused.Description
 	case errors.As(err, &unreachable):
 		v.Log.WarnContext(ctx, "an authorization failed", "authorization", a.ID, "service", a.Service, "tenant", a.TenantID, "error", err)
-		return db.AuthorizationFailed, EndUnreachable, "", ""
+		return stored.AuthorizationFailed, EndUnreachable, "", ""
 	case errors.Is(err, ErrChanged):
-		return db.AuthorizationFailed, EndAppChanged, "", ""
+		return stored.AuthorizationFailed, EndAppChanged, "", ""
 	}
 	v.Log.ErrorContext(ctx, "an authorization failed", "authorization", a.ID, "service", a.Service, "tenant", a.TenantID, "error", err)
-	return db.AuthorizationFailed, EndServerError, "", ""
+	return stored.AuthorizationFailed, EndServerError, "", ""
 }
 
 // grantTo keeps what was granted until the application completes the authorization.
-func (v *Vault) grantTo(ctx context.Context, h db.Handshake, browser string, g db.Grant, t tokens) error {
+func (v *Vault) grantTo(ctx context.Context, h Handshake, browser string, g Grant, t tokens) error {
 	g.ID = h.AuthorizationID
 	codeHash := hash(completionCode(browser, h.AuthorizationID))
-	err := v.storeSealed(ctx, g, t, func(g db.Grant) error { return v.Store.GrantAuthorization(ctx, g, codeHash) })
-	if errors.Is(err, db.ErrLost) {
+	err := v.storeSealed(ctx, g, t, func(g Grant) error { return v.optional.GrantAuthorization(ctx, g, codeHash) })
+	if errors.Is(err, stored.ErrLost) {
 		return ErrChanged
 	}
 	if err == nil {
@@ -130,15 +130,15 @@ const completionTries = 5
 // CompleteAuthorization makes an identity of what was granted, in place of the one before.
 // Called again, it returns the same. Errors: ErrNoAuthorization, *CompletionError, or a
 // failure of the store.
-func (v *Vault) CompleteAuthorization(ctx context.Context, c Completion) (db.NamedIdentity, error) {
+func (v *Vault) CompleteAuthorization(ctx context.Context, c Completion) (NamedIdentity, error) {
 	for try := 1; ; try++ {
 		a, err := v.begunBy(ctx, c.KeyID, c.ID)
 		if err != nil {
-			return db.NamedIdentity{}, err
+			return NamedIdentity{}, err
 		}
 		i, err := v.complete(ctx, a, c)
 		switch {
-		case !errors.Is(err, db.ErrLost) && !errors.Is(err, db.ErrConflict):
+		case !errors.Is(err, stored.ErrLost) && !errors.Is(err, stored.ErrConflict):
 			return i, err
 		case try == completionTries:
 			return i, &CompletionError{Code: ChangedMeanwhile}
@@ -146,35 +146,35 @@ func (v *Vault) CompleteAuthorization(ctx context.Context, c Completion) (db.Nam
 	}
 }
 
-// complete is one try, with the authorization as it was just read. db.ErrLost and
-// db.ErrConflict: something has changed since.
-func (v *Vault) complete(ctx context.Context, a db.Authorization, c Completion) (db.NamedIdentity, error) {
+// complete is one try, with the authorization as it was just read. stored.ErrLost and
+// stored.ErrConflict: something has changed since.
+func (v *Vault) complete(ctx context.Context, a Authorization, c Completion) (NamedIdentity, error) {
 	now := a.As(v.Now())
 	meant := a.TenantID == c.TenantID && a.User == c.User
 	switch {
 	case a.CodeHash == "" && now.UnderWay():
-		return db.NamedIdentity{}, &CompletionError{Code: NotGranted}
+		return NamedIdentity{}, &CompletionError{Code: NotGranted}
 	case a.CodeHash == "":
-		return db.NamedIdentity{}, &CompletionError{NotCompletable, now.Error}
+		return NamedIdentity{}, &CompletionError{NotCompletable, now.Error}
 	case !same(hash(c.Code), a.CodeHash): // and nothing ends: whoever knows an id would end others'
 		v.Log.WarnContext(ctx, "an authorization was to be completed with a wrong code", "authorization", a.ID, "service", a.Service, "tenant", a.TenantID)
-		return db.NamedIdentity{}, &CompletionError{Code: WrongCode}
-	case a.State == db.AuthorizationCompleted && meant:
+		return NamedIdentity{}, &CompletionError{Code: WrongCode}
+	case a.State == stored.AuthorizationCompleted && meant:
 		return v.completed(ctx, a)
-	case a.State == db.AuthorizationHeld && meant:
-		return db.NamedIdentity{}, &CompletionError{Code: ConfirmationRequired}
-	case a.State != db.AuthorizationGranted:
-		return db.NamedIdentity{}, endedAs(a)
+	case a.State == stored.AuthorizationHeld && meant:
+		return NamedIdentity{}, &CompletionError{Code: ConfirmationRequired}
+	case a.State != stored.AuthorizationGranted:
+		return NamedIdentity{}, endedAs(a)
 	case !now.UnderWay():
-		return db.NamedIdentity{}, v.drop(ctx, a, EndNotCompleted)
+		return NamedIdentity{}, v.drop(ctx, a, EndNotCompleted)
 	case !meant:
-		return db.NamedIdentity{}, v.drop(ctx, a, EndOtherUser)
+		return NamedIdentity{}, v.drop(ctx, a, EndOtherUser)
 	}
 	return v.completeGranted(ctx, a, c.AcceptOtherOrg)
 }
 
 // endedAs says how an authorization ended that can't be completed any more.
-func endedAs(a db.Authorization) error {
+func endedAs(a Authorization) error {
 	switch a.Error {
 	case EndNotCompleted:
 		return &CompletionError{Code: TooLate}
@@ -188,54 +188,54 @@ func endedAs(a db.Authorization) error {
 
 // drop ends an authorization of which nothing is to be stored, revokes what was granted,
 // and says so.
-func (v *Vault) drop(ctx context.Context, a db.Authorization, code string) error {
-	revocation, err := v.Store.DropAuthorization(ctx, a.ID, code)
+func (v *Vault) drop(ctx context.Context, a Authorization, code string) error {
+	revocation, err := v.optional.DropAuthorization(ctx, a.ID, code)
 	if err != nil {
 		return err
 	}
 	v.Log.WarnContext(ctx, "an authorization was dropped", "authorization", a.ID, "service", a.Service, "tenant", a.TenantID, "why", code)
 	v.tryRevoke(ctx, revocation)
-	a.State, a.Error = db.AuthorizationDropped, code
+	a.State, a.Error = stored.AuthorizationDropped, code
 	return endedAs(a)
 }
 
 // completed is the identity that an authorization became, as it is now.
-func (v *Vault) completed(ctx context.Context, a db.Authorization) (db.NamedIdentity, error) {
+func (v *Vault) completed(ctx context.Context, a Authorization) (NamedIdentity, error) {
 	i, err := v.Store.IdentityByID(ctx, a.IdentityID)
-	if errors.Is(err, db.ErrNotFound) {
-		return db.NamedIdentity{}, &CompletionError{NotCompletable, "deleted"}
+	if errors.Is(err, stored.ErrNotFound) {
+		return NamedIdentity{}, &CompletionError{NotCompletable, "deleted"}
 	}
-	return db.NamedIdentity{Identity: i, Tenant: a.TenantSlug}, err
+	return NamedIdentity{Identity: i, Tenant: a.TenantSlug}, err
 }
 
-func (v *Vault) completeGranted(ctx context.Context, a db.Authorization, acceptOtherOrg bool) (db.NamedIdentity, error) {
+func (v *Vault) completeGranted(ctx context.Context, a Authorization, acceptOtherOrg bool) (NamedIdentity, error) {
 	ctx = context.WithoutCancel(ctx) // whoever asked may be gone: it is done, or it isn't
 	g, t, err := v.openGranted(ctx, a)
 	if err != nil {
-		return db.NamedIdentity{}, err
+		return NamedIdentity{}, err
 	}
 	old, err := v.Store.IdentityOf(ctx, g.Service, g.TenantID, g.User, g.Account)
 	switch {
-	case errors.Is(err, db.ErrNotFound):
-		g.ID = db.NewID()
+	case errors.Is(err, stored.ErrNotFound):
+		g.ID = stored.NewID()
 	case err != nil:
-		return db.NamedIdentity{}, err
+		return NamedIdentity{}, err
 	case g.Own() && old.OrgID != g.OrgID && !acceptOtherOrg:
-		return db.NamedIdentity{}, &CompletionError{Code: OtherOrg}
+		return NamedIdentity{}, &CompletionError{Code: OtherOrg}
 	default:
 		g.ID = old.ID
 	}
 	var replaced string
 	g.Handshake = a.ID
-	err = v.storeSealed(ctx, g, t, func(g db.Grant) (err error) {
-		replaced, err = v.Store.CompleteAuthorization(ctx, a.ID, g, !g.Own() || acceptOtherOrg)
+	err = v.storeSealed(ctx, g, t, func(g Grant) (err error) {
+		replaced, err = v.optional.CompleteAuthorization(ctx, a.ID, g, !g.Own() || acceptOtherOrg)
 		return err
 	})
 	if errors.Is(err, ErrOrgInUse) {
-		return db.NamedIdentity{}, v.holdGranted(ctx, a, g, t)
+		return NamedIdentity{}, v.holdGranted(ctx, a, g, t)
 	}
 	if err != nil {
-		return db.NamedIdentity{}, err
+		return NamedIdentity{}, err
 	}
 	v.tell(ctx, "an authorization was completed", a.ID, a.Service, a.TenantID)
 	v.learnExpiry(ctx, g.ID)
@@ -247,11 +247,11 @@ func (v *Vault) completeGranted(ctx context.Context, a db.Authorization, acceptO
 }
 
 // openGranted returns what was granted for an authorization, with its tokens.
-func (v *Vault) openGranted(ctx context.Context, a db.Authorization) (g db.Grant, t tokens, err error) {
+func (v *Vault) openGranted(ctx context.Context, a Authorization) (g Grant, t tokens, err error) {
 	for key := uint32(0); ; {
-		g, err = v.Store.Granted(ctx, a.ID)
-		if errors.Is(err, db.ErrNotFound) {
-			return g, t, db.ErrLost
+		g, err = v.optional.Granted(ctx, a.ID)
+		if errors.Is(err, stored.ErrNotFound) {
+			return g, t, stored.ErrLost
 		}
 		if err != nil {
 			return g, t, err
@@ -277,10 +277,10 @@ func (v *Vault) openGranted(ctx context.Context, a db.Authorization) (g db.Grant
 
 // holdGranted has an admin of the tenant confirm the org that was granted, which another
 // tenant has.
-func (v *Vault) holdGranted(ctx context.Context, a db.Authorization, g db.Grant, t tokens) error {
-	g.ID, g.Handshake = db.NewID(), a.ID
-	err := v.storeSealed(ctx, g, t, func(g db.Grant) error {
-		return v.Store.HoldAuthorization(ctx, a.ID, db.Held{Grant: g, ExpiresAt: v.Now().Add(heldForAdmin)})
+func (v *Vault) holdGranted(ctx context.Context, a Authorization, g Grant, t tokens) error {
+	g.ID, g.Handshake = stored.NewID(), a.ID
+	err := v.storeSealed(ctx, g, t, func(g Grant) error {
+		return v.optional.HoldAuthorization(ctx, a.ID, Held{Grant: g, ExpiresAt: v.Now().Add(heldForAdmin)})
 	})
 	if err != nil {
 		return err

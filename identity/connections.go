@@ -3,25 +3,23 @@ package identity
 import (
 	"cmp"
 	"slices"
-
-	"gatepost/db"
 )
 
 // Connection is a service as it concerns a tenant, and the tenant's own connection to
 // it.
 type Connection struct {
 	Listed
-	OwnApp        bool         // the tenant has an app of its own there
-	Identity      *db.Identity // nil when it is not connected
-	Held          *db.Held     // nil when nothing waits to be confirmed
-	OrgUse        db.OrgUse    // of the org that waits to be confirmed
-	Code          string       // why it is dead, or can't be renewed for now, as this process knows it; empty when it is in order
+	OwnApp        bool      // the tenant has an app of its own there
+	Identity      *Identity // nil when it is not connected
+	Held          *Held     // nil when nothing waits to be confirmed
+	OrgUse        OrgUse    // of the org that waits to be confirmed
+	Code          string    // why it is dead, or can't be renewed for now, as this process knows it; empty when it is in order
 	Dead          bool
-	Approvals     int              // alive by the user who approved it, as far as Gatepost knows, of all tenants that share the app
-	ApprovalLimit int              // how many the service keeps: one more ends the oldest; 0 for any number
-	MissingScopes []string         // that the settings ask for by now and weren't granted; not told of one made with an app of the tenant's own
-	Unrevoked     int              // refresh tokens that have yet to be revoked
-	Ended         db.Disconnection // when it was given up last; the zero one when it never was
+	Approvals     int           // alive by the user who approved it, as far as Gatepost knows, of all tenants that share the app
+	ApprovalLimit int           // how many the service keeps: one more ends the oldest; 0 for any number
+	MissingScopes []string      // that the settings ask for by now and weren't granted; not told of one made with an app of the tenant's own
+	Unrevoked     int           // refresh tokens that have yet to be revoked
+	Ended         Disconnection // when it was given up last; the zero one when it never was
 }
 
 // Concerns reports whether the service is one that the operator has configured, or that
@@ -32,7 +30,7 @@ func (c Connection) Concerns() bool {
 
 // Connections tells what was read of a tenant's connections: all services, the main
 // one first.
-func (v *Vault) Connections(read db.Connections) ([]Connection, error) {
+func (v *Vault) Connections(read StoredConnections) ([]Connection, error) {
 	listed, err := v.listed(read.Definitions, read.Settings)
 	if err != nil {
 		return nil, err

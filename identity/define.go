@@ -13,7 +13,7 @@ import (
 	"strings"
 	"unicode"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 )
 
 // Errors of services that the operator defines.
@@ -45,8 +45,8 @@ func (v *Vault) AddService(ctx context.Context, s Service) error {
 	if err != nil {
 		return err
 	}
-	err = v.Store.AddServiceDefinition(ctx, db.ServiceDefinition{ID: s.ID, Definition: string(b)})
-	if errors.Is(err, db.ErrConflict) {
+	err = v.optional.AddServiceDefinition(ctx, ServiceDefinition{ID: s.ID, Definition: string(b)})
+	if errors.Is(err, stored.ErrConflict) {
 		return ErrServiceExists
 	}
 	return err
@@ -67,7 +67,7 @@ func (v *Vault) ChangeDefinition(ctx context.Context, id string, change func(*Se
 	if _, known := v.services[id]; known {
 		return ErrBuiltIn
 	}
-	err := v.Store.ChangeServiceDefinition(ctx, id, func(d db.ServiceDefinition, uses db.ServiceUses) (string, error) {
+	err := v.optional.ChangeServiceDefinition(ctx, id, func(d ServiceDefinition, uses ServiceUses) (string, error) {
 		before, err := readDefinition(d)
 		if err != nil {
 			return "", err
@@ -87,14 +87,14 @@ func (v *Vault) ChangeDefinition(ctx context.Context, id string, change func(*Se
 		b, err := json.Marshal(after)
 		return string(b), err
 	})
-	if errors.Is(err, db.ErrNotFound) {
+	if errors.Is(err, stored.ErrNotFound) {
 		return ErrNoService
 	}
 	return err
 }
 
 // fixed are sentences on what can't be changed while there are identities, or secrets.
-func (s Service) fixed(after Service, uses db.ServiceUses) (all []string) {
+func (s Service) fixed(after Service, uses ServiceUses) (all []string) {
 	elsewhere := slices.DeleteFunc(after.tellsTokens(), func(host string) bool { return slices.Contains(s.tellsTokens(), host) })
 	if len(elsewhere) > 0 && uses.Identities > 0 {
 		all = append(all, fmt.Sprintf("the end points can't move to %s: the tokens of identities that there are (%d, with what is yet to be revoked) would be sent there. Delete them first, or define another service.", strings.Join(elsewhere, ", "), uses.Identities))
@@ -124,13 +124,13 @@ func (s Service) tellsTokens() (hosts []string) {
 
 // RemoveService removes a service that was defined, with all that is set of it. It
 // returns how many tokens were yet to be revoked there, which nobody does any more.
-// Errors: ErrBuiltIn, ErrNoService, *db.IdentitiesLeftError, or a failure of the store.
+// Errors: ErrBuiltIn, ErrNoService, *IdentitiesLeftError, or a failure of the store.
 func (v *Vault) RemoveService(ctx context.Context, id string) (unrevoked int64, err error) {
 	if _, known := v.services[id]; known {
 		return 0, ErrBuiltIn
 	}
-	unrevoked, err = v.Store.DeleteServiceDefinition(ctx, id)
-	if errors.Is(err, db.ErrNotFound) {
+	unrevoked, err = v.optional.DeleteServiceDefinition(ctx, id)
+	if errors.Is(err, stored.ErrNotFound) {
 		return 0, ErrNoService
 	}
 	return unrevoked, err
@@ -142,8 +142,8 @@ func (v *Vault) Service(ctx context.Context, id string) (Service, error) {
 	if s, ok := v.services[id]; ok {
 		return s, nil
 	}
-	d, err := v.Store.ServiceDefinition(ctx, id)
-	if errors.Is(err, db.ErrNotFound) {
+	d, err := v.optional.ServiceDefinition(ctx, id)
+	if errors.Is(err, stored.ErrNotFound) {
 		return Service{}, ErrNoService
 	}
 	if err != nil {
@@ -154,14 +154,14 @@ func (v *Vault) Service(ctx context.Context, id string) (Service, error) {
 
 // noService tells that what was to be stored is of a service that was removed since.
 func noService(err error) error {
-	if errors.Is(err, db.ErrLost) {
+	if errors.Is(err, stored.ErrLost) {
 		return ErrNoService
 	}
 	return err
 }
 
 // defined is a service that the operator has defined.
-func (v *Vault) defined(d db.ServiceDefinition) (Service, error) {
+func (v *Vault) defined(d ServiceDefinition) (Service, error) {
 	s, err := readDefinition(d)
 	if err != nil {
 		return s, err
@@ -170,7 +170,7 @@ func (v *Vault) defined(d db.ServiceDefinition) (Service, error) {
 	return v.called(s), nil
 }
 
-func readDefinition(d db.ServiceDefinition) (s Service, err error) {
+func readDefinition(d ServiceDefinition) (s Service, err error) {
 	if err := json.Unmarshal([]byte(d.Definition), &s); err != nil {
 		return s, fmt.Errorf("the definition of the service %s: %w", d.ID, err)
 	}
@@ -200,11 +200,11 @@ const (
 
 // Services returns all services, the main one first.
 func (v *Vault) Services(ctx context.Context) ([]Listed, error) {
-	definitions, err := v.Store.ServiceDefinitions(ctx)
+	definitions, err := v.optional.ServiceDefinitions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	settings, err := v.Store.AllServiceSettings(ctx)
+	settings, err := v.optional.AllServiceSettings(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +212,7 @@ func (v *Vault) Services(ctx context.Context) ([]Listed, error) {
 }
 
 // listed are all services, the main one first, with what is defined and set of them.
-func (v *Vault) listed(definitions []db.ServiceDefinition, settings map[string]db.ServiceSettings) ([]Listed, error) {
+func (v *Vault) listed(definitions []ServiceDefinition, settings map[string]ServiceSettings) ([]Listed, error) {
 	var all []Listed
 	for _, s := range v.services {
 		all = append(all, Listed{Service: s})
@@ -255,7 +255,10 @@ func (v *Vault) Configured(ctx context.Context) ([]Service, error) {
 // OperatorAddresses are the addresses of the operator's own choice that the store
 // knows, as schemes and hosts: those that are set as login addresses, and those of
 // services that were defined here. They may lie in the operator's own network.
-func OperatorAddresses(ctx context.Context, store Store) ([]string, error) {
+func OperatorAddresses(ctx context.Context, store interface {
+	SettingsStore
+	DefinitionStore
+}) ([]string, error) {
 	settings, err := store.AllServiceSettings(ctx)
 	if err != nil {
 		return nil, err
@@ -274,7 +277,7 @@ func OperatorAddresses(ctx context.Context, store Store) ([]string, error) {
 	return all, nil
 }
 
-func addressesOf(d db.ServiceDefinition) (all []string) {
+func addressesOf(d ServiceDefinition) (all []string) {
 	var s Service
 	if json.Unmarshal([]byte(d.Definition), &s) != nil {
 		return nil // Service tells

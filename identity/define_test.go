@@ -199,7 +199,7 @@ func TestServiceIsRemovedWhileItIsSet(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := defined(t)
 			v := s.vault(hubSpot)
-			v.Store = &remover{Store: v.Store, remove: s.redefine}
+			v.setStore(&remover{fullStore: v.Store.(fullStore), remove: s.redefine})
 			wantError(t, "set", set(s, v), ErrNoService)
 			for _, table := range []string{"tenant_apps", "handshakes", "service_settings WHERE client_id = '" + ownID + "'"} {
 				var n int
@@ -213,23 +213,23 @@ func TestServiceIsRemovedWhileItIsSet(t *testing.T) {
 
 // remover is a store on which a service is removed just before it is written to.
 type remover struct {
-	Store
+	fullStore
 	remove func()
 }
 
 func (r *remover) ChangeService(ctx context.Context, service string, change func(*db.ServiceSettings)) error {
 	r.remove()
-	return r.Store.ChangeService(ctx, service, change)
+	return r.fullStore.ChangeService(ctx, service, change)
 }
 
 func (r *remover) ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*db.TenantApp) error) (int64, error) {
 	r.remove()
-	return r.Store.ChangeTenantApp(ctx, service, tenantID, change)
+	return r.fullStore.ChangeTenantApp(ctx, service, tenantID, change)
 }
 
 func (r *remover) AddHandshake(ctx context.Context, h db.Handshake) error {
 	r.remove()
-	return r.Store.AddHandshake(ctx, h)
+	return r.fullStore.AddHandshake(ctx, h)
 }
 
 // The same of what a renewal brings, whose connection was deleted meanwhile.
@@ -256,7 +256,7 @@ func TestServiceIsRemovedUnderARenewal(t *testing.T) {
 func TestDefinitionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorldWith(t, newOAuthHandler(t))
-	v := New(Config{Store: w.store, Services: BuiltIn()})
+	v := newVault(Config{Store: w.store, Services: BuiltIn()})
 	for name, mend := range map[string]func(*Service){
 		"id":             func(s *Service) { s.ID = "Acme" },
 		"id:":            func(s *Service) { s.ID = "" },

@@ -6,14 +6,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 
 	"golang.org/x/sync/errgroup"
 )
 
 // Receipt says that an identity was deleted.
 type Receipt struct {
-	db.Deleted
+	Deleted
 	Ending  Ending // what became of it at its service
 	Revoked bool   // whether that ended it
 	Err     error  // of DeleteEach: it could not be deleted, and is as it was
@@ -33,7 +33,7 @@ func (v *Vault) Delete(ctx context.Context, sel Selector) ([]Receipt, error) {
 	if err := checkNamed(sel); err != nil {
 		return nil, err
 	}
-	deleted, err := v.Store.DeleteIdentities(ctx, sel)
+	deleted, err := v.Store.DeleteSomeIdentities(ctx, sel, "", "", 0)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (v *Vault) Delete(ctx context.Context, sel Selector) ([]Receipt, error) {
 // while somebody waits for it.
 const deleteAtOnce = 100
 
-// DeleteSome deletes up to limit of the selected identities at once, or none, and
+// DeleteSome deletes up to limit of the selected identities, one at least, at once, or none, and
 // revokes each at its service; more says that there are others. It is no error when
 // there are none. Errors: ErrEmptySelector, ErrContrarySelector, *NameError, or a
 // failure of the store.
@@ -55,7 +55,8 @@ func (v *Vault) DeleteSome(ctx context.Context, sel Selector, limit int) (receip
 	if err := checkNamed(sel); err != nil {
 		return nil, false, err
 	}
-	deleted, err := v.Store.DeleteSomeIdentities(ctx, sel, "", db.NewID(), limit)
+	limit = max(limit, 1) // 0 would be all
+	deleted, err := v.Store.DeleteSomeIdentities(ctx, sel, "", stored.NewID(), limit)
 	if err != nil {
 		return nil, false, err
 	}
@@ -78,7 +79,7 @@ func (v *Vault) DeleteEach(ctx context.Context, sel Selector, tell func(Receipt)
 	if err := checkNamed(sel); err != nil {
 		return err
 	}
-	through := db.NewID() // what is authorized from now on is meant to be there
+	through := stored.NewID() // what is authorized from now on is meant to be there
 	silent := map[string]bool{}
 	for after := ""; ; {
 		receipts, last, err := v.deletePart(ctx, sel, after, through, silent)
@@ -121,8 +122,8 @@ func (v *Vault) deleteSingly(ctx context.Context, sel Selector, after, through s
 			break
 		}
 		last = i.ID
-		one := Receipt{Deleted: db.Deleted{ID: i.ID, Service: i.Service, TenantID: i.TenantID, Tenant: i.Tenant, User: i.User, Account: i.Account}}
-		deleted, err := v.Store.DeleteIdentities(ctx, Selector{ID: i.ID})
+		one := Receipt{Deleted: Deleted{ID: i.ID, Service: i.Service, TenantID: i.TenantID, Tenant: i.Tenant, User: i.User, Account: i.Account}}
+		deleted, err := v.Store.DeleteSomeIdentities(ctx, Selector{ID: i.ID}, "", "", 0)
 		switch {
 		case err != nil:
 			one.Err = err
@@ -138,9 +139,9 @@ func (v *Vault) deleteSingly(ctx context.Context, sel Selector, after, through s
 
 // revokeHeard is revokeDeleted for all but those of the services that are silent. One
 // of which several were tried and none ended becomes silent.
-func (v *Vault) revokeHeard(ctx context.Context, deleted []db.Deleted, silent map[string]bool) []Receipt {
+func (v *Vault) revokeHeard(ctx context.Context, deleted []Deleted, silent map[string]bool) []Receipt {
 	receipts := make([]Receipt, len(deleted))
-	var heard []db.Deleted
+	var heard []Deleted
 	var at []int
 	for i, d := range deleted {
 		receipts[i] = Receipt{Deleted: d, Ending: Pending}
@@ -164,8 +165,8 @@ func (v *Vault) revokeHeard(ctx context.Context, deleted []db.Deleted, silent ma
 
 // CloseTenant closes a tenant for good, as db.CloseTenant says, and revokes all its
 // connections, those that wait to be confirmed too.
-func (v *Vault) CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (db.Closing, []Receipt, error) {
-	closing, err := v.Store.CloseTenant(ctx, tenantID, wipeAt)
+func (v *Vault) CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (Closing, []Receipt, error) {
+	closing, err := v.optional.CloseTenant(ctx, tenantID, wipeAt)
 	if err != nil {
 		return closing, nil, err
 	}
@@ -174,7 +175,7 @@ func (v *Vault) CloseTenant(ctx context.Context, tenantID string, wipeAt time.Ti
 
 // revokeDeleted makes the first try to revoke what was deleted, and says what
 // became of each.
-func (v *Vault) revokeDeleted(ctx context.Context, deleted []db.Deleted) []Receipt {
+func (v *Vault) revokeDeleted(ctx context.Context, deleted []Deleted) []Receipt {
 	receipts, revocations := make([]Receipt, len(deleted)), make([]string, len(deleted))
 	for i, d := range deleted {
 		receipts[i].Deleted, revocations[i] = d, d.Revocation
@@ -220,7 +221,7 @@ func (v *Vault) Forget(ctx context.Context, sel Selector) (int, error) {
 	if err := checkNamed(sel); err != nil {
 		return 0, err
 	}
-	forgotten, err := v.Store.ForgetIdentities(ctx, sel)
+	forgotten, err := v.optional.ForgetIdentities(ctx, sel)
 	if err == nil && len(forgotten) == 0 {
 		err = ErrNotConnected
 	}

@@ -3,8 +3,6 @@ package identity
 import (
 	"strings"
 	"time"
-
-	"gatepost/db"
 )
 
 // The states of an identity.
@@ -51,7 +49,7 @@ type Description struct {
 }
 
 // describe tells what an identity itself says at a time.
-func describe(i db.NamedIdentity, now time.Time) Description {
+func describe(i NamedIdentity, now time.Time) Description {
 	d := Description{
 		ID: i.ID, Service: i.Service, Tenant: i.Tenant, User: i.User, Account: i.Account, Tags: append([]string{}, i.Tags...), State: StateOK,
 		OrgID: i.OrgID, OrgName: i.OrgName, Sandbox: i.Sandbox,

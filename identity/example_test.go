@@ -16,37 +16,29 @@ import (
 	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/mocksalesforce"
-	"gatepost/outbound"
-	"gatepost/seal"
 
 	"golang.org/x/oauth2"
 )
 
 // A vault is opened on a database and a key file, which are made when they are
-// missing. Run ends renewals that a killed process has left.
+// missing. Run keeps it alive.
 func Example() {
 	ctx := context.Background()
 	folder, err := os.MkdirTemp("", "gatepost-example-")
 	check(err)
 	defer func() { _ = os.RemoveAll(folder) }()
 
-	store, err := db.Open(ctx, filepath.Join(folder, "gatepost.db"))
-	check(err)
-	defer func() { _ = store.Close() }()
-	keys, err := seal.OpenKeyring(ctx, filepath.Join(folder, "keyset.json"), store, identity.Sealed)
-	check(err)
-	vault := identity.New(identity.Config{
-		Store: store,
-		Keys:  keys,
-		HTTP:  outbound.Client(outbound.Trust()), // calls nobody on this machine or in a private network
-		Services: []identity.Service{identity.SalesforceService("consumer key", "consumer secret",
-			"https://app.example/integrations/sfdc/callback", "")},
+	vault, err := identity.Open(ctx, identity.Options{
+		Database: filepath.Join(folder, "gatepost.db"),
+		Keyset:   filepath.Join(folder, "keyset.json"),
+		Services: []identity.Service{identity.BuiltInService(identity.Salesforce, identity.App{ClientID: "consumer key", ClientSecret: "consumer secret",
+			RedirectURL: "https://app.example/integrations/sfdc/callback"})},
 	})
-	running, stop := context.WithCancel(ctx)
-	go vault.Run(running)
-	defer func() { stop(); vault.Wait() }()
+	check(err)
+	defer func() { check(vault.Close()) }()
+	go vault.Run(ctx)
 
-	_, err = vault.Find(ctx, identity.Selector{Service: identity.Salesforce, User: "eve@contoso.example"})
+	_, err = vault.Credential(ctx, identity.Selector{Service: identity.Salesforce, User: "eve@contoso.example"})
 	fmt.Println(err)
 	// Output: not connected
 }
@@ -235,12 +227,12 @@ func connected(users ...string) (vault *identity.Vault, tenantID string, end fun
 	mock := httptest.NewServer(sf.Handler())
 	store, err := db.Open(ctx, filepath.Join(folder, "gatepost.db"))
 	check(err)
-	keys, err := seal.OpenKeyring(ctx, filepath.Join(folder, "keyset.json"), store, identity.Sealed)
-	check(err)
-	vault = identity.New(identity.Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(mock.URL)),
-		Services: []identity.Service{identity.SalesforceService("key", "secret", "https://app.example/callback", mock.URL)}})
-	t := db.Tenant{ID: db.NewID(), Slug: "contoso", Name: "Contoso", CreatedAt: time.Now()}
+	t := db.Tenant{ID: db.NewID(), Slug: "contoso", Name: "Contoso", CreatedAt: time.Now()} // as gatepost tenant add makes it
 	check(store.CreateTenant(ctx, t, db.FirstNewsletter{Slug: "contoso-weekly", Name: "Weekly", Consent: "Yes."}))
+	check(store.Close())
+	vault, err = identity.Open(ctx, identity.Options{Database: filepath.Join(folder, "gatepost.db"), Keyset: filepath.Join(folder, "keyset.json"), Trust: []string{mock.URL},
+		Services: []identity.Service{identity.SalesforceService("key", "secret", "https://app.example/callback", mock.URL)}})
+	check(err)
 	var b identity.Bundle
 	for _, user := range users {
 		b.Identities = append(b.Identities, authorized(mock.URL, user))
@@ -248,9 +240,9 @@ func connected(users ...string) (vault *identity.Vault, tenantID string, end fun
 	_, err = vault.Import(ctx, b, identity.ImportOptions{})
 	check(err)
 	return vault, t.ID, func() {
-		vault.Wait()
+		check(vault.Close())
 		mock.Close()
-		check(errors.Join(store.Close(), sf.Close(), os.RemoveAll(folder)))
+		check(errors.Join(sf.Close(), os.RemoveAll(folder)))
 	}
 }
 

@@ -92,6 +92,7 @@ var faults = []faultRow{
 	{is(ErrForeignHost), http.StatusUnprocessableEntity, "invalid_login_url", fixed("The login address isn’t one of the service’s own. Leave it out, or name one that CheckLogin returned.")},
 	{is(ErrLightningHost), http.StatusUnprocessableEntity, "invalid_login_url", fixed("This address is for pages, and not one to log in at. Name a login address that CheckLogin returned, or leave it out.")},
 	{is(ErrEmptySelector), http.StatusUnprocessableEntity, "invalid", fixed("Name what to select by: a service, tenant, user, account or tag. That there is no user or no account is not enough.")},
+	{is(ErrUnsupported), http.StatusConflict, "unsupported", fixed("The store of this vault can’t do that: it lacks the role. Give the vault a store that has it, as Gatepost’s own database.")},
 	{is(ErrContrarySelector), http.StatusUnprocessableEntity, "invalid", fixed("A user and no user, or an account and no account, were asked for together. Leave one of them out.")},
 }
 

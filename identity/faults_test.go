@@ -19,7 +19,7 @@ import (
 func TestFaultsSayWhatMendsThem(t *testing.T) {
 	found := map[int]bool{}
 	for _, err := range []error{ErrNoService, ErrNoTenant, ErrNoApp, &IncompleteError{Missing: []string{"tenant", "user"}}, &NameError{What: "user", Name: "eve@x.example"}, ErrTooManyTags,
-		&ScopeError{Malformed: []string{"a b"}}, &ScopeError{Missing: []string{"api"}}, &ParamError{Name: "state"}, &ParamError{Name: "x", Allowed: []string{"prompt"}}, &TooLongError{"state", 1000, "bytes"}, ErrForeignHost, ErrLightningHost, ErrEmptySelector, ErrContrarySelector} {
+		&ScopeError{Malformed: []string{"a b"}}, &ScopeError{Missing: []string{"api"}}, &ParamError{Name: "state"}, &ParamError{Name: "x", Allowed: []string{"prompt"}}, &TooLongError{"state", 1000, "bytes"}, ErrForeignHost, ErrLightningHost, ErrEmptySelector, ErrContrarySelector, ErrUnsupported} {
 		f, ok := FaultOf(fmt.Errorf("wrapped: %w", err))
 		if !ok || f.Status < 400 || f.Status > 499 || !regexp.MustCompile(`^[a-z_]+$`).MatchString(f.Code) ||
 			!regexp.MustCompile(`^[A-Z].*[a-z0-9)]\.$`).MatchString(f.Sentence) || strings.Contains(strings.ToLower(f.Sentence), "again") || strings.Contains(f.Sentence, "eve") {
@@ -88,7 +88,7 @@ func TestAuthorizerTellsProgrammersErrors(t *testing.T) {
 	}
 	// A failure of ours is none of the application's.
 	s.auth.Service = service
-	s.auth.Vault.Store = noHandshakes{s.auth.Vault.Store}
+	s.auth.Vault.setStore(noHandshakes{s.auth.Vault.Store})
 	if res := s.visit(s.browser(), "/start", "eve"); res.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("the store fails: %s", res.Status)
 	}

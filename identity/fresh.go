@@ -10,15 +10,15 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 	"gatepost/seal"
 )
 
 // The codes of failures that pass.
 const (
-	CodeUnreachable = "unreachable" // the service could not be called
-	CodeUnanswered  = "unanswered"  // a renewal was sent, its outcome is not known yet
-	CodeOtherApp    = db.OtherApp   // this process has another app than the one that made the connection
+	CodeUnreachable = "unreachable"   // the service could not be called
+	CodeUnanswered  = "unanswered"    // a renewal was sent, its outcome is not known yet
+	CodeOtherApp    = stored.OtherApp // this process has another app than the one that made the connection
 )
 
 // How long a failed renewal waits for its next try: twice as long as before,
@@ -34,19 +34,30 @@ const (
 // renewal is made. Errors: ErrNotConnected, *BrokenError, *UnavailableError,
 // ctx's, or a failure of the store.
 func (v *Vault) Get(ctx context.Context, service, tenantID string, refused int64) (Credential, error) {
-	return v.get(ctx, func(ctx context.Context) (db.Identity, error) { return v.Identity(ctx, service, tenantID) }, refused)
+	return v.get(ctx, func(ctx context.Context) (Identity, error) { return v.Identity(ctx, service, tenantID) }, refused)
+}
+
+// Credential returns a credential that works now, of the one identity that the selector means. When the service
+// refuses its token, GetByID with its Identity and Generation gets a newer one; Client does all of that. Errors:
+// Find's and Get's.
+func (v *Vault) Credential(ctx context.Context, sel Selector) (Credential, error) {
+	i, err := v.Find(ctx, sel)
+	if err != nil {
+		return Credential{}, err
+	}
+	return v.GetFound(ctx, i.Identity, 0)
 }
 
 // GetByID is Get for the identity with the given id.
 func (v *Vault) GetByID(ctx context.Context, id string, refused int64) (Credential, error) {
-	return v.get(ctx, func(ctx context.Context) (db.Identity, error) { return v.byID(ctx, id) }, refused)
+	return v.get(ctx, func(ctx context.Context) (Identity, error) { return v.byID(ctx, id) }, refused)
 }
 
 // GetFound is Get for an identity that was read just now: its row is read again only
 // when it has to be renewed.
-func (v *Vault) GetFound(ctx context.Context, found db.Identity, refused int64) (Credential, error) {
+func (v *Vault) GetFound(ctx context.Context, found Identity, refused int64) (Credential, error) {
 	looked := false
-	return v.get(ctx, func(ctx context.Context) (db.Identity, error) {
+	return v.get(ctx, func(ctx context.Context) (Identity, error) {
 		if !looked {
 			looked = true
 			return found, nil
@@ -56,7 +67,7 @@ func (v *Vault) GetFound(ctx context.Context, found db.Identity, refused int64) 
 }
 
 // finder reads an identity anew; ErrNotConnected when there is none.
-type finder func(ctx context.Context) (db.Identity, error)
+type finder func(ctx context.Context) (Identity, error)
 
 func (v *Vault) get(ctx context.Context, find finder, refused int64) (Credential, error) {
 	c, i, err := v.fresh(ctx, find, demand{past: refused, refused: true})
@@ -74,7 +85,7 @@ type demand struct {
 }
 
 // fresh is Get without a note that the connection was used.
-func (v *Vault) fresh(ctx context.Context, find finder, want demand) (Credential, db.Identity, error) {
+func (v *Vault) fresh(ctx context.Context, find finder, want demand) (Credential, Identity, error) {
 	c, i, err := v.freshOf(ctx, find, want)
 	var broken *BrokenError
 	var unavailable *UnavailableError
@@ -87,7 +98,7 @@ func (v *Vault) fresh(ctx context.Context, find finder, want demand) (Credential
 	return c, i, err
 }
 
-func (v *Vault) freshOf(ctx context.Context, find finder, want demand) (Credential, db.Identity, error) {
+func (v *Vault) freshOf(ctx context.Context, find finder, want demand) (Credential, Identity, error) {
 	var began time.Time // the waiting
 	renewed := int64(0) // the generation whose renewal was waited for
 	slow := false       // for longer than the caller waits
@@ -107,7 +118,7 @@ func (v *Vault) freshOf(ctx context.Context, find finder, want demand) (Credenti
 		later := v.Now().Before(i.RetryAt)
 		if works && (later || slow || justCame || !runsOut(i, v.Now())) {
 			c, err := v.credential(ctx, i)
-			if errors.Is(err, db.ErrLost) {
+			if errors.Is(err, stored.ErrLost) {
 				continue
 			}
 			return c, i, err
@@ -137,7 +148,7 @@ func (v *Vault) freshOf(ctx context.Context, find finder, want demand) (Credenti
 
 // patience is how much longer a caller waits for the renewal of a connection: one that
 // is under way for so long already, as its row says, is waited for no more.
-func (v *Vault) patience(i db.Identity) time.Duration {
+func (v *Vault) patience(i Identity) time.Duration {
 	underWay := i.FailedAt.Before(i.CallStartedAt) && v.Now().Before(i.LeaseUntil)
 	if !underWay {
 		return v.Patience
@@ -146,8 +157,8 @@ func (v *Vault) patience(i db.Identity) time.Duration {
 }
 
 // credential opens what is stored. A connection that can't be opened is dead,
-// and is marked so, to be seen. db.ErrLost: it has changed since it was read.
-func (v *Vault) credential(ctx context.Context, i db.Identity) (Credential, error) {
+// and is marked so, to be seen. stored.ErrLost: it has changed since it was read.
+func (v *Vault) credential(ctx context.Context, i Identity) (Credential, error) {
 	token, err := v.openNow(ctx, i, v.openAccess)
 	if errors.Is(err, seal.ErrSealed) {
 		if err := v.breakIdentity(ctx, i, BrokenSealed, ""); err != nil {
@@ -164,8 +175,8 @@ func (v *Vault) credential(ctx context.Context, i db.Identity) (Credential, erro
 
 // openNow opens a secret of a row. One that can't be opened may have been sealed
 // anew since the row was read, and its key retired: then the row is read again.
-// db.ErrLost: it has changed in other ways too.
-func (v *Vault) openNow(ctx context.Context, i db.Identity, open func(context.Context, db.Grant) (string, error)) (string, error) {
+// stored.ErrLost: it has changed in other ways too.
+func (v *Vault) openNow(ctx context.Context, i Identity, open func(context.Context, Grant) (string, error)) (string, error) {
 	for {
 		secret, err := open(ctx, i.Grant)
 		if !errors.Is(err, seal.ErrSealed) {
@@ -174,7 +185,7 @@ func (v *Vault) openNow(ctx context.Context, i db.Identity, open func(context.Co
 		again, err := v.byID(ctx, i.ID)
 		switch {
 		case errors.Is(err, ErrNotConnected), err == nil && again.Generation != i.Generation:
-			return "", db.ErrLost
+			return "", stored.ErrLost
 		case err != nil:
 			return "", err
 		case again.KeyID == i.KeyID:
@@ -190,7 +201,7 @@ var errSlow = errors.New("a renewal takes long")
 // await joins this process's renewal of the identity, or begins it, and returns when it
 // is over, when the caller's ctx is, or with errSlow when its patience is. Then the row
 // tells what came of it.
-func (v *Vault) await(ctx context.Context, i db.Identity, refused bool, patience time.Duration) error {
+func (v *Vault) await(ctx context.Context, i Identity, refused bool, patience time.Duration) error {
 	if patience <= 0 {
 		return errSlow
 	}
@@ -222,10 +233,10 @@ func (v *Vault) seeEnd(done <-chan singleflight.Result) {
 
 // renew makes the renewal, or waits a moment when another process makes it. Its
 // outcome stands in the row; an error is a failure of the store.
-func (v *Vault) renew(ctx context.Context, i db.Identity, refused bool) error {
+func (v *Vault) renew(ctx context.Context, i Identity, refused bool) error {
 	s, err := v.app(ctx, i.Service, i.TenantID, i.OwnApp)
 	if errors.Is(err, ErrNoOwnApp) {
-		if err = v.breakIdentity(ctx, i, BrokenAppRemoved, ""); err == nil || errors.Is(err, db.ErrLost) {
+		if err = v.breakIdentity(ctx, i, BrokenAppRemoved, ""); err == nil || errors.Is(err, stored.ErrLost) {
 			return nil // it stands in the row
 		}
 	}
@@ -239,7 +250,7 @@ func (v *Vault) renew(ctx context.Context, i db.Identity, refused bool) error {
 		return err
 	}
 	earlier, err := v.Store.StartRenewal(ctx, i.ID, i.Generation, v.owner, v.Lease, refused)
-	if errors.Is(err, db.ErrLost) {
+	if errors.Is(err, stored.ErrLost) {
 		return pause(ctx, v.Poll)
 	}
 	if err != nil {
@@ -251,7 +262,7 @@ func (v *Vault) renew(ctx context.Context, i db.Identity, refused bool) error {
 	// The row may have changed between the reading and the lease, but not its
 	// generation, so that the refresh token is the one that was read.
 	err = (&renewal{Vault: v, service: s, row: i, held: held}).run(ctx, earlier)
-	if errors.Is(err, db.ErrLost) {
+	if errors.Is(err, stored.ErrLost) {
 		return nil // a newer change stands in the row
 	}
 	return err
@@ -261,7 +272,7 @@ func (v *Vault) renew(ctx context.Context, i db.Identity, refused bool) error {
 // to somebody else or ended by a newer change.
 func (v *Vault) keepLease(ctx context.Context, lost func(), id string) {
 	for pause(ctx, v.Lease/3) == nil {
-		if err := v.Store.ExtendRenewal(ctx, id, v.owner, v.Lease); errors.Is(err, db.ErrLost) {
+		if err := v.Store.ExtendRenewal(ctx, id, v.owner, v.Lease); errors.Is(err, stored.ErrLost) {
 			lost()
 			return
 		}
@@ -272,7 +283,7 @@ func (v *Vault) keepLease(ctx context.Context, lost func(), id string) {
 type renewal struct {
 	*Vault
 	service Service
-	row     db.Identity
+	row     Identity
 	held    context.Context // ends with the lease
 	asked   time.Time       // when the service was called
 	doubt   bool            // an earlier call may have rotated the token, and nobody can tell
@@ -328,7 +339,7 @@ func (r *renewal) run(ctx context.Context, earlier time.Time) error {
 func (r *renewal) leave(ctx context.Context, earlier time.Time, wait time.Duration) error {
 	soon := earlier.Add(r.Patience).Sub(r.Now())
 	if pause(r.held, min(soon, r.Patience)) != nil {
-		return db.ErrLost
+		return stored.ErrLost
 	}
 	return r.failedFor(ctx, CodeUnanswered, true, nil, max(wait-max(soon, 0), firstRetry))
 }
@@ -386,7 +397,7 @@ func (r *renewal) unrenewable(ctx context.Context, access string) error {
 	}
 	g := r.row.Grant
 	g.AccessEnds = r.row.ExpiresAt
-	return r.storeSealed(ctx, g, tokens{access: access}, func(g db.Grant) error { return r.Store.FinishRenewal(ctx, g, r.row.Generation) })
+	return r.storeSealed(ctx, g, tokens{access: access}, func(g Grant) error { return r.Store.FinishRenewal(ctx, g, r.row.Generation) })
 }
 
 // settle finds out what became of a call without an answer that can't be under way any
@@ -440,10 +451,10 @@ func (r *renewal) finished(ctx context.Context, a answer, token string) error {
 	}
 	t := tokens{a.AccessToken, refresh}
 	err := r.insist(ctx, func() error {
-		return r.storeSealed(ctx, g, t, func(g db.Grant) error { return r.Store.FinishRenewal(ctx, g, r.row.Generation) })
+		return r.storeSealed(ctx, g, t, func(g Grant) error { return r.Store.FinishRenewal(ctx, g, r.row.Generation) })
 	})
 	switch {
-	case errors.Is(err, db.ErrLost) && a.RefreshToken != "" && a.RefreshToken != token:
+	case errors.Is(err, stored.ErrLost) && a.RefreshToken != "" && a.RefreshToken != token:
 		return r.revokeLate(ctx, g, t)
 	case err != nil:
 		return err
@@ -458,11 +469,11 @@ func (r *renewal) finished(ctx context.Context, a answer, token string) error {
 
 // revokeLate revokes a token that came after its connection had been replaced
 // or ended.
-func (r *renewal) revokeLate(ctx context.Context, g db.Grant, t tokens) error {
+func (r *renewal) revokeLate(ctx context.Context, g Grant, t tokens) error {
 	var id string
 	g.DefinedAt = r.service.definedAt
 	err := r.insist(ctx, func() error {
-		return r.storeSealed(ctx, g, t, func(g db.Grant) (err error) {
+		return r.storeSealed(ctx, g, t, func(g Grant) (err error) {
 			id, err = r.Store.AddRevocation(ctx, g)
 			return err
 		})
@@ -481,7 +492,7 @@ func (r *renewal) insist(ctx context.Context, fn func() error) error {
 	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		err := fn()
-		if err == nil || errors.Is(err, db.ErrLost) {
+		if err == nil || errors.Is(err, stored.ErrLost) {
 			return err
 		}
 		r.Log.ErrorContext(ctx, "a renewed credential can't be stored", "identity", r.row.ID, "error", err)
@@ -500,13 +511,13 @@ func (r *renewal) failedFor(ctx context.Context, code string, unknown bool, caus
 	r.Log.WarnContext(ctx, "a renewal failed in passing", "identity", r.row.ID, "code", code, "unknown", unknown, "error", cause)
 	err := r.Store.FailRenewal(ctx, r.row.ID, r.row.Generation, r.owner, code, r.Now().Add(wait), unknown)
 	if err == nil {
-		r.noteIdentity(ctx, db.EventRenewFailed, r.row.Grant, code)
+		r.noteIdentity(ctx, stored.EventRenewFailed, r.row.Grant, code)
 	}
 	return err
 }
 
 // nextRetry is how long to wait after a failure: twice as long as last time.
-func nextRetry(i db.Identity) time.Duration {
+func nextRetry(i Identity) time.Duration {
 	if i.FailedAt.IsZero() {
 		return firstRetry
 	}
@@ -578,12 +589,12 @@ func (r *renewal) broken(ctx context.Context, code string) error {
 }
 
 // breakIdentity marks a connection as dead, provided that owner, unless empty,
-// holds its lease. db.ErrLost: it doesn't, or the connection has changed.
-func (v *Vault) breakIdentity(ctx context.Context, i db.Identity, code, owner string) error {
+// holds its lease. stored.ErrLost: it doesn't, or the connection has changed.
+func (v *Vault) breakIdentity(ctx context.Context, i Identity, code, owner string) error {
 	if err := v.Store.BreakIdentity(ctx, i.ID, i.Generation, code, owner); err != nil {
 		return err
 	}
-	v.noteIdentity(ctx, db.EventBroken, i.Grant, code)
+	v.noteIdentity(ctx, stored.EventBroken, i.Grant, code)
 	v.Log.ErrorContext(ctx, "a connection is broken", "identity", i.ID, "service", i.Service, "tenant", i.TenantID, "code", code)
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 	"gatepost/seal"
 
 	"golang.org/x/oauth2"
@@ -55,7 +55,7 @@ var ErrHeld = errors.New("the org that was authorized has to be confirmed")
 
 // ErrOrgInUse says that another tenant has the org, and that nobody of this one has
 // confirmed that it is meant.
-var ErrOrgInUse = db.ErrOrgInUse
+var ErrOrgInUse = stored.ErrOrgInUse
 
 // ErrChanged says that the connection was changed by somebody else meanwhile.
 var ErrChanged = errors.New("the connection was changed meanwhile")
@@ -75,6 +75,7 @@ const (
 	CodeNoRefreshToken = "no_refresh_token"
 	CodeMissingScope   = "missing_scope"
 	CodeForeignHost    = "foreign_host"
+	CodeOtherOrg       = "other_org"   // another org than before was authorized, which the store can't have confirmed
 	CodeInterrupted    = "interrupted" // whoever was about to end it is gone
 	CodeFailed         = "failed"      // of a failure of our own
 )
@@ -133,7 +134,7 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 	options := r.options(s, ask)
 	s.Scopes = withScopes(s.Scopes, r.MoreScopes)
 	state, verifier := randomToken(), oauth2.GenerateVerifier()
-	h := db.Handshake{StateHash: hash(state), SessionID: r.SessionID, UserID: r.UserID, TenantID: r.TenantID, Service: s.ID,
+	h := Handshake{StateHash: hash(state), SessionID: r.SessionID, UserID: r.UserID, TenantID: r.TenantID, Service: s.ID,
 		User: r.User, Account: r.Account, Tags: r.Tags, LoginURL: r.LoginURL, FinishedURL: r.FinishedURL,
 		OwnApp: s.ownApp, ClientID: s.ClientID, ExpiresAt: v.Now().Add(handshakeLife), DefinedAt: s.definedAt, AuthorizationID: r.authorizationID}
 	err = v.Keys.WithKey(ctx, func(k seal.Key) error {
@@ -143,10 +144,10 @@ func (v *Vault) Authorize(ctx context.Context, r AuthorizeRequest) (string, erro
 		h.KeyID = k.ID
 		return v.Store.AddHandshake(ctx, h)
 	})
-	if errors.Is(err, db.ErrTooMany) {
+	if errors.Is(err, stored.ErrTooMany) {
 		return "", ErrTooMany
 	}
-	if errors.Is(err, db.ErrLost) {
+	if errors.Is(err, stored.ErrLost) {
 		return "", v.lostFrom(ctx, s)
 	}
 	if err != nil {
@@ -190,8 +191,8 @@ func (v *Vault) asks(ctx context.Context, r AuthorizeRequest) (bool, error) {
 	if r.User != "" || r.Account != "" {
 		return false, nil
 	}
-	_, err := v.Store.Identity(ctx, r.Service, r.TenantID)
-	if errors.Is(err, db.ErrNotFound) {
+	_, err := v.Store.IdentityOf(ctx, r.Service, r.TenantID, "", "")
+	if errors.Is(err, stored.ErrNotFound) {
 		return true, nil
 	}
 	return false, err
@@ -298,7 +299,7 @@ func (v *Vault) Finish(ctx context.Context, cb Callback) (Finished, error) {
 		return Finished{}, err // nothing was taken: it may be tried again
 	}
 	_, err = v.Store.TakeHandshake(ctx, cb.Service, h.StateHash, cb.SessionID)
-	if errors.Is(err, db.ErrNotFound) {
+	if errors.Is(err, stored.ErrNotFound) {
 		return finished, v.takenMeanwhile(ctx, h)
 	}
 	if err != nil {
@@ -320,7 +321,7 @@ type exchange struct {
 }
 
 // prepare looks at what came, before the handshake is taken.
-func (v *Vault) prepare(ctx context.Context, h db.Handshake, cb Callback) (exchange, error) {
+func (v *Vault) prepare(ctx context.Context, h Handshake, cb Callback) (exchange, error) {
 	e := exchange{loginURL: h.LoginURL, callback: cb}
 	s, err := v.app(ctx, h.Service, h.TenantID, h.OwnApp)
 	if errors.Is(err, ErrNoOwnApp) {
@@ -350,7 +351,7 @@ func (v *Vault) prepare(ctx context.Context, h db.Handshake, cb Callback) (excha
 
 // finish trades the code of a handshake that was taken. Something may be granted by
 // that, which is stored or revoked even when the browser has gone.
-func (v *Vault) finish(ctx context.Context, h db.Handshake, e exchange) error {
+func (v *Vault) finish(ctx context.Context, h Handshake, e exchange) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.finishTime())
 	defer cancel()
 	s, asked := e.service, v.Now()
@@ -364,7 +365,7 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, e exchange) error {
 		return &UnreachableError{Cause: err}
 	}
 	a.callback = e.callback.Query
-	g := db.Grant{Service: s.ID, TenantID: h.TenantID, User: h.User, Account: h.Account, Tags: h.Tags, Native: nativeOf("", a),
+	g := Grant{Service: s.ID, TenantID: h.TenantID, User: h.User, Account: h.Account, Tags: h.Tags, Native: nativeOf("", a),
 		LoginURL: e.loginURL, ConnectedBy: h.UserID, Scopes: a.Scope, OwnApp: h.OwnApp, ClientID: s.ClientID, AccessEnds: a.ends(asked), Endless: a.RefreshToken == "", DefinedAt: s.definedAt, Handshake: h.Name()}
 	err = v.accept(ctx, s, a, &g)
 	switch {
@@ -381,7 +382,7 @@ func (v *Vault) finish(ctx context.Context, h db.Handshake, e exchange) error {
 }
 
 // accept checks what a service granted, and fills in what it says of whom it is for.
-func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) error {
+func (v *Vault) accept(ctx context.Context, s Service, a answer, g *Grant) error {
 	if s.NamedByURL {
 		return v.acceptNamed(ctx, s, a, g)
 	}
@@ -416,7 +417,7 @@ func (v *Vault) accept(ctx context.Context, s Service, a answer, g *db.Grant) er
 }
 
 // acceptNamed is accept where the answer names the org and the user by a URL.
-func (v *Vault) acceptNamed(ctx context.Context, s Service, a answer, g *db.Grant) error {
+func (v *Vault) acceptNamed(ctx context.Context, s Service, a answer, g *Grant) error {
 	var named, own bool
 	g.OrgID, g.RemoteUserID, named = orgAndUser(a.ID)
 	g.InstanceURL, own = s.instance(a.InstanceURL)
@@ -435,7 +436,7 @@ func (v *Vault) acceptNamed(ctx context.Context, s Service, a answer, g *db.Gran
 // askOrg asks which org a new credential belongs to, where that can be asked. An org that
 // can't be used is refused, and so is one of the tenant's own of which nobody tells which one
 // it is: it may be another one than before, or another tenant's.
-func (v *Vault) askOrg(ctx context.Context, s Service, a answer, g *db.Grant) error {
+func (v *Vault) askOrg(ctx context.Context, s Service, a answer, g *Grant) error {
 	if v.Org == nil {
 		return nil
 	}
@@ -463,11 +464,11 @@ func (v *Vault) askOrg(ctx context.Context, s Service, a answer, g *db.Grant) er
 // store keeps a new grant, in place of the one before of the same tenant, user
 // and account. The tenant's own is held when it is of another org than before, or of
 // one that another tenant has.
-func (v *Vault) store(ctx context.Context, s Service, g db.Grant, t tokens) error {
+func (v *Vault) store(ctx context.Context, s Service, g Grant, t tokens) error {
 	old, err := v.Store.IdentityOf(ctx, s.ID, g.TenantID, g.User, g.Account)
 	switch {
-	case errors.Is(err, db.ErrNotFound):
-		g.ID = db.NewID()
+	case errors.Is(err, stored.ErrNotFound):
+		g.ID = stored.NewID()
 	case err != nil:
 		return err
 	case old.OrgID != g.OrgID && g.Own():
@@ -483,28 +484,30 @@ func (v *Vault) store(ctx context.Context, s Service, g db.Grant, t tokens) erro
 }
 
 // hold keeps a grant until somebody confirms it, and returns ErrHeld.
-func (v *Vault) hold(ctx context.Context, g db.Grant, t tokens) error {
-	g.ID = db.NewID()
-	err := v.storeSealed(ctx, g, t, func(g db.Grant) error {
-		return v.Store.HoldIdentity(ctx, db.Held{Grant: g, ExpiresAt: v.Now().Add(heldLife)})
+func (v *Vault) hold(ctx context.Context, g Grant, t tokens) error {
+	g.ID = stored.NewID()
+	err := v.storeSealed(ctx, g, t, func(g Grant) error {
+		return v.optional.HoldIdentity(ctx, Held{Grant: g, ExpiresAt: v.Now().Add(heldLife)})
 	})
-	if errors.Is(err, db.ErrLost) {
+	switch {
+	case errors.Is(err, stored.ErrLost):
 		return ErrChanged
-	}
-	if err != nil {
+	case errors.Is(err, ErrUnsupported):
+		return &OAuthError{Code: CodeOtherOrg, Description: "Another organisation is connected. Disconnect that one first."}
+	case err != nil:
 		return err
 	}
 	return ErrHeld
 }
 
 // save stores a grant and revokes what it replaced.
-func (v *Vault) save(ctx context.Context, g db.Grant, t tokens, otherOrg bool, confirmed string) error {
+func (v *Vault) save(ctx context.Context, g Grant, t tokens, otherOrg bool, confirmed string) error {
 	var replaced string
-	err := v.storeSealed(ctx, g, t, func(g db.Grant) (err error) {
+	err := v.storeSealed(ctx, g, t, func(g Grant) (err error) {
 		replaced, err = v.Store.SaveIdentity(ctx, g, otherOrg, confirmed)
 		return err
 	})
-	if errors.Is(err, db.ErrLost) || errors.Is(err, db.ErrConflict) {
+	if errors.Is(err, stored.ErrLost) || errors.Is(err, stored.ErrConflict) {
 		return ErrChanged
 	}
 	if err != nil {
@@ -519,11 +522,11 @@ func (v *Vault) save(ctx context.Context, g db.Grant, t tokens, otherOrg bool, c
 
 // throwAway revokes a grant that is not kept: as any revocation, so that a job
 // goes on with it when the service can't be reached now.
-func (v *Vault) throwAway(ctx context.Context, s Service, g db.Grant, a answer) {
+func (v *Vault) throwAway(ctx context.Context, s Service, g Grant, a answer) {
 	token := tokens{a.AccessToken, a.RefreshToken}.kept()
-	g.ID = db.NewID()
+	g.ID = stored.NewID()
 	var id string
-	err := v.storeSealed(ctx, g, tokens{refresh: token}, func(g db.Grant) (err error) {
+	err := v.storeSealed(ctx, g, tokens{refresh: token}, func(g Grant) (err error) {
 		id, err = v.Store.AddRevocation(ctx, g)
 		return err
 	})
@@ -535,10 +538,10 @@ func (v *Vault) throwAway(ctx context.Context, s Service, g db.Grant, a answer) 
 }
 
 // Held returns the authorization that waits to be confirmed, or ErrNotConnected.
-func (v *Vault) Held(ctx context.Context, service, tenantID string) (db.Held, error) {
-	h, err := v.Store.Held(ctx, service, tenantID)
-	if errors.Is(err, db.ErrNotFound) || err == nil && !v.Now().Before(h.ExpiresAt) {
-		return db.Held{}, ErrNotConnected
+func (v *Vault) Held(ctx context.Context, service, tenantID string) (Held, error) {
+	h, err := v.optional.Held(ctx, service, tenantID)
+	if errors.Is(err, stored.ErrNotFound) || err == nil && !v.Now().Before(h.ExpiresAt) {
+		return Held{}, ErrNotConnected
 	}
 	return h, err
 }
@@ -590,8 +593,8 @@ func (v *Vault) confirm(ctx context.Context, service, tenantID, heldID, sharedBy
 // Decline gives up what is held; it is revoked. The connection stays. heldID must
 // be the one that was shown. ErrChanged: it is no longer held.
 func (v *Vault) Decline(ctx context.Context, service, tenantID, heldID string) error {
-	id, err := v.Store.DropHeld(ctx, service, tenantID, heldID)
-	if errors.Is(err, db.ErrLost) {
+	id, err := v.optional.DropHeld(ctx, service, tenantID, heldID)
+	if errors.Is(err, stored.ErrLost) {
 		return ErrChanged
 	}
 	if err != nil {

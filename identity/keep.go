@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 	"gatepost/seal"
 
 	"golang.org/x/sync/errgroup"
@@ -21,13 +21,13 @@ const expiryMargin = time.Minute
 
 // runsOut reports whether the access token is to be renewed, as far as its end
 // is known; over whether it has ended.
-func runsOut(i db.Identity, now time.Time) bool {
+func runsOut(i Identity, now time.Time) bool {
 	return over(i, now.Add(expiryMargin)) && over(i, now.Add(min(lifetime(i)/4, expiryMargin)))
 }
 
 // lifetime is how long the access token lives: as the service said it with the token, or
 // else from when that was got.
-func lifetime(i db.Identity) time.Duration {
+func lifetime(i Identity) time.Duration {
 	if life := kept(i.Native).lifetime(); life > 0 {
 		return life
 	}
@@ -38,7 +38,7 @@ func lifetime(i db.Identity) time.Duration {
 	return max(0, i.ExpiresAt.Sub(got))
 }
 
-func over(i db.Identity, now time.Time) bool {
+func over(i Identity, now time.Time) bool {
 	return !i.ExpiresAt.IsZero() && !now.Before(i.ExpiresAt)
 }
 
@@ -66,7 +66,7 @@ func (v *Vault) askExpiry(ctx context.Context, id string) error {
 		return err
 	}
 	token, err := v.openNow(ctx, i, v.openAccess)
-	if errors.Is(err, db.ErrLost) {
+	if errors.Is(err, stored.ErrLost) {
 		return nil // whoever stored the newer one asks
 	}
 	if err != nil {
@@ -100,7 +100,7 @@ func (v *Vault) KeepAlive(ctx context.Context) error {
 
 // renewAll renews what due finds, until it finds nothing more. Those that can't be
 // renewed, as without an app, stay due: each is tried once, and keeps no other back.
-func (v *Vault) renewAll(ctx context.Context, due func(ctx context.Context, limit int) ([]db.IdentityKey, error)) error {
+func (v *Vault) renewAll(ctx context.Context, due func(ctx context.Context, limit int) ([]IdentityKey, error)) error {
 	var mu sync.Mutex
 	var cause error
 	stuck := map[string]bool{}
@@ -111,7 +111,7 @@ func (v *Vault) renewAll(ctx context.Context, due func(ctx context.Context, limi
 			return err
 		}
 		last := len(keys) < limit
-		keys = slices.DeleteFunc(keys, func(k db.IdentityKey) bool { return stuck[k.ID] })
+		keys = slices.DeleteFunc(keys, func(k IdentityKey) bool { return stuck[k.ID] })
 		var g errgroup.Group
 		g.SetLimit(keepAliveParallel)
 		for _, k := range keys {
@@ -142,8 +142,8 @@ func hopeless(err error) bool {
 	return errors.Is(err, ErrNoService) || errors.Is(err, ErrNoApp) || errors.Is(err, ErrNoOwnApp) || errors.Is(err, seal.ErrSealed)
 }
 
-func (v *Vault) renewUnused(ctx context.Context, k db.IdentityKey) error {
-	_, _, err := v.fresh(ctx, func(ctx context.Context) (db.Identity, error) { return v.byID(ctx, k.ID) }, demand{past: k.Generation, patient: true})
+func (v *Vault) renewUnused(ctx context.Context, k IdentityKey) error {
+	_, _, err := v.fresh(ctx, func(ctx context.Context) (Identity, error) { return v.byID(ctx, k.ID) }, demand{past: k.Generation, patient: true})
 	var broken *BrokenError
 	var unavailable *UnavailableError
 	if errors.As(err, &broken) || errors.As(err, &unavailable) && unavailable.Code != CodeOtherApp || errors.Is(err, ErrNotConnected) {
@@ -159,7 +159,7 @@ type uses struct {
 }
 
 // note remembers a use, unless the row tells of one in the same minute.
-func (u *uses) note(i db.Identity, now time.Time) {
+func (u *uses) note(i Identity, now time.Time) {
 	minute := now.Truncate(time.Minute)
 	if !i.UsedAt.Before(minute) {
 		return
@@ -189,44 +189,4 @@ func (u *uses) putBack(at map[string]time.Time) {
 		at[id] = later
 	}
 	u.at = at
-}
-
-// How often Run looks for renewals that nobody ended, and writes down uses.
-const (
-	abandonedEvery = 5 * time.Second
-	usesEvery      = time.Minute
-)
-
-// Run settles the renewals that were not answered, and those whose process was killed,
-// so that a connection that died with one is seen although nobody asks for it; and it
-// writes down when connections were used. It returns when ctx ends.
-func (v *Vault) Run(ctx context.Context) {
-	var loops sync.WaitGroup
-	loops.Go(func() {
-		for pause(ctx, abandonedEvery) == nil {
-			v.endAbandoned(ctx)
-		}
-	})
-	for pause(ctx, usesEvery) == nil {
-		v.recordUses(ctx)
-	}
-	loops.Wait()
-	v.recordUses(context.WithoutCancel(ctx))
-}
-
-func (v *Vault) endAbandoned(ctx context.Context) {
-	if err := v.renewAll(ctx, v.Store.AbandonedRenewals); err != nil && ctx.Err() == nil {
-		v.Log.ErrorContext(ctx, "renewals that were cut off can't be ended", "error", err)
-	}
-}
-
-func (v *Vault) recordUses(ctx context.Context) {
-	at := v.uses.take()
-	if len(at) == 0 {
-		return
-	}
-	if err := v.Store.Used(ctx, at); err != nil {
-		v.uses.putBack(at)
-		v.Log.ErrorContext(ctx, "when connections were used can't be written", "connections", len(at), "error", err)
-	}
 }

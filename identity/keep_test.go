@@ -174,14 +174,14 @@ func TestLastUse(t *testing.T) {
 	}
 }
 
-// Run writes each minute, and what is left when it ends.
+// Uses are written each minute, and what is left when it ends.
 func TestUsesAreWrittenEachMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &useStore{}
-		v := New(Config{Store: store})
+		v := newVault(Config{Store: store})
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { v.Run(ctx); close(ended) }()
+		go func() { v.RunBesideJobs(ctx); close(ended) }()
 		v.uses.note(db.Identity{Grant: db.Grant{ID: "a"}}, time.Now())
 		v.uses.note(db.Identity{Grant: db.Grant{ID: "b"}}, time.Now())
 		time.Sleep(61 * time.Second) // of the bubble's clock
@@ -204,7 +204,7 @@ func TestUsesAreWrittenEachMinute(t *testing.T) {
 }
 
 type useStore struct {
-	Store
+	fullStore
 	writes []map[string]time.Time
 }
 

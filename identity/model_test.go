@@ -239,7 +239,7 @@ func (s *schedule) step() {
 		})
 	default:
 		s.note("process %d ends abandoned renewals", p.name)
-		s.do(p.endAbandoned)
+		s.do(func(ctx context.Context) { _ = p.endAbandoned(ctx) })
 	}
 }
 

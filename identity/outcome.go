@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 )
 
 // ErrUnderWay says that a callback was opened twice, and that the first visit still
@@ -24,7 +24,7 @@ const (
 
 // ownCodes are those of an OAuthError that no service said. What a service says in
 // these words becomes CodeUnknown.
-var ownCodes = []string{CodeNoRefreshToken, CodeMissingScope, CodeForeignHost, CodeInterrupted, CodeFailed, CodeUnknown,
+var ownCodes = []string{CodeNoRefreshToken, CodeMissingScope, CodeForeignHost, CodeOtherOrg, CodeInterrupted, CodeFailed, CodeUnknown,
 	BrokenAppRemoved, BrokenAppRefused, BrokenOtherApp}
 
 // FromService reports whether the code is one that the service said, rather than one
@@ -40,8 +40,8 @@ type Ended struct {
 // LastEnded returns what the session ended last at a service, while that is kept; nil
 // for nothing.
 func (v *Vault) LastEnded(ctx context.Context, service, sessionID string) (*Ended, error) {
-	o, tenant, err := v.Store.LastOutcome(ctx, service, sessionID)
-	if errors.Is(err, db.ErrNotFound) {
+	o, tenant, err := v.optional.LastOutcome(ctx, service, sessionID)
+	if errors.Is(err, stored.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
@@ -51,26 +51,26 @@ func (v *Vault) LastEnded(ctx context.Context, service, sessionID string) (*Ende
 }
 
 // outcomeOf turns what Finish has come to into what is stored of it.
-func outcomeOf(err error) db.HandshakeOutcome {
+func outcomeOf(err error) HandshakeOutcome {
 	var refused *OAuthError
 	var unreachable *UnreachableError
 	switch {
 	case err == nil:
-		return db.HandshakeOutcome{Kind: outcomeConnected}
+		return HandshakeOutcome{Kind: outcomeConnected}
 	case errors.Is(err, ErrHeld):
-		return db.HandshakeOutcome{Kind: outcomeHeld}
+		return HandshakeOutcome{Kind: outcomeHeld}
 	case errors.Is(err, ErrChanged):
-		return db.HandshakeOutcome{Kind: outcomeChanged}
+		return HandshakeOutcome{Kind: outcomeChanged}
 	case errors.As(err, &refused):
-		return db.HandshakeOutcome{Kind: outcomeRefused, Code: refused.Code, Said: refused.Description}
+		return HandshakeOutcome{Kind: outcomeRefused, Code: refused.Code, Said: refused.Description}
 	case errors.As(err, &unreachable):
-		return db.HandshakeOutcome{Kind: outcomeUnreachable}
+		return HandshakeOutcome{Kind: outcomeUnreachable}
 	}
-	return db.HandshakeOutcome{Kind: outcomeRefused, Code: CodeFailed}
+	return HandshakeOutcome{Kind: outcomeRefused, Code: CodeFailed}
 }
 
 // outcomeError is the opposite of outcomeOf.
-func outcomeError(o db.HandshakeOutcome) error {
+func outcomeError(o HandshakeOutcome) error {
 	switch o.Kind {
 	case outcomeConnected:
 		return nil
@@ -90,7 +90,7 @@ func (v *Vault) finishTime() time.Duration { return 4 * v.Timeout }
 // awaitOutcome is what Finish says of a callback whose code was taken before: a
 // browser opens an address in advance, or again when one goes back. It waits for the
 // visit that took the code, no longer than a call to the service.
-func (v *Vault) awaitOutcome(ctx context.Context, h db.Handshake) error {
+func (v *Vault) awaitOutcome(ctx context.Context, h Handshake) error {
 	for begun := time.Now(); h.Outcome.Kind == ""; {
 		switch {
 		case v.Now().After(h.TakenAt.Add(v.finishTime() + v.Poll)):
@@ -110,14 +110,14 @@ func (v *Vault) awaitOutcome(ctx context.Context, h db.Handshake) error {
 }
 
 func noHandshake(err error) error {
-	if errors.Is(err, db.ErrNotFound) {
+	if errors.Is(err, stored.ErrNotFound) {
 		return ErrHandshake
 	}
 	return err
 }
 
 // takenMeanwhile is awaitOutcome for a handshake that another visit took just now.
-func (v *Vault) takenMeanwhile(ctx context.Context, h db.Handshake) error {
+func (v *Vault) takenMeanwhile(ctx context.Context, h Handshake) error {
 	h, err := v.Store.Handshake(ctx, h.Service, h.StateHash, h.SessionID)
 	if err != nil {
 		return noHandshake(err)
@@ -126,7 +126,7 @@ func (v *Vault) takenMeanwhile(ctx context.Context, h db.Handshake) error {
 }
 
 // endHandshake records what became of a handshake that was taken.
-func (v *Vault) endHandshake(ctx context.Context, h db.Handshake, outcome error) {
+func (v *Vault) endHandshake(ctx context.Context, h Handshake, outcome error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.Timeout)
 	defer cancel()
 	if err := v.Store.EndHandshake(ctx, h, outcomeOf(outcome)); err != nil {
@@ -136,9 +136,9 @@ func (v *Vault) endHandshake(ctx context.Context, h db.Handshake, outcome error)
 }
 
 // refuse records a refusal that came before there was a code, and returns it.
-func (v *Vault) refuse(ctx context.Context, h db.Handshake, refused *OAuthError) error {
+func (v *Vault) refuse(ctx context.Context, h Handshake, refused *OAuthError) error {
 	err := v.Store.RefuseHandshake(ctx, h, outcomeOf(refused))
-	if errors.Is(err, db.ErrLost) {
+	if errors.Is(err, stored.ErrLost) {
 		return v.takenMeanwhile(ctx, h)
 	}
 	if err != nil {

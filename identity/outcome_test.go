@@ -84,11 +84,11 @@ func TestFailureBeforeTheCodeIsTraded(t *testing.T) {
 	v := w.process()
 	cb := w.begin(v)
 	store := v.Store
-	v.Store = lostHandshakes{store}
+	v.setStore(lostHandshakes{store})
 	if finished, err := v.Finish(t.Context(), cb); !errors.Is(err, errDisk) || finished != (Finished{}) {
 		t.Errorf("without the store: %+v, %v", finished, err)
 	}
-	v.Store = store
+	v.setStore(store)
 	if _, err := v.Finish(t.Context(), cb); err != nil {
 		t.Errorf("tried again: %v", err)
 	}

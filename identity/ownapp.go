@@ -11,7 +11,7 @@ import (
 	"strings"
 	"unicode"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 	"gatepost/input"
 	"gatepost/seal"
 )
@@ -54,9 +54,9 @@ func PlainValue(s string) bool {
 }
 
 // TenantApp returns what is set of the tenant's own app, or ErrNoOwnApp.
-func (v *Vault) TenantApp(ctx context.Context, service, tenantID string) (db.TenantApp, error) {
-	a, err := v.Store.TenantApp(ctx, service, tenantID)
-	if errors.Is(err, db.ErrNotFound) {
+func (v *Vault) TenantApp(ctx context.Context, service, tenantID string) (TenantApp, error) {
+	a, err := v.optional.TenantApp(ctx, service, tenantID)
+	if errors.Is(err, stored.ErrNotFound) {
 		return a, ErrNoOwnApp
 	}
 	return a, err
@@ -98,7 +98,7 @@ func (v *Vault) SetTenantApp(ctx context.Context, service, tenantID string, c Se
 				return err
 			}
 		}
-		mended, err = v.Store.ChangeTenantApp(ctx, service, tenantID, func(a *db.TenantApp) error {
+		mended, err = v.optional.ChangeTenantApp(ctx, service, tenantID, func(a *TenantApp) error {
 			a.DefinedAt = s.definedAt
 			return changeApp(a, c, sealed, k.ID)
 		})
@@ -115,7 +115,7 @@ func (v *Vault) refuseOperators(ctx context.Context, service, address string) er
 	if err != nil || address == s.ExtraLogin {
 		return err
 	}
-	theirs, err := OperatorAddresses(ctx, v.Store)
+	theirs, err := OperatorAddresses(ctx, v.optional)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func hostPort(address string) string {
 }
 
 // changeApp makes the change of a tenant's app, if that leaves a whole one.
-func changeApp(a *db.TenantApp, c ServiceChange, sealed string, keyID uint32) error {
+func changeApp(a *TenantApp, c ServiceChange, sealed string, keyID uint32) error {
 	host, had := a.LoginURL, a.SealedSecret != ""
 	replace(&a.ClientID, c.ClientID)
 	replace(&a.LoginURL, c.LoginURL)
@@ -166,8 +166,8 @@ func changeApp(a *db.TenantApp, c ServiceChange, sealed string, keyID uint32) er
 // broken by that, and it returns how many of them were in order. ErrNoOwnApp:
 // there is none.
 func (v *Vault) DropTenantApp(ctx context.Context, service, tenantID string) (broken int64, err error) {
-	broken, err = v.Store.DeleteTenantApp(ctx, service, tenantID)
-	if errors.Is(err, db.ErrNotFound) {
+	broken, err = v.optional.DeleteTenantApp(ctx, service, tenantID)
+	if errors.Is(err, stored.ErrNotFound) {
 		return 0, ErrNoOwnApp
 	}
 	return broken, err
@@ -175,13 +175,13 @@ func (v *Vault) DropTenantApp(ctx context.Context, service, tenantID string) (br
 
 // OwnAppUses says how many connections of the tenant's own app are in order.
 func (v *Vault) OwnAppUses(ctx context.Context, service, tenantID string) (int, error) {
-	return v.Store.OwnAppUses(ctx, service, tenantID)
+	return v.optional.OwnAppUses(ctx, service, tenantID)
 }
 
 // retryOwnApp has connections that broke because of the tenant's own app tried
 // again.
 func (v *Vault) retryOwnApp(ctx context.Context, service, tenantID string) error {
-	n, err := v.Store.MendBroken(ctx, service, tenantID, db.AppCodes)
+	n, err := v.optional.MendBroken(ctx, service, tenantID, stored.AppCodes)
 	v.tellMended(ctx, service, tenantID, n)
 	return err
 }
@@ -236,7 +236,7 @@ func (v *Vault) ownApp(ctx context.Context, service, tenantID string) (Service, 
 }
 
 // as is the service as a tenant's own app calls it.
-func (s Service) as(a db.TenantApp, secret string) Service {
+func (s Service) as(a TenantApp, secret string) Service {
 	s.ownApp, s.stored, s.ClientID, s.ClientSecret = true, true, a.ClientID, secret
 	if a.Scopes != "" {
 		s.Scopes = strings.Fields(a.Scopes)

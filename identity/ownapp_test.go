@@ -675,7 +675,7 @@ func TestOwnSecretIsSealed(t *testing.T) {
 func TestOwnAppCantBeRead(t *testing.T) {
 	w := newWorld(t)
 	var down bool
-	v := w.process(func(c *Config) { c.Store = &appless{Store: c.Store, down: &down} })
+	v := w.process(func(c *Config) { c.Store = &appless{fullStore: c.Store.(fullStore), down: &down} })
 	w.ownApp(v)
 	i := w.connect(v)
 	v.Wait()
@@ -703,7 +703,7 @@ func TestOwnAppCantBeRead(t *testing.T) {
 
 // appless is a store that can't read tenants' apps while it is down.
 type appless struct {
-	Store
+	fullStore
 	down *bool
 }
 
@@ -711,7 +711,7 @@ func (s *appless) TenantApp(ctx context.Context, service, tenantID string) (db.T
 	if *s.down {
 		return db.TenantApp{}, errDisk
 	}
-	return s.Store.TenantApp(ctx, service, tenantID)
+	return s.fullStore.TenantApp(ctx, service, tenantID)
 }
 
 // The redirect and the client of an authorization are the own app's.

@@ -68,7 +68,7 @@ func obey(text string, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	v := New(Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(o.URL)), Timeout: o.Timeout, Patience: o.Patience, Lease: o.Lease,
+	v := newVault(Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(o.URL)), Timeout: o.Timeout, Patience: o.Patience, Lease: o.Lease,
 		Services: []Service{SalesforceService(clientID, clientSecret, redirectURI, o.URL)}})
 	if o.Settle > 0 {
 		settleWithin(v, o.Settle)

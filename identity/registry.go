@@ -6,54 +6,61 @@ import (
 	"golang.org/x/oauth2/endpoints"
 )
 
-// Salesforce is the id of the service Salesforce.
-const Salesforce = "sfdc"
+// The ids of the services that Gatepost knows by itself.
+const (
+	Salesforce    = "sfdc"
+	HubSpot       = "hubspot"
+	Zoho          = "zoho"
+	Google        = "google"
+	GitHub        = "githuboauth"
+	Slack         = "slack"
+	Asana         = "asana"
+	Atlassian     = "atlassian"
+	Discord       = "discord"
+	GitLab        = "gitlab"
+	Linear        = "linear"
+	PagerDuty     = "pagerduty"
+	QuickBooks    = "quickbooks-online"
+	Reddit        = "reddit"
+	StackOverflow = "stackoverflow"
+)
 
-// SalesforceService returns Salesforce as data. Sources: Salesforce Help "OAuth
-// 2.0 Web Server Flow" and "OAuth Error Codes", RFC 6749, RFC 7009, RFC 7662. That it
-// keeps five approvals of a user for an app, its documents on connected apps don't say,
-// but those of other vendors do. An unknown client is told as invalid_client_id, which a
-// new app gets for its first ten minutes too. Of the values of prompt only login always
-// asks: consent asks nothing of users whom an admin has admitted beforehand, and
-// select_account nobody who is logged in with one account.
-// loginURL is one further login address, empty for none; it then is the default.
-func SalesforceService(clientID, clientSecret, redirectURL, loginURL string) Service {
-	s := Service{
-		ID:            Salesforce,
-		Name:          "Salesforce",
-		LoginURL:      "https://login.salesforce.com",
-		AuthorizeURL:  "/services/oauth2/authorize",
-		TokenURL:      "/services/oauth2/token",
-		IntrospectURL: "/services/oauth2/introspect",
-		Revoke:        Revocation{URL: "/services/oauth2/revoke"},
-		Scopes:        []string{"api", "refresh_token", "id"},
-		NeedScopes:    []string{"api"},
-		RefreshScope:  "refresh_token",
-		AskParams:     map[string]string{"prompt": "login"},
-		AllowParams:   []string{"display", "prompt"},
-		HostSuffixes:  []string{"login.salesforce.com", "test.salesforce.com", ".my.salesforce.com", ".my.salesforce.mil"},
-		InstanceField: "instance_url",
-		APIPrefixes:   []string{"/services/data/", "/services/apexrest/"},
-		NamedByURL:    true,
-		Main:          true,
-		Rotates:       true,
-		MaxApprovals:  5,
-		ClientID:      clientID,
-		ClientSecret:  clientSecret,
-		RedirectURL:   redirectURL,
-		Refusals:      salesforceRefusals,
+// App is an application of yours as it is registered at a service.
+type App struct {
+	ClientID     string
+	ClientSecret string
+	RedirectURL  string // of the application's callback, as it is registered there
+	// LoginURL is one further login address, which then is the default: that of a simulated service, or of a
+	// service that is elsewhere. Empty for none.
+	LoginURL string
+}
+
+// BuiltInService returns a service that Gatepost knows by itself, with an app; id is one of the above. Of another id
+// New and Open say that the service isn't whole.
+func BuiltInService(id string, a App) Service {
+	s := Service{ID: id}
+	for _, known := range BuiltIn() {
+		if known.ID == id {
+			s = known
+		}
 	}
-	if loginURL != "" {
-		s.LoginURL, s.ExtraLogin = loginURL, loginURL
+	s.ClientID, s.ClientSecret, s.RedirectURL = a.ClientID, a.ClientSecret, a.RedirectURL
+	if a.LoginURL != "" {
+		s.LoginURL, s.ExtraLogin = a.LoginURL, a.LoginURL
 	}
 	return s
+}
+
+// SalesforceService is BuiltInService for Salesforce; loginURL is one further login address, empty for none.
+func SalesforceService(clientID, clientSecret, redirectURL, loginURL string) Service {
+	return BuiltInService(Salesforce, App{clientID, clientSecret, redirectURL, loginURL})
 }
 
 // BuiltIn are the services that Gatepost knows by itself, Salesforce first,
 // without an app. Beside each stands where its facts are from.
 func BuiltIn() []Service {
 	return []Service{
-		SalesforceService("", "", "", ""),
+		salesforce,
 		hubSpot, zoho, google, gitHub, slack,
 		asana, atlassian, discord, gitLab, linear, pagerDuty, quickBooks, reddit, stackOverflow,
 	}
@@ -69,6 +76,35 @@ func NameOf(id string) string {
 	return id
 }
 
+// Salesforce Help "OAuth 2.0 Web Server Flow" and "OAuth Error Codes", RFC 6749, RFC 7009,
+// RFC 7662. That it keeps five approvals of a user for an app, its documents on connected apps don't say,
+// but those of other vendors do. An unknown client is told as invalid_client_id, which a
+// new app gets for its first ten minutes too. Of the values of prompt only login always
+// asks: consent asks nothing of users whom an admin has admitted beforehand, and
+// select_account nobody who is logged in with one account.
+var salesforce = Service{
+	ID:            Salesforce,
+	Name:          "Salesforce",
+	LoginURL:      "https://login.salesforce.com",
+	AuthorizeURL:  "/services/oauth2/authorize",
+	TokenURL:      "/services/oauth2/token",
+	IntrospectURL: "/services/oauth2/introspect",
+	Revoke:        Revocation{URL: "/services/oauth2/revoke"},
+	Scopes:        []string{"api", "refresh_token", "id"},
+	NeedScopes:    []string{"api"},
+	RefreshScope:  "refresh_token",
+	AskParams:     map[string]string{"prompt": "login"},
+	AllowParams:   []string{"display", "prompt"},
+	HostSuffixes:  []string{"login.salesforce.com", "test.salesforce.com", ".my.salesforce.com", ".my.salesforce.mil"},
+	InstanceField: "instance_url",
+	APIPrefixes:   []string{"/services/data/", "/services/apexrest/"},
+	NamedByURL:    true,
+	Main:          true,
+	Rotates:       true,
+	MaxApprovals:  5,
+	Refusals:      salesforceRefusals,
+}
+
 // HubSpot docs "Manage OAuth tokens" and API description "Auth/Oauth" (2026-09). A
 // refresh answers the same refresh token as a rule, and a 401 is no sign that a token
 // ran out: expires_in is. No answer has hub_domain but that of introspection. A second
@@ -79,7 +115,7 @@ func NameOf(id string) string {
 // or BAD_CLIENT_SECRET. A token that is revoked leaves the app installed, and the access
 // tokens alive: to uninstall it ends all that it has in the account, and tells its admins.
 var hubSpot = Service{
-	ID:           "hubspot",
+	ID:           HubSpot,
 	Name:         "HubSpot",
 	LoginURL:     "https://app.hubspot.com",
 	HostSuffixes: []string{"app.hubspot.com"},
@@ -111,7 +147,7 @@ var hubSpot = Service{
 // seen to be answered with a page and 400. Sandboxes and developer orgs have API hosts
 // of their own ("Multi DC"). Singapore's hosts aren't documented, and so are not here.
 var zoho = Service{
-	ID:       "zoho",
+	ID:       Zoho,
 	Name:     "Zoho CRM",
 	LoginURL: "https://accounts.zoho.com",
 	HostSuffixes: []string{
@@ -148,7 +184,7 @@ func zohoAPIHosts() (hosts []string) {
 // Connect". Revoking a token ends all that its user granted the app. The short names of
 // scopes are granted by their long ones ("OAuth 2.0 Scopes for Google APIs").
 var google = Service{
-	ID:           "google",
+	ID:           Google,
 	Name:         "Google",
 	LoginURL:     "https://accounts.google.com",
 	HostSuffixes: []string{"accounts.google.com"},
@@ -179,7 +215,7 @@ var google = Service{
 // /api/v3 (GitHub Enterprise Server docs). A scope that another one includes isn't granted
 // beside it ("Scopes for OAuth apps", normalized scopes).
 var gitHub = Service{
-	ID:           "githuboauth",
+	ID:           GitHub,
 	Name:         "GitHub",
 	LoginURL:     "https://github.com",
 	HostSuffixes: []string{"github.com"},
@@ -215,7 +251,7 @@ var gitHub = Service{
 // Tokens run out, and refresh tokens rotate, only where the app has chosen so. A
 // bot has one token in a workspace, whoever installs it. Errors come with HTTP 200.
 var slack = Service{
-	ID:              "slack",
+	ID:              Slack,
 	Name:            "Slack",
 	LoginURL:        "https://slack.com",
 	HostSuffixes:    []string{"slack.com"},
@@ -245,7 +281,7 @@ var slackAPI = []string{"/api/chat.postMessage", "/api/chat.update", "/api/chat.
 // Asana docs "OAuth". The same refresh token serves on; a renewal's answer leaves it
 // out.
 var asana = Service{
-	ID:           "asana",
+	ID:           Asana,
 	Name:         "Asana",
 	LoginURL:     "https://app.asana.com",
 	HostSuffixes: []string{"app.asana.com"},
@@ -264,7 +300,7 @@ var asana = Service{
 // account's settings. The sites that a token is for have to be asked for
 // (accessible-resources).
 var atlassian = Service{
-	ID:           "atlassian",
+	ID:           Atlassian,
 	Name:         "Atlassian",
 	LoginURL:     "https://auth.atlassian.com",
 	HostSuffixes: []string{"auth.atlassian.com"},
@@ -286,7 +322,7 @@ var atlassian = Service{
 // Discord docs "OAuth2". Revoking a token ends all of the authorization that it came
 // from, and a user has one of an app.
 var discord = Service{
-	ID:           "discord",
+	ID:           Discord,
 	Name:         "Discord",
 	LoginURL:     "https://discord.com",
 	HostSuffixes: []string{"discord.com"},
@@ -306,7 +342,7 @@ var discord = Service{
 // Doorkeeper, which it is built on, long called those whose access token had run out
 // inactive although they worked (doorkeeper issue 1858).
 var gitLab = Service{
-	ID:           "gitlab",
+	ID:           GitLab,
 	Name:         "GitLab",
 	LoginURL:     "https://gitlab.com",
 	HostSuffixes: []string{"gitlab.com"},
@@ -325,7 +361,7 @@ var gitLab = Service{
 
 // Linear docs "OAuth 2.0 authentication".
 var linear = Service{
-	ID:           "linear",
+	ID:           Linear,
 	Name:         "Linear",
 	LoginURL:     "https://linear.app",
 	HostSuffixes: []string{"linear.app"},
@@ -342,7 +378,7 @@ var linear = Service{
 // PagerDuty developer docs "Classic User OAuth: Authorization Code Grant Flow" and
 // its id token. They name no way to revoke a token.
 var pagerDuty = Service{
-	ID:           "pagerduty",
+	ID:           PagerDuty,
 	Name:         "PagerDuty",
 	LoginURL:     "https://identity.pagerduty.com",
 	HostSuffixes: []string{"identity.pagerduty.com"},
@@ -359,7 +395,7 @@ var pagerDuty = Service{
 // Intuit developer docs "Set up OAuth 2.0". The company is told in the callback, and
 // revoking a token ends the app's access to it.
 var quickBooks = Service{
-	ID:           "quickbooks-online",
+	ID:           QuickBooks,
 	Name:         "QuickBooks Online",
 	LoginURL:     "https://appcenter.intuit.com",
 	HostSuffixes: []string{"appcenter.intuit.com"},
@@ -376,7 +412,7 @@ var quickBooks = Service{
 
 // Reddit wiki "OAuth2". Without the duration there is no refresh token.
 var reddit = Service{
-	ID:           "reddit",
+	ID:           Reddit,
 	Name:         "Reddit",
 	LoginURL:     "https://www.reddit.com",
 	HostSuffixes: []string{"www.reddit.com"},
@@ -397,7 +433,7 @@ var reddit = Service{
 // With the scope no_expiry a token doesn't run out, and there is nothing to renew it
 // with. Its end point takes the token, which is over then, in the address alone.
 var stackOverflow = Service{
-	ID:              "stackoverflow",
+	ID:              StackOverflow,
 	Name:            "Stack Overflow",
 	LoginURL:        "https://stackoverflow.com",
 	HostSuffixes:    []string{"stackoverflow.com"},

@@ -220,7 +220,7 @@ func (s *scene) vault(d Service) *Vault {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	v := New(Config{Store: store, Keys: keys, Services: []Service{d},
+	v := newVault(Config{Store: store, Keys: keys, Services: []Service{d},
 		HTTP:    &http.Client{Transport: s.d, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		Log:     slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Timeout: ample, Patience: 4 * ample, Lease: 2 * ample, Poll: 5 * time.Millisecond,

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 	"gatepost/seal"
 )
 
@@ -26,8 +26,8 @@ func (v *Vault) End(ctx context.Context, service, tenantID string) (Ending, erro
 // EndBy removes the tenant's connection for a user of ours, by the id, and says what
 // became of it at the service. ErrNotConnected: there is none.
 func (v *Vault) EndBy(ctx context.Context, service, tenantID, userID string) (Ending, error) {
-	ids, err := v.Store.DeleteIdentity(ctx, service, tenantID, userID)
-	if errors.Is(err, db.ErrNotFound) {
+	ids, err := v.optional.DeleteIdentity(ctx, service, tenantID, userID)
+	if errors.Is(err, stored.ErrNotFound) {
 		return "", ErrNotConnected
 	}
 	if err != nil {
@@ -75,7 +75,7 @@ const (
 // firstEnd is end for the first try, which alone tells that it is pending.
 func (v *Vault) firstEnd(ctx context.Context, revocationID string) (Ending, error) {
 	r, err := v.Store.Revocation(ctx, revocationID)
-	if errors.Is(err, db.ErrNotFound) {
+	if errors.Is(err, stored.ErrNotFound) {
 		return Revoked, nil
 	}
 	ending := Pending
@@ -89,13 +89,13 @@ func (v *Vault) firstEnd(ctx context.Context, revocationID string) (Ending, erro
 }
 
 // noteEnding tells what became of a token.
-func (v *Vault) noteEnding(ctx context.Context, r db.Revocation, e Ending) {
-	v.note(ctx, db.VaultEvent{Kind: db.EventRevocation, Service: r.Service, TenantID: r.TenantID, Identity: r.IdentityID, Code: string(e)})
+func (v *Vault) noteEnding(ctx context.Context, r PendingRevocation, e Ending) {
+	v.note(ctx, Event{Kind: stored.EventRevocation, Service: r.Service, TenantID: r.TenantID, Identity: r.IdentityID, Code: string(e)})
 }
 
 func (v *Vault) end(ctx context.Context, revocationID string) (Ending, error) {
 	r, err := v.Store.Revocation(ctx, revocationID)
-	if errors.Is(err, db.ErrNotFound) {
+	if errors.Is(err, stored.ErrNotFound) {
 		return Revoked, nil
 	}
 	if err != nil {
@@ -104,7 +104,7 @@ func (v *Vault) end(ctx context.Context, revocationID string) (Ending, error) {
 	return v.endOf(ctx, r)
 }
 
-func (v *Vault) endOf(ctx context.Context, r db.Revocation) (Ending, error) {
+func (v *Vault) endOf(ctx context.Context, r PendingRevocation) (Ending, error) {
 	if v.Now().After(r.ExpiresAt) {
 		v.Log.ErrorContext(ctx, "a token could not be revoked for a week and is forgotten", "revocation", r.ID, "service", r.Service, "tenant", r.TenantID)
 		v.noteEnding(ctx, r, givenUp)
@@ -119,7 +119,7 @@ func (v *Vault) endOf(ctx context.Context, r db.Revocation) (Ending, error) {
 	return ending, err
 }
 
-func (v *Vault) revoke(ctx context.Context, r db.Revocation) (Ending, error) {
+func (v *Vault) revoke(ctx context.Context, r PendingRevocation) (Ending, error) {
 	s, err := v.app(ctx, r.Service, r.TenantID, r.OwnApp)
 	if err != nil && !errors.Is(err, seal.ErrSealed) && !errors.Is(err, ErrNoApp) && !errors.Is(err, ErrNoOwnApp) {
 		return Pending, err
@@ -132,14 +132,14 @@ func (v *Vault) revoke(ctx context.Context, r db.Revocation) (Ending, error) {
 			s = s.on(r.LoginURL) // a host of the tenant's, which alone is told the token
 		}
 	}
-	if err != nil || !s.ownURL(r.LoginURL) || !s.made(db.Grant{ClientID: r.ClientID}) {
+	if err != nil || !s.ownURL(r.LoginURL) || !s.made(Grant{ClientID: r.ClientID}) {
 		s.ClientID, s.ClientSecret = "", "" // not to be had, or not for this address or token: try without
 	}
-	token, err := v.openRefresh(ctx, db.Grant{ID: r.IdentityID, TenantID: r.TenantID, Service: r.Service, SealedRefresh: r.SealedRefresh})
+	token, err := v.openRefresh(ctx, Grant{ID: r.IdentityID, TenantID: r.TenantID, Service: r.Service, SealedRefresh: r.SealedRefresh})
 	if err != nil {
 		return Pending, err
 	}
-	inUse, err := v.inUse(ctx, s, db.Grant{Service: r.Service, TenantID: r.TenantID, OrgID: r.OrgID, RemoteUserID: r.RemoteUserID, OwnApp: r.OwnApp, ClientID: r.ClientID}, token)
+	inUse, err := v.inUse(ctx, s, Grant{Service: r.Service, TenantID: r.TenantID, OrgID: r.OrgID, RemoteUserID: r.RemoteUserID, OwnApp: r.OwnApp, ClientID: r.ClientID}, token)
 	if err != nil || inUse {
 		return Shared, err
 	}
@@ -152,7 +152,7 @@ func (v *Vault) revoke(ctx context.Context, r db.Revocation) (Ending, error) {
 
 // revokeUnstored revokes a token that can't be stored for its revocation, unless it is in
 // use, or nobody can tell: a write that failed may have been made all the same.
-func (v *Vault) revokeUnstored(ctx context.Context, s Service, g db.Grant, token string, cause error) {
+func (v *Vault) revokeUnstored(ctx context.Context, s Service, g Grant, token string, cause error) {
 	v.Log.ErrorContext(ctx, "a grant that is not kept can't be stored for its revocation", "service", s.ID, "tenant", g.TenantID, "error", cause)
 	if inUse, err := v.inUse(ctx, s, g, token); inUse || err != nil {
 		return
@@ -175,7 +175,7 @@ func (s Service) inOrg(orgID string) Service {
 // the very token, or would end with it: a service may answer a new authorization
 // with the token of an earlier one, also another user's of the same account, and a
 // write that failed may have been made.
-func (v *Vault) inUse(ctx context.Context, s Service, g db.Grant, token string) (bool, error) {
+func (v *Vault) inUse(ctx context.Context, s Service, g Grant, token string) (bool, error) {
 	if held, err := v.held(ctx, g.Service, token); held || err != nil {
 		return held, err
 	}
@@ -212,8 +212,8 @@ func tokenHash(service, token string) string {
 
 // heldUnhashed is held for connections that were last renewed before hashes were
 // kept: each is opened once.
-func (v *Vault) heldUnhashed(ctx context.Context, g db.Grant, token string) (bool, error) {
-	waiting, err := v.Store.UnhashedHeld(ctx, g.Service)
+func (v *Vault) heldUnhashed(ctx context.Context, g Grant, token string) (bool, error) {
+	waiting, err := v.optional.UnhashedHeld(ctx, g.Service)
 	if err != nil {
 		return false, err
 	}
@@ -223,7 +223,7 @@ func (v *Vault) heldUnhashed(ctx context.Context, g db.Grant, token string) (boo
 			return err == nil, err
 		}
 	}
-	all, err := v.Store.Unhashed(ctx, g)
+	all, err := v.optional.Unhashed(ctx, g)
 	if err != nil {
 		return false, err
 	}
@@ -232,7 +232,7 @@ func (v *Vault) heldUnhashed(ctx context.Context, g db.Grant, token string) (boo
 		switch {
 		case errors.Is(err, seal.ErrSealed):
 			continue // nobody can go on with it
-		case errors.Is(err, db.ErrLost): // it was renewed or replaced meanwhile, and has its hash
+		case errors.Is(err, stored.ErrLost): // it was renewed or replaced meanwhile, and has its hash
 			if held, err := v.held(ctx, g.Service, token); held || err != nil {
 				return held, err
 			}
@@ -242,7 +242,7 @@ func (v *Vault) heldUnhashed(ctx context.Context, g db.Grant, token string) (boo
 		case same(current, token):
 			return true, nil
 		}
-		if err := v.Store.SetTokenHash(ctx, i.ID, i.Generation, tokenHash(i.Service, current)); err != nil {
+		if err := v.optional.SetTokenHash(ctx, i.ID, i.Generation, tokenHash(i.Service, current)); err != nil {
 			return false, err
 		}
 	}
@@ -250,19 +250,19 @@ func (v *Vault) heldUnhashed(ctx context.Context, g db.Grant, token string) (boo
 }
 
 // goesOn reports whether a connection is in order, or will be when its app is mended.
-func goesOn(i db.Identity) bool {
-	return i.BrokenAt.IsZero() || slices.Contains(appCodes, i.BrokenCode) || slices.Contains(db.AppCodes, i.BrokenCode) || i.BrokenCode == BrokenOtherApp
+func goesOn(i Identity) bool {
+	return i.BrokenAt.IsZero() || slices.Contains(appCodes, i.BrokenCode) || slices.Contains(stored.AppCodes, i.BrokenCode) || i.BrokenCode == BrokenOtherApp
 }
 
 // others are what may end with g's token: the connections that are in order, and what
 // waits to be confirmed, of the same user or org.
-func (v *Vault) others(ctx context.Context, s Service, g db.Grant) ([]db.Grant, error) {
+func (v *Vault) others(ctx context.Context, s Service, g Grant) ([]Grant, error) {
 	user := g.RemoteUserID
 	if s.Revoke.Ends == EndsOrgs {
 		user = ""
 	}
 	// In this order, since confirming makes a connection of what is held.
-	all, err := v.Store.HeldAnywhere(ctx, g.Service, g.OrgID, user)
+	all, err := v.optional.HeldAnywhere(ctx, g.Service, g.OrgID, user)
 	if err != nil {
 		return nil, err
 	}
@@ -280,7 +280,7 @@ func (v *Vault) others(ctx context.Context, s Service, g db.Grant) ([]db.Grant, 
 
 // endsWith reports whether revoking b ends a too. What isn't known counts as the
 // same.
-func (v *Vault) endsWith(ctx context.Context, s Service, a, b db.Grant) (bool, error) {
+func (v *Vault) endsWith(ctx context.Context, s Service, a, b Grant) (bool, error) {
 	if s.Revoke.Ends == EndsUsers && a.RemoteUserID == b.RemoteUserID || s.Revoke.Ends == EndsOrgs && a.OrgID == b.OrgID {
 		return v.sameApp(ctx, a, b)
 	}
@@ -288,7 +288,7 @@ func (v *Vault) endsWith(ctx context.Context, s Service, a, b db.Grant) (bool, e
 }
 
 // sameApp reports whether two grants were made with the same app, whoever has set it.
-func (v *Vault) sameApp(ctx context.Context, a, b db.Grant) (bool, error) {
+func (v *Vault) sameApp(ctx context.Context, a, b Grant) (bool, error) {
 	if a.ClientID != "" && b.ClientID != "" {
 		return a.ClientID == b.ClientID, nil
 	}
@@ -305,7 +305,7 @@ func (v *Vault) sameApp(ctx context.Context, a, b db.Grant) (bool, error) {
 
 // clientID is that of the app that a grant was made with, as far as is known; empty
 // when there is none.
-func (v *Vault) clientID(ctx context.Context, g db.Grant) (string, error) {
+func (v *Vault) clientID(ctx context.Context, g Grant) (string, error) {
 	if g.ClientID != "" {
 		return g.ClientID, nil
 	}

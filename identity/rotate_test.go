@@ -282,7 +282,7 @@ func benchVault(b *testing.B, at, folder string) *Vault {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return New(Config{Store: store, Keys: k, Services: []Service{SalesforceService(clientID, clientSecret, redirectURI, "")}})
+	return newVault(Config{Store: store, Keys: k, Services: []Service{SalesforceService(clientID, clientSecret, redirectURI, "")}})
 }
 
 // fill stores connections of the tenants t0, t1 and so on, ten thousand in a
@@ -370,12 +370,12 @@ func must[T any](value T, err error) func(*testing.T) T {
 
 // busyRows has a whole rotation happen right after a row was read.
 type busyRows struct {
-	Store
+	fullStore
 	meanwhile func()
 }
 
-func (b busyRows) Identity(ctx context.Context, service, tenantID string) (db.Identity, error) {
-	i, err := b.Store.Identity(ctx, service, tenantID)
+func (b busyRows) IdentityOf(ctx context.Context, service, tenantID, user, account string) (db.Identity, error) {
+	i, err := b.fullStore.IdentityOf(ctx, service, tenantID, user, account)
 	b.meanwhile()
 	return i, err
 }
@@ -397,6 +397,7 @@ func TestRevocationWithoutTheKey(t *testing.T) {
 	w := newWorld(t)
 	behind, ahead := w.process(), w.process()
 	i := w.connect(behind)
+	behind.Wait() // for the question when the token runs out, which would read the new key
 	refresh := must(behind.openRefresh(t.Context(), i.Grant))(t)
 	access := must(behind.openAccess(t.Context(), i.Grant))(t)
 	late := i.Grant
@@ -436,14 +437,14 @@ func TestRotationAfterARowWasRead(t *testing.T) {
 	w.connect(v)
 	v.Wait() // for the question when the token runs out, which reads too
 	left := 2
-	v.Store = busyRows{v.Store, func() {
+	v.setStore(busyRows{v.Store.(fullStore), func() {
 		if left--; left >= 0 {
 			rotateAll(t, other.Keys)
 			if err := v.Keys.Ready(t.Context()); err != nil {
 				t.Error(err)
 			}
 		}
-	}}
+	}})
 	w.fresh(v, 0)
 }
 

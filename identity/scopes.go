@@ -5,8 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-
-	"gatepost/db"
 )
 
 // included reports whether what was granted includes a scope: itself, under another
@@ -22,7 +20,7 @@ func (s Service) missing(granted []string) []string {
 
 // ungranted are the scopes that are asked for and that weren't granted. Some services don't
 // tell of the scope for a refresh token, which is granted where one came.
-func (s Service) ungranted(g db.Grant, refreshable bool) []string {
+func (s Service) ungranted(g Grant, refreshable bool) []string {
 	granted := strings.Fields(g.Scopes)
 	return slices.DeleteFunc(slices.Clone(s.Scopes), func(scope string) bool {
 		return s.included(scope, granted) || scope == s.RefreshScope && refreshable
@@ -30,13 +28,13 @@ func (s Service) ungranted(g db.Grant, refreshable bool) []string {
 }
 
 // lacking are the scopes that are asked for by now and that an identity was not granted.
-func (s Service) lacking(i db.Identity) []string {
+func (s Service) lacking(i Identity) []string {
 	return s.ungranted(i.Grant, !i.KeepAliveAt.IsZero())
 }
 
 // wanted is the service as an identity would be authorized anew, its client excepted:
 // with the scopes of the tenant's own app where that made it.
-func (v *Vault) wanted(ctx context.Context, g db.Grant) (Service, error) {
+func (v *Vault) wanted(ctx context.Context, g Grant) (Service, error) {
 	s, err := v.Settings(ctx, g.Service)
 	if err != nil || !g.OwnApp {
 		return s, err
@@ -53,7 +51,7 @@ func (v *Vault) wanted(ctx context.Context, g db.Grant) (Service, error) {
 
 // Describe tells what is known of identities now. Of a service that was removed no
 // scopes are missing. Errors are failures of the store.
-func (v *Vault) Describe(ctx context.Context, identities ...db.NamedIdentity) ([]Description, error) {
+func (v *Vault) Describe(ctx context.Context, identities ...NamedIdentity) ([]Description, error) {
 	type app struct{ service, tenant string }
 	known := map[app]Service{}
 	all := []Description{}

@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 
-	"gatepost/db"
 	"gatepost/seal"
 )
 
@@ -16,24 +15,13 @@ const (
 	kindClientSecret = "client_secret" // of a tenant's own app, or of the shared one: of no tenant
 )
 
-// Sealed is what the vault seals, to be registered with its keyring.
-var Sealed = seal.Owner{Name: "identity", Tables: []db.SealedTable{
-	db.SealedIdentities.Holding(kindAccess, kindRefresh),
-	db.SealedHeld.Holding(kindAccess, kindRefresh),
-	db.SealedGranted.Holding(kindAccess, kindRefresh),
-	db.SealedRevocations.Holding(kindRefresh),
-	db.SealedHandshakes.Holding(kindVerifier),
-	db.SealedServiceSettings.Holding(kindClientSecret),
-	db.SealedTenantApps.Holding(kindClientSecret),
-}}
-
 // grantBinding binds a token of a grant to its row.
-func grantBinding(kind string, g db.Grant) seal.Binding {
+func grantBinding(kind string, g Grant) seal.Binding {
 	return seal.Binding{Kind: kind, TenantID: g.TenantID, Service: g.Service, RowID: g.ID}
 }
 
 // verifierBinding binds the verifier of a handshake to it.
-func verifierBinding(h db.Handshake) seal.Binding {
+func verifierBinding(h Handshake) seal.Binding {
 	return seal.Binding{Kind: kindVerifier, TenantID: h.TenantID, Service: h.Service, RowID: h.StateHash}
 }
 
@@ -48,7 +36,7 @@ type tokens struct{ access, refresh string }
 
 // storeSealed seals the tokens for g's row and has store put it away; again when
 // the key has been rotated meanwhile.
-func (v *Vault) storeSealed(ctx context.Context, g db.Grant, t tokens, store func(db.Grant) error) error {
+func (v *Vault) storeSealed(ctx context.Context, g Grant, t tokens, store func(Grant) error) error {
 	return v.Keys.WithKey(ctx, func(k seal.Key) error {
 		sealed, err := sealGrant(k, g, t)
 		if err != nil {
@@ -59,7 +47,7 @@ func (v *Vault) storeSealed(ctx context.Context, g db.Grant, t tokens, store fun
 }
 
 // sealGrant returns g with the tokens sealed for its row.
-func sealGrant(k seal.Key, g db.Grant, t tokens) (db.Grant, error) {
+func sealGrant(k seal.Key, g Grant, t tokens) (Grant, error) {
 	var err error
 	if g.SealedAccess, err = k.Seal(t.access, grantBinding(kindAccess, g)); err != nil {
 		return g, err
@@ -71,10 +59,10 @@ func sealGrant(k seal.Key, g db.Grant, t tokens) (db.Grant, error) {
 	return g, nil
 }
 
-func (v *Vault) openAccess(ctx context.Context, g db.Grant) (string, error) {
+func (v *Vault) openAccess(ctx context.Context, g Grant) (string, error) {
 	return v.Keys.Open(ctx, g.SealedAccess, grantBinding(kindAccess, g))
 }
 
-func (v *Vault) openRefresh(ctx context.Context, g db.Grant) (string, error) {
+func (v *Vault) openRefresh(ctx context.Context, g Grant) (string, error) {
 	return v.Keys.Open(ctx, g.SealedRefresh, grantBinding(kindRefresh, g))
 }

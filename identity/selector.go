@@ -7,14 +7,7 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"gatepost/db"
 )
-
-// Selector says which identities are meant: those to which all of what it names
-// applies. What isn't given applies to any: an empty User means anybody's, so see that
-// somebody is logged in first, and NoUser that it is nobody's.
-type Selector = db.Selector
 
 // Bounds of what an application calls its users, accounts and tags, in bytes, and
 // of how many tags an identity may have.
@@ -84,8 +77,8 @@ func checkNamed(sel Selector) error {
 // AmbiguousError says that a selector means several identities where one is asked
 // for.
 type AmbiguousError struct {
-	Identities []db.NamedIdentity // some of them, the oldest first
-	More       bool               // there are others
+	Identities []NamedIdentity // some of them, the oldest first
+	More       bool            // there are others
 }
 
 // Error says how many.
@@ -105,26 +98,26 @@ const shownMatches = 10
 // Find returns the identity that the selector means. Errors: ErrEmptySelector,
 // ErrContrarySelector, *NameError, ErrNotConnected, *AmbiguousError, or a failure of
 // the store.
-func (v *Vault) Find(ctx context.Context, sel Selector) (db.NamedIdentity, error) {
+func (v *Vault) Find(ctx context.Context, sel Selector) (NamedIdentity, error) {
 	if err := checkNamed(sel); err != nil {
-		return db.NamedIdentity{}, err
+		return NamedIdentity{}, err
 	}
 	found, err := v.Store.Identities(ctx, sel, "", shownMatches+1)
 	switch {
 	case err != nil:
-		return db.NamedIdentity{}, err
+		return NamedIdentity{}, err
 	case len(found) == 0:
-		return db.NamedIdentity{}, ErrNotConnected
+		return NamedIdentity{}, ErrNotConnected
 	case len(found) > 1:
 		shown := found[:min(len(found), shownMatches)]
-		return db.NamedIdentity{}, &AmbiguousError{Identities: shown, More: len(found) > len(shown)}
+		return NamedIdentity{}, &AmbiguousError{Identities: shown, More: len(found) > len(shown)}
 	}
 	return found[0], nil
 }
 
 // Page is a part of a listing.
 type Page struct {
-	Identities []db.NamedIdentity
+	Identities []NamedIdentity
 	Next       string // where the next page begins; empty when there is none
 }
 

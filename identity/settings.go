@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"gatepost/db"
 	"gatepost/seal"
 )
 
@@ -57,7 +56,7 @@ func (v *Vault) SetService(ctx context.Context, service string, c ServiceChange)
 				return err
 			}
 		}
-		return v.Store.ChangeService(ctx, service, func(set *db.ServiceSettings) {
+		return v.optional.ChangeService(ctx, service, func(set *ServiceSettings) {
 			set.DefinedAt = s.definedAt
 			replace(&set.ClientID, c.ClientID)
 			replace(&set.LoginURL, c.LoginURL)
@@ -84,7 +83,7 @@ func replace(value, with *string) {
 // RetryApp has the connections for which the service refused the shared app itself
 // tried again at once: for when its settings may have been mended.
 func (v *Vault) RetryApp(ctx context.Context, service string) error {
-	n, err := v.Store.MendBroken(ctx, service, "", appCodes)
+	n, err := v.optional.MendBroken(ctx, service, "", appCodes)
 	if n > 0 {
 		v.Log.InfoContext(ctx, "connections whose app had been refused are tried again", "service", service, "connections", n)
 	}
@@ -139,17 +138,17 @@ func (v *Vault) current(ctx context.Context, service string) (Service, error) {
 }
 
 // set is the service with what is set of it, its secret excepted.
-func (v *Vault) set(ctx context.Context, service string) (Service, db.ServiceSettings, error) {
+func (v *Vault) set(ctx context.Context, service string) (Service, ServiceSettings, error) {
 	s, err := v.Service(ctx, service)
 	if err != nil {
-		return s, db.ServiceSettings{}, err
+		return s, ServiceSettings{}, err
 	}
-	set, err := v.Store.ServiceSettings(ctx, service)
+	set, err := v.optional.ServiceSettings(ctx, service)
 	return s.with(set), set, err
 }
 
 // with is the service with what is set of it, its secret excepted.
-func (s Service) with(set db.ServiceSettings) Service {
+func (s Service) with(set ServiceSettings) Service {
 	if set.ClientID != "" {
 		s.ClientID, s.stored = set.ClientID, true
 	}

@@ -10,13 +10,13 @@ import (
 // tamperedStore asks before each write, and after each that succeeded, whether
 // it is to fail: then nothing is written, or it is written and nobody learns of it.
 type tamperedStore struct {
-	Store
+	fullStore
 	fails func(method string, after bool) error
 }
 
 // tampered makes a vault's store one.
 func tampered(fails func(method string, after bool) error) func(*Config) {
-	return func(c *Config) { c.Store = &tamperedStore{Store: c.Store, fails: fails} }
+	return func(c *Config) { c.Store = &tamperedStore{fullStore: c.Store.(fullStore), fails: fails} }
 }
 
 // writes are the methods of a Store that write.
@@ -45,85 +45,85 @@ func (s *tamperedStore) tamper(method string, write func() error) error {
 }
 
 func (s *tamperedStore) SaveIdentity(ctx context.Context, g db.Grant, otherOrg bool, confirmed string) (string, error) {
-	return tamper(s, "SaveIdentity", func() (string, error) { return s.Store.SaveIdentity(ctx, g, otherOrg, confirmed) })
+	return tamper(s, "SaveIdentity", func() (string, error) { return s.fullStore.SaveIdentity(ctx, g, otherOrg, confirmed) })
 }
 
 func (s *tamperedStore) DeleteIdentity(ctx context.Context, service, tenantID, actor string) ([]string, error) {
-	return tamper(s, "DeleteIdentity", func() ([]string, error) { return s.Store.DeleteIdentity(ctx, service, tenantID, actor) })
+	return tamper(s, "DeleteIdentity", func() ([]string, error) { return s.fullStore.DeleteIdentity(ctx, service, tenantID, actor) })
 }
 
 func (s *tamperedStore) StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration, refused bool) (time.Time, error) {
 	return tamper(s, "StartRenewal", func() (time.Time, error) {
-		return s.Store.StartRenewal(ctx, id, generation, owner, lease, refused)
+		return s.fullStore.StartRenewal(ctx, id, generation, owner, lease, refused)
 	})
 }
 
 func (s *tamperedStore) RestartCall(ctx context.Context, id string, generation int64, owner string) error {
-	return s.tamper("RestartCall", func() error { return s.Store.RestartCall(ctx, id, generation, owner) })
+	return s.tamper("RestartCall", func() error { return s.fullStore.RestartCall(ctx, id, generation, owner) })
 }
 
 func (s *tamperedStore) ExtendRenewal(ctx context.Context, id, owner string, lease time.Duration) error {
-	return s.tamper("ExtendRenewal", func() error { return s.Store.ExtendRenewal(ctx, id, owner, lease) })
+	return s.tamper("ExtendRenewal", func() error { return s.fullStore.ExtendRenewal(ctx, id, owner, lease) })
 }
 
 func (s *tamperedStore) FinishRenewal(ctx context.Context, g db.Grant, generation int64) error {
-	return s.tamper("FinishRenewal", func() error { return s.Store.FinishRenewal(ctx, g, generation) })
+	return s.tamper("FinishRenewal", func() error { return s.fullStore.FinishRenewal(ctx, g, generation) })
 }
 
 func (s *tamperedStore) FailRenewal(ctx context.Context, id string, generation int64, owner, code string, retryAt time.Time, unknown bool) error {
 	return s.tamper("FailRenewal", func() error {
-		return s.Store.FailRenewal(ctx, id, generation, owner, code, retryAt, unknown)
+		return s.fullStore.FailRenewal(ctx, id, generation, owner, code, retryAt, unknown)
 	})
 }
 
 func (s *tamperedStore) BreakIdentity(ctx context.Context, id string, generation int64, code, owner string) error {
-	return s.tamper("BreakIdentity", func() error { return s.Store.BreakIdentity(ctx, id, generation, code, owner) })
+	return s.tamper("BreakIdentity", func() error { return s.fullStore.BreakIdentity(ctx, id, generation, code, owner) })
 }
 
 func (s *tamperedStore) SetExpiry(ctx context.Context, id string, generation int64, expires time.Time) error {
-	return s.tamper("SetExpiry", func() error { return s.Store.SetExpiry(ctx, id, generation, expires) })
+	return s.tamper("SetExpiry", func() error { return s.fullStore.SetExpiry(ctx, id, generation, expires) })
 }
 
 func (s *tamperedStore) Used(ctx context.Context, at map[string]time.Time) error {
-	return s.tamper("Used", func() error { return s.Store.Used(ctx, at) })
+	return s.tamper("Used", func() error { return s.fullStore.Used(ctx, at) })
 }
 
 func (s *tamperedStore) HoldIdentity(ctx context.Context, h db.Held) error {
-	return s.tamper("HoldIdentity", func() error { return s.Store.HoldIdentity(ctx, h) })
+	return s.tamper("HoldIdentity", func() error { return s.fullStore.HoldIdentity(ctx, h) })
 }
 
 func (s *tamperedStore) DropHeld(ctx context.Context, service, tenantID, heldID string) (string, error) {
-	return tamper(s, "DropHeld", func() (string, error) { return s.Store.DropHeld(ctx, service, tenantID, heldID) })
+	return tamper(s, "DropHeld", func() (string, error) { return s.fullStore.DropHeld(ctx, service, tenantID, heldID) })
 }
 
 func (s *tamperedStore) AddHandshake(ctx context.Context, h db.Handshake) error {
-	return s.tamper("AddHandshake", func() error { return s.Store.AddHandshake(ctx, h) })
+	return s.tamper("AddHandshake", func() error { return s.fullStore.AddHandshake(ctx, h) })
 }
 
 func (s *tamperedStore) TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (db.Handshake, error) {
-	return tamper(s, "TakeHandshake", func() (db.Handshake, error) { return s.Store.TakeHandshake(ctx, service, stateHash, sessionID) })
+	return tamper(s, "TakeHandshake", func() (db.Handshake, error) { return s.fullStore.TakeHandshake(ctx, service, stateHash, sessionID) })
 }
 
 func (s *tamperedStore) EndHandshake(ctx context.Context, h db.Handshake, o db.HandshakeOutcome) error {
-	return s.tamper("EndHandshake", func() error { return s.Store.EndHandshake(ctx, h, o) })
+	return s.tamper("EndHandshake", func() error { return s.fullStore.EndHandshake(ctx, h, o) })
 }
 
 func (s *tamperedStore) AddRevocation(ctx context.Context, g db.Grant) (string, error) {
-	return tamper(s, "AddRevocation", func() (string, error) { return s.Store.AddRevocation(ctx, g) })
+	return tamper(s, "AddRevocation", func() (string, error) { return s.fullStore.AddRevocation(ctx, g) })
 }
 
 func (s *tamperedStore) ChangeService(ctx context.Context, service string, change func(*db.ServiceSettings)) error {
-	return s.tamper("ChangeService", func() error { return s.Store.ChangeService(ctx, service, change) })
+	return s.tamper("ChangeService", func() error { return s.fullStore.ChangeService(ctx, service, change) })
 }
 
 func (s *tamperedStore) MendBroken(ctx context.Context, service, tenantID string, codes []string) (int64, error) {
-	return tamper(s, "MendBroken", func() (int64, error) { return s.Store.MendBroken(ctx, service, tenantID, codes) })
+	return tamper(s, "MendBroken", func() (int64, error) { return s.fullStore.MendBroken(ctx, service, tenantID, codes) })
 }
 
 func (s *tamperedStore) ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*db.TenantApp) error) (int64, error) {
-	return tamper(s, "ChangeTenantApp", func() (int64, error) { return s.Store.ChangeTenantApp(ctx, service, tenantID, change) })
+	return tamper(s, "ChangeTenantApp", func() (int64, error) { return s.fullStore.ChangeTenantApp(ctx, service, tenantID, change) })
 }
 
 func (s *tamperedStore) DeleteRevocation(ctx context.Context, id string) error {
-	return s.tamper("DeleteRevocation", func() error { return s.Store.DeleteRevocation(ctx, id) })
+	return s.tamper("DeleteRevocation", func() error { return s.fullStore.DeleteRevocation(ctx, id) })
 }

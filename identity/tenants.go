@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"gatepost/db"
 )
 
 // WipeAfter is how long the data of a removed tenant is kept, for those who removed the
@@ -24,7 +22,7 @@ func (e *ClosedError) Error() string {
 }
 
 // MustBeOpen gives a *ClosedError for a tenant that was removed.
-func MustBeOpen(t db.Tenant) error {
+func MustBeOpen(t Tenant) error {
 	if t.ClosedAt.IsZero() {
 		return nil
 	}
@@ -33,15 +31,15 @@ func MustBeOpen(t db.Tenant) error {
 
 // Removal is what removing a tenant ended.
 type Removal struct {
-	db.Closing
+	Closing
 	Receipts []Receipt // of its connections
 	WipeAt   time.Time // when a running server deletes its data
 }
 
 // RemoveTenant closes an open tenant and revokes its connections; its data is deleted once
 // WipeAfter has passed, or with now as soon as somebody sees to it. Errors: *ClosedError for
-// one that is closed, unless now; db.ErrNotFound for one whose data is deleted meanwhile.
-func (v *Vault) RemoveTenant(ctx context.Context, t db.Tenant, now bool) (Removal, error) {
+// one that is closed, unless now; stored.ErrNotFound for one whose data is deleted meanwhile.
+func (v *Vault) RemoveTenant(ctx context.Context, t Tenant, now bool) (Removal, error) {
 	wipeAt := v.Now()
 	if !now {
 		if err := MustBeOpen(t); err != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 	"gatepost/seal"
 )
 
@@ -118,7 +118,7 @@ func (v *Vault) Export(ctx context.Context, sel Selector) (b Bundle, unreadable 
 // nameTenants adds the tenants of the identities in b.
 func (v *Vault) nameTenants(ctx context.Context, b *Bundle) error {
 	for _, slug := range b.slugs() {
-		t, err := v.Store.TenantBySlug(ctx, slug)
+		t, err := v.optional.TenantBySlug(ctx, slug)
 		if err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ var errBusy = errors.New("a renewal is under way")
 
 // movable opens an identity's tokens, both of one generation. It waits, until a
 // time, while a renewal is under way.
-func (v *Vault) movable(ctx context.Context, i db.NamedIdentity, until time.Time) (Movable, error) {
+func (v *Vault) movable(ctx context.Context, i NamedIdentity, until time.Time) (Movable, error) {
 	for {
 		m, err := v.opened(ctx, i)
 		switch {
@@ -149,7 +149,7 @@ func (v *Vault) movable(ctx context.Context, i db.NamedIdentity, until time.Time
 			if err := pause(ctx, v.Poll); err != nil {
 				return m, err
 			}
-		case !errors.Is(err, db.ErrLost):
+		case !errors.Is(err, stored.ErrLost):
 			return m, err
 		}
 		if i.Identity, err = v.byID(ctx, i.ID); err != nil {
@@ -158,7 +158,7 @@ func (v *Vault) movable(ctx context.Context, i db.NamedIdentity, until time.Time
 	}
 }
 
-func (v *Vault) opened(ctx context.Context, i db.NamedIdentity) (Movable, error) {
+func (v *Vault) opened(ctx context.Context, i NamedIdentity) (Movable, error) {
 	if !i.CallStartedAt.IsZero() && (i.BrokenAt.IsZero() || v.Now().Before(i.LeaseUntil)) {
 		return Movable{}, errBusy // else its app was removed, and nobody finds out what came of the call
 	}
@@ -194,7 +194,7 @@ type ImportOptions struct {
 	// remembered as confirmed by the operator.
 	ShareOrgs bool
 	// NewTenant makes a tenant that is missing; nil to refuse the bundle then.
-	NewTenant func(slug, name string) (db.NewTenant, error)
+	NewTenant func(slug, name string) (NewTenant, error)
 }
 
 // Imported says what became of a bundle.
@@ -261,7 +261,7 @@ func (v *Vault) Import(ctx context.Context, b Bundle, o ImportOptions) (Imported
 		return done, nil
 	}
 	revocations, err := v.storeArrivals(ctx, made, arrivals)
-	if errors.Is(err, db.ErrLost) || errors.Is(err, db.ErrConflict) || errors.Is(err, ErrOrgInUse) {
+	if errors.Is(err, stored.ErrLost) || errors.Is(err, stored.ErrConflict) || errors.Is(err, ErrOrgInUse) {
 		return done, ErrChanged
 	}
 	if err != nil {
@@ -273,7 +273,7 @@ func (v *Vault) Import(ctx context.Context, b Bundle, o ImportOptions) (Imported
 
 // arrival is an identity that is to be stored, with its tokens.
 type arrival struct {
-	db.Arrival
+	Arrival
 	tokens
 	tenant      string // slug
 	connectedTo string // id of the org that its tenant is connected to already
@@ -293,13 +293,13 @@ func (v *Vault) checkOrgs(ctx context.Context, arrivals []arrival, share bool) e
 		}
 		o := org{a.Service, a.OrgID}
 		if share || arrived[o] {
-			arrivals[n].OrgConfirmedBy = db.ByOperator
+			arrivals[n].OrgConfirmedBy = stored.ByOperator
 		}
 		arrived[o] = true
 		if share || a.OrgID == a.connectedTo {
 			continue
 		}
-		needs, err := v.Store.OrgNeedsConfirmation(ctx, a.Service, a.OrgID, a.TenantID)
+		needs, err := v.optional.OrgNeedsConfirmation(ctx, a.Service, a.OrgID, a.TenantID)
 		if err != nil {
 			return err
 		}
@@ -316,16 +316,16 @@ func (v *Vault) checkOrgs(ctx context.Context, arrivals []arrival, share bool) e
 
 // storeArrivals seals the arrivals with the key of this installation and stores
 // them in one transaction.
-func (v *Vault) storeArrivals(ctx context.Context, tenants []db.NewTenant, arrivals []arrival) (revocations []string, err error) {
+func (v *Vault) storeArrivals(ctx context.Context, tenants []NewTenant, arrivals []arrival) (revocations []string, err error) {
 	err = v.Keys.WithKey(ctx, func(k seal.Key) error {
-		rows := make([]db.Arrival, len(arrivals))
+		rows := make([]Arrival, len(arrivals))
 		for n, a := range arrivals {
 			if a.Grant, err = sealGrant(k, a.Grant, a.tokens); err != nil {
 				return err
 			}
 			rows[n] = a.Arrival
 		}
-		revocations, err = v.Store.ImportIdentities(ctx, tenants, rows)
+		revocations, err = v.optional.ImportIdentities(ctx, tenants, rows)
 		return err
 	})
 	return revocations, err
@@ -333,18 +333,18 @@ func (v *Vault) storeArrivals(ctx context.Context, tenants []db.NewTenant, arriv
 
 // bundleTenants returns the ids of a bundle's tenants by their slugs, and those
 // that are to be made.
-func (v *Vault) bundleTenants(ctx context.Context, b Bundle, newTenant func(slug, name string) (db.NewTenant, error)) (ids map[string]string, made []db.NewTenant, err error) {
+func (v *Vault) bundleTenants(ctx context.Context, b Bundle, newTenant func(slug, name string) (NewTenant, error)) (ids map[string]string, made []NewTenant, err error) {
 	ids, names := map[string]string{}, map[string]string{}
 	for _, t := range b.Tenants {
 		names[t.Slug] = t.Name
 	}
 	var missing []string
 	for _, slug := range b.slugs() {
-		t, err := v.Store.TenantBySlug(ctx, slug)
+		t, err := v.optional.TenantBySlug(ctx, slug)
 		switch {
 		case err == nil:
 			ids[slug] = t.ID
-		case !errors.Is(err, db.ErrNotFound):
+		case !errors.Is(err, stored.ErrNotFound):
 			return nil, nil, err
 		case newTenant == nil:
 			missing = append(missing, slug)
@@ -373,15 +373,15 @@ func (v *Vault) arrive(ctx context.Context, m Movable, tenantID string, replace 
 	if err != nil {
 		return arrival{}, err
 	}
-	a := arrival{tenant: m.Tenant, tokens: tokens{m.AccessToken, m.RefreshToken}, Arrival: db.Arrival{
-		Grant: db.Grant{ID: db.NewID(), Service: m.Service, TenantID: tenantID, User: m.User, Account: m.Account, Tags: tags, Native: importedNative(m.Native),
+	a := arrival{tenant: m.Tenant, tokens: tokens{m.AccessToken, m.RefreshToken}, Arrival: Arrival{
+		Grant: Grant{ID: stored.NewID(), Service: m.Service, TenantID: tenantID, User: m.User, Account: m.Account, Tags: tags, Native: importedNative(m.Native),
 			LoginURL: m.LoginURL, InstanceURL: m.InstanceURL, OrgID: m.OrgID, OrgName: m.OrgName, Sandbox: m.Sandbox, RemoteUserID: m.RemoteUserID,
 			Scopes: strings.Join(m.Scopes, " "), ClientID: m.ClientID, OwnApp: m.OwnApp, AccessEnds: given(m.ExpiresAt), Endless: m.RefreshToken == "", DefinedAt: s.definedAt},
 		ApprovedBy: m.ConnectedBy, ConnectedAt: m.ConnectedAt, RefreshedAt: m.RefreshedAt,
 		BrokenAt: given(m.BrokenAt), BrokenCode: m.BrokenCode}}
 	old, err := v.Store.IdentityOf(ctx, m.Service, tenantID, m.User, m.Account)
 	switch {
-	case errors.Is(err, db.ErrNotFound):
+	case errors.Is(err, stored.ErrNotFound):
 		done.New++
 		return a, nil
 	case err != nil:
@@ -400,7 +400,7 @@ func (v *Vault) arrive(ctx context.Context, m Movable, tenantID string, replace 
 	a.ID, a.Replaces, a.SameGrant = old.ID, old.Generation, again
 	if !again {
 		kept, err := v.openNow(ctx, old, v.openRefresh)
-		if errors.Is(err, db.ErrLost) {
+		if errors.Is(err, stored.ErrLost) {
 			return arrival{}, ErrChanged
 		}
 		if err != nil && !errors.Is(err, seal.ErrSealed) {

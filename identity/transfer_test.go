@@ -428,7 +428,7 @@ func TestImportMeetsAChange(t *testing.T) {
 	b := old.export(from, Selector{})
 	there := old.elsewhere()
 	var store *meddler
-	to := there.process(func(c *Config) { store = &meddler{Store: c.Store}; c.Store = store })
+	to := there.process(func(c *Config) { store = &meddler{fullStore: c.Store.(fullStore)}; c.Store = store })
 	store.meddle = func() { there.connect(there.process()) }
 	_, err := to.Import(t.Context(), b, ImportOptions{})
 	wantError(t, "somebody connected meanwhile", err, ErrChanged)
@@ -444,7 +444,7 @@ func TestImportMeetsAChange(t *testing.T) {
 // meddler is a store in which something happens just before an import, or when a
 // row is read again.
 type meddler struct {
-	Store
+	fullStore
 	meddle, reread func()
 }
 
@@ -452,7 +452,7 @@ func (s *meddler) IdentityByID(ctx context.Context, id string) (db.Identity, err
 	if s.reread != nil {
 		s.reread()
 	}
-	return s.Store.IdentityByID(ctx, id)
+	return s.fullStore.IdentityByID(ctx, id)
 }
 
 func (s *meddler) ImportIdentities(ctx context.Context, tenants []db.NewTenant, arrivals []db.Arrival) ([]string, error) {
@@ -460,7 +460,7 @@ func (s *meddler) ImportIdentities(ctx context.Context, tenants []db.NewTenant, 
 		s.meddle()
 		s.meddle = nil
 	}
-	return s.Store.ImportIdentities(ctx, tenants, arrivals)
+	return s.fullStore.ImportIdentities(ctx, tenants, arrivals)
 }
 
 // A renewal that is under way is waited for; one that nobody ends is told of.
@@ -476,7 +476,7 @@ func TestExportInTheMiddleOfARenewal(t *testing.T) {
 	go func() { _, err := w.get(v, i.Generation); renewed <- err }()
 	comes(t, g.entered)
 	exported, waits := make(chan Bundle, 1), make(chan bool)
-	waiting := w.process(func(c *Config) { c.Store = &meddler{Store: c.Store, reread: func() { waits <- true }} })
+	waiting := w.process(func(c *Config) { c.Store = &meddler{fullStore: c.Store.(fullStore), reread: func() { waits <- true }} })
 	go func() {
 		b, _, err := waiting.Export(t.Context(), Selector{})
 		if err != nil {
@@ -622,7 +622,7 @@ func TestImportMeetsARenewal(t *testing.T) {
 	i := w.connect(v)
 	b := w.export(v, Selector{})
 	var store *meddler
-	late := w.process(func(c *Config) { store = &meddler{Store: c.Store}; c.Store = store })
+	late := w.process(func(c *Config) { store = &meddler{fullStore: c.Store.(fullStore)}; c.Store = store })
 	store.meddle = func() {
 		if _, err := w.store.StartRenewal(t.Context(), i.ID, i.Generation, "another", time.Minute, true); err != nil {
 			t.Error(err)

@@ -5,102 +5,21 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
-	"gatepost/db"
+	"gatepost/identity/stored"
 	"gatepost/seal"
 
 	"golang.org/x/sync/singleflight"
 )
-
-// Store is what the vault needs of a database. db.DB documents the methods.
-type Store interface {
-	Identity(ctx context.Context, service, tenantID string) (db.Identity, error)
-	IdentityOf(ctx context.Context, service, tenantID, user, account string) (db.Identity, error)
-	IdentityByID(ctx context.Context, id string) (db.Identity, error)
-	ApprovedAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]db.Identity, error)
-	HeldAnywhere(ctx context.Context, service, orgID, remoteUserID string) ([]db.Grant, error)
-	HoldsToken(ctx context.Context, service, tokenHash string) (bool, error)
-	Unhashed(ctx context.Context, g db.Grant) ([]db.Identity, error)
-	UnhashedHeld(ctx context.Context, service string) ([]db.Grant, error)
-	SetTokenHash(ctx context.Context, id string, generation int64, tokenHash string) error
-	Identities(ctx context.Context, sel db.Selector, after string, limit int) ([]db.NamedIdentity, error)
-	DeleteIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error)
-	DeleteSomeIdentities(ctx context.Context, sel db.Selector, after, through string, limit int) ([]db.Deleted, error)
-	ForgetIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error)
-	TenantBySlug(ctx context.Context, slug string) (db.Tenant, error)
-	CloseTenant(ctx context.Context, tenantID string, wipeAt time.Time) (db.Closing, error)
-	ImportIdentities(ctx context.Context, tenants []db.NewTenant, arrivals []db.Arrival) (revocations []string, err error)
-	SaveIdentity(ctx context.Context, g db.Grant, otherOrg bool, confirmed string) (replaced string, err error)
-	DeleteIdentity(ctx context.Context, service, tenantID, actor string) (revocations []string, err error)
-
-	StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration, refused bool) (earlier time.Time, err error)
-	RestartCall(ctx context.Context, id string, generation int64, owner string) error
-	ExtendRenewal(ctx context.Context, id, owner string, lease time.Duration) error
-	FinishRenewal(ctx context.Context, g db.Grant, generation int64) error
-	FailRenewal(ctx context.Context, id string, generation int64, owner, code string, retryAt time.Time, unknown bool) error
-	BreakIdentity(ctx context.Context, id string, generation int64, code, owner string) error
-
-	SetExpiry(ctx context.Context, id string, generation int64, expires time.Time) error
-	KeepAliveDue(ctx context.Context, limit int) ([]db.IdentityKey, error)
-	AbandonedRenewals(ctx context.Context, limit int) ([]db.IdentityKey, error)
-	Used(ctx context.Context, at map[string]time.Time) error
-
-	Held(ctx context.Context, service, tenantID string) (db.Held, error)
-	HoldIdentity(ctx context.Context, h db.Held) error
-	OrgNeedsConfirmation(ctx context.Context, service, orgID, tenantID string) (bool, error)
-	DropHeld(ctx context.Context, service, tenantID, heldID string) (revocation string, err error)
-
-	AddHandshake(ctx context.Context, h db.Handshake) error
-	Handshake(ctx context.Context, service, stateHash, sessionID string) (db.Handshake, error)
-	TakeHandshake(ctx context.Context, service, stateHash, sessionID string) (db.Handshake, error)
-	RefuseHandshake(ctx context.Context, h db.Handshake, o db.HandshakeOutcome) error
-	EndHandshake(ctx context.Context, h db.Handshake, o db.HandshakeOutcome) error
-	LastOutcome(ctx context.Context, service, sessionID string) (o db.HandshakeOutcome, tenantID string, err error)
-
-	ServiceSettings(ctx context.Context, service string) (db.ServiceSettings, error)
-	ChangeService(ctx context.Context, service string, change func(*db.ServiceSettings)) error
-	MendBroken(ctx context.Context, service, tenantID string, codes []string) (n int64, err error)
-
-	TenantApp(ctx context.Context, service, tenantID string) (db.TenantApp, error)
-	ChangeTenantApp(ctx context.Context, service, tenantID string, change func(*db.TenantApp) error) (mended int64, err error)
-	DeleteTenantApp(ctx context.Context, service, tenantID string) (broken int64, err error)
-	MadeWithOtherApp(ctx context.Context, service, tenantID string) (n int, err error)
-	OwnAppUses(ctx context.Context, service, tenantID string) (n int, err error)
-
-	ServiceDefinition(ctx context.Context, id string) (db.ServiceDefinition, error)
-	ServiceDefinitions(ctx context.Context) ([]db.ServiceDefinition, error)
-	AddServiceDefinition(ctx context.Context, s db.ServiceDefinition) error
-	ChangeServiceDefinition(ctx context.Context, id string, change func(d db.ServiceDefinition, uses db.ServiceUses) (string, error)) error
-	DeleteServiceDefinition(ctx context.Context, id string) (unrevoked int64, err error)
-	AllServiceSettings(ctx context.Context) (map[string]db.ServiceSettings, error)
-
-	AuthorizationStore
-
-	AddRevocation(ctx context.Context, g db.Grant) (string, error)
-	Revocation(ctx context.Context, id string) (db.Revocation, error)
-	DeleteRevocation(ctx context.Context, id string) error
-}
-
-// AuthorizationStore is what the vault needs for authorizations that are begun over HTTP.
-type AuthorizationStore interface {
-	BeginAuthorization(ctx context.Context, a db.Authorization) error
-	Authorization(ctx context.Context, id string) (db.Authorization, error)
-	AuthorizationByLink(ctx context.Context, linkHash string) (db.Authorization, error)
-	OpenAuthorization(ctx context.Context, id, browserHash string, until time.Time) error
-	EndAuthorization(ctx context.Context, id string, state db.AuthorizationState, code, reason, said string) error
-	HandshakeAuthorization(ctx context.Context, service, stateHash string) (id string, err error)
-	GrantAuthorization(ctx context.Context, g db.Grant, codeHash string) error
-	Granted(ctx context.Context, authorizationID string) (db.Grant, error)
-	CompleteAuthorization(ctx context.Context, id string, g db.Grant, otherOrg bool) (replaced string, err error)
-	HoldAuthorization(ctx context.Context, id string, h db.Held) error
-	DropAuthorization(ctx context.Context, id, code string) (revocation string, err error)
-}
 
 // The errors of Get beside a plain failure of the store.
 var (
@@ -121,9 +40,9 @@ const (
 	BrokenInterrupted = "renewal_interrupted" // a renewal's answer was lost after the token had been exchanged
 	BrokenSealed      = "sealed"              // the stored credential can't be opened
 	BrokenForeign     = "foreign_instance"    // the renewal named a host that is not the service's
-	BrokenAppRefused  = db.AppRefused         // the service refused the tenant's own app
-	BrokenAppRemoved  = db.AppRemoved         // the tenant's own app was removed, or is for another host now
-	BrokenOtherApp    = db.OtherApp           // another app than the one that made it is set by now
+	BrokenAppRefused  = stored.AppRefused     // the service refused the tenant's own app
+	BrokenAppRemoved  = stored.AppRemoved     // the tenant's own app was removed, or is for another host now
+	BrokenOtherApp    = stored.OtherApp       // another app than the one that made it is set by now
 	BrokenEnded       = "access_ended"        // the access token ran out or was refused, and there is nothing to renew it with
 )
 
@@ -165,7 +84,8 @@ type Org struct {
 	UserID   string // the user's, the same in all their orgs
 }
 
-// Config is what a Vault is made of. Store, Keys, HTTP and Services are required.
+// Config is what a Vault is made of, for those who bring its parts: see Open for all of them at once. Store,
+// Keys and HTTP are required.
 type Config struct {
 	Store Store
 	Keys  *seal.Keyring
@@ -175,6 +95,9 @@ type Config struct {
 	// before. HTTP when nil.
 	TenantHTTP *http.Client
 	Services   []Service
+	// LookupOnly makes a vault for looking services up, which opens no credential and calls nobody, so that it
+	// needs no Keys and no HTTP.
+	LookupOnly bool
 	// Callback is our callback for services that come without a RedirectURL; nil when
 	// none of those is authorized here.
 	Callback func(service string) string
@@ -192,6 +115,44 @@ type Config struct {
 	Now      func() time.Time // by the clock that all processes go by: when nil the store's, as db.DB has one, or else time.Now
 }
 
+// ConfigError says why no vault can be made.
+type ConfigError struct{ Problems []string }
+
+// Error is a line for each problem.
+func (e *ConfigError) Error() string {
+	return "the vault can't be made:\n  " + strings.Join(e.Problems, "\n  ")
+}
+
+// check returns a *ConfigError for what no vault can be made of.
+func (c Config) check() error {
+	var problems []string
+	note := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Sprintf(format, args...))
+		}
+	}
+	note(c.Store != nil, "Store is missing: what identities are kept in, as db.Open returns it")
+	note(c.Keys != nil || c.LookupOnly, "Keys is missing: the keys that seal credentials, as seal.OpenKeyset or FixedKeys return them")
+	note(c.HTTP != nil || c.LookupOnly, "HTTP is missing: the client that calls services, as outbound.Client returns it")
+	seen := map[string]bool{}
+	for n, s := range c.Services {
+		if s.ID == "" {
+			note(false, "Services[%d] has no ID", n)
+			continue
+		}
+		note(!seen[s.ID], "Services[%d]: %s is there twice", n, s.ID)
+		seen[s.ID] = true
+		for _, field := range []struct{ name, value string }{{"LoginURL", s.LoginURL}, {"AuthorizeURL", s.AuthorizeURL}, {"TokenURL", s.TokenURL}} {
+			note(field.value != "", "Services[%d]: %s has no %s", n, s.ID, field.name)
+		}
+		note(s.ExtraLogin == "" || s.anywhere(), "Services[%d]: %s is at one address alone, so that it can't log in at another", n, s.ID)
+	}
+	if len(problems) > 0 {
+		return &ConfigError{problems}
+	}
+	return nil
+}
+
 // Vault keeps tenants' credentials. Its methods are safe for concurrent use, by
 // any number of processes on one database.
 type Vault struct {
@@ -202,46 +163,56 @@ type Vault struct {
 	flights  singleflight.Group
 	running  sync.WaitGroup
 	uses     uses
+	optional roles         // of the store
 	events   EventStore    // nil to do without
 	calls    chan struct{} // of APIs through us that are under way
 
 	deleteAtOnce int // see DeleteEach
 
 	otherApps sync.Map // which are told in the log already
+
+	closing    sync.Mutex      // for the three that follow
+	life       context.Context // ends when the vault is closed
+	die        context.CancelFunc
+	loops      sync.WaitGroup // of Run
+	closeStore func() error   // nil for what others opened
 }
 
-// New returns a vault.
-func New(c Config) *Vault {
+// New returns a vault, or a *ConfigError.
+func New(c Config) (*Vault, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return newVault(c), nil
+}
+
+func newVault(c Config) *Vault {
+	c = c.withDefaults()
+	v := &Vault{Config: c, client: client{http: c.HTTP, tenants: c.TenantHTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName(), optional: rolesOf(c.Store),
+		deleteAtOnce: deleteAtOnce, calls: make(chan struct{}, callsAtOnce)}
+	v.events, _ = c.Store.(EventStore)
+	v.life, v.die = context.WithCancel(context.Background())
+	for _, s := range c.Services {
+		v.services[s.ID] = v.called(s)
+	}
+	return v
+}
+
+// withDefaults is the configuration with what stands for what isn't set.
+func (c Config) withDefaults() Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Timeout == 0 {
-		c.Timeout = 20 * time.Second
-	}
-	if c.Patience == 0 {
-		c.Patience = 5 * time.Second
-	}
-	if c.Lease == 0 {
-		c.Lease = 5 * time.Second
-	}
-	if c.Poll == 0 {
-		c.Poll = 100 * time.Millisecond
-	}
+	c.Timeout, c.Patience = cmp.Or(c.Timeout, 20*time.Second), cmp.Or(c.Patience, 5*time.Second)
+	c.Lease, c.Poll = cmp.Or(c.Lease, 5*time.Second), cmp.Or(c.Poll, 100*time.Millisecond)
 	if clock, ok := c.Store.(interface{ Now() time.Time }); ok && c.Now == nil {
 		c.Now = clock.Now
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.TenantHTTP == nil {
-		c.TenantHTTP = c.HTTP
-	}
-	v := &Vault{Config: c, client: client{http: c.HTTP, tenants: c.TenantHTTP, timeout: c.Timeout}, services: map[string]Service{}, owner: randomName(), deleteAtOnce: deleteAtOnce, calls: make(chan struct{}, callsAtOnce)}
-	v.events, _ = c.Store.(EventStore)
-	for _, s := range c.Services {
-		v.services[s.ID] = v.called(s)
-	}
-	return v
+	c.TenantHTTP = cmp.Or(c.TenantHTTP, c.HTTP)
+	return c
 }
 
 // Wait returns when no renewal runs any more, so that none is cut off by a
@@ -261,18 +232,18 @@ func compareBool(a, b bool) int {
 
 // Identity returns what is known of the tenant's own connection, or
 // ErrNotConnected.
-func (v *Vault) Identity(ctx context.Context, service, tenantID string) (db.Identity, error) {
-	i, err := v.Store.Identity(ctx, service, tenantID)
+func (v *Vault) Identity(ctx context.Context, service, tenantID string) (Identity, error) {
+	i, err := v.Store.IdentityOf(ctx, service, tenantID, "", "")
 	return i, notConnected(err)
 }
 
-func (v *Vault) byID(ctx context.Context, id string) (db.Identity, error) {
+func (v *Vault) byID(ctx context.Context, id string) (Identity, error) {
 	i, err := v.Store.IdentityByID(ctx, id)
 	return i, notConnected(err)
 }
 
 func notConnected(err error) error {
-	if errors.Is(err, db.ErrNotFound) {
+	if errors.Is(err, stored.ErrNotFound) {
 		return ErrNotConnected
 	}
 	return err

@@ -137,7 +137,7 @@ func (w *world) processOn(store *db.DB, mend ...func(*Config)) *Vault {
 	for _, m := range mend {
 		m(&c)
 	}
-	v := New(c)
+	v := newVault(c)
 	w.t.Cleanup(v.Wait)
 	return v
 }
@@ -308,18 +308,37 @@ func wantOAuth(t *testing.T, err error, code string) {
 	}
 }
 
+// fullStore is a store with all roles but the log's.
+type fullStore interface {
+	Store
+	UseStore
+	HeldStore
+	SettingsStore
+	TenantAppStore
+	DefinitionStore
+	AuthorizationStore
+	TenantStore
+	TransferStore
+	PortalStore
+	UnhashedStore
+	SweptStore
+}
+
+// setStore gives a vault another store.
+func (v *Vault) setStore(s Store) { v.Store, v.optional = s, rolesOf(s) }
+
 var errDisk = errors.New("disk I/O error")
 
 // sickStore fails the next calls of some methods.
 type sickStore struct {
-	Store
+	fullStore
 	mu   sync.Mutex
 	left map[string]int
 }
 
 func sick(s **sickStore, method string, times int) func(*Config) {
 	return func(c *Config) {
-		*s = &sickStore{Store: c.Store, left: map[string]int{method: times}}
+		*s = &sickStore{fullStore: c.Store.(fullStore), left: map[string]int{method: times}}
 		c.Store = *s
 	}
 }
@@ -338,75 +357,68 @@ func (s *sickStore) SaveIdentity(ctx context.Context, g db.Grant, otherOrg bool,
 	if err := s.fails("SaveIdentity"); err != nil {
 		return "", err
 	}
-	return s.Store.SaveIdentity(ctx, g, otherOrg, confirmed)
+	return s.fullStore.SaveIdentity(ctx, g, otherOrg, confirmed)
 }
 
 func (s *sickStore) HoldIdentity(ctx context.Context, h db.Held) error {
 	if err := s.fails("HoldIdentity"); err != nil {
 		return err
 	}
-	return s.Store.HoldIdentity(ctx, h)
+	return s.fullStore.HoldIdentity(ctx, h)
 }
 
 func (s *sickStore) DeleteSomeIdentities(ctx context.Context, sel db.Selector, after, through string, limit int) ([]db.Deleted, error) {
 	if err := s.fails("DeleteSomeIdentities"); err != nil {
 		return nil, err
 	}
-	return s.Store.DeleteSomeIdentities(ctx, sel, after, through, limit)
-}
-
-func (s *sickStore) DeleteIdentities(ctx context.Context, sel db.Selector) ([]db.Deleted, error) {
-	if err := s.fails("DeleteIdentities"); err != nil {
-		return nil, err
-	}
-	return s.Store.DeleteIdentities(ctx, sel)
+	return s.fullStore.DeleteSomeIdentities(ctx, sel, after, through, limit)
 }
 
 func (s *sickStore) AddRevocation(ctx context.Context, g db.Grant) (string, error) {
 	if err := s.fails("AddRevocation"); err != nil {
 		return "", err
 	}
-	return s.Store.AddRevocation(ctx, g)
+	return s.fullStore.AddRevocation(ctx, g)
 }
 
 func (s *sickStore) HoldsToken(ctx context.Context, service, tokenHash string) (bool, error) {
 	if err := s.fails("HoldsToken"); err != nil {
 		return false, err
 	}
-	return s.Store.HoldsToken(ctx, service, tokenHash)
+	return s.fullStore.HoldsToken(ctx, service, tokenHash)
 }
 
 func (s *sickStore) StartRenewal(ctx context.Context, id string, generation int64, owner string, lease time.Duration, refused bool) (time.Time, error) {
 	if err := s.fails("StartRenewal"); err != nil {
 		return time.Time{}, err
 	}
-	return s.Store.StartRenewal(ctx, id, generation, owner, lease, refused)
+	return s.fullStore.StartRenewal(ctx, id, generation, owner, lease, refused)
 }
 
 func (s *sickStore) FinishRenewal(ctx context.Context, g db.Grant, generation int64) error {
 	if err := s.fails("FinishRenewal"); err != nil {
 		return err
 	}
-	return s.Store.FinishRenewal(ctx, g, generation)
+	return s.fullStore.FinishRenewal(ctx, g, generation)
 }
 
 func (s *sickStore) FailRenewal(ctx context.Context, id string, generation int64, owner, code string, retryAt time.Time, unknown bool) error {
 	if err := s.fails("FailRenewal"); err != nil {
 		return err
 	}
-	return s.Store.FailRenewal(ctx, id, generation, owner, code, retryAt, unknown)
+	return s.fullStore.FailRenewal(ctx, id, generation, owner, code, retryAt, unknown)
 }
 
 func (s *sickStore) BreakIdentity(ctx context.Context, id string, generation int64, code, owner string) error {
 	if err := s.fails("BreakIdentity"); err != nil {
 		return err
 	}
-	return s.Store.BreakIdentity(ctx, id, generation, code, owner)
+	return s.fullStore.BreakIdentity(ctx, id, generation, code, owner)
 }
 
 func (s *sickStore) Used(ctx context.Context, at map[string]time.Time) error {
 	if err := s.fails("Used"); err != nil {
 		return err
 	}
-	return s.Store.Used(ctx, at)
+	return s.fullStore.Used(ctx, at)
 }

@@ -52,12 +52,9 @@ type Store interface {
 	Actions
 	Recounts
 	JobDriver() riverdriver.Driver[*sql.Tx]
-	ExpireHeld(ctx context.Context) error
-	ExpireHandshakes(ctx context.Context) error
-	ExpireAuthorizations(ctx context.Context) error
+	SweepVault(ctx context.Context) error
 	ExpireMails(ctx context.Context) error
 	ExpireIncidents(ctx context.Context) error
-	ExpireVaultEvents(ctx context.Context) error
 	FollowCauses(ctx context.Context) error
 	Wipes
 	ExpireSessions(ctx context.Context) error
@@ -191,7 +188,7 @@ func (w *sweepWorker) Timeout(*river.Job[sweepJob]) time.Duration { return 4 * t
 
 // Work puts away what has expired, and seals anew what outdated keys have sealed.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
-	err := errors.Join(w.store.ExpireHeld(ctx), w.store.ExpireHandshakes(ctx), w.store.ExpireAuthorizations(ctx), w.store.ExpireMails(ctx), w.store.ExpireIncidents(ctx), w.store.ExpireVaultEvents(ctx), w.store.FollowCauses(ctx), w.store.ExpireSessions(ctx),
+	err := errors.Join(w.store.SweepVault(ctx), w.store.ExpireMails(ctx), w.store.ExpireIncidents(ctx), w.store.FollowCauses(ctx), w.store.ExpireSessions(ctx),
 		resume(ctx, w.store, w.log))
 	unopened, resealing := w.keys.Reseal(ctx, nil)
 	if unopened > 0 {

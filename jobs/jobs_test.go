@@ -147,11 +147,12 @@ func TestSweep(t *testing.T) {
 	if err := d.AddHandshake(ctx, h); err != nil {
 		t.Fatal(err)
 	}
-	key := db.APIKey{ID: db.NewID(), Name: "test", CreatedAt: time.Now()}
+	const at = "https://app.example/done"
+	key := db.APIKey{ID: db.NewID(), Name: "test", CreatedAt: time.Now(), ReturnTo: []string{at}}
 	if err := d.AddAPIKey(ctx, key, "hash"); err != nil {
 		t.Fatal(err)
 	}
-	a := db.Authorization{ID: db.NewID(), APIKeyID: key.ID, TenantID: g.TenantID, Service: "sfdc", LinkHash: "link", LinkEndsAt: time.Now()}
+	a := db.Authorization{ID: db.NewID(), APIKeyID: key.ID, TenantID: g.TenantID, Service: "sfdc", ReturnTo: at, LinkHash: "link", LinkEndsAt: time.Now()}
 	if err := d.BeginAuthorization(ctx, a); err != nil {
 		t.Fatal(err)
 	}
@@ -169,26 +170,17 @@ func TestSweep(t *testing.T) {
 
 type brokenStore struct {
 	*db.DB
-	held, handshakes, authorizations, mails, incidents, sessions, resume, causes, events error
+	vault, mails, incidents, sessions, resume, causes error
 }
 
-// ExpireHeld fails.
-func (s brokenStore) ExpireHeld(context.Context) error { return s.held }
-
-// ExpireHandshakes fails.
-func (s brokenStore) ExpireHandshakes(context.Context) error { return s.handshakes }
-
-// ExpireAuthorizations fails.
-func (s brokenStore) ExpireAuthorizations(context.Context) error { return s.authorizations }
+// SweepVault fails.
+func (s brokenStore) SweepVault(context.Context) error { return s.vault }
 
 // ExpireMails fails.
 func (s brokenStore) ExpireMails(context.Context) error { return s.mails }
 
 // ExpireIncidents fails.
 func (s brokenStore) ExpireIncidents(context.Context) error { return s.incidents }
-
-// ExpireVaultEvents fails.
-func (s brokenStore) ExpireVaultEvents(context.Context) error { return s.events }
 
 // ExpireSessions fails.
 func (s brokenStore) ExpireSessions(context.Context) error { return s.sessions }
@@ -208,11 +200,11 @@ type brokenKeys struct{ err error }
 func (k brokenKeys) Reseal(context.Context, func(int)) (int, error) { return 7, k.err }
 
 func TestSweepTellsEachFailure(t *testing.T) {
-	one, two, three, four, five, six, seven, eight, nine, ten := errors.New("one"), errors.New("two"), errors.New("three"), errors.New("four"), errors.New("five"), errors.New("six"), errors.New("seven"), errors.New("eight"), errors.New("nine"), errors.New("ten")
+	one, three, four, five, six, seven, eight := errors.New("one"), errors.New("three"), errors.New("four"), errors.New("five"), errors.New("six"), errors.New("seven"), errors.New("eight")
 	var log strings.Builder
-	err := (&sweepWorker{store: brokenStore{held: one, handshakes: two, authorizations: nine, mails: four, incidents: five, resume: six, sessions: seven, causes: eight, events: ten}, keys: brokenKeys{three},
+	err := (&sweepWorker{store: brokenStore{vault: one, mails: four, incidents: five, resume: six, sessions: seven, causes: eight}, keys: brokenKeys{three},
 		log: slog.New(slog.NewTextHandler(&log, nil))}).Work(t.Context(), nil)
-	if !errors.Is(err, one) || !errors.Is(err, two) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) || !errors.Is(err, six) || !errors.Is(err, seven) || !errors.Is(err, eight) || !errors.Is(err, nine) || !errors.Is(err, ten) {
+	if !errors.Is(err, one) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) || !errors.Is(err, six) || !errors.Is(err, seven) || !errors.Is(err, eight) {
 		t.Errorf("got %v", err)
 	}
 	if !strings.Contains(log.String(), "given up\" action=old") {

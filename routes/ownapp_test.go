@@ -135,7 +135,11 @@ func TestOwnAppOnOnesOwnHost(t *testing.T) {
 	w := open(t, func(c *routes.Config) {
 		service := identity.SalesforceService(clientID, secret, c.URL+"/integrations/sfdc/callback", "")
 		service.SelfManaged = true
-		c.Vault = identity.New(identity.Config{Store: c.Store.(*db.DB), Keys: c.Vault.Keys, HTTP: outbound.Client(outbound.Trust()), Services: []identity.Service{service}})
+		vault, err := identity.New(identity.Config{Store: c.Store.(*db.DB), Keys: c.Vault.Keys, HTTP: outbound.Client(outbound.Trust()), Services: []identity.Service{service}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Vault = vault
 	})
 	b := w.as(john, "contoso")
 	b.get(ownAppPage).is(200, `name="host"`, "Address of your own Salesforce")

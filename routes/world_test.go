@@ -136,8 +136,11 @@ func start(t *testing.T, mock string, changes ...with) *world {
 		t.Fatal(err)
 	}
 	out := outbound.Client(outbound.Trust(mock))
-	vault := identity.New(identity.Config{Store: w.vault, Keys: keys, HTTP: out, Log: log,
+	vault, err := identity.New(identity.Config{Store: w.vault, Keys: keys, HTTP: out, Log: log,
 		Services: []identity.Service{identity.SalesforceService(clientID, secret, w.url+"/integrations/sfdc/callback", mock)}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	dispatcher := delivery.New(delivery.Config{Store: w.vault, Log: log, Connect: func(ctx context.Context, to db.DestinationKey) (crm.CRM, error) {
 		client, err := salesforce.Open(ctx, source{vault, to.TenantID}, out, salesforce.Options{Log: log})
 		if err != nil {

@@ -113,8 +113,11 @@ func newWorld(t *testing.T, s side) *world {
 	}
 	out := outbound.Client(func(ctx context.Context) ([]string, error) { return identity.OperatorAddresses(ctx, w.store) })
 	w.crms = New(Config{HTTP: out, Now: time.Now})
-	w.vault = identity.New(identity.Config{Store: w.store, Keys: keys, HTTP: out, Services: identity.BuiltIn(), Callback: callback, Org: w.crms.Organization,
+	w.vault, err = identity.New(identity.Config{Store: w.store, Keys: keys, HTTP: out, Services: identity.BuiltIn(), Callback: callback, Org: w.crms.Organization,
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Timeout: time.Minute, Patience: 2 * time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(w.vault.Wait)
 	if err := w.vault.SetService(t.Context(), s.service, identity.ServiceChange{ClientID: new(appID), ClientSecret: new(secret), LoginURL: &w.url}); err != nil {
 		t.Fatal(err)

@@ -132,10 +132,14 @@ func appThatCommitsEach(ctx context.Context) (*fiber.App, func(), error) {
 		return nil, nil, err
 	}
 	log := slog.New(slog.DiscardHandler)
+	vault, err := identity.New(identity.Config{Store: store, Keys: keys, HTTP: http.DefaultClient, Log: log}) // nobody is called
+	if err != nil {
+		return nil, nil, err
+	}
 	newsletters := newsletter.New(newsletter.Config{Store: store, Log: log, Group: 1})
 	go newsletters.Run(context.WithoutCancel(ctx))
 	app, err := routes.New(routes.Config{URL: "http://" + os.Getenv("BENCH_ADDR"), Store: store, Health: store, People: people, Sessions: store, Keys: auth.NewAPIKeys(store),
-		Vault: identity.New(identity.Config{Store: store, Keys: keys, Log: log}), Newsletters: newsletters, Delivery: idle{}, Limits: ratelimit.New(store, store.Now, log), Log: log})
+		Vault: vault, Newsletters: newsletters, Delivery: idle{}, Limits: ratelimit.New(store, store.Now, log), Log: log})
 	return app, func() { _ = store.Close() }, err
 }
 

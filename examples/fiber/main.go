@@ -9,10 +9,7 @@ import (
 	"net/http"
 	"os"
 
-	"gatepost/db"
 	"gatepost/identity"
-	"gatepost/outbound"
-	"gatepost/seal"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/adaptor"
@@ -20,15 +17,12 @@ import (
 
 func main() {
 	ctx, login := context.Background(), os.Getenv("GATEPOST_SFDC_LOGIN_URL")
-	store, err := db.Open(ctx, "gatepost.db")
+	vault, err := identity.Open(ctx, identity.Options{Database: "gatepost.db", Keyset: "keyset.json", Trust: []string{login},
+		Services: []identity.Service{identity.BuiltInService(identity.Salesforce, identity.App{ClientID: os.Getenv("GATEPOST_SFDC_CLIENT_ID"),
+			ClientSecret: os.Getenv("GATEPOST_SFDC_CLIENT_SECRET"), RedirectURL: "http://127.0.0.1:8090/salesforce/callback", LoginURL: login})}})
 	check(err)
-	tenant, err := store.TenantBySlug(ctx, "contoso") // gatepost tenant add contoso
+	tenant, err := vault.TenantBySlug(ctx, "contoso") // gatepost tenant add contoso
 	check(err)
-	keys, err := seal.OpenKeyring(ctx, "keyset.json", store, identity.Sealed)
-	check(err)
-	vault := identity.New(identity.Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(login)),
-		Services: []identity.Service{identity.SalesforceService(os.Getenv("GATEPOST_SFDC_CLIENT_ID"), os.Getenv("GATEPOST_SFDC_CLIENT_SECRET"),
-			"http://127.0.0.1:8090/salesforce/callback", login)}})
 	go vault.Run(ctx)
 	check(application(vault, tenant.ID).Listen("127.0.0.1:8090"))
 }
@@ -61,14 +55,14 @@ func application(vault *identity.Vault, tenantID string) *fiber.App {
 		if !ok { // a selector without a user would mean anybody's
 			return fiber.NewError(http.StatusForbidden, "Log in first.")
 		}
-		i, err := vault.Find(c.UserContext(), identity.Selector{Service: identity.Salesforce, TenantID: tenantID, User: user})
+		theirs, err := vault.Credential(c.UserContext(), identity.Selector{Service: identity.Salesforce, TenantID: tenantID, User: user})
 		if errors.Is(err, identity.ErrNotConnected) {
 			return c.Type("html").SendString(`<p>Salesforce is not connected.</p><form method="post" action="/salesforce/connect"><button>Connect</button></form>`)
 		}
 		if err != nil {
 			return err
 		}
-		res, err := vault.Client(i.ID).Get(i.InstanceURL + "/services/data/v67.0/limits")
+		res, err := vault.Client(theirs.Identity).Get(theirs.InstanceURL + "/services/data/v67.0/limits")
 		if err != nil {
 			return err
 		}

@@ -17,8 +17,6 @@ import (
 	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/mocksalesforce"
-	"gatepost/outbound"
-	"gatepost/seal"
 )
 
 // start runs the application beside a simulated Salesforce.
@@ -35,13 +33,11 @@ func start(t *testing.T) (app, mock string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = store.Close() })
 	tenant := db.Tenant{ID: db.NewID(), Slug: "contoso", Name: "Contoso", CreatedAt: time.Now()}
 	if err := store.CreateTenant(t.Context(), tenant, db.FirstNewsletter{Slug: "contoso-weekly", Name: "Weekly", Consent: "Yes."}); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := seal.OpenKeyring(t.Context(), filepath.Join(folder, "keyset.json"), store, identity.Sealed)
-	if err != nil {
+	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -53,8 +49,11 @@ func start(t *testing.T) (app, mock string) {
 	if err := sf.AddClient(t.Context(), mocksalesforce.Client{ID: "example", Secret: "secret", RedirectURIs: []string{callback}}); err != nil {
 		t.Fatal(err)
 	}
-	vault := identity.New(identity.Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(srv.URL)),
-		Services: []identity.Service{identity.SalesforceService("example", "secret", callback, srv.URL)}})
+	vault, err := identity.Open(t.Context(), identity.Options{Database: filepath.Join(folder, "gatepost.db"), Keyset: filepath.Join(folder, "keyset.json"), Trust: []string{srv.URL},
+		Services: []identity.Service{identity.BuiltInService(identity.Salesforce, identity.App{ClientID: "example", ClientSecret: "secret", RedirectURL: callback, LoginURL: srv.URL})}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	a := application(vault, tenant.ID)
 	ended := make(chan error, 1)
 	go func() { ended <- a.Listener(ln) }()
@@ -65,7 +64,9 @@ func start(t *testing.T) (app, mock string) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		vault.Wait()
+		if err := vault.Close(); err != nil {
+			t.Error(err)
+		}
 	})
 	return app, srv.URL
 }

@@ -13,23 +13,17 @@ import (
 	"net/http"
 	"os"
 
-	"gatepost/db"
 	"gatepost/identity"
-	"gatepost/outbound"
-	"gatepost/seal"
 )
 
 func main() {
 	ctx, login := context.Background(), os.Getenv("GATEPOST_SFDC_LOGIN_URL")
-	store, err := db.Open(ctx, "gatepost.db")
+	vault, err := identity.Open(ctx, identity.Options{Database: "gatepost.db", Keyset: "keyset.json", Trust: []string{login},
+		Services: []identity.Service{identity.BuiltInService(identity.Salesforce, identity.App{ClientID: os.Getenv("GATEPOST_SFDC_CLIENT_ID"),
+			ClientSecret: os.Getenv("GATEPOST_SFDC_CLIENT_SECRET"), RedirectURL: "http://127.0.0.1:8090/integrations/sfdc/callback", LoginURL: login})}})
 	check(err)
-	tenant, err := store.TenantBySlug(ctx, "contoso") // gatepost tenant add contoso
+	tenant, err := vault.TenantBySlug(ctx, "contoso") // gatepost tenant add contoso
 	check(err)
-	keys, err := seal.OpenKeyring(ctx, "keyset.json", store, identity.Sealed)
-	check(err)
-	vault := identity.New(identity.Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(login)),
-		Services: []identity.Service{identity.SalesforceService(os.Getenv("GATEPOST_SFDC_CLIENT_ID"), os.Getenv("GATEPOST_SFDC_CLIENT_SECRET"),
-			"http://127.0.0.1:8090/integrations/sfdc/callback", login)}})
 	go vault.Run(ctx)
 	check(http.ListenAndServe("127.0.0.1:8090", app{vault, identity.Selector{Service: identity.Salesforce, TenantID: tenant.ID}}.handler()))
 }
@@ -82,13 +76,13 @@ func (a app) disconnect(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a app) signUp(w http.ResponseWriter, r *http.Request) {
-	i, err := a.vault.Find(r.Context(), a.of)
+	theirs, err := a.vault.Credential(r.Context(), a.of)
 	if err != nil {
 		http.Error(w, "Your sign-up was not stored: Salesforce is not connected.", http.StatusBadGateway)
 		return
 	}
 	contact, _ := json.Marshal(map[string]string{"LastName": "NA", "Email": r.FormValue("email")})
-	res, err := a.vault.Client(i.ID).Post(i.InstanceURL+"/services/data/v67.0/sobjects/Contact", "application/json", bytes.NewReader(contact))
+	res, err := a.vault.Client(theirs.Identity).Post(theirs.InstanceURL+"/services/data/v67.0/sobjects/Contact", "application/json", bytes.NewReader(contact))
 	if err == nil {
 		err = res.Body.Close()
 	}

@@ -19,8 +19,6 @@ import (
 	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/mocksalesforce"
-	"gatepost/outbound"
-	"gatepost/seal"
 )
 
 // person is somebody with a browser in front of the application.
@@ -44,13 +42,11 @@ func start(t *testing.T) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = store.Close() })
 	tenant := db.Tenant{ID: db.NewID(), Slug: "contoso", Name: "Contoso", CreatedAt: time.Now()}
 	if err := store.CreateTenant(t.Context(), tenant, db.FirstNewsletter{Slug: "contoso-weekly", Name: "Weekly", Consent: "Yes."}); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := seal.OpenKeyring(t.Context(), filepath.Join(folder, "keyset.json"), store, identity.Sealed)
-	if err != nil {
+	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
 	var a http.Handler
@@ -60,9 +56,12 @@ func start(t *testing.T) *person {
 	if err := sf.AddClient(t.Context(), mocksalesforce.Client{ID: "example", Secret: "secret", RedirectURIs: []string{callback}}); err != nil {
 		t.Fatal(err)
 	}
-	vault := identity.New(identity.Config{Store: store, Keys: keys, HTTP: outbound.Client(outbound.Trust(mock.URL)),
-		Services: []identity.Service{identity.SalesforceService("example", "secret", callback, mock.URL)}})
-	t.Cleanup(vault.Wait)
+	vault, err := identity.Open(t.Context(), identity.Options{Database: filepath.Join(folder, "gatepost.db"), Keyset: filepath.Join(folder, "keyset.json"), Trust: []string{mock.URL},
+		Services: []identity.Service{identity.BuiltInService(identity.Salesforce, identity.App{ClientID: "example", ClientSecret: "secret", RedirectURL: callback, LoginURL: mock.URL})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = vault.Close() })
 	a = app{vault, identity.Selector{Service: identity.Salesforce, TenantID: tenant.ID}}.handler()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
