@@ -27,7 +27,7 @@ func (p *program) serviceLogCommand() *cobra.Command {
 		Long: `Show what happened in authorizations, renewals, revocations and calls of APIs, the
 oldest first. It has no token, no address of a person, and of what a service said the
 code alone. Events are kept for 30 days, and a hundred of one kind for each identity.`,
-		Example: `  gatepost service log --service slack --since 72h
+		Example: `  gatepost service log --service google --since 72h
   gatepost service log --tenant contoso --output json`,
 		Args: named(cobra.NoArgs),
 		PreRunE: func(*cobra.Command, []string) error {

@@ -34,7 +34,8 @@ func TestNoMethodReachesAnotherTenantsRows(t *testing.T) {
 	if err := d.SwitchSealingKey(t.Context(), 0, 7); err != nil {
 		t.Fatal(err)
 	}
-	before, restore := rowsOf(t, d, theirs.ID), testdb.Snapshot(t, d.write, ownTables(t, d))
+	tables := tenantTables(t, d)
+	before, restore := rowsOf(t, d, tables, theirs.ID), testdb.Snapshot(t, d.write, ownTables(t, d))
 	for name, params := range methods {
 		for where, lease := range map[string]Lease{
 			"in a destination of mine":   {first(mine.ID), "me"},
@@ -55,7 +56,7 @@ func TestNoMethodReachesAnotherTenantsRows(t *testing.T) {
 						t.Errorf("returns %s", text)
 					}
 				}
-				after := rowsOf(t, d, theirs.ID)
+				after := rowsOf(t, d, tables, theirs.ID)
 				for _, row := range before {
 					if !slices.Contains(after, row) {
 						t.Errorf("the other tenant's row is changed or gone: %s", row)
@@ -163,16 +164,25 @@ func put(v reflect.Value, id string) {
 	}
 }
 
-// rowsOf are all rows of a tenant, each as text.
-func rowsOf(t *testing.T, d *DB, tenantID string) (all []string) {
+// tenantTables are the tables whose rows are of tenants, and how many columns each has.
+func tenantTables(t *testing.T, d *DB) map[string]int {
 	t.Helper()
 	_, columns := testdb.Tables(t, d.read)
+	of := map[string]int{}
 	for _, table := range ownTables(t, d) {
-		if !slices.ContainsFunc(columns[table], func(c testdb.Column) bool { return c.Name == "tenant_id" }) {
-			continue
+		if slices.ContainsFunc(columns[table], func(c testdb.Column) bool { return c.Name == "tenant_id" }) {
+			of[table] = len(columns[table])
 		}
+	}
+	return of
+}
+
+// rowsOf are all rows of a tenant, each as text.
+func rowsOf(t *testing.T, d *DB, tables map[string]int, tenantID string) (all []string) {
+	t.Helper()
+	for table, columns := range tables {
 		rows, err := collect(t.Context(), d.read, func(s scanner) (string, error) {
-			values := make([]any, len(columns[table]))
+			values := make([]any, columns)
 			for i := range values {
 				values[i] = new(any)
 			}

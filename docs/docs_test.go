@@ -122,6 +122,33 @@ func TestServicesTable(t *testing.T) {
 	}
 }
 
+// What the quickstart shows of the examples stands there, line by line; the one in Express
+// has the tutorial's hundred lines.
+func TestQuickstartShowsTheExamples(t *testing.T) {
+	page, err := os.ReadFile("quickstart.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for language, path := range map[string]string{"js": "../examples/express/app.js", "python": "../examples/python/app.py"} {
+		source, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+		if len(blocks) == 0 {
+			t.Errorf("nothing is shown of %s", path)
+		}
+		for _, b := range blocks {
+			if !strings.Contains(string(source), b[1]) {
+				t.Errorf("%s hasn't got\n%s", path, b[1])
+			}
+		}
+		if lines := strings.Count(string(source), "\n"); language == "js" && lines > 100 {
+			t.Errorf("%s has %d lines, want 100 at most", path, lines)
+		}
+	}
+}
+
 // Links between the documents, and to parts of them, lead somewhere.
 func TestLinksLeadSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]*))?\)`)

@@ -56,8 +56,14 @@ func (o *output) String() string {
 // start runs gatepost in an empty folder, with nothing in its environment but env.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(binary, args...), lines: make(chan string, 100), ended: make(chan struct{})}
-	p.cmd.Dir = t.TempDir()
+	return startIn(t, t.TempDir(), env, binary, args...)
+}
+
+// startIn is start for any program, in a folder.
+func startIn(t *testing.T, folder string, env []string, program string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(program, args...), lines: make(chan string, 100), ended: make(chan struct{})}
+	p.cmd.Dir = folder
 	p.cmd.Env = append([]string{"TMPDIR=" + t.TempDir()}, env...)
 	p.cmd.Stderr = &p.output
 	stdout, err := p.cmd.StdoutPipe()
@@ -67,7 +73,7 @@ func start(t *testing.T, env []string, args ...string) *process {
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() && p.output.String() != "" {
-			t.Logf("the end of what gatepost %s said:\n%s", args[0], setup.Tail(p.output.String(), 3000))
+			t.Logf("the end of what %s %s said:\n%s", filepath.Base(program), args[0], setup.Tail(p.output.String(), 3000))
 		}
 	})
 	return p

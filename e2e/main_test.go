@@ -1,7 +1,7 @@
 // Package e2e drives a browser over the built binary and the simulated
 // CRMs: what a person sees, with scripts and without, and what holds when
-// the process is killed. It brings what it needs (see findTools) and has no test
-// that skips.
+// the process is killed. It does what docs/quickstart.md says, too. It brings
+// what it needs (see findTools) and has no test that skips.
 package e2e
 
 import (

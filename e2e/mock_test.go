@@ -109,9 +109,10 @@ func (s simulated) contact(email string) contact {
 
 // counted is what a CRM has counted.
 type counted struct {
-	Grants   int // authorizations in force
-	Contacts int
-	Most     int `json:"per_email_max"` // records of an address
+	Grants    int // authorizations in force
+	Contacts  int
+	Refreshes int // of tokens
+	Most      int `json:"per_email_max"` // records of an address
 }
 
 // stats asks what was counted so far.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
 	"errors"
@@ -189,6 +190,41 @@ func (p npmPackage) install(folder string) (string, error) {
 		return "", err
 	}
 	return to, nil
+}
+
+// nodeModules is the folder with the packages of a program in JavaScript, as its lock has
+// them. They are fetched once.
+func nodeModules(program string) (string, error) {
+	cache, err := toolsFolder()
+	if err != nil {
+		return "", err
+	}
+	lock, err := os.ReadFile(filepath.Join(program, "package-lock.json"))
+	if err != nil {
+		return "", err
+	}
+	to := filepath.Join(cache, fmt.Sprintf("%s-%.12x", filepath.Base(program), sha256.Sum256(lock)))
+	if _, err := os.Stat(to); err == nil {
+		return filepath.Join(to, "node_modules"), nil
+	}
+	say("fetching the packages of %s from npm, for 5 minutes at most", program)
+	tmp, err := os.MkdirTemp(cache, "new-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.RemoveAll(tmp) }()
+	if err := os.CopyFS(tmp, os.DirFS(program)); err != nil {
+		return "", err
+	}
+	npm := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	npm.Dir = tmp
+	if err := setup.Run(5*time.Minute, npm); err != nil {
+		return "", err
+	}
+	if err := os.Rename(tmp, to); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	return filepath.Join(to, "node_modules"), nil
 }
 
 // unpack checks the archive and writes its files below the folder to.

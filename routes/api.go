@@ -37,8 +37,13 @@ const (
 
 func isAPI(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), "/api/") }
 
-// api mounts the API.
-func (s *server) api(app *fiber.App) {
+// api mounts the API, and its description for programs and for people.
+func (s *server) api(app *fiber.App) error {
+	docs, err := s.apiDocs()
+	if err != nil {
+		return err
+	}
+	app.Get(apiPath+"/docs", docs)
 	app.Get(apiPath+"/openapi.json", func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderContentType, "application/openapi+json")
 		return c.Send(openAPI)
@@ -62,6 +67,7 @@ func (s *server) api(app *fiber.App) {
 	add(http.MethodPost, "/authorizations", auth.Authorize, s.apiBegin)
 	add(http.MethodGet, "/authorizations/:id", auth.Authorize, s.apiAuthorization)
 	add(http.MethodPost, "/authorizations/:id/complete", auth.Authorize, s.apiComplete)
+	return nil
 }
 
 const localAPIKey = "api-key"
@@ -492,6 +498,8 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 	case errors.Is(err, auth.ErrAPIKey):
 		status, doc.Code, sentence = http.StatusUnauthorized, "unauthorized", "Send an API key as a Bearer token in the Authorization header. The one that was sent, if any, is unknown, was removed, or has run out."
 		c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gatepost"`)
+	case status == http.StatusUnsupportedMediaType:
+		sentence = "Send JSON, as application/json in UTF-8 and not compressed. Nothing was changed."
 	case errors.Is(err, errNotAllowed):
 		status, doc.Code, sentence = http.StatusForbidden, "forbidden", "This API key doesn’t allow that."
 	case errors.Is(err, errNoTenant):

@@ -1,7 +1,6 @@
 package routes_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,45 +18,15 @@ import (
 	"gatepost/db/dbtest"
 	"gatepost/identity"
 	"gatepost/routes"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
 )
-
-// document is what the tests read of the API's description.
-type document struct {
-	Paths map[string]map[string]operation `json:"paths"`
-}
-
-type operation struct {
-	ID       string                `json:"operationId"`
-	Security []map[string][]string `json:"security"` // what the key has to allow
-
-	Parameters []struct {
-		Name string `json:"name"`
-		In   string `json:"in"`
-	} `json:"parameters"`
-	Body *struct {
-		Content map[string]struct {
-			Schema struct {
-				Ref string `json:"$ref"`
-			} `json:"schema"`
-		} `json:"content"`
-	} `json:"requestBody"`
-	Responses map[string]struct {
-		Ref     string                     `json:"$ref"`
-		Content map[string]json.RawMessage `json:"content"`
-	} `json:"responses"`
-}
 
 // api is the API of a world, and identities of two tenants in it.
 type api struct {
 	*world
-	vault    *identity.Vault
-	keys     *auth.APIKeys
-	doc      document
-	compiler *jsonschema.Compiler
-	schemas  map[string]any // of components
-	ids      map[string][]string
+	*description
+	vault *identity.Vault
+	keys  *auth.APIKeys
+	ids   map[string][]string
 }
 
 // openAPI starts a portal in which both tenants have connections of their own and of
@@ -67,24 +36,7 @@ func openAPI(t *testing.T, changes ...with) *api {
 	a := &api{ids: map[string][]string{}}
 	a.world = openBoth(t, append(changes, func(c *routes.Config) { a.vault, a.keys = c.Vault, c.Keys })...)
 	a.control("settings", `{"max_approvals":50}`)
-	resp, err := http.Get(a.url + "/api/v1/openapi.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != 200 || json.Unmarshal(text, &a.doc) != nil {
-		t.Fatalf("the description: %d, %v", resp.StatusCode, err)
-	}
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.schemas = v.(map[string]any)["components"].(map[string]any)["schemas"].(map[string]any)
-	a.compiler = jsonschema.NewCompiler()
-	if err := a.compiler.AddResource("openapi.json", v); err != nil {
-		t.Fatal(err)
-	}
+	a.description = described(t, a.url)
 	for _, tenant := range []struct{ slug, user string }{{"contoso", ""}, {"contoso", "eve"}, {"contoso", "joe"}, {"fabrikam", ""}, {"fabrikam", "ann@secret.example"}, {"fabrikam", "eve"}} {
 		a.authorize(tenant.slug, tenant.user)
 	}
@@ -183,42 +135,8 @@ func (a *api) call(key, method, path, target, body string) answer {
 	if err := json.Unmarshal(b, &got.fields); err != nil {
 		a.t.Fatalf("%s %s: %d: %s", method, target, resp.StatusCode, b)
 	}
-	a.described(a.doc.Paths[path][strings.ToLower(method)], got)
+	a.holds(a.operation(method, path), got)
 	return got
-}
-
-// described holds an answer against what is said of its operation.
-func (a *api) described(op operation, got answer) {
-	a.t.Helper()
-	response, ok := op.Responses[fmt.Sprint(got.status)]
-	if !ok {
-		a.t.Errorf("%s: an answer with %d isn't described: %s", op.ID, got.status, got.text)
-		return
-	}
-	schema, media := "openapi.json#/components/schemas/Problem", "application/problem+json"
-	if response.Ref == "" && response.Content[media] == nil {
-		media = "application/json"
-		var content struct {
-			Schema struct {
-				Ref string `json:"$ref"`
-			} `json:"schema"`
-		}
-		if err := json.Unmarshal(response.Content[media], &content); err != nil {
-			a.t.Fatal(err)
-		}
-		schema = "openapi.json" + content.Schema.Ref
-	}
-	compiled, err := a.compiler.Compile(schema)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	v, err := jsonschema.UnmarshalJSON(strings.NewReader(got.text))
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	if err := compiled.Validate(v); err != nil || !strings.HasPrefix(got.header.Get("Content-Type"), media) {
-		a.t.Errorf("%s: %d as %s: %v\n%s", op.ID, got.status, got.header.Get("Content-Type"), err, got.text)
-	}
 }
 
 func (g answer) is(status int, code string) answer {
@@ -245,13 +163,13 @@ func TestAPIIsWhatItsDescriptionSays(t *testing.T) {
 	t.Parallel()
 	a := openAPI(t)
 	var said, there []string
-	for path, operations := range a.doc.Paths {
+	for path, operations := range a.Paths {
 		for method := range operations {
 			said = append(said, strings.ToUpper(method)+" /api/v1"+path)
 		}
 	}
 	for _, r := range a.app.GetRoutes(true) {
-		if strings.HasPrefix(r.Path, "/api/v1/") && r.Method != http.MethodHead && r.Path != "/api/v1/openapi.json" {
+		if strings.HasPrefix(r.Path, "/api/v1/") && r.Method != http.MethodHead && !slices.Contains([]string{"/api/v1/openapi.json", "/api/v1/docs"}, r.Path) {
 			there = append(there, r.Method+" "+apiParams.Replace(r.Path))
 		}
 	}
@@ -259,29 +177,6 @@ func TestAPIIsWhatItsDescriptionSays(t *testing.T) {
 	slices.Sort(there)
 	if there = slices.Compact(there); !slices.Equal(said, there) || len(said) < 6 {
 		t.Errorf("described: %v\nthere: %v", said, there)
-	}
-}
-
-// The examples of the description are as it says.
-func TestAPIExamplesAreWhatTheyDescribe(t *testing.T) {
-	t.Parallel()
-	a := openAPI(t)
-	n := 0
-	for name, schema := range a.schemas {
-		compiled, err := a.compiler.Compile("openapi.json#/components/schemas/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		examples, _ := schema.(map[string]any)["examples"].([]any)
-		for _, example := range examples {
-			n++
-			if err := compiled.Validate(example); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-	}
-	if n < 5 {
-		t.Errorf("only %d examples", n)
 	}
 }
 
@@ -443,7 +338,7 @@ func TestAPIRefusesWhatItCannotMean(t *testing.T) {
 		}
 	}
 	// Parameters, of each operation.
-	for path, operations := range a.doc.Paths {
+	for path, operations := range a.Paths {
 		for method, op := range operations {
 			known := map[string]bool{}
 			for _, p := range op.Parameters {
@@ -597,7 +492,7 @@ func TestAPIKeysAreChecked(t *testing.T) {
 	for _, action := range auth.ActionNames()[1:] {
 		keys[action] = a.key(nil, nil, action)
 	}
-	for path, operations := range a.doc.Paths {
+	for path, operations := range a.Paths {
 		for method, op := range operations {
 			target := strings.NewReplacer("{id}", id, "{slug}", "contoso").Replace(path)
 			for _, key := range []string{"", "gp_", "gp_wrong", strings.TrimPrefix(reads, "gp_"), reads + "x"} {
@@ -706,7 +601,8 @@ func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
 	a := openAPI(t)
 	key := a.key([]string{"contoso"}, nil, auth.Read, auth.Delete, auth.Authorize, auth.Call)
 	theirs := a.ids["fabrikam"]
-	begun := a.call(a.key([]string{"fabrikam"}, nil, auth.Authorize), "POST", "/authorizations", "/authorizations", `{"service":"sfdc","tenant":"fabrikam","user":"eve","return_to":"https://app.example/done"}`).is(201, "")
+	owner := a.key([]string{"fabrikam"}, nil, auth.Authorize)
+	begun := a.call(owner, "POST", "/authorizations", "/authorizations", `{"service":"sfdc","tenant":"fabrikam","user":"eve","return_to":"https://app.example/done"}`).is(201, "")
 	values := map[string][]string{
 		"service": {"sfdc"}, "tenant": {"fabrikam", a.tenant("fabrikam").ID, "fabrikam' OR '1'='1"}, "user": {"eve", "ann@secret.example"}, "account": {"x"}, "no_user": {"true"}, "no_account": {"true"},
 		"tag": {"of-fabrikam", "both"}, "tags": {"of-fabrikam", "both"}, "page": append([]string{"0"}, theirs...), "limit": {"200"}, "id": append(slices.Clone(theirs), begun.fields["id"].(string)), "refused": {"0", "1"},
@@ -724,18 +620,18 @@ func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
 		secrets = append(secrets, c.AccessToken)
 	}
 	before := a.count(`SELECT sum(generation) FROM identities WHERE tenant_id = $1`, a.tenant("fabrikam").ID)
-	calls := 0
+	tried, operations := map[string]int{}, 0
 	try := func(method, path, target, body string) {
 		t.Helper()
 		got := a.call(key, strings.ToUpper(method), path, target, body)
-		calls++
+		tried[a.operation(method, path).ID]++
 		for _, secret := range secrets {
 			if strings.Contains(got.text, secret) {
 				t.Errorf("%s %s %s tells %.12s…: %s", method, target, body, secret, got.text)
 			}
 		}
 	}
-	for path, operations := range a.doc.Paths {
+	for path, operations := range a.Paths {
 		for method, op := range operations {
 			query, names := []url.Values{{}}, []string{}
 			for _, p := range op.Parameters {
@@ -767,8 +663,17 @@ func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
 			}
 		}
 	}
-	if calls < 100 {
-		t.Errorf("only %d calls", calls)
+	a.each(func(_, _ string, op operation) {
+		if operations++; tried[op.ID] == 0 {
+			t.Errorf("%s wasn't tried", op.ID)
+		}
+	})
+	if operations < 16 || tried["beginAuthorization"] < 100 {
+		t.Errorf("tried: %v", tried)
+	}
+	id := begun.fields["id"].(string)
+	if got := a.call(owner, "GET", "/authorizations/{id}", "/authorizations/"+id, "").is(200, ""); got.fields["state"] != "begun" {
+		t.Errorf("the other tenant's authorization was changed: %s", got.text)
 	}
 	if after := a.count(`SELECT sum(generation) FROM identities WHERE tenant_id = $1`, a.tenant("fabrikam").ID); after != before {
 		t.Errorf("the other tenant's identities were changed: %d, before %d", after, before)

@@ -51,7 +51,7 @@ func (s *server) apiBegin(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return c.Status(http.StatusCreated).JSON(fiber.Map{"id": begun.ID, "url": s.URL + authorizePath(begun.Secret), "expires_at": begun.ExpiresAt.UTC(), "state": db.AuthorizationBegun})
+	return c.Status(http.StatusCreated).JSON(fiber.Map{"id": begun.ID, "url": s.URL + authorizePath(begun.Secret), "expires_at": begun.ExpiresAt.UTC().Truncate(time.Millisecond), "state": db.AuthorizationBegun})
 }
 
 // authorizationOf is what is asked for, within what the key is for.

@@ -103,10 +103,16 @@ func isForm(mediaType string) bool {
 	return mediaType == fiber.MIMEApplicationForm || mediaType == fiber.MIMEMultipartForm
 }
 
-// readable refuses forms in an encoding that we don't know.
+// readable refuses forms that can't be read, or are in an encoding that we don't know. The
+// API takes none.
 func readable(c *fiber.Ctx) error {
-	if len(c.Request().Header.ContentType()) == 0 || !isForm(mediaType(c)) {
+	if len(c.Request().Header.ContentType()) == 0 || !isForm(mediaType(c)) || isAPI(c) {
 		return c.Next()
+	}
+	if mediaType(c) == fiber.MIMEMultipartForm {
+		if _, err := c.MultipartForm(); err != nil {
+			return fiber.ErrBadRequest
+		}
 	}
 	if _, err := formDecoder(c); err != nil {
 		return err

@@ -99,7 +99,9 @@ func New(c Config) (*fiber.App, error) {
 	app.Server().HeaderReceived = largeBodies
 	app.Use(s.recovered(), s.headers, s.observe, s.recovered(), rejectEncoded, readable)
 	s.public(app)
-	s.api(app)
+	if err := s.api(app); err != nil {
+		return nil, err
+	}
 	s.authorize(app)
 	s.publicPages(app)
 	s.portal(app)
@@ -118,6 +120,8 @@ func (s *server) fiberConfig() fiber.Config {
 		CaseSensitive:         true, // as isPublic is
 		DisableStartupMessage: true,
 		ErrorHandler:          s.outermost,
+		// Else a form that can't be read is refused before anybody knows which address it is for.
+		DisablePreParseMultipartForm: true,
 	}
 }
 

@@ -220,12 +220,16 @@ func (s *server) page(c *fiber.Ctx, title string, nav views.Nav) views.Page {
 func (s *server) frame(c *fiber.Ctx, title string, nav views.Nav) views.Page {
 	v := who(c)
 	p := views.Page{Title: title, CRM: viewCRM(s.words(c)), CSRF: s.formToken(c), User: views.User{Email: v.User.Email}, Tenant: v.Tenant.Name, Tenants: v.tenants(),
-		Nav: nav, Attention: s.needsPerson(c), Alert: connectionAlert(v.connections), Version: s.Version, Assets: views.Assets{
-			CSS: static.URL("app.css"), HTMX: static.URL("htmx.min.js"), JS: static.URL("app.js"), Icon: static.URL("icon.svg"), Font: static.URL("inter-latin.woff2")}}
+		Nav: nav, Attention: s.needsPerson(c), Alert: connectionAlert(v.connections), Version: s.Version, Assets: assets()}
 	if v.zone != nil {
 		p.Zone = views.ZoneName(zones.City(v.zone.String()), v.zone, v.now)
 	}
 	return p
+}
+
+// assets are what every page loads.
+func assets() views.Assets {
+	return views.Assets{CSS: static.URL("app.css"), HTMX: static.URL("htmx.min.js"), JS: static.URL("app.js"), Icon: static.URL("icon.svg"), Font: static.URL("inter-latin.woff2")}
 }
 
 // flash has the next page say something once.

@@ -166,10 +166,16 @@ func newAsset(name string, body []byte) (Asset, error) {
 	}, nil
 }
 
+// Page is an asset of a page that is made once and served from memory, at an address of
+// its own.
+func Page(html []byte) (Asset, error) { return newAsset("page.html", html) }
+
 // contentType doesn't ask the machine's own table of types, which differs from
 // machine to machine.
 func contentType(name string) (string, error) {
 	switch path.Ext(name) {
+	case ".html":
+		return "text/html; charset=utf-8", nil
 	case ".css":
 		return "text/css; charset=utf-8", nil
 	case ".js":

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -79,13 +81,21 @@ func newApp(ctx context.Context, kind string) (app *fiber.App, closeApp func(), 
 	switch kind {
 	case bare:
 		app = fiber.New(fiber.Config{DisableStartupMessage: true})
-		page, err := os.ReadFile(filepath.Join(os.Getenv("BENCH_FOLDER"), thanksFile))
+		page, err := readFile(thanksFile)
+		if err != nil {
+			return nil, nil, err
+		}
+		token, err := readFile(tokenFile)
 		app.Post("/signup/:slug", func(c *fiber.Ctx) error {
 			return c.Redirect("/signup/contoso-weekly/thanks", http.StatusSeeOther)
 		})
 		app.Get("/signup/:slug/thanks", func(c *fiber.Ctx) error {
 			c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
 			return c.Send(page)
+		})
+		app.Post("/api/v1/token", func(c *fiber.Ctx) error {
+			c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
+			return c.Send(token)
 		})
 		return app, func() {}, err
 	case eachCommits:
@@ -94,6 +104,15 @@ func newApp(ctx context.Context, kind string) (app *fiber.App, closeApp func(), 
 		return appThatInsertsEach(ctx, os.Getenv("BENCH_DATABASE"))
 	}
 	return nil, nil, fmt.Errorf("there is no server %q", kind)
+}
+
+// readFile reads what a benchmark has left for the bare handler; empty when it left none.
+func readFile(name string) ([]byte, error) {
+	b, err := os.ReadFile(filepath.Join(os.Getenv("BENCH_FOLDER"), name))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return b, err
 }
 
 // appThatCommitsEach is the portal's own app, whose writer puts one sign-up into

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -113,10 +114,28 @@ func (s *Server) find() (err error) {
 	if s.port, err = freePort(); err != nil {
 		return err
 	}
-	if s.folder, err = os.MkdirTemp("", "gatepost-postgres-"); err != nil {
+	if s.folder, err = os.MkdirTemp(s.parent(), "gatepost-postgres-"); err != nil {
 		return err
 	}
 	return s.giveAway()
+}
+
+// Where Linux has files in memory, and how many bytes have to be free there.
+const (
+	inMemory = "/dev/shm"
+	enough   = 4 << 30
+)
+
+// parent is where the server's folder goes: into memory, where there is room and the disk
+// isn't what is measured, since tests make many databases; else, as "", where temporary
+// files go.
+func (s *Server) parent() string {
+	var of syscall.Statfs_t
+	durable := slices.Contains(s.settings, Durable[0])
+	if durable || syscall.Statfs(inMemory, &of) != nil || of.Bavail*uint64(of.Bsize) < enough { // #nosec G115 -- a size of blocks
+		return ""
+	}
+	return inMemory
 }
 
 // initialize makes the data and the settings.
@@ -149,6 +168,7 @@ max_connections = 300
 shared_buffers = 64MB
 fsync = off
 full_page_writes = off
+max_wal_size = 512MB
 `
 
 // giveAway has the server run as somebody who is not root, which PostgreSQL refuses.
