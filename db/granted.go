@@ -97,11 +97,19 @@ func (d *Authorizations) HoldAuthorization(ctx context.Context, id string, h Hel
 		if err := d.inTime(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := d.takeGranted(ctx, tx, id, AuthorizationHeld, "", ""); err != nil {
+		if err := d.takeGranted(ctx, tx, id, AuthorizationHeld, "", h.ID); err != nil {
 			return err
 		}
 		return d.holdIdentity(ctx, tx, h)
 	}))
+}
+
+// settleHeld tells the application what became of what an admin of the tenant was to
+// confirm, if an application had begun it. Until then its authorization says which it is.
+func (d *base) settleHeld(ctx context.Context, tx *sql.Tx, tenantID, heldID string, state AuthorizationState, code, identityID string) error {
+	_, err := tx.ExecContext(ctx, `UPDATE authorizations SET state = $3, error = $4, identity_id = $5, expires_at = $6 WHERE tenant_id = $1 AND identity_id = $2 AND state = 'held'`,
+		tenantID, heldID, state, code, identityID, millis(d.now().Add(authorizationKept)))
+	return err
 }
 
 // DropAuthorization ends an authorization of which nothing is to be stored: what was

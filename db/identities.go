@@ -140,7 +140,7 @@ func (d *base) saveIdentity(ctx context.Context, tx *sql.Tx, g Grant, otherOrg b
 	}
 	switch {
 	case confirmed != "":
-		err = unhold(ctx, tx, g.Service, g.TenantID, confirmed)
+		err = errors.Join(unhold(ctx, tx, g.Service, g.TenantID, confirmed), d.settleHeld(ctx, tx, g.TenantID, confirmed, AuthorizationCompleted, "", g.ID))
 	case g.Own():
 		_, err = d.endHeld(ctx, tx, g.Service, g.TenantID)
 	default:
@@ -408,6 +408,9 @@ func (d *base) endHeld(ctx context.Context, tx *sql.Tx, service, tenantID string
 		return "", err
 	}
 	if revocation, err = d.revokeLater(ctx, tx, h.Grant); err != nil {
+		return "", err
+	}
+	if err := d.settleHeld(ctx, tx, tenantID, h.ID, AuthorizationDropped, EndedNotConfirmed, ""); err != nil {
 		return "", err
 	}
 	return revocation, unhold(ctx, tx, service, tenantID, h.ID)

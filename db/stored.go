@@ -58,6 +58,7 @@ const (
 
 	EndedExpired      = stored.EndedExpired
 	EndedNotCompleted = stored.EndedNotCompleted
+	EndedNotConfirmed = stored.EndedNotConfirmed
 	EndedWithdrawn    = stored.EndedWithdrawn
 
 	EventBegun        = stored.EventBegun

@@ -494,11 +494,47 @@ func TestOrgOfAnotherTenantIsHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.fresh(a.v, 0)
+	a.is(begun, db.AuthorizationCompleted, "")
+	a.refuses(a.completion(begun, code, "somebody"), NotCompletable, string(db.AuthorizationCompleted))
+	if i := a.completes(a.completion(begun, code, "")); i.ID != a.identity(a.v).ID {
+		t.Errorf("completed as %+v", i)
+	}
 	a.tenant = mine
 	if now := a.identity(a.v); now.Generation != first.Generation {
 		t.Error("the other tenant's has changed")
 	}
 	a.fresh(a.v, 0)
+}
+
+// The application is told when nobody confirms what waits for that.
+func TestWhatIsHeldAndNotConfirmed(t *testing.T) {
+	for name, end := range map[string]func(a *asking, held string) error{
+		"declined": func(a *asking, held string) error {
+			return a.v.Decline(a.t.Context(), Salesforce, a.tenant, held)
+		},
+		"too late": func(a *asking, _ string) error {
+			a.later(heldForAdmin)
+			return a.v.Store.(*db.DB).ExpireHeld(a.t.Context())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAsking(t)
+			a.connect(a.v)
+			a.tenant, a.user = a.addTenant("fabrikam")
+			begun := a.begin("")
+			code := a.grants(begun)
+			a.refuses(a.completion(begun, code, ""), ConfirmationRequired, "")
+			h, err := a.v.Held(t.Context(), Salesforce, a.tenant)
+			if err == nil {
+				err = end(a, h.ID)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.is(begun, db.AuthorizationDropped, EndNotConfirmed)
+			a.refuses(a.completion(begun, code, ""), NotCompletable, EndNotConfirmed)
+		})
+	}
 }
 
 // Keys and tenants that go take along what they have under way.

@@ -28,6 +28,7 @@ const (
 	EndOtherUser    = "other_user"              // it was completed for somebody else than it was begun for
 	EndExpired      = stored.EndedExpired
 	EndNotCompleted = stored.EndedNotCompleted
+	EndNotConfirmed = stored.EndedNotConfirmed
 	EndWithdrawn    = stored.EndedWithdrawn
 )
 
@@ -46,6 +47,7 @@ func AuthorizationEnds() map[string]string {
 		EndServerError:  "Gatepost couldn’t store what was granted, and gave it back. Begin again in a moment.",
 		EndOtherUser:    "It was completed for another tenant or user than it was begun for. What was granted is revoked.",
 		EndExpired:      "Nobody granted anything in time.",
+		EndNotConfirmed: "No admin of the tenant confirmed in the portal that the org is meant. What was granted is revoked.",
 		EndNotCompleted: "It wasn’t completed within ten minutes. What was granted is revoked.",
 		EndWithdrawn:    "What it was for is gone: the tenant, the API key or its return address, the app, or the identity that it was to replace.",
 	}

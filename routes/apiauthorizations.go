@@ -165,7 +165,10 @@ func (s *server) apiAuthorization(c *fiber.Ctx) error {
 		return err
 	}
 	answer := authorization{ID: a.ID, State: a.State, Service: a.Service, Tenant: a.TenantSlug, User: a.User, Account: a.Account, Tags: append([]string{}, a.Tags...),
-		Error: a.Error, Detail: identity.AuthorizationEnds()[a.Error], Reason: a.Reason, Said: a.Said, Identity: a.IdentityID}
+		Error: a.Error, Detail: identity.AuthorizationEnds()[a.Error], Reason: a.Reason, Said: a.Said}
+	if a.State == db.AuthorizationCompleted {
+		answer.Identity = a.IdentityID
+	}
 	if a.UnderWay() {
 		at := a.ExpiresAt.UTC()
 		answer.ExpiresAt = &at

@@ -28,6 +28,7 @@ func AuthorizationStates() []AuthorizationState {
 const (
 	EndedExpired      = "expired"       // nobody granted anything in time
 	EndedNotCompleted = "not_completed" // the application didn't complete it in time
+	EndedNotConfirmed = "not_confirmed" // no admin of the tenant confirmed that the org is meant
 	EndedWithdrawn    = "withdrawn"     // what it was for is gone: its tenant, its key or return address, its app, or the identity that it was to replace
 )
 
@@ -57,7 +58,7 @@ type Authorization struct {
 	Error       string // why it ended without an identity
 	Reason      string // the service's code for that
 	Said        string // what the service said of it
-	IdentityID  string
+	IdentityID  string // of one that is held, what is
 	BegunAt     time.Time
 	OpenedAt    time.Time // zero before, as the next two
 	GrantedAt   time.Time
