@@ -313,9 +313,13 @@ func (s Status) oldest() string {
 // old reports whether nothing that it counts counts any more.
 func (u Usage) old(now time.Time) bool { return now.Sub(u.At) >= u.Window }
 
-// scopeWords are permissions in words, by the name that services give them.
+// scopeWords are permissions in words, by the name that services give them; that of a
+// product may stand before it, with a dot.
 var scopeWords = map[string]string{"api": "read and write records", "full": "full access", "refresh_token": "stay connected", "offline_access": "stay connected",
 	"oauth": "stay connected", "crm.objects.contacts.read": "read and write records", "crm.objects.contacts.write": "read and write records",
+	"modules.contacts.ALL": "read and write records", "modules.leads.ALL": "read and write records", "coql.READ": "find records", "securesearch.READ": "find records",
+	"settings.fields.READ": "see fields and layouts", "settings.layouts.READ": "see fields and layouts", "settings.modules.READ": "see fields and layouts",
+	"org.READ": "see who connected", "users.READ": "see who connected",
 	"id": "see who connected", "openid": "see who connected", "profile": "see who connected", "email": "see who connected"}
 
 // permissions are what was allowed, in words; one that has none is named as it is.
@@ -327,7 +331,8 @@ func permissions(scopes []string) string {
 func permissionWords(scopes []string) (all []string) {
 	seen := map[string]bool{}
 	for _, scope := range scopes {
-		words := cmp.Or(scopeWords[scope], scope)
+		_, name, _ := strings.Cut(scope, ".")
+		words := cmp.Or(scopeWords[scope], scopeWords[name], scope)
 		if !seen[words] {
 			all, seen[words] = append(all, words), true
 		}
