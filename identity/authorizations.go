@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"gatepost/identity/stored"
 )
@@ -109,7 +108,7 @@ func (r AuthorizationRequest) check(s Service) (tags []string, err error) {
 		name, value string
 		most        int
 	}{{"state", r.AppState, maxAppState}, {"login_hint", r.LoginHint, maxHint}} {
-		if len(text.value) > text.most || !storable(text.value) {
+		if !storable(text.value, text.most) {
 			return nil, &TooLongError{text.name, text.most, "bytes"}
 		}
 	}
@@ -117,15 +116,12 @@ func (r AuthorizationRequest) check(s Service) (tags []string, err error) {
 		switch {
 		case !allowable(name), !slices.Contains(s.AllowParams, name):
 			return nil, &ParamError{Name: name, Allowed: s.AllowParams}
-		case len(value) > maxParam || !storable(value):
+		case !storable(value, maxParam):
 			return nil, &TooLongError{"params." + name, maxParam, "bytes"}
 		}
 	}
 	return tags, nil
 }
-
-// storable reports whether both databases can keep a text as it is.
-func storable(s string) bool { return utf8.ValidString(s) && !slices.Contains([]byte(s), 0) }
 
 // tell logs a step of an authorization, by ids alone.
 func (v *Vault) tell(ctx context.Context, step, id, service, tenantID string) {

@@ -49,11 +49,17 @@ func CleanTags(tags []string) ([]string, error) {
 // empty or may be stored.
 func checkNames(what string, names ...string) error {
 	for _, name := range names {
-		if len(name) > maxName || !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
+		if !storable(name, maxName) {
 			return &NameError{What: what, Name: name}
 		}
 	}
 	return nil
+}
+
+// storable reports whether a text has at most so many bytes, and both databases keep it as
+// it is.
+func storable(s string, most int) bool {
+	return len(s) <= most && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
 }
 
 // CheckSelector returns ErrContrarySelector or a *NameError for what nothing can be

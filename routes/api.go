@@ -315,11 +315,7 @@ func (s *server) apiDeleteSelected(c *fiber.Ctx) error {
 	if err := decodeJSON(c, &asked); err != nil {
 		return invalidBody(err, "an object with service, tenant (text), user, account (text, or null for none) and tags (a list of texts)")
 	}
-	named, err := asked.selection()
-	if err != nil {
-		return err
-	}
-	sel, err := s.selector(c, named)
+	sel, err := s.selectorOf(c, asked)
 	if err != nil {
 		return err
 	}
@@ -386,6 +382,15 @@ func (b selectorBody) selection() (selection, error) {
 	return sel, nil
 }
 
+// selectorOf is what a body selects, within what the key is for.
+func (s *server) selectorOf(c *fiber.Ctx, b selectorBody) (identity.Selector, error) {
+	named, err := b.selection()
+	if err != nil {
+		return identity.Selector{}, err
+	}
+	return s.selector(c, named)
+}
+
 // tokenRequest is what POST /token may be asked.
 type tokenRequest struct {
 	selectorBody
@@ -402,11 +407,7 @@ func (s *server) apiToken(c *fiber.Ctx) error {
 	if asked.Refused < 0 {
 		return errRefused
 	}
-	named, err := asked.selection()
-	if err != nil {
-		return err
-	}
-	sel, err := s.selector(c, named)
+	sel, err := s.selectorOf(c, asked.selectorBody)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -161,7 +162,7 @@ func (s *server) linkFailed(c *fiber.Ctx, asked identity.Asked, err error) error
 			continue
 		}
 		named := func(text string) string {
-			return strings.NewReplacer("{service}", asked.ServiceName, "{tenant}", orElse(asked.TenantName, "The organisation")).Replace(text)
+			return strings.NewReplacer("{service}", asked.ServiceName, "{tenant}", cmp.Or(asked.TenantName, "The organisation")).Replace(text)
 		}
 		page := views.AuthorizeEndedPage{Page: s.page(c, named(f.title), views.NavNone)}
 		for _, text := range f.text {
@@ -176,11 +177,4 @@ func (s *server) linkFailed(c *fiber.Ctx, asked identity.Asked, err error) error
 		return render(c, f.status, views.AuthorizeEnded(page))
 	}
 	return err
-}
-
-func orElse(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
 }

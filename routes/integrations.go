@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -147,7 +148,7 @@ func (s *server) describe(c identity.Connection) views.Integration {
 		card.DisconnectedAt, card.DisconnectedBy = c.Ended.At, c.Ended.By
 	}
 	if h := c.Held; h != nil {
-		card.Held = &views.HeldConnection{ID: h.ID, Org: org(h.Grant), By: orElse(h.ConnectedEmail, "your application"), At: h.HeldAt, First: card.State == views.NotConnected,
+		card.Held = &views.HeldConnection{ID: h.ID, Org: org(h.Grant), By: cmp.Or(h.ConnectedEmail, "your application"), At: h.HeldAt, First: card.State == views.NotConnected,
 			Elsewhere: c.OrgUse.Others, ElsewhereNames: c.OrgUse.Names}
 		card.State = views.ConnectionHeld
 	}
