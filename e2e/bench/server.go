@@ -56,7 +56,7 @@ func startServer(folder, kind string, env ...string) (server, error) {
 	if err != nil {
 		return server{}, err
 	}
-	return server{name: kind, form: "http://" + addr + "/signup/contoso-weekly", process: p}, nil
+	return server{name: kind, url: "http://" + addr, form: "http://" + addr + "/signup/contoso-weekly", process: p}, nil
 }
 
 // serve is what such a process does, until it is interrupted.

@@ -86,6 +86,7 @@ func (b bench) compare(ctx context.Context, servers []server, r readerKind) erro
 // server takes sign-ups.
 type server struct {
 	name    string
+	url     string // empty for the portal
 	form    string
 	process *rig.Process // nil for the portal, which isn't ours to end
 }

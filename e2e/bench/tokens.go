@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"gatepost/auth"
@@ -51,7 +50,7 @@ func (b bench) tokens(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			least, err := getting(ctx, b.time, strings.TrimSuffix(s.form, "/signup/contoso-weekly"), keys)
+			least, err := getting(ctx, b.time, s.url, keys)
 			if err != nil {
 				return err
 			}
