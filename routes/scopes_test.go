@@ -26,6 +26,6 @@ func TestPagesTellMissingPermissions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b.get("/integrations/sfdc").is(200, "Not permitted yet", "Chatter_api. Reconnect to grant it.")
+	b.get("/integrations/sfdc").is(200, "Not permitted yet", "chatter_api. Reconnect to grant it.")
 	b.get("/integrations/acme").is(200, "Not permitted yet", "<code>more_of_it</code>", "Reconnect to grant it.").hasNot("<code>chatter_api</code>")
 }

@@ -324,7 +324,21 @@ var scopeWords = map[string]string{"api": "read and write records", "full": "ful
 
 // permissions are what was allowed, in words; one that has none is named as it is.
 func permissions(scopes []string) string {
-	return capitalised(strings.Join(permissionWords(scopes), ", "))
+	all := permissionWords(scopes)
+	if len(all) > 0 {
+		all[0] = permissionLine(all[0])
+	}
+	return strings.Join(all, ", ")
+}
+
+// permissionLine is a permission as a line begins with it. A name stays as it is.
+func permissionLine(words string) string {
+	for _, known := range scopeWords {
+		if known == words {
+			return capitalised(words)
+		}
+	}
+	return words
 }
 
 // permissionWords are scopes in words, each once.

@@ -199,7 +199,7 @@ func TestPermissionsHaveWords(t *testing.T) {
 		"Read and write records, stay connected, see who connected":                       {"api", "refresh_token", "id"},
 		"Stay connected, read and write records":                                          {"oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"},
 		"Read and write records, find records, see fields and layouts, see who connected": {"Any.modules.contacts.ALL", "Any.modules.leads.ALL", "Any.coql.READ", "Any.settings.fields.READ", "Any.settings.layouts.READ", "Any.org.READ", "Any.users.READ", "Other.securesearch.READ"},
-		"Chatter_api, any.other.READ":                                                     {"chatter_api", "any.other.READ"},
+		"chatter_api, any.other.READ":                                                     {"chatter_api", "any.other.READ"},
 	} {
 		if got := permissions(scopes); got != want {
 			t.Errorf("%v: %q, want %q", scopes, got, want)
