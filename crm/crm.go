@@ -23,21 +23,24 @@ const (
 type Record struct {
 	ID string // the CRM's own, with what else it takes to find the record: nobody else reads it
 	Fields
+	Own map[string]string // of the fields that Options.Read names, those that hold something: see ValueType
 }
 
 // Write is what is to be written of one person: a new record, or a change.
 type Write struct {
-	ID     string // of the record to change, empty for a new one
-	Fields        // of a change those that change, without the address; what is empty stays as it is
+	ID     string           // of the record to change, empty for a new one
+	Fields                  // of a change those that change, without the address; what is empty stays as it is
+	Own    map[string]Value // of the CRM's own fields, by SchemaField.Key: those that are to be set
 }
 
 // Options say how a tenant wants people to be found and written. A CRM leaves aside those
 // that are not among its Provider.Options.
 type Options struct {
-	Leads          bool   // look among the CRM's leads too, for those who are no contacts
-	Key            string // name of a unique field for the address: look by it too, and make new records by it
-	SaveDuplicates bool   // save what the CRM takes for a duplicate, where it allows that
-	Placeholder    string // the last name of new records of who gave none, where the CRM demands one; NA when empty
+	Leads          bool     // look among the CRM's leads too, for those who are no contacts
+	Key            string   // name of a unique field for the address: look by it too, and make new records by it
+	SaveDuplicates bool     // save what the CRM takes for a duplicate, where it allows that
+	Placeholder    string   // the last name of new records of who gave none, where the CRM demands one; NA when empty
+	Read           []string // keys of the CRM's own fields that Find is to read
 }
 
 // Result tells what became of one person of a batch: an ID, or a *Failure.
@@ -125,6 +128,8 @@ type Failure struct {
 	Tries   int           // how often in a row one record may fail so until it needs somebody; 0 for MostTries
 	Match   string        // id of the record that is in the way, where the CRM tells it
 	Shared  bool          // of class Recorded, and due to one of several writes that it came for
+	Field   string        // key of the CRM's own field that it is about, where the CRM tells it
+	Changed bool          // the CRM's fields may not be what Schema said any more
 	Cause   error
 }
 

@@ -3,9 +3,14 @@ package db
 import (
 	"cmp"
 	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
+
+	"gatepost/forms"
 )
 
 // Newsletter is what readers sign up for.
@@ -17,17 +22,53 @@ type Newsletter struct {
 	Name       string
 	Consent    string // the words that a reader agrees to
 	CreatedAt  time.Time
+	State      NewsletterState
+	Page       PublicPage
+	LogoID     string           // of its Logo; empty for none
+	Form       forms.Definition // the version that it shows now
+	Revision   int64            // goes up with each change
 }
 
-const selectNewsletter = `SELECT n.id, n.tenant_id, t.name, n.slug, n.name, n.consent, n.created_at
+// NewsletterState says whether a newsletter takes sign-ups.
+type NewsletterState string
+
+// The states of a newsletter.
+const (
+	NewsletterOpen     NewsletterState = "open"
+	NewsletterPaused   NewsletterState = "paused"
+	NewsletterArchived NewsletterState = "archived"
+)
+
+// PublicPage is how a newsletter presents itself to readers, beside its form. Its texts are
+// texts, never HTML.
+type PublicPage struct {
+	Description string   `json:"description,omitempty"`
+	Sender      string   `json:"sender,omitempty"`   // who sends it; empty for the tenant's name
+	Privacy     string   `json:"privacy,omitempty"`  // https address of the privacy policy
+	Language    string   `json:"language,omitempty"` // of the public pages, by its two letters; empty for English
+	Accent      string   `json:"accent,omitempty"`   // colour, as #rrggbb in lower case; empty for Gatepost's own
+	Device      bool     `json:"device,omitempty"`   // light or dark as the reader's device says; otherwise always light
+	Thanks      string   `json:"thanks,omitempty"`   // the words of the thank-you page; empty for the language's own
+	Redirect    string   `json:"redirect,omitempty"` // address to which readers go instead of the thank-you page
+	Sites       []string `json:"sites,omitempty"`    // origins at which the form stands, as the tenant says
+}
+
+const selectNewsletter = `SELECT n.id, n.tenant_id, t.name, n.slug, n.name, n.consent, n.created_at, n.state, n.page, n.logo_id, n.form_version, n.revision,
+	COALESCE((SELECT f.definition FROM form_versions f WHERE f.newsletter_id = n.id AND f.version = n.form_version), '')
 	FROM newsletters n JOIN tenants t ON t.id = n.tenant_id `
 
-const selectNewsletterBySlug = selectNewsletter + `WHERE n.slug = $1 AND t.closed_at = 0`
+const (
+	selectNewsletterBySlug    = selectNewsletter + `WHERE n.slug = $1 AND t.closed_at = 0`
+	selectNewsletterByOldSlug = selectNewsletter + `JOIN newsletter_slugs g ON g.newsletter_id = n.id WHERE g.slug = $1 AND t.closed_at = 0`
+)
 
-// NewsletterBySlug returns the newsletter of an open tenant with the given public
-// name, or ErrNotFound.
+// NewsletterBySlug returns the newsletter of an open tenant that has the given public
+// name, or had it before, or ErrNotFound.
 func (d *Readers) NewsletterBySlug(ctx context.Context, slug string) (Newsletter, error) {
 	n, err := scanNewsletter(d.read.QueryRowContext(ctx, selectNewsletterBySlug, slug))
+	if errors.Is(err, sql.ErrNoRows) {
+		n, err = scanNewsletter(d.read.QueryRowContext(ctx, selectNewsletterByOldSlug, slug))
+	}
 	return n, wrap("newsletter", err)
 }
 
@@ -113,7 +154,19 @@ func (d *Readers) NewsletterStandings(ctx context.Context, tenantID string) ([]N
 func scanNewsletter(row scanner) (Newsletter, error) {
 	var n Newsletter
 	var created int64
-	err := row.Scan(&n.ID, &n.TenantID, &n.TenantName, &n.Slug, &n.Name, &n.Consent, &created)
+	var page, form string
+	if err := row.Scan(&n.ID, &n.TenantID, &n.TenantName, &n.Slug, &n.Name, &n.Consent, &created, &n.State, &page, &n.LogoID, &n.Form.Version, &n.Revision, &form); err != nil {
+		return n, err
+	}
 	n.CreatedAt = fromMillis(created)
-	return n, err
+	if page != "" {
+		if err := json.Unmarshal([]byte(page), &n.Page); err != nil {
+			return n, err
+		}
+	}
+	if form == "" {
+		n.Form = forms.First(n.Consent)
+		return n, nil
+	}
+	return n, json.Unmarshal([]byte(form), &n.Form)
 }

@@ -84,7 +84,7 @@ func insertSolved(ctx context.Context, tx *sql.Tx, tenantID, destinationID strin
 }
 
 func insertNewsletter(ctx context.Context, tx *sql.Tx, tenantID string, n Newsletter) error {
-	slug, err := claimSlug(ctx, tx, n.Slug, tenantID)
+	slug, err := claimSlug(ctx, tx, n.Slug, tenantID, n.ID)
 	if err != nil {
 		return err
 	}

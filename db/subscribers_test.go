@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
+
+	"gatepost/forms"
 )
 
 func TestNewsletters(t *testing.T) {
 	d, ctx := withNewsletters(t, "a/2", "a/1", "b/1"), context.Background()
 	n, err := d.NewsletterBySlug(ctx, "a/1")
-	if err != nil || n != (Newsletter{ID: "a/1", TenantID: "a", TenantName: "Tenant a", Slug: "a/1", Name: "News a/1", Consent: "I agree.", CreatedAt: fromMillis(1)}) {
+	want := Newsletter{ID: "a/1", TenantID: "a", TenantName: "Tenant a", Slug: "a/1", Name: "News a/1", Consent: "I agree.", CreatedAt: fromMillis(1),
+		State: NewsletterOpen, Form: forms.First("I agree.")}
+	if err != nil || !reflect.DeepEqual(n, want) {
 		t.Errorf("got %+v, %v", n, err)
 	}
 	if _, err := d.NewsletterBySlug(ctx, "none"); !errors.Is(err, ErrNotFound) {

@@ -76,13 +76,14 @@ func insertTenant(ctx context.Context, tx *sql.Tx, t Tenant, n FirstNewsletter) 
 	if err := insertDestination(ctx, tx, t.ID, t.ID, "", millis(t.CreatedAt)); err != nil {
 		return err
 	}
-	slug, err := claimSlug(ctx, tx, n.Slug, t.ID)
+	id := NewID()
+	slug, err := claimSlug(ctx, tx, n.Slug, t.ID, id)
 	if err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx,
 		`INSERT INTO newsletters (id, tenant_id, slug, name, consent, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		NewID(), t.ID, slug, n.Name, n.Consent, millis(t.CreatedAt))
+		id, t.ID, slug, n.Name, n.Consent, millis(t.CreatedAt))
 	return err
 }
 
@@ -92,10 +93,10 @@ const slugNumbers = 100
 // claimSlug takes a public name for a newsletter of the tenant's for good: the
 // wanted one, or when that was ever given, the first of wanted-2, wanted-3, … that
 // wasn't.
-func claimSlug(ctx context.Context, tx *sql.Tx, wanted, tenantID string) (string, error) {
+func claimSlug(ctx context.Context, tx *sql.Tx, wanted, tenantID, newsletterID string) (string, error) {
 	slug := wanted
 	for n := 2; n <= slugNumbers; n++ {
-		res, err := tx.ExecContext(ctx, `INSERT INTO newsletter_slugs (slug, tenant_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, slug, tenantID)
+		res, err := tx.ExecContext(ctx, `INSERT INTO newsletter_slugs (slug, tenant_id, newsletter_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, slug, tenantID, newsletterID)
 		if err := changed(res, err, ErrConflict); !errors.Is(err, ErrConflict) {
 			return slug, err
 		}
