@@ -254,6 +254,9 @@ func TestEarlierForms(t *testing.T) {
 	if d := document(t, again); d.Find("#company").AttrOr("value", "") != "Contoso" || d.Find("#gone").AttrOr("value", "") != "x" || d.Find("input[name=form_version]").AttrOr("value", "") != "1" || d.Find("#size[required]").Length() != 0 {
 		t.Error("the earlier form isn't shown again as it was")
 	}
+	if d := document(t, l.post(formPage, "email", "b@", "consent", "on").is(422)); d.Find("#consent[checked]").Length() != 1 {
+		t.Error("the box isn't ticked any more")
+	}
 	for _, version := range []string{"", "9", "x", "-1", "2"} {
 		l.post(formPage, "email", "b@example.com", "form_version", version).is(422, "The second words.", "Please tick this box if you agree", "Please fill this in")
 	}
@@ -353,6 +356,9 @@ func TestTheLookOfForms(t *testing.T) {
 		l.get(formPage + path).is(404)
 	}
 	l.get("/signup/fabrikam-weekly/logo/pic.png").is(404)
+	l.page(db.PublicPage{Privacy: "javascript:alert(1)", Sites: []string{"javascript://x/%0aalert(1)"}})
+	l.get(formPage).is(200, "Privacy policy").hasNot("javascript:")
+	l.get(formPage + "/thanks").is(200).hasNot("javascript:")
 
 	l.page(db.PublicPage{Redirect: "https://contoso.example/thanks?a=b"})
 	policy := l.get(formPage + "?redirect=https://evil.example").is(200).head("Content-Security-Policy")
