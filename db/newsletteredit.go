@@ -136,18 +136,6 @@ func setLogo(ctx context.Context, tx *sql.Tx, tenantID, newsletterID string, e N
 	return err
 }
 
-// LogoPNG returns the picture of an open tenant's newsletter by its id, as it stands in public
-// addresses, or ErrNotFound.
-func (d *Readers) LogoPNG(ctx context.Context, id string) ([]byte, error) {
-	var png string
-	err := d.read.QueryRowContext(ctx, `SELECT l.png FROM logos l JOIN tenants t ON t.id = l.tenant_id WHERE l.id = $1 AND t.closed_at = 0`, id).Scan(&png)
-	if err != nil {
-		return nil, wrap("logo", err)
-	}
-	b, err := base64.StdEncoding.DecodeString(png)
-	return b, wrap("logo", err)
-}
-
 // SetNewsletterState opens, pauses or archives the tenant's newsletter. What was taken before
 // goes on to the CRM. One that isn't the tenant's gives ErrNotFound.
 func (d *Readers) SetNewsletterState(ctx context.Context, tenantID, id string, state NewsletterState) error {
@@ -179,7 +167,7 @@ func (d *Readers) FormVersions(ctx context.Context, tenantID, newsletterID strin
 		v.CreatedAt = fromMillis(created)
 		return v, err
 	}, `SELECT f.version, f.created_at, COALESCE(u.email, '') FROM form_versions f LEFT JOIN users u ON u.id = f.created_by
-		WHERE f.tenant_id = $1 AND f.newsletter_id = $2 ORDER BY f.version DESC LIMIT $3`, tenantID, newsletterID, limit)
+		WHERE f.tenant_id = $1 AND f.newsletter_id = $2 AND f.version > 0 ORDER BY f.version DESC LIMIT $3`, tenantID, newsletterID, limit)
 	return all, wrap("versions of a form", err)
 }
 

@@ -89,13 +89,10 @@ func TestEditNewsletter(t *testing.T) {
 		t.Errorf("stored %+v", got)
 	}
 	wantN(t, d, 0, `SELECT count(*) FROM newsletter_slugs WHERE slug = 'second'`)
-	if png, err := d.LogoPNG(t.Context(), got.LogoID); err != nil || string(png) != "png" {
-		t.Errorf("the logo is %q, %v", png, err)
-	}
+	wantN(t, d, 1, `SELECT count(*) FROM logos WHERE tenant_id = $1 AND newsletter_id = $2 AND id = $3 AND png = 'cG5n' AND width = 6 AND height = 4`, n.TenantID, n.ID, got.LogoID)
 	unless(t, edit(n.TenantID, n.ID, 1, NewsletterEdit{Name: "First", Slug: n.Slug, Page: page, Logo: logo}))
-	if _, err := d.LogoPNG(t.Context(), got.LogoID); !errors.Is(err, ErrNotFound) {
-		t.Errorf("the logo before: %v", err)
-	}
+	wantN(t, d, 0, `SELECT count(*) FROM logos WHERE id = $1`, got.LogoID)
+	wantN(t, d, 1, `SELECT count(*) FROM logos WHERE newsletter_id = $1`, n.ID)
 	unless(t, edit(n.TenantID, n.ID, 2, NewsletterEdit{Name: "First", Slug: n.Slug, Page: page, NoLogo: true}))
 	wantN(t, d, 0, `SELECT count(*) FROM logos WHERE newsletter_id = $1`, n.ID)
 }

@@ -31,7 +31,7 @@ var acrossTenants = map[string]string{
 	"Authorization": byOwnID, "AuthorizationByLink": byOwnID, "OpenAuthorization": byOwnID, "EndAuthorization": byOwnID, "GrantAuthorization": byOwnID, "Granted": byOwnID,
 	"takeGranted": byOwnID, "inTime": byOwnID, "DropAuthorization": byOwnID, "HandshakeAuthorization": byOwnID,
 	"BeginAuthorization": "counted for an API key, which may be of several tenants", "SetAPIKey": "of an API key, which may be of several tenants", "ExpireAuthorizations": forJobs,
-	"NewsletterBySlug": "a form by its public name", "LogoPNG": "a picture by its id, which public pages show",
+	"NewsletterBySlug": "a form by its public name",
 }
 
 // Every statement on a table of tenants' rows says of which tenant they are, or
