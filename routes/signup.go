@@ -20,6 +20,7 @@ func (s *server) signupForm(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	s.countView(c, n)
 	return render(c, http.StatusOK, views.Signup(signupPage(n, newsletter.Form{}, nil)))
 }
 
