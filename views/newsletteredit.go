@@ -48,12 +48,8 @@ func (p NewNewsletterPage) fields() []field {
 	return fields(p.Errors,
 		field{Name: "name", Label: "Name", Value: p.Fields.Name, Hint: "Readers see it on the form.", Autocomplete: "off", Focus: true},
 		field{Name: "slug", Label: "URL name", Value: p.Fields.Slug, Hint: "The form is at " + p.Begin + "… and this name. Leave it empty to have it made from the name.", Autocomplete: "off", Optional: true},
-		field{Name: "sender", Label: "Who sends it", Value: p.Fields.Sender, Hint: "Readers see it above the name. Empty: " + p.Tenant + ".", Autocomplete: "off", Optional: true})
-}
-
-// language is the choice of the language, with what is wrong with it.
-func (p NewNewsletterPage) language() field {
-	return fields(p.Errors, languageField(p.Fields))[0]
+		field{Name: "sender", Label: "Who sends it", Value: p.Fields.Sender, Hint: "Readers see it above the name. Empty: " + p.Tenant + ".", Autocomplete: "off", Optional: true},
+		languageField(p.Fields))
 }
 
 // feeds says where the sign-ups of a new newsletter go.
@@ -331,4 +327,12 @@ func share(n, of int) string {
 // inPlace has a button get the editor back by htmx, and not the whole page.
 func (p FormEditorPage) inPlace() templ.Attributes {
 	return templ.Attributes{"hx-post": p.formPath(), "hx-target": "#editing", "hx-select": "#editing", "hx-swap": "outerHTML"}
+}
+
+// exampleEditor is what the page of the components shows.
+func exampleEditor(p Page) FormEditorPage {
+	text := FieldType{Type: "text", Name: "Short text", Offered: true, Typed: true, Most: 1000, Patterns: []Option{{"", "Anything"}, {"digits", "Digits only"}}}
+	return FormEditorPage{NewsletterPage: NewsletterPage{Page: p, Newsletter: Newsletter{Name: "Contoso Weekly", Slug: "contoso-weekly", State: "open"}}, Types: []FieldType{text, {Type: "email", Name: "E-mail address", Typed: true}},
+		Unsaved: true, Preview: "<!DOCTYPE html><title>Preview</title><p>The form.", Draft: FormDraft{Words: "I want to receive Contoso Weekly by e-mail.", Fields: []FormField{
+			{Ref: "email", Type: "email", Default: "E-mail address", Key: "email", Required: true}, {Ref: "f1", Type: "text", Label: "Company", Key: "company"}}}}
 }

@@ -21,7 +21,6 @@ func newsletterPages() map[string]templ.Component {
 		"newsletters-none":   Newsletters(NewslettersPage{Page: portalPage("Newsletters", NavNewsletters)}),
 		"newsletter-embed":   NewsletterEmbed(NewsletterPage{Page: portalPage(hostile, NavNewsletters), Newsletter: one}),
 		"newsletter-archive": ArchiveNewsletter(NewsletterPage{Page: portalPage(hostile, NavNewsletters), Newsletter: one}),
-		"newsletter-frame":   PreviewFrame(hostile, "<p>"+hostile+"</p>"),
 	}
 	for name, p := range map[string]NewNewsletterPage{
 		"": {Fields: NewsletterFields{}}, "-wrong": {Fields: NewsletterFields{Name: hostile, Slug: hostile, Sender: hostile, Language: "de"},
@@ -49,12 +48,21 @@ func newsletterPages() map[string]templ.Component {
 			p.Newsletter = needs
 		}
 		pages["newsletter-form"+name] = NewsletterForm(p)
-		pages["newsletter-editor"+name] = FormEditor(p)
 	}
 	unused := editors()[""]
 	unused.Page, unused.Newsletter, unused.Types, unused.Numbers, unused.Versions = portalPage("Product News", NavNewsletters), fresh, editorTypes, NewsletterNumbers{}, nil
 	pages["newsletter-unused"] = NewsletterForm(unused)
 	return pages
+}
+
+// editorParts are what htmx gets of an editor.
+func editorParts() map[string]templ.Component {
+	parts := map[string]templ.Component{"editor-frame": PreviewFrame(hostile, "<p>"+hostile+"</p>")}
+	for name, p := range editors() {
+		p.Types, p.Page, p.Newsletter = editorTypes, portalPage("x", NavNewsletters), Newsletter{Name: hostile, Slug: "x"}
+		parts["editor"+name] = FormEditor(p)
+	}
+	return parts
 }
 
 // editorTypes are types of fields with each of the settings that there are.
