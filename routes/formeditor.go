@@ -15,7 +15,6 @@ import (
 	"gatepost/newsletter"
 	"gatepost/views"
 
-	"github.com/a-h/templ"
 	"github.com/gofiber/fiber/v2"
 )
 
@@ -131,18 +130,40 @@ func (s *server) saveNewsletterForm(c *fiber.Ctx, page views.NewsletterPage, n d
 	return redirect(c, "/newsletters/"+n.Slug)
 }
 
-// previewNewsletterForm handles POST /newsletters/{slug}/preview: a drafted form as readers would see it.
-// Nothing is stored.
+// previewNewsletterForm handles POST /newsletters/{slug}/preview: a drafted form, or the form with settings
+// as they are typed, as readers would see it. Nothing is stored.
 func (s *server) previewNewsletterForm(c *fiber.Ctx) error {
 	n, err := s.newsletterOf(c)
 	if err != nil {
 		return err
 	}
-	preview, err := s.previewOf(c, n, readDraft(c))
+	draft := draftOf(n.Form)
+	if field(c, "revision") != "" {
+		n = withSettings(n, readNewsletterSettings(c, n))
+	} else {
+		draft = readDraft(c)
+	}
+	preview, err := s.previewOf(c, n, draft)
 	if err != nil {
 		return err
 	}
 	return render(c, http.StatusOK, views.PreviewFrame(n.Name, preview))
+}
+
+// withSettings is a newsletter with settings that are being typed: what can't be taken yet is as it was.
+func withSettings(n db.Newsletter, set newsletter.Settings) db.Newsletter {
+	stored := settingsOf(n)
+	clean, wrong := set.Check()
+	for field, back := range map[string]func(){
+		"name": func() { clean.Name = set.Name }, "description": func() { clean.Page.Description = stored.Page.Description }, "sender": func() { clean.Page.Sender = stored.Page.Sender },
+		"privacy": func() { clean.Page.Privacy = stored.Page.Privacy }, "accent": func() { clean.Page.Accent = stored.Page.Accent }, "language": func() { clean.Page.Language = stored.Page.Language },
+	} {
+		if wrong[field] != "" {
+			back()
+		}
+	}
+	n.Name, n.Page = cut(clean.Name, 500), clean.Page
+	return n
 }
 
 // previewOf is the page of a newsletter with a drafted form, as HTML.
@@ -155,13 +176,8 @@ func (s *server) previewOf(c *fiber.Ctx, n db.Newsletter, draft views.FormDraft)
 	}
 	n.Form, n.Consent, n.State = drafted, drafted.Consent.Words, db.NewsletterOpen
 	var b bytes.Buffer
-	err := s.signupPreview(n).Render(c.UserContext(), &b)
+	err := views.Signup(signupPage(c, n, n.Form, nil, nil)).Render(c.UserContext(), &b)
 	return b.String(), err
-}
-
-// signupPreview is a newsletter's page for readers.
-func (s *server) signupPreview(n db.Newsletter) templ.Component {
-	return views.Signup(signupPage(n, newsletter.Form{}, nil))
 }
 
 // showFormEditor shows a drafted form with what else is known of the newsletter.
@@ -169,7 +185,7 @@ func (s *server) showFormEditor(c *fiber.Ctx, status int, page views.FormEditorP
 	page.Types, page.Wide = fieldTypes, field(c, "width") == "wide"
 	for _, f := range n.Form.Fields {
 		if !slices.ContainsFunc(page.Draft.Fields, func(d views.FormField) bool { return d.Ref == f.ID }) {
-			page.Deleted = append(page.Deleted, views.Option{Value: f.ID, Text: labelOf(rowOf(f))})
+			page.Deleted = append(page.Deleted, views.Option{Value: f.ID, Text: rowName(rowOf(f))})
 		}
 	}
 	if page.Preview, err = s.previewOf(c, n, page.Draft); err != nil {
@@ -226,8 +242,8 @@ const optionValue = " = "
 // them in their language.
 var defaultLabels = map[string]string{forms.EmailID: "E-mail address", forms.FirstNameID: "First name", forms.LastNameID: "Last name"}
 
-// labelOf is what a field is called in the editor.
-func labelOf(f views.FormField) string { return cmp.Or(f.Label, f.Default, "New field") }
+// rowName is what a field is called in the editor.
+func rowName(f views.FormField) string { return cmp.Or(f.Label, f.Default, "New field") }
 
 // mostDrafted is how many fields of a draft are looked at: more than a form may have, so that it is said.
 const mostDrafted = forms.MostFields + 10

@@ -108,6 +108,11 @@ func (s *server) showNewsletterSettings(c *fiber.Ctx, status int, n db.Newslette
 	if n.LogoID != "" {
 		page.LogoURL = logoURL(n)
 	}
+	preview, err := s.previewOf(c, withSettings(n, set), draftOf(n.Form))
+	if err != nil {
+		return err
+	}
+	page.Preview, page.Wide = preview, field(c, "width") == "wide"
 	if changed {
 		saved := typedNewsletter(settingsOf(n))
 		page.Saved = &saved

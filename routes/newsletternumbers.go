@@ -18,10 +18,10 @@ import (
 // pages is an admin's.
 func (s *server) countView(c *fiber.Ctx, n db.Newsletter) {
 	dest := c.Get("Sec-Fetch-Dest")
-	framed := dest == "iframe" || dest == "frame" || dest == "embed" || dest == "object"
+	inFrame := framed(c) || slices.Contains([]string{"iframe", "frame", "embed", "object"}, dest)
 	switch {
-	case c.Method() != http.MethodGet, strings.Contains(c.Get("Sec-Purpose"), "prefetch"), framed && c.Get("Sec-Fetch-Site") == "same-origin":
-	case framed:
+	case c.Method() != http.MethodGet, strings.Contains(c.Get("Sec-Purpose"), "prefetch"), inFrame && c.Get("Sec-Fetch-Site") == "same-origin":
+	case inFrame:
 		s.Newsletters.Viewed(n, db.ViewOfFrame)
 	default:
 		s.Newsletters.Viewed(n, db.ViewOfPage)

@@ -871,7 +871,7 @@ func Components(p Page) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 61, "<input class=\"colour\" type=\"color\" data-colour=\"c-accent\" aria-label=\"Choose the colour\" hidden></div><p class=\"logo-now\"><img src=\"/static/icon.svg\" alt=\"A logo\" width=\"40\"></p></fieldset><ul class=\"lines\"><li><b>Version 2</b> <span class=\"muted\">since yesterday</span></li><li><b>Version 1</b> <span class=\"muted\">since last year</span></li></ul>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 61, "<input class=\"colour\" type=\"color\" value=\"#0b6b4f\" data-colour=\"c-accent\" aria-label=\"Choose the colour\" hidden></div><p class=\"logo-now\"><img src=\"/static/icon.svg\" alt=\"A logo\" width=\"40\"></p></fieldset><ul class=\"lines\"><li><b>Version 2</b> <span class=\"muted\">since yesterday</span></li><li><b>Version 1</b> <span class=\"muted\">since last year</span></li></ul>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -35,6 +35,8 @@ type NewsletterSettingsPage struct {
 	Saved     *NewsletterFields // what somebody else has saved meanwhile; nil when nobody has
 	Languages []Option
 	Tenant    string // who sends it when nobody else is said to
+	Preview   string // the page with these settings, as HTML
+	Wide      bool   // it is shown as on a desktop
 	LogoURL   string // empty for none
 	Revision  int64
 	Errors    FieldErrors
