@@ -4,7 +4,8 @@ import "strings"
 
 // field is a labelled input.
 type field struct {
-	Name         string // also its id
+	Name         string
+	ID           string // its name when empty
 	Label        string
 	Type         string
 	Value        string
@@ -14,6 +15,7 @@ type field struct {
 	List         string // id of a datalist with suggestions
 	MaxLength    int    // of the value in characters; not bounded here when 0
 	Optional     bool   // said so; every other field is required
+	Free         bool   // neither said to be optional nor required: the server knows
 	Focus        bool
 }
 
@@ -27,14 +29,22 @@ func (f field) inputType() string {
 	return f.Type
 }
 
+// id is what labels and help name the field by.
+func (f field) id() string {
+	if f.ID != "" {
+		return f.ID
+	}
+	return f.Name
+}
+
 // describedBy names the elements that explain the field.
 func (f field) describedBy() string {
 	var ids []string
 	if f.Hint != "" {
-		ids = append(ids, f.Name+"-hint")
+		ids = append(ids, f.id()+"-hint")
 	}
 	if f.Error != "" {
-		ids = append(ids, f.Name+"-error")
+		ids = append(ids, f.id()+"-error")
 	}
 	return strings.Join(ids, " ")
 }

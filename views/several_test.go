@@ -89,7 +89,7 @@ func newslettersOfSeveral() NewslettersPage {
 
 // severalPages are the pages of a tenant with several CRMs, or with none yet.
 func severalPages() map[string]templ.Component {
-	start := StartPage{Page: portalPage("Get started", NavHome), Live: Status{Card: Integration{Name: anyCRM.Name, CRM: anyCRM, State: NotConnected}}}
+	start := StartPage{Page: portalPage("Get started", NavHome), Named: true, Live: Status{Card: Integration{Name: anyCRM.Name, CRM: anyCRM, State: NotConnected}}}
 	start.Page.CRM = anyCRM
 	help := HelpPage{Page: portalPage("Help", NavNone), States: []State{Waiting, {Label: "In your CRM", Help: "There."}}}
 	help.Page.CRM = anyCRM
@@ -107,8 +107,8 @@ func severalPages() map[string]templ.Component {
 		"several-test":         TestSignup(testOfSeveral()),
 		"several-sum":          Sum(SumPage{Page: portalPage("The sum", NavIntegrations), Live: twoSums(0, 0)}),
 		"several-newsletters":  Newsletters(newslettersOfSeveral()),
-		"several-newsletter":   NewsletterForm(NewsletterPage{portalPage("Contoso Daily", NavNewsletters), newslettersOfSeveral().All[1]}),
-		"unfed-newsletter":     NewsletterForm(NewsletterPage{portalPage("Contoso Rarely", NavNewsletters), newslettersOfSeveral().All[2]}),
+		"several-newsletter":   NewsletterForm(FormEditorPage{NewsletterPage: NewsletterPage{portalPage("Contoso Daily", NavNewsletters), newslettersOfSeveral().All[1]}}),
+		"unfed-newsletter":     NewsletterForm(FormEditorPage{NewsletterPage: NewsletterPage{portalPage("Contoso Rarely", NavNewsletters), newslettersOfSeveral().All[2]}}),
 		"new-crm":              NewCRM(NewCRMPage{Page: portalPage("Zoho CRM", NavIntegrations), Card: cardOf(zoho, NotConnected), Beside: []CRM{salesforce, hubspot}}),
 		"new-crm-held":         NewCRM(NewCRMPage{Page: portalPage("Zoho CRM", NavIntegrations), Card: held}),
 		"new-crm-connected":    NewCRM(NewCRMPage{Page: portalPage("Zoho CRM", NavIntegrations), Card: cardOf(zoho, Connected), Beside: []CRM{salesforce}}),

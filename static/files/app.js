@@ -10,6 +10,83 @@
     });
   }
 
+  // Show what needs script: grips to drag by, and the browser's own choice of a colour.
+  function enhance(root) {
+    root.querySelectorAll(".grip, [data-colour]").forEach(function (el) {
+      el.hidden = false;
+      if (el.dataset.colour) el.value = colourOf(document.getElementById(el.dataset.colour).value) || el.value;
+    });
+  }
+
+  // What a name is in an address. The server knows more letters.
+  function slugOf(name) {
+    return name.toLowerCase().replace(/ä/g, "ae").replace(/ö/g, "oe").replace(/ü/g, "ue").replace(/ß/g, "ss").replace(/&/g, " and ")
+      .normalize("NFKD").replace(/[\u0300-\u036f'’]/g, "").replace(/[^a-z0-9]+/g, "-").slice(0, 50).replace(/^-+|-+$/g, "");
+  }
+
+  function colourOf(text) { return /^#[0-9a-f]{6}$/i.test(text) ? text.toLowerCase() : ""; }
+
+  document.addEventListener("input", function (event) {
+    var el = event.target;
+    if (el.dataset.colour) document.getElementById(el.dataset.colour).value = el.value;
+    var form = el.form && el.form.dataset.propose && el.form;
+    if (form && el.name === form.dataset.propose) el.dataset.typed = el.value;
+    if (form && el.name === "name" && !form.elements[form.dataset.propose].dataset.typed) {
+      form.elements[form.dataset.propose].value = slugOf(el.value);
+    }
+    var choice = document.querySelector("[data-colour='" + el.id + "']");
+    if (choice && colourOf(el.value)) choice.value = colourOf(el.value);
+  });
+
+  // What was open in a part of a page is open in the part that takes its place.
+  var opened = [];
+
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    opened = Array.from(event.detail.target.querySelectorAll("details[open][id]"), function (el) { return el.id; });
+  });
+
+  document.addEventListener("htmx:afterSwap", function () {
+    opened.forEach(function (id) {
+      var el = document.getElementById(id);
+      if (el) el.open = true;
+    });
+    opened = [];
+  });
+
+  // Drag a thing of a list to another place in it. Buttons do the same.
+  var moved = null;
+
+  document.addEventListener("dragstart", function (event) {
+    var grip = event.target.closest && event.target.closest(".grip");
+    if (!grip) return;
+    moved = grip.closest("li");
+    moved.classList.add("moving");
+    event.dataTransfer.effectAllowed = "move";
+    event.dataTransfer.setData("text/plain", "");
+    event.dataTransfer.setDragImage(moved, 12, 12);
+  });
+
+  document.addEventListener("dragover", function (event) {
+    var over = moved && event.target.closest("[data-items] > li");
+    if (!over || over.parentNode !== moved.parentNode) return;
+    event.preventDefault();
+    var box = over.getBoundingClientRect();
+    if (over !== moved) over.parentNode.insertBefore(moved, event.clientY < box.top + box.height / 2 ? over : over.nextSibling);
+  });
+
+  document.addEventListener("drop", function (event) { if (moved) event.preventDefault(); });
+
+  document.addEventListener("dragend", function () {
+    if (!moved) return;
+    moved.classList.remove("moving");
+    Array.from(moved.parentNode.children).forEach(function (item, i, all) {
+      item.querySelector("button[value^=up]").disabled = i === 0;
+      item.querySelector("button[value^=down]").disabled = i === all.length - 1;
+    });
+    moved.dispatchEvent(new Event("input", { bubbles: true }));
+    moved = null;
+  });
+
   function copy(button) {
     var text = button.querySelector("span");
     var before = text.textContent;
@@ -94,6 +171,7 @@
   });
   document.addEventListener("htmx:load", function (event) {
     copyButtons(event.detail.elt);
+    enhance(event.detail.elt);
   });
   document.addEventListener("htmx:afterRequest", function (event) {
     if (event.detail.successful && problem()) problem().replaceChildren();
