@@ -31,15 +31,6 @@ func (s *server) newsletterForm(c *fiber.Ctx) error {
 	return render(c, http.StatusOK, views.NewsletterForm(page))
 }
 
-// newsletterEmbed handles GET /newsletters/{slug}/embed: how the form gets into a site.
-func (s *server) newsletterEmbed(c *fiber.Ctx) error {
-	page, err := s.newsletterPage(c)
-	if err != nil {
-		return err
-	}
-	return render(c, http.StatusOK, views.NewsletterEmbed(page))
-}
-
 // newsletterPage is what the pages of the tenant's newsletter share, or db.ErrNotFound.
 func (s *server) newsletterPage(c *fiber.Ctx) (page views.NewsletterPage, err error) {
 	all, err := s.Newsletters.Standings(c.UserContext(), who(c).Tenant.ID)
