@@ -1,10 +1,12 @@
 package routes
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"gatepost/db"
+	"gatepost/static"
 
 	"github.com/gofiber/fiber/v2"
 )
@@ -15,6 +17,10 @@ const portalPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; i
 // formPolicy is for the public form, which any site may frame and which runs no
 // script.
 const formPolicy = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors *"
+
+// framedPolicy is for the public form in a frame of another site, where one small script
+// tells how high it is.
+const framedPolicy = formPolicy + "; script-src 'self'"
 
 // headers sets what every answer carries. A public form may be framed and called
 // from other sites; the portal may not.
@@ -43,7 +49,7 @@ func (s *server) setHeaders(c *fiber.Ctx) {
 }
 
 func isPublic(c *fiber.Ctx) bool {
-	return strings.HasPrefix(c.Path(), "/signup/") || strings.HasPrefix(c.Path(), "/static/")
+	return slices.ContainsFunc([]string{"/signup/", static.Prefix, static.EmbedPrefix}, func(prefix string) bool { return strings.HasPrefix(c.Path(), prefix) })
 }
 
 // rejectEncoded refuses compressed bodies, since a small one can hold a huge one.

@@ -18,6 +18,7 @@ import (
 	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/newsletter"
+	"gatepost/static"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
@@ -130,6 +131,7 @@ func (s *server) public(app *fiber.App) {
 	app.Get("/healthz", func(c *fiber.Ctx) error { return c.SendString("ok\n") })
 	app.Get("/readyz", s.ready)
 	app.Get("/static/*", s.asset)
+	app.Get(static.EmbedPrefix+":file", s.embedScript)
 	app.Get("/favicon.ico", s.favicon)
 	app.Get("/robots.txt", s.robots)
 	app.Get("/.well-known/change-password", func(c *fiber.Ctx) error { return redirect(c, "/account") })
