@@ -170,6 +170,7 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 		})
 	}
 	start("store sign-ups", func() error { p.newsletters.Run(work); return nil })
+	start("count views", func() error { p.newsletters.CountViews(work); return nil })
 	start("deliver", func() error { return p.dispatcher.Run(work) })
 	start("record use", func() error { p.vault.RunBesideJobs(work); return nil })
 	start("keep the right to serve", func() error { return p.keepServing(work) })

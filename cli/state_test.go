@@ -31,7 +31,7 @@ var keptInMemory = map[string]string{
 		cli.program.env crm/hubspot.portal.turn crm/wire.Track.connected crm/wire.Track.dialling delivery.Dispatcher.again delivery.Dispatcher.of
 		delivery.Dispatcher.heard delivery.Dispatcher.signal delivery.turn.stop identity.Vault.calls identity.Vault.flights
 		newsletter.Service.queue newsletter.Service.stored newsletter.request.answer`,
-	inDatabase: `crm/hubspot.Client.calls crm/salesforce.Client.calls crm/zoho.Client.calls delivery.Dispatcher.usages identity.uses.at ratelimit.Limits.changed
+	inDatabase: `newsletter.views.n crm/hubspot.Client.calls crm/salesforce.Client.calls crm/zoho.Client.calls delivery.Dispatcher.usages identity.uses.at ratelimit.Limits.changed
 		ratelimit.Limits.counts`,
 	aSecond:    `auth.APIKeys.known newsletter.Service.known`,
 	logged:     `identity.Vault.otherApps`,

@@ -136,6 +136,15 @@ func someone(t *testing.T, d *DB) (User, Tenant) {
 	return member(t, d, NewID())
 }
 
+// newsletterOf is the newsletter of a new tenant.
+func newsletterOf(t *testing.T, d *DB) Newsletter {
+	t.Helper()
+	_, tenant := someone(t, d)
+	all, err := d.Newsletters(t.Context(), tenant.ID)
+	unless(t, err)
+	return all[0]
+}
+
 // granted is a grant of an org that nobody else has.
 func granted(u User, tenant Tenant) Grant {
 	g := grant(u, tenant)
@@ -1432,6 +1441,41 @@ func races() []race {
 			return duel{func(d *DB) error {
 				return d.CreateTenant(t.Context(), Tenant{ID: NewID(), Slug: slug, Name: "x", CreatedAt: noon}, FirstNewsletter{Slug: NewID(), Name: "x", Consent: "Yes."})
 			}, nil, oneWins(t, ErrConflict)}
+		}},
+		{"AddNewsletter", "the same slug", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			slug := NewID()
+			return duel{func(d *DB) error {
+				_, err := d.AddNewsletter(t.Context(), NewNewsletter{TenantID: tenant.ID, Slug: slug, Name: "x", Consent: "Yes."})
+				return err
+			}, nil, oneWins(t, ErrConflict)}
+		}},
+		{"EditNewsletter", "by two admins", func(t *testing.T, d *DB) duel {
+			n := newsletterOf(t, d)
+			edit := func(name string) func(*DB) error {
+				return func(d *DB) error {
+					return d.EditNewsletter(t.Context(), n.TenantID, n.ID, n.Revision, NewsletterEdit{Name: name, Slug: n.Slug})
+				}
+			}
+			return duel{edit("one"), edit("other"), oneWins(t, ErrLost)}
+		}},
+		{"EditNewsletter AddNewsletter", "both want a slug", func(t *testing.T, d *DB) duel {
+			n, other := newsletterOf(t, d), newsletterOf(t, d)
+			slug := NewID()
+			return duel{func(d *DB) error {
+				return d.EditNewsletter(t.Context(), n.TenantID, n.ID, n.Revision, NewsletterEdit{Name: "x", Slug: slug})
+			}, func(d *DB) error {
+				_, err := d.AddNewsletter(t.Context(), NewNewsletter{TenantID: other.TenantID, Slug: slug, Name: "x", Consent: "Yes."})
+				return err
+			}, oneWins(t, ErrConflict)}
+		}},
+		{"AddViews", "of one hour", func(t *testing.T, d *DB) duel {
+			n := newsletterOf(t, d)
+			views := []ViewCount{{n.TenantID, n.ID, noon, ViewOfPage, 2}, {n.TenantID, n.ID, noon, ViewOfFrame, 3}}
+			return duel{func(d *DB) error { return d.AddViews(t.Context(), views) }, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 10, `SELECT sum(n) FROM view_counts WHERE newsletter_id = $1`, n.ID)
+			}}
 		}},
 		{"StorePast", "the same by both", func(t *testing.T, d *DB) duel {
 			_, tenant := someone(t, d)

@@ -35,6 +35,7 @@ const (
 
 // Store keeps newsletters and subscribers. *db.DB is one.
 type Store interface {
+	EditStore
 	NewsletterBySlug(ctx context.Context, slug string) (db.Newsletter, error)
 	Newsletters(ctx context.Context, tenantID string) ([]db.Newsletter, error)
 	NewsletterStandings(ctx context.Context, tenantID string) ([]db.NewsletterStanding, error)
@@ -64,6 +65,7 @@ type Service struct {
 	now   func() time.Time
 
 	known sync.Map // by public name, the newsletters that were read lately
+	views views    // of their forms, until they are stored
 
 	groupSize int
 	queue     chan *request

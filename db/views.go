@@ -1,0 +1,124 @@
+package db
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"gatepost/forms"
+)
+
+// ViewKind says how a form was looked at.
+type ViewKind string
+
+// The kinds of views.
+const (
+	ViewOfPage  ViewKind = "page"  // on its own page
+	ViewOfFrame ViewKind = "frame" // in a frame of somebody's site
+)
+
+// ViewCount is how often a newsletter's form was looked at in an hour.
+type ViewCount struct {
+	TenantID, NewsletterID string
+	Hour                   time.Time // of UTC, when it began
+	Kind                   ViewKind
+	N                      int
+}
+
+// AddViews adds up how often forms were looked at. What is of a newsletter that is gone is left out.
+func (d *Readers) AddViews(ctx context.Context, counts []ViewCount) error {
+	sorted := slices.Clone(counts) // by the key: so processes that add at once don't wait for each other in a ring
+	slices.SortFunc(sorted, func(a, b ViewCount) int {
+		return cmp.Or(strings.Compare(a.NewsletterID, b.NewsletterID), a.Hour.Compare(b.Hour), cmp.Compare(a.Kind, b.Kind))
+	})
+	return wrap("add views", d.txCommitted(ctx, func(tx *sql.Tx) error {
+		for _, c := range sorted {
+			_, err := tx.ExecContext(ctx, `INSERT INTO view_counts (tenant_id, newsletter_id, hour, kind, n)
+				SELECT n.tenant_id, n.id, $3, $4, $5 FROM newsletters n WHERE n.tenant_id = $1 AND n.id = $2
+				ON CONFLICT (newsletter_id, hour, kind) DO UPDATE SET n = view_counts.n + excluded.n`,
+				c.TenantID, c.NewsletterID, millis(c.Hour), c.Kind, c.N)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// NewsletterNumbers are what happened at a newsletter's form in a time.
+type NewsletterNumbers struct {
+	Views   map[ViewKind]int
+	SignUps int // of somebody new
+	Repeats int // of somebody who was there already
+}
+
+// AllViews is how often the form was looked at, on its page and in frames.
+func (n NewsletterNumbers) AllViews() (sum int) {
+	for _, of := range n.Views {
+		sum += of
+	}
+	return sum
+}
+
+// NewsletterNumbers returns, for each of the tenant's newsletters by its id, what happened
+// from the UTC hour of a time on.
+func (d *Readers) NewsletterNumbers(ctx context.Context, tenantID string, from time.Time) (map[string]NewsletterNumbers, error) {
+	all := map[string]NewsletterNumbers{}
+	take := func(into func(n *NewsletterNumbers, kind string, of int)) func(scanner) error {
+		return func(row scanner) error {
+			var id, kind string
+			var of int
+			if err := row.Scan(&id, &kind, &of); err != nil {
+				return err
+			}
+			n := all[id]
+			into(&n, kind, of)
+			all[id] = n
+			return nil
+		}
+	}
+	hour := millis(from.Truncate(time.Hour))
+	err := ask(ctx, d.read,
+		part{`SELECT v.newsletter_id, v.kind, sum(v.n) FROM newsletters n JOIN view_counts v ON v.newsletter_id = n.id
+			WHERE n.tenant_id = $1 AND v.tenant_id = $1 AND v.hour >= $2 GROUP BY v.newsletter_id, v.kind`, []any{tenantID, hour},
+			take(func(n *NewsletterNumbers, kind string, of int) {
+				if n.Views == nil {
+					n.Views = map[ViewKind]int{}
+				}
+				n.Views[ViewKind(kind)] += of
+			})},
+		part{`SELECT newsletter_id, kind, sum(n) FROM ledger WHERE tenant_id = $1 AND hour >= $2 GROUP BY newsletter_id, kind`, []any{tenantID, hour},
+			take(func(n *NewsletterNumbers, kind string, of int) {
+				if Kind(kind) == Repeated {
+					n.Repeats += of
+				} else {
+					n.SignUps += of
+				}
+			})})
+	return all, wrap("numbers of newsletters", err)
+}
+
+// SignUpSource is where one of a newsletter's readers came from.
+type SignUpSource struct {
+	Source string       // form, api, test and so on
+	Fields forms.Values // what they filled in, hidden fields too
+}
+
+// SignUpSources returns where those came from whom a newsletter has among the latest of the
+// tenant's subscribers, of whom it looks at limit at most: a newsletter has no index, and a tenant may
+// have a million.
+func (d *Readers) SignUpSources(ctx context.Context, tenantID, newsletterID string, limit int) ([]SignUpSource, error) {
+	all, err := collect(ctx, d.read, func(row scanner) (s SignUpSource, err error) {
+		var fields string
+		if err = row.Scan(&s.Source, &fields); err != nil || fields == "" {
+			return s, err
+		}
+		return s, json.Unmarshal([]byte(fields), &s.Fields)
+	}, `SELECT l.source, l.fields FROM (SELECT s.newsletter_id, s.source, s.fields FROM subscribers s WHERE s.tenant_id = $1 ORDER BY s.id DESC LIMIT $3) l
+		WHERE l.newsletter_id = $2`, tenantID, newsletterID, limit)
+	return all, wrap("sources of sign-ups", err)
+}
