@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"gatepost/db"
+	"gatepost/forms"
 	"gatepost/input"
 
 	"golang.org/x/text/unicode/norm"
@@ -181,7 +182,7 @@ func checkHTTPS(typed string) (address, wrong string) {
 		return "", "Please enter the whole address of a page, which begins with https://, such as https://www.example.com/privacy."
 	case u.User != nil:
 		return "", "This address has a user name in it. Please enter one without."
-	case !isDomain(u.Hostname()):
+	case !forms.IsDomain(u.Hostname()):
 		return "", "Please check the address: the part after https:// has to be the name of a site, such as www.example.com."
 	}
 	return address, ""
