@@ -227,6 +227,7 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodGet, "/newsletters", s.newsletters)
 	admin(http.MethodGet, "/newsletters/:slug", s.newsletterForm)
 	admin(http.MethodGet, "/newsletters/:slug/embed", s.newsletterEmbed)
+	admin(http.MethodPost, "/newsletters/:slug/embed", s.setSites)
 	admin(http.MethodGet, "/settings", s.settings)
 	admin(http.MethodPost, "/settings", s.setSettings)
 	admin(http.MethodGet, "/settings/notifications", s.notifications)

@@ -55,6 +55,7 @@ var acts = map[string]act{
 	"/settings/notifications":           {back: "/settings/notifications"},
 	"/account/sessions/end":             {back: "/account"},
 	"/account/sessions/end-all":         {back: "/account"},
+	"/newsletters/:slug/embed":          {back: "/newsletters/:slug/embed", typed: []typedField{{"sites", "Sites with the form"}}},
 	"/newsletter/signup":                {back: "/newsletter/signup", typed: []typedField{{"newsletter", "Newsletter"}, {"email", "E-mail address"}, {"first_name", "First name"}, {"last_name", "Last name"}}},
 	"/subscribers/:id/edit":             {back: "/subscribers/:id/edit", typed: []typedField{{"email", "E-mail address"}, {"first_name", "First name"}, {"last_name", "Last name"}}},
 	"/subscribers/:id/leave":            {back: "/subscribers/:id/leave", typed: []typedField{{"note", "Reason"}}},

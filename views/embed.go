@@ -1,27 +1,23 @@
 package views
 
-import (
-	"fmt"
-	"html"
-)
-
-// frameSnippet shows the form in a frame of somebody's site.
-func (n Newsletter) frameSnippet() string {
-	return fmt.Sprintf(`<iframe src="%s" title="Sign up for %s" width="100%%" height="640" style="border: 0"></iframe>`,
-		html.EscapeString(n.FormURL), html.EscapeString(n.Name))
+// EmbedPage shows how the form gets into a site: code to be copied, and the sites on which it
+// stands.
+type EmbedPage struct {
+	NewsletterPage
+	HTML      string // the form
+	Script    string // the form, with the script that answers in place
+	Frame     string // the hosted form in a frame, with the script that fits its height
+	React     string // the form as a component
+	WordPress string // the form as a block of WordPress's editor
+	Preview   string // a document with the form alone, as a site without styles shows it
+	FrameURL  string // of the framed form, on this host
+	Sites     string // one in a line, as they are stored or were typed
+	Errors    FieldErrors
 }
 
-// formSnippet is a form for somebody's site, which they style themselves. Its fields are
-// those of the public form; their addresses and lengths are in docs/signup.md.
-func (n Newsletter) formSnippet() string {
-	consent := ""
-	if n.Consent != "" {
-		consent = "  <p>" + html.EscapeString(n.Consent) + "</p>\n"
-	}
-	return `<form method="post" action="` + html.EscapeString(n.FormURL) + `" accept-charset="utf-8">
-  <label>E-mail address <input type="email" name="email" maxlength="80" autocomplete="email" required></label>
-  <label>First name <input name="first_name" maxlength="40" autocomplete="given-name"></label>
-  <label>Last name <input name="last_name" maxlength="80" autocomplete="family-name"></label>
-` + consent + `  <button type="submit">Sign up</button>
-</form>`
+func (p EmbedPage) path() string { return p.Newsletter.path() + "/embed" }
+
+func (p EmbedPage) sites() field {
+	return fields(p.Errors, field{Name: "sites", Label: "Sites with the form", Value: p.Sites, Optional: true,
+		Hint: "One in a line, such as https://www.example.com. Of a page’s address, its site is kept."})[0]
 }

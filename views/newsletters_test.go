@@ -14,10 +14,11 @@ func newsletterPages() map[string]templ.Component {
 	needs.Slug, needs.Attention = "needs", 3
 	fresh := Newsletter{Name: "Product News", Slug: "news", FormURL: "https://gatepost.example/signup/news"}
 	return map[string]templ.Component{
-		"newsletters":       Newsletters(NewslettersPage{Page: portalPage("Newsletters", NavNewsletters), All: []Newsletter{one, silent, needs, fresh}}),
-		"newsletters-none":  Newsletters(NewslettersPage{Page: portalPage("Newsletters", NavNewsletters)}),
-		"newsletter-form":   NewsletterForm(NewsletterPage{Page: portalPage(hostile, NavNewsletters), Newsletter: needs}),
-		"newsletter-embed":  NewsletterEmbed(NewsletterPage{Page: portalPage(hostile, NavNewsletters), Newsletter: one}),
-		"newsletter-unused": NewsletterForm(NewsletterPage{Page: portalPage("Product News", NavNewsletters), Newsletter: fresh}),
+		"newsletters":            Newsletters(NewslettersPage{Page: portalPage("Newsletters", NavNewsletters), All: []Newsletter{one, silent, needs, fresh}}),
+		"newsletters-none":       Newsletters(NewslettersPage{Page: portalPage("Newsletters", NavNewsletters)}),
+		"newsletter-form":        NewsletterForm(NewsletterPage{Page: portalPage(hostile, NavNewsletters), Newsletter: needs}),
+		"newsletter-embed":       NewsletterEmbed(embedPage(one, nil)),
+		"newsletter-embed-sites": NewsletterEmbed(embedPage(one, FieldErrors{"sites": hostile})),
+		"newsletter-unused":      NewsletterForm(NewsletterPage{Page: portalPage("Product News", NavNewsletters), Newsletter: fresh}),
 	}
 }
