@@ -71,6 +71,7 @@
   }
 
   function show(form, ok, said) {
+    if (ok) form.dispatchEvent(new CustomEvent("gatepost:signup", { bubbles: true })); // for the site's own counting
     if (ok && /^https?:\/\//.test(said.redirect)) return location.assign(said.redirect);
     var place = answerOf(form), focus = null, rest = "";
     if (ok) {
