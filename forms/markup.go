@@ -202,7 +202,7 @@ func (m Markup) control(f Field) element {
 		if p.Keys != "" {
 			e = e.with(is("inputmode", p.Keys))
 		}
-		e = e.with(is("pattern", p.HTML), is("title", m.Language.Say(p.says)))
+		e = e.with(is("pattern", p.HTML), is("title", p.Says(m.Language)))
 	}
 	if most := f.Limit(); most > 0 && f.Type != Number && f.Type != Date && e.tag != "select" {
 		e = e.with(is("maxlength", number(most)))

@@ -80,6 +80,7 @@ const (
 	ArchivedText     Word = "archived text"
 	FailedTitle      Word = "failed title"
 	TryAgain         Word = "try again"
+	BackTo           Word = "back to"
 	RequestNumber    Word = "request number"
 	NotFoundTitle    Word = "not found title"
 	NotFoundText     Word = "not found text"

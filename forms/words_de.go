@@ -21,6 +21,7 @@ var german = map[Word]string{
 	ArchivedText:     "{newsletter} nimmt keine Anmeldungen mehr an.",
 	FailedTitle:      "Das hat nicht geklappt",
 	TryAgain:         "Noch einmal versuchen",
+	BackTo:           "Zurück zu {site}",
 	RequestNumber:    "Anfrage {id}",
 	NotFoundTitle:    "Newsletter nicht gefunden",
 	NotFoundText:     "Unter dieser Adresse gibt es keinen Newsletter. Vielleicht ist sie falsch geschrieben; bitte gehen Sie dorthin zurück, wo Sie den Link gefunden haben.",

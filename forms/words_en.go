@@ -21,6 +21,7 @@ var english = map[Word]string{
 	ArchivedText:     "{newsletter} doesn’t take sign-ups any more.",
 	FailedTitle:      "That didn’t work",
 	TryAgain:         "Try again",
+	BackTo:           "Back to {site}",
 	RequestNumber:    "Request {id}",
 	NotFoundTitle:    "Newsletter not found",
 	NotFoundText:     "There is no newsletter at this address. Perhaps it was mistyped; please go back to where you found the link.",

@@ -21,6 +21,7 @@ var spanish = map[Word]string{
 	ArchivedText:     "{newsletter} ya no admite suscripciones.",
 	FailedTitle:      "No ha funcionado",
 	TryAgain:         "Intentarlo de nuevo",
+	BackTo:           "Volver a {site}",
 	RequestNumber:    "Solicitud {id}",
 	NotFoundTitle:    "Boletín no encontrado",
 	NotFoundText:     "No hay ningún boletín en esta dirección. Quizá esté mal escrita; vuelva a donde encontró el enlace, por favor.",

@@ -21,6 +21,7 @@ var french = map[Word]string{
 	ArchivedText:     "{newsletter} ne prend plus d’inscriptions.",
 	FailedTitle:      "Cela n’a pas fonctionné",
 	TryAgain:         "Réessayer",
+	BackTo:           "Retour à {site}",
 	RequestNumber:    "Demande {id}",
 	NotFoundTitle:    "Newsletter introuvable",
 	NotFoundText:     "Il n’y a pas de newsletter à cette adresse. Elle est peut-être mal écrite ; veuillez retourner là où vous avez trouvé le lien.",

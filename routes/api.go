@@ -18,6 +18,7 @@ import (
 	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/input"
+	"gatepost/newsletter"
 
 	"github.com/gofiber/fiber/v2"
 )
@@ -505,6 +506,8 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 		sentence = "Send JSON, as application/json in UTF-8 and not compressed. Nothing was changed."
 	case errors.As(err, &wrong):
 		status, doc.Code, sentence = http.StatusUnprocessableEntity, "invalid", wrong.Error()
+	case errors.Is(err, newsletter.ErrClosed):
+		status, doc.Code, sentence = http.StatusConflict, "closed", "This newsletter takes no sign-ups: it is paused or archived. Nothing was stored."
 	case errors.Is(err, errNoNewsletter):
 		status, doc.Code, sentence = http.StatusNotFound, "not_found", "There is no such newsletter, or this API key isn’t for it."
 	case errors.Is(err, errNotAllowed):

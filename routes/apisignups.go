@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"gatepost/db"
+	"gatepost/forms"
 	"gatepost/newsletter"
 
 	"github.com/gofiber/fiber/v2"
@@ -17,27 +18,18 @@ var errNoNewsletter = errors.New("no such newsletter")
 type fieldsError map[string]string
 
 // Error is the sentence for the whole.
-func (fieldsError) Error() string { return someFieldsWrong }
+func (fieldsError) Error() string { return forms.English.Say(forms.NothingStored) }
 
 // apiSignUp handles POST /newsletters/{newsletter}/subscribers: a server hands on what a
 // reader sent to it. The answer says that the sign-up is on disk.
 func (s *server) apiSignUp(c *fiber.Ctx) error {
-	form, wrong, err := decodeSignup(c)
-	if name, sentence := aboutJSON(err); name != "" {
-		return fieldsError{name: sentence}
-	} else if err != nil {
-		return invalidBody(err, "an object with the fields of the form")
-	}
 	n, err := s.newsletterOfKey(c)
 	if err != nil {
 		return err
 	}
-	clean, more := form.Check()
-	for field, sentence := range wrong {
-		more[field] = sentence
-	}
-	if len(more) > 0 {
-		return fieldsError(more)
+	clean, err := s.handedOn(c, n)
+	if err != nil {
+		return err
 	}
 	if _, err := s.Newsletters.SignUp(c.UserContext(), n, clean, newsletter.FromAPI); err != nil {
 		return err
@@ -53,4 +45,27 @@ func (s *server) newsletterOfKey(c *fiber.Ctx) (db.Newsletter, error) {
 		return db.Newsletter{}, errNoNewsletter
 	}
 	return n, err
+}
+
+// handedOn reads and checks what a reader sent to the server. It is checked for a newsletter
+// that is closed too, so that a mistake of the server's is told while it is made.
+func (s *server) handedOn(c *fiber.Ctx, n db.Newsletter) (clean newsletter.Checked, err error) {
+	if isForm(mediaType(c)) {
+		return clean, fiber.ErrUnsupportedMediaType
+	}
+	sent, err := decodeSignup(c, n.Form)
+	if name, sentence := aboutJSON(err); name != "" {
+		return clean, fieldsError{name: sentence}
+	} else if err != nil {
+		return clean, invalidBody(err, "an object with the fields of the form")
+	}
+	shown, err := s.Newsletters.FormShown(c.UserContext(), n, sent.Text(forms.VersionKey))
+	if err != nil {
+		return clean, err
+	}
+	clean, problems := newsletter.CheckForm(n, shown, sent)
+	if len(problems) > 0 {
+		return clean, fieldsError(problems.In(forms.English))
+	}
+	return clean, nil
 }

@@ -1,17 +1,34 @@
 package routes_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"gatepost/auth"
+	"gatepost/forms"
+	"gatepost/newsletter"
 	"gatepost/routes"
 )
+
+// giveForm gives a newsletter a first version of a form with own fields.
+func (w *world) giveForm(slug string, own ...forms.Field) {
+	w.t.Helper()
+	d := forms.First("I agree.")
+	d.Fields = append(d.Fields, own...)
+	definition, err := json.Marshal(d)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.put(`INSERT INTO form_versions (tenant_id, newsletter_id, version, definition, created_at, created_by) SELECT tenant_id, id, 1, $1, 7, '' FROM newsletters WHERE slug = $2`, string(definition), slug)
+	w.put(`UPDATE newsletters SET form_version = 1 WHERE slug = $1`, slug)
+}
 
 // A server hands on sign-ups by a key, for the tenants that the key is for, as often as one
 // address may not.
 func TestAKeyHandsOnSignUps(t *testing.T) {
 	t.Parallel()
-	a := openAPI(t, func(c *routes.Config) { c.SignupLimits = true })
+	var letters *newsletter.Service
+	a := openAPI(t, func(c *routes.Config) { c.SignupLimits, letters = true, c.Newsletters })
 	key := a.key([]string{"contoso"}, nil, auth.SignUp)
 	send := func(key, slug, body string) answer {
 		t.Helper()
@@ -44,6 +61,20 @@ func TestAKeyHandsOnSignUps(t *testing.T) {
 		t.Errorf("%d subscribers", n)
 	}
 	send(a.key(nil, nil, auth.SignUp), "fabrikam-weekly", fine).is(202, "")
+	// Fields of the tenant's own, by the version of the form that was shown.
+	a.giveForm("contoso-weekly", forms.Field{ID: "f1", Key: "topics", Type: forms.Choices, Label: "Topics", Options: []forms.Option{{Value: "news", Label: "News"}, {Value: "offers", Label: "Offers"}}})
+	letters.Forget()
+	got := send(key, "contoso-weekly", `{"email":"topics@reader.example","topics":["nothing"]}`).is(422, "invalid")
+	if errors, _ := got.fields["errors"].(map[string]any); errors["topics"] == nil {
+		t.Error(got.text)
+	}
+	send(key, "contoso-weekly", `{"email":"topics@reader.example","topics":["offers","news"],"form_version":1}`).is(202, "")
+	if n := a.count(`SELECT count(*) FROM subscribers WHERE email = 'topics@reader.example' AND fields = '{"f1":"news;offers"}' AND form_version = 1`); n != 1 {
+		t.Error("the choices aren't stored")
+	}
+	a.put(`UPDATE newsletters SET state = 'paused' WHERE slug = 'contoso-weekly'`)
+	letters.Forget()
+	send(key, "contoso-weekly", fine).is(409, "closed")
 }
 
 // The script for other sites stays at its address, for any of them to check.

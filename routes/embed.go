@@ -50,11 +50,11 @@ func (s *server) showEmbed(c *fiber.Ctx, status int, n db.Newsletter, sites stri
 	}
 	code := s.snippets(n)
 	return render(c, status, views.NewsletterEmbed(views.EmbedPage{NewsletterPage: page, HTML: code.html, Script: code.script, Frame: code.frame, React: code.react, WordPress: code.wordPress,
-		Preview: code.preview, FrameURL: framed("/signup/" + n.Slug), Sites: sites, Errors: wrong}))
+		Preview: code.preview, FrameURL: inFrame("/signup/" + n.Slug), Sites: sites, Errors: wrong}))
 }
 
-// framed is the address of a form that stands in a frame.
-func framed(form string) string { return form + "?frame=1" }
+// inFrame is the address of a form for a frame: see framed.
+func inFrame(form string) string { return form + "?frame=1" }
 
 // snippets are the ways to put a form into a site.
 type snippets struct{ html, script, frame, react, wordPress, preview string }
@@ -84,5 +84,5 @@ func (s *server) scriptTag() string {
 // frameTag is the hosted form in a frame. Its height is for browsers without the script.
 func (s *server) frameTag(n db.Newsletter) string {
 	return fmt.Sprintf("<iframe src=\"%s\" title=\"%s\" style=\"border: 0; width: 100%%; height: 640px\" data-gatepost></iframe>\n",
-		html.EscapeString(framed(s.URL+"/signup/"+n.Slug)), html.EscapeString(n.Name))
+		html.EscapeString(inFrame(s.URL+"/signup/"+n.Slug)), html.EscapeString(n.Name))
 }

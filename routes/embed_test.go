@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"gatepost/forms"
+
 	"github.com/PuerkitoBio/goquery"
 )
 
@@ -116,4 +118,58 @@ func TestSites(t *testing.T) {
 	b.get(path).is(200, "Saved.", "https://www.contoso.example\nhttps://shop.contoso.example")
 	b.submit(path, "sites", "").to(path)
 	stored(`{"description":"Weekly"}`)
+}
+
+// In a frame the form runs one script of ours, and on its own page none.
+func TestFramedForm(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	w.giveForm("contoso-weekly", forms.Field{ID: "f1", Key: "campaign", Type: forms.Hidden, From: "utm_campaign"})
+	b := w.browser()
+	for _, way := range []struct {
+		path   string
+		status int
+		pairs  []string
+	}{{"/signup/contoso-weekly", 200, nil}, {"/signup/contoso-weekly/thanks", 200, nil}, {"/signup/nothing", 404, nil}, {"/signup/contoso-weekly", 422, []string{"email", "jane"}}} {
+		for _, frame := range []string{"", "?frame=1"} {
+			p := b.get(way.path + frame)
+			if way.pairs != nil {
+				p = b.post(way.path+frame, way.pairs...)
+			}
+			p.is(way.status)
+			scripts := parsed(t, p.body).Parent().Find("script").Length()
+			if allowed := strings.Contains(p.head("Content-Security-Policy"), "script-src 'self'"); allowed != (frame != "") || (scripts == 1) != allowed || scripts > 1 {
+				t.Errorf("%s%s has %d scripts under %s", way.path, frame, scripts, p.head("Content-Security-Policy"))
+			}
+			if !strings.Contains(p.head("Content-Security-Policy"), "frame-ancestors *") {
+				t.Errorf("%s%s can't be framed", way.path, frame)
+			}
+		}
+	}
+	if hidden := parsed(t, b.get("/signup/contoso-weekly?frame=1").body).Find(`input[name=campaign]`); hidden.AttrOr("data-from", "") != "utm_campaign" {
+		t.Error("the page around the frame can't fill in the campaign")
+	}
+}
+
+// A form that is sent by a script on somebody's page is a form, and is answered with what that
+// page shows.
+func TestAnswersForScripts(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	b := w.browser()
+	send := func(email string) page {
+		t.Helper()
+		return b.do("POST", formPage, form("email", email), "Content-Type", formType, "Accept", "application/json", "Origin", "https://contoso.example")
+	}
+	if got := send("jane"); got.status != 422 || !strings.Contains(got.body, `"errors":{"email":`) {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	send("jane@reader.example").is(202, `"message":"You are signed up for Contoso Weekly."`).hasNot("redirect")
+	if n := w.count(`SELECT count(*) FROM subscribers WHERE source = 'form'`); n != 1 {
+		t.Error("it isn't taken for a form")
+	}
+	w = open(t)
+	w.put(`UPDATE newsletters SET page = '{"language":"de","redirect":"https://contoso.example/danke"}' WHERE slug = 'contoso-weekly'`)
+	b = w.browser()
+	send("jane@reader.example").is(202, `"redirect":"https://contoso.example/danke"`).hasNot("You are")
 }
