@@ -130,7 +130,7 @@ func TestANewNewsletterFeedsWhatTakesAll(t *testing.T) {
 	}
 }
 
-func TestFormVersions(t *testing.T) {
+func TestVersionsOfAForm(t *testing.T) {
 	d := open(t)
 	u, tenant := someone(t, d)
 	all, err := d.Newsletters(t.Context(), tenant.ID)

@@ -25,6 +25,7 @@ type EditStore interface {
 	AddNewsletter(ctx context.Context, n db.NewNewsletter) (id string, err error)
 	EditNewsletter(ctx context.Context, tenantID, id string, revision int64, e db.NewsletterEdit) error
 	SetNewsletterState(ctx context.Context, tenantID, id string, state db.NewsletterState) error
+	SaveForm(ctx context.Context, tenantID, newsletterID string, f forms.Definition, actor string) error
 	FormVersions(ctx context.Context, tenantID, newsletterID string, limit int) ([]db.FormVersion, error)
 	AddViews(ctx context.Context, counts []db.ViewCount) error
 	NewsletterNumbers(ctx context.Context, tenantID string, from time.Time) (map[string]db.NewsletterNumbers, error)
@@ -77,51 +78,32 @@ func (s Settings) Check() (clean Settings, wrong map[string]string) {
 	note("redirect", problem)
 	p.Accent, problem = checkColour(s.Page.Accent)
 	note("accent", problem)
-	if !slices.ContainsFunc(Languages, func(l Language) bool { return l.Code == p.Language }) {
+	if !forms.Language(p.Language).Known() {
 		note("language", "Please choose one of these languages.")
 	}
 	return clean, wrong
 }
 
-// Language is one that public pages are written in.
-type Language struct {
-	Code, Name string
-	consent    string // what readers agree to, unless an admin says otherwise; %s is the newsletter's name
-}
-
-// Languages are all of them; the first is meant where none is said.
-var Languages = []Language{
-	{"en", "English", "I want to receive %s by e-mail. I can unsubscribe at any time."},
-	{"de", "German (Deutsch)", "Ich möchte %s per E-Mail erhalten. Ich kann mich jederzeit abmelden."},
-	{"fr", "French (Français)", "Je souhaite recevoir %s par e-mail. Je peux me désabonner à tout moment."},
-	{"es", "Spanish (Español)", "Quiero recibir %s por correo electrónico. Puedo darme de baja en cualquier momento."},
-}
-
-// consentWords are the words that readers of a new newsletter agree to.
-func consentWords(language, name string) string {
-	for _, l := range Languages {
-		if l.Code == language {
-			return fmt.Sprintf(l.consent, name)
-		}
-	}
-	return fmt.Sprintf(Languages[0].consent, name)
+// consents are what readers of a new newsletter agree to, until an admin says something else; %s is its
+// name.
+var consents = map[forms.Language]string{
+	forms.English: "I want to receive %s by e-mail. I can unsubscribe at any time.",
+	forms.German:  "Ich möchte %s per E-Mail erhalten. Ich kann mich jederzeit abmelden.",
+	forms.French:  "Je souhaite recevoir %s par e-mail. Je peux me désabonner à tout moment.",
+	forms.Spanish: "Quiero recibir %s por correo electrónico. Puedo darme de baja en cualquier momento.",
 }
 
 // checkText returns a text as it is to be stored, or what is wrong with it. Only one of several
 // lines may have line breaks.
 func checkText(typed, what string, most int, lines bool) (text, wrong string) {
-	given := []string{typed}
+	clean := input.Line
 	if lines {
-		given = strings.Split(strings.ReplaceAll(typed, "\r\n", "\n"), "\n")
+		clean = input.Lines
 	}
-	for i, l := range given {
-		line, err := input.Line(l)
-		if err != nil {
-			return "", "Please check the " + what + ": " + err.Error()
-		}
-		given[i] = line
+	text, err := clean(typed)
+	if err != nil {
+		return "", "Please check the " + what + ": " + err.Error()
 	}
-	text = strings.Trim(strings.Join(given, "\n"), "\n")
 	if n := utf8.RuneCountInString(text); n > most {
 		return "", fmt.Sprintf("This is too long: at most %d characters, please. It has %d.", most, n)
 	}
@@ -167,6 +149,9 @@ func ProposeSlug(name string) string {
 // latin are the letters that aren't one of ours with a mark.
 var latin = strings.NewReplacer("ä", "ae", "ö", "oe", "ü", "ue", "ß", "ss", "ø", "o", "æ", "ae", "œ", "oe", "ł", "l", "đ", "d", "ð", "d", "þ", "th", "ı", "i", "&", " and ")
 
+// hosts are the names of sites: of two labels or more, the last of which is no number.
+var hosts = regexp.MustCompile(`^([\pL\pM\pN]([\pL\pM\pN-]*[\pL\pM\pN])?\.)+\pL[\pL\pM\pN-]*[\pL\pM\pN]$`)
+
 // checkHTTPS returns the address of a page as it is to be stored, or what is wrong with it. Nothing is
 // an address too: there is none then.
 func checkHTTPS(typed string) (address, wrong string) {
@@ -182,22 +167,20 @@ func checkHTTPS(typed string) (address, wrong string) {
 		return "", "Please enter the whole address of a page, which begins with https://, such as https://www.example.com/privacy."
 	case u.User != nil:
 		return "", "This address has a user name in it. Please enter one without."
-	case !forms.IsDomain(u.Hostname()):
+	case len(u.Hostname()) > 253 || !hosts.MatchString(u.Hostname()):
 		return "", "Please check the address: the part after https:// has to be the name of a site, such as www.example.com."
 	}
 	return address, ""
 }
 
-var colour = regexp.MustCompile(`^#[0-9a-f]{6}$`)
-
 // checkColour returns a colour as it is to be stored, or what is wrong with it.
 func checkColour(typed string) (accent, wrong string) {
-	accent = strings.ToLower(input.Word(typed))
-	if accent != "" && !strings.HasPrefix(accent, "#") {
-		accent = "#" + accent
+	accent = input.Word(typed)
+	if accent == "" {
+		return "", ""
 	}
-	if accent == "" || colour.MatchString(accent) {
-		return accent, ""
+	if c, ok := forms.ParseColour("#" + strings.TrimPrefix(accent, "#")); ok {
+		return c.String(), ""
 	}
 	return "", "A colour is # and six digits or letters from a to f, such as #0b6b4f."
 }
@@ -220,7 +203,7 @@ func (s *Service) Of(ctx context.Context, tenantID, slug string) (db.Newsletter,
 // Add stores a new newsletter of the tenant's, as Check has returned its settings, and returns its id. It
 // gives ErrSlugTaken, and db.ErrNotFound for a tenant that is closed.
 func (s *Service) Add(ctx context.Context, tenantID string, set Settings) (id string, err error) {
-	id, err = s.store.AddNewsletter(ctx, db.NewNewsletter{TenantID: tenantID, Slug: set.Slug, Name: set.Name, Consent: consentWords(set.Page.Language, set.Name), Page: set.Page})
+	id, err = s.store.AddNewsletter(ctx, db.NewNewsletter{TenantID: tenantID, Slug: set.Slug, Name: set.Name, Consent: fmt.Sprintf(consents[forms.Language(set.Page.Language)], set.Name), Page: set.Page})
 	return id, s.edited(err)
 }
 
@@ -247,6 +230,17 @@ func (s *Service) edited(err error) error {
 		s.Forget()
 	}
 	return err
+}
+
+// SaveForm gives a newsletter the next version of its form, as forms.Next has made it of the one that n has;
+// actor is the id of the user who does it. It gives ErrChanged when somebody else has made one
+// meanwhile, and db.ErrNotFound.
+func (s *Service) SaveForm(ctx context.Context, n db.Newsletter, next forms.Definition, actor string) error {
+	err := s.store.SaveForm(ctx, n.TenantID, n.ID, next, actor)
+	if errors.Is(err, db.ErrConflict) {
+		return ErrChanged
+	}
+	return s.edited(err)
 }
 
 // Versions returns the latest versions of a newsletter's form, the newest first.

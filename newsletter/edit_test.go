@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"gatepost/db"
+	"gatepost/forms"
 )
 
 func TestSettingsRefused(t *testing.T) {
@@ -23,7 +24,7 @@ func TestSettingsRefused(t *testing.T) {
 		{"redirect", func(s *Settings, to string) { s.Page.Redirect = to }, []string{"/thanks", "https:/contoso.example", "https://", "https://u:p@contoso.example", "https://localhost", "https://contoso.example\\@evil.example",
 			"https://contoso.example/ x", "https://[::1]/", "https://contoso.example/" + strings.Repeat("a", 500)}},
 		{"accent", func(s *Settings, to string) { s.Page.Accent = to }, []string{"green", "#fff", "#12345g", "#1234567", "red;}body{}"}},
-		{"language", func(s *Settings, to string) { s.Page.Language = to }, []string{"", "xx"}},
+		{"language", func(s *Settings, to string) { s.Page.Language = to }, []string{"xx", "EN"}},
 	} {
 		for _, bad := range c.bad {
 			s := good
@@ -70,8 +71,8 @@ func TestReservedAndLanguages(t *testing.T) {
 			t.Errorf("%q: %q", slug, CheckSlug(slug))
 		}
 	}
-	for _, l := range Languages {
-		if words := consentWords(l.Code, "X-News"); !strings.Contains(words, "X-News") || strings.Contains(words, "%") {
+	for _, l := range forms.Languages {
+		if words := consents[l.Code]; strings.Count(words, "%s") != 1 || strings.Count(words, "%") != 1 {
 			t.Errorf("%s: %q", l.Code, words)
 		}
 	}

@@ -146,10 +146,13 @@ var callStatus = map[string]int{
 	identity.CallTooLarge: http.StatusBadGateway, identity.CallEncoded: http.StatusBadGateway, identity.CallTokenInThere: http.StatusBadGateway,
 }
 
-// largeBodies lets calls alone bring more than a form has. It is asked when a request's
-// header was read: who it is from is checked by its handler, so a key has to be there.
+// largeBodies lets calls bring more than a form has, and forms of newsletters. It is asked when a
+// request's header was read: who it is from is checked by its handler, so a key or a cookie has to be there.
 func largeBodies(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	path, _, _ := strings.Cut(string(h.RequestURI()), "?")
+	if ofNewsletter(h, path) {
+		return fasthttp.RequestConfig{MaxRequestBodySize: maxNewsletterForm}
+	}
 	id, ok := strings.CutPrefix(path, apiPath+"/identities/")
 	id, call := strings.CutSuffix(id, "/request")
 	if ok && call && id != "" && !strings.Contains(id, "/") && h.IsPost() && strings.HasPrefix(strings.ToLower(string(h.Peek(fiber.HeaderAuthorization))), "bearer gp_") {

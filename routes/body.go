@@ -3,6 +3,7 @@ package routes
 import (
 	"bytes"
 	"errors"
+	"io"
 	"mime"
 	"strings"
 
@@ -56,6 +57,24 @@ func multipartValues(c *fiber.Ctx, name string) []string {
 		return form.Value[name]
 	}
 	return nil
+}
+
+// fieldFile is the file that was chosen in a field of a form: up to most bytes of it, or nil when
+// there is none.
+func fieldFile(c *fiber.Ctx, name string, most int64) ([]byte, error) {
+	if mediaType(c) != fiber.MIMEMultipartForm {
+		return nil, nil
+	}
+	head, err := c.FormFile(name)
+	if err != nil || head.Size == 0 && head.Filename == "" {
+		return nil, nil
+	}
+	f, err := head.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // isContradicted reports whether a form has a field more than once, with different

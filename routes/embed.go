@@ -18,22 +18,22 @@ import (
 
 // newsletterEmbed handles GET /newsletters/{slug}/embed: how the form gets into a site.
 func (s *server) newsletterEmbed(c *fiber.Ctx) error {
-	n, err := s.Newsletters.Of(c.UserContext(), who(c).Tenant.ID, c.Params("slug"))
+	n, err := s.newsletterOf(c)
 	if err != nil {
 		return err
 	}
-	return s.showEmbed(c, http.StatusOK, n, strings.Join(n.Page.Sites, "\n"), nil)
+	return s.showEmbed(c, http.StatusOK, strings.Join(n.Page.Sites, "\n"), nil)
 }
 
 // setSites handles POST /newsletters/{slug}/embed: on which sites the form stands.
 func (s *server) setSites(c *fiber.Ctx) error {
-	n, err := s.Newsletters.Of(c.UserContext(), who(c).Tenant.ID, c.Params("slug"))
+	n, err := s.newsletterOf(c)
 	if err != nil {
 		return err
 	}
 	sites, wrong := newsletter.CheckSites(field(c, "sites"))
 	if wrong != "" {
-		return s.showEmbed(c, http.StatusUnprocessableEntity, n, cut(field(c, "sites"), 10_000), views.FieldErrors{"sites": wrong})
+		return s.showEmbed(c, http.StatusUnprocessableEntity, cut(field(c, "sites"), 10_000), views.FieldErrors{"sites": wrong})
 	}
 	if err := s.Newsletters.SaveSites(c.UserContext(), n, sites); err != nil {
 		return err
@@ -43,8 +43,8 @@ func (s *server) setSites(c *fiber.Ctx) error {
 }
 
 // showEmbed shows the page with the sites as they are stored or were typed.
-func (s *server) showEmbed(c *fiber.Ctx, status int, n db.Newsletter, sites string, wrong views.FieldErrors) error {
-	page, err := s.newsletterPage(c)
+func (s *server) showEmbed(c *fiber.Ctx, status int, sites string, wrong views.FieldErrors) error {
+	page, n, err := s.newsletterPage(c)
 	if err != nil {
 		return err
 	}

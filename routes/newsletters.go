@@ -1,7 +1,9 @@
 package routes
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 
 	"gatepost/db"
 	"gatepost/views"
@@ -9,12 +11,15 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// newsletters handles GET /newsletters: the list.
+// newsletters handles GET /newsletters: the list, archived ones last.
 func (s *server) newsletters(c *fiber.Ctx) error {
 	all, err := s.Newsletters.Standings(c.UserContext(), who(c).Tenant.ID)
 	if err != nil {
 		return err
 	}
+	slices.SortStableFunc(all, func(a, b db.NewsletterStanding) int {
+		return cmp.Compare(archived(a.Newsletter), archived(b.Newsletter))
+	})
 	page := views.NewslettersPage{Page: s.page(c, "Newsletters", views.NavNewsletters)}
 	for _, n := range all {
 		page.All = append(page.All, s.newsletterView(c, n))
@@ -22,33 +27,47 @@ func (s *server) newsletters(c *fiber.Ctx) error {
 	return render(c, http.StatusOK, views.Newsletters(page))
 }
 
-// newsletterForm handles GET /newsletters/{slug}: where the form is, and how it looks.
-func (s *server) newsletterForm(c *fiber.Ctx) error {
-	page, err := s.newsletterPage(c)
-	if err != nil {
-		return err
+// archived is 1 of a newsletter that is archived.
+func archived(n db.Newsletter) int {
+	if n.State == db.NewsletterArchived {
+		return 1
 	}
-	return render(c, http.StatusOK, views.NewsletterForm(page))
+	return 0
 }
 
-// newsletterPage is what the pages of the tenant's newsletter share, or db.ErrNotFound.
-func (s *server) newsletterPage(c *fiber.Ctx) (page views.NewsletterPage, err error) {
+// newsletterOf is the tenant's newsletter that has the name in the address, or had it before, or
+// db.ErrNotFound.
+func (s *server) newsletterOf(c *fiber.Ctx) (db.Newsletter, error) {
+	return s.Newsletters.Of(c.UserContext(), who(c).Tenant.ID, c.Params("slug"))
+}
+
+// newsletterPage is what the pages of the tenant's newsletter share that tell how it is going, or
+// db.ErrNotFound.
+func (s *server) newsletterPage(c *fiber.Ctx) (page views.NewsletterPage, n db.Newsletter, err error) {
+	if n, err = s.newsletterOf(c); err != nil {
+		return page, n, err
+	}
 	all, err := s.Newsletters.Standings(c.UserContext(), who(c).Tenant.ID)
 	if err != nil {
-		return page, err
+		return page, n, err
 	}
-	for _, n := range all {
-		if n.Slug == c.Params("slug") {
-			return views.NewsletterPage{Page: s.page(c, n.Name, views.NavNewsletters), Newsletter: s.newsletterView(c, n)}, nil
+	for _, standing := range all {
+		if standing.ID == n.ID {
+			return views.NewsletterPage{Page: s.page(c, n.Name, views.NavNewsletters), Newsletter: s.newsletterView(c, standing)}, n, nil
 		}
 	}
-	return page, db.ErrNotFound
+	return page, n, db.ErrNotFound
+}
+
+// plainNewsletter is a newsletter without how it is going.
+func (s *server) plainNewsletter(n db.Newsletter) views.Newsletter {
+	return views.Newsletter{Name: n.Name, Slug: n.Slug, Consent: n.Consent, FormURL: s.URL + "/signup/" + n.Slug, State: string(n.State)}
 }
 
 func (s *server) newsletterView(c *fiber.Ctx, n db.NewsletterStanding) views.Newsletter {
 	all := s.destinations(c)
-	v := views.Newsletter{Name: n.Name, Slug: n.Slug, Consent: n.Consent, FormURL: s.URL + "/signup/" + n.Slug,
-		Subscribers: n.Subscribers(), Attention: n.Attention(), LastHour: n.LastHour, Silent: n.Silent, Chosen: len(all) > 1 || !all[0].All}
+	v := s.plainNewsletter(n.Newsletter)
+	v.Subscribers, v.Attention, v.LastHour, v.Silent, v.Chosen = n.Subscribers(), n.Attention(), n.LastHour, n.Silent, len(all) > 1 || !all[0].All
 	for _, d := range all {
 		if d.crm != nil && d.FedBy(n.ID) {
 			v.Feeds = append(v.Feeds, viewCRM(d.crm))

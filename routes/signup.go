@@ -26,6 +26,7 @@ func (s *server) signupForm(c *fiber.Ctx) error {
 	if n.State != db.NewsletterOpen {
 		return render(c, http.StatusOK, views.SignupMessage(closedPage(c, n)))
 	}
+	s.countView(c, n)
 	return s.renderForm(c, http.StatusOK, n, n.Form, s.prefilled(c, n), nil)
 }
 

@@ -46,9 +46,9 @@ func (s *server) testSignUp(c *fiber.Ctx) error {
 	n, ok := bySlug(all, field(c, "newsletter"))
 	switch {
 	case !ok && len(all) > 1:
-		wrong["newsletter"] = "Please choose one of your newsletters."
+		wrong["newsletter"] = "Please choose one of your newsletters. Those that are paused or archived take no sign-ups."
 	case !ok: // the page doesn't ask for it
-		wrong[""] = "This newsletter is not there any more. Please try again with the page as it is now."
+		wrong[""] = "This newsletter is not there any more, or takes no sign-ups now. Please try again with the page as it is now."
 	}
 	if ok && n.State != db.NewsletterOpen {
 		field := "newsletter"
@@ -89,6 +89,7 @@ func (s *server) testPage(c *fiber.Ctx, f newsletter.Form) (views.TestSignupPage
 	if err != nil {
 		return views.TestSignupPage{}, nil, err
 	}
+	all = slices.DeleteFunc(all, func(n db.Newsletter) bool { return n.State != db.NewsletterOpen })
 	page := views.TestSignupPage{Page: s.page(c, "Send a test sign-up", views.NavNewsletters), Newsletter: field(c, "newsletter"),
 		Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500),
 		Unconnected: s.unconnected(c)}

@@ -4,7 +4,8 @@ import "strings"
 
 // field is a labelled input.
 type field struct {
-	Name         string // also its id
+	Name         string
+	ID           string // its name when empty
 	Label        string
 	Type         string
 	Value        string
@@ -27,14 +28,22 @@ func (f field) inputType() string {
 	return f.Type
 }
 
+// id is what labels and help name the field by.
+func (f field) id() string {
+	if f.ID != "" {
+		return f.ID
+	}
+	return f.Name
+}
+
 // describedBy names the elements that explain the field.
 func (f field) describedBy() string {
 	var ids []string
 	if f.Hint != "" {
-		ids = append(ids, f.Name+"-hint")
+		ids = append(ids, f.id()+"-hint")
 	}
 	if f.Error != "" {
-		ids = append(ids, f.Name+"-error")
+		ids = append(ids, f.id()+"-error")
 	}
 	return strings.Join(ids, " ")
 }

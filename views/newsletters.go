@@ -9,6 +9,7 @@ import (
 type Newsletter struct {
 	Name, Slug  string
 	Consent     string // the words that a reader agrees to
+	State       string // open, paused or archived
 	FormURL     string
 	Subscribers int
 	Attention   int       // how many of them need attention
@@ -52,7 +53,7 @@ func (n Newsletter) attentionURL() string {
 func (n Newsletter) addressID() string { return "address-" + n.Slug }
 
 func (n Newsletter) tabs(current string) []Tab {
-	all := []Tab{{Text: "Form", URL: n.path()}, {Text: "Embed", URL: n.path() + "/embed"}}
+	all := []Tab{{Text: "Form", URL: n.path()}, {Text: "Embed", URL: n.path() + "/embed"}, {Text: "Settings", URL: n.path() + "/settings"}}
 	for i := range all {
 		all[i].Current = all[i].Text == current
 	}

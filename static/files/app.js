@@ -10,6 +10,53 @@
     });
   }
 
+  // Show what needs script: grips to drag by, and the browser's own choice of a colour.
+  function enhance(root) {
+    root.querySelectorAll(".grip, [data-colour]").forEach(function (el) {
+      el.hidden = false;
+      if (el.dataset.colour) el.value = colourOf(document.getElementById(el.dataset.colour).value) || el.value;
+    });
+  }
+
+  function colourOf(text) { return /^#[0-9a-f]{6}$/i.test(text) ? text.toLowerCase() : ""; }
+
+  document.addEventListener("input", function (event) {
+    var el = event.target;
+    if (el.dataset.colour) document.getElementById(el.dataset.colour).value = el.value;
+    var choice = document.querySelector("[data-colour='" + el.id + "']");
+    if (choice && colourOf(el.value)) choice.value = colourOf(el.value);
+  });
+
+  // Drag a thing of a list to another place in it. Buttons do the same.
+  var moved = null;
+
+  document.addEventListener("dragstart", function (event) {
+    var grip = event.target.closest && event.target.closest(".grip");
+    if (!grip) return;
+    moved = grip.closest("li");
+    moved.classList.add("moving");
+    event.dataTransfer.effectAllowed = "move";
+    event.dataTransfer.setData("text/plain", "");
+    event.dataTransfer.setDragImage(moved, 12, 12);
+  });
+
+  document.addEventListener("dragover", function (event) {
+    var over = moved && event.target.closest("[data-items] > li");
+    if (!over || over.parentNode !== moved.parentNode) return;
+    event.preventDefault();
+    var box = over.getBoundingClientRect();
+    if (over !== moved) over.parentNode.insertBefore(moved, event.clientY < box.top + box.height / 2 ? over : over.nextSibling);
+  });
+
+  document.addEventListener("drop", function (event) { if (moved) event.preventDefault(); });
+
+  document.addEventListener("dragend", function () {
+    if (!moved) return;
+    moved.classList.remove("moving");
+    moved.dispatchEvent(new Event("input", { bubbles: true }));
+    moved = null;
+  });
+
   function copy(button) {
     var text = button.querySelector("span");
     var before = text.textContent;
@@ -95,6 +142,7 @@
   });
   document.addEventListener("htmx:load", function (event) {
     copyButtons(event.detail.elt);
+    enhance(event.detail.elt);
   });
   document.addEventListener("htmx:afterRequest", function (event) {
     if (event.detail.successful && problem()) problem().replaceChildren();

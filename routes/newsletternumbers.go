@@ -1,0 +1,90 @@
+package routes
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+
+	"gatepost/db"
+	"gatepost/forms"
+	"gatepost/newsletter"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// countView counts that somebody looks at a newsletter's form, on its page or in a frame. A frame in our own
+// pages is an admin's.
+func (s *server) countView(c *fiber.Ctx, n db.Newsletter) {
+	dest := c.Get("Sec-Fetch-Dest")
+	inFrame := framed(c) || slices.Contains([]string{"iframe", "frame", "embed", "object"}, dest)
+	switch {
+	case c.Method() != http.MethodGet, strings.Contains(c.Get("Sec-Purpose"), "prefetch"), inFrame && c.Get("Sec-Fetch-Site") == "same-origin":
+	case inFrame:
+		s.Newsletters.Viewed(n, db.ViewOfFrame)
+	default:
+		s.Newsletters.Viewed(n, db.ViewOfPage)
+	}
+}
+
+// numbersOf are what happened at a newsletter's form in the last 30 days, and where its latest sign-ups came
+// from.
+func (s *server) numbersOf(c *fiber.Ctx, n db.Newsletter) (v views.NewsletterNumbers, err error) {
+	all, err := s.Newsletters.Numbers(c.UserContext(), n.TenantID)
+	if err != nil {
+		return v, err
+	}
+	v = viewNumbers(all[n.ID])
+	latest, err := s.Newsletters.Sources(c.UserContext(), n)
+	if err != nil {
+		return v, err
+	}
+	v.Of = len(latest)
+	ways := map[string]int{}
+	for _, l := range latest {
+		ways[cmp.Or(sourceNames[newsletter.Source(l.Source)], l.Source)]++
+	}
+	v.Sources = append(v.Sources, sourceGroup("By", ways))
+	for _, f := range n.Form.Fields {
+		if f.Type != forms.Hidden {
+			continue
+		}
+		values := map[string]int{}
+		for _, l := range latest {
+			values[cmp.Or(l.Fields[f.ID], "Without")]++
+		}
+		if len(latest) > 0 {
+			v.Sources = append(v.Sources, sourceGroup(cmp.Or(f.Label, f.Key), values))
+		}
+	}
+	return v, nil
+}
+
+func viewNumbers(n db.NewsletterNumbers) views.NewsletterNumbers {
+	return views.NewsletterNumbers{Views: n.AllViews(), Framed: n.Views[db.ViewOfFrame], SignUps: n.SignUps}
+}
+
+var sourceNames = map[newsletter.Source]string{newsletter.FromForm: "Form", newsletter.FromAPI: "JSON", newsletter.FromTest: "Test sign-ups"}
+
+// mostSources is how many sources are told apart; the rest is one.
+const mostSources = 8
+
+// sourceGroup are counts, those with the most first.
+func sourceGroup(title string, counts map[string]int) views.SourceGroup {
+	g := views.SourceGroup{Title: title}
+	for name, n := range counts {
+		g.Rows = append(g.Rows, views.SourceCount{Name: name, N: n})
+	}
+	slices.SortFunc(g.Rows, func(a, b views.SourceCount) int {
+		return cmp.Or(cmp.Compare(b.N, a.N), strings.Compare(a.Name, b.Name))
+	})
+	if len(g.Rows) > mostSources {
+		rest := views.SourceCount{Name: "Others"}
+		for _, row := range g.Rows[mostSources-1:] {
+			rest.N += row.N
+		}
+		g.Rows = append(g.Rows[:mostSources-1], rest)
+	}
+	return g
+}
