@@ -64,6 +64,7 @@ func TestServicesAndTenantsAreCompleted(t *testing.T) {
 		{"apikey add x --tenant |", tenants, none},
 		{"user add x@x.example --tenant |", tenants, none},
 		{"tenant add |", nil, none},
+		{"newsletter add news --tenant |", tenants, none},
 		{"apikey add x --allow |", auth.ActionNames(), none},
 		{"identity ls --output |", []string{"table", "json"}, none},
 		{"identity export |", nil, files},
@@ -92,7 +93,7 @@ func TestServicesAndTenantsAreCompleted(t *testing.T) {
 // can read.
 func TestListingsForScripts(t *testing.T) {
 	_, _, environ := connected(t, "https://login.salesforce.com")
-	for _, args := range []string{"tenant ls", "user ls", "apikey ls", "identity ls", "identity get sfdc contoso", "keys status", "service ls", "service get sfdc"} {
+	for _, args := range []string{"tenant ls", "user ls", "newsletter ls", "newsletter ls --tenant contoso", "apikey ls", "identity ls", "identity get sfdc contoso", "keys status", "service ls", "service get sfdc"} {
 		list := append(strings.Fields(args), "--output")
 		code, out, errOut := command(t, "", environ, append(list, "json")...)
 		if code != 0 || errOut != "" || !json.Valid([]byte(out)) || strings.Contains(out, "null") {

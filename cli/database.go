@@ -32,13 +32,14 @@ var makesDatabase = map[string]bool{
 // onlyReads are the commands that change nothing, so that they may look at a database
 // that was moved.
 var onlyReads = map[string]bool{
-	"gatepost tenant ls":    true,
-	"gatepost user ls":      true,
-	"gatepost service ls":   true,
-	"gatepost service get":  true,
-	"gatepost identity ls":  true,
-	"gatepost identity get": true,
-	"gatepost apikey ls":    true,
+	"gatepost tenant ls":     true,
+	"gatepost user ls":       true,
+	"gatepost newsletter ls": true,
+	"gatepost service ls":    true,
+	"gatepost service get":   true,
+	"gatepost identity ls":   true,
+	"gatepost identity get":  true,
+	"gatepost apikey ls":     true,
 }
 
 // openStore opens the configured database for the command that runs, and says when

@@ -18,6 +18,8 @@ const (
 	homeCauses = 5
 	homeLatest = 6
 	homeForms  = 2
+
+	homeLetters = 5
 )
 
 // home handles GET /: whether all is well, and how many sign up; or what a new tenant
@@ -29,7 +31,7 @@ func (s *server) home(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	forms, err := s.signupForms(c.UserContext(), who(c).Tenant.ID)
+	forms, err := s.Newsletters.OfTenant(c.UserContext(), who(c).Tenant.ID)
 	if err != nil {
 		return err
 	}
@@ -47,6 +49,9 @@ func (s *server) home(c *fiber.Ctx) error {
 	page.Today, page.Week = days.compare(read.ByHour, read.First)
 	for _, sub := range read.Latest {
 		page.Latest = append(page.Latest, views.LatestSignUp{ID: sub.ID, Email: sub.Email, At: sub.At})
+	}
+	if page.Letters, err = s.letters(c, forms); err != nil {
+		return err
 	}
 	return render(c, http.StatusOK, views.Home(page))
 }
@@ -110,10 +115,31 @@ func (s *server) homeChart(c *fiber.Ctx, r chartRange, starts []time.Time, read 
 	return v
 }
 
-// firstSteps shows a new tenant the three steps. With many newsletters the list of addresses
+// isNamed reports whether somebody has said what the newsletter is called that a tenant is born with.
+func isNamed(all []db.Newsletter) bool { return len(all) > 1 || len(all) == 1 && all[0].Revision > 0 }
+
+// letters are the newsletters at whose forms most happened in the last 30 days.
+func (s *server) letters(c *fiber.Ctx, all []db.Newsletter) (rows []views.LetterNumbers, err error) {
+	numbers, err := s.Newsletters.Numbers(c.UserContext(), who(c).Tenant.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range all {
+		if v := viewNumbers(numbers[n.ID]); v.Views > 0 || v.SignUps > 0 {
+			rows = append(rows, views.LetterNumbers{Newsletter: s.plainNewsletter(n), NewsletterNumbers: v})
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b views.LetterNumbers) int {
+		return cmp.Or(cmp.Compare(b.SignUps, a.SignUps), cmp.Compare(b.Views, a.Views))
+	})
+	return rows[:min(len(rows), homeLetters)], nil
+}
+
+// firstSteps shows a new tenant the first steps. With many newsletters the list of addresses
 // stays short.
-func (s *server) firstSteps(c *fiber.Ctx, live views.Status, read db.Home, forms []views.SignupForm, placed bool) error {
-	page := views.StartPage{Page: s.page(c, "Get started", views.NavHome), Live: live, Forms: forms, Placed: placed, Tested: read.Tested}
+func (s *server) firstSteps(c *fiber.Ctx, live views.Status, read db.Home, all []db.Newsletter, placed bool) error {
+	forms := s.viewForms(all)
+	page := views.StartPage{Page: s.page(c, "Get started", views.NavHome), Live: live, Forms: forms, Named: isNamed(all), Placed: placed, Tested: read.Tested}
 	page.OwnAlert = tellsItself(live)
 	if len(forms) > homeForms {
 		page.Forms, page.More = forms[:homeForms], len(forms)-homeForms

@@ -2,7 +2,6 @@ package routes
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -185,14 +184,13 @@ func org(g db.Grant) views.Org {
 	return views.Org{ID: g.OrgID, Name: g.OrgName, InstanceURL: g.InstanceURL, Sandbox: g.Sandbox}
 }
 
-// signupForms are the tenant's public forms.
-func (s *server) signupForms(ctx context.Context, tenant string) ([]views.SignupForm, error) {
-	all, err := s.Newsletters.OfTenant(ctx, tenant)
+// viewForms are newsletters' public forms.
+func (s *server) viewForms(all []db.Newsletter) []views.SignupForm {
 	forms := make([]views.SignupForm, len(all))
 	for i, n := range all {
 		forms[i] = views.SignupForm{Newsletter: n.Name, Slug: n.Slug, URL: s.URL + "/signup/" + n.Slug}
 	}
-	return forms, err
+	return forms
 }
 
 // connect handles POST /integrations/{service}/connect. It answers with a page

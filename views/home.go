@@ -19,6 +19,13 @@ type HomePage struct {
 	Causes    []OpenCause
 	Incidents []Incident // about something else than the CRM
 	Latest    []LatestSignUp
+	Letters   []LetterNumbers // the newsletters with the most views or sign-ups in the last 30 days
+}
+
+// LetterNumbers are what happened at the form of a newsletter.
+type LetterNumbers struct {
+	Newsletter
+	NewsletterNumbers
 }
 
 // Compared is how many signed up, and a note that compares it; empty when there is
@@ -51,6 +58,7 @@ type StartPage struct {
 	Live   Status
 	Forms  []SignupForm // the first few
 	More   int          // further forms
+	Named  bool         // the newsletter has been given a name, or there are several
 	Placed bool         // somebody signed up by a form
 	Tested bool         // a test sign-up was sent
 }
@@ -155,7 +163,7 @@ func worse(tone, than string) bool {
 	return tone == "bad" && than != "bad" || tone == "warn" && than == ""
 }
 
-// done is how many of the three steps are.
+// done is how many of the steps are.
 func (p StartPage) done() (n int) {
 	for _, s := range p.steps() {
 		if s.Done {
@@ -165,9 +173,15 @@ func (p StartPage) done() (n int) {
 	return n
 }
 
-// steps are the three, of which the first that isn't done is the one to do now.
+// steps are all of them, of which the first that isn't done is the one to do now.
 func (p StartPage) steps() []StepOf {
 	name, card := p.Live.Card.Name, p.Live.Card
+	call := StepOf{Title: "Name your newsletter", Text: "Readers see the name on the form, and agree to get it by e-mail.", Done: p.Named}
+	if len(p.Forms) > 0 && p.Named {
+		call.Text = "It is called " + p.Forms[0].Newsletter + "."
+	} else if len(p.Forms) > 0 {
+		call.Text = "It is called " + p.Forms[0].Newsletter + " for now. Readers see the name on the form."
+	}
 	connect := StepOf{Title: "Connect " + name, Text: "Log in to " + name + " as somebody who may create " + card.CRM.Records + ", and allow Gatepost to work there. You can take that back at any time.", Done: !p.Live.lost()}
 	if connect.Done {
 		connect.Text = "Connected to " + card.Org.Name + " by " + card.ConnectedBy + "."
@@ -180,7 +194,7 @@ func (p StartPage) steps() []StepOf {
 	if test.Done {
 		test.Text = "A test sign-up was sent."
 	}
-	all := []StepOf{connect, form, test}
+	all := []StepOf{call, connect, form, test}
 	now := false
 	for i := range all {
 		all[i].Number = i + 1
@@ -228,3 +242,6 @@ func (f SignupForm) label(of int) string {
 
 // page is the newsletter's own page in the portal.
 func (f SignupForm) page() templ.SafeURL { return templ.SafeURL("/newsletters/" + f.Slug) }
+
+// settings is the page on which the newsletter gets its name.
+func (f SignupForm) settings() templ.SafeURL { return f.page() + "/settings" }

@@ -89,7 +89,7 @@ func newslettersOfSeveral() NewslettersPage {
 
 // severalPages are the pages of a tenant with several CRMs, or with none yet.
 func severalPages() map[string]templ.Component {
-	start := StartPage{Page: portalPage("Get started", NavHome), Live: Status{Card: Integration{Name: anyCRM.Name, CRM: anyCRM, State: NotConnected}}}
+	start := StartPage{Page: portalPage("Get started", NavHome), Named: true, Live: Status{Card: Integration{Name: anyCRM.Name, CRM: anyCRM, State: NotConnected}}}
 	start.Page.CRM = anyCRM
 	help := HelpPage{Page: portalPage("Help", NavNone), States: []State{Waiting, {Label: "In your CRM", Help: "There."}}}
 	help.Page.CRM = anyCRM

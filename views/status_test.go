@@ -173,18 +173,18 @@ func TestThreeSteps(t *testing.T) {
 		connected, placed, tested bool
 		want                      string
 	}{
-		"nothing":        {false, false, false, "now later later"},
-		"connected":      {true, false, false, "done now later"},
-		"tested":         {true, false, true, "done now done"},
-		"placed first":   {false, true, true, "now done done"},
-		"all but a test": {true, true, false, "done done now"},
+		"nothing":        {false, false, false, "now later later later"},
+		"connected":      {true, false, false, "done done now later"},
+		"tested":         {true, false, true, "done done now done"},
+		"placed first":   {false, true, true, "done now done done"},
+		"all but a test": {true, true, false, "done done done now"},
 	} {
 		s := statuses()["not-yet"]
 		if tt.connected {
 			s.Card = card(Connected)
 		}
 		var got []string
-		for _, step := range (StartPage{Live: s, Placed: tt.placed, Tested: tt.tested}).steps() {
+		for _, step := range (StartPage{Live: s, Named: tt.connected || tt.placed, Placed: tt.placed, Tested: tt.tested}).steps() {
 			got = append(got, step.class())
 		}
 		if strings.Join(got, " ") != tt.want {
