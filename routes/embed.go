@@ -18,11 +18,11 @@ import (
 
 // newsletterEmbed handles GET /newsletters/{slug}/embed: how the form gets into a site.
 func (s *server) newsletterEmbed(c *fiber.Ctx) error {
-	n, err := s.newsletterOf(c)
+	page, err := s.embedPage(c)
 	if err != nil {
 		return err
 	}
-	return s.showEmbed(c, http.StatusOK, strings.Join(n.Page.Sites, "\n"), nil)
+	return render(c, http.StatusOK, views.NewsletterEmbed(page))
 }
 
 // setSites handles POST /newsletters/{slug}/embed: on which sites the form stands.
@@ -33,7 +33,12 @@ func (s *server) setSites(c *fiber.Ctx) error {
 	}
 	sites, wrong := newsletter.CheckSites(field(c, "sites"))
 	if wrong != "" {
-		return s.showEmbed(c, http.StatusUnprocessableEntity, cut(field(c, "sites"), 10_000), views.FieldErrors{"sites": wrong})
+		page, err := s.embedPage(c)
+		if err != nil {
+			return err
+		}
+		page.Sites, page.Errors = cut(field(c, "sites"), 10_000), views.FieldErrors{"sites": wrong}
+		return render(c, http.StatusUnprocessableEntity, views.NewsletterEmbed(page))
 	}
 	if err := s.Newsletters.SaveSites(c.UserContext(), n, sites); err != nil {
 		return err
@@ -42,15 +47,15 @@ func (s *server) setSites(c *fiber.Ctx) error {
 	return redirect(c, "/newsletters/"+url.PathEscape(n.Slug)+"/embed")
 }
 
-// showEmbed shows the page with the sites as they are stored or were typed.
-func (s *server) showEmbed(c *fiber.Ctx, status int, sites string, wrong views.FieldErrors) error {
+// embedPage is the page with what is stored, or db.ErrNotFound.
+func (s *server) embedPage(c *fiber.Ctx) (views.EmbedPage, error) {
 	page, n, err := s.newsletterPage(c)
 	if err != nil {
-		return err
+		return views.EmbedPage{}, err
 	}
 	code := s.snippets(n)
-	return render(c, status, views.NewsletterEmbed(views.EmbedPage{NewsletterPage: page, HTML: code.html, Script: code.script, Frame: code.frame, React: code.react, WordPress: code.wordPress,
-		Preview: code.preview, FrameURL: inFrame("/signup/" + n.Slug), Sites: sites, Errors: wrong}))
+	return views.EmbedPage{NewsletterPage: page, HTML: code.html, Script: code.script, Frame: code.frame, React: code.react, WordPress: code.wordPress,
+		Preview: code.preview, FrameURL: inFrame("/signup/" + n.Slug), Sites: strings.Join(n.Page.Sites, "\n")}, nil
 }
 
 // inFrame is the address of a form for a frame: see framed.

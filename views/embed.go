@@ -19,5 +19,5 @@ func (p EmbedPage) path() string { return p.Newsletter.path() + "/embed" }
 
 func (p EmbedPage) sites() field {
 	return fields(p.Errors, field{Name: "sites", Label: "Sites with the form", Value: p.Sites, Optional: true,
-		Hint: "One in a line, such as https://www.example.com. Of a page’s address, its site is kept."})[0]
+		Hint: "One in a line, such as https://www.example.com. The thank-you page has a link back to the first."})[0]
 }
