@@ -81,6 +81,8 @@ const (
 	FailedTitle      Word = "failed title"
 	TryAgain         Word = "try again"
 	BackTo           Word = "back to"
+	Yes              Word = "yes"
+	No               Word = "no"
 	RequestNumber    Word = "request number"
 	NotFoundTitle    Word = "not found title"
 	NotFoundText     Word = "not found text"

@@ -21,6 +21,8 @@ var german = map[Word]string{
 	ArchivedText:     "{newsletter} nimmt keine Anmeldungen mehr an.",
 	FailedTitle:      "Das hat nicht geklappt",
 	TryAgain:         "Noch einmal versuchen",
+	Yes:              "Ja",
+	No:               "Nein",
 	BackTo:           "Zurück zu {site}",
 	RequestNumber:    "Anfrage {id}",
 	NotFoundTitle:    "Newsletter nicht gefunden",

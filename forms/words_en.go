@@ -21,6 +21,8 @@ var english = map[Word]string{
 	ArchivedText:     "{newsletter} doesn’t take sign-ups any more.",
 	FailedTitle:      "That didn’t work",
 	TryAgain:         "Try again",
+	Yes:              "Yes",
+	No:               "No",
 	BackTo:           "Back to {site}",
 	RequestNumber:    "Request {id}",
 	NotFoundTitle:    "Newsletter not found",

@@ -21,6 +21,8 @@ var spanish = map[Word]string{
 	ArchivedText:     "{newsletter} ya no admite suscripciones.",
 	FailedTitle:      "No ha funcionado",
 	TryAgain:         "Intentarlo de nuevo",
+	Yes:              "Sí",
+	No:               "No",
 	BackTo:           "Volver a {site}",
 	RequestNumber:    "Solicitud {id}",
 	NotFoundTitle:    "Boletín no encontrado",

@@ -21,6 +21,8 @@ var french = map[Word]string{
 	ArchivedText:     "{newsletter} ne prend plus d’inscriptions.",
 	FailedTitle:      "Cela n’a pas fonctionné",
 	TryAgain:         "Réessayer",
+	Yes:              "Oui",
+	No:               "Non",
 	BackTo:           "Retour à {site}",
 	RequestNumber:    "Demande {id}",
 	NotFoundTitle:    "Newsletter introuvable",

@@ -81,10 +81,11 @@ func signupPage(c *fiber.Ctx, n db.Newsletter, shown forms.Definition, sent form
 		p.Fields = append(p.Fields, v)
 	}
 	p.Box.Shown = d.Consent.Box
-	if problem, ok := problems[forms.ConsentKey]; ok {
+	problem, refused := problems[forms.ConsentKey]
+	if refused {
 		p.Box.Error, p.Box.Focused = problem.In(l), !focused
 	}
-	p.Box.Ticked = len(problems) > 0 && slices.Contains(sent[forms.ConsentKey].Texts, "true")
+	p.Box.Ticked = len(problems) > 0 && !refused // it was ticked when the form was sent
 	return p
 }
 
@@ -113,7 +114,7 @@ const mostShownAgain = 500
 // readerField is a field as it is shown, with what was typed into it.
 func readerField(f forms.Field, l forms.Language, sent forms.Sent) views.ReaderField {
 	look, typed := lookOf[f.Type], sent.Of(f).Texts
-	v := views.ReaderField{Kind: look.kind, Name: f.Key, Label: labelOf(f, l), Help: f.Help, Type: look.html, Keys: look.keys, Placeholder: f.Placeholder,
+	v := views.ReaderField{Kind: look.kind, Name: f.Key, Label: f.Name(l), Help: f.Help, Type: look.html, Keys: look.keys, Placeholder: f.Placeholder,
 		Autocomplete: f.Autocomplete(), Address: f.Type == forms.Email, From: f.From}
 	if !f.Required {
 		v.Optional = l.Say(forms.Optional)
@@ -144,12 +145,6 @@ func readerField(f forms.Field, l forms.Language, sent forms.Sent) views.ReaderF
 		v.Value = cut(v.Value, mostShownAgain)
 	}
 	return v
-}
-
-// labelOf is what a field is called.
-func labelOf(f forms.Field, l forms.Language) string {
-	own := map[string]forms.Word{forms.EmailID: forms.EmailLabel, forms.FirstNameID: forms.FirstNameLabel, forms.LastNameID: forms.LastNameLabel}
-	return cmp.Or(f.Label, l.Say(own[f.ID]))
 }
 
 func options(all []forms.Option, chosen []string) (list []views.ReaderOption) {

@@ -307,7 +307,8 @@ type Subscriber struct {
 	FirstName  string
 	LastName   string
 	Newsletter string
-	Status     State // active, or left
+	Fields     []Filled // what else was filled in
+	Status     State    // active, or left
 	SignedUpAt time.Time
 }
 
