@@ -241,7 +241,10 @@ func (p FormEditorPage) wrong(f FormField) bool {
 	return false
 }
 
-func (p FormEditorPage) opened(f FormField) bool { return p.wrong(f) || p.Focus == "label-"+f.Ref }
+// opened reports whether the settings of a field are to be seen: those of a new one, since it needs some.
+func (p FormEditorPage) opened(f FormField) bool {
+	return f.New || p.wrong(f) || p.Focus == "label-"+f.Ref
+}
 
 // labelField is that of a field's label. Where a language has a word for it, none is needed.
 func (p FormEditorPage) labelField(f FormField) field {

@@ -69,7 +69,7 @@ func Newsletters(p NewslettersPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if len(p.All) == 0 {
-				templ_7745c5c3_Err = emptyState("mail", "No newsletters yet", "Readers sign up for a newsletter by its form. Make one to get the form.").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = emptyState("mail", "No newsletters yet", "Readers sign up for a newsletter by its form. Create one to get the form.").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

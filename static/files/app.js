@@ -18,13 +18,39 @@
     });
   }
 
+  // What a name is in an address. The server knows more letters.
+  function slugOf(name) {
+    return name.toLowerCase().replace(/ä/g, "ae").replace(/ö/g, "oe").replace(/ü/g, "ue").replace(/ß/g, "ss").replace(/&/g, " and ")
+      .normalize("NFKD").replace(/[\u0300-\u036f'’]/g, "").replace(/[^a-z0-9]+/g, "-").slice(0, 50).replace(/^-+|-+$/g, "");
+  }
+
   function colourOf(text) { return /^#[0-9a-f]{6}$/i.test(text) ? text.toLowerCase() : ""; }
 
   document.addEventListener("input", function (event) {
     var el = event.target;
     if (el.dataset.colour) document.getElementById(el.dataset.colour).value = el.value;
+    var form = el.form && el.form.dataset.propose && el.form;
+    if (form && el.name === form.dataset.propose) el.dataset.typed = el.value;
+    if (form && el.name === "name" && !form.elements[form.dataset.propose].dataset.typed) {
+      form.elements[form.dataset.propose].value = slugOf(el.value);
+    }
     var choice = document.querySelector("[data-colour='" + el.id + "']");
     if (choice && colourOf(el.value)) choice.value = colourOf(el.value);
+  });
+
+  // What was open in a part of a page is open in the part that takes its place.
+  var opened = [];
+
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    opened = Array.from(event.detail.target.querySelectorAll("details[open][id]"), function (el) { return el.id; });
+  });
+
+  document.addEventListener("htmx:afterSwap", function () {
+    opened.forEach(function (id) {
+      var el = document.getElementById(id);
+      if (el) el.open = true;
+    });
+    opened = [];
   });
 
   // Drag a thing of a list to another place in it. Buttons do the same.
