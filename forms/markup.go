@@ -122,14 +122,10 @@ func (m Markup) field(f Field) []element {
 
 // label is the field's, or the language's own word; it says where nothing has to be filled in.
 func (m Markup) label(f Field) string {
-	label := f.Label
-	if own, ok := map[string]Word{EmailID: EmailLabel, FirstNameID: FirstNameLabel, LastNameID: LastNameLabel}[f.ID]; ok && label == "" {
-		label = m.Language.Say(own)
+	if f.Required {
+		return f.Name(m.Language)
 	}
-	if !f.Required {
-		label += " " + m.Language.Say(Optional)
-	}
-	return label
+	return f.Name(m.Language) + " " + m.Language.Say(Optional)
 }
 
 // help is the text that explains the field.
@@ -171,8 +167,8 @@ func (m Markup) box(f Field) (parts []element) {
 	} else {
 		parts = append(parts, inputOf("hidden", f.Key).with(is("value", "false")))
 	}
-	label := f.Label // what one ticks or not is optional without a word
-	p := inline("p", inline("label", tick, text(" "+label)))
+	// What one ticks or not is optional without a word.
+	p := inline("p", inline("label", tick, text(" "+f.Name(m.Language))))
 	p.parts = append(p.parts, m.help(f)...)
 	return append(parts, p)
 }
