@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"gatepost/db"
+	"gatepost/forms"
+
 	"github.com/playwright-community/playwright-go"
 )
 
@@ -32,12 +35,29 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(w, "<!DOCTYPE html><html lang=\"en\"><head><title>Our site</title></head><body><h1>Our site</h1>%s</body></html>", page.body)
 }
 
+// ownFields gives the demo's form fields of its own, and returns its newsletter.
+func ownFields(t *testing.T, store *db.DB) db.Newsletter {
+	t.Helper()
+	n, err := store.NewsletterBySlug(t.Context(), "contoso-weekly")
+	must(t, err)
+	edited := n.Form
+	edited.Fields = append(edited.Fields, forms.Field{Type: forms.Choices, Label: "Topics", Options: []forms.Option{{Label: "News"}, {Label: "Offers"}}},
+		forms.Field{Type: forms.Hidden, Label: "Campaign", From: "utm_source"}, forms.Field{Type: forms.Hidden, Label: "Where", From: forms.FromPage})
+	next, faults := forms.Next(n.Form, edited)
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	must(t, store.SaveForm(t.Context(), n.TenantID, n.ID, next, ""))
+	return n
+}
+
 // embeds are the ways in which the portal gives the demo's form out, on a site of another origin.
 func embeds(t *testing.T, d *demo) *site {
 	t.Helper()
-	v := newVisitor(t, d, profile{})
+	v := newVisitor(t, d, profile{bothSchemes: true})
 	v.enter()
-	v.open("/newsletters/" + d.form[strings.LastIndex(d.form, "/")+1:] + "/embed")
+	v.open("/newsletters/contoso-weekly/embed")
+	v.look("embed")
 	code := func(id string) string {
 		text, err := v.page.Locator("#" + id).TextContent()
 		v.step(err, "copy %s", id)
@@ -87,6 +107,7 @@ func (r reader) fills(framed bool, email string) {
 	}
 	must(r.t, in("[name=email]").Fill(email))
 	must(r.t, in("[name=last_name]").Fill("Reader"))
+	must(r.t, in("[name=topics][value=Offers]").Check())
 	must(r.t, in("button[type=submit]").Click())
 }
 
@@ -104,21 +125,26 @@ func (r reader) sees(where playwright.Locator, text string) {
 func TestEmbeddedForms(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
+	store, err := db.Open(t.Context(), d.database())
+	must(t, err)
+	defer func() { must(t, store.Close()) }()
+	n := ownFields(t, store)
 	s := embeds(t, d)
-	var emails []string
+	people := 0
 	const thanks = "You are signed up"
 	for _, tt := range []struct {
 		path          string
 		script        bool
-		framed, stays bool // in place
+		framed, stays bool   // in place
+		hidden        string // what is stored of the fields that nobody sees
 	}{
-		{"/html", true, false, false}, {"/html", false, false, false},
-		{"/script", true, false, true}, {"/script", false, false, false},
-		{"/refused", true, false, false}, {"/unreachable", true, false, false},
-		{"/frame", true, true, true}, {"/frame", false, true, true},
+		{"/html", true, false, false, " f3:SITE/"}, {"/html", false, false, false, " f3:SITE/"},
+		{"/script", true, false, true, " f2:spring f3:SITE/script"}, {"/script", false, false, false, " f3:SITE/"},
+		{"/refused", true, false, false, " f3:SITE/"}, {"/unreachable", true, false, false, " f2:spring f3:SITE/unreachable"},
+		{"/frame", true, true, true, " f2:spring f3:SITE/frame"}, {"/frame", false, true, true, " f3:SITE/"},
 	} {
-		email := fmt.Sprintf("reader-%d@reader.example", len(emails))
-		emails = append(emails, email)
+		people++
+		email := fmt.Sprintf("reader-%d@reader.example", people)
 		r := s.reader(t, tt.path, tt.script)
 		r.fills(tt.framed, email)
 		switch {
@@ -135,12 +161,11 @@ func TestEmbeddedForms(t *testing.T) {
 		if cookies, err := r.Context().Cookies(); err != nil || len(cookies) > 0 {
 			t.Errorf("%s sets cookies: %v, %v", tt.path, cookies, err)
 		}
-	}
-	v := newVisitor(t, d, profile{})
-	v.enter()
-	for _, email := range emails {
-		v.open("/subscribers?q=" + email)
-		v.says(email)
+		person, err := store.SubscriberAt(t.Context(), n.TenantID, n.ID, email)
+		must(t, err)
+		if got := fmt.Sprint(person.Fields); got != "map[f1:Offers"+strings.ReplaceAll(tt.hidden, "SITE", s.URL)+"]" || person.LastName != "Reader" || person.FormVersion != 1 || person.Source != "form" {
+			t.Errorf("%s, script %v: stored are %s of %s, by version %d and %s", tt.path, tt.script, got, person.LastName, person.FormVersion, person.Source)
+		}
 	}
 	s.answersInPlace(t)
 	s.fitsFrame(t)
