@@ -21,6 +21,7 @@ const (
 	Authorize = "authorize"
 	Tenants   = "tenants"
 	Call      = "call"
+	SignUp    = "signup"
 )
 
 // Action is one of the things that a key may be made for.
@@ -38,6 +39,7 @@ var Actions = []Action{
 	{Name: Authorize, What: "begin authorizations, look at them and complete them", Returns: true},
 	{Name: Tenants, What: "add, change and remove tenants", Unbound: true},
 	{Name: Call, What: "have requests sent to a service, without getting the credential"},
+	{Name: SignUp, What: "sign readers up for newsletters, for a server that hands on what they sent"},
 }
 
 // ActionNames are the names of all actions.

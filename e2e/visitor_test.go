@@ -119,7 +119,8 @@ func (v *visitor) watch(page playwright.Page) {
 // driverRefused reports whether the browser merely says that the preview of a form, a
 // frame without scripts, takes none of the driver's either.
 func (v *visitor) driverRefused(m playwright.ConsoleMessage) bool {
-	return strings.HasPrefix(m.Text(), "Blocked script execution in '"+v.d.portal+"/signup/")
+	blocked, _ := strings.CutPrefix(m.Text(), "Blocked script execution in '")
+	return strings.HasPrefix(blocked, v.d.portal+"/signup/") || strings.HasPrefix(blocked, "about:srcdoc'")
 }
 
 // cutOff reports whether the browser merely says that a request, as of a poll, was under

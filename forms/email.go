@@ -42,12 +42,12 @@ func isAddress(s string) bool {
 		return false
 	}
 	local, domain, _ := strings.Cut(s, "@")
-	return len(local) <= 64 && !strings.ContainsAny(local, `"\`) && isDomain(domain)
+	return len(local) <= 64 && !strings.ContainsAny(local, `"\`) && IsDomain(domain)
 }
 
-// isDomain reports whether s is a host name of two labels or more, the last of
+// IsDomain reports whether s is a host name of two labels or more, the last of
 // which is not a number.
-func isDomain(s string) bool {
+func IsDomain(s string) bool {
 	labels := strings.Split(s, ".")
 	for _, l := range labels {
 		if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' || strings.Trim(strings.ToLower(l), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {

@@ -18,6 +18,7 @@ import (
 	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/input"
+	"gatepost/newsletter"
 
 	"github.com/gofiber/fiber/v2"
 )
@@ -51,6 +52,7 @@ func (s *server) api(app *fiber.App) error {
 	add := func(method, path, action string, h fiber.Handler, params ...string) {
 		mount(app, method, apiPath+path, s.apiKey(action), s.limitAPI, knownQuery(params), h)
 	}
+	mount(app, http.MethodPost, apiPath+"/newsletters/:newsletter/subscribers", s.apiKey(auth.SignUp), s.limitHandedOn, knownQuery(nil), s.apiSignUp)
 	add(http.MethodGet, "/services", auth.Read, s.apiServices)
 	add(http.MethodGet, "/identities", auth.Read, s.apiIdentities, "service", "tenant", "user", "no_user", "account", "no_account", "tag", "page", "limit")
 	add(http.MethodDelete, "/identities", auth.Delete, s.apiDeleteSelected)
@@ -493,6 +495,7 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 	fault, faulty := identity.FaultOf(err)
 	ended, reason, ofAuthorization := authorizationFailure(err)
 	var call *identity.CallError
+	var wrong fieldsError
 	switch {
 	case ofAuthorization:
 		status, doc.Code, sentence, doc.Reason = ended.status, ended.code, ended.sentence, reason
@@ -501,6 +504,12 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 		c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gatepost"`)
 	case status == http.StatusUnsupportedMediaType:
 		sentence = "Send JSON, as application/json in UTF-8 and not compressed. Nothing was changed."
+	case errors.As(err, &wrong):
+		status, doc.Code, sentence = http.StatusUnprocessableEntity, "invalid", wrong.Error()
+	case errors.Is(err, newsletter.ErrClosed):
+		status, doc.Code, sentence = http.StatusConflict, "closed", "This newsletter takes no sign-ups: it is paused or archived. Nothing was stored."
+	case errors.Is(err, errNoNewsletter):
+		status, doc.Code, sentence = http.StatusNotFound, "not_found", "There is no such newsletter, or this API key isn’t for it."
 	case errors.Is(err, errNotAllowed):
 		status, doc.Code, sentence = http.StatusForbidden, "forbidden", "This API key doesn’t allow that."
 	case errors.Is(err, errNoTenant):
@@ -543,7 +552,7 @@ func (s *server) failAPI(c *fiber.Ctx, err error) error {
 		s.logFailure(c, status, err)
 		retryAfter(c, status)
 	}
-	full := newProblem(c, status, sentence, nil)
+	full := newProblem(c, status, sentence, wrong)
 	full.Code, full.Reason, full.MendedBy, full.Identities, full.More = doc.Code, doc.Reason, doc.MendedBy, doc.Identities, doc.More
 	return full.send(c)
 }

@@ -147,7 +147,7 @@ func (g answer) is(status int, code string) answer {
 	return g
 }
 
-var apiParams = strings.NewReplacer(":id", "{id}", ":slug", "{slug}")
+var apiParams = strings.NewReplacer(":id", "{id}", ":slug", "{slug}", ":newsletter", "{newsletter}")
 
 // allows is what an operation takes of a key.
 func (o operation) allows(t *testing.T) string {
@@ -599,7 +599,7 @@ func TestAPIAnswersProgramsEverywhere(t *testing.T) {
 func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
 	t.Parallel()
 	a := openAPI(t)
-	key := a.key([]string{"contoso"}, nil, auth.Read, auth.Delete, auth.Authorize, auth.Call)
+	key := a.key([]string{"contoso"}, nil, auth.Read, auth.Delete, auth.Authorize, auth.Call, auth.SignUp)
 	theirs := a.ids["fabrikam"]
 	owner := a.key([]string{"fabrikam"}, nil, auth.Authorize)
 	begun := a.call(owner, "POST", "/authorizations", "/authorizations", `{"service":"sfdc","tenant":"fabrikam","user":"eve","return_to":"https://app.example/done"}`).is(201, "")
@@ -608,7 +608,7 @@ func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
 		"tag": {"of-fabrikam", "both"}, "tags": {"of-fabrikam", "both"}, "page": append([]string{"0"}, theirs...), "limit": {"200"}, "id": append(slices.Clone(theirs), begun.fields["id"].(string)), "refused": {"0", "1"},
 		"tenant_id": {a.tenant("fabrikam").ID}, "scopes": {"api"}, "params": {"prompt"}, "login_hint": {"eve"}, "return_to": {"https://app.example/done", "https://evil.example"}, "state": {"x"},
 		"by_mail": {"true"}, "redirect": {"true"}, "reauthorize": theirs, "code": {"x"}, "accept": {"other_org"},
-		"slug": {"fabrikam"}, "name": {"Fabrikam"},
+		"slug": {"fabrikam"}, "name": {"Fabrikam"}, "newsletter": {"fabrikam-weekly"}, "email": {"reader@fabrikam.test"}, "first_name": {"Ann"}, "last_name": {"Reader"},
 		"method": {"GET", "POST"}, "path": {"/services/data/", "/services/data/v60.0/limits"}, "query": {"q"}, "headers": {"Accept"}, "body": {"x"}, "body_base64": {"eA=="},
 	}
 	secrets := append(slices.Clone(values["id"]), "ann@secret.example", "of-fabrikam", "fabrikam", a.tenant("fabrikam").ID)
@@ -644,7 +644,7 @@ func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
 			}
 			query = append(query, combinations(names, values)...)
 			for _, id := range values["id"] {
-				target := strings.NewReplacer("{id}", id, "{slug}", "fabrikam").Replace(path)
+				target := strings.NewReplacer("{id}", id, "{slug}", "fabrikam", "{newsletter}", "fabrikam-weekly").Replace(path)
 				for _, q := range query {
 					if len(q) > 0 {
 						try(method, path, target+"?"+q.Encode(), "")
@@ -674,6 +674,9 @@ func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
 	id := begun.fields["id"].(string)
 	if got := a.call(owner, "GET", "/authorizations/{id}", "/authorizations/"+id, "").is(200, ""); got.fields["state"] != "begun" {
 		t.Errorf("the other tenant's authorization was changed: %s", got.text)
+	}
+	if n := a.count(`SELECT count(*) FROM subscribers`); n != 0 {
+		t.Errorf("%d were signed up for the other tenant's newsletter", n)
 	}
 	if after := a.count(`SELECT sum(generation) FROM identities WHERE tenant_id = $1`, a.tenant("fabrikam").ID); after != before {
 		t.Errorf("the other tenant's identities were changed: %d, before %d", after, before)

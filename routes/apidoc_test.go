@@ -398,7 +398,7 @@ func other(action string) string {
 
 // address is a path with what is there.
 func (a *api) address(path string) string {
-	return strings.NewReplacer("{id}", a.ids["contoso"][0], "{slug}", "contoso").Replace(path)
+	return strings.NewReplacer("{id}", a.ids["contoso"][0], "{slug}", "contoso", "{newsletter}", "contoso-weekly").Replace(path)
 }
 
 // send sends a request with other headers than call does, and holds its answer against

@@ -160,7 +160,7 @@ func (f *fuzz) judge(x attempt, got answer, secrets []string) error {
 func (f *fuzz) attempt(method, path string, op operation, round int) attempt {
 	action := op.Security[0]["key"][0]
 	x := attempt{op: op, method: method, path: path, key: f.keys[action], kind: "application/json"}
-	x.address = strings.NewReplacer("{id}", f.id(path), "{slug}", f.slug(method)).Replace(path)
+	x.address = strings.NewReplacer("{id}", f.id(path), "{slug}", f.slug(method), "{newsletter}", f.newsletter()).Replace(path)
 	for _, p := range op.Parameters {
 		if p.In == "query" && f.IntN(4) == 0 {
 			x.query = append(x.query, f.parameter(p)...)
@@ -205,6 +205,11 @@ func (f *fuzz) slug(method string) string {
 	return fmt.Sprintf("spare-%d", 1+f.IntN(f.spares))
 }
 
+// newsletter is one for a path: mostly one that there is.
+func (f *fuzz) newsletter() string {
+	return f.one("contoso-weekly", "contoso-weekly", "contoso-weekly", "fabrikam-weekly", "nothing", "%00", "%ff")
+}
+
 // known are values with which an operation gets far.
 func (f *fuzz) known(name string) string {
 	switch name {
@@ -247,6 +252,8 @@ func (f *fuzz) body(x attempt) any {
 		return map[string]any{"service": "sfdc", "tenant": "contoso", "user": fmt.Sprint(private, f.IntN(1<<30)), "return_to": appDone}
 	case "findToken", "deleteIdentities":
 		return map[string]any{"service": "sfdc", "tenant": "contoso", "user": f.one("eve", "joe")}
+	case "addSubscriber":
+		return map[string]any{"email": fmt.Sprint(private, f.IntN(1<<30), "@reader.example"), "last_name": private}
 	case "callService":
 		return map[string]any{"method": f.one("GET", "HEAD"), "path": "/services/data/v60.0/limits"}
 	}

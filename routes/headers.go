@@ -1,10 +1,12 @@
 package routes
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"gatepost/db"
+	"gatepost/static"
 
 	"github.com/gofiber/fiber/v2"
 )
@@ -12,9 +14,18 @@ import (
 const portalPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"font-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// formPolicy is for the public form, which any site may frame and which runs no
-// script.
+// formPolicy is for the public form, which any site may frame and which runs no script on its
+// own page.
 const formPolicy = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors *"
+
+// publicPolicy is formPolicy; in a frame of another site one small script tells how high the
+// form is.
+func publicPolicy(c *fiber.Ctx) string {
+	if framed(c) {
+		return formPolicy + "; script-src 'self'"
+	}
+	return formPolicy
+}
 
 // headers sets what every answer carries. A public form may be framed and called
 // from other sites; the portal may not.
@@ -31,7 +42,7 @@ func (s *server) setHeaders(c *fiber.Ctx) {
 		c.Set("Strict-Transport-Security", "max-age=63072000")
 	}
 	if isPublic(c) {
-		c.Set("Content-Security-Policy", formPolicy)
+		c.Set("Content-Security-Policy", publicPolicy(c))
 		c.Set("Access-Control-Allow-Origin", "*")
 	} else {
 		c.Set("Content-Security-Policy", portalPolicy)
@@ -43,7 +54,7 @@ func (s *server) setHeaders(c *fiber.Ctx) {
 }
 
 func isPublic(c *fiber.Ctx) bool {
-	return strings.HasPrefix(c.Path(), "/signup/") || strings.HasPrefix(c.Path(), "/static/")
+	return slices.ContainsFunc([]string{"/signup/", static.Prefix, static.EmbedPrefix}, func(prefix string) bool { return strings.HasPrefix(c.Path(), prefix) })
 }
 
 // rejectEncoded refuses compressed bodies, since a small one can hold a huge one.

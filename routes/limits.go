@@ -12,6 +12,7 @@ import (
 const (
 	signupsPerMinute = 30   // sign-ups from one address: a whole office can share it
 	apiPerMinute     = 3000 // requests of one API key, unless something else is set
+	handedOn         = 600  // sign-ups that one API key hands on, likewise
 )
 
 // Limits counts what is asked for, over all processes: *ratelimit.Limits does.
@@ -39,8 +40,14 @@ func (s *server) limitSignUps(c *fiber.Ctx) error {
 }
 
 // limitAPI slows down a program that asks without end.
-func (s *server) limitAPI(c *fiber.Ctx) error {
-	err := s.limited(c, "api", caller(c).ID, cmp.Or(s.APILimit, apiPerMinute))
+func (s *server) limitAPI(c *fiber.Ctx) error { return s.limitKey(c, "api", apiPerMinute) }
+
+// limitHandedOn slows down a server that hands on sign-ups without end. They are counted
+// apart from what the key asks otherwise.
+func (s *server) limitHandedOn(c *fiber.Ctx) error { return s.limitKey(c, "api sign up", handedOn) }
+
+func (s *server) limitKey(c *fiber.Ctx, what string, most int) error {
+	err := s.limited(c, what, caller(c).ID, cmp.Or(s.APILimit, most))
 	if err == fiber.ErrTooManyRequests {
 		s.logAuth(c, keyThrottled, "", "key", caller(c).ID)
 	}

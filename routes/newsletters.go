@@ -35,15 +35,6 @@ func archived(n db.Newsletter) int {
 	return 0
 }
 
-// newsletterEmbed handles GET /newsletters/{slug}/embed: how the form gets into a site.
-func (s *server) newsletterEmbed(c *fiber.Ctx) error {
-	page, _, err := s.newsletterPage(c)
-	if err != nil {
-		return err
-	}
-	return render(c, http.StatusOK, views.NewsletterEmbed(page))
-}
-
 // newsletterOf is the tenant's newsletter that has the name in the address, or had it before, or
 // db.ErrNotFound.
 func (s *server) newsletterOf(c *fiber.Ctx) (db.Newsletter, error) {

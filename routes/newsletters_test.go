@@ -1,16 +1,11 @@
 package routes_test
 
 import (
-	"html"
 	"net/http"
-	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 
 	"gatepost/db"
-
-	"github.com/PuerkitoBio/goquery"
 )
 
 func TestNewsletters(t *testing.T) {
@@ -48,43 +43,6 @@ func TestASilentFormOnHome(t *testing.T) {
 	b.get("/").is(200).hasNot("No sign-ups from a busy form", "sign-ups need attention")
 	w.put(`INSERT INTO incidents (id, tenant_id, kind, about, cause, n, since, opened_at) SELECT $1, tenant_id, 'silent', id, '', 9, 7, 7 FROM newsletters WHERE slug = 'contoso-weekly'`, db.NewID())
 	b.get("/").is(200, "No sign-ups from a busy form", "Contoso Weekly has had no sign-up")
-}
-
-var code = regexp.MustCompile(`(?s)<code>(.*?)</code>`)
-
-// What one copies works as it stands: the frame shows the form, and the form signs up.
-func TestEmbedCode(t *testing.T) {
-	t.Parallel()
-	w := open(t)
-	w.put(`UPDATE newsletters SET name = 'News "& <More>', consent = 'I agree to <b> & "all".' WHERE slug = 'contoso-weekly'`)
-	found := code.FindAllStringSubmatch(w.as(john, "contoso").get("/newsletters/contoso-weekly/embed").is(200).body, -1)
-	if len(found) != 2 {
-		t.Fatalf("%d blocks of code", len(found))
-	}
-	parsed := func(i int) *goquery.Selection {
-		d, err := goquery.NewDocumentFromReader(strings.NewReader(html.UnescapeString(found[i][1])))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d.Find("body").Children()
-	}
-	frame := parsed(0)
-	if frame.Length() != 1 || frame.AttrOr("src", "") != w.url+"/signup/contoso-weekly" || frame.AttrOr("title", "") != `Sign up for News "& <More>` {
-		t.Errorf("the frame is %s", found[0][1])
-	}
-	f := parsed(1)
-	if f.Length() != 1 || !f.Is("form") || f.Find("p").Text() != `I agree to <b> & "all".` || f.Find("label").Length() != 3 {
-		t.Fatalf("the form is %s", found[1][1])
-	}
-	sent := url.Values{}
-	f.Find("input").Each(func(_ int, s *goquery.Selection) {
-		sent.Set(s.AttrOr("name", ""), map[string]string{"email": "jane@reader.example", "first_name": "Jane", "last_name": "Doe"}[s.AttrOr("name", "")])
-	})
-	address := strings.TrimPrefix(f.AttrOr("action", ""), w.url)
-	w.browser().do(strings.ToUpper(f.AttrOr("method", "")), address, sent.Encode(), "Content-Type", formType, "Origin", "https://contoso.example").to("/signup/contoso-weekly/thanks")
-	if n := w.count(`SELECT count(*) FROM subscribers WHERE email = 'jane@reader.example' AND first_name = 'Jane' AND last_name = 'Doe'`); n != 1 {
-		t.Errorf("%d signed up", n)
-	}
 }
 
 func TestNewslettersStoreFails(t *testing.T) {

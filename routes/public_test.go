@@ -225,7 +225,7 @@ func TestSignUpIsOnDiskBeforeTheAnswer(t *testing.T) {
 	}
 	b.get(formPage+"/thanks").is(200, "Thank you", "Contoso Weekly").hasNot("ane@")
 	p := b.do(http.MethodPost, formPage, `{"email":"joe@example.com"}`, "Content-Type", "application/json", "Origin", "https://contoso.example").is(202)
-	if p.body != `{"status":"received"}` || !strings.HasPrefix(p.head("Content-Type"), "application/json") {
+	if p.body != `{"status":"received","message":"You are signed up for Contoso Weekly."}` || !strings.HasPrefix(p.head("Content-Type"), "application/json") {
 		t.Errorf("%s %s", p.head("Content-Type"), p.body)
 	}
 	again = b.do(http.MethodPost, formPage, `{"email":"JOE@example.com","last_name":null}`, "Content-Type", "application/json").is(202)

@@ -19,6 +19,7 @@ import (
 	"gatepost/forms"
 	"gatepost/identity"
 	"gatepost/newsletter"
+	"gatepost/static"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
@@ -131,6 +132,7 @@ func (s *server) public(app *fiber.App) {
 	app.Get("/healthz", func(c *fiber.Ctx) error { return c.SendString("ok\n") })
 	app.Get("/readyz", s.ready)
 	app.Get("/static/*", s.asset)
+	app.Get(static.EmbedPrefix+":file", s.embedScript)
 	app.Get("/favicon.ico", s.favicon)
 	app.Get("/robots.txt", s.robots)
 	app.Get("/.well-known/change-password", func(c *fiber.Ctx) error { return redirect(c, "/account") })
@@ -237,6 +239,7 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodGet, "/newsletters/:slug/archive", s.confirmArchive)
 	admin(http.MethodPost, "/newsletters/:slug/state", s.setNewsletterState)
 	admin(http.MethodGet, "/newsletters/:slug/embed", s.newsletterEmbed)
+	admin(http.MethodPost, "/newsletters/:slug/embed", s.setSites)
 	admin(http.MethodGet, "/settings", s.settings)
 	admin(http.MethodPost, "/settings", s.setSettings)
 	admin(http.MethodGet, "/settings/notifications", s.notifications)

@@ -68,20 +68,31 @@ func (s *server) signUp(c *fiber.Ctx) error {
 	if len(problems) > 0 {
 		return s.renderForm(c, http.StatusUnprocessableEntity, n, shown, sent, problems)
 	}
-	source := newsletter.FromForm
-	if asJSON {
-		source = newsletter.FromAPI
+	source := newsletter.FromAPI
+	if isForm(mediaType(c)) { // by a script on somebody's page too, which is answered in JSON
+		source = newsletter.FromForm
 	}
 	if _, err := s.Newsletters.SignUp(c.UserContext(), n, clean, source); err != nil {
 		return err
 	}
 	switch {
 	case asJSON:
-		return c.Status(http.StatusAccepted).JSON(fiber.Map{"status": "received"})
+		return c.Status(http.StatusAccepted).JSON(received(c, n))
 	case n.Page.Redirect != "":
 		return c.Redirect(n.Page.Redirect, http.StatusSeeOther) // the one that an admin saved
 	}
 	return redirect(c, signupAddress(c, n, "/thanks"))
+}
+
+// receivedJSON answers a sign-up that is on disk, and says what a page of somebody's own shows.
+type receivedJSON struct {
+	Status   string `json:"status"`
+	Message  string `json:"message"`            // in the newsletter's language
+	Redirect string `json:"redirect,omitempty"` // address to which readers go instead
+}
+
+func received(c *fiber.Ctx, n db.Newsletter) receivedJSON {
+	return receivedJSON{"received", thanksPage(c, n).Text, n.Page.Redirect}
 }
 
 // refuseClosed answers who signs up for a newsletter that takes no sign-ups.

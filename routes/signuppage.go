@@ -31,7 +31,11 @@ func signupAddress(c *fiber.Ctx, n db.Newsletter, below string) string {
 
 // unknownPage is what pages share that are no newsletter's.
 func unknownPage(c *fiber.Ctx, l forms.Language) views.PublicPage {
-	return views.PublicPage{Lang: l.Tag(), CSS: static.URL("signup.css"), Icon: static.URL("icon.svg"), Device: true, Framed: framed(c)}
+	p := views.PublicPage{Lang: l.Tag(), CSS: static.URL("signup.css"), Icon: static.URL("icon.svg"), Device: true, Framed: framed(c)}
+	if p.Framed {
+		p.Script = static.URL("frame.js")
+	}
+	return p
 }
 
 // publicPage is what a newsletter's pages share.
@@ -53,7 +57,7 @@ func publicPage(c *fiber.Ctx, n db.Newsletter) views.PublicPage {
 func (s *server) renderForm(c *fiber.Ctx, status int, n db.Newsletter, shown forms.Definition, sent forms.Sent, problems forms.Problems) error {
 	if n.Page.Redirect != "" {
 		// Browsers hold where a form's answer leads, too, against form-action.
-		c.Set("Content-Security-Policy", strings.Replace(formPolicy, "form-action 'self'", "form-action 'self' https:", 1))
+		c.Set("Content-Security-Policy", strings.Replace(publicPolicy(c), "form-action 'self'", "form-action 'self' https:", 1))
 	}
 	return render(c, status, views.Signup(signupPage(c, n, shown, sent, problems)))
 }
@@ -111,7 +115,7 @@ const mostShownAgain = 500
 func readerField(f forms.Field, l forms.Language, sent forms.Sent) views.ReaderField {
 	look, typed := lookOf[f.Type], sent.Of(f).Texts
 	v := views.ReaderField{Kind: look.kind, Name: f.Key, Label: f.Name(l), Help: f.Help, Type: look.html, Keys: look.keys, Placeholder: f.Placeholder,
-		Autocomplete: f.Autocomplete(), Address: f.Type == forms.Email}
+		Autocomplete: f.Autocomplete(), Address: f.Type == forms.Email, From: f.From}
 	if !f.Required {
 		v.Optional = l.Say(forms.Optional)
 	}

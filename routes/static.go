@@ -2,6 +2,8 @@ package routes
 
 import (
 	"net/http"
+	"strconv"
+	"strings"
 
 	"gatepost/static"
 
@@ -14,6 +16,11 @@ func (s *server) asset(c *fiber.Ctx) error {
 	if !ok {
 		return fiber.ErrNotFound
 	}
+	return sendAsset(c, a)
+}
+
+// sendAsset sends a file whose address is for this content alone.
+func sendAsset(c *fiber.Ctx, a static.Asset) error {
 	c.Set(fiber.HeaderContentType, a.ContentType)
 	c.Set(fiber.HeaderCacheControl, static.CacheControl)
 	c.Set(fiber.HeaderETag, a.ETag)
@@ -26,6 +33,18 @@ func (s *server) asset(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderContentEncoding, encoding)
 	}
 	return c.Send(body)
+}
+
+// embedScript handles GET /embed/{version}.js: a version of the script for forms in other
+// sites, which stays at its address for good. Any site may load it and check its hash.
+func (s *server) embedScript(c *fiber.Ctx) error {
+	number, isScript := strings.CutSuffix(c.Params("file"), ".js")
+	version, err := strconv.Atoi(number)
+	script, ok := static.Embed(version)
+	if !isScript || err != nil || !ok || script.Path != c.Path() {
+		return fiber.ErrNotFound
+	}
+	return sendAsset(c, script.Asset)
 }
 
 // aDay is for files whose address stays when they change.
@@ -44,7 +63,7 @@ func (s *server) favicon(c *fiber.Ctx) error {
 
 // robotsText lets search engines find the public forms, and nothing else: there is nothing
 // for them behind a log-in.
-const robotsText = "User-agent: *\nAllow: /signup/\nAllow: /static/\nAllow: /favicon.ico\nDisallow: /\n"
+const robotsText = "User-agent: *\nAllow: /signup/\nAllow: /static/\nAllow: /embed/\nAllow: /favicon.ico\nDisallow: /\n"
 
 // robots handles GET /robots.txt.
 func (s *server) robots(c *fiber.Ctx) error {

@@ -62,6 +62,7 @@ var acts = map[string]act{
 		{"required", ""}, {"prefill", ""}, {"words", "What readers agree to"}, {"box", ""}, {"button", "Button"}, {"version", ""}, {"do", ""}}},
 	"/newsletters/:slug/preview":        {back: "/newsletters/:slug"},
 	"/newsletters/:slug/state":          {back: "/newsletters/:slug/settings"},
+	"/newsletters/:slug/embed":          {back: "/newsletters/:slug/embed", typed: []typedField{{"sites", "Sites with the form"}}},
 	"/newsletter/signup":                {back: "/newsletter/signup", typed: []typedField{{"newsletter", "Newsletter"}, {"email", "E-mail address"}, {"first_name", "First name"}, {"last_name", "Last name"}}},
 	"/subscribers/:id/edit":             {back: "/subscribers/:id/edit", typed: []typedField{{"email", "E-mail address"}, {"first_name", "First name"}, {"last_name", "Last name"}}},
 	"/subscribers/:id/leave":            {back: "/subscribers/:id/leave", typed: []typedField{{"note", "Reason"}}},

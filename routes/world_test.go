@@ -501,7 +501,7 @@ func (w *world) someone(slug, email string) string {
 
 // public are the routes that need nobody to be signed in.
 func public(r fiber.Route) bool {
-	return slices.Contains([]string{"/healthz", "/readyz", "/static/*", "/login", "/setup", "/favicon.ico", "/robots.txt", "/.well-known/change-password"}, r.Path) ||
+	return slices.Contains([]string{"/healthz", "/readyz", "/static/*", "/embed/:file", "/login", "/setup", "/favicon.ico", "/robots.txt", "/.well-known/change-password"}, r.Path) ||
 		strings.HasPrefix(r.Path, "/signup/") || strings.HasPrefix(r.Path, "/password/") || strings.HasPrefix(r.Path, "/authorize/") || strings.HasPrefix(r.Path, "/api/")
 }
 

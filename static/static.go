@@ -100,6 +100,9 @@ func build() (set, error) {
 	// Stylesheets come last: they name the addresses of other files.
 	slices.SortStableFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(isStyle(a.Name()), isStyle(b.Name())) })
 	for _, e := range entries {
+		if e.IsDir() { // embed: its files have addresses of their own
+			continue
+		}
 		body, err := files.ReadFile("files/" + e.Name())
 		if err != nil {
 			return set{}, fmt.Errorf("static: %w", err)

@@ -17,10 +17,11 @@ func newsletterPages() map[string]templ.Component {
 	archived.Slug, archived.State = "archived", "archived"
 	fresh := Newsletter{Name: "Product News", Slug: "news", State: "open", FormURL: "https://gatepost.example/signup/news"}
 	pages := map[string]templ.Component{
-		"newsletters":        Newsletters(NewslettersPage{Page: portalPage("Newsletters", NavNewsletters), All: []Newsletter{one, silent, needs, fresh, paused, archived}}),
-		"newsletters-none":   Newsletters(NewslettersPage{Page: portalPage("Newsletters", NavNewsletters)}),
-		"newsletter-embed":   NewsletterEmbed(NewsletterPage{Page: portalPage(hostile, NavNewsletters), Newsletter: one}),
-		"newsletter-archive": ArchiveNewsletter(NewsletterPage{Page: portalPage(hostile, NavNewsletters), Newsletter: one}),
+		"newsletters":            Newsletters(NewslettersPage{Page: portalPage("Newsletters", NavNewsletters), All: []Newsletter{one, silent, needs, fresh, paused, archived}}),
+		"newsletters-none":       Newsletters(NewslettersPage{Page: portalPage("Newsletters", NavNewsletters)}),
+		"newsletter-embed":       NewsletterEmbed(embedPage(one, nil)),
+		"newsletter-embed-sites": NewsletterEmbed(embedPage(one, FieldErrors{"sites": hostile})),
+		"newsletter-archive":     ArchiveNewsletter(NewsletterPage{Page: portalPage(hostile, NavNewsletters), Newsletter: one}),
 	}
 	for name, p := range map[string]NewNewsletterPage{
 		"": {Fields: NewsletterFields{}}, "-wrong": {Fields: NewsletterFields{Name: hostile, Slug: hostile, Sender: hostile, Language: "de"},

@@ -16,6 +16,7 @@ type PublicPage struct {
 	Icon   string // address of icon.svg
 	Device bool   // light or dark as the reader's device says; otherwise light
 	Framed bool   // in a frame on somebody's page: without a ground and a card
+	Script string // of a framed page: address of frame.js, which tells how high it is
 	Logo   Logo
 	Sender string // who sends the newsletter; empty when unknown
 }
@@ -94,6 +95,7 @@ type ReaderField struct {
 	Keys         string // the keyboard that phones show: HTML's inputmode
 	Pattern      string // a regular expression, as HTML has it
 	PatternSays  string // what browsers say of what doesn't match it
+	From         string // of a HiddenField: what the page around a frame fills in
 	Address      bool   // an e-mail address: nothing is spelled or begun with a capital
 	Options      []ReaderOption
 	Focused      bool

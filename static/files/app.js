@@ -90,7 +90,8 @@
   function copy(button) {
     var text = button.querySelector("span");
     var before = text.textContent;
-    navigator.clipboard.writeText(document.getElementById(button.dataset.copy).value).then(function () {
+    var from = document.getElementById(button.dataset.copy);
+    navigator.clipboard.writeText("value" in from ? from.value : from.textContent).then(function () {
       text.textContent = "Copied";
       setTimeout(function () { text.textContent = before; }, 2000);
     });
