@@ -38,6 +38,8 @@ func (c *Client) Schema(ctx context.Context) (crm.Schema, error) {
 		get(apiPath + "/sobjects/Lead/describe"),
 		query(fmt.Sprintf("SELECT Id, Name FROM User WHERE IsActive = true AND UserType = 'Standard' ORDER BY Name LIMIT %d", crm.MaxChoices)),
 		query(fmt.Sprintf("SELECT Id, Name FROM Account ORDER BY LastModifiedDate DESC LIMIT %d", shownAccounts)),
+		get(apiPath + "/sobjects/CampaignMember/describe"),
+		query(fmt.Sprintf("SELECT Id, Name FROM Campaign WHERE IsActive = true ORDER BY LastModifiedDate DESC LIMIT %d", crm.MaxChoices)),
 	}, false)
 	if err != nil {
 		return crm.Schema{}, err
@@ -46,11 +48,12 @@ func (c *Client) Schema(ctx context.Context) (crm.Schema, error) {
 	if f != nil {
 		return crm.Schema{}, f
 	}
-	lead, f := parseDescribed(answers[1])
-	if f != nil {
-		lead = described{}
-	}
+	// What the connected user may not see of the rest isn't there.
+	lead, _ := parseDescribed(answers[1])
+	member, _ := parseDescribed(answers[4])
+	c.keepShape(contact, lead)
 	s := schemaOf(contact, lead, choices{owners: parseNamed(answers[2]), accounts: parseNamed(answers[3])})
+	s.Fields = append(s.Fields, targets(lead, member, parseNamed(answers[5]))...)
 	return s, nil
 }
 
