@@ -78,7 +78,13 @@ func (w *world) change(id string) {
 // byHand does something with a Contact as its people do.
 func (w *world) byHand(method, id, body string, into any) {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), method, w.session.InstanceURL+"/services/data/v67.0/sobjects/Contact/"+id, strings.NewReader(body))
+	w.rest(method, "sobjects/Contact/"+id, body, into)
+}
+
+// rest makes a call of the API, as somebody who isn't us.
+func (w *world) rest(method, path, body string, into any) {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), method, w.session.InstanceURL+"/services/data/v67.0/"+path, strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 const (
 	requestLimit   = "REQUEST_LIMIT_EXCEEDED"
 	duplicateValue = "DUPLICATE_VALUE"
+	inactiveOwner  = "INACTIVE_OWNER_OR_USER"
 	textTooLong    = "STRING_TOO_LONG" // of a name
 	fieldTooLong   = "FIELD_TOO_LONG"  // ours, for the same of another field
 )
@@ -107,6 +108,9 @@ func (f fault) field() string {
 	}
 	if m := missingPattern.FindStringSubmatch(f.Message); len(f.Fields) == 0 && m != nil && f.StatusCode+f.ErrorCode == "INVALID_FIELD" {
 		return m[1]
+	}
+	if f.StatusCode+f.ErrorCode == inactiveOwner {
+		return ownerField
 	}
 	return ""
 }

@@ -38,7 +38,7 @@ var known = []struct {
 	{status: 400, code: "STRING_TOO_LONG", message: "First Name: data value too large: … (max length=40)", record: crm.Recorded, call: crm.Recorded},
 	{status: 400, code: "INVALID_FIELD", message: "No such column 'Foo__c' on sobject of type Contact", record: crm.Recorded, call: crm.Pause, callWait: 15 * time.Minute, field: "Foo__c"},
 	{status: 400, code: "INVALID_FIELD", message: "\nSELECT Id, Foo__c FROM Contact\n           ^\nERROR at Row:1:Column:12\nNo such column 'Foo__c' on entity 'Contact'.", record: crm.Recorded, call: crm.Pause, callWait: 15 * time.Minute, field: "Foo__c"},
-	{status: 400, code: "INACTIVE_OWNER_OR_USER", message: "operation performed with inactive user [005000000000001] as owner of contact", record: crm.Recorded, call: crm.Recorded},
+	{status: 400, code: "INACTIVE_OWNER_OR_USER", message: "operation performed with inactive user [005000000000001] as owner of contact", record: crm.Recorded, call: crm.Recorded, field: "OwnerId"},
 	{status: 400, code: "INVALID_FIELD_FOR_INSERT_UPDATE", message: "Unable to create/update fields: MasterRecordId.", record: crm.Recorded, call: crm.Recorded},
 	{status: 400, code: "INVALID_TYPE_ON_FIELD_IN_RECORD", message: "Last Name: value not of required type: null", record: crm.Recorded, call: crm.Recorded},
 	{status: 400, code: "UNABLE_TO_LOCK_ROW", message: "unable to obtain exclusive access to this record or 1 records: 0010000000abcde", record: crm.Passing, call: crm.Pause, tries: 24},
