@@ -216,6 +216,9 @@ func (c *Client) noteFields(writes []crm.Write, o crm.Options, results []crm.Res
 		if _, is := w.Own[leadPrefix+f.Field]; is && written(w, o) == "Lead" {
 			f.Field = leadPrefix + f.Field
 		}
+		if f.Field == accountField && w.Own[accountKey].Text != "" {
+			f.Field = accountKey
+		}
 		c.noteChanged(f)
 	}
 }

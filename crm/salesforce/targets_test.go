@@ -319,3 +319,68 @@ func TestAThousandPeopleWithTheirOwnFields(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// account makes one by hand.
+func (w *world) account(website string) string {
+	w.t.Helper()
+	var made struct{ ID string }
+	w.rest(http.MethodPost, "sobjects/Account", fmt.Sprintf(`{"Name":"An account","Website":%q}`, website), &made)
+	return made.ID
+}
+
+// A new Contact joins the one account whose website has the domain of its address: none for free-mail
+// addresses, none where several have it, and no Contact that is there.
+func TestAccountsByDomain(t *testing.T) {
+	t.Parallel()
+	withinADay()
+	w := newWorld(t)
+	contoso := w.account("https://www.Contoso.example/about?x=1")
+	w.account("notcontoso.example")
+	w.account("sub.contoso.example")
+	w.account("gmail.com")
+	w.account("two.example")
+	w.account("http://two.example:8080")
+	if f, ok := w.field(":account"); !ok || f.Update || f.Calls == "" || strings.Contains(f.Hint, "person accounts") {
+		t.Errorf("told as %+v", f)
+	}
+	own := map[string]crm.Value{":account": choice("domain")}
+	old := w.one(crm.Options{}, "old@contoso.example", nil)
+	var writes []crm.Write
+	want := map[string]any{"new@contoso.example": contoso, "NEW2@CONTOSO.example": contoso, "a@gmail.com": nil, "a@two.example": nil, "a@none.example": nil, "a@otherso.example": nil}
+	for _, email := range slices.Sorted(func(yield func(string) bool) {
+		for email := range want {
+			if !yield(email) {
+				return
+			}
+		}
+	}) {
+		writes = append(writes, crm.Write{Fields: crm.Fields{crm.Email: email, crm.LastName: "Roe"}, Own: own})
+	}
+	writes = append(writes, crm.Write{ID: old, Fields: crm.Fields{crm.LastName: "Byron"}, Own: own})
+	before := w.stats()
+	results, err := w.Write(t.Context(), writes, crm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := w.stats().APICalls - before.APICalls; n != 2 {
+		t.Errorf("%d API calls", n)
+	}
+	for i, r := range results {
+		if r.Err != nil {
+			t.Fatalf("%+v", r)
+		}
+		w.holds(r.ID, map[string]any{"AccountId": want[writes[i].Fields[crm.Email]]})
+	}
+	w.holds(w.one(crm.Options{}, "alone@contoso.example", own), map[string]any{"AccountId": contoso})
+	other := w.account("other.example")
+	w.holds(w.one(crm.Options{}, "set@contoso.example", map[string]crm.Value{":account": choice("domain"), "AccountId": choice(other)}), map[string]any{"AccountId": other})
+
+	w.post("fields", `{"in":"Account","name":"Website","removed":true}`, nil)
+	_, err = w.Write(t.Context(), []crm.Write{{Fields: crm.Fields{crm.Email: "late@contoso.example"}, Own: own}}, crm.Options{})
+	if f := failureOf(t, err); f.Class != crm.Pause || f.Field != ":account" || !f.Changed || f.Unknown {
+		t.Errorf("%+v", f)
+	}
+	if f, ok := w.field(":account"); ok {
+		t.Errorf("told still: %+v", f)
+	}
+}

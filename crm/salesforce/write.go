@@ -44,6 +44,9 @@ func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) (
 	if err != nil {
 		return nil, err
 	}
+	if writes, err = c.withAccounts(ctx, writes, o); err != nil {
+		return nil, err
+	}
 	j := job{writes: writes, o: o, shared: shared}
 	results, err := c.writeAll(ctx, j)
 	if err != nil {
