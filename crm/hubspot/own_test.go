@@ -74,3 +74,20 @@ func TestAChangeOfOwnPropertiesAlone(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// What all of a batch meet for the same property stops everybody, and the property is named. The address
+// is never among what a change sends.
+func TestAPropertyThatAllMiss(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	own := map[string]crm.Value{"never_was": {Type: crm.TypeText, Text: "x"}}
+	_, err := w.Write(t.Context(), []crm.Write{{Fields: crm.Fields{crm.Email: "a@contoso.example"}, Own: own}, {Fields: crm.Fields{crm.Email: "b@contoso.example"}, Own: own}}, crm.Options{})
+	if f := crm.Failed(err); err == nil || f.Class != crm.Pause || f.Field != "never_was" || !f.Changed || f.Unknown {
+		t.Errorf("%+v", f)
+	}
+	id := w.made(crm.Fields{crm.Email: "ada@contoso.example"})
+	w.write(crm.Write{ID: id, Own: map[string]crm.Value{"email": {Type: crm.TypeText, Text: "other@contoso.example"}, "jobtitle": {Type: crm.TypeText, Text: "Countess"}}})
+	if r := w.find("ada@contoso.example")["ada@contoso.example"]; len(r) != 1 {
+		t.Errorf("found %+v", r)
+	}
+}
