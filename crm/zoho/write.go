@@ -121,7 +121,7 @@ func (c *Client) writeChunk(ctx context.Context, writes []crm.Write, k chunk, o 
 	}
 	saves := parseRows(a.body, len(k.writes))
 	for i, n := range k.writes {
-		results[n] = saves[i].result(k, o)
+		results[n] = saves[i].result(writes[n], k, o)
 		c.noteChanged(results[n].Err)
 	}
 	return refusedAlike(results, k)
@@ -195,7 +195,7 @@ func parseRows(body []byte, n int) []save {
 }
 
 // result is what a row means.
-func (s save) result(k chunk, o crm.Options) crm.Result {
+func (s save) result(w crm.Write, k chunk, o crm.Options) crm.Result {
 	id := k.module + "/" + string(s.details().ID)
 	switch {
 	case s.Status == "success" && s.Code == "SUCCESS" && isID(id):
@@ -203,7 +203,7 @@ func (s save) result(k chunk, o crm.Options) crm.Result {
 	case s.Status != "error" || !codePattern.MatchString(s.Code):
 		return crm.Result{Err: nonsense("unexpected answer for a record", true)}
 	case k.method == http.MethodPost && s.ofPerson(o.Key):
-		return s.there()
+		return s.there(w)
 	}
 	f := s.blamed(o.Key).failure()
 	if k.method == http.MethodPut && (f.Code == noSuchRecord || k.module == leads && f.Code == converted) {
@@ -213,9 +213,13 @@ func (s save) result(k chunk, o crm.Options) crm.Result {
 }
 
 // there is the result of a new record whose person came to be there since nobody was
-// found. The names that are there stay.
-func (s save) there() crm.Result {
-	if id := s.match(); id != "" {
+// found. The names that are there stay; where there are fields of the org's own to be set, the
+// record is to be looked up first.
+func (s save) there(w crm.Write) crm.Result {
+	switch id := s.match(); {
+	case id != "" && len(w.Own) > 0:
+		return crm.Result{Err: &crm.Failure{Class: crm.Recorded, Code: crm.Exists, Match: id}}
+	case id != "":
 		return crm.Result{ID: id}
 	}
 	known, _ := Provider.KnownCode(duplicateEmail)
