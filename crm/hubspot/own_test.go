@@ -29,7 +29,7 @@ func TestStageAndOwner(t *testing.T) {
 	w := newWorld(t)
 	all := w.fields(w.Client)
 	owner, stage := all["hubspot_owner_id"], all["lifecyclestage"]
-	if len(owner.Values) == 0 || owner.Values[0].Label != "John Doe" || !owner.Closed || !slices.Contains(stage.Values, crm.Choice{Value: "subscriber"}) || !stage.Closed {
+	if len(owner.Values) == 0 || owner.Values[0].Label != "John Doe" || !owner.Closed || !slices.Contains(stage.Values, crm.Choice{Value: "subscriber"}) || !stage.Closed || stage.Offer != "subscriber" {
 		t.Fatalf("%+v, %+v", owner, stage)
 	}
 	for _, key := range []string{"hs_marketable_status", "hs_email_optout", "email", "firstname", "lastname", "createdate", "hs_additional_emails"} {

@@ -123,7 +123,7 @@ func TestSchemaWithoutAll(t *testing.T) {
 			t.Errorf("Leads are hidden: %+v", f)
 		}
 	}
-	if f := all["Lead_Source"]; !f.Closed || !slices.Contains(f.Values, crm.Choice{Value: "Newsletter"}) || slices.Contains(f.Values, crm.Choice{Value: "-None-"}) {
+	if f := all["Lead_Source"]; !f.Closed || f.Offer != "Newsletter" || !slices.Contains(f.Values, crm.Choice{Value: "Newsletter"}) || slices.Contains(f.Values, crm.Choice{Value: "-None-"}) {
 		t.Errorf("%+v", f)
 	}
 }

@@ -198,6 +198,9 @@ func (f describedField) schemaField(owners []crm.Choice) (s crm.SchemaField, ok 
 	case crm.TypeText, crm.TypeLongText, crm.TypeEmail, crm.TypePhone, crm.TypeURL:
 		s.Length = f.Length
 	}
+	if f.Name == "Lead_Source" {
+		s = s.Offering("Newsletter")
+	}
 	if f.Name == "Email_Opt_Out" {
 		s.Hint = "Zoho CRM mails nobody who has it ticked. Set it only in new records, or somebody’s wish to get no mail may be undone."
 	}
