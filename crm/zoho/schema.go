@@ -37,7 +37,9 @@ func (c *Client) Schema(ctx context.Context) (crm.Schema, error) {
 		return crm.Schema{}, err
 	}
 	c.keepShared(d, lead)
-	return schemaOf(d, lead, l, owners), nil
+	s := schemaOf(d, lead, l, owners)
+	s.Fields = append(s.Fields, tags)
+	return s, nil
 }
 
 // hidden reports whether Zoho refused a question, so that there is no use in asking again: the
