@@ -121,7 +121,8 @@ func (c *Client) collectAccounts(ctx context.Context, p page, found map[string][
 			return err
 		}
 	}
-	return nil // whoever has so many accounts that look alike has none that is found
+	clear(found) // of so many that look alike, one that was read may not be the only one
+	return nil
 }
 
 // accountsRefused is the failure of a look-up of accounts: unless it passes, it is about those alone.
