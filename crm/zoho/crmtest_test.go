@@ -48,6 +48,7 @@ func env(t *testing.T, unique bool) crmtest.Env {
 			Fail: func() { w.control("fail", `{"on":"tags","status":503,"count":1}`, nil) },
 			Done: func(id string) bool { return slices.Contains(w.tagsOf(id), "Newsletter") }},
 		DropsFields: true,
+		Unique:      unique,
 		Refused:     crm.Fields{crm.Email: "not an address", crm.LastName: "Doe"},
 		Key:         "Gatepost_Email",
 		Lead: func(p crm.Fields) string {
