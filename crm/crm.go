@@ -91,7 +91,8 @@ type CRM interface {
 	Find(ctx context.Context, emails []string, o Options) (map[string][]Record, error)
 	// Write makes and changes records, at most Provider.Batch of them, and returns their
 	// results in the same order. Who turns out to have a record already, by a key of the
-	// CRM's own, fails with Exists, and is looked up again. When it fails with Unknown
+	// CRM's own, fails with Exists, and is looked up again. A field that a record's kind
+	// hasn't got, as a Lead's, is left out of it. When it fails with Unknown
 	// set, some or all of it may have been done.
 	Write(ctx context.Context, writes []Write, o Options) ([]Result, error)
 	// Remove deletes a record that was made through this CRM, unless somebody, or an
