@@ -1,5 +1,7 @@
 package crm
 
+import "slices"
+
 // Schema is what a CRM's records of people can hold, as its connected user may write them.
 type Schema struct {
 	Fields []SchemaField `json:"fields"`
@@ -20,7 +22,17 @@ type SchemaField struct {
 	Update   bool      `json:"update,omitempty"` // and in one that is there
 	Closed   bool      `json:"closed,omitempty"` // takes no value that isn't among Values
 	Values   []Choice  `json:"values,omitempty"` // of TypeChoice and TypeChoices
+	Offer    string    `json:"offer,omitempty"`  // a constant that makes sense for whoever signs up for a newsletter; never taken unasked
 	Calls    string    `json:"calls,omitempty"`  // what it costs beyond the calls that are made anyway; empty for nothing
+}
+
+// Offering is the field with a constant to offer, unless it takes no such value.
+func (f SchemaField) Offering(constant string) SchemaField {
+	takes := func(c Choice) bool { return c.Value == constant }
+	if !f.Closed || slices.ContainsFunc(f.Values, takes) {
+		f.Offer = constant
+	}
+	return f
 }
 
 // Choice is one of the values of a field.
@@ -38,7 +50,7 @@ const (
 	TypeLongText ValueType = "long_text" // of several
 	TypeChoice   ValueType = "choice"    // Choice.Value
 	TypeChoices  ValueType = "choices"   // Choice.Value, joined by ";"
-	TypeCheckbox ValueType = "checkbox"  // "true" or "false"
+	TypeCheckbox ValueType = "checkbox"  // "true" or "false"; a CRM may say "false" of one that nobody ever set
 	TypeDate     ValueType = "date"      // 2006-01-02
 	TypeTime     ValueType = "time"      // RFC 3339, in UTC
 	TypeNumber   ValueType = "number"    // as JSON writes it
@@ -47,6 +59,9 @@ const (
 	TypePhone    ValueType = "phone"
 	TypeURL      ValueType = "url"
 )
+
+// MaxChoices is how many choices a field has at most that are records of the CRM's.
+const MaxChoices = 200
 
 // Value is what a field of a record holds, or is to hold: never empty where it is written.
 type Value struct {

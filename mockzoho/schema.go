@@ -72,6 +72,7 @@ var (
 		{Name: "Modified_By", Label: "Modified By", Type: "ownerlookup", ReadOnly: true},
 		{Name: "Created_Time", Label: "Created Time", Type: "datetime", ReadOnly: true},
 		{Name: "Modified_Time", Label: "Modified Time", Type: "datetime", ReadOnly: true},
+		{Name: "Tag", Label: "Tag", Type: "tags", ReadOnly: true},
 		{Name: "Locked__s", Label: "Locked", Type: "boolean", ReadOnly: true},
 	}
 	contactFields = []field{
@@ -117,6 +118,12 @@ func newSchema(v settings) *schema {
 		if f := m.field(v.RequiredField); f != nil {
 			f.Required = true
 		}
+	}
+	if len(v.Layouts) > 0 {
+		s.modules[0].add(field{Name: "Layout", Label: "Layout", Type: "layout"})
+	}
+	for _, f := range v.Fields {
+		_ = s.change(f) // checked with the settings
 	}
 	return s
 }

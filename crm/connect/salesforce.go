@@ -11,7 +11,7 @@ import (
 
 // salesforceKind is Salesforce.
 func salesforceKind(c Config) kind {
-	options := salesforce.Options{Log: c.Log, Refused: &wire.RefusedTokens{}}
+	options := salesforce.Options{Log: c.Log, Refused: &wire.RefusedTokens{}, Shapes: &salesforce.Shapes{}}
 	return kind{
 		provider: salesforce.Provider,
 		open: func(ctx context.Context, from source) (crm.CRM, error) {

@@ -43,40 +43,63 @@ type Env struct {
 	// RefuseWhole has the CRM refuse the next call that makes so many records, as a whole
 	// and for what stands in it; nil where the test can't bring that about.
 	RefuseWhole func(records int)
+	// Own are keys of fields of the CRM's own, one of each type that it has: those of choices
+	// take red, green and blue, and nothing else.
+	Own map[crm.ValueType]string
+	// Field does something to one of them, whatever people do in the CRM.
+	Field func(key string, what FieldChange)
+	// Beside is something that the CRM does with a record beside what stands in it; its Key is
+	// empty where there is nothing.
+	Beside Beside
+	// DropsFields is true where the CRM says nothing of a field that it doesn't take.
+	DropsFields bool
+	// RequiresNone is true where the CRM's API demands no field beside the address.
+	RequiresNone bool
 }
 
 // Run runs the cases, each on an Env of its own.
 func Run(t *testing.T, open func(t *testing.T) Env) {
 	for name, test := range map[string]func(t *testing.T, e Env){
-		"what it is":                    target,
-		"nobody is found":               nobody,
-		"who is written is found":       written,
-		"several have an address":       several,
-		"a bad one among good ones":     bad,
-		"a bad one alone":               badAlone,
-		"a whole batch":                 batch,
-		"a change":                      change,
-		"a change of what was deleted":  gone,
-		"a record is taken back":        removed,
-		"an outage":                     outage,
-		"an answer that was lost":       lost,
-		"the access ended":              revoked,
-		"calls are counted":             calls,
-		"a check-up":                    checkUp,
-		"a field that is not there":     noKey,
-		"nothing to do takes no call":   nothing,
-		"an address that means trouble": odd,
-		"a placeholder we wrote":        placeholder,
-		"a name like a placeholder":     nameThere,
-		"a placeholder by a key":        placeholderByKey,
-		"a lead like a placeholder":     leadThere,
-		"found by another address":      furtherAddress,
-		"there already":                 thereAlready,
-		"the same person twice":         twice,
-		"several bad ones":              severalBad,
-		"refused as a whole":            refusedWhole,
-		"a change of what was merged":   merged,
-		"a change of one twice":         changedTwice,
+		"what it is":                     target,
+		"nobody is found":                nobody,
+		"who is written is found":        written,
+		"several have an address":        several,
+		"a bad one among good ones":      bad,
+		"a bad one alone":                badAlone,
+		"a whole batch":                  batch,
+		"a change":                       change,
+		"a change of what was deleted":   gone,
+		"a record is taken back":         removed,
+		"an outage":                      outage,
+		"an answer that was lost":        lost,
+		"the access ended":               revoked,
+		"calls are counted":              calls,
+		"a check-up":                     checkUp,
+		"a field that is not there":      noKey,
+		"its fields":                     schema,
+		"fields of each type":            ownFields,
+		"fields among others":            ownOfEach,
+		"what is done beside a record":   beside,
+		"a record beside which it fails": besideFails,
+		"a field that nobody set":        ownBlank,
+		"a field that is gone":           ownGone,
+		"a field that became read-only":  ownLocked,
+		"a field of another type now":    ownRetyped,
+		"a value that isn't taken":       ownRefused,
+		"a field that became required":   ownRequired,
+		"nothing to do takes no call":    nothing,
+		"an address that means trouble":  odd,
+		"a placeholder we wrote":         placeholder,
+		"a name like a placeholder":      nameThere,
+		"a placeholder by a key":         placeholderByKey,
+		"a lead like a placeholder":      leadThere,
+		"found by another address":       furtherAddress,
+		"there already":                  thereAlready,
+		"the same person twice":          twice,
+		"several bad ones":               severalBad,
+		"refused as a whole":             refusedWhole,
+		"a change of what was merged":    merged,
+		"a change of one twice":          changedTwice,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}

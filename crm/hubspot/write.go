@@ -12,7 +12,7 @@ import (
 
 // Write makes and changes contacts, as crm.CRM says. Who turns out to be there already is
 // that contact, since HubSpot has an address once: the result names it, and it keeps its
-// names. A write whose Result fails with class crm.Pause or crm.Connection has found out what
+// names. Where there are properties of the account's own to be set, it is to be looked up first. A write whose Result fails with class crm.Pause or crm.Connection has found out what
 // is true for the rest as well. A failure of the whole call of class crm.Recorded, and one
 // that is Shared, is due to somebody among the writes; fewer of them find out whom.
 func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) ([]crm.Result, error) {
@@ -119,25 +119,31 @@ func inputs(writes []crm.Write, k call, o crm.Options) []input {
 		w := writes[n]
 		out[i] = input{ID: w.ID, Trace: strconv.Itoa(i), Properties: changed(w)}
 		if k.kind == create {
-			out[i].Properties = created(w.Fields, o)
+			out[i].Properties = created(w, o)
 		}
 	}
 	return out
 }
 
 // created are the properties of a new contact.
-func created(p crm.Fields, o crm.Options) map[string]string {
-	props := named(p)
-	props["email"] = lower(p[crm.Email])
+func created(w crm.Write, o crm.Options) map[string]string {
+	props := named(w.Fields)
+	props["email"] = lower(w.Fields[crm.Email])
 	if o.Key != "" {
-		props[o.Key] = lower(p[crm.Email])
+		props[o.Key] = props["email"]
 	}
+	setOwn(props, w)
 	return props
 }
 
-// changed are the properties of a change: names alone. The address would take the place of
+// changed are the properties of a change: names, and the account's own. The address would take the place of
 // the primary one where the contact was found by another.
-func changed(w crm.Write) map[string]string { return named(w.Fields) }
+func changed(w crm.Write) map[string]string {
+	props := named(w.Fields)
+	setOwn(props, w)
+	delete(props, "email")
+	return props
+}
 
 // named are the names that there are: an empty one would clear the property.
 func named(p crm.Fields) map[string]string {
@@ -257,7 +263,7 @@ func everybodys(k call, results []crm.Result) error {
 	if len(k.writes) < 2 || !known || first.Class != crm.Recorded || c.Call.Class == crm.Recorded {
 		return nil
 	}
-	return &crm.Failure{Class: c.Call.Class, Code: first.Code, Wait: c.Call.Wait, Detail: first.Detail}
+	return &crm.Failure{Class: c.Call.Class, Code: first.Code, Wait: c.Call.Wait, Detail: first.Detail, Field: first.Field, Changed: first.Changed}
 }
 
 // adopt looks for those who were refused since they are there already. HubSpot doesn't
@@ -280,7 +286,12 @@ func (c *Client) adopt(ctx context.Context, writes []crm.Write, k call, results 
 		return
 	}
 	for _, n := range met {
-		if there := found[lower(writes[n].Fields[crm.Email])]; len(there) > 0 {
+		there := found[lower(writes[n].Fields[crm.Email])]
+		switch {
+		case len(there) == 0:
+		case len(writes[n].Own) > 0:
+			results[n] = crm.Result{Err: &crm.Failure{Class: crm.Recorded, Code: crm.Exists, Match: there[0].ID}}
+		default:
 			results[n] = crm.Result{ID: there[0].ID}
 		}
 	}

@@ -40,20 +40,32 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 
 // described are the fields of a module, as the connected user may see them.
 type described struct {
-	Fields []struct {
-		Name      string          `json:"api_name"`
-		Label     string          `json:"field_label"`
-		Type      string          `json:"data_type"`
-		Length    int             `json:"length"`
-		Mandatory bool            `json:"system_mandatory"`
-		ReadOnly  bool            `json:"read_only"`
-		Shown     bool            `json:"field_read_only"` // the user may see it alone
-		Unique    json.RawMessage `json:"unique"`
-		May       struct {
-			Create bool `json:"api_create"`
-			Update bool `json:"api_update"`
-		} `json:"operation_type"`
-	} `json:"fields"`
+	Fields []describedField `json:"fields"`
+}
+
+// describedField is what Zoho says of a field.
+type describedField struct {
+	Name      string          `json:"api_name"`
+	Label     string          `json:"field_label"`
+	Type      string          `json:"data_type"`
+	JSON      string          `json:"json_type"`
+	Length    int             `json:"length"`
+	Mandatory bool            `json:"system_mandatory"`
+	ReadOnly  bool            `json:"read_only"`
+	Shown     bool            `json:"field_read_only"` // the user may see it alone
+	Virtual   bool            `json:"virtual_field"`
+	Unique    json.RawMessage `json:"unique"`
+	May       struct {
+		Create bool `json:"api_create"`
+		Update bool `json:"api_update"`
+	} `json:"operation_type"`
+	Area struct {
+		Type string `json:"type"`
+	} `json:"textarea"`
+	Picks []struct {
+		Display string `json:"display_value"`
+		Type    string `json:"type"`
+	} `json:"pick_list_values"`
 }
 
 // unique reports whether a field is: what its description has then isn't empty.
@@ -261,7 +273,7 @@ func (d described) access() []crm.Check {
 		return []crm.Check{{Level: crm.Stop, What: "The connected user may not fill in " + strings.Join(missing, ", ") + ".", Meaning: "Zoho CRM drops them without a word, or refuses the sign-up.",
 			Who: crm.Admin, Mend: "let the user’s profile edit these fields: Setup → Security Control → Profiles → Field-Level Security."}}
 	case len(demanded) > 0:
-		return []crm.Check{{Level: crm.Stop, What: "A Contact needs fields that the form doesn’t fill in: " + strings.Join(demanded, ", ") + ".", Meaning: "Every sign-up would need attention.", Who: crm.Admin, Mend: seeFields}}
+		return []crm.Check{{Level: crm.Warning, What: "A Contact needs fields beside the address and the names: " + strings.Join(demanded, ", ") + ".", Meaning: "Unless something is mapped to them, every sign-up of somebody new needs attention.", Who: crm.Admin, Mend: seeFields}}
 	}
 	return []crm.Check{{Level: crm.Fine, What: "The connected user may fill in addresses and names."}}
 }
@@ -281,23 +293,12 @@ func (d described) apart() crm.Check {
 
 // checkLayouts asks which further fields a layout demands.
 func (c *Client) checkLayouts(ctx context.Context) []crm.Check {
-	var in struct {
-		Layouts []struct {
-			Name     string `json:"name"`
-			Sections []struct {
-				Fields []struct {
-					Name     string `json:"api_name"`
-					Label    string `json:"field_label"`
-					Required bool   `json:"required"`
-				} `json:"fields"`
-			} `json:"sections"`
-		} `json:"layouts"`
-	}
-	if err := c.get(ctx, "/settings/layouts?module="+contacts, &in); err != nil {
-		return []crm.Check{unanswered(crm.Warning, "What layouts demand of a Contact could not be looked at.", "If one demands a field that the form doesn’t fill in, sign-ups need attention, and say so.", err)}
+	layouts, err := c.layouts(ctx)
+	if err != nil {
+		return []crm.Check{unanswered(crm.Warning, "What layouts demand of a Contact could not be looked at.", "If one demands a field that nothing fills in, sign-ups need attention, and say so.", err)}
 	}
 	var names []string
-	for _, l := range in.Layouts {
+	for _, l := range layouts {
 		for _, s := range l.Sections {
 			for _, f := range s.Fields {
 				if f.Required && !slices.Contains(ours, f.Name) {
@@ -307,15 +308,15 @@ func (c *Client) checkLayouts(ctx context.Context) []crm.Check {
 		}
 	}
 	if len(names) == 0 {
-		return []crm.Check{{Level: crm.Fine, What: "No layout demands a field that the form doesn’t fill in.", Meaning: "Validation rules and layout rules can’t be seen from here."}}
+		return []crm.Check{{Level: crm.Fine, What: "No layout demands a field beside the address and the names.", Meaning: "Validation rules and layout rules can’t be seen from here."}}
 	}
-	return []crm.Check{{Level: crm.Warning, What: "Layouts demand fields that the form doesn’t fill in: " + strings.Join(names, ", ") + ".", Meaning: "Zoho CRM may refuse sign-ups for that; then they need attention.",
+	return []crm.Check{{Level: crm.Warning, What: "Layouts demand fields beside the address and the names: " + strings.Join(names, ", ") + ".", Meaning: "Unless something is mapped to them, Zoho CRM may refuse sign-ups; then they need attention.",
 		Who: crm.Admin, Mend: "make the fields optional in Setup → Customization → Modules and Fields → Contacts, in each layout."}}
 }
 
 // checkQuery looks for an address that nobody has.
 func (c *Client) checkQuery(ctx context.Context, module string, level crm.Level) crm.Check {
-	_, err := c.coql(ctx, place{module, emailField}.coql([]string{"nobody@gatepost.invalid"}, 0, false))
+	_, err := c.coql(ctx, place{module: module, field: emailField}.coql([]string{"nobody@gatepost.invalid"}, 0, false))
 	switch {
 	case err == nil:
 		return crm.Check{Level: crm.Fine, What: module + " can be looked up."}

@@ -33,15 +33,19 @@ type chunk struct {
 // Shared may be due to what the org demands of every record; fewer of them find out.
 func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) ([]crm.Result, error) {
 	results := make([]crm.Result, len(writes))
+	shared, err := c.sharedToWrite(ctx, writes)
+	if err != nil {
+		return nil, err
+	}
 	unique := false
 	if o.Key == "" && slices.ContainsFunc(writes, func(w crm.Write) bool { return w.ID == "" && !nameless(w.Fields) }) {
-		var err error
 		if unique, err = c.emailUnique(ctx); err != nil {
 			return nil, err
 		}
 	}
-	for i, k := range chunks(writes, o, unique, results) {
-		err := c.writeChunk(ctx, writes, k, o, results)
+	for i, k := range chunks(writes, o, unique, shared, results) {
+		err := c.writeChunk(ctx, writes, k, o, shared, results)
+		c.noteChanged(err)
 		if err == nil {
 			continue
 		}
@@ -51,6 +55,7 @@ func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) (
 		// What the calls before this one did must not be forgotten.
 		failAll(results, k.writes, err)
 	}
+	c.addTags(ctx, writes, results)
 	return results, nil
 }
 
@@ -62,14 +67,14 @@ func stopsAll(err error) bool {
 }
 
 // chunks shares writes out to calls, each for one kind. Whose id is none of ours has
-// failed.
+// failed, and a change of nothing takes none.
 //
 // A new record of somebody who has a name is made by its address, so that an address that
 // came to be there since it was looked for isn't there twice. Where the org itself keeps
 // addresses apart, a plain insert is refused then, and tells whose record it is; an upsert
 // would replace the names. A placeholder must replace nobody's name: who has none is
 // inserted in any case.
-func chunks(writes []crm.Write, o crm.Options, unique bool, results []crm.Result) (out []chunk) {
+func chunks(writes []crm.Write, o crm.Options, unique bool, shared []string, results []crm.Result) (out []chunk) {
 	upsert := chunk{method: http.MethodPost, path: apiPath + "/Contacts/upsert", module: contacts, checks: []string{cmp.Or(o.Key, emailField)}}
 	insert := chunk{method: http.MethodPost, path: apiPath + "/Contacts", module: contacts}
 	changedContacts := chunk{method: http.MethodPut, path: apiPath + "/Contacts", module: contacts}
@@ -82,6 +87,8 @@ func chunks(writes []crm.Write, o crm.Options, unique bool, results []crm.Result
 			upsert.writes = append(upsert.writes, i)
 		case !isID(w.ID):
 			results[i].Err = &crm.Failure{Class: crm.Recorded, Code: noSuchRecord}
+		case len(changed(w, shared)) == 1: // the id: what is to be done is no change
+			results[i].ID = w.ID
 		case strings.HasPrefix(w.ID, leads):
 			changedLeads.writes = append(changedLeads.writes, i)
 		default:
@@ -99,8 +106,8 @@ func chunks(writes []crm.Write, o crm.Options, unique bool, results []crm.Result
 }
 
 // writeChunk makes one call and fills in the results of its writes.
-func (c *Client) writeChunk(ctx context.Context, writes []crm.Write, k chunk, o crm.Options, results []crm.Result) error {
-	body := fields{"data": rowsOf(writes, k, o)}
+func (c *Client) writeChunk(ctx context.Context, writes []crm.Write, k chunk, o crm.Options, shared []string, results []crm.Result) error {
+	body := fields{"data": rowsOf(writes, k, o, shared)}
 	if k.checks != nil {
 		body["duplicate_check_fields"] = k.checks
 	}
@@ -117,18 +124,19 @@ func (c *Client) writeChunk(ctx context.Context, writes []crm.Write, k chunk, o 
 	}
 	saves := parseRows(a.body, len(k.writes))
 	for i, n := range k.writes {
-		results[n] = saves[i].result(k, o)
+		results[n] = saves[i].result(writes[n], k, o)
+		c.noteChanged(results[n].Err)
 	}
 	return refusedAlike(results, k)
 }
 
-func rowsOf(writes []crm.Write, k chunk, o crm.Options) []fields {
+func rowsOf(writes []crm.Write, k chunk, o crm.Options, shared []string) []fields {
 	out := make([]fields, len(k.writes))
 	for i, n := range k.writes {
 		if w := writes[n]; w.ID == "" {
-			out[i] = created(w.Fields, o)
+			out[i] = created(w, o)
 		} else {
-			out[i] = changed(w)
+			out[i] = changed(w, shared)
 		}
 	}
 	return out
@@ -139,8 +147,10 @@ func nameless(p crm.Fields) bool { return strings.TrimSpace(p[crm.LastName]) == 
 
 // created are the fields of a new Contact. A first name is left out when there is none; a
 // last name has to be there.
-func created(p crm.Fields, o crm.Options) fields {
-	f := fields{"Last_Name": p[crm.LastName], emailField: p[crm.Email]}
+func created(w crm.Write, o crm.Options) fields {
+	p, f := w.Fields, fields{}
+	f.setOwn(w, contacts, nil)
+	f["Last_Name"], f[emailField] = p[crm.LastName], p[crm.Email]
 	if nameless(p) {
 		f["Last_Name"] = cmp.Or(o.Placeholder, noName)
 	}
@@ -153,10 +163,12 @@ func created(p crm.Fields, o crm.Options) fields {
 	return f
 }
 
-// changed are the fields of a change: names alone.
-func changed(w crm.Write) fields {
-	_, number, _ := strings.Cut(w.ID, "/")
-	f := fields{"id": number}
+// changed are the fields of a change: names, and the org's own. The address stays.
+func changed(w crm.Write, shared []string) fields {
+	module, number, _ := strings.Cut(w.ID, "/")
+	f := fields{}
+	f.setOwn(w, module, shared)
+	f["id"] = number
 	for name, value := range map[string]string{"First_Name": w.Fields[crm.FirstName], "Last_Name": w.Fields[crm.LastName]} {
 		if strings.TrimSpace(value) != "" {
 			f[name] = value
@@ -186,7 +198,7 @@ func parseRows(body []byte, n int) []save {
 }
 
 // result is what a row means.
-func (s save) result(k chunk, o crm.Options) crm.Result {
+func (s save) result(w crm.Write, k chunk, o crm.Options) crm.Result {
 	id := k.module + "/" + string(s.details().ID)
 	switch {
 	case s.Status == "success" && s.Code == "SUCCESS" && isID(id):
@@ -194,7 +206,7 @@ func (s save) result(k chunk, o crm.Options) crm.Result {
 	case s.Status != "error" || !codePattern.MatchString(s.Code):
 		return crm.Result{Err: nonsense("unexpected answer for a record", true)}
 	case k.method == http.MethodPost && s.ofPerson(o.Key):
-		return s.there()
+		return s.there(w)
 	}
 	f := s.blamed(o.Key).failure()
 	if k.method == http.MethodPut && (f.Code == noSuchRecord || k.module == leads && f.Code == converted) {
@@ -204,9 +216,13 @@ func (s save) result(k chunk, o crm.Options) crm.Result {
 }
 
 // there is the result of a new record whose person came to be there since nobody was
-// found. The names that are there stay.
-func (s save) there() crm.Result {
-	if id := s.match(); id != "" {
+// found. The names that are there stay; where there are fields of the org's own to be set, the
+// record is to be looked up first.
+func (s save) there(w crm.Write) crm.Result {
+	switch id := s.match(); {
+	case id != "" && len(w.Own) > 0:
+		return crm.Result{Err: &crm.Failure{Class: crm.Recorded, Code: crm.Exists, Match: id}}
+	case id != "":
 		return crm.Result{ID: id}
 	}
 	known, _ := Provider.KnownCode(duplicateEmail)
@@ -239,7 +255,7 @@ func refusedAlike(results []crm.Result, k chunk) error {
 	madeNone := k.method == http.MethodPost && (k.checks == nil || len(k.writes) > 1)
 	switch {
 	case first.Class == crm.Recorded && known.Call.Class == crm.Pause && madeNone:
-		return &crm.Failure{Class: known.Call.Class, Wait: known.Call.Wait, Code: first.Code, Detail: first.Detail}
+		return &crm.Failure{Class: known.Call.Class, Wait: known.Call.Wait, Code: first.Code, Detail: first.Detail, Field: first.Field, Changed: first.Changed}
 	case first.Code == mandatory:
 		failAll(results, k.writes, first)
 	}
