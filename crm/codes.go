@@ -21,6 +21,7 @@ type Verdict struct {
 type Code struct {
 	Record, Call Verdict
 	Wraps        bool   // what a customer's automation met, which its message may name by a code of its own
+	Changed      bool   // it may come since the CRM's fields aren't what they were: see Failure.Changed
 	Explanation         // to those who wait
 	Stuck        string // what to look at where it doesn't pass after all; may be empty
 }
@@ -59,6 +60,12 @@ func OneOrAll(e Explanation) Code { return Code{Record: Final, Call: Full, Expla
 // Automation is what a customer's own automation said of a record.
 func Automation(e Explanation) Code {
 	return Code{Record: Final, Call: Final, Wraps: true, Explanation: e}
+}
+
+// OfFields is a code that may come since the CRM's fields aren't what they were.
+func OfFields(c Code) Code {
+	c.Changed = true
+	return c
 }
 
 // PassingCode is a code that passes of a record, and of everybody; stuck is what the

@@ -36,11 +36,14 @@ type Write struct {
 // Options say how a tenant wants people to be found and written. A CRM leaves aside those
 // that are not among its Provider.Options.
 type Options struct {
-	Leads          bool     // look among the CRM's leads too, for those who are no contacts
-	Key            string   // name of a unique field for the address: look by it too, and make new records by it
-	SaveDuplicates bool     // save what the CRM takes for a duplicate, where it allows that
-	Placeholder    string   // the last name of new records of who gave none, where the CRM demands one; NA when empty
-	Read           []string // keys of the CRM's own fields that Find is to read
+	Leads          bool   // look among the CRM's leads too, for those who are no contacts
+	Key            string // name of a unique field for the address: look by it too, and make new records by it
+	SaveDuplicates bool   // save what the CRM takes for a duplicate, where it allows that
+	Placeholder    string // the last name of new records of who gave none, where the CRM demands one; NA when empty
+
+	// Read are the CRM's own fields that Find is to read, by SchemaField.Key, and their types. Those that
+	// begin with a colon can't be read.
+	Read map[string]ValueType
 }
 
 // Result tells what became of one person of a batch: an ID, or a *Failure.
@@ -100,6 +103,10 @@ type CRM interface {
 	Calls() int
 	// CheckKey fails with class Recorded unless a field can be an Options.Key.
 	CheckKey(ctx context.Context, field string) error
+	// Schema asks which fields of its own the CRM's records have that the connected user may
+	// set, and what they take. Choices that name other records, as owners, are the first
+	// MaxChoices of them.
+	Schema(ctx context.Context) (Schema, error)
 	// CheckUp asks whether sign-ups can arrive, and what is in their way.
 	CheckUp(ctx context.Context) ([]Check, error)
 }

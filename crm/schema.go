@@ -38,7 +38,7 @@ const (
 	TypeLongText ValueType = "long_text" // of several
 	TypeChoice   ValueType = "choice"    // Choice.Value
 	TypeChoices  ValueType = "choices"   // Choice.Value, joined by ";"
-	TypeCheckbox ValueType = "checkbox"  // "true" or "false"
+	TypeCheckbox ValueType = "checkbox"  // "true" or "false"; a CRM may say "false" of one that nobody ever set
 	TypeDate     ValueType = "date"      // 2006-01-02
 	TypeTime     ValueType = "time"      // RFC 3339, in UTC
 	TypeNumber   ValueType = "number"    // as JSON writes it
@@ -47,6 +47,9 @@ const (
 	TypePhone    ValueType = "phone"
 	TypeURL      ValueType = "url"
 )
+
+// MaxChoices is how many choices a field has at most that are records of the CRM's.
+const MaxChoices = 200
 
 // Value is what a field of a record holds, or is to hold: never empty where it is written.
 type Value struct {

@@ -40,6 +40,7 @@ type fakeCRM struct {
 	used, limit int // API calls
 	second      crm.LimitState
 	checkFails  error
+	schema      crm.Schema
 	org         string      // 00D1 when empty
 	changes     []crm.Write // of records that were there
 	calls       int
@@ -68,6 +69,8 @@ func (c *fakeCRM) CheckUp(context.Context) ([]crm.Check, error) {
 	}
 	return []crm.Check{{Level: crm.Stop, What: "Found."}}, nil
 }
+
+func (c *fakeCRM) Schema(context.Context) (crm.Schema, error) { return c.schema, c.checkFails }
 
 func (c *fakeCRM) Limits() []crm.LimitState {
 	c.mu.Lock()

@@ -62,6 +62,7 @@ var (
 	readContacts  = []string{"crm.objects.contacts.read"}
 	writeContacts = []string{"crm.objects.contacts.write"}
 	readSchema    = []string{"crm.objects.contacts.read", "crm.objects.contacts.write", "crm.schemas.contacts.read", "crm.schemas.contacts.write"}
+	readOwners    = []string{"crm.objects.owners.read"}
 	writeSchema   = []string{"crm.schemas.contacts.write"}
 	readConsent   = []string{"communication_preferences.read", "communication_preferences.read_write"}
 	writeConsent  = []string{"communication_preferences.read_write", "communication_preferences.write"}
@@ -89,6 +90,7 @@ var resources = []resource{
 
 	at("crm/properties/{v}/{contacts}", map[string]action{"GET": {"properties", readSchema, (*call).listProperties}, "POST": {"properties", writeSchema, (*call).createProperty}}),
 	at("crm/properties/{v}/{contacts}/*", map[string]action{"GET": {"properties", readSchema, (*call).showProperty}, "DELETE": {"properties", writeSchema, (*call).archiveProperty}}),
+	at("crm/owners/{v}", map[string]action{"GET": {"owners", readOwners, (*call).listOwners}}),
 	at("crm/property-validations/{v}/{contacts}", map[string]action{"GET": {"validations", readSchema, (*call).listRules}}),
 	at("crm/property-validations/{v}/{contacts}/*", map[string]action{"GET": {"validations", readSchema, (*call).showRules}}),
 

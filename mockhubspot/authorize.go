@@ -218,6 +218,7 @@ var scopeNames = map[string]string{
 	"communication_preferences.read":       "View whom you may write to",
 	"communication_preferences.read_write": "View and change whom you may write to",
 	"communication_preferences.write":      "Change whom you may write to",
+	"crm.objects.owners.read":              "View who can own a record",
 }
 
 func scopeWords(scopes []string, more string) []string {

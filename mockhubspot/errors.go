@@ -131,7 +131,7 @@ func missingScopes(scopes []string) *apiError {
 
 // faultKinds are the kinds of call that a fault may be put on. Of single records it fails
 // those in batches too, by category.
-var faultKinds = []string{"token", "revoke", "introspect", "uninstall", "authorize", "account", "properties", "validations",
+var faultKinds = []string{"token", "revoke", "introspect", "uninstall", "authorize", "account", "properties", "owners", "validations",
 	"batch_read", "batch_create", "batch_update", "batch_upsert", "batch_archive",
 	"list", "retrieve", "create", "update", "delete", "search", "merge", "gdpr_delete", "subscriptions"}
 

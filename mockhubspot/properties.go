@@ -25,7 +25,7 @@ var fieldTypes = map[string][]string{
 func (p *property) definition() map[string]any {
 	changed := formatTime(p.created)
 	d := map[string]any{"name": p.Name, "label": p.Label, "type": p.Type, "fieldType": p.FieldType, "groupName": p.GroupName,
-		"description": p.Description, "options": p.Options, "displayOrder": -1, "calculated": false, "externalOptions": false,
+		"description": p.Description, "options": p.Options, "displayOrder": -1, "calculated": false, "externalOptions": p.Name == ownerProperty,
 		"hasUniqueValue": p.Unique, "hidden": p.Hidden, "formField": p.FormField, "dataSensitivity": "non_sensitive", "archived": p.archived,
 		"createdAt": changed, "updatedAt": changed,
 		"modificationMetadata": map[string]any{"archivable": p.custom, "readOnlyDefinition": !p.custom, "readOnlyValue": p.readOnly}}
@@ -132,6 +132,17 @@ func (c *call) archiveProperty(ctx context.Context) (reply, error) {
 		_, err = q.ExecContext(ctx, `UPDATE properties SET archived = 1 WHERE org = $1 AND name = $2`, c.who.org, p.Name)
 		return err
 	})
+}
+
+// listOwners handles GET /crm/owners/…: the people of the account.
+func (c *call) listOwners(ctx context.Context) (reply, error) {
+	people, err := owners(ctx, c.s.core.Read, c.who.org)
+	list := []any{}
+	for _, u := range people {
+		list = append(list, map[string]any{"id": ownerID(u.ID), "email": u.Email, "firstName": u.First, "lastName": u.Last,
+			"userId": number(u.ID), "type": "PERSON", "archived": false, "createdAt": formatTime(0), "updatedAt": formatTime(0)})
+	}
+	return reply{http.StatusOK, map[string]any{"results": list}}, err
 }
 
 // ruleView is a validation rule as the API tells it.

@@ -30,8 +30,9 @@ type property struct {
 	Hidden      bool     `json:"hidden"`
 	FormField   bool     `json:"formField"`
 
-	custom   bool // the account made it
-	readOnly bool // its value
+	owners   []string // ids of those whom it may name
+	custom   bool     // the account made it
+	readOnly bool     // its value
 	archived bool
 	created  int64
 }
@@ -79,6 +80,9 @@ var stages = []string{"subscriber", "lead", "marketingqualifiedlead", "salesqual
 var legalBases = []string{"Legitimate interest – prospect/lead", "Legitimate interest – existing customer", "Legitimate interest - other",
 	"Performance of a contract", "Freely given consent from contact", "Not applicable"}
 
+// ownerProperty has the people of the account for values: its definition doesn't tell them.
+const ownerProperty = "hubspot_owner_id"
+
 // builtIn are the properties that every account has.
 func builtIn() []*property {
 	list := []*property{
@@ -90,6 +94,7 @@ func builtIn() []*property {
 		typed("enumeration", "radio", "lifecyclestage", "Lifecycle Stage", stages...),
 		typed("enumeration", "radio", "hs_lead_status", "Lead Status", "NEW", "OPEN", "IN_PROGRESS", "OPEN_DEAL", "UNQUALIFIED", "ATTEMPTED_TO_CONTACT", "CONNECTED", "BAD_TIMING"),
 		typed("enumeration", "checkbox", "hs_legal_basis", "Legal basis for processing contact's data", legalBases...),
+		typed("enumeration", "select", ownerProperty, "Contact owner"),
 		typed("number", "number", "numemployees_estimate", "Estimated number of employees"),
 		typed("date", "date", "closedate", "Close Date"),
 
@@ -133,8 +138,28 @@ func (s *Server) schema(ctx context.Context, q querier, org string) (*schema, er
 		v.add(p)
 		return nil
 	}, `SELECT definition, archived, created FROM properties WHERE org = $1 ORDER BY created, name`, org)
+	if err != nil {
+		return nil, err
+	}
+	people, err := owners(ctx, q, org)
+	for _, u := range people {
+		v.byName[ownerProperty].owners = append(v.byName[ownerProperty].owners, ownerID(u.ID))
+	}
 	return v, err
 }
+
+// owners are the people of an account who can own a contact.
+func owners(ctx context.Context, q querier, org string) (people []user, err error) {
+	err = simulated.Rows(ctx, q, func(r *sql.Rows) error {
+		u, err := simulated.ScanUser(r)
+		people = append(people, u)
+		return err
+	}, `SELECT `+simulated.UserColumns+` FROM users WHERE active = 1 AND id IN (SELECT user FROM members WHERE org = $1) ORDER BY id`, org)
+	return people, err
+}
+
+// ownerID is the id of a person as an owner, which isn't that of the user.
+func ownerID(user string) string { return "9" + user }
 
 // keyProperty returns the property by which a batch may name contacts: their id (nil), their
 // address, or one with unique values. Another one is refused.
@@ -161,5 +186,5 @@ func (s *schema) uniques() (names []string) {
 
 // has reports whether an enumeration may have a value.
 func (p *property) has(value string) bool {
-	return slices.ContainsFunc(p.Options, func(o option) bool { return o.Value == value })
+	return slices.Contains(p.owners, value) || slices.ContainsFunc(p.Options, func(o option) bool { return o.Value == value })
 }

@@ -65,7 +65,7 @@ type rule struct {
 
 // allScopes are those that the simulated app has ticked at first.
 const allScopes = "oauth crm.objects.contacts.read crm.objects.contacts.write crm.schemas.contacts.read crm.schemas.contacts.write " +
-	"communication_preferences.read communication_preferences.read_write communication_preferences.write"
+	"communication_preferences.read communication_preferences.read_write communication_preferences.write crm.objects.owners.read"
 
 func defaultSettings() settings {
 	return settings{

@@ -211,7 +211,7 @@ func (c *call) static(ctx context.Context, o *object) ([]*record, error) {
 	for _, u := range users {
 		if u.OrgID == org.ID {
 			list = append(list, &record{org: org.ID, obj: o, fields: map[string]any{"Id": u.ID, "Username": u.Username, "FirstName": u.First,
-				"LastName": u.Last, "Name": u.Name(), "Email": u.Email, "IsActive": u.Active}})
+				"LastName": u.Last, "Name": u.Name(), "Email": u.Email, "IsActive": u.Active, "UserType": "Standard"}})
 		}
 	}
 	return list, err

@@ -163,7 +163,8 @@ func newSchema(externalID, required string) *schema {
 	rules.Writable = false
 	people := newObject("User", "User", "Users", "005", []*field{
 		system("string", "Username", "Username", 80), system("string", "LastName", "Last Name", 80), system("string", "FirstName", "First Name", 40),
-		system("string", "Name", "Full Name", 121), system("email", "Email", "Email", 128), system("boolean", "IsActive", "Active", 0)})
+		system("string", "Name", "Full Name", 121), system("email", "Email", "Email", 128), system("boolean", "IsActive", "Active", 0),
+		system("picklist", "UserType", "User Type", 40)})
 	people.Writable = false
 
 	s := &schema{objects: []*object{account, contact, lead, organization, people, rules}, byName: map[string]*object{}}

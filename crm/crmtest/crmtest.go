@@ -64,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		"calls are counted":             calls,
 		"a check-up":                    checkUp,
 		"a field that is not there":     noKey,
+		"its fields":                    schema,
 		"nothing to do takes no call":   nothing,
 		"an address that means trouble": odd,
 		"a placeholder we wrote":        placeholder,

@@ -110,13 +110,22 @@ func checkScopes(scopes []string) []crm.Check {
 
 // property is the definition of a property of contacts.
 type property struct {
-	Name       string `json:"name"`
-	Label      string `json:"label"`
-	Type       string `json:"type"`
-	Unique     bool   `json:"hasUniqueValue"`
-	Calculated bool   `json:"calculated"`
-	Archived   bool   `json:"archived"`
-	Metadata   struct {
+	Name        string `json:"name"`
+	Label       string `json:"label"`
+	Type        string `json:"type"`
+	FieldType   string `json:"fieldType"`
+	Unique      bool   `json:"hasUniqueValue"`
+	Hidden      bool   `json:"hidden"`
+	Defined     bool   `json:"hubspotDefined"`
+	Calculated  bool   `json:"calculated"`
+	Sensitivity string `json:"dataSensitivity"`
+	Options     []struct {
+		Value  string `json:"value"`
+		Label  string `json:"label"`
+		Hidden bool   `json:"hidden"`
+	} `json:"options"`
+	Archived bool `json:"archived"`
+	Metadata struct {
 		ReadOnly bool `json:"readOnlyValue"`
 	} `json:"modificationMetadata"`
 }

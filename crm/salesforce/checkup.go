@@ -55,19 +55,43 @@ func (c *Client) Inspect(ctx context.Context) (Organization, []crm.Check, error)
 // described is what describe says of an object: REST API Developer Guide, sObject
 // Describe. It shows what the connected user may see.
 type described struct {
-	Createable bool `json:"createable"`
-	Updateable bool `json:"updateable"`
-	Fields     []struct {
-		Name              string `json:"name"`
-		Label             string `json:"label"`
-		Type              string `json:"type"`
-		Createable        bool   `json:"createable"`
-		Updateable        bool   `json:"updateable"`
-		Nillable          bool   `json:"nillable"`
-		DefaultedOnCreate bool   `json:"defaultedOnCreate"`
-		ExternalID        bool   `json:"externalId"`
-		Unique            bool   `json:"unique"`
-	} `json:"fields"`
+	Createable bool             `json:"createable"`
+	Updateable bool             `json:"updateable"`
+	Fields     []describedField `json:"fields"`
+
+	RecordTypes []struct {
+		ID        string `json:"recordTypeId"`
+		Name      string `json:"name"`
+		Active    bool   `json:"active"`
+		Available bool   `json:"available"` // to the connected user
+		Master    bool   `json:"master"`
+	} `json:"recordTypeInfos"`
+}
+
+// describedField is what describe says of a field.
+type describedField struct {
+	Name              string `json:"name"`
+	Label             string `json:"label"`
+	Type              string `json:"type"`
+	Length            int    `json:"length"`
+	Createable        bool   `json:"createable"`
+	Updateable        bool   `json:"updateable"`
+	Nillable          bool   `json:"nillable"`
+	DefaultedOnCreate bool   `json:"defaultedOnCreate"`
+	ExternalID        bool   `json:"externalId"`
+	Unique            bool   `json:"unique"`
+	Calculated        bool   `json:"calculated"`
+	AutoNumber        bool   `json:"autoNumber"`
+	Hidden            bool   `json:"deprecatedAndHidden"`
+	HTML              bool   `json:"htmlFormatted"`
+	Restricted        bool   `json:"restrictedPicklist"`
+	Dependent         bool   `json:"dependentPicklist"`
+	Controller        string `json:"controllerName"`
+	Picklist          []struct {
+		Value  string `json:"value"`
+		Label  string `json:"label"`
+		Active bool   `json:"active"`
+	} `json:"picklistValues"`
 }
 
 const contactAccess = "give access in Setup → Permission Sets → Object Settings → Contacts."

@@ -40,20 +40,32 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 
 // described are the fields of a module, as the connected user may see them.
 type described struct {
-	Fields []struct {
-		Name      string          `json:"api_name"`
-		Label     string          `json:"field_label"`
-		Type      string          `json:"data_type"`
-		Length    int             `json:"length"`
-		Mandatory bool            `json:"system_mandatory"`
-		ReadOnly  bool            `json:"read_only"`
-		Shown     bool            `json:"field_read_only"` // the user may see it alone
-		Unique    json.RawMessage `json:"unique"`
-		May       struct {
-			Create bool `json:"api_create"`
-			Update bool `json:"api_update"`
-		} `json:"operation_type"`
-	} `json:"fields"`
+	Fields []describedField `json:"fields"`
+}
+
+// describedField is what Zoho says of a field.
+type describedField struct {
+	Name      string          `json:"api_name"`
+	Label     string          `json:"field_label"`
+	Type      string          `json:"data_type"`
+	JSON      string          `json:"json_type"`
+	Length    int             `json:"length"`
+	Mandatory bool            `json:"system_mandatory"`
+	ReadOnly  bool            `json:"read_only"`
+	Shown     bool            `json:"field_read_only"` // the user may see it alone
+	Virtual   bool            `json:"virtual_field"`
+	Unique    json.RawMessage `json:"unique"`
+	May       struct {
+		Create bool `json:"api_create"`
+		Update bool `json:"api_update"`
+	} `json:"operation_type"`
+	Area struct {
+		Type string `json:"type"`
+	} `json:"textarea"`
+	Picks []struct {
+		Display string `json:"display_value"`
+		Type    string `json:"type"`
+	} `json:"pick_list_values"`
 }
 
 // unique reports whether a field is: what its description has then isn't empty.
@@ -281,23 +293,12 @@ func (d described) apart() crm.Check {
 
 // checkLayouts asks which further fields a layout demands.
 func (c *Client) checkLayouts(ctx context.Context) []crm.Check {
-	var in struct {
-		Layouts []struct {
-			Name     string `json:"name"`
-			Sections []struct {
-				Fields []struct {
-					Name     string `json:"api_name"`
-					Label    string `json:"field_label"`
-					Required bool   `json:"required"`
-				} `json:"fields"`
-			} `json:"sections"`
-		} `json:"layouts"`
-	}
-	if err := c.get(ctx, "/settings/layouts?module="+contacts, &in); err != nil {
+	layouts, err := c.layouts(ctx)
+	if err != nil {
 		return []crm.Check{unanswered(crm.Warning, "What layouts demand of a Contact could not be looked at.", "If one demands a field that the form doesn’t fill in, sign-ups need attention, and say so.", err)}
 	}
 	var names []string
-	for _, l := range in.Layouts {
+	for _, l := range layouts {
 		for _, s := range l.Sections {
 			for _, f := range s.Fields {
 				if f.Required && !slices.Contains(ours, f.Name) {

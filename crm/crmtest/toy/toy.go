@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"gatepost/crm"
 )
@@ -17,8 +18,13 @@ import (
 // Service is the toy's id.
 const Service = "toy"
 
-// noAddress is the code with which it refuses who has no address.
-const noAddress = "NO_ADDRESS"
+// The codes with which it refuses.
+const (
+	noAddress = "NO_ADDRESS"
+	noField   = "NO_FIELD"
+	noValue   = "NO_VALUE"
+	needed    = "FIELD_NEEDED"
+)
 
 // Provider is what is true of it.
 var Provider = &crm.Provider{
@@ -28,6 +34,9 @@ var Provider = &crm.Provider{
 	RecordURL: func(instanceURL, id string) string { return instanceURL + "/people/" + id },
 	Codes: map[string]crm.Code{
 		noAddress: crm.OneRecord(crm.Explain("Address not accepted", "Address not accepted", "{CRM} does not accept this e-mail address.", crm.You, "Ask the person for another address.")),
+		noField:   crm.OfFields(crm.OneOrAll(crm.ByAdmin("Field missing", "Field missing", "{CRM} does not have a field that we fill in.", "add the field."))),
+		noValue:   crm.OfFields(crm.OneRecord(crm.ByAdmin("Value not accepted", "Value not accepted", "{CRM} does not take a value that we fill in.", "add the value."))),
+		needed:    crm.OfFields(crm.OneRecord(crm.ByAdmin("Required field missing", "Required field", "{CRM} requires a field that is not filled in.", "make the field optional."))),
 	},
 }
 
@@ -39,6 +48,10 @@ type CRM struct {
 	turns int // of the clock: one for each write
 	calls int
 
+	// Fields are those that cards have beside the address and the names. Tests may change them
+	// while nobody calls.
+	Fields []crm.SchemaField
+
 	down  int  // calls that fail as in an outage
 	after bool // once they have done their work
 	ended bool // the access has
@@ -46,13 +59,30 @@ type CRM struct {
 
 type card struct {
 	crm.Fields
+	own           map[string]string
 	made, changed int // at which turn
 }
 
 var _ crm.CRM = (*CRM)(nil)
 
 // New returns an empty toy.
-func New() *CRM { return &CRM{cards: map[string]*card{}} }
+func New() *CRM { return &CRM{cards: map[string]*card{}, Fields: fields()} }
+
+// fields has a field of each type, and two that take no other values than theirs.
+func fields() (all []crm.SchemaField) {
+	for _, t := range []crm.ValueType{crm.TypeText, crm.TypeLongText, crm.TypeChoice, crm.TypeChoices, crm.TypeCheckbox, crm.TypeDate,
+		crm.TypeTime, crm.TypeNumber, crm.TypeInteger, crm.TypeEmail, crm.TypePhone, crm.TypeURL} {
+		f := crm.SchemaField{Key: "toy_" + string(t), Label: "Toy " + string(t), Type: t, Create: true, Update: true}
+		switch t {
+		case crm.TypeChoice, crm.TypeChoices:
+			f.Closed, f.Values = true, []crm.Choice{{Value: "red"}, {Value: "green", Label: "Green"}, {Value: "blue"}}
+		case crm.TypeText, crm.TypeLongText:
+			f.Length = 100
+		}
+		all = append(all, f)
+	}
+	return all
+}
 
 // Provider implements crm.CRM, as the following.
 func (c *CRM) Provider() *crm.Provider { return Provider }
@@ -82,20 +112,93 @@ func (c *CRM) call(write bool, work func()) error {
 }
 
 // Find returns the cards with the addresses.
-func (c *CRM) Find(_ context.Context, emails []string, _ crm.Options) (map[string][]crm.Record, error) {
+func (c *CRM) Find(_ context.Context, emails []string, o crm.Options) (map[string][]crm.Record, error) {
 	found := map[string][]crm.Record{}
 	if len(emails) == 0 {
 		return found, nil
 	}
+	var gone error
 	err := c.call(false, func() {
+		for key := range o.Read {
+			if _, ok := c.field(key); !ok {
+				gone = refused(noField, key, crm.Pause)
+				return
+			}
+		}
 		ids := slices.SortedFunc(maps.Keys(c.cards), func(a, b string) int { return c.cards[b].changed - c.cards[a].changed })
 		for _, id := range ids {
 			if email := strings.ToLower(c.cards[id].Fields[crm.Email]); slices.Contains(emails, email) {
-				found[email] = append(found[email], crm.Record{ID: id, Fields: maps.Clone(c.cards[id].Fields)})
+				found[email] = append(found[email], crm.Record{ID: id, Fields: maps.Clone(c.cards[id].Fields), Own: c.cards[id].read(o)})
 			}
 		}
 	})
+	if err == nil {
+		err = gone
+	}
 	return found, err
+}
+
+// read are the fields of a card that are asked for.
+func (k *card) read(o crm.Options) map[string]string {
+	var own map[string]string
+	for key := range o.Read {
+		if v := k.own[key]; v != "" {
+			if own == nil {
+				own = map[string]string{}
+			}
+			own[key] = v
+		}
+	}
+	return own
+}
+
+func (c *CRM) field(key string) (crm.SchemaField, bool) {
+	i := slices.IndexFunc(c.Fields, func(f crm.SchemaField) bool { return f.Key == key })
+	if i < 0 {
+		return crm.SchemaField{}, false
+	}
+	return c.Fields[i], true
+}
+
+func takes(f crm.SchemaField, v crm.Value) bool {
+	text, ok := crm.Canonical(f.Type, v.Text)
+	if !ok || v.Type != f.Type || f.Length > 0 && utf8.RuneCountInString(text) > f.Length {
+		return false
+	}
+	values := []string{text}
+	if f.Type == crm.TypeChoices {
+		values = v.Choices()
+	}
+	for _, one := range values {
+		if f.Closed && !slices.ContainsFunc(f.Values, func(c crm.Choice) bool { return c.Value == one }) {
+			return false
+		}
+	}
+	return true
+}
+
+func refused(code, key string, class crm.Class) error {
+	return &crm.Failure{Class: class, Code: code, Field: key, Changed: true}
+}
+
+// check refuses fields that a card hasn't, values that they don't take, and a new card without
+// those that it needs.
+func (c *CRM) check(w crm.Write) error {
+	for _, key := range slices.Sorted(maps.Keys(w.Own)) {
+		f, ok := c.field(key)
+		if !ok || w.ID == "" && !f.Create || w.ID != "" && !f.Update {
+			return refused(noField, key, crm.Recorded)
+		}
+		if !takes(f, w.Own[key]) {
+			return refused(noValue, key, crm.Recorded)
+		}
+	}
+	for _, f := range c.Fields {
+		if _, given := w.Own[f.Key]; f.Required && !given && w.ID == "" {
+			return refused(needed, f.Key, crm.Recorded)
+		}
+	}
+	return nil
 }
 
 // Write makes and changes cards.
@@ -119,10 +222,16 @@ func (c *CRM) write(w crm.Write) crm.Result {
 		return crm.Result{Err: &crm.Failure{Class: crm.Recorded, Code: crm.Gone}}
 	case w.ID == "" && !strings.Contains(w.Fields[crm.Email], "@"):
 		return crm.Result{Err: &crm.Failure{Class: crm.Recorded, Code: noAddress}}
+	}
+	if err := c.check(w); err != nil {
+		return crm.Result{Err: err}
+	}
+	switch {
 	case w.ID == "":
 		c.made++
 		w.ID = fmt.Sprintf("card-%d", c.made)
-		c.cards[w.ID] = &card{maps.Clone(w.Fields), c.turns, c.turns}
+		c.cards[w.ID] = &card{maps.Clone(w.Fields), map[string]string{}, c.turns, c.turns}
+		c.cards[w.ID].set(w)
 		return crm.Result{ID: w.ID, Made: true}
 	}
 	for name, value := range w.Fields {
@@ -130,8 +239,16 @@ func (c *CRM) write(w crm.Write) crm.Result {
 			is.Fields[name] = value
 		}
 	}
+	is.set(w)
 	is.changed = c.turns
 	return crm.Result{ID: w.ID}
+}
+
+// set gives a card the fields that a write has for it.
+func (k *card) set(w crm.Write) {
+	for key, v := range w.Own {
+		k.own[key], _ = crm.Canonical(v.Type, v.Text)
+	}
 }
 
 // Remove deletes a card that nobody changed.
@@ -163,6 +280,12 @@ func (c *CRM) Calls() int {
 // CheckKey refuses all fields: none is unique.
 func (c *CRM) CheckKey(context.Context, string) error {
 	return &crm.Failure{Class: crm.Recorded, Code: crm.NoKey}
+}
+
+// Schema tells of Fields.
+func (c *CRM) Schema(context.Context) (s crm.Schema, err error) {
+	err = c.call(false, func() { s.Fields = slices.Clone(c.Fields) })
+	return s, err
 }
 
 // CheckUp finds that it works.
