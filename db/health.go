@@ -100,7 +100,8 @@ type Consent struct {
 	Source   string // form, api, test
 	Words    string
 	Repeated bool              // the address was there already
-	Replaced map[string]string // values of before that the sign-up replaced, by field
+	Version  int               // of the form that was shown
+	Replaced map[string]string // values of before that the sign-up replaced, by the ids of fields
 }
 
 // HistoryLimit bounds how many events, how many sign-ups and how many edits are read of
@@ -136,15 +137,15 @@ func (d *Watch) History(ctx context.Context, tenantID, subscriberID string) (h H
 	h.Consents, err = collect(ctx, d.read, func(row scanner) (c Consent, err error) {
 		var id, replaced string
 		var at int64
-		err = row.Scan(&id, &at, &c.Source, &c.Words, &replaced, &c.Repeated)
+		err = row.Scan(&id, &at, &c.Source, &c.Words, &replaced, &c.Version, &c.Repeated)
 		c.At = fromMillis(at)
 		if err != nil || replaced == "" {
 			return c, err
 		}
 		return c, json.Unmarshal([]byte(replaced), &c.Replaced)
-	}, `SELECT s.id, s.created_at, s.source, w.text, '', 0 FROM subscribers s JOIN wordings w ON w.id = s.wording_id
+	}, `SELECT s.id, s.created_at, s.source, w.text, '', s.form_version, 0 FROM subscribers s JOIN wordings w ON w.id = s.wording_id
 			WHERE s.tenant_id = $1 AND s.id = $2
-		UNION ALL SELECT c.id, c.at, c.source, w.text, c.replaced, 1 FROM consents c JOIN wordings w ON w.id = c.wording_id
+		UNION ALL SELECT c.id, c.at, c.source, w.text, c.replaced, c.form_version, 1 FROM consents c JOIN wordings w ON w.id = c.wording_id
 			WHERE c.tenant_id = $1 AND c.subscriber_id = $2
 		ORDER BY 1 DESC LIMIT $3`, tenantID, subscriberID, HistoryLimit)
 	if err != nil {

@@ -393,8 +393,8 @@ func (p *postgres) enter(ctx context.Context, b *book, signUps []SignUp) ([]Sign
 // enterNew stores those whose address is new, and returns their ids, and the id that was
 // meant for each.
 func (p *postgres) enterNew(ctx context.Context, b *book, signUps []SignUp, order []int) (added map[string]bool, ids []string, err error) {
-	var texts [9][]string
-	var at []int64
+	var texts [10][]string
+	var at, versions []int64
 	ids = make([]string, len(signUps))
 	for i := range ids {
 		ids[i] = NewID() // they sort by who came first
@@ -405,20 +405,20 @@ func (p *postgres) enterNew(ctx context.Context, b *book, signUps []SignUp, orde
 		if err != nil {
 			return nil, nil, err
 		}
-		for c, text := range []string{s.TenantID, ids[i], s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, wording, s.Source} {
+		for c, text := range []string{s.TenantID, ids[i], s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, wording, s.Source, s.Fields} {
 			texts[c] = append(texts[c], text)
 		}
-		at = append(at, millis(s.At))
+		at, versions = append(at, millis(s.At)), append(versions, int64(s.FormVersion))
 	}
-	args := make([]any, 0, 10)
+	args := make([]any, 0, 12)
 	for _, column := range texts {
 		args = append(args, column)
 	}
 	stored, err := collect(ctx, b.tx, scanID, `INSERT INTO subscribers
-		(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, created_at)
-		SELECT t, id, n, e, k, f, l, w, s, 'active', at FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS TEXT[]), CAST($5 AS TEXT[]),
-			CAST($6 AS TEXT[]), CAST($7 AS TEXT[]), CAST($8 AS TEXT[]), CAST($9 AS TEXT[]), CAST($10 AS BIGINT[])) AS r (t, id, n, e, k, f, l, w, s, at)
-		ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING RETURNING id`, append(args, at)...)
+		(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, fields, state, created_at, form_version)
+		SELECT t, id, n, e, k, f, l, w, s, c, 'active', at, v FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS TEXT[]), CAST($5 AS TEXT[]),
+			CAST($6 AS TEXT[]), CAST($7 AS TEXT[]), CAST($8 AS TEXT[]), CAST($9 AS TEXT[]), CAST($10 AS TEXT[]), CAST($11 AS BIGINT[]), CAST($12 AS BIGINT[])) AS r (t, id, n, e, k, f, l, w, s, c, at, v)
+		ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING RETURNING id`, append(args, at, versions)...)
 	added = map[string]bool{}
 	for _, id := range stored {
 		added[id] = true

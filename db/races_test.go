@@ -370,6 +370,18 @@ func pausesField(t *testing.T, key DestinationKey) func(*DB) error {
 
 func races() []race {
 	return []race{
+		{"SaveForm", "the same version by both", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			all, err := d.Newsletters(t.Context(), tenant.ID)
+			unless(t, err)
+			next := all[0].Form
+			next.Version++
+			save := func(d *DB) error { return d.SaveForm(t.Context(), tenant.ID, all[0].ID, next, "") }
+			return duel{save, nil, func(one, other error) {
+				oneWins(t, ErrConflict)(one, other)
+				wantN(t, d, 2, `SELECT count(*) FROM form_versions WHERE newsletter_id = $1`, all[0].ID)
+			}}
+		}},
 		{"AddHandshake", "room for one more", func(t *testing.T, d *DB) duel {
 			_, tenant := someone(t, d)
 			begin := func(d *DB) error {

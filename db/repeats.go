@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"time"
+
+	"gatepost/forms"
 )
 
 // repeatEvery is how long after a repeated sign-up a further one is delivered.
@@ -12,8 +14,8 @@ const repeatEvery = time.Hour
 
 // How a repeated sign-up changes a subscriber, and their deliveries.
 const (
-	repeatSubscriber = `UPDATE subscribers SET first_name = $1, last_name = $2, repeated_at = $3, revision = revision + 1, state = 'active'
-		WHERE tenant_id = $4 AND id = $5 AND revision = $6 AND state = $7`
+	repeatSubscriber = `UPDATE subscribers SET first_name = $1, last_name = $2, fields = $3, repeated_at = $4, revision = revision + 1, state = 'active'
+		WHERE tenant_id = $5 AND id = $6 AND revision = $7 AND state = $8`
 	// What waits takes the newer values along. When it is tried stays as it is, and
 	// whoever has read it already finds another revision.
 	repeatWaiting = `UPDATE deliveries SET revision = revision + 1, again_at = CASE WHEN again_at > 0 THEN again_at ELSE $1 END
@@ -28,6 +30,7 @@ type known struct {
 	place
 	email                string // as typed, where it is read with the rest
 	firstName, lastName  string
+	fields               string // forms.Values as JSON
 	repeatedAt, revision int64
 }
 
@@ -39,7 +42,7 @@ type delivering struct {
 	placeholders     sql.NullString
 }
 
-// repeat stores what a repeated sign-up says: the consent, names that were lacking,
+// repeat stores what a repeated sign-up says: the consent, names and fields that were lacking,
 // and others in the place of those that were there. Its deliveries are due again,
 // whatever became of the earlier ones.
 func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string, err error) {
@@ -48,17 +51,20 @@ func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string,
 		if err != nil {
 			return "", err
 		}
-		replaced := k.say(s)
+		replaced, err := k.say(s)
+		if err != nil {
+			return "", err
+		}
 		at := millis(s.At)
-		res, err := b.tx.ExecContext(ctx, repeatSubscriber, k.firstName, k.lastName, max(k.repeatedAt, at), s.TenantID, k.id, k.revision, k.state)
+		res, err := b.tx.ExecContext(ctx, repeatSubscriber, k.firstName, k.lastName, k.fields, max(k.repeatedAt, at), s.TenantID, k.id, k.revision, k.state)
 		switch err := changed(res, err, ErrLost); {
 		case errors.Is(err, ErrLost):
 			continue
 		case err != nil:
 			return "", err
 		}
-		if _, err := b.tx.ExecContext(ctx, `INSERT INTO consents (tenant_id, subscriber_id, id, wording_id, source, at, replaced) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			s.TenantID, k.id, NewID(), wording, s.Source, at, replaced); err != nil {
+		if _, err := b.tx.ExecContext(ctx, `INSERT INTO consents (tenant_id, subscriber_id, id, wording_id, source, at, replaced, form_version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			s.TenantID, k.id, NewID(), wording, s.Source, at, replaced, s.FormVersion); err != nil {
 			return "", err
 		}
 		b.change.comeBack(k.place)
@@ -76,9 +82,9 @@ func (c *change) comeBack(from place) {
 
 func (b *book) known(ctx context.Context, s SignUp) (k known, err error) {
 	k.tenantID, k.newsletterID = s.TenantID, s.NewsletterID
-	err = b.tx.QueryRowContext(ctx, `SELECT id, created_at, state, first_name, last_name, repeated_at, revision
+	err = b.tx.QueryRowContext(ctx, `SELECT id, created_at, state, first_name, last_name, fields, repeated_at, revision
 		FROM subscribers WHERE tenant_id = $1 AND email_key = $2 AND newsletter_id = $3`, s.TenantID, s.EmailKey, s.NewsletterID).
-		Scan(&k.id, &k.createdAt, &k.state, &k.firstName, &k.lastName, &k.repeatedAt, &k.revision)
+		Scan(&k.id, &k.createdAt, &k.state, &k.firstName, &k.lastName, &k.fields, &k.repeatedAt, &k.revision)
 	return k, err
 }
 
@@ -142,26 +148,45 @@ func (c *change) delivering(ctx context.Context, tenantID, subscriberID, destina
 	return d, err
 }
 
-// say takes over the names that a sign-up gives, and returns those that they
+// say takes over the names and fields that a sign-up gives, and returns those that they
 // replaced, as they are stored.
-func (k *known) say(s SignUp) (replaced string) {
-	was := map[string]string{}
-	for field, names := range map[string]struct {
-		is   *string
-		says string
-	}{"first_name": {&k.firstName, s.FirstName}, "last_name": {&k.lastName, s.LastName}} {
-		if names.says == "" || names.says == *names.is {
-			continue
+func (k *known) say(s SignUp) (replaced string, err error) {
+	was := forms.Values{}
+	take := func(field, is, says string) string {
+		if says == "" || says == is {
+			return is
 		}
-		if *names.is != "" {
-			was[field] = *names.is
+		if is != "" {
+			was[field] = is
 		}
-		*names.is = names.says
+		return says
 	}
-	if len(was) == 0 {
-		return ""
+	k.firstName, k.lastName = take(forms.FirstNameID, k.firstName, s.FirstName), take(forms.LastNameID, k.lastName, s.LastName)
+	if s.Fields != "" && s.Fields != k.fields {
+		if k.fields, err = mergeFields(k.fields, s.Fields, take); err != nil {
+			return "", err
+		}
 	}
-	return mustJSON(was)
+	return storedFields(was), nil
+}
+
+// mergeFields has what is said now taken over into what is stored, field by field.
+func mergeFields(stored, said string, take func(field, is, says string) string) (string, error) {
+	is, err := scanFields(stored)
+	if err != nil {
+		return "", err
+	}
+	says, err := scanFields(said)
+	if err != nil {
+		return "", err
+	}
+	if is == nil {
+		is = forms.Values{}
+	}
+	for id, value := range says {
+		is[id] = take(id, is[id], value)
+	}
+	return storedFields(is), nil
 }
 
 // dueAgain is when what was said at a time is to be delivered: at once, or when an

@@ -20,6 +20,8 @@ type SignUp struct {
 	LastName     string
 	Consent      string // the words
 	Source       string // form, api, test
+	Fields       string // what else was filled in, forms.Values as JSON; empty for nothing
+	FormVersion  int    // of the form that was shown
 	At           time.Time
 }
 
@@ -38,7 +40,7 @@ type SignedUp struct {
 // that none was stored.
 //
 // An address that is new on its newsletter becomes a subscriber, who waits for each
-// destination that the newsletter feeds. One that is there already takes over the names
+// destination that the newsletter feeds. One that is there already takes over the names and fields
 // that are given now, and waits again: see repeat.
 func (d *Readers) AddSignUps(ctx context.Context, signUps []SignUp) ([]SignedUp, error) {
 	answers, err := d.enterAll(ctx, signUps, d.engine.enter)
@@ -189,9 +191,9 @@ func (b *book) put(ctx context.Context, s SignUp, wording string) (id string, kn
 func (b *book) putOnce(ctx context.Context, s SignUp, wording string) (id string, known bool, err error) {
 	id = NewID()
 	added, err := b.tx.ExecContext(ctx, `INSERT INTO subscribers
-		(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'active', $10) ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING`,
-		s.TenantID, id, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, wording, s.Source, millis(s.At))
+		(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, created_at, fields, form_version)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'active', $10, $11, $12) ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING`,
+		s.TenantID, id, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, wording, s.Source, millis(s.At), s.Fields, s.FormVersion)
 	switch err := changed(added, err, ErrConflict); {
 	case err == nil:
 		return id, false, b.deliver(ctx, s, id)

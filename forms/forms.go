@@ -3,7 +3,10 @@
 // sent, and describes itself as a JSON schema. It knows no database and no HTTP.
 package forms
 
-// Definition is one version of a newsletter's form.
+import "slices"
+
+// Definition is one version of a newsletter's form. It holds every field that an earlier one
+// had, and every key, so that what a form of any version sends is understood by it alone.
 type Definition struct {
 	Version int     `json:"-"`      // counted from 1; 0 is the form that newsletters had before forms were data
 	Fields  []Field `json:"fields"` // in the order in which they are shown; those that were deleted stay, hidden
@@ -46,8 +49,9 @@ const (
 
 // Field is one field of a form.
 type Field struct {
-	ID          string   `json:"id"`  // never changes, and is never given again; values are stored by it
-	Key         string   `json:"key"` // names it in posts; one field's alone, through all versions
+	ID          string   `json:"id"`            // never changes, and is never given again; values are stored by it
+	Key         string   `json:"key"`           // names it in posts; one field's alone, through all versions
+	Was         []string `json:"was,omitempty"` // the keys that it had in earlier versions, which go on naming it
 	Type        Type     `json:"type"`
 	Label       string   `json:"label"` // empty for the language's own word, of the fields that every form has
 	Help        string   `json:"help,omitempty"`
@@ -69,8 +73,9 @@ type Option struct {
 }
 
 // Values are what somebody filled in, by the ids of fields, in the form in which they are stored:
-// text as it is; a date as 2006-01-02; a number as JSON writes it; a checkbox as "true" or "false"; a country by its
-// two letters; several choices joined by Separator. A field that was left empty isn't there.
+// text as it is; a date as 2006-01-02; a number as JSON writes it, without an exponent; a checkbox
+// as "true" or "false"; a country by its two letters; several choices, in the order of the options,
+// joined by Separator. A field that was left empty isn't there.
 type Values map[string]string
 
 // Separator stands between several choices. No value of an option holds it.
@@ -87,4 +92,51 @@ func First(words string) Definition {
 		},
 		Consent: Consent{Words: words},
 	}
+}
+
+// Field returns the field that a key names, in this version or any before it, and whether there
+// is one.
+func (d Definition) Field(key string) (Field, bool) {
+	for _, f := range d.Fields {
+		if f.Key == key || slices.Contains(f.Was, key) {
+			return f, true
+		}
+	}
+	return Field{}, false
+}
+
+// ByID returns the field with an id, and whether there is one.
+func (d Definition) ByID(id string) (Field, bool) {
+	i := slices.IndexFunc(d.Fields, func(f Field) bool { return f.ID == id })
+	if i < 0 {
+		return Field{}, false
+	}
+	return d.Fields[i], true
+}
+
+// Shown are the fields that a form has, hidden ones among them, in their order.
+func (d Definition) Shown() (shown []Field) {
+	for _, f := range d.Fields {
+		if !f.Deleted {
+			shown = append(shown, f)
+		}
+	}
+	return shown
+}
+
+// Since is the definition by which is checked what a form of an earlier version sent: what
+// that one asked for as it asked for it, and what came later is known but needed by nobody,
+// who couldn't see it.
+func (d Definition) Since(earlier Definition) Definition {
+	merged := earlier
+	merged.Fields = nil
+	for _, f := range d.Fields {
+		f.Required = false
+		if was, ok := earlier.ByID(f.ID); ok {
+			was.Key, was.Was = f.Key, f.Was
+			f = was
+		}
+		merged.Fields = append(merged.Fields, f)
+	}
+	return merged
 }

@@ -64,9 +64,12 @@ func refuseNull(d *jsontext.Decoder, v any) error {
 
 // describe turns the library's error into ours, which quotes no value.
 func describe(err error) error {
+	var ours *JSONError
 	var syntax *jsontext.SyntacticError
 	var semantic *json.SemanticError
 	switch {
+	case errors.As(err, &ours):
+		return ours
 	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax):
 		return &JSONError{path(syntax.JSONPointer), Twice}
 	case errors.As(err, &syntax) && strings.Contains(syntax.Error(), "surrogate"):

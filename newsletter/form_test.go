@@ -108,7 +108,7 @@ func TestNames(t *testing.T) {
 		}
 		want := Checked{}
 		if tt.firstOK && tt.lastOK {
-			want = Checked{"jane@example.com", cleaned(t, tt.first), cleaned(t, tt.last)}
+			want = Checked{email: "jane@example.com", firstName: cleaned(t, tt.first), lastName: cleaned(t, tt.last)}
 		}
 		if clean != want {
 			t.Errorf("%s: became %+v", name, clean)

@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"gatepost/db"
+	"gatepost/forms"
 	"gatepost/input"
 )
 
@@ -21,6 +23,8 @@ var (
 	ErrBusy = errors.New("too many sign-ups at once")
 	// ErrInvalid says that a form was not checked before.
 	ErrInvalid = errors.New("the form is not in order")
+	// ErrClosed says that a newsletter takes no sign-ups: it is paused, or archived.
+	ErrClosed = errors.New("the newsletter takes no sign-ups")
 )
 
 // Source is the way by which a sign-up came.
@@ -38,6 +42,8 @@ type Store interface {
 	NewsletterBySlug(ctx context.Context, slug string) (db.Newsletter, error)
 	Newsletters(ctx context.Context, tenantID string) ([]db.Newsletter, error)
 	NewsletterStandings(ctx context.Context, tenantID string) ([]db.NewsletterStanding, error)
+	FormVersion(ctx context.Context, tenantID, newsletterID string, version int) (forms.Definition, error)
+	Logo(ctx context.Context, tenantID, newsletterID, id string) ([]byte, error)
 	AddSignUps(ctx context.Context, signUps []db.SignUp) ([]db.SignedUp, error)
 	SubscriberAt(ctx context.Context, tenantID, newsletterID, emailKey string) (db.Subscriber, error)
 	Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (db.SubscriberPage, error)
@@ -114,6 +120,26 @@ func (s *Service) BySlug(ctx context.Context, slug string) (db.Newsletter, error
 	return n, err
 }
 
+// FormShown returns the version of a newsletter's form that a reader says to have seen, which
+// may be an earlier one, of a page that was copied then. What is no version that there was is
+// taken for the present one.
+func (s *Service) FormShown(ctx context.Context, n db.Newsletter, version string) (forms.Definition, error) {
+	v, err := strconv.Atoi(version)
+	if err != nil || v < 0 || v >= n.Form.Version {
+		return n.Form, nil
+	}
+	shown, err := s.store.FormVersion(ctx, n.TenantID, n.ID, v)
+	if errors.Is(err, db.ErrNotFound) {
+		return n.Form, nil
+	}
+	return shown, err
+}
+
+// Logo returns a newsletter's picture with the given id as PNG, or db.ErrNotFound.
+func (s *Service) Logo(ctx context.Context, n db.Newsletter, id string) ([]byte, error) {
+	return s.store.Logo(ctx, n.TenantID, n.ID, id)
+}
+
 // Forget says that newsletters were changed: each is read anew.
 func (s *Service) Forget() { s.known.Clear() }
 
@@ -129,18 +155,24 @@ func (s *Service) Standings(ctx context.Context, tenantID string) ([]db.Newslett
 
 // SignUp stores what a reader sent, and returns the subscriber's id once it is on
 // disk. An address that is there already is answered like a new one. It returns
-// ErrInvalid for a form that Check didn't pass, ErrBusy when there is too
+// ErrInvalid for a form that Check didn't pass, ErrClosed for a newsletter that is paused or archived, ErrBusy when there is too
 // much to do, and the context's error when that ends first; the sign-up may be
 // stored all the same then.
 func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, source Source) (subscriberID string, err error) {
 	if f == (Checked{}) {
 		return "", ErrInvalid
 	}
+	if n.State != db.NewsletterOpen {
+		return "", ErrClosed
+	}
+	if f.words == "" { // of somebody who works there
+		f.words, f.version = n.Form.Consent.Words, n.Form.Version
+	}
 	return s.write(ctx, db.SignUp{
 		TenantID: n.TenantID, NewsletterID: n.ID,
 		Email: f.email, EmailKey: strings.ToLower(f.email),
 		FirstName: f.firstName, LastName: f.lastName,
-		Consent: n.Consent, Source: string(source), At: s.now(),
+		Consent: f.words, Source: string(source), At: s.now(), Fields: f.fields, FormVersion: f.version,
 	})
 }
 

@@ -36,7 +36,7 @@ CREATE TABLE logos (
 CREATE INDEX logos_by_newsletter ON logos (newsletter_id);
 
 ALTER TABLE subscribers ADD COLUMN fields TEXT NOT NULL DEFAULT '';           -- JSON: forms.Values; '' for none
-ALTER TABLE subscribers ADD COLUMN form_version BIGINT NOT NULL DEFAULT 0;    -- by which they signed up last
+ALTER TABLE subscribers ADD COLUMN form_version BIGINT NOT NULL DEFAULT 0;    -- by which they signed up first, with wording_id
 ALTER TABLE consents ADD COLUMN form_version BIGINT NOT NULL DEFAULT 0;       -- likewise, of a repeated sign-up
 
 -- How often forms were looked at, by the UTC hour. No address and no cookie leads to anybody.
