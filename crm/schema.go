@@ -1,5 +1,7 @@
 package crm
 
+import "cmp"
+
 // Schema is what a CRM's records of people can hold, as its connected user may write them.
 type Schema struct {
 	Fields []SchemaField `json:"fields"`
@@ -22,6 +24,9 @@ type SchemaField struct {
 	Values   []Choice  `json:"values,omitempty"` // of TypeChoice and TypeChoices
 	Calls    string    `json:"calls,omitempty"`  // what it costs beyond the calls that are made anyway; empty for nothing
 }
+
+// Name is what the field is called.
+func (f SchemaField) Name() string { return cmp.Or(f.Label, f.Key) }
 
 // Choice is one of the values of a field.
 type Choice struct {

@@ -4,11 +4,8 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"time"
-
-	"gatepost/forms"
 )
 
 // Pause says why nothing is sent to a destination for now. It stays, past Until,
@@ -111,9 +108,8 @@ type Known struct {
 	Revision     int64 // goes up with each repeated sign-up and each edit
 	Newer        bool  // something else was said since the write that is out
 	Placeholders Placeholders
-	Written      Written      // into the record
-	Filled       forms.Values // in the newsletter's form
-	FormVersion  int          // by which they signed up last
+	Written      Written // into the record
+	Agreed       int     // version of the form by which they signed up last
 }
 
 // Due returns up to limit of those who are to be delivered to a destination now, or whose
@@ -135,7 +131,7 @@ func (d *Outbox) Due(ctx context.Context, key DestinationKey, limit int) ([]Know
 		seen[k.ID], due = true, append(due, k)
 		return nil
 	}, `SELECT o.id, o.newsletter_id, o.email, o.email_key, o.first_name, o.last_name, o.state, o.created_at, o.repeated_at, o.edited_at,
-			d.state, d.reason, d.detail, d.attempts, d.refusals, d.due_at, d.sent_at, d.settles_at, d.record_id, d.revision, d.again_at, d.placeholders, o.source, o.fields, o.form_version, d.written
+			d.state, d.reason, d.detail, d.attempts, d.refusals, d.due_at, d.sent_at, d.settles_at, d.record_id, d.revision, d.again_at, d.placeholders, o.source, o.fields, CASE WHEN o.repeated_at = 0 THEN o.form_version ELSE COALESCE((SELECT c.form_version FROM consents c WHERE c.tenant_id = o.tenant_id AND c.subscriber_id = o.id ORDER BY c.id DESC LIMIT 1), o.form_version) END, d.written
 		FROM (SELECT id, due_at FROM (SELECT subscriber_id AS id, due_at FROM deliveries WHERE tenant_id = $1 AND destination_id = $2 AND state = 'waiting' AND due_at <= $3 ORDER BY due_at, subscriber_id LIMIT $4) w
 			UNION ALL SELECT id, due_at FROM (SELECT subscriber_id AS id, settles_at AS due_at FROM deliveries
 				WHERE tenant_id = $1 AND destination_id = $2 AND state = 'ended' AND sent_at > 0 AND settles_at <= $3 ORDER BY settles_at, subscriber_id LIMIT $4) l
@@ -152,17 +148,15 @@ func scanKnown(row scanner) (k Known, err error) {
 	var placeholders sql.NullString
 	var fields, written string
 	err = row.Scan(&k.ID, &k.NewsletterID, &k.Email, &k.EmailKey, &k.FirstName, &k.LastName, &k.Status, &created, &repeated, &edited,
-		&k.State, &k.Reason, &k.Detail, &k.Attempts, &k.Refusals, &due, &sent, &settles, &k.RecordID, &k.Revision, &again, &placeholders, &k.Source, &fields, &k.FormVersion, &written)
+		&k.State, &k.Reason, &k.Detail, &k.Attempts, &k.Refusals, &due, &sent, &settles, &k.RecordID, &k.Revision, &again, &placeholders, &k.Source, &fields, &k.Agreed, &written)
 	if err != nil {
 		return k, err
 	}
 	if k.Written, err = parseWritten(written); err != nil {
 		return k, err
 	}
-	if fields != "" {
-		if err := json.Unmarshal([]byte(fields), &k.Filled); err != nil {
-			return k, err
-		}
+	if k.Fields, err = scanFields(fields); err != nil {
+		return k, err
 	}
 	k.DueAt, k.SentAt, k.SettlesAt = fromMillis(due), fromMillis(sent), fromMillis(settles)
 	k.CreatedAt, k.RepeatedAt, k.EditedAt = fromMillis(created), fromMillis(repeated), fromMillis(edited)

@@ -146,9 +146,11 @@ func (d *Outbox) SaveMapping(ctx context.Context, key DestinationKey, m StoredMa
 			return err
 		}
 		revision = m.Revision + 1
-		res, err := tx.ExecContext(ctx, `INSERT INTO mappings (tenant_id, destination_id, newsletter_id, mapping, revision, changed_at, changed_by) VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (destination_id, newsletter_id) DO UPDATE SET mapping = excluded.mapping, revision = excluded.revision, changed_at = excluded.changed_at, changed_by = excluded.changed_by
-			WHERE mappings.revision = excluded.revision - 1`, key.TenantID, key.DestinationID, m.NewsletterID, m.JSON, revision, millis(d.now()), actor)
+		store := `UPDATE mappings SET mapping = $4, revision = $5, changed_at = $6, changed_by = $7 WHERE tenant_id = $1 AND destination_id = $2 AND newsletter_id = $3 AND revision = $5 - 1`
+		if m.Revision == 0 {
+			store = `INSERT INTO mappings (tenant_id, destination_id, newsletter_id, mapping, revision, changed_at, changed_by) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (destination_id, newsletter_id) DO NOTHING`
+		}
+		res, err := tx.ExecContext(ctx, store, key.TenantID, key.DestinationID, m.NewsletterID, m.JSON, revision, millis(d.now()), actor)
 		if err := changed(res, err, ErrConflict); err != nil {
 			return err
 		}

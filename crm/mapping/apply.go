@@ -136,6 +136,9 @@ func (all Fields) writes(p *Planned, r Record) bool {
 		return false
 	}
 	is, wrote := r.Own[p.Field.Key], r.Written[p.Field.Key]
+	if acts(p.Field) {
+		return p.Row.Rule != RuleCreate && !same(p.Field.Type, wrote, p.Value.Text)
+	}
 	switch p.Row.Rule {
 	case RuleAlways:
 	case RuleEmpty:
@@ -155,7 +158,7 @@ func (all Fields) writes(p *Planned, r Record) bool {
 }
 
 // joined are the choices of both, each once.
-func joined(a, b string) string { return strings.Join(split(a+separator+b), separator) }
+func joined(a, b string) string { return crm.JoinChoices(split(a + separator + b)) }
 
 // Wrote is what Gatepost last wrote into a record, after what was planned was written too.
 func (a Applied) Wrote(before map[string]string) map[string]string {

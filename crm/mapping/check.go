@@ -49,7 +49,7 @@ func (all Fields) Check(m Mapping, offered []Offered) (problems []Problem) {
 		checkSource(f, r, offered, add)
 	}
 	for _, f := range all.Unfilled(m) {
-		problems = append(problems, Problem{-1, f.Key, nameOf(f) + " is required: without it no new record is made. Choose what it is filled with.", ""})
+		problems = append(problems, Problem{-1, f.Key, f.Name() + " is required: without it no new record is made. Choose what it is filled with.", ""})
 	}
 	return problems
 }
@@ -83,7 +83,7 @@ func checkSource(f crm.SchemaField, r Row, offered []Offered, add func(text, val
 			return
 		}
 		if f.Required && !o.Never {
-			add(nameOf(f)+" is required, but “"+o.Label+"” may be empty. Make it a required field of the form, or choose something that is always there.", "")
+			add(f.Name()+" is required, but “"+o.Label+"” may be empty. Make it a required field of the form, or choose something that is always there.", "")
 			return
 		}
 	}
@@ -165,9 +165,6 @@ var typeNames = map[crm.ValueType]string{
 // TypeName is a type in words: "a text".
 func TypeName(t crm.ValueType) string { return typeNames[t] }
 
-// nameOf is what a field is called.
-func nameOf(f crm.SchemaField) string { return cmp.Or(f.Label, f.Key) }
-
 // list names some choices.
 func list(all []crm.Choice) string {
 	var names []string
@@ -182,5 +179,5 @@ func list(all []crm.Choice) string {
 }
 
 func byLabel(a, b crm.SchemaField) int {
-	return cmp.Or(strings.Compare(strings.ToLower(nameOf(a)), strings.ToLower(nameOf(b))), strings.Compare(a.Key, b.Key))
+	return cmp.Or(strings.Compare(strings.ToLower(a.Name()), strings.ToLower(b.Name())), strings.Compare(a.Key, b.Key))
 }

@@ -1,12 +1,9 @@
 package mapping
 
 import (
-	"encoding/json"
-	"math"
 	"net/mail"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf16"
@@ -47,7 +44,7 @@ func convert(text string, f crm.SchemaField) (v crm.Value, why Reason) {
 	case crm.TypeLongText:
 		v.Text = shorten(text, f.Length)
 	case crm.TypeChoices:
-		v.Text = strings.Join(split(text), separator)
+		v.Text = crm.JoinChoices(split(text))
 	case crm.TypeDate:
 		v.Text = dateOf(text)
 	case crm.TypeTime:
@@ -55,7 +52,7 @@ func convert(text string, f crm.SchemaField) (v crm.Value, why Reason) {
 	case crm.TypeCheckbox:
 		v.Text = checkboxOf(text)
 	case crm.TypeNumber, crm.TypeInteger:
-		v.Text = numberOf(text, f.Type == crm.TypeInteger)
+		v.Text = numberOf(f.Type, text)
 	default:
 		v.Text = strings.Join(strings.Fields(text), " ")
 	}
@@ -87,7 +84,7 @@ func wellFormed(v crm.Value) bool {
 	case crm.TypeCheckbox:
 		return checkboxOf(v.Text) == v.Text
 	case crm.TypeNumber, crm.TypeInteger:
-		return numberOf(v.Text, v.Type == crm.TypeInteger) == v.Text
+		return numberOf(v.Type, v.Text) == v.Text
 	case crm.TypeChoices:
 		return len(split(v.Text)) > 0
 	case crm.TypeEmail:
@@ -157,7 +154,7 @@ func dateOf(text string) string {
 func timeOf(text string) string {
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
 		if t, err := time.Parse(layout, text); err == nil && inRange(t) {
-			return t.UTC().Truncate(time.Second).Format(time.RFC3339)
+			return crm.CanonicalTime(t)
 		}
 	}
 	return ""
@@ -173,20 +170,13 @@ func checkboxOf(text string) string {
 	return ""
 }
 
-// numberOf is a number as JSON writes it; empty for what is none, or has a fraction where it must be whole.
-func numberOf(text string, whole bool) string {
-	n, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsInf(n, 0) || math.IsNaN(n) || whole && (n != math.Trunc(n) || math.Abs(n) > 1<<53) {
+// numberOf is a number as its type is written down; empty for what is none.
+func numberOf(t crm.ValueType, text string) string {
+	n, ok := crm.Canonical(t, text)
+	if !ok {
 		return ""
 	}
-	b, err := json.Marshal(n + 0) // -0 is 0
-	if err != nil {
-		return ""
-	}
-	if whole {
-		return strconv.FormatInt(int64(n), 10)
-	}
-	return string(b)
+	return n
 }
 
 // same reports whether two values of a type mean the same.
@@ -196,12 +186,9 @@ func same(t crm.ValueType, a, b string) bool {
 	}
 	switch t {
 	case crm.TypeChoices:
-		x, y := split(a), split(b)
-		slices.Sort(x)
-		slices.Sort(y)
-		return slices.Equal(x, y)
+		return crm.JoinChoices(split(a)) == crm.JoinChoices(split(b))
 	case crm.TypeNumber, crm.TypeInteger:
-		x, y := numberOf(a, false), numberOf(b, false)
+		x, y := numberOf(t, a), numberOf(t, b)
 		return x != "" && x == y
 	case crm.TypeTime:
 		x, y := timeOf(a), timeOf(b)

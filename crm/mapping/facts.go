@@ -87,10 +87,10 @@ var types = map[forms.Type]crm.ValueType{
 	forms.Country: crm.TypeChoice, forms.Hidden: crm.TypeText,
 }
 
-// most is how many characters a field takes; 0 where the form sets no limit of its own.
+// most is how many characters a field takes; 0 for what has none to count.
 func most(f forms.Field) int {
-	if f.Type == forms.Text || f.Type == forms.LongText || f.Type == forms.Hidden {
-		return f.Most
+	if limited(types[f.Type]) && f.Type != forms.Choice && f.Type != forms.Country {
+		return f.Limit()
 	}
 	return 0
 }
@@ -111,12 +111,13 @@ func values(f forms.Field) (all []string) {
 // Keys leads from each key that a field has or had to the field's id.
 type Keys map[string]string
 
-// KeysOf are the keys of all versions of a newsletter's form.
-func KeysOf(versions ...forms.Definition) Keys {
+// KeysOf are the keys of a form, and of all versions before it.
+func KeysOf(d forms.Definition) Keys {
 	all := Keys{}
-	for _, d := range versions {
-		for _, f := range d.Fields {
-			all[f.Key] = f.ID
+	for _, f := range d.Fields {
+		all[f.Key] = f.ID
+		for _, key := range f.Was {
+			all[key] = f.ID
 		}
 	}
 	return all

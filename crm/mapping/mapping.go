@@ -4,8 +4,10 @@
 package mapping
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"gatepost/crm"
 )
@@ -77,6 +79,9 @@ func LabelOf(r Rule) string {
 	return Rules[i].Label
 }
 
+// Name is what the row's field is called.
+func (r Row) Name() string { return cmp.Or(r.Label, r.Target) }
+
 // Parse reads a mapping as Stored writes it; an empty text is an empty mapping.
 func Parse(stored string) (m Mapping, err error) {
 	if stored != "" {
@@ -113,24 +118,30 @@ func Index(s crm.Schema) Fields {
 }
 
 // Reads are the keys of those targets of some mappings of which it must be known what a record holds
-// already, in order and each once: that is, all that may be written into a record that is there.
-func (all Fields) Reads(of ...Mapping) (keys []string) {
+// already, with their types: all that may be written into a record that is there, and read.
+func (all Fields) Reads(of ...Mapping) (keys map[string]crm.ValueType) {
 	for _, m := range of {
 		for _, r := range m.Rows {
-			if r.Rule != RuleCreate && all[r.Target].Update {
-				keys = append(keys, r.Target)
+			if f := all[r.Target]; r.Rule != RuleCreate && f.Update && !acts(f) {
+				if keys == nil {
+					keys = map[string]crm.ValueType{}
+				}
+				keys[f.Key] = f.Type
 			}
 		}
 	}
-	slices.Sort(keys)
-	return slices.Compact(keys)
+	return keys
 }
+
+// acts reports whether a field is none, but something that the CRM does with a record: what was
+// done can't be read.
+func acts(f crm.SchemaField) bool { return strings.HasPrefix(f.Key, ":") }
 
 // Unfilled are the fields without which the CRM takes no new record, and which none of a
 // mapping's rows fills.
 func (all Fields) Unfilled(m Mapping) (lacking []crm.SchemaField) {
 	for _, f := range all {
-		if _, filled := m.Row(f.Key); f.Required && !filled {
+		if _, filled := m.Row(f.Key); f.Required && f.Create && !filled {
 			lacking = append(lacking, f)
 		}
 	}
