@@ -131,7 +131,7 @@ func (d *Outbox) Due(ctx context.Context, key DestinationKey, limit int) ([]Know
 		seen[k.ID], due = true, append(due, k)
 		return nil
 	}, `SELECT o.id, o.newsletter_id, o.email, o.email_key, o.first_name, o.last_name, o.state, o.created_at, o.repeated_at, o.edited_at,
-			d.state, d.reason, d.detail, d.attempts, d.refusals, d.due_at, d.sent_at, d.settles_at, d.record_id, d.revision, d.again_at, d.placeholders, o.source, o.fields, CASE WHEN o.repeated_at = 0 THEN o.form_version ELSE COALESCE((SELECT c.form_version FROM consents c WHERE c.tenant_id = o.tenant_id AND c.subscriber_id = o.id ORDER BY c.id DESC LIMIT 1), o.form_version) END, d.written
+			d.state, d.reason, d.detail, d.attempts, d.refusals, d.due_at, d.sent_at, d.settles_at, d.record_id, d.revision, d.again_at, d.placeholders, `+knownForm+`, d.written
 		FROM (SELECT id, due_at FROM (SELECT subscriber_id AS id, due_at FROM deliveries WHERE tenant_id = $1 AND destination_id = $2 AND state = 'waiting' AND due_at <= $3 ORDER BY due_at, subscriber_id LIMIT $4) w
 			UNION ALL SELECT id, due_at FROM (SELECT subscriber_id AS id, settles_at AS due_at FROM deliveries
 				WHERE tenant_id = $1 AND destination_id = $2 AND state = 'ended' AND sent_at > 0 AND settles_at <= $3 ORDER BY settles_at, subscriber_id LIMIT $4) l
@@ -142,6 +142,10 @@ func (d *Outbox) Due(ctx context.Context, key DestinationKey, limit int) ([]Know
 		key.TenantID, key.DestinationID, now, limit)
 	return due, wrap("due deliveries", err)
 }
+
+// knownForm is what a subscriber o filled in, and the version of the form by which they signed up last.
+const knownForm = `o.source, o.fields, CASE WHEN o.repeated_at = 0 THEN o.form_version
+	ELSE COALESCE((SELECT c.form_version FROM consents c WHERE c.tenant_id = o.tenant_id AND c.subscriber_id = o.id ORDER BY c.id DESC LIMIT 1), o.form_version) END`
 
 func scanKnown(row scanner) (k Known, err error) {
 	var due, sent, settles, created, repeated, edited, again int64

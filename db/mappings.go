@@ -218,7 +218,7 @@ func (d *Outbox) SaveSchema(ctx context.Context, key DestinationKey, s StoredSch
 // time, and matter: they have a mapping, or somebody waits for them.
 func (d *Outbox) StaleSchemas(ctx context.Context, before time.Time) ([]DestinationKey, error) {
 	keys, err := collect(ctx, d.read, scanDestinationKey, `SELECT d.tenant_id, d.id FROM crm_schemas s JOIN destinations d ON d.tenant_id = s.tenant_id AND d.id = s.destination_id
-		JOIN tenants t ON t.id = d.tenant_id WHERE s.read_at < $1 AND d.removed_at = 0 AND t.closed_at = 0 AND `+mapped+` = 1 ORDER BY s.read_at, d.id LIMIT 100`, millis(before))
+		JOIN tenants t ON t.id = d.tenant_id WHERE s.read_at < $1 AND d.removed_at = 0 AND t.closed_at = 0 AND `+mapped+` = 1 ORDER BY d.id`, millis(before))
 	return keys, wrap("stale fields of CRMs", err)
 }
 
@@ -328,4 +328,28 @@ func parseWritten(stored string) (w Written, err error) {
 		err = json.Unmarshal([]byte(stored), &w)
 	}
 	return w, err
+}
+
+// Somebody returns all who have an address, with their deliveries to a destination, as Due
+// does; of the tenant's newest subscriber when the address is empty. Who hasn't entered the
+// destination counts as waiting there. None gives ErrNotFound.
+func (d *Outbox) Somebody(ctx context.Context, key DestinationKey, emailKey string) ([]Known, error) {
+	if emailKey == "" {
+		err := d.read.QueryRowContext(ctx, `SELECT email_key FROM subscribers WHERE tenant_id = $1 ORDER BY id DESC LIMIT 1`, key.TenantID).Scan(&emailKey)
+		if err != nil {
+			return nil, wrap("the newest subscriber", err)
+		}
+	}
+	all, err := collect(ctx, d.read, func(row scanner) (Known, error) {
+		k, err := scanKnown(row)
+		k.TenantID, k.DestinationID = key.TenantID, key.DestinationID
+		return k, err
+	}, `SELECT o.id, o.newsletter_id, o.email, o.email_key, o.first_name, o.last_name, o.state, o.created_at, o.repeated_at, o.edited_at,
+			COALESCE(d.state, 'waiting'), COALESCE(d.reason, ''), COALESCE(d.detail, ''), COALESCE(d.attempts, 0), COALESCE(d.refusals, 0), COALESCE(d.due_at, 0), COALESCE(d.sent_at, 0), COALESCE(d.settles_at, 0), COALESCE(d.record_id, ''), COALESCE(d.revision, 0), COALESCE(d.again_at, 0), COALESCE(d.placeholders, ''), `+knownForm+`, COALESCE(d.written, '')
+		FROM subscribers o LEFT JOIN deliveries d ON d.tenant_id = o.tenant_id AND d.subscriber_id = o.id AND d.destination_id = $2
+		WHERE o.tenant_id = $1 AND o.email_key = $3 ORDER BY o.id`, key.TenantID, key.DestinationID, emailKey)
+	if err == nil && len(all) == 0 {
+		err = ErrNotFound
+	}
+	return all, wrap("somebody", err)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strconv"
@@ -296,7 +297,11 @@ func (d *Dispatcher) ReadSchema(ctx context.Context, to db.DestinationKey) error
 // can't be asked keeps no other one from it.
 func (d *Dispatcher) ReadStaleSchemas(ctx context.Context) error {
 	stale, err := d.Store.StaleSchemas(ctx, d.Now().Add(-24*time.Hour))
+	rand.Shuffle(len(stale), func(i, j int) { stale[i], stale[j] = stale[j], stale[i] }) // or the same ones would come last whenever time is short
 	for _, to := range stale {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err := d.ReadSchema(ctx, to); err != nil {
 			d.Log.WarnContext(ctx, "the fields of a CRM can't be read", "tenant", to.TenantID, "destination", to.DestinationID, "error", err)
 		}
