@@ -46,7 +46,9 @@ type Options struct {
 	Read map[string]ValueType
 }
 
-// Result tells what became of one person of a batch: an ID, or a *Failure.
+// Result tells what became of one person of a batch: an ID, or a *Failure. Both are there when the
+// record was written, but not all that was to be done with it: then the Failure is of class Passing,
+// and its Field is the key of what is to be tried again, by writing the record with that once more.
 type Result struct {
 	ID   string
 	Made bool // the CRM said that it is a new record

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 )
 
 func (s *Server) controlRoutes(mux *http.ServeMux) {
-	s.core.Control(mux, map[string]func(*http.Request) (any, error){
+	own := map[string]func(*http.Request) (any, error){
 		"GET stats":                 s.stats,
 		"GET contacts":              s.contacts,
 		"POST contacts":             s.edit,
@@ -24,7 +25,9 @@ func (s *Server) controlRoutes(mux *http.ServeMux) {
 		"POST expire-access-tokens": s.expireAccessTokens,
 		"POST revoke":               s.revokeAll,
 		"POST uninstall":            s.uninstallAll,
-	})
+	}
+	maps.Copy(own, simulated.FieldsOf(s.setup, func(v *settings) *[]simulated.Field { return &v.Fields }))
+	s.core.Control(mux, own)
 }
 
 // grantsOfAsked is a condition on rows with a grant of those that a control call is about.

@@ -141,6 +141,9 @@ func (s *Server) schema(ctx context.Context, q querier, org string) (*schema, er
 	if err != nil {
 		return nil, err
 	}
+	for _, f := range s.set(org).Fields {
+		v.change(f)
+	}
 	people, err := owners(ctx, q, org)
 	for _, u := range people {
 		v.byName[ownerProperty].owners = append(v.byName[ownerProperty].owners, ownerID(u.ID))

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gatepost/simulated"
 )
 
 // settings are what tests may switch. They are kept in the file.
@@ -49,11 +51,12 @@ type settings struct {
 	MergeKeepsPrimary  bool   `json:"merge_keeps_primary"`  // instead of making a new id
 	BlockErased        bool   `json:"block_erased"`         // an erased address can't be created again
 
-	EmailMaxLength  int    `json:"email_max_length"`
-	EmailRefused    string `json:"email_refused"` // characters that the check of addresses refuses as well
-	Rules           []rule `json:"validation_rules"`
-	RuleErrorCode   string `json:"rule_error_code"` // of a violation
-	PrivacySettings bool   `json:"privacy_settings"`
+	EmailMaxLength  int               `json:"email_max_length"`
+	EmailRefused    string            `json:"email_refused"` // characters that the check of addresses refuses as well
+	Rules           []rule            `json:"validation_rules"`
+	RuleErrorCode   string            `json:"rule_error_code"` // of a violation
+	Fields          []simulated.Field `json:"fields"`          // properties that differ from those that every account has
+	PrivacySettings bool              `json:"privacy_settings"`
 }
 
 // rule is a validation rule of a property that the account defined.
@@ -109,6 +112,11 @@ func (v *settings) check() error {
 	}
 	for _, r := range v.Rules {
 		if err := r.check(); err != nil {
+			return err
+		}
+	}
+	for _, f := range v.Fields {
+		if err := checkField(f); err != nil {
 			return err
 		}
 	}

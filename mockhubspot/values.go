@@ -98,7 +98,22 @@ func (v *settings) cleanValue(p *property, value string) (clean, code, message s
 	if code, message = v.checkType(p, value); code == "" {
 		code, message = v.checkRules(p, value)
 	}
-	return value, code, message
+	return kept(p, value), code, message
+}
+
+// kept is a value as it is told afterwards: a day as one, and a moment with its milliseconds.
+func kept(p *property, value string) string {
+	layout := map[string]string{"date": time.DateOnly, "datetime": "2006-01-02T15:04:05.000Z"}[p.Type]
+	if layout == "" {
+		return value
+	}
+	if isNumber(value) {
+		return time.UnixMilli(number(value)).UTC().Format(layout)
+	}
+	if at, err := time.Parse(time.RFC3339, value); err == nil {
+		return at.UTC().Format(layout)
+	}
+	return value
 }
 
 func (v *settings) checkType(p *property, value string) (code, message string) {

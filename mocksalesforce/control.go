@@ -3,6 +3,7 @@ package mocksalesforce
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -10,7 +11,7 @@ import (
 )
 
 func (s *Server) controlRoutes(mux *http.ServeMux) {
-	s.core.Control(mux, map[string]func(*http.Request) (any, error){
+	own := map[string]func(*http.Request) (any, error){
 		"GET stats":                 s.stats,
 		"GET contacts":              s.contacts,
 		"GET settings":              s.setup.Show,
@@ -19,7 +20,9 @@ func (s *Server) controlRoutes(mux *http.ServeMux) {
 		"POST reset":                s.reset,
 		"POST expire-access-tokens": s.expireAccessTokens,
 		"POST revoke":               s.revokeAll,
-	})
+	}
+	maps.Copy(own, simulated.FieldsOf(s.setup, func(v *settings) *[]simulated.Field { return &v.Fields }))
+	s.core.Control(mux, own)
 }
 
 func (s *Server) stats(r *http.Request) (any, error) {

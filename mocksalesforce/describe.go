@@ -3,6 +3,7 @@ package mocksalesforce
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -41,7 +42,7 @@ func (c *call) describe(context.Context) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if since, err := http.ParseTime(c.header.Get("If-Modified-Since")); err == nil && !since.Before(schemaDate) && o.externalID() == nil {
+	if since, err := http.ParseTime(c.header.Get("If-Modified-Since")); err == nil && !since.Before(schemaDate) && o.externalID() == nil && len(c.s.set(c.who.user.OrgID).Fields) == 0 {
 		return reply{status: http.StatusNotModified}, nil
 	}
 	fields := []any{}
@@ -52,9 +53,19 @@ func (c *call) describe(context.Context) (reply, error) {
 	body["fields"] = fields
 	body["childRelationships"] = []any{}
 	body["supportedScopes"] = []any{}
-	body["recordTypeInfos"] = []any{map[string]any{"active": true, "available": true, "defaultRecordTypeMapping": true, "developerName": "Master",
-		"master": true, "name": "Master", "recordTypeId": "012000000000000AAA", "urls": map[string]any{}}}
+	body["recordTypeInfos"] = o.recordTypeInfos()
 	return reply{status: http.StatusOK, header: map[string]string{"Last-Modified": schemaDate.Format(http.TimeFormat)}, body: body}, nil
+}
+
+// recordTypeInfos are an object's record types, behind which stands the one that every object has.
+func (o *object) recordTypeInfos() []any {
+	list := []any{}
+	for i, t := range append(o.RecordTypes, recordType{"012000000000000AAA", "Master"}) {
+		master := i == len(o.RecordTypes)
+		list = append(list, map[string]any{"active": true, "available": true, "defaultRecordTypeMapping": i == 0, "developerName": strings.ReplaceAll(t.Name, " ", "_"),
+			"master": master, "name": t.Name, "recordTypeId": t.ID, "urls": map[string]any{}})
+	}
+	return list
 }
 
 var soapTypes = map[string]string{"id": "tns:ID", "reference": "tns:ID", "boolean": "xsd:boolean", "int": "xsd:int",
@@ -81,7 +92,7 @@ func describeField(o *object, f *field) map[string]any {
 	return map[string]any{
 		"aggregatable": !long && f.Type != "boolean", "aiPredictionField": false, "autoNumber": false, "byteLength": 3 * f.Length,
 		"calculated": false, "calculatedFormula": nil, "cascadeDelete": false, "caseSensitive": false, "compoundFieldName": compound,
-		"controllerName": nil, "createable": f.Access != readOnly, "custom": f.ExternalID, "defaultValue": f.Default, "defaultValueFormula": nil,
+		"controllerName": nil, "createable": f.Access != readOnly, "custom": strings.HasSuffix(f.Name, "__c"), "defaultValue": f.Default, "defaultValueFormula": nil,
 		"defaultedOnCreate": defaulted, "dependentPicklist": false, "deprecatedAndHidden": false, "digits": digits(f),
 		"displayLocationInDecimal": false, "encrypted": false, "externalId": f.ExternalID, "extraTypeInfo": nil, "filterable": !long,
 		"filteredLookupInfo": nil, "formulaTreatNullNumberAsZero": false, "groupable": !long && !number && f.Type != "datetime",
@@ -90,7 +101,7 @@ func describeField(o *object, f *field) map[string]any {
 		"nillable": f.Access != required && !defaulted && f.Type != "id" && !calculated, "permissionable": f.Access == writable,
 		"picklistValues": picklistValues(f), "polymorphicForeignKey": false, "precision": precision(f), "queryByDistance": false,
 		"referenceTargetField": nil, "referenceTo": refs, "relationshipName": relation, "relationshipOrder": nil, "restrictedDelete": false,
-		"restrictedPicklist": false, "scale": 0, "searchPrefilterable": false, "soapType": soap, "sortable": !long, "type": f.Type,
+		"restrictedPicklist": f.Restricted, "scale": 0, "searchPrefilterable": false, "soapType": soap, "sortable": !long, "type": f.Type,
 		"unique": f.ExternalID, "updateable": f.Access != readOnly, "writeRequiresMasterRead": false,
 	}
 }

@@ -145,7 +145,7 @@ func clearOrg(ctx context.Context, q querier, id string) error {
 
 // putContacts makes Contacts, as if the user had, and returns their ids.
 func putContacts(ctx context.Context, q querier, orgID, userID string, all []Contact) (ids []string, err error) {
-	kind := newSchema("", "").object("Contact")
+	kind := newSchema("").object("Contact")
 	for _, c := range all {
 		fields, err := clean(kind, map[string]any{"FirstName": c.First, "LastName": c.Last, "Email": c.Email}, true)
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -61,8 +62,9 @@ func (r *record) value(f *field) any {
 		return formatTime(r.modified)
 	case "IsDeleted":
 		return r.deleted
-	case "IsConverted":
-		return false
+	}
+	if f.Type == "boolean" {
+		return false // a checkbox is never blank
 	}
 	return nil
 }
@@ -232,7 +234,7 @@ func cleanValue(f *field, v any) (any, error) {
 		if _, err := n.Int64(); f.Type == "int" && err != nil {
 			return nil, wrongType(f, v)
 		}
-		return n, nil
+		return cleanNumber(f, n)
 	}
 	s, ok := v.(string)
 	if !ok {
@@ -242,6 +244,37 @@ func cleanValue(f *field, v any) (any, error) {
 		return nil, nil
 	}
 	return cleanText(f, s)
+}
+
+// cleanNumber is a number as Salesforce keeps it: those that aren't whole by their type have a
+// fraction.
+func cleanNumber(f *field, n json.Number) (any, error) {
+	x, err := n.Float64()
+	if err != nil || f.Type == "int" {
+		return n, nil
+	}
+	text := strconv.FormatFloat(x, 'f', -1, 64)
+	if !strings.Contains(text, ".") {
+		text += ".0"
+	}
+	return json.Number(text), nil
+}
+
+// cleanPicks checks the value of a picklist, or several values, which are kept in the picklist's
+// order.
+func cleanPicks(f *field, s string) (any, error) {
+	given := []string{s}
+	if f.Type == "multipicklist" {
+		given = strings.FieldsFunc(s, func(r rune) bool { return r == ';' })
+	}
+	for _, v := range given {
+		if f.Restricted && !slices.Contains(f.Picklist, v) {
+			return nil, fail(http.StatusBadRequest, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", f.Label+": bad value for restricted picklist field: "+v, f.Name)
+		}
+	}
+	rank := func(v string) int { return slices.Index(f.Picklist, v) }
+	slices.SortStableFunc(given, func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
+	return strings.Join(slices.Compact(given), ";"), nil
 }
 
 func cleanText(f *field, s string) (any, error) {
@@ -265,11 +298,22 @@ func cleanText(f *field, s string) (any, error) {
 		if _, err := time.Parse(time.DateOnly, s); err != nil {
 			return nil, wrongType(f, s)
 		}
+	case "datetime":
+		at, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			at, err = time.Parse(timeLayout, s)
+		}
+		if err != nil {
+			return nil, wrongType(f, s)
+		}
+		return formatTime(at.Truncate(time.Second).UnixMilli()), nil
+	case "picklist", "multipicklist":
+		return cleanPicks(f, s)
 	}
 	return s, nil
 }
 
-var refPrefix = map[string]string{"Account": "001", "Contact": "003", "User": "005"}
+var refPrefix = map[string]string{"Account": "001", "Contact": "003", "User": "005", "Lead": "00Q", "Campaign": "701", "RecordType": "012"}
 
 func wrongType(f *field, v any) error {
 	token := "VALUE_STRING"
@@ -332,7 +376,14 @@ func (c *call) checkAgainstStore(ctx context.Context, q querier, rec *record, fi
 	if err := checkUnique(ctx, q, rec); err != nil {
 		return err
 	}
-	if rec.obj.Name != "Contact" {
+	switch rec.obj.Name {
+	case "Lead":
+		c.assign(rec)
+		return nil
+	case "CampaignMember":
+		return checkMember(ctx, q, rec)
+	case "Contact":
+	default:
 		return nil
 	}
 	if c.s.set(rec.org).ValidationRule && strings.ContainsAny(rec.text("LastName"), "0123456789") {
@@ -341,11 +392,43 @@ func (c *call) checkAgainstStore(ctx context.Context, q querier, rec *record, fi
 	return c.checkDuplicates(ctx, q, rec, fields)
 }
 
+// aQueue is whom the assignment rule gives Leads to.
+const aQueue = "00G000000000001AAA"
+
+// assign has the org's assignment rule run, as it does unless the call's header says FALSE.
+func (c *call) assign(rec *record) {
+	if c.s.set(rec.org).AssignmentRule && !strings.EqualFold(strings.TrimSpace(c.header.Get("Sforce-Auto-Assign")), "FALSE") {
+		rec.fields["OwnerId"] = aQueue
+	}
+}
+
+// checkMember refuses a member of a campaign who is nobody, and one who is a member already.
+func checkMember(ctx context.Context, q querier, rec *record) error {
+	if (rec.text("ContactId") == "") == (rec.text("LeadId") == "") {
+		return fail(http.StatusBadRequest, "REQUIRED_FIELD_MISSING", "Required fields are missing: [LeadId or ContactId]", "LeadId")
+	}
+	same, err := find(ctx, q, rec.org, rec.obj, `deleted = 0 AND json_extract(data, '$.CampaignId') = $3 AND COALESCE(json_extract(data, '$.ContactId'), json_extract(data, '$.LeadId')) = $4`,
+		rec.text("CampaignId"), cmp.Or(rec.text("ContactId"), rec.text("LeadId")))
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(same, func(r *record) bool { return r.seq != rec.seq }) {
+		return fail(http.StatusBadRequest, "DUPLICATE_VALUE", "Already a campaign member.")
+	}
+	return nil
+}
+
 func (c *call) checkReferences(ctx context.Context, q querier, o *object, fields map[string]any) error {
 	for name, v := range fields {
 		f := o.field(name)
 		id, _ := v.(string)
 		if f.Type != "reference" || id == "" {
+			continue
+		}
+		if f.RefTo == "RecordType" {
+			if !slices.ContainsFunc(o.RecordTypes, func(t recordType) bool { return t.ID == id }) {
+				return fail(http.StatusBadRequest, "INVALID_CROSS_REFERENCE_KEY", f.Label+": this ID value isn't valid for the user: "+id, f.Name)
+			}
 			continue
 		}
 		query, args := `SELECT COUNT(*) FROM users WHERE id = $1 AND org = $2`, []any{id, c.who.user.OrgID}
@@ -357,6 +440,15 @@ func (c *call) checkReferences(ctx context.Context, q querier, o *object, fields
 		var n int
 		if err := q.QueryRowContext(ctx, query, args...).Scan(&n); err != nil {
 			return err
+		}
+		if n > 0 && f.Name == "OwnerId" {
+			var active bool
+			if err := q.QueryRowContext(ctx, `SELECT active FROM users WHERE id = $1`, id).Scan(&active); err != nil {
+				return err
+			}
+			if !active {
+				return fail(http.StatusBadRequest, "INACTIVE_OWNER_OR_USER", fmt.Sprintf("operation performed with inactive user [%s] as owner of %s", id[:15], strings.ToLower(o.Name)))
+			}
 		}
 		if n == 0 {
 			return fail(http.StatusBadRequest, "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", "insufficient access rights on cross-reference id")

@@ -53,7 +53,7 @@ func TestGzipWhenAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	var v struct{ SObjects []struct{ Name string } }
-	if err := json.NewDecoder(z).Decode(&v); err != nil || len(v.SObjects) != 6 {
+	if err := json.NewDecoder(z).Decode(&v); err != nil || len(v.SObjects) != 8 {
 		t.Error(err, v)
 	}
 }

@@ -25,6 +25,7 @@ type field struct {
 	ExternalID        bool
 	IDLookup          bool
 	Picklist          []string
+	Restricted        bool // takes no other values than those
 	Default           any
 }
 
@@ -33,8 +34,12 @@ type object struct {
 	Name, Label, Plural, Prefix string
 	Writable                    bool
 	Fields                      []*field
+	RecordTypes                 []recordType
 	byName                      map[string]*field
 }
+
+// recordType is a kind of records of an object that an org made.
+type recordType struct{ ID, Name string }
 
 // field finds a column by its name in any case.
 func (o *object) field(name string) *field { return o.byName[strings.ToLower(name)] }
@@ -113,9 +118,9 @@ func audit() []*field {
 	}
 }
 
-// newSchema is what there is in an org with a unique External ID field of Contacts, and
-// another field of theirs that is required; either name may be empty.
-func newSchema(externalID, required string) *schema {
+// newSchema is what there is in an org with a unique External ID field of Contacts, whose name
+// may be empty.
+func newSchema(externalID string) *schema {
 	person := func() []*field {
 		return []*field{must(text("LastName", "Last Name", 80)), text("FirstName", "First Name", 40),
 			picklist("Salutation", "Salutation", 40, "Mr.", "Ms.", "Mrs.", "Dr.", "Prof."),
@@ -133,9 +138,6 @@ func newSchema(externalID, required string) *schema {
 		f := text(externalID, strings.ReplaceAll(strings.TrimSuffix(externalID, "__c"), "_", " "), 255)
 		f.ExternalID, f.IDLookup = true, true
 		contact.add(f)
-	}
-	if f := contact.field(required); f != nil {
-		must(f)
 	}
 	lead := newObject("Lead", "Lead", "Leads", "00Q", person(), address("", ""), []*field{
 		must(text("Company", "Company", 255)), picklist("Status", "Lead Status", 255, "Open - Not Contacted", "Working - Contacted", "Closed - Converted", "Closed - Not Converted"),
@@ -167,7 +169,13 @@ func newSchema(externalID, required string) *schema {
 		system("picklist", "UserType", "User Type", 40)})
 	people.Writable = false
 
-	s := &schema{objects: []*object{account, contact, lead, organization, people, rules}, byName: map[string]*object{}}
+	campaign := newObject("Campaign", "Campaign", "Campaigns", "701", []*field{must(text("Name", "Campaign Name", 80)), flag("IsActive", "Active"),
+		picklist("Type", "Type", 40, "Conference", "Webinar", "Email", "Other"), picklist("Status", "Status", 40, "Planned", "In Progress", "Completed")}, audit())
+	member := newObject("CampaignMember", "Campaign Member", "Campaign Members", "00v", []*field{
+		must(reference("CampaignId", "Campaign ID", "Campaign", writable)), reference("ContactId", "Contact ID", "Contact", writable),
+		reference("LeadId", "Lead ID", "Lead", writable), text("Status", "Status", 40)}, audit())
+
+	s := &schema{objects: []*object{account, contact, lead, campaign, member, organization, people, rules}, byName: map[string]*object{}}
 	for _, o := range s.objects {
 		s.byName[strings.ToLower(o.Name)] = o
 	}

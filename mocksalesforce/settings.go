@@ -5,30 +5,35 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"gatepost/simulated"
 )
 
 // settings are what tests may switch, and people on the panel. They are kept in the file.
 type settings struct {
-	Rotation            bool   `json:"rotation"`
-	RequirePKCE         bool   `json:"require_pkce"`
-	LatencyMS           int    `json:"latency_ms"`
-	TokenLatencyMS      int    `json:"token_latency_ms"`
-	AccessTokenSeconds  int    `json:"access_token_seconds"`
-	RefreshIdleSeconds  int    `json:"refresh_idle_seconds"` // 0: a refresh token never idles out
-	CodeSeconds         int    `json:"code_seconds"`
-	MaxApprovals        int    `json:"max_approvals"`
-	IssueRefreshToken   bool   `json:"issue_refresh_token"`
-	DailyLimit          int    `json:"daily_limit"`
-	OtherCalls          int    `json:"other_calls"` // API calls that others of the org's own have made today
-	DuplicateRule       string `json:"duplicate_rule"`
-	DuplicateMatch      string `json:"duplicate_match"` // what makes two Contacts the same: email, or name
-	ValidationRule      bool   `json:"validation_rule"` // refuses a last name with a digit in it
-	RequiredField       string `json:"required_field"`  // of Contacts, beside the last name
-	ExternalIDField     string `json:"external_id_field"`
-	AllowedScopes       string `json:"allowed_scopes"`
-	AppInstalled        bool   `json:"app_installed"`
-	RememberApproval    bool   `json:"remember_approval"`
-	InstanceURLOverride string `json:"instance_url"` // what token responses say instead of the own address
+	Rotation            bool              `json:"rotation"`
+	RequirePKCE         bool              `json:"require_pkce"`
+	LatencyMS           int               `json:"latency_ms"`
+	TokenLatencyMS      int               `json:"token_latency_ms"`
+	AccessTokenSeconds  int               `json:"access_token_seconds"`
+	RefreshIdleSeconds  int               `json:"refresh_idle_seconds"` // 0: a refresh token never idles out
+	CodeSeconds         int               `json:"code_seconds"`
+	MaxApprovals        int               `json:"max_approvals"`
+	IssueRefreshToken   bool              `json:"issue_refresh_token"`
+	DailyLimit          int               `json:"daily_limit"`
+	OtherCalls          int               `json:"other_calls"` // API calls that others of the org's own have made today
+	DuplicateRule       string            `json:"duplicate_rule"`
+	DuplicateMatch      string            `json:"duplicate_match"` // what makes two Contacts the same: email, or name
+	ValidationRule      bool              `json:"validation_rule"` // refuses a last name with a digit in it
+	RequiredField       string            `json:"required_field"`  // of Contacts, beside the last name
+	ExternalIDField     string            `json:"external_id_field"`
+	Fields              []simulated.Field `json:"fields"`          // that differ from those which every org has
+	RecordTypes         []string          `json:"record_types"`    // names, of Contacts and of Leads alike
+	AssignmentRule      bool              `json:"assignment_rule"` // gives Leads to a queue, unless the call says not to
+	AllowedScopes       string            `json:"allowed_scopes"`
+	AppInstalled        bool              `json:"app_installed"`
+	RememberApproval    bool              `json:"remember_approval"`
+	InstanceURLOverride string            `json:"instance_url"` // what token responses say instead of the own address
 
 	schema *schema // what follows from the rest
 }
@@ -74,10 +79,16 @@ func (v *settings) check() error {
 	if f := v.ExternalIDField; f != "" && !customName.MatchString(f) {
 		return fmt.Errorf("external_id_field must be a custom field's name such as Gatepost_Id__c, not %q", f)
 	}
-	if f := newSchema(v.ExternalIDField, "").object("Contact").field(v.RequiredField); v.RequiredField != "" && (f == nil || f.Access != writable) {
+	s, err := v.newSchema()
+	if err != nil {
+		return err
+	}
+	if f := s.object("Contact").field(v.RequiredField); f != nil && f.Access == writable {
+		must(f)
+	} else if v.RequiredField != "" {
 		return fmt.Errorf("required_field must be a field of Contacts that can be filled in, not %q", v.RequiredField)
 	}
-	v.schema = newSchema(v.ExternalIDField, v.RequiredField)
+	v.schema = s
 	return nil
 }
 

@@ -67,12 +67,18 @@ func (c *call) cleanValue(f *field, row int, v any) (any, error) {
 		}
 		return map[string]any{"id": id}, nil
 	}
+	if clean, typed, err := c.cleanTyped(f, v, wrong); typed {
+		return clean, err
+	}
 	text, ok := v.(string)
 	if !ok {
 		return nil, wrong(f.Type)
 	}
 	if text = strings.TrimSpace(text); text == "" {
 		return nil, nil
+	}
+	if f.Type == "date" || f.Type == "datetime" || f.Type == "picklist" {
+		return c.cleanDated(f, text, wrong)
 	}
 	if utf8.RuneCountInString(text) > f.Length {
 		return nil, invalidData(f.Name, rowPath(row, f.Name), details{"maximum_length": f.Length})

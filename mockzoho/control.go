@@ -15,7 +15,7 @@ import (
 )
 
 func (s *Server) controlRoutes(mux *http.ServeMux) {
-	s.core.Control(mux, map[string]func(*http.Request) (any, error){
+	own := map[string]func(*http.Request) (any, error){
 		"GET stats":                 s.stats,
 		"GET contacts":              s.contacts,
 		"GET settings":              s.setup.Show,
@@ -27,7 +27,9 @@ func (s *Server) controlRoutes(mux *http.ServeMux) {
 		"POST reset":                s.reset,
 		"POST expire-access-tokens": s.expireAccessTokens,
 		"POST revoke":               s.revokeAll,
-	})
+	}
+	maps.Copy(own, simulated.FieldsOf(s.setup, func(v *conf) *[]simulated.Field { return &v.Fields }))
+	s.core.Control(mux, own)
 }
 
 func (s *Server) stats(r *http.Request) (any, error) {

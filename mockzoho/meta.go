@@ -55,8 +55,12 @@ func (c *call) describe(m *module, f *field, n int) map[string]any {
 	for i, p := range f.Picks {
 		picks = append(picks, map[string]any{"display_value": p, "actual_value": p, "id": c.who.org.id(int64(9_000 + 100*n + i)), "type": "used"})
 	}
+	kind := f.Type
+	if kind == "layout" {
+		kind = "bigint" // as Zoho calls it, though it is an object
+	}
 	return map[string]any{
-		"id": c.fieldID(m, n), "api_name": f.Name, "field_label": f.Label, "data_type": f.Type, "json_type": jsonType(f.Type), "length": f.Length,
+		"id": c.fieldID(m, n), "api_name": f.Name, "field_label": f.Label, "data_type": kind, "json_type": jsonType(f.Type), "length": f.Length,
 		"system_mandatory": f.Mandatory, "read_only": f.ReadOnly, "field_read_only": !writable, "visible": true, "custom_field": f.Custom,
 		"unique": unique, "external": nil, "virtual_field": false, "default_value": nil, "searchable": f.isText(), "filterable": f.Type != "textarea",
 		"operation_type":   map[string]any{"web_create": writable, "web_update": writable, "api_create": writable, "api_update": writable},
@@ -70,13 +74,19 @@ func jsonType(kind string) string {
 	switch kind {
 	case "boolean":
 		return "boolean"
-	case "lookup", "ownerlookup":
+	case "lookup", "ownerlookup", "layout":
 		return "jsonobject"
+	case "multiselectpicklist":
+		return "jsonarray"
+	case "integer":
+		return "integer"
+	case "double", "currency", "percent":
+		return "double"
 	}
 	return "string"
 }
 
-// listLayouts handles GET /settings/layouts: one layout, with what it requires.
+// listLayouts handles GET /settings/layouts: all of them alike, with what they require.
 func (c *call) listLayouts(context.Context) (reply, error) {
 	m, err := c.moduleAsked()
 	if err != nil {
@@ -92,9 +102,18 @@ func (c *call) listLayouts(context.Context) (reply, error) {
 		fields = append(fields, d)
 	}
 	section := map[string]any{"api_name": m.Singular + "_Information", "display_label": m.Singular + " Information", "sequence_number": 1, "fields": fields}
-	return reply{http.StatusOK, map[string]any{"layouts": []any{map[string]any{
-		"id": c.fieldID(m, -1), "name": "Standard", "status": "active", "visible": true, "sections": []any{section},
-		"profiles": []any{map[string]any{"name": c.who.profile.Name, "id": c.who.org.id(profileNumber)}}}}}}, nil
+	list := []any{}
+	for _, l := range c.layouts() {
+		if m.Name == leadModule {
+			l.id = c.fieldID(m, -1)
+		}
+		list = append(list, map[string]any{"id": l.id, "name": l.name, "status": "active", "visible": true, "sections": []any{section},
+			"profiles": []any{map[string]any{"name": c.who.profile.Name, "id": c.who.org.id(profileNumber)}}})
+		if m.Name == leadModule {
+			break
+		}
+	}
+	return reply{http.StatusOK, map[string]any{"layouts": list}}, nil
 }
 
 // profileNumber is the number in the id of an org's profile.

@@ -61,9 +61,6 @@ func (r *record) value(f *field) any {
 		return r.ID()
 	case "Full_Name":
 		return fullName(r.fields)
-	case "Email_Opt_Out":
-		v, _ := r.fields[f.Name].(bool)
-		return v
 	case "Locked__s":
 		return r.state == locked
 	case "Converted__s":
@@ -87,6 +84,9 @@ func (r *record) value(f *field) any {
 	}
 	if f.Name == "Owner" {
 		return map[string]any{"id": r.createdBy}
+	}
+	if f.Type == "boolean" {
+		return false // a checkbox is never blank
 	}
 	return nil
 }

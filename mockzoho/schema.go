@@ -118,6 +118,12 @@ func newSchema(v settings) *schema {
 			f.Required = true
 		}
 	}
+	if len(v.Layouts) > 0 {
+		s.modules[0].add(field{Name: "Layout", Label: "Layout", Type: "layout"})
+	}
+	for _, f := range v.Fields {
+		_ = s.change(f) // checked with the settings
+	}
 	return s
 }
 

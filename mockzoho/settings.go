@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"gatepost/simulated"
 )
 
 // settings are what tests may switch, and are kept in the file. What Zoho's documents
@@ -30,24 +32,26 @@ type settings struct {
 	PermissionStyle        string `json:"permission_style"`   // authorization_failed, no_permission or row
 	InactiveAnswer         string `json:"inactive_user_code"` // what the API tells an inactive user
 	// Records.
-	RowStatus           string `json:"row_status"` // v8 or old
-	EmailUnique         bool   `json:"email_unique"`
-	EmailLength         int    `json:"email_length"`
-	KeyField            string `json:"key_field"` // a unique custom field
-	CompanyMandatory    bool   `json:"company_mandatory"`
-	RequiredField       string `json:"required_field"` // by the layout
-	LayoutBinds         bool   `json:"layout_binds_api"`
-	UnknownFields       string `json:"unknown_fields"`    // drop or refuse
-	AmbiguousMatch      string `json:"ambiguous_match"`   // first, newest or refuse
-	UpsertRaces         bool   `json:"upsert_races"`      // rows don't see what is written beside them
-	DuplicateWrapped    bool   `json:"duplicate_wrapped"` // in MULTIPLE_OR_MULTI_ERRORS
-	DuplicateID         string `json:"duplicate_id"`      // record, id, both or none
-	DuplicateFieldOnNew bool   `json:"duplicate_field_on_insert"`
-	BadIDDetails        string `json:"bad_id_details"` // json_path or id
-	MissingRecord       string `json:"missing_record"` // 204 or invalid_data
-	Workflow            string `json:"workflow"`       // "", lead_source, slow or fail
-	WorkflowMS          int    `json:"workflow_ms"`    // a row, of a slow one
-	ContactsLabel       string `json:"contacts_label"`
+	RowStatus           string            `json:"row_status"` // v8 or old
+	EmailUnique         bool              `json:"email_unique"`
+	EmailLength         int               `json:"email_length"`
+	KeyField            string            `json:"key_field"` // a unique custom field
+	CompanyMandatory    bool              `json:"company_mandatory"`
+	RequiredField       string            `json:"required_field"` // by the layout
+	LayoutBinds         bool              `json:"layout_binds_api"`
+	UnknownFields       string            `json:"unknown_fields"`    // drop or refuse
+	AmbiguousMatch      string            `json:"ambiguous_match"`   // first, newest or refuse
+	UpsertRaces         bool              `json:"upsert_races"`      // rows don't see what is written beside them
+	DuplicateWrapped    bool              `json:"duplicate_wrapped"` // in MULTIPLE_OR_MULTI_ERRORS
+	DuplicateID         string            `json:"duplicate_id"`      // record, id, both or none
+	DuplicateFieldOnNew bool              `json:"duplicate_field_on_insert"`
+	BadIDDetails        string            `json:"bad_id_details"` // json_path or id
+	MissingRecord       string            `json:"missing_record"` // 204 or invalid_data
+	Workflow            string            `json:"workflow"`       // "", lead_source, slow or fail
+	WorkflowMS          int               `json:"workflow_ms"`    // a row, of a slow one
+	ContactsLabel       string            `json:"contacts_label"`
+	Fields              []simulated.Field `json:"fields"`  // that differ from those that every org has
+	Layouts             []string          `json:"layouts"` // of Contacts, beside the standard one
 	// Queries.
 	COQLCase           string `json:"coql_case"`      // ignore or exact
 	COQLBackslash      string `json:"coql_backslash"` // refuse or literal
@@ -127,6 +131,11 @@ func (v *settings) checkFields() error {
 	plain := newSchema(defaultSettings())
 	if f := v.KeyField; f != "" && (!customName.MatchString(f) || plain.module(contactModule).field(f) != nil || plain.module(leadModule).field(f) != nil) {
 		return fmt.Errorf("key_field must be the name of a custom field, such as Gatepost_Id, not %q", f)
+	}
+	for _, f := range v.Fields {
+		if err := plain.change(f); err != nil {
+			return err
+		}
 	}
 	if f := v.RequiredField; f != "" && !customName.MatchString(f) {
 		return fmt.Errorf("required_field must be the name of a field, not %q", f)

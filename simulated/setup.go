@@ -169,21 +169,25 @@ func (u *Setup[S]) Show(r *http.Request) (any, error) {
 // rest: for an organisation that is named, which is set up on its own from then on, or for
 // all that aren't apart, which are set up as the first one then.
 func (u *Setup[S]) Change(r *http.Request) (any, error) {
+	return u.edit(r, func(v *S) error { return Input(r, v) })
+}
+
+// edit changes the settings that a control call is about, as Change says, and returns them.
+func (u *Setup[S]) edit(r *http.Request, change func(*S) error) (v S, err error) {
 	u.core.Changing.Lock()
 	defer u.core.Changing.Unlock()
 	org, err := u.core.Asked(r)
 	if err != nil {
-		return nil, err
+		return v, err
 	}
-	v, err := u.copyOf(cmp.Or(org, u.first))
-	if err != nil {
-		return nil, err
+	if v, err = u.copyOf(cmp.Or(org, u.first)); err != nil {
+		return v, err
 	}
-	if err := Input(r, &v); err != nil {
-		return nil, err
+	if err := change(&v); err != nil {
+		return v, err
 	}
 	if err := u.prepare(&v); err != nil {
-		return nil, BadControl("%w", err)
+		return v, BadControl("%w", err)
 	}
 	return v, u.Save(r.Context(), org, v)
 }

@@ -10,7 +10,7 @@ import (
 
 // salesforceKind is Salesforce.
 func salesforceKind(c Config) kind {
-	options := salesforce.Options{Log: c.Log, Renewals: &salesforce.Renewals{}}
+	options := salesforce.Options{Log: c.Log, Renewals: &salesforce.Renewals{}, Shapes: &salesforce.Shapes{}}
 	return kind{
 		provider: salesforce.Provider,
 		open: func(ctx context.Context, from source) (crm.CRM, error) {

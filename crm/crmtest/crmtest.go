@@ -43,6 +43,15 @@ type Env struct {
 	// RefuseWhole has the CRM refuse the next call that makes so many records, as a whole
 	// and for what stands in it; nil where the test can't bring that about.
 	RefuseWhole func(records int)
+	// Own are keys of fields of the CRM's own, one of each type that it has: those of choices
+	// take red, green and blue, and nothing else.
+	Own map[crm.ValueType]string
+	// Field does something to one of them, whatever people do in the CRM.
+	Field func(key string, what FieldChange)
+	// DropsFields is true where the CRM says nothing of a field that it doesn't take.
+	DropsFields bool
+	// RequiresNone is true where the CRM's API demands no field beside the address.
+	RequiresNone bool
 }
 
 // Run runs the cases, each on an Env of its own.
@@ -65,6 +74,13 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		"a check-up":                    checkUp,
 		"a field that is not there":     noKey,
 		"its fields":                    schema,
+		"fields of each type":           ownFields,
+		"fields among others":           ownOfEach,
+		"a field that nobody set":       ownBlank,
+		"a field that is gone":          ownGone,
+		"a field that became read-only": ownLocked,
+		"a value that isn't taken":      ownRefused,
+		"a field that became required":  ownRequired,
 		"nothing to do takes no call":   nothing,
 		"an address that means trouble": odd,
 		"a placeholder we wrote":        placeholder,

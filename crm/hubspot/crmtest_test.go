@@ -37,7 +37,10 @@ func TestCRM(t *testing.T) {
 			RefuseWhole: func(int) {
 				w.fault(`{"on":"batch_create","status":400,"error_code":"VALIDATION_ERROR","message":"no","count":1}`)
 			},
-			Unique: true,
+			Unique:       true,
+			Own:          w.ownFields(),
+			Field:        w.changeField,
+			RequiresNone: true,
 		}
 	})
 }
@@ -50,4 +53,26 @@ func (w *world) add(p crm.Fields, further ...string) string {
 		w.t.Fatal(err)
 	}
 	return w.edit(fmt.Sprintf(`{"properties":{"email":%q,"firstname":%q,"lastname":%q},"additional_emails":%s}`, p[crm.Email], p[crm.FirstName], p[crm.LastName], also))
+}
+
+// ownFields makes a property of each type, and returns their names.
+func (w *world) ownFields() map[crm.ValueType]string {
+	own := map[crm.ValueType]string{}
+	for t, kind := range map[crm.ValueType]string{crm.TypeText: "string", crm.TypeLongText: "string textarea", crm.TypeChoice: "enumeration select",
+		crm.TypeChoices: "enumeration checkbox", crm.TypeCheckbox: "bool", crm.TypeDate: "date", crm.TypeTime: "datetime", crm.TypeNumber: "number",
+		crm.TypePhone: "string phonenumber"} {
+		own[t] = "own_" + string(t)
+		values := `["red","green","blue"]`
+		if t == crm.TypeCheckbox {
+			values = `["true","false"]`
+		}
+		w.post("fields", fmt.Sprintf(`{"name":%q,"type":%q,"values":%s}`, own[t], kind, values), nil)
+	}
+	return own
+}
+
+// changeField does something to a property, as an administrator does.
+func (w *world) changeField(key string, what crmtest.FieldChange) {
+	change := map[crmtest.FieldChange]string{crmtest.RemoveField: `"removed":true`, crmtest.LockField: `"read_only":true`}[what]
+	w.post("fields", fmt.Sprintf(`{"name":%q,%s}`, key, change), nil)
 }

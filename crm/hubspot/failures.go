@@ -114,6 +114,17 @@ func (f fault) problems() (all []problem) {
 	return all
 }
 
+// field is the property that a fault with a code is about, unless that is the address or a name; empty
+// where it isn't told.
+func (f fault) field(code string) string {
+	for _, p := range f.problems() {
+		if asCode(p.Code) == code && !slices.Contains(ours, p.Property) {
+			return p.Property
+		}
+	}
+	return ""
+}
+
 // rulePattern finds the type of the validation rule that a message names.
 var rulePattern = regexp.MustCompile(`\b(?:MAX_LENGTH|MIN_LENGTH|REGEX|ALPHANUMERIC|EMAIL_ALLOWED_DOMAINS|EMAIL_BLOCKED_DOMAINS|WHITESPACE|SPECIAL_CHARACTERS)\b`)
 
@@ -246,7 +257,8 @@ func (f fault) failure(h http.Header) *crm.Failure {
 		code = badRequest
 	}
 	c, _ := Provider.KnownCode(code)
-	return &crm.Failure{Class: c.Record.Class, Code: code, Wait: c.Record.Wait, Tries: c.Record.Tries, Detail: f.detail(h), Match: f.existing()}
+	return &crm.Failure{Class: c.Record.Class, Code: code, Wait: c.Record.Wait, Tries: c.Record.Tries, Detail: f.detail(h), Match: f.existing(),
+		Field: f.field(code), Changed: c.Changed}
 }
 
 // refusal returns why an answer isn't a success, or nil when it is one. A write that was
@@ -304,7 +316,8 @@ func (f fault) refused(a answer, single bool) *crm.Failure {
 	if single && aboutContent(a.status) {
 		verdict = known.Record
 	}
-	out := &crm.Failure{Class: verdict.Class, Code: code, Wait: verdict.Wait, Tries: known.Record.Tries, Detail: f.detail(a.header), Match: f.existing()}
+	out := &crm.Failure{Class: verdict.Class, Code: code, Wait: verdict.Wait, Tries: known.Record.Tries, Detail: f.detail(a.header), Match: f.existing(),
+		Field: f.field(code), Changed: known.Changed}
 	switch {
 	case a.status == http.StatusUnauthorized:
 		out.Class = crm.Connection

@@ -29,7 +29,7 @@ func (c *Client) Find(ctx context.Context, emails []string, o crm.Options) (map[
 	found := map[string][]contact{}
 	for _, property := range keys(o) {
 		for part := range slices.Chunk(asked, inputsPerCall) {
-			contacts, err := c.read(ctx, part, property)
+			contacts, err := c.read(ctx, part, property, ownNames(o.Read)...)
 			if err != nil {
 				return nil, err
 			}
@@ -39,7 +39,7 @@ func (c *Client) Find(ctx context.Context, emails []string, o crm.Options) (map[
 	out := make(map[string][]crm.Record, len(found))
 	for _, email := range asked {
 		if len(found[email]) > 0 {
-			out[email] = records(found[email])
+			out[email] = records(found[email], o)
 		}
 	}
 	return out, nil
@@ -53,11 +53,11 @@ func keys(o crm.Options) []string {
 	return []string{"email", o.Key}
 }
 
-// read returns the contacts that have some values in a property. That some aren't there is
+// read returns the contacts that have some values in a property, with further properties. That some aren't there is
 // no failure.
-func (c *Client) read(ctx context.Context, values []string, property string) ([]contact, error) {
-	r := reading{IDProperty: property, Properties: slices.Clone(wanted)}
-	if property != "email" {
+func (c *Client) read(ctx context.Context, values []string, property string, own ...string) ([]contact, error) {
+	r := reading{IDProperty: property, Properties: slices.Concat(wanted, own)}
+	if !slices.Contains(r.Properties, property) {
 		r.Properties = append(r.Properties, property)
 	}
 	for _, v := range values {
@@ -95,11 +95,11 @@ func (r contact) addresses() []string {
 }
 
 // records are contacts as callers know them, the most recently changed first.
-func records(contacts []contact) []crm.Record {
+func records(contacts []contact, o crm.Options) []crm.Record {
 	slices.SortStableFunc(contacts, func(a, b contact) int { return cmp.Compare(b.changed(), a.changed()) })
 	out := make([]crm.Record, len(contacts))
 	for i, r := range contacts {
-		out[i] = crm.Record{ID: r.ID, Fields: crm.Fields{crm.Email: r.text("email"), crm.FirstName: r.text("firstname"), crm.LastName: r.text("lastname")}}
+		out[i] = crm.Record{ID: r.ID, Fields: crm.Fields{crm.Email: r.text("email"), crm.FirstName: r.text("firstname"), crm.LastName: r.text("lastname")}, Own: r.own(o.Read)}
 	}
 	return out
 }

@@ -39,11 +39,15 @@ func (c *Client) Schema(ctx context.Context) (crm.Schema, error) {
 func (c *Client) owners(ctx context.Context) (all []crm.Choice, err error) {
 	people, err := listed[struct {
 		ID    string `json:"id"`
+		Type  string `json:"type"`
 		Email string `json:"email"`
 		First string `json:"firstName"`
 		Last  string `json:"lastName"`
 	}](ctx, c, fmt.Sprintf("%s?limit=%d&archived=false", ownersPath, crm.MaxChoices))
 	for _, p := range people {
+		if p.Type == "QUEUE" {
+			continue // of tickets
+		}
 		name := strings.TrimSpace(p.First + " " + p.Last)
 		if name == "" {
 			name = p.Email

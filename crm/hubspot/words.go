@@ -25,11 +25,11 @@ var (
 var codes = map[string]crm.Code{
 	// One record.
 	"INVALID_EMAIL":   crm.OneRecord(crm.Explain("E-mail address not accepted", "Address not accepted", "HubSpot does not accept this e-mail address.", crm.You, "Ask the person for another address.")),
-	"INVALID_OPTION":  crm.OneRecord(crm.ByAdmin("Value missing among the options", "Option missing", "A property in HubSpot does not have the value among its options that the contact needs.", "add the value in Settings → Properties → Contact properties.")),
-	"INVALID_INTEGER": crm.OneRecord(crm.ByAdmin("Property takes numbers alone", "Wrong kind of value", "A property in HubSpot takes numbers, and we fill in a text.", seeProperty)),
-	"INVALID_DATE":    crm.OneRecord(crm.ByAdmin("Property takes dates alone", "Wrong kind of value", "A property in HubSpot takes dates, and we fill in a text.", seeProperty)),
-	"PROPERTY_TOO_LONG": crm.OneRecord(crm.Explain("Name too long", "Name too long", "A name is longer than HubSpot allows.", crm.You,
-		"Ask the person for a shorter spelling, or enter the contact in HubSpot by hand.")),
+	"INVALID_OPTION":  crm.OfFields(crm.OneRecord(crm.ByAdmin("Value missing among the options", "Option missing", "A property in HubSpot does not have the value among its options that the contact needs.", "add the value in Settings → Properties → Contact properties."))),
+	"INVALID_INTEGER": crm.OfFields(crm.OneRecord(crm.ByAdmin("Property takes numbers alone", "Wrong kind of value", "A property in HubSpot takes numbers, and we fill in a text.", seeProperty))),
+	"INVALID_DATE":    crm.OfFields(crm.OneRecord(crm.ByAdmin("Property takes dates alone", "Wrong kind of value", "A property in HubSpot takes dates, and we fill in a text.", seeProperty))),
+	"PROPERTY_TOO_LONG": crm.OneRecord(crm.Explain("Text too long", "Text too long", "A name or another text is longer than HubSpot allows.", crm.You,
+		"Ask the person for a shorter one, or enter the contact in HubSpot by hand.")),
 	"EMAIL_BLOCKLISTED": crm.OneRecord(crm.ByAdmin("Address deleted for good in HubSpot", "Address blocked", "The contact was deleted for good in HubSpot, and its address is blocked there.",
 		"if the person signed up anew of their own accord, enter the contact in HubSpot by hand.")),
 	"CONFLICTING_UNIQUE_VALUE": crm.OneRecord(crm.ByAdmin("Value already used by another contact", "Value already used", "HubSpot has a contact with the same value in a property that must be unique.",
@@ -41,8 +41,8 @@ var codes = map[string]crm.Code{
 	"EMAIL_ALLOWED_DOMAINS": rule, "EMAIL_BLOCKED_DOMAINS": rule, "WHITESPACE": rule, "SPECIAL_CHARACTERS": rule,
 
 	// One record; where all of a call have it, everybody.
-	"PROPERTY_DOESNT_EXIST": crm.OneOrAll(crm.ByAdmin("Property missing or hidden", "Property missing", "HubSpot does not have a property that we fill in, or hides it from the user who connected.", seeProperty)),
-	"READ_ONLY_VALUE":       crm.OneOrAll(crm.ByAdmin("Property can’t be filled in", "Property read-only", "HubSpot does not let a property be filled in that we fill in.", seeProperty)),
+	"PROPERTY_DOESNT_EXIST": crm.OfFields(crm.OneOrAll(crm.ByAdmin("Property missing or hidden", "Property missing", "HubSpot does not have a property that we fill in, or hides it from the user who connected.", seeProperty))),
+	"READ_ONLY_VALUE":       crm.OfFields(crm.OneOrAll(crm.ByAdmin("Property can’t be filled in", "Property read-only", "HubSpot does not let a property be filled in that we fill in.", seeProperty))),
 
 	// What we send. It is looked for among the records, down to the one that it is due to.
 	"VALIDATION_ERROR":  notUnderstood,

@@ -119,25 +119,31 @@ func inputs(writes []crm.Write, k call, o crm.Options) []input {
 		w := writes[n]
 		out[i] = input{ID: w.ID, Trace: strconv.Itoa(i), Properties: changed(w)}
 		if k.kind == create {
-			out[i].Properties = created(w.Fields, o)
+			out[i].Properties = created(w, o)
 		}
 	}
 	return out
 }
 
 // created are the properties of a new contact.
-func created(p crm.Fields, o crm.Options) map[string]string {
-	props := named(p)
-	props["email"] = lower(p[crm.Email])
+func created(w crm.Write, o crm.Options) map[string]string {
+	props := named(w.Fields)
+	props["email"] = lower(w.Fields[crm.Email])
 	if o.Key != "" {
-		props[o.Key] = lower(p[crm.Email])
+		props[o.Key] = props["email"]
 	}
+	setOwn(props, w)
 	return props
 }
 
-// changed are the properties of a change: names alone. The address would take the place of
+// changed are the properties of a change: names, and the account's own. The address would take the place of
 // the primary one where the contact was found by another.
-func changed(w crm.Write) map[string]string { return named(w.Fields) }
+func changed(w crm.Write) map[string]string {
+	props := named(w.Fields)
+	setOwn(props, w)
+	delete(props, "email")
+	return props
+}
 
 // named are the names that there are: an empty one would clear the property.
 func named(p crm.Fields) map[string]string {
@@ -257,7 +263,7 @@ func everybodys(k call, results []crm.Result) error {
 	if len(k.writes) < 2 || !known || first.Class != crm.Recorded || c.Call.Class == crm.Recorded {
 		return nil
 	}
-	return &crm.Failure{Class: c.Call.Class, Code: first.Code, Wait: c.Call.Wait, Detail: first.Detail}
+	return &crm.Failure{Class: c.Call.Class, Code: first.Code, Wait: c.Call.Wait, Detail: first.Detail, Field: first.Field, Changed: first.Changed}
 }
 
 // adopt looks for those who were refused since they are there already. HubSpot doesn't

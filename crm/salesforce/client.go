@@ -64,7 +64,9 @@ type Options struct {
 	Timeout time.Duration // of one request with its answer; a minute when 0
 	MaxBody int64         // bytes of an answer, uncompressed; 16 MiB when 0
 
-	Renewals *Renewals // shared by the clients of a process; the client's own when nil
+	// Shared by the clients of a process; the client's own when nil.
+	Renewals *Renewals
+	Shapes   *Shapes
 }
 
 // Client is one org's Contacts. It is safe for concurrent use.
@@ -76,6 +78,7 @@ type Client struct {
 	maxBody int64
 
 	renewals *Renewals
+	shapes   *Shapes
 
 	calls atomic.Int64 // API calls made
 
@@ -89,7 +92,7 @@ var _ crm.CRM = (*Client)(nil)
 // Open returns a Client for the org that source has a session for. Of hc it uses
 // the transport alone: a redirect is never followed and no cookie is kept.
 func Open(ctx context.Context, source Source, hc *http.Client, o Options) (*Client, error) {
-	c := &Client{source: source, base: http.DefaultTransport, log: o.Log, timeout: o.Timeout, maxBody: o.MaxBody, renewals: o.Renewals}
+	c := &Client{source: source, base: http.DefaultTransport, log: o.Log, timeout: o.Timeout, maxBody: o.MaxBody, renewals: o.Renewals, shapes: o.Shapes}
 	if hc != nil && hc.Transport != nil {
 		c.base = hc.Transport
 	}
@@ -104,6 +107,9 @@ func Open(ctx context.Context, source Source, hc *http.Client, o Options) (*Clie
 	}
 	if c.renewals == nil {
 		c.renewals = &Renewals{}
+	}
+	if c.shapes == nil {
+		c.shapes = &Shapes{}
 	}
 	if _, err := c.session(ctx, 0); err != nil {
 		return nil, err

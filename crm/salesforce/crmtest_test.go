@@ -22,8 +22,11 @@ func TestCRM(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		own := w.ownFields()
 		return crmtest.Env{
 			CRM:     c,
+			Own:     own,
+			Field:   w.changeField,
 			Records: func() int { return w.stats().Contacts },
 			Down: func(n int, after bool) {
 				w.post("fail", fmt.Sprintf(`{"on":"any","status":503,"error_code":"SERVER_UNAVAILABLE","count":%d,"after_commit":%t,"drop":%t}`, n, after, after), nil)
@@ -75,7 +78,13 @@ func (w *world) change(id string) {
 // byHand does something with a Contact as its people do.
 func (w *world) byHand(method, id, body string, into any) {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), method, w.session.InstanceURL+"/services/data/v67.0/sobjects/Contact/"+id, strings.NewReader(body))
+	w.rest(method, "sobjects/Contact/"+id, body, into)
+}
+
+// rest makes a call of the API, as somebody who isn't us.
+func (w *world) rest(method, path, body string, into any) {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), method, w.session.InstanceURL+"/services/data/v67.0/"+path, strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -86,4 +95,22 @@ func (w *world) byHand(method, id, body string, into any) {
 		w.t.Fatal(err)
 	}
 	w.read(resp, into)
+}
+
+// ownFields makes a field of each type in Contacts, and returns their names.
+func (w *world) ownFields() map[crm.ValueType]string {
+	own := map[crm.ValueType]string{}
+	for t, kind := range map[crm.ValueType]string{crm.TypeText: "string", crm.TypeLongText: "textarea", crm.TypeChoice: "picklist", crm.TypeChoices: "multipicklist",
+		crm.TypeCheckbox: "boolean", crm.TypeDate: "date", crm.TypeTime: "datetime", crm.TypeNumber: "double", crm.TypeInteger: "int",
+		crm.TypeEmail: "email", crm.TypePhone: "phone", crm.TypeURL: "url"} {
+		own[t] = "Own_" + kind + "__c"
+		w.post("fields", fmt.Sprintf(`{"name":%q,"type":%q,"values":["red","green","blue"],"restricted":true}`, own[t], kind), nil)
+	}
+	return own
+}
+
+// changeField does something to a field, as an administrator does.
+func (w *world) changeField(key string, what crmtest.FieldChange) {
+	change := map[crmtest.FieldChange]string{crmtest.RemoveField: `"removed":true`, crmtest.RequireField: `"required":true`, crmtest.LockField: `"read_only":true`}[what]
+	w.post("fields", fmt.Sprintf(`{"name":%q,%s}`, key, change), nil)
 }

@@ -16,6 +16,9 @@ import (
 const (
 	requestLimit   = "REQUEST_LIMIT_EXCEEDED"
 	duplicateValue = "DUPLICATE_VALUE"
+	inactiveOwner  = "INACTIVE_OWNER_OR_USER"
+	textTooLong    = "STRING_TOO_LONG" // of a name
+	fieldTooLong   = "FIELD_TOO_LONG"  // ours, for the same of another field
 )
 
 // aMoment is how long to wait for some of an org's long requests to end.
@@ -81,11 +84,39 @@ func namedID(message string) string {
 }
 
 func (f fault) code() string {
-	if f.StatusCode != "" {
-		return f.StatusCode
+	code := f.StatusCode
+	if code == "" {
+		code = f.ErrorCode
 	}
-	return f.ErrorCode
+	if code == textTooLong && f.field() != "" {
+		return fieldTooLong
+	}
+	return code
 }
+
+// missingPattern finds the name in what Salesforce says of a field that isn't there, where it lists no
+// fields. The text around it is in the connected user's language as a rule, but the name is in quotes.
+var missingPattern = regexp.MustCompile(`'([A-Za-z][A-Za-z0-9_]*)'`)
+
+// field is the field that a fault is about, unless that is the address or a name; empty where it isn't
+// told.
+func (f fault) field() string {
+	for _, name := range f.Fields {
+		if !slices.Contains(ours, name) {
+			return name
+		}
+	}
+	if m := missingPattern.FindStringSubmatch(f.Message); len(f.Fields) == 0 && m != nil && f.StatusCode+f.ErrorCode == "INVALID_FIELD" {
+		return m[1]
+	}
+	if f.StatusCode+f.ErrorCode == inactiveOwner {
+		return ownerField
+	}
+	return ""
+}
+
+// ofNames reports whether a fault is about the address or the names alone.
+func (f fault) ofNames() bool { return len(f.Fields) > 0 && f.field() == "" }
 
 // codePattern is what a code may look like. It keeps anything that a person may
 // have typed out of logs and out of the database's list of causes.
@@ -115,7 +146,9 @@ func (f fault) as(code string, v crm.Verdict) *crm.Failure {
 	if code == requestLimit && strings.HasPrefix(f.Message, "Concurrent") {
 		v.Wait = aMoment
 	}
-	return &crm.Failure{Class: v.Class, Code: code, Wait: v.Wait, Tries: v.Tries, Detail: f.detail(), Match: f.match()}
+	c, _ := Provider.KnownCode(code)
+	return &crm.Failure{Class: v.Class, Code: code, Wait: v.Wait, Tries: v.Tries, Detail: f.detail(), Match: f.match(),
+		Field: f.field(), Changed: c.Changed && !f.ofNames()}
 }
 
 // known is the code that decides, what is known of it, and whether anything is. Where

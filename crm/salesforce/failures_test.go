@@ -25,6 +25,7 @@ var known = []struct {
 	tries        int    // of the record
 	becomes      string // the code that is kept, if it is another
 	match        string
+	field        string
 }{
 	{status: 401, code: "INVALID_SESSION_ID", message: "Session expired or invalid", record: crm.Connection, call: crm.Connection},
 	{status: 401, code: "INVALID_SESSION_ID", message: "This session is not valid for use with the REST API", record: crm.Connection, call: crm.Connection},
@@ -35,7 +36,9 @@ var known = []struct {
 	{status: 400, code: "REQUIRED_FIELD_MISSING", message: "Required fields are missing: [LastName]", record: crm.Recorded, call: crm.Recorded},
 	{status: 400, code: "INVALID_EMAIL_ADDRESS", message: "Email: invalid email address: 123", record: crm.Recorded, call: crm.Recorded},
 	{status: 400, code: "STRING_TOO_LONG", message: "First Name: data value too large: … (max length=40)", record: crm.Recorded, call: crm.Recorded},
-	{status: 400, code: "INVALID_FIELD", message: "No such column 'Foo__c' on sobject of type Contact", record: crm.Recorded, call: crm.Pause, callWait: 15 * time.Minute},
+	{status: 400, code: "INVALID_FIELD", message: "No such column 'Foo__c' on sobject of type Contact", record: crm.Recorded, call: crm.Pause, callWait: 15 * time.Minute, field: "Foo__c"},
+	{status: 400, code: "INVALID_FIELD", message: "\nSELECT Id, Foo__c FROM Contact\n           ^\nERROR at Row:1:Column:12\nNo such column 'Foo__c' on entity 'Contact'.", record: crm.Recorded, call: crm.Pause, callWait: 15 * time.Minute, field: "Foo__c"},
+	{status: 400, code: "INACTIVE_OWNER_OR_USER", message: "operation performed with inactive user [005000000000001] as owner of contact", record: crm.Recorded, call: crm.Recorded, field: "OwnerId"},
 	{status: 400, code: "INVALID_FIELD_FOR_INSERT_UPDATE", message: "Unable to create/update fields: MasterRecordId.", record: crm.Recorded, call: crm.Recorded},
 	{status: 400, code: "INVALID_TYPE_ON_FIELD_IN_RECORD", message: "Last Name: value not of required type: null", record: crm.Recorded, call: crm.Recorded},
 	{status: 400, code: "UNABLE_TO_LOCK_ROW", message: "unable to obtain exclusive access to this record or 1 records: 0010000000abcde", record: crm.Passing, call: crm.Pause, tries: 24},
@@ -98,13 +101,19 @@ var known = []struct {
 const locks = "ContactTrigger: execution of AfterInsert\n\ncaused by: System.DmlException: Update failed. First exception on row 0 with id 0010000000abcde; " +
 	"first error: CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY, AccountTrigger: execution of AfterUpdate\n\ncaused by: first error: UNABLE_TO_LOCK_ROW, unable to obtain exclusive access to this record: []"
 
+// changes reports whether a code may come since the fields aren't what they were.
+func changes(code string) bool {
+	c, _ := Provider.KnownCode(code)
+	return c.Changed
+}
+
 func TestEveryKnownCodeHasItsClass(t *testing.T) {
 	for _, k := range known {
 		t.Run(k.code+" "+k.message, func(t *testing.T) {
 			message, _ := json.Marshal(k.message)
 			call := fmt.Sprintf(`[{"message":%s,"errorCode":%q,"fields":[]}]`, message, k.code)
 			f := refusal(k.status, []byte(call), true, false)
-			want := crm.Failure{Class: k.call, Code: cmp.Or(k.becomes, k.code), Detail: k.message, Wait: k.callWait, Tries: k.tries, Match: k.match, Unknown: k.status >= 500}
+			want := crm.Failure{Class: k.call, Code: cmp.Or(k.becomes, k.code), Detail: k.message, Wait: k.callWait, Tries: k.tries, Match: k.match, Unknown: k.status >= 500, Field: k.field, Changed: changes(cmp.Or(k.becomes, k.code))}
 			if *f != want {
 				t.Errorf("for a call: %+v, want %+v", *f, want)
 			}
@@ -209,6 +218,34 @@ func TestFieldsAreNamedInTheDetailAlone(t *testing.T) {
 	}
 	if f.Error() != "record: INVALID_EMAIL_ADDRESS" {
 		t.Errorf("error says %q", f.Error())
+	}
+}
+
+// A failure names the field that it is about, and says whether the fields may have changed; the
+// address and the names are no such fields.
+func TestFailuresNameFields(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault       string
+		code, field string
+		changed     bool
+	}{
+		"a picklist":      {`{"statusCode":"INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST","message":"bad value","fields":["Kind__c"]}`, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "Kind__c", true},
+		"a required one":  {`{"statusCode":"REQUIRED_FIELD_MISSING","message":"Required fields are missing: [LastName, Region__c]","fields":["LastName","Region__c"]}`, "REQUIRED_FIELD_MISSING", "Region__c", true},
+		"no edit access":  {`{"statusCode":"INVALID_FIELD_FOR_INSERT_UPDATE","message":"Unable","fields":["Region__c"]}`, "INVALID_FIELD_FOR_INSERT_UPDATE", "Region__c", true},
+		"gone":            {`{"statusCode":"INVALID_FIELD","message":"No such column 'Region__c' on sobject of type Contact","fields":[]}`, "INVALID_FIELD", "Region__c", true},
+		"too long":        {`{"statusCode":"STRING_TOO_LONG","message":"Region: data value too large","fields":["Region__c"]}`, "FIELD_TOO_LONG", "Region__c", true},
+		"a name too long": {`{"statusCode":"STRING_TOO_LONG","message":"First Name: data value too large","fields":["FirstName"]}`, "STRING_TOO_LONG", "", false},
+		"no name":         {`{"statusCode":"REQUIRED_FIELD_MISSING","message":"Required fields are missing: [LastName]","fields":["LastName"]}`, "REQUIRED_FIELD_MISSING", "", false},
+		"a bad address":   {`{"statusCode":"INVALID_EMAIL_ADDRESS","message":"Email: invalid","fields":["Email"]}`, "INVALID_EMAIL_ADDRESS", "", false},
+		"a rule":          {`{"statusCode":"FIELD_CUSTOM_VALIDATION_EXCEPTION","message":"'No' is no answer","fields":[]}`, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "", false},
+	} {
+		results, ok := parseCollection([]byte(`[{"success":false,"errors":[`+c.fault+`]}]`), 1)
+		if !ok {
+			t.Fatal(name)
+		}
+		if f := failure(t, results[0].Err); f.Code != c.code || f.Field != c.field || f.Changed != c.changed || !Provider.Knows(f.Code) {
+			t.Errorf("%s: %+v", name, f)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -24,7 +25,8 @@ const queryPath = apiPath + "/query?q="
 // place is where people are looked for: a field of an object that holds addresses.
 type place struct {
 	object, field string
-	where         string // which of the records count, with an AND behind it
+	where         string   // which of the records count, with an AND behind it
+	own           []string // fields that are read beside those of every record, by their names there
 }
 
 // places are where people are looked for, the first one counting most.
@@ -44,9 +46,14 @@ func places(o crm.Options) []place {
 // crm.Recorded is due to somebody among the addresses; fewer of them find out whom.
 func (c *Client) Find(ctx context.Context, emails []string, o crm.Options) (map[string][]crm.Record, error) {
 	wanted := lowered(emails)
+	shared, err := c.sharedToRead(ctx, wanted, o)
+	if err != nil {
+		return nil, err
+	}
 	var urls []string
 	var from []place // of each URL
 	for _, p := range places(o) {
+		p.own = ownNames(o.Read, p.object, shared)
 		all := p.queries(wanted)
 		urls = append(urls, all...)
 		from = append(from, slices.Repeat([]place{p}, len(all))...)
@@ -58,7 +65,7 @@ func (c *Client) Find(ctx context.Context, emails []string, o crm.Options) (map[
 			return nil, err
 		}
 		for i, p := range pages {
-			if err := c.collect(ctx, p, from[i].field, found); err != nil {
+			if err := c.collect(ctx, p, from[i], o, found); err != nil {
 				return nil, err
 			}
 		}
@@ -80,7 +87,7 @@ func (c *Client) query(ctx context.Context, urls []string) ([]page, error) {
 	pages := make([]page, len(answers))
 	for i, a := range answers {
 		if f := a.refusal(false); f != nil {
-			return nil, f
+			return nil, c.noteChanged(f)
 		}
 		if pages[i], err = parsePage(a.Body); err != nil {
 			return nil, err
@@ -90,13 +97,13 @@ func (c *Client) query(ctx context.Context, urls []string) ([]page, error) {
 }
 
 // collect adds the records of a page and of those behind it to found, by the
-// address that stands in a field.
-func (c *Client) collect(ctx context.Context, p page, field string, found map[string][]crm.Record) error {
+// address that stands in the field of its place.
+func (c *Client) collect(ctx context.Context, p page, from place, o crm.Options, found map[string][]crm.Record) error {
 	for range maxPages {
 		for _, r := range p.Records {
-			key := strings.ToLower(r.text(field))
+			key := strings.ToLower(r.text(from.field))
 			if !slices.ContainsFunc(found[key], func(f crm.Record) bool { return f.ID == r.text("Id") }) {
-				found[key] = append(found[key], r.record())
+				found[key] = append(found[key], r.record(o))
 			}
 		}
 		if p.Done {
@@ -144,8 +151,10 @@ func only(found map[string][]crm.Record, wanted []string) map[string][]crm.Recor
 // the limits of records and of URL length.
 func (p place) queries(emails []string) []string {
 	queryStart := "SELECT Id, FirstName, LastName, Email"
-	if p.field != "Email" {
-		queryStart += ", " + p.field
+	for _, name := range append([]string{p.field}, p.own...) {
+		if !slices.Contains(strings.Split(queryStart, ", "), name) && name != "Email" {
+			queryStart += ", " + name
+		}
 	}
 	queryStart += " FROM " + p.object + " WHERE " + p.where + p.field + " IN ("
 	const queryEnd = ") ORDER BY LastModifiedDate DESC"
@@ -201,15 +210,17 @@ type row map[string]any
 
 func (r row) text(field string) string { s, _ := r[field].(string); return s }
 
-func (r row) record() crm.Record {
-	return crm.Record{ID: r.text("Id"), Fields: crm.Fields{crm.Email: r.text("Email"), crm.FirstName: r.text("FirstName"), crm.LastName: r.text("LastName")}}
+func (r row) record(o crm.Options) crm.Record {
+	return crm.Record{ID: r.text("Id"), Fields: crm.Fields{crm.Email: r.text("Email"), crm.FirstName: r.text("FirstName"), crm.LastName: r.text("LastName")}, Own: r.own(o.Read)}
 }
 
 // parsePage reads a page. The way on from it is a path of this instance, or the
 // page is refused.
 func parsePage(body []byte) (page, error) {
 	var p page
-	if err := json.Unmarshal(body, &p); err != nil {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber() // a float has fewer digits than a number may have
+	if err := d.Decode(&p); err != nil {
 		return page{}, nonsense("unexpected answer to a query", false)
 	}
 	if !p.Done && !ourPath(p.Next) {

@@ -9,7 +9,7 @@ import (
 	"gatepost/crm"
 )
 
-// Remove deletes a Contact, as crm.CRM says. Salesforce has conditional requests, but not
+// Remove deletes a Contact or a Lead, as crm.CRM says. Salesforce has conditional requests, but not
 // for DELETE (REST API Developer Guide, Conditional Request Headers): so it is looked at
 // first. Its times are in whole seconds, and who changes it between the look and the
 // deletion isn't seen; it then lies in Salesforce's Recycle Bin for 15 days.
@@ -17,7 +17,7 @@ func (c *Client) Remove(ctx context.Context, id string) (crm.Removed, error) {
 	if !isID(id) {
 		return "", &crm.Failure{Class: crm.Recorded, Code: "MALFORMED_ID"}
 	}
-	path := contactPath + "/" + id
+	path := objectsPath + objectOf(id) + "/" + id
 	body, err := c.call(ctx, request{method: http.MethodGet, path: path + "?fields=CreatedDate,LastModifiedDate", single: true})
 	if isMissing(err) {
 		return crm.Missing, nil

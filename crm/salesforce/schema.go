@@ -38,6 +38,9 @@ func (c *Client) Schema(ctx context.Context) (crm.Schema, error) {
 		get(apiPath + "/sobjects/Lead/describe"),
 		query(fmt.Sprintf("SELECT Id, Name FROM User WHERE IsActive = true AND UserType = 'Standard' ORDER BY Name LIMIT %d", crm.MaxChoices)),
 		query(fmt.Sprintf("SELECT Id, Name FROM Account ORDER BY LastModifiedDate DESC LIMIT %d", shownAccounts)),
+		get(apiPath + "/sobjects/CampaignMember/describe"),
+		query(fmt.Sprintf("SELECT Id, Name FROM Campaign WHERE IsActive = true ORDER BY LastModifiedDate DESC LIMIT %d", crm.MaxChoices)),
+		get(apiPath + "/sobjects/Account/describe"),
 	}, false)
 	if err != nil {
 		return crm.Schema{}, err
@@ -46,11 +49,16 @@ func (c *Client) Schema(ctx context.Context) (crm.Schema, error) {
 	if f != nil {
 		return crm.Schema{}, f
 	}
-	lead, f := parseDescribed(answers[1])
-	if f != nil {
-		lead = described{}
-	}
+	// What the connected user may not see of the rest isn't there.
+	lead, _ := parseDescribed(answers[1])
+	member, _ := parseDescribed(answers[4])
+	c.keepShape(contact, lead)
 	s := schemaOf(contact, lead, choices{owners: parseNamed(answers[2]), accounts: parseNamed(answers[3])})
+	account, _ := parseDescribed(answers[6])
+	if f, ok := accountTarget(contact, account); ok {
+		s.Fields = append(s.Fields, f)
+	}
+	s.Fields = append(s.Fields, targets(lead, member, parseNamed(answers[5]))...)
 	return s, nil
 }
 
@@ -231,7 +239,7 @@ func (d described) reference(s crm.SchemaField, c choices) (crm.SchemaField, boo
 		s.Hint = "Picklists may take fewer values in a record type than are listed here."
 	case accountField:
 		s.Label, s.Values = "Account", c.accounts
-		s.Hint = "An account that is there; the id of one that isn’t listed can be entered. A Contact without an account is private: its owner and administrators alone see it."
+		s.Hint = joined("An account that is there; the id of one that isn’t listed can be entered. A Contact without an account is private: its owner and administrators alone see it.", personAccounts(d))
 		return s, true
 	default:
 		return s, false

@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -127,5 +128,68 @@ func TestSchemaOfBoth(t *testing.T) {
 		if strings.Contains(f.Hint, "Only Contacts") || strings.HasPrefix(f.Key, leadPrefix) {
 			t.Errorf("without Leads: %+v", f)
 		}
+	}
+}
+
+// An org with person accounts is told what that means.
+func TestPersonAccounts(t *testing.T) {
+	account := describedAs(t, "", served(`"name":"Website","type":"url"`))
+	plain := describedAs(t, "", served(`"type":"reference","name":"AccountId"`))
+	persons := describedAs(t, "", served(`"type":"reference","name":"AccountId"`), served(`"type":"boolean","name":"IsPersonAccount","createable":false,"updateable":false`))
+	const said = "person accounts"
+	if f, ok := accountTarget(plain, account); !ok || strings.Contains(f.Hint, said) {
+		t.Errorf("%+v", f)
+	}
+	if f, ok := accountTarget(persons, account); !ok || !strings.Contains(f.Hint, said) {
+		t.Errorf("%+v", f)
+	}
+	if f := schemaOf(persons, described{}, choices{}).Fields; len(f) != 1 || !strings.Contains(f[0].Hint, said) {
+		t.Errorf("%+v", f)
+	}
+	if _, ok := accountTarget(plain, describedAs(t, "", served(`"name":"Name"`))); ok {
+		t.Error("accounts without websites")
+	}
+}
+
+// Queries for accounts keep within the limits, and websites are read however they are written.
+func TestAccountQueries(t *testing.T) {
+	var domains []string
+	for i := range 1000 {
+		domains = append(domains, fmt.Sprintf("a-rather-long-name-%04d.contoso.example", i))
+	}
+	urls := accountQueries(domains)
+	seen := 0
+	for _, u := range urls {
+		n := strings.Count(u, "LIKE")
+		seen += n
+		if len(u) > maxURL || n > recordsPerPart {
+			t.Errorf("%d domains in %d bytes", n, len(u))
+		}
+	}
+	if seen != len(domains) {
+		t.Errorf("%d queries ask for %d domains", len(urls), seen)
+	}
+	for site, want := range map[string]string{"contoso.com": "contoso.com", "HTTPS://WWW.Contoso.com/a?b#c": "contoso.com", "contoso.com:8080": "contoso.com", " contoso.com?x ": "contoso.com", "": "", "www2.contoso.com": "www2.contoso.com"} {
+		if got := domainOfSite(site); got != want {
+			t.Errorf("%q is %q", site, got)
+		}
+	}
+}
+
+// However many fields are read, a query keeps within the limits and asks for everybody once.
+func TestQueriesWithManyFieldsFitTheLimits(t *testing.T) {
+	p := places(crm.Options{})[0]
+	for i := range 100 {
+		p.own = append(p.own, fmt.Sprintf("A_field_with_a_rather_long_name_%03d__c", i))
+	}
+	seen := 0
+	for _, u := range p.queries(addresses(300, 60)) {
+		seen += strings.Count(asked(t, u), "@example.com'")
+		if len(u) > maxURL {
+			t.Errorf("a query of %d bytes", len(u))
+		}
+	}
+	if seen != 300 {
+		t.Errorf("asks for %d addresses", seen)
 	}
 }

@@ -25,6 +25,7 @@ type request struct {
 	write        bool // it changes something
 	single       bool // it is about one record alone
 	duplicates   bool // save what is taken for a duplicate
+	assign       bool // have the org's assignment rules choose the owner
 }
 
 // The header with which Salesforce saves what a duplicate rule would only warn of:
@@ -33,6 +34,18 @@ const (
 	duplicateHeader = "Sforce-Duplicate-Rule-Header"
 	saveDuplicates  = "allowSave=true"
 )
+
+// The header without which Salesforce has its assignment rules give a Lead to somebody, with each
+// change of it too: REST API Developer Guide, Assignment Rule Header.
+const assignHeader = "Sforce-Auto-Assign"
+
+// assignment is the value of assignHeader.
+func assignment(wanted bool) string {
+	if wanted {
+		return "TRUE"
+	}
+	return "FALSE"
+}
 
 // send makes one request through a simpleforce client of its own.
 //
@@ -44,7 +57,7 @@ const (
 func (c *Client) send(ctx context.Context, s Session, r request) (body []byte, status int, f *crm.Failure) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	x := &exchange{ctx: ctx, base: c.base, origin: s.InstanceURL, maxBody: c.maxBody, duplicates: r.duplicates}
+	x := &exchange{ctx: ctx, base: c.base, origin: s.InstanceURL, maxBody: c.maxBody, duplicates: r.duplicates, assign: r.assign, write: r.write}
 	began := time.Now()
 	c.calls.Add(1)
 	err := x.run(s.AccessToken, r)
@@ -67,6 +80,8 @@ type exchange struct {
 	maxBody int64
 
 	duplicates bool // save what is taken for a duplicate
+	assign     bool // have the assignment rules choose the owner
+	write      bool // it changes something
 
 	status int
 	header http.Header
@@ -119,6 +134,9 @@ func (x *exchange) roundTrip(req *http.Request) error {
 	req.Header.Set("User-Agent", "Gatepost")
 	if x.duplicates {
 		req.Header.Set(duplicateHeader, saveDuplicates)
+	}
+	if x.write {
+		req.Header.Set(assignHeader, assignment(x.assign))
 	}
 	resp, err := x.base.RoundTrip(req)
 	if err != nil {

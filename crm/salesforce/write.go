@@ -15,7 +15,8 @@ import (
 
 const (
 	collectionsPath = apiPath + "/composite/sobjects"
-	contactPath     = apiPath + "/sobjects/Contact"
+	objectsPath     = apiPath + "/sobjects/"
+	contactPath     = objectsPath + "Contact"
 )
 
 // noName stands where the reader gave no last name, unless the tenant wants
@@ -35,13 +36,46 @@ type fields map[string]any
 // with class crm.Pause or crm.Connection has found out what is true for the rest
 // as well. A failure of the whole call of class crm.Recorded, and one that is
 // Shared, is due to somebody among the writes; fewer of them find out whom.
+//
+// What a new record is to be, and what is to happen with a record beside what stands in it, is told
+// by the keys of targets.go.
 func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) ([]crm.Result, error) {
-	if len(writes) == 1 && writes[0].ID == "" && !upserted(writes[0].Fields, o) {
-		return c.createOne(ctx, writes[0].Fields, o)
+	shared, err := c.sharedToWrite(ctx, writes, o)
+	if err != nil {
+		return nil, err
 	}
-	results := make([]crm.Result, len(writes))
-	for i, b := range batches(writes, o) {
-		err := c.writeBatch(ctx, writes, b, o, results)
+	if writes, err = c.withAccounts(ctx, writes, o); err != nil {
+		return nil, err
+	}
+	j := job{writes: writes, o: o, shared: shared}
+	results, err := c.writeAll(ctx, j)
+	if err != nil {
+		if f, ok := errors.AsType[*crm.Failure](err); ok {
+			c.noteChanged(f)
+		}
+		return nil, err
+	}
+	noteGone(writes, results)
+	c.noteFields(writes, o, results)
+	c.joinCampaigns(ctx, j, results)
+	return results, nil
+}
+
+// job is what a call of Write has to do.
+type job struct {
+	writes []crm.Write
+	o      crm.Options
+	shared []string // keys of the fields that Leads have as Contacts do, where some of them are Leads
+}
+
+// writeAll makes and changes the records.
+func (c *Client) writeAll(ctx context.Context, j job) ([]crm.Result, error) {
+	if w := j.writes; len(w) == 1 && w[0].ID == "" && !upserted(w[0], j.o) {
+		return c.createOne(ctx, j)
+	}
+	results := make([]crm.Result, len(j.writes))
+	for i, b := range batches(j.writes, j.o) {
+		err := c.writeBatch(ctx, j, b, results)
 		if err == nil {
 			continue
 		}
@@ -51,7 +85,6 @@ func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) (
 		// What the calls before this one did must not be forgotten.
 		failAll(results, b.indexes(), err)
 	}
-	noteGone(writes, results)
 	return results, nil
 }
 
@@ -60,22 +93,23 @@ func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) (
 func noteGone(writes []crm.Write, results []crm.Result) {
 	for i, w := range writes {
 		var f *crm.Failure
-		if w.ID != "" && errors.As(results[i].Err, &f) && (f.Code == "ENTITY_IS_DELETED" || f.Code == "INVALID_CROSS_REFERENCE_KEY") {
-			f.Code = crm.Gone
+		if w.ID != "" && errors.As(results[i].Err, &f) && f.Field == "" && (f.Code == "ENTITY_IS_DELETED" || f.Code == "INVALID_CROSS_REFERENCE_KEY") {
+			f.Code, f.Changed = crm.Gone, false
 		}
 	}
 }
 
-// createOne makes one Contact. A Collections call would do it too, but only this
+// createOne makes one record. A Collections call would do it too, but only this
 // one tells which record a duplicate rule found.
-func (c *Client) createOne(ctx context.Context, p crm.Fields, o crm.Options) ([]crm.Result, error) {
-	record := created(p, o)
+func (c *Client) createOne(ctx context.Context, j job) ([]crm.Result, error) {
+	w := j.writes[0]
+	record := created(w, j)
 	delete(record, "attributes")
 	sent, err := json.Marshal(record)
 	if err != nil {
 		return nil, unsent(fmt.Errorf("encode a record: %w", err))
 	}
-	body, err := c.call(ctx, request{method: http.MethodPost, path: contactPath, body: sent, write: true, single: true, duplicates: o.SaveDuplicates})
+	body, err := c.call(ctx, request{method: http.MethodPost, path: objectsPath + written(w, j.o), body: sent, write: true, single: true, duplicates: j.o.SaveDuplicates, assign: assigned(w, j.o)})
 	var f *crm.Failure
 	if errors.As(err, &f) && !f.Unknown && (f.Class == crm.Recorded || f.Class == crm.Passing) {
 		return []crm.Result{{Err: f}}, nil
@@ -96,6 +130,7 @@ func (c *Client) createOne(ctx context.Context, p crm.Fields, o crm.Options) ([]
 type chunk struct {
 	method, url string
 	writes      []int
+	assign      bool // have the assignment rules choose the owner
 }
 
 // batch is what travels in one API call.
@@ -117,7 +152,7 @@ func (b batch) indexes() (all []int) {
 func batches(writes []crm.Write, o crm.Options) (out []batch) {
 	var plain, odd []int
 	for i, w := range writes {
-		if strings.Contains(w.Fields[crm.Email]+"\n"+w.Fields[crm.FirstName]+"\n"+lastName(w.Fields, o), "@{") {
+		if strings.Contains(texts(w, o), "@{") {
 			odd = append(odd, i)
 			continue
 		}
@@ -132,14 +167,29 @@ func batches(writes []crm.Write, o crm.Options) (out []batch) {
 	return out
 }
 
+// texts are all texts of a write, to be searched.
+func texts(w crm.Write, o crm.Options) string {
+	all := []string{w.Fields[crm.Email], w.Fields[crm.FirstName], lastName(w.Fields, o)}
+	for _, v := range w.Own {
+		all = append(all, v.Text)
+	}
+	return strings.Join(all, "\n")
+}
+
 // chunks shares some of the writes out to Collections calls, each for one kind.
 func chunks(writes []crm.Write, some []int, o crm.Options) (out []chunk) {
 	create := chunk{method: http.MethodPost, url: collectionsPath}
 	upsert := chunk{method: http.MethodPatch, url: collectionsPath + "/Contact/" + o.Key}
 	contacts, leads := chunk{method: http.MethodPatch, url: collectionsPath}, chunk{method: http.MethodPatch, url: collectionsPath}
+	newLeads, assignedLeads := create, create
+	assignedLeads.assign = true
 	for _, i := range some {
 		switch id := writes[i].ID; {
-		case id == "" && upserted(writes[i].Fields, o):
+		case id == "" && assigned(writes[i], o):
+			assignedLeads.writes = append(assignedLeads.writes, i)
+		case id == "" && written(writes[i], o) == "Lead":
+			newLeads.writes = append(newLeads.writes, i)
+		case id == "" && upserted(writes[i], o):
 			upsert.writes = append(upsert.writes, i)
 		case id == "":
 			create.writes = append(create.writes, i)
@@ -149,24 +199,26 @@ func chunks(writes []crm.Write, some []int, o crm.Options) (out []chunk) {
 			contacts.writes = append(contacts.writes, i)
 		}
 	}
-	for _, kind := range []chunk{create, upsert, contacts, leads} {
+	for _, kind := range []chunk{create, upsert, newLeads, assignedLeads, contacts, leads} {
 		for part := range slices.Chunk(kind.writes, recordsPerPart) {
-			out = append(out, chunk{kind.method, kind.url, part})
+			one := kind
+			one.writes = part
+			out = append(out, one)
 		}
 	}
 	return out
 }
 
 // writeBatch makes one API call and fills in the results of its writes.
-func (c *Client) writeBatch(ctx context.Context, writes []crm.Write, b batch, o crm.Options, results []crm.Result) error {
+func (c *Client) writeBatch(ctx context.Context, j job, b batch, results []crm.Result) error {
 	if !b.composite {
-		return c.writePlain(ctx, writes, b.chunks[0], o, results)
+		return c.writePlain(ctx, j, b.chunks[0], results)
 	}
 	parts := make([]part, len(b.chunks))
 	for i, k := range b.chunks {
-		parts[i] = part{Method: k.method, URL: k.url, Body: records(writes, k, o)}
-		if o.SaveDuplicates {
-			parts[i].Headers = map[string]string{duplicateHeader: saveDuplicates}
+		parts[i] = part{Method: k.method, URL: k.url, Body: records(j, k), Headers: map[string]string{assignHeader: assignment(k.assign)}}
+		if j.o.SaveDuplicates {
+			parts[i].Headers[duplicateHeader] = saveDuplicates
 		}
 	}
 	answers, err := c.composite(ctx, parts, true)
@@ -184,12 +236,12 @@ func (c *Client) writeBatch(ctx context.Context, writes []crm.Write, b batch, o 
 }
 
 // writePlain makes a Collections call that isn't part of a Composite one.
-func (c *Client) writePlain(ctx context.Context, writes []crm.Write, k chunk, o crm.Options, results []crm.Result) error {
-	sent, err := json.Marshal(records(writes, k, o))
+func (c *Client) writePlain(ctx context.Context, j job, k chunk, results []crm.Result) error {
+	sent, err := json.Marshal(records(j, k))
 	if err != nil {
 		return unsent(fmt.Errorf("encode records: %w", err))
 	}
-	body, err := c.call(ctx, request{method: k.method, path: k.url, body: sent, write: true, duplicates: o.SaveDuplicates})
+	body, err := c.call(ctx, request{method: k.method, path: k.url, body: sent, write: true, duplicates: j.o.SaveDuplicates, assign: k.assign})
 	if err != nil {
 		return err
 	}
@@ -197,13 +249,13 @@ func (c *Client) writePlain(ctx context.Context, writes []crm.Write, k chunk, o 
 	return nil
 }
 
-func records(writes []crm.Write, k chunk, o crm.Options) collection {
+func records(j job, k chunk) collection {
 	out := collection{Records: make([]fields, len(k.writes))}
 	for i, n := range k.writes {
-		if w := writes[n]; w.ID == "" {
-			out.Records[i] = created(w.Fields, o)
+		if w := j.writes[n]; w.ID == "" {
+			out.Records[i] = created(w, j)
 		} else {
-			out.Records[i] = changed(w)
+			out.Records[i] = changed(w, j)
 		}
 	}
 	return out
@@ -223,24 +275,34 @@ func lastName(p crm.Fields, o crm.Options) string {
 // upserted reports whether a new record is made by its key. An upsert changes the
 // record that it meets, whose name a placeholder must not replace: a plain create is
 // refused instead.
-func upserted(p crm.Fields, o crm.Options) bool { return o.Key != "" && !nameless(p) }
+func upserted(w crm.Write, o crm.Options) bool {
+	return o.Key != "" && !nameless(w.Fields) && written(w, o) == "Contact"
+}
 
-// created are the fields of a new Contact. A first name is left out when there is
-// none; a last name has to be there.
-func created(p crm.Fields, o crm.Options) fields {
-	f := fields{"attributes": attributes("Contact"), "LastName": lastName(p, o), "Email": p[crm.Email]}
-	if strings.TrimSpace(p[crm.FirstName]) != "" {
-		f["FirstName"] = p[crm.FirstName]
+// created are the fields of a new record. A first name is left out when there is
+// none; a last name has to be there, and the company of a Lead.
+func created(w crm.Write, j job) fields {
+	object := written(w, j.o)
+	f := fields{}
+	f.setOwn(w, object, j.shared)
+	f["attributes"], f["LastName"], f["Email"] = attributes(object), lastName(w.Fields, j.o), w.Fields[crm.Email]
+	if strings.TrimSpace(w.Fields[crm.FirstName]) != "" {
+		f["FirstName"] = w.Fields[crm.FirstName]
 	}
-	if o.Key != "" {
-		f[o.Key] = strings.ToLower(p[crm.Email])
+	switch {
+	case object == "Lead" && f[companyField] == nil:
+		f[companyField] = cmp.Or(j.o.Placeholder, noName)
+	case object == "Contact" && j.o.Key != "":
+		f[j.o.Key] = strings.ToLower(w.Fields[crm.Email])
 	}
 	return f
 }
 
 // changed are the fields of a change.
-func changed(w crm.Write) fields {
-	f := fields{"attributes": attributes(objectOf(w.ID)), "Id": w.ID}
+func changed(w crm.Write, j job) fields {
+	f := fields{}
+	f.setOwn(w, objectOf(w.ID), j.shared)
+	f["attributes"], f["Id"] = attributes(objectOf(w.ID)), w.ID
 	for ours, theirs := range map[string]string{crm.FirstName: "FirstName", crm.LastName: "LastName"} {
 		if value := w.Fields[ours]; value != "" {
 			f[theirs] = value

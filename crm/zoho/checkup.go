@@ -316,7 +316,7 @@ func (c *Client) checkLayouts(ctx context.Context) []crm.Check {
 
 // checkQuery looks for an address that nobody has.
 func (c *Client) checkQuery(ctx context.Context, module string, level crm.Level) crm.Check {
-	_, err := c.coql(ctx, place{module, emailField}.coql([]string{"nobody@gatepost.invalid"}, 0, false))
+	_, err := c.coql(ctx, place{module: module, field: emailField}.coql([]string{"nobody@gatepost.invalid"}, 0, false))
 	switch {
 	case err == nil:
 		return crm.Check{Level: crm.Fine, What: module + " can be looked up."}

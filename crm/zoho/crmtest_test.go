@@ -41,8 +41,11 @@ func env(t *testing.T, unique bool) crmtest.Env {
 			w.advance(2) // times are in seconds
 			w.hand("change", id, `,"fields":{"Title":"Countess"}`)
 		},
-		Refused: crm.Fields{crm.Email: "not an address", crm.LastName: "Doe"},
-		Key:     "Gatepost_Email",
+		Own:         w.ownFields(),
+		Field:       w.changeField,
+		DropsFields: true,
+		Refused:     crm.Fields{crm.Email: "not an address", crm.LastName: "Doe"},
+		Key:         "Gatepost_Email",
 		Lead: func(p crm.Fields) string {
 			return w.hand("create", "Leads", fmt.Sprintf(`,"fields":{"Email":%q,"First_Name":%q,"Last_Name":%q,"Company":"-"}`, p[crm.Email], p[crm.FirstName], p[crm.LastName]))
 		},
@@ -61,4 +64,22 @@ func (e *ending) Session(ctx context.Context, refused int64) (zoho.Session, erro
 		return zoho.Session{}, &crm.Failure{Class: crm.Connection, Code: crm.Broken}
 	}
 	return e.world.Session(ctx, refused)
+}
+
+// ownFields makes a field of each type in Contacts, and returns their names.
+func (w *world) ownFields() map[crm.ValueType]string {
+	own := map[crm.ValueType]string{}
+	for t, kind := range map[crm.ValueType]string{crm.TypeText: "text", crm.TypeLongText: "textarea", crm.TypeChoice: "picklist", crm.TypeChoices: "multiselectpicklist",
+		crm.TypeCheckbox: "boolean", crm.TypeDate: "date", crm.TypeTime: "datetime", crm.TypeNumber: "double", crm.TypeInteger: "integer",
+		crm.TypeEmail: "email", crm.TypePhone: "phone", crm.TypeURL: "website"} {
+		own[t] = "Own_" + kind
+		w.control("fields", fmt.Sprintf(`{"name":%q,"type":%q,"values":["-None-","red","green","blue"]}`, own[t], kind), nil)
+	}
+	return own
+}
+
+// changeField does something to a field, as an administrator does.
+func (w *world) changeField(key string, what crmtest.FieldChange) {
+	change := map[crmtest.FieldChange]string{crmtest.RemoveField: `"removed":true`, crmtest.RequireField: `"required":true`, crmtest.LockField: `"read_only":true`}[what]
+	w.control("fields", fmt.Sprintf(`{"name":%q,%s}`, key, change), nil)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"gatepost/crm"
@@ -30,6 +31,7 @@ const (
 	emailRefused   = "EMAIL_INVALID"   // INVALID_DATA in the address
 	nameTooLong    = "NAME_TOO_LONG"   // INVALID_DATA with the length that there is
 	noSuchRecord   = "ID_INVALID"      // INVALID_DATA in an id
+	noSuchField    = "FIELD_UNKNOWN"   // INVALID_QUERY for a column
 	duplicateEmail = "DUPLICATE_EMAIL" // DUPLICATE_DATA in the address, without the other's id
 )
 
@@ -106,6 +108,8 @@ func (f fault) code() string {
 		return emailRefused
 	case f.Code == invalidData && d.MaxLength != "" && (d.APIName == "First_Name" || d.APIName == "Last_Name"):
 		return nameTooLong
+	case f.Code == invalidQuery && d.Column != "" && d.Column != convertedField:
+		return noSuchField
 	case f.Code == invalidData && (d.APIName == "id" || d.APIName == "" && d.ID != ""):
 		return noSuchRecord
 	}
@@ -165,8 +169,25 @@ func (f fault) callFailure() *crm.Failure {
 
 // as is the failure that a verdict makes of a fault.
 func (f fault) as(v crm.Verdict) *crm.Failure {
-	return &crm.Failure{Class: v.Class, Code: f.code(), Wait: v.Wait, Tries: v.Tries, Detail: f.detail(), Match: f.match()}
+	c, _ := Provider.KnownCode(f.code())
+	return &crm.Failure{Class: v.Class, Code: f.code(), Wait: v.Wait, Tries: v.Tries, Detail: f.detail(), Match: f.match(),
+		Field: f.field(), Changed: c.Changed && !f.ofNames()}
 }
+
+// field is the field that a fault is about, unless that is the address, a name or the id; empty where it
+// isn't told.
+func (f fault) field() string {
+	d := f.details()
+	for _, name := range []string{d.APIName, d.Column} {
+		if name != "" && name != "id" && !slices.Contains(ours, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// ofNames reports whether a fault is about the address or the names alone.
+func (f fault) ofNames() bool { return slices.Contains(ours, f.details().APIName) }
 
 // detail is what Zoho said, with the field that it said it of.
 func (f fault) detail() string {

@@ -28,7 +28,11 @@ const coqlPath = apiPath + "/coql"
 const convertedField = "Converted__s"
 
 // place is where people are looked for: a field of a module that holds addresses.
-type place struct{ module, field string }
+type place struct {
+	module, field string
+	read          map[string]crm.ValueType // fields beside those of every record
+	own           []string                 // those of them that the module has
+}
 
 // Find returns the Contacts that have the given addresses, and for those who are no
 // Contacts, if they are wanted, the Leads; as crm.CRM says. A failure of class
@@ -39,18 +43,23 @@ type place struct{ module, field string }
 func (c *Client) Find(ctx context.Context, emails []string, o crm.Options) (map[string][]crm.Record, error) {
 	wanted := lowered(emails)
 	found := make(map[string][]crm.Record, len(wanted))
-	in := []place{{contacts, emailField}}
+	in := []place{{module: contacts, field: emailField}}
 	if o.Key != "" {
-		in = append(in, place{contacts, o.Key})
+		in = append(in, place{module: contacts, field: o.Key})
 	}
 	for _, p := range in {
+		p.read, p.own = o.Read, ownNames(o.Read, contacts, nil)
 		if err := c.look(ctx, p, wanted, found); err != nil {
 			return nil, err
 		}
 	}
 	rest := slices.DeleteFunc(slices.Clone(wanted), func(e string) bool { return len(found[e]) > 0 })
 	if o.Leads && len(rest) > 0 {
-		if err := c.look(ctx, place{leads, emailField}, rest, found); err != nil {
+		shared, err := c.sharedToRead(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.look(ctx, place{leads, emailField, o.Read, ownNames(o.Read, leads, shared)}, rest, found); err != nil {
 			return nil, err
 		}
 	}
@@ -114,8 +123,10 @@ func (c *Client) queryPage(ctx context.Context, p place, emails []string, offset
 // coql is the query for addresses.
 func (p place) coql(emails []string, offset int, tells bool) string {
 	fields := []string{"id", emailField, "First_Name", "Last_Name", "Modified_Time"}
-	if p.field != emailField {
-		fields = append(fields, p.field)
+	for _, name := range append([]string{p.field}, p.own...) {
+		if !slices.Contains(fields, name) { // Zoho refuses a column that is named twice
+			fields = append(fields, name)
+		}
 	}
 	if tells {
 		fields = append(fields, convertedField)
@@ -135,6 +146,7 @@ func (c *Client) coql(ctx context.Context, query string) (page, error) {
 		return page{}, unsent(fmt.Errorf("encode a query: %w", err))
 	}
 	a, err := c.call(ctx, request{method: http.MethodPost, path: coqlPath, body: sent, cost: 1})
+	c.noteChanged(err)
 	if err != nil {
 		return page{}, err
 	}
@@ -145,7 +157,7 @@ func (c *Client) coql(ctx context.Context, query string) (page, error) {
 // addresses of a record, too; collect puts a record to its own.
 func (c *Client) search(ctx context.Context, p place, email string, found map[string][]crm.Record) error {
 	a, err := c.call(ctx, request{method: http.MethodGet, cost: 1,
-		path: apiPath + "/" + p.module + "/search?email=" + url.QueryEscape(email) + "&fields=Email,First_Name,Last_Name,Modified_Time"})
+		path: apiPath + "/" + p.module + "/search?email=" + url.QueryEscape(email) + "&fields=" + strings.Join(append([]string{"Email,First_Name,Last_Name,Modified_Time"}, p.own...), ",")})
 	if err != nil {
 		return err
 	}
@@ -175,7 +187,7 @@ func (c *Client) collect(ctx context.Context, p place, rows []row, found map[str
 				continue
 			}
 		}
-		found[key] = append(found[key], r.record(id))
+		found[key] = append(found[key], r.record(id, p.read))
 	}
 	return nil
 }
@@ -266,8 +278,8 @@ func (r row) text(field string) string {
 	return ""
 }
 
-func (r row) record(id string) crm.Record {
-	return crm.Record{ID: id, Fields: crm.Fields{crm.Email: r.text(emailField), crm.FirstName: r.text("First_Name"), crm.LastName: r.text("Last_Name")}}
+func (r row) record(id string, read map[string]crm.ValueType) crm.Record {
+	return crm.Record{ID: id, Fields: crm.Fields{crm.Email: r.text(emailField), crm.FirstName: r.text("First_Name"), crm.LastName: r.text("Last_Name")}, Own: r.own(read)}
 }
 
 // parsePage reads a page; nothing found has no body.

@@ -36,6 +36,7 @@ func (c *Client) Schema(ctx context.Context) (crm.Schema, error) {
 	if err != nil && !hidden(err) {
 		return crm.Schema{}, err
 	}
+	c.keepShared(d, lead)
 	return schemaOf(d, lead, l, owners), nil
 }
 

@@ -30,6 +30,9 @@ type account struct {
 	left        int           // as the last answer's header said
 	told        bool          // it said so
 	noConverted bool          // COQL has no field that tells converted leads
+
+	sharedKeys []string  // of the fields that Leads have as Contacts do,
+	sharedAt   time.Time // as it was then
 }
 
 const (
@@ -123,6 +126,22 @@ func (s *Shared) credits(org string, now time.Time) (used, left int, told bool) 
 		}
 	}
 	return used, a.left, a.told
+}
+
+// sharedKeys are the keys of the fields that an org's Leads have as its Contacts do, where that was asked
+// within the hour.
+func (s *Shared) sharedKeys(org string, now time.Time) (keys []string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.account(org)
+	return a.sharedKeys, now.Sub(a.sharedAt) < tokenLife
+}
+
+func (s *Shared) keepSharedKeys(org string, keys []string, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.account(org)
+	a.sharedKeys, a.sharedAt = keys, at
 }
 
 // knowsConverted reports whether COQL may be asked which leads of an org were converted.

@@ -16,7 +16,7 @@ var documented = []string{
 	// Of the token end point.
 	"invalid_code", "invalid_client", "invalid_client_secret", "invalid_redirect_uri", "access_denied", "general_error", "failure",
 	// Ours.
-	apiAccessOff, emailRefused, nameTooLong, noSuchRecord, duplicateEmail, "HTTP_401", "no_key",
+	apiAccessOff, emailRefused, nameTooLong, noSuchRecord, noSuchField, duplicateEmail, "HTTP_401", "no_key",
 }
 
 func TestProvider(t *testing.T) { crmtest.Provider(t, Provider, documented...) }

@@ -33,15 +33,19 @@ type chunk struct {
 // Shared may be due to what the org demands of every record; fewer of them find out.
 func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) ([]crm.Result, error) {
 	results := make([]crm.Result, len(writes))
+	shared, err := c.sharedToWrite(ctx, writes)
+	if err != nil {
+		return nil, err
+	}
 	unique := false
 	if o.Key == "" && slices.ContainsFunc(writes, func(w crm.Write) bool { return w.ID == "" && !nameless(w.Fields) }) {
-		var err error
 		if unique, err = c.emailUnique(ctx); err != nil {
 			return nil, err
 		}
 	}
 	for i, k := range chunks(writes, o, unique, results) {
-		err := c.writeChunk(ctx, writes, k, o, results)
+		err := c.writeChunk(ctx, writes, k, o, shared, results)
+		c.noteChanged(err)
 		if err == nil {
 			continue
 		}
@@ -99,8 +103,8 @@ func chunks(writes []crm.Write, o crm.Options, unique bool, results []crm.Result
 }
 
 // writeChunk makes one call and fills in the results of its writes.
-func (c *Client) writeChunk(ctx context.Context, writes []crm.Write, k chunk, o crm.Options, results []crm.Result) error {
-	body := fields{"data": rowsOf(writes, k, o)}
+func (c *Client) writeChunk(ctx context.Context, writes []crm.Write, k chunk, o crm.Options, shared []string, results []crm.Result) error {
+	body := fields{"data": rowsOf(writes, k, o, shared)}
 	if k.checks != nil {
 		body["duplicate_check_fields"] = k.checks
 	}
@@ -118,17 +122,18 @@ func (c *Client) writeChunk(ctx context.Context, writes []crm.Write, k chunk, o 
 	saves := parseRows(a.body, len(k.writes))
 	for i, n := range k.writes {
 		results[n] = saves[i].result(k, o)
+		c.noteChanged(results[n].Err)
 	}
 	return refusedAlike(results, k)
 }
 
-func rowsOf(writes []crm.Write, k chunk, o crm.Options) []fields {
+func rowsOf(writes []crm.Write, k chunk, o crm.Options, shared []string) []fields {
 	out := make([]fields, len(k.writes))
 	for i, n := range k.writes {
 		if w := writes[n]; w.ID == "" {
-			out[i] = created(w.Fields, o)
+			out[i] = created(w, o)
 		} else {
-			out[i] = changed(w)
+			out[i] = changed(w, shared)
 		}
 	}
 	return out
@@ -139,8 +144,10 @@ func nameless(p crm.Fields) bool { return strings.TrimSpace(p[crm.LastName]) == 
 
 // created are the fields of a new Contact. A first name is left out when there is none; a
 // last name has to be there.
-func created(p crm.Fields, o crm.Options) fields {
-	f := fields{"Last_Name": p[crm.LastName], emailField: p[crm.Email]}
+func created(w crm.Write, o crm.Options) fields {
+	p, f := w.Fields, fields{}
+	f.setOwn(w, contacts, nil)
+	f["Last_Name"], f[emailField] = p[crm.LastName], p[crm.Email]
 	if nameless(p) {
 		f["Last_Name"] = cmp.Or(o.Placeholder, noName)
 	}
@@ -153,10 +160,12 @@ func created(p crm.Fields, o crm.Options) fields {
 	return f
 }
 
-// changed are the fields of a change: names alone.
-func changed(w crm.Write) fields {
-	_, number, _ := strings.Cut(w.ID, "/")
-	f := fields{"id": number}
+// changed are the fields of a change: names, and the org's own. The address stays.
+func changed(w crm.Write, shared []string) fields {
+	module, number, _ := strings.Cut(w.ID, "/")
+	f := fields{}
+	f.setOwn(w, module, shared)
+	f["id"] = number
 	for name, value := range map[string]string{"First_Name": w.Fields[crm.FirstName], "Last_Name": w.Fields[crm.LastName]} {
 		if strings.TrimSpace(value) != "" {
 			f[name] = value
@@ -239,7 +248,7 @@ func refusedAlike(results []crm.Result, k chunk) error {
 	madeNone := k.method == http.MethodPost && (k.checks == nil || len(k.writes) > 1)
 	switch {
 	case first.Class == crm.Recorded && known.Call.Class == crm.Pause && madeNone:
-		return &crm.Failure{Class: known.Call.Class, Wait: known.Call.Wait, Code: first.Code, Detail: first.Detail}
+		return &crm.Failure{Class: known.Call.Class, Wait: known.Call.Wait, Code: first.Code, Detail: first.Detail, Field: first.Field, Changed: first.Changed}
 	case first.Code == mandatory:
 		failAll(results, k.writes, first)
 	}

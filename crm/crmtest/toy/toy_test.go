@@ -1,17 +1,22 @@
 package toy
 
 import (
+	"slices"
 	"testing"
 
 	"gatepost/crm"
 	"gatepost/crm/crmtest"
 )
 
-func TestProvider(t *testing.T) { crmtest.Provider(t, Provider, noAddress) }
+func TestProvider(t *testing.T) { crmtest.Provider(t, Provider, noAddress, noField, noValue, needed) }
 
 func TestCRM(t *testing.T) {
 	crmtest.Run(t, func(*testing.T) crmtest.Env {
 		c := New()
+		own := map[crm.ValueType]string{}
+		for _, f := range c.Fields {
+			own[f.Type] = f.Key
+		}
 		return crmtest.Env{
 			CRM:     c,
 			Records: func() int { return len(c.cards) },
@@ -19,6 +24,18 @@ func TestCRM(t *testing.T) {
 			Revoke:  func() { c.ended = true },
 			Delete:  func(id string) { delete(c.cards, id) },
 			Change:  func(id string) { c.turns++; c.cards[id].changed = c.turns },
+			Own:     own,
+			Field: func(key string, what crmtest.FieldChange) {
+				i := slices.IndexFunc(c.Fields, func(f crm.SchemaField) bool { return f.Key == key })
+				switch f := &c.Fields[i]; what {
+				case crmtest.RemoveField:
+					c.Fields = slices.Delete(c.Fields, i, i+1)
+				case crmtest.RequireField:
+					f.Required = true
+				case crmtest.LockField:
+					f.Create, f.Update = false, false
+				}
+			},
 			Refused: crm.Fields{crm.Email: "not an address", crm.LastName: "Doe"},
 		}
 	})
