@@ -58,7 +58,7 @@ func (p Problems) In(l Language) map[string]string {
 func (d Definition) Check(sent Sent) (Values, Problems) {
 	values, problems := Values{}, Problems{}
 	for _, f := range d.Fields {
-		value, wrong := f.Check(sent.of(f))
+		value, wrong := f.Check(sent.Of(f))
 		switch {
 		case wrong != Problem{}:
 			problems[f.Key] = wrong
@@ -96,8 +96,8 @@ func (d Definition) Knows(key string) bool {
 	return ok || key == ConsentKey || key == VersionKey
 }
 
-// of is what was sent for a field, by whichever of its keys.
-func (s Sent) of(f Field) input.Value {
+// Of is what was sent for a field, by whichever of its keys.
+func (s Sent) Of(f Field) input.Value {
 	v := s[f.Key]
 	for _, key := range f.Was {
 		earlier, ok := s[key]
@@ -134,7 +134,10 @@ func (f Field) Check(v input.Value) (string, Problem) {
 		return "", wrong
 	}
 	value, wrong := k.check(f, v)
-	if f.Type == Hidden {
+	if wrong != (Problem{}) {
+		value = ""
+	}
+	if f.Type == Hidden || f.Deleted && v.Kind == input.OfForm {
 		return value, Problem{} // nobody sees it, so nobody could mend it
 	}
 	switch {

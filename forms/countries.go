@@ -38,6 +38,16 @@ var countries = func() map[Language]func() []Option {
 	return all
 }()
 
+// countryName is a country's name in a language.
+func countryName(code string, l Language) string {
+	for _, c := range Countries(l) {
+		if c.Value == code {
+			return c.Label
+		}
+	}
+	return code
+}
+
 func countriesIn(l Language) []Option {
 	names := display.Regions(language.Make(string(l)))
 	var all []Option

@@ -3,7 +3,10 @@
 // sent, and describes itself as a JSON schema. It knows no database and no HTTP.
 package forms
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Definition is one version of a newsletter's form. It holds every field that an earlier one
 // had, and every key, so that what a form of any version sends is understood by it alone.
@@ -112,6 +115,39 @@ func (d Definition) ByID(id string) (Field, bool) {
 		return Field{}, false
 	}
 	return d.Fields[i], true
+}
+
+// Display is a value as it is stored, for people: options and countries by their names. What was
+// an option once is told by what was stored.
+func (f Field) Display(value string, l Language) string {
+	switch f.Type {
+	case Choice, Choices:
+		var labels []string
+		for _, one := range strings.Split(value, Separator) {
+			i := slices.IndexFunc(f.Options, func(o Option) bool { return o.Value == one })
+			if i >= 0 {
+				one = f.Options[i].Label
+			}
+			labels = append(labels, one)
+		}
+		return strings.Join(labels, ", ")
+	case Checkbox:
+		if value == "true" {
+			return l.Say(Yes)
+		}
+		return l.Say(No)
+	case Country:
+		return countryName(value, l)
+	}
+	return value
+}
+
+// Name is what a field is called: its label, or the language's own word for it.
+func (f Field) Name(l Language) string {
+	if f.Label != "" {
+		return f.Label
+	}
+	return l.Say(map[string]Word{EmailID: EmailLabel, FirstNameID: FirstNameLabel, LastNameID: LastNameLabel}[f.ID])
 }
 
 // Shown are the fields that a form has, hidden ones among them, in their order.

@@ -41,5 +41,8 @@ func PatternNamed(name string) (Pattern, bool) {
 // Matches reports whether a text looks like it.
 func (p Pattern) Matches(text string) bool { return p.goes.MatchString(text) }
 
+// Says is the sentence for what doesn't match, in a language.
+func (p Pattern) Says(l Language) string { return l.Say(p.says) }
+
 // Schema is the pattern as a JSON schema has it.
 func (p Pattern) Schema() string { return `^(?:` + p.HTML + `)$` }

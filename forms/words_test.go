@@ -49,7 +49,7 @@ func TestCataloguesAreComplete(t *testing.T) {
 			if got, want := blanks.FindAllString(text, -1), blanks.FindAllString(english[Word(w)], -1); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
 				t.Errorf("%s: %q has %v, want %v", l.Name, w, got, want)
 			}
-			if l.Code != English && text == english[Word(w)] && text != "Error: {title}" {
+			if l.Code != English && text == english[Word(w)] && text != "Error: {title}" && w != string(No) {
 				t.Errorf("%s: %q is English", l.Name, w)
 			}
 		}

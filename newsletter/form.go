@@ -41,17 +41,21 @@ func (f Form) Check() (clean Checked, errors map[string]string) {
 // CheckForm returns what was sent to a newsletter's form as it is to be stored, or what is
 // wrong with it. shown is the version of the form by which it came: see Service.FormShown.
 func CheckForm(n db.Newsletter, shown forms.Definition, sent forms.Sent) (Checked, forms.Problems) {
-	d := n.Form
-	if shown.Version != d.Version {
-		d = d.Since(shown)
-	}
-	values, problems := d.Check(sent)
+	values, problems := FormOf(n, shown).Check(sent)
 	if len(problems) > 0 {
 		return Checked{}, problems
 	}
 	clean := checkedOf(values)
 	clean.version, clean.words = shown.Version, shown.Consent.Words
 	return clean, problems
+}
+
+// FormOf is the form by which is checked, and shown again, what was sent by a version of it.
+func FormOf(n db.Newsletter, shown forms.Definition) forms.Definition {
+	if shown.Version == n.Form.Version {
+		return n.Form
+	}
+	return n.Form.Since(shown)
 }
 
 func checkedOf(values forms.Values) Checked {

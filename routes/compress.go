@@ -11,6 +11,9 @@ import (
 // packet as it is.
 const compressFrom = 1 << 10
 
+// compressPublicFrom is compressFrom for the public form.
+const compressPublicFrom = 6 << 10
+
 // How hard a page is compressed: 40 KB of one become 5 in a quarter of a millisecond.
 // Higher levels take a multiple of that for a tenth less.
 const (
@@ -22,16 +25,25 @@ const (
 // us. What a visitor may see stands beside text that others may choose, as in a link to
 // a search; who sees how long the answers are could guess the one by the other. So
 // nothing is compressed that another site has asked the browser for, and the secrets of
-// forms are masked for browsers that don't say who asked. The public form fits into the
-// first packets anyway, and is answered for thousands in a second.
+// forms are masked for browsers that don't say who asked. The public form has no secret, fits into
+// the first packets as a rule, and is answered for thousands in a second: there only a long one
+// is compressed.
 func sendPage(c *fiber.Ctx, page []byte) error {
 	if isPublic(c) {
-		return c.Send(page)
+		c.Vary(fiber.HeaderAcceptEncoding)
+		if len(page) < compressPublicFrom {
+			return c.Send(page)
+		}
+		return sendCompressed(c, page)
 	}
 	c.Vary(fiber.HeaderAcceptEncoding, "Sec-Fetch-Site")
 	if len(page) < compressFrom || c.Locals(localUncompressed) != nil || askedByAnotherSite(c) {
 		return c.Send(page)
 	}
+	return sendCompressed(c, page)
+}
+
+func sendCompressed(c *fiber.Ctx, page []byte) error {
 	switch coding := static.Coding(c.Get(fiber.HeaderAcceptEncoding), "br", "gzip"); coding {
 	case "br":
 		c.Set(fiber.HeaderContentEncoding, coding)

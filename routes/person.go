@@ -13,6 +13,7 @@ import (
 
 	"gatepost/crm"
 	"gatepost/db"
+	"gatepost/forms"
 	"gatepost/input"
 	"gatepost/newsletter"
 	"gatepost/views"
@@ -51,8 +52,39 @@ func (s *server) person(c *fiber.Ctx) error {
 	for _, d := range s.deliveriesOf(all, sub) {
 		page.Deliveries = append(page.Deliveries, s.personDelivery(c, d))
 	}
-	page.Story, page.Earlier = s.story(c, h, sub.Newsletter)
+	form, err := s.formOf(c, sub, h)
+	if err != nil {
+		return err
+	}
+	page.Person.Fields = filled(form, sub.Fields)
+	page.Story, page.Earlier = s.story(c, h, sub.Newsletter, form)
 	return render(c, http.StatusOK, views.Person(page))
+}
+
+// formOf is the form that a subscriber filled in, as it is now, for the labels of what is told of
+// it; the first one where nothing is.
+func (s *server) formOf(c *fiber.Ctx, sub db.Subscriber, h db.History) (forms.Definition, error) {
+	first := forms.First("")
+	if len(sub.Fields) == 0 && !slices.ContainsFunc(h.Consents, func(c db.Consent) bool { return len(c.Replaced) > 0 }) {
+		return first, nil
+	}
+	all, err := s.Newsletters.OfTenant(c.UserContext(), who(c).Tenant.ID)
+	for _, n := range all {
+		if n.ID == sub.NewsletterID {
+			return n.Form, err
+		}
+	}
+	return first, err
+}
+
+// filled is what stands in the fields of a form, in their order.
+func filled(form forms.Definition, values forms.Values) (all []views.Filled) {
+	for _, f := range form.Fields {
+		if value := values[f.ID]; value != "" {
+			all = append(all, views.Filled{Label: f.Name(forms.English), Value: f.Display(value, forms.English)})
+		}
+	}
+	return all
 }
 
 // nameOf is what a subscriber is called: by name, or by address when they gave none.
@@ -93,13 +125,13 @@ func (s *server) personAlert(c *fiber.Ctx, d delivery) *views.PersonAlert {
 
 // story puts what happened to a subscriber in order, the latest first. What was not read
 // of any kind begins somewhere: earlier reports that nothing is told from there on.
-func (s *server) story(c *fiber.Ctx, h db.History, newsletter string) (all []views.Moment, earlier bool) {
+func (s *server) story(c *fiber.Ctx, h db.History, newsletter string, form forms.Definition) (all []views.Moment, earlier bool) {
 	all = s.steps(c, h.Events)
 	for _, e := range h.Corrections {
 		all = append(all, correction(e))
 	}
 	for _, c := range h.Consents {
-		all = append(all, consent(c, newsletter))
+		all = append(all, consent(c, newsletter, form))
 	}
 	var from time.Time
 	for _, read := range []struct {
@@ -126,15 +158,16 @@ func (s *server) story(c *fiber.Ctx, h db.History, newsletter string) (all []vie
 var fieldNames = []struct{ key, name string }{{"email", "E-mail address"}, {"first_name", "First name"}, {"last_name", "Last name"}}
 
 // consent tells a sign-up in words.
-func consent(c db.Consent, newsletter string) views.Moment {
+func consent(c db.Consent, newsletter string, form forms.Definition) views.Moment {
 	m := views.Moment{At: c.At, Icon: "form", Title: "Signed up for " + newsletter, Quote: c.Words, Source: sourceName(c.Source)}
 	if c.Repeated {
 		m.Title = "Signed up again"
 	}
-	for _, f := range fieldNames {
-		if was := c.Replaced[f.key]; was != "" {
-			m.Lines = append(m.Lines, f.name+" before: "+was)
-		}
+	if c.Version > 0 {
+		m.Source += fmt.Sprintf(", version %d", c.Version)
+	}
+	for _, f := range filled(form, c.Replaced) {
+		m.Lines = append(m.Lines, f.Label+" before: "+f.Value)
 	}
 	return m
 }

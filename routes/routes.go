@@ -16,6 +16,7 @@ import (
 	"gatepost/auth"
 	"gatepost/crm"
 	"gatepost/db"
+	"gatepost/forms"
 	"gatepost/identity"
 	"gatepost/newsletter"
 	"gatepost/views"
@@ -137,6 +138,9 @@ func (s *server) public(app *fiber.App) {
 	app.Post("/signup/:slug", s.limitSignUps, s.signUp)
 	app.Options("/signup/:slug", s.signupOptions)
 	app.Get("/signup/:slug/thanks", s.thanks)
+	app.Get("/signup/:slug/schema.json", s.signupSchema)
+	app.Get("/signup/:slug/look/:file", s.signupLook)
+	app.Get("/signup/:slug/logo/:file", s.signupLogo)
 }
 
 // publicPages mounts the pages in front of the portal.
@@ -291,7 +295,7 @@ func (s *server) outermost(c *fiber.Ctx, err error) error {
 	if wantsJSON(c) {
 		return problem(c, status, sentence, nil)
 	}
-	return render(c, status, views.SignupProblem(views.SignupProblemPage{PublicPage: publicPage(""), Heading: "That didn’t work", Sentence: sentence, RequestID: id}))
+	return render(c, status, views.SignupMessage(failedPage(c, forms.English, sentence)))
 }
 
 // requestContext bounds a request's time. It ends with the server's shutdown no

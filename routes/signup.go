@@ -2,9 +2,11 @@ package routes
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"gatepost/db"
+	"gatepost/forms"
 	"gatepost/identity"
 	"gatepost/input"
 	"gatepost/newsletter"
@@ -14,13 +16,17 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// signupForm handles GET /signup/{slug}, the public form.
+// signupForm handles GET /signup/{slug}, the public form. Its query may fill in fields that
+// allow it, and those that nobody sees.
 func (s *server) signupForm(c *fiber.Ctx) error {
 	n, err := s.Newsletters.BySlug(c.UserContext(), c.Params("slug"))
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.Signup(signupPage(n, newsletter.Form{}, nil)))
+	if n.State != db.NewsletterOpen {
+		return render(c, http.StatusOK, views.SignupMessage(closedPage(c, n)))
+	}
+	return s.renderForm(c, http.StatusOK, n, n.Form, s.prefilled(c, n), nil)
 }
 
 // signupOptions handles OPTIONS /signup/{slug}: a browser asks whether another
@@ -32,8 +38,6 @@ func (s *server) signupOptions(c *fiber.Ctx) error {
 	return c.SendStatus(http.StatusNoContent)
 }
 
-const someFieldsWrong = "Some of the fields are not in order. Nothing was stored."
-
 // signUp handles POST /signup/{slug}: a form, or JSON. The answer says that the
 // sign-up is on disk.
 func (s *server) signUp(c *fiber.Ctx) error {
@@ -41,24 +45,27 @@ func (s *server) signUp(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	asJSON := wantsJSON(c)
-	form, wrong, err := decodeSignup(c)
+	asJSON, language := wantsJSON(c), forms.Language(n.Page.Language)
+	if n.State != db.NewsletterOpen {
+		return s.refuseClosed(c, n, asJSON)
+	}
+	sent, err := decodeSignup(c, n.Form)
 	if name, sentence := aboutJSON(err); name != "" {
-		return problem(c, http.StatusUnprocessableEntity, someFieldsWrong, map[string]string{name: sentence})
+		return problem(c, http.StatusUnprocessableEntity, language.Say(forms.NothingStored), map[string]string{name: sentence})
 	} else if err != nil {
 		return err
 	}
-	clean, more := form.Check()
-	for field, sentence := range more {
-		if wrong[field] == "" {
-			wrong[field] = sentence
-		}
+	shown, err := s.Newsletters.FormShown(c.UserContext(), n, sent.Text(forms.VersionKey))
+	if err != nil {
+		return err
 	}
-	if len(wrong) > 0 && asJSON {
-		return problem(c, http.StatusUnprocessableEntity, someFieldsWrong, wrong)
+	s.fillHidden(c, n.Form, sent)
+	clean, problems := newsletter.CheckForm(n, shown, sent)
+	if len(problems) > 0 && asJSON {
+		return problem(c, http.StatusUnprocessableEntity, language.Say(forms.NothingStored), problems.In(language))
 	}
-	if len(wrong) > 0 {
-		return render(c, http.StatusUnprocessableEntity, views.Signup(signupPage(n, form, wrong)))
+	if len(problems) > 0 {
+		return s.renderForm(c, http.StatusUnprocessableEntity, n, shown, sent, problems)
 	}
 	source := newsletter.FromForm
 	if asJSON {
@@ -67,10 +74,24 @@ func (s *server) signUp(c *fiber.Ctx) error {
 	if _, err := s.Newsletters.SignUp(c.UserContext(), n, clean, source); err != nil {
 		return err
 	}
-	if asJSON {
+	switch {
+	case asJSON:
 		return c.Status(http.StatusAccepted).JSON(fiber.Map{"status": "received"})
+	case n.Page.Redirect != "":
+		return c.Redirect(n.Page.Redirect, http.StatusSeeOther) // the one that an admin saved
 	}
-	return redirect(c, "/signup/"+n.Slug+"/thanks")
+	return redirect(c, signupAddress(c, n, "/thanks"))
+}
+
+// refuseClosed answers who signs up for a newsletter that takes no sign-ups.
+func (s *server) refuseClosed(c *fiber.Ctx, n db.Newsletter, asJSON bool) error {
+	page := closedPage(c, n)
+	if !asJSON {
+		return render(c, http.StatusConflict, views.SignupMessage(page))
+	}
+	d := newProblem(c, http.StatusConflict, page.Text, nil)
+	d.Code = "closed"
+	return d.send(c)
 }
 
 // thanks handles GET /signup/{slug}/thanks.
@@ -79,39 +100,162 @@ func (s *server) thanks(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.SignupThanks(views.SignupThanksPage{PublicPage: publicPage(n.TenantName), Newsletter: n.Name}))
+	return render(c, http.StatusOK, views.SignupMessage(thanksPage(c, n)))
 }
 
-// decodeSignup reads the form, in either of its shapes. wrong names the fields that
-// hold no text, or no single one.
-func decodeSignup(c *fiber.Ctx) (form newsletter.Form, wrong map[string]string, err error) {
-	wrong = map[string]string{}
-	if isForm(mediaType(c)) {
-		for _, f := range []struct {
-			name string
-			to   *string
-		}{{"email", &form.Email}, {"first_name", &form.FirstName}, {"last_name", &form.LastName}} {
-			*f.to = input.Unescaped(field(c, f.name))
-			if isContradicted(c, f.name) {
-				wrong[f.name] = "The form holds this twice, with different values. Please send one of them."
+// signupSchema handles GET /signup/{slug}/schema.json: what may be sent as JSON.
+func (s *server) signupSchema(c *fiber.Ctx) error {
+	n, err := s.Newsletters.BySlug(c.UserContext(), c.Params("slug"))
+	if err != nil {
+		return err
+	}
+	schema := n.Form.JSONSchema()
+	schema["$id"], schema["title"] = s.URL+"/signup/"+n.Slug+"/schema.json", n.Name
+	return c.JSON(schema, "application/schema+json")
+}
+
+// signupLook handles GET /signup/{slug}/look/{rrggbb}.css: a page's colours, made of one. The
+// address says all that is in it.
+func (s *server) signupLook(c *fiber.Ctx) error {
+	name, css := strings.CutSuffix(c.Params("file"), ".css")
+	accent, ok := forms.ParseColour("#" + name)
+	if !css || !ok {
+		return fiber.ErrNotFound
+	}
+	c.Set(fiber.HeaderContentType, "text/css; charset=utf-8")
+	c.Set(fiber.HeaderCacheControl, static.CacheControl)
+	return c.SendString(forms.Stylesheet(accent))
+}
+
+// signupLogo handles GET /signup/{slug}/logo/{id}.png.
+func (s *server) signupLogo(c *fiber.Ctx) error {
+	id, png := strings.CutSuffix(c.Params("file"), ".png")
+	if !png {
+		return fiber.ErrNotFound
+	}
+	n, err := s.Newsletters.BySlug(c.UserContext(), c.Params("slug"))
+	if err != nil {
+		return err
+	}
+	logo, err := s.Newsletters.Logo(c.UserContext(), n, id)
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, "image/png")
+	c.Set(fiber.HeaderCacheControl, static.CacheControl) // another picture has another id
+	return c.Send(logo)
+}
+
+// decodeSignup reads what was sent, in either of its shapes. A form may have other fields, which
+// are left alone; in JSON they would be lost in silence, and are an error.
+func decodeSignup(c *fiber.Ctx, d forms.Definition) (forms.Sent, error) {
+	if !isForm(mediaType(c)) {
+		sent := input.Fields{Known: d.Knows}
+		err := decodeReadersJSON(c, &sent)
+		return sent.Values, err
+	}
+	sent := forms.Sent{}
+	read := func(key string) {
+		if texts := fieldValues(c, key); len(texts) > 0 {
+			for i, text := range texts {
+				texts[i] = input.Unescaped(text)
 			}
-		}
-		return form, wrong, nil
-	}
-	var sent struct {
-		Email     input.Text `json:"email"`
-		FirstName input.Text `json:"first_name"`
-		LastName  input.Text `json:"last_name"`
-	}
-	if err := decodeReadersJSON(c, &sent); err != nil {
-		return form, wrong, err
-	}
-	for name, text := range map[string]input.Text{"email": sent.Email, "first_name": sent.FirstName, "last_name": sent.LastName} {
-		if text.NotText {
-			wrong[name] = "This has to be text."
+			sent[key] = input.Value{Texts: texts}
 		}
 	}
-	return newsletter.Form{Email: sent.Email.String, FirstName: sent.FirstName.String, LastName: sent.LastName.String}, wrong, nil
+	read(forms.ConsentKey)
+	read(forms.VersionKey)
+	for _, f := range d.Fields {
+		read(f.Key)
+		for _, key := range f.Was {
+			read(key)
+		}
+	}
+	return sent, nil
+}
+
+// prefilled are the values that a page's query gives its fields. Consent is nobody's to give but
+// the reader's.
+func (s *server) prefilled(c *fiber.Ctx, n db.Newsletter) forms.Sent {
+	sent := forms.Sent{}
+	for _, f := range n.Form.Shown() {
+		var texts []string
+		switch {
+		case f.Type == forms.Hidden:
+			texts = []string{s.hiddenValue(c, n, f)}
+		case f.Prefill:
+			texts = queryTexts(c, append([]string{f.Key}, f.Was...)...)
+		}
+		if len(texts) > 0 {
+			sent[f.Key] = input.Value{Texts: texts}
+		}
+	}
+	return sent
+}
+
+// queryTexts are the values of the first of some parameters that is there.
+func queryTexts(c *fiber.Ctx, names ...string) (values []string) {
+	for _, name := range names {
+		for _, v := range c.Request().URI().QueryArgs().PeekMulti(name) {
+			values = append(values, strings.ToValidUTF8(string(v), ""))
+		}
+		if len(values) > 0 {
+			return values
+		}
+	}
+	return nil
+}
+
+func firstText(texts []string) string {
+	if len(texts) == 0 {
+		return ""
+	}
+	return texts[0]
+}
+
+// hiddenValue is what a field that nobody sees gets on the page that is asked for. In a frame the
+// page with the form is the one around it.
+func (s *server) hiddenValue(c *fiber.Ctx, n db.Newsletter, f forms.Field) string {
+	source, _ := forms.SourceNamed(f.From)
+	from := withoutQuery(c.Get(fiber.HeaderReferer))
+	switch {
+	case source.Query != "":
+		return firstText(queryTexts(c, source.Query))
+	case f.From == forms.FromPage && framed(c):
+		return from
+	case f.From == forms.FromPage:
+		return s.URL + "/signup/" + n.Slug
+	case f.From == forms.FromReferrer && !framed(c) && !strings.HasPrefix(from, s.URL+"/"):
+		return from
+	}
+	return ""
+}
+
+// fillHidden fills in, of what was sent, the page with the form where it doesn't say so itself, as
+// a form on somebody's own page.
+func (s *server) fillHidden(c *fiber.Ctx, d forms.Definition, sent forms.Sent) {
+	for _, f := range d.Shown() {
+		if f.Type != forms.Hidden || f.From != forms.FromPage || sent.Text(f.Key) != "" {
+			continue
+		}
+		page := withoutQuery(c.Get(fiber.HeaderReferer))
+		if page == "" {
+			page = withoutQuery(c.Get(fiber.HeaderOrigin))
+		}
+		if page != "" && sent[f.Key].Kind == input.OfForm {
+			sent[f.Key] = input.Value{Texts: []string{page}}
+		}
+	}
+}
+
+// withoutQuery is a page's address without what may tell who reads it; empty for what is none.
+func withoutQuery(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return ""
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
 }
 
 // wantsJSON reports whether to answer in JSON: to those who sent it, or who ask
@@ -154,25 +298,4 @@ func newProblem(c *fiber.Ctx, status int, sentence string, wrong map[string]stri
 
 func (d problemDocument) send(c *fiber.Ctx) error {
 	return c.Status(d.Status).JSON(d, "application/problem+json")
-}
-
-func publicPage(tenant string) views.PublicPage {
-	return views.PublicPage{CSS: static.URL("signup.css"), Icon: static.URL("icon.svg"), Tenant: tenant}
-}
-
-func signupPage(n db.Newsletter, f newsletter.Form, wrong map[string]string) views.SignupPage {
-	return views.SignupPage{PublicPage: publicPage(n.TenantName), Slug: n.Slug, Newsletter: n.Name, Consent: n.Consent,
-		Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500), Errors: views.FieldErrors(wrong)}
-}
-
-// publicProblem is the page for a reader when something went wrong.
-func (s *server) publicProblem(c *fiber.Ctx, status int, sentence string) error {
-	if status == http.StatusNotFound {
-		return render(c, status, views.SignupNotFound(publicPage("")))
-	}
-	page := views.SignupProblemPage{PublicPage: publicPage(""), Heading: "That didn’t work", Sentence: sentence, RequestID: requestID(c)}
-	if slug := c.Params("slug"); slug != "" {
-		page.RetryURL = "/signup/" + slug
-	}
-	return render(c, status, views.SignupProblem(page))
 }

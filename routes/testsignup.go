@@ -50,6 +50,13 @@ func (s *server) testSignUp(c *fiber.Ctx) error {
 	case !ok: // the page doesn't ask for it
 		wrong[""] = "This newsletter is not there any more. Please try again with the page as it is now."
 	}
+	if ok && n.State != db.NewsletterOpen {
+		field := "newsletter"
+		if len(all) == 1 {
+			field = ""
+		}
+		wrong[field] = n.Name + " is paused or archived, so it takes no sign-ups, a test neither. Open it again first."
+	}
 	if len(wrong) > 0 {
 		page.Errors = wrong
 		return render(c, http.StatusUnprocessableEntity, views.TestSignup(page))

@@ -307,7 +307,8 @@ type Subscriber struct {
 	FirstName  string
 	LastName   string
 	Newsletter string
-	Status     State // active, or left
+	Fields     []Filled // what else was filled in
+	Status     State    // active, or left
 	SignedUpAt time.Time
 }
 
@@ -321,41 +322,3 @@ type Delivery struct {
 
 // prefix is what a screen reader hears before a cause.
 func (d Delivery) prefix() string { return d.State.Label + ": " }
-
-// PublicPage is what the pages for readers share. They load nothing but a small
-// stylesheet.
-type PublicPage struct {
-	CSS    string // address of signup.css
-	Icon   string // address of icon.svg
-	Tenant string // name of who sends the newsletter; empty when unknown
-}
-
-// SignupPage is for Signup. The form posts email, first_name and last_name to
-// /signup/{slug}.
-type SignupPage struct {
-	PublicPage
-	Slug       string
-	Newsletter string
-	Intro      string // optional
-	Consent    string // what the reader agrees to, in the words that are kept
-	Email      string
-	FirstName  string
-	LastName   string
-	Errors     FieldErrors
-}
-
-// SignupThanksPage is for SignupThanks.
-type SignupThanksPage struct {
-	PublicPage
-	Newsletter string
-}
-
-// SignupProblemPage is for SignupProblem: what a reader sees when the form can't
-// be shown or the sign-up couldn't be taken.
-type SignupProblemPage struct {
-	PublicPage
-	Heading   string
-	Sentence  string // what happened and what to do
-	RetryURL  string // optional link back to the form
-	RequestID string
-}

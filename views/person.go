@@ -17,6 +17,9 @@ type PersonPage struct {
 	Earlier    bool     // and there is more, which isn't shown
 }
 
+// Filled is what was filled into a field.
+type Filled struct{ Label, Value string }
+
 // PersonDelivery is a subscriber's way into one CRM, which has its name even where there is
 // one.
 type PersonDelivery struct {

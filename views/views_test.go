@@ -41,7 +41,7 @@ func signedOutPage(title string) Page {
 }
 
 func publicPage() PublicPage {
-	return PublicPage{CSS: "/static/signup.css", Icon: "/static/icon.svg", Tenant: "Contoso"}
+	return PublicPage{Lang: "en", CSS: "/static/signup.css", Icon: "/static/icon.svg", Sender: "Contoso"}
 }
 
 func ownApp(set bool) OwnAppPage {
@@ -181,16 +181,30 @@ func foundNobody() SubscribersPage {
 
 func signup() SignupPage {
 	return SignupPage{
-		PublicPage: publicPage(), Slug: "contoso-weekly", Newsletter: "Contoso Weekly",
-		Intro:   "Once a week, what is new at Contoso.",
+		PublicPage: publicPage(), Title: "Contoso Weekly", Action: "/signup/contoso-weekly", Newsletter: "Contoso Weekly", Version: "3", Button: "Sign up",
+		Description: "Once a week, what is new at Contoso.", Privacy: ReaderLink{"https://contoso.example/privacy", "Privacy policy"},
+		Fields: []ReaderField{
+			{Name: "email", Label: "E-mail address", Type: "text", Autocomplete: "email", Keys: "email", Address: true},
+			{Name: "first_name", Label: "First name", Type: "text", Autocomplete: "given-name", Optional: "(optional)"},
+			{Name: "last_name", Label: "Last name", Type: "text", Autocomplete: "family-name", Optional: "(optional)"},
+			{Kind: AreaField, Name: "about", Label: "About you", Help: "As much as you like.", Placeholder: "I am", Optional: "(optional)"},
+			{Kind: SelectField, Name: "size", Label: "Size", Options: []ReaderOption{{"", "Please choose", false}, {"s", "Small", true}}},
+			{Kind: BoxesField, Name: "topics", Label: "Topics", Help: "Up to two.", Optional: "(optional)", Options: []ReaderOption{{"a", "A", true}, {"b", "B", false}}},
+			{Kind: BoxField, Name: "member", Label: "I am a member", Optional: "(optional)"},
+			{Kind: HiddenField, Name: "utm_source", Value: "spring"},
+		},
 		Consent: "By signing up you agree that Contoso sends you Contoso Weekly by e-mail. You can leave at any time.",
 	}
 }
 
 func refused() SignupPage {
 	p := signup()
-	p.Email, p.FirstName = hostile, "Ada"
-	p.Errors = FieldErrors{"email": "Please give an address such as name@example.com.", "last_name": "That is too long."}
+	p.Title, p.Summary, p.Lang, p.Framed, p.Device = "Fehler: Contoso Weekly", "Das hat noch nicht geklappt.", "de", true, true
+	p.Fields[0].Value, p.Fields[0].Error, p.Fields[0].Focused, p.Fields[1].Value = hostile, "Please give an address such as name@example.com.", true, "Ada"
+	for _, i := range []int{2, 3, 4, 5, 6} {
+		p.Fields[i].Error = "That is too long."
+	}
+	p.Box = ReaderBox{Shown: true, Error: "Please tick this box."}
 	return p
 }
 
@@ -269,11 +283,10 @@ func portalPages() map[string]templ.Component {
 // publicPages are all pages for readers.
 func publicPages() map[string]templ.Component {
 	return map[string]templ.Component{
-		"signup":           Signup(signup()),
-		"signup-errors":    Signup(refused()),
-		"signup-thanks":    SignupThanks(SignupThanksPage{PublicPage: publicPage(), Newsletter: "Contoso Weekly"}),
-		"signup-not-found": SignupNotFound(PublicPage{CSS: "/static/signup.css", Icon: "/static/icon.svg"}),
-		"signup-problem":   SignupProblem(SignupProblemPage{PublicPage: publicPage(), Heading: "Please try again in a moment", Sentence: hostile, RetryURL: "/signup/contoso-weekly"}),
+		"signup":         Signup(signup()),
+		"signup-errors":  Signup(refused()),
+		"signup-thanks":  SignupMessage(SignupMessagePage{PublicPage: publicPage(), Title: "Thank you", Icon: "check", Heading: "Thank you", Text: "You are signed up.", More: "Contoso looks forward to it.", Back: ReaderLink{"https://contoso.example", "Back to contoso.example"}}),
+		"signup-problem": SignupMessage(SignupMessagePage{PublicPage: publicPage(), Title: "Please try again", Icon: "alert", Heading: "Please try again in a moment", Text: hostile, Button: ReaderLink{"/signup/contoso-weekly", "Try again"}, RequestID: "Request 7"}),
 	}
 }
 
