@@ -10,11 +10,12 @@ import (
 
 // Preview is what would be written of somebody now.
 type Preview struct {
-	Record  string     // id of the record that is theirs; empty when a new one would be made
-	Several int        // how many records have the address, where that is more than one
-	Fields  crm.Fields // the address and the names that would be written
-	Held    string     // why no new record would be made; empty when it would
-	SignUps []db.Known // the newest first
+	Record      string     // id of the record that is theirs; empty when a new one would be made
+	InstanceURL string     // of the org that has it
+	Several     int        // how many records have the address, where that is more than one
+	Fields      crm.Fields // the address and the names that would be written
+	Held        string     // why no new record would be made; empty when it would
+	SignUps     []db.Known // the newest first
 	mapping.Applied
 }
 
@@ -51,7 +52,7 @@ func (d *Dispatcher) PreviewOf(ctx context.Context, to db.DestinationKey, m db.M
 	if len(records) > 0 {
 		p.change(records[0], t.set.One)
 		t.apply(p, mapping.Record{Own: records[0].Own, Written: p.writtenIn(records[0])})
-		v.Record = records[0].ID
+		v.Record, v.InstanceURL = records[0].ID, t.crm.Target().InstanceURL
 	} else {
 		p.make(t.placeholder())
 		t.apply(p, mapping.Record{New: true})
