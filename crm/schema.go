@@ -1,6 +1,9 @@
 package crm
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // Schema is what a CRM's records of people can hold, as its connected user may write them.
 type Schema struct {
@@ -22,11 +25,21 @@ type SchemaField struct {
 	Update   bool      `json:"update,omitempty"` // and in one that is there
 	Closed   bool      `json:"closed,omitempty"` // takes no value that isn't among Values
 	Values   []Choice  `json:"values,omitempty"` // of TypeChoice and TypeChoices
+	Offer    string    `json:"offer,omitempty"`  // a constant that makes sense for whoever signs up for a newsletter; never taken unasked
 	Calls    string    `json:"calls,omitempty"`  // what it costs beyond the calls that are made anyway; empty for nothing
 }
 
 // Name is what the field is called.
 func (f SchemaField) Name() string { return cmp.Or(f.Label, f.Key) }
+
+// Offering is the field with a constant to offer, unless it takes no such value.
+func (f SchemaField) Offering(constant string) SchemaField {
+	takes := func(c Choice) bool { return c.Value == constant }
+	if !f.Closed || slices.ContainsFunc(f.Values, takes) {
+		f.Offer = constant
+	}
+	return f
+}
 
 // Choice is one of the values of a field.
 type Choice struct {

@@ -40,3 +40,19 @@ func TestCanonical(t *testing.T) {
 		}
 	}
 }
+
+func TestOffering(t *testing.T) {
+	values := []Choice{{Value: "Web"}, {Value: "Newsletter"}}
+	for name, c := range map[string]struct {
+		field SchemaField
+		want  string
+	}{
+		"open":             {SchemaField{Values: values[:1]}, "Newsletter"},
+		"closed, with it":  {SchemaField{Closed: true, Values: values}, "Newsletter"},
+		"closed, without ": {SchemaField{Closed: true, Values: values[:1]}, ""},
+	} {
+		if got := c.field.Offering("Newsletter").Offer; got != c.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}

@@ -56,8 +56,11 @@ func (c *call) describe(m *module, f *field, n int) map[string]any {
 		picks = append(picks, map[string]any{"display_value": p, "actual_value": p, "id": c.who.org.id(int64(9_000 + 100*n + i)), "type": "used"})
 	}
 	kind := f.Type
-	if kind == "layout" {
-		kind = "bigint" // as Zoho calls it, though it is an object
+	switch kind { // as Zoho calls them, though they are objects
+	case "layout":
+		kind = "bigint"
+	case "tags":
+		kind = "text"
 	}
 	return map[string]any{
 		"id": c.fieldID(m, n), "api_name": f.Name, "field_label": f.Label, "data_type": kind, "json_type": jsonType(f.Type), "length": f.Length,
@@ -76,7 +79,7 @@ func jsonType(kind string) string {
 		return "boolean"
 	case "lookup", "ownerlookup", "layout":
 		return "jsonobject"
-	case "multiselectpicklist":
+	case "multiselectpicklist", "tags":
 		return "jsonarray"
 	case "integer":
 		return "integer"

@@ -113,6 +113,7 @@ func init() {
 		{"GET", "{module}/deleted", "deleted", records("READ"), two, nil, (*call).listDeleted},
 		{"GET", "{module}/search", "search", searching, nil, always, (*call).search},
 		{"GET", "{module}/actions/count", "count", records("READ"), fifty, nil, (*call).countRecords},
+		{"POST", "{module}/actions/add_tags", "tags", records("UPDATE"), nil, nil, (*call).addTags},
 		{"POST", "{module}/upsert", "upsert", records("CREATE"), tenRows, manyRows, (*call).upsertMany},
 		{"GET", "{module}", "list", records("READ"), nil, nil, (*call).listRecords},
 		{"POST", "{module}", "insert", records("CREATE"), tenRows, manyRows, (*call).insertMany},

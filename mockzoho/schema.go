@@ -72,6 +72,7 @@ var (
 		{Name: "Modified_By", Label: "Modified By", Type: "ownerlookup", ReadOnly: true},
 		{Name: "Created_Time", Label: "Created Time", Type: "datetime", ReadOnly: true},
 		{Name: "Modified_Time", Label: "Modified Time", Type: "datetime", ReadOnly: true},
+		{Name: "Tag", Label: "Tag", Type: "tags", ReadOnly: true},
 		{Name: "Locked__s", Label: "Locked", Type: "boolean", ReadOnly: true},
 	}
 	contactFields = []field{

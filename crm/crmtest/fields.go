@@ -29,6 +29,8 @@ func schema(t *testing.T, e Env) {
 			t.Errorf("%+v", f)
 		case slices.Contains([]string{"email", "firstname", "first_name", "lastname", "last_name"}, name):
 			t.Errorf("%s has a way of its own", f.Key)
+		case f.Offer != "" && f.Closed && !slices.ContainsFunc(f.Values, func(c crm.Choice) bool { return c.Value == f.Offer }):
+			t.Errorf("%s is offered %q, which it doesn't take", f.Key, f.Offer)
 		case !chosen && (len(f.Values) > 0 || f.Closed) || f.Closed && len(f.Values) == 0 || len(f.Values) > crm.MaxChoices && f.Closed:
 			t.Errorf("%s has %d values to choose from, and no others: %t", f.Key, len(f.Values), f.Closed)
 		}

@@ -58,6 +58,21 @@ func thereAlready(t *testing.T, e Env) {
 			}
 		}
 	}
+	// Whose values were meant for a new record is looked up again: which of them an old one takes, the
+	// caller says.
+	late.Own, _ = e.own(0)
+	for _, writes := range [][]crm.Write{{late}, {late, {Fields: crm.Fields{crm.Email: "other0@contoso.example", crm.LastName: "Roe"}}}} {
+		results, err := e.CRM.Write(t.Context(), writes, crm.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := e.want(t, results[0].Err, crm.Recorded, false); f.Code != crm.Exists || f.Match != id {
+			t.Errorf("%+v", f)
+		}
+		if own := e.readOwn(t, "ada@contoso.example", e.reading()); own[e.Own[crm.TypeText]] != "" {
+			t.Errorf("it holds %q", own)
+		}
+	}
 	if r := e.find(t, named[crm.Email])["ada@contoso.example"]; len(r) != 1 || r[0].Fields[crm.FirstName] != "Ada" {
 		t.Errorf("found %+v", r)
 	}

@@ -29,7 +29,7 @@ func TestStageAndOwner(t *testing.T) {
 	w := newWorld(t)
 	all := w.fields(w.Client)
 	owner, stage := all["hubspot_owner_id"], all["lifecyclestage"]
-	if len(owner.Values) == 0 || owner.Values[0].Label != "John Doe" || !owner.Closed || !slices.Contains(stage.Values, crm.Choice{Value: "subscriber"}) || !stage.Closed {
+	if len(owner.Values) == 0 || owner.Values[0].Label != "John Doe" || !owner.Closed || !slices.Contains(stage.Values, crm.Choice{Value: "subscriber"}) || !stage.Closed || stage.Offer != "subscriber" {
 		t.Fatalf("%+v, %+v", owner, stage)
 	}
 	for _, key := range []string{"hs_marketable_status", "hs_email_optout", "email", "firstname", "lastname", "createdate", "hs_additional_emails"} {
@@ -72,5 +72,22 @@ func TestAChangeOfOwnPropertiesAlone(t *testing.T) {
 	found, err := w.Find(t.Context(), []string{"ada@contoso.example"}, crm.Options{Read: map[string]crm.ValueType{"jobtitle": crm.TypeText}})
 	if r := found["ada@contoso.example"]; err != nil || r[0].Own["jobtitle"] != "Countess" || r[0].Fields[crm.LastName] != "Lovelace" {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// What all of a batch meet for the same property stops everybody, and the property is named. The address
+// is never among what a change sends.
+func TestAPropertyThatAllMiss(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	own := map[string]crm.Value{"never_was": {Type: crm.TypeText, Text: "x"}}
+	_, err := w.Write(t.Context(), []crm.Write{{Fields: crm.Fields{crm.Email: "a@contoso.example"}, Own: own}, {Fields: crm.Fields{crm.Email: "b@contoso.example"}, Own: own}}, crm.Options{})
+	if f := crm.Failed(err); err == nil || f.Class != crm.Pause || f.Field != "never_was" || !f.Changed || f.Unknown {
+		t.Errorf("%+v", f)
+	}
+	id := w.made(crm.Fields{crm.Email: "ada@contoso.example"})
+	w.write(crm.Write{ID: id, Own: map[string]crm.Value{"email": {Type: crm.TypeText, Text: "other@contoso.example"}, "jobtitle": {Type: crm.TypeText, Text: "Countess"}}})
+	if r := w.find("ada@contoso.example")["ada@contoso.example"]; len(r) != 1 {
+		t.Errorf("found %+v", r)
 	}
 }

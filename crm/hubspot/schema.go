@@ -94,6 +94,7 @@ func (p property) schemaField(owners []crm.Choice) (s crm.SchemaField, ok bool) 
 		s.Length = maxText
 	}
 	if p.Name == stageProperty {
+		s = s.Offering("subscriber")
 		s.Hint = "It moves forward alone: HubSpot leaves a contact in its stage when the new one is an earlier one."
 	}
 	return s, true

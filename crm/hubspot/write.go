@@ -12,7 +12,7 @@ import (
 
 // Write makes and changes contacts, as crm.CRM says. Who turns out to be there already is
 // that contact, since HubSpot has an address once: the result names it, and it keeps its
-// names. A write whose Result fails with class crm.Pause or crm.Connection has found out what
+// names. Where there are properties of the account's own to be set, it is to be looked up first. A write whose Result fails with class crm.Pause or crm.Connection has found out what
 // is true for the rest as well. A failure of the whole call of class crm.Recorded, and one
 // that is Shared, is due to somebody among the writes; fewer of them find out whom.
 func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) ([]crm.Result, error) {
@@ -286,7 +286,12 @@ func (c *Client) adopt(ctx context.Context, writes []crm.Write, k call, results 
 		return
 	}
 	for _, n := range met {
-		if there := found[lower(writes[n].Fields[crm.Email])]; len(there) > 0 {
+		there := found[lower(writes[n].Fields[crm.Email])]
+		switch {
+		case len(there) == 0:
+		case len(writes[n].Own) > 0:
+			results[n] = crm.Result{Err: &crm.Failure{Class: crm.Recorded, Code: crm.Exists, Match: there[0].ID}}
+		default:
 			results[n] = crm.Result{ID: there[0].ID}
 		}
 	}

@@ -191,6 +191,9 @@ func (d described) schemaField(f describedField, c choices) (s crm.SchemaField, 
 		s.Length = f.Length
 	}
 	s.Hint = f.hint()
+	if f.Name == "LeadSource" {
+		s = s.Offering("Newsletter")
+	}
 	return s, true
 }
 

@@ -254,6 +254,9 @@ func TestReferences(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.post("settings", `{"record_types":["Reader","Customer"]}`, nil)
+	if f, _ := w.field("LeadSource"); f.Offer != "Newsletter" {
+		t.Errorf("%+v", f)
+	}
 	owner, _ := w.field("OwnerId")
 	kind, _ := w.field("RecordTypeId")
 	leads, ok := w.field("Lead.RecordTypeId")

@@ -74,7 +74,7 @@ func (c *Client) writeAll(ctx context.Context, j job) ([]crm.Result, error) {
 		return c.createOne(ctx, j)
 	}
 	results := make([]crm.Result, len(j.writes))
-	for i, b := range batches(j.writes, j.o) {
+	for i, b := range batches(j, results) {
 		err := c.writeBatch(ctx, j, b, results)
 		if err == nil {
 			continue
@@ -146,12 +146,17 @@ func (b batch) indexes() (all []int) {
 	return all
 }
 
-// batches shares writes out to as few API calls as can be. A Composite call takes
+// batches shares writes out to as few API calls as can be; a change of nothing takes none. A Composite call takes
 // "@{" for a reference to one of its other parts, wherever it stands, and has no
 // escape for it: such people travel in Collections calls of their own.
-func batches(writes []crm.Write, o crm.Options) (out []batch) {
+func batches(j job, results []crm.Result) (out []batch) {
+	writes, o := j.writes, j.o
 	var plain, odd []int
 	for i, w := range writes {
+		if w.ID != "" && len(changed(w, j)) == 2 { // the id and its object: what is to be done is no change
+			results[i].ID = w.ID
+			continue
+		}
 		if strings.Contains(texts(w, o), "@{") {
 			odd = append(odd, i)
 			continue

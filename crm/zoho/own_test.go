@@ -1,6 +1,7 @@
 package zoho_test
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -123,7 +124,97 @@ func TestSchemaWithoutAll(t *testing.T) {
 			t.Errorf("Leads are hidden: %+v", f)
 		}
 	}
-	if f := all["Lead_Source"]; !f.Closed || !slices.Contains(f.Values, crm.Choice{Value: "Newsletter"}) || slices.Contains(f.Values, crm.Choice{Value: "-None-"}) {
+	if f := all["Lead_Source"]; !f.Closed || f.Offer != "Newsletter" || !slices.Contains(f.Values, crm.Choice{Value: "Newsletter"}) || slices.Contains(f.Values, crm.Choice{Value: "-None-"}) {
 		t.Errorf("%+v", f)
 	}
+}
+
+// Records get tags beside those that they have, in one call for those who get the same; whatever keeps
+// them away, the record stands and isn't made again.
+func TestTags(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.opened()
+	if f, ok := schemaFields(t, c)[":tags"]; !ok || f.Calls == "" || f.Closed {
+		t.Errorf("told as %+v", f)
+	}
+	tags := func(text string) map[string]crm.Value {
+		return map[string]crm.Value{":tags": {Type: crm.TypeChoices, Text: text}}
+	}
+	write := func(writes ...crm.Write) []crm.Result {
+		t.Helper()
+		results, err := c.Write(t.Context(), writes, crm.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return results
+	}
+	person := func(email, text string) crm.Write {
+		return crm.Write{Fields: crm.Fields{crm.Email: email, crm.LastName: "Roe"}, Own: tags(text)}
+	}
+	holds := func(r crm.Result, want ...string) {
+		t.Helper()
+		if got := w.tagsOf(r.ID); !slices.Equal(got, want) {
+			t.Errorf("%s has %q, want %q", r.ID, got, want)
+		}
+	}
+	before := c.Calls()
+	results := write(person("a@contoso.example", "Newsletter;Weekly"), person("b@contoso.example", "Newsletter;Weekly"), person("c@contoso.example", "Other"),
+		crm.Write{Fields: crm.Fields{crm.Email: "d@contoso.example", crm.LastName: "Roe"}})
+	for _, r := range results {
+		if r.Err != nil || !r.Made {
+			t.Fatalf("%+v", r)
+		}
+	}
+	if n := c.Calls() - before; n != 3 {
+		t.Errorf("%d calls, want one that writes and two that tag", n)
+	}
+	before = c.Calls()
+	write(crm.Write{ID: results[0].ID, Own: tags("Weekly;More")})
+	if n := c.Calls() - before; n != 1 {
+		t.Errorf("%d calls for tags alone", n)
+	}
+	holds(results[0], "Newsletter", "Weekly", "More")
+	holds(results[1], "Newsletter", "Weekly")
+	holds(results[2], "Other")
+	holds(results[3])
+
+	w.control("fail", `{"on":"tags","status":503,"count":1}`, nil)
+	late := write(person("late@contoso.example", "Newsletter"))[0]
+	if f := crm.Failed(late.Err); late.ID == "" || !late.Made || f.Class != crm.Passing || f.Field != ":tags" || f.Unknown || f.Changed {
+		t.Errorf("%+v, %+v", late, f)
+	}
+	if r := write(crm.Write{ID: late.ID, Own: tags("Newsletter")})[0]; r.Err != nil || r.ID != late.ID {
+		t.Errorf("%+v", r)
+	}
+	holds(late, "Newsletter")
+	long := write(person("long@contoso.example", strings.Repeat("long", 7)))[0]
+	if f := crm.Failed(long.Err); long.ID == "" || f.Class != crm.Passing || f.Field != ":tags" || !f.Changed {
+		t.Errorf("%+v, %+v", long, f)
+	}
+	if n := w.stats().Contacts; n != 6 {
+		t.Errorf("%d Contacts", n)
+	}
+}
+
+// tagsOf are the tags of a record, as the API tells them.
+func (w *world) tagsOf(id string) (names []string) {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.session.InstanceURL+"/crm/v8/"+id, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Zoho-oauthtoken "+w.session.AccessToken)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var page struct {
+		Data []struct{ Tag []struct{ Name string } }
+	}
+	w.read(resp, &page)
+	for _, one := range page.Data[0].Tag {
+		names = append(names, one.Name)
+	}
+	return names
 }

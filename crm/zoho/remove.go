@@ -42,7 +42,7 @@ func (c *Client) delete(ctx context.Context, id string) (crm.Removed, error) {
 	if row.code() == noSuchRecord && row.Status == "error" {
 		return crm.Missing, nil
 	}
-	if r := row.result(k, crm.Options{}); r.Err != nil {
+	if r := row.result(crm.Write{}, k, crm.Options{}); r.Err != nil {
 		return "", r.Err
 	}
 	return crm.Deleted, nil

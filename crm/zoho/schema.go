@@ -37,7 +37,9 @@ func (c *Client) Schema(ctx context.Context) (crm.Schema, error) {
 		return crm.Schema{}, err
 	}
 	c.keepShared(d, lead)
-	return schemaOf(d, lead, l, owners), nil
+	s := schemaOf(d, lead, l, owners)
+	s.Fields = append(s.Fields, tags)
+	return s, nil
 }
 
 // hidden reports whether Zoho refused a question, so that there is no use in asking again: the
@@ -197,6 +199,9 @@ func (f describedField) schemaField(owners []crm.Choice) (s crm.SchemaField, ok 
 		s.Closed, s.Values = true, f.choices(s.Type)
 	case crm.TypeText, crm.TypeLongText, crm.TypeEmail, crm.TypePhone, crm.TypeURL:
 		s.Length = f.Length
+	}
+	if f.Name == "Lead_Source" {
+		s = s.Offering("Newsletter")
 	}
 	if f.Name == "Email_Opt_Out" {
 		s.Hint = "Zoho CRM mails nobody who has it ticked. Set it only in new records, or somebody’s wish to get no mail may be undone."

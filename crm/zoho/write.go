@@ -43,7 +43,7 @@ func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) (
 			return nil, err
 		}
 	}
-	for i, k := range chunks(writes, o, unique, results) {
+	for i, k := range chunks(writes, o, unique, shared, results) {
 		err := c.writeChunk(ctx, writes, k, o, shared, results)
 		c.noteChanged(err)
 		if err == nil {
@@ -55,6 +55,7 @@ func (c *Client) Write(ctx context.Context, writes []crm.Write, o crm.Options) (
 		// What the calls before this one did must not be forgotten.
 		failAll(results, k.writes, err)
 	}
+	c.addTags(ctx, writes, results)
 	return results, nil
 }
 
@@ -66,14 +67,14 @@ func stopsAll(err error) bool {
 }
 
 // chunks shares writes out to calls, each for one kind. Whose id is none of ours has
-// failed.
+// failed, and a change of nothing takes none.
 //
 // A new record of somebody who has a name is made by its address, so that an address that
 // came to be there since it was looked for isn't there twice. Where the org itself keeps
 // addresses apart, a plain insert is refused then, and tells whose record it is; an upsert
 // would replace the names. A placeholder must replace nobody's name: who has none is
 // inserted in any case.
-func chunks(writes []crm.Write, o crm.Options, unique bool, results []crm.Result) (out []chunk) {
+func chunks(writes []crm.Write, o crm.Options, unique bool, shared []string, results []crm.Result) (out []chunk) {
 	upsert := chunk{method: http.MethodPost, path: apiPath + "/Contacts/upsert", module: contacts, checks: []string{cmp.Or(o.Key, emailField)}}
 	insert := chunk{method: http.MethodPost, path: apiPath + "/Contacts", module: contacts}
 	changedContacts := chunk{method: http.MethodPut, path: apiPath + "/Contacts", module: contacts}
@@ -86,6 +87,8 @@ func chunks(writes []crm.Write, o crm.Options, unique bool, results []crm.Result
 			upsert.writes = append(upsert.writes, i)
 		case !isID(w.ID):
 			results[i].Err = &crm.Failure{Class: crm.Recorded, Code: noSuchRecord}
+		case len(changed(w, shared)) == 1: // the id: what is to be done is no change
+			results[i].ID = w.ID
 		case strings.HasPrefix(w.ID, leads):
 			changedLeads.writes = append(changedLeads.writes, i)
 		default:
@@ -121,7 +124,7 @@ func (c *Client) writeChunk(ctx context.Context, writes []crm.Write, k chunk, o 
 	}
 	saves := parseRows(a.body, len(k.writes))
 	for i, n := range k.writes {
-		results[n] = saves[i].result(k, o)
+		results[n] = saves[i].result(writes[n], k, o)
 		c.noteChanged(results[n].Err)
 	}
 	return refusedAlike(results, k)
@@ -195,7 +198,7 @@ func parseRows(body []byte, n int) []save {
 }
 
 // result is what a row means.
-func (s save) result(k chunk, o crm.Options) crm.Result {
+func (s save) result(w crm.Write, k chunk, o crm.Options) crm.Result {
 	id := k.module + "/" + string(s.details().ID)
 	switch {
 	case s.Status == "success" && s.Code == "SUCCESS" && isID(id):
@@ -203,7 +206,7 @@ func (s save) result(k chunk, o crm.Options) crm.Result {
 	case s.Status != "error" || !codePattern.MatchString(s.Code):
 		return crm.Result{Err: nonsense("unexpected answer for a record", true)}
 	case k.method == http.MethodPost && s.ofPerson(o.Key):
-		return s.there()
+		return s.there(w)
 	}
 	f := s.blamed(o.Key).failure()
 	if k.method == http.MethodPut && (f.Code == noSuchRecord || k.module == leads && f.Code == converted) {
@@ -213,9 +216,13 @@ func (s save) result(k chunk, o crm.Options) crm.Result {
 }
 
 // there is the result of a new record whose person came to be there since nobody was
-// found. The names that are there stay.
-func (s save) there() crm.Result {
-	if id := s.match(); id != "" {
+// found. The names that are there stay; where there are fields of the org's own to be set, the
+// record is to be looked up first.
+func (s save) there(w crm.Write) crm.Result {
+	switch id := s.match(); {
+	case id != "" && len(w.Own) > 0:
+		return crm.Result{Err: &crm.Failure{Class: crm.Recorded, Code: crm.Exists, Match: id}}
+	case id != "":
 		return crm.Result{ID: id}
 	}
 	known, _ := Provider.KnownCode(duplicateEmail)

@@ -302,7 +302,8 @@ func TestRefusedAlike(t *testing.T) {
 	c := w.open(zoho.Options{})
 	_, err := c.Write(t.Context(), []crm.Write{person("noname@contoso.example", "", "")}, crm.Options{})
 	failure(t, err, crm.Pause, "NO_PERMISSION")
-	for _, one := range w.write(c, crm.Options{}, crm.Write{ID: w.make("Contacts", "a@contoso.example", "", "A")}, crm.Write{ID: w.make("Contacts", "b@contoso.example", "", "B")}) {
+	for _, one := range w.write(c, crm.Options{}, crm.Write{ID: w.make("Contacts", "a@contoso.example", "", "A"), Fields: crm.Fields{crm.FirstName: "Ada"}},
+		crm.Write{ID: w.make("Contacts", "b@contoso.example", "", "B"), Fields: crm.Fields{crm.FirstName: "Bob"}}) {
 		failure(t, one.Err, crm.Recorded, "NO_PERMISSION")
 	}
 
