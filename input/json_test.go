@@ -2,6 +2,7 @@ package input
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -75,6 +76,55 @@ func TestNullableText(t *testing.T) {
 		var wrong *JSONError
 		if err := JSON(document, &r); !errors.As(err, &wrong) || wrong.What != what || wrong.Field == "" {
 			t.Errorf("%s: %v", document, err)
+		}
+	}
+}
+
+// Fields come with their types; a name that isn't known is refused before what it names is read.
+func TestFields(t *testing.T) {
+	known := func(name string) bool { return name != "x" && name != "Email" }
+	fields := Fields{Known: known}
+	if err := JSON(`{"a":"ë","b":-1.50e3,"c":true,"d":["x","y"],"e":[],"f":null,"g":{"h":[1]},"i":["x",1],"j":[["x"]]}`, &fields); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]Value{"a": {JSONText, []string{"ë"}}, "b": {JSONNumber, []string{"-1.50e3"}}, "c": {JSONBool, []string{"true"}}, "d": {JSONTexts, []string{"x", "y"}},
+		"e": {JSONTexts, nil}, "f": {}, "g": {Kind: JSONOther}, "i": {Kind: JSONOther}, "j": {Kind: JSONOther}, "k": {}} {
+		if got := fields.Values[name]; got.Kind != want.Kind || !slices.Equal(got.Texts, want.Texts) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	deep := strings.Repeat("[", 30_000)
+	for document, want := range map[string]JSONError{
+		`{"a":1,"x":` + deep: {"x", Unknown},
+		`{"Email":1}`:        {"Email", Unknown},
+		`{"a":` + deep:       {"", NotJSON},
+		`{"a":1,"a":2}`:      {"a", Twice},
+		`{"a":"\ud800"}`:     {"a", HalfLetter},
+		`{"d":["\ud800"]}`:   {"d/0", HalfLetter},
+		`{"a":1}{}`:          {"", NotJSON},
+		`{"a":`:              {"", NotJSON},
+		`["a"]`:              {"", OfWrongType},
+		`null`:               {"", Null},
+		"{\"a\":\"\xff\"}":   {"", NotUTF8},
+	} {
+		var got *JSONError
+		if err := JSON(document, &Fields{Known: known}); !errors.As(err, &got) || got.What != want.What || got.Field != want.Field {
+			t.Errorf("%.40s: %v", document, err)
+		}
+	}
+}
+
+func TestLines(t *testing.T) {
+	for typed, want := range map[string]string{
+		"\n\n a \r\n\r\n b\u2028c\v\n": "a\n\nb\nc", "": "", " \u200b\n\u00a0": "", "Zoe\u0308\n<b>": "Zoë\n<b>", "a\rb": "a\nb",
+	} {
+		if got, err := Lines(typed); got != want || err != nil {
+			t.Errorf("%q: %q, %v", typed, got, err)
+		}
+	}
+	for typed, want := range map[string]Problem{"a\n\x00": Unshowable, "a\n\ufffd": Lost, "\u202ea\nb": Turned, "a\xff": Lost} {
+		if _, err := Lines(typed); !errors.Is(err, want) {
+			t.Errorf("%q: %v", typed, err)
 		}
 	}
 }

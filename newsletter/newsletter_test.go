@@ -14,6 +14,7 @@ import (
 	"gatepost/crm"
 	"gatepost/db"
 	"gatepost/db/dbtest"
+	"gatepost/forms"
 )
 
 func open(t testing.TB) *db.DB {
@@ -287,4 +288,62 @@ func bench(b *testing.B, signUp func(Form) error) {
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "sign-ups/s")
+}
+
+// What is sent by a version of a form is kept with it and with its words; what is no version is
+// the present one. A newsletter that is closed takes nothing.
+func TestFormsOfANewsletter(t *testing.T) {
+	d, ctx := open(t), context.Background()
+	s, _ := start(t, Config{Store: d})
+	n := weekly(t, s)
+	for version, words := range []string{"One.", "Two."} {
+		edited := n.Form
+		edited.Consent.Words = words
+		if version == 0 {
+			edited.Fields = append(edited.Fields, forms.Field{Type: forms.Text, Label: "Company"})
+		}
+		next, faults := forms.Next(n.Form, edited)
+		if faults != nil {
+			t.Fatal(faults)
+		}
+		if err := d.SaveForm(ctx, "a", "n", next, ""); err != nil {
+			t.Fatal(err)
+		}
+		s.Forget()
+		n = weekly(t, s)
+	}
+	for said, want := range map[string]int{"": 2, "x": 2, "3": 2, "-1": 2, "2": 2, "1": 1, "0": 0, "99999999999999999999": 2} {
+		shown, err := s.FormShown(ctx, n, said)
+		if err != nil || shown.Version != want || shown.Consent.Words != []string{"Yes.", "One.", "Two."}[want] {
+			t.Errorf("%q: %+v, %v", said, shown, err)
+		}
+		email := fmt.Sprintf("by%s@example.com", said)
+		if want < 2 || said == "2" {
+			clean, problems := CheckForm(n, shown, forms.Sent{"email": {Texts: []string{email}}, "company": {Texts: []string{"Contoso"}}})
+			id, err := s.SignUp(ctx, n, clean, FromForm)
+			if err != nil {
+				t.Fatal(problems, err)
+			}
+			sub, err := d.Subscriber(ctx, "a", id)
+			var words string
+			if err == nil {
+				err = d.Writer().QueryRow(`SELECT w.text FROM subscribers s JOIN wordings w ON w.id = s.wording_id WHERE s.id = $1`, id).Scan(&words)
+			}
+			if err != nil || sub.FormVersion != want || words != shown.Consent.Words || sub.Fields["f1"] != "Contoso" {
+				t.Errorf("%q: %+v, %s, %v", said, sub, words, err)
+			}
+		}
+	}
+	for _, state := range []db.NewsletterState{db.NewsletterPaused, db.NewsletterArchived} {
+		n.State = state
+		if _, err := s.SignUp(ctx, n, checked(Form{Email: "late@example.com"}), FromForm); !errors.Is(err, ErrClosed) {
+			t.Errorf("%s: %v", state, err)
+		}
+		if _, err := s.Test(ctx, n, checked(Form{Email: "late@example.com"})); !errors.Is(err, ErrClosed) {
+			t.Errorf("%s: %v", state, err)
+		}
+	}
+	if _, err := d.SubscriberAt(ctx, "a", "n", "late@example.com"); !errors.Is(err, db.ErrNotFound) {
+		t.Errorf("it is stored: %v", err)
+	}
 }

@@ -77,10 +77,11 @@ func signupPage(c *fiber.Ctx, n db.Newsletter, shown forms.Definition, sent form
 		p.Fields = append(p.Fields, v)
 	}
 	p.Box.Shown = d.Consent.Box
-	if problem, ok := problems[forms.ConsentKey]; ok {
+	problem, refused := problems[forms.ConsentKey]
+	if refused {
 		p.Box.Error, p.Box.Focused = problem.In(l), !focused
 	}
-	p.Box.Ticked = len(problems) > 0 && slices.Contains(sent[forms.ConsentKey].Texts, "true")
+	p.Box.Ticked = len(problems) > 0 && !refused // it was ticked when the form was sent
 	return p
 }
 

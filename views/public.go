@@ -1,6 +1,10 @@
 package views
 
-import "github.com/a-h/templ"
+import (
+	"strings"
+
+	"github.com/a-h/templ"
+)
 
 // PublicPage is what the pages for readers share. They load nothing but small stylesheets and
 // the newsletter's picture. All their words come along, since they are in the newsletter's
@@ -14,6 +18,18 @@ type PublicPage struct {
 	Framed bool   // in a frame on somebody's page: without a ground and a card
 	Logo   Logo
 	Sender string // who sends the newsletter; empty when unknown
+}
+
+// class is how the page is to look, beside its colours.
+func (p PublicPage) class() string {
+	var all []string
+	if p.Device {
+		all = append(all, "device")
+	}
+	if p.Framed {
+		all = append(all, "framed")
+	}
+	return strings.Join(all, " ")
 }
 
 // Logo is a newsletter's picture. The zero Logo is none.
