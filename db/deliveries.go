@@ -363,16 +363,20 @@ func (c *change) afterEnd(ctx context.Context, key DestinationKey, all []attempt
 // values, which are to be tried before they need attention.
 func (c *change) other(ctx context.Context, key DestinationKey, all []attempt) (newer []attempt, err error) {
 	s := newSet(text("id"), integer("revision"), text("state"), text("reason"), text("detail"), integer("due_at"), integer("settles_at"),
-		text("match_id"), text("instance_url"), integer("refusals"))
+		text("match_id"), text("instance_url"), integer("refusals"), text("record_id"), text("org_id"), text("placeholders"), text("written"), integer("made"))
 	for _, a := range all {
-		s.add(a.SubscriberID, a.Revision, string(a.State), a.Reason, a.Detail, millis(a.DueAt), millis(a.SettlesAt), a.MatchID, a.InstanceURL, int64(a.Refusals))
+		s.add(a.SubscriberID, a.Revision, string(a.State), a.Reason, a.Detail, millis(a.DueAt), millis(a.SettlesAt), a.MatchID, a.InstanceURL, int64(a.Refusals), a.RecordID, a.OrgID, a.Placeholders.stored(), a.Written.stored(), int64(bit(a.Made)))
 	}
-	// What is known of a record stays known. What a write that didn't happen was to
-	// put into a new one is forgotten.
+	// What is known of a record stays known, and what is new of it is known from now on. What a
+	// write that didn't happen was to put into a new one is forgotten.
 	done, err := c.update(ctx, key, s, `UPDATE deliveries SET state = o.state, reason = o.reason, detail = o.detail,
 		due_at = CASE WHEN o.due_at = 0 THEN deliveries.due_at ELSE o.due_at END,
 		sent_at = CASE WHEN o.settles_at = 0 THEN 0 ELSE sent_at END, settles_at = o.settles_at,
-		placeholders = CASE WHEN o.settles_at = 0 AND record_id = '' THEN '' ELSE placeholders END, written = CASE WHEN o.settles_at = 0 AND record_id = '' THEN '' ELSE written END,
+		placeholders = CASE WHEN o.record_id <> '' THEN o.placeholders WHEN o.settles_at = 0 AND deliveries.record_id = '' THEN '' ELSE deliveries.placeholders END,
+		written = CASE WHEN o.record_id <> '' THEN o.written WHEN o.settles_at = 0 AND deliveries.record_id = '' THEN '' ELSE deliveries.written END,
+		made_id = CASE WHEN o.record_id = '' OR deliveries.made_id = o.record_id THEN deliveries.made_id WHEN o.made = 1 THEN o.record_id ELSE '' END,
+		org_id = CASE WHEN o.record_id = '' THEN deliveries.org_id ELSE o.org_id END,
+		record_id = CASE WHEN o.record_id = '' THEN deliveries.record_id ELSE o.record_id END,
 		match_id = o.match_id, instance_url = CASE WHEN o.instance_url = '' THEN deliveries.instance_url ELSE o.instance_url END, refusals = o.refusals
 		`+waitingOfSet+` AND (deliveries.revision = o.revision OR o.state = 'waiting') RETURNING deliveries.subscriber_id`)
 	if err != nil {

@@ -27,6 +27,7 @@ type toyCRM struct {
 	fails   error                        // of Schema
 	refuses func(crm.Write) error        // what it says of a write, before it looks at it
 	before  func(*toyCRM, int)           // is called with how many writes there were
+	after   func(crm.Write, *crm.Result) // changes what became of a write
 	writes  int                          // of so many records
 	reads   []map[string]crm.ValueType   // of each Find
 	wrote   map[string]map[string]string // what was last asked for, by address or id
@@ -99,6 +100,9 @@ func (c *toyCRM) Write(ctx context.Context, writes []crm.Write, o crm.Options) (
 				return nil, err
 			}
 			results[i] = one[0]
+			if c.after != nil {
+				c.after(w, &results[i])
+			}
 		}
 	}
 	return results, nil
@@ -586,5 +590,57 @@ func TestWrittenBySeveral(t *testing.T) {
 		if got := p.writtenIn(crm.Record{ID: "1", Own: map[string]string{"a": "newer"}}); !maps.Equal(got, db.Written{"a": "newer", "b": "x"}) {
 			t.Errorf("got %v", got)
 		}
+	}
+}
+
+// A record that was written, but with which not all was done, is known from then on: what is left is
+// done later, whatever its rule, and in the end the person counts as delivered without.
+func TestARecordWithWhichNotAllWasDone(t *testing.T) {
+	campaign := crm.SchemaField{Key: ":campaign", Label: "Campaign", Type: crm.TypeText, Create: true, Update: true}
+	h, c := newHouse(t, "a"), newToy(text("company"), campaign)
+	h.maps("", mapping.Row{Target: ":campaign", Type: crm.TypeText, Source: mapping.Source{Kind: mapping.KindConstant, Text: "Spring"}, Rule: mapping.RuleCreate})
+	passing := &crm.Failure{Class: crm.Passing, Code: "NOT_JOINED", Field: ":campaign", Tries: 3}
+	var joined []string
+	c.after = func(w crm.Write, r *crm.Result) {
+		if v, ok := w.Own[":campaign"]; ok {
+			joined = append(joined, w.ID+v.Text)
+			r.Err = passing
+		}
+	}
+	d := h.over(c)
+	id := h.fillsIn("a/1", "jane@example.com", nil)
+	takes(d, "a")
+	s := h.subscriber("a", id)
+	if s.State != db.Waiting || s.Reason != "NOT_JOINED" || s.RecordID != "card-1" || !s.Made || !s.DueAt.After(now()) {
+		t.Fatalf("got %+v", s.Delivery)
+	}
+	again := func() {
+		t.Helper()
+		h.exec(`UPDATE deliveries SET due_at = 1, settles_at = CASE WHEN settles_at = 0 THEN 0 ELSE 1 END`)
+		takes(d, "a")
+		h.adds("a")
+	}
+	again()
+	if want := []string{"Spring", "card-1Spring"}; !slices.Equal(joined, want) {
+		t.Errorf("joined %q, want %q", joined, want)
+	}
+	again()
+	if s := h.subscriber("a", id); s.State != db.Delivered || s.RecordID != "card-1" || !strings.Contains(s.Detail, "NOT_JOINED") {
+		t.Errorf("got %+v", s.Delivery)
+	}
+
+	other := h.fillsIn("a/1", "joe@example.com", nil)
+	takes(d, "a")
+	passing = nil
+	c.after = nil
+	again()
+	if s := h.subscriber("a", other); s.State != db.Delivered || s.Detail != "" {
+		t.Errorf("got %+v", s.Delivery)
+	}
+	writes := c.writes
+	h.fillsIn("a/1", "joe@example.com", nil)
+	takes(d, "a")
+	if c.writes != writes {
+		t.Error("what was done is done again")
 	}
 }

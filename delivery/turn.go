@@ -260,6 +260,10 @@ func (t *turn) sortResults(people []*person, results []crm.Result, everybody boo
 			continue
 		}
 		f := failureOf(r)
+		if r.ID != "" {
+			outcomes = people[i].becomes(outcomes, t.unfinished(people[i], r, f, settle))
+			continue
+		}
 		if f.Class == tryAgain || f.Shared && !everybody {
 			outcomes = people[i].becomes(outcomes, db.Outcome{State: db.Waiting})
 			shared += bit(f.Class != tryAgain)
@@ -292,7 +296,7 @@ func (t *turn) changedFor(ctx context.Context, results []crm.Result) (again bool
 		again, stop = again || changed, failed
 	}
 	for i, r := range results {
-		if f := failureOf(r); r.Err != nil && f.Changed && !f.Unknown && (again || stop != nil) {
+		if f := failureOf(r); r.Err != nil && r.ID == "" && f.Changed && !f.Unknown && (again || stop != nil) {
 			results[i].Err = &crm.Failure{Class: tryAgain, Code: f.Code}
 		}
 	}
@@ -308,7 +312,7 @@ func stops(results []crm.Result, everybody bool) (stopper *crm.Failure) {
 	for _, r := range results {
 		switch f := failureOf(r); {
 		case r.Err != nil && f.Shared && !everybody:
-		case r.Err == nil && r.ID != "" || f.Class == crm.Recorded || f.Class == tryAgain:
+		case r.ID != "" || f.Class == crm.Recorded || f.Class == tryAgain:
 			passed = true
 		case stopper == nil || ranks[f.Class] > ranks[stopper.Class]:
 			stopper = f
@@ -400,6 +404,27 @@ func (t *turn) refused(p *person, f *crm.Failure, settle time.Duration, own bool
 		}
 	}
 	return o
+}
+
+// unfinished is what it means for a person that their record was written, but not all was done with
+// it: that is tried again, and in the end left, since the record is there.
+func (t *turn) unfinished(p *person, r crm.Result, f *crm.Failure, settle time.Duration) db.Outcome {
+	p.written()
+	done := t.delivered(p, r.ID)
+	done.Made = r.Made
+	o := t.notDone(f, p, settle, true)
+	if o.State == db.Attention || f.Class == crm.Recorded {
+		done.Detail = "Not all was done with the record (" + f.Code + "). " + f.Detail
+		return done
+	}
+	done.Written = p.applied.Unfinished(p.before, f.Field)
+	done.State, done.Reason, done.Detail, done.Refusals = o.State, o.Reason, o.Detail, o.Refusals
+	done.SettlesAt = t.Now().Add(settle) // until then a look-up may not find it yet
+	done.DueAt = o.DueAt
+	if done.DueAt.Before(done.SettlesAt) {
+		done.DueAt = done.SettlesAt
+	}
+	return done
 }
 
 // notDone is what a failed write means for a person. What passes is tried again, later

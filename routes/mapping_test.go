@@ -23,7 +23,7 @@ func mapped(t *testing.T, changes ...with) (w *world, b *browser, box *toy.CRM) 
 	box.Fields = []crm.SchemaField{
 		{Key: "company", Label: "Company name", Type: crm.TypeText, Length: 100, Create: true, Update: true},
 		{Key: "colour", Label: "Colour", Type: crm.TypeChoice, Closed: true, Create: true, Update: true, Values: []crm.Choice{{Value: "red"}, {Value: "green", Label: "Green"}}},
-		{Key: "leadsource", Label: "Lead source", Type: crm.TypeText, Create: true, Update: true, Calls: "Costs a turn more."},
+		{Key: "leadsource", Label: "Lead source", Offer: "Newsletter", Type: crm.TypeText, Create: true, Update: true, Calls: "Costs a turn more."},
 	}
 	w = open(t, append([]with{withToy(t, a, box)}, changes...)...)
 	b = w.as(john, "contoso")

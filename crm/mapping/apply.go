@@ -137,7 +137,8 @@ func (all Fields) writes(p *Planned, r Record) bool {
 	}
 	is, wrote := r.Own[p.Field.Key], r.Written[p.Field.Key]
 	if acts(p.Field) {
-		return p.Row.Rule != RuleCreate && !same(p.Field.Type, wrote, p.Value.Text)
+		_, begun := r.Written[p.Field.Key]
+		return begun && wrote == "" || p.Row.Rule != RuleCreate && !same(p.Field.Type, wrote, p.Value.Text)
 	}
 	switch p.Row.Rule {
 	case RuleAlways:
@@ -172,6 +173,17 @@ func (a Applied) Wrote(before map[string]string) map[string]string {
 	for _, p := range a.Planned {
 		now[p.Field.Key] = p.Value.Text
 	}
+	return now
+}
+
+// Unfinished is Wrote where the CRM took all but one field, to which it is to be given once more,
+// whatever its rule. written is what Wrote returned.
+func (a Applied) Unfinished(written map[string]string, field string) map[string]string {
+	now := maps.Clone(written)
+	if now == nil {
+		now = map[string]string{}
+	}
+	now[field] = ""
 	return now
 }
 

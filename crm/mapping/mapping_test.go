@@ -318,7 +318,7 @@ func TestCheck(t *testing.T) {
 func TestSuggest(t *testing.T) {
 	form := forms.Definition{Fields: []forms.Field{{ID: "1", Key: "company", Type: forms.Text, Label: "Company", Most: 50}, {ID: "2", Key: "size", Type: forms.Text, Label: "Size", Most: 500}}}
 	s := crm.Schema{Fields: []crm.SchemaField{
-		{Key: "LeadSource", Label: "Lead Source", Type: crm.TypeChoice, Create: true, Update: true, Values: []crm.Choice{{Value: "Web"}}},
+		{Key: "LeadSource", Label: "Lead Source", Offer: "Newsletter", Type: crm.TypeChoice, Create: true, Update: true, Values: []crm.Choice{{Value: "Web"}}},
 		{Key: "X1", Label: "Company", Type: crm.TypeText, Length: 100, Create: true},
 		{Key: "size", Label: "Company size", Type: crm.TypeText, Length: 100, Create: true, Update: true},
 		{Key: "n", Label: "Newsletter", Type: crm.TypeText, Length: 255, Create: true, Update: true},

@@ -14,9 +14,8 @@ type suggestion struct {
 	Rule
 }
 
-// suggestions are sources that fit most organisations: offered, and never taken unasked.
+// suggestions are facts that fit fields which are called so: offered, and never taken unasked.
 var suggestions = []suggestion{
-	{[]string{"leadsource", "contactsource", "originalsource"}, Source{Kind: KindConstant, Text: "Newsletter"}, RuleCreate},
 	{[]string{"newsletter", "newslettername", "newsletters"}, Source{Kind: KindFact, Name: FactNewsletter}, RuleEmpty},
 	{[]string{"newsletterconsenttime", "consenttime", "consentdate", "optindate", "newsletteroptindate"}, Source{Kind: KindFact, Name: FactConsentTime}, RuleEmpty},
 	{[]string{"utmsource"}, Source{Kind: KindFact, Name: "utm_source"}, RuleEmpty},
@@ -24,8 +23,8 @@ var suggestions = []suggestion{
 	{[]string{"utmcampaign"}, Source{Kind: KindFact, Name: "utm_campaign"}, RuleEmpty},
 }
 
-// Suggest returns rows that may be a beginning: those of suggestions, and for each field of the form
-// the CRM's that is called the same, as far as they fit.
+// Suggest returns rows that may be a beginning, as far as they fit: constants that the CRM offers, those of
+// suggestions, and for each field of the form the CRM's that is called the same.
 func Suggest(s crm.Schema, offered []Offered) (m Mapping) {
 	all := Index(s)
 	for _, f := range s.Fields {
@@ -45,6 +44,10 @@ func Suggest(s crm.Schema, offered []Offered) (m Mapping) {
 
 // suggested fills in what is suggested for a field.
 func (r *Row) suggested(f crm.SchemaField, offered []Offered) bool {
+	if f.Offer != "" {
+		r.Source, r.Rule = Source{Kind: KindConstant, Text: f.Offer}, RuleCreate
+		return true
+	}
 	key, label := plain(f.Key), plain(f.Label)
 	for _, s := range suggestions {
 		for _, name := range s.called {
