@@ -1187,7 +1187,10 @@ func races() []race {
 			for _, id := range ids {
 				d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: id, OrgID: "00D"})
 			}
-			resume := func(d *DB) error { return d.ResumeFields(t.Context(), l.DestinationKey, "sfdc", []string{"Company"}) }
+			resume := func(d *DB) error {
+				d.batch = 10
+				return d.ResumeFields(t.Context(), l.DestinationKey, "sfdc", []string{"Company"})
+			}
 			return duel{resume, nil, func(one, other error) {
 				both(t, one, other)
 				d.agrees(t, l.TenantID, Sums{New: 2, Waiting: 2})
