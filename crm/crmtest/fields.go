@@ -306,3 +306,76 @@ func ownRequired(t *testing.T, e Env) {
 		t.Errorf("holds %q", own)
 	}
 }
+
+// Beside is something that a CRM does with a record by a call of its own: a campaign that it joins, say.
+type Beside struct {
+	Key   string
+	Value crm.Value
+	Fail  func()               // has the next such call fail as in an outage
+	Done  func(id string) bool // reports whether it was done with a record
+}
+
+// both are what a write has for the key of Beside, and for a field.
+func (e Env) both() map[string]crm.Value {
+	return map[string]crm.Value{e.Beside.Key: e.Beside.Value, e.Own[crm.TypeText]: {Type: crm.TypeText, Text: "Contoso"}}
+}
+
+// What is to be done with a record is done with those that want it, new ones and old ones, as often as it is
+// asked for; it is told what it costs, and nothing is read of it.
+func beside(t *testing.T, e Env) {
+	if e.Beside.Key == "" {
+		t.Skip("this CRM does nothing of the kind")
+	}
+	if f, ok := e.field(t, e.Beside.Key); !ok || f.Calls == "" {
+		t.Errorf("told as %+v", f)
+	}
+	writes, emails := people(3)
+	writes[0].Own, writes[2].Own = e.both(), e.both()
+	ids := e.write(t, writes...)
+	for i, id := range ids {
+		if e.Beside.Done(id) != (i != 1) {
+			t.Errorf("%d: done %t", i, e.Beside.Done(id))
+		}
+	}
+	alone := map[string]crm.Value{e.Beside.Key: e.Beside.Value}
+	for range 2 {
+		e.write(t, crm.Write{ID: ids[0], Own: alone}, crm.Write{ID: ids[1], Own: alone})
+	}
+	if !e.Beside.Done(ids[1]) {
+		t.Error("not done with a record that was there")
+	}
+	o := e.reading()
+	o.Read[e.Beside.Key] = e.Beside.Value.Type
+	if own := e.readOwn(t, emails[0], o); own[e.Own[crm.TypeText]] != "Contoso" || own[e.Beside.Key] != "" {
+		t.Errorf("holds %q", own)
+	}
+	e.wantRecords(t, 3)
+}
+
+// When that fails the record stands: it is told with its id, the failure passes and names what is to be tried
+// again, and another write of it does that. A record that can't be written has nothing done with it.
+func besideFails(t *testing.T, e Env) {
+	if e.Beside.Key == "" {
+		t.Skip("this CRM does nothing of the kind")
+	}
+	writes, _ := people(1)
+	writes[0].Own = e.both()
+	e.Beside.Fail()
+	results, err := e.CRM.Write(t.Context(), writes, crm.Options{})
+	if err != nil || len(results) != 1 || results[0].ID == "" || !results[0].Made {
+		t.Fatalf("%+v, %v", results, err)
+	}
+	if f := e.want(t, results[0].Err, crm.Passing, false); f.Field != e.Beside.Key || f.Tries == 0 || f.Changed {
+		t.Errorf("%+v", f)
+	}
+	id := e.write(t, crm.Write{ID: results[0].ID, Own: writes[0].Own})[0]
+	if id != results[0].ID || !e.Beside.Done(id) {
+		t.Errorf("not done with %s", id)
+	}
+	results, err = e.CRM.Write(t.Context(), []crm.Write{{Fields: e.Refused, Own: e.both()}}, crm.Options{})
+	if err != nil || len(results) != 1 {
+		t.Fatalf("%+v, %v", results, err)
+	}
+	e.want(t, results[0].Err, crm.Recorded, false)
+	e.wantRecords(t, 1)
+}

@@ -93,6 +93,9 @@ func (p property) schemaField(owners []crm.Choice) (s crm.SchemaField, ok bool) 
 	case crm.TypeText, crm.TypeLongText, crm.TypePhone:
 		s.Length = maxText
 	}
+	if s.Closed && len(s.Values) == 0 {
+		return s, false // its options are elsewhere, or hidden
+	}
 	if p.Name == stageProperty {
 		s = s.Offering("subscriber")
 		s.Hint = "It moves forward alone: HubSpot leaves a contact in its stage when the new one is an earlier one."

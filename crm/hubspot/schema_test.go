@@ -40,6 +40,7 @@ func TestSchemaField(t *testing.T) {
 		"checkbox with options":   {`"type":"enumeration","fieldType":"booleancheckbox"`, field(crm.TypeCheckbox, 0)},
 		"choice":                  {`"type":"enumeration","fieldType":"radio",` + options, &crm.SchemaField{Key: "any", Label: "Any", Type: crm.TypeChoice, Create: true, Update: true, Closed: true, Values: colours}},
 		"choices":                 {`"type":"enumeration","fieldType":"checkbox",` + options, &crm.SchemaField{Key: "any", Label: "Any", Type: crm.TypeChoices, Create: true, Update: true, Closed: true, Values: colours}},
+		"options elsewhere":       {`"type":"enumeration","fieldType":"select","externalOptions":true`, nil},
 		"a place":                 {`"type":"object_coordinates"`, nil},
 		"JSON":                    {`"type":"json"`, nil},
 		"archived":                {`"archived":true`, nil},
@@ -68,7 +69,7 @@ func TestSchemaField(t *testing.T) {
 func TestSchemaHints(t *testing.T) {
 	for name, said := range map[string]string{"lifecyclestage": "forward", "hubspot_owner_id": "crm.objects.owners.read"} {
 		var p property
-		if err := json.Unmarshal([]byte(told(fmt.Sprintf(`"name":%q,"type":"enumeration","fieldType":"select"`, name))), &p); err != nil {
+		if err := json.Unmarshal([]byte(told(fmt.Sprintf(`"name":%q,"type":"enumeration","fieldType":"select",`+options, name))), &p); err != nil {
 			t.Fatal(err)
 		}
 		if f, ok := p.schemaField(nil); !ok || !strings.Contains(f.Hint, said) || name == ownerProperty && f.Closed {

@@ -95,25 +95,34 @@ func (c *Client) accountsOf(ctx context.Context, domains []string) (map[string][
 			return nil, accountsRefused(err)
 		}
 		for _, p := range pages {
-			for range maxPages {
-				for _, r := range p.Records {
-					domain := domainOfSite(r.text("Website"))
-					found[domain] = append(found[domain], r.text("Id"))
-				}
-				if p.Done {
-					break
-				}
-				body, err := c.call(ctx, request{method: http.MethodGet, path: p.Next})
-				if err != nil {
-					return nil, err
-				}
-				if p, err = parsePage(body); err != nil {
-					return nil, err
-				}
+			if err := c.collectAccounts(ctx, p, found); err != nil {
+				return nil, err
 			}
 		}
 	}
 	return found, nil
+}
+
+// collectAccounts adds the accounts of a page and of those behind it to found, by their domains.
+func (c *Client) collectAccounts(ctx context.Context, p page, found map[string][]string) error {
+	for range maxPages {
+		for _, r := range p.Records {
+			domain := domainOfSite(r.text("Website"))
+			found[domain] = append(found[domain], r.text("Id"))
+		}
+		if p.Done {
+			return nil
+		}
+		body, err := c.call(ctx, request{method: http.MethodGet, path: p.Next})
+		if err != nil {
+			return err
+		}
+		if p, err = parsePage(body); err != nil {
+			return err
+		}
+	}
+	clear(found) // of so many that look alike, one that was read may not be the only one
+	return nil
 }
 
 // accountsRefused is the failure of a look-up of accounts: unless it passes, it is about those alone.

@@ -153,9 +153,9 @@ func (d described) required() crm.Check {
 		}
 	}
 	if len(names) == 0 {
-		return crm.Check{Level: crm.Fine, What: "A Contact needs no field that the form doesn’t fill in.", Meaning: "Validation rules and page layouts can’t be seen from here."}
+		return crm.Check{Level: crm.Fine, What: "A Contact needs no field beside the address and the names.", Meaning: "Validation rules and page layouts can’t be seen from here."}
 	}
-	return crm.Check{Level: crm.Stop, What: "A Contact needs fields that the form doesn’t fill in: " + strings.Join(names, ", ") + ".", Meaning: "Every sign-up would need attention.",
+	return crm.Check{Level: crm.Warning, What: "A Contact needs fields beside the address and the names: " + strings.Join(names, ", ") + ".", Meaning: "Unless something is mapped to them, every sign-up of somebody new needs attention.",
 		Who: crm.Admin, Mend: "in Setup → Object Manager → Contact → Fields & Relationships, make them optional or give them a default."}
 }
 

@@ -38,7 +38,7 @@ func TestCheckUpFindings(t *testing.T) {
 		"no right to create":  {contact: aContact(`"createable":true,"updateable":true,"fields"`, `"createable":false,"updateable":true,"fields"`), want: crm.Stop, says: "may not create and edit Contacts"},
 		"no right to a field": {contact: aContact(`"name":"Email","label":"Email","createable":true`, `"name":"Email","label":"Email","createable":false`), want: crm.Stop, says: "may not fill in Email."},
 		"a hidden field":      {contact: aContact(`"name":"FirstName"`, `"name":"Other"`), want: crm.Stop, says: "may not fill in FirstName."},
-		"a required field":    {contact: aContact(`"nillable":true,"type":"string"`, `"nillable":false,"type":"string"`), want: crm.Stop, says: "Branch (Branch__c)"},
+		"a required field":    {contact: aContact(`"nillable":true,"type":"string"`, `"nillable":false,"type":"string"`), want: crm.Warning, says: "Branch (Branch__c)"},
 		"contacts hidden":     {refused: 1, want: crm.Stop, says: "Contacts could not be looked at."},
 		"unique External ID":  {contact: aContact(`"unique":false`, `"unique":true`), want: crm.Fine, says: "External ID field: Branch__c."},
 		"none":                {want: crm.Fine, says: "no unique External ID field"},

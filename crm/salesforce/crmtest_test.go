@@ -22,11 +22,16 @@ func TestCRM(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		own := w.ownFields()
+		own, campaign := w.ownFields(), w.campaign("Spring")
 		return crmtest.Env{
-			CRM:     c,
-			Own:     own,
-			Field:   w.changeField,
+			CRM:   c,
+			Own:   own,
+			Field: w.changeField,
+			Beside: crmtest.Beside{Key: ":campaign", Value: choice(campaign),
+				Fail: func() {
+					w.post("fail", `{"on":"composite","status":503,"error_code":"SERVER_UNAVAILABLE","count":1}`, nil)
+				},
+				Done: func(id string) bool { _, is := w.members(campaign)[id]; return is }},
 			Records: func() int { return w.stats().Contacts },
 			Down: func(n int, after bool) {
 				w.post("fail", fmt.Sprintf(`{"on":"any","status":503,"error_code":"SERVER_UNAVAILABLE","count":%d,"after_commit":%t,"drop":%t}`, n, after, after), nil)

@@ -208,12 +208,14 @@ func (c *Client) keepShape(contact, lead described) []string {
 // noteFields names the fields that failures are about by their keys: of a Lead, a key may tell so. A
 // field that isn't among those that were written needn't be a mapping's.
 func (c *Client) noteFields(writes []crm.Write, o crm.Options, results []crm.Result) {
+	shared, known := c.shapes.of(c.Target().OrgID)
 	for i, w := range writes {
 		f, ok := errors.AsType[*crm.Failure](results[i].Err)
 		if !ok {
 			continue
 		}
-		if _, is := w.Own[leadPrefix+f.Field]; is && written(w, o) == "Lead" {
+		_, theirs := w.Own[leadPrefix+f.Field]
+		if f.Field != "" && written(w, o) == "Lead" && (theirs || known && !slices.Contains(shared, f.Field)) {
 			f.Field = leadPrefix + f.Field
 		}
 		if f.Field == accountField && w.Own[accountKey].Text != "" {

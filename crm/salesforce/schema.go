@@ -190,6 +190,9 @@ func (d described) schemaField(f describedField, c choices) (s crm.SchemaField, 
 	case crm.TypeText, crm.TypeLongText, crm.TypeEmail, crm.TypePhone, crm.TypeURL:
 		s.Length = f.Length
 	}
+	if s.Closed && len(s.Values) == 0 {
+		return s, false // it takes nothing
+	}
 	s.Hint = f.hint()
 	if f.Name == "LeadSource" {
 		s = s.Offering("Newsletter")

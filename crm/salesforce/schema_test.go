@@ -59,6 +59,7 @@ func TestSchemaField(t *testing.T) {
 		"several picks":       {`"type":"multipicklist","restrictedPicklist":true,"length":4099,` + pick, &crm.SchemaField{Key: "Any__c", Label: "Any", Type: crm.TypeChoices, Create: true, Update: true, Closed: true, Values: webAndPartner}},
 		"dependent picklist": {`"type":"picklist","dependentPicklist":true,"controllerName":"Country__c",` + pick, &crm.SchemaField{Key: "Any__c", Label: "Any", Type: crm.TypeChoice, Create: true, Update: true, Values: webAndPartner,
 			Hint: "Which of its values Salesforce takes depends on the field Country__c."}},
+		"a picklist of nothing":     {`"type":"picklist","restrictedPicklist":true`, nil},
 		"required":                  {`"nillable":false`, &crm.SchemaField{Key: "Any__c", Label: "Any", Type: crm.TypeText, Length: 255, Create: true, Update: true, Required: true}},
 		"defaulted":                 {`"nillable":false,"defaultedOnCreate":true`, field(crm.TypeText, 255)},
 		"in new ones alone":         {`"updateable":false`, &crm.SchemaField{Key: "Any__c", Label: "Any", Type: crm.TypeText, Length: 255, Create: true}},
@@ -103,7 +104,7 @@ func TestSchemaOfBoth(t *testing.T) {
 	contact := describedAs(t, recordTypes, served(`"name":"Title","length":128`), served(`"name":"Department"`), served(`"type":"reference","name":"RecordTypeId"`),
 		served(`"name":"Size__c","type":"double"`), served(`"name":"Kind__c","type":"picklist","restrictedPicklist":true,`+pick), served(`"type":"reference","name":"OwnerId"`))
 	lead := describedAs(t, recordTypes, served(`"name":"Title","length":100,"nillable":false`), served(`"name":"Company","nillable":false`), served(`"type":"reference","name":"RecordTypeId"`),
-		served(`"name":"Size__c"`), served(`"name":"Kind__c","type":"picklist","restrictedPicklist":true`), served(`"type":"reference","name":"OwnerId"`))
+		served(`"name":"Size__c"`), served(`"name":"Kind__c","type":"picklist","restrictedPicklist":true,"picklistValues":[{"active":true,"label":"Web","value":"Web"}]`), served(`"type":"reference","name":"OwnerId"`))
 	people := choices{owners: []crm.Choice{{Value: "005000000000001AAA"}}}
 	is := map[string]crm.SchemaField{}
 	var keys []string

@@ -61,35 +61,36 @@ const memberStatusLength = 40
 // member has a failure of class crm.Passing beside the id; the next write of the record tries again,
 // and nothing is done twice, since a campaign has each member once.
 func (c *Client) joinCampaigns(ctx context.Context, j job, results []crm.Result) {
-	var joining []int
-	for i, w := range j.writes {
+	for some := range slices.Chunk(joining(j.writes, results), recordsPerPart*partsPerCall) {
+		var parts []part
+		for share := range slices.Chunk(some, recordsPerPart) {
+			body := collection{Records: make([]fields, len(share))}
+			for i, n := range share {
+				body.Records[i] = member(j.writes[n], results[n].ID)
+			}
+			parts = append(parts, part{Method: http.MethodPost, URL: collectionsPath, Body: body})
+		}
+		for i, f := range c.join(ctx, parts) {
+			if f != nil {
+				results[some[i]].Err = notJoined(f)
+			}
+		}
+	}
+}
+
+// joining are those who were written and are to become members, by the index of their writes. An id
+// that is none is no campaign's.
+func joining(writes []crm.Write, results []crm.Result) (all []int) {
+	for i, w := range writes {
 		switch id := w.Own[campaignKey].Text; {
 		case id == "" || results[i].Err != nil:
 		case isID(id):
-			joining = append(joining, i)
+			all = append(all, i)
 		default:
 			results[i].Err = notJoined(&crm.Failure{Class: crm.Recorded, Code: "MALFORMED_ID"})
 		}
 	}
-	var parts []part
-	for some := range slices.Chunk(joining, recordsPerPart) {
-		body := collection{Records: make([]fields, len(some))}
-		for i, n := range some {
-			body.Records[i] = member(j.writes[n], results[n].ID)
-		}
-		parts = append(parts, part{Method: http.MethodPost, URL: collectionsPath, Body: body})
-	}
-	for len(parts) > 0 {
-		some := parts[:min(len(parts), partsPerCall)]
-		done := c.join(ctx, some)
-		for _, f := range done {
-			if f != nil {
-				results[joining[0]].Err = notJoined(f)
-			}
-			joining = joining[1:]
-		}
-		parts = parts[len(some):]
-	}
+	return all
 }
 
 // member is a member of a campaign, to be made.
@@ -106,26 +107,26 @@ func (c *Client) join(ctx context.Context, parts []part) (failures []*crm.Failur
 	answers, err := c.composite(ctx, parts, true)
 	for i, p := range parts {
 		n := len(p.Body.(collection).Records)
-		var f *crm.Failure
 		if err != nil {
-			f = crm.Failed(err)
-		} else {
-			f = answers[i].refusal(true)
-		}
-		if f != nil {
-			failures = append(failures, slices.Repeat([]*crm.Failure{f}, n)...)
+			failures = append(failures, slices.Repeat([]*crm.Failure{crm.Failed(err)}, n)...)
 			continue
 		}
-		made, ok := parseCollection(answers[i].Body, n)
-		for k := range n {
-			switch {
-			case !ok:
-				failures = append(failures, nonsense("unexpected answer to a collections call", true))
-			case made[k].Err == nil || isMember(made[k].Err):
-				failures = append(failures, nil)
-			default:
-				failures = append(failures, crm.Failed(made[k].Err))
-			}
+		failures = append(failures, notMembers(answers[i], n)...)
+	}
+	return failures
+}
+
+// notMembers are why those of one part didn't become members, nil for those who did, or were.
+func notMembers(a answer, n int) []*crm.Failure {
+	f := a.refusal(true)
+	made, ok := parseCollection(a.Body, n)
+	if f == nil && !ok {
+		f = nonsense("unexpected answer to a collections call", true)
+	}
+	failures := slices.Repeat([]*crm.Failure{f}, n)
+	for i := range made {
+		if f == nil && made[i].Err != nil && !isMember(made[i].Err) {
+			failures[i] = crm.Failed(made[i].Err)
 		}
 	}
 	return failures

@@ -144,6 +144,15 @@ func TestNewLeads(t *testing.T) {
 	if id := w.one(crm.Options{}, "unlooked@contoso.example", own(nil)); !strings.HasPrefix(id, "003") {
 		t.Errorf("made as %s, and would be made again", id)
 	}
+	// What Leads alone require is named with their key.
+	w.post("fields", `{"in":"Lead","name":"Kind__c","type":"string","required":true}`, nil)
+	refused, err := w.Write(t.Context(), []crm.Write{{Fields: crm.Fields{crm.Email: "late@contoso.example"}, Own: own(nil)}}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := failureOf(t, refused[0].Err); f.Code != "REQUIRED_FIELD_MISSING" || f.Field != "Lead.Kind__c" || !f.Changed {
+		t.Errorf("%+v", f)
+	}
 	if became, err := w.Remove(t.Context(), results[0].ID); err != nil || became != crm.Deleted {
 		t.Errorf("taken back: %s, %v", became, err)
 	}

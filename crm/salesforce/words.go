@@ -10,7 +10,7 @@ const (
 // codes are by Salesforce's own code. Those of its log-in are in access.
 var codes = map[string]crm.Code{
 	// One record.
-	"REQUIRED_FIELD_MISSING":                        crm.OfFields(crm.OneRecord(crm.ByAdmin("Required field missing", "Required field", "Salesforce requires a field that the form does not fill in.", "in Setup → Object Manager → Contact, make the field optional or give it a default (Fields & Relationships, Page Layouts)."))),
+	"REQUIRED_FIELD_MISSING":                        crm.OfFields(crm.OneRecord(crm.ByAdmin("Required field missing", "Required field", "Salesforce requires a field that nothing fills in.", "in Setup → Object Manager → Contact, make the field optional or give it a default (Fields & Relationships, Page Layouts)."))),
 	"INVALID_EMAIL_ADDRESS":                         crm.OneRecord(crm.Explain("E-mail address not accepted", "Address not accepted", "Salesforce does not accept this e-mail address.", crm.You, "Ask the person for another address.")),
 	"STRING_TOO_LONG":                               crm.OneRecord(crm.Explain("Name too long", "Name too long", "A name is longer than Salesforce allows.", crm.You, "Ask the person for a shorter spelling, or enter the Contact in Salesforce by hand.")),
 	"INVALID_FIELD":                                 crm.OfFields(crm.OneOrAll(crm.ByAdmin("Field unknown or hidden", "Unknown field", "Salesforce does not know a field that we fill in, or hides it from the connected user.", "check the user’s field permissions in Setup → Permission Sets → Object Settings → Contacts."))),

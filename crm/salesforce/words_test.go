@@ -40,7 +40,7 @@ func TestAdminNote(t *testing.T) {
 
 3 of our newsletter sign-ups have not reached Salesforce (Contoso) since 19 November.
 
-Salesforce requires a field that the form does not fill in.
+Salesforce requires a field that nothing fills in.
 
 Salesforce said: Required: Branch
 Code: REQUIRED_FIELD_MISSING

@@ -273,7 +273,7 @@ func (d described) access() []crm.Check {
 		return []crm.Check{{Level: crm.Stop, What: "The connected user may not fill in " + strings.Join(missing, ", ") + ".", Meaning: "Zoho CRM drops them without a word, or refuses the sign-up.",
 			Who: crm.Admin, Mend: "let the user’s profile edit these fields: Setup → Security Control → Profiles → Field-Level Security."}}
 	case len(demanded) > 0:
-		return []crm.Check{{Level: crm.Stop, What: "A Contact needs fields that the form doesn’t fill in: " + strings.Join(demanded, ", ") + ".", Meaning: "Every sign-up would need attention.", Who: crm.Admin, Mend: seeFields}}
+		return []crm.Check{{Level: crm.Warning, What: "A Contact needs fields beside the address and the names: " + strings.Join(demanded, ", ") + ".", Meaning: "Unless something is mapped to them, every sign-up of somebody new needs attention.", Who: crm.Admin, Mend: seeFields}}
 	}
 	return []crm.Check{{Level: crm.Fine, What: "The connected user may fill in addresses and names."}}
 }
@@ -295,7 +295,7 @@ func (d described) apart() crm.Check {
 func (c *Client) checkLayouts(ctx context.Context) []crm.Check {
 	layouts, err := c.layouts(ctx)
 	if err != nil {
-		return []crm.Check{unanswered(crm.Warning, "What layouts demand of a Contact could not be looked at.", "If one demands a field that the form doesn’t fill in, sign-ups need attention, and say so.", err)}
+		return []crm.Check{unanswered(crm.Warning, "What layouts demand of a Contact could not be looked at.", "If one demands a field that nothing fills in, sign-ups need attention, and say so.", err)}
 	}
 	var names []string
 	for _, l := range layouts {
@@ -308,9 +308,9 @@ func (c *Client) checkLayouts(ctx context.Context) []crm.Check {
 		}
 	}
 	if len(names) == 0 {
-		return []crm.Check{{Level: crm.Fine, What: "No layout demands a field that the form doesn’t fill in.", Meaning: "Validation rules and layout rules can’t be seen from here."}}
+		return []crm.Check{{Level: crm.Fine, What: "No layout demands a field beside the address and the names.", Meaning: "Validation rules and layout rules can’t be seen from here."}}
 	}
-	return []crm.Check{{Level: crm.Warning, What: "Layouts demand fields that the form doesn’t fill in: " + strings.Join(names, ", ") + ".", Meaning: "Zoho CRM may refuse sign-ups for that; then they need attention.",
+	return []crm.Check{{Level: crm.Warning, What: "Layouts demand fields beside the address and the names: " + strings.Join(names, ", ") + ".", Meaning: "Unless something is mapped to them, Zoho CRM may refuse sign-ups; then they need attention.",
 		Who: crm.Admin, Mend: "make the fields optional in Setup → Customization → Modules and Fields → Contacts, in each layout."}}
 }
 

@@ -80,7 +80,7 @@ func TestCheckUpFindsWhatIsInTheWay(t *testing.T) {
 		"not active": {through: answering("GET /users", 200, `{"users":[{"zuid":10000001,"status":"disabled","profile":{"name":"Standard"}}]}`),
 			level: crm.Stop, who: crm.Admin, says: "connected user is not active"},
 		"system demands": {through: answering("GET /settings/fields", 200, `{"fields":[`+fieldsOf("Email", "First_Name", "Last_Name")+`,{"api_name":"Branch","field_label":"Branch","system_mandatory":true}]}`),
-			level: crm.Stop, who: crm.Admin, says: "needs fields that the form doesn’t fill in: Branch (Branch)"},
+			level: crm.Warning, who: crm.Admin, says: "needs fields beside the address and the names: Branch (Branch)"},
 		"sandbox":       {through: org(`"type":"sandbox","license_details":{"paid":true,"paid_type":"enterprise"}`), level: crm.Warning, who: crm.You, says: "is a sandbox org"},
 		"bigin":         {through: org(`"type":"bigin","license_details":{}`), level: crm.Stop, who: crm.You, says: "org of Bigin"},
 		"no edition":    {through: org(`"type":"production","license_details":{"paid":true,"paid_type":"fancy"}`), level: crm.Warning, says: "credits your Zoho CRM has is not known"},

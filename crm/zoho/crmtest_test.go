@@ -3,6 +3,7 @@ package zoho_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"gatepost/crm"
@@ -41,8 +42,11 @@ func env(t *testing.T, unique bool) crmtest.Env {
 			w.advance(2) // times are in seconds
 			w.hand("change", id, `,"fields":{"Title":"Countess"}`)
 		},
-		Own:         w.ownFields(),
-		Field:       w.changeField,
+		Own:   w.ownFields(),
+		Field: w.changeField,
+		Beside: crmtest.Beside{Key: ":tags", Value: crm.Value{Type: crm.TypeChoices, Text: "Newsletter"},
+			Fail: func() { w.control("fail", `{"on":"tags","status":503,"count":1}`, nil) },
+			Done: func(id string) bool { return slices.Contains(w.tagsOf(id), "Newsletter") }},
 		DropsFields: true,
 		Refused:     crm.Fields{crm.Email: "not an address", crm.LastName: "Doe"},
 		Key:         "Gatepost_Email",

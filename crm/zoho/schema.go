@@ -200,6 +200,9 @@ func (f describedField) schemaField(owners []crm.Choice) (s crm.SchemaField, ok 
 	case crm.TypeText, crm.TypeLongText, crm.TypeEmail, crm.TypePhone, crm.TypeURL:
 		s.Length = f.Length
 	}
+	if s.Closed && len(s.Values) == 0 {
+		return s, false // it takes nothing
+	}
 	if f.Name == "Lead_Source" {
 		s = s.Offering("Newsletter")
 	}

@@ -45,6 +45,7 @@ func TestSchemaField(t *testing.T) {
 		"url":               {`"data_type":"website","length":255`, field(crm.TypeURL, 255)},
 		"choice":            {picks, choice(crm.TypeChoice)},
 		"choices":           {picks + `,"data_type":"multiselectpicklist","json_type":"jsonarray"`, choice(crm.TypeChoices)},
+		"a choice of none":  {`"data_type":"picklist"`, nil},
 		"checkbox":          {`"data_type":"boolean","json_type":"boolean","length":5`, field(crm.TypeCheckbox, 0)},
 		"day":               {`"data_type":"date","length":20`, field(crm.TypeDate, 0)},
 		"moment":            {`"data_type":"datetime","length":120`, field(crm.TypeTime, 0)},

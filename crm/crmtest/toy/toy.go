@@ -15,6 +15,9 @@ import (
 	"gatepost/crm"
 )
 
+// ClubKey is no field: who is written becomes a member of the club that it names, by a call of its own.
+const ClubKey = ":club"
+
 // Service is the toy's id.
 const Service = "toy"
 
@@ -52,6 +55,10 @@ type CRM struct {
 	// while nobody calls.
 	Fields []crm.SchemaField
 
+	// NoClub is how many calls that make people members of a club fail. Tests set it while nobody
+	// calls.
+	NoClub int
+
 	down  int  // calls that fail as in an outage
 	after bool // once they have done their work
 	ended bool // the access has
@@ -60,6 +67,7 @@ type CRM struct {
 type card struct {
 	crm.Fields
 	own           map[string]string
+	clubs         []string
 	made, changed int // at which turn
 }
 
@@ -120,7 +128,7 @@ func (c *CRM) Find(_ context.Context, emails []string, o crm.Options) (map[strin
 	var gone error
 	err := c.call(false, func() {
 		for key := range o.Read {
-			if _, ok := c.field(key); !ok {
+			if _, ok := c.field(key); !ok && key != ClubKey {
 				gone = refused(noField, key, crm.Pause)
 				return
 			}
@@ -185,6 +193,9 @@ func refused(code, key string, class crm.Class) error {
 // those that it needs.
 func (c *CRM) check(w crm.Write) error {
 	for _, key := range slices.Sorted(maps.Keys(w.Own)) {
+		if key == ClubKey {
+			continue
+		}
 		f, ok := c.field(key)
 		if !ok || w.ID == "" && !f.Create || w.ID != "" && !f.Update {
 			return refused(noField, key, crm.Recorded)
@@ -212,7 +223,39 @@ func (c *CRM) Write(_ context.Context, writes []crm.Write, _ crm.Options) (resul
 			results = append(results, c.write(w))
 		}
 	})
+	if err == nil {
+		c.join(writes, results)
+	}
 	return results, err
+}
+
+// join makes those who were written members of their clubs.
+func (c *CRM) join(writes []crm.Write, results []crm.Result) {
+	for i, w := range writes {
+		club := w.Own[ClubKey].Text
+		if club == "" || results[i].Err != nil {
+			continue
+		}
+		err := c.call(false, func() {
+			if is := c.cards[results[i].ID]; c.NoClub == 0 && !slices.Contains(is.clubs, club) {
+				is.clubs = append(is.clubs, club)
+			}
+		})
+		if c.NoClub > 0 {
+			c.NoClub--
+			err = &crm.Failure{Class: crm.Passing, Code: crm.Unavailable}
+		}
+		if err != nil {
+			results[i].Err = &crm.Failure{Class: crm.Passing, Code: crm.Failed(err).Code, Tries: crm.Unexpected.Tries, Field: ClubKey}
+		}
+	}
+}
+
+// Clubs are those that a card's person is a member of.
+func (c *CRM) Clubs(id string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.cards[id].clubs)
 }
 
 func (c *CRM) write(w crm.Write) crm.Result {
@@ -230,7 +273,7 @@ func (c *CRM) write(w crm.Write) crm.Result {
 	case w.ID == "":
 		c.made++
 		w.ID = fmt.Sprintf("card-%d", c.made)
-		c.cards[w.ID] = &card{maps.Clone(w.Fields), map[string]string{}, c.turns, c.turns}
+		c.cards[w.ID] = &card{maps.Clone(w.Fields), map[string]string{}, nil, c.turns, c.turns}
 		c.cards[w.ID].set(w)
 		return crm.Result{ID: w.ID, Made: true}
 	}
@@ -247,6 +290,9 @@ func (c *CRM) write(w crm.Write) crm.Result {
 // set gives a card the fields that a write has for it.
 func (k *card) set(w crm.Write) {
 	for key, v := range w.Own {
+		if key == ClubKey {
+			continue
+		}
 		k.own[key], _ = crm.Canonical(v.Type, v.Text)
 	}
 }
@@ -282,9 +328,11 @@ func (c *CRM) CheckKey(context.Context, string) error {
 	return &crm.Failure{Class: crm.Recorded, Code: crm.NoKey}
 }
 
-// Schema tells of Fields.
+// Schema tells of Fields, and of the club.
 func (c *CRM) Schema(context.Context) (s crm.Schema, err error) {
-	err = c.call(false, func() { s.Fields = slices.Clone(c.Fields) })
+	err = c.call(false, func() {
+		s.Fields = append(slices.Clone(c.Fields), crm.SchemaField{Key: ClubKey, Label: "Club", Type: crm.TypeText, Create: true, Update: true, Calls: "One more turn for each."})
+	})
 	return s, err
 }
 

@@ -25,6 +25,8 @@ func TestCRM(t *testing.T) {
 			Delete:  func(id string) { delete(c.cards, id) },
 			Change:  func(id string) { c.turns++; c.cards[id].changed = c.turns },
 			Own:     own,
+			Beside: crmtest.Beside{Key: ClubKey, Value: crm.Value{Type: crm.TypeText, Text: "Readers"},
+				Fail: func() { c.NoClub = 1 }, Done: func(id string) bool { return slices.Contains(c.Clubs(id), "Readers") }},
 			Field: func(key string, what crmtest.FieldChange) {
 				i := slices.IndexFunc(c.Fields, func(f crm.SchemaField) bool { return f.Key == key })
 				switch f := &c.Fields[i]; what {
