@@ -117,12 +117,13 @@ func Index(s crm.Schema) Fields {
 	return all
 }
 
-// Reads are the keys of those targets of some mappings of which it must be known what a record holds
-// already, with their types: all that may be written into a record that is there, and read.
+// Reads are the keys of those targets of some mappings that are to be read of a record, with their
+// types: all that can be. What is only written when a record is made is read as well, since a CRM may drop
+// a field that it doesn't know without a word, and not ask for it.
 func (all Fields) Reads(of ...Mapping) (keys map[string]crm.ValueType) {
 	for _, m := range of {
 		for _, r := range m.Rows {
-			if f := all[r.Target]; r.Rule != RuleCreate && f.Update && !acts(f) {
+			if f, there := all[r.Target]; there && !acts(f) {
 				if keys == nil {
 					keys = map[string]crm.ValueType{}
 				}

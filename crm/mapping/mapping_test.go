@@ -228,7 +228,7 @@ func TestSaid(t *testing.T) {
 func TestReadsAndUnfilled(t *testing.T) {
 	all := Index(crm.Schema{Fields: []crm.SchemaField{{Key: "A", Create: true, Update: true}, {Key: "B", Type: crm.TypeText, Create: true, Update: true, Required: true, Label: "b"}, {Key: ":B", Update: true}, {Key: "C", Create: true, Required: true, Label: "a"}}})
 	m := Mapping{Rows: []Row{{Target: "B", Rule: RuleEmpty}, {Target: "A", Rule: RuleCreate}, {Target: "C", Rule: RuleEmpty}, {Target: "Gone", Rule: RuleAlways}, {Target: ":B", Rule: RuleAlways}}}
-	if got := all.Reads(m, m); len(got) != 1 || got["B"] != crm.TypeText {
+	if got := all.Reads(m, m); len(got) != 3 || got["B"] != crm.TypeText {
 		t.Errorf("reads %v", got)
 	}
 	if got := all.Unfilled(m); len(got) != 0 {
