@@ -180,7 +180,7 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	start("fold the counts", func() error { p.foldCounts(work); return nil })
 	start("jobs", func() error {
 		return jobs.Run(work, jobs.Config{Store: p.db, Vault: p.vault, Keys: p.vault.Keys, Mailer: p.mailer,
-			Watch: &incidents.Watch{CRMs: p.crms, Store: p.db, Tell: p.mailer != nil, Now: p.db.Now}, Log: p.log})
+			Watch: &incidents.Watch{CRMs: p.crms, Store: p.db, Tell: p.mailer != nil, Now: p.db.Now}, Fields: p.dispatcher, Log: p.log})
 	})
 	start("serve", func() error {
 		if err := p.app.Listener(routes.Framed(ln)); !errors.Is(err, net.ErrClosed) {

@@ -164,6 +164,7 @@ const (
 	Settling       = "settling"         // the outcome of an earlier write is not known yet
 	OtherOrg       = "other_org"        // the session belongs to another org than before
 	NoOrg          = "no_org"           // nobody has found out which org the connection is for
+	RequiredField  = "required_field"   // a new record would lack a field that the CRM requires, and nothing fills
 	TooManyMatches = "too_many_matches" // more records with these addresses than can be read
 )
 

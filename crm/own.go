@@ -15,6 +15,8 @@ var own = map[string]Explanation{
 	"OTHER_ORG":     Passes("Another org was connected", "Another org", "Another {CRM} org was connected in the meantime."),
 	"NO_ORG":        Reconnects("Org not known", "Org not known", "Nobody has found out yet which {CRM} org the connection is for, so nothing is sent there."),
 
+	"REQUIRED_FIELD": {"Required field not mapped", "Required field", "{CRM} requires a field for a new {Record} that nothing is mapped to, so no new {Records} are made. Those that exist go on.", You, "Choose under Field mapping what the field is filled with, or have the field made optional and press Read again there. We go on by ourselves then."},
+
 	"NO_KEY": ByAdmin("Unique field can’t be used", "Unique field", "{CRM} has no unique field of that name, or the connected user may not fill it in.", "add the field, or give edit access to it."),
 
 	// One record.

@@ -1,6 +1,9 @@
 package crm
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Schema is what a CRM's records of people can hold, as its connected user may write them.
 type Schema struct {
@@ -25,6 +28,9 @@ type SchemaField struct {
 	Offer    string    `json:"offer,omitempty"`  // a constant that makes sense for whoever signs up for a newsletter; never taken unasked
 	Calls    string    `json:"calls,omitempty"`  // what it costs beyond the calls that are made anyway; empty for nothing
 }
+
+// Name is what the field is called.
+func (f SchemaField) Name() string { return cmp.Or(f.Label, f.Key) }
 
 // Offering is the field with a constant to offer, unless it takes no such value.
 func (f SchemaField) Offering(constant string) SchemaField {

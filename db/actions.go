@@ -19,6 +19,8 @@ const (
 	ActionDismiss ActionKind = "dismiss" // don't deliver who need attention for a cause
 	ActionMove    ActionKind = "move"    // deliver anew who are in another org
 	ActionSend    ActionKind = "send"    // deliver who have not entered the destination, or ended there, though their newsletter feeds it
+	ActionApply   ActionKind = "apply"   // give those who have arrived what the mappings say now
+	ActionFill    ActionKind = "fill"    // the same for those who arrived while a field was paused, which is the reason; the note says since when
 	ActionRecount ActionKind = "recount" // count all rows
 )
 
@@ -100,21 +102,16 @@ func (d *Work) StartAction(ctx context.Context, a Action) (Action, error) {
 			return err
 		}
 		a.ID, a.StartedAt = NewID(), d.now()
+		if a.Kind != ActionRecount {
+			return d.startNow(ctx, tx, &a)
+		}
 		if a.Total, err = a.count(ctx, tx); err != nil {
 			return err
 		}
-		if few = a.Kind == ActionRecount && a.Total <= d.batch; few {
+		if few = a.Total <= d.batch; few {
 			return nil
 		}
-		if a.Kind != ActionRecount {
-			if err := d.step(ctx, tx, &a); err != nil {
-				return err
-			}
-		}
-		if a.EndedAt.IsZero() {
-			return d.keepAction(ctx, tx, a)
-		}
-		return nil
+		return d.keepAction(ctx, tx, a)
 	})
 	if err == nil && few {
 		err = d.recountFor(ctx, &a)
@@ -123,6 +120,17 @@ func (d *Work) StartAction(ctx context.Context, a Action) (Action, error) {
 		err = ErrLost
 	}
 	return a, wrap("start an action", err)
+}
+
+// startNow does the first batch of a new action, and has a job do the others.
+func (d *Work) startNow(ctx context.Context, tx *sql.Tx, a *Action) (err error) {
+	if a.Total, err = a.count(ctx, tx); err != nil {
+		return err
+	}
+	if err := d.step(ctx, tx, a); err != nil || !a.EndedAt.IsZero() {
+		return err
+	}
+	return d.keepAction(ctx, tx, *a)
 }
 
 // keepAction stores a new action with its job, and forgets those of long ago.
@@ -217,6 +225,8 @@ func (d *Work) step(ctx context.Context, tx *sql.Tx, a *Action) error {
 		return d.sendAllOf(ctx, tx, a.DestinationKey, ids, a.Actor)
 	case ActionMove:
 		return d.moveOn(ctx, tx, a, ids)
+	case ActionApply, ActionFill:
+		return d.decide(ctx, tx, a.DestinationKey, ids, a.Actor, applying)
 	}
 	return d.decide(ctx, tx, a.DestinationKey, ids, a.Actor, a.decision())
 }
@@ -230,6 +240,8 @@ func (a *Action) count(ctx context.Context, tx *sql.Tx) (n int, err error) {
 		err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(n), 0) FROM org_counts WHERE tenant_id = $1 AND destination_id = $2 AND org_id <> $3`, a.TenantID, a.DestinationID, a.OrgID).Scan(&n)
 	case ActionSend:
 		err = tx.QueryRowContext(ctx, `SELECT count(*)`+missing, a.TenantID, a.DestinationID).Scan(&n)
+	case ActionApply, ActionFill:
+		err = tx.QueryRowContext(ctx, `SELECT count(*)`+arrivedSince, a.TenantID, a.DestinationID, a.since()).Scan(&n)
 	default:
 		err = tx.QueryRowContext(ctx, `SELECT COALESCE(sum(n), 0) FROM reason_counts WHERE tenant_id = $1 AND destination_id = $2 AND state = $3 AND reason = $4`, a.TenantID, a.DestinationID, a.from(), a.Reason).Scan(&n)
 	}
@@ -255,6 +267,8 @@ func (a *Action) next(ctx context.Context, tx *sql.Tx, limit int) ([]string, err
 		return elsewhere(ctx, tx, a, limit)
 	case ActionSend:
 		return nextMissing(ctx, tx, a, limit)
+	case ActionApply, ActionFill:
+		return again(ctx, tx, a, limit)
 	}
 	return collect(ctx, tx, scanID, `SELECT subscriber_id FROM deliveries WHERE tenant_id = $1 AND destination_id = $2 AND state = $3 AND reason = $4 AND reason <> '' AND subscriber_id > $5 AND subscriber_id < $6
 		ORDER BY subscriber_id LIMIT $7`, a.TenantID, a.DestinationID, a.from(), a.Reason, a.lastID, a.ID, limit)

@@ -36,7 +36,8 @@ type Outcome struct {
 	LookedAt     time.Time // when the CRM was asked whether it has the record
 	Made         bool      // the record: the CRM said that this write made it
 	Placeholders Placeholders
-	MatchID      string // when another record is in the way, and the CRM tells which
+	Written      Written // into the record, now and before
+	MatchID      string  // when another record is in the way, and the CRM tells which
 	OrgID        string
 	InstanceURL  string
 }
@@ -107,6 +108,8 @@ type Known struct {
 	Revision     int64 // goes up with each repeated sign-up and each edit
 	Newer        bool  // something else was said since the write that is out
 	Placeholders Placeholders
+	Written      Written // into the record
+	Agreed       int     // version of the form by which they signed up last
 }
 
 // Due returns up to limit of those who are to be delivered to a destination now, or whose
@@ -128,7 +131,7 @@ func (d *Outbox) Due(ctx context.Context, key DestinationKey, limit int) ([]Know
 		seen[k.ID], due = true, append(due, k)
 		return nil
 	}, `SELECT o.id, o.newsletter_id, o.email, o.email_key, o.first_name, o.last_name, o.state, o.created_at, o.repeated_at, o.edited_at,
-			d.state, d.detail, d.attempts, d.refusals, d.due_at, d.sent_at, d.settles_at, d.record_id, d.revision, d.again_at, d.placeholders
+			d.state, d.reason, d.detail, d.attempts, d.refusals, d.due_at, d.sent_at, d.settles_at, d.record_id, d.revision, d.again_at, d.placeholders, `+knownForm+`, d.written
 		FROM (SELECT id, due_at FROM (SELECT subscriber_id AS id, due_at FROM deliveries WHERE tenant_id = $1 AND destination_id = $2 AND state = 'waiting' AND due_at <= $3 ORDER BY due_at, subscriber_id LIMIT $4) w
 			UNION ALL SELECT id, due_at FROM (SELECT subscriber_id AS id, settles_at AS due_at FROM deliveries
 				WHERE tenant_id = $1 AND destination_id = $2 AND state = 'ended' AND sent_at > 0 AND settles_at <= $3 ORDER BY settles_at, subscriber_id LIMIT $4) l
@@ -140,12 +143,23 @@ func (d *Outbox) Due(ctx context.Context, key DestinationKey, limit int) ([]Know
 	return due, wrap("due deliveries", err)
 }
 
+// knownForm is what a subscriber o filled in, and the version of the form by which they signed up last.
+const knownForm = `o.source, o.fields, CASE WHEN o.repeated_at = 0 THEN o.form_version
+	ELSE COALESCE((SELECT c.form_version FROM consents c WHERE c.tenant_id = o.tenant_id AND c.subscriber_id = o.id ORDER BY c.id DESC LIMIT 1), o.form_version) END`
+
 func scanKnown(row scanner) (k Known, err error) {
 	var due, sent, settles, created, repeated, edited, again int64
 	var placeholders sql.NullString
+	var fields, written string
 	err = row.Scan(&k.ID, &k.NewsletterID, &k.Email, &k.EmailKey, &k.FirstName, &k.LastName, &k.Status, &created, &repeated, &edited,
-		&k.State, &k.Detail, &k.Attempts, &k.Refusals, &due, &sent, &settles, &k.RecordID, &k.Revision, &again, &placeholders)
+		&k.State, &k.Reason, &k.Detail, &k.Attempts, &k.Refusals, &due, &sent, &settles, &k.RecordID, &k.Revision, &again, &placeholders, &k.Source, &fields, &k.Agreed, &written)
 	if err != nil {
+		return k, err
+	}
+	if k.Written, err = parseWritten(written); err != nil {
+		return k, err
+	}
+	if k.Fields, err = scanFields(fields); err != nil {
 		return k, err
 	}
 	k.DueAt, k.SentAt, k.SettlesAt = fromMillis(due), fromMillis(sent), fromMillis(settles)
@@ -176,6 +190,7 @@ type Sending struct {
 	Revision     int64        // as Due returned it
 	New          bool         // it makes a record
 	Placeholders Placeholders // in a new record
+	Written      Written      // into a new record
 }
 
 // MarkSent notes, before a write is sent, that it may have happened from now on,
@@ -183,9 +198,9 @@ type Sending struct {
 // returns ErrLost, and nothing must be sent, when the lease is gone, or somebody of them
 // doesn't wait any more or has another address by now.
 func (d *Outbox) MarkSent(ctx context.Context, l Lease, sendings []Sending, settlesAt time.Time) error {
-	sent := newSet(text("id"), text("email_key"), integer("revision"), integer("new"), text("placeholders"))
+	sent := newSet(text("id"), text("email_key"), integer("revision"), integer("new"), text("placeholders"), text("written"))
 	for _, s := range sendings {
-		sent.add(s.SubscriberID, s.EmailKey, s.Revision, int64(bit(s.New)), s.Placeholders.stored())
+		sent.add(s.SubscriberID, s.EmailKey, s.Revision, int64(bit(s.New)), s.Placeholders.stored(), s.Written.stored())
 	}
 	return wrap("mark as sent", d.underLease(ctx, l, func(tx *sql.Tx) error {
 		for part := range sent.in(l.DestinationKey).parts() {
@@ -193,7 +208,7 @@ func (d *Outbox) MarkSent(ctx context.Context, l Lease, sendings []Sending, sett
 			with, args := part.with(d.engine, millis(d.now()), millis(settlesAt))
 			res, err := tx.ExecContext(ctx, with+`UPDATE deliveries SET sent_at = $1, settles_at = $2, attempts = attempts + 1,
 				again_at = CASE WHEN deliveries.revision = o.revision THEN 0 ELSE again_at END,
-				record_id = CASE WHEN o.new = 1 THEN '' ELSE record_id END,
+				record_id = CASE WHEN o.new = 1 THEN '' ELSE record_id END, written = CASE WHEN o.new = 1 THEN o.written ELSE deliveries.written END,
 				placeholders = CASE WHEN o.new = 1 THEN o.placeholders ELSE COALESCE(deliveries.placeholders, o.placeholders) END
 				`+waitingOfSet+` AND (o.email_key = '' OR EXISTS (SELECT 1 FROM subscribers s WHERE s.tenant_id = o.tenant_id AND s.id = o.id AND s.email_key = o.email_key))`, args...)
 			if err != nil {
@@ -280,11 +295,11 @@ func (c *change) record(ctx context.Context, key DestinationKey, outcomes []Outc
 // delivered stores that subscribers were delivered; one that was signed up again
 // meanwhile is due again, and so is one with a record that was deleted since it was found.
 func (c *change) delivered(ctx context.Context, key DestinationKey, all []attempt) error {
-	s := newSet(text("id"), integer("revision"), text("reason"), text("detail"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"), integer("made"), integer("looked_at"))
+	s := newSet(text("id"), integer("revision"), text("reason"), text("detail"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"), text("written"), integer("made"), integer("looked_at"))
 	again := newSet(s.columns...)
 	rows := map[string][]any{}
 	for _, a := range all {
-		rows[a.SubscriberID] = []any{a.SubscriberID, a.Revision, a.Reason, a.Detail, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored(), int64(bit(a.Made)), millis(a.LookedAt)}
+		rows[a.SubscriberID] = []any{a.SubscriberID, a.Revision, a.Reason, a.Detail, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored(), a.Written.stored(), int64(bit(a.Made)), millis(a.LookedAt)}
 		s.add(rows[a.SubscriberID]...)
 	}
 	done, err := c.update(ctx, key, s, `UPDATE deliveries SET state = 'delivered', reason = o.reason, detail = o.detail, refusals = 0,
@@ -314,16 +329,16 @@ func (c *change) delivered(ctx context.Context, key DestinationKey, all []attemp
 
 // arrived sets what is known of the record in the CRM. One that we made stays ours.
 const arrived = `made_id = CASE WHEN o.made = 1 OR deliveries.made_id = o.record_id THEN o.record_id ELSE '' END,
-	record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $1, placeholders = o.placeholders`
+	record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $1, placeholders = o.placeholders, written = o.written`
 
 // afterEnd notes what became of writes for deliveries that ended after they were sent: what
 // arrived is in the CRM, and nothing else goes on by that.
 func (c *change) afterEnd(ctx context.Context, key DestinationKey, all []attempt) error {
-	in := newSet(text("id"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"), integer("made"))
+	in := newSet(text("id"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"), text("written"), integer("made"))
 	out := newSet(text("id"), integer("settles_at"))
 	for _, a := range all {
 		if a.State == Delivered {
-			in.add(a.SubscriberID, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored(), int64(bit(a.Made)))
+			in.add(a.SubscriberID, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored(), a.Written.stored(), int64(bit(a.Made)))
 			continue
 		}
 		out.add(a.SubscriberID, millis(a.SettlesAt))
@@ -340,7 +355,7 @@ func (c *change) afterEnd(ctx context.Context, key DestinationKey, all []attempt
 		}
 	}
 	_, err = c.update(ctx, key, out, `UPDATE deliveries SET sent_at = CASE WHEN o.settles_at = 0 THEN 0 ELSE sent_at END, settles_at = o.settles_at,
-		placeholders = CASE WHEN o.settles_at = 0 AND record_id = '' THEN '' ELSE placeholders END`+endedOfSet+` RETURNING deliveries.subscriber_id`)
+		placeholders = CASE WHEN o.settles_at = 0 AND record_id = '' THEN '' ELSE placeholders END, written = CASE WHEN o.settles_at = 0 AND record_id = '' THEN '' ELSE written END`+endedOfSet+` RETURNING deliveries.subscriber_id`)
 	return err
 }
 
@@ -348,16 +363,20 @@ func (c *change) afterEnd(ctx context.Context, key DestinationKey, all []attempt
 // values, which are to be tried before they need attention.
 func (c *change) other(ctx context.Context, key DestinationKey, all []attempt) (newer []attempt, err error) {
 	s := newSet(text("id"), integer("revision"), text("state"), text("reason"), text("detail"), integer("due_at"), integer("settles_at"),
-		text("match_id"), text("instance_url"), integer("refusals"))
+		text("match_id"), text("instance_url"), integer("refusals"), text("record_id"), text("org_id"), text("placeholders"), text("written"), integer("made"))
 	for _, a := range all {
-		s.add(a.SubscriberID, a.Revision, string(a.State), a.Reason, a.Detail, millis(a.DueAt), millis(a.SettlesAt), a.MatchID, a.InstanceURL, int64(a.Refusals))
+		s.add(a.SubscriberID, a.Revision, string(a.State), a.Reason, a.Detail, millis(a.DueAt), millis(a.SettlesAt), a.MatchID, a.InstanceURL, int64(a.Refusals), a.RecordID, a.OrgID, a.Placeholders.stored(), a.Written.stored(), int64(bit(a.Made)))
 	}
-	// What is known of a record stays known. What a write that didn't happen was to
-	// put into a new one is forgotten.
+	// What is known of a record stays known, and what is new of it is known from now on. What a
+	// write that didn't happen was to put into a new one is forgotten.
 	done, err := c.update(ctx, key, s, `UPDATE deliveries SET state = o.state, reason = o.reason, detail = o.detail,
 		due_at = CASE WHEN o.due_at = 0 THEN deliveries.due_at ELSE o.due_at END,
 		sent_at = CASE WHEN o.settles_at = 0 THEN 0 ELSE sent_at END, settles_at = o.settles_at,
-		placeholders = CASE WHEN o.settles_at = 0 AND record_id = '' THEN '' ELSE placeholders END,
+		placeholders = CASE WHEN o.record_id <> '' THEN o.placeholders WHEN o.settles_at = 0 AND deliveries.record_id = '' THEN '' ELSE deliveries.placeholders END,
+		written = CASE WHEN o.record_id <> '' THEN o.written WHEN o.settles_at = 0 AND deliveries.record_id = '' THEN '' ELSE deliveries.written END,
+		made_id = CASE WHEN o.record_id = '' OR deliveries.made_id = o.record_id THEN deliveries.made_id WHEN o.made = 1 THEN o.record_id ELSE '' END,
+		org_id = CASE WHEN o.record_id = '' THEN deliveries.org_id ELSE o.org_id END,
+		record_id = CASE WHEN o.record_id = '' THEN deliveries.record_id ELSE o.record_id END,
 		match_id = o.match_id, instance_url = CASE WHEN o.instance_url = '' THEN deliveries.instance_url ELSE o.instance_url END, refusals = o.refusals
 		`+waitingOfSet+` AND (deliveries.revision = o.revision OR o.state = 'waiting') RETURNING deliveries.subscriber_id`)
 	if err != nil {

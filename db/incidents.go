@@ -17,6 +17,7 @@ const (
 	IncidentWaiting   IncidentKind = "waiting"   // sign-ups have been waiting for long
 	IncidentAttention IncidentKind = "attention" // many came to need attention
 	IncidentSilent    IncidentKind = "silent"    // a busy form got no sign-up
+	IncidentField     IncidentKind = "field"     // fields of the CRM that are to be filled in are gone, or locked
 )
 
 // Trouble is something that is not as it should be.
@@ -43,6 +44,7 @@ type Incident struct {
 	Tenant     string    // its name
 	TimeZone   string    // and its time zone
 	Newsletter string    // name of the newsletter that it is about
+	Fields     string    // of IncidentField: what they are called, with commas between them
 	Recent     int       // how many of its kind were closed in the 24 hours before it opened
 }
 
@@ -65,7 +67,8 @@ const selectIncident = `SELECT i.id, i.tenant_id, i.kind, i.about, i.cause, i.n,
 	COALESCE(CASE i.kind WHEN 'waiting' THEN (SELECT reason FROM pauses p WHERE p.tenant_id = i.tenant_id AND p.destination_id = d.id) END,
 		(SELECT reason FROM reason_counts r WHERE r.tenant_id = i.tenant_id AND r.destination_id = d.id AND r.state = i.kind AND r.n > 0 ORDER BY r.n DESC, r.reason LIMIT 1), ''),
 	CASE i.kind WHEN 'waiting' THEN COALESCE((SELECT s.created_at FROM subscribers s WHERE s.tenant_id = i.tenant_id AND s.id =
-		(SELECT w.subscriber_id FROM deliveries w WHERE w.tenant_id = i.tenant_id AND w.destination_id = d.id AND w.state = 'waiting' ORDER BY w.subscriber_id LIMIT 1)), 0) ELSE 0 END
+		(SELECT w.subscriber_id FROM deliveries w WHERE w.tenant_id = i.tenant_id AND w.destination_id = d.id AND w.state = 'waiting' ORDER BY w.subscriber_id LIMIT 1)), 0) ELSE 0 END,
+	CASE i.kind WHEN 'field' THEN COALESCE((SELECT string_agg(f.label, ', ') FROM paused_fields f WHERE f.tenant_id = i.tenant_id AND f.destination_id = i.about), '') ELSE '' END
 	FROM incidents i JOIN tenants t ON t.id = i.tenant_id LEFT JOIN destinations d ON d.id = i.about AND d.tenant_id = i.tenant_id `
 
 // scanIncident reads selectIncident.
@@ -76,7 +79,7 @@ func scanIncident(row scanner) (Incident, error) {
 	var cause string
 	var oldest int64
 	err := row.Scan(&i.ID, &i.TenantID, &i.Kind, &i.About, &i.Cause, &i.N, &since, &opened, &mended, &closed,
-		&i.Tenant, &i.TimeZone, &i.Newsletter, &i.Recent, &i.Service, &i.Delivers, &n, &cause, &oldest)
+		&i.Tenant, &i.TimeZone, &i.Newsletter, &i.Recent, &i.Service, &i.Delivers, &n, &cause, &oldest, &i.Fields)
 	switch {
 	case i.Kind == IncidentWaiting, i.Kind == IncidentAttention:
 		i.N, i.Cause, since = n, cause, max(since, oldest)

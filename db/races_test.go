@@ -364,6 +364,19 @@ func (d *DB) removing(t *testing.T) (Lease, SignUp, RecordRemoval) {
 	return l, s, r
 }
 
+func savesMapping(t *testing.T, key DestinationKey, revision int64) func(*DB) error {
+	return func(d *DB) error {
+		_, err := d.SaveMapping(t.Context(), key, StoredMapping{JSON: "{}", Revision: revision}, "ann")
+		return err
+	}
+}
+
+func pausesField(t *testing.T, key DestinationKey) func(*DB) error {
+	return func(d *DB) error {
+		return d.PauseFields(t.Context(), key, []PausedField{{Key: "Company", Label: "Company", Code: FieldGone}})
+	}
+}
+
 func races() []race {
 	return []race{
 		{"SaveForm", "the same version by both", func(t *testing.T, d *DB) duel {
@@ -1139,6 +1152,67 @@ func races() []race {
 				both(t, one, other)
 				wantN(t, d, 1, `SELECT count(*) FROM actions WHERE tenant_id = $1`, l.TenantID)
 				d.agrees(t, l.TenantID, Sums{New: 3, Waiting: 1, Attention: 2})
+			}}
+		}},
+		{"SaveMapping", "the first one, by both", func(t *testing.T, d *DB) duel {
+			l, _, _ := d.waiting(t, 0)
+			return duel{savesMapping(t, l.DestinationKey, 0), nil, oneWins(t, ErrConflict)}
+		}},
+		{"SaveMapping RemoveMapping", "changed and removed", func(t *testing.T, d *DB) duel {
+			l, _, _ := d.waiting(t, 0)
+			unless(t, savesMapping(t, l.DestinationKey, 0)(d))
+			return duel{savesMapping(t, l.DestinationKey, 1), func(d *DB) error { return d.RemoveMapping(t.Context(), l.DestinationKey, "", 1) }, func(one, other error) {
+				unless(t, one, ErrConflict)
+				unless(t, other, ErrConflict)
+				if (one == nil) == (other == nil) {
+					t.Errorf("saved %v, removed %v", one, other)
+				}
+			}}
+		}},
+		{"SaveMapping RecordOutcomes", "saved, and somebody is to wait for it", func(t *testing.T, d *DB) duel {
+			l, _, ids := d.waiting(t, 1)
+			return duel{savesMapping(t, l.DestinationKey, 0), func(d *DB) error {
+				return d.RecordOutcomes(t.Context(), l, []Outcome{{SubscriberID: ids[0], State: Waiting, Reason: reasonRequired, DueAt: d.now().Add(time.Hour)}})
+			}, func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, Sums{New: 1, Waiting: 1})
+			}}
+		}},
+		{"SaveSchema", "by both", func(t *testing.T, d *DB) duel {
+			l, _, _ := d.waiting(t, 0)
+			save := func(d *DB) error { return d.SaveSchema(t.Context(), l.DestinationKey, StoredSchema{JSON: "{}"}) }
+			return duel{save, nil, func(one, other error) { both(t, one, other) }}
+		}},
+		{"PauseFields", "by both", func(t *testing.T, d *DB) duel {
+			l, _, _ := d.waiting(t, 0)
+			return duel{pausesField(t, l.DestinationKey), nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM paused_fields WHERE tenant_id = $1`, l.TenantID)
+			}}
+		}},
+		{"ResumeFields", "by both", func(t *testing.T, d *DB) duel {
+			l, _, ids := d.waiting(t, 2)
+			unless(t, pausesField(t, l.DestinationKey)(d))
+			for _, id := range ids {
+				d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: id, OrgID: "00D"})
+			}
+			resume := func(d *DB) error {
+				d.batch = 10
+				return d.ResumeFields(t.Context(), l.DestinationKey, "sfdc", []string{"Company"})
+			}
+			return duel{resume, nil, func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, Sums{New: 2, Waiting: 2})
+			}}
+		}},
+		{"ResumeFields RecordOutcomes", "there again, and somebody arrives without", func(t *testing.T, d *DB) duel {
+			l, _, ids := d.waiting(t, 1)
+			unless(t, pausesField(t, l.DestinationKey)(d))
+			return duel{func(d *DB) error { return d.ResumeFields(t.Context(), l.DestinationKey, "sfdc", []string{"Company"}) }, func(d *DB) error {
+				return d.RecordOutcomes(t.Context(), l, []Outcome{{SubscriberID: ids[0], State: Delivered, RecordID: ids[0], OrgID: "00D"}})
+			}, func(one, other error) {
+				both(t, one, other)
+				d.countsAgree(t, l.TenantID)
 			}}
 		}},
 		{"StartAction decideOne", "all are sent again, and one is dismissed", func(t *testing.T, d *DB) duel {

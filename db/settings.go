@@ -36,15 +36,16 @@ type DeliverySettings struct {
 	Placeholder    string        // the last name of who gave none, where the CRM demands one
 	Share          int           // percent of the CRM's API calls, of all who make some, from which on nothing is sent
 	Pace           time.Duration // how far apart batches are begun at least, unless they are full
+	Mapped         bool          // there is something in Mappings that deliveries go by; it isn't set here
 }
 
 // DeliverySettings returns what the tenant has set for a destination, or what holds
 // otherwise; ErrNotFound when there is none.
 func (d *Outbox) DeliverySettings(ctx context.Context, key DestinationKey) (s DeliverySettings, err error) {
 	var pace int64
-	err = d.read.QueryRowContext(ctx, `SELECT several, one_match, leads = 1, key_field, save_duplicates = 1, placeholder, share, pace
-		FROM destinations WHERE tenant_id = $1 AND id = $2 AND removed_at = 0`, key.TenantID, key.DestinationID).
-		Scan(&s.Several, &s.One, &s.Leads, &s.Key, &s.SaveDuplicates, &s.Placeholder, &s.Share, &pace)
+	err = d.read.QueryRowContext(ctx, `SELECT several, one_match, leads = 1, key_field, save_duplicates = 1, placeholder, share, pace, `+mapped+`
+		FROM destinations d WHERE tenant_id = $1 AND id = $2 AND removed_at = 0`, key.TenantID, key.DestinationID).
+		Scan(&s.Several, &s.One, &s.Leads, &s.Key, &s.SaveDuplicates, &s.Placeholder, &s.Share, &pace, &s.Mapped)
 	s.Pace = time.Duration(pace) * time.Millisecond
 	return s, wrap("delivery settings", err)
 }

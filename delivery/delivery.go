@@ -41,6 +41,12 @@ type Store interface {
 	SaveUsage(ctx context.Context, to db.DestinationKey, used, allowed, ours int) error
 	DeliverySettings(ctx context.Context, to db.DestinationKey) (db.DeliverySettings, error)
 	SaveCheckUp(ctx context.Context, to db.DestinationKey, orgID, checks string) error
+	Mappings(ctx context.Context, to db.DestinationKey) (db.Mappings, error)
+	SaveSchema(ctx context.Context, to db.DestinationKey, s db.StoredSchema) error
+	StaleSchemas(ctx context.Context, before time.Time) ([]db.DestinationKey, error)
+	PauseFields(ctx context.Context, to db.DestinationKey, fields []db.PausedField) error
+	ResumeFields(ctx context.Context, to db.DestinationKey, service string, fields []string) error
+	DropPausedFields(ctx context.Context, to db.DestinationKey, fields []string) error
 }
 
 // Config is what New needs. What is zero gets its default.
@@ -94,14 +100,15 @@ type Dispatcher struct {
 	lookNow  bool                           // the database is to be asked, whenever it was last
 	usages   map[db.DestinationKey]usage    // of each destination's API calls, what is yet to be written down
 	paces    map[db.DestinationKey]pace     // of each destination's last batch
-	checkUps sync.WaitGroup                 // that are under way
+	vain     map[db.DestinationKey]fruitless
+	checkUps sync.WaitGroup // that are under way
 	running  int
 }
 
 // New returns a Dispatcher, which works while its Run runs.
 func New(c Config) *Dispatcher {
 	c.setDefaults()
-	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[db.DestinationKey]bool{}, of: map[string][]db.DestinationKey{}, heard: map[string]bool{}, usages: map[db.DestinationKey]usage{}, paces: map[db.DestinationKey]pace{}}
+	return &Dispatcher{Config: c, owner: rand.Text(), signal: make(chan struct{}, 1), again: map[db.DestinationKey]bool{}, of: map[string][]db.DestinationKey{}, heard: map[string]bool{}, usages: map[db.DestinationKey]usage{}, paces: map[db.DestinationKey]pace{}, vain: map[db.DestinationKey]fruitless{}}
 }
 
 // Wake says that a tenant has something to deliver. It doesn't wait.
@@ -134,6 +141,7 @@ func (d *Dispatcher) forget(to db.DestinationKey) {
 	d.of[to.TenantID] = slices.DeleteFunc(d.of[to.TenantID], func(one db.DestinationKey) bool { return one == to })
 	delete(d.paces, to)
 	delete(d.usages, to)
+	delete(d.vain, to)
 }
 
 // queueUp queues a destination, or has the one that is running queue again. The caller holds

@@ -17,6 +17,7 @@ const turnBatches = 10
 // batch is some people who are delivered together.
 type batch struct {
 	people []*person
+	held   []*person // who wait for want of a required field, as they did before
 	full   bool      // as many are due as a batch may have, so that more may be
 	looked time.Time // when the look-up began
 	found  map[string][]crm.Record
@@ -32,6 +33,9 @@ func (t *turn) drain(ctx context.Context) (more bool, err error) {
 	t.limit = t.crm.Provider().Batch
 	if t.pause.Batch > 0 {
 		t.limit = min(t.limit, t.pause.Batch)
+	}
+	if stop, err := t.loadMapping(ctx); err != nil || stop != nil {
+		return false, t.stopFor(ctx, stop, err)
 	}
 	if t.blamed, err = t.Store.Blamed(ctx, t.lease.DestinationKey); err != nil {
 		return false, err
@@ -70,7 +74,7 @@ func (t *turn) next(ctx context.Context) (*batch, error) {
 		return nil, err
 	}
 	b, err := t.read(ctx, nil)
-	if err != nil || len(b.people) == 0 {
+	if err != nil || len(b.people)+len(b.held) == 0 {
 		return nil, err
 	}
 	if early, _ := t.early(t.lease.DestinationKey, t.set.Pace); early > 0 && !b.full {
@@ -103,12 +107,23 @@ func (t *turn) read(ctx context.Context, busy []*person) (*batch, error) {
 			due++
 		}
 	}
-	people := group(known)
-	return &batch{people: people[:min(len(people), t.limit)], full: due >= t.limit}, nil
+	b := &batch{full: due >= t.limit}
+	for _, p := range group(known) {
+		switch {
+		case t.waitsForField(p):
+			b.held = append(b.held, p)
+		case len(b.people) < t.limit:
+			b.people = append(b.people, p)
+		}
+	}
+	return b, nil
 }
 
 // lookUp asks the CRM for the records of a batch, which begins with that.
 func (t *turn) lookUp(ctx context.Context, b *batch) {
+	if len(b.people) == 0 {
+		return
+	}
 	t.begins(t.lease.DestinationKey, t.crm.Provider().Batch)
 	b.looked = t.Now()
 	b.found, b.err = t.find(ctx, b.people)
@@ -123,6 +138,11 @@ func (t *turn) deliver(ctx context.Context, b *batch) (goOn bool, err error) {
 		return t.failed(ctx, crm.Failed(b.err), b.people, db.Outcome{})
 	}
 	left, outcomes := t.sortFound(b)
+	for _, p := range b.held {
+		if o, held := t.held(p); held {
+			outcomes = p.becomes(outcomes, o)
+		}
+	}
 	settle := t.crm.Provider().Settles.Of(len(left))
 	t.unwritten = append(t.unwritten, outcomes...)
 	results, refused, err := t.step(ctx, b, left, settle)
@@ -150,7 +170,7 @@ func (t *turn) step(ctx context.Context, b *batch, left []*person, settle time.D
 	defer beside.Wait()
 	var ahead *batch
 	if t.looksAhead(b) {
-		busy := slices.Concat(t.last, b.people)
+		busy := slices.Concat(t.last, b.people, b.held)
 		beside.Go(func() { ahead = t.lookAhead(calls, busy) })
 	}
 	if len(left) > 0 {

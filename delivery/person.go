@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatepost/crm"
+	"gatepost/crm/mapping"
 	"gatepost/db"
 )
 
@@ -27,6 +28,10 @@ type person struct {
 
 	// What we wrote, for want of a name, into the record that was found, or is to be made.
 	placeholders db.Placeholders
+
+	// What is written into the CRM's own fields, and what was, as far as the record is the one.
+	applied mapping.Applied
+	before  db.Written
 }
 
 // group returns the people behind subscribers, in the order of their first one.
@@ -68,10 +73,15 @@ func (p *person) sum() {
 			p.settlesAt = s.SettlesAt
 		}
 		p.newer = p.newer || s.State == db.Waiting && (s.Newer || s.SentAt.IsZero())
-		if s.Status != db.Left && (s.State == db.Waiting || s.State == db.Delivered) {
+		if counts(s) {
 			p.says(s)
 		}
 	}
+}
+
+// counts reports whether what a subscriber said is to be in the CRM.
+func counts(s db.Known) bool {
+	return s.Status != db.Left && (s.State == db.Waiting || s.State == db.Delivered)
 }
 
 // says adds what a subscriber said, where nothing newer is known.
@@ -120,7 +130,7 @@ func sendings(people []*person) []db.Sending {
 	var all []db.Sending
 	for _, p := range people {
 		for _, s := range p.due {
-			all = append(all, db.Sending{SubscriberID: s.ID, EmailKey: s.EmailKey, Revision: s.Revision, New: p.write.ID == "", Placeholders: p.placeholders})
+			all = append(all, db.Sending{SubscriberID: s.ID, EmailKey: s.EmailKey, Revision: s.Revision, New: p.write.ID == "", Placeholders: p.placeholders, Written: p.applied.Wrote(nil)})
 		}
 	}
 	return all
@@ -174,6 +184,26 @@ func (p *person) placeholdersIn(r crm.Record) db.Placeholders {
 	return db.Placeholders{}
 }
 
+// writtenIn is what was last written of the CRM's own fields into a record, by whichever newsletter's
+// sign-up: of several, what it still holds.
+func (p *person) writtenIn(r crm.Record) db.Written {
+	var all db.Written
+	for _, s := range p.known {
+		if s.RecordID != r.ID && (s.RecordID != "" || s.SentAt.IsZero()) {
+			continue
+		}
+		for key, text := range s.Written {
+			if _, known := all[key]; !known || text == r.Own[key] {
+				if all == nil {
+					all = db.Written{}
+				}
+				all[key] = text
+			}
+		}
+	}
+	return all
+}
+
 // written notes that the write was done: what it gave a name has no placeholder any
 // more.
 func (p *person) written() {
@@ -183,6 +213,7 @@ func (p *person) written() {
 	if p.write.Fields[crm.LastName] != "" {
 		p.placeholders.LastName = ""
 	}
+	p.before = p.applied.Wrote(p.before)
 }
 
 // changeOf is what a name is to be changed into, empty when it is to stay.

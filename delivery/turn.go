@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatepost/crm"
+	"gatepost/crm/mapping"
 	"gatepost/db"
 )
 
@@ -32,6 +33,9 @@ type turn struct {
 	last      []*person    // whose these are, of the last batch
 
 	removals []db.RecordRemoval // that are due
+
+	mapped *mapped // nil where nothing is set
+	drifts int     // how often the CRM's fields may have changed
 
 	// blamed is how many in a row were refused alone, with nobody delivered in between,
 	// by whichever process.
@@ -127,6 +131,8 @@ func (t *turn) sortFound(b *batch) (left []*person, outcomes []db.Outcome) {
 			outcomes = p.becomes(outcomes, db.Outcome{State: db.Attention, Reason: crm.Several})
 		case len(records) > 0:
 			any := p.change(records[0], t.set.One)
+			t.apply(p, mapping.Record{Own: records[0].Own, Written: p.writtenIn(records[0])})
+			any = any || len(p.write.Own) > 0
 			switch {
 			case b.looked.Before(p.settlesAt) && (any || p.newer): // or an older change might come after it
 				outcomes = p.becomes(outcomes, p.settling())
@@ -139,6 +145,11 @@ func (t *turn) sortFound(b *batch) (left []*person, outcomes []db.Outcome) {
 			outcomes = p.becomes(outcomes, p.settling())
 		default:
 			p.make(t.placeholder())
+			if o, held := t.held(p); held {
+				outcomes = p.becomes(outcomes, o)
+				continue
+			}
+			t.apply(p, mapping.Record{New: true})
 			left = append(left, p)
 		}
 	}
@@ -150,7 +161,7 @@ func (t *turn) sortFound(b *batch) (left []*person, outcomes []db.Outcome) {
 func (t *turn) lookedUp(outcomes []db.Outcome, p *person, records []crm.Record) []db.Outcome {
 	o := db.Outcome{State: db.Waiting}
 	if len(records) > 0 {
-		p.placeholders = p.placeholdersIn(records[0])
+		p.placeholders, p.before = p.placeholdersIn(records[0]), p.writtenIn(records[0])
 		o = t.delivered(p, records[0].ID)
 	}
 	return outcomeOf(outcomes, p.left, o)
@@ -158,7 +169,7 @@ func (t *turn) lookedUp(outcomes []db.Outcome, p *person, records []crm.Record) 
 
 func (t *turn) delivered(p *person, recordID string) db.Outcome {
 	to := t.crm.Target()
-	return db.Outcome{State: db.Delivered, RecordID: recordID, LookedAt: p.looked, OrgID: to.OrgID, InstanceURL: to.InstanceURL, Placeholders: p.placeholders}
+	return db.Outcome{State: db.Delivered, RecordID: recordID, LookedAt: p.looked, OrgID: to.OrgID, InstanceURL: to.InstanceURL, Placeholders: p.placeholders, Written: p.before, Detail: p.applied.Note()}
 }
 
 // sent deals with what the CRM answered to a write, and reports whether to go on.
@@ -167,10 +178,17 @@ func (t *turn) sent(ctx context.Context, people []*person, results []crm.Result,
 	if err != nil {
 		return false, err
 	}
+	again, stop, err := t.changedFor(ctx, results)
+	if err != nil {
+		return false, err
+	}
 	outcomes, stopper, shared := t.sortResults(people, results, everybody, settle)
 	t.unwritten = append(t.unwritten, outcomes...)
 	t.last = people
-	if stopper != nil || shared > 0 {
+	if stopper == nil {
+		stopper = stop
+	}
+	if stopper != nil || shared > 0 || again {
 		t.ahead = nil
 	}
 	if t.ahead == nil {
@@ -199,7 +217,15 @@ func (t *turn) find(ctx context.Context, people []*person) (map[string][]crm.Rec
 }
 
 func (t *turn) options() crm.Options {
-	return crm.Options{Leads: t.set.Leads, Key: t.set.Key, SaveDuplicates: t.set.SaveDuplicates, Placeholder: t.placeholder()}
+	return crm.Options{Leads: t.set.Leads, Key: t.set.Key, SaveDuplicates: t.set.SaveDuplicates, Placeholder: t.placeholder(), Read: t.reads()}
+}
+
+// reads are the CRM's own fields of which it must be known what they hold.
+func (t *turn) reads() map[string]crm.ValueType {
+	if t.mapped == nil {
+		return nil
+	}
+	return t.mapped.read
 }
 
 // placeholder is the last name of who gave none.
@@ -234,15 +260,47 @@ func (t *turn) sortResults(people []*person, results []crm.Result, everybody boo
 			continue
 		}
 		f := failureOf(r)
-		if f.Shared && !everybody {
+		if r.ID != "" {
+			outcomes = people[i].becomes(outcomes, t.unfinished(people[i], r, f, settle))
+			continue
+		}
+		if f.Class == tryAgain || f.Shared && !everybody {
 			outcomes = people[i].becomes(outcomes, db.Outcome{State: db.Waiting})
-			shared++
+			shared += bit(f.Class != tryAgain)
 			continue
 		}
 		own := stopper == nil || f.Class == crm.Passing
 		outcomes = people[i].becomes(outcomes, t.refused(people[i], f, settle, own))
 	}
 	return outcomes, stopper, shared
+}
+
+// tryAgain is the class of what is put in the place of a failure when the CRM's fields turned out to
+// have changed: who failed is tried again, in the way that they ask for now.
+const tryAgain crm.Class = "try again"
+
+// changedFor looks whether the CRM's fields have changed, where results say that they may have, and
+// has those tried again then who failed for it. stop is why the fields couldn't be read.
+func (t *turn) changedFor(ctx context.Context, results []crm.Result) (again bool, stop *crm.Failure, err error) {
+	asked := map[string]bool{}
+	for _, r := range results {
+		f := failureOf(r)
+		if r.Err == nil || !f.Changed || f.Unknown || asked[f.Code+"\n"+f.Field] || stop != nil {
+			continue
+		}
+		asked[f.Code+"\n"+f.Field] = true
+		changed, failed, err := t.drifted(ctx, f)
+		if err != nil {
+			return false, nil, err
+		}
+		again, stop = again || changed, failed
+	}
+	for i, r := range results {
+		if f := failureOf(r); r.Err != nil && r.ID == "" && f.Changed && !f.Unknown && (again || stop != nil) {
+			results[i].Err = &crm.Failure{Class: tryAgain, Code: f.Code}
+		}
+	}
+	return again, stop, nil
 }
 
 // stops returns the failure for which the whole destination stops, nil when it needn't: that
@@ -254,7 +312,7 @@ func stops(results []crm.Result, everybody bool) (stopper *crm.Failure) {
 	for _, r := range results {
 		switch f := failureOf(r); {
 		case r.Err != nil && f.Shared && !everybody:
-		case r.Err == nil && r.ID != "" || f.Class == crm.Recorded:
+		case r.ID != "" || f.Class == crm.Recorded || f.Class == tryAgain:
 			passed = true
 		case stopper == nil || ranks[f.Class] > ranks[stopper.Class]:
 			stopper = f
@@ -341,8 +399,32 @@ func (t *turn) refused(p *person, f *crm.Failure, settle time.Duration, own bool
 	if o.State == db.Attention && p.write.ID != "" && f.Code != crm.Gone && !f.Unknown {
 		o = t.delivered(p, p.write.ID)
 		o.Detail = "The names were not changed (" + f.Code + "). " + f.Detail
+		if len(p.write.Own) > 0 {
+			o.Detail = "The record was not changed (" + f.Code + "). " + f.Detail
+		}
 	}
 	return o
+}
+
+// unfinished is what it means for a person that their record was written, but not all was done with
+// it: that is tried again, and in the end left, since the record is there.
+func (t *turn) unfinished(p *person, r crm.Result, f *crm.Failure, settle time.Duration) db.Outcome {
+	p.written()
+	done := t.delivered(p, r.ID)
+	done.Made = r.Made
+	o := t.notDone(f, p, settle, true)
+	if o.State == db.Attention || f.Class == crm.Recorded {
+		done.Detail = "Not all was done with the record (" + f.Code + "). " + f.Detail
+		return done
+	}
+	done.Written = p.applied.Unfinished(p.before, f.Field)
+	done.State, done.Reason, done.Detail, done.Refusals = o.State, o.Reason, o.Detail, o.Refusals
+	done.SettlesAt = t.Now().Add(settle) // until then a look-up may not find it yet
+	done.DueAt = o.DueAt
+	if done.DueAt.Before(done.SettlesAt) {
+		done.DueAt = done.SettlesAt
+	}
+	return done
 }
 
 // notDone is what a failed write means for a person. What passes is tried again, later
@@ -388,6 +470,15 @@ func (t *turn) failed(ctx context.Context, f *crm.Failure, people []*person, out
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx) // we cut it off: that says nothing about the CRM
 	}
+	if f.Changed && !f.Unknown {
+		again, stop, err := t.drifted(ctx, f)
+		switch {
+		case err != nil:
+			return false, err
+		case again || stop != nil:
+			return again, t.fieldsChanged(ctx, stop, people, outcome)
+		}
+	}
 	narrow := f.Class == crm.Recorded && !f.Unknown
 	if narrow && len(people) == 1 {
 		outcome = db.Outcome{State: db.Attention, Reason: f.Code, Detail: f.Detail}
@@ -416,6 +507,20 @@ func (t *turn) failed(ctx context.Context, f *crm.Failure, people []*person, out
 		return false, t.hold(ctx, f, fifth)
 	}
 	return false, t.hold(ctx, f, t.pause.Batch)
+}
+
+// fieldsChanged has people tried again whose call failed since the CRM's fields have changed: at
+// once, or when the fields, which couldn't be read for the failure stop, can be. outcome is that of failed.
+func (t *turn) fieldsChanged(ctx context.Context, stop *crm.Failure, people []*person, outcome db.Outcome) error {
+	if outcome.State != "" {
+		for _, p := range people {
+			t.unwritten = p.becomes(t.unwritten, db.Outcome{State: db.Waiting})
+		}
+	}
+	if err := t.writeDown(ctx); err != nil || stop == nil {
+		return err
+	}
+	return t.hold(ctx, stop, t.pause.Batch)
 }
 
 // hold pauses the destination.

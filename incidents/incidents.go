@@ -43,6 +43,7 @@ type Store interface {
 	LongWaiting(ctx context.Context, before time.Time) ([]db.LongWait, error)
 	PileUps(ctx context.Context, min int, since time.Time) ([]db.PileUp, error)
 	Silences(ctx context.Context, now time.Time) ([]db.Silence, error)
+	PausedFieldTroubles(ctx context.Context) ([]db.Trouble, error)
 	SignedUpSince(ctx context.Context, tenantID, newsletterID string, since time.Time) (bool, error)
 	OpenIncidents(ctx context.Context) ([]db.Incident, error)
 	OpenIncident(ctx context.Context, t db.Trouble, now time.Time, tell func([]db.Member) []string) error
@@ -85,7 +86,7 @@ func Wanted(m db.Member) bool { return m.Mails == db.MailsAtOnce }
 // sign-ups is gone with the last of them, though nobody noted it yet.
 func Shown(all []db.Incident) []db.Incident {
 	return slices.DeleteFunc(all, func(i db.Incident) bool {
-		return (i.Kind == db.IncidentWaiting || i.Kind == db.IncidentAttention) && i.N == 0
+		return (i.Kind == db.IncidentWaiting || i.Kind == db.IncidentAttention) && i.N == 0 || i.Kind == db.IncidentField && i.Fields == ""
 	})
 }
 
@@ -183,7 +184,7 @@ func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
 			l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
 		}
 	}
-	err = errors.Join(w.findWaiting(ctx, &l, now), w.findPileUps(ctx, &l, now), w.findSilences(ctx, &l, now))
+	err = errors.Join(w.findWaiting(ctx, &l, now), w.findPileUps(ctx, &l, now), w.findSilences(ctx, &l, now), w.findPausedFields(ctx, &l))
 	return l, err
 }
 
@@ -216,6 +217,15 @@ func (w *Watch) findPileUps(ctx context.Context, l *look, now time.Time) error {
 			l.troubles = append(l.troubles, p.Trouble)
 		}
 		l.lasting[of(p.Trouble)] = true
+	}
+	return err
+}
+
+// findPausedFields finds CRMs of which fields are paused.
+func (w *Watch) findPausedFields(ctx context.Context, l *look) error {
+	troubles, err := w.Store.PausedFieldTroubles(ctx)
+	for _, t := range troubles {
+		l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
 	}
 	return err
 }

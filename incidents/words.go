@@ -57,6 +57,8 @@ func Tell(crms crm.Providers, i db.Incident) Words {
 		return tellWaiting(p, i)
 	case db.IncidentAttention:
 		return tellAttention(p, i)
+	case db.IncidentField:
+		return tellFields(p, i)
 	case db.IncidentSilent:
 		return Words{"No sign-ups from a busy form", fmt.Sprintf("%s has had no sign-up %s. In the same hours of the last weeks it had %d or more, in three weeks out of four. That is hardly chance.", i.Newsletter, since, i.N),
 			"Open the page that your form is on, and sign up yourself: the form may be gone, broken, or covered by something. If you stopped it on purpose, there is nothing to do.", "/newsletters", "View newsletters"}
@@ -89,6 +91,17 @@ func tellAttention(p *crm.Provider, i db.Incident) Words {
 	return w
 }
 
+// tellFields tells of fields that nothing is written into for now.
+func tellFields(p *crm.Provider, i db.Incident) Words {
+	w := Words{Title: p.Fill("{CRM} fields can’t be filled in"), What: "Meanwhile all of them can be.", Mend: nothingToDo, Path: statusPath(p, "/mapping"), Link: "View field mapping"}
+	if i.Fields == "" {
+		return w
+	}
+	w.What = p.Fill("The connected user can’t write into these fields any more " + local(i, i.Since) + ": " + i.Fields + ". Sign-ups go on arriving in {CRM} without them. Nothing is lost: what they lack is filled in later.")
+	w.Mend = p.Fill("Ask your {CRM} admin to give the fields back, or choose others under Field mapping. We look once a day, or at once when you press Read again there.")
+	return w
+}
+
 // nameOf is what a service is called.
 func nameOf(crms crm.Providers, service string) string {
 	if p := crms.Of(service); p != nil {
@@ -108,6 +121,7 @@ func Mended(crms crm.Providers, i db.Incident) Words {
 		db.IncidentFailing:   {Title: "The connection to " + p.Name + " is renewed again", What: "It works again " + at + "."},
 		db.IncidentWaiting:   {Title: "No sign-ups have been waiting for long", What: "Those that had were dealt with. All is well " + at + "."},
 		db.IncidentAttention: {Title: "Few sign-ups need attention now", What: "Most of those that did have been dealt with. All is well " + at + "."},
+		db.IncidentField:     {Title: "All mapped " + p.Name + " fields can be filled in again", What: "They can be written " + at + ". Who arrived without them is sent again."},
 		db.IncidentSilent:    {Title: "Sign-ups are coming in again", What: i.Newsletter + " has had sign-ups again " + at + "."},
 	}[i.Kind]
 	w.Mend, w.Path, w.Link = nothingToDo, statusPath(p, ""), "View status"

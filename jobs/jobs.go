@@ -60,14 +60,15 @@ type Store interface {
 	ExpireSessions(ctx context.Context) error
 }
 
-// Config is what the jobs work with. All is required but the Mailer: without one,
-// mails are left to a process that has it.
+// Config is what the jobs work with. All is required but the Mailer, without
+// which mails are left to a process that has it, and Fields.
 type Config struct {
 	Store  Store
 	Vault  Vault
 	Keys   Resealer
 	Mailer Mailer
 	Watch  Watcher
+	Fields Fields // nil where nothing is delivered
 	Log    *slog.Logger
 
 	look time.Duration // how often to look for what other processes queued; a second when 0
@@ -102,9 +103,17 @@ func newClient(c Config) (*river.Client[*sql.Tx], error) {
 	river.AddWorker(workers, &recountWorker{store: c.Store, log: c.Log})
 	river.AddWorker(workers, &wipeWorker{store: c.Store, log: c.Log})
 	river.AddWorker(workers, &actionWorker{store: c.Store, log: c.Log, turn: actionTurn})
+	if c.Fields != nil {
+		river.AddWorker(workers, &fieldsWorker{fields: c.Fields})
+	}
 	if c.Mailer != nil {
 		river.AddWorker(workers, &mailWorker{mailer: c.Mailer})
 		queues[db.MailQueue] = river.QueueConfig{MaxWorkers: 4}
+	}
+	periodical := []*river.PeriodicJob{periodic(sweepEvery, sweepJob{}), periodic(keepAliveEvery, keepAliveJob{}), periodic(recountLook, recountJob{}),
+		periodic(watchEvery, watchJob{}), periodic(digestLook, digestJob{}), periodic(wipeLook, wipeJob{})}
+	if c.Fields != nil {
+		periodical = append(periodical, periodic(fieldsLook, fieldsJob{}))
 	}
 	return river.NewClient(c.Store.JobDriver(), &river.Config{
 		Logger:               c.Log,
@@ -113,8 +122,7 @@ func newClient(c Config) (*river.Client[*sql.Tx], error) {
 		Workers:              workers,
 		RescueStuckJobsAfter: 5 * time.Minute, // what a killed process left running goes on
 		RetryPolicy:          retry{},
-		PeriodicJobs: []*river.PeriodicJob{periodic(sweepEvery, sweepJob{}), periodic(keepAliveEvery, keepAliveJob{}), periodic(recountLook, recountJob{}),
-			periodic(watchEvery, watchJob{}), periodic(digestLook, digestJob{}), periodic(wipeLook, wipeJob{})},
+		PeriodicJobs:         periodical,
 	})
 }
 

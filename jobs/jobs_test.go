@@ -26,6 +26,7 @@ type service struct {
 	down  int
 	calls []string
 	kept  chan struct{}
+	read  chan struct{}
 	tried chan struct{}
 	daily chan struct{}
 }
@@ -46,6 +47,12 @@ func (s *service) Revoke(ctx context.Context, id string) error {
 		return errors.New("revocation: status 503")
 	}
 	return s.store.DeleteRevocation(ctx, id)
+}
+
+// ReadStaleSchemas tells that it was called.
+func (s *service) ReadStaleSchemas(context.Context) error {
+	s.read <- struct{}{}
+	return nil
 }
 
 // Look sees nothing.
@@ -75,13 +82,13 @@ func world(t *testing.T, down int) (*db.DB, *service, db.Grant, context.Context)
 	g := db.Grant{ID: db.NewID(), Service: "sfdc", TenantID: tenant.ID, SealedRefresh: "sealed", ConnectedBy: u.ID}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // so that nothing hangs
 	t.Cleanup(cancel)
-	return d, &service{store: d, down: down, tried: make(chan struct{}, 10), kept: make(chan struct{}, 10), daily: make(chan struct{}, 10)}, g, ctx
+	return d, &service{store: d, down: down, tried: make(chan struct{}, 10), kept: make(chan struct{}, 10), daily: make(chan struct{}, 10), read: make(chan struct{}, 10)}, g, ctx
 }
 
 // run runs the jobs until the test ends, and then stops them in order.
 func run(t *testing.T, d *db.DB, s *service) {
 	t.Helper()
-	runWith(t, Config{Store: d, Vault: s, Keys: s, Watch: s, Log: slog.New(slog.DiscardHandler)})
+	runWith(t, Config{Store: d, Vault: s, Keys: s, Watch: s, Fields: s, Log: slog.New(slog.DiscardHandler)})
 }
 
 func runWith(t *testing.T, c Config) {
@@ -242,6 +249,16 @@ func TestKeepsAlive(t *testing.T) {
 	case <-s.kept:
 	case <-ctx.Done():
 		t.Error("nothing is kept alive")
+	}
+}
+
+func TestFieldsAreReadAgain(t *testing.T) {
+	d, s, _, ctx := world(t, 0)
+	run(t, d, s)
+	select {
+	case <-s.read:
+	case <-ctx.Done():
+		t.Error("no fields are read")
 	}
 }
 

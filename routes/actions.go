@@ -40,7 +40,7 @@ func actionList(p *crm.Provider, card views.Integration, all []db.Action, kind v
 			continue
 		}
 		v := views.Action{Kind: views.ActionKind(a.Kind), Total: a.Total, Done: a.Done, By: a.ActorEmail, StartedAt: a.StartedAt, EndedAt: a.EndedAt, Error: a.Error, CRM: card.Name, Org: "the other organisation"}
-		if a.Reason != "" {
+		if a.Reason != "" && a.Kind != db.ActionFill { // there it is the field
 			v.Cause = p.Sentence(a.Reason).Title
 		}
 		if a.OrgID == card.Org.ID {

@@ -26,6 +26,7 @@ type HealthStore interface {
 	DeliverySettings(ctx context.Context, key db.DestinationKey) (db.DeliverySettings, error)
 	SetDeliverySettings(ctx context.Context, key db.DestinationKey, s db.DeliverySettings) error
 	DestinationStore
+	MappingStore
 	Orgs(ctx context.Context, key db.DestinationKey) ([]db.OrgCount, error)
 	Traffic(ctx context.Context, key db.DestinationKey, since time.Time) (db.Traffic, error)
 }

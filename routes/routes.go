@@ -16,6 +16,7 @@ import (
 	"gatepost/auth"
 	"gatepost/crm"
 	"gatepost/db"
+	dispatch "gatepost/delivery"
 	"gatepost/forms"
 	"gatepost/identity"
 	"gatepost/newsletter"
@@ -50,6 +51,8 @@ type Delivery interface {
 	CheckUpSoon(to db.DestinationKey)
 	CheckKey(ctx context.Context, to db.DestinationKey, field string) error
 	Resume(ctx context.Context, to db.DestinationKey) error
+	ReadSchema(ctx context.Context, to db.DestinationKey) error
+	PreviewOf(ctx context.Context, to db.DestinationKey, m db.Mappings, known []db.Known) (dispatch.Preview, error)
 }
 
 // Config is what the portal is made of. All but the fields that say otherwise
@@ -195,6 +198,11 @@ func (s *server) portal(app *fiber.App) {
 	deliveries(http.MethodGet, "/sum", s.sum)
 	deliveries(http.MethodGet, "/settings", s.deliverySettings)
 	deliveries(http.MethodPost, "/settings", s.setDeliverySettings)
+	deliveries(http.MethodGet, "/mapping", s.mapping)
+	deliveries(http.MethodPost, "/mapping", s.setMapping)
+	deliveries(http.MethodPost, "/mapping/read", s.readSchema)
+	deliveries(http.MethodGet, "/mapping/apply", s.confirmApply)
+	deliveries(http.MethodPost, "/mapping/apply", s.applyMapping)
 	deliveries(http.MethodGet, "/newsletters", s.feeds)
 	deliveries(http.MethodPost, "/newsletters", s.setFeeds)
 	deliveries(http.MethodGet, "/everybody", s.everybody)

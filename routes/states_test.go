@@ -10,7 +10,7 @@ import (
 )
 
 // stateless are the pages that tell nothing of subscribers in one state or another.
-var stateless = []string{"/tenant", "/account", "/integrations", "/integrations/:service/settings", "/integrations/:service/move", "/integrations/:service/newsletters", "/integrations/:service/everybody", "/integrations/:service/everybody/live", "/integrations/:service/remove", "/integrations/:service/checkup",
+var stateless = []string{"/tenant", "/account", "/integrations", "/integrations/:service/settings", "/integrations/:service/move", "/integrations/:service/newsletters", "/integrations/:service/everybody", "/integrations/:service/everybody/live", "/integrations/:service/remove", "/integrations/:service/checkup", "/integrations/:service/mapping", "/integrations/:service/mapping/apply",
 	"/integrations/:service/actions", "/integrations/:service/card", "/integrations/:service/callback", "/integrations/:service/connected",
 	"/integrations/:service/disconnect", "/integrations/:service/app", "/integrations/:service/app/remove", "/newsletter/signup",
 	"/newsletters", "/newsletters/:slug", "/newsletters/:slug/embed", "/settings", "/settings/notifications",

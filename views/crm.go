@@ -9,6 +9,7 @@ type CRMTab string
 const (
 	CRMStatus   CRMTab = ""
 	CRMProblems CRMTab = "problems"
+	CRMMapping  CRMTab = "mapping"
 	CRMSettings CRMTab = "settings"
 	CRMCheckUp  CRMTab = "checkup"
 )
@@ -18,7 +19,7 @@ func (i Integration) tabs(current CRMTab) (all []Tab) {
 	for _, t := range []struct {
 		tab   CRMTab
 		label string
-	}{{CRMStatus, "Status"}, {CRMProblems, "Problems"}, {CRMSettings, "Settings"}, {CRMCheckUp, "Check-up"}} {
+	}{{CRMStatus, "Status"}, {CRMProblems, "Problems"}, {CRMMapping, "Field mapping"}, {CRMSettings, "Settings"}, {CRMCheckUp, "Check-up"}} {
 		link := Tab{Text: t.label, URL: string(ServicePage(i.Service)), Current: t.tab == current}
 		if t.tab != CRMStatus {
 			link.URL = string(i.path(string(t.tab)))

@@ -17,6 +17,8 @@ const (
 	ActionDismiss ActionKind = "dismiss"
 	ActionMove    ActionKind = "move"
 	ActionSend    ActionKind = "send"
+	ActionApply   ActionKind = "apply"
+	ActionFill    ActionKind = "fill"
 	ActionRecount ActionKind = "recount"
 )
 
@@ -69,6 +71,9 @@ func (a Actions) pageURL() templ.SafeURL {
 	if a.Kind == ActionSend {
 		return servicePath(a.Service, "everybody")
 	}
+	if a.Kind == ActionApply {
+		return servicePath(a.Service, "mapping")
+	}
 	return templ.SafeURL(strings.TrimSuffix(string(servicePath(a.Service, "")), "/"))
 }
 
@@ -89,6 +94,10 @@ func (a Action) doing() string {
 		return "Sending to " + a.Org + so
 	case ActionSend:
 		return "Sending everybody to " + a.CRM + so
+	case ActionApply:
+		return "Applying the field mapping" + so
+	case ActionFill:
+		return "Filling in a field that is there again" + so
 	case ActionRecount:
 		return "Counting " + number(a.Total) + " people, row by row"
 	}
@@ -143,6 +152,8 @@ func (a Action) outcome() string {
 		return count(a.Done, "person is", "people are") + " on the way to " + a.Org + "."
 	case ActionSend:
 		return count(a.Done, "person is", "people are") + " on the way to " + a.CRM + "."
+	case ActionApply, ActionFill:
+		return count(a.Done, "person is", "people are") + " sent to " + a.CRM + " again."
 	case ActionRecount:
 		if a.Error == "" {
 			return "Every row was counted, and the numbers agree: nobody is missing."

@@ -14,6 +14,7 @@ import (
 
 	"gatepost/auth"
 	"gatepost/db"
+	"gatepost/delivery"
 	"gatepost/e2e/rig"
 	"gatepost/identity"
 	"gatepost/newsletter"
@@ -160,3 +161,11 @@ func (idle) CheckKey(context.Context, db.DestinationKey, string) error { return 
 
 // Resume does nothing.
 func (idle) Resume(context.Context, db.DestinationKey) error { return nil }
+
+// ReadSchema does nothing.
+func (idle) ReadSchema(context.Context, db.DestinationKey) error { return nil }
+
+// PreviewOf finds nothing.
+func (idle) PreviewOf(context.Context, db.DestinationKey, db.Mappings, []db.Known) (delivery.Preview, error) {
+	return delivery.Preview{}, nil
+}
