@@ -489,7 +489,7 @@ func (s *server) previewed(c *fiber.Ctx, m mapper, would dispatch.Preview, v *vi
 	if url := s.crm(c).RecordURL; would.Record != "" && url != nil {
 		v.RecordURL = url(would.InstanceURL, would.Record)
 	}
-	v.Held = would.Held
+	v.Held, v.There = would.Held, would.Record != ""
 	for _, one := range fieldNames {
 		if value := would.Fields[one.key]; value != "" {
 			v.Lines = append(v.Lines, views.PreviewLine{Name: one.name, Value: value, From: "Sign-up"})

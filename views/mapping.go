@@ -73,7 +73,8 @@ type MappingValue struct {
 type MappingPreview struct {
 	Email     string
 	PersonURL string // empty where the page of the person isn't known
-	RecordURL string // of theirs; empty where a new one would be made
+	There     bool   // they have a record
+	RecordURL string // its address, where it has one
 	Failed    string // why nothing can be said, in sentences
 	Held      string // why no new record would be made
 	Lines     []PreviewLine
