@@ -386,13 +386,27 @@ func (m mapper) row(n int, r mapping.Row) views.MappingRow {
 		}
 		v.Rules = append(v.Rules, views.Option{Value: string(info.Rule), Text: info.Label})
 	}
-	for _, c := range f.Values {
-		v.Choices = append(v.Choices, c.Value)
-	}
+	v.Closed = f.Closed && f.Type == crm.TypeChoice
+	v.Choices = choicesOf(f, r.Source.Text, v.Closed)
 	for i, from := range m.choicesOf(r) {
 		v.Values = append(v.Values, valueOf(i, from, f, r))
 	}
 	return v
+}
+
+// choicesOf are a field's choices for a constant; of one that takes nothing else, with none and the one that
+// is chosen though it isn't there any more.
+func choicesOf(f crm.SchemaField, chosen string, closed bool) (all []views.Option) {
+	if closed {
+		all = append(all, views.Option{Text: "None"})
+	}
+	for _, c := range f.Values {
+		all = append(all, views.Option{Value: c.Value, Text: cmp.Or(c.Label, c.Value)})
+	}
+	if closed && !slices.ContainsFunc(all, func(o views.Option) bool { return o.Value == chosen }) {
+		all = append(all, views.Option{Value: chosen, Text: chosen})
+	}
+	return all
 }
 
 // about says what a field takes.
