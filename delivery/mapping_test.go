@@ -644,3 +644,97 @@ func TestARecordWithWhichNotAllWasDone(t *testing.T) {
 		t.Error("what was done is done again")
 	}
 }
+
+// The same with a CRM that says it in its own words: a field is gone when the records are looked up, a
+// choice when they are written, and another field is required from then on.
+func TestFieldsOfTheSimulatedSalesforceChange(t *testing.T) {
+	const people = 30
+	sf, h := newSimulated(t), newHouse(t, "a")
+	field := func(body string) {
+		t.Helper()
+		sf.tell("fields", body, &struct{}{})
+	}
+	field(`{"name": "Region__c", "type": "string"}`)
+	field(`{"name": "Level__c", "type": "picklist", "values": ["Gold", "Silver"], "restricted": true}`)
+	h.asks("a/1", "region", "level", "code")
+	to1 := func(target, key string, rule mapping.Rule) mapping.Row {
+		r := row(key, rule)
+		r.Target, r.Label = target, target
+		return r
+	}
+	region, level := to1("Region__c", "region", mapping.RuleEmpty), to1("Level__c", "level", mapping.RuleAlways)
+	h.maps("", region, level)
+	d := New(Config{Store: paced{h.db, 0}, Connect: sf.connect})
+	arrive := func(name string) {
+		t.Helper()
+		for i := range people {
+			h.fillsIn("a/1", fmt.Sprintf("%s%d@example.com", name, i), forms.Values{"region": "North", "level": "Gold", "code": "7"})
+		}
+		for takes(d, "a") {
+		}
+	}
+	holds := func(email string, keys ...string) map[string]string {
+		t.Helper()
+		c, err := sf.connect(t.Context(), to("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := map[string]crm.ValueType{}
+		for _, key := range keys {
+			read[key] = crm.TypeText
+		}
+		found, err := c.Find(t.Context(), []string{email}, crm.Options{Read: read})
+		if err != nil || len(found[email]) != 1 {
+			t.Fatalf("%s: %+v, %v", email, found, err)
+		}
+		return found[email][0].Own
+	}
+	delivered := func(want int) {
+		t.Helper()
+		if s := h.adds("a"); s[db.Delivered] != want {
+			var reason, detail string
+			_ = h.db.Writer().QueryRow(`SELECT reason, detail FROM deliveries WHERE state <> 'delivered'`).Scan(&reason, &detail)
+			t.Fatalf("sums %+v, want %d: %s %s", s, want, reason, detail)
+		}
+	}
+	arrive("first")
+	delivered(people)
+	if got := holds("first3@example.com", "Region__c", "Level__c"); got["Region__c"] != "North" || got["Level__c"] != "Gold" {
+		t.Errorf("holds %v", got)
+	}
+
+	field(`{"name": "Region__c", "removed": true}`)
+	field(`{"name": "Level__c", "values": ["Silver"]}`)
+	arrive("second")
+	delivered(2 * people)
+	if p := h.paused(); len(p) != 1 || p[0].Key != "Region__c" {
+		t.Errorf("paused %+v", p)
+	}
+
+	field(`{"name": "Region__c", "removed": false}`)
+	field(`{"name": "Level__c", "values": ["Silver", "Gold"]}`)
+	if err := d.ReadSchema(t.Context(), to("a")); err != nil {
+		t.Fatal(err)
+	}
+	for takes(d, "a") {
+	}
+	delivered(2 * people)
+	if got := holds("second7@example.com", "Region__c", "Level__c"); got["Region__c"] != "North" || got["Level__c"] != "Gold" || len(h.paused()) > 0 {
+		t.Errorf("holds %v, paused %+v", got, h.paused())
+	}
+
+	field(`{"name": "Code__c", "type": "string", "required": true}`)
+	arrive("third")
+	delivered(2 * people)
+	var held int
+	if err := h.db.Writer().QueryRow(`SELECT count(*) FROM deliveries WHERE state = 'waiting' AND reason = 'required_field'`).Scan(&held); err != nil || held != people {
+		t.Errorf("%d wait for the field, %v", held, err)
+	}
+	h.maps("", region, level, to1("Code__c", "code", mapping.RuleEmpty))
+	for takes(d, "a") {
+	}
+	delivered(3 * people)
+	if got := holds("third0@example.com", "Code__c"); got["Code__c"] != "7" {
+		t.Errorf("holds %v", got)
+	}
+}

@@ -386,13 +386,27 @@ func (m mapper) row(n int, r mapping.Row) views.MappingRow {
 		}
 		v.Rules = append(v.Rules, views.Option{Value: string(info.Rule), Text: info.Label})
 	}
-	for _, c := range f.Values {
-		v.Choices = append(v.Choices, c.Value)
-	}
+	v.Closed = f.Closed && f.Type == crm.TypeChoice
+	v.Choices = choicesOf(f, r.Source.Text, v.Closed)
 	for i, from := range m.choicesOf(r) {
 		v.Values = append(v.Values, valueOf(i, from, f, r))
 	}
 	return v
+}
+
+// choicesOf are a field's choices for a constant; of one that takes nothing else, with none and the one that
+// is chosen though it isn't there any more.
+func choicesOf(f crm.SchemaField, chosen string, closed bool) (all []views.Option) {
+	if closed {
+		all = append(all, views.Option{Text: "None"})
+	}
+	for _, c := range f.Values {
+		all = append(all, views.Option{Value: c.Value, Text: cmp.Or(c.Label, c.Value)})
+	}
+	if closed && !slices.ContainsFunc(all, func(o views.Option) bool { return o.Value == chosen }) {
+		all = append(all, views.Option{Value: chosen, Text: chosen})
+	}
+	return all
 }
 
 // about says what a field takes.
@@ -489,7 +503,7 @@ func (s *server) previewed(c *fiber.Ctx, m mapper, would dispatch.Preview, v *vi
 	if url := s.crm(c).RecordURL; would.Record != "" && url != nil {
 		v.RecordURL = url(would.InstanceURL, would.Record)
 	}
-	v.Held = would.Held
+	v.Held, v.There = would.Held, would.Record != ""
 	for _, one := range fieldNames {
 		if value := would.Fields[one.key]; value != "" {
 			v.Lines = append(v.Lines, views.PreviewLine{Name: one.name, Value: value, From: "Sign-up"})

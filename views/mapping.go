@@ -56,7 +56,8 @@ type MappingRow struct {
 	Source   string
 	Sources  []Option
 	Text     string
-	Choices  []string // of the field, for the text
+	Choices  []Option // of the field, for the text
+	Closed   bool     // nothing else can be chosen
 	Rule     string
 	Rules    []Option
 	Values   []MappingValue
@@ -73,7 +74,8 @@ type MappingValue struct {
 type MappingPreview struct {
 	Email     string
 	PersonURL string // empty where the page of the person isn't known
-	RecordURL string // of theirs; empty where a new one would be made
+	There     bool   // they have a record
+	RecordURL string // its address, where it has one
 	Failed    string // why nothing can be said, in sentences
 	Held      string // why no new record would be made
 	Lines     []PreviewLine
@@ -112,7 +114,7 @@ func (p MappingPage) source(r MappingRow) field {
 
 func (p MappingPage) text(r MappingRow) field {
 	f := field{Name: r.name("text"), Label: "Fixed text", Value: r.Text, Optional: true, MaxLength: 1000}
-	if len(r.Choices) > 0 {
+	if len(r.Choices) > 0 && !r.Closed {
 		f.List = r.name("choices")
 	}
 	return p.one(f)
@@ -159,6 +161,14 @@ func (p MappingPage) says() string {
 }
 
 func (p MappingPage) url(action string) templ.SafeURL { return p.Card.path("mapping" + action) }
+
+// testURL is where a test sign-up is sent.
+func (p MappingPage) testURL() templ.SafeURL {
+	if p.Slug == "" {
+		return "/newsletter/signup"
+	}
+	return templ.SafeURL(Newsletter{Slug: p.Slug}.testURL())
+}
 
 // pausedText tells of fields that are left out.
 func (p MappingPage) pausedText() string {
