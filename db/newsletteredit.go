@@ -147,7 +147,7 @@ func (d *Readers) SetNewsletterState(ctx context.Context, tenantID, id string, s
 // before, or ErrNotFound.
 func (d *Readers) TenantNewsletter(ctx context.Context, tenantID, slug string) (Newsletter, error) {
 	n, err := scanNewsletter(d.read.QueryRowContext(ctx, selectNewsletter+`WHERE n.tenant_id = $1
-		AND n.id = (SELECT g.newsletter_id FROM newsletter_slugs g WHERE g.tenant_id = $1 AND g.slug = $2)`, tenantID, slug))
+		AND (n.slug = $2 OR n.id = (SELECT g.newsletter_id FROM newsletter_slugs g WHERE g.tenant_id = $1 AND g.slug = $2))`, tenantID, slug))
 	return n, wrap("newsletter", err)
 }
 
@@ -156,19 +156,6 @@ type FormVersion struct {
 	Version   int
 	CreatedAt time.Time
 	By        string // the user's address; empty for the operator, or when the user is gone
-}
-
-// FormVersions returns the versions of the form of the tenant's newsletter, the newest first:
-// limit at most.
-func (d *Readers) FormVersions(ctx context.Context, tenantID, newsletterID string, limit int) ([]FormVersion, error) {
-	all, err := collect(ctx, d.read, func(row scanner) (v FormVersion, err error) {
-		var created int64
-		err = row.Scan(&v.Version, &created, &v.By)
-		v.CreatedAt = fromMillis(created)
-		return v, err
-	}, `SELECT f.version, f.created_at, COALESCE(u.email, '') FROM form_versions f LEFT JOIN users u ON u.id = f.created_by
-		WHERE f.tenant_id = $1 AND f.newsletter_id = $2 AND f.version > 0 ORDER BY f.version DESC LIMIT $3`, tenantID, newsletterID, limit)
-	return all, wrap("versions of a form", err)
 }
 
 // pageText is a page as it is stored.

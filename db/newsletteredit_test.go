@@ -140,11 +140,12 @@ func TestVersionsOfAForm(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got, err := d.FormVersions(t.Context(), tenant.ID, all[0].ID, 3)
+	details, err := d.NewsletterDetails(t.Context(), tenant.ID, all[0].ID, d.now(), 1, 3)
+	got := details.Versions
 	if want := []FormVersion{{3, time.UnixMilli(7), ""}, {2, time.UnixMilli(7), ""}, {1, time.UnixMilli(7), u.Email}}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if got, err := d.FormVersions(t.Context(), NewID(), all[0].ID, 3); err != nil || len(got) != 0 {
+	if got, err := d.NewsletterDetails(t.Context(), NewID(), all[0].ID, d.now(), 1, 3); err != nil || len(got.Versions) != 0 {
 		t.Errorf("of another tenant: %+v, %v", got, err)
 	}
 }
@@ -160,18 +161,18 @@ func TestNumbersOfNewsletters(t *testing.T) {
 	s := signsUp(t, d, n.TenantID, "jane@reader.example")
 	unless(t, addOne(t, s)(d))
 	unless(t, addOne(t, s)(d))
-	all, err := d.NewsletterNumbers(t.Context(), n.TenantID, hour.Add(time.Minute))
-	if got := all[n.ID]; err != nil || len(all) != 1 || got.AllViews() != 7 || got.Views[ViewOfFrame] != 2 || got.SignUps != 1 || got.Repeats != 1 {
+	list, all, err := d.NewsletterNumbers(t.Context(), n.TenantID, hour.Add(time.Minute))
+	if got := all[n.ID]; err != nil || len(list) != 1 || list[0].ID != n.ID || len(all) != 1 || got.AllViews() != 7 || got.Views[ViewOfFrame] != 2 || got.SignUps != 1 || got.Repeats != 1 {
 		t.Errorf("%+v, %v", all, err)
 	}
 	if _, err := d.write.Exec(`UPDATE subscribers SET fields = '{"f1":"spring"}' WHERE tenant_id = $1`, n.TenantID); err != nil {
 		t.Fatal(err)
 	}
-	sources, err := d.SignUpSources(t.Context(), n.TenantID, n.ID, 10)
-	if err != nil || len(sources) != 1 || sources[0].Source != "form" || sources[0].Fields["f1"] != "spring" {
-		t.Errorf("%+v, %v", sources, err)
+	got, err := d.NewsletterDetails(t.Context(), n.TenantID, n.ID, hour, 10, 1)
+	if err != nil || got.Numbers.AllViews() != 7 || got.Numbers.SignUps != 1 || got.Numbers.Repeats != 1 || len(got.Sources) != 1 || got.Sources[0].Source != "form" || got.Sources[0].Fields["f1"] != "spring" {
+		t.Errorf("%+v, %v", got, err)
 	}
-	if sources, err := d.SignUpSources(t.Context(), n.TenantID, other.ID, 10); err != nil || len(sources) != 0 {
-		t.Errorf("of another tenant: %+v, %v", sources, err)
+	if got, err := d.NewsletterDetails(t.Context(), n.TenantID, other.ID, hour, 10, 1); err != nil || len(got.Sources) != 0 || got.Numbers.AllViews() != 0 || got.Numbers.SignUps != 0 {
+		t.Errorf("of another tenant: %+v, %v", got, err)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -64,10 +63,10 @@ func (n NewsletterNumbers) AllViews() (sum int) {
 	return sum
 }
 
-// NewsletterNumbers returns, for each of the tenant's newsletters by its id, what happened
-// from the UTC hour of a time on.
-func (d *Readers) NewsletterNumbers(ctx context.Context, tenantID string, from time.Time) (map[string]NewsletterNumbers, error) {
-	all := map[string]NewsletterNumbers{}
+// NewsletterNumbers returns the tenant's newsletters by name, and by their ids what happened at each from the
+// UTC hour of a time on.
+func (d *Readers) NewsletterNumbers(ctx context.Context, tenantID string, from time.Time) (list []Newsletter, all map[string]NewsletterNumbers, err error) {
+	all = map[string]NewsletterNumbers{}
 	take := func(into func(n *NewsletterNumbers, kind string, of int)) func(scanner) error {
 		return func(row scanner) error {
 			var id, kind string
@@ -82,24 +81,17 @@ func (d *Readers) NewsletterNumbers(ctx context.Context, tenantID string, from t
 		}
 	}
 	hour := millis(from.Truncate(time.Hour))
-	err := ask(ctx, d.read,
+	err = ask(ctx, d.read,
+		listed(&list, scanNewsletter, selectNewsletter+`WHERE n.tenant_id = $1`, tenantID),
 		part{`SELECT v.newsletter_id, v.kind, sum(v.n) FROM newsletters n JOIN view_counts v ON v.newsletter_id = n.id
 			WHERE n.tenant_id = $1 AND v.tenant_id = $1 AND v.hour >= $2 GROUP BY v.newsletter_id, v.kind`, []any{tenantID, hour},
-			take(func(n *NewsletterNumbers, kind string, of int) {
-				if n.Views == nil {
-					n.Views = map[ViewKind]int{}
-				}
-				n.Views[ViewKind(kind)] += of
-			})},
+			take(func(n *NewsletterNumbers, kind string, of int) { n.addViews(ViewKind(kind), of) })},
 		part{`SELECT newsletter_id, kind, sum(n) FROM ledger WHERE tenant_id = $1 AND hour >= $2 GROUP BY newsletter_id, kind`, []any{tenantID, hour},
-			take(func(n *NewsletterNumbers, kind string, of int) {
-				if Kind(kind) == Repeated {
-					n.Repeats += of
-				} else {
-					n.SignUps += of
-				}
-			})})
-	return all, wrap("numbers of newsletters", err)
+			take(func(n *NewsletterNumbers, kind string, of int) { n.addSignUps(Kind(kind), of) })})
+	slices.SortFunc(list, func(a, b Newsletter) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+	})
+	return list, all, wrap("numbers of newsletters", err)
 }
 
 // SignUpSource is where one of a newsletter's readers came from.
@@ -108,17 +100,77 @@ type SignUpSource struct {
 	Fields forms.Values // what they filled in, hidden fields too
 }
 
-// SignUpSources returns where those came from whom a newsletter has among the latest of the
-// tenant's subscribers, of whom it looks at limit at most: a newsletter has no index, and a tenant may
-// have a million.
-func (d *Readers) SignUpSources(ctx context.Context, tenantID, newsletterID string, limit int) ([]SignUpSource, error) {
-	all, err := collect(ctx, d.read, func(row scanner) (s SignUpSource, err error) {
-		var fields string
-		if err = row.Scan(&s.Source, &fields); err != nil || fields == "" {
-			return s, err
-		}
-		return s, json.Unmarshal([]byte(fields), &s.Fields)
-	}, `SELECT l.source, l.fields FROM (SELECT s.newsletter_id, s.source, s.fields FROM subscribers s WHERE s.tenant_id = $1 ORDER BY s.id DESC LIMIT $3) l
-		WHERE l.newsletter_id = $2`, tenantID, newsletterID, limit)
-	return all, wrap("sources of sign-ups", err)
+// NewsletterDetails is what the page of a newsletter tells beside its numbers.
+type NewsletterDetails struct {
+	Numbers  NewsletterNumbers
+	Sources  []SignUpSource // of its readers among the latest of the tenant's
+	Versions []FormVersion  // of its form, the newest first
+}
+
+// NewsletterDetails returns what happened at a newsletter of the tenant's from the UTC hour of a time on, where
+// those came from whom it has among the tenant's latest subscribers, of whom latest are looked at, and its
+// latest versions, of which versions are told. A newsletter has no index, and a tenant may have a million
+// subscribers.
+func (d *Readers) NewsletterDetails(ctx context.Context, tenantID, newsletterID string, from time.Time, latest, versions int) (all NewsletterDetails, err error) {
+	hour := millis(from.Truncate(time.Hour))
+	err = ask(ctx, d.read,
+		part{`SELECT kind, sum(n) FROM view_counts WHERE tenant_id = $1 AND newsletter_id = $2 AND hour >= $3 GROUP BY kind`, []any{tenantID, newsletterID, hour}, all.Numbers.takeViews},
+		part{`SELECT kind, sum(n) FROM ledger WHERE tenant_id = $1 AND newsletter_id = $2 AND hour >= $3 GROUP BY kind`, []any{tenantID, newsletterID, hour}, all.Numbers.takeSignUps},
+		listed(&all.Sources, scanSource, `SELECT l.source, l.fields FROM (SELECT s.newsletter_id, s.source, s.fields FROM subscribers s WHERE s.tenant_id = $1 ORDER BY s.id DESC LIMIT $3) l
+			WHERE l.newsletter_id = $2`, tenantID, newsletterID, latest),
+		listed(&all.Versions, scanFormVersion, `SELECT f.version, f.created_at, COALESCE(u.email, '') FROM form_versions f LEFT JOIN users u ON u.id = f.created_by
+			WHERE f.tenant_id = $1 AND f.newsletter_id = $2 AND f.version > 0 ORDER BY f.version DESC LIMIT $3`, tenantID, newsletterID, versions))
+	slices.SortFunc(all.Versions, func(a, b FormVersion) int { return cmp.Compare(b.Version, a.Version) })
+	return all, wrap("details of a newsletter", err)
+}
+
+func (n *NewsletterNumbers) takeViews(row scanner) error {
+	var kind ViewKind
+	var of int
+	if err := row.Scan(&kind, &of); err != nil {
+		return err
+	}
+	n.addViews(kind, of)
+	return nil
+}
+
+func (n *NewsletterNumbers) addViews(kind ViewKind, of int) {
+	if n.Views == nil {
+		n.Views = map[ViewKind]int{}
+	}
+	n.Views[kind] += of
+}
+
+func (n *NewsletterNumbers) takeSignUps(row scanner) error {
+	var kind Kind
+	var of int
+	if err := row.Scan(&kind, &of); err != nil {
+		return err
+	}
+	n.addSignUps(kind, of)
+	return nil
+}
+
+func (n *NewsletterNumbers) addSignUps(kind Kind, of int) {
+	if kind == Repeated {
+		n.Repeats += of
+	} else {
+		n.SignUps += of
+	}
+}
+
+func scanSource(row scanner) (s SignUpSource, err error) {
+	var fields string
+	if err := row.Scan(&s.Source, &fields); err != nil {
+		return s, err
+	}
+	s.Fields, err = scanFields(fields)
+	return s, err
+}
+
+func scanFormVersion(row scanner) (v FormVersion, err error) {
+	var created int64
+	err = row.Scan(&v.Version, &created, &v.By)
+	v.CreatedAt = fromMillis(created)
+	return v, err
 }

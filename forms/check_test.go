@@ -1,9 +1,7 @@
 package forms
 
 import (
-	"encoding/json"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,43 +11,6 @@ import (
 
 // typed is what a form sends.
 func typed(texts ...string) input.Value { return input.Value{Texts: texts} }
-
-func TestPatterns(t *testing.T) {
-	raw, err := os.ReadFile("testdata/patterns.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cases map[string]struct{ Yes, No []string }
-	if err := json.Unmarshal(raw, &cases); err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range Patterns {
-		c := cases[p.Name]
-		if len(c.Yes) < 3 || len(c.No) < 5 {
-			t.Errorf("%s has too few cases", p.Name)
-		}
-		f := Field{ID: "f1", Key: "x", Type: Text, Label: "X", Pattern: p.Name, Required: true}
-		schema := compiled(t, Definition{Fields: []Field{f}})
-		for _, text := range append(slices.Clone(c.Yes), c.No...) {
-			want := slices.Contains(c.Yes, text)
-			if p.Matches(text) != want {
-				t.Errorf("%s: Go says %v of %q", p.Name, !want, text)
-			}
-			if fits := schema.Validate(map[string]any{"x": text}) == nil; fits != want {
-				t.Errorf("%s: the schema says %v of %q", p.Name, fits, text)
-			}
-			if strings.ContainsAny(text, "\n\t") || text != strings.TrimSpace(text) {
-				continue
-			}
-			if _, wrong := f.Check(typed(text)); (wrong == Problem{}) != want {
-				t.Errorf("%s: of %q the check says %q", p.Name, text, wrong.In(English))
-			}
-		}
-	}
-	if len(cases) != len(Patterns) {
-		t.Errorf("%d patterns, %d with cases", len(Patterns), len(cases))
-	}
-}
 
 // What is typed into a field of each type, and what is stored of it, or says why nothing is.
 func TestTypes(t *testing.T) {

@@ -1,22 +1,25 @@
-package forms
+package forms_test
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"gatepost/forms"
+	"gatepost/forms/formstest"
 	"gatepost/input"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // compiled is the schema of a definition.
-func compiled(t *testing.T, d Definition) *jsonschema.Schema {
+func compiled(t *testing.T, d forms.Definition) *jsonschema.Schema {
 	t.Helper()
 	raw, err := json.Marshal(d.JSONSchema())
 	if err != nil {
@@ -38,131 +41,67 @@ func compiled(t *testing.T, d Definition) *jsonschema.Schema {
 	return s
 }
 
-// chance makes definitions and what is sent to them.
-type chance struct{ *rand.Rand }
-
-func (c chance) of(all ...string) string { return all[c.IntN(len(all))] }
-
-func (c chance) coin() bool { return c.IntN(2) == 0 }
-
-// definition is one as an admin could have made it, over some versions.
-func (c chance) definition(t *testing.T) Definition {
-	t.Helper()
-	d := First("I agree.")
-	for range 1 + c.IntN(3) {
-		edited := Definition{Consent: Consent{Words: "I agree.", Box: c.coin()}, Fields: slices.Clone(d.Fields)}
-		edited.Fields = slices.DeleteFunc(edited.Fields, func(f Field) bool { return f.ID != EmailID && c.IntN(5) == 0 })
-		for i := range edited.Fields {
-			if f := &edited.Fields[i]; f.ID != EmailID {
-				f.Required = c.IntN(3) == 0 && f.Type != Hidden
-				if f.Type != Name && c.IntN(4) == 0 {
-					f.Key = fmt.Sprintf("k%d", c.IntN(1e9))
-				}
+func TestPatterns(t *testing.T) {
+	raw, err := os.ReadFile("testdata/patterns.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases map[string]struct{ Yes, No []string }
+	if err := json.Unmarshal(raw, &cases); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range forms.Patterns {
+		c := cases[p.Name]
+		if len(c.Yes) < 3 || len(c.No) < 5 {
+			t.Errorf("%s has too few cases", p.Name)
+		}
+		f := forms.Field{ID: "f1", Key: "x", Type: forms.Text, Label: "X", Pattern: p.Name, Required: true}
+		schema := compiled(t, forms.Definition{Fields: []forms.Field{f}})
+		for _, text := range append(slices.Clone(c.Yes), c.No...) {
+			want := slices.Contains(c.Yes, text)
+			if p.Matches(text) != want {
+				t.Errorf("%s: Go says %v of %q", p.Name, !want, text)
+			}
+			if fits := schema.Validate(map[string]any{"x": text}) == nil; fits != want {
+				t.Errorf("%s: the schema says %v of %q", p.Name, fits, text)
+			}
+			if strings.ContainsAny(text, "\n\t") || text != strings.TrimSpace(text) {
+				continue
+			}
+			if _, wrong := f.Check(input.Value{Texts: []string{text}}); (wrong == forms.Problem{}) != want {
+				t.Errorf("%s: of %q the check says %q", p.Name, text, wrong.In(forms.English))
 			}
 		}
-		for range c.IntN(6) {
-			edited.Fields = append(edited.Fields, c.field())
-		}
-		c.Shuffle(len(edited.Fields), func(i, j int) {
-			edited.Fields[i], edited.Fields[j] = edited.Fields[j], edited.Fields[i]
-		})
-		next, faults := Next(d, edited)
-		if len(faults) > 0 {
-			t.Fatalf("%v of %+v", faults, edited)
-		}
-		d = next
 	}
-	return d
+	if len(cases) != len(forms.Patterns) {
+		t.Errorf("%d patterns, %d with cases", len(forms.Patterns), len(cases))
+	}
 }
 
-func (c chance) field() Field {
-	f := Field{Type: Types[c.IntN(len(Types))], Label: c.of("Company", "Größe", "Wie viele?", "5 < 6 & \"so\"", "山")}
-	f.Required = c.IntN(3) == 0
-	switch {
-	case f.Type.HasOptions():
-		for i := range 1 + c.IntN(4) {
-			f.Options = append(f.Options, Option{Label: fmt.Sprintf("%s %d", c.of("Red", "Größe; groß", "<3"), i)})
-		}
-	case f.Type == Hidden:
-		f.From, f.Required = Sources[c.IntN(len(Sources))].Name, false
-	case f.Type.MostLimit() > 0 && c.coin():
-		f.Most = 1 + c.IntN(20)
+// says reports whether what is stored of a field says what was sent, no more and no less.
+func says(f forms.Field, stored string, sent []string) bool {
+	if f.Type == forms.Choices {
+		chosen := slices.DeleteFunc(slices.Clone(sent), func(one string) bool { return one == "" })
+		slices.Sort(chosen)
+		all := slices.DeleteFunc(strings.Split(stored, forms.Separator), func(one string) bool { return one == "" })
+		slices.Sort(all)
+		return slices.Equal(slices.Compact(chosen), all)
 	}
-	if f.Type.HasPattern() && c.coin() {
-		f.Pattern = Patterns[c.IntN(len(Patterns))].Name
+	if len(sent) == 0 || f.Type == forms.Hidden {
+		return stored == "" || f.Type == forms.Hidden
 	}
-	return f
-}
-
-// sent is what somebody could send, some of it by far.
-func (c chance) sent(d Definition) Sent {
-	sent := Sent{EmailID: typed(c.of("jane@example.com", " Jane <jane@example.com>", "jane@bücher.example", "jane@example.com", "jane@example.com", "jane"))}
-	if c.IntN(5) > 0 {
-		sent[ConsentKey] = input.Value{Kind: input.JSONBool, Texts: []string{"true"}}
+	switch clean, _ := input.Lines(sent[len(sent)-1]); f.Type {
+	case forms.Email:
+		return strings.Contains(stored, "@") && strings.HasPrefix(stored, "jane@")
+	case forms.Checkbox:
+		return (stored == "true") == slices.ContainsFunc(sent, func(one string) bool { return slices.Contains([]string{"true", "on", "1"}, one) })
+	case forms.Number:
+		is, err := strconv.ParseFloat(stored, 64)
+		was, wrong := strconv.ParseFloat(strings.ReplaceAll(clean, ",", "."), 64)
+		return clean == "" && stored == "" || err == nil && wrong == nil && is == was
+	default:
+		return strings.EqualFold(stored, clean)
 	}
-	for _, f := range d.Fields {
-		if f.ID == EmailID || !f.Required && c.IntN(4) == 0 {
-			continue
-		}
-		sent[c.of(append([]string{f.Key}, f.Was...)...)] = c.value(f)
-	}
-	return sent
-}
-
-func (c chance) value(f Field) input.Value {
-	if c.IntN(12) == 0 { // of another kind
-		return input.Value{Kind: input.ValueKind(c.IntN(6)), Texts: []string{c.of("true", "1", "x", "", "2000-01-01", "DE")}}
-	}
-	text := c.of("Contoso", " Zoe\u0308 ", "12345", "a\nb", "a\x00", "<script>", "https://example.com", "DE123456789", "", "SW1A 1AA", strings.Repeat("x", c.IntN(300)))
-	switch f.Type {
-	case Choice, Choices:
-		var chosen []string
-		for range 1 + c.IntN(3) {
-			chosen = append(chosen, f.Options[c.IntN(len(f.Options))].Value)
-		}
-		if f.Type == Choice {
-			chosen = chosen[:1]
-		}
-		return typed(chosen...)
-	case Checkbox:
-		text = c.of("on", "false", "true", "", "perhaps")
-	case Date:
-		text = c.of("2000-02-29", "1999-02-29", "0001-01-01", "x", fmt.Sprintf("%04d-%02d-%02d", c.IntN(4100), c.IntN(13), c.IntN(32)))
-	case Number:
-		text = c.of("1", "-0", "1,5", "000.100", "1e3", "99999999999999999", fmt.Sprint(c.Float64()*1e6), fmt.Sprint(c.IntN(1e9)))
-		if c.coin() {
-			return input.Value{Kind: input.JSONNumber, Texts: []string{c.of("1", "-1.5", "1e3", "1E-7", "1e400", "0.1", "-0", "123456789012345678")}}
-		}
-	case Phone:
-		text = c.of("+44 20 7946 0958", "030 / 901820", "call", "12")
-	case Country:
-		text = c.of("de", "FR", "ZZ", "")
-	}
-	return typed(text)
-}
-
-// document is what is stored, as JSON that a program could have sent.
-func document(d Definition, v Values) map[string]any {
-	doc := map[string]any{ConsentKey: true, VersionKey: json.Number(fmt.Sprint(d.Version))}
-	for _, f := range d.Fields {
-		value, ok := v[f.ID]
-		switch {
-		case !ok:
-		case f.Type == Choices:
-			var all []any
-			for _, one := range strings.Split(value, Separator) {
-				all = append(all, one)
-			}
-			doc[f.Key] = all
-		case f.Type == Checkbox:
-			doc[f.Key] = value == "true"
-		case f.Type == Number:
-			doc[f.Key] = json.Number(value)
-		default:
-			doc[f.Key] = value
-		}
-	}
-	return doc
 }
 
 // Whatever is defined and sent: what is accepted fits the definition and its schema, and is
@@ -170,15 +109,15 @@ func document(d Definition, v Values) map[string]any {
 func TestWhatIsAcceptedFits(t *testing.T) {
 	accepted, refused := 0, 0
 	for seed := range uint64(150) {
-		c := chance{rand.New(rand.NewPCG(seed, 15))}
-		d := c.definition(t)
+		c := formstest.New(seed)
+		d := c.Definition(t)
 		schema := compiled(t, d)
 		for range 20 {
-			sent := c.sent(d)
+			sent := c.Sent(d)
 			values, problems := d.Check(sent)
 			if len(problems) > 0 {
 				refused++
-				for _, l := range Languages {
+				for _, l := range forms.Languages {
 					for key, s := range problems.In(l.Code) {
 						if s == "" || strings.ContainsAny(s, "{}") || !d.Knows(key) {
 							t.Fatalf("seed %d: %s says %q of %q", seed, l.Name, s, key)
@@ -188,7 +127,12 @@ func TestWhatIsAcceptedFits(t *testing.T) {
 				continue
 			}
 			accepted++
-			doc := document(d, values)
+			for _, f := range d.Fields {
+				if !f.Deleted && !says(f, values[f.ID], sent.Of(f).Texts) {
+					t.Fatalf("seed %d: %q of %s is stored as %q", seed, sent.Of(f).Texts, f.Key, values[f.ID])
+				}
+			}
+			doc := formstest.Document(d, values)
 			raw, err := json.Marshal(doc)
 			if err != nil {
 				t.Fatal(err)
@@ -206,11 +150,13 @@ func TestWhatIsAcceptedFits(t *testing.T) {
 				t.Fatalf("seed %d: %s: %v", seed, raw, err)
 			}
 			if same, problems := d.Check(again.Values); !maps.Equal(same, values) {
-				t.Fatalf("seed %d: %v is stored as %v, %v the next time", seed, values, same, problems.In(English))
+				t.Fatalf("seed %d: %v is stored as %v, %v the next time", seed, values, same, problems.In(forms.English))
 			}
 			for id, value := range values {
 				f, ok := d.ByID(id)
-				if !ok || value == "" || f.Type.HasOptions() && slices.ContainsFunc(strings.Split(value, Separator), func(one string) bool { return !f.offers(one) }) {
+				if !ok || value == "" || len(f.Options) > 0 && slices.ContainsFunc(strings.Split(value, forms.Separator), func(one string) bool {
+					return !slices.ContainsFunc(f.Options, func(o forms.Option) bool { return o.Value == one })
+				}) {
 					t.Fatalf("seed %d: %q of %+v", seed, value, f)
 				}
 			}
@@ -223,9 +169,9 @@ func TestWhatIsAcceptedFits(t *testing.T) {
 
 // What a schema refuses isn't taken as JSON either, unless it is mended first.
 func TestTheSchemaRefuses(t *testing.T) {
-	d, faults := Next(First("Yes."), Definition{Consent: Consent{Words: "Yes.", Box: true}, Fields: append(First("").Fields,
-		Field{Type: Choice, Label: "Colour", Required: true, Options: []Option{{Label: "Red"}}}, Field{Type: Choices, Label: "Many", Options: []Option{{Label: "A"}, {Label: "B"}}, Most: 1},
-		Field{Type: Number, Label: "Number"}, Field{Type: Checkbox, Label: "Box", Required: true}, Field{Type: Country, Label: "Country"})})
+	d, faults := forms.Next(forms.First("Yes."), forms.Definition{Consent: forms.Consent{Words: "Yes.", Box: true}, Fields: append(forms.First("").Fields,
+		forms.Field{Type: forms.Choice, Label: "Colour", Required: true, Options: []forms.Option{{Label: "Red"}}}, forms.Field{Type: forms.Choices, Label: "Many", Options: []forms.Option{{Label: "A"}, {Label: "B"}}, Most: 1},
+		forms.Field{Type: forms.Number, Label: "Number"}, forms.Field{Type: forms.Checkbox, Label: "Box", Required: true}, forms.Field{Type: forms.Country, Label: "Country"})})
 	if faults != nil {
 		t.Fatal(faults)
 	}

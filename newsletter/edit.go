@@ -26,10 +26,9 @@ type EditStore interface {
 	EditNewsletter(ctx context.Context, tenantID, id string, revision int64, e db.NewsletterEdit) error
 	SetNewsletterState(ctx context.Context, tenantID, id string, state db.NewsletterState) error
 	SaveForm(ctx context.Context, tenantID, newsletterID string, f forms.Definition, actor string) error
-	FormVersions(ctx context.Context, tenantID, newsletterID string, limit int) ([]db.FormVersion, error)
 	AddViews(ctx context.Context, counts []db.ViewCount) error
-	NewsletterNumbers(ctx context.Context, tenantID string, from time.Time) (map[string]db.NewsletterNumbers, error)
-	SignUpSources(ctx context.Context, tenantID, newsletterID string, limit int) ([]db.SignUpSource, error)
+	NewsletterNumbers(ctx context.Context, tenantID string, from time.Time) ([]db.Newsletter, map[string]db.NewsletterNumbers, error)
+	NewsletterDetails(ctx context.Context, tenantID, newsletterID string, from time.Time, latest, versions int) (db.NewsletterDetails, error)
 }
 
 // The most characters of what an admin types of a newsletter.
@@ -241,9 +240,4 @@ func (s *Service) SaveForm(ctx context.Context, n db.Newsletter, next forms.Defi
 		return ErrChanged
 	}
 	return s.edited(err)
-}
-
-// Versions returns the latest versions of a newsletter's form, the newest first.
-func (s *Service) Versions(ctx context.Context, n db.Newsletter) ([]db.FormVersion, error) {
-	return s.store.FormVersions(ctx, n.TenantID, n.ID, 50)
 }

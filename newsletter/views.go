@@ -87,18 +87,21 @@ func (s *Service) addViews(ctx context.Context) {
 // numbersFor is how long back a newsletter's numbers go.
 const numbersFor = 30 * 24 * time.Hour
 
-// Numbers returns what happened at the forms of the tenant's newsletters in the last 30 days, by the
-// newsletters' ids.
-func (s *Service) Numbers(ctx context.Context, tenantID string) (map[string]db.NewsletterNumbers, error) {
+// Numbers returns the tenant's newsletters by name, and by their ids what happened at their forms in the last
+// 30 days.
+func (s *Service) Numbers(ctx context.Context, tenantID string) ([]db.Newsletter, map[string]db.NewsletterNumbers, error) {
 	return s.store.NewsletterNumbers(ctx, tenantID, s.now().Add(-numbersFor))
 }
 
-// SourcesOf is among how many of the tenant's latest subscribers a newsletter's are looked for, to tell
-// where they came from.
-const SourcesOf = 5000
+// How much is told of a newsletter: among how many of the tenant's latest subscribers its own are looked for,
+// to tell where they came from, and of how many versions of its form.
+const (
+	sourcesOf  = 5000
+	versionsOf = 50
+)
 
-// Sources returns where those of a newsletter's readers came from who are among the tenant's latest
-// SourcesOf.
-func (s *Service) Sources(ctx context.Context, n db.Newsletter) ([]db.SignUpSource, error) {
-	return s.store.SignUpSources(ctx, n.TenantID, n.ID, SourcesOf)
+// Details returns what happened at a newsletter's form in the last 30 days, where its latest readers came from,
+// and the latest versions of its form.
+func (s *Service) Details(ctx context.Context, n db.Newsletter) (db.NewsletterDetails, error) {
+	return s.store.NewsletterDetails(ctx, n.TenantID, n.ID, s.now().Add(-numbersFor), sourcesOf, versionsOf)
 }

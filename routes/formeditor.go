@@ -194,14 +194,12 @@ func (s *server) showFormEditor(c *fiber.Ctx, status int, page views.FormEditorP
 	if wantsFragment(c) {
 		return render(c, status, views.FormEditor(page))
 	}
-	if page.Numbers, err = s.numbersOf(c, n); err != nil {
-		return err
-	}
-	versions, err := s.Newsletters.Versions(c.UserContext(), n)
+	details, err := s.Newsletters.Details(c.UserContext(), n)
 	if err != nil {
 		return err
 	}
-	for _, v := range versions {
+	page.Numbers = numbersOf(n, details)
+	for _, v := range details.Versions {
 		page.Versions = append(page.Versions, views.FormVersion{Version: v.Version, Since: v.CreatedAt, By: v.By})
 	}
 	return render(c, status, views.NewsletterForm(page))
@@ -270,7 +268,7 @@ func readDraft(c *fiber.Ctx) views.FormDraft {
 		}
 		d.Fields = append(d.Fields, views.FormField{Ref: ref, New: strings.HasPrefix(ref, "new"), Type: value("type", 100), Label: value("label", 1000), Help: value("help", 2000), Placeholder: value("placeholder", 1000),
 			Most: value("most", 20), Pattern: value("pattern", 100), Purpose: value("purpose", 100), Options: value("options", 100_000), From: value("from", 100), Key: value("key", 100),
-			Required: slices.Contains(required, ref), Prefill: slices.Contains(prefill, ref), Default: defaultLabels[ref]})
+			Required: ref == forms.EmailID || slices.Contains(required, ref), Prefill: slices.Contains(prefill, ref), Default: defaultLabels[ref]})
 	}
 	return d
 }

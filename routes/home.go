@@ -31,7 +31,7 @@ func (s *server) home(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	forms, err := s.Newsletters.OfTenant(c.UserContext(), who(c).Tenant.ID)
+	forms, numbers, err := s.Newsletters.Numbers(c.UserContext(), who(c).Tenant.ID)
 	if err != nil {
 		return err
 	}
@@ -50,9 +50,7 @@ func (s *server) home(c *fiber.Ctx) error {
 	for _, sub := range read.Latest {
 		page.Latest = append(page.Latest, views.LatestSignUp{ID: sub.ID, Email: sub.Email, At: sub.At})
 	}
-	if page.Letters, err = s.letters(c, forms); err != nil {
-		return err
-	}
+	page.Letters = s.letters(forms, numbers)
 	return render(c, http.StatusOK, views.Home(page))
 }
 
@@ -119,11 +117,7 @@ func (s *server) homeChart(c *fiber.Ctx, r chartRange, starts []time.Time, read 
 func isNamed(all []db.Newsletter) bool { return len(all) > 1 || len(all) == 1 && all[0].Revision > 0 }
 
 // letters are the newsletters at whose forms most happened in the last 30 days.
-func (s *server) letters(c *fiber.Ctx, all []db.Newsletter) (rows []views.LetterNumbers, err error) {
-	numbers, err := s.Newsletters.Numbers(c.UserContext(), who(c).Tenant.ID)
-	if err != nil {
-		return nil, err
-	}
+func (s *server) letters(all []db.Newsletter, numbers map[string]db.NewsletterNumbers) (rows []views.LetterNumbers) {
 	for _, n := range all {
 		if v := viewNumbers(numbers[n.ID]); v.Views > 0 || v.SignUps > 0 {
 			rows = append(rows, views.LetterNumbers{Newsletter: s.plainNewsletter(n), NewsletterNumbers: v})
@@ -132,7 +126,7 @@ func (s *server) letters(c *fiber.Ctx, all []db.Newsletter) (rows []views.Letter
 	slices.SortStableFunc(rows, func(a, b views.LetterNumbers) int {
 		return cmp.Or(cmp.Compare(b.SignUps, a.SignUps), cmp.Compare(b.Views, a.Views))
 	})
-	return rows[:min(len(rows), homeLetters)], nil
+	return rows[:min(len(rows), homeLetters)]
 }
 
 // firstSteps shows a new tenant the first steps. With many newsletters the list of addresses

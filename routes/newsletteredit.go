@@ -169,8 +169,32 @@ func (s *server) setNewsletterSettings(c *fiber.Ctx) error {
 	if clean.Slug != n.Slug {
 		said = "Saved. The form’s address is " + s.URL + "/signup/" + clean.Slug + " now. The one before goes on working."
 	}
-	s.flash(c, views.FlashSuccess, said)
+	more, err := s.renamedWords(c, n, clean)
+	if err != nil {
+		return err
+	}
+	s.flash(c, views.FlashSuccess, said+more)
 	return redirect(c, "/newsletters/"+clean.Slug+"/settings")
+}
+
+// renamedWords has the words that readers agree to say a newsletter's new name, as the next version of its
+// form, while they are those that it began with. Otherwise an admin has to decide, and is told.
+func (s *server) renamedWords(c *fiber.Ctx, before db.Newsletter, set newsletter.Settings) (said string, err error) {
+	words := before.Form.Consent.Words
+	if set.Name == before.Name || !strings.Contains(words, before.Name) {
+		return "", nil
+	}
+	edited := before.Form
+	edited.Consent.Words = strings.ReplaceAll(words, before.Name, set.Name)
+	next, faults := forms.Next(before.Form, edited)
+	if before.Form.Version > 0 || len(faults) > 0 {
+		return " What readers agree to still says “" + before.Name + "”: look at it under Form.", nil
+	}
+	err = s.Newsletters.SaveForm(c.UserContext(), before, next, who(c).User.ID)
+	if errors.Is(err, newsletter.ErrChanged) {
+		return "", nil // somebody else has just said something else
+	}
+	return "", err
 }
 
 // someoneElse is said to whoever would undo what somebody else has saved.

@@ -30,16 +30,8 @@ func (s *server) countView(c *fiber.Ctx, n db.Newsletter) {
 
 // numbersOf are what happened at a newsletter's form in the last 30 days, and where its latest sign-ups came
 // from.
-func (s *server) numbersOf(c *fiber.Ctx, n db.Newsletter) (v views.NewsletterNumbers, err error) {
-	all, err := s.Newsletters.Numbers(c.UserContext(), n.TenantID)
-	if err != nil {
-		return v, err
-	}
-	v = viewNumbers(all[n.ID])
-	latest, err := s.Newsletters.Sources(c.UserContext(), n)
-	if err != nil {
-		return v, err
-	}
+func numbersOf(n db.Newsletter, details db.NewsletterDetails) views.NewsletterNumbers {
+	v, latest := viewNumbers(details.Numbers), details.Sources
 	v.Of = len(latest)
 	ways := map[string]int{}
 	for _, l := range latest {
@@ -58,7 +50,7 @@ func (s *server) numbersOf(c *fiber.Ctx, n db.Newsletter) (v views.NewsletterNum
 			v.Sources = append(v.Sources, sourceGroup(cmp.Or(f.Label, f.Key), values))
 		}
 	}
-	return v, nil
+	return v
 }
 
 func viewNumbers(n db.NewsletterNumbers) views.NewsletterNumbers {

@@ -44,19 +44,22 @@ func (s *server) newsletterOf(c *fiber.Ctx) (db.Newsletter, error) {
 // newsletterPage is what the pages of the tenant's newsletter share that tell how it is going, or
 // db.ErrNotFound.
 func (s *server) newsletterPage(c *fiber.Ctx) (page views.NewsletterPage, n db.Newsletter, err error) {
-	if n, err = s.newsletterOf(c); err != nil {
-		return page, n, err
-	}
 	all, err := s.Newsletters.Standings(c.UserContext(), who(c).Tenant.ID)
 	if err != nil {
 		return page, n, err
 	}
-	for _, standing := range all {
-		if standing.ID == n.ID {
-			return views.NewsletterPage{Page: s.page(c, n.Name, views.NavNewsletters), Newsletter: s.newsletterView(c, standing)}, n, nil
+	at := slices.IndexFunc(all, func(n db.NewsletterStanding) bool { return n.Slug == c.Params("slug") })
+	if at < 0 { // perhaps it had the name before
+		if n, err = s.newsletterOf(c); err != nil {
+			return page, n, err
 		}
+		at = slices.IndexFunc(all, func(other db.NewsletterStanding) bool { return other.ID == n.ID })
 	}
-	return page, n, db.ErrNotFound
+	if at < 0 {
+		return page, n, db.ErrNotFound
+	}
+	n = all[at].Newsletter
+	return views.NewsletterPage{Page: s.page(c, n.Name, views.NavNewsletters), Newsletter: s.newsletterView(c, all[at])}, n, nil
 }
 
 // plainNewsletter is a newsletter without how it is going.

@@ -15,7 +15,7 @@ func TestNewsletters(t *testing.T) {
 	b.get("/newsletters").is(200, "Contoso Weekly", "None yet", "Open", w.url+"/signup/contoso-weekly", "1 newsletter").hasNot("Fabrikam")
 	w.become(2, db.Outcome{State: db.Attention, Reason: "STRING_TOO_LONG"})
 	b.get("/newsletters").is(200, "2 need attention", "Today", "/subscribers?newsletter=contoso-weekly&state=attention").hasNot("None yet")
-	page := b.get("/newsletters/contoso-weekly").is(200, "Contoso Weekly", `value="`+w.url+`/signup/contoso-weekly"`, `<iframe class="preview" src="/signup/contoso-weekly"`, `sandbox`,
+	page := b.get("/newsletters/contoso-weekly").is(200, "Contoso Weekly", `value="`+w.url+`/signup/contoso-weekly"`, `<iframe class="preview" srcdoc="`, `sandbox="allow-same-origin"`, "E-mail address",
 		"/newsletter/signup?newsletter=contoso-weekly")
 	if !strings.Contains(page.head("Content-Security-Policy"), "frame-src 'self'") {
 		t.Error("the preview is kept out")

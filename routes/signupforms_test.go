@@ -2,21 +2,23 @@ package routes_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html"
 	"image"
 	"image/png"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
-	"encoding/base64"
-
 	"gatepost/db"
 	"gatepost/forms"
+	"gatepost/forms/formstest"
+	"gatepost/input"
 	"gatepost/newsletter"
 	"gatepost/routes"
 
@@ -433,6 +435,107 @@ func TestTheGroundsOfForms(t *testing.T) {
 		accent, ok := forms.ParseColour(regexp.MustCompile(`--accent: (#[0-9a-f]+)`).FindStringSubmatch(text)[1])
 		if p := forms.PaletteOn(accent, grounds...); !ok || p.Text != accent {
 			t.Errorf("Gatepost's own accent %s can't be read", accent)
+		}
+	}
+}
+
+// Whatever a form is: what its page shows is what it asks for, what is filled in there is what is
+// stored and what the person's page tells; what is refused is shown again with all that was typed.
+func TestWhatIsShownIsStored(t *testing.T) {
+	t.Parallel()
+	l := openLetter(t)
+	admin := l.as(john, "contoso")
+	stored, refused := 0, 0
+	for seed := range uint64(12) {
+		c := formstest.New(seed)
+		d, n := c.Definition(t), l.now()
+		d.Version = n.Form.Version + 1
+		if err := l.store.SaveForm(t.Context(), n.TenantID, n.ID, d, ""); err != nil {
+			t.Fatal(err)
+		}
+		l.service.Forget()
+		shown := document(t, l.get(formPage).is(200))
+		for _, f := range d.Fields {
+			controls := shown.Find(`[name="` + f.Key + `"]`)
+			if (controls.Length() > 0) == f.Deleted || !f.Deleted && f.Type != forms.Hidden && !strings.Contains(shown.Find("form").Text(), f.Name(forms.English)) {
+				t.Errorf("seed %d: %s is shown %d times", seed, f.Key, controls.Length())
+			}
+			for _, o := range f.Options {
+				if !f.Deleted && shown.Find("form").Find(`[value="`+strings.ReplaceAll(o.Value, `"`, `\"`)+`"]`).Length() == 0 {
+					t.Errorf("seed %d: %s doesn't offer %q", seed, f.Key, o.Value)
+				}
+			}
+		}
+		for try := range 4 {
+			email := fmt.Sprintf("r%d-%d@example.com", seed, try)
+			sent := forms.Sent{}
+			body := url.Values{}
+			for key, v := range c.Sent(d) {
+				if v.Kind == input.OfForm || key == forms.ConsentKey {
+					sent[key] = input.Value{Texts: v.Texts}
+				}
+			}
+			sent[forms.EmailID] = input.Value{Texts: []string{email}}
+			for key, v := range sent {
+				body[key] = v.Texts
+			}
+			p := l.do(http.MethodPost, formPage, body.Encode(), "Content-Type", formType)
+			want, problems := d.Check(sent)
+			if len(problems) > 0 {
+				refused++
+				showsAgain(t, fmt.Sprintf("seed %d, try %d", seed, try), document(t, p.is(422)), d, sent, problems)
+				continue
+			}
+			stored++
+			p.to(formPage + "/thanks")
+			n := l.now()
+			s, err := l.store.SubscriberAt(t.Context(), n.TenantID, n.ID, email)
+			if err != nil {
+				t.Fatal(err)
+			}
+			told := strings.Join(strings.Fields(document(t, admin.get("/subscribers/"+s.ID).is(200)).Find("main").Text()), " ")
+			for _, f := range d.Fields {
+				got := map[string]string{forms.EmailID: s.Email, forms.FirstNameID: s.FirstName, forms.LastNameID: s.LastName}[f.ID] + s.Fields[f.ID]
+				if got != want[f.ID] {
+					t.Errorf("seed %d, try %d: %s is stored as %q, want %q", seed, try, f.Key, got, want[f.ID])
+				}
+				if is := strings.Join(strings.Fields(f.Display(got, forms.English)), " "); got != "" && !strings.Contains(told, is) {
+					t.Errorf("seed %d, try %d: %q isn't told", seed, try, is)
+				}
+			}
+		}
+	}
+	if stored < 5 || refused < 5 {
+		t.Errorf("%d stored, %d refused: the test proves little", stored, refused)
+	}
+}
+
+// showsAgain fails the test unless a page shows what was sent, with what is wrong with it.
+func showsAgain(t *testing.T, where string, p *goquery.Document, d forms.Definition, sent forms.Sent, problems forms.Problems) {
+	t.Helper()
+	for key := range problems {
+		if p.Find("#"+key+"-error").Length() != 1 {
+			t.Errorf("%s: nothing is said of %s", where, key)
+		}
+	}
+	for _, f := range d.Shown() {
+		texts := sent.Of(f).Texts
+		if len(texts) != 1 || texts[0] == "" {
+			continue
+		}
+		var got string
+		switch control := p.Find(`[name="` + f.Key + `"]`).Last(); f.Type {
+		case forms.Choices, forms.Checkbox, forms.Country:
+			continue // only what there is can be chosen again
+		case forms.Choice:
+			got = control.Find("[selected]").AttrOr("value", "")
+		case forms.LongText:
+			got = control.Text()
+		default:
+			got = control.AttrOr("value", "")
+		}
+		if strings.ReplaceAll(got, "\ufffd", "\x00") != texts[0] && got != strings.ReplaceAll(texts[0], "\n", "") {
+			t.Errorf("%s: %s is shown again as %q, was %q", where, f.Key, got, texts[0])
 		}
 	}
 }

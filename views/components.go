@@ -138,7 +138,7 @@ func (c Confirm) tone() string {
 // attributes are those that every kind of field has.
 func (f field) attributes() templ.Attributes {
 	a := templ.Attributes{}
-	if !f.Optional {
+	if !f.Optional && !f.Free {
 		a["required"] = true
 	}
 	if f.MaxLength > 0 {

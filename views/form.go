@@ -15,6 +15,7 @@ type field struct {
 	List         string // id of a datalist with suggestions
 	MaxLength    int    // of the value in characters; not bounded here when 0
 	Optional     bool   // said so; every other field is required
+	Free         bool   // neither said to be optional nor required: the server knows
 	Focus        bool
 }
 

@@ -228,7 +228,7 @@ func (p FormEditorPage) about(f FormField) string {
 // input is a field of the editor that is about a field of the form.
 func (p FormEditorPage) input(f FormField, name, label, value, hint string) field {
 	id := name + "-" + f.Ref
-	return field{ID: id, Name: name, Label: label, Value: value, Hint: hint, Error: p.Errors[id], Optional: true, Autocomplete: "off", Focus: p.Focus == id}
+	return field{ID: id, Name: name, Label: label, Value: value, Hint: hint, Error: p.Errors[id], Free: true, Autocomplete: "off", Focus: p.Focus == id}
 }
 
 // wrong reports whether something about a field is wrong, so that it is shown.

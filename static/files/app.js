@@ -79,6 +79,10 @@
   document.addEventListener("dragend", function () {
     if (!moved) return;
     moved.classList.remove("moving");
+    Array.from(moved.parentNode.children).forEach(function (item, i, all) {
+      item.querySelector("button[value^=up]").disabled = i === 0;
+      item.querySelector("button[value^=down]").disabled = i === all.length - 1;
+    });
     moved.dispatchEvent(new Event("input", { bubbles: true }));
     moved = null;
   });
