@@ -53,6 +53,7 @@ func (s *server) embedPage(c *fiber.Ctx) (views.EmbedPage, error) {
 	if err != nil {
 		return views.EmbedPage{}, err
 	}
+	page.Zone = "" // there is no time on it
 	code := s.snippets(n)
 	return views.EmbedPage{NewsletterPage: page, HTML: code.html, Script: code.script, Frame: code.frame, React: code.react, WordPress: code.wordPress,
 		Preview: code.preview, FrameURL: inFrame("/signup/" + n.Slug), Sites: strings.Join(n.Page.Sites, "\n")}, nil
@@ -75,7 +76,7 @@ func (s *server) snippets(n db.Newsletter) snippets {
 		frame:     s.frameTag(n) + script,
 		react:     n.Form.React(m, "SignUpForm"),
 		wordPress: "<!-- wp:html -->\n" + plain + "<!-- /wp:html -->\n",
-		preview:   `<!DOCTYPE html><html lang="` + m.Language.Tag() + `"><head><meta name="color-scheme" content="light dark"><title>` + html.EscapeString(n.Name) + `</title></head><body>` + plain + `</body></html>`,
+		preview:   `<!DOCTYPE html><html lang="` + m.Language.Tag() + `"><head><title>` + html.EscapeString(n.Name) + `</title></head><body>` + plain + `</body></html>`,
 	}
 }
 

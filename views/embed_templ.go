@@ -54,7 +54,7 @@ func NewsletterEmbed(p EmbedPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, " <div class=\"prose\"><p>Put the form into your own site in one of these three ways. None of them sets a cookie or keeps anything in the reader’s browser, so the form needs no cookie banner. After you change the form, copy the code of the first two ways again; until then what the earlier code sends goes on being understood.</p></div><section class=\"stack\" aria-labelledby=\"html-title\"><div><h2 id=\"html-title\">1. Plain HTML form</h2><p class=\"muted\">Recommended. It works on every site and needs no script; your site’s own styles apply. Readers then see your thank-you page. Keep the names of the fields, and the sentence that readers agree to.</p></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, " <div class=\"prose\"><p>Put the form into your own site in one of these three ways. None of them sets a cookie or keeps anything in the reader’s browser, so the form needs no cookie banner. After you change the form, copy the code of the first two ways again; until then what the earlier code sends goes on being understood.</p></div><div class=\"split wide\"><section class=\"stack\" aria-labelledby=\"html-title\"><div><h2 id=\"html-title\">1. Plain HTML form</h2><p class=\"muted\">Recommended. It works on every site and needs no script; your site’s own styles apply. Readers then see your thank-you page. Keep the names of the fields, and the sentence that readers agree to.</p></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -78,14 +78,14 @@ func NewsletterEmbed(p EmbedPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "</details><div><h3 id=\"preview-title\">Preview without any styles</h3><p class=\"muted small\">As it is now. Nothing can be sent from here.</p></div><iframe class=\"preview low\" srcdoc=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "</details></section><section class=\"aside\" aria-labelledby=\"preview-title\"><h3 id=\"preview-title\">Preview without any styles</h3><p class=\"muted small\">As it is now. Nothing can be sent from here.</p><iframe class=\"preview low\" srcdoc=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var3 string
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(p.Preview)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 41, Col: 49}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 42, Col: 50}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 			if templ_7745c5c3_Err != nil {
@@ -98,13 +98,13 @@ func NewsletterEmbed(p EmbedPage) templ.Component {
 			var templ_7745c5c3_Var4 string
 			templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs("Preview of the HTML form of " + p.Name)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 41, Col: 99}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 42, Col: 100}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "\" sandbox loading=\"lazy\"></iframe></section><section class=\"stack\" aria-labelledby=\"script-title\"><div><h2 id=\"script-title\">2. With a small script</h2><p class=\"muted\">The same form answers on your page, without leaving it, and fills in hidden fields such as utm_source from your page’s address. The script has 3 KB at most and never changes at this address, which your readers’ browsers check. Where it is blocked or fails, the form works as without it.</p></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "\" sandbox></iframe></section></div><section class=\"stack\" aria-labelledby=\"script-title\"><div><h2 id=\"script-title\">2. With a small script</h2><p class=\"muted\">The same form answers on your page, without leaving it, and fills in hidden fields such as utm_source from your page’s address. The script has 3 KB at most and never changes at this address, which your readers’ browsers check. Where it is blocked or fails, the form works as without it.</p></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -112,7 +112,7 @@ func NewsletterEmbed(p EmbedPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "</section><section class=\"stack\" aria-labelledby=\"frame-title\"><div><h2 id=\"frame-title\">3. In a frame</h2><p class=\"muted\">The form as on its own page, without a card and on your page’s background. It stays up to date by itself, and can’t be styled by your site. The script makes the frame as high as the form; without it the frame scrolls.</p></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "</section><div class=\"split wide\"><section class=\"stack\" aria-labelledby=\"frame-title\"><div><h2 id=\"frame-title\">3. In a frame</h2><p class=\"muted\">The form as on its own page, without a card and on your page’s background. It stays up to date by itself, and can’t be styled by your site; on a dark page, give it a light background. The script makes the frame as high as the form; without it the frame scrolls.</p></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -120,14 +120,14 @@ func NewsletterEmbed(p EmbedPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<div><h3 id=\"frame-preview-title\">Preview of the frame</h3><p class=\"muted small\">Nothing can be sent from here.</p></div><iframe class=\"preview low\" src=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "</section><section class=\"aside\" aria-labelledby=\"frame-preview-title\"><h3 id=\"frame-preview-title\">Preview of the frame</h3><p class=\"muted small\">Nothing can be sent from here.</p><iframe class=\"preview low\" src=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var5 string
 			templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(p.FrameURL)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 66, Col: 47}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 69, Col: 48}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 			if templ_7745c5c3_Err != nil {
@@ -140,20 +140,20 @@ func NewsletterEmbed(p EmbedPage) templ.Component {
 			var templ_7745c5c3_Var6 string
 			templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs("Preview of the frame of " + p.Name)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 66, Col: 93}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 69, Col: 94}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "\" sandbox loading=\"lazy\"></iframe></section><section class=\"stack\" aria-labelledby=\"sites-title\"><div><h2 id=\"sites-title\">Your sites</h2><p class=\"muted\">Write down where the form stands. The list is for your records, and not a wall: a sign-up from another site is taken all the same, since browsers may keep to themselves where they are, and a program can say what it likes. To keep with each sign-up which page it came from, add a hidden field to the form that is filled with the page.</p></div><form class=\"form narrow\" method=\"post\" action=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "\" sandbox></iframe></section></div><section class=\"stack\" aria-labelledby=\"sites-title\"><div><h2 id=\"sites-title\">Your sites</h2><p class=\"muted\">Write down where the form stands. The list is for your records, and not a wall: a sign-up from another site is taken all the same, since browsers may keep to themselves where they are, and a program can say what it likes. To keep with each sign-up which page it came from, add a hidden field to the form that is filled with the page.</p></div><form class=\"form narrow\" method=\"post\" action=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var7 templ.SafeURL
 			templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinURLErrs(templ.SafeURL(p.path()))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 77, Col: 75}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 81, Col: 75}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 			if templ_7745c5c3_Err != nil {
@@ -255,7 +255,7 @@ func codeText(id, label, text string) templ.Component {
 		var templ_7745c5c3_Var10 string
 		templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(id)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 97, Col: 26}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 101, Col: 26}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
 		if templ_7745c5c3_Err != nil {
@@ -268,7 +268,7 @@ func codeText(id, label, text string) templ.Component {
 		var templ_7745c5c3_Var11 string
 		templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(label)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 97, Col: 60}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 101, Col: 60}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 		if templ_7745c5c3_Err != nil {
@@ -281,7 +281,7 @@ func codeText(id, label, text string) templ.Component {
 		var templ_7745c5c3_Var12 string
 		templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(text)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 97, Col: 75}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `embed.templ`, Line: 101, Col: 75}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 		if templ_7745c5c3_Err != nil {
