@@ -91,7 +91,8 @@ type CRM interface {
 	Find(ctx context.Context, emails []string, o Options) (map[string][]Record, error)
 	// Write makes and changes records, at most Provider.Batch of them, and returns their
 	// results in the same order. Who turns out to have a record already, by a key of the
-	// CRM's own, fails with Exists, and is looked up again. When it fails with Unknown
+	// CRM's own, fails with Exists, and is looked up again. A field that a record's kind
+	// hasn't got, as a Lead's, is left out of it. When it fails with Unknown
 	// set, some or all of it may have been done.
 	Write(ctx context.Context, writes []Write, o Options) ([]Result, error)
 	// Remove deletes a record that was made through this CRM, unless somebody, or an
@@ -129,17 +130,18 @@ const (
 // Failure is how a CRM fails. Code is ours or the CRM's own, stable enough to
 // store and to look a sentence up by; Detail is what the CRM said, for people.
 type Failure struct {
-	Class   Class
-	Code    string
-	Detail  string
-	Unknown bool          // a write may have happened all the same
-	Wait    time.Duration // the shortest pause that makes sense, 0 when the caller is to choose
-	Tries   int           // how often in a row one record may fail so until it needs somebody; 0 for MostTries
-	Match   string        // id of the record that is in the way, where the CRM tells it
-	Shared  bool          // of class Recorded, and due to one of several writes that it came for
-	Field   string        // key of the CRM's own field that it is about, where the CRM tells it
-	Changed bool          // the CRM's fields may not be what Schema said any more
-	Cause   error
+	Class    Class
+	Code     string
+	Detail   string
+	Unknown  bool          // a write may have happened all the same
+	Wait     time.Duration // the shortest pause that makes sense, 0 when the caller is to choose
+	Tries    int           // how often in a row one record may fail so until it needs somebody; 0 for MostTries
+	Match    string        // id of the record that is in the way, where the CRM tells it
+	Shared   bool          // of class Recorded, and due to one of several writes that it came for
+	Uncalled bool          // the CRM wasn't asked: the next try may be as well in vain, and costs no call
+	Field    string        // key of the CRM's own field that it is about, where the CRM tells it
+	Changed  bool          // the CRM's fields may not be what Schema said any more
+	Cause    error
 }
 
 // Error names the class and the code; not the detail, which may hold personal data.

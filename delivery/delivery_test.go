@@ -270,6 +270,27 @@ func TestAConnectionMendedElsewhereIsNoticed(t *testing.T) {
 	})
 }
 
+// While a renewal is under way the CRM isn't asked. However often that is so, what
+// comes after it doesn't wait for as long as after so many calls that failed.
+func TestWaitingForARenewalDoesntAddUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, c := newHouse(t, "a"), newCRM()
+		for range 40 {
+			c.faults = append(c.faults, fault{on: "find", err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Wait: time.Second, Uncalled: true}})
+		}
+		id := h.signUp("a/1", "jane@example.com")[0]
+		defer run(t, h.dispatcher(crms{"a": c}))()
+		time.Sleep(30 * time.Second)
+		if p := h.pause("a"); p.Reason != crm.Unavailable || p.Tries != 0 {
+			t.Fatalf("got %+v", p)
+		}
+		time.Sleep(60 * time.Second)
+		if s := h.subscriber("a", id); s.State != db.Delivered {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
 func TestAConnectionThatBreaksInOneRecordStopsTheTenant(t *testing.T) {
 	h, c := newHouse(t, "a"), newCRM()
 	c.refuses["r1@example.com"] = &crm.Failure{Class: crm.Connection, Code: "API_DISABLED_FOR_ORG"}

@@ -230,16 +230,21 @@ const (
 	// what passes.
 	longestOwn = time.Hour
 	// connectionPause is the least that a connection's failure pauses: until
-	// somebody mends it, which wakes us, or it mended itself.
+	// somebody mends it, which wakes us, or it mended itself. It is the most where that costs no call.
 	connectionPause = 15 * time.Second
+	// shortestPause is the least where the CRM wasn't asked.
+	shortestPause = time.Second
 )
 
-// pauseFor is how long a destination pauses after a failure, given how many came
-// before it in a row.
+// pauseFor is how long a destination pauses after a failure, given how many calls failed
+// before it in a row. What is known without a call is looked at again soon, however often it
+// was in vain.
 func pauseFor(f *crm.Failure, tries int) time.Duration {
 	switch {
-	case f.Code == crm.NotConnected || f.Code == crm.Broken: // known here, at no call's cost
+	case f.Code == crm.NotConnected || f.Code == crm.Broken:
 		return connectionPause
+	case f.Uncalled:
+		return min(max(f.Wait, shortestPause), connectionPause)
 	case f.Class == crm.Connection:
 		return max(connectionPause, f.Wait, backoff(tries))
 	}

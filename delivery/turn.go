@@ -531,8 +531,12 @@ func (t *turn) hold(ctx context.Context, f *crm.Failure, batch int) error {
 	if f.Code != t.pause.Reason { // else it was said when it began
 		t.Log.WarnContext(ctx, "delivering pauses", "tenant", t.lease.TenantID, "destination", t.lease.DestinationID, "class", string(f.Class), "code", f.Code)
 	}
+	tries := t.pause.Tries
+	if !f.Uncalled {
+		tries++
+	}
 	return t.Store.SetPause(ctx, t.lease, db.Pause{
-		Reason: f.Code, Detail: f.Detail, Tries: t.pause.Tries + 1, Batch: batch,
+		Reason: f.Code, Detail: f.Detail, Tries: tries, Batch: batch,
 		Until: t.Now().Add(pauseFor(f, t.pause.Tries)),
 	})
 }

@@ -306,6 +306,9 @@ func TestPauses(t *testing.T) {
 		{&crm.Failure{Class: crm.Pause, Code: crm.Unavailable}, 0, time.Second / 2, time.Second},
 		{&crm.Failure{Class: crm.Pause, Code: crm.Unavailable}, 20, longestPause / 2, longestPause},
 		{&crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Wait: time.Hour}, 20, time.Hour, time.Hour},
+		{&crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Wait: -time.Second, Uncalled: true}, 20, shortestPause, shortestPause},
+		{&crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Wait: 5 * time.Second, Uncalled: true}, 20, 5 * time.Second, 5 * time.Second},
+		{&crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Wait: time.Hour, Uncalled: true}, 20, connectionPause, connectionPause},
 	} {
 		if got := pauseFor(test.f, test.tries); got < test.from || got > test.upTo {
 			t.Errorf("%v after %d: %v", test.f, test.tries, got)

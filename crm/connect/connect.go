@@ -132,7 +132,7 @@ func (s source) credential(ctx context.Context, refused int64) (identity.Credent
 	case errors.As(err, &broken):
 		err = &crm.Failure{Class: crm.Connection, Code: crm.Broken, Cause: err}
 	case errors.As(err, &later):
-		err = &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Wait: later.RetryAt.Sub(s.now()), Cause: err}
+		err = &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Wait: later.RetryAt.Sub(s.now()), Uncalled: true, Cause: err}
 	}
 	return c, err
 }

@@ -5,12 +5,13 @@ import (
 
 	"gatepost/crm"
 	"gatepost/crm/salesforce"
+	"gatepost/crm/wire"
 	"gatepost/identity"
 )
 
 // salesforceKind is Salesforce.
 func salesforceKind(c Config) kind {
-	options := salesforce.Options{Log: c.Log, Renewals: &salesforce.Renewals{}, Shapes: &salesforce.Shapes{}}
+	options := salesforce.Options{Log: c.Log, Refused: &wire.RefusedTokens{}, Shapes: &salesforce.Shapes{}}
 	return kind{
 		provider: salesforce.Provider,
 		open: func(ctx context.Context, from source) (crm.CRM, error) {

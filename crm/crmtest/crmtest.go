@@ -84,6 +84,7 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		"a field that nobody set":        ownBlank,
 		"a field that is gone":           ownGone,
 		"a field that became read-only":  ownLocked,
+		"a field of another type now":    ownRetyped,
 		"a value that isn't taken":       ownRefused,
 		"a field that became required":   ownRequired,
 		"nothing to do takes no call":    nothing,

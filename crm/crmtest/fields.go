@@ -54,6 +54,7 @@ const (
 	RemoveField  FieldChange = "remove"
 	RequireField FieldChange = "require" // of new records
 	LockField    FieldChange = "lock"    // so that the API can't write it
+	RetypeField  FieldChange = "retype"  // of a text: it takes numbers from then on
 )
 
 // values are texts of each type as a form may hold them, two each.
@@ -378,4 +379,25 @@ func besideFails(t *testing.T, e Env) {
 	}
 	e.want(t, results[0].Err, crm.Recorded, false)
 	e.wantRecords(t, 1)
+}
+
+// A field that takes another kind of value than before keeps those out who have the old kind, and the failure
+// says that the fields may have changed. Not every CRM names the field.
+func ownRetyped(t *testing.T, e Env) {
+	key := e.Own[crm.TypeText]
+	e.Field(key, RetypeField)
+	if f, ok := e.field(t, key); !ok || f.Type != crm.TypeNumber {
+		t.Errorf("told as %+v", f)
+	}
+	writes, _ := people(2)
+	writes[0].Own = map[string]crm.Value{key: {Type: crm.TypeText, Text: "Contoso"}}
+	results, err := e.CRM.Write(t.Context(), writes, crm.Options{})
+	if err != nil || results[1].Err != nil {
+		t.Fatalf("%+v, %v", results, err)
+	}
+	if f := e.want(t, results[0].Err, crm.Recorded, false); !f.Changed || f.Field != "" && f.Field != key {
+		t.Errorf("%+v", f)
+	}
+	writes[0].Own[key] = crm.Value{Type: crm.TypeNumber, Text: "7"}
+	e.write(t, writes[0])
 }

@@ -219,7 +219,7 @@ func (c *Client) call(ctx context.Context, r request) (answer, error) {
 	switch {
 	case f == nil:
 		return a, nil
-	case a.status != http.StatusUnauthorized || f.Unknown || c.shared.inVain(s.AccessToken, c.now()):
+	case a.status != http.StatusUnauthorized || f.Unknown || c.shared.refused.InVain(s.AccessToken, c.now()):
 		return answer{}, f
 	}
 	fresh, err := c.session(ctx, s.Generation)
@@ -233,7 +233,7 @@ func (c *Client) call(ctx context.Context, r request) (answer, error) {
 		return a, nil
 	}
 	if a.status == http.StatusUnauthorized {
-		c.shared.note(fresh.AccessToken, c.now())
+		c.shared.refused.Note(s.AccessToken, fresh.AccessToken, c.now())
 	}
 	return answer{}, f
 }

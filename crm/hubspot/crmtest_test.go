@@ -73,6 +73,6 @@ func (w *world) ownFields() map[crm.ValueType]string {
 
 // changeField does something to a property, as an administrator does.
 func (w *world) changeField(key string, what crmtest.FieldChange) {
-	change := map[crmtest.FieldChange]string{crmtest.RemoveField: `"removed":true`, crmtest.LockField: `"read_only":true`}[what]
+	change := map[crmtest.FieldChange]string{crmtest.RemoveField: `"removed":true`, crmtest.LockField: `"read_only":true`, crmtest.RetypeField: `"type":"number"`}[what]
 	w.post("fields", fmt.Sprintf(`{"name":%q,%s}`, key, change), nil)
 }

@@ -2,14 +2,13 @@ package hubspot
 
 import (
 	"context"
-	"crypto/sha256"
-	"maps"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
 
 	"gatepost/crm"
+	"gatepost/crm/wire"
 )
 
 // Shared is what the clients of a process share: what HubSpot said of each account, whose
@@ -18,28 +17,7 @@ import (
 type Shared struct {
 	mu      sync.Mutex
 	portals map[string]*portal
-	vain    map[[sha256.Size]byte]time.Time // by the hash of the access token: until when
-}
-
-// vainFor is how long a new session isn't renewed again.
-const vainFor = 15 * time.Minute
-
-// inVain reports whether asking for a newer session than that of a token is in vain.
-func (s *Shared) inVain(token string, now time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return now.Before(s.vain[sha256.Sum256([]byte(token))])
-}
-
-// note keeps that a token, which a renewal brought, is refused like the one before.
-func (s *Shared) note(token string, now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.vain == nil {
-		s.vain = map[[sha256.Size]byte]time.Time{}
-	}
-	maps.DeleteFunc(s.vain, func(_ [sha256.Size]byte, until time.Time) bool { return !now.Before(until) })
-	s.vain[sha256.Sum256([]byte(token))] = now.Add(vainFor)
+	refused wire.RefusedTokens
 }
 
 // portal returns what is known of an account.

@@ -65,8 +65,8 @@ type Options struct {
 	MaxBody int64         // bytes of an answer, uncompressed; 16 MiB when 0
 
 	// Shared by the clients of a process; the client's own when nil.
-	Renewals *Renewals
-	Shapes   *Shapes
+	Refused *wire.RefusedTokens
+	Shapes  *Shapes
 }
 
 // Client is one org's Contacts. It is safe for concurrent use.
@@ -77,8 +77,8 @@ type Client struct {
 	timeout time.Duration
 	maxBody int64
 
-	renewals *Renewals
-	shapes   *Shapes
+	refused *wire.RefusedTokens
+	shapes  *Shapes
 
 	calls atomic.Int64 // API calls made
 
@@ -92,7 +92,7 @@ var _ crm.CRM = (*Client)(nil)
 // Open returns a Client for the org that source has a session for. Of hc it uses
 // the transport alone: a redirect is never followed and no cookie is kept.
 func Open(ctx context.Context, source Source, hc *http.Client, o Options) (*Client, error) {
-	c := &Client{source: source, base: http.DefaultTransport, log: o.Log, timeout: o.Timeout, maxBody: o.MaxBody, renewals: o.Renewals, shapes: o.Shapes}
+	c := &Client{source: source, base: http.DefaultTransport, log: o.Log, timeout: o.Timeout, maxBody: o.MaxBody, refused: o.Refused, shapes: o.Shapes}
 	if hc != nil && hc.Transport != nil {
 		c.base = hc.Transport
 	}
@@ -105,8 +105,8 @@ func Open(ctx context.Context, source Source, hc *http.Client, o Options) (*Clie
 	if c.maxBody <= 0 {
 		c.maxBody = defaultMaxBody
 	}
-	if c.renewals == nil {
-		c.renewals = &Renewals{}
+	if c.refused == nil {
+		c.refused = &wire.RefusedTokens{}
 	}
 	if c.shapes == nil {
 		c.shapes = &Shapes{}
@@ -213,13 +213,13 @@ func (c *Client) call(ctx context.Context, r request) ([]byte, error) {
 	if f == nil {
 		return body, nil
 	}
-	if !stale(status) || c.renewals.inVain(s.AccessToken) {
+	if !stale(status) || c.refused.InVain(s.AccessToken, time.Now()) {
 		return nil, f
 	}
 	fresh, err := c.session(ctx, s.Generation)
 	switch {
 	case f.Unknown:
-		c.renewals.note(fresh.AccessToken) // it is not tried here
+		c.refused.Note(s.AccessToken, fresh.AccessToken, time.Now()) // it is not tried here
 		return nil, f
 	case err != nil:
 		return nil, err
@@ -230,7 +230,7 @@ func (c *Client) call(ctx context.Context, r request) ([]byte, error) {
 		return body, nil
 	}
 	if stale(status) {
-		c.renewals.note(fresh.AccessToken)
+		c.refused.Note(s.AccessToken, fresh.AccessToken, time.Now())
 	}
 	return nil, f
 }

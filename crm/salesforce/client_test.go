@@ -12,10 +12,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"gatepost/crm"
+	"gatepost/crm/wire"
 )
 
 const (
@@ -175,12 +174,12 @@ func TestARefusalOfTheSessionAsksForOneRenewal(t *testing.T) {
 		for _, write := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, ", a write: ", write), func(t *testing.T) {
 				calls := 0
-				renewals := &Renewals{}
+				renewals := &wire.RefusedTokens{}
 				c, src, srv := open(t, func(w http.ResponseWriter, r *http.Request) {
 					calls++
 					w.Header().Set("Location", "/elsewhere")
 					answering(test.status, test.body)(w, r)
-				}, Options{Renewals: renewals})
+				}, Options{Refused: renewals})
 				src.sessions = append(src.sessions, Session{AccessToken: "00D!third.token", InstanceURL: srv.URL, OrgID: testOrg, Generation: 3})
 				do := func() (err error) {
 					if write {
@@ -199,7 +198,7 @@ func TestARefusalOfTheSessionAsksForOneRenewal(t *testing.T) {
 				}
 				for range 3 {
 					var err error
-					if c, err = Open(t.Context(), src, srv.Client(), Options{Renewals: renewals}); err != nil {
+					if c, err = Open(t.Context(), src, srv.Client(), Options{Refused: renewals}); err != nil {
 						t.Fatal(err)
 					}
 					if do() == nil {
@@ -212,25 +211,6 @@ func TestARefusalOfTheSessionAsksForOneRenewal(t *testing.T) {
 			})
 		}
 	}
-}
-
-// After a while a session that was refused when it was new may be renewed again, and
-// one that somebody else renewed works at once.
-func TestANewSessionIsRefusedForAWhile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var r Renewals
-		r.note("refused")
-		if !r.inVain("refused") || r.inVain("another") {
-			t.Error("not kept, or kept of another")
-		}
-		time.Sleep(vainFor)
-		if r.inVain("refused") {
-			t.Error("kept for ever")
-		}
-		if r.note("another"); len(r.vain) != 1 {
-			t.Errorf("%d kept", len(r.vain))
-		}
-	})
 }
 
 func TestTheSourcesFailuresArePassedOn(t *testing.T) {

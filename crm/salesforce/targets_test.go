@@ -207,9 +207,13 @@ func TestCampaigns(t *testing.T) {
 	if all := w.members(id); len(all) != 202 || all[alone] != "Responded" || all[results[200].ID] != "Responded" {
 		t.Errorf("%d members, %q", len(all), all[alone])
 	}
+	before = w.stats()
 	again, err := w.Write(t.Context(), []crm.Write{{ID: alone, Own: own}}, crm.Options{})
-	if err != nil || again[0].Err != nil || len(w.members(id)) != 202 {
+	if err != nil || again[0].Err != nil || again[0].ID != alone {
 		t.Errorf("again: %+v, %v", again, err)
+	}
+	if n := w.stats().APICalls - before.APICalls; n != 1 || len(w.members(id)) != 202 {
+		t.Errorf("%d API calls to join again alone", n)
 	}
 }
 

@@ -220,7 +220,7 @@ func (c *Client) call(ctx context.Context, r request) (answer, error) {
 	if f == nil {
 		return a, nil
 	}
-	if !stale(f) || c.shared.inVain(s.AccessToken, c.now()) {
+	if !stale(f) || c.shared.refused.InVain(s.AccessToken, c.now()) {
 		return answer{}, f
 	}
 	fresh, err := c.session(ctx, s.Generation)
@@ -234,7 +234,7 @@ func (c *Client) call(ctx context.Context, r request) (answer, error) {
 		return a, nil
 	}
 	if stale(f) {
-		c.shared.note(fresh.AccessToken, c.now())
+		c.shared.refused.Note(s.AccessToken, fresh.AccessToken, c.now())
 	}
 	return answer{}, f
 }

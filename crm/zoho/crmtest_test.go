@@ -48,6 +48,7 @@ func env(t *testing.T, unique bool) crmtest.Env {
 			Fail: func() { w.control("fail", `{"on":"tags","status":503,"count":1}`, nil) },
 			Done: func(id string) bool { return slices.Contains(w.tagsOf(id), "Newsletter") }},
 		DropsFields: true,
+		Unique:      unique,
 		Refused:     crm.Fields{crm.Email: "not an address", crm.LastName: "Doe"},
 		Key:         "Gatepost_Email",
 		Lead: func(p crm.Fields) string {
@@ -84,6 +85,6 @@ func (w *world) ownFields() map[crm.ValueType]string {
 
 // changeField does something to a field, as an administrator does.
 func (w *world) changeField(key string, what crmtest.FieldChange) {
-	change := map[crmtest.FieldChange]string{crmtest.RemoveField: `"removed":true`, crmtest.RequireField: `"required":true`, crmtest.LockField: `"read_only":true`}[what]
+	change := map[crmtest.FieldChange]string{crmtest.RemoveField: `"removed":true`, crmtest.RequireField: `"required":true`, crmtest.LockField: `"read_only":true`, crmtest.RetypeField: `"type":"double"`}[what]
 	w.control("fields", fmt.Sprintf(`{"name":%q,%s}`, key, change), nil)
 }

@@ -5,16 +5,18 @@ import (
 	"maps"
 	"sync"
 	"time"
+
+	"gatepost/crm/wire"
 )
 
 // Shared is what the clients of a process share: which org a token is of and whether its
 // addresses are unique, how many credits it has used, and which tokens were refused though
 // they had just been renewed. Its zero value is ready for use.
 type Shared struct {
-	mu     sync.Mutex
-	tokens map[[sha256.Size]byte]known // by the hash of the access token
-	vain   map[[sha256.Size]byte]time.Time
-	orgs   map[string]*account // by the org's id
+	mu      sync.Mutex
+	tokens  map[[sha256.Size]byte]known // by the hash of the access token
+	refused wire.RefusedTokens
+	orgs    map[string]*account // by the org's id
 }
 
 // known is what was heard with a token.
@@ -36,8 +38,7 @@ type account struct {
 }
 
 const (
-	tokenLife = time.Hour        // of an access token, and of what was heard with it
-	vainFor   = 15 * time.Minute // a new token isn't renewed again: ten in ten minutes are Zoho's limit
+	tokenLife = time.Hour // of an access token, and of what was heard with it
 	dayHours  = 24
 )
 
@@ -70,24 +71,6 @@ func (s *Shared) keepUnique(token string, unique bool) {
 		k.unique = &unique
 		s.tokens[key] = k
 	}
-}
-
-// inVain reports whether asking for a newer session than that of a token is in vain.
-func (s *Shared) inVain(token string, now time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return now.Before(s.vain[sha256.Sum256([]byte(token))])
-}
-
-// note keeps that a token, which a renewal brought, is refused like the one before.
-func (s *Shared) note(token string, now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.vain == nil {
-		s.vain = map[[sha256.Size]byte]time.Time{}
-	}
-	maps.DeleteFunc(s.vain, func(_ [sha256.Size]byte, until time.Time) bool { return !now.Before(until) })
-	s.vain[sha256.Sum256([]byte(token))] = now.Add(vainFor)
 }
 
 // account returns what is known of an org. The caller holds the lock.

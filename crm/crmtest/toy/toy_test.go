@@ -34,6 +34,8 @@ func TestCRM(t *testing.T) {
 					c.Fields = slices.Delete(c.Fields, i, i+1)
 				case crmtest.RequireField:
 					f.Required = true
+				case crmtest.RetypeField:
+					f.Type, f.Length = crm.TypeNumber, 0
 				case crmtest.LockField:
 					f.Create, f.Update = false, false
 				}
