@@ -279,7 +279,7 @@ func (d *Outbox) DropPausedFields(ctx context.Context, key DestinationKey, field
 // PausedFieldTroubles returns where fields are paused, with the code of the first and how many there are.
 func (d *Watch) PausedFieldTroubles(ctx context.Context) ([]Trouble, error) {
 	return d.troubles(ctx, IncidentField, `SELECT p.tenant_id, p.destination_id, t.service, 1, min(p.code), count(*), min(p.since) FROM paused_fields p
-		JOIN destinations t ON t.tenant_id = p.tenant_id AND t.id = p.destination_id WHERE t.removed_at = 0 GROUP BY p.tenant_id, p.destination_id, t.service`)
+		JOIN destinations t ON t.tenant_id = p.tenant_id AND t.id = p.destination_id WHERE t.removed_at = 0 AND p.`+ofOpenTenants+` GROUP BY p.tenant_id, p.destination_id, t.service`)
 }
 
 // again are those who have arrived in an action's destination and are to get there what they hadn't

@@ -307,6 +307,43 @@ func TestPileUp(t *testing.T) {
 }
 
 // Those of long ago, one by one, are no pile-up.
+// Fields that are left out are told of once, by their names, until all are back.
+func TestPausedFields(t *testing.T) {
+	w := newWorld(t)
+	key := db.DestinationKey{TenantID: w.contoso.ID, DestinationID: w.contoso.ID}
+	pause := func(name string) {
+		t.Helper()
+		if err := w.store.PauseFields(t.Context(), key, []db.PausedField{{Key: name, Label: name + " field", Code: db.FieldGone}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pause("Company")
+	w.after(time.Minute, "opened field john", "opened field max")
+	pause("Region")
+	w.after(time.Minute)
+	all, err := w.store.Incidents(t.Context(), w.contoso.ID)
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	told := Tell(crms, all[0])
+	for _, part := range []string{"Company field", "Region field", "Nothing is lost"} {
+		if !strings.Contains(told.What, part) {
+			t.Errorf("%q is not told: %+v", part, told)
+		}
+	}
+	if told.Path != "/integrations/sfdc/mapping" || len(Shown(all)) != 1 {
+		t.Errorf("leads to %s", told.Path)
+	}
+	if err := w.store.ResumeFields(t.Context(), key, "sfdc", []string{"Company", "Region"}); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := w.store.Incidents(t.Context(), w.contoso.ID); err != nil || len(Shown(all)) != 0 {
+		t.Errorf("still shown: %+v, %v", all, err)
+	}
+	w.after(time.Minute)
+	w.after(calm, "closed field john", "closed field max")
+}
+
 func TestSlowPile(t *testing.T) {
 	w := newWorld(t)
 	for range 5 * PileUp {
@@ -480,7 +517,7 @@ func TestStoreFails(t *testing.T) {
 func TestWordsNameTheCRM(t *testing.T) {
 	at := time.Date(2026, 3, 4, 10, 30, 0, 0, time.UTC)
 	var open []db.Incident
-	for _, kind := range []db.IncidentKind{db.IncidentBroken, db.IncidentFailing, db.IncidentWaiting, db.IncidentAttention} {
+	for _, kind := range []db.IncidentKind{db.IncidentBroken, db.IncidentFailing, db.IncidentWaiting, db.IncidentAttention, db.IncidentField} {
 		i := db.Incident{Trouble: db.Trouble{Kind: kind, About: "d", Service: toy.Service, Delivers: true, Cause: "no_key", N: 3, Since: at}, MendedAt: at, TimeZone: "Europe/Berlin"}
 		open = append(open, i)
 		for _, w := range []Words{Tell(crms, i), Mended(crms, i)} {
@@ -506,7 +543,7 @@ func TestWordsNameTheCRM(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	at := time.Date(2026, 3, 4, 10, 30, 0, 0, time.UTC)
-	for _, kind := range []db.IncidentKind{db.IncidentBroken, db.IncidentWaiting, db.IncidentAttention, db.IncidentSilent} {
+	for _, kind := range []db.IncidentKind{db.IncidentBroken, db.IncidentWaiting, db.IncidentAttention, db.IncidentSilent, db.IncidentField} {
 		for _, cause := range []string{"", "invalid_grant", "DUPLICATE_VALUE", "NEVER_HEARD_OF"} {
 			for _, n := range []int{0, 1, 1200} {
 				i := db.Incident{Trouble: db.Trouble{Kind: kind, Service: "sfdc", Delivers: true, Cause: cause, N: n, Since: at}, MendedAt: at, TimeZone: "Europe/Berlin", Newsletter: "Weekly"}
