@@ -51,6 +51,7 @@ func (d *demo) grants(t *testing.T) int { t.Helper(); return d.at(t).grants() }
 type contact struct {
 	ID                         string `json:"Id"`
 	FirstName, LastName, Email string
+	Fields                     map[string]any         // at Salesforce
 	OrgID                      string                 `json:"OrgId"` // at Salesforce
 	Org                        string                 // at the others
 	Properties                 struct{ Email string } // at HubSpot

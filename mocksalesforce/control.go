@@ -57,6 +57,7 @@ type listedContact struct {
 	Email       any
 	OrgID       string `json:"OrgId"`
 	CreatedDate string
+	Fields      map[string]any // all that hold something
 }
 
 func (s *Server) contacts(r *http.Request) (any, error) {
@@ -76,7 +77,7 @@ func (s *Server) contacts(r *http.Request) (any, error) {
 			return nil, err
 		}
 		for _, c := range found {
-			list = append(list, listedContact{c.ID(), c.fields["FirstName"], c.fields["LastName"], c.fields["Email"], o.ID, formatTime(c.created)})
+			list = append(list, listedContact{c.ID(), c.fields["FirstName"], c.fields["LastName"], c.fields["Email"], o.ID, formatTime(c.created), c.fields})
 		}
 	}
 	return map[string]any{"contacts": list}, nil
