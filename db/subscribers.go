@@ -15,17 +15,20 @@ type Subscriber struct {
 	TenantID     string
 	NewsletterID string
 	Newsletter   string // its name
-	Email        string // as typed
-	EmailKey     string // in lower case
-	FirstName    string
-	LastName     string
-	CreatedAt    time.Time
-	RepeatedAt   time.Time    // the last repeated sign-up; zero when there was none
-	EditedAt     time.Time    // the last edit by hand; zero when there was none
-	Source       string       // by which the first sign-up came: form, api, test
-	Fields       forms.Values // what else was filled in; nil for nothing
-	FormVersion  int          // of the form by which the first sign-up came
-	Status       State        // Active or Left
+
+	NewsletterSlug  string
+	NewsletterState NewsletterState
+	Email           string // as typed
+	EmailKey        string // in lower case
+	FirstName       string
+	LastName        string
+	CreatedAt       time.Time
+	RepeatedAt      time.Time    // the last repeated sign-up; zero when there was none
+	EditedAt        time.Time    // the last edit by hand; zero when there was none
+	Source          string       // by which the first sign-up came: form, api, test
+	Fields          forms.Values // what else was filled in; nil for nothing
+	FormVersion     int          // of the form by which the first sign-up came
+	Status          State        // Active or Left
 
 	// Delivery is the one that was asked for: to the destination that a list is of, or to
 	// the first of the tenant's.
@@ -109,7 +112,7 @@ func (s Delivery) Why(p Pause) (code, detail string, next time.Time) {
 }
 
 const selectSubscriber = `SELECT s.id, s.tenant_id, s.newsletter_id, n.name, s.email, s.email_key, s.first_name, s.last_name,
-	s.state, s.created_at, s.repeated_at, s.edited_at, s.source, s.fields, s.form_version
+	s.state, s.created_at, s.repeated_at, s.edited_at, s.source, s.fields, s.form_version, n.slug, n.state
 	FROM subscribers s JOIN newsletters n ON n.id = s.newsletter_id `
 
 func scanSubscriber(row scanner) (Subscriber, error) {
@@ -117,7 +120,7 @@ func scanSubscriber(row scanner) (Subscriber, error) {
 	var created, repeated, edited int64
 	var fields string
 	err := row.Scan(&s.ID, &s.TenantID, &s.NewsletterID, &s.Newsletter, &s.Email, &s.EmailKey, &s.FirstName, &s.LastName,
-		&s.Status, &created, &repeated, &edited, &s.Source, &fields, &s.FormVersion)
+		&s.Status, &created, &repeated, &edited, &s.Source, &fields, &s.FormVersion, &s.NewsletterSlug, &s.NewsletterState)
 	s.CreatedAt, s.RepeatedAt, s.EditedAt = fromMillis(created), fromMillis(repeated), fromMillis(edited)
 	if err == nil {
 		s.Fields, err = scanFields(fields)

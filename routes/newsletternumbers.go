@@ -57,7 +57,7 @@ func viewNumbers(n db.NewsletterNumbers) views.NewsletterNumbers {
 	return views.NewsletterNumbers{Views: n.AllViews(), Framed: n.Views[db.ViewOfFrame], SignUps: n.SignUps}
 }
 
-var sourceNames = map[newsletter.Source]string{newsletter.FromForm: "Form", newsletter.FromAPI: "JSON", newsletter.FromTest: "Test sign-ups"}
+var sourceNames = map[newsletter.Source]string{newsletter.FromForm: "Form", newsletter.FromAPI: "JSON", newsletter.FromTest: "Tests by your team"}
 
 // mostSources is how many sources are told apart; the rest is one.
 const mostSources = 8

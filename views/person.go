@@ -11,6 +11,7 @@ import (
 type PersonPage struct {
 	Page
 	Person     Subscriber
+	Letter     Newsletter // that they signed up for
 	Deliveries []PersonDelivery
 	Several    bool     // the tenant has several CRMs, so that each delivery says which it is of
 	Story      []Moment // the latest first
