@@ -13,7 +13,7 @@ import (
 var stateless = []string{"/tenant", "/account", "/integrations", "/integrations/:service/settings", "/integrations/:service/move", "/integrations/:service/newsletters", "/integrations/:service/everybody", "/integrations/:service/everybody/live", "/integrations/:service/remove", "/integrations/:service/checkup", "/integrations/:service/mapping", "/integrations/:service/mapping/apply",
 	"/integrations/:service/actions", "/integrations/:service/card", "/integrations/:service/callback", "/integrations/:service/connected",
 	"/integrations/:service/disconnect", "/integrations/:service/app", "/integrations/:service/app/remove", "/newsletter/signup",
-	"/newsletters", "/newsletters/:slug", "/newsletters/:slug/embed", "/settings", "/settings/notifications",
+	"/newsletters", "/newsletters/:slug", "/newsletters/:slug/embed", "/newsletters/new", "/newsletters/:slug/settings", "/newsletters/:slug/archive", "/settings", "/settings/notifications",
 	"/newsletter/signup/:id/undo", "/subscribers/:id/edit", "/subscribers/:id/leave"}
 
 // connect connects contoso's Salesforce.

@@ -688,7 +688,7 @@ func ArchiveNewsletter(p NewsletterPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "\" data-busy=\"One moment…\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "\" data-busy=\"One moment…\"><ul class=\"points\"><li>Its form says that sign-ups have ended, at each address that it had. Nobody else can get these.</li><li>Whoever signed up before goes on to your CRM, and stays there.</li><li>Nobody gets an e-mail about it. People can still leave.</li><li>You can open it again at any time.</li></ul><div class=\"actions\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -696,7 +696,7 @@ func ArchiveNewsletter(p NewsletterPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 47, "<ul class=\"points\"><li>Its form says that sign-ups have ended, at each address that it had. Nobody else can get these.</li><li>Whoever signed up before goes on to your CRM, and stays there.</li><li>Nobody gets an e-mail about it. People can still leave.</li><li>You can open it again at any time.</li></ul><div class=\"actions\"><button class=\"button danger\" type=\"submit\" name=\"state\" value=\"archived\">Archive ")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 47, "<button class=\"button danger\" type=\"submit\" name=\"state\" value=\"archived\">Archive ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
