@@ -35,7 +35,7 @@ func TestOwnNewsletter(t *testing.T) {
 		v.press("Save the form")
 		v.says("Version 1")
 		v.look("newsletter-form")
-		v.mapFields(ownFormFields)
+		v.fillFields(ownFormFields)
 		s := v.putOnSite("garden-letters")
 		for email, script := range map[string]bool{"with@reader.example": true, "without@reader.example": false} {
 			r := s.reader(t, "/", script)
@@ -86,9 +86,9 @@ func (v *visitor) addField(f ownField) {
 	}
 }
 
-// mapFields says which fields of Salesforce are filled with those of the form, and sees
+// fillFields says which fields of Salesforce are filled with those of the form, and sees
 // in a preview that it is so.
-func (v *visitor) mapFields(all []ownField) {
+func (v *visitor) fillFields(all []ownField) {
 	v.t.Helper()
 	v.open("/integrations/sfdc/mapping")
 	v.press("Read the fields")

@@ -66,7 +66,22 @@ func TestPages(t *testing.T) {
 			v.open(page)
 			v.look("page" + unfitForFiles.ReplaceAllString(page, "-"))
 		}
+		v.mapFields()
 	})
+}
+
+// mapFields has the CRM's fields read, and some of them suggested, added and previewed.
+func (v *visitor) mapFields() {
+	v.t.Helper()
+	v.open("/integrations/sfdc/mapping")
+	v.press("Read the fields")
+	v.says("Read just now.")
+	v.press("Suggest fields")
+	v.says("These are suggestions")
+	v.look("mapping-suggested")
+	v.press("Preview")
+	v.says("Comes from")
+	v.look("mapping-preview")
 }
 
 func (v *visitor) logInWrongThenRight() {

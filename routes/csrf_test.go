@@ -123,7 +123,7 @@ func TestNoTwoAnswersShareASecret(t *testing.T) {
 	t.Parallel()
 	w := open(t)
 	long := regexp.MustCompile(`[A-Za-z0-9_-]{22,}`)
-	public := regexp.MustCompile(`sha384-[A-Za-z0-9+/]{64}`)                             // the hash of a script that anybody may load
+	public := regexp.MustCompile(`sha384-[A-Za-z0-9+/]{64}`)                              // the hash of a script that anybody may load
 	known := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}$|^[A-Za-z_-]+$`) // ids, words
 	walk := func(b *browser, r fiber.Route, secret string) {
 		if r.Method != http.MethodGet || r.Path == "/static/*" || strings.HasPrefix(r.Path, "/api/") {
