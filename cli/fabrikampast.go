@@ -396,7 +396,25 @@ func (m *pastMaker) past(org, instanceURL string, contacts []string) db.Past {
 		}
 		past.People = append(past.People, p.PastPerson)
 	}
+	past.Views = m.views()
 	return past
+}
+
+// views are how often the forms were looked at: some times for each who signed up by one, in that hour.
+func (m *pastMaker) views() (all []db.ViewCount) {
+	for _, p := range m.people {
+		for _, s := range p.SignUps {
+			if s.Source != "form" {
+				continue
+			}
+			v := db.ViewCount{NewsletterID: p.NewsletterID, Hour: s.At.Truncate(time.Hour), Kind: db.ViewOfPage, N: 3 + m.IntN(7)}
+			if m.IntN(3) == 0 {
+				v.Kind = db.ViewOfFrame
+			}
+			all = append(all, v)
+		}
+	}
+	return all
 }
 
 // solved is the loss of the connection, for which all waited until Maria connected again.

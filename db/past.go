@@ -18,6 +18,7 @@ type Past struct {
 	People      []PastPerson
 	Incidents   []PastIncident
 	Solved      []Solved // causes that are over; their actors by their ids
+	Views       []ViewCount
 }
 
 // PastPerson is a subscriber as they stand now, with their delivery to the tenant's first
@@ -58,6 +59,9 @@ func (d *Work) StorePast(ctx context.Context, tenantID string, p Past) error {
 			}
 		}
 		if err := d.storePeople(ctx, tx, DestinationKey{tenantID, destinationID}, p.People); err != nil {
+			return err
+		}
+		if err := addViews(ctx, tx, tenantID, p.Views); err != nil {
 			return err
 		}
 		for _, i := range p.Incidents {

@@ -36,16 +36,26 @@ func (d *Readers) AddViews(ctx context.Context, counts []ViewCount) error {
 	})
 	return wrap("add views", d.txCommitted(ctx, func(tx *sql.Tx) error {
 		for _, c := range sorted {
-			_, err := tx.ExecContext(ctx, `INSERT INTO view_counts (tenant_id, newsletter_id, hour, kind, n)
-				SELECT n.tenant_id, n.id, $3, $4, $5 FROM newsletters n WHERE n.tenant_id = $1 AND n.id = $2
-				ON CONFLICT (newsletter_id, hour, kind) DO UPDATE SET n = view_counts.n + excluded.n`,
-				c.TenantID, c.NewsletterID, millis(c.Hour), c.Kind, c.N)
-			if err != nil {
+			if err := addViews(ctx, tx, c.TenantID, []ViewCount{c}); err != nil {
 				return err
 			}
 		}
 		return nil
 	}))
+}
+
+// addViews adds up how often forms of a tenant were looked at.
+func addViews(ctx context.Context, tx *sql.Tx, tenantID string, counts []ViewCount) error {
+	for _, c := range counts {
+		_, err := tx.ExecContext(ctx, `INSERT INTO view_counts (tenant_id, newsletter_id, hour, kind, n)
+			SELECT n.tenant_id, n.id, $3, $4, $5 FROM newsletters n WHERE n.tenant_id = $1 AND n.id = $2
+			ON CONFLICT (newsletter_id, hour, kind) DO UPDATE SET n = view_counts.n + excluded.n`,
+			tenantID, c.NewsletterID, millis(c.Hour), c.Kind, c.N)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // NewsletterNumbers are what happened at a newsletter's form in a time.
