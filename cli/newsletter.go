@@ -92,7 +92,7 @@ func (p *program) addNewsletter(ctx context.Context, store *db.DB, tenant string
 	}
 	if _, err := newsletter.New(newsletter.Config{Store: store}).Add(ctx, t.ID, clean); err != nil {
 		if errors.Is(err, newsletter.ErrSlugTaken) {
-			return errors.New(newsletter.SlugTaken)
+			return fmt.Errorf("%s: %w, or was once: choose another one", clean.Slug, err)
 		}
 		return err
 	}

@@ -1,7 +1,6 @@
 package routes
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -75,23 +74,6 @@ func fieldFile(c *fiber.Ctx, name string, most int64) ([]byte, error) {
 	}
 	defer func() { _ = f.Close() }()
 	return io.ReadAll(io.LimitReader(f, most))
-}
-
-// isContradicted reports whether a form has a field more than once, with different
-// values in it: nobody can tell which is meant.
-func isContradicted(c *fiber.Ctx, name string) bool {
-	first := rawField(c, name)
-	for _, v := range c.Request().PostArgs().PeekMulti(name) {
-		if !bytes.Equal(v, first) {
-			return true
-		}
-	}
-	for _, v := range multipartValues(c, name) {
-		if v != string(first) {
-			return true
-		}
-	}
-	return false
 }
 
 // formDecoder reads the text of a form, in the encoding that a browser names in the

@@ -133,14 +133,6 @@ func (p MappingPage) one(f field) field {
 	return f
 }
 
-// who is for whose sign-ups the mapping is.
-func (p MappingPage) who() string {
-	if p.Slug == "" {
-		return "all newsletters without a mapping of their own"
-	}
-	return p.Name
-}
-
 // title is the heading above the rows.
 func (p MappingPage) title() string {
 	if p.Slug == "" {
