@@ -2,6 +2,7 @@ package routes_test
 
 import (
 	"bytes"
+	"context"
 	"image"
 	"image/png"
 	"mime/multipart"
@@ -11,6 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"gatepost/newsletter"
+	"gatepost/routes"
 )
 
 func TestNewNewsletterRefused(t *testing.T) {
@@ -328,5 +332,28 @@ func TestNewsletterEditsStoreFails(t *testing.T) {
 			v.Add(pairs[i], pairs[i+1])
 		}
 		b.do(http.MethodPost, path, v.Encode(), "Content-Type", formType).isRecorded(path, "database is closed")
+	}
+}
+
+// A look at the form counts by how it was looked at; one that nobody sees, or an admin in the portal, doesn't.
+func TestViewsAreCounted(t *testing.T) {
+	t.Parallel()
+	var letters *newsletter.Service
+	w := open(t, func(c *routes.Config) { letters = c.Newsletters })
+	b := w.browser()
+	for _, headers := range [][]string{{}, {"Sec-Fetch-Dest", "document"}, {"Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "cross-site"},
+		{"Sec-Fetch-Dest", "iframe", "Sec-Fetch-Site", "same-origin"}, {"Sec-Purpose", "prefetch"}} {
+		b.get("/signup/contoso-weekly", headers...).is(200)
+	}
+	b.get("/signup/contoso-weekly?frame=1").is(200)
+	b.do(http.MethodHead, "/signup/contoso-weekly", "").is(200)
+	b.get("/signup/nobody").is(404)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	letters.CountViews(ended) // stores what was counted, and ends
+	for kind, want := range map[string]int{"page": 2, "frame": 2} {
+		if n := w.count(`SELECT COALESCE(sum(n), 0) FROM view_counts WHERE kind = $1 AND tenant_id = $2`, kind, w.tenant("contoso").ID); n != want {
+			t.Errorf("%d views of kind %s, want %d", n, kind, want)
+		}
 	}
 }
