@@ -80,7 +80,7 @@ func (v *visitor) mapFields() {
 	v.says("These are suggestions")
 	v.look("mapping-suggested")
 	v.press("Preview")
-	v.says("Comes from")
+	v.says("There is a Contact with this address")
 	v.look("mapping-preview")
 }
 
