@@ -57,7 +57,7 @@ type listedContact struct {
 	Email       any
 	OrgID       string `json:"OrgId"`
 	CreatedDate string
-	Fields      map[string]any // all that hold something
+	Fields      map[string]any // the others that hold something
 }
 
 func (s *Server) contacts(r *http.Request) (any, error) {
@@ -77,7 +77,9 @@ func (s *Server) contacts(r *http.Request) (any, error) {
 			return nil, err
 		}
 		for _, c := range found {
-			list = append(list, listedContact{c.ID(), c.fields["FirstName"], c.fields["LastName"], c.fields["Email"], o.ID, formatTime(c.created), c.fields})
+			others := maps.Clone(c.fields)
+			maps.DeleteFunc(others, func(name string, _ any) bool { return name == "FirstName" || name == "LastName" || name == "Email" })
+			list = append(list, listedContact{c.ID(), c.fields["FirstName"], c.fields["LastName"], c.fields["Email"], o.ID, formatTime(c.created), others})
 		}
 	}
 	return map[string]any{"contacts": list}, nil
