@@ -48,12 +48,14 @@ func TestViews(t *testing.T) {
 		}
 		s.Viewed(n, db.ViewOfPage)
 		time.Sleep(61 * time.Second)
+		synctest.Wait()
 		see("while nothing can be stored", 0, 0)
 		store.err = nil
 		s.Viewed(n, db.ViewOfPage)
 		s.Viewed(n, db.ViewOfFrame)
 		see("before the minute is over", 0, 0)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		see("after a minute", 2, 1)
 		s.Viewed(n, db.ViewOfFrame)
 		stop()
