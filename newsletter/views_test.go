@@ -3,6 +3,7 @@ package newsletter
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,11 +14,26 @@ import (
 // viewStore keeps what is stored of views.
 type viewStore struct {
 	Store
+	mu  sync.Mutex
 	n   map[db.ViewCount]int
 	err error
 }
 
+func (s *viewStore) fails(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+func (s *viewStore) of(c db.ViewCount) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.n[c]
+}
+
 func (s *viewStore) AddViews(_ context.Context, counts []db.ViewCount) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.err != nil {
 		return s.err
 	}
@@ -42,15 +58,15 @@ func TestViews(t *testing.T) {
 		page, frame := db.ViewCount{TenantID: "t", NewsletterID: "n", Hour: hour, Kind: db.ViewOfPage}, db.ViewCount{TenantID: "t", NewsletterID: "n", Hour: hour, Kind: db.ViewOfFrame}
 		see := func(what string, wantPage, wantFrame int) {
 			t.Helper()
-			if store.n[page] != wantPage || store.n[frame] != wantFrame {
-				t.Errorf("%s: %v", what, store.n)
+			if store.of(page) != wantPage || store.of(frame) != wantFrame {
+				t.Errorf("%s: %d of the page, %d of frames", what, store.of(page), store.of(frame))
 			}
 		}
 		s.Viewed(n, db.ViewOfPage)
 		time.Sleep(61 * time.Second)
 		synctest.Wait()
 		see("while nothing can be stored", 0, 0)
-		store.err = nil
+		store.fails(nil)
 		s.Viewed(n, db.ViewOfPage)
 		s.Viewed(n, db.ViewOfFrame)
 		see("before the minute is over", 0, 0)
