@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -36,8 +37,9 @@ type Outcome struct {
 	LookedAt     time.Time // when the CRM was asked whether it has the record
 	Made         bool      // the record: the CRM said that this write made it
 	Placeholders Placeholders
-	Written      Written // into the record, now and before
-	MatchID      string  // when another record is in the way, and the CRM tells which
+	Written      Written  // into the record, now and before
+	Without      []string // keys of the paused fields that it went without
+	MatchID      string   // when another record is in the way, and the CRM tells which
 	OrgID        string
 	InstanceURL  string
 }
@@ -190,7 +192,7 @@ type Sending struct {
 	Revision     int64        // as Due returned it
 	New          bool         // it makes a record
 	Placeholders Placeholders // in a new record
-	Written      Written      // into a new record
+	Written      Written      // into a new record; into one that is there what was written before, with what is out now, if anything
 }
 
 // MarkSent notes, before a write is sent, that it may have happened from now on,
@@ -208,7 +210,7 @@ func (d *Outbox) MarkSent(ctx context.Context, l Lease, sendings []Sending, sett
 			with, args := part.with(d.engine, millis(d.now()), millis(settlesAt))
 			res, err := tx.ExecContext(ctx, with+`UPDATE deliveries SET sent_at = $1, settles_at = $2, attempts = attempts + 1,
 				again_at = CASE WHEN deliveries.revision = o.revision THEN 0 ELSE again_at END,
-				record_id = CASE WHEN o.new = 1 THEN '' ELSE record_id END, written = CASE WHEN o.new = 1 THEN o.written ELSE deliveries.written END,
+				record_id = CASE WHEN o.new = 1 THEN '' ELSE record_id END, written = CASE WHEN o.new = 1 OR o.written <> '' THEN o.written ELSE deliveries.written END,
 				placeholders = CASE WHEN o.new = 1 THEN o.placeholders ELSE COALESCE(deliveries.placeholders, o.placeholders) END
 				`+waitingOfSet+` AND (o.email_key = '' OR EXISTS (SELECT 1 FROM subscribers s WHERE s.tenant_id = o.tenant_id AND s.id = o.id AND s.email_key = o.email_key))`, args...)
 			if err != nil {
@@ -270,6 +272,9 @@ func (c *change) record(ctx context.Context, key DestinationKey, outcomes []Outc
 			other = append(other, attempt{o, from})
 		}
 	}
+	if err := c.sendResumed(ctx, key, delivered); err != nil {
+		return err
+	}
 	if err := c.delivered(ctx, key, delivered); err != nil {
 		return err
 	}
@@ -291,6 +296,24 @@ func (c *change) record(ctx context.Context, key DestinationKey, outcomes []Outc
 	}
 	return err
 }
+
+// sendResumed has those sent again who went without a field whose pause has ended meanwhile: who ended it
+// didn't see them among those who had arrived without.
+func (c *change) sendResumed(ctx context.Context, key DestinationKey, all []attempt) error {
+	if !slices.ContainsFunc(all, func(a attempt) bool { return len(a.Without) > 0 }) {
+		return nil
+	}
+	paused, err := collect(ctx, c.tx, scanID, `SELECT field FROM paused_fields WHERE tenant_id = $1 AND destination_id = $2`, key.TenantID, key.DestinationID)
+	for i, a := range all {
+		if slices.ContainsFunc(a.Without, func(field string) bool { return !slices.Contains(paused, field) }) {
+			all[i].Revision = noRevision
+		}
+	}
+	return err
+}
+
+// noRevision is one that nothing has.
+const noRevision = -1
 
 // delivered stores that subscribers were delivered; one that was signed up again
 // meanwhile is due again, and so is one with a record that was deleted since it was found.

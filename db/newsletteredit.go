@@ -73,6 +73,14 @@ func claimOwnSlug(ctx context.Context, tx *sql.Tx, slug, tenantID, newsletterID 
 	return err
 }
 
+// ownSlug notes whose the public name is that a newsletter has. Processes of the releases before don't
+// when they make one, while they run beside those of this one.
+func ownSlug(ctx context.Context, tx *sql.Tx, tenantID, newsletterID string) error {
+	_, err := tx.ExecContext(ctx, `UPDATE newsletter_slugs SET newsletter_id = $2 WHERE tenant_id = $1 AND newsletter_id = ''
+		AND slug = (SELECT n.slug FROM newsletters n WHERE n.tenant_id = $1 AND n.id = $2)`, tenantID, newsletterID)
+	return err
+}
+
 // EditNewsletter stores what an admin has set of the tenant's newsletter, who saw it in the
 // given revision. Its public name before goes on leading to it. Another edit in between gives
 // ErrLost, a slug that another newsletter ever had ErrConflict, and a newsletter that isn't
@@ -84,6 +92,9 @@ func (d *Readers) EditNewsletter(ctx context.Context, tenantID, id string, revis
 	}
 	return wrap("edit a newsletter", d.tx(ctx, func(tx *sql.Tx) error {
 		if err := takeRevision(ctx, tx, tenantID, id, revision); err != nil {
+			return err
+		}
+		if err := ownSlug(ctx, tx, tenantID, id); err != nil {
 			return err
 		}
 		if err := claimOwnSlug(ctx, tx, e.Slug, tenantID, id); err != nil {

@@ -67,6 +67,30 @@ func TestSlugsOfNewsletters(t *testing.T) {
 	}
 }
 
+// A newsletter that a process of the release before has made, which doesn't know whose a slug is, is edited and
+// renamed as any other.
+func TestSlugOfAnOlderProcess(t *testing.T) {
+	d := open(t)
+	n := newsletterOf(t, d)
+	_, err := d.write.ExecContext(t.Context(), `UPDATE newsletter_slugs SET newsletter_id = ''`)
+	unless(t, err)
+	_, err = d.write.ExecContext(t.Context(), `INSERT INTO newsletter_slugs (slug, tenant_id) VALUES ('gone', $1)`, n.TenantID)
+	unless(t, err)
+	unless(t, d.EditNewsletter(t.Context(), n.TenantID, n.ID, 0, NewsletterEdit{Name: "Same slug", Slug: n.Slug}))
+	unless(t, d.EditNewsletter(t.Context(), n.TenantID, n.ID, 1, NewsletterEdit{Name: "Renamed", Slug: "renamed"}))
+	for _, slug := range []string{n.Slug, "renamed"} {
+		if got, err := d.TenantNewsletter(t.Context(), n.TenantID, slug); err != nil || got.ID != n.ID {
+			t.Errorf("%s leads to %+v, %v", slug, got, err)
+		}
+		if got, err := d.NewsletterBySlug(t.Context(), slug); err != nil || got.ID != n.ID {
+			t.Errorf("readers find %s at %+v, %v", slug, got, err)
+		}
+	}
+	if err := d.EditNewsletter(t.Context(), n.TenantID, n.ID, 2, NewsletterEdit{Name: "x", Slug: "gone"}); !errors.Is(err, ErrConflict) {
+		t.Errorf("the slug of one that is gone: %v", err)
+	}
+}
+
 // Of two who edit a newsletter, the second is told; nothing of theirs is stored.
 func TestEditNewsletter(t *testing.T) {
 	d := open(t)

@@ -128,11 +128,22 @@ func (m *mapped) lacking(known []db.Known) (names []string) {
 // apply is what is written into the CRM's own fields of a person's record; nothing where
 // nobody has made a mapping.
 func (t *turn) apply(p *person, r mapping.Record) {
-	p.applied, p.before = mapping.Applied{}, r.Written
+	p.applied, p.before, p.without = mapping.Applied{}, r.Written, nil
 	if t.mapped != nil {
 		p.applied = t.mapped.fields.Apply(t.mapped.says(p.known), r)
+		p.without = t.mapped.pausedOf(p.applied.Left)
 	}
 	p.write.Own = p.applied.Own()
+}
+
+// pausedOf are those of some values that aren't written since their fields are paused, by keys.
+func (m *mapped) pausedOf(left []mapping.Left) (keys []string) {
+	for _, l := range left {
+		if slices.ContainsFunc(m.stored.Paused, func(f db.PausedField) bool { return f.Key == l.Target }) {
+			keys = append(keys, l.Target)
+		}
+	}
+	return keys
 }
 
 // held says why somebody's new record isn't made; ok is false where nothing is in its way.
@@ -229,6 +240,7 @@ func (t *turn) drifted(ctx context.Context, f *crm.Failure) (again bool, stop *c
 			return false, nil, err
 		}
 		t.Log.WarnContext(ctx, "a field is left out for now", "tenant", t.lease.TenantID, "destination", t.lease.DestinationID, "field", f.Field, "code", f.Code)
+		t.mapped.stored.Paused = append(t.mapped.stored.Paused, field)
 		delete(t.mapped.fields, f.Field)
 		delete(t.mapped.read, f.Field)
 		return true, nil, nil

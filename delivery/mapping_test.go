@@ -575,6 +575,68 @@ func TestWhatWasWrittenByALostAnswer(t *testing.T) {
 	}
 }
 
+// A change whose answer got lost is known as ours when the record holds it. Where it holds something else, that
+// is somebody's own.
+func TestWhatWasChangedByALostAnswer(t *testing.T) {
+	for name, c := range map[string]struct{ meanwhile, want string }{"it arrived": {"", "Northwind"}, "it was changed": {"Sales", "Sales"}} {
+		t.Run(name, func(t *testing.T) {
+			h, toy := newHouse(t, "a"), newToy(text("company"))
+			h.asks("a/1", "company")
+			h.maps("", row("company", mapping.RuleEmpty))
+			d := h.over(toy)
+			h.fillsIn("a/1", "jane@example.com", forms.Values{"company": "Contoso"})
+			takes(d, "a")
+			write := func(w crm.Write) { _, _ = toy.CRM.Write(context.Background(), []crm.Write{w}, crm.Options{}) }
+			toy.refuses = func(w crm.Write) error {
+				write(w)
+				return &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}
+			}
+			h.fillsIn("a/1", "jane@example.com", forms.Values{"company": "Fabrikam"})
+			takes(d, "a")
+			toy.refuses = nil
+			if c.meanwhile != "" {
+				write(crm.Write{ID: "card-1", Own: map[string]crm.Value{"company": {Type: crm.TypeText, Text: c.meanwhile}}})
+			}
+			h.fillsIn("a/1", "jane@example.com", forms.Values{"company": "Northwind"})
+			h.exec(`UPDATE deliveries SET due_at = 1, settles_at = 1`)
+			h.exec(`DELETE FROM pauses`)
+			takes(d, "a")
+			if got := toy.holds(t, "jane@example.com", "company"); got != c.want {
+				t.Errorf("holds %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// Who is written without a field whose pause ends before that is stored gets it all the same.
+func TestAPauseThatEndsMeanwhile(t *testing.T) {
+	h, c := newHouse(t, "a"), newToy(text("company"))
+	h.asks("a/1", "company")
+	h.maps("", row("company", mapping.RuleEmpty))
+	d := h.over(c)
+	if err := d.ReadSchema(t.Context(), to("a")); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.db.PauseFields(t.Context(), to("a"), []db.PausedField{{Key: "company", Code: "NO_FIELD"}}); err != nil {
+		t.Fatal(err)
+	}
+	c.before = func(_ *toyCRM, writes int) {
+		if writes > 0 {
+			return
+		}
+		if err := h.db.ResumeFields(context.Background(), to("a"), "toy", []string{"company"}); err != nil {
+			t.Error(err)
+		}
+	}
+	id := h.fillsIn("a/1", "jane@example.com", forms.Values{"company": "Contoso"})
+	takes(d, "a")
+	h.exec(`UPDATE deliveries SET settles_at = 1 WHERE settles_at > 0`)
+	takes(d, "a")
+	if got, s := c.holds(t, "jane@example.com", "company"), h.subscriber("a", id); got != "Contoso" || s.State != db.Delivered || s.Detail != "" {
+		t.Errorf("holds %q, and is %s, %q", got, s.State, s.Detail)
+	}
+}
+
 // Of what several newsletters' sign-ups wrote into one record, what it holds still is ours.
 func TestWrittenBySeveral(t *testing.T) {
 	p := &person{known: []db.Known{

@@ -2,8 +2,10 @@ package delivery
 
 import (
 	"cmp"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"gatepost/crm"
@@ -32,6 +34,7 @@ type person struct {
 	// What is written into the CRM's own fields, and what was, as far as the record is the one.
 	applied mapping.Applied
 	before  db.Written
+	without []string // keys of paused fields that would have been written
 }
 
 // group returns the people behind subscribers, in the order of their first one.
@@ -130,7 +133,7 @@ func sendings(people []*person) []db.Sending {
 	var all []db.Sending
 	for _, p := range people {
 		for _, s := range p.due {
-			all = append(all, db.Sending{SubscriberID: s.ID, EmailKey: s.EmailKey, Revision: s.Revision, New: p.write.ID == "", Placeholders: p.placeholders, Written: p.applied.Wrote(nil)})
+			all = append(all, db.Sending{SubscriberID: s.ID, EmailKey: s.EmailKey, Revision: s.Revision, New: p.write.ID == "", Placeholders: p.placeholders, Written: p.writing()})
 		}
 	}
 	return all
@@ -184,6 +187,23 @@ func (p *person) placeholdersIn(r crm.Record) db.Placeholders {
 	return db.Placeholders{}
 }
 
+// sentMark begins the key of a value that was sent for a record that is there. The answer may get lost: the
+// record tells then whether it arrived, and is ours.
+const sentMark = "?"
+
+// writing is what is written into the record, as it is noted before that is sent.
+func (p *person) writing() db.Written {
+	if p.write.ID == "" || len(p.applied.Planned) == 0 {
+		return p.applied.Wrote(nil)
+	}
+	all := db.Written{}
+	maps.Copy(all, p.before)
+	for _, v := range p.applied.Planned {
+		all[sentMark+v.Field.Key] = v.Value.Text
+	}
+	return all
+}
+
 // writtenIn is what was last written of the CRM's own fields into a record, by whichever newsletter's
 // sign-up: of several, what it still holds.
 func (p *person) writtenIn(r crm.Record) db.Written {
@@ -193,7 +213,9 @@ func (p *person) writtenIn(r crm.Record) db.Written {
 			continue
 		}
 		for key, text := range s.Written {
-			if _, known := all[key]; !known || text == r.Own[key] {
+			key, sent := strings.CutPrefix(key, sentMark)
+			_, known := all[key]
+			if holds := text == r.Own[key]; holds && (!sent || text != "") || !known && !sent {
 				if all == nil {
 					all = db.Written{}
 				}

@@ -169,7 +169,7 @@ func (t *turn) lookedUp(outcomes []db.Outcome, p *person, records []crm.Record) 
 
 func (t *turn) delivered(p *person, recordID string) db.Outcome {
 	to := t.crm.Target()
-	return db.Outcome{State: db.Delivered, RecordID: recordID, LookedAt: p.looked, OrgID: to.OrgID, InstanceURL: to.InstanceURL, Placeholders: p.placeholders, Written: p.before, Detail: p.applied.Note()}
+	return db.Outcome{State: db.Delivered, RecordID: recordID, LookedAt: p.looked, OrgID: to.OrgID, InstanceURL: to.InstanceURL, Placeholders: p.placeholders, Written: p.before, Without: p.without, Detail: p.applied.Note()}
 }
 
 // sent deals with what the CRM answered to a write, and reports whether to go on.

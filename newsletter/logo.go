@@ -20,8 +20,9 @@ import (
 // What a logo may be.
 const (
 	MaxLogoBytes = 2 << 20    // of the file
-	maxLogoArea  = 10_000_000 // pixels, which take 80 MB at most while they are decoded
+	maxLogoArea  = 10_000_000 // pixels, which take 80 MB at most while they are decoded, 200 MB of a progressive JPEG
 	maxLogoSide  = 600        // pixels, as it is stored
+	maxScans     = 200        // of a JPEG, each of which goes over the whole picture; cameras and programs make about ten
 )
 
 // LogoError is a sentence about a file that can't be a logo.
@@ -46,7 +47,7 @@ var pictures = []struct {
 	moves  func(file []byte) (moves, whole bool)
 }{
 	{"\x89PNG\r\n\x1a\n", png.DecodeConfig, png.Decode, pngMoves},
-	{"\xff\xd8\xff", jpeg.DecodeConfig, jpeg.Decode, func([]byte) (bool, bool) { return false, true }},
+	{"\xff\xd8\xff", jpeg.DecodeConfig, jpeg.Decode, jpegMoves},
 	{"GIF8", gif.DecodeConfig, gif.Decode, gifMoves},
 	{"RIFF....WEBP", webp.DecodeConfig, webp.Decode, webpMoves},
 }
@@ -129,6 +130,12 @@ func pngMoves(file []byte) (moves, whole bool) {
 		rest = rest[length+12:]
 	}
 	return false, true
+}
+
+// jpegMoves reports that a JPEG doesn't move, and whether it has no more scans than are sensible: a
+// small file can hold a hundred thousand, and keep a processor busy for minutes.
+func jpegMoves(file []byte) (moves, whole bool) {
+	return false, bytes.Count(file, []byte("\xff\xda")) <= maxScans
 }
 
 // webpMoves reports whether a WebP says that it is an animation, and whether it has as many

@@ -97,6 +97,18 @@ func TestLogo(t *testing.T) {
 	}
 }
 
+// Each scan of a JPEG goes over the whole picture, so a few are taken, and no thousands.
+func TestScansOfLogos(t *testing.T) {
+	file := encoded(t, func(b *bytes.Buffer) error { return jpeg.Encode(b, pictureOf(8, 8), nil) })
+	scan := bytes.Index(file, []byte("\xff\xda"))
+	for times, want := range map[int]error{20: nil, maxScans + 1: errLogoBroken} {
+		many := append(bytes.Clone(file[:scan]), bytes.Repeat(file[scan:len(file)-2], times)...)
+		if _, err := Logo(append(many, "\xff\xd9"...)); err != want {
+			t.Errorf("%d scans: %v", times, err)
+		}
+	}
+}
+
 // Whatever a file is, it is either a logo or refused with a sentence.
 func FuzzLogo(f *testing.F) {
 	f.Add([]byte("GIF89a"))
