@@ -216,71 +216,118 @@ func (o *org) row(name string, rule mapping.Rule) mapping.Row {
 	return r
 }
 
-// In each of the simulated CRMs a field is removed and a choice lost while people are on the way: all of
-// them arrive, and once the field is there again, those who went without are filled in. A field that
-// is required from then on holds new people for one reason, until something fills it.
+// In each of the simulated CRMs a field is removed, or locked, while people are on the way: all of them arrive, and
+// once it is as before, those who went without are filled in. Who has a choice that was lost arrives
+// without it, and gets it when the mapping is applied to all. A field that is required from then on holds
+// new people for one reason, until something fills it.
 func TestFieldsOfTheSimulatedCRMsChange(t *testing.T) {
 	t.Parallel()
 	for _, s := range services {
 		t.Run(s.id, func(t *testing.T) {
-			const people, late = 200, 20
-			w := &drift{org: s.newOrg(t), h: newHouse(t, "a")}
-			if s.id == "hubspot" {
-				w.tell("settings", `{"rate_limit":0}`)
-			}
-			w.d = New(Config{Store: paced{w.h.db, 0}, Connect: w.connect})
-			w.field("region", fmt.Sprintf(`"type":%q`, s.text))
-			w.field("level", fmt.Sprintf(`"type":%q,"values":["Gold","Silver"]%s`, s.choice, s.more))
-			w.h.asks("a/1", "region", "level", "code")
-			region, level := w.row("region", mapping.RuleEmpty), w.row("level", mapping.RuleAlways)
-			w.h.maps("", region, level)
-
-			removed := 0
-			w.before = func(sent int) {
-				if sent >= people/2 && removed == 0 {
-					removed = sent
-					w.field("region", `"removed":true`)
-					w.field("level", `"values":["Silver"]`+s.more)
-				}
-			}
-			w.arrive("r", people)
-			w.sums(people, 0)
-			if p := w.h.paused(); len(p) != 1 || p[0].Key != w.key("region") || p[0].Code != db.FieldGone || removed == 0 {
-				t.Errorf("paused %+v, removed after %d", p, removed)
-			}
-			if n := w.asked(`detail LIKE '%not among the choices%'`); n != people-removed {
-				t.Errorf("%d are told to lack the choice, want %d", n, people-removed)
-			}
-
-			w.field("region", `"removed":false`)
-			w.field("level", `"values":["Silver","Gold"]`+s.more)
-			if err := w.d.ReadSchema(t.Context(), to("a")); err != nil {
-				t.Fatal(err)
-			}
-			w.deliver()
-			w.sums(people, 0)
-			if n := w.holding("r", people, "region", "North"); n != people || len(w.h.paused()) > 0 {
-				t.Errorf("%d hold the region, paused %+v", n, w.h.paused())
-			}
-			if n := w.holding("r", people, "level", "Gold"); n != people {
-				t.Errorf("%d hold the level", n)
-			}
-
-			if s.never {
-				return
-			}
-			w.field("code", fmt.Sprintf(`"type":%q,"required":true`, s.text))
-			w.arrive("late", late)
-			w.sums(people, late)
-			if n := w.asked(`state = 'waiting' AND reason = 'required_field' AND detail LIKE '% requires: Own code'`); n != late {
-				t.Errorf("%d wait for the field", n)
-			}
-			w.h.maps("", region, level, w.row("code", mapping.RuleEmpty))
-			w.deliver()
-			w.sums(people+late, 0)
-			if n := w.holding("late", late, "code", "7"); n != late {
-				t.Errorf("%d hold the code", n)
+			w := s.newDrift(t)
+			w.loses("removed", "removed", 200)
+			w.loses("locked", "read_only", 100)
+			w.losesChoice("level", 20)
+			if !s.never {
+				w.requires("code", 20)
 			}
 		})
+	}
+}
+
+// newDrift makes an organisation with two fields, and a house that fills them in.
+func (s service) newDrift(t *testing.T) *drift {
+	t.Helper()
+	w := &drift{org: s.newOrg(t), h: newHouse(t, "a")}
+	w.d = New(Config{Store: paced{w.h.db, 0}, Connect: w.connect})
+	if s.id == "hubspot" {
+		w.tell("settings", `{"rate_limit":0}`)
+	}
+	w.field("region", fmt.Sprintf(`"type":%q`, s.text))
+	w.field("level", fmt.Sprintf(`"type":%q,"values":["Gold","Silver"]%s`, s.choice, s.more))
+	w.h.asks("a/1", "region", "level", "code")
+	w.h.maps("", w.row("region", mapping.RuleEmpty), w.row("level", mapping.RuleAlways))
+	return w
+}
+
+// reads reads the fields anew, as once a day, and delivers what is due for that.
+func (w *drift) reads() {
+	w.t.Helper()
+	if err := w.d.ReadSchema(w.t.Context(), to("a")); err != nil {
+		w.t.Fatal(err)
+	}
+	w.deliver()
+}
+
+// loses removes a field, or has it not be written, while half of some people are there, and then has it as
+// before. A CRM that drops fields tells that when its fields are read.
+func (w *drift) loses(name, how string, people int) {
+	w.t.Helper()
+	before, lost := w.asked("state = 'delivered'"), 0
+	start := w.wrote
+	w.before = func(sent int) {
+		if sent-start >= people/2 && lost == 0 {
+			lost = sent - start
+			w.field("region", fmt.Sprintf(`%q:true`, how))
+		}
+	}
+	w.arrive(name, people)
+	w.sums(before+people, 0)
+	w.reads()
+	if p := w.h.paused(); len(p) != 1 || p[0].Key != w.key("region") || p[0].Code != db.FieldGone || lost == 0 {
+		w.t.Errorf("%s: paused %+v after %d", how, p, lost)
+	}
+	w.field("region", fmt.Sprintf(`%q:false`, how))
+	if n := w.holding(name, people, "region", "North"); n != lost {
+		w.t.Errorf("%s: %d hold the field, that was lost after %d", how, n, lost)
+	}
+	w.reads()
+	w.sums(before+people, 0)
+	if n := w.holding(name, people, "region", "North"); n != people || len(w.h.paused()) > 0 {
+		w.t.Errorf("%s: %d hold the field again, paused %+v", how, n, w.h.paused())
+	}
+}
+
+// losesChoice removes a choice for a while.
+func (w *drift) losesChoice(field string, people int) {
+	w.t.Helper()
+	before := w.asked("state = 'delivered'")
+	w.field(field, `"values":["Silver"]`+w.more)
+	w.arrive("c", people)
+	w.sums(before+people, 0)
+	if n := w.asked(`detail LIKE 'Not written: ` + field + ` (%not among the choices%'`); n != people || len(w.h.paused()) > 0 {
+		w.t.Errorf("%d are told to lack the choice, paused %+v", n, w.h.paused())
+	}
+	w.field(field, `"values":["Silver","Gold"]`+w.more)
+	w.reads()
+	a, err := w.h.db.StartAction(w.t.Context(), db.Action{DestinationKey: to("a"), Service: w.id, Kind: db.ActionApply})
+	for err == nil && a.EndedAt.IsZero() {
+		a, err = w.h.db.StepAction(w.t.Context(), a.ID)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.deliver()
+	w.sums(before+people, 0)
+	if n := w.holding("c", people, field, "Gold"); n != people {
+		w.t.Errorf("%d hold the choice", n)
+	}
+}
+
+// requires adds a field without which no record is made, until the mapping fills it.
+func (w *drift) requires(field string, people int) {
+	w.t.Helper()
+	before := w.asked("state = 'delivered'")
+	w.field(field, fmt.Sprintf(`"type":%q,"required":true`, w.text))
+	w.arrive("late", people)
+	w.sums(before, people)
+	if n := w.asked(`state = 'waiting' AND reason = 'required_field' AND detail LIKE '% requires: Own ` + field + `'`); n != people {
+		w.t.Errorf("%d wait for the field", n)
+	}
+	w.h.maps("", w.row("region", mapping.RuleEmpty), w.row("level", mapping.RuleAlways), w.row(field, mapping.RuleEmpty))
+	w.deliver()
+	w.sums(before+people, 0)
+	if n := w.holding("late", people, field, "7"); n != people {
+		w.t.Errorf("%d hold the field", n)
 	}
 }
