@@ -19,6 +19,11 @@ type Provider struct {
 
 	Batch   int // how many people one call of Find or of Write takes
 	Settles SettlingTime
+
+	// DropsFields is true where it leaves out of a record, without a word, what it has no field for, or
+	// none that may be written.
+	DropsFields bool
+
 	Options []Option // those that it supports
 	Limits  []Limit  // of what an org may use; pages show the first
 

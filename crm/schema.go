@@ -19,12 +19,13 @@ type SchemaField struct {
 	Label    string    `json:"label"`
 	Hint     string    `json:"hint,omitempty"` // what is to be known of it before it is mapped, in a sentence or two
 	Type     ValueType `json:"type"`
-	Length   int       `json:"length,omitempty"` // most characters of text; 0 where the CRM names no limit
+	Length   int       `json:"length,omitempty"` // most characters of text, or of each of several choices; 0 where the CRM names no limit
 	Required bool      `json:"required,omitempty"`
 	Create   bool      `json:"create,omitempty"` // the connected user may set it in a new record
 	Update   bool      `json:"update,omitempty"` // and in one that is there
 	Closed   bool      `json:"closed,omitempty"` // takes no value that isn't among Values
 	Values   []Choice  `json:"values,omitempty"` // of TypeChoice and TypeChoices
+	Refers   bool      `json:"refers,omitempty"` // holds the id of another record of the CRM's, which no text that people fill in is
 	Offer    string    `json:"offer,omitempty"`  // a constant that makes sense for whoever signs up for a newsletter; never taken unasked
 	Calls    string    `json:"calls,omitempty"`  // what it costs beyond the calls that are made anyway; empty for nothing
 }

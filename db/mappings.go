@@ -44,8 +44,8 @@ type StoredSchema struct {
 // PausedField is one of the CRM's fields that nothing is written into until it is there again.
 type PausedField struct {
 	Key, Label string
-	Code       string // FieldGone, FieldLocked, or the CRM's
-	Since      time.Time
+	Code       string    // FieldGone, FieldLocked, or the CRM's
+	Since      time.Time // who arrived from then on may have gone without
 }
 
 // Mappings are a destination's mappings, with what is to be known to use them.
@@ -223,15 +223,18 @@ func (d *Outbox) StaleSchemas(ctx context.Context, before time.Time) ([]Destinat
 }
 
 // PauseFields has nothing written into some fields of a destination's CRM from now on, unless that
-// is so already.
+// is so already. Their Since is now where it is zero.
 func (d *Outbox) PauseFields(ctx context.Context, key DestinationKey, fields []PausedField) error {
 	return wrap("pause fields", d.tx(ctx, func(tx *sql.Tx) error {
 		if err := mustHave(ctx, tx, key, ""); err != nil {
 			return err
 		}
 		for _, f := range fields {
+			if f.Since.IsZero() {
+				f.Since = d.now()
+			}
 			_, err := tx.ExecContext(ctx, `INSERT INTO paused_fields (tenant_id, destination_id, field, label, code, since) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (destination_id, field) DO NOTHING`,
-				key.TenantID, key.DestinationID, f.Key, f.Label, f.Code, millis(d.now()))
+				key.TenantID, key.DestinationID, f.Key, f.Label, f.Code, millis(f.Since))
 			if err != nil {
 				return err
 			}

@@ -349,6 +349,11 @@ func (d *Dispatcher) keepSchema(ctx context.Context, to db.DestinationKey, c crm
 	}
 	stored.Schema.Lacking = len(m.all.Unfilled(m.general)) > 0 && (why != nil || stored.Schema.Lacking)
 	gone, back, unused := m.drift(again)
+	if c.Provider().DropsFields { // since when it does that, nobody was told
+		for i := range gone {
+			gone[i].Since = stored.Schema.ReadAt
+		}
+	}
 	if err := d.Store.SaveSchema(ctx, to, stored.Schema); err != nil {
 		return stored, nil, err
 	}

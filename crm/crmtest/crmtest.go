@@ -51,8 +51,6 @@ type Env struct {
 	// Beside is something that the CRM does with a record beside what stands in it; its Key is
 	// empty where there is nothing.
 	Beside Beside
-	// DropsFields is true where the CRM says nothing of a field that it doesn't take.
-	DropsFields bool
 	// RequiresNone is true where the CRM's API demands no field beside the address.
 	RequiresNone bool
 }

@@ -184,7 +184,7 @@ func ownBlank(t *testing.T, e Env) {
 // out.
 func (e Env) refusedFor(t *testing.T, r crm.Result, key string, mayDrop bool) {
 	t.Helper()
-	if r.Err == nil && mayDrop && e.DropsFields {
+	if r.Err == nil && mayDrop && e.CRM.Provider().DropsFields {
 		return
 	}
 	if f := e.want(t, r.Err, crm.Recorded, false); f.Field != key || !f.Changed {

@@ -108,7 +108,7 @@ func (p property) open() bool { return p.Sensitivity == "" || p.Sensitivity == "
 
 // ownerField is the owner: to be chosen, where the owners are known.
 func ownerField(s crm.SchemaField, owners []crm.Choice) crm.SchemaField {
-	s.Type, s.Values, s.Closed = crm.TypeChoice, owners, len(owners) > 0 && len(owners) < crm.MaxChoices
+	s.Type, s.Values, s.Closed, s.Refers = crm.TypeChoice, owners, len(owners) > 0 && len(owners) < crm.MaxChoices, true
 	if len(owners) == 0 {
 		s.Hint = "Enter the number that HubSpot has for the owner. To choose from a list, the connection needs the permission crm.objects.owners.read."
 	}

@@ -52,7 +52,7 @@ func TestSchemaField(t *testing.T) {
 		"one's own that looks so": {`"name":"hs_any"`, &crm.SchemaField{Key: "hs_any", Label: "Any", Type: crm.TypeText, Length: maxText, Create: true, Update: true}},
 		"the address":             {`"name":"email"`, nil},
 		"a name":                  {`"name":"firstname"`, nil},
-		"the owner":               {`"name":"hubspot_owner_id","type":"enumeration","fieldType":"select","externalOptions":true`, &crm.SchemaField{Key: "hubspot_owner_id", Label: "Any", Type: crm.TypeChoice, Create: true, Update: true, Closed: true, Values: owners}},
+		"the owner":               {`"name":"hubspot_owner_id","type":"enumeration","fieldType":"select","externalOptions":true`, &crm.SchemaField{Key: "hubspot_owner_id", Label: "Any", Type: crm.TypeChoice, Create: true, Update: true, Closed: true, Values: owners, Refers: true}},
 	} {
 		var p property
 		if err := json.Unmarshal([]byte(told(c.changes)), &p); err != nil {

@@ -140,13 +140,20 @@ func misfit(o Offered, f crm.SchemaField, mapped map[string]string) (text, value
 	if o.Type == crm.TypeText && f.Closed && o.Values == nil && (f.Type == crm.TypeChoice || f.Type == crm.TypeChoices) && o.Kind == KindField {
 		return "“" + o.Label + "” may hold any text, and the field takes only its own choices. Make it a choice in the form, or choose another one.", ""
 	}
+	if f.Refers && !f.Closed && o.Values == nil {
+		return "“" + o.Label + "” may hold any text, and the field takes only the id of a record. Choose a fixed text, or make it a choice in the form and map each of its values.", ""
+	}
 	if f.Length > 0 && o.Most > f.Length && limited(f.Type) && f.Type != crm.TypeLongText {
 		return fmt.Sprintf("“%s” may have %d characters, and the field takes %d. Lower the limit in the form, or choose another field.", o.Label, o.Most, f.Length), ""
 	}
 	for _, v := range o.Values {
 		to := v
-		if chosen, ok := mapped[v]; ok {
+		chosen, ok := mapped[v]
+		if ok {
 			to = chosen
+		}
+		if f.Refers && !ok {
+			return "The field takes only the id of a record. Choose which of its own is written for “" + v + "”.", v
 		}
 		if _, why := convert(to, f); why != "" && to != "" {
 			return "The field has no choice “" + to + "”. Choose which of its own is written for “" + v + "”.", v

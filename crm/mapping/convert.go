@@ -66,6 +66,8 @@ func Fits(v crm.Value, f crm.SchemaField) Reason {
 		return WrongType
 	case f.Length > 0 && length(v.Text) > f.Length && limited(f.Type):
 		return TooLong
+	case f.Length > 0 && f.Type == crm.TypeChoices && slices.ContainsFunc(split(v.Text), func(one string) bool { return length(one) > f.Length }):
+		return TooLong
 	case f.Closed && f.Type == crm.TypeChoice && !has(f, v.Text):
 		return NoChoice
 	case f.Closed && f.Type == crm.TypeChoices && slices.ContainsFunc(split(v.Text), func(one string) bool { return !has(f, one) }):

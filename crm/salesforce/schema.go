@@ -235,7 +235,7 @@ func (f describedField) hint() string {
 
 // reference is a field that names another record, of the few that can be set.
 func (d described) reference(s crm.SchemaField, c choices) (crm.SchemaField, bool) {
-	s.Type = crm.TypeChoice
+	s.Type, s.Refers = crm.TypeChoice, true
 	switch s.Key {
 	case ownerField:
 		s.Label, s.Values, s.Closed = "Owner", c.owners, len(c.owners) < crm.MaxChoices

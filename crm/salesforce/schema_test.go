@@ -74,8 +74,8 @@ func TestSchemaField(t *testing.T) {
 		"the address of the person": {`"type":"email","name":"Email"`, nil},
 		"a name":                    {`"name":"LastName","nillable":false`, nil},
 		"another record":            {`"type":"reference","name":"ReportsToId"`, nil},
-		"the owner":                 {`"type":"reference","name":"OwnerId","label":"Owner ID","length":18`, &crm.SchemaField{Key: "OwnerId", Label: "Owner", Type: crm.TypeChoice, Create: true, Update: true, Closed: true, Values: people.owners}},
-		"the account":               {`"type":"reference","name":"AccountId","length":18`, &crm.SchemaField{Key: "AccountId", Label: "Account", Type: crm.TypeChoice, Create: true, Update: true, Values: people.accounts}},
+		"the owner":                 {`"type":"reference","name":"OwnerId","label":"Owner ID","length":18`, &crm.SchemaField{Key: "OwnerId", Label: "Owner", Type: crm.TypeChoice, Create: true, Update: true, Closed: true, Values: people.owners, Refers: true}},
+		"the account":               {`"type":"reference","name":"AccountId","length":18`, &crm.SchemaField{Key: "AccountId", Label: "Account", Type: crm.TypeChoice, Create: true, Update: true, Values: people.accounts, Refers: true}},
 		"no record types":           {`"type":"reference","name":"RecordTypeId","length":18`, nil},
 	} {
 		d := describedAs(t, "", served(c.changes))

@@ -44,7 +44,7 @@ func targets(lead, member described, campaigns []crm.Choice) (all []crm.SchemaFi
 				Hint: "Only for new Leads: the org’s active assignment rule chooses the owner, whatever is set for the owner. Otherwise we tell Salesforce to leave its rules alone."})
 	}
 	if member.Createable && len(campaigns) > 0 {
-		all = append(all, crm.SchemaField{Key: campaignKey, Label: "Campaign", Type: crm.TypeChoice, Closed: len(campaigns) < crm.MaxChoices, Create: true, Update: true, Values: campaigns,
+		all = append(all, crm.SchemaField{Key: campaignKey, Label: "Campaign", Type: crm.TypeChoice, Closed: len(campaigns) < crm.MaxChoices, Refers: true, Create: true, Update: true, Values: campaigns,
 			Calls: "One more API call for up to 1,000 sign-ups at once.",
 			Hint:  "Whoever signs up becomes a member. Who is one already stays as they are."},
 			crm.SchemaField{Key: statusKey, Label: "Campaign member status", Type: crm.TypeText, Length: memberStatusLength, Create: true, Update: true,

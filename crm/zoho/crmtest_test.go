@@ -47,10 +47,9 @@ func env(t *testing.T, unique bool) crmtest.Env {
 		Beside: crmtest.Beside{Key: ":tags", Value: crm.Value{Type: crm.TypeChoices, Text: "Newsletter"},
 			Fail: func() { w.control("fail", `{"on":"tags","status":503,"count":1}`, nil) },
 			Done: func(id string) bool { return slices.Contains(w.tagsOf(id), "Newsletter") }},
-		DropsFields: true,
-		Unique:      unique,
-		Refused:     crm.Fields{crm.Email: "not an address", crm.LastName: "Doe"},
-		Key:         "Gatepost_Email",
+		Unique:  unique,
+		Refused: crm.Fields{crm.Email: "not an address", crm.LastName: "Doe"},
+		Key:     "Gatepost_Email",
 		Lead: func(p crm.Fields) string {
 			return w.hand("create", "Leads", fmt.Sprintf(`,"fields":{"Email":%q,"First_Name":%q,"Last_Name":%q,"Company":"-"}`, p[crm.Email], p[crm.FirstName], p[crm.LastName]))
 		},

@@ -10,7 +10,7 @@ import (
 var Provider = &crm.Provider{
 	Service: "zoho", Name: "Zoho CRM",
 	Record: "Contact", Records: "Contacts", Leads: "Leads",
-	Batch: perCall,
+	Batch: perCall, DropsFields: true,
 	// What a customer's workflows do with each record, they do within the call, one after
 	// the other.
 	Settles:   crm.SettlingTime{One: 10 * time.Second, Many: 2 * time.Minute, Full: perCall},

@@ -187,7 +187,7 @@ func (f describedField) schemaField(owners []crm.Choice) (s crm.SchemaField, ok 
 	}
 	s = crm.SchemaField{Key: f.Name, Label: f.Label, Create: f.May.Create, Update: f.May.Update, Required: f.Mandatory}
 	if f.Name == ownerField && f.Type == "ownerlookup" {
-		s.Label, s.Type, s.Values, s.Closed = "Owner", crm.TypeChoice, owners, len(owners) < crm.MaxChoices
+		s.Label, s.Type, s.Values, s.Closed, s.Refers = "Owner", crm.TypeChoice, owners, len(owners) < crm.MaxChoices, true
 		s.Hint = "The user who connected owns new records unless another one is set."
 		return s, len(owners) > 0
 	}

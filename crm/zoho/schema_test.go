@@ -63,7 +63,7 @@ func TestSchemaField(t *testing.T) {
 		"the address":       {`"api_name":"Email","data_type":"email"`, nil},
 		"a further address": {`"api_name":"Secondary_Email","data_type":"email"`, nil},
 		"a name":            {`"api_name":"Last_Name","system_mandatory":true`, nil},
-		"the owner":         {`"api_name":"Owner","data_type":"ownerlookup","json_type":"jsonobject"`, &crm.SchemaField{Key: "Owner", Label: "Owner", Type: crm.TypeChoice, Create: true, Update: true, Closed: true, Values: owners}},
+		"the owner":         {`"api_name":"Owner","data_type":"ownerlookup","json_type":"jsonobject"`, &crm.SchemaField{Key: "Owner", Label: "Owner", Type: crm.TypeChoice, Create: true, Update: true, Closed: true, Values: owners, Refers: true}},
 	} {
 		got, ok := fieldsOf(t, told(c.changes)).Fields[0].schemaField(owners)
 		if ok && c.want != nil && c.want.Hint == "" {

@@ -16,8 +16,11 @@ import (
 // adds them.
 const tagsKey = ":tags"
 
+// maxTag is how many characters a tag may have.
+const maxTag = 25
+
 // tags are what can be set of them.
-var tags = crm.SchemaField{Key: tagsKey, Label: "Tags", Type: crm.TypeChoices, Create: true, Update: true,
+var tags = crm.SchemaField{Key: tagsKey, Label: "Tags", Type: crm.TypeChoices, Length: maxTag, Create: true, Update: true,
 	Calls: "One more API call for up to 100 sign-ups that get the same tags.",
 	Hint:  "They are added to those that are there. A tag that isn’t there yet comes to be; it may have up to 25 characters."}
 
