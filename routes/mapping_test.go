@@ -2,6 +2,7 @@ package routes_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -29,18 +30,24 @@ func mapped(t *testing.T, changes ...with) (w *world, b *browser, box *toy.CRM) 
 	b = w.as(john, "contoso")
 	b.get(b.authorize("toy")).to("/integrations/toy/connected")
 	b.get("/integrations/toy/connected")
-	all, err := w.store.Newsletters(t.Context(), w.tenant("contoso").ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := all[0].Form
-	f.Version++
-	f.Fields = append(f.Fields, forms.Field{ID: "f1", Key: "company", Type: forms.Text, Label: "Company", Most: 80},
+	w.form("contoso-weekly", forms.Field{ID: "f1", Key: "company", Type: forms.Text, Label: "Company", Most: 80},
 		forms.Field{ID: "f2", Key: "shade", Type: forms.Choice, Label: "Shade", Options: []forms.Option{{Value: "red", Label: "Red"}, {Value: "lime", Label: "Lime"}}})
-	if err := w.store.SaveForm(t.Context(), all[0].TenantID, all[0].ID, f, ""); err != nil {
-		t.Fatal(err)
-	}
 	return w, b, box
+}
+
+// form gives a newsletter's form further fields.
+func (w *world) form(slug string, more ...forms.Field) {
+	w.t.Helper()
+	n, err := w.store.NewsletterBySlug(w.t.Context(), slug)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	f := n.Form
+	f.Version++
+	f.Fields = append(slices.Clone(f.Fields), more...)
+	if err := w.store.SaveForm(w.t.Context(), n.TenantID, n.ID, f, ""); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // rows are the fields of a form that has rows: target, source, text and rule of each.
