@@ -2,6 +2,7 @@ package routes_test
 
 import (
 	"context"
+	"html"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -117,6 +118,28 @@ func read(t *testing.T, box *toy.CRM, key string) string {
 	}
 	return found["ada@example.com"][0].Own[key]
 }
+
+// Once a CRM is connected, the mapping is offered, until somebody has saved one, were it empty.
+func TestTheMappingIsOffered(t *testing.T) {
+	t.Parallel()
+	const offer = "Only the address and the names go to Toy CRM"
+	w, b, _ := mapped(t)
+	w.as(ann, "fabrikam").get("/integrations/toy").hasNot(offer)
+	b.get("/integrations/toy").is(200, offer, `<a class="button" href="`+toyMapping+`">Choose fields</a>`)
+	b.get("/integrations/toy/live").is(200, offer)
+	b.get("/").is(200).hasNot(offer)
+	b.get(b.get("/integrations/toy").polls()).is(204)
+	b.submit(toyMapping + "/read").to(toyMapping)
+	b.get("/integrations/toy").is(200, offer)
+	b.submit(toyMapping, "act", "save", "revision", "0").to(toyMapping)
+	b.get("/integrations/toy").is(200).hasNot(offer)
+	w.put(`DELETE FROM mappings`)
+	w.put(`UPDATE identities SET failed_at = 7, failed_code = 'x', retry_at = 7`)
+	b.get("/integrations/toy").is(200).hasNot(offer)
+}
+
+// polls is the address that a page asks for what is new.
+func (p page) polls() string { return html.UnescapeString(polled.FindStringSubmatch(p.body)[1]) }
 
 // A newsletter can have a mapping of its own, and give it up.
 func TestANewslettersOwnMapping(t *testing.T) {
