@@ -199,11 +199,17 @@ type Health struct {
 	SignUps       []map[State]int // how many signed up in each span, by where they are now
 	Problems      []Problem       // the greatest first of each state
 	Orgs          []OrgCount
+	Mapped        bool // a mapping of the CRM's own fields was saved; told by Watch.Health alone
 }
 
 // Health returns how a destination's deliveries are going, with the sign-ups of each span.
 func (d *Watch) Health(ctx context.Context, key DestinationKey, spans []Span) (h Health, err error) {
 	parts, sorted := d.health(&h, key, spans)
+	parts = append(parts, one(&h.Mapped, func(row scanner) (is bool, err error) {
+		var n int
+		err = row.Scan(&n)
+		return n > 0, err
+	}, `SELECT count(*) FROM mappings WHERE tenant_id = $1 AND destination_id = $2`, key.TenantID, key.DestinationID))
 	if err := ask(ctx, d.read, parts...); err != nil {
 		return Health{}, wrap("health", err)
 	}

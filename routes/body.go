@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"net/url"
 	"strings"
 
 	"gatepost/input"
@@ -37,6 +38,26 @@ func fieldValues(c *fiber.Ctx, name string) (values []string) {
 	}
 	for _, v := range multipartValues(c, name) {
 		values = append(values, d.Text([]byte(v)))
+	}
+	return values
+}
+
+// allFields are the values of all fields of the form, by their names.
+func allFields(c *fiber.Ctx) url.Values {
+	values := url.Values{}
+	d, err := formDecoder(c)
+	if err != nil {
+		return values // readable has refused it
+	}
+	for name, v := range c.Request().PostArgs().All() {
+		values.Add(string(name), d.Text(v))
+	}
+	if form, err := c.MultipartForm(); err == nil {
+		for name, all := range form.Value {
+			for _, v := range all {
+				values.Add(name, d.Text([]byte(v)))
+			}
+		}
 	}
 	return values
 }

@@ -2,6 +2,7 @@ package routes
 
 import (
 	"slices"
+	"strings"
 
 	"gatepost/crm/salesforce"
 )
@@ -16,13 +17,14 @@ func AuthEvents() map[string]string {
 }
 
 // Acts are what forms do, by their routes: the page that each is on, and the fields that
-// are carried through a log-in, with their labels at Salesforce.
+// are carried through a log-in, with their labels at Salesforce; of many of a kind, one.
 func Acts() map[string]Act {
 	all := make(map[string]Act)
 	for route, a := range acts {
 		out := Act{Back: a.back, Typed: map[string]string{}}
 		for _, f := range a.typed {
-			out.Typed[f.name] = f.of(salesforce.Provider)
+			name := strings.Replace(f.name, "*", "0", 1)
+			out.Typed[name] = f.called(name, salesforce.Provider)
 		}
 		all[route] = out
 	}
@@ -41,5 +43,5 @@ const MaxTyped = maxTyped
 // Carries reports whether a field of the form that is sent to a path is carried.
 func Carries(path, field string) bool {
 	a, _, _ := actOf(path)
-	return slices.ContainsFunc(a.typed, func(f typedField) bool { return f.name == field })
+	return slices.ContainsFunc(a.typed, func(f typedField) bool { _, ok := f.rest(field); return ok })
 }

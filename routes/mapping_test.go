@@ -2,6 +2,8 @@ package routes_test
 
 import (
 	"context"
+	"html"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -29,18 +31,24 @@ func mapped(t *testing.T, changes ...with) (w *world, b *browser, box *toy.CRM) 
 	b = w.as(john, "contoso")
 	b.get(b.authorize("toy")).to("/integrations/toy/connected")
 	b.get("/integrations/toy/connected")
-	all, err := w.store.Newsletters(t.Context(), w.tenant("contoso").ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := all[0].Form
-	f.Version++
-	f.Fields = append(f.Fields, forms.Field{ID: "f1", Key: "company", Type: forms.Text, Label: "Company", Most: 80},
+	w.form("contoso-weekly", forms.Field{ID: "f1", Key: "company", Type: forms.Text, Label: "Company", Most: 80},
 		forms.Field{ID: "f2", Key: "shade", Type: forms.Choice, Label: "Shade", Options: []forms.Option{{Value: "red", Label: "Red"}, {Value: "lime", Label: "Lime"}}})
-	if err := w.store.SaveForm(t.Context(), all[0].TenantID, all[0].ID, f, ""); err != nil {
-		t.Fatal(err)
-	}
 	return w, b, box
+}
+
+// form gives a newsletter's form further fields.
+func (w *world) form(slug string, more ...forms.Field) {
+	w.t.Helper()
+	n, err := w.store.NewsletterBySlug(w.t.Context(), slug)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	f := n.Form
+	f.Version++
+	f.Fields = append(slices.Clone(f.Fields), more...)
+	if err := w.store.SaveForm(w.t.Context(), n.TenantID, n.ID, f, ""); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // rows are the fields of a form that has rows: target, source, text and rule of each.
@@ -110,6 +118,28 @@ func read(t *testing.T, box *toy.CRM, key string) string {
 	}
 	return found["ada@example.com"][0].Own[key]
 }
+
+// Once a CRM is connected, the mapping is offered, until somebody has saved one, were it empty.
+func TestTheMappingIsOffered(t *testing.T) {
+	t.Parallel()
+	const offer = "Only the address and the names go to Toy CRM"
+	w, b, _ := mapped(t)
+	w.as(ann, "fabrikam").get("/integrations/toy").hasNot(offer)
+	b.get("/integrations/toy").is(200, offer, `<a class="button" href="`+toyMapping+`">Choose fields</a>`)
+	b.get("/integrations/toy/live").is(200, offer)
+	b.get("/").is(200).hasNot(offer)
+	b.get(b.get("/integrations/toy").polls()).is(204)
+	b.submit(toyMapping + "/read").to(toyMapping)
+	b.get("/integrations/toy").is(200, offer)
+	b.submit(toyMapping, "act", "save", "revision", "0").to(toyMapping)
+	b.get("/integrations/toy").is(200).hasNot(offer)
+	w.put(`DELETE FROM mappings`)
+	w.put(`UPDATE identities SET failed_at = 7, failed_code = 'x', retry_at = 7`)
+	b.get("/integrations/toy").is(200).hasNot(offer)
+}
+
+// polls is the address that a page asks for what is new.
+func (p page) polls() string { return html.UnescapeString(polled.FindStringSubmatch(p.body)[1]) }
 
 // A newsletter can have a mapping of its own, and give it up.
 func TestANewslettersOwnMapping(t *testing.T) {

@@ -51,6 +51,7 @@ func (s *server) wholeStatus(c *fiber.Ctx) (views.Status, error) {
 		return live, err
 	}
 	told(&live, read)
+	live.Unmapped = !read.Mapped
 	live.Chart, live.Range = chart(s.crm(c), r, starts, read.SignUps, string(views.ServicePage(live.Card.Service)), ""), r.id
 	live.Chart.Named = true
 	return live, nil

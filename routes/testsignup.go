@@ -1,27 +1,32 @@
 package routes
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"gatepost/crm"
 	"gatepost/db"
+	"gatepost/forms"
 	"gatepost/identity"
+	"gatepost/input"
 	"gatepost/newsletter"
 	"gatepost/views"
 
 	"github.com/gofiber/fiber/v2"
 )
 
-// testForm handles GET /newsletter/signup: the admin's test, and in ?sample=
-// what became of the last one.
+// testForm handles GET /newsletter/signup: the admin's test, for the newsletter in ?newsletter=, and
+// in ?sample= what became of the last one.
 func (s *server) testForm(c *fiber.Ctx) error {
-	page, _, err := s.testPage(c, newsletter.Form{})
+	t, err := s.newTest(c, cmp.Or(c.Query("newsletter"), who(c).overview.Subscriber.NewsletterSlug), forms.Sent{})
 	if err != nil {
 		return err
 	}
+	page := t.page(nil)
 	if c.Query("sample") != "" {
 		progress, err := s.progress(c)
 		if err != nil {
@@ -37,39 +42,125 @@ func (s *server) testForm(c *fiber.Ctx) error {
 
 // testSignUp handles POST /newsletter/signup. It goes the way of every sign-up.
 func (s *server) testSignUp(c *fiber.Ctx) error {
-	form := newsletter.Form{Email: field(c, "email"), FirstName: field(c, "first_name"), LastName: field(c, "last_name")}
-	page, all, err := s.testPage(c, form)
+	t, err := s.newTest(c, field(c, "newsletter"), nil)
 	if err != nil {
 		return err
 	}
-	clean, wrong := form.Check()
-	n, ok := bySlug(all, field(c, "newsletter"))
-	switch {
-	case !ok && len(all) > 1:
-		wrong["newsletter"] = "Please choose one of your newsletters. Those that are paused or archived take no sign-ups."
-	case !ok: // the page doesn't ask for it
-		wrong[""] = "This newsletter is not there any more, or takes no sign-ups now. Please try again with the page as it is now."
+	if shown := field(c, "shown"); field(c, "act") == "fields" || shown != "" && t.asksBeyond(shown) {
+		page := t.page(nil)
+		page.OtherFields = field(c, "act") != "fields"
+		return render(c, http.StatusOK, views.TestSignup(page))
 	}
-	if ok && n.State != db.NewsletterOpen {
-		field := "newsletter"
-		if len(all) == 1 {
-			field = ""
-		}
-		wrong[field] = n.Name + " is paused or archived, so it takes no sign-ups, a test neither. Open it again first."
-	}
+	clean, wrong := t.check()
 	if len(wrong) > 0 {
-		page.Errors = wrong
-		return render(c, http.StatusUnprocessableEntity, views.TestSignup(page))
+		return render(c, http.StatusUnprocessableEntity, views.TestSignup(t.page(wrong)))
 	}
-	id, err := s.Newsletters.Test(c.UserContext(), n, clean)
+	id, err := s.Newsletters.Test(c.UserContext(), t.of, clean)
 	if errors.Is(err, newsletter.ErrLeft) {
-		page.Errors = map[string]string{"email": "This person has left " + n.Name + ", so a test must not bring them back. Try another address, or mark them as active again on their page first."}
-		return render(c, http.StatusUnprocessableEntity, views.TestSignup(page))
+		return render(c, http.StatusUnprocessableEntity, views.TestSignup(t.page(views.FieldErrors{
+			"email": "This person has left " + t.of.Name + ", so a test must not bring them back. Try another address, or mark them as active again on their page first."})))
 	}
 	if err != nil {
 		return err
 	}
 	return redirect(c, testURL(id))
+}
+
+// testSignup is a test as it is filled in.
+type testSignup struct {
+	blank  views.TestSignupPage // without the fields of the form
+	chosen bool                 // the newsletter that was named is there, and takes sign-ups
+	of     db.Newsletter        // otherwise the first that does; zero when there is none
+	sent   forms.Sent
+}
+
+// newTest is a test for the newsletter with a slug, with what was sent; nil stands for what the
+// request has of the newsletter's fields.
+func (s *server) newTest(c *fiber.Ctx, slug string, sent forms.Sent) (t testSignup, err error) {
+	all, err := s.Newsletters.OfTenant(c.UserContext(), who(c).Tenant.ID)
+	if err != nil {
+		return t, err
+	}
+	all = slices.DeleteFunc(all, func(n db.Newsletter) bool { return n.State != db.NewsletterOpen })
+	t.blank = views.TestSignupPage{Page: s.page(c, "Send a test sign-up", views.NavNewsletters), Unconnected: s.unconnected(c)}
+	for _, n := range all {
+		t.blank.Newsletters = append(t.blank.Newsletters, views.Option{Value: n.Slug, Text: n.Name})
+	}
+	t.of, t.chosen = bySlug(all, slug)
+	switch {
+	case t.chosen:
+	case len(all) > 0:
+		t.of = all[0]
+	default:
+		t.of.Form = forms.First("")
+	}
+	if t.sent = sent; sent == nil {
+		t.sent = testSent(c, t.of.Form)
+	}
+	return t, nil
+}
+
+// ownPrefix stands before the names of fields that not every form has, since their keys may be any.
+const ownPrefix = "own-"
+
+// testName names a field of a newsletter's form in the test's.
+func testName(f forms.Field) string {
+	if slices.Contains([]string{forms.EmailID, forms.FirstNameID, forms.LastNameID}, f.ID) {
+		return f.Key
+	}
+	return ownPrefix + f.Key
+}
+
+// testSent is what was sent for a form. Pressing the button agrees to its words, of a test.
+func testSent(c *fiber.Ctx, d forms.Definition) forms.Sent {
+	sent := forms.Sent{forms.ConsentKey: {Texts: []string{"true"}}}
+	for _, f := range d.Shown() {
+		if texts := fieldValues(c, testName(f)); len(texts) > 0 {
+			sent[f.Key] = input.Value{Texts: texts}
+		}
+	}
+	return sent
+}
+
+// asksBeyond reports whether the newsletter has fields of its own that weren't on the page, which
+// showed those of the one with a slug.
+func (t testSignup) asksBeyond(slug string) bool {
+	return t.chosen && t.of.Slug != slug && slices.ContainsFunc(t.of.Form.Shown(), func(f forms.Field) bool { return strings.HasPrefix(testName(f), ownPrefix) })
+}
+
+// check returns what was filled in as it is to be stored, or what is wrong with it, by the names
+// of the test's fields.
+func (t testSignup) check() (newsletter.Checked, views.FieldErrors) {
+	clean, problems := newsletter.CheckForm(t.of, t.of.Form, t.sent)
+	wrong := views.FieldErrors{}
+	for key, p := range problems {
+		f, _ := t.of.Form.Field(key)
+		wrong[testName(f)] = p.In(forms.English)
+	}
+	switch {
+	case t.chosen:
+	case len(t.blank.Newsletters) > 1:
+		wrong["newsletter"] = "Please choose one of your newsletters. Those that are paused or archived take no sign-ups."
+	default: // the page doesn't ask for it
+		wrong[""] = "This newsletter is not there any more, or takes no sign-ups now. Please try again with the page as it is now."
+	}
+	return clean, wrong
+}
+
+// page is the page with what is filled in, and what is wrong with it.
+func (t testSignup) page(wrong views.FieldErrors) views.TestSignupPage {
+	p := t.blank
+	p.Errors, p.Newsletter = wrong, t.of.Slug
+	for _, f := range t.of.Form.Shown() {
+		v := readerField(f, forms.English, t.sent)
+		v.Name = testName(f)
+		if f.Type == forms.Hidden {
+			source, _ := forms.SourceNamed(f.From)
+			v.Kind, v.Type, v.Help = views.LineField, "text", "Nobody sees this field. On your form it is filled in with: "+source.Label+"."
+		}
+		p.Fields = append(p.Fields, v)
+	}
+	return p
 }
 
 // testProgress handles GET /newsletter/signup/{id}, which the page polls.
@@ -82,21 +173,6 @@ func (s *server) testProgress(c *fiber.Ctx) error {
 		return c.SendStatus(http.StatusNoContent)
 	}
 	return render(c, http.StatusOK, views.ProgressCard(progress))
-}
-
-func (s *server) testPage(c *fiber.Ctx, f newsletter.Form) (views.TestSignupPage, []db.Newsletter, error) {
-	all, err := s.Newsletters.OfTenant(c.UserContext(), who(c).Tenant.ID)
-	if err != nil {
-		return views.TestSignupPage{}, nil, err
-	}
-	all = slices.DeleteFunc(all, func(n db.Newsletter) bool { return n.State != db.NewsletterOpen })
-	page := views.TestSignupPage{Page: s.page(c, "Send a test sign-up", views.NavNewsletters), Newsletter: field(c, "newsletter"),
-		Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500),
-		Unconnected: s.unconnected(c)}
-	for _, n := range all {
-		page.Newsletters = append(page.Newsletters, views.Option{Value: n.Slug, Text: n.Name})
-	}
-	return page, all, nil
 }
 
 // unconnected are the CRMs that a sign-up has to wait for: one without a name while the

@@ -1,6 +1,8 @@
 package routes
 
 import (
+	"cmp"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -24,23 +26,44 @@ type act struct {
 	secret bool         // it has a secret too
 }
 
-// typedField is a field of a form. One without a label isn't shown: what it says stands
-// on the page, as which problem a note is about.
+// typedField is a field of a form, or, where the name ends in *, all whose names begin so. One
+// without a label isn't shown: what it says stands on the page, as which problem a note is about.
+// In a label, {} is the rest of such a name.
 type typedField struct{ name, label string }
 
-// of is the label in the words of the CRM that the form is about, where it has some; p is nil
-// where the form is about none.
-func (f typedField) of(p *crm.Provider) string {
-	if p == nil {
-		return f.label
+// rest is what a name has beyond the field's; ok is false for the name of another field.
+func (f typedField) rest(name string) (rest string, ok bool) {
+	prefix, many := strings.CutSuffix(f.name, "*")
+	if !many {
+		return "", name == f.name
 	}
-	if o, ok := p.Option(crm.OptionName(f.name)); ok && f.label != "" {
+	return strings.CutPrefix(name, prefix)
+}
+
+// called is the label of a name of the field's, in the words of the CRM that the form is about where
+// it has some; p is nil where the form is about none.
+func (f typedField) called(name string, p *crm.Provider) string {
+	rest, _ := f.rest(name)
+	label := strings.ReplaceAll(f.label, "{}", rest)
+	if p == nil {
+		return label
+	}
+	if o, ok := p.Option(crm.OptionName(f.name)); ok && label != "" {
 		return o.Label
 	}
 	if p.Logins != nil && f.name == "my_domain" {
 		return p.Logins.Label
 	}
-	return f.label
+	return label
+}
+
+// field returns what is carried of an act's fields under a name, and whether anything is.
+func (a act) field(name string) (typedField, bool) {
+	i := slices.IndexFunc(a.typed, func(f typedField) bool { _, ok := f.rest(name); return ok })
+	if i < 0 {
+		return typedField{}, false
+	}
+	return a.typed[i], true
 }
 
 // acts are all that the portal's forms do, by the route that takes them. Where nothing is
@@ -63,7 +86,7 @@ var acts = map[string]act{
 	"/newsletters/:slug/preview":        {back: "/newsletters/:slug"},
 	"/newsletters/:slug/state":          {back: "/newsletters/:slug/settings"},
 	"/newsletters/:slug/embed":          {back: "/newsletters/:slug/embed", typed: []typedField{{"sites", "Sites with the form"}}},
-	"/newsletter/signup":                {back: "/newsletter/signup", typed: []typedField{{"newsletter", "Newsletter"}, {"email", "E-mail address"}, {"first_name", "First name"}, {"last_name", "Last name"}}},
+	"/newsletter/signup":                {back: "/newsletter/signup", typed: []typedField{{"newsletter", "Newsletter"}, {"shown", ""}, {"email", "E-mail address"}, {"first_name", "First name"}, {"last_name", "Last name"}, {ownPrefix + "*", "Field {}"}}},
 	"/subscribers/:id/edit":             {back: "/subscribers/:id/edit", typed: []typedField{{"email", "E-mail address"}, {"first_name", "First name"}, {"last_name", "Last name"}}},
 	"/subscribers/:id/leave":            {back: "/subscribers/:id/leave", typed: []typedField{{"note", "Reason"}}},
 	"/newsletter/signup/:id/undo":       {back: "/newsletter/signup/:id/undo"},
@@ -77,7 +100,8 @@ var acts = map[string]act{
 	"/integrations/:service/disconnect": {back: "/integrations"},
 	"/integrations/:service/settings": {back: "/integrations/:service/settings", typed: []typedField{{"key", "Unique field"}, {"placeholder", "Last name when none is given"},
 		{"one", ""}, {"several", ""}, {"leads", ""}, {"save", ""}, {"share", ""}, {"pace", ""}}},
-	"/integrations/:service/mapping":       {back: "/integrations/:service/mapping"},
+	"/integrations/:service/mapping": {back: "/integrations/:service/mapping", typed: []typedField{{"target-*", "Field"}, {"source-*", ""}, {"text-*", "Fixed text"}, {"rule-*", ""}, {"from-*", ""}, {"value-*", ""},
+		{"for", "Newsletter"}, {"add", ""}, {"person", "Preview with the address"}, {"revision", ""}, {"act", ""}}},
 	"/integrations/:service/mapping/read":  {back: "/integrations/:service/mapping"},
 	"/integrations/:service/mapping/apply": {back: "/integrations/:service/mapping/apply"},
 	"/integrations/:service/newsletters":   {back: "/integrations/:service/newsletters"},
@@ -156,9 +180,14 @@ func (s *server) carry(c *fiber.Ctx) string {
 		return ""
 	}
 	values, something := url.Values{}, false
-	for _, f := range a.typed {
-		values[f.name] = fieldValues(c, f.name)
-		something = something || f.label != "" && strings.TrimSpace(strings.Join(values[f.name], "")) != ""
+	for name, sent := range allFields(c) {
+		f, ok := a.field(name)
+		empty := strings.TrimSpace(strings.Join(sent, "")) == ""
+		if !ok || empty && name != f.name { // of many, only those with something: there is no more room
+			continue
+		}
+		values[name] = sent
+		something = something || f.label != "" && !empty
 	}
 	values.Set("csrf", field(c, "csrf"))
 	text := c.Path() + "?" + values.Encode()
@@ -180,9 +209,12 @@ func readTyped(carried string) (t typed, ok bool) {
 	if _, t.author = auth.UnmaskForm(values.Get("csrf")); t.author == nil {
 		return typed{}, false
 	}
-	for _, f := range a.typed {
-		for _, v := range values[f.name] {
-			t.values.Add(f.name, strings.ToValidUTF8(v, "\uFFFD"))
+	for name, sent := range values {
+		if _, ok := a.field(name); !ok {
+			continue
+		}
+		for _, v := range sent {
+			t.values.Add(name, strings.ToValidUTF8(v, "\uFFFD"))
 		}
 	}
 	return t, true
@@ -201,8 +233,16 @@ func (t typed) tenantOf(user db.User, tenants []db.Tenant) (db.Tenant, bool) {
 func (s *server) showTyped(c *fiber.Ctx, status int, t typed) error {
 	page := views.TypedPage{Page: s.page(c, "Send it again?", views.NavNone), Path: t.path, Back: t.back, Secret: t.act.secret}
 	page.Zone = "" // there is no time on it
+	names := slices.SortedFunc(maps.Keys(t.values), byLength)
 	for _, f := range t.act.typed {
-		page.Fields = append(page.Fields, views.TypedField{Name: f.name, Label: f.of(s.CRMs.Of(t.crm)), Values: t.values[f.name]})
+		for _, name := range names {
+			if _, ok := f.rest(name); ok {
+				page.Fields = append(page.Fields, views.TypedField{Name: name, Label: f.called(name, s.CRMs.Of(t.crm)), Values: t.values[name]})
+			}
+		}
 	}
 	return render(c, status, views.Typed(page))
 }
+
+// byLength puts shorter names first, so that target-10 comes after target-9.
+func byLength(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) }

@@ -311,3 +311,43 @@ func TestAllThatCanBeTypedIsCarried(t *testing.T) {
 		t.Errorf("only %d fields", fields)
 	}
 }
+
+// Rows of a mapping, and a newsletter's own fields, come back as they were; nothing else does that
+// is called somehow like them.
+func TestRowsSurviveALogIn(t *testing.T) {
+	t.Parallel()
+	w, b, _ := mapped(t)
+	b.submit(toyMapping + "/read").to(toyMapping)
+	again := func(path string, pairs ...string) (in page, sent []string) {
+		t.Helper()
+		csrf := b.token()
+		b.submit("/logout").to("/login")
+		in = b.post(path, append(pairs, "csrf", csrf, "target", "x", "password-0", "a-password")...).logIn(b, john, password)
+		d, err := goquery.NewDocumentFromReader(strings.NewReader(in.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Find(`main form input[type=hidden]`).Each(func(_ int, s *goquery.Selection) { sent = append(sent, s.AttrOr("name", ""), s.AttrOr("value", "")) })
+		return in, sent
+	}
+	csrf := b.token()
+	b.submit("/logout").to("/login")
+	huge := rows([4]string{"company", "constant", strings.Repeat("x", routes.MaxTyped), "create"})
+	back := "/login?next=" + url.QueryEscape(toyMapping) + "&sent=no"
+	b.post(toyMapping, append(huge, "act", "save", "csrf", csrf)...).to(back)
+	b.get(back).is(200, "nothing was changed", "do it again").logIn(b, john, password).to(toyMapping)
+
+	row := [4]string{"company", "constant", "Typed <i>here</i>", "create"}
+	all := append(rows(row, [4]string{"colour", "field:shade", "", "always"}), "act", "save", "revision", "0", "from-1-0", "red", "value-1-0", "", "from-1-1", "lime", "value-1-1", "to:green")
+	in, sent := again(toyMapping, all...)
+	in.is(200, "Send it again", "company", "Typed <i>here</i>", "colour").hasNot("password-0", `name="target"`, `name="text-1"`)
+	b.post(toyMapping, sent...).to(toyMapping)
+	b.get(toyMapping).is(200, "Saved.", "<h3>Company name</h3>", `value="Typed <i>here</i>"`, `<option value="to:green" selected>`, `<option value="" selected>Nothing`)
+
+	in, sent = again(testPath, "newsletter", "contoso-weekly", "email", "sample@reader.test", "own-company", "Contoso Ltd", "own-shade", "lime", "own-", "")
+	in.is(200, "Field company", "Contoso Ltd", "Field shade").hasNot("password-0")
+	b.post(testPath, sent...).is(303)
+	if n := w.count(`SELECT count(*) FROM subscribers WHERE fields = '{"f1":"Contoso Ltd","f2":"lime"}'`); n != 1 {
+		t.Error("it was not sent again as it was typed")
+	}
+}

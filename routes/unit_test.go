@@ -210,7 +210,7 @@ func TestWhatWasTypedIsCalledAsTheCRMCallsIt(t *testing.T) {
 		for i, p := range []*crm.Provider{salesforce.Provider, hubspot.Provider, nil} {
 			for _, route := range []string{"/integrations/:service/connect", "/integrations/:service/settings"} {
 				for _, f := range acts[route].typed {
-					if got := f.of(p); f.name == name && got != want[i] {
+					if got := f.called(f.name, p); f.name == name && got != want[i] {
 						t.Errorf("%s: %q, want %q", name, got, want[i])
 					}
 				}

@@ -1,7 +1,9 @@
 package views
 
 import (
+	"cmp"
 	"strconv"
+	"strings"
 
 	"github.com/a-h/templ"
 )
@@ -93,9 +95,22 @@ func percent(n, of int) string {
 type Choice struct {
 	Name, Value, Label, Hint string
 	Checked, Checkbox        bool
+
+	ID      string // its name and value when empty
+	By      string // ids of what explains it beside the hint, as an error
+	Invalid bool
+	Focus   bool
 }
 
-func (c Choice) id() string { return c.Name + "-" + c.Value }
+func (c Choice) id() string { return cmp.Or(c.ID, c.Name+"-"+c.Value) }
+
+// describedBy names the elements that explain the choice.
+func (c Choice) describedBy() string {
+	if c.Hint == "" {
+		return c.By
+	}
+	return strings.TrimSpace(c.id() + "-hint " + c.By)
+}
 
 func (c Choice) inputType() string {
 	if c.Checkbox {

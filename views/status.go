@@ -38,6 +38,7 @@ type Status struct {
 	Range         string // id of the chart's range
 	Zone          string // in which times are written
 	Recount       Recount
+	Unmapped      bool // no mapping of the CRM's own fields was ever saved; not told on Home
 
 	// The rest tells that nothing is new: from it and the totals follow the chart, the last
 	// one that was delivered, the one that waits longest, and who is elsewhere.
@@ -83,7 +84,7 @@ type SumPage struct {
 
 // Version changes whenever the status would look different.
 func (s Status) Version() string {
-	s.CSRF, s.Card.CSRF = "", ""
+	s.CSRF, s.Card.CSRF, s.Unmapped = "", "", false
 	s.Chart, s.LastDelivered, s.OldestWaiting, s.Causes, s.CauseSince, s.Elsewhere = Chart{}, time.Time{}, time.Time{}, 0, time.Time{}, 0
 	s.Now = s.Now.Truncate(15 * time.Minute).UTC() // days begin at quarters of an hour, in some zones
 	return digest(s)
@@ -157,6 +158,15 @@ func (s Status) alert(c clock) Alert {
 func (s Status) neverSent() Alert {
 	return Alert{Title: count(s.NeverSent, "subscriber has", "subscribers have") + " not been sent to " + s.Card.Name,
 		Text: "Who signed up before it was there is sent when you say so.", About: "before"}
+}
+
+// unmapped reports whether to offer the mapping: once the CRM's fields can be read.
+func (s Status) unmapped() bool { return s.Unmapped && s.Card.State == Connected && !s.Card.Failing }
+
+// onlyNames offers the mapping.
+func (s Status) onlyNames() Alert {
+	return Alert{Title: "Only the address and the names go to " + s.Card.Name,
+		Text: "Choose which other fields are filled. If none are, save the mapping as it is, and this goes away.", About: "fields"}
 }
 
 // waiting says how many wait, or that nothing is sent when nobody does yet.

@@ -29,6 +29,7 @@ func statuses() map[string]Status {
 	return map[string]Status{
 		"well":      live(4, 0, 0, 1),
 		"ready":     with(live(0, 0, 0, 0), func(s *Status) { s.LastDelivered, s.Before, s.Chart.Series = time.Time{}, false, nil }),
+		"unmapped":  with(live(0, 0, 0, 0), func(s *Status) { s.Unmapped = true }),
 		"attention": live(4, 2, 3, 0),
 		"paused": with(live(4, 2, 0, 0), func(s *Status) {
 			s.Pause, s.OldestWaiting = &Pause{Code: "unavailable", Reason: hostile, Mend: hostile, Said: hostile, Until: at, TryNow: true}, at
@@ -74,6 +75,7 @@ func TestOneLookSaysWhetherAllIsWell(t *testing.T) {
 	all := statuses()
 	for name, want := range map[string]struct{ tone, title, badge, rail string }{
 		"well":         {"good", "All sign-ups arrive", "Connected", "  "},
+		"unmapped":     {"good", "Ready for sign-ups", "Connected", "  "},
 		"ready":        {"good", "Ready for sign-ups", "Connected", "  "},
 		"attention":    {"bad", "3 people need attention", "Needs attention", "  bad"},
 		"paused":       {"warn", "2 sign-ups wait for Salesforce", "Sign-ups wait", " warn "},

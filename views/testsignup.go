@@ -3,18 +3,19 @@ package views
 import (
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 )
 
-// TestSignupPage is for TestSignup. The form posts newsletter (a slug), email,
-// first_name, last_name and csrf to /newsletter/signup.
+// TestSignupPage is for TestSignup. The form posts newsletter (a slug), shown (the one whose fields
+// are on the page), its fields and csrf to /newsletter/signup; with act, which is fields, to see those
+// of the newsletter alone.
 type TestSignupPage struct {
 	Page
-	Newsletters []Option // slugs and names; a single one is not asked for
-	Newsletter  string   // chosen slug
-	Email       string
-	FirstName   string
-	LastName    string
+	Newsletters []Option      // slugs and names; a single one is not asked for
+	Newsletter  string        // slug of the one that is chosen, whose fields these are
+	Fields      []ReaderField // an error of theirs is in Errors
+	OtherFields bool          // another newsletter was chosen, with fields that weren't on the page
 	Errors      FieldErrors
 	Unconnected []CRM     // those that a sign-up has to wait for
 	Progress    *Progress // of the sample that was sent last
@@ -194,10 +195,48 @@ func (r UndoableRecord) text() string {
 	return "It has not been sent to " + r.CRM.Name + "."
 }
 
-func testFields(p TestSignupPage) []field {
-	return fields(p.Errors,
-		field{Name: "email", Label: "E-mail address", Type: "email", Value: p.Email, Autocomplete: "off", Focus: p.Progress == nil},
-		field{Name: "first_name", Label: "First name", Value: p.FirstName, Autocomplete: "off", Optional: true},
-		field{Name: "last_name", Label: "Last name", Value: p.LastName, Autocomplete: "off", Optional: true},
-	)
+// inOrder are the fields with their errors. The focus is on the first that has one, or, on a page
+// that is opened to fill it in, on the first.
+func (p TestSignupPage) inOrder() []ReaderField {
+	all, focused := slices.Clone(p.Fields), false
+	for i := range all {
+		f := &all[i]
+		f.Error = p.Errors[f.Name]
+		f.Focused = !focused && (f.Error != "" || len(p.Errors) == 0 && p.Progress == nil && i == 0)
+		focused = focused || f.Focused
+	}
+	return all
+}
+
+// field is a reader's field as the portal shows it: what is typed is somebody else's, so the browser
+// is not to fill it in.
+func (f ReaderField) field() field {
+	kind := f.Type
+	if f.Address {
+		kind = "email"
+	}
+	return field{Name: f.Name, Label: f.Label, Type: kind, Value: f.Value, Hint: f.Help, Error: f.Error, Autocomplete: "off", Optional: f.Optional != "", Focus: f.Focused}
+}
+
+// selectFrom is a field of which one option is chosen, with all of them.
+func (f ReaderField) selectFrom() (of field, all []Option) {
+	of = f.field()
+	for _, o := range f.Options {
+		if all = append(all, Option{Value: o.Value, Text: o.Label}); o.Chosen {
+			of.Value = o.Value
+		}
+	}
+	return of, all
+}
+
+// box is the box of a field's option with a number; of a field that is one box, the only one.
+func (f ReaderField) box(i int) Choice {
+	c := Choice{Name: f.Name, Checkbox: true, Invalid: f.Error != "", Focus: f.Focused && i == 0}
+	if f.Kind == BoxField {
+		c.ID, c.Value, c.Label, c.Checked, c.By = f.Name, "true", f.Label, f.Value == "true", f.describedBy()
+		return c
+	}
+	o := f.Options[i]
+	c.ID, c.Value, c.Label, c.Checked = f.Name+"-"+strconv.Itoa(i+1), o.Value, o.Label, o.Chosen
+	return c
 }

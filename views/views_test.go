@@ -126,8 +126,12 @@ func testSignup(progress *Progress) TestSignupPage {
 	return TestSignupPage{
 		Page: portalPage("Test sign-up", NavNewsletters), Unconnected: []CRM{salesforce}, Progress: progress,
 		Newsletters: []Option{{"contoso-weekly", "Contoso Weekly"}, {"contoso-daily", "Contoso Daily"}}, Newsletter: "contoso-daily",
-		Email: "reader@example.com", FirstName: "Ada",
-		Errors: FieldErrors{"email": "Please give an address such as name@example.com.", "newsletter": "Please choose one."},
+		Fields: []ReaderField{{Name: "email", Label: "E-mail address", Type: "text", Address: true, Value: "reader@example.com"}, {Name: "first_name", Label: "First name", Optional: "(optional)", Type: "text", Value: "Ada"},
+			{Kind: AreaField, Name: "own-wish", Label: "Wish", Help: "Anything.", Value: hostile}, {Kind: SelectField, Name: "own-shade", Label: "Shade", Options: []ReaderOption{{Label: "Please choose"}, {Value: "red one", Label: "Red", Chosen: true}}},
+			{Kind: BoxesField, Name: "own-topics", Label: "Topics", Optional: "(optional)", Help: "Several.", Options: []ReaderOption{{Value: "a b", Label: "A"}, {Value: "b", Label: "B", Chosen: true}}},
+			{Kind: BoxField, Name: "own-sure", Label: "I am sure", Help: "Quite.", Value: "true"}},
+		OtherFields: true,
+		Errors:      FieldErrors{"email": "Please give an address such as name@example.com.", "newsletter": "Please choose one.", "own-topics": "Choose.", "own-sure": "Tick it."},
 	}
 }
 
