@@ -288,16 +288,22 @@ func (m *mapped) required() (names []string) {
 	return slices.Compact(names)
 }
 
-// ReadSchema asks a destination's CRM for its fields, keeps them, and sees what that means for its
-// mappings: see keepSchema. It fails with a *crm.Failure when they couldn't be asked for.
+// ReadSchema asks a destination's CRM for its fields since somebody wants it, keeps them, and sees what
+// that means for its mappings: see keepSchema. Fields that the CRM refused though it showed them are
+// tried again. It fails with a *crm.Failure when they couldn't be asked for.
 func (d *Dispatcher) ReadSchema(ctx context.Context, to db.DestinationKey) error {
+	return d.readSchema(ctx, to, true)
+}
+
+// readSchema is ReadSchema; again says whether refused fields are tried again.
+func (d *Dispatcher) readSchema(ctx context.Context, to db.DestinationKey, again bool) error {
 	ctx, cancel := context.WithTimeout(ctx, checkUpTime)
 	defer cancel()
 	c, err := d.Connect(ctx, to)
 	if err != nil {
 		return crm.Failed(err)
 	}
-	_, stop, err := d.keepSchema(ctx, to, c, nil, true)
+	_, stop, err := d.keepSchema(ctx, to, c, nil, again)
 	if stop != nil {
 		return stop
 	}
@@ -306,7 +312,8 @@ func (d *Dispatcher) ReadSchema(ctx context.Context, to db.DestinationKey) error
 }
 
 // ReadStaleSchemas reads the fields of those CRMs anew that were read more than a day ago. One that
-// can't be asked keeps no other one from it.
+// can't be asked keeps no other one from it. What a CRM refused though it showed it stays left out: nothing says
+// that it is taken now, and all who arrived since would be sent again each day.
 func (d *Dispatcher) ReadStaleSchemas(ctx context.Context) error {
 	stale, err := d.Store.StaleSchemas(ctx, d.Now().Add(-24*time.Hour))
 	rand.Shuffle(len(stale), func(i, j int) { stale[i], stale[j] = stale[j], stale[i] }) // or the same ones would come last whenever time is short
@@ -314,7 +321,7 @@ func (d *Dispatcher) ReadStaleSchemas(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := d.ReadSchema(ctx, to); err != nil {
+		if err := d.readSchema(ctx, to, false); err != nil {
 			d.Log.WarnContext(ctx, "the fields of a CRM can't be read", "tenant", to.TenantID, "destination", to.DestinationID, "error", err)
 		}
 	}

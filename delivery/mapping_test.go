@@ -394,6 +394,14 @@ func TestAFieldThatIsRefused(t *testing.T) {
 	if p := h.paused(); h.subscriber("a", id).State != db.Delivered || len(p) != 1 || p[0].Code != "NO_FIELD" {
 		t.Errorf("got %+v, paused %+v", h.subscriber("a", id), p)
 	}
+	d.Now = func() time.Time { return time.Now().Add(25 * time.Hour) }
+	schemas := c.schemas
+	if err := d.ReadStaleSchemas(t.Context()); err != nil || c.schemas != schemas+1 {
+		t.Fatalf("read %d times, %v", c.schemas-schemas, err)
+	}
+	if len(h.paused()) != 1 || h.subscriber("a", id).State != db.Delivered {
+		t.Errorf("a day later: paused %+v, %s", h.paused(), h.subscriber("a", id).State)
+	}
 	c.refuses = nil
 	if err := d.ReadSchema(t.Context(), to("a")); err != nil {
 		t.Fatal(err)
