@@ -27,7 +27,7 @@ func (p *program) newsletterCommand() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			set.Slug = args[0]
-			return p.withNewsletters(cmd.Context(), func(store *db.DB) error { return p.addNewsletter(cmd.Context(), store, tenant, set) })
+			return p.withStore(cmd.Context(), func(store *db.DB) error { return p.addNewsletter(cmd.Context(), store, tenant, set) })
 		},
 	}
 	add.Flags().StringVar(&tenant, "tenant", "", "slug of the tenant (required)")
@@ -43,7 +43,7 @@ func (p *program) newsletterCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		PreRunE: func(*cobra.Command, []string) error { return knownOutput(output) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.withNewsletters(cmd.Context(), func(store *db.DB) error { return p.listNewsletters(cmd.Context(), store, of, output) })
+			return p.withStore(cmd.Context(), func(store *db.DB) error { return p.listNewsletters(cmd.Context(), store, of, output) })
 		},
 	}
 	ls.Flags().StringVar(&of, "tenant", "", "only those of this tenant")
@@ -59,19 +59,6 @@ func languageCodes() string {
 		codes = append(codes, string(l.Code))
 	}
 	return strings.Join(codes, ", ")
-}
-
-// withNewsletters runs fn on the configured database.
-func (p *program) withNewsletters(ctx context.Context, fn func(*db.DB) error) error {
-	c, err := readStorage(p.env)
-	if err != nil {
-		return err
-	}
-	store, err := p.openStore(ctx, c.Database)
-	if err != nil {
-		return err
-	}
-	return errors.Join(fn(store), store.Close())
 }
 
 func (p *program) addNewsletter(ctx context.Context, store *db.DB, tenant string, set newsletter.Settings) error {

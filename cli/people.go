@@ -20,15 +20,7 @@ import (
 
 // withPeople runs fn on the people in the configured database.
 func (p *program) withPeople(ctx context.Context, fn func(*auth.People) error) error {
-	c, err := readStorage(p.env)
-	if err != nil {
-		return err
-	}
-	store, err := p.openStore(ctx, c.Database)
-	if err != nil {
-		return err
-	}
-	return errors.Join(fn(auth.NewPeople(store, store.Now)), store.Close())
+	return p.withStore(ctx, func(store *db.DB) error { return fn(auth.NewPeople(store, store.Now)) })
 }
 
 func (p *program) tenantCommand() *cobra.Command {

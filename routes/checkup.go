@@ -46,12 +46,9 @@ func (s *server) checkUp(c *fiber.Ctx) error {
 	return render(c, http.StatusOK, views.CheckUp(page))
 }
 
-// runCheckUp handles POST /integrations/{service}/checkup.
-func (s *server) runCheckUp(c *fiber.Ctx) error {
-	if _, err := s.Vault.Service(c.UserContext(), c.Params("service")); err != nil {
-		return err
-	}
-	err := s.Delivery.CheckUp(c.UserContext(), s.here(c).Key())
+// flashAsked says what came of a question to the CRM: that it is done, or that it failed and why. It
+// returns err unless that is the CRM's own.
+func (s *server) flashAsked(c *fiber.Ctx, err error, done, failed string) error {
 	var f *crm.Failure
 	switch {
 	case errors.As(err, &f):
@@ -59,11 +56,23 @@ func (s *server) runCheckUp(c *fiber.Ctx) error {
 			return err
 		}
 		e := s.explained(c, s.crm(c), f.Code, s.crm(c).AskedOnce(f.Code))
-		s.flash(c, views.FlashWarning, "The check-up was not possible. "+e.What+" "+e.Mend)
+		s.flash(c, views.FlashWarning, failed+" "+e.What+" "+e.Mend)
 	case err != nil:
 		return err
 	default:
-		s.flash(c, views.FlashSuccess, "Checked just now.")
+		s.flash(c, views.FlashSuccess, done)
+	}
+	return nil
+}
+
+// runCheckUp handles POST /integrations/{service}/checkup.
+func (s *server) runCheckUp(c *fiber.Ctx) error {
+	if _, err := s.Vault.Service(c.UserContext(), c.Params("service")); err != nil {
+		return err
+	}
+	err := s.Delivery.CheckUp(c.UserContext(), s.here(c).Key())
+	if err := s.flashAsked(c, err, "Checked just now.", "The check-up was not possible."); err != nil {
+		return err
 	}
 	return redirect(c, healthURL(c)+"/checkup")
 }

@@ -550,18 +550,8 @@ func (s *server) readSchema(c *fiber.Ctx) error {
 		return err
 	}
 	err = s.Delivery.ReadSchema(c.UserContext(), s.here(c).Key())
-	var f *crm.Failure
-	switch {
-	case errors.As(err, &f):
-		if err := s.look(c); err != nil { // it may have ended the connection
-			return err
-		}
-		e := s.explained(c, s.crm(c), f.Code, s.crm(c).AskedOnce(f.Code))
-		s.flash(c, views.FlashWarning, "The fields could not be read. "+e.What+" "+e.Mend)
-	case err != nil:
+	if err := s.flashAsked(c, err, "Read just now.", "The fields could not be read."); err != nil {
 		return err
-	default:
-		s.flash(c, views.FlashSuccess, "Read just now.")
 	}
 	return redirect(c, withQuery("/integrations/"+card.Service+"/mapping", query("for", cut(field(c, "for"), 200))))
 }
