@@ -35,7 +35,7 @@ func numbersOf(n db.Newsletter, details db.NewsletterDetails) views.NewsletterNu
 	v.Of = len(latest)
 	ways := map[string]int{}
 	for _, l := range latest {
-		ways[cmp.Or(sourceNames[newsletter.Source(l.Source)], l.Source)]++
+		ways[cmp.Or(sourceNames[l.Source].name, l.Source)]++
 	}
 	v.Sources = append(v.Sources, sourceGroup("By", ways))
 	for _, f := range n.Form.Fields {
@@ -57,7 +57,12 @@ func viewNumbers(n db.NewsletterNumbers) views.NewsletterNumbers {
 	return views.NewsletterNumbers{Views: n.AllViews(), Framed: n.Views[db.ViewOfFrame], SignUps: n.SignUps}
 }
 
-var sourceNames = map[newsletter.Source]string{newsletter.FromForm: "Form", newsletter.FromAPI: "JSON", newsletter.FromTest: "Tests by your team"}
+// sourceNames are what pages call the ways by which sign-ups come: in a table, and behind "signed up".
+var sourceNames = map[string]struct{ name, where string }{
+	string(newsletter.FromForm): {"Form", "on the public form"},
+	string(newsletter.FromAPI):  {"API", "from another site or program"},
+	string(newsletter.FromTest): {"Tests by your team", "as a test in the portal"},
+}
 
 // mostSources is how many sources are told apart; the rest is one.
 const mostSources = 8

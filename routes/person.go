@@ -160,7 +160,7 @@ var fieldNames = []struct{ key, name string }{{"email", "E-mail address"}, {"fir
 
 // consent tells a sign-up in words.
 func consent(c db.Consent, newsletter string, form forms.Definition) views.Moment {
-	m := views.Moment{At: c.At, Icon: "form", Title: "Signed up for " + newsletter, Quote: c.Words, Source: sourceName(c.Source)}
+	m := views.Moment{At: c.At, Icon: "form", Title: "Signed up for " + newsletter, Quote: c.Words, Source: sourceNames[c.Source].where}
 	if c.Repeated {
 		m.Title = "Signed up again"
 	}
@@ -248,16 +248,6 @@ func stepIn(p *crm.Provider, e, before db.Event) views.Moment {
 		m.Lines = append(m.Lines, "The newsletter doesn’t feed "+p.Name+" any more.")
 	}
 	return m
-}
-
-func sourceName(source string) string {
-	switch source {
-	case "api":
-		return "from another site or program"
-	case "test":
-		return "as a test in the portal"
-	}
-	return "on the public form"
 }
 
 // retryOne handles POST /subscribers/{id}/retry.
