@@ -867,6 +867,21 @@ func races() []race {
 				wantN(t, d, 1, `SELECT count(*) FROM sealing_keys WHERE current = 1`)
 			}}
 		}},
+		{"AddMACKeys", "two processes begin", func(t *testing.T, d *DB) duel {
+			key := d.freshKey(t)
+			_, err := d.write.Exec(`DELETE FROM mac_keys`)
+			unless(t, err)
+			add := func(sealed string) func(*DB) error {
+				return func(d *DB) error {
+					return d.AddMACKeys(t.Context(), key, []MACKey{{Purpose: "a", Sealed: sealed}, {Purpose: "b", Sealed: sealed}})
+				}
+			}
+			return duel{add("one"), add("other"), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 2, `SELECT count(*) FROM mac_keys`)
+				wantN(t, d, 1, `SELECT count(DISTINCT sealed_mac_key) FROM mac_keys`)
+			}}
+		}},
 		{"Reseal SaveIdentity", "connected anew while it is sealed anew", func(t *testing.T, d *DB) duel {
 			key := d.freshKey(t)
 			g := granted(someone(t, d))
