@@ -251,6 +251,20 @@ func (p *People) NewTenant(slug, name string) (db.NewTenant, error) {
 	return db.NewTenant{Tenant: t, Newsletter: firstNewsletter(t)}, nil
 }
 
+// PauseTenant has the forms of the tenant with the given slug take no sign-ups, or take them again. It
+// gives FieldErrors (tenant) where there is none.
+func (p *People) PauseTenant(ctx context.Context, slug string, paused bool) (db.Tenant, error) {
+	t, err := p.tenantBySlug(ctx, slug)
+	if err != nil {
+		return t, err
+	}
+	err = p.store.PauseTenant(ctx, t.ID, paused)
+	if errors.Is(err, db.ErrNotFound) { // removed meanwhile
+		return t, noTenant(slug)
+	}
+	return t, err
+}
+
 // SetTenant renames the tenant with the given slug. An empty name or new slug
 // leaves that as it is. It gives FieldErrors (tenant, slug, name), for a slug that is taken
 // as db.ErrConflict too.

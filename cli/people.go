@@ -64,11 +64,15 @@ type tenantRow struct {
 	CreatedAt time.Time  `json:"created_at"`
 	ClosedAt  *time.Time `json:"closed_at,omitempty"` // when it was removed
 	WipeAt    *time.Time `json:"wipe_at,omitempty"`   // when its data is deleted
+	PausedAt  *time.Time `json:"paused_at,omitempty"` // since when its forms take no sign-ups
 }
 
 // state tells whether the tenant is open.
 func (r tenantRow) state() string {
-	if r.ClosedAt == nil {
+	switch {
+	case r.ClosedAt == nil && r.PausedAt != nil:
+		return "paused"
+	case r.ClosedAt == nil:
 		return "open"
 	}
 	return "closed, deleted on " + r.WipeAt.Format("2006-01-02")
@@ -82,7 +86,7 @@ func (p *program) listTenants(ctx context.Context, output string) func(*auth.Peo
 		}
 		rows := []tenantRow{}
 		for _, t := range all {
-			rows = append(rows, tenantRow{t.Slug, t.Name, t.CreatedAt.UTC(), optional(t.ClosedAt), optional(t.WipeAt)})
+			rows = append(rows, tenantRow{t.Slug, t.Name, t.CreatedAt.UTC(), optional(t.ClosedAt), optional(t.WipeAt), optional(t.PausedAt)})
 		}
 		if output == "json" {
 			return p.json(rows)

@@ -18,27 +18,51 @@ import (
 
 func (p *program) tenantSetCommand() *cobra.Command {
 	var name, slug string
-	var reopen bool
+	var reopen, paused bool
 	set := &cobra.Command{
 		Use:   "set SLUG",
-		Short: "Rename a tenant, or take its removal back",
+		Short: "Rename a tenant, pause its forms, or take its removal back",
 		Long: "Changes a tenant's name or slug. Addresses of its sign-up forms stay as they are.\n" +
 			"With --reopen a tenant that was removed less than seven days ago is there again, with its people and subscribers.\n" +
-			"Its connections were revoked and have to be made anew.",
+			"Its connections were revoked and have to be made anew.\n" +
+			"With --paused all of its forms take no sign-ups, until --paused=false. What was taken goes on to its CRMs.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if name == "" && slug == "" && !reopen {
-				return usage("say what to change: --name, --slug or --reopen")
+			pauses := cmd.Flags().Changed("paused")
+			if name == "" && slug == "" && !reopen && !pauses {
+				return usage("say what to change: --name, --slug, --paused or --reopen")
 			}
 			return p.withPeople(cmd.Context(), func(people *auth.People) error {
+				if pauses && reopen {
+					return usage("--paused and --reopen are two steps: reopen first")
+				}
+				if pauses {
+					if err := p.pauseTenant(cmd.Context(), people, args[0], paused); err != nil || name == "" && slug == "" {
+						return err
+					}
+				}
 				return p.setTenant(cmd.Context(), people, args[0], slug, name, reopen)
 			})
 		},
 	}
 	set.Flags().StringVar(&name, "name", "", "new name for people")
 	set.Flags().StringVar(&slug, "slug", "", "new slug")
+	set.Flags().BoolVar(&paused, "paused", false, "have its forms take no sign-ups; --paused=false has them take sign-ups again")
 	set.Flags().BoolVar(&reopen, "reopen", false, "take back the removal of a tenant whose data is not deleted yet")
 	return set
+}
+
+func (p *program) pauseTenant(ctx context.Context, people *auth.People, slug string, paused bool) error {
+	t, err := people.PauseTenant(ctx, slug, paused)
+	if err != nil {
+		return err
+	}
+	says := "Tenant %s takes sign-ups again.\n"
+	if paused {
+		says = "The forms of tenant %s take no sign-ups, from within a second on. What came before goes on to its CRMs.\n"
+	}
+	_, err = fmt.Fprintf(p.out, says, t.Slug)
+	return err
 }
 
 func (p *program) setTenant(ctx context.Context, people *auth.People, old, slug, name string, reopen bool) error {

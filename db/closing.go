@@ -237,6 +237,15 @@ func (d *Work) SetTenant(ctx context.Context, t Tenant) error {
 	return wrap("set a tenant", changed(res, err, ErrNotFound))
 }
 
+// PauseTenant has the forms of an open tenant take no sign-ups, or take them again. What came before goes on to
+// its CRMs. A tenant that is closed gives ErrNotFound.
+func (d *Work) PauseTenant(ctx context.Context, tenantID string, paused bool) error {
+	res, err := d.execNotify(ctx, Notice{Kind: NoticeNewsletters},
+		`UPDATE tenants SET paused_at = CASE WHEN CAST($2 AS BIGINT) = 0 THEN 0 WHEN paused_at > 0 THEN paused_at ELSE $3 END WHERE id = $1 AND closed_at = 0`,
+		tenantID, bit(paused), millis(d.now()))
+	return wrap("pause a tenant", changed(res, err, ErrNotFound))
+}
+
 // AnyTenantBySlug is TenantBySlug for those who close and reopen tenants: it finds
 // closed ones too.
 func (d *Work) AnyTenantBySlug(ctx context.Context, slug string) (Tenant, error) {

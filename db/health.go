@@ -103,6 +103,7 @@ type Consent struct {
 	Page     string            // address of the page with the form; empty where nobody knows
 	Act      ConsentAct        // given, unless it says otherwise
 	How      LeftHow           // of one that was withdrawn
+	From     Address           // from where, as long as the tenant keeps it
 	Repeated bool              // the address was there already
 	Version  int               // of the form that was shown
 	Replaced map[string]string // values of before that the sign-up replaced, by the ids of fields
@@ -141,7 +142,7 @@ func (d *Watch) History(ctx context.Context, tenantID, subscriberID string) (h H
 	h.Consents, err = collect(ctx, d.read, func(row scanner) (c Consent, err error) {
 		var id, replaced, shown string
 		var at int64
-		err = row.Scan(&id, &at, &c.Source, &c.Words, &replaced, &c.Version, &c.Repeated, &shown, &c.Page, &c.Act, &c.How)
+		err = row.Scan(&id, &at, &c.Source, &c.Words, &replaced, &c.Version, &c.Repeated, &shown, &c.Page, &c.Act, &c.How, &c.From.IP, &c.From.UserAgent)
 		c.At = fromMillis(at)
 		if err == nil && replaced != "" {
 			err = json.Unmarshal([]byte(replaced), &c.Replaced)
@@ -150,9 +151,11 @@ func (d *Watch) History(ctx context.Context, tenantID, subscriberID string) (h H
 			err = json.Unmarshal([]byte(shown), &c.Shown)
 		}
 		return c, err
-	}, `SELECT s.id, s.created_at, s.source, w.text, '', s.form_version, 0, w.shown, s.page, 'given', '' FROM subscribers s JOIN wordings w ON w.id = s.wording_id
+	}, `SELECT s.id, s.created_at, s.source, w.text, '', s.form_version, 0, w.shown, s.page, 'given', '', COALESCE(a.ip, ''), COALESCE(a.user_agent, '') FROM subscribers s JOIN wordings w ON w.id = s.wording_id
+			LEFT JOIN consent_addresses a ON a.tenant_id = s.tenant_id AND a.subscriber_id = s.id AND a.at = s.created_at
 			WHERE s.tenant_id = $1 AND s.id = $2
-		UNION ALL SELECT c.id, c.at, c.source, w.text, c.replaced, c.form_version, CASE WHEN c.act = 'given' THEN 1 ELSE 0 END, w.shown, c.page, c.act, c.how FROM consents c JOIN wordings w ON w.id = c.wording_id
+		UNION ALL SELECT c.id, c.at, c.source, w.text, c.replaced, c.form_version, CASE WHEN c.act = 'given' THEN 1 ELSE 0 END, w.shown, c.page, c.act, c.how, COALESCE(a.ip, ''), COALESCE(a.user_agent, '') FROM consents c JOIN wordings w ON w.id = c.wording_id
+			LEFT JOIN consent_addresses a ON c.act = 'given' AND a.tenant_id = c.tenant_id AND a.subscriber_id = c.subscriber_id AND a.at = c.at
 			WHERE c.tenant_id = $1 AND c.subscriber_id = $2
 		ORDER BY 1 DESC LIMIT $3`, tenantID, subscriberID, HistoryLimit)
 	if err != nil {

@@ -12,23 +12,31 @@ type IncidentKind string
 
 // The kinds of incidents.
 const (
-	IncidentBroken    IncidentKind = "broken"    // the connection died
-	IncidentFailing   IncidentKind = "failing"   // its renewal is refused, and somebody has to do something
-	IncidentWaiting   IncidentKind = "waiting"   // sign-ups have been waiting for long
-	IncidentAttention IncidentKind = "attention" // many came to need attention
-	IncidentSilent    IncidentKind = "silent"    // a busy form got no sign-up
-	IncidentField     IncidentKind = "field"     // fields of the CRM that are to be filled in are gone, or locked
+	IncidentBroken     IncidentKind = "broken"     // the connection died
+	IncidentFailing    IncidentKind = "failing"    // its renewal is refused, and somebody has to do something
+	IncidentWaiting    IncidentKind = "waiting"    // sign-ups have been waiting for long
+	IncidentAttention  IncidentKind = "attention"  // many came to need attention
+	IncidentSilent     IncidentKind = "silent"     // a busy form got no sign-up
+	IncidentSpike      IncidentKind = "spike"      // a form got far more sign-ups than is usual
+	IncidentAttack     IncidentKind = "attack"     // most sign-ups of a form are held
+	IncidentConfirming IncidentKind = "confirming" // few people press the button of their confirmation mails
+	IncidentField      IncidentKind = "field"      // fields of the CRM that are to be filled in are gone, or locked
 )
+
+// OfNewsletter reports whether incidents of the kind are about a newsletter, and not about a CRM.
+func (k IncidentKind) OfNewsletter() bool {
+	return k == IncidentSilent || k == IncidentSpike || k == IncidentAttack || k == IncidentConfirming
+}
 
 // Trouble is something that is not as it should be.
 type Trouble struct {
 	TenantID string
 	Kind     IncidentKind
-	About    string // the newsletter's id, of IncidentSilent; else the destination's, or the service's of a connection that is none
+	About    string // the newsletter's id, where the kind is OfNewsletter; else the destination's, or the service's of a connection that is none
 	Service  string // that the destination or the connection is of
 	Delivers bool   // it is about a destination
 	Cause    string // a code, when there is one
-	N        int    // how many people it is about
+	N        int    // how many people it is about; of IncidentConfirming, how many of 100 press the button
 	Since    time.Time
 }
 

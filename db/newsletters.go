@@ -15,20 +15,25 @@ import (
 
 // Newsletter is what readers sign up for.
 type Newsletter struct {
-	ID         string
-	TenantID   string
-	TenantName string
-	Slug       string // names it in public addresses
-	Name       string
-	Consent    string // the words that a reader agrees to
-	CreatedAt  time.Time
-	State      NewsletterState
-	Page       PublicPage
-	Readers    ReaderRules
-	LogoID     string           // of its Logo; empty for none
-	Form       forms.Definition // the version that it shows now
-	Revision   int64            // goes up with each change
+	ID          string
+	TenantID    string
+	TenantName  string
+	Slug        string // names it in public addresses
+	Name        string
+	Consent     string // the words that a reader agrees to
+	CreatedAt   time.Time
+	State       NewsletterState
+	AddressDays int  // for how many days it is kept from where people agreed; 0 for not at all
+	Stopped     bool // the operator has paused the tenant's forms
+	Page        PublicPage
+	Readers     ReaderRules
+	LogoID      string           // of its Logo; empty for none
+	Form        forms.Definition // the version that it shows now
+	Revision    int64            // goes up with each change
 }
+
+// Open reports whether the newsletter takes sign-ups.
+func (n Newsletter) Open() bool { return n.State == NewsletterOpen && !n.Stopped }
 
 // NewsletterState says whether a newsletter takes sign-ups.
 type NewsletterState string
@@ -54,7 +59,7 @@ type PublicPage struct {
 	Sites       []string `json:"sites,omitempty"`    // origins at which the form stands, as the tenant says
 }
 
-const selectNewsletter = `SELECT n.id, n.tenant_id, t.name, n.slug, n.name, n.consent, n.created_at, n.state, n.page, n.readers, n.logo_id, n.form_version, n.revision,
+const selectNewsletter = `SELECT n.id, n.tenant_id, t.name, CASE WHEN t.paused_at > 0 THEN 1 ELSE 0 END, t.address_days, n.slug, n.name, n.consent, n.created_at, n.state, n.page, n.readers, n.logo_id, n.form_version, n.revision,
 	COALESCE((SELECT f.definition FROM form_versions f WHERE f.newsletter_id = n.id AND f.version = n.form_version), '')
 	FROM newsletters n JOIN tenants t ON t.id = n.tenant_id `
 
@@ -156,7 +161,7 @@ func scanNewsletter(row scanner) (Newsletter, error) {
 	var n Newsletter
 	var created int64
 	var page, rules, form string
-	if err := row.Scan(&n.ID, &n.TenantID, &n.TenantName, &n.Slug, &n.Name, &n.Consent, &created, &n.State, &page, &rules, &n.LogoID, &n.Form.Version, &n.Revision, &form); err != nil {
+	if err := row.Scan(&n.ID, &n.TenantID, &n.TenantName, &n.Stopped, &n.AddressDays, &n.Slug, &n.Name, &n.Consent, &created, &n.State, &page, &rules, &n.LogoID, &n.Form.Version, &n.Revision, &form); err != nil {
 		return n, err
 	}
 	n.CreatedAt = fromMillis(created)

@@ -99,6 +99,9 @@ func (b *book) repeatOnce(ctx context.Context, s SignUp, k known, becomes State,
 		return err
 	}
 	b.received(s, Repeated)
+	if err := b.keepAddress(ctx, s, k.id); err != nil {
+		return err
+	}
 	if k.state == OnHold {
 		if err := b.change.decideHold(ctx, k.place, HoldReleased); err != nil {
 			return err

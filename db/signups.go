@@ -32,6 +32,7 @@ type SignUp struct {
 	CanMail bool     // mails can be sent
 	Held    []string // names of the checks for which somebody is to decide first
 	Network string   // MAC of where it came from; empty where nobody knows
+	From    Address  // from where, where the tenant keeps it
 }
 
 // Presentation is what was shown with the words that somebody agreed to. It is stored once for
@@ -242,6 +243,9 @@ func (b *book) arrive(ctx context.Context, s SignUp, id string, state State, wor
 	b.received(s, kind)
 	b.fresh = append(b.fresh, fresh{s.TenantID, id})
 	b.change.tally.add(s.place(id, state), 1)
+	if err := b.keepAddress(ctx, s, id); err != nil {
+		return err
+	}
 	switch state {
 	case Unconfirmed:
 		return b.askToConfirm(ctx, s, id)

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-const tenantColumns = `t.id, t.slug, t.name, t.created_at, t.closed_at, t.wipe_at`
+const tenantColumns = `t.id, t.slug, t.name, t.created_at, t.closed_at, t.wipe_at, t.paused_at`
 
 func scanTenant(r scanner) (Tenant, error) {
 	var t Tenant
-	var created, closed, wipe int64
-	err := r.Scan(&t.ID, &t.Slug, &t.Name, &created, &closed, &wipe)
-	t.CreatedAt, t.ClosedAt, t.WipeAt = fromMillis(created), fromMillis(closed), fromMillis(wipe)
+	var created, closed, wipe, paused int64
+	err := r.Scan(&t.ID, &t.Slug, &t.Name, &created, &closed, &wipe, &paused)
+	t.CreatedAt, t.ClosedAt, t.WipeAt, t.PausedAt = fromMillis(created), fromMillis(closed), fromMillis(wipe), fromMillis(paused)
 	return t, err
 }
 

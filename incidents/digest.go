@@ -98,7 +98,7 @@ func Open(crms crm.Providers, d db.Digest) (items []Item) {
 		items = append(items, problemItems(crms.For(to.Service), to, len(d.Destinations) > 1)...)
 	}
 	for _, i := range d.Incidents {
-		if i.Kind == db.IncidentSilent || i.Kind == db.IncidentField && i.Fields != "" {
+		if i.Kind.OfNewsletter() || i.Kind == db.IncidentField && i.Fields != "" {
 			items = append(items, itemOf(crms, i))
 		}
 	}
@@ -128,6 +128,9 @@ func itemOf(crms crm.Providers, i db.Incident) Item {
 	item := Item{What: w.Title, More: upper(local(i, i.Since)) + ". " + w.Mend, Path: w.Path, Link: w.Link}
 	if i.Kind == db.IncidentWaiting {
 		item.N, item.What = i.N, "Waiting: "+crms.For(i.Service).Sentence(i.Cause).Title
+	}
+	if i.Kind.OfNewsletter() {
+		item.What = w.Title + ": " + i.Newsletter
 	}
 	if i.Kind == db.IncidentSilent {
 		item.What, item.More = w.Title+": "+i.Newsletter, "No sign-ups "+local(i, i.Since)+". Open the page that your form is on, and sign up yourself."

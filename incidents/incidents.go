@@ -21,6 +21,10 @@ const (
 	WaitingFor = 15 * time.Minute // sign-ups wait for long from then on
 	FailsFor   = time.Minute      // a renewal is tried again after so long once it has failed several times, for more than a minute in all
 	PileUp     = 10               // so many came to need attention in this hour and the one before
+	SpikeMin   = 200              // so many new sign-ups in two hours are many, where
+	SpikeTimes = 10               // they are so many times what is usual
+	AttackMin  = 50               // so many held sign-ups in an hour are an attack, where they are most of all
+	ConfirmMin = 50               // of fewer confirmation mails nobody can tell how many are pressed
 	Usual      = 10               // so many sign-ups in the same hours of an ordinary week make a silence odd
 )
 
@@ -43,6 +47,9 @@ type Store interface {
 	LongWaiting(ctx context.Context, before time.Time) ([]db.LongWait, error)
 	PileUps(ctx context.Context, min int, since time.Time) ([]db.PileUp, error)
 	Silences(ctx context.Context, now time.Time) ([]db.Silence, error)
+	Spikes(ctx context.Context, now time.Time, min, times int) ([]db.Trouble, error)
+	Attacks(ctx context.Context, since time.Time, min int) ([]db.Trouble, error)
+	Unconfirming(ctx context.Context, now time.Time, min int) ([]db.Trouble, error)
 	PausedFieldTroubles(ctx context.Context) ([]db.Trouble, error)
 	SignedUpSince(ctx context.Context, tenantID, newsletterID string, since time.Time) (bool, error)
 	OpenIncidents(ctx context.Context) ([]db.Incident, error)
@@ -171,8 +178,8 @@ func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
 	if err != nil {
 		return l, err
 	}
+	l.found(broken)
 	for _, t := range broken {
-		l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
 		l.lasting[trouble{t.TenantID, db.IncidentFailing, t.About}] = true // it got worse
 	}
 	failing, err := w.Store.FailingConnections(ctx, FailsFor)
@@ -184,8 +191,32 @@ func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
 			l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
 		}
 	}
-	err = errors.Join(w.findWaiting(ctx, &l, now), w.findPileUps(ctx, &l, now), w.findSilences(ctx, &l, now), w.findPausedFields(ctx, &l))
+	err = errors.Join(w.findWaiting(ctx, &l, now), w.findPileUps(ctx, &l, now), w.findSilences(ctx, &l, now), w.findPausedFields(ctx, &l), w.findOfReaders(ctx, &l, now))
 	return l, err
+}
+
+// findOfReaders finds forms that get too many sign-ups, or robots', and confirmation mails that few
+// people press. An attack lasts until fewer than half as many are held.
+func (w *Watch) findOfReaders(ctx context.Context, l *look, now time.Time) error {
+	spikes, err := w.Store.Spikes(ctx, now, SpikeMin, SpikeTimes)
+	l.found(spikes)
+	unconfirming, confirming := w.Store.Unconfirming(ctx, now, ConfirmMin)
+	l.found(unconfirming)
+	attacks, attacking := w.Store.Attacks(ctx, now.Add(-time.Hour), AttackMin/2)
+	for _, t := range attacks {
+		l.lasting[of(t)] = true
+		if t.N >= AttackMin {
+			l.troubles = append(l.troubles, t)
+		}
+	}
+	return errors.Join(err, confirming, attacking)
+}
+
+// found adds troubles that last as long as they are found.
+func (l *look) found(troubles []db.Trouble) {
+	for _, t := range troubles {
+		l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
+	}
 }
 
 // findWaiting finds where sign-ups wait for long. Where that is so because the connection
@@ -224,9 +255,7 @@ func (w *Watch) findPileUps(ctx context.Context, l *look, now time.Time) error {
 // findPausedFields finds CRMs of which fields are paused.
 func (w *Watch) findPausedFields(ctx context.Context, l *look) error {
 	troubles, err := w.Store.PausedFieldTroubles(ctx)
-	for _, t := range troubles {
-		l.troubles, l.lasting[of(t)] = append(l.troubles, t), true
-	}
+	l.found(troubles)
 	return err
 }
 

@@ -543,7 +543,7 @@ func TestWordsNameTheCRM(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	at := time.Date(2026, 3, 4, 10, 30, 0, 0, time.UTC)
-	for _, kind := range []db.IncidentKind{db.IncidentBroken, db.IncidentWaiting, db.IncidentAttention, db.IncidentSilent, db.IncidentField} {
+	for _, kind := range []db.IncidentKind{db.IncidentBroken, db.IncidentWaiting, db.IncidentAttention, db.IncidentSilent, db.IncidentSpike, db.IncidentAttack, db.IncidentConfirming, db.IncidentField} {
 		for _, cause := range []string{"", "invalid_grant", "DUPLICATE_VALUE", "NEVER_HEARD_OF"} {
 			for _, n := range []int{0, 1, 1200} {
 				i := db.Incident{Trouble: db.Trouble{Kind: kind, Service: "sfdc", Delivers: true, Cause: cause, N: n, Since: at}, MendedAt: at, TimeZone: "Europe/Berlin", Newsletter: "Weekly"}

@@ -35,7 +35,7 @@ const nothingToDo = "Nothing to do."
 // AsOf says, for a letter that is read later, of when the numbers are in what Tell says;
 // nothing where there are none.
 func AsOf(i db.Incident, now time.Time) string {
-	if i.Kind == db.IncidentSilent || i.Kind == db.IncidentBroken && i.N == 0 {
+	if i.Kind.OfNewsletter() || i.Kind == db.IncidentBroken && i.N == 0 {
 		return ""
 	}
 	return "As of " + Moment(now, i.TimeZone) + "."
@@ -62,6 +62,15 @@ func Tell(crms crm.Providers, i db.Incident) Words {
 	case db.IncidentSilent:
 		return Words{"No sign-ups from a busy form", fmt.Sprintf("%s has had no sign-up %s. In the same hours of the last weeks it had %d or more, in three weeks out of four. That is hardly chance.", i.Newsletter, since, i.N),
 			"Open the page that your form is on, and sign up yourself: the form may be gone, broken, or covered by something. If you stopped it on purpose, there is nothing to do.", "/newsletters", "View newsletters"}
+	case db.IncidentSpike:
+		return Words{"Many more sign-ups than usual", fmt.Sprintf("%s got %s %s, ten times what is usual or more.", i.Newsletter, count(i.N, "sign-up", "sign-ups"), since),
+			"If you are advertising, there is nothing to do. If not, look at who they are: for robots, switch the checks on under the newsletter’s settings.", "/subscribers", "View subscribers"}
+	case db.IncidentAttack:
+		return Words{"A form is under attack", fmt.Sprintf("Most of the sign-ups of %s look like a robot’s %s: %d were held. Nothing of them reached your CRM, and nobody got a mail.", i.Newsletter, since, i.N),
+			"Nothing to do as long as it is so. Look through what is held, and accept people who were held by mistake.", "/quarantine", "View what is held"}
+	case db.IncidentConfirming:
+		return Words{"Few people confirm", fmt.Sprintf("Only %d in 100 of those who were asked to confirm for %s pressed the button, %s. That is less than half of what is usual.", i.N, i.Newsletter, since),
+			"Usually the mails don’t arrive: sign up yourself, and look whether the mail is there, or among spam. Then ask the people who run this service to check their mail server.", "/newsletters", "View newsletters"}
 	}
 	return Words{}
 }
@@ -117,12 +126,15 @@ func Mended(crms crm.Providers, i db.Incident) Words {
 		return Words{nameOf(crms, i.Service) + " is connected again", "The connection works again " + at + ".", nothingToDo, connections, "View the connection"}
 	}
 	w := map[db.IncidentKind]Words{
-		db.IncidentBroken:    {Title: p.Name + " is connected again", What: "The connection works again " + at + ". Sign-ups that were waiting are being sent."},
-		db.IncidentFailing:   {Title: "The connection to " + p.Name + " is renewed again", What: "It works again " + at + "."},
-		db.IncidentWaiting:   {Title: "No sign-ups have been waiting for long", What: "Those that had were dealt with. All is well " + at + "."},
-		db.IncidentAttention: {Title: "Few sign-ups need attention now", What: "Most of those that did have been dealt with. All is well " + at + "."},
-		db.IncidentField:     {Title: "All mapped " + p.Name + " fields can be filled in again", What: "They can be written " + at + ". Who arrived without them is sent again."},
-		db.IncidentSilent:    {Title: "Sign-ups are coming in again", What: i.Newsletter + " has had sign-ups again " + at + "."},
+		db.IncidentBroken:     {Title: p.Name + " is connected again", What: "The connection works again " + at + ". Sign-ups that were waiting are being sent."},
+		db.IncidentFailing:    {Title: "The connection to " + p.Name + " is renewed again", What: "It works again " + at + "."},
+		db.IncidentWaiting:    {Title: "No sign-ups have been waiting for long", What: "Those that had were dealt with. All is well " + at + "."},
+		db.IncidentAttention:  {Title: "Few sign-ups need attention now", What: "Most of those that did have been dealt with. All is well " + at + "."},
+		db.IncidentField:      {Title: "All mapped " + p.Name + " fields can be filled in again", What: "They can be written " + at + ". Who arrived without them is sent again."},
+		db.IncidentSilent:     {Title: "Sign-ups are coming in again", What: i.Newsletter + " has had sign-ups again " + at + "."},
+		db.IncidentSpike:      {Title: "Sign-ups are as many as usual again", What: i.Newsletter + " gets about as many sign-ups as usual again " + at + "."},
+		db.IncidentAttack:     {Title: "The attack on a form is over", What: i.Newsletter + " has had few sign-ups that look like a robot’s " + at + "."},
+		db.IncidentConfirming: {Title: "People confirm again", What: "As many as usual press the button of the confirmation mails for " + i.Newsletter + " again " + at + "."},
 	}[i.Kind]
 	w.Mend, w.Path, w.Link = nothingToDo, statusPath(p, ""), "View status"
 	return w

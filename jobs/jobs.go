@@ -54,6 +54,7 @@ type Store interface {
 	JobDriver() riverdriver.Driver[*sql.Tx]
 	SweepVault(ctx context.Context) error
 	ExpireMails(ctx context.Context) error
+	ForgetAddresses(ctx context.Context) error
 	ExpireIncidents(ctx context.Context) error
 	FollowCauses(ctx context.Context) error
 	Wipes
@@ -196,7 +197,7 @@ func (w *sweepWorker) Timeout(*river.Job[sweepJob]) time.Duration { return 4 * t
 
 // Work puts away what has expired, and seals anew what outdated keys have sealed.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
-	err := errors.Join(w.store.SweepVault(ctx), w.store.ExpireMails(ctx), w.store.ExpireIncidents(ctx), w.store.FollowCauses(ctx), w.store.ExpireSessions(ctx),
+	err := errors.Join(w.store.SweepVault(ctx), w.store.ExpireMails(ctx), w.store.ForgetAddresses(ctx), w.store.ExpireIncidents(ctx), w.store.FollowCauses(ctx), w.store.ExpireSessions(ctx),
 		resume(ctx, w.store, w.log))
 	unopened, resealing := w.keys.Reseal(ctx, nil)
 	if unopened > 0 {

@@ -46,6 +46,8 @@ type Came struct {
 	Confirmed bool     // who hands it on says that the person confirmed it already
 	Held      []string // names of the checks for which somebody is to decide first
 	Network   string   // MAC of where it came from; empty where nobody knows
+	IP        string   // address of the client
+	UserAgent string   // what its browser calls itself
 }
 
 // MACs makes keyed digests; *seal.MACs does.
@@ -185,19 +187,23 @@ func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, came C
 	if f == (Checked{}) {
 		return "", ErrInvalid
 	}
-	if n.State != db.NewsletterOpen {
+	if !n.Open() {
 		return "", ErrClosed
 	}
 	if f.words == "" { // of somebody who works there
 		f.words, f.version = n.Form.Consent.Words, n.Form.Version
 	}
 	key := strings.ToLower(f.email)
+	var from db.Address
+	if n.AddressDays > 0 {
+		from = db.Address{IP: came.IP, UserAgent: came.UserAgent}
+	}
 	return s.write(ctx, db.SignUp{
 		TenantID: n.TenantID, NewsletterID: n.ID,
 		Email: f.email, EmailKey: key,
 		FirstName: f.firstName, LastName: f.lastName,
 		Consent: f.words, Shown: f.shown, Page: came.Page, Source: string(came.Source), At: s.now(), Fields: f.fields, FormVersion: f.version,
-		MAC: s.suppressionMAC(n.TenantID, key), Confirm: n.Readers.Confirm && !came.Confirmed, CanMail: s.mail, Held: came.Held, Network: came.Network,
+		MAC: s.suppressionMAC(n.TenantID, key), Confirm: n.Readers.Confirm && !came.Confirmed, CanMail: s.mail, Held: came.Held, Network: came.Network, From: from,
 	})
 }
 

@@ -24,7 +24,7 @@ func (s *server) signupForm(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if n.State != db.NewsletterOpen {
+	if !n.Open() {
 		return render(c, http.StatusOK, views.SignupMessage(closedPage(c, n)))
 	}
 	s.countView(c, n)
@@ -48,7 +48,7 @@ func (s *server) signUp(c *fiber.Ctx) error {
 		return err
 	}
 	asJSON, language := wantsJSON(c), forms.Language(n.Page.Language)
-	if n.State != db.NewsletterOpen {
+	if !n.Open() {
 		return s.refuseClosed(c, n, asJSON)
 	}
 	sent, err := decodeSignup(c, n.Form)
@@ -69,7 +69,7 @@ func (s *server) signUp(c *fiber.Ctx) error {
 	if len(problems) > 0 {
 		return s.renderForm(c, http.StatusUnprocessableEntity, n, shown, sent, problems)
 	}
-	came := newsletter.Came{Source: newsletter.FromAPI, Page: s.pageOf(c, n)}
+	came := newsletter.Came{Source: newsletter.FromAPI, Page: s.pageOf(c, n), IP: s.clientIP(c), UserAgent: cut(strings.ToValidUTF8(c.Get(fiber.HeaderUserAgent), ""), mostShownAgain)}
 	if isForm(mediaType(c)) { // by a script on somebody's page too, which is answered in JSON
 		came.Source = newsletter.FromForm
 	}

@@ -81,7 +81,7 @@ func (s *server) newTest(c *fiber.Ctx, slug string, sent forms.Sent) (t testSign
 	if err != nil {
 		return t, err
 	}
-	all = slices.DeleteFunc(all, func(n db.Newsletter) bool { return n.State != db.NewsletterOpen })
+	all = slices.DeleteFunc(all, func(n db.Newsletter) bool { return !n.Open() })
 	t.blank = views.TestSignupPage{Page: s.page(c, "Send a test sign-up", views.NavNewsletters), Unconnected: s.unconnected(c)}
 	for _, n := range all {
 		t.blank.Newsletters = append(t.blank.Newsletters, views.Option{Value: n.Slug, Text: n.Name})

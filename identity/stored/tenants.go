@@ -10,6 +10,7 @@ type Tenant struct {
 	CreatedAt time.Time
 	ClosedAt  time.Time // zero while it is open
 	WipeAt    time.Time // when the data of a closed one is deleted
+	PausedAt  time.Time // since when its forms take no sign-ups; zero when they do
 }
 
 // FirstNewsletter is the newsletter that a tenant is born with.
