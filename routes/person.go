@@ -26,6 +26,7 @@ import (
 type PersonStore interface {
 	Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error)
 	History(ctx context.Context, tenantID, subscriberID string) (db.History, error)
+	Confirmations(ctx context.Context, tenantID, subscriberID string) ([]db.Confirmation, error)
 	Retry(ctx context.Context, key db.DestinationKey, subscriberID, actor string) (bool, error)
 	Dismiss(ctx context.Context, key db.DestinationKey, subscriberID, actor, note string) (bool, error)
 	Return(ctx context.Context, tenantID, subscriberID, actor string) (bool, error)

@@ -262,6 +262,7 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodGet, "/subscribers", s.subscribers)
 	admin(http.MethodGet, "/subscribers.csv", s.subscribersCSV)
 	admin(http.MethodGet, "/subscribers/:id", s.person)
+	admin(http.MethodGet, "/subscribers/:id/consent", s.consentRecord)
 	admin(http.MethodPost, "/subscribers/:id/retry", s.retryOne)
 	admin(http.MethodPost, "/subscribers/:id/dismiss", s.dismissOne)
 	admin(http.MethodPost, "/subscribers/:id/return", s.markAsActive)

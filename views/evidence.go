@@ -1,0 +1,30 @@
+package views
+
+// ConsentPage is for Consent. Times are in UTC, to the second, as texts; empty for none.
+type ConsentPage struct {
+	Page
+	ID         string
+	Name       string
+	Email      string
+	Newsletter string
+	Status     State
+	Acts       []ConsentAct // the earliest first
+	Mails      []ConsentMail
+	Earlier    bool // there are more acts than are shown
+	PrintedAt  string
+}
+
+// ConsentAct is something that somebody did with their consent.
+type ConsentAct struct {
+	Title string
+	At    string
+	Words string // that were shown
+	Facts []Filled
+}
+
+// ConsentMail is a confirmation mail.
+type ConsentMail struct {
+	SentAt    string
+	OpenedAt  string // the page behind its link, first
+	PressedAt string // the button
+}
