@@ -37,7 +37,7 @@ var keptInMemory = map[string]string{
 	logged:     `identity.Vault.otherApps`,
 	costsACall: `crm/connect.findings.all crm/hubspot.Shared.portals crm/salesforce.Shapes.orgs crm/wire.RefusedTokens.tokens crm/zoho.Shared.tokens delivery.Dispatcher.paces delivery.Dispatcher.vain`,
 	halfLeft:   `crm/zoho.Shared.orgs crm/zoho.account.spent`,
-	constant: `newsletter.consents routes.defaultLabels routes.purposeNames routes.sourceNames routes.stateWords routes.typeNames
+	constant: `newsletter.consents routes.apiDocsPage routes.defaultLabels routes.purposeNames routes.sourceNames routes.stateWords routes.typeNames
 		crm/mapping.expected crm/mapping.fits crm/mapping.typeNames crm/mapping.types crm/hubspot.access crm/hubspot.codes crm/hubspot.types crm/salesforce.types crm/zoho.types crm/salesforce.access crm/salesforce.codes crm/salesforce.refused crm/zoho.access crm/zoho.codes crm/zoho.editions crm/zoho.refused auth.commonWords auth.favourites auth.lines auth.neighbours auth.tooEasy cli.makesDatabase cli.mendedBy cli.onlyReads
 		cli.letter.peaks cli.variables delivery.ranks delivery.recordFates identity.EventMeanings identity.Service.AskParams identity.Service.Includes identity.Service.Params identity.Vault.services identity.endOfCode identity.flagOf
 		routes.acts routes.callStatus routes.columnNames routes.completionFailures routes.failures routes.framingFields routes.jsonSentences routes.lookOf routes.notUndone routes.recordFates routes.refusals routes.replicationWords seal.registry.kinds zones.atlas.byName zones.atlas.byRegion zones.loaded`,

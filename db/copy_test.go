@@ -116,7 +116,7 @@ func TestServeAndCopyAtTheSameMoment(t *testing.T) {
 
 // Whoever opens a marked database is refused, but for those who only read.
 func TestAMarkedDatabaseIsNotOpened(t *testing.T) {
-	where := before(t, 0)
+	where := empty.Copy(t)
 	d, err := Open(t.Context(), where)
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestAMarkedDatabaseIsNotOpened(t *testing.T) {
 
 // Nobody brings tables up to date while they are copied.
 func TestAMarkedDatabaseIsNotMigrated(t *testing.T) {
-	where := before(t, 0)
+	where := empty.Copy(t)
 	d, err := Open(t.Context(), where)
 	if err != nil {
 		t.Fatal(err)
@@ -166,19 +166,21 @@ func TestAMarkedDatabaseIsNotMigrated(t *testing.T) {
 	}
 }
 
-// copyWorld is a file with rows in every table, and an empty database on a server.
+// copyWorld is a file with rows in every table, and a database on a server.
 type copyWorld struct {
 	t        *testing.T
 	from, to string
 	added    int64 // rows in each table
 }
 
-func newCopyWorld(t *testing.T) *copyWorld {
+// newCopyWorld returns one whose target is a copy of into: bare, where the copy is to make
+// the tables, which takes most of its time, or empty.
+func newCopyWorld(t *testing.T, into *testdb.Template) *copyWorld {
 	t.Helper()
 	if url, err := testdb.Server(); err != nil || url == "" {
 		t.Skip("copies go to PostgreSQL: " + testdb.Variable + " names no server")
 	}
-	w := &copyWorld{t, filepath.Join(t.TempDir(), "gatepost.db"), bare.Copy(t), 0}
+	w := &copyWorld{t, empty.File(t), into.Copy(t), 0}
 	w.add("a", "ünï ☃", "it's")
 	return w
 }
@@ -299,7 +301,7 @@ func (w *copyWorld) moved() {
 }
 
 func TestCopyMovesEverything(t *testing.T) {
-	w := newCopyWorld(t)
+	w := newCopyWorld(t, bare)
 	copied, told, err := w.copy("")
 	if err != nil || copied.Rows != 3*copied.Tables || copied.Tables < 30 || !slices.Contains(told, "subscribers 3/3") {
 		t.Fatalf("%+v, %v, %v", copied, told, err)
@@ -312,7 +314,7 @@ func TestCopyMovesEverything(t *testing.T) {
 }
 
 func TestACopyThatWasStoppedGoesOn(t *testing.T) {
-	w := newCopyWorld(t)
+	w := newCopyWorld(t, bare)
 	if _, _, err := w.copy("newsletters"); err == nil {
 		t.Fatal("it wasn't stopped")
 	}
@@ -329,7 +331,7 @@ func TestACopyThatWasStoppedGoesOn(t *testing.T) {
 
 // What changed after a copy was given up would be missing if that one went on.
 func TestACopyThatWasGivenUpBeginsAnew(t *testing.T) {
-	w := newCopyWorld(t)
+	w := newCopyWorld(t, empty)
 	if _, _, err := w.copy("subscribers"); err == nil {
 		t.Fatal("it wasn't stopped")
 	}
@@ -348,7 +350,7 @@ func TestACopyThatWasGivenUpBeginsAnew(t *testing.T) {
 
 // Of the job runner's tables nothing is copied: what no sweep finds is queued again, once.
 func TestACopyQueuesWhatWaits(t *testing.T) {
-	w := newCopyWorld(t)
+	w := newCopyWorld(t, empty)
 	w.change(`UPDATE mails SET state = 'queued' WHERE id = 'a'`)
 	for range 2 {
 		if _, _, err := w.copy("subscribers"); err == nil {
@@ -369,7 +371,7 @@ func TestACopyQueuesWhatWaits(t *testing.T) {
 // Whom the search finds isn't copied either, nor queued with the hand-over, which must end
 // soon however many they are: who serves the target goes through them step by step.
 func TestACopyFindsEverybodyAnew(t *testing.T) {
-	w := newCopyWorld(t)
+	w := newCopyWorld(t, empty)
 	w.change(`INSERT INTO search_looks (one, after_tenant, after_id, ended_at) VALUES (1, '', '', 4102444800000)`)
 	if _, _, err := w.copy(""); err != nil {
 		t.Fatal(err)
@@ -385,7 +387,7 @@ func TestACopyFindsEverybodyAnew(t *testing.T) {
 
 // Killed between the two marks, it is told to go on once more.
 func TestACopyThatWasKilledAtTheEndGoesOn(t *testing.T) {
-	w := newCopyWorld(t)
+	w := newCopyWorld(t, empty)
 	if _, _, err := w.copy(""); err != nil {
 		t.Fatal(err)
 	}
@@ -405,7 +407,7 @@ func TestACopyThatWasKilledAtTheEndGoesOn(t *testing.T) {
 }
 
 func TestACopyWhoseCountsDifferHandsNothingOver(t *testing.T) {
-	w := newCopyWorld(t)
+	w := newCopyWorld(t, empty)
 	if _, _, err := w.copy("subscribers"); err == nil {
 		t.Fatal("it wasn't stopped")
 	}
@@ -434,7 +436,7 @@ func TestACopyThatIsRefusedLeavesTheSourceAlone(t *testing.T) {
 		"it is being copied to": func(target *DB) error { return claims(context.Background(), target) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newCopyWorld(t)
+			w := newCopyWorld(t, empty)
 			target := w.open(w.to)
 			if err := prepare(target); err != nil {
 				t.Fatal(err)
@@ -460,7 +462,7 @@ func TestACopyThatIsRefusedLeavesTheSourceAlone(t *testing.T) {
 
 // A copy of what is open would be of what it was in the beginning.
 func TestNobodyChangesWhatIsCopied(t *testing.T) {
-	w := newCopyWorld(t)
+	w := newCopyWorld(t, empty)
 	other := w.open(w.from)
 	defer func() { _ = other.Close() }()
 	tried := 0

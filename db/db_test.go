@@ -389,7 +389,7 @@ func (d *DB) later(passed time.Duration) {
 
 // A program that is older than the tables would read and write them wrongly.
 func TestOpenRefusesNewerTables(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "gatepost.db")
+	path := empty.File(t)
 	d, err := Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)

@@ -66,14 +66,20 @@ func nothingYet(t *testing.T) string {
 	return filepath.Join(t.TempDir(), "gatepost.db")
 }
 
+// earlier are the databases with the tables of earlier versions, by version, that tests have
+// asked for: they ask one after the other.
+var earlier = map[int64]*testdb.Template{}
+
 // before returns a database with the tables of an earlier version.
 func before(t *testing.T, version int64) string {
 	t.Helper()
-	where := nothingYet(t)
-	if _, err := Migrate(t.Context(), where, version, nil); err != nil {
-		t.Fatal(err)
+	if earlier[version] == nil {
+		earlier[version] = testdb.NewTemplate(fmt.Sprintf("version_%d", version), func(ctx context.Context, at string) error {
+			_, err := Migrate(ctx, at, version, nil)
+			return err
+		})
 	}
-	return where
+	return earlier[version].Copy(t)
 }
 
 // Of processes that begin at the same moment one makes the tables, and the others wait.

@@ -39,12 +39,8 @@ const (
 func isAPI(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), "/api/") }
 
 // api mounts the API, and its description for programs and for people.
-func (s *server) api(app *fiber.App) error {
-	docs, err := s.apiDocs()
-	if err != nil {
-		return err
-	}
-	app.Get(apiPath+"/docs", docs)
+func (s *server) api(app *fiber.App) {
+	app.Get(apiPath+"/docs", s.apiDocs)
 	app.Get(apiPath+"/openapi.json", func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderContentType, "application/openapi+json")
 		return c.Send(openAPI)
@@ -69,7 +65,6 @@ func (s *server) api(app *fiber.App) error {
 	add(http.MethodPost, "/authorizations", auth.Authorize, s.apiBegin)
 	add(http.MethodGet, "/authorizations/:id", auth.Authorize, s.apiAuthorization)
 	add(http.MethodPost, "/authorizations/:id/complete", auth.Authorize, s.apiComplete)
-	return nil
 }
 
 const localAPIKey = "api-key"

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"gatepost/static"
 	"gatepost/views"
@@ -128,32 +129,40 @@ type apiSchema struct {
 	More        jsontext.Value     `json:"additionalProperties"` // a schema, true or false
 }
 
-// apiDocs makes the page with the description and returns its handler.
-func (s *server) apiDocs() (fiber.Handler, error) {
+// apiDocs handles GET /api/v1/docs.
+func (s *server) apiDocs(c *fiber.Ctx) error {
+	page, err := apiDocsPage()
+	if err != nil {
+		return err
+	}
+	body, encoding := page.Encode(c.Get(fiber.HeaderAcceptEncoding))
+	c.Set(fiber.HeaderContentType, page.ContentType)
+	c.Vary(fiber.HeaderAcceptEncoding)
+	if encoding != "" {
+		c.Set(fiber.HeaderContentEncoding, encoding)
+	}
+	return c.Send(body)
+}
+
+// apiDocsPage is the page with the description, the same for every portal of a process.
+// Compressing it takes longer than all else that a portal does before it serves, and few
+// ask for it: so it is made when the first does.
+var apiDocsPage = sync.OnceValues(func() (static.Asset, error) {
 	var doc apiDocument
 	if err := jsonv2.Unmarshal(openAPI, &doc); err != nil {
-		return nil, fmt.Errorf("the API's description: %w", err)
+		return static.Asset{}, fmt.Errorf("the API's description: %w", err)
 	}
 	p, err := doc.page()
 	if err != nil {
-		return nil, fmt.Errorf("the API's description: %w", err)
+		return static.Asset{}, fmt.Errorf("the API's description: %w", err)
 	}
 	p.Page = views.Page{Title: "HTTP API", Assets: assets()}
 	var html bytes.Buffer
 	if err := views.API(p).Render(context.Background(), &html); err != nil {
-		return nil, err
+		return static.Asset{}, err
 	}
-	page, err := static.Page(html.Bytes())
-	return func(c *fiber.Ctx) error {
-		body, encoding := page.Encode(c.Get(fiber.HeaderAcceptEncoding))
-		c.Set(fiber.HeaderContentType, page.ContentType)
-		c.Vary(fiber.HeaderAcceptEncoding)
-		if encoding != "" {
-			c.Set(fiber.HeaderContentEncoding, encoding)
-		}
-		return c.Send(body)
-	}, err
-}
+	return static.Page(html.Bytes())
+})
 
 // page is what the page shows.
 func (d apiDocument) page() (views.APIPage, error) {

@@ -106,9 +106,7 @@ func New(c Config) (*fiber.App, error) {
 	app.Server().HeaderReceived = largeBodies
 	app.Use(s.recovered(), s.headers, s.observe, s.recovered(), rejectEncoded, readable)
 	s.public(app)
-	if err := s.api(app); err != nil {
-		return nil, err
-	}
+	s.api(app)
 	s.authorize(app)
 	s.publicPages(app)
 	s.portal(app)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +26,7 @@ func (m *Template) copyDatabase(t testing.TB, server string) string {
 		t.Fatal(err)
 	}
 	name := "gatepost_" + strings.ReplaceAll(uuid.NewString(), "-", "")
-	if err := exec(server, `CREATE DATABASE `+name+` TEMPLATE `+original); err != nil {
+	if err := copyOf(server, original, name); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -34,6 +35,24 @@ func (m *Template) copyDatabase(t testing.TB, server string) string {
 		}
 	})
 	return at(server, name)
+}
+
+// copyOf copies a database by its files, where the server has a choice (since version 15):
+// of the many small ones that a test needs, it takes half the time of copying block by block.
+func copyOf(server, original, name string) error {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, server)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	statement := `CREATE DATABASE ` + name + ` TEMPLATE ` + original
+	version, _, _ := strings.Cut(conn.PgConn().ParameterStatus("server_version"), ".")
+	if n, err := strconv.Atoi(version); err == nil && n >= 15 {
+		statement += ` STRATEGY file_copy`
+	}
+	_, err = conn.Exec(ctx, statement)
+	return err
 }
 
 // makeDatabase makes the database that is copied, unless another process has, and returns

@@ -89,10 +89,11 @@ func (m *Template) Copy(t testing.TB) string {
 	if url := server(t); url != "" {
 		return m.copyDatabase(t, url)
 	}
-	return m.copyFile(t)
+	return m.File(t)
 }
 
-func (m *Template) copyFile(t testing.TB) string {
+// File returns the path of a copy in a SQLite file, on whichever database the tests run.
+func (m *Template) File(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "gatepost.db")
 	b, err := m.file()
