@@ -239,11 +239,11 @@ func signsUp(t *testing.T, d *DB, tenantID, email string) SignUp {
 	return SignUp{TenantID: tenantID, NewsletterID: all[0].ID, Email: email, EmailKey: email, Consent: "Yes.", Source: "form", At: d.now()}
 }
 
-// linkOf is the hash of a link with which a subscriber confirms.
+// linkOf is the hash of a link of a minute ago with which a subscriber confirms.
 func (d *DB) linkOf(t *testing.T, s SignUp, subscriberID string) string {
 	t.Helper()
 	hash, now := NewID(), millis(d.now())
-	_, err := d.write.Exec(`INSERT INTO confirmations (token_hash, tenant_id, subscriber_id, mail_id, made_at, expires_at) VALUES ($1, $2, $3, '', $4, $5)`, hash, s.TenantID, subscriberID, now, now+3600_000)
+	_, err := d.write.Exec(`INSERT INTO confirmations (token_hash, tenant_id, subscriber_id, mail_id, made_at, expires_at) VALUES ($1, $2, $3, '', $4, $5)`, hash, s.TenantID, subscriberID, now-60_000, now+3600_000)
 	unless(t, err)
 	return hash
 }
