@@ -65,6 +65,13 @@ func (d *DB) refuse(t *testing.T, change string) (over func()) {
 func withNewsletters(t testing.TB, newsletters ...string) *DB {
 	t.Helper()
 	d := open(t)
+	d.addNewsletters(t, newsletters...)
+	return d
+}
+
+// addNewsletters adds newsletters, as tenant/n, with their tenants.
+func (d *DB) addNewsletters(t testing.TB, newsletters ...string) {
+	t.Helper()
 	for _, n := range newsletters {
 		tenant, _, _ := strings.Cut(n, "/")
 		if _, err := d.write.Exec(`INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $1, $2, 1) ON CONFLICT DO NOTHING`, tenant, "Tenant "+tenant); err != nil {
@@ -78,7 +85,6 @@ func withNewsletters(t testing.TB, newsletters ...string) *DB {
 			t.Fatal(err)
 		}
 	}
-	return d
 }
 
 func signUp(newsletter, email string) SignUp {

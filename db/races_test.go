@@ -32,6 +32,7 @@ var relyOnNothing = map[string]string{
 	"tx": runsOthers, "txCommitted": runsOthers, "transact": runsOthers, "underLease": runsOthers,
 	"QueueReset": onlyInserts, "CreateUser": onlyInserts, "AddCall": onlyInserts, "probe": onlyInserts,
 	"EndSessions": onlyDeletes, "ExpireMails": onlyDeletes, "ForgetFailures": onlyDeletes,
+	"ExpireReaderMails": onlyDeletes, "RecordReaderMails": onlyMonotone,
 	"Used": onlyMonotone, "TakeHandshake": onlyMonotone,
 }
 
@@ -238,6 +239,15 @@ func signsUp(t *testing.T, d *DB, tenantID, email string) SignUp {
 	return SignUp{TenantID: tenantID, NewsletterID: all[0].ID, Email: email, EmailKey: email, Consent: "Yes.", Source: "form", At: d.now()}
 }
 
+// linkOf is the hash of a link of a minute ago with which a subscriber confirms.
+func (d *DB) linkOf(t *testing.T, s SignUp, subscriberID string) string {
+	t.Helper()
+	hash, now := NewID(), millis(d.now())
+	_, err := d.write.Exec(`INSERT INTO confirmations (token_hash, tenant_id, subscriber_id, mail_id, made_at, expires_at) VALUES ($1, $2, $3, '', $4, $5)`, hash, s.TenantID, subscriberID, now-60_000, now+3600_000)
+	unless(t, err)
+	return hash
+}
+
 // unconfirmed is somebody of a new tenant's who is to confirm, and their sign-up.
 func (d *DB) unconfirmed(t *testing.T) (SignUp, string) {
 	t.Helper()
@@ -432,6 +442,80 @@ func races() []race {
 			return duel{confirms(t, s.TenantID, id), addOne(t, s), func(one, other error) {
 				both(t, one, other)
 				d.agrees(t, s.TenantID, Sums{New: 1, Repeated: 1, Waiting: 1})
+			}}
+		}},
+		{"LeaseReaderMails", "by both", func(t *testing.T, d *DB) duel {
+			_, err := d.write.Exec(`DELETE FROM reader_mails`)
+			unless(t, err)
+			d.unconfirmed(t)
+			var got atomic.Int64
+			return duel{func(d *DB) error {
+				mails, err := d.LeaseReaderMails(t.Context(), 10, time.Minute)
+				got.Add(int64(len(mails)))
+				return err
+			}, nil, func(one, other error) {
+				both(t, one, other)
+				if got.Load() != 1 {
+					t.Errorf("%d processes have the mail", got.Load())
+				}
+			}}
+		}},
+		{"StartReaderMails", "to one address", func(t *testing.T, d *DB) duel {
+			_, err := d.write.Exec(`DELETE FROM reader_mails`)
+			unless(t, err)
+			for range 4 {
+				d.unconfirmed(t)
+			}
+			mails, err := d.LeaseReaderMails(t.Context(), 10, time.Minute)
+			unless(t, err)
+			to := NewID()
+			start := func(mails []ReaderMail) func(*DB) error {
+				return func(d *DB) error {
+					var starts []ReaderMailStart
+					for _, m := range mails {
+						starts = append(starts, ReaderMailStart{m, NewID(), to, NewID()})
+					}
+					_, err := d.StartReaderMails(t.Context(), starts)
+					return err
+				}
+			}
+			return duel{start(mails[:2]), start(mails[2:]), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 3, `SELECT count(*) FROM reader_mails WHERE attempts = 1`)
+				wantN(t, d, 1, `SELECT count(*) FROM recipient_mails WHERE mac = $1 AND times LIKE '%,%,%'`, to)
+			}}
+		}},
+		{"PressConfirmation leaveOne", "pressed and left", func(t *testing.T, d *DB) duel {
+			s, id := d.unconfirmed(t)
+			link := d.linkOf(t, s, id)
+			return duel{func(d *DB) error { _, err := d.PressConfirmation(t.Context(), link); return err }, left(t, s.TenantID, id), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM subscribers WHERE id = $1 AND state = 'left'`, id)
+				d.agrees(t, s.TenantID, nil)
+			}}
+		}},
+		{"PressConfirmation", "pressed twice", func(t *testing.T, d *DB) duel {
+			s, id := d.unconfirmed(t)
+			link := d.linkOf(t, s, id)
+			return duel{func(d *DB) error {
+				state, err := d.PressConfirmation(t.Context(), link)
+				if state != LinkDone {
+					t.Errorf("the link is %s", state)
+				}
+				return err
+			}, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM consents WHERE subscriber_id = $1 AND act = 'confirmed'`, id)
+			}}
+		}},
+		{"AskConfirmationAgain", "asked twice", func(t *testing.T, d *DB) duel {
+			s, id := d.unconfirmed(t)
+			link := d.linkOf(t, s, id)
+			_, err := d.write.Exec(`DELETE FROM reader_mails WHERE subscriber_id = $1`, id)
+			unless(t, err)
+			return duel{func(d *DB) error { _, err := d.AskConfirmationAgain(t.Context(), link, "mac"); return err }, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM reader_mails WHERE subscriber_id = $1`, id)
 			}}
 		}},
 		{"LeaveAll leaveOne", "left all and one", func(t *testing.T, d *DB) duel {

@@ -94,6 +94,34 @@ const (
 	FailedSomehow    Word = "failed somehow"
 )
 
+// The words of confirmation: of the mail and of the pages behind its link.
+const (
+	ConfirmTitle     Word = "confirm title" // the mail's subject, too
+	ConfirmButton    Word = "confirm button"
+	ConfirmText      Word = "confirm text"
+	ConfirmUnsure    Word = "confirm unsure"
+	ConfirmBox       Word = "confirm box"
+	ConfirmedTitle   Word = "confirmed title"
+	ConfirmedText    Word = "confirmed text"
+	ConfirmAsk       Word = "confirm ask"
+	ConfirmWithinDay Word = "confirm within a day"
+	ConfirmWithin    Word = "confirm within"
+	ConfirmWhy       Word = "confirm why"
+	InboxTitle       Word = "inbox title"
+	InboxText        Word = "inbox text"
+	ExpiredTitle     Word = "expired title"
+	ExpiredText      Word = "expired text"
+	ResendButton     Word = "resend button"
+	ResentTitle      Word = "resent title"
+	ResentText       Word = "resent text"
+	WaitTitle        Word = "wait title"
+	WaitText         Word = "wait text"
+	DeadLinkTitle    Word = "dead link title"
+	DeadLinkText     Word = "dead link text"
+	NotOnListTitle   Word = "not on list title"
+	NotOnListText    Word = "not on list text"
+)
+
 // The sentences of errors.
 const (
 	FillIn               Word = "fill in"

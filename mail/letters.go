@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -15,6 +16,8 @@ import (
 // letter is the text of a mail. It is written as HTML by page, and as plain text
 // by text.
 type letter struct {
+	Lang    string // of its words; empty for English
+	From    string // the name that it comes from, which stands at its head; empty for the operator's and Gatepost
 	Subject string
 	Title   string   // the heading; the subject when empty
 	Before  []string // paragraphs
@@ -36,12 +39,13 @@ type item struct {
 type button struct{ Text, URL string }
 
 // heading is the letter's title.
-func (l letter) heading() string {
-	if l.Title == "" {
-		return l.Subject
-	}
-	return l.Title
-}
+func (l letter) heading() string { return cmp.Or(l.Title, l.Subject) }
+
+// lang is the letter's language as HTML names it.
+func (l letter) lang() string { return cmp.Or(l.Lang, "en") }
+
+// head stands above the letter.
+func (l letter) head() string { return cmp.Or(l.From, "Gatepost") }
 
 // text is the letter for those who read no HTML.
 func (l letter) text() string {

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,9 +98,9 @@ func (s Server) deliver(ctx context.Context, id, to string, l letter) error {
 	return failure(err)
 }
 
-// newClient returns a client for one dialogue.
-func newClient(s Server) (*gomail.Client, error) {
-	options := []gomail.Option{gomail.WithPort(s.port), gomail.WithTimeout(patience), gomail.WithHELO(s.helo())}
+// newClient returns a client for one dialogue, with further options.
+func newClient(s Server, more ...gomail.Option) (*gomail.Client, error) {
+	options := append(more, gomail.WithPort(s.port), gomail.WithTimeout(patience), gomail.WithHELO(s.helo()))
 	switch {
 	case s.tls:
 		options = append(options, gomail.WithSSL())
@@ -135,7 +136,9 @@ func (s Server) message(ctx context.Context, id, to string, l letter) (*gomail.M
 		return nil, err
 	}
 	m := gomail.NewMsg()
-	m.FromMailAddress(&s.from)
+	from := s.from
+	from.Name = cmp.Or(l.From, from.Name)
+	m.FromMailAddress(&from)
 	if err := m.To(to); err != nil {
 		return nil, &deliveryError{refused: true, said: "this is no address that mail can be sent to"}
 	}

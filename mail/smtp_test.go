@@ -29,6 +29,7 @@ type server struct {
 	data   error
 	cutOff bool // after it took a mail, before it says so
 	logins int
+	conns  []*smtp.Conn // that were opened
 	got    []got
 }
 
@@ -47,7 +48,10 @@ func listen(t *testing.T, withTLS bool) *server {
 		t.Fatal(err)
 	}
 	s := &server{addr: ln.Addr().String()}
-	s.Server = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &session{s: s, c: c}, nil }))
+	s.Server = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		s.tell(func() { s.conns = append(s.conns, c) })
+		return &session{s: s, c: c}, nil
+	}))
 	s.Domain, s.AllowInsecureAuth = "mail.example.com", true
 	if withTLS {
 		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate(t)}}

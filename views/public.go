@@ -155,6 +155,19 @@ type SignupMessagePage struct {
 	RequestID string // with the words before it
 }
 
+// PressPage is for Press: a page with one button, which a person has to press. The form posts
+// opened, the button press, and the box, where there is one, sure.
+type PressPage struct {
+	PublicPage
+	Heading string // also the window's title
+	Text    string
+	Doubt   string // why the box is to be ticked; empty without a box
+	Box     string // the label of the box; empty for none
+	Action  string
+	Opened  string
+	Button  string
+}
+
 // attributes are those that fields of several kinds share.
 func (f ReaderField) attributes() templ.Attributes {
 	a := templ.Attributes{}

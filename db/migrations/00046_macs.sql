@@ -11,13 +11,13 @@ CREATE TABLE mac_keys (
 );
 CREATE INDEX mac_keys_by_key ON mac_keys (key_id);
 
--- Each mail to a reader, of all tenants, for as long as it counts for the limits of its address.
+-- When mails went to one address, of all tenants or of one, for as long as they count for a limit.
 CREATE TABLE recipient_mails (
-  mac TEXT NOT NULL,   -- of the address: nothing else is kept of it
-  at  BIGINT NOT NULL
+  mac     TEXT PRIMARY KEY, -- of the address, or of tenant and address: nothing else is kept of it
+  times   TEXT NOT NULL,    -- by commas, the latest last
+  last_at BIGINT NOT NULL   -- the latest
 );
-CREATE INDEX recipient_mails_by_mac ON recipient_mails (mac, at);
-CREATE INDEX recipient_mails_by_age ON recipient_mails (at);
+CREATE INDEX recipient_mails_by_age ON recipient_mails (last_at);
 
 -- +goose Down
 DROP TABLE recipient_mails;

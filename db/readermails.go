@@ -1,0 +1,423 @@
+package db
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ReaderMail is a mail to a reader that a process sends: it asks them to confirm.
+type ReaderMail struct {
+	TenantID, ID, SubscriberID string
+	Address, AddressKey        string
+	Newsletter                 string // its name
+	Sender                     string // who sends that
+	Language                   string // of the newsletter's public pages; empty for English
+	ConfirmFor                 time.Duration
+	Attempts                   int // to send it, before this one
+
+	lease int64 // until when this process has it
+}
+
+// What becomes of mails to readers, beside what MailState says of all mails.
+const (
+	readerMailLife = 24 * time.Hour // after which nobody expects it any more
+	longestDelay   = time.Hour      // for which a mail waits for its turn; one that had to wait longer is dropped
+)
+
+// LeaseReaderMails gives up to limit mails that are due to this process, which others
+// leave alone for the given time. It returns them, the longest due first.
+func (d *Readers) LeaseReaderMails(ctx context.Context, limit int, lease time.Duration) (mails []ReaderMail, err error) {
+	now := d.now()
+	until := millis(now.Add(lease))
+	err = d.txCommitted(ctx, func(tx *sql.Tx) error {
+		mails = nil
+		leased := newSet(text("tenant_id"), text("id"))
+		err := each(ctx, tx, func(row scanner) error {
+			var tenantID, id string
+			err := row.Scan(&tenantID, &id)
+			leased.add(tenantID, id)
+			return err
+		}, `UPDATE reader_mails SET lease_until = $1 WHERE state = 'queued' AND due_at <= $2 AND lease_until <= $2
+			AND (tenant_id, id) IN (SELECT tenant_id, id FROM reader_mails WHERE state = 'queued' AND due_at <= $2 AND lease_until <= $2 ORDER BY due_at LIMIT $3)
+			RETURNING tenant_id, id`, until, millis(now), limit)
+		if err != nil {
+			return err
+		}
+		for part := range leased.parts() {
+			with, args := part.with(d.engine)
+			more, err := collect(ctx, tx, scanReaderMail, with+`SELECT m.tenant_id, m.id, m.subscriber_id, s.email, s.email_key, n.name, n.page, t.name, n.readers, m.attempts, m.lease_until
+				FROM o JOIN reader_mails m ON m.tenant_id = o.tenant_id AND m.id = o.id
+				JOIN subscribers s ON s.tenant_id = m.tenant_id AND s.id = m.subscriber_id JOIN newsletters n ON n.id = s.newsletter_id JOIN tenants t ON t.id = m.tenant_id
+				ORDER BY m.due_at, m.id`, args...)
+			if err != nil {
+				return err
+			}
+			mails = append(mails, more...)
+		}
+		return nil
+	})
+	return mails, wrap("lease mails to readers", err)
+}
+
+// ReaderMailsDue reports whether there is a mail for LeaseReaderMails.
+func (d *Readers) ReaderMailsDue(ctx context.Context) (due bool, err error) {
+	err = d.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM reader_mails WHERE state = 'queued' AND due_at <= $1 AND lease_until <= $1)`, millis(d.now())).Scan(&due)
+	return due, wrap("mails to readers", err)
+}
+
+func scanReaderMail(row scanner) (m ReaderMail, err error) {
+	var page, tenant, rules string
+	if err := row.Scan(&m.TenantID, &m.ID, &m.SubscriberID, &m.Address, &m.AddressKey, &m.Newsletter, &page, &tenant, &rules, &m.Attempts, &m.lease); err != nil {
+		return m, err
+	}
+	var p PublicPage
+	if page != "" {
+		if err := json.Unmarshal([]byte(page), &p); err != nil {
+			return m, err
+		}
+	}
+	r, err := scanRules(rules)
+	m.Sender, m.Language, m.ConfirmFor = cmp.Or(p.Sender, tenant), p.Language, r.ConfirmFor()
+	return m, err
+}
+
+// ReaderMailStart is what is stored of a mail before it is sent.
+type ReaderMailStart struct {
+	ReaderMail
+	TokenHash  string // of the link in it
+	AddressMAC string // of the address, for all tenants
+	TenantMAC  string // of tenant and address
+}
+
+// StartReaderMails stores the links of mails that this process has leased and is about to
+// send, and returns the ids of those that it may send. The others are dropped, as nobody is to
+// get them any more, or wait for their turn: one address gets no more than the limits say, of
+// whatever tenants and by whichever process. A mail is counted when it is sent first.
+func (d *Readers) StartReaderMails(ctx context.Context, starts []ReaderMailStart) (may map[string]bool, err error) {
+	err = d.txCommitted(ctx, func(tx *sql.Tx) error { // what is relied on is a condition of each statement
+		s := &starting{d: d, tx: tx, now: millis(d.now()), may: map[string]bool{}}
+		may = s.may
+		if err := s.read(ctx, starts); err != nil {
+			return err
+		}
+		for _, m := range starts {
+			s.decide(m)
+		}
+		return s.write(ctx, starts)
+	})
+	return may, wrap("start mails to readers", err)
+}
+
+// starting decides about mails that are to be sent.
+type starting struct {
+	d   *Readers
+	tx  *sql.Tx
+	now int64
+
+	waits   map[string]readerMailRow // by the mail's id: those that are still to be sent
+	sent    map[string]sentTimes     // by the subscriber: of the last day
+	counted map[string]sentTimes     // by the MAC, as they are stored
+	counts  map[string]sentTimes     // as they are to be
+	may     map[string]bool
+	ends    []readerMailEnd
+}
+
+// readerMailRow is a mail as it is when it is about to be sent.
+type readerMailRow struct {
+	createdAt int64
+	wanted    bool // somebody is still to confirm
+}
+
+// readerMailEnd is what becomes of a mail that isn't sent now.
+type readerMailEnd struct {
+	ReaderMail
+	state MailState
+	due   int64
+	why   string
+}
+
+// Why a mail to a reader was dropped.
+const (
+	notWaiting     = "not_waiting" // they confirmed, left or are gone
+	addressLimit   = "address_limit"
+	recipientLimit = "recipient_limit" // of all tenants
+)
+
+func (s *starting) read(ctx context.Context, starts []ReaderMailStart) error {
+	mails, subscribers, macs := newSet(text("tenant_id"), text("id"), integer("lease")), newSet(text("tenant_id"), text("id")), newSet(text("mac"))
+	for _, m := range starts {
+		mails.add(m.TenantID, m.ID, m.lease)
+		subscribers.add(m.TenantID, m.SubscriberID)
+		macs.add(m.AddressMAC)
+		macs.add(m.TenantMAC)
+	}
+	s.waits, s.sent, s.counted, s.counts = map[string]readerMailRow{}, map[string]sentTimes{}, map[string]sentTimes{}, map[string]sentTimes{}
+	err := s.each(ctx, mails, func(row scanner) error {
+		var id string
+		var r readerMailRow
+		err := row.Scan(&id, &r.createdAt, &r.wanted)
+		s.waits[id] = r
+		return err
+	}, `SELECT m.id, m.created_at, CASE WHEN t.closed_at = 0 AND (s.state = 'unconfirmed' OR s.state = 'left' AND s.left_at < m.created_at) THEN 1 ELSE 0 END
+		FROM o JOIN reader_mails m ON m.tenant_id = o.tenant_id AND m.id = o.id AND m.state = 'queued' AND m.lease_until = o.lease
+		JOIN subscribers s ON s.tenant_id = m.tenant_id AND s.id = m.subscriber_id JOIN tenants t ON t.id = m.tenant_id`)
+	if err != nil {
+		return err
+	}
+	err = s.each(ctx, subscribers, func(row scanner) error {
+		var id string
+		var at int64
+		err := row.Scan(&id, &at)
+		s.sent[id] = append(s.sent[id], at)
+		return err
+	}, `SELECT m.subscriber_id, m.ended_at FROM o JOIN reader_mails m ON m.tenant_id = o.tenant_id AND m.subscriber_id = o.id
+		WHERE m.state = 'sent' AND m.ended_at > $1 ORDER BY m.ended_at`, s.now-day.Milliseconds())
+	if err != nil {
+		return err
+	}
+	return s.each(ctx, macs, func(row scanner) error {
+		var mac string
+		var times sentTimes
+		err := row.Scan(&mac, &times)
+		s.counted[mac], s.counts[mac] = times, times
+		return err
+	}, `SELECT r.mac, r.times FROM o JOIN recipient_mails r ON r.mac = o.mac`)
+}
+
+// each runs a query on a set, which may be larger than what one statement takes.
+func (s *starting) each(ctx context.Context, of *set, scan func(scanner) error, query string, args ...any) error {
+	for part := range of.parts() {
+		with, all := part.with(s.d.engine, args...)
+		if err := each(ctx, s.tx, scan, with+query, all...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decide says what is to become of a mail.
+func (s *starting) decide(m ReaderMailStart) {
+	row, ok := s.waits[m.ID]
+	if !ok {
+		return // another process has it by now, or it is gone
+	}
+	end := func(state MailState, why string) { s.ends = append(s.ends, readerMailEnd{m.ReaderMail, state, 0, why}) }
+	own := max(nextToSubscriber(s.sent[m.SubscriberID]), s.counts[m.TenantMAC].next(addressPerDay))
+	all := max(s.counts[m.AddressMAC].next(recipientPerHour), s.counts[m.AddressMAC].next(recipientPerDay))
+	longest := s.now + longestDelay.Milliseconds()
+	switch {
+	case !row.wanted:
+		end(MailDropped, notWaiting)
+	case s.now-row.createdAt >= readerMailLife.Milliseconds():
+		end(MailExpired, "")
+	case m.Attempts > 0: // it was counted at the first
+		s.may[m.ID] = true
+	case own > longest:
+		end(MailDropped, addressLimit)
+	case all > longest:
+		end(MailDropped, recipientLimit)
+	case max(own, all) > s.now:
+		s.ends = append(s.ends, readerMailEnd{m.ReaderMail, MailQueued, max(own, all), ""})
+	default:
+		s.may[m.ID] = true
+		s.sent[m.SubscriberID] = append(s.sent[m.SubscriberID], s.now)
+		for _, mac := range []string{m.AddressMAC, m.TenantMAC} {
+			s.counts[mac] = s.counts[mac].and(s.now)
+		}
+	}
+}
+
+// write stores what was decided. Where another process has counted a mail to the same address
+// meanwhile, all is decided anew.
+func (s *starting) write(ctx context.Context, starts []ReaderMailStart) error {
+	var macs []string // in their order, so that no two processes wait for each other
+	for mac := range s.counts {
+		macs = append(macs, mac)
+	}
+	slices.Sort(macs)
+	for _, mac := range macs {
+		if s.counts[mac].stored() == s.counted[mac].stored() {
+			continue
+		}
+		res, err := s.tx.ExecContext(ctx, `INSERT INTO recipient_mails (mac, times, last_at) VALUES ($1, $2, $3)
+			ON CONFLICT (mac) DO UPDATE SET times = excluded.times, last_at = excluded.last_at WHERE recipient_mails.times = $4`,
+			mac, s.counts[mac].stored(), s.now, s.counted[mac].stored())
+		if err := changed(res, err, errAgain); err != nil {
+			return err
+		}
+	}
+	if err := s.d.endReaderMails(ctx, s.tx, s.ends); err != nil {
+		return err
+	}
+	for _, m := range starts {
+		if !s.may[m.ID] {
+			continue
+		}
+		if _, err := s.tx.ExecContext(ctx, `INSERT INTO confirmations (token_hash, tenant_id, subscriber_id, mail_id, made_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+			m.TokenHash, m.TenantID, m.SubscriberID, m.ID, s.now, s.now+m.ConfirmFor.Milliseconds()); err != nil {
+			return err
+		}
+	}
+	begun := newSet(text("tenant_id"), text("id"))
+	for _, m := range starts {
+		if s.may[m.ID] {
+			begun.add(m.TenantID, m.ID)
+		}
+	}
+	return s.d.onReaderMails(ctx, s.tx, begun, `UPDATE reader_mails SET attempts = attempts + 1 FROM o WHERE reader_mails.tenant_id = o.tenant_id AND reader_mails.id = o.id`)
+}
+
+// endReaderMails stores what became of mails that aren't sent now.
+func (d *base) endReaderMails(ctx context.Context, tx *sql.Tx, ends []readerMailEnd) error {
+	of := newSet(text("tenant_id"), text("id"), text("state"), integer("due"), integer("ended"), text("why"))
+	for _, e := range ends {
+		ended := int64(0)
+		if e.state != MailQueued {
+			ended = millis(d.now())
+		}
+		of.add(e.TenantID, e.ID, string(e.state), e.due, ended, e.why)
+	}
+	return d.onReaderMails(ctx, tx, of, `UPDATE reader_mails SET state = o.state, due_at = CASE WHEN o.due > 0 THEN o.due ELSE reader_mails.due_at END, ended_at = o.ended, detail = o.why, lease_until = 0
+		FROM o WHERE reader_mails.tenant_id = o.tenant_id AND reader_mails.id = o.id AND reader_mails.state = 'queued'`)
+}
+
+// onReaderMails runs a statement on a set of mails.
+func (d *base) onReaderMails(ctx context.Context, tx *sql.Tx, of *set, query string) error {
+	for part := range of.parts() {
+		with, args := part.with(d.engine)
+		if _, err := tx.ExecContext(ctx, with+query, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReaderMailOutcome is what the mail server made of a mail.
+type ReaderMailOutcome struct {
+	ReaderMail
+	State  MailState // sent, refused, or queued: to be tried again
+	Due    time.Time // when, of one that is queued
+	Code   int       // what the mail server answered; 0 when it didn't
+	Detail string    // and its words
+}
+
+// RecordReaderMails stores what the mail server made of mails. What ended meanwhile stays as
+// it is.
+func (d *Readers) RecordReaderMails(ctx context.Context, outcomes []ReaderMailOutcome) error {
+	of, now := newSet(text("tenant_id"), text("id"), text("state"), integer("due"), integer("ended"), integer("code"), text("detail")), millis(d.now())
+	for _, o := range outcomes {
+		ended := now
+		if o.State == MailQueued {
+			ended = 0
+		}
+		of.add(o.TenantID, o.ID, string(o.State), millis(o.Due), ended, int64(o.Code), o.Detail)
+	}
+	slices.SortFunc(of.rows, func(a, b []any) int { return cmp.Compare(a[1].(string), b[1].(string)) })
+	return wrap("record mails to readers", d.txCommitted(ctx, func(tx *sql.Tx) error {
+		return d.onReaderMails(ctx, tx, of, `UPDATE reader_mails SET state = o.state, due_at = CASE WHEN o.due > 0 THEN o.due ELSE reader_mails.due_at END, ended_at = o.ended, code = o.code, detail = o.detail, lease_until = 0
+			FROM o WHERE reader_mails.tenant_id = o.tenant_id AND reader_mails.id = o.id AND reader_mails.state = 'queued'`)
+	}))
+}
+
+// readerMailsKept is how long what became of a mail is kept that nobody confirmed by.
+const readerMailsKept = 30 * day
+
+// ExpireReaderMails forgets mails and links of long ago by which nobody confirmed, and when
+// mails went to an address, once that counts for no limit.
+func (d *Readers) ExpireReaderMails(ctx context.Context) error {
+	now := d.now()
+	before := millis(now.Add(-readerMailsKept))
+	return wrap("expire mails to readers", d.txCommitted(ctx, func(tx *sql.Tx) error {
+		for _, statement := range []struct {
+			query string
+			arg   int64
+		}{
+			{`DELETE FROM confirmations WHERE token_hash IN (SELECT token_hash FROM confirmations WHERE expires_at < $1 AND pressed_at = 0 LIMIT $2)`, before},
+			{`DELETE FROM reader_mails WHERE (tenant_id, id) IN (SELECT m.tenant_id, m.id FROM reader_mails m WHERE m.state <> 'queued' AND m.ended_at < $1
+				AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.tenant_id = m.tenant_id AND c.subscriber_id = m.subscriber_id AND c.mail_id = m.id) LIMIT $2)`, before},
+			{`DELETE FROM recipient_mails WHERE mac IN (SELECT mac FROM recipient_mails WHERE last_at < $1 LIMIT $2)`, millis(now.Add(-day))},
+		} {
+			if _, err := tx.ExecContext(ctx, statement.query, statement.arg, sweptAtOnce); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// sentTimes are when mails were sent, in milliseconds, the latest last.
+type sentTimes []int64
+
+// mailLimit is how many mails may go to somebody in a time.
+type mailLimit struct {
+	n   int
+	per time.Duration
+}
+
+// The limits. One address gets so many from the whole installation, and from one tenant.
+var (
+	recipientPerHour = mailLimit{3, time.Hour}
+	recipientPerDay  = mailLimit{6, day}
+	addressPerDay    = mailLimit{3, day}
+)
+
+// pauses are how long the second and third mail of a day to the same subscriber wait after the
+// one before.
+var pauses = []time.Duration{5 * time.Minute, time.Hour}
+
+// next is from when on one more is within a limit.
+func (t sentTimes) next(l mailLimit) int64 {
+	if len(t) < l.n {
+		return 0
+	}
+	return t[len(t)-l.n] + l.per.Milliseconds()
+}
+
+// nextToSubscriber is from when on a subscriber may get one more, who got those of a day.
+func nextToSubscriber(sent sentTimes) int64 {
+	if n := len(sent); n > 0 && n <= len(pauses) {
+		return sent[n-1] + pauses[n-1].Milliseconds()
+	}
+	return sent.next(addressPerDay)
+}
+
+// and is the times with one more; those that count for no limit any more are forgotten.
+func (t sentTimes) and(at int64) sentTimes {
+	if most := recipientPerDay.n; len(t) >= most {
+		t = t[len(t)-most+1:]
+	}
+	return append(slices.Clone(t), at)
+}
+
+// stored is the times as they are stored.
+func (t sentTimes) stored() string {
+	texts := make([]string, len(t))
+	for i, at := range t {
+		texts[i] = strconv.FormatInt(at, 10)
+	}
+	return strings.Join(texts, ",")
+}
+
+// Scan reads times as they are stored.
+func (t *sentTimes) Scan(stored any) error {
+	s, ok := stored.(string)
+	if !ok {
+		return fmt.Errorf("times of mails are no %T", stored)
+	}
+	*t = nil
+	for _, text := range strings.Split(s, ",") {
+		at, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return err
+		}
+		*t = append(*t, at)
+	}
+	return nil
+}
