@@ -190,7 +190,10 @@ func (c *change) leave(ctx context.Context, k known, note string) error {
 	left := k.place
 	left.state = Left
 	c.move(k.place, left, note)
-	return c.endOpen(ctx, k.tenantID, k.id)
+	if err := c.endOpen(ctx, k.tenantID, k.id); err != nil {
+		return err
+	}
+	return c.oweOptOuts(ctx, k.tenantID, k.id, false)
 }
 
 // endOpen ends those of a subscriber's deliveries that haven't arrived. A write that is out

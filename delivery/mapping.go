@@ -103,7 +103,7 @@ func (m *mapped) signUp(s db.Known) mapping.SignUp {
 	return mapping.Said(s.Fields, n.Definition(n.Version), m.keys[s.NewsletterID], map[string]string{
 		mapping.FactNewsletter: n.Name, mapping.FactSlug: n.Slug, mapping.FactSource: s.Source,
 		mapping.FactSignedUp: crm.CanonicalTime(s.CreatedAt), mapping.FactConsentTime: crm.CanonicalTime(s.SignedUpAt()),
-		mapping.FactConsent: agreed.Consent.Words, mapping.FactVersion: strconv.Itoa(s.Agreed),
+		mapping.FactConsent: agreed.Consent.Words, mapping.FactVersion: strconv.Itoa(s.Agreed), mapping.FactStatus: mapping.StatusActive,
 	})
 }
 
