@@ -152,16 +152,16 @@ func (d *Outbox) Due(ctx context.Context, key DestinationKey, limit int) ([]Know
 	return due, wrap("due deliveries", err)
 }
 
-// knownForm is what a subscriber o filled in, and the version of the form by which they signed up last.
-const knownForm = `o.source, o.fields, CASE WHEN o.repeated_at = 0 THEN o.form_version
+// knownForm is what a subscriber o filled in, what is kept as evidence of it, and the version of the form by which they signed up last.
+const knownForm = `o.source, o.fields, o.page, o.confirmed_at, o.left_at, CASE WHEN o.repeated_at = 0 THEN o.form_version
 	ELSE COALESCE((SELECT c.form_version FROM consents c WHERE c.tenant_id = o.tenant_id AND c.subscriber_id = o.id ORDER BY c.id DESC LIMIT 1), o.form_version) END`
 
 func scanKnown(row scanner) (k Known, err error) {
-	var due, sent, settles, created, repeated, edited, again int64
+	var due, sent, settles, created, repeated, edited, again, confirmed, left int64
 	var placeholders sql.NullString
 	var fields, written string
 	err = row.Scan(&k.ID, &k.NewsletterID, &k.Email, &k.EmailKey, &k.FirstName, &k.LastName, &k.Status, &created, &repeated, &edited,
-		&k.State, &k.Reason, &k.Detail, &k.Attempts, &k.Refusals, &due, &sent, &settles, &k.RecordID, &k.Revision, &again, &placeholders, &k.Source, &fields, &k.Agreed, &written)
+		&k.State, &k.Reason, &k.Detail, &k.Attempts, &k.Refusals, &due, &sent, &settles, &k.RecordID, &k.Revision, &again, &placeholders, &k.Source, &fields, &k.Page, &confirmed, &left, &k.Agreed, &written)
 	if err != nil {
 		return k, err
 	}
@@ -172,6 +172,7 @@ func scanKnown(row scanner) (k Known, err error) {
 		return k, err
 	}
 	k.DueAt, k.SentAt, k.SettlesAt = fromMillis(due), fromMillis(sent), fromMillis(settles)
+	k.ConfirmedAt, k.Leaving.At = fromMillis(confirmed), fromMillis(left)
 	k.CreatedAt, k.RepeatedAt, k.EditedAt = fromMillis(created), fromMillis(repeated), fromMillis(edited)
 	k.Newer = sent > 0 && again > 0
 	if !placeholders.Valid && k.madeBefore() {

@@ -41,18 +41,18 @@ type DeliverySettings struct {
 	Placeholder    string        // the last name of who gave none, where the CRM demands one
 	Share          int           // percent of the CRM's API calls, of all who make some, from which on nothing is sent
 	Pace           time.Duration // how far apart batches are begun at least, unless they are full
-	Leaving        Leaving       // it isn't set here
+	OnLeaving      OnLeaving     // it isn't set here
 	Mapped         bool          // there is something in Mappings that deliveries go by; it isn't set here
 }
 
-// Leaving is what leaving does in a destination's CRM.
-type Leaving struct {
+// OnLeaving is what leaving does in a destination's CRM.
+type OnLeaving struct {
 	Flag          bool              // who left what comes from there is marked as wanting no e-mail
 	TakeBack      bool              // a mark that we set is taken back when they confirm that they want it again
 	Subscriptions map[string]string // the kind of e-mail there that a newsletter is, by the newsletters' ids
 }
 
-// leavingColumns are those of a destination d that tell of a Leaving.
+// leavingColumns are those of a destination d that tell of an OnLeaving.
 const leavingColumns = `CASE WHEN d.leaving = '' THEN 1 ELSE 0 END, d.take_back = 1,
 	COALESCE((SELECT string_agg(x.newsletter_id || '=' || x.subscription, ',') FROM destination_subscriptions x WHERE x.tenant_id = d.tenant_id AND x.destination_id = d.id), '')`
 
@@ -69,9 +69,9 @@ func parseSubscriptions(joined string) map[string]string {
 	return of
 }
 
-// SetLeaving stores what leaving does in a destination's CRM. ErrNotFound: there is no such destination, or a newsletter
+// SetOnLeaving stores what leaving does in a destination's CRM. ErrNotFound: there is no such destination, or a newsletter
 // isn't the tenant's.
-func (d *Outbox) SetLeaving(ctx context.Context, key DestinationKey, l Leaving) error {
+func (d *Outbox) SetOnLeaving(ctx context.Context, key DestinationKey, l OnLeaving) error {
 	return wrap("set what leaving does", d.tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE destinations SET leaving = $3, take_back = $4 WHERE tenant_id = $1 AND id = $2 AND removed_at = 0`,
 			key.TenantID, key.DestinationID, map[bool]string{false: "nothing"}[l.Flag], bit(l.TakeBack))
@@ -130,8 +130,8 @@ func (d *Outbox) DeliverySettings(ctx context.Context, key DestinationKey) (s De
 	var subscriptions string
 	err = d.read.QueryRowContext(ctx, `SELECT several, one_match, leads = 1, key_field, save_duplicates = 1, placeholder, share, pace, `+mapped+`, `+leavingColumns+`
 		FROM destinations d WHERE tenant_id = $1 AND id = $2 AND removed_at = 0`, key.TenantID, key.DestinationID).
-		Scan(&s.Several, &s.One, &s.Leads, &s.Key, &s.SaveDuplicates, &s.Placeholder, &s.Share, &pace, &s.Mapped, &s.Leaving.Flag, &s.Leaving.TakeBack, &subscriptions)
-	s.Leaving.Subscriptions = parseSubscriptions(subscriptions)
+		Scan(&s.Several, &s.One, &s.Leads, &s.Key, &s.SaveDuplicates, &s.Placeholder, &s.Share, &pace, &s.Mapped, &s.OnLeaving.Flag, &s.OnLeaving.TakeBack, &subscriptions)
+	s.OnLeaving.Subscriptions = parseSubscriptions(subscriptions)
 	s.Pace = time.Duration(pace) * time.Millisecond
 	return s, wrap("delivery settings", err)
 }

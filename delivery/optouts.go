@@ -296,7 +296,7 @@ func (p *payment) plan(l leaver, records []crm.Record) bool {
 	}
 	r := records[max(0, slices.IndexFunc(records, func(r crm.Record) bool { return r.ID == l.owed.RecordID }))]
 	l.owed.RecordID = r.ID
-	says := p.mapped.leaving(l.known, l.owed.AskedAt)
+	says := p.mapped.leaving(l.known)
 	l.before = l.writtenIn(r)
 	l.applied = p.mapped.fields.Apply(says, mapping.Record{Own: r.Own, Written: l.before})
 	if l.person.write = (crm.Write{ID: r.ID, Fields: crm.Fields{}, Own: l.applied.Own()}); len(l.person.write.Own) > 0 {
@@ -341,7 +341,7 @@ func (p *payment) write(ctx context.Context, some []leaver) {
 
 // leaving is what is said of leaving by those with one address who have left, the newest first: by the rows of their mappings
 // that tell of it, but for the fields of those who go on.
-func (m *mapped) leaving(known []db.Known, at time.Time) (all []mapping.Says) {
+func (m *mapped) leaving(known []db.Known) (all []mapping.Says) {
 	goOn := map[string]bool{}
 	for _, s := range known {
 		if counts(s) {
@@ -351,11 +351,10 @@ func (m *mapped) leaving(known []db.Known, at time.Time) (all []mapping.Says) {
 		}
 	}
 	for _, s := range known {
-		if s.Status == db.Active {
+		if s.Status != db.Left {
 			continue
 		}
 		says := mapping.Says{SignUp: m.signUp(s)}
-		says.Facts[mapping.FactStatus], says.Facts[mapping.FactLeftAt] = mapping.StatusLeft, crm.CanonicalTime(at)
 		for _, r := range m.of(s.NewsletterID).Rows {
 			if r.TellsLeaving() && !goOn[r.Target] {
 				says.Rows = append(says.Rows, r)

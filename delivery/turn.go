@@ -180,7 +180,7 @@ func (t *turn) optedOut(records []crm.Record) map[string]db.OptedOut {
 		return nil
 	}
 	of := map[string]db.OptedOut{}
-	for newsletter, subscription := range t.set.Leaving.Subscriptions {
+	for newsletter, subscription := range t.set.OnLeaving.Subscriptions {
 		if slices.Contains(records[0].OptedOutOf, subscription) {
 			of[newsletter] = db.OptedOutOfOne
 		}
@@ -241,7 +241,7 @@ func (t *turn) find(ctx context.Context, people []*person) (map[string][]crm.Rec
 }
 
 func (t *turn) options() crm.Options {
-	return crm.Options{OptOuts: true, Subscriptions: slices.Sorted(maps.Values(t.set.Leaving.Subscriptions)), Leads: t.set.Leads, Key: t.set.Key, SaveDuplicates: t.set.SaveDuplicates, Placeholder: t.placeholder(), Read: t.reads()}
+	return crm.Options{OptOuts: true, Subscriptions: slices.Sorted(maps.Values(t.set.OnLeaving.Subscriptions)), Leads: t.set.Leads, Key: t.set.Key, SaveDuplicates: t.set.SaveDuplicates, Placeholder: t.placeholder(), Read: t.reads()}
 }
 
 // reads are the CRM's own fields of which it must be known what they hold.

@@ -39,6 +39,7 @@ const (
 	FactStatus      = "subscription_status"
 	FactLeftAt      = "left_at"
 	FactUnsubscribe = "unsubscribe_address"
+	FactPage        = "page" // where a hidden field tells none: the address without its query
 )
 
 // Facts are all facts, in the order in which they are offered.
@@ -54,7 +55,7 @@ var Facts = []Fact{
 	{Name: FactUnsubscribe, Label: "Address to unsubscribe", Type: crm.TypeURL, Never: true},
 	{Name: FactStatus, Label: "Status: active or left", Type: crm.TypeChoice, Never: true, Values: []string{StatusActive, StatusLeft}, Leaving: true},
 	{Name: FactLeftAt, Label: "Time of leaving", Type: crm.TypeTime, Leaving: true},
-	{Name: "page", Label: "Page with the form", Type: crm.TypeURL, From: "page"},
+	{Name: FactPage, Label: "Page with the form", Type: crm.TypeURL, From: "page"},
 	{Name: "referrer", Label: "Page that led to the form", Type: crm.TypeURL, From: "referrer"},
 	{Name: "campaign", Label: "Campaign", Type: crm.TypeText, From: "campaign"},
 	{Name: "utm_source", Label: "UTM source", Type: crm.TypeText, From: "utm_source"},
