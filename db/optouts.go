@@ -196,9 +196,11 @@ func (d *Outbox) BeginOptOuts(ctx context.Context, l Lease, all []OptOut, orgID 
 			switch {
 			case !open:
 			case o.OrgID != "" && o.OrgID != orgID:
-				o.Outcome, over = OptOutAway, append(over, o)
+				o.Outcome = OptOutAway
+				over = append(over, o)
 			case o.moot && !o.Unsure: // one that may be done is asked for once more, so that it is known
-				o.Outcome, over = OptOutMoot, append(over, o)
+				o.Outcome = OptOutMoot
+				over = append(over, o)
 			default:
 				begun = append(begun, o)
 				sent.add(o.SubscriberID, o.ID)
