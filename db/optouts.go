@@ -184,7 +184,7 @@ func (d *Outbox) DueOptOuts(ctx context.Context, key DestinationKey, limit int) 
 func (d *Outbox) BeginOptOuts(ctx context.Context, l Lease, all []OptOut, orgID string) (begun []OptOut, err error) {
 	err = d.underLease(ctx, l, func(tx *sql.Tx) error {
 		begun = nil
-		stand, err := d.standing(ctx, tx, l.DestinationKey, all)
+		stand, err := d.openOptOuts(ctx, tx, l.DestinationKey, all)
 		if err != nil {
 			return err
 		}
@@ -223,9 +223,9 @@ func (d *Outbox) BeginOptOuts(ctx context.Context, l Lease, all []OptOut, orgID 
 // ofOptOuts are the open opt-outs of a set.
 const ofOptOuts = ` FROM o WHERE opt_outs.tenant_id = o.tenant_id AND opt_outs.subscriber_id = o.subscriber_id AND opt_outs.id = o.id AND opt_outs.destination_id = o.destination_id AND opt_outs.ended_at = 0`
 
-// standing tells of those opt-outs that are open, by their ids, the address, and whether they are still to be
+// openOptOuts tells of those opt-outs that are open, by their ids, the address, and whether they are still to be
 // done.
-func (d *base) standing(ctx context.Context, tx *sql.Tx, key DestinationKey, all []OptOut) (map[string]OptOut, error) {
+func (d *base) openOptOuts(ctx context.Context, tx *sql.Tx, key DestinationKey, all []OptOut) (map[string]OptOut, error) {
 	of := newSet(text("subscriber_id"), text("id"))
 	for _, o := range all {
 		of.add(o.SubscriberID, o.ID)
@@ -259,6 +259,16 @@ func (d *Outbox) EndOptOuts(ctx context.Context, l Lease, all []OptOut) error {
 }
 
 func (d *base) endOptOuts(ctx context.Context, tx *sql.Tx, key DestinationKey, all []OptOut) error {
+	var set []OptOut // by us
+	for _, o := range all {
+		if o.Outcome == OptOutSet && o.Ours {
+			set = append(set, o)
+		}
+	}
+	stand, err := d.openOptOuts(ctx, tx, key, set)
+	if err != nil {
+		return err
+	}
 	now := millis(d.now())
 	s := newSet(text("subscriber_id"), text("id"), text("outcome"), text("code"), text("detail"), text("record_id"), integer("tries"), integer("due_at"), integer("ended_at"), integer("unsure"), integer("ours"))
 	for _, o := range all {
@@ -280,8 +290,8 @@ func (d *base) endOptOuts(ctx context.Context, tx *sql.Tx, key DestinationKey, a
 		return err
 	}
 	return d.change(ctx, tx, func(c *change) error {
-		for _, o := range all { // who came back while it was done
-			if o.moot && o.Outcome == OptOutSet {
+		for _, o := range set {
+			if stand[o.ID].moot { // they came back while it was done
 				if err := c.oweTakingBack(ctx, key.TenantID, o.SubscriberID); err != nil {
 					return err
 				}
