@@ -24,6 +24,10 @@ type Record struct {
 	ID string // the CRM's own, with what else it takes to find the record: nobody else reads it
 	Fields
 	Own map[string]string // of the fields that Options.Read names, those that hold something: see ValueType
+
+	// Where Options.OptOuts asks for it, as far as the connected user may see it.
+	OptedOut   bool     // the person wants no e-mail
+	OptedOutOf []string // of Options.Subscriptions, those that the person wants none of
 }
 
 // Write is what is to be written of one person: a new record, or a change.
@@ -44,6 +48,11 @@ type Options struct {
 	// Read are the CRM's own fields that Find is to read, by SchemaField.Key, and their types. Those that
 	// begin with a colon can't be read.
 	Read map[string]ValueType
+
+	// OptOuts has Find tell who wants no e-mail, which takes no further call, and Subscriptions also of which
+	// kinds of e-mail.
+	OptOuts       bool
+	Subscriptions []string
 }
 
 // Result tells what became of one person of a batch: an ID, or a *Failure. Both are there when the
@@ -99,6 +108,15 @@ type CRM interface {
 	// automation, changed it since it was made. When it fails with Unknown set, it may be
 	// deleted; asking again tells.
 	Remove(ctx context.Context, id string) (Removed, error)
+	// SetOptOuts has records say that their people want no e-mail, or want it again: at most
+	// Provider.Batch of them, each of which stands there once with a subscription. It returns what became of
+	// each, in the same order. Asking for the same again changes nothing, so that one whose
+	// outcome isn't known is just asked for again. What can't be kept, since the record has no place for it that the
+	// connected user may write, or a permission is lacking, fails with class Recorded.
+	SetOptOuts(ctx context.Context, all []OptOut) ([]OptOutResult, error)
+	// Subscriptions are the kinds of e-mail that people opt out of by themselves; none where
+	// Provider.OptOuts names no such thing.
+	Subscriptions(ctx context.Context) ([]Subscription, error)
 	// Limits is how much of each of Provider.Limits all who use the CRM's org have used, in
 	// the same order, as the last answer said.
 	Limits() []LimitState
@@ -166,6 +184,7 @@ const (
 	NoOrg          = "no_org"           // nobody has found out which org the connection is for
 	RequiredField  = "required_field"   // a new record would lack a field that the CRM requires, and nothing fills
 	TooManyMatches = "too_many_matches" // more records with these addresses than can be read
+	NoOptOut       = "no_opt_out"       // the records have no mark for opt-outs that the connected user may see and set
 )
 
 // Failed returns err as a *Failure; any other error becomes a Pause.

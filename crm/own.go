@@ -19,6 +19,8 @@ var own = map[string]Explanation{
 
 	"NO_KEY": ByAdmin("Unique field can’t be used", "Unique field", "{CRM} has no unique field of that name, or the connected user may not fill it in.", "add the field, or give edit access to it."),
 
+	"NO_OPT_OUT": ByAdmin("Opt-out can’t be set", "No opt-out", "The connected user may not see or set {CRM}’s mark for people who want no e-mail.", "give the connected user read and edit access to it."),
+
 	// One record.
 	"SEVERAL_MATCHES":  {"Several {Records} match", "Several {Records}", "Several {Records} in {CRM} have this address.", You, "Merge them in {CRM}, then retry; or have the one taken that was changed last, under Settings."},
 	"TOO_MANY_MATCHES": ByAdmin("Very many {Records} match", "Many {Records}", "Very many {Records} in {CRM} have this address.", "merge the {Records} that have the same address."),

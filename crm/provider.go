@@ -24,6 +24,8 @@ type Provider struct {
 	// none that may be written.
 	DropsFields bool
 
+	OptOuts *OptOuts // how it keeps that somebody wants no e-mail; nil where it doesn't
+
 	Options []Option // those that it supports
 	Limits  []Limit  // of what an org may use; pages show the first
 

@@ -39,6 +39,7 @@ type Outcome struct {
 	Placeholders Placeholders
 	Written      Written  // into the record, now and before
 	Without      []string // keys of the paused fields that it went without
+	OptedOut     OptedOut // what the record says of e-mail
 	MatchID      string   // when another record is in the way, and the CRM tells which
 	OrgID        string
 	InstanceURL  string
@@ -55,8 +56,13 @@ func (d *Outbox) DueDestinations(ctx context.Context, owner string) ([]Destinati
 			UNION ALL
 			SELECT (SELECT min(s.destination_id) FROM deliveries s WHERE s.state = 'waiting' AND s.destination_id > w.id)
 			FROM waiting w WHERE w.id IS NOT NULL
+		), leaving (id) AS (
+			SELECT min(destination_id) FROM opt_outs WHERE ended_at = 0
+			UNION ALL
+			SELECT (SELECT min(s.destination_id) FROM opt_outs s WHERE s.ended_at = 0 AND s.destination_id > w.id)
+			FROM leaving w WHERE w.id IS NOT NULL
 		)
-		SELECT o.tenant_id, o.id FROM (SELECT id FROM waiting UNION SELECT destination_id FROM removal_records WHERE ended_at = 0
+		SELECT o.tenant_id, o.id FROM (SELECT id FROM waiting UNION SELECT id FROM leaving UNION SELECT destination_id FROM removal_records WHERE ended_at = 0
 			UNION SELECT destination_id FROM deliveries WHERE state = 'ended' AND sent_at > 0) i
 		CROSS JOIN destinations o WHERE o.id = i.id AND `+ofDue+` ORDER BY o.id`, millis(d.now()), owner)
 	return keys, wrap("due destinations", err)
@@ -87,7 +93,8 @@ func tenantSet(of []string) *set {
 // and to which nobody but $2 delivers.
 const ofDue = `o.removed_at = 0 AND (EXISTS (SELECT 1 FROM deliveries s WHERE s.tenant_id = o.tenant_id AND s.state = 'waiting' AND s.destination_id = o.id AND s.due_at <= $1)
 		OR EXISTS (SELECT 1 FROM deliveries s WHERE s.tenant_id = o.tenant_id AND s.state = 'ended' AND s.sent_at > 0 AND s.destination_id = o.id AND s.settles_at <= $1)
-		OR EXISTS (SELECT 1 FROM removal_records r WHERE r.tenant_id = o.tenant_id AND r.destination_id = o.id AND r.ended_at = 0 AND r.due_at <= $1))
+		OR EXISTS (SELECT 1 FROM removal_records r WHERE r.tenant_id = o.tenant_id AND r.destination_id = o.id AND r.ended_at = 0 AND r.due_at <= $1)
+		OR EXISTS (SELECT 1 FROM opt_outs r WHERE r.tenant_id = o.tenant_id AND r.destination_id = o.id AND r.ended_at = 0 AND r.due_at <= $1))
 	AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.id = o.tenant_id AND t.closed_at > 0)
 	AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant_id = o.tenant_id AND p.destination_id = o.id AND p.until > $1)
 	AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.name = 'deliver:' || o.id AND l.until > $1 AND l.owner <> $2)`
@@ -145,16 +152,16 @@ func (d *Outbox) Due(ctx context.Context, key DestinationKey, limit int) ([]Know
 	return due, wrap("due deliveries", err)
 }
 
-// knownForm is what a subscriber o filled in, and the version of the form by which they signed up last.
-const knownForm = `o.source, o.fields, CASE WHEN o.repeated_at = 0 THEN o.form_version
+// knownForm is what a subscriber o filled in, what is kept as evidence of it, and the version of the form by which they signed up last.
+const knownForm = `o.source, o.fields, o.page, o.confirmed_at, o.left_at, CASE WHEN o.repeated_at = 0 THEN o.form_version
 	ELSE COALESCE((SELECT c.form_version FROM consents c WHERE c.tenant_id = o.tenant_id AND c.subscriber_id = o.id ORDER BY c.id DESC LIMIT 1), o.form_version) END`
 
 func scanKnown(row scanner) (k Known, err error) {
-	var due, sent, settles, created, repeated, edited, again int64
+	var due, sent, settles, created, repeated, edited, again, confirmed, left int64
 	var placeholders sql.NullString
 	var fields, written string
 	err = row.Scan(&k.ID, &k.NewsletterID, &k.Email, &k.EmailKey, &k.FirstName, &k.LastName, &k.Status, &created, &repeated, &edited,
-		&k.State, &k.Reason, &k.Detail, &k.Attempts, &k.Refusals, &due, &sent, &settles, &k.RecordID, &k.Revision, &again, &placeholders, &k.Source, &fields, &k.Agreed, &written)
+		&k.State, &k.Reason, &k.Detail, &k.Attempts, &k.Refusals, &due, &sent, &settles, &k.RecordID, &k.Revision, &again, &placeholders, &k.Source, &fields, &k.Page, &confirmed, &left, &k.Agreed, &written)
 	if err != nil {
 		return k, err
 	}
@@ -165,6 +172,7 @@ func scanKnown(row scanner) (k Known, err error) {
 		return k, err
 	}
 	k.DueAt, k.SentAt, k.SettlesAt = fromMillis(due), fromMillis(sent), fromMillis(settles)
+	k.ConfirmedAt, k.Leaving.At = fromMillis(confirmed), fromMillis(left)
 	k.CreatedAt, k.RepeatedAt, k.EditedAt = fromMillis(created), fromMillis(repeated), fromMillis(edited)
 	k.Newer = sent > 0 && again > 0
 	if !placeholders.Valid && k.madeBefore() {
@@ -318,11 +326,11 @@ const noRevision = -1
 // delivered stores that subscribers were delivered; one that was signed up again
 // meanwhile is due again, and so is one with a record that was deleted since it was found.
 func (c *change) delivered(ctx context.Context, key DestinationKey, all []attempt) error {
-	s := newSet(text("id"), integer("revision"), text("reason"), text("detail"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"), text("written"), integer("made"), integer("looked_at"))
+	s := newSet(text("id"), integer("revision"), text("reason"), text("detail"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"), text("written"), integer("made"), integer("looked_at"), text("opted_out"))
 	again := newSet(s.columns...)
 	rows := map[string][]any{}
 	for _, a := range all {
-		rows[a.SubscriberID] = []any{a.SubscriberID, a.Revision, a.Reason, a.Detail, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored(), a.Written.stored(), int64(bit(a.Made)), millis(a.LookedAt)}
+		rows[a.SubscriberID] = []any{a.SubscriberID, a.Revision, a.Reason, a.Detail, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored(), a.Written.stored(), int64(bit(a.Made)), millis(a.LookedAt), string(a.OptedOut)}
 		s.add(rows[a.SubscriberID]...)
 	}
 	done, err := c.update(ctx, key, s, `UPDATE deliveries SET state = 'delivered', reason = o.reason, detail = o.detail, refusals = 0,
@@ -352,16 +360,17 @@ func (c *change) delivered(ctx context.Context, key DestinationKey, all []attemp
 
 // arrived sets what is known of the record in the CRM. One that we made stays ours.
 const arrived = `made_id = CASE WHEN o.made = 1 OR deliveries.made_id = o.record_id THEN o.record_id ELSE '' END,
-	record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $1, placeholders = o.placeholders, written = o.written`
+	record_id = o.record_id, org_id = o.org_id, instance_url = o.instance_url, delivered_at = $1, placeholders = o.placeholders, written = o.written,
+	opted_out = o.opted_out, opted_out_at = CASE WHEN o.opted_out = '' THEN 0 WHEN deliveries.opted_out = o.opted_out THEN deliveries.opted_out_at ELSE CAST($1 AS BIGINT) END`
 
 // afterEnd notes what became of writes for deliveries that ended after they were sent: what
 // arrived is in the CRM, and nothing else goes on by that.
 func (c *change) afterEnd(ctx context.Context, key DestinationKey, all []attempt) error {
-	in := newSet(text("id"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"), text("written"), integer("made"))
+	in := newSet(text("id"), text("record_id"), text("org_id"), text("instance_url"), text("placeholders"), text("written"), integer("made"), text("opted_out"))
 	out := newSet(text("id"), integer("settles_at"))
 	for _, a := range all {
 		if a.State == Delivered {
-			in.add(a.SubscriberID, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored(), a.Written.stored(), int64(bit(a.Made)))
+			in.add(a.SubscriberID, a.RecordID, a.OrgID, a.InstanceURL, a.Placeholders.stored(), a.Written.stored(), int64(bit(a.Made)), string(a.OptedOut))
 			continue
 		}
 		out.add(a.SubscriberID, millis(a.SettlesAt))
@@ -375,6 +384,9 @@ func (c *change) afterEnd(ctx context.Context, key DestinationKey, all []attempt
 			to := a.from
 			to.state, to.reason, to.orgID = Delivered, "", a.OrgID
 			c.move(a.from, to, a.Detail)
+			if err := c.oweOptOuts(ctx, key.TenantID, a.SubscriberID, false); err != nil { // there was no record when they left
+				return err
+			}
 		}
 	}
 	_, err = c.update(ctx, key, out, `UPDATE deliveries SET sent_at = CASE WHEN o.settles_at = 0 THEN 0 ELSE sent_at END, settles_at = o.settles_at,

@@ -283,6 +283,9 @@ func (d *Outbox) RemoveDestination(ctx context.Context, key DestinationKey) erro
 		if err := d.endRecords(ctx, tx, key); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, `UPDATE opt_outs SET ended_at = $3, outcome = 'away' WHERE tenant_id = $1 AND destination_id = $2 AND ended_at = 0`, key.TenantID, key.DestinationID, now); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM actions WHERE tenant_id = $1 AND destination_id = $2`, key.TenantID, key.DestinationID); err != nil {
 			return err
 		}

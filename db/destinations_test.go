@@ -305,7 +305,7 @@ func TestDestinationsHaveTheirOwn(t *testing.T) {
 		if u, err := d.Usage(ctx, key); err != nil || (u.Allowed == 10) != want {
 			t.Errorf("used %+v, %v", u, err)
 		}
-		if s, err := d.DeliverySettings(ctx, key); err != nil || s != map[bool]DeliverySettings{true: changed, false: settings}[want] {
+		if s, err := d.DeliverySettings(ctx, key); err != nil || !reflect.DeepEqual(s, map[bool]DeliverySettings{true: changed, false: settings}[want]) {
 			t.Errorf("settings %+v, %v", s, err)
 		}
 		if due, err := d.DueDestinations(ctx, "me"); err != nil || slices.Contains(due, key) == want {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -260,10 +261,10 @@ func wantBelongings(t *testing.T, d *DB) {
 		}
 	}
 	s, err := d.DeliverySettings(t.Context(), first("a"))
-	if want := (DeliverySettings{SeveralAttention, OneLeave, true, "Key__c", true, "None", 60, time.Second, false}); err != nil || s != want {
+	if want := (DeliverySettings{SeveralAttention, OneLeave, true, "Key__c", true, "None", 60, time.Second, OnLeaving{Flag: true}, false}); err != nil || !reflect.DeepEqual(s, want) {
 		t.Errorf("settings %+v, %v", s, err)
 	}
-	if s, err := d.DeliverySettings(t.Context(), first("b")); err != nil || s != (DeliverySettings{SeveralNewest, OneFill, false, "", false, DefaultPlaceholder, MaxShare, time.Second, false}) {
+	if s, err := d.DeliverySettings(t.Context(), first("b")); err != nil || !reflect.DeepEqual(s, DeliverySettings{SeveralNewest, OneFill, false, "", false, DefaultPlaceholder, MaxShare, time.Second, OnLeaving{Flag: true}, false}) {
 		t.Errorf("settings of b: %+v, %v", s, err)
 	}
 	if p, err := d.Pause(t.Context(), first("a")); err != nil || p != (Pause{"LIMIT", "Later.", 3, 2, fromMillis(30), fromMillis(25)}) {

@@ -125,6 +125,7 @@ type History struct {
 	Events      []Event
 	Consents    []Consent
 	Corrections []Correction
+	OptOuts     []OptOut // what leaving and coming back owed the CRMs
 }
 
 // History returns what happened to one of the tenant's subscribers.
@@ -171,6 +172,10 @@ func (d *Watch) History(ctx context.Context, tenantID, subscriberID string) (h H
 		return c, json.Unmarshal([]byte(changes), &c.Changes)
 	}, `SELECT at, COALESCE((SELECT email FROM users WHERE users.id = actor), ''), changes
 		FROM edits WHERE tenant_id = $1 AND subscriber_id = $2 ORDER BY id DESC LIMIT $3`, tenantID, subscriberID, HistoryLimit)
+	if err != nil {
+		return History{}, wrap("history", err)
+	}
+	h.OptOuts, err = collect(ctx, d.read, scanOptOut, `SELECT `+optOutColumns+` FROM opt_outs e WHERE e.tenant_id = $1 AND e.subscriber_id = $2 ORDER BY e.id DESC LIMIT $3`, tenantID, subscriberID, HistoryLimit)
 	return h, wrap("history", err)
 }
 

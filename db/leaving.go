@@ -55,7 +55,7 @@ func (d *base) leaveOne(ctx context.Context, tenantID, subscriberID string, l Le
 		if err != nil {
 			return ignore(err, sql.ErrNoRows)
 		}
-		done, err = d.leaveAll(ctx, tx, []known{k}, l)
+		done, err = d.leaveAll(ctx, tx, []known{k}, l, false)
 		return err
 	})
 	return done, err
@@ -78,21 +78,23 @@ func (d *Readers) LeaveAll(ctx context.Context, tenantID, emailKey string, l Lea
 			}
 			people = append(people, k)
 		}
-		done, err = d.leaveAll(ctx, tx, people, l)
+		done, err = d.leaveAll(ctx, tx, people, l, true)
 		return err
 	})
 	return done, wrap("leave all", err)
 }
 
-// leaveAll has those of some subscribers of a tenant leave who may.
-func (d *base) leaveAll(ctx context.Context, tx *sql.Tx, people []known, l Leaving) (done bool, err error) {
+// leaveAll has those of some subscribers of a tenant leave who may; all says that these are all that
+// somebody has.
+func (d *base) leaveAll(ctx context.Context, tx *sql.Tx, people []known, l Leaving, all bool) (done bool, err error) {
 	err = d.change(ctx, tx, func(c *change) error {
 		c.actor = l.Actor
+		var left []known
 		for _, k := range people {
 			if !slices.Contains(mayLeave, k.state) {
 				continue
 			}
-			done = true
+			left = append(left, k)
 			if err := c.setState(ctx, k, Left, l.Why); err != nil {
 				return err
 			}
@@ -100,6 +102,12 @@ func (d *base) leaveAll(ctx context.Context, tx *sql.Tx, people []known, l Leavi
 				return err
 			}
 		}
+		for _, k := range left { // once it is known of all that they left
+			if err := c.oweOptOuts(ctx, k.tenantID, k.id, all); err != nil {
+				return err
+			}
+		}
+		done = len(left) > 0
 		return nil
 	})
 	if err != nil || !done {
@@ -165,7 +173,10 @@ func (d *base) confirm(ctx context.Context, tx *sql.Tx, tenantID, subscriberID s
 		if err := c.act(ctx, k, ConsentConfirmed, "", at); err != nil {
 			return err
 		}
-		return newBook(tx, c).activate(ctx, k)
+		if err := newBook(tx, c).activate(ctx, k); err != nil {
+			return err
+		}
+		return c.oweTakingBack(ctx, tenantID, subscriberID)
 	})
 	if err != nil {
 		return false, err

@@ -396,6 +396,23 @@ func (d *DB) removing(t *testing.T) (Lease, SignUp, RecordRemoval) {
 	return l, s, r
 }
 
+// owing is somebody who left, and whose record is to say so.
+func (d *DB) owing(t *testing.T) (Lease, OptOut) {
+	t.Helper()
+	l, _, ids := d.waiting(t, 1)
+	d.becomes(t, l, Outcome{SubscriberID: ids[0], State: Delivered, RecordID: "r", OrgID: "o"})
+	unless(t, left(t, l.TenantID, ids[0])(d))
+	due, err := d.DueOptOuts(t.Context(), l.DestinationKey, 10)
+	if err != nil || len(due) != 1 || due[0].What != OptOutAll {
+		t.Fatal(due, err)
+	}
+	return l, due[0]
+}
+
+func confirmed(t *testing.T, o OptOut) func(*DB) error {
+	return func(d *DB) error { _, err := d.Confirm(t.Context(), o.TenantID, o.SubscriberID, d.now()); return err }
+}
+
 func savesMapping(t *testing.T, key DestinationKey, revision int64) func(*DB) error {
 	return func(d *DB) error {
 		_, err := d.SaveMapping(t.Context(), key, StoredMapping{JSON: "{}", Revision: revision}, "ann")
@@ -1596,6 +1613,7 @@ func races() []race {
 				d.agrees(t, l.TenantID, want)
 				wantN(t, d, 1, `SELECT count(*) FROM deliveries WHERE subscriber_id = $1 AND record_id = 'r' AND made_id = 'r' AND sent_at = 0`, ids[0])
 				wantN(t, d, 2, `SELECT count(*) FROM events WHERE tenant_id = $1 AND subscriber_id = $2`, l.TenantID, ids[0])
+				wantN(t, d, 1, `SELECT count(*) FROM opt_outs WHERE subscriber_id = $1 AND what = 'all' AND record_id = 'r'`, ids[0])
 			}}
 		}},
 		{"leaveOne enterAll", "left and signed up again", func(t *testing.T, d *DB) duel {
@@ -1604,6 +1622,80 @@ func races() []race {
 				both(t, one, other)
 				d.agrees(t, l.TenantID, nil) // what came after is held, since no mail can be sent
 				wantN(t, d, 1, `SELECT count(*) FROM subscribers s WHERE s.id = $1 AND s.state = 'left' AND (s.revision = 1 OR EXISTS (SELECT 1 FROM holds h WHERE h.subscriber_id = s.id))`, ids[0])
+			}}
+		}},
+		{"leaveOne", "the last two newsletters, at once", func(t *testing.T, d *DB) duel {
+			l, signUps, ids := d.waiting(t, 1)
+			other := signUps[0]
+			other.NewsletterID = NewID()
+			_, err := d.write.Exec(`INSERT INTO newsletters (id, tenant_id, slug, name, consent, created_at) VALUES ($1, $2, $1, 'B', 'Yes.', 0)`, other.NewsletterID, l.TenantID)
+			unless(t, err)
+			unless(t, addOne(t, other)(d))
+			var second string
+			unless(t, d.write.QueryRow(`SELECT id FROM subscribers WHERE tenant_id = $1 AND id <> $2`, l.TenantID, ids[0]).Scan(&second))
+			for _, id := range []string{ids[0], second} {
+				d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: "r", OrgID: "o"})
+			}
+			return duel{left(t, l.TenantID, ids[0]), left(t, l.TenantID, second), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM opt_outs WHERE tenant_id = $1 AND what = 'all'`, l.TenantID)
+			}}
+		}},
+		{"BeginOptOuts", "begun and the lease is taken", func(t *testing.T, d *DB) duel {
+			_, o := d.owing(t)
+			mine, take := d.runOut(t, o.TenantID)
+			return duel{func(d *DB) error { _, err := d.BeginOptOuts(t.Context(), mine, []OptOut{o}, "o"); return err }, take, oneWins(t, ErrLost)}
+		}},
+		{"EndOptOuts", "ended and the lease is taken", func(t *testing.T, d *DB) duel {
+			_, o := d.owing(t)
+			mine, take := d.runOut(t, o.TenantID)
+			return duel{func(d *DB) error { return d.EndOptOuts(t.Context(), mine, []OptOut{o}) }, take, oneWins(t, ErrLost)}
+		}},
+		{"BeginOptOuts Confirm", "begun and came back", func(t *testing.T, d *DB) duel {
+			l, o := d.owing(t)
+			return duel{func(d *DB) error { _, err := d.BeginOptOuts(t.Context(), l, []OptOut{o}, "o"); return err }, confirmed(t, o), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM opt_outs WHERE id = $1 AND (outcome = 'moot' AND ended_at > 0 OR outcome = '' AND sent_at > 0)`, o.ID)
+			}}
+		}},
+		{"EndOptOuts Confirm", "set and came back", func(t *testing.T, d *DB) duel {
+			l, o := d.owing(t)
+			unless(t, d.SetOnLeaving(t.Context(), l.DestinationKey, OnLeaving{Flag: true, TakeBack: true}))
+			o.Outcome, o.Ours = OptOutSet, true
+			return duel{func(d *DB) error { return d.EndOptOuts(t.Context(), l, []OptOut{o}) }, confirmed(t, o), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM opt_outs WHERE tenant_id = $1 AND what = 'back' AND record_id = 'r'`, l.TenantID)
+			}}
+		}},
+		{"RetryOptOuts", "by both", func(t *testing.T, d *DB) duel {
+			l, o := d.owing(t)
+			o.Outcome = OptOutRefused
+			unless(t, d.EndOptOuts(t.Context(), l, []OptOut{o}))
+			var n atomic.Int32
+			return duel{func(d *DB) error {
+				again, err := d.RetryOptOuts(t.Context(), l.DestinationKey)
+				n.Add(int32(again))
+				return err
+			}, nil, func(one, other error) {
+				both(t, one, other)
+				if n.Load() != 1 {
+					t.Errorf("tried again %d times", n.Load())
+				}
+			}}
+		}},
+		{"SetOnLeaving", "one thing and another", func(t *testing.T, d *DB) duel {
+			l, signUps, _ := d.waiting(t, 1)
+			sets := func(kind string) func(*DB) error {
+				return func(d *DB) error {
+					return d.SetOnLeaving(t.Context(), l.DestinationKey, OnLeaving{TakeBack: kind == "7", Subscriptions: map[string]string{signUps[0].NewsletterID: kind}})
+				}
+			}
+			return duel{sets("7"), sets("8"), func(one, other error) {
+				both(t, one, other)
+				s, err := d.DeliverySettings(t.Context(), l.DestinationKey)
+				if err != nil || s.OnLeaving.TakeBack != (s.OnLeaving.Subscriptions[signUps[0].NewsletterID] == "7") {
+					t.Errorf("%+v, %v", s.OnLeaving, err)
+				}
 			}}
 		}},
 		{"UndoTest enterAll", "undone and signed up again", func(t *testing.T, d *DB) duel {

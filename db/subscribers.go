@@ -57,6 +57,8 @@ type Delivery struct {
 	MatchID       string    // another record of the CRM, at InstanceURL, that is in the way
 	DeliveredAt   time.Time // last
 	Made          bool      // the CRM said that our write made the record at RecordID
+	OptedOut      OptedOut  // what the record said of e-mail when it was last looked up
+	OptedOutAt    time.Time // since when that is known
 }
 
 // In returns the delivery to a destination; the zero Delivery when there is none.
@@ -140,7 +142,7 @@ func scanSubscriberAfter(row scanner, before ...any) (Subscriber, error) {
 }
 
 const selectDelivery = `SELECT d.subscriber_id, d.destination_id, d.state, d.reason, d.detail, d.attempts, d.refusals, d.due_at, d.sent_at, d.settles_at,
-	d.record_id, d.org_id, d.instance_url, d.match_id, d.delivered_at, CASE WHEN d.record_id <> '' AND d.made_id = d.record_id THEN 1 ELSE 0 END
+	d.record_id, d.org_id, d.instance_url, d.match_id, d.delivered_at, CASE WHEN d.record_id <> '' AND d.made_id = d.record_id THEN 1 ELSE 0 END, d.opted_out, d.opted_out_at
 	FROM deliveries d JOIN destinations t ON t.id = d.destination_id AND t.removed_at = 0 `
 
 // deliveryOf is a delivery and whose it is.
@@ -150,9 +152,10 @@ type deliveryOf struct {
 }
 
 func scanDelivery(row scanner) (d deliveryOf, err error) {
-	var due, sent, settles, delivered int64
+	var due, sent, settles, delivered, out int64
 	err = row.Scan(&d.subscriberID, &d.DestinationID, &d.State, &d.Reason, &d.Detail, &d.Attempts, &d.Refusals, &due, &sent, &settles,
-		&d.RecordID, &d.OrgID, &d.InstanceURL, &d.MatchID, &delivered, &d.Made)
+		&d.RecordID, &d.OrgID, &d.InstanceURL, &d.MatchID, &delivered, &d.Made, &d.OptedOut, &out)
+	d.OptedOutAt = fromMillis(out)
 	d.DueAt, d.SentAt, d.SettlesAt, d.DeliveredAt = fromMillis(due), fromMillis(sent), fromMillis(settles), fromMillis(delivered)
 	return d, err
 }

@@ -31,6 +31,12 @@ type Store interface {
 	BeginRemoval(ctx context.Context, l db.Lease, r db.RecordRemoval, orgID string) (begun db.RecordRemoval, ask bool, err error)
 	PutOffRemoval(ctx context.Context, l db.Lease, r db.RecordRemoval) error
 	EndRemoval(ctx context.Context, l db.Lease, r db.RecordRemoval) error
+	DueOptOuts(ctx context.Context, to db.DestinationKey, limit int) ([]db.OptOut, error)
+	BeginOptOuts(ctx context.Context, l db.Lease, all []db.OptOut, orgID string) (begun []db.OptOut, err error)
+	EndOptOuts(ctx context.Context, l db.Lease, all []db.OptOut) error
+	SaveSubscriptionTypes(ctx context.Context, to db.DestinationKey, s db.SubscriptionTypes) error
+	SubscriptionTypes(ctx context.Context, to db.DestinationKey) (db.SubscriptionTypes, error)
+	Somebody(ctx context.Context, to db.DestinationKey, emailKey string) ([]db.Known, error)
 	Pause(ctx context.Context, to db.DestinationKey) (db.Pause, error)
 	SetPause(ctx context.Context, l db.Lease, p db.Pause) error
 	EndPause(ctx context.Context, to db.DestinationKey) error
@@ -56,7 +62,9 @@ type Config struct {
 	// Connection where nothing goes until somebody connects.
 	Connect func(ctx context.Context, to db.DestinationKey) (crm.CRM, error)
 	Log     *slog.Logger
-	Now     func() time.Time // by the clock that all processes go by; time.Now when nil
+	// UnsubscribeAddress is where a subscriber leaves with one click; none where it is nil.
+	UnsubscribeAddress func(tenantID, subscriberID string) string
+	Now                func() time.Time // by the clock that all processes go by; time.Now when nil
 
 	LookEvery time.Duration // how often the database is asked for destinations with due work; 1 s
 	Parallel  int           // destinations at a time; 32

@@ -44,6 +44,9 @@ func (t *turn) drain(ctx context.Context) (more bool, err error) {
 	if goOn, err := t.remove(ctx); err != nil || !goOn {
 		return false, err
 	}
+	if goOn, err := t.payOptOuts(ctx); err != nil || !goOn {
+		return false, err
+	}
 	defer func() { // what is known is written down, however the turn ends
 		if unwritten := t.writeDown(ctx); err == nil {
 			err = unwritten

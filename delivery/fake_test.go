@@ -47,10 +47,12 @@ type fakeCRM struct {
 	finds       int
 	creates     []int // sizes
 	hook        func(on string)
+	optedOut    map[string]bool // by record and subscription
+	optOuts     [][]crm.OptOut  // each call's
 }
 
 func newCRM() *fakeCRM {
-	return &fakeCRM{records: map[string][]string{}, names: map[string]crm.Fields{}, refuses: map[string]*crm.Failure{}, batch: 1000}
+	return &fakeCRM{records: map[string][]string{}, names: map[string]crm.Fields{}, refuses: map[string]*crm.Failure{}, optedOut: map[string]bool{}, batch: 1000}
 }
 
 func (c *fakeCRM) Target() crm.Target {
@@ -58,7 +60,7 @@ func (c *fakeCRM) Target() crm.Target {
 }
 
 func (c *fakeCRM) Provider() *crm.Provider {
-	return &crm.Provider{Service: "fake", Name: "Fake", Batch: c.batch, Settles: crm.SettlingTime{One: 10 * time.Second, Many: 2 * time.Minute, Full: 200}}
+	return &crm.Provider{Service: "fake", Name: "Fake", Batch: c.batch, OptOuts: &crm.OptOuts{Flag: "No mail", Subscription: "kind"}, Settles: crm.SettlingTime{One: 10 * time.Second, Many: 2 * time.Minute, Full: 200}}
 }
 
 func (c *fakeCRM) CheckUp(context.Context) ([]crm.Check, error) {
@@ -124,7 +126,7 @@ func (c *fakeCRM) CheckKey(_ context.Context, field string) error {
 	return nil
 }
 
-func (c *fakeCRM) Find(ctx context.Context, emails []string, _ crm.Options) (map[string][]crm.Record, error) {
+func (c *fakeCRM) Find(ctx context.Context, emails []string, o crm.Options) (map[string][]crm.Record, error) {
 	f := c.fault("find")
 	if err := f.answer(ctx); err != nil {
 		return nil, err
@@ -136,7 +138,13 @@ func (c *fakeCRM) Find(ctx context.Context, emails []string, _ crm.Options) (map
 	found := map[string][]crm.Record{}
 	for _, e := range emails {
 		for _, id := range c.records[e] {
-			found[e] = append(found[e], crm.Record{ID: id, Fields: crm.Fields{crm.Email: e, crm.FirstName: c.names[id][crm.FirstName], crm.LastName: c.names[id][crm.LastName]}})
+			r := crm.Record{ID: id, Fields: crm.Fields{crm.Email: e, crm.FirstName: c.names[id][crm.FirstName], crm.LastName: c.names[id][crm.LastName]}, OptedOut: o.OptOuts && c.optedOut[id]}
+			for _, s := range o.Subscriptions {
+				if c.optedOut[id+s] {
+					r.OptedOutOf = append(r.OptedOutOf, s)
+				}
+			}
+			found[e] = append(found[e], r)
 		}
 	}
 	return found, nil
@@ -221,6 +229,37 @@ func (c *fakeCRM) Remove(ctx context.Context, id string) (crm.Removed, error) {
 		return "", f.err
 	}
 	return result, nil
+}
+
+func (c *fakeCRM) SetOptOuts(ctx context.Context, all []crm.OptOut) ([]crm.OptOutResult, error) {
+	f := c.fault("optout")
+	if err := f.answer(ctx); err != nil && !f.after {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls++
+	c.optOuts = append(c.optOuts, slices.Clone(all))
+	results := make([]crm.OptOutResult, len(all))
+	for i, o := range all {
+		switch there := slices.ContainsFunc(slices.Collect(maps.Values(c.records)), func(ids []string) bool { return slices.Contains(ids, o.ID) }); {
+		case c.refuses[o.ID] != nil:
+			results[i].Err = c.refuses[o.ID]
+		case !there:
+			results[i].Err = &crm.Failure{Class: crm.Recorded, Code: crm.Gone}
+		default:
+			results[i].Was = c.optedOut[o.ID+o.Subscription] == !o.Back
+			c.optedOut[o.ID+o.Subscription] = !o.Back
+		}
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	return results, nil
+}
+
+func (c *fakeCRM) Subscriptions(context.Context) ([]crm.Subscription, error) {
+	return []crm.Subscription{{ID: "7", Name: "Weekly"}}, c.checkFails
 }
 
 func (c *fakeCRM) most() int {

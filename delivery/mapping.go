@@ -30,10 +30,12 @@ type mapped struct {
 	forms   map[string]db.NewsletterForms
 	keys    map[string]mapping.Keys // of each newsletter's form
 	read    map[string]crm.ValueType
+
+	unsubscribe func(tenantID, subscriberID string) string // nil where there are no such addresses
 }
 
-func parseMapped(stored db.Mappings) (m *mapped, err error) {
-	m = &mapped{stored: stored, own: map[string]mapping.Mapping{}, forms: map[string]db.NewsletterForms{}, keys: map[string]mapping.Keys{}}
+func (d *Dispatcher) parseMapped(stored db.Mappings) (m *mapped, err error) {
+	m = &mapped{stored: stored, unsubscribe: d.UnsubscribeAddress, own: map[string]mapping.Mapping{}, forms: map[string]db.NewsletterForms{}, keys: map[string]mapping.Keys{}}
 	for _, s := range stored.All {
 		one, err := mapping.Parse(s.JSON)
 		if err != nil {
@@ -100,11 +102,22 @@ func (m *mapped) says(known []db.Known) (all []mapping.Says) {
 func (m *mapped) signUp(s db.Known) mapping.SignUp {
 	n := m.forms[s.NewsletterID]
 	agreed := n.Definition(s.Agreed)
-	return mapping.Said(s.Fields, n.Definition(n.Version), m.keys[s.NewsletterID], map[string]string{
+	facts := map[string]string{
 		mapping.FactNewsletter: n.Name, mapping.FactSlug: n.Slug, mapping.FactSource: s.Source,
 		mapping.FactSignedUp: crm.CanonicalTime(s.CreatedAt), mapping.FactConsentTime: crm.CanonicalTime(s.SignedUpAt()),
 		mapping.FactConsent: agreed.Consent.Words, mapping.FactVersion: strconv.Itoa(s.Agreed),
-	})
+		mapping.FactStatus: mapping.StatusActive, mapping.FactPage: s.Page,
+	}
+	if !s.ConfirmedAt.IsZero() {
+		facts[mapping.FactConfirmed] = crm.CanonicalTime(s.ConfirmedAt)
+	}
+	if s.Status == db.Left {
+		facts[mapping.FactStatus], facts[mapping.FactLeftAt] = mapping.StatusLeft, crm.CanonicalTime(s.Leaving.At)
+	}
+	if m.unsubscribe != nil {
+		facts[mapping.FactUnsubscribe] = m.unsubscribe(s.TenantID, s.ID)
+	}
+	return mapping.Said(s.Fields, n.Definition(n.Version), m.keys[s.NewsletterID], facts)
 }
 
 // lacking are the fields without which no record of somebody's is made, and which nothing fills. Where
@@ -193,7 +206,7 @@ func (t *turn) loadMapping(ctx context.Context) (stop *crm.Failure, err error) {
 	if stored.Schema.JSON == "" || stored.Schema.OrgID != t.crm.Target().OrgID {
 		return t.readFields(ctx, nil)
 	}
-	t.mapped, err = parseMapped(stored)
+	t.mapped, err = t.parseMapped(stored)
 	return nil, err
 }
 
@@ -203,7 +216,7 @@ func (t *turn) readFields(ctx context.Context, why *crm.Failure) (stop *crm.Fail
 	if err != nil || stop != nil {
 		return stop, err
 	}
-	t.mapped, err = parseMapped(stored)
+	t.mapped, err = t.parseMapped(stored)
 	return nil, err
 }
 
@@ -350,7 +363,7 @@ func (d *Dispatcher) keepSchema(ctx context.Context, to db.DestinationKey, c crm
 		return stored, nil, err
 	}
 	stored.Schema.OrgID, stored.Schema.JSON = c.Target().OrgID, string(text)
-	m, err := parseMapped(stored)
+	m, err := d.parseMapped(stored)
 	if err != nil {
 		return stored, nil, err
 	}

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -91,7 +92,7 @@ func TestThePaceIsASecond(t *testing.T) {
 	changed := before
 	changed.Pace = time.Minute
 	h.must(true, h.db.SetDeliverySettings(t.Context(), to("a"), changed))
-	if after := set(); before.Pace != db.DefaultPace || after != changed {
+	if after := set(); before.Pace != db.DefaultPace || !reflect.DeepEqual(after, changed) {
 		t.Errorf("%+v, and then %+v", before, after)
 	}
 }

@@ -35,6 +35,9 @@ type person struct {
 	applied mapping.Applied
 	before  db.Written
 	without []string // keys of paused fields that would have been written
+
+	// What the record says of e-mail, by newsletters; that without an id is of all.
+	optedOut map[string]db.OptedOut
 }
 
 // group returns the people behind subscribers, in the order of their first one.
@@ -108,12 +111,13 @@ func (p *person) becomes(outcomes []db.Outcome, o db.Outcome) []db.Outcome {
 	if o.State == db.Waiting && o.Refusals == 0 {
 		o.Refusals = p.refusals
 	}
-	return outcomeOf(outcomes, p.due, o)
+	return p.outcomeOf(outcomes, p.due, o)
 }
 
-// outcomeOf adds an outcome for each of some subscribers.
-func outcomeOf(outcomes []db.Outcome, all []db.Known, o db.Outcome) []db.Outcome {
+// outcomeOf adds an outcome for each of some of the person's subscribers.
+func (p *person) outcomeOf(outcomes []db.Outcome, all []db.Known, o db.Outcome) []db.Outcome {
 	for _, s := range all {
+		o.OptedOut = cmp.Or(p.optedOut[""], p.optedOut[s.NewsletterID])
 		o.SubscriberID, o.EmailKey, o.Revision = s.ID, s.EmailKey, s.Revision
 		outcomes = append(outcomes, o)
 	}

@@ -29,7 +29,7 @@ func (d *Dispatcher) PreviewOf(ctx context.Context, to db.DestinationKey, m db.M
 	if t.set, err = d.Store.DeliverySettings(ctx, to); err != nil {
 		return v, err
 	}
-	if t.mapped, err = parseMapped(m); err != nil {
+	if t.mapped, err = d.parseMapped(m); err != nil {
 		return v, err
 	}
 	if t.crm, err = d.Connect(ctx, to); err != nil {

@@ -71,7 +71,7 @@ func (t *turn) notRemoved(ctx context.Context, r db.RecordRemoval, f *crm.Failur
 	if f.Unknown { // nobody is to be looked up for good before it has taken effect
 		r.Unsure, r.DueAt = true, t.Now().Add(t.crm.Provider().Settles.Of(1))
 	}
-	outage := t.outage(ctx, r, f)
+	outage := t.outage(ctx, r.EmailKey, f)
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx) // we cut it off: that says nothing about the CRM
 	}
@@ -92,15 +92,15 @@ func (t *turn) notRemoved(ctx context.Context, r db.RecordRemoval, f *crm.Failur
 	return true, t.Store.EndRemoval(ctx, t.lease, r)
 }
 
-// outage is why the CRM does nothing for anybody now, nil when a record couldn't be deleted
-// for what it has alone. Some failures say it; where one doesn't, a look-up tells, which
+// outage is why the CRM does nothing for anybody now, nil when something couldn't be done with a record
+// for what it has alone. Some failures say it; where one doesn't, a look-up of the address tells, which
 // works unless it is everybody's.
-func (t *turn) outage(ctx context.Context, r db.RecordRemoval, f *crm.Failure) *crm.Failure {
+func (t *turn) outage(ctx context.Context, emailKey string, f *crm.Failure) *crm.Failure {
 	switch f.Class {
 	case crm.Connection:
 		return f
 	case crm.Pause:
-		if _, err := t.find(ctx, []*person{{key: r.EmailKey}}); err != nil && crm.Failed(err).Class != crm.Recorded {
+		if _, err := t.find(ctx, []*person{{key: emailKey}}); err != nil && crm.Failed(err).Class != crm.Recorded {
 			return crm.Failed(err)
 		}
 	}

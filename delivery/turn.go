@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -33,6 +34,7 @@ type turn struct {
 	last      []*person    // whose these are, of the last batch
 
 	removals []db.RecordRemoval // that are due
+	owes     bool               // leaving owes the CRM something that is due
 
 	mapped *mapped // nil where nothing is set
 	drifts int     // how often the CRM's fields may have changed
@@ -64,13 +66,17 @@ func (t *turn) run(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if t.removals, err = t.Store.DueRemovals(ctx, t.lease.DestinationKey); err != nil || len(due)+len(t.removals) == 0 {
+	if t.removals, err = t.Store.DueRemovals(ctx, t.lease.DestinationKey); err != nil {
+		return false, err
+	}
+	optOuts, err := t.Store.DueOptOuts(ctx, t.lease.DestinationKey, 1)
+	if t.owes = len(optOuts) > 0; err != nil || len(due)+len(t.removals)+len(optOuts) == 0 {
 		return false, err
 	}
 	if t.set, err = t.Store.DeliverySettings(ctx, t.lease.DestinationKey); err != nil {
 		return false, err
 	}
-	if len(t.removals) == 0 {
+	if len(t.removals) == 0 && !t.owes {
 		if t.rest, err = t.wait(ctx, due[0]); err != nil || t.rest > 0 {
 			return t.rest > 0, err
 		}
@@ -124,6 +130,7 @@ func (t *turn) sortFound(b *batch) (left []*person, outcomes []db.Outcome) {
 	for _, p := range b.people {
 		records := b.found[p.key]
 		p.looked = b.looked
+		p.optedOut = t.optedOut(records)
 		outcomes = t.lookedUp(outcomes, p, records)
 		switch {
 		case len(p.due) == 0:
@@ -164,7 +171,24 @@ func (t *turn) lookedUp(outcomes []db.Outcome, p *person, records []crm.Record) 
 		p.placeholders, p.before = p.placeholdersIn(records[0]), p.writtenIn(records[0])
 		o = t.delivered(p, records[0].ID)
 	}
-	return outcomeOf(outcomes, p.left, o)
+	return p.outcomeOf(outcomes, p.left, o)
+}
+
+// optedOut is what the records of somebody say of e-mail, by newsletters. The first one counts.
+func (t *turn) optedOut(records []crm.Record) map[string]db.OptedOut {
+	if len(records) == 0 {
+		return nil
+	}
+	of := map[string]db.OptedOut{}
+	for newsletter, subscription := range t.set.OnLeaving.Subscriptions {
+		if slices.Contains(records[0].OptedOutOf, subscription) {
+			of[newsletter] = db.OptedOutOfOne
+		}
+	}
+	if records[0].OptedOut {
+		of[""] = db.OptedOutOfAll
+	}
+	return of
 }
 
 func (t *turn) delivered(p *person, recordID string) db.Outcome {
@@ -217,7 +241,7 @@ func (t *turn) find(ctx context.Context, people []*person) (map[string][]crm.Rec
 }
 
 func (t *turn) options() crm.Options {
-	return crm.Options{Leads: t.set.Leads, Key: t.set.Key, SaveDuplicates: t.set.SaveDuplicates, Placeholder: t.placeholder(), Read: t.reads()}
+	return crm.Options{OptOuts: true, Subscriptions: slices.Sorted(maps.Values(t.set.OnLeaving.Subscriptions)), Leads: t.set.Leads, Key: t.set.Key, SaveDuplicates: t.set.SaveDuplicates, Placeholder: t.placeholder(), Read: t.reads()}
 }
 
 // reads are the CRM's own fields of which it must be known what they hold.
@@ -490,7 +514,7 @@ func (t *turn) failed(ctx context.Context, f *crm.Failure, people []*person, out
 		for _, p := range people {
 			outcomes = p.becomes(outcomes, outcome)
 			if outcome.State == db.Attention { // a look-up would fail so for ever
-				outcomes = outcomeOf(outcomes, p.left, outcome)
+				outcomes = p.outcomeOf(outcomes, p.left, outcome)
 			}
 		}
 		t.unwritten = append(t.unwritten, outcomes...)

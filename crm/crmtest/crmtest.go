@@ -51,6 +51,8 @@ type Env struct {
 	// Beside is something that the CRM does with a record beside what stands in it; its Key is
 	// empty where there is nothing.
 	Beside Beside
+	// OptOut is how the CRM keeps who wants no e-mail.
+	OptOut OptOut
 	// RequiresNone is true where the CRM's API demands no field beside the address.
 	RequiresNone bool
 }
@@ -79,6 +81,14 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		"fields among others":            ownOfEach,
 		"what is done beside a record":   beside,
 		"a record beside which it fails": besideFails,
+		"an opt-out":                     optOut,
+		"an opt-out by hand":             optOutThere,
+		"an opt-out of what was deleted": optOutGone,
+		"an opt-out that can't be seen":  optOutHidden,
+		"an opt-out that can't be set":   optOutLocked,
+		"an opt-out in an outage":        optOutDown,
+		"an opt-out of one subscription": optOutOfOne,
+		"an opt-out of a lead":           optOutOfLead,
 		"a field that nobody set":        ownBlank,
 		"a field that is gone":           ownGone,
 		"a field that became read-only":  ownLocked,

@@ -17,7 +17,7 @@ const never = "NEVER_HEARD_OF_IT"
 // owns are the codes that are ours, and those with which the vault says that a connection
 // was not made or is over. Every CRM has a sentence for each.
 var owns = []string{
-	crm.NotConnected, crm.Broken, crm.Unavailable, crm.TimedOut, crm.Spared, crm.Gone, crm.Exists, crm.Several, crm.Settling, crm.NoKey, crm.OtherOrg, crm.TooManyMatches,
+	crm.NotConnected, crm.Broken, crm.Unavailable, crm.TimedOut, crm.Spared, crm.Gone, crm.Exists, crm.Several, crm.Settling, crm.NoKey, crm.OtherOrg, crm.TooManyMatches, crm.NoOptOut,
 	"no_refresh_token", "missing_scope", "foreign_host", "access_denied", "invalid_grant",
 }
 
@@ -61,6 +61,9 @@ func names(t *testing.T, p *crm.Provider) {
 		if o.Label == "" {
 			t.Errorf("option %s has no label", o.Name)
 		}
+	}
+	if o := p.OptOuts; o != nil && (o.Flag == "" || !strings.HasSuffix(o.Hint, ".")) {
+		t.Errorf("opt-outs are told as %+v", o)
 	}
 	if _, ok := p.Option("none"); ok {
 		t.Error("it has an option that there isn't")

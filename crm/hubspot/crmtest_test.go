@@ -21,6 +21,7 @@ func TestCRM(t *testing.T) {
 		return crmtest.Env{
 			CRM:     w,
 			Records: w.contacts,
+			OptOut:  w.optOut(),
 			Down: func(n int, after bool) {
 				w.fault(`{"on":"any","status":503,"count":%d,"after_commit":%t,"drop":%t}`, n, after, after)
 			},

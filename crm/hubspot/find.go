@@ -29,7 +29,7 @@ func (c *Client) Find(ctx context.Context, emails []string, o crm.Options) (map[
 	found := map[string][]contact{}
 	for _, property := range keys(o) {
 		for part := range slices.Chunk(asked, inputsPerCall) {
-			contacts, err := c.read(ctx, part, property, ownNames(o.Read)...)
+			contacts, err := c.read(ctx, part, property, append(ownNames(o.Read), optOutNames(o)...)...)
 			if err != nil {
 				return nil, err
 			}
@@ -100,6 +100,9 @@ func records(contacts []contact, o crm.Options) []crm.Record {
 	out := make([]crm.Record, len(contacts))
 	for i, r := range contacts {
 		out[i] = crm.Record{ID: r.ID, Fields: crm.Fields{crm.Email: r.text("email"), crm.FirstName: r.text("firstname"), crm.LastName: r.text("lastname")}, Own: r.own(o.Read)}
+		if o.OptOuts {
+			out[i].OptedOut, out[i].OptedOutOf = r.optedOut(""), r.optedOutOf(o.Subscriptions)
+		}
 	}
 	return out
 }

@@ -18,6 +18,8 @@ var Provider = &crm.Provider{
 	Settles:   crm.SettlingTime{One: 10 * time.Second, Many: 2 * time.Minute, Full: inputsPerCall},
 	Limits:    []crm.Limit{{Unit: "API calls", Window: 10 * time.Second}},
 	RecordURL: RecordURL,
+	OptOuts: &crm.OptOuts{Flag: "Unsubscribed from all email", Subscription: "subscription type", Lasting: true,
+		Hint: "HubSpot sends no marketing e-mail to who has opted out of all."},
 	Options: []crm.Option{
 		{Name: crm.OptionKey, Label: "Unique property for the address", Hint: "The internal name of a single-line text property of contacts that has unique values. With it, contacts are found by it too. HubSpot keeps e-mail addresses apart without it."},
 	},

@@ -74,6 +74,8 @@ var codes = map[string]crm.Code{
 var access = map[string]crm.Explanation{
 	"NO_KEY": crm.ByAdmin("Unique property can’t be used", "Unique property", "Contacts have no single-line text property of that name that has unique values and can be filled in.",
 		"in Settings → Properties → Contact properties, add a single-line text property and tick “Require unique values”."),
+	"NO_OPT_OUT": crm.ByAdmin("Opt-out can’t be set", "No opt-out", "The connection may not see or change who wants which e-mail in HubSpot, or HubSpot leaves that to the person.",
+		"see that our app may ask for communication_preferences.read_write, and connect HubSpot again."),
 	"NO_REFRESH_TOKEN":       crm.Explain("No lasting access", "No lasting access", "HubSpot gave no lasting access.", crm.You, "Connect HubSpot again under Integrations."),
 	"BAD_REFRESH_TOKEN":      crm.Reconnects("Connection lost", "Connection lost", "The connection was revoked in HubSpot, or our app was uninstalled there."),
 	"BAD_HUB":                crm.Explain("HubSpot account was deleted", "Account deleted", "HubSpot does not know the account any more: it was deleted.", crm.You, "Connect another account under Integrations."),

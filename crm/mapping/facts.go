@@ -11,12 +11,20 @@ import (
 
 // Fact is something that is known of a sign-up beside what was filled in.
 type Fact struct {
-	Name  string
-	Label string
-	Type  crm.ValueType
-	From  string // the hidden fields of which it is the value: Field.From; empty for what Gatepost knows itself
-	Never bool   // it is never empty
+	Name    string
+	Label   string
+	Type    crm.ValueType
+	From    string   // the hidden fields of which it is the value: Field.From; empty for what Gatepost knows itself
+	Never   bool     // it is never empty
+	Values  []string // of choices, all that there are
+	Leaving bool     // it changes when somebody leaves
 }
+
+// The values of FactStatus.
+const (
+	StatusActive = "active"
+	StatusLeft   = "left"
+)
 
 // The names of the facts that Gatepost knows itself.
 const (
@@ -27,6 +35,11 @@ const (
 	FactConsentTime = "consent_time"
 	FactConsent     = "consent_words"
 	FactVersion     = "consent_version"
+	FactConfirmed   = "confirmed_at"
+	FactStatus      = "subscription_status"
+	FactLeftAt      = "left_at"
+	FactUnsubscribe = "unsubscribe_address"
+	FactPage        = "page" // where a hidden field tells none: the address without its query
 )
 
 // Facts are all facts, in the order in which they are offered.
@@ -38,7 +51,11 @@ var Facts = []Fact{
 	{Name: FactConsentTime, Label: "Time of the consent", Type: crm.TypeTime, Never: true},
 	{Name: FactConsent, Label: "Words of the consent", Type: crm.TypeLongText, Never: true},
 	{Name: FactVersion, Label: "Version of the form they agreed on", Type: crm.TypeInteger, Never: true},
-	{Name: "page", Label: "Page with the form", Type: crm.TypeURL, From: "page"},
+	{Name: FactConfirmed, Label: "Time of the confirmation", Type: crm.TypeTime},
+	{Name: FactUnsubscribe, Label: "Address to unsubscribe", Type: crm.TypeURL, Never: true},
+	{Name: FactStatus, Label: "Status: active or left", Type: crm.TypeChoice, Never: true, Values: []string{StatusActive, StatusLeft}, Leaving: true},
+	{Name: FactLeftAt, Label: "Time of leaving", Type: crm.TypeTime, Leaving: true},
+	{Name: FactPage, Label: "Page with the form", Type: crm.TypeURL, From: "page"},
 	{Name: "referrer", Label: "Page that led to the form", Type: crm.TypeURL, From: "referrer"},
 	{Name: "campaign", Label: "Campaign", Type: crm.TypeText, From: "campaign"},
 	{Name: "utm_source", Label: "UTM source", Type: crm.TypeText, From: "utm_source"},
@@ -74,9 +91,14 @@ func Offer(of ...forms.Definition) (all []Offered) {
 		return cmp.Or(strings.Compare(strings.ToLower(a.Label), strings.ToLower(b.Label)), strings.Compare(a.Name, b.Name))
 	})
 	for _, f := range Facts {
-		all = append(all, Offered{Kind: KindFact, Name: f.Name, Label: f.Label, Type: f.Type, Never: f.Never})
+		all = append(all, Offered{Kind: KindFact, Name: f.Name, Label: f.Label, Type: f.Type, Never: f.Never, Values: f.Values})
 	}
 	return all
+}
+
+// TellsLeaving reports whether what the row fills its field with changes when somebody leaves.
+func (r Row) TellsLeaving() bool {
+	return r.Source.Kind == KindFact && slices.ContainsFunc(Facts, func(f Fact) bool { return f.Leaving && f.Name == r.Source.Name })
 }
 
 // types are those of a form's fields, as values of the CRM's; the address and the names are

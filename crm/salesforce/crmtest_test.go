@@ -33,6 +33,7 @@ func TestCRM(t *testing.T) {
 				},
 				Done: func(id string) bool { _, is := w.members(campaign)[id]; return is }},
 			Records: func() int { return w.stats().Contacts },
+			OptOut:  w.optOut(),
 			Down: func(n int, after bool) {
 				w.post("fail", fmt.Sprintf(`{"on":"any","status":503,"error_code":"SERVER_UNAVAILABLE","count":%d,"after_commit":%t,"drop":%t}`, n, after, after), nil)
 			},

@@ -45,6 +45,14 @@ func places(o crm.Options) []place {
 // no Contacts, if they are wanted, the Leads; as crm.CRM says. A failure of class
 // crm.Recorded is due to somebody among the addresses; fewer of them find out whom.
 func (c *Client) Find(ctx context.Context, emails []string, o crm.Options) (map[string][]crm.Record, error) {
+	found, err := c.find(ctx, emails, o)
+	if c.optOutHidden(err, o) {
+		return c.find(ctx, emails, o)
+	}
+	return found, err
+}
+
+func (c *Client) find(ctx context.Context, emails []string, o crm.Options) (map[string][]crm.Record, error) {
 	wanted := lowered(emails)
 	shared, err := c.sharedToRead(ctx, wanted, o)
 	if err != nil {
@@ -53,7 +61,7 @@ func (c *Client) Find(ctx context.Context, emails []string, o crm.Options) (map[
 	var urls []string
 	var from []place // of each URL
 	for _, p := range places(o) {
-		p.own = ownNames(o.Read, p.object, shared)
+		p.own = c.withOptOut(ownNames(o.Read, p.object, shared), o)
 		all := p.queries(wanted)
 		urls = append(urls, all...)
 		from = append(from, slices.Repeat([]place{p}, len(all))...)
@@ -152,7 +160,7 @@ func only(found map[string][]crm.Record, wanted []string) map[string][]crm.Recor
 func (p place) queries(emails []string) []string {
 	queryStart := "SELECT Id, FirstName, LastName, Email"
 	for _, name := range append([]string{p.field}, p.own...) {
-		if !slices.Contains(strings.Split(queryStart, ", "), name) && name != "Email" {
+		if !slices.Contains(strings.Split(strings.TrimPrefix(queryStart, "SELECT "), ", "), name) {
 			queryStart += ", " + name
 		}
 	}
@@ -211,7 +219,7 @@ type row map[string]any
 func (r row) text(field string) string { s, _ := r[field].(string); return s }
 
 func (r row) record(o crm.Options) crm.Record {
-	return crm.Record{ID: r.text("Id"), Fields: crm.Fields{crm.Email: r.text("Email"), crm.FirstName: r.text("FirstName"), crm.LastName: r.text("LastName")}, Own: r.own(o.Read)}
+	return crm.Record{ID: r.text("Id"), Fields: crm.Fields{crm.Email: r.text("Email"), crm.FirstName: r.text("FirstName"), crm.LastName: r.text("LastName")}, Own: r.own(o.Read), OptedOut: o.OptOuts && r.optedOut()}
 }
 
 // parsePage reads a page. The way on from it is a path of this instance, or the

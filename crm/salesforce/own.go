@@ -104,10 +104,12 @@ func (f fields) setOwn(w crm.Write, object string, shared []string) {
 }
 
 // Shapes remembers, for the clients of a process, which fields the Leads of an org have as its Contacts
-// do, so that it isn't asked with each batch. Its zero value is ready for use.
+// do, so that it isn't asked with each batch, and whether the connected user sees who wants no e-mail. Its
+// zero value is ready for use.
 type Shapes struct {
-	mu   sync.Mutex
-	orgs map[string]shape
+	mu     sync.Mutex
+	orgs   map[string]shape
+	hidden map[string]time.Time // since when the mark for that is known to be hidden
 }
 
 type shape struct {
@@ -138,6 +140,23 @@ func (s *Shapes) forget(org string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.orgs, org)
+}
+
+// showsOptOut reports whether an org may be asked who wants no e-mail.
+func (s *Shapes) showsOptOut(org string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, hidden := s.hidden[org]
+	return !hidden || time.Since(at) >= shapeLife
+}
+
+func (s *Shapes) hideOptOut(org string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hidden == nil {
+		s.hidden = map[string]time.Time{}
+	}
+	s.hidden[org] = time.Now()
 }
 
 // noteChanged forgets an org's fields when a failure says that they may be others by now.

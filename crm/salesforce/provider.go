@@ -16,6 +16,7 @@ var Provider = &crm.Provider{
 	Settles:   crm.SettlingTime{One: 10 * time.Second, Many: 2 * time.Minute, Full: recordsPerPart},
 	Limits:    []crm.Limit{{Unit: "API calls", Window: 24 * time.Hour}},
 	RecordURL: RecordURL,
+	OptOuts:   &crm.OptOuts{Flag: "Email Opt Out", Hint: "Salesforce sends no e-mail of its own to who has it ticked, that of your sales people included."},
 	Options: []crm.Option{
 		{Name: crm.OptionLeads, Label: "Look among Leads too", Hint: "Who is a Lead, and no Contact, stays one. Takes one more API call for a thousand sign-ups."},
 		{Name: crm.OptionSaveDuplicates, Label: "Save a Contact that a duplicate rule only warns of", Hint: "What a rule blocks still needs attention."},

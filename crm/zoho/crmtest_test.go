@@ -33,6 +33,7 @@ func env(t *testing.T, unique bool) crmtest.Env {
 	return crmtest.Env{
 		CRM:     c,
 		Records: func() int { return w.stats().Contacts },
+		OptOut:  w.optOut(),
 		Down: func(n int, after bool) {
 			w.control("fail", fmt.Sprintf(`{"on":"any","status":503,"count":%d,"after_commit":%t,"drop":%t}`, n, after, after), nil)
 		},

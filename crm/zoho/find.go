@@ -30,8 +30,8 @@ const convertedField = "Converted__s"
 // place is where people are looked for: a field of a module that holds addresses.
 type place struct {
 	module, field string
-	read          map[string]crm.ValueType // fields beside those of every record
-	own           []string                 // those of them that the module has
+	o             crm.Options // with the fields to be read beside those of every record
+	own           []string    // those of them that the module has
 }
 
 // Find returns the Contacts that have the given addresses, and for those who are no
@@ -41,6 +41,14 @@ type place struct {
 // Queries read what is committed. The search, which lags, is asked about those addresses
 // alone that can't be written in a query.
 func (c *Client) Find(ctx context.Context, emails []string, o crm.Options) (map[string][]crm.Record, error) {
+	found, err := c.find(ctx, emails, o)
+	if c.optOutHidden(err, o) {
+		return c.find(ctx, emails, o)
+	}
+	return found, err
+}
+
+func (c *Client) find(ctx context.Context, emails []string, o crm.Options) (map[string][]crm.Record, error) {
 	wanted := lowered(emails)
 	found := make(map[string][]crm.Record, len(wanted))
 	in := []place{{module: contacts, field: emailField}}
@@ -48,7 +56,7 @@ func (c *Client) Find(ctx context.Context, emails []string, o crm.Options) (map[
 		in = append(in, place{module: contacts, field: o.Key})
 	}
 	for _, p := range in {
-		p.read, p.own = o.Read, ownNames(o.Read, contacts, nil)
+		p.o, p.own = o, c.withOptOut(ownNames(o.Read, contacts, nil), o)
 		if err := c.look(ctx, p, wanted, found); err != nil {
 			return nil, err
 		}
@@ -59,7 +67,7 @@ func (c *Client) Find(ctx context.Context, emails []string, o crm.Options) (map[
 		if err != nil {
 			return nil, err
 		}
-		if err := c.look(ctx, place{leads, emailField, o.Read, ownNames(o.Read, leads, shared)}, rest, found); err != nil {
+		if err := c.look(ctx, place{leads, emailField, o, c.withOptOut(ownNames(o.Read, leads, shared), o)}, rest, found); err != nil {
 			return nil, err
 		}
 	}
@@ -187,7 +195,7 @@ func (c *Client) collect(ctx context.Context, p place, rows []row, found map[str
 				continue
 			}
 		}
-		found[key] = append(found[key], r.record(id, p.read))
+		found[key] = append(found[key], r.record(id, p.o))
 	}
 	return nil
 }
@@ -278,8 +286,8 @@ func (r row) text(field string) string {
 	return ""
 }
 
-func (r row) record(id string, read map[string]crm.ValueType) crm.Record {
-	return crm.Record{ID: id, Fields: crm.Fields{crm.Email: r.text(emailField), crm.FirstName: r.text("First_Name"), crm.LastName: r.text("Last_Name")}, Own: r.own(read)}
+func (r row) record(id string, o crm.Options) crm.Record {
+	return crm.Record{ID: id, Fields: crm.Fields{crm.Email: r.text(emailField), crm.FirstName: r.text("First_Name"), crm.LastName: r.text("Last_Name")}, Own: r.own(o.Read), OptedOut: o.OptOuts && r.optedOut()}
 }
 
 // parsePage reads a page; nothing found has no body.

@@ -16,6 +16,7 @@ var Provider = &crm.Provider{
 	Settles:   crm.SettlingTime{One: 10 * time.Second, Many: 2 * time.Minute, Full: perCall},
 	Limits:    []crm.Limit{{Unit: "API credits", Window: 24 * time.Hour}},
 	RecordURL: RecordURL,
+	OptOuts:   &crm.OptOuts{Flag: "Email Opt Out", Hint: "Zoho CRM sends none of its own mass mails to who has it ticked."},
 	Options: []crm.Option{
 		{Name: crm.OptionLeads, Label: "Look among Leads too", Hint: "Who is a Lead, and no Contact, stays one. Takes one more API credit for a hundred sign-ups, and one for each Lead that is found."},
 		{Name: crm.OptionPlaceholder, Label: "Last name when none is given", Hint: "Zoho CRM demands a last name. This stands in for it in new Contacts, and gives way to the name that comes later. NA when left empty."},

@@ -33,6 +33,8 @@ type account struct {
 	told        bool          // it said so
 	noConverted bool          // COQL has no field that tells converted leads
 
+	hiddenAt time.Time // when it was found that the user doesn't see who wants no e-mail; zero for never
+
 	sharedKeys []string  // of the fields that Leads have as Contacts do,
 	sharedAt   time.Time // as it was then
 }
@@ -139,4 +141,17 @@ func (s *Shared) noteNoConverted(org string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.account(org).noConverted = true
+}
+
+// showsOptOut reports whether an org may be asked who wants no e-mail.
+func (s *Shared) showsOptOut(org string, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.Sub(s.account(org).hiddenAt) >= tokenLife
+}
+
+func (s *Shared) hideOptOut(org string, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.account(org).hiddenAt = now
 }

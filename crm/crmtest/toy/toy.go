@@ -34,6 +34,7 @@ var Provider = &crm.Provider{
 	Service: Service, Name: "Toy CRM", Record: "person", Records: "people", Apps: "Toys",
 	Batch: 10, Settles: crm.SettlingTime{One: time.Second, Many: 2 * time.Second, Full: 10},
 	Limits:    []crm.Limit{{Unit: "Turns", Window: 3 * time.Hour}},
+	OptOuts:   &crm.OptOuts{Flag: "No mail", Subscription: "magazine", Hint: "Nobody writes to who has it."},
 	RecordURL: func(instanceURL, id string) string { return instanceURL + "/people/" + id },
 	Codes: map[string]crm.Code{
 		noAddress: crm.OneRecord(crm.Explain("Address not accepted", "Address not accepted", "{CRM} does not accept this e-mail address.", crm.You, "Ask the person for another address.")),
@@ -59,6 +60,11 @@ type CRM struct {
 	// calls.
 	NoClub int
 
+	// Magazines are those that people opt out of by themselves. NoMark hides who opted out, and Locked has that
+	// stay as it is. Tests set them while nobody calls.
+	Magazines      []crm.Subscription
+	NoMark, Locked bool
+
 	down  int  // calls that fail as in an outage
 	after bool // once they have done their work
 	ended bool // the access has
@@ -68,13 +74,16 @@ type card struct {
 	crm.Fields
 	own           map[string]string
 	clubs         []string
-	made, changed int // at which turn
+	out           map[string]bool // of which magazines the person wants none; that without an id is all mail
+	made, changed int             // at which turn
 }
 
 var _ crm.CRM = (*CRM)(nil)
 
 // New returns an empty toy.
-func New() *CRM { return &CRM{cards: map[string]*card{}, Fields: fields()} }
+func New() *CRM {
+	return &CRM{cards: map[string]*card{}, Fields: fields(), Magazines: []crm.Subscription{{ID: "7", Name: "Monthly"}, {ID: "8", Name: "Yearly"}}}
+}
 
 // fields has a field of each type, and two that take no other values than theirs.
 func fields() (all []crm.SchemaField) {
@@ -136,7 +145,7 @@ func (c *CRM) Find(_ context.Context, emails []string, o crm.Options) (map[strin
 		ids := slices.SortedFunc(maps.Keys(c.cards), func(a, b string) int { return c.cards[b].changed - c.cards[a].changed })
 		for _, id := range ids {
 			if email := strings.ToLower(c.cards[id].Fields[crm.Email]); slices.Contains(emails, email) {
-				found[email] = append(found[email], crm.Record{ID: id, Fields: maps.Clone(c.cards[id].Fields), Own: c.cards[id].read(o)})
+				found[email] = append(found[email], c.record(id, o))
 			}
 		}
 	})
@@ -144,6 +153,22 @@ func (c *CRM) Find(_ context.Context, emails []string, o crm.Options) (map[strin
 		err = gone
 	}
 	return found, err
+}
+
+// record is a card as callers know it.
+func (c *CRM) record(id string, o crm.Options) crm.Record {
+	is := c.cards[id]
+	r := crm.Record{ID: id, Fields: maps.Clone(is.Fields), Own: is.read(o)}
+	if !o.OptOuts || c.NoMark {
+		return r
+	}
+	r.OptedOut = is.out[""]
+	for _, magazine := range o.Subscriptions {
+		if is.out[magazine] {
+			r.OptedOutOf = append(r.OptedOutOf, magazine)
+		}
+	}
+	return r
 }
 
 // read are the fields of a card that are asked for.
@@ -273,7 +298,7 @@ func (c *CRM) write(w crm.Write) crm.Result {
 	case w.ID == "":
 		c.made++
 		w.ID = fmt.Sprintf("card-%d", c.made)
-		c.cards[w.ID] = &card{maps.Clone(w.Fields), map[string]string{}, nil, c.turns, c.turns}
+		c.cards[w.ID] = &card{maps.Clone(w.Fields), map[string]string{}, nil, map[string]bool{}, c.turns, c.turns}
 		c.cards[w.ID].set(w)
 		return crm.Result{ID: w.ID, Made: true}
 	}
@@ -311,6 +336,49 @@ func (c *CRM) Remove(_ context.Context, id string) (became crm.Removed, err erro
 		}
 	})
 	return became, err
+}
+
+// SetOptOuts notes on cards who wants no mail.
+func (c *CRM) SetOptOuts(_ context.Context, all []crm.OptOut) (results []crm.OptOutResult, err error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	err = c.call(true, func() {
+		for _, w := range all {
+			results = append(results, c.setOptOut(w))
+		}
+	})
+	return results, err
+}
+
+func (c *CRM) setOptOut(w crm.OptOut) crm.OptOutResult {
+	is := c.cards[w.ID]
+	known := w.Subscription == "" || slices.ContainsFunc(c.Magazines, func(s crm.Subscription) bool { return s.ID == w.Subscription })
+	switch {
+	case is == nil:
+		return crm.OptOutResult{Err: &crm.Failure{Class: crm.Recorded, Code: crm.Gone}}
+	case c.NoMark || !known:
+		return crm.OptOutResult{Err: &crm.Failure{Class: crm.Recorded, Code: crm.NoOptOut}}
+	case is.out[w.Subscription] == !w.Back:
+		return crm.OptOutResult{Was: true}
+	case c.Locked:
+		return crm.OptOutResult{Err: &crm.Failure{Class: crm.Recorded, Code: crm.NoOptOut}}
+	}
+	is.out[w.Subscription] = !w.Back
+	return crm.OptOutResult{}
+}
+
+// OptedOut reports whether a card's person wants none of a magazine, or no mail at all.
+func (c *CRM) OptedOut(id, magazine string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cards[id].out[magazine]
+}
+
+// Subscriptions are the magazines.
+func (c *CRM) Subscriptions(context.Context) (all []crm.Subscription, err error) {
+	err = c.call(false, func() { all = slices.Clone(c.Magazines) })
+	return all, err
 }
 
 // Limits tells nothing of how much is used: nobody counts.

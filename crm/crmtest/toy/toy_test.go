@@ -40,6 +40,8 @@ func TestCRM(t *testing.T) {
 					f.Create, f.Update = false, false
 				}
 			},
+			OptOut: crmtest.OptOut{Is: c.OptedOut, Set: func(id string, out bool) { c.cards[id].out[""] = out }, Hide: func() { c.NoMark = true }, Lock: func() { c.Locked = true },
+				Subscription: "7"},
 			Refused: crm.Fields{crm.Email: "not an address", crm.LastName: "Doe"},
 		}
 	})

@@ -1,0 +1,32 @@
+package crm
+
+// OptOuts is how a CRM keeps that somebody wants no e-mail.
+type OptOuts struct {
+	Flag string // what the mark for all e-mail is called there: "Email Opt Out"
+	// Subscription is what it calls one kind of e-mail that people opt out of by itself, in the middle of a
+	// sentence; empty where there is none.
+	Subscription string
+	// Lasting is true where an opt-out from all e-mail can't be taken back through the API.
+	Lasting bool
+	Hint    string // what the mark means for the CRM's own mails, in a sentence
+}
+
+// OptOut is somebody's wish to get no e-mail, or to get it again.
+type OptOut struct {
+	ID           string // of their record
+	Subscription string // the one kind of e-mail that it is about, by Subscription.ID; empty for all e-mail
+	Back         bool   // they want it again
+}
+
+// OptOutResult tells what became of one OptOut: it was done, or there was nothing to do, or a
+// *Failure. One of class Recorded with the code Gone says that the record isn't there.
+type OptOutResult struct {
+	Was bool // it was so before: nothing was changed
+	Err error
+}
+
+// Subscription is one kind of e-mail that people opt out of by itself.
+type Subscription struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}

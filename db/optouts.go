@@ -1,0 +1,366 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// OptOutKind says what is owed to a CRM.
+type OptOutKind string
+
+// The kinds.
+const (
+	OptOutAll   OptOutKind = "all"          // the mark that the person wants no e-mail at all
+	OptOutOne   OptOutKind = "subscription" // the same for one kind of e-mail
+	OptOutField OptOutKind = "field"        // that they left is written into the fields that are mapped to it
+	OptOutBack  OptOutKind = "back"         // a mark that we set is taken back
+)
+
+// OptOutOutcome is what became of what was owed to a CRM.
+type OptOutOutcome string
+
+// The outcomes.
+const (
+	OptOutSet     OptOutOutcome = "set"
+	OptOutWas     OptOutOutcome = "was"     // it was so already
+	OptOutGone    OptOutOutcome = "gone"    // the record isn't there any more
+	OptOutAway    OptOutOutcome = "away"    // another org is connected now, or the CRM was removed
+	OptOutMoot    OptOutOutcome = "moot"    // the person came back, or left again, before it was done
+	OptOutNothing OptOutOutcome = "nothing" // no field says it: the mapping has changed
+	OptOutRefused OptOutOutcome = "refused" // the CRM didn't let us
+)
+
+// OptedOut is what a CRM's record says of e-mail.
+type OptedOut string
+
+// What it may say; nothing when it is empty.
+const (
+	OptedOutOfAll OptedOut = "all" // the person wants no e-mail
+	OptedOutOfOne OptedOut = "one" // they want none of the newsletter that a delivery is of
+)
+
+// OptOut is what somebody's leaving, or coming back, owes a CRM.
+type OptOut struct {
+	DestinationKey
+	ID           string
+	SubscriberID string
+	What         OptOutKind
+	Subscription string // of OptOutOne and OptOutBack: the CRM's id of the kind of e-mail; empty for all
+	RecordID     string
+	OrgID        string // that has the record; empty where it isn't known
+	AskedAt      time.Time
+	DueAt        time.Time // not to be tried before
+	Tries        int       // how many failed for what this record has alone
+	EndedAt      time.Time // zero while it is to be done
+	Outcome      OptOutOutcome
+	Code         string // the CRM's, why it was not done, or why the last try wasn't
+	Detail       string // what the CRM said
+	Unsure       bool   // it may be done: it was asked for before, and the outcome isn't known
+	Ours         bool   // the CRM said that our write set the mark
+
+	// Where BeginOptOuts returns it.
+	EmailKey string
+	moot     bool
+
+	// Written is what was last written into the record's own fields: of OptOutField, for EndOptOuts.
+	Written Written
+}
+
+// optOutColumns are those of opt_outs e.
+const optOutColumns = `e.tenant_id, e.destination_id, e.id, e.subscriber_id, e.what, e.subscription, e.record_id, e.org_id, e.asked_at, e.due_at, e.tries, e.ended_at, e.outcome, e.code, e.detail, e.sent_at, e.ours`
+
+func scanOptOut(row scanner) (o OptOut, err error) {
+	var asked, due, ended, sent int64
+	err = row.Scan(&o.TenantID, &o.DestinationID, &o.ID, &o.SubscriberID, &o.What, &o.Subscription, &o.RecordID, &o.OrgID, &asked, &due, &o.Tries, &ended, &o.Outcome, &o.Code, &o.Detail, &sent, &o.Ours)
+	o.AskedAt, o.DueAt, o.EndedAt, o.Unsure = fromMillis(asked), fromMillis(due), fromMillis(ended), sent > 0
+	return o, err
+}
+
+const (
+	// feedsOfS and feedsOfO report whether the newsletter of the subscriber s, or o, feeds the destination t.
+	feedsOfS = `(t.all_newsletters = 1 OR EXISTS (SELECT 1 FROM destination_newsletters f WHERE f.tenant_id = t.tenant_id AND f.destination_id = t.id AND f.newsletter_id = s.newsletter_id))`
+	feedsOfO = `(t.all_newsletters = 1 OR EXISTS (SELECT 1 FROM destination_newsletters f WHERE f.tenant_id = t.tenant_id AND f.destination_id = t.id AND f.newsletter_id = o.newsletter_id))`
+
+	// staysActive reports whether whoever has the address of the subscriber s is active on a newsletter that feeds the
+	// destination t.
+	staysActive = `EXISTS (SELECT 1 FROM subscribers o WHERE o.tenant_id = s.tenant_id AND o.email_key = s.email_key AND o.state = 'active' AND ` + feedsOfO + `)`
+
+	// tellsLeaving reports whether the mapping that holds for the subscriber s in the destination t fills a
+	// field with what leaving changes. A quote inside a text stands behind a backslash, so that nothing else
+	// looks like it.
+	tellsLeaving = `EXISTS (SELECT 1 FROM mappings m WHERE m.tenant_id = t.tenant_id AND m.destination_id = t.id AND (m.mapping LIKE '%"name":"subscription_status"%' OR m.mapping LIKE '%"name":"left_at"%')
+		AND (m.newsletter_id = s.newsletter_id OR m.newsletter_id = '' AND NOT EXISTS (SELECT 1 FROM mappings n WHERE n.tenant_id = t.tenant_id AND n.destination_id = t.id AND n.newsletter_id = s.newsletter_id)))`
+)
+
+// owed is where something may be owed for a subscriber.
+type owed struct {
+	DestinationKey
+	recordID, orgID string
+	subscription    string // the kind of e-mail that their newsletter is there
+	flag            bool   // who left is marked there
+	stays           bool   // they go on with another newsletter that feeds it
+	mapped          bool   // a field tells of leaving
+}
+
+// oweOptOuts writes down what the CRMs owe a subscriber who has just left; all says that they left all
+// of the organisation. A CRM that has no record of theirs owes nothing. The mark for all e-mail is set only when they want none of
+// what comes from there: where the newsletter is a kind of e-mail of its own in the CRM, when
+// they left all, and else when no newsletter that feeds the CRM is left.
+func (c *change) oweOptOuts(ctx context.Context, tenantID, subscriberID string, all bool) error {
+	at, err := collect(ctx, c.tx, func(row scanner) (o owed, err error) {
+		err = row.Scan(&o.TenantID, &o.DestinationID, &o.recordID, &o.orgID, &o.subscription, &o.flag, &o.stays, &o.mapped)
+		return o, err
+	}, `SELECT t.tenant_id, t.id, d.record_id, d.org_id,
+			COALESCE((SELECT x.subscription FROM destination_subscriptions x WHERE x.tenant_id = t.tenant_id AND x.destination_id = t.id AND x.newsletter_id = s.newsletter_id), ''),
+			CASE WHEN t.leaving = '' THEN 1 ELSE 0 END, CASE WHEN `+staysActive+` THEN 1 ELSE 0 END, CASE WHEN `+tellsLeaving+` THEN 1 ELSE 0 END
+		FROM subscribers s JOIN deliveries d ON d.tenant_id = s.tenant_id AND d.subscriber_id = s.id AND d.record_id <> ''
+		JOIN destinations t ON t.tenant_id = d.tenant_id AND t.id = d.destination_id AND t.removed_at = 0
+		WHERE s.tenant_id = $1 AND s.id = $2 AND s.state <> 'active' ORDER BY t.id`, tenantID, subscriberID)
+	if err != nil {
+		return err
+	}
+	for _, o := range at {
+		flag := o.flag && (all || !o.stays && o.subscription == "")
+		for _, one := range []struct {
+			is           bool
+			what         OptOutKind
+			subscription string
+		}{{flag, OptOutAll, ""}, {!flag && o.subscription != "", OptOutOne, o.subscription}, {o.mapped, OptOutField, ""}} {
+			if !one.is {
+				continue
+			}
+			if err := c.oweOptOut(ctx, OptOut{DestinationKey: o.DestinationKey, SubscriberID: subscriberID, What: one.what, Subscription: one.subscription, RecordID: o.recordID, OrgID: o.orgID}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// oweOptOut writes down what is owed, unless it is already.
+func (c *change) oweOptOut(ctx context.Context, o OptOut) error {
+	_, err := c.tx.ExecContext(ctx, `INSERT INTO opt_outs (tenant_id, subscriber_id, id, destination_id, what, subscription, record_id, org_id, asked_at, due_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) ON CONFLICT DO NOTHING`,
+		o.TenantID, o.SubscriberID, NewID(), o.DestinationID, o.What, o.Subscription, o.RecordID, o.OrgID, c.at)
+	return err
+}
+
+// oweTakingBack writes down that marks are to be taken back of a subscriber who has just said that
+// they want the newsletter after all: those that Gatepost set, for any newsletter of theirs or for this one, in
+// the CRMs where the tenant wants that.
+func (c *change) oweTakingBack(ctx context.Context, tenantID, subscriberID string) error {
+	set, err := collect(ctx, c.tx, scanOptOut, `SELECT `+optOutColumns+` FROM subscribers s JOIN subscribers o ON o.tenant_id = s.tenant_id AND o.email_key = s.email_key
+		JOIN opt_outs e ON e.tenant_id = o.tenant_id AND e.subscriber_id = o.id AND e.outcome = 'set' AND e.ours = 1 AND e.back_at = 0 AND (e.what = 'all' OR e.what = 'subscription' AND o.id = s.id)
+		JOIN destinations t ON t.tenant_id = e.tenant_id AND t.id = e.destination_id AND t.removed_at = 0 AND t.take_back = 1
+		WHERE s.tenant_id = $1 AND s.id = $2 AND s.state = 'active' AND `+feedsOfS+` ORDER BY e.subscriber_id, e.id`, tenantID, subscriberID)
+	if err != nil {
+		return err
+	}
+	for _, e := range set {
+		if _, err := c.tx.ExecContext(ctx, `UPDATE opt_outs SET back_at = $1 WHERE tenant_id = $2 AND subscriber_id = $3 AND id = $4`, c.at, e.TenantID, e.SubscriberID, e.ID); err != nil {
+			return err
+		}
+		e.SubscriberID, e.What = subscriberID, OptOutBack
+		if err := c.oweOptOut(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DueOptOuts returns up to limit of what is owed to a destination's CRM and is due, what has been due for longest
+// first.
+func (d *Outbox) DueOptOuts(ctx context.Context, key DestinationKey, limit int) ([]OptOut, error) {
+	all, err := collect(ctx, d.read, scanOptOut, `SELECT `+optOutColumns+` FROM opt_outs e
+		WHERE e.tenant_id = $1 AND e.destination_id = $2 AND e.ended_at = 0 AND e.due_at <= $3 ORDER BY e.due_at, e.id LIMIT $4`,
+		key.TenantID, key.DestinationID, millis(d.now()), limit)
+	return all, wrap("due opt-outs", err)
+}
+
+// BeginOptOuts is called just before a CRM is asked for what is owed to it, in the org that is connected. It returns
+// those of all that it is to be asked for, and notes that it is. Of the others it is known what became of them
+// without asking, which is written down. It returns ErrLost when the lease is gone.
+func (d *Outbox) BeginOptOuts(ctx context.Context, l Lease, all []OptOut, orgID string) (begun []OptOut, err error) {
+	err = d.underLease(ctx, l, func(tx *sql.Tx) error {
+		begun = nil
+		stand, err := d.openOptOuts(ctx, tx, l.DestinationKey, all)
+		if err != nil {
+			return err
+		}
+		var over []OptOut
+		sent := newSet(text("subscriber_id"), text("id"))
+		for _, o := range all {
+			is, open := stand[o.ID]
+			o.EmailKey, o.moot, o.Code, o.Detail = is.EmailKey, is.moot, "", ""
+			switch {
+			case !open:
+			case o.OrgID != "" && o.OrgID != orgID:
+				o.Outcome = OptOutAway
+				over = append(over, o)
+			case o.moot && !o.Unsure: // one that may be done is asked for once more, so that it is known
+				o.Outcome = OptOutMoot
+				over = append(over, o)
+			default:
+				begun = append(begun, o)
+				sent.add(o.SubscriberID, o.ID)
+			}
+		}
+		if err := d.endOptOuts(ctx, tx, l.DestinationKey, over); err != nil {
+			return err
+		}
+		for part := range sent.in(l.DestinationKey).parts() {
+			with, args := part.with(d.engine, millis(d.now()))
+			if _, err := tx.ExecContext(ctx, with+`UPDATE opt_outs SET sent_at = $1`+ofOptOuts, args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return begun, wrap("begin opt-outs", err)
+}
+
+// ofOptOuts are the open opt-outs of a set.
+const ofOptOuts = ` FROM o WHERE opt_outs.tenant_id = o.tenant_id AND opt_outs.subscriber_id = o.subscriber_id AND opt_outs.id = o.id AND opt_outs.destination_id = o.destination_id AND opt_outs.ended_at = 0`
+
+// openOptOuts tells of those opt-outs that are open, by their ids, the address, and whether they are still to be
+// done.
+func (d *base) openOptOuts(ctx context.Context, tx *sql.Tx, key DestinationKey, all []OptOut) (map[string]OptOut, error) {
+	of := newSet(text("subscriber_id"), text("id"))
+	for _, o := range all {
+		of.add(o.SubscriberID, o.ID)
+	}
+	stand := map[string]OptOut{}
+	for part := range of.in(key).parts() {
+		with, args := part.with(d.engine)
+		err := each(ctx, tx, func(row scanner) error {
+			var o OptOut
+			var active, stays bool
+			err := row.Scan(&o.ID, &o.What, &o.EmailKey, &active, &stays)
+			o.moot = map[OptOutKind]bool{OptOutAll: stays, OptOutOne: active, OptOutField: active, OptOutBack: !active}[o.What]
+			stand[o.ID] = o
+			return err
+		}, with+`SELECT e.id, e.what, s.email_key, CASE WHEN s.state = 'active' THEN 1 ELSE 0 END, CASE WHEN `+staysActive+` THEN 1 ELSE 0 END
+			FROM o AS i JOIN opt_outs e ON e.tenant_id = i.tenant_id AND e.subscriber_id = i.subscriber_id AND e.id = i.id AND e.ended_at = 0
+			JOIN subscribers s ON s.tenant_id = e.tenant_id AND s.id = e.subscriber_id JOIN destinations t ON t.tenant_id = e.tenant_id AND t.id = e.destination_id`, args...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return stand, nil
+}
+
+// EndOptOuts stores what became of opt-outs, or of those without an Outcome that they failed: Tries, DueAt, Code and Detail,
+// and whether they may be done all the same. It returns ErrLost when the lease is gone.
+func (d *Outbox) EndOptOuts(ctx context.Context, l Lease, all []OptOut) error {
+	return wrap("end opt-outs", d.underLease(ctx, l, func(tx *sql.Tx) error {
+		return d.endOptOuts(ctx, tx, l.DestinationKey, all)
+	}))
+}
+
+func (d *base) endOptOuts(ctx context.Context, tx *sql.Tx, key DestinationKey, all []OptOut) error {
+	var set []OptOut // by us
+	for _, o := range all {
+		if o.Outcome == OptOutSet && o.Ours {
+			set = append(set, o)
+		}
+	}
+	stand, err := d.openOptOuts(ctx, tx, key, set)
+	if err != nil {
+		return err
+	}
+	now := millis(d.now())
+	s := newSet(text("subscriber_id"), text("id"), text("outcome"), text("code"), text("detail"), text("record_id"), integer("tries"), integer("due_at"), integer("ended_at"), integer("unsure"), integer("ours"))
+	for _, o := range all {
+		ended := now
+		if o.Outcome == "" {
+			ended = 0
+		}
+		s.add(o.SubscriberID, o.ID, string(o.Outcome), o.Code, o.Detail, o.RecordID, int64(o.Tries), millis(o.DueAt), ended, int64(bit(o.Outcome == "" && o.Unsure)), int64(bit(o.Ours)))
+	}
+	for part := range s.in(key).parts() {
+		with, args := part.with(d.engine)
+		_, err := tx.ExecContext(ctx, with+`UPDATE opt_outs SET outcome = o.outcome, code = o.code, detail = o.detail, record_id = o.record_id, tries = o.tries, due_at = o.due_at, ended_at = o.ended_at,
+			sent_at = CASE WHEN o.unsure = 1 THEN opt_outs.sent_at ELSE 0 END, ours = o.ours`+ofOptOuts, args...)
+		if err != nil {
+			return err
+		}
+	}
+	if err := d.noteOptOuts(ctx, tx, key, all); err != nil {
+		return err
+	}
+	return d.change(ctx, tx, func(c *change) error {
+		for _, o := range set {
+			if stand[o.ID].moot { // they came back while it was done
+				if err := c.oweTakingBack(ctx, key.TenantID, o.SubscriberID); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// noteOptOuts stores with deliveries what their records say by now.
+func (d *base) noteOptOuts(ctx context.Context, tx *sql.Tx, key DestinationKey, all []OptOut) error {
+	marks := newSet(text("id"), text("record_id"), text("opted_out"))
+	fields := newSet(text("id"), text("record_id"), text("written"))
+	for _, o := range all {
+		if o.Outcome != OptOutSet && o.Outcome != OptOutWas {
+			continue
+		}
+		switch o.What {
+		case OptOutAll:
+			marks.add(o.SubscriberID, o.RecordID, string(OptedOutOfAll))
+		case OptOutOne:
+			marks.add(o.SubscriberID, o.RecordID, string(OptedOutOfOne))
+		case OptOutBack:
+			marks.add(o.SubscriberID, o.RecordID, "")
+		case OptOutField:
+			fields.add(o.SubscriberID, o.RecordID, o.Written.stored())
+		}
+	}
+	for part := range marks.in(key).parts() {
+		with, args := part.with(d.engine, millis(d.now()))
+		_, err := tx.ExecContext(ctx, with+`UPDATE deliveries SET opted_out = o.opted_out, opted_out_at = CASE WHEN o.opted_out = '' THEN 0 ELSE CAST($1 AS BIGINT) END`+ofSet+`
+			AND deliveries.record_id = o.record_id AND deliveries.opted_out <> o.opted_out AND (o.opted_out <> 'one' OR deliveries.opted_out <> 'all')`, args...)
+		if err != nil {
+			return err
+		}
+	}
+	for part := range fields.in(key).parts() {
+		with, args := part.with(d.engine)
+		if _, err := tx.ExecContext(ctx, with+`UPDATE deliveries SET written = o.written`+ofSet+` AND deliveries.record_id = o.record_id AND deliveries.sent_at = 0 AND o.written <> ''`, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RefusedOptOuts counts what a destination's CRM refused of what is owed to it.
+func (d *Outbox) RefusedOptOuts(ctx context.Context, key DestinationKey) (n int, err error) {
+	err = d.read.QueryRowContext(ctx, `SELECT count(*) FROM opt_outs WHERE tenant_id = $1 AND destination_id = $2 AND outcome = 'refused'`, key.TenantID, key.DestinationID).Scan(&n)
+	return n, wrap("refused opt-outs", err)
+}
+
+// RetryOptOuts has a destination's CRM asked again for what it refused, unless that is asked for anew already, and returns how many
+// those are.
+func (d *Outbox) RetryOptOuts(ctx context.Context, key DestinationKey) (n int, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE opt_outs SET outcome = '', ended_at = 0, due_at = $3, tries = 0, code = '', detail = ''
+			WHERE tenant_id = $1 AND destination_id = $2 AND outcome = 'refused'
+				AND NOT EXISTS (SELECT 1 FROM opt_outs e WHERE e.tenant_id = opt_outs.tenant_id AND e.subscriber_id = opt_outs.subscriber_id AND e.destination_id = opt_outs.destination_id
+					AND e.what = opt_outs.what AND e.subscription = opt_outs.subscription AND e.id <> opt_outs.id AND (e.ended_at = 0 OR e.id > opt_outs.id))`,
+			key.TenantID, key.DestinationID, millis(d.now()))
+		if err != nil {
+			return err
+		}
+		some, err := res.RowsAffected()
+		n = int(some)
+		if err != nil {
+			return err
+		}
+		return d.notify(ctx, tx, Notice{NoticeDue, key.TenantID})
+	})
+	return n, wrap("retry opt-outs", err)
+}

@@ -1,0 +1,357 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"gatepost/crm"
+	"gatepost/db"
+)
+
+// delivered signs an address up and delivers it, and returns who it is and their record.
+func (h *house) delivered(d *Dispatcher, c *fakeCRM, newsletter, email string) (id, record string) {
+	h.t.Helper()
+	id = h.says(newsletter, email, "Jane", "Doe")
+	takes(d, "a")
+	return id, c.records[email][0]
+}
+
+func (h *house) leaves(id string) {
+	h.t.Helper()
+	if done, err := h.db.LeaveOne(h.t.Context(), "a", id, db.Leaving{At: now(), How: db.LeftByLink}); err != nil || !done {
+		h.t.Fatal(done, err)
+	}
+}
+
+func (h *house) comesBack(id string) {
+	h.t.Helper()
+	if done, err := h.db.Confirm(h.t.Context(), "a", id, now()); err != nil || !done {
+		h.t.Fatal(done, err)
+	}
+}
+
+func (h *house) onLeaving(l db.OnLeaving) {
+	h.t.Helper()
+	if err := h.db.SetOnLeaving(h.t.Context(), to("a"), l); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// owed is what is kept of what somebody's leaving owed the CRM, the first first: what and its outcome.
+func (h *house) owed(id string) (all []string) {
+	h.t.Helper()
+	history, err := h.db.History(h.t.Context(), "a", id)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for i := len(history.OptOuts) - 1; i >= 0; i-- {
+		o := history.OptOuts[i]
+		all = append(all, fmt.Sprint(o.What, o.Subscription, " ", o.Outcome, o.Code))
+	}
+	return all
+}
+
+func (h *house) wantOwed(id string, want ...string) {
+	h.t.Helper()
+	if got := h.owed(id); fmt.Sprint(got) != fmt.Sprint(want) {
+		h.t.Errorf("owed %q, want %q", got, want)
+	}
+}
+
+// owedAgain has what was put off be due.
+func (h *house) owedAgain() { h.exec(`UPDATE opt_outs SET due_at = 0 WHERE ended_at = 0`) }
+
+// Who left is marked in the CRM, whatever happens on the way, and none is marked who didn't. What is told of it is
+// what became of it, and it is in no sum.
+func TestLeavingIsMarked(t *testing.T) {
+	const email = "jane@example.com"
+	down := &crm.Failure{Class: crm.Pause, Code: crm.Unavailable}
+	lost := &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}
+	for name, tt := range map[string]struct {
+		before func(h *house, c *fakeCRM, record string)
+		marked bool
+		want   string
+	}{
+		"as a rule":    {marked: true, want: "all set"},
+		"there before": {before: func(_ *house, c *fakeCRM, record string) { c.optedOut[record] = true }, marked: true, want: "all was"},
+		"down": {before: func(_ *house, c *fakeCRM, _ string) {
+			c.faults = []fault{{on: "optout", err: down}, {on: "find", err: down}}
+		}, marked: true, want: "all set"},
+		"down for the mark alone": {before: func(_ *house, c *fakeCRM, _ string) { c.faults = []fault{{on: "optout", err: down}} }, marked: true, want: "all set"},
+		"the answer was lost":     {before: func(_ *house, c *fakeCRM, _ string) { c.faults = []fault{{on: "optout", err: lost, after: true}} }, marked: true, want: "all set"},
+		"the connection is dead": {before: func(_ *house, c *fakeCRM, _ string) {
+			c.faults = []fault{{on: "optout", err: &crm.Failure{Class: crm.Connection, Code: crm.Broken}}}
+		}, marked: true, want: "all set"},
+		"refused": {before: func(_ *house, c *fakeCRM, record string) {
+			c.refuses[record] = &crm.Failure{Class: crm.Recorded, Code: "NO"}
+		}, want: "all refusedNO"},
+		"without the right to": {before: func(_ *house, c *fakeCRM, record string) {
+			c.refuses[record] = &crm.Failure{Class: crm.Recorded, Code: crm.NoOptOut}
+		}, want: "all no_opt_out"},
+		"the record is gone": {before: func(_ *house, c *fakeCRM, _ string) { delete(c.records, email) }, want: "all gone"},
+		"the record is another one": {before: func(_ *house, c *fakeCRM, _ string) {
+			c.records[email], c.names["other"] = []string{"other"}, crm.Fields{}
+		}, marked: true, want: "all set"},
+		"another org":     {before: func(_ *house, c *fakeCRM, _ string) { c.org = "00D2" }, want: "all away"},
+		"came back first": {before: func(h *house, _ *fakeCRM, _ string) { h.exec(`UPDATE subscribers SET state = 'active'`) }, want: "all moot"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, c := newHouse(t, "a"), newCRM()
+			d := h.dispatcher(crms{"a": c})
+			id, record := h.delivered(d, c, "a/1", email)
+			h.delivered(d, c, "a/1", "other@example.com")
+			h.leaves(id)
+			if tt.before != nil {
+				tt.before(h, c, record)
+			}
+			for range 3 {
+				takes(d, "a")
+				h.unpaused()
+				h.owedAgain()
+			}
+			h.wantOwed(id, tt.want)
+			if is := c.optedOut[record] || c.optedOut["other"]; is != tt.marked || c.optedOut["003000002"] {
+				t.Errorf("marked %v", c.optedOut)
+			}
+			if s := h.subscriber("a", id); tt.marked != (s.OptedOut == db.OptedOutOfAll) && s.RecordID == record && c.optedOut[record] {
+				t.Errorf("known as %+v", s.Delivery)
+			}
+			h.exec(`UPDATE subscribers SET state = 'left' WHERE id = $1`, id)
+			h.adds("a")
+		})
+	}
+}
+
+// A turn that was cut short after the CRM did it does it again, and says so once.
+func TestLeavingIsMarkedAfterACrash(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	id, record := h.delivered(h.dispatcher(crms{"a": c}), c, "a/1", "jane@example.com")
+	h.leaves(id)
+	crashes := &crashing{DB: h.db}
+	takes(New(Config{Store: crashes, Connect: crms{"a": c}.connect}), "a")
+	if !c.optedOut[record] || !crashes.did {
+		t.Fatal("the CRM wasn't asked")
+	}
+	h.wantOwed(id, "all ")
+	takes(h.dispatcher(crms{"a": c}), "a")
+	h.wantOwed(id, "all set")
+	if ours := h.number(`SELECT ours FROM opt_outs`); ours != 0 {
+		t.Error("taken for ours, though somebody may have set it meanwhile")
+	}
+}
+
+// crashing is a store that fails when it is told what became of opt-outs.
+type crashing struct {
+	*db.DB
+	did bool
+}
+
+func (s *crashing) EndOptOuts(context.Context, db.Lease, []db.OptOut) error {
+	s.did = true
+	return errDisk
+}
+
+// One that can't be marked keeps nobody waiting, and is given up in the end, with its reason. It is tried again when
+// somebody asks for it.
+func TestAMarkThatIsNeverSet(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	d := h.dispatcher(crms{"a": c})
+	id, record := h.delivered(d, c, "a/1", "jane@example.com")
+	other, _ := h.delivered(d, c, "a/1", "other@example.com")
+	c.refuses[record] = &crm.Failure{Class: crm.Recorded, Code: crm.NoOptOut}
+	h.leaves(id)
+	h.leaves(other)
+	h.says("a/1", "new@example.com", "", "")
+	takes(d, "a")
+	if len(c.records["new@example.com"]) != 1 || !c.optedOut["003000002"] {
+		t.Error("others waited")
+	}
+	for range crm.MostTries {
+		h.owedAgain()
+		takes(d, "a")
+	}
+	h.wantOwed(id, "all refusedno_opt_out")
+	if n, err := h.db.RefusedOptOuts(t.Context(), to("a")); n != 1 || err != nil {
+		t.Errorf("%d refused, %v", n, err)
+	}
+	delete(c.refuses, record)
+	if n, err := h.db.RetryOptOuts(t.Context(), to("a")); n != 1 || err != nil {
+		t.Errorf("%d tried again, %v", n, err)
+	}
+	takes(d, "a")
+	h.wantOwed(id, "all set")
+}
+
+// What is owed by leaving depends on what is left, and on what the tenant has set.
+func TestWhatLeavingOwes(t *testing.T) {
+	const email = "jane@example.com"
+	all := func(h *house) {
+		if _, err := h.db.LeaveAll(h.t.Context(), "a", email, db.Leaving{At: now(), How: db.LeftByLink}); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	for name, tt := range map[string]struct {
+		set    db.OnLeaving
+		feeds  []string // all when there are none
+		other  bool     // they are on the other newsletter as well
+		leaves func(h *house, id string)
+		want   []string
+	}{
+		"the only newsletter":        {set: db.OnLeaving{Flag: true}, want: []string{"all set"}},
+		"one of two":                 {set: db.OnLeaving{Flag: true}, other: true},
+		"all of two":                 {set: db.OnLeaving{Flag: true}, other: true, leaves: func(h *house, _ string) { all(h) }, want: []string{"all set"}},
+		"the only one that feeds it": {set: db.OnLeaving{Flag: true}, feeds: []string{"a/1"}, other: true, want: []string{"all set"}},
+		"nothing is to be set":       {set: db.OnLeaving{}, leaves: func(h *house, _ string) { all(h) }},
+		"a kind of its own":          {set: db.OnLeaving{Flag: true, Subscriptions: map[string]string{"a/1": "7", "a/2": "8"}}, want: []string{"subscription7 set"}},
+		"a kind of its own, of two":  {set: db.OnLeaving{Subscriptions: map[string]string{"a/1": "7"}}, other: true, want: []string{"subscription7 set"}},
+		"a kind of its own, and all": {set: db.OnLeaving{Flag: true, Subscriptions: map[string]string{"a/1": "7"}}, leaves: func(h *house, _ string) { all(h) }, want: []string{"all set"}},
+		"the other's kind":           {set: db.OnLeaving{Subscriptions: map[string]string{"a/2": "8"}}, other: true},
+		"one who was rejected is none": {set: db.OnLeaving{Flag: true}, other: true, leaves: func(h *house, id string) {
+			h.exec(`UPDATE subscribers SET state = 'rejected' WHERE id <> $1`, id)
+			h.leaves(id)
+		}, want: []string{"all set"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, c := newHouse(t, "a"), newCRM()
+			if len(tt.feeds) > 0 {
+				if _, err := h.db.SetNewsletters(t.Context(), to("a"), false, tt.feeds); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h.onLeaving(tt.set)
+			d := h.dispatcher(crms{"a": c})
+			id, record := h.delivered(d, c, "a/1", email)
+			if tt.other {
+				h.says("a/2", email, "", "")
+				takes(d, "a")
+			}
+			if tt.leaves == nil {
+				tt.leaves = (*house).leaves
+			}
+			tt.leaves(h, id)
+			takes(d, "a")
+			h.wantOwed(id, tt.want...)
+			if c.optedOut[record+"8"] || len(c.optOuts) > 1 {
+				t.Errorf("asked %v", c.optOuts)
+			}
+		})
+	}
+}
+
+// Who has no record owes nothing; who gets one by a write that was out when they left does then. A further newsletter's record is
+// the same, and is marked once.
+func TestWhoIsInNoCRMIsMarkedNowhere(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	d := h.dispatcher(crms{"a": c})
+	id := h.says("a/1", "jane@example.com", "", "")
+	h.leaves(id)
+	takes(d, "a")
+	h.wantOwed(id)
+
+	one, record := h.delivered(d, c, "a/1", "rita@example.com")
+	two := h.says("a/2", "rita@example.com", "", "")
+	takes(d, "a")
+	if _, err := h.db.LeaveAll(t.Context(), "a", "rita@example.com", db.Leaving{At: now(), How: db.LeftByAPI}); err != nil {
+		t.Fatal(err)
+	}
+	takes(d, "a")
+	h.wantOwed(one, "all set")
+	h.wantOwed(two, "all set")
+	if len(c.optOuts) != 1 || len(c.optOuts[0]) != 1 || c.optOuts[0][0] != (crm.OptOut{ID: record}) {
+		t.Errorf("asked %v", c.optOuts)
+	}
+}
+
+// A mark is taken back of who comes back, if the tenant says so and Gatepost set it.
+func TestAMarkIsTakenBack(t *testing.T) {
+	for name, tt := range map[string]struct {
+		set    db.OnLeaving
+		theirs bool // somebody had set it in the CRM
+		early  bool // they come back before it was set
+		want   []string
+	}{
+		"as a rule it stays":  {set: db.OnLeaving{Flag: true}, want: []string{"all set"}},
+		"where it is wanted":  {set: db.OnLeaving{Flag: true, TakeBack: true}, want: []string{"all set", "back set"}},
+		"not somebody else's": {set: db.OnLeaving{Flag: true, TakeBack: true}, theirs: true, want: []string{"all was"}},
+		"of a kind":           {set: db.OnLeaving{TakeBack: true, Subscriptions: map[string]string{"a/1": "7"}}, want: []string{"subscription7 set", "back7 set"}},
+		"before it was set":   {set: db.OnLeaving{Flag: true, TakeBack: true}, early: true, want: []string{"all moot"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, c := newHouse(t, "a"), newCRM()
+			h.onLeaving(tt.set)
+			d := h.dispatcher(crms{"a": c})
+			id, record := h.delivered(d, c, "a/1", "jane@example.com")
+			c.optedOut[record] = tt.theirs
+			h.leaves(id)
+			if !tt.early {
+				takes(d, "a")
+			}
+			h.comesBack(id)
+			takes(d, "a")
+			takes(d, "a")
+			h.wantOwed(id, tt.want...)
+			stays := tt.theirs || tt.set.Flag && !tt.set.TakeBack
+			if c.optedOut[record] != stays || c.optedOut[record+"7"] {
+				t.Errorf("marked %v", c.optedOut)
+			}
+			s := h.subscriber("a", id)
+			if is := s.OptedOut == db.OptedOutOfAll; s.State != db.Delivered || is != stays || is == s.OptedOutAt.IsZero() {
+				t.Errorf("known as %+v", s.Delivery)
+			}
+			h.leaves(id) // and once more
+			takes(d, "a")
+			if got := h.owed(id); len(got) != len(tt.want)+1 {
+				t.Errorf("owed %q", got)
+			}
+			h.adds("a")
+		})
+	}
+}
+
+// What somebody did in the CRM is seen by the look-up that is made anyway, and never changed.
+func TestAnOptOutInTheCRMIsTold(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	h.onLeaving(db.OnLeaving{Flag: true, Subscriptions: map[string]string{"a/1": "7"}})
+	d := h.dispatcher(crms{"a": c})
+	id, record := h.delivered(d, c, "a/1", "jane@example.com")
+	known := func(want db.OptedOut) (at time.Time) {
+		t.Helper()
+		h.exec(`UPDATE subscribers SET repeated_at = 0`)
+		h.says("a/1", "jane@example.com", "", "")
+		takes(d, "a")
+		s := h.subscriber("a", id)
+		if s.State != db.Delivered || s.OptedOut != want || (want == "") != s.OptedOutAt.IsZero() {
+			t.Errorf("known as %+v, want %q", s.Delivery, want)
+		}
+		return s.OptedOutAt
+	}
+	known("")
+	c.optedOut[record+"7"] = true
+	first := known(db.OptedOutOfOne)
+	if again := known(db.OptedOutOfOne); !again.Equal(first) {
+		t.Errorf("since %v, and then since %v", first, again)
+	}
+	c.optedOut[record] = true
+	known(db.OptedOutOfAll)
+	if len(c.optOuts) > 0 {
+		t.Errorf("asked %v", c.optOuts)
+	}
+}
+
+// A removed destination owes nothing more, and says what became of it.
+func TestARemovedDestinationOwesNothing(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	d := h.dispatcher(crms{"a": c})
+	id, _ := h.delivered(d, c, "a/1", "jane@example.com")
+	h.leaves(id)
+	if err := h.db.RemoveDestination(t.Context(), to("a")); err != nil {
+		t.Fatal(err)
+	}
+	h.wantOwed(id, "all away")
+	takes(d, "a")
+	if len(c.optOuts) > 0 {
+		t.Errorf("asked %v", c.optOuts)
+	}
+}
