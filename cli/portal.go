@@ -39,7 +39,8 @@ type portal struct {
 	macs        *seal.MACs
 	keys        *auth.APIKeys
 	crms        crm.Providers
-	mailer      jobs.Mailer // nil when there is no mail server
+	mailer      jobs.Mailer  // nil when there is no mail server
+	outbox      *mail.Outbox // likewise
 	app         *fiber.App
 	log         *slog.Logger
 }
@@ -125,6 +126,7 @@ func (p *portal) wireMail(ctx context.Context, c config) error {
 	}
 	p.people.TellByMail()
 	p.mailer = mail.New(mail.Config{CRMs: p.crms, URL: c.URL, Server: server, Store: p.db, Links: p.people, Log: p.log, Now: p.db.Now})
+	p.outbox = mail.NewOutbox(mail.OutboxConfig{URL: c.URL, Server: server, Store: p.db, MACs: p.macs, Log: p.log, Now: p.db.Now})
 	return nil
 }
 
@@ -182,6 +184,9 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	start("listen to other processes", func() error { p.db.Listen(work, p.heard); return nil })
 	start("bring the search up to date", func() error { p.newsletters.Index(work); return nil })
 	start("fold the counts", func() error { p.foldCounts(work); return nil })
+	if p.outbox != nil {
+		start("send mails to readers", func() error { p.outbox.Run(work); return nil })
+	}
 	start("jobs", func() error {
 		return jobs.Run(work, jobs.Config{Store: p.db, Vault: p.vault, Keys: p.vault.Keys, Mailer: p.mailer,
 			Watch: &incidents.Watch{CRMs: p.crms, Store: p.db, Tell: p.mailer != nil, Now: p.db.Now}, Fields: p.dispatcher, Log: p.log})

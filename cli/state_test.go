@@ -30,7 +30,7 @@ var keptInMemory = map[string]string{
 	ofProcess: `auth.hasher.known auth.hasher.places auth.hasher.slots auth.hasher.spare auth.turn.places auth.turn.spare
 		cli.program.env crm/hubspot.portal.turn crm/wire.Track.connected crm/wire.Track.dialling delivery.Dispatcher.again delivery.Dispatcher.of
 		delivery.Dispatcher.heard delivery.Dispatcher.signal delivery.turn.stop identity.Vault.calls identity.Vault.flights
-		newsletter.Service.queue newsletter.Service.stored newsletter.request.answer`,
+		mail.connections.free newsletter.Service.queue newsletter.Service.stored newsletter.request.answer`,
 	inDatabase: `newsletter.views.n crm/hubspot.Client.calls crm/salesforce.Client.calls crm/zoho.Client.calls delivery.Dispatcher.usages identity.uses.at ratelimit.Limits.changed
 		ratelimit.Limits.counts`,
 	aSecond:    `auth.APIKeys.known newsletter.Service.known`,
@@ -40,7 +40,7 @@ var keptInMemory = map[string]string{
 	constant: `newsletter.consents routes.apiDocsPage routes.defaultLabels routes.purposeNames routes.sourceNames routes.stateWords routes.typeNames
 		crm/mapping.expected crm/mapping.fits crm/mapping.typeNames crm/mapping.types crm/hubspot.access crm/hubspot.codes crm/hubspot.types crm/salesforce.types crm/zoho.types crm/salesforce.access crm/salesforce.codes crm/salesforce.refused crm/zoho.access crm/zoho.codes crm/zoho.editions crm/zoho.refused auth.commonWords auth.favourites auth.lines auth.neighbours auth.tooEasy cli.makesDatabase cli.mendedBy cli.onlyReads
 		cli.letter.peaks cli.variables delivery.ranks delivery.recordFates identity.EventMeanings identity.Service.AskParams identity.Service.Includes identity.Service.Params identity.Vault.services identity.endOfCode identity.flagOf
-		routes.acts routes.callStatus routes.columnNames routes.completionFailures routes.failures routes.framingFields routes.jsonSentences routes.lookOf routes.notUndone routes.recordFates routes.refusals routes.replicationWords seal.registry.kinds zones.atlas.byName zones.atlas.byRegion zones.loaded`,
+		routes.acts routes.callStatus routes.columnNames routes.completionFailures routes.failures routes.framingFields routes.jsonSentences routes.lookOf routes.notUndone routes.recordFates routes.refusals routes.replicationWords seal.MACs.keys seal.registry.kinds zones.atlas.byName zones.atlas.byRegion zones.loaded`,
 	ofOneCall: `crm/mapping.Record.Own crm/mapping.Record.Written crm/mapping.Row.Values crm/mapping.SignUp.Facts crm/mapping.SignUp.Values delivery.mapped.forms delivery.mapped.keys delivery.mapped.own delivery.mapped.read
 		cli.pairsFlag.at cli.pastMaker.contact cli.readers.taken cli.receipts.sums crm/hubspot.contact.Properties crm/hubspot.fault.Context crm/hubspot.input.Properties crm/hubspot.reason.Context crm/hubspot.rounds.next crm/salesforce.part.Headers crm/zoho.place.read delivery.batch.found identity.APIAnswer.Header identity.APIRequest.Header identity.AuthorizationRequest.Params identity.AuthorizeRequest.Params identity.answer.userinfo incidents.look.lasting
 		routes.authorizationRequest.Params routes.callAnswer.Headers routes.callRequest.Headers routes.callRequest.Query routes.credential.Native routes.problemDocument.Errors`,

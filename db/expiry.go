@@ -20,6 +20,13 @@ const (
 // expireBatch is how many are removed in a transaction.
 const expireBatch = 200
 
+// TenantsWithUndecided returns the tenants that have subscribers who are to confirm, or are
+// held.
+func (d *Readers) TenantsWithUndecided(ctx context.Context) (tenantIDs []string, err error) {
+	tenantIDs, err = collect(ctx, d.read, scanID, `SELECT tenant_id FROM state_counts WHERE state IN ('unconfirmed', 'held') GROUP BY tenant_id HAVING sum(n) > 0 ORDER BY tenant_id`)
+	return tenantIDs, wrap("undecided subscribers", err)
+}
+
 // ExpireReaders removes those of the tenant's subscribers who haven't confirmed, or are held, since before their
 // newsletter's term, up to some hundred of them, and reports whether there may be more. They are counted as
 // expired, and nothing else of them stays.

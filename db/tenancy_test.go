@@ -32,7 +32,7 @@ var acrossTenants = map[string]string{
 	"Authorization": byOwnID, "AuthorizationByLink": byOwnID, "OpenAuthorization": byOwnID, "EndAuthorization": byOwnID, "GrantAuthorization": byOwnID, "Granted": byOwnID,
 	"takeGranted": byOwnID, "inTime": byOwnID, "DropAuthorization": byOwnID, "HandshakeAuthorization": byOwnID,
 	"BeginAuthorization": "counted for an API key, which may be of several tenants", "SetAPIKey": "of an API key, which may be of several tenants", "ExpireAuthorizations": forJobs,
-	"LeaseReaderMails": forJobs, "ReaderMailsDue": forJobs, "ExpireReaderMails": forJobs, "OpenConfirmation": byLink, "PressConfirmation": byLink,
+	"LeaseReaderMails": forJobs, "ReaderMailsDue": forJobs, "ExpireReaderMails": forJobs, "TenantsWithUndecided": forJobs, "OpenConfirmation": byLink, "PressConfirmation": byLink,
 	"NewsletterBySlug": "a form by its public name",
 }
 

@@ -59,6 +59,8 @@ type Store interface {
 	FollowCauses(ctx context.Context) error
 	Wipes
 	ExpireSessions(ctx context.Context) error
+	ExpireReaderMails(ctx context.Context) error
+	Readers
 }
 
 // Config is what the jobs work with. All is required but the Mailer, without
@@ -103,6 +105,7 @@ func newClient(c Config) (*river.Client[*sql.Tx], error) {
 	river.AddWorker(workers, &digestWorker{digester: c.Watch}) // who has no mail server queues the job for those who have
 	river.AddWorker(workers, &recountWorker{store: c.Store, log: c.Log})
 	river.AddWorker(workers, &wipeWorker{store: c.Store, log: c.Log})
+	river.AddWorker(workers, &readersWorker{store: c.Store})
 	river.AddWorker(workers, &actionWorker{store: c.Store, log: c.Log, turn: actionTurn})
 	if c.Fields != nil {
 		river.AddWorker(workers, &fieldsWorker{fields: c.Fields})
@@ -112,7 +115,7 @@ func newClient(c Config) (*river.Client[*sql.Tx], error) {
 		queues[db.MailQueue] = river.QueueConfig{MaxWorkers: 4}
 	}
 	periodical := []*river.PeriodicJob{periodic(sweepEvery, sweepJob{}), periodic(keepAliveEvery, keepAliveJob{}), periodic(recountLook, recountJob{}),
-		periodic(watchEvery, watchJob{}), periodic(digestLook, digestJob{}), periodic(wipeLook, wipeJob{})}
+		periodic(watchEvery, watchJob{}), periodic(digestLook, digestJob{}), periodic(wipeLook, wipeJob{}), periodic(readersLook, readersJob{})}
 	if c.Fields != nil {
 		periodical = append(periodical, periodic(fieldsLook, fieldsJob{}))
 	}
@@ -198,7 +201,7 @@ func (w *sweepWorker) Timeout(*river.Job[sweepJob]) time.Duration { return 4 * t
 // Work puts away what has expired, and seals anew what outdated keys have sealed.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
 	err := errors.Join(w.store.SweepVault(ctx), w.store.ExpireMails(ctx), w.store.ForgetAddresses(ctx), w.store.ExpireIncidents(ctx), w.store.FollowCauses(ctx), w.store.ExpireSessions(ctx),
-		resume(ctx, w.store, w.log))
+		w.store.ExpireReaderMails(ctx), resume(ctx, w.store, w.log))
 	unopened, resealing := w.keys.Reseal(ctx, nil)
 	if unopened > 0 {
 		w.log.ErrorContext(ctx, "rows can't be opened with any key, and keep an old key from being retired", "rows", unopened)

@@ -2,7 +2,6 @@ package mail
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net/url"
@@ -62,19 +61,6 @@ const (
 	// No mail is begun later than this after the lease was taken, so that each ends within it.
 	outboxBegins = outboxLease - 2*patience
 )
-
-// AddressMAC is what the limit of all tenants knows an address by, and TenantMAC the one of a
-// tenant; the address is given in lower case.
-func AddressMAC(m MACs, addressKey string) string { return macOf(m, "all", addressKey) }
-
-// TenantMAC is documented with AddressMAC.
-func TenantMAC(m MACs, tenantID, addressKey string) string {
-	return macOf(m, "tenant", tenantID, addressKey)
-}
-
-func macOf(m MACs, parts ...string) string {
-	return base64.RawURLEncoding.EncodeToString(m.Sum(seal.Recipient, parts...))
-}
 
 // Run sends what is due until ctx ends; mails that were begun by then are finished. While the
 // mail server can't be reached it is asked less and less often, once a minute at least.
@@ -147,7 +133,8 @@ func (o *Outbox) links(mails []db.ReaderMail) (starts []db.ReaderMailStart, link
 	for _, m := range mails {
 		token, hash := seal.NewToken()
 		links[m.ID] = o.URL + "/confirm/" + url.PathEscape(token)
-		starts = append(starts, db.ReaderMailStart{ReaderMail: m, TokenHash: hash, AddressMAC: AddressMAC(o.MACs, m.AddressKey), TenantMAC: TenantMAC(o.MACs, m.TenantID, m.AddressKey)})
+		starts = append(starts, db.ReaderMailStart{ReaderMail: m, TokenHash: hash,
+			AddressMAC: seal.RecipientMAC(o.MACs, "", m.AddressKey), TenantMAC: seal.RecipientMAC(o.MACs, m.TenantID, m.AddressKey)})
 	}
 	return starts, links
 }

@@ -59,6 +59,7 @@ type MACs interface {
 // Store keeps newsletters and subscribers. *db.DB is one.
 type Store interface {
 	EditStore
+	ConfirmStore
 	NewsletterBySlug(ctx context.Context, slug string) (db.Newsletter, error)
 	Newsletters(ctx context.Context, tenantID string) ([]db.Newsletter, error)
 	NewsletterStandings(ctx context.Context, tenantID string) ([]db.NewsletterStanding, error)

@@ -18,6 +18,9 @@ const portalPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; i
 // own page.
 const formPolicy = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors *"
 
+// linkPolicy is for the pages behind links of mails to readers, which nobody frames.
+const linkPolicy = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
 // publicPolicy is formPolicy; in a frame of another site one small script tells how high the
 // form is.
 func publicPolicy(c *fiber.Ctx) string {
@@ -41,17 +44,30 @@ func (s *server) setHeaders(c *fiber.Ctx) {
 	if s.secure {
 		c.Set("Strict-Transport-Security", "max-age=63072000")
 	}
-	if isPublic(c) {
+	switch {
+	case isPublic(c):
 		c.Set("Content-Security-Policy", publicPolicy(c))
 		c.Set("Access-Control-Allow-Origin", "*")
-	} else {
+	case isReaderLink(c):
+		c.Set("Content-Security-Policy", linkPolicy)
+		c.Set("X-Robots-Tag", "noindex")
+		s.alone(c)
+	default:
 		c.Set("Content-Security-Policy", portalPolicy)
-		c.Set("X-Frame-Options", "DENY")
-		c.Set("Cross-Origin-Opener-Policy", "same-origin")
-		c.Set("Cross-Origin-Resource-Policy", "same-origin")
+		s.alone(c)
 	}
 	c.Set("Cache-Control", "no-store")
 }
+
+// alone keeps other sites from framing a page or reading it.
+func (s *server) alone(c *fiber.Ctx) {
+	c.Set("X-Frame-Options", "DENY")
+	c.Set("Cross-Origin-Opener-Policy", "same-origin")
+	c.Set("Cross-Origin-Resource-Policy", "same-origin")
+}
+
+// isReaderLink reports whether a page is behind a link of a mail to a reader.
+func isReaderLink(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), "/confirm/") }
 
 func isPublic(c *fiber.Ctx) bool {
 	return slices.ContainsFunc([]string{"/signup/", static.Prefix, static.EmbedPrefix}, func(prefix string) bool { return strings.HasPrefix(c.Path(), prefix) })

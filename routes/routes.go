@@ -146,6 +146,8 @@ func (s *server) public(app *fiber.App) {
 	app.Get("/signup/:slug/schema.json", s.signupSchema)
 	app.Get("/signup/:slug/look/:file", s.signupLook)
 	app.Get("/signup/:slug/logo/:file", s.signupLogo)
+	app.Get("/confirm/:token", s.confirmPage)
+	app.Post("/confirm/:token", s.confirm)
 }
 
 // publicPages mounts the pages in front of the portal.

@@ -204,6 +204,9 @@ func (s *server) publicProblem(c *fiber.Ctx, status int, sentence string) error 
 		return render(c, status, views.SignupMessage(page))
 	}
 	slug, l := c.Params("slug"), forms.English
+	if isReaderLink(c) {
+		l = browserLanguage(c)
+	}
 	n, err := s.Newsletters.BySlug(c.UserContext(), slug)
 	if err == nil {
 		l = forms.Language(n.Page.Language)

@@ -21,3 +21,11 @@ func TokenHash(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
 }
+
+// RecipientMAC is what the limits of mails know an address by, of one tenant or, with an empty
+// tenantID, of all. The address is given in lower case.
+func RecipientMAC(m interface {
+	Sum(p Purpose, parts ...string) []byte
+}, tenantID, addressKey string) string {
+	return base64.RawURLEncoding.EncodeToString(m.Sum(Recipient, tenantID, addressKey))
+}

@@ -1,0 +1,48 @@
+package newsletter
+
+import (
+	"context"
+	"time"
+
+	"gatepost/db"
+	"gatepost/seal"
+)
+
+// ConfirmStore keeps the links by which people confirm. *db.DB is one, and documents the methods.
+type ConfirmStore interface {
+	Confirmation(ctx context.Context, tokenHash string) (db.Confirmation, error)
+	OpenConfirmation(ctx context.Context, tokenHash string) error
+	PressConfirmation(ctx context.Context, tokenHash string) (db.ConfirmationState, error)
+	AskConfirmationAgain(ctx context.Context, tokenHash, addressMAC string) (next time.Time, err error)
+	SetReaderRules(ctx context.Context, tenantID, id string, revision int64, r db.ReaderRules) error
+}
+
+// Confirmation returns the link with a token, or db.ErrNotFound.
+func (s *Service) Confirmation(ctx context.Context, token string) (db.Confirmation, error) {
+	return s.store.Confirmation(ctx, seal.TokenHash(token))
+}
+
+// OpenConfirmation writes down that a link was opened, perhaps by a program that looks at
+// mails.
+func (s *Service) OpenConfirmation(ctx context.Context, token string, c db.Confirmation) error {
+	if !c.OpenedAt.IsZero() {
+		return nil
+	}
+	return s.store.OpenConfirmation(ctx, seal.TokenHash(token))
+}
+
+// Confirm confirms by a link, whose button a person has pressed, and returns what the link does
+// after that.
+func (s *Service) Confirm(ctx context.Context, token string, c db.Confirmation) (db.ConfirmationState, error) {
+	state, err := s.store.PressConfirmation(ctx, seal.TokenHash(token))
+	if err == nil && state == db.LinkDone {
+		s.wake(c.TenantID)
+	}
+	return state, err
+}
+
+// AskAgain sends another link to who has this one. Where that would be too often, next is when
+// it may be asked for. Who has nothing to confirm any more gives db.ErrLost.
+func (s *Service) AskAgain(ctx context.Context, token string, c db.Confirmation) (next time.Time, err error) {
+	return s.store.AskConfirmationAgain(ctx, seal.TokenHash(token), seal.RecipientMAC(s.macs, c.TenantID, c.AddressKey))
+}
