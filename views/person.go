@@ -31,6 +31,8 @@ type PersonDelivery struct {
 	Record      Record // in the CRM
 	MatchURL    string // of another record that is in the way, where it is known
 	DeliveredAt time.Time
+	OptedOut    string    // what the CRM says of e-mail, in a sentence; empty for nothing
+	OptedOutAt  time.Time // since when that is known
 }
 
 // Presence is whether a subscriber is in the CRM, as far as is known.
