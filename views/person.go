@@ -222,7 +222,7 @@ func editFields(p PersonEditPage) []field {
 func (p PresenceIn) leaving() string {
 	switch p.Presence {
 	case Present:
-		return "Nothing more is sent to " + p.CRM.Name + ". The " + p.CRM.Record + " that is there stays as it is."
+		return "Nothing more is sent to " + p.CRM.Name + ". The " + p.CRM.Record + " that is there stays, and is marked there as its settings say."
 	case PerhapsPresent:
 		return "Nothing more is sent to " + p.CRM.Name + ". The last try got no answer yet: if it arrived, the " + p.CRM.Record + " stays there."
 	}
