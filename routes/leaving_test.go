@@ -32,7 +32,7 @@ func TestWhatLeavingDoes(t *testing.T) {
 	b.get(page).is(200, "Monthly", "Yearly", `value="set" checked`).hasNot(`value="7" selected`)
 	b.submit(page, "flag", "nothing", "take_back", "on", "kind_contoso-weekly", "7", "kind_"+daily, "").to(page)
 	b.get(page).is(200, "Saved. It holds for whoever leaves from now on.", `value="nothing" checked`, `value="7" selected`).hasNot(`value="set" checked`, `value="8" selected`)
-	w.as(ann, "fabrikam").get(page).to("/integrations/toy")
+	w.as(ann, "fabrikam").get(page).is(200, "Fabrikam Weekly", `value="set" checked`).hasNot("Contoso", "Monthly")
 
 	left := func(email, want string) {
 		t.Helper()

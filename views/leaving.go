@@ -39,3 +39,11 @@ func (p LeavingPage) backHint() string {
 func (p LeavingPage) refused() string {
 	return p.Card.Name + " refused to note for " + count(p.Refused, "person", "people") + " that they left, or came back. Each one’s page says why."
 }
+
+// kindHint says when a newsletter that is a kind of e-mail of its own counts.
+func (p LeavingPage) kindHint() string {
+	if p.Kind == "" {
+		return ""
+	}
+	return "Who leaves a newsletter that is a " + p.Kind + " of its own is only unsubscribed from that, unless they left all of your organisation. "
+}

@@ -169,7 +169,7 @@ func LeavingInCRM(p LeavingPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = choice(Choice{Name: "flag", Value: "set", Label: "Set “" + p.Mark + "” there", Hint: "Once they left every newsletter whose sign-ups go there, or all of your organisation. " + p.Hint, Checked: p.Flag}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = choice(Choice{Name: "flag", Value: "set", Label: "Set “" + p.Mark + "” there", Hint: "Once they left every newsletter whose sign-ups go there, or all of your organisation. " + p.kindHint() + p.Hint, Checked: p.Flag}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -190,7 +190,7 @@ func LeavingInCRM(p LeavingPage) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				for _, n := range p.Newsletters {
-					templ_7745c5c3_Err = selectField(field{Name: n.Name, Label: n.Label + " is this " + p.Kind, Value: n.Value, Hint: "Who leaves this newsletter alone is unsubscribed from it in " + p.Card.Name + "."}, n.Kinds).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = selectField(field{Name: n.Name, Label: n.Label + " is this " + p.Kind, Value: n.Value, Hint: "Who leaves this newsletter alone is unsubscribed from it in " + p.Card.Name + ".", Optional: true}, n.Kinds).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
