@@ -366,3 +366,34 @@ func (m *mapped) leaving(known []db.Known) (all []mapping.Says) {
 	}
 	return all
 }
+
+// ReadSubscriptions asks a destination's CRM which kinds of e-mail people opt out of by themselves, and keeps them. It
+// fails with a *crm.Failure when they couldn't be asked for; that is kept too, with those that were read
+// before.
+func (d *Dispatcher) ReadSubscriptions(ctx context.Context, to db.DestinationKey) error {
+	ctx, cancel := context.WithTimeout(ctx, checkUpTime)
+	defer cancel()
+	c, err := d.Connect(ctx, to)
+	if err != nil {
+		return crm.Failed(err)
+	}
+	all, err := c.Subscriptions(ctx)
+	stored := db.SubscriptionTypes{OrgID: c.Target().OrgID, ReadAt: d.Now()}
+	if err != nil {
+		before, failed := d.Store.SubscriptionTypes(ctx, to)
+		if failed != nil {
+			return failed
+		}
+		stored.Code, stored.All = crm.Failed(err).Code, before.All
+	}
+	for _, s := range all {
+		stored.All = append(stored.All, db.Choice{ID: s.ID, Name: s.Name})
+	}
+	if failed := d.Store.SaveSubscriptionTypes(ctx, to, stored); failed != nil {
+		return failed
+	}
+	if err != nil {
+		return crm.Failed(err)
+	}
+	return nil
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatepost/crm"
+	"gatepost/crm/mapping"
 	"gatepost/db"
 )
 
@@ -353,5 +354,99 @@ func TestARemovedDestinationOwesNothing(t *testing.T) {
 	takes(d, "a")
 	if len(c.optOuts) > 0 {
 		t.Errorf("asked %v", c.optOuts)
+	}
+}
+
+// fact maps something that is known of a sign-up to a field.
+func fact(key, name string, rule mapping.Rule) mapping.Row {
+	return mapping.Row{Target: key, Type: crm.TypeText, Label: "The " + key, Source: mapping.Source{Kind: mapping.KindFact, Name: name}, Rule: rule}
+}
+
+// A field that is mapped to it says who left, as its rule has it, and that they are back. Where they go on with another
+// newsletter that fills the same field, it stays; where each has its own, each says its own. The address to unsubscribe is
+// a fact as well.
+func TestAMappedFieldSaysWhoLeft(t *testing.T) {
+	const email = "jane@example.com"
+	h, c := newHouse(t, "a"), newToy(text("state"), text("since"), text("daily"), text("out", func(f *crm.SchemaField) { f.Length = 0 }))
+	h.onLeaving(db.OnLeaving{})
+	d := New(Config{Store: paced{h.db, 0}, Connect: c.connect, UnsubscribeAddress: func(tenantID, id string) string { return "https://gatepost.example/unsubscribe/" + tenantID + id }})
+	h.maps("", fact("state", mapping.FactStatus, mapping.RuleEmpty), fact("since", mapping.FactLeftAt, mapping.RuleAlways), fact("out", mapping.FactUnsubscribe, mapping.RuleAlways))
+	holds := func(want ...string) {
+		t.Helper()
+		takes(d, "a")
+		takes(d, "a")
+		got := []string{c.holds(t, email, "state"), c.holds(t, email, "daily")}
+		if since := c.holds(t, email, "since"); fmt.Sprint(got) != fmt.Sprint(want) || (got[0] == mapping.StatusLeft) && since == "" {
+			t.Errorf("holds %q since %q, want %q", got, since, want)
+		}
+		h.adds("a")
+	}
+	one := h.says("a/1", email, "Jane", "Doe")
+	holds("active", "")
+	if out := c.holds(t, email, "out"); out != "https://gatepost.example/unsubscribe/a"+one {
+		t.Errorf("unsubscribes at %q", out)
+	}
+	h.leaves(one)
+	holds("left", "")
+	h.wantOwed(one, "field set")
+	h.comesBack(one)
+	holds("active", "")
+
+	two := h.says("a/2", email, "", "")
+	holds("active", "")
+	h.leaves(one)
+	holds("active", "")
+	h.wantOwed(one, "field set", "field nothing")
+	h.comesBack(one)
+	h.maps("a/2", fact("daily", mapping.FactStatus, mapping.RuleAlways))
+	h.says("a/2", email, "", "")
+	h.exec(`UPDATE deliveries SET due_at = 0`)
+	holds("active", "active")
+	h.leaves(two)
+	holds("active", "left")
+	h.wantOwed(two, "field set")
+
+	card := "card-1"
+	if _, err := c.CRM.Write(t.Context(), []crm.Write{{ID: card, Own: map[string]crm.Value{"state": {Type: crm.TypeText, Text: "VIP"}}}}, crm.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	h.leaves(one) // somebody else's value stays
+	holds("VIP", "left")
+}
+
+// What keeps the field from being written is told, and tried again where it passes.
+func TestAMappedFieldThatCantSayIt(t *testing.T) {
+	const email = "jane@example.com"
+	for name, tt := range map[string]struct {
+		before func(h *house, c *toyCRM)
+		want   string
+	}{
+		"the record is gone":  {func(_ *house, c *toyCRM) { c.CRM = newToy(text("state")).CRM }, "field gone"},
+		"the mapping is gone": {func(h *house, _ *toyCRM) { h.exec(`DELETE FROM mappings`) }, "field nothing"},
+		"refused": {func(_ *house, c *toyCRM) {
+			c.refuses = func(crm.Write) error { return &crm.Failure{Class: crm.Recorded, Code: "NO"} }
+		}, "field refusedNO"},
+		"refused for a moment": {func(_ *house, c *toyCRM) {
+			c.refuses = func(crm.Write) error { c.refuses = nil; return &crm.Failure{Class: crm.Passing, Code: "LOCKED"} }
+		}, "field set"},
+		"a write is out": {func(h *house, _ *toyCRM) {
+			h.exec(`UPDATE deliveries SET sent_at = 1, settles_at = $1`, now().Add(time.Hour).UnixMilli())
+		}, "field settling"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, c := newHouse(t, "a"), newToy(text("state"))
+			h.onLeaving(db.OnLeaving{})
+			d := New(Config{Store: paced{h.db, 0}, Connect: c.connect})
+			h.maps("", fact("state", mapping.FactStatus, mapping.RuleAlways))
+			id := h.says("a/1", email, "Jane", "Doe")
+			takes(d, "a")
+			h.leaves(id)
+			tt.before(h, c)
+			for range 2 {
+				takes(d, "a")
+				h.owedAgain()
+			}
+			h.wantOwed(id, tt.want)
+		})
 	}
 }

@@ -49,11 +49,15 @@ func (d delivery) view() views.Delivery {
 func (s *server) personDelivery(c *fiber.Ctx, d delivery) views.PersonDelivery {
 	v := views.PersonDelivery{Delivery: d.view(), Alert: s.personAlert(c, d), Attempts: d.Attempts, InCRM: inCRM(d.Delivery), DeliveredAt: d.DeliveredAt, Record: d.record()}
 	v.CRM = viewCRM(d.in)
+	v.OptedOut, v.OptedOutAt = d.in.Fill(optedOutWords[d.OptedOut]), d.OptedOutAt
 	if v.State.Attention && d.MatchID != "" {
 		v.MatchURL = d.in.RecordURL(d.InstanceURL, d.MatchID)
 	}
 	return v
 }
+
+// optedOutWords say what a CRM's record says of e-mail.
+var optedOutWords = map[db.OptedOut]string{db.OptedOutOfAll: "Opted out of all e-mail in {CRM}", db.OptedOutOfOne: "Opted out of this newsletter in {CRM}"}
 
 // record is the record in the CRM that a delivery led to.
 func (d delivery) record() views.Record {

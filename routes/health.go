@@ -27,6 +27,7 @@ type HealthStore interface {
 	SetDeliverySettings(ctx context.Context, key db.DestinationKey, s db.DeliverySettings) error
 	DestinationStore
 	MappingStore
+	LeavingStore
 	Orgs(ctx context.Context, key db.DestinationKey) ([]db.OrgCount, error)
 	Traffic(ctx context.Context, key db.DestinationKey, since time.Time) (db.Traffic, error)
 }

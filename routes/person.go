@@ -132,6 +132,7 @@ func (s *server) story(c *fiber.Ctx, h db.History, newsletter string, form forms
 	for _, e := range h.Corrections {
 		all = append(all, correction(e))
 	}
+	all = append(all, s.receipts(c, h.OptOuts)...)
 	for _, c := range h.Consents {
 		all = append(all, consent(c, newsletter, form))
 	}
@@ -142,6 +143,7 @@ func (s *server) story(c *fiber.Ctx, h db.History, newsletter string, form forms
 	}{
 		{len(h.Events), func() time.Time { return h.Events[len(h.Events)-1].At }},
 		{len(h.Consents), func() time.Time { return h.Consents[len(h.Consents)-1].At }},
+		{len(h.OptOuts), func() time.Time { return h.OptOuts[len(h.OptOuts)-1].AskedAt }},
 		{len(h.Corrections), func() time.Time { return h.Corrections[len(h.Corrections)-1].At }},
 	} {
 		if read.n >= db.HistoryLimit {

@@ -53,6 +53,7 @@ type Delivery interface {
 	CheckKey(ctx context.Context, to db.DestinationKey, field string) error
 	Resume(ctx context.Context, to db.DestinationKey) error
 	ReadSchema(ctx context.Context, to db.DestinationKey) error
+	ReadSubscriptions(ctx context.Context, to db.DestinationKey) error
 	PreviewOf(ctx context.Context, to db.DestinationKey, m db.Mappings, known []db.Known) (dispatch.Preview, error)
 }
 
@@ -205,6 +206,10 @@ func (s *server) portal(app *fiber.App) {
 	deliveries(http.MethodPost, "/mapping/read", s.readSchema)
 	deliveries(http.MethodGet, "/mapping/apply", s.confirmApply)
 	deliveries(http.MethodPost, "/mapping/apply", s.applyMapping)
+	deliveries(http.MethodGet, leavingPage, s.onLeaving)
+	deliveries(http.MethodPost, leavingPage, s.setOnLeaving)
+	deliveries(http.MethodPost, leavingPage+"/read", s.readKinds)
+	deliveries(http.MethodPost, leavingPage+"/retry", s.retryOptOuts)
 	deliveries(http.MethodGet, "/newsletters", s.feeds)
 	deliveries(http.MethodPost, "/newsletters", s.setFeeds)
 	deliveries(http.MethodGet, "/everybody", s.everybody)

@@ -21,7 +21,7 @@ import (
 // db.Health.
 var statementsOf = map[string]int{"/": 4, "/?range=12-months": 4, "/integrations": 4, "/integrations/sfdc": 3, "/integrations/sfdc/sum": 2, "/newsletters": 4, "/newsletters/contoso-weekly": 4, "/settings": 4, "/settings/notifications": 4,
 	"/subscribers": 5, "/subscribers?q=jane&sort=name": 6, "/subscribers?q=ja&when=7d": 5,
-	problems: 4, problems + "/attention/DUPLICATE_VALUE": 4, "/integrations/sfdc/settings": 4, "/integrations/sfdc/checkup": 4, "/integrations/sfdc/mapping": 3, "/integrations/sfdc/mapping/apply": 4, "/integrations/sfdc/newsletters": 3, "/integrations/sfdc/everybody": 4}
+	problems: 4, problems + "/attention/DUPLICATE_VALUE": 4, "/integrations/sfdc/settings": 4, "/integrations/sfdc/checkup": 4, "/integrations/sfdc/mapping": 3, "/integrations/sfdc/mapping/apply": 4, "/integrations/sfdc/newsletters": 3, "/integrations/sfdc/everybody": 4, "/integrations/sfdc/leaving": 6}
 
 // statementsOfAPoll is the same for a poll that has nothing new: the session's, and the
 // overview.

@@ -31,6 +31,8 @@ type PersonDelivery struct {
 	Record      Record // in the CRM
 	MatchURL    string // of another record that is in the way, where it is known
 	DeliveredAt time.Time
+	OptedOut    string    // what the CRM says of e-mail, in a sentence; empty for nothing
+	OptedOutAt  time.Time // since when that is known
 }
 
 // Presence is whether a subscriber is in the CRM, as far as is known.
@@ -220,7 +222,7 @@ func editFields(p PersonEditPage) []field {
 func (p PresenceIn) leaving() string {
 	switch p.Presence {
 	case Present:
-		return "Nothing more is sent to " + p.CRM.Name + ". The " + p.CRM.Record + " that is there stays as it is."
+		return "Nothing more is sent to " + p.CRM.Name + ". The " + p.CRM.Record + " that is there stays, and is marked there as its settings say."
 	case PerhapsPresent:
 		return "Nothing more is sent to " + p.CRM.Name + ". The last try got no answer yet: if it arrived, the " + p.CRM.Record + " stays there."
 	}

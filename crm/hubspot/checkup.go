@@ -15,11 +15,10 @@ import (
 // ours are the properties that a sign-up fills in.
 var ours = []string{"email", "firstname", "lastname"}
 
-// The scopes that are needed, and the one that shows who opted out of e-mail.
+// The scopes that are needed.
 const (
-	readScope   = "crm.objects.contacts.read"
-	writeScope  = "crm.objects.contacts.write"
-	optOutScope = "communication_preferences."
+	readScope  = "crm.objects.contacts.read"
+	writeScope = "crm.objects.contacts.write"
 )
 
 // nobodys is an address that nobody has, to be looked up in a check-up.
@@ -102,8 +101,8 @@ func checkScopes(scopes []string) []crm.Check {
 		return []crm.Check{{Level: crm.Stop, What: "The connection lacks " + strings.Join(missing, " and ") + ".", Meaning: "Sign-ups can’t arrive before that is mended.", Who: e.Who, Mend: e.Mend}}
 	}
 	checks := []crm.Check{{Level: crm.Fine, What: "The connection may read, create and edit contacts."}}
-	if !slices.ContainsFunc(scopes, func(s string) bool { return strings.HasPrefix(s, optOutScope) }) {
-		checks = append(checks, crm.Check{Level: crm.Fine, What: "Who opted out of e-mail in HubSpot can’t be seen from here.", Meaning: "A sign-up changes nothing about that: whoever opted out there stays so."})
+	if !mayOptOut(scopes) {
+		checks = append(checks, crm.Check{Level: crm.Fine, What: "Who leaves a newsletter can’t be unsubscribed in HubSpot.", Meaning: "The connection lacks communication_preferences.read_write. A sign-up changes nothing of who opted out there."})
 	}
 	return checks
 }

@@ -29,7 +29,7 @@ func TestCheckUpFindings(t *testing.T) {
 		"account-info refused": {settings: `{"account_info_scope":"external-settings-access"}`, want: crm.Warning, says: "What kind of account"},
 		"no right to write":    {scopes: []string{"oauth", "crm.objects.contacts.read"}, want: crm.Stop, says: "The connection lacks crm.objects.contacts.write."},
 		"scopes not known":     {scopes: []string{}, want: crm.Warning, says: "Which permissions the connection has"},
-		"no opt-outs":          {scopes: []string{"oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"}, want: crm.Fine, says: "Who opted out of e-mail in HubSpot can’t be seen"},
+		"no opt-outs":          {scopes: []string{"oauth", "crm.objects.contacts.read", "crm.objects.contacts.write"}, want: crm.Fine, says: "Who leaves a newsletter can’t be unsubscribed in HubSpot"},
 		"properties refused":   {fault: `{"on":"properties","status":403,"count":1}`, want: crm.Stop, says: "The properties of contacts could not be looked at."},
 		"contacts refused":     {fault: `{"on":"batch_read","status":403,"error_code":"BANNED","count":1}`, want: crm.Stop, says: "Contacts could not be looked at."},
 		"a rule":               {settings: `{"validation_rules":[{"property":"lastname","type":"WHITESPACE"}]}`, want: crm.Warning, says: "validation rules for lastname."},

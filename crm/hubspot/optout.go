@@ -24,6 +24,11 @@ const (
 // changesOptOuts are the scopes of which one is needed to change who wants which e-mail.
 var changesOptOuts = []string{"communication_preferences.write", "communication_preferences.read_write"}
 
+// mayOptOut reports whether a connection with some scopes may change who wants which e-mail.
+func mayOptOut(scopes []string) bool {
+	return slices.ContainsFunc(changesOptOuts, func(scope string) bool { return slices.Contains(scopes, scope) })
+}
+
 // propertyOfType is the property that tells of a subscription type; of all e-mail for none.
 func propertyOfType(subscription string) string {
 	if subscription == "" {
@@ -71,7 +76,7 @@ func (c *Client) SetOptOuts(ctx context.Context, all []crm.OptOut) ([]crm.OptOut
 	if err != nil {
 		return nil, err
 	}
-	if s.Scopes != nil && !slices.ContainsFunc(changesOptOuts, func(scope string) bool { return slices.Contains(s.Scopes, scope) }) {
+	if s.Scopes != nil && !mayOptOut(s.Scopes) {
 		for i := range results {
 			results[i].Err = noOptOut("")
 		}

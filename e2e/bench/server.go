@@ -166,6 +166,9 @@ func (idle) CheckKey(context.Context, db.DestinationKey, string) error { return 
 // Resume does nothing.
 func (idle) Resume(context.Context, db.DestinationKey) error { return nil }
 
+// ReadSubscriptions does nothing.
+func (idle) ReadSubscriptions(context.Context, db.DestinationKey) error { return nil }
+
 // ReadSchema does nothing.
 func (idle) ReadSchema(context.Context, db.DestinationKey) error { return nil }
 
