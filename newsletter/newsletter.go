@@ -15,6 +15,7 @@ import (
 	"gatepost/db"
 	"gatepost/forms"
 	"gatepost/input"
+	"gatepost/seal"
 )
 
 var (
@@ -46,6 +47,9 @@ type Store interface {
 	FormVersion(ctx context.Context, tenantID, newsletterID string, version int) (forms.Definition, error)
 	Logo(ctx context.Context, tenantID, newsletterID, id string) ([]byte, error)
 	AddSignUps(ctx context.Context, signUps []db.SignUp) ([]db.SignedUp, error)
+	Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error)
+	NewsletterOf(ctx context.Context, tenantID, id string) (db.Newsletter, error)
+	Leave(ctx context.Context, tenantID, subscriberID, actor, note string) (done bool, err error)
 	SubscriberAt(ctx context.Context, tenantID, newsletterID, emailKey string) (db.Subscriber, error)
 	Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (db.SubscriberPage, error)
 	IndexSearch(ctx context.Context) (n int, err error)
@@ -56,6 +60,8 @@ type Store interface {
 // Config is what New needs.
 type Config struct {
 	Store Store
+	URL   string                // public address, without a slash at its end
+	MACs  *seal.MACs            // for unsubscribe addresses; without them there are none
 	Wake  func(tenantID string) // called after sign-ups of a tenant were stored; may be nil
 	Log   *slog.Logger          // may be nil
 	Now   func() time.Time      // by the clock that all processes go by; time.Now when nil
@@ -66,6 +72,8 @@ type Config struct {
 // concurrent use.
 type Service struct {
 	store Store
+	url   string
+	macs  *seal.MACs
 	wake  func(tenantID string)
 	log   *slog.Logger
 	now   func() time.Time
@@ -82,7 +90,7 @@ type Service struct {
 
 // New returns a Service. Sign-ups are stored while its Run runs.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, wake: c.Wake, log: c.Log, now: c.Now, groupSize: c.Group, queue: make(chan *request, queueSize)}
+	s := &Service{store: c.Store, url: c.URL, macs: c.MACs, wake: c.Wake, log: c.Log, now: c.Now, groupSize: c.Group, queue: make(chan *request, queueSize)}
 	if s.wake == nil {
 		s.wake = func(string) {}
 	}

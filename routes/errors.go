@@ -30,7 +30,7 @@ func (s *server) fail(c *fiber.Ctx, err error) error {
 	if wantsJSON(c) {
 		return problem(c, status, sentence, nil)
 	}
-	if isPublic(c) {
+	if isPublic(c) || isReaderLink(c) {
 		return s.publicProblem(c, status, sentence)
 	}
 	page := s.errorPage(c, status, sentence)

@@ -41,10 +41,15 @@ func (s *server) setHeaders(c *fiber.Ctx) {
 	if s.secure {
 		c.Set("Strict-Transport-Security", "max-age=63072000")
 	}
-	if isPublic(c) {
+	switch {
+	case isPublic(c):
 		c.Set("Content-Security-Policy", publicPolicy(c))
 		c.Set("Access-Control-Allow-Origin", "*")
-	} else {
+	case isReaderLink(c):
+		c.Set("Content-Security-Policy", readerLinkPolicy)
+		c.Set("X-Frame-Options", "DENY")
+		c.Set("X-Robots-Tag", "noindex, nofollow")
+	default:
 		c.Set("Content-Security-Policy", portalPolicy)
 		c.Set("X-Frame-Options", "DENY")
 		c.Set("Cross-Origin-Opener-Policy", "same-origin")

@@ -148,6 +148,8 @@ func (s *server) public(app *fiber.App) {
 	app.Get("/signup/:slug/schema.json", s.signupSchema)
 	app.Get("/signup/:slug/look/:file", s.signupLook)
 	app.Get("/signup/:slug/logo/:file", s.signupLogo)
+	app.Get("/unsubscribe/:token", s.limitUnsubscribing, s.unsubscribeForm)
+	app.Post("/unsubscribe/:token", s.limitUnsubscribing, s.unsubscribe)
 }
 
 // publicPages mounts the pages in front of the portal.
