@@ -2,7 +2,7 @@ package newsletter
 
 import (
 	"context"
-	"errors"
+	"slices"
 
 	"gatepost/db"
 )
@@ -13,8 +13,12 @@ type Leaver struct {
 	Newsletter db.Newsletter
 }
 
+// onList are the states of those who can be told something by their unsubscribe address: they may
+// leave, or have left.
+var onList = []db.State{db.Active, db.Unconfirmed, db.OnHold, db.Left}
+
 // Leaver returns whose the token of an unsubscribe address is. It returns ErrToken for one that we
-// didn't make, and db.ErrNotFound for who isn't there any more.
+// didn't make, and db.ErrNotFound for who isn't on the list any more.
 func (s *Service) Leaver(ctx context.Context, token string) (l Leaver, err error) {
 	tenantID, subscriberID, err := s.ReadUnsubscribeToken(token)
 	if err != nil {
@@ -23,6 +27,9 @@ func (s *Service) Leaver(ctx context.Context, token string) (l Leaver, err error
 	if l.Subscriber, err = s.store.Subscriber(ctx, tenantID, subscriberID); err != nil {
 		return l, err
 	}
+	if !slices.Contains(onList, l.Status) {
+		return l, db.ErrNotFound
+	}
 	l.Newsletter, err = s.store.NewsletterOf(ctx, tenantID, l.NewsletterID)
 	return l, err
 }
@@ -30,24 +37,15 @@ func (s *Service) Leaver(ctx context.Context, token string) (l Leaver, err error
 // Leave says that somebody doesn't want their newsletter any more, or none of the tenant's. Who has
 // left already has.
 func (s *Service) Leave(ctx context.Context, l Leaver, how db.Leaving, all bool) error {
-	left := []db.Newsletter{l.Newsletter}
+	how.At = s.now()
+	var err error
 	if all {
-		var err error
-		if left, err = s.store.Newsletters(ctx, l.TenantID); err != nil {
-			return err
-		}
+		_, err = s.store.LeaveAll(ctx, l.TenantID, l.EmailKey, how)
+	} else {
+		_, err = s.store.LeaveOne(ctx, l.TenantID, l.ID, how)
 	}
-	for _, n := range left {
-		there, err := s.store.SubscriberAt(ctx, l.TenantID, n.ID, l.EmailKey)
-		if errors.Is(err, db.ErrNotFound) {
-			continue
-		}
-		if err == nil {
-			_, err = s.store.Leave(ctx, l.TenantID, there.ID, "", how.Why)
-		}
-		if err != nil {
-			return err
-		}
+	if err == nil {
+		s.wake(l.TenantID)
 	}
-	return nil
+	return err
 }

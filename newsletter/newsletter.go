@@ -4,6 +4,7 @@ package newsletter
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"strconv"
@@ -38,6 +39,21 @@ const (
 	FromTest Source = "test" // an admin tries it
 )
 
+// Came is how a sign-up came, beside what was filled in.
+type Came struct {
+	Source    Source
+	Page      string   // address of the page with the form, without its query; empty where nobody knows
+	Confirmed bool     // who hands it on says that the person confirmed it already
+	Held      []string // names of the checks for which somebody is to decide first
+	Network   string   // MAC of where it came from; empty where nobody knows
+}
+
+// MACs makes keyed digests; *seal.MACs does.
+type MACs interface {
+	Sum(p seal.Purpose, parts ...string) []byte
+	Check(p seal.Purpose, mac []byte, parts ...string) bool
+}
+
 // Store keeps newsletters and subscribers. *db.DB is one.
 type Store interface {
 	EditStore
@@ -49,7 +65,8 @@ type Store interface {
 	AddSignUps(ctx context.Context, signUps []db.SignUp) ([]db.SignedUp, error)
 	Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error)
 	NewsletterOf(ctx context.Context, tenantID, id string) (db.Newsletter, error)
-	Leave(ctx context.Context, tenantID, subscriberID, actor, note string) (done bool, err error)
+	LeaveOne(ctx context.Context, tenantID, subscriberID string, l db.Leaving) (done bool, err error)
+	LeaveAll(ctx context.Context, tenantID, emailKey string, l db.Leaving) (done bool, err error)
 	SubscriberAt(ctx context.Context, tenantID, newsletterID, emailKey string) (db.Subscriber, error)
 	Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (db.SubscriberPage, error)
 	IndexSearch(ctx context.Context) (n int, err error)
@@ -61,11 +78,12 @@ type Store interface {
 type Config struct {
 	Store Store
 	URL   string                // public address, without a slash at its end
-	MACs  *seal.MACs            // for unsubscribe addresses; without them there are none
 	Wake  func(tenantID string) // called after sign-ups of a tenant were stored; may be nil
 	Log   *slog.Logger          // may be nil
 	Now   func() time.Time      // by the clock that all processes go by; time.Now when nil
 	Group int                   // how many sign-ups share a commit at most; 256 when zero
+	MACs  MACs                  // of unsubscribe addresses, and by which those are known who left and are kept no more; nil where nobody signs up
+	Mail  bool                  // mails can be sent
 }
 
 // Service takes sign-ups and finds subscribers. Its methods are safe for
@@ -73,10 +91,11 @@ type Config struct {
 type Service struct {
 	store Store
 	url   string
-	macs  *seal.MACs
 	wake  func(tenantID string)
 	log   *slog.Logger
 	now   func() time.Time
+	macs  MACs
+	mail  bool
 
 	known sync.Map // by public name, the newsletters that were read lately
 	views views    // of their forms, until they are stored
@@ -90,7 +109,7 @@ type Service struct {
 
 // New returns a Service. Sign-ups are stored while its Run runs.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, url: c.URL, macs: c.MACs, wake: c.Wake, log: c.Log, now: c.Now, groupSize: c.Group, queue: make(chan *request, queueSize)}
+	s := &Service{store: c.Store, url: c.URL, wake: c.Wake, log: c.Log, now: c.Now, macs: c.MACs, mail: c.Mail, groupSize: c.Group, queue: make(chan *request, queueSize)}
 	if s.wake == nil {
 		s.wake = func(string) {}
 	}
@@ -164,11 +183,11 @@ func (s *Service) Standings(ctx context.Context, tenantID string) ([]db.Newslett
 }
 
 // SignUp stores what a reader sent, and returns the subscriber's id once it is on
-// disk. An address that is there already is answered like a new one. It returns
+// disk. An address that is there already is answered like a new one, and so is one that is held or has to confirm. It returns
 // ErrInvalid for a form that Check didn't pass, ErrClosed for a newsletter that is paused or archived, ErrBusy when there is too
 // much to do, and the context's error when that ends first; the sign-up may be
 // stored all the same then.
-func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, source Source) (subscriberID string, err error) {
+func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, came Came) (subscriberID string, err error) {
 	if f == (Checked{}) {
 		return "", ErrInvalid
 	}
@@ -178,12 +197,22 @@ func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, source
 	if f.words == "" { // of somebody who works there
 		f.words, f.version = n.Form.Consent.Words, n.Form.Version
 	}
+	key := strings.ToLower(f.email)
 	return s.write(ctx, db.SignUp{
 		TenantID: n.TenantID, NewsletterID: n.ID,
-		Email: f.email, EmailKey: strings.ToLower(f.email),
+		Email: f.email, EmailKey: key,
 		FirstName: f.firstName, LastName: f.lastName,
-		Consent: f.words, Source: string(source), At: s.now(), Fields: f.fields, FormVersion: f.version,
+		Consent: f.words, Shown: f.shown, Page: came.Page, Source: string(came.Source), At: s.now(), Fields: f.fields, FormVersion: f.version,
+		MAC: s.suppressionMAC(n.TenantID, key), Confirm: n.Readers.Confirm && !came.Confirmed, CanMail: s.mail, Held: came.Held, Network: came.Network,
 	})
+}
+
+// suppressionMAC is what the tenant's suppressions know an address by, given in lower case.
+func (s *Service) suppressionMAC(tenantID, emailKey string) string {
+	if s.macs == nil {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(s.macs.Sum(seal.Suppression, tenantID, emailKey))
 }
 
 // ErrLeft says that a test is for somebody who has left. A test by somebody else mustn't
@@ -199,7 +228,7 @@ func (s *Service) Test(ctx context.Context, n db.Newsletter, f Checked) (subscri
 	case err != nil && !errors.Is(err, db.ErrNotFound):
 		return "", err
 	}
-	return s.SignUp(ctx, n, f, FromTest)
+	return s.SignUp(ctx, n, f, Came{Source: FromTest})
 }
 
 // Edit changes what is known of one of the tenant's subscribers, and returns what that
