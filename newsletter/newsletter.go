@@ -67,6 +67,8 @@ type Store interface {
 	NewsletterOf(ctx context.Context, tenantID, id string) (db.Newsletter, error)
 	LeaveOne(ctx context.Context, tenantID, subscriberID string, l db.Leaving) (done bool, err error)
 	LeaveAll(ctx context.Context, tenantID, emailKey string, l db.Leaving) (done bool, err error)
+	SuppressionStore
+	ReaderFeed(ctx context.Context, tenantID string, q db.FeedQuery, from db.FeedCursor) (db.FeedPage, error)
 	SubscriberAt(ctx context.Context, tenantID, newsletterID, emailKey string) (db.Subscriber, error)
 	Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (db.SubscriberPage, error)
 	IndexSearch(ctx context.Context) (n int, err error)
