@@ -179,4 +179,3 @@ func (s *server) apiUnsubscribe(c *fiber.Ctx) error {
 	}
 	return c.Status(http.StatusOK).JSON(fiber.Map{"status": "unsubscribed"})
 }
-
