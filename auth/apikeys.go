@@ -22,6 +22,7 @@ const (
 	Tenants   = "tenants"
 	Call      = "call"
 	SignUp    = "signup"
+	Readers   = "readers"
 )
 
 // Action is one of the things that a key may be made for.
@@ -39,7 +40,8 @@ var Actions = []Action{
 	{Name: Authorize, What: "begin authorizations, look at them and complete them", Returns: true},
 	{Name: Tenants, What: "add, change and remove tenants", Unbound: true},
 	{Name: Call, What: "have requests sent to a service, without getting the credential"},
-	{Name: SignUp, What: "sign readers up for newsletters, for a server that hands on what they sent"},
+	{Name: SignUp, What: "sign readers up for newsletters and have them leave, for a server that hands on what they sent"},
+	{Name: Readers, What: "read who is on a newsletter and who left, and have them leave, for whoever sends the mails"},
 }
 
 // ActionNames are the names of all actions.

@@ -78,6 +78,13 @@ func (d *Readers) NewsletterBySlug(ctx context.Context, slug string) (Newsletter
 	return n, wrap("newsletter", err)
 }
 
+// NewsletterOf returns the newsletter with the given id, of a tenant who may be closed, or
+// ErrNotFound.
+func (d *Readers) NewsletterOf(ctx context.Context, tenantID, id string) (Newsletter, error) {
+	n, err := scanNewsletter(d.read.QueryRowContext(ctx, selectNewsletter+`WHERE n.tenant_id = $1 AND n.id = $2`, tenantID, id))
+	return n, wrap("newsletter", err)
+}
+
 // Newsletters returns the tenant's newsletters by name.
 func (d *Readers) Newsletters(ctx context.Context, tenantID string) ([]Newsletter, error) {
 	list, err := collect(ctx, d.read, scanNewsletter, selectNewsletter+`WHERE n.tenant_id = $1 ORDER BY n.name, n.id`, tenantID)

@@ -30,6 +30,7 @@ const (
 var relyOnNothing = map[string]string{
 	"execNotify": runsOthers, "handOver": itsOwn,
 	"tx": runsOthers, "txCommitted": runsOthers, "transact": runsOthers, "underLease": runsOthers,
+	"StartList": onlyInserts, "QueueList": onlyMonotone,
 	"QueueReset": onlyInserts, "CreateUser": onlyInserts, "AddCall": onlyInserts, "probe": onlyInserts,
 	"EndSessions": onlyDeletes, "ExpireMails": onlyDeletes, "ForgetFailures": onlyDeletes,
 	"ExpireReaderMails": onlyDeletes, "RecordReaderMails": onlyMonotone,
@@ -1492,6 +1493,42 @@ func races() []race {
 			}, addOne(t, signUps[2]), func(one, other error) {
 				both(t, one, other)
 				d.agrees(t, l.TenantID, Sums{New: 3, Repeated: 1, Dismissed: 2, Waiting: 1})
+			}}
+		}},
+		{"StepList", "the same list by both", func(t *testing.T, d *DB) duel {
+			l, signUps, ids := d.waiting(t, 2)
+			list, err := d.StartList(t.Context(), SuppressionList{TenantID: l.TenantID}, []Unwanted{{signUps[0].EmailKey, "m0"}, {signUps[1].EmailKey, "m1"}, {"other@example.com", "m2"}})
+			unless(t, err)
+			step := func(d *DB) error { _, err := d.StepList(t.Context(), l.TenantID, list.ID); return err }
+			return duel{step, nil, func(one, other error) {
+				unless(t, one, ErrNotFound)
+				unless(t, other, ErrNotFound)
+				wantN(t, d, 1, `SELECT count(*) FROM suppression_lists WHERE id = $1 AND left_n = 2 AND noted_n = 1 AND known_n = 0 AND done = 3 AND ended_at > 0`, list.ID)
+				wantN(t, d, 1, `SELECT count(*) FROM consents WHERE subscriber_id = $1 AND act = 'withdrawn'`, ids[0])
+				d.agrees(t, l.TenantID, Sums{New: 2, Left: 2, Ended: 2})
+			}}
+		}},
+		{"StepList leaveOne", "a list and a link", func(t *testing.T, d *DB) duel {
+			l, signUps, ids := d.waiting(t, 1)
+			list, err := d.StartList(t.Context(), SuppressionList{TenantID: l.TenantID}, []Unwanted{{signUps[0].EmailKey, "m0"}})
+			unless(t, err)
+			return duel{func(d *DB) error { _, err := d.StepList(t.Context(), l.TenantID, list.ID); return err }, left(t, l.TenantID, ids[0]), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM consents WHERE subscriber_id = $1 AND act = 'withdrawn'`, ids[0])
+				d.agrees(t, l.TenantID, Sums{New: 1, Left: 1, Ended: 1})
+			}}
+		}},
+		{"ResumeLists", "by both", func(t *testing.T, d *DB) duel {
+			l, _, _ := d.waiting(t, 1)
+			_, err := d.StartList(t.Context(), SuppressionList{TenantID: l.TenantID}, []Unwanted{{"other@example.com", "m"}})
+			unless(t, err)
+			_, err = d.write.Exec(`UPDATE suppression_lists SET resume_at = 1 WHERE tenant_id = $1`, l.TenantID)
+			unless(t, err)
+			const jobs = `SELECT count(*) FROM river_job WHERE kind = 'suppression_list'`
+			before := number(t, d, jobs)
+			return duel{func(d *DB) error { return d.ResumeLists(t.Context()) }, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, before+1, jobs)
 			}}
 		}},
 		{"ResumeActions", "by both", func(t *testing.T, d *DB) duel {

@@ -122,6 +122,31 @@ const (
 	NotOnListText    Word = "not on list text"
 )
 
+// The words of the pages on which readers leave.
+const (
+	LeaveTitle       Word = "leave title"
+	LeaveText        Word = "leave text"
+	LeaveWhat        Word = "leave what"
+	LeaveOne         Word = "leave one"
+	LeaveAll         Word = "leave all"
+	LeaveWhy         Word = "leave why"
+	WhyTooMany       Word = "why: too many"
+	WhyNotRelevant   Word = "why: not relevant"
+	WhyNeverSignedUp Word = "why: never signed up"
+	WhyOther         Word = "why: other"
+	WhyOwnWords      Word = "why: own words"
+	LeaveButton      Word = "leave button"
+	LeaveUnsure      Word = "leave unsure"
+	LeaveSure        Word = "leave sure"
+	LeftTitle        Word = "left title"
+	LeftOneText      Word = "left one text"
+	LeftAllText      Word = "left all text"
+	LeftMore         Word = "left more"
+	SignUpAgain      Word = "sign up again"
+	DamagedLinkTitle Word = "damaged link title"
+	DamagedLinkText  Word = "damaged link text"
+)
+
 // The sentences of errors.
 const (
 	FillIn               Word = "fill in"

@@ -51,6 +51,7 @@ type Resealer interface {
 type Store interface {
 	Actions
 	Recounts
+	Lists
 	JobDriver() riverdriver.Driver[*sql.Tx]
 	SweepVault(ctx context.Context) error
 	ExpireMails(ctx context.Context) error
@@ -107,6 +108,7 @@ func newClient(c Config) (*river.Client[*sql.Tx], error) {
 	river.AddWorker(workers, &wipeWorker{store: c.Store, log: c.Log})
 	river.AddWorker(workers, &readersWorker{store: c.Store})
 	river.AddWorker(workers, &actionWorker{store: c.Store, log: c.Log, turn: actionTurn})
+	river.AddWorker(workers, &listWorker{store: c.Store, turn: actionTurn})
 	if c.Fields != nil {
 		river.AddWorker(workers, &fieldsWorker{fields: c.Fields})
 	}
@@ -201,7 +203,7 @@ func (w *sweepWorker) Timeout(*river.Job[sweepJob]) time.Duration { return 4 * t
 // Work puts away what has expired, and seals anew what outdated keys have sealed.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
 	err := errors.Join(w.store.SweepVault(ctx), w.store.ExpireMails(ctx), w.store.ForgetAddresses(ctx), w.store.ExpireIncidents(ctx), w.store.FollowCauses(ctx), w.store.ExpireSessions(ctx),
-		w.store.ExpireReaderMails(ctx), resume(ctx, w.store, w.log))
+		w.store.ExpireReaderMails(ctx), resume(ctx, w.store, w.log), w.store.ResumeLists(ctx))
 	unopened, resealing := w.keys.Reseal(ctx, nil)
 	if unopened > 0 {
 		w.log.ErrorContext(ctx, "rows can't be opened with any key, and keep an old key from being retired", "rows", unopened)

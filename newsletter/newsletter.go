@@ -66,6 +66,12 @@ type Store interface {
 	FormVersion(ctx context.Context, tenantID, newsletterID string, version int) (forms.Definition, error)
 	Logo(ctx context.Context, tenantID, newsletterID, id string) ([]byte, error)
 	AddSignUps(ctx context.Context, signUps []db.SignUp) ([]db.SignedUp, error)
+	Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error)
+	NewsletterOf(ctx context.Context, tenantID, id string) (db.Newsletter, error)
+	LeaveOne(ctx context.Context, tenantID, subscriberID string, l db.Leaving) (done bool, err error)
+	LeaveAll(ctx context.Context, tenantID, emailKey string, l db.Leaving) (done bool, err error)
+	SuppressionStore
+	ReaderFeed(ctx context.Context, tenantID string, q db.FeedQuery, from db.FeedCursor) (db.FeedPage, error)
 	SubscriberAt(ctx context.Context, tenantID, newsletterID, emailKey string) (db.Subscriber, error)
 	Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (db.SubscriberPage, error)
 	IndexSearch(ctx context.Context) (n int, err error)
@@ -76,11 +82,12 @@ type Store interface {
 // Config is what New needs.
 type Config struct {
 	Store Store
+	URL   string                // public address, without a slash at its end
 	Wake  func(tenantID string) // called after sign-ups of a tenant were stored; may be nil
 	Log   *slog.Logger          // may be nil
 	Now   func() time.Time      // by the clock that all processes go by; time.Now when nil
 	Group int                   // how many sign-ups share a commit at most; 256 when zero
-	MACs  MACs                  // by which those are known who left and are kept no more; nil where nobody signs up
+	MACs  MACs                  // of unsubscribe addresses, and by which those are known who left and are kept no more; nil where nobody signs up
 	Mail  bool                  // mails can be sent
 }
 
@@ -88,6 +95,7 @@ type Config struct {
 // concurrent use.
 type Service struct {
 	store Store
+	url   string
 	wake  func(tenantID string)
 	log   *slog.Logger
 	now   func() time.Time
@@ -106,7 +114,7 @@ type Service struct {
 
 // New returns a Service. Sign-ups are stored while its Run runs.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, wake: c.Wake, log: c.Log, now: c.Now, macs: c.MACs, mail: c.Mail, groupSize: c.Group, queue: make(chan *request, queueSize)}
+	s := &Service{store: c.Store, url: c.URL, wake: c.Wake, log: c.Log, now: c.Now, macs: c.MACs, mail: c.Mail, groupSize: c.Group, queue: make(chan *request, queueSize)}
 	if s.wake == nil {
 		s.wake = func(string) {}
 	}

@@ -49,6 +49,8 @@ func (s *server) api(app *fiber.App) {
 		mount(app, method, apiPath+path, s.apiKey(action), s.limitAPI, knownQuery(params), h)
 	}
 	mount(app, http.MethodPost, apiPath+"/newsletters/:newsletter/subscribers", s.apiKey(auth.SignUp), s.limitHandedOn, knownQuery(nil), s.apiSignUp)
+	mount(app, http.MethodPost, apiPath+"/newsletters/:newsletter/unsubscribe", s.apiKey(auth.SignUp, auth.Readers), s.limitHandedOn, knownQuery(nil), s.apiUnsubscribe)
+	add(http.MethodGet, "/newsletters/:newsletter/subscribers", auth.Readers, s.apiReaders, "state", "changed_after", "cursor", "limit")
 	add(http.MethodGet, "/services", auth.Read, s.apiServices)
 	add(http.MethodGet, "/identities", auth.Read, s.apiIdentities, "service", "tenant", "user", "no_user", "account", "no_account", "tag", "page", "limit")
 	add(http.MethodDelete, "/identities", auth.Delete, s.apiDeleteSelected)
@@ -69,8 +71,8 @@ func (s *server) api(app *fiber.App) {
 
 const localAPIKey = "api-key"
 
-// apiKey lets those through whose key allows the action.
-func (s *server) apiKey(action string) fiber.Handler {
+// apiKey lets those through whose key allows one of the actions.
+func (s *server) apiKey(actions ...string) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		scheme, secret, _ := strings.Cut(c.Get(fiber.HeaderAuthorization), " ")
 		if !strings.EqualFold(scheme, "Bearer") {
@@ -87,8 +89,8 @@ func (s *server) apiKey(action string) fiber.Handler {
 		if err != nil {
 			return err
 		}
-		if !auth.Allows(k, action) {
-			s.logAuth(c, keyRefused, "", "key", k.ID, "why", "it doesn't allow to "+action)
+		if !slices.ContainsFunc(actions, func(action string) bool { return auth.Allows(k, action) }) {
+			s.logAuth(c, keyRefused, "", "key", k.ID, "why", "it doesn't allow to "+strings.Join(actions, " or "))
 			return errNotAllowed
 		}
 		c.Locals(localAPIKey, k)
@@ -255,13 +257,16 @@ func readQuery(c *fiber.Ctx) (listQuery, error) {
 }
 
 // readLimit reads how many rows a page is to have.
-func readLimit(text string) (int, error) {
+func readLimit(text string) (int, error) { return readLimitOf(text, apiPage, maxAPIPage) }
+
+// readLimitOf reads it where a page has others by itself, and at most.
+func readLimitOf(text string, usual, most int) (int, error) {
 	if text == "" {
-		return apiPage, nil
+		return usual, nil
 	}
 	limit, err := strconv.Atoi(text)
-	if err != nil || limit < 1 || limit > maxAPIPage {
-		return 0, invalidError(fmt.Sprintf("limit has to be a number from 1 to %d.", maxAPIPage))
+	if err != nil || limit < 1 || limit > most {
+		return 0, invalidError(fmt.Sprintf("limit has to be a number from 1 to %d.", most))
 	}
 	return limit, nil
 }

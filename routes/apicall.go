@@ -150,6 +150,9 @@ var callStatus = map[string]int{
 // request's header was read: who it is from is checked by its handler, so a key or a cookie has to be there.
 func largeBodies(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	path, _, _ := strings.Cut(string(h.RequestURI()), "?")
+	if path == suppressionPath && h.IsPost() && ofSomebody(h) {
+		return fasthttp.RequestConfig{MaxRequestBodySize: maxListForm}
+	}
 	if ofNewsletter(h, path) {
 		return fasthttp.RequestConfig{MaxRequestBodySize: maxNewsletterForm}
 	}

@@ -213,6 +213,15 @@ func (d apiDocument) asked() map[string]bool {
 	return names
 }
 
+// rights are what a key has to allow: one of them is enough.
+func (o apiOperation) rights() string {
+	var all []string
+	for _, s := range o.Security {
+		all = append(all, strings.Join(s.find("key"), ", "))
+	}
+	return strings.Join(all, " or ")
+}
+
 // apiTexts are the headings and paragraphs of a text in Markdown.
 func apiTexts(markdown string) (all []views.APIText) {
 	for _, part := range strings.Split(markdown, "\n\n") {
@@ -226,7 +235,7 @@ func apiTexts(markdown string) (all []views.APIText) {
 }
 
 func (d apiDocument) operation(method, path string, o apiOperation) (views.APIOperation, error) {
-	shown := views.APIOperation{ID: o.ID, Method: method, Path: apiPath + path, Summary: o.Summary, Text: o.Description, Right: strings.Join(o.Security[0].find("key"), ", ")}
+	shown := views.APIOperation{ID: o.ID, Method: method, Path: apiPath + path, Summary: o.Summary, Text: o.Description, Right: o.rights()}
 	for _, p := range o.Parameters {
 		f := apiField(p.Name, p.Schema)
 		f.Text, f.Notes = p.Description, append(f.Notes, "in the "+p.In)

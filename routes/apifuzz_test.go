@@ -227,6 +227,12 @@ func (f *fuzz) known(name string) string {
 		return f.one("/services/data/", "/services/data/v60.0/limits", "/services/data/v60.0/query", "/services/data/../oauth2/token", "/services/oauth2/userinfo")
 	case "slug":
 		return fmt.Sprintf("fuzz-%d", f.IntN(1000))
+	case "email":
+		return f.one(fmt.Sprint(private, f.IntN(1<<30), "@reader.example"), private)
+	case "changed_after":
+		return f.one("2026-11-30T14:00:00Z", "2026-11-30T14:00:00+02:00", "yesterday")
+	case "cursor":
+		return f.one("e30", "e30", private)
 	case "page":
 		return f.one("0", f.ids["contoso"][0], private)
 	case "reauthorize":
@@ -252,6 +258,8 @@ func (f *fuzz) body(x attempt) any {
 		return map[string]any{"service": "sfdc", "tenant": "contoso", "user": fmt.Sprint(private, f.IntN(1<<30)), "return_to": appDone}
 	case "findToken", "deleteIdentities":
 		return map[string]any{"service": "sfdc", "tenant": "contoso", "user": f.one("eve", "joe")}
+	case "unsubscribe":
+		return map[string]any{"email": fmt.Sprint(private, f.IntN(1<<30), "@reader.example"), "all": f.IntN(2) == 0}
 	case "addSubscriber":
 		return map[string]any{"email": fmt.Sprint(private, f.IntN(1<<30), "@reader.example"), "last_name": private}
 	case "callService":

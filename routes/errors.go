@@ -99,6 +99,7 @@ var sections = []section{
 	{"/newsletter/signup", "Go to the test sign-up"},
 	{"/newsletters", "Go to Newsletters"},
 	{"/subscribers", "Go to Subscribers"},
+	{suppressionPath, "Go to the suppression list"},
 	{"/settings", "Go to Settings"},
 	{"/account", "Go to your account"},
 	{home, "Go to Home"},

@@ -129,12 +129,15 @@ func (s *server) personAlert(c *fiber.Ctx, d delivery) *views.PersonAlert {
 // of any kind begins somewhere: earlier reports that nothing is told from there on.
 func (s *server) story(c *fiber.Ctx, h db.History, newsletter string, form forms.Definition) (all []views.Moment, earlier bool) {
 	all = s.steps(c, h.Events)
+	tellHow(all, h)
 	for _, e := range h.Corrections {
 		all = append(all, correction(e))
 	}
 	all = append(all, s.receipts(c, h.OptOuts)...)
 	for _, c := range h.Consents {
-		all = append(all, consent(c, newsletter, form))
+		if c.Act != db.ConsentWithdrawn { // which is told with what became of it
+			all = append(all, consent(c, newsletter, form))
+		}
 	}
 	var from time.Time
 	for _, read := range []struct {
@@ -158,13 +161,38 @@ func (s *server) story(c *fiber.Ctx, h db.History, newsletter string, form forms
 	return slices.DeleteFunc(all, func(m views.Moment) bool { return m.At.Before(from) }), earlier
 }
 
+// leftTitles say how somebody left.
+var leftTitles = map[db.LeftHow]string{
+	db.LeftByLink:     "Unsubscribed by the link in a mail",
+	db.LeftByOneClick: "Unsubscribed by their mail program",
+	db.LeftByAPI:      "Unsubscribed through the API",
+	db.LeftByList:     "Unsubscribed by a file of addresses",
+}
+
+// tellHow says of each time that somebody left how they did. Both come the latest first; a release of
+// before wrote down that alone that they left.
+func tellHow(all []views.Moment, h db.History) {
+	withdrawn := slices.DeleteFunc(slices.Clone(h.Consents), func(c db.Consent) bool { return c.Act != db.ConsentWithdrawn })
+	for i, e := range h.Events {
+		if e.State != db.Left || len(withdrawn) == 0 {
+			continue
+		}
+		all[i].Title = cmp.Or(leftTitles[withdrawn[0].How], all[i].Title)
+		withdrawn = withdrawn[1:]
+	}
+}
+
 // fieldNames are those of the form in words, in order.
 var fieldNames = []struct{ key, name string }{{"email", "E-mail address"}, {"first_name", "First name"}, {"last_name", "Last name"}}
 
 // consent tells a sign-up in words.
 func consent(c db.Consent, newsletter string, form forms.Definition) views.Moment {
 	m := views.Moment{At: c.At, Icon: "form", Title: "Signed up for " + newsletter, Quote: c.Words, Source: sourceNames[c.Source].where}
-	if c.Repeated {
+	switch {
+	case c.Act == db.ConsentConfirmed:
+		m.Icon, m.Title, m.Source = "check", "Confirmed by e-mail", ""
+		return m
+	case c.Repeated:
 		m.Title = "Signed up again"
 	}
 	if c.Version > 0 {

@@ -89,7 +89,7 @@ func (s *server) writeAffected(ctx context.Context, out *csvout.Writer, d destin
 			for i := range sub.Deliveries {
 				sub.Deliveries[i].Reason = q.Reason // also of who waits for what stops everybody
 			}
-			out.Write(csvRow([]destination{d}, sub)...)
+			out.Write(csvRow([]destination{d}, sub, s.Newsletters.UnsubscribeAddress(sub.TenantID, sub.ID))...)
 		}
 		if err := out.Flush(); err != nil || len(page) < csvPage {
 			return nil // the reader has gone, or that was all
@@ -101,7 +101,7 @@ func (s *server) writeAffected(ctx context.Context, out *csvout.Writer, d destin
 // csvHead are the columns of csvRow: where there are several destinations, the CRM's name
 // stands before those about one.
 func csvHead(all []destination) []string {
-	head := []string{"e-mail", "first name", "last name", "newsletter", "signed up", "status"}
+	head := []string{"e-mail", "first name", "last name", "newsletter", "signed up", "status", "left", "left how", "unsubscribe address"}
 	for _, d := range all {
 		name, prefix := strings.ToLower(strings.TrimPrefix(wordsOf(d).Name, "your ")), ""
 		if len(all) > 1 {
@@ -114,8 +114,11 @@ func csvHead(all []destination) []string {
 
 // csvRow is a row for a subscriber, with the delivery to each destination: empty where they
 // haven't entered it.
-func csvRow(all []destination, s db.Subscriber) []string {
-	row := []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339), string(s.Status)}
+func csvRow(all []destination, s db.Subscriber, unsubscribe string) []string {
+	row := []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339), string(s.Status), "", "", unsubscribe}
+	if s.Status == db.Left && !s.Leaving.At.IsZero() {
+		row[6], row[7] = s.Leaving.At.UTC().Format(time.RFC3339), string(s.Leaving.How)
+	}
 	for _, to := range all {
 		d := s.In(to.ID)
 		row = append(row, string(d.State), d.Reason, deliveryReason(wordsOf(to), d.State, d.Reason).What, d.Detail)

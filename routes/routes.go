@@ -149,6 +149,8 @@ func (s *server) public(app *fiber.App) {
 	app.Get("/signup/:slug/logo/:file", s.signupLogo)
 	app.Get("/confirm/:token", s.confirmPage)
 	app.Post("/confirm/:token", s.confirm)
+	app.Get("/unsubscribe/:token", s.limitUnsubscribing, s.unsubscribeForm)
+	app.Post("/unsubscribe/:token", s.limitUnsubscribing, s.unsubscribe)
 }
 
 // publicPages mounts the pages in front of the portal.
@@ -266,6 +268,11 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodPost, "/newsletter/signup/:id/undo", s.undo)
 	admin(http.MethodGet, "/subscribers", s.subscribers)
 	admin(http.MethodGet, "/subscribers.csv", s.subscribersCSV)
+	admin(http.MethodGet, suppressionPath, s.suppression)
+	admin(http.MethodPost, suppressionPath, s.suppressAll)
+	admin(http.MethodPost, suppressionPath+"/remove", s.unsuppress)
+	admin(http.MethodGet, suppressionPath+"/:id", s.suppressionList)
+	admin(http.MethodGet, suppressionPath+"/:id/live", s.suppressionLive)
 	admin(http.MethodGet, "/subscribers/:id", s.person)
 	admin(http.MethodGet, "/subscribers/:id/consent", s.consentRecord)
 	admin(http.MethodPost, "/subscribers/:id/retry", s.retryOne)

@@ -218,7 +218,10 @@ func (s *server) publicProblem(c *fiber.Ctx, status int, sentence string) error 
 	if err == nil {
 		page.PublicPage = publicPage(c, n)
 	}
-	if slug != "" {
+	switch {
+	case isReaderLink(c):
+		page.Button = views.ReaderLink{URL: c.Path(), Text: l.Say(forms.TryAgain)}
+	case slug != "":
 		page.Button = views.ReaderLink{URL: signupAddress(c, db.Newsletter{Slug: slug}, ""), Text: l.Say(forms.TryAgain)}
 	}
 	return render(c, status, views.SignupMessage(page))

@@ -258,7 +258,7 @@ func (s *server) subscribersCSV(c *fiber.Ctx) error {
 		out.Write(csvHead(all)...)
 		for page := first; ; {
 			for _, st := range page.Rows {
-				out.Write(csvRow(all, st.Subscriber)...)
+				out.Write(csvRow(all, st.Subscriber, s.Newsletters.UnsubscribeAddress(st.TenantID, st.ID))...)
 			}
 			if out.Flush() != nil || !page.Next {
 				return // the reader has gone, or that was all

@@ -89,6 +89,8 @@ var acts = map[string]act{
 	"/newsletter/signup":                {back: "/newsletter/signup", typed: []typedField{{"newsletter", "Newsletter"}, {"shown", ""}, {"email", "E-mail address"}, {"first_name", "First name"}, {"last_name", "Last name"}, {ownPrefix + "*", "Field {}"}}},
 	"/subscribers/:id/edit":             {back: "/subscribers/:id/edit", typed: []typedField{{"email", "E-mail address"}, {"first_name", "First name"}, {"last_name", "Last name"}}},
 	"/subscribers/:id/leave":            {back: "/subscribers/:id/leave", typed: []typedField{{"note", "Reason"}}},
+	"/suppression-list":                 {back: "/suppression-list"},
+	"/suppression-list/remove":          {back: "/suppression-list", typed: []typedField{{"email", "E-mail address"}}},
 	"/newsletter/signup/:id/undo":       {back: "/newsletter/signup/:id/undo"},
 	"/subscribers/:id/retry":            {back: "/subscribers/:id"},
 	"/subscribers/:id/return":           {back: "/subscribers/:id"},

@@ -152,7 +152,7 @@ func start(t *testing.T, mock string, changes ...with) *world {
 		}
 		return client, nil
 	}})
-	letters := newsletter.New(newsletter.Config{Store: w.news, Wake: dispatcher.Wake, Log: log, MACs: macs})
+	letters := newsletter.New(newsletter.Config{Store: w.news, URL: w.url, Wake: dispatcher.Wake, Log: log, MACs: macs})
 	c := routes.Config{URL: w.url, Store: w.vault, Health: w.vault, Incidents: w.vault, Settings: w.vault, People: auth.NewPeople(w.store, nil), Sessions: w.store, Keys: auth.NewAPIKeys(w.vault), Vault: vault,
 		Newsletters: letters, Delivery: dispatcher, Limits: ratelimit.New(w.vault, time.Now, log), MACs: macs, CRMs: crm.Providers{salesforce.Provider}, Log: log}
 	for _, change := range changes {
@@ -506,12 +506,12 @@ func (w *world) someone(slug, email string) string {
 // public are the routes that need nobody to be signed in.
 func public(r fiber.Route) bool {
 	return slices.Contains([]string{"/healthz", "/readyz", "/static/*", "/embed/:file", "/login", "/setup", "/favicon.ico", "/robots.txt", "/.well-known/change-password"}, r.Path) ||
-		strings.HasPrefix(r.Path, "/signup/") || strings.HasPrefix(r.Path, "/password/") || strings.HasPrefix(r.Path, "/authorize/") || strings.HasPrefix(r.Path, "/api/")
+		strings.HasPrefix(r.Path, "/signup/") || strings.HasPrefix(r.Path, "/unsubscribe/") || strings.HasPrefix(r.Path, "/password/") || strings.HasPrefix(r.Path, "/authorize/") || strings.HasPrefix(r.Path, "/api/")
 }
 
 // address is a path that a route answers to.
 func address(r fiber.Route) string {
-	return strings.NewReplacer(":service", "sfdc", ":id", "x", ":slug", "contoso-weekly", ":secret", "x", "*", "x").Replace(r.Path)
+	return strings.NewReplacer(":service", "sfdc", ":id", "x", ":slug", "contoso-weekly", ":secret", "x", ":token", "x", "*", "x").Replace(r.Path)
 }
 
 // mine are the routes of the portal, once each.

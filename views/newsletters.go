@@ -45,6 +45,11 @@ func (n Newsletter) subscribersURL() string {
 	return "/subscribers?" + url.Values{"newsletter": {n.Slug}}.Encode()
 }
 
+// csvURL is a file of the same.
+func (n Newsletter) csvURL() string {
+	return "/subscribers.csv?" + url.Values{"newsletter": {n.Slug}}.Encode()
+}
+
 func (n Newsletter) attentionURL() string {
 	return "/subscribers?" + url.Values{"newsletter": {n.Slug}, "state": {"attention"}}.Encode()
 }
