@@ -237,9 +237,9 @@ func scanExported(row scanner, columns []PersonColumn) ([]ExportedValue, error) 
 	for i, c := range columns {
 		switch c.As {
 		case MomentValue, FlagValue, NumberValue:
-			stored[i] = new(int64)
+			stored[i] = new(sql.NullInt64)
 		default:
-			stored[i] = new(string)
+			stored[i] = new(sql.NullString)
 		}
 	}
 	if err := row.Scan(stored...); err != nil {
@@ -255,21 +255,21 @@ func scanExported(row scanner, columns []PersonColumn) ([]ExportedValue, error) 
 // exported is the value of a column as it is exported.
 func (c PersonColumn) exported(stored any) any {
 	switch v := stored.(type) {
-	case *int64:
+	case *sql.NullInt64:
 		switch {
 		case c.As == FlagValue:
-			return *v != 0
-		case c.As == MomentValue && *v == 0:
+			return v.Int64 != 0
+		case c.As == MomentValue && v.Int64 == 0:
 			return nil
 		case c.As == MomentValue:
-			return fromMillis(*v).UTC()
+			return fromMillis(v.Int64).UTC()
 		}
-		return *v
-	case *string:
-		if (c.As == JSONValue || c.As == FieldsValue) && json.Valid([]byte(*v)) {
-			return json.RawMessage(*v)
+		return v.Int64
+	case *sql.NullString:
+		if (c.As == JSONValue || c.As == FieldsValue) && json.Valid([]byte(v.String)) {
+			return json.RawMessage(v.String)
 		}
-		return *v
+		return v.String
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ type PersonStore interface {
 	Return(ctx context.Context, tenantID, subscriberID, actor string) (bool, error)
 	Leave(ctx context.Context, tenantID, subscriberID, actor, note string) (bool, error)
 	UndoTest(ctx context.Context, tenantID, subscriberID, actor string) (db.Removal, error)
+	ExportPerson(ctx context.Context, tenantID, emailKey string) (db.PersonExport, error)
 }
 
 func personURL(id string) string { return "/subscribers/" + id }

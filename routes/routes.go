@@ -268,6 +268,8 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodPost, "/subscribers/:id/edit", s.edit)
 	admin(http.MethodGet, "/subscribers/:id/leave", s.leaveForm)
 	admin(http.MethodPost, "/subscribers/:id/leave", s.markAsLeft)
+	admin(http.MethodGet, "/subscribers/:id/data", s.personData)
+	admin(http.MethodGet, "/subscribers/:id/data.json", s.personJSON)
 	admin(http.MethodGet, "/account", s.account)
 	admin(http.MethodPost, "/account/password", s.changePassword)
 	admin(http.MethodPost, "/account/mails", s.setMails)
