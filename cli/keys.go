@@ -40,7 +40,7 @@ func (p *program) withKeys(ctx context.Context, fn func(*seal.Keyring) error) er
 }
 
 // sealers are all rooms that seal something: a rotation reaches what they register.
-var sealers = []seal.Owner{identity.Sealed}
+var sealers = []seal.Owner{identity.Sealed, seal.SealedMACs}
 
 // openKeys takes the path of a key file, or the keys themselves.
 func openKeys(ctx context.Context, keyset string, store seal.Store) (*seal.Keyring, error) {

@@ -36,6 +36,7 @@ type portal struct {
 	newsletters *newsletter.Service
 	dispatcher  *delivery.Dispatcher
 	limits      *ratelimit.Limits
+	macs        *seal.MACs
 	keys        *auth.APIKeys
 	crms        crm.Providers
 	mailer      jobs.Mailer // nil when there is no mail server
@@ -71,6 +72,9 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
+	if p.macs, err = seal.OpenMACs(ctx, keys, p.db); err != nil {
+		return err
+	}
 	out := outbound.Client(trustedLogins(p.db, c.LoginURL))
 	crms := connect.New(connect.Config{HTTP: out, Log: p.log, Now: p.db.Now})
 	p.crms = crms.Providers()
@@ -99,10 +103,10 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	if err := p.wireMail(ctx, c); err != nil {
 		return err
 	}
-	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Wake: p.dispatcher.Wake, Log: p.log, Now: p.db.Now})
+	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Wake: p.dispatcher.Wake, Log: p.log, Now: p.db.Now, MACs: p.macs, Mail: p.mailer != nil})
 	p.limits, p.keys = ratelimit.New(p.db, p.db.Now, p.log), auth.NewAPIKeys(p.db)
 	p.app, err = routes.New(routes.Config{
-		URL: c.URL, Store: p.db, Health: p.db, Incidents: p.db, Settings: p.db, People: p.people, Sessions: p.db, Keys: p.keys, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher, Limits: p.limits,
+		URL: c.URL, Store: p.db, Health: p.db, Incidents: p.db, Settings: p.db, People: p.people, Sessions: p.db, Keys: p.keys, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher, Limits: p.limits, MACs: p.macs,
 		CRMs: p.crms, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits), APILimit: c.APILimit,
 		Mail: p.mailer != nil, Version: version(), HelpURL: c.HelpURL, DemoUser: c.demoUser, DemoUsers: c.demoUsers, DemoMail: c.demoMail, Log: p.log, Now: p.db.Now,
 	})

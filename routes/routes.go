@@ -20,6 +20,7 @@ import (
 	"gatepost/forms"
 	"gatepost/identity"
 	"gatepost/newsletter"
+	"gatepost/seal"
 	"gatepost/static"
 	"gatepost/views"
 
@@ -70,6 +71,7 @@ type Config struct {
 	Newsletters    *newsletter.Service
 	Delivery       Delivery
 	Limits         Limits
+	MACs           *seal.MACs     // for links, and for what pages are to bring back
 	CRMs           crm.Providers  // that there are
 	TrustedProxies []netip.Prefix // optional
 	SignupLimits   bool           // limit sign-ups per address

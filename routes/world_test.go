@@ -131,7 +131,11 @@ func start(t *testing.T, mock string, changes ...with) *world {
 	}
 	w.url = "http://" + ln.Addr().String()
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	keys, err := seal.OpenKeyring(t.Context(), filepath.Join(t.TempDir(), "keyset.json"), w.vault, identity.Sealed)
+	keys, err := seal.OpenKeyring(t.Context(), filepath.Join(t.TempDir(), "keyset.json"), w.vault, identity.Sealed, seal.SealedMACs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	macs, err := seal.OpenMACs(t.Context(), keys, w.vault)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,9 +152,9 @@ func start(t *testing.T, mock string, changes ...with) *world {
 		}
 		return client, nil
 	}})
-	letters := newsletter.New(newsletter.Config{Store: w.news, Wake: dispatcher.Wake, Log: log})
+	letters := newsletter.New(newsletter.Config{Store: w.news, Wake: dispatcher.Wake, Log: log, MACs: macs})
 	c := routes.Config{URL: w.url, Store: w.vault, Health: w.vault, Incidents: w.vault, Settings: w.vault, People: auth.NewPeople(w.store, nil), Sessions: w.store, Keys: auth.NewAPIKeys(w.vault), Vault: vault,
-		Newsletters: letters, Delivery: dispatcher, Limits: ratelimit.New(w.vault, time.Now, log), CRMs: crm.Providers{salesforce.Provider}, Log: log}
+		Newsletters: letters, Delivery: dispatcher, Limits: ratelimit.New(w.vault, time.Now, log), MACs: macs, CRMs: crm.Providers{salesforce.Provider}, Log: log}
 	for _, change := range changes {
 		change(&c)
 	}

@@ -128,7 +128,11 @@ func appThatCommitsEach(ctx context.Context) (*fiber.App, func(), error) {
 	if _, err := people.AddTenant(ctx, rig.Contoso.Slug, "Contoso"); err != nil {
 		return nil, nil, err
 	}
-	keys, err := seal.OpenKeyring(ctx, filepath.Join(folder, "keyset.json"), store, identity.Sealed)
+	keys, err := seal.OpenKeyring(ctx, filepath.Join(folder, "keyset.json"), store, identity.Sealed, seal.SealedMACs)
+	if err != nil {
+		return nil, nil, err
+	}
+	macs, err := seal.OpenMACs(ctx, keys, store)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -140,7 +144,7 @@ func appThatCommitsEach(ctx context.Context) (*fiber.App, func(), error) {
 	newsletters := newsletter.New(newsletter.Config{Store: store, Log: log, Group: 1})
 	go newsletters.Run(context.WithoutCancel(ctx))
 	app, err := routes.New(routes.Config{URL: "http://" + os.Getenv("BENCH_ADDR"), Store: store, Health: store, People: people, Sessions: store, Keys: auth.NewAPIKeys(store),
-		Vault: vault, Newsletters: newsletters, Delivery: idle{}, Limits: ratelimit.New(store, store.Now, log), Log: log})
+		Vault: vault, Newsletters: newsletters, Delivery: idle{}, Limits: ratelimit.New(store, store.Now, log), MACs: macs, Log: log})
 	return app, func() { _ = store.Close() }, err
 }
 
