@@ -75,6 +75,8 @@ var personTables = []PersonTable{
 		{Name: "state", Label: "State"},
 		{Name: "created_at", Label: "Signed up", As: MomentValue}, {Name: "source", Label: "Signed up by"},
 		{Name: "wording_id", Label: "Agreed to", from: consentWords}, {Name: "form_version", Label: "Version of the form", As: NumberValue},
+		{Name: "page", Label: "On the page"}, {Name: "confirmed_at", Label: "Confirmed by mail", As: MomentValue},
+		{Name: "left_at", Label: "Left", As: MomentValue}, {Name: "left_how", Label: "Left by"}, {Name: "left_why", Label: "Reason for leaving"},
 		{Name: "repeated_at", Label: "Last signed up again", As: MomentValue}, {Name: "edited_at", Label: "Last edited by the team", As: MomentValue},
 		{Name: "revision", Untold: inner},
 	}},
@@ -82,6 +84,7 @@ var personTables = []PersonTable{
 		{Name: "tenant_id", Untold: anID}, {Name: "subscriber_id", Untold: anID}, {Name: "id", Untold: anID},
 		{Name: "at", Label: "When", As: MomentValue}, {Name: "source", Label: "By"},
 		{Name: "wording_id", Label: "Agreed to", from: consentWords}, {Name: "form_version", Label: "Version of the form", As: NumberValue},
+		{Name: "act", Label: "What happened"}, {Name: "how", Label: "How"}, {Name: "page", Label: "On the page"},
 		{Name: "replaced", Label: "Fields before", As: FieldsValue},
 	}},
 	{Name: "edits", Key: "edits", Title: "Edited by the team", of: ofSubscriber, order: "x.id", Columns: []PersonColumn{
@@ -103,6 +106,23 @@ var personTables = []PersonTable{
 		{Name: "tenant_id", Untold: anID}, {Name: "subscriber_id", Untold: anID}, {Name: "id", Untold: anID},
 		{Name: "at", Label: "When", As: MomentValue}, {Name: "destination_id", Label: "CRM", from: serviceOfCRM},
 		{Name: "state", Label: "Became"}, {Name: "reason", Label: "Reason"}, {Name: "detail", Label: "Note, or what the CRM said"}, {Name: "actor", Untold: another},
+	}},
+	{Name: "holds", Key: "holds", Title: "Sign-ups that were held", of: ofSubscriber, order: "x.id", Columns: []PersonColumn{
+		{Name: "tenant_id", Untold: anID}, {Name: "id", Untold: anID}, {Name: "subscriber_id", Untold: anID}, {Name: "newsletter_id", Untold: anID},
+		{Name: "at", Label: "When", As: MomentValue}, {Name: "n", Label: "Sign-ups", As: NumberValue}, {Name: "reasons", Label: "Why"},
+		{Name: "sign_up", Label: "What was sent", As: JSONValue}, {Name: "wording_id", Label: "Agreed to", from: consentWords}, {Name: "network", Label: "Keyed digest of the network"},
+		{Name: "decided_at", Label: "Decided", As: MomentValue}, {Name: "decision", Label: "Decision"}, {Name: "decided_by", Untold: another},
+	}},
+	{Name: "reader_mails", Key: "mails", Title: "Mails to them", of: ofSubscriber, order: "x.id", Columns: []PersonColumn{
+		{Name: "tenant_id", Untold: anID}, {Name: "id", Untold: anID}, {Name: "subscriber_id", Untold: anID},
+		{Name: "created_at", Label: "Queued", As: MomentValue}, {Name: "kind", Label: "Kind"}, {Name: "state", Label: "State"}, {Name: "ended_at", Label: "Sent, or given up", As: MomentValue},
+		{Name: "code", Label: "Answer of the mail server", As: NumberValue}, {Name: "detail", Label: "What the mail server said"},
+		{Name: "due_at", Untold: inner}, {Name: "lease_until", Untold: inner}, {Name: "attempts", Untold: inner},
+	}},
+	{Name: "confirmations", Key: "confirmations", Title: "Links to confirm", of: ofSubscriber, order: "x.made_at, x.token_hash", Columns: []PersonColumn{
+		{Name: "token_hash", Untold: "a hash of the link, which opens nothing"}, {Name: "tenant_id", Untold: anID}, {Name: "subscriber_id", Untold: anID}, {Name: "mail_id", Untold: anID},
+		{Name: "made_at", Label: "Made", As: MomentValue}, {Name: "expires_at", Label: "Works until", As: MomentValue},
+		{Name: "opened_at", Label: "Opened, perhaps by a program", As: MomentValue}, {Name: "pressed_at", Label: "Button pressed", As: MomentValue},
 	}},
 	{Name: "search_rows", Key: "search", Title: "What the search finds them by", of: `x.tenant_id = $1 AND x.id = $2`, order: "x.id", Columns: []PersonColumn{
 		{Name: "tenant_id", Untold: anID}, {Name: "id", Untold: anID}, {Name: "position", Untold: inner}, {Name: "text", Untold: derived},
@@ -142,6 +162,11 @@ type keptColumn struct {
 }
 
 var erasedKeeps = []keptColumn{
+	{"removals", "email_key", "the address of somebody whose erasing is under way; emptied when it has ended"},
+	{"removals", "mac", "a keyed digest of the address, so that the erasing can be done again after an older copy of the database was restored"},
+	{"removals", "why", "why somebody was erased, as a member of the team gave it; their address in it is replaced before it is stored"},
+	{"suppressions", "mac", "a keyed digest of the address of somebody who left, so that no import brings them back"},
+	{"recipient_mails", "mac", "a keyed digest of an address that was mailed lately, for the limits on mails; deleted after a day"},
 	{"removal_records", "record_id", "the receipt names the CRM's record that stayed, so that its admin finds it; Gatepost knows no more than that id"},
 }
 
