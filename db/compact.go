@@ -132,7 +132,7 @@ func (s *sqliteFile) space(ctx context.Context) (space Space, err error) {
 		return space, err
 	}
 	space = Space{Bytes: size * pages, Free: size * unused, Disk: -1}
-	space.Needed = 2*(space.Bytes-space.Free) + space.Bytes/10 // the new one, and the log that it travels in
+	space.Needed = 2*(space.Bytes-space.Free) + space.Bytes/10            // the new one, and the log that it travels in
 	for _, folder := range []string{filepath.Dir(s.path), os.TempDir()} { // the new one is made in the second
 		free, known, err := freeBytes(folder)
 		if s.free != nil {
