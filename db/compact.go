@@ -40,7 +40,7 @@ func (s Space) Takes() time.Duration {
 const rewrittenInASecond = 20 << 20
 
 // Worthwhile reports whether so much is free that the file is to be rewritten.
-func (s Space) Worthwhile() bool { return s.Free*10 >= s.Bytes }
+func (s Space) Worthwhile() bool { return s.Free > 0 && s.Free*10 >= s.Bytes }
 
 // What is noted in compactions.
 const (
@@ -94,6 +94,13 @@ func (d *Work) TruncateLog(ctx context.Context) (due bool, err error) {
 	}
 	_, err = d.truncate(ctx)
 	return true, err
+}
+
+// CompactedAt is when the database's file was last rewritten; zero when it never was.
+func (d *Work) CompactedAt(ctx context.Context) (time.Time, error) {
+	var at int64
+	err := d.read.QueryRowContext(ctx, `SELECT COALESCE((SELECT at FROM compactions WHERE kind = $1), 0)`, notedCompacted).Scan(&at)
+	return fromMillis(at), wrap("see when it was compacted", err)
 }
 
 // lastErased is when somebody was last erased, and when the log was last emptied.

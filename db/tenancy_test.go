@@ -15,6 +15,7 @@ const (
 	ofUser    = "of one person, who may belong to several tenants"
 	ofService = "of one service, for the operator, or to see who goes on with a grant"
 	forJobs   = "what is due or has expired, of all tenants, for a job or the vault"
+	forFile   = "of all tenants, for a file that the operator keeps"
 	selected  = "for those whom the caller selects; its condition is made at run time"
 )
 
@@ -31,6 +32,7 @@ var acrossTenants = map[string]string{
 	"Authorization": byOwnID, "AuthorizationByLink": byOwnID, "OpenAuthorization": byOwnID, "EndAuthorization": byOwnID, "GrantAuthorization": byOwnID, "Granted": byOwnID,
 	"takeGranted": byOwnID, "inTime": byOwnID, "DropAuthorization": byOwnID, "HandshakeAuthorization": byOwnID,
 	"BeginAuthorization": "counted for an API key, which may be of several tenants", "SetAPIKey": "of an API key, which may be of several tenants", "ExpireAuthorizations": forJobs,
+	"ErasureReceipts": forFile, "Suppressions": forFile,
 	"NewsletterBySlug": "a form by its public name",
 }
 

@@ -63,6 +63,7 @@ type Store interface {
 	FormVersion(ctx context.Context, tenantID, newsletterID string, version int) (forms.Definition, error)
 	Logo(ctx context.Context, tenantID, newsletterID, id string) ([]byte, error)
 	AddSignUps(ctx context.Context, signUps []db.SignUp) ([]db.SignedUp, error)
+	Eraser
 	SubscriberAt(ctx context.Context, tenantID, newsletterID, emailKey string) (db.Subscriber, error)
 	Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (db.SubscriberPage, error)
 	IndexSearch(ctx context.Context) (n int, err error)
