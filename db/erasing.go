@@ -316,3 +316,62 @@ func (c *change) finishErasing(ctx context.Context, tenantID, subscriberID strin
 	_, err = c.tx.ExecContext(ctx, `UPDATE removals SET ended_at = $1, erased = 1, email_key = '' WHERE tenant_id = $2 AND subscriber_id = $3`, c.at, tenantID, subscriberID)
 	return err
 }
+
+// Why is why somebody was erased, as whoever asked for it gave it.
+func (r Removal) Why() string { return r.why }
+
+// Erasures returns the receipts of the tenant's latest erasings and of those under way, the latest first, up to limit: of who was asked
+// to be forgotten, and of who was kept for as long as the terms say.
+func (d *Readers) Erasures(ctx context.Context, tenantID string, limit int) ([]Removal, error) {
+	all, err := d.erasures(ctx, tenantID, `r.tenant_id = $1 AND r.kind IN ('erased', 'lapsed') ORDER BY r.asked_at DESC, r.subscriber_id LIMIT $2`, limit)
+	return all, wrap("erasings", err)
+}
+
+// ErasureOf returns the receipts of the erasing that one of the tenant's subscribers was or is part of, one for each of the
+// person's newsletters, or ErrNotFound.
+func (d *Readers) ErasureOf(ctx context.Context, tenantID, subscriberID string) ([]Removal, error) {
+	all, err := d.erasures(ctx, tenantID, `r.tenant_id = $1 AND r.kind = 'erased'
+		AND EXISTS (SELECT 1 FROM removals o WHERE o.tenant_id = $1 AND o.subscriber_id = $2 AND o.kind = 'erased' AND o.mac = r.mac AND o.asked_at = r.asked_at) ORDER BY r.subscriber_id`, subscriberID)
+	if err == nil && len(all) == 0 {
+		err = ErrNotFound
+	}
+	return all, wrap("erasing", err)
+}
+
+func (d *Readers) erasures(ctx context.Context, tenantID, which string, arg any) ([]Removal, error) {
+	all, err := collect(ctx, d.read, func(row scanner) (r Removal, err error) {
+		var why string
+		r, err = scanRemoval(scanBefore{row, []any{&why}})
+		r.why = why
+		return r, err
+	}, `SELECT r.why, `+removalColumns+` FROM removals r WHERE `+which, tenantID, arg)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(all))
+	of := map[string]int{}
+	for i, r := range all {
+		ids[i], of[r.SubscriberID] = r.SubscriberID, i
+	}
+	for part := range idSet(ids).of(tenantID).parts() {
+		with, args := part.with(d.engine)
+		records, err := collect(ctx, d.read, scanRecordRemoval, with+selectRecordRemoval+`JOIN o ON o.tenant_id = e.tenant_id AND o.id = e.subscriber_id ORDER BY e.destination_id`, args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range records {
+			r := &all[of[e.SubscriberID]]
+			r.Records = append(r.Records, e)
+		}
+	}
+	return all, nil
+}
+
+// scanBefore scans some columns before those that it is given.
+type scanBefore struct {
+	row    scanner
+	before []any
+}
+
+// Scan scans a row.
+func (s scanBefore) Scan(to ...any) error { return s.row.Scan(append(s.before, to...)...) }
