@@ -65,7 +65,7 @@ func (p *program) root(args []string) *cobra.Command {
 	root.SetIn(p.in)
 	root.SetOut(p.out)
 	root.SetErr(p.errOut)
-	root.AddCommand(p.demoCommand(), p.serveCommand(), p.migrateCommand(), p.databaseCommand(), p.tenantCommand(), p.newsletterCommand(), p.userCommand(), p.keysCommand(), p.serviceCommand(), p.identityCommand(), p.apiKeyCommand(), p.versionCommand())
+	root.AddCommand(p.demoCommand(), p.serveCommand(), p.migrateCommand(), p.databaseCommand(), p.tenantCommand(), p.newsletterCommand(), p.userCommand(), p.keysCommand(), p.serviceCommand(), p.identityCommand(), p.apiKeyCommand(), p.eraseCommand(), p.compactCommand(), p.versionCommand())
 	root.AddCommand(p.mockCommands()...)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd(args...)

@@ -10,8 +10,10 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
+	"gatepost/jobs"
 	"gatepost/mail"
 	"gatepost/routes"
 
@@ -40,9 +42,34 @@ type config struct {
 	SMTP           string   `env:"GATEPOST_SMTP"`
 	MailFrom       string   `env:"GATEPOST_MAIL_FROM"`
 	HelpURL        string   `env:"GATEPOST_HELP_URL"`
+	CompactHour    hour     `env:"GATEPOST_COMPACT_HOUR"`
 
 	demoUser, demoMail string            // set by demo alone
 	demoUsers          []routes.DemoUser // also
+}
+
+// hour is one of the day, in UTC, or none.
+type hour struct {
+	of  int
+	set bool
+}
+
+// UnmarshalText reads an hour from 0 to 23.
+func (h *hour) UnmarshalText(text []byte) error {
+	of, err := strconv.Atoi(string(text))
+	if err != nil || of < 0 || of > 23 {
+		return errors.New("it is no hour from 0 to 23")
+	}
+	h.of, h.set = of, true
+	return nil
+}
+
+// orNever is the hour, as jobs take it.
+func (h hour) orNever() int {
+	if !h.set {
+		return jobs.NoCompactHour
+	}
+	return h.of
 }
 
 // onOff is a switch.

@@ -37,6 +37,7 @@ type portal struct {
 	dispatcher  *delivery.Dispatcher
 	limits      *ratelimit.Limits
 	macs        *seal.MACs
+	compactHour int // jobs.NoCompactHour where nobody set one
 	keys        *auth.APIKeys
 	crms        crm.Providers
 	mailer      jobs.Mailer  // nil when there is no mail server
@@ -76,6 +77,7 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	if p.macs, err = seal.OpenMACs(ctx, keys, p.db); err != nil {
 		return err
 	}
+	p.compactHour = c.CompactHour.orNever()
 	out := outbound.Client(trustedLogins(p.db, c.LoginURL))
 	crms := connect.New(connect.Config{HTTP: out, Log: p.log, Now: p.db.Now})
 	p.crms = crms.Providers()
@@ -189,7 +191,7 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	}
 	start("jobs", func() error {
 		return jobs.Run(work, jobs.Config{Store: p.db, Vault: p.vault, Keys: p.vault.Keys, Mailer: p.mailer,
-			Watch: &incidents.Watch{CRMs: p.crms, Store: p.db, Tell: p.mailer != nil, Now: p.db.Now}, Fields: p.dispatcher, Log: p.log})
+			Watch: &incidents.Watch{CRMs: p.crms, Store: p.db, Tell: p.mailer != nil, Now: p.db.Now}, Fields: p.dispatcher, Forget: p.newsletters, CompactHour: p.compactHour, Log: p.log})
 	})
 	start("serve", func() error {
 		if err := p.app.Listener(routes.Framed(ln)); !errors.Is(err, net.ErrClosed) {

@@ -27,6 +27,7 @@ func (p *program) serveCommand() *cobra.Command {
   GATEPOST_KEYSET              key file, made when missing, or the keys themselves (keyset.json)
   GATEPOST_SFDC_LOGIN_URL      one further Salesforce login address
   GATEPOST_SIGNUP_LIMITS       "off" takes any number of sign-ups per address (on)
+  GATEPOST_COMPACT_HOUR        hour of the day (0 to 23, UTC) at which the file is rewritten without what was deleted, once a tenth of it is free; default never
   GATEPOST_HELP_URL            your own help page (https://…), or mailto: and whom to ask; on the portal's Help page
   GATEPOST_API_LIMIT           requests that each API key may make in a minute (3000)
   GATEPOST_TRUSTED_PROXIES     networks and addresses whose X-Forwarded-For is believed

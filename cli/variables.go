@@ -44,6 +44,7 @@ var variables = map[string]variable{
 	"GATEPOST_API_LIMIT":          {check: checkCount},
 	"GATEPOST_TRUSTED_PROXIES":    {lines: true},
 	"GATEPOST_HELP_URL":           {check: checkHelp},
+	"GATEPOST_COMPACT_HOUR":       {},
 	"GATEPOST_LOG":                {},
 }
 

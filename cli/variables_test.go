@@ -33,7 +33,7 @@ func valid(t *testing.T) map[string]string {
 		"GATEPOST_URL": "https://gatepost.example", "GATEPOST_ADDR": "127.0.0.1:20080", "GATEPOST_DATABASE": filepath.Join(dir, "g.db"),
 		"GATEPOST_KEYSET": filepath.Join(dir, "keyset.json"), "GATEPOST_SFDC_CLIENT_ID": "app", "GATEPOST_SFDC_CLIENT_SECRET": "hidden-secret",
 		"GATEPOST_SFDC_LOGIN_URL": "https://sf.example", "GATEPOST_SMTP": "smtp://user:hidden-secret@mail.example:587", "GATEPOST_MAIL_FROM": "Acme <a@acme.example>",
-		"GATEPOST_SIGNUP_LIMITS": "off", "GATEPOST_API_LIMIT": "600000", "GATEPOST_TRUSTED_PROXIES": "10.0.0.0/8", "GATEPOST_LOG": "warn", "GATEPOST_HELP_URL": "https://help.example/gatepost?a=b", "GATEPOST_MIGRATE": "off",
+		"GATEPOST_SIGNUP_LIMITS": "off", "GATEPOST_API_LIMIT": "600000", "GATEPOST_TRUSTED_PROXIES": "10.0.0.0/8", "GATEPOST_LOG": "warn", "GATEPOST_HELP_URL": "https://help.example/gatepost?a=b", "GATEPOST_MIGRATE": "off", "GATEPOST_COMPACT_HOUR": "3",
 	}
 }
 
@@ -60,6 +60,7 @@ func wrongKind(t *testing.T) map[string][]string {
 		"GATEPOST_SIGNUP_LIMITS":   {"maybe", "1", "true", "ON!"},
 		"GATEPOST_HELP_URL":        {"help", "http://help.example", "https://", "https:help.example", "https://user@help.example", "javascript:alert(1)", "mailto:", "mailto:help", "//help.example", "ftp://help.example"},
 		"GATEPOST_API_LIMIT":       {"0", "-1", "+5", "many", "3,000", "1e3", "100000001", "off"},
+		"GATEPOST_COMPACT_HOUR":    {"24", "-1", "noon", "3.5", "03:00"},
 		"GATEPOST_MIGRATE":         {"maybe", "0", "auto", "OFF"},
 		"GATEPOST_TRUSTED_PROXIES": {"10.0.0.300", "10.0.0.0/33", "localhost", "10.0.0.0/8 proxy.example", "10.*", "10.0.0.1:80", "::/129"},
 		"GATEPOST_LOG":             {"loud", "info+2", "2", "trace"},

@@ -102,6 +102,7 @@ const selectPlace = `SELECT s.id, s.tenant_id, d.destination_id, s.newsletter_id
 
 func scanPlace(row scanner) (p place, err error) {
 	err = row.Scan(&p.id, &p.tenantID, &p.destinationID, &p.newsletterID, &p.createdAt, &p.state, &p.reason, &p.orgID, &p.emailKey)
+	p.emailKey = addressOf(p.emailKey)
 	return p, err
 }
 

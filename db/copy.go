@@ -57,8 +57,8 @@ func (m markedError) Is(target error) bool { return target == ErrMarked }
 // leftBehind are the tables whose rows aren't copied, beside those of the job runner, whose
 // work is found again by the sweep, or queued again, and what subscribers are found by,
 // which is made anew: QueueUnfound finds that nobody is known. What is counted by the day the target counts itself, as the hours
-// arrive.
-var leftBehind = []string{"day_counts", versionTable, "database_copies", "leases", "write_probes", "search_rows", "search_queue", "search_looks"}
+// arrive. Where the bytes of erased people stand is a matter of the file's.
+var leftBehind = []string{"day_counts", versionTable, "database_copies", "compactions", "leases", "write_probes", "search_rows", "search_queue", "search_looks"}
 
 // Copied is what a copy has brought.
 type Copied struct {

@@ -124,7 +124,8 @@ type Known struct {
 // Due returns up to limit of those who are to be delivered to a destination now, or whose
 // delivery ended while a write was out for them which has settled, the one that has been due
 // for longest first, each followed by the tenant's others with the same address there: they
-// share a record.
+// share a record. Whoever signed up with the address of somebody who is being erased waits until it is known
+// what became of that one's write.
 func (d *Outbox) Due(ctx context.Context, key DestinationKey, limit int) ([]Known, error) {
 	now, seen := millis(d.now()), map[string]bool{}
 	var due []Known
@@ -147,6 +148,8 @@ func (d *Outbox) Due(ctx context.Context, key DestinationKey, limit int) ([]Know
 			ORDER BY due_at, id LIMIT $4) w
 		CROSS JOIN subscribers s CROSS JOIN subscribers o CROSS JOIN deliveries d
 		WHERE s.tenant_id = $1 AND s.id = w.id AND o.tenant_id = $1 AND o.email_key = s.email_key AND d.tenant_id = $1 AND d.subscriber_id = o.id AND d.destination_id = $2
+			AND NOT EXISTS (SELECT 1 FROM removals r CROSS JOIN deliveries e WHERE r.tenant_id = $1 AND r.email_key <> '' AND r.email_key = o.email_key
+				AND e.tenant_id = r.tenant_id AND e.subscriber_id = r.subscriber_id AND e.destination_id = $2 AND e.sent_at > 0)
 		ORDER BY w.due_at, w.id, CASE WHEN o.id = w.id THEN 0 ELSE 1 END, o.id`,
 		key.TenantID, key.DestinationID, now, limit)
 	return due, wrap("due deliveries", err)
@@ -165,6 +168,7 @@ func scanKnown(row scanner) (k Known, err error) {
 	if err != nil {
 		return k, err
 	}
+	k.EmailKey = addressOf(k.EmailKey)
 	if k.Written, err = parseWritten(written); err != nil {
 		return k, err
 	}

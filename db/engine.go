@@ -64,6 +64,8 @@ type engine interface {
 	begin(ctx context.Context, conn *sql.Conn, level sql.IsolationLevel) (*sql.Tx, error)
 	// commit commits, and finds out what became of it when the answer is lost.
 	commit(ctx context.Context, tx *sql.Tx) error
+	// compacter rewrites it without the bytes of what was deleted; nil where that is the operator's.
+	compacter() compacter
 	// plainly says in our words why it can't be opened.
 	plainly(err error) error
 	// observe has see called with each statement that is run from now on; nil ends it.

@@ -179,7 +179,7 @@ func (d *Watch) Home(ctx context.Context, key DestinationKey, others []Destinati
 			err = row.Scan(&l.ID, &l.Email, &at)
 			l.At = fromMillis(at)
 			return l, err
-		}, `SELECT id, email, created_at FROM subscribers WHERE tenant_id = $1 ORDER BY id DESC LIMIT $2`, tenantID, latest),
+		}, `SELECT id, email, created_at FROM subscribers WHERE tenant_id = $1 AND state <> 'erasing' ORDER BY id DESC LIMIT $2`, tenantID, latest),
 		part{`SELECT (SELECT count(*) FROM subscribers WHERE tenant_id = $1 AND source = 'test'),
 			CASE WHEN EXISTS (SELECT 1 FROM consents WHERE tenant_id = $1 AND source = 'test') OR EXISTS (SELECT 1 FROM removals WHERE tenant_id = $1) THEN 1 ELSE 0 END`, []any{tenantID},
 			func(row scanner) error {

@@ -115,6 +115,7 @@ type listing struct {
 	states       []State // that the reason is one for, when it is asked for without a state
 	newsletterID string  // of the newsletter that is asked for
 	impossible   bool    // nobody can match
+	hides        bool    // there may be subscribers whom no list shows
 
 	kept    int    // how many match without the words, as the counts say
 	isKept  bool   // they say it
@@ -161,6 +162,8 @@ func (l *listing) prepare(ctx context.Context) error {
 	if err := ask(ctx, l.read, parts...); err != nil {
 		return err
 	}
+	l.hides = slices.ContainsFunc(states, func(c keptCount) bool { return c.state.Info().Hidden && c.n > 0 })
+	states = slices.DeleteFunc(states, func(c keptCount) bool { return c.state.Info().Hidden || c.state.Info().Gone })
 	sortDestinations(l.filters.Destinations)
 	if l.Destination == "" && len(l.filters.Destinations) > 0 {
 		l.Destination = l.filters.Destinations[0].ID
@@ -375,6 +378,9 @@ func (l *listing) conditions(q *statement) (where []string) {
 	}
 	if l.Newsletter != "" {
 		add(`s.newsletter_id = `, l.newsletterID)
+	}
+	if l.hides {
+		add(`s.state <> `, string(Erasing))
 	}
 	return append(where, l.times(q)...)
 }

@@ -338,7 +338,7 @@ func parseWritten(stored string) (w Written, err error) {
 // destination counts as waiting there. None gives ErrNotFound.
 func (d *Outbox) Somebody(ctx context.Context, key DestinationKey, emailKey string) ([]Known, error) {
 	if emailKey == "" {
-		err := d.read.QueryRowContext(ctx, `SELECT email_key FROM subscribers WHERE tenant_id = $1 ORDER BY id DESC LIMIT 1`, key.TenantID).Scan(&emailKey)
+		err := d.read.QueryRowContext(ctx, `SELECT email_key FROM subscribers WHERE tenant_id = $1 AND state <> 'erasing' ORDER BY id DESC LIMIT 1`, key.TenantID).Scan(&emailKey)
 		if err != nil {
 			return nil, wrap("the newest subscriber", err)
 		}

@@ -84,6 +84,9 @@ func (t *tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData
 
 func (p *postgres) observe(see func(query string)) { p.tracer.Observe(see) }
 
+// compacter: PostgreSQL's own VACUUM is the operator's, who has its backups and its log too.
+func (p *postgres) compacter() compacter { return nil }
+
 func (p *postgres) name() string {
 	u, err := url.Parse(p.url)
 	if err != nil {

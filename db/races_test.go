@@ -34,7 +34,7 @@ var relyOnNothing = map[string]string{
 	"QueueReset": onlyInserts, "CreateUser": onlyInserts, "AddCall": onlyInserts, "probe": onlyInserts,
 	"EndSessions": onlyDeletes, "ExpireMails": onlyDeletes, "ForgetFailures": onlyDeletes,
 	"ExpireReaderMails": onlyDeletes, "RecordReaderMails": onlyMonotone,
-	"Used": onlyMonotone, "TakeHandshake": onlyMonotone,
+	"Used": onlyMonotone, "TakeHandshake": onlyMonotone, "noteCompaction": onlyMonotone,
 }
 
 // A race is between two processes that do the same at once, or what is against each other.
@@ -377,6 +377,14 @@ func (d *DB) testing(t *testing.T) (Lease, SignUp, string) {
 	s := signsUp(t, d, l.TenantID, "test@example.org")
 	s.Source = "test"
 	return l, s, add(t, d, append(signUps, s)...)[0]
+}
+
+// erased erases whoever a sign-up is of.
+func erased(t *testing.T, s SignUp) func(*DB) error {
+	return func(d *DB) error {
+		_, err := d.Erase(t.Context(), Erasure{TenantID: s.TenantID, EmailKey: s.EmailKey, Ways: map[string]ErasingWay{s.TenantID: EraseByDelete}})
+		return err
+	}
 }
 
 // removing is testing, for one who has arrived and is to be removed with the record.
@@ -1765,6 +1773,79 @@ func races() []race {
 			return duel{undone(t, l.TenantID, id), nil, func(one, other error) {
 				oneWins(t, ErrNotFound)(one, other)
 				d.agrees(t, l.TenantID, Sums{New: 1, Erased: 1})
+			}}
+		}},
+		{"Erase", "erased twice", func(t *testing.T, d *DB) duel {
+			l, s, _ := d.testing(t)
+			return duel{erased(t, s), nil, func(one, other error) {
+				oneWins(t, ErrNotFound)(one, other)
+				d.agrees(t, l.TenantID, nil)
+			}}
+		}},
+		{"Erase enterAll", "erased and signed up again", func(t *testing.T, d *DB) duel {
+			l, s, id := d.testing(t)
+			return duel{erased(t, s), addOne(t, s), func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, nil)
+				wantN(t, d, 1, `SELECT count(*) FROM subscribers WHERE id = $1 AND state = 'erasing'`, id)
+				wantN(t, d, 0, `SELECT count(*) FROM deliveries WHERE subscriber_id = $1 AND state = 'waiting'`, id)
+			}}
+		}},
+		{"Erase MarkSent", "erased while it is sent", func(t *testing.T, d *DB) duel {
+			l, s, id := d.testing(t)
+			return duel{erased(t, s), func(d *DB) error {
+				return d.MarkSent(t.Context(), l, []Sending{{SubscriberID: id, EmailKey: s.EmailKey, New: true}}, d.now().Add(time.Hour))
+			}, func(one, other error) {
+				unless(t, one)
+				unless(t, other, ErrLost)
+				d.agrees(t, l.TenantID, nil)
+				wantN(t, d, bit(other == nil), `SELECT count(*) FROM removal_records WHERE subscriber_id = $1 AND ended_at = 0`, id)
+			}}
+		}},
+		{"GiveUpErasing EndRemoval", "given up while the record is deleted", func(t *testing.T, d *DB) duel {
+			l, s, id := d.testing(t)
+			d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: l.TenantID, OrgID: l.TenantID, Made: true})
+			unless(t, erased(t, s)(d))
+			due, err := d.DueRemovals(t.Context(), l.DestinationKey)
+			if err != nil || len(due) != 1 {
+				t.Fatal(due, err)
+			}
+			r, _, err := d.BeginRemoval(t.Context(), l, due[0], l.TenantID)
+			unless(t, err)
+			r.Record = RecordDeleted
+			return duel{func(d *DB) error { return d.EndRemoval(t.Context(), l, r) }, func(d *DB) error {
+				_, err := d.GiveUpErasing(t.Context(), l.DestinationKey, id, "ann")
+				return err
+			}, func(one, other error) {
+				unless(t, one, ErrLost)
+				unless(t, other)
+				d.finishErasing(t)
+				d.agrees(t, l.TenantID, nil)
+				wantN(t, d, 1, `SELECT count(*) FROM removals WHERE subscriber_id = $1 AND erased = 1`, id)
+			}}
+		}},
+		{"finishErasing", "finished twice", func(t *testing.T, d *DB) duel {
+			l, s, id := d.testing(t)
+			unless(t, erased(t, s)(d))
+			return duel{func(d *DB) error { _, err := d.FinishErasing(t.Context()); return err }, nil, func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, nil)
+				wantN(t, d, 1, `SELECT count(*) FROM removals WHERE subscriber_id = $1 AND erased = 1`, id)
+			}}
+		}},
+		{"eraseLapsed Confirm", "who left is kept no longer, and comes back", func(t *testing.T, d *DB) duel {
+			l, s, id := d.testing(t)
+			unless(t, left(t, s.TenantID, id)(d))
+			unless(t, d.SetTerms(t.Context(), s.TenantID, Terms{Left: 1}))
+			_, err := d.write.Exec(`UPDATE subscribers SET left_at = left_at - 3600000 * 24 * 40 WHERE id = $1`, id)
+			unless(t, err)
+			return duel{func(d *DB) error {
+				_, err := d.EraseLapsed(t.Context(), func(string, string) string { return "mac" })
+				return err
+			}, confirms(t, s.TenantID, id), func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, nil)
+				wantN(t, d, 1, `SELECT (SELECT count(*) FROM subscribers WHERE id = $1 AND state = 'active') + (SELECT count(*) FROM removals WHERE subscriber_id = $1 AND kind = 'lapsed')`, id)
 			}}
 		}},
 		{"EndRemoval enterAll", "removed with its record and signed up again", func(t *testing.T, d *DB) duel {

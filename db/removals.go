@@ -47,15 +47,26 @@ type RecordFate string
 
 // What becomes of a record.
 const (
-	NoRecord      RecordFate = "none"    // there was none
-	RecordFound   RecordFate = "found"   // it was there before, or may have been: it stays
-	RecordDeleted RecordFate = "deleted" // as we had made it
-	RecordGone    RecordFate = "gone"    // somebody had deleted it
-	RecordChanged RecordFate = "changed" // somebody changed it since we made it: it stays
-	RecordShared  RecordFate = "shared"  // somebody else has the address: it stays
-	RecordAway    RecordFate = "away"    // another org is connected now: it stays
-	RecordRefused RecordFate = "refused" // the CRM didn't let us: it stays
+	NoRecord      RecordFate = "none"     // there was none
+	RecordFound   RecordFate = "found"    // it was there before, or may have been: it stays
+	RecordDeleted RecordFate = "deleted"  // as we had made it
+	RecordGone    RecordFate = "gone"     // somebody had deleted it
+	RecordChanged RecordFate = "changed"  // somebody changed it since we made it: it stays
+	RecordShared  RecordFate = "shared"   // somebody else has the address: it stays
+	RecordAway    RecordFate = "away"     // another org is connected now: it stays
+	RecordRefused RecordFate = "refused"  // the CRM didn't let us: it stays
+	RecordListed  RecordFate = "listed"   // it is for the CRM's admin, as was asked for: it stays
+	RecordGivenUp RecordFate = "given_up" // somebody didn't want to wait for the CRM: it stays
 )
+
+// Stays reports whether the CRM's admin has to see to the record, if somebody is to be gone from the CRM as well.
+func (f RecordFate) Stays() bool {
+	switch f {
+	case "", NoRecord, RecordDeleted, RecordGone:
+		return false
+	}
+	return true
+}
 
 // Removal is a subscriber who is to be removed, or what is left of one who was.
 type Removal struct {
@@ -70,6 +81,7 @@ type Removal struct {
 
 	hour, repeated, revision int64
 	actor                    string
+	emailKey, mac, why       string // of somebody who is to be forgotten
 }
 
 // RecordRemoval is the part of a Removal that is about one destination: the CRM's record.
@@ -84,6 +96,8 @@ type RecordRemoval struct {
 	Code         string    // the CRM's, when it refused to delete the record; or failed to, while it is under way
 	Tries        int       // how many failed for what this record has alone
 	DueAt        time.Time // not to be tried before
+	Way          ErasingWay
+	InstanceURL  string // of the org
 
 	// Where BeginRemoval returns it.
 	EmailKey string
@@ -99,12 +113,12 @@ func scanRemoval(row scanner) (r Removal, err error) {
 	return r, err
 }
 
-const selectRecordRemoval = `SELECT e.tenant_id, e.subscriber_id, e.destination_id, e.record_id, e.org_id, r.asked_at, e.ended_at, e.record, e.code, e.tries, e.due_at
+const selectRecordRemoval = `SELECT e.tenant_id, e.subscriber_id, e.destination_id, e.record_id, e.org_id, r.asked_at, e.ended_at, e.record, e.code, e.tries, e.due_at, e.way, e.instance_url
 	FROM removal_records e JOIN removals r ON r.tenant_id = e.tenant_id AND r.subscriber_id = e.subscriber_id `
 
 func scanRecordRemoval(row scanner) (e RecordRemoval, err error) {
 	var asked, ended, due int64
-	err = row.Scan(&e.TenantID, &e.SubscriberID, &e.DestinationID, &e.RecordID, &e.OrgID, &asked, &ended, &e.Record, &e.Code, &e.Tries, &due)
+	err = row.Scan(&e.TenantID, &e.SubscriberID, &e.DestinationID, &e.RecordID, &e.OrgID, &asked, &ended, &e.Record, &e.Code, &e.Tries, &due, &e.Way, &e.InstanceURL)
 	e.AskedAt, e.EndedAt, e.DueAt = fromMillis(asked), fromMillis(ended), fromMillis(due)
 	return e, err
 }
@@ -202,17 +216,18 @@ func (r RecordRemoval) deleted() bool {
 	switch r.Record {
 	case RecordDeleted:
 		return true
-	case NoRecord, RecordFound, RecordChanged, RecordAway:
+	case NoRecord, RecordFound, RecordChanged, RecordAway, RecordListed:
 		return false
 	}
 	return r.Unsure
 }
 
 // DueRemovals returns those who are to be removed with a record of a destination's CRM, the
-// one that was asked for first first.
+// one that was asked for first first. Of somebody who is to be forgotten, what became of the last write is known.
 func (d *Outbox) DueRemovals(ctx context.Context, key DestinationKey) ([]RecordRemoval, error) {
-	all, err := collect(ctx, d.read, scanRecordRemoval,
-		selectRecordRemoval+`WHERE e.tenant_id = $1 AND e.destination_id = $2 AND e.ended_at = 0 AND e.due_at <= $3 ORDER BY r.asked_at, e.subscriber_id LIMIT 100`,
+	all, err := collect(ctx, d.read, scanRecordRemoval, selectRecordRemoval+`WHERE e.tenant_id = $1 AND e.destination_id = $2 AND e.ended_at = 0 AND e.due_at <= $3
+			AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE r.kind = 'erased' AND d.tenant_id = e.tenant_id AND d.subscriber_id = e.subscriber_id AND d.destination_id = e.destination_id AND d.sent_at > 0)
+		ORDER BY r.asked_at, e.subscriber_id LIMIT 100`,
 		key.TenantID, key.DestinationID, millis(d.now()))
 	return all, wrap("due removals", err)
 }
@@ -231,32 +246,26 @@ const besideOf = `SELECT CAST($1 AS TEXT) AS id
 // the lease is gone, or the removal has ended.
 func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r RecordRemoval, orgID string) (begun RecordRemoval, ask bool, err error) {
 	err = d.underLease(ctx, l, func(tx *sql.Tx) error {
-		begun, ask = RecordRemoval{}, false
-		var emailKey string
-		var unsure, same, shared bool
-		err := tx.QueryRowContext(ctx, `SELECT COALESCE(s.email_key, ''), e.sent_at > 0, CASE WHEN s.revision = r.revision THEN 1 ELSE 0 END,
-				EXISTS (SELECT 1 FROM (`+besideOf+`) beside CROSS JOIN destinations t CROSS JOIN subscribers o
-					WHERE t.id = beside.id AND o.tenant_id = t.tenant_id AND o.email_key = s.email_key AND o.id <> s.id
-						AND EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = o.tenant_id AND d.subscriber_id = o.id AND d.destination_id = t.id))
-			FROM removal_records e JOIN removals r ON r.tenant_id = e.tenant_id AND r.subscriber_id = e.subscriber_id
-			LEFT JOIN subscribers s ON s.tenant_id = e.tenant_id AND s.id = e.subscriber_id
-			WHERE e.tenant_id = $4 AND e.destination_id = $1 AND e.subscriber_id = $3 AND e.ended_at = 0`, l.DestinationID, r.OrgID, r.SubscriberID, l.TenantID).
-			Scan(&emailKey, &unsure, &same, &shared)
-		if errors.Is(err, sql.ErrNoRows) {
-			return ErrLost
-		}
+		begun, ask = r, false
+		begun.DestinationKey, begun.Code = l.DestinationKey, "" // the code is of an earlier try
+		kind, same, err := beginRecord(ctx, tx, &begun)
 		if err != nil {
 			return err
 		}
-		begun = r
-		begun.EmailKey, begun.Unsure, begun.Code = emailKey, unsure, "" // the code is of an earlier try
+		if kind == RemovalErased {
+			err = d.recordOfErased(ctx, tx, &begun)
+		}
+		if err != nil || !same || begun.Record != "" {
+			return err
+		}
+		shared, err := sharedRecord(ctx, tx, begun)
 		switch {
-		case !same:
-			return nil
+		case err != nil:
+			return err
 		case shared:
 			begun.Record = RecordShared
 			return nil
-		case r.OrgID != orgID:
+		case begun.OrgID != orgID:
 			begun.Record = RecordAway
 			return nil
 		}
@@ -266,6 +275,30 @@ func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r RecordRemoval, org
 		return err
 	})
 	return begun, ask, wrap("begin a removal", err)
+}
+
+// beginRecord reads of a removal what BeginRemoval returns, and reports whether the subscriber is as they were
+// when it was asked for. ErrLost: it has ended.
+func beginRecord(ctx context.Context, tx *sql.Tx, r *RecordRemoval) (kind RemovalKind, same bool, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT r.kind, COALESCE(s.email_key, ''), e.sent_at > 0, CASE WHEN s.revision = r.revision THEN 1 ELSE 0 END
+		FROM removal_records e JOIN removals r ON r.tenant_id = e.tenant_id AND r.subscriber_id = e.subscriber_id
+		LEFT JOIN subscribers s ON s.tenant_id = e.tenant_id AND s.id = e.subscriber_id
+		WHERE e.tenant_id = $1 AND e.destination_id = $2 AND e.subscriber_id = $3 AND e.ended_at = 0`, r.TenantID, r.DestinationID, r.SubscriberID).
+		Scan(&kind, &r.EmailKey, &r.Unsure, &same)
+	if errors.Is(err, sql.ErrNoRows) {
+		return kind, false, ErrLost
+	}
+	r.EmailKey = addressOf(r.EmailKey)
+	return kind, same, err
+}
+
+// sharedRecord reports whether somebody else with the address has a delivery to where the record of a removal is.
+func sharedRecord(ctx context.Context, tx *sql.Tx, r RecordRemoval) (shared bool, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM (`+besideOf+`) beside CROSS JOIN destinations t CROSS JOIN subscribers o
+		WHERE t.id = beside.id AND o.tenant_id = t.tenant_id AND o.email_key = $3 AND o.id <> $4
+			AND EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = o.tenant_id AND d.subscriber_id = o.id AND d.destination_id = t.id))`,
+		r.DestinationID, r.OrgID, r.EmailKey, r.SubscriberID).Scan(&shared)
+	return shared, err
 }
 
 // PutOffRemoval stores of a removal that it failed: Tries, DueAt and Code, and whether the
@@ -347,6 +380,9 @@ func (d *base) replaceRecord(ctx context.Context, tx *sql.Tx, r RecordRemoval) e
 // endRemoval removes a subscriber who is still as when that was asked for, and counts
 // them as erased.
 func (d *base) endRemoval(ctx context.Context, tx *sql.Tx, r *Removal) error {
+	if r.Kind == RemovalErased {
+		return nil // FinishErasing goes through all texts first
+	}
 	r.EndedAt, r.Erased = d.now(), true
 	err := d.change(ctx, tx, func(c *change) error { return c.erase(ctx, *r) })
 	if errors.Is(err, ErrLost) {

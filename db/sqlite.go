@@ -57,9 +57,10 @@ func (s *sqliteFile) connect(context.Context) (write, read *sql.DB, err error) {
 	if err := makePrivate(s.path); err != nil {
 		return nil, nil, err
 	}
+	// What is deleted is overwritten, so that nothing of somebody who was erased stays in the file.
 	// A reader that wants to become a writer can't wait for its turn, so that all that
 	// may write begins as a writer.
-	if write, err = s.pool("_txlock=immediate&_pragma=synchronous(full)&_pragma=wal_autocheckpoint(4000)", s.path); err != nil {
+	if write, err = s.pool("_txlock=immediate&_pragma=synchronous(full)&_pragma=wal_autocheckpoint(4000)&_pragma=secure_delete(1)", s.path); err != nil {
 		return nil, nil, err
 	}
 	write.SetMaxOpenConns(1) // SQLite has one writer at a time

@@ -16,6 +16,7 @@ const (
 	ofService = "of one service, for the operator, or to see who goes on with a grant"
 	byLink    = "by the hash of a link's token, which nobody can guess"
 	forJobs   = "what is due or has expired, of all tenants, for a job or the vault"
+	forFile   = "of all tenants, for a file that the operator keeps"
 	selected  = "for those whom the caller selects; its condition is made at run time"
 )
 
@@ -33,6 +34,7 @@ var acrossTenants = map[string]string{
 	"takeGranted": byOwnID, "inTime": byOwnID, "DropAuthorization": byOwnID, "HandshakeAuthorization": byOwnID,
 	"BeginAuthorization": "counted for an API key, which may be of several tenants", "SetAPIKey": "of an API key, which may be of several tenants", "ExpireAuthorizations": forJobs,
 	"LeaseReaderMails": forJobs, "ReaderMailsDue": forJobs, "ExpireReaderMails": forJobs, "TenantsWithUndecided": forJobs, "OpenConfirmation": byLink, "PressConfirmation": byLink,
+	"ErasureReceipts": forFile, "Suppressions": forFile,
 	"NewsletterBySlug": "a form by its public name",
 }
 

@@ -59,6 +59,7 @@ type Store interface {
 	ExpireIncidents(ctx context.Context) error
 	FollowCauses(ctx context.Context) error
 	Wipes
+	Compacts
 	ExpireSessions(ctx context.Context) error
 	ExpireReaderMails(ctx context.Context) error
 	Readers
@@ -67,13 +68,15 @@ type Store interface {
 // Config is what the jobs work with. All is required but the Mailer, without
 // which mails are left to a process that has it, and Fields.
 type Config struct {
-	Store  Store
-	Vault  Vault
-	Keys   Resealer
-	Mailer Mailer
-	Watch  Watcher
-	Fields Fields // nil where nothing is delivered
-	Log    *slog.Logger
+	Store       Store
+	Vault       Vault
+	Keys        Resealer
+	Mailer      Mailer
+	Watch       Watcher
+	Fields      Fields  // nil where nothing is delivered
+	Forget      Forgets // nil where nobody is erased
+	CompactHour int     // UTC, at which the database's file is rewritten where that is worthwhile; NoCompactHour for never
+	Log         *slog.Logger
 
 	look time.Duration // how often to look for what other processes queued; a second when 0
 }
@@ -109,17 +112,24 @@ func newClient(c Config) (*river.Client[*sql.Tx], error) {
 	river.AddWorker(workers, &readersWorker{store: c.Store})
 	river.AddWorker(workers, &actionWorker{store: c.Store, log: c.Log, turn: actionTurn})
 	river.AddWorker(workers, &listWorker{store: c.Store, turn: actionTurn})
+	river.AddWorker(workers, &compactWorker{store: c.Store, hour: c.CompactHour, log: c.Log})
 	if c.Fields != nil {
 		river.AddWorker(workers, &fieldsWorker{fields: c.Fields})
+	}
+	if c.Forget != nil {
+		river.AddWorker(workers, &forgetWorker{forgets: c.Forget})
 	}
 	if c.Mailer != nil {
 		river.AddWorker(workers, &mailWorker{mailer: c.Mailer})
 		queues[db.MailQueue] = river.QueueConfig{MaxWorkers: 4}
 	}
 	periodical := []*river.PeriodicJob{periodic(sweepEvery, sweepJob{}), periodic(keepAliveEvery, keepAliveJob{}), periodic(recountLook, recountJob{}),
-		periodic(watchEvery, watchJob{}), periodic(digestLook, digestJob{}), periodic(wipeLook, wipeJob{}), periodic(readersLook, readersJob{})}
+		periodic(watchEvery, watchJob{}), periodic(digestLook, digestJob{}), periodic(wipeLook, wipeJob{}), periodic(readersLook, readersJob{}), periodic(compactLook, compactJob{})}
 	if c.Fields != nil {
 		periodical = append(periodical, periodic(fieldsLook, fieldsJob{}))
+	}
+	if c.Forget != nil {
+		periodical = append(periodical, periodic(forgetLook, forgetJob{}))
 	}
 	return river.NewClient(c.Store.JobDriver(), &river.Config{
 		Logger:               c.Log,

@@ -72,6 +72,7 @@ type Store interface {
 	LeaveAll(ctx context.Context, tenantID, emailKey string, l db.Leaving) (done bool, err error)
 	SuppressionStore
 	ReaderFeed(ctx context.Context, tenantID string, q db.FeedQuery, from db.FeedCursor) (db.FeedPage, error)
+	Eraser
 	SubscriberAt(ctx context.Context, tenantID, newsletterID, emailKey string) (db.Subscriber, error)
 	Subscribers(ctx context.Context, tenantID string, q db.SubscriberQuery) (db.SubscriberPage, error)
 	IndexSearch(ctx context.Context) (n int, err error)

@@ -32,6 +32,8 @@ type PersonStore interface {
 	Return(ctx context.Context, tenantID, subscriberID, actor string) (bool, error)
 	Leave(ctx context.Context, tenantID, subscriberID, actor, note string) (bool, error)
 	UndoTest(ctx context.Context, tenantID, subscriberID, actor string) (db.Removal, error)
+	ExportPerson(ctx context.Context, tenantID, emailKey string) (db.PersonExport, error)
+	ErasureStore
 }
 
 func personURL(id string) string { return "/subscribers/" + id }
@@ -290,7 +292,7 @@ func (s *server) retryOne(c *fiber.Ctx) error {
 
 // dismissOne handles POST /subscribers/{id}/dismiss. A note, which says why, is optional.
 func (s *server) dismissOne(c *fiber.Ctx) error {
-	note, wrong := optionalNote(c)
+	note, wrong := optionalNote(c, "note")
 	if wrong != "" {
 		s.flash(c, views.FlashWarning, wrong)
 		return redirect(c, personURL(c.Params("id")))
@@ -307,10 +309,10 @@ func (s *server) markAsActive(c *fiber.Ctx) error {
 	})
 }
 
-// optionalNote returns what somebody says of why they do something, or what is wrong with
-// that.
-func optionalNote(c *fiber.Ctx) (note, wrong string) {
-	note, err := input.Line(field(c, "note"))
+// optionalNote returns what somebody says, in a field of the form, of why they do something, or
+// what is wrong with that.
+func optionalNote(c *fiber.Ctx, name string) (note, wrong string) {
+	note, err := input.Line(field(c, name))
 	switch {
 	case err != nil:
 		return "", "Please check the reason: " + err.Error()
@@ -381,7 +383,7 @@ func (s *server) presences(c *fiber.Ctx, sub db.Subscriber) (all []views.Presenc
 
 // markAsLeft handles POST /subscribers/{id}/leave. A note, which says why, is optional.
 func (s *server) markAsLeft(c *fiber.Ctx) error {
-	note, wrong := optionalNote(c)
+	note, wrong := optionalNote(c, "note")
 	if wrong != "" {
 		return s.askToLeave(c, http.StatusUnprocessableEntity, field(c, "note"), map[string]string{"note": wrong})
 	}

@@ -93,7 +93,7 @@ func arrivedFirst(a, b views.State) int {
 
 // knownState is the state of that name, or none.
 func knownState(name string) db.State {
-	if state := db.State(name); state.Known() && !state.Info().Gone {
+	if state := db.State(name); state.Known() && !state.Info().Gone && !state.Info().Hidden {
 		return state
 	}
 	return ""

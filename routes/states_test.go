@@ -14,7 +14,7 @@ var stateless = []string{"/tenant", "/account", "/integrations", "/integrations/
 	"/integrations/:service/actions", "/integrations/:service/card", "/integrations/:service/callback", "/integrations/:service/connected",
 	"/integrations/:service/disconnect", "/integrations/:service/app", "/integrations/:service/app/remove", "/newsletter/signup",
 	"/newsletters", "/newsletters/:slug", "/newsletters/:slug/embed", "/newsletters/new", "/newsletters/:slug/settings", "/newsletters/:slug/archive", "/settings", "/settings/notifications",
-	"/newsletter/signup/:id/undo", "/subscribers/:id/edit", "/subscribers/:id/leave"}
+	"/newsletter/signup/:id/undo", "/subscribers/:id/edit", "/subscribers/:id/leave", "/subscribers/:id/data", "/subscribers/:id/data.json", "/subscribers/:id/erase", "/subscribers/:id/erased", "/subscribers/erased", "/subscribers/erased.csv", "/settings/retention"}
 
 // connect connects contoso's Salesforce.
 func (w *world) connect() {

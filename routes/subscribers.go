@@ -183,13 +183,13 @@ func stateTabs(p *crm.Provider, f views.SubscriberFilter, sums, people db.Sums) 
 		f.State = state
 		return views.Tab{Text: text, URL: subscribersURL(f), Count: n, Current: current}
 	}
-	tabs := []views.Tab{tab("", "All", people.People())}
+	tabs := []views.Tab{tab("", "All", people.People()-people[db.Erasing])}
 	for _, info := range db.States() {
 		n, chosen := sums[info.State], f.State == string(info.State)
 		if info.Reader {
 			n = people[info.State]
 		}
-		if info.Gone || info.State == db.Active && !chosen {
+		if info.Gone || info.Hidden || info.State == db.Active && !chosen {
 			continue
 		}
 		if info.Main || n > 0 || chosen {

@@ -201,8 +201,8 @@ func bySlug(all []db.Newsletter, slug string) (db.Newsletter, bool) {
 // subscriber is the one that the request is about, or db.ErrNotFound.
 func (s *server) subscriber(c *fiber.Ctx) (db.Subscriber, error) {
 	sub := who(c).overview.Subscriber
-	if sub.ID == "" {
-		return sub, db.ErrNotFound
+	if sub.ID == "" || sub.Status.Info().Hidden {
+		return db.Subscriber{}, db.ErrNotFound
 	}
 	return sub, nil
 }

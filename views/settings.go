@@ -50,7 +50,7 @@ type NotificationsPage struct {
 
 // settingsTabs are the pages under the title Settings.
 func settingsTabs(current string) []Tab {
-	all := []Tab{{Text: "Organisation", URL: "/settings"}, {Text: "Notifications", URL: "/settings/notifications"}}
+	all := []Tab{{Text: "Organisation", URL: "/settings"}, {Text: "Notifications", URL: "/settings/notifications"}, {Text: "Retention", URL: "/settings/retention"}}
 	for i := range all {
 		all[i].Current = all[i].Text == current
 	}

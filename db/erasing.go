@@ -1,0 +1,377 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ErasingWay is what is to become of the CRM's record of somebody who is erased.
+type ErasingWay string
+
+// What is to become of a record. Only one that we made, that nobody else has and that nobody has changed
+// since is deleted; any other is for the CRM's admin, as with EraseByList.
+const (
+	EraseByDelete ErasingWay = "delete"
+	EraseByList   ErasingWay = "list"
+)
+
+// Erasure asks to forget a person.
+type Erasure struct {
+	TenantID    string
+	EmailKey    string                // whom, on all newsletters of the tenant
+	MAC         string                // keyed digest of the address, for the receipt
+	Suppression string                // the MAC by which the tenant's suppressions know the address
+	Why         string                // as somebody gives it; the address in it isn't stored
+	Actor       string                // id of the user who asks for it; empty for the operator
+	Ways        map[string]ErasingWay // by the destination's id; EraseByList where there is none
+	Before      time.Time             // only those who signed up first before it; everybody when zero
+}
+
+// addressOf is the address of an email_key. That of somebody who is being erased has something
+// behind it, so that the address is free for whoever signs up with it: an address has no space in it.
+func addressOf(emailKey string) string {
+	address, _, _ := strings.Cut(emailKey, " ")
+	return address
+}
+
+// Erase has a person be forgotten: from now on nobody is shown them, nothing is sent to them, and whoever signs up with the address is
+// somebody else. The rows go once each destination's part has ended, which whoever delivers sees to, and FinishErasing was called. It returns the
+// ids of the subscribers that they were. Who isn't there gives ErrNotFound.
+func (d *Readers) Erase(ctx context.Context, e Erasure) (ids []string, err error) {
+	e.Why = newAddresses([]string{e.EmailKey}).erase(e.Why)
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		before := e.Before
+		if before.IsZero() {
+			before = d.now().Add(clocksDiffer)
+		}
+		if ids, err = collect(ctx, tx, scanID, `SELECT id FROM subscribers WHERE tenant_id = $1 AND email_key = $2 AND created_at < $3 ORDER BY id`, e.TenantID, e.EmailKey, millis(before)); err != nil {
+			return err
+		}
+		if len(ids) == 0 {
+			return ErrNotFound
+		}
+		err := d.change(ctx, tx, func(c *change) error {
+			c.actor = e.Actor
+			for _, id := range ids {
+				if err := c.beginErasing(ctx, e, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := d.askErasing(ctx, tx, e, ids); err != nil {
+			return err
+		}
+		return d.notify(ctx, tx, Notice{NoticeDue, e.TenantID})
+	})
+	return ids, wrap("erase a person", err)
+}
+
+// beginErasing takes a subscriber away from everybody's eyes, with all that nothing is left to do with.
+func (c *change) beginErasing(ctx context.Context, e Erasure, id string) error {
+	k, err := knownByID(ctx, c.tx, e.TenantID, id)
+	if err != nil {
+		return err
+	}
+	if k.state == Left && e.Suppression != "" {
+		if err := c.suppress(ctx, e.TenantID, id, e.Suppression); err != nil {
+			return err
+		}
+	}
+	if err := c.setState(ctx, k, Erasing, ""); err != nil {
+		return err
+	}
+	if err := c.endOpen(ctx, e.TenantID, id); err != nil {
+		return err
+	}
+	if _, err := c.tx.ExecContext(ctx, `UPDATE subscribers SET email_key = email_key || ' ' || id, first_name = '', last_name = '', fields = '', page = '', left_why = ''
+		WHERE tenant_id = $1 AND id = $2`, e.TenantID, id); err != nil {
+		return err
+	}
+	for _, table := range []string{"holds", "confirmations", "reader_mails"} { // nobody is to decide, to press or to be written to any more
+		if _, err := c.tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE tenant_id = $1 AND subscriber_id = $2`, e.TenantID, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// suppress remembers that a subscriber left, by a keyed digest of the address alone.
+func (c *change) suppress(ctx context.Context, tenantID, subscriberID, mac string) error {
+	_, err := c.tx.ExecContext(ctx, `INSERT INTO suppressions (tenant_id, mac, newsletter_id, since, how)
+		SELECT tenant_id, CAST($3 AS TEXT), newsletter_id, left_at, left_how FROM subscribers WHERE tenant_id = $1 AND id = $2
+		ON CONFLICT (tenant_id, mac, newsletter_id) DO NOTHING`, tenantID, subscriberID, mac)
+	return err
+}
+
+// askErasing writes down that subscribers are to be erased, and what is to become of each of their records.
+func (d *base) askErasing(ctx context.Context, tx *sql.Tx, e Erasure, ids []string) error {
+	of := map[string]Subscriber{}
+	for _, id := range ids {
+		s, err := d.subscriber(ctx, tx, selectSubscriber+`WHERE s.tenant_id = $1 AND s.id = $2`, e.TenantID, id)
+		if err != nil {
+			return err
+		}
+		of[id] = s
+		if err := d.askReceipt(ctx, tx, e, s); err != nil {
+			return err
+		}
+	}
+	for _, id := range ids {
+		for _, delivery := range of[id].Deliveries {
+			if err := d.askRecord(ctx, tx, e, id, delivery, madeByAny(of, delivery)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// madeByAny reports whether a delivery's record is one that our write made, for any of a person's newsletters.
+func madeByAny(of map[string]Subscriber, d Delivery) bool {
+	for _, s := range of {
+		if o := s.In(d.DestinationID); o.RecordID == d.RecordID && o.OrgID == d.OrgID && o.Made {
+			return true
+		}
+	}
+	return false
+}
+
+// askReceipt writes down that a subscriber is to be erased.
+func (d *base) askReceipt(ctx context.Context, tx *sql.Tx, e Erasure, s Subscriber) error {
+	var revision, repeated, imported int64
+	err := tx.QueryRowContext(ctx, `SELECT revision, CASE WHEN source = 'import' THEN 1 ELSE 0 END, (SELECT count(*) FROM consents c WHERE c.tenant_id = $1 AND c.subscriber_id = $2 AND c.act = 'given')
+		FROM subscribers WHERE tenant_id = $1 AND id = $2`, e.TenantID, s.ID).Scan(&revision, &imported, &repeated)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO removals (tenant_id, subscriber_id, newsletter_id, hour, repeated, revision, actor, asked_at, ended_at, erased, kind, imported, email_key, mac, why)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, $9, $10, $11, $12, $13) ON CONFLICT (tenant_id, subscriber_id) DO UPDATE
+		SET repeated = excluded.repeated, revision = excluded.revision, actor = excluded.actor, asked_at = excluded.asked_at, ended_at = 0,
+			kind = excluded.kind, imported = excluded.imported, email_key = excluded.email_key, mac = excluded.mac, why = excluded.why`,
+		e.TenantID, s.ID, s.NewsletterID, hourOf(millis(s.CreatedAt)), repeated, revision, e.Actor, millis(d.now()), RemovalErased, imported, e.EmailKey, e.MAC, e.Why)
+	return err
+}
+
+// askRecord writes down what is to become of the record of one delivery. One whose write is out is decided about
+// when it is known what became of that.
+func (d *base) askRecord(ctx context.Context, tx *sql.Tx, e Erasure, id string, of Delivery, made bool) error {
+	r := RecordRemoval{DestinationKey: DestinationKey{e.TenantID, of.DestinationID}, SubscriberID: id, RecordID: of.RecordID, OrgID: of.OrgID, InstanceURL: of.InstanceURL,
+		Way: e.Ways[of.DestinationID], DueAt: of.SettlesAt}
+	if r.Way != EraseByDelete {
+		r.Way = EraseByList
+	}
+	if of.SentAt.IsZero() {
+		r.DueAt = time.Time{}
+		r.Record = fateOf(r, made)
+	}
+	if r.Record != "" {
+		r.EndedAt = d.now()
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO removal_records (tenant_id, subscriber_id, destination_id, record_id, org_id, instance_url, way, due_at, ended_at, record, code)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '') ON CONFLICT (tenant_id, subscriber_id, destination_id) DO UPDATE
+		SET record_id = excluded.record_id, org_id = excluded.org_id, instance_url = excluded.instance_url, way = excluded.way, due_at = excluded.due_at,
+			ended_at = excluded.ended_at, record = excluded.record, code = '', tries = 0
+		WHERE removal_records.record <> 'deleted'`,
+		e.TenantID, id, of.DestinationID, r.RecordID, r.OrgID, r.InstanceURL, r.Way, millis(r.DueAt), millis(r.EndedAt), r.Record)
+	return err
+}
+
+// fateOf is what becomes of a record without asking the CRM; empty where it is to be deleted.
+func fateOf(r RecordRemoval, made bool) RecordFate {
+	switch {
+	case r.RecordID == "":
+		return NoRecord
+	case r.Way == EraseByList:
+		return RecordListed
+	case !made:
+		return RecordFound
+	}
+	return ""
+}
+
+// recordOfErased reads anew which record somebody has who is to be forgotten, now that it is known what became of the last
+// write, and decides what becomes of it where the CRM isn't to be asked.
+func (d *base) recordOfErased(ctx context.Context, tx *sql.Tx, r *RecordRemoval) error {
+	var made, gone bool
+	judged := r.RecordID // as ours, when the erasing was asked for
+	err := tx.QueryRowContext(ctx, `SELECT d.record_id, d.org_id, d.instance_url,
+			EXISTS (SELECT 1 FROM removals a JOIN removals b ON b.tenant_id = a.tenant_id AND b.mac = a.mac AND b.kind = 'erased' CROSS JOIN deliveries m
+				WHERE a.tenant_id = d.tenant_id AND a.subscriber_id = d.subscriber_id AND m.tenant_id = b.tenant_id AND m.subscriber_id = b.subscriber_id
+					AND m.destination_id = d.destination_id AND m.org_id = d.org_id AND m.made_id = d.record_id AND d.record_id <> ''),
+			EXISTS (SELECT 1 FROM removal_records o WHERE o.tenant_id = d.tenant_id AND o.destination_id = d.destination_id AND o.record_id = d.record_id AND o.org_id = d.org_id
+				AND d.record_id <> '' AND o.record = 'deleted')
+		FROM deliveries d WHERE d.tenant_id = $1 AND d.subscriber_id = $2 AND d.destination_id = $3`, r.TenantID, r.SubscriberID, r.DestinationID).
+		Scan(&r.RecordID, &r.OrgID, &r.InstanceURL, &made, &gone)
+	if err != nil {
+		return err
+	}
+	made = made || judged != "" && judged == r.RecordID
+	if r.Record = fateOf(*r, made); r.Record == "" && gone {
+		r.Record = RecordDeleted // with another of the person's newsletters
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE removal_records SET record_id = $1, org_id = $2, instance_url = $3 WHERE tenant_id = $4 AND subscriber_id = $5 AND destination_id = $6`,
+		r.RecordID, r.OrgID, r.InstanceURL, r.TenantID, r.SubscriberID, r.DestinationID)
+	return err
+}
+
+// GiveUpErasing says that nobody wants to wait any longer for what a CRM does with the record of somebody who
+// is being erased: it stays there, for the CRM's admin. It reports whether there was such a record. A write to that CRM whose outcome
+// isn't known is waited for until it can't take effect any more: done is false until then.
+func (d *Readers) GiveUpErasing(ctx context.Context, key DestinationKey, subscriberID, actor string) (done bool, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		done = false
+		now := millis(d.now())
+		res, err := tx.ExecContext(ctx, `UPDATE removal_records SET ended_at = $1, record = $2, code = ''
+			WHERE tenant_id = $3 AND destination_id = $4 AND subscriber_id = $5 AND ended_at = 0
+				AND EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = $3 AND r.subscriber_id = $5 AND r.kind = 'erased')
+				AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = $3 AND d.destination_id = $4 AND d.subscriber_id = $5 AND d.sent_at > 0 AND d.settles_at > $1)`,
+			now, RecordGivenUp, key.TenantID, key.DestinationID, subscriberID)
+		if err := changed(res, err, ErrLost); err != nil {
+			return ignore(err, ErrLost)
+		}
+		done = true
+		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET sent_at = 0, settles_at = 0 WHERE tenant_id = $1 AND destination_id = $2 AND subscriber_id = $3 AND state = 'ended'`,
+			key.TenantID, key.DestinationID, subscriberID)
+		return err
+	})
+	return done, wrap("give up on a record", err)
+}
+
+// erasingBatch is how many erasings are finished in a transaction.
+const erasingBatch = 200
+
+// FinishErasing deletes those who are being erased and of whom no destination has anything left to do, with what
+// texts of others say of their address, and reports whether there may be more. That they were erased is counted, and a receipt stays that
+// has no address.
+func (d *Work) FinishErasing(ctx context.Context) (more bool, err error) {
+	open, err := collect(ctx, d.read, func(row scanner) (r Removal, err error) {
+		return r, row.Scan(&r.TenantID, &r.SubscriberID, &r.emailKey)
+	}, `SELECT r.tenant_id, r.subscriber_id, r.email_key FROM removals r WHERE r.email_key <> ''
+		AND NOT EXISTS (SELECT 1 FROM removal_records e WHERE e.tenant_id = r.tenant_id AND e.subscriber_id = r.subscriber_id AND e.ended_at = 0)
+		ORDER BY r.tenant_id, r.subscriber_id LIMIT $1`, erasingBatch)
+	if err != nil {
+		return false, wrap("look for whom to erase", err)
+	}
+	for len(open) > 0 {
+		tenant := open[0].TenantID
+		n := slices.IndexFunc(open, func(r Removal) bool { return r.TenantID != tenant })
+		if n < 0 {
+			n = len(open)
+		}
+		if err := d.finishErasing(ctx, tenant, open[:n]); err != nil {
+			return false, wrap("finish erasing", err)
+		}
+		more, open = more || n == erasingBatch, open[n:]
+	}
+	return more, nil
+}
+
+// finishErasing finishes some of a tenant's. What mentions them is looked for before, since that takes a while.
+func (d *Work) finishErasing(ctx context.Context, tenantID string, all []Removal) error {
+	keys := make([]string, len(all))
+	for i, r := range all {
+		keys[i] = r.emailKey
+	}
+	mentions, err := findMentions(ctx, d.read, tenantID, keys)
+	if err != nil {
+		return err
+	}
+	return d.tx(ctx, func(tx *sql.Tx) error {
+		if err := eraseMentions(ctx, tx, tenantID, mentions); err != nil {
+			return err
+		}
+		err := d.change(ctx, tx, func(c *change) error {
+			for _, r := range all {
+				if err := c.finishErasing(ctx, tenantID, r.SubscriberID); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return noteCompaction(ctx, tx, notedErased, millis(d.now()))
+	})
+}
+
+// finishErasing deletes a subscriber, and ends the receipt. One that somebody else has finished meanwhile, or that
+// isn't finished after all, stays.
+func (c *change) finishErasing(ctx context.Context, tenantID, subscriberID string) error {
+	r, err := scanRemoval(c.tx.QueryRowContext(ctx, `SELECT `+removalColumns+` FROM removals r WHERE r.tenant_id = $1 AND r.subscriber_id = $2 AND r.email_key <> ''
+		AND NOT EXISTS (SELECT 1 FROM removal_records e WHERE e.tenant_id = r.tenant_id AND e.subscriber_id = r.subscriber_id AND e.ended_at = 0)`, tenantID, subscriberID))
+	if err != nil {
+		return ignore(err, sql.ErrNoRows)
+	}
+	if err := c.erase(ctx, r); err != nil {
+		return ignore(err, ErrLost)
+	}
+	_, err = c.tx.ExecContext(ctx, `UPDATE removals SET ended_at = $1, erased = 1, email_key = '' WHERE tenant_id = $2 AND subscriber_id = $3`, c.at, tenantID, subscriberID)
+	return err
+}
+
+// Why is why somebody was erased, as whoever asked for it gave it.
+func (r Removal) Why() string { return r.why }
+
+// Erasures returns the receipts of the tenant's latest erasings and of those under way, the latest first, up to limit: of who was asked
+// to be forgotten, and of who was kept for as long as the terms say.
+func (d *Readers) Erasures(ctx context.Context, tenantID string, limit int) ([]Removal, error) {
+	all, err := d.erasures(ctx, tenantID, `r.tenant_id = $1 AND r.kind IN ('erased', 'lapsed') ORDER BY r.asked_at DESC, r.subscriber_id LIMIT $2`, limit)
+	return all, wrap("erasings", err)
+}
+
+// ErasureOf returns the receipts of the erasing that one of the tenant's subscribers was or is part of, one for each of the
+// person's newsletters, or ErrNotFound.
+func (d *Readers) ErasureOf(ctx context.Context, tenantID, subscriberID string) ([]Removal, error) {
+	all, err := d.erasures(ctx, tenantID, `r.tenant_id = $1 AND r.kind = 'erased'
+		AND EXISTS (SELECT 1 FROM removals o WHERE o.tenant_id = $1 AND o.subscriber_id = $2 AND o.kind = 'erased' AND o.mac = r.mac AND o.asked_at = r.asked_at) ORDER BY r.subscriber_id`, subscriberID)
+	if err == nil && len(all) == 0 {
+		err = ErrNotFound
+	}
+	return all, wrap("erasing", err)
+}
+
+func (d *Readers) erasures(ctx context.Context, tenantID, which string, arg any) ([]Removal, error) {
+	all, err := collect(ctx, d.read, func(row scanner) (r Removal, err error) {
+		var why string
+		r, err = scanRemoval(scanBefore{row, []any{&why}})
+		r.why = why
+		return r, err
+	}, `SELECT r.why, `+removalColumns+` FROM removals r WHERE `+which, tenantID, arg)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(all))
+	of := map[string]int{}
+	for i, r := range all {
+		ids[i], of[r.SubscriberID] = r.SubscriberID, i
+	}
+	for part := range idSet(ids).of(tenantID).parts() {
+		with, args := part.with(d.engine)
+		records, err := collect(ctx, d.read, scanRecordRemoval, with+selectRecordRemoval+`JOIN o ON o.tenant_id = e.tenant_id AND o.id = e.subscriber_id ORDER BY e.destination_id`, args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range records {
+			r := &all[of[e.SubscriberID]]
+			r.Records = append(r.Records, e)
+		}
+	}
+	return all, nil
+}
+
+// scanBefore scans some columns before those that it is given.
+type scanBefore struct {
+	row    scanner
+	before []any
+}
+
+// Scan scans a row.
+func (s scanBefore) Scan(to ...any) error { return s.row.Scan(append(s.before, to...)...) }

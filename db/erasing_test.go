@@ -1,0 +1,369 @@
+package db
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gatepost/db/dbtest/testdb"
+)
+
+// marked is an address of letters that stand nowhere else, so that its bytes, and every three letters of it, are found.
+const marked = "zqxjkvw.qzjxk@wvkxq.example"
+
+// erase erases the marked person.
+func (d *DB) erase(t testing.TB, ways map[string]ErasingWay) []string {
+	t.Helper()
+	ids, err := d.Erase(t.Context(), Erasure{TenantID: "a", EmailKey: marked, MAC: "mac", Suppression: "suppressed", Why: "They asked, " + strings.ToUpper(marked), Actor: "ann", Ways: ways})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+func (d *DB) finishErasing(t testing.TB) {
+	t.Helper()
+	if more, err := d.FinishErasing(t.Context()); more || err != nil {
+		t.Fatal(more, err)
+	}
+}
+
+// fillPerson writes the address into every column that may have a person's data.
+func fillPerson(t *testing.T, d *DB, ids ...string) {
+	t.Helper()
+	run := func(query string, args ...any) {
+		t.Helper()
+		if _, err := d.write.Exec(query, args...); err != nil {
+			t.Fatal(query, err)
+		}
+	}
+	text := fmt.Sprintf(`{"f1":%q}`, marked)
+	for i, id := range ids {
+		one := fmt.Sprintf("%s-%d", id, i)
+		run(`INSERT INTO holds (tenant_id, id, subscriber_id, newsletter_id, sign_up, wording_id, reasons, network, n, at) SELECT tenant_id, $2, id, newsletter_id, $3, wording_id, $3, $3, 1, 1 FROM subscribers WHERE id = $1`, id, one, text)
+		run(`INSERT INTO reader_mails (tenant_id, id, subscriber_id, kind, created_at, due_at, detail) SELECT tenant_id, $2, id, 'confirm', 1, 1, $3 FROM subscribers WHERE id = $1`, id, one, text)
+		run(`INSERT INTO confirmations (token_hash, tenant_id, subscriber_id, mail_id, made_at, expires_at) SELECT $2, tenant_id, id, $2, 1, 1 FROM subscribers WHERE id = $1`, id, one)
+		run(`INSERT INTO edits (tenant_id, subscriber_id, id, at, actor, changes) SELECT tenant_id, id, $2, 1, 'ann', $3 FROM subscribers WHERE id = $1`, id, one, text)
+		run(`UPDATE subscribers SET first_name = $2, last_name = $2, fields = $3, page = $2, left_why = $2 WHERE id = $1`, id, marked, text)
+		run(`UPDATE consents SET replaced = $2, page = $2, how = $2 WHERE subscriber_id = $1`, id, text)
+		run(`UPDATE events SET detail = $2, reason = $2 WHERE subscriber_id = $1`, id, text)
+		run(`UPDATE deliveries SET detail = $2, match_id = $2, placeholders = $3, written = $3 WHERE subscriber_id = $1`, id, text, text)
+	}
+}
+
+// bytesOf is how often a text stands in the database's files.
+func bytesOf(t *testing.T, d *DB, text string) (n int) {
+	t.Helper()
+	file := d.engine.(*sqliteFile).path
+	for _, path := range []string{file, file + "-wal"} {
+		content, err := os.ReadFile(path)
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		n += bytes.Count(bytes.ToLower(content), []byte(text))
+	}
+	return n
+}
+
+// stands are the columns in which a text stands.
+func stands(t *testing.T, d *DB, text string) (in []string) {
+	t.Helper()
+	tables, columns := testdb.Tables(t, d.read)
+	for _, table := range tables {
+		for _, c := range columns[table] {
+			if !slices.Contains(noText, strings.ToUpper(c.Type)) && number(t, d, `SELECT count(*) FROM `+table+` WHERE lower(CAST(`+c.Name+` AS TEXT)) LIKE '%'||$1||'%'`, text) > 0 {
+				in = append(in, table+"."+c.Name)
+			}
+		}
+	}
+	return in
+}
+
+// unfilled are columns of a person whose values are words or ids of ours, or of the CRM's.
+var unfilled = []string{"subscribers.newsletter_id", "subscribers.state", "subscribers.source", "subscribers.wording_id", "subscribers.left_how",
+	"consents.source", "consents.wording_id", "consents.act", "deliveries.destination_id", "deliveries.state", "deliveries.reason", "deliveries.record_id", "deliveries.org_id", "deliveries.instance_url", "deliveries.made_id",
+	"events.destination_id", "events.state", "holds.wording_id", "holds.decision", "reader_mails.kind", "reader_mails.state"}
+
+// Of who is erased no byte stays, wherever they were: every column that may have a person's data is filled with the
+// address. Who else there is stays, but for the address in what is said of them.
+func TestErasingLeavesNoByte(t *testing.T) {
+	d := withNewsletters(t, "a/1", "a/2", "b/1")
+	at := time.Date(2026, 3, 1, 10, 30, 0, 0, time.UTC)
+	d.now = func() time.Time { return at }
+	ids := add(t, d, signUp("a/1", marked), signUp("a/2", strings.ToUpper(marked)), signUp("a/1", "other@reader.example"))
+	add(t, d, signUp("a/1", marked), signUp("a/2", marked))
+	l := leased(t, d)
+	for _, id := range ids[:2] {
+		d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: "003", OrgID: "00D", InstanceURL: "https://one.example"})
+	}
+	fillPerson(t, d, ids[:2]...)
+	other := ids[2]
+	for _, fill := range []string{
+		`UPDATE events SET detail = $1 WHERE subscriber_id = $2`, `UPDATE deliveries SET detail = $1 WHERE subscriber_id = $2`,
+		`INSERT INTO edits (tenant_id, subscriber_id, id, at, actor, changes) VALUES ('a', $2, 'e', 1, 'ann', $1)`,
+		`INSERT INTO pauses (tenant_id, destination_id, reason, detail, tries, batch, until, since) SELECT 'a', 'a', 'x', $1, 1, 1, 1, 1 FROM subscribers WHERE id = $2`,
+		`INSERT INTO checkups (tenant_id, destination_id, org_id, at, checks) SELECT 'a', 'a', 'x', 1, $1 FROM subscribers WHERE id = $2`,
+		`INSERT INTO actions (id, tenant_id, destination_id, service, kind, reason, note, org_id, actor, total, done, last_id, started_at, resume_at, ended_at, error)
+			SELECT 'x', 'a', 'a', '', 'retry', '', $1, '', '', 1, 1, '', 1, 1, 1, $1 FROM subscribers WHERE id = $2`,
+		`INSERT INTO users (id, email, password_hash, created_at, password_changed_at) SELECT 'ann', 'ann@team.example', $1, 1, 1 FROM subscribers WHERE id = $2 AND 1 = 1`,
+		`INSERT INTO sessions (id, secret_hash, user_id, tenant_id, data, user_agent, ip, created_at, seen_at, expires_at) SELECT 's', 's', 'ann', 'a', $1, '', '', 1, 1, 1 FROM subscribers WHERE id = $2`,
+	} {
+		note := "It names <" + strings.ToUpper(marked) + ">."
+		if strings.Contains(fill, "INTO users") {
+			note = "hash"
+		}
+		if _, err := d.write.Exec(fill, note, other); err != nil {
+			t.Fatal(fill, err)
+		}
+	}
+	for n, err := d.IndexSearch(t.Context()); n > 0; n, err = d.IndexSearch(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(t, d, signUp("b/1", marked)) // of another tenant: it stays
+	before := stands(t, d, marked)
+	for _, m := range mentionColumns {
+		if !slices.Contains(before, m.table+"."+m.column) {
+			t.Errorf("%s.%s isn't filled", m.table, m.column)
+		}
+	}
+	for _, table := range personTables {
+		for _, c := range table.Columns {
+			at := table.Name + "." + c.Name
+			if !slices.Contains(before, at) && c.Untold == "" && c.As != MomentValue && c.As != NumberValue && !slices.Contains(unfilled, at) {
+				t.Errorf("%s isn't filled", at)
+			}
+		}
+	}
+
+	if got := d.erase(t, nil); len(got) != 2 {
+		t.Fatalf("erased %v", got)
+	}
+	if page, err := d.Subscribers(t.Context(), "a", SubscriberQuery{Limit: 9}); err != nil || page.Total != 1 || len(page.Rows) != 1 {
+		t.Errorf("%d are listed of %d, %v", len(page.Rows), page.Total, err)
+	}
+	d.agrees(t, "a", Sums{New: 3, Repeated: 2, Erasing: 2, Active: 1, Waiting: 1, Ended: 2})
+	d.finishErasing(t)
+	d.agrees(t, "a", Sums{New: 3, Repeated: 2, Erased: 2, Active: 1, Waiting: 1})
+	if in := stands(t, d, marked); !slices.Equal(in, []string{"subscribers.email", "subscribers.email_key"}) || number(t, d, `SELECT count(*) FROM subscribers WHERE tenant_id = 'a'`) != 1 {
+		t.Errorf("it stands in %v", in)
+	}
+	if note := text1(t, d, `SELECT note FROM actions`); note != "It names <"+erasedAddress+">." {
+		t.Errorf("the note says %q", note)
+	}
+	if why := text1(t, d, `SELECT why FROM removals WHERE mac = 'mac' LIMIT 1`); why != "They asked, "+erasedAddress {
+		t.Errorf("the receipt says %q", why)
+	}
+
+	if testdb.Either(t, "", "on a server") != "" {
+		return // where the bytes stand until the page is used again: see docs/erasing.md
+	}
+	if _, err := d.write.Exec(`DELETE FROM subscribers WHERE tenant_id = 'b'`); err != nil {
+		t.Fatal(err)
+	}
+	if emptied, err := d.Compact(t.Context()); !emptied || err != nil {
+		t.Fatal(emptied, err)
+	}
+	if n := bytesOf(t, d, marked); n != 0 {
+		t.Errorf("its bytes stand in %d places", n)
+	}
+	if _, err := d.write.Exec(`CREATE VIRTUAL TABLE temp.terms USING fts5vocab(main, 'search_index', 'row')`); err != nil {
+		t.Fatal(err)
+	}
+	var terms int
+	if err := d.write.QueryRow(`SELECT count(*) FROM temp.terms WHERE term IN ('zqx', 'qxj', 'jkv', 'zjx', 'wvk', 'vkx')`).Scan(&terms); err != nil || terms != 0 {
+		t.Errorf("the index of the search has %d of its letters, %v", terms, err)
+	}
+}
+
+func text1(t *testing.T, d *DB, query string) (text string) {
+	t.Helper()
+	if err := d.read.QueryRow(query).Scan(&text); err != nil {
+		t.Fatal(query, err)
+	}
+	return text
+}
+
+// A record goes only if we made it and nobody else has it; what becomes of it is told, and until then nobody sees the person. Whoever
+// signs up with the address meanwhile is somebody else, and stays.
+func TestErasingWithRecords(t *testing.T) {
+	ours := Outcome{State: Delivered, RecordID: "003", OrgID: "00D", InstanceURL: "https://one.example", Made: true}
+	found := ours
+	found.Made = false
+	for name, tt := range map[string]struct {
+		outcome *Outcome
+		way     ErasingWay
+		again   bool // somebody signs up with the address before the CRM is asked
+		asks    bool
+		want    RecordFate
+	}{
+		"none":                      {nil, EraseByDelete, false, false, NoRecord},
+		"listed":                    {&ours, EraseByList, false, false, RecordListed},
+		"found":                     {&found, EraseByDelete, false, false, RecordFound},
+		"ours":                      {&ours, EraseByDelete, false, true, RecordDeleted},
+		"ours, and somebody is new": {&ours, EraseByDelete, true, false, RecordShared},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := withNewsletters(t, "a/1", "a/2")
+			ids := add(t, d, signUp("a/1", marked), signUp("a/2", marked))
+			l := leased(t, d)
+			for i, id := range ids {
+				if tt.outcome != nil {
+					o := *tt.outcome
+					o.SubscriberID, o.Made = id, o.Made && i == 0 // one write for both, of which the CRM tells one
+					d.becomes(t, l, o)
+				}
+			}
+			d.erase(t, map[string]ErasingWay{"a": tt.way})
+			if tt.again {
+				if next := add(t, d, signUp("a/1", marked))[0]; slices.Contains(ids, next) {
+					t.Fatal("it is the same")
+				}
+			}
+			due, err := d.DueRemovals(t.Context(), first("a"))
+			if err != nil || (len(due) > 0) != (tt.asks || tt.again) {
+				t.Fatalf("due %+v, %v", due, err)
+			}
+			asked := 0
+			for _, r := range due {
+				d.finishErasing(t)
+				begun, ask, err := d.BeginRemoval(t.Context(), l, r, "00D")
+				if err != nil || begun.EmailKey != marked {
+					t.Fatal(begun, err)
+				}
+				if ask {
+					asked++
+					begun.Record = RecordDeleted
+				}
+				if err := d.EndRemoval(t.Context(), l, begun); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if asked != bit(tt.asks) {
+				t.Errorf("the CRM is asked %d times", asked)
+			}
+			d.finishErasing(t)
+			for _, id := range ids {
+				if r := d.receipt(t, id); !r.Erased || len(r.Records) != 1 || r.Records[0].Record != tt.want || r.Records[0].Record.Stays() != (tt.want != NoRecord && tt.want != RecordDeleted) {
+					t.Errorf("the receipt says %+v", r)
+				}
+			}
+			sums := Sums{New: 2, Erased: 2}
+			if tt.again {
+				sums[New], sums[Active], sums[Waiting] = 3, 1, 1
+			}
+			d.agrees(t, "a", sums)
+			if n := number(t, d, `SELECT count(*) FROM removals WHERE email_key <> ''`); n != 0 {
+				t.Error("a receipt has the address")
+			}
+		})
+	}
+}
+
+// A write that is out is waited for, and so is a connection that is dead, until somebody gives up. Who signs up with the address
+// meanwhile waits for the write.
+func TestErasingWhileAWriteIsOut(t *testing.T) {
+	for _, arrived := range []bool{true, false} {
+		d := withNewsletters(t, "a/1")
+		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		d.now = func() time.Time { return now }
+		s := signUp("a/1", marked)
+		s.At = now
+		id := add(t, d, s)[0]
+		l := leased(t, d)
+		if err := d.MarkSent(t.Context(), l, []Sending{{SubscriberID: id, EmailKey: marked, New: true}}, now.Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		d.erase(t, map[string]ErasingWay{"a": EraseByDelete})
+		fresh := add(t, d, s)[0]
+		d.finishErasing(t)
+		d.due(t, 0)
+		if known, err := d.Due(t.Context(), first("a"), 9); err != nil || len(known) != 0 {
+			t.Fatalf("due are %+v, %v", known, err)
+		}
+		if done, err := d.GiveUpErasing(t.Context(), first("a"), id, "ann"); done || err != nil {
+			t.Error("somebody gave up while the write may take effect", err)
+		}
+		now = now.Add(2 * time.Minute)
+		known, err := d.Due(t.Context(), first("a"), 9)
+		if err != nil || len(known) != 1 || known[0].ID != id || known[0].EmailKey != marked || known[0].Status != Erasing {
+			t.Fatalf("due are %+v, %v", known, err)
+		}
+		outcome := Outcome{SubscriberID: id, EmailKey: marked, State: Waiting}
+		want := NoRecord
+		if arrived {
+			outcome, want = Outcome{SubscriberID: id, EmailKey: marked, State: Delivered, RecordID: "003", OrgID: "00D"}, RecordFound
+		}
+		l = leased(t, d)
+		if err := d.RecordOutcomes(t.Context(), l, []Outcome{outcome}); err != nil {
+			t.Fatal(err)
+		}
+		r := d.due(t, 1)[0]
+		begun, ask, err := d.BeginRemoval(t.Context(), l, r, "00D")
+		if err != nil || ask || begun.Record != want {
+			t.Fatalf("%+v, %v, %v", begun, ask, err)
+		}
+		if err := d.EndRemoval(t.Context(), l, begun); err != nil {
+			t.Fatal(err)
+		}
+		d.finishErasing(t)
+		if r := d.receipt(t, id); !r.Erased || r.Records[0].Record != want {
+			t.Errorf("the receipt says %+v", r)
+		}
+		if known, err := d.Due(t.Context(), first("a"), 9); err != nil || len(known) != 1 || known[0].ID != fresh {
+			t.Errorf("due are %+v, %v", known, err)
+		}
+		d.agrees(t, "a", Sums{New: 2, Erased: 1, Active: 1, Waiting: 1})
+	}
+}
+
+// With a connection that is dead a person is being erased until somebody gives up.
+func TestGivingUpOnARecord(t *testing.T) {
+	d := withNewsletters(t, "a/1", "b/1")
+	id := add(t, d, signUp("a/1", marked))[0]
+	d.becomes(t, leased(t, d), Outcome{SubscriberID: id, State: Delivered, RecordID: "003", OrgID: "00D", Made: true})
+	if _, err := d.Erase(t.Context(), Erasure{TenantID: "b", EmailKey: marked}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("another tenant erases them: %v", err)
+	}
+	d.erase(t, map[string]ErasingWay{"a": EraseByDelete})
+	if _, err := d.Erase(t.Context(), Erasure{TenantID: "a", EmailKey: marked}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("twice: %v", err)
+	}
+	if done, err := d.GiveUpErasing(t.Context(), first("b"), id, "ann"); done || err != nil {
+		t.Error("another tenant gave up", err)
+	}
+	d.finishErasing(t)
+	d.agrees(t, "a", Sums{New: 1, Erasing: 1, Active: 0, Delivered: 1})
+	if done, err := d.GiveUpErasing(t.Context(), first("a"), id, "ann"); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	if done, err := d.GiveUpErasing(t.Context(), first("a"), id, "ann"); done || err != nil {
+		t.Error("again", err)
+	}
+	d.finishErasing(t)
+	d.agrees(t, "a", Sums{New: 1, Erased: 1})
+	if r := d.receipt(t, id); !r.Erased || r.Records[0].Record != RecordGivenUp || !r.Records[0].Record.Stays() {
+		t.Errorf("the receipt says %+v", r)
+	}
+}
+
+// Of who had left a MAC stays, so that no import brings them back; of others nothing does.
+func TestWhoLeftStaysSuppressed(t *testing.T) {
+	d := withNewsletters(t, "a/1", "a/2")
+	ids := add(t, d, signUp("a/1", marked), signUp("a/2", marked))
+	if done, err := d.LeaveOne(t.Context(), "a", ids[1], Leaving{At: d.now(), How: LeftByAdmin}); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	d.erase(t, nil)
+	d.finishErasing(t)
+	if got := text1(t, d, `SELECT newsletter_id || mac || how FROM suppressions`); got != "a/2suppressedadmin" {
+		t.Errorf("suppressed is %q", got)
+	}
+	d.agrees(t, "a", Sums{New: 2, Erased: 2})
+}

@@ -1,0 +1,160 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// RemovalLapsed is the kind of those who were kept for as long as the tenant's terms say.
+const RemovalLapsed RemovalKind = "lapsed"
+
+// Terms are for how many days a tenant keeps people of whom nothing is expected any more; 0 is for ever.
+type Terms struct {
+	Left      int // after they left
+	Dismissed int // after every destination's delivery was dismissed, and nothing came since
+}
+
+// Terms returns for how long the tenant keeps people.
+func (d *Readers) Terms(ctx context.Context, tenantID string) (t Terms, err error) {
+	err = d.read.QueryRowContext(ctx, `SELECT keep_left, keep_dismissed FROM tenants WHERE id = $1`, tenantID).Scan(&t.Left, &t.Dismissed)
+	return t, wrap("terms", err)
+}
+
+// SetTerms stores for how long the tenant keeps people.
+func (d *Readers) SetTerms(ctx context.Context, tenantID string, t Terms) error {
+	res, err := d.exec(ctx, `UPDATE tenants SET keep_left = $2, keep_dismissed = $3 WHERE id = $1`, tenantID, t.Left, t.Dismissed)
+	return wrap("set terms", changed(res, err, ErrNotFound))
+}
+
+// lapsedBatch is how many are erased in a transaction.
+const lapsedBatch = 200
+
+// EraseLapsed erases some of those whom their tenants don't want to keep any longer, in Gatepost alone: what a CRM has stays
+// there. It reports whether there may be more. suppression is the MAC by which suppressions know an address.
+func (d *Work) EraseLapsed(ctx context.Context, suppression func(tenantID, emailKey string) string) (more bool, err error) {
+	tenants, err := collect(ctx, d.read, func(row scanner) (t termsOf, err error) {
+		return t, row.Scan(&t.tenantID, &t.Left, &t.Dismissed)
+	}, `SELECT id, keep_left, keep_dismissed FROM tenants WHERE closed_at = 0 AND (keep_left > 0 OR keep_dismissed > 0) ORDER BY id`)
+	if err != nil {
+		return false, wrap("look for terms", err)
+	}
+	for _, t := range tenants {
+		n, err := d.eraseLapsed(ctx, t, suppression)
+		if err != nil {
+			return false, wrap("erase who was kept long enough", err)
+		}
+		more = more || n >= lapsedBatch
+	}
+	return more, nil
+}
+
+type termsOf struct {
+	tenantID string
+	Terms
+}
+
+// lapsed is somebody who was kept long enough.
+type lapsed struct {
+	id, emailKey string
+	revision     int64
+}
+
+// eraseLapsed erases some of a tenant's, and returns how many it found.
+func (d *Work) eraseLapsed(ctx context.Context, t termsOf, suppression func(tenantID, emailKey string) string) (n int, err error) {
+	all, err := d.lapsed(ctx, t)
+	if err != nil || len(all) == 0 {
+		return 0, err
+	}
+	keys := make([]string, len(all))
+	for i, l := range all {
+		keys[i] = l.emailKey
+	}
+	mentions, err := findMentions(ctx, d.read, t.tenantID, keys)
+	if err != nil {
+		return 0, err
+	}
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		if err := eraseMentions(ctx, tx, t.tenantID, mentions); err != nil {
+			return err
+		}
+		err := d.change(ctx, tx, func(c *change) error {
+			for _, l := range all {
+				if err := d.lapse(ctx, c, t.tenantID, l, suppression(t.tenantID, l.emailKey)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return noteCompaction(ctx, tx, notedErased, millis(d.now()))
+	})
+	return len(all), err
+}
+
+// lapsed finds some of those whom a tenant has kept long enough, and of whom no write is out and no removal under way.
+func (d *Work) lapsed(ctx context.Context, t termsOf) (all []lapsed, err error) {
+	const free = ` AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.tenant_id = s.tenant_id AND o.subscriber_id = s.id AND o.sent_at > 0)
+		AND NOT EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = s.tenant_id AND r.subscriber_id = s.id AND r.ended_at = 0)`
+	scan := func(row scanner) (l lapsed, err error) { return l, row.Scan(&l.id, &l.emailKey, &l.revision) }
+	if t.Left > 0 {
+		all, err = collect(ctx, d.read, scan, `SELECT s.id, s.email_key, s.revision FROM subscribers s WHERE s.tenant_id = $1 AND s.state = 'left' AND s.state <> 'active'
+			AND CASE WHEN s.left_at > 0 THEN s.left_at
+				ELSE COALESCE((SELECT max(e.at) FROM events e WHERE e.tenant_id = s.tenant_id AND e.subscriber_id = s.id AND e.state = 'left'), s.created_at) END < $2`+free+`
+			ORDER BY s.id LIMIT $3`, t.tenantID, millis(d.now().Add(-time.Duration(t.Left)*day)), lapsedBatch)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if t.Dismissed == 0 || len(all) >= lapsedBatch {
+		return all, nil
+	}
+	dismissed, err := collect(ctx, d.read, scan, `SELECT s.id, s.email_key, s.revision FROM subscribers s WHERE s.tenant_id = $1 AND s.state = 'active'
+		AND s.id IN (SELECT d.subscriber_id FROM destinations t CROSS JOIN deliveries d WHERE t.tenant_id = $1 AND d.destination_id = t.id AND d.state = 'dismissed')
+		AND s.created_at < $2 AND s.repeated_at < $2 AND s.edited_at < $2
+		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = s.tenant_id AND d.subscriber_id = s.id AND d.state <> 'dismissed')
+		AND NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = s.tenant_id AND e.subscriber_id = s.id AND e.at >= $2)`+free+`
+		ORDER BY s.id LIMIT $3`, t.tenantID, millis(d.now().Add(-time.Duration(t.Dismissed)*day)), lapsedBatch-len(all))
+	return append(all, dismissed...), err
+}
+
+// lapse erases one who is still as they were found, with a receipt that says which records stay in CRMs.
+func (d *Work) lapse(ctx context.Context, c *change, tenantID string, l lapsed, suppression string) error {
+	k, err := knownByID(ctx, c.tx, tenantID, l.id)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && (k.revision != l.revision || k.state != Left && k.state != Active) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s, err := d.subscriber(ctx, c.tx, selectSubscriber+`WHERE s.tenant_id = $1 AND s.id = $2`, tenantID, l.id)
+	if err != nil {
+		return err
+	}
+	for _, delivery := range s.Deliveries {
+		if !delivery.SentAt.IsZero() || k.state == Active && delivery.State != Dismissed { // not any more
+			return nil
+		}
+	}
+	if k.state == Left && suppression != "" {
+		if err := c.suppress(ctx, tenantID, l.id, suppression); err != nil {
+			return err
+		}
+	}
+	if _, err := c.tx.ExecContext(ctx, `DELETE FROM removals WHERE tenant_id = $1 AND subscriber_id = $2 AND erased = 0`, tenantID, l.id); err != nil { // of a test that wasn't undone after all
+		return err
+	}
+	r := Removal{TenantID: tenantID, SubscriberID: l.id, NewsletterID: k.newsletterID, Kind: RemovalLapsed, hour: hourOf(k.createdAt), revision: k.revision}
+	if err := c.receipt(ctx, &r); err != nil {
+		return err
+	}
+	for _, delivery := range s.Deliveries {
+		if err := d.askRecord(ctx, c.tx, Erasure{TenantID: tenantID}, l.id, delivery, false); err != nil {
+			return err
+		}
+	}
+	return c.erase(ctx, r)
+}

@@ -1,0 +1,296 @@
+package routes
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gatepost/crm"
+	"gatepost/csvout"
+	"gatepost/db"
+	"gatepost/newsletter"
+	"gatepost/views"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// ErasureStore is what the pages about erasing read and change; db.DB is one, and documents the methods.
+type ErasureStore interface {
+	ErasureOf(ctx context.Context, tenantID, subscriberID string) ([]db.Removal, error)
+	Erasures(ctx context.Context, tenantID string, limit int) ([]db.Removal, error)
+	GiveUpErasing(ctx context.Context, key db.DestinationKey, subscriberID, actor string) (bool, error)
+	Terms(ctx context.Context, tenantID string) (db.Terms, error)
+	SetTerms(ctx context.Context, tenantID string, t db.Terms) error
+}
+
+// erasedWord is what somebody types to confirm.
+const erasedWord = "ERASE"
+
+// erasuresShown is how many receipts are shown, and are in the file.
+const erasuresShown = 500
+
+// wayPrefix begins the name of the field that says what becomes of the record in a CRM.
+const wayPrefix = "way-"
+
+// eraseForm handles GET /subscribers/{id}/erase: what goes, what stays, and what is to become of records.
+func (s *server) eraseForm(c *fiber.Ctx) error {
+	page, err := s.erasePage(c)
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.Erase(page))
+}
+
+func (s *server) erasePage(c *fiber.Ctx) (page views.ErasePage, err error) {
+	sub, e, err := s.exportOf(c)
+	if err != nil {
+		return page, err
+	}
+	page = views.ErasePage{Page: s.page(c, "Erase", views.NavSubscribers), ID: sub.ID, Name: nameOf(sub), Email: sub.Email, Word: erasedWord, Why: shortened(field(c, "why"), 500)}
+	for _, subscription := range e.Subscriptions {
+		page.Newsletters = append(page.Newsletters, titleOf(subscription))
+	}
+	for _, d := range s.destinations(c) {
+		if d.crm == nil {
+			continue
+		}
+		way := db.ErasingWay(field(c, wayPrefix+d.crm.Service))
+		page.Ways = append(page.Ways, views.EraseWay{CRM: viewCRM(wordsOf(d)), Name: wayPrefix + d.crm.Service, Delete: way == db.EraseByDelete})
+	}
+	return page, nil
+}
+
+// erase handles POST /subscribers/{id}/erase: first the choices, which are shown again to be confirmed, and then that.
+func (s *server) erase(c *fiber.Ctx) error {
+	page, err := s.erasePage(c)
+	if err != nil {
+		return err
+	}
+	why, wrong := optionalNote(c, "why")
+	switch {
+	case wrong != "":
+		page.Errors = views.FieldErrors{"why": wrong}
+	case why == "":
+		page.Errors = views.FieldErrors{"why": "Please say why, for the receipt."}
+	}
+	if len(page.Errors) > 0 {
+		return render(c, http.StatusUnprocessableEntity, views.Erase(page))
+	}
+	page.Why, page.Sure = why, true
+	switch typed := strings.TrimSpace(field(c, "sure")); {
+	case !c.Context().PostArgs().Has("sure"):
+		return render(c, http.StatusOK, views.Erase(page))
+	case typed != erasedWord:
+		page.Errors = views.FieldErrors{"sure": "Nothing was erased. Please type " + erasedWord + ", in capitals."}
+		return render(c, http.StatusUnprocessableEntity, views.Erase(page))
+	}
+	ids, err := s.Newsletters.Erase(c.UserContext(), newsletter.Erasure{TenantID: who(c).Tenant.ID, Email: page.Email, Why: why, Actor: who(c).User.ID, Ways: s.erasingWays(c)})
+	if err != nil && !errors.Is(err, db.ErrNotFound) {
+		return err
+	}
+	if len(ids) == 0 {
+		ids = []string{page.ID} // somebody else was quicker
+	}
+	return redirect(c, erasedURL(ids[0]))
+}
+
+// erasingWays are what was chosen for each destination.
+func (s *server) erasingWays(c *fiber.Ctx) map[string]db.ErasingWay {
+	ways := map[string]db.ErasingWay{}
+	for _, d := range s.destinations(c) {
+		if d.crm != nil && field(c, wayPrefix+d.crm.Service) == string(db.EraseByDelete) {
+			ways[d.ID] = db.EraseByDelete
+		}
+	}
+	return ways
+}
+
+func erasedURL(id string) string { return personURL(id) + "/erased" }
+
+// erased handles GET /subscribers/{id}/erased: how far erasing a person is, or the receipt.
+func (s *server) erased(c *fiber.Ctx) error {
+	all, err := s.Health.ErasureOf(c.UserContext(), who(c).Tenant.ID, c.Params("id"))
+	if err != nil {
+		return err
+	}
+	page := views.ErasedPage{Page: s.page(c, "Erased", views.NavSubscribers), GiveUpURL: erasedURL(c.Params("id")) + "/give-up"}
+	page.Receipts, err = s.receipts(c, all)
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.Erased(page))
+}
+
+// erasures handles GET /subscribers/erased: all receipts, and which records CRMs' admins are to see to.
+func (s *server) erasures(c *fiber.Ctx) error {
+	all, err := s.Health.Erasures(c.UserContext(), who(c).Tenant.ID, erasuresShown)
+	if err != nil {
+		return err
+	}
+	page := views.ErasuresPage{Page: s.page(c, "Erased people", views.NavSubscribers), CSVURL: "/subscribers/erased.csv"}
+	if page.Receipts, err = s.receipts(c, all); err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.Erasures(page))
+}
+
+// erasuresCSV handles GET /subscribers/erased.csv: the records that stayed, for the CRMs' admins.
+func (s *server) erasuresCSV(c *fiber.Ctx) error {
+	all, err := s.Health.Erasures(c.UserContext(), who(c).Tenant.ID, erasuresShown)
+	if err != nil {
+		return err
+	}
+	receipts, err := s.receipts(c, all)
+	if err != nil {
+		return err
+	}
+	c.Set(fiber.HeaderContentType, "text/csv; charset=utf-8")
+	c.Attachment("records-of-erased-people.csv")
+	out := csvout.NewWriter(c.Response().BodyWriter())
+	out.Write("crm", "record", "link", "why it stays", "asked for")
+	for _, r := range receipts {
+		for _, record := range r.Records {
+			if record.Stays {
+				out.Write(record.CRM.Name, record.Record.ID, record.Record.URL, record.Fate, r.AskedAt.UTC().Format(time.RFC3339))
+			}
+		}
+	}
+	return out.Flush()
+}
+
+// receipts are removals as pages show them.
+func (s *server) receipts(c *fiber.Ctx, all []db.Removal) (shown []views.Receipt, err error) {
+	letters, err := s.Newsletters.OfTenant(c.UserContext(), who(c).Tenant.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range all {
+		v := views.Receipt{SubscriberID: r.SubscriberID, URL: erasedURL(r.SubscriberID), AskedAt: r.AskedAt, EndedAt: r.EndedAt, Why: r.Why(), Newsletter: "a newsletter"}
+		if r.Kind == db.RemovalLapsed {
+			v.Why, v.URL = "Kept for as long as the settings say", ""
+		}
+		if i := slices.IndexFunc(letters, func(n db.Newsletter) bool { return n.ID == r.NewsletterID }); i >= 0 {
+			v.Newsletter = letters[i].Name
+		}
+		for _, e := range r.Records {
+			v.Records = append(v.Records, s.erasedRecord(c, e))
+		}
+		shown = append(shown, v)
+	}
+	return shown, nil
+}
+
+// erasedRecord is what becomes of a record.
+func (s *server) erasedRecord(c *fiber.Ctx, e db.RecordRemoval) views.ErasedRecord {
+	p := crm.Any
+	if d, ok := s.destinationOf(c, e.DestinationID); ok {
+		p = wordsOf(d)
+	}
+	v := views.ErasedRecord{CRM: viewCRM(p), In: p.Service, Stays: e.Record.Stays(), Open: e.EndedAt.IsZero()}
+	if e.RecordID != "" {
+		v.Record = views.Record{ID: e.RecordID}
+		if p.RecordURL != nil && e.InstanceURL != "" {
+			v.Record.URL = p.RecordURL(e.InstanceURL, e.RecordID)
+		}
+	}
+	switch {
+	case !v.Open:
+		v.Fate = p.Fill(erasedFates[e.Record])
+	case e.Code != "":
+		v.Fate = "Not deleted yet: " + p.Sentence(e.Code).What + " It is tried again by itself."
+	default:
+		v.Fate = p.Fill("Waiting for {CRM}.")
+	}
+	return v
+}
+
+// erasedFates say what became of the record of somebody who was erased.
+var erasedFates = map[db.RecordFate]string{
+	db.NoRecord:      "There was no {Record} in {CRM}.",
+	db.RecordFound:   "The {Record} stays in {CRM}: it was there before Gatepost, or Gatepost can’t be sure that it made it.",
+	db.RecordDeleted: "The {Record} is deleted in {CRM}.",
+	db.RecordGone:    "The {Record} was deleted in {CRM} already.",
+	db.RecordChanged: "The {Record} stays in {CRM}: somebody, or an automation, has changed it since Gatepost made it.",
+	db.RecordShared:  "The {Record} stays in {CRM}: somebody has signed up with the address again, or another organisation has it too.",
+	db.RecordAway:    "The {Record} stays where it is: another organisation is connected now, or none.",
+	db.RecordRefused: "The {Record} stays in {CRM}, which didn’t let Gatepost delete it.",
+	db.RecordListed:  "The {Record} stays in {CRM}, for its admin to see to.",
+	db.RecordGivenUp: "The {Record} stays in {CRM}: somebody decided not to wait any longer.",
+}
+
+// giveUpErasing handles POST /subscribers/{id}/erased/give-up, for the CRM that in names and the subscriber that of names.
+func (s *server) giveUpErasing(c *fiber.Ctx) error {
+	tenant := who(c).Tenant.ID
+	if _, err := s.Health.ErasureOf(c.UserContext(), tenant, c.Params("id")); err != nil {
+		return err
+	}
+	d, ok := s.destination(c, field(c, "in"))
+	if !ok {
+		return db.ErrNotFound
+	}
+	done, err := s.Health.GiveUpErasing(c.UserContext(), d.Key(), field(c, "of"), who(c).User.ID)
+	if err != nil {
+		return err
+	}
+	if done {
+		if err := s.Newsletters.EraseDue(c.UserContext()); err != nil {
+			return err
+		}
+		s.flash(c, views.FlashSuccess, "Given up: the record is listed for the CRM’s admin.")
+	} else {
+		s.flash(c, views.FlashInfo, "Nothing was changed: it has ended by now, or a write is under way whose outcome has to be known first. Try again in some minutes.")
+	}
+	return redirect(c, erasedURL(c.Params("id")))
+}
+
+// retentions are the terms that can be chosen.
+var retentions = []struct {
+	days int
+	text string
+}{{0, "For ever"}, {30, "30 days"}, {90, "90 days"}, {180, "6 months"}, {365, "1 year"}, {730, "2 years"}, {1095, "3 years"}}
+
+// retention handles GET /settings/retention: for how long people are kept.
+func (s *server) retention(c *fiber.Ctx) error {
+	t, err := s.Health.Terms(c.UserContext(), who(c).Tenant.ID)
+	if err != nil {
+		return err
+	}
+	return render(c, http.StatusOK, views.Retention(s.retentionPage(c, t)))
+}
+
+func (s *server) retentionPage(c *fiber.Ctx, t db.Terms) views.RetentionPage {
+	page := views.RetentionPage{Page: s.page(c, "Retention", views.NavSettings), Left: t.Left, Dismissed: t.Dismissed}
+	for _, r := range retentions {
+		page.Options = append(page.Options, views.Option{Value: strconv.Itoa(r.days), Text: r.text})
+	}
+	return page
+}
+
+// setRetention handles POST /settings/retention.
+func (s *server) setRetention(c *fiber.Ctx) error {
+	var t db.Terms
+	wrong := views.FieldErrors{}
+	for name, to := range map[string]*int{"left": &t.Left, "dismissed": &t.Dismissed} {
+		wrong[name] = "Nothing was saved. Please choose one of these."
+		for _, r := range retentions {
+			if strconv.Itoa(r.days) == field(c, name) {
+				*to = r.days
+				delete(wrong, name)
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		page := s.retentionPage(c, t)
+		page.Errors = wrong
+		return render(c, http.StatusUnprocessableEntity, views.Retention(page))
+	}
+	if err := s.Health.SetTerms(c.UserContext(), who(c).Tenant.ID, t); err != nil {
+		return err
+	}
+	s.flash(c, views.FlashSuccess, "Saved.")
+	return redirect(c, "/settings/retention")
+}

@@ -1,0 +1,108 @@
+package views
+
+import (
+	"strconv"
+	"time"
+)
+
+// ErasePage is for Erase. The form posts why, a way for each CRM, csrf, and then sure, to /subscribers/{id}/erase.
+type ErasePage struct {
+	Page
+	ID          string
+	Name        string
+	Email       string
+	Newsletters []string // that the address is on
+	Ways        []EraseWay
+	Why         string
+	Word        string // that is typed to confirm
+	Sure        bool   // the choices are made, and are to be confirmed
+	Errors      FieldErrors
+}
+
+// EraseWay is what becomes of the record in one CRM.
+type EraseWay struct {
+	CRM    CRM
+	Name   string // of the field
+	Delete bool   // and not listed
+}
+
+func (w EraseWay) value() string {
+	if w.Delete {
+		return "delete"
+	}
+	return "list"
+}
+
+// choices are the radio buttons of a way.
+func (w EraseWay) choices() []Choice {
+	return []Choice{
+		{Name: w.Name, Value: "delete", Label: "Delete it, if it is ours alone", Checked: w.Delete,
+			Hint: "Only a " + w.CRM.Record + " that Gatepost made, that nobody else has and that nobody changed since is deleted. Any other is listed."},
+		{Name: w.Name, Value: "list", Label: "List it for the CRM’s admin", Checked: !w.Delete, Hint: "The " + w.CRM.Record + " stays, and its link is on the list of records to see to."},
+	}
+}
+
+// chosen says what was chosen.
+func (w EraseWay) chosen() string {
+	if w.Delete {
+		return "In " + w.CRM.Name + ": a " + w.CRM.Record + " that is ours alone is deleted, any other is listed."
+	}
+	return "In " + w.CRM.Name + ": a " + w.CRM.Record + " stays, and is listed for its admin."
+}
+
+// Receipt is what is told of one newsletter's part of an erasing. It has no address.
+type Receipt struct {
+	SubscriberID string
+	URL          string // of its own page; empty for none
+	Newsletter   string
+	Why          string
+	AskedAt      time.Time
+	EndedAt      time.Time // zero while it is under way
+	Records      []ErasedRecord
+}
+
+// ErasedRecord is what becomes of a record of somebody who is erased.
+type ErasedRecord struct {
+	CRM    CRM
+	In     string // the service
+	Record Record // with its id where there is one
+	Fate   string // a sentence
+	Stays  bool   // the CRM's admin has to see to it
+	Open   bool   // it has not ended
+}
+
+// ErasedPage is for Erased. The form posts in, of and csrf to GiveUpURL.
+type ErasedPage struct {
+	Page
+	Receipts  []Receipt
+	GiveUpURL string
+}
+
+// ended reports whether all of it has ended.
+func (p ErasedPage) ended() bool {
+	for _, r := range p.Receipts {
+		if r.EndedAt.IsZero() {
+			return false
+		}
+	}
+	return true
+}
+
+// ErasuresPage is for Erasures.
+type ErasuresPage struct {
+	Page
+	Receipts []Receipt
+	CSVURL   string
+}
+
+// RetentionPage is for Retention. The form posts left, dismissed and csrf to /settings/retention.
+type RetentionPage struct {
+	Page
+	Left, Dismissed int // days
+	Options         []Option
+	Errors          FieldErrors
+}
+
+func (p RetentionPage) field(name, label, hint string, days int) field {
+	return field{Name: name, Label: label, Hint: hint, Value: strconv.Itoa(days), Error: p.Errors[name]}
+}
