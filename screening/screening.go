@@ -158,16 +158,17 @@ func (r Rules) Screen(f Facts) Verdict {
 		return Verdict{}
 	}
 	var v Verdict
-	var of [Alone + 1]int
+	var weighed []string
 	for _, c := range Checks {
-		if r.Checks(c) && (c.Keys || !f.Key) && c.finds(r, f) {
-			v.Found = append(v.Found, c.Name)
-			of[c.Weight]++
+		if !r.Checks(c) || f.Key && !c.Keys || !c.finds(r, f) {
+			continue
+		}
+		v.Found = append(v.Found, c.Name)
+		if c.Weight > Hint || f.Proof.State != ProofValid { // a proof costs a robot something, and outweighs a hint
+			weighed = append(weighed, c.Name)
 		}
 	}
-	// A proof costs a robot something, and outweighs a hint.
-	hints := of[Hint] > 0 && f.Proof.State != ProofValid
-	if of[Alone] > 0 || of[Sign] > 1 || of[Sign] > 0 && hints {
+	if Holds(weighed) {
 		v.Held = v.Found
 	}
 	v.Confirm = !f.Key && r.asksProof(f.Attack) && f.Proof.lacks() && f.CanMail
@@ -185,3 +186,34 @@ const (
 	fastest = 2 * time.Second
 	oldest  = 24 * time.Hour
 )
+
+// Holds reports whether findings of checks hold a sign-up together. A check that isn't known here is
+// of a later version of the program, which knew why.
+func Holds(names []string) bool {
+	var of [Alone + 1]int
+	for _, name := range names {
+		c, ok := Named(name)
+		if !ok {
+			c.Weight = Alone
+		}
+		of[c.Weight]++
+	}
+	return of[Alone] > 0 || of[Sign] > 1 || of[Sign] > 0 && of[Hint] > 0
+}
+
+// AfterLookUp returns for what a sign-up is held, once its domain was looked up; none when nothing
+// speaks against it any more.
+func AfterLookUp(held []string, state DomainState) (still []string) {
+	for _, name := range held {
+		switch {
+		case name != NewDomain:
+			still = append(still, name)
+		case state == DomainRefuses:
+			still = append(still, NoMail)
+		}
+	}
+	if !Holds(still) {
+		return nil
+	}
+	return still
+}

@@ -462,3 +462,20 @@ func TestLookUp(t *testing.T) {
 		}
 	}
 }
+
+func TestAfterLookUp(t *testing.T) {
+	for _, tt := range []struct {
+		held  string
+		state DomainState
+		want  string
+	}{
+		{NewDomain, DomainTakes, ""}, {NewDomain, DomainRefuses, NoMail},
+		{NoTime + " " + NewDomain, DomainTakes, ""}, {NoTime + " " + NewDomain, DomainRefuses, NoTime + " " + NoMail},
+		{Links + " " + NewDomain, DomainTakes, Links}, {NoTime + " " + ManyHere + " " + NewDomain, DomainTakes, NoTime + " " + ManyHere},
+		{Honeypot, DomainRefuses, Honeypot}, {"", DomainRefuses, ""}, {"later_version", DomainTakes, "later_version"},
+	} {
+		if got := strings.Join(AfterLookUp(strings.Fields(tt.held), tt.state), " "); got != tt.want {
+			t.Errorf("%q, %s: %q, want %q", tt.held, tt.state, got, tt.want)
+		}
+	}
+}
