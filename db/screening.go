@@ -84,18 +84,18 @@ func (d *Readers) DueDomains(ctx context.Context, most int, until time.Time) (do
 	return domains, wrap("domains to look up", err)
 }
 
-// DomainWait is a sign-up that waits for a domain to be looked up. HoldID and Reasons are empty
-// when it was decided meanwhile.
+// DomainWait is a sign-up that waits for a domain to be looked up. HoldID and what follows are
+// empty when it was decided meanwhile.
 type DomainWait struct {
-	TenantID, SubscriberID, HoldID string
-	Reasons                        []string
+	TenantID, SubscriberID, HoldID, NewsletterID string
+	Reasons                                      []string
 }
 
 // SetDomain stores what was found of a domain, and returns which sign-ups wait for that.
 func (d *Readers) SetDomain(ctx context.Context, domain string, state screening.DomainState) (waits []DomainWait, err error) {
 	_, err = d.exec(ctx, `UPDATE mail_domains SET state = $2, looked_at = $3 WHERE domain = $1`, domain, state, millis(d.now()))
 	if err == nil {
-		waits, err = collect(ctx, d.read, scanDomainWait, `SELECT w.tenant_id, w.subscriber_id, COALESCE(h.id, ''), COALESCE(h.reasons, '') FROM domain_waits w
+		waits, err = collect(ctx, d.read, scanDomainWait, `SELECT w.tenant_id, w.subscriber_id, COALESCE(h.id, ''), COALESCE(h.newsletter_id, ''), COALESCE(h.reasons, '') FROM domain_waits w
 			LEFT JOIN holds h ON h.tenant_id = w.tenant_id AND h.subscriber_id = w.subscriber_id AND h.decided_at = 0 WHERE w.domain = $1`, domain)
 	}
 	return waits, wrap("set a domain", err)
@@ -110,7 +110,7 @@ func (d *Readers) EndLookUp(ctx context.Context, of DueDomain) error {
 
 func scanDomainWait(row scanner) (w DomainWait, err error) {
 	var reasons string
-	err = row.Scan(&w.TenantID, &w.SubscriberID, &w.HoldID, &reasons)
+	err = row.Scan(&w.TenantID, &w.SubscriberID, &w.HoldID, &w.NewsletterID, &reasons)
 	if reasons != "" {
 		w.Reasons = strings.Split(reasons, ",")
 	}

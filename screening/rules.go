@@ -15,11 +15,14 @@ const (
 	ProofAlways         ProofMode = "always"
 )
 
-// Proofs are the modes, in the order in which they are offered.
-var Proofs = []struct {
+// ProofOption is a mode, with what it means.
+type ProofOption struct {
 	Mode         ProofMode
 	Label, Means string
-}{
+}
+
+// Proofs are the modes, in the order in which they are offered.
+var Proofs = []ProofOption{
 	{ProofOff, "Never", "The form loads no script."},
 	{ProofWhenSuspicious, "When something looks suspicious", "While many sign-ups are held, and where many come from one network."},
 	{ProofAlways, "Always", "Each browser computes for about half a second, from when the reader begins to type. Who has no script, or an old browser, is asked to confirm by mail; where Gatepost can’t send mails they are held."},
@@ -103,3 +106,6 @@ func inList(domain string, listed func(domain string) bool) bool {
 func DomainOf(email string) string {
 	return strings.ToLower(email[strings.LastIndexByte(email, '@')+1:])
 }
+
+// LooksUp reports whether the domains of addresses are looked up.
+func (r Rules) LooksUp() bool { return r.On && !slices.Contains(r.Off, NoMail) }

@@ -39,6 +39,7 @@ const (
 	NewDomain  = "mx_pending"
 	NoProof    = "proof"
 	BadProof   = "bad_proof"
+	Returning  = "returning"
 )
 
 // Facts are what is known of a sign-up.
@@ -127,6 +128,9 @@ var Checks = []Check{
 		Words: "Somebody blocked the network from which it came.",
 		Means: "Holds what comes from the networks that were blocked in the quarantine.",
 		finds: func(r Rules, f Facts) bool { return r.blocks(f.Network) }},
+	{Name: Returning, Label: "Had left", Weight: Alone,
+		Words: "They had left this newsletter, and Gatepost can’t send a mail to ask whether they want it again.",
+		finds: func(Rules, Facts) bool { return false }}, // who stores a sign-up finds that
 	{Name: NoProof, Label: "No proof of work", Weight: Alone,
 		Words: "The reader’s browser was asked for a proof of work and gave none. Without a script, or on an old browser, people can’t.",
 		finds: func(r Rules, f Facts) bool { return r.asksProof(f.Attack) && f.Proof.lacks() && !f.CanMail }},
