@@ -124,6 +124,18 @@ func TestEachMoveInEachState(t *testing.T) {
 		_, err := d.Return(t.Context(), "a", p.id, "ann")
 		return err
 	}
+	accept := func(t *testing.T, d *DB, _, _ DestinationKey, p pair) error {
+		h, err := d.HoldOf(t.Context(), "a", p.id)
+		if err != nil {
+			return err
+		}
+		_, err = d.AcceptHolds(t.Context(), "a", []string{h.ID}, "ann", false)
+		return err
+	}
+	confirm := func(t *testing.T, d *DB, _, _ DestinationKey, p pair) error {
+		_, err := d.Confirm(t.Context(), "a", p.id, d.now())
+		return err
+	}
 	for name, m := range map[string]move{
 		"it arrives":           {Active, from(Delivered, Waiting), same, outcome(Outcome{State: Delivered, RecordID: "003", OrgID: "00D"})},
 		"it is refused":        {Active, from(Attention, Waiting), same, outcome(Outcome{State: Attention, Reason: "LONG"})},
@@ -132,7 +144,9 @@ func TestEachMoveInEachState(t *testing.T) {
 		"left":                 {Left, ends, ends, leave},
 		"left twice":           {Left, ends, ends, then(leave, leave)},
 		"left, and is back":    {Active, waits, waits, then(leave, comeBack)},
-		"left, and signs up":   {Active, waits, waits, then(leave, again)},
+		"left, and signs up":   {Left, ends, ends, then(leave, again)},
+		"accepted after that":  {Active, waits, waits, then(leave, again, accept)},
+		"confirmed after that": {Active, waits, waits, then(leave, again, confirm)},
 		"back, and never left": {Active, same, same, comeBack},
 		"retried": {Active, from(Waiting, Attention, Dismissed), same, func(t *testing.T, d *DB, one, _ DestinationKey, p pair) error {
 			_, err := d.Retry(t.Context(), one, p.id, "ann")

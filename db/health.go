@@ -97,8 +97,12 @@ type Event struct {
 // Consent is what a reader agreed to with one sign-up.
 type Consent struct {
 	At       time.Time
-	Source   string // form, api, test
+	Source   string // form, api, test, import
 	Words    string
+	Shown    Presentation
+	Page     string            // address of the page with the form; empty where nobody knows
+	Act      ConsentAct        // given, unless it says otherwise
+	How      LeftHow           // of one that was withdrawn
 	Repeated bool              // the address was there already
 	Version  int               // of the form that was shown
 	Replaced map[string]string // values of before that the sign-up replaced, by the ids of fields
@@ -135,17 +139,20 @@ func (d *Watch) History(ctx context.Context, tenantID, subscriberID string) (h H
 		return History{}, wrap("history", err)
 	}
 	h.Consents, err = collect(ctx, d.read, func(row scanner) (c Consent, err error) {
-		var id, replaced string
+		var id, replaced, shown string
 		var at int64
-		err = row.Scan(&id, &at, &c.Source, &c.Words, &replaced, &c.Version, &c.Repeated)
+		err = row.Scan(&id, &at, &c.Source, &c.Words, &replaced, &c.Version, &c.Repeated, &shown, &c.Page, &c.Act, &c.How)
 		c.At = fromMillis(at)
-		if err != nil || replaced == "" {
-			return c, err
+		if err == nil && replaced != "" {
+			err = json.Unmarshal([]byte(replaced), &c.Replaced)
 		}
-		return c, json.Unmarshal([]byte(replaced), &c.Replaced)
-	}, `SELECT s.id, s.created_at, s.source, w.text, '', s.form_version, 0 FROM subscribers s JOIN wordings w ON w.id = s.wording_id
+		if err == nil && shown != "" {
+			err = json.Unmarshal([]byte(shown), &c.Shown)
+		}
+		return c, err
+	}, `SELECT s.id, s.created_at, s.source, w.text, '', s.form_version, 0, w.shown, s.page, 'given', '' FROM subscribers s JOIN wordings w ON w.id = s.wording_id
 			WHERE s.tenant_id = $1 AND s.id = $2
-		UNION ALL SELECT c.id, c.at, c.source, w.text, c.replaced, c.form_version, 1 FROM consents c JOIN wordings w ON w.id = c.wording_id
+		UNION ALL SELECT c.id, c.at, c.source, w.text, c.replaced, c.form_version, CASE WHEN c.act = 'given' THEN 1 ELSE 0 END, w.shown, c.page, c.act, c.how FROM consents c JOIN wordings w ON w.id = c.wording_id
 			WHERE c.tenant_id = $1 AND c.subscriber_id = $2
 		ORDER BY 1 DESC LIMIT $3`, tenantID, subscriberID, HistoryLimit)
 	if err != nil {

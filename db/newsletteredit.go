@@ -28,6 +28,7 @@ type NewNewsletter struct {
 	TenantID, Slug, Name string
 	Consent              string // the words that a reader agrees to
 	Page                 PublicPage
+	Readers              ReaderRules
 }
 
 // AddNewsletter stores a new newsletter of the open tenant, and returns its id. It feeds the
@@ -48,8 +49,8 @@ func (d *Readers) AddNewsletter(ctx context.Context, n NewNewsletter) (id string
 		if err := claimOwnSlug(ctx, tx, n.Slug, n.TenantID, id); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO newsletters (id, tenant_id, slug, name, consent, created_at, page) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			id, n.TenantID, n.Slug, n.Name, n.Consent, millis(d.now()), page)
+		_, err := tx.ExecContext(ctx, `INSERT INTO newsletters (id, tenant_id, slug, name, consent, created_at, page, readers) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			id, n.TenantID, n.Slug, n.Name, n.Consent, millis(d.now()), page, n.Readers.stored())
 		if err != nil {
 			return err
 		}

@@ -24,6 +24,7 @@ type Newsletter struct {
 	CreatedAt  time.Time
 	State      NewsletterState
 	Page       PublicPage
+	Readers    ReaderRules
 	LogoID     string           // of its Logo; empty for none
 	Form       forms.Definition // the version that it shows now
 	Revision   int64            // goes up with each change
@@ -53,7 +54,7 @@ type PublicPage struct {
 	Sites       []string `json:"sites,omitempty"`    // origins at which the form stands, as the tenant says
 }
 
-const selectNewsletter = `SELECT n.id, n.tenant_id, t.name, n.slug, n.name, n.consent, n.created_at, n.state, n.page, n.logo_id, n.form_version, n.revision,
+const selectNewsletter = `SELECT n.id, n.tenant_id, t.name, n.slug, n.name, n.consent, n.created_at, n.state, n.page, n.readers, n.logo_id, n.form_version, n.revision,
 	COALESCE((SELECT f.definition FROM form_versions f WHERE f.newsletter_id = n.id AND f.version = n.form_version), '')
 	FROM newsletters n JOIN tenants t ON t.id = n.tenant_id `
 
@@ -154,8 +155,8 @@ func (d *Readers) NewsletterStandings(ctx context.Context, tenantID string) ([]N
 func scanNewsletter(row scanner) (Newsletter, error) {
 	var n Newsletter
 	var created int64
-	var page, form string
-	if err := row.Scan(&n.ID, &n.TenantID, &n.TenantName, &n.Slug, &n.Name, &n.Consent, &created, &n.State, &page, &n.LogoID, &n.Form.Version, &n.Revision, &form); err != nil {
+	var page, rules, form string
+	if err := row.Scan(&n.ID, &n.TenantID, &n.TenantName, &n.Slug, &n.Name, &n.Consent, &created, &n.State, &page, &rules, &n.LogoID, &n.Form.Version, &n.Revision, &form); err != nil {
 		return n, err
 	}
 	n.CreatedAt = fromMillis(created)
@@ -163,6 +164,10 @@ func scanNewsletter(row scanner) (Newsletter, error) {
 		if err := json.Unmarshal([]byte(page), &n.Page); err != nil {
 			return n, err
 		}
+	}
+	var err error
+	if n.Readers, err = scanRules(rules); err != nil {
+		return n, err
 	}
 	if form == "" {
 		n.Form = forms.First(n.Consent)

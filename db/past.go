@@ -159,7 +159,7 @@ type happened struct {
 func (s *pastSet) add(ctx context.Context, p PastPerson) error {
 	first := p.SignUps[0]
 	id, created := idOf(first.At), millis(first.At)
-	wording, err := s.book.wording(ctx, first.Words)
+	wording, err := s.book.wording(ctx, first.Words, Presentation{})
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (s *pastSet) add(ctx context.Context, p PastPerson) error {
 }
 
 func (s *pastSet) consent(ctx context.Context, subscriberID string, c Consent) error {
-	wording, err := s.book.wording(ctx, c.Words)
+	wording, err := s.book.wording(ctx, c.Words, Presentation{})
 	replaced := ""
 	if len(c.Replaced) > 0 {
 		replaced = mustJSON(c.Replaced)

@@ -148,9 +148,7 @@ func (c *change) deliverEdit(ctx context.Context, k known) (waits bool, err erro
 // and why, and reports whether there was one. Nothing more of them is sent; what a CRM has
 // stays there. Who signs up again comes back. actor is the id of the user who says it.
 func (d *Watch) Leave(ctx context.Context, tenantID, subscriberID, actor, note string) (done bool, err error) {
-	done, err = d.changeStatus(ctx, tenantID, subscriberID, actor, Left, func(c *change, k known) error {
-		return c.leave(ctx, k, note)
-	})
+	done, err = d.leaveOne(ctx, tenantID, subscriberID, Leaving{At: d.now(), How: LeftByAdmin, Why: note, Actor: actor})
 	return done, wrap("leave", err)
 }
 
@@ -158,39 +156,17 @@ func (d *Watch) Leave(ctx context.Context, tenantID, subscriberID, actor, note s
 // reports whether there was one. They wait again, as after a further sign-up. actor is the
 // id of the user who says it. A removal that is under way doesn't take them then.
 func (d *Watch) Return(ctx context.Context, tenantID, subscriberID, actor string) (done bool, err error) {
-	done, err = d.changeStatus(ctx, tenantID, subscriberID, actor, Active, func(c *change, k known) error {
-		c.comeBack(k.place)
-		return newBook(c.tx, c).deliverAgain(ctx, k, c.at)
-	})
-	return done, wrap("return", err)
-}
-
-// changeStatus has a subscriber become what is decided, if that may be decided of what they
-// are, and does then what else that means.
-func (d *Watch) changeStatus(ctx context.Context, tenantID, subscriberID, actor string, becomes State, then func(*change, known) error) (done bool, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		k, err := knownByID(ctx, tx, tenantID, subscriberID)
-		if done = err == nil && slices.Contains(k.state.Info().Decisions, becomes); !done {
+		if done = err == nil && slices.Contains(k.state.Info().Decisions, Active); !done {
 			return ignore(err, sql.ErrNoRows)
-		}
-		res, err := tx.ExecContext(ctx, `UPDATE subscribers SET state = $1, revision = revision + $5 WHERE tenant_id = $2 AND id = $3 AND state = $4`, becomes, tenantID, subscriberID, k.state, bit(becomes == Active))
-		if err := changed(res, err, ErrLost); err != nil {
-			return err
 		}
 		return d.change(ctx, tx, func(c *change) error {
 			c.actor = actor
-			return cmp.Or(then(c, k), d.notify(ctx, tx, Notice{NoticeDue, tenantID}))
+			return cmp.Or(newBook(tx, c).activate(ctx, k), d.notify(ctx, tx, Notice{NoticeDue, tenantID}))
 		})
 	})
-	return done, err
-}
-
-// leave counts that a subscriber left, and ends their deliveries.
-func (c *change) leave(ctx context.Context, k known, note string) error {
-	left := k.place
-	left.state = Left
-	c.move(k.place, left, note)
-	return c.endOpen(ctx, k.tenantID, k.id)
+	return done, wrap("return", err)
 }
 
 // endOpen ends those of a subscriber's deliveries that haven't arrived. A write that is out

@@ -366,71 +366,79 @@ func (p *postgres) enter(ctx context.Context, b *book, signUps []SignUp) ([]Sign
 		a, b := signUps[i], signUps[j]
 		return cmp.Or(cmp.Compare(a.TenantID, b.TenantID), cmp.Compare(a.EmailKey, b.EmailKey), cmp.Compare(a.NewsletterID, b.NewsletterID))
 	})
-	added, ids, err := p.enterNew(ctx, b, signUps, order)
+	entered, err := p.enterNew(ctx, b, signUps, order)
 	if err == nil {
-		err = p.deliverNew(ctx, b, signUps, ids, added)
+		err = p.deliverNew(ctx, b, signUps, entered)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errEntry, err)
 	}
 	for _, i := range order {
-		s, id := signUps[i], ids[i]
-		if known := !added[id]; known {
-			wording, err := b.wording(ctx, s.Consent)
-			if err != nil {
-				return nil, err
-			}
-			if id, err = b.repeat(ctx, s, wording); err != nil {
-				return nil, fmt.Errorf("%w: %w", errEntry, err)
-			}
+		s, e := signUps[i], entered[i]
+		if e.added {
+			err = b.arrive(ctx, s, e.id, e.state, e.wording)
+		} else {
+			e.id, err = b.repeat(ctx, s, e.wording)
 		}
-		b.received(s, id, !added[ids[i]])
-		answers[i] = SignedUp{ID: id}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errEntry, err)
+		}
+		answers[i] = SignedUp{ID: e.id}
 	}
 	return answers, nil
 }
 
-// enterNew stores those whose address is new, and returns their ids, and the id that was
-// meant for each.
-func (p *postgres) enterNew(ctx context.Context, b *book, signUps []SignUp, order []int) (added map[string]bool, ids []string, err error) {
-	var texts [10][]string
+// entry is a sign-up as it was entered.
+type entry struct {
+	id, wording string
+	state       State // of somebody who is new
+	added       bool  // they are new
+}
+
+// enterNew stores those whose address is new, and returns what each was entered as.
+func (p *postgres) enterNew(ctx context.Context, b *book, signUps []SignUp, order []int) (entered []entry, err error) {
+	var texts [12][]string
 	var at, versions []int64
-	ids = make([]string, len(signUps))
-	for i := range ids {
-		ids[i] = NewID() // they sort by who came first
+	entered = make([]entry, len(signUps))
+	for i, s := range signUps {
+		entered[i] = entry{id: NewID(), state: s.becomes(b.hasLeft(s))} // the ids sort by who came first
 	}
 	for _, i := range order {
-		s := signUps[i]
-		wording, err := b.wording(ctx, s.Consent)
-		if err != nil {
-			return nil, nil, err
+		s, e := signUps[i], &entered[i]
+		if e.wording, err = b.wording(ctx, s.Consent, s.Shown); err != nil {
+			return nil, err
 		}
-		for c, text := range []string{s.TenantID, ids[i], s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, wording, s.Source, s.Fields} {
+		for c, text := range []string{s.TenantID, e.id, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, e.wording, s.Source, s.Fields, string(e.state), s.Page} {
 			texts[c] = append(texts[c], text)
 		}
 		at, versions = append(at, millis(s.At)), append(versions, int64(s.FormVersion))
 	}
-	args := make([]any, 0, 12)
+	args := make([]any, 0, 14)
 	for _, column := range texts {
 		args = append(args, column)
 	}
 	stored, err := collect(ctx, b.tx, scanID, `INSERT INTO subscribers
-		(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, fields, state, created_at, form_version)
-		SELECT t, id, n, e, k, f, l, w, s, c, 'active', at, v FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS TEXT[]), CAST($5 AS TEXT[]),
-			CAST($6 AS TEXT[]), CAST($7 AS TEXT[]), CAST($8 AS TEXT[]), CAST($9 AS TEXT[]), CAST($10 AS TEXT[]), CAST($11 AS BIGINT[]), CAST($12 AS BIGINT[])) AS r (t, id, n, e, k, f, l, w, s, c, at, v)
+		(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, fields, state, page, created_at, form_version)
+		SELECT t, id, n, e, k, f, l, w, s, c, st, p, at, v FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS TEXT[]), CAST($5 AS TEXT[]),
+			CAST($6 AS TEXT[]), CAST($7 AS TEXT[]), CAST($8 AS TEXT[]), CAST($9 AS TEXT[]), CAST($10 AS TEXT[]), CAST($11 AS TEXT[]), CAST($12 AS TEXT[]), CAST($13 AS BIGINT[]), CAST($14 AS BIGINT[]))
+			AS r (t, id, n, e, k, f, l, w, s, c, st, p, at, v)
 		ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING RETURNING id`, append(args, at, versions)...)
-	added = map[string]bool{}
+	added := map[string]bool{}
 	for _, id := range stored {
 		added[id] = true
 	}
-	return added, ids, err
+	for i := range entered {
+		entered[i].added = added[entered[i].id]
+	}
+	return entered, err
 }
 
-// deliverNew makes the deliveries of those of sign-ups who were added.
-func (p *postgres) deliverNew(ctx context.Context, b *book, signUps []SignUp, ids []string, added map[string]bool) error {
+// deliverNew makes the deliveries of those of sign-ups who are new and active.
+func (p *postgres) deliverNew(ctx context.Context, b *book, signUps []SignUp, entered []entry) error {
 	rows := newSet(text("tenant_id"), text("subscriber_id"), text("destination_id"), integer("due_at"))
 	for i, s := range signUps {
-		if !added[ids[i]] {
+		e := entered[i]
+		if !e.added || e.state != Active {
 			continue
 		}
 		destinations, err := b.feeds(ctx, s.TenantID, s.NewsletterID)
@@ -438,8 +446,8 @@ func (p *postgres) deliverNew(ctx context.Context, b *book, signUps []SignUp, id
 			return err
 		}
 		for _, to := range destinations {
-			rows.add(s.TenantID, ids[i], to, millis(s.At))
-			place := s.place(ids[i], Waiting)
+			rows.add(s.TenantID, e.id, to, millis(s.At))
+			place := s.place(e.id, Waiting)
 			place.destinationID = to
 			b.change.enter(place)
 		}

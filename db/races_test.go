@@ -238,6 +238,28 @@ func signsUp(t *testing.T, d *DB, tenantID, email string) SignUp {
 	return SignUp{TenantID: tenantID, NewsletterID: all[0].ID, Email: email, EmailKey: email, Consent: "Yes.", Source: "form", At: d.now()}
 }
 
+// unconfirmed is somebody of a new tenant's who is to confirm, and their sign-up.
+func (d *DB) unconfirmed(t *testing.T) (SignUp, string) {
+	t.Helper()
+	_, tenant := someone(t, d)
+	s := signsUp(t, d, tenant.ID, "jane@example.org")
+	s.Confirm, s.CanMail = true, true
+	return s, add(t, d, s)[0]
+}
+
+// onHold is somebody of a new tenant's who is held, and their sign-up.
+func (d *DB) onHold(t *testing.T) (SignUp, string) {
+	t.Helper()
+	_, tenant := someone(t, d)
+	s := signsUp(t, d, tenant.ID, "jane@example.org")
+	s.Held = []string{"honeypot"}
+	return s, add(t, d, s)[0]
+}
+
+func confirms(t *testing.T, tenantID, id string) func(*DB) error {
+	return func(d *DB) error { _, err := d.Confirm(t.Context(), tenantID, id, d.now()); return err }
+}
+
 func addOne(t *testing.T, s SignUp) func(*DB) error {
 	return func(d *DB) error {
 		answers, err := d.AddSignUps(t.Context(), []SignUp{s})
@@ -379,6 +401,93 @@ func pausesField(t *testing.T, key DestinationKey) func(*DB) error {
 
 func races() []race {
 	return []race{
+		{"Confirm leaveOne", "confirmed and left", func(t *testing.T, d *DB) duel {
+			s, id := d.unconfirmed(t)
+			return duel{confirms(t, s.TenantID, id), left(t, s.TenantID, id), func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, s.TenantID, nil)
+				wantN(t, d, 0, `SELECT count(*) FROM subscribers s WHERE s.id = $1 AND s.state = 'left' AND EXISTS (SELECT 1 FROM deliveries d WHERE d.subscriber_id = s.id AND d.state = 'waiting')`, id)
+			}}
+		}},
+		{"Confirm expireOf", "confirmed while it expires", func(t *testing.T, d *DB) duel {
+			s, id := d.unconfirmed(t)
+			_, err := d.write.Exec(`UPDATE subscribers SET created_at = created_at - 3600000 * 24 * 40 WHERE id = $1`, id)
+			unless(t, err)
+			return duel{confirms(t, s.TenantID, id), func(d *DB) error { _, err := d.ExpireReaders(t.Context(), s.TenantID); return err }, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT (SELECT count(*) FROM subscribers WHERE id = $1 AND state = 'active') + (SELECT count(*) FROM removals WHERE subscriber_id = $1)`, id)
+				wantN(t, d, 0, `SELECT COALESCE(sum(n), 0) FROM state_counts WHERE tenant_id = $1 AND state = 'unconfirmed'`, s.TenantID)
+			}}
+		}},
+		{"Confirm", "confirmed twice", func(t *testing.T, d *DB) duel {
+			s, id := d.unconfirmed(t)
+			return duel{confirms(t, s.TenantID, id), nil, func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, s.TenantID, Sums{New: 1, Waiting: 1})
+				wantN(t, d, 1, `SELECT count(*) FROM consents WHERE subscriber_id = $1 AND act = 'confirmed'`, id)
+			}}
+		}},
+		{"Confirm enterAll", "confirmed and signed up again", func(t *testing.T, d *DB) duel {
+			s, id := d.unconfirmed(t)
+			return duel{confirms(t, s.TenantID, id), addOne(t, s), func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, s.TenantID, Sums{New: 1, Repeated: 1, Waiting: 1})
+			}}
+		}},
+		{"LeaveAll leaveOne", "left all and one", func(t *testing.T, d *DB) duel {
+			l, signUps, ids := d.waiting(t, 1)
+			return duel{func(d *DB) error {
+				_, err := d.LeaveAll(t.Context(), l.TenantID, signUps[0].EmailKey, Leaving{At: d.now(), How: LeftByLink})
+				return err
+			}, left(t, l.TenantID, ids[0]), func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, Sums{New: 1, Left: 1, Ended: 1})
+				wantN(t, d, 1, `SELECT count(*) FROM consents WHERE subscriber_id = $1 AND act = 'withdrawn'`, ids[0])
+			}}
+		}},
+		{"Return leaveOne", "left and is back", func(t *testing.T, d *DB) duel {
+			l, _, ids := d.waiting(t, 1)
+			unless(t, left(t, l.TenantID, ids[0])(d))
+			return duel{func(d *DB) error { _, err := d.Return(t.Context(), l.TenantID, ids[0], "ann"); return err }, left(t, l.TenantID, ids[0]), func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, l.TenantID, nil)
+			}}
+		}},
+		{"decideHolds", "accepted and rejected", func(t *testing.T, d *DB) duel {
+			s, id := d.onHold(t)
+			h, err := d.HoldOf(t.Context(), s.TenantID, id)
+			unless(t, err)
+			return duel{func(d *DB) error {
+				_, err := d.AcceptHolds(t.Context(), s.TenantID, []string{h.ID}, "ann", false)
+				return err
+			}, func(d *DB) error {
+				_, err := d.RejectHolds(t.Context(), s.TenantID, []string{h.ID}, "bob")
+				return err
+			}, func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, s.TenantID, nil)
+				wantN(t, d, 1, `SELECT count(*) FROM subscribers s JOIN holds h ON h.subscriber_id = s.id WHERE s.id = $1 AND (h.decision = 'accepted' AND s.state = 'active' OR h.decision = 'rejected' AND s.state = 'rejected')`, id)
+			}}
+		}},
+		{"decideHolds enterAll", "rejected and signed up again", func(t *testing.T, d *DB) duel {
+			s, id := d.onHold(t)
+			h, err := d.HoldOf(t.Context(), s.TenantID, id)
+			unless(t, err)
+			s.Held = nil
+			return duel{func(d *DB) error {
+				_, err := d.RejectHolds(t.Context(), s.TenantID, []string{h.ID}, "bob")
+				return err
+			}, addOne(t, s), func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, s.TenantID, nil)
+			}}
+		}},
+		{"SetReaderRules", "by both", func(t *testing.T, d *DB) duel {
+			n := newsletterOf(t, d)
+			return duel{func(d *DB) error {
+				return d.SetReaderRules(t.Context(), n.TenantID, n.ID, n.Revision, ReaderRules{Confirm: true})
+			}, nil, oneWins(t, ErrLost)}
+		}},
 		{"SaveForm", "the same version by both", func(t *testing.T, d *DB) duel {
 			_, tenant := someone(t, d)
 			all, err := d.Newsletters(t.Context(), tenant.ID)
@@ -1382,14 +1491,14 @@ func races() []race {
 				wantN(t, d, 1, `SELECT count(*) FROM subscribers s JOIN deliveries d ON d.subscriber_id = s.id WHERE s.id = $1 AND s.first_name = 'Edited' AND d.record_id = 'r'`, ids[0])
 			}}
 		}},
-		{"EditSubscriber changeStatus", "edited and left", func(t *testing.T, d *DB) duel {
+		{"EditSubscriber leaveOne", "edited and left", func(t *testing.T, d *DB) duel {
 			l, signUps, ids := d.needing(t, 1)
 			return duel{edited(t, l.TenantID, ids[0], signUps[0].Email), left(t, l.TenantID, ids[0]), func(one, other error) {
 				both(t, one, other)
 				d.agrees(t, l.TenantID, Sums{New: 1, Left: 1, Ended: 1})
 			}}
 		}},
-		{"changeStatus RecordOutcomes", "left while it is delivered", func(t *testing.T, d *DB) duel {
+		{"leaveOne RecordOutcomes", "left while it is delivered", func(t *testing.T, d *DB) duel {
 			l, _, ids := d.waiting(t, 1)
 			unless(t, d.MarkSent(t.Context(), l, []Sending{{SubscriberID: ids[0], New: true}}, d.now().Add(time.Hour)))
 			return duel{left(t, l.TenantID, ids[0]), func(d *DB) error {
@@ -1405,12 +1514,12 @@ func races() []race {
 				wantN(t, d, 2, `SELECT count(*) FROM events WHERE tenant_id = $1 AND subscriber_id = $2`, l.TenantID, ids[0])
 			}}
 		}},
-		{"changeStatus enterAll", "left and signed up again", func(t *testing.T, d *DB) duel {
+		{"leaveOne enterAll", "left and signed up again", func(t *testing.T, d *DB) duel {
 			l, signUps, ids := d.waiting(t, 1)
 			return duel{left(t, l.TenantID, ids[0]), addOne(t, signUps[0]), func(one, other error) {
 				both(t, one, other)
-				d.agrees(t, l.TenantID, nil)
-				wantN(t, d, 1, `SELECT count(*) FROM subscribers WHERE id = $1 AND revision = 1`, ids[0])
+				d.agrees(t, l.TenantID, nil) // what came after is held, since no mail can be sent
+				wantN(t, d, 1, `SELECT count(*) FROM subscribers s WHERE s.id = $1 AND s.state = 'left' AND (s.revision = 1 OR EXISTS (SELECT 1 FROM holds h WHERE h.subscriber_id = s.id))`, ids[0])
 			}}
 		}},
 		{"UndoTest enterAll", "undone and signed up again", func(t *testing.T, d *DB) duel {
@@ -1851,7 +1960,7 @@ func races() []race {
 				d.countsAgree(t, l.TenantID)
 			}}
 		}},
-		{"StartAction changeStatus", "all are sent to a new destination, and one left", func(t *testing.T, d *DB) duel {
+		{"StartAction leaveOne", "all are sent to a new destination, and one left", func(t *testing.T, d *DB) duel {
 			l, _, ids := d.waiting(t, 1)
 			d.another(t, l.TenantID, "sfdc")
 			to := d.another(t, l.TenantID, "hubspot")
@@ -1861,7 +1970,7 @@ func races() []race {
 				d.countsAgree(t, l.TenantID)
 			}}
 		}},
-		{"changeStatus", "came back, by both", func(t *testing.T, d *DB) duel {
+		{"leaveOne", "came back, by both", func(t *testing.T, d *DB) duel {
 			l, _, ids := d.waiting(t, 1)
 			unless(t, left(t, l.TenantID, ids[0])(d))
 			var times atomic.Int32
@@ -1879,7 +1988,7 @@ func races() []race {
 				d.agrees(t, l.TenantID, Sums{New: 1, Waiting: 1})
 			}}
 		}},
-		{"changeStatus enterAll", "came back and signed up again", func(t *testing.T, d *DB) duel {
+		{"leaveOne enterAll", "came back and signed up again", func(t *testing.T, d *DB) duel {
 			l, signUps, ids := d.waiting(t, 1)
 			unless(t, left(t, l.TenantID, ids[0])(d))
 			return duel{func(d *DB) error { _, err := d.Return(t.Context(), l.TenantID, ids[0], "ann"); return err }, addOne(t, signUps[0]), func(one, other error) {
@@ -1887,7 +1996,7 @@ func races() []race {
 				d.agrees(t, l.TenantID, Sums{New: 1, Repeated: 1, Waiting: 1})
 			}}
 		}},
-		{"changeStatus SaveIdentity", "came back while a new destination is made", func(t *testing.T, d *DB) duel {
+		{"leaveOne SaveIdentity", "came back while a new destination is made", func(t *testing.T, d *DB) duel {
 			l, _, ids := d.waiting(t, 1)
 			d.another(t, l.TenantID, "sfdc")
 			unless(t, left(t, l.TenantID, ids[0])(d))
@@ -1896,7 +2005,7 @@ func races() []race {
 				d.nobodySlipsPast(t, l.TenantID, "zoho", 1)
 			}}
 		}},
-		{"changeStatus SetNewsletters", "came back while the newsletter is taken away", func(t *testing.T, d *DB) duel {
+		{"leaveOne SetNewsletters", "came back while the newsletter is taken away", func(t *testing.T, d *DB) duel {
 			l, _, ids := d.waiting(t, 1)
 			unless(t, left(t, l.TenantID, ids[0])(d))
 			return duel{func(d *DB) error { _, err := d.Return(t.Context(), l.TenantID, ids[0], "ann"); return err }, feeds(t, l.DestinationKey), func(one, other error) {

@@ -66,6 +66,7 @@ type Removal struct {
 	EndedAt      time.Time // zero while it is under way
 	Erased       bool      // the subscriber is gone; when it has ended and they are not, they signed up again meanwhile
 	Records      []RecordRemoval
+	Kind         RemovalKind
 
 	hour, repeated, revision int64
 	actor                    string
@@ -89,11 +90,11 @@ type RecordRemoval struct {
 	Unsure   bool // the record may be deleted: it was asked for before, and the outcome isn't known
 }
 
-const removalColumns = `r.tenant_id, r.subscriber_id, r.newsletter_id, r.asked_at, r.ended_at, r.erased, r.hour, r.repeated, r.revision, r.actor`
+const removalColumns = `r.tenant_id, r.subscriber_id, r.newsletter_id, r.asked_at, r.ended_at, r.erased, r.hour, r.repeated, r.revision, r.actor, r.kind`
 
 func scanRemoval(row scanner) (r Removal, err error) {
 	var asked, ended int64
-	err = row.Scan(&r.TenantID, &r.SubscriberID, &r.NewsletterID, &asked, &ended, &r.Erased, &r.hour, &r.repeated, &r.revision, &r.actor)
+	err = row.Scan(&r.TenantID, &r.SubscriberID, &r.NewsletterID, &asked, &ended, &r.Erased, &r.hour, &r.repeated, &r.revision, &r.actor, &r.Kind)
 	r.AskedAt, r.EndedAt = fromMillis(asked), fromMillis(ended)
 	return r, err
 }
@@ -163,7 +164,7 @@ func (d *Readers) UndoTest(ctx context.Context, tenantID, subscriberID, actor st
 // of their records.
 func (d *base) askRemoval(ctx context.Context, tx *sql.Tx, s Subscriber, actor string) (r Removal, err error) {
 	r = Removal{TenantID: s.TenantID, SubscriberID: s.ID, NewsletterID: s.NewsletterID, AskedAt: d.now(), hour: hourOf(millis(s.CreatedAt)), actor: actor}
-	err = tx.QueryRowContext(ctx, `SELECT revision, (SELECT count(*) FROM consents c WHERE c.tenant_id = $1 AND c.subscriber_id = $2)
+	err = tx.QueryRowContext(ctx, `SELECT revision, (SELECT count(*) FROM consents c WHERE c.tenant_id = $1 AND c.subscriber_id = $2 AND c.act = 'given')
 		FROM subscribers WHERE tenant_id = $1 AND id = $2`, s.TenantID, s.ID).Scan(&r.revision, &r.repeated)
 	if err != nil {
 		return r, err
@@ -379,6 +380,9 @@ func (c *change) erase(ctx context.Context, r Removal) error {
 	for _, from := range append(places, own) {
 		to := from
 		to.state, to.reason, to.orgID = Erased, "", ""
+		if from.destinationID == "" && r.Kind == RemovalExpired {
+			to.state = Expired
+		}
 		c.shift(from, to)
 	}
 	return nil

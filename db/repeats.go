@@ -14,7 +14,7 @@ const repeatEvery = time.Hour
 
 // How a repeated sign-up changes a subscriber, and their deliveries.
 const (
-	repeatSubscriber = `UPDATE subscribers SET first_name = $1, last_name = $2, fields = $3, repeated_at = $4, revision = revision + 1, state = 'active'
+	repeatSubscriber = `UPDATE subscribers SET first_name = $1, last_name = $2, fields = $3, repeated_at = $4, revision = revision + 1, state = $9
 		WHERE tenant_id = $5 AND id = $6 AND revision = $7 AND state = $8`
 	// What waits takes the newer values along. When it is tried stays as it is, and
 	// whoever has read it already finds another revision.
@@ -43,41 +43,82 @@ type delivering struct {
 }
 
 // repeat stores what a repeated sign-up says: the consent, names and fields that were lacking,
-// and others in the place of those that were there. Its deliveries are due again,
-// whatever became of the earlier ones.
+// and others in the place of those that were there, where nobody has to confirm. Its deliveries are due again,
+// whatever became of the earlier ones. What the person has to confirm first, or somebody
+// to decide, changes nothing that is there.
 func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string, err error) {
 	for range 10 { // until nobody has changed it meanwhile
 		k, err := b.known(ctx, s)
 		if err != nil {
 			return "", err
 		}
-		replaced, err := k.say(s)
-		if err != nil {
-			return "", err
+		becomes := s.again(k.state, b.hasLeft(s))
+		if becomes == OnHold {
+			return k.id, b.holdAside(ctx, s, k, wording)
 		}
-		at := millis(s.At)
-		res, err := b.tx.ExecContext(ctx, repeatSubscriber, k.firstName, k.lastName, k.fields, max(k.repeatedAt, at), s.TenantID, k.id, k.revision, k.state)
-		switch err := changed(res, err, ErrLost); {
-		case errors.Is(err, ErrLost):
-			continue
-		case err != nil:
-			return "", err
+		err = b.repeatOnce(ctx, s, k, becomes, wording)
+		if !errors.Is(err, ErrLost) {
+			return k.id, err
 		}
-		if _, err := b.tx.ExecContext(ctx, `INSERT INTO consents (tenant_id, subscriber_id, id, wording_id, source, at, replaced, form_version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			s.TenantID, k.id, NewID(), wording, s.Source, at, replaced, s.FormVersion); err != nil {
-			return "", err
-		}
-		b.change.comeBack(k.place)
-		return k.id, b.deliverAgain(ctx, k, at)
 	}
 	return "", ErrLost
 }
 
-// comeBack counts that a subscriber is active, and tells it of one who wasn't.
-func (c *change) comeBack(from place) {
+// again is what somebody is to be by a further sign-up; left says that they don't want any
+// mails. OnHold: the sign-up is held, and they stay what they are.
+func (s SignUp) again(is State, left bool) State {
+	switch {
+	case s.Source == "test":
+		return Active
+	case is == Rejected:
+		return OnHold
+	case is == Left:
+		if s.becomes(true) == OnHold {
+			return OnHold
+		}
+		return Left // until they have confirmed
+	case is == Active && len(s.Held) == 0:
+		return Active
+	}
+	return s.becomes(left)
+}
+
+// repeatOnce is repeat for what was read: ErrLost says that it was changed since.
+func (b *book) repeatOnce(ctx context.Context, s SignUp, k known, becomes State, wording string) error {
+	replaced, err := k.say(s)
+	if err != nil {
+		return err
+	}
+	at := millis(s.At)
+	res, err := b.tx.ExecContext(ctx, repeatSubscriber, k.firstName, k.lastName, k.fields, max(k.repeatedAt, at), s.TenantID, k.id, k.revision, k.state, becomes)
+	if err := changed(res, err, ErrLost); err != nil {
+		return err
+	}
+	if _, err := b.tx.ExecContext(ctx, `INSERT INTO consents (tenant_id, subscriber_id, id, wording_id, source, at, replaced, form_version, page) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		s.TenantID, k.id, NewID(), wording, s.Source, at, replaced, s.FormVersion, s.Page); err != nil {
+		return err
+	}
+	b.received(s, Repeated)
+	if k.state == OnHold {
+		if err := b.change.decideHold(ctx, k.place, HoldReleased); err != nil {
+			return err
+		}
+	}
+	b.change.become(k.place, becomes, "")
+	switch {
+	case becomes == Active:
+		return b.deliverAgain(ctx, k, at)
+	case s.Source == SourceImport:
+		return nil
+	}
+	return b.askToConfirm(ctx, s, k.id)
+}
+
+// become counts that a subscriber is in a state, and tells it, and why, of one who wasn't.
+func (c *change) become(from place, state State, why string) {
 	to := from
-	to.state = Active
-	c.move(from, to, "")
+	to.state = state
+	c.move(from, to, why)
 }
 
 func (b *book) known(ctx context.Context, s SignUp) (k known, err error) {
@@ -153,7 +194,7 @@ func (c *change) delivering(ctx context.Context, tenantID, subscriberID, destina
 func (k *known) say(s SignUp) (replaced string, err error) {
 	was := forms.Values{}
 	take := func(field, is, says string) string {
-		if says == "" || says == is {
+		if says == "" || says == is || is != "" && s.fillsOnly(k.state) {
 			return is
 		}
 		if is != "" {
@@ -168,6 +209,12 @@ func (k *known) say(s SignUp) (replaced string, err error) {
 		}
 	}
 	return storedFields(was), nil
+}
+
+// fillsOnly reports whether a further sign-up replaces nothing that is there: anybody can sign up
+// anybody, and who is to confirm hasn't said yet that it was them.
+func (s SignUp) fillsOnly(is State) bool {
+	return s.Source != "test" && (s.Confirm || is == Left)
 }
 
 // mergeFields has what is said now taken over into what is stored, field by field.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -18,11 +19,66 @@ type SignUp struct {
 	EmailKey     string // what makes it the same address
 	FirstName    string
 	LastName     string
-	Consent      string // the words
-	Source       string // form, api, test
-	Fields       string // what else was filled in, forms.Values as JSON; empty for nothing
-	FormVersion  int    // of the form that was shown
+	Consent      string       // the words
+	Shown        Presentation // what was shown with them
+	Page         string       // address of the page with the form, without its query; empty where nobody knows
+	Source       string       // form, api, test, import
+	Fields       string       // what else was filled in, forms.Values as JSON; empty for nothing
+	FormVersion  int          // of the form that was shown
 	At           time.Time
+
+	MAC     string   // of EmailKey, by which the tenant's suppressions know it; empty where none are asked
+	Confirm bool     // somebody new is to confirm by mail
+	CanMail bool     // mails can be sent
+	Held    []string // names of the checks for which somebody is to decide first
+	Network string   // MAC of where it came from; empty where nobody knows
+}
+
+// Presentation is what was shown with the words that somebody agreed to. It is stored once for
+// all sign-ups that it is the same for.
+type Presentation struct {
+	Box        bool   `json:"box,omitempty"`    // the words stood beside a box to be ticked; else above the button
+	Button     string `json:"button,omitempty"` // the words on it
+	Newsletter string `json:"newsletter,omitempty"`
+	Slug       string `json:"slug,omitempty"`
+	Sender     string `json:"sender,omitempty"`
+	Privacy    string `json:"privacy,omitempty"` // address of the privacy policy
+	Language   string `json:"language,omitempty"`
+}
+
+// SourceImport is the source of sign-ups that come from a file: they are confirmed elsewhere.
+const SourceImport = "import"
+
+// HoldReturning is the reason for which a sign-up of somebody who had left is held where no mail can be
+// sent: it needs their confirmation.
+const HoldReturning = "returning"
+
+// becomes is what somebody is to be by a sign-up who isn't there, or has no state that speaks
+// against it; left says that they had left, or don't want any mails.
+func (s SignUp) becomes(left bool) State {
+	switch {
+	case s.Source == "test":
+		return Active
+	case s.Source == SourceImport && left:
+		return Left // a file brings nobody back
+	case len(s.Held) > 0:
+		return OnHold
+	case left && s.CanMail:
+		return Unconfirmed
+	case left:
+		return OnHold
+	case s.Confirm && s.CanMail && s.Source != SourceImport:
+		return Unconfirmed
+	}
+	return Active
+}
+
+// heldFor is why the sign-up is held.
+func (s SignUp) heldFor() string {
+	if len(s.Held) == 0 {
+		return HoldReturning
+	}
+	return strings.Join(s.Held, ",")
 }
 
 // errEntry says that one sign-up can't be stored, for a reason of its own or not.
@@ -40,7 +96,8 @@ type SignedUp struct {
 // that none was stored.
 //
 // An address that is new on its newsletter becomes a subscriber, who waits for each
-// destination that the newsletter feeds. One that is there already takes over the names and fields
+// destination that the newsletter feeds; or is to confirm by mail first, or is held: see
+// SignUp.becomes. One that is there already takes over the names and fields
 // that are given now, and waits again: see repeat.
 func (d *Readers) AddSignUps(ctx context.Context, signUps []SignUp) ([]SignedUp, error) {
 	answers, err := d.enterAll(ctx, signUps, d.engine.enter)
@@ -60,6 +117,9 @@ func (d *Readers) enterAll(ctx context.Context, signUps []SignUp, enter func(con
 			ctx = context.WithoutCancel(ctx)
 		}
 		b := d.newBook(tx)
+		if err = b.findLeft(ctx, signUps); err != nil {
+			return err
+		}
 		if answers, err = enter(ctx, b, signUps); err != nil {
 			return err
 		}
@@ -105,11 +165,15 @@ func enterAlone(ctx context.Context, b *book, signUps []SignUp) ([]SignedUp, err
 // A book enters the sign-ups of one transaction, and counts them.
 type book struct {
 	tx       *sql.Tx
-	wordings map[string]string   // ids by text
-	fed      map[string][]string // ids of the destinations that a newsletter feeds
+	wordings map[wordingKey]string // ids
+	fed      map[string][]string   // ids of the destinations that a newsletter feeds
+	left     map[leftKey]bool      // who had left, of those who aren't there
 	fresh    []fresh
 	change   *change
 }
+
+// leftKey is an address on a newsletter that doesn't want its mails.
+type leftKey struct{ tenantID, newsletterID, mac string }
 
 // fresh is a subscriber who is new.
 type fresh struct{ tenantID, id string }
@@ -119,7 +183,7 @@ func (d *Readers) newBook(tx *sql.Tx) *book {
 }
 
 func newBook(tx *sql.Tx, c *change) *book {
-	return &book{tx: tx, wordings: map[string]string{}, fed: map[string][]string{}, change: c}
+	return &book{tx: tx, wordings: map[wordingKey]string{}, fed: map[string][]string{}, change: c}
 }
 
 // enterAlone stores one sign-up, whose own failure stands in the answer. An error
@@ -153,55 +217,71 @@ func (b *book) enterAlone(ctx context.Context, s SignUp) (SignedUp, error) {
 
 // enter stores one sign-up. An error means that the transaction is of no more use.
 func (b *book) enter(ctx context.Context, s SignUp) (SignedUp, error) {
-	wording, err := b.wording(ctx, s.Consent)
+	wording, err := b.wording(ctx, s.Consent, s.Shown)
 	if err != nil {
 		return SignedUp{}, err
 	}
-	id, known, err := b.put(ctx, s, wording)
+	id, err := b.put(ctx, s, wording)
 	if err != nil {
 		return SignedUp{}, fmt.Errorf("%w: %w", errEntry, err)
 	}
-	b.received(s, id, known)
 	return SignedUp{ID: id}, nil
 }
 
-// received counts a sign-up of the subscriber with the given id.
-func (b *book) received(s SignUp, id string, known bool) {
-	kind := "repeated"
-	if !known {
-		kind = "new"
-		b.fresh = append(b.fresh, fresh{s.TenantID, id})
-		b.change.tally.add(s.place(id, Active), 1)
+// received counts a sign-up.
+func (b *book) received(s SignUp, kind Kind) {
+	b.change.tally.received[ledgerKey{s.TenantID, s.NewsletterID, hourOf(millis(s.At)), string(kind)}]++
+}
+
+// arrive counts somebody new with the given id, and does what else their state asks for.
+func (b *book) arrive(ctx context.Context, s SignUp, id string, state State, wording string) error {
+	kind := New
+	if s.Source == SourceImport {
+		kind = Imported
 	}
-	b.change.tally.received[ledgerKey{s.TenantID, s.NewsletterID, hourOf(millis(s.At)), kind}]++
+	b.received(s, kind)
+	b.fresh = append(b.fresh, fresh{s.TenantID, id})
+	b.change.tally.add(s.place(id, state), 1)
+	switch state {
+	case Unconfirmed:
+		return b.askToConfirm(ctx, s, id)
+	case OnHold:
+		return b.hold(ctx, s, id, wording, "")
+	}
+	return nil
 }
 
 // put stores the subscriber with what was agreed to; of one that is there
 // already, what is said now.
-func (b *book) put(ctx context.Context, s SignUp, wording string) (id string, known bool, err error) {
+func (b *book) put(ctx context.Context, s SignUp, wording string) (id string, err error) {
 	for range 10 { // until nobody gives the address up, or takes it, meanwhile
-		if id, known, err = b.putOnce(ctx, s, wording); !errors.Is(err, sql.ErrNoRows) {
+		if id, err = b.putOnce(ctx, s, wording); !errors.Is(err, sql.ErrNoRows) {
 			break
 		}
 	}
-	return id, known, err
+	return id, err
 }
 
 // putOnce is put, once: with sql.ErrNoRows, who had the address has another one by now.
-func (b *book) putOnce(ctx context.Context, s SignUp, wording string) (id string, known bool, err error) {
+func (b *book) putOnce(ctx context.Context, s SignUp, wording string) (id string, err error) {
 	id = NewID()
+	state := s.becomes(b.hasLeft(s))
 	added, err := b.tx.ExecContext(ctx, `INSERT INTO subscribers
-		(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, created_at, fields, form_version)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'active', $10, $11, $12) ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING`,
-		s.TenantID, id, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, wording, s.Source, millis(s.At), s.Fields, s.FormVersion)
+		(tenant_id, id, newsletter_id, email, email_key, first_name, last_name, wording_id, source, state, created_at, fields, form_version, page)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (tenant_id, email_key, newsletter_id) DO NOTHING`,
+		s.TenantID, id, s.NewsletterID, s.Email, s.EmailKey, s.FirstName, s.LastName, wording, s.Source, state, millis(s.At), s.Fields, s.FormVersion, s.Page)
 	switch err := changed(added, err, ErrConflict); {
+	case err == nil && state == Active:
+		if err := b.deliver(ctx, s, id); err != nil {
+			return id, err
+		}
+		return id, b.arrive(ctx, s, id, state, wording)
 	case err == nil:
-		return id, false, b.deliver(ctx, s, id)
+		return id, b.arrive(ctx, s, id, state, wording)
 	case !errors.Is(err, ErrConflict):
-		return id, false, err
+		return id, err
 	}
-	id, err = b.repeat(ctx, s, wording)
-	return id, true, err
+	return b.repeat(ctx, s, wording)
 }
 
 // deliver makes a new subscriber's deliveries.
@@ -232,16 +312,34 @@ func (s SignUp) place(id string, state State) place {
 	return place{id: id, tenantID: s.TenantID, newsletterID: s.NewsletterID, createdAt: millis(s.At), state: state}
 }
 
-// wording returns the id of a text, which is stored once.
-func (b *book) wording(ctx context.Context, text string) (string, error) {
-	if id, ok := b.wordings[text]; ok {
+// wording returns the id of a text that was shown in a way, which is stored once.
+func (b *book) wording(ctx context.Context, text string, shown Presentation) (string, error) {
+	key := wordingKey{text, shown}
+	if id, ok := b.wordings[key]; ok {
 		return id, nil
 	}
-	sum := sha256.Sum256([]byte(text))
-	id := hex.EncodeToString(sum[:])
-	if _, err := b.tx.ExecContext(ctx, `INSERT INTO wordings (id, text) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, id, text); err != nil {
+	way := ""
+	if shown != (Presentation{}) {
+		way = mustJSON(shown)
+	}
+	id := wordingID(text, way)
+	if _, err := b.tx.ExecContext(ctx, `INSERT INTO wordings (id, text, shown) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING`, id, text, way); err != nil {
 		return "", err
 	}
-	b.wordings[text] = id
+	b.wordings[key] = id
 	return id, nil
+}
+
+// wordingKey is a text with the way in which it was shown.
+type wordingKey struct {
+	text  string
+	shown Presentation
+}
+
+func wordingID(text, way string) string {
+	if way != "" {
+		text += "\x00" + way
+	}
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }

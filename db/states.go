@@ -7,8 +7,13 @@ type State string
 
 // The states of subscribers and of deliveries. What is to be known of each stands in states.
 const (
-	Active State = "active" // wants the newsletter
-	Left   State = "left"   // doesn't want it any more
+	Active      State = "active"      // wants the newsletter
+	Unconfirmed State = "unconfirmed" // is to press the button of a mail, and hasn't yet
+	OnHold      State = "held"        // may be a robot: somebody decides
+	Left        State = "left"        // doesn't want it any more
+	Rejected    State = "rejected"    // was held, and somebody took them for a robot
+	Expired     State = "expired"     // didn't confirm in time, or nobody decided: is gone, but for a receipt without a name
+	Erasing     State = "erasing"     // is being erased: shown to nobody
 
 	Waiting   State = "waiting"
 	Delivered State = "delivered"
@@ -55,6 +60,7 @@ type StateInfo struct {
 	Attention bool // goes no further without somebody
 	Problem   bool // counted by reason, and listed among the problems
 	Gone      bool // kept as a count alone: there are no subscribers in it to be listed
+	Hidden    bool // there are subscribers in it, and no list shows them
 
 	Series string // of charts and sums: in, wait or fail; rest when empty
 
@@ -66,6 +72,12 @@ type StateInfo struct {
 var states = []StateInfo{
 	{State: Active, Label: "Active", Tone: "good", Icon: "ok", Reader: true, Became: "Active again", Decisions: []State{Left},
 		Help: "Signed up, and gets the newsletter."},
+	{State: Unconfirmed, Label: "Unconfirmed", Tone: "warn", Icon: "clock", Reader: true, Became: "Is to confirm by e-mail", Decisions: []State{Left},
+		Meaning: "Hasn’t pressed the button in the confirmation mail yet. Nothing is sent to {CRM} before.",
+		Help:    "Got a mail with a button, and hasn’t pressed it yet. Nothing is sent before. Who never presses it is erased after a while."},
+	{State: OnHold, Label: "Held", Tone: "warn", Icon: "alert", Reader: true, Became: "Held",
+		Meaning: "May be a robot. Nothing is sent before somebody decides.",
+		Help:    "Looks like a robot, or needs somebody’s decision. Nothing is sent, no mail goes out, until somebody accepts or rejects it."},
 	{State: Waiting, Label: "Waiting", Tone: "warn", Icon: "clock", Delivery: true, Open: true, Main: true, Waits: true, Problem: true, Series: "wait",
 		Help: "On the way. It goes on by itself, also when {CRM} can’t be reached for a while."},
 	{State: Delivered, Label: "In {CRM}", Tone: "good", Icon: "ok", Became: "Arrived in {CRM}",
@@ -83,8 +95,15 @@ var states = []StateInfo{
 	{State: Left, Label: "Left", Tone: "calm", Icon: "exit", Reader: true, Became: "Marked as left", Return: "Mark as active again", Returned: "Marked as active again",
 		Meaning: "Somebody marked this person as left. Nothing more is sent to {CRM}.", Decisions: []State{Active},
 		Help: "Somebody marked the person as left. Nothing more is sent, and what is in {CRM} stays there. Who signs up again comes back."},
+	{State: Rejected, Label: "Rejected", Tone: "calm", Icon: "minus", Reader: true, Became: "Rejected",
+		Meaning: "Somebody took this sign-up for a robot’s. Nothing is sent.",
+		Help:    "Was held, and somebody rejected it. Nothing is sent."},
+	{State: Expired, Label: "Expired", Tone: "calm", Icon: "clock", Reader: true, Gone: true,
+		Help: "Never confirmed, or was held and nobody decided: the person is deleted, and only counted."},
+	{State: Erasing, Label: "Being erased", Tone: "calm", Icon: "minus", Reader: true, Hidden: true, Became: "Being erased",
+		Help: "Is being erased, here and in {CRM}. No page shows the person any more."},
 	{State: Erased, Label: "Erased", Tone: "calm", Icon: "minus", Reader: true, Delivery: true, Gone: true,
-		Help: "A test sign-up that was undone: the person is deleted, and only counted."},
+		Help: "The person was erased, or was a test that was undone: deleted, and only counted."},
 }
 
 // States returns all states, in the order of a subscriber's way.

@@ -74,8 +74,8 @@ func TestWhatMayBeDecided(t *testing.T) {
 
 // A state is one row: whatever counts subscribers knows one that is added.
 func TestAnAddedStateIsCountedEverywhere(t *testing.T) {
-	const held State = "held"
-	t.Cleanup(AddState(StateInfo{State: held, Label: "Held", Tone: "calm", Icon: "off", Delivery: true, Problem: true, Activity: "held", Decisions: []State{Waiting}}))
+	const held State = "parked"
+	t.Cleanup(AddState(StateInfo{State: held, Label: "Parked", Tone: "calm", Icon: "off", Delivery: true, Problem: true, Activity: "parked", Decisions: []State{Waiting}}))
 	d := withNewsletters(t, "a/1")
 	ids := add(t, d, signUp("a/1", "one@example.com"), signUp("a/1", "two@example.com"), signUp("a/1", "two@example.com"))
 	d.becomes(t, leased(t, d), Outcome{SubscriberID: ids[0], State: held, Reason: "ODD", Detail: "No."})
@@ -120,11 +120,11 @@ func TestAnAddedStateIsCountedEverywhere(t *testing.T) {
 // What a later release counts, and this one doesn't know, is told as the rest, and nothing
 // fails or is missing by it: processes of both go on beside each other.
 func TestWhatALaterReleaseCountsIsTheRest(t *testing.T) {
-	restore := AddState(StateInfo{State: "held", Label: "Held", Tone: "calm", Icon: "off", Delivery: true, Problem: true, Activity: "held"})
+	restore := AddState(StateInfo{State: "parked", Label: "Parked", Tone: "calm", Icon: "off", Delivery: true, Problem: true, Activity: "parked"})
 	t.Cleanup(restore)
 	d := withNewsletters(t, "a/1")
 	ids := add(t, d, signUp("a/1", "one@example.com"), signUp("a/1", "two@example.com"), signUp("a/1", "three@example.com"), signUp("a/1", "three@example.com"))
-	d.becomes(t, leased(t, d), Outcome{SubscriberID: ids[0], State: "held", Reason: "ODD"})
+	d.becomes(t, leased(t, d), Outcome{SubscriberID: ids[0], State: "parked", Reason: "ODD"})
 	hour := hourOf(millis(signUp("a/1", "").At))
 	imported := newTally() // of the three one came in another way
 	imported.received[ledgerKey{"a", "a/1", hour, "new"}], imported.received[ledgerKey{"a", "a/1", hour, "imported"}] = -1, 1
@@ -150,7 +150,7 @@ func TestWhatALaterReleaseCountsIsTheRest(t *testing.T) {
 	if r, err := d.LastRecount(t.Context(), "a"); err != nil || r.Wrong != 0 || r.Rows.differing(want) != 0 {
 		t.Errorf("kept recount %+v, %v", r, err)
 	}
-	if s, err := d.Subscriber(t.Context(), "a", ids[0]); err != nil || s.State != "held" || s.State.Known() || s.State.Info().Label == "" || Rest.Known() {
+	if s, err := d.Subscriber(t.Context(), "a", ids[0]); err != nil || s.State != "parked" || s.State.Known() || s.State.Info().Label == "" || Rest.Known() {
 		t.Errorf("one of them %+v, %v", s, err)
 	}
 }

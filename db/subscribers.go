@@ -28,7 +28,10 @@ type Subscriber struct {
 	Source          string       // by which the first sign-up came: form, api, test
 	Fields          forms.Values // what else was filled in; nil for nothing
 	FormVersion     int          // of the form by which the first sign-up came
-	Status          State        // Active or Left
+	Status          State        // one of those of subscribers
+	Page            string       // address of the page with the form of the first sign-up; empty where nobody knows
+	ConfirmedAt     time.Time    // last; zero when they never did
+	Leaving         Leaving      // the last one; zero when they never left
 
 	// Delivery is the one that was asked for: to the destination that a list is of, or to
 	// the first of the tenant's.
@@ -111,16 +114,24 @@ func (s Delivery) Why(p Pause) (code, detail string, next time.Time) {
 	return p.Reason, p.Detail, p.Until
 }
 
+const subscriberColumns = `s.state, s.created_at, s.repeated_at, s.edited_at, s.source, s.fields, s.form_version, n.slug, n.state,
+	s.page, s.confirmed_at, s.left_at, s.left_how, s.left_why`
+
 const selectSubscriber = `SELECT s.id, s.tenant_id, s.newsletter_id, n.name, s.email, s.email_key, s.first_name, s.last_name,
-	s.state, s.created_at, s.repeated_at, s.edited_at, s.source, s.fields, s.form_version, n.slug, n.state
+	` + subscriberColumns + `
 	FROM subscribers s JOIN newsletters n ON n.id = s.newsletter_id `
 
-func scanSubscriber(row scanner) (Subscriber, error) {
+func scanSubscriber(row scanner) (Subscriber, error) { return scanSubscriberAfter(row) }
+
+// scanSubscriberAfter scans a subscriber behind other columns.
+func scanSubscriberAfter(row scanner, before ...any) (Subscriber, error) {
 	var s Subscriber
-	var created, repeated, edited int64
+	var created, repeated, edited, confirmed, left int64
 	var fields string
-	err := row.Scan(&s.ID, &s.TenantID, &s.NewsletterID, &s.Newsletter, &s.Email, &s.EmailKey, &s.FirstName, &s.LastName,
-		&s.Status, &created, &repeated, &edited, &s.Source, &fields, &s.FormVersion, &s.NewsletterSlug, &s.NewsletterState)
+	err := row.Scan(append(before, &s.ID, &s.TenantID, &s.NewsletterID, &s.Newsletter, &s.Email, &s.EmailKey, &s.FirstName, &s.LastName,
+		&s.Status, &created, &repeated, &edited, &s.Source, &fields, &s.FormVersion, &s.NewsletterSlug, &s.NewsletterState,
+		&s.Page, &confirmed, &left, &s.Leaving.How, &s.Leaving.Why)...)
+	s.ConfirmedAt, s.Leaving.At = fromMillis(confirmed), fromMillis(left)
 	s.CreatedAt, s.RepeatedAt, s.EditedAt = fromMillis(created), fromMillis(repeated), fromMillis(edited)
 	if err == nil {
 		s.Fields, err = scanFields(fields)

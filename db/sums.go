@@ -11,7 +11,8 @@ type Kind string
 
 // The kinds of sign-ups. What a later release counts beside Repeated makes somebody new.
 const (
-	New      Kind = "new"      // made somebody new: the left side of the sum
+	New      Kind = "new"      // made somebody new: the left side of the sum, with Imported
+	Imported Kind = "imported" // made somebody new too, from a file
 	Repeated Kind = "repeated" // of somebody who was there already: in no sum
 
 	// Entered is what is counted of a destination: the left side of its own sum.
@@ -24,7 +25,7 @@ type Counted interface {
 }
 
 func (k Kind) sign() int {
-	if k == New || k == Entered {
+	if k == New || k == Imported || k == Entered {
 		return 1
 	}
 	return 0
@@ -86,7 +87,7 @@ func (s Sums) add(kind Kind, state State, n int) {
 	switch {
 	case state != "":
 		s[state.counted()] += n
-	case kind == Repeated || kind == Entered:
+	case kind == Repeated || kind == Imported || kind == Entered:
 		s[kind] += n
 	default:
 		s[New] += n
@@ -227,15 +228,16 @@ func (d *base) recount(ctx context.Context, tenantID string) (r Recount, err err
 	}
 	r.Rows = newAllSums()
 	for k, n := range counted.states() {
-		kind := New
-		if k.DestinationID != "" {
-			kind = Entered
-		}
 		r.Rows.of(k.DestinationID).add("", k.state, n)
-		r.Rows.of(k.DestinationID)[kind] += n
+		if k.DestinationID != "" {
+			r.Rows.of(k.DestinationID)[Entered] += n
+		}
+	}
+	for k, n := range received {
+		r.Rows.Subscribers.add(Kind(k.kind), "", n)
 	}
 	var repeated int
-	if err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM consents WHERE tenant_id = $1)
+	if err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM consents WHERE tenant_id = $1 AND act = 'given')
 			+ (SELECT COALESCE(sum(repeated), 0) FROM removals WHERE tenant_id = $1 AND erased = 1)`, tenantID).Scan(&repeated); err != nil {
 		return r, err
 	}
@@ -246,35 +248,36 @@ func (d *base) recount(ctx context.Context, tenantID string) (r Recount, err err
 
 // countRows counts the tenant's subscribers and deliveries, and the receipts of those who
 // were erased, in each way in which they are kept count of. received are the subscribers of
-// each hour, as the ledger has them.
-func countRows(ctx context.Context, tx *sql.Tx, tenantID string) (counted tally, received map[hourKey]int, err error) {
-	counted, received = newTally(), map[hourKey]int{}
+// each hour and kind, as the ledger has them.
+func countRows(ctx context.Context, tx *sql.Tx, tenantID string) (counted tally, received map[ledgerKey]int, err error) {
+	counted, received = newTally(), map[ledgerKey]int{}
 	err = each(ctx, tx, func(row scanner) error {
 		p := place{tenantID: tenantID}
+		var kind string
 		var n int
-		if err := row.Scan(&p.destinationID, &p.newsletterID, &p.createdAt, &p.state, &p.reason, &p.orgID, &n); err != nil {
+		if err := row.Scan(&p.destinationID, &p.newsletterID, &p.createdAt, &p.state, &p.reason, &p.orgID, &kind, &n); err != nil {
 			return err
 		}
 		counted.add(p, n)
-		if p.destinationID == "" {
-			received[hourKey{p.key(), p.newsletterID, p.createdAt, "new"}] += n
+		if kind != "" {
+			received[ledgerKey{tenantID, p.newsletterID, p.createdAt, kind}] += n
 		}
 		return nil
-	}, `SELECT '', newsletter_id, created_at - created_at % 3600000, state, '', '', count(*)
-		FROM subscribers WHERE tenant_id = $1 GROUP BY 2, 3, 4
-		UNION ALL SELECT '', newsletter_id, hour, '`+string(Erased)+`', '', '', count(*)
-		FROM removals WHERE tenant_id = $1 AND erased = 1 GROUP BY 2, 3
-		UNION ALL SELECT d.destination_id, s.newsletter_id, s.created_at - s.created_at % 3600000, d.state, d.reason, d.org_id, count(*)
+	}, `SELECT '', newsletter_id, created_at - created_at % 3600000, state, '', '', CASE WHEN source = 'import' THEN 'imported' ELSE 'new' END, count(*)
+		FROM subscribers WHERE tenant_id = $1 GROUP BY 2, 3, 4, 7
+		UNION ALL SELECT '', newsletter_id, hour, CASE WHEN kind = 'expired' THEN '`+string(Expired)+`' ELSE '`+string(Erased)+`' END, '', '', CASE WHEN imported = 1 THEN 'imported' ELSE 'new' END, count(*)
+		FROM removals WHERE tenant_id = $1 AND erased = 1 GROUP BY 2, 3, 4, 7
+		UNION ALL SELECT d.destination_id, s.newsletter_id, s.created_at - s.created_at % 3600000, d.state, d.reason, d.org_id, '', count(*)
 		FROM deliveries d JOIN subscribers s ON s.tenant_id = d.tenant_id AND s.id = d.subscriber_id JOIN destinations t ON t.id = d.destination_id AND t.removed_at = 0
 		WHERE d.tenant_id = $1 GROUP BY 1, 2, 3, 4, 5, 6
-		UNION ALL SELECT e.destination_id, r.newsletter_id, r.hour, '`+string(Erased)+`', '', '', count(*)
+		UNION ALL SELECT e.destination_id, r.newsletter_id, r.hour, '`+string(Erased)+`', '', '', '', count(*)
 		FROM removals r JOIN removal_records e ON e.tenant_id = r.tenant_id AND e.subscriber_id = r.subscriber_id JOIN destinations t ON t.id = e.destination_id AND t.removed_at = 0
 		WHERE r.tenant_id = $1 AND r.erased = 1 GROUP BY 1, 2, 3`, tenantID)
 	return counted, received, err
 }
 
 // wrongCounts is how many of the numbers that are kept are not those counted.
-func wrongCounts(ctx context.Context, tx *sql.Tx, tenantID string, counted tally, received map[hourKey]int) (int, error) {
+func wrongCounts(ctx context.Context, tx *sql.Tx, tenantID string, counted tally, received map[ledgerKey]int) (int, error) {
 	hours := func(row scanner) (k hourKey, n int, err error) {
 		k.TenantID = tenantID
 		return k, n, row.Scan(&k.DestinationID, &k.newsletterID, &k.hour, &k.state, &n)
@@ -290,7 +293,10 @@ func wrongCounts(ctx context.Context, tx *sql.Tx, tenantID string, counted tally
 	if err != nil {
 		return 0, err
 	}
-	byLedger, err := wrongIn(ctx, tx, received, hours, `SELECT '', newsletter_id, hour, 'new', n FROM ledger WHERE tenant_id = $1 AND kind <> 'repeated'`, tenantID)
+	byLedger, err := wrongIn(ctx, tx, received, func(row scanner) (k ledgerKey, n int, err error) {
+		k.tenantID = tenantID
+		return k, n, row.Scan(&k.newsletterID, &k.hour, &k.kind, &n)
+	}, `SELECT newsletter_id, hour, CASE WHEN kind = 'imported' THEN kind ELSE 'new' END, n FROM ledger WHERE tenant_id = $1 AND kind <> 'repeated'`, tenantID)
 	if err != nil {
 		return 0, err
 	}

@@ -1,6 +1,7 @@
 package newsletter
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 
@@ -22,6 +23,7 @@ type Checked struct {
 	fields                     string // those beyond them: forms.Values as JSON; empty for none
 	version                    int    // of the form that was shown
 	words                      string // that were agreed to
+	shown                      db.Presentation
 }
 
 // Check returns the form as it is to be stored, or a sentence for each field that
@@ -46,8 +48,15 @@ func CheckForm(n db.Newsletter, shown forms.Definition, sent forms.Sent) (Checke
 		return Checked{}, problems
 	}
 	clean := checkedOf(values)
-	clean.version, clean.words = shown.Version, shown.Consent.Words
+	clean.version, clean.words, clean.shown = shown.Version, shown.Consent.Words, presentation(n, shown)
 	return clean, problems
+}
+
+// presentation is what a version of a newsletter's form shows with the words of the consent.
+func presentation(n db.Newsletter, shown forms.Definition) db.Presentation {
+	l := forms.Language(n.Page.Language)
+	return db.Presentation{Box: shown.Consent.Box, Button: cmp.Or(shown.Button, l.Say(forms.SignUp)), Newsletter: n.Name, Slug: n.Slug,
+		Sender: cmp.Or(n.Page.Sender, n.TenantName), Privacy: n.Page.Privacy, Language: l.Tag()}
 }
 
 // FormOf is the form by which is checked, and shown again, what was sent by a version of it.

@@ -4,6 +4,7 @@ package newsletter
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"gatepost/db"
 	"gatepost/forms"
 	"gatepost/input"
+	"gatepost/seal"
 )
 
 var (
@@ -36,6 +38,21 @@ const (
 	FromAPI  Source = "api"
 	FromTest Source = "test" // an admin tries it
 )
+
+// Came is how a sign-up came, beside what was filled in.
+type Came struct {
+	Source    Source
+	Page      string   // address of the page with the form, without its query; empty where nobody knows
+	Confirmed bool     // who hands it on says that the person confirmed it already
+	Held      []string // names of the checks for which somebody is to decide first
+	Network   string   // MAC of where it came from; empty where nobody knows
+}
+
+// MACs makes keyed digests; *seal.MACs does.
+type MACs interface {
+	Sum(p seal.Purpose, parts ...string) []byte
+	Check(p seal.Purpose, mac []byte, parts ...string) bool
+}
 
 // Store keeps newsletters and subscribers. *db.DB is one.
 type Store interface {
@@ -60,6 +77,8 @@ type Config struct {
 	Log   *slog.Logger          // may be nil
 	Now   func() time.Time      // by the clock that all processes go by; time.Now when nil
 	Group int                   // how many sign-ups share a commit at most; 256 when zero
+	MACs  MACs                  // by which those are known who left and are kept no more; nil where nobody signs up
+	Mail  bool                  // mails can be sent
 }
 
 // Service takes sign-ups and finds subscribers. Its methods are safe for
@@ -69,6 +88,8 @@ type Service struct {
 	wake  func(tenantID string)
 	log   *slog.Logger
 	now   func() time.Time
+	macs  MACs
+	mail  bool
 
 	known sync.Map // by public name, the newsletters that were read lately
 	views views    // of their forms, until they are stored
@@ -82,7 +103,7 @@ type Service struct {
 
 // New returns a Service. Sign-ups are stored while its Run runs.
 func New(c Config) *Service {
-	s := &Service{store: c.Store, wake: c.Wake, log: c.Log, now: c.Now, groupSize: c.Group, queue: make(chan *request, queueSize)}
+	s := &Service{store: c.Store, wake: c.Wake, log: c.Log, now: c.Now, macs: c.MACs, mail: c.Mail, groupSize: c.Group, queue: make(chan *request, queueSize)}
 	if s.wake == nil {
 		s.wake = func(string) {}
 	}
@@ -156,11 +177,11 @@ func (s *Service) Standings(ctx context.Context, tenantID string) ([]db.Newslett
 }
 
 // SignUp stores what a reader sent, and returns the subscriber's id once it is on
-// disk. An address that is there already is answered like a new one. It returns
+// disk. An address that is there already is answered like a new one, and so is one that is held or has to confirm. It returns
 // ErrInvalid for a form that Check didn't pass, ErrClosed for a newsletter that is paused or archived, ErrBusy when there is too
 // much to do, and the context's error when that ends first; the sign-up may be
 // stored all the same then.
-func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, source Source) (subscriberID string, err error) {
+func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, came Came) (subscriberID string, err error) {
 	if f == (Checked{}) {
 		return "", ErrInvalid
 	}
@@ -170,12 +191,22 @@ func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, source
 	if f.words == "" { // of somebody who works there
 		f.words, f.version = n.Form.Consent.Words, n.Form.Version
 	}
+	key := strings.ToLower(f.email)
 	return s.write(ctx, db.SignUp{
 		TenantID: n.TenantID, NewsletterID: n.ID,
-		Email: f.email, EmailKey: strings.ToLower(f.email),
+		Email: f.email, EmailKey: key,
 		FirstName: f.firstName, LastName: f.lastName,
-		Consent: f.words, Source: string(source), At: s.now(), Fields: f.fields, FormVersion: f.version,
+		Consent: f.words, Shown: f.shown, Page: came.Page, Source: string(came.Source), At: s.now(), Fields: f.fields, FormVersion: f.version,
+		MAC: s.suppressionMAC(n.TenantID, key), Confirm: n.Readers.Confirm && !came.Confirmed, CanMail: s.mail, Held: came.Held, Network: came.Network,
 	})
+}
+
+// suppressionMAC is what the tenant's suppressions know an address by, given in lower case.
+func (s *Service) suppressionMAC(tenantID, emailKey string) string {
+	if s.macs == nil {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(s.macs.Sum(seal.Suppression, tenantID, emailKey))
 }
 
 // ErrLeft says that a test is for somebody who has left. A test by somebody else mustn't
@@ -191,7 +222,7 @@ func (s *Service) Test(ctx context.Context, n db.Newsletter, f Checked) (subscri
 	case err != nil && !errors.Is(err, db.ErrNotFound):
 		return "", err
 	}
-	return s.SignUp(ctx, n, f, FromTest)
+	return s.SignUp(ctx, n, f, Came{Source: FromTest})
 }
 
 // Edit changes what is known of one of the tenant's subscribers, and returns what that

@@ -78,11 +78,11 @@ func TestSignUp(t *testing.T) {
 	var woken []string
 	s, _ := start(t, Config{Store: d, Wake: func(id string) { woken = append(woken, id) }})
 	n := weekly(t, s)
-	id, err := s.SignUp(ctx, n, checked(Form{Email: " Jane@Example.com ", LastName: " Doe "}), FromAPI)
+	id, err := s.SignUp(ctx, n, checked(Form{Email: " Jane@Example.com ", LastName: " Doe "}), Came{Source: FromAPI})
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := s.SignUp(ctx, n, checked(Form{Email: "jane@example.com"}), FromForm)
+	again, err := s.SignUp(ctx, n, checked(Form{Email: "jane@example.com"}), Came{Source: FromForm})
 	if err != nil || again != id {
 		t.Errorf("repeated: %q, %v", again, err)
 	}
@@ -105,7 +105,7 @@ func TestSignUp(t *testing.T) {
 	if err != nil || sources != "api form" {
 		t.Errorf("sources %q, %v", sources, err)
 	}
-	if _, err := s.SignUp(ctx, n, checked(Form{Email: "nobody"}), FromForm); !errors.Is(err, ErrInvalid) {
+	if _, err := s.SignUp(ctx, n, checked(Form{Email: "nobody"}), Came{Source: FromForm}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("got %v", err)
 	}
 	if list, err := s.OfTenant(ctx, "a"); err != nil || len(list) != 1 {
@@ -116,7 +116,7 @@ func TestSignUp(t *testing.T) {
 func TestAPauseIsShownWithWhoWaits(t *testing.T) {
 	d, ctx := open(t), context.Background()
 	s, _ := start(t, Config{Store: d})
-	id, err := s.SignUp(ctx, weekly(t, s), checked(Form{Email: "jane@example.com"}), FromTest)
+	id, err := s.SignUp(ctx, weekly(t, s), checked(Form{Email: "jane@example.com"}), Came{Source: FromTest})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestNobodyIsAnsweredBeforeTheCommit(t *testing.T) {
 		var all sync.WaitGroup
 		signUp := func(email string) {
 			all.Go(func() {
-				_, err := s.SignUp(context.Background(), n, checked(Form{Email: email}), FromForm)
+				_, err := s.SignUp(context.Background(), n, checked(Form{Email: email}), Came{Source: FromForm})
 				if answered.Add(1); err != nil {
 					t.Error(err)
 				}
@@ -189,7 +189,7 @@ func TestAFailedCommitIsAnErrorForAllInIt(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 3 {
 			all.Go(func() {
-				if _, err := s.SignUp(context.Background(), n, checked(Form{Email: fmt.Sprintf("r%d@example.com", i)}), FromForm); !errors.Is(err, full) {
+				if _, err := s.SignUp(context.Background(), n, checked(Form{Email: fmt.Sprintf("r%d@example.com", i)}), Came{Source: FromForm}); !errors.Is(err, full) {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -214,13 +214,13 @@ func TestAFullQueueIsBusy(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range queueSize {
 			all.Go(func() {
-				if _, err := s.SignUp(ctx, n, checked(Form{Email: fmt.Sprintf("r%d@example.com", i)}), FromForm); !errors.Is(err, context.Canceled) {
+				if _, err := s.SignUp(ctx, n, checked(Form{Email: fmt.Sprintf("r%d@example.com", i)}), Came{Source: FromForm}); !errors.Is(err, context.Canceled) {
 					t.Errorf("got %v", err)
 				}
 			})
 		}
 		synctest.Wait()
-		if _, err := s.SignUp(ctx, n, checked(Form{Email: "one@example.com"}), FromForm); !errors.Is(err, ErrBusy) {
+		if _, err := s.SignUp(ctx, n, checked(Form{Email: "one@example.com"}), Came{Source: FromForm}); !errors.Is(err, ErrBusy) {
 			t.Errorf("got %v", err)
 		}
 		cancel()
@@ -237,7 +237,7 @@ func TestStoppingStoresWhatIsQueued(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 5 {
 			all.Go(func() {
-				if _, err := s.SignUp(context.Background(), n, checked(Form{Email: fmt.Sprintf("r%d@example.com", i)}), FromForm); err != nil {
+				if _, err := s.SignUp(context.Background(), n, checked(Form{Email: fmt.Sprintf("r%d@example.com", i)}), Came{Source: FromForm}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -252,7 +252,7 @@ func TestStoppingStoresWhatIsQueued(t *testing.T) {
 		}()
 		stop()
 		all.Wait()
-		if _, err := s.SignUp(context.Background(), n, checked(Form{Email: "late@example.com"}), FromForm); !errors.Is(err, ErrBusy) {
+		if _, err := s.SignUp(context.Background(), n, checked(Form{Email: "late@example.com"}), Came{Source: FromForm}); !errors.Is(err, ErrBusy) {
 			t.Errorf("got %v", err)
 		}
 		if sums, err := g.DB.Sums(context.Background(), "a"); err != nil || sums.Subscribers[db.New] != 5 {
@@ -266,7 +266,7 @@ func BenchmarkSignUp(b *testing.B) {
 	b.Run("writer", func(b *testing.B) {
 		s, _ := start(b, Config{Store: open(b)})
 		n := weekly(b, s)
-		bench(b, func(f Form) error { _, err := s.SignUp(context.Background(), n, checked(f), FromForm); return err })
+		bench(b, func(f Form) error { _, err := s.SignUp(context.Background(), n, checked(f), Came{Source: FromForm}); return err })
 	})
 	b.Run("commit each", func(b *testing.B) {
 		d := open(b)
@@ -320,7 +320,7 @@ func TestFormsOfANewsletter(t *testing.T) {
 		email := fmt.Sprintf("by%s@example.com", said)
 		if want < 2 || said == "2" {
 			clean, problems := CheckForm(n, shown, forms.Sent{"email": {Texts: []string{email}}, "company": {Texts: []string{"Contoso"}}})
-			id, err := s.SignUp(ctx, n, clean, FromForm)
+			id, err := s.SignUp(ctx, n, clean, Came{Source: FromForm})
 			if err != nil {
 				t.Fatal(problems, err)
 			}
@@ -336,7 +336,7 @@ func TestFormsOfANewsletter(t *testing.T) {
 	}
 	for _, state := range []db.NewsletterState{db.NewsletterPaused, db.NewsletterArchived} {
 		n.State = state
-		if _, err := s.SignUp(ctx, n, checked(Form{Email: "late@example.com"}), FromForm); !errors.Is(err, ErrClosed) {
+		if _, err := s.SignUp(ctx, n, checked(Form{Email: "late@example.com"}), Came{Source: FromForm}); !errors.Is(err, ErrClosed) {
 			t.Errorf("%s: %v", state, err)
 		}
 		if _, err := s.Test(ctx, n, checked(Form{Email: "late@example.com"})); !errors.Is(err, ErrClosed) {

@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -68,11 +69,11 @@ func (s *server) signUp(c *fiber.Ctx) error {
 	if len(problems) > 0 {
 		return s.renderForm(c, http.StatusUnprocessableEntity, n, shown, sent, problems)
 	}
-	source := newsletter.FromAPI
+	came := newsletter.Came{Source: newsletter.FromAPI, Page: s.pageOf(c, n)}
 	if isForm(mediaType(c)) { // by a script on somebody's page too, which is answered in JSON
-		source = newsletter.FromForm
+		came.Source = newsletter.FromForm
 	}
-	if _, err := s.Newsletters.SignUp(c.UserContext(), n, clean, source); err != nil {
+	if _, err := s.Newsletters.SignUp(c.UserContext(), n, clean, came); err != nil {
 		return err
 	}
 	switch {
@@ -250,14 +251,21 @@ func (s *server) fillHidden(c *fiber.Ctx, d forms.Definition, sent forms.Sent) {
 		if f.Type != forms.Hidden || f.From != forms.FromPage || sent.Text(f.Key) != "" {
 			continue
 		}
-		page := withoutQuery(c.Get(fiber.HeaderReferer))
-		if page == "" {
-			page = withoutQuery(c.Get(fiber.HeaderOrigin))
-		}
+		page := cmp.Or(withoutQuery(c.Get(fiber.HeaderReferer)), withoutQuery(c.Get(fiber.HeaderOrigin)))
 		if page != "" && sent[f.Key].Kind == input.OfForm {
 			sent[f.Key] = input.Value{Texts: []string{page}}
 		}
 	}
+}
+
+// pageOf is the address of the page that a form was sent from, as the browser tells it: of other
+// sites the host at least, as a rule; empty where it tells nothing.
+func (s *server) pageOf(c *fiber.Ctx, n db.Newsletter) string {
+	origin := c.Get(fiber.HeaderOrigin)
+	if origin == s.URL { // our own pages send no more than that
+		return s.URL + "/signup/" + n.Slug
+	}
+	return cut(cmp.Or(withoutQuery(c.Get(fiber.HeaderReferer)), withoutQuery(origin)), mostShownAgain)
 }
 
 // withoutQuery is a page's address without what may tell who reads it; empty for what is none.

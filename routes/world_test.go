@@ -152,7 +152,7 @@ func start(t *testing.T, mock string, changes ...with) *world {
 		}
 		return client, nil
 	}})
-	letters := newsletter.New(newsletter.Config{Store: w.news, Wake: dispatcher.Wake, Log: log})
+	letters := newsletter.New(newsletter.Config{Store: w.news, Wake: dispatcher.Wake, Log: log, MACs: macs})
 	c := routes.Config{URL: w.url, Store: w.vault, Health: w.vault, Incidents: w.vault, Settings: w.vault, People: auth.NewPeople(w.store, nil), Sessions: w.store, Keys: auth.NewAPIKeys(w.vault), Vault: vault,
 		Newsletters: letters, Delivery: dispatcher, Limits: ratelimit.New(w.vault, time.Now, log), MACs: macs, CRMs: crm.Providers{salesforce.Provider}, Log: log}
 	for _, change := range changes {

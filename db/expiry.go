@@ -1,0 +1,89 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// RemovalKind is why a subscriber was removed.
+type RemovalKind string
+
+// Why subscribers are removed.
+const (
+	RemovalUndone  RemovalKind = ""        // a test was undone
+	RemovalExpired RemovalKind = "expired" // they never confirmed, or nobody decided
+	RemovalErased  RemovalKind = "erased"  // they are to be forgotten
+)
+
+// expireBatch is how many are removed in a transaction.
+const expireBatch = 200
+
+// ExpireReaders removes those of the tenant's subscribers who haven't confirmed, or are held, since before their
+// newsletter's term, up to some hundred of them, and reports whether there may be more. They are counted as
+// expired, and nothing else of them stays.
+func (d *Readers) ExpireReaders(ctx context.Context, tenantID string) (more bool, err error) {
+	newsletters, err := d.Newsletters(ctx, tenantID)
+	if err != nil {
+		return false, err
+	}
+	for _, n := range newsletters {
+		left, err := d.expireOf(ctx, n, d.now().Add(-n.Readers.KeepFor()))
+		if err != nil {
+			return false, wrap("expire subscribers", err)
+		}
+		more = more || left
+	}
+	return more, nil
+}
+
+// expireOf removes those of a newsletter who signed up last before a time.
+func (d *Readers) expireOf(ctx context.Context, n Newsletter, before time.Time) (more bool, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		ids, err := collect(ctx, tx, scanID, `SELECT id FROM subscribers WHERE tenant_id = $1 AND state IN ('unconfirmed', 'held') AND state <> 'active' AND newsletter_id = $2
+			AND created_at < $3 AND repeated_at < $3 ORDER BY id LIMIT $4`, n.TenantID, n.ID, millis(before), expireBatch)
+		if err != nil {
+			return err
+		}
+		more = len(ids) == expireBatch
+		return d.change(ctx, tx, func(c *change) error {
+			for _, id := range ids {
+				if err := c.expire(ctx, n.TenantID, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	return more, err
+}
+
+// expire removes a subscriber, and keeps a receipt that counts them as expired.
+func (c *change) expire(ctx context.Context, tenantID, subscriberID string) error {
+	k, err := knownByID(ctx, c.tx, tenantID, subscriberID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r := Removal{TenantID: tenantID, SubscriberID: subscriberID, NewsletterID: k.newsletterID, Kind: RemovalExpired, hour: hourOf(k.createdAt), revision: k.revision}
+	if err := c.receipt(ctx, &r); err != nil {
+		return err
+	}
+	return c.erase(ctx, r)
+}
+
+// receipt stores that a subscriber is removed: it counts them, and has no name.
+func (c *change) receipt(ctx context.Context, r *Removal) error {
+	var imported int64
+	err := c.tx.QueryRowContext(ctx, `SELECT CASE WHEN source = 'import' THEN 1 ELSE 0 END, (SELECT count(*) FROM consents c WHERE c.tenant_id = $1 AND c.subscriber_id = $2 AND c.act = 'given')
+		FROM subscribers WHERE tenant_id = $1 AND id = $2`, r.TenantID, r.SubscriberID).Scan(&imported, &r.repeated)
+	if err != nil {
+		return err
+	}
+	_, err = c.tx.ExecContext(ctx, `INSERT INTO removals (tenant_id, subscriber_id, newsletter_id, hour, repeated, revision, actor, asked_at, ended_at, erased, kind, imported)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1, $9, $10)`, r.TenantID, r.SubscriberID, r.NewsletterID, r.hour, r.repeated, r.revision, c.actor, c.at, r.Kind, imported)
+	return err
+}

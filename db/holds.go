@@ -1,0 +1,267 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// HoldDecision is what became of a sign-up that was held.
+type HoldDecision string
+
+// The decisions.
+const (
+	HoldAccepted HoldDecision = "accepted" // by somebody
+	HoldRejected HoldDecision = "rejected" // by somebody
+	HoldReleased HoldDecision = "released" // the person signed up again, and nothing spoke against it
+)
+
+// Hold is a sign-up that may be a robot's, until somebody decides.
+type Hold struct {
+	ID      string
+	Reasons []string // names of checks
+	Repeat  bool     // of somebody who was there already, and stays what they are until it is accepted
+	N       int      // how many sign-ups of the person it stands for
+	At      time.Time
+	Network string // MAC of where it came from; empty where nobody knows
+	Subscriber
+}
+
+// findLeft reads which of the sign-ups are of people who left, and aren't there any more.
+func (b *book) findLeft(ctx context.Context, signUps []SignUp) error {
+	macs := newSet(text("tenant_id"), text("mac"))
+	seen := map[leftKey]bool{}
+	for _, s := range signUps {
+		key := leftKey{s.TenantID, "", s.MAC}
+		if s.MAC != "" && !seen[key] {
+			seen[key] = true
+			macs.add(s.TenantID, s.MAC)
+		}
+	}
+	b.left = map[leftKey]bool{}
+	for part := range macs.parts() {
+		with, args := part.with(b.change.engine)
+		err := each(ctx, b.tx, func(row scanner) error {
+			var k leftKey
+			err := row.Scan(&k.tenantID, &k.mac, &k.newsletterID)
+			b.left[k] = true
+			return err
+		}, with+`SELECT s.tenant_id, s.mac, s.newsletter_id FROM o JOIN suppressions s ON s.tenant_id = o.tenant_id AND s.mac = o.mac`, args...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasLeft reports whether a sign-up is of somebody who left, and isn't there any more.
+func (b *book) hasLeft(s SignUp) bool {
+	return len(b.left) > 0 && (b.left[leftKey{s.TenantID, s.NewsletterID, s.MAC}] || b.left[leftKey{s.TenantID, "", s.MAC}])
+}
+
+// askToConfirm queues a mail with a link to confirm, where none is queued yet.
+func (b *book) askToConfirm(ctx context.Context, s SignUp, id string) error {
+	_, err := b.tx.ExecContext(ctx, `INSERT INTO reader_mails (tenant_id, id, subscriber_id, kind, created_at, due_at)
+		SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), 'confirm', CAST($4 AS BIGINT), CAST($4 AS BIGINT)
+		WHERE NOT EXISTS (SELECT 1 FROM reader_mails m WHERE m.tenant_id = $1 AND m.subscriber_id = $3 AND m.state = 'queued')`, s.TenantID, NewID(), id, millis(s.At))
+	return err
+}
+
+// hold has a sign-up of a subscriber wait for somebody's decision; signUp is as it is stored, of
+// somebody who was there already. One that waits already stands for this one too.
+func (b *book) hold(ctx context.Context, s SignUp, id, wording, signUp string) error {
+	_, err := b.tx.ExecContext(ctx, `INSERT INTO holds (tenant_id, id, subscriber_id, newsletter_id, sign_up, wording_id, reasons, network, n, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9)
+		ON CONFLICT (tenant_id, subscriber_id) WHERE decided_at = 0 DO UPDATE SET n = holds.n + 1, at = excluded.at, reasons = excluded.reasons, network = excluded.network,
+			sign_up = CASE WHEN holds.sign_up = '' THEN '' ELSE excluded.sign_up END`,
+		s.TenantID, NewID(), id, s.NewsletterID, signUp, wording, s.heldFor(), s.Network, millis(s.At))
+	return err
+}
+
+// holdAside has a sign-up wait of somebody who is there, and stays what they are.
+func (b *book) holdAside(ctx context.Context, s SignUp, k known, wording string) error {
+	return b.hold(ctx, s, k.id, wording, mustJSON(s))
+}
+
+// decideHold writes down what became of a subscriber's sign-up that is held.
+func (c *change) decideHold(ctx context.Context, of place, decision HoldDecision) error {
+	_, err := c.tx.ExecContext(ctx, `UPDATE holds SET decided_at = $1, decision = $2, decided_by = $3, sign_up = '' WHERE tenant_id = $4 AND subscriber_id = $5 AND decided_at = 0`,
+		c.at, decision, c.actor, of.tenantID, of.id)
+	return err
+}
+
+// HoldQuery asks for a page of what is held.
+type HoldQuery struct {
+	After string // id of the last one of the page before; empty for the first page
+	Limit int
+}
+
+// Holds returns what is held of the tenant's sign-ups and not decided, the latest first, and
+// how many there are in all.
+func (d *Readers) Holds(ctx context.Context, tenantID string, q HoldQuery) (list []Hold, total int, err error) {
+	after := q.After
+	if after == "" {
+		after = "g" // after all ids
+	}
+	err = ask(ctx, d.read,
+		listed(&list, scanHold, selectHold+`WHERE h.tenant_id = $1 AND h.decided_at = 0 AND h.id < $2 ORDER BY h.id DESC LIMIT $3`, tenantID, after, q.Limit),
+		one(&total, scanCount, `SELECT count(*) FROM holds WHERE tenant_id = $1 AND decided_at = 0`, tenantID))
+	slices.SortFunc(list, func(a, b Hold) int { return strings.Compare(b.ID, a.ID) })
+	return list, total, wrap("holds", err)
+}
+
+// HoldOf returns the sign-up of one of the tenant's subscribers that is held, or ErrNotFound.
+func (d *Readers) HoldOf(ctx context.Context, tenantID, subscriberID string) (Hold, error) {
+	h, err := scanHold(d.read.QueryRowContext(ctx, selectHold+`WHERE h.tenant_id = $1 AND h.subscriber_id = $2 AND h.decided_at = 0`, tenantID, subscriberID))
+	return h, wrap("hold", err)
+}
+
+const selectHold = `SELECT h.id, h.reasons, CASE WHEN h.sign_up = '' THEN 0 ELSE 1 END, h.n, h.at, h.network,
+	s.id, s.tenant_id, s.newsletter_id, n.name, s.email, s.email_key, s.first_name, s.last_name, ` + subscriberColumns + `
+	FROM holds h JOIN subscribers s ON s.tenant_id = h.tenant_id AND s.id = h.subscriber_id JOIN newsletters n ON n.id = s.newsletter_id `
+
+func scanHold(row scanner) (h Hold, err error) {
+	var at int64
+	var reasons string
+	h.Subscriber, err = scanSubscriberAfter(row, &h.ID, &reasons, &h.Repeat, &h.N, &at, &h.Network)
+	h.Reasons, h.At = strings.Split(reasons, ","), fromMillis(at)
+	return h, err
+}
+
+// AcceptHolds says that those of the tenant's sign-ups with the given ids that are held are
+// people's: what they would have done happens. It returns of how many that could be said. actor is
+// the id of the user who says it; canMail says whether mails can be sent, to those who have to confirm.
+func (d *Readers) AcceptHolds(ctx context.Context, tenantID string, ids []string, actor string, canMail bool) (done int, err error) {
+	done, err = d.decideHolds(ctx, tenantID, ids, actor, HoldAccepted, func(ctx context.Context, b *book, h heldRow) error {
+		if h.signUp == "" {
+			return b.accept(ctx, h, canMail)
+		}
+		return b.acceptAside(ctx, h, canMail)
+	})
+	return done, wrap("accept", err)
+}
+
+// RejectHolds says that they are robots'. Who was there already stays what they are.
+func (d *Readers) RejectHolds(ctx context.Context, tenantID string, ids []string, actor string) (done int, err error) {
+	done, err = d.decideHolds(ctx, tenantID, ids, actor, HoldRejected, func(ctx context.Context, b *book, h heldRow) error {
+		if h.signUp != "" {
+			return nil
+		}
+		return b.change.setState(ctx, h.known, Rejected, "")
+	})
+	return done, wrap("reject", err)
+}
+
+// heldRow is a sign-up that is held, and whose it is.
+type heldRow struct {
+	known
+	signUp, wording, reasons string
+	rules                    ReaderRules
+}
+
+// decideHolds does what is decided of sign-ups that are held.
+func (d *Readers) decideHolds(ctx context.Context, tenantID string, ids []string, actor string, decision HoldDecision, do func(context.Context, *book, heldRow) error) (done int, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		done = 0
+		c := d.newChange(tx)
+		c.actor = actor
+		b := newBook(tx, c)
+		for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+			h, err := heldByID(ctx, tx, tenantID, id)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if err := c.decideHold(ctx, h.place, decision); err != nil {
+				return err
+			}
+			if err := do(ctx, b, h); err != nil {
+				return err
+			}
+			done++
+		}
+		if err := c.finish(ctx); err != nil {
+			return err
+		}
+		return d.notify(ctx, tx, Notice{NoticeDue, tenantID})
+	})
+	return done, err
+}
+
+// heldByID is the tenant's sign-up with the id that is held, or sql.ErrNoRows.
+func heldByID(ctx context.Context, tx *sql.Tx, tenantID, id string) (h heldRow, err error) {
+	var subscriberID, rules string
+	err = tx.QueryRowContext(ctx, `SELECT h.subscriber_id, h.sign_up, h.wording_id, h.reasons, n.readers FROM holds h JOIN newsletters n ON n.id = h.newsletter_id
+		WHERE h.tenant_id = $1 AND h.id = $2 AND h.decided_at = 0`, tenantID, id).Scan(&subscriberID, &h.signUp, &h.wording, &h.reasons, &rules)
+	if err != nil {
+		return h, err
+	}
+	if h.rules, err = scanRules(rules); err != nil {
+		return h, err
+	}
+	h.known, err = knownByID(ctx, tx, tenantID, subscriberID)
+	return h, err
+}
+
+// accept takes a new subscriber for a person. Who is to confirm by mail gets one.
+func (b *book) accept(ctx context.Context, h heldRow, canMail bool) error {
+	if h.state != OnHold {
+		return nil
+	}
+	confirms := canMail && (h.rules.Confirm || slices.Contains(strings.Split(h.reasons, ","), HoldReturning))
+	if !confirms {
+		return b.activate(ctx, h.known)
+	}
+	if err := b.change.setState(ctx, h.known, Unconfirmed, ""); err != nil {
+		return err
+	}
+	return b.askToConfirm(ctx, SignUp{TenantID: h.tenantID, At: fromMillis(b.change.at)}, h.known.id)
+}
+
+// acceptAside has a further sign-up do what it would have done. Where a person would have to confirm and no
+// mail can be sent, the decision is enough.
+func (b *book) acceptAside(ctx context.Context, h heldRow, canMail bool) error {
+	var s SignUp
+	if err := json.Unmarshal([]byte(h.signUp), &s); err != nil {
+		return err
+	}
+	s.Held, s.CanMail, s.Confirm = nil, canMail, h.rules.Confirm
+	k, err := b.known(ctx, s)
+	if err != nil {
+		return err
+	}
+	becomes := s.again(k.state, false)
+	if becomes == OnHold {
+		becomes = s.becomes(false)
+	}
+	return b.repeatOnce(ctx, s, k, becomes, h.wording)
+}
+
+// activate has a subscriber be active, and delivers them.
+func (b *book) activate(ctx context.Context, k known) error {
+	if err := b.change.setState(ctx, k, Active, ""); err != nil {
+		return err
+	}
+	return b.deliverAgain(ctx, k, b.change.at)
+}
+
+// setState has a subscriber who is as they were read be in another state, for a reason that
+// is told. Who is active from then on is another one for a removal that is under way. ErrLost: they aren't as they
+// were read.
+func (c *change) setState(ctx context.Context, k known, state State, why string) error {
+	res, err := c.tx.ExecContext(ctx, `UPDATE subscribers SET state = $1, revision = revision + $6 WHERE tenant_id = $2 AND id = $3 AND revision = $4 AND state = $5`,
+		state, k.tenantID, k.id, k.revision, k.state, bit(state == Active))
+	if err := changed(res, err, ErrLost); err != nil {
+		return err
+	}
+	c.become(k.place, state, why)
+	return nil
+}
+
+func scanCount(row scanner) (n int, err error) { return n, row.Scan(&n) }

@@ -1,0 +1,174 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"time"
+)
+
+// LeftHow is how somebody left.
+type LeftHow string
+
+// How somebody leaves.
+const (
+	LeftByLink     LeftHow = "link"      // by the button of their unsubscribe page
+	LeftByOneClick LeftHow = "one_click" // by their mail program, as RFC 8058 has it
+	LeftByAPI      LeftHow = "api"
+	LeftByAdmin    LeftHow = "admin"
+	LeftByList     LeftHow = "list" // a file of addresses
+)
+
+// ConsentAct is what a record of somebody's consent is about.
+type ConsentAct string
+
+// The acts.
+const (
+	ConsentGiven     ConsentAct = "given"
+	ConsentConfirmed ConsentAct = "confirmed" // the button of a confirmation mail was pressed
+	ConsentWithdrawn ConsentAct = "withdrawn"
+)
+
+// Leaving is that somebody leaves.
+type Leaving struct {
+	At    time.Time
+	How   LeftHow
+	Why   string // as they say, or a note of who does it; may be empty
+	Actor string // id of the user who does it; empty for the person, or a program
+}
+
+// mayLeave are the states of those who can leave.
+var mayLeave = []State{Active, Unconfirmed, OnHold}
+
+// LeaveOne has one of the tenant's subscribers leave their newsletter, and reports whether there was one
+// who hadn't: what hasn't arrived isn't sent any more, and that they withdrew is kept with what they had agreed to.
+func (d *Readers) LeaveOne(ctx context.Context, tenantID, subscriberID string, l Leaving) (done bool, err error) {
+	done, err = d.leaveOne(ctx, tenantID, subscriberID, l)
+	return done, wrap("leave", err)
+}
+
+func (d *base) leaveOne(ctx context.Context, tenantID, subscriberID string, l Leaving) (done bool, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		done = false
+		k, err := knownByID(ctx, tx, tenantID, subscriberID)
+		if err != nil {
+			return ignore(err, sql.ErrNoRows)
+		}
+		done, err = d.leaveAll(ctx, tx, []known{k}, l)
+		return err
+	})
+	return done, err
+}
+
+// LeaveAll has an address leave all newsletters of the tenant, and reports whether there was one that it
+// hadn't left.
+func (d *Readers) LeaveAll(ctx context.Context, tenantID, emailKey string, l Leaving) (done bool, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		done = false
+		all, err := collect(ctx, tx, scanID, `SELECT id FROM subscribers WHERE tenant_id = $1 AND email_key = $2 ORDER BY id`, tenantID, emailKey)
+		if err != nil {
+			return err
+		}
+		var people []known
+		for _, id := range all {
+			k, err := knownByID(ctx, tx, tenantID, id)
+			if err != nil {
+				return err
+			}
+			people = append(people, k)
+		}
+		done, err = d.leaveAll(ctx, tx, people, l)
+		return err
+	})
+	return done, wrap("leave all", err)
+}
+
+// leaveAll has those of some subscribers of a tenant leave who may.
+func (d *base) leaveAll(ctx context.Context, tx *sql.Tx, people []known, l Leaving) (done bool, err error) {
+	err = d.change(ctx, tx, func(c *change) error {
+		c.actor = l.Actor
+		for _, k := range people {
+			if !slices.Contains(mayLeave, k.state) {
+				continue
+			}
+			done = true
+			if err := c.setState(ctx, k, Left, l.Why); err != nil {
+				return err
+			}
+			if err := c.withdraw(ctx, k, l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || !done {
+		return false, err
+	}
+	return true, d.notify(ctx, tx, Notice{NoticeDue, people[0].tenantID})
+}
+
+// withdraw writes down that a subscriber left, and ends what that ends: the deliveries that haven't arrived,
+// and what is held of theirs.
+func (c *change) withdraw(ctx context.Context, k known, l Leaving) error {
+	at := millis(l.At)
+	if _, err := c.tx.ExecContext(ctx, `UPDATE subscribers SET left_at = $1, left_how = $2, left_why = $3 WHERE tenant_id = $4 AND id = $5`, at, l.How, l.Why, k.tenantID, k.id); err != nil {
+		return err
+	}
+	if err := c.act(ctx, k, ConsentWithdrawn, string(l.How), at); err != nil {
+		return err
+	}
+	if err := c.decideHold(ctx, k.place, HoldRejected); err != nil {
+		return err
+	}
+	return c.endOpen(ctx, k.tenantID, k.id)
+}
+
+// act adds a record of what a subscriber did with the consent that they gave last.
+func (c *change) act(ctx context.Context, k known, act ConsentAct, how string, at int64) error {
+	var wording, source string
+	var version int64
+	err := c.tx.QueryRowContext(ctx, `SELECT wording_id, form_version, source FROM (
+			SELECT '' AS id, wording_id, form_version, source FROM subscribers WHERE tenant_id = $1 AND id = $2
+			UNION ALL SELECT id, wording_id, form_version, source FROM consents WHERE tenant_id = $1 AND subscriber_id = $2 AND act = 'given') given
+		WHERE wording_id IS NOT NULL ORDER BY id DESC LIMIT 1`, k.tenantID, k.id).Scan(&wording, &version, &source)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // of a release that kept no words: there is nothing to refer to
+	}
+	if err != nil {
+		return err
+	}
+	_, err = c.tx.ExecContext(ctx, `INSERT INTO consents (tenant_id, subscriber_id, id, wording_id, source, at, replaced, form_version, act, how) VALUES ($1, $2, $3, $4, $5, $6, '', $7, $8, $9)`,
+		k.tenantID, k.id, NewID(), wording, source, at, version, act, how)
+	return err
+}
+
+// Confirm says that one of the tenant's subscribers pressed the button of their confirmation mail, and reports
+// whether they hadn't been active: who was to confirm, or had left and signed up again, is active and delivered.
+func (d *Readers) Confirm(ctx context.Context, tenantID, subscriberID string, at time.Time) (done bool, err error) {
+	err = d.tx(ctx, func(tx *sql.Tx) error {
+		done, err = d.confirm(ctx, tx, tenantID, subscriberID, millis(at))
+		return err
+	})
+	return done, wrap("confirm", err)
+}
+
+func (d *base) confirm(ctx context.Context, tx *sql.Tx, tenantID, subscriberID string, at int64) (done bool, err error) {
+	k, err := knownByID(ctx, tx, tenantID, subscriberID)
+	if err != nil || k.state != Unconfirmed && k.state != Left {
+		return false, ignore(err, sql.ErrNoRows)
+	}
+	err = d.change(ctx, tx, func(c *change) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE subscribers SET confirmed_at = $1 WHERE tenant_id = $2 AND id = $3`, at, tenantID, subscriberID); err != nil {
+			return err
+		}
+		if err := c.act(ctx, k, ConsentConfirmed, "", at); err != nil {
+			return err
+		}
+		return newBook(tx, c).activate(ctx, k)
+	})
+	if err != nil {
+		return false, err
+	}
+	return true, d.notify(ctx, tx, Notice{NoticeDue, tenantID})
+}
