@@ -12,6 +12,26 @@ import (
 	"gatepost/screening"
 )
 
+// useProofs returns the sign-ups with what their proofs of work are worth.
+func (b *book) useProofs(ctx context.Context, signUps []SignUp) ([]SignUp, error) {
+	if !slices.ContainsFunc(signUps, func(s SignUp) bool { return s.Proof != "" }) {
+		return signUps, nil
+	}
+	used := slices.Clone(signUps) // a transaction may run again
+	order := make([]int, len(used))
+	for i := range order {
+		order[i] = i
+	}
+	// In the order of their ids, so that no two processes wait for each other.
+	slices.SortStableFunc(order, func(i, j int) int { return strings.Compare(used[i].Proof, used[j].Proof) })
+	for _, i := range order {
+		if err := b.useProof(ctx, &used[i]); err != nil {
+			return nil, err
+		}
+	}
+	return used, nil
+}
+
 // useProof has the person of a sign-up use their proof of work. One that somebody else has used
 // speaks against the sign-up.
 func (b *book) useProof(ctx context.Context, s *SignUp) error {
@@ -22,7 +42,7 @@ func (b *book) useProof(ctx context.Context, s *SignUp) error {
 		ON CONFLICT (id) DO UPDATE SET who = excluded.who WHERE used_proofs.who = excluded.who`, s.Proof, s.TenantID+" "+s.MAC, millis(s.ProofUntil))
 	err = changed(used, err, ErrConflict)
 	if errors.Is(err, ErrConflict) {
-		s.Held = append(slices.Clone(s.Held), screening.BadProof)
+		s.Held = append(slices.Clip(s.Held), screening.BadProof)
 		return nil
 	}
 	return err
@@ -148,8 +168,8 @@ func (d *Readers) ExpireScreening(ctx context.Context) error {
 		d.expireMany(ctx, now.Add(-reportsKept), `DELETE FROM form_reports WHERE id IN (SELECT id FROM form_reports WHERE at <= $1 LIMIT $2)`)))
 }
 
-// CheckCount is what a check did at a newsletter's form on a day.
-type CheckCount struct {
+// FindingCount is what a check did at a newsletter's form on a day.
+type FindingCount struct {
 	TenantID, NewsletterID string
 	Day                    time.Time // of UTC, when it began
 	Name                   string    // of the check; empty for all sign-ups that were looked at
@@ -157,17 +177,17 @@ type CheckCount struct {
 	Held                   int       // how many of those were held
 }
 
-// AddCheckCounts adds up what checks did. What is of a newsletter that is gone is left out.
-func (d *Readers) AddCheckCounts(ctx context.Context, counts []CheckCount) error {
+// AddFindings adds up what checks did. What is of a newsletter that is gone is left out.
+func (d *Readers) AddFindings(ctx context.Context, counts []FindingCount) error {
 	sorted := slices.Clone(counts) // by the key: so processes that add at once don't wait for each other in a ring
-	slices.SortFunc(sorted, func(a, b CheckCount) int {
+	slices.SortFunc(sorted, func(a, b FindingCount) int {
 		return cmp.Or(strings.Compare(a.NewsletterID, b.NewsletterID), a.Day.Compare(b.Day), strings.Compare(a.Name, b.Name))
 	})
 	return wrap("add what checks did", d.txCommitted(ctx, func(tx *sql.Tx) error { // it adds to what is there, whatever that is
 		for _, c := range sorted {
-			_, err := tx.ExecContext(ctx, `INSERT INTO check_counts (tenant_id, newsletter_id, day, name, found, held)
+			_, err := tx.ExecContext(ctx, `INSERT INTO finding_counts (tenant_id, newsletter_id, day, name, found, held)
 				SELECT n.tenant_id, n.id, $3, $4, $5, $6 FROM newsletters n WHERE n.tenant_id = $1 AND n.id = $2
-				ON CONFLICT (newsletter_id, day, name) DO UPDATE SET found = check_counts.found + excluded.found, held = check_counts.held + excluded.held`,
+				ON CONFLICT (newsletter_id, day, name) DO UPDATE SET found = finding_counts.found + excluded.found, held = finding_counts.held + excluded.held`,
 				c.TenantID, c.NewsletterID, millis(c.Day), c.Name, c.Found, c.Held)
 			if err != nil {
 				return err
@@ -177,16 +197,16 @@ func (d *Readers) AddCheckCounts(ctx context.Context, counts []CheckCount) error
 	}))
 }
 
-// CheckCounts returns what the checks did at a newsletter of the tenant's from the UTC day of a time
+// Findings returns what the checks did at a newsletter of the tenant's from the UTC day of a time
 // on, the latest day first.
-func (d *Readers) CheckCounts(ctx context.Context, tenantID, newsletterID string, from time.Time) ([]CheckCount, error) {
-	list, err := collect(ctx, d.read, func(row scanner) (CheckCount, error) {
-		c := CheckCount{TenantID: tenantID, NewsletterID: newsletterID}
+func (d *Readers) Findings(ctx context.Context, tenantID, newsletterID string, from time.Time) ([]FindingCount, error) {
+	list, err := collect(ctx, d.read, func(row scanner) (FindingCount, error) {
+		c := FindingCount{TenantID: tenantID, NewsletterID: newsletterID}
 		var day int64
 		err := row.Scan(&day, &c.Name, &c.Found, &c.Held)
 		c.Day = fromMillis(day)
 		return c, err
-	}, `SELECT day, name, found, held FROM check_counts WHERE tenant_id = $1 AND newsletter_id = $2 AND day >= $3 ORDER BY day DESC, name`, tenantID, newsletterID, dayOf(millis(from)))
+	}, `SELECT day, name, found, held FROM finding_counts WHERE tenant_id = $1 AND newsletter_id = $2 AND day >= $3 ORDER BY day DESC, name`, tenantID, newsletterID, dayOf(millis(from)))
 	return list, wrap("what checks did", err)
 }
 

@@ -90,7 +90,7 @@ func (s *Service) screened(ctx context.Context, n db.Newsletter, from Sender, up
 	if held {
 		s.bursts.Held(n.ID)
 	}
-	s.checks.add(n, now, v.Found, held)
+	s.findings.add(n, now, v.Found, held)
 	up.Held, up.Network = v.Held, facts.Network
 	up.Confirm = up.Confirm || v.Confirm
 	if facts.Proof.State == screening.ProofValid {
@@ -99,48 +99,48 @@ func (s *Service) screened(ctx context.Context, n db.Newsletter, from Sender, up
 	return up, nil
 }
 
-// checkKey is what is counted by that checks do.
-type checkKey struct {
+// findingKey is what is counted by that checks do.
+type findingKey struct {
 	tenantID, newsletterID string
 	day                    int64 // of UTC, in seconds
 	name                   string
 }
 
-// checkCounts counts what checks did since it was last stored. Its zero value is ready.
-type checkCounts struct {
+// findings counts what checks did since it was last stored. Its zero value is ready.
+type findings struct {
 	mu sync.Mutex
-	n  map[checkKey]found
+	n  map[findingKey]found
 }
 
 type found struct{ found, held int }
 
 // add counts a sign-up, and the checks that found something.
-func (c *checkCounts) add(n db.Newsletter, at time.Time, names []string, held bool) {
+func (c *findings) add(n db.Newsletter, at time.Time, names []string, held bool) {
 	of := found{found: 1}
 	if held {
 		of.held = 1
 	}
 	for _, name := range append([]string{""}, names...) {
-		c.put(checkKeyOf(n.TenantID, n.ID, at, name), of)
+		c.put(findingKeyOf(n.TenantID, n.ID, at, name), of)
 	}
 }
 
-func checkKeyOf(tenantID, newsletterID string, at time.Time, name string) checkKey {
-	return checkKey{tenantID, newsletterID, at.UTC().Truncate(24 * time.Hour).Unix(), name}
+func findingKeyOf(tenantID, newsletterID string, at time.Time, name string) findingKey {
+	return findingKey{tenantID, newsletterID, at.UTC().Truncate(24 * time.Hour).Unix(), name}
 }
 
-func (c *checkCounts) put(k checkKey, more found) {
+func (c *findings) put(k findingKey, more found) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.n == nil {
-		c.n = map[checkKey]found{}
+		c.n = map[findingKey]found{}
 	}
 	is := c.n[k]
 	c.n[k] = found{is.found + more.found, is.held + more.held}
 }
 
 // take returns what was counted, and begins anew.
-func (c *checkCounts) take() map[checkKey]found {
+func (c *findings) take() map[findingKey]found {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	taken := c.n
@@ -148,28 +148,28 @@ func (c *checkCounts) take() map[checkKey]found {
 	return taken
 }
 
-// addCheckCounts stores what was counted. What can't be stored now is counted on.
-func (s *Service) addCheckCounts(ctx context.Context) {
-	taken := s.checks.take()
+// addFindings stores what was counted. What can't be stored now is counted on.
+func (s *Service) addFindings(ctx context.Context) {
+	taken := s.findings.take()
 	if len(taken) == 0 {
 		return
 	}
-	var counts []db.CheckCount
+	var counts []db.FindingCount
 	for k, n := range taken {
-		counts = append(counts, db.CheckCount{TenantID: k.tenantID, NewsletterID: k.newsletterID, Day: time.Unix(k.day, 0), Name: k.name, Found: n.found, Held: n.held})
+		counts = append(counts, db.FindingCount{TenantID: k.tenantID, NewsletterID: k.newsletterID, Day: time.Unix(k.day, 0), Name: k.name, Found: n.found, Held: n.held})
 	}
-	if err := s.store.AddCheckCounts(ctx, counts); err != nil {
+	if err := s.store.AddFindings(ctx, counts); err != nil {
 		s.log.ErrorContext(ctx, "adding up what checks did failed", "error", err)
 		for k, n := range taken {
-			s.checks.put(k, n)
+			s.findings.put(k, n)
 		}
 	}
 }
 
-// CheckCounts returns what the checks did at a newsletter's form in the last 30 days, the latest
+// Findings returns what the checks did at a newsletter's form in the last 30 days, the latest
 // first. What this process counted within the last minute isn't in it.
-func (s *Service) CheckCounts(ctx context.Context, n db.Newsletter) ([]db.CheckCount, error) {
-	return s.store.CheckCounts(ctx, n.TenantID, n.ID, s.now().Add(-numbersFor))
+func (s *Service) Findings(ctx context.Context, n db.Newsletter) ([]db.FindingCount, error) {
+	return s.store.Findings(ctx, n.TenantID, n.ID, s.now().Add(-numbersFor))
 }
 
 // domains knows of domains whether they take mail.
@@ -307,7 +307,7 @@ func (s *Service) lookUp(ctx context.Context, d db.DueDomain) error {
 			s.wake(w.TenantID)
 		}
 		if slices.Contains(still, screening.NoMail) {
-			s.checks.put(checkKeyOf(w.TenantID, w.NewsletterID, s.now(), screening.NoMail), found{1, 1})
+			s.findings.put(findingKeyOf(w.TenantID, w.NewsletterID, s.now(), screening.NoMail), found{1, 1})
 		}
 		if err := store.EndDomainWait(ctx, d.Name, w, still); err != nil {
 			return err

@@ -34,7 +34,7 @@ CREATE TABLE domain_waits (
 CREATE INDEX domain_waits_by_subscriber ON domain_waits (tenant_id, subscriber_id);
 
 -- What each check did, by the UTC day. No row leads to anybody.
-CREATE TABLE check_counts (
+CREATE TABLE finding_counts (
   tenant_id     TEXT NOT NULL,
   newsletter_id TEXT NOT NULL REFERENCES newsletters (id) ON DELETE CASCADE,
   day           BIGINT NOT NULL,
@@ -56,7 +56,7 @@ CREATE INDEX form_reports_by_newsletter ON form_reports (newsletter_id);
 
 -- +goose Down
 DROP TABLE form_reports;
-DROP TABLE check_counts;
+DROP TABLE finding_counts;
 DROP TABLE domain_waits;
 DROP TABLE mail_domains;
 DROP TABLE used_proofs;
