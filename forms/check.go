@@ -20,6 +20,9 @@ const (
 	AddressKey = "address_as"    // how the address is to be spelled, of somebody who was asked
 )
 
+// OwnKeys are all of them.
+var OwnKeys = []string{ConsentKey, VersionKey, ProofKey, TimeKey, TrapKey, AddressKey}
+
 // Sent is what came, by the keys of fields.
 type Sent map[string]input.Value
 

@@ -161,3 +161,8 @@ func (s *Service) learn(ctx context.Context, tenantID, slug string, change func(
 		}
 	}
 }
+
+// Report stores what a reader says of a newsletter's form, for the operator.
+func (s *Service) Report(ctx context.Context, n db.Newsletter, why string) error {
+	return s.store.AddFormReport(ctx, n.TenantID, n.ID, why)
+}
