@@ -60,6 +60,9 @@ type Store interface {
 	DomainStore
 	AddFindings(ctx context.Context, counts []db.FindingCount) error
 	Findings(ctx context.Context, tenantID, newsletterID string, from time.Time) ([]db.FindingCount, error)
+	Holds(ctx context.Context, tenantID string, q db.HoldQuery) (list []db.Hold, total int, err error)
+	HoldOf(ctx context.Context, tenantID, subscriberID string) (db.Hold, error)
+	RejectHolds(ctx context.Context, tenantID string, ids []string, actor string) (done int, err error)
 	AddFormReport(ctx context.Context, tenantID, newsletterID, why string) error
 	SetReaderRules(ctx context.Context, tenantID, id string, revision int64, r db.ReaderRules) error
 	NewsletterBySlug(ctx context.Context, slug string) (db.Newsletter, error)
