@@ -84,10 +84,12 @@ func (r Rules) allows(email string) bool {
 	return inList(DomainOf(email), func(d string) bool { return slices.Contains(r.Allowed, d) })
 }
 
-// disposable reports whether an address is of a service for throw-away addresses.
+// disposable reports whether an address is of a service for throw-away addresses. The list has
+// domains that are slips of well-known ones as well: people are asked about these.
 func (r Rules) disposable(email string) bool {
 	domain := DomainOf(email)
-	return inList(domain, func(d string) bool { return isListed(d) || slices.Contains(r.Domains, d) }) && !r.allows(email)
+	listed := inList(domain, isListed) && Suggest(email) == "" || inList(domain, func(d string) bool { return slices.Contains(r.Domains, d) })
+	return listed && !r.allows(email)
 }
 
 // inList reports whether a domain or one above it is listed. Of the last label alone nothing is

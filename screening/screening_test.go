@@ -64,6 +64,7 @@ func TestChecks(t *testing.T) {
 		"a throw-away address below a listed one":  {func(f *Facts) { f.Email = "x@a.b.mailinator.com" }, on, Disposable, true},
 		"a throw-away address that is allowed":     {func(f *Facts) { f.Email = "x@a.mailinator.com" }, Rules{On: true, Allowed: []string{"mailinator.com"}}, "", false},
 		"a throw-away address that an admin added": {func(f *Facts) { f.Email = "x@own.example" }, Rules{On: true, Domains: []string{"own.example"}}, Disposable, true},
+		"a slip, which is listed too":              {func(f *Facts) { f.Email = "x@gmial.com" }, on, "", false},
 		"only the end is alike":                    {func(f *Facts) { f.Email = "x@mailinator.com.example" }, on, "", false},
 		"an alias that protects privacy":           {func(f *Facts) { f.Email = "x@duck.com" }, on, "", false},
 		"a domain without mail":                    {func(f *Facts) { f.Mail = DomainRefuses }, on, NoMail, true},
