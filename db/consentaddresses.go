@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Address is from where somebody agreed: what the tenant keeps of it, and for how long, it chooses.
-type Address struct {
+// Origin is from where somebody agreed: what the tenant keeps of it, and for how long, it chooses.
+type Origin struct {
 	IP        string
 	UserAgent string
 }
 
 // keepAddress stores from where a subscriber agreed at a time, where the tenant keeps that.
 func (b *book) keepAddress(ctx context.Context, s SignUp, id string) error {
-	if s.From == (Address{}) {
+	if s.From == (Origin{}) {
 		return nil
 	}
 	_, err := b.tx.ExecContext(ctx, `INSERT INTO consent_addresses (tenant_id, subscriber_id, at, ip, user_agent) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,

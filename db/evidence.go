@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Confirmation is a mail with a link to confirm that somebody got, and what became of it.
-type Confirmation struct {
+// ConfirmationMail is a mail with a link to confirm that somebody got, and what became of it.
+type ConfirmationMail struct {
 	MadeAt    time.Time // and sent within moments
 	OpenedAt  time.Time // first, perhaps by a mail scanner; zero when never
 	PressedAt time.Time // the button; zero when never
 }
 
-// Confirmations returns the links to confirm that one of the tenant's subscribers got, the earliest first.
-func (d *Watch) Confirmations(ctx context.Context, tenantID, subscriberID string) ([]Confirmation, error) {
-	all, err := collect(ctx, d.read, func(row scanner) (c Confirmation, err error) {
+// ConfirmationMails returns the links to confirm that one of the tenant's subscribers got, the earliest first.
+func (d *Watch) ConfirmationMails(ctx context.Context, tenantID, subscriberID string) ([]ConfirmationMail, error) {
+	all, err := collect(ctx, d.read, func(row scanner) (c ConfirmationMail, err error) {
 		var made, opened, pressed int64
 		err = row.Scan(&made, &opened, &pressed)
 		c.MadeAt, c.OpenedAt, c.PressedAt = fromMillis(made), fromMillis(opened), fromMillis(pressed)

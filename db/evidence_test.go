@@ -12,10 +12,10 @@ func TestEvidenceOfAConsent(t *testing.T) {
 	now := signUp("a/1", "x").At
 	d.now = func() time.Time { return now }
 	s := signUp("a/1", "jane@example.com")
-	s.Shown, s.Page, s.From = Presentation{Box: true, Button: "Join", Newsletter: "News", Sender: "Contoso", Language: "de"}, "https://contoso.example/news", Address{"192.0.2.7", "Browser/1"}
+	s.Shown, s.Page, s.From = Presentation{Box: true, Button: "Join", Newsletter: "News", Sender: "Contoso", Language: "de"}, "https://contoso.example/news", Origin{"192.0.2.7", "Browser/1"}
 	id := add(t, d, s)[0]
 	again := s
-	again.At, again.Shown.Button, again.Page, again.From = s.At.Add(time.Hour), "Sign up", "", Address{}
+	again.At, again.Shown.Button, again.Page, again.From = s.At.Add(time.Hour), "Sign up", "", Origin{}
 	add(t, d, again)
 	h, err := d.History(t.Context(), "a", id)
 	if err != nil || len(h.Consents) != 2 {
@@ -24,7 +24,7 @@ func TestEvidenceOfAConsent(t *testing.T) {
 	if c := h.Consents[1]; c.Shown != s.Shown || c.Page != s.Page || c.From != s.From || c.Act != ConsentGiven || c.Repeated {
 		t.Errorf("the first: %+v", c)
 	}
-	if c := h.Consents[0]; c.Shown != again.Shown || c.Page != "" || c.From != (Address{}) || !c.Repeated {
+	if c := h.Consents[0]; c.Shown != again.Shown || c.Page != "" || c.From != (Origin{}) || !c.Repeated {
 		t.Errorf("the second: %+v", c)
 	}
 	wantN(t, d, 2, `SELECT count(*) FROM wordings WHERE text = 'I agree.'`) // of two ways to show it

@@ -43,11 +43,11 @@ func (d *Readers) Suppressions(ctx context.Context) ([]Suppression, error) {
 	return all, wrap("suppressions", err)
 }
 
-// Suppress remembers that an address left which is kept no more, unless that is known.
-func (d *Readers) Suppress(ctx context.Context, s Suppression) error {
+// RestoreSuppression remembers that an address left which is kept no more, unless that is known.
+func (d *Readers) RestoreSuppression(ctx context.Context, s Suppression) error {
 	_, err := d.exec(ctx, `INSERT INTO suppressions (tenant_id, mac, newsletter_id, since, how) SELECT id, CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS BIGINT), CAST($5 AS TEXT)
 		FROM tenants WHERE id = $1 ON CONFLICT (tenant_id, mac, newsletter_id) DO NOTHING`, s.TenantID, s.MAC, s.NewsletterID, millis(s.Since), s.How)
-	return wrap("suppress", err)
+	return wrap("restore a suppression", err)
 }
 
 // Address is an address of a tenant, with when it was first signed up for one of its newsletters.

@@ -141,7 +141,7 @@ func (d *Work) leaveListed(ctx context.Context, tx *sql.Tx, l *SuppressionList, 
 		if len(people) == 0 {
 			continue
 		}
-		if _, err := d.leaveAll(ctx, tx, people, Leaving{At: d.now(), How: LeftByList, Actor: l.Actor}); err != nil {
+		if _, err := d.leaveAll(ctx, tx, people, Leaving{At: d.now(), How: LeftByList, Actor: l.Actor}, l.NewsletterID == ""); err != nil {
 			return err
 		}
 	}

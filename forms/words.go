@@ -92,6 +92,16 @@ const (
 	FailedUnreadable Word = "failed: unreadable"
 	FailedBusy       Word = "failed: busy"
 	FailedSomehow    Word = "failed somehow"
+	TrapLabel        Word = "trap label"
+	DidYouMean       Word = "did you mean"
+	AsTyped          Word = "as typed"
+	AsMeant          Word = "as meant"
+	ReportForm       Word = "report form"
+	ReportText       Word = "report text"
+	ReportWhy        Word = "report why"
+	ReportSend       Word = "report send"
+	ReportedTitle    Word = "reported title"
+	ReportedText     Word = "reported text"
 )
 
 // The words of confirmation: of the mail and of the pages behind its link.
@@ -143,8 +153,8 @@ const (
 	LeftAllText      Word = "left all text"
 	LeftMore         Word = "left more"
 	SignUpAgain      Word = "sign up again"
-	DamagedLinkTitle Word = "damaged link title"
-	DamagedLinkText  Word = "damaged link text"
+	NotThereTitle    Word = "not there title"
+	NotThereText     Word = "not there text"
 )
 
 // The sentences of errors.

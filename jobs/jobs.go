@@ -63,6 +63,7 @@ type Store interface {
 	ExpireSessions(ctx context.Context) error
 	ExpireReaderMails(ctx context.Context) error
 	Readers
+	ExpireScreening(ctx context.Context) error
 }
 
 // Config is what the jobs work with. All is required but the Mailer, without
@@ -213,7 +214,7 @@ func (w *sweepWorker) Timeout(*river.Job[sweepJob]) time.Duration { return 4 * t
 // Work puts away what has expired, and seals anew what outdated keys have sealed.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
 	err := errors.Join(w.store.SweepVault(ctx), w.store.ExpireMails(ctx), w.store.ForgetAddresses(ctx), w.store.ExpireIncidents(ctx), w.store.FollowCauses(ctx), w.store.ExpireSessions(ctx),
-		w.store.ExpireReaderMails(ctx), resume(ctx, w.store, w.log), w.store.ResumeLists(ctx))
+		w.store.ExpireReaderMails(ctx), w.store.ExpireScreening(ctx), resume(ctx, w.store, w.log), w.store.ResumeLists(ctx))
 	unopened, resealing := w.keys.Reseal(ctx, nil)
 	if unopened > 0 {
 		w.log.ErrorContext(ctx, "rows can't be opened with any key, and keep an old key from being retired", "rows", unopened)

@@ -22,7 +22,7 @@ type Eraser interface {
 	EraseLapsed(ctx context.Context, suppression func(tenantID, emailKey string) string) (more bool, err error)
 	ErasureReceipts(ctx context.Context) ([]db.ErasureReceipt, error)
 	Suppressions(ctx context.Context) ([]db.Suppression, error)
-	Suppress(ctx context.Context, s db.Suppression) error
+	RestoreSuppression(ctx context.Context, s db.Suppression) error
 	Addresses(ctx context.Context, tenantID, after string, limit int) ([]db.Address, error)
 }
 
@@ -166,7 +166,7 @@ func (s *Service) Replay(ctx context.Context, r io.Reader) (done Replayed, err e
 			}
 			erased[line.Tenant][line.Erased] = line.At
 		default:
-			if err := s.store.Suppress(ctx, db.Suppression{TenantID: line.Tenant, NewsletterID: line.Newsletter, MAC: line.Suppressed, Since: line.At, How: db.LeftHow(line.How)}); err != nil {
+			if err := s.store.RestoreSuppression(ctx, db.Suppression{TenantID: line.Tenant, NewsletterID: line.Newsletter, MAC: line.Suppressed, Since: line.At, How: db.LeftHow(line.How)}); err != nil {
 				return done, err
 			}
 			done.Suppressed++

@@ -34,7 +34,7 @@ func TestErasingAPerson(t *testing.T) {
 	}
 	b.submit(erase, "way-sfdc", "delete", "why", "They asked us, jane@reader.test", "sure", "ERASE").to(erased)
 
-	b.get("/subscribers/"+id).is(404)
+	b.get("/subscribers/" + id).is(404)
 	for _, path := range []string{"/edit", "/data", "/data.json", "/erase", "/leave"} {
 		b.get("/subscribers/" + id + path).is(404)
 	}

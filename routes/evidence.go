@@ -25,7 +25,7 @@ func (s *server) consentRecord(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	mails, err := s.Health.Confirmations(ctx, tenant, sub.ID)
+	mails, err := s.Health.ConfirmationMails(ctx, tenant, sub.ID)
 	if err != nil {
 		return err
 	}

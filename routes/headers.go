@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/newsletter"
 	"gatepost/static"
 
 	"github.com/gofiber/fiber/v2"
@@ -67,7 +68,9 @@ func (s *server) alone(c *fiber.Ctx) {
 }
 
 // isReaderLink reports whether a page is behind a link of a mail to a reader.
-func isReaderLink(c *fiber.Ctx) bool { return strings.HasPrefix(c.Path(), "/confirm/") }
+func isReaderLink(c *fiber.Ctx) bool {
+	return strings.HasPrefix(c.Path(), "/confirm/") || strings.HasPrefix(c.Path(), newsletter.UnsubscribePath)
+}
 
 func isPublic(c *fiber.Ctx) bool {
 	return slices.ContainsFunc([]string{"/signup/", static.Prefix, static.EmbedPrefix}, func(prefix string) bool { return strings.HasPrefix(c.Path(), prefix) })

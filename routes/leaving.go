@@ -162,7 +162,7 @@ func (s *server) retryOptOuts(c *fiber.Ctx) error {
 }
 
 // receipts tell what leaving and coming back owed the CRMs, and what became of it.
-func (s *server) receipts(c *fiber.Ctx, all []db.OptOut) (moments []views.Moment) {
+func (s *server) optOuts(c *fiber.Ctx, all []db.OptOut) (moments []views.Moment) {
 	for _, o := range all {
 		p := s.words(c)
 		if d, ok := s.destinationOf(c, o.DestinationID); ok {

@@ -26,7 +26,7 @@ import (
 type PersonStore interface {
 	Subscriber(ctx context.Context, tenantID, id string) (db.Subscriber, error)
 	History(ctx context.Context, tenantID, subscriberID string) (db.History, error)
-	Confirmations(ctx context.Context, tenantID, subscriberID string) ([]db.Confirmation, error)
+	ConfirmationMails(ctx context.Context, tenantID, subscriberID string) ([]db.ConfirmationMail, error)
 	Retry(ctx context.Context, key db.DestinationKey, subscriberID, actor string) (bool, error)
 	Dismiss(ctx context.Context, key db.DestinationKey, subscriberID, actor, note string) (bool, error)
 	Return(ctx context.Context, tenantID, subscriberID, actor string) (bool, error)
@@ -50,6 +50,9 @@ func (s *server) person(c *fiber.Ctx) error {
 	}
 	page := views.PersonPage{Page: s.page(c, nameOf(sub), views.NavSubscribers), Person: views.Subscriber{ID: sub.ID, Email: sub.Email,
 		FirstName: sub.FirstName, LastName: sub.LastName, Newsletter: sub.Newsletter, Status: viewState(s.words(c), sub.Status.Info()), SignedUpAt: sub.CreatedAt}}
+	if page.HeldFor, err = s.heldWords(c, sub.ID); err != nil {
+		return err
+	}
 	page.Letter = s.plainNewsletter(db.Newsletter{Name: sub.Newsletter, Slug: sub.NewsletterSlug, State: sub.NewsletterState})
 	all := s.destinations(c)
 	page.Several = len(all) > 1
@@ -135,7 +138,7 @@ func (s *server) story(c *fiber.Ctx, h db.History, newsletter string, form forms
 	for _, e := range h.Corrections {
 		all = append(all, correction(e))
 	}
-	all = append(all, s.receipts(c, h.OptOuts)...)
+	all = append(all, s.optOuts(c, h.OptOuts)...)
 	for _, c := range h.Consents {
 		if c.Act != db.ConsentWithdrawn { // which is told with what became of it
 			all = append(all, consent(c, newsletter, form))

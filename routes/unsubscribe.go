@@ -41,7 +41,7 @@ func (s *server) unsubscribeForm(c *fiber.Ctx) error {
 	if l.Status == db.Left {
 		return render(c, http.StatusOK, views.SignupMessage(leftPage(c, l, false)))
 	}
-	return render(c, http.StatusOK, views.Unsubscribe(unsubscribePage(c, l, false)))
+	return render(c, http.StatusOK, views.Unsubscribe(s.unsubscribePage(c, l, false)))
 }
 
 // unsubscribe handles POST /unsubscribe/{token}: the form of the page, or what a mail program sends
@@ -59,8 +59,8 @@ func (s *server) unsubscribe(c *fiber.Ctx) error {
 			return err
 		}
 		return sendNothing(c)
-	case l.Status != db.Left && !pressed(c, views.LeaveDo):
-		return render(c, http.StatusOK, views.Unsubscribe(unsubscribePage(c, l, true)))
+	case l.Status != db.Left && !s.pressedByPerson(c, l.Subscriber.ID):
+		return render(c, http.StatusOK, views.Unsubscribe(s.unsubscribePage(c, l, true)))
 	}
 	all := field(c, "of") == "all"
 	if err := s.Newsletters.Leave(c.UserContext(), l, db.Leaving{How: db.LeftByLink, Why: readWhy(c)}, all); err != nil {
@@ -77,26 +77,16 @@ func sendNothing(c *fiber.Ctx) error { return c.Status(http.StatusOK).SendString
 
 // notLeaving answers who has a link by which nobody can leave: it is damaged, or they are gone.
 func (s *server) notLeaving(c *fiber.Ctx, err error) error {
-	l := preferred(c)
-	status, heading, text, icon := http.StatusOK, forms.NotOnListTitle, forms.NotOnListText, "check"
 	switch {
 	case errors.Is(err, newsletter.ErrToken):
-		status, heading, text, icon = http.StatusNotFound, forms.DamagedLinkTitle, forms.DamagedLinkText, "search"
+		return s.deadLink(c)
 	case !errors.Is(err, db.ErrNotFound):
 		return err
 	}
-	page := views.SignupMessagePage{PublicPage: unknownPage(c, l), Title: l.Say(heading), Icon: icon, Heading: l.Say(heading), Text: l.Say(text)}
-	return render(c, status, views.SignupMessage(page))
-}
-
-// preferred is the language that a browser asks for, where no newsletter says one.
-func preferred(c *fiber.Ctx) forms.Language {
-	var offered []string
-	for _, l := range forms.Languages {
-		offered = append(offered, string(l.Code))
-	}
-	c.Vary(fiber.HeaderAcceptLanguage)
-	return forms.Language(c.AcceptsLanguages(offered...))
+	l := browserLanguage(c)
+	heading := l.Say(forms.NotThereTitle)
+	page := views.SignupMessagePage{PublicPage: unknownPage(c, l), Title: heading, Icon: "check", Heading: heading, Text: l.Say(forms.NotThereText)}
+	return render(c, http.StatusOK, views.SignupMessage(page))
 }
 
 // whys are the reasons that readers may choose. They are kept in English, for the tenant.
@@ -122,11 +112,11 @@ func readWhy(c *fiber.Ctx) string {
 }
 
 // unsubscribePage is the page with the button; unsure says that nobody knows whether it was pressed.
-func unsubscribePage(c *fiber.Ctx, l newsletter.Leaver, unsure bool) views.UnsubscribePage {
+func (s *server) unsubscribePage(c *fiber.Ctx, l newsletter.Leaver, unsure bool) views.UnsubscribePage {
 	n := l.Newsletter
 	in, public := forms.Language(n.Page.Language), publicPage(c, n)
 	p := views.UnsubscribePage{PublicPage: public, Title: in.Say(forms.LeaveTitle, "newsletter", n.Name), Text: in.Say(forms.LeaveText, "email", masked(l.Email)),
-		Action: c.Path(), What: in.Say(forms.LeaveWhat), Why: in.Say(forms.LeaveWhy), Optional: in.Say(forms.Optional), Button: in.Say(forms.LeaveButton),
+		Action: c.Path(), Opened: s.stamp(c, l.Subscriber.ID), What: in.Say(forms.LeaveWhat), Why: in.Say(forms.LeaveWhy), Optional: in.Say(forms.Optional), Button: in.Say(forms.LeaveButton),
 		Of: []views.ReaderOption{{Value: "one", Label: in.Say(forms.LeaveOne, "newsletter", n.Name), Chosen: true}, {Value: "all", Label: in.Say(forms.LeaveAll, "organisation", n.TenantName)}}}
 	p.Note = views.ReaderField{Kind: views.AreaField, Name: "note", Label: in.Say(forms.WhyOwnWords), Optional: p.Optional}
 	if unsure {

@@ -1,12 +1,13 @@
 package views
 
-// UnsubscribePage is for Unsubscribe. Its form posts do (the button's own, LeaveDo), of (one or
+// UnsubscribePage is for Unsubscribe. Its form posts press (the button's own), opened, of (one or
 // all), why (a code), note and, where it is asked for, sure to Action.
 type UnsubscribePage struct {
 	PublicPage
 	Title   string
 	Text    string
 	Action  string
+	Opened  string // when the page was opened, to be sent back
 	What    string // above Of
 	Of      []ReaderOption
 	Why     string // above Reasons, with Optional beside it
@@ -18,6 +19,3 @@ type UnsubscribePage struct {
 
 	Optional string
 }
-
-// LeaveDo is what a form sends when its button was pressed, and doesn't when a program sent it.
-const LeaveDo = "unsubscribe"
