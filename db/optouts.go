@@ -337,18 +337,18 @@ func (d *base) noteOptOuts(ctx context.Context, tx *sql.Tx, key DestinationKey, 
 	return nil
 }
 
-// RefusedOptOuts counts what a destination's CRM refused of what is owed to it.
+// RefusedOptOuts counts what a destination's CRM refused of what leaving owes it.
 func (d *Outbox) RefusedOptOuts(ctx context.Context, key DestinationKey) (n int, err error) {
-	err = d.read.QueryRowContext(ctx, `SELECT count(*) FROM opt_outs WHERE tenant_id = $1 AND destination_id = $2 AND outcome = 'refused'`, key.TenantID, key.DestinationID).Scan(&n)
+	err = d.read.QueryRowContext(ctx, `SELECT count(*) FROM opt_outs WHERE tenant_id = $1 AND destination_id = $2 AND outcome = 'refused' AND what <> 'back'`, key.TenantID, key.DestinationID).Scan(&n)
 	return n, wrap("refused opt-outs", err)
 }
 
-// RetryOptOuts has a destination's CRM asked again for what it refused, unless that is asked for anew already, and returns how many
+// RetryOptOuts has a destination's CRM asked again for what RefusedOptOuts counts, unless that is asked for anew already, and returns how many
 // those are.
 func (d *Outbox) RetryOptOuts(ctx context.Context, key DestinationKey) (n int, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE opt_outs SET outcome = '', ended_at = 0, due_at = $3, tries = 0, code = '', detail = ''
-			WHERE tenant_id = $1 AND destination_id = $2 AND outcome = 'refused'
+			WHERE tenant_id = $1 AND destination_id = $2 AND outcome = 'refused' AND what <> 'back'
 				AND NOT EXISTS (SELECT 1 FROM opt_outs e WHERE e.tenant_id = opt_outs.tenant_id AND e.subscriber_id = opt_outs.subscriber_id AND e.destination_id = opt_outs.destination_id
 					AND e.what = opt_outs.what AND e.subscription = opt_outs.subscription AND e.id <> opt_outs.id AND (e.ended_at = 0 OR e.id > opt_outs.id))`,
 			key.TenantID, key.DestinationID, millis(d.now()))
