@@ -35,14 +35,14 @@ var keptInMemory = map[string]string{
 		ratelimit.Limits.counts`,
 	aSecond:    `auth.APIKeys.known newsletter.Service.known`,
 	logged:     `identity.Vault.otherApps`,
-	costsACall: `crm/connect.findings.all crm/hubspot.Shared.portals crm/salesforce.Shapes.orgs crm/wire.RefusedTokens.tokens crm/zoho.Shared.tokens delivery.Dispatcher.paces delivery.Dispatcher.vain`,
+	costsACall: `crm/connect.findings.all crm/hubspot.Shared.portals crm/salesforce.Shapes.hidden crm/salesforce.Shapes.orgs crm/wire.RefusedTokens.tokens crm/zoho.Shared.tokens delivery.Dispatcher.paces delivery.Dispatcher.vain`,
 	halfLeft:   `crm/zoho.Shared.orgs crm/zoho.account.spent`,
 	constant: `newsletter.consents routes.defaultLabels routes.purposeNames routes.sourceNames routes.stateWords routes.typeNames
 		crm/mapping.expected crm/mapping.fits crm/mapping.typeNames crm/mapping.types crm/hubspot.access crm/hubspot.codes crm/hubspot.types crm/salesforce.types crm/zoho.types crm/salesforce.access crm/salesforce.codes crm/salesforce.refused crm/zoho.access crm/zoho.codes crm/zoho.editions crm/zoho.refused auth.commonWords auth.favourites auth.lines auth.neighbours auth.tooEasy cli.makesDatabase cli.mendedBy cli.onlyReads
 		cli.letter.peaks cli.variables delivery.ranks delivery.recordFates identity.EventMeanings identity.Service.AskParams identity.Service.Includes identity.Service.Params identity.Vault.services identity.endOfCode identity.flagOf
-		routes.acts routes.callStatus routes.columnNames routes.completionFailures routes.failures routes.framingFields routes.jsonSentences routes.lookOf routes.notUndone routes.recordFates routes.refusals routes.replicationWords seal.registry.kinds zones.atlas.byName zones.atlas.byRegion zones.loaded`,
+		routes.acts routes.callStatus routes.columnNames routes.completionFailures routes.failures routes.framingFields routes.jsonSentences routes.lookOf routes.notUndone routes.optedOutWords routes.receiptTitles routes.recordFates routes.refusals routes.replicationWords seal.registry.kinds zones.atlas.byName zones.atlas.byRegion zones.loaded`,
 	ofOneCall: `crm/mapping.Record.Own crm/mapping.Record.Written crm/mapping.Row.Values crm/mapping.SignUp.Facts crm/mapping.SignUp.Values delivery.mapped.forms delivery.mapped.keys delivery.mapped.own delivery.mapped.read
-		cli.pairsFlag.at cli.pastMaker.contact cli.readers.taken cli.receipts.sums crm/hubspot.contact.Properties crm/hubspot.fault.Context crm/hubspot.input.Properties crm/hubspot.reason.Context crm/hubspot.rounds.next crm/salesforce.part.Headers crm/zoho.place.read delivery.batch.found identity.APIAnswer.Header identity.APIRequest.Header identity.AuthorizationRequest.Params identity.AuthorizeRequest.Params identity.answer.userinfo incidents.look.lasting
+		cli.pairsFlag.at cli.pastMaker.contact cli.readers.taken cli.receipts.sums crm/hubspot.contact.Properties crm/hubspot.fault.Context crm/hubspot.input.Properties crm/hubspot.reason.Context crm/hubspot.rounds.next crm/salesforce.part.Headers delivery.batch.found delivery.person.optedOut identity.APIAnswer.Header identity.APIRequest.Header identity.AuthorizationRequest.Params identity.AuthorizeRequest.Params identity.answer.userinfo incidents.look.lasting
 		routes.authorizationRequest.Params routes.callAnswer.Headers routes.callRequest.Headers routes.callRequest.Query routes.credential.Native routes.problemDocument.Errors`,
 }
 
