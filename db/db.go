@@ -35,6 +35,7 @@ type DB struct {
 	*Authorizations
 	*Readers
 	*Outbox
+	*OptOuts
 	*Watch
 	*Work
 }
@@ -55,6 +56,8 @@ type (
 	Readers struct{ *base }
 	// Outbox is what is on its way into the CRM.
 	Outbox struct{ *base }
+	// OptOuts are what leaving does in the CRMs.
+	OptOuts struct{ *base }
 	// Watch is what somebody is shown or told: health, history, usage, incidents.
 	Watch struct{ *base }
 	// Work is what is done step by step: actions for many, mails, the end of tenants and users.
@@ -79,7 +82,7 @@ type base struct {
 
 func newDB(e engine) *DB {
 	b := &base{engine: e, counter: e.counter(), now: e.now, batch: ActionBatch, counted: CountedSubscribers}
-	return &DB{b, &People{b}, &Keys{b}, &Services{b}, &Vault{b}, &Authorizations{b}, &Readers{b}, &Outbox{b}, &Watch{b}, &Work{b}}
+	return &DB{b, &People{b}, &Keys{b}, &Services{b}, &Vault{b}, &Authorizations{b}, &Readers{b}, &Outbox{b}, &OptOuts{b}, &Watch{b}, &Work{b}}
 }
 
 // Postgres reports whether where is the URL of a PostgreSQL database, and not a path.

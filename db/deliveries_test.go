@@ -159,6 +159,7 @@ func TestWhoLeftIsDueToBeLookedUp(t *testing.T) {
 	d.now = func() time.Time { return now }
 	ids := add(t, d, signUp("a/1", "one@example.com"), signUp("a/1", "two@example.com"), signUp("a/2", "two@example.com"), signUp("b/1", "two@example.com"))
 	l := leased(t, d)
+	unless(t, d.SetOnLeaving(ctx, first("a"), OnLeaving{})) // owes nothing
 	if err := d.MarkSent(ctx, l, []Sending{{SubscriberID: ids[0]}, {SubscriberID: ids[1]}}, now.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}

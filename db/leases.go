@@ -43,7 +43,7 @@ func (d *Outbox) ReleaseLease(ctx context.Context, l Lease) error {
 // underLease runs fn in a transaction that holds, and prolongs, the lease. It
 // returns ErrLost without running fn when the lease went to somebody else, or the tenant has
 // no such destination, any more at least.
-func (d *Outbox) underLease(ctx context.Context, l Lease, fn func(*sql.Tx) error) error {
+func (d *base) underLease(ctx context.Context, l Lease, fn func(*sql.Tx) error) error {
 	return d.tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE leases SET until = $1 WHERE name = $2 AND owner = $3
 			AND EXISTS (SELECT 1 FROM destinations t WHERE t.tenant_id = $4 AND t.id = $5 AND t.removed_at = 0)`,

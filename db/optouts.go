@@ -171,7 +171,7 @@ func (c *change) oweTakingBack(ctx context.Context, tenantID, subscriberID strin
 
 // DueOptOuts returns up to limit of what is owed to a destination's CRM and is due, what has been due for longest
 // first.
-func (d *Outbox) DueOptOuts(ctx context.Context, key DestinationKey, limit int) ([]OptOut, error) {
+func (d *OptOuts) DueOptOuts(ctx context.Context, key DestinationKey, limit int) ([]OptOut, error) {
 	all, err := collect(ctx, d.read, scanOptOut, `SELECT `+optOutColumns+` FROM opt_outs e
 		WHERE e.tenant_id = $1 AND e.destination_id = $2 AND e.ended_at = 0 AND e.due_at <= $3 ORDER BY e.due_at, e.id LIMIT $4`,
 		key.TenantID, key.DestinationID, millis(d.now()), limit)
@@ -181,7 +181,7 @@ func (d *Outbox) DueOptOuts(ctx context.Context, key DestinationKey, limit int) 
 // BeginOptOuts is called just before a CRM is asked for what is owed to it, in the org that is connected. It returns
 // those of all that it is to be asked for, and notes that it is. Of the others it is known what became of them
 // without asking, which is written down. It returns ErrLost when the lease is gone.
-func (d *Outbox) BeginOptOuts(ctx context.Context, l Lease, all []OptOut, orgID string) (begun []OptOut, err error) {
+func (d *OptOuts) BeginOptOuts(ctx context.Context, l Lease, all []OptOut, orgID string) (begun []OptOut, err error) {
 	err = d.underLease(ctx, l, func(tx *sql.Tx) error {
 		begun = nil
 		stand, err := d.openOptOuts(ctx, tx, l.DestinationKey, all)
@@ -252,7 +252,7 @@ func (d *base) openOptOuts(ctx context.Context, tx *sql.Tx, key DestinationKey, 
 
 // EndOptOuts stores what became of opt-outs, or of those without an Outcome that they failed: Tries, DueAt, Code and Detail,
 // and whether they may be done all the same. It returns ErrLost when the lease is gone.
-func (d *Outbox) EndOptOuts(ctx context.Context, l Lease, all []OptOut) error {
+func (d *OptOuts) EndOptOuts(ctx context.Context, l Lease, all []OptOut) error {
 	return wrap("end opt-outs", d.underLease(ctx, l, func(tx *sql.Tx) error {
 		return d.endOptOuts(ctx, tx, l.DestinationKey, all)
 	}))
@@ -337,18 +337,18 @@ func (d *base) noteOptOuts(ctx context.Context, tx *sql.Tx, key DestinationKey, 
 	return nil
 }
 
-// RefusedOptOuts counts what a destination's CRM refused of what is owed to it.
-func (d *Outbox) RefusedOptOuts(ctx context.Context, key DestinationKey) (n int, err error) {
-	err = d.read.QueryRowContext(ctx, `SELECT count(*) FROM opt_outs WHERE tenant_id = $1 AND destination_id = $2 AND outcome = 'refused'`, key.TenantID, key.DestinationID).Scan(&n)
+// RefusedOptOuts counts what a destination's CRM refused of what leaving owes it.
+func (d *OptOuts) RefusedOptOuts(ctx context.Context, key DestinationKey) (n int, err error) {
+	err = d.read.QueryRowContext(ctx, `SELECT count(*) FROM opt_outs WHERE tenant_id = $1 AND destination_id = $2 AND outcome = 'refused' AND what <> 'back'`, key.TenantID, key.DestinationID).Scan(&n)
 	return n, wrap("refused opt-outs", err)
 }
 
-// RetryOptOuts has a destination's CRM asked again for what it refused, unless that is asked for anew already, and returns how many
+// RetryOptOuts has a destination's CRM asked again for what RefusedOptOuts counts, unless that is asked for anew already, and returns how many
 // those are.
-func (d *Outbox) RetryOptOuts(ctx context.Context, key DestinationKey) (n int, err error) {
+func (d *OptOuts) RetryOptOuts(ctx context.Context, key DestinationKey) (n int, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE opt_outs SET outcome = '', ended_at = 0, due_at = $3, tries = 0, code = '', detail = ''
-			WHERE tenant_id = $1 AND destination_id = $2 AND outcome = 'refused'
+			WHERE tenant_id = $1 AND destination_id = $2 AND outcome = 'refused' AND what <> 'back'
 				AND NOT EXISTS (SELECT 1 FROM opt_outs e WHERE e.tenant_id = opt_outs.tenant_id AND e.subscriber_id = opt_outs.subscriber_id AND e.destination_id = opt_outs.destination_id
 					AND e.what = opt_outs.what AND e.subscription = opt_outs.subscription AND e.id <> opt_outs.id AND (e.ended_at = 0 OR e.id > opt_outs.id))`,
 			key.TenantID, key.DestinationID, millis(d.now()))

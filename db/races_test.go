@@ -2302,6 +2302,7 @@ func races() []race {
 		{"leaveOne enterAll", "came back and signed up again", func(t *testing.T, d *DB) duel {
 			l, signUps, ids := d.waiting(t, 1)
 			unless(t, left(t, l.TenantID, ids[0])(d))
+			signUps[0].CanMail = true // who had left is to confirm
 			return duel{func(d *DB) error { _, err := d.Return(t.Context(), l.TenantID, ids[0], "ann"); return err }, addOne(t, signUps[0]), func(one, other error) {
 				both(t, one, other)
 				d.agrees(t, l.TenantID, Sums{New: 1, Repeated: 1, Waiting: 1})

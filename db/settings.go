@@ -71,7 +71,7 @@ func parseSubscriptions(joined string) map[string]string {
 
 // SetOnLeaving stores what leaving does in a destination's CRM. ErrNotFound: there is no such destination, or a newsletter
 // isn't the tenant's.
-func (d *Outbox) SetOnLeaving(ctx context.Context, key DestinationKey, l OnLeaving) error {
+func (d *OptOuts) SetOnLeaving(ctx context.Context, key DestinationKey, l OnLeaving) error {
 	return wrap("set what leaving does", d.tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE destinations SET leaving = $3, take_back = $4 WHERE tenant_id = $1 AND id = $2 AND removed_at = 0`,
 			key.TenantID, key.DestinationID, map[bool]string{false: "nothing"}[l.Flag], bit(l.TakeBack))
@@ -107,7 +107,7 @@ type Choice struct {
 }
 
 // SubscriptionTypes returns what SaveSubscriptionTypes stored last; ErrNotFound when there is no such destination.
-func (d *Outbox) SubscriptionTypes(ctx context.Context, key DestinationKey) (s SubscriptionTypes, err error) {
+func (d *OptOuts) SubscriptionTypes(ctx context.Context, key DestinationKey) (s SubscriptionTypes, err error) {
 	var stored string
 	err = d.read.QueryRowContext(ctx, `SELECT subscription_types FROM destinations WHERE tenant_id = $1 AND id = $2 AND removed_at = 0`, key.TenantID, key.DestinationID).Scan(&stored)
 	if err == nil && stored != "" {
@@ -118,7 +118,7 @@ func (d *Outbox) SubscriptionTypes(ctx context.Context, key DestinationKey) (s S
 
 // SaveSubscriptionTypes stores the kinds of e-mail that a destination's CRM keeps apart. ErrNotFound: there is no such
 // destination.
-func (d *Outbox) SaveSubscriptionTypes(ctx context.Context, key DestinationKey, s SubscriptionTypes) error {
+func (d *OptOuts) SaveSubscriptionTypes(ctx context.Context, key DestinationKey, s SubscriptionTypes) error {
 	res, err := d.exec(ctx, `UPDATE destinations SET subscription_types = $3 WHERE tenant_id = $1 AND id = $2 AND removed_at = 0`, key.TenantID, key.DestinationID, mustJSON(s))
 	return wrap("save kinds of e-mail", changed(res, err, ErrNotFound))
 }

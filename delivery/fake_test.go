@@ -49,6 +49,7 @@ type fakeCRM struct {
 	hook        func(on string)
 	optedOut    map[string]bool // by record and subscription
 	optOuts     [][]crm.OptOut  // each call's
+	lasting     bool            // opt-outs of all e-mail
 }
 
 func newCRM() *fakeCRM {
@@ -60,7 +61,7 @@ func (c *fakeCRM) Target() crm.Target {
 }
 
 func (c *fakeCRM) Provider() *crm.Provider {
-	return &crm.Provider{Service: "fake", Name: "Fake", Batch: c.batch, OptOuts: &crm.OptOuts{Flag: "No mail", Subscription: "kind"}, Settles: crm.SettlingTime{One: 10 * time.Second, Many: 2 * time.Minute, Full: 200}}
+	return &crm.Provider{Service: "fake", Name: "Fake", Batch: c.batch, OptOuts: &crm.OptOuts{Flag: "No mail", Subscription: "kind", Lasting: c.lasting}, Settles: crm.SettlingTime{One: 10 * time.Second, Many: 2 * time.Minute, Full: 200}}
 }
 
 func (c *fakeCRM) CheckUp(context.Context) ([]crm.Check, error) {

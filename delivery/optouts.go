@@ -106,14 +106,16 @@ func (p *payment) of(kinds ...db.OptOutKind) (all []*db.OptOut) {
 // setMarks sets the marks of records, and takes them back. One whose record isn't there is
 // looked for by the address: it may have become another one, as a lead becomes a contact.
 func (p *payment) setMarks(ctx context.Context) {
-	due := p.of(db.OptOutAll, db.OptOutOne, db.OptOutBack)
-	if p.crm.Provider().OptOuts == nil {
-		for _, o := range due {
+	keeps := p.crm.Provider().OptOuts
+	for _, o := range p.of(db.OptOutAll, db.OptOutOne, db.OptOutBack) {
+		switch {
+		case keeps == nil:
 			o.Outcome = db.OptOutNothing
+		case keeps.Lasting && o.What == db.OptOutBack && o.Subscription == "":
+			o.Outcome, o.Code = db.OptOutRefused, crm.NoOptOut
 		}
-		return
 	}
-	gone := p.askFor(ctx, due)
+	gone := p.askFor(ctx, p.of(db.OptOutAll, db.OptOutOne, db.OptOutBack))
 	if len(gone) == 0 || p.stop != nil {
 		return
 	}

@@ -311,6 +311,23 @@ func TestAMarkIsTakenBack(t *testing.T) {
 	}
 }
 
+// Where an opt-out from all e-mail is the person's alone to take back, that is said, and the CRM isn't asked.
+func TestAMarkThatLasts(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	c.lasting = true
+	h.onLeaving(db.OnLeaving{Flag: true, TakeBack: true})
+	d := h.dispatcher(crms{"a": c})
+	id, record := h.delivered(d, c, "a/1", "jane@example.com")
+	h.leaves(id)
+	takes(d, "a")
+	h.comesBack(id)
+	takes(d, "a")
+	h.wantOwed(id, "all set", "back refusedno_opt_out")
+	if len(c.optOuts) != 1 || !c.optedOut[record] {
+		t.Errorf("asked %v", c.optOuts)
+	}
+}
+
 // What somebody did in the CRM is seen by the look-up that is made anyway, and never changed.
 func TestAnOptOutInTheCRMIsTold(t *testing.T) {
 	h, c := newHouse(t, "a"), newCRM()

@@ -37,7 +37,7 @@ func (p LeavingPage) backHint() string {
 
 // refused says how many marks were refused.
 func (p LeavingPage) refused() string {
-	return p.Card.Name + " refused to note for " + count(p.Refused, "person", "people") + " that they left, or came back. Each one’s page says why."
+	return p.Card.Name + " refused to note for " + count(p.Refused, "person", "people") + " that they left. Each one’s page says why."
 }
 
 // kindHint says when a newsletter that is a kind of e-mail of its own counts.
