@@ -27,11 +27,12 @@ type SignUp struct {
 	FormVersion  int          // of the form that was shown
 	At           time.Time
 
-	MAC     string   // of EmailKey, by which the tenant's suppressions know it; empty where none are asked
-	Confirm bool     // somebody new is to confirm by mail
-	CanMail bool     // mails can be sent
-	Held    []string // names of the checks for which somebody is to decide first
-	Network string   // MAC of where it came from; empty where nobody knows
+	MAC         string    // of EmailKey, by which the tenant's suppressions know it; empty where none are asked
+	Confirm     bool      // somebody new is to confirm by mail
+	CanMail     bool      // mails can be sent
+	ConfirmedAt time.Time // when they confirmed, as whoever hands it on says; zero where nobody says so
+	Held        []string  // names of the checks for which somebody is to decide first
+	Network     string    // MAC of where it came from; empty where nobody knows
 }
 
 // Presentation is what was shown with the words that somebody agreed to. It is stored once for
@@ -243,12 +244,29 @@ func (b *book) arrive(ctx context.Context, s SignUp, id string, state State, wor
 	b.fresh = append(b.fresh, fresh{s.TenantID, id})
 	b.change.tally.add(s.place(id, state), 1)
 	switch state {
+	case Active:
+		return b.stated(ctx, s, known{place: s.place(id, state)})
 	case Unconfirmed:
 		return b.askToConfirm(ctx, s, id)
 	case OnHold:
 		return b.hold(ctx, s, id, wording, "")
 	}
 	return nil
+}
+
+// confirmedElsewhere is how somebody confirmed of whom whoever hands on their sign-up says so.
+const confirmedElsewhere = "stated"
+
+// stated keeps that somebody confirmed elsewhere, as whoever hands on their sign-up says.
+func (b *book) stated(ctx context.Context, s SignUp, k known) error {
+	if s.ConfirmedAt.IsZero() {
+		return nil
+	}
+	at := millis(s.ConfirmedAt)
+	if _, err := b.tx.ExecContext(ctx, `UPDATE subscribers SET confirmed_at = $1 WHERE tenant_id = $2 AND id = $3`, at, k.tenantID, k.id); err != nil {
+		return err
+	}
+	return b.change.act(ctx, k, ConsentConfirmed, confirmedElsewhere, at)
 }
 
 // put stores the subscriber with what was agreed to; of one that is there

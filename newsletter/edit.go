@@ -44,6 +44,7 @@ const (
 type Settings struct {
 	Name, Slug string
 	Page       db.PublicPage
+	Readers    db.ReaderRules // of a new newsletter: those of one that is there have a form of their own
 }
 
 // Check returns the settings as they are to be stored, or a sentence for each field that is
@@ -202,7 +203,7 @@ func (s *Service) Of(ctx context.Context, tenantID, slug string) (db.Newsletter,
 // Add stores a new newsletter of the tenant's, as Check has returned its settings, and returns its id. It
 // gives ErrSlugTaken, and db.ErrNotFound for a tenant that is closed.
 func (s *Service) Add(ctx context.Context, tenantID string, set Settings) (id string, err error) {
-	id, err = s.store.AddNewsletter(ctx, db.NewNewsletter{TenantID: tenantID, Slug: set.Slug, Name: set.Name, Consent: fmt.Sprintf(consents[forms.Language(set.Page.Language)], set.Name), Page: set.Page})
+	id, err = s.store.AddNewsletter(ctx, db.NewNewsletter{TenantID: tenantID, Slug: set.Slug, Name: set.Name, Consent: fmt.Sprintf(consents[forms.Language(set.Page.Language)], set.Name), Page: set.Page, Readers: set.Readers})
 	return id, s.edited(err)
 }
 
@@ -211,6 +212,12 @@ func (s *Service) Add(ctx context.Context, tenantID string, set Settings) (id st
 // and db.ErrNotFound.
 func (s *Service) SaveSettings(ctx context.Context, n db.Newsletter, set Settings, logo *db.Logo, noLogo bool) error {
 	return s.edited(s.store.EditNewsletter(ctx, n.TenantID, n.ID, n.Revision, db.NewsletterEdit{Name: set.Name, Slug: set.Slug, Page: set.Page, Logo: logo, NoLogo: noLogo}))
+}
+
+// SaveReaders stores how a newsletter takes readers; n is the newsletter as whoever sets it saw it. It gives ErrChanged,
+// and db.ErrNotFound.
+func (s *Service) SaveReaders(ctx context.Context, n db.Newsletter, rules db.ReaderRules) error {
+	return s.edited(s.store.SetReaderRules(ctx, n.TenantID, n.ID, n.Revision, rules))
 }
 
 // SetState opens, pauses or archives a newsletter.
