@@ -34,6 +34,7 @@ func (p *program) newsletterCommand() *cobra.Command {
 	add.Flags().StringVar(&set.Name, "name", "", "name for readers (required)")
 	add.Flags().StringVar(&set.Page.Sender, "sender", "", "who sends it (default: the tenant's name)")
 	add.Flags().StringVar(&set.Page.Language, "language", string(forms.English), "of the public pages: "+languageCodes())
+	add.Flags().BoolVar(&set.Readers.Confirm, "confirm", false, "ask readers to confirm by e-mail, which needs a mail server")
 	_ = add.MarkFlagRequired("tenant")
 	_ = add.MarkFlagRequired("name")
 	var of, output string

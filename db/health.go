@@ -103,7 +103,7 @@ type Consent struct {
 	Page     string            // address of the page with the form; empty where nobody knows
 	Act      ConsentAct        // given, unless it says otherwise
 	How      LeftHow           // of one that was withdrawn
-	From     Origin           // from where, as long as the tenant keeps it
+	From     Origin            // from where, as long as the tenant keeps it
 	Repeated bool              // the address was there already
 	Version  int               // of the form that was shown
 	Replaced map[string]string // values of before that the sign-up replaced, by the ids of fields

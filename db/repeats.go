@@ -110,6 +110,9 @@ func (b *book) repeatOnce(ctx context.Context, s SignUp, k known, becomes State,
 	b.change.become(k.place, becomes, "")
 	switch {
 	case becomes == Active:
+		if err := b.stated(ctx, s, k); err != nil {
+			return err
+		}
 		return b.deliverAgain(ctx, k, at)
 	case s.Source == SourceImport:
 		return nil

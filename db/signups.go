@@ -29,12 +29,13 @@ type SignUp struct {
 	FormVersion  int          // of the form that was shown
 	At           time.Time
 
-	MAC     string   // of EmailKey, by which the tenant's suppressions know it; empty where none are asked
-	Confirm bool     // somebody new is to confirm by mail
-	CanMail bool     // mails can be sent
-	Held    []string // names of the checks for which somebody is to decide first
-	Network string   // MAC of where it came from; empty where nobody knows
-	From    Origin  // from where, where the tenant keeps it
+	MAC         string    // of EmailKey, by which the tenant's suppressions know it; empty where none are asked
+	Confirm     bool      // somebody new is to confirm by mail
+	CanMail     bool      // mails can be sent
+	ConfirmedAt time.Time // when they confirmed, as whoever hands it on says; zero where nobody says so
+	Held        []string  // names of the checks for which somebody is to decide first
+	Network     string    // MAC of where it came from; empty where nobody knows
+	From        Origin    // from where, where the tenant keeps it
 
 	Proof      string    // id of a proof of work, which nobody else may use; empty for none
 	ProofUntil time.Time // it is valid
@@ -256,12 +257,29 @@ func (b *book) arrive(ctx context.Context, s SignUp, id string, state State, wor
 		return err
 	}
 	switch state {
+	case Active:
+		return b.stated(ctx, s, known{place: s.place(id, state)})
 	case Unconfirmed:
 		return b.askToConfirm(ctx, s, id)
 	case OnHold:
 		return b.hold(ctx, s, id, wording, "")
 	}
 	return nil
+}
+
+// confirmedElsewhere is how somebody confirmed of whom whoever hands on their sign-up says so.
+const confirmedElsewhere = "stated"
+
+// stated keeps that somebody confirmed elsewhere, as whoever hands on their sign-up says.
+func (b *book) stated(ctx context.Context, s SignUp, k known) error {
+	if s.ConfirmedAt.IsZero() {
+		return nil
+	}
+	at := millis(s.ConfirmedAt)
+	if _, err := b.tx.ExecContext(ctx, `UPDATE subscribers SET confirmed_at = $1 WHERE tenant_id = $2 AND id = $3`, at, k.tenantID, k.id); err != nil {
+		return err
+	}
+	return b.change.act(ctx, k, ConsentConfirmed, confirmedElsewhere, at)
 }
 
 // put stores the subscriber with what was agreed to; of one that is there

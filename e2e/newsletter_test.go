@@ -29,6 +29,7 @@ func TestOwnNewsletter(t *testing.T) {
 		v.enter()
 		v.connect()
 		v.makeNewsletter("Garden letters", "garden-letters")
+		v.withoutConfirmation("garden-letters")
 		for _, f := range ownFormFields {
 			v.addField(f)
 		}
@@ -64,6 +65,16 @@ func (v *visitor) makeNewsletter(name, slug string) {
 	v.fill("URL name", slug)
 	v.press("Create newsletter")
 	v.heading(name)
+}
+
+// withoutConfirmation has readers be on the list as soon as they sign up, and comes back to the form.
+func (v *visitor) withoutConfirmation(slug string) {
+	v.t.Helper()
+	v.open("/newsletters/" + slug + "/settings")
+	v.step(v.page.GetByLabel("Ask readers to confirm by e-mail").Uncheck(), "have nobody asked")
+	v.press("Save confirmation")
+	v.says("as soon as they sign up")
+	v.open("/newsletters/" + slug)
 }
 
 // addField adds a field to the form that is open.

@@ -288,3 +288,21 @@ func TestOutboxThatIsStopped(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Nobody gets a mail who is not to get one any more.
+func TestOutboxSendsNothingThatIsDropped(t *testing.T) {
+	s := listen(t, false)
+	w := newReaders(t, s.to(t, ""))
+	w.signUps(2)
+	var id string
+	if err := w.store.Writer().QueryRow(`SELECT id FROM subscribers WHERE email = 'reader0@example.com'`).Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.Confirm(t.Context(), w.tenant, id, w.store.Now()); err != nil {
+		t.Fatal(err)
+	}
+	w.turn(true)
+	if got := w.states(); got != "1 dropped 0 after 0, 1 sent 0 after 1" || len(s.mails()) != 1 || s.mails()[0].to != "reader1@example.com" {
+		t.Errorf("%s, %d mails", got, len(s.mails()))
+	}
+}

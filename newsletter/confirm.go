@@ -2,11 +2,42 @@ package newsletter
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"time"
 
 	"gatepost/db"
+	"gatepost/input"
 	"gatepost/seal"
 )
+
+// What an admin may choose as terms, in days.
+const (
+	mostConfirmDays = 30
+	mostKeepDays    = 365
+)
+
+// CheckConfirm returns rules with how somebody confirms, as an admin typed it, or a sentence for each
+// field that is not in order: confirm_days and keep_days.
+func CheckConfirm(r db.ReaderRules, confirm bool, confirmDays, keepDays string) (clean db.ReaderRules, wrong map[string]string) {
+	wrong = map[string]string{}
+	days := func(field, typed string, most int) int {
+		n, err := strconv.Atoi(input.Word(typed))
+		if err != nil || n < 1 || n > most {
+			wrong[field] = fmt.Sprintf("Please enter a number of days, from 1 to %d.", most)
+		}
+		return n
+	}
+	r.Confirm = confirm
+	r.ConfirmDays, r.KeepDays = days("confirm_days", confirmDays, mostConfirmDays), days("keep_days", keepDays, mostKeepDays)
+	if len(wrong) == 0 && r.KeepDays < r.ConfirmDays {
+		wrong["keep_days"] = "This has to be at least as long as the link works."
+	}
+	return r, wrong
+}
+
+// Confirms reports whether who signs up for a newsletter is asked by mail.
+func (s *Service) Confirms(n db.Newsletter) bool { return s.mail && n.Readers.Confirm }
 
 // ConfirmStore keeps the links by which people confirm. *db.DB is one, and documents the methods.
 type ConfirmStore interface {

@@ -45,12 +45,14 @@ const (
 type Settings struct {
 	Name, Slug string
 	Page       db.PublicPage
-	Readers    db.ReaderRules // of a newsletter that is made
+	Readers    db.ReaderRules // of a new newsletter: those of one that is there have a form of their own
 }
 
 // NewRules is how a newsletter that is made in the portal takes readers, until an admin says
-// something else.
-func NewRules() db.ReaderRules { return db.ReaderRules{Screening: screening.Defaults()} }
+// something else. mail says whether mails can be sent.
+func NewRules(mail bool) db.ReaderRules {
+	return db.ReaderRules{Confirm: mail, Screening: screening.Defaults()}
+}
 
 // Check returns the settings as they are to be stored, or a sentence for each field that is
 // not in order.
@@ -217,6 +219,12 @@ func (s *Service) Add(ctx context.Context, tenantID string, set Settings) (id st
 // and db.ErrNotFound.
 func (s *Service) SaveSettings(ctx context.Context, n db.Newsletter, set Settings, logo *db.Logo, noLogo bool) error {
 	return s.edited(s.store.EditNewsletter(ctx, n.TenantID, n.ID, n.Revision, db.NewsletterEdit{Name: set.Name, Slug: set.Slug, Page: set.Page, Logo: logo, NoLogo: noLogo}))
+}
+
+// SaveReaders stores how a newsletter takes readers; n is the newsletter as whoever sets it saw it. It gives ErrChanged,
+// and db.ErrNotFound.
+func (s *Service) SaveReaders(ctx context.Context, n db.Newsletter, rules db.ReaderRules) error {
+	return s.edited(s.store.SetReaderRules(ctx, n.TenantID, n.ID, n.Revision, rules))
 }
 
 // SetState opens, pauses or archives a newsletter.

@@ -43,9 +43,16 @@ const (
 // Came is how a sign-up came, beside what was filled in.
 type Came struct {
 	Source    Source
-	Page      string // address of the page with the form, without its query; empty where nobody knows
-	Confirmed bool   // who hands it on says that the person confirmed it already
-	Sender    Sender // who sent it, as far as that is known
+	Page      string    // address of the page with the form, without its query; empty where nobody knows
+	Confirmed Confirmed // who hands it on says that the person confirmed it already
+	Sender    Sender    // who sent it, as far as that is known
+}
+
+// Confirmed is when and with which words somebody confirmed elsewhere; the zero value is that nobody
+// says so.
+type Confirmed struct {
+	At    time.Time
+	Words string
 }
 
 // MACs makes keyed digests; *seal.MACs does.
@@ -217,6 +224,9 @@ func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, came C
 	if f.words == "" { // of somebody who works there
 		f.words, f.version = n.Form.Consent.Words, n.Form.Version
 	}
+	if came.Confirmed.Words != "" {
+		f.words, f.shown = came.Confirmed.Words, db.Presentation{}
+	}
 	key := strings.ToLower(f.email)
 	var from db.Origin
 	if n.AddressDays > 0 {
@@ -227,7 +237,7 @@ func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, came C
 		Email: f.email, EmailKey: key,
 		FirstName: f.firstName, LastName: f.lastName,
 		Consent: f.words, Shown: f.shown, Page: came.Page, Source: string(came.Source), At: s.now(), Fields: f.fields, FormVersion: f.version,
-		MAC: s.suppressionMAC(n.TenantID, key), Confirm: n.Readers.Confirm && !came.Confirmed, CanMail: s.mail, From: from,
+		MAC: s.suppressionMAC(n.TenantID, key), Confirm: n.Readers.Confirm && came.Confirmed.At.IsZero(), ConfirmedAt: came.Confirmed.At, CanMail: s.mail, From: from,
 	})
 	if err != nil {
 		return "", err

@@ -2,10 +2,15 @@ package routes
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
+	"time"
+	"unicode/utf8"
 
 	"gatepost/db"
 	"gatepost/forms"
+	"gatepost/input"
 	"gatepost/newsletter"
 
 	"github.com/gofiber/fiber/v2"
@@ -27,11 +32,11 @@ func (s *server) apiSignUp(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	clean, err := s.handedOn(c, n)
+	clean, confirmed, err := s.handedOn(c, n)
 	if err != nil {
 		return err
 	}
-	if _, err := s.Newsletters.SignUp(c.UserContext(), n, clean, newsletter.Came{Source: newsletter.FromAPI, Sender: newsletter.Sender{Key: true}}); err != nil {
+	if _, err := s.Newsletters.SignUp(c.UserContext(), n, clean, newsletter.Came{Source: newsletter.FromAPI, Confirmed: confirmed, Sender: newsletter.Sender{Key: true}}); err != nil {
 		return err
 	}
 	return c.Status(http.StatusAccepted).JSON(fiber.Map{"status": "received"})
@@ -47,25 +52,64 @@ func (s *server) newsletterOfKey(c *fiber.Ctx) (db.Newsletter, error) {
 	return n, err
 }
 
-// handedOn reads and checks what a reader sent to the server. It is checked for a newsletter
-// that is closed too, so that a mistake of the server's is told while it is made.
-func (s *server) handedOn(c *fiber.Ctx, n db.Newsletter) (clean newsletter.Checked, err error) {
+// What a server says of somebody who has confirmed with it.
+const (
+	confirmedAtKey    = "confirmed_at"
+	confirmedWordsKey = "confirmed_words"
+)
+
+// handedOn reads and checks what a reader sent to the server, and what the server says of it. It
+// is checked for a newsletter that is closed too, so that a mistake of the server's is told while
+// it is made.
+func (s *server) handedOn(c *fiber.Ctx, n db.Newsletter) (clean newsletter.Checked, confirmed newsletter.Confirmed, err error) {
 	if isForm(mediaType(c)) {
-		return clean, fiber.ErrUnsupportedMediaType
+		return clean, confirmed, fiber.ErrUnsupportedMediaType
 	}
-	sent, err := decodeSignup(c, n.Form)
+	fields := input.Fields{Known: func(name string) bool { return n.Form.Knows(name) || ofServer(n, name) }}
+	err = decodeReadersJSON(c, &fields)
+	sent := forms.Sent(fields.Values)
 	if name, sentence := aboutJSON(err); name != "" {
-		return clean, fieldsError{name: sentence}
+		return clean, confirmed, fieldsError{name: sentence}
 	} else if err != nil {
-		return clean, invalidBody(err, "an object with the fields of the form")
+		return clean, confirmed, invalidBody(err, "an object with the fields of the form")
 	}
 	shown, err := s.Newsletters.FormShown(c.UserContext(), n, sent.Text(forms.VersionKey))
 	if err != nil {
-		return clean, err
+		return clean, confirmed, err
 	}
+	confirmed, wrong := s.confirmedElsewhere(n, sent)
 	clean, problems := newsletter.CheckForm(n, shown, sent)
-	if len(problems) > 0 {
-		return clean, fieldsError(problems.In(forms.English))
+	maps.Copy(wrong, problems.In(forms.English))
+	if len(wrong) > 0 {
+		return clean, confirmed, fieldsError(wrong)
 	}
-	return clean, nil
+	return clean, confirmed, nil
+}
+
+// ofServer reports whether a name is what a server says of a sign-up: none that a field of the
+// newsletter's form has.
+func ofServer(n db.Newsletter, name string) bool {
+	return (name == confirmedAtKey || name == confirmedWordsKey) && !n.Form.Knows(name)
+}
+
+// confirmedElsewhere is what a server says of when, and with which words, somebody confirmed, or a
+// sentence for each field that is not in order. One needs the other.
+func (s *server) confirmedElsewhere(n db.Newsletter, sent forms.Sent) (confirmed newsletter.Confirmed, wrong fieldsError) {
+	wrong = fieldsError{}
+	if !ofServer(n, confirmedAtKey) || !ofServer(n, confirmedWordsKey) {
+		return confirmed, wrong
+	}
+	at, words := sent.Text(confirmedAtKey), sent.Text(confirmedWordsKey)
+	if at == "" && words == "" {
+		return confirmed, wrong
+	}
+	var err error
+	if confirmed.At, err = time.Parse(time.RFC3339, at); err != nil || confirmed.At.After(s.Now().Add(time.Minute)) || confirmed.At.Year() < 1990 {
+		wrong[confirmedAtKey] = "This has to be when they confirmed, as 2026-11-30T12:00:00Z."
+	}
+	confirmed.Words, err = input.Lines(words)
+	if n := utf8.RuneCountInString(confirmed.Words); err != nil || n == 0 || n > forms.MostWords {
+		wrong[confirmedWordsKey] = fmt.Sprintf("This has to be the words that they confirmed with, at most %d characters.", forms.MostWords)
+	}
+	return confirmed, wrong
 }

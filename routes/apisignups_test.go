@@ -77,6 +77,46 @@ func TestAKeyHandsOnSignUps(t *testing.T) {
 	send(key, "contoso-weekly", fine).is(409, "closed")
 }
 
+// Who signs somebody up by a key has them asked by mail, or says when and with which words they
+// confirmed.
+func TestAKeySaysWhoHasConfirmed(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t, mailing)
+	a.put(`UPDATE newsletters SET readers = '{"confirm":true}' WHERE slug = 'contoso-weekly'`)
+	key := a.key([]string{"contoso"}, nil, auth.SignUp)
+	send := func(body string) answer {
+		t.Helper()
+		return a.call(key, "POST", "/newsletters/{newsletter}/subscribers", "/newsletters/contoso-weekly/subscribers", body)
+	}
+	for body, field := range map[string]string{
+		`{"email":"j@reader.example","confirmed_at":"2026-01-02T03:04:05Z"}`:                          "confirmed_words",
+		`{"email":"j@reader.example","confirmed_words":"Yes."}`:                                       "confirmed_at",
+		`{"email":"j@reader.example","confirmed_words":"Yes.","confirmed_at":"yesterday"}`:            "confirmed_at",
+		`{"email":"j@reader.example","confirmed_words":"Yes.","confirmed_at":7}`:                      "confirmed_at",
+		`{"email":"j@reader.example","confirmed_words":"Yes.","confirmed_at":"2999-01-02T03:04:05Z"}`: "confirmed_at",
+	} {
+		got := send(body).is(422, "invalid")
+		if errors, _ := got.fields["errors"].(map[string]any); errors[field] == nil {
+			t.Errorf("%s: nothing is said of %s: %s", body, field, got.text)
+		}
+	}
+	send(`{"email":"asked@reader.example","confirmed_at":null,"confirmed_words":null}`).is(202, "")
+	send(`{"email":"sure@reader.example","confirmed_at":"2026-01-02T03:04:05+01:00","confirmed_words":"Yes, weekly."}`).is(202, "")
+	for email, want := range map[string]string{"asked": "unconfirmed", "sure": "active"} {
+		if n := a.count(`SELECT count(*) FROM subscribers WHERE email = $1 AND state = $2`, email+"@reader.example", want); n != 1 {
+			t.Errorf("%s isn't %s", email, want)
+		}
+	}
+	if n := a.count(`SELECT count(*) FROM consents c JOIN wordings w ON w.id = c.wording_id JOIN subscribers s ON s.id = c.subscriber_id
+		WHERE c.act = 'confirmed' AND c.how = 'stated' AND c.at = 1767319445000 AND s.confirmed_at = c.at AND w.text = 'Yes, weekly.'`); n != 1 {
+		t.Error("what was stated isn't kept")
+	}
+	send(`{"email":"asked@reader.example","confirmed_at":"2026-01-02T03:04:05Z","confirmed_words":"Yes."}`).is(202, "")
+	if n := a.count(`SELECT count(*) FROM subscribers WHERE state = 'active' AND confirmed_at > 0`); n != 2 {
+		t.Errorf("%d have confirmed", n)
+	}
+}
+
 // The script for other sites stays at its address, for any of them to check.
 func TestEmbedScript(t *testing.T) {
 	t.Parallel()

@@ -235,3 +235,71 @@ type failingConfirmations struct{ *db.DB }
 func (failingConfirmations) Confirmation(context.Context, string) (db.Confirmation, error) {
 	return db.Confirmation{}, errors.New("disk I/O error")
 }
+
+// A newsletter that confirms answers everybody alike, and sends nobody anywhere until they have
+// confirmed. Those who work there set how, and who makes a newsletter gets it where mails can be sent.
+func TestConfirmationIsSet(t *testing.T) {
+	t.Parallel()
+	w := open(t, mailing)
+	b := w.as(john, "contoso")
+	settings := func() page {
+		t.Helper()
+		return b.get("/newsletters/contoso-weekly/settings").is(200, "Confirmation by e-mail")
+	}
+	save := func(confirm, days, keep string) page {
+		t.Helper()
+		return b.submit("/newsletters/contoso-weekly/confirmation", "revision", settings().hidden("revision"), "confirm", confirm, "confirm_days", days, "keep_days", keep)
+	}
+	for _, tt := range []struct{ days, keep, says string }{{"0", "30", "from 1 to 30"}, {"x", "30", "from 1 to 30"}, {"31", "40", "from 1 to 30"}, {"7", "366", "from 1 to 365"}, {"7", "", "from 1 to 365"}, {"7", "6", "at least as long"}} {
+		p := save("on", tt.days, tt.keep).is(422, tt.says)
+		if tt.days != "" && !strings.Contains(p.body, `value="`+tt.days+`"`) {
+			t.Errorf("%v: what was typed is gone", tt)
+		}
+	}
+	b.submit("/newsletters/contoso-weekly/confirmation", "revision", "77", "confirm", "on", "confirm_days", "7", "keep_days", "30").is(409, "Somebody else has changed")
+	save("on", "3", "20").to("/newsletters/contoso-weekly/settings")
+	settings().is(200, "confirm by e-mail", `value="3"`, `value="20"`, "checked")
+	reader := w.browser()
+	var answers []string
+	for _, email := range []string{"new@example.com", "new@example.com", "known@example.com"} {
+		if email == "known@example.com" {
+			if _, err := w.news.Confirm(t.Context(), w.tenant("contoso").ID, w.someone("contoso", email), w.news.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := reader.do(http.MethodPost, formPage, form("email", email), "Content-Type", formType, "Accept", "application/json")
+		answers = append(answers, p.body)
+		reader.do(http.MethodPost, formPage, form("email", email), "Content-Type", formType).to(formPage + "/thanks")
+	}
+	if answers[0] != answers[1] || answers[0] != answers[2] || !strings.Contains(answers[0], "an e-mail with a link is on its way") {
+		t.Errorf("answered %q", answers)
+	}
+	reader.get(formPage+"/thanks").is(200, "Please check your inbox", "look in the spam folder")
+	if n := w.count(`SELECT count(*) FROM reader_mails m JOIN subscribers s ON s.id = m.subscriber_id WHERE s.email = 'new@example.com' AND s.state = 'unconfirmed'`); n != 1 {
+		t.Errorf("%d mails", n)
+	}
+	if n := w.count(`SELECT count(*) FROM reader_mails`); n != 2 { // one was queued for who has confirmed since
+		t.Errorf("%d mails in all", n)
+	}
+	b.submit("/newsletters", "name", "News of today", "slug", "today", "sender", "", "language", "en").to("/newsletters/today")
+	if n := w.count(`SELECT count(*) FROM newsletters WHERE slug = 'today' AND readers LIKE '%"confirm":true%'`); n != 1 {
+		t.Error("a new newsletter doesn't confirm")
+	}
+}
+
+// Where no mail can be sent, nobody waits for one.
+func TestConfirmationWithoutMail(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	if _, err := w.news.Writer().Exec(`UPDATE newsletters SET readers = '{"confirm":true}' WHERE slug = 'contoso-weekly'`); err != nil {
+		t.Fatal(err)
+	}
+	b := w.as(john, "contoso")
+	b.get("/newsletters/contoso-weekly/settings").is(200, "sends no e-mail")
+	w.browser().do(http.MethodPost, formPage, form("email", "jane@example.com"), "Content-Type", formType).to(formPage + "/thanks")
+	w.browser().get(formPage+"/thanks").is(200, "You are signed up")
+	b.submit("/newsletters", "name", "News of today", "slug", "today", "sender", "", "language", "en").to("/newsletters/today")
+	if n := w.count(`SELECT (SELECT count(*) FROM subscribers WHERE state <> 'active') + (SELECT count(*) FROM newsletters WHERE slug = 'today' AND readers <> '')`); n != 0 {
+		t.Error("somebody waits for a mail")
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gatepost/db"
 	"gatepost/forms"
@@ -53,7 +54,7 @@ func (s *server) showNewNewsletter(c *fiber.Ctx, status int, set newsletter.Sett
 
 // addNewsletter handles POST /newsletters.
 func (s *server) addNewsletter(c *fiber.Ctx) error {
-	set := newsletter.Settings{Name: field(c, "name"), Slug: field(c, "slug"), Page: db.PublicPage{Sender: field(c, "sender"), Language: field(c, "language")}, Readers: newsletter.NewRules()}
+	set := newsletter.Settings{Name: field(c, "name"), Slug: field(c, "slug"), Page: db.PublicPage{Sender: field(c, "sender"), Language: field(c, "language")}, Readers: newsletter.NewRules(s.Mail)}
 	if input.Word(set.Slug) == "" {
 		set.Slug = newsletter.ProposeSlug(set.Name)
 	}
@@ -108,7 +109,7 @@ func (s *server) newsletterSettings(c *fiber.Ctx) error {
 // changed it meanwhile, what is saved stands beside what was typed.
 func (s *server) showNewsletterSettings(c *fiber.Ctx, status int, n db.Newsletter, set newsletter.Settings, wrong views.FieldErrors, changed bool) error {
 	page := views.NewsletterSettingsPage{Page: s.page(c, n.Name+" settings", views.NavNewsletters), Newsletter: s.plainNewsletter(n), Begin: s.URL + "/signup/", Fields: typedNewsletter(set), Languages: languages(),
-		Tenant: who(c).Tenant.Name, Revision: n.Revision, Errors: wrong}
+		Tenant: who(c).Tenant.Name, Revision: n.Revision, Confirm: s.confirmFields(c, n), Errors: wrong}
 	if n.LogoID != "" {
 		page.LogoURL = logoURL(n)
 	}
@@ -179,6 +180,46 @@ func (s *server) setNewsletterSettings(c *fiber.Ctx) error {
 	}
 	s.flash(c, views.FlashSuccess, said+more)
 	return redirect(c, "/newsletters/"+clean.Slug+"/settings")
+}
+
+// confirmFields is how a newsletter's readers confirm, as it was typed just now, or is stored.
+func (s *server) confirmFields(c *fiber.Ctx, n db.Newsletter) views.ConfirmFields {
+	day, r := 24*time.Hour, n.Readers
+	f := views.ConfirmFields{Confirm: r.Confirm, ConfirmDays: strconv.Itoa(int(r.ConfirmFor() / day)), KeepDays: strconv.Itoa(int(r.KeepFor() / day)), NoMail: !s.Mail}
+	if typed := field(c, "confirm_days") + field(c, "keep_days"); typed != "" {
+		f.Confirm, f.ConfirmDays, f.KeepDays = field(c, "confirm") == "on", cut(field(c, "confirm_days"), 20), cut(field(c, "keep_days"), 20)
+	}
+	return f
+}
+
+// setConfirmation handles POST /newsletters/{slug}/confirmation: whether readers confirm by mail, and in
+// which time.
+func (s *server) setConfirmation(c *fiber.Ctx) error {
+	n, err := s.newsletterOf(c)
+	if err != nil {
+		return err
+	}
+	rules, wrong := newsletter.CheckConfirm(n.Readers, field(c, "confirm") == "on", field(c, "confirm_days"), field(c, "keep_days"))
+	if len(wrong) > 0 {
+		return s.showNewsletterSettings(c, http.StatusUnprocessableEntity, n, settingsOf(n), wrong, false)
+	}
+	seen := n
+	seen.Revision, _ = strconv.ParseInt(field(c, "revision"), 10, 64)
+	switch err := s.Newsletters.SaveReaders(c.UserContext(), seen, rules); {
+	case errors.Is(err, newsletter.ErrChanged):
+		if n, err = s.newsletterOf(c); err != nil {
+			return err
+		}
+		return s.showNewsletterSettings(c, http.StatusConflict, n, settingsOf(n), views.FieldErrors{"": someoneElse}, false)
+	case err != nil:
+		return err
+	}
+	said := "Saved. Readers of " + n.Name + " are on the list as soon as they sign up."
+	if rules.Confirm {
+		said = "Saved. Readers of " + n.Name + " confirm by e-mail."
+	}
+	s.flash(c, views.FlashSuccess, said)
+	return redirect(c, "/newsletters/"+n.Slug+"/settings")
 }
 
 // renamedWords has the words that readers agree to say a newsletter's new name, as the next version of its

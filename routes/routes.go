@@ -259,6 +259,7 @@ func (s *server) portal(app *fiber.App) {
 	admin(http.MethodPost, "/newsletters/:slug/protection", s.setProtection)
 	admin(http.MethodGet, "/newsletters/:slug/settings", s.newsletterSettings)
 	admin(http.MethodPost, "/newsletters/:slug/settings", s.setNewsletterSettings)
+	admin(http.MethodPost, "/newsletters/:slug/confirmation", s.setConfirmation)
 	admin(http.MethodGet, "/newsletters/:slug/archive", s.confirmArchive)
 	admin(http.MethodPost, "/newsletters/:slug/state", s.setNewsletterState)
 	admin(http.MethodGet, "/newsletters/:slug/embed", s.newsletterEmbed)

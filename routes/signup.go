@@ -82,7 +82,7 @@ func (s *server) signUp(c *fiber.Ctx) error {
 	}
 	switch {
 	case asJSON:
-		return c.Status(http.StatusAccepted).JSON(received(c, n))
+		return c.Status(http.StatusAccepted).JSON(s.received(c, n))
 	case n.Page.Redirect != "":
 		return c.Redirect(n.Page.Redirect, http.StatusSeeOther) // the one that an admin saved
 	}
@@ -96,8 +96,8 @@ type receivedJSON struct {
 	Redirect string `json:"redirect,omitempty"` // address to which readers go instead
 }
 
-func received(c *fiber.Ctx, n db.Newsletter) receivedJSON {
-	return receivedJSON{"received", thanksPage(c, n).Text, n.Page.Redirect}
+func (s *server) received(c *fiber.Ctx, n db.Newsletter) receivedJSON {
+	return receivedJSON{"received", s.thanksPage(c, n).Text, n.Page.Redirect}
 }
 
 // refuseClosed answers who signs up for a newsletter that takes no sign-ups.
@@ -117,7 +117,7 @@ func (s *server) thanks(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.SignupMessage(thanksPage(c, n)))
+	return render(c, http.StatusOK, views.SignupMessage(s.thanksPage(c, n)))
 }
 
 // signupSchema handles GET /signup/{slug}/schema.json: what may be sent as JSON.

@@ -155,14 +155,19 @@ func options(all []forms.Option, chosen []string) (list []views.ReaderOption) {
 	return list
 }
 
-// thanksPage answers a sign-up that is on disk.
-func thanksPage(c *fiber.Ctx, n db.Newsletter) views.SignupMessagePage {
+// thanksPage answers a sign-up that is on disk. Where people confirm by mail it says the same to
+// everybody, whoever gets one.
+func (s *server) thanksPage(c *fiber.Ctx, n db.Newsletter) views.SignupMessagePage {
 	l, p := forms.Language(n.Page.Language), publicPage(c, n)
 	page := views.SignupMessagePage{PublicPage: p, Icon: "check", Heading: l.Say(forms.ThanksTitle), Text: n.Page.Thanks}
-	page.Title = page.Heading + " · " + n.Name
-	if page.Text == "" {
+	switch {
+	case s.Newsletters.Confirms(n):
+		page.Heading = l.Say(forms.InboxTitle)
+		page.Text = strings.TrimSpace(l.Say(forms.InboxText, "newsletter", n.Name) + "\n\n" + n.Page.Thanks)
+	case page.Text == "":
 		page.Text, page.More = l.Say(forms.ThanksText, "newsletter", n.Name), l.Say(forms.ThanksSender, "sender", p.Sender)
 	}
+	page.Title = page.Heading + " · " + n.Name
 	if len(n.Page.Sites) > 0 {
 		if site, err := url.Parse(n.Page.Sites[0]); err == nil && site.Host != "" {
 			page.Back = views.ReaderLink{URL: n.Page.Sites[0], Text: l.Say(forms.BackTo, "site", site.Host)}

@@ -88,6 +88,7 @@ var acts = map[string]act{
 	"/newsletters/:slug/form": {back: "/newsletters/:slug", typed: []typedField{{"ref", ""}, {"type", ""}, {"label", "Labels"}, {"help", ""}, {"placeholder", ""}, {"most", ""}, {"pattern", ""}, {"purpose", ""}, {"options", ""}, {"from", ""}, {"key", ""},
 		{"required", ""}, {"prefill", ""}, {"words", "What readers agree to"}, {"box", ""}, {"button", "Button"}, {"version", ""}, {"do", ""}}},
 	"/newsletters/:slug/preview":        {back: "/newsletters/:slug"},
+	"/newsletters/:slug/confirmation":   {back: "/newsletters/:slug/settings", typed: []typedField{{"confirm", ""}, {"confirm_days", "Days that the link works"}, {"keep_days", "Days until erased"}, {"revision", ""}}},
 	"/newsletters/:slug/state":          {back: "/newsletters/:slug/settings"},
 	"/newsletters/:slug/embed":          {back: "/newsletters/:slug/embed", typed: []typedField{{"sites", "Sites with the form"}}},
 	"/newsletter/signup":                {back: "/newsletter/signup", typed: []typedField{{"newsletter", "Newsletter"}, {"shown", ""}, {"email", "E-mail address"}, {"first_name", "First name"}, {"last_name", "Last name"}, {ownPrefix + "*", "Field {}"}}},

@@ -161,6 +161,10 @@ func start(t *testing.T, mock string, changes ...with) *world {
 	for _, change := range changes {
 		change(&c)
 	}
+	if c.Mail {
+		letters = newsletter.New(newsletter.Config{Store: w.news, Wake: dispatcher.Wake, Log: log, MACs: macs, Mail: true})
+		c.Newsletters = letters
+	}
 	for _, d := range []*db.DB{w.store, w.vault, w.news} {
 		d.SetCRMs(c.CRMs.Services()...)
 	}
@@ -509,7 +513,7 @@ func (w *world) someone(slug, email string) string {
 // public are the routes that need nobody to be signed in.
 func public(r fiber.Route) bool {
 	return slices.Contains([]string{"/healthz", "/readyz", "/static/*", "/embed/:file", "/login", "/setup", "/favicon.ico", "/robots.txt", "/.well-known/change-password"}, r.Path) ||
-		strings.HasPrefix(r.Path, "/signup/") || strings.HasPrefix(r.Path, "/unsubscribe/") || strings.HasPrefix(r.Path, "/password/") || strings.HasPrefix(r.Path, "/authorize/") || strings.HasPrefix(r.Path, "/api/")
+		strings.HasPrefix(r.Path, "/signup/") || strings.HasPrefix(r.Path, "/unsubscribe/") || strings.HasPrefix(r.Path, "/confirm/") || strings.HasPrefix(r.Path, "/password/") || strings.HasPrefix(r.Path, "/authorize/") || strings.HasPrefix(r.Path, "/api/")
 }
 
 // address is a path that a route answers to.

@@ -39,7 +39,27 @@ type NewsletterSettingsPage struct {
 	Wide      bool   // it is shown as on a desktop
 	LogoURL   string // empty for none
 	Revision  int64
+	Confirm   ConfirmFields
 	Errors    FieldErrors
+}
+
+// ConfirmFields is how readers of a newsletter confirm, as it is typed.
+type ConfirmFields struct {
+	Confirm               bool
+	ConfirmDays, KeepDays string
+	NoMail                bool // this installation sends none
+}
+
+// confirmPath is where the form about confirming is sent to.
+func (p NewsletterSettingsPage) confirmPath() templ.SafeURL {
+	return templ.SafeURL(p.Newsletter.path() + "/confirmation")
+}
+
+func (p NewsletterSettingsPage) confirmFields() []field {
+	return fields(p.Errors,
+		field{Name: "confirm_days", Label: "The link works for, in days", Value: p.Confirm.ConfirmDays, Hint: "Who opens it later can have another one sent.", Autocomplete: "off", MaxLength: 3},
+		field{Name: "keep_days", Label: "Who never confirms is erased after, in days", Value: p.Confirm.KeepDays, Hint: "Their address goes; that somebody signed up stays counted. The same holds for sign-ups that are held and nobody decides about.", Autocomplete: "off", MaxLength: 3},
+	)
 }
 
 func languageField(fields NewsletterFields) field {
