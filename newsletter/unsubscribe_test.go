@@ -2,6 +2,7 @@ package newsletter
 
 import (
 	"encoding/base64"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,7 +17,14 @@ import (
 // linked is a service that makes unsubscribe addresses.
 func linked(t testing.TB, store *db.DB) *Service {
 	t.Helper()
-	keys, err := seal.OpenKeyring(t.Context(), filepath.Join(t.TempDir(), "keyset.json"), store, seal.SealedMACs)
+	s, _ := linkedBy(t, store, filepath.Join(t.TempDir(), "keyset.json"))
+	return s
+}
+
+// linkedBy is one by the keys of a file.
+func linkedBy(t testing.TB, store *db.DB, keyset string) (*Service, *seal.Keyring) {
+	t.Helper()
+	keys, err := seal.OpenKeyring(t.Context(), keyset, store, seal.SealedMACs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +32,7 @@ func linked(t testing.TB, store *db.DB) *Service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(Config{Store: store, URL: "https://gatepost.example", MACs: macs})
+	return New(Config{Store: store, URL: "https://gatepost.example", MACs: macs}), keys
 }
 
 const linkBegin = "https://gatepost.example/unsubscribe/"
@@ -90,6 +98,51 @@ func TestUnsubscribeTokens(t *testing.T) {
 		if s.UnsubscribeAddress(id, subscriber)+s.UnsubscribeAddress(tenant, id) != "" {
 			t.Errorf("%q has an address", id)
 		}
+	}
+}
+
+// The keys that seal are rotated, twice, and who has an old mail leaves by its link, and is then known by their MAC
+// after everything else of theirs is gone.
+func TestAnOldLinkLeavesAfterTwoRotations(t *testing.T) {
+	store, keyset := open(t), filepath.Join(t.TempDir(), "keyset.json")
+	s, keys := linkedBy(t, store, keyset)
+	tenant, subscriber, news := db.NewID(), db.NewID(), db.NewID()
+	put := func(statement string, args ...any) {
+		t.Helper()
+		if _, err := store.Writer().Exec(statement, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(`INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, 'contoso', 'Contoso', 1)`, tenant)
+	put(`INSERT INTO newsletters (id, tenant_id, slug, name, consent, created_at) VALUES ($1, $2, 'contoso-weekly', 'Weekly', 'Yes.', 1)`, news, tenant)
+	put(`INSERT INTO subscribers (tenant_id, id, newsletter_id, email, email_key, first_name, last_name, source, state, created_at) VALUES ($1, $2, $3, 'Jane@example.com', 'jane@example.com', '', '', 'form', 'active', 1)`,
+		tenant, subscriber, news)
+	token := strings.TrimPrefix(s.UnsubscribeAddress(tenant, subscriber), linkBegin)
+	for range 2 {
+		if _, err := keys.Rotate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := keys.Reseal(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, _ = linkedBy(t, store, keyset) // another process, later
+	l, err := s.Leaver(t.Context(), token)
+	if err != nil || l.Email != "Jane@example.com" || l.Newsletter.Slug != "contoso-weekly" {
+		t.Fatalf("%+v, %v", l, err)
+	}
+	if err := s.Leave(t.Context(), l, db.Leaving{How: db.LeftByOneClick}, true); err != nil {
+		t.Fatal(err)
+	}
+	if l, err = s.Leaver(t.Context(), token); err != nil || l.Status != db.Left || l.Leaving.How != db.LeftByOneClick {
+		t.Errorf("%+v, %v", l, err)
+	}
+	put(`DELETE FROM subscribers WHERE id = $1`, subscriber)
+	if _, err := s.Leaver(t.Context(), token); !errors.Is(err, db.ErrNotFound) {
+		t.Errorf("of somebody who is gone: %v", err)
+	}
+	if left, err := s.Suppressed(t.Context(), tenant, news, "JANE@example.com", "joe@example.com"); err != nil || len(left) != 1 || !left["jane@example.com"] {
+		t.Errorf("%v, %v", left, err)
 	}
 }
 

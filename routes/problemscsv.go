@@ -101,7 +101,7 @@ func (s *server) writeAffected(ctx context.Context, out *csvout.Writer, d destin
 // csvHead are the columns of csvRow: where there are several destinations, the CRM's name
 // stands before those about one.
 func csvHead(all []destination) []string {
-	head := []string{"e-mail", "first name", "last name", "newsletter", "signed up", "status", "left", "left how", "unsubscribe address"}
+	head := []string{"e-mail", "first name", "last name", "newsletter", "signed up", "status"}
 	for _, d := range all {
 		name, prefix := strings.ToLower(strings.TrimPrefix(wordsOf(d).Name, "your ")), ""
 		if len(all) > 1 {
@@ -109,19 +109,20 @@ func csvHead(all []destination) []string {
 		}
 		head = append(head, prefix+"state", prefix+"code", prefix+"what happened", name+" says")
 	}
-	return head
+	return append(head, "left", "left how", "unsubscribe address")
 }
 
 // csvRow is a row for a subscriber, with the delivery to each destination: empty where they
 // haven't entered it.
 func csvRow(all []destination, s db.Subscriber, unsubscribe string) []string {
-	row := []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339), string(s.Status), "", "", unsubscribe}
-	if s.Status == db.Left && !s.Leaving.At.IsZero() {
-		row[6], row[7] = s.Leaving.At.UTC().Format(time.RFC3339), string(s.Leaving.How)
-	}
+	row := []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339), string(s.Status)}
 	for _, to := range all {
 		d := s.In(to.ID)
 		row = append(row, string(d.State), d.Reason, deliveryReason(wordsOf(to), d.State, d.Reason).What, d.Detail)
 	}
-	return row
+	left, how := "", ""
+	if s.Status == db.Left && !s.Leaving.At.IsZero() {
+		left, how = s.Leaving.At.UTC().Format(time.RFC3339), string(s.Leaving.How)
+	}
+	return append(row, left, how, unsubscribe)
 }

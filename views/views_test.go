@@ -273,6 +273,11 @@ func portalPages() map[string]templ.Component {
 		"leaving-unmarked":           LeavingInCRM(LeavingPage{Page: portalPage("Leaving", NavIntegrations), Card: cardOf(hubspot, Connected)}),
 		"leave":                      Leave(LeavePage{Page: portalPage("Mark as left", NavSubscribers), ID: "7", Name: "Ada Lovelace", Newsletter: "Contoso Weekly", In: []PresenceIn{{salesforce, Present}, {hubspot, PerhapsPresent}, {zoho, Absent}}}),
 		"leave-errors":               Leave(LeavePage{Page: portalPage("Mark as left", NavSubscribers), ID: "7", Name: "Ada Lovelace", Newsletter: "Contoso Weekly", Note: "x", Errors: FieldErrors{"note": "Please say it more briefly."}}),
+		"suppression":                Suppression(suppression(nil)),
+		"suppression-errors":         Suppression(suppression(FieldErrors{"list": "Please choose a file.", "email": "Please check the address."})),
+		"suppression-none":           Suppression(SuppressionPage{Page: portalPage("Suppression list", NavSubscribers), Newsletters: []Option{{"", "Everything from Contoso"}}}),
+		"suppression-list":           SuppressionList(SuppressionListPage{Page: portalPage("File of addresses", NavSubscribers), List: suppressed(false)}),
+		"suppression-list-done":      SuppressionList(SuppressionListPage{Page: portalPage("File of addresses", NavSubscribers), List: suppressed(true)}),
 		"subscribers":                Subscribers(subscribers()),
 		"subscribers-none":           Subscribers(SubscribersPage{Page: portalPage("Subscribers", NavSubscribers), Empty: true, FormURL: "https://gatepost.example/signup/contoso-weekly"}),
 		"subscribers-not-found":      Subscribers(foundNobody()),
@@ -290,11 +295,28 @@ func portalPages() map[string]templ.Component {
 // publicPages are all pages for readers.
 func publicPages() map[string]templ.Component {
 	return map[string]templ.Component{
-		"signup":         Signup(signup()),
-		"signup-errors":  Signup(refused()),
-		"signup-thanks":  SignupMessage(SignupMessagePage{PublicPage: publicPage(), Title: "Thank you", Icon: "check", Heading: "Thank you", Text: "You are signed up.", More: "Contoso looks forward to it.", Back: ReaderLink{"https://contoso.example", "Back to contoso.example"}}),
-		"signup-problem": SignupMessage(SignupMessagePage{PublicPage: publicPage(), Title: "Please try again", Icon: "alert", Heading: "Please try again in a moment", Text: hostile, Button: ReaderLink{"/signup/contoso-weekly", "Try again"}, RequestID: "Request 7"}),
+		"signup":             Signup(signup()),
+		"signup-errors":      Signup(refused()),
+		"signup-thanks":      SignupMessage(SignupMessagePage{PublicPage: publicPage(), Title: "Thank you", Icon: "check", Heading: "Thank you", Text: "You are signed up.", More: "Contoso looks forward to it.", Back: ReaderLink{"https://contoso.example", "Back to contoso.example"}}),
+		"unsubscribe":        Unsubscribe(unsubscribing("", "")),
+		"unsubscribe-unsure": Unsubscribe(unsubscribing("Nothing has changed yet.", "Yes, unsubscribe me")),
+		"signup-problem":     SignupMessage(SignupMessagePage{PublicPage: publicPage(), Title: "Please try again", Icon: "alert", Heading: "Please try again in a moment", Text: hostile, Button: ReaderLink{"/signup/contoso-weekly", "Try again"}, RequestID: "Request 7"}),
 	}
+}
+
+func unsubscribing(unsure, sure string) UnsubscribePage {
+	return UnsubscribePage{PublicPage: publicPage(), Title: "Unsubscribe from Contoso Weekly", Text: "j…@example.com is on the list.", Action: "/unsubscribe/x", What: "What?", Button: "Unsubscribe", Unsure: unsure, Sure: sure,
+		Of: []ReaderOption{{"one", "Only Contoso Weekly", true}, {"all", hostile, false}}, Why: "Why?", Optional: "(optional)", Reasons: []ReaderOption{{"many", "Too many", false}, {"other", "Other", true}},
+		Note: ReaderField{Kind: AreaField, Name: "note", Label: "In your own words", Optional: "(optional)", Value: hostile}}
+}
+
+func suppression(wrong FieldErrors) SuppressionPage {
+	return SuppressionPage{Page: portalPage("Suppression list", NavSubscribers), Errors: wrong, Newsletters: []Option{{"", "Everything from Contoso"}, {"n", "Contoso Weekly"}}, Chosen: "n", Email: hostile,
+		Counts: []SuppressionCount{{"Everything from Contoso", 1200}, {hostile, 1}}, Lists: []SuppressionRow{suppressed(true), suppressed(false)}}
+}
+
+func suppressed(ended bool) SuppressionRow {
+	return SuppressionRow{ID: "7", For: "Contoso Weekly", At: at, Total: 50_000, Done: 250, Left: 3, Noted: 200, Known: 47, Unreadable: []int{7, 19}, UnreadableN: 120, Ended: ended}
 }
 
 // fragments are what htmx swaps in.
