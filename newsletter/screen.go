@@ -297,6 +297,7 @@ func (s *Service) lookUp(ctx context.Context, d db.DueDomain) error {
 	if err != nil {
 		return err
 	}
+	s.domains.remember(d.Name, knownDomain{state, s.now().Add(rememberFor)})
 	for _, w := range waits {
 		still := screening.AfterLookUp(w.Reasons, state)
 		if w.HoldID != "" && len(still) == 0 {
