@@ -259,6 +259,7 @@ const (
 // on, or is held for it.
 func (s *Service) LookUpDomains(ctx context.Context) {
 	if s.domains.resolver == nil {
+		<-ctx.Done() // there is nothing to do until then
 		return
 	}
 	tick := time.NewTicker(lookUpEvery)
