@@ -79,7 +79,7 @@ func (s *Service) screened(ctx context.Context, n db.Newsletter, from Sender, up
 		}
 	}
 	s.bursts.Count(rules, screening.Arrival{NewsletterID: n.ID, Email: up.EmailKey, Names: names, Agent: from.Agent, Network: facts.Network, Key: from.Key}, &facts)
-	if rules.LooksUp() {
+	if rules.LooksUp(up.EmailKey) {
 		var err error
 		if facts.Mail, err = s.domains.state(ctx, screening.DomainOf(up.EmailKey)); err != nil {
 			return up, err
@@ -216,11 +216,10 @@ func (d *domains) state(ctx context.Context, domain string) (screening.DomainSta
 	}
 	m, err := d.store.MailDomain(ctx, domain)
 	switch {
-	case errors.Is(err, db.ErrNotFound):
-		return screening.DomainUnknown, nil
-	case err != nil:
+	case err != nil && !errors.Is(err, db.ErrNotFound):
 		return "", err
-	case m.LookedAt.IsZero():
+	case err != nil || m.LookedAt.IsZero():
+		d.remember(domain, knownDomain{screening.DomainUnknown, now.Add(lookUpEvery)})
 		return screening.DomainUnknown, nil
 	}
 	if now.Sub(m.LookedAt) >= domainFor {
@@ -260,6 +259,7 @@ const (
 // on, or is held for it.
 func (s *Service) LookUpDomains(ctx context.Context) {
 	if s.domains.resolver == nil {
+		<-ctx.Done() // there is nothing to do until then
 		return
 	}
 	tick := time.NewTicker(lookUpEvery)
@@ -298,6 +298,7 @@ func (s *Service) lookUp(ctx context.Context, d db.DueDomain) error {
 	if err != nil {
 		return err
 	}
+	s.domains.remember(d.Name, knownDomain{state, s.now().Add(rememberFor)})
 	for _, w := range waits {
 		still := screening.AfterLookUp(w.Reasons, state)
 		if w.HoldID != "" && len(still) == 0 {

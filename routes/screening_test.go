@@ -316,7 +316,7 @@ func TestProtection(t *testing.T) {
 	w.put(`INSERT INTO finding_counts (tenant_id, newsletter_id, day, name, found, held) SELECT tenant_id, id, $1, '', 1234, 34 FROM newsletters WHERE slug = 'contoso-weekly'`, time.Now().UTC().Truncate(24*time.Hour).UnixMilli())
 	w.put(`INSERT INTO finding_counts (tenant_id, newsletter_id, day, name, found, held) SELECT tenant_id, id, $1, 'honeypot', 33, 33 FROM newsletters WHERE slug = 'contoso-weekly'`, time.Now().UTC().Truncate(24*time.Hour).UnixMilli())
 	b.get(at).is(200, "1,234", "34", `<td class="num">33</td>`)
-	if newsletter.NewRules().Screening.On != true {
+	if newsletter.NewRules(true).Screening.On != true {
 		t.Error("new newsletters look at nothing")
 	}
 }

@@ -109,5 +109,7 @@ func DomainOf(email string) string {
 	return strings.ToLower(email[strings.LastIndexByte(email, '@')+1:])
 }
 
-// LooksUp reports whether the domains of addresses are looked up.
-func (r Rules) LooksUp() bool { return r.On && !slices.Contains(r.Off, NoMail) }
+// LooksUp reports whether the domain of an address is to be looked up.
+func (r Rules) LooksUp(email string) bool {
+	return r.On && !slices.Contains(r.Off, NoMail) && !r.allows(email)
+}

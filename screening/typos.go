@@ -27,7 +27,7 @@ func Suggest(email string) string {
 		return ""
 	}
 	domain, best, slips := DomainOf(email), "", 3
-	if isNational(domain) {
+	if len(domain) > longest || isNational(domain) {
 		return ""
 	}
 	for _, known := range wellKnown {
@@ -62,22 +62,23 @@ func mostSlips(known string) int {
 	return 2
 }
 
+// longest is how long a domain is at most that may be a slip of a well-known one.
+const longest = 20
+
 // distance is how many letters are to be added, taken away, replaced, or swapped with their
 // neighbour to make b of a; 3 when it is more than two.
 func distance(a, b string) int {
 	if d := len(a) - len(b); d > 2 || d < -2 {
 		return 3
 	}
-	var rows [3][]int // the row before the last, the last, and the present
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-	}
-	for j := range rows[1] {
-		rows[1][j] = j
+	var rows [3][longest + 1]int
+	before, last, row := &rows[0], &rows[1], &rows[2] // the row before the last, the last, and the present
+	for j := range len(b) + 1 {
+		last[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
-		before, last, row := rows[0], rows[1], rows[2]
 		row[0] = i
+		least := i
 		for j := 1; j <= len(b); j++ {
 			replaced := last[j-1]
 			if a[i-1] != b[j-1] {
@@ -87,8 +88,12 @@ func distance(a, b string) int {
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
 				row[j] = min(row[j], before[j-2]+1)
 			}
+			least = min(least, row[j])
 		}
-		rows[0], rows[1], rows[2] = last, row, before
+		if least > 2 {
+			return 3
+		}
+		before, last, row = last, row, before
 	}
-	return min(rows[1][len(b)], 3)
+	return min(last[len(b)], 3)
 }
