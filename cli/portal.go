@@ -96,13 +96,17 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	if p.db.SearchesBeginnings() {
 		p.log.WarnContext(ctx, "subscribers are found by how a name or an address begins: PostgreSQL lacks the extension pg_trgm; see docs/operating.md")
 	}
-	p.dispatcher = delivery.New(delivery.Config{Store: p.db, Log: p.log, Now: p.db.Now, Connect: func(ctx context.Context, to db.DestinationKey) (crm.CRM, error) {
-		d, err := p.db.Destination(ctx, to)
-		if err != nil {
-			return nil, err
-		}
-		return crms.Connect(ctx, p.vault, d.Service, d.TenantID)
-	}})
+	p.dispatcher = delivery.New(delivery.Config{Store: p.db, Log: p.log, Now: p.db.Now,
+		UnsubscribeAddress: func(tenantID, subscriberID string) string {
+			return p.newsletters.UnsubscribeAddress(tenantID, subscriberID)
+		},
+		Connect: func(ctx context.Context, to db.DestinationKey) (crm.CRM, error) {
+			d, err := p.db.Destination(ctx, to)
+			if err != nil {
+				return nil, err
+			}
+			return crms.Connect(ctx, p.vault, d.Service, d.TenantID)
+		}})
 	if err := p.wireMail(ctx, c); err != nil {
 		return err
 	}
