@@ -137,7 +137,7 @@ func oneDestination(tenantID string, given Sums) AllSums {
 	active := given[New] - given[Left] - given[Erased]
 	all := AllSums{Sums{Active: active}, map[string]Sums{tenantID: {Entered: given[New], Erased: given[Erased]}}}
 	for c, n := range given {
-		if state, ok := c.(State); ok && state.Info().Delivery && state != Erased {
+		if state, ok := c.(State); c == Entered || ok && state.Info().Delivery && state != Erased {
 			all.Destinations[tenantID][c] = n
 		} else {
 			all.Subscribers[c] = n

@@ -99,7 +99,7 @@ func TestAnAddedStateIsCountedEverywhere(t *testing.T) {
 	if p, err := d.Problems(t.Context(), "a"); err != nil || len(p) != 1 || p[0] != (Problem{held, "ODD", 1, 1, p[0].Since}) {
 		t.Errorf("problems %+v, %v", p, err)
 	}
-	if n := number(t, d, `SELECT n FROM activity WHERE tenant_id = 'a' AND kind = 'held'`); n != 1 {
+	if n := number(t, d, `SELECT n FROM activity WHERE tenant_id = 'a' AND kind = 'parked'`); n != 1 {
 		t.Errorf("activity %d", n)
 	}
 	page, err := d.Subscribers(t.Context(), "a", SubscriberQuery{State: held, Limit: 9})
@@ -127,7 +127,7 @@ func TestWhatALaterReleaseCountsIsTheRest(t *testing.T) {
 	d.becomes(t, leased(t, d), Outcome{SubscriberID: ids[0], State: "parked", Reason: "ODD"})
 	hour := hourOf(millis(signUp("a/1", "").At))
 	imported := newTally() // of the three one came in another way
-	imported.received[ledgerKey{"a", "a/1", hour, "new"}], imported.received[ledgerKey{"a", "a/1", hour, "imported"}] = -1, 1
+	imported.received[ledgerKey{"a", "a/1", hour, "new"}], imported.received[ledgerKey{"a", "a/1", hour, "migrated"}] = -1, 1
 	if err := d.tx(t.Context(), func(tx *sql.Tx) error { return d.counter.store(t.Context(), tx, imported, 0) }); err != nil {
 		t.Fatal(err)
 	}
