@@ -233,7 +233,7 @@ func TestSuppressionList(t *testing.T) {
 	if n, err := d.Unsuppress(t.Context(), "a", "mac0009"); err != nil || n != 0 {
 		t.Errorf("%d, %v", n, err)
 	}
-	if n, err := d.Suppress(t.Context(), "a", "", LeftByAPI, "mac0009", "mac0008", "mac0009"); err != nil || n != 1 {
+	if n, err := d.Suppress(t.Context(), "a", "", LeftByAPI, []string{"mac0009", "mac0008", "mac0009"}); err != nil || n != 1 {
 		t.Errorf("%d, %v", n, err)
 	}
 	// One that was left lying has one job, whoever looks.

@@ -9,7 +9,7 @@ import (
 // among the subscribers. A newsletter's id that is empty stands for all of the tenant's.
 
 // Suppress notes addresses by their MACs, and returns how many weren't noted before.
-func (d *Readers) Suppress(ctx context.Context, tenantID, newsletterID string, how LeftHow, macs ...string) (added int, err error) {
+func (d *Readers) Suppress(ctx context.Context, tenantID, newsletterID string, how LeftHow, macs []string) (added int, err error) {
 	err = d.again(ctx, func() error { // each statement may be done twice
 		noted, err := note(ctx, d.write, d.engine, tenantID, newsletterID, how, millis(d.now()), macs)
 		added = len(noted)

@@ -177,7 +177,7 @@ func TestSweep(t *testing.T) {
 
 type brokenStore struct {
 	*db.DB
-	vault, mails, incidents, sessions, resume, causes, readers error
+	vault, mails, incidents, sessions, resume, causes, readers, lists error
 }
 
 // SweepVault fails.
@@ -203,6 +203,9 @@ func (s brokenStore) ResumeActions(context.Context) ([]string, error) {
 	return []string{"old"}, s.resume
 }
 
+// ResumeLists fails.
+func (s brokenStore) ResumeLists(context.Context) error { return s.lists }
+
 // brokenKeys finds rows that can't be opened, and fails.
 type brokenKeys struct{ err error }
 
@@ -212,9 +215,10 @@ func (k brokenKeys) Reseal(context.Context, func(int)) (int, error) { return 7, 
 func TestSweepTellsEachFailure(t *testing.T) {
 	one, three, four, five, six, seven, eight, nine := errors.New("one"), errors.New("three"), errors.New("four"), errors.New("five"), errors.New("six"), errors.New("seven"), errors.New("eight"), errors.New("nine")
 	var log strings.Builder
-	err := (&sweepWorker{store: brokenStore{vault: one, mails: four, incidents: five, resume: six, sessions: seven, causes: eight, readers: nine}, keys: brokenKeys{three},
+	ten := errors.New("ten")
+	err := (&sweepWorker{store: brokenStore{vault: one, mails: four, incidents: five, resume: six, sessions: seven, causes: eight, readers: nine, lists: ten}, keys: brokenKeys{three},
 		log: slog.New(slog.NewTextHandler(&log, nil))}).Work(t.Context(), nil)
-	if !errors.Is(err, one) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) || !errors.Is(err, six) || !errors.Is(err, seven) || !errors.Is(err, eight) || !errors.Is(err, nine) {
+	if !errors.Is(err, one) || !errors.Is(err, three) || !errors.Is(err, four) || !errors.Is(err, five) || !errors.Is(err, six) || !errors.Is(err, seven) || !errors.Is(err, eight) || !errors.Is(err, nine) || !errors.Is(err, ten) {
 		t.Errorf("got %v", err)
 	}
 	if !strings.Contains(log.String(), "given up\" action=old") {

@@ -83,7 +83,7 @@ func (s *Service) suppress(ctx context.Context, tenantID, newsletterID, emailKey
 	if mac == "" {
 		return errNoMACs
 	}
-	_, err := s.store.Suppress(ctx, tenantID, newsletterID, how, mac)
+	_, err := s.store.Suppress(ctx, tenantID, newsletterID, how, []string{mac})
 	return err
 }
 

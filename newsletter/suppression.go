@@ -12,7 +12,7 @@ import (
 
 // SuppressionStore keeps who has left and isn't among the subscribers. *db.DB is one.
 type SuppressionStore interface {
-	Suppress(ctx context.Context, tenantID, newsletterID string, how db.LeftHow, macs ...string) (added int, err error)
+	Suppress(ctx context.Context, tenantID, newsletterID string, how db.LeftHow, macs []string) (added int, err error)
 	Unsuppress(ctx context.Context, tenantID, mac string) (removed int, err error)
 	SuppressionCounts(ctx context.Context, tenantID string) ([]db.SuppressionCount, error)
 	WhoLeft(ctx context.Context, tenantID, newsletterID string, of []db.Unwanted) (left map[string]bool, err error)
