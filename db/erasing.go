@@ -323,14 +323,14 @@ func (r Removal) Why() string { return r.why }
 // Erasures returns the receipts of the tenant's latest erasings and of those under way, the latest first, up to limit: of who was asked
 // to be forgotten, and of who was kept for as long as the terms say.
 func (d *Readers) Erasures(ctx context.Context, tenantID string, limit int) ([]Removal, error) {
-	all, err := d.erasures(ctx, tenantID, `r.tenant_id = $1 AND r.kind IN ('erased', 'lapsed') ORDER BY r.asked_at DESC, r.subscriber_id LIMIT $2`, limit)
+	all, err := d.erasures(ctx, tenantID, `r.kind IN ('erased', 'lapsed') ORDER BY r.asked_at DESC, r.subscriber_id LIMIT $2`, limit)
 	return all, wrap("erasings", err)
 }
 
 // ErasureOf returns the receipts of the erasing that one of the tenant's subscribers was or is part of, one for each of the
 // person's newsletters, or ErrNotFound.
 func (d *Readers) ErasureOf(ctx context.Context, tenantID, subscriberID string) ([]Removal, error) {
-	all, err := d.erasures(ctx, tenantID, `r.tenant_id = $1 AND r.kind = 'erased'
+	all, err := d.erasures(ctx, tenantID, `r.kind = 'erased'
 		AND EXISTS (SELECT 1 FROM removals o WHERE o.tenant_id = $1 AND o.subscriber_id = $2 AND o.kind = 'erased' AND o.mac = r.mac AND o.asked_at = r.asked_at) ORDER BY r.subscriber_id`, subscriberID)
 	if err == nil && len(all) == 0 {
 		err = ErrNotFound
@@ -338,13 +338,14 @@ func (d *Readers) ErasureOf(ctx context.Context, tenantID, subscriberID string) 
 	return all, wrap("erasing", err)
 }
 
+// erasures reads the tenant's receipts that fit a condition, which may name arg as $2.
 func (d *Readers) erasures(ctx context.Context, tenantID, which string, arg any) ([]Removal, error) {
 	all, err := collect(ctx, d.read, func(row scanner) (r Removal, err error) {
 		var why string
 		r, err = scanRemoval(scanBefore{row, []any{&why}})
 		r.why = why
 		return r, err
-	}, `SELECT r.why, `+removalColumns+` FROM removals r WHERE `+which, tenantID, arg)
+	}, `SELECT r.why, `+removalColumns+` FROM removals r WHERE r.tenant_id = $1 AND `+which, tenantID, arg)
 	if err != nil {
 		return nil, err
 	}

@@ -1837,7 +1837,7 @@ func races() []race {
 			l, s, id := d.testing(t)
 			unless(t, left(t, s.TenantID, id)(d))
 			unless(t, d.SetTerms(t.Context(), s.TenantID, Terms{Left: 1}))
-			_, err := d.write.Exec(`UPDATE subscribers SET left_at = left_at - 3600000 * 24 * 40 WHERE id = $1`, id)
+			_, err := d.write.Exec(`UPDATE subscribers SET left_at = left_at - 3456000000 WHERE id = $1`, id)
 			unless(t, err)
 			return duel{func(d *DB) error {
 				_, err := d.EraseLapsed(t.Context(), func(string, string) string { return "mac" })
