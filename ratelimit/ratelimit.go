@@ -1,5 +1,5 @@
-// Package ratelimit bounds how often somebody may ask for something in a minute, over all
-// processes on the same database. A request writes nothing by itself: each process counts
+// Package ratelimit bounds how often somebody may ask for something in a minute, and counts what
+// comes in a time, over all processes on the same database. A request writes nothing by itself: each process counts
 // in memory, and adds what it counted to what the others did once a second.
 package ratelimit
 
@@ -14,7 +14,7 @@ import (
 	"gatepost/db"
 )
 
-// window is the time that a limit is for. It begins with the first request.
+// window is the time that a limit on requests is for. It begins with the first request.
 const window = time.Minute
 
 // How often counts are shared: each once a second, and those of which half is used four
@@ -63,8 +63,32 @@ func New(store Store, now func() time.Time, log *slog.Logger) *Limits {
 // Take counts one more of what somebody asks for, or, when there were as many as may be,
 // returns how long to wait. What is refused isn't counted.
 func (l *Limits) Take(what, who string, most int) (wait time.Duration) {
+	return l.take(what, who, most, window)
+}
+
+// Over counts one more of what somebody does within a window, and reports whether there were as
+// many as may be already; then it isn't counted.
+func (l *Limits) Over(what, who string, most int, window time.Duration) bool {
+	return l.take(what, who, most, window) > 0
+}
+
+// Reached reports whether there were as many as may be, and counts nothing.
+func (l *Limits) Reached(what, who string, most int) bool {
+	now := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.counts[keyOf(what, who)]
+	return c != nil && !c.over(now) && c.used() >= most
+}
+
+func keyOf(what, who string) string {
 	sum := sha256.Sum256([]byte(what + "\x00" + who))
-	key, now := hex.EncodeToString(sum[:]), l.now()
+	return hex.EncodeToString(sum[:])
+}
+
+// take counts within a window that begins now, unless there is one already.
+func (l *Limits) take(what, who string, most int, window time.Duration) (wait time.Duration) {
+	key, now := keyOf(what, who), l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sweep(now)

@@ -164,3 +164,36 @@ func TestLimitsWithoutTheDatabase(t *testing.T) {
 		t.Error("what the other counted meanwhile is not known")
 	}
 }
+
+// What is counted within a longer time, by all processes, is known to those that count too.
+func TestCountingWithinATime(t *testing.T) {
+	p := newProcesses(t, 2)
+	a, b := p.limits[0], p.limits[1]
+	over := func(l *ratelimit.Limits, n int) (last bool) {
+		for range n {
+			last = l.Over("come", "a", 10, time.Hour)
+		}
+		return last
+	}
+	if over(a, 6) || over(b, 3) || a.Reached("come", "a", 10) || b.Reached("come", "b", 1) {
+		t.Error("too many before there are ten")
+	}
+	p.now = p.now.Add(time.Second)
+	p.share(a)
+	p.share(b)
+	p.now = p.now.Add(time.Second)
+	if over(a, 1); b.Reached("come", "a", 10) {
+		t.Error("too many before it was told")
+	}
+	p.share(a)
+	if over(b, 1) || !b.Reached("come", "a", 10) || !over(b, 1) {
+		t.Error("the tenth and the eleventh aren't told apart")
+	}
+	if b.Reached("other", "a", 1) || b.Over("come", "b", 1, time.Hour) {
+		t.Error("something else is counted along")
+	}
+	p.now = p.now.Add(time.Hour)
+	if b.Reached("come", "a", 10) || over(b, 10) || !over(b, 1) {
+		t.Error("the next hour doesn't begin anew")
+	}
+}
