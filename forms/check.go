@@ -12,7 +12,16 @@ import (
 const (
 	ConsentKey = "consent"      // that the words are agreed to
 	VersionKey = "form_version" // which version was shown
+	ProofKey   = "altcha"       // a proof of work, by a script of the page
+
+	// Of our own page alone.
+	TimeKey    = "form_time"     // when it was shown
+	TrapKey    = "topic_of_note" // which people don't see; no password manager knows the name
+	AddressKey = "address_as"    // how the address is to be spelled, of somebody who was asked
 )
+
+// OwnKeys are all of them.
+var OwnKeys = []string{ConsentKey, VersionKey, ProofKey, TimeKey, TrapKey, AddressKey}
 
 // Sent is what came, by the keys of fields.
 type Sent map[string]input.Value
@@ -93,7 +102,7 @@ func (d Definition) Unknown(sent Sent) string {
 // Knows reports whether a name means something in posts.
 func (d Definition) Knows(key string) bool {
 	_, ok := d.Field(key)
-	return ok || key == ConsentKey || key == VersionKey
+	return ok || key == ConsentKey || key == VersionKey || key == ProofKey
 }
 
 // Of is what was sent for a field, by whichever of its keys.

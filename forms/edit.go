@@ -148,7 +148,7 @@ func (f Field) everywhere() bool { return f.Type == Email || f.Type == Name }
 var keys = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // reservedKeys mean something else in posts, or to the scripts of pages with a form in them.
-var reservedKeys = []string{ConsentKey, VersionKey, "frame", "lang", "action", "method", "submit", "altcha"}
+var reservedKeys = append([]string{"frame", "lang", "action", "method", "submit"}, OwnKeys...)
 
 // key checks a field's key. A key that it had before goes on naming it.
 func (e *editor) key(i int, f *Field, was Field) {

@@ -32,6 +32,7 @@ func (d Definition) JSONSchema() map[string]any {
 		properties[ConsentKey] = map[string]any{"enum": []any{true, nil}, "description": d.Consent.Words}
 	}
 	properties[VersionKey] = map[string]any{"type": orNull("integer", true), "minimum": 0, "description": "The version of the form that was shown."}
+	properties[ProofKey] = map[string]any{"type": orNull("string", true), "description": "A proof of work, as ALTCHA's widget makes it of a challenge of this form."}
 	return map[string]any{
 		"$schema":              "https://json-schema.org/draft/2020-12/schema",
 		"type":                 "object",

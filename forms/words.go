@@ -92,6 +92,16 @@ const (
 	FailedUnreadable Word = "failed: unreadable"
 	FailedBusy       Word = "failed: busy"
 	FailedSomehow    Word = "failed somehow"
+	TrapLabel        Word = "trap label"
+	DidYouMean       Word = "did you mean"
+	AsTyped          Word = "as typed"
+	AsMeant          Word = "as meant"
+	ReportForm       Word = "report form"
+	ReportText       Word = "report text"
+	ReportWhy        Word = "report why"
+	ReportSend       Word = "report send"
+	ReportedTitle    Word = "reported title"
+	ReportedText     Word = "reported text"
 )
 
 // The sentences of errors.

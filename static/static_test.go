@@ -153,7 +153,7 @@ func TestVendoredFilesAreUnmodified(t *testing.T) {
 	if checked == 0 {
 		t.Error("vendor.txt lists nothing")
 	}
-	for _, licence := range []string{"htmx.LICENSE", "inter.LICENSE"} {
+	for _, licence := range []string{"htmx.LICENSE", "inter.LICENSE", "altcha.LICENSE"} {
 		if _, err := os.Stat(licence); err != nil {
 			t.Error(err)
 		}
