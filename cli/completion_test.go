@@ -93,7 +93,7 @@ func TestServicesAndTenantsAreCompleted(t *testing.T) {
 // can read.
 func TestListingsForScripts(t *testing.T) {
 	_, _, environ := connected(t, "https://login.salesforce.com")
-	for _, args := range []string{"tenant ls", "user ls", "newsletter ls", "newsletter ls --tenant contoso", "apikey ls", "identity ls", "identity get sfdc contoso", "keys status", "service ls", "service get sfdc"} {
+	for _, args := range []string{"tenant ls", "user ls", "newsletter ls", "newsletter ls --tenant contoso", "newsletter reports", "apikey ls", "identity ls", "identity get sfdc contoso", "keys status", "service ls", "service get sfdc"} {
 		list := append(strings.Fields(args), "--output")
 		code, out, errOut := command(t, "", environ, append(list, "json")...)
 		if code != 0 || errOut != "" || !json.Valid([]byte(out)) || strings.Contains(out, "null") {

@@ -14,6 +14,7 @@ import (
 
 	"gatepost/mail"
 	"gatepost/routes"
+	"gatepost/screening"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -190,4 +191,13 @@ func together(problems []string) error {
 		return errors.New(problems[0])
 	}
 	return errors.New("the configuration is not complete:\n  " + strings.Join(problems, "\n  "))
+}
+
+// resolver is who is asked whether domains take mail. The demo asks nobody: its addresses are made
+// up, and it works without a network.
+func (c config) resolver() screening.Resolver {
+	if c.demoUser != "" {
+		return nil
+	}
+	return net.DefaultResolver
 }

@@ -18,7 +18,7 @@ import (
 )
 
 func (p *program) newsletterCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "newsletter", Short: "Add and list newsletters"}
+	cmd := &cobra.Command{Use: "newsletter", Short: "Add and list newsletters, and see what readers reported"}
 	var tenant string
 	var set newsletter.Settings
 	add := &cobra.Command{
@@ -48,7 +48,18 @@ func (p *program) newsletterCommand() *cobra.Command {
 	}
 	ls.Flags().StringVar(&of, "tenant", "", "only those of this tenant")
 	outputFlag(ls, &output)
-	cmd.AddCommand(add, ls)
+	var reportsOutput string
+	reports := &cobra.Command{
+		Use:     "reports",
+		Short:   "List what readers reported of forms, the latest first",
+		Args:    cobra.NoArgs,
+		PreRunE: func(*cobra.Command, []string) error { return knownOutput(reportsOutput) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.withStore(cmd.Context(), func(store *db.DB) error { return p.listReports(cmd.Context(), store, reportsOutput) })
+		},
+	}
+	outputFlag(reports, &reportsOutput)
+	cmd.AddCommand(add, ls, reports)
 	return cmd
 }
 
@@ -137,6 +148,36 @@ func (p *program) listNewsletters(ctx context.Context, store *db.DB, of, output 
 	return p.table("SLUG\tTENANT\tNAME\tLANGUAGE\tSTATE\tADDED", func(w io.Writer) {
 		for _, r := range rows {
 			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Slug, r.Tenant, plain(r.Name), r.Language, r.State, r.CreatedAt.Format("2006-01-02"))
+		}
+	})
+}
+
+// mostReports is how many reports of forms are listed.
+const mostReports = 1000
+
+// reportRow is what a reader said of a form.
+type reportRow struct {
+	At         time.Time `json:"at"`
+	Tenant     string    `json:"tenant"`     // slug
+	Newsletter string    `json:"newsletter"` // slug
+	Why        string    `json:"why"`
+}
+
+func (p *program) listReports(ctx context.Context, store *db.DB, output string) error {
+	all, err := store.FormReports(ctx, mostReports)
+	if err != nil {
+		return err
+	}
+	rows := []reportRow{}
+	for _, r := range all {
+		rows = append(rows, reportRow{r.At.UTC(), r.Tenant, r.Slug, r.Why})
+	}
+	if output == "json" {
+		return p.json(rows)
+	}
+	return p.table("AT\tTENANT\tNEWSLETTER\tWHY", func(w io.Writer) {
+		for _, r := range rows {
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.At.Format("2006-01-02 15:04"), r.Tenant, r.Newsletter, plain(r.Why))
 		}
 	})
 }

@@ -103,8 +103,8 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	if err := p.wireMail(ctx, c); err != nil {
 		return err
 	}
-	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Wake: p.dispatcher.Wake, Log: p.log, Now: p.db.Now, MACs: p.macs, Mail: p.mailer != nil})
 	p.limits, p.keys = ratelimit.New(p.db, p.db.Now, p.log), auth.NewAPIKeys(p.db)
+	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, Wake: p.dispatcher.Wake, Log: p.log, Now: p.db.Now, MACs: p.macs, Mail: p.mailer != nil, Counts: p.limits, Domains: c.resolver()})
 	p.app, err = routes.New(routes.Config{
 		URL: c.URL, Store: p.db, Health: p.db, Incidents: p.db, Settings: p.db, People: p.people, Sessions: p.db, Keys: p.keys, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher, Limits: p.limits, MACs: p.macs,
 		CRMs: p.crms, TrustedProxies: c.TrustedProxies, SignupLimits: bool(c.SignupLimits), APILimit: c.APILimit,
@@ -174,6 +174,7 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 		})
 	}
 	start("store sign-ups", func() error { p.newsletters.Run(work); return nil })
+	start("look up domains", func() error { p.newsletters.LookUpDomains(work); return nil })
 	start("count views", func() error { p.newsletters.CountViews(work); return nil })
 	start("deliver", func() error { return p.dispatcher.Run(work) })
 	start("record use", func() error { p.vault.RunBesideJobs(work); return nil })

@@ -79,7 +79,10 @@ func (b *book) hold(ctx context.Context, s SignUp, id, wording, signUp string) e
 		ON CONFLICT (tenant_id, subscriber_id) WHERE decided_at = 0 DO UPDATE SET n = holds.n + 1, at = excluded.at, reasons = excluded.reasons, network = excluded.network,
 			sign_up = CASE WHEN holds.sign_up = '' THEN '' ELSE excluded.sign_up END`,
 		s.TenantID, NewID(), id, s.NewsletterID, signUp, wording, s.heldFor(), s.Network, millis(s.At))
-	return err
+	if err != nil {
+		return err
+	}
+	return b.awaitDomain(ctx, s, id)
 }
 
 // holdAside has a sign-up wait of somebody who is there, and stays what they are.

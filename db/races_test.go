@@ -1689,6 +1689,23 @@ func races() []race {
 				wantN(t, d, 10, `SELECT sum(n) FROM view_counts WHERE newsletter_id = $1`, n.ID)
 			}}
 		}},
+		{"AddFindings", "of one day", func(t *testing.T, d *DB) duel {
+			n := newsletterOf(t, d)
+			found := []FindingCount{{n.TenantID, n.ID, noon.Truncate(24 * time.Hour), "honeypot", 2, 1}, {n.TenantID, n.ID, noon.Truncate(24 * time.Hour), "", 3, 1}}
+			return duel{func(d *DB) error { return d.AddFindings(t.Context(), found) }, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 10, `SELECT sum(found) FROM finding_counts WHERE newsletter_id = $1`, n.ID)
+				wantN(t, d, 4, `SELECT sum(held) FROM finding_counts WHERE newsletter_id = $1`, n.ID)
+			}}
+		}},
+		{"EndDomainWait", "of one sign-up", func(t *testing.T, d *DB) duel {
+			tenantID, w := d.awaits(t)
+			return duel{func(d *DB) error { return d.EndDomainWait(t.Context(), waitDomain, w, []string{"mx"}) }, nil, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 0, `SELECT count(*) FROM domain_waits WHERE tenant_id = $1`, tenantID)
+				wantN(t, d, 1, `SELECT count(*) FROM holds WHERE tenant_id = $1 AND reasons = 'mx'`, tenantID)
+			}}
+		}},
 		{"StorePast", "the same by both", func(t *testing.T, d *DB) duel {
 			_, tenant := someone(t, d)
 			n := signsUp(t, d, tenant.ID, "").NewsletterID

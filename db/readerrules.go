@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"time"
+
+	"gatepost/screening"
 )
 
 // ReaderRules is how a newsletter takes readers: the zero value takes everybody at once.
@@ -12,6 +14,8 @@ type ReaderRules struct {
 	Confirm     bool `json:"confirm,omitempty"`      // who signs up is to press a button in a mail first
 	ConfirmDays int  `json:"confirm_days,omitempty"` // for how long its link works; DefaultConfirmDays when 0
 	KeepDays    int  `json:"keep_days,omitempty"`    // after which who hasn't confirmed, or is held, is erased; DefaultKeepDays when 0
+
+	Screening screening.Rules `json:"screening,omitzero"` // what is looked at to tell robots
 }
 
 // The terms where a newsletter sets none.

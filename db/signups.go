@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"gatepost/screening"
 )
 
 // SignUp is what a reader sent, with the words that they agreed to.
@@ -32,6 +34,9 @@ type SignUp struct {
 	CanMail bool     // mails can be sent
 	Held    []string // names of the checks for which somebody is to decide first
 	Network string   // MAC of where it came from; empty where nobody knows
+
+	Proof      string    // id of a proof of work, which nobody else may use; empty for none
+	ProofUntil time.Time // it is valid
 }
 
 // Presentation is what was shown with the words that somebody agreed to. It is stored once for
@@ -51,7 +56,7 @@ const SourceImport = "import"
 
 // HoldReturning is the reason for which a sign-up of somebody who had left is held where no mail can be
 // sent: it needs their confirmation.
-const HoldReturning = "returning"
+const HoldReturning = screening.Returning
 
 // becomes is what somebody is to be by a sign-up who isn't there, or has no state that speaks
 // against it; left says that they had left, or don't want any mails.
@@ -118,6 +123,10 @@ func (d *Readers) enterAll(ctx context.Context, signUps []SignUp, enter func(con
 		}
 		b := d.newBook(tx)
 		if err = b.findLeft(ctx, signUps); err != nil {
+			return err
+		}
+		signUps, err := b.useProofs(ctx, signUps)
+		if err != nil {
 			return err
 		}
 		if answers, err = enter(ctx, b, signUps); err != nil {

@@ -134,7 +134,7 @@ func (d *People) ForgetFailures(ctx context.Context, limits []Limit) error {
 
 // expireMany runs a statement that puts away what has expired before $1, at most $2 rows,
 // until nothing is left.
-func (d *People) expireMany(ctx context.Context, now time.Time, statement string) error {
+func (d *base) expireMany(ctx context.Context, now time.Time, statement string) error {
 	for {
 		res, err := d.exec(ctx, statement, millis(now), sweptAtOnce)
 		if err != nil {

@@ -62,7 +62,7 @@ func TestPages(t *testing.T) {
 	each(t, usual, func(t *testing.T, v *visitor) {
 		v.enterAs(maria)
 		for _, page := range []string{"/", "/integrations/sfdc", "/integrations/sfdc/problems", "/integrations/sfdc/problems/attention/DUPLICATES_DETECTED", "/integrations/sfdc/checkup", "/integrations/sfdc/mapping",
-			"/integrations/sfdc/sum", "/subscribers", "/newsletters", "/newsletters/fabrikam-news", "/newsletters/fabrikam-news/embed", "/newsletters/new", "/newsletters/fabrikam-news/settings", "/newsletters/fabrikam-news/archive", "/settings", "/settings/notifications", "/help", "/_components"} {
+			"/integrations/sfdc/sum", "/subscribers", "/newsletters", "/newsletters/fabrikam-news", "/newsletters/fabrikam-news/embed", "/newsletters/new", "/newsletters/fabrikam-news/protection", "/newsletters/fabrikam-news/settings", "/quarantine", "/newsletters/fabrikam-news/archive", "/settings", "/settings/notifications", "/help", "/_components"} {
 			v.open(page)
 			v.look("page" + unfitForFiles.ReplaceAllString(page, "-"))
 		}

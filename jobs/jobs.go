@@ -58,6 +58,7 @@ type Store interface {
 	FollowCauses(ctx context.Context) error
 	Wipes
 	ExpireSessions(ctx context.Context) error
+	ExpireScreening(ctx context.Context) error
 }
 
 // Config is what the jobs work with. All is required but the Mailer, without
@@ -196,7 +197,7 @@ func (w *sweepWorker) Timeout(*river.Job[sweepJob]) time.Duration { return 4 * t
 
 // Work puts away what has expired, and seals anew what outdated keys have sealed.
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepJob]) error {
-	err := errors.Join(w.store.SweepVault(ctx), w.store.ExpireMails(ctx), w.store.ExpireIncidents(ctx), w.store.FollowCauses(ctx), w.store.ExpireSessions(ctx),
+	err := errors.Join(w.store.SweepVault(ctx), w.store.ExpireMails(ctx), w.store.ExpireIncidents(ctx), w.store.FollowCauses(ctx), w.store.ExpireSessions(ctx), w.store.ExpireScreening(ctx),
 		resume(ctx, w.store, w.log))
 	unopened, resealing := w.keys.Reseal(ctx, nil)
 	if unopened > 0 {

@@ -15,6 +15,7 @@ import (
 	"gatepost/db"
 	"gatepost/forms"
 	"gatepost/input"
+	"gatepost/screening"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -44,7 +45,12 @@ const (
 type Settings struct {
 	Name, Slug string
 	Page       db.PublicPage
+	Readers    db.ReaderRules // of a newsletter that is made
 }
+
+// NewRules is how a newsletter that is made in the portal takes readers, until an admin says
+// something else.
+func NewRules() db.ReaderRules { return db.ReaderRules{Screening: screening.Defaults()} }
 
 // Check returns the settings as they are to be stored, or a sentence for each field that is
 // not in order.
@@ -202,7 +208,7 @@ func (s *Service) Of(ctx context.Context, tenantID, slug string) (db.Newsletter,
 // Add stores a new newsletter of the tenant's, as Check has returned its settings, and returns its id. It
 // gives ErrSlugTaken, and db.ErrNotFound for a tenant that is closed.
 func (s *Service) Add(ctx context.Context, tenantID string, set Settings) (id string, err error) {
-	id, err = s.store.AddNewsletter(ctx, db.NewNewsletter{TenantID: tenantID, Slug: set.Slug, Name: set.Name, Consent: fmt.Sprintf(consents[forms.Language(set.Page.Language)], set.Name), Page: set.Page})
+	id, err = s.store.AddNewsletter(ctx, db.NewNewsletter{TenantID: tenantID, Slug: set.Slug, Name: set.Name, Consent: fmt.Sprintf(consents[forms.Language(set.Page.Language)], set.Name), Page: set.Page, Readers: set.Readers})
 	return id, s.edited(err)
 }
 

@@ -26,6 +26,9 @@ type Checked struct {
 	shown                      db.Presentation
 }
 
+// Email is the address, as it is to be stored.
+func (c Checked) Email() string { return c.email }
+
 // Check returns the form as it is to be stored, or a sentence for each field that
 // is not in order, by the name that the field has in forms.
 func (f Form) Check() (clean Checked, errors map[string]string) {

@@ -16,6 +16,7 @@ import (
 	"gatepost/db"
 	"gatepost/forms"
 	"gatepost/input"
+	"gatepost/screening"
 	"gatepost/seal"
 )
 
@@ -42,10 +43,9 @@ const (
 // Came is how a sign-up came, beside what was filled in.
 type Came struct {
 	Source    Source
-	Page      string   // address of the page with the form, without its query; empty where nobody knows
-	Confirmed bool     // who hands it on says that the person confirmed it already
-	Held      []string // names of the checks for which somebody is to decide first
-	Network   string   // MAC of where it came from; empty where nobody knows
+	Page      string // address of the page with the form, without its query; empty where nobody knows
+	Confirmed bool   // who hands it on says that the person confirmed it already
+	Sender    Sender // who sent it, as far as that is known
 }
 
 // MACs makes keyed digests; *seal.MACs does.
@@ -57,6 +57,14 @@ type MACs interface {
 // Store keeps newsletters and subscribers. *db.DB is one.
 type Store interface {
 	EditStore
+	DomainStore
+	AddFindings(ctx context.Context, counts []db.FindingCount) error
+	Findings(ctx context.Context, tenantID, newsletterID string, from time.Time) ([]db.FindingCount, error)
+	Holds(ctx context.Context, tenantID string, q db.HoldQuery) (list []db.Hold, total int, err error)
+	HoldOf(ctx context.Context, tenantID, subscriberID string) (db.Hold, error)
+	RejectHolds(ctx context.Context, tenantID string, ids []string, actor string) (done int, err error)
+	AddFormReport(ctx context.Context, tenantID, newsletterID, why string) error
+	SetReaderRules(ctx context.Context, tenantID, id string, revision int64, r db.ReaderRules) error
 	NewsletterBySlug(ctx context.Context, slug string) (db.Newsletter, error)
 	Newsletters(ctx context.Context, tenantID string) ([]db.Newsletter, error)
 	NewsletterStandings(ctx context.Context, tenantID string) ([]db.NewsletterStanding, error)
@@ -79,6 +87,9 @@ type Config struct {
 	Group int                   // how many sign-ups share a commit at most; 256 when zero
 	MACs  MACs                  // by which those are known who left and are kept no more; nil where nobody signs up
 	Mail  bool                  // mails can be sent
+
+	Counts  screening.Counter  // what comes, over all processes; nil where no sign-up is looked at
+	Domains screening.Resolver // is asked whether domains take mail; nil where nobody is
 }
 
 // Service takes sign-ups and finds subscribers. Its methods are safe for
@@ -90,6 +101,10 @@ type Service struct {
 	now   func() time.Time
 	macs  MACs
 	mail  bool
+
+	bursts   screening.Bursts
+	domains  domains
+	findings findings // of what the checks did, until it is stored
 
 	known sync.Map // by public name, the newsletters that were read lately
 	views views    // of their forms, until they are stored
@@ -116,6 +131,7 @@ func New(c Config) *Service {
 	if s.groupSize == 0 {
 		s.groupSize = groupSize
 	}
+	s.bursts, s.domains = screening.Bursts{Counter: c.Counts}, domains{store: c.Store, resolver: c.Domains, now: s.now}
 	return s
 }
 
@@ -192,13 +208,17 @@ func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, came C
 		f.words, f.version = n.Form.Consent.Words, n.Form.Version
 	}
 	key := strings.ToLower(f.email)
-	return s.write(ctx, db.SignUp{
+	up, err := s.screened(ctx, n, came.Sender, db.SignUp{
 		TenantID: n.TenantID, NewsletterID: n.ID,
 		Email: f.email, EmailKey: key,
 		FirstName: f.firstName, LastName: f.lastName,
 		Consent: f.words, Shown: f.shown, Page: came.Page, Source: string(came.Source), At: s.now(), Fields: f.fields, FormVersion: f.version,
-		MAC: s.suppressionMAC(n.TenantID, key), Confirm: n.Readers.Confirm && !came.Confirmed, CanMail: s.mail, Held: came.Held, Network: came.Network,
+		MAC: s.suppressionMAC(n.TenantID, key), Confirm: n.Readers.Confirm && !came.Confirmed, CanMail: s.mail,
 	})
+	if err != nil {
+		return "", err
+	}
+	return s.write(ctx, up)
 }
 
 // suppressionMAC is what the tenant's suppressions know an address by, given in lower case.

@@ -266,7 +266,10 @@ func BenchmarkSignUp(b *testing.B) {
 	b.Run("writer", func(b *testing.B) {
 		s, _ := start(b, Config{Store: open(b)})
 		n := weekly(b, s)
-		bench(b, func(f Form) error { _, err := s.SignUp(context.Background(), n, checked(f), Came{Source: FromForm}); return err })
+		bench(b, func(f Form) error {
+			_, err := s.SignUp(context.Background(), n, checked(f), Came{Source: FromForm})
+			return err
+		})
 	})
 	b.Run("commit each", func(b *testing.B) {
 		d := open(b)

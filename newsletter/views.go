@@ -48,8 +48,8 @@ func (s *Service) Viewed(n db.Newsletter, kind db.ViewKind) {
 	s.views.add(viewKey{n.TenantID, n.ID, s.now().Truncate(time.Hour).Unix(), kind}, 1)
 }
 
-// CountViews stores once a minute how often forms were looked at, until ctx ends, and then the
-// rest.
+// CountViews stores once a minute how often forms were looked at, and what the checks of sign-ups
+// did, until ctx ends, and then the rest.
 func (s *Service) CountViews(ctx context.Context) {
 	tick := time.NewTicker(addViewsEvery)
 	defer tick.Stop()
@@ -59,9 +59,11 @@ func (s *Service) CountViews(ctx context.Context) {
 			rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
 			s.addViews(rest)
+			s.addFindings(rest)
 			return
 		case <-tick.C:
 			s.addViews(ctx)
+			s.addFindings(ctx)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func (s *server) apiSignUp(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.Newsletters.SignUp(c.UserContext(), n, clean, newsletter.Came{Source: newsletter.FromAPI}); err != nil {
+	if _, err := s.Newsletters.SignUp(c.UserContext(), n, clean, newsletter.Came{Source: newsletter.FromAPI, Sender: newsletter.Sender{Key: true}}); err != nil {
 		return err
 	}
 	return c.Status(http.StatusAccepted).JSON(fiber.Map{"status": "received"})

@@ -49,7 +49,7 @@ func (s *server) showNewNewsletter(c *fiber.Ctx, status int, set newsletter.Sett
 
 // addNewsletter handles POST /newsletters.
 func (s *server) addNewsletter(c *fiber.Ctx) error {
-	set := newsletter.Settings{Name: field(c, "name"), Slug: field(c, "slug"), Page: db.PublicPage{Sender: field(c, "sender"), Language: field(c, "language")}}
+	set := newsletter.Settings{Name: field(c, "name"), Slug: field(c, "slug"), Page: db.PublicPage{Sender: field(c, "sender"), Language: field(c, "language")}, Readers: newsletter.NewRules()}
 	if input.Word(set.Slug) == "" {
 		set.Slug = newsletter.ProposeSlug(set.Name)
 	}

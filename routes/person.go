@@ -47,6 +47,9 @@ func (s *server) person(c *fiber.Ctx) error {
 	}
 	page := views.PersonPage{Page: s.page(c, nameOf(sub), views.NavSubscribers), Person: views.Subscriber{ID: sub.ID, Email: sub.Email,
 		FirstName: sub.FirstName, LastName: sub.LastName, Newsletter: sub.Newsletter, Status: viewState(s.words(c), sub.Status.Info()), SignedUpAt: sub.CreatedAt}}
+	if page.HeldFor, err = s.heldWords(c, sub.ID); err != nil {
+		return err
+	}
 	page.Letter = s.plainNewsletter(db.Newsletter{Name: sub.Newsletter, Slug: sub.NewsletterSlug, State: sub.NewsletterState})
 	all := s.destinations(c)
 	page.Several = len(all) > 1

@@ -62,6 +62,7 @@ func (s *server) signUp(c *fiber.Ctx) error {
 		return err
 	}
 	s.fillHidden(c, n.Form, sent)
+	takeAddress(n.Form, sent)
 	clean, problems := newsletter.CheckForm(n, shown, sent)
 	if len(problems) > 0 && asJSON {
 		return problem(c, http.StatusUnprocessableEntity, language.Say(forms.NothingStored), problems.In(language))
@@ -69,7 +70,10 @@ func (s *server) signUp(c *fiber.Ctx) error {
 	if len(problems) > 0 {
 		return s.renderForm(c, http.StatusUnprocessableEntity, n, shown, sent, problems)
 	}
-	came := newsletter.Came{Source: newsletter.FromAPI, Page: s.pageOf(c, n)}
+	if meant := s.meantAddress(c, n, clean, sent); meant != "" && !asJSON {
+		return s.askAddress(c, n, shown, sent, clean.Email(), meant)
+	}
+	came := newsletter.Came{Source: newsletter.FromAPI, Page: s.pageOf(c, n), Sender: s.senderOf(c, sent)}
 	if isForm(mediaType(c)) { // by a script on somebody's page too, which is answered in JSON
 		came.Source = newsletter.FromForm
 	}
@@ -176,8 +180,9 @@ func decodeSignup(c *fiber.Ctx, d forms.Definition) (forms.Sent, error) {
 			sent[key] = input.Value{Texts: texts}
 		}
 	}
-	read(forms.ConsentKey)
-	read(forms.VersionKey)
+	for _, key := range forms.OwnKeys {
+		read(key)
+	}
 	for _, f := range d.Fields {
 		read(f.Key)
 		for _, key := range f.Was {

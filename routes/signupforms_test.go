@@ -387,7 +387,7 @@ func TestTheSchemaOfAForm(t *testing.T) {
 	if err := json.Unmarshal([]byte(p.body), &schema); err != nil || p.head("Content-Type") != "application/schema+json" || p.head("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("%v: %v", err, p.header)
 	}
-	if schema.ID != l.url+formPage+"/schema.json" || schema.Title != "Contoso Weekly" || len(schema.Properties) != 18 || fmt.Sprint(schema.Required) != "[email postcode]" {
+	if schema.ID != l.url+formPage+"/schema.json" || schema.Title != "Contoso Weekly" || len(schema.Properties) != 19 || fmt.Sprint(schema.Required) != "[email postcode]" {
 		t.Errorf("%+v", schema)
 	}
 	l.get("/signup/nobody/schema.json").is(404)

@@ -49,6 +49,7 @@ func publicPage(c *fiber.Ctx, n db.Newsletter) views.PublicPage {
 	if n.LogoID != "" {
 		p.Logo.URL = base + "/logo/" + url.PathEscape(n.LogoID) + ".png"
 	}
+	p.Report = views.ReaderLink{URL: signupAddress(c, n, "/report"), Text: forms.Language(n.Page.Language).Say(forms.ReportForm)}
 	return p
 }
 
@@ -57,9 +58,9 @@ func publicPage(c *fiber.Ctx, n db.Newsletter) views.PublicPage {
 func (s *server) renderForm(c *fiber.Ctx, status int, n db.Newsletter, shown forms.Definition, sent forms.Sent, problems forms.Problems) error {
 	if n.Page.Redirect != "" {
 		// Browsers hold where a form's answer leads, too, against form-action.
-		c.Set("Content-Security-Policy", strings.Replace(publicPolicy(c), "form-action 'self'", "form-action 'self' https:", 1))
+		allow(c, "form-action 'self'", "form-action 'self' https:")
 	}
-	return render(c, status, views.Signup(signupPage(c, n, shown, sent, problems)))
+	return render(c, status, views.Signup(s.protected(c, n, sent, signupPage(c, n, shown, sent, problems))))
 }
 
 func signupPage(c *fiber.Ctx, n db.Newsletter, shown forms.Definition, sent forms.Sent, problems forms.Problems) views.SignupPage {

@@ -220,7 +220,7 @@ func (s *server) page(c *fiber.Ctx, title string, nav views.Nav) views.Page {
 func (s *server) frame(c *fiber.Ctx, title string, nav views.Nav) views.Page {
 	v := who(c)
 	p := views.Page{Title: title, CRM: viewCRM(s.words(c)), CSRF: s.formToken(c), User: views.User{Email: v.User.Email}, Tenant: v.Tenant.Name, Tenants: v.tenants(),
-		Nav: nav, Attention: s.needsPerson(c), Alert: connectionAlert(v.connections), Version: s.Version, Assets: assets()}
+		Nav: nav, Attention: s.needsPerson(c), Held: v.overview.Sums[db.OnHold], Alert: connectionAlert(v.connections), Version: s.Version, Assets: assets()}
 	if v.zone != nil {
 		p.Zone = views.ZoneName(zones.City(v.zone.String()), v.zone, v.now)
 	}

@@ -85,6 +85,7 @@ type world struct {
 	store *db.DB // people and sessions, and what the tests look at
 	vault *db.DB // of the vault, and of what else the pages read
 	news  *db.DB // of the newsletters
+	macs  *seal.MACs
 }
 
 // with changes the configuration of a portal.
@@ -152,9 +153,11 @@ func start(t *testing.T, mock string, changes ...with) *world {
 		}
 		return client, nil
 	}})
-	letters := newsletter.New(newsletter.Config{Store: w.news, Wake: dispatcher.Wake, Log: log, MACs: macs})
+	w.macs = macs
+	limits := ratelimit.New(w.vault, time.Now, log)
+	letters := newsletter.New(newsletter.Config{Store: w.news, Wake: dispatcher.Wake, Log: log, MACs: macs, Counts: limits})
 	c := routes.Config{URL: w.url, Store: w.vault, Health: w.vault, Incidents: w.vault, Settings: w.vault, People: auth.NewPeople(w.store, nil), Sessions: w.store, Keys: auth.NewAPIKeys(w.vault), Vault: vault,
-		Newsletters: letters, Delivery: dispatcher, Limits: ratelimit.New(w.vault, time.Now, log), MACs: macs, CRMs: crm.Providers{salesforce.Provider}, Log: log}
+		Newsletters: letters, Delivery: dispatcher, Limits: limits, MACs: macs, CRMs: crm.Providers{salesforce.Provider}, Log: log}
 	for _, change := range changes {
 		change(&c)
 	}

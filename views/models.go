@@ -37,6 +37,7 @@ type Page struct {
 	Tenants   int    // how many tenants the user belongs to; more than one shows the switch
 	Nav       Nav
 	Attention int // what needs a person at Integrations: people, and a connection that is lost
+	Held      int // people who are in the quarantine
 	Flashes   []Flash
 	Alert     *Alert // a connection that is lost, shown on every page
 	OwnAlert  bool   // the page tells of it itself
@@ -70,6 +71,7 @@ const (
 	NavHome         Nav = "home"
 	NavNewsletters  Nav = "newsletters"
 	NavSubscribers  Nav = "subscribers"
+	NavQuarantine   Nav = "quarantine"
 	NavIntegrations Nav = "integrations"
 	NavSettings     Nav = "settings"
 )

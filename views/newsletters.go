@@ -53,7 +53,7 @@ func (n Newsletter) attentionURL() string {
 func (n Newsletter) addressID() string { return "address-" + n.Slug }
 
 func (n Newsletter) tabs(current string) []Tab {
-	all := []Tab{{Text: "Form", URL: n.path()}, {Text: "Embed", URL: n.path() + "/embed"}, {Text: "Settings", URL: n.path() + "/settings"}}
+	all := []Tab{{Text: "Form", URL: n.path()}, {Text: "Embed", URL: n.path() + "/embed"}, {Text: "Protection", URL: n.protectionPath()}, {Text: "Settings", URL: n.path() + "/settings"}}
 	for i := range all {
 		all[i].Current = all[i].Text == current
 	}

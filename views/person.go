@@ -13,9 +13,10 @@ type PersonPage struct {
 	Person     Subscriber
 	Letter     Newsletter // that they signed up for
 	Deliveries []PersonDelivery
-	Several    bool     // the tenant has several CRMs, so that each delivery says which it is of
-	Story      []Moment // the latest first
-	Earlier    bool     // and there is more, which isn't shown
+	Several    bool         // the tenant has several CRMs, so that each delivery says which it is of
+	Story      []Moment     // the latest first
+	Earlier    bool         // and there is more, which isn't shown
+	HeldFor    []HoldReason // why a sign-up of theirs waits in the quarantine; none when none does
 }
 
 // Filled is what was filled into a field.

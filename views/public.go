@@ -18,7 +18,8 @@ type PublicPage struct {
 	Framed bool   // in a frame on somebody's page: without a ground and a card
 	Script string // of a framed page: address of frame.js, which tells how high it is
 	Logo   Logo
-	Sender string // who sends the newsletter; empty when unknown
+	Sender string     // who sends the newsletter; empty when unknown
+	Report ReaderLink // to where one says what is wrong with a form; zero for none
 }
 
 // class is how the page is to look, beside its colours.
@@ -54,6 +55,28 @@ type SignupPage struct {
 	Privacy     ReaderLink // zero for none
 	Button      string
 	Summary     string // what is said above a form with errors; empty without
+	Time        string // when it was shown, signed; with a field that nobody sees. Empty for neither
+	Trap        string // the label of that field
+	Proof       ReaderProof
+	Meant       MeantAddress
+}
+
+// ReaderProof are the addresses of what a form needs that asks the browser for a proof of work: its
+// script, the challenge, ALTCHA's widget, and what computes. The zero ReaderProof asks for none.
+type ReaderProof struct{ Script, Challenge, Widget, Worker string }
+
+// MeantAddress asks whether another address was meant than the one that was typed; zero for no
+// question. Keep and Take are the words of the buttons.
+type MeantAddress struct{ Question, Typed, Keep, Address, Take string }
+
+// FormReportPage is for FormReport, which posts the field why.
+type FormReportPage struct {
+	PublicPage
+	Title         string // of the window
+	Heading, Text string
+	Action        string
+	Why           ReaderField
+	Button        string
 }
 
 // ReaderBox is the box to be ticked beside the words of consent.

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,6 +16,7 @@ import (
 	"gatepost/db"
 	"gatepost/e2e/rig"
 	"gatepost/forms"
+	"gatepost/screening"
 
 	"github.com/valyala/fasthttp"
 )
@@ -46,7 +49,11 @@ func (b bench) signUps(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		servers = append(servers, own)
+		checked, err := withChecks(ctx, w, p)
+		if err != nil {
+			return err
+		}
+		servers = append(servers, own, checked)
 		for _, r := range readers {
 			if err := b.compare(ctx, servers, r); err != nil {
 				return err
@@ -82,6 +89,40 @@ func ownFields(ctx context.Context, w *rig.World, p *rig.Portal) (s server, err 
 	})
 }
 
+// manyHere lets all readers of the benchmark through, who come from one network.
+const manyHere = 1 << 30
+
+// withChecks is the same portal, with the form of a newsletter that looks at its sign-ups.
+func withChecks(ctx context.Context, w *rig.World, p *rig.Portal) (s server, err error) {
+	const slug = "with-checks"
+	s = server{name: "gatepost serve, with checks", form: p.URL + "/signup/" + slug}
+	rules := screening.Defaults()
+	rules.Network, rules.Agent, rules.Allowed = manyHere, manyHere, []string{"bench.example"}
+	err = withStore(ctx, w, func(store *db.DB) error {
+		tenant, err := store.TenantBySlug(ctx, rig.Contoso.Slug)
+		if err != nil {
+			return err
+		}
+		_, err = store.AddNewsletter(ctx, db.NewNewsletter{TenantID: tenant.ID, Slug: slug, Name: "With checks", Consent: "Yes.", Readers: db.ReaderRules{Screening: rules}})
+		return err
+	})
+	if err != nil {
+		return s, err
+	}
+	_, page, err := fasthttp.Get(nil, s.form)
+	if err != nil {
+		return s, err
+	}
+	shown := formTime.FindSubmatch(page)
+	if shown == nil {
+		return s, errors.New("the form doesn't say when it was shown")
+	}
+	s.more = "&form_time=" + string(shown[1])
+	return s, nil
+}
+
+var formTime = regexp.MustCompile(`name="form_time" value="([^"]+)"`)
+
 // keepPage stores the page that thanks a reader where the bare server finds it.
 func (s server) keepPage(folder string) error {
 	status, page, err := fasthttp.Get(nil, s.form+"/thanks")
@@ -112,7 +153,7 @@ func (b bench) compare(ctx context.Context, servers []server, r readerKind) erro
 	for i, s := range servers {
 		say("%-23s median: %6.0f/s  %s", r.name, median(i), s.name)
 	}
-	say("%-23s %.1f times a commit each, %.0f %% of the bare handler; five fields of its own: %.0f %% of without", r.name, median(0)/median(1), 100*median(0)/median(2), 100*median(3)/median(0))
+	say("%-23s %.1f times a commit each, %.0f %% of the bare handler; five fields of its own: %.0f %% of without; with checks: %.0f %%", r.name, median(0)/median(1), 100*median(0)/median(2), 100*median(3)/median(0), 100*median(4)/median(0))
 	return nil
 }
 

@@ -1,0 +1,235 @@
+package db
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"gatepost/screening"
+)
+
+// useProofs returns the sign-ups with what their proofs of work are worth.
+func (b *book) useProofs(ctx context.Context, signUps []SignUp) ([]SignUp, error) {
+	if !slices.ContainsFunc(signUps, func(s SignUp) bool { return s.Proof != "" }) {
+		return signUps, nil
+	}
+	used := slices.Clone(signUps) // a transaction may run again
+	order := make([]int, len(used))
+	for i := range order {
+		order[i] = i
+	}
+	// In the order of their ids, so that no two processes wait for each other.
+	slices.SortStableFunc(order, func(i, j int) int { return strings.Compare(used[i].Proof, used[j].Proof) })
+	for _, i := range order {
+		if err := b.useProof(ctx, &used[i]); err != nil {
+			return nil, err
+		}
+	}
+	return used, nil
+}
+
+// useProof has the person of a sign-up use their proof of work. One that somebody else has used
+// speaks against the sign-up.
+func (b *book) useProof(ctx context.Context, s *SignUp) error {
+	if s.Proof == "" {
+		return nil
+	}
+	used, err := b.tx.ExecContext(ctx, `INSERT INTO used_proofs (id, who, expires_at) VALUES ($1, $2, $3)
+		ON CONFLICT (id) DO UPDATE SET who = excluded.who WHERE used_proofs.who = excluded.who`, s.Proof, s.TenantID+" "+s.MAC, millis(s.ProofUntil))
+	err = changed(used, err, ErrConflict)
+	if errors.Is(err, ErrConflict) {
+		s.Held = append(slices.Clip(s.Held), screening.BadProof)
+		return nil
+	}
+	return err
+}
+
+// awaitDomain has what is held of a subscriber wait until it is known whether the domain of the
+// address takes mail, where that is looked up.
+func (b *book) awaitDomain(ctx context.Context, s SignUp, subscriberID string) error {
+	if !slices.Contains(s.Held, screening.NewDomain) {
+		return nil
+	}
+	domain := screening.DomainOf(s.EmailKey)
+	if _, err := b.tx.ExecContext(ctx, `INSERT INTO mail_domains (domain, asked_at) VALUES ($1, $2) ON CONFLICT (domain) DO UPDATE SET due = mail_domains.due + 1`, domain, millis(s.At)); err != nil {
+		return err
+	}
+	_, err := b.tx.ExecContext(ctx, `INSERT INTO domain_waits (domain, tenant_id, subscriber_id) VALUES ($1, $2, $3) ON CONFLICT (domain, tenant_id, subscriber_id) DO NOTHING`, domain, s.TenantID, subscriberID)
+	return err
+}
+
+// MailDomain is what is known of a domain.
+type MailDomain struct {
+	State    screening.DomainState
+	LookedAt time.Time // zero when it wasn't looked up yet
+}
+
+// MailDomain returns whether a domain takes mail, or ErrNotFound when nobody asked before.
+func (d *Readers) MailDomain(ctx context.Context, domain string) (m MailDomain, err error) {
+	var looked int64
+	err = d.read.QueryRowContext(ctx, `SELECT state, looked_at FROM mail_domains WHERE domain = $1`, domain).Scan(&m.State, &looked)
+	m.LookedAt = fromMillis(looked)
+	return m, wrap("mail domain", err)
+}
+
+// LookUpAgain has a domain looked up once more, which stays what it is until then.
+func (d *Readers) LookUpAgain(ctx context.Context, domain string) error {
+	_, err := d.exec(ctx, `UPDATE mail_domains SET due = due + 1, asked_at = $2 WHERE domain = $1`, domain, millis(d.now()))
+	return wrap("look a domain up again", err)
+}
+
+// DueDomain is a domain that is to be looked up. Due is how often that was asked for.
+type DueDomain struct {
+	Name string
+	Due  int64
+}
+
+// DueDomains returns domains that are to be looked up, at most so many. They are this process's
+// until a time.
+func (d *Readers) DueDomains(ctx context.Context, most int, until time.Time) (domains []DueDomain, err error) {
+	now := millis(d.now())
+	var due int
+	err = d.read.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM mail_domains WHERE due > 0 AND lease_until <= $1 LIMIT 1) m`, now).Scan(&due)
+	if err == nil && due > 0 { // else nothing is written
+		domains, err = collect(ctx, d.write, func(row scanner) (of DueDomain, err error) {
+			return of, row.Scan(&of.Name, &of.Due)
+		}, `UPDATE mail_domains SET lease_until = $2
+			WHERE domain IN (SELECT domain FROM mail_domains WHERE due > 0 AND lease_until <= $1 ORDER BY domain LIMIT $3) AND due > 0 AND lease_until <= $1 RETURNING domain, due`,
+			now, millis(until), most)
+	}
+	return domains, wrap("domains to look up", err)
+}
+
+// DomainWait is a sign-up that waits for a domain to be looked up. HoldID and what follows are
+// empty when it was decided meanwhile.
+type DomainWait struct {
+	TenantID, SubscriberID, HoldID, NewsletterID string
+	Reasons                                      []string
+}
+
+// SetDomain stores what was found of a domain, and returns which sign-ups wait for that.
+func (d *Readers) SetDomain(ctx context.Context, domain string, state screening.DomainState) (waits []DomainWait, err error) {
+	_, err = d.exec(ctx, `UPDATE mail_domains SET state = $2, looked_at = $3 WHERE domain = $1`, domain, state, millis(d.now()))
+	if err == nil {
+		waits, err = collect(ctx, d.read, scanDomainWait, `SELECT w.tenant_id, w.subscriber_id, COALESCE(h.id, ''), COALESCE(h.newsletter_id, ''), COALESCE(h.reasons, '') FROM domain_waits w
+			LEFT JOIN holds h ON h.tenant_id = w.tenant_id AND h.subscriber_id = w.subscriber_id AND h.decided_at = 0 WHERE w.domain = $1`, domain)
+	}
+	return waits, wrap("set a domain", err)
+}
+
+// EndLookUp says that those are told who waited for a domain. When it was asked for once more
+// meanwhile, it is to be looked up again.
+func (d *Readers) EndLookUp(ctx context.Context, of DueDomain) error {
+	_, err := d.exec(ctx, `UPDATE mail_domains SET due = CASE WHEN due = $2 THEN 0 ELSE due END, lease_until = 0 WHERE domain = $1`, of.Name, of.Due)
+	return wrap("end a look-up", err)
+}
+
+func scanDomainWait(row scanner) (w DomainWait, err error) {
+	var reasons string
+	err = row.Scan(&w.TenantID, &w.SubscriberID, &w.HoldID, &w.NewsletterID, &reasons)
+	if reasons != "" {
+		w.Reasons = strings.Split(reasons, ",")
+	}
+	return w, err
+}
+
+// EndDomainWait says that the wait for a domain is over, and for what the sign-up is held now, if
+// it still is. What was added to its reasons meanwhile is of a further sign-up, which waits anew.
+func (d *Readers) EndDomainWait(ctx context.Context, domain string, w DomainWait, reasons []string) error {
+	return wrap("end the wait for a domain", d.txCommitted(ctx, func(tx *sql.Tx) error { // each statement has its own conditions
+		if w.HoldID != "" && len(reasons) > 0 {
+			if _, err := tx.ExecContext(ctx, `UPDATE holds SET reasons = $3 WHERE tenant_id = $1 AND id = $2 AND reasons = $4 AND decided_at = 0`,
+				w.TenantID, w.HoldID, strings.Join(reasons, ","), strings.Join(w.Reasons, ",")); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM domain_waits WHERE domain = $1 AND tenant_id = $2 AND subscriber_id = $3`, domain, w.TenantID, w.SubscriberID)
+		return err
+	}))
+}
+
+// How long a domain is known from which nobody comes any more, and what readers said of a form.
+const (
+	domainsKept = 30 * 24 * time.Hour
+	reportsKept = 365 * 24 * time.Hour
+)
+
+// ExpireScreening puts away proofs that can't be used any more, domains from which nobody comes, and
+// old counts and reports.
+func (d *Readers) ExpireScreening(ctx context.Context) error {
+	now := d.now()
+	return wrap("expire what checks keep", errors.Join(
+		d.expireMany(ctx, now, `DELETE FROM used_proofs WHERE id IN (SELECT id FROM used_proofs WHERE expires_at <= $1 LIMIT $2)`),
+		d.expireMany(ctx, now.Add(-domainsKept), `DELETE FROM mail_domains WHERE domain IN (SELECT domain FROM mail_domains WHERE asked_at <= $1 AND due = 0 LIMIT $2)`),
+		d.expireMany(ctx, now.Add(-reportsKept), `DELETE FROM form_reports WHERE id IN (SELECT id FROM form_reports WHERE at <= $1 LIMIT $2)`)))
+}
+
+// FindingCount is what a check did at a newsletter's form on a day.
+type FindingCount struct {
+	TenantID, NewsletterID string
+	Day                    time.Time // of UTC, when it began
+	Name                   string    // of the check; empty for all sign-ups that were looked at
+	Found                  int       // how often it found something
+	Held                   int       // how many of those were held
+}
+
+// AddFindings adds up what checks did. What is of a newsletter that is gone is left out.
+func (d *Readers) AddFindings(ctx context.Context, counts []FindingCount) error {
+	sorted := slices.Clone(counts) // by the key: so processes that add at once don't wait for each other in a ring
+	slices.SortFunc(sorted, func(a, b FindingCount) int {
+		return cmp.Or(strings.Compare(a.NewsletterID, b.NewsletterID), a.Day.Compare(b.Day), strings.Compare(a.Name, b.Name))
+	})
+	return wrap("add what checks did", d.txCommitted(ctx, func(tx *sql.Tx) error { // it adds to what is there, whatever that is
+		for _, c := range sorted {
+			_, err := tx.ExecContext(ctx, `INSERT INTO finding_counts (tenant_id, newsletter_id, day, name, found, held)
+				SELECT n.tenant_id, n.id, $3, $4, $5, $6 FROM newsletters n WHERE n.tenant_id = $1 AND n.id = $2
+				ON CONFLICT (newsletter_id, day, name) DO UPDATE SET found = finding_counts.found + excluded.found, held = finding_counts.held + excluded.held`,
+				c.TenantID, c.NewsletterID, millis(c.Day), c.Name, c.Found, c.Held)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// Findings returns what the checks did at a newsletter of the tenant's from the UTC day of a time
+// on, the latest day first.
+func (d *Readers) Findings(ctx context.Context, tenantID, newsletterID string, from time.Time) ([]FindingCount, error) {
+	list, err := collect(ctx, d.read, func(row scanner) (FindingCount, error) {
+		c := FindingCount{TenantID: tenantID, NewsletterID: newsletterID}
+		var day int64
+		err := row.Scan(&day, &c.Name, &c.Found, &c.Held)
+		c.Day = fromMillis(day)
+		return c, err
+	}, `SELECT day, name, found, held FROM finding_counts WHERE tenant_id = $1 AND newsletter_id = $2 AND day >= $3 ORDER BY day DESC, name`, tenantID, newsletterID, dayOf(millis(from)))
+	return list, wrap("what checks did", err)
+}
+
+// FormReport is what a reader says of a form.
+type FormReport struct {
+	ID, Tenant, Slug string // the slugs of the tenant and of the newsletter
+	Why              string
+	At               time.Time
+}
+
+// AddFormReport stores what a reader says of a newsletter's form.
+func (d *Readers) AddFormReport(ctx context.Context, tenantID, newsletterID, why string) error {
+	_, err := d.exec(ctx, `INSERT INTO form_reports (id, tenant_id, newsletter_id, why, at) VALUES ($1, $2, $3, $4, $5)`, NewID(), tenantID, newsletterID, why, millis(d.now()))
+	return wrap("report a form", err)
+}
+
+// FormReports returns what readers said of forms, of all tenants, the latest first.
+func (d *Readers) FormReports(ctx context.Context, most int) ([]FormReport, error) {
+	list, err := collect(ctx, d.read, func(row scanner) (r FormReport, err error) {
+		var at int64
+		err = row.Scan(&r.ID, &r.Tenant, &r.Slug, &r.Why, &at)
+		r.At = fromMillis(at)
+		return r, err
+	}, `SELECT r.id, t.slug, n.slug, r.why, r.at FROM form_reports r JOIN newsletters n ON n.id = r.newsletter_id JOIN tenants t ON t.id = r.tenant_id ORDER BY r.id DESC LIMIT $1`, most)
+	return list, wrap("reports of forms", err)
+}

@@ -1,0 +1,172 @@
+package db
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gatepost/screening"
+)
+
+// waitDomain is a domain that is to be looked up.
+const waitDomain = "wait.example"
+
+// awaits is somebody of a new tenant's whose sign-up waits for waitDomain.
+func (d *DB) awaits(t *testing.T) (tenantID string, w DomainWait) {
+	t.Helper()
+	_, tenant := someone(t, d)
+	s := signsUp(t, d, tenant.ID, "jane@"+waitDomain)
+	s.Held = []string{screening.NewDomain}
+	id := add(t, d, s)[0]
+	h, err := d.HoldOf(t.Context(), tenant.ID, id)
+	unless(t, err)
+	return tenant.ID, DomainWait{TenantID: tenant.ID, SubscriberID: id, HoldID: h.ID, NewsletterID: s.NewsletterID, Reasons: h.Reasons}
+}
+
+// A proof of work is one person's: they may send it twice, and who else sends it is held. What is
+// held for that is held in the transaction that finds it out, by all ways of storing sign-ups.
+func TestAProofIsForOnePerson(t *testing.T) {
+	d := withNewsletters(t, "a/1", "b/1")
+	at := d.now()
+	signs := func(newsletter, email, proof string) SignUp {
+		s := signUp(newsletter, email)
+		s.MAC, s.Proof, s.ProofUntil = "mac of "+email, proof, at.Add(time.Minute)
+		return s
+	}
+	states := func(all ...SignUp) (states []string) {
+		for _, id := range add(t, d, all...) {
+			var state State
+			var reasons string
+			unless(t, d.read.QueryRow(`SELECT s.state, COALESCE((SELECT h.reasons FROM holds h WHERE h.subscriber_id = s.id AND h.decided_at = 0), '') FROM subscribers s WHERE s.id = $1`, id).Scan(&state, &reasons))
+			states = append(states, strings.TrimSpace(string(state)+" "+reasons))
+		}
+		return states
+	}
+	for _, tt := range []struct {
+		all  []SignUp
+		want string
+	}{
+		{[]SignUp{signs("a/1", "jane@example.com", "p1"), signs("a/1", "john@example.com", "p2"), signs("a/1", "nobody@example.com", "")}, "active, active, active"},
+		{[]SignUp{signs("a/1", "jane@example.com", "p1")}, "active"},                                                           // twice
+		{[]SignUp{signs("a/1", "mallory@example.com", "p1"), signs("a/1", "ann@example.com", "p3")}, "held bad_proof, active"}, // of somebody else
+		{[]SignUp{signs("b/1", "jane@example.com", "p1")}, "held bad_proof"},                                                   // at another tenant
+		{[]SignUp{signs("a/1", "r1@example.com", "p4"), signs("a/1", "r2@example.com", "p4")}, "active, held bad_proof"},       // in one transaction
+		{[]SignUp{signs("a/1", "john@example.com", "p1")}, "active bad_proof"},                                                 // of somebody who is there
+	} {
+		if got := strings.Join(states(tt.all...), ", "); got != tt.want {
+			t.Errorf("%v: %s, want %s", tt.all[0].EmailKey, got, tt.want)
+		}
+	}
+	wantN(t, d, 4, `SELECT count(*) FROM used_proofs`)
+	d.now = func() time.Time { return at.Add(time.Minute) }
+	unless(t, d.ExpireScreening(t.Context()))
+	wantN(t, d, 0, `SELECT count(*) FROM used_proofs`)
+}
+
+// Who comes from a domain that nobody knows waits until it was looked up, by one process, and who
+// comes while it is looked up doesn't get lost.
+func TestDomainsAreLookedUp(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	at := d.now()
+	d.now = func() time.Time { return at }
+	waits := func(email string, more ...string) string {
+		s := signUp("a/1", email+"@New.example")
+		s.Held = append(more, screening.NewDomain)
+		return add(t, d, s)[0]
+	}
+	if _, err := d.MailDomain(t.Context(), "new.example"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("before anybody came: %v", err)
+	}
+	jane, john := waits("jane"), waits("john", screening.Honeypot)
+	if m, err := d.MailDomain(t.Context(), "new.example"); err != nil || m.State != screening.DomainUnknown || !m.LookedAt.IsZero() {
+		t.Errorf("%+v, %v", m, err)
+	}
+	due, err := d.DueDomains(t.Context(), 10, at.Add(time.Minute))
+	if err != nil || fmt.Sprint(due) != "[{new.example 2}]" {
+		t.Fatal(due, err)
+	}
+	if again, err := d.DueDomains(t.Context(), 10, at.Add(time.Minute)); err != nil || len(again) != 0 {
+		t.Errorf("leased: %v, %v", again, err)
+	}
+	list, err := d.SetDomain(t.Context(), "new.example", screening.DomainRefuses)
+	if err != nil || len(list) != 2 {
+		t.Fatal(list, err)
+	}
+	late := waits("late")
+	for _, w := range list {
+		unless(t, d.EndDomainWait(t.Context(), "new.example", w, screening.AfterLookUp(w.Reasons, screening.DomainRefuses)))
+	}
+	unless(t, d.EndLookUp(t.Context(), due[0]))
+	for id, want := range map[string]string{jane: "mx", john: "honeypot,mx", late: "mx_pending"} {
+		h, err := d.HoldOf(t.Context(), "a", id)
+		if got := strings.Join(h.Reasons, ","); err != nil || got != want {
+			t.Errorf("%s: %s, %v; want %s", id, got, err, want)
+		}
+	}
+	if due, err = d.DueDomains(t.Context(), 10, at.Add(time.Minute)); err != nil || len(due) != 1 {
+		t.Fatalf("who came meanwhile: %v, %v", due, err)
+	}
+	if list, err = d.SetDomain(t.Context(), "new.example", screening.DomainTakes); err != nil || len(list) != 1 || list[0].SubscriberID != late || !slices.Equal(list[0].Reasons, []string{screening.NewDomain}) {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if n, err := d.AcceptHolds(t.Context(), "a", []string{list[0].HoldID}, "", false); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+	unless(t, d.EndDomainWait(t.Context(), "new.example", list[0], nil))
+	unless(t, d.EndLookUp(t.Context(), due[0]))
+	if due, err = d.DueDomains(t.Context(), 10, at.Add(time.Minute)); err != nil || len(due) != 0 {
+		t.Errorf("%v, %v", due, err)
+	}
+	if m, err := d.MailDomain(t.Context(), "new.example"); err != nil || m.State != screening.DomainTakes || m.LookedAt.UnixMilli() != at.UnixMilli() {
+		t.Errorf("%+v, %v", m, err)
+	}
+	unless(t, d.LookUpAgain(t.Context(), "new.example"))
+	if due, err = d.DueDomains(t.Context(), 10, at); err != nil || len(due) != 1 {
+		t.Errorf("again: %v, %v", due, err)
+	}
+	d.agrees(t, "a", Sums{New: 3, Active: 1, OnHold: 2, Entered: 1, Waiting: 1})
+}
+
+// What the checks did is added up by the day, for one newsletter.
+func TestFindings(t *testing.T) {
+	d := withNewsletters(t, "a/1", "b/1")
+	day := noon.Truncate(24 * time.Hour)
+	n := FindingCount{TenantID: "a", NewsletterID: "a/1", Day: day, Name: screening.Honeypot, Found: 2, Held: 1}
+	other, gone, before := n, n, n
+	other.TenantID, other.NewsletterID = "b", "b/1"
+	gone.NewsletterID = "gone"
+	before.Day = day.Add(-24 * time.Hour)
+	unless(t, d.AddFindings(t.Context(), []FindingCount{n, other, gone, before}))
+	unless(t, d.AddFindings(t.Context(), []FindingCount{n}))
+	list, err := d.Findings(t.Context(), "a", "a/1", day.Add(-time.Hour))
+	if err != nil || len(list) != 2 || list[0].Found != 4 || list[0].Held != 2 || !list[0].Day.Equal(day) || list[1].Found != 2 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if list, err := d.Findings(t.Context(), "a", "a/1", noon); err != nil || len(list) != 1 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if list, err := d.Findings(t.Context(), "a", "b/1", day); err != nil || len(list) != 0 {
+		t.Errorf("of another tenant: %+v, %v", list, err)
+	}
+}
+
+// What readers say of forms is listed for the operator, and goes after a year.
+func TestFormReports(t *testing.T) {
+	d := open(t)
+	_, tenant := member(t, d, "contoso")
+	n, err := d.Newsletters(t.Context(), tenant.ID)
+	unless(t, err)
+	at := d.now()
+	d.now = func() time.Time { return at }
+	unless(t, d.AddFormReport(t.Context(), tenant.ID, n[0].ID, "It asks for a password."))
+	list, err := d.FormReports(t.Context(), 10)
+	if err != nil || len(list) != 1 || list[0].Tenant != "contoso" || list[0].Slug != "contoso-weekly" || list[0].Why != "It asks for a password." || list[0].At.UnixMilli() != at.UnixMilli() {
+		t.Errorf("%+v, %v", list, err)
+	}
+	d.now = func() time.Time { return at.Add(reportsKept) }
+	unless(t, d.ExpireScreening(t.Context()))
+	wantN(t, d, 0, `SELECT count(*) FROM form_reports`)
+}

@@ -1,0 +1,125 @@
+package newsletter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gatepost/db"
+	"gatepost/screening"
+	"gatepost/seal"
+)
+
+// sums makes digests without a key, which tests don't need.
+type sums struct{}
+
+func (sums) Sum(p seal.Purpose, parts ...string) []byte {
+	return fmt.Appendf(nil, "%-32.32s", string(p)+strings.Join(parts, ""))
+}
+
+func (s sums) Check(p seal.Purpose, mac []byte, parts ...string) bool {
+	return slices.Equal(mac, s.Sum(p, parts...))
+}
+
+// dns knows which domains take no mail, and counts whom it is asked for.
+type dns struct {
+	refuses []string
+	asked   chan string
+}
+
+func (d dns) LookupMX(_ context.Context, name string) ([]*net.MX, error) {
+	d.asked <- name
+	if slices.Contains(d.refuses, name) {
+		return []*net.MX{{Host: "."}}, nil
+	}
+	return nil, &net.DNSError{IsTimeout: true}
+}
+
+func (dns) LookupIPAddr(context.Context, string) ([]net.IPAddr, error) {
+	return nil, errors.ErrUnsupported
+}
+
+// few counts nothing.
+type few struct{}
+
+func (few) Over(string, string, int, time.Duration) bool { return false }
+func (few) Reached(string, string, int) bool             { return false }
+
+// Who comes from a domain that nobody knows goes on once it was looked up, or is held for it; the
+// next ones are told at once, and it is asked again after a day. Nobody is asked where no mail is looked up.
+func TestDomainsOfAddresses(t *testing.T) {
+	d, ctx := open(t), t.Context()
+	asked := dns{[]string{"none.example."}, make(chan string, 10)}
+	var woken []string
+	s, _ := start(t, Config{Store: d, MACs: sums{}, Counts: few{}, Domains: asked, Wake: func(id string) { woken = append(woken, id) }})
+	at := d.Now()
+	s.now = func() time.Time { return at }
+	s.domains.now = s.now
+	d.SetClock(s.now)
+	n := weekly(t, s)
+	n.Readers.Screening = screening.Rules{On: true}
+	state := func(email string) (state string) {
+		t.Helper()
+		if _, err := s.SignUp(ctx, n, checked(Form{Email: email}), Came{Source: FromAPI, Sender: Sender{Key: true}}); err != nil {
+			t.Fatal(err)
+		}
+		return stateOf(t, d, email)
+	}
+	if a, b := state("a@good.example"), state("a@none.example"); a != "held mx_pending" || b != "held mx_pending" {
+		t.Errorf("before: %s, %s", a, b)
+	}
+	if err := s.lookUpDomains(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := stateOf(t, d, "a@good.example"), stateOf(t, d, "a@none.example"); a != "active" || b != "held mx" || len(woken) == 0 {
+		t.Errorf("after: %s, %s", a, b)
+	}
+	if a, b := state("b@good.example"), state("b@none.example"); a != "active" || b != "held mx" {
+		t.Errorf("the next ones: %s, %s", a, b)
+	}
+	if n := len(asked.asked); n != 2 {
+		t.Errorf("asked %d times", n)
+	}
+	at = at.Add(domainFor)
+	if a := state("c@good.example"); a != "active" {
+		t.Errorf("after a day: %s", a)
+	}
+	if err := s.lookUpDomains(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(asked.asked); n != 3 {
+		t.Errorf("asked %d times", n)
+	}
+	n.Readers.Screening.Off = []string{screening.NoMail}
+	if a := state("d@unknown.example"); a != "active" {
+		t.Errorf("switched off: %s", a)
+	}
+	if list, err := s.Findings(ctx, n); err != nil || len(list) != 0 {
+		t.Error(list, err)
+	}
+	s.addFindings(ctx)
+	list, err := s.Findings(ctx, n)
+	found := map[string]int{}
+	for _, f := range list {
+		found[f.Name] += f.Found
+	}
+	if err != nil || found[""] != 6 || found[screening.NewDomain] != 2 || found[screening.NoMail] != 2 {
+		t.Errorf("%v, %v", found, err)
+	}
+}
+
+// stateOf is what the person with an address is, and for what they are held.
+func stateOf(t *testing.T, d *db.DB, email string) string {
+	t.Helper()
+	var state, reasons string
+	err := d.Writer().QueryRow(`SELECT s.state, COALESCE((SELECT h.reasons FROM holds h WHERE h.subscriber_id = s.id AND h.decided_at = 0), '') FROM subscribers s WHERE s.email_key = $1`, email).Scan(&state, &reasons)
+	if err != nil {
+		t.Fatal(email, err)
+	}
+	return strings.TrimSpace(state + " " + reasons)
+}
