@@ -16,7 +16,7 @@ import (
 // forms are the routes that take a form of ours, once each.
 func (w *world) forms() (list []fiber.Route) {
 	for _, r := range w.app.GetRoutes(true) {
-		if r.Method == http.MethodPost && !strings.HasPrefix(r.Path, "/signup/") && !strings.HasPrefix(r.Path, "/unsubscribe/") && !strings.HasPrefix(r.Path, "/api/") {
+		if r.Method == http.MethodPost && !strings.HasPrefix(r.Path, "/signup/") && !strings.HasPrefix(r.Path, "/unsubscribe/") && !strings.HasPrefix(r.Path, "/confirm/") && !strings.HasPrefix(r.Path, "/api/") {
 			list = append(list, r)
 		}
 	}

@@ -6,12 +6,12 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"gatepost/crm"
 	"gatepost/csvout"
 	"gatepost/db"
+	"gatepost/input"
 	"gatepost/newsletter"
 	"gatepost/views"
 
@@ -81,7 +81,7 @@ func (s *server) erase(c *fiber.Ctx) error {
 		return render(c, http.StatusUnprocessableEntity, views.Erase(page))
 	}
 	page.Why, page.Sure = why, true
-	switch typed := strings.TrimSpace(field(c, "sure")); {
+	switch typed := input.Word(field(c, "sure")); {
 	case !c.Context().PostArgs().Has("sure"):
 		return render(c, http.StatusOK, views.Erase(page))
 	case typed != erasedWord:

@@ -304,5 +304,5 @@ func TestOtherNamesOfThisMachine(t *testing.T) {
 
 // machines are the addresses that programs and readers ask.
 func machines(path string) bool {
-	return slices.Contains([]string{"/healthz", "/readyz", "/metrics", "/favicon.ico", "/robots.txt", "/.well-known/change-password"}, path) || strings.HasPrefix(path, "/static/") || strings.HasPrefix(path, "/embed/") || strings.HasPrefix(path, "/signup/") || strings.HasPrefix(path, "/unsubscribe/") || strings.HasPrefix(path, "/api/")
+	return slices.Contains([]string{"/healthz", "/readyz", "/metrics", "/favicon.ico", "/robots.txt", "/.well-known/change-password"}, path) || strings.HasPrefix(path, "/static/") || strings.HasPrefix(path, "/embed/") || strings.HasPrefix(path, "/signup/") || strings.HasPrefix(path, "/unsubscribe/") || strings.HasPrefix(path, "/confirm/") || strings.HasPrefix(path, "/api/")
 }

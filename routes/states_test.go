@@ -28,14 +28,14 @@ func (w *world) connect() {
 func TestEveryPageKnowsAnAddedState(t *testing.T) {
 	const n = 1234
 	for kind, info := range map[string]db.StateInfo{
-		"a main one":  {State: "held", Label: "Held Back", Tone: "calm", Icon: "off", Delivery: true, Open: true, Main: true, Problem: true, Attention: true, Decisions: []db.State{db.Waiting, db.Dismissed}},
-		"another one": {State: "held", Label: "Held Back", Tone: "calm", Icon: "off", Delivery: true, Column: "kept away", Sum: "kept back", Became: "Was held", Recounted: "Not let through", Problem: true},
+		"a main one":  {State: "parked", Label: "Held Back", Tone: "calm", Icon: "off", Delivery: true, Open: true, Main: true, Problem: true, Attention: true, Decisions: []db.State{db.Waiting, db.Dismissed}},
+		"another one": {State: "parked", Label: "Held Back", Tone: "calm", Icon: "off", Delivery: true, Column: "kept away", Sum: "kept back", Became: "Was held", Recounted: "Not let through", Problem: true},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			t.Cleanup(db.AddState(info))
 			w := open(t)
 			w.connect()
-			w.become(n, db.Outcome{State: "held", Reason: "STRING_TOO_LONG", Detail: "Too long by far."})
+			w.become(n, db.Outcome{State: "parked", Reason: "STRING_TOO_LONG", Detail: "Too long by far."})
 			var id string
 			if err := w.store.Writer().QueryRow(`SELECT id FROM subscribers`).Scan(&id); err != nil {
 				t.Fatal(err)
@@ -51,16 +51,16 @@ func TestEveryPageKnowsAnAddedState(t *testing.T) {
 			detail := []string{"Too long by far.", "1,234"}
 			counted := []string{`<th scope="col" class="num">Held Back</th>`, `<td class="num">1,234</td>`, "1,234 " + column}
 			health := append([]string{"All 1,234 sign-ups accounted for", `Held Back</a> <b>1,234</b>`}, counted...)
-			list := []string{`href="/subscribers?state=held"`, `Held Back <span>1,234</span>`, `<span class="state calm">`}
+			list := []string{`href="/subscribers?state=parked"`, `Held Back <span>1,234</span>`, `<span class="state calm">`}
 			tells := map[string][]string{
 				"/subscribers":                         list,
 				"/help":                                {"<dt>Held Back</dt>"},
-				"/subscribers?state=held":              {`href="/subscribers?state=held" aria-current="true"`, `<span class="state calm">`, "Older"},
+				"/subscribers?state=parked":            {`href="/subscribers?state=parked" aria-current="true"`, `<span class="state calm">`, "Older"},
 				"/subscribers/:id":                     {"Held Back</span>", "<h3>" + became + "</h3>", "Too long by far."},
 				"/newsletter/signup?sample=:id":        {`<li class="now" aria-current="step">`, "Held Back", "Too long by far."},
 				"/newsletter/signup/:id":               {`<li class="now" aria-current="step">`, "Held Back", "Too long by far."},
 				"/":                                    counted,
-				"/subscribers.csv":                     {",held,STRING_TOO_LONG,"},
+				"/subscribers.csv":                     {",parked,STRING_TOO_LONG,"},
 				"/sign-ups.csv":                        {",held Back", ",1234"},
 				"/integrations/:service":               health,
 				"/integrations/:service/live":          health,
@@ -68,12 +68,12 @@ func TestEveryPageKnowsAnAddedState(t *testing.T) {
 				"/integrations/:service/problems":      detail[1:],
 				"/integrations/:service/problems/live": detail[1:],
 				"/integrations/:service/problems/:state/:reason": detail,
-				"/integrations/:service/problems.csv":            {"Too long by far.", ",held,STRING_TOO_LONG,"},
+				"/integrations/:service/problems.csv":            {"Too long by far.", ",parked,STRING_TOO_LONG,"},
 			}
 			if len(info.Decisions) > 0 {
 				tells["/integrations/:service/problems/:state/:reason/dismiss"] = []string{"Dismiss all 1,234"}
 			}
-			fill := strings.NewReplacer(":service", "sfdc", ":id", id, ":state", "held", ":reason", "STRING_TOO_LONG", ".csv", ".csv?state=held&reason=STRING_TOO_LONG")
+			fill := strings.NewReplacer(":service", "sfdc", ":id", id, ":state", "parked", ":reason", "STRING_TOO_LONG", ".csv", ".csv?state=parked&reason=STRING_TOO_LONG")
 			for path, texts := range tells {
 				b.get(fill.Replace(path)).is(http.StatusOK, texts...)
 			}
@@ -89,11 +89,11 @@ func TestEveryPageKnowsAnAddedState(t *testing.T) {
 // What a later release has put into a state that this one doesn't know is the rest, on
 // every page: all goes on beside processes of that release. It isn't parallel either.
 func TestPagesTellAStateOfALaterRelease(t *testing.T) {
-	restore := db.AddState(db.StateInfo{State: "held", Label: "Held Back", Tone: "calm", Icon: "off", Delivery: true, Problem: true})
+	restore := db.AddState(db.StateInfo{State: "parked", Label: "Held Back", Tone: "calm", Icon: "off", Delivery: true, Problem: true})
 	t.Cleanup(restore)
 	w := open(t)
 	w.connect()
-	w.become(1234, db.Outcome{State: "held", Reason: "STRING_TOO_LONG"})
+	w.become(1234, db.Outcome{State: "parked", Reason: "STRING_TOO_LONG"})
 	var id string
 	if err := w.store.Writer().QueryRow(`SELECT id FROM subscribers`).Scan(&id); err != nil {
 		t.Fatal(err)
@@ -104,12 +104,12 @@ func TestPagesTellAStateOfALaterRelease(t *testing.T) {
 	w.step()
 	for path, texts := range map[string][]string{
 		"/subscribers":                {"All <span>1,234</span>", "Other</span>"},
-		"/subscribers?state=held":     {"All <span>1,234</span>"},
+		"/subscribers?state=parked":   {"All <span>1,234</span>"},
 		"/subscribers?state=rest":     {"All <span>1,234</span>"},
 		"/subscribers/" + id:          {"Other</span>"},
 		"/newsletter/signup/" + id:    {"Other"},
 		"/":                           {"1,234 other", `<td class="num">1,234</td>`},
-		"/subscribers.csv":            {",held,"},
+		"/subscribers.csv":            {",parked,"},
 		"/sign-ups.csv":               {",other", ",1234"},
 		"/integrations/sfdc":          {"All 1,234 sign-ups accounted for", "Other <b>1,234</b>"},
 		"/integrations/sfdc/sum":      {"All 1,234 sign-ups accounted for", "<dt>Other</dt>", "Everything agrees", "<dd>1,234</dd>"},

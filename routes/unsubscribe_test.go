@@ -2,15 +2,19 @@ package routes_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"mime/multipart"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gatepost/db"
 	"gatepost/newsletter"
 	"gatepost/routes"
+	"gatepost/seal"
 )
 
 // Browsers as they name themselves.
@@ -42,6 +46,18 @@ func (l leaving) link(slug, email string) string {
 	return address
 }
 
+// presses is what the form of a reader of contoso's sends when a person presses its button.
+func (l leaving) presses(email string, fields ...string) string {
+	l.t.Helper()
+	var id string
+	if err := l.store.Writer().QueryRow(`SELECT id FROM subscribers WHERE email_key = $1 AND tenant_id = $2 ORDER BY id LIMIT 1`, email, l.tenant("contoso").ID).Scan(&id); err != nil {
+		l.t.Fatal(err)
+	}
+	opened := strconv.FormatInt(time.Now().Add(-5*time.Second).UnixMilli(), 10)
+	opened += "." + base64.RawURLEncoding.EncodeToString(l.macs.Sum(seal.FormTime, "page", id, opened))
+	return form(append([]string{"opened", opened, "press", "yes"}, fields...)...)
+}
+
 // state is what a reader of contoso's is.
 func (l leaving) state(email string) (state string) {
 	l.t.Helper()
@@ -70,7 +86,7 @@ func TestNothingButAPersonUnsubscribes(t *testing.T) {
 	link := l.link("contoso", "jane@reader.example")
 	b := l.browser()
 	asked := b.get(link).is(200, "Unsubscribe from Contoso Weekly", "j…@reader.example", "Everything from Contoso", "I never signed up").hasNot("jane@reader.example", "<script")
-	for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow", "X-Frame-Options": "DENY", "Set-Cookie": "", "Access-Control-Allow-Origin": ""} {
+	for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex", "X-Frame-Options": "DENY", "Set-Cookie": "", "Access-Control-Allow-Origin": ""} {
 		if asked.head(name) != want {
 			t.Errorf("%s is %q", name, asked.head(name))
 		}
@@ -85,16 +101,16 @@ func TestNothingButAPersonUnsubscribes(t *testing.T) {
 		body    string
 		headers []string
 	}{
-		"the form as a script sends it":      {form("of", "one", "note", ""), nil},
-		"all of its fields":                  {form("of", "all", "why", "many", "note", "x", "sure", "yes"), nil},
-		"nothing":                            {"", nil},
-		"another button":                     {form("do", "x"), nil},
-		"the button, pressed by a script":    {form("of", "one", "do", "unsubscribe"), []string{"User-Agent", chrome, "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "same-origin"}},
-		"likewise, and who says it was not":  {form("do", "unsubscribe"), []string{"User-Agent", chrome, "Sec-Fetch-Mode", "navigate", "Sec-Fetch-User", "?0"}},
-		"one click in another case":          {form("list-unsubscribe", "one-click"), nil},
-		"one click in the query":             {"", []string{"X-Query", "List-Unsubscribe=One-Click"}},
-		"text that is no form":               {"", []string{"Content-Type", "text/plain"}},
-		"the button of a form of long after": {form("do", "Unsubscribe"), nil},
+		"the form as a script sends it":     {form("of", "one", "note", ""), nil},
+		"all of its fields":                 {form("of", "all", "why", "many", "note", "x", "sure", "yes"), nil},
+		"nothing":                           {"", nil},
+		"another button":                    {form("press", "x"), nil},
+		"the button, pressed by a script":   {l.presses("jane@reader.example", "of", "one"), []string{"User-Agent", chrome, "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "same-origin"}},
+		"likewise, and who says it was not": {l.presses("jane@reader.example"), []string{"User-Agent", chrome, "Sec-Fetch-Mode", "navigate", "Sec-Fetch-User", "?0"}},
+		"one click in another case":         {form("list-unsubscribe", "one-click"), nil},
+		"one click in the query":            {"", []string{"X-Query", "List-Unsubscribe=One-Click"}},
+		"text that is no form":              {"", []string{"Content-Type", "text/plain"}},
+		"the button without the page":       {form("press", "yes", "sure", "yes"), nil},
 	} {
 		path := link
 		if len(try.headers) == 2 && try.headers[0] == "X-Query" {
@@ -105,7 +121,7 @@ func TestNothingButAPersonUnsubscribes(t *testing.T) {
 			t.Errorf("%s: %s", name, l.state("jane@reader.example"))
 		}
 	}
-	b.do(http.MethodPost, link, form("do", "unsubscribe"), "Content-Type", formType, "Content-Encoding", "gzip").is(415)
+	b.do(http.MethodPost, link, form("press", "yes"), "Content-Type", formType, "Content-Encoding", "gzip").is(415)
 	if strings.Contains(l.log.String(), strings.TrimPrefix(link, "/unsubscribe/")) || !strings.Contains(l.log.String(), "/unsubscribe/:token") {
 		t.Error("the log has the path")
 	}
@@ -125,7 +141,7 @@ func TestUnsubscribeByTheButton(t *testing.T) {
 		email := name + "@reader.example"
 		link := l.link("contoso", email)
 		for range 2 {
-			l.browser().do(http.MethodPost, link, form("of", "one", "why", "many", "note", " Every\r\nday! ", "do", "unsubscribe"), append([]string{"Content-Type", formType}, headers...)...).
+			l.browser().do(http.MethodPost, link, l.presses(email, "of", "one", "why", "many", "note", " Every\r\nday! "), append([]string{"Content-Type", formType}, headers...)...).
 				is(200, "You are unsubscribed", "won’t get Contoso Weekly", `href="/signup/contoso-weekly"`, "Sign up again")
 		}
 		l.browser().get(link).is(200, "You are unsubscribed")
@@ -137,7 +153,7 @@ func TestUnsubscribeByTheButton(t *testing.T) {
 		}
 	}
 	sure := l.link("contoso", "sure@reader.example")
-	l.browser().do(http.MethodPost, sure, form("do", "unsubscribe", "sure", "yes", "note", "broken \ufffd", "why", "<b>"), "Content-Type", formType, "User-Agent", chrome, "Sec-Fetch-Mode", "navigate").is(200, "You are unsubscribed")
+	l.browser().do(http.MethodPost, sure, l.presses("sure@reader.example", "sure", "yes", "note", "broken \ufffd", "why", "<b>"), "Content-Type", formType, "User-Agent", chrome, "Sec-Fetch-Mode", "navigate").is(200, "You are unsubscribed")
 	if got := l.count(`SELECT count(*) FROM subscribers WHERE email_key = 'sure@reader.example' AND state = 'left' AND left_why = ''`); got != 1 {
 		t.Error("what can't be read of a reason keeps somebody")
 	}
@@ -203,7 +219,7 @@ func TestOneClick(t *testing.T) {
 	if err := l.news.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, body := range []string{"List-Unsubscribe=One-Click", form("do", "unsubscribe"), ""} {
+	for _, body := range []string{"List-Unsubscribe=One-Click", form("press", "yes"), ""} {
 		l.browser().do(http.MethodPost, third, body, "Content-Type", formType).isRecorded("a POST", "database is closed")
 	}
 	l.browser().get(third).isRecorded("GET", "database is closed")
@@ -219,7 +235,7 @@ func TestUnsubscribeFromAll(t *testing.T) {
 	l.link("fabrikam", "jane@reader.example")
 	l.link("contoso", "joe@reader.example")
 	l.browser().post("/signup/contoso-daily", "email", "Jane@reader.example").to("/signup/contoso-daily/thanks")
-	l.browser().post(link, "of", "all", "do", "unsubscribe").is(200, "You won’t get any newsletter from Contoso any more")
+	l.browser().do(http.MethodPost, link, l.presses("jane@reader.example", "of", "all"), "Content-Type", formType).is(200, "You won’t get any newsletter from Contoso any more")
 	if n := l.count(`SELECT count(*) FROM subscribers WHERE state = 'left' AND email_key = 'jane@reader.example' AND tenant_id = $1`, contoso); n != 2 {
 		t.Errorf("%d were left, want 2", n)
 	}
@@ -241,10 +257,10 @@ func TestLinksOfNobody(t *testing.T) {
 	b := l.browser()
 	b.get(gone).is(200, "You’re not on the list")
 	b.get(gone, "Accept-Language", "de-AT,de;q=0.9,en;q=0.5").is(200, "Sie stehen nicht auf der Liste", `lang="de"`)
-	b.post(gone, "do", "unsubscribe").is(200, "You’re not on the list")
+	b.post(gone, "press", "yes").is(200, "You’re not on the list")
 	for _, damaged := range []string{link[:len(link)-3], link + "x", "/unsubscribe/x", "/unsubscribe/%00", "/unsubscribe/" + strings.Repeat("A", 66)} {
-		b.get(damaged).is(404, "This link isn’t complete")
-		b.post(damaged, "do", "unsubscribe").is(404, "This link isn’t complete")
+		b.get(damaged).is(404, "This link doesn’t work")
+		b.post(damaged, "press", "yes").is(404, "This link doesn’t work")
 		b.post(damaged, "List-Unsubscribe", "One-Click").is(404)
 	}
 	for range 40 {
