@@ -50,7 +50,7 @@ const (
 )
 
 // Space returns what the database's file takes. ErrNotAFile: it isn't one.
-func (d *Work) Space(ctx context.Context) (Space, error) {
+func (d *Privacy) Space(ctx context.Context) (Space, error) {
 	c := d.engine.compacter()
 	if c == nil {
 		return Space{}, ErrNotAFile
@@ -63,7 +63,7 @@ func (d *Work) Space(ctx context.Context) (Space, error) {
 // it. For about as long as Space.Takes says, nobody else can write. It reports whether the log is
 // empty: while somebody reads, it isn't, and TruncateLog does it later. An error says that there is no room on the
 // disk, or ErrNotAFile.
-func (d *Work) Compact(ctx context.Context) (emptied bool, err error) {
+func (d *Privacy) Compact(ctx context.Context) (emptied bool, err error) {
 	s, err := d.Space(ctx)
 	if err != nil {
 		return false, err
@@ -84,7 +84,7 @@ func (d *Work) Compact(ctx context.Context) (emptied bool, err error) {
 // TruncateLog empties the log beside the database's file, where the bytes of somebody who was
 // erased may stand. It reports whether there was something to do; where somebody read meanwhile, there
 // still is.
-func (d *Work) TruncateLog(ctx context.Context) (due bool, err error) {
+func (d *Privacy) TruncateLog(ctx context.Context) (due bool, err error) {
 	if d.engine.compacter() == nil {
 		return false, nil
 	}
@@ -97,14 +97,14 @@ func (d *Work) TruncateLog(ctx context.Context) (due bool, err error) {
 }
 
 // CompactedAt is when the database's file was last rewritten; zero when it never was.
-func (d *Work) CompactedAt(ctx context.Context) (time.Time, error) {
+func (d *Privacy) CompactedAt(ctx context.Context) (time.Time, error) {
 	var at int64
 	err := d.read.QueryRowContext(ctx, `SELECT COALESCE((SELECT at FROM compactions WHERE kind = $1), 0)`, notedCompacted).Scan(&at)
 	return fromMillis(at), wrap("see when it was compacted", err)
 }
 
 // lastErased is when somebody was last erased, and when the log was last emptied.
-func (d *Work) lastErased(ctx context.Context) (erased, truncated int64, err error) {
+func (d *Privacy) lastErased(ctx context.Context) (erased, truncated int64, err error) {
 	err = d.read.QueryRowContext(ctx, `SELECT COALESCE((SELECT at FROM compactions WHERE kind = $1), 0), COALESCE((SELECT at FROM compactions WHERE kind = $2), 0)`,
 		notedErased, notedTruncated).Scan(&erased, &truncated)
 	return erased, truncated, err
@@ -112,7 +112,7 @@ func (d *Work) lastErased(ctx context.Context) (erased, truncated int64, err err
 
 // truncate empties the log, and notes it where it is empty. What was erased since it began isn't
 // counted as gone.
-func (d *Work) truncate(ctx context.Context) (done bool, err error) {
+func (d *Privacy) truncate(ctx context.Context) (done bool, err error) {
 	at := d.now().Add(-time.Millisecond)
 	if done, err = d.engine.compacter().truncate(ctx); err != nil || !done {
 		return false, wrap("empty the log", err)
@@ -120,7 +120,7 @@ func (d *Work) truncate(ctx context.Context) (done bool, err error) {
 	return true, d.noteCompaction(ctx, notedTruncated, at)
 }
 
-func (d *Work) noteCompaction(ctx context.Context, kind string, at time.Time) error {
+func (d *Privacy) noteCompaction(ctx context.Context, kind string, at time.Time) error {
 	return wrap("note a compaction", d.txCommitted(ctx, func(tx *sql.Tx) error { return noteCompaction(ctx, tx, kind, millis(at)) }))
 }
 

@@ -60,20 +60,20 @@ func scanConfirmation(row scanner) (c Confirmation, err error) {
 }
 
 // Confirmation returns the link whose token has the given hash, or ErrNotFound.
-func (d *Readers) Confirmation(ctx context.Context, tokenHash string) (Confirmation, error) {
+func (d *Letters) Confirmation(ctx context.Context, tokenHash string) (Confirmation, error) {
 	c, err := scanConfirmation(d.read.QueryRowContext(ctx, selectConfirmation, tokenHash))
 	return c, wrap("confirmation", err)
 }
 
 // OpenConfirmation writes down that a link was opened, unless it was before.
-func (d *Readers) OpenConfirmation(ctx context.Context, tokenHash string) error {
+func (d *Letters) OpenConfirmation(ctx context.Context, tokenHash string) error {
 	_, err := d.exec(ctx, `UPDATE confirmations SET opened_at = $1 WHERE token_hash = $2 AND opened_at = 0`, millis(d.now()), tokenHash)
 	return wrap("open a confirmation", err)
 }
 
 // PressConfirmation confirms by a link that is open, and returns the link's state after it. A link that
 // isn't open changes nothing; one that isn't there is ErrNotFound.
-func (d *Readers) PressConfirmation(ctx context.Context, tokenHash string) (state ConfirmationState, err error) {
+func (d *Letters) PressConfirmation(ctx context.Context, tokenHash string) (state ConfirmationState, err error) {
 	now := d.now()
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		c, err := scanConfirmation(tx.QueryRowContext(ctx, selectConfirmation, tokenHash))
@@ -97,7 +97,7 @@ func (d *Readers) PressConfirmation(ctx context.Context, tokenHash string) (stat
 // tenant and address. Where that would be too often, nothing is queued, and next is when it may be asked
 // for. A link whose person has nothing to confirm any more gives ErrLost, one that isn't there
 // ErrNotFound.
-func (d *Readers) AskConfirmationAgain(ctx context.Context, tokenHash, addressMAC string) (next time.Time, err error) {
+func (d *Letters) AskConfirmationAgain(ctx context.Context, tokenHash, addressMAC string) (next time.Time, err error) {
 	now := d.now()
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		next = time.Time{}

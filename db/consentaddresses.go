@@ -22,19 +22,19 @@ func (b *book) keepAddress(ctx context.Context, s SignUp, id string) error {
 }
 
 // AddressDays is for how many days the tenant keeps from where people agreed; 0 for not at all.
-func (d *Work) AddressDays(ctx context.Context, tenantID string) (days int, err error) {
+func (d *Privacy) AddressDays(ctx context.Context, tenantID string) (days int, err error) {
 	err = d.read.QueryRowContext(ctx, `SELECT address_days FROM tenants WHERE id = $1 AND closed_at = 0`, tenantID).Scan(&days)
 	return days, wrap("days of addresses", err)
 }
 
 // SetAddressDays sets it. What is older goes with the next sweep. A tenant that is closed gives ErrNotFound.
-func (d *Work) SetAddressDays(ctx context.Context, tenantID string, days int) error {
+func (d *Privacy) SetAddressDays(ctx context.Context, tenantID string, days int) error {
 	res, err := d.execNotify(ctx, Notice{Kind: NoticeNewsletters}, `UPDATE tenants SET address_days = $2 WHERE id = $1 AND closed_at = 0`, tenantID, days)
 	return wrap("set days of addresses", changed(res, err, ErrNotFound))
 }
 
 // ForgetAddresses deletes from where people agreed, where that is longer ago than their tenant keeps it.
-func (d *Work) ForgetAddresses(ctx context.Context) error {
+func (d *Privacy) ForgetAddresses(ctx context.Context) error {
 	_, err := d.exec(ctx, `DELETE FROM consent_addresses WHERE at < (SELECT CAST($1 AS BIGINT) - t.address_days * CAST($2 AS BIGINT) FROM tenants t WHERE t.id = consent_addresses.tenant_id)`,
 		millis(d.now()), (24 * time.Hour).Milliseconds())
 	return wrap("forget addresses", err)

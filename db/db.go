@@ -34,6 +34,10 @@ type DB struct {
 	*Vault
 	*Authorizations
 	*Readers
+	*Letters
+	*Screening
+	*Unsubscribing
+	*Privacy
 	*Outbox
 	*OptOuts
 	*Watch
@@ -54,6 +58,14 @@ type (
 	Authorizations struct{ *base }
 	// Readers are newsletters, sign-ups, and the sums of these.
 	Readers struct{ *base }
+	// Letters are the mails to readers, with the links in them.
+	Letters struct{ *base }
+	// Screening is what may be a robot's: what is held, what was found and looked up.
+	Screening struct{ *base }
+	// Unsubscribing is who leaves, who is known to have left, and who is told of both.
+	Unsubscribing struct{ *base }
+	// Privacy is what is kept of a person: to be shown, and to be erased.
+	Privacy struct{ *base }
 	// Outbox is what is on its way into the CRM.
 	Outbox struct{ *base }
 	// OptOuts are what leaving does in the CRMs.
@@ -82,7 +94,7 @@ type base struct {
 
 func newDB(e engine) *DB {
 	b := &base{engine: e, counter: e.counter(), now: e.now, batch: ActionBatch, counted: CountedSubscribers}
-	return &DB{b, &People{b}, &Keys{b}, &Services{b}, &Vault{b}, &Authorizations{b}, &Readers{b}, &Outbox{b}, &OptOuts{b}, &Watch{b}, &Work{b}}
+	return &DB{b, &People{b}, &Keys{b}, &Services{b}, &Vault{b}, &Authorizations{b}, &Readers{b}, &Letters{b}, &Screening{b}, &Unsubscribing{b}, &Privacy{b}, &Outbox{b}, &OptOuts{b}, &Watch{b}, &Work{b}}
 }
 
 // Postgres reports whether where is the URL of a PostgreSQL database, and not a path.

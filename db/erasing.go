@@ -40,7 +40,7 @@ func addressOf(emailKey string) string {
 // Erase has a person be forgotten: from now on nobody is shown them, nothing is sent to them, and whoever signs up with the address is
 // somebody else. The rows go once each destination's part has ended, which whoever delivers sees to, and FinishErasing was called. It returns the
 // ids of the subscribers that they were. Who isn't there gives ErrNotFound.
-func (d *Readers) Erase(ctx context.Context, e Erasure) (ids []string, err error) {
+func (d *Privacy) Erase(ctx context.Context, e Erasure) (ids []string, err error) {
 	e.Why = newAddresses([]string{e.EmailKey}).erase(e.Why)
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		before := e.Before
@@ -224,7 +224,7 @@ func (d *base) recordOfErased(ctx context.Context, tx *sql.Tx, r *RecordRemoval)
 // GiveUpErasing says that nobody wants to wait any longer for what a CRM does with the record of somebody who
 // is being erased: it stays there, for the CRM's admin. It reports whether there was such a record. A write to that CRM whose outcome
 // isn't known is waited for until it can't take effect any more: done is false until then.
-func (d *Readers) GiveUpErasing(ctx context.Context, key DestinationKey, subscriberID, actor string) (done bool, err error) {
+func (d *Privacy) GiveUpErasing(ctx context.Context, key DestinationKey, subscriberID, actor string) (done bool, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		done = false
 		now := millis(d.now())
@@ -250,7 +250,7 @@ const erasingBatch = 200
 // FinishErasing deletes those who are being erased and of whom no destination has anything left to do, with what
 // texts of others say of their address, and reports whether there may be more. That they were erased is counted, and a receipt stays that
 // has no address.
-func (d *Work) FinishErasing(ctx context.Context) (more bool, err error) {
+func (d *Privacy) FinishErasing(ctx context.Context) (more bool, err error) {
 	open, err := collect(ctx, d.read, func(row scanner) (r Removal, err error) {
 		return r, row.Scan(&r.TenantID, &r.SubscriberID, &r.emailKey)
 	}, `SELECT r.tenant_id, r.subscriber_id, r.email_key FROM removals r WHERE r.email_key <> ''
@@ -274,7 +274,7 @@ func (d *Work) FinishErasing(ctx context.Context) (more bool, err error) {
 }
 
 // finishErasing finishes some of a tenant's. What mentions them is looked for before, since that takes a while.
-func (d *Work) finishErasing(ctx context.Context, tenantID string, all []Removal) error {
+func (d *Privacy) finishErasing(ctx context.Context, tenantID string, all []Removal) error {
 	keys := make([]string, len(all))
 	for i, r := range all {
 		keys[i] = r.emailKey
@@ -322,14 +322,14 @@ func (r Removal) Why() string { return r.why }
 
 // Erasures returns the receipts of the tenant's latest erasings and of those under way, the latest first, up to limit: of who was asked
 // to be forgotten, and of who was kept for as long as the terms say.
-func (d *Readers) Erasures(ctx context.Context, tenantID string, limit int) ([]Removal, error) {
+func (d *Privacy) Erasures(ctx context.Context, tenantID string, limit int) ([]Removal, error) {
 	all, err := d.erasures(ctx, tenantID, `r.kind IN ('erased', 'lapsed') ORDER BY r.asked_at DESC, r.subscriber_id LIMIT $2`, limit)
 	return all, wrap("erasings", err)
 }
 
 // ErasureOf returns the receipts of the erasing that one of the tenant's subscribers was or is part of, one for each of the
 // person's newsletters, or ErrNotFound.
-func (d *Readers) ErasureOf(ctx context.Context, tenantID, subscriberID string) ([]Removal, error) {
+func (d *Privacy) ErasureOf(ctx context.Context, tenantID, subscriberID string) ([]Removal, error) {
 	all, err := d.erasures(ctx, tenantID, `r.kind = 'erased'
 		AND EXISTS (SELECT 1 FROM removals o WHERE o.tenant_id = $1 AND o.subscriber_id = $2 AND o.kind = 'erased' AND o.mac = r.mac AND o.asked_at = r.asked_at) ORDER BY r.subscriber_id`, subscriberID)
 	if err == nil && len(all) == 0 {
@@ -339,7 +339,7 @@ func (d *Readers) ErasureOf(ctx context.Context, tenantID, subscriberID string) 
 }
 
 // erasures reads the tenant's receipts that fit a condition, which may name arg as $2.
-func (d *Readers) erasures(ctx context.Context, tenantID, which string, arg any) ([]Removal, error) {
+func (d *Privacy) erasures(ctx context.Context, tenantID, which string, arg any) ([]Removal, error) {
 	all, err := collect(ctx, d.read, func(row scanner) (r Removal, err error) {
 		var why string
 		r, err = scanRemoval(scanBefore{row, []any{&why}})

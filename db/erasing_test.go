@@ -49,6 +49,9 @@ func fillPerson(t *testing.T, d *DB, ids ...string) {
 		run(`INSERT INTO reader_mails (tenant_id, id, subscriber_id, kind, created_at, due_at, detail) SELECT tenant_id, $2, id, 'confirm', 1, 1, $3 FROM subscribers WHERE id = $1`, id, one, text)
 		run(`INSERT INTO confirmations (token_hash, tenant_id, subscriber_id, mail_id, made_at, expires_at) SELECT $2, tenant_id, id, $2, 1, 1 FROM subscribers WHERE id = $1`, id, one)
 		run(`INSERT INTO edits (tenant_id, subscriber_id, id, at, actor, changes) SELECT tenant_id, id, $2, 1, 'ann', $3 FROM subscribers WHERE id = $1`, id, one, text)
+		run(`INSERT INTO opt_outs (tenant_id, subscriber_id, id, destination_id, what, subscription, record_id, org_id, asked_at, due_at, ended_at, detail) SELECT tenant_id, id, $2, 'a', 'all', '', '003', '00D', 1, 1, 1, $3 FROM subscribers WHERE id = $1`, id, one, text)
+		run(`INSERT INTO consent_addresses (tenant_id, subscriber_id, at, ip, user_agent) SELECT tenant_id, id, 1, $2, $2 FROM subscribers WHERE id = $1`, id, marked)
+		run(`INSERT INTO domain_waits (domain, tenant_id, subscriber_id) SELECT $2, tenant_id, id FROM subscribers WHERE id = $1`, id, marked)
 		run(`UPDATE subscribers SET first_name = $2, last_name = $2, fields = $3, page = $2, left_why = $2 WHERE id = $1`, id, marked, text)
 		run(`UPDATE consents SET replaced = $2, page = $2, how = $2 WHERE subscriber_id = $1`, id, text)
 		run(`UPDATE events SET detail = $2, reason = $2 WHERE subscriber_id = $1`, id, text)
@@ -87,6 +90,7 @@ func stands(t *testing.T, d *DB, text string) (in []string) {
 // unfilled are columns of a person whose values are words or ids of ours, or of the CRM's.
 var unfilled = []string{"subscribers.newsletter_id", "subscribers.state", "subscribers.source", "subscribers.wording_id", "subscribers.left_how",
 	"consents.source", "consents.wording_id", "consents.act", "deliveries.destination_id", "deliveries.state", "deliveries.reason", "deliveries.record_id", "deliveries.org_id", "deliveries.instance_url", "deliveries.made_id",
+	"deliveries.opted_out", "opt_outs.destination_id", "opt_outs.what", "opt_outs.subscription", "opt_outs.record_id", "opt_outs.org_id", "opt_outs.outcome", "opt_outs.code",
 	"events.destination_id", "events.state", "holds.wording_id", "holds.decision", "reader_mails.kind", "reader_mails.state"}
 
 // Of who is erased no byte stays, wherever they were: every column that may have a person's data is filled with the
@@ -110,6 +114,9 @@ func TestErasingLeavesNoByte(t *testing.T) {
 		`INSERT INTO checkups (tenant_id, destination_id, org_id, at, checks) SELECT 'a', 'a', 'x', 1, $1 FROM subscribers WHERE id = $2`,
 		`INSERT INTO actions (id, tenant_id, destination_id, service, kind, reason, note, org_id, actor, total, done, last_id, started_at, resume_at, ended_at, error)
 			SELECT 'x', 'a', 'a', '', 'retry', '', $1, '', '', 1, 1, '', 1, 1, 1, $1 FROM subscribers WHERE id = $2`,
+		`INSERT INTO opt_outs (tenant_id, subscriber_id, id, destination_id, what, subscription, record_id, org_id, asked_at, due_at, ended_at, detail) VALUES ('a', $2, 'o', 'a', 'all', '', '003', '00D', 1, 1, 1, $1)`,
+		`INSERT INTO form_reports (id, tenant_id, newsletter_id, why, at) SELECT 'r', 'a', 'a/1', $1, 1 FROM subscribers WHERE id = $2`,
+		`INSERT INTO suppression_lines (tenant_id, list_id, n, email_key, mac) SELECT 'a', 'l', 1, $1, 'mac' FROM subscribers WHERE id = $2`,
 		`INSERT INTO users (id, email, password_hash, created_at, password_changed_at) SELECT 'ann', 'ann@team.example', $1, 1, 1 FROM subscribers WHERE id = $2 AND 1 = 1`,
 		`INSERT INTO sessions (id, secret_hash, user_id, tenant_id, data, user_agent, ip, created_at, seen_at, expires_at) SELECT 's', 's', 'ann', 'a', $1, '', '', 1, 1, 1 FROM subscribers WHERE id = $2`,
 	} {

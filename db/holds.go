@@ -105,7 +105,7 @@ type HoldQuery struct {
 
 // Holds returns what is held of the tenant's sign-ups and not decided, the latest first, and
 // how many there are in all.
-func (d *Readers) Holds(ctx context.Context, tenantID string, q HoldQuery) (list []Hold, total int, err error) {
+func (d *Screening) Holds(ctx context.Context, tenantID string, q HoldQuery) (list []Hold, total int, err error) {
 	after := q.After
 	if after == "" {
 		after = "g" // after all ids
@@ -118,7 +118,7 @@ func (d *Readers) Holds(ctx context.Context, tenantID string, q HoldQuery) (list
 }
 
 // HoldOf returns the sign-up of one of the tenant's subscribers that is held, or ErrNotFound.
-func (d *Readers) HoldOf(ctx context.Context, tenantID, subscriberID string) (Hold, error) {
+func (d *Screening) HoldOf(ctx context.Context, tenantID, subscriberID string) (Hold, error) {
 	h, err := scanHold(d.read.QueryRowContext(ctx, selectHold+`WHERE h.tenant_id = $1 AND h.subscriber_id = $2 AND h.decided_at = 0`, tenantID, subscriberID))
 	return h, wrap("hold", err)
 }
@@ -138,7 +138,7 @@ func scanHold(row scanner) (h Hold, err error) {
 // AcceptHolds says that those of the tenant's sign-ups with the given ids that are held are
 // people's: what they would have done happens. It returns of how many that could be said. actor is
 // the id of the user who says it; canMail says whether mails can be sent, to those who have to confirm.
-func (d *Readers) AcceptHolds(ctx context.Context, tenantID string, ids []string, actor string, canMail bool) (done int, err error) {
+func (d *Screening) AcceptHolds(ctx context.Context, tenantID string, ids []string, actor string, canMail bool) (done int, err error) {
 	done, err = d.decideHolds(ctx, tenantID, ids, actor, HoldAccepted, func(ctx context.Context, b *book, h heldRow) error {
 		if h.signUp == "" {
 			return b.accept(ctx, h, canMail)
@@ -149,7 +149,7 @@ func (d *Readers) AcceptHolds(ctx context.Context, tenantID string, ids []string
 }
 
 // RejectHolds says that they are robots'. Who was there already stays what they are.
-func (d *Readers) RejectHolds(ctx context.Context, tenantID string, ids []string, actor string) (done int, err error) {
+func (d *Screening) RejectHolds(ctx context.Context, tenantID string, ids []string, actor string) (done int, err error) {
 	done, err = d.decideHolds(ctx, tenantID, ids, actor, HoldRejected, func(ctx context.Context, b *book, h heldRow) error {
 		if h.signUp != "" {
 			return nil
@@ -167,7 +167,7 @@ type heldRow struct {
 }
 
 // decideHolds does what is decided of sign-ups that are held.
-func (d *Readers) decideHolds(ctx context.Context, tenantID string, ids []string, actor string, decision HoldDecision, do func(context.Context, *book, heldRow) error) (done int, err error) {
+func (d *Screening) decideHolds(ctx context.Context, tenantID string, ids []string, actor string, decision HoldDecision, do func(context.Context, *book, heldRow) error) (done int, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		done = 0
 		c := d.newChange(tx)

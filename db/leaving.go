@@ -43,7 +43,7 @@ var mayLeave = []State{Active, Unconfirmed, OnHold}
 
 // LeaveOne has one of the tenant's subscribers leave their newsletter, and reports whether there was one
 // who hadn't: what hasn't arrived isn't sent any more, and that they withdrew is kept with what they had agreed to.
-func (d *Readers) LeaveOne(ctx context.Context, tenantID, subscriberID string, l Leaving) (done bool, err error) {
+func (d *Unsubscribing) LeaveOne(ctx context.Context, tenantID, subscriberID string, l Leaving) (done bool, err error) {
 	done, err = d.leaveOne(ctx, tenantID, subscriberID, l)
 	return done, wrap("leave", err)
 }
@@ -63,7 +63,7 @@ func (d *base) leaveOne(ctx context.Context, tenantID, subscriberID string, l Le
 
 // LeaveAll has an address leave all newsletters of the tenant, and reports whether there was one that it
 // hadn't left.
-func (d *Readers) LeaveAll(ctx context.Context, tenantID, emailKey string, l Leaving) (done bool, err error) {
+func (d *Unsubscribing) LeaveAll(ctx context.Context, tenantID, emailKey string, l Leaving) (done bool, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		done = false
 		all, err := collect(ctx, tx, scanID, `SELECT id FROM subscribers WHERE tenant_id = $1 AND email_key = $2 ORDER BY id`, tenantID, emailKey)
@@ -153,7 +153,7 @@ func (c *change) act(ctx context.Context, k known, act ConsentAct, how string, a
 
 // Confirm says that one of the tenant's subscribers pressed the button of their confirmation mail, and reports
 // whether they hadn't been active: who was to confirm, or had left and signed up again, is active and delivered.
-func (d *Readers) Confirm(ctx context.Context, tenantID, subscriberID string, at time.Time) (done bool, err error) {
+func (d *Unsubscribing) Confirm(ctx context.Context, tenantID, subscriberID string, at time.Time) (done bool, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		done, err = d.confirm(ctx, tx, tenantID, subscriberID, millis(at))
 		return err

@@ -78,7 +78,11 @@ var personTables = []PersonTable{
 		{Name: "page", Label: "On the page"}, {Name: "confirmed_at", Label: "Confirmed by mail", As: MomentValue},
 		{Name: "left_at", Label: "Left", As: MomentValue}, {Name: "left_how", Label: "Left by"}, {Name: "left_why", Label: "Reason for leaving"},
 		{Name: "repeated_at", Label: "Last signed up again", As: MomentValue}, {Name: "edited_at", Label: "Last edited by the team", As: MomentValue},
-		{Name: "revision", Untold: inner},
+		{Name: "changed_at", Untold: inner}, {Name: "revision", Untold: inner},
+	}},
+	{Name: "consent_addresses", Key: "addresses", Title: "Where they signed up from", of: ofSubscriber, order: "x.at", Columns: []PersonColumn{
+		{Name: "tenant_id", Untold: anID}, {Name: "subscriber_id", Untold: anID},
+		{Name: "at", Label: "When", As: MomentValue}, {Name: "ip", Label: "IP address"}, {Name: "user_agent", Label: "Browser"},
 	}},
 	{Name: "consents", Key: "consents", Title: "Further sign-ups and consents", of: ofSubscriber, order: "x.id", Columns: []PersonColumn{
 		{Name: "tenant_id", Untold: anID}, {Name: "subscriber_id", Untold: anID}, {Name: "id", Untold: anID},
@@ -98,6 +102,7 @@ var personTables = []PersonTable{
 		{Name: "delivered_at", Label: "Last delivered", As: MomentValue}, {Name: "record_id", Label: "Record in the CRM"},
 		{Name: "org_id", Label: "Organisation in the CRM"}, {Name: "instance_url", Label: "Address of the CRM"},
 		{Name: "match_id", Label: "Another record in the way"}, {Name: "made_id", Label: "Record that Gatepost made"},
+		{Name: "opted_out", Label: "Opted out of e-mail in the CRM"}, {Name: "opted_out_at", Label: "Known since", As: MomentValue},
 		{Name: "placeholders", Label: "Placeholders", As: JSONValue}, {Name: "written", Label: "Written into the CRM's fields", As: JSONValue},
 		{Name: "attempts", Untold: inner}, {Name: "refusals", Untold: inner}, {Name: "due_at", Untold: inner}, {Name: "sent_at", Untold: inner},
 		{Name: "settles_at", Untold: inner}, {Name: "again_at", Untold: inner}, {Name: "waits_since", Untold: inner}, {Name: "revision", Untold: inner},
@@ -123,6 +128,17 @@ var personTables = []PersonTable{
 		{Name: "token_hash", Untold: "a hash of the link, which opens nothing"}, {Name: "tenant_id", Untold: anID}, {Name: "subscriber_id", Untold: anID}, {Name: "mail_id", Untold: anID},
 		{Name: "made_at", Label: "Made", As: MomentValue}, {Name: "expires_at", Label: "Works until", As: MomentValue},
 		{Name: "opened_at", Label: "Opened, perhaps by a program", As: MomentValue}, {Name: "pressed_at", Label: "Button pressed", As: MomentValue},
+	}},
+	{Name: "opt_outs", Key: "opt_outs", Title: "What leaving did in CRMs", of: ofSubscriber, order: "x.id", Columns: []PersonColumn{
+		{Name: "tenant_id", Untold: anID}, {Name: "subscriber_id", Untold: anID}, {Name: "id", Untold: anID},
+		{Name: "destination_id", Label: "CRM", from: serviceOfCRM}, {Name: "what", Label: "What"}, {Name: "subscription", Label: "Kind of e-mail"},
+		{Name: "record_id", Label: "Record in the CRM"}, {Name: "org_id", Label: "Organisation in the CRM"},
+		{Name: "asked_at", Label: "Asked", As: MomentValue}, {Name: "ended_at", Label: "Ended", As: MomentValue}, {Name: "outcome", Label: "What became of it"},
+		{Name: "code", Label: "Code of the CRM"}, {Name: "detail", Label: "What the CRM said"},
+		{Name: "due_at", Untold: inner}, {Name: "tries", Untold: inner}, {Name: "sent_at", Untold: inner}, {Name: "ours", Untold: inner}, {Name: "back_at", Untold: inner},
+	}},
+	{Name: "domain_waits", Key: "look_ups", Title: "Waits for a look-up of the domain", of: ofSubscriber, order: "x.domain", Columns: []PersonColumn{
+		{Name: "tenant_id", Untold: anID}, {Name: "subscriber_id", Untold: anID}, {Name: "domain", Label: "Domain"},
 	}},
 	{Name: "search_rows", Key: "search", Title: "What the search finds them by", of: `x.tenant_id = $1 AND x.id = $2`, order: "x.id", Columns: []PersonColumn{
 		{Name: "tenant_id", Untold: anID}, {Name: "id", Untold: anID}, {Name: "position", Untold: inner}, {Name: "text", Untold: derived},
@@ -152,6 +168,9 @@ var mentionColumns = []mentionColumn{
 	{"actions", "note", []string{"id"}, "a member of the team gave it as the reason"},
 	{"actions", "error", []string{"id"}, "a CRM named it"},
 	{"checkups", "checks", []string{"destination_id"}, "a CRM named it when it was checked"},
+	{"opt_outs", "detail", []string{"subscriber_id", "id"}, "a CRM named it in a refusal of somebody else"},
+	{"form_reports", "why", []string{"id"}, "a reader gave it when they reported a form"},
+	{"suppression_lines", "email_key", []string{"list_id", "n"}, "a list of addresses that is being worked off has it"},
 	{"sessions", "data", []string{"id"}, "a form that a member of the team filled in when their session ended"},
 }
 
@@ -210,7 +229,7 @@ type PersonExport struct {
 
 // ExportPerson reads all that the tenant has of the person with an address, on all its
 // newsletters. One who is not there gives ErrNotFound.
-func (d *Readers) ExportPerson(ctx context.Context, tenantID, emailKey string) (e PersonExport, err error) {
+func (d *Privacy) ExportPerson(ctx context.Context, tenantID, emailKey string) (e PersonExport, err error) {
 	e.At = d.now()
 	all, err := collect(ctx, d.read, func(row scanner) (s ExportedSubscription, err error) {
 		return s, row.Scan(&s.SubscriberID, &s.NewsletterID)

@@ -214,7 +214,7 @@ func TestDeliveringCostsNoMoreWithALongQueue(t *testing.T) {
 		lines := strings.Join(plan(t, d, s), "; ")
 		for of, uses := range map[string]string{
 			"WITH RECURSIVE waiting":                      "deliveries_due (destination_id>?)",
-			"CROSS JOIN subscribers o":                    "deliveries_due (destination_id=? AND due_at<?); SCAN w; USE TEMP B-TREE FOR ORDER BY; RIGHT; CO-ROUTINE l; SEARCH deliveries USING INDEX deliveries_unsettled (destination_id=? AND settles_at<?); SCAN l; USE TEMP B-TREE FOR ORDER BY; SCAN w; SEARCH s USING INDEX sqlite_autoindex_subscribers_1 (tenant_id=? AND id=?); SEARCH o USING INDEX sqlite_autoindex_subscribers_2 (tenant_id=? AND email_key=?); SEARCH d USING " + byKey,
+			"CROSS JOIN subscribers o":                    "deliveries_due (destination_id=? AND due_at<?); SCAN w; USE TEMP B-TREE FOR ORDER BY; RIGHT; CO-ROUTINE l; SEARCH deliveries USING INDEX deliveries_unsettled (destination_id=? AND settles_at<?); SCAN l; USE TEMP B-TREE FOR ORDER BY; SCAN w; SEARCH s USING INDEX sqlite_autoindex_subscribers_1 (tenant_id=? AND id=?); SEARCH o USING INDEX sqlite_autoindex_subscribers_2 (tenant_id=? AND email_key=?); CORRELATED SCALAR SUBQUERY 6; SEARCH r USING INDEX removals_erasing (tenant_id=? AND email_key=?); SEARCH e USING " + byKey + "; SEARCH d USING " + byKey,
 			"UNION SELECT destination_id FROM deliveries": "SCAN deliveries USING INDEX deliveries_unsettled; ",
 			"CROSS JOIN destinations o":                   "SCAN i; SEARCH o USING INDEX sqlite_autoindex_destinations_1 (id=?)",
 			"r.ended_at >= o.looked_at":                   "removal_records_by_record (record_id=? AND org_id=?)",

@@ -73,7 +73,7 @@ type feedRow struct {
 const feedStep = 5000
 
 // ReaderFeed returns the next page of a newsletter's readers after a cursor.
-func (d *Readers) ReaderFeed(ctx context.Context, tenantID string, q FeedQuery, from FeedCursor) (page FeedPage, err error) {
+func (d *Unsubscribing) ReaderFeed(ctx context.Context, tenantID string, q FeedQuery, from FeedCursor) (page FeedPage, err error) {
 	settled := FeedPlace{At: d.now().Add(-FeedSettles).UnixMilli()}
 	rows, whole, err := d.feedRows(ctx, tenantID, from.At)
 	if err != nil {
@@ -117,7 +117,7 @@ func (c FeedCursor) next(at, settled FeedPlace, whole bool) FeedCursor {
 
 // feedRows are the tenant's next rows after a place, in their order; whole says that there are no more.
 // Who has never changed is read first: who changes in between is read again, at their new place.
-func (d *Readers) feedRows(ctx context.Context, tenantID string, after FeedPlace) (rows []feedRow, whole bool, err error) {
+func (d *Unsubscribing) feedRows(ctx context.Context, tenantID string, after FeedPlace) (rows []feedRow, whole bool, err error) {
 	last, whole := FeedPlace{}, true
 	for _, kind := range []struct {
 		query string
@@ -182,7 +182,7 @@ func (p FeedPlace) cameAfter() string {
 
 // feedReaders are the readers of some rows, in their order. Of who is erased, or is just being, the id is
 // all that is told.
-func (d *Readers) feedReaders(ctx context.Context, tenantID string, rows []feedRow) (all []FeedReader, err error) {
+func (d *Unsubscribing) feedReaders(ctx context.Context, tenantID string, rows []feedRow) (all []FeedReader, err error) {
 	var ids []string
 	for _, r := range rows {
 		ids = append(ids, r.ID)

@@ -33,7 +33,7 @@ const (
 
 // LeaseReaderMails gives up to limit mails that are due to this process, which others
 // leave alone for the given time. It returns them, the longest due first.
-func (d *Readers) LeaseReaderMails(ctx context.Context, limit int, lease time.Duration) (mails []ReaderMail, err error) {
+func (d *Letters) LeaseReaderMails(ctx context.Context, limit int, lease time.Duration) (mails []ReaderMail, err error) {
 	now := d.now()
 	until := millis(now.Add(lease))
 	err = d.txCommitted(ctx, func(tx *sql.Tx) error {
@@ -67,7 +67,7 @@ func (d *Readers) LeaseReaderMails(ctx context.Context, limit int, lease time.Du
 }
 
 // ReaderMailsDue reports whether there is a mail for LeaseReaderMails.
-func (d *Readers) ReaderMailsDue(ctx context.Context) (due bool, err error) {
+func (d *Letters) ReaderMailsDue(ctx context.Context) (due bool, err error) {
 	err = d.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM reader_mails WHERE state = 'queued' AND due_at <= $1 AND lease_until <= $1)`, millis(d.now())).Scan(&due)
 	return due, wrap("mails to readers", err)
 }
@@ -100,7 +100,7 @@ type ReaderMailStart struct {
 // send, and returns the ids of those that it may send. The others are dropped, as nobody is to
 // get them any more, or wait for their turn: one address gets no more than the limits say, of
 // whatever tenants and by whichever process. A mail is counted when it is sent first.
-func (d *Readers) StartReaderMails(ctx context.Context, starts []ReaderMailStart) (may map[string]bool, err error) {
+func (d *Letters) StartReaderMails(ctx context.Context, starts []ReaderMailStart) (may map[string]bool, err error) {
 	err = d.txCommitted(ctx, func(tx *sql.Tx) error { // what is relied on is a condition of each statement
 		s := &starting{d: d, tx: tx, now: millis(d.now()), may: map[string]bool{}}
 		may = s.may
@@ -117,7 +117,7 @@ func (d *Readers) StartReaderMails(ctx context.Context, starts []ReaderMailStart
 
 // starting decides about mails that are to be sent.
 type starting struct {
-	d   *Readers
+	d   *Letters
 	tx  *sql.Tx
 	now int64
 
@@ -310,7 +310,7 @@ type ReaderMailOutcome struct {
 
 // RecordReaderMails stores what the mail server made of mails. What ended meanwhile stays as
 // it is.
-func (d *Readers) RecordReaderMails(ctx context.Context, outcomes []ReaderMailOutcome) error {
+func (d *Letters) RecordReaderMails(ctx context.Context, outcomes []ReaderMailOutcome) error {
 	of, now := newSet(text("tenant_id"), text("id"), text("state"), integer("due"), integer("ended"), integer("code"), text("detail")), millis(d.now())
 	for _, o := range outcomes {
 		ended := now
@@ -331,7 +331,7 @@ const readerMailsKept = 30 * day
 
 // ExpireReaderMails forgets mails and links of long ago by which nobody confirmed, and when
 // mails went to an address, once that counts for no limit.
-func (d *Readers) ExpireReaderMails(ctx context.Context) error {
+func (d *Letters) ExpireReaderMails(ctx context.Context) error {
 	now := d.now()
 	before := millis(now.Add(-readerMailsKept))
 	return wrap("expire mails to readers", d.txCommitted(ctx, func(tx *sql.Tx) error {

@@ -22,7 +22,7 @@ type Suppression struct {
 }
 
 // ErasureReceipts returns the receipts of all who were erased, of all tenants, and of those who are being erased.
-func (d *Readers) ErasureReceipts(ctx context.Context) ([]ErasureReceipt, error) {
+func (d *Privacy) ErasureReceipts(ctx context.Context) ([]ErasureReceipt, error) {
 	all, err := collect(ctx, d.read, func(row scanner) (r ErasureReceipt, err error) {
 		var at int64
 		err = row.Scan(&r.TenantID, &r.MAC, &at)
@@ -33,7 +33,7 @@ func (d *Readers) ErasureReceipts(ctx context.Context) ([]ErasureReceipt, error)
 }
 
 // Suppressions returns who has left and is kept no more, of all tenants.
-func (d *Readers) Suppressions(ctx context.Context) ([]Suppression, error) {
+func (d *Privacy) Suppressions(ctx context.Context) ([]Suppression, error) {
 	all, err := collect(ctx, d.read, func(row scanner) (s Suppression, err error) {
 		var since int64
 		err = row.Scan(&s.TenantID, &s.NewsletterID, &s.MAC, &since, &s.How)
@@ -44,7 +44,7 @@ func (d *Readers) Suppressions(ctx context.Context) ([]Suppression, error) {
 }
 
 // RestoreSuppression remembers that an address left which is kept no more, unless that is known.
-func (d *Readers) RestoreSuppression(ctx context.Context, s Suppression) error {
+func (d *Privacy) RestoreSuppression(ctx context.Context, s Suppression) error {
 	_, err := d.exec(ctx, `INSERT INTO suppressions (tenant_id, mac, newsletter_id, since, how) SELECT id, CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS BIGINT), CAST($5 AS TEXT)
 		FROM tenants WHERE id = $1 ON CONFLICT (tenant_id, mac, newsletter_id) DO NOTHING`, s.TenantID, s.MAC, s.NewsletterID, millis(s.Since), s.How)
 	return wrap("restore a suppression", err)
@@ -58,7 +58,7 @@ type Address struct {
 
 // Addresses returns up to limit of a tenant's addresses, in the order of the subscribers' ids, from behind one on: those of all who
 // aren't being erased.
-func (d *Readers) Addresses(ctx context.Context, tenantID, after string, limit int) ([]Address, error) {
+func (d *Privacy) Addresses(ctx context.Context, tenantID, after string, limit int) ([]Address, error) {
 	all, err := collect(ctx, d.read, func(row scanner) (a Address, err error) {
 		var at int64
 		err = row.Scan(&a.SubscriberID, &a.EmailKey, &at)

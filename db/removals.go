@@ -274,7 +274,10 @@ func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r RecordRemoval, org
 			millis(d.now()), l.TenantID, r.SubscriberID, l.DestinationID)
 		return err
 	})
-	return begun, ask, wrap("begin a removal", err)
+	if err != nil {
+		return RecordRemoval{}, false, wrap("begin a removal", err)
+	}
+	return begun, ask, nil
 }
 
 // beginRecord reads of a removal what BeginRemoval returns, and reports whether the subscriber is as they were

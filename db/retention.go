@@ -17,13 +17,13 @@ type Terms struct {
 }
 
 // Terms returns for how long the tenant keeps people.
-func (d *Readers) Terms(ctx context.Context, tenantID string) (t Terms, err error) {
+func (d *Privacy) Terms(ctx context.Context, tenantID string) (t Terms, err error) {
 	err = d.read.QueryRowContext(ctx, `SELECT keep_left, keep_dismissed FROM tenants WHERE id = $1`, tenantID).Scan(&t.Left, &t.Dismissed)
 	return t, wrap("terms", err)
 }
 
 // SetTerms stores for how long the tenant keeps people.
-func (d *Readers) SetTerms(ctx context.Context, tenantID string, t Terms) error {
+func (d *Privacy) SetTerms(ctx context.Context, tenantID string, t Terms) error {
 	res, err := d.exec(ctx, `UPDATE tenants SET keep_left = $2, keep_dismissed = $3 WHERE id = $1`, tenantID, t.Left, t.Dismissed)
 	return wrap("set terms", changed(res, err, ErrNotFound))
 }
@@ -33,7 +33,7 @@ const lapsedBatch = 200
 
 // EraseLapsed erases some of those whom their tenants don't want to keep any longer, in Gatepost alone: what a CRM has stays
 // there. It reports whether there may be more. suppression is the MAC by which suppressions know an address.
-func (d *Work) EraseLapsed(ctx context.Context, suppression func(tenantID, emailKey string) string) (more bool, err error) {
+func (d *Privacy) EraseLapsed(ctx context.Context, suppression func(tenantID, emailKey string) string) (more bool, err error) {
 	tenants, err := collect(ctx, d.read, func(row scanner) (t termsOf, err error) {
 		return t, row.Scan(&t.tenantID, &t.Left, &t.Dismissed)
 	}, `SELECT id, keep_left, keep_dismissed FROM tenants WHERE closed_at = 0 AND (keep_left > 0 OR keep_dismissed > 0) ORDER BY id`)
@@ -62,7 +62,7 @@ type lapsed struct {
 }
 
 // eraseLapsed erases some of a tenant's, and returns how many it found.
-func (d *Work) eraseLapsed(ctx context.Context, t termsOf, suppression func(tenantID, emailKey string) string) (n int, err error) {
+func (d *Privacy) eraseLapsed(ctx context.Context, t termsOf, suppression func(tenantID, emailKey string) string) (n int, err error) {
 	all, err := d.lapsed(ctx, t)
 	if err != nil || len(all) == 0 {
 		return 0, err
@@ -96,7 +96,7 @@ func (d *Work) eraseLapsed(ctx context.Context, t termsOf, suppression func(tena
 }
 
 // lapsed finds some of those whom a tenant has kept long enough, and of whom no write is out and no removal under way.
-func (d *Work) lapsed(ctx context.Context, t termsOf) (all []lapsed, err error) {
+func (d *Privacy) lapsed(ctx context.Context, t termsOf) (all []lapsed, err error) {
 	const free = ` AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.tenant_id = s.tenant_id AND o.subscriber_id = s.id AND o.sent_at > 0)
 		AND NOT EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = s.tenant_id AND r.subscriber_id = s.id AND r.ended_at = 0)`
 	scan := func(row scanner) (l lapsed, err error) { return l, row.Scan(&l.id, &l.emailKey, &l.revision) }
@@ -122,7 +122,7 @@ func (d *Work) lapsed(ctx context.Context, t termsOf) (all []lapsed, err error) 
 }
 
 // lapse erases one who is still as they were found, with a receipt that says which records stay in CRMs.
-func (d *Work) lapse(ctx context.Context, c *change, tenantID string, l lapsed, suppression string) error {
+func (d *Privacy) lapse(ctx context.Context, c *change, tenantID string, l lapsed, suppression string) error {
 	k, err := knownByID(ctx, c.tx, tenantID, l.id)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && (k.revision != l.revision || k.state != Left && k.state != Active) {
 		return nil

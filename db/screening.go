@@ -69,7 +69,7 @@ type MailDomain struct {
 }
 
 // MailDomain returns whether a domain takes mail, or ErrNotFound when nobody asked before.
-func (d *Readers) MailDomain(ctx context.Context, domain string) (m MailDomain, err error) {
+func (d *Screening) MailDomain(ctx context.Context, domain string) (m MailDomain, err error) {
 	var looked int64
 	err = d.read.QueryRowContext(ctx, `SELECT state, looked_at FROM mail_domains WHERE domain = $1`, domain).Scan(&m.State, &looked)
 	m.LookedAt = fromMillis(looked)
@@ -77,7 +77,7 @@ func (d *Readers) MailDomain(ctx context.Context, domain string) (m MailDomain, 
 }
 
 // LookUpAgain has a domain looked up once more, which stays what it is until then.
-func (d *Readers) LookUpAgain(ctx context.Context, domain string) error {
+func (d *Screening) LookUpAgain(ctx context.Context, domain string) error {
 	_, err := d.exec(ctx, `UPDATE mail_domains SET due = due + 1, asked_at = $2 WHERE domain = $1`, domain, millis(d.now()))
 	return wrap("look a domain up again", err)
 }
@@ -90,7 +90,7 @@ type DueDomain struct {
 
 // DueDomains returns domains that are to be looked up, at most so many. They are this process's
 // until a time.
-func (d *Readers) DueDomains(ctx context.Context, most int, until time.Time) (domains []DueDomain, err error) {
+func (d *Screening) DueDomains(ctx context.Context, most int, until time.Time) (domains []DueDomain, err error) {
 	now := millis(d.now())
 	var due int
 	err = d.read.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM mail_domains WHERE due > 0 AND lease_until <= $1 LIMIT 1) m`, now).Scan(&due)
@@ -112,7 +112,7 @@ type DomainWait struct {
 }
 
 // SetDomain stores what was found of a domain, and returns which sign-ups wait for that.
-func (d *Readers) SetDomain(ctx context.Context, domain string, state screening.DomainState) (waits []DomainWait, err error) {
+func (d *Screening) SetDomain(ctx context.Context, domain string, state screening.DomainState) (waits []DomainWait, err error) {
 	_, err = d.exec(ctx, `UPDATE mail_domains SET state = $2, looked_at = $3 WHERE domain = $1`, domain, state, millis(d.now()))
 	if err == nil {
 		waits, err = collect(ctx, d.read, scanDomainWait, `SELECT w.tenant_id, w.subscriber_id, COALESCE(h.id, ''), COALESCE(h.newsletter_id, ''), COALESCE(h.reasons, '') FROM domain_waits w
@@ -123,7 +123,7 @@ func (d *Readers) SetDomain(ctx context.Context, domain string, state screening.
 
 // EndLookUp says that those are told who waited for a domain. When it was asked for once more
 // meanwhile, it is to be looked up again.
-func (d *Readers) EndLookUp(ctx context.Context, of DueDomain) error {
+func (d *Screening) EndLookUp(ctx context.Context, of DueDomain) error {
 	_, err := d.exec(ctx, `UPDATE mail_domains SET due = CASE WHEN due = $2 THEN 0 ELSE due END, lease_until = 0 WHERE domain = $1`, of.Name, of.Due)
 	return wrap("end a look-up", err)
 }
@@ -139,7 +139,7 @@ func scanDomainWait(row scanner) (w DomainWait, err error) {
 
 // EndDomainWait says that the wait for a domain is over, and for what the sign-up is held now, if
 // it still is. What was added to its reasons meanwhile is of a further sign-up, which waits anew.
-func (d *Readers) EndDomainWait(ctx context.Context, domain string, w DomainWait, reasons []string) error {
+func (d *Screening) EndDomainWait(ctx context.Context, domain string, w DomainWait, reasons []string) error {
 	return wrap("end the wait for a domain", d.txCommitted(ctx, func(tx *sql.Tx) error { // each statement has its own conditions
 		if w.HoldID != "" && len(reasons) > 0 {
 			if _, err := tx.ExecContext(ctx, `UPDATE holds SET reasons = $3 WHERE tenant_id = $1 AND id = $2 AND reasons = $4 AND decided_at = 0`,
@@ -160,7 +160,7 @@ const (
 
 // ExpireScreening puts away proofs that can't be used any more, domains from which nobody comes, and
 // old counts and reports.
-func (d *Readers) ExpireScreening(ctx context.Context) error {
+func (d *Screening) ExpireScreening(ctx context.Context) error {
 	now := d.now()
 	return wrap("expire what checks keep", errors.Join(
 		d.expireMany(ctx, now, `DELETE FROM used_proofs WHERE id IN (SELECT id FROM used_proofs WHERE expires_at <= $1 LIMIT $2)`),
@@ -178,7 +178,7 @@ type FindingCount struct {
 }
 
 // AddFindings adds up what checks did. What is of a newsletter that is gone is left out.
-func (d *Readers) AddFindings(ctx context.Context, counts []FindingCount) error {
+func (d *Screening) AddFindings(ctx context.Context, counts []FindingCount) error {
 	sorted := slices.Clone(counts) // by the key: so processes that add at once don't wait for each other in a ring
 	slices.SortFunc(sorted, func(a, b FindingCount) int {
 		return cmp.Or(strings.Compare(a.NewsletterID, b.NewsletterID), a.Day.Compare(b.Day), strings.Compare(a.Name, b.Name))
@@ -199,7 +199,7 @@ func (d *Readers) AddFindings(ctx context.Context, counts []FindingCount) error 
 
 // Findings returns what the checks did at a newsletter of the tenant's from the UTC day of a time
 // on, the latest day first.
-func (d *Readers) Findings(ctx context.Context, tenantID, newsletterID string, from time.Time) ([]FindingCount, error) {
+func (d *Screening) Findings(ctx context.Context, tenantID, newsletterID string, from time.Time) ([]FindingCount, error) {
 	list, err := collect(ctx, d.read, func(row scanner) (FindingCount, error) {
 		c := FindingCount{TenantID: tenantID, NewsletterID: newsletterID}
 		var day int64
@@ -218,13 +218,13 @@ type FormReport struct {
 }
 
 // AddFormReport stores what a reader says of a newsletter's form.
-func (d *Readers) AddFormReport(ctx context.Context, tenantID, newsletterID, why string) error {
+func (d *Screening) AddFormReport(ctx context.Context, tenantID, newsletterID, why string) error {
 	_, err := d.exec(ctx, `INSERT INTO form_reports (id, tenant_id, newsletter_id, why, at) VALUES ($1, $2, $3, $4, $5)`, NewID(), tenantID, newsletterID, why, millis(d.now()))
 	return wrap("report a form", err)
 }
 
 // FormReports returns what readers said of forms, of all tenants, the latest first.
-func (d *Readers) FormReports(ctx context.Context, most int) ([]FormReport, error) {
+func (d *Screening) FormReports(ctx context.Context, most int) ([]FormReport, error) {
 	list, err := collect(ctx, d.read, func(row scanner) (r FormReport, err error) {
 		var at int64
 		err = row.Scan(&r.ID, &r.Tenant, &r.Slug, &r.Why, &at)

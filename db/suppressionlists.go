@@ -49,7 +49,7 @@ const listsShown = 10
 
 // StartList stores a list with its addresses, which are worked off by StepList, and by a job what is left
 // of them a little later.
-func (d *Work) StartList(ctx context.Context, l SuppressionList, addresses []Unwanted) (SuppressionList, error) {
+func (d *Unsubscribing) StartList(ctx context.Context, l SuppressionList, addresses []Unwanted) (SuppressionList, error) {
 	l.ID, l.StartedAt, l.Total = NewID(), d.now(), len(addresses)
 	lines := newSet(text("list_id"), integer("n"), text("email_key"), text("mac"))
 	for i, a := range addresses {
@@ -86,7 +86,7 @@ func (l SuppressionList) endAt(at time.Time) time.Time {
 
 // StepList has the next addresses of a list leave, in one transaction, so that any number of processes may do that
 // at once and be killed at any time. It returns ErrNotFound for one that has ended.
-func (d *Work) StepList(ctx context.Context, tenantID, id string) (l SuppressionList, err error) {
+func (d *Unsubscribing) StepList(ctx context.Context, tenantID, id string) (l SuppressionList, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		l, err = scanList(tx.QueryRowContext(ctx, `UPDATE suppression_lists SET resume_at = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at = 0 RETURNING `+listColumns,
 			tenantID, id, millis(d.now().Add(actionLease))))
@@ -119,7 +119,7 @@ func scanUnwanted(row scanner) (u Unwanted, err error) { return u, row.Scan(&u.E
 
 // leaveListed has addresses leave what their list is for, and counts what that did: who was there leaves, and
 // who wasn't is noted.
-func (d *Work) leaveListed(ctx context.Context, tx *sql.Tx, l *SuppressionList, addresses []Unwanted) error {
+func (d *Unsubscribing) leaveListed(ctx context.Context, tx *sql.Tx, l *SuppressionList, addresses []Unwanted) error {
 	left, gone := map[string]bool{}, map[string]bool{} // by their keys: whom this has leave, and who is among the subscribers as left
 	for part := range unwantedSet(addresses).of(l.TenantID).parts() {
 		with, args := part.with(d.engine, l.NewsletterID)
@@ -169,13 +169,13 @@ func (d *Work) leaveListed(ctx context.Context, tx *sql.Tx, l *SuppressionList, 
 }
 
 // YieldList says that a list's job lets others have their turn.
-func (d *Work) YieldList(ctx context.Context, tenantID, id string) error {
+func (d *Unsubscribing) YieldList(ctx context.Context, tenantID, id string) error {
 	_, err := d.exec(ctx, `UPDATE suppression_lists SET resume_at = $3 WHERE tenant_id = $1 AND id = $2`, tenantID, id, millis(d.now().Add(actionQueue)))
 	return wrap("yield a suppression list", err)
 }
 
 // ResumeLists has those lists gone on with whose process was killed, or whose job failed.
-func (d *Work) ResumeLists(ctx context.Context) error {
+func (d *Unsubscribing) ResumeLists(ctx context.Context) error {
 	return wrap("resume suppression lists", d.tx(ctx, func(tx *sql.Tx) error {
 		now := d.now()
 		jobs, err := collect(ctx, tx, func(row scanner) (j ListJob, err error) { return j, row.Scan(&j.TenantID, &j.ListID) },
@@ -193,7 +193,7 @@ func (d *Work) ResumeLists(ctx context.Context) error {
 }
 
 // QueueList has a job go on with a list.
-func (d *Work) QueueList(ctx context.Context, tenantID, id string) error {
+func (d *Unsubscribing) QueueList(ctx context.Context, tenantID, id string) error {
 	return wrap("queue a suppression list", d.tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE suppression_lists SET resume_at = $3 WHERE tenant_id = $1 AND id = $2 AND ended_at = 0`, tenantID, id, millis(d.now().Add(actionQueue)))
 		if err := changed(res, err, ErrLost); err != nil {
@@ -204,13 +204,13 @@ func (d *Work) QueueList(ctx context.Context, tenantID, id string) error {
 }
 
 // SuppressionLists returns the tenant's latest lists, the last one first.
-func (d *Work) SuppressionLists(ctx context.Context, tenantID string) ([]SuppressionList, error) {
+func (d *Unsubscribing) SuppressionLists(ctx context.Context, tenantID string) ([]SuppressionList, error) {
 	all, err := collect(ctx, d.read, scanList, `SELECT `+listColumns+` FROM suppression_lists WHERE tenant_id = $1 ORDER BY id DESC LIMIT $2`, tenantID, listsShown)
 	return all, wrap("suppression lists", err)
 }
 
 // SuppressionList returns one of the tenant's lists, or ErrNotFound.
-func (d *Work) SuppressionList(ctx context.Context, tenantID, id string) (SuppressionList, error) {
+func (d *Unsubscribing) SuppressionList(ctx context.Context, tenantID, id string) (SuppressionList, error) {
 	l, err := scanList(d.read.QueryRowContext(ctx, `SELECT `+listColumns+` FROM suppression_lists WHERE tenant_id = $1 AND id = $2`, tenantID, id))
 	return l, wrap("suppression list", err)
 }

@@ -9,7 +9,7 @@ import (
 // among the subscribers. A newsletter's id that is empty stands for all of the tenant's.
 
 // Suppress notes addresses by their MACs, and returns how many weren't noted before.
-func (d *Readers) Suppress(ctx context.Context, tenantID, newsletterID string, how LeftHow, macs []string) (added int, err error) {
+func (d *Unsubscribing) Suppress(ctx context.Context, tenantID, newsletterID string, how LeftHow, macs []string) (added int, err error) {
 	err = d.again(ctx, func() error { // each statement may be done twice
 		noted, err := note(ctx, d.write, d.engine, tenantID, newsletterID, how, millis(d.now()), macs)
 		added = len(noted)
@@ -37,7 +37,7 @@ func note(ctx context.Context, q rowsQueryer, e engine, tenantID, newsletterID s
 
 // Unsuppress takes an address off the list, of whichever newsletters it is noted for, and returns
 // for how many it was.
-func (d *Readers) Unsuppress(ctx context.Context, tenantID, mac string) (removed int, err error) {
+func (d *Unsubscribing) Unsuppress(ctx context.Context, tenantID, mac string) (removed int, err error) {
 	res, err := d.exec(ctx, `DELETE FROM suppressions WHERE tenant_id = $1 AND mac = $2`, tenantID, mac)
 	if err != nil {
 		return 0, wrap("take off the suppression list", err)
@@ -53,7 +53,7 @@ type SuppressionCount struct {
 }
 
 // SuppressionCounts returns how many addresses the tenant has noted, by newsletter.
-func (d *Readers) SuppressionCounts(ctx context.Context, tenantID string) ([]SuppressionCount, error) {
+func (d *Unsubscribing) SuppressionCounts(ctx context.Context, tenantID string) ([]SuppressionCount, error) {
 	all, err := collect(ctx, d.read, func(row scanner) (c SuppressionCount, err error) { return c, row.Scan(&c.NewsletterID, &c.N) },
 		`SELECT newsletter_id, count(*) FROM suppressions WHERE tenant_id = $1 GROUP BY newsletter_id ORDER BY newsletter_id`, tenantID)
 	return all, wrap("suppression counts", err)
@@ -64,7 +64,7 @@ type Unwanted struct{ EmailKey, MAC string }
 
 // WhoLeft returns which of some addresses have left a newsletter of the tenant's, by their keys: as
 // subscribers, or by the suppression list.
-func (d *Readers) WhoLeft(ctx context.Context, tenantID, newsletterID string, of []Unwanted) (left map[string]bool, err error) {
+func (d *Unsubscribing) WhoLeft(ctx context.Context, tenantID, newsletterID string, of []Unwanted) (left map[string]bool, err error) {
 	left = map[string]bool{}
 	for part := range unwantedSet(of).of(tenantID).parts() {
 		with, args := part.with(d.engine, newsletterID)

@@ -612,7 +612,7 @@ func TestAPIKeyOfATenantGetsNothingOfAnother(t *testing.T) {
 		"service": {"sfdc"}, "tenant": {"fabrikam", a.tenant("fabrikam").ID, "fabrikam' OR '1'='1"}, "user": {"eve", "ann@secret.example"}, "account": {"x"}, "no_user": {"true"}, "no_account": {"true"},
 		"tag": {"of-fabrikam", "both"}, "tags": {"of-fabrikam", "both"}, "page": append([]string{"0"}, theirs...), "limit": {"200"}, "id": append(slices.Clone(theirs), begun.fields["id"].(string)), "refused": {"0", "1"},
 		"tenant_id": {a.tenant("fabrikam").ID}, "scopes": {"api"}, "params": {"prompt"}, "login_hint": {"eve"}, "return_to": {"https://app.example/done", "https://evil.example"}, "state": {"x"},
-		"changed_after": {"2026-11-30T14:00:00Z"}, "cursor": {"e30"}, "reason": {"x"}, "all": {"true"}, "by_mail": {"true"}, "redirect": {"true"}, "reauthorize": theirs, "code": {"x"}, "accept": {"other_org"},
+		"changed_after": {"2026-11-30T14:00:00Z"}, "confirmed_at": {"2026-11-30T14:00:00Z"}, "confirmed_words": {"Yes."}, "cursor": {"e30"}, "reason": {"x"}, "all": {"true"}, "by_mail": {"true"}, "redirect": {"true"}, "reauthorize": theirs, "code": {"x"}, "accept": {"other_org"},
 		"slug": {"fabrikam"}, "name": {"Fabrikam"}, "newsletter": {"fabrikam-weekly"}, "email": {"reader@fabrikam.test"}, "first_name": {"Ann"}, "last_name": {"Reader"},
 		"method": {"GET", "POST"}, "path": {"/services/data/", "/services/data/v60.0/limits"}, "query": {"q"}, "headers": {"Accept"}, "body": {"x"}, "body_base64": {"eA=="},
 	}

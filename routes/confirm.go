@@ -112,7 +112,7 @@ func (s *server) showLink(c *fiber.Ctx, k link, state db.ConfirmationState, doub
 
 // showPress shows a page with one button.
 func (s *server) showPress(c *fiber.Ctx, k link, title, text, button forms.Word, doubt bool) error {
-	page := views.PressPage{PublicPage: publicPage(c, k.n), Heading: k.say(title), Text: k.say(text), Button: k.say(button),
+	page := views.PressPage{PublicPage: linkPage(c, k.n), Heading: k.say(title), Text: k.say(text), Button: k.say(button),
 		Action: "/confirm/" + url.PathEscape(k.token), Opened: s.stamp(c, k.token)}
 	if doubt {
 		page.Doubt, page.Box = k.say(forms.ConfirmUnsure), k.say(forms.ConfirmBox)
@@ -126,7 +126,7 @@ func (s *server) tellReader(c *fiber.Ctx, k link, icon string, title, text forms
 }
 
 func (s *server) readerMessage(c *fiber.Ctx, k link, icon string, title, text forms.Word, values ...string) views.SignupMessagePage {
-	page := views.SignupMessagePage{PublicPage: publicPage(c, k.n), Icon: icon, Heading: k.say(title), Text: k.say(text, values...)}
+	page := views.SignupMessagePage{PublicPage: linkPage(c, k.n), Icon: icon, Heading: k.say(title), Text: k.say(text, values...)}
 	page.Title = page.Heading + " · " + k.n.Name
 	return page
 }

@@ -82,7 +82,7 @@ func (s *server) erase(c *fiber.Ctx) error {
 	}
 	page.Why, page.Sure = why, true
 	switch typed := input.Word(field(c, "sure")); {
-	case !c.Context().PostArgs().Has("sure"):
+	case len(fieldValues(c, "sure")) == 0:
 		return render(c, http.StatusOK, views.Erase(page))
 	case typed != erasedWord:
 		page.Errors = views.FieldErrors{"sure": "Nothing was erased. Please type " + erasedWord + ", in capitals."}

@@ -145,7 +145,7 @@ func TestProblemsAsCSV(t *testing.T) {
 	w.stuck("one@reader.test", "two@reader.test")
 	const one = problems + ".csv?state=attention&reason=REQUIRED_FIELD_MISSING"
 	for _, path := range []string{one, problems + ".csv"} {
-		p := b.get(path).is(200, "one@reader.test", ",'=Required <b>\n")
+		p := b.get(path).is(200, "one@reader.test", ",'=Required <b>,")
 		if p.head("Content-Type") != "text/csv; charset=utf-8" || !strings.Contains(p.head("Content-Disposition"), "attachment") || strings.Count(p.body, "\n") != 3 || !strings.HasPrefix(p.body, "\xef\xbb\xbfe-mail,") {
 			t.Errorf("%v\n%s", p.head("Content-Type"), p.body)
 		}

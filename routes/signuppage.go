@@ -53,6 +53,13 @@ func publicPage(c *fiber.Ctx, n db.Newsletter) views.PublicPage {
 	return p
 }
 
+// linkPage is publicPage for those behind links of mails, which are not about a form.
+func linkPage(c *fiber.Ctx, n db.Newsletter) views.PublicPage {
+	p := publicPage(c, n)
+	p.Report = views.ReaderLink{}
+	return p
+}
+
 // renderForm sends the form of a newsletter, as it was shown to who sent it, with what was sent
 // and what is wrong with it.
 func (s *server) renderForm(c *fiber.Ctx, status int, n db.Newsletter, shown forms.Definition, sent forms.Sent, problems forms.Problems) error {

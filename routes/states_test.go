@@ -14,7 +14,8 @@ var stateless = []string{"/tenant", "/account", "/integrations", "/integrations/
 	"/integrations/:service/actions", "/integrations/:service/card", "/integrations/:service/callback", "/integrations/:service/connected",
 	"/integrations/:service/disconnect", "/integrations/:service/app", "/integrations/:service/app/remove", "/newsletter/signup",
 	"/newsletters", "/newsletters/:slug", "/newsletters/:slug/embed", "/newsletters/new", "/newsletters/:slug/settings", "/newsletters/:slug/archive", "/settings", "/settings/notifications",
-	"/newsletter/signup/:id/undo", "/subscribers/:id/edit", "/subscribers/:id/leave", "/subscribers/:id/data", "/subscribers/:id/data.json", "/subscribers/:id/erase", "/subscribers/:id/erased", "/subscribers/erased", "/subscribers/erased.csv", "/settings/retention"}
+	"/newsletter/signup/:id/undo", "/subscribers/:id/edit", "/subscribers/:id/leave", "/subscribers/:id/data", "/subscribers/:id/data.json", "/subscribers/:id/erase", "/subscribers/:id/erased", "/subscribers/erased", "/subscribers/erased.csv", "/settings/retention",
+	"/integrations/:service/leaving", "/newsletters/:slug/protection", "/suppression-list", "/suppression-list/:id", "/suppression-list/:id/live", "/subscribers/:id/consent", "/quarantine", "/quarantine/reject"}
 
 // connect connects contoso's Salesforce.
 func (w *world) connect() {

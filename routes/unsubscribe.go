@@ -114,7 +114,7 @@ func readWhy(c *fiber.Ctx) string {
 // unsubscribePage is the page with the button; unsure says that nobody knows whether it was pressed.
 func (s *server) unsubscribePage(c *fiber.Ctx, l newsletter.Leaver, unsure bool) views.UnsubscribePage {
 	n := l.Newsletter
-	in, public := forms.Language(n.Page.Language), publicPage(c, n)
+	in, public := forms.Language(n.Page.Language), linkPage(c, n)
 	p := views.UnsubscribePage{PublicPage: public, Title: in.Say(forms.LeaveTitle, "newsletter", n.Name), Text: in.Say(forms.LeaveText, "email", masked(l.Email)),
 		Action: c.Path(), Opened: s.stamp(c, l.Subscriber.ID), What: in.Say(forms.LeaveWhat), Why: in.Say(forms.LeaveWhy), Optional: in.Say(forms.Optional), Button: in.Say(forms.LeaveButton),
 		Of: []views.ReaderOption{{Value: "one", Label: in.Say(forms.LeaveOne, "newsletter", n.Name), Chosen: true}, {Value: "all", Label: in.Say(forms.LeaveAll, "organisation", n.TenantName)}}}
@@ -136,7 +136,7 @@ func (s *server) unsubscribePage(c *fiber.Ctx, l newsletter.Leaver, unsure bool)
 func leftPage(c *fiber.Ctx, l newsletter.Leaver, all bool) views.SignupMessagePage {
 	n := l.Newsletter
 	in := forms.Language(n.Page.Language)
-	page := views.SignupMessagePage{PublicPage: publicPage(c, n), Icon: "check", Heading: in.Say(forms.LeftTitle), Text: in.Say(forms.LeftOneText, "newsletter", n.Name), More: in.Say(forms.LeftMore)}
+	page := views.SignupMessagePage{PublicPage: linkPage(c, n), Icon: "check", Heading: in.Say(forms.LeftTitle), Text: in.Say(forms.LeftOneText, "newsletter", n.Name), More: in.Say(forms.LeftMore)}
 	page.Title = page.Heading + " · " + n.Name
 	if all {
 		page.Text = in.Say(forms.LeftAllText, "organisation", n.TenantName)
