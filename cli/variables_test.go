@@ -289,7 +289,7 @@ func argsOf(cmd *cobra.Command, dir string) []string {
 			args = append(args, "--"+flag+"="+value)
 		}
 	}
-	args = append(args, map[string][]string{"gatepost tenant set": {"--name", "Contoso"}, "gatepost apikey set": {"--name", "app"}, "gatepost newsletter add": {"--name", "Contoso"}, "gatepost database copy": {"--to", "postgres://127.0.0.1:1/none"}}[cmd.CommandPath()]...)
+	args = append(args, map[string][]string{"gatepost tenant set": {"--name", "Contoso"}, "gatepost erase": {"--tenant", "contoso"}, "gatepost apikey set": {"--name", "app"}, "gatepost newsletter add": {"--name", "Contoso"}, "gatepost database copy": {"--to", "postgres://127.0.0.1:1/none"}}[cmd.CommandPath()]...)
 	if cmd.Name() == "add" && cmd.Flags().Lookup("tenant") != nil {
 		args = append(args, "--tenant", "contoso")
 	}

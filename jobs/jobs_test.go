@@ -203,6 +203,12 @@ func (s brokenStore) ResumeActions(context.Context) ([]string, error) {
 	return []string{"old"}, s.resume
 }
 
+// ForgetAddresses fails with the mails.
+func (s brokenStore) ForgetAddresses(context.Context) error { return s.mails }
+
+// ExpireScreening fails with the mails to readers.
+func (s brokenStore) ExpireScreening(context.Context) error { return s.readers }
+
 // ResumeLists fails.
 func (s brokenStore) ResumeLists(context.Context) error { return s.lists }
 
