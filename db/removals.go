@@ -81,7 +81,7 @@ type Removal struct {
 
 	hour, repeated, revision int64
 	actor                    string
-	emailKey, mac, why       string // of somebody who is to be forgotten
+	emailKey, why            string // of somebody who is to be forgotten
 }
 
 // RecordRemoval is the part of a Removal that is about one destination: the CRM's record.
