@@ -21,18 +21,6 @@ func (b *book) keepAddress(ctx context.Context, s SignUp, id string) error {
 	return err
 }
 
-// AddressDays is for how many days the tenant keeps from where people agreed; 0 for not at all.
-func (d *Privacy) AddressDays(ctx context.Context, tenantID string) (days int, err error) {
-	err = d.read.QueryRowContext(ctx, `SELECT address_days FROM tenants WHERE id = $1 AND closed_at = 0`, tenantID).Scan(&days)
-	return days, wrap("days of addresses", err)
-}
-
-// SetAddressDays sets it. What is older goes with the next sweep. A tenant that is closed gives ErrNotFound.
-func (d *Privacy) SetAddressDays(ctx context.Context, tenantID string, days int) error {
-	res, err := d.execNotify(ctx, Notice{Kind: NoticeNewsletters}, `UPDATE tenants SET address_days = $2 WHERE id = $1 AND closed_at = 0`, tenantID, days)
-	return wrap("set days of addresses", changed(res, err, ErrNotFound))
-}
-
 // ForgetAddresses deletes from where people agreed, where that is longer ago than their tenant keeps it.
 func (d *Privacy) ForgetAddresses(ctx context.Context) error {
 	_, err := d.exec(ctx, `DELETE FROM consent_addresses WHERE at < (SELECT CAST($1 AS BIGINT) - t.address_days * CAST($2 AS BIGINT) FROM tenants t WHERE t.id = consent_addresses.tenant_id)`,

@@ -28,15 +28,15 @@ func TestEvidenceOfAConsent(t *testing.T) {
 		t.Errorf("the second: %+v", c)
 	}
 	wantN(t, d, 2, `SELECT count(*) FROM wordings WHERE text = 'I agree.'`) // of two ways to show it
-	unless(t, d.SetAddressDays(t.Context(), "a", 7))
+	unless(t, d.SetTerms(t.Context(), "a", Terms{Addresses: 7}))
 	now = now.Add(6 * 24 * time.Hour)
 	unless(t, d.ForgetAddresses(t.Context()))
 	wantN(t, d, 1, `SELECT count(*) FROM consent_addresses`)
 	now = now.Add(2 * 24 * time.Hour)
 	unless(t, d.ForgetAddresses(t.Context()))
 	wantN(t, d, 0, `SELECT count(*) FROM consent_addresses`)
-	if days, err := d.AddressDays(t.Context(), "a"); days != 7 || err != nil {
-		t.Error(days, err)
+	if n, err := d.NewsletterBySlug(t.Context(), "a/1"); n.AddressDays != 7 || err != nil {
+		t.Error(n.AddressDays, err)
 	}
 }
 

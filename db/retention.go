@@ -10,21 +10,23 @@ import (
 // RemovalLapsed is the kind of those who were kept for as long as the tenant's terms say.
 const RemovalLapsed RemovalKind = "lapsed"
 
-// Terms are for how many days a tenant keeps people of whom nothing is expected any more; 0 is for ever.
+// Terms are for how many days a tenant keeps people of whom nothing is expected any more; 0 is for ever. Addresses
+// are those from which people agreed, with their browsers; 0 is that none are kept.
 type Terms struct {
 	Left      int // after they left
 	Dismissed int // after every destination's delivery was dismissed, and nothing came since
+	Addresses int // of what is kept with a consent: see Origin
 }
 
 // Terms returns for how long the tenant keeps people.
 func (d *Privacy) Terms(ctx context.Context, tenantID string) (t Terms, err error) {
-	err = d.read.QueryRowContext(ctx, `SELECT keep_left, keep_dismissed FROM tenants WHERE id = $1`, tenantID).Scan(&t.Left, &t.Dismissed)
+	err = d.read.QueryRowContext(ctx, `SELECT keep_left, keep_dismissed, address_days FROM tenants WHERE id = $1`, tenantID).Scan(&t.Left, &t.Dismissed, &t.Addresses)
 	return t, wrap("terms", err)
 }
 
 // SetTerms stores for how long the tenant keeps people.
 func (d *Privacy) SetTerms(ctx context.Context, tenantID string, t Terms) error {
-	res, err := d.exec(ctx, `UPDATE tenants SET keep_left = $2, keep_dismissed = $3 WHERE id = $1`, tenantID, t.Left, t.Dismissed)
+	res, err := d.execNotify(ctx, Notice{Kind: NoticeNewsletters}, `UPDATE tenants SET keep_left = $2, keep_dismissed = $3, address_days = $4 WHERE id = $1`, tenantID, t.Left, t.Dismissed, t.Addresses)
 	return wrap("set terms", changed(res, err, ErrNotFound))
 }
 

@@ -247,11 +247,20 @@ func (s *server) giveUpErasing(c *fiber.Ctx) error {
 	return redirect(c, erasedURL(c.Params("id")))
 }
 
-// retentions are the terms that can be chosen.
+// retentions are the terms that can be chosen, beside none.
 var retentions = []struct {
 	days int
 	text string
-}{{0, "For ever"}, {30, "30 days"}, {90, "90 days"}, {180, "6 months"}, {365, "1 year"}, {730, "2 years"}, {1095, "3 years"}}
+}{{30, "30 days"}, {90, "90 days"}, {180, "6 months"}, {365, "1 year"}, {730, "2 years"}, {1095, "3 years"}}
+
+// retentionOptions are the terms that can be chosen; none says what none at all means.
+func retentionOptions(none string) []views.Option {
+	options := []views.Option{{Value: "0", Text: none}}
+	for _, r := range retentions {
+		options = append(options, views.Option{Value: strconv.Itoa(r.days), Text: r.text})
+	}
+	return options
+}
 
 // retention handles GET /settings/retention: for how long people are kept.
 func (s *server) retention(c *fiber.Ctx) error {
@@ -263,25 +272,21 @@ func (s *server) retention(c *fiber.Ctx) error {
 }
 
 func (s *server) retentionPage(c *fiber.Ctx, t db.Terms) views.RetentionPage {
-	page := views.RetentionPage{Page: s.page(c, "Retention", views.NavSettings), Left: t.Left, Dismissed: t.Dismissed}
-	for _, r := range retentions {
-		page.Options = append(page.Options, views.Option{Value: strconv.Itoa(r.days), Text: r.text})
-	}
-	return page
+	return views.RetentionPage{Page: s.page(c, "Retention", views.NavSettings), Left: t.Left, Dismissed: t.Dismissed, Addresses: t.Addresses,
+		Options: retentionOptions("For ever"), AddressOptions: retentionOptions("Not at all")}
 }
 
 // setRetention handles POST /settings/retention.
 func (s *server) setRetention(c *fiber.Ctx) error {
 	var t db.Terms
 	wrong := views.FieldErrors{}
-	for name, to := range map[string]*int{"left": &t.Left, "dismissed": &t.Dismissed} {
-		wrong[name] = "Nothing was saved. Please choose one of these."
-		for _, r := range retentions {
-			if strconv.Itoa(r.days) == field(c, name) {
-				*to = r.days
-				delete(wrong, name)
-			}
+	for name, to := range map[string]*int{"left": &t.Left, "dismissed": &t.Dismissed, "addresses": &t.Addresses} {
+		chosen := field(c, name)
+		if !slices.ContainsFunc(retentionOptions(""), func(o views.Option) bool { return o.Value == chosen }) {
+			wrong[name] = "Nothing was saved. Please choose one of these."
+			continue
 		}
+		*to, _ = strconv.Atoi(chosen) // one of the options: a number
 	}
 	if len(wrong) > 0 {
 		page := s.retentionPage(c, t)

@@ -98,7 +98,7 @@ var acts = map[string]act{
 	"/suppression-list/remove":          {back: "/suppression-list", typed: []typedField{{"email", "E-mail address"}}},
 	"/subscribers/:id/erase":            {back: "/subscribers/:id/erase", typed: []typedField{{"why", "Reason"}, {wayPrefix + "*", ""}}},
 	"/subscribers/:id/erased/give-up":   {back: "/subscribers/:id/erased"},
-	"/settings/retention":               {back: "/settings/retention", typed: []typedField{{"left", "Who left"}, {"dismissed", "Who was dismissed"}}},
+	"/settings/retention":               {back: "/settings/retention", typed: []typedField{{"left", "Who left"}, {"dismissed", "Who was dismissed"}, {"addresses", "IP address and browser"}}},
 	"/newsletter/signup/:id/undo":       {back: "/newsletter/signup/:id/undo"},
 	"/subscribers/:id/retry":            {back: "/subscribers/:id"},
 	"/subscribers/:id/return":           {back: "/subscribers/:id"},

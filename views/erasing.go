@@ -95,11 +95,13 @@ type ErasuresPage struct {
 	CSVURL   string
 }
 
-// RetentionPage is for Retention. The form posts left, dismissed and csrf to /settings/retention.
+// RetentionPage is for Retention. The form posts left, dismissed, addresses and csrf to /settings/retention.
 type RetentionPage struct {
 	Page
 	Left, Dismissed int // days
 	Options         []Option
+	Addresses       int // days
+	AddressOptions  []Option
 	Errors          FieldErrors
 }
 
