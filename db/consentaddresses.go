@@ -21,9 +21,9 @@ func (b *book) keepAddress(ctx context.Context, s SignUp, id string) error {
 	return err
 }
 
-// ForgetAddresses deletes from where people agreed, where that is longer ago than their tenant keeps it.
+// ForgetAddresses deletes some of what is kept of from where people agreed, where that is longer ago than their tenant keeps it.
 func (d *Privacy) ForgetAddresses(ctx context.Context) error {
-	_, err := d.exec(ctx, `DELETE FROM consent_addresses WHERE at < (SELECT CAST($1 AS BIGINT) - t.address_days * CAST($2 AS BIGINT) FROM tenants t WHERE t.id = consent_addresses.tenant_id)`,
-		millis(d.now()), (24 * time.Hour).Milliseconds())
+	_, err := d.exec(ctx, `DELETE FROM consent_addresses WHERE (tenant_id, subscriber_id, at) IN (SELECT a.tenant_id, a.subscriber_id, a.at FROM tenants t CROSS JOIN consent_addresses a
+		WHERE a.tenant_id = t.id AND a.at < CAST($1 AS BIGINT) - t.address_days * CAST($2 AS BIGINT) LIMIT $3)`, millis(d.now()), (24 * time.Hour).Milliseconds(), sweptAtOnce)
 	return wrap("forget addresses", err)
 }

@@ -239,10 +239,18 @@ func (d *Privacy) GiveUpErasing(ctx context.Context, key DestinationKey, subscri
 		done = true
 		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET sent_at = 0, settles_at = 0 WHERE tenant_id = $1 AND destination_id = $2 AND subscriber_id = $3 AND state = 'ended'`,
 			key.TenantID, key.DestinationID, subscriberID)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE opt_outs SET ended_at = $4, outcome = $5 WHERE tenant_id = $1 AND destination_id = $2 AND subscriber_id = $3 AND ended_at = 0`,
+			key.TenantID, key.DestinationID, subscriberID, now, OptOutRefused)
 		return err
 	})
 	return done, wrap("give up on a record", err)
 }
+
+// nothingOwed says of the removal r that no CRM is yet to be told that the person left.
+const nothingOwed = ` AND NOT EXISTS (SELECT 1 FROM opt_outs u WHERE u.tenant_id = r.tenant_id AND u.subscriber_id = r.subscriber_id AND u.ended_at = 0)`
 
 // erasingBatch is how many erasings are finished in a transaction.
 const erasingBatch = 200
@@ -254,7 +262,7 @@ func (d *Privacy) FinishErasing(ctx context.Context) (more bool, err error) {
 	open, err := collect(ctx, d.read, func(row scanner) (r Removal, err error) {
 		return r, row.Scan(&r.TenantID, &r.SubscriberID, &r.emailKey)
 	}, `SELECT r.tenant_id, r.subscriber_id, r.email_key FROM removals r WHERE r.email_key <> ''
-		AND NOT EXISTS (SELECT 1 FROM removal_records e WHERE e.tenant_id = r.tenant_id AND e.subscriber_id = r.subscriber_id AND e.ended_at = 0)
+		AND NOT EXISTS (SELECT 1 FROM removal_records e WHERE e.tenant_id = r.tenant_id AND e.subscriber_id = r.subscriber_id AND e.ended_at = 0)`+nothingOwed+`
 		ORDER BY r.tenant_id, r.subscriber_id LIMIT $1`, erasingBatch)
 	if err != nil {
 		return false, wrap("look for whom to erase", err)
@@ -306,7 +314,7 @@ func (d *Privacy) finishErasing(ctx context.Context, tenantID string, all []Remo
 // isn't finished after all, stays.
 func (c *change) finishErasing(ctx context.Context, tenantID, subscriberID string) error {
 	r, err := scanRemoval(c.tx.QueryRowContext(ctx, `SELECT `+removalColumns+` FROM removals r WHERE r.tenant_id = $1 AND r.subscriber_id = $2 AND r.email_key <> ''
-		AND NOT EXISTS (SELECT 1 FROM removal_records e WHERE e.tenant_id = r.tenant_id AND e.subscriber_id = r.subscriber_id AND e.ended_at = 0)`, tenantID, subscriberID))
+		AND NOT EXISTS (SELECT 1 FROM removal_records e WHERE e.tenant_id = r.tenant_id AND e.subscriber_id = r.subscriber_id AND e.ended_at = 0)`+nothingOwed, tenantID, subscriberID))
 	if err != nil {
 		return ignore(err, sql.ErrNoRows)
 	}

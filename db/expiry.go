@@ -45,11 +45,16 @@ func (d *Readers) ExpireReaders(ctx context.Context, tenantID string) (more bool
 	return more, nil
 }
 
-// expireOf removes those of a newsletter who signed up last before a time.
+// expireOf removes those of a newsletter who signed up last before a time, and of whom no link works and no mail is
+// on its way.
 func (d *Readers) expireOf(ctx context.Context, n Newsletter, before time.Time) (more bool, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
-		ids, err := collect(ctx, tx, scanID, `SELECT id FROM subscribers WHERE tenant_id = $1 AND state IN ('unconfirmed', 'held') AND state <> 'active' AND newsletter_id = $2
-			AND created_at < $3 AND repeated_at < $3 ORDER BY id LIMIT $4`, n.TenantID, n.ID, millis(before), expireBatch)
+		ids, err := collect(ctx, tx, scanID, `SELECT s.id FROM subscribers s WHERE s.tenant_id = $1 AND s.state IN ('unconfirmed', 'held') AND s.state <> 'active' AND s.newsletter_id = $2
+			AND s.created_at < $3 AND s.repeated_at < $3
+			AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.tenant_id = s.tenant_id AND c.subscriber_id = s.id AND c.expires_at > $5)
+			AND NOT EXISTS (SELECT 1 FROM reader_mails m WHERE m.tenant_id = s.tenant_id AND m.subscriber_id = s.id AND m.state = 'queued' AND m.created_at >= $3)
+			AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.tenant_id = s.tenant_id AND h.subscriber_id = s.id AND h.decided_at = 0 AND h.at >= $3)
+			ORDER BY s.id LIMIT $4`, n.TenantID, n.ID, millis(before), expireBatch, millis(d.now()))
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gatepost/screening"
 )
 
 // HoldDecision is what became of a sign-up that was held.
@@ -73,21 +75,21 @@ func (b *book) askToConfirm(ctx context.Context, s SignUp, id string) error {
 
 // hold has a sign-up of a subscriber wait for somebody's decision; signUp is as it is stored, of
 // somebody who was there already. One that waits already stands for this one too.
-func (b *book) hold(ctx context.Context, s SignUp, id, wording, signUp string) error {
+func (b *book) hold(ctx context.Context, s SignUp, k known, wording, signUp string) error {
 	_, err := b.tx.ExecContext(ctx, `INSERT INTO holds (tenant_id, id, subscriber_id, newsletter_id, sign_up, wording_id, reasons, network, n, at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9)
 		ON CONFLICT (tenant_id, subscriber_id) WHERE decided_at = 0 DO UPDATE SET n = holds.n + 1, at = excluded.at, reasons = excluded.reasons, network = excluded.network,
 			sign_up = CASE WHEN holds.sign_up = '' THEN '' ELSE excluded.sign_up END`,
-		s.TenantID, NewID(), id, s.NewsletterID, signUp, wording, s.heldFor(), s.Network, millis(s.At))
+		s.TenantID, NewID(), k.id, s.NewsletterID, signUp, wording, s.heldFor(k.state, b.hasLeft(s)), s.Network, millis(s.At))
 	if err != nil {
 		return err
 	}
-	return b.awaitDomain(ctx, s, id)
+	return b.awaitDomain(ctx, s, k.id)
 }
 
 // holdAside has a sign-up wait of somebody who is there, and stays what they are.
 func (b *book) holdAside(ctx context.Context, s SignUp, k known, wording string) error {
-	return b.hold(ctx, s, k.id, wording, mustJSON(s))
+	return b.hold(ctx, s, k, wording, mustJSON(s))
 }
 
 // decideHold writes down what became of a subscriber's sign-up that is held.
@@ -151,7 +153,7 @@ func (d *Screening) AcceptHolds(ctx context.Context, tenantID string, ids []stri
 // RejectHolds says that they are robots'. Who was there already stays what they are.
 func (d *Screening) RejectHolds(ctx context.Context, tenantID string, ids []string, actor string) (done int, err error) {
 	done, err = d.decideHolds(ctx, tenantID, ids, actor, HoldRejected, func(ctx context.Context, b *book, h heldRow) error {
-		if h.signUp != "" {
+		if h.signUp != "" || h.state != OnHold {
 			return nil
 		}
 		return b.change.setState(ctx, h.known, Rejected, "")
@@ -212,13 +214,18 @@ func heldByID(ctx context.Context, tx *sql.Tx, tenantID, id string) (h heldRow, 
 	return h, err
 }
 
+// asksByMail reports whether the person is to confirm by mail whatever their newsletter says: they had left, or
+// the mail stands in for a proof of work.
+func (h heldRow) asksByMail() bool {
+	return slices.ContainsFunc(strings.Split(h.reasons, ","), screening.AsksByMail)
+}
+
 // accept takes a new subscriber for a person. Who is to confirm by mail gets one.
 func (b *book) accept(ctx context.Context, h heldRow, canMail bool) error {
 	if h.state != OnHold {
 		return nil
 	}
-	confirms := canMail && (h.rules.Confirm || slices.Contains(strings.Split(h.reasons, ","), HoldReturning))
-	if !confirms {
+	if !canMail || !h.rules.Confirm && !h.asksByMail() {
 		return b.activate(ctx, h.known)
 	}
 	if err := b.change.setState(ctx, h.known, Unconfirmed, ""); err != nil {
@@ -234,8 +241,11 @@ func (b *book) acceptAside(ctx context.Context, h heldRow, canMail bool) error {
 	if err := json.Unmarshal([]byte(h.signUp), &s); err != nil {
 		return err
 	}
-	s.Held, s.CanMail, s.Confirm = nil, canMail, h.rules.Confirm
+	s.Held, s.CanMail, s.Confirm = nil, canMail, h.rules.Confirm || h.asksByMail()
 	k, err := b.known(ctx, s)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && k.id != h.known.id {
+		return nil // the person has another address by now: what was sent isn't about that
+	}
 	if err != nil {
 		return err
 	}

@@ -91,6 +91,11 @@ func (d *base) leaveAll(ctx context.Context, tx *sql.Tx, people []known, l Leavi
 		c.actor = l.Actor
 		var left []known
 		for _, k := range people {
+			if k.state == Left { // they may have been about to come back
+				if err := c.callOff(ctx, k, millis(l.At)); err != nil {
+					return err
+				}
+			}
 			if !slices.Contains(mayLeave, k.state) {
 				continue
 			}
@@ -126,10 +131,22 @@ func (c *change) withdraw(ctx context.Context, k known, l Leaving) error {
 	if err := c.act(ctx, k, ConsentWithdrawn, string(l.How), at); err != nil {
 		return err
 	}
+	if err := c.callOff(ctx, k, at); err != nil {
+		return err
+	}
 	if err := c.decideHold(ctx, k.place, HoldRejected); err != nil {
 		return err
 	}
 	return c.endOpen(ctx, k.tenantID, k.id)
+}
+
+// callOff has a subscriber get no mail that is queued for them, and makes links void that were made before a time.
+func (c *change) callOff(ctx context.Context, k known, at int64) error {
+	if _, err := c.tx.ExecContext(ctx, `UPDATE reader_mails SET state = 'dropped', detail = 'not_waiting', ended_at = $1 WHERE tenant_id = $2 AND subscriber_id = $3 AND state = 'queued'`, at, k.tenantID, k.id); err != nil {
+		return err
+	}
+	_, err := c.tx.ExecContext(ctx, `UPDATE subscribers SET left_at = $1 WHERE tenant_id = $2 AND id = $3 AND left_at < $1`, at, k.tenantID, k.id)
+	return err
 }
 
 // act adds a record of what a subscriber did with the consent that they gave last.

@@ -116,7 +116,7 @@ func (c *change) oweOptOuts(ctx context.Context, tenantID, subscriberID string, 
 			CASE WHEN t.leaving = '' THEN 1 ELSE 0 END, CASE WHEN `+staysActive+` THEN 1 ELSE 0 END, CASE WHEN `+tellsLeaving+` THEN 1 ELSE 0 END
 		FROM subscribers s JOIN deliveries d ON d.tenant_id = s.tenant_id AND d.subscriber_id = s.id AND d.record_id <> ''
 		JOIN destinations t ON t.tenant_id = d.tenant_id AND t.id = d.destination_id AND t.removed_at = 0
-		WHERE s.tenant_id = $1 AND s.id = $2 AND s.state <> 'active' ORDER BY t.id`, tenantID, subscriberID)
+		WHERE s.tenant_id = $1 AND s.id = $2 AND s.state = 'left' ORDER BY t.id`, tenantID, subscriberID)
 	if err != nil {
 		return err
 	}
@@ -238,6 +238,7 @@ func (d *base) openOptOuts(ctx context.Context, tx *sql.Tx, key DestinationKey, 
 			var active, stays bool
 			err := row.Scan(&o.ID, &o.What, &o.EmailKey, &active, &stays)
 			o.moot = map[OptOutKind]bool{OptOutAll: stays, OptOutOne: active, OptOutField: active, OptOutBack: !active}[o.What]
+			o.EmailKey = addressOf(o.EmailKey)
 			stand[o.ID] = o
 			return err
 		}, with+`SELECT e.id, e.what, s.email_key, CASE WHEN s.state = 'active' THEN 1 ELSE 0 END, CASE WHEN `+staysActive+` THEN 1 ELSE 0 END

@@ -47,6 +47,9 @@ func (d *Readers) EditSubscriber(ctx context.Context, tenantID, id string, e Edi
 		if err != nil {
 			return err
 		}
+		if k.state.Info().Hidden {
+			return sql.ErrNoRows
+		}
 		if edited = (Edited{Changes: k.changesTo(e)}); len(edited.Changes) == 0 {
 			return nil
 		}
@@ -57,6 +60,11 @@ func (d *Readers) EditSubscriber(ctx context.Context, tenantID, id string, e Edi
 		}
 		return d.change(ctx, tx, func(c *change) error {
 			c.actor = actor
+			if e.Email != k.email && k.state == Unconfirmed {
+				if err := newBook(tx, c).askToConfirm(ctx, SignUp{TenantID: tenantID, At: fromMillis(c.at)}, id); err != nil {
+					return err
+				}
+			}
 			if edited.Waits, err = c.edit(ctx, k, e, edited.Changes); err != nil {
 				return err
 			}
@@ -99,7 +107,15 @@ func readdress(ctx context.Context, tx *sql.Tx, k known, e Edit) (other string, 
 	res, err := tx.ExecContext(ctx, `UPDATE subscribers SET email = $1, email_key = $2
 		WHERE tenant_id = $3 AND id = $4 AND NOT EXISTS (SELECT 1 FROM deliveries d
 			WHERE d.tenant_id = $3 AND d.subscriber_id = $4 AND (d.record_id <> '' OR d.delivered_at > 0 OR d.sent_at > 0))`, e.Email, e.EmailKey, k.tenantID, k.id)
-	return "", changed(res, err, ErrAddressFixed)
+	if err := changed(res, err, ErrAddressFixed); err != nil {
+		return "", err
+	}
+	// Links that went to the address before are somebody else's.
+	if _, err := tx.ExecContext(ctx, `DELETE FROM confirmations WHERE tenant_id = $1 AND subscriber_id = $2`, k.tenantID, k.id); err != nil {
+		return "", err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM reader_mails WHERE tenant_id = $1 AND subscriber_id = $2 AND state = 'queued'`, k.tenantID, k.id)
+	return "", err
 }
 
 // edit stores an edit, with what it changes, and reports whether that is on its way to a

@@ -329,7 +329,7 @@ func (d *Letters) RecordReaderMails(ctx context.Context, outcomes []ReaderMailOu
 // readerMailsKept is how long what became of a mail is kept that nobody confirmed by.
 const readerMailsKept = 30 * day
 
-// ExpireReaderMails forgets mails and links of long ago by which nobody confirmed, and when
+// ExpireReaderMails forgets mails of long ago, links by which nobody confirmed, and when
 // mails went to an address, once that counts for no limit.
 func (d *Letters) ExpireReaderMails(ctx context.Context) error {
 	now := d.now()
@@ -340,8 +340,7 @@ func (d *Letters) ExpireReaderMails(ctx context.Context) error {
 			arg   int64
 		}{
 			{`DELETE FROM confirmations WHERE token_hash IN (SELECT token_hash FROM confirmations WHERE expires_at < $1 AND pressed_at = 0 LIMIT $2)`, before},
-			{`DELETE FROM reader_mails WHERE (tenant_id, id) IN (SELECT m.tenant_id, m.id FROM reader_mails m WHERE m.state <> 'queued' AND m.ended_at < $1
-				AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.tenant_id = m.tenant_id AND c.subscriber_id = m.subscriber_id AND c.mail_id = m.id) LIMIT $2)`, before},
+			{`DELETE FROM reader_mails WHERE (tenant_id, id) IN (SELECT m.tenant_id, m.id FROM reader_mails m WHERE m.state <> 'queued' AND m.ended_at < $1 LIMIT $2)`, before},
 			{`DELETE FROM recipient_mails WHERE mac IN (SELECT mac FROM recipient_mails WHERE last_at < $1 LIMIT $2)`, millis(now.Add(-day))},
 		} {
 			if _, err := tx.ExecContext(ctx, statement.query, statement.arg, sweptAtOnce); err != nil {

@@ -24,6 +24,7 @@ const (
 	NoTest      NotUndone = "no test" // a test didn't make the subscriber
 	SaidAgain   NotUndone = "again"   // it was signed up again since, or edited
 	TooOld      NotUndone = "old"     // it was longer ago than UndoTime
+	HasLeft     NotUndone = "left"    // the person left since
 	OutcomeOpen NotUndone = "sending" // a write is out whose outcome isn't known
 )
 
@@ -32,6 +33,8 @@ func (s Subscriber) UndoRefused(now time.Time) NotUndone {
 	switch {
 	case s.Source != "test":
 		return NoTest
+	case s.Status != Active: // that they left must not be forgotten
+		return HasLeft
 	case !s.RepeatedAt.IsZero() || !s.EditedAt.IsZero():
 		return SaidAgain
 	case s.CreatedAt.Add(UndoTime).Before(now):

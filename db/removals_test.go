@@ -49,6 +49,12 @@ func TestATestIsUndone(t *testing.T) {
 			d, id, _ := tested(t)
 			d.put(t, id, state)
 			r, err := d.UndoTest(t.Context(), "a", id, "ann")
+			if state == Left { // it mustn't be forgotten
+				if !errors.Is(err, ErrNotUndone) {
+					t.Errorf("undone: %+v, %v", r, err)
+				}
+				return
+			}
 			want := map[State]RecordFate{Delivered: RecordFound}[state]
 			if want == "" {
 				want = NoRecord

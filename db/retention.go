@@ -100,12 +100,14 @@ func (d *Privacy) eraseLapsed(ctx context.Context, t termsOf, suppression func(t
 // lapsed finds some of those whom a tenant has kept long enough, and of whom no write is out and no removal under way.
 func (d *Privacy) lapsed(ctx context.Context, t termsOf) (all []lapsed, err error) {
 	const free = ` AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.tenant_id = s.tenant_id AND o.subscriber_id = s.id AND o.sent_at > 0)
-		AND NOT EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = s.tenant_id AND r.subscriber_id = s.id AND r.ended_at = 0)`
+		AND NOT EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = s.tenant_id AND r.subscriber_id = s.id AND r.ended_at = 0)
+		AND NOT EXISTS (SELECT 1 FROM opt_outs u WHERE u.tenant_id = s.tenant_id AND u.subscriber_id = s.id AND u.ended_at = 0)`
 	scan := func(row scanner) (l lapsed, err error) { return l, row.Scan(&l.id, &l.emailKey, &l.revision) }
 	if t.Left > 0 {
 		all, err = collect(ctx, d.read, scan, `SELECT s.id, s.email_key, s.revision FROM subscribers s WHERE s.tenant_id = $1 AND s.state = 'left' AND s.state <> 'active'
 			AND CASE WHEN s.left_at > 0 THEN s.left_at
-				ELSE COALESCE((SELECT max(e.at) FROM events e WHERE e.tenant_id = s.tenant_id AND e.subscriber_id = s.id AND e.state = 'left'), s.created_at) END < $2`+free+`
+				ELSE COALESCE((SELECT max(e.at) FROM events e WHERE e.tenant_id = s.tenant_id AND e.subscriber_id = s.id AND e.state = 'left'), s.created_at) END < $2
+			AND s.repeated_at < $2 AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.tenant_id = s.tenant_id AND h.subscriber_id = s.id AND h.decided_at = 0)`+free+`
 			ORDER BY s.id LIMIT $3`, t.tenantID, millis(d.now().Add(-time.Duration(t.Left)*day)), lapsedBatch)
 		if err != nil {
 			return nil, err

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ type SignUp struct {
 	ConfirmedAt time.Time // when they confirmed, as whoever hands it on says; zero where nobody says so
 	Held        []string  // names of the checks for which somebody is to decide first
 	Network     string    // MAC of where it came from; empty where nobody knows
-	From        Origin    // from where, where the tenant keeps it
+	From        Origin    `json:"-"` // from where, where the tenant keeps it; not of what is held
 
 	Proof      string    // id of a proof of work, which nobody else may use; empty for none
 	ProofUntil time.Time // it is valid
@@ -56,9 +57,12 @@ type Presentation struct {
 // SourceImport is the source of sign-ups that come from a file: they are confirmed elsewhere.
 const SourceImport = "import"
 
-// HoldReturning is the reason for which a sign-up of somebody who had left is held where no mail can be
-// sent: it needs their confirmation.
-const HoldReturning = screening.Returning
+// Reasons for which a sign-up is held that no check finds by itself: it is of somebody who had left, and needs
+// their confirmation by mail; or of somebody whose sign-up was rejected before.
+const (
+	HoldReturning      = screening.Returning
+	HoldRejectedBefore = screening.RejectedBefore
+)
 
 // becomes is what somebody is to be by a sign-up who isn't there, or has no state that speaks
 // against it; left says that they had left, or don't want any mails.
@@ -80,12 +84,16 @@ func (s SignUp) becomes(left bool) State {
 	return Active
 }
 
-// heldFor is why the sign-up is held.
-func (s SignUp) heldFor() string {
-	if len(s.Held) == 0 {
-		return HoldReturning
+// heldFor is why the sign-up is held of somebody who is in a state; left says that they had left.
+func (s SignUp) heldFor(is State, left bool) string {
+	reasons := slices.Clone(s.Held)
+	if (left || is == Left) && !slices.Contains(reasons, HoldReturning) {
+		reasons = append(reasons, HoldReturning)
 	}
-	return strings.Join(s.Held, ",")
+	if is == Rejected {
+		reasons = append(reasons, HoldRejectedBefore)
+	}
+	return strings.Join(reasons, ",")
 }
 
 // errEntry says that one sign-up can't be stored, for a reason of its own or not.
@@ -262,7 +270,7 @@ func (b *book) arrive(ctx context.Context, s SignUp, id string, state State, wor
 	case Unconfirmed:
 		return b.askToConfirm(ctx, s, id)
 	case OnHold:
-		return b.hold(ctx, s, id, wording, "")
+		return b.hold(ctx, s, known{place: s.place(id, state)}, wording, "")
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ var acrossTenants = map[string]string{
 	"takeGranted": byOwnID, "inTime": byOwnID, "DropAuthorization": byOwnID, "HandshakeAuthorization": byOwnID,
 	"BeginAuthorization": "counted for an API key, which may be of several tenants", "SetAPIKey": "of an API key, which may be of several tenants", "ExpireAuthorizations": forJobs,
 	"LeaseReaderMails": forJobs, "ReaderMailsDue": forJobs, "ExpireReaderMails": forJobs, "TenantsWithUndecided": forJobs, "OpenConfirmation": byLink, "PressConfirmation": byLink,
-	"ForgetAddresses": forJobs, "ErasureReceipts": forFile, "Suppressions": forFile,
+	"ErasureReceipts": forFile, "Suppressions": forFile,
 	"NewsletterBySlug": "a form by its public name",
 }
 

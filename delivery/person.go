@@ -87,7 +87,7 @@ func (p *person) sum() {
 
 // counts reports whether what a subscriber said is to be in the CRM.
 func counts(s db.Known) bool {
-	return s.Status != db.Left && (s.State == db.Waiting || s.State == db.Delivered)
+	return s.Status == db.Active && (s.State == db.Waiting || s.State == db.Delivered)
 }
 
 // says adds what a subscriber said, where nothing newer is known.

@@ -266,6 +266,13 @@ func (s *Service) Test(ctx context.Context, n db.Newsletter, f Checked) (subscri
 	case err != nil && !errors.Is(err, db.ErrNotFound):
 		return "", err
 	}
+	left, err := s.Suppressed(ctx, n.TenantID, n.ID, f.email)
+	if err != nil {
+		return "", err
+	}
+	if len(left) > 0 {
+		return "", ErrLeft
+	}
 	return s.SignUp(ctx, n, f, Came{Source: FromTest})
 }
 

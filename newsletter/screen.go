@@ -93,6 +93,9 @@ func (s *Service) screened(ctx context.Context, n db.Newsletter, from Sender, up
 	s.findings.add(n, now, v.Found, held)
 	up.Held, up.Network = v.Held, facts.Network
 	up.Confirm = up.Confirm || v.Confirm
+	if v.Confirm && len(v.Held) > 0 && !slices.Contains(v.Held, screening.NoProof) {
+		up.Held = append(up.Held, screening.NoProof) // so that whoever accepts it has the person asked
+	}
 	if facts.Proof.State == screening.ProofValid {
 		up.Proof, up.ProofUntil = facts.Proof.ID, facts.Proof.Until
 	}
@@ -299,20 +302,28 @@ func (s *Service) lookUp(ctx context.Context, d db.DueDomain) error {
 		return err
 	}
 	s.domains.remember(d.Name, knownDomain{state, s.now().Add(rememberFor)})
-	for _, w := range waits {
-		still := screening.AfterLookUp(w.Reasons, state)
-		if w.HoldID != "" && len(still) == 0 {
-			if _, err := store.AcceptHolds(ctx, w.TenantID, []string{w.HoldID}, "", s.mail); err != nil {
-				return err
-			}
-			s.wake(w.TenantID)
-		}
-		if slices.Contains(still, screening.NoMail) {
-			s.findings.put(findingKeyOf(w.TenantID, w.NewsletterID, s.now(), screening.NoMail), found{1, 1})
-		}
-		if err := store.EndDomainWait(ctx, d.Name, w, still); err != nil {
+	var errs []error
+	for _, w := range waits { // one who can't be helped keeps nobody else
+		errs = append(errs, s.endWait(ctx, d.Name, state, w))
+	}
+	return errors.Join(append(errs, store.EndLookUp(ctx, d))...)
+}
+
+// endWait has a sign-up go on that waited for what a domain is, or keeps it held.
+func (s *Service) endWait(ctx context.Context, domain string, state screening.DomainState, w db.DomainWait) error {
+	still := screening.AfterLookUp(w.Reasons, state)
+	speaks := still // against going on
+	if s.mail {
+		speaks = screening.AfterLookUp(slices.DeleteFunc(slices.Clone(w.Reasons), screening.AsksByMail), state)
+	}
+	if w.HoldID != "" && len(speaks) == 0 {
+		if _, err := s.domains.store.AcceptHolds(ctx, w.TenantID, []string{w.HoldID}, "", s.mail); err != nil {
 			return err
 		}
+		s.wake(w.TenantID)
 	}
-	return store.EndLookUp(ctx, d)
+	if slices.Contains(still, screening.NoMail) {
+		s.findings.put(findingKeyOf(w.TenantID, w.NewsletterID, s.now(), screening.NoMail), found{1, 1})
+	}
+	return s.domains.store.EndDomainWait(ctx, domain, w, still)
 }

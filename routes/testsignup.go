@@ -330,6 +330,7 @@ func (s *server) undoable(c *fiber.Ctx) (db.Subscriber, error) {
 var notUndone = map[db.NotUndone]string{
 	db.NoTest:      "This can’t be undone: the subscriber was there before the test.",
 	db.SaidAgain:   "This can’t be undone: the address was signed up again or edited since the test.",
+	db.HasLeft:     "This can’t be undone: the person left since the test.",
 	db.TooOld:      "This can’t be undone any more: the test is more than a day old.",
 	db.OutcomeOpen: "It is being sent to {CRM} right now. Try again in a moment.",
 }

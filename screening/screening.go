@@ -23,23 +23,24 @@ const (
 
 // The names of the checks. They are stored with what is held.
 const (
-	Blocked    = "blocked"
-	Honeypot   = "honeypot"
-	TooFast    = "too_fast"
-	TooOld     = "too_old"
-	ForgedTime = "forged_time"
-	NoTime     = "no_time"
-	ManyHere   = "network"
-	ManyAlike  = "agent"
-	Variants   = "mailbox"
-	Links      = "links"
-	Disposable = "disposable"
-	Elsewhere  = "origin"
-	NoMail     = "mx"
-	NewDomain  = "mx_pending"
-	NoProof    = "proof"
-	BadProof   = "bad_proof"
-	Returning  = "returning"
+	Blocked        = "blocked"
+	Honeypot       = "honeypot"
+	TooFast        = "too_fast"
+	TooOld         = "too_old"
+	ForgedTime     = "forged_time"
+	NoTime         = "no_time"
+	ManyHere       = "network"
+	ManyAlike      = "agent"
+	Variants       = "mailbox"
+	Links          = "links"
+	Disposable     = "disposable"
+	Elsewhere      = "origin"
+	NoMail         = "mx"
+	NewDomain      = "mx_pending"
+	NoProof        = "proof"
+	BadProof       = "bad_proof"
+	Returning      = "returning"
+	RejectedBefore = "rejected_before"
 )
 
 // Facts are what is known of a sign-up.
@@ -131,6 +132,9 @@ var Checks = []Check{
 	{Name: Returning, Label: "Had left", Weight: Alone,
 		Words: "They had left this newsletter, and Gatepost can’t send a mail to ask whether they want it again.",
 		finds: func(Rules, Facts) bool { return false }}, // who stores a sign-up finds that
+	{Name: RejectedBefore, Label: "Rejected before", Weight: Alone,
+		Words: "A sign-up of this address was rejected before.",
+		finds: func(Rules, Facts) bool { return false }}, // likewise
 	{Name: NoProof, Label: "No proof of work", Weight: Alone,
 		Words: "The reader’s browser was asked for a proof of work and gave none. Without a script, or on an old browser, people can’t.",
 		finds: func(r Rules, f Facts) bool { return r.asksProof(f.Attack) && f.Proof.lacks() && !f.CanMail }},
@@ -148,6 +152,10 @@ func Named(name string) (Check, bool) {
 	}
 	return Check{}, false
 }
+
+// AsksByMail reports whether a sign-up that is held for the check with a name goes on by a mail that asks its
+// person, where mails can be sent.
+func AsksByMail(name string) bool { return name == Returning || name == NoProof }
 
 // Verdict is what became of a sign-up.
 type Verdict struct {

@@ -58,6 +58,7 @@ CREATE TABLE reader_mails (
   FOREIGN KEY (tenant_id, subscriber_id) REFERENCES subscribers (tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX reader_mails_due ON reader_mails (due_at) WHERE state = 'queued';
+CREATE INDEX reader_mails_ended ON reader_mails (ended_at) WHERE state <> 'queued';
 CREATE INDEX reader_mails_by_subscriber ON reader_mails (tenant_id, subscriber_id, id);
 
 -- Links of confirmation mails.
@@ -74,6 +75,7 @@ CREATE TABLE confirmations (
 );
 CREATE INDEX confirmations_by_subscriber ON confirmations (tenant_id, subscriber_id);
 CREATE INDEX confirmations_by_age ON confirmations (expires_at);
+CREATE INDEX confirmations_unpressed ON confirmations (expires_at) WHERE pressed_at = 0;
 
 -- Who doesn't want mails, of those who aren't among the subscribers: a keyed MAC of the address alone.
 CREATE TABLE suppressions (
