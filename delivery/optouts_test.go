@@ -467,3 +467,15 @@ func TestAMappedFieldThatCantSayIt(t *testing.T) {
 		})
 	}
 }
+
+// Only what somebody said who is active is to be in the CRM: not what a robot said, or a stranger, or who left.
+func TestOnlyWhoIsActiveCounts(t *testing.T) {
+	for _, state := range db.States() {
+		if !state.Reader {
+			continue
+		}
+		if got := counts(db.Known{Subscriber: db.Subscriber{Status: state.State, Delivery: db.Delivery{State: db.Waiting}}}); got != (state.State == db.Active) {
+			t.Errorf("%s counts: %v", state.State, got)
+		}
+	}
+}
