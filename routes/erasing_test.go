@@ -67,7 +67,7 @@ func TestRetention(t *testing.T) {
 	b := w.as(john, "contoso")
 	b.get("/settings/retention").is(200, "Who left is kept", `<option value="0" selected>For ever</option>`)
 	b.submit("/settings/retention", "left", "7", "dismissed", "0").is(422, "Please choose one of these")
-	b.submit("/settings/retention", "left", "365", "dismissed", "90").to("/settings/retention")
+	b.submit("/settings/retention", "left", "365", "dismissed", "90", "addresses", "30").to("/settings/retention")
 	b.get("/settings/retention").is(200, `<option value="365" selected>1 year</option>`, `<option value="90" selected>90 days</option>`)
 	w.as(ann, "fabrikam").get("/settings/retention").is(200).hasNot(`value="365" selected`)
 }
