@@ -30,3 +30,22 @@ type Subscription struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 }
+
+// DueOptOuts returns which of some marks are to be written, by their places, in a CRM that has one mark for all
+// e-mail: is says who has it now, by the ids of the records. What is to be said of the others stands in results.
+func DueOptOuts(all []OptOut, is map[string]bool, results []OptOutResult) (due []int) {
+	for i, w := range all {
+		out, there := is[w.ID]
+		switch {
+		case w.Subscription != "":
+			results[i].Err = &Failure{Class: Recorded, Code: NoOptOut}
+		case !there:
+			results[i].Err = &Failure{Class: Recorded, Code: Gone}
+		case out == !w.Back:
+			results[i].Was = true
+		default:
+			due = append(due, i)
+		}
+	}
+	return due
+}

@@ -47,19 +47,9 @@ func (c *Client) SetOptOuts(ctx context.Context, all []crm.OptOut) ([]crm.OptOut
 		return nil, err
 	}
 	var writes []crm.Write
-	var of []int // the results of writes
-	for i, w := range all {
-		out, there := is[w.ID]
-		switch {
-		case w.Subscription != "":
-			results[i].Err = &crm.Failure{Class: crm.Recorded, Code: crm.NoOptOut}
-		case !there:
-			results[i].Err = &crm.Failure{Class: crm.Recorded, Code: crm.Gone}
-		case out == !w.Back:
-			results[i].Was = true
-		default:
-			writes, of = append(writes, optOutWrite(w)), append(of, i)
-		}
+	of := crm.DueOptOuts(all, is, results) // the places of writes
+	for _, i := range of {
+		writes = append(writes, optOutWrite(all[i]))
 	}
 	done, err := c.Write(ctx, writes, crm.Options{})
 	if err != nil {
