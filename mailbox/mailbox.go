@@ -31,6 +31,10 @@ const (
 
 // Box is the mail server. Its methods are safe for concurrent use.
 type Box struct {
+	// Taken, when it isn't nil, is told of each mail that is taken: to whom it goes, and its plain text.
+	// It is called by many at once.
+	Taken func(to, text string)
+
 	mu    sync.Mutex
 	mails []mail // the latest last
 	taken int    // how many there were
@@ -86,6 +90,9 @@ func (s *session) Data(r io.Reader) error {
 	}
 	m.To = s.to
 	s.box.keep(m)
+	if s.box.Taken != nil {
+		s.box.Taken(m.To, m.Text)
+	}
 	return nil
 }
 

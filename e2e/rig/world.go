@@ -128,21 +128,23 @@ type Portal struct {
 	Address string // that it listens on
 
 	world *World
+	more  []string // in its environment
 }
 
-// AddPortal starts a portal that is reached at the address that it listens on.
-func (w *World) AddPortal(ctx context.Context) (*Portal, error) {
-	return w.AddReplica(ctx, "")
+// AddPortal starts a portal that is reached at the address that it listens on, with more in its
+// environment, which stands before what a World's portals have.
+func (w *World) AddPortal(ctx context.Context, more ...string) (*Portal, error) {
+	return w.AddReplica(ctx, "", more...)
 }
 
 // AddReplica starts a portal that is reached at the public address of several, or at
 // its own when that is "". The CRMs know the app of who has that address.
-func (w *World) AddReplica(ctx context.Context, url string) (*Portal, error) {
+func (w *World) AddReplica(ctx context.Context, url string, more ...string) (*Portal, error) {
 	addr, err := FreeAddress()
 	if err != nil {
 		return nil, err
 	}
-	p := &Portal{URL: cmp.Or(url, "http://"+addr), Address: addr, world: w}
+	p := &Portal{URL: cmp.Or(url, "http://"+addr), Address: addr, world: w, more: more}
 	for _, c := range w.CRMs {
 		if err := c.sendBackTo(ctx, p.URL); err != nil {
 			return nil, err
@@ -153,9 +155,8 @@ func (w *World) AddReplica(ctx context.Context, url string) (*Portal, error) {
 
 // Start starts the portal's process, on the data that is there.
 func (p *Portal) Start() error {
-	started, err := Start(p.world.log, append(p.world.environ(),
-		"GATEPOST_ADDR="+p.Address, "GATEPOST_URL="+p.URL, "GATEPOST_SIGNUP_LIMITS=off", "GATEPOST_LOG=warn",
-	), p.world.binary, "serve")
+	env := append(p.world.environ(), "GATEPOST_ADDR="+p.Address, "GATEPOST_URL="+p.URL, "GATEPOST_SIGNUP_LIMITS=off", "GATEPOST_LOG=warn")
+	started, err := Start(p.world.log, append(env, p.more...), p.world.binary, "serve") // of two the last counts
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,54 @@
+// Siege lets robots loose on the forms of two newsletters, beside honest readers, and tells what got
+// where: into a CRM, into strangers' mailboxes, into the quarantine, and whether the honest came
+// through.
+//
+// It builds gatepost, runs it, the simulated CRMs and a mail server as they are reached over loopback
+// addresses. Robots and readers come from made-up networks, as through a proxy. Each mail is looked at
+// first by a program that looks for viruses: it opens the links and sends the forms that it finds.
+// It exits with 1 when a promise was broken.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+)
+
+func main() {
+	p := plan{}
+	flag.IntVar(&p.junk, "junk", 10_000, "how often robots send a form")
+	flag.IntVar(&p.honest, "honest", 200, "how many readers sign up meanwhile, and as many before")
+	flag.DurationVar(&p.lasts, "lasts", 90*time.Second, "for how long they come")
+	flag.BoolVar(&p.unconfirmed, "unconfirmed", false, "the newsletters ask nobody to confirm: what comes through is told, and judged by nobody")
+	flag.Parse()
+	if err := command(p); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "siege:", err)
+		os.Exit(1)
+	}
+}
+
+// errBroken says that a promise was broken.
+var errBroken = errors.New("a promise was broken")
+
+// command carries out the plan in a temporary folder, which stays as evidence when something went wrong.
+func command(p plan) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	folder, err := os.MkdirTemp("", "gatepost-siege-")
+	if err != nil {
+		return err
+	}
+	v, err := p.run(ctx, folder)
+	if err != nil {
+		return fmt.Errorf("%w (the data is in %s)", err, folder)
+	}
+	fmt.Print(v)
+	if v.broken() {
+		return fmt.Errorf("%w (the data is in %s)", errBroken, folder)
+	}
+	return os.RemoveAll(folder)
+}
