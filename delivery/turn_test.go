@@ -241,7 +241,7 @@ func TestUsageIsWrittenAtOnceWhenItPresses(t *testing.T) {
 func TestAPersonIsAllOfTheirSignUps(t *testing.T) {
 	at := time.Unix(1, 0)
 	of := func(s db.Subscriber) db.Known {
-		s.State, s.CreatedAt = db.Waiting, at
+		s.State, s.Status, s.CreatedAt = db.Waiting, db.Active, at
 		return db.Known{Subscriber: s, Due: true}
 	}
 	people := group([]db.Known{
