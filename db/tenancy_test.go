@@ -46,6 +46,11 @@ func TestEveryStatementIsOfOneTenant(t *testing.T) {
 	tables = slices.DeleteFunc(tables, func(table string) bool {
 		return !slices.ContainsFunc(columns[table], func(c testdb.Column) bool { return c.Name == "tenant_id" })
 	})
+	for _, table := range slices.Clone(tables) { // PostgreSQL adds up some of them in views
+		if view, folded := strings.CutPrefix(table, "folded_"); folded {
+			tables = append(tables, view)
+		}
+	}
 	touches := regexp.MustCompile(`\b(FROM|JOIN|UPDATE|INTO)\s+(` + strings.Join(tables, "|") + `)\b`)
 	compares := regexp.MustCompile(`tenant_id (=|IN)|INSERT INTO`)
 	seen, n := map[string]bool{}, 0
