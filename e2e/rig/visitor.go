@@ -22,13 +22,17 @@ type Visitor struct {
 	at   *url.URL
 }
 
+// NewVisitor is somebody whom nobody knows, and who keeps no cookies.
+func NewVisitor() *Visitor { return &Visitor{http: &http.Client{Timeout: 30 * time.Second}} }
+
 // SignIn logs a tenant's admin in to the portal.
 func (p *Portal) SignIn(ctx context.Context, t Tenant) (*Visitor, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, err
 	}
-	v := &Visitor{http: &http.Client{Jar: jar, Timeout: 30 * time.Second}}
+	v := NewVisitor()
+	v.http.Jar = jar
 	if err := v.Open(ctx, p.URL+"/login"); err != nil {
 		return nil, err
 	}
@@ -108,6 +112,9 @@ func (v *Visitor) Fetch(ctx context.Context, address string) (time.Duration, err
 	}
 	return time.Since(begun), nil
 }
+
+// Sees reports whether the page that is open has what a selector finds.
+func (v *Visitor) Sees(selector string) bool { return v.page.Find(selector).Length() > 0 }
 
 // follow opens what a link of the page leads to.
 func (v *Visitor) follow(ctx context.Context, href string) error {

@@ -26,8 +26,13 @@ type customer struct {
 	rig.Tenant
 	id      string // of the tenant, and of its one destination
 	crm     *rig.CRM
-	readers *readers
+	readers *readers // of the newsletter that takes everybody at once
+	asked   *readers // of the one that asks by mail
+	junk    *readers // of that one, with a link where the name belongs
 }
+
+// everybody is all who sign up with the customer.
+func (c *customer) everybody() []*readers { return []*readers{c.readers, c.asked, c.junk} }
 
 // sums are those of the customer's destination.
 func (c *customer) sums(ctx context.Context, store *db.DB) (db.Sums, error) {
@@ -61,11 +66,12 @@ func (d delays) String() string {
 	return fmt.Sprintf("p50 %v, p95 %v, %d of %d arrived meanwhile", round(d.p50), round(d.p95), d.within, d.all)
 }
 
-// delays asks how long those took who signed up once, within a stretch.
+// delays asks how long those took who signed up once, within a stretch, and weren't asked to confirm.
 func (c *customer) delays(ctx context.Context, store *db.DB, s stretch) (d delays, err error) {
 	rows, err := store.Writer().QueryContext(ctx, `SELECT s.created_at, d.delivered_at FROM subscribers s
 			JOIN deliveries d ON d.tenant_id = s.tenant_id AND d.subscriber_id = s.id
-			WHERE s.tenant_id = $1 AND s.repeated_at = 0 AND d.delivered_at > 0 AND s.created_at >= $2 AND s.created_at < $3`,
+			JOIN newsletters n ON n.id = s.newsletter_id
+			WHERE s.tenant_id = $1 AND n.readers = '' AND s.repeated_at = 0 AND d.delivered_at > 0 AND s.created_at >= $2 AND s.created_at < $3`,
 		c.id, s.from.UnixMilli(), s.to.UnixMilli())
 	if err != nil {
 		return d, err

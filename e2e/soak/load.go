@@ -16,8 +16,10 @@ import (
 // repeats is the share of sign-ups with an address that was used before.
 const repeats = 0.05
 
-// readers are everybody who signs up with one tenant, at a steady rate.
+// readers are everybody who signs up in one way with one tenant, at a steady rate.
 type readers struct {
+	name   string   // with which their addresses begin
+	last   string   // their last name
 	forms  []string // of the portals, in turn
 	http   *http.Client
 	crowds sync.WaitGroup // who came at once
@@ -42,8 +44,8 @@ func (c *counts) add(o counts) {
 	c.lost += o.lost
 }
 
-func newReaders(forms []string) *readers {
-	return &readers{forms: forms, acknowledged: map[string]bool{}, http: &http.Client{
+func newReaders(name, last string, forms []string) *readers {
+	return &readers{name: name, last: last, forms: forms, acknowledged: map[string]bool{}, http: &http.Client{
 		Timeout:   time.Minute,
 		Transport: &http.Transport{MaxIdleConnsPerHost: 512},
 	}}
@@ -89,14 +91,14 @@ func (r *readers) next() string {
 		r.count.repeated++
 		return strings.ToUpper(r.sent[rand.IntN(len(r.sent))])
 	}
-	email := fmt.Sprintf("Reader%d@soak.example", len(r.sent))
+	email := fmt.Sprintf("%s%d@soak.example", r.name, len(r.sent))
 	r.sent = append(r.sent, email)
 	return email
 }
 
 // send signs up once. An answer that was lost proves nothing in either direction.
 func (r *readers) send(form, email string) {
-	body, err := json.Marshal(map[string]string{"email": email, "first_name": "Rita", "last_name": "Reader"})
+	body, err := json.Marshal(map[string]string{"email": email, "first_name": "Rita", "last_name": r.last})
 	if err != nil {
 		panic(err) // strings can be marshalled
 	}

@@ -21,6 +21,8 @@ type soak struct {
 	store     *db.DB // to look at
 	customers []*customer
 
+	letters letters
+
 	server   *postgres.Server // nil on SQLite
 	balancer *balancer        // likewise
 	restarts int              // of the server
@@ -38,6 +40,9 @@ type soak struct {
 func (p plan) run(ctx context.Context, folder string, say func(string, ...any)) (v verdict, err error) {
 	s := &soak{plan: p, say: say}
 	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.letters.open(ctx); err != nil {
+		return v, err
+	}
 	if err := s.open(ctx, folder); err != nil {
 		return v, err
 	}
@@ -86,11 +91,16 @@ func (s *soak) addCustomer(ctx context.Context, t rig.Tenant, crm *rig.CRM) erro
 	if err != nil {
 		return err
 	}
-	var forms []string
-	for _, p := range s.portals {
-		forms = append(forms, p.Form(t))
+	slug, err := s.addAsking(ctx, tenant)
+	if err != nil {
+		return err
 	}
-	s.customers = append(s.customers, &customer{Tenant: t, id: tenant.ID, crm: crm, readers: newReaders(forms)})
+	var forms, asking []string
+	for _, p := range s.portals {
+		forms, asking = append(forms, p.Form(t)), append(asking, p.URL+"/signup/"+slug)
+	}
+	s.customers = append(s.customers, &customer{Tenant: t, id: tenant.ID, crm: crm,
+		readers: newReaders("Reader", "Reader", forms), asked: newReaders("Asked", "Reader", asking), junk: newReaders("Junk", "http://win.example", asking)})
 	if err := crm.Plenty(ctx, 20); err != nil {
 		return err
 	}
@@ -109,7 +119,7 @@ func (s *soak) openPortals(ctx context.Context) (err error) {
 	}
 	var addresses []string
 	for range s.plan.portals {
-		p, err := s.world.AddReplica(ctx, public)
+		p, err := s.world.AddReplica(ctx, public, s.letters.env()...)
 		if err != nil {
 			return err
 		}
@@ -130,6 +140,7 @@ func (s *soak) close() error {
 	for _, p := range s.portals {
 		p.Kill()
 	}
+	errs = append(errs, s.letters.close())
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}
@@ -147,7 +158,10 @@ func (s *soak) trouble(ctx context.Context) error {
 	load, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	for _, c := range s.customers {
-		all.Go(func() { c.readers.signUp(load, s.rate/len(s.customers)) })
+		rate := s.rate / len(s.customers)
+		all.Go(func() { c.readers.signUp(load, max(rate*8/10, 1)) })
+		all.Go(func() { c.asked.signUp(load, max(rate/10, 1)) })
+		all.Go(func() { c.junk.signUp(load, max(rate/10, 1)) })
 	}
 	all.Go(func() { s.keepConnected(load) })
 	defer all.Wait()
@@ -326,17 +340,17 @@ func (s *soak) calm(ctx context.Context) error {
 	}
 }
 
-// waiting is how many wait, for no hour that has to be over.
+// waiting is how many wait, for no hour that has to be over, or haven't confirmed yet.
 func (s *soak) waiting(ctx context.Context) (n int, err error) {
 	for _, c := range s.customers {
 		if err := c.endHours(ctx, s.store); err != nil {
 			return n, err
 		}
-		sums, err := c.sums(ctx, s.store)
+		sums, err := s.store.Sums(ctx, c.id)
 		if err != nil {
 			return n, err
 		}
-		n += sums[db.Waiting]
+		n += sums.Destinations[c.id][db.Waiting] + sums.Subscribers[db.Unconfirmed]
 	}
 	return n, nil
 }

@@ -171,6 +171,13 @@ func TestEachPromise(t *testing.T) {
 		"Other: both sums hold, kept and counted": func(o *outcome, _ *verdict) {
 			o.Recount.Rows.Destinations = map[string]db.Sums{"d": {db.Entered: 2, db.Delivered: 1}}
 		},
+		"Other: what looks like a robot's is held": func(o *outcome, _ *verdict) { o.Unheld = []string{"a@x.example"} },
+		"Other: nobody who was asked is left unconfirmed": func(o *outcome, _ *verdict) {
+			for _, sums := range []db.AllSums{o.Recount.Kept, o.Recount.Rows} {
+				sums.Subscribers[db.Unconfirmed]++
+				sums.Subscribers[db.New]++
+			}
+		},
 		"Other: all are delivered, none waits":        func(o *outcome, _ *verdict) { o.CRM.Contacts = 3 },
 		"Other: no refresh token was used twice":      func(o *outcome, _ *verdict) { o.CRM.ReuseDetected = 1 },
 		"Other: it goes on while another CRM is away": func(o *outcome, _ *verdict) { o.Outage.within = 0 },

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,7 @@ type outcome struct {
 	Lost      []string // acknowledged, and not in the CRM
 	Doubled   []string // in the CRM more than once
 	Strangers []string // in the CRM, and never sent
+	Unheld    []string // acknowledged junk that isn't held
 }
 
 // judge compares what was acknowledged with what is in the CRMs.
@@ -49,8 +51,10 @@ func (s *soak) judge(ctx context.Context) (v verdict, err error) {
 		}
 		v.Customers = append(v.Customers, o)
 		v.counts.add(o.counts)
-		v.Surprises = append(v.Surprises, c.readers.surprises...)
-		latencies = append(latencies, c.readers.latencies...)
+		for _, r := range c.everybody() {
+			v.Surprises = append(v.Surprises, r.surprises...)
+			latencies = append(latencies, r.latencies...)
+		}
 	}
 	v.P50, v.P95, v.P99 = percentile(latencies, .5), percentile(latencies, .95), percentile(latencies, .99)
 	return v, nil
@@ -58,7 +62,10 @@ func (s *soak) judge(ctx context.Context) (v verdict, err error) {
 
 // judged is what became of one customer's sign-ups.
 func (s *soak) judged(ctx context.Context, c *customer) (o outcome, err error) {
-	o = outcome{counts: c.readers.count, Name: c.crm.Name, Away: c.crm.Service == s.away}
+	o = outcome{Name: c.crm.Name, Away: c.crm.Service == s.away}
+	for _, r := range c.everybody() {
+		o.add(r.count)
+	}
 	if o.Recount, err = s.store.Recount(ctx, c.id); err != nil {
 		return o, err
 	}
@@ -73,8 +80,32 @@ func (s *soak) judged(ctx context.Context, c *customer) (o outcome, err error) {
 		return o, err
 	}
 	emails, err := c.crm.Emails(ctx)
-	o.compare(c.readers.sent, c.readers.acknowledged, emails)
+	if err != nil {
+		return o, err
+	}
+	wanted := maps.Clone(c.readers.acknowledged)
+	maps.Copy(wanted, c.asked.acknowledged)
+	o.compare(slices.Concat(c.readers.sent, c.asked.sent), wanted, emails)
+	o.Unheld, err = s.unheld(ctx, c)
 	return o, err
+}
+
+// unheld are those whose sign-ups look like a robot's, were acknowledged, and aren't held.
+func (s *soak) unheld(ctx context.Context, c *customer) (unheld []string, err error) {
+	missing := maps.Clone(c.junk.acknowledged)
+	rows, err := s.store.Writer().QueryContext(ctx, `SELECT email FROM subscribers WHERE tenant_id = $1 AND state = $2`, c.id, db.OnHold)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var email string
+		if err := rows.Scan(&email); err != nil {
+			return nil, err
+		}
+		delete(missing, strings.ToLower(email))
+	}
+	return slices.Collect(maps.Keys(missing)), rows.Err()
 }
 
 // compare finds what is missing from the CRM and what is too much in it.
@@ -110,7 +141,9 @@ func (o outcome) promises() map[string]bool {
 		"each address is there once":               len(o.Doubled) == 0 && o.CRM.PerEmailMax == 1,
 		"nobody is there who didn't sign up":       len(o.Strangers) == 0,
 		"both sums hold, kept and counted":         o.Recount.Agrees(),
-		"all are delivered, none waits":            o.Recount.Kept.Subscribers[db.New] == entered && o.Sums[db.Delivered] == entered && o.CRM.Contacts == entered,
+		"what looks like a robot's is held":        len(o.Unheld) == 0,
+		"nobody who was asked is left unconfirmed": o.Recount.Kept.Subscribers[db.Unconfirmed] == 0,
+		"all are delivered, none waits":            o.Recount.Kept.Subscribers[db.Active] == entered && o.Sums[db.Delivered] == entered && o.CRM.Contacts == entered,
 		"no refresh token was used twice":          o.CRM.ReuseDetected == 0,
 		"it goes on while another CRM is away":     o.Away || o.Outage.within > 0,
 	}
@@ -144,10 +177,10 @@ func (o outcome) String() string {
 		_, _ = fmt.Fprintf(&b, "%-13s "+format+"\n", append([]any{o.Name}, args...)...)
 	}
 	k := o.Recount.Kept
-	line("%d acknowledged; %d new + %d repeated; %d entered, %d delivered, %d waiting, %d need attention; difference %d", o.acknowledged,
-		k.Subscribers[db.New], k.Subscribers[db.Repeated], o.Sums[db.Entered], o.Sums[db.Delivered], o.Sums[db.Waiting], o.Sums[db.Attention], k.Difference())
+	line("%d acknowledged; %d new + %d repeated; %d active, %d unconfirmed, %d held; %d entered, %d delivered, %d waiting, %d need attention; difference %d", o.acknowledged,
+		k.Subscribers[db.New], k.Subscribers[db.Repeated], k.Subscribers[db.Active], k.Subscribers[db.Unconfirmed], k.Subscribers[db.OnHold], o.Sums[db.Entered], o.Sums[db.Delivered], o.Sums[db.Waiting], o.Sums[db.Attention], k.Difference())
 	line("%d Contacts, at most %d per address; %d API calls, %d renewals, %d tokens used twice", o.CRM.Contacts, o.CRM.PerEmailMax, o.CRM.APICalls, o.CRM.Refreshes, o.CRM.ReuseDetected)
-	line("lost %d %s; doubled %d %s; strangers %d %s", len(o.Lost), some(o.Lost), len(o.Doubled), some(o.Doubled), len(o.Strangers), some(o.Strangers))
+	line("lost %d %s; doubled %d %s; strangers %d %s; not held %d %s", len(o.Lost), some(o.Lost), len(o.Doubled), some(o.Doubled), len(o.Strangers), some(o.Strangers), len(o.Unheld), some(o.Unheld))
 	line("in the CRM after, with kills alone: %v", o.Alone)
 	what := "while another was away"
 	if o.Away {
