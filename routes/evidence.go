@@ -56,15 +56,6 @@ var actTitles = map[db.ConsentAct]string{
 	db.ConsentWithdrawn: "Consent withdrawn",
 }
 
-// waysOut are how somebody left, in words.
-var waysOut = map[db.LeftHow]string{
-	db.LeftByLink:     "by the button of their unsubscribe page",
-	db.LeftByOneClick: "by their mail program (one click, RFC 8058)",
-	db.LeftByAPI:      "by a program, over the API",
-	db.LeftByAdmin:    "by somebody of the team",
-	db.LeftByList:     "by a list of addresses",
-}
-
 // consentAct is an act in words.
 func consentAct(c db.Consent) views.ConsentAct {
 	a := views.ConsentAct{Title: actTitles[c.Act], At: toTheSecond(c.At), Words: c.Words}
@@ -74,7 +65,7 @@ func consentAct(c db.Consent) views.ConsentAct {
 		}
 	}
 	if c.Act == db.ConsentWithdrawn {
-		fact("How", waysOut[c.How])
+		fact("How", waysOut[c.How].how)
 		return a
 	}
 	shown := c.Shown

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,47 +27,63 @@ type LeavingStore interface {
 // leavingPage is the page behind the address of a CRM's pages.
 const leavingPage = "/leaving"
 
+// leavingState is what the page about leaving shows, and what is chosen on it.
+type leavingState struct {
+	card  views.Integration
+	set   db.OnLeaving
+	types db.SubscriptionTypes
+	fed   []db.Newsletter // that feed the destination; none where the CRM has no kinds of e-mail
+}
+
+// leavingState reads it for the destination that the address names.
+func (s *server) leavingState(c *fiber.Ctx) (l leavingState, err error) {
+	if l.card, err = s.card(c, c.Params("service")); err != nil {
+		return l, err
+	}
+	ctx, here := c.UserContext(), s.here(c)
+	set, err := s.Health.DeliverySettings(ctx, here.Key())
+	if err != nil {
+		return l, err
+	}
+	l.set = set.OnLeaving
+	if p := s.crm(c); p.OptOuts == nil || p.OptOuts.Subscription == "" {
+		return l, nil
+	}
+	if l.types, err = s.Health.SubscriptionTypes(ctx, here.Key()); err != nil {
+		return l, err
+	}
+	all, err := s.Newsletters.OfTenant(ctx, who(c).Tenant.ID)
+	l.fed = slices.DeleteFunc(all, func(n db.Newsletter) bool { return !here.FedBy(n.ID) })
+	return l, err
+}
+
 // onLeaving handles GET /integrations/{service}/leaving: what leaving does in the CRM.
 func (s *server) onLeaving(c *fiber.Ctx) error {
-	card, err := s.card(c, c.Params("service"))
+	l, err := s.leavingState(c)
 	if err != nil {
 		return err
 	}
-	key, p := s.here(c).Key(), s.crm(c)
-	set, err := s.Health.DeliverySettings(c.UserContext(), key)
+	refused, err := s.Health.RefusedOptOuts(c.UserContext(), s.here(c).Key())
 	if err != nil {
 		return err
 	}
-	types, err := s.Health.SubscriptionTypes(c.UserContext(), key)
-	if err != nil {
-		return err
-	}
-	refused, err := s.Health.RefusedOptOuts(c.UserContext(), key)
-	if err != nil {
-		return err
-	}
-	page := views.LeavingPage{Page: s.page(c, "Leaving", views.NavIntegrations), Card: card, Flag: set.OnLeaving.Flag, TakeBack: set.OnLeaving.TakeBack, Refused: refused}
+	page := views.LeavingPage{Page: s.page(c, "Leaving", views.NavIntegrations), Card: l.card, Flag: l.set.Flag, TakeBack: l.set.TakeBack, Refused: refused, Read: !l.types.ReadAt.IsZero()}
+	p := s.crm(c)
 	if p.OptOuts != nil {
 		page.Mark, page.Hint, page.Kind, page.Lasting = p.OptOuts.Flag, p.OptOuts.Hint, p.OptOuts.Subscription, p.OptOuts.Lasting
 	}
-	if page.Kind != "" {
-		page.Read = !types.ReadAt.IsZero()
-		if types.Code != "" {
-			page.Wrong = p.Sentence(types.Code).What + " " + p.Sentence(types.Code).Mend
-		}
-		news, err := s.Newsletters.OfTenant(c.UserContext(), who(c).Tenant.ID)
-		if err != nil {
-			return err
-		}
-		for _, n := range news {
-			if s.here(c).FedBy(n.ID) {
-				chosen := set.OnLeaving.Subscriptions[n.ID]
-				page.Newsletters = append(page.Newsletters, views.NewsletterKind{Name: "kind_" + n.Slug, Label: n.Name, Value: chosen, Kinds: kindOptions(types, chosen)})
-			}
-		}
+	if l.types.Code != "" {
+		page.Wrong = p.Sentence(l.types.Code).What + " " + p.Sentence(l.types.Code).Mend
+	}
+	for _, n := range l.fed {
+		chosen := l.set.Subscriptions[n.ID]
+		page.Newsletters = append(page.Newsletters, views.NewsletterKind{Name: kindField(n), Label: n.Name, Value: chosen, Kinds: kindOptions(l.types, chosen)})
 	}
 	return render(c, http.StatusOK, views.LeavingInCRM(page))
 }
+
+// kindField is the field in which a newsletter's kind of e-mail is chosen.
+func kindField(n db.Newsletter) string { return "kind_" + n.Slug }
 
 // kindOptions are the kinds of e-mail to choose from. One that was chosen and isn't there any more
 // is still shown.
@@ -83,50 +100,39 @@ func kindOptions(types db.SubscriptionTypes, chosen string) []views.Option {
 
 // setOnLeaving handles POST /integrations/{service}/leaving.
 func (s *server) setOnLeaving(c *fiber.Ctx) error {
-	if _, err := s.card(c, c.Params("service")); err != nil {
-		return err
-	}
-	key, p := s.here(c).Key(), s.crm(c)
-	set, err := s.Health.DeliverySettings(c.UserContext(), key)
+	l, err := s.leavingState(c)
 	if err != nil {
 		return err
 	}
-	types, err := s.Health.SubscriptionTypes(c.UserContext(), key)
-	if err != nil {
-		return err
-	}
-	l := db.OnLeaving{Flag: field(c, "flag") == "set", TakeBack: field(c, "take_back") == "on"}
-	ok := l.Flag || field(c, "flag") == "nothing"
-	if p.OptOuts != nil && p.OptOuts.Subscription != "" {
-		news, err := s.Newsletters.OfTenant(c.UserContext(), who(c).Tenant.ID)
-		if err != nil {
-			return err
-		}
-		for _, n := range news {
-			was := set.OnLeaving.Subscriptions[n.ID]
-			kind := field(c, "kind_"+n.Slug)
-			if !s.here(c).FedBy(n.ID) {
-				kind = was // isn't asked for
-			}
-			if kind == "" {
-				continue
-			}
-			ok = ok && (kind == was || slices.ContainsFunc(types.All, func(t db.Choice) bool { return t.ID == kind })) && !strings.ContainsAny(kind, ",=")
-			if l.Subscriptions == nil {
-				l.Subscriptions = map[string]string{}
-			}
-			l.Subscriptions[n.ID] = kind
-		}
-	}
+	chosen, ok := l.chosen(c)
 	if !ok {
 		s.flash(c, views.FlashWarning, "Nothing was saved: please choose one of the answers to each question.")
 		return redirect(c, healthURL(c)+leavingPage)
 	}
-	if err := s.Health.SetOnLeaving(c.UserContext(), key, l); err != nil {
+	if err := s.Health.SetOnLeaving(c.UserContext(), s.here(c).Key(), chosen); err != nil {
 		return err
 	}
 	s.flash(c, views.FlashSuccess, "Saved. It holds for whoever leaves from now on.")
 	return redirect(c, healthURL(c)+leavingPage)
+}
+
+// chosen is what somebody chose on the page, and whether all of it can be chosen there. What it doesn't ask for
+// stays.
+func (l leavingState) chosen(c *fiber.Ctx) (to db.OnLeaving, ok bool) {
+	to = db.OnLeaving{Flag: field(c, "flag") == "set", TakeBack: field(c, "take_back") == "on", Subscriptions: map[string]string{}}
+	maps.Copy(to.Subscriptions, l.set.Subscriptions)
+	ok = to.Flag || field(c, "flag") == "nothing"
+	for _, n := range l.fed {
+		kind := field(c, kindField(n))
+		if kind == "" {
+			delete(to.Subscriptions, n.ID)
+			continue
+		}
+		there := kind == to.Subscriptions[n.ID] || slices.ContainsFunc(l.types.All, func(t db.Choice) bool { return t.ID == kind })
+		ok = ok && there && !strings.ContainsAny(kind, ",=")
+		to.Subscriptions[n.ID] = kind
+	}
+	return to, ok
 }
 
 // readKinds handles POST /integrations/{service}/leaving/read: it asks the CRM for its kinds of e-mail.

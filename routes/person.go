@@ -166,12 +166,14 @@ func (s *server) story(c *fiber.Ctx, h db.History, newsletter string, form forms
 	return slices.DeleteFunc(all, func(m views.Moment) bool { return m.At.Before(from) }), earlier
 }
 
-// leftTitles say how somebody left.
-var leftTitles = map[db.LeftHow]string{
-	db.LeftByLink:     "Unsubscribed by the link in a mail",
-	db.LeftByOneClick: "Unsubscribed by their mail program",
-	db.LeftByAPI:      "Unsubscribed through the API",
-	db.LeftByList:     "Unsubscribed by a file of addresses",
+// waysOut say how somebody left: as the title of a moment, which is the event's own when empty, and to the letter as
+// evidence has it.
+var waysOut = map[db.LeftHow]struct{ title, how string }{
+	db.LeftByLink:     {"Unsubscribed by the link in a mail", "by the button of their unsubscribe page"},
+	db.LeftByOneClick: {"Unsubscribed by their mail program", "by their mail program (one click, RFC 8058)"},
+	db.LeftByAPI:      {"Unsubscribed through the API", "by a program, over the API"},
+	db.LeftByAdmin:    {"", "by somebody of the team"},
+	db.LeftByList:     {"Unsubscribed by a file of addresses", "by a list of addresses"},
 }
 
 // tellHow says of each time that somebody left how they did. Both come the latest first; a release of
@@ -182,7 +184,7 @@ func tellHow(all []views.Moment, h db.History) {
 		if e.State != db.Left || len(withdrawn) == 0 {
 			continue
 		}
-		all[i].Title = cmp.Or(leftTitles[withdrawn[0].How], all[i].Title)
+		all[i].Title = cmp.Or(waysOut[withdrawn[0].How].title, all[i].Title)
 		withdrawn = withdrawn[1:]
 	}
 }
