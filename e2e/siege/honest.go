@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
-
-	"gatepost/screening"
 )
 
 // person is an honest reader who signs up.
@@ -144,11 +141,7 @@ func (v *visitor) prove(ctx context.Context, challenge string) (proof string, er
 	if err != nil {
 		return "", err
 	}
-	var c screening.Challenge
-	if err := json.Unmarshal(a.body, &c); err != nil {
-		return "", err
-	}
-	return c.Solve(), nil
+	return proveApart(ctx, a.body)
 }
 
 // confirm has a person wait for the mail, open its link and press the button.

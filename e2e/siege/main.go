@@ -19,13 +19,22 @@ import (
 )
 
 func main() {
+	if os.Getenv(proveVariable) != "" {
+		fail(proveForOthers(os.Stdin, os.Stdout))
+		return
+	}
 	p := plan{}
 	flag.IntVar(&p.junk, "junk", 10_000, "how often robots send a form")
 	flag.IntVar(&p.honest, "honest", 200, "how many readers sign up meanwhile, and as many before")
 	flag.DurationVar(&p.lasts, "lasts", 90*time.Second, "for how long they come")
 	flag.BoolVar(&p.unconfirmed, "unconfirmed", false, "the newsletters ask nobody to confirm: what comes through is told, and judged by nobody")
+	flag.IntVar(&p.alike, "alike", 0, "let nobody loose, but send so many addresses of each kind, and tell how the answers differ")
 	flag.Parse()
-	if err := command(p); err != nil {
+	fail(command(p))
+}
+
+func fail(err error) {
+	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "siege:", err)
 		os.Exit(1)
 	}

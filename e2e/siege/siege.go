@@ -23,6 +23,7 @@ type plan struct {
 	junk, honest int
 	lasts        time.Duration
 	unconfirmed  bool // who signs up isn't asked to confirm
+	alike        int  // addresses of each kind, to compare the answers with; 0 for a siege
 }
 
 // siege is one that is under way.
@@ -70,6 +71,10 @@ func (p plan) run(ctx context.Context, folder string) (v verdict, err error) {
 	}
 	defer func() { err = errors.Join(err, s.portal.Stop()) }()
 	if err := s.open(ctx, folder); err != nil {
+		return v, err
+	}
+	if p.alike > 0 {
+		v.alike, err = s.alike(ctx, p.alike)
 		return v, err
 	}
 	return s.besiege(ctx)

@@ -30,6 +30,7 @@ type verdict struct {
 	strangers       int            // who got a mail
 	most            int            // mails to one of them
 	junk            int            // records in CRMs
+	alike           string         // how the answers differ, where that was all that was asked
 }
 
 // broken reports whether a promise was broken.
@@ -129,6 +130,9 @@ func (s *siege) arrived(ctx context.Context, people []*person, states map[string
 
 // String is the report.
 func (v verdict) String() string {
+	if v.alike != "" {
+		return v.alike
+	}
 	var b strings.Builder
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(&b, format+"\n", args...) }
 	say("%-44s %6s  %-28s %-46s %6s %7s", "robots", "posts", "answers", "became", "mails", "in CRMs")
