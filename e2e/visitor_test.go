@@ -367,14 +367,19 @@ func (v *visitor) look(name string) {
 		return // axe needs scripts
 	}
 	if !v.p.bothSchemes {
-		v.axe(name, "in its own scheme")
+		v.axe(name, "in its own scheme", "{}")
 		return
 	}
+	rules := "{}"
 	for _, scheme := range []*playwright.ColorScheme{playwright.ColorSchemeDark, playwright.ColorSchemeLight} {
 		v.step(v.page.EmulateMedia(playwright.PageEmulateMediaOptions{ColorScheme: scheme}), "switch to %s", *scheme)
-		v.axe(name, string(*scheme))
+		v.axe(name, string(*scheme), rules)
+		rules = ofColours
 	}
 }
+
+// ofColours are the rules of axe that a page in other colours may break while it kept them before.
+const ofColours = `{runOnly: ["color-contrast", "link-in-text-block"]}`
 
 func (v *visitor) picture(name string) {
 	v.t.Helper()
@@ -396,13 +401,17 @@ type violation struct {
 	}
 }
 
-// axe judges the page. Its source comes through the debugger, so that the page's
+// axe judges the page, by all rules or by some. Its source comes through the debugger, so that the page's
 // policy on scripts stays in force.
-func (v *visitor) axe(name, scheme string) {
+func (v *visitor) axe(name, scheme, rules string) {
 	v.t.Helper()
-	_, err := v.page.Evaluate(axeSource + "\n;0")
-	v.step(err, "load axe")
-	result, err := v.page.Evaluate(`async () => JSON.stringify((await axe.run(document, {resultTypes: ["violations"], iframes: false})).violations)`)
+	loaded, err := v.page.Evaluate(`"axe" in window`)
+	v.step(err, "look for axe")
+	if loaded == false {
+		_, err = v.page.Evaluate(axeSource + "\n;0")
+		v.step(err, "load axe")
+	}
+	result, err := v.page.Evaluate(`async () => JSON.stringify((await axe.run(document, {resultTypes: ["violations"], iframes: false, ...` + rules + `})).violations)`)
 	v.step(err, "run axe")
 	var found []violation
 	text, _ := result.(string)
