@@ -126,6 +126,7 @@ func TestConfirming(t *testing.T) {
 	if r.state() != "active" || w.count(`SELECT count(*) FROM consents WHERE act = 'confirmed'`) != 1 || w.count(`SELECT count(*) FROM deliveries WHERE subscriber_id = $1`, r.id) != 1 {
 		t.Errorf("they are %s", r.state())
 	}
+	w.as(john, "contoso").get("/subscribers/"+r.id).is(200, "<h3>On the list</h3>").hasNot("Came back")
 	if strings.Contains(w.log.String(), r.token) || strings.Contains(w.log.String(), "example.com") {
 		t.Error("a link or an address is in the log")
 	}

@@ -276,8 +276,10 @@ func stepIn(p *crm.Provider, e, before db.Event) views.Moment {
 	switch {
 	case e.State == db.Active && e.Actor != "":
 		m.Icon, m.Tone, m.Title = "retry", "", cmp.Or(was.Returned, m.Title)
-	case e.State == db.Active:
+	case e.State == db.Active && before.State == db.Left:
 		m.Icon, m.Tone, m.Title = "retry", "", "Came back"
+	case e.State == db.Active:
+		m.Icon, m.Tone, m.Title = "check", "", "On the list"
 	case is.Waits && e.Actor != "":
 		m.Icon, m.Tone, m.Title = "retry", "", cmp.Or(was.Returned, "Retried")
 	case is.Waits && e.Reason == "":

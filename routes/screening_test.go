@@ -250,6 +250,7 @@ func TestQuarantine(t *testing.T) {
 	p := b.get("/quarantine").is(200, "accept@reader.test", "Something filled in a field that people can’t see.", "Doe", "6 sign-ups are held", "never hold mailinator.com", "block this network")
 	p.hasNot("never hold reader.test")
 	b.get("/").is(200, "Quarantine")
+	b.get("/subscribers?state=held").is(200, "accept@reader.test", "Held</span>").hasNot("In no CRM")
 	b.get(w.personOf("accept@reader.test")).is(200, "A sign-up is held", "people can’t see")
 	w.as(ann, "fabrikam").get("/quarantine").is(200, "Nothing is held")
 	w.as(ann, "fabrikam").submit("/quarantine", "do", "accept", "id", hold("accept@reader.test")).to("/quarantine")

@@ -20,7 +20,7 @@ func viewState(p *crm.Provider, s db.StateInfo) views.State {
 		Code: string(s.State), Label: label, Tone: s.Tone, Icon: s.Icon,
 		Sum: cmp.Or(s.Sum, small), Column: cmp.Or(s.Column, small), Became: cmp.Or(fill(p, s.Became), label), Recounted: cmp.Or(s.Recounted, label), Meaning: fill(p, s.Meaning), Series: cmp.Or(s.Series, "rest"), Help: fill(p, s.Help),
 		Main: s.Main, Waits: s.Waits, Arrived: s.Arrived, Attention: s.Attention,
-		Retry: slices.Contains(s.Decisions, db.Waiting), Dismiss: slices.Contains(s.Decisions, db.Dismissed), Leave: slices.Contains(s.Decisions, db.Left), Back: slices.Contains(s.Decisions, db.Active), Gone: s.Gone,
+		Retry: slices.Contains(s.Decisions, db.Waiting), Dismiss: slices.Contains(s.Decisions, db.Dismissed), Leave: slices.Contains(s.Decisions, db.Left), Back: slices.Contains(s.Decisions, db.Active), Gone: s.Gone, Apart: s.Reader && s.State != db.Active,
 		Return: cmp.Or(s.Return, "Retry"),
 	}
 }

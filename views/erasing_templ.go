@@ -118,7 +118,7 @@ func eraseChoices(p ErasePage) templ.Component {
 			templ_7745c5c3_Var4 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<div><h2>What goes</h2><ul><li>Everything that Gatepost has of this address, on all newsletters: names, fields, consents, history.</li>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<div class=\"prose\"><h2>What goes</h2><ul class=\"points\"><li>Everything that Gatepost has of this address, on all newsletters: names, fields, consents, history.</li>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -141,7 +141,7 @@ func eraseChoices(p ErasePage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<li>The address where it stands in notes and in what CRMs said.</li></ul><h2>What stays</h2><ul><li>The counts, and a receipt without the address: when, why, and what became of records.</li><li>If they had left: a digest of the address that nobody can read, so that no import brings them back.</li><li>What your CRM and your backups have beyond what you choose here.</li></ul><p class=\"muted\">Look at <a href=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<li>The address where it stands in notes and in what CRMs said.</li></ul><h2>What stays</h2><ul class=\"points\"><li>The counts, and a receipt without the address: when, why, and what became of records.</li><li>If they had left: a digest of the address that nobody can read, so that no import brings them back.</li><li>What your CRM and your backups have beyond what you choose here.</li></ul><p class=\"muted\">Look at <a href=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -247,7 +247,7 @@ func eraseSure(p ErasePage) templ.Component {
 			templ_7745c5c3_Var10 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<div><h2>Erase ")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "<div class=\"prose\"><h2>Erase ")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -273,7 +273,7 @@ func eraseSure(p ErasePage) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "?</h2><ul>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "?</h2><ul class=\"points\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1006,7 +1006,7 @@ func Retention(p RetentionPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = selectField(p.field("dismissed", "Who was dismissed for every CRM is kept", "From the last thing on that happened to them.", p.Dismissed), p.Options).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = selectField(p.field("dismissed", "Who was dismissed for every CRM is kept", "Counted from the last thing that happened to them.", p.Dismissed), p.Options).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

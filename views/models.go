@@ -272,6 +272,7 @@ type State struct {
 	Dismiss   bool // somebody can say that it isn't to be sent
 	Leave     bool // somebody can mark them as left
 	Back      bool // somebody can mark them as active again
+	Apart     bool // of a subscriber who isn't sent to CRMs: it is all that there is to say
 	Gone      bool // there is a count alone, and nobody to be listed
 
 	Return string // what sending it again is called: "Retry"

@@ -129,9 +129,10 @@ func (p PersonPage) only() *PersonDelivery {
 	return &p.Deliveries[0]
 }
 
-// state is the badge of the page's head: that somebody left, or else of the only delivery.
+// state is the badge of the page's head: what keeps somebody from CRMs, that they left say, or else of the only
+// delivery.
 func (p PersonPage) state() *Badge {
-	if p.Person.Status.Back {
+	if p.Person.Status.Apart {
 		return p.Person.Status.badge()
 	}
 	if d := p.only(); d != nil {

@@ -79,7 +79,7 @@ func PersonData(p PersonDataPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, " <p class=\"muted\">Read on ")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, " <p class=\"muted\">Read:")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

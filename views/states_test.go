@@ -5,7 +5,7 @@ import "testing"
 // The states of these tests.
 var (
 	Active = State{Code: "active", Label: "Active", Tone: "good", Icon: "ok", Sum: "active", Column: "active", Became: "Active again", Recounted: "Active", Series: "rest", Leave: true}
-	Left   = State{Code: "left", Label: "Left", Tone: "calm", Icon: "exit", Sum: "left", Column: "left", Became: "Marked as left", Recounted: "Left", Series: "rest", Back: true, Return: "Mark as active again"}
+	Left   = State{Code: "left", Label: "Left", Tone: "calm", Icon: "exit", Sum: "left", Column: "left", Became: "Marked as left", Recounted: "Left", Series: "rest", Back: true, Apart: true, Return: "Mark as active again"}
 
 	Waiting   = State{Code: "waiting", Label: "Waiting", Tone: "warn", Icon: "clock", Sum: "waiting", Column: "waiting", Became: "Waits", Recounted: "Waiting", Main: true, Series: "wait", Waits: true, Leave: true}
 	Delivered = State{Code: "delivered", Label: "In Salesforce", Tone: "good", Icon: "ok", Sum: "in Salesforce", Column: "in Salesforce", Became: "Arrived in Salesforce",

@@ -1138,7 +1138,7 @@ func subscriberRow(r SubscriberRow) templ.Component {
 	})
 }
 
-// subscriberState is that somebody left, or else how far they are on the way into each CRM.
+// subscriberState is what keeps somebody from CRMs, that they left say, or else how far they are on the way into each CRM.
 func subscriberState(r SubscriberRow) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1160,7 +1160,7 @@ func subscriberState(r SubscriberRow) templ.Component {
 			templ_7745c5c3_Var47 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if r.Status.Back {
+		if r.Status.Apart {
 			templ_7745c5c3_Err = stateMark(r.Status.Tone, r.Status.Icon, r.Status.Label, "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
