@@ -161,7 +161,7 @@ func TestEachCRMHasItsOwnProblems(t *testing.T) {
 	b.get("/integrations/sfdc/problems").is(200, "No problems")
 	b.get("/subscribers?state=attention").is(200, "Nobody matches")
 	b.get("/subscribers?state=attention&in=toy").is(200, "one@reader.test").hasNot("both@reader.test")
-	b.get("/subscribers.csv").is(200, "salesforce state", "toy crm state", ",active,delivered,", ",attention,NO_ADDRESS,")
+	b.get("/subscribers.csv").is(200, "salesforce state", "toy crm state", ",active,delivered,", ",attention,NO_ADDRESS,").hasNot("“”")
 	b.get("/sign-ups.csv?in=toy").is(200, "in Toy CRM")
 	b.get("/?in=toy").is(200, `href="/?in=toy" aria-current="true"`, "In Toy CRM")
 

@@ -117,8 +117,11 @@ func csvHead(all []destination) []string {
 func csvRow(all []destination, s db.Subscriber, unsubscribe string) []string {
 	row := []string{s.Email, s.FirstName, s.LastName, s.Newsletter, s.CreatedAt.UTC().Format(time.RFC3339), string(s.Status)}
 	for _, to := range all {
-		d := s.In(to.ID)
-		row = append(row, string(d.State), d.Reason, deliveryReason(wordsOf(to), d.State, d.Reason).What, d.Detail)
+		d, what := s.In(to.ID), ""
+		if d.Reason != "" {
+			what = deliveryReason(wordsOf(to), d.State, d.Reason).What
+		}
+		row = append(row, string(d.State), d.Reason, what, d.Detail)
 	}
 	left, how := "", ""
 	if s.Status == db.Left && !s.Leaving.At.IsZero() {
