@@ -369,6 +369,19 @@ func TestTagsNest(t *testing.T) {
 	}
 }
 
+// glued is a word, or a sign that a space follows, right before a time, and a dot in the middle without its spaces.
+var glued = regexp.MustCompile(`[\pL,:·]<time|</time>[\pL·]`)
+
+// What stands beside a time is told apart from it, which its sources don't show.
+func TestTimesStandApart(t *testing.T) {
+	for name, c := range merge(portalPages(), publicPages(), fragments()) {
+		for _, at := range glued.FindAllStringIndex(render(t, c), -1) {
+			page := render(t, c)
+			t.Errorf("%s: %s", name, page[max(0, at[0]-60):min(len(page), at[1]+60)])
+		}
+	}
+}
+
 var (
 	void        = strings.Fields("input meta link img br hr")
 	closesAP    = strings.Fields("p div ul ol dl table form section nav h1 h2 h3 fieldset details main")
