@@ -52,6 +52,20 @@ func TestReadersConfirmAndLeave(t *testing.T) {
 		v.follow("Consent record")
 		v.says("Consent withdrawn")
 		v.look("consent")
+		v.open("/subscribers?state=left")
+		v.follow(email)
+		v.follow("Erase")
+		v.look("erase")
+		v.fill("Reason", "They asked for it by letter")
+		v.press("Continue")
+		v.fill("Type ERASE to confirm", "ERASE")
+		v.look("erase-sure")
+		v.press("Erase for good")
+		v.says("Gatepost has forgotten this person")
+		for name, page := range map[string]string{"erased": "/subscribers/erased", "suppression": "/suppression-list", "protection": "/newsletters/garden-letters/protection", "retention": "/settings/retention"} {
+			v.open(page)
+			v.look(name)
+		}
 	})
 }
 

@@ -837,7 +837,7 @@ func Erasures(p ErasuresPage) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 52, "<div class=\"table\"><table><thead><tr><th scope=\"col\">Asked for</th><th scope=\"col\">Newsletter</th><th scope=\"col\">Reason</th><th scope=\"col\">Erased</th><th scope=\"col\">Records to see to</th></tr></thead> <tbody>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 52, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Receipts\"><table class=\"table\"><thead><tr><th scope=\"col\">Asked for</th><th scope=\"col\">Newsletter</th><th scope=\"col\">Reason</th><th scope=\"col\">Erased</th><th scope=\"col\">Records to see to</th></tr></thead> <tbody>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

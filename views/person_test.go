@@ -8,7 +8,7 @@ import (
 func personPage(state State, alert *PersonAlert) PersonPage {
 	return PersonPage{Page: portalPage("Ada Lovelace", NavSubscribers), Earlier: true,
 		Person: Subscriber{ID: "7", Email: "ada@example.com", FirstName: "Ada", LastName: "Lovelace", Newsletter: "Contoso Weekly", Status: Active, SignedUpAt: at, Fields: []Filled{{"Company", "Contoso"}, {hostile, hostile}}},
-		Deliveries: []PersonDelivery{{Delivery: Delivery{CRM: salesforce, State: state}, Alert: alert, Attempts: 2, InCRM: Present, DeliveredAt: at, Record: Record{ID: "0035g00000AbCdEEAV"},
+		Deliveries: []PersonDelivery{{Delivery: Delivery{CRM: salesforce, State: state}, Alert: alert, Attempts: 2, InCRM: Present, DeliveredAt: at, OptedOut: "Opted out of all e-mail", OptedOutAt: at, Record: Record{ID: "0035g00000AbCdEEAV"},
 			MatchURL: "https://contoso.my.salesforce.com/0035g00000AbCdEEAV"}},
 		Story: []Moment{
 			{At: at, Icon: "alert", Tone: "bad", Title: "Needs attention", Lines: []string{"A duplicate rule blocked the Contact."}, Quote: "Use one of these records?"},
