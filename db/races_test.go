@@ -2047,6 +2047,21 @@ func races() []race {
 				wantN(t, d, 1, `SELECT count(*) FROM holds WHERE tenant_id = $1 AND reasons = 'mx'`, tenantID)
 			}}
 		}},
+		{"decideHolds enterAll", "accepted by a look-up and signed up again", func(t *testing.T, d *DB) duel {
+			tenantID, w, again := d.awaitsAgain(t)
+			return duel{func(d *DB) error { _, err := d.AcceptWait(t.Context(), w, false); return err }, addOne(t, again), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 0, `SELECT count(*) FROM holds WHERE tenant_id = $1 AND decided_at > 0 AND reasons <> 'mx_pending'`, tenantID)
+				wantN(t, d, 1, `SELECT count(*) FROM holds WHERE tenant_id = $1 AND decided_at = 0 AND reasons = 'honeypot,mx_pending'`, tenantID)
+				d.agrees(t, tenantID, nil)
+			}}
+		}},
+		{"EndDomainWait enterAll", "ended and signed up again", func(t *testing.T, d *DB) duel {
+			return d.endsAndSignsUp(t, []string{"mx"})
+		}},
+		{"EndDomainWait enterAll", "nothing was found and signed up again", func(t *testing.T, d *DB) duel {
+			return d.endsAndSignsUp(t, nil)
+		}},
 		{"StorePast", "the same by both", func(t *testing.T, d *DB) duel {
 			_, tenant := someone(t, d)
 			n := signsUp(t, d, tenant.ID, "").NewsletterID
