@@ -1,4 +1,5 @@
--- How much a tenant may take up: confirmation mails in an hour, and sign-ups of its forms in a minute.
+-- How much a tenant may take up: confirmation mails in an hour, and sign-ups of its forms in a minute. And what was held
+-- lately, of all tenants.
 
 -- +goose Up
 ALTER TABLE tenants ADD COLUMN mails_per_hour BIGINT NOT NULL DEFAULT 0;       -- 0: db.MailsPerHour
@@ -13,7 +14,10 @@ CREATE TABLE tenant_mails (
   spread    BIGINT NOT NULL  -- 1: they are spread over it, since they had to wait for it
 );
 
+CREATE INDEX holds_by_time ON holds (at);
+
 -- +goose Down
+DROP INDEX holds_by_time;
 DROP TABLE tenant_mails;
 ALTER TABLE reader_mails DROP COLUMN turn_at;
 ALTER TABLE tenants DROP COLUMN sign_ups_per_minute;
