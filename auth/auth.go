@@ -103,6 +103,7 @@ type Store interface {
 	AnyTenantBySlug(ctx context.Context, slug string) (db.Tenant, error)
 	SetTenant(ctx context.Context, t db.Tenant) error
 	PauseTenant(ctx context.Context, tenantID string, paused bool) error
+	SetTenantLimits(ctx context.Context, tenantID string, l db.TenantLimits) error
 	ReopenTenant(ctx context.Context, tenantID string) error
 	Member(ctx context.Context, userID, tenantID string) (db.Tenant, error)
 	CreateTenant(ctx context.Context, t db.Tenant, n db.FirstNewsletter) error

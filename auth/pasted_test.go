@@ -80,7 +80,7 @@ func TestWhatOperatorsTypeIsCleaned(t *testing.T) {
 	p, d, _, _ := contoso(t)
 	tenant, err := p.AddTenant(t.Context(), " \u200bfabrikam\u00a0", "\u200bFabrikam\u00a0Cafe\u0301\u200b")
 	if err != nil || tenant.Slug != "fabrikam" || tenant.Name != "Fabrikam Café" {
-		t.Errorf("%+q, %v", tenant, err)
+		t.Errorf("%+q, %+q, %v", tenant.Slug, tenant.Name, err)
 	}
 	if tenant, err := p.AddTenant(t.Context(), "northwind", "\u200b\u00a0\ufeff"); err != nil || tenant.Name != "Northwind" {
 		t.Errorf("an invisible name: %+q, %v", tenant.Name, err)

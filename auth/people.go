@@ -265,6 +265,27 @@ func (p *People) PauseTenant(ctx context.Context, slug string, paused bool) (db.
 	return t, err
 }
 
+// mostLimit bounds what may be set of a tenant's limits: more is as good as none.
+const mostLimit = 10_000_000
+
+// SetTenantLimits sets how much the tenant with the given slug may take up; what is db.KeepLimit stays as it is. It
+// gives FieldErrors (tenant, limit).
+func (p *People) SetTenantLimits(ctx context.Context, slug string, l db.TenantLimits) (db.Tenant, error) {
+	if max(l.MailsPerHour, l.SignUpsPerMinute) > mostLimit {
+		return db.Tenant{}, FieldErrors{"limit": fmt.Sprintf("A limit is %d at most.", mostLimit)}
+	}
+	t, err := p.tenantBySlug(ctx, slug)
+	if err != nil {
+		return t, err
+	}
+	if err := p.store.SetTenantLimits(ctx, t.ID, l); errors.Is(err, db.ErrNotFound) { // removed meanwhile
+		return t, noTenant(slug)
+	} else if err != nil {
+		return t, err
+	}
+	return p.tenantBySlug(ctx, slug)
+}
+
 // SetTenant renames the tenant with the given slug. An empty name or new slug
 // leaves that as it is. It gives FieldErrors (tenant, slug, name), for a slug that is taken
 // as db.ErrConflict too.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,6 +66,9 @@ type tenantRow struct {
 	ClosedAt  *time.Time `json:"closed_at,omitempty"` // when it was removed
 	WipeAt    *time.Time `json:"wipe_at,omitempty"`   // when its data is deleted
 	PausedAt  *time.Time `json:"paused_at,omitempty"` // since when its forms take no sign-ups
+
+	MailsPerHour     int `json:"mails_per_hour"` // its limits
+	SignUpsPerMinute int `json:"sign_ups_per_minute"`
 }
 
 // state tells whether the tenant is open.
@@ -86,7 +90,8 @@ func (p *program) listTenants(ctx context.Context, output string) func(*auth.Peo
 		}
 		rows := []tenantRow{}
 		for _, t := range all {
-			rows = append(rows, tenantRow{t.Slug, t.Name, t.CreatedAt.UTC(), optional(t.ClosedAt), optional(t.WipeAt), optional(t.PausedAt)})
+			rows = append(rows, tenantRow{t.Slug, t.Name, t.CreatedAt.UTC(), optional(t.ClosedAt), optional(t.WipeAt), optional(t.PausedAt),
+				cmp.Or(t.Limits.MailsPerHour, db.MailsPerHour), cmp.Or(t.Limits.SignUpsPerMinute, db.SignUpsPerMinute)})
 		}
 		if output == "json" {
 			return p.json(rows)

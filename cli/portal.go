@@ -196,7 +196,7 @@ func (p *portal) run(ctx context.Context, ln net.Listener) error {
 	}
 	start("jobs", func() error {
 		return jobs.Run(work, jobs.Config{Store: p.db, Vault: p.vault, Keys: p.vault.Keys, Mailer: p.mailer,
-			Watch: &incidents.Watch{CRMs: p.crms, Store: p.db, Tell: p.mailer != nil, Now: p.db.Now}, Fields: p.dispatcher, Forget: p.newsletters, CompactHour: p.compactHour, Log: p.log})
+			Watch: &incidents.Watch{CRMs: p.crms, Store: p.db, Tell: p.mailer != nil, Now: p.db.Now, Log: p.log}, Fields: p.dispatcher, Forget: p.newsletters, CompactHour: p.compactHour, Log: p.log})
 	})
 	start("serve", func() error {
 		if err := p.app.Listener(routes.Framed(ln)); !errors.Is(err, net.ErrClosed) {

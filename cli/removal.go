@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,40 +17,100 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// tenantChange is what is to be changed of a tenant.
+type tenantChange struct {
+	name, slug     string
+	reopen         bool
+	pauses, paused bool // pauses says that paused was given
+	limits         db.TenantLimits
+}
+
+// keepsLimits are limits of which none is to be changed.
+var keepsLimits = db.TenantLimits{MailsPerHour: db.KeepLimit, SignUpsPerMinute: db.KeepLimit}
+
 func (p *program) tenantSetCommand() *cobra.Command {
-	var name, slug string
-	var reopen, paused bool
+	var t tenantChange
 	set := &cobra.Command{
 		Use:   "set SLUG",
-		Short: "Rename a tenant, pause its forms, or take its removal back",
+		Short: "Rename a tenant, pause its forms, limit what it takes up, or take its removal back",
 		Long: "Changes a tenant's name or slug. Addresses of its sign-up forms stay as they are.\n" +
 			"With --reopen a tenant that was removed less than seven days ago is there again, with its people and subscribers.\n" +
 			"Its connections were revoked and have to be made anew.\n" +
-			"With --paused all of its forms take no sign-ups, until --paused=false. What was taken goes on to its CRMs.",
+			"With --paused all of its forms take no sign-ups and no confirmation mails leave, until --paused=false. What was taken goes on to its CRMs.\n" +
+			fmt.Sprintf("--mails-per-hour and --sign-ups-per-minute say how much it may take up, of its newsletters together: %d and %d unless set.\n", db.MailsPerHour, db.SignUpsPerMinute) +
+			"Mails over the limit wait for their turn, sign-ups over it are refused. 0 sets the usual number again.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			pauses := cmd.Flags().Changed("paused")
-			if name == "" && slug == "" && !reopen && !pauses {
-				return usage("say what to change: --name, --slug, --paused or --reopen")
+			t.pauses = cmd.Flags().Changed("paused")
+			if err := t.check(cmd); err != nil {
+				return err
 			}
-			return p.withPeople(cmd.Context(), func(people *auth.People) error {
-				if pauses && reopen {
-					return usage("--paused and --reopen are two steps: reopen first")
-				}
-				if pauses {
-					if err := p.pauseTenant(cmd.Context(), people, args[0], paused); err != nil || name == "" && slug == "" {
-						return err
-					}
-				}
-				return p.setTenant(cmd.Context(), people, args[0], slug, name, reopen)
-			})
+			return p.withPeople(cmd.Context(), func(people *auth.People) error { return p.changeTenant(cmd.Context(), people, args[0], t) })
 		},
 	}
-	set.Flags().StringVar(&name, "name", "", "new name for people")
-	set.Flags().StringVar(&slug, "slug", "", "new slug")
-	set.Flags().BoolVar(&paused, "paused", false, "have its forms take no sign-ups; --paused=false has them take sign-ups again")
-	set.Flags().BoolVar(&reopen, "reopen", false, "take back the removal of a tenant whose data is not deleted yet")
+	set.Flags().StringVar(&t.name, "name", "", "new name for people")
+	set.Flags().StringVar(&t.slug, "slug", "", "new slug")
+	set.Flags().BoolVar(&t.paused, "paused", false, "have its forms take no sign-ups; --paused=false has them take sign-ups again")
+	set.Flags().IntVar(&t.limits.MailsPerHour, mailsPerHour, db.KeepLimit, "how many confirmation mails leave in an hour; 0 for the usual number")
+	set.Flags().IntVar(&t.limits.SignUpsPerMinute, signUpsPerMinute, db.KeepLimit, "how many sign-ups its forms take in a minute; 0 for the usual number")
+	set.Flags().BoolVar(&t.reopen, "reopen", false, "take back the removal of a tenant whose data is not deleted yet")
+	for _, name := range []string{mailsPerHour, signUpsPerMinute} {
+		set.Flags().Lookup(name).DefValue = "0" // nothing is to be shown of what stands for none
+	}
 	return set
+}
+
+// The flags for limits.
+const (
+	mailsPerHour     = "mails-per-hour"
+	signUpsPerMinute = "sign-ups-per-minute"
+)
+
+// check refuses what makes no sense.
+func (t tenantChange) check(cmd *cobra.Command) error {
+	for name, n := range map[string]int{mailsPerHour: t.limits.MailsPerHour, signUpsPerMinute: t.limits.SignUpsPerMinute} {
+		if n < 0 && cmd.Flags().Changed(name) {
+			return usage("--%s is a number, or 0 for the usual one", name)
+		}
+	}
+	switch {
+	case t == tenantChange{limits: keepsLimits}:
+		return usage("say what to change: --name, --slug, --paused, --%s, --%s or --reopen", mailsPerHour, signUpsPerMinute)
+	case t.reopen && t.pauses:
+		return usage("--paused and --reopen are two steps: reopen first")
+	case t.reopen && t.limits != keepsLimits:
+		return usage("limits and --reopen are two steps: reopen first")
+	}
+	return nil
+}
+
+// changeTenant does one after the other, the name and the slug last.
+func (p *program) changeTenant(ctx context.Context, people *auth.People, slug string, t tenantChange) error {
+	if t.pauses {
+		if err := p.pauseTenant(ctx, people, slug, t.paused); err != nil {
+			return err
+		}
+	}
+	if t.limits != keepsLimits {
+		if err := p.limitTenant(ctx, people, slug, t.limits); err != nil {
+			return err
+		}
+	}
+	if t.name == "" && t.slug == "" && !t.reopen {
+		return nil
+	}
+	return p.setTenant(ctx, people, slug, t.slug, t.name, t.reopen)
+}
+
+// limitTenant sets limits, and says what they are from now on.
+func (p *program) limitTenant(ctx context.Context, people *auth.People, slug string, l db.TenantLimits) error {
+	t, err := people.SetTenantLimits(ctx, slug, l)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.out, "Of tenant %s up to %d confirmation mails leave in an hour, and its forms take up to %d sign-ups in a minute.\n",
+		t.Slug, cmp.Or(t.Limits.MailsPerHour, db.MailsPerHour), cmp.Or(t.Limits.SignUpsPerMinute, db.SignUpsPerMinute))
+	return err
 }
 
 func (p *program) pauseTenant(ctx context.Context, people *auth.People, slug string, paused bool) error {
@@ -59,7 +120,7 @@ func (p *program) pauseTenant(ctx context.Context, people *auth.People, slug str
 	}
 	says := "Tenant %s takes sign-ups again.\n"
 	if paused {
-		says = "The forms of tenant %s take no sign-ups, from within a second on. What came before goes on to its CRMs.\n"
+		says = "The forms of tenant %s take no sign-ups, from within a second on, and no confirmation mails leave. What came before goes on to its CRMs.\n"
 	}
 	_, err = fmt.Fprintf(p.out, says, t.Slug)
 	return err

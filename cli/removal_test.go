@@ -62,6 +62,37 @@ func TestATenantIsRemoved(t *testing.T) {
 	wants(run(0, "", "tenant", "ls", "-o", "json"), "[]")
 }
 
+// The operator says how much a tenant may take up, each limit by itself, and pauses it.
+func TestATenantIsLimited(t *testing.T) {
+	_, _, environ := connected(t, "https://login.salesforce.com")
+	for _, c := range []struct {
+		code       int
+		args, want string
+	}{
+		{2, "contoso", "--mails-per-hour, --sign-ups-per-minute or --reopen"},
+		{2, "contoso --mails-per-hour -1", "--mails-per-hour is a number, or 0"},
+		{2, "contoso --sign-ups-per-minute many", "invalid argument"},
+		{2, "contoso --sign-ups-per-minute 5 --reopen", "reopen first"},
+		{1, "contoso --sign-ups-per-minute 10000001", "10000000 at most"},
+		{1, "nobody --mails-per-hour 5", `There is no tenant "nobody"`},
+		{0, "contoso --mails-per-hour 500", "up to 500 confirmation mails leave in an hour, and its forms take up to 6000 sign-ups in a minute"},
+		{0, "contoso --sign-ups-per-minute 70 --name Contoso,Ltd.", "up to 500 confirmation mails leave in an hour, and its forms take up to 70 sign-ups in a minute.\nTenant contoso is now contoso (Contoso,Ltd.)"},
+		{0, "contoso --mails-per-hour 0", "up to 3000 confirmation mails leave in an hour, and its forms take up to 70 sign-ups in a minute"},
+		{0, "contoso --paused", "and no confirmation mails leave"},
+	} {
+		code, out, errOut := command(t, "", environ, append([]string{"tenant", "set"}, strings.Fields(c.args)...)...)
+		if code != c.code || !strings.Contains(out+errOut, c.want) {
+			t.Errorf("%s: exit %d\n%s%s", c.args, code, out, errOut)
+		}
+	}
+	if _, out, _ := command(t, "", environ, "tenant", "ls", "-o", "json"); !strings.Contains(out, `"mails_per_hour": 3000`) || !strings.Contains(out, `"sign_ups_per_minute": 70`) || !strings.Contains(out, "paused_at") {
+		t.Error(out)
+	}
+	if code, out, _ := command(t, "", environ, "tenant", "set", "--help"); code != 0 || strings.Contains(out, "default -1") || !strings.Contains(out, "3000 and 6000 unless set") {
+		t.Error(out)
+	}
+}
+
 func TestAUserIsRemoved(t *testing.T) {
 	d, _, environ := connected(t, "https://login.salesforce.com")
 	run := func(want int, args ...string) string {

@@ -110,7 +110,7 @@ type Wiped struct {
 // and events; revocations, which outlive the tenant; tenant_apps, which
 // revocations need and which go with the tenant's own row; and newsletter_slugs.
 var wipedTables = []string{"ledger", "ledger_sums", "state_counts", "hour_counts", "day_counts", "reason_counts", "org_counts", "activity", "recounts", "recount_sums",
-	"search_queue", "api_usage", "api_calls", "checkups", "pauses", "blames", "actions", "incidents", "causes", "disconnections", "destination_newsletters", "destination_subscriptions", "mappings", "suppressions", "suppression_lines", "suppression_lists", "crm_schemas", "paused_fields", "newsletters", "handshakes", "held_identities", "granted_identities", "authorizations",
+	"search_queue", "api_usage", "api_calls", "tenant_mails", "checkups", "pauses", "blames", "actions", "incidents", "causes", "disconnections", "destination_newsletters", "destination_subscriptions", "mappings", "suppressions", "suppression_lines", "suppression_lists", "crm_schemas", "paused_fields", "newsletters", "handshakes", "held_identities", "granted_identities", "authorizations",
 	"identities", "opt_outs", "removal_records", "removals", "destinations"}
 
 // WipeTenant deletes the data of a closed tenant whose time has come, as far as

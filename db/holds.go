@@ -141,18 +141,30 @@ func scanHold(row scanner) (h Hold, err error) {
 // people's: what they would have done happens. It returns of how many that could be said. actor is
 // the id of the user who says it; canMail says whether mails can be sent, to those who have to confirm.
 func (d *Screening) AcceptHolds(ctx context.Context, tenantID string, ids []string, actor string, canMail bool) (done int, err error) {
-	done, err = d.decideHolds(ctx, tenantID, ids, actor, HoldAccepted, func(ctx context.Context, b *book, h heldRow) error {
+	done, err = d.decideHolds(ctx, tenantID, heldWithIDs(ids), actor, HoldAccepted, acceptOne(canMail))
+	return done, wrap("accept", err)
+}
+
+// AcceptWait accepts a sign-up that waited for a domain, unless it is held for something else by now than when
+// SetDomain returned it: another one of the person's came, of which the look-up says nothing. canMail is as in AcceptHolds.
+func (d *Screening) AcceptWait(ctx context.Context, w DomainWait, canMail bool) (accepted bool, err error) {
+	done, err := d.decideHolds(ctx, w.TenantID, []heldID{{w.HoldID, strings.Join(w.Reasons, ",")}}, "", HoldAccepted, acceptOne(canMail))
+	return done > 0, wrap("accept after a look-up", err)
+}
+
+// acceptOne does what a sign-up would have done.
+func acceptOne(canMail bool) func(context.Context, *book, heldRow) error {
+	return func(ctx context.Context, b *book, h heldRow) error {
 		if h.signUp == "" {
 			return b.accept(ctx, h, canMail)
 		}
 		return b.acceptAside(ctx, h, canMail)
-	})
-	return done, wrap("accept", err)
+	}
 }
 
 // RejectHolds says that they are robots'. Who was there already stays what they are.
 func (d *Screening) RejectHolds(ctx context.Context, tenantID string, ids []string, actor string) (done int, err error) {
-	done, err = d.decideHolds(ctx, tenantID, ids, actor, HoldRejected, func(ctx context.Context, b *book, h heldRow) error {
+	done, err = d.decideHolds(ctx, tenantID, heldWithIDs(ids), actor, HoldRejected, func(ctx context.Context, b *book, h heldRow) error {
 		if h.signUp != "" || h.state != OnHold {
 			return nil
 		}
@@ -168,14 +180,25 @@ type heldRow struct {
 	rules                    ReaderRules
 }
 
+// heldID is a sign-up that is to be decided. Where reasons aren't empty, it is so only while it is held for exactly those.
+type heldID struct{ id, reasons string }
+
+// heldWithIDs are those with some ids, each once, whatever they are held for.
+func heldWithIDs(ids []string) (all []heldID) {
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		all = append(all, heldID{id: id})
+	}
+	return all
+}
+
 // decideHolds does what is decided of sign-ups that are held.
-func (d *Screening) decideHolds(ctx context.Context, tenantID string, ids []string, actor string, decision HoldDecision, do func(context.Context, *book, heldRow) error) (done int, err error) {
+func (d *Screening) decideHolds(ctx context.Context, tenantID string, ids []heldID, actor string, decision HoldDecision, do func(context.Context, *book, heldRow) error) (done int, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		done = 0
 		c := d.newChange(tx)
 		c.actor = actor
 		b := newBook(tx, c)
-		for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		for _, id := range ids {
 			h, err := heldByID(ctx, tx, tenantID, id)
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
@@ -200,10 +223,10 @@ func (d *Screening) decideHolds(ctx context.Context, tenantID string, ids []stri
 }
 
 // heldByID is the tenant's sign-up with the id that is held, or sql.ErrNoRows.
-func heldByID(ctx context.Context, tx *sql.Tx, tenantID, id string) (h heldRow, err error) {
+func heldByID(ctx context.Context, tx *sql.Tx, tenantID string, of heldID) (h heldRow, err error) {
 	var subscriberID, rules string
 	err = tx.QueryRowContext(ctx, `SELECT h.subscriber_id, h.sign_up, h.wording_id, h.reasons, n.readers FROM holds h JOIN newsletters n ON n.id = h.newsletter_id
-		WHERE h.tenant_id = $1 AND h.id = $2 AND h.decided_at = 0`, tenantID, id).Scan(&subscriberID, &h.signUp, &h.wording, &h.reasons, &rules)
+		WHERE h.tenant_id = $1 AND h.id = $2 AND h.decided_at = 0 AND (CAST($3 AS TEXT) = '' OR h.reasons = $3)`, tenantID, of.id, of.reasons).Scan(&subscriberID, &h.signUp, &h.wording, &h.reasons, &rules)
 	if err != nil {
 		return h, err
 	}

@@ -20,6 +20,7 @@ const (
 	IncidentSpike      IncidentKind = "spike"      // a form got far more sign-ups than is usual
 	IncidentAttack     IncidentKind = "attack"     // most sign-ups of a form are held
 	IncidentConfirming IncidentKind = "confirming" // few people press the button of their confirmation mails
+	IncidentMails      IncidentKind = "mails"      // confirmation mails wait for the tenant's limit
 	IncidentField      IncidentKind = "field"      // fields of the CRM that are to be filled in are gone, or locked
 )
 
@@ -32,11 +33,11 @@ func (k IncidentKind) OfNewsletter() bool {
 type Trouble struct {
 	TenantID string
 	Kind     IncidentKind
-	About    string // the newsletter's id, where the kind is OfNewsletter; else the destination's, or the service's of a connection that is none
+	About    string // the newsletter's id, where the kind is OfNewsletter; empty for IncidentMails; else the destination's, or the service's of a connection that is none
 	Service  string // that the destination or the connection is of
 	Delivers bool   // it is about a destination
 	Cause    string // a code, when there is one
-	N        int    // how many people it is about; of IncidentConfirming, how many of 100 press the button
+	N        int    // how many people it is about; of IncidentConfirming, how many of 100 press the button; of IncidentMails, how many leave in an hour
 	Since    time.Time
 }
 

@@ -25,6 +25,7 @@ type Newsletter struct {
 	State       NewsletterState
 	AddressDays int  // for how many days it is kept from where people agreed; 0 for not at all
 	Stopped     bool // the operator has paused the tenant's forms
+	PerMinute   int  // how many sign-ups all forms of the tenant take in a minute
 	Page        PublicPage
 	Readers     ReaderRules
 	LogoID      string           // of its Logo; empty for none
@@ -59,7 +60,7 @@ type PublicPage struct {
 	Sites       []string `json:"sites,omitempty"`    // origins at which the form stands, as the tenant says
 }
 
-const selectNewsletter = `SELECT n.id, n.tenant_id, t.name, CASE WHEN t.paused_at > 0 THEN 1 ELSE 0 END, t.address_days, n.slug, n.name, n.consent, n.created_at, n.state, n.page, n.readers, n.logo_id, n.form_version, n.revision,
+const selectNewsletter = `SELECT n.id, n.tenant_id, t.name, CASE WHEN t.paused_at > 0 THEN 1 ELSE 0 END, t.sign_ups_per_minute, t.address_days, n.slug, n.name, n.consent, n.created_at, n.state, n.page, n.readers, n.logo_id, n.form_version, n.revision,
 	COALESCE((SELECT f.definition FROM form_versions f WHERE f.newsletter_id = n.id AND f.version = n.form_version), '')
 	FROM newsletters n JOIN tenants t ON t.id = n.tenant_id `
 
@@ -168,10 +169,10 @@ func scanNewsletter(row scanner) (Newsletter, error) {
 	var n Newsletter
 	var created int64
 	var page, rules, form string
-	if err := row.Scan(&n.ID, &n.TenantID, &n.TenantName, &n.Stopped, &n.AddressDays, &n.Slug, &n.Name, &n.Consent, &created, &n.State, &page, &rules, &n.LogoID, &n.Form.Version, &n.Revision, &form); err != nil {
+	if err := row.Scan(&n.ID, &n.TenantID, &n.TenantName, &n.Stopped, &n.PerMinute, &n.AddressDays, &n.Slug, &n.Name, &n.Consent, &created, &n.State, &page, &rules, &n.LogoID, &n.Form.Version, &n.Revision, &form); err != nil {
 		return n, err
 	}
-	n.CreatedAt = fromMillis(created)
+	n.CreatedAt, n.PerMinute = fromMillis(created), cmp.Or(n.PerMinute, SignUpsPerMinute)
 	if page != "" {
 		if err := json.Unmarshal([]byte(page), &n.Page); err != nil {
 			return n, err

@@ -86,6 +86,7 @@ func TestOtherProcessesAreTold(t *testing.T) {
 		{"a changed API key", func() error { return d.SetAPIKey(ctx, key, APIKey{Name: "x"}) }, []Notice{keys}},
 		{"an API key", func() error { return d.DeleteAPIKey(ctx, key.ID) }, []Notice{keys}},
 		{"a tenant's name", func() error { return d.SetTenant(ctx, Tenant{ID: "a", Slug: "a", Name: "A"}) }, []Notice{newsletters}},
+		{"a tenant's limits", func() error { return d.SetTenantLimits(ctx, "a", limitsOf(5, 6)) }, []Notice{newsletters}},
 		{"a closed tenant", func() error { _, err := d.CloseTenant(ctx, "a", d.now().Add(time.Hour)); return err }, []Notice{newsletters, keys}},
 		{"a reopened one", func() error { return d.ReopenTenant(ctx, "a") }, []Notice{due}},
 	} {

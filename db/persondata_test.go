@@ -99,6 +99,7 @@ var noPersonsData = map[string]map[string]string{
 	"recipient_mails":           {"times": "times of mails"},
 	"used_proofs":               {"*": "a keyed digest of an address, deleted within hours"},
 	"tenant_apps":               {"*": byTenant},
+	"tenant_mails":              {"*": holdsIDs},
 	"tenants":                   {"*": byTenant},
 	"throttles":                 {"*": forAnHour},
 	"users":                     {"*": ofTeam},

@@ -595,3 +595,38 @@ func TestPostgresListsByTheFewest(t *testing.T) {
 		}
 	}
 }
+
+// TestAttacksReadWhatWasHeldLately looks at how attacks are looked for once a minute: what was held before isn't read,
+// however much that is.
+func TestAttacksReadWhatWasHeldLately(t *testing.T) {
+	d := withNewsletters(t, "a/1", "a/2", "b/1")
+	var crowd []SignUp
+	for i := range 3000 {
+		s := signUp([]string{"a/1", "a/2", "b/1"}[i%3], strconv.Itoa(i)+"@example.com")
+		s.At, s.Held = noon.Add(-time.Duration(i)*5*time.Second), []string{"honeypot"}
+		if i >= 300 {
+			s.At = s.At.Add(-time.Duration(i) * 10 * time.Minute)
+		}
+		crowd = append(crowd, s)
+	}
+	add(t, d, crowd...)
+	observed := observe(d)
+	all, err := d.Attacks(t.Context(), noon.Add(-time.Hour), 2)
+	asked := slices.DeleteFunc(observed(), func(s string) bool { return !strings.Contains(s, "holds") })
+	if err != nil || len(all) != 3 || len(asked) != 1 {
+		t.Fatalf("%+v, %d statements, %v", all, len(asked), err)
+	}
+	const index = "holds_by_time"
+	if testdb.Either(t, "sqlite", "postgres") == "sqlite" {
+		lines := strings.Join(plan(t, d, asked[0]), "; ")
+		if !strings.Contains(lines, "SEARCH h USING INDEX "+index+" (at>?)") || strings.Count(lines, " h ") != 1 || strings.Contains(lines, " o ") || !strings.Contains(lines, "SEARCH t USING") {
+			t.Error(lines)
+		}
+		return
+	}
+	unless(t, run(d, `ANALYZE`))
+	lines, err := collect(t.Context(), d.read, func(row scanner) (line string, err error) { return line, row.Scan(&line) }, `EXPLAIN `+asked[0], millis(noon.Add(-time.Hour)), 2)
+	if got := strings.Join(lines, "\n"); err != nil || !strings.Contains(got, index) || strings.Count(got, " on holds ") != 1 {
+		t.Errorf("%s, %v", got, err)
+	}
+}

@@ -258,6 +258,35 @@ func (d *DB) unconfirmed(t *testing.T) (SignUp, string) {
 	return s, add(t, d, s)[0]
 }
 
+// mailsOf are n leased mails of a new tenant that may send so many in an hour.
+func (d *DB) mailsOf(t *testing.T, limit, n int) (tenantID string, mails []ReaderMail) {
+	t.Helper()
+	_, err := d.write.Exec(`DELETE FROM reader_mails`)
+	unless(t, err)
+	_, tenant := someone(t, d)
+	unless(t, d.SetTenantLimits(t.Context(), tenant.ID, limitsOf(limit, KeepLimit)))
+	for range n {
+		s := signsUp(t, d, tenant.ID, NewID()+"@example.org")
+		s.Confirm, s.CanMail = true, true
+		add(t, d, s)
+	}
+	mails, err = d.LeaseReaderMails(t.Context(), n, time.Minute)
+	unless(t, err)
+	return tenant.ID, mails
+}
+
+// starts starts mails to different people.
+func starts(t *testing.T, mails []ReaderMail) func(*DB) error {
+	return func(d *DB) error {
+		var starts []ReaderMailStart
+		for _, m := range mails {
+			starts = append(starts, ReaderMailStart{m, NewID(), NewID(), NewID()})
+		}
+		_, err := d.StartReaderMails(t.Context(), starts)
+		return err
+	}
+}
+
 // onHold is somebody of a new tenant's who is held, and their sign-up.
 func (d *DB) onHold(t *testing.T) (SignUp, string) {
 	t.Helper()
@@ -509,6 +538,22 @@ func races() []race {
 				both(t, one, other)
 				wantN(t, d, 3, `SELECT count(*) FROM reader_mails WHERE attempts = 1`)
 				wantN(t, d, 1, `SELECT count(*) FROM recipient_mails WHERE mac = $1 AND times LIKE '%,%,%'`, to)
+			}}
+		}},
+		{"StartReaderMails", "of one tenant", func(t *testing.T, d *DB) duel {
+			tenantID, mails := d.mailsOf(t, 3, 4)
+			return duel{starts(t, mails[:2]), starts(t, mails[2:]), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 3, `SELECT count(*) FROM reader_mails WHERE tenant_id = $1 AND attempts = 1`, tenantID)
+				wantN(t, d, 1, `SELECT count(*) FROM reader_mails WHERE tenant_id = $1 AND attempts = 0 AND due_at = turn_at AND turn_at = (SELECT since FROM tenant_mails WHERE tenant_id = $1 AND n = 1)`, tenantID)
+			}}
+		}},
+		{"StartReaderMails SetTenantLimits", "while the limit is raised", func(t *testing.T, d *DB) duel {
+			tenantID, mails := d.mailsOf(t, 1, 4)
+			return duel{starts(t, mails), func(d *DB) error { return d.SetTenantLimits(t.Context(), tenantID, limitsOf(100, KeepLimit)) }, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 0, `SELECT count(*) FROM reader_mails WHERE tenant_id = $1 AND turn_at > 0`, tenantID)
+				wantN(t, d, 1, `SELECT count(*) FROM tenant_mails WHERE tenant_id = $1 AND n IN (0, 4)`, tenantID)
 			}}
 		}},
 		{"PressConfirmation leaveOne", "pressed and left", func(t *testing.T, d *DB) duel {
@@ -2001,6 +2046,21 @@ func races() []race {
 				wantN(t, d, 0, `SELECT count(*) FROM domain_waits WHERE tenant_id = $1`, tenantID)
 				wantN(t, d, 1, `SELECT count(*) FROM holds WHERE tenant_id = $1 AND reasons = 'mx'`, tenantID)
 			}}
+		}},
+		{"decideHolds enterAll", "accepted by a look-up and signed up again", func(t *testing.T, d *DB) duel {
+			tenantID, w, again := d.awaitsAgain(t)
+			return duel{func(d *DB) error { _, err := d.AcceptWait(t.Context(), w, false); return err }, addOne(t, again), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 0, `SELECT count(*) FROM holds WHERE tenant_id = $1 AND decided_at > 0 AND reasons <> 'mx_pending'`, tenantID)
+				wantN(t, d, 1, `SELECT count(*) FROM holds WHERE tenant_id = $1 AND decided_at = 0 AND reasons = 'honeypot,mx_pending'`, tenantID)
+				d.agrees(t, tenantID, nil)
+			}}
+		}},
+		{"EndDomainWait enterAll", "ended and signed up again", func(t *testing.T, d *DB) duel {
+			return d.endsAndSignsUp(t, []string{"mx"})
+		}},
+		{"EndDomainWait enterAll", "nothing was found and signed up again", func(t *testing.T, d *DB) duel {
+			return d.endsAndSignsUp(t, nil)
 		}},
 		{"StorePast", "the same by both", func(t *testing.T, d *DB) duel {
 			_, tenant := someone(t, d)

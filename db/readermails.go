@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,8 +28,9 @@ type ReaderMail struct {
 
 // What becomes of mails to readers, beside what MailState says of all mails.
 const (
-	readerMailLife = 24 * time.Hour // after which nobody expects it any more
-	longestDelay   = time.Hour      // for which a mail waits for its turn; one that had to wait longer is dropped
+	readerMailLife = 24 * time.Hour   // after which nobody expects it any more
+	longestDelay   = time.Hour        // for which a mail waits since its address got others; one that had to wait longer is dropped
+	pausedDelay    = 15 * time.Minute // after which mails of a tenant that the operator paused are looked at again
 )
 
 // LeaseReaderMails gives up to limit mails that are due to this process, which others
@@ -99,7 +101,8 @@ type ReaderMailStart struct {
 // StartReaderMails stores the links of mails that this process has leased and is about to
 // send, and returns the ids of those that it may send. The others are dropped, as nobody is to
 // get them any more, or wait for their turn: one address gets no more than the limits say, of
-// whatever tenants and by whichever process. A mail is counted when it is sent first.
+// whatever tenants and by whichever process, and so does one tenant of what it may send in an hour. A mail is
+// counted when it is sent first, and by its tenant's limit once it has its turn.
 func (d *Letters) StartReaderMails(ctx context.Context, starts []ReaderMailStart) (may map[string]bool, err error) {
 	err = d.txCommitted(ctx, func(tx *sql.Tx) error { // what is relied on is a condition of each statement
 		s := &starting{d: d, tx: tx, now: millis(d.now()), may: map[string]bool{}}
@@ -125,6 +128,9 @@ type starting struct {
 	sent    map[string]sentTimes     // by the subscriber: of the last day
 	counted map[string]sentTimes     // by the MAC, as they are stored
 	counts  map[string]sentTimes     // as they are to be
+	perHour map[string]int64         // by the tenant: how many of its mails leave in an hour
+	turned  map[string]tenantMails   // what is counted of those, as it is stored
+	turns   map[string]tenantMails   // as it is to be
 	may     map[string]bool
 	ends    []readerMailEnd
 }
@@ -132,7 +138,9 @@ type starting struct {
 // readerMailRow is a mail as it is when it is about to be sent.
 type readerMailRow struct {
 	createdAt int64
-	wanted    bool // somebody is still to confirm
+	wanted    bool  // somebody is still to confirm
+	paused    bool  // the operator has paused the tenant
+	turn      int64 // see tenantMails; 0 when it has none yet
 }
 
 // readerMailEnd is what becomes of a mail that isn't sent now.
@@ -140,6 +148,7 @@ type readerMailEnd struct {
 	ReaderMail
 	state MailState
 	due   int64
+	turn  int64
 	why   string
 }
 
@@ -151,8 +160,13 @@ const (
 )
 
 func (s *starting) read(ctx context.Context, starts []ReaderMailStart) error {
-	mails, subscribers, macs := newSet(text("tenant_id"), text("id"), integer("lease")), newSet(text("tenant_id"), text("id")), newSet(text("mac"))
+	mails, subscribers, macs, tenants := newSet(text("tenant_id"), text("id"), integer("lease")), newSet(text("tenant_id"), text("id")), newSet(text("mac")), newSet(text("tenant_id"))
+	s.perHour, s.turned, s.turns = map[string]int64{}, map[string]tenantMails{}, map[string]tenantMails{}
 	for _, m := range starts {
+		if _, ok := s.turns[m.TenantID]; !ok {
+			s.turns[m.TenantID] = tenantMails{}
+			tenants.add(m.TenantID)
+		}
 		mails.add(m.TenantID, m.ID, m.lease)
 		subscribers.add(m.TenantID, m.SubscriberID)
 		macs.add(m.AddressMAC)
@@ -162,10 +176,11 @@ func (s *starting) read(ctx context.Context, starts []ReaderMailStart) error {
 	err := s.each(ctx, mails, func(row scanner) error {
 		var id string
 		var r readerMailRow
-		err := row.Scan(&id, &r.createdAt, &r.wanted)
+		err := row.Scan(&id, &r.createdAt, &r.wanted, &r.paused, &r.turn)
 		s.waits[id] = r
 		return err
-	}, `SELECT m.id, m.created_at, CASE WHEN t.closed_at = 0 AND (s.state = 'unconfirmed' OR s.state = 'left' AND s.left_at < m.created_at) THEN 1 ELSE 0 END
+	}, `SELECT m.id, m.created_at, CASE WHEN t.closed_at = 0 AND (s.state = 'unconfirmed' OR s.state = 'left' AND s.left_at < m.created_at) THEN 1 ELSE 0 END,
+			CASE WHEN t.paused_at > 0 THEN 1 ELSE 0 END, m.turn_at
 		FROM o JOIN reader_mails m ON m.tenant_id = o.tenant_id AND m.id = o.id AND m.state = 'queued' AND m.lease_until = o.lease
 		JOIN subscribers s ON s.tenant_id = m.tenant_id AND s.id = m.subscriber_id JOIN tenants t ON t.id = m.tenant_id`)
 	if err != nil {
@@ -179,6 +194,18 @@ func (s *starting) read(ctx context.Context, starts []ReaderMailStart) error {
 		return err
 	}, `SELECT m.subscriber_id, m.ended_at FROM o JOIN reader_mails m ON m.tenant_id = o.tenant_id AND m.subscriber_id = o.id
 		WHERE m.state = 'sent' AND m.ended_at > $1 ORDER BY m.ended_at`, s.now-day.Milliseconds())
+	if err != nil {
+		return err
+	}
+	err = s.each(ctx, tenants, func(row scanner) error {
+		var id string
+		var perHour int64
+		var c tenantMails
+		err := row.Scan(&id, &perHour, &c.since, &c.n, &c.spread)
+		s.perHour[id], s.turned[id], s.turns[id] = cmp.Or(perHour, MailsPerHour), c, c
+		return err
+	}, `SELECT t.id, t.mails_per_hour, COALESCE(c.since, 0), COALESCE(c.n, 0), COALESCE(c.spread, 0)
+		FROM o JOIN tenants t ON t.id = o.tenant_id LEFT JOIN tenant_mails c ON c.tenant_id = t.id`) // the limit with what was counted by it
 	if err != nil {
 		return err
 	}
@@ -208,15 +235,20 @@ func (s *starting) decide(m ReaderMailStart) {
 	if !ok {
 		return // another process has it by now, or it is gone
 	}
-	end := func(state MailState, why string) { s.ends = append(s.ends, readerMailEnd{m.ReaderMail, state, 0, why}) }
+	end := func(state MailState, why string) {
+		s.ends = append(s.ends, readerMailEnd{m.ReaderMail, state, 0, 0, why})
+	}
+	wait := func(until int64) { s.ends = append(s.ends, readerMailEnd{m.ReaderMail, MailQueued, until, 0, ""}) }
 	own := max(nextToSubscriber(s.sent[m.SubscriberID]), s.counts[m.TenantMAC].next(addressPerDay))
 	all := max(s.counts[m.AddressMAC].next(recipientPerHour), s.counts[m.AddressMAC].next(recipientPerDay))
 	longest := s.now + longestDelay.Milliseconds()
 	switch {
 	case !row.wanted:
 		end(MailDropped, notWaiting)
-	case s.now-row.createdAt >= readerMailLife.Milliseconds():
+	case s.now >= row.ends():
 		end(MailExpired, "")
+	case row.paused:
+		wait(min(s.now+pausedDelay.Milliseconds(), row.ends()))
 	case m.Attempts > 0: // it was counted at the first
 		s.may[m.ID] = true
 	case own > longest:
@@ -224,8 +256,30 @@ func (s *starting) decide(m ReaderMailStart) {
 	case all > longest:
 		end(MailDropped, recipientLimit)
 	case max(own, all) > s.now:
-		s.ends = append(s.ends, readerMailEnd{m.ReaderMail, MailQueued, max(own, all), ""})
+		wait(max(own, all))
 	default:
+		s.give(m, row)
+	}
+}
+
+// ends is when nobody expects the mail any more.
+func (r readerMailRow) ends() int64 { return r.createdAt + readerMailLife.Milliseconds() }
+
+// give starts a mail, or has it wait until it is its turn among its tenant's. One whose turn would come too late isn't
+// counted, so that others get through when it has expired.
+func (s *starting) give(m ReaderMailStart, row readerMailRow) {
+	turn, count := row.turn, s.turns[m.TenantID]
+	if turn == 0 {
+		turn, count = count.next(s.now, s.perHour[m.TenantID])
+	}
+	switch {
+	case turn >= row.ends():
+		s.ends = append(s.ends, readerMailEnd{m.ReaderMail, MailQueued, row.ends(), 0, ""})
+	case turn > s.now:
+		s.turns[m.TenantID] = count
+		s.ends = append(s.ends, readerMailEnd{m.ReaderMail, MailQueued, turn, turn, ""})
+	default:
+		s.turns[m.TenantID] = count
 		s.may[m.ID] = true
 		s.sent[m.SubscriberID] = append(s.sent[m.SubscriberID], s.now)
 		for _, mac := range []string{m.AddressMAC, m.TenantMAC} {
@@ -234,9 +288,29 @@ func (s *starting) decide(m ReaderMailStart) {
 	}
 }
 
-// write stores what was decided. Where another process has counted a mail to the same address
-// meanwhile, all is decided anew.
+// writeTurns stores how many of each tenant's mails are counted now.
+func (s *starting) writeTurns(ctx context.Context) error {
+	for _, id := range slices.Sorted(maps.Keys(s.turns)) { // in their order, so that no two processes wait for each other
+		is, was := s.turns[id], s.turned[id]
+		if is == was {
+			continue
+		}
+		res, err := s.tx.ExecContext(ctx, `INSERT INTO tenant_mails (tenant_id, since, n, spread) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (tenant_id) DO UPDATE SET since = excluded.since, n = excluded.n, spread = excluded.spread WHERE tenant_mails.since = $5 AND tenant_mails.n = $6`,
+			id, is.since, is.n, bit(is.spread), was.since, was.n)
+		if err := changed(res, err, errAgain); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write stores what was decided. Where another process has counted a mail to the same address, or of the same
+// tenant, meanwhile, all is decided anew.
 func (s *starting) write(ctx context.Context, starts []ReaderMailStart) error {
+	if err := s.writeTurns(ctx); err != nil {
+		return err
+	}
 	var macs []string // in their order, so that no two processes wait for each other
 	for mac := range s.counts {
 		macs = append(macs, mac)
@@ -276,15 +350,16 @@ func (s *starting) write(ctx context.Context, starts []ReaderMailStart) error {
 
 // endReaderMails stores what became of mails that aren't sent now.
 func (d *base) endReaderMails(ctx context.Context, tx *sql.Tx, ends []readerMailEnd) error {
-	of := newSet(text("tenant_id"), text("id"), text("state"), integer("due"), integer("ended"), text("why"))
+	of := newSet(text("tenant_id"), text("id"), text("state"), integer("due"), integer("turn"), integer("ended"), text("why"))
 	for _, e := range ends {
 		ended := int64(0)
 		if e.state != MailQueued {
 			ended = millis(d.now())
 		}
-		of.add(e.TenantID, e.ID, string(e.state), e.due, ended, e.why)
+		of.add(e.TenantID, e.ID, string(e.state), e.due, e.turn, ended, e.why)
 	}
-	return d.onReaderMails(ctx, tx, of, `UPDATE reader_mails SET state = o.state, due_at = CASE WHEN o.due > 0 THEN o.due ELSE reader_mails.due_at END, ended_at = o.ended, detail = o.why, lease_until = 0
+	return d.onReaderMails(ctx, tx, of, `UPDATE reader_mails SET state = o.state, due_at = CASE WHEN o.due > 0 THEN o.due ELSE reader_mails.due_at END,
+			turn_at = CASE WHEN o.turn > 0 THEN o.turn ELSE reader_mails.turn_at END, ended_at = o.ended, detail = o.why, lease_until = 0
 		FROM o WHERE reader_mails.tenant_id = o.tenant_id AND reader_mails.id = o.id AND reader_mails.state = 'queued'`)
 }
 
@@ -342,6 +417,7 @@ func (d *Letters) ExpireReaderMails(ctx context.Context) error {
 			{`DELETE FROM confirmations WHERE token_hash IN (SELECT token_hash FROM confirmations WHERE expires_at < $1 AND pressed_at = 0 LIMIT $2)`, before},
 			{`DELETE FROM reader_mails WHERE (tenant_id, id) IN (SELECT m.tenant_id, m.id FROM reader_mails m WHERE m.state <> 'queued' AND m.ended_at < $1 LIMIT $2)`, before},
 			{`DELETE FROM recipient_mails WHERE mac IN (SELECT mac FROM recipient_mails WHERE last_at < $1 LIMIT $2)`, millis(now.Add(-day))},
+			{`DELETE FROM tenant_mails WHERE since < $1 AND tenant_id IN (SELECT c.tenant_id FROM tenant_mails c WHERE c.since < $1 LIMIT $2)`, millis(now.Add(-day))},
 		} {
 			if _, err := tx.ExecContext(ctx, statement.query, statement.arg, sweptAtOnce); err != nil {
 				return err

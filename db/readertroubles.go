@@ -31,12 +31,12 @@ func (d *Watch) Spikes(ctx context.Context, now time.Time, min, times int) ([]Tr
 		from, 4*week.Milliseconds(), min, 4*week.Milliseconds()/hourMillis/2, times, week.Milliseconds())
 }
 
-// Attacks returns the newsletters of whose sign-ups at least min were held since a time, and more than were not.
+// Attacks returns the newsletters of whose sign-ups at least min were held since a time, and more than were not. It
+// reads what was held since then, in one go, and nothing older.
 func (d *Watch) Attacks(ctx context.Context, since time.Time, min int) ([]Trouble, error) {
-	return d.newsletterTroubles(ctx, IncidentAttack, `SELECT tenant_id, newsletter_id, held, CAST($1 AS BIGINT) FROM (SELECT h.tenant_id, h.newsletter_id, sum(h.n) AS held
-			FROM tenants t JOIN holds h ON h.tenant_id = t.id WHERE t.closed_at = 0 AND h.at >= $1 GROUP BY h.tenant_id, h.newsletter_id) q
-		WHERE held >= $2 AND held > (SELECT COALESCE(sum(l.n), 0) FROM ledger l WHERE l.tenant_id = q.tenant_id AND l.newsletter_id = q.newsletter_id AND l.hour >= $1 - 3600000)
-			- (SELECT count(*) FROM holds o WHERE o.tenant_id = q.tenant_id AND o.newsletter_id = q.newsletter_id AND o.at >= $1 AND o.sign_up = '')`, millis(since), min)
+	return d.newsletterTroubles(ctx, IncidentAttack, `SELECT tenant_id, newsletter_id, held, CAST($1 AS BIGINT) FROM (SELECT t.id AS tenant_id, h.newsletter_id, sum(h.n) AS held, sum(CASE WHEN h.sign_up = '' THEN 1 ELSE 0 END) AS made
+			FROM holds h CROSS JOIN tenants t WHERE h.at >= $1 AND t.id = h.tenant_id AND t.closed_at = 0 GROUP BY t.id, h.newsletter_id) q
+		WHERE held >= $2 AND held > (SELECT COALESCE(sum(l.n), 0) FROM ledger l WHERE l.tenant_id = q.tenant_id AND l.newsletter_id = q.newsletter_id AND l.hour >= $1 - 3600000) - made`, millis(since), min)
 }
 
 // Unconfirming returns the newsletters of whose confirmation mails, at least min of which were sent in the day up to

@@ -58,7 +58,8 @@ func (b *book) awaitDomain(ctx context.Context, s SignUp, subscriberID string) e
 	if _, err := b.tx.ExecContext(ctx, `INSERT INTO mail_domains (domain, asked_at) VALUES ($1, $2) ON CONFLICT (domain) DO UPDATE SET due = mail_domains.due + 1`, domain, millis(s.At)); err != nil {
 		return err
 	}
-	_, err := b.tx.ExecContext(ctx, `INSERT INTO domain_waits (domain, tenant_id, subscriber_id) VALUES ($1, $2, $3) ON CONFLICT (domain, tenant_id, subscriber_id) DO NOTHING`, domain, s.TenantID, subscriberID)
+	_, err := b.tx.ExecContext(ctx, `INSERT INTO domain_waits (domain, tenant_id, subscriber_id) VALUES ($1, $2, $3) ON CONFLICT (domain, tenant_id, subscriber_id) DO UPDATE SET domain = excluded.domain`,
+		domain, s.TenantID, subscriberID) // it is written in any case, so that whoever ends the wait of before sees that there is another one
 	return err
 }
 
@@ -138,16 +139,19 @@ func scanDomainWait(row scanner) (w DomainWait, err error) {
 }
 
 // EndDomainWait says that the wait for a domain is over, and for what the sign-up is held now, if
-// it still is. What was added to its reasons meanwhile is of a further sign-up, which waits anew.
+// it still is. Where it is held for something else by now, that is of a further sign-up, which goes on waiting if it has to.
 func (d *Screening) EndDomainWait(ctx context.Context, domain string, w DomainWait, reasons []string) error {
-	return wrap("end the wait for a domain", d.txCommitted(ctx, func(tx *sql.Tx) error { // each statement has its own conditions
+	was, is := strings.Join(w.Reasons, ","), strings.Join(reasons, ",")
+	return wrap("end the wait for a domain", d.tx(ctx, func(tx *sql.Tx) error {
 		if w.HoldID != "" && len(reasons) > 0 {
 			if _, err := tx.ExecContext(ctx, `UPDATE holds SET reasons = $3 WHERE tenant_id = $1 AND id = $2 AND reasons = $4 AND decided_at = 0`,
-				w.TenantID, w.HoldID, strings.Join(reasons, ","), strings.Join(w.Reasons, ",")); err != nil {
+				w.TenantID, w.HoldID, is, was); err != nil {
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM domain_waits WHERE domain = $1 AND tenant_id = $2 AND subscriber_id = $3`, domain, w.TenantID, w.SubscriberID)
+		_, err := tx.ExecContext(ctx, `DELETE FROM domain_waits WHERE domain = $1 AND tenant_id = $2 AND subscriber_id = $3 AND NOT EXISTS (SELECT 1 FROM holds h
+			WHERE h.tenant_id = $2 AND h.subscriber_id = $3 AND h.decided_at = 0 AND h.reasons NOT IN ($4, $5) AND ',' || h.reasons || ',' LIKE '%,`+screening.NewDomain+`,%')`,
+			domain, w.TenantID, w.SubscriberID, was, is)
 		return err
 	}))
 }

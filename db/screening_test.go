@@ -26,6 +26,25 @@ func (d *DB) awaits(t *testing.T) (tenantID string, w DomainWait) {
 	return tenant.ID, DomainWait{TenantID: tenant.ID, SubscriberID: id, HoldID: h.ID, NewsletterID: s.NewsletterID, Reasons: h.Reasons}
 }
 
+// awaitsAgain is awaits, with a further sign-up of theirs that is held for more.
+func (d *DB) awaitsAgain(t *testing.T) (tenantID string, w DomainWait, again SignUp) {
+	t.Helper()
+	tenantID, w = d.awaits(t)
+	again = signsUp(t, d, tenantID, "jane@"+waitDomain)
+	again.NewsletterID, again.Held = w.NewsletterID, []string{screening.Honeypot, screening.NewDomain}
+	return tenantID, w, again
+}
+
+// endsAndSignsUp ends a wait after a look-up, for reasons that are left, while the person signs up again: that goes on waiting.
+func (d *DB) endsAndSignsUp(t *testing.T, reasons []string) duel {
+	tenantID, w, again := d.awaitsAgain(t)
+	return duel{func(d *DB) error { return d.EndDomainWait(t.Context(), waitDomain, w, reasons) }, addOne(t, again), func(one, other error) {
+		both(t, one, other)
+		wantN(t, d, 1, `SELECT count(*) FROM holds WHERE tenant_id = $1 AND reasons = 'honeypot,mx_pending'`, tenantID)
+		wantN(t, d, 1, `SELECT count(*) FROM domain_waits WHERE tenant_id = $1`, tenantID)
+	}}
+}
+
 // A proof of work is one person's: they may send it twice, and who else sends it is held. What is
 // held for that is held in the transaction that finds it out, by all ways of storing sign-ups.
 func TestAProofIsForOnePerson(t *testing.T) {
@@ -112,8 +131,8 @@ func TestDomainsAreLookedUp(t *testing.T) {
 	if list, err = d.SetDomain(t.Context(), "new.example", screening.DomainTakes); err != nil || len(list) != 1 || list[0].SubscriberID != late || !slices.Equal(list[0].Reasons, []string{screening.NewDomain}) {
 		t.Errorf("%+v, %v", list, err)
 	}
-	if n, err := d.AcceptHolds(t.Context(), "a", []string{list[0].HoldID}, "", false); n != 1 || err != nil {
-		t.Error(n, err)
+	if accepted, err := d.AcceptWait(t.Context(), list[0], false); !accepted || err != nil {
+		t.Error(accepted, err)
 	}
 	unless(t, d.EndDomainWait(t.Context(), "new.example", list[0], nil))
 	unless(t, d.EndLookUp(t.Context(), due[0]))
@@ -128,6 +147,51 @@ func TestDomainsAreLookedUp(t *testing.T) {
 		t.Errorf("again: %v, %v", due, err)
 	}
 	d.agrees(t, "a", Sums{New: 3, Active: 1, OnHold: 2, Entered: 1, Waiting: 1})
+}
+
+// A sign-up that came while the domain of an earlier one was looked up is held for what speaks against it: the look-up
+// accepts what it knows of, and is made again for the further one.
+func TestALookUpAcceptsWhatItKnowsOf(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	s := signUp("a/1", "jane@"+waitDomain)
+	s.Held = []string{screening.NewDomain}
+	id := add(t, d, s)[0]
+	looks := func() (DueDomain, DomainWait) {
+		t.Helper()
+		due, err := d.DueDomains(t.Context(), 10, d.now())
+		if err != nil || len(due) != 1 {
+			t.Fatal(due, err)
+		}
+		waits, err := d.SetDomain(t.Context(), waitDomain, screening.DomainTakes)
+		if err != nil || len(waits) != 1 {
+			t.Fatal(waits, err)
+		}
+		return due[0], waits[0]
+	}
+	due, w := looks()
+	s.Held = []string{screening.Honeypot, screening.NewDomain}
+	add(t, d, s)
+	if accepted, err := d.AcceptWait(t.Context(), w, false); accepted || err != nil {
+		t.Errorf("accepted: %v, %v", accepted, err)
+	}
+	unless(t, d.EndDomainWait(t.Context(), waitDomain, w, nil))
+	unless(t, d.EndLookUp(t.Context(), due))
+	if h, err := d.HoldOf(t.Context(), "a", id); err != nil || fmt.Sprint(h.Reasons, h.N) != "[honeypot mx_pending] 2" {
+		t.Errorf("%+v, %v", h, err)
+	}
+	due, w = looks()
+	unless(t, d.EndDomainWait(t.Context(), waitDomain, w, screening.AfterLookUp(w.Reasons, screening.DomainTakes)))
+	unless(t, d.EndLookUp(t.Context(), due))
+	if h, err := d.HoldOf(t.Context(), "a", id); err != nil || fmt.Sprint(h.Reasons) != "[honeypot]" {
+		t.Errorf("%+v, %v", h, err)
+	}
+	wantN(t, d, 0, `SELECT (SELECT count(*) FROM domain_waits) + (SELECT sum(due) FROM mail_domains)`)
+	other := w
+	other.TenantID, other.Reasons = "b", []string{screening.Honeypot}
+	if accepted, err := d.AcceptWait(t.Context(), other, false); accepted || err != nil {
+		t.Errorf("of another tenant: %v, %v", accepted, err)
+	}
+	d.agrees(t, "a", nil)
 }
 
 // What the checks did is added up by the day, for one newsletter.

@@ -25,6 +25,7 @@ type (
 	VaultEvent          = stored.VaultEvent
 	EventKind           = stored.EventKind
 	Tenant              = stored.Tenant
+	TenantLimits        = stored.TenantLimits
 	FirstNewsletter     = stored.FirstNewsletter
 	NewTenant           = stored.NewTenant
 	Arrival             = stored.Arrival

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-const tenantColumns = `t.id, t.slug, t.name, t.created_at, t.closed_at, t.wipe_at, t.paused_at`
+const tenantColumns = `t.id, t.slug, t.name, t.created_at, t.closed_at, t.wipe_at, t.paused_at, t.mails_per_hour, t.sign_ups_per_minute`
 
 func scanTenant(r scanner) (Tenant, error) {
 	var t Tenant
 	var created, closed, wipe, paused int64
-	err := r.Scan(&t.ID, &t.Slug, &t.Name, &created, &closed, &wipe, &paused)
+	err := r.Scan(&t.ID, &t.Slug, &t.Name, &created, &closed, &wipe, &paused, &t.Limits.MailsPerHour, &t.Limits.SignUpsPerMinute)
 	t.CreatedAt, t.ClosedAt, t.WipeAt, t.PausedAt = fromMillis(created), fromMillis(closed), fromMillis(wipe), fromMillis(paused)
 	return t, err
 }

@@ -98,7 +98,7 @@ func Open(crms crm.Providers, d db.Digest) (items []Item) {
 		items = append(items, problemItems(crms.For(to.Service), to, len(d.Destinations) > 1)...)
 	}
 	for _, i := range d.Incidents {
-		if i.Kind.OfNewsletter() || i.Kind == db.IncidentField && i.Fields != "" {
+		if i.Kind.OfNewsletter() || i.Kind == db.IncidentMails || i.Kind == db.IncidentField && i.Fields != "" {
 			items = append(items, itemOf(crms, i))
 		}
 	}

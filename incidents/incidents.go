@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -50,6 +51,7 @@ type Store interface {
 	Spikes(ctx context.Context, now time.Time, min, times int) ([]db.Trouble, error)
 	Attacks(ctx context.Context, since time.Time, min int) ([]db.Trouble, error)
 	Unconfirming(ctx context.Context, now time.Time, min int) ([]db.Trouble, error)
+	HeldMails(ctx context.Context, now time.Time) ([]db.Trouble, error)
 	PausedFieldTroubles(ctx context.Context) ([]db.Trouble, error)
 	SignedUpSince(ctx context.Context, tenantID, newsletterID string, since time.Time) (bool, error)
 	OpenIncidents(ctx context.Context) ([]db.Incident, error)
@@ -67,6 +69,7 @@ type Watch struct {
 	CRMs  crm.Providers
 	Tell  bool             // whether mails can be sent
 	Now   func() time.Time // time.Now when nil
+	Log   *slog.Logger     // for what the operator can do something about
 }
 
 func (w *Watch) now() time.Time {
@@ -135,6 +138,7 @@ func (w *Watch) Look(ctx context.Context) error {
 	}
 	for _, t := range found.troubles {
 		if !told[of(t)] {
+			w.tellOperator(ctx, t)
 			errs = append(errs, w.Store.OpenIncident(ctx, t, now, w.tell))
 		}
 	}
@@ -142,6 +146,13 @@ func (w *Watch) Look(ctx context.Context) error {
 		errs = append(errs, w.follow(ctx, i, found, now))
 	}
 	return errors.Join(errs...)
+}
+
+// tellOperator logs a trouble that the operator can mend, and not the tenant.
+func (w *Watch) tellOperator(ctx context.Context, t db.Trouble) {
+	if t.Kind == db.IncidentMails {
+		w.Log.WarnContext(ctx, "confirmation mails of a tenant wait: there are more than may leave in an hour", "tenant", t.TenantID, "limit", t.N)
+	}
 }
 
 // follow notes whether the trouble of an open incident is gone, or back, and
@@ -196,12 +207,14 @@ func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
 }
 
 // findOfReaders finds forms that get too many sign-ups, or robots', and confirmation mails that few
-// people press. An attack lasts until fewer than half as many are held.
+// people press, or that wait for their turn. An attack lasts until fewer than half as many are held.
 func (w *Watch) findOfReaders(ctx context.Context, l *look, now time.Time) error {
 	spikes, err := w.Store.Spikes(ctx, now, SpikeMin, SpikeTimes)
 	l.found(spikes)
 	unconfirming, confirming := w.Store.Unconfirming(ctx, now, ConfirmMin)
 	l.found(unconfirming)
+	held, holding := w.Store.HeldMails(ctx, now)
+	l.found(held)
 	attacks, attacking := w.Store.Attacks(ctx, now.Add(-time.Hour), AttackMin/2)
 	for _, t := range attacks {
 		l.lasting[of(t)] = true
@@ -209,7 +222,7 @@ func (w *Watch) findOfReaders(ctx context.Context, l *look, now time.Time) error
 			l.troubles = append(l.troubles, t)
 		}
 	}
-	return errors.Join(err, confirming, attacking)
+	return errors.Join(err, confirming, holding, attacking)
 }
 
 // found adds troubles that last as long as they are found.

@@ -1,9 +1,11 @@
 package incidents
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +31,7 @@ type world struct {
 	letter          string // Contoso's newsletter
 	john, ann, max  string // users
 	reader          int
+	log             bytes.Buffer
 }
 
 func newWorld(t *testing.T) *world {
@@ -42,7 +45,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.scan(&w.letter, `SELECT id FROM newsletters WHERE tenant_id = $1`, w.contoso.ID)
 	w.exec(`UPDATE destinations SET service = 'sfdc'`) // as the connections that tests make by themselves
-	w.watch = &Watch{CRMs: crms, Store: w.store, Tell: true, Now: func() time.Time { return w.now }}
+	w.watch = &Watch{CRMs: crms, Store: w.store, Tell: true, Now: func() time.Time { return w.now }, Log: slog.New(slog.NewTextHandler(&w.log, nil))}
 	return w
 }
 
@@ -403,6 +406,33 @@ func TestFormsThatMayBeSilent(t *testing.T) {
 	}
 }
 
+// Confirmation mails that wait for their tenant's limit are told of, to its team and to the operator, until none does.
+func TestMailsThatWait(t *testing.T) {
+	w := newWorld(t)
+	counted := func(since time.Time, tenantID string) {
+		w.exec(`INSERT INTO tenant_mails (tenant_id, since, n, spread) VALUES ($1, $2, 1, 1) ON CONFLICT (tenant_id) DO UPDATE SET since = excluded.since`, tenantID, since.UnixMilli())
+	}
+	w.exec(`UPDATE tenants SET paused_at = 1 WHERE id = $1`, w.others.ID)
+	counted(w.now.Add(3*time.Hour), w.others.ID)
+	counted(w.now, w.contoso.ID)
+	w.after(time.Second)
+	counted(w.now.Add(3*time.Hour), w.contoso.ID)
+	w.after(time.Minute, "opened mails john", "opened mails max")
+	if log := w.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "level=WARN") || !strings.Contains(log, "tenant="+w.contoso.ID+" limit=3000") {
+		t.Errorf("the log says %s", log)
+	}
+	w.after(time.Minute)
+	d, err := w.store.Digest(t.Context(), w.contoso.ID)
+	if open := Open(crms, d); err != nil || len(open) != 1 || open[0].What != "Confirmation mails wait" || !strings.Contains(Tell(crms, d.Incidents[0]).What, "3000 mails leave in an hour") {
+		t.Errorf("%+v, %v", open, err)
+	}
+	w.after(3 * time.Hour)
+	w.after(calm, "closed mails john", "closed mails max")
+	if strings.Count(w.log.String(), "\n") != 1 {
+		t.Error(w.log.String())
+	}
+}
+
 // What comes and goes is told of once, and then ever more seldom.
 func TestNoFlood(t *testing.T) {
 	w := newWorld(t)
@@ -543,7 +573,7 @@ func TestWordsNameTheCRM(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	at := time.Date(2026, 3, 4, 10, 30, 0, 0, time.UTC)
-	for _, kind := range []db.IncidentKind{db.IncidentBroken, db.IncidentWaiting, db.IncidentAttention, db.IncidentSilent, db.IncidentSpike, db.IncidentAttack, db.IncidentConfirming, db.IncidentField} {
+	for _, kind := range []db.IncidentKind{db.IncidentBroken, db.IncidentWaiting, db.IncidentAttention, db.IncidentSilent, db.IncidentSpike, db.IncidentAttack, db.IncidentConfirming, db.IncidentMails, db.IncidentField} {
 		for _, cause := range []string{"", "invalid_grant", "DUPLICATE_VALUE", "NEVER_HEARD_OF"} {
 			for _, n := range []int{0, 1, 1200} {
 				i := db.Incident{Trouble: db.Trouble{Kind: kind, Service: "sfdc", Delivers: true, Cause: cause, N: n, Since: at}, MendedAt: at, TimeZone: "Europe/Berlin", Newsletter: "Weekly"}

@@ -35,7 +35,7 @@ const nothingToDo = "Nothing to do."
 // AsOf says, for a letter that is read later, of when the numbers are in what Tell says;
 // nothing where there are none.
 func AsOf(i db.Incident, now time.Time) string {
-	if i.Kind.OfNewsletter() || i.Kind == db.IncidentBroken && i.N == 0 {
+	if i.Kind.OfNewsletter() || i.Kind == db.IncidentMails || i.Kind == db.IncidentBroken && i.N == 0 {
 		return ""
 	}
 	return "As of " + Moment(now, i.TimeZone) + "."
@@ -71,6 +71,9 @@ func Tell(crms crm.Providers, i db.Incident) Words {
 	case db.IncidentConfirming:
 		return Words{"Few people confirm", fmt.Sprintf("Only %d in 100 of those who were asked to confirm for %s pressed the button, %s. That is less than half of what is usual.", i.N, i.Newsletter, since),
 			"Usually the mails don’t arrive: sign up yourself, and look whether the mail is there, or among spam. Then ask the people who run this service to check their mail server.", "/newsletters", "View newsletters"}
+	case db.IncidentMails:
+		return Words{"Confirmation mails wait", fmt.Sprintf("More people are to confirm than may be asked by mail: for all of your newsletters %d mails leave in an hour. The others wait for their turn %s. One that has waited for a day isn’t sent.", i.N, since),
+			"If you are advertising, ask the people who run this service for a higher limit. If not, look at who they are: for robots, switch the checks on under the newsletter’s settings.", "/subscribers", "View subscribers"}
 	}
 	return Words{}
 }
@@ -135,6 +138,7 @@ func Mended(crms crm.Providers, i db.Incident) Words {
 		db.IncidentSpike:      {Title: "Sign-ups are as many as usual again", What: i.Newsletter + " gets about as many sign-ups as usual again " + at + "."},
 		db.IncidentAttack:     {Title: "The attack on a form is over", What: i.Newsletter + " has had few sign-ups that look like a robot’s " + at + "."},
 		db.IncidentConfirming: {Title: "People confirm again", What: "As many as usual press the button of the confirmation mails for " + i.Newsletter + " again " + at + "."},
+		db.IncidentMails:      {Title: "No confirmation mails wait any more", What: "All that waited for their turn have had it. Mails leave at once again " + at + "."},
 	}[i.Kind]
 	w.Mend, w.Path, w.Link = nothingToDo, statusPath(p, ""), "View status"
 	return w

@@ -72,7 +72,7 @@ func benchStore(b *testing.B, confirm bool) (*db.DB, db.Newsletter) {
 		rules = `{"confirm":true}`
 	}
 	for _, query := range []string{
-		`INSERT INTO tenants (id, slug, name, created_at) VALUES ('t', 'contoso', 'Contoso', 1)`,
+		`INSERT INTO tenants (id, slug, name, created_at, mails_per_hour) VALUES ('t', 'contoso', 'Contoso', 1, 10000000)`,
 		`INSERT INTO destinations (id, tenant_id, service, created_at) VALUES ('t', 't', '', 1)`,
 		`INSERT INTO newsletters (id, tenant_id, slug, name, consent, created_at, readers) VALUES ('n', 't', 'weekly', 'Weekly', 'I agree.', 1, '` + rules + `')`,
 	} {

@@ -306,3 +306,27 @@ func TestOutboxSendsNothingThatIsDropped(t *testing.T) {
 		t.Errorf("%s, %d mails", got, len(s.mails()))
 	}
 }
+
+// A tenant that the operator paused sends no confirmation mails; when it isn't any more, they leave.
+func TestOutboxOfAPausedTenant(t *testing.T) {
+	s := listen(t, false)
+	w := newReaders(t, s.to(t, ""))
+	w.signUps(3)
+	if err := w.store.PauseTenant(t.Context(), w.tenant, true); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		w.turn(true)
+		w.ahead += 20 * time.Minute
+	}
+	if got := w.states(); got != "3 queued 0 after 0" || len(s.mails()) != 0 {
+		t.Errorf("paused: %s, %d arrived", got, len(s.mails()))
+	}
+	if err := w.store.PauseTenant(t.Context(), w.tenant, false); err != nil {
+		t.Fatal(err)
+	}
+	w.turn(true)
+	if got := w.states(); got != "3 sent 0 after 1" || len(s.mails()) != 3 {
+		t.Errorf("not paused: %s, %d arrived", got, len(s.mails()))
+	}
+}

@@ -70,6 +70,7 @@ type Store interface {
 	Findings(ctx context.Context, tenantID, newsletterID string, from time.Time) ([]db.FindingCount, error)
 	Holds(ctx context.Context, tenantID string, q db.HoldQuery) (list []db.Hold, total int, err error)
 	HoldOf(ctx context.Context, tenantID, subscriberID string) (db.Hold, error)
+	AcceptHolds(ctx context.Context, tenantID string, ids []string, actor string, canMail bool) (done int, err error)
 	RejectHolds(ctx context.Context, tenantID string, ids []string, actor string) (done int, err error)
 	AddFormReport(ctx context.Context, tenantID, newsletterID, why string) error
 	SetReaderRules(ctx context.Context, tenantID, id string, revision int64, r db.ReaderRules) error

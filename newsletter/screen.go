@@ -198,7 +198,7 @@ type DomainStore interface {
 	SetDomain(ctx context.Context, domain string, state screening.DomainState) ([]db.DomainWait, error)
 	EndDomainWait(ctx context.Context, domain string, w db.DomainWait, reasons []string) error
 	EndLookUp(ctx context.Context, of db.DueDomain) error
-	AcceptHolds(ctx context.Context, tenantID string, ids []string, actor string, canMail bool) (done int, err error)
+	AcceptWait(ctx context.Context, w db.DomainWait, canMail bool) (accepted bool, err error)
 }
 
 const (
@@ -317,7 +317,7 @@ func (s *Service) endWait(ctx context.Context, domain string, state screening.Do
 		speaks = screening.AfterLookUp(slices.DeleteFunc(slices.Clone(w.Reasons), screening.AsksByMail), state)
 	}
 	if w.HoldID != "" && len(speaks) == 0 {
-		if _, err := s.domains.store.AcceptHolds(ctx, w.TenantID, []string{w.HoldID}, "", s.mail); err != nil {
+		if _, err := s.domains.store.AcceptWait(ctx, w, s.mail); err != nil {
 			return err
 		}
 		s.wake(w.TenantID)

@@ -113,6 +113,45 @@ func TestDomainsOfAddresses(t *testing.T) {
 	}
 }
 
+// meanwhile is a store in which something happens after what is known of a domain was stored.
+type meanwhile struct {
+	*db.DB
+	happens func()
+}
+
+func (m meanwhile) SetDomain(ctx context.Context, domain string, state screening.DomainState) ([]db.DomainWait, error) {
+	waits, err := m.DB.SetDomain(ctx, domain, state)
+	m.happens()
+	return waits, err
+}
+
+// Who signs up again while their domain is looked up, and is held for more then, is held for that.
+func TestALookUpAcceptsNoOtherSignUp(t *testing.T) {
+	d, ctx := open(t), t.Context()
+	m := &meanwhile{DB: d}
+	s, _ := start(t, Config{Store: m, MACs: sums{}, Counts: few{}, Domains: dns{asked: make(chan string, 10)}})
+	n := weekly(t, s)
+	signsUp := func(held ...string) func() {
+		return func() {
+			stored, err := d.AddSignUps(ctx, []db.SignUp{{TenantID: n.TenantID, NewsletterID: n.ID, Email: "jane@good.example", EmailKey: "jane@good.example", Consent: "Yes.", Source: "form", At: d.Now(), Held: held}})
+			if err != nil || stored[0].Err != nil {
+				t.Fatal(stored, err)
+			}
+		}
+	}
+	signsUp(screening.NewDomain)()
+	m.happens = signsUp(screening.Honeypot, screening.NewDomain)
+	for _, want := range []string{"held honeypot,mx_pending", "held honeypot"} {
+		if err := s.lookUpDomains(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := stateOf(t, d, "jane@good.example"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		m.happens = func() {}
+	}
+}
+
 // stateOf is what the person with an address is, and for what they are held.
 func stateOf(t *testing.T, d *db.DB, email string) string {
 	t.Helper()

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"gatepost/db"
+
 	"github.com/gofiber/fiber/v2"
 )
 
@@ -23,9 +25,17 @@ type Limits interface {
 
 // limited refuses what somebody asks for too often.
 func (s *server) limited(c *fiber.Ctx, what, who string, most int) error {
+	if err := s.take(c, what, who, most); err != nil {
+		return err
+	}
+	return c.Next()
+}
+
+// take counts one more of what somebody asks for, or refuses it.
+func (s *server) take(c *fiber.Ctx, what, who string, most int) error {
 	wait := s.Limits.Take(what, who, most)
 	if wait <= 0 {
-		return c.Next()
+		return nil
 	}
 	c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(wait.Seconds())+1))
 	return fiber.ErrTooManyRequests
@@ -37,6 +47,15 @@ func (s *server) limitSignUps(c *fiber.Ctx) error {
 		return c.Next()
 	}
 	return s.limited(c, "sign up", s.clientNetwork(c), signupsPerMinute)
+}
+
+// takeOfTenant counts one more sign-up of a tenant's forms, or refuses it: one that is flooded leaves the others
+// their share.
+func (s *server) takeOfTenant(c *fiber.Ctx, n db.Newsletter) error {
+	if !s.SignupLimits {
+		return nil
+	}
+	return s.take(c, "sign up at a tenant", n.TenantID, n.PerMinute)
 }
 
 // limitAPI slows down a program that asks without end.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"net"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"gatepost/auth"
+	"gatepost/db"
 	"gatepost/routes"
 )
 
@@ -284,6 +287,66 @@ func TestSignUpsAreBrakedByWhoSendsThem(t *testing.T) {
 	}
 	send("2a00:1:2:4::1", formType, "email=j%40example.com").to(formPage + "/thanks")
 	b.get(formPage, "X-Forwarded-For", "2a00:1:2:3::1").is(200)
+}
+
+// All forms of a tenant take so many sign-ups in a minute, wherever they come from; what is wrong in them
+// isn't counted. Another tenant's forms go on.
+func TestSignUpsOfATenantAreLimited(t *testing.T) {
+	t.Parallel()
+	for _, limits := range []bool{true, false} {
+		w := open(t, func(c *routes.Config) { c.SignupLimits, c.TrustedProxies = limits, prefixes(t, "127.0.0.0/8") })
+		if err := w.store.SetTenantLimits(t.Context(), w.tenant("contoso").ID, db.TenantLimits{MailsPerHour: db.KeepLimit, SignUpsPerMinute: 3}); err != nil {
+			t.Fatal(err)
+		}
+		w.put(`INSERT INTO newsletters (id, tenant_id, slug, name, consent, created_at) VALUES ('other', $1, 'contoso-other', 'Other', 'Yes.', 1)`, w.tenant("contoso").ID)
+		b, sent := w.browser(), 0
+		send := func(form, kind, body string) page {
+			sent++
+			return b.do(http.MethodPost, form, body, "Content-Type", kind, "X-Forwarded-For", fmt.Sprintf("10.0.%d.1", sent))
+		}
+		for range 5 {
+			send(formPage, formType, "email=nobody").is(422)
+		}
+		for _, form := range []string{formPage, "/signup/contoso-other", formPage} {
+			send(form, formType, "email=jane%40example.com").to(form + "/thanks")
+		}
+		if !limits {
+			send(formPage, formType, "email=jane%40example.com").to(formPage + "/thanks")
+			continue
+		}
+		for _, form := range []string{formPage, "/signup/contoso-other"} {
+			p := send(form, formType, "email=joe%40example.com").is(429, "Please wait a minute", `href="`+form+`"`)
+			if p.head("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+			p = send(form, "application/json", `{"email":"joe@example.com"}`).is(429, `"status":429`)
+			if p.head("Content-Type") != "application/problem+json" || p.head("Retry-After") == "" {
+				t.Errorf("%v", p.header)
+			}
+		}
+		if n := w.count(`SELECT count(*) FROM subscribers WHERE email = 'joe@example.com'`); n != 0 {
+			t.Errorf("%d were stored", n)
+		}
+		send("/signup/fabrikam-weekly", formType, "email=joe%40example.com").to("/signup/fabrikam-weekly/thanks")
+	}
+}
+
+// A tenant that the operator paused takes no sign-ups, by whatever way.
+func TestAPausedTenantTakesNoSignUps(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t)
+	if err := a.store.PauseTenant(t.Context(), a.tenant("contoso").ID, true); err != nil {
+		t.Fatal(err)
+	}
+	b := a.browser()
+	b.get(formPage).is(200, "No new sign-ups right now")
+	b.do(http.MethodPost, formPage, "email=jane%40example.com", "Content-Type", formType).is(409, "No new sign-ups right now")
+	b.do(http.MethodPost, formPage, `{"email":"jane@example.com"}`, "Content-Type", "application/json").is(409, `"code":"closed"`)
+	a.call(a.key(nil, nil, auth.SignUp), "POST", "/newsletters/{newsletter}/subscribers", "/newsletters/contoso-weekly/subscribers", `{"email":"jane@example.com"}`).is(409, "closed")
+	b.do(http.MethodPost, "/signup/fabrikam-weekly", "email=jane%40example.com", "Content-Type", formType).to("/signup/fabrikam-weekly/thanks")
+	if n := a.count(`SELECT count(*) FROM subscribers`); n != 1 {
+		t.Errorf("%d were stored", n)
+	}
 }
 
 func TestEverythingThePublicPageLoadsIsSmall(t *testing.T) {

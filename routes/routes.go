@@ -75,7 +75,7 @@ type Config struct {
 	MACs           *seal.MACs     // for links, and for what pages are to bring back
 	CRMs           crm.Providers  // that there are
 	TrustedProxies []netip.Prefix // optional
-	SignupLimits   bool           // limit sign-ups per address
+	SignupLimits   bool           // limit sign-ups per address, and per tenant
 	APILimit       int            // requests of an API key in a minute; 3,000 when 0
 	Mail           bool           // whether mails can be sent
 	Version        string         // of the program

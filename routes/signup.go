@@ -73,6 +73,9 @@ func (s *server) signUp(c *fiber.Ctx) error {
 	if meant := s.meantAddress(c, n, clean, sent); meant != "" && !asJSON {
 		return s.askAddress(c, n, shown, sent, clean.Email(), meant)
 	}
+	if err := s.takeOfTenant(c, n); err != nil {
+		return err
+	}
 	came := newsletter.Came{Source: newsletter.FromAPI, Page: s.pageOf(c, n), Sender: s.senderOf(c, sent)}
 	if isForm(mediaType(c)) { // by a script on somebody's page too, which is answered in JSON
 		came.Source = newsletter.FromForm

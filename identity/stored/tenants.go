@@ -11,7 +11,17 @@ type Tenant struct {
 	ClosedAt  time.Time // zero while it is open
 	WipeAt    time.Time // when the data of a closed one is deleted
 	PausedAt  time.Time // since when its forms take no sign-ups; zero when they do
+	Limits    TenantLimits
 }
+
+// TenantLimits are how much a tenant may take up of the installation, so that others notice nothing of it.
+type TenantLimits struct {
+	MailsPerHour     int // confirmation mails that leave in an hour; 0 for the usual number
+	SignUpsPerMinute int // sign-ups that all its public forms take in a minute; 0 for the usual number
+}
+
+// KeepLimit stands for a limit that isn't to be changed.
+const KeepLimit = -1
 
 // FirstNewsletter is the newsletter that a tenant is born with.
 type FirstNewsletter struct {
