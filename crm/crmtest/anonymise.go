@@ -168,6 +168,9 @@ func anonymisedLead(t *testing.T, e Env) {
 	id := e.Lead(crm.Fields{crm.Email: "reader0@contoso.example", crm.FirstName: "Ada", crm.LastName: "Lovelace"})
 	e.anonymises(t, "a lead", id, e.filled(), crm.Anonymised)
 	e.namesNobody(t, id)
+	if company := e.Holds(id)["Company"]; company != crm.ErasedName {
+		t.Errorf("its company is %v", company)
+	}
 	if found, err := e.CRM.Find(t.Context(), []string{"reader0@contoso.example"}, crm.Options{Leads: true}); err != nil || len(found) != 0 {
 		t.Errorf("found %+v, %v", found, err)
 	}
