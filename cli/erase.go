@@ -17,12 +17,13 @@ import (
 
 func (p *program) eraseCommand() *cobra.Command {
 	var tenant, receipts, replay string
-	var del, yes bool
+	var del, anonymise, yes bool
 	cmd := &cobra.Command{
 		Use:   "erase [EMAIL --tenant SLUG]",
 		Short: "Forget a person; or do all erasings again after a backup was restored",
 		Long: "Forgets a person on all newsletters of a tenant. Records in its CRMs are listed in the portal for the CRM's admin; with --delete\n" +
-			"those are deleted that Gatepost made, that nobody else has and that nobody has changed since.\n" +
+			"those are deleted that Gatepost made, that nobody else has and that nobody has changed since; with --anonymise they stay, and no longer\n" +
+			"say whose they are.\n" +
 			"With --receipts FILE it writes who was erased to a file that names nobody: keep it with the backups, a newer one each time.\n" +
 			"With --replay FILE it does those erasings again, in a database that was restored from an older copy. It touches only whom the\n" +
 			"copy has from before their erasing; who signed up again since stays.\n" +
@@ -31,13 +32,15 @@ func (p *program) eraseCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			switch {
+			case del && anonymise:
+				return usage("give --delete or --anonymise, not both")
 			case receipts != "" && replay == "" && len(args) == 0:
 				return p.withEraser(ctx, func(s *newsletter.Service, _ *db.DB) error { return p.writeReceipts(ctx, s, receipts) })
 			case replay != "" && receipts == "" && len(args) == 0:
 				return p.withEraser(ctx, func(s *newsletter.Service, _ *db.DB) error { return p.replay(ctx, s, replay) })
 			case len(args) == 1 && tenant != "" && receipts+replay == "":
 				return p.withEraser(ctx, func(s *newsletter.Service, store *db.DB) error {
-					return p.eraseOne(ctx, s, store, args[0], tenant, del, yes)
+					return p.eraseOne(ctx, s, store, args[0], tenant, wayOf(del, anonymise), yes)
 				})
 			}
 			return usage("give an address with --tenant, or --receipts FILE, or --replay FILE")
@@ -45,6 +48,7 @@ func (p *program) eraseCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&tenant, "tenant", "", "slug of the tenant that is to forget the person")
 	cmd.Flags().BoolVar(&del, "delete", false, "delete the records in CRMs that Gatepost made, instead of listing them")
+	cmd.Flags().BoolVar(&anonymise, "anonymise", false, "empty the records in CRMs that Gatepost made of what says whose they are, instead of listing them")
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
 	cmd.Flags().StringVar(&receipts, "receipts", "", "write the receipts of all erasings to this new file; - is standard output")
 	cmd.Flags().StringVar(&replay, "replay", "", "do the erasings of this file again")
@@ -66,7 +70,18 @@ func (p *program) withEraser(ctx context.Context, fn func(*newsletter.Service, *
 	})
 }
 
-func (p *program) eraseOne(ctx context.Context, s *newsletter.Service, store *db.DB, email, slug string, del, yes bool) error {
+// wayOf is what is to become of records, by the flags of the command.
+func wayOf(del, anonymise bool) db.ErasingWay {
+	switch {
+	case del:
+		return db.EraseByDelete
+	case anonymise:
+		return db.EraseByAnonymise
+	}
+	return db.EraseByList
+}
+
+func (p *program) eraseOne(ctx context.Context, s *newsletter.Service, store *db.DB, email, slug string, way db.ErasingWay, yes bool) error {
 	t, err := store.TenantBySlug(ctx, slug)
 	if errors.Is(err, db.ErrNotFound) {
 		return fmt.Errorf("there is no open tenant %q", slug)
@@ -79,15 +94,13 @@ func (p *program) eraseOne(ctx context.Context, s *newsletter.Service, store *db
 			return err
 		}
 	}
+	all, err := store.Destinations(ctx, t.ID)
+	if err != nil {
+		return err
+	}
 	ways := map[string]db.ErasingWay{}
-	if del {
-		all, err := store.Destinations(ctx, t.ID)
-		if err != nil {
-			return err
-		}
-		for _, d := range all {
-			ways[d.ID] = db.EraseByDelete
-		}
+	for _, d := range all {
+		ways[d.ID] = way
 	}
 	ids, err := s.Erase(ctx, newsletter.Erasure{TenantID: t.ID, Email: email, Why: "by the operator", Ways: ways})
 	if errors.Is(err, db.ErrNotFound) {

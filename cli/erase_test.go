@@ -41,7 +41,8 @@ func TestTheOperatorForgetsSomebody(t *testing.T) {
 		}
 	}
 	signUp()
-	for _, args := range [][]string{{"erase"}, {"erase", "jane@reader.test"}, {"erase", "--tenant", "contoso"}, {"erase", "jane@reader.test", "--replay", "x"}, {"erase", "--replay", "x", "--receipts", "y"}} {
+	for _, args := range [][]string{{"erase"}, {"erase", "jane@reader.test"}, {"erase", "--tenant", "contoso"}, {"erase", "jane@reader.test", "--replay", "x"}, {"erase", "--replay", "x", "--receipts", "y"},
+		{"erase", "jane@reader.test", "--tenant", "contoso", "--delete", "--anonymise"}} {
 		run(2, "", args...)
 	}
 	wants(run(1, "", "erase", "jane@reader.test", "--tenant", "nobody"), `there is no open tenant "nobody"`)
@@ -60,6 +61,12 @@ func TestTheOperatorForgetsSomebody(t *testing.T) {
 	wants(run(1, "", "erase", "--replay", file+".none"), "no such file")
 	wants(run(0, "", "erase", "--replay", file), "1 receipt: 1 subscriber erased again")
 	wants(run(0, "", "erase", "--replay", file), "1 receipt: 0 subscribers erased again")
+	signUp()
+	wants(run(0, "", "erase", "jane@reader.test", "--tenant", "contoso", "--anonymise", "--yes"), "Forgotten on 1 newsletter")
+	ways := ""
+	if err := d.Writer().QueryRow(`SELECT group_concat(way) FROM (SELECT DISTINCT e.way FROM removal_records e JOIN removals r ON r.subscriber_id = e.subscriber_id ORDER BY r.asked_at)`).Scan(&ways); err != nil || ways != "delete,list,anonymise" {
+		t.Errorf("ways %q, %v", ways, err)
+	}
 	wants(run(1, "", "compact"), "use --yes", "keeps others from writing for about")
 	wants(run(0, "", "compact", "--yes"), "keeps others from writing for about", "Rewritten in")
 }

@@ -64,14 +64,15 @@ type Result struct {
 	Err  error
 }
 
-// Removed says what became of a record that was to be deleted.
+// Removed says what became of a record that was to be deleted, or anonymised.
 type Removed string
 
 // What became of it.
 const (
-	Deleted Removed = "deleted"
-	Missing Removed = "missing" // there was none any more
-	Changed Removed = "changed" // somebody changed it since it was made: it stays
+	Deleted    Removed = "deleted"
+	Anonymised Removed = "anonymised"
+	Missing    Removed = "missing" // there was none any more
+	Changed    Removed = "changed" // somebody changed it since it was made: it stays as it is
 )
 
 // Target names where records went: an org of the CRM, and its address for people, with
@@ -108,6 +109,12 @@ type CRM interface {
 	// automation, changed it since it was made. When it fails with Unknown set, it may be
 	// deleted; asking again tells.
 	Remove(ctx context.Context, id string) (Removed, error)
+	// Anonymise replaces what tells of whom a record is that was made through this CRM, unless somebody, or an
+	// automation, changed it since: the address and the first name are emptied, also in Options.Key, the last name becomes ErasedName,
+	// and so does the company of a lead; and some fields of the CRM's own are emptied. What a record belongs to, as its owner, and whether
+	// its person wants no e-mail, stays. It returns the names of those fields that couldn't be emptied. When it fails
+	// with Unknown set, it may be done; asking again tells, and does it.
+	Anonymise(ctx context.Context, id string, own []SchemaField, o Options) (became Removed, kept []string, err error)
 	// SetOptOuts has records say that their people want no e-mail, or want it again: at most
 	// Provider.Batch of them, each of which stands there once with a subscription. It returns what became of
 	// each, in the same order. Asking for the same again changes nothing, so that one whose

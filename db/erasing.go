@@ -12,11 +12,15 @@ import (
 type ErasingWay string
 
 // What is to become of a record. Only one that we made, that nobody else has and that nobody has changed
-// since is deleted; any other is for the CRM's admin, as with EraseByList.
+// since is deleted or anonymised; any other is for the CRM's admin, as with EraseByList.
 const (
-	EraseByDelete ErasingWay = "delete"
-	EraseByList   ErasingWay = "list"
+	EraseByDelete    ErasingWay = "delete"
+	EraseByAnonymise ErasingWay = "anonymise" // it stays, and names nobody any more
+	EraseByList      ErasingWay = "list"
 )
+
+// ErasingWays are all of them.
+var ErasingWays = []ErasingWay{EraseByDelete, EraseByAnonymise, EraseByList}
 
 // Erasure asks to forget a person.
 type Erasure struct {
@@ -164,7 +168,7 @@ func (d *base) askReceipt(ctx context.Context, tx *sql.Tx, e Erasure, s Subscrib
 func (d *base) askRecord(ctx context.Context, tx *sql.Tx, e Erasure, id string, of Delivery, made bool) error {
 	r := RecordRemoval{DestinationKey: DestinationKey{e.TenantID, of.DestinationID}, SubscriberID: id, RecordID: of.RecordID, OrgID: of.OrgID, InstanceURL: of.InstanceURL,
 		Way: e.Ways[of.DestinationID], DueAt: of.SettlesAt}
-	if r.Way != EraseByDelete {
+	if !slices.Contains(ErasingWays, r.Way) {
 		r.Way = EraseByList
 	}
 	if of.SentAt.IsZero() {
@@ -178,12 +182,12 @@ func (d *base) askRecord(ctx context.Context, tx *sql.Tx, e Erasure, id string, 
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '') ON CONFLICT (tenant_id, subscriber_id, destination_id) DO UPDATE
 		SET record_id = excluded.record_id, org_id = excluded.org_id, instance_url = excluded.instance_url, way = excluded.way, due_at = excluded.due_at,
 			ended_at = excluded.ended_at, record = excluded.record, code = '', tries = 0
-		WHERE removal_records.record <> 'deleted'`,
+		WHERE removal_records.record NOT IN (`+unmadeFates+`) OR excluded.record <> 'none'`,
 		e.TenantID, id, of.DestinationID, r.RecordID, r.OrgID, r.InstanceURL, r.Way, millis(r.DueAt), millis(r.EndedAt), r.Record)
 	return err
 }
 
-// fateOf is what becomes of a record without asking the CRM; empty where it is to be deleted.
+// fateOf is what becomes of a record without asking the CRM; empty where that is to be asked.
 func fateOf(r RecordRemoval, made bool) RecordFate {
 	switch {
 	case r.RecordID == "":
@@ -199,22 +203,23 @@ func fateOf(r RecordRemoval, made bool) RecordFate {
 // recordOfErased reads anew which record somebody has who is to be forgotten, now that it is known what became of the last
 // write, and decides what becomes of it where the CRM isn't to be asked.
 func (d *base) recordOfErased(ctx context.Context, tx *sql.Tx, r *RecordRemoval) error {
-	var made, gone bool
+	var made bool
+	var gone RecordFate
 	judged := r.RecordID // as ours, when the erasing was asked for
 	err := tx.QueryRowContext(ctx, `SELECT d.record_id, d.org_id, d.instance_url,
 			EXISTS (SELECT 1 FROM removals a JOIN removals b ON b.tenant_id = a.tenant_id AND b.mac = a.mac AND b.kind = 'erased' CROSS JOIN deliveries m
 				WHERE a.tenant_id = d.tenant_id AND a.subscriber_id = d.subscriber_id AND m.tenant_id = b.tenant_id AND m.subscriber_id = b.subscriber_id
 					AND m.destination_id = d.destination_id AND m.org_id = d.org_id AND m.made_id = d.record_id AND d.record_id <> ''),
-			EXISTS (SELECT 1 FROM removal_records o WHERE o.tenant_id = d.tenant_id AND o.destination_id = d.destination_id AND o.record_id = d.record_id AND o.org_id = d.org_id
-				AND d.record_id <> '' AND o.record = 'deleted')
+			COALESCE((SELECT max(o.record) FROM removal_records o WHERE o.tenant_id = d.tenant_id AND o.destination_id = d.destination_id AND o.record_id = d.record_id AND o.org_id = d.org_id
+				AND d.record_id <> '' AND o.record IN (`+unmadeFates+`)), '')
 		FROM deliveries d WHERE d.tenant_id = $1 AND d.subscriber_id = $2 AND d.destination_id = $3`, r.TenantID, r.SubscriberID, r.DestinationID).
 		Scan(&r.RecordID, &r.OrgID, &r.InstanceURL, &made, &gone)
 	if err != nil {
 		return err
 	}
 	made = made || judged != "" && judged == r.RecordID
-	if r.Record = fateOf(*r, made); r.Record == "" && gone {
-		r.Record = RecordDeleted // with another of the person's newsletters
+	if r.Record = fateOf(*r, made); r.Record == "" {
+		r.Record = gone // with another of the person's newsletters
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE removal_records SET record_id = $1, org_id = $2, instance_url = $3 WHERE tenant_id = $4 AND subscriber_id = $5 AND destination_id = $6`,
 		r.RecordID, r.OrgID, r.InstanceURL, r.TenantID, r.SubscriberID, r.DestinationID)

@@ -215,6 +215,13 @@ func TestErasingWithRecords(t *testing.T) {
 		"found":                     {&found, EraseByDelete, false, false, RecordFound},
 		"ours":                      {&ours, EraseByDelete, false, true, RecordDeleted},
 		"ours, and somebody is new": {&ours, EraseByDelete, true, false, RecordShared},
+		"no such way":               {&ours, "burn", false, false, RecordListed},
+
+		"none to anonymise":                      {nil, EraseByAnonymise, false, false, NoRecord},
+		"found, to anonymise":                    {&found, EraseByAnonymise, false, false, RecordFound},
+		"ours, to anonymise":                     {&ours, EraseByAnonymise, false, true, RecordAnonymised},
+		"ours, to anonymise, not all of it":      {&ours, EraseByAnonymise, false, true, RecordPartly},
+		"ours, to anonymise, and another is new": {&ours, EraseByAnonymise, true, false, RecordShared},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := withNewsletters(t, "a/1", "a/2")
@@ -224,6 +231,7 @@ func TestErasingWithRecords(t *testing.T) {
 				if tt.outcome != nil {
 					o := *tt.outcome
 					o.SubscriberID, o.Made = id, o.Made && i == 0 // one write for both, of which the CRM tells one
+					o.Written = []Written{{"region": "Jane's"}, {"note": "Jane", "region": "Jane's"}}[i]
 					d.becomes(t, l, o)
 				}
 			}
@@ -246,7 +254,10 @@ func TestErasingWithRecords(t *testing.T) {
 				}
 				if ask {
 					asked++
-					begun.Record = RecordDeleted
+					begun.Record = tt.want
+					if want := map[ErasingWay][]string{EraseByAnonymise: {"note", "region"}}[tt.way]; !slices.Equal(begun.Wrote, want) {
+						t.Errorf("wrote into %q, want %q", begun.Wrote, want)
+					}
 				}
 				if err := d.EndRemoval(t.Context(), l, begun); err != nil {
 					t.Fatal(err)
@@ -257,7 +268,7 @@ func TestErasingWithRecords(t *testing.T) {
 			}
 			d.finishErasing(t)
 			for _, id := range ids {
-				if r := d.receipt(t, id); !r.Erased || len(r.Records) != 1 || r.Records[0].Record != tt.want || r.Records[0].Record.Stays() != (tt.want != NoRecord && tt.want != RecordDeleted) {
+				if r := d.receipt(t, id); !r.Erased || len(r.Records) != 1 || r.Records[0].Record != tt.want || r.Records[0].Record.Stays() != (tt.want != NoRecord && tt.want != RecordDeleted && tt.want != RecordAnonymised) {
 					t.Errorf("the receipt says %+v", r)
 				}
 			}
@@ -270,6 +281,29 @@ func TestErasingWithRecords(t *testing.T) {
 				t.Error("a receipt has the address")
 			}
 		})
+	}
+}
+
+// Whose record was deleted since a test was undone, and who signed up again meanwhile, has another one by now: it is that one
+// which goes.
+func TestErasingAfterAnUndo(t *testing.T) {
+	d, id, now := tested(t)
+	l, r := d.undoing(t, id)
+	*now = now.Add(time.Second)
+	add(t, d, signUp("a/1", "jane@example.com"))
+	r.Record = RecordDeleted
+	if err := d.EndRemoval(t.Context(), l, r); err != nil {
+		t.Fatal(err)
+	}
+	d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: "004", OrgID: "00D", Made: true, LookedAt: now.Add(time.Second)})
+	if _, err := d.Erase(t.Context(), Erasure{TenantID: "a", EmailKey: "jane@example.com", MAC: "mac", Ways: map[string]ErasingWay{"a": EraseByAnonymise}}); err != nil {
+		t.Fatal(err)
+	}
+	if due := d.due(t, 1)[0]; due.RecordID != "004" || due.Way != EraseByAnonymise {
+		t.Errorf("due is %+v", due)
+	}
+	if r := d.receipt(t, id); r.Erased || r.Records[0].Record != "" {
+		t.Errorf("the receipt says %+v", r)
 	}
 }
 

@@ -71,7 +71,7 @@ var noPersonsData = map[string]map[string]string{
 	"reason_counts":             {"*": holdsCode},
 	"recount_sums":              {"*": holdsWords},
 	"recounts":                  {"*": holdsIDs},
-	"removal_records":           {"tenant_id": holdsIDs, "subscriber_id": holdsIDs, "destination_id": holdsIDs, "org_id": ofCRM, "record": holdsWords, "code": holdsCode, "way": holdsWords, "instance_url": ofCRM},
+	"removal_records":           {"tenant_id": holdsIDs, "subscriber_id": holdsIDs, "destination_id": holdsIDs, "org_id": ofCRM, "record": holdsWords, "code": holdsCode, "way": holdsWords, "instance_url": ofCRM, "kept": ofCRM},
 	"removals":                  {"tenant_id": holdsIDs, "subscriber_id": holdsIDs, "newsletter_id": holdsIDs, "actor": holdsIDs, "kind": holdsWords},
 	"reset_links":               {"*": holdsSecret},
 	"revocations":               {"*": ofTeam},

@@ -50,22 +50,30 @@ type RecordFate string
 
 // What becomes of a record.
 const (
-	NoRecord      RecordFate = "none"     // there was none
-	RecordFound   RecordFate = "found"    // it was there before, or may have been: it stays
-	RecordDeleted RecordFate = "deleted"  // as we had made it
-	RecordGone    RecordFate = "gone"     // somebody had deleted it
-	RecordChanged RecordFate = "changed"  // somebody changed it since we made it: it stays
-	RecordShared  RecordFate = "shared"   // somebody else has the address: it stays
-	RecordAway    RecordFate = "away"     // another org is connected now: it stays
-	RecordRefused RecordFate = "refused"  // the CRM didn't let us: it stays
-	RecordListed  RecordFate = "listed"   // it is for the CRM's admin, as was asked for: it stays
-	RecordGivenUp RecordFate = "given_up" // somebody didn't want to wait for the CRM: it stays
+	NoRecord         RecordFate = "none"       // there was none
+	RecordFound      RecordFate = "found"      // it was there before, or may have been: it stays
+	RecordDeleted    RecordFate = "deleted"    // as we had made it
+	RecordAnonymised RecordFate = "anonymised" // it names nobody any more, and was as we had made it
+	RecordPartly     RecordFate = "partly"     // likewise, but fields that we filled can't be emptied
+	RecordGone       RecordFate = "gone"       // somebody had deleted it
+	RecordChanged    RecordFate = "changed"    // somebody changed it since we made it: it stays
+	RecordShared     RecordFate = "shared"     // somebody else has the address: it stays
+	RecordAway       RecordFate = "away"       // another org is connected now: it stays
+	RecordRefused    RecordFate = "refused"    // the CRM didn't let us: it stays
+	RecordListed     RecordFate = "listed"     // it is for the CRM's admin, as was asked for: it stays
+	RecordGivenUp    RecordFate = "given_up"   // somebody didn't want to wait for the CRM: it stays
 )
+
+// RecordFates are all of them.
+var RecordFates = []RecordFate{NoRecord, RecordFound, RecordDeleted, RecordAnonymised, RecordPartly, RecordGone, RecordChanged, RecordShared, RecordAway, RecordRefused, RecordListed, RecordGivenUp}
+
+// unmadeFates are those of a record that isn't what it was by our doing: nobody is to be taken to have it. In SQL.
+const unmadeFates = `'deleted', 'anonymised', 'partly'`
 
 // Stays reports whether the CRM's admin has to see to the record, if somebody is to be gone from the CRM as well.
 func (f RecordFate) Stays() bool {
 	switch f {
-	case "", NoRecord, RecordDeleted, RecordGone:
+	case "", NoRecord, RecordDeleted, RecordAnonymised, RecordGone:
 		return false
 	}
 	return true
@@ -101,10 +109,12 @@ type RecordRemoval struct {
 	DueAt        time.Time // not to be tried before
 	Way          ErasingWay
 	InstanceURL  string // of the org
+	Kept         string // the CRM's fields that couldn't be emptied, by what people call them
 
 	// Where BeginRemoval returns it.
 	EmailKey string
-	Unsure   bool // the record may be deleted: it was asked for before, and the outcome isn't known
+	Unsure   bool     // it may be done with the record: it was asked for before, and the outcome isn't known
+	Wrote    []string // keys of the CRM's own fields that we have written into a record that is to be anonymised
 }
 
 const removalColumns = `r.tenant_id, r.subscriber_id, r.newsletter_id, r.asked_at, r.ended_at, r.erased, r.hour, r.repeated, r.revision, r.actor, r.kind`
@@ -116,12 +126,12 @@ func scanRemoval(row scanner) (r Removal, err error) {
 	return r, err
 }
 
-const selectRecordRemoval = `SELECT e.tenant_id, e.subscriber_id, e.destination_id, e.record_id, e.org_id, r.asked_at, e.ended_at, e.record, e.code, e.tries, e.due_at, e.way, e.instance_url
+const selectRecordRemoval = `SELECT e.tenant_id, e.subscriber_id, e.destination_id, e.record_id, e.org_id, r.asked_at, e.ended_at, e.record, e.code, e.tries, e.due_at, e.way, e.instance_url, e.kept
 	FROM removal_records e JOIN removals r ON r.tenant_id = e.tenant_id AND r.subscriber_id = e.subscriber_id `
 
 func scanRecordRemoval(row scanner) (e RecordRemoval, err error) {
 	var asked, ended, due int64
-	err = row.Scan(&e.TenantID, &e.SubscriberID, &e.DestinationID, &e.RecordID, &e.OrgID, &asked, &ended, &e.Record, &e.Code, &e.Tries, &due, &e.Way, &e.InstanceURL)
+	err = row.Scan(&e.TenantID, &e.SubscriberID, &e.DestinationID, &e.RecordID, &e.OrgID, &asked, &ended, &e.Record, &e.Code, &e.Tries, &due, &e.Way, &e.InstanceURL, &e.Kept)
 	e.AskedAt, e.EndedAt, e.DueAt = fromMillis(asked), fromMillis(ended), fromMillis(due)
 	return e, err
 }
@@ -214,10 +224,10 @@ func (d *base) askRemoval(ctx context.Context, tx *sql.Tx, s Subscriber, actor s
 	return r, nil
 }
 
-// deleted reports whether the record is deleted by us, or may be.
-func (r RecordRemoval) deleted() bool {
+// unmade reports whether the record isn't what it was by our doing, deleted or anonymised, or may not be.
+func (r RecordRemoval) unmade() bool {
 	switch r.Record {
-	case RecordDeleted:
+	case RecordDeleted, RecordAnonymised, RecordPartly:
 		return true
 	case NoRecord, RecordFound, RecordChanged, RecordAway, RecordListed:
 		return false
@@ -242,7 +252,7 @@ const besideOf = `SELECT CAST($1 AS TEXT) AS id
 		WHERE i.org_id = $2 AND i.user_name = '' AND i.account = '' AND i.org_id <> ''
 	UNION SELECT destination_id FROM org_counts WHERE org_id = $2 AND n > 0`
 
-// BeginRemoval is called just before a CRM is asked to delete a record, and reports
+// BeginRemoval is called just before a CRM is asked to delete a record or to anonymise it, and reports
 // whether to ask it, in the org that is connected. That it is asked is written down. Else
 // the removal is to be ended: Record says what is known of the record, and nothing where
 // the subscriber isn't as they were when the removal was asked for. It returns ErrLost when
@@ -271,6 +281,9 @@ func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r RecordRemoval, org
 		case begun.OrgID != orgID:
 			begun.Record = RecordAway
 			return nil
+		}
+		if begun.Wrote, err = wroteInto(ctx, tx, begun); err != nil {
+			return err
 		}
 		ask = true
 		_, err = tx.ExecContext(ctx, `UPDATE removal_records SET sent_at = $1 WHERE tenant_id = $2 AND subscriber_id = $3 AND destination_id = $4`,
@@ -307,8 +320,31 @@ func sharedRecord(ctx context.Context, tx *sql.Tx, r RecordRemoval) (shared bool
 	return shared, err
 }
 
+// wroteInto are the keys of the CRM's own fields that we have written for a person into a record that is to be anonymised, on any of
+// their newsletters.
+func wroteInto(ctx context.Context, tx *sql.Tx, r RecordRemoval) (keys []string, err error) {
+	if r.Way != EraseByAnonymise {
+		return nil, nil
+	}
+	seen := map[string]bool{}
+	err = each(ctx, tx, func(row scanner) error {
+		var stored string
+		if err := row.Scan(&stored); err != nil {
+			return err
+		}
+		written, err := parseWritten(stored)
+		for key := range written {
+			seen[key] = true
+		}
+		return err
+	}, `SELECT d.written FROM removals a JOIN removals b ON b.tenant_id = a.tenant_id AND b.mac = a.mac AND b.kind = 'erased' CROSS JOIN deliveries d
+		WHERE a.tenant_id = $1 AND a.subscriber_id = $2 AND d.tenant_id = b.tenant_id AND d.subscriber_id = b.subscriber_id AND d.destination_id = $3 AND d.written <> ''`,
+		r.TenantID, r.SubscriberID, r.DestinationID)
+	return slices.Sorted(maps.Keys(seen)), err
+}
+
 // PutOffRemoval stores of a removal that it failed: Tries, DueAt and Code, and whether the
-// record may be deleted all the same. It returns ErrLost when the lease is gone, or the
+// record may be deleted or anonymised all the same. It returns ErrLost when the lease is gone, or the
 // removal has ended.
 func (d *Outbox) PutOffRemoval(ctx context.Context, l Lease, r RecordRemoval) error {
 	return wrap("put a removal off", d.underLease(ctx, l, func(tx *sql.Tx) error {
@@ -320,12 +356,12 @@ func (d *Outbox) PutOffRemoval(ctx context.Context, l Lease, r RecordRemoval) er
 
 // EndRemoval ends a destination's part of a removal; the last one removes the subscriber, and
 // keeps a receipt that tells what became of their records. One who has signed up again
-// meanwhile stays, and is told of as not erased. Whoever else has the record that was deleted
+// meanwhile stays, and is told of as not erased. Whoever else has the record that was deleted or anonymised
 // is due again. It returns ErrLost when the lease is gone.
 func (d *Outbox) EndRemoval(ctx context.Context, l Lease, r RecordRemoval) error {
 	r.DestinationKey = l.DestinationKey
 	return wrap("end a removal", d.underLease(ctx, l, func(tx *sql.Tx) error {
-		if err := d.endRecord(ctx, tx, r); err != nil || !r.deleted() {
+		if err := d.endRecord(ctx, tx, r); err != nil || !r.unmade() {
 			return err
 		}
 		return d.replaceRecord(ctx, tx, r)
@@ -334,9 +370,9 @@ func (d *Outbox) EndRemoval(ctx context.Context, l Lease, r RecordRemoval) error
 
 // endRecord ends a destination's part of a removal, and the removal with the last one.
 func (d *base) endRecord(ctx context.Context, tx *sql.Tx, r RecordRemoval) error {
-	res, err := tx.ExecContext(ctx, `UPDATE removal_records SET ended_at = $1, record = $2, code = $3, sent_at = CASE WHEN CAST($4 AS BIGINT) = 1 THEN sent_at ELSE 0 END
+	res, err := tx.ExecContext(ctx, `UPDATE removal_records SET ended_at = $1, record = $2, code = $3, sent_at = CASE WHEN CAST($4 AS BIGINT) = 1 THEN sent_at ELSE 0 END, kept = $8
 		WHERE tenant_id = $5 AND subscriber_id = $6 AND destination_id = $7 AND ended_at = 0`,
-		millis(d.now()), r.Record, r.Code, bit(r.deleted()), r.TenantID, r.SubscriberID, r.DestinationID)
+		millis(d.now()), r.Record, r.Code, bit(r.unmade()), r.TenantID, r.SubscriberID, r.DestinationID, r.Kept)
 	if err := changed(res, err, ErrLost); err != nil {
 		return err
 	}

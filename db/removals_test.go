@@ -239,6 +239,8 @@ func TestWhoHasADeletedRecordIsDeliveredAnew(t *testing.T) {
 		before, anew bool // before: its answer got lost when it was asked for before
 	}{
 		"deleted":                         {RecordDeleted, false, true},
+		"anonymised":                      {RecordAnonymised, false, true},
+		"anonymised but for a field":      {RecordPartly, false, true},
 		"gone":                            {RecordGone, false, false},
 		"gone, and it may have been us":   {RecordGone, true, true},
 		"changed":                         {RecordChanged, true, false},

@@ -47,13 +47,15 @@ type fakeCRM struct {
 	finds       int
 	creates     []int // sizes
 	hook        func(on string)
-	optedOut    map[string]bool // by record and subscription
-	optOuts     [][]crm.OptOut  // each call's
-	lasting     bool            // opt-outs of all e-mail
+	optedOut    map[string]bool     // by record and subscription
+	optOuts     [][]crm.OptOut      // each call's
+	lasting     bool                // opt-outs of all e-mail
+	anonymised  map[string][]string // keys of the fields that were to be emptied, by record
+	keeps       []string            // fields that can't be emptied
 }
 
 func newCRM() *fakeCRM {
-	return &fakeCRM{records: map[string][]string{}, names: map[string]crm.Fields{}, refuses: map[string]*crm.Failure{}, optedOut: map[string]bool{}, batch: 1000}
+	return &fakeCRM{records: map[string][]string{}, names: map[string]crm.Fields{}, refuses: map[string]*crm.Failure{}, optedOut: map[string]bool{}, anonymised: map[string][]string{}, batch: 1000}
 }
 
 func (c *fakeCRM) Target() crm.Target {
@@ -230,6 +232,36 @@ func (c *fakeCRM) Remove(ctx context.Context, id string) (crm.Removed, error) {
 		return "", f.err
 	}
 	return result, nil
+}
+
+func (c *fakeCRM) Anonymise(ctx context.Context, id string, own []crm.SchemaField, _ crm.Options) (crm.Removed, []string, error) {
+	f := c.fault("anonymise")
+	if err := f.answer(ctx); err != nil && !f.after {
+		return "", nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls++
+	result := crm.Missing
+	if c.anonymised[id] != nil {
+		result = crm.Anonymised
+	}
+	for key, ids := range c.records {
+		if !slices.Contains(ids, id) {
+			continue
+		}
+		if result = crm.Changed; !slices.ContainsFunc(c.changes, func(w crm.Write) bool { return w.ID == id }) {
+			result, c.records[key] = crm.Anonymised, slices.DeleteFunc(ids, func(other string) bool { return other == id })
+			c.anonymised[id] = []string{}
+			for _, f := range own {
+				c.anonymised[id] = append(c.anonymised[id], f.Key)
+			}
+		}
+	}
+	if f.err != nil {
+		return "", nil, f.err
+	}
+	return result, slices.Clone(c.keeps), nil
 }
 
 func (c *fakeCRM) SetOptOuts(ctx context.Context, all []crm.OptOut) ([]crm.OptOutResult, error) {

@@ -3,15 +3,19 @@ package delivery
 import (
 	"cmp"
 	"context"
+	"maps"
+	"slices"
+	"strings"
 
 	"gatepost/crm"
+	"gatepost/crm/mapping"
 	"gatepost/db"
 )
 
 // remove removes the subscribers who are to be removed, each with the record that we made
-// of them, and reports whether to go on with deliveries. Nobody else delivers meanwhile:
+// of them, which is deleted or anonymised, and reports whether to go on with deliveries. Nobody else delivers meanwhile:
 // we hold the destination's lease. That it is asked for was written down before; what was
-// interrupted is done again, and finds the record deleted. Behind one that fails, the
+// interrupted is done again, and finds the record deleted, or naming nobody. Behind one that fails, the
 // others have their turn later: each may take as long as a call does.
 func (t *turn) remove(ctx context.Context) (goOn bool, err error) {
 	if len(t.removals) == 0 {
@@ -45,14 +49,17 @@ func (t *turn) remove(ctx context.Context) (goOn bool, err error) {
 	return true, err
 }
 
-// removeRecord deletes the CRM's record of a removal, and notes in r what became of it. A
+// removeRecord deletes the CRM's record of a removal, or anonymises it, and notes in r what became of it. A
 // failure leaves that open.
 func (t *turn) removeRecord(ctx context.Context, r *db.RecordRemoval) *crm.Failure {
 	ctx, cancel := context.WithTimeout(ctx, t.CallTime)
 	defer cancel()
-	removed, err := t.crm.Remove(ctx, r.RecordID)
+	removed, err := t.askRemoval(ctx, r)
 	if err == nil {
 		r.Record = recordFates[removed]
+		if removed == crm.Anonymised && r.Kept != "" {
+			r.Record = db.RecordPartly
+		}
 		return nil
 	}
 	f := crm.Failed(err)
@@ -63,7 +70,52 @@ func (t *turn) removeRecord(ctx context.Context, r *db.RecordRemoval) *crm.Failu
 	return f
 }
 
-// notRemoved deals with a record that couldn't be deleted, and reports whether to go on
+// askRemoval asks the CRM for what is to become of the record of a removal.
+func (t *turn) askRemoval(ctx context.Context, r *db.RecordRemoval) (crm.Removed, error) {
+	if r.Way != db.EraseByAnonymise {
+		return t.crm.Remove(ctx, r.RecordID)
+	}
+	became, kept, err := t.crm.Anonymise(ctx, r.RecordID, t.mapped.filled(r.Wrote), t.options())
+	for i, name := range kept {
+		kept[i] = t.mapped.nameOf(name)
+	}
+	r.Kept = strings.Join(kept, ", ")
+	return became, err
+}
+
+// filled are the CRM's fields that we fill: those of any mapping, and others that we have written into a record. What is
+// known of one that the CRM doesn't show any more is its key.
+func (m *mapped) filled(wrote []string) (all []crm.SchemaField) {
+	keys := map[string]bool{}
+	for _, key := range wrote {
+		keys[key] = true
+	}
+	var shown mapping.Fields
+	if m != nil {
+		shown = m.all
+		for _, r := range m.rows() {
+			keys[r.Target] = true
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		f, ok := shown[key]
+		if !ok {
+			f = crm.SchemaField{Key: key, Update: true}
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// nameOf is what people call a field.
+func (m *mapped) nameOf(key string) string {
+	if m == nil {
+		return key
+	}
+	return cmp.Or(m.all[key].Label, key)
+}
+
+// notRemoved deals with a record that couldn't be deleted or anonymised, and reports whether to go on
 // with deliveries. What is everybody's holds the destination, and is waited for. What is this
 // record's alone puts it off, later and later, so that it keeps nobody waiting, and after
 // many tries the record stays.
@@ -109,5 +161,5 @@ func (t *turn) outage(ctx context.Context, emailKey string, f *crm.Failure) *crm
 
 // recordFates are what the CRM says, in the words of the receipt.
 var recordFates = map[crm.Removed]db.RecordFate{
-	crm.Deleted: db.RecordDeleted, crm.Missing: db.RecordGone, crm.Changed: db.RecordChanged,
+	crm.Deleted: db.RecordDeleted, crm.Anonymised: db.RecordAnonymised, crm.Missing: db.RecordGone, crm.Changed: db.RecordChanged,
 }

@@ -423,38 +423,47 @@ func (s *lateStore) RecordOutcomes(ctx context.Context, l db.Lease, o []db.Outco
 	return s.DB.RecordOutcomes(ctx, l, o)
 }
 
-// Who is found to have the record just before it is deleted gets another one, of another
+// Who is found to have the record just before it is deleted, or anonymised, gets another one, of another
 // tenant of the org too, and whenever that is written down.
-func TestWhoIsFoundWhileTheRecordIsDeleted(t *testing.T) {
+func TestWhoIsFoundWhileTheRecordIsRemoved(t *testing.T) {
 	const email = "jane@example.com"
-	for _, late := range []bool{false, true} {
-		h, c := newHouse(t, "a", "b"), newCRM()
-		d, id := h.dispatcher(crms{"a": c, "b": c}), h.tests(email)
-		takes(d, "a")
-		h.undo(id)
-		other := ""
-		if late {
-			other = h.says("b/1", email, "Jane", "Doe")
-			store := &lateStore{DB: h.db, before: func() { takes(d, "a") }}
-			takes(New(Config{Store: store, Connect: crms{"b": c}.connect}), "b")
-		} else {
-			c.hook = func(on string) {
-				if on == "remove" {
-					c.hook = nil
-					other = h.says("b/1", email, "Jane", "Doe")
-					takes(d, "b")
-				}
-			}
+	for name, tt := range map[string]struct {
+		ask  func(h *house, id string)
+		call string
+		want db.RecordFate
+	}{
+		"deleted":    {func(h *house, id string) { h.undo(id) }, "remove", db.RecordDeleted},
+		"anonymised": {func(h *house, _ string) { h.erases(email, db.EraseByAnonymise) }, "anonymise", db.RecordAnonymised},
+	} {
+		for _, late := range []bool{false, true} {
+			h, c := newHouse(t, "a", "b"), newCRM()
+			d, id := h.dispatcher(crms{"a": c, "b": c}), h.tests(email)
 			takes(d, "a")
+			tt.ask(h, id)
+			other := ""
+			if late {
+				other = h.says("b/1", email, "Jane", "Doe")
+				store := &lateStore{DB: h.db, before: func() { takes(d, "a") }}
+				takes(New(Config{Store: store, Connect: crms{"b": c}.connect}), "b")
+			} else {
+				c.hook = func(on string) {
+					if on == tt.call {
+						c.hook = nil
+						other = h.says("b/1", email, "Jane", "Doe")
+						takes(d, "b")
+					}
+				}
+				takes(d, "a")
+			}
+			if r := h.receipt(id); r.Record != tt.want {
+				t.Fatalf("%s, late: %v, receipt %+v", name, late, r)
+			}
+			takes(d, "b")
+			if s := h.subscriber("b", other); s.State != db.Delivered || len(c.records[email]) != 1 || s.RecordID != c.records[email][0] {
+				t.Errorf("%s, late: %v, got %+v, records %v", name, late, s, c.records)
+			}
+			h.adds("a")
+			h.adds("b")
 		}
-		if r := h.receipt(id); r.Record != db.RecordDeleted {
-			t.Fatalf("late: %v, receipt %+v", late, r)
-		}
-		takes(d, "b")
-		if s := h.subscriber("b", other); s.State != db.Delivered || len(c.records[email]) != 1 || s.RecordID != c.records[email][0] {
-			t.Errorf("late: %v, got %+v, records %v", late, s, c.records)
-		}
-		h.adds("a")
-		h.adds("b")
 	}
 }

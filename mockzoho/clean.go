@@ -74,7 +74,10 @@ func (c *call) cleanValue(f *field, row int, v any) (any, error) {
 	if !ok {
 		return nil, wrong(f.Type)
 	}
-	if text = strings.TrimSpace(text); text == "" {
+	if text = strings.TrimSpace(text); text == "" && f.Type == "email" {
+		return nil, wrong("email") // null empties it
+	}
+	if text == "" {
 		return nil, nil
 	}
 	if f.Type == "date" || f.Type == "datetime" || f.Type == "picklist" {

@@ -90,7 +90,7 @@ func TestUpsert(t *testing.T) {
 	got := w.call("GET", api+"/Contacts/"+id, john.Access, "").is(200, "")
 	got.says("data.0.Last_Name", "B").says("data.0.First_Name", "Ada").says("data.0.Phone", nil).says("data.0.Email", "A@B.example")
 	// Whoever has no address is new each time, and a last name is obligatory also for who is there.
-	w.upsert(john.Access, `{"Last_Name":"N"}`, `{"Last_Name":"N","Email":""}`).is(200, "").says("data.0.action", "insert").says("data.1.action", "insert")
+	w.upsert(john.Access, `{"Last_Name":"N"}`, `{"Last_Name":"N","Email":null}`).is(200, "").says("data.0.action", "insert").says("data.1.action", "insert")
 	w.upsert(john.Access, `{"Email":"a@b.example"}`).is(400, "").row(0, "MANDATORY_NOT_FOUND")
 	w.settings(`{"duplicate_field_on_insert":true}`)
 	w.upsert(john.Access, person("E", "e@b.example")).says("data.0.action", "insert").says("data.0.duplicate_field", "Email")
@@ -196,7 +196,8 @@ func TestValues(t *testing.T) {
 	for _, email := range []string{"a", "a@b", "a b@c.example", "a@b..example", ".a@b.example", "a@b.example.", `"a"@b.example`, "a@-b.example"} {
 		w.add(john.Access, person("A", email)).row(0, "INVALID_DATA").says("data.0.details.expected_data_type", "email")
 	}
-	w.add(john.Access, person("A", "o'neill+x=1@sub.b.example"), `{"Last_Name":"A","Email":""}`).is(201, "")
+	w.add(john.Access, person("A", "o'neill+x=1@sub.b.example"), `{"Last_Name":"A","Email":null}`).is(201, "")
+	w.add(john.Access, `{"Last_Name":"A","Email":""}`).is(400, "").row(0, "INVALID_DATA").says("data.0.details.expected_data_type", "email")
 	w.add(john.Access, `{"Last_Name":5}`).row(0, "INVALID_DATA").says("data.0.details.expected_data_type", "text")
 	w.add(john.Access, `{"Last_Name":"A","Email_Opt_Out":"yes"}`).row(0, "INVALID_DATA").says("data.0.details.expected_data_type", "boolean")
 	w.add(john.Access, `{"Last_Name":"A","Owner":{"id":"4876876000000225009"}}`).row(0, "INVALID_DATA")

@@ -58,8 +58,7 @@ func (s *server) erasePage(c *fiber.Ctx) (page views.ErasePage, err error) {
 		if d.crm == nil {
 			continue
 		}
-		way := db.ErasingWay(field(c, wayPrefix+d.crm.Service))
-		page.Ways = append(page.Ways, views.EraseWay{CRM: viewCRM(wordsOf(d)), Name: wayPrefix + d.crm.Service, Delete: way == db.EraseByDelete})
+		page.Ways = append(page.Ways, views.EraseWay{CRM: viewCRM(wordsOf(d)), Name: wayPrefix + d.crm.Service, Chosen: string(wayChosen(c, d.crm.Service))})
 	}
 	return page, nil
 }
@@ -102,11 +101,19 @@ func (s *server) erase(c *fiber.Ctx) error {
 func (s *server) erasingWays(c *fiber.Ctx) map[string]db.ErasingWay {
 	ways := map[string]db.ErasingWay{}
 	for _, d := range s.destinations(c) {
-		if d.crm != nil && field(c, wayPrefix+d.crm.Service) == string(db.EraseByDelete) {
-			ways[d.ID] = db.EraseByDelete
+		if d.crm != nil {
+			ways[d.ID] = wayChosen(c, d.crm.Service)
 		}
 	}
 	return ways
+}
+
+// wayChosen is what was chosen for the record in a CRM: its admin sees to it unless something else was.
+func wayChosen(c *fiber.Ctx, service string) db.ErasingWay {
+	if way := db.ErasingWay(field(c, wayPrefix+service)); slices.Contains(db.ErasingWays, way) {
+		return way
+	}
+	return db.EraseByList
 }
 
 func erasedURL(id string) string { return personURL(id) + "/erased" }
@@ -200,8 +207,11 @@ func (s *server) erasedRecord(c *fiber.Ctx, e db.RecordRemoval) views.ErasedReco
 	switch {
 	case !v.Open:
 		v.Fate = p.Fill(erasedFates[e.Record])
+		if e.Kept != "" {
+			v.Fate += " They are: " + e.Kept + "."
+		}
 	case e.Code != "":
-		v.Fate = "Not deleted yet: " + p.Sentence(e.Code).What + " It is tried again by itself."
+		v.Fate = "Not done yet: " + p.Sentence(e.Code).What + " It is tried again by itself."
 	default:
 		v.Fate = p.Fill("Waiting for {CRM}.")
 	}
@@ -210,16 +220,18 @@ func (s *server) erasedRecord(c *fiber.Ctx, e db.RecordRemoval) views.ErasedReco
 
 // erasedFates say what became of the record of somebody who was erased.
 var erasedFates = map[db.RecordFate]string{
-	db.NoRecord:      "There was no {Record} in {CRM}.",
-	db.RecordFound:   "The {Record} stays in {CRM}: it was there before Gatepost, or Gatepost can’t be sure that it made it.",
-	db.RecordDeleted: "The {Record} is deleted in {CRM}.",
-	db.RecordGone:    "The {Record} was deleted in {CRM} already.",
-	db.RecordChanged: "The {Record} stays in {CRM}: somebody, or an automation, has changed it since Gatepost made it.",
-	db.RecordShared:  "The {Record} stays in {CRM}: somebody has signed up with the address again, or another organisation has it too.",
-	db.RecordAway:    "The {Record} stays where it is: another organisation is connected now, or none.",
-	db.RecordRefused: "The {Record} stays in {CRM}, which didn’t let Gatepost delete it.",
-	db.RecordListed:  "The {Record} stays in {CRM}, for its admin to see to.",
-	db.RecordGivenUp: "The {Record} stays in {CRM}: somebody decided not to wait any longer.",
+	db.NoRecord:         "There was no {Record} in {CRM}.",
+	db.RecordFound:      "The {Record} stays in {CRM}: it was there before Gatepost, or Gatepost can’t be sure that it made it.",
+	db.RecordDeleted:    "The {Record} is deleted in {CRM}.",
+	db.RecordAnonymised: "The {Record} is anonymised in {CRM}: it is still there, and no longer says whose it is.",
+	db.RecordPartly:     "The {Record} is anonymised in {CRM}, but some fields that Gatepost filled in could not be emptied.",
+	db.RecordGone:       "The {Record} was deleted in {CRM} already.",
+	db.RecordChanged:    "The {Record} stays in {CRM}: somebody, or an automation, has changed it since Gatepost made it.",
+	db.RecordShared:     "The {Record} stays in {CRM}: somebody has signed up with the address again, or another organisation has it too.",
+	db.RecordAway:       "The {Record} stays where it is: another organisation is connected now, or none.",
+	db.RecordRefused:    "The {Record} stays in {CRM}, which didn’t let Gatepost change or delete it.",
+	db.RecordListed:     "The {Record} stays in {CRM}, for its admin to see to.",
+	db.RecordGivenUp:    "The {Record} stays in {CRM}: somebody decided not to wait any longer.",
 }
 
 // giveUpErasing handles POST /subscribers/{id}/erased/give-up, for the CRM that in names and the subscriber that of names.

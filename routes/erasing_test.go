@@ -1,8 +1,14 @@
 package routes_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"gatepost/db"
+	"gatepost/routes"
+	"gatepost/views"
 )
 
 // A person is erased after two pages that say what that means; then nobody finds them, the receipt has no
@@ -24,7 +30,10 @@ func TestErasingAPerson(t *testing.T) {
 	b.get("/subscribers/erased").is(200, "Nobody was erased.")
 
 	b.get("/subscribers/"+id).is(200, `href="`+erase+`"`)
-	b.get(erase).is(200, "What goes", "What stays", "Contoso Weekly", `name="way-sfdc"`, "Delete it, if it is ours alone")
+	b.get(erase).is(200, "What goes", "What stays", "Contoso Weekly", `name="way-sfdc"`, "Delete it, if it is ours alone", "Anonymise it, if it is ours alone", `value="list" checked`)
+	b.submit(erase, "way-sfdc", "anonymise").is(422, `value="anonymise" checked`).hasNot(`value="list" checked`)
+	b.submit(erase, "way-sfdc", "anonymise", "why", "They asked us").is(200, "that is ours alone is anonymised, any other is listed", `name="way-sfdc" value="anonymise"`)
+	b.submit(erase, "way-sfdc", "burn", "why", "They asked us").is(200, "a Contact stays, and is listed", `name="way-sfdc" value="list"`)
 	b.submit(erase, "way-sfdc", "delete").is(422, "Please say why")
 	b.submit(erase, "way-sfdc", "delete", "why", strings.Repeat("x", 201)).is(422, "at most 200 characters", `value="delete" checked`)
 	b.submit(erase, "way-sfdc", "delete", "why", "They asked us, jane@reader.test").is(200, "Erase jane@reader.test, jane@reader.test?", "is deleted, any other is listed", "Type ERASE to confirm", `name="why" value="They asked us, jane@reader.test"`)
@@ -59,6 +68,70 @@ func TestErasingAPerson(t *testing.T) {
 	}
 	b.get("/subscribers").is(200, "jane@reader.test")
 	b.get("/integrations/sfdc/sum").is(200, "<dt>Missing</dt><dd>0</dd>")
+}
+
+// Every way of erasing can be chosen, and every outcome has words.
+func TestWordsOfErasing(t *testing.T) {
+	t.Parallel()
+	var offered []db.ErasingWay
+	for _, w := range views.EraseWays {
+		offered = append(offered, db.ErasingWay(w.Value))
+	}
+	if !slices.Equal(offered, db.ErasingWays) {
+		t.Errorf("offered are %v", offered)
+	}
+	said := map[string]bool{}
+	for _, f := range db.RecordFates {
+		words := routes.ErasedFates()[f]
+		if words == "" || said[words] {
+			t.Errorf("%s: %q", f, words)
+		}
+		said[words] = true
+	}
+}
+
+// A record that is anonymised stays in the CRM and says of nobody that it is theirs; the receipt tells so, and which field it
+// kept.
+func TestAnonymisingARecord(t *testing.T) {
+	t.Parallel()
+	w := openBoth(t)
+	b := w.browser()
+	csrf := b.get("/login").hidden("csrf")
+	b.post("/login", "email", john, "password", password, "csrf", csrf)
+	b.connect(sfJohn)
+	delivered := func(email string) (id string) {
+		t.Helper()
+		id = w.someone("contoso", email)
+		w.eventually("it is there", func() bool {
+			return w.count(`SELECT count(*) FROM deliveries WHERE subscriber_id = $1 AND state = 'delivered'`, id) == 1
+		})
+		return id
+	}
+	id, other := delivered("jane@reader.test"), delivered("stays@reader.test")
+	w.control("fail", `{"on":"update","status":400,"error_code":"UNABLE_TO_LOCK_ROW","message":"unable to obtain exclusive access to this record","rate":1}`)
+	erased := "/subscribers/" + id + "/erased"
+	b.submit("/subscribers/"+id+"/erase", "way-sfdc", "anonymise", "why", "They asked us", "sure", "ERASE").to(erased)
+	w.eventually("the page says why it isn't done yet", func() bool {
+		return strings.Contains(b.get(erased).body, "Not done yet: Salesforce was busy with the same records.")
+	})
+	w.control("fail", `{"on":"update","count":0,"rate":0}`)
+	w.put(`UPDATE removal_records SET due_at = 0`)
+	w.eventually("it is done", func() bool {
+		return w.count(`SELECT count(*) FROM removal_records WHERE subscriber_id = $1 AND record = 'anonymised'`, id) == 1
+	})
+	b.get(erased).is(200, "The Contact is anonymised in Salesforce").hasNot("jane")
+	b.get("/subscribers/erased.csv").is(200).hasNot("Salesforce,")
+	if n := w.control("stats", "")["contacts"]; n != float64(2) {
+		t.Errorf("%v Contacts", n)
+	}
+	text := fmt.Sprint(w.control("contacts", ""))
+	if strings.Contains(text, "jane") || !strings.Contains(text, "Erased") || !strings.Contains(text, "stays@reader.test") {
+		t.Errorf("Salesforce has %s", text)
+	}
+	w.put(`UPDATE removal_records SET record = 'partly', kept = 'Region'`)
+	b.get(erased).is(200, "some fields that Gatepost filled in could not be emptied. They are: Region.")
+	b.get("/subscribers/erased.csv").is(200, "Salesforce,003", "could not be emptied. They are: Region.")
+	b.get("/subscribers/"+other).is(200, "stays@reader.test")
 }
 
 func TestRetention(t *testing.T) {

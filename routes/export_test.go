@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"gatepost/crm/salesforce"
+	"gatepost/db"
 )
 
 // AuthEvents are the events of log-in and access, each with its level.
@@ -36,6 +37,9 @@ type Act struct {
 	Back  string
 	Typed map[string]string
 }
+
+// ErasedFates say what became of records of people who were erased.
+func ErasedFates() map[db.RecordFate]string { return erasedFates }
 
 // MaxTyped is how many bytes are carried through a log-in.
 const MaxTyped = maxTyped

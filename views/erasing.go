@@ -2,6 +2,7 @@ package views
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -23,31 +24,43 @@ type ErasePage struct {
 type EraseWay struct {
 	CRM    CRM
 	Name   string // of the field
-	Delete bool   // and not listed
+	Chosen string // Value of one of EraseWays
 }
 
-func (w EraseWay) value() string {
-	if w.Delete {
-		return "delete"
-	}
-	return "list"
+// EraseWays are what may become of a record. {CRM} and {Record} stand for what the CRM calls itself and it.
+var EraseWays = []struct{ Value, label, hint, chosen string }{
+	{"delete", "Delete it, if it is ours alone",
+		"Only a {Record} that Gatepost made, that nobody else has and that nobody changed since is deleted. Any other is listed.",
+		"In {CRM}: a {Record} that is ours alone is deleted, any other is listed."},
+	{"anonymise", "Anonymise it, if it is ours alone",
+		"The same rule holds. The {Record} stays, for the counts and the history of {CRM}, but no longer says whose it is: the address, the names and what Gatepost filled in are taken out. " +
+			"Where {CRM} keeps a history of former values, those stay in it.",
+		"In {CRM}: a {Record} that is ours alone is anonymised, any other is listed."},
+	{"list", "List it for the CRM’s admin",
+		"The {Record} stays, and its link is on the list of records to see to.",
+		"In {CRM}: a {Record} stays, and is listed for its admin."},
+}
+
+func (w EraseWay) fill(text string) string {
+	return strings.NewReplacer("{CRM}", w.CRM.Name, "{Record}", w.CRM.Record).Replace(text)
 }
 
 // choices are the radio buttons of a way.
-func (w EraseWay) choices() []Choice {
-	return []Choice{
-		{Name: w.Name, Value: "delete", Label: "Delete it, if it is ours alone", Checked: w.Delete,
-			Hint: "Only a " + w.CRM.Record + " that Gatepost made, that nobody else has and that nobody changed since is deleted. Any other is listed."},
-		{Name: w.Name, Value: "list", Label: "List it for the CRM’s admin", Checked: !w.Delete, Hint: "The " + w.CRM.Record + " stays, and its link is on the list of records to see to."},
+func (w EraseWay) choices() (all []Choice) {
+	for _, c := range EraseWays {
+		all = append(all, Choice{Name: w.Name, Value: c.Value, Label: c.label, Hint: w.fill(c.hint), Checked: c.Value == w.Chosen})
 	}
+	return all
 }
 
 // chosen says what was chosen.
 func (w EraseWay) chosen() string {
-	if w.Delete {
-		return "In " + w.CRM.Name + ": a " + w.CRM.Record + " that is ours alone is deleted, any other is listed."
+	for _, c := range EraseWays {
+		if c.Value == w.Chosen {
+			return w.fill(c.chosen)
+		}
 	}
-	return "In " + w.CRM.Name + ": a " + w.CRM.Record + " stays, and is listed for its admin."
+	return ""
 }
 
 // Receipt is what is told of one newsletter's part of an erasing. It has no address.

@@ -21,6 +21,10 @@ type Env struct {
 	Down func(n int, after bool)
 	// Revoke ends the access for good.
 	Revoke func()
+	// LoseChange has the next call that anonymises a record do its work, and lose its answer.
+	LoseChange func()
+	// Holds is what people see in a record, by the CRM's names of fields.
+	Holds func(id string) map[string]any
 	// Delete deletes a record.
 	Delete func(id string)
 	// Change changes a record by hand, at another time than it was made, as the CRM tells
@@ -70,6 +74,10 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		"a change":                       change,
 		"a change of what was deleted":   gone,
 		"a record is taken back":         removed,
+		"a record is anonymised":         anonymised,
+		"anonymised in an outage":        anonymisedDown,
+		"a field that can't be emptied":  anonymisedLocked,
+		"a lead is anonymised":           anonymisedLead,
 		"an outage":                      outage,
 		"an answer that was lost":        lost,
 		"the access ended":               revoked,

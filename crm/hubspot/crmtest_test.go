@@ -25,8 +25,10 @@ func TestCRM(t *testing.T) {
 			Down: func(n int, after bool) {
 				w.fault(`{"on":"any","status":503,"count":%d,"after_commit":%t,"drop":%t}`, n, after, after)
 			},
-			Revoke: func() { w.ended = true },
-			Delete: func(id string) { w.byHand(http.MethodDelete, contactsPath+"/"+id, "", nil) },
+			LoseChange: func() { w.fault(`{"on":"update","status":503,"count":1,"after_commit":true,"drop":true}`) },
+			Holds:      w.holds,
+			Revoke:     func() { w.ended = true },
+			Delete:     func(id string) { w.byHand(http.MethodDelete, contactsPath+"/"+id, "", nil) },
 			Change: func(id string) {
 				w.later(time.Minute)
 				w.byHand(http.MethodPatch, contactsPath+"/"+id, `{"properties":{"jobtitle":"Countess"}}`, nil)
@@ -44,6 +46,18 @@ func TestCRM(t *testing.T) {
 			RequiresNone: true,
 		}
 	})
+}
+
+// holds is what people see in a contact.
+func (w *world) holds(id string) map[string]any {
+	w.t.Helper()
+	names := "email,firstname,lastname,gatepost_email,hs_additional_emails,hs_full_name_or_email,hs_email_domain"
+	for _, t := range []crm.ValueType{crm.TypeText, crm.TypeLongText, crm.TypeChoice, crm.TypeChoices, crm.TypeCheckbox, crm.TypeDate, crm.TypeTime, crm.TypeNumber, crm.TypePhone} {
+		names += ",own_" + string(t)
+	}
+	var is struct{ Properties map[string]any }
+	w.byHand(http.MethodGet, contactsPath+"/"+id+"?properties="+names, "", &is)
+	return is.Properties
 }
 
 // add makes a contact by hand, with further addresses.

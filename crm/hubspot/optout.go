@@ -135,11 +135,14 @@ func (c *Client) optOutsOf(ctx context.Context, all []crm.OptOut) (map[string]co
 // setOptOut changes whether an address gets e-mail. stopped is why nobody's can be changed now, nil
 // where it says nothing of others.
 func (c *Client) setOptOut(ctx context.Context, w crm.OptOut, email string) (failed, stopped error) {
+	if email == "" {
+		return noOptOut("The contact has no address."), nil
+	}
 	path, sent := statusesPath+url.PathEscape(lower(email))+"/unsubscribe-all?channel=EMAIL", map[string]any{}
 	if w.Subscription != "" {
 		id, err := strconv.ParseInt(w.Subscription, 10, 64)
-		if err != nil || email == "" {
-			return noOptOut("The contact has no address, or there is no such subscription type."), nil
+		if err != nil {
+			return noOptOut("There is no such subscription type."), nil
 		}
 		path = statusesPath + url.PathEscape(lower(email))
 		// The legal basis is demanded where the account has its privacy settings on.

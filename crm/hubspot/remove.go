@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"gatepost/crm"
@@ -20,28 +21,16 @@ const settlesIn = 3 * time.Second
 // and the deletion, isn't seen; it then lies in HubSpot's recycle bin for 90 days. One that
 // was merged into another is changed.
 func (c *Client) Remove(ctx context.Context, id string) (crm.Removed, error) {
-	if id == "" || id == "." || id == ".." {
-		return "", &crm.Failure{Class: crm.Recorded, Code: badRequest}
-	}
-	path := contactsPath + "/" + url.PathEscape(id)
-	a, err := c.call(ctx, request{method: http.MethodGet, path: path})
-	if isMissing(err) {
-		return crm.Missing, nil
-	}
-	if err != nil {
+	is, err := c.retrieve(ctx, id, nil)
+	switch {
+	case err != nil:
 		return "", err
-	}
-	var is struct {
-		ID                   string
-		CreatedAt, UpdatedAt time.Time
-	}
-	if json.Unmarshal(a.body, &is) != nil || is.ID == "" || is.CreatedAt.IsZero() || is.UpdatedAt.IsZero() {
-		return "", nonsense("unexpected answer of a contact's times", false)
-	}
-	if is.ID != id || is.UpdatedAt.Sub(is.CreatedAt) > settlesIn {
+	case is == nil:
+		return crm.Missing, nil
+	case is.changed(id):
 		return crm.Changed, nil
 	}
-	_, err = c.call(ctx, request{method: http.MethodDelete, path: path, write: true})
+	_, err = c.call(ctx, request{method: http.MethodDelete, path: contactPath(id), write: true})
 	if isMissing(err) {
 		return crm.Missing, nil
 	}
@@ -49,6 +38,40 @@ func (c *Client) Remove(ctx context.Context, id string) (crm.Removed, error) {
 		return "", err
 	}
 	return crm.Deleted, nil
+}
+
+func contactPath(id string) string { return contactsPath + "/" + url.PathEscape(id) }
+
+// timed is a contact with its times.
+type timed struct {
+	contact
+	CreatedAt, UpdatedAt time.Time
+}
+
+// changed reports whether somebody changed what was made as the contact with an id, or merged it into another.
+func (r timed) changed(id string) bool { return r.ID != id || r.UpdatedAt.Sub(r.CreatedAt) > settlesIn }
+
+// retrieve reads a contact with some properties, or with HubSpot's choice of them; nil when there is none.
+func (c *Client) retrieve(ctx context.Context, id string, properties []string) (*timed, error) {
+	if id == "" || id == "." || id == ".." {
+		return nil, &crm.Failure{Class: crm.Recorded, Code: badRequest}
+	}
+	path := contactPath(id)
+	if len(properties) > 0 {
+		path += "?properties=" + url.QueryEscape(strings.Join(properties, ","))
+	}
+	a, err := c.call(ctx, request{method: http.MethodGet, path: path})
+	if isMissing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	is := &timed{}
+	if json.Unmarshal(a.body, is) != nil || is.ID == "" || is.CreatedAt.IsZero() || is.UpdatedAt.IsZero() {
+		return nil, nonsense("unexpected answer of a contact's times", false)
+	}
+	return is, nil
 }
 
 // isMissing reports whether a call was refused since what it is about isn't there.

@@ -37,6 +37,10 @@ func TestCRM(t *testing.T) {
 			Down: func(n int, after bool) {
 				w.post("fail", fmt.Sprintf(`{"on":"any","status":503,"error_code":"SERVER_UNAVAILABLE","count":%d,"after_commit":%t,"drop":%t}`, n, after, after), nil)
 			},
+			LoseChange: func() {
+				w.post("fail", `{"on":"update","status":503,"error_code":"SERVER_UNAVAILABLE","count":1,"after_commit":true,"drop":true}`, nil)
+			},
+			Holds:   w.shows,
 			Revoke:  func() { source.ended = true },
 			Delete:  w.delete,
 			Change:  w.change,
@@ -66,6 +70,17 @@ func (e *ending) Session(ctx context.Context, refused int64) (salesforce.Session
 		return salesforce.Session{}, &crm.Failure{Class: crm.Connection, Code: crm.Broken}
 	}
 	return e.world.Session(ctx, refused)
+}
+
+// shows is what people see in a Contact or a Lead.
+func (w *world) shows(id string) (is map[string]any) {
+	w.t.Helper()
+	object := "Contact"
+	if strings.HasPrefix(id, "00Q") {
+		object = "Lead"
+	}
+	w.rest(http.MethodGet, "sobjects/"+object+"/"+id, "", &is)
+	return is
 }
 
 // delete deletes a Contact by hand.

@@ -14,25 +14,16 @@ import (
 // first. Its times are in whole seconds, and who changes it between the look and the
 // deletion isn't seen; it then lies in Salesforce's Recycle Bin for 15 days.
 func (c *Client) Remove(ctx context.Context, id string) (crm.Removed, error) {
-	if !isID(id) {
-		return "", &crm.Failure{Class: crm.Recorded, Code: "MALFORMED_ID"}
-	}
-	path := objectsPath + objectOf(id) + "/" + id
-	body, err := c.call(ctx, request{method: http.MethodGet, path: path + "?fields=CreatedDate,LastModifiedDate", single: true})
-	if isMissing(err) {
-		return crm.Missing, nil
-	}
-	if err != nil {
+	is, err := c.retrieve(ctx, id, "?fields=CreatedDate,LastModifiedDate")
+	switch {
+	case err != nil:
 		return "", err
-	}
-	var contact struct{ CreatedDate, LastModifiedDate string }
-	if json.Unmarshal(body, &contact) != nil || contact.CreatedDate == "" {
-		return "", nonsense("unexpected answer of a record's times", false)
-	}
-	if contact.LastModifiedDate != contact.CreatedDate {
+	case is == nil:
+		return crm.Missing, nil
+	case is.changed():
 		return crm.Changed, nil
 	}
-	_, err = c.call(ctx, request{method: http.MethodDelete, path: path, write: true, single: true})
+	_, err = c.call(ctx, request{method: http.MethodDelete, path: recordPath(id), write: true, single: true})
 	if isMissing(err) {
 		return crm.Missing, nil
 	}
@@ -41,6 +32,29 @@ func (c *Client) Remove(ctx context.Context, id string) (crm.Removed, error) {
 	}
 	return crm.Deleted, nil
 }
+
+func recordPath(id string) string { return objectsPath + objectOf(id) + "/" + id }
+
+// retrieve reads a Contact or a Lead, with its times, nil when there is none.
+func (c *Client) retrieve(ctx context.Context, id, query string) (is row, err error) {
+	if !isID(id) {
+		return nil, &crm.Failure{Class: crm.Recorded, Code: "MALFORMED_ID"}
+	}
+	body, err := c.call(ctx, request{method: http.MethodGet, path: recordPath(id) + query, single: true})
+	if isMissing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if json.Unmarshal(body, &is) != nil || is.text("CreatedDate") == "" {
+		return nil, nonsense("unexpected answer of a record's times", false)
+	}
+	return is, nil
+}
+
+// changed reports whether a record was changed since it was made.
+func (r row) changed() bool { return r.text("LastModifiedDate") != r.text("CreatedDate") }
 
 // isMissing reports whether a call was refused since its record isn't there.
 func isMissing(err error) bool {

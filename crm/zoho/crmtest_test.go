@@ -37,6 +37,10 @@ func env(t *testing.T, unique bool) crmtest.Env {
 		Down: func(n int, after bool) {
 			w.control("fail", fmt.Sprintf(`{"on":"any","status":503,"count":%d,"after_commit":%t,"drop":%t}`, n, after, after), nil)
 		},
+		LoseChange: func() {
+			w.control("fail", `{"on":"update","status":503,"count":1,"after_commit":true,"drop":true}`, nil)
+		},
+		Holds:  w.holds,
 		Revoke: func() { source.ended = true },
 		Delete: func(id string) { w.hand("delete", id, "") },
 		Change: func(id string) {

@@ -215,9 +215,13 @@ func (c *Client) wasConverted(ctx context.Context, r row) (bool, error) {
 	return is || state || lead["Converted_Contact"] != nil, nil
 }
 
-// read returns some fields of a record, nil when there is none.
+// read returns some fields of a record, or all where none are named; nil when there is none.
 func (c *Client) read(ctx context.Context, id, fields string) (row, error) {
-	a, err := c.call(ctx, request{method: http.MethodGet, path: apiPath + "/" + id + "?fields=" + fields, cost: 1})
+	path := apiPath + "/" + id
+	if fields != "" {
+		path += "?fields=" + fields
+	}
+	a, err := c.call(ctx, request{method: http.MethodGet, path: path, cost: 1})
 	var f *crm.Failure
 	if errors.As(err, &f) && f.Code == noSuchRecord {
 		return nil, nil

@@ -2,7 +2,6 @@ package zoho_test
 
 import (
 	"fmt"
-	"net/http"
 
 	"gatepost/crm/crmtest"
 )
@@ -29,20 +28,11 @@ func (w *world) marks(change string) {
 // optedOut is the mark of a record, as the API tells it.
 func (w *world) optedOut(id string) bool {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.session.InstanceURL+"/crm/v8/"+id, nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Zoho-oauthtoken "+w.session.AccessToken)
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	var page struct {
 		Data []struct {
 			Out bool `json:"Email_Opt_Out"`
 		}
 	}
-	w.read(resp, &page)
+	w.show(id, &page)
 	return len(page.Data) == 1 && page.Data[0].Out
 }

@@ -200,6 +200,27 @@ func TestTags(t *testing.T) {
 // tagsOf are the tags of a record, as the API tells them.
 func (w *world) tagsOf(id string) (names []string) {
 	w.t.Helper()
+	var page struct {
+		Data []struct{ Tag []struct{ Name string } }
+	}
+	w.show(id, &page)
+	for _, one := range page.Data[0].Tag {
+		names = append(names, one.Name)
+	}
+	return names
+}
+
+// holds is what people see in a record.
+func (w *world) holds(id string) map[string]any {
+	w.t.Helper()
+	var page struct{ Data []map[string]any }
+	w.show(id, &page)
+	return page.Data[0]
+}
+
+// show reads a record as the API tells it.
+func (w *world) show(id string, into any) {
+	w.t.Helper()
 	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.session.InstanceURL+"/crm/v8/"+id, nil)
 	if err != nil {
 		w.t.Fatal(err)
@@ -209,12 +230,5 @@ func (w *world) tagsOf(id string) (names []string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var page struct {
-		Data []struct{ Tag []struct{ Name string } }
-	}
-	w.read(resp, &page)
-	for _, one := range page.Data[0].Tag {
-		names = append(names, one.Name)
-	}
-	return names
+	w.read(resp, into)
 }

@@ -12,24 +12,35 @@ import (
 // Zoho has no condition for a deletion: so the record is looked at first. Its times are in
 // whole seconds, and who changes it between the look and the deletion isn't seen.
 func (c *Client) Remove(ctx context.Context, id string) (crm.Removed, error) {
-	if !isID(id) {
-		return "", &crm.Failure{Class: crm.Recorded, Code: noSuchRecord}
-	}
-	is, err := c.read(ctx, id, "Created_Time,Modified_Time")
-	if err != nil {
+	is, err := c.retrieve(ctx, id, "Created_Time,Modified_Time")
+	switch {
+	case err != nil:
 		return "", err
-	}
-	if is == nil {
+	case is == nil:
 		return crm.Missing, nil
-	}
-	if is.text("Created_Time") == "" || is.text("Modified_Time") == "" {
-		return "", nonsense("unexpected answer of a record's times", false)
-	}
-	if is.text("Created_Time") != is.text("Modified_Time") {
+	case is.changed():
 		return crm.Changed, nil
 	}
 	return c.delete(ctx, id)
 }
+
+// retrieve reads some fields of a record, with its times, or all of them; nil when there is none.
+func (c *Client) retrieve(ctx context.Context, id, fields string) (row, error) {
+	if !isID(id) {
+		return nil, &crm.Failure{Class: crm.Recorded, Code: noSuchRecord}
+	}
+	is, err := c.read(ctx, id, fields)
+	if err != nil || is == nil {
+		return nil, err
+	}
+	if is.text("Created_Time") == "" || is.text("Modified_Time") == "" {
+		return nil, nonsense("unexpected answer of a record's times", false)
+	}
+	return is, nil
+}
+
+// changed reports whether a record was changed since it was made.
+func (r row) changed() bool { return r.text("Created_Time") != r.text("Modified_Time") }
 
 func (c *Client) delete(ctx context.Context, id string) (crm.Removed, error) {
 	module, number, _ := strings.Cut(id, "/")

@@ -107,7 +107,20 @@ func chunks(writes []crm.Write, o crm.Options, unique bool, shared []string, res
 
 // writeChunk makes one call and fills in the results of its writes.
 func (c *Client) writeChunk(ctx context.Context, writes []crm.Write, k chunk, o crm.Options, shared []string, results []crm.Result) error {
-	body := fields{"data": rowsOf(writes, k, o, shared)}
+	saves, err := c.sendRows(ctx, k, rowsOf(writes, k, o, shared))
+	if err != nil {
+		return err
+	}
+	for i, n := range k.writes {
+		results[n] = saves[i].result(writes[n], k, o)
+		c.noteChanged(results[n].Err)
+	}
+	return refusedAlike(results, k)
+}
+
+// sendRows makes a call of a kind with some rows, and returns what it says of each of them.
+func (c *Client) sendRows(ctx context.Context, k chunk, rows []fields) ([]save, error) {
+	body := fields{"data": rows}
 	if k.checks != nil {
 		body["duplicate_check_fields"] = k.checks
 	}
@@ -116,18 +129,13 @@ func (c *Client) writeChunk(ctx context.Context, writes []crm.Write, k chunk, o 
 	}
 	sent, err := json.Marshal(body)
 	if err != nil {
-		return unsent(fmt.Errorf("encode records: %w", err))
+		return nil, unsent(fmt.Errorf("encode records: %w", err))
 	}
-	a, err := c.call(ctx, request{method: k.method, path: k.path, body: sent, write: true, rows: true, cost: (len(k.writes) + 9) / 10})
+	a, err := c.call(ctx, request{method: k.method, path: k.path, body: sent, write: true, rows: true, cost: (len(rows) + 9) / 10})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	saves := parseRows(a.body, len(k.writes))
-	for i, n := range k.writes {
-		results[n] = saves[i].result(writes[n], k, o)
-		c.noteChanged(results[n].Err)
-	}
-	return refusedAlike(results, k)
+	return parseRows(a.body, len(rows)), nil
 }
 
 func rowsOf(writes []crm.Write, k chunk, o crm.Options, shared []string) []fields {

@@ -65,6 +65,9 @@ type CRM struct {
 	Magazines      []crm.Subscription
 	NoMark, Locked bool
 
+	// LoseChange has the next call that anonymises a card do its work, and lose the answer.
+	LoseChange bool
+
 	down  int  // calls that fail as in an outage
 	after bool // once they have done their work
 	ended bool // the access has
@@ -336,6 +339,71 @@ func (c *CRM) Remove(_ context.Context, id string) (became crm.Removed, err erro
 		}
 	})
 	return became, err
+}
+
+// Anonymise empties a card that nobody changed.
+func (c *CRM) Anonymise(_ context.Context, id string, own []crm.SchemaField, _ crm.Options) (crm.Removed, []string, error) {
+	return crm.Anonymise(func() (s crm.Sight, err error) {
+		err = c.call(false, func() { s = c.sight(id, own) })
+		return s, err
+	}, func(due map[string]any) error {
+		c.down, c.after = c.down+bit(c.LoseChange), c.after || c.LoseChange
+		c.LoseChange = false
+		return c.call(true, func() { c.replace(id, due) })
+	})
+}
+
+func bit(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// sight is what a card still tells of its person.
+func (c *CRM) sight(id string, own []crm.SchemaField) (s crm.Sight) {
+	is := c.cards[id]
+	if is == nil {
+		return crm.Sight{Gone: true}
+	}
+	s.Changed = is.changed != is.made
+	for name, to := range map[string]string{crm.Email: "", crm.FirstName: "", crm.LastName: crm.ErasedName} {
+		s.Replace(name, is.Fields[name], to)
+	}
+	for _, f := range own {
+		if _, there := c.field(f.Key); there {
+			s.Empty(f.Key, f, is.own[f.Key], "")
+		}
+	}
+	return s
+}
+
+func (c *CRM) replace(id string, due map[string]any) {
+	c.turns++
+	is := c.cards[id]
+	is.changed = c.turns
+	for name, to := range due {
+		switch name {
+		case crm.Email, crm.FirstName, crm.LastName:
+			is.Fields[name] = to.(string)
+		default:
+			is.own[name] = to.(string)
+		}
+	}
+}
+
+// Holds is all that stands on a card.
+func (c *CRM) Holds(id string) map[string]any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	holds := map[string]any{}
+	for name, value := range c.cards[id].Fields {
+		holds[name] = value
+	}
+	for key, value := range c.cards[id].own {
+		holds[key] = value
+	}
+	return holds
 }
 
 // SetOptOuts notes on cards who wants no mail.

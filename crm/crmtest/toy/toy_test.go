@@ -18,13 +18,15 @@ func TestCRM(t *testing.T) {
 			own[f.Type] = f.Key
 		}
 		return crmtest.Env{
-			CRM:     c,
-			Records: func() int { return len(c.cards) },
-			Down:    func(n int, after bool) { c.down, c.after = n, after },
-			Revoke:  func() { c.ended = true },
-			Delete:  func(id string) { delete(c.cards, id) },
-			Change:  func(id string) { c.turns++; c.cards[id].changed = c.turns },
-			Own:     own,
+			CRM:        c,
+			Records:    func() int { return len(c.cards) },
+			Down:       func(n int, after bool) { c.down, c.after = n, after },
+			LoseChange: func() { c.LoseChange = true },
+			Holds:      c.Holds,
+			Revoke:     func() { c.ended = true },
+			Delete:     func(id string) { delete(c.cards, id) },
+			Change:     func(id string) { c.turns++; c.cards[id].changed = c.turns },
+			Own:        own,
 			Beside: crmtest.Beside{Key: ClubKey, Value: crm.Value{Type: crm.TypeText, Text: "Readers"},
 				Fail: func() { c.NoClub = 1 }, Done: func(id string) bool { return slices.Contains(c.Clubs(id), "Readers") }},
 			Field: func(key string, what crmtest.FieldChange) {
