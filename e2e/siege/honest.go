@@ -14,7 +14,8 @@ import (
 type person struct {
 	email, first, last string
 	*visitor
-	script bool // their browser runs scripts
+	script bool    // their browser runs scripts
+	proofs *proofs // that it makes
 
 	took    []time.Duration // that sending the form took, each time
 	told    int             // how often they were told to wait
@@ -51,7 +52,7 @@ func (s *siege) newPerson(n int) *person {
 		fmt.Sprintf("%c.%s%d", ascii(first)[0], ascii(last), n), fmt.Sprintf("%s_%s", ascii(last), ascii(first)), fmt.Sprintf("me%d", n),
 	}[n%5]
 	return &person{email: fmt.Sprintf("%s@%s", local, mailHosts[n/7%len(mailHosts)]), first: first, last: last,
-		visitor: newVisitor(s.portal.URL, ip, browsers[n/3%len(browsers)]), script: n%5 != 2}
+		visitor: newVisitor(s.portal.URL, ip, browsers[n/3%len(browsers)]), script: n%5 != 2, proofs: &s.proofs}
 }
 
 // ascii is a name as it is written in an address.
@@ -125,23 +126,10 @@ func (p *person) fillIn(ctx context.Context, form string) (url.Values, error) {
 	fields.Set("email", p.email)
 	fields.Set("first_name", p.first)
 	fields.Set("last_name", p.last)
-	if challenge, asked := shown.Find("script[data-challenge]").Attr("data-challenge"); asked && p.script {
-		proof, err := p.prove(ctx, challenge)
-		if err != nil {
-			return nil, err
-		}
-		fields.Set("altcha", proof)
+	if shown.asksProof() && p.script {
+		fields.Set("altcha", p.proofs.take(form))
 	}
 	return fields, nil
-}
-
-// prove makes the proof of work that a form asks for.
-func (v *visitor) prove(ctx context.Context, challenge string) (proof string, err error) {
-	a, err := v.do(ctx, http.MethodGet, v.portal+challenge, nil, nil)
-	if err != nil {
-		return "", err
-	}
-	return proveApart(ctx, a.body)
 }
 
 // confirm has a person wait for the mail, open its link and press the button.

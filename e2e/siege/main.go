@@ -19,10 +19,6 @@ import (
 )
 
 func main() {
-	if os.Getenv(proveVariable) != "" {
-		fail(proveForOthers(os.Stdin, os.Stdout))
-		return
-	}
 	p := plan{}
 	flag.IntVar(&p.junk, "junk", 10_000, "how often robots send a form")
 	flag.IntVar(&p.honest, "honest", 200, "how many readers sign up meanwhile, and as many before")

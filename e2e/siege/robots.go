@@ -73,7 +73,7 @@ var shapes = []shape{
 	}},
 	{"reused proof", func(_ context.Context, r *robots, n int) (robot, error) {
 		fields := r.shown(n)
-		fields.Set("altcha", r.proofs[n%len(r.proofs)])
+		fields.Set("altcha", r.reused[n%len(r.reused)])
 		return r.robot(n, listed(n), firstNames[n%20], lastNames[n%20], fields), nil
 	}},
 	{"hidden field, links, spellings of a mailbox", func(_ context.Context, r *robots, n int) (robot, error) {
@@ -94,8 +94,8 @@ type robots struct {
 	*siege
 	before []url.Values // fields of forms that were shown some seconds before
 	aged   []string     // form times of yesterday
-	proofs []string     // made once, and used again and again
-	solved atomic.Int64 // proofs of work that headless browsers made
+	reused []string     // proofs of work that are used again and again
+	solved atomic.Int64 // proofs of work that headless browsers wanted
 
 	mu   sync.Mutex
 	from map[string]int // number of the shape, by address
@@ -110,11 +110,7 @@ func (s *siege) newRobots(ctx context.Context) (*robots, error) {
 		if err != nil {
 			return nil, err
 		}
-		proof, err := v.prove(ctx, strings.TrimPrefix(form, s.portal.URL)+"/challenge")
-		if err != nil {
-			return nil, err
-		}
-		r.before, r.proofs = append(r.before, shown.fields("main form")), append(r.proofs, proof)
+		r.before, r.reused = append(r.before, shown.fields("main form")), append(r.reused, s.proofs.take(form))
 		r.aged = append(r.aged, screening.StampForm(func(parts ...string) []byte { return s.macs.Sum(seal.FormTime, parts...) }, s.letters[i], s.store.Now().Add(-25*time.Hour)))
 	}
 	return r, wait(ctx, 3*time.Second)
@@ -140,7 +136,7 @@ func (r *robots) robot(n int, email, first, last string, fields url.Values) robo
 }
 
 // mostSolved is how many proofs of work headless browsers make: each costs them some 0.4 s of a processor.
-const mostSolved = 200
+func (p plan) mostSolved() int64 { return int64(p.junk / 50) }
 
 // headless is a robot that does all that a person's browser does: each opens the form, waits, and makes the proof of
 // work where it is asked for, while they can pay for that.
@@ -159,12 +155,8 @@ func headless(ctx context.Context, r *robots, n int) (b robot, err error) {
 	if err := wait(ctx, time.Duration(2500+rand.IntN(3000))*time.Millisecond); err != nil {
 		return b, err
 	}
-	if challenge, asked := shown.Find("script[data-challenge]").Attr("data-challenge"); asked && r.solved.Add(1) <= mostSolved {
-		proof, err := b.prove(ctx, challenge)
-		if err != nil {
-			return b, err
-		}
-		b.fields.Set("altcha", proof)
+	if shown.asksProof() && r.solved.Add(1) <= r.mostSolved() {
+		b.fields.Set("altcha", r.siege.proofs.take(form))
 	}
 	b.header = presses // a driven browser clicks as people do
 	return b, nil

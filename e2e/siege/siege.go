@@ -36,6 +36,7 @@ type siege struct {
 	forms   []string // addresses of the newsletters' forms
 	letters []string // ids of the newsletters
 	mails   *letterbox
+	proofs  proofs
 }
 
 // The newsletters that are besieged, one of each tenant, and the CRM of each.
@@ -124,6 +125,9 @@ func (s *siege) besiege(ctx context.Context) (v verdict, err error) {
 		v.scanned = s.mails.scanned.Load()
 		err = errors.Join(err, s.mails.failed())
 	}()
+	if err := s.proofs.make(ctx, s.forms, s.honest+int(s.mostSolved())); err != nil {
+		return v, fmt.Errorf("make proofs of work: %w", err)
+	}
 	quiet, err := s.readers(ctx, 0)
 	if err != nil {
 		return v, fmt.Errorf("the quiet part: %w", err)

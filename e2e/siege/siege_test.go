@@ -1,19 +1,10 @@
 package main
 
 import (
-	"os"
 	"strings"
 	"testing"
 	"time"
 )
-
-func TestMain(m *testing.M) {
-	if os.Getenv(proveVariable) != "" {
-		fail(proveForOthers(os.Stdin, os.Stdout))
-		return
-	}
-	os.Exit(m.Run())
-}
 
 // TestShort is a siege in short: whatever robots send, no more than a few of them get into a CRM, nobody is mailed
 // to often, and the honest come through, asked by mail.

@@ -40,7 +40,7 @@ func (v verdict) broken() bool {
 
 // judge looks where everybody is.
 func (s *siege) judge(ctx context.Context, v *verdict, people []*person, r *robots) error {
-	v.honest, v.solved = map[string]int{}, min(r.solved.Load(), mostSolved)
+	v.honest, v.solved = map[string]int{}, min(r.solved.Load(), s.mostSolved())
 	states, err := s.states(ctx)
 	if err != nil {
 		return err

@@ -78,6 +78,9 @@ func (v *visitor) open(ctx context.Context, address string) (p page, err error) 
 	return p, err
 }
 
+// asksProof reports whether the page's form asks for a proof of work.
+func (p page) asksProof() bool { return p.Find("script[data-challenge]").Length() > 0 }
+
 // fields are those of a form that a selector finds, as they are before anybody does anything.
 func (p page) fields(selector string) url.Values {
 	fields := url.Values{}
