@@ -24,6 +24,7 @@ type letterbox struct {
 	mu      sync.Mutex
 	mails   map[string][]string // the links, by recipient
 	unread  []letter            // that no program has looked at
+	team    int                 // mails to the team
 	errs    []error
 	scanned atomic.Int64
 }
@@ -31,11 +32,16 @@ type letterbox struct {
 // letter is a mail's recipient and link.
 type letter struct{ to, link string }
 
-// take takes a mail.
+// take takes a mail. One without a link to confirm by tells the team what goes on.
 func (b *letterbox) take(to, text string) {
+	link := confirmLink.FindString(text)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.unread = append(b.unread, letter{strings.ToLower(to), confirmLink.FindString(text)})
+	if link == "" {
+		b.team++
+		return
+	}
+	b.unread = append(b.unread, letter{strings.ToLower(to), link})
 }
 
 // next is a mail that no program has looked at.

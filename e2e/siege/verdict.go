@@ -27,6 +27,7 @@ type verdict struct {
 	lost            []string       // what went wrong with them
 	solved          int64          // proofs of work that robots made
 	scanned         int64          // mails that a program looked at
+	team            int            // mails that told the team what goes on
 	strangers       int            // who got a mail
 	most            int            // mails to one of them
 	junk            int            // records in CRMs
@@ -139,7 +140,7 @@ func (v verdict) String() string {
 	for _, c := range v.shapes {
 		say("%-44s %6d  %-28s %-46s %6d %7d", c.name, c.posts, counts(c.answers), counts(c.states), c.mails, c.inCRM)
 	}
-	say("%d records of robots in CRMs; %d strangers got mails, at most %d each; %d mails were looked at by programs; %d proofs made by robots", v.junk, v.strangers, v.most, v.scanned, v.solved)
+	say("%d records of robots in CRMs; %d strangers got mails, at most %d each; %d mails were looked at by programs; %d proofs made by robots; %d mails to the team", v.junk, v.strangers, v.most, v.scanned, v.solved, v.team)
 	say("%d honest readers before and %d meanwhile: %s; told to wait %d times", v.plan.honest, v.plan.honest, counts(v.honest), v.told)
 	say("sending the form took them %s before, %s meanwhile", spread(v.quiet), spread(v.besieged))
 	for _, l := range v.lost {
