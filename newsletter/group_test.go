@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gatepost/db"
@@ -77,6 +78,55 @@ func TestACancelledSignUpInAGroup(t *testing.T) {
 						t.Errorf("%s gets no answer", r.signUp.Email)
 					}
 				}
+			}
+		})
+	}
+}
+
+// slow is a store that takes longer for some.
+type slow struct {
+	*db.DB
+	takes map[string]time.Duration // by the address
+}
+
+func (s slow) AddSignUps(_ context.Context, all []db.SignUp) ([]db.SignedUp, error) {
+	for _, up := range all {
+		time.Sleep(s.takes[up.Email])
+	}
+	return make([]db.SignedUp, len(all)), nil
+}
+
+// How long an answer takes doesn't tell what was to be written for it: those of a few come at even times. Of
+// many, and of the last ones of a process, nobody waits for that.
+func TestAnswersComeAtEvenTimes(t *testing.T) {
+	one, another, long := "new@example.com", "known@example.com", "busy@example.com"
+	takes := map[string]time.Duration{one: time.Millisecond, another: 3 * time.Millisecond, long: even + time.Millisecond}
+	for _, tt := range []struct {
+		email  string
+		others int // in the group
+		ending bool
+		after  time.Duration
+	}{
+		{one, 0, false, even}, {another, 0, false, even}, {long, 0, false, 2 * even}, {another, smallGroup - 1, false, even},
+		{another, smallGroup, false, takes[another]}, {another, 0, true, takes[another]},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := New(Config{Store: slow{takes: takes}})
+			ctx, end := context.WithCancel(t.Context())
+			defer end()
+			if tt.ending {
+				end()
+			}
+			group := make([]*request, 1+tt.others)
+			for i := range group {
+				group[i] = &request{ctx: t.Context(), answer: make(chan db.SignedUp, 1)}
+			}
+			group[0].signUp.Email = tt.email
+			begun := time.Now()
+			s.commit(ctx, group)
+			<-group[0].answer
+			if took := time.Since(begun); took != tt.after {
+				t.Errorf("%s with %d others (ending %v) is answered after %v, want %v", tt.email, tt.others, tt.ending, took, tt.after)
 			}
 		})
 	}

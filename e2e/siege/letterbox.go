@@ -69,6 +69,13 @@ func (b *letterbox) of(to string) []string {
 	return b.mails[to]
 }
 
+// toTeam is how many mails told the team what goes on.
+func (b *letterbox) toTeam() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.team
+}
+
 func (b *letterbox) failed() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

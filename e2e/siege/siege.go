@@ -122,7 +122,7 @@ func (s *siege) besiege(ctx context.Context) (v verdict, err error) {
 	defer func() {
 		stop()
 		scanners.Wait()
-		v.scanned = s.mails.scanned.Load()
+		v.scanned, v.team = s.mails.scanned.Load(), s.mails.toTeam()
 		err = errors.Join(err, s.mails.failed())
 	}()
 	if err := s.proofs.make(ctx, s.forms, s.honest+int(s.mostSolved())); err != nil {
