@@ -178,12 +178,12 @@ func (d *base) askRecord(ctx context.Context, tx *sql.Tx, e Erasure, id string, 
 	if r.Record != "" {
 		r.EndedAt = d.now()
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO removal_records (tenant_id, subscriber_id, destination_id, record_id, org_id, instance_url, way, due_at, ended_at, record, code)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '') ON CONFLICT (tenant_id, subscriber_id, destination_id) DO UPDATE
+	_, err := tx.ExecContext(ctx, `INSERT INTO removal_records (tenant_id, subscriber_id, destination_id, record_id, org_id, instance_url, way, due_at, ended_at, record, code, ours)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', $11) ON CONFLICT (tenant_id, subscriber_id, destination_id) DO UPDATE
 		SET record_id = excluded.record_id, org_id = excluded.org_id, instance_url = excluded.instance_url, way = excluded.way, due_at = excluded.due_at,
-			ended_at = excluded.ended_at, record = excluded.record, code = '', tries = 0
+			ended_at = excluded.ended_at, record = excluded.record, ours = excluded.ours, code = '', tries = 0
 		WHERE removal_records.record NOT IN (`+unmadeFates+`) OR excluded.record <> 'none'`,
-		e.TenantID, id, of.DestinationID, r.RecordID, r.OrgID, r.InstanceURL, r.Way, millis(r.DueAt), millis(r.EndedAt), r.Record)
+		e.TenantID, id, of.DestinationID, r.RecordID, r.OrgID, r.InstanceURL, r.Way, millis(r.DueAt), millis(r.EndedAt), r.Record, bit(made))
 	return err
 }
 
@@ -201,28 +201,29 @@ func fateOf(r RecordRemoval, made bool) RecordFate {
 }
 
 // recordOfErased reads anew which record somebody has who is to be forgotten, now that it is known what became of the last
-// write, and decides what becomes of it where the CRM isn't to be asked.
+// write, and decides what becomes of it where the CRM isn't to be asked. Ours is one that a write of ours made for any of the
+// person's newsletters. That is kept with the record's id, since of another newsletter it may be forgotten by then; and only
+// with it: an id alone may be of a record that was found.
 func (d *base) recordOfErased(ctx context.Context, tx *sql.Tx, r *RecordRemoval) error {
 	var made bool
 	var gone RecordFate
-	judged := r.RecordID // as ours, when the erasing was asked for
 	err := tx.QueryRowContext(ctx, `SELECT d.record_id, d.org_id, d.instance_url,
-			EXISTS (SELECT 1 FROM removals a JOIN removals b ON b.tenant_id = a.tenant_id AND b.mac = a.mac AND b.kind = 'erased' CROSS JOIN deliveries m
+			e.ours = 1 AND e.record_id <> '' AND e.record_id = d.record_id AND e.org_id = d.org_id OR EXISTS (SELECT 1 FROM removals a JOIN removals b ON b.tenant_id = a.tenant_id AND b.mac = a.mac AND b.kind = 'erased' CROSS JOIN deliveries m
 				WHERE a.tenant_id = d.tenant_id AND a.subscriber_id = d.subscriber_id AND m.tenant_id = b.tenant_id AND m.subscriber_id = b.subscriber_id
 					AND m.destination_id = d.destination_id AND m.org_id = d.org_id AND m.made_id = d.record_id AND d.record_id <> ''),
 			COALESCE((SELECT max(o.record) FROM removal_records o WHERE o.tenant_id = d.tenant_id AND o.destination_id = d.destination_id AND o.record_id = d.record_id AND o.org_id = d.org_id
 				AND d.record_id <> '' AND o.record IN (`+unmadeFates+`)), '')
-		FROM deliveries d WHERE d.tenant_id = $1 AND d.subscriber_id = $2 AND d.destination_id = $3`, r.TenantID, r.SubscriberID, r.DestinationID).
+		FROM deliveries d JOIN removal_records e ON e.tenant_id = d.tenant_id AND e.subscriber_id = d.subscriber_id AND e.destination_id = d.destination_id
+		WHERE d.tenant_id = $1 AND d.subscriber_id = $2 AND d.destination_id = $3`, r.TenantID, r.SubscriberID, r.DestinationID).
 		Scan(&r.RecordID, &r.OrgID, &r.InstanceURL, &made, &gone)
 	if err != nil {
 		return err
 	}
-	made = made || judged != "" && judged == r.RecordID
 	if r.Record = fateOf(*r, made); r.Record == "" {
 		r.Record = gone // with another of the person's newsletters
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE removal_records SET record_id = $1, org_id = $2, instance_url = $3 WHERE tenant_id = $4 AND subscriber_id = $5 AND destination_id = $6`,
-		r.RecordID, r.OrgID, r.InstanceURL, r.TenantID, r.SubscriberID, r.DestinationID)
+	_, err = tx.ExecContext(ctx, `UPDATE removal_records SET record_id = $1, org_id = $2, instance_url = $3, ours = $7 WHERE tenant_id = $4 AND subscriber_id = $5 AND destination_id = $6`,
+		r.RecordID, r.OrgID, r.InstanceURL, r.TenantID, r.SubscriberID, r.DestinationID, bit(made))
 	return err
 }
 

@@ -364,6 +364,45 @@ func TestErasingWhileAWriteIsOut(t *testing.T) {
 	}
 }
 
+// A record that was found stays, whatever is repeated: the write that was out may be a change of it, and whoever looked it up may
+// have been stopped before the part was ended.
+func TestErasingAFoundRecordOfWhichAWriteWasOut(t *testing.T) {
+	found := Outcome{State: Delivered, RecordID: "003", OrgID: "00D"}
+	for name, changes := range map[string]bool{"a change of it": true, "a new one": false} {
+		t.Run(name, func(t *testing.T) {
+			d := withNewsletters(t, "a/1")
+			now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+			d.now = func() time.Time { return now }
+			s := signUp("a/1", marked)
+			s.At = now
+			id := add(t, d, s)[0]
+			l := leased(t, d)
+			found.SubscriberID = id
+			if changes {
+				d.becomes(t, l, found)
+				now = now.Add(time.Second)
+				s.At, s.FirstName = now, "Janet"
+				add(t, d, s)
+			}
+			if err := d.MarkSent(t.Context(), l, []Sending{{SubscriberID: id, EmailKey: marked, New: !changes}}, now.Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			d.erase(t, map[string]ErasingWay{"a": EraseByDelete})
+			now = now.Add(2 * time.Minute)
+			l = leased(t, d)
+			if err := d.RecordOutcomes(t.Context(), l, []Outcome{found}); err != nil {
+				t.Fatal(err)
+			}
+			for _, turn := range []string{"once", "again"} {
+				begun, ask, err := d.BeginRemoval(t.Context(), l, d.due(t, 1)[0], "00D")
+				if err != nil || ask || begun.Record != RecordFound || begun.RecordID != "003" {
+					t.Errorf("%s: %+v, asked %t, %v", turn, begun, ask, err)
+				}
+			}
+		})
+	}
+}
+
 // With a connection that is dead a person is being erased until somebody gives up.
 func TestGivingUpOnARecord(t *testing.T) {
 	d := withNewsletters(t, "a/1", "b/1")
