@@ -403,6 +403,56 @@ func TestErasingAFoundRecordOfWhichAWriteWasOut(t *testing.T) {
 	}
 }
 
+// A person's record is one: while a write is out for one of their newsletters, no other one's part begins. Else it would put them
+// into a record that is anonymised by then.
+func TestErasingWaitsForAWriteOfAnotherNewsletter(t *testing.T) {
+	d := withNewsletters(t, "a/1", "a/2")
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	d.now = func() time.Time { return now }
+	two := []SignUp{signUp("a/1", marked), signUp("a/2", marked)}
+	two[0].At, two[1].At = now, now
+	ids := add(t, d, two...)
+	l := leased(t, d)
+	for _, id := range ids {
+		d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: "003", OrgID: "00D", Made: id == ids[0]})
+	}
+	now = now.Add(time.Second)
+	two[1].At, two[1].FirstName = now, "Janet"
+	add(t, d, two[1])
+	if err := d.MarkSent(t.Context(), l, []Sending{{SubscriberID: ids[1], EmailKey: marked}}, now.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	d.erase(t, map[string]ErasingWay{"a": EraseByAnonymise})
+	due, err := d.DueRemovals(t.Context(), first("a"))
+	if err != nil || len(due) != 0 {
+		t.Errorf("due %+v, %v", due, err)
+	}
+	now = now.Add(2 * time.Minute)
+	l = leased(t, d)
+	r := RecordRemoval{DestinationKey: first("a"), SubscriberID: ids[0], Way: EraseByAnonymise}
+	if begun, ask, err := d.BeginRemoval(t.Context(), l, r, "00D"); ask || !errors.Is(err, ErrLost) {
+		t.Errorf("begun %+v, asked %t, %v", begun, ask, err)
+	}
+	d.becomes(t, l, Outcome{SubscriberID: ids[1], EmailKey: marked, State: Delivered, RecordID: "003", OrgID: "00D"})
+	asked := 0
+	for _, r := range d.due(t, 2) {
+		begun, ask, err := d.BeginRemoval(t.Context(), l, r, "00D")
+		if err != nil || begun.RecordID != "003" {
+			t.Errorf("begun %+v, asked %t, %v", begun, ask, err)
+		}
+		if ask {
+			asked++
+			begun.Record = RecordAnonymised
+		}
+		if err := d.EndRemoval(t.Context(), l, begun); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the CRM is asked %d times", asked)
+	}
+}
+
 // With a connection that is dead a person is being erased until somebody gives up.
 func TestGivingUpOnARecord(t *testing.T) {
 	d := withNewsletters(t, "a/1", "b/1")
