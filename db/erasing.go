@@ -164,7 +164,8 @@ func (d *base) askReceipt(ctx context.Context, tx *sql.Tx, e Erasure, s Subscrib
 }
 
 // askRecord writes down what is to become of the record of one delivery. One whose write is out is decided about
-// when it is known what became of that.
+// when it is known what became of that. What is known of a record that went with a test stays, unless they have another one by now, or
+// may have.
 func (d *base) askRecord(ctx context.Context, tx *sql.Tx, e Erasure, id string, of Delivery, made bool) error {
 	r := RecordRemoval{DestinationKey: DestinationKey{e.TenantID, of.DestinationID}, SubscriberID: id, RecordID: of.RecordID, OrgID: of.OrgID, InstanceURL: of.InstanceURL,
 		Way: e.Ways[of.DestinationID], DueAt: of.SettlesAt}
@@ -181,8 +182,8 @@ func (d *base) askRecord(ctx context.Context, tx *sql.Tx, e Erasure, id string, 
 	_, err := tx.ExecContext(ctx, `INSERT INTO removal_records (tenant_id, subscriber_id, destination_id, record_id, org_id, instance_url, way, due_at, ended_at, record, code, ours)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', $11) ON CONFLICT (tenant_id, subscriber_id, destination_id) DO UPDATE
 		SET record_id = excluded.record_id, org_id = excluded.org_id, instance_url = excluded.instance_url, way = excluded.way, due_at = excluded.due_at,
-			ended_at = excluded.ended_at, record = excluded.record, ours = excluded.ours, code = '', tries = 0
-		WHERE removal_records.record NOT IN (`+unmadeFates+`) OR excluded.record <> 'none'`,
+			ended_at = excluded.ended_at, record = excluded.record, ours = excluded.ours, code = '', tries = 0, sent_at = 0, kept = ''
+		WHERE removal_records.record NOT IN (`+unmadeFates+`) OR excluded.record <> 'none' AND (excluded.record_id <> removal_records.record_id OR excluded.due_at > 0)`,
 		e.TenantID, id, of.DestinationID, r.RecordID, r.OrgID, r.InstanceURL, r.Way, millis(r.DueAt), millis(r.EndedAt), r.Record, bit(made))
 	return err
 }

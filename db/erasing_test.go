@@ -453,6 +453,45 @@ func TestErasingWaitsForAWriteOfAnotherNewsletter(t *testing.T) {
 	}
 }
 
+// What is known of a record that went with a test isn't asked for again by erasing. Of another record that they have by now nothing
+// is known, nor whether the CRM was asked.
+func TestErasingWithTheRecordOfATestThatWasUndone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		record string // that they have by now
+		due    int
+		want   RecordFate
+	}{
+		"the same":    {"003", 0, RecordPartly},
+		"another one": {"004", 1, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, id, now := tested(t)
+			l, r := d.undoing(t, id)
+			if _, ask, err := d.BeginRemoval(t.Context(), l, r, "00D"); !ask || err != nil {
+				t.Fatal(ask, err)
+			}
+			*now = now.Add(time.Second)
+			add(t, d, signUp("a/1", "jane@example.com"))
+			r.Record, r.Kept = RecordPartly, "Region"
+			if err := d.EndRemoval(t.Context(), l, r); err != nil {
+				t.Fatal(err)
+			}
+			d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: tt.record, OrgID: "00D", Made: true, LookedAt: now.Add(time.Second)})
+			if _, err := d.Erase(t.Context(), Erasure{TenantID: "a", EmailKey: "jane@example.com", MAC: "mac", Ways: map[string]ErasingWay{"a": EraseByDelete}}); err != nil {
+				t.Fatal(err)
+			}
+			for _, due := range d.due(t, tt.due) {
+				if begun, ask, err := d.BeginRemoval(t.Context(), l, due, "00D"); !ask || begun.Unsure || err != nil {
+					t.Errorf("begun %+v, asked %t, %v", begun, ask, err)
+				}
+			}
+			if is := d.receipt(t, id).Records[0]; is.Record != tt.want || (is.Kept == "") != (tt.want == "") {
+				t.Errorf("the receipt says %+v", is)
+			}
+		})
+	}
+}
+
 // With a connection that is dead a person is being erased until somebody gives up.
 func TestGivingUpOnARecord(t *testing.T) {
 	d := withNewsletters(t, "a/1", "b/1")
