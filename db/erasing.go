@@ -207,25 +207,32 @@ func fateOf(r RecordRemoval, made bool) RecordFate {
 // with it: an id alone may be of a record that was found.
 func (d *base) recordOfErased(ctx context.Context, tx *sql.Tx, r *RecordRemoval) error {
 	var made bool
-	var gone RecordFate
 	err := tx.QueryRowContext(ctx, `SELECT d.record_id, d.org_id, d.instance_url,
 			e.ours = 1 AND e.record_id <> '' AND e.record_id = d.record_id AND e.org_id = d.org_id OR EXISTS (SELECT 1 FROM removals a JOIN removals b ON b.tenant_id = a.tenant_id AND b.mac = a.mac AND b.kind = 'erased' CROSS JOIN deliveries m
 				WHERE a.tenant_id = d.tenant_id AND a.subscriber_id = d.subscriber_id AND m.tenant_id = b.tenant_id AND m.subscriber_id = b.subscriber_id
-					AND m.destination_id = d.destination_id AND m.org_id = d.org_id AND m.made_id = d.record_id AND d.record_id <> ''),
-			COALESCE((SELECT max(o.record) FROM removal_records o WHERE o.tenant_id = d.tenant_id AND o.destination_id = d.destination_id AND o.record_id = d.record_id AND o.org_id = d.org_id
-				AND d.record_id <> '' AND o.record IN (`+unmadeFates+`)), '')
+					AND m.destination_id = d.destination_id AND m.org_id = d.org_id AND m.made_id = d.record_id AND d.record_id <> '')
 		FROM deliveries d JOIN removal_records e ON e.tenant_id = d.tenant_id AND e.subscriber_id = d.subscriber_id AND e.destination_id = d.destination_id
 		WHERE d.tenant_id = $1 AND d.subscriber_id = $2 AND d.destination_id = $3`, r.TenantID, r.SubscriberID, r.DestinationID).
-		Scan(&r.RecordID, &r.OrgID, &r.InstanceURL, &made, &gone)
+		Scan(&r.RecordID, &r.OrgID, &r.InstanceURL, &made)
 	if err != nil {
 		return err
 	}
 	if r.Record = fateOf(*r, made); r.Record == "" {
-		r.Record = gone // with another of the person's newsletters
+		if err := goneBefore(ctx, tx, r); err != nil {
+			return err
+		}
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE removal_records SET record_id = $1, org_id = $2, instance_url = $3, ours = $7 WHERE tenant_id = $4 AND subscriber_id = $5 AND destination_id = $6`,
 		r.RecordID, r.OrgID, r.InstanceURL, r.TenantID, r.SubscriberID, r.DestinationID, bit(made))
 	return err
+}
+
+// goneBefore reads what became of a record with another of the person's newsletters, where that is known.
+func goneBefore(ctx context.Context, tx *sql.Tx, r *RecordRemoval) error {
+	err := tx.QueryRowContext(ctx, `SELECT record, kept FROM removal_records
+		WHERE tenant_id = $1 AND destination_id = $2 AND record_id = $3 AND org_id = $4 AND record IN (`+unmadeFates+`) ORDER BY record DESC LIMIT 1`,
+		r.TenantID, r.DestinationID, r.RecordID, r.OrgID).Scan(&r.Record, &r.Kept)
+	return ignore(err, sql.ErrNoRows)
 }
 
 // GiveUpErasing says that nobody wants to wait any longer for what a CRM does with the record of somebody who

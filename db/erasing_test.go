@@ -255,6 +255,7 @@ func TestErasingWithRecords(t *testing.T) {
 				if ask {
 					asked++
 					begun.Record = tt.want
+					begun.Kept = map[RecordFate]string{RecordPartly: "Region"}[tt.want]
 					if want := map[ErasingWay][]string{EraseByAnonymise: {"note", "region"}}[tt.way]; !slices.Equal(begun.Wrote, want) {
 						t.Errorf("wrote into %q, want %q", begun.Wrote, want)
 					}
@@ -268,7 +269,8 @@ func TestErasingWithRecords(t *testing.T) {
 			}
 			d.finishErasing(t)
 			for _, id := range ids {
-				if r := d.receipt(t, id); !r.Erased || len(r.Records) != 1 || r.Records[0].Record != tt.want || r.Records[0].Record.Stays() != (tt.want != NoRecord && tt.want != RecordDeleted && tt.want != RecordAnonymised) {
+				if r := d.receipt(t, id); !r.Erased || len(r.Records) != 1 || r.Records[0].Record != tt.want || (r.Records[0].Kept == "") == (tt.want == RecordPartly) ||
+					r.Records[0].Record.Stays() != (tt.want != NoRecord && tt.want != RecordDeleted && tt.want != RecordAnonymised) {
 					t.Errorf("the receipt says %+v", r)
 				}
 			}
