@@ -538,3 +538,22 @@ func TestWhoLeftStaysSuppressed(t *testing.T) {
 	}
 	d.agrees(t, "a", Sums{New: 2, Erased: 2})
 }
+
+// Whoever goes back to the program before has no record deleted that was to be anonymised.
+func TestGoingBackFromAnonymising(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	id := add(t, d, signUp("a/1", marked))[0]
+	d.becomes(t, leased(t, d), Outcome{SubscriberID: id, State: Delivered, RecordID: "003", OrgID: "00D", Made: true})
+	d.erase(t, map[string]ErasingWay{"a": EraseByAnonymise})
+	file, err := os.ReadFile("migrations/00053_anonymise.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, down, _ := strings.Cut(string(file), "-- +goose Down")
+	if _, err := d.write.Exec(down); err != nil {
+		t.Fatal(err)
+	}
+	if way := text1(t, d, `SELECT way FROM removal_records WHERE ended_at = 0`); way != string(EraseByList) {
+		t.Errorf("it is to be done by way of %s", way)
+	}
+}
