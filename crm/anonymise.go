@@ -112,10 +112,15 @@ func Anonymise(look func() (Sight, error), write func(due map[string]any) error)
 		}
 		return "", nil, err
 	}
-	if s, err = look(); err != nil {
+	switch s, err = look(); {
+	case err != nil:
 		f := *Failed(err)
 		f.Unknown = true // it is written
 		return "", nil, &f
+	case s.Gone:
+		return Missing, nil, nil
+	case s.names():
+		return "", nil, &Failure{Class: Recorded, Code: StillNamed}
 	}
 	return Anonymised, s.left(), nil
 }

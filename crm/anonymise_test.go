@@ -105,3 +105,26 @@ func TestARefusedFieldStaysAlone(t *testing.T) {
 		}
 	}
 }
+
+// A record is anonymised once it was seen to be: one that is gone by then is missing, and one that says who it is all the same was refused.
+func TestWhatTheSecondLookSees(t *testing.T) {
+	for name, tt := range map[string]struct {
+		second Sight
+		want   Removed
+		code   string
+	}{
+		"gone":        {Sight{Gone: true}, Missing, ""},
+		"still named": {Sight{identity: map[string]any{"Email": nil}, kept: []string{"Region"}}, "", StillNamed},
+		"a field":     {Sight{kept: []string{"Region"}}, Anonymised, ""},
+	} {
+		looks := []Sight{{identity: map[string]any{"Email": nil}}, tt.second}
+		became, _, err := Anonymise(func() (s Sight, err error) {
+			s, looks = looks[0], looks[1:]
+			return s, nil
+		}, func(map[string]any) error { return nil })
+		f, failed := errors.AsType[*Failure](err)
+		if became != tt.want || failed != (tt.code != "") || failed && (f.Code != tt.code || f.Class != Recorded || f.Unknown) {
+			t.Errorf("%s: %s, %+v", name, became, err)
+		}
+	}
+}
