@@ -237,18 +237,21 @@ func goneBefore(ctx context.Context, tx *sql.Tx, r *RecordRemoval) error {
 
 // GiveUpErasing says that nobody wants to wait any longer for what a CRM does with the record of somebody who
 // is being erased: it stays there, for the CRM's admin. It reports whether there was such a record. A write to that CRM whose outcome
-// isn't known is waited for until it can't take effect any more: done is false until then.
+// isn't known is waited for until it can't take effect any more: done is false until then. The CRM may have done it all the same, so
+// whoever else has the record is due again.
 func (d *Privacy) GiveUpErasing(ctx context.Context, key DestinationKey, subscriberID, actor string) (done bool, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		done = false
 		now := millis(d.now())
-		res, err := tx.ExecContext(ctx, `UPDATE removal_records SET ended_at = $1, record = $2, code = ''
+		r := RecordRemoval{DestinationKey: key, SubscriberID: subscriberID, Record: RecordGivenUp}
+		err := tx.QueryRowContext(ctx, `UPDATE removal_records SET ended_at = $1, record = $2, code = ''
 			WHERE tenant_id = $3 AND destination_id = $4 AND subscriber_id = $5 AND ended_at = 0
 				AND EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = $3 AND r.subscriber_id = $5 AND r.kind = 'erased')
-				AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = $3 AND d.destination_id = $4 AND d.subscriber_id = $5 AND d.sent_at > 0 AND d.settles_at > $1)`,
-			now, RecordGivenUp, key.TenantID, key.DestinationID, subscriberID)
-		if err := changed(res, err, ErrLost); err != nil {
-			return ignore(err, ErrLost)
+				AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = $3 AND d.destination_id = $4 AND d.subscriber_id = $5 AND d.sent_at > 0 AND d.settles_at > $1)
+			RETURNING record_id, org_id, sent_at > 0, (SELECT r.email_key FROM removals r WHERE r.tenant_id = $3 AND r.subscriber_id = $5)`,
+			now, RecordGivenUp, key.TenantID, key.DestinationID, subscriberID).Scan(&r.RecordID, &r.OrgID, &r.Unsure, &r.EmailKey)
+		if err != nil {
+			return ignore(err, sql.ErrNoRows)
 		}
 		done = true
 		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET sent_at = 0, settles_at = 0 WHERE tenant_id = $1 AND destination_id = $2 AND subscriber_id = $3 AND state = 'ended'`,
@@ -258,7 +261,10 @@ func (d *Privacy) GiveUpErasing(ctx context.Context, key DestinationKey, subscri
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE opt_outs SET ended_at = $4, outcome = $5 WHERE tenant_id = $1 AND destination_id = $2 AND subscriber_id = $3 AND ended_at = 0`,
 			key.TenantID, key.DestinationID, subscriberID, now, OptOutRefused)
-		return err
+		if err != nil || !r.unmade() {
+			return err
+		}
+		return d.replaceRecord(ctx, tx, r)
 	})
 	return done, wrap("give up on a record", err)
 }

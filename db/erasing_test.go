@@ -539,6 +539,32 @@ func TestWhoLeftStaysSuppressed(t *testing.T) {
 	d.agrees(t, "a", Sums{New: 2, Erased: 2})
 }
 
+// The CRM that nobody wants to wait for may have done it: who was found to have the record by then is delivered anew.
+func TestGivingUpOnARecordThatMayBeGone(t *testing.T) {
+	for _, asked := range []bool{true, false} {
+		d := withNewsletters(t, "a/1")
+		id := add(t, d, signUp("a/1", marked))[0]
+		l := leased(t, d)
+		d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: "003", OrgID: "00D", Made: true})
+		d.erase(t, map[string]ErasingWay{"a": EraseByDelete})
+		if asked {
+			if _, ask, err := d.BeginRemoval(t.Context(), l, d.due(t, 1)[0], "00D"); !ask || err != nil {
+				t.Fatal(ask, err)
+			}
+		}
+		next := add(t, d, signUp("a/1", marked))[0]
+		d.becomes(t, l, Outcome{SubscriberID: next, State: Delivered, RecordID: "003", OrgID: "00D"})
+		if done, err := d.GiveUpErasing(t.Context(), first("a"), id, "ann"); !done || err != nil {
+			t.Fatal(done, err)
+		}
+		if s := d.one(t, next); (s.State == Waiting) != asked || (s.RecordID == "") != asked {
+			t.Errorf("asked %t: they are %+v", asked, s)
+		}
+		d.finishErasing(t)
+		d.agrees(t, "a", nil)
+	}
+}
+
 // Whoever goes back to the program before has no record deleted that was to be anonymised.
 func TestGoingBackFromAnonymising(t *testing.T) {
 	d := withNewsletters(t, "a/1")
