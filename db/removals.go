@@ -258,14 +258,15 @@ const besideOf = `SELECT CAST($1 AS TEXT) AS id
 	UNION SELECT destination_id FROM org_counts WHERE org_id = $2 AND n > 0`
 
 // BeginRemoval is called just before a CRM is asked to delete a record or to anonymise it, and reports
-// whether to ask it, in the org that is connected. That it is asked is written down. Else
+// whether to ask it, in the org that is connected. That it is asked is written down, and that nobody asks again before r.DueAt,
+// should this process die over it. Else
 // the removal is to be ended: Record says what is known of the record, and nothing where
 // the subscriber isn't as they were when the removal was asked for. It returns ErrLost when
 // the lease is gone, or the removal isn't due any more.
 func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r RecordRemoval, orgID string) (begun RecordRemoval, ask bool, err error) {
 	err = d.underLease(ctx, l, func(tx *sql.Tx) error {
 		begun, ask = r, false
-		begun.DestinationKey, begun.Code = l.DestinationKey, "" // the code is of an earlier try
+		begun.DestinationKey, begun.Code, begun.DueAt = l.DestinationKey, "", time.Time{} // the code is of an earlier try
 		kind, same, err := beginRecord(ctx, tx, &begun)
 		if err != nil {
 			return err
@@ -291,8 +292,8 @@ func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r RecordRemoval, org
 			return err
 		}
 		ask = true
-		_, err = tx.ExecContext(ctx, `UPDATE removal_records SET sent_at = $1 WHERE tenant_id = $2 AND subscriber_id = $3 AND destination_id = $4`,
-			millis(d.now()), l.TenantID, r.SubscriberID, l.DestinationID)
+		_, err = tx.ExecContext(ctx, `UPDATE removal_records SET sent_at = $1, due_at = $5 WHERE tenant_id = $2 AND subscriber_id = $3 AND destination_id = $4`,
+			millis(d.now()), l.TenantID, r.SubscriberID, l.DestinationID, millis(r.DueAt))
 		return err
 	})
 	if err != nil {

@@ -29,6 +29,7 @@ func (t *turn) remove(ctx context.Context) (goOn bool, err error) {
 		if t.stopped() {
 			return false, errStopped
 		}
+		r.DueAt = t.Now().Add(t.crm.Provider().Settles.Of(1))
 		r, ask, err := t.Store.BeginRemoval(ctx, t.lease, r, t.crm.Target().OrgID)
 		if err != nil {
 			return false, err
