@@ -191,6 +191,7 @@ const (
 	NoOrg          = "no_org"           // nobody has found out which org the connection is for
 	RequiredField  = "required_field"   // a new record would lack a field that the CRM requires, and nothing fills
 	TooManyMatches = "too_many_matches" // more records with these addresses than can be read
+	StillNamed     = "still_named"      // an anonymised record says who it is all the same: something keeps what we replaced
 	NoOptOut       = "no_opt_out"       // the records have no mark for opt-outs that the connected user may see and set
 )
 

@@ -22,6 +22,7 @@ var own = map[string]Explanation{
 	"NO_OPT_OUT": ByAdmin("Opt-out can’t be set", "No opt-out", "The connected user may not see or set {CRM}’s mark for people who want no e-mail.", "give the connected user read and edit access to it."),
 
 	// One record.
+	"STILL_NAMED":      ByAdmin("{Record} still says whose it is", "Still named", "{CRM} took the change of the {Record}, which says whose it is all the same.", "see which automation writes the name or the address back, and empty them."),
 	"SEVERAL_MATCHES":  {"Several {Records} match", "Several {Records}", "Several {Records} in {CRM} have this address.", You, "Merge them in {CRM}, then retry; or have the one taken that was changed last, under Settings."},
 	"TOO_MANY_MATCHES": ByAdmin("Very many {Records} match", "Many {Records}", "Very many {Records} in {CRM} have this address.", "merge the {Records} that have the same address."),
 

@@ -164,7 +164,8 @@ func (d *base) askReceipt(ctx context.Context, tx *sql.Tx, e Erasure, s Subscrib
 }
 
 // askRecord writes down what is to become of the record of one delivery. One whose write is out is decided about
-// when it is known what became of that.
+// when it is known what became of that. What is known of a record that went with a test stays, unless they have another one by now, or
+// may have.
 func (d *base) askRecord(ctx context.Context, tx *sql.Tx, e Erasure, id string, of Delivery, made bool) error {
 	r := RecordRemoval{DestinationKey: DestinationKey{e.TenantID, of.DestinationID}, SubscriberID: id, RecordID: of.RecordID, OrgID: of.OrgID, InstanceURL: of.InstanceURL,
 		Way: e.Ways[of.DestinationID], DueAt: of.SettlesAt}
@@ -178,12 +179,12 @@ func (d *base) askRecord(ctx context.Context, tx *sql.Tx, e Erasure, id string, 
 	if r.Record != "" {
 		r.EndedAt = d.now()
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO removal_records (tenant_id, subscriber_id, destination_id, record_id, org_id, instance_url, way, due_at, ended_at, record, code)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '') ON CONFLICT (tenant_id, subscriber_id, destination_id) DO UPDATE
+	_, err := tx.ExecContext(ctx, `INSERT INTO removal_records (tenant_id, subscriber_id, destination_id, record_id, org_id, instance_url, way, due_at, ended_at, record, code, ours)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '', $11) ON CONFLICT (tenant_id, subscriber_id, destination_id) DO UPDATE
 		SET record_id = excluded.record_id, org_id = excluded.org_id, instance_url = excluded.instance_url, way = excluded.way, due_at = excluded.due_at,
-			ended_at = excluded.ended_at, record = excluded.record, code = '', tries = 0
-		WHERE removal_records.record NOT IN (`+unmadeFates+`) OR excluded.record <> 'none'`,
-		e.TenantID, id, of.DestinationID, r.RecordID, r.OrgID, r.InstanceURL, r.Way, millis(r.DueAt), millis(r.EndedAt), r.Record)
+			ended_at = excluded.ended_at, record = excluded.record, ours = excluded.ours, code = '', tries = 0, sent_at = 0, kept = ''
+		WHERE removal_records.record NOT IN (`+unmadeFates+`) OR excluded.record <> 'none' AND (excluded.record_id <> removal_records.record_id OR excluded.due_at > 0)`,
+		e.TenantID, id, of.DestinationID, r.RecordID, r.OrgID, r.InstanceURL, r.Way, millis(r.DueAt), millis(r.EndedAt), r.Record, bit(made))
 	return err
 }
 
@@ -201,45 +202,56 @@ func fateOf(r RecordRemoval, made bool) RecordFate {
 }
 
 // recordOfErased reads anew which record somebody has who is to be forgotten, now that it is known what became of the last
-// write, and decides what becomes of it where the CRM isn't to be asked.
+// write, and decides what becomes of it where the CRM isn't to be asked. Ours is one that a write of ours made for any of the
+// person's newsletters. That is kept with the record's id, since of another newsletter it may be forgotten by then; and only
+// with it: an id alone may be of a record that was found.
 func (d *base) recordOfErased(ctx context.Context, tx *sql.Tx, r *RecordRemoval) error {
 	var made bool
-	var gone RecordFate
-	judged := r.RecordID // as ours, when the erasing was asked for
 	err := tx.QueryRowContext(ctx, `SELECT d.record_id, d.org_id, d.instance_url,
-			EXISTS (SELECT 1 FROM removals a JOIN removals b ON b.tenant_id = a.tenant_id AND b.mac = a.mac AND b.kind = 'erased' CROSS JOIN deliveries m
+			e.ours = 1 AND e.record_id <> '' AND e.record_id = d.record_id AND e.org_id = d.org_id OR EXISTS (SELECT 1 FROM removals a JOIN removals b ON b.tenant_id = a.tenant_id AND b.mac = a.mac AND b.kind = 'erased' CROSS JOIN deliveries m
 				WHERE a.tenant_id = d.tenant_id AND a.subscriber_id = d.subscriber_id AND m.tenant_id = b.tenant_id AND m.subscriber_id = b.subscriber_id
-					AND m.destination_id = d.destination_id AND m.org_id = d.org_id AND m.made_id = d.record_id AND d.record_id <> ''),
-			COALESCE((SELECT max(o.record) FROM removal_records o WHERE o.tenant_id = d.tenant_id AND o.destination_id = d.destination_id AND o.record_id = d.record_id AND o.org_id = d.org_id
-				AND d.record_id <> '' AND o.record IN (`+unmadeFates+`)), '')
-		FROM deliveries d WHERE d.tenant_id = $1 AND d.subscriber_id = $2 AND d.destination_id = $3`, r.TenantID, r.SubscriberID, r.DestinationID).
-		Scan(&r.RecordID, &r.OrgID, &r.InstanceURL, &made, &gone)
+					AND m.destination_id = d.destination_id AND m.org_id = d.org_id AND m.made_id = d.record_id AND d.record_id <> '')
+		FROM deliveries d JOIN removal_records e ON e.tenant_id = d.tenant_id AND e.subscriber_id = d.subscriber_id AND e.destination_id = d.destination_id
+		WHERE d.tenant_id = $1 AND d.subscriber_id = $2 AND d.destination_id = $3`, r.TenantID, r.SubscriberID, r.DestinationID).
+		Scan(&r.RecordID, &r.OrgID, &r.InstanceURL, &made)
 	if err != nil {
 		return err
 	}
-	made = made || judged != "" && judged == r.RecordID
 	if r.Record = fateOf(*r, made); r.Record == "" {
-		r.Record = gone // with another of the person's newsletters
+		if err := goneBefore(ctx, tx, r); err != nil {
+			return err
+		}
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE removal_records SET record_id = $1, org_id = $2, instance_url = $3 WHERE tenant_id = $4 AND subscriber_id = $5 AND destination_id = $6`,
-		r.RecordID, r.OrgID, r.InstanceURL, r.TenantID, r.SubscriberID, r.DestinationID)
+	_, err = tx.ExecContext(ctx, `UPDATE removal_records SET record_id = $1, org_id = $2, instance_url = $3, ours = $7 WHERE tenant_id = $4 AND subscriber_id = $5 AND destination_id = $6`,
+		r.RecordID, r.OrgID, r.InstanceURL, r.TenantID, r.SubscriberID, r.DestinationID, bit(made))
 	return err
+}
+
+// goneBefore reads what became of a record with another of the person's newsletters, where that is known.
+func goneBefore(ctx context.Context, tx *sql.Tx, r *RecordRemoval) error {
+	err := tx.QueryRowContext(ctx, `SELECT record, kept FROM removal_records
+		WHERE tenant_id = $1 AND destination_id = $2 AND record_id = $3 AND org_id = $4 AND record IN (`+unmadeFates+`) ORDER BY record DESC LIMIT 1`,
+		r.TenantID, r.DestinationID, r.RecordID, r.OrgID).Scan(&r.Record, &r.Kept)
+	return ignore(err, sql.ErrNoRows)
 }
 
 // GiveUpErasing says that nobody wants to wait any longer for what a CRM does with the record of somebody who
 // is being erased: it stays there, for the CRM's admin. It reports whether there was such a record. A write to that CRM whose outcome
-// isn't known is waited for until it can't take effect any more: done is false until then.
+// isn't known is waited for until it can't take effect any more: done is false until then. The CRM may have done it all the same, so
+// whoever else has the record is due again.
 func (d *Privacy) GiveUpErasing(ctx context.Context, key DestinationKey, subscriberID, actor string) (done bool, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		done = false
 		now := millis(d.now())
-		res, err := tx.ExecContext(ctx, `UPDATE removal_records SET ended_at = $1, record = $2, code = ''
+		r := RecordRemoval{DestinationKey: key, SubscriberID: subscriberID, Record: RecordGivenUp}
+		err := tx.QueryRowContext(ctx, `UPDATE removal_records SET ended_at = $1, record = $2, code = ''
 			WHERE tenant_id = $3 AND destination_id = $4 AND subscriber_id = $5 AND ended_at = 0
 				AND EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = $3 AND r.subscriber_id = $5 AND r.kind = 'erased')
-				AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = $3 AND d.destination_id = $4 AND d.subscriber_id = $5 AND d.sent_at > 0 AND d.settles_at > $1)`,
-			now, RecordGivenUp, key.TenantID, key.DestinationID, subscriberID)
-		if err := changed(res, err, ErrLost); err != nil {
-			return ignore(err, ErrLost)
+				AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = $3 AND d.destination_id = $4 AND d.subscriber_id = $5 AND d.sent_at > 0 AND d.settles_at > $1)
+			RETURNING record_id, org_id, sent_at > 0, (SELECT r.email_key FROM removals r WHERE r.tenant_id = $3 AND r.subscriber_id = $5)`,
+			now, RecordGivenUp, key.TenantID, key.DestinationID, subscriberID).Scan(&r.RecordID, &r.OrgID, &r.Unsure, &r.EmailKey)
+		if err != nil {
+			return ignore(err, sql.ErrNoRows)
 		}
 		done = true
 		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET sent_at = 0, settles_at = 0 WHERE tenant_id = $1 AND destination_id = $2 AND subscriber_id = $3 AND state = 'ended'`,
@@ -249,7 +261,10 @@ func (d *Privacy) GiveUpErasing(ctx context.Context, key DestinationKey, subscri
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE opt_outs SET ended_at = $4, outcome = $5 WHERE tenant_id = $1 AND destination_id = $2 AND subscriber_id = $3 AND ended_at = 0`,
 			key.TenantID, key.DestinationID, subscriberID, now, OptOutRefused)
-		return err
+		if err != nil || !r.unmade() {
+			return err
+		}
+		return d.replaceRecord(ctx, tx, r)
 	})
 	return done, wrap("give up on a record", err)
 }

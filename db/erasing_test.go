@@ -255,6 +255,7 @@ func TestErasingWithRecords(t *testing.T) {
 				if ask {
 					asked++
 					begun.Record = tt.want
+					begun.Kept = map[RecordFate]string{RecordPartly: "Region"}[tt.want]
 					if want := map[ErasingWay][]string{EraseByAnonymise: {"note", "region"}}[tt.way]; !slices.Equal(begun.Wrote, want) {
 						t.Errorf("wrote into %q, want %q", begun.Wrote, want)
 					}
@@ -268,7 +269,8 @@ func TestErasingWithRecords(t *testing.T) {
 			}
 			d.finishErasing(t)
 			for _, id := range ids {
-				if r := d.receipt(t, id); !r.Erased || len(r.Records) != 1 || r.Records[0].Record != tt.want || r.Records[0].Record.Stays() != (tt.want != NoRecord && tt.want != RecordDeleted && tt.want != RecordAnonymised) {
+				if r := d.receipt(t, id); !r.Erased || len(r.Records) != 1 || r.Records[0].Record != tt.want || (r.Records[0].Kept == "") == (tt.want == RecordPartly) ||
+					r.Records[0].Record.Stays() != (tt.want != NoRecord && tt.want != RecordDeleted && tt.want != RecordAnonymised) {
 					t.Errorf("the receipt says %+v", r)
 				}
 			}
@@ -364,6 +366,134 @@ func TestErasingWhileAWriteIsOut(t *testing.T) {
 	}
 }
 
+// A record that was found stays, whatever is repeated: the write that was out may be a change of it, and whoever looked it up may
+// have been stopped before the part was ended.
+func TestErasingAFoundRecordOfWhichAWriteWasOut(t *testing.T) {
+	found := Outcome{State: Delivered, RecordID: "003", OrgID: "00D"}
+	for name, changes := range map[string]bool{"a change of it": true, "a new one": false} {
+		t.Run(name, func(t *testing.T) {
+			d := withNewsletters(t, "a/1")
+			now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+			d.now = func() time.Time { return now }
+			s := signUp("a/1", marked)
+			s.At = now
+			id := add(t, d, s)[0]
+			l := leased(t, d)
+			found.SubscriberID = id
+			if changes {
+				d.becomes(t, l, found)
+				now = now.Add(time.Second)
+				s.At, s.FirstName = now, "Janet"
+				add(t, d, s)
+			}
+			if err := d.MarkSent(t.Context(), l, []Sending{{SubscriberID: id, EmailKey: marked, New: !changes}}, now.Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			d.erase(t, map[string]ErasingWay{"a": EraseByDelete})
+			now = now.Add(2 * time.Minute)
+			l = leased(t, d)
+			if err := d.RecordOutcomes(t.Context(), l, []Outcome{found}); err != nil {
+				t.Fatal(err)
+			}
+			for _, turn := range []string{"once", "again"} {
+				begun, ask, err := d.BeginRemoval(t.Context(), l, d.due(t, 1)[0], "00D")
+				if err != nil || ask || begun.Record != RecordFound || begun.RecordID != "003" {
+					t.Errorf("%s: %+v, asked %t, %v", turn, begun, ask, err)
+				}
+			}
+		})
+	}
+}
+
+// A person's record is one: while a write is out for one of their newsletters, no other one's part begins. Else it would put them
+// into a record that is anonymised by then.
+func TestErasingWaitsForAWriteOfAnotherNewsletter(t *testing.T) {
+	d := withNewsletters(t, "a/1", "a/2")
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	d.now = func() time.Time { return now }
+	two := []SignUp{signUp("a/1", marked), signUp("a/2", marked)}
+	two[0].At, two[1].At = now, now
+	ids := add(t, d, two...)
+	l := leased(t, d)
+	for _, id := range ids {
+		d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: "003", OrgID: "00D", Made: id == ids[0]})
+	}
+	now = now.Add(time.Second)
+	two[1].At, two[1].FirstName = now, "Janet"
+	add(t, d, two[1])
+	if err := d.MarkSent(t.Context(), l, []Sending{{SubscriberID: ids[1], EmailKey: marked}}, now.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	d.erase(t, map[string]ErasingWay{"a": EraseByAnonymise})
+	due, err := d.DueRemovals(t.Context(), first("a"))
+	if err != nil || len(due) != 0 {
+		t.Errorf("due %+v, %v", due, err)
+	}
+	now = now.Add(2 * time.Minute)
+	l = leased(t, d)
+	r := RecordRemoval{DestinationKey: first("a"), SubscriberID: ids[0], Way: EraseByAnonymise}
+	if begun, ask, err := d.BeginRemoval(t.Context(), l, r, "00D"); ask || !errors.Is(err, ErrLost) {
+		t.Errorf("begun %+v, asked %t, %v", begun, ask, err)
+	}
+	d.becomes(t, l, Outcome{SubscriberID: ids[1], EmailKey: marked, State: Delivered, RecordID: "003", OrgID: "00D"})
+	asked := 0
+	for _, r := range d.due(t, 2) {
+		begun, ask, err := d.BeginRemoval(t.Context(), l, r, "00D")
+		if err != nil || begun.RecordID != "003" {
+			t.Errorf("begun %+v, asked %t, %v", begun, ask, err)
+		}
+		if ask {
+			asked++
+			begun.Record = RecordAnonymised
+		}
+		if err := d.EndRemoval(t.Context(), l, begun); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the CRM is asked %d times", asked)
+	}
+}
+
+// What is known of a record that went with a test isn't asked for again by erasing. Of another record that they have by now nothing
+// is known, nor whether the CRM was asked.
+func TestErasingWithTheRecordOfATestThatWasUndone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		record string // that they have by now
+		due    int
+		want   RecordFate
+	}{
+		"the same":    {"003", 0, RecordPartly},
+		"another one": {"004", 1, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, id, now := tested(t)
+			l, r := d.undoing(t, id)
+			if _, ask, err := d.BeginRemoval(t.Context(), l, r, "00D"); !ask || err != nil {
+				t.Fatal(ask, err)
+			}
+			*now = now.Add(time.Second)
+			add(t, d, signUp("a/1", "jane@example.com"))
+			r.Record, r.Kept = RecordPartly, "Region"
+			if err := d.EndRemoval(t.Context(), l, r); err != nil {
+				t.Fatal(err)
+			}
+			d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: tt.record, OrgID: "00D", Made: true, LookedAt: now.Add(time.Second)})
+			if _, err := d.Erase(t.Context(), Erasure{TenantID: "a", EmailKey: "jane@example.com", MAC: "mac", Ways: map[string]ErasingWay{"a": EraseByDelete}}); err != nil {
+				t.Fatal(err)
+			}
+			for _, due := range d.due(t, tt.due) {
+				if begun, ask, err := d.BeginRemoval(t.Context(), l, due, "00D"); !ask || begun.Unsure || err != nil {
+					t.Errorf("begun %+v, asked %t, %v", begun, ask, err)
+				}
+			}
+			if is := d.receipt(t, id).Records[0]; is.Record != tt.want || (is.Kept == "") != (tt.want == "") {
+				t.Errorf("the receipt says %+v", is)
+			}
+		})
+	}
+}
+
 // With a connection that is dead a person is being erased until somebody gives up.
 func TestGivingUpOnARecord(t *testing.T) {
 	d := withNewsletters(t, "a/1", "b/1")
@@ -407,4 +537,49 @@ func TestWhoLeftStaysSuppressed(t *testing.T) {
 		t.Errorf("suppressed is %q", got)
 	}
 	d.agrees(t, "a", Sums{New: 2, Erased: 2})
+}
+
+// The CRM that nobody wants to wait for may have done it: who was found to have the record by then is delivered anew.
+func TestGivingUpOnARecordThatMayBeGone(t *testing.T) {
+	for _, asked := range []bool{true, false} {
+		d := withNewsletters(t, "a/1")
+		id := add(t, d, signUp("a/1", marked))[0]
+		l := leased(t, d)
+		d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: "003", OrgID: "00D", Made: true})
+		d.erase(t, map[string]ErasingWay{"a": EraseByDelete})
+		if asked {
+			if _, ask, err := d.BeginRemoval(t.Context(), l, d.due(t, 1)[0], "00D"); !ask || err != nil {
+				t.Fatal(ask, err)
+			}
+		}
+		next := add(t, d, signUp("a/1", marked))[0]
+		d.becomes(t, l, Outcome{SubscriberID: next, State: Delivered, RecordID: "003", OrgID: "00D"})
+		if done, err := d.GiveUpErasing(t.Context(), first("a"), id, "ann"); !done || err != nil {
+			t.Fatal(done, err)
+		}
+		if s := d.one(t, next); (s.State == Waiting) != asked || (s.RecordID == "") != asked {
+			t.Errorf("asked %t: they are %+v", asked, s)
+		}
+		d.finishErasing(t)
+		d.agrees(t, "a", nil)
+	}
+}
+
+// Whoever goes back to the program before has no record deleted that was to be anonymised.
+func TestGoingBackFromAnonymising(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	id := add(t, d, signUp("a/1", marked))[0]
+	d.becomes(t, leased(t, d), Outcome{SubscriberID: id, State: Delivered, RecordID: "003", OrgID: "00D", Made: true})
+	d.erase(t, map[string]ErasingWay{"a": EraseByAnonymise})
+	file, err := os.ReadFile("migrations/00053_anonymise.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, down, _ := strings.Cut(string(file), "-- +goose Down")
+	if _, err := d.write.Exec(down); err != nil {
+		t.Fatal(err)
+	}
+	if way := text1(t, d, `SELECT way FROM removal_records WHERE ended_at = 0`); way != string(EraseByList) {
+		t.Errorf("it is to be done by way of %s", way)
+	}
 }

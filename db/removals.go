@@ -235,11 +235,16 @@ func (r RecordRemoval) unmade() bool {
 	return r.Unsure
 }
 
+// writeOut says of the part e of a removal r that a write is out, to the same destination, whose outcome isn't known: for any
+// newsletter of somebody who is to be forgotten, since their record is one.
+const writeOut = `EXISTS (SELECT 1 FROM removals w CROSS JOIN deliveries d WHERE r.kind = 'erased' AND w.tenant_id = r.tenant_id AND w.email_key = r.email_key AND w.email_key <> '' AND w.kind = 'erased'
+	AND d.tenant_id = w.tenant_id AND d.subscriber_id = w.subscriber_id AND d.destination_id = e.destination_id AND d.sent_at > 0)`
+
 // DueRemovals returns those who are to be removed with a record of a destination's CRM, the
-// one that was asked for first first. Of somebody who is to be forgotten, what became of the last write is known.
+// one that was asked for first first. Of somebody who is to be forgotten, what became of their last writes is known.
 func (d *Outbox) DueRemovals(ctx context.Context, key DestinationKey) ([]RecordRemoval, error) {
 	all, err := collect(ctx, d.read, scanRecordRemoval, selectRecordRemoval+`WHERE e.tenant_id = $1 AND e.destination_id = $2 AND e.ended_at = 0 AND e.due_at <= $3
-			AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE r.kind = 'erased' AND d.tenant_id = e.tenant_id AND d.subscriber_id = e.subscriber_id AND d.destination_id = e.destination_id AND d.sent_at > 0)
+			AND NOT `+writeOut+`
 		ORDER BY r.asked_at, e.subscriber_id LIMIT 100`,
 		key.TenantID, key.DestinationID, millis(d.now()))
 	return all, wrap("due removals", err)
@@ -253,14 +258,15 @@ const besideOf = `SELECT CAST($1 AS TEXT) AS id
 	UNION SELECT destination_id FROM org_counts WHERE org_id = $2 AND n > 0`
 
 // BeginRemoval is called just before a CRM is asked to delete a record or to anonymise it, and reports
-// whether to ask it, in the org that is connected. That it is asked is written down. Else
+// whether to ask it, in the org that is connected. That it is asked is written down, and that nobody asks again before r.DueAt,
+// should this process die over it. Else
 // the removal is to be ended: Record says what is known of the record, and nothing where
 // the subscriber isn't as they were when the removal was asked for. It returns ErrLost when
-// the lease is gone, or the removal has ended.
+// the lease is gone, or the removal isn't due any more.
 func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r RecordRemoval, orgID string) (begun RecordRemoval, ask bool, err error) {
 	err = d.underLease(ctx, l, func(tx *sql.Tx) error {
 		begun, ask = r, false
-		begun.DestinationKey, begun.Code = l.DestinationKey, "" // the code is of an earlier try
+		begun.DestinationKey, begun.Code, begun.DueAt = l.DestinationKey, "", time.Time{} // the code is of an earlier try
 		kind, same, err := beginRecord(ctx, tx, &begun)
 		if err != nil {
 			return err
@@ -286,8 +292,8 @@ func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r RecordRemoval, org
 			return err
 		}
 		ask = true
-		_, err = tx.ExecContext(ctx, `UPDATE removal_records SET sent_at = $1 WHERE tenant_id = $2 AND subscriber_id = $3 AND destination_id = $4`,
-			millis(d.now()), l.TenantID, r.SubscriberID, l.DestinationID)
+		_, err = tx.ExecContext(ctx, `UPDATE removal_records SET sent_at = $1, due_at = $5 WHERE tenant_id = $2 AND subscriber_id = $3 AND destination_id = $4`,
+			millis(d.now()), l.TenantID, r.SubscriberID, l.DestinationID, millis(r.DueAt))
 		return err
 	})
 	if err != nil {
@@ -297,12 +303,12 @@ func (d *Outbox) BeginRemoval(ctx context.Context, l Lease, r RecordRemoval, org
 }
 
 // beginRecord reads of a removal what BeginRemoval returns, and reports whether the subscriber is as they were
-// when it was asked for. ErrLost: it has ended.
+// when it was asked for. ErrLost: it has ended, or waits for a write.
 func beginRecord(ctx context.Context, tx *sql.Tx, r *RecordRemoval) (kind RemovalKind, same bool, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT r.kind, COALESCE(s.email_key, ''), e.sent_at > 0, CASE WHEN s.revision = r.revision THEN 1 ELSE 0 END
 		FROM removal_records e JOIN removals r ON r.tenant_id = e.tenant_id AND r.subscriber_id = e.subscriber_id
 		LEFT JOIN subscribers s ON s.tenant_id = e.tenant_id AND s.id = e.subscriber_id
-		WHERE e.tenant_id = $1 AND e.destination_id = $2 AND e.subscriber_id = $3 AND e.ended_at = 0`, r.TenantID, r.DestinationID, r.SubscriberID).
+		WHERE e.tenant_id = $1 AND e.destination_id = $2 AND e.subscriber_id = $3 AND e.ended_at = 0 AND NOT `+writeOut, r.TenantID, r.DestinationID, r.SubscriberID).
 		Scan(&kind, &r.EmailKey, &r.Unsure, &same)
 	if errors.Is(err, sql.ErrNoRows) {
 		return kind, false, ErrLost

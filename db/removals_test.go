@@ -389,3 +389,21 @@ func TestWhoIsRemovedIsNotMoved(t *testing.T) {
 		t.Errorf("another: %+v", s)
 	}
 }
+
+// A process that dies while the CRM is asked leaves it to nobody before that may have taken effect.
+func TestARemovalIsNotBegunAgainAtOnce(t *testing.T) {
+	d, id, now := tested(t)
+	l, r := d.undoing(t, id)
+	r.DueAt = now.Add(time.Minute)
+	begun, ask, err := d.BeginRemoval(t.Context(), l, r, "00D")
+	if !ask || !begun.DueAt.IsZero() || err != nil {
+		t.Fatalf("begun %+v, asked %t, %v", begun, ask, err)
+	}
+	if due, err := d.DueRemovals(t.Context(), first("a")); err != nil || len(due) != 0 {
+		t.Errorf("due %+v, %v", due, err)
+	}
+	*now = r.DueAt
+	if begun, ask, err := d.BeginRemoval(t.Context(), leased(t, d), d.due(t, 1)[0], "00D"); !ask || !begun.Unsure || err != nil {
+		t.Errorf("begun %+v, asked %t, %v", begun, ask, err)
+	}
+}

@@ -148,12 +148,12 @@ func TestAnonymisedIsWhatWasFilledIn(t *testing.T) {
 // Which fields are to be emptied is told with what the CRM shows of them.
 func TestFieldsToBeEmptied(t *testing.T) {
 	var none *mapped
-	if got := none.filled([]string{"b", "a"}); !slices.EqualFunc(got, []string{"a", "b"}, func(f crm.SchemaField, key string) bool { return f.Key == key && f.Update }) {
+	if got := none.filled([]string{"b", "a"}); !slices.EqualFunc(got, []string{"a", "b"}, func(f crm.SchemaField, key string) bool { return f.Key == key && f.Label == key && f.Update }) {
 		t.Errorf("without a mapping %+v", got)
 	}
-	m := &mapped{all: mapping.Index(crm.Schema{Fields: []crm.SchemaField{text("a", required), text("c")}}), general: mapping.Mapping{Rows: []mapping.Row{row("a", mapping.RuleEmpty)}}}
+	m := &mapped{all: mapping.Index(crm.Schema{Fields: []crm.SchemaField{text("a", required), text("c")}}), general: mapping.Mapping{Rows: []mapping.Row{row("a", mapping.RuleEmpty), row("unseen", mapping.RuleEmpty)}}}
 	got := m.filled([]string{"b", toy.ClubKey})
-	if len(got) != 3 || got[0].Key != toy.ClubKey || !got[1].Required || got[2].Key != "b" || m.nameOf("a") != "The a" || m.nameOf("b") != "b" {
+	if len(got) != 4 || got[3].Key != "unseen" || got[3].Label != "" || got[2].Label != "b" || got[0].Key != toy.ClubKey || !got[1].Required || got[2].Key != "b" || m.nameOf("a") != "The a" || m.nameOf("b") != "b" {
 		t.Errorf("%+v", got)
 	}
 }

@@ -272,6 +272,10 @@ func (p *payment) fillFields(ctx context.Context) {
 	var leavers []leaver
 	for _, o := range due {
 		known, err := p.Store.Somebody(ctx, p.lease.DestinationKey, o.EmailKey)
+		if errors.Is(err, db.ErrNotFound) { // they are being erased: nobody is there to tell of
+			o.Outcome = db.OptOutNothing
+			continue
+		}
 		if err != nil {
 			p.err = err
 			return

@@ -311,6 +311,28 @@ func TestAMarkIsTakenBack(t *testing.T) {
 	}
 }
 
+// Who is erased before a field says that they left isn't told of any more, and keeps nobody waiting.
+func TestErasedBeforeAFieldSaysWhoLeft(t *testing.T) {
+	const email = "jane@example.com"
+	h, c := newHouse(t, "a"), newToy(text("state"))
+	h.onLeaving(db.OnLeaving{})
+	d := h.over(c)
+	h.maps("", fact("state", mapping.FactStatus, mapping.RuleEmpty))
+	id := h.says("a/1", email, "Jane", "Doe")
+	takes(d, "a")
+	h.leaves(id)
+	h.erases(email, db.EraseByAnonymise)
+	h.says("a/1", "other@example.com", "", "")
+	takes(d, "a")
+	h.wantOwed(id, "field nothing")
+	if h.finishErasing(); !h.receipt(id).Erased {
+		t.Errorf("receipt %+v", h.receipt(id))
+	}
+	if state := c.holds(t, "other@example.com", "state"); state != "active" {
+		t.Errorf("whoever is next is %q", state)
+	}
+}
+
 // Where an opt-out from all e-mail is the person's alone to take back, that is said, and the CRM isn't asked.
 func TestAMarkThatLasts(t *testing.T) {
 	h, c := newHouse(t, "a"), newCRM()

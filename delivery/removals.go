@@ -29,6 +29,7 @@ func (t *turn) remove(ctx context.Context) (goOn bool, err error) {
 		if t.stopped() {
 			return false, errStopped
 		}
+		r.DueAt = t.Now().Add(t.crm.Provider().Settles.Of(1))
 		r, ask, err := t.Store.BeginRemoval(ctx, t.lease, r, t.crm.Target().OrgID)
 		if err != nil {
 			return false, err
@@ -84,7 +85,8 @@ func (t *turn) askRemoval(ctx context.Context, r *db.RecordRemoval) (crm.Removed
 }
 
 // filled are the CRM's fields that we fill: those of any mapping, and others that we have written into a record. What is
-// known of one that the CRM doesn't show any more is its key.
+// known of one that the CRM doesn't show any more is its key, which is its name as well where we have written into it: it
+// holds something, for all that we know.
 func (m *mapped) filled(wrote []string) (all []crm.SchemaField) {
 	keys := map[string]bool{}
 	for _, key := range wrote {
@@ -101,6 +103,9 @@ func (m *mapped) filled(wrote []string) (all []crm.SchemaField) {
 		f, ok := shown[key]
 		if !ok {
 			f = crm.SchemaField{Key: key, Update: true}
+			if slices.Contains(wrote, key) {
+				f.Label = key
+			}
 		}
 		all = append(all, f)
 	}

@@ -467,3 +467,28 @@ func TestWhoIsFoundWhileTheRecordIsRemoved(t *testing.T) {
 		}
 	}
 }
+
+// dying is a store that isn't told what became of a removal.
+type dying struct{ paced }
+
+func (dying) EndRemoval(context.Context, db.Lease, db.RecordRemoval) error { return errDisk }
+
+// Whoever goes on after a process that died waits until what it asked for has taken effect.
+func TestARemovalAfterACrash(t *testing.T) {
+	const email = "jane@example.com"
+	h, c := newHouse(t, "a"), newCRM()
+	d, id := h.dispatcher(crms{"a": c}), h.tests(email)
+	takes(d, "a")
+	h.undo(id)
+	asked := 0
+	c.hook = func(on string) { asked += map[string]int{"remove": 1}[on] }
+	takes(New(Config{Store: dying{paced{h.db, 0}}, Connect: crms{"a": c}.connect}), "a")
+	takes(d, "a")
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
+	}
+	h.dueAgain()
+	if takes(d, "a"); asked != 2 || h.receipt(id).Record != db.RecordGone {
+		t.Errorf("asked %d times, receipt %+v", asked, h.receipt(id))
+	}
+}

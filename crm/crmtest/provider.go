@@ -17,7 +17,7 @@ const never = "NEVER_HEARD_OF_IT"
 // owns are the codes that are ours, and those with which the vault says that a connection
 // was not made or is over. Every CRM has a sentence for each.
 var owns = []string{
-	crm.NotConnected, crm.Broken, crm.Unavailable, crm.TimedOut, crm.Spared, crm.Gone, crm.Exists, crm.Several, crm.Settling, crm.NoKey, crm.OtherOrg, crm.TooManyMatches, crm.NoOptOut,
+	crm.NotConnected, crm.Broken, crm.Unavailable, crm.TimedOut, crm.Spared, crm.Gone, crm.Exists, crm.Several, crm.Settling, crm.NoKey, crm.OtherOrg, crm.TooManyMatches, crm.NoOptOut, crm.StillNamed,
 	"no_refresh_token", "missing_scope", "foreign_host", "access_denied", "invalid_grant",
 }
 

@@ -29,7 +29,8 @@ func (c *Client) Anonymise(ctx context.Context, id string, own []crm.SchemaField
 }
 
 // sight is what a contact still tells of its person: to are properties with what they are to hold, own those
-// that are to hold nothing. HubSpot says nothing of a property that isn't there.
+// that are to hold nothing. HubSpot says nothing of a property that isn't there: one that has a name is taken
+// to hold something.
 func (c *Client) sight(ctx context.Context, id string, to map[string]string, own []crm.SchemaField) (s crm.Sight, err error) {
 	var names []string
 	for name := range to {
@@ -47,8 +48,11 @@ func (c *Client) sight(ctx context.Context, id string, to map[string]string, own
 		s.Replace(name, is.text(name), by)
 	}
 	for _, f := range own {
-		if _, there := is.Properties[f.Key]; there {
+		switch _, there := is.Properties[f.Key]; {
+		case there:
 			s.Empty(f.Key, f, is.text(f.Key), "")
+		case f.Label != "":
+			s.Keep(f.Key)
 		}
 	}
 	return s, nil

@@ -6,7 +6,7 @@ import (
 	"gatepost/crm"
 )
 
-// Whose a contact is stays, and the stage goes; one that was merged stays as it is. Without an address nobody can be opted out.
+// Whose a contact is stays, and the stage goes; one that was merged stays as it is. A property that isn't shown is told where it is known. Without an address it is nobody's to opt out.
 func TestAnonymise(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -22,8 +22,8 @@ func TestAnonymise(t *testing.T) {
 	}
 	id := w.write(crm.Write{Fields: crm.Fields{crm.Email: "a@contoso.example", crm.FirstName: "Ada"}, Own: map[string]crm.Value{
 		"hubspot_owner_id": {Type: crm.TypeChoice, Text: owner}, "lifecyclestage": {Type: crm.TypeChoice, Text: "customer"}}})[0].ID
-	own := []crm.SchemaField{{Key: "hubspot_owner_id", Update: true}, {Key: "lifecyclestage", Update: true}, {Key: "forgotten", Update: true}, {Key: ":none", Update: true}}
-	if became, kept, err := w.Anonymise(t.Context(), id, own, crm.Options{}); err != nil || became != crm.Anonymised || len(kept) > 0 {
+	own := []crm.SchemaField{{Key: "hubspot_owner_id", Update: true}, {Key: "lifecyclestage", Update: true}, {Key: "forgotten", Update: true}, {Key: "hidden", Label: "Hidden", Update: true}, {Key: ":none", Update: true}}
+	if became, kept, err := w.Anonymise(t.Context(), id, own, crm.Options{}); err != nil || became != crm.Anonymised || len(kept) != 1 || kept[0] != "hidden" {
 		t.Errorf("%s, %q, %v", became, kept, err)
 	}
 	var is struct{ Properties map[string]any }
@@ -38,7 +38,7 @@ func TestAnonymise(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range results {
-		if f := crm.Failed(r.Err); r.Err == nil || f.Class != crm.Recorded || f.Code != crm.NoOptOut {
+		if f := crm.Failed(r.Err); r.Err == nil || f.Class != crm.Recorded || f.Code != crm.Gone {
 			t.Errorf("%+v", r)
 		}
 	}

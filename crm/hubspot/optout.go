@@ -135,8 +135,8 @@ func (c *Client) optOutsOf(ctx context.Context, all []crm.OptOut) (map[string]co
 // setOptOut changes whether an address gets e-mail. stopped is why nobody's can be changed now, nil
 // where it says nothing of others.
 func (c *Client) setOptOut(ctx context.Context, w crm.OptOut, email string) (failed, stopped error) {
-	if email == "" {
-		return noOptOut("The contact has no address."), nil
+	if email == "" { // to opt out by: it is nobody's any more, as when it was anonymised
+		return &crm.Failure{Class: crm.Recorded, Code: crm.Gone, Detail: "The contact has no address."}, nil
 	}
 	path, sent := statusesPath+url.PathEscape(lower(email))+"/unsubscribe-all?channel=EMAIL", map[string]any{}
 	if w.Subscription != "" {

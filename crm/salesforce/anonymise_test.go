@@ -2,6 +2,7 @@ package salesforce_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 
 	"gatepost/crm"
@@ -54,12 +55,12 @@ func (s *spying) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// A refusal leaves the record as it was, of one that became required as of one that is busy; and what is no id isn't asked for.
+// A field that became required since keeps what it holds. One that is busy stays as it was; and what is no id isn't asked for.
 func TestAnonymiseRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	key := w.ownFields()[crm.TypeText]
-	r, err := w.Write(t.Context(), []crm.Write{{Fields: crm.Fields{crm.Email: "ada@contoso.example", crm.LastName: "Lovelace"}, Own: map[string]crm.Value{key: text("Countess")}}}, crm.Options{})
+	r, err := w.Write(t.Context(), []crm.Write{{Fields: crm.Fields{crm.Email: "ada@contoso.example", crm.LastName: "Lovelace"}, Own: map[string]crm.Value{key: text("Countess"), "Title": text("Countess")}}}, crm.Options{})
 	if err != nil || r[0].Err != nil {
 		t.Fatal(r, err)
 	}
@@ -70,10 +71,14 @@ func TestAnonymiseRefused(t *testing.T) {
 			t.Errorf("%+v, want %s %s", f, class, code)
 		}
 	}
-	w.changeField(key, crmtest.RequireField)
-	refused(crm.Recorded, "REQUIRED_FIELD_MISSING", r[0].ID)
 	w.post("fail", `{"on":"update","count":1,"status":400,"error_code":"UNABLE_TO_LOCK_ROW","message":"unable to obtain exclusive access to this record"}`, nil)
 	refused(crm.Passing, "UNABLE_TO_LOCK_ROW", r[0].ID)
 	refused(crm.Recorded, "MALFORMED_ID", "../Account/001000000000001AAA")
 	w.holds(r[0].ID, map[string]any{"Email": "ada@contoso.example", "LastName": "Lovelace", key: "Countess"})
+	w.changeField(key, crmtest.RequireField)
+	became, kept, err := w.Anonymise(t.Context(), r[0].ID, []crm.SchemaField{{Key: key, Update: true}, {Key: "Title", Update: true}}, crm.Options{})
+	if err != nil || became != crm.Anonymised || !slices.Equal(kept, []string{key}) {
+		t.Errorf("%s, %q, %v", became, kept, err)
+	}
+	w.holds(r[0].ID, map[string]any{"Email": nil, "LastName": "Erased", "Title": nil, key: "Countess"})
 }

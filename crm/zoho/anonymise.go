@@ -28,7 +28,8 @@ func (c *Client) Anonymise(ctx context.Context, id string, own []crm.SchemaField
 	}, func(due map[string]any) error { return c.replace(ctx, id, due) })
 }
 
-// sight is what a record still tells of its person.
+// sight is what a record still tells of its person. A field that has a name, and isn't shown of a Contact, is taken to hold
+// something; a Lead may have no such field.
 func (r row) sight(lead bool, own []crm.SchemaField, o crm.Options) crm.Sight {
 	s := crm.Sight{Changed: r.changed()}
 	s.Replace(emailField, r.holds(emailField), nil)
@@ -42,6 +43,10 @@ func (r row) sight(lead bool, own []crm.SchemaField, o crm.Options) crm.Sight {
 	}
 	for _, f := range own {
 		if lead && f.Key == "Company" {
+			continue
+		}
+		if _, seen := r[f.Key]; !seen && f.Label != "" && !lead {
+			s.Keep(f.Key)
 			continue
 		}
 		holds, none := r.holds(f.Key), any(nil)

@@ -1,6 +1,7 @@
 package zoho_test
 
 import (
+	"slices"
 	"testing"
 
 	"gatepost/crm"
@@ -8,7 +9,8 @@ import (
 	"gatepost/crm/zoho"
 )
 
-// Whose a record is stays, and so does that its person wants no e-mail. What Zoho drops without a word is seen, and told.
+// Whose a record is stays, and so does that its person wants no e-mail. What Zoho drops without a word is seen, and told, and so is
+// a field that isn't shown.
 func TestAnonymise(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -19,9 +21,9 @@ func TestAnonymise(t *testing.T) {
 	id := w.write(c, crm.Options{}, made)[0].ID
 	owner := w.holds(id)["Owner"].(map[string]any)["id"]
 	w.changeField(key, crmtest.LockField) // and nobody has told us
-	own := []crm.SchemaField{{Key: key, Update: true}, {Key: "Email_Opt_Out", Update: true}, {Key: "Owner", Update: true}, {Key: "Layout", Update: true}, {Key: ":tags", Update: true}, {Key: "Forgotten", Update: true}}
+	own := []crm.SchemaField{{Key: key, Update: true}, {Key: "Email_Opt_Out", Update: true}, {Key: "Owner", Update: true}, {Key: "Layout", Update: true}, {Key: ":tags", Update: true}, {Key: "Forgotten", Update: true}, {Key: "Hidden", Label: "Hidden", Update: true}}
 	for range 2 {
-		if became, kept, err := c.Anonymise(t.Context(), id, own, crm.Options{}); err != nil || became != crm.Anonymised || len(kept) != 1 || kept[0] != key {
+		if became, kept, err := c.Anonymise(t.Context(), id, own, crm.Options{}); err != nil || became != crm.Anonymised || len(kept) != 2 || !slices.Contains(kept, key) || !slices.Contains(kept, "Hidden") {
 			t.Errorf("%s, %q, %v", became, kept, err)
 		}
 	}

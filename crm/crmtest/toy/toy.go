@@ -3,6 +3,7 @@
 package toy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -349,7 +350,9 @@ func (c *CRM) Anonymise(_ context.Context, id string, own []crm.SchemaField, _ c
 	}, func(due map[string]any) error {
 		c.down, c.after = c.down+bit(c.LoseChange), c.after || c.LoseChange
 		c.LoseChange = false
-		return c.call(true, func() { c.replace(id, due) })
+		var refusal error
+		err := c.call(true, func() { refusal = c.replace(id, due) })
+		return cmp.Or(err, refusal)
 	})
 }
 
@@ -371,14 +374,22 @@ func (c *CRM) sight(id string, own []crm.SchemaField) (s crm.Sight) {
 		s.Replace(name, is.Fields[name], to)
 	}
 	for _, f := range own {
-		if _, there := c.field(f.Key); there {
+		switch _, there := c.field(f.Key); {
+		case there:
 			s.Empty(f.Key, f, is.own[f.Key], "")
+		case f.Label != "" && f.Key != ClubKey:
+			s.Keep(f.Key)
 		}
 	}
 	return s
 }
 
-func (c *CRM) replace(id string, due map[string]any) {
+func (c *CRM) replace(id string, due map[string]any) error {
+	for name := range due {
+		if f, own := c.field(name); own && !f.Update {
+			return refused(noField, name, crm.Recorded)
+		}
+	}
 	c.turns++
 	is := c.cards[id]
 	is.changed = c.turns
@@ -390,6 +401,7 @@ func (c *CRM) replace(id string, due map[string]any) {
 			is.own[name] = to.(string)
 		}
 	}
+	return nil
 }
 
 // Holds is all that stands on a card.
