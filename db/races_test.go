@@ -2062,6 +2062,17 @@ func races() []race {
 		{"EndDomainWait enterAll", "nothing was found and signed up again", func(t *testing.T, d *DB) duel {
 			return d.endsAndSignsUp(t, nil)
 		}},
+		{"EndDomainWait enterAll", "ended after somebody accepted, and signed up again for the same", func(t *testing.T, d *DB) duel {
+			tenantID, w := d.awaits(t)
+			_, err := d.AcceptHolds(t.Context(), tenantID, []string{w.HoldID}, "ann", false)
+			unless(t, err)
+			again := signsUp(t, d, tenantID, "jane@"+waitDomain)
+			again.Held = w.Reasons
+			return duel{func(d *DB) error { return d.EndDomainWait(t.Context(), waitDomain, w, nil) }, addOne(t, again), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM domain_waits WHERE tenant_id = $1`, tenantID)
+			}}
+		}},
 		{"StorePast", "the same by both", func(t *testing.T, d *DB) duel {
 			_, tenant := someone(t, d)
 			n := signsUp(t, d, tenant.ID, "").NewsletterID
