@@ -42,7 +42,7 @@ func (d *Work) SetTenantLimits(ctx context.Context, tenantID string, l TenantLim
 	}))
 }
 
-// countAnew has the mails of a tenant that wait for their turn be due now. Whoever starts some meanwhile
+// countAnew has the mails of a tenant that wait for their turn be due now. Whoever starts some, or puts them off, meanwhile
 // finds another count than they read, since no hour begins at the same time as before, and decides anew.
 func (d *Work) countAnew(ctx context.Context, tx *sql.Tx, tenantID string) error {
 	now := millis(d.now())
