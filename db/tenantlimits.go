@@ -85,9 +85,9 @@ func (c tenantMails) next(now, most int64) (turn int64, then tenantMails) {
 func (d *Letters) HeldMails(ctx context.Context, now time.Time) ([]Trouble, error) {
 	all, err := collect(ctx, d.read, func(row scanner) (Trouble, error) {
 		t := Trouble{Kind: IncidentMails, Since: now}
-		return t, row.Scan(&t.TenantID, &t.N)
-	}, `SELECT id, most FROM (SELECT t.id, c.since, c.n, CASE WHEN t.mails_per_hour > 0 THEN t.mails_per_hour ELSE CAST($2 AS BIGINT) END AS most
-			FROM tenants t JOIN tenant_mails c ON c.tenant_id = t.id WHERE t.closed_at = 0 AND t.paused_at = 0 AND c.spread = 1) q
+		return t, row.Scan(&t.TenantID, &t.Slug, &t.N)
+	}, `SELECT id, slug, most FROM (SELECT t.id, t.slug, c.since, c.n, CASE WHEN t.mails_per_hour > 0 THEN t.mails_per_hour ELSE CAST($2 AS BIGINT) END AS most
+			FROM tenants t JOIN tenant_mails c ON c.tenant_id = t.id WHERE t.closed_at = 0 AND c.spread = 1) q
 		WHERE since + (n - 1) * 3600000 / most > $1 ORDER BY id`, millis(now), MailsPerHour)
 	return all, wrap("held mails", err)
 }
