@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,9 +29,9 @@ type ReaderMail struct {
 
 // What becomes of mails to readers, beside what MailState says of all mails.
 const (
-	readerMailLife = 24 * time.Hour   // after which nobody expects it any more
-	longestDelay   = time.Hour        // for which a mail waits since its address got others; one that had to wait longer is dropped
-	pausedDelay    = 15 * time.Minute // after which mails of a tenant that the operator paused are looked at again
+	readerMailLife = 24 * time.Hour // after which nobody expects it any more
+	longestDelay   = time.Hour      // for which a mail waits since its address got others; one that had to wait longer is dropped
+	pausedDelay    = time.Hour      // after which mails of a tenant that the operator paused are looked at again, or up to a quarter later
 )
 
 // LeaseReaderMails gives up to limit mails that are due to this process, which others
@@ -254,7 +255,7 @@ func (s *starting) decide(m ReaderMailStart) {
 		end(MailExpired, "")
 	case row.paused:
 		s.relied[m.TenantID] = true
-		wait(min(s.now+pausedDelay.Milliseconds(), row.ends()))
+		wait(min(s.now+(pausedDelay+rand.N(pausedDelay/4)).Milliseconds(), row.ends())) // so that not all of a queue comes at once
 	case m.Attempts > 0: // it was counted at the first
 		s.may[m.ID] = true
 	case own > longest:
