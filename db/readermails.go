@@ -167,14 +167,17 @@ func (s *starting) read(ctx context.Context, starts []ReaderMailStart) error {
 	mails, subscribers, macs, tenants := newSet(text("tenant_id"), text("id"), integer("lease")), newSet(text("tenant_id"), text("id")), newSet(text("mac")), newSet(text("tenant_id"))
 	s.perHour, s.turned, s.turns, s.relied = map[string]int64{}, map[string]tenantMails{}, map[string]tenantMails{}, map[string]bool{}
 	for _, m := range starts {
-		if _, ok := s.turns[m.TenantID]; !ok {
-			s.turns[m.TenantID] = tenantMails{}
-			tenants.add(m.TenantID)
-		}
+		s.turns[m.TenantID] = tenantMails{}
 		mails.add(m.TenantID, m.ID, m.lease)
 		subscribers.add(m.TenantID, m.SubscriberID)
 		macs.add(m.AddressMAC)
 		macs.add(m.TenantMAC)
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.turns)) {
+		tenants.add(id)
+	}
+	if err := s.holdTurns(ctx, tenants); err != nil {
+		return err
 	}
 	s.waits, s.sent, s.counted, s.counts = map[string]readerMailRow{}, map[string]sentTimes{}, map[string]sentTimes{}, map[string]sentTimes{}
 	err := s.each(ctx, tenants, func(row scanner) error {
@@ -220,6 +223,16 @@ func (s *starting) read(ctx context.Context, starts []ReaderMailStart) error {
 		s.counted[mac], s.counts[mac] = times, times
 		return err
 	}, `SELECT r.mac, r.times FROM o JOIN recipient_mails r ON r.mac = o.mac`)
+}
+
+// holdTurns keeps what is counted of tenants as it is until the transaction ends. So processes that start mails of the
+// same tenant wait for each other, in the order of the tenants, where otherwise all but one would decide in vain.
+func (s *starting) holdTurns(ctx context.Context, tenants *set) error {
+	if _, file := s.d.engine.(*sqliteFile); file {
+		return nil // has one writer
+	}
+	return s.each(ctx, tenants, func(row scanner) error { return row.Scan(new(string)) },
+		`SELECT c.tenant_id FROM o JOIN tenant_mails c ON c.tenant_id = o.tenant_id ORDER BY c.tenant_id FOR UPDATE OF c`)
 }
 
 // each runs a query on a set, which may be larger than what one statement takes.
