@@ -15,6 +15,8 @@ import (
 	"gatepost/identity"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
 )
 
 // tenantChange is what is to be changed of a tenant.
@@ -70,7 +72,7 @@ const (
 func (t tenantChange) check(cmd *cobra.Command) error {
 	for name, n := range map[string]int{mailsPerHour: t.limits.MailsPerHour, signUpsPerMinute: t.limits.SignUpsPerMinute} {
 		if n < 0 && cmd.Flags().Changed(name) {
-			return usage("--%s is a number, or 0 for the usual one", name)
+			return usage("--%s takes a number from 1 on, or 0 for the usual one", name)
 		}
 	}
 	switch {
@@ -108,8 +110,12 @@ func (p *program) limitTenant(ctx context.Context, people *auth.People, slug str
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.out, "Of tenant %s up to %d confirmation mails leave in an hour, and its forms take up to %d sign-ups in a minute.\n",
-		t.Slug, cmp.Or(t.Limits.MailsPerHour, db.MailsPerHour), cmp.Or(t.Limits.SignUpsPerMinute, db.SignUpsPerMinute))
+	anew := ""
+	if l.MailsPerHour != db.KeepLimit {
+		anew = " Mails that wait are counted anew."
+	}
+	_, err = fmt.Fprintf(p.out, "Tenant %s: %s an hour, %s a minute.%s\n", t.Slug,
+		count(cmp.Or(t.Limits.MailsPerHour, db.MailsPerHour), "confirmation mail"), count(cmp.Or(t.Limits.SignUpsPerMinute, db.SignUpsPerMinute), "sign-up"), anew)
 	return err
 }
 
@@ -235,12 +241,12 @@ func (p *program) wipeTenant(ctx context.Context, store *db.DB, t db.Tenant) err
 	return err
 }
 
-// count is a number with what is counted: 1 user, 2 users.
+// count is a number with what is counted: 1 user, 3,000 users.
 func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return message.NewPrinter(language.English).Sprintf("%d %ss", n, what)
 }
 
 func (p *program) userRemoveCommand() *cobra.Command {

@@ -70,14 +70,14 @@ func TestATenantIsLimited(t *testing.T) {
 		args, want string
 	}{
 		{2, "contoso", "--mails-per-hour, --sign-ups-per-minute or --reopen"},
-		{2, "contoso --mails-per-hour -1", "--mails-per-hour is a number, or 0"},
+		{2, "contoso --mails-per-hour -1", "--mails-per-hour takes a number from 1 on, or 0"},
 		{2, "contoso --sign-ups-per-minute many", "invalid argument"},
 		{2, "contoso --sign-ups-per-minute 5 --reopen", "reopen first"},
 		{1, "contoso --sign-ups-per-minute 10000001", "10000000 at most"},
 		{1, "nobody --mails-per-hour 5", `There is no tenant "nobody"`},
-		{0, "contoso --mails-per-hour 500", "up to 500 confirmation mails leave in an hour, and its forms take up to 6000 sign-ups in a minute"},
-		{0, "contoso --sign-ups-per-minute 70 --name Contoso,Ltd.", "up to 500 confirmation mails leave in an hour, and its forms take up to 70 sign-ups in a minute.\nTenant contoso is now contoso (Contoso,Ltd.)"},
-		{0, "contoso --mails-per-hour 0", "up to 3000 confirmation mails leave in an hour, and its forms take up to 70 sign-ups in a minute"},
+		{0, "contoso --mails-per-hour 500", "Tenant contoso: 500 confirmation mails an hour, 6,000 sign-ups a minute. Mails that wait are counted anew.\n"},
+		{0, "contoso --sign-ups-per-minute 70 --name Contoso,Ltd.", "Tenant contoso: 500 confirmation mails an hour, 70 sign-ups a minute.\nTenant contoso is now contoso (Contoso,Ltd.)"},
+		{0, "contoso --mails-per-hour 0", "Tenant contoso: 3,000 confirmation mails an hour, 70 sign-ups a minute."},
 		{0, "contoso --paused", "and no confirmation mails leave"},
 	} {
 		code, out, errOut := command(t, "", environ, append([]string{"tenant", "set"}, strings.Fields(c.args)...)...)

@@ -238,12 +238,21 @@ func (d *Work) SetTenant(ctx context.Context, t Tenant) error {
 }
 
 // PauseTenant has the forms of an open tenant take no sign-ups, or take them again. What came before goes on to
-// its CRMs. A tenant that is closed gives ErrNotFound.
+// its CRMs. Its mails wait meanwhile, and are given new turns afterwards. A tenant that is closed gives ErrNotFound.
 func (d *Work) PauseTenant(ctx context.Context, tenantID string, paused bool) error {
-	res, err := d.execNotify(ctx, Notice{Kind: NoticeNewsletters},
-		`UPDATE tenants SET paused_at = CASE WHEN CAST($2 AS BIGINT) = 0 THEN 0 WHEN paused_at > 0 THEN paused_at ELSE $3 END WHERE id = $1 AND closed_at = 0`,
-		tenantID, bit(paused), millis(d.now()))
-	return wrap("pause a tenant", changed(res, err, ErrNotFound))
+	return wrap("pause a tenant", d.txCommitted(ctx, func(tx *sql.Tx) error { // what is relied on is a condition of each statement
+		res, err := tx.ExecContext(ctx, `UPDATE tenants SET paused_at = CASE WHEN CAST($2 AS BIGINT) = 0 THEN 0 WHEN paused_at > 0 THEN paused_at ELSE $3 END WHERE id = $1 AND closed_at = 0`,
+			tenantID, bit(paused), millis(d.now()))
+		if err := changed(res, err, ErrNotFound); err != nil {
+			return err
+		}
+		if !paused {
+			if err := d.countAnew(ctx, tx, tenantID); err != nil {
+				return err
+			}
+		}
+		return d.notify(ctx, tx, Notice{Kind: NoticeNewsletters})
+	}))
 }
 
 // AnyTenantBySlug is TenantBySlug for those who close and reopen tenants: it finds

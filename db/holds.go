@@ -65,8 +65,21 @@ func (b *book) hasLeft(s SignUp) bool {
 	return len(b.left) > 0 && (b.left[leftKey{s.TenantID, s.NewsletterID, s.MAC}] || b.left[leftKey{s.TenantID, "", s.MAC}])
 }
 
-// askToConfirm queues a mail with a link to confirm, where none is queued yet.
+// askToConfirm has a mail go out with a link to confirm. One that waits already stands for it, and counts as asked for
+// now, so that it doesn't expire while the person waits for it.
 func (b *book) askToConfirm(ctx context.Context, s SignUp, id string) error {
+	_, err := b.tx.ExecContext(ctx, `UPDATE reader_mails SET created_at = $3, due_at = $3
+		WHERE tenant_id = $1 AND subscriber_id = $2 AND state = 'queued' AND attempts = 0 AND created_at < $3 AND (due_at > $4 OR created_at <= $5)
+			AND (turn_at = 0 OR EXISTS (SELECT 1 FROM tenants t WHERE t.id = $1 AND t.paused_at > 0))`,
+		s.TenantID, id, millis(s.At), b.change.at, b.change.at-readerMailLife.Milliseconds())
+	if err != nil {
+		return err
+	}
+	return b.queueMail(ctx, s, id)
+}
+
+// queueMail queues a mail with a link to confirm, where none is queued yet.
+func (b *book) queueMail(ctx context.Context, s SignUp, id string) error {
 	_, err := b.tx.ExecContext(ctx, `INSERT INTO reader_mails (tenant_id, id, subscriber_id, kind, created_at, due_at)
 		SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), 'confirm', CAST($4 AS BIGINT), CAST($4 AS BIGINT)
 		WHERE NOT EXISTS (SELECT 1 FROM reader_mails m WHERE m.tenant_id = $1 AND m.subscriber_id = $3 AND m.state = 'queued')`, s.TenantID, NewID(), id, millis(s.At))

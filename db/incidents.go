@@ -32,6 +32,7 @@ func (k IncidentKind) OfNewsletter() bool {
 // Trouble is something that is not as it should be.
 type Trouble struct {
 	TenantID string
+	Slug     string // the tenant's; of IncidentMails alone
 	Kind     IncidentKind
 	About    string // the newsletter's id, where the kind is OfNewsletter; empty for IncidentMails; else the destination's, or the service's of a connection that is none
 	Service  string // that the destination or the connection is of

@@ -2,11 +2,14 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 	"testing"
 	"time"
 
 	"gatepost/db/dbtest/testdb"
+
+	"github.com/pressly/goose/v3"
 )
 
 // On PostgreSQL other processes go on storing sign-ups while a migration goes through all
@@ -125,4 +128,32 @@ func TestAMigrationBuildsAnIndexAnew(t *testing.T) {
 	defer func() { _ = d.Close() }()
 	wantN(t, d, 0, `SELECT count(*) FROM pg_index WHERE NOT indisvalid`)
 	wantN(t, d, 1, `SELECT count(*) FROM pg_indexes WHERE indexname = 'subscribers_tests' AND indexdef LIKE '%(tenant_id)%'`)
+}
+
+// Mails that wait for their turn are due when their tenants' limits are taken back: an older release sends them.
+func TestLimitsAreTakenBack(t *testing.T) {
+	w := newMailWorld(t, "a/1")
+	d := w.all[0]
+	w.limit("a", 1)
+	w.asks("a/1", 30)
+	w.send()
+	unless(t, d.OpenIncident(t.Context(), Trouble{TenantID: "a", Kind: IncidentMails, Since: w.now}, w.now, func([]Member) []string { return nil }))
+	of := migrationsOf{d.engine.dialect()}
+	exclusives, err := of.exclusives(d, nil)
+	unless(t, err)
+	migrate := func(do func(*goose.Provider) error) {
+		t.Helper()
+		unless(t, d.engine.migrating(t.Context(), func(pool *sql.DB) error {
+			p, err := goose.NewProvider(of.dialect, pool, of, goose.WithGoMigrations(exclusives...), goose.WithDisableGlobalRegistry(true))
+			if err != nil {
+				return err
+			}
+			return do(p)
+		}))
+	}
+	migrate(func(p *goose.Provider) error { _, err := p.DownTo(t.Context(), 51); return err })
+	wantN(t, d, 29, `SELECT count(*) FROM reader_mails WHERE state = 'queued' AND due_at = created_at`)
+	wantN(t, d, 0, `SELECT count(*) FROM incidents`)
+	migrate(func(p *goose.Provider) error { _, err := p.Up(t.Context()); return err })
+	wantN(t, d, 29, `SELECT count(*) FROM reader_mails WHERE turn_at = 0 AND state = 'queued'`)
 }

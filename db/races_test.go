@@ -556,6 +556,36 @@ func races() []race {
 				wantN(t, d, 1, `SELECT count(*) FROM tenant_mails WHERE tenant_id = $1 AND n IN (0, 4)`, tenantID)
 			}}
 		}},
+		{"StartReaderMails SetTenantLimits", "while the limit is raised, of mails that would wait for too long", func(t *testing.T, d *DB) duel {
+			tenantID, mails := d.mailsOf(t, 1, 2)
+			_, err := d.write.Exec(`UPDATE tenant_mails SET since = $2, n = 1, spread = 1 WHERE tenant_id = $1`, tenantID, millis(d.now())+25*hourMillis)
+			unless(t, err)
+			return duel{starts(t, mails), func(d *DB) error { return d.SetTenantLimits(t.Context(), tenantID, limitsOf(100, KeepLimit)) }, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 0, `SELECT count(*) FROM reader_mails WHERE tenant_id = $1 AND due_at >= created_at + 86400000`, tenantID)
+			}}
+		}},
+		{"StartReaderMails PauseTenant", "while it is paused no more", func(t *testing.T, d *DB) duel {
+			tenantID, mails := d.mailsOf(t, 100, 2)
+			unless(t, d.PauseTenant(t.Context(), tenantID, true))
+			return duel{starts(t, mails), func(d *DB) error { return d.PauseTenant(t.Context(), tenantID, false) }, func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 0, `SELECT count(*) FROM reader_mails WHERE tenant_id = $1 AND due_at > $2`, tenantID, millis(d.now())+60_000)
+			}}
+		}},
+		{"StartReaderMails enterAll", "expired and asked for again", func(t *testing.T, d *DB) duel {
+			_, err := d.write.Exec(`DELETE FROM reader_mails`)
+			unless(t, err)
+			s, id := d.unconfirmed(t)
+			_, err = d.write.Exec(`UPDATE reader_mails SET created_at = created_at - 86400000 WHERE subscriber_id = $1`, id)
+			unless(t, err)
+			mails, err := d.LeaseReaderMails(t.Context(), 1, time.Minute)
+			unless(t, err)
+			return duel{starts(t, mails), addOne(t, s), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM reader_mails WHERE subscriber_id = $1 AND state = 'queued'`, id)
+			}}
+		}},
 		{"PressConfirmation leaveOne", "pressed and left", func(t *testing.T, d *DB) duel {
 			s, id := d.unconfirmed(t)
 			link := d.linkOf(t, s, id)
@@ -2061,6 +2091,17 @@ func races() []race {
 		}},
 		{"EndDomainWait enterAll", "nothing was found and signed up again", func(t *testing.T, d *DB) duel {
 			return d.endsAndSignsUp(t, nil)
+		}},
+		{"EndDomainWait enterAll", "ended after somebody accepted, and signed up again for the same", func(t *testing.T, d *DB) duel {
+			tenantID, w := d.awaits(t)
+			_, err := d.AcceptHolds(t.Context(), tenantID, []string{w.HoldID}, "ann", false)
+			unless(t, err)
+			again := signsUp(t, d, tenantID, "jane@"+waitDomain)
+			again.Held = w.Reasons
+			return duel{func(d *DB) error { return d.EndDomainWait(t.Context(), waitDomain, w, nil) }, addOne(t, again), func(one, other error) {
+				both(t, one, other)
+				wantN(t, d, 1, `SELECT count(*) FROM domain_waits WHERE tenant_id = $1`, tenantID)
+			}}
 		}},
 		{"StorePast", "the same by both", func(t *testing.T, d *DB) duel {
 			_, tenant := someone(t, d)

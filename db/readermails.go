@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,9 +29,9 @@ type ReaderMail struct {
 
 // What becomes of mails to readers, beside what MailState says of all mails.
 const (
-	readerMailLife = 24 * time.Hour   // after which nobody expects it any more
-	longestDelay   = time.Hour        // for which a mail waits since its address got others; one that had to wait longer is dropped
-	pausedDelay    = 15 * time.Minute // after which mails of a tenant that the operator paused are looked at again
+	readerMailLife = 24 * time.Hour // after which nobody expects it any more
+	longestDelay   = time.Hour      // for which a mail waits since its address got others; one that had to wait longer is dropped
+	pausedDelay    = time.Hour      // after which mails of a tenant that the operator paused are looked at again, or up to a quarter later
 )
 
 // LeaseReaderMails gives up to limit mails that are due to this process, which others
@@ -131,6 +132,7 @@ type starting struct {
 	perHour map[string]int64         // by the tenant: how many of its mails leave in an hour
 	turned  map[string]tenantMails   // what is counted of those, as it is stored
 	turns   map[string]tenantMails   // as it is to be
+	relied  map[string]bool          // by the tenant: some of its mails wait as what is stored says
 	may     map[string]bool
 	ends    []readerMailEnd
 }
@@ -148,9 +150,11 @@ type readerMailEnd struct {
 	ReaderMail
 	state MailState
 	due   int64
-	turn  int64
+	turn  int64 // see tenantMails; 0 for none, keepTurn for the one that it has
 	why   string
 }
+
+const keepTurn = -1
 
 // Why a mail to a reader was dropped.
 const (
@@ -161,19 +165,34 @@ const (
 
 func (s *starting) read(ctx context.Context, starts []ReaderMailStart) error {
 	mails, subscribers, macs, tenants := newSet(text("tenant_id"), text("id"), integer("lease")), newSet(text("tenant_id"), text("id")), newSet(text("mac")), newSet(text("tenant_id"))
-	s.perHour, s.turned, s.turns = map[string]int64{}, map[string]tenantMails{}, map[string]tenantMails{}
+	s.perHour, s.turned, s.turns, s.relied = map[string]int64{}, map[string]tenantMails{}, map[string]tenantMails{}, map[string]bool{}
 	for _, m := range starts {
-		if _, ok := s.turns[m.TenantID]; !ok {
-			s.turns[m.TenantID] = tenantMails{}
-			tenants.add(m.TenantID)
-		}
+		s.turns[m.TenantID] = tenantMails{}
 		mails.add(m.TenantID, m.ID, m.lease)
 		subscribers.add(m.TenantID, m.SubscriberID)
 		macs.add(m.AddressMAC)
 		macs.add(m.TenantMAC)
 	}
+	for _, id := range slices.Sorted(maps.Keys(s.turns)) {
+		tenants.add(id)
+	}
+	if err := s.holdTurns(ctx, tenants); err != nil {
+		return err
+	}
 	s.waits, s.sent, s.counted, s.counts = map[string]readerMailRow{}, map[string]sentTimes{}, map[string]sentTimes{}, map[string]sentTimes{}
-	err := s.each(ctx, mails, func(row scanner) error {
+	err := s.each(ctx, tenants, func(row scanner) error {
+		var id string
+		var perHour int64
+		var c tenantMails
+		err := row.Scan(&id, &perHour, &c.since, &c.n, &c.spread)
+		s.perHour[id], s.turned[id], s.turns[id] = cmp.Or(perHour, MailsPerHour), c, c
+		return err
+	}, `SELECT t.id, t.mails_per_hour, COALESCE(c.since, 0), COALESCE(c.n, 0), COALESCE(c.spread, 0)
+		FROM o JOIN tenants t ON t.id = o.tenant_id LEFT JOIN tenant_mails c ON c.tenant_id = t.id`) // the limit with what was counted by it; before the mails, since countAnew changes it first
+	if err != nil {
+		return err
+	}
+	err = s.each(ctx, mails, func(row scanner) error {
 		var id string
 		var r readerMailRow
 		err := row.Scan(&id, &r.createdAt, &r.wanted, &r.paused, &r.turn)
@@ -197,18 +216,6 @@ func (s *starting) read(ctx context.Context, starts []ReaderMailStart) error {
 	if err != nil {
 		return err
 	}
-	err = s.each(ctx, tenants, func(row scanner) error {
-		var id string
-		var perHour int64
-		var c tenantMails
-		err := row.Scan(&id, &perHour, &c.since, &c.n, &c.spread)
-		s.perHour[id], s.turned[id], s.turns[id] = cmp.Or(perHour, MailsPerHour), c, c
-		return err
-	}, `SELECT t.id, t.mails_per_hour, COALESCE(c.since, 0), COALESCE(c.n, 0), COALESCE(c.spread, 0)
-		FROM o JOIN tenants t ON t.id = o.tenant_id LEFT JOIN tenant_mails c ON c.tenant_id = t.id`) // the limit with what was counted by it
-	if err != nil {
-		return err
-	}
 	return s.each(ctx, macs, func(row scanner) error {
 		var mac string
 		var times sentTimes
@@ -216,6 +223,16 @@ func (s *starting) read(ctx context.Context, starts []ReaderMailStart) error {
 		s.counted[mac], s.counts[mac] = times, times
 		return err
 	}, `SELECT r.mac, r.times FROM o JOIN recipient_mails r ON r.mac = o.mac`)
+}
+
+// holdTurns keeps what is counted of tenants as it is until the transaction ends. So processes that start mails of the
+// same tenant wait for each other, in the order of the tenants, where otherwise all but one would decide in vain.
+func (s *starting) holdTurns(ctx context.Context, tenants *set) error {
+	if _, file := s.d.engine.(*sqliteFile); file {
+		return nil // has one writer
+	}
+	return s.each(ctx, tenants, func(row scanner) error { return row.Scan(new(string)) },
+		`SELECT c.tenant_id FROM o JOIN tenant_mails c ON c.tenant_id = o.tenant_id ORDER BY c.tenant_id FOR UPDATE OF c`)
 }
 
 // each runs a query on a set, which may be larger than what one statement takes.
@@ -236,9 +253,11 @@ func (s *starting) decide(m ReaderMailStart) {
 		return // another process has it by now, or it is gone
 	}
 	end := func(state MailState, why string) {
-		s.ends = append(s.ends, readerMailEnd{m.ReaderMail, state, 0, 0, why})
+		s.ends = append(s.ends, readerMailEnd{m.ReaderMail, state, 0, keepTurn, why})
 	}
-	wait := func(until int64) { s.ends = append(s.ends, readerMailEnd{m.ReaderMail, MailQueued, until, 0, ""}) }
+	wait := func(until int64) {
+		s.ends = append(s.ends, readerMailEnd{m.ReaderMail, MailQueued, until, keepTurn, ""})
+	}
 	own := max(nextToSubscriber(s.sent[m.SubscriberID]), s.counts[m.TenantMAC].next(addressPerDay))
 	all := max(s.counts[m.AddressMAC].next(recipientPerHour), s.counts[m.AddressMAC].next(recipientPerDay))
 	longest := s.now + longestDelay.Milliseconds()
@@ -248,7 +267,8 @@ func (s *starting) decide(m ReaderMailStart) {
 	case s.now >= row.ends():
 		end(MailExpired, "")
 	case row.paused:
-		wait(min(s.now+pausedDelay.Milliseconds(), row.ends()))
+		s.relied[m.TenantID] = true
+		wait(min(s.now+(pausedDelay+rand.N(pausedDelay/4)).Milliseconds(), row.ends())) // so that not all of a queue comes at once
 	case m.Attempts > 0: // it was counted at the first
 		s.may[m.ID] = true
 	case own > longest:
@@ -269,14 +289,15 @@ func (r readerMailRow) ends() int64 { return r.createdAt + readerMailLife.Millis
 // counted, so that others get through when it has expired.
 func (s *starting) give(m ReaderMailStart, row readerMailRow) {
 	turn, count := row.turn, s.turns[m.TenantID]
-	if turn == 0 {
+	if turn < s.now-hourMillis { // it has none, or the hour is over that it was counted in
 		turn, count = count.next(s.now, s.perHour[m.TenantID])
 	}
 	switch {
 	case turn >= row.ends():
+		s.relied[m.TenantID] = true
 		s.ends = append(s.ends, readerMailEnd{m.ReaderMail, MailQueued, row.ends(), 0, ""})
 	case turn > s.now:
-		s.turns[m.TenantID] = count
+		s.turns[m.TenantID], s.relied[m.TenantID] = count, true
 		s.ends = append(s.ends, readerMailEnd{m.ReaderMail, MailQueued, turn, turn, ""})
 	default:
 		s.turns[m.TenantID] = count
@@ -288,11 +309,12 @@ func (s *starting) give(m ReaderMailStart, row readerMailRow) {
 	}
 }
 
-// writeTurns stores how many of each tenant's mails are counted now.
+// writeTurns stores how many of each tenant's mails are counted now. Where mails are to wait it is written though no
+// more are: so whoever has the tenant's mails counted anew finds those, or is seen here, and all is decided anew.
 func (s *starting) writeTurns(ctx context.Context) error {
 	for _, id := range slices.Sorted(maps.Keys(s.turns)) { // in their order, so that no two processes wait for each other
 		is, was := s.turns[id], s.turned[id]
-		if is == was {
+		if is == was && !s.relied[id] {
 			continue
 		}
 		res, err := s.tx.ExecContext(ctx, `INSERT INTO tenant_mails (tenant_id, since, n, spread) VALUES ($1, $2, $3, $4)
@@ -358,9 +380,11 @@ func (d *base) endReaderMails(ctx context.Context, tx *sql.Tx, ends []readerMail
 		}
 		of.add(e.TenantID, e.ID, string(e.state), e.due, e.turn, ended, e.why)
 	}
+	// One that was asked for again meanwhile (see askToConfirm) doesn't expire.
 	return d.onReaderMails(ctx, tx, of, `UPDATE reader_mails SET state = o.state, due_at = CASE WHEN o.due > 0 THEN o.due ELSE reader_mails.due_at END,
-			turn_at = CASE WHEN o.turn > 0 THEN o.turn ELSE reader_mails.turn_at END, ended_at = o.ended, detail = o.why, lease_until = 0
-		FROM o WHERE reader_mails.tenant_id = o.tenant_id AND reader_mails.id = o.id AND reader_mails.state = 'queued'`)
+			turn_at = CASE WHEN o.turn < 0 THEN reader_mails.turn_at ELSE o.turn END, ended_at = o.ended, detail = o.why, lease_until = 0
+		FROM o WHERE reader_mails.tenant_id = o.tenant_id AND reader_mails.id = o.id AND reader_mails.state = 'queued'
+			AND NOT (o.state = 'expired' AND reader_mails.created_at > o.ended - 86400000)`)
 }
 
 // onReaderMails runs a statement on a set of mails.

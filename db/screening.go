@@ -139,7 +139,8 @@ func scanDomainWait(row scanner) (w DomainWait, err error) {
 }
 
 // EndDomainWait says that the wait for a domain is over, and for what the sign-up is held now, if
-// it still is. Where it is held for something else by now, that is of a further sign-up, which goes on waiting if it has to.
+// it still is. Where it is held for something else by now, or another one of the person's is, that is of a further sign-up, which
+// goes on waiting if it has to.
 func (d *Screening) EndDomainWait(ctx context.Context, domain string, w DomainWait, reasons []string) error {
 	was, is := strings.Join(w.Reasons, ","), strings.Join(reasons, ",")
 	return wrap("end the wait for a domain", d.tx(ctx, func(tx *sql.Tx) error {
@@ -150,8 +151,8 @@ func (d *Screening) EndDomainWait(ctx context.Context, domain string, w DomainWa
 			}
 		}
 		_, err := tx.ExecContext(ctx, `DELETE FROM domain_waits WHERE domain = $1 AND tenant_id = $2 AND subscriber_id = $3 AND NOT EXISTS (SELECT 1 FROM holds h
-			WHERE h.tenant_id = $2 AND h.subscriber_id = $3 AND h.decided_at = 0 AND h.reasons NOT IN ($4, $5) AND ',' || h.reasons || ',' LIKE '%,`+screening.NewDomain+`,%')`,
-			domain, w.TenantID, w.SubscriberID, was, is)
+			WHERE h.tenant_id = $2 AND h.subscriber_id = $3 AND h.decided_at = 0 AND NOT (h.id = $6 AND h.reasons IN ($4, $5)) AND ',' || h.reasons || ',' LIKE '%,`+screening.NewDomain+`,%')`,
+			domain, w.TenantID, w.SubscriberID, was, is, w.HoldID)
 		return err
 	}))
 }

@@ -268,7 +268,7 @@ func (b *book) arrive(ctx context.Context, s SignUp, id string, state State, wor
 	case Active:
 		return b.stated(ctx, s, known{place: s.place(id, state)})
 	case Unconfirmed:
-		return b.askToConfirm(ctx, s, id)
+		return b.queueMail(ctx, s, id)
 	case OnHold:
 		return b.hold(ctx, s, known{place: s.place(id, state)}, wording, "")
 	}

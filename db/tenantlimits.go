@@ -42,7 +42,7 @@ func (d *Work) SetTenantLimits(ctx context.Context, tenantID string, l TenantLim
 	}))
 }
 
-// countAnew has the mails of a tenant that wait for their turn be due now. Whoever starts some meanwhile
+// countAnew has the mails of a tenant that wait for their turn be due now. Whoever starts some, or puts them off, meanwhile
 // finds another count than they read, since no hour begins at the same time as before, and decides anew.
 func (d *Work) countAnew(ctx context.Context, tx *sql.Tx, tenantID string) error {
 	now := millis(d.now())
@@ -85,9 +85,9 @@ func (c tenantMails) next(now, most int64) (turn int64, then tenantMails) {
 func (d *Letters) HeldMails(ctx context.Context, now time.Time) ([]Trouble, error) {
 	all, err := collect(ctx, d.read, func(row scanner) (Trouble, error) {
 		t := Trouble{Kind: IncidentMails, Since: now}
-		return t, row.Scan(&t.TenantID, &t.N)
-	}, `SELECT id, most FROM (SELECT t.id, c.since, c.n, CASE WHEN t.mails_per_hour > 0 THEN t.mails_per_hour ELSE CAST($2 AS BIGINT) END AS most
-			FROM tenants t JOIN tenant_mails c ON c.tenant_id = t.id WHERE t.closed_at = 0 AND t.paused_at = 0 AND c.spread = 1) q
+		return t, row.Scan(&t.TenantID, &t.Slug, &t.N)
+	}, `SELECT id, slug, most FROM (SELECT t.id, t.slug, c.since, c.n, CASE WHEN t.mails_per_hour > 0 THEN t.mails_per_hour ELSE CAST($2 AS BIGINT) END AS most
+			FROM tenants t JOIN tenant_mails c ON c.tenant_id = t.id WHERE t.closed_at = 0 AND c.spread = 1) q
 		WHERE since + (n - 1) * 3600000 / most > $1 ORDER BY id`, millis(now), MailsPerHour)
 	return all, wrap("held mails", err)
 }

@@ -35,7 +35,7 @@ func (w *mailWorld) held() string {
 	unless(w.t, err)
 	var says []string
 	for _, t := range all {
-		if t.Kind != IncidentMails || !t.Since.Equal(w.now) || t.About != "" {
+		if t.Kind != IncidentMails || !t.Since.Equal(w.now) || t.About != "" || t.Slug == "" {
 			w.t.Errorf("%+v", t)
 		}
 		says = append(says, fmt.Sprint(t.TenantID, " ", t.N))
@@ -195,7 +195,7 @@ func TestAPausedTenantSendsNoMails(t *testing.T) {
 	w.asks("a/1", 1)
 	w.send()
 	unless(t, d.PauseTenant(t.Context(), "a", false))
-	if w.now = w.now.Add(15 * time.Minute); w.send() != 3 || len(w.states()) != 1 {
+	if w.now = w.now.Add(75 * time.Minute); w.send() != 3 || len(w.states()) != 1 {
 		t.Errorf("not paused any more: %v", w.states())
 	}
 	w.asks("a/1", 1)
@@ -204,4 +204,72 @@ func TestAPausedTenantSendsNoMails(t *testing.T) {
 	if w.now = w.now.Add(24 * time.Hour); w.send() != 0 || w.states()["expired "] != 1 {
 		t.Errorf("paused for a day: %v", w.states())
 	}
+}
+
+// What waited while its tenant was paused is given new turns afterwards, within the limit. So is what nobody sent in
+// the hour of its turn.
+func TestATurnIsGoodForAnHour(t *testing.T) {
+	w := newMailWorld(t, "a/1", "b/1")
+	w.limit("a", 2)
+	w.limit("b", 2)
+	w.asks("a/1", 12)
+	w.asks("b/1", 12)
+	if n := w.send(); n != 4 {
+		t.Fatalf("%d were sent", n)
+	}
+	begun := w.now
+	unless(t, w.all[0].PauseTenant(t.Context(), "a", true))
+	w.now = begun.Add(4*time.Hour + 15*time.Minute)
+	if n := w.send(); n != 2 {
+		t.Errorf("%d of those whose turn was in the last hour were sent", n)
+	}
+	unless(t, w.all[0].PauseTenant(t.Context(), "b", true))
+	unless(t, w.all[0].PauseTenant(t.Context(), "a", false))
+	sent := 0
+	for range 4 {
+		sent += w.send()
+		w.now = w.now.Add(15 * time.Minute)
+	}
+	if sent != 2 {
+		t.Errorf("in the hour after it was paused %d were sent", sent)
+	}
+}
+
+// parked are who waits for a mail that has no turn before it expires.
+func (w *mailWorld) parked() []string {
+	w.t.Helper()
+	all, err := collect(w.t.Context(), w.all[0].read, scanID, `SELECT s.email FROM reader_mails m JOIN subscribers s ON s.id = m.subscriber_id
+		WHERE m.state = 'queued' AND m.turn_at = 0 AND m.due_at = m.created_at + 86400000 ORDER BY m.id`)
+	unless(w.t, err)
+	return all
+}
+
+// Who signs up again while their mail has no turn before it expires gets one as if they had signed up now. Who has a
+// turn keeps it.
+func TestAMailThatIsAskedForAgain(t *testing.T) {
+	w := newMailWorld(t, "a/1")
+	d := w.all[0]
+	w.limit("a", 1)
+	w.asks("a/1", 30)
+	for w.send() > 0 {
+	}
+	parked, begun := w.parked(), w.now
+	if len(parked) != 6 {
+		t.Fatal(parked)
+	}
+	turned, err := collect(t.Context(), d.read, scanID, `SELECT s.email FROM reader_mails m JOIN subscribers s ON s.id = m.subscriber_id WHERE m.turn_at > 0 ORDER BY m.turn_at DESC`)
+	unless(t, err)
+	w.now = begun.Add(2 * time.Hour)
+	w.ask(parked[0], "a/1")
+	w.ask(turned[0], "a/1")
+	w.send()
+	if left := w.parked(); !slices.Equal(left, parked[1:]) {
+		t.Errorf("parked are %v, were %v", left, parked)
+	}
+	wantN(t, d, 1, `SELECT count(*) FROM reader_mails WHERE created_at = $1 AND turn_at > $1 AND due_at = turn_at`, millis(w.now))
+	w.now = begun.Add(24 * time.Hour)
+	w.ask(parked[1], "a/1")
+	w.send()
+	wantN(t, d, 1, `SELECT count(*) FROM reader_mails WHERE created_at = $1 AND state <> 'expired'`, millis(w.now))
+	wantN(t, d, 30, `SELECT count(*) FROM reader_mails`)
 }

@@ -151,7 +151,7 @@ func (w *Watch) Look(ctx context.Context) error {
 // tellOperator logs a trouble that the operator can mend, and not the tenant.
 func (w *Watch) tellOperator(ctx context.Context, t db.Trouble) {
 	if t.Kind == db.IncidentMails {
-		w.Log.WarnContext(ctx, "confirmation mails of a tenant wait: there are more than may leave in an hour", "tenant", t.TenantID, "limit", t.N)
+		w.Log.WarnContext(ctx, "confirmation mails of a tenant wait: there are more than may leave in an hour", "tenant", t.Slug, "limit", t.N)
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 	"gatepost/db"
 	"gatepost/identity"
 	"gatepost/zones"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
 )
 
 // Words tell of an incident.
@@ -72,8 +75,8 @@ func Tell(crms crm.Providers, i db.Incident) Words {
 		return Words{"Few people confirm", fmt.Sprintf("Only %d in 100 of those who were asked to confirm for %s pressed the button, %s. That is less than half of what is usual.", i.N, i.Newsletter, since),
 			"Usually the mails don’t arrive: sign up yourself, and look whether the mail is there, or among spam. Then ask the people who run this service to check their mail server.", "/newsletters", "View newsletters"}
 	case db.IncidentMails:
-		return Words{"Confirmation mails wait", fmt.Sprintf("More people are to confirm than may be asked by mail: for all of your newsletters %d mails leave in an hour. The others wait for their turn %s. One that has waited for a day isn’t sent.", i.N, since),
-			"If you are advertising, ask the people who run this service for a higher limit. If not, look at who they are: for robots, switch the checks on under the newsletter’s settings.", "/subscribers", "View subscribers"}
+		return Words{"Confirmation mails wait", fmt.Sprintf("Many people signed up, and we send at most %s an hour for all of your newsletters together. The others have waited for theirs %s. A mail that can’t be sent within a day is not sent at all.", count(i.N, "confirmation mail", "confirmation mails"), since),
+			"If you are advertising, ask the people who run this service for a higher limit. If not, look at who signed up. Against robots, switch the checks on under the newsletter’s settings.", "/subscribers", "View subscribers"}
 	}
 	return Words{}
 }
@@ -138,7 +141,7 @@ func Mended(crms crm.Providers, i db.Incident) Words {
 		db.IncidentSpike:      {Title: "Sign-ups are as many as usual again", What: i.Newsletter + " gets about as many sign-ups as usual again " + at + "."},
 		db.IncidentAttack:     {Title: "The attack on a form is over", What: i.Newsletter + " has had few sign-ups that look like a robot’s " + at + "."},
 		db.IncidentConfirming: {Title: "People confirm again", What: "As many as usual press the button of the confirmation mails for " + i.Newsletter + " again " + at + "."},
-		db.IncidentMails:      {Title: "No confirmation mails wait any more", What: "All that waited for their turn have had it. Mails leave at once again " + at + "."},
+		db.IncidentMails:      {Title: "No confirmation mails wait for the limit any more", What: "There are no more of them than we send in an hour " + at + "."},
 	}[i.Kind]
 	w.Mend, w.Path, w.Link = nothingToDo, statusPath(p, ""), "View status"
 	return w
@@ -168,10 +171,13 @@ func waiting(n int) string {
 	return " " + count(n, "sign-up is", "sign-ups are") + " waiting."
 }
 
+// english writes numbers: 3,000.
+var english = message.NewPrinter(language.English)
+
 // count is a number with the words that fit.
 func count(n int, one, more string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return fmt.Sprintf("%d %s", n, more)
+	return english.Sprintf("%d %s", n, more)
 }

@@ -49,13 +49,16 @@ func (s *server) limitSignUps(c *fiber.Ctx) error {
 	return s.limited(c, "sign up", s.clientNetwork(c), signupsPerMinute)
 }
 
-// takeOfTenant counts one more sign-up of a tenant's forms, or refuses it: one that is flooded leaves the others
-// their share.
-func (s *server) takeOfTenant(c *fiber.Ctx, n db.Newsletter) error {
-	if !s.SignupLimits {
-		return nil
+// takeOfTenant counts one more sign-up of a tenant's forms, and reports whether they may take it: a tenant that is
+// flooded leaves the others their share. What is refused is logged once a minute.
+func (s *server) takeOfTenant(c *fiber.Ctx, n db.Newsletter) bool {
+	if !s.SignupLimits || s.take(c, "sign up at a tenant", n.TenantID, n.PerMinute) == nil {
+		return true
 	}
-	return s.take(c, "sign up at a tenant", n.TenantID, n.PerMinute)
+	if s.Limits.Take("log a tenant's limit", n.TenantID, 1) <= 0 {
+		s.log.WarnContext(c.UserContext(), "sign-ups of a tenant are refused: its forms get more than they may take in a minute", "tenant", n.TenantID, "form", n.Slug, "limit", n.PerMinute)
+	}
+	return false
 }
 
 // limitAPI slows down a program that asks without end.

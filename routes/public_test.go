@@ -315,17 +315,20 @@ func TestSignUpsOfATenantAreLimited(t *testing.T) {
 			continue
 		}
 		for _, form := range []string{formPage, "/signup/contoso-other"} {
-			p := send(form, formType, "email=joe%40example.com").is(429, "Please wait a minute", `href="`+form+`"`)
+			p := send(form, formType, "email=joe%40example.com").is(429, "Please try again in a minute", "Error: ", `action="`+form+`"`, `value="joe@example.com"`)
 			if p.head("Retry-After") == "" {
 				t.Error("no Retry-After")
 			}
-			p = send(form, "application/json", `{"email":"joe@example.com"}`).is(429, `"status":429`)
+			p = send(form, "application/json", `{"email":"joe@example.com"}`).is(429, `"status":429`, "Please try again in a minute")
 			if p.head("Content-Type") != "application/problem+json" || p.head("Retry-After") == "" {
 				t.Errorf("%v", p.header)
 			}
 		}
 		if n := w.count(`SELECT count(*) FROM subscribers WHERE email = 'joe@example.com'`); n != 0 {
 			t.Errorf("%d were stored", n)
+		}
+		if n := strings.Count(w.log.String(), "sign-ups of a tenant are refused"); n != 1 || !strings.Contains(w.log.String(), "form=contoso-weekly limit=3") {
+			t.Errorf("%d lines in\n%s", n, w.log)
 		}
 		send("/signup/fabrikam-weekly", formType, "email=joe%40example.com").to("/signup/fabrikam-weekly/thanks")
 	}

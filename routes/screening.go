@@ -92,10 +92,7 @@ func (s *server) askAddress(c *fiber.Ctx, n db.Newsletter, shown forms.Definitio
 	l, p := forms.Language(n.Page.Language), signupPage(c, n, shown, sent, nil)
 	p.Box.Ticked = true // it was, or nothing would have been asked
 	p.Meant = views.MeantAddress{Question: l.Say(forms.DidYouMean, "address", meant), Typed: typed, Keep: l.Say(forms.AsTyped, "address", typed), Address: meant, Take: l.Say(forms.AsMeant, "address", meant)}
-	if n.Page.Redirect != "" {
-		allow(c, "form-action 'self'", "form-action 'self' https:")
-	}
-	return render(c, http.StatusUnprocessableEntity, views.Signup(s.protected(c, n, sent, p)))
+	return s.renderSignup(c, http.StatusUnprocessableEntity, n, sent, p)
 }
 
 // Reports of forms: how long they may be, and how many may come from one address in a minute.

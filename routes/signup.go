@@ -73,8 +73,8 @@ func (s *server) signUp(c *fiber.Ctx) error {
 	if meant := s.meantAddress(c, n, clean, sent); meant != "" && !asJSON {
 		return s.askAddress(c, n, shown, sent, clean.Email(), meant)
 	}
-	if err := s.takeOfTenant(c, n); err != nil {
-		return err
+	if !s.takeOfTenant(c, n) {
+		return s.refuseBusy(c, n, shown, sent, asJSON)
 	}
 	came := newsletter.Came{Source: newsletter.FromAPI, Page: s.pageOf(c, n), Sender: s.senderOf(c, sent)}
 	if isForm(mediaType(c)) { // by a script on somebody's page too, which is answered in JSON
@@ -112,6 +112,18 @@ func (s *server) refuseClosed(c *fiber.Ctx, n db.Newsletter, asJSON bool) error 
 	d := newProblem(c, http.StatusConflict, page.Text, nil)
 	d.Code = "closed"
 	return d.send(c)
+}
+
+// refuseBusy answers who signs up while the tenant's forms get more than they may take. They can send the same once more.
+func (s *server) refuseBusy(c *fiber.Ctx, n db.Newsletter, shown forms.Definition, sent forms.Sent, asJSON bool) error {
+	l := forms.Language(n.Page.Language)
+	if asJSON {
+		return problem(c, http.StatusTooManyRequests, l.Say(forms.FailedBusy), nil)
+	}
+	p := signupPage(c, n, shown, sent, nil)
+	p.Title, p.Summary = l.Say(forms.ErrorTitle, "title", n.Name), l.Say(forms.FailedBusy)
+	p.Box.Ticked = true // it was, or something else would have been wrong
+	return s.renderSignup(c, http.StatusTooManyRequests, n, sent, p)
 }
 
 // thanks handles GET /signup/{slug}/thanks.

@@ -63,11 +63,16 @@ func linkPage(c *fiber.Ctx, n db.Newsletter) views.PublicPage {
 // renderForm sends the form of a newsletter, as it was shown to who sent it, with what was sent
 // and what is wrong with it.
 func (s *server) renderForm(c *fiber.Ctx, status int, n db.Newsletter, shown forms.Definition, sent forms.Sent, problems forms.Problems) error {
+	return s.renderSignup(c, status, n, sent, signupPage(c, n, shown, sent, problems))
+}
+
+// renderSignup shows a form's page, with what protects it.
+func (s *server) renderSignup(c *fiber.Ctx, status int, n db.Newsletter, sent forms.Sent, p views.SignupPage) error {
 	if n.Page.Redirect != "" {
 		// Browsers hold where a form's answer leads, too, against form-action.
 		allow(c, "form-action 'self'", "form-action 'self' https:")
 	}
-	return render(c, status, views.Signup(s.protected(c, n, sent, signupPage(c, n, shown, sent, problems))))
+	return render(c, status, views.Signup(s.protected(c, n, sent, p)))
 }
 
 func signupPage(c *fiber.Ctx, n db.Newsletter, shown forms.Definition, sent forms.Sent, problems forms.Problems) views.SignupPage {

@@ -54,7 +54,7 @@ type SignupPage struct {
 	Box         ReaderBox
 	Privacy     ReaderLink // zero for none
 	Button      string
-	Summary     string // what is said above a form with errors; empty without
+	Summary     string // what is said above a form that was sent in vain; empty else
 	Time        string // when it was shown, signed; with a field that nobody sees. Empty for neither
 	Trap        string // the label of that field
 	Proof       ReaderProof
