@@ -16,7 +16,7 @@ func TestNewsletters(t *testing.T) {
 	d, ctx := withNewsletters(t, "a/2", "a/1", "b/1"), context.Background()
 	n, err := d.NewsletterBySlug(ctx, "a/1")
 	want := Newsletter{ID: "a/1", TenantID: "a", TenantName: "Tenant a", Slug: "a/1", Name: "News a/1", Consent: "I agree.", CreatedAt: fromMillis(1),
-		State: NewsletterOpen, Form: forms.First("I agree.")}
+		State: NewsletterOpen, PerMinute: SignUpsPerMinute, Form: forms.First("I agree.")}
 	if err != nil || !reflect.DeepEqual(n, want) {
 		t.Errorf("got %+v, %v", n, err)
 	}
