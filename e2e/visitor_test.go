@@ -89,7 +89,9 @@ func newVisitor(t *testing.T, d *demo, p profile) *visitor {
 	context.SetDefaultTimeout(60_000)
 	v := &visitor{t: t, d: d, p: p, context: context}
 	context.OnPage(v.watch)
-	must(t, context.Tracing().Start(playwright.TracingStartOptions{Snapshots: playwright.Bool(true)}))
+	if traces {
+		must(t, context.Tracing().Start(playwright.TracingStartOptions{Snapshots: playwright.Bool(true)}))
+	}
 	v.page, err = context.NewPage()
 	must(t, err)
 	t.Cleanup(v.leave)
@@ -171,13 +173,18 @@ func (v *visitor) leave() {
 	v.mu.Unlock()
 	if v.t.Failed() {
 		v.keep()
-	} else {
+	} else if traces {
 		_ = v.context.Tracing().Stop()
 	}
 	if err := v.context.Close(); err != nil {
 		v.t.Errorf("close the browser's context: %v", err)
 	}
 }
+
+// tracesVariable has all that visitors do be traced, which takes much of the browser's time.
+const tracesVariable = "GATEPOST_TRACES"
+
+var traces = os.Getenv(tracesVariable) != ""
 
 func (v *visitor) keep() {
 	folder, err := filepath.Abs(".artifacts")
@@ -188,6 +195,10 @@ func (v *visitor) keep() {
 	base := filepath.Join(folder, unfitForFiles.ReplaceAllString(v.t.Name(), "-"))
 	_, err = v.page.Screenshot(playwright.PageScreenshotOptions{Path: playwright.String(base + ".png"), FullPage: playwright.Bool(true)})
 	v.t.Logf("a picture of the page: %s.png %s", base, orBlank(err))
+	if !traces {
+		v.t.Logf("for a trace of all that was done, run it again with %s=1", tracesVariable)
+		return
+	}
 	err = v.context.Tracing().Stop(base + ".zip")
 	v.t.Logf("the trace, for npx playwright show-trace: %s.zip %s", base, orBlank(err))
 }
