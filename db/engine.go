@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -172,10 +173,30 @@ func (d *base) once(ctx context.Context, level sql.IsolationLevel, fn func(*sql.
 // relies on nothing but its own conditions.
 func (d *base) exec(ctx context.Context, query string, args ...any) (res sql.Result, err error) {
 	err = d.again(ctx, func() error {
-		res, err = d.write.ExecContext(ctx, query, args...)
+		n, err := d.statement(ctx, query, args)
+		if errors.Is(err, driver.ErrBadConn) { // the connection had ended, so that nothing was done
+			err = fmt.Errorf("%w: %w", errAgain, err)
+		}
+		res = driver.RowsAffected(n)
 		return err
 	})
 	return res, err
+}
+
+// statement runs a statement on a connection of its own, and returns how many rows it changed.
+// The number is read before the connection is given back: it is the connection's, so that
+// reading it later would wait for whoever has it by then, and who may wait for another process.
+func (d *base) statement(ctx context.Context, query string, args []any) (rows int64, err error) {
+	conn, err := d.write.Conn(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = conn.Close() }() // gives it back
+	res, err := conn.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
 }
 
 // faultOf sorts an error, of whichever database.
