@@ -126,6 +126,9 @@ type Known struct {
 // for longest first, each followed by the tenant's others with the same address there: they
 // share a record. Whoever signed up with the address of somebody who is being erased waits until it is known
 // what became of that one's write.
+//
+// Each table is to be reached from the one before it: to a comparison with a text to which
+// nothing is added PostgreSQL has no other way, whatever it takes a new crowd for.
 func (d *Outbox) Due(ctx context.Context, key DestinationKey, limit int) ([]Known, error) {
 	now, seen := millis(d.now()), map[string]bool{}
 	var due []Known
@@ -142,14 +145,16 @@ func (d *Outbox) Due(ctx context.Context, key DestinationKey, limit int) ([]Know
 		return nil
 	}, `SELECT o.id, o.newsletter_id, o.email, o.email_key, o.first_name, o.last_name, o.state, o.created_at, o.repeated_at, o.edited_at,
 			d.state, d.reason, d.detail, d.attempts, d.refusals, d.due_at, d.sent_at, d.settles_at, d.record_id, d.revision, d.again_at, d.placeholders, `+knownForm+`, d.written
-		FROM (SELECT id, due_at FROM (SELECT subscriber_id AS id, due_at FROM deliveries WHERE tenant_id = $1 AND destination_id = $2 AND state = 'waiting' AND due_at <= $3 ORDER BY due_at, subscriber_id LIMIT $4) w
-			UNION ALL SELECT id, due_at FROM (SELECT subscriber_id AS id, settles_at AS due_at FROM deliveries
+		FROM (SELECT * FROM (SELECT tenant_id, destination_id, subscriber_id AS id, due_at FROM deliveries
+				WHERE tenant_id = $1 AND destination_id = $2 AND state = 'waiting' AND due_at <= $3 ORDER BY due_at, subscriber_id LIMIT $4) w
+			UNION ALL SELECT * FROM (SELECT tenant_id, destination_id, subscriber_id AS id, settles_at AS due_at FROM deliveries
 				WHERE tenant_id = $1 AND destination_id = $2 AND state = 'ended' AND sent_at > 0 AND settles_at <= $3 ORDER BY settles_at, subscriber_id LIMIT $4) l
 			ORDER BY due_at, id LIMIT $4) w
 		CROSS JOIN subscribers s CROSS JOIN subscribers o CROSS JOIN deliveries d
-		WHERE s.tenant_id = $1 AND s.id = w.id AND o.tenant_id = $1 AND o.email_key = s.email_key AND d.tenant_id = $1 AND d.subscriber_id = o.id AND d.destination_id = $2
-			AND NOT EXISTS (SELECT 1 FROM removals r CROSS JOIN deliveries e WHERE r.tenant_id = $1 AND r.email_key <> '' AND r.email_key = o.email_key
-				AND e.tenant_id = r.tenant_id AND e.subscriber_id = r.subscriber_id AND e.destination_id = $2 AND e.sent_at > 0)
+		WHERE s.tenant_id = w.tenant_id AND s.id = w.id AND o.tenant_id = s.tenant_id || '' AND o.email_key = s.email_key
+			AND d.tenant_id = o.tenant_id AND d.subscriber_id = o.id AND d.destination_id || '' = w.destination_id
+			AND NOT EXISTS (SELECT 1 FROM removals r CROSS JOIN deliveries e WHERE r.tenant_id = o.tenant_id AND r.email_key <> '' AND r.email_key = o.email_key
+				AND e.tenant_id = r.tenant_id AND e.subscriber_id = r.subscriber_id AND e.destination_id || '' = d.destination_id AND e.sent_at > 0)
 		ORDER BY w.due_at, w.id, CASE WHEN o.id = w.id THEN 0 ELSE 1 END, o.id`,
 		key.TenantID, key.DestinationID, now, limit)
 	return due, wrap("due deliveries", err)
