@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"gatepost/e2e/rig"
 )
 
 // machine tells what the figures were measured on.
@@ -36,7 +38,7 @@ func field(file, name string) string {
 }
 
 // syncTimes measures how long the disk takes to keep a page for good.
-func syncTimes() (times, error) {
+func syncTimes() (rig.Times, error) {
 	folder, err := os.MkdirTemp("", "gatepost-bench-")
 	if err != nil {
 		return nil, err
@@ -47,7 +49,7 @@ func syncTimes() (times, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	var all times
+	var all rig.Times
 	for page := make([]byte, 4096); len(all) < 500; {
 		begun := time.Now()
 		if _, err := f.Write(page); err != nil {

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gatepost/e2e/rig"
 )
 
 // bench is a benchmark run under way.
@@ -27,7 +29,7 @@ type bench struct {
 
 func main() {
 	if len(os.Args) == 3 && os.Args[1] == serveCommand {
-		fail(serve(os.Args[2]))
+		rig.Exit("bench", serve(os.Args[2]))
 		return
 	}
 	var b bench
@@ -40,14 +42,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	fail(b.run(ctx, strings.Split(*only, ",")))
-}
-
-func fail(err error) {
-	if err != nil {
-		_, _ = fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	rig.Exit("bench", b.run(ctx, strings.Split(*only, ",")))
 }
 
 func (b bench) run(ctx context.Context, only []string) error {
@@ -67,21 +62,3 @@ func (b bench) run(ctx context.Context, only []string) error {
 
 // say prints a line of figures.
 func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
-
-// times are measured durations.
-type times []time.Duration
-
-// String tells the median, two percentiles and the longest.
-func (t times) String() string {
-	if len(t) == 0 {
-		return "nothing was measured"
-	}
-	sorted := times(slices.Sorted(slices.Values(t)))
-	return fmt.Sprintf("p50 %v, p95 %v, p99 %v, most %v (%d)", sorted.at(.5), sorted.at(.95), sorted.at(.99), sorted.at(1), len(sorted))
-}
-
-// at is the time that a share of sorted times took no longer than.
-func (t times) at(share float64) time.Duration {
-	d := t[min(int(share*float64(len(t))), len(t)-1)]
-	return d.Round(max(d/200, time.Microsecond).Truncate(time.Microsecond))
-}

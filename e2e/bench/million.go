@@ -163,7 +163,7 @@ func pages(ctx context.Context, p *rig.Portal, while string) error {
 		return err
 	}
 	for _, path := range []string{"/", "/?range=12-months", "/integrations", "/integrations/sfdc", "/integrations/sfdc/sum", "/subscribers", "/subscribers?q=reader01", "/subscribers?q=reader0999999"} {
-		var all times
+		var all rig.Times
 		for range 200 {
 			took, err := v.Fetch(ctx, p.URL+path)
 			if err != nil {

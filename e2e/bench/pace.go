@@ -43,7 +43,7 @@ func (b bench) pace(ctx context.Context) error {
 
 // evenly signs people up at an even rate, and measures for each how long the Contact
 // takes after the answer.
-func evenly(ctx context.Context, crm *rig.CRM, form string) (all times, err error) {
+func evenly(ctx context.Context, crm *rig.CRM, form string) (all rig.Times, err error) {
 	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
 	defer stop()
 	signedUp := make([]time.Time, steadySize)

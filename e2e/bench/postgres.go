@@ -118,7 +118,7 @@ func (b bench) deliveries(ctx context.Context, w *rig.World, portals []*rig.Port
 	if err != nil {
 		return err
 	}
-	var shown times
+	var shown rig.Times
 	var failed error
 	var all sync.WaitGroup
 	all.Go(func() { shown, failed = show(ctx, portals, 3*b.time) })
@@ -149,7 +149,7 @@ func deliveredSoFar(ctx context.Context, store *db.DB) (n int, err error) {
 }
 
 // show opens pages for a while, one after the other, of each of the portals in turn.
-func show(ctx context.Context, portals []*rig.Portal, d time.Duration) (all times, err error) {
+func show(ctx context.Context, portals []*rig.Portal, d time.Duration) (all rig.Times, err error) {
 	v, err := portals[0].SignIn(ctx, rig.Contoso)
 	if err != nil {
 		return nil, err

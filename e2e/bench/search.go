@@ -46,7 +46,7 @@ func (b bench) search(ctx context.Context) error {
 			return err
 		}
 		for _, query := range searches(time.Now()) {
-			var all times
+			var all rig.Times
 			for range 200 {
 				took, err := v.Fetch(ctx, p.URL+"/subscribers?"+query)
 				if err != nil {

@@ -84,13 +84,13 @@ func inWorldOn(ctx context.Context, database string, fn func(*rig.World, *rig.Po
 
 // trickle signs people up, each when the one before is long there, and measures for each
 // how long the Contact takes after the answer.
-func trickle(ctx context.Context, p *rig.Portal, t rig.Tenant, crm *rig.CRM) (times, error) {
+func trickle(ctx context.Context, p *rig.Portal, t rig.Tenant, crm *rig.CRM) (rig.Times, error) {
 	file, err := openFile(crm)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	var all times
+	var all rig.Times
 	for range trickleSize {
 		email := fmt.Sprintf("trickle%d@bench.example", reader.Add(1))
 		if err := signUp(p.Form(t), email); err != nil {

@@ -38,7 +38,7 @@ func (b bench) two(ctx context.Context) error {
 
 // steady signs people up at a steady rate, and measures each from the moment that it was
 // due until its answer.
-func steady(ctx context.Context, d time.Duration, forms []string) (took times, rate float64, err error) {
+func steady(ctx context.Context, d time.Duration, forms []string) (took rig.Times, rate float64, err error) {
 	var signUps []func(string) error
 	for _, form := range forms {
 		signUp, end := fastReader(form)

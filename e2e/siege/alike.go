@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/e2e/rig"
 	"gatepost/screening"
 	"gatepost/seal"
 )
@@ -35,7 +36,7 @@ var kinds = []struct {
 
 // answered is what is known of the answers to a kind.
 type answered struct {
-	took  []time.Duration
+	took  rig.Times
 	seen  map[string]bool // the answers, without what differs from request to request
 	bytes map[int]bool    // their lengths
 }
@@ -144,7 +145,7 @@ func told(answers []answered) string {
 		}
 		longer, deviation := takesLonger(a.took, answers[0].took)
 		_, _ = fmt.Fprintf(&b, "%-12s %s; words and size as to new ones: %v; takes longer than one to somebody new with a probability of %.1f %% (50 %% ± %.1f %%)\n",
-			kinds[kind].name, spread(a.took), same, 100*longer, 200*deviation)
+			kinds[kind].name, a.took, same, 100*longer, 200*deviation)
 	}
 	return b.String()
 }

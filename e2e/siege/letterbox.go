@@ -4,20 +4,17 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"gatepost/db"
+	"gatepost/e2e/rig"
 )
 
 // scannersAtOnce is how many mails are looked at at once.
 const scannersAtOnce = 8
-
-// confirmLink is the link of a confirmation mail.
-var confirmLink = regexp.MustCompile(`https?://\S+/confirm/[\w-]+`)
 
 // letterbox has all mails that were sent. A program looks at each before its recipient does.
 type letterbox struct {
@@ -34,7 +31,7 @@ type letter struct{ to, link string }
 
 // take takes a mail. One without a link to confirm by tells the team what goes on.
 func (b *letterbox) take(to, text string) {
-	link := confirmLink.FindString(text)
+	link := rig.ConfirmLink.FindString(text)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if link == "" {

@@ -9,13 +9,10 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"flag"
-	"fmt"
-	"os"
-	"os/signal"
 	"time"
+
+	"gatepost/e2e/rig"
 )
 
 func main() {
@@ -26,34 +23,5 @@ func main() {
 	flag.BoolVar(&p.unconfirmed, "unconfirmed", false, "the newsletters ask nobody to confirm: what comes through is told, and judged by nobody")
 	flag.IntVar(&p.alike, "alike", 0, "let nobody loose, but send so many addresses of each kind, and tell how the answers differ")
 	flag.Parse()
-	fail(command(p))
-}
-
-func fail(err error) {
-	if err != nil {
-		_, _ = fmt.Fprintln(os.Stderr, "siege:", err)
-		os.Exit(1)
-	}
-}
-
-// errBroken says that a promise was broken.
-var errBroken = errors.New("a promise was broken")
-
-// command carries out the plan in a temporary folder, which stays as evidence when something went wrong.
-func command(p plan) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	folder, err := os.MkdirTemp("", "gatepost-siege-")
-	if err != nil {
-		return err
-	}
-	v, err := p.run(ctx, folder)
-	if err != nil {
-		return fmt.Errorf("%w (the data is in %s)", err, folder)
-	}
-	fmt.Print(v)
-	if v.broken() {
-		return fmt.Errorf("%w (the data is in %s)", errBroken, folder)
-	}
-	return os.RemoveAll(folder)
+	rig.Exit("siege", rig.Judge("siege", p.run))
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatepost/e2e/rig"
 )
 
 // TestShort is a siege in short: whatever robots send, no more than a few of them get into a CRM, nobody is mailed
@@ -15,8 +17,8 @@ func TestShort(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Log("\n" + v.String())
-	if v.broken() {
-		t.Error(errBroken)
+	if v.Broken() {
+		t.Error(rig.ErrBroken)
 	}
 	for _, s := range v.shapes {
 		if s.posts != 600/len(shapes) {
@@ -31,7 +33,7 @@ func TestShort(t *testing.T) {
 // TestVerdict shows that the verdict sees what it is there to see.
 func TestVerdict(t *testing.T) {
 	asked, good := &person{email: "a@x.example"}, verdict{most: mostMails, junk: mostJunk}
-	if good.broken() {
+	if good.Broken() {
 		t.Error("what is allowed is taken for broken")
 	}
 	for what, spoil := range map[string]func(v *verdict){
@@ -46,7 +48,7 @@ func TestVerdict(t *testing.T) {
 	} {
 		v := good
 		v.honest = map[string]int{}
-		if spoil(&v); !v.broken() {
+		if spoil(&v); !v.Broken() {
 			t.Errorf("%s: not seen", what)
 		}
 	}
@@ -55,7 +57,7 @@ func TestVerdict(t *testing.T) {
 	v.count(asked, "active", 1)
 	v.count(asked, "held", 0)
 	v.count(asked, "unconfirmed", 0)
-	if v.broken() || len(v.honest) != 3 || !strings.Contains(v.String(), "in the CRM: 1") {
+	if v.Broken() || len(v.honest) != 3 || !strings.Contains(v.String(), "in the CRM: 1") {
 		t.Error(v)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatepost/db"
+	"gatepost/e2e/rig"
 )
 
 // What is promised.
@@ -20,7 +21,7 @@ const (
 // verdict is what came of a siege.
 type verdict struct {
 	plan
-	quiet, besieged []time.Duration // that sending the form took the honest
+	quiet, besieged rig.Times // that sending the form took the honest
 	shapes          []shapeCount
 	honest          map[string]int // what became of those who came meanwhile
 	told            int            // how often they were told to wait
@@ -34,8 +35,8 @@ type verdict struct {
 	alike           string         // how the answers differ, where that was all that was asked
 }
 
-// broken reports whether a promise was broken.
-func (v verdict) broken() bool {
+// Broken reports whether a promise was broken.
+func (v verdict) Broken() bool {
 	return len(v.lost) > 0 || v.most > mostMails || v.junk > mostJunk && !v.unconfirmed
 }
 
@@ -142,7 +143,7 @@ func (v verdict) String() string {
 	}
 	say("%d records of robots in CRMs; %d strangers got mails, at most %d each; %d mails were looked at by programs; %d proofs made by robots; %d mails to the team", v.junk, v.strangers, v.most, v.scanned, v.solved, v.team)
 	say("%d honest readers before and %d meanwhile: %s; told to wait %d times", v.plan.honest, v.plan.honest, counts(v.honest), v.told)
-	say("sending the form took them %s before, %s meanwhile", spread(v.quiet), spread(v.besieged))
+	say("sending the form took them %s before, %s meanwhile", v.quiet, v.besieged)
 	for _, l := range v.lost {
 		say("WRONG: %s", l)
 	}
@@ -156,16 +157,4 @@ func counts[K int | string](of map[K]int) string {
 		all = append(all, fmt.Sprintf("%v: %d", k, of[k]))
 	}
 	return strings.Join(all, ", ")
-}
-
-// spread tells the median, a percentile and the longest.
-func spread(of []time.Duration) string {
-	sorted := slices.Sorted(slices.Values(of))
-	if len(sorted) == 0 {
-		return "nothing"
-	}
-	at := func(share float64) time.Duration {
-		return sorted[min(int(share*float64(len(sorted))), len(sorted)-1)].Round(100 * time.Microsecond)
-	}
-	return fmt.Sprintf("p50 %v, p95 %v, most %v", at(.5), at(.95), at(1))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"time"
 
 	"gatepost/db"
@@ -78,12 +77,12 @@ func (c *customer) delays(ctx context.Context, store *db.DB, s stretch) (d delay
 	}
 	defer func() { _ = rows.Close() }()
 	took, err := d.read(rows, s.to)
-	d.p50, d.p95 = percentile(took, .5), percentile(took, .95)
+	d.p50, d.p95 = took.At(.5), took.At(.95)
 	return d, err
 }
 
 // read reads the times of each sign-up and of its arrival.
-func (d *delays) read(rows *sql.Rows, end time.Time) (took []time.Duration, err error) {
+func (d *delays) read(rows *sql.Rows, end time.Time) (took rig.Times, err error) {
 	for rows.Next() {
 		var created, delivered int64
 		if err := rows.Scan(&created, &delivered); err != nil {
@@ -96,13 +95,4 @@ func (d *delays) read(rows *sql.Rows, end time.Time) (took []time.Duration, err 
 		}
 	}
 	return took, rows.Err()
-}
-
-// percentile is the time that a share of some didn't exceed; it sorts them.
-func percentile(of []time.Duration, share float64) time.Duration {
-	if len(of) == 0 {
-		return 0
-	}
-	slices.Sort(of)
-	return of[min(int(share*float64(len(of))), len(of)-1)]
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net"
-	"regexp"
 	"sync"
 	"time"
 
@@ -22,9 +21,6 @@ type letters struct {
 	pressed sync.WaitGroup
 }
 
-// confirmLink is the link of a confirmation mail.
-var confirmLink = regexp.MustCompile(`https?://\S+/confirm/[\w-]+`)
-
 // open starts the mail server.
 func (l *letters) open(ctx context.Context) (err error) {
 	if l.ln, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
@@ -33,7 +29,7 @@ func (l *letters) open(ctx context.Context) (err error) {
 	ctx, l.stop = context.WithCancel(ctx)
 	l.served = make(chan error, 1)
 	box := &mailbox.Box{Taken: func(_, text string) {
-		if link := confirmLink.FindString(text); link != "" {
+		if link := rig.ConfirmLink.FindString(text); link != "" {
 			l.pressed.Go(func() { press(ctx, link) })
 		}
 	}}

@@ -14,11 +14,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"os/signal"
 	"time"
 
 	"gatepost/e2e/rig"
@@ -37,34 +34,14 @@ func main() {
 	flag.IntVar(&p.outageKills, "outage-kills", 5, "kills during the outage")
 	flag.DurationVar(&p.settle, "settle", 15*time.Minute, "how long everything may take to arrive in the end")
 	flag.Parse()
-	if err := command(p); err != nil {
-		_, _ = fmt.Fprintln(os.Stderr, "soak:", err)
-		os.Exit(1)
-	}
+	rig.Exit("soak", command(p))
 }
 
-// errBroken says that a promise was broken.
-var errBroken = errors.New("a promise was broken")
-
-// command carries out the plan in a temporary folder, which stays as evidence
-// when something went wrong.
 func command(p plan) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	folder, err := os.MkdirTemp("", "gatepost-soak-")
-	if err != nil {
-		return err
-	}
-	v, err := p.run(ctx, folder, func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
-	if err != nil {
-		return fmt.Errorf("%w (the data is in %s)", err, folder)
-	}
-	fmt.Print(v)
-	if v.broken() {
-		return fmt.Errorf("%w (the data is in %s)", errBroken, folder)
-	}
-	return os.RemoveAll(folder)
+	return rig.Judge("soak", func(ctx context.Context, folder string) (verdict, error) {
+		return p.run(ctx, folder, func(format string, args ...any) { fmt.Printf(format+"\n", args...) })
+	})
 }

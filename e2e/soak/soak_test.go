@@ -40,8 +40,8 @@ func short(t *testing.T, p plan) {
 		t.Fatal(err)
 	}
 	t.Log(v)
-	if v.broken() {
-		t.Error(errBroken)
+	if v.Broken() {
+		t.Error(rig.ErrBroken)
 	}
 	if p.postgres && v.Restarts != len(p.scenarios()) {
 		t.Errorf("PostgreSQL was restarted %d times, not once in each scenario", v.Restarts)
@@ -139,7 +139,7 @@ func TestVerdict(t *testing.T) {
 	acknowledged := map[string]bool{"a@x.example": true, "b@x.example": true}
 	var o outcome
 	o.compare(sent, acknowledged, []string{"A@x.example", "a@X.example", "d@x.example"})
-	if some(o.Lost) != "b@x.example" || some(o.Doubled) != "a@x.example" || some(o.Strangers) != "d@x.example" || !(verdict{Customers: []outcome{o}}).broken() {
+	if some(o.Lost) != "b@x.example" || some(o.Doubled) != "a@x.example" || some(o.Strangers) != "d@x.example" || !(verdict{Customers: []outcome{o}}).Broken() {
 		t.Errorf("got %+v", o)
 	}
 	o = outcome{}
@@ -161,7 +161,7 @@ func TestEachPromise(t *testing.T) {
 	run := func() verdict {
 		return verdict{Customers: []outcome{outcomeOf("One", true), outcomeOf("Other", false)}}
 	}
-	if v := run(); v.broken() {
+	if v := run(); v.Broken() {
 		t.Fatalf("a good run is broken: %v", v)
 	}
 	for what, spoil := range map[string]func(*outcome, *verdict){
@@ -190,7 +190,7 @@ func TestEachPromise(t *testing.T) {
 				t.Errorf("%s spoilt: %q is %v", what, promise, held)
 			}
 		}
-		if !v.broken() || !strings.Contains(v.String(), "BROKEN  "+what) {
+		if !v.Broken() || !strings.Contains(v.String(), "BROKEN  "+what) {
 			t.Errorf("%s spoilt: the verdict doesn't say so", what)
 		}
 	}

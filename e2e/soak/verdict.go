@@ -43,7 +43,7 @@ type outcome struct {
 // judge compares what was acknowledged with what is in the CRMs.
 func (s *soak) judge(ctx context.Context) (v verdict, err error) {
 	v = verdict{Kills: s.kills, Restarts: s.restarts, Reconnects: s.reconnects}
-	var latencies []time.Duration
+	var latencies rig.Times
 	for _, c := range s.customers {
 		o, err := s.judged(ctx, c)
 		if err != nil {
@@ -56,7 +56,7 @@ func (s *soak) judge(ctx context.Context) (v verdict, err error) {
 			latencies = append(latencies, r.latencies...)
 		}
 	}
-	v.P50, v.P95, v.P99 = percentile(latencies, .5), percentile(latencies, .95), percentile(latencies, .99)
+	v.P50, v.P95, v.P99 = latencies.At(.5), latencies.At(.95), latencies.At(.99)
 	return v, nil
 }
 
@@ -160,8 +160,8 @@ func (v verdict) promises() map[string]bool {
 	return all
 }
 
-// broken reports whether a promise was broken.
-func (v verdict) broken() bool {
+// Broken reports whether a promise was broken.
+func (v verdict) Broken() bool {
 	for _, kept := range v.promises() {
 		if !kept {
 			return true
