@@ -107,7 +107,7 @@ func Anonymise(look func() (Sight, error), write func(due map[string]any) error)
 		return Changed, nil, nil
 	}
 	if err := s.replace(write); err != nil {
-		if f, ok := errors.AsType[*Failure](err); ok && f.Code == Gone {
+		if isGone(err) {
 			return Missing, nil, nil
 		}
 		return "", nil, err

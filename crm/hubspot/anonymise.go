@@ -65,8 +65,5 @@ func (c *Client) replace(ctx context.Context, id string, due map[string]any) err
 		return unsent(fmt.Errorf("encode a contact: %w", err))
 	}
 	_, err = c.call(ctx, request{method: http.MethodPatch, path: contactPath(id), body: sent, write: true, single: true})
-	if isMissing(err) {
-		return &crm.Failure{Class: crm.Recorded, Code: crm.Gone}
-	}
-	return err
+	return asGone(err)
 }

@@ -21,23 +21,13 @@ const settlesIn = 3 * time.Second
 // and the deletion, isn't seen; it then lies in HubSpot's recycle bin for 90 days. One that
 // was merged into another is changed.
 func (c *Client) Remove(ctx context.Context, id string) (crm.Removed, error) {
-	is, err := c.retrieve(ctx, id, nil)
-	switch {
-	case err != nil:
-		return "", err
-	case is == nil:
-		return crm.Missing, nil
-	case is.changed(id):
-		return crm.Changed, nil
-	}
-	_, err = c.call(ctx, request{method: http.MethodDelete, path: contactPath(id), write: true})
-	if isMissing(err) {
-		return crm.Missing, nil
-	}
-	if err != nil {
-		return "", err
-	}
-	return crm.Deleted, nil
+	return crm.Remove(func() (there, changed bool, err error) {
+		is, err := c.retrieve(ctx, id, nil)
+		return is != nil, is != nil && is.changed(id), err
+	}, func() error {
+		_, err := c.call(ctx, request{method: http.MethodDelete, path: contactPath(id), write: true})
+		return asGone(err)
+	})
 }
 
 func contactPath(id string) string { return contactsPath + "/" + url.PathEscape(id) }
@@ -78,4 +68,12 @@ func (c *Client) retrieve(ctx context.Context, id string, properties []string) (
 func isMissing(err error) bool {
 	f, ok := errors.AsType[*crm.Failure](err)
 	return ok && f.Code == notFound
+}
+
+// asGone is the failure of a call about a contact, with the code Gone when that isn't there.
+func asGone(err error) error {
+	if isMissing(err) {
+		return &crm.Failure{Class: crm.Recorded, Code: crm.Gone}
+	}
+	return err
 }

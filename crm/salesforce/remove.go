@@ -14,23 +14,13 @@ import (
 // first. Its times are in whole seconds, and who changes it between the look and the
 // deletion isn't seen; it then lies in Salesforce's Recycle Bin for 15 days.
 func (c *Client) Remove(ctx context.Context, id string) (crm.Removed, error) {
-	is, err := c.retrieve(ctx, id, "?fields=CreatedDate,LastModifiedDate")
-	switch {
-	case err != nil:
-		return "", err
-	case is == nil:
-		return crm.Missing, nil
-	case is.changed():
-		return crm.Changed, nil
-	}
-	_, err = c.call(ctx, request{method: http.MethodDelete, path: recordPath(id), write: true, single: true})
-	if isMissing(err) {
-		return crm.Missing, nil
-	}
-	if err != nil {
-		return "", err
-	}
-	return crm.Deleted, nil
+	return crm.Remove(func() (there, changed bool, err error) {
+		is, err := c.retrieve(ctx, id, "?fields=CreatedDate,LastModifiedDate")
+		return is != nil, is.changed(), err
+	}, func() error {
+		_, err := c.call(ctx, request{method: http.MethodDelete, path: recordPath(id), write: true, single: true})
+		return asGone(err)
+	})
 }
 
 func recordPath(id string) string { return objectsPath + objectOf(id) + "/" + id }
@@ -60,4 +50,12 @@ func (r row) changed() bool { return r.text("LastModifiedDate") != r.text("Creat
 func isMissing(err error) bool {
 	var f *crm.Failure
 	return errors.As(err, &f) && (f.Code == "NOT_FOUND" || f.Code == "ENTITY_IS_DELETED")
+}
+
+// asGone is the failure of a call about a record, with the code Gone when that isn't there.
+func asGone(err error) error {
+	if isMissing(err) {
+		return &crm.Failure{Class: crm.Recorded, Code: crm.Gone}
+	}
+	return err
 }

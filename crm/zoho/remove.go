@@ -12,16 +12,10 @@ import (
 // Zoho has no condition for a deletion: so the record is looked at first. Its times are in
 // whole seconds, and who changes it between the look and the deletion isn't seen.
 func (c *Client) Remove(ctx context.Context, id string) (crm.Removed, error) {
-	is, err := c.retrieve(ctx, id, "Created_Time,Modified_Time")
-	switch {
-	case err != nil:
-		return "", err
-	case is == nil:
-		return crm.Missing, nil
-	case is.changed():
-		return crm.Changed, nil
-	}
-	return c.delete(ctx, id)
+	return crm.Remove(func() (there, changed bool, err error) {
+		is, err := c.retrieve(ctx, id, "Created_Time,Modified_Time")
+		return is != nil, is.changed(), err
+	}, func() error { return c.delete(ctx, id) })
 }
 
 // retrieve reads some fields of a record, with its times, or all of them; nil when there is none.
@@ -42,19 +36,16 @@ func (c *Client) retrieve(ctx context.Context, id, fields string) (row, error) {
 // changed reports whether a record was changed since it was made.
 func (r row) changed() bool { return r.text("Created_Time") != r.text("Modified_Time") }
 
-func (c *Client) delete(ctx context.Context, id string) (crm.Removed, error) {
+func (c *Client) delete(ctx context.Context, id string) error {
 	module, number, _ := strings.Cut(id, "/")
 	k := chunk{method: http.MethodDelete, module: module, writes: []int{0}}
 	a, err := c.call(ctx, request{method: k.method, path: apiPath + "/" + module + "?ids=" + number, write: true, rows: true, cost: 1})
 	if err != nil {
-		return "", err
+		return err
 	}
 	row := parseRows(a.body, 1)[0]
 	if row.code() == noSuchRecord && row.Status == "error" {
-		return crm.Missing, nil
+		return &crm.Failure{Class: crm.Recorded, Code: crm.Gone}
 	}
-	if r := row.result(crm.Write{}, k, crm.Options{}); r.Err != nil {
-		return "", r.Err
-	}
-	return crm.Deleted, nil
+	return row.result(crm.Write{}, k, crm.Options{}).Err
 }
