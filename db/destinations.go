@@ -120,8 +120,8 @@ func (d *base) enterDestination(ctx context.Context, tx *sql.Tx, service, tenant
 // holds its newsletter: so each either goes to a new destination, or is there to be seen
 // when that has come to be.
 func lockNewsletters(ctx context.Context, tx *sql.Tx, tenantID string, e engine) error {
-	if _, ok := e.(*sqliteFile); ok {
-		return nil // has one writer
+	if e.oneWriter() {
+		return nil
 	}
 	_, err := tx.ExecContext(ctx, `SELECT id FROM newsletters WHERE tenant_id = $1 ORDER BY id FOR UPDATE`, tenantID)
 	return err
@@ -131,8 +131,8 @@ func lockNewsletters(ctx context.Context, tx *sql.Tx, tenantID string, e engine)
 // storing of a new subscriber does.
 func (b *book) holdNewsletter(ctx context.Context, tenantID, newsletterID string) error {
 	_, held := b.fed[newsletterID]
-	if _, file := b.change.engine.(*sqliteFile); held || file {
-		return nil // a file has one writer
+	if held || b.change.engine.oneWriter() {
+		return nil
 	}
 	_, err := b.tx.ExecContext(ctx, `SELECT id FROM newsletters WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE`, tenantID, newsletterID)
 	return err

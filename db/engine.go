@@ -63,6 +63,8 @@ type engine interface {
 	now() time.Time
 	// begin begins a transaction that may write.
 	begin(ctx context.Context, conn *sql.Conn, level sql.IsolationLevel) (*sql.Tx, error)
+	// oneWriter reports whether transactions that may write come one after the other.
+	oneWriter() bool
 	// commit commits, and finds out what became of it when the answer is lost.
 	commit(ctx context.Context, tx *sql.Tx) error
 	// compacter rewrites it without the bytes of what was deleted; nil where that is the operator's.

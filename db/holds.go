@@ -70,7 +70,7 @@ func (b *book) hasLeft(s SignUp) bool {
 func (b *book) askToConfirm(ctx context.Context, s SignUp, id string) error {
 	_, err := b.tx.ExecContext(ctx, `UPDATE reader_mails SET created_at = $3, due_at = $3
 		WHERE tenant_id = $1 AND subscriber_id = $2 AND state = 'queued' AND attempts = 0 AND created_at < $3 AND (due_at > $4 OR created_at <= $5)
-			AND (turn_at = 0 OR EXISTS (SELECT 1 FROM tenants t WHERE t.id = $1 AND t.paused_at > 0))`,
+			AND (slot_at = 0 OR EXISTS (SELECT 1 FROM tenants t WHERE t.id = $1 AND t.paused_at > 0))`,
 		s.TenantID, id, millis(s.At), b.change.at, b.change.at-readerMailLife.Milliseconds())
 	if err != nil {
 		return err

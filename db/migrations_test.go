@@ -155,5 +155,5 @@ func TestLimitsAreTakenBack(t *testing.T) {
 	wantN(t, d, 29, `SELECT count(*) FROM reader_mails WHERE state = 'queued' AND due_at = created_at`)
 	wantN(t, d, 0, `SELECT count(*) FROM incidents`)
 	migrate(func(p *goose.Provider) error { _, err := p.Up(t.Context()); return err })
-	wantN(t, d, 29, `SELECT count(*) FROM reader_mails WHERE turn_at = 0 AND state = 'queued'`)
+	wantN(t, d, 29, `SELECT count(*) FROM reader_mails WHERE slot_at = 0 AND state = 'queued'`)
 }

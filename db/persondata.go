@@ -122,7 +122,7 @@ var personTables = []PersonTable{
 		{Name: "tenant_id", Untold: anID}, {Name: "id", Untold: anID}, {Name: "subscriber_id", Untold: anID},
 		{Name: "created_at", Label: "Queued", As: MomentValue}, {Name: "kind", Label: "Kind"}, {Name: "state", Label: "State"}, {Name: "ended_at", Label: "Sent, or given up", As: MomentValue},
 		{Name: "code", Label: "Answer of the mail server", As: NumberValue}, {Name: "detail", Label: "What the mail server said"},
-		{Name: "due_at", Untold: inner}, {Name: "turn_at", Untold: inner}, {Name: "lease_until", Untold: inner}, {Name: "attempts", Untold: inner},
+		{Name: "due_at", Untold: inner}, {Name: "slot_at", Untold: inner}, {Name: "lease_until", Untold: inner}, {Name: "attempts", Untold: inner},
 	}},
 	{Name: "confirmations", Key: "confirmations", Title: "Links to confirm", of: ofSubscriber, order: "x.made_at, x.token_hash", Columns: []PersonColumn{
 		{Name: "token_hash", Untold: "a hash of the link, which opens nothing"}, {Name: "tenant_id", Untold: anID}, {Name: "subscriber_id", Untold: anID}, {Name: "mail_id", Untold: anID},

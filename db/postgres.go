@@ -521,6 +521,8 @@ func (p *postgres) begin(ctx context.Context, conn *sql.Conn, level sql.Isolatio
 	return tx, err
 }
 
+func (p *postgres) oneWriter() bool { return false }
+
 // How long, and how often, a server is asked what became of a commit.
 const (
 	askFor   = 15 * time.Second

@@ -545,14 +545,14 @@ func races() []race {
 			return duel{starts(t, mails[:2]), starts(t, mails[2:]), func(one, other error) {
 				both(t, one, other)
 				wantN(t, d, 3, `SELECT count(*) FROM reader_mails WHERE tenant_id = $1 AND attempts = 1`, tenantID)
-				wantN(t, d, 1, `SELECT count(*) FROM reader_mails WHERE tenant_id = $1 AND attempts = 0 AND due_at = turn_at AND turn_at = (SELECT since FROM tenant_mails WHERE tenant_id = $1 AND n = 1)`, tenantID)
+				wantN(t, d, 1, `SELECT count(*) FROM reader_mails WHERE tenant_id = $1 AND attempts = 0 AND due_at = slot_at AND slot_at = (SELECT since FROM tenant_mails WHERE tenant_id = $1 AND n = 1)`, tenantID)
 			}}
 		}},
 		{"StartReaderMails SetTenantLimits", "while the limit is raised", func(t *testing.T, d *DB) duel {
 			tenantID, mails := d.mailsOf(t, 1, 4)
 			return duel{starts(t, mails), func(d *DB) error { return d.SetTenantLimits(t.Context(), tenantID, limitsOf(100, KeepLimit)) }, func(one, other error) {
 				both(t, one, other)
-				wantN(t, d, 0, `SELECT count(*) FROM reader_mails WHERE tenant_id = $1 AND turn_at > 0`, tenantID)
+				wantN(t, d, 0, `SELECT count(*) FROM reader_mails WHERE tenant_id = $1 AND slot_at > 0`, tenantID)
 				wantN(t, d, 1, `SELECT count(*) FROM tenant_mails WHERE tenant_id = $1 AND n IN (0, 4)`, tenantID)
 			}}
 		}},

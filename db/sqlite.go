@@ -215,4 +215,6 @@ func (s *sqliteFile) begin(ctx context.Context, conn *sql.Conn, _ sql.IsolationL
 	return tx, err
 }
 
+func (s *sqliteFile) oneWriter() bool { return true }
+
 func (s *sqliteFile) commit(_ context.Context, tx *sql.Tx) error { return tx.Commit() }

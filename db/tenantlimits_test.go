@@ -28,10 +28,10 @@ func (w *mailWorld) asks(newsletter string, n int) {
 	}
 }
 
-// held are the tenants whose mails wait for their turn, and how many may leave in an hour.
-func (w *mailWorld) held() string {
+// overLimit are the tenants whose mails wait for a slot, and how many may leave in an hour.
+func (w *mailWorld) overLimit() string {
 	w.t.Helper()
-	all, err := w.all[0].HeldMails(w.t.Context(), w.now)
+	all, err := w.all[0].MailsOverLimit(w.t.Context(), w.now)
 	unless(w.t, err)
 	var says []string
 	for _, t := range all {
@@ -43,11 +43,11 @@ func (w *mailWorld) held() string {
 	return fmt.Sprint(says)
 }
 
-// What a tenant sends over its limit waits for its turn, in the order in which it came, and no other tenant waits.
+// What a tenant sends over its limit waits for its slot, in the order in which it came, and no other tenant waits.
 func TestMailsOfATenantWaitForTheirTurn(t *testing.T) {
 	w := newMailWorld(t, "a/1", "a/2", "b/1")
-	if w.limit("a", 2); w.held() != "[]" {
-		t.Error(w.held())
+	if w.limit("a", 2); w.overLimit() != "[]" {
+		t.Error(w.overLimit())
 	}
 	w.asks("a/1", 3)
 	w.asks("a/2", 2)
@@ -59,8 +59,8 @@ func TestMailsOfATenantWaitForTheirTurn(t *testing.T) {
 		held  string
 	}{{0, 3, "[a 2]"}, {59 * time.Minute, 0, "[a 2]"}, {time.Hour, 1, "[a 2]"}, {90 * time.Minute, 1, "[a 2]"}, {2 * time.Hour, 1, "[]"}} {
 		w.now = begun.Add(step.at)
-		if n := w.send(); n != step.sends || w.held() != step.held {
-			t.Errorf("after %s: %d mails, want %d; held %s", step.at, n, step.sends, w.held())
+		if n := w.send(); n != step.sends || w.overLimit() != step.held {
+			t.Errorf("after %s: %d mails, want %d; held %s", step.at, n, step.sends, w.overLimit())
 		}
 		if due, err := w.all[0].ReaderMailsDue(t.Context()); due || err != nil {
 			t.Errorf("after %s: something is due still, %v", step.at, err)
@@ -81,7 +81,7 @@ func TestMailsOfATenantWaitForTheirTurn(t *testing.T) {
 	wantN(t, w.all[0], 0, `SELECT count(*) FROM tenant_mails`)
 }
 
-// A tenant with many mails holds no other one's up: each of its mails is looked at once until it is its turn.
+// A tenant with many mails holds no other one's up: each of its mails is looked at once until its slot.
 func TestManyMailsOfATenantHoldNobodyUp(t *testing.T) {
 	w := newMailWorld(t, "a/1", "b/1")
 	w.limit("a", 100)
@@ -108,25 +108,25 @@ func TestManyMailsOfATenantHoldNobodyUp(t *testing.T) {
 	if want := []int{100, 0, 0, 0, 0, 0, 0, 0, 0, 1}; !slices.Equal(sent, want) {
 		t.Errorf("started %v, want %v", sent, want)
 	}
-	wantN(t, w.all[0], 850, `SELECT count(DISTINCT due_at) FROM reader_mails WHERE state = 'queued' AND due_at = turn_at`)
+	wantN(t, w.all[0], 850, `SELECT count(DISTINCT due_at) FROM reader_mails WHERE state = 'queued' AND due_at = slot_at`)
 	if w.now = w.now.Add(time.Hour + 30*time.Minute); len(w.lease(w.all[0])) != 51 {
 		t.Error("after half of an hour not half of its mails are due")
 	}
 }
 
-// One whose turn would come when nobody expects it any more takes nobody's, and ends as others do that waited for a day.
+// One whose slot would come when nobody expects it any more takes nobody's, and ends as others do that waited for a day.
 func TestMailsWhoseTurnWouldComeTooLate(t *testing.T) {
 	w := newMailWorld(t, "a/1")
 	w.limit("a", 1)
 	w.asks("a/1", 30)
 	for w.send() > 0 {
 	}
-	wantN(t, w.all[0], 23, `SELECT count(*) FROM reader_mails WHERE turn_at > 0`)
+	wantN(t, w.all[0], 23, `SELECT count(*) FROM reader_mails WHERE slot_at > 0`)
 	begun := w.now
 	w.now = begun.Add(2 * time.Hour)
 	w.asks("a/1", 1)
 	w.send()
-	wantN(t, w.all[0], 24, `SELECT count(*) FROM reader_mails WHERE turn_at > 0`)
+	wantN(t, w.all[0], 24, `SELECT count(*) FROM reader_mails WHERE slot_at > 0`)
 	for hour := 3; hour <= 24; hour++ {
 		w.now = begun.Add(time.Duration(hour) * time.Hour)
 		w.send()
@@ -136,7 +136,7 @@ func TestMailsWhoseTurnWouldComeTooLate(t *testing.T) {
 	}
 }
 
-// With another limit, those that wait are given another turn at once. The other limit changes nothing of that.
+// With another limit, those that wait are given another slot at once. The other limit changes nothing of that.
 func TestAnotherLimitGivesMailsAnotherTurn(t *testing.T) {
 	w := newMailWorld(t, "a/1", "b/1")
 	d := w.all[0]
@@ -157,17 +157,17 @@ func TestAnotherLimitGivesMailsAnotherTurn(t *testing.T) {
 		t.Errorf("%+v, %v, %v, %v", n, tenants, err, failed)
 	}
 	w.limit("a", 3)
-	if n := w.send(); n != 3 || w.held() != "[a 3 b 1]" {
-		t.Errorf("%d were sent, held %s", n, w.held())
+	if n := w.send(); n != 3 || w.overLimit() != "[a 3 b 1]" {
+		t.Errorf("%d were sent, held %s", n, w.overLimit())
 	}
 	w.limit("a", 0)
-	if n := w.send(); n != 1 || w.held() != "[b 1]" {
-		t.Errorf("%d were sent, held %s", n, w.held())
+	if n := w.send(); n != 1 || w.overLimit() != "[b 1]" {
+		t.Errorf("%d were sent, held %s", n, w.overLimit())
 	}
 	_, err = d.CloseTenant(t.Context(), "b", w.now)
 	unless(t, err)
-	if err := d.SetTenantLimits(t.Context(), "b", limitsOf(9, 9)); !errors.Is(err, ErrNotFound) || w.held() != "[]" {
-		t.Errorf("of one that is closed: %v, held %s", err, w.held())
+	if err := d.SetTenantLimits(t.Context(), "b", limitsOf(9, 9)); !errors.Is(err, ErrNotFound) || w.overLimit() != "[]" {
+		t.Errorf("of one that is closed: %v, held %s", err, w.overLimit())
 	}
 }
 
@@ -206,8 +206,8 @@ func TestAPausedTenantSendsNoMails(t *testing.T) {
 	}
 }
 
-// What waited while its tenant was paused is given new turns afterwards, within the limit. So is what nobody sent in
-// the hour of its turn.
+// What waited while its tenant was paused is given new slots afterwards, within the limit. So is what nobody sent in
+// the hour of its slot.
 func TestATurnIsGoodForAnHour(t *testing.T) {
 	w := newMailWorld(t, "a/1", "b/1")
 	w.limit("a", 2)
@@ -221,7 +221,7 @@ func TestATurnIsGoodForAnHour(t *testing.T) {
 	unless(t, w.all[0].PauseTenant(t.Context(), "a", true))
 	w.now = begun.Add(4*time.Hour + 15*time.Minute)
 	if n := w.send(); n != 2 {
-		t.Errorf("%d of those whose turn was in the last hour were sent", n)
+		t.Errorf("%d of those whose slot was in the last hour were sent", n)
 	}
 	unless(t, w.all[0].PauseTenant(t.Context(), "b", true))
 	unless(t, w.all[0].PauseTenant(t.Context(), "a", false))
@@ -235,17 +235,17 @@ func TestATurnIsGoodForAnHour(t *testing.T) {
 	}
 }
 
-// parked are who waits for a mail that has no turn before it expires.
+// parked are who waits for a mail that has no slot before it expires.
 func (w *mailWorld) parked() []string {
 	w.t.Helper()
 	all, err := collect(w.t.Context(), w.all[0].read, scanID, `SELECT s.email FROM reader_mails m JOIN subscribers s ON s.id = m.subscriber_id
-		WHERE m.state = 'queued' AND m.turn_at = 0 AND m.due_at = m.created_at + 86400000 ORDER BY m.id`)
+		WHERE m.state = 'queued' AND m.slot_at = 0 AND m.due_at = m.created_at + 86400000 ORDER BY m.id`)
 	unless(w.t, err)
 	return all
 }
 
-// Who signs up again while their mail has no turn before it expires gets one as if they had signed up now. Who has a
-// turn keeps it.
+// Who signs up again while their mail has no slot before it expires gets one as if they had signed up now. Who has a
+// slot keeps it.
 func TestAMailThatIsAskedForAgain(t *testing.T) {
 	w := newMailWorld(t, "a/1")
 	d := w.all[0]
@@ -257,16 +257,16 @@ func TestAMailThatIsAskedForAgain(t *testing.T) {
 	if len(parked) != 6 {
 		t.Fatal(parked)
 	}
-	turned, err := collect(t.Context(), d.read, scanID, `SELECT s.email FROM reader_mails m JOIN subscribers s ON s.id = m.subscriber_id WHERE m.turn_at > 0 ORDER BY m.turn_at DESC`)
+	slotted, err := collect(t.Context(), d.read, scanID, `SELECT s.email FROM reader_mails m JOIN subscribers s ON s.id = m.subscriber_id WHERE m.slot_at > 0 ORDER BY m.slot_at DESC`)
 	unless(t, err)
 	w.now = begun.Add(2 * time.Hour)
 	w.ask(parked[0], "a/1")
-	w.ask(turned[0], "a/1")
+	w.ask(slotted[0], "a/1")
 	w.send()
 	if left := w.parked(); !slices.Equal(left, parked[1:]) {
 		t.Errorf("parked are %v, were %v", left, parked)
 	}
-	wantN(t, d, 1, `SELECT count(*) FROM reader_mails WHERE created_at = $1 AND turn_at > $1 AND due_at = turn_at`, millis(w.now))
+	wantN(t, d, 1, `SELECT count(*) FROM reader_mails WHERE created_at = $1 AND slot_at > $1 AND due_at = slot_at`, millis(w.now))
 	w.now = begun.Add(24 * time.Hour)
 	w.ask(parked[1], "a/1")
 	w.send()

@@ -51,7 +51,7 @@ type Store interface {
 	Spikes(ctx context.Context, now time.Time, min, times int) ([]db.Trouble, error)
 	Attacks(ctx context.Context, since time.Time, min int) ([]db.Trouble, error)
 	Unconfirming(ctx context.Context, now time.Time, min int) ([]db.Trouble, error)
-	HeldMails(ctx context.Context, now time.Time) ([]db.Trouble, error)
+	MailsOverLimit(ctx context.Context, now time.Time) ([]db.Trouble, error)
 	PausedFieldTroubles(ctx context.Context) ([]db.Trouble, error)
 	SignedUpSince(ctx context.Context, tenantID, newsletterID string, since time.Time) (bool, error)
 	OpenIncidents(ctx context.Context) ([]db.Incident, error)
@@ -213,7 +213,7 @@ func (w *Watch) findOfReaders(ctx context.Context, l *look, now time.Time) error
 	l.found(spikes)
 	unconfirming, confirming := w.Store.Unconfirming(ctx, now, ConfirmMin)
 	l.found(unconfirming)
-	held, holding := w.Store.HeldMails(ctx, now)
+	held, holding := w.Store.MailsOverLimit(ctx, now)
 	l.found(held)
 	attacks, attacking := w.Store.Attacks(ctx, now.Add(-time.Hour), AttackMin/2)
 	for _, t := range attacks {
