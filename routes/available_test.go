@@ -33,7 +33,7 @@ var unwritable = map[string]func(*world) (over func()){
 // anything for now.
 func (p page) unavailable(what string) page {
 	p.w.t.Helper()
-	if p.status != 503 || p.head("Retry-After") == "" || strings.Contains(p.body, "SQLITE") || strings.Contains(p.body, "disk") || strings.Contains(strings.ToLower(p.body), "thank you") {
+	if p.status != 503 || p.head("Retry-After") == "" || p.says("SQLITE") || p.says("disk") || strings.Contains(strings.ToLower(p.body), "thank you") {
 		p.w.t.Errorf("%s: %d, Retry-After %q, %s", what, p.status, p.head("Retry-After"), p.text())
 	}
 	return p
@@ -87,7 +87,7 @@ func TestADatabaseThatTakesNoWrites(t *testing.T) {
 					continue
 				}
 				p := b.do(r.Method, address(r), form("csrf", csrf, "email", "x@northwind.example", "id", "x"), "Content-Type", formType, "Authorization", "Bearer "+key)
-				if p.status == 500 || strings.Contains(p.body, "SQLITE") || p.status == 503 && p.head("Retry-After") == "" {
+				if p.status == 500 || p.says("SQLITE") || p.status == 503 && p.head("Retry-After") == "" {
 					t.Errorf("%s: %d %s", name(r), p.status, p.text())
 				}
 			}

@@ -25,7 +25,7 @@ func TestNobodyComesInWithoutASession(t *testing.T) {
 			if p.status != 303 || to.Path != "/login" {
 				t.Errorf("%s with cookie %s: %d to %s", name(r), what, p.status, to)
 			}
-			if strings.Contains(p.body, "contoso") {
+			if p.says("contoso") {
 				t.Errorf("%s shows %s", name(r), p.body)
 			}
 		}
