@@ -40,19 +40,7 @@ func (m *Template) copyDatabase(t testing.TB, server string) string {
 // copyOf copies a database by its files, where the server has a choice (since version 15):
 // of the many small ones that a test needs, it takes half the time of copying block by block.
 func copyOf(server, original, name string) error {
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, server)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	statement := `CREATE DATABASE ` + name + ` TEMPLATE ` + original
-	version, _, _ := strings.Cut(conn.PgConn().ParameterStatus("server_version"), ".")
-	if n, err := strconv.Atoi(version); err == nil && n >= 15 {
-		statement += ` STRATEGY file_copy`
-	}
-	_, err = conn.Exec(ctx, statement)
-	return err
+	return exec(server, `CREATE DATABASE `+name+` TEMPLATE `+original, ` STRATEGY file_copy`)
 }
 
 // makeDatabase makes the database that is copied, unless another process has, and returns
@@ -142,14 +130,47 @@ func at(server, name string) string {
 	return u.String()
 }
 
-// exec runs a statement that is no part of a transaction.
-func exec(server, statement string) error {
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, server)
-	if err != nil {
-		return err
+// exec runs a statement that is no part of a transaction, with what is added to it where the
+// server has version 15 or later.
+func exec(server, statement string, since15 ...string) error {
+	running.Lock()
+	defer running.Unlock()
+	orders <- order{server, statement, strings.Join(since15, "")}
+	return <-answers
+}
+
+// Statements of exec are run by a goroutine that keeps its connections: a new one takes the
+// server as long as a small test. It is started with the program, and so are the channels to
+// it: what is made within a test on virtual time is of no use to another test.
+var (
+	running sync.Mutex // one statement at a time
+	orders  = make(chan order)
+	answers = make(chan error)
+)
+
+type order struct{ server, statement, since15 string }
+
+func init() { go carryOut() }
+
+func carryOut() {
+	conns := map[string]*pgx.Conn{} // by the URL of the server
+	for o := range orders {
+		answers <- o.run(conns)
 	}
-	defer func() { _ = conn.Close(ctx) }()
-	_, err = conn.Exec(ctx, statement)
+}
+
+func (o order) run(conns map[string]*pgx.Conn) (err error) {
+	ctx, conn := context.Background(), conns[o.server]
+	if conn == nil || conn.IsClosed() {
+		if conn, err = pgx.Connect(ctx, o.server); err != nil {
+			return err
+		}
+		conns[o.server] = conn
+	}
+	version, _, _ := strings.Cut(conn.PgConn().ParameterStatus("server_version"), ".")
+	if n, err := strconv.Atoi(version); err == nil && n >= 15 {
+		o.statement += o.since15
+	}
+	_, err = conn.Exec(ctx, o.statement)
 	return err
 }
