@@ -34,6 +34,11 @@ func run(t *testing.T, d *Dispatcher) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
+// virtually is a test on virtual time, which stands still while anything is done.
+func virtually(test func(t *testing.T)) func(t *testing.T) {
+	return func(t *testing.T) { synctest.Test(t, test) }
+}
+
 func TestWakingDeliversAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, c := newHouse(t, "a"), newCRM()

@@ -134,7 +134,7 @@ func TestARecordThatIsNeverDeleted(t *testing.T) {
 		"not known if refused": {crm.Failure{Class: crm.Recorded, Code: "ODD", Unknown: true}, crm.MostTries},
 		"to be tried later on": {crm.Failure{Class: crm.Pause, Code: "ODD", Wait: time.Hour}, crm.MostTries},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, virtually(func(t *testing.T) {
 			h, c := newHouse(t, "a"), newCRM()
 			d, id := h.dispatcher(crms{"a": c}), h.tests("jane@example.com")
 			takes(d, "a")
@@ -164,7 +164,7 @@ func TestARecordThatIsNeverDeleted(t *testing.T) {
 				t.Errorf("receipt %+v", r)
 			}
 			h.adds("a")
-		})
+		}))
 	}
 }
 
