@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,8 +56,8 @@ func (few) Reached(string, string, int) bool             { return false }
 func TestDomainsOfAddresses(t *testing.T) {
 	d, ctx := open(t), t.Context()
 	asked := dns{[]string{"none.example."}, make(chan string, 10)}
-	var woken []string
-	s, _ := start(t, Config{Store: d, MACs: sums{}, Counts: few{}, Domains: asked, Wake: func(id string) { woken = append(woken, id) }})
+	var woken atomic.Int32 // two goroutines wake
+	s, _ := start(t, Config{Store: d, MACs: sums{}, Counts: few{}, Domains: asked, Wake: func(string) { woken.Add(1) }})
 	at := d.Now()
 	s.now = func() time.Time { return at }
 	s.domains.now = s.now
@@ -76,7 +77,7 @@ func TestDomainsOfAddresses(t *testing.T) {
 	if err := s.lookUpDomains(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if a, b := stateOf(t, d, "a@good.example"), stateOf(t, d, "a@none.example"); a != "active" || b != "held mx" || len(woken) == 0 {
+	if a, b := stateOf(t, d, "a@good.example"), stateOf(t, d, "a@none.example"); a != "active" || b != "held mx" || woken.Load() == 0 {
 		t.Errorf("after: %s, %s", a, b)
 	}
 	if a, b := state("b@good.example"), state("b@none.example"); a != "active" || b != "held mx" {
