@@ -3,9 +3,9 @@ package crm
 import "errors"
 
 // Remove does what CRM.Remove says, in the same way for every CRM: it looks at a record before it deletes it.
-// Look reports whether it is there, and whether it was changed since it was made. Delete fails with the code
+// Look reports whether it is there, and whether it was changed since it was made. Remove deletes it, and fails with the code
 // Gone when there is none.
-func Remove(look func() (there, changed bool, err error), delete func() error) (Removed, error) {
+func Remove(look func() (there, changed bool, err error), remove func() error) (Removed, error) {
 	there, changed, err := look()
 	switch {
 	case err != nil:
@@ -15,7 +15,7 @@ func Remove(look func() (there, changed bool, err error), delete func() error) (
 	case changed:
 		return Changed, nil
 	}
-	switch err := delete(); {
+	switch err := remove(); {
 	case isGone(err):
 		return Missing, nil
 	case err != nil:

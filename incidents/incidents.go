@@ -207,14 +207,14 @@ func (w *Watch) find(ctx context.Context, now time.Time) (look, error) {
 }
 
 // findOfReaders finds forms that get too many sign-ups, or robots', and confirmation mails that few
-// people press, or that wait for their turn. An attack lasts until fewer than half as many are held.
+// people press, or that wait for the limit. An attack lasts until fewer than half as many are held.
 func (w *Watch) findOfReaders(ctx context.Context, l *look, now time.Time) error {
 	spikes, err := w.Store.Spikes(ctx, now, SpikeMin, SpikeTimes)
 	l.found(spikes)
 	unconfirming, confirming := w.Store.Unconfirming(ctx, now, ConfirmMin)
 	l.found(unconfirming)
-	held, holding := w.Store.MailsOverLimit(ctx, now)
-	l.found(held)
+	overLimit, limiting := w.Store.MailsOverLimit(ctx, now)
+	l.found(overLimit)
 	attacks, attacking := w.Store.Attacks(ctx, now.Add(-time.Hour), AttackMin/2)
 	for _, t := range attacks {
 		l.lasting[of(t)] = true
@@ -222,7 +222,7 @@ func (w *Watch) findOfReaders(ctx context.Context, l *look, now time.Time) error
 			l.troubles = append(l.troubles, t)
 		}
 	}
-	return errors.Join(err, confirming, holding, attacking)
+	return errors.Join(err, confirming, limiting, attacking)
 }
 
 // found adds troubles that last as long as they are found.
