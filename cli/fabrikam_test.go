@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -411,7 +412,8 @@ func TestServeHasNoLogInWithoutAPassword(t *testing.T) {
 	}
 }
 
-// At whatever hour the demo is started, there are people in each state that it shows.
+// At whatever hour the demo is started, there are people in each state that it shows, and
+// sending somebody again is refused only for what their problem says.
 func TestTheSampleHoldsAtAnyHour(t *testing.T) {
 	zone, err := time.LoadLocation(fabrikamZone)
 	if err != nil {
@@ -426,7 +428,15 @@ func TestTheSampleHoldsAtAnyHour(t *testing.T) {
 		m := newPastMaker(now, zone, "maria", letters)
 		m.make()
 		are, repeated := map[db.State]int{}, 0
+		named := map[string]bool{}
+		for _, c := range m.contacts {
+			named[c.First+" "+c.Last] = c.First != ""
+		}
 		for _, p := range m.people {
+			undelivered := p.State == db.Waiting || p.State == db.Attention
+			if undelivered && p.fate != duplicate && named[p.FirstName+" "+cmp.Or(p.LastName, db.DefaultPlaceholder)] {
+				t.Errorf("%v: %s would be refused as a duplicate once sent again", now, p.Email)
+			}
 			are[p.State]++
 			are[p.Status]++
 			repeated += len(p.SignUps) - 1

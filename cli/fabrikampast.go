@@ -232,6 +232,7 @@ func (m *pastMaker) name(p *pastPerson) {
 		p.Email = "carmen.fernandez@example.org"
 	case unspeakable:
 		p.FirstName, p.LastName, p.Email = "Renée", "Lefèvre", "renée.lefèvre@example.org"
+	case incomplete, busy: // whole names, so that they arrive once they are sent again
 	default:
 		if n := m.IntN(100); n < 28 {
 			p.LastName = ""
@@ -255,7 +256,7 @@ func (m *pastMaker) repeat(p *pastPerson) {
 	again := db.Consent{At: at, Source: "form", Words: first.Words}
 	if p.LastName != "" && m.IntN(3) == 0 {
 		again.Replaced = map[string]string{"last_name": p.LastName}
-		p.LastName = m.readers.next().last
+		p.LastName = m.readers.otherLast(p.FirstName)
 	}
 	p.SignUps, p.RepeatedAt = append(p.SignUps, again), at
 }

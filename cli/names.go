@@ -57,6 +57,17 @@ func (r readers) next() (p reader) {
 	return p
 }
 
+// otherLast is a last name that nobody of a first name has.
+func (r readers) otherLast(first string) string {
+	for {
+		last := r.next().last
+		if name := first + " " + last; !r.taken[name] {
+			r.taken[name] = true
+			return last
+		}
+	}
+}
+
 // address is one that somebody of a name may have, and nobody else has.
 func (r readers) address(first, last string) string {
 	first, last = plainLetters.Replace(strings.ToLower(first)), plainLetters.Replace(strings.ToLower(last))
