@@ -393,7 +393,7 @@ func (c *change) afterEnd(ctx context.Context, key DestinationKey, all []attempt
 			to := a.from
 			to.state, to.reason, to.orgID = Delivered, "", a.OrgID
 			c.move(a.from, to, a.Detail)
-			if err := c.oweOptOuts(ctx, key.TenantID, a.SubscriberID, false); err != nil { // there was no record when they left
+			if err := c.oweOptOuts(ctx, key.TenantID, a.SubscriberID, true); err != nil { // there was no record when they left
 				return err
 			}
 		}

@@ -297,6 +297,11 @@ func (b *book) activate(ctx context.Context, k known) error {
 	if err := b.change.setState(ctx, k, Active, ""); err != nil {
 		return err
 	}
+	// Who comes back to one newsletter hasn't left all any more.
+	if _, err := b.tx.ExecContext(ctx, `UPDATE subscribers SET left_all = 0 WHERE tenant_id = $1 AND left_all = 1 AND email_key = (SELECT s.email_key FROM subscribers s WHERE s.tenant_id = $1 AND s.id = $2)`,
+		k.tenantID, k.id); err != nil {
+		return err
+	}
 	return b.deliverAgain(ctx, k, b.change.at)
 }
 

@@ -85,40 +85,58 @@ func (d *Unsubscribing) LeaveAll(ctx context.Context, tenantID, emailKey string,
 }
 
 // leaveAll has those of some subscribers of a tenant leave who may; all says that these are all that
-// somebody has.
+// somebody has, and that they want none of the organisation's newsletters.
 func (d *base) leaveAll(ctx context.Context, tx *sql.Tx, people []known, l Leaving, all bool) (done bool, err error) {
 	err = d.change(ctx, tx, func(c *change) error {
 		c.actor = l.Actor
-		var left []known
+		var left, before []known
 		for _, k := range people {
-			if k.state == Left { // they may have been about to come back
+			switch {
+			case slices.Contains(mayLeave, k.state):
+				left = append(left, k)
+				if err := c.setState(ctx, k, Left, l.Why); err != nil {
+					return err
+				}
+				if err := c.withdraw(ctx, k, l); err != nil {
+					return err
+				}
+			case k.state == Left:
+				before = append(before, k)
 				if err := c.callOff(ctx, k, millis(l.At)); err != nil {
 					return err
 				}
 			}
-			if !slices.Contains(mayLeave, k.state) {
-				continue
-			}
-			left = append(left, k)
-			if err := c.setState(ctx, k, Left, l.Why); err != nil {
-				return err
-			}
-			if err := c.withdraw(ctx, k, l); err != nil {
-				return err
-			}
-		}
-		for _, k := range left { // once it is known of all that they left
-			if err := c.oweOptOuts(ctx, k.tenantID, k.id, all); err != nil {
-				return err
-			}
 		}
 		done = len(left) > 0
-		return nil
+		return c.oweFor(ctx, left, before, all) // once it is known of all that they left
 	})
-	if err != nil || !done {
+	if err != nil || len(people) == 0 || !done && !all {
 		return false, err
 	}
-	return true, d.notify(ctx, tx, Notice{NoticeDue, people[0].tenantID})
+	return done, d.notify(ctx, tx, Notice{NoticeDue, people[0].tenantID})
+}
+
+// oweFor writes down what the CRMs owe those who left now. Where that was for all of the organisation, it may be more than
+// before of those who had left.
+func (c *change) oweFor(ctx context.Context, left, before []known, all bool) error {
+	if all {
+		for _, k := range slices.Concat(left, before) {
+			if _, err := c.tx.ExecContext(ctx, `UPDATE subscribers SET left_all = 1 WHERE tenant_id = $1 AND id = $2`, k.tenantID, k.id); err != nil {
+				return err
+			}
+		}
+		for _, k := range before {
+			if err := c.oweOptOuts(ctx, k.tenantID, k.id, false); err != nil {
+				return err
+			}
+		}
+	}
+	for _, k := range left {
+		if err := c.oweOptOuts(ctx, k.tenantID, k.id, true); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // withdraw writes down that a subscriber left, and ends what that ends: the deliveries that haven't arrived,
@@ -134,14 +152,15 @@ func (c *change) withdraw(ctx context.Context, k known, l Leaving) error {
 	if err := c.callOff(ctx, k, at); err != nil {
 		return err
 	}
-	if err := c.decideHold(ctx, k.place, HoldRejected); err != nil {
-		return err
-	}
 	return c.endOpen(ctx, k.tenantID, k.id)
 }
 
-// callOff has a subscriber get no mail that is queued for them, and makes links void that were made before a time.
+// callOff ends what a subscriber may be about to come by: a sign-up of theirs that is held, mails that are queued for
+// them, and links that were made before a time.
 func (c *change) callOff(ctx context.Context, k known, at int64) error {
+	if err := c.decideHold(ctx, k.place, HoldRejected); err != nil {
+		return err
+	}
 	if _, err := c.tx.ExecContext(ctx, `UPDATE reader_mails SET state = 'dropped', detail = 'not_waiting', ended_at = $1 WHERE tenant_id = $2 AND subscriber_id = $3 AND state = 'queued'`, at, k.tenantID, k.id); err != nil {
 		return err
 	}

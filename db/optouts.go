@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 )
 
@@ -82,9 +83,18 @@ const (
 	feedsOfS = `(t.all_newsletters = 1 OR EXISTS (SELECT 1 FROM destination_newsletters f WHERE f.tenant_id = t.tenant_id AND f.destination_id = t.id AND f.newsletter_id = s.newsletter_id))`
 	feedsOfO = `(t.all_newsletters = 1 OR EXISTS (SELECT 1 FROM destination_newsletters f WHERE f.tenant_id = t.tenant_id AND f.destination_id = t.id AND f.newsletter_id = o.newsletter_id))`
 
+	// addressOfS is addressOf for the subscriber s.
+	addressOfS = `replace(s.email_key, ' ' || s.id, '')`
+
 	// staysActive reports whether whoever has the address of the subscriber s is active on a newsletter that feeds the
 	// destination t.
-	staysActive = `EXISTS (SELECT 1 FROM subscribers o WHERE o.tenant_id = s.tenant_id AND o.email_key = s.email_key AND o.state = 'active' AND ` + feedsOfO + `)`
+	staysActive = `EXISTS (SELECT 1 FROM subscribers o WHERE o.tenant_id = s.tenant_id AND o.email_key = ` + addressOfS + ` AND o.state = 'active' AND ` + feedsOfO + `)`
+
+	// kindOfO is the kind of e-mail that the newsletter of the subscriber o is in the destination t, or nothing.
+	kindOfO = `COALESCE((SELECT y.subscription FROM destination_subscriptions y WHERE y.tenant_id = t.tenant_id AND y.destination_id = t.id AND y.newsletter_id = o.newsletter_id), '')`
+
+	// leftPlain reports whether they have left a newsletter that feeds the destination t and is no kind of e-mail of its own there.
+	leftPlain = `EXISTS (SELECT 1 FROM subscribers o WHERE o.tenant_id = s.tenant_id AND o.email_key = ` + addressOfS + ` AND o.state = 'left' AND ` + feedsOfO + ` AND ` + kindOfO + ` = '')`
 
 	// tellsLeaving reports whether the mapping that holds for the subscriber s in the destination t fills a
 	// field with what leaving changes. A quote inside a text stands behind a backslash, so that nothing else
@@ -93,44 +103,78 @@ const (
 		AND (m.newsletter_id = s.newsletter_id OR m.newsletter_id = '' AND NOT EXISTS (SELECT 1 FROM mappings n WHERE n.tenant_id = t.tenant_id AND n.destination_id = t.id AND n.newsletter_id = s.newsletter_id)))`
 )
 
-// owed is where something may be owed for a subscriber.
+// staysOnKind reports whether whoever has the address of the subscriber s is active on a newsletter that is a kind of
+// e-mail in the destination t, of which a column says which.
+func staysOnKind(column string) string {
+	return `EXISTS (SELECT 1 FROM subscribers o WHERE o.tenant_id = s.tenant_id AND o.email_key = ` + addressOfS + ` AND o.state = 'active' AND ` + feedsOfO + ` AND ` + kindOfO + ` = ` + column + `)`
+}
+
+// owedFor reports whether something of a kind is owed for the subscriber s, or was done, and not taken back.
+func owedFor(what OptOutKind, column string) string {
+	return `EXISTS (SELECT 1 FROM opt_outs e WHERE e.tenant_id = s.tenant_id AND e.subscriber_id = s.id AND e.destination_id = t.id AND e.what = '` + string(what) + `' AND e.subscription = ` + column + `
+		AND e.back_at = 0 AND e.outcome NOT IN ('moot', 'away'))`
+}
+
+// owed is where something may be owed for a subscriber who has left.
 type owed struct {
 	DestinationKey
+	subscriberID    string
 	recordID, orgID string
 	subscription    string // the kind of e-mail that their newsletter is there
 	flag            bool   // who left is marked there
+	leftAll         bool   // they said that they leave all of the organisation
+	plain           bool   // they have left one that is no kind of its own
 	stays           bool   // they go on with another newsletter that feeds it
+	staysOnKind     bool   // they go on with another one of the same kind
 	mapped          bool   // a field tells of leaving
+	owesAll         bool   // it was asked already that the mark for all is set
+	owesOne         bool   // the same for the kind
 }
 
-// oweOptOuts writes down what the CRMs owe a subscriber who has just left; all says that they left all
-// of the organisation. A CRM that has no record of theirs owes nothing. The mark for all e-mail is set only when they want none of
-// what comes from there: where the newsletter is a kind of e-mail of its own in the CRM, when
-// they left all, and else when no newsletter that feeds the CRM is left.
-func (c *change) oweOptOuts(ctx context.Context, tenantID, subscriberID string, all bool) error {
-	at, err := collect(ctx, c.tx, func(row scanner) (o owed, err error) {
-		err = row.Scan(&o.TenantID, &o.DestinationID, &o.recordID, &o.orgID, &o.subscription, &o.flag, &o.stays, &o.mapped)
-		return o, err
-	}, `SELECT t.tenant_id, t.id, d.record_id, d.org_id,
-			COALESCE((SELECT x.subscription FROM destination_subscriptions x WHERE x.tenant_id = t.tenant_id AND x.destination_id = t.id AND x.newsletter_id = s.newsletter_id), ''),
-			CASE WHEN t.leaving = '' THEN 1 ELSE 0 END, CASE WHEN `+staysActive+` THEN 1 ELSE 0 END, CASE WHEN `+tellsLeaving+` THEN 1 ELSE 0 END
-		FROM subscribers s JOIN deliveries d ON d.tenant_id = s.tenant_id AND d.subscriber_id = s.id AND d.record_id <> ''
-		JOIN destinations t ON t.tenant_id = d.tenant_id AND t.id = d.destination_id AND t.removed_at = 0
-		WHERE s.tenant_id = $1 AND s.id = $2 AND s.state = 'left' ORDER BY t.id`, tenantID, subscriberID)
+func scanOwed(row scanner) (o owed, err error) {
+	err = row.Scan(&o.TenantID, &o.DestinationID, &o.subscriberID, &o.recordID, &o.orgID, &o.subscription, &o.flag, &o.leftAll, &o.plain, &o.stays, &o.staysOnKind, &o.mapped, &o.owesAll, &o.owesOne)
+	return o, err
+}
+
+var selectOwed = `SELECT t.tenant_id, t.id, s.id, d.record_id, d.org_id, COALESCE(k.subscription, ''), ` +
+	flags(`t.leaving = ''`, `s.left_all = 1`, leftPlain, staysActive, staysOnKind(`k.subscription`), tellsLeaving, owedFor(OptOutAll, `''`), owedFor(OptOutOne, `k.subscription`)) + `
+	FROM subscribers i JOIN subscribers s ON s.tenant_id = i.tenant_id AND s.email_key = i.email_key AND s.state = 'left'
+	JOIN deliveries d ON d.tenant_id = s.tenant_id AND d.subscriber_id = s.id AND d.record_id <> ''
+	JOIN destinations t ON t.tenant_id = d.tenant_id AND t.id = d.destination_id AND t.removed_at = 0
+	LEFT JOIN destination_subscriptions k ON k.tenant_id = t.tenant_id AND k.destination_id = t.id AND k.newsletter_id = s.newsletter_id
+	WHERE i.tenant_id = $1 AND i.id = $2 ORDER BY t.id, s.id`
+
+// flags are conditions as columns of numbers, which both databases have.
+func flags(conditions ...string) string {
+	for i, c := range conditions {
+		conditions[i] = `CASE WHEN ` + c + ` THEN 1 ELSE 0 END`
+	}
+	return strings.Join(conditions, ", ")
+}
+
+// oweOptOuts writes down what the CRMs owe whoever has the address of a subscriber who left; now says that they left just
+// now, or came to have a record. A CRM that has no record of theirs owes nothing. What is owed follows from all that the person
+// has left and goes on with, whichever came first, and is done with each record that is theirs, of whichever newsletter. The mark
+// for all e-mail is set of who left all of the organisation, and of who goes on with no newsletter that feeds the CRM and left
+// one that is no kind of e-mail of its own there. Else a kind is opted out of with which they go on by no newsletter.
+func (c *change) oweOptOuts(ctx context.Context, tenantID, subscriberID string, now bool) error {
+	at, err := collect(ctx, c.tx, scanOwed, selectOwed, tenantID, subscriberID)
 	if err != nil {
 		return err
 	}
 	for _, o := range at {
-		flag := o.flag && (all || !o.stays && o.subscription == "")
-		for _, one := range []struct {
+		now := now && o.subscriberID == subscriberID
+		flag := o.flag && (o.leftAll || !o.stays && o.plain)
+		one := !flag && o.subscription != "" && !o.staysOnKind
+		for _, w := range []struct {
 			is           bool
 			what         OptOutKind
 			subscription string
-		}{{flag, OptOutAll, ""}, {!flag && o.subscription != "", OptOutOne, o.subscription}, {o.mapped, OptOutField, ""}} {
-			if !one.is {
+		}{{flag && (now || !o.owesAll), OptOutAll, ""}, {one && (now || !o.owesOne), OptOutOne, o.subscription}, {now && o.mapped, OptOutField, ""}} {
+			if !w.is {
 				continue
 			}
-			if err := c.oweOptOut(ctx, OptOut{DestinationKey: o.DestinationKey, SubscriberID: subscriberID, What: one.what, Subscription: one.subscription, RecordID: o.recordID, OrgID: o.orgID}); err != nil {
+			if err := c.oweOptOut(ctx, OptOut{DestinationKey: o.DestinationKey, SubscriberID: o.subscriberID, What: w.what, Subscription: w.subscription, RecordID: o.recordID, OrgID: o.orgID}); err != nil {
 				return err
 			}
 		}
@@ -147,13 +191,14 @@ func (c *change) oweOptOut(ctx context.Context, o OptOut) error {
 }
 
 // oweTakingBack writes down that marks are to be taken back of a subscriber who has just said that
-// they want the newsletter after all: those that Gatepost set, for any newsletter of theirs or for this one, in
-// the CRMs where the tenant wants that.
+// they want the newsletter after all: those that Gatepost set, for all e-mail, for this newsletter, or for the kind of
+// e-mail that it is, in the CRMs where the tenant wants that.
 func (c *change) oweTakingBack(ctx context.Context, tenantID, subscriberID string) error {
-	set, err := collect(ctx, c.tx, scanOptOut, `SELECT `+optOutColumns+` FROM subscribers s JOIN subscribers o ON o.tenant_id = s.tenant_id AND o.email_key = s.email_key
-		JOIN opt_outs e ON e.tenant_id = o.tenant_id AND e.subscriber_id = o.id AND e.outcome = 'set' AND e.ours = 1 AND e.back_at = 0 AND (e.what = 'all' OR e.what = 'subscription' AND o.id = s.id)
+	set, err := collect(ctx, c.tx, scanOptOut, `SELECT `+optOutColumns+` FROM subscribers s JOIN subscribers i ON i.tenant_id = s.tenant_id AND i.email_key >= s.email_key AND i.email_key < s.email_key || '!'
+		JOIN opt_outs e ON e.tenant_id = i.tenant_id AND e.subscriber_id = i.id AND e.outcome = 'set' AND e.ours = 1 AND e.back_at = 0
 		JOIN destinations t ON t.tenant_id = e.tenant_id AND t.id = e.destination_id AND t.removed_at = 0 AND t.take_back = 1
-		WHERE s.tenant_id = $1 AND s.id = $2 AND s.state = 'active' AND `+feedsOfS+` ORDER BY e.subscriber_id, e.id`, tenantID, subscriberID)
+		LEFT JOIN destination_subscriptions k ON k.tenant_id = t.tenant_id AND k.destination_id = t.id AND k.newsletter_id = s.newsletter_id
+		WHERE s.tenant_id = $1 AND s.id = $2 AND s.state = 'active' AND `+feedsOfS+` AND (e.what = 'all' OR e.what = 'subscription' AND (i.id = s.id OR e.subscription = k.subscription)) ORDER BY e.subscriber_id, e.id`, tenantID, subscriberID)
 	if err != nil {
 		return err
 	}
@@ -163,6 +208,21 @@ func (c *change) oweTakingBack(ctx context.Context, tenantID, subscriberID strin
 		}
 		e.SubscriberID, e.What = subscriberID, OptOutBack
 		if err := c.oweOptOut(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeBackFor takes a mark back of who came back while it was set, perhaps to another newsletter.
+func (c *change) takeBackFor(ctx context.Context, o OptOut) error {
+	came, err := collect(ctx, c.tx, scanID, `SELECT i.id FROM subscribers s JOIN subscribers i ON i.tenant_id = s.tenant_id AND i.email_key = `+addressOfS+` AND i.state = 'active' AND i.confirmed_at >= $3
+		WHERE s.tenant_id = $1 AND s.id = $2 ORDER BY i.id`, o.TenantID, o.SubscriberID, millis(o.AskedAt))
+	if err != nil {
+		return err
+	}
+	for _, id := range came {
+		if err := c.oweTakingBack(ctx, o.TenantID, id); err != nil {
 			return err
 		}
 	}
@@ -235,13 +295,13 @@ func (d *base) openOptOuts(ctx context.Context, tx *sql.Tx, key DestinationKey, 
 		with, args := part.with(d.engine)
 		err := each(ctx, tx, func(row scanner) error {
 			var o OptOut
-			var active, stays bool
-			err := row.Scan(&o.ID, &o.What, &o.EmailKey, &active, &stays)
-			o.moot = map[OptOutKind]bool{OptOutAll: stays, OptOutOne: active, OptOutField: active, OptOutBack: !active}[o.What]
+			var active, stays, staysOnKind bool
+			err := row.Scan(&o.ID, &o.What, &o.EmailKey, &active, &stays, &staysOnKind)
+			o.moot = map[OptOutKind]bool{OptOutAll: stays, OptOutOne: active || staysOnKind, OptOutField: active, OptOutBack: !active}[o.What]
 			o.EmailKey = addressOf(o.EmailKey)
 			stand[o.ID] = o
 			return err
-		}, with+`SELECT e.id, e.what, s.email_key, CASE WHEN s.state = 'active' THEN 1 ELSE 0 END, CASE WHEN `+staysActive+` THEN 1 ELSE 0 END
+		}, with+`SELECT e.id, e.what, s.email_key, `+flags(`s.state = 'active'`, staysActive, staysOnKind(`e.subscription`))+`
 			FROM o AS i JOIN opt_outs e ON e.tenant_id = i.tenant_id AND e.subscriber_id = i.subscriber_id AND e.id = i.id AND e.ended_at = 0
 			JOIN subscribers s ON s.tenant_id = e.tenant_id AND s.id = e.subscriber_id JOIN destinations t ON t.tenant_id = e.tenant_id AND t.id = e.destination_id`, args...)
 		if err != nil {
@@ -292,8 +352,8 @@ func (d *base) endOptOuts(ctx context.Context, tx *sql.Tx, key DestinationKey, a
 	}
 	return d.change(ctx, tx, func(c *change) error {
 		for _, o := range set {
-			if stand[o.ID].moot { // they came back while it was done
-				if err := c.oweTakingBack(ctx, key.TenantID, o.SubscriberID); err != nil {
+			if stand[o.ID].moot {
+				if err := c.takeBackFor(ctx, o); err != nil {
 					return err
 				}
 			}

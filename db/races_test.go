@@ -1758,7 +1758,7 @@ func races() []race {
 			}
 			return duel{left(t, l.TenantID, ids[0]), left(t, l.TenantID, second), func(one, other error) {
 				both(t, one, other)
-				wantN(t, d, 1, `SELECT count(*) FROM opt_outs WHERE tenant_id = $1 AND what = 'all'`, l.TenantID)
+				wantN(t, d, 2, `SELECT count(*) FROM opt_outs WHERE tenant_id = $1 AND what = 'all'`, l.TenantID)
 			}}
 		}},
 		{"BeginOptOuts", "begun and the lease is taken", func(t *testing.T, d *DB) duel {

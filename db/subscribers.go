@@ -32,6 +32,7 @@ type Subscriber struct {
 	Page            string       // address of the page with the form of the first sign-up; empty where nobody knows
 	ConfirmedAt     time.Time    // last; zero when they never did
 	Leaving         Leaving      // the last one; zero when they never left
+	LeftAll         bool         // they left all of the organisation, and came back to none
 
 	// Delivery is the one that was asked for: to the destination that a list is of, or to
 	// the first of the tenant's.
@@ -117,7 +118,7 @@ func (s Delivery) Why(p Pause) (code, detail string, next time.Time) {
 }
 
 const subscriberColumns = `s.state, s.created_at, s.repeated_at, s.edited_at, s.source, s.fields, s.form_version, n.slug, n.state,
-	s.page, s.confirmed_at, s.left_at, s.left_how, s.left_why`
+	s.page, s.confirmed_at, s.left_at, s.left_how, s.left_why, s.left_all`
 
 const selectSubscriber = `SELECT s.id, s.tenant_id, s.newsletter_id, n.name, s.email, s.email_key, s.first_name, s.last_name,
 	` + subscriberColumns + `
@@ -132,7 +133,7 @@ func scanSubscriberAfter(row scanner, before ...any) (Subscriber, error) {
 	var fields string
 	err := row.Scan(append(before, &s.ID, &s.TenantID, &s.NewsletterID, &s.Newsletter, &s.Email, &s.EmailKey, &s.FirstName, &s.LastName,
 		&s.Status, &created, &repeated, &edited, &s.Source, &fields, &s.FormVersion, &s.NewsletterSlug, &s.NewsletterState,
-		&s.Page, &confirmed, &left, &s.Leaving.How, &s.Leaving.Why)...)
+		&s.Page, &confirmed, &left, &s.Leaving.How, &s.Leaving.Why, &s.LeftAll)...)
 	s.ConfirmedAt, s.Leaving.At = fromMillis(confirmed), fromMillis(left)
 	s.CreatedAt, s.RepeatedAt, s.EditedAt = fromMillis(created), fromMillis(repeated), fromMillis(edited)
 	if err == nil {

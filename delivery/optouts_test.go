@@ -1,8 +1,11 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -499,5 +502,165 @@ func TestOnlyWhoIsActiveCounts(t *testing.T) {
 		if got := counts(db.Known{Subscriber: db.Subscriber{Status: state.State, Delivery: db.Delivery{State: db.Waiting}}}); got != (state.State == db.Active) {
 			t.Errorf("%s counts: %v", state.State, got)
 		}
+	}
+}
+
+// Whichever came first, the marks say the same in the end of who left the same.
+func TestMarksHangOnNoOrder(t *testing.T) {
+	const email = "jane@example.com"
+	kinds := func(all ...string) map[string]string {
+		of := map[string]string{}
+		for i, kind := range all {
+			if kind != "" {
+				of[fmt.Sprint("a/", i+1)] = kind
+			}
+		}
+		return of
+	}
+	for name, tt := range map[string]struct {
+		set   db.OnLeaving
+		lost  bool // the first write's answer is lost, and known after the steps
+		alone bool // they are on the first newsletter only
+		away  bool // the second newsletter's delivery comes to nothing
+		steps []string
+		want  string // marks in the CRM: all and the kinds
+	}{
+		"one and then all":                           {set: db.OnLeaving{Flag: true, Subscriptions: kinds("7")}, alone: true, steps: []string{"1 leaves", "all"}, want: "all 7"},
+		"one, and all before that is done":           {set: db.OnLeaving{Flag: true, Subscriptions: kinds("7")}, alone: true, steps: []string{"1 leaves at once", "all"}, want: "all 7"},
+		"all twice":                                  {set: db.OnLeaving{Flag: true, Subscriptions: kinds("7", "")}, steps: []string{"all", "all"}, want: "all"},
+		"all where nothing is to be set":             {set: db.OnLeaving{Subscriptions: kinds("7", "")}, steps: []string{"1 leaves", "all"}, want: "7"},
+		"all while a write is out":                   {set: db.OnLeaving{Flag: true, Subscriptions: kinds("7")}, lost: true, steps: []string{"all at once"}, want: "all"},
+		"one and all while a write is out":           {set: db.OnLeaving{Flag: true, Subscriptions: kinds("7")}, lost: true, steps: []string{"1 leaves at once", "all at once"}, want: "all"},
+		"the last one has no record":                 {set: db.OnLeaving{Flag: true}, away: true, steps: []string{"1 leaves at once", "2 leaves"}, want: "all"},
+		"the first one has no record":                {set: db.OnLeaving{Flag: true}, away: true, steps: []string{"2 leaves at once", "1 leaves"}, want: "all"},
+		"with a kind, then without":                  {set: db.OnLeaving{Flag: true, Subscriptions: kinds("7", "")}, steps: []string{"1 leaves", "2 leaves"}, want: "all 7"},
+		"without a kind, then with":                  {set: db.OnLeaving{Flag: true, Subscriptions: kinds("7", "")}, steps: []string{"2 leaves", "1 leaves"}, want: "all"},
+		"each a kind":                                {set: db.OnLeaving{Flag: true, Subscriptions: kinds("7", "8")}, steps: []string{"1 leaves", "2 leaves"}, want: "7 8"},
+		"one of two of a kind":                       {set: db.OnLeaving{Flag: true, Subscriptions: kinds("7", "7")}, steps: []string{"1 leaves"}},
+		"both of a kind":                             {set: db.OnLeaving{Flag: true, Subscriptions: kinds("7", "7")}, steps: []string{"1 leaves", "2 leaves"}, want: "7"},
+		"both of a kind, the last one has no record": {set: db.OnLeaving{Subscriptions: kinds("7", "7")}, away: true, steps: []string{"1 leaves at once", "2 leaves"}, want: "7"},
+		"back to one of two of a kind":               {set: db.OnLeaving{TakeBack: true, Subscriptions: kinds("7", "7")}, steps: []string{"1 leaves", "2 leaves", "1 back"}},
+		"back before a kind is marked":               {set: db.OnLeaving{TakeBack: true, Subscriptions: kinds("7", "7")}, steps: []string{"1 leaves", "2 leaves at once", "1 back"}},
+		"back to one, and it is left again":          {set: db.OnLeaving{Flag: true, TakeBack: true, Subscriptions: kinds("7", "")}, steps: []string{"all", "1 back", "1 leaves"}, want: "all"},
+		"back from all to a kind":                    {set: db.OnLeaving{Flag: true, TakeBack: true, Subscriptions: kinds("7", "8")}, steps: []string{"all", "1 back", "1 leaves"}, want: "7 8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, c := newHouse(t, "a"), newCRM()
+			h.onLeaving(tt.set)
+			d := h.dispatcher(crms{"a": c})
+			if tt.lost {
+				c.faults = []fault{{on: "create", after: true, err: &crm.Failure{Class: crm.Pause, Code: crm.Unavailable, Unknown: true}}}
+			}
+			ids := map[string]string{"1": h.says("a/1", email, "", "")}
+			takes(d, "a")
+			if !tt.lost && !tt.alone {
+				ids["2"] = h.says("a/2", email, "", "")
+			}
+			if !tt.away {
+				takes(d, "a")
+			}
+			for _, step := range tt.steps {
+				h.steps(ids, email, step)
+				if !strings.HasSuffix(step, "at once") {
+					takes(d, "a")
+				}
+			}
+			h.unpaused()
+			h.exec(`UPDATE deliveries SET settles_at = 1 WHERE settles_at > 0`)
+			takes(d, "a")
+			takes(d, "a")
+			if got := c.marks("003000001"); got != tt.want {
+				t.Errorf("marked %q, want %q; owed %q and %q", got, tt.want, h.owed(ids["1"]), h.owed(ids["2"]))
+			}
+			h.adds("a")
+		})
+	}
+}
+
+// steps has somebody leave one of their newsletters, or all, or come back to one.
+func (h *house) steps(ids map[string]string, email, step string) {
+	h.t.Helper()
+	which, does, _ := strings.Cut(step, " ")
+	switch {
+	case which == "all":
+		if _, err := h.db.LeaveAll(h.t.Context(), "a", email, db.Leaving{At: now(), How: db.LeftByAPI}); err != nil {
+			h.t.Fatal(err)
+		}
+	case does == "back":
+		h.comesBack(ids[which])
+	default:
+		h.leaves(ids[which])
+	}
+}
+
+// marks are those of a record: all, and the kinds.
+func (c *fakeCRM) marks(record string) string {
+	var is []string
+	for mark, kind := range map[string]string{"": "all", "7": "7", "8": "8"} {
+		if c.optedOut[record+mark] {
+			is = append(is, kind)
+		}
+	}
+	slices.SortFunc(is, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	return strings.Join(is, " ")
+}
+
+// A mark that is owed for somebody who is erased by now isn't set on whoever signed up with the address since, and is taken
+// back where they did so while it was set.
+func TestAMarkOfSomebodyErased(t *testing.T) {
+	const email = "jane@example.com"
+	for name, during := range map[string]bool{"before it is set": false, "while it is set": true} {
+		t.Run(name, func(t *testing.T) {
+			h, c := newHouse(t, "a"), newCRM()
+			h.onLeaving(db.OnLeaving{Flag: true, TakeBack: true})
+			d := h.dispatcher(crms{"a": c})
+			id, record := h.delivered(d, c, "a/1", email)
+			h.leaves(id)
+			h.erases(email, db.EraseByList)
+			again := func() {
+				since := h.says("a/1", email, "", "")
+				h.exec(`UPDATE subscribers SET confirmed_at = $1 WHERE id = $2`, now().UnixMilli(), since)
+			}
+			if during {
+				c.hook = func(on string) {
+					if on == "optout" {
+						c.hook = nil
+						again()
+					}
+				}
+			} else {
+				again()
+			}
+			takes(d, "a")
+			takes(d, "a")
+			if want := map[bool]string{false: "all moot", true: "all set"}[during]; fmt.Sprint(h.owed(id)) != "["+want+"]" {
+				t.Errorf("owed %q, want %s", h.owed(id), want)
+			}
+			if c.optedOut[record] {
+				t.Error("who signed up since is marked")
+			}
+		})
+	}
+}
+
+// Who leaves once more isn't brought back by what was held of them before.
+func TestLeavingAgainEndsWhatIsHeld(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	d := h.dispatcher(crms{"a": c})
+	id, _ := h.delivered(d, c, "a/1", "jane@example.com")
+	h.leaves(id)
+	h.says("a/1", "jane@example.com", "", "") // held: no mail can be sent
+	held, n, err := h.db.Holds(t.Context(), "a", db.HoldQuery{Limit: 2})
+	if err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	if _, err := h.db.LeaveOne(t.Context(), "a", id, db.Leaving{At: now(), How: db.LeftByLink}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := h.db.AcceptHolds(t.Context(), "a", []string{held[0].ID}, "ann", false); err != nil || n != 0 {
+		t.Errorf("accepted %d, %v", n, err)
+	}
+	if s := h.subscriber("a", id); s.Status != db.Left {
+		t.Errorf("is %s", s.Status)
 	}
 }

@@ -152,6 +152,7 @@ const (
 	LeftOneText      Word = "left one text"
 	LeftAllText      Word = "left all text"
 	LeftMore         Word = "left more"
+	LeaveRest        Word = "leave rest"
 	SignUpAgain      Word = "sign up again"
 	NotThereTitle    Word = "not there title"
 	NotThereText     Word = "not there text"

@@ -86,6 +86,7 @@ var german = map[Word]string{
 	LeftOneText:      "Sie bekommen {newsletter} nicht mehr.",
 	LeftAllText:      "Sie bekommen keinen Newsletter von {organisation} mehr.",
 	LeftMore:         "Eine Mail, die schon unterwegs ist, kann noch ankommen.",
+	LeaveRest:        "Alles von {organisation} abbestellen",
 	SignUpAgain:      "Wieder anmelden",
 	NotThereTitle:    "Sie stehen nicht auf der Liste",
 	NotThereText:     "Für die Anmeldung zu diesem Link wird nichts mehr verschickt. Falls doch noch eine Mail kommt, nehmen Sie bitte den Link in der neuesten.",

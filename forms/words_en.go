@@ -86,6 +86,7 @@ var english = map[Word]string{
 	LeftOneText:      "You won’t get {newsletter} any more.",
 	LeftAllText:      "You won’t get any newsletter from {organisation} any more.",
 	LeftMore:         "A mail that is on its way already may still arrive.",
+	LeaveRest:        "Unsubscribe from everything from {organisation}",
 	SignUpAgain:      "Sign up again",
 	NotThereTitle:    "You’re not on the list",
 	NotThereText:     "Nothing more is sent by the sign-up that this link belongs to. If a mail still comes, please use the link in the latest one.",

@@ -86,6 +86,7 @@ var spanish = map[Word]string{
 	LeftOneText:      "Ya no recibirá {newsletter}.",
 	LeftAllText:      "Ya no recibirá ningún boletín de {organisation}.",
 	LeftMore:         "Puede que aún llegue algún correo que ya esté en camino.",
+	LeaveRest:        "Darse de baja de todo lo que envía {organisation}",
 	SignUpAgain:      "Volver a suscribirse",
 	NotThereTitle:    "No está en la lista",
 	NotThereText:     "Ya no se envía nada por la suscripción de este enlace. Si aún llega algún correo, use el enlace del más reciente, por favor.",

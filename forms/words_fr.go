@@ -86,6 +86,7 @@ var french = map[Word]string{
 	LeftOneText:      "Vous ne recevrez plus {newsletter}.",
 	LeftAllText:      "Vous ne recevrez plus aucune newsletter de {organisation}.",
 	LeftMore:         "Un e-mail déjà en route peut encore arriver.",
+	LeaveRest:        "Se désinscrire de tout ce qu’envoie {organisation}",
 	SignUpAgain:      "S’inscrire à nouveau",
 	NotThereTitle:    "Vous n’êtes pas sur la liste",
 	NotThereText:     "Plus rien n’est envoyé pour l’inscription de ce lien. Si un e-mail arrive encore, veuillez utiliser le lien du plus récent.",

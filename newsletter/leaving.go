@@ -50,14 +50,18 @@ func (s *Service) Leave(ctx context.Context, l Leaver, how db.Leaving, all bool)
 	return err
 }
 
-// leaveAll has an address leave all newsletters of a tenant, those to come as well.
+// leaveAll has an address leave all newsletters of a tenant, those to come as well: they are told of first, so that a sign-up
+// that comes meanwhile finds one or the other.
 func (s *Service) leaveAll(ctx context.Context, tenantID, emailKey string, how db.Leaving) error {
-	how.At = s.now()
-	if _, err := s.store.LeaveAll(ctx, tenantID, emailKey, how); err != nil {
+	if err := s.suppress(ctx, tenantID, "", emailKey, how.How); err != nil {
 		return err
 	}
-	s.wake(tenantID)
-	return s.suppress(ctx, tenantID, "", emailKey, how.How)
+	how.At = s.now()
+	_, err := s.store.LeaveAll(ctx, tenantID, emailKey, how)
+	if err == nil {
+		s.wake(tenantID)
+	}
+	return err
 }
 
 // LeaveByAddress has an address leave a newsletter, or all of its tenant's. One that isn't there is

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"gatepost/db"
@@ -32,14 +33,21 @@ func (s *server) limitUnsubscribing(c *fiber.Ctx) error {
 	return s.limited(c, "unsubscribe", token, unsubscribesPerMinute)
 }
 
-// unsubscribeForm handles GET /unsubscribe/{token}: a page with a button. It changes nothing.
+// What the form of the page says of how much somebody leaves.
+const (
+	leaveOne = "one"
+	leaveAll = "all"
+)
+
+// unsubscribeForm handles GET /unsubscribe/{token}: a page with a button. It changes nothing. Who has left their newsletter is
+// told so, and comes by ?of=all to a button for all of the organisation.
 func (s *server) unsubscribeForm(c *fiber.Ctx) error {
 	l, err := s.Newsletters.Leaver(c.UserContext(), c.Params("token"))
 	if err != nil {
 		return s.notLeaving(c, err)
 	}
-	if l.Status == db.Left {
-		return render(c, http.StatusOK, views.SignupMessage(leftPage(c, l, false)))
+	if l.Status == db.Left && (l.LeftAll || c.Query("of") != leaveAll) {
+		return render(c, http.StatusOK, views.SignupMessage(leftPage(c, l, l.LeftAll)))
 	}
 	return render(c, http.StatusOK, views.Unsubscribe(s.unsubscribePage(c, l, false)))
 }
@@ -59,14 +67,16 @@ func (s *server) unsubscribe(c *fiber.Ctx) error {
 			return err
 		}
 		return sendNothing(c)
-	case l.Status != db.Left && !s.pressedByPerson(c, l.Subscriber.ID):
+	}
+	all := field(c, "of") == leaveAll
+	done := l.LeftAll || l.Status == db.Left && !all
+	if !done && !s.pressedByPerson(c, l.Subscriber.ID) {
 		return render(c, http.StatusOK, views.Unsubscribe(s.unsubscribePage(c, l, true)))
 	}
-	all := field(c, "of") == "all"
 	if err := s.Newsletters.Leave(c.UserContext(), l, db.Leaving{How: db.LeftByLink, Why: readWhy(c)}, all); err != nil {
 		return err
 	}
-	return render(c, http.StatusOK, views.SignupMessage(leftPage(c, l, all)))
+	return render(c, http.StatusOK, views.SignupMessage(leftPage(c, l, all || l.LeftAll)))
 }
 
 // isOneClick reports whether a mail program asks in somebody's name, as RFC 8058 has it.
@@ -117,15 +127,19 @@ func (s *server) unsubscribePage(c *fiber.Ctx, l newsletter.Leaver, unsure bool)
 	in, public := forms.Language(n.Page.Language), linkPage(c, n)
 	p := views.UnsubscribePage{PublicPage: public, Title: in.Say(forms.LeaveTitle, "newsletter", n.Name), Text: in.Say(forms.LeaveText, "email", masked(l.Email)),
 		Action: c.Path(), Opened: s.stamp(c, l.Subscriber.ID), What: in.Say(forms.LeaveWhat), Why: in.Say(forms.LeaveWhy), Optional: in.Say(forms.Optional), Button: in.Say(forms.LeaveButton),
-		Of: []views.ReaderOption{{Value: "one", Label: in.Say(forms.LeaveOne, "newsletter", n.Name), Chosen: true}, {Value: "all", Label: in.Say(forms.LeaveAll, "organisation", n.TenantName)}}}
+		Of: []views.ReaderOption{{Value: leaveAll, Label: in.Say(forms.LeaveAll, "organisation", n.TenantName)}}}
+	if l.Status == db.Left {
+		p.Title = in.Say(forms.LeaveRest, "organisation", n.TenantName)
+	} else {
+		p.Of = append([]views.ReaderOption{{Value: leaveOne, Label: in.Say(forms.LeaveOne, "newsletter", n.Name)}}, p.Of...)
+	}
 	p.Note = views.ReaderField{Kind: views.AreaField, Name: "note", Label: in.Say(forms.WhyOwnWords), Optional: p.Optional}
 	if unsure {
 		p.Unsure, p.Sure = in.Say(forms.LeaveUnsure), in.Say(forms.LeaveSure)
 		p.Note.Value = field(c, "note")
-		for i := range p.Of {
-			p.Of[i].Chosen = p.Of[i].Value == cmp.Or(field(c, "of"), "one")
-		}
 	}
+	chosen := slices.IndexFunc(p.Of, func(o views.ReaderOption) bool { return o.Value == cmp.Or(field(c, "of"), c.Query("of")) })
+	p.Of[max(chosen, 0)].Chosen = true
 	for _, w := range whys {
 		p.Reasons = append(p.Reasons, views.ReaderOption{Value: w.code, Label: in.Say(w.word), Chosen: unsure && field(c, "why") == w.code})
 	}
@@ -140,6 +154,8 @@ func leftPage(c *fiber.Ctx, l newsletter.Leaver, all bool) views.SignupMessagePa
 	page.Title = page.Heading + " · " + n.Name
 	if all {
 		page.Text = in.Say(forms.LeftAllText, "organisation", n.TenantName)
+	} else {
+		page.Rest = views.ReaderLink{URL: c.Path() + "?of=" + leaveAll, Text: in.Say(forms.LeaveRest, "organisation", n.TenantName)}
 	}
 	if n.State == db.NewsletterOpen {
 		page.Back = views.ReaderLink{URL: signupAddress(c, n, ""), Text: in.Say(forms.SignUpAgain)}

@@ -248,6 +248,31 @@ func TestUnsubscribeFromAll(t *testing.T) {
 	l.sums()
 }
 
+// Who has left one newsletter, perhaps by their mail program, can leave all by the same address: by the button, not by a scanner.
+func TestUnsubscribeFromTheRest(t *testing.T) {
+	t.Parallel()
+	l := openLeaving(t)
+	link := l.link("contoso", "jane@reader.example")
+	l.browser().post(link, "List-Unsubscribe", "One-Click").is(200)
+	rest := link + "?of=all"
+	l.browser().get(link).is(200, "You are unsubscribed", rest)
+	l.browser().get(rest).is(200, "Unsubscribe from everything from Contoso", `value="all" checked`).hasNot(`value="one"`)
+	leftAll := func(what string, want int) {
+		t.Helper()
+		if n := l.count(`SELECT count(*) FROM subscribers WHERE left_all = 1`); n != want {
+			t.Errorf("%s: %d have left all, want %d", what, n, want)
+		}
+	}
+	l.browser().post(link, "of", "all", "press", "yes").is(200, "Unsubscribe from everything from Contoso") // without what the page gives
+	leftAll("without a press", 0)
+	l.browser().do(http.MethodPost, link, l.presses("jane@reader.example", "of", "all"), "Content-Type", formType).is(200, "You won’t get any newsletter from Contoso any more")
+	leftAll("by the button", 1)
+	for _, page := range []string{link, rest} {
+		l.browser().get(page).is(200, "You won’t get any newsletter from Contoso any more").hasNot("of=all")
+	}
+	l.sums()
+}
+
 // A link of nobody says so in a friendly way, in the reader's language; a damaged one says what to do.
 func TestLinksOfNobody(t *testing.T) {
 	t.Parallel()

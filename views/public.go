@@ -174,6 +174,7 @@ type SignupMessagePage struct {
 	Text      string // may have several lines
 	More      string // a further sentence; empty for none
 	Button    ReaderLink
+	Rest      ReaderLink // to leaving everything else; no URL for none
 	Back      ReaderLink
 	RequestID string // with the words before it
 }

@@ -11,6 +11,7 @@ ALTER TABLE subscribers ADD COLUMN confirmed_at BIGINT NOT NULL DEFAULT 0;    --
 ALTER TABLE subscribers ADD COLUMN left_at BIGINT NOT NULL DEFAULT 0;         -- the last time
 ALTER TABLE subscribers ADD COLUMN left_how TEXT NOT NULL DEFAULT '';         -- see db.LeftHow
 ALTER TABLE subscribers ADD COLUMN left_why TEXT NOT NULL DEFAULT '';         -- as they say
+ALTER TABLE subscribers ADD COLUMN left_all BIGINT NOT NULL DEFAULT 0;        -- 1: they left all of the organisation, and came back to none
 
 ALTER TABLE consents ADD COLUMN act TEXT NOT NULL DEFAULT 'given';            -- given, confirmed, withdrawn: see db.ConsentAct
 ALTER TABLE consents ADD COLUMN how TEXT NOT NULL DEFAULT '';                 -- of what was withdrawn: see db.LeftHow
@@ -101,6 +102,7 @@ ALTER TABLE wordings DROP COLUMN shown;
 ALTER TABLE consents DROP COLUMN page;
 ALTER TABLE consents DROP COLUMN how;
 ALTER TABLE consents DROP COLUMN act;
+ALTER TABLE subscribers DROP COLUMN left_all;
 ALTER TABLE subscribers DROP COLUMN left_why;
 ALTER TABLE subscribers DROP COLUMN left_how;
 ALTER TABLE subscribers DROP COLUMN left_at;
