@@ -129,7 +129,7 @@ func (s *server) unsubscribePage(c *fiber.Ctx, l newsletter.Leaver, unsure bool)
 		Action: c.Path(), Opened: s.stamp(c, l.Subscriber.ID), What: in.Say(forms.LeaveWhat), Why: in.Say(forms.LeaveWhy), Optional: in.Say(forms.Optional), Button: in.Say(forms.LeaveButton),
 		Of: []views.ReaderOption{{Value: leaveAll, Label: in.Say(forms.LeaveAll, "organisation", n.TenantName)}}}
 	if l.Status == db.Left {
-		p.Title = in.Say(forms.LeaveRest, "organisation", n.TenantName)
+		p.Title, p.Text = in.Say(forms.LeaveRest, "organisation", n.TenantName), in.Say(forms.LeftOneText, "newsletter", n.Name)
 	} else {
 		p.Of = append([]views.ReaderOption{{Value: leaveOne, Label: in.Say(forms.LeaveOne, "newsletter", n.Name)}}, p.Of...)
 	}
