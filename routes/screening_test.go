@@ -173,9 +173,15 @@ func TestAProofOfWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	costly := base64.StdEncoding.EncodeToString([]byte(strings.Replace(string(text), `"cost":5000`, `"cost":2000000000`, 1)))
+	var solved struct{ Challenge screening.Challenge }
+	if err := json.Unmarshal(text, &solved); err != nil {
+		t.Fatal(err)
+	}
+	signature := solved.Challenge.Signature
+	capitals := base64.StdEncoding.EncodeToString([]byte(strings.Replace(string(text), signature, strings.ToUpper(signature), 1)))
 	for i, tt := range []struct{ email, proof, want string }{
 		{"nothing@reader.test", "", "held"}, {"nonsense@reader.test", "x", "held"}, {"costly@reader.test", costly, "held"},
-		{"jane@reader.test", proof, "active"}, {"jane@reader.test", proof, "active"}, {"mallory@reader.test", proof, "held"},
+		{"jane@reader.test", proof, "active"}, {"jane@reader.test", proof, "active"}, {"mallory@reader.test", proof, "held"}, {"trudy@reader.test", capitals, "held"},
 	} {
 		w.sends(poster{ip: fmt.Sprintf("10.0.%d.1", i), agent: fmt.Sprint(i)}, "email", tt.email, "form_time", shown, "altcha", tt.proof).to(formPage + "/thanks")
 		if got := w.stateOf(tt.email); got != tt.want {

@@ -75,7 +75,7 @@ const (
 // Proof is a proof of work that a form carried.
 type Proof struct {
 	State ProofState
-	ID    string    // of a valid one: it must not be used by two people
+	ID    string    // of a valid one, however it was spelled: it must not be used by two people
 	Until time.Time // it is valid
 }
 
@@ -113,7 +113,7 @@ func CheckProof(mac MAC, newsletterID, field string, now time.Time) Proof {
 	if p.Algorithm != proofAlgorithm || p.Cost != proofCost || p.KeyLength != proofKey || p.KeyPrefix != proofPrefix || !s.holds() {
 		return Proof{State: ProofForged}
 	}
-	return Proof{ProofValid, s.Challenge.Signature, until}
+	return Proof{ProofValid, hex.EncodeToString(signature), until} // as we spell it: hex in capitals is the same signature
 }
 
 func decodeProof(field string) (s solved, ok bool) {

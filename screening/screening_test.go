@@ -198,16 +198,32 @@ func TestProof(t *testing.T) {
 	if got := CheckProof(mac, "other", field, now); got.State != ProofForged {
 		t.Errorf("of another newsletter: %+v", got)
 	}
+	decoded, err := base64.StdEncoding.DecodeString(field)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(decoded)
 	solved := func(change func(m, p, s map[string]any)) string {
 		var m map[string]any
-		text, _ := base64.StdEncoding.DecodeString(field)
-		if err := json.Unmarshal(text, &m); err != nil {
+		if err := json.Unmarshal(decoded, &m); err != nil {
 			t.Fatal(err)
 		}
 		challenge := m["challenge"].(map[string]any)
 		change(challenge, challenge["parameters"].(map[string]any), m["solution"].(map[string]any))
-		text, _ = json.Marshal(m)
+		text, _ := json.Marshal(m)
 		return base64.StdEncoding.EncodeToString(text)
+	}
+	for what, other := range map[string]string{ // one piece of work is one, however it is spelled
+		"a signature in capitals": solved(func(c, _, _ map[string]any) { c["signature"] = strings.ToUpper(c["signature"].(string)) }),
+		"a key in capitals":       solved(func(_, _, s map[string]any) { s["derivedKey"] = strings.ToUpper(s["derivedKey"].(string)) }),
+		"other members":           solved(func(c, _, s map[string]any) { c["more"], s["time"] = "x", 1 }),
+		"white space":             base64.StdEncoding.EncodeToString([]byte(" " + text + "\n")),
+		"lines":                   field[:40] + "\n" + field[40:],
+		"names in capitals":       base64.StdEncoding.EncodeToString([]byte(strings.Replace(text, `"signature"`, `"SIGNATURE"`, 1))),
+	} {
+		if got := CheckProof(mac, "n", other, now); got.State != ProofValid || got.ID != c.Signature {
+			t.Errorf("%s: %+v", what, got)
+		}
 	}
 	for what, field := range map[string]string{
 		"no base64":            "%",

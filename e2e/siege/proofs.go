@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 
 	"gatepost/screening"
@@ -62,4 +65,34 @@ func (p *proofs) take(form string) (proof string) {
 		proof, p.made[form] = all[0], all[1:]
 	}
 	return proof
+}
+
+// respelled is the nth spelling of a proof of work: letters of its signature in capitals, the key in
+// capitals, and white space. The first one is the proof as it is.
+func respelled(proof string, n int) string {
+	text, err := base64.StdEncoding.DecodeString(proof)
+	if err != nil { // there was none to take
+		return proof
+	}
+	var of struct {
+		Challenge screening.Challenge
+		Solution  struct{ DerivedKey string }
+	}
+	if err := json.Unmarshal(text, &of); err != nil {
+		return proof
+	}
+	signature, letter := []byte(of.Challenge.Signature), 0
+	for i, c := range signature {
+		if 'a' <= c && c <= 'f' {
+			if n>>letter&1 == 1 {
+				signature[i] -= 'a' - 'A'
+			}
+			letter++
+		}
+	}
+	text = bytes.Replace(text, []byte(of.Challenge.Signature), signature, 1)
+	if n%3 == 1 {
+		text = bytes.Replace(text, []byte(of.Solution.DerivedKey), []byte(strings.ToUpper(of.Solution.DerivedKey)), 1)
+	}
+	return base64.StdEncoding.EncodeToString(append(text, bytes.Repeat([]byte{' '}, n%4)...))
 }

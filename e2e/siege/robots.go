@@ -73,7 +73,7 @@ var shapes = []shape{
 	}},
 	{"reused proof", func(_ context.Context, r *robots, n int) (robot, error) {
 		fields := r.shown(n)
-		fields.Set("altcha", r.reused[n%len(r.reused)])
+		fields.Set("altcha", respelled(r.reused[n%len(r.reused)], n/len(r.reused)))
 		return r.robot(n, listed(n), firstNames[n%20], lastNames[n%20], fields), nil
 	}},
 	{"hidden field, links, spellings of a mailbox", func(_ context.Context, r *robots, n int) (robot, error) {

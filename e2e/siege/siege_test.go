@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gatepost/e2e/rig"
+	"gatepost/screening"
 )
 
 // TestShort is a siege in short: whatever robots send, no more than a few of them get into a CRM, nobody is mailed
@@ -59,5 +60,22 @@ func TestVerdict(t *testing.T) {
 	v.count(asked, "unconfirmed", 0)
 	if v.Broken() || len(v.honest) != 3 || !strings.Contains(v.String(), "in the CRM: 1") {
 		t.Error(v)
+	}
+}
+
+// A proof of work in other spellings is another text each time, and the same proof.
+func TestRespelled(t *testing.T) {
+	mac := func(parts ...string) []byte { return []byte(strings.Repeat("\xab\xcd", 16)) }
+	now := time.Now()
+	proof, seen := screening.NewChallenge(mac, "n", now).Solve(), map[string]bool{}
+	for n := range 100 {
+		field := respelled(proof, n)
+		if p := screening.CheckProof(mac, "n", field, now); p.State != screening.ProofValid || seen[field] || n == 0 && field != proof {
+			t.Fatalf("%d: %q is %+v", n, field, p)
+		}
+		seen[field] = true
+	}
+	if respelled("", 1) != "" {
+		t.Error("no proof became one")
 	}
 }
