@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"gatepost/forms"
 	"gatepost/screening"
 )
 
@@ -29,8 +30,15 @@ type Hold struct {
 	Repeat  bool     // of somebody who was there already, and stays what they are until it is accepted
 	N       int      // how many sign-ups of the person it stands for
 	At      time.Time
-	Network string // MAC of where it came from; empty where nobody knows
+	Network string  // MAC of where it came from; empty where nobody knows
+	Sent    Answers // by the sign-up; a repeat's is apart from what the subscriber has
 	Subscriber
+}
+
+// Answers are the names and fields that a sign-up gives.
+type Answers struct {
+	FirstName, LastName string
+	Fields              forms.Values
 }
 
 // findLeft reads which of the sign-ups are of people who left, and aren't there any more.
@@ -138,16 +146,30 @@ func (d *Screening) HoldOf(ctx context.Context, tenantID, subscriberID string) (
 	return h, wrap("hold", err)
 }
 
-const selectHold = `SELECT h.id, h.reasons, CASE WHEN h.sign_up = '' THEN 0 ELSE 1 END, h.n, h.at, h.network,
+const selectHold = `SELECT h.id, h.reasons, h.sign_up, h.n, h.at, h.network,
 	s.id, s.tenant_id, s.newsletter_id, n.name, s.email, s.email_key, s.first_name, s.last_name, ` + subscriberColumns + `
 	FROM holds h JOIN subscribers s ON s.tenant_id = h.tenant_id AND s.id = h.subscriber_id JOIN newsletters n ON n.id = s.newsletter_id `
 
 func scanHold(row scanner) (h Hold, err error) {
 	var at int64
-	var reasons string
-	h.Subscriber, err = scanSubscriberAfter(row, &h.ID, &reasons, &h.Repeat, &h.N, &at, &h.Network)
-	h.Reasons, h.At = strings.Split(reasons, ","), fromMillis(at)
+	var reasons, signUp string
+	h.Subscriber, err = scanSubscriberAfter(row, &h.ID, &reasons, &signUp, &h.N, &at, &h.Network)
+	h.Reasons, h.At, h.Repeat = strings.Split(reasons, ","), fromMillis(at), signUp != ""
+	h.Sent = Answers{h.FirstName, h.LastName, h.Fields}
+	if err == nil && h.Repeat {
+		h.Sent, err = saidBy(signUp)
+	}
 	return h, err
+}
+
+// saidBy is what a sign-up says that is stored as hold does it.
+func saidBy(signUp string) (Answers, error) {
+	var s SignUp
+	if err := json.Unmarshal([]byte(signUp), &s); err != nil {
+		return Answers{}, err
+	}
+	fields, err := scanFields(s.Fields)
+	return Answers{s.FirstName, s.LastName, fields}, err
 }
 
 // AcceptHolds says that those of the tenant's sign-ups with the given ids that are held are

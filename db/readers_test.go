@@ -196,18 +196,21 @@ func TestReadersExpire(t *testing.T) {
 func TestWhatIsHeldIsDecided(t *testing.T) {
 	d := withNewsletters(t, "a/1")
 	s := signUp("a/1", "jane@example.com")
-	s.Held, s.Network = []string{"honeypot", "names"}, "net"
+	s.Held, s.Network, s.FirstName = []string{"honeypot", "names"}, "net", "Jane"
 	id := add(t, d, s)[0]
 	s.Held = []string{"burst"}
 	add(t, d, s)
 	there := signUp("a/1", "john@example.com")
-	there.FirstName = "John"
+	there.FirstName, there.Fields = "John", `{"f1":"tulips"}`
 	add(t, d, there)
-	there.Held, there.FirstName = []string{"names"}, "Jonathan"
+	there.Held, there.FirstName, there.Fields = []string{"names"}, "Jonathan", `{"f1":"roses"}`
 	add(t, d, there)
 	list, total, err := d.Holds(t.Context(), "a", HoldQuery{Limit: 10})
 	if err != nil || total != 2 || len(list) != 2 || list[1].ID == "" || list[1].N != 2 || !slices.Equal(list[1].Reasons, []string{"burst"}) || list[1].Network != "net" || list[1].Repeat || !list[0].Repeat || list[0].Email != "john@example.com" {
 		t.Fatalf("%+v, %d, %v", list, total, err)
+	}
+	if repeat := list[0]; repeat.FirstName != "John" || repeat.Sent.FirstName != "Jonathan" || repeat.Sent.Fields["f1"] != "roses" || repeat.Fields["f1"] != "tulips" || list[1].Sent.FirstName != "Jane" {
+		t.Errorf("what was sent, and what is there: %+v", list)
 	}
 	if page, _, err := d.Holds(t.Context(), "a", HoldQuery{After: list[0].ID, Limit: 10}); err != nil || len(page) != 1 || page[0].Subscriber.ID != id {
 		t.Errorf("the next page: %+v, %v", page, err)

@@ -50,16 +50,15 @@ func (s *server) quarantine(c *fiber.Ctx) error {
 
 // heldView is a sign-up that is held as the page shows it.
 func heldView(h db.Hold, newsletters []db.Newsletter) views.HeldSignUp {
-	v := views.HeldSignUp{ID: h.ID, PersonID: h.Subscriber.ID, Email: h.Email, Name: strings.TrimSpace(h.FirstName + " " + h.LastName), Newsletter: h.Newsletter, At: h.At, N: h.N, Repeat: h.Repeat,
+	v := views.HeldSignUp{ID: h.ID, PersonID: h.Subscriber.ID, Email: h.Email, Newsletter: h.Newsletter, At: h.At, N: h.N, Repeat: h.Repeat,
 		Reasons: holdReasons(h.Reasons), Network: h.Network != ""}
 	if slices.ContainsFunc(h.Reasons, func(name string) bool {
 		return name == screening.Disposable || name == screening.NoMail || name == screening.NewDomain
 	}) {
 		v.Domain = screening.DomainOf(h.EmailKey)
 	}
-	if n, ok := newsletterByID(newsletters, h.NewsletterID); ok {
-		v.Sent = sentFields(n.Form, h.Fields)
-	}
+	n, _ := newsletterByID(newsletters, h.NewsletterID)
+	v.Sent = sentFields(n.Form, h)
 	return v
 }
 
@@ -71,11 +70,22 @@ func newsletterByID(all []db.Newsletter, id string) (db.Newsletter, bool) {
 	return all[i], true
 }
 
-// sentFields are the values of a form's own fields, in its order.
-func sentFields(d forms.Definition, values forms.Values) (sent []views.SentField) {
+// sentFields are the names that a sign-up gives, and its values of a form's own fields, in its order, with what the
+// person has where that is something else.
+func sentFields(d forms.Definition, h db.Hold) (sent []views.SentField) {
+	add := func(label, value, is string) {
+		if value == is {
+			is = ""
+		}
+		if value != "" {
+			sent = append(sent, views.SentField{Label: label, Value: cut(value, 500), Is: cut(is, 500)})
+		}
+	}
+	add(defaultLabels[forms.FirstNameID], h.Sent.FirstName, h.FirstName)
+	add(defaultLabels[forms.LastNameID], h.Sent.LastName, h.LastName)
 	for _, f := range d.Fields {
-		if value := values[f.ID]; value != "" {
-			sent = append(sent, views.SentField{Label: f.Name(forms.English), Value: cut(value, 500)})
+		if f.ID != forms.FirstNameID && f.ID != forms.LastNameID {
+			add(f.Name(forms.English), h.Sent.Fields[f.ID], h.Fields[f.ID])
 		}
 	}
 	return sent

@@ -292,6 +292,20 @@ func TestQuarantine(t *testing.T) {
 	}
 }
 
+// What a held sign-up says of somebody who is there already is shown beside what they have: that is what is accepted.
+func TestQuarantineShowsWhatWasSent(t *testing.T) {
+	t.Parallel()
+	w := open(t, behindProxy)
+	w.protect(func(r *screening.Rules) {})
+	shown := w.shownAgo(20 * time.Second)
+	for i, name := range []string{"Jane", "Win at http://cheap-pills.example"} {
+		w.sends(poster{ip: fmt.Sprintf("10.3.%d.1", i), agent: name}, "email", "jane@reader.test", "form_time", shown, "first_name", name, "last_name", "Doe").to(formPage + "/thanks")
+	}
+	b := w.as(john, "contoso")
+	b.get("/quarantine").is(200, "Link in a name", "Win at http://cheap-pills.example", "(now: Jane)", "<dd>Doe").hasNot("now: Doe")
+	b.get(w.personOf("jane@reader.test")).is(200, "Jane").hasNot("cheap-pills")
+}
+
 // What is set of a newsletter's checks is what they do, and what can't be set is said.
 func TestProtection(t *testing.T) {
 	t.Parallel()

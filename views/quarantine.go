@@ -20,7 +20,7 @@ type QuarantinePage struct {
 // HeldSignUp is a sign-up that may be a robot's.
 type HeldSignUp struct {
 	ID, PersonID string
-	Email, Name  string
+	Email        string
 	Newsletter   string
 	At           time.Time
 	N            int  // how many sign-ups it stands for
@@ -35,7 +35,10 @@ type HeldSignUp struct {
 type HoldReason struct{ Label, Words string }
 
 // SentField is what somebody filled in.
-type SentField struct{ Label, Value string }
+type SentField struct {
+	Label, Value string
+	Is           string // what the person has; empty where that is the same, or nothing
+}
 
 // labels are the reasons in a line.
 func (h HeldSignUp) labels() string {
@@ -54,7 +57,7 @@ func (h HeldSignUp) boxID() string { return "hold-" + h.ID }
 // becomes says what accepting it does.
 func (h HeldSignUp) becomes() string {
 	if h.Repeat {
-		return "This person is there already and stays as they are. Accepting it takes over what was sent."
+		return "This person is there already and stays as they are. Accepting it takes over what was sent; where they are to confirm by mail, only what is missing."
 	}
 	return "Accepting it takes this person as if nothing had spoken against it: on to your CRM, or to a confirmation by mail where the newsletter asks for one."
 }
