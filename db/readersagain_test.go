@@ -2,6 +2,7 @@ package db
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -115,6 +116,25 @@ func TestWhoHadLeftIsAskedAlsoWhenAccepted(t *testing.T) {
 		wantN(t, d, 0, `SELECT count(*) FROM holds WHERE sign_up LIKE '%192.0.2.7%'`)
 		d.agrees(t, "a", nil)
 	}
+}
+
+// Of several sign-ups of somebody who is there, which wait for a decision, the latest is accepted, with the words that
+// were agreed to with it.
+func TestAHeldRepeatKeepsItsOwnWords(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	s := signUp("a/1", "jane@example.com")
+	id := add(t, d, s)[0]
+	s.Held = []string{"burst"}
+	for i, words := range []string{"Old words.", "New words."} {
+		s.Consent, s.FormVersion, s.Page = words, i+1, fmt.Sprint("https://example.com/", i+1)
+		add(t, d, s)
+	}
+	h, err := d.HoldOf(t.Context(), "a", id)
+	unless(t, err)
+	_, err = d.AcceptHolds(t.Context(), "a", []string{h.ID}, "ann", false)
+	unless(t, err)
+	wantN(t, d, 1, `SELECT count(*) FROM consents WHERE subscriber_id = $1`, id)
+	wantN(t, d, 1, `SELECT count(*) FROM consents c JOIN wordings w ON w.id = c.wording_id WHERE c.subscriber_id = $1 AND w.text = 'New words.' AND c.form_version = 2 AND c.page = 'https://example.com/2'`, id)
 }
 
 // A held sign-up of an address that the person hasn't any more does nothing, and keeps no other from being decided.
