@@ -51,7 +51,7 @@ func fillPerson(t *testing.T, d *DB, ids ...string) {
 		run(`INSERT INTO edits (tenant_id, subscriber_id, id, at, actor, changes) SELECT tenant_id, id, $2, 1, 'ann', $3 FROM subscribers WHERE id = $1`, id, one, text)
 		run(`INSERT INTO opt_outs (tenant_id, subscriber_id, id, destination_id, what, subscription, record_id, org_id, asked_at, due_at, ended_at, detail) SELECT tenant_id, id, $2, 'a', 'all', '', '003', '00D', 1, 1, 1, $3 FROM subscribers WHERE id = $1`, id, one, text)
 		run(`INSERT INTO consent_addresses (tenant_id, subscriber_id, at, ip, user_agent) SELECT tenant_id, id, 1, $2, $2 FROM subscribers WHERE id = $1`, id, marked)
-		run(`INSERT INTO domain_waits (domain, tenant_id, subscriber_id) SELECT $2, tenant_id, id FROM subscribers WHERE id = $1`, id, marked)
+		run(`INSERT INTO domain_waits (domain, tenant_id, subscriber_id, since) SELECT $2, tenant_id, id, 1 FROM subscribers WHERE id = $1`, id, marked)
 		run(`UPDATE subscribers SET first_name = $2, last_name = $2, fields = $3, page = $2, left_why = $2 WHERE id = $1`, id, marked, text)
 		run(`UPDATE consents SET replaced = $2, page = $2, how = $2 WHERE subscriber_id = $1`, id, text)
 		run(`UPDATE events SET detail = $2, reason = $2 WHERE subscriber_id = $1`, id, text)

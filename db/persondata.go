@@ -138,7 +138,7 @@ var personTables = []PersonTable{
 		{Name: "due_at", Untold: inner}, {Name: "tries", Untold: inner}, {Name: "sent_at", Untold: inner}, {Name: "ours", Untold: inner}, {Name: "back_at", Untold: inner},
 	}},
 	{Name: "domain_waits", Key: "look_ups", Title: "Waits for a look-up of the domain", of: ofSubscriber, order: "x.domain", Columns: []PersonColumn{
-		{Name: "tenant_id", Untold: anID}, {Name: "subscriber_id", Untold: anID}, {Name: "domain", Label: "Domain"},
+		{Name: "tenant_id", Untold: anID}, {Name: "subscriber_id", Untold: anID}, {Name: "domain", Label: "Domain"}, {Name: "since", Label: "Since", As: MomentValue},
 	}},
 	{Name: "search_rows", Key: "search", Title: "What the search finds them by", of: `x.tenant_id = $1 AND x.id = $2`, order: "x.id", Columns: []PersonColumn{
 		{Name: "tenant_id", Untold: anID}, {Name: "id", Untold: anID}, {Name: "position", Untold: inner}, {Name: "text", Untold: derived},

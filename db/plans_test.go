@@ -237,6 +237,33 @@ func TestDeliveringCostsNoMoreWithALongQueue(t *testing.T) {
 	}
 }
 
+// TestLookUpsReadNoTableWhole looks at what is asked once a second of domains that are to be looked up: an attack makes
+// the queue long.
+func TestLookUpsReadNoTableWhole(t *testing.T) {
+	d, looked := withNewsletters(t), map[string]bool{}
+	for _, s := range statements(t, "screening.go") {
+		lines := strings.Join(plan(t, d, s), "; ")
+		for of, uses := range map[string]string{
+			"WITH RECURSIVE waiting":             "SEARCH w USING COVERING INDEX domain_waits_by_age (tenant_id>?)",
+			"CROSS JOIN mail_domains":            "SEARCH w USING INDEX domain_waits_by_age (tenant_id=?); SEARCH m USING INDEX sqlite_autoindex_mail_domains_1 (domain=?)",
+			"ORDER BY asked_at":                  "SCAN mail_domains USING INDEX mail_domains_due",
+			"AND w.since <= $2 ORDER BY w.since": "SEARCH w USING INDEX domain_waits_by_age (tenant_id=? AND since<?); SEARCH h USING INDEX",
+			"SELECT o.domain FROM o":             "SEARCH mail_domains USING INDEX sqlite_autoindex_mail_domains_1 (domain=?)",
+		} {
+			if !strings.Contains(s, of) {
+				continue
+			}
+			looked[of] = true
+			if !strings.Contains(lines, uses) || strings.Contains(lines, "TEMP B-TREE") {
+				t.Errorf("%s: %s", of, lines)
+			}
+		}
+	}
+	if len(looked) != 5 {
+		t.Errorf("only these were found: %v", looked)
+	}
+}
+
 // observe keeps the statements that are run from now on, by any goroutine, until observed
 // returns them.
 func observe(d *DB) (observed func() []string) {

@@ -2071,7 +2071,7 @@ func races() []race {
 		}},
 		{"EndDomainWait", "of one sign-up", func(t *testing.T, d *DB) duel {
 			tenantID, w := d.awaits(t)
-			return duel{func(d *DB) error { return d.EndDomainWait(t.Context(), waitDomain, w, []string{"mx"}) }, nil, func(one, other error) {
+			return duel{func(d *DB) error { return d.EndDomainWait(t.Context(), w, []string{"mx"}) }, nil, func(one, other error) {
 				both(t, one, other)
 				wantN(t, d, 0, `SELECT count(*) FROM domain_waits WHERE tenant_id = $1`, tenantID)
 				wantN(t, d, 1, `SELECT count(*) FROM holds WHERE tenant_id = $1 AND reasons = 'mx'`, tenantID)
@@ -2098,7 +2098,7 @@ func races() []race {
 			unless(t, err)
 			again := signsUp(t, d, tenantID, "jane@"+waitDomain)
 			again.Held = w.Reasons
-			return duel{func(d *DB) error { return d.EndDomainWait(t.Context(), waitDomain, w, nil) }, addOne(t, again), func(one, other error) {
+			return duel{func(d *DB) error { return d.EndDomainWait(t.Context(), w, nil) }, addOne(t, again), func(one, other error) {
 				both(t, one, other)
 				wantN(t, d, 1, `SELECT count(*) FROM domain_waits WHERE tenant_id = $1`, tenantID)
 			}}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -55,11 +56,11 @@ func (b *book) awaitDomain(ctx context.Context, s SignUp, subscriberID string) e
 		return nil
 	}
 	domain := screening.DomainOf(s.EmailKey)
-	if _, err := b.tx.ExecContext(ctx, `INSERT INTO mail_domains (domain, asked_at) VALUES ($1, $2) ON CONFLICT (domain) DO UPDATE SET due = mail_domains.due + 1`, domain, millis(s.At)); err != nil {
+	if _, err := b.tx.ExecContext(ctx, `INSERT INTO mail_domains (domain, asked_at) VALUES ($1, $2) ON CONFLICT (domain) DO UPDATE SET due = mail_domains.due + 1`, domain, b.change.at); err != nil {
 		return err
 	}
-	_, err := b.tx.ExecContext(ctx, `INSERT INTO domain_waits (domain, tenant_id, subscriber_id) VALUES ($1, $2, $3) ON CONFLICT (domain, tenant_id, subscriber_id) DO UPDATE SET domain = excluded.domain`,
-		domain, s.TenantID, subscriberID) // it is written in any case, so that whoever ends the wait of before sees that there is another one
+	_, err := b.tx.ExecContext(ctx, `INSERT INTO domain_waits (domain, tenant_id, subscriber_id, since) VALUES ($1, $2, $3, $4) ON CONFLICT (domain, tenant_id, subscriber_id) DO UPDATE SET domain = excluded.domain`,
+		domain, s.TenantID, subscriberID, b.change.at) // it is written in any case, so that whoever ends the wait of before sees that there is another one
 	return err
 }
 
@@ -90,36 +91,119 @@ type DueDomain struct {
 }
 
 // DueDomains returns domains that are to be looked up, at most so many. They are this process's
-// until a time.
+// until a time. Those for which somebody waits come first, of each tenant by turns: an attack on
+// one tenant's forms, with a new domain in each sign-up, keeps nobody of another tenant's waiting.
 func (d *Screening) DueDomains(ctx context.Context, most int, until time.Time) (domains []DueDomain, err error) {
 	now := millis(d.now())
 	var due int
 	err = d.read.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM mail_domains WHERE due > 0 AND lease_until <= $1 LIMIT 1) m`, now).Scan(&due)
-	if err == nil && due > 0 { // else nothing is written
-		domains, err = collect(ctx, d.write, func(row scanner) (of DueDomain, err error) {
-			return of, row.Scan(&of.Name, &of.Due)
-		}, `UPDATE mail_domains SET lease_until = $2
-			WHERE domain IN (SELECT domain FROM mail_domains WHERE due > 0 AND lease_until <= $1 ORDER BY domain LIMIT $3) AND due > 0 AND lease_until <= $1 RETURNING domain, due`,
-			now, millis(until), most)
+	if err != nil || due == 0 { // then nothing is written
+		return nil, wrap("domains to look up", err)
 	}
-	return domains, wrap("domains to look up", err)
+	names, err := d.domainsByTurns(ctx, now, most)
+	if err != nil {
+		return nil, wrap("domains to look up", err)
+	}
+	for part := range domainSet(names).parts() {
+		with, args := part.with(d.engine, now, millis(until))
+		leased, err := collect(ctx, d.write, func(row scanner) (of DueDomain, err error) {
+			return of, row.Scan(&of.Name, &of.Due)
+		}, with+`UPDATE mail_domains SET lease_until = $2 WHERE domain IN (SELECT o.domain FROM o) AND due > 0 AND lease_until <= $1 RETURNING domain, due`, args...)
+		if err != nil {
+			return nil, wrap("domains to look up", err)
+		}
+		domains = append(domains, leased...)
+	}
+	return domains, nil
+}
+
+func domainSet(of []string) *set {
+	s := newSet(text("domain"))
+	for _, domain := range of {
+		s.add(domain)
+	}
+	return s
+}
+
+// domainsByTurns are domains that are due and that no process looks up, at most so many: first those that somebody
+// waits for, of each tenant by turns and of a tenant in the order in which they were asked for; then the others.
+func (d *Screening) domainsByTurns(ctx context.Context, now int64, most int) (names []string, err error) {
+	tenants, err := d.waitingTenants(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rand.Shuffle(len(tenants), func(i, j int) { tenants[i], tenants[j] = tenants[j], tenants[i] }) // where there are more than turns
+	all := make([][]string, len(tenants), len(tenants)+1)
+	for i, tenantID := range tenants {
+		if all[i], err = collect(ctx, d.read, scanID, dueForTenant, tenantID, now, most); err != nil {
+			return nil, err
+		}
+	}
+	for turn := range most {
+		for _, of := range all {
+			if len(names) < most && turn < len(of) && !slices.Contains(names, of[turn]) {
+				names = append(names, of[turn])
+			}
+		}
+	}
+	if len(names) == most {
+		return names, nil
+	}
+	others, err := collect(ctx, d.read, scanID, dueForAnybody, now, most)
+	for _, domain := range others {
+		if len(names) < most && !slices.Contains(names, domain) {
+			names = append(names, domain)
+		}
+	}
+	return names, err
+}
+
+const (
+	dueForTenant = `SELECT w.domain FROM domain_waits w CROSS JOIN mail_domains m WHERE w.tenant_id = $1 AND m.domain = w.domain AND m.due > 0 AND m.lease_until <= $2
+		ORDER BY w.since LIMIT $3`
+	dueForAnybody = `SELECT domain FROM mail_domains WHERE due > 0 AND lease_until <= $1 ORDER BY asked_at LIMIT $2`
+)
+
+// waitingTenants are the tenants of which a sign-up waits for a domain. The recursion hops from
+// tenant to tenant, so that many that wait cost no more than few.
+func (d *Screening) waitingTenants(ctx context.Context) ([]string, error) {
+	return collect(ctx, d.read, scanID, `WITH RECURSIVE waiting (id) AS (
+			SELECT min(tenant_id) FROM domain_waits
+			UNION ALL
+			SELECT (SELECT min(w.tenant_id) FROM domain_waits w WHERE w.tenant_id > t.id) FROM waiting t WHERE t.id IS NOT NULL
+		)
+		SELECT id FROM waiting WHERE id IS NOT NULL`)
 }
 
 // DomainWait is a sign-up that waits for a domain to be looked up. HoldID and what follows are
 // empty when it was decided meanwhile.
 type DomainWait struct {
-	TenantID, SubscriberID, HoldID, NewsletterID string
-	Reasons                                      []string
+	Domain, TenantID, SubscriberID, HoldID, NewsletterID string
+	Reasons                                              []string
 }
 
 // SetDomain stores what was found of a domain, and returns which sign-ups wait for that.
 func (d *Screening) SetDomain(ctx context.Context, domain string, state screening.DomainState) (waits []DomainWait, err error) {
 	_, err = d.exec(ctx, `UPDATE mail_domains SET state = $2, looked_at = $3 WHERE domain = $1`, domain, state, millis(d.now()))
 	if err == nil {
-		waits, err = collect(ctx, d.read, scanDomainWait, `SELECT w.tenant_id, w.subscriber_id, COALESCE(h.id, ''), COALESCE(h.newsletter_id, ''), COALESCE(h.reasons, '') FROM domain_waits w
-			LEFT JOIN holds h ON h.tenant_id = w.tenant_id AND h.subscriber_id = w.subscriber_id AND h.decided_at = 0 WHERE w.domain = $1`, domain)
+		waits, err = collect(ctx, d.read, scanDomainWait, selectDomainWait+`WHERE w.domain = $1`, domain)
 	}
 	return waits, wrap("set a domain", err)
+}
+
+const selectDomainWait = `SELECT w.domain, w.tenant_id, w.subscriber_id, COALESCE(h.id, ''), COALESCE(h.newsletter_id, ''), COALESCE(h.reasons, '') FROM domain_waits w
+	LEFT JOIN holds h ON h.tenant_id = w.tenant_id AND h.subscriber_id = w.subscriber_id AND h.decided_at = 0 `
+
+// OverdueWaits returns which sign-ups have waited for a domain since a time or longer, at most so many
+// of each tenant's, those that have waited longest.
+func (d *Screening) OverdueWaits(ctx context.Context, since time.Time, most int) (waits []DomainWait, err error) {
+	tenants, err := d.waitingTenants(ctx)
+	for i := 0; i < len(tenants) && err == nil; i++ {
+		var some []DomainWait
+		some, err = collect(ctx, d.read, scanDomainWait, selectDomainWait+`WHERE w.tenant_id = $1 AND w.since <= $2 ORDER BY w.since LIMIT $3`, tenants[i], millis(since), most)
+		waits = append(waits, some...)
+	}
+	return waits, wrap("overdue waits for domains", err)
 }
 
 // EndLookUp says that those are told who waited for a domain. When it was asked for once more
@@ -131,7 +215,7 @@ func (d *Screening) EndLookUp(ctx context.Context, of DueDomain) error {
 
 func scanDomainWait(row scanner) (w DomainWait, err error) {
 	var reasons string
-	err = row.Scan(&w.TenantID, &w.SubscriberID, &w.HoldID, &w.NewsletterID, &reasons)
+	err = row.Scan(&w.Domain, &w.TenantID, &w.SubscriberID, &w.HoldID, &w.NewsletterID, &reasons)
 	if reasons != "" {
 		w.Reasons = strings.Split(reasons, ",")
 	}
@@ -141,7 +225,7 @@ func scanDomainWait(row scanner) (w DomainWait, err error) {
 // EndDomainWait says that the wait for a domain is over, and for what the sign-up is held now, if
 // it still is. Where it is held for something else by now, or another one of the person's is, that is of a further sign-up, which
 // goes on waiting if it has to.
-func (d *Screening) EndDomainWait(ctx context.Context, domain string, w DomainWait, reasons []string) error {
+func (d *Screening) EndDomainWait(ctx context.Context, w DomainWait, reasons []string) error {
 	was, is := strings.Join(w.Reasons, ","), strings.Join(reasons, ",")
 	return wrap("end the wait for a domain", d.tx(ctx, func(tx *sql.Tx) error {
 		if w.HoldID != "" && len(reasons) > 0 {
@@ -152,7 +236,7 @@ func (d *Screening) EndDomainWait(ctx context.Context, domain string, w DomainWa
 		}
 		_, err := tx.ExecContext(ctx, `DELETE FROM domain_waits WHERE domain = $1 AND tenant_id = $2 AND subscriber_id = $3 AND NOT EXISTS (SELECT 1 FROM holds h
 			WHERE h.tenant_id = $2 AND h.subscriber_id = $3 AND h.decided_at = 0 AND NOT (h.id = $6 AND h.reasons IN ($4, $5)) AND ',' || h.reasons || ',' LIKE '%,`+screening.NewDomain+`,%')`,
-			domain, w.TenantID, w.SubscriberID, was, is, w.HoldID)
+			w.Domain, w.TenantID, w.SubscriberID, was, is, w.HoldID)
 		return err
 	}))
 }

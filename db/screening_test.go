@@ -23,7 +23,7 @@ func (d *DB) awaits(t *testing.T) (tenantID string, w DomainWait) {
 	id := add(t, d, s)[0]
 	h, err := d.HoldOf(t.Context(), tenant.ID, id)
 	unless(t, err)
-	return tenant.ID, DomainWait{TenantID: tenant.ID, SubscriberID: id, HoldID: h.ID, NewsletterID: s.NewsletterID, Reasons: h.Reasons}
+	return tenant.ID, DomainWait{Domain: waitDomain, TenantID: tenant.ID, SubscriberID: id, HoldID: h.ID, NewsletterID: s.NewsletterID, Reasons: h.Reasons}
 }
 
 // awaitsAgain is awaits, with a further sign-up of theirs that is held for more.
@@ -38,7 +38,7 @@ func (d *DB) awaitsAgain(t *testing.T) (tenantID string, w DomainWait, again Sig
 // endsAndSignsUp ends a wait after a look-up, for reasons that are left, while the person signs up again: that goes on waiting.
 func (d *DB) endsAndSignsUp(t *testing.T, reasons []string) duel {
 	tenantID, w, again := d.awaitsAgain(t)
-	return duel{func(d *DB) error { return d.EndDomainWait(t.Context(), waitDomain, w, reasons) }, addOne(t, again), func(one, other error) {
+	return duel{func(d *DB) error { return d.EndDomainWait(t.Context(), w, reasons) }, addOne(t, again), func(one, other error) {
 		both(t, one, other)
 		wantN(t, d, 1, `SELECT count(*) FROM holds WHERE tenant_id = $1 AND reasons = 'honeypot,mx_pending'`, tenantID)
 		wantN(t, d, 1, `SELECT count(*) FROM domain_waits WHERE tenant_id = $1`, tenantID)
@@ -116,7 +116,7 @@ func TestDomainsAreLookedUp(t *testing.T) {
 	}
 	late := waits("late")
 	for _, w := range list {
-		unless(t, d.EndDomainWait(t.Context(), "new.example", w, screening.AfterLookUp(w.Reasons, screening.DomainRefuses)))
+		unless(t, d.EndDomainWait(t.Context(), w, screening.AfterLookUp(w.Reasons, screening.DomainRefuses)))
 	}
 	unless(t, d.EndLookUp(t.Context(), due[0]))
 	for id, want := range map[string]string{jane: "mx", john: "honeypot,mx", late: "mx_pending"} {
@@ -134,7 +134,7 @@ func TestDomainsAreLookedUp(t *testing.T) {
 	if accepted, err := d.AcceptWait(t.Context(), list[0], false); !accepted || err != nil {
 		t.Error(accepted, err)
 	}
-	unless(t, d.EndDomainWait(t.Context(), "new.example", list[0], nil))
+	unless(t, d.EndDomainWait(t.Context(), list[0], nil))
 	unless(t, d.EndLookUp(t.Context(), due[0]))
 	if due, err = d.DueDomains(t.Context(), 10, at.Add(time.Minute)); err != nil || len(due) != 0 {
 		t.Errorf("%v, %v", due, err)
@@ -147,6 +147,62 @@ func TestDomainsAreLookedUp(t *testing.T) {
 		t.Errorf("again: %v, %v", due, err)
 	}
 	d.agrees(t, "a", Sums{New: 3, Active: 1, OnHold: 2, Entered: 1, Waiting: 1})
+}
+
+// Junk with domains of its own, which sort and came before, keeps nobody of another tenant's waiting: each tenant has its
+// turn, and within a tenant it goes by who came first. Domains for which nobody waits come last.
+func TestEachTenantsDomainsHaveTheirTurn(t *testing.T) {
+	d := withNewsletters(t, "a/1", "b/1")
+	at := d.now()
+	d.now = func() time.Time { return at }
+	comes := func(newsletter, domain string) {
+		t.Helper()
+		s := signUp(newsletter, "jane@"+domain)
+		s.Held = []string{screening.NewDomain}
+		add(t, d, s)
+		at = at.Add(time.Second)
+	}
+	comes("b/1", "old.example")
+	due, err := d.DueDomains(t.Context(), 1, at)
+	if err != nil || len(due) != 1 {
+		t.Fatal(due, err)
+	}
+	waits, err := d.SetDomain(t.Context(), "old.example", screening.DomainTakes)
+	if err != nil || len(waits) != 1 {
+		t.Fatal(waits, err)
+	}
+	unless(t, d.EndDomainWait(t.Context(), waits[0], nil))
+	if _, err := d.AcceptWait(t.Context(), waits[0], false); err != nil {
+		t.Fatal(err)
+	}
+	unless(t, d.EndDomainWait(t.Context(), waits[0], nil))
+	unless(t, d.EndLookUp(t.Context(), due[0]))
+	unless(t, d.LookUpAgain(t.Context(), "old.example"))
+	for i := range 9 {
+		comes("a/1", fmt.Sprintf("a%d.junk.example", 9-i))
+	}
+	comes("b/1", "honest.example")
+	for _, want := range []string{"a8.junk.example a9.junk.example honest.example", "a5.junk.example a6.junk.example a7.junk.example"} {
+		due, err := d.DueDomains(t.Context(), 3, at.Add(time.Minute))
+		var names []string
+		for _, of := range due {
+			names = append(names, of.Name)
+		}
+		slices.Sort(names)
+		if got := strings.Join(names, " "); err != nil || got != want {
+			t.Errorf("%s, %v; want %s", got, err, want)
+		}
+	}
+	if due, err = d.DueDomains(t.Context(), 10, at.Add(time.Minute)); err != nil || len(due) != 5 {
+		t.Errorf("the rest: %v, %v", due, err)
+	}
+	overdue, err := d.OverdueWaits(t.Context(), at.Add(-10*time.Second), 2)
+	if err != nil || len(overdue) != 1 || overdue[0].Domain != "a9.junk.example" || overdue[0].TenantID != "a" || overdue[0].HoldID == "" || fmt.Sprint(overdue[0].Reasons) != "[mx_pending]" {
+		t.Errorf("%+v, %v", overdue, err)
+	}
+	if overdue, err = d.OverdueWaits(t.Context(), at, 2); err != nil || len(overdue) != 3 {
+		t.Errorf("two of one tenant, and one: %+v, %v", overdue, err)
+	}
 }
 
 // A sign-up that came while the domain of an earlier one was looked up is held for what speaks against it: the look-up
@@ -174,13 +230,13 @@ func TestALookUpAcceptsWhatItKnowsOf(t *testing.T) {
 	if accepted, err := d.AcceptWait(t.Context(), w, false); accepted || err != nil {
 		t.Errorf("accepted: %v, %v", accepted, err)
 	}
-	unless(t, d.EndDomainWait(t.Context(), waitDomain, w, nil))
+	unless(t, d.EndDomainWait(t.Context(), w, nil))
 	unless(t, d.EndLookUp(t.Context(), due))
 	if h, err := d.HoldOf(t.Context(), "a", id); err != nil || fmt.Sprint(h.Reasons, h.N) != "[honeypot mx_pending] 2" {
 		t.Errorf("%+v, %v", h, err)
 	}
 	due, w = looks()
-	unless(t, d.EndDomainWait(t.Context(), waitDomain, w, screening.AfterLookUp(w.Reasons, screening.DomainTakes)))
+	unless(t, d.EndDomainWait(t.Context(), w, screening.AfterLookUp(w.Reasons, screening.DomainTakes)))
 	unless(t, d.EndLookUp(t.Context(), due))
 	if h, err := d.HoldOf(t.Context(), "a", id); err != nil || fmt.Sprint(h.Reasons) != "[honeypot]" {
 		t.Errorf("%+v, %v", h, err)

@@ -22,7 +22,7 @@ const (
 
 // acrossTenants are the functions with such statements.
 var acrossTenants = map[string]string{
-	"AbandonedRenewals": forJobs, "ExpireSessions": forJobs, "ExpireHandshakes": forJobs, "ExpireHeld": forJobs, "ExpireIncidents": forJobs, "ExpireVaultEvents": forJobs, "IndexSearch": forJobs, "KeepAliveDue": forJobs, "ResumeActions": forJobs, "ResumeLists": forJobs, "SweepDestinations": forJobs, "EndUnfed": forJobs, "ExpireScreening": forJobs, "FormReports": "of all tenants, for the operator", "FollowCauses": forJobs, "RevocationsDue": forJobs,
+	"AbandonedRenewals": forJobs, "ExpireSessions": forJobs, "ExpireHandshakes": forJobs, "ExpireHeld": forJobs, "ExpireIncidents": forJobs, "ExpireVaultEvents": forJobs, "IndexSearch": forJobs, "KeepAliveDue": forJobs, "ResumeActions": forJobs, "ResumeLists": forJobs, "SweepDestinations": forJobs, "EndUnfed": forJobs, "ExpireScreening": forJobs, "waitingTenants": forJobs, "FormReports": "of all tenants, for the operator", "FollowCauses": forJobs, "RevocationsDue": forJobs,
 	"BreakIdentity": byOwnID, "causeGone": byOwnID, "CloseIncident": byOwnID, "DeleteRevocation": byOwnID, "ExtendRenewal": byOwnID, "FailRenewal": byOwnID, "FinishRenewal": byOwnID,
 	"IdentityByID": byOwnID, "SetTokenHash": byOwnID, "MendIncident": byOwnID, "RestartCall": byOwnID, "Revocation": byOwnID, "SetExpiry": byOwnID, "StartRenewal": byOwnID, "StepAction": byOwnID,
 	"queueAgain": forJobs, "QueueUnfound": forJobs, "Used": byOwnID, "YieldAction": byOwnID, "forget": byOwnID, "save": byOwnID,

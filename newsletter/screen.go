@@ -196,7 +196,8 @@ type DomainStore interface {
 	LookUpAgain(ctx context.Context, domain string) error
 	DueDomains(ctx context.Context, most int, until time.Time) ([]db.DueDomain, error)
 	SetDomain(ctx context.Context, domain string, state screening.DomainState) ([]db.DomainWait, error)
-	EndDomainWait(ctx context.Context, domain string, w db.DomainWait, reasons []string) error
+	OverdueWaits(ctx context.Context, since time.Time, most int) ([]db.DomainWait, error)
+	EndDomainWait(ctx context.Context, w db.DomainWait, reasons []string) error
 	EndLookUp(ctx context.Context, of db.DueDomain) error
 	AcceptWait(ctx context.Context, w db.DomainWait, canMail bool) (accepted bool, err error)
 }
@@ -258,6 +259,13 @@ const (
 	lookUpLease = 30 * time.Second
 )
 
+// A sign-up waits for a domain no longer than waitMost, whatever else is to be looked up: then the domain counts
+// as one that takes mail. So many of each tenant's end at a time as its forms take sign-ups in a second.
+const (
+	waitMost    = time.Minute
+	overdueMost = 100
+)
+
 // LookUpDomains looks up domains from which somebody came, until ctx ends. Who waits for that goes
 // on, or is held for it.
 func (s *Service) LookUpDomains(ctx context.Context) {
@@ -279,14 +287,15 @@ func (s *Service) LookUpDomains(ctx context.Context) {
 	}
 }
 
-// lookUpDomains looks up those that are due, side by side.
+// lookUpDomains looks up those that are due, side by side, and ends the waits that took too long.
 func (s *Service) lookUpDomains(ctx context.Context) error {
 	due, err := s.domains.store.DueDomains(ctx, lookUpMost, s.now().Add(lookUpLease))
 	if err != nil {
 		return err
 	}
-	errs := make([]error, len(due))
+	errs := make([]error, len(due)+1)
 	var all sync.WaitGroup
+	all.Go(func() { errs[len(due)] = s.endOverdue(ctx) })
 	for i, d := range due {
 		all.Go(func() { errs[i] = s.lookUp(ctx, d) })
 	}
@@ -304,13 +313,23 @@ func (s *Service) lookUp(ctx context.Context, d db.DueDomain) error {
 	s.domains.remember(d.Name, knownDomain{state, s.now().Add(rememberFor)})
 	var errs []error
 	for _, w := range waits { // one who can't be helped keeps nobody else
-		errs = append(errs, s.endWait(ctx, d.Name, state, w))
+		errs = append(errs, s.endWait(ctx, state, w))
 	}
 	return errors.Join(append(errs, store.EndLookUp(ctx, d))...)
 }
 
+// endOverdue has those go on who have waited too long. Their domains stay due: what they are is known to the next ones.
+func (s *Service) endOverdue(ctx context.Context) error {
+	waits, err := s.domains.store.OverdueWaits(ctx, s.now().Add(-waitMost), overdueMost)
+	errs := []error{err}
+	for _, w := range waits { // one who can't be helped keeps nobody else
+		errs = append(errs, s.endWait(ctx, screening.DomainTakes, w))
+	}
+	return errors.Join(errs...)
+}
+
 // endWait has a sign-up go on that waited for what a domain is, or keeps it held.
-func (s *Service) endWait(ctx context.Context, domain string, state screening.DomainState, w db.DomainWait) error {
+func (s *Service) endWait(ctx context.Context, state screening.DomainState, w db.DomainWait) error {
 	still := screening.AfterLookUp(w.Reasons, state)
 	speaks := still // against going on
 	if s.mail {
@@ -325,5 +344,5 @@ func (s *Service) endWait(ctx context.Context, domain string, state screening.Do
 	if slices.Contains(still, screening.NoMail) {
 		s.findings.put(findingKeyOf(w.TenantID, w.NewsletterID, s.now(), screening.NoMail), found{1, 1})
 	}
-	return s.domains.store.EndDomainWait(ctx, domain, w, still)
+	return s.domains.store.EndDomainWait(ctx, w, still)
 }

@@ -114,6 +114,54 @@ func TestDomainsOfAddresses(t *testing.T) {
 	}
 }
 
+// Who waits for a domain goes on after a minute, whatever else is looked up before: the check fails open. Their domain is
+// looked up all the same, for the next ones.
+func TestNobodyWaitsForADomainForLong(t *testing.T) {
+	d, ctx := open(t), t.Context()
+	asked := dns{[]string{"none.example."}, make(chan string, 100)}
+	s, _ := start(t, Config{Store: d, MACs: sums{}, Counts: few{}, Domains: asked})
+	at := d.Now()
+	s.now = func() time.Time { return at }
+	s.domains.now = s.now
+	d.SetClock(s.now)
+	n := weekly(t, s)
+	n.Readers.Screening = screening.Rules{On: true}
+	comes := func(email, trap string) {
+		t.Helper()
+		if _, err := s.SignUp(ctx, n, checked(Form{Email: email}), Came{Source: FromAPI, Sender: Sender{Reader: true, Trap: trap}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3 * lookUpMost {
+		comes(fmt.Sprintf("a@junk%d.example", i), "")
+	}
+	comes("jane@none.example", "")
+	comes("robot@none.example", "x")
+	at = at.Add(waitMost - time.Millisecond)
+	if err := s.lookUpDomains(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if a := stateOf(t, d, "jane@none.example"); a != "held no_time,mx_pending" {
+		t.Errorf("before a minute is over: %s", a)
+	}
+	at = at.Add(time.Millisecond)
+	if err := s.lookUpDomains(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := stateOf(t, d, "jane@none.example"), stateOf(t, d, "robot@none.example"); a != "active" || b != "held honeypot,no_time" {
+		t.Errorf("after a minute: %s, %s", a, b)
+	}
+	at = at.Add(lookUpLease)
+	for range 2 {
+		if err := s.lookUpDomains(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m, err := d.MailDomain(ctx, "none.example"); err != nil || m.State != screening.DomainRefuses {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
 // meanwhile is a store in which something happens after what is known of a domain was stored.
 type meanwhile struct {
 	*db.DB

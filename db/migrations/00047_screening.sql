@@ -20,7 +20,7 @@ CREATE TABLE mail_domains (
   lease_until BIGINT NOT NULL DEFAULT 0,       -- a process does it until then
   asked_at    BIGINT NOT NULL                  -- when somebody came from it last, about
 );
-CREATE INDEX mail_domains_due ON mail_domains (lease_until) WHERE due > 0;
+CREATE INDEX mail_domains_due ON mail_domains (asked_at) WHERE due > 0;
 CREATE INDEX mail_domains_by_age ON mail_domains (asked_at);
 
 -- Whose sign-up waits for that, while it is looked up.
@@ -28,9 +28,11 @@ CREATE TABLE domain_waits (
   domain        TEXT NOT NULL,
   tenant_id     TEXT NOT NULL,
   subscriber_id TEXT NOT NULL,
+  since         BIGINT NOT NULL,
   PRIMARY KEY (domain, tenant_id, subscriber_id),
   FOREIGN KEY (tenant_id, subscriber_id) REFERENCES subscribers (tenant_id, id) ON DELETE CASCADE
 );
+CREATE INDEX domain_waits_by_age ON domain_waits (tenant_id, since);
 CREATE INDEX domain_waits_by_subscriber ON domain_waits (tenant_id, subscriber_id);
 
 -- What each check did, by the UTC day. No row leads to anybody.
