@@ -97,14 +97,16 @@ func (b *book) queueMail(ctx context.Context, s SignUp, id string) error {
 // hold has a sign-up of a subscriber wait for somebody's decision; signUp is as it is stored, of
 // somebody who was there already. One that waits already stands for this one too.
 func (b *book) hold(ctx context.Context, s SignUp, k known, wording, signUp string) error {
+	reasons := s.heldFor(k.state, b.hasLeft(s))
 	_, err := b.tx.ExecContext(ctx, `INSERT INTO holds (tenant_id, id, subscriber_id, newsletter_id, sign_up, wording_id, reasons, network, n, at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9)
 		ON CONFLICT (tenant_id, subscriber_id) WHERE decided_at = 0 DO UPDATE SET n = holds.n + 1, at = excluded.at, reasons = excluded.reasons, network = excluded.network,
 			sign_up = CASE WHEN holds.sign_up = '' THEN '' ELSE excluded.sign_up END, wording_id = CASE WHEN holds.sign_up = '' THEN holds.wording_id ELSE excluded.wording_id END`,
-		s.TenantID, NewID(), k.id, s.NewsletterID, signUp, wording, s.heldFor(k.state, b.hasLeft(s)), s.Network, millis(s.At))
+		s.TenantID, NewID(), k.id, s.NewsletterID, signUp, wording, strings.Join(reasons, ","), s.Network, millis(s.At))
 	if err != nil {
 		return err
 	}
+	b.held = reasons
 	return b.awaitDomain(ctx, s, k.id)
 }
 

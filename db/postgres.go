@@ -386,7 +386,7 @@ func (p *postgres) enter(ctx context.Context, b *book, signUps []SignUp) ([]Sign
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errEntry, err)
 		}
-		answers[i] = SignedUp{ID: e.id}
+		answers[i] = b.answer(e.id)
 	}
 	return answers, nil
 }

@@ -56,10 +56,16 @@ func TestAProofIsForOnePerson(t *testing.T) {
 		return s
 	}
 	states := func(all ...SignUp) (states []string) {
-		for _, id := range add(t, d, all...) {
+		answers, err := d.AddSignUps(t.Context(), all)
+		unless(t, err)
+		for i, a := range answers {
+			unless(t, a.Err)
 			var state State
-			var reasons string
+			id, reasons := a.ID, ""
 			unless(t, d.read.QueryRow(`SELECT s.state, COALESCE((SELECT h.reasons FROM holds h WHERE h.subscriber_id = s.id AND h.decided_at = 0), '') FROM subscribers s WHERE s.id = $1`, id).Scan(&state, &reasons))
+			if got := strings.Join(a.Held, ","); got != reasons {
+				t.Errorf("%s: the answer says %s, not %s", all[i].EmailKey, got, reasons)
+			}
 			states = append(states, strings.TrimSpace(string(state)+" "+reasons))
 		}
 		return states
@@ -83,6 +89,43 @@ func TestAProofIsForOnePerson(t *testing.T) {
 	d.now = func() time.Time { return at.Add(time.Minute) }
 	unless(t, d.ExpireScreening(t.Context()))
 	wantN(t, d, 0, `SELECT count(*) FROM used_proofs`)
+}
+
+// The answer says for what a sign-up is held, and of nobody else, whichever way it is stored.
+func TestAnswersSayWhatIsHeld(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	_, err := d.write.Exec(`INSERT INTO suppressions (tenant_id, mac, newsletter_id, since, how) VALUES ('a', 'm', '', 1, 'list')`)
+	unless(t, err)
+	clean, left, again := signUp("a/1", "jane@example.com"), signUp("a/1", "left@example.com"), signUp("a/1", "jane@example.com")
+	left.MAC, again.Held = "m", []string{screening.Honeypot}
+	for _, tt := range []struct {
+		all  []SignUp
+		want string
+	}{
+		{[]SignUp{left, clean, again}, "[[returning] [] [honeypot]]"}, // in one transaction
+		{[]SignUp{again}, "[[honeypot]]"},
+		{[]SignUp{{TenantID: "a", NewsletterID: "nothing"}, again, clean}, "[[] [honeypot] []]"}, // each alone
+	} {
+		answers, err := d.AddSignUps(t.Context(), tt.all)
+		unless(t, err)
+		var held [][]string
+		for _, a := range answers {
+			held = append(held, a.Held)
+		}
+		if got := fmt.Sprint(held); got != tt.want {
+			t.Errorf("%s, want %s", got, tt.want)
+		}
+	}
+	robot := signUp("a/1", "robot@example.com")
+	robot.Held = []string{screening.Honeypot}
+	h, err := d.HoldOf(t.Context(), "a", add(t, d, robot)[0])
+	unless(t, err)
+	_, err = d.RejectHolds(t.Context(), "a", []string{h.ID}, "ann")
+	unless(t, err)
+	answers, err := d.AddSignUps(t.Context(), []SignUp{signUp("a/1", "robot@example.com")})
+	if err != nil || fmt.Sprint(answers[0].Held) != "[rejected_before]" {
+		t.Error(answers, err)
+	}
 }
 
 // Who comes from a domain that nobody knows waits until it was looked up, by one process, and who

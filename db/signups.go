@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"gatepost/screening"
@@ -85,7 +84,7 @@ func (s SignUp) becomes(left bool) State {
 }
 
 // heldFor is why the sign-up is held of somebody who is in a state; left says that they had left.
-func (s SignUp) heldFor(is State, left bool) string {
+func (s SignUp) heldFor(is State, left bool) []string {
 	reasons := slices.Clone(s.Held)
 	if (left || is == Left) && !slices.Contains(reasons, HoldReturning) {
 		reasons = append(reasons, HoldReturning)
@@ -93,7 +92,7 @@ func (s SignUp) heldFor(is State, left bool) string {
 	if is == Rejected {
 		reasons = append(reasons, HoldRejectedBefore)
 	}
-	return strings.Join(reasons, ",")
+	return reasons
 }
 
 // errEntry says that one sign-up can't be stored, for a reason of its own or not.
@@ -102,8 +101,9 @@ var errEntry = errors.New("can't be stored")
 // SignedUp is what became of a SignUp: the subscriber's id, or why it could not
 // be stored.
 type SignedUp struct {
-	ID  string
-	Err error
+	ID   string
+	Held []string // names of the checks for which it waits for a decision, with those that storing it found
+	Err  error
 }
 
 // AddSignUps stores sign-ups in one transaction and returns what became of each,
@@ -188,6 +188,7 @@ type book struct {
 	fed      map[string][]string   // ids of the destinations that a newsletter feeds
 	left     map[leftKey]bool      // who had left, of those who aren't there
 	fresh    []fresh
+	held     []string // for what the sign-up is held that is entered now
 	change   *change
 }
 
@@ -222,7 +223,7 @@ func (b *book) enterAlone(ctx context.Context, s SignUp) (SignedUp, error) {
 	if err != nil {
 		clear(b.wordings) // what was stored since is gone
 		clear(b.fed)      // and is held no more
-		b.change.events, b.change.tally, b.fresh = newEvents(), before, b.fresh[:fresh]
+		b.change.events, b.change.tally, b.fresh, b.held = newEvents(), before, b.fresh[:fresh], nil
 		answer := SignedUp{Err: wrap("sign-up", err)}
 		if _, err := b.tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT sign_up`); err != nil {
 			return SignedUp{}, err
@@ -244,7 +245,14 @@ func (b *book) enter(ctx context.Context, s SignUp) (SignedUp, error) {
 	if err != nil {
 		return SignedUp{}, fmt.Errorf("%w: %w", errEntry, err)
 	}
-	return SignedUp{ID: id}, nil
+	return b.answer(id), nil
+}
+
+// answer is what became of the sign-up that was entered just now, of the subscriber with an id.
+func (b *book) answer(id string) SignedUp {
+	a := SignedUp{ID: id, Held: b.held}
+	b.held = nil
+	return a
 }
 
 // received counts a sign-up.

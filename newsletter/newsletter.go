@@ -233,7 +233,7 @@ func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, came C
 	if n.AddressDays > 0 {
 		from = db.Origin{IP: came.Sender.IP, UserAgent: came.Sender.Agent}
 	}
-	up, err := s.screened(ctx, n, came.Sender, db.SignUp{
+	up, l, err := s.screened(ctx, n, came.Sender, db.SignUp{
 		TenantID: n.TenantID, NewsletterID: n.ID,
 		Email: f.email, EmailKey: key,
 		FirstName: f.firstName, LastName: f.lastName,
@@ -243,7 +243,7 @@ func (s *Service) SignUp(ctx context.Context, n db.Newsletter, f Checked, came C
 	if err != nil {
 		return "", err
 	}
-	return s.write(ctx, up)
+	return s.write(ctx, up, l)
 }
 
 // suppressionMAC is what the tenant's suppressions know an address by, given in lower case.

@@ -62,11 +62,14 @@ func (s *Service) AsksProof(n db.Newsletter, ip string) bool {
 	return s.bursts.Counter != nil && s.macs != nil && s.bursts.AsksProof(n.Readers.Screening, n.ID, s.Network(ip))
 }
 
-// screened is a sign-up with what the newsletter's checks make of it.
-func (s *Service) screened(ctx context.Context, n db.Newsletter, from Sender, up db.SignUp) (db.SignUp, error) {
+// looked is what the checks found that looked at a sign-up.
+type looked struct{ found []string }
+
+// screened is a sign-up with what the newsletter's checks make of it; l is nil where they don't look at it.
+func (s *Service) screened(ctx context.Context, n db.Newsletter, from Sender, up db.SignUp) (_ db.SignUp, l *looked, err error) {
 	rules := n.Readers.Screening
 	if from == (Sender{}) || !rules.On || s.macs == nil || s.bursts.Counter == nil {
-		return up, nil
+		return up, nil, nil
 	}
 	now := s.now()
 	names := []string{up.FirstName, up.LastName}
@@ -80,17 +83,11 @@ func (s *Service) screened(ctx context.Context, n db.Newsletter, from Sender, up
 	}
 	s.bursts.Count(rules, screening.Arrival{NewsletterID: n.ID, Email: up.EmailKey, Names: names, Agent: from.Agent, Network: facts.Network, Key: from.Key}, &facts)
 	if rules.LooksUp(up.EmailKey) {
-		var err error
 		if facts.Mail, err = s.domains.state(ctx, screening.DomainOf(up.EmailKey)); err != nil {
-			return up, err
+			return up, nil, err
 		}
 	}
 	v := rules.Screen(facts)
-	held := screening.AfterLookUp(v.Held, screening.DomainTakes) != nil // for more than until the domain is looked up
-	if held {
-		s.bursts.Held(n.ID)
-	}
-	s.findings.add(n, now, v.Found, held)
 	up.Held, up.Network = v.Held, facts.Network
 	up.Confirm = up.Confirm || v.Confirm
 	if v.Confirm && len(v.Held) > 0 && !slices.Contains(v.Held, screening.NoProof) {
@@ -99,8 +96,29 @@ func (s *Service) screened(ctx context.Context, n db.Newsletter, from Sender, up
 	if facts.Proof.State == screening.ProofValid {
 		up.Proof, up.ProofUntil = facts.Proof.ID, facts.Proof.Until
 	}
-	return up, nil
+	return up, &looked{v.Found}, nil
 }
+
+// count counts a sign-up that is stored: what the checks found, and what was found where it was stored.
+func (s *Service) count(up db.SignUp, l *looked, a db.SignedUp) {
+	if l == nil || a.Err != nil {
+		return
+	}
+	found := slices.Clone(l.found)
+	for _, name := range a.Held {
+		if !slices.Contains(up.Held, name) && !slices.Contains(found, name) {
+			found = append(found, name)
+		}
+	}
+	held := outlasts(a.Held)
+	if held {
+		s.bursts.Held(up.NewsletterID)
+	}
+	s.findings.add(up, found, held)
+}
+
+// outlasts reports whether a sign-up is held for more than until its domain is looked up.
+func outlasts(held []string) bool { return screening.AfterLookUp(held, screening.DomainTakes) != nil }
 
 // findingKey is what is counted by that checks do.
 type findingKey struct {
@@ -118,13 +136,13 @@ type findings struct {
 type found struct{ found, held int }
 
 // add counts a sign-up, and the checks that found something.
-func (c *findings) add(n db.Newsletter, at time.Time, names []string, held bool) {
+func (c *findings) add(up db.SignUp, names []string, held bool) {
 	of := found{found: 1}
 	if held {
 		of.held = 1
 	}
 	for _, name := range append([]string{""}, names...) {
-		c.put(findingKeyOf(n.TenantID, n.ID, at, name), of)
+		c.put(findingKeyOf(up.TenantID, up.NewsletterID, up.At, name), of)
 	}
 }
 
@@ -343,6 +361,10 @@ func (s *Service) endWait(ctx context.Context, state screening.DomainState, w db
 	}
 	if slices.Contains(still, screening.NoMail) {
 		s.findings.put(findingKeyOf(w.TenantID, w.NewsletterID, s.now(), screening.NoMail), found{1, 1})
+		if !outlasts(w.Reasons) { // it wasn't counted as held when it came
+			s.findings.put(findingKeyOf(w.TenantID, w.NewsletterID, s.now(), ""), found{0, 1})
+			s.bursts.Held(w.NewsletterID)
+		}
 	}
 	return s.domains.store.EndDomainWait(ctx, w, still)
 }

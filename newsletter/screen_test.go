@@ -114,6 +114,63 @@ func TestDomainsOfAddresses(t *testing.T) {
 	}
 }
 
+// held counts how many were held.
+type held struct {
+	few
+	n *int
+}
+
+func (h held) Over(what, _ string, _ int, _ time.Duration) bool {
+	if what == "held" {
+		*h.n++
+	}
+	return false
+}
+
+// What is found out where a sign-up is stored counts as what a check found, and as held: a proof that somebody else had
+// used, and somebody who had left. So does a domain without mail.
+func TestWhatStoringFindsIsCounted(t *testing.T) {
+	d, ctx := open(t), t.Context()
+	var attacks int
+	s, _ := start(t, Config{Store: d, MACs: sums{}, Counts: held{n: &attacks}, Domains: dns{[]string{"none.example."}, make(chan string, 10)}})
+	n := weekly(t, s)
+	n.Readers.Screening = screening.Rules{On: true, Proof: screening.ProofWhenSuspicious, Off: []string{screening.TooFast}}
+	comes := func(email, proof string) {
+		t.Helper()
+		if _, err := s.SignUp(ctx, n, checked(Form{Email: email}), Came{Source: FromForm, Sender: Sender{Reader: true, Proof: proof}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	comes("first@good.example", "")
+	comes("a@none.example", "")
+	if err := s.lookUpDomains(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if attacks != 1 {
+		t.Errorf("%d held, of a domain without mail", attacks)
+	}
+	proof := s.Challenge(n).Solve()
+	for i := range 3 {
+		comes(fmt.Sprintf("%d@good.example", i), proof)
+	}
+	if _, err := d.Writer().Exec(`INSERT INTO suppressions (tenant_id, mac, newsletter_id, since, how) VALUES ($1, $2, '', 1, 'list')`, n.TenantID, s.suppressionMAC(n.TenantID, "left@good.example")); err != nil {
+		t.Fatal(err)
+	}
+	comes("left@good.example", "")
+	if attacks != 4 {
+		t.Errorf("%d held", attacks)
+	}
+	s.addFindings(ctx)
+	list, err := s.Findings(ctx, n)
+	got := map[string]string{}
+	for _, f := range list {
+		got[f.Name] = fmt.Sprint(f.Found, f.Held)
+	}
+	if want := "map[:6 4 bad_proof:2 2 mx:1 1 mx_pending:2 0 returning:1 1]"; err != nil || fmt.Sprint(got) != want {
+		t.Errorf("%v, %v; want %s", got, err, want)
+	}
+}
+
 // Who waits for a domain goes on after a minute, whatever else is looked up before: the check fails open. Their domain is
 // looked up all the same, for the next ones.
 func TestNobodyWaitsForADomainForLong(t *testing.T) {

@@ -26,12 +26,13 @@ const (
 type request struct {
 	ctx    context.Context
 	signUp db.SignUp
+	looked *looked          // what the checks found of it; nil where they didn't look
 	answer chan db.SignedUp // takes one without waiting
 }
 
 // write queues a sign-up and waits for its answer.
-func (s *Service) write(ctx context.Context, signUp db.SignUp) (string, error) {
-	r := &request{ctx: ctx, signUp: signUp, answer: make(chan db.SignedUp, 1)}
+func (s *Service) write(ctx context.Context, signUp db.SignUp, l *looked) (string, error) {
+	r := &request{ctx: ctx, signUp: signUp, looked: l, answer: make(chan db.SignedUp, 1)}
 	if !s.enqueue(r) {
 		return "", ErrBusy
 	}
@@ -123,6 +124,9 @@ func (s *Service) commit(ctx context.Context, group []*request) {
 		}
 	}
 	s.stored.Add(int64(len(answers)))
+	for i, r := range live {
+		s.count(signUps[i], r.looked, answers[i])
+	}
 	answer := func() {
 		for i, r := range live {
 			r.answer <- answers[i]
