@@ -237,9 +237,9 @@ func TestDeliveringCostsNoMoreWithALongQueue(t *testing.T) {
 	}
 }
 
-// TestLookUpsReadNoTableWhole looks at what is asked once a second of domains that are to be looked up: an attack makes
-// the queue long.
-func TestLookUpsReadNoTableWhole(t *testing.T) {
+// TestScreeningReadsNoTableWhole looks at what is asked once a second of domains that are to be looked up, and at how
+// what is old goes: an attack makes these long.
+func TestScreeningReadsNoTableWhole(t *testing.T) {
 	d, looked := withNewsletters(t), map[string]bool{}
 	for _, s := range statements(t, "screening.go") {
 		lines := strings.Join(plan(t, d, s), "; ")
@@ -248,6 +248,10 @@ func TestLookUpsReadNoTableWhole(t *testing.T) {
 			"CROSS JOIN mail_domains":            "SEARCH w USING INDEX domain_waits_by_age (tenant_id=?); SEARCH m USING INDEX sqlite_autoindex_mail_domains_1 (domain=?)",
 			"ORDER BY asked_at":                  "SCAN mail_domains USING INDEX mail_domains_due",
 			"AND w.since <= $2 ORDER BY w.since": "SEARCH w USING INDEX domain_waits_by_age (tenant_id=? AND since<?); SEARCH h USING INDEX",
+			"DELETE FROM used_proofs":            "INDEX used_proofs_by_age (expires_at<?)",
+			"DELETE FROM mail_domains":           "INDEX mail_domains_by_age (asked_at<?)",
+			"DELETE FROM finding_counts":         "INDEX finding_counts_by_age (day<?)",
+			"DELETE FROM form_reports":           "INDEX form_reports_by_age (at<?)",
 			"SELECT o.domain FROM o":             "SEARCH mail_domains USING INDEX sqlite_autoindex_mail_domains_1 (domain=?)",
 		} {
 			if !strings.Contains(s, of) {
@@ -259,7 +263,7 @@ func TestLookUpsReadNoTableWhole(t *testing.T) {
 			}
 		}
 	}
-	if len(looked) != 5 {
+	if len(looked) != 9 {
 		t.Errorf("only these were found: %v", looked)
 	}
 }

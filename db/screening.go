@@ -241,10 +241,12 @@ func (d *Screening) EndDomainWait(ctx context.Context, w DomainWait, reasons []s
 	}))
 }
 
-// How long a domain is known from which nobody comes any more, and what readers said of a form.
+// How long a domain is known from which nobody comes any more, what the checks did on a day, and
+// what readers said of a form.
 const (
-	domainsKept = 30 * 24 * time.Hour
-	reportsKept = 365 * 24 * time.Hour
+	domainsKept  = 30 * 24 * time.Hour
+	findingsKept = 35 * 24 * time.Hour // a page shows 30 days
+	reportsKept  = 365 * 24 * time.Hour
 )
 
 // ExpireScreening puts away proofs that can't be used any more, domains from which nobody comes, and
@@ -254,6 +256,7 @@ func (d *Screening) ExpireScreening(ctx context.Context) error {
 	return wrap("expire what checks keep", errors.Join(
 		d.expireMany(ctx, now, `DELETE FROM used_proofs WHERE id IN (SELECT id FROM used_proofs WHERE expires_at <= $1 LIMIT $2)`),
 		d.expireMany(ctx, now.Add(-domainsKept), `DELETE FROM mail_domains WHERE domain IN (SELECT domain FROM mail_domains WHERE asked_at <= $1 AND due = 0 LIMIT $2)`),
+		d.expireMany(ctx, now.Add(-findingsKept), `DELETE FROM finding_counts WHERE (newsletter_id, day, name) IN (SELECT newsletter_id, day, name FROM finding_counts WHERE day <= $1 LIMIT $2)`),
 		d.expireMany(ctx, now.Add(-reportsKept), `DELETE FROM form_reports WHERE id IN (SELECT id FROM form_reports WHERE at <= $1 LIMIT $2)`)))
 }
 

@@ -316,6 +316,22 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+// Of what the checks did as much is kept as is shown, and some days more.
+func TestOldFindingsGo(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	at := noon
+	d.now = func() time.Time { return at }
+	for i := range 3 {
+		unless(t, d.AddFindings(t.Context(), []FindingCount{{"a", "a/1", noon.Truncate(24 * time.Hour).Add(time.Duration(i) * 24 * time.Hour), screening.Honeypot, 1, 1}}))
+	}
+	at = noon.Add(30 * 24 * time.Hour)
+	unless(t, d.ExpireScreening(t.Context()))
+	wantN(t, d, 3, `SELECT count(*) FROM finding_counts`)
+	at = noon.Add(findingsKept + 24*time.Hour)
+	unless(t, d.ExpireScreening(t.Context()))
+	wantN(t, d, 1, `SELECT count(*) FROM finding_counts`)
+}
+
 // What readers say of forms is listed for the operator, and goes after a year.
 func TestFormReports(t *testing.T) {
 	d := open(t)

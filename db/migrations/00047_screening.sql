@@ -45,6 +45,7 @@ CREATE TABLE finding_counts (
   held          BIGINT NOT NULL, -- how many of those were held
   PRIMARY KEY (newsletter_id, day, name)
 );
+CREATE INDEX finding_counts_by_age ON finding_counts (day);
 
 -- What readers say of a form, to the operator.
 CREATE TABLE form_reports (
@@ -55,6 +56,7 @@ CREATE TABLE form_reports (
   at            BIGINT NOT NULL
 );
 CREATE INDEX form_reports_by_newsletter ON form_reports (newsletter_id);
+CREATE INDEX form_reports_by_age ON form_reports (at);
 
 -- +goose Down
 DROP TABLE form_reports;
