@@ -21,6 +21,7 @@ const (
 	HoldAccepted HoldDecision = "accepted" // by somebody
 	HoldRejected HoldDecision = "rejected" // by somebody
 	HoldReleased HoldDecision = "released" // the person signed up again, and nothing spoke against it
+	HoldExpired  HoldDecision = "expired"  // nobody decided for as long as it is kept
 )
 
 // Hold is a sign-up that may be a robot's, until somebody decides.
@@ -115,9 +116,9 @@ func (b *book) holdAside(ctx context.Context, s SignUp, k known, wording string)
 	return b.hold(ctx, s, k, wording, mustJSON(s))
 }
 
-// decideHold writes down what became of a subscriber's sign-up that is held.
+// decideHold writes down what became of a subscriber's sign-up that is held. Of what was sent, and from where, nothing stays with that.
 func (c *change) decideHold(ctx context.Context, of place, decision HoldDecision) error {
-	_, err := c.tx.ExecContext(ctx, `UPDATE holds SET decided_at = $1, decision = $2, decided_by = $3, sign_up = '' WHERE tenant_id = $4 AND subscriber_id = $5 AND decided_at = 0`,
+	_, err := c.tx.ExecContext(ctx, `UPDATE holds SET decided_at = $1, decision = $2, decided_by = $3, sign_up = '', network = '' WHERE tenant_id = $4 AND subscriber_id = $5 AND decided_at = 0`,
 		c.at, decision, c.actor, of.tenantID, of.id)
 	return err
 }

@@ -667,6 +667,25 @@ func races() []race {
 				d.agrees(t, s.TenantID, nil)
 			}}
 		}},
+		{"decideHolds expireHoldsOf", "accepted while nobody has decided for too long", func(t *testing.T, d *DB) duel {
+			_, tenant := someone(t, d)
+			s := signsUp(t, d, tenant.ID, "jane@example.org")
+			id := add(t, d, s)[0]
+			s.Held, s.FirstName = []string{"burst"}, "Janet"
+			add(t, d, s)
+			h, err := d.HoldOf(t.Context(), s.TenantID, id)
+			unless(t, err)
+			_, err = d.write.Exec(`UPDATE holds SET at = at - CAST(3600000 AS BIGINT) * 24 * 40 WHERE id = $1`, h.ID)
+			unless(t, err)
+			return duel{func(d *DB) error {
+				_, err := d.AcceptHolds(t.Context(), s.TenantID, []string{h.ID}, "ann", false)
+				return err
+			}, func(d *DB) error { _, err := d.ExpireReaders(t.Context(), s.TenantID); return err }, func(one, other error) {
+				both(t, one, other)
+				d.agrees(t, s.TenantID, nil)
+				wantN(t, d, 1, `SELECT count(*) FROM subscribers s JOIN holds h ON h.subscriber_id = s.id WHERE s.id = $1 AND (h.decision = 'accepted' AND s.first_name = 'Janet' OR h.decision = 'expired' AND s.first_name <> 'Janet')`, id)
+			}}
+		}},
 		{"SetReaderRules", "by both", func(t *testing.T, d *DB) duel {
 			n := newsletterOf(t, d)
 			return duel{func(d *DB) error {

@@ -192,3 +192,86 @@ func TestWhoLeftAndSignsUpDoesNotLapse(t *testing.T) {
 	unless(t, err)
 	d.agrees(t, "a", Sums{New: 4, Repeated: 1, Active: 0, Left: 3, Erased: 1, Entered: 4, Ended: 3})
 }
+
+// Who was rejected goes as those do about whom nobody decides, by the last of their sign-ups, and isn't known any more after it. The sums hold.
+func TestWhoWasRejectedExpires(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	now := signUp("a/1", "x").At
+	d.now = func() time.Time { return now }
+	held := func(email string) SignUp {
+		s := signUp("a/1", email)
+		s.At, s.Held, s.Network = now, []string{"burst"}, "net"
+		return s
+	}
+	reject := func(id string) {
+		t.Helper()
+		h, err := d.HoldOf(t.Context(), "a", id)
+		unless(t, err)
+		if n, err := d.RejectHolds(t.Context(), "a", []string{h.ID}, "ann"); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	expire := func(want Sums) {
+		t.Helper()
+		_, err := d.ExpireReaders(t.Context(), "a")
+		unless(t, err)
+		d.agrees(t, "a", want)
+	}
+	ids := add(t, d, held("once@example.com"), held("again@example.com"), held("waits@example.com"))
+	for _, id := range ids {
+		reject(id)
+	}
+	wantN(t, d, 0, `SELECT count(*) FROM holds WHERE network <> ''`)
+	expire(Sums{New: 3, Rejected: 3, Active: 0, Entered: 0})
+	now = now.Add(29 * day)
+	add(t, d, held("again@example.com"), held("waits@example.com"))
+	reject(ids[1])
+	now = now.Add(2 * day)
+	if tenants, err := d.TenantsWithUndecided(t.Context()); err != nil || !slices.Equal(tenants, []string{"a"}) {
+		t.Errorf("looked through are %v, %v", tenants, err)
+	}
+	expire(Sums{New: 3, Rejected: 2, Expired: 1, Active: 0, Entered: 0})
+	now = now.Add(29 * day)
+	expire(Sums{New: 3, Expired: 3, Active: 0, Entered: 0})
+	wantN(t, d, 0, `SELECT count(*) FROM holds`)
+	if tenants, err := d.TenantsWithUndecided(t.Context()); err != nil || len(tenants) != 0 {
+		t.Errorf("looked through are %v, %v", tenants, err)
+	}
+	back := signUp("a/1", "once@example.com")
+	back.At = now
+	add(t, d, back)
+	expire(Sums{New: 4, Expired: 3, Active: 1, Entered: 1, Waiting: 1})
+}
+
+// A held sign-up of somebody who is there ends by itself when nobody decides, and leaves them as they are; they may be kept no longer then.
+func TestAHeldRepeatExpires(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	now := signUp("a/1", "x").At
+	d.now = func() time.Time { return now }
+	ids := add(t, d, signUp("a/1", "left@example.com"), signUp("a/1", "active@example.com"))
+	_, err := d.LeaveOne(t.Context(), "a", ids[0], Leaving{At: now, How: LeftByLink})
+	unless(t, err)
+	unless(t, d.SetTerms(t.Context(), "a", Terms{Left: 30}))
+	for _, email := range []string{"left@example.com", "active@example.com"} {
+		s := signUp("a/1", email)
+		s.Held, s.FirstName, s.Network = []string{"burst"}, "Robot", "net"
+		add(t, d, s)
+	}
+	for i, want := range []int{2, 0} {
+		now = now.Add(time.Duration(29+2*i) * day)
+		if tenants, err := d.TenantsWithUndecided(t.Context()); err != nil || !slices.Equal(tenants, []string{"a"}) {
+			t.Errorf("looked through are %v, %v", tenants, err)
+		}
+		if more, err := d.ExpireReaders(t.Context(), "a"); more || err != nil {
+			t.Fatal(more, err)
+		}
+		wantN(t, d, want, `SELECT count(*) FROM holds WHERE decided_at = 0`)
+		wantN(t, d, want, `SELECT count(*) FROM holds WHERE sign_up <> '' OR network <> ''`)
+		d.agrees(t, "a", Sums{New: 2, Left: 1, Active: 1, Entered: 2, Waiting: 1, Ended: 1})
+	}
+	wantN(t, d, 2, `SELECT count(*) FROM holds WHERE decision = 'expired' AND decided_by = ''`)
+	wantN(t, d, 0, `SELECT count(*) FROM subscribers WHERE first_name = 'Robot'`)
+	_, err = d.EraseLapsed(t.Context(), func(string, string) string { return "mac" })
+	unless(t, err)
+	d.agrees(t, "a", Sums{New: 2, Erased: 1, Active: 1, Entered: 2, Waiting: 1})
+}

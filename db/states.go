@@ -12,7 +12,7 @@ const (
 	OnHold      State = "held"        // may be a robot: somebody decides
 	Left        State = "left"        // doesn't want it any more
 	Rejected    State = "rejected"    // was held, and somebody took them for a robot
-	Expired     State = "expired"     // didn't confirm in time, or nobody decided: is gone, but for a receipt without a name
+	Expired     State = "expired"     // didn't confirm in time, nobody decided, or was rejected a while ago: is gone, but for a receipt without a name
 	Erasing     State = "erasing"     // is being erased: shown to nobody
 
 	Waiting   State = "waiting"
@@ -99,7 +99,7 @@ var states = []StateInfo{
 		Meaning: "Somebody took this sign-up for a robot’s. Nothing is sent.",
 		Help:    "Was held, and somebody rejected it. Nothing is sent."},
 	{State: Expired, Label: "Expired", Tone: "calm", Icon: "clock", Reader: true, Gone: true,
-		Help: "Never confirmed, or was held and nobody decided: the person is deleted, and only counted."},
+		Help: "Never confirmed, was held and nobody decided, or was rejected a while ago: the person is deleted, and only counted."},
 	{State: Erasing, Label: "Being erased", Tone: "calm", Icon: "minus", Reader: true, Hidden: true, Became: "Being erased",
 		Help: "Is being erased, here and in {CRM}. No page shows the person any more."},
 	{State: Erased, Label: "Erased", Tone: "calm", Icon: "minus", Reader: true, Delivery: true, Gone: true,

@@ -10,8 +10,8 @@ import (
 	"github.com/riverqueue/river"
 )
 
-// readersLook is how often is looked for people who haven't confirmed in time, or were held and
-// nobody decided.
+// readersLook is how often is looked for people who haven't confirmed in time, were held and
+// nobody decided, or were rejected.
 const readersLook = 10 * time.Minute
 
 // Readers is what expiring them needs; db.DB has it.
@@ -20,7 +20,7 @@ type Readers interface {
 	ExpireReaders(ctx context.Context, tenantID string) (more bool, err error)
 }
 
-// readersJob removes people who haven't confirmed in time, or were held and nobody decided.
+// readersJob removes people who haven't confirmed in time, were held and nobody decided, or were rejected.
 type readersJob struct{}
 
 // Kind names the job in the table of jobs.

@@ -58,7 +58,7 @@ func (p NewsletterSettingsPage) confirmPath() templ.SafeURL {
 func (p NewsletterSettingsPage) confirmFields() []field {
 	return fields(p.Errors,
 		field{Name: "confirm_days", Label: "The link works for, in days", Value: p.Confirm.ConfirmDays, Hint: "Who opens it later can have another one sent.", Autocomplete: "off"},
-		field{Name: "keep_days", Label: "Who never confirms is erased after, in days", Value: p.Confirm.KeepDays, Hint: "Their address goes; that somebody signed up stays counted. The same holds for sign-ups that are held and nobody decides about.", Autocomplete: "off"},
+		field{Name: "keep_days", Label: "Who never confirms is erased after, in days", Value: p.Confirm.KeepDays, Hint: "Their address goes; that somebody signed up stays counted. The same holds for sign-ups that are held and nobody decides about, and for those that are rejected.", Autocomplete: "off"},
 	)
 }
 

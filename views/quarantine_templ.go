@@ -46,7 +46,7 @@ func Quarantine(p QuarantinePage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, " <p class=\"muted\">Sign-ups that look like a robot’s wait here. Nobody gets a mail and nothing goes to your CRM until you accept one. What nobody decides about is erased after the newsletter’s term.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, " <p class=\"muted\">Sign-ups that look like a robot’s wait here. Nobody gets a mail and nothing goes to your CRM until you accept one. What nobody decides about is erased after the newsletter’s term, and so is who was rejected. Whoever was there before stays.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -28,11 +28,11 @@ CREATE TABLE holds (
   sign_up       TEXT NOT NULL,   -- JSON: the sign-up, of somebody who was there already; '' of one that made the subscriber
   wording_id    TEXT NOT NULL,
   reasons       TEXT NOT NULL,   -- names of checks, by commas
-  network       TEXT NOT NULL,   -- MAC of where it came from; '' where nobody knows
+  network       TEXT NOT NULL,   -- MAC of where it came from; '' where nobody knows, and once it is decided
   n             BIGINT NOT NULL, -- how many sign-ups it stands for
   at            BIGINT NOT NULL, -- the last one
   decided_at    BIGINT NOT NULL DEFAULT 0,
-  decision      TEXT NOT NULL DEFAULT '', -- accepted, rejected, released
+  decision      TEXT NOT NULL DEFAULT '', -- accepted, rejected, released, expired
   decided_by    TEXT NOT NULL DEFAULT '', -- id of the user; '' for nobody
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, subscriber_id) REFERENCES subscribers (tenant_id, id) ON DELETE CASCADE
