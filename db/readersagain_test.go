@@ -1,6 +1,7 @@
 package db
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -274,4 +275,47 @@ func TestAHeldRepeatExpires(t *testing.T) {
 	_, err = d.EraseLapsed(t.Context(), func(string, string) string { return "mac" })
 	unless(t, err)
 	d.agrees(t, "a", Sums{New: 2, Erased: 1, Active: 1, Entered: 2, Waiting: 1})
+}
+
+// Who was dismissed and signed up again, which is held, isn't erased by a term, nor who may yet confirm that they want it after all: also where that
+// came after they were found.
+func TestOfWhomSomethingIsOpenDoesNotLapse(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	now := signUp("a/1", "x").At
+	d.now = func() time.Time { return now }
+	of := func(email string) SignUp { s := signUp("a/1", email); s.CanMail = true; return s }
+	ids := add(t, d, of("dismissed@example.com"), of("late-dismissed@example.com"), of("link@example.com"), of("mail@example.com"), of("late-left@example.com"))
+	for _, id := range ids[:2] {
+		_, err := d.write.Exec(`UPDATE deliveries SET state = 'dismissed' WHERE subscriber_id = $1`, id)
+		unless(t, err)
+	}
+	for _, id := range ids[2:] {
+		_, err := d.LeaveOne(t.Context(), "a", id, Leaving{At: now, How: LeftByLink})
+		unless(t, err)
+	}
+	again := func(email string) {
+		s := of(email)
+		s.At, s.Held = now, []string{"burst"}
+		add(t, d, s)
+	}
+	now = now.Add(29 * day)
+	again("dismissed@example.com")
+	d.linkTo(t, ids[2], now, now.Add(7*day))
+	_, err := d.write.Exec(`INSERT INTO reader_mails (tenant_id, id, subscriber_id, kind, created_at, due_at) VALUES ('a', 'm', $1, 'confirm', $2, $2)`, ids[3], millis(now))
+	unless(t, err)
+	now = now.Add(2 * day)
+	found, err := d.lapsed(t.Context(), termsOf{"a", Terms{Left: 30, Dismissed: 30}})
+	if err != nil || len(found) != 2 || found[0].id != ids[4] || found[1].id != ids[1] {
+		t.Fatalf("found are %+v, %v", found, err)
+	}
+	again("late-dismissed@example.com")
+	again("late-left@example.com")
+	unless(t, d.tx(t.Context(), func(tx *sql.Tx) error {
+		return d.change(t.Context(), tx, func(c *change) error {
+			return errors.Join(d.lapse(t.Context(), c, "a", found[0], "mac"), d.lapse(t.Context(), c, "a", found[1], "mac"))
+		})
+	}))
+	wantN(t, d, 5, `SELECT count(*) FROM subscribers`)
+	wantN(t, d, 0, `SELECT count(*) FROM removals`)
+	wantN(t, d, 3, `SELECT count(*) FROM holds WHERE decided_at = 0`)
 }

@@ -3,7 +3,6 @@ package db
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 )
 
@@ -60,7 +59,7 @@ type termsOf struct {
 // lapsed is somebody who was kept long enough.
 type lapsed struct {
 	id, emailKey string
-	revision     int64
+	term         term
 }
 
 // eraseLapsed erases some of a tenant's, and returns how many it found.
@@ -97,51 +96,80 @@ func (d *Privacy) eraseLapsed(ctx context.Context, t termsOf, suppression func(t
 	return len(all), err
 }
 
-// lapsed finds some of those whom a tenant has kept long enough, and of whom no write is out and no removal under way.
-func (d *Privacy) lapsed(ctx context.Context, t termsOf) (all []lapsed, err error) {
-	const free = ` AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.tenant_id = s.tenant_id AND o.subscriber_id = s.id AND o.sent_at > 0)
+// term is one after which people are kept no longer.
+type term struct {
+	of     string // the condition that says whose it is: subscribers s of the tenant $1 of whom nothing was heard since $2
+	among  string // one more, by which they are found sooner
+	before int64
+}
+
+// The people whom terms are about.
+const (
+	whoLeft = `s.state = 'left' AND s.state <> 'active'
+		AND CASE WHEN s.left_at > 0 THEN s.left_at
+			ELSE COALESCE((SELECT max(e.at) FROM events e WHERE e.tenant_id = s.tenant_id AND e.subscriber_id = s.id AND e.state = 'left'), s.created_at) END < $2
+		AND s.repeated_at < $2`
+	whoWasDismissed = `s.state = 'active'
+		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = s.tenant_id AND d.subscriber_id = s.id AND d.state = 'dismissed')
+		AND s.created_at < $2 AND s.repeated_at < $2 AND s.edited_at < $2
+		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = s.tenant_id AND d.subscriber_id = s.id AND d.state <> 'dismissed')
+		AND NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = s.tenant_id AND e.subscriber_id = s.id AND e.at >= $2)`
+	amongDismissed = ` AND s.id IN (SELECT d.subscriber_id FROM destinations t CROSS JOIN deliveries d WHERE t.tenant_id = $1 AND d.destination_id = t.id AND d.state = 'dismissed')`
+
+	// nothingIsOpen says of the subscriber s that nobody is to decide about a sign-up of theirs, that they aren't asked to
+	// confirm, and that no write is out, no removal under way and nothing owed to a CRM.
+	nothingIsOpen = ` AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.tenant_id = s.tenant_id AND h.subscriber_id = s.id AND h.decided_at = 0)
+		AND NOT ` + mayConfirm + `
+		AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.tenant_id = s.tenant_id AND o.subscriber_id = s.id AND o.sent_at > 0)
 		AND NOT EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = s.tenant_id AND r.subscriber_id = s.id AND r.ended_at = 0)
 		AND NOT EXISTS (SELECT 1 FROM opt_outs u WHERE u.tenant_id = s.tenant_id AND u.subscriber_id = s.id AND u.ended_at = 0)`
-	scan := func(row scanner) (l lapsed, err error) { return l, row.Scan(&l.id, &l.emailKey, &l.revision) }
-	if t.Left > 0 {
-		all, err = collect(ctx, d.read, scan, `SELECT s.id, s.email_key, s.revision FROM subscribers s WHERE s.tenant_id = $1 AND s.state = 'left' AND s.state <> 'active'
-			AND CASE WHEN s.left_at > 0 THEN s.left_at
-				ELSE COALESCE((SELECT max(e.at) FROM events e WHERE e.tenant_id = s.tenant_id AND e.subscriber_id = s.id AND e.state = 'left'), s.created_at) END < $2
-			AND s.repeated_at < $2 AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.tenant_id = s.tenant_id AND h.subscriber_id = s.id AND h.decided_at = 0)`+free+`
-			ORDER BY s.id LIMIT $3`, t.tenantID, millis(d.now().Add(-time.Duration(t.Left)*day)), lapsedBatch)
+)
+
+// terms are those of the tenant that end.
+func (t termsOf) terms(now time.Time) (all []term) {
+	for _, of := range []struct {
+		days       int
+		who, among string
+	}{{t.Left, whoLeft, ""}, {t.Dismissed, whoWasDismissed, amongDismissed}} {
+		if of.days > 0 {
+			all = append(all, term{of.who, of.among, millis(now.Add(-time.Duration(of.days) * day))})
+		}
+	}
+	return all
+}
+
+// lapsed finds some of those whom a tenant has kept long enough, and of whom nothing is open.
+func (d *Privacy) lapsed(ctx context.Context, t termsOf) (all []lapsed, err error) {
+	for _, term := range t.terms(d.now()) {
+		some, err := collect(ctx, d.read, func(row scanner) (lapsed, error) {
+			l := lapsed{term: term}
+			return l, row.Scan(&l.id, &l.emailKey)
+		}, `SELECT s.id, s.email_key FROM subscribers s WHERE s.tenant_id = $1 AND `+term.of+term.among+nothingIsOpen+` ORDER BY s.id LIMIT $4`, t.tenantID, term.before, millis(d.now()), lapsedBatch-len(all))
 		if err != nil {
 			return nil, err
 		}
+		if all = append(all, some...); len(all) >= lapsedBatch {
+			break
+		}
 	}
-	if t.Dismissed == 0 || len(all) >= lapsedBatch {
-		return all, nil
-	}
-	dismissed, err := collect(ctx, d.read, scan, `SELECT s.id, s.email_key, s.revision FROM subscribers s WHERE s.tenant_id = $1 AND s.state = 'active'
-		AND s.id IN (SELECT d.subscriber_id FROM destinations t CROSS JOIN deliveries d WHERE t.tenant_id = $1 AND d.destination_id = t.id AND d.state = 'dismissed')
-		AND s.created_at < $2 AND s.repeated_at < $2 AND s.edited_at < $2
-		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = s.tenant_id AND d.subscriber_id = s.id AND d.state <> 'dismissed')
-		AND NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant_id = s.tenant_id AND e.subscriber_id = s.id AND e.at >= $2)`+free+`
-		ORDER BY s.id LIMIT $3`, t.tenantID, millis(d.now().Add(-time.Duration(t.Dismissed)*day)), lapsedBatch-len(all))
-	return append(all, dismissed...), err
+	return all, nil
 }
 
-// lapse erases one who is still as they were found, with a receipt that says which records stay in CRMs.
+// lapse erases one of whom the same still holds by which they were found, with a receipt that says which records stay in CRMs.
 func (d *Privacy) lapse(ctx context.Context, c *change, tenantID string, l lapsed, suppression string) error {
-	k, err := knownByID(ctx, c.tx, tenantID, l.id)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && (k.revision != l.revision || k.state != Left && k.state != Active) {
-		return nil
+	var still int
+	err := c.tx.QueryRowContext(ctx, `SELECT count(*) FROM subscribers s WHERE s.tenant_id = $1 AND `+l.term.of+nothingIsOpen+` AND s.id = $4 AND s.email_key = $5`,
+		tenantID, l.term.before, millis(d.now()), l.id, l.emailKey).Scan(&still)
+	if err != nil || still == 0 {
+		return err
 	}
+	k, err := knownByID(ctx, c.tx, tenantID, l.id)
 	if err != nil {
 		return err
 	}
 	s, err := d.subscriber(ctx, c.tx, selectSubscriber+`WHERE s.tenant_id = $1 AND s.id = $2`, tenantID, l.id)
 	if err != nil {
 		return err
-	}
-	for _, delivery := range s.Deliveries {
-		if !delivery.SentAt.IsZero() || k.state == Active && delivery.State != Dismissed { // not any more
-			return nil
-		}
 	}
 	if k.state == Left && suppression != "" {
 		if err := c.suppress(ctx, tenantID, l.id, suppression); err != nil {
