@@ -307,7 +307,11 @@ func (d *Privacy) finishErasing(ctx context.Context, tenantID string, all []Remo
 	for i, r := range all {
 		keys[i] = r.emailKey
 	}
-	mentions, err := findMentions(ctx, d.read, tenantID, keys)
+	has, err := whoHas(ctx, d.read, d.engine, tenantID, keys)
+	if err != nil {
+		return err
+	}
+	mentions, err := findMentions(ctx, d.read, tenantID, keys, has)
 	if err != nil {
 		return err
 	}

@@ -116,7 +116,6 @@ func TestErasingLeavesNoByte(t *testing.T) {
 			SELECT 'x', 'a', 'a', '', 'retry', '', $1, '', '', 1, 1, '', 1, 1, 1, $1 FROM subscribers WHERE id = $2`,
 		`INSERT INTO opt_outs (tenant_id, subscriber_id, id, destination_id, what, subscription, record_id, org_id, asked_at, due_at, ended_at, detail) VALUES ('a', $2, 'o', 'a', 'all', '', '003', '00D', 1, 1, 1, $1)`,
 		`INSERT INTO form_reports (id, tenant_id, newsletter_id, why, at) SELECT 'r', 'a', 'a/1', $1, 1 FROM subscribers WHERE id = $2`,
-		`INSERT INTO suppression_lines (tenant_id, list_id, n, email_key, mac) SELECT 'a', 'l', 1, $1, 'mac' FROM subscribers WHERE id = $2`,
 		`INSERT INTO users (id, email, password_hash, created_at, password_changed_at) SELECT 'ann', 'ann@team.example', $1, 1, 1 FROM subscribers WHERE id = $2 AND 1 = 1`,
 		`INSERT INTO sessions (id, secret_hash, user_id, tenant_id, data, user_agent, ip, created_at, seen_at, expires_at) SELECT 's', 's', 'ann', 'a', $1, '', '', 1, 1, 1 FROM subscribers WHERE id = $2`,
 	} {
@@ -582,4 +581,47 @@ func TestGoingBackFromAnonymising(t *testing.T) {
 	if way := text1(t, d, `SELECT way FROM removal_records WHERE ended_at = 0`); way != string(EraseByList) {
 		t.Errorf("it is to be done by way of %s", way)
 	}
+}
+
+// Who is kept no longer on one newsletter, and is there on another, loses nothing by that: what is said of the address stays, and so does a list that has
+// it leave. Once nobody has it any more, nothing says it.
+func TestAnAddressThatIsStillThereIsNotTakenOut(t *testing.T) {
+	d := withNewsletters(t, "a/1", "a/2")
+	now := signUp("a/1", "x").At
+	d.now = func() time.Time { return now }
+	ids := add(t, d, signUp("a/1", marked), signUp("a/2", marked), signUp("a/1", "other@reader.example"))
+	for _, fill := range []string{
+		`UPDATE events SET detail = $1 WHERE subscriber_id = $2`, `UPDATE deliveries SET detail = $1 WHERE subscriber_id = $2`,
+		`INSERT INTO edits (tenant_id, subscriber_id, id, at, actor, changes) VALUES ('a', $2, 'e', 1, 'ann', $1)`,
+		`INSERT INTO opt_outs (tenant_id, subscriber_id, id, destination_id, what, subscription, record_id, org_id, asked_at, due_at, ended_at, detail) VALUES ('a', $2, 'o', 'a', 'all', '', '003', '00D', 1, 1, 1, $1)`,
+	} {
+		for _, id := range ids[1:] {
+			_, err := d.write.Exec(fill, "Said of "+marked+".", id)
+			unless(t, err)
+		}
+	}
+	_, err := d.write.Exec(`INSERT INTO suppression_lines (tenant_id, list_id, n, email_key, mac) VALUES ('a', 'l', 1, $1, 'mac')`, marked)
+	unless(t, err)
+	_, err = d.LeaveOne(t.Context(), "a", ids[0], Leaving{At: now, How: LeftByLink})
+	unless(t, err)
+	unless(t, d.SetTerms(t.Context(), "a", Terms{Left: 30}))
+	now = now.Add(31 * day)
+	_, err = d.EraseLapsed(t.Context(), func(string, string) string { return "suppressed" })
+	unless(t, err)
+	wantN(t, d, 2, `SELECT count(*) FROM subscribers`)
+	said := []string{"deliveries.detail", "edits.changes", "opt_outs.detail", "subscribers.email", "subscribers.email_key", "suppression_lines.email_key"}
+	if in := stands(t, d, marked); !slices.Equal(in, said) {
+		t.Errorf("it stands in %v", in)
+	}
+	wantN(t, d, 0, `SELECT count(*) FROM edits WHERE changes LIKE '%(erased)%'`)
+
+	d.erase(t, nil)
+	add(t, d, signUp("a/1", marked)) // somebody else
+	again := text1(t, d, `SELECT id FROM subscribers WHERE newsletter_id = 'a/1' AND email_key = '`+marked+`'`)
+	_, err = d.write.Exec(`INSERT INTO edits (tenant_id, subscriber_id, id, at, actor, changes) VALUES ('a', $2, 'e', 1, 'ann', $1)`, "Said of "+marked+" and other@reader.example.", again)
+	unless(t, err)
+	d.finishErasing(t)
+	wantN(t, d, 1, `SELECT count(*) FROM edits WHERE subscriber_id = $1 AND changes = $2`, again, "Said of "+marked+" and other@reader.example.")
+	wantN(t, d, 1, `SELECT count(*) FROM edits WHERE subscriber_id = $1 AND changes = 'Said of (erased).'`, ids[2])
+	wantN(t, d, 1, `SELECT count(*) FROM suppression_lines WHERE email_key = $1`, marked)
 }

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -153,7 +154,7 @@ func PersonTables() []PersonTable { return append([]PersonTable(nil), personTabl
 // work. When somebody is erased, the address in it is replaced by erasedAddress.
 type mentionColumn struct {
 	table, column string
-	key           []string // what finds the row within the tenant
+	key           []string // what finds the row within the tenant; first whose it is, where it is a subscriber's
 	what          string   // how the address may get there
 }
 
@@ -170,8 +171,7 @@ var mentionColumns = []mentionColumn{
 	{"checkups", "checks", []string{"destination_id"}, "a CRM named it when it was checked"},
 	{"opt_outs", "detail", []string{"subscriber_id", "id"}, "a CRM named it in a refusal of somebody else"},
 	{"form_reports", "why", []string{"id"}, "a reader gave it when they reported a form"},
-	{"suppression_lines", "email_key", []string{"list_id", "n"}, "a list of addresses that is being worked off has it"},
-	{"sessions", "data", []string{"id"}, "a form that a member of the team filled in when their session ended"},
+	{"sessions", "data", []string{"id"}, "a message that a member of the team is to see on their next page names it"},
 }
 
 // keptColumn is a column in which something is kept of a person who was erased.
@@ -185,6 +185,7 @@ var erasedKeeps = []keptColumn{
 	{"removals", "mac", "a keyed digest of the address, so that the erasing can be done again after an older copy of the database was restored"},
 	{"removals", "why", "why somebody was erased, as a member of the team gave it; their address in it is replaced before it is stored"},
 	{"suppressions", "mac", "a keyed digest of the address of somebody who left, so that no import brings them back"},
+	{"suppression_lines", "email_key", "a list of addresses that are to leave has it, and couldn't be worked off without; deleted with its turn"},
 	{"recipient_mails", "mac", "a keyed digest of an address that was mailed lately, for the limits on mails; deleted after a day"},
 	{"removal_records", "record_id", "the receipt names the CRM's record that stayed, so that its admin finds it; Gatepost knows no more than that id"},
 }
@@ -327,9 +328,33 @@ type mentioned struct {
 	text string
 }
 
+// whoHas reads who of the tenant's subscribers has one of some addresses, given as the keys that make an address the same: the key, by the
+// subscriber's id.
+func whoHas(ctx context.Context, q rowsQueryer, e engine, tenantID string, keys []string) (has map[string]string, err error) {
+	has = map[string]string{}
+	of := newSet(text("email_key"))
+	for _, key := range keys {
+		of.add(key)
+	}
+	for part := range of.of(tenantID).parts() {
+		with, args := part.with(e)
+		err := each(ctx, q, func(row scanner) error {
+			var id, key string
+			err := row.Scan(&id, &key)
+			has[id] = key
+			return err
+		}, with+`SELECT s.id, s.email_key FROM o JOIN subscribers s ON s.tenant_id = o.tenant_id AND s.email_key = o.email_key`, args...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return has, nil
+}
+
 // findMentions reads which texts of the tenant mention one of the addresses, given as the keys
-// that make an address the same. It goes through all texts that have an address in them.
-func findMentions(ctx context.Context, q rowsQueryer, tenantID string, keys []string) (all []mentioned, err error) {
+// that make an address the same. It goes through all texts that have an address in them. In the rows of a subscriber who has
+// it, an address stays: has is what whoHas returns. Whoever signed up with it since is somebody else, whose data that is.
+func findMentions(ctx context.Context, q rowsQueryer, tenantID string, keys []string, has map[string]string) (all []mentioned, err error) {
 	wanted := newAddresses(keys)
 	for _, m := range mentionColumns {
 		found, err := collect(ctx, q, func(row scanner) (mentioned, error) {
@@ -344,6 +369,9 @@ func findMentions(ctx context.Context, q rowsQueryer, tenantID string, keys []st
 				f.key = append(f.key, k)
 			}
 			f.text = wanted.erase(f.was)
+			if own := has[key[0]]; own != "" && f.text != f.was {
+				f.text = newAddresses(slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return k == own })).erase(f.was)
+			}
 			return f, err
 		}, `SELECT `+m.column+`, `+strings.Join(m.key, ", ")+` FROM `+m.table+` WHERE tenant_id = $1 AND `+m.column+` LIKE '%@%'`, tenantID)
 		if err != nil {

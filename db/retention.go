@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 )
 
@@ -62,28 +63,26 @@ type lapsed struct {
 	term         term
 }
 
-// eraseLapsed erases some of a tenant's, and returns how many it found.
+// eraseLapsed erases some of a tenant's, and returns how many it found. What mentions them is looked for before, since that takes a while.
 func (d *Privacy) eraseLapsed(ctx context.Context, t termsOf, suppression func(tenantID, emailKey string) string) (n int, err error) {
 	all, err := d.lapsed(ctx, t)
 	if err != nil || len(all) == 0 {
 		return 0, err
 	}
-	keys := make([]string, len(all))
-	for i, l := range all {
-		keys[i] = l.emailKey
-	}
-	mentions, err := findMentions(ctx, d.read, t.tenantID, keys)
+	mentions, err := d.mentionsOf(ctx, d.read, t.tenantID, all)
 	if err != nil {
 		return 0, err
 	}
 	err = d.tx(ctx, func(tx *sql.Tx) error {
-		if err := eraseMentions(ctx, tx, t.tenantID, mentions); err != nil {
-			return err
-		}
+		var gone []lapsed
 		err := d.change(ctx, tx, func(c *change) error {
 			for _, l := range all {
-				if err := d.lapse(ctx, c, t.tenantID, l, suppression(t.tenantID, l.emailKey)); err != nil {
+				done, err := d.lapse(ctx, c, t.tenantID, l, suppression(t.tenantID, l.emailKey))
+				if err != nil {
 					return err
+				}
+				if done {
+					gone = append(gone, l)
 				}
 			}
 			return nil
@@ -91,9 +90,40 @@ func (d *Privacy) eraseLapsed(ctx context.Context, t termsOf, suppression func(t
 		if err != nil {
 			return err
 		}
+		mentions := mentions
+		if len(gone) < len(all) { // of who stays after all, nothing is taken out
+			if mentions, err = d.mentionsOf(ctx, tx, t.tenantID, gone); err != nil {
+				return err
+			}
+		}
+		if err := eraseMentions(ctx, tx, t.tenantID, mentions); err != nil {
+			return err
+		}
 		return noteCompaction(ctx, tx, notedErased, millis(d.now()))
 	})
 	return len(all), err
+}
+
+// mentionsOf reads what mentions some who were kept long enough. The address of one who is there with another newsletter stays.
+func (d *Privacy) mentionsOf(ctx context.Context, q rowsQueryer, tenantID string, all []lapsed) ([]mentioned, error) {
+	var keys []string
+	goes := map[string]bool{}
+	for _, l := range all {
+		keys, goes[l.id] = append(keys, l.emailKey), true
+	}
+	has, err := whoHas(ctx, q, d.engine, tenantID, keys)
+	if err != nil {
+		return nil, err
+	}
+	stays := map[string]bool{}
+	for id, key := range has {
+		stays[key] = stays[key] || !goes[id]
+	}
+	keys = slices.DeleteFunc(keys, func(key string) bool { return stays[key] })
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	return findMentions(ctx, q, tenantID, keys, has)
 }
 
 // term is one after which people are kept no longer.
@@ -155,38 +185,39 @@ func (d *Privacy) lapsed(ctx context.Context, t termsOf) (all []lapsed, err erro
 	return all, nil
 }
 
-// lapse erases one of whom the same still holds by which they were found, with a receipt that says which records stay in CRMs.
-func (d *Privacy) lapse(ctx context.Context, c *change, tenantID string, l lapsed, suppression string) error {
+// lapse erases one of whom the same still holds by which they were found, with a receipt that says which records stay in CRMs, and reports
+// whether it did.
+func (d *Privacy) lapse(ctx context.Context, c *change, tenantID string, l lapsed, suppression string) (done bool, err error) {
 	var still int
-	err := c.tx.QueryRowContext(ctx, `SELECT count(*) FROM subscribers s WHERE s.tenant_id = $1 AND `+l.term.of+nothingIsOpen+` AND s.id = $4 AND s.email_key = $5`,
+	err = c.tx.QueryRowContext(ctx, `SELECT count(*) FROM subscribers s WHERE s.tenant_id = $1 AND `+l.term.of+nothingIsOpen+` AND s.id = $4 AND s.email_key = $5`,
 		tenantID, l.term.before, millis(d.now()), l.id, l.emailKey).Scan(&still)
 	if err != nil || still == 0 {
-		return err
+		return false, err
 	}
 	k, err := knownByID(ctx, c.tx, tenantID, l.id)
 	if err != nil {
-		return err
+		return false, err
 	}
 	s, err := d.subscriber(ctx, c.tx, selectSubscriber+`WHERE s.tenant_id = $1 AND s.id = $2`, tenantID, l.id)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if k.state == Left && suppression != "" {
 		if err := c.suppress(ctx, tenantID, l.id, suppression); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if _, err := c.tx.ExecContext(ctx, `DELETE FROM removals WHERE tenant_id = $1 AND subscriber_id = $2 AND erased = 0`, tenantID, l.id); err != nil { // of a test that wasn't undone after all
-		return err
+		return false, err
 	}
 	r := Removal{TenantID: tenantID, SubscriberID: l.id, NewsletterID: k.newsletterID, Kind: RemovalLapsed, hour: hourOf(k.createdAt), revision: k.revision}
 	if err := c.receipt(ctx, &r); err != nil {
-		return err
+		return false, err
 	}
 	for _, delivery := range s.Deliveries {
 		if err := d.askRecord(ctx, c.tx, Erasure{TenantID: tenantID}, l.id, delivery, false); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return c.erase(ctx, r)
+	return true, c.erase(ctx, r)
 }

@@ -998,7 +998,7 @@ func Retention(p RetentionPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 65, "<p class=\"muted\">People are erased in Gatepost alone when their term is over: records in a CRM stay, and are on the list of <a href=\"/subscribers/erased\">erased people</a>. How long who hasn’t confirmed, or is held, is kept is a setting of each newsletter.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 65, "<p class=\"muted\">People are erased in Gatepost alone when their term is over: records in a CRM stay, and are on the list of <a href=\"/subscribers/erased\">erased people</a>. How long who hasn’t confirmed, is held, or was rejected, is kept is a setting of each newsletter.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
