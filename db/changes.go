@@ -37,6 +37,7 @@ type change struct {
 	actor   string // id of the user who did it, empty for Gatepost itself
 	events  *set
 	tally   tally
+	deleted bool // the rows of somebody
 }
 
 func (d *base) newChange(tx *sql.Tx) *change {
@@ -56,12 +57,15 @@ func (d *base) change(ctx context.Context, tx *sql.Tx, fn func(*change) error) e
 	return c.finish(ctx)
 }
 
-// finish stores the events, and what changed in the counts.
+// finish stores the events, what changed in the counts, and that somebody's rows were deleted.
 func (c *change) finish(ctx context.Context) error {
 	if err := c.tell(ctx); err != nil {
 		return err
 	}
-	return c.counter.store(ctx, c.tx, c.tally, c.at)
+	if err := c.counter.store(ctx, c.tx, c.tally, c.at); err != nil || !c.deleted {
+		return err
+	}
+	return noteCompaction(ctx, c.tx, notedErased, c.at)
 }
 
 // tell stores the events.

@@ -158,8 +158,10 @@ func (d *Work) wipeSubscribers(ctx context.Context, tenantID string) (n int, err
 			return err
 		}
 		deleted, err := res.RowsAffected()
-		n = int(deleted)
-		return err
+		if n = int(deleted); err != nil || n == 0 {
+			return err
+		}
+		return noteCompaction(ctx, tx, notedErased, millis(d.now()))
 	})
 	if err != nil {
 		return 0, err

@@ -44,7 +44,7 @@ func (s Space) Worthwhile() bool { return s.Free > 0 && s.Free*10 >= s.Bytes }
 
 // What is noted in compactions.
 const (
-	notedErased    = "erased"    // somebody was erased
+	notedErased    = "erased"    // somebody was erased, expired or was undone, or something of theirs was deleted for its term
 	notedTruncated = "truncated" // the log was emptied
 	notedCompacted = "compacted" // the file was rewritten
 )
@@ -81,8 +81,8 @@ func (d *Privacy) Compact(ctx context.Context) (emptied bool, err error) {
 	return d.truncate(ctx)
 }
 
-// TruncateLog empties the log beside the database's file, where the bytes of somebody who was
-// erased may stand. It reports whether there was something to do; where somebody read meanwhile, there
+// TruncateLog empties the log beside the database's file, where the bytes of somebody may stand whose rows
+// were deleted. It reports whether there was something to do; where somebody read meanwhile, there
 // still is.
 func (d *Privacy) TruncateLog(ctx context.Context) (due bool, err error) {
 	if d.engine.compacter() == nil {

@@ -74,6 +74,44 @@ func TestCompact(t *testing.T) {
 	}
 }
 
+// Whoever goes, and by which way, the log is to be emptied after it; and only then.
+func TestWhatIsDeletedIsNotedForTheLog(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	now := signUp("a/1", "x").At
+	d.now = func() time.Time { return now }
+	noted := func(what string, want bool, do func() error) {
+		t.Helper()
+		before, _, err := d.lastErased(t.Context())
+		unless(t, err)
+		now = now.Add(time.Minute)
+		unless(t, do())
+		if after, _, err := d.lastErased(t.Context()); err != nil || (after > before) != want {
+			t.Errorf("%s: noted %t, %v", what, after > before, err)
+		}
+	}
+	expire := func() error { _, err := d.ExpireReaders(t.Context(), "a"); return err }
+	forget := func() error { return d.ForgetAddresses(t.Context()) }
+	unless(t, d.SetTerms(t.Context(), "a", Terms{Addresses: 30}))
+	test, held, active := signUp("a/1", "test@example.com"), signUp("a/1", "held@example.com"), signUp("a/1", "active@example.com")
+	test.Source, held.Held, active.From = "test", []string{"burst"}, Origin{IP: "192.0.2.7"}
+	ids := add(t, d, test, held, active)
+	noted("nobody expires", false, expire)
+	noted("no address is old", false, forget)
+	noted("a test is undone", true, func() error { _, err := d.UndoTest(t.Context(), "a", ids[0], "ann"); return err })
+	now = now.Add(31 * day)
+	noted("somebody expires", true, expire)
+	noted("addresses are old", true, forget)
+	active.Held, active.From, active.At = []string{"burst"}, Origin{}, now
+	add(t, d, active)
+	now = now.Add(31 * day)
+	noted("what is held ends", true, expire)
+	noted("again", false, expire)
+	noted("again", false, forget)
+	_, err := d.write.Exec(`UPDATE tenants SET closed_at = 1, wipe_at = 1 WHERE id = 'a'`)
+	unless(t, err)
+	noted("a tenant is wiped", true, func() error { _, err := d.WipeTenant(t.Context(), "a", nil); return err })
+}
+
 func TestAServerIsNotCompacted(t *testing.T) {
 	testdb.PostgresOnly(t, "a file is")
 	d := open(t)

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"time"
 )
 
@@ -23,7 +24,13 @@ func (b *book) keepAddress(ctx context.Context, s SignUp, id string) error {
 
 // ForgetAddresses deletes some of what is kept of from where people agreed, where that is longer ago than their tenant keeps it.
 func (d *Privacy) ForgetAddresses(ctx context.Context) error {
-	_, err := d.exec(ctx, `DELETE FROM consent_addresses WHERE (tenant_id, subscriber_id, at) IN (SELECT a.tenant_id, a.subscriber_id, a.at FROM tenants t CROSS JOIN consent_addresses a
-		WHERE a.tenant_id = t.id AND a.at < CAST($1 AS BIGINT) - t.address_days * CAST($2 AS BIGINT) LIMIT $3)`, millis(d.now()), (24 * time.Hour).Milliseconds(), sweptAtOnce)
-	return wrap("forget addresses", err)
+	now := millis(d.now())
+	return wrap("forget addresses", d.txCommitted(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `DELETE FROM consent_addresses WHERE (tenant_id, subscriber_id, at) IN (SELECT a.tenant_id, a.subscriber_id, a.at FROM tenants t CROSS JOIN consent_addresses a
+			WHERE a.tenant_id = t.id AND a.at < CAST($1 AS BIGINT) - t.address_days * CAST($2 AS BIGINT) LIMIT $3)`, now, (24 * time.Hour).Milliseconds(), sweptAtOnce)
+		if err := changed(res, err, ErrNotFound); err != nil {
+			return ignore(err, ErrNotFound)
+		}
+		return noteCompaction(ctx, tx, notedErased, now)
+	}))
 }

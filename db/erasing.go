@@ -319,7 +319,7 @@ func (d *Privacy) finishErasing(ctx context.Context, tenantID string, all []Remo
 		if err := eraseMentions(ctx, tx, tenantID, mentions); err != nil {
 			return err
 		}
-		err := d.change(ctx, tx, func(c *change) error {
+		return d.change(ctx, tx, func(c *change) error {
 			for _, r := range all {
 				if err := c.finishErasing(ctx, tenantID, r.SubscriberID); err != nil {
 					return err
@@ -327,10 +327,6 @@ func (d *Privacy) finishErasing(ctx context.Context, tenantID string, all []Remo
 			}
 			return nil
 		})
-		if err != nil {
-			return err
-		}
-		return noteCompaction(ctx, tx, notedErased, millis(d.now()))
 	})
 }
 

@@ -88,13 +88,15 @@ func (d *Readers) expireHoldsOf(ctx context.Context, n Newsletter, before time.T
 			return err
 		}
 		more = len(ids) == expireBatch
-		c := d.newChange(tx)
-		for _, id := range ids {
-			if err := c.decideHold(ctx, place{tenantID: n.TenantID, id: id}, HoldExpired); err != nil {
-				return err
+		return d.change(ctx, tx, func(c *change) error {
+			for _, id := range ids {
+				c.deleted = true // what they had sent
+				if err := c.decideHold(ctx, place{tenantID: n.TenantID, id: id}, HoldExpired); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
+			return nil
+		})
 	})
 	return more, err
 }

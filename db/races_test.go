@@ -33,7 +33,7 @@ var relyOnNothing = map[string]string{
 	"StartList": onlyInserts, "QueueList": onlyMonotone,
 	"QueueReset": onlyInserts, "CreateUser": onlyInserts, "AddCall": onlyInserts, "probe": onlyInserts,
 	"EndSessions": onlyDeletes, "ExpireMails": onlyDeletes, "ForgetFailures": onlyDeletes,
-	"ExpireReaderMails": onlyDeletes, "RecordReaderMails": onlyMonotone,
+	"ExpireReaderMails": onlyDeletes, "ForgetAddresses": onlyDeletes, "RecordReaderMails": onlyMonotone,
 	"Used": onlyMonotone, "TakeHandshake": onlyMonotone, "noteCompaction": onlyMonotone,
 }
 

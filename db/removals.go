@@ -461,6 +461,7 @@ func (c *change) erase(ctx context.Context, r Removal) error {
 	if err != nil {
 		return err
 	}
+	c.deleted = true
 	for _, from := range append(places, own) {
 		to := from
 		to.state, to.reason, to.orgID = Erased, "", ""

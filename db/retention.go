@@ -96,10 +96,7 @@ func (d *Privacy) eraseLapsed(ctx context.Context, t termsOf, suppression func(t
 				return err
 			}
 		}
-		if err := eraseMentions(ctx, tx, t.tenantID, mentions); err != nil {
-			return err
-		}
-		return noteCompaction(ctx, tx, notedErased, millis(d.now()))
+		return eraseMentions(ctx, tx, t.tenantID, mentions)
 	})
 	return len(all), err
 }
