@@ -3,7 +3,9 @@ package db
 import (
 	"context"
 	"database/sql"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -348,12 +350,45 @@ func (c *change) finishErasing(ctx context.Context, tenantID, subscriberID strin
 // Why is why somebody was erased, as whoever asked for it gave it.
 func (r Removal) Why() string { return r.why }
 
-// Erasures returns the receipts of the tenant's latest erasings and of those under way, the latest first, up to limit: of who was asked
+// ErasureQuery asks for a page of receipts.
+type ErasureQuery struct {
+	After string // Place of the last one of the page before; empty for the first page
+	Limit int
+}
+
+// Place is where a receipt stands in the list of them: those under way first, and of each the latest first.
+func (r Removal) Place() string {
+	return strings.Join([]string{strconv.Itoa(bit(!r.EndedAt.IsZero())), strconv.FormatInt(millis(r.AskedAt), 10), r.SubscriberID}, ".")
+}
+
+// parsePlace reads a Place; one that can't be read is before all others.
+func parsePlace(place string) (ended bool, askedAt int64, id string) {
+	state, rest, _ := strings.Cut(place, ".")
+	at, id, _ := strings.Cut(rest, ".")
+	askedAt, err := strconv.ParseInt(at, 10, 64)
+	if err != nil {
+		return false, math.MaxInt64, ""
+	}
+	return state == "1", askedAt, id
+}
+
+// Erasures returns a page of the receipts of the tenant's erasings, those under way first and of each the latest first: of who was asked
 // to be forgotten, and of who was kept for as long as the terms say.
-func (d *Privacy) Erasures(ctx context.Context, tenantID string, limit int) ([]Removal, error) {
-	all, err := d.erasures(ctx, tenantID, `r.kind IN ('erased', 'lapsed') ORDER BY r.asked_at DESC, r.subscriber_id LIMIT $2`, limit)
+func (d *Privacy) Erasures(ctx context.Context, tenantID string, q ErasureQuery) (all []Removal, err error) {
+	ended, at, id := parsePlace(q.After)
+	if !ended {
+		all, err = d.erasures(ctx, tenantID, `r.kind IN ('erased', 'lapsed') AND r.ended_at = 0`+erasuresAfter, at, id, q.Limit)
+		at, id = math.MaxInt64, "" // the others from the first
+	}
+	if err == nil && len(all) < q.Limit {
+		var more []Removal
+		more, err = d.erasures(ctx, tenantID, `r.kind IN ('erased', 'lapsed') AND r.ended_at > 0`+erasuresAfter, at, id, q.Limit-len(all))
+		all = append(all, more...)
+	}
 	return all, wrap("erasings", err)
 }
+
+const erasuresAfter = ` AND (r.asked_at, r.subscriber_id) < ($2, $3) ORDER BY r.asked_at DESC, r.subscriber_id DESC LIMIT $4`
 
 // ErasureOf returns the receipts of the erasing that one of the tenant's subscribers was or is part of, one for each of the
 // person's newsletters, or ErrNotFound.
@@ -366,14 +401,14 @@ func (d *Privacy) ErasureOf(ctx context.Context, tenantID, subscriberID string) 
 	return all, wrap("erasing", err)
 }
 
-// erasures reads the tenant's receipts that fit a condition, which may name arg as $2.
-func (d *Privacy) erasures(ctx context.Context, tenantID, which string, arg any) ([]Removal, error) {
+// erasures reads the tenant's receipts that fit a condition, which may name args as $2 and on.
+func (d *Privacy) erasures(ctx context.Context, tenantID, which string, args ...any) ([]Removal, error) {
 	all, err := collect(ctx, d.read, func(row scanner) (r Removal, err error) {
 		var why string
 		r, err = scanRemoval(scanBefore{row, []any{&why}})
 		r.why = why
 		return r, err
-	}, `SELECT r.why, `+removalColumns+` FROM removals r WHERE r.tenant_id = $1 AND `+which, tenantID, arg)
+	}, `SELECT r.why, `+removalColumns+` FROM removals r WHERE r.tenant_id = $1 AND `+which, append([]any{tenantID}, args...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -625,3 +625,58 @@ func TestAnAddressThatIsStillThereIsNotTakenOut(t *testing.T) {
 	wantN(t, d, 1, `SELECT count(*) FROM edits WHERE subscriber_id = $1 AND changes = 'Said of (erased).'`, ids[2])
 	wantN(t, d, 1, `SELECT count(*) FROM suppression_lines WHERE email_key = $1`, marked)
 }
+
+// All receipts are listed page by page, those under way first, however many ended since.
+func TestErasuresAreListedToTheEnd(t *testing.T) {
+	d := withNewsletters(t, "a/1", "b/1")
+	now := signUp("a/1", "x").At
+	d.now = func() time.Time { return now }
+	id := add(t, d, signUp("a/1", marked))[0]
+	d.becomes(t, leased(t, d), Outcome{SubscriberID: id, State: Delivered, RecordID: "003", OrgID: "00D", Made: true})
+	d.erase(t, map[string]ErasingWay{"a": EraseByDelete})
+	var all []SignUp
+	for i := range 5 {
+		all = append(all, signUp("a/1", fmt.Sprintf("%d@reader.example", i)))
+	}
+	want := []string{id}
+	for i, left := range add(t, d, all...) {
+		_, err := d.LeaveOne(t.Context(), "a", left, Leaving{At: now, How: LeftByLink})
+		unless(t, err)
+		_, err = d.write.Exec(`UPDATE subscribers SET left_at = left_at + $2 WHERE id = $1`, left, int64(i/2)*day.Milliseconds())
+		unless(t, err)
+		want = append(want, left)
+	}
+	unless(t, d.SetTerms(t.Context(), "a", Terms{Left: 30}))
+	for now = now.Add(30 * day); number(t, d, `SELECT count(*) FROM removals`) < len(want); now = now.Add(day) {
+		_, err := d.EraseLapsed(t.Context(), func(string, string) string { return "" })
+		unless(t, err)
+	}
+	slices.Reverse(want[1:])
+	for _, limit := range []int{1, 2, 6, 9} {
+		var got []string
+		for q := (ErasureQuery{Limit: limit}); ; {
+			page, err := d.Erasures(t.Context(), "a", q)
+			if err != nil || len(page) > limit {
+				t.Fatal(len(page), err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, r := range page {
+				got = append(got, r.SubscriberID)
+			}
+			q.After = page[len(page)-1].Place()
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("by %d: %v, want %v", limit, got, want)
+		}
+	}
+	for _, after := range []string{"x", "1.x.y", "..", "9"} {
+		if page, err := d.Erasures(t.Context(), "a", ErasureQuery{After: after, Limit: 9}); err != nil || len(page) != 6 {
+			t.Errorf("after %q: %d, %v", after, len(page), err)
+		}
+	}
+	if page, err := d.Erasures(t.Context(), "b", ErasureQuery{Limit: 9}); err != nil || len(page) != 0 {
+		t.Errorf("another tenant's: %d, %v", len(page), err)
+	}
+}

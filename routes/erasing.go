@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"net/http"
@@ -21,7 +22,7 @@ import (
 // ErasureStore is what the pages about erasing read and change; db.DB is one, and documents the methods.
 type ErasureStore interface {
 	ErasureOf(ctx context.Context, tenantID, subscriberID string) ([]db.Removal, error)
-	Erasures(ctx context.Context, tenantID string, limit int) ([]db.Removal, error)
+	Erasures(ctx context.Context, tenantID string, q db.ErasureQuery) ([]db.Removal, error)
 	GiveUpErasing(ctx context.Context, key db.DestinationKey, subscriberID, actor string) (bool, error)
 	Terms(ctx context.Context, tenantID string) (db.Terms, error)
 	SetTerms(ctx context.Context, tenantID string, t db.Terms) error
@@ -30,8 +31,8 @@ type ErasureStore interface {
 // erasedWord is what somebody types to confirm.
 const erasedWord = "ERASE"
 
-// erasuresShown is how many receipts are shown, and are in the file.
-const erasuresShown = 500
+// erasuresPage is how many receipts a page lists.
+const erasuresPage = 100
 
 // wayPrefix begins the name of the field that says what becomes of the record in a CRM.
 const wayPrefix = "way-"
@@ -134,39 +135,57 @@ func (s *server) erased(c *fiber.Ctx) error {
 
 // erasures handles GET /subscribers/erased: all receipts, and which records CRMs' admins are to see to.
 func (s *server) erasures(c *fiber.Ctx) error {
-	all, err := s.Health.Erasures(c.UserContext(), who(c).Tenant.ID, erasuresShown)
+	after := shortened(c.Query("after"), 100)
+	all, err := s.Health.Erasures(c.UserContext(), who(c).Tenant.ID, db.ErasureQuery{After: after, Limit: erasuresPage + 1})
 	if err != nil {
 		return err
 	}
 	page := views.ErasuresPage{Page: s.page(c, "Erased people", views.NavSubscribers), CSVURL: "/subscribers/erased.csv"}
+	if after != "" {
+		page.PreviousURL = "/subscribers/erased"
+	}
+	if len(all) > erasuresPage {
+		all = all[:erasuresPage]
+		page.NextURL = "/subscribers/erased?" + query("after", all[erasuresPage-1].Place())
+	}
 	if page.Receipts, err = s.receipts(c, all); err != nil {
 		return err
 	}
 	return render(c, http.StatusOK, views.Erasures(page))
 }
 
-// erasuresCSV handles GET /subscribers/erased.csv: the records that stayed, for the CRMs' admins.
+// erasuresCSV handles GET /subscribers/erased.csv: the records that stayed, for the CRMs' admins, written as they are read.
 func (s *server) erasuresCSV(c *fiber.Ctx) error {
-	all, err := s.Health.Erasures(c.UserContext(), who(c).Tenant.ID, erasuresShown)
-	if err != nil {
-		return err
-	}
-	receipts, err := s.receipts(c, all)
+	tenant, q := who(c).Tenant.ID, db.ErasureQuery{Limit: csvPage}
+	first, err := s.Health.Erasures(c.UserContext(), tenant, q)
 	if err != nil {
 		return err
 	}
 	c.Set(fiber.HeaderContentType, "text/csv; charset=utf-8")
 	c.Attachment("records-of-erased-people.csv")
-	out := csvout.NewWriter(c.Response().BodyWriter())
-	out.Write("crm", "record", "link", "why it stays", "asked for")
-	for _, r := range receipts {
-		for _, record := range r.Records {
-			if record.Stays {
-				out.Write(record.CRM.Name, record.Record.ID, record.Record.URL, record.Fate, r.AskedAt.UTC().Format(time.RFC3339))
+	ctx, log, destinations := context.WithoutCancel(c.UserContext()), s.log, s.destinations(c)
+	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+		out := csvout.NewWriter(w)
+		out.Write("crm", "record", "link", "why it stays", "asked for")
+		for page := first; ; {
+			for _, r := range page {
+				for _, e := range r.Records {
+					if record := erasedRecord(destinations, e); record.Stays {
+						out.Write(record.CRM.Name, record.Record.ID, record.Record.URL, record.Fate, r.AskedAt.UTC().Format(time.RFC3339))
+					}
+				}
+			}
+			if out.Flush() != nil || len(page) < q.Limit {
+				return // the reader has gone, or that was all
+			}
+			q.After = page[len(page)-1].Place()
+			if page, err = s.Health.Erasures(ctx, tenant, q); err != nil {
+				log.ErrorContext(ctx, "a CSV file was broken off", "tenant", tenant, "error", err)
+				return
 			}
 		}
-	}
-	return out.Flush()
+	})
+	return nil
 }
 
 // receipts are removals as pages show them.
@@ -175,6 +194,7 @@ func (s *server) receipts(c *fiber.Ctx, all []db.Removal) (shown []views.Receipt
 	if err != nil {
 		return nil, err
 	}
+	destinations := s.destinations(c)
 	for _, r := range all {
 		v := views.Receipt{SubscriberID: r.SubscriberID, URL: erasedURL(r.SubscriberID), AskedAt: r.AskedAt, EndedAt: r.EndedAt, Why: r.Why(), Newsletter: "a newsletter"}
 		if r.Kind == db.RemovalLapsed {
@@ -184,18 +204,18 @@ func (s *server) receipts(c *fiber.Ctx, all []db.Removal) (shown []views.Receipt
 			v.Newsletter = letters[i].Name
 		}
 		for _, e := range r.Records {
-			v.Records = append(v.Records, s.erasedRecord(c, e))
+			v.Records = append(v.Records, erasedRecord(destinations, e))
 		}
 		shown = append(shown, v)
 	}
 	return shown, nil
 }
 
-// erasedRecord is what becomes of a record.
-func (s *server) erasedRecord(c *fiber.Ctx, e db.RecordRemoval) views.ErasedRecord {
+// erasedRecord is what becomes of a record in one of the tenant's destinations.
+func erasedRecord(destinations []destination, e db.RecordRemoval) views.ErasedRecord {
 	p := crm.Any
-	if d, ok := s.destinationOf(c, e.DestinationID); ok {
-		p = wordsOf(d)
+	if i := slices.IndexFunc(destinations, func(d destination) bool { return d.ID == e.DestinationID }); i >= 0 {
+		p = wordsOf(destinations[i])
 	}
 	v := views.ErasedRecord{CRM: viewCRM(p), In: p.Service, Stays: e.Record.Stays(), Open: e.EndedAt.IsZero()}
 	if e.RecordID != "" {
@@ -205,7 +225,7 @@ func (s *server) erasedRecord(c *fiber.Ctx, e db.RecordRemoval) views.ErasedReco
 		}
 	}
 	switch {
-	case !v.Open:
+	case !e.EndedAt.IsZero():
 		v.Fate = p.Fill(erasedFates[e.Record])
 		if e.Kept != "" {
 			v.Fate += " They are: " + e.Kept + "."

@@ -2,6 +2,8 @@ package routes_test
 
 import (
 	"fmt"
+	"html"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -143,4 +145,35 @@ func TestRetention(t *testing.T) {
 	b.submit("/settings/retention", "left", "365", "dismissed", "90", "addresses", "30").to("/settings/retention")
 	b.get("/settings/retention").is(200, `<option value="365" selected>1 year</option>`, `<option value="90" selected>90 days</option>`)
 	w.as(ann, "fabrikam").get("/settings/retention").is(200).hasNot(`value="365" selected`)
+}
+
+// However many were erased, all of them are listed page by page, whoever is being erased first, and the file has all records.
+func TestManyErasings(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	w.connect()
+	b := w.as(john, "contoso")
+	id := w.someone("contoso", "jane@reader.test")
+	w.put(`UPDATE deliveries SET state = 'delivered', record_id = '003WAITS', made_id = '003WAITS', org_id = 'one', instance_url = 'https://one.example', delivered_at = 7 WHERE subscriber_id = $1`, id)
+	b.submit("/subscribers/"+id+"/erase", "way-sfdc", "delete", "why", "They asked us", "sure", "ERASE").to("/subscribers/" + id + "/erased")
+	w.put(`UPDATE removals SET asked_at = 1`)
+	w.put(`INSERT INTO removals (tenant_id, subscriber_id, newsletter_id, hour, repeated, revision, actor, asked_at, ended_at, erased, kind, imported)
+		SELECT r.tenant_id, 's' || n, r.newsletter_id, r.hour, 0, 0, '', 1000 + n, 1000 + n, 1, 'lapsed', 0 FROM removals r CROSS JOIN (WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1100) SELECT n FROM n) n`)
+	w.put(`INSERT INTO removal_records (tenant_id, subscriber_id, destination_id, record_id, org_id, instance_url, ended_at, record, code, way)
+		SELECT r.tenant_id, r.subscriber_id, e.destination_id, 'R' || r.subscriber_id || '.', 'one', 'https://one.example', 1, 'listed', '', 'list' FROM removals r CROSS JOIN removal_records e WHERE r.kind = 'lapsed'`)
+	p := b.get("/subscribers/erased").is(200, "They asked us", "Not yet", "Rs1100.", "Rs1002.").hasNot("Rs1001.", ` href="/subscribers/erased" rel="prev"`)
+	next := regexp.MustCompile(`rel="next" href="([^"]+)"`)
+	pages := 1
+	for ; next.MatchString(p.body); pages++ {
+		p = b.get(html.UnescapeString(next.FindStringSubmatch(p.body)[1])).is(200).hasNot("Not yet")
+	}
+	p.is(200, "Rs1.", `rel="prev" href="/subscribers/erased"`)
+	if pages != 12 {
+		t.Errorf("%d pages", pages)
+	}
+	b.get("/subscribers/erased?after=nonsense").is(200, "They asked us")
+	csv := b.get("/subscribers/erased.csv").is(200, "Rs1100.", "Rs1.")
+	if n := strings.Count(csv.body, "\nSalesforce,Rs"); n != 1100 {
+		t.Errorf("%d records are in the file", n)
+	}
 }

@@ -81,7 +81,7 @@ type ErasedRecord struct {
 	Record Record // with its id where there is one
 	Fate   string // a sentence
 	Stays  bool   // the CRM's admin has to see to it
-	Open   bool   // it has not ended
+	Open   bool   // something of it is waited for
 }
 
 // ErasedPage is for Erased. The form posts in, of and csrf to GiveUpURL.
@@ -104,8 +104,9 @@ func (p ErasedPage) ended() bool {
 // ErasuresPage is for Erasures.
 type ErasuresPage struct {
 	Page
-	Receipts []Receipt
-	CSVURL   string
+	Receipts             []Receipt
+	CSVURL               string
+	PreviousURL, NextURL string // of further pages; empty where there is none
 }
 
 // RetentionPage is for Retention. The form posts left, dismissed, addresses and csrf to /settings/retention.

@@ -7,6 +7,7 @@ ALTER TABLE removals ADD COLUMN mac TEXT NOT NULL DEFAULT '';       -- keyed dig
 ALTER TABLE removals ADD COLUMN why TEXT NOT NULL DEFAULT '';       -- as somebody gave it
 CREATE INDEX removals_erasing ON removals (tenant_id, email_key) WHERE email_key <> '';
 CREATE INDEX removals_by_kind ON removals (tenant_id, kind, asked_at) WHERE kind <> '';
+CREATE INDEX removals_listed ON removals (tenant_id, asked_at, subscriber_id) WHERE kind IN ('erased', 'lapsed'); -- the order of their list
 
 ALTER TABLE removal_records ADD COLUMN way TEXT NOT NULL DEFAULT 'delete';    -- what was asked for: delete, list
 ALTER TABLE removal_records ADD COLUMN instance_url TEXT NOT NULL DEFAULT ''; -- of the org that has the record
@@ -32,6 +33,7 @@ ALTER TABLE tenants DROP COLUMN keep_dismissed;
 ALTER TABLE tenants DROP COLUMN keep_left;
 ALTER TABLE removal_records DROP COLUMN instance_url;
 ALTER TABLE removal_records DROP COLUMN way;
+DROP INDEX removals_listed;
 DROP INDEX removals_by_kind;
 DROP INDEX removals_erasing;
 ALTER TABLE removals DROP COLUMN why;
