@@ -2,6 +2,7 @@ package db
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -170,6 +171,32 @@ func TestReaderFeed(t *testing.T) {
 	}
 	if page, err := d.ReaderFeed(t.Context(), "b", FeedQuery{NewsletterID: "a/1", States: allTold, Limit: 9}, FeedCursor{}); err != nil || len(page.Readers) != 0 {
 		t.Errorf("of another tenant: %+v, %v", page, err)
+	}
+}
+
+// Whoever begins before there was anybody is told of all; one who begins after everybody, of nobody.
+func TestReaderFeedFromAnyTime(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	ids := add(t, d, signUp("a/1", "new@example.com"), signUp("a/1", "left@example.com"))
+	_, err := d.LeaveOne(t.Context(), "a", ids[1], Leaving{At: d.now(), How: LeftByLink})
+	unless(t, err)
+	at := func(ms int64) FeedCursor { return FeedCursor{FeedPlace{At: ms}, FeedPlace{At: ms}} }
+	for name, from := range map[string]struct {
+		FeedCursor
+		told int
+	}{
+		"the first day of all": {FeedFrom(time.Time{}), 2}, "1969": {FeedFrom(time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC)), 2}, "1970": {FeedFrom(time.UnixMilli(0)), 2},
+		"a forged cursor": {at(-1), 2}, "one far before": {at(math.MinInt64), 2}, "one that is passed by": {FeedCursor{At: FeedPlace{At: -1}}, 2}, "one with an id": {FeedCursor{At: FeedPlace{At: -1, ID: ids[1]}}, 2},
+		"the last day that has four digits": {FeedFrom(time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)), 0}, "what a UUID has no bits for": {at(1 << 48), 0}, "one far after": {at(math.MaxInt64), 0},
+	} {
+		c := copied{}
+		next := c.pages(t, d, FeedQuery{NewsletterID: "a/1", States: allTold, Limit: 1}, from.FeedCursor)
+		if len(c) != from.told {
+			t.Errorf("from %s %d are told, want %d", name, len(c), from.told)
+		}
+		if c.pages(t, d, FeedQuery{NewsletterID: "a/1", States: allTold, Limit: 1}, next); len(c) != from.told {
+			t.Errorf("from %s on %d are told, want %d", name, len(c), from.told)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -20,10 +21,7 @@ type FeedPlace struct {
 }
 
 func (p FeedPlace) compare(q FeedPlace) int {
-	if p.At != q.At {
-		return int(min(max(p.At-q.At, -1), 1))
-	}
-	return strings.Compare(p.ID, q.ID)
+	return cmp.Or(cmp.Compare(p.At, q.At), strings.Compare(p.ID, q.ID))
 }
 
 // FeedCursor is how far a program is. The zero cursor is at the beginning.
@@ -36,9 +34,9 @@ type FeedCursor struct{ At, Safe FeedPlace }
 // FeedSettles is how long a transaction may take, with what clocks of several servers differ by.
 const FeedSettles = 2 * time.Minute
 
-// FeedFrom is the cursor of who wants to know what changed after a time.
+// FeedFrom is the cursor of who wants to know what changed after a time. Before 1970 is the beginning.
 func FeedFrom(t time.Time) FeedCursor {
-	at := FeedPlace{At: t.UnixMilli()}
+	at := FeedPlace{At: max(0, t.UnixMilli())}
 	return FeedCursor{at, at}
 }
 
@@ -168,14 +166,16 @@ func cameAt(id string) (ms int64) {
 	return ms
 }
 
-// cameAfter is an id that is before those of who came after the place, and not before others.
+// cameAfter is an id that is before those of who came after the place, and not before others. A UUID has 48
+// bits for the time: cut down to them, another time would be somewhere else.
 func (p FeedPlace) cameAfter() string {
 	if cameAt(p.ID) == p.At {
 		return p.ID
 	}
 	var u uuid.UUID
+	ms := min(max(p.At, 0), 1<<48-1)
 	for i := range 6 {
-		u[i] = byte(p.At >> (40 - 8*i))
+		u[i] = byte(ms >> (40 - 8*i))
 	}
 	return u.String()
 }

@@ -4,13 +4,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"time"
 
 	"gatepost/db"
 	"gatepost/input"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
 )
 
 // How many readers a page of the API has.
@@ -57,7 +57,7 @@ func (s *server) apiReaders(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	from, err := readCursor(q.Get("cursor"), q.Get("changed_after"))
+	from, err := readCursor(q.Get("cursor"), q.Get("changed_after"), s.Now())
 	if err != nil {
 		return err
 	}
@@ -115,8 +115,10 @@ func writeCursor(c db.FeedCursor) string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// readCursor reads where somebody goes on: at a cursor, or after a time.
-func readCursor(cursor, after string) (db.FeedCursor, error) {
+// readCursor reads where somebody goes on: at a cursor, or after a time. One that is still to come is now, so that a
+// program whose clock is fast misses nobody until then. A cursor of an earlier release may be before 1970, and is at
+// the beginning then.
+func readCursor(cursor, after string, now time.Time) (db.FeedCursor, error) {
 	switch {
 	case cursor != "" && after != "":
 		return db.FeedCursor{}, invalidError("Send cursor or changed_after, and not both: a cursor knows where it goes on.")
@@ -124,6 +126,9 @@ func readCursor(cursor, after string) (db.FeedCursor, error) {
 		t, err := time.Parse(time.RFC3339, after)
 		if err != nil {
 			return db.FeedCursor{}, invalidError("changed_after has to be a time as 2026-11-30T14:00:00Z.")
+		}
+		if t.After(now) {
+			t = now
 		}
 		return db.FeedFrom(t), nil
 	case cursor == "":
@@ -134,10 +139,14 @@ func readCursor(cursor, after string) (db.FeedCursor, error) {
 	if err == nil {
 		err = json.Unmarshal(text, &read)
 	}
-	if err != nil || !slices.Contains([]int{0, 36}, len(read.ID)) || !slices.Contains([]int{0, 36}, len(read.SafeID)) || input.Word(read.ID+read.SafeID) != read.ID+read.SafeID {
+	if err != nil || !isIDOrNone(read.ID) || !isIDOrNone(read.SafeID) {
 		return db.FeedCursor{}, invalidError("cursor has to be one that an answer had.")
 	}
-	return db.FeedCursor{At: db.FeedPlace{At: read.At, ID: read.ID}, Safe: db.FeedPlace{At: read.SafeAt, ID: read.SafeID}}, nil
+	return db.FeedCursor{At: db.FeedPlace{At: max(0, read.At), ID: read.ID}, Safe: db.FeedPlace{At: max(0, read.SafeAt), ID: read.SafeID}}, nil
+}
+
+func isIDOrNone(text string) bool {
+	return text == "" || len(text) == 36 && uuid.Validate(text) == nil
 }
 
 // unsubscribeRequest is what POST /newsletters/{newsletter}/unsubscribe may be asked.

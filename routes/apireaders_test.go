@@ -1,6 +1,7 @@
 package routes_test
 
 import (
+	"encoding/base64"
 	"net/url"
 	"strings"
 	"testing"
@@ -91,6 +92,41 @@ func TestReadersByTheAPI(t *testing.T) {
 	}
 	if got := a.readers(key, "contoso-weekly", "changed_after", time.Now().Add(time.Hour).Format(time.RFC3339)).is(200, "").told(); len(got) != 0 {
 		t.Error(got)
+	}
+}
+
+// A program that never asked before may ask from any time on: it misses nobody, and nobody after it either.
+func TestReadersFromAnyTimeByTheAPI(t *testing.T) {
+	t.Parallel()
+	a := openAPI(t, func(c *routes.Config) { c.SignupLimits = false })
+	key := a.key([]string{"contoso"}, nil, auth.Readers)
+	a.someone("contoso", "anna@reader.example")
+	cursor := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	for name, query := range map[string][2]string{
+		"the first day": {"changed_after", "0001-01-01T00:00:00Z"}, "before it": {"changed_after", "0000-01-01T00:00:00Z"}, "1969": {"changed_after", "1969-12-31T23:59:59Z"},
+		"a cursor of before": {"cursor", cursor(`{"a":-62135596800000,"i":"","s":-62135596800000,"j":""}`)}, "one at the very end": {"cursor", cursor(`{"a":-9223372036854775808,"s":-9223372036854775808}`)},
+	} {
+		got := a.readers(key, "contoso-weekly", query[0], query[1]).is(200, "")
+		if len(got.told()) != 1 {
+			t.Errorf("%s: %s", name, got.text)
+		}
+		text, err := base64.RawURLEncoding.DecodeString(got.cursor())
+		if err != nil || strings.Contains(string(text), "-62") || strings.Contains(string(text), "-92") {
+			t.Errorf("%s: goes on at %s, %v", name, text, err)
+		}
+	}
+	for name, forged := range map[string]string{"too large": `{"a":9223372036854775808}`, "an id of another kind": `{"a":0,"i":"zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz"}`, "a fraction": `{"a":1.5}`} {
+		if got := a.readers(key, "contoso-weekly", "cursor", cursor(forged)); got.status != 422 {
+			t.Errorf("%s: %d %s", name, got.status, got.text)
+		}
+	}
+	ahead := a.readers(key, "contoso-weekly", "changed_after", "9999-12-31T23:59:59Z").is(200, "")
+	if len(ahead.told()) != 0 {
+		t.Error(ahead.text)
+	}
+	a.someone("contoso", "bert@reader.example")
+	if got := a.readers(key, "contoso-weekly", "cursor", ahead.cursor()).is(200, ""); len(got.told()) != 1 {
+		t.Errorf("who came after a time that was still to come: %s", got.text)
 	}
 }
 
