@@ -158,7 +158,7 @@ func TestEachMoveInEachState(t *testing.T) {
 		}},
 		"edited": {Active, from(Waiting, Delivered, Attention), from(Waiting, Delivered, Attention), func(t *testing.T, d *DB, _, _ DestinationKey, p pair) error {
 			s := d.one(t, p.id)
-			_, err := d.EditSubscriber(t.Context(), "a", p.id, Edit{s.Email, s.EmailKey, "Janet", ""}, "ann")
+			_, err := d.EditSubscriber(t.Context(), "a", p.id, Edit{Email: s.Email, EmailKey: s.EmailKey, FirstName: "Janet"}, "ann")
 			return err
 		}},
 		"all are retried":        {Active, from(Waiting, Attention), same, action(Action{Kind: ActionRetry, Reason: "ODD"})},

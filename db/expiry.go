@@ -55,12 +55,12 @@ func (d *Readers) ExpireReaders(ctx context.Context, tenantID string) (more bool
 const mayConfirm = `(EXISTS (SELECT 1 FROM confirmations c WHERE c.tenant_id = s.tenant_id AND c.subscriber_id = s.id AND c.expires_at > $3)
 	OR EXISTS (SELECT 1 FROM reader_mails m WHERE m.tenant_id = s.tenant_id AND m.subscriber_id = s.id AND m.state = 'queued' AND m.created_at >= $2))`
 
-// expireOf removes those of a newsletter who signed up last before a time, and of whom no link works and no mail is
+// expireOf removes those of a newsletter who signed up, or got another address, last before a time, and of whom no link works and no mail is
 // on its way. Of who was rejected, that is the last sign-up that was held, whenever it was decided.
 func (d *Readers) expireOf(ctx context.Context, n Newsletter, before time.Time) (more bool, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		ids, err := collect(ctx, tx, scanID, `SELECT s.id FROM subscribers s WHERE s.tenant_id = $1 AND s.state IN ('unconfirmed', 'held', 'rejected') AND s.state <> 'active' AND s.newsletter_id = $4
-			AND s.created_at < $2 AND s.repeated_at < $2 AND NOT `+mayConfirm+`
+			AND s.created_at < $2 AND s.repeated_at < $2 AND s.edited_at < $2 AND NOT `+mayConfirm+`
 			AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.tenant_id = s.tenant_id AND h.subscriber_id = s.id AND (h.decided_at = 0 OR s.state = 'rejected') AND h.at >= $2)
 			ORDER BY s.id LIMIT $5`, n.TenantID, millis(before), millis(d.now()), n.ID, expireBatch)
 		if err != nil {
@@ -112,6 +112,12 @@ func (c *change) expire(ctx context.Context, tenantID, subscriberID string) erro
 	}
 	r := Removal{TenantID: tenantID, SubscriberID: subscriberID, NewsletterID: k.newsletterID, Kind: RemovalExpired, hour: hourOf(k.createdAt), revision: k.revision}
 	if err := c.receipt(ctx, &r); err != nil {
+		return err
+	}
+	// Who was active, and is to confirm another address, has deliveries, which ended before they arrived.
+	_, err = c.tx.ExecContext(ctx, `INSERT INTO removal_records (tenant_id, subscriber_id, destination_id, record_id, org_id, ended_at, record, code)
+		SELECT tenant_id, subscriber_id, destination_id, '', '', CAST($3 AS BIGINT), 'none', '' FROM deliveries WHERE tenant_id = $1 AND subscriber_id = $2`, tenantID, subscriberID, c.at)
+	if err != nil {
 		return err
 	}
 	return c.erase(ctx, r)

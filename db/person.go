@@ -8,8 +8,14 @@ import (
 	"slices"
 )
 
-// ErrAddressFixed says that a subscriber's address is, or may be, in the CRM already.
-var ErrAddressFixed = errors.New("the address is in the CRM, or may be")
+var (
+	// ErrAddressFixed says that a subscriber's address is, or may be, in the CRM already.
+	ErrAddressFixed = errors.New("the address is in the CRM, or may be")
+	// ErrLeft says that somebody has left, so that nobody else may bring them back, or have it forgotten.
+	ErrLeft = errors.New("has left")
+	// ErrAddressLeft says that the address that somebody is to have has left.
+	ErrAddressLeft = errors.New("the other address has left")
+)
 
 // Edit is what a subscriber's address and names are to be.
 type Edit struct {
@@ -17,12 +23,15 @@ type Edit struct {
 	EmailKey  string // what makes it the same address
 	FirstName string
 	LastName  string
+	MAC       string // of EmailKey, by which the tenant's suppressions know it; empty where none are asked
+	CanMail   bool   // mails can be sent
 }
 
 // Edited is what an edit did.
 type Edited struct {
 	Changes []Change // none when it says what is there already
 	Waits   bool     // what it says is on its way to a CRM
+	Asks    bool     // they are to confirm the address by mail
 	Other   string   // with ErrConflict: id of who has the address on the newsletter
 }
 
@@ -38,8 +47,12 @@ type Change struct {
 // and what waits takes it along, as with a repeated sign-up; but nothing is made to wait,
 // and what isn't to be delivered stays so. actor is the id of the user who does it.
 //
+// That an address was confirmed says nothing of another one: who had confirmed is asked anew, and isn't delivered
+// before, where their newsletter asks by mail.
+//
 // It returns ErrNotFound, ErrAddressFixed for another address of whom a CRM has or may
-// have, and ErrConflict when somebody else on the newsletter has that address.
+// have, ErrLeft for one of who left, who is known by theirs alone, ErrAddressLeft where it has left itself, and
+// ErrConflict when somebody else on the newsletter has that address.
 func (d *Readers) EditSubscriber(ctx context.Context, tenantID, id string, e Edit, actor string) (edited Edited, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		edited = Edited{}
@@ -60,8 +73,8 @@ func (d *Readers) EditSubscriber(ctx context.Context, tenantID, id string, e Edi
 		}
 		return d.change(ctx, tx, func(c *change) error {
 			c.actor = actor
-			if e.Email != k.email && k.state == Unconfirmed {
-				if err := newBook(tx, c).askToConfirm(ctx, SignUp{TenantID: tenantID, At: fromMillis(c.at)}, id); err != nil {
+			if e.EmailKey != k.emailKey {
+				if edited.Asks, err = c.confirmAnew(ctx, &k, e); err != nil {
 					return err
 				}
 			}
@@ -77,9 +90,9 @@ func (d *Readers) EditSubscriber(ctx context.Context, tenantID, id string, e Edi
 // knownByID is the tenant's subscriber with the id, or sql.ErrNoRows.
 func knownByID(ctx context.Context, tx *sql.Tx, tenantID, id string) (k known, err error) {
 	k.tenantID, k.id = tenantID, id
-	err = tx.QueryRowContext(ctx, `SELECT newsletter_id, email, created_at, state, first_name, last_name, repeated_at, revision
+	err = tx.QueryRowContext(ctx, `SELECT newsletter_id, email, email_key, created_at, state, first_name, last_name, repeated_at, revision
 		FROM subscribers WHERE tenant_id = $1 AND id = $2`, tenantID, id).
-		Scan(&k.newsletterID, &k.email, &k.createdAt, &k.state, &k.firstName, &k.lastName, &k.repeatedAt, &k.revision)
+		Scan(&k.newsletterID, &k.email, &k.emailKey, &k.createdAt, &k.state, &k.firstName, &k.lastName, &k.repeatedAt, &k.revision)
 	return k, err
 }
 
@@ -93,21 +106,19 @@ func (k known) changesTo(e Edit) (all []Change) {
 	return all
 }
 
-// readdress gives a subscriber another address. With ErrConflict it returns the id of who
-// has it on the newsletter.
+// readdress gives a subscriber another address, or the same one in other letters. With ErrConflict it returns the
+// id of who has it on the newsletter.
 func readdress(ctx context.Context, tx *sql.Tx, k known, e Edit) (other string, err error) {
-	err = tx.QueryRowContext(ctx, `SELECT id FROM subscribers WHERE tenant_id = $1 AND email_key = $2 AND newsletter_id = $3 AND id <> $4`,
-		k.tenantID, e.EmailKey, k.newsletterID, k.id).Scan(&other)
-	if err == nil {
-		return other, ErrConflict
-	}
-	if !errors.Is(err, sql.ErrNoRows) {
-		return "", err
+	another := e.EmailKey != k.emailKey
+	if another {
+		if other, err = mayHave(ctx, tx, k, e); err != nil {
+			return other, err
+		}
 	}
 	res, err := tx.ExecContext(ctx, `UPDATE subscribers SET email = $1, email_key = $2
 		WHERE tenant_id = $3 AND id = $4 AND NOT EXISTS (SELECT 1 FROM deliveries d
 			WHERE d.tenant_id = $3 AND d.subscriber_id = $4 AND (d.record_id <> '' OR d.delivered_at > 0 OR d.sent_at > 0))`, e.Email, e.EmailKey, k.tenantID, k.id)
-	if err := changed(res, err, ErrAddressFixed); err != nil {
+	if err := changed(res, err, ErrAddressFixed); err != nil || !another {
 		return "", err
 	}
 	// Links that went to the address before are somebody else's.
@@ -116,6 +127,62 @@ func readdress(ctx context.Context, tx *sql.Tx, k known, e Edit) (other string, 
 	}
 	_, err = tx.ExecContext(ctx, `DELETE FROM reader_mails WHERE tenant_id = $1 AND subscriber_id = $2 AND state = 'queued'`, k.tenantID, k.id)
 	return "", err
+}
+
+// mayHave returns an error unless a subscriber may have another address. With ErrConflict it returns the id of who
+// has it on the newsletter.
+func mayHave(ctx context.Context, tx *sql.Tx, k known, e Edit) (other string, err error) {
+	if k.state == Left {
+		return "", ErrLeft
+	}
+	err = tx.QueryRowContext(ctx, `SELECT id FROM subscribers WHERE tenant_id = $1 AND email_key = $2 AND newsletter_id = $3 AND id <> $4`,
+		k.tenantID, e.EmailKey, k.newsletterID, k.id).Scan(&other)
+	if err == nil {
+		return other, ErrConflict
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return "", err
+	}
+	var left int
+	err = tx.QueryRowContext(ctx, `SELECT count(*) FROM suppressions WHERE tenant_id = $1 AND mac = $2 AND newsletter_id IN ('', $3)`, k.tenantID, e.MAC, k.newsletterID).Scan(&left)
+	if err == nil && left > 0 {
+		return "", ErrAddressLeft
+	}
+	return "", err
+}
+
+// confirmAnew has a subscriber who got another address be asked by mail whether it is theirs, and reports whether
+// they are: who was to confirm, and who had confirmed the one before, where their newsletter asks. Those wait for it
+// as somebody new does, in k too: nothing is on its way to a CRM until they have confirmed.
+func (c *change) confirmAnew(ctx context.Context, k *known, e Edit) (asks bool, err error) {
+	var confirmedAt int64
+	var stored string
+	err = c.tx.QueryRowContext(ctx, `SELECT s.confirmed_at, n.readers FROM subscribers s JOIN newsletters n ON n.id = s.newsletter_id WHERE s.tenant_id = $1 AND s.id = $2`, k.tenantID, k.id).Scan(&confirmedAt, &stored)
+	if err != nil {
+		return false, err
+	}
+	rules, err := scanRules(stored)
+	if err != nil {
+		return false, err
+	}
+	if confirmedAt > 0 {
+		if _, err := c.tx.ExecContext(ctx, `UPDATE subscribers SET confirmed_at = 0 WHERE tenant_id = $1 AND id = $2`, k.tenantID, k.id); err != nil {
+			return false, err
+		}
+	}
+	if k.state == Active && confirmedAt > 0 && rules.Confirm && e.CanMail {
+		if err := c.setState(ctx, *k, Unconfirmed, ""); err != nil {
+			return false, err
+		}
+		k.state = Unconfirmed
+		if err := c.endOpen(ctx, k.tenantID, k.id); err != nil {
+			return false, err
+		}
+	}
+	if k.state != Unconfirmed {
+		return false, nil
+	}
+	return true, newBook(c.tx, c).askToConfirm(ctx, SignUp{TenantID: k.tenantID, At: fromMillis(c.at)}, k.id)
 }
 
 // edit stores an edit, with what it changes, and reports whether that is on its way to a

@@ -26,7 +26,7 @@ func TestAnEditInEachState(t *testing.T) {
 			d, id, now := inState(t, state)
 			before := d.one(t, id)
 			*now = now.Add(time.Minute)
-			edited := d.edit(t, id, Edit{"Jane@example.com", "jane@example.com", "Janet", ""})
+			edited := d.edit(t, id, Edit{Email: "Jane@example.com", EmailKey: "jane@example.com", FirstName: "Janet", LastName: ""})
 			want := []Change{{"first_name", "Jane", "Janet"}, {"last_name", "Doe", ""}}
 			if edited.Waits != (becomes[state] == Waiting) || !reflect.DeepEqual(edited.Changes, want) {
 				t.Errorf("edited %+v", edited)
@@ -45,7 +45,7 @@ func TestAnEditInEachState(t *testing.T) {
 				t.Error("an outcome of before would count")
 			}
 			d.agrees(t, "a", sumsIn(becomes[state]))
-			if again := d.edit(t, id, Edit{"Jane@example.com", "jane@example.com", "Janet", ""}); len(again.Changes) != 0 || d.revision(t, id) != 1 {
+			if again := d.edit(t, id, Edit{Email: "Jane@example.com", EmailKey: "jane@example.com", FirstName: "Janet", LastName: ""}); len(again.Changes) != 0 || d.revision(t, id) != 1 {
 				t.Errorf("the same again: %+v", again)
 			}
 			h, err := d.History(t.Context(), "a", id)
@@ -58,14 +58,15 @@ func TestAnEditInEachState(t *testing.T) {
 
 // An address may be corrected until it is in the CRM, or may be.
 func TestAnAddressIsCorrected(t *testing.T) {
-	right := Edit{"Jane.Doe@example.com", "jane.doe@example.com", "Jane", "Doe"}
+	right := Edit{Email: "Jane.Doe@example.com", EmailKey: "jane.doe@example.com", FirstName: "Jane", LastName: "Doe"}
 	for _, state := range allStates {
 		d, id, _ := inState(t, state)
 		_, err := d.EditSubscriber(t.Context(), "a", id, right, "ann")
-		if (state == Delivered) != errors.Is(err, ErrAddressFixed) || state != Delivered && err != nil {
+		want := map[State]error{Delivered: ErrAddressFixed, Left: ErrLeft}[state]
+		if !errors.Is(err, want) {
 			t.Errorf("%s: %v", state, err)
 		}
-		if s := d.one(t, id); s.AddressIsFixed() != (state == Delivered) || (s.EmailKey == right.EmailKey) == (state == Delivered) {
+		if s := d.one(t, id); s.AddressIsFixed() != (state == Delivered) || (s.EmailKey == right.EmailKey) != (want == nil) {
 			t.Errorf("%s: got %+v", state, s)
 		}
 	}
@@ -81,18 +82,176 @@ func TestAnAddressIsCorrected(t *testing.T) {
 	}
 }
 
+// Who left is known by their address alone: nobody can have that forgotten. It may be written in other letters.
+func TestTheAddressOfWhoLeftStays(t *testing.T) {
+	d, id, _ := inState(t, Left)
+	for _, e := range []Edit{{Email: "other@example.com", EmailKey: "other@example.com", FirstName: "Janet"}, {Email: "janet@example.com", EmailKey: "janet@example.com", FirstName: "Jane", LastName: "Doe", CanMail: true}} {
+		if _, err := d.EditSubscriber(t.Context(), "a", id, e, "ann"); !errors.Is(err, ErrLeft) {
+			t.Errorf("became %s: %v", e.Email, err)
+		}
+	}
+	if got := d.one(t, id); got.EmailKey != "jane@example.com" || got.FirstName != "Jane" {
+		t.Errorf("got %+v", got)
+	}
+	d.linkTo(t, id, d.now(), d.now().Add(time.Hour))
+	d.edit(t, id, Edit{Email: "JANE@example.com", EmailKey: "jane@example.com", FirstName: "Janet"})
+	if got := d.one(t, id); got.Email != "JANE@example.com" || got.Status != Left || got.FirstName != "Janet" {
+		t.Errorf("got %+v", got)
+	}
+	wantN(t, d, 1, `SELECT count(*) FROM confirmations`)
+}
+
+// An address that has left comes back by nobody else's edit.
+func TestNobodyIsGivenAnAddressThatLeft(t *testing.T) {
+	for name, tt := range map[string]struct {
+		tenantID, newsletterID string
+		refused                bool
+	}{
+		"the newsletter": {"a", "a/1", true}, "all newsletters": {"a", "", true}, "another newsletter": {"a", "a/2", false}, "another tenant's": {"b", "", false},
+	} {
+		for _, state := range []State{Active, Unconfirmed, OnHold, Rejected} {
+			d := withNewsletters(t, "a/1", "a/2", "b/1")
+			id := add(t, d, signUp("a/1", "jane@example.com"))[0]
+			d.putState(t, id, state)
+			_, err := d.Suppress(t.Context(), tt.tenantID, tt.newsletterID, LeftByLink, []string{"m"})
+			unless(t, err)
+			_, err = d.EditSubscriber(t.Context(), "a", id, Edit{Email: "joe@example.com", EmailKey: "joe@example.com", MAC: "m"}, "ann")
+			if errors.Is(err, ErrAddressLeft) != tt.refused || !tt.refused && err != nil {
+				t.Errorf("%s: it left %s: %v", state, name, err)
+			}
+			if got := d.one(t, id); (got.EmailKey == "jane@example.com") != tt.refused || got.Status != state {
+				t.Errorf("%s: got %+v", state, got)
+			}
+		}
+	}
+}
+
+// putState has a subscriber be in a state, as far as the rows go.
+func (d *DB) putState(t *testing.T, id string, state State) {
+	t.Helper()
+	_, err := d.write.Exec(`UPDATE subscribers SET state = $1 WHERE id = $2`, state, id)
+	unless(t, err)
+}
+
+// presses makes a link to confirm of a subscriber's, and presses its button.
+func (d *DB) presses(t *testing.T, tenantID, id string) ConfirmationState {
+	t.Helper()
+	hash, now := NewID(), d.now()
+	_, err := d.write.Exec(`INSERT INTO confirmations (token_hash, tenant_id, subscriber_id, mail_id, made_at, expires_at) VALUES ($1, $2, $3, '', $4, $5)`, hash, tenantID, id, millis(now), millis(now.Add(time.Hour)))
+	unless(t, err)
+	state, err := d.PressConfirmation(t.Context(), hash)
+	unless(t, err)
+	return state
+}
+
+// Who confirmed one address hasn't confirmed another: they are asked anew, nothing is delivered before, and whoever
+// sends the mails is told not to.
+func TestAnotherAddressIsConfirmedAnew(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	n, err := d.NewsletterOf(t.Context(), "a", "a/1")
+	unless(t, err)
+	unless(t, d.SetReaderRules(t.Context(), "a", "a/1", n.Revision, ReaderRules{Confirm: true}))
+	s := toConfirm("jane@example.com")
+	s.At = d.now().Add(-2 * DefaultKeepDays * 24 * time.Hour)
+	id := add(t, d, s)[0]
+	if got := d.presses(t, "a", id); got != LinkDone {
+		t.Fatalf("the link is %s", got)
+	}
+	q, c := FeedQuery{NewsletterID: "a/1", States: allTold, Limit: 9}, copied{}
+	cursor := c.pages(t, d, q, FeedCursor{})
+	to := Edit{Email: "Jane@Example.com", EmailKey: "jane@example.com", CanMail: true}
+	for range 2 { // in other letters, and with another name
+		if edited := d.edit(t, id, to); edited.Asks {
+			t.Errorf("asked for %+v", to)
+		}
+		to.FirstName = "Jane"
+	}
+	if got := d.one(t, id); got.Status != Active || got.ConfirmedAt.IsZero() {
+		t.Fatalf("got %+v", got)
+	}
+	d.agrees(t, "a", Sums{New: 1, Active: 1, Waiting: 1})
+
+	to.Email, to.EmailKey = "joe@example.com", "joe@example.com"
+	if edited := d.edit(t, id, to); !edited.Asks || edited.Waits {
+		t.Errorf("edited %+v", edited)
+	}
+	if got := d.one(t, id); got.Status != Unconfirmed || !got.ConfirmedAt.IsZero() || got.EmailKey != "joe@example.com" {
+		t.Errorf("got %+v", got)
+	}
+	d.agrees(t, "a", Sums{New: 1, Active: 0, Unconfirmed: 1, Entered: 1, Ended: 1})
+	wantN(t, d, 0, `SELECT count(*) FROM confirmations`)
+	wantN(t, d, 1, `SELECT count(*) FROM reader_mails WHERE state = 'queued' AND subscriber_id = $1`, id)
+	cursor = c.pages(t, d, q, cursor)
+	if c[id] != Erased {
+		t.Errorf("told as %q", c[id])
+	}
+	_, err = d.write.Exec(`UPDATE reader_mails SET state = 'sent'`)
+	unless(t, err)
+	_, err = d.ExpireReaders(t.Context(), "a") // they signed up long ago, and have time all the same
+	unless(t, err)
+
+	if got := d.presses(t, "a", id); got != LinkDone {
+		t.Errorf("the link is %s", got)
+	}
+	d.agrees(t, "a", Sums{New: 1, Active: 1, Waiting: 1})
+	if c.pages(t, d, q, cursor); c[id] != Active || d.one(t, id).ConfirmedAt.IsZero() {
+		t.Errorf("told as %q", c[id])
+	}
+}
+
+// Who never confirms another address expires as somebody new does, and is accounted for where they had entered.
+func TestAnotherAddressThatIsNeverConfirmed(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	n, err := d.NewsletterOf(t.Context(), "a", "a/1")
+	unless(t, err)
+	unless(t, d.SetReaderRules(t.Context(), "a", "a/1", n.Revision, ReaderRules{Confirm: true}))
+	id := add(t, d, toConfirm("jane@example.com"))[0]
+	d.presses(t, "a", id)
+	d.edit(t, id, Edit{Email: "joe@example.com", EmailKey: "joe@example.com", CanMail: true})
+	_, err = d.write.Exec(`UPDATE reader_mails SET state = 'sent'`)
+	unless(t, err)
+	now := d.now().Add((DefaultKeepDays + 1) * 24 * time.Hour)
+	d.now = func() time.Time { return now }
+	_, err = d.ExpireReaders(t.Context(), "a")
+	unless(t, err)
+	d.agrees(t, "a", nil)
+	wantN(t, d, 1, `SELECT count(*) FROM removals WHERE kind = 'expired'`)
+}
+
+// Where nobody is asked by mail, another address is one that wasn't confirmed, and goes on.
+func TestAnotherAddressWhereNobodyIsAsked(t *testing.T) {
+	for name, tt := range map[string]struct{ asks, canMail, confirmed bool }{
+		"no mail server": {true, false, true}, "without confirmation": {false, true, true}, "who never confirmed": {true, true, false},
+	} {
+		d := withNewsletters(t, "a/1")
+		n, err := d.NewsletterOf(t.Context(), "a", "a/1")
+		unless(t, err)
+		unless(t, d.SetReaderRules(t.Context(), "a", "a/1", n.Revision, ReaderRules{Confirm: tt.asks}))
+		s := signUp("a/1", "jane@example.com")
+		if tt.confirmed {
+			s.ConfirmedAt = s.At
+		}
+		id := add(t, d, s)[0]
+		edited := d.edit(t, id, Edit{Email: "joe@example.com", EmailKey: "joe@example.com", CanMail: tt.canMail})
+		if got := d.one(t, id); edited.Asks || !edited.Waits || got.Status != Active || !got.ConfirmedAt.IsZero() {
+			t.Errorf("%s: %+v, %+v", name, edited, got)
+		}
+		d.agrees(t, "a", Sums{New: 1, Active: 1, Waiting: 1})
+	}
+}
+
 func TestAnAddressThatSomebodyHas(t *testing.T) {
 	d, id, _ := inState(t, Attention)
 	other := add(t, d, signUp("a/1", "joe@example.com"), signUp("a/2", "jo@example.com"))[0]
-	edited, err := d.EditSubscriber(t.Context(), "a", id, Edit{"JOE@example.com", "joe@example.com", "Joe", ""}, "ann")
+	edited, err := d.EditSubscriber(t.Context(), "a", id, Edit{Email: "JOE@example.com", EmailKey: "joe@example.com", FirstName: "Joe", LastName: ""}, "ann")
 	if !errors.Is(err, ErrConflict) || edited.Other != other {
 		t.Errorf("got %+v, %v", edited, err)
 	}
 	if s := d.one(t, id); s.State != Attention || s.FirstName != "Jane" {
 		t.Errorf("got %+v", s)
 	}
-	d.edit(t, id, Edit{"jo@example.com", "jo@example.com", "Jane", "Doe"}) // on another newsletter
-	if _, err := d.EditSubscriber(t.Context(), "b", id, Edit{"x@example.com", "x@example.com", "", ""}, "ann"); !errors.Is(err, ErrNotFound) {
+	d.edit(t, id, Edit{Email: "jo@example.com", EmailKey: "jo@example.com", FirstName: "Jane", LastName: "Doe"}) // on another newsletter
+	if _, err := d.EditSubscriber(t.Context(), "b", id, Edit{Email: "x@example.com", EmailKey: "x@example.com", FirstName: "", LastName: ""}, "ann"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("another tenant's: %v", err)
 	}
 	if found, err := d.Subscribers(t.Context(), "a", SubscriberQuery{Text: "jo@", Limit: 9}); err != nil || len(found.Rows) != 2 {
@@ -109,7 +268,7 @@ func TestAnAddressThatSomebodyHas(t *testing.T) {
 func TestAnOutcomeOfTheAddressOfBefore(t *testing.T) {
 	d, id, _ := inState(t, Waiting)
 	l := leased(t, d)
-	d.edit(t, id, Edit{"joe@example.com", "joe@example.com", "Jane", "Doe"})
+	d.edit(t, id, Edit{Email: "joe@example.com", EmailKey: "joe@example.com", FirstName: "Jane", LastName: "Doe"})
 	if err := d.MarkSent(t.Context(), l, []Sending{{SubscriberID: id, EmailKey: "jane@example.com", New: true}}, d.now().Add(time.Hour)); !errors.Is(err, ErrLost) {
 		t.Errorf("sent: %v", err)
 	}

@@ -386,7 +386,7 @@ func (d *DB) session(t *testing.T, u User) func(*DB) error {
 // edited gives a subscriber another address, and a name.
 func edited(t *testing.T, tenantID, id, email string) func(*DB) error {
 	return func(d *DB) error {
-		_, err := d.EditSubscriber(t.Context(), tenantID, id, Edit{email, email, "Edited", ""}, "ann")
+		_, err := d.EditSubscriber(t.Context(), tenantID, id, Edit{Email: email, EmailKey: email, FirstName: "Edited"}, "ann")
 		return err
 	}
 }

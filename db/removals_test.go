@@ -111,7 +111,7 @@ func TestWhatIsNotUndone(t *testing.T) {
 		"it is too old": {func(_ *testing.T, _ *DB, _ string, now *time.Time) { *now = now.Add(UndoTime + time.Second) }, TooOld},
 		"it is sent":    {func(t *testing.T, d *DB, id string, _ *time.Time) { sent(t, d, id) }, OutcomeOpen},
 		"it was edited": {func(t *testing.T, d *DB, id string, _ *time.Time) {
-			d.edit(t, id, Edit{"jane@example.com", "jane@example.com", "J", ""})
+			d.edit(t, id, Edit{Email: "jane@example.com", EmailKey: "jane@example.com", FirstName: "J"})
 		}, SaidAgain},
 		"signed up again": {func(t *testing.T, d *DB, _ string, _ *time.Time) { add(t, d, signUp("a/1", "jane@example.com")) }, SaidAgain},
 	} {

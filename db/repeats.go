@@ -28,7 +28,7 @@ const (
 // known is a subscriber whose address is signed up again.
 type known struct {
 	place
-	email                string // as typed, where it is read with the rest
+	email, emailKey      string // as typed, and what makes it the same, where they are read with the rest
 	firstName, lastName  string
 	fields               string // forms.Values as JSON
 	repeatedAt, revision int64

@@ -284,8 +284,9 @@ func (s *Service) Edit(ctx context.Context, tenantID, subscriberID string, f Che
 	if f == (Checked{}) {
 		return db.Edited{}, ErrInvalid
 	}
+	key := strings.ToLower(f.email)
 	edited, err := s.store.EditSubscriber(ctx, tenantID, subscriberID,
-		db.Edit{Email: f.email, EmailKey: strings.ToLower(f.email), FirstName: f.firstName, LastName: f.lastName}, actor)
+		db.Edit{Email: f.email, EmailKey: key, FirstName: f.firstName, LastName: f.lastName, MAC: s.suppressionMAC(tenantID, key), CanMail: s.mail}, actor)
 	if err == nil {
 		s.wake(tenantID)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"gatepost/db"
@@ -30,11 +31,15 @@ func (s *server) consentRecord(c *fiber.Ctx) error {
 		return err
 	}
 	page := views.ConsentPage{Page: s.page(c, "Consent of "+nameOf(sub), views.NavSubscribers), ID: sub.ID, Name: nameOf(sub), Email: sub.Email, Newsletter: sub.Newsletter,
-		Status: viewState(s.words(c), sub.Status.Info()), PrintedAt: toTheSecond(s.Now()), Earlier: len(h.Consents) >= db.HistoryLimit}
-	slices.Reverse(h.Consents)
+		Status: viewState(s.words(c), sub.Status.Info()), PrintedAt: toTheSecond(s.Now()), Recorded: len(h.Consents) > 0, Earlier: len(h.Consents) >= db.HistoryLimit}
+	for _, e := range h.Corrections {
+		page.Acts = append(page.Acts, addressChanges(e)...)
+	}
 	for _, given := range h.Consents {
 		page.Acts = append(page.Acts, consentAct(given))
 	}
+	slices.Reverse(page.Acts)
+	slices.SortStableFunc(page.Acts, func(a, b views.ConsentAct) int { return strings.Compare(a.At, b.At) })
 	for _, m := range mails {
 		page.Mails = append(page.Mails, views.ConsentMail{SentAt: toTheSecond(m.MadeAt), OpenedAt: toTheSecond(m.OpenedAt), PressedAt: toTheSecond(m.PressedAt)})
 	}
@@ -47,6 +52,16 @@ func toTheSecond(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+// addressChanges are what an edit did to the address: what was agreed to before is of another one then.
+func addressChanges(e db.Correction) (all []views.ConsentAct) {
+	for _, c := range e.Changes {
+		if c.Field == "email" {
+			all = append(all, views.ConsentAct{Title: "Address changed", At: toTheSecond(e.At), Facts: []views.Filled{{Label: "From", Value: c.Was}, {Label: "To", Value: c.Is}, {Label: "By", Value: cmp.Or(e.Actor, "–")}}})
+		}
+	}
+	return all
 }
 
 // actTitles are what the acts are called.

@@ -414,7 +414,13 @@ func (s *server) editForm(c *fiber.Ctx) error {
 
 func (s *server) editPage(c *fiber.Ctx, sub db.Subscriber, f newsletter.Form) (views.PersonEditPage, error) {
 	page := views.PersonEditPage{Page: s.page(c, "Edit", views.NavSubscribers), ID: sub.ID, Name: nameOf(sub), Newsletter: sub.Newsletter,
-		Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500), In: s.presences(c, sub), Fixed: sub.AddressIsFixed()}
+		Email: cut(f.Email, 500), FirstName: cut(f.FirstName, 500), LastName: cut(f.LastName, 500), In: s.presences(c, sub), Left: sub.Status == db.Left}
+	page.Fixed = page.Left || sub.AddressIsFixed()
+	asks, err := s.asksAnew(c, sub)
+	if err != nil {
+		return page, err
+	}
+	page.Asks = asks
 	for _, d := range s.deliveriesOf(s.destinations(c), sub) {
 		page.Retries = page.Retries || d.State.Info().Attention
 		if d.RecordID == "" {
@@ -431,6 +437,15 @@ func (s *server) editPage(c *fiber.Ctx, sub db.Subscriber, f newsletter.Form) (v
 	return page, nil
 }
 
+// asksAnew reports whether a subscriber would have to confirm another address by mail.
+func (s *server) asksAnew(c *fiber.Ctx, sub db.Subscriber) (bool, error) {
+	if sub.Status != db.Active || sub.ConfirmedAt.IsZero() {
+		return sub.Status == db.Unconfirmed, nil
+	}
+	n, err := s.Newsletters.Of(c.UserContext(), sub.TenantID, sub.NewsletterSlug)
+	return s.Newsletters.Confirms(n), err
+}
+
 // edit handles POST /subscribers/{id}/edit. An address that can't be changed isn't sent.
 func (s *server) edit(c *fiber.Ctx) error {
 	sub, err := s.subscriber(c)
@@ -438,7 +453,7 @@ func (s *server) edit(c *fiber.Ctx) error {
 		return err
 	}
 	form := newsletter.Form{Email: field(c, "email"), FirstName: field(c, "first_name"), LastName: field(c, "last_name")}
-	if sub.AddressIsFixed() {
+	if sub.AddressIsFixed() || sub.Status == db.Left && form.Email == "" {
 		form.Email = sub.Email
 	}
 	page, err := s.editPage(c, sub, form)
@@ -459,20 +474,30 @@ func (s *server) edit(c *fiber.Ctx) error {
 		page.Fixed, page.Email = true, sub.Email
 		page.Errors = views.FieldErrors{"": "Nothing was changed: the address was sent to " + s.words(c).Name + " in the meantime, so it can’t be changed here any more."}
 		return render(c, http.StatusConflict, views.PersonEdit(page))
+	case errors.Is(err, db.ErrLeft):
+		page.Left, page.Fixed, page.Email = true, true, sub.Email
+		page.Errors = views.FieldErrors{"": "Nothing was changed: this person has left, so the address can’t be changed here."}
+		return render(c, http.StatusConflict, views.PersonEdit(page))
+	case errors.Is(err, db.ErrAddressLeft):
+		page.Errors = views.FieldErrors{"email": "Whoever has this address left " + sub.Newsletter + ", or doesn’t want mails. They come back by signing up with it themselves."}
+		return render(c, http.StatusConflict, views.PersonEdit(page))
 	case err != nil:
 		return err
 	}
 	if len(edited.Changes) == 0 {
 		s.flash(c, views.FlashInfo, "Nothing was changed.")
 	} else {
-		s.flash(c, views.FlashSuccess, savedText(s.words(c), edited.Waits))
+		s.flash(c, views.FlashSuccess, savedText(s.words(c), edited))
 	}
 	return redirect(c, personURL(sub.ID))
 }
 
 // savedText says what an edit leads to.
-func savedText(p *crm.Provider, waits bool) string {
-	if waits {
+func savedText(p *crm.Provider, e db.Edited) string {
+	if e.Asks {
+		return "Saved. A mail with a button goes to the new address. Nothing is sent to " + p.Name + " before it is pressed."
+	}
+	if e.Waits {
 		return "Saved. It is on its way to " + p.Name + "."
 	}
 	return "Saved."

@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gatepost/routes"
+	"gatepost/seal"
 )
 
 func TestPersonPage(t *testing.T) {
@@ -63,6 +66,40 @@ func TestEditAPerson(t *testing.T) {
 	b.get("/subscribers/"+id).is(200, "<h1>Janet</h1>", "Jane@Reader.test").hasNot("other@reader.test")
 	w.put(`UPDATE deliveries SET record_id = '', delivered_at = 0, sent_at = 7 WHERE subscriber_id = $1`, id)
 	b.get(edit).is(200, "the answer isn’t known yet").hasNot(`name="email"`)
+}
+
+// Another address goes round neither a confirmation nor a leaving, and the page says what it will do.
+func TestAnotherAddressOfAPerson(t *testing.T) {
+	t.Parallel()
+	w := open(t, func(c *routes.Config) { c.Mail = true })
+	b, id := w.as(john, "contoso"), w.someone("contoso", "bert@reader.test")
+	w.put(`UPDATE newsletters SET readers = '{"confirm":true}' WHERE slug = 'contoso-weekly'`)
+	r := w.toConfirm("jane@reader.test")
+	edit, asks := "/subscribers/"+r.id+"/edit", "Another address gets a mail with a button."
+	b.get(edit).is(200, asks)
+	if _, err := w.news.PressConfirmation(t.Context(), seal.TokenHash(r.token)); err != nil {
+		t.Fatal(err)
+	}
+	b.get(edit).is(200, asks)
+	b.submit(edit, "email", "Jane@reader.test").to("/subscribers/" + r.id)
+	b.get("/subscribers/"+r.id).is(200, "Saved. It is on its way to")
+	b.submit(edit, "email", "joe@reader.test").to("/subscribers/" + r.id)
+	b.get("/subscribers/"+r.id).is(200, "A mail with a button goes to the new address.", "Unconfirmed", "“Jane@reader.test” → “joe@reader.test”")
+	b.get("/subscribers/"+r.id+"/consent").is(200, "<h2>Address changed</h2>", "<dt>From</dt><dd>Jane@reader.test</dd>", "<dt>To</dt><dd>joe@reader.test</dd>", "<dt>By</dt><dd>"+john+"</dd>")
+	if n := w.count(`SELECT count(*) FROM subscribers WHERE state = 'unconfirmed' AND confirmed_at = 0 AND email_key = 'joe@reader.test'`); n != 1 {
+		t.Error("they aren't asked")
+	}
+
+	b.get("/subscribers/"+id+"/edit").is(200, `name="email"`).hasNot(asks)
+	b.sendList("", "gone@reader.test\n").is(303)
+	b.submit("/subscribers/"+id+"/edit", "email", "Gone@reader.test").is(409, "They come back by signing up with it themselves.", `value="Gone@reader.test"`)
+	b.submit("/subscribers/" + id + "/leave").to("/subscribers/" + id)
+	b.get("/subscribers/"+id+"/edit").is(200, "This person has left, which is known by the address").hasNot(`name="email"`)
+	b.submit("/subscribers/"+id+"/edit", "email", "other@reader.test").is(409, "Nothing was changed: this person has left", "have them sign up with that one").hasNot(`name="email"`)
+	b.submit("/subscribers/"+id+"/edit", "first_name", "Bert").to("/subscribers/" + id)
+	if n := w.count(`SELECT count(*) FROM subscribers WHERE state = 'left' AND first_name = 'Bert' AND email_key = 'bert@reader.test'`); n != 1 {
+		t.Error("the address of who left is another one")
+	}
 }
 
 func TestLeaving(t *testing.T) {

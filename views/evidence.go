@@ -9,16 +9,17 @@ type ConsentPage struct {
 	Newsletter string
 	Status     State
 	Acts       []ConsentAct // the earliest first
+	Recorded   bool         // there is what they agreed to
 	Mails      []ConsentMail
 	Earlier    bool // there are more acts than are shown
 	PrintedAt  string
 }
 
-// ConsentAct is something that somebody did with their consent.
+// ConsentAct is something that somebody did with their consent, or that their address was changed since.
 type ConsentAct struct {
 	Title string
 	At    string
-	Words string // that were shown
+	Words string // that were shown; empty for none
 	Facts []Filled
 }
 

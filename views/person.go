@@ -98,6 +98,8 @@ type PersonEditPage struct {
 	In         []PresenceIn
 	Retries    bool   // saving tries again what needs attention
 	Fixed      bool   // the address can't be changed any more
+	Left       bool   // since the person has left
+	Asks       bool   // another address has to be confirmed by mail first
 	KeepsNames []CRM  // where by the settings a name that is there isn't replaced
 	OtherURL   string // of who has the address already
 	Errors     FieldErrors
@@ -191,6 +193,9 @@ func orDash(value string) string {
 
 // whyFixed says why the address can't be changed here.
 func (p PersonEditPage) whyFixed() string {
+	if p.Left {
+		return "This person has left, which is known by the address, so it can’t be changed. If they want " + p.Newsletter + " at another address, have them sign up with that one."
+	}
 	if there := in(p.In, Present); len(there) > 0 {
 		where := listed(names(there))
 		return "The address is in " + where + ", so it can’t be changed here: another one would make a second " + there[0].Record + ". Change it in " + where + ", or have the person sign up with the new one."
@@ -215,7 +220,11 @@ func editFields(p PersonEditPage) []field {
 		{Name: "last_name", Label: "Last name", Value: p.LastName, Autocomplete: "off", Optional: true},
 	}
 	if !p.Fixed {
-		all = append([]field{{Name: "email", Label: "E-mail address", Type: "email", Value: p.Email, Autocomplete: "off"}}, all...)
+		email := field{Name: "email", Label: "E-mail address", Type: "email", Value: p.Email, Autocomplete: "off"}
+		if p.Asks {
+			email.Hint = "Another address gets a mail with a button. Until it is pressed, the person is unconfirmed and isn’t sent to a CRM."
+		}
+		all = append([]field{email}, all...)
 	}
 	return fields(p.Errors, all...)
 }
