@@ -8,6 +8,21 @@ import (
 	"time"
 )
 
+// What a key says of when somebody confirmed doesn't take back what is known already.
+func TestWhenSomebodyConfirmedIsTheLastTime(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	s := signUp("a/1", "jane@example.com")
+	for _, tt := range []struct{ says, want time.Time }{
+		{s.At.Add(-time.Hour), s.At.Add(-time.Hour)}, {s.At, s.At}, {s.At.Add(-2 * time.Hour), s.At}, {time.Time{}, s.At},
+	} {
+		s.ConfirmedAt = tt.says
+		if got := d.one(t, add(t, d, s)[0]); !got.ConfirmedAt.Equal(tt.want) {
+			t.Errorf("they say %v: confirmed at %v, want %v", tt.says, got.ConfirmedAt, tt.want)
+		}
+	}
+	wantN(t, d, 3, `SELECT count(*) FROM consents WHERE act = 'confirmed' AND how = 'stated'`)
+}
+
 // allStates are those in which a subscriber with one delivery can be.
 var allStates = []State{Waiting, Delivered, Attention, Dismissed, Left}
 

@@ -286,13 +286,14 @@ func (b *book) arrive(ctx context.Context, s SignUp, id string, state State, wor
 // confirmedElsewhere is how somebody confirmed of whom whoever hands on their sign-up says so.
 const confirmedElsewhere = "stated"
 
-// stated keeps that somebody confirmed elsewhere, as whoever hands on their sign-up says.
+// stated keeps that somebody confirmed elsewhere, as whoever hands on their sign-up says. That they confirmed last is
+// what counts, whoever says so first.
 func (b *book) stated(ctx context.Context, s SignUp, k known) error {
 	if s.ConfirmedAt.IsZero() {
 		return nil
 	}
 	at := millis(s.ConfirmedAt)
-	if _, err := b.tx.ExecContext(ctx, `UPDATE subscribers SET confirmed_at = $1 WHERE tenant_id = $2 AND id = $3`, at, k.tenantID, k.id); err != nil {
+	if _, err := b.tx.ExecContext(ctx, `UPDATE subscribers SET confirmed_at = $1 WHERE tenant_id = $2 AND id = $3 AND confirmed_at < $1`, at, k.tenantID, k.id); err != nil {
 		return err
 	}
 	return b.change.act(ctx, k, ConsentConfirmed, confirmedElsewhere, at)
