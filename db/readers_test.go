@@ -1,7 +1,11 @@
 package db
 
 import (
+	"cmp"
+	"database/sql"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -136,6 +140,58 @@ func TestWhatASignUpMakesOfSomebody(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A test brings nobody back, whenever they leave; others in its transaction are stored, and the sums hold.
+func TestATestBringsNobodyBack(t *testing.T) {
+	d := withNewsletters(t, "a/1")
+	for _, mac := range []string{"gone", "back", "waits"} {
+		_, err := d.Suppress(t.Context(), "a", "", LeftByList, []string{mac})
+		unless(t, err)
+	}
+	test := func(name string) SignUp {
+		s := signUp("a/1", name+"@example.com")
+		s.MAC, s.FirstName = name, "Test"
+		return s
+	}
+	ids := map[string]string{}
+	for name, state := range map[string]State{"left": Left, "back": Active, "waits": Unconfirmed, "held": OnHold, "rejected": Rejected, "active": Active} {
+		s := signUp("a/1", name+"@example.com")
+		ids[name] = add(t, d, s)[0]
+		k := known{place: s.place(ids[name], Active)}
+		unless(t, d.tx(t.Context(), func(tx *sql.Tx) error {
+			return d.change(t.Context(), tx, func(c *change) error {
+				if state == Active {
+					return nil
+				}
+				return cmp.Or(c.setState(t.Context(), k, state, ""), c.endOpen(t.Context(), "a", k.id))
+			})
+		}))
+	}
+	want := map[string]State{"new": Active, "left": Left, "back": Active, "waits": Unconfirmed, "held": Active, "rejected": Active, "active": Active, "gone": ""}
+	var all []SignUp
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		s := test(name)
+		s.Source = SourceTest
+		all = append(all, s)
+	}
+	answers, err := d.AddSignUps(t.Context(), all)
+	unless(t, err)
+	for i, name := range slices.Sorted(maps.Keys(want)) {
+		refused := want[name] == Left || want[name] == Unconfirmed || want[name] == ""
+		if errors.Is(answers[i].Err, ErrLeft) != refused || !refused && answers[i].Err != nil {
+			t.Errorf("%s: %v", name, answers[i].Err)
+		}
+		if want[name] == "" {
+			continue
+		}
+		s := d.one(t, cmp.Or(ids[name], answers[i].ID))
+		if s.Status != want[name] || (s.FirstName == "Test") == refused {
+			t.Errorf("%s became %s, %s", name, s.Status, s.FirstName)
+		}
+	}
+	wantN(t, d, 0, `SELECT count(*) FROM subscribers WHERE email_key = 'gone@example.com'`)
+	d.agrees(t, "a", nil)
 }
 
 // A file brings nobody back, and who comes by one is counted as imported.

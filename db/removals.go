@@ -31,7 +31,7 @@ const (
 // UndoRefused is why the sign-up that made a subscriber can't be undone as a test.
 func (s Subscriber) UndoRefused(now time.Time) NotUndone {
 	switch {
-	case s.Source != "test":
+	case s.Source != SourceTest:
 		return NoTest
 	case s.Status != Active: // that they left must not be forgotten
 		return HasLeft

@@ -53,6 +53,9 @@ func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string,
 			return "", err
 		}
 		becomes := s.again(k.state, b.hasLeft(s))
+		if s.testsWhoLeft(becomes) {
+			return k.id, ErrLeft
+		}
 		if becomes == OnHold {
 			return k.id, b.holdAside(ctx, s, k, wording)
 		}
@@ -68,8 +71,10 @@ func (b *book) repeat(ctx context.Context, s SignUp, wording string) (id string,
 // mails. OnHold: the sign-up is held, and they stay what they are.
 func (s SignUp) again(is State, left bool) State {
 	switch {
-	case s.Source == "test":
-		return Active
+	case s.Source == SourceTest && (is == Active || is == Left):
+		return is
+	case s.Source == SourceTest:
+		return s.becomes(left)
 	case is == Rejected:
 		return OnHold
 	case is == Left:
@@ -220,7 +225,7 @@ func (k *known) say(s SignUp) (replaced string, err error) {
 // fillsOnly reports whether a further sign-up replaces nothing that is there: anybody can sign up
 // anybody, and who is to confirm hasn't said yet that it was them.
 func (s SignUp) fillsOnly(is State) bool {
-	return s.Source != "test" && (s.Confirm || is == Left)
+	return s.Source != SourceTest && (s.Confirm || is == Left)
 }
 
 // mergeFields has what is said now taken over into what is stored, field by field.

@@ -53,8 +53,11 @@ type Presentation struct {
 	Language   string `json:"language,omitempty"`
 }
 
-// SourceImport is the source of sign-ups that come from a file: they are confirmed elsewhere.
-const SourceImport = "import"
+// The sources that are treated differently.
+const (
+	SourceImport = "import" // from a file: they are confirmed elsewhere
+	SourceTest   = "test"   // by somebody who works there
+)
 
 // Reasons for which a sign-up is held that no check finds by itself: it is of somebody who had left, and needs
 // their confirmation by mail; or of somebody whose sign-up was rejected before.
@@ -67,10 +70,10 @@ const (
 // against it; left says that they had left, or don't want any mails.
 func (s SignUp) becomes(left bool) State {
 	switch {
-	case s.Source == "test":
+	case left && (s.Source == SourceImport || s.Source == SourceTest):
+		return Left // neither a file nor a test brings anybody back
+	case s.Source == SourceTest:
 		return Active
-	case s.Source == SourceImport && left:
-		return Left // a file brings nobody back
 	case len(s.Held) > 0:
 		return OnHold
 	case left && s.CanMail:
@@ -82,6 +85,9 @@ func (s SignUp) becomes(left bool) State {
 	}
 	return Active
 }
+
+// testsWhoLeft reports whether a test makes somebody Left, which is not to be stored.
+func (s SignUp) testsWhoLeft(becomes State) bool { return s.Source == SourceTest && becomes == Left }
 
 // heldFor is why the sign-up is held of somebody who is in a state; left says that they had left.
 func (s SignUp) heldFor(is State, left bool) []string {
@@ -107,7 +113,7 @@ type SignedUp struct {
 }
 
 // AddSignUps stores sign-ups in one transaction and returns what became of each,
-// in their order. A sign-up that cannot be stored fails alone. An error means
+// in their order. A sign-up that cannot be stored fails alone; a test of somebody who left, with ErrLeft. An error means
 // that none was stored.
 //
 // An address that is new on its newsletter becomes a subscriber, who waits for each
@@ -262,6 +268,9 @@ func (b *book) received(s SignUp, kind Kind) {
 
 // arrive counts somebody new with the given id, and does what else their state asks for.
 func (b *book) arrive(ctx context.Context, s SignUp, id string, state State, wording string) error {
+	if s.testsWhoLeft(state) {
+		return ErrLeft
+	}
 	kind := New
 	if s.Source == SourceImport {
 		kind = Imported

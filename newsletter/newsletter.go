@@ -37,7 +37,7 @@ type Source string
 const (
 	FromForm Source = "form"
 	FromAPI  Source = "api"
-	FromTest Source = "test" // an admin tries it
+	FromTest Source = db.SourceTest // an admin tries it
 )
 
 // Came is how a sign-up came, beside what was filled in.
@@ -254,26 +254,9 @@ func (s *Service) suppressionMAC(tenantID, emailKey string) string {
 	return base64.RawURLEncoding.EncodeToString(s.macs.Sum(seal.Suppression, tenantID, emailKey))
 }
 
-// ErrLeft says that a test is for somebody who has left. A test by somebody else mustn't
-// bring them back.
-var ErrLeft = errors.New("has left")
-
-// Test is SignUp for a test by somebody who works there. It returns ErrLeft for the
-// address of somebody who has left.
+// Test is SignUp for a test by somebody who works there. It returns db.ErrLeft for the
+// address of somebody who has left: a test mustn't bring them back.
 func (s *Service) Test(ctx context.Context, n db.Newsletter, f Checked) (subscriberID string, err error) {
-	switch there, err := s.store.SubscriberAt(ctx, n.TenantID, n.ID, strings.ToLower(f.email)); {
-	case err == nil && there.Status == db.Left:
-		return "", ErrLeft
-	case err != nil && !errors.Is(err, db.ErrNotFound):
-		return "", err
-	}
-	left, err := s.Suppressed(ctx, n.TenantID, n.ID, f.email)
-	if err != nil {
-		return "", err
-	}
-	if len(left) > 0 {
-		return "", ErrLeft
-	}
 	return s.SignUp(ctx, n, f, Came{Source: FromTest})
 }
 

@@ -56,7 +56,7 @@ func (s *server) testSignUp(c *fiber.Ctx) error {
 		return render(c, http.StatusUnprocessableEntity, views.TestSignup(t.page(wrong)))
 	}
 	id, err := s.Newsletters.Test(c.UserContext(), t.of, clean)
-	if errors.Is(err, newsletter.ErrLeft) {
+	if errors.Is(err, db.ErrLeft) {
 		return render(c, http.StatusUnprocessableEntity, views.TestSignup(t.page(views.FieldErrors{
 			"email": "This person has left " + t.of.Name + ", so a test must not bring them back. Try another address, or mark them as active again on their page first."})))
 	}
