@@ -110,7 +110,7 @@ func (p *portal) wire(ctx context.Context, c config) error {
 	if err := p.wireMail(ctx, c); err != nil {
 		return err
 	}
-	p.limits, p.keys = ratelimit.New(p.db, p.db.Now, p.log), auth.NewAPIKeys(p.db)
+	p.limits, p.keys = ratelimit.New(p.db, p.db.Now, p.log, p.macs.For(seal.Limit)), auth.NewAPIKeys(p.db)
 	p.newsletters = newsletter.New(newsletter.Config{Store: p.db, URL: c.URL, Wake: p.dispatcher.Wake, Log: p.log, Now: p.db.Now, MACs: p.macs, Mail: p.mailer != nil, Counts: p.limits, Domains: c.resolver()})
 	p.app, err = routes.New(routes.Config{
 		URL: c.URL, Store: p.db, Health: p.db, Incidents: p.db, Settings: p.db, People: p.people, Sessions: p.db, Keys: p.keys, Vault: p.vault, Newsletters: p.newsletters, Delivery: p.dispatcher, Limits: p.limits, MACs: p.macs,

@@ -19,7 +19,8 @@ const (
 	byOperator   = "what the operator, or a service, said about apps, orgs and scopes"
 	ofCRM        = "what a CRM says about its fields and its org, and not about a record"
 	ofRunner     = "the job runner's: its jobs are named by ids of ours, and are deleted within days"
-	forAnHour    = "a network's address, or a keyed hash of what a limit is about, deleted within an hour or a day of its end"
+	forAnHour    = "a keyed digest of what a limit is about, deleted within an hour or a day of its end"
+	ofLogins     = "a hash of what logins are throttled by: a user's address, or a network; deleted within an hour or a day of its end"
 	ofMigrations = "which tables there are"
 )
 
@@ -101,7 +102,7 @@ var noPersonsData = map[string]map[string]string{
 	"tenant_apps":               {"*": byTenant},
 	"tenant_mails":              {"*": holdsIDs},
 	"tenants":                   {"*": byTenant},
-	"throttles":                 {"*": forAnHour},
+	"throttles":                 {"*": ofLogins},
 	"users":                     {"*": ofTeam},
 	"vault_events":              {"*": holdsCode},
 	"view_counts":               {"*": holdsWords},

@@ -5,7 +5,6 @@ package ratelimit
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
 	"sync"
@@ -32,14 +31,19 @@ type Store interface {
 	ShareCounts(ctx context.Context, now time.Time, counts []db.LimitCount) ([]db.LimitCount, error)
 }
 
+// MAC makes a keyed digest of parts: the same in all processes on a database, and in no other installation. Without a
+// key whoever reads the database could find an address again by trying out all.
+type MAC func(parts ...string) []byte
+
 // Limits counts what is asked for. Its methods are safe for concurrent use.
 type Limits struct {
 	store Store
 	now   func() time.Time
 	log   *slog.Logger
+	mac   MAC
 
 	mu      sync.Mutex
-	counts  map[string]*count // by the hash of who asks for what
+	counts  map[string]*count // by the keyed digest of who asks for what
 	changed map[string]*count // those with something to be shared
 	swept   time.Time
 }
@@ -54,10 +58,10 @@ type count struct {
 	sharedAt time.Time
 }
 
-// New returns Limits by the clock that all processes go by. What it counts is shared
-// while its Run runs.
-func New(store Store, now func() time.Time, log *slog.Logger) *Limits {
-	return &Limits{store: store, now: now, log: log, counts: map[string]*count{}, changed: map[string]*count{}}
+// New returns Limits by the clock that all processes go by, and that keeps whom it counts as
+// a digest of mac's. What it counts is shared while its Run runs.
+func New(store Store, now func() time.Time, log *slog.Logger, mac MAC) *Limits {
+	return &Limits{store: store, now: now, log: log, mac: mac, counts: map[string]*count{}, changed: map[string]*count{}}
 }
 
 // Take counts one more of what somebody asks for, or, when there were as many as may be,
@@ -74,21 +78,18 @@ func (l *Limits) Over(what, who string, most int, window time.Duration) bool {
 
 // Reached reports whether there were as many as may be, and counts nothing.
 func (l *Limits) Reached(what, who string, most int) bool {
-	now := l.now()
+	key, now := l.keyOf(what, who), l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := l.counts[keyOf(what, who)]
+	c := l.counts[key]
 	return c != nil && !c.over(now) && c.used() >= most
 }
 
-func keyOf(what, who string) string {
-	sum := sha256.Sum256([]byte(what + "\x00" + who))
-	return hex.EncodeToString(sum[:])
-}
+func (l *Limits) keyOf(what, who string) string { return hex.EncodeToString(l.mac(what, who)) }
 
 // take counts within a window that begins now, unless there is one already.
 func (l *Limits) take(what, who string, most int, window time.Duration) (wait time.Duration) {
-	key, now := keyOf(what, who), l.now()
+	key, now := l.keyOf(what, who), l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sweep(now)

@@ -2,9 +2,13 @@ package ratelimit_test
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +24,7 @@ type processes struct {
 	limits []*ratelimit.Limits
 	now    time.Time
 	shares int
+	shared []db.LimitCount
 	fail   error
 }
 
@@ -28,9 +33,29 @@ func newProcesses(t *testing.T, n int) *processes {
 	path := dbtest.Path(t)
 	for range n {
 		store := store{dbtest.Open(t, path), p}
-		p.limits = append(p.limits, ratelimit.New(store, func() time.Time { return p.now }, slog.New(slog.DiscardHandler)))
+		p.limits = append(p.limits, ratelimit.New(store, func() time.Time { return p.now }, slog.New(slog.DiscardHandler), mac))
 	}
 	return p
+}
+
+// mac is keyed as those of one installation are.
+func mac(parts ...string) []byte {
+	h := hmac.New(sha256.New, []byte("secret"))
+	h.Write([]byte(strings.Join(parts, "\x00")))
+	return h.Sum(nil)
+}
+
+// What is stored of whom a limit is about can't be found again by trying out all addresses.
+func TestCountsAreKeptByAKeyedDigest(t *testing.T) {
+	p := newProcesses(t, 1)
+	for range 2 {
+		p.limits[0].Take("try", "192.0.2.7", 30)
+	}
+	p.now = p.now.Add(time.Second)
+	p.share(p.limits[0])
+	if len(p.shared) != 1 || p.shared[0].Key != hex.EncodeToString(mac("try", "192.0.2.7")) {
+		t.Errorf("%+v", p.shared)
+	}
 }
 
 type store struct {
@@ -40,6 +65,7 @@ type store struct {
 
 func (s store) ShareCounts(ctx context.Context, now time.Time, counts []db.LimitCount) ([]db.LimitCount, error) {
 	s.p.shares++
+	s.p.shared = append(s.p.shared, counts...)
 	if s.p.fail != nil {
 		return nil, s.p.fail
 	}

@@ -154,7 +154,7 @@ func start(t *testing.T, mock string, changes ...with) *world {
 		return client, nil
 	}})
 	w.macs = macs
-	limits := ratelimit.New(w.vault, time.Now, log)
+	limits := ratelimit.New(w.vault, time.Now, log, macs.For(seal.Limit))
 	letters := newsletter.New(newsletter.Config{Store: w.news, URL: w.url, Wake: dispatcher.Wake, Log: log, MACs: macs, Counts: limits})
 	c := routes.Config{URL: w.url, Store: w.vault, Health: w.vault, Incidents: w.vault, Settings: w.vault, People: auth.NewPeople(w.store, nil), Sessions: w.store, Keys: auth.NewAPIKeys(w.vault), Vault: vault,
 		Newsletters: letters, Delivery: dispatcher, Limits: limits, MACs: macs, CRMs: crm.Providers{salesforce.Provider}, Log: log}

@@ -26,10 +26,11 @@ const (
 	Suppression Purpose = "suppression" // addresses that left, after nothing else is kept of them
 	Network     Purpose = "network"     // networks that sign-ups come from
 	Erasure     Purpose = "erasure"     // addresses that were erased, in receipts
+	Limit       Purpose = "limit"       // whom limits and counts of bursts are about
 )
 
 // Purposes are all of them. A name stays: keys are stored under it.
-var Purposes = []Purpose{Unsubscribe, FormTime, Proof, Recipient, Suppression, Network, Erasure}
+var Purposes = []Purpose{Unsubscribe, FormTime, Proof, Recipient, Suppression, Network, Erasure, Limit}
 
 const kindMACKey = "mac_key"
 
@@ -142,6 +143,11 @@ func (m *MACs) Sum(p Purpose, parts ...string) []byte {
 		_, _ = h.Write([]byte(part))
 	}
 	return h.Sum(nil)
+}
+
+// For makes MACs for one purpose.
+func (m *MACs) For(p Purpose) func(parts ...string) []byte {
+	return func(parts ...string) []byte { return m.Sum(p, parts...) }
 }
 
 // Check reports whether mac is the whole MAC of the parts, in a time that says nothing about

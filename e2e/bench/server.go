@@ -144,7 +144,7 @@ func appThatCommitsEach(ctx context.Context) (*fiber.App, func(), error) {
 	newsletters := newsletter.New(newsletter.Config{Store: store, Log: log, Group: 1})
 	go newsletters.Run(context.WithoutCancel(ctx))
 	app, err := routes.New(routes.Config{URL: "http://" + os.Getenv("BENCH_ADDR"), Store: store, Health: store, People: people, Sessions: store, Keys: auth.NewAPIKeys(store),
-		Vault: vault, Newsletters: newsletters, Delivery: idle{}, Limits: ratelimit.New(store, store.Now, log), MACs: macs, Log: log})
+		Vault: vault, Newsletters: newsletters, Delivery: idle{}, Limits: ratelimit.New(store, store.Now, log, macs.For(seal.Limit)), MACs: macs, Log: log})
 	return app, func() { _ = store.Close() }, err
 }
 
