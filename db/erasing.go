@@ -238,37 +238,61 @@ func goneBefore(ctx context.Context, tx *sql.Tx, r *RecordRemoval) error {
 }
 
 // GiveUpErasing says that nobody wants to wait any longer for what a CRM does with the record of somebody who
-// is being erased: it stays there, for the CRM's admin. It reports whether there was such a record. A write to that CRM whose outcome
+// is being erased, or for telling it that they left: the record stays there, for the CRM's admin. It reports whether something was waited for. A write to that CRM whose outcome
 // isn't known is waited for until it can't take effect any more: done is false until then. The CRM may have done it all the same, so
 // whoever else has the record is due again.
 func (d *Privacy) GiveUpErasing(ctx context.Context, key DestinationKey, subscriberID, actor string) (done bool, err error) {
 	err = d.tx(ctx, func(tx *sql.Tx) error {
 		done = false
+		var out int // writes
 		now := millis(d.now())
-		r := RecordRemoval{DestinationKey: key, SubscriberID: subscriberID, Record: RecordGivenUp}
-		err := tx.QueryRowContext(ctx, `UPDATE removal_records SET ended_at = $1, record = $2, code = ''
-			WHERE tenant_id = $3 AND destination_id = $4 AND subscriber_id = $5 AND ended_at = 0
-				AND EXISTS (SELECT 1 FROM removals r WHERE r.tenant_id = $3 AND r.subscriber_id = $5 AND r.kind = 'erased')
-				AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.tenant_id = $3 AND d.destination_id = $4 AND d.subscriber_id = $5 AND d.sent_at > 0 AND d.settles_at > $1)
-			RETURNING record_id, org_id, sent_at > 0, (SELECT r.email_key FROM removals r WHERE r.tenant_id = $3 AND r.subscriber_id = $5)`,
-			now, RecordGivenUp, key.TenantID, key.DestinationID, subscriberID).Scan(&r.RecordID, &r.OrgID, &r.Unsure, &r.EmailKey)
-		if err != nil {
+		err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM deliveries d WHERE d.tenant_id = r.tenant_id AND d.destination_id = $3 AND d.subscriber_id = r.subscriber_id AND d.sent_at > 0 AND d.settles_at > $4)
+			FROM removals r WHERE r.tenant_id = $1 AND r.subscriber_id = $2 AND r.kind = 'erased' AND r.email_key <> ''`, key.TenantID, subscriberID, key.DestinationID, now).Scan(&out)
+		if err != nil || out > 0 {
 			return ignore(err, sql.ErrNoRows)
 		}
-		done = true
-		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET sent_at = 0, settles_at = 0 WHERE tenant_id = $1 AND destination_id = $2 AND subscriber_id = $3 AND state = 'ended'`,
-			key.TenantID, key.DestinationID, subscriberID)
+		record, err := d.giveUpRecord(ctx, tx, key, subscriberID)
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE opt_outs SET ended_at = $4, outcome = $5 WHERE tenant_id = $1 AND destination_id = $2 AND subscriber_id = $3 AND ended_at = 0`,
-			key.TenantID, key.DestinationID, subscriberID, now, OptOutRefused)
-		if err != nil || !r.unmade() {
-			return err
-		}
-		return d.replaceRecord(ctx, tx, r)
+		owed, err := d.giveUpOptOuts(ctx, tx, key, subscriberID)
+		done = record || owed
+		return err
 	})
 	return done, wrap("give up on a record", err)
+}
+
+// giveUpRecord ends the part of an erasing that is about a record, where it hasn't ended.
+func (d *base) giveUpRecord(ctx context.Context, tx *sql.Tx, key DestinationKey, subscriberID string) (done bool, err error) {
+	r := RecordRemoval{DestinationKey: key, SubscriberID: subscriberID, Record: RecordGivenUp}
+	err = tx.QueryRowContext(ctx, `UPDATE removal_records SET ended_at = $1, record = $2, code = ''
+		WHERE tenant_id = $3 AND destination_id = $4 AND subscriber_id = $5 AND ended_at = 0
+		RETURNING record_id, org_id, sent_at > 0, (SELECT r.email_key FROM removals r WHERE r.tenant_id = $3 AND r.subscriber_id = $5)`,
+		millis(d.now()), RecordGivenUp, key.TenantID, key.DestinationID, subscriberID).Scan(&r.RecordID, &r.OrgID, &r.Unsure, &r.EmailKey)
+	if err != nil {
+		return false, ignore(err, sql.ErrNoRows)
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE deliveries SET sent_at = 0, settles_at = 0 WHERE tenant_id = $1 AND destination_id = $2 AND subscriber_id = $3 AND state = 'ended'`,
+		key.TenantID, key.DestinationID, subscriberID)
+	if err != nil || !r.unmade() {
+		return true, err
+	}
+	return true, d.replaceRecord(ctx, tx, r)
+}
+
+// OptOutGivenUp is the outcome of what is owed to a CRM that somebody who erases the person didn't want to wait for.
+const OptOutGivenUp OptOutOutcome = "given_up"
+
+// giveUpOptOuts ends what is owed to a CRM of somebody who is being erased. A record that is listed is told of as one that nobody wanted to wait for.
+func (d *base) giveUpOptOuts(ctx context.Context, tx *sql.Tx, key DestinationKey, subscriberID string) (done bool, err error) {
+	res, err := tx.ExecContext(ctx, `UPDATE opt_outs SET ended_at = $4, outcome = $5 WHERE tenant_id = $1 AND destination_id = $2 AND subscriber_id = $3 AND ended_at = 0`,
+		key.TenantID, key.DestinationID, subscriberID, millis(d.now()), OptOutGivenUp)
+	if err := changed(res, err, ErrNotFound); err != nil {
+		return false, ignore(err, ErrNotFound)
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE removal_records SET record = $4 WHERE tenant_id = $1 AND destination_id = $2 AND subscriber_id = $3 AND record = $5`,
+		key.TenantID, key.DestinationID, subscriberID, RecordGivenUp, RecordListed)
+	return true, err
 }
 
 // nothingOwed says of the removal r that no CRM is yet to be told that the person left.
@@ -426,6 +450,18 @@ func (d *Privacy) erasures(ctx context.Context, tenantID, which string, args ...
 		for _, e := range records {
 			r := &all[of[e.SubscriberID]]
 			r.Records = append(r.Records, e)
+		}
+		err = each(ctx, d.read, func(row scanner) error {
+			var id, destination string
+			err := row.Scan(&id, &destination)
+			records := all[of[id]].Records
+			if i := slices.IndexFunc(records, func(e RecordRemoval) bool { return e.DestinationID == destination }); i >= 0 {
+				records[i].Owed = true
+			}
+			return err
+		}, with+`SELECT u.subscriber_id, u.destination_id FROM o JOIN opt_outs u ON u.tenant_id = o.tenant_id AND u.subscriber_id = o.id AND u.ended_at = 0`, args...)
+		if err != nil {
+			return nil, err
 		}
 	}
 	return all, nil

@@ -680,3 +680,54 @@ func TestErasuresAreListedToTheEnd(t *testing.T) {
 		t.Errorf("another tenant's: %d, %v", len(page), err)
 	}
 }
+
+// An erasing waits for a CRM to be told that the person left, until somebody gives up: also where the record is listed. What is owed
+// to another CRM is still waited for.
+func TestGivingUpOnAnOptOut(t *testing.T) {
+	d := withNewsletters(t, "a/1", "b/1")
+	one, second := d.two(t, "a")
+	id := add(t, d, signUp("a/1", marked))[0]
+	for _, key := range []DestinationKey{one, second} {
+		l := Lease{DestinationKey: key, Owner: "me"}
+		unless(t, d.TakeLease(t.Context(), l))
+		d.becomes(t, l, Outcome{SubscriberID: id, State: Delivered, RecordID: "003", OrgID: "00D"})
+	}
+	_, err := d.LeaveOne(t.Context(), "a", id, Leaving{At: d.now(), How: LeftByLink})
+	unless(t, err)
+	wantN(t, d, 2, `SELECT count(*) FROM opt_outs WHERE ended_at = 0`)
+	if done, err := d.GiveUpErasing(t.Context(), one, id, "ann"); done || err != nil {
+		t.Fatal("given up of who isn't erased", done, err)
+	}
+	d.erase(t, nil)
+	owed := func(want ...bool) {
+		t.Helper()
+		d.finishErasing(t)
+		all, err := d.ErasureOf(t.Context(), "a", id)
+		if err != nil || len(all) != 1 || all[0].EndedAt.IsZero() != slices.Contains(want, true) {
+			t.Fatalf("%+v, %v", all, err)
+		}
+		for i, destination := range []string{one.DestinationID, second.DestinationID} {
+			e := all[0].Records[slices.IndexFunc(all[0].Records, func(e RecordRemoval) bool { return e.DestinationID == destination })]
+			if e.Owed != want[i] || e.Record != map[bool]RecordFate{true: RecordListed, false: RecordGivenUp}[e.Owed] || !e.Record.Stays() {
+				t.Errorf("%+v", e)
+			}
+		}
+	}
+	owed(true, true)
+	if done, err := d.GiveUpErasing(t.Context(), first("b"), id, "ann"); done || err != nil {
+		t.Error("another tenant gave up", err)
+	}
+	for _, want := range []bool{true, false} {
+		if done, err := d.GiveUpErasing(t.Context(), one, id, "ann"); done != want || err != nil {
+			t.Fatal(done, err)
+		}
+	}
+	owed(false, true)
+	wantN(t, d, 1, `SELECT count(*) FROM opt_outs WHERE outcome = 'given_up'`)
+	if done, err := d.GiveUpErasing(t.Context(), second, id, "ann"); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	owed(false, false)
+	d.agrees(t, "a", nil)
+	wantN(t, d, 0, `SELECT count(*) FROM subscribers`)
+}

@@ -110,6 +110,7 @@ type RecordRemoval struct {
 	Way          ErasingWay
 	InstanceURL  string // of the org
 	Kept         string // the CRM's fields that couldn't be emptied, by what people call them
+	Owed         bool   // the CRM is yet to be told that the person left, which is waited for: of Erasures and ErasureOf
 
 	// Where BeginRemoval returns it.
 	EmailKey string

@@ -217,7 +217,7 @@ func erasedRecord(destinations []destination, e db.RecordRemoval) views.ErasedRe
 	if i := slices.IndexFunc(destinations, func(d destination) bool { return d.ID == e.DestinationID }); i >= 0 {
 		p = wordsOf(destinations[i])
 	}
-	v := views.ErasedRecord{CRM: viewCRM(p), In: p.Service, Stays: e.Record.Stays(), Open: e.EndedAt.IsZero()}
+	v := views.ErasedRecord{CRM: viewCRM(p), In: p.Service, Stays: e.Record.Stays(), Open: e.EndedAt.IsZero() || e.Owed}
 	if e.RecordID != "" {
 		v.Record = views.Record{ID: e.RecordID}
 		if p.RecordURL != nil && e.InstanceURL != "" {
@@ -229,6 +229,9 @@ func erasedRecord(destinations []destination, e db.RecordRemoval) views.ErasedRe
 		v.Fate = p.Fill(erasedFates[e.Record])
 		if e.Kept != "" {
 			v.Fate += " They are: " + e.Kept + "."
+		}
+		if e.Owed {
+			v.Fate += p.Fill(" {CRM} is yet to be told that the person left.")
 		}
 	case e.Code != "":
 		v.Fate = "Not done yet: " + p.Sentence(e.Code).What + " It is tried again by itself."
@@ -272,7 +275,7 @@ func (s *server) giveUpErasing(c *fiber.Ctx) error {
 		if err := s.Newsletters.EraseDue(c.UserContext()); err != nil {
 			return err
 		}
-		s.flash(c, views.FlashSuccess, "Given up: the record is listed for the CRM’s admin.")
+		s.flash(c, views.FlashSuccess, "Given up: the rest is for the CRM’s admin.")
 	} else {
 		s.flash(c, views.FlashInfo, "Nothing was changed: it has ended by now, or a write is under way whose outcome has to be known first. Try again in some minutes.")
 	}

@@ -177,3 +177,24 @@ func TestManyErasings(t *testing.T) {
 		t.Errorf("%d records are in the file", n)
 	}
 }
+
+// Somebody who left and is erased is waited for until the CRM knows, or until somebody gives up.
+func TestGivingUpOnTellingACRM(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	w.connect()
+	b := w.as(john, "contoso")
+	id := w.someone("contoso", "jane@reader.test")
+	w.put(`UPDATE deliveries SET state = 'delivered', record_id = '003000000000001AAA', org_id = 'one', instance_url = 'https://one.example', delivered_at = 7 WHERE subscriber_id = $1`, id)
+	b.submit("/subscribers/"+id+"/leave", "sure", "on").to("/subscribers/" + id)
+	w.put(`UPDATE opt_outs SET due_at = 9000000000000000 WHERE subscriber_id = $1`, id)
+	if n := w.count(`SELECT count(*) FROM opt_outs WHERE subscriber_id = $1 AND ended_at = 0`, id); n != 1 {
+		t.Fatalf("%d are owed", n)
+	}
+	erased := "/subscribers/" + id + "/erased"
+	b.submit("/subscribers/"+id+"/erase", "why", "They asked us", "sure", "ERASE").to(erased)
+	b.get(erased).is(200, "Not yet", "for its admin to see to. Salesforce is yet to be told that the person left.", "003000000000001AAA", "Don’t wait for Salesforce")
+	b.submit(erased+"/give-up", "in", "sfdc", "of", id).to(erased)
+	b.get(erased).is(200, "has forgotten this person", "Given up", "somebody decided not to wait any longer", "003000000000001AAA").hasNot("Don’t wait for Salesforce", "is yet to be told")
+	b.get("/subscribers/erased.csv").is(200, "Salesforce,003000000000001AAA")
+}
