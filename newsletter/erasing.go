@@ -142,38 +142,27 @@ type Replayed struct {
 }
 
 // Replay erases again whom a file of WriteReceipts says, in a database that was restored from an older copy. It touches only whom
-// the copy has from before their erasing. Records in CRMs aren't asked for again: they are listed.
+// the copy has from before their erasing. Records in CRMs aren't asked for again: they are listed. The whole file is read before anything is
+// changed: of one that can't be read, nothing is.
 func (s *Service) Replay(ctx context.Context, r io.Reader) (done Replayed, err error) {
-	lines := bufio.NewScanner(r)
-	var head receiptsHead
-	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &head) != nil || head.Receipts != receiptsVersion {
-		return done, errors.Join(errors.New("this is not a file that gatepost erase --receipts wrote"), lines.Err())
+	all, err := s.readReceipts(r)
+	if err != nil {
+		return done, err
 	}
-	if head.Check != s.receiptsCheck() {
-		return done, ErrOtherKeys
-	}
+	done.Receipts = len(all)
 	erased := map[string]map[string]time.Time{} // by the tenant, and the MAC
-	for n := 2; lines.Scan(); n++ {
-		var line receiptLine
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil || line.Tenant == "" || line.At.IsZero() {
-			return done, fmt.Errorf("line %d can’t be read: nobody was erased", n)
-		}
-		done.Receipts++
-		switch {
-		case line.Erased != "":
+	for _, line := range all {
+		if line.Erased != "" {
 			if erased[line.Tenant] == nil {
 				erased[line.Tenant] = map[string]time.Time{}
 			}
 			erased[line.Tenant][line.Erased] = line.At
-		default:
-			if err := s.store.RestoreSuppression(ctx, db.Suppression{TenantID: line.Tenant, NewsletterID: line.Newsletter, MAC: line.Suppressed, Since: line.At, How: db.LeftHow(line.How)}); err != nil {
-				return done, err
-			}
-			done.Suppressed++
+			continue
 		}
-	}
-	if err := lines.Err(); err != nil {
-		return done, err
+		if err := s.store.RestoreSuppression(ctx, db.Suppression{TenantID: line.Tenant, NewsletterID: line.Newsletter, MAC: line.Suppressed, Since: line.At, How: db.LeftHow(line.How)}); err != nil {
+			return done, err
+		}
+		done.Suppressed++
 	}
 	for tenant, macs := range erased {
 		n, err := s.replay(ctx, tenant, macs)
@@ -183,6 +172,29 @@ func (s *Service) Replay(ctx context.Context, r io.Reader) (done Replayed, err e
 		}
 	}
 	return done, s.EraseDue(ctx)
+}
+
+// readReceipts reads a file of WriteReceipts. Each of its lines is about one who was erased, or about one who left.
+func (s *Service) readReceipts(r io.Reader) (all []receiptLine, err error) {
+	lines := bufio.NewScanner(r)
+	var head receiptsHead
+	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &head) != nil || head.Receipts != receiptsVersion {
+		return nil, errors.Join(errors.New("this is not a file that gatepost erase --receipts wrote"), lines.Err())
+	}
+	if head.Check != s.receiptsCheck() {
+		return nil, ErrOtherKeys
+	}
+	for n := 2; lines.Scan(); n++ {
+		var line receiptLine
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil || line.Tenant == "" || line.At.IsZero() || (line.Erased == "") == (line.Suppressed == "") {
+			return nil, fmt.Errorf("line %d can’t be read: nobody was erased, and nothing was changed", n)
+		}
+		all = append(all, line)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("the file can’t be read to its end: nobody was erased, and nothing was changed: %w", err)
+	}
+	return all, nil
 }
 
 // replayedAtOnce is how many addresses are read at once.

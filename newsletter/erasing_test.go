@@ -77,10 +77,16 @@ func TestErasingsAreReplayed(t *testing.T) {
 	add(copied, "left@reader.test", now.Add(time.Minute)) // signed up again since
 	add(copied, "other@reader.test", at)
 	for text, want := range map[string]string{"": "not a file that", "{}": "not a file that", "jane@reader.test\n": "not a file that",
-		strings.SplitAfter(file.String(), "\n")[0] + "nonsense": "line 2"} {
+		strings.SplitAfter(file.String(), "\n")[0] + "nonsense": "line 2", file.String() + "nonsense\n": "line 5", file.String() + strings.Repeat("x", 100_000): "too long",
+		file.String() + `{"tenant":"a","at":"2026-03-01T11:30:00Z"}` + "\n":                               "line 5",
+		file.String() + `{"tenant":"a","at":"2026-03-01T11:30:00Z","erased":"x","suppressed":"x"}` + "\n": "line 5",
+		file.String() + `{"tenant":"a","at":"2026-03-01T11:30:00Z","newsletter":"n","how":"link"}` + "\n": "line 5"} {
 		if _, err := older.Replay(ctx, strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("of %q it says %v", text, err)
 		}
+	}
+	if n := count(t, copied, `SELECT (SELECT count(*) FROM suppressions) + (SELECT count(*) FROM removals)`); n != 0 {
+		t.Errorf("a file that can't be read changed %d rows", n)
 	}
 	stranger, _ := service("other")
 	if _, err := stranger.Replay(ctx, bytes.NewReader(file.Bytes())); !errors.Is(err, ErrOtherKeys) {
