@@ -1,6 +1,7 @@
 package db
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -197,6 +198,59 @@ func TestReaderFeedFromAnyTime(t *testing.T) {
 		if c.pages(t, d, FeedQuery{NewsletterID: "a/1", States: allTold, Limit: 1}, next); len(c) != from.told {
 			t.Errorf("from %s on %d are told, want %d", name, len(c), from.told)
 		}
+	}
+}
+
+// Who was noted, and confirmed since, hasn't left what they confirmed, and has left everything else.
+func TestWhoCameBackHasntLeft(t *testing.T) {
+	d := withNewsletters(t, "a/1", "a/2", "a/3")
+	_, err := d.Suppress(t.Context(), "a", "", LeftByLink, []string{"m"})
+	unless(t, err)
+	s := toConfirm("jane@example.com")
+	s.MAC = "m"
+	id := add(t, d, s)[0]
+	other := s
+	other.NewsletterID = "a/2"
+	add(t, d, other)
+	left := func(newsletter string) bool {
+		t.Helper()
+		left, err := d.WhoLeft(t.Context(), "a", newsletter, []Unwanted{{"jane@example.com", "m"}, {"joe@example.com", "n"}})
+		if err != nil || left["joe@example.com"] {
+			t.Errorf("%v, %v", left, err)
+		}
+		return left["jane@example.com"]
+	}
+	test := s
+	test.Source = SourceTest
+	tests := func() error {
+		t.Helper()
+		answers, err := d.AddSignUps(t.Context(), []SignUp{test})
+		unless(t, err)
+		return answers[0].Err
+	}
+	if !left("a/1") || !errors.Is(tests(), ErrLeft) {
+		t.Error("who is to confirm counts as back")
+	}
+	if got := d.presses(t, "a", id); got != LinkDone {
+		t.Fatalf("the link is %s", got)
+	}
+	if left("a/1") || tests() != nil {
+		t.Error("who confirmed counts as left")
+	}
+	for _, newsletter := range []string{"a/2", "a/3"} {
+		if !left(newsletter) {
+			t.Errorf("they came back to %s", newsletter)
+		}
+	}
+	s.Held = []string{"burst"}
+	add(t, d, s)
+	if h, err := d.HoldOf(t.Context(), "a", id); err != nil || !slices.Equal(h.Reasons, []string{"burst"}) {
+		t.Errorf("held for %v, %v", h.Reasons, err)
+	}
+	_, err = d.LeaveAll(t.Context(), "a", "jane@example.com", Leaving{At: d.now(), How: LeftByLink})
+	unless(t, err)
+	if !left("a/1") {
+		t.Error("they left again")
 	}
 }
 

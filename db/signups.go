@@ -89,10 +89,10 @@ func (s SignUp) becomes(left bool) State {
 // testsWhoLeft reports whether a test makes somebody Left, which is not to be stored.
 func (s SignUp) testsWhoLeft(becomes State) bool { return s.Source == SourceTest && becomes == Left }
 
-// heldFor is why the sign-up is held of somebody who is in a state; left says that they had left.
+// heldFor is why the sign-up is held of somebody who is in a state; left says that they had left, of which who is active came back.
 func (s SignUp) heldFor(is State, left bool) []string {
 	reasons := slices.Clone(s.Held)
-	if (left || is == Left) && !slices.Contains(reasons, HoldReturning) {
+	if (left && is != Active || is == Left) && !slices.Contains(reasons, HoldReturning) {
 		reasons = append(reasons, HoldReturning)
 	}
 	if is == Rejected {

@@ -63,13 +63,15 @@ func (d *Unsubscribing) SuppressionCounts(ctx context.Context, tenantID string) 
 type Unwanted struct{ EmailKey, MAC string }
 
 // WhoLeft returns which of some addresses have left a newsletter of the tenant's, by their keys: as
-// subscribers, or by the suppression list.
+// subscribers, or by the suppression list. Who is active on it came back since they were noted, which the row
+// says alone: of their other newsletters what is noted still counts.
 func (d *Unsubscribing) WhoLeft(ctx context.Context, tenantID, newsletterID string, of []Unwanted) (left map[string]bool, err error) {
 	left = map[string]bool{}
 	for part := range unwantedSet(of).of(tenantID).parts() {
 		with, args := part.with(d.engine, newsletterID)
 		keys, err := collect(ctx, d.read, scanID, with+`SELECT o.email_key FROM o JOIN subscribers s ON s.tenant_id = o.tenant_id AND s.email_key = o.email_key AND s.newsletter_id = $1 WHERE s.state = 'left'
-			UNION SELECT o.email_key FROM o JOIN suppressions p ON p.tenant_id = o.tenant_id AND p.mac = o.mac AND p.newsletter_id IN ('', $1)`, args...)
+			UNION SELECT o.email_key FROM o JOIN suppressions p ON p.tenant_id = o.tenant_id AND p.mac = o.mac AND p.newsletter_id IN ('', $1)
+				WHERE NOT EXISTS (SELECT 1 FROM subscribers a WHERE a.tenant_id = o.tenant_id AND a.email_key = o.email_key AND a.newsletter_id = $1 AND a.state = 'active')`, args...)
 		if err != nil {
 			return nil, wrap("who left", err)
 		}
