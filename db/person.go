@@ -229,7 +229,8 @@ func (c *change) deliverEdit(ctx context.Context, k known) (waits bool, err erro
 
 // Leave says that one of the tenant's subscribers doesn't want the newsletter any more,
 // and why, and reports whether there was one. Nothing more of them is sent; what a CRM has
-// stays there. Who signs up again comes back. actor is the id of the user who says it.
+// stays there, and is marked there as the destination's settings say. Who signs up again comes back once they have
+// confirmed by mail. actor is the id of the user who says it.
 func (d *Watch) Leave(ctx context.Context, tenantID, subscriberID, actor, note string) (done bool, err error) {
 	done, err = d.leaveOne(ctx, tenantID, subscriberID, Leaving{At: d.now(), How: LeftByAdmin, Why: note, Actor: actor})
 	return done, wrap("leave", err)

@@ -94,7 +94,7 @@ var states = []StateInfo{
 		Help:    "The person left before they got to {CRM}, or is to confirm another address first, or their newsletter doesn’t feed it any more. Nothing is sent."},
 	{State: Left, Label: "Left", Tone: "calm", Icon: "exit", Reader: true, Became: "Marked as left", Return: "Mark as active again", Returned: "Marked as active again",
 		Meaning: "This person left, or somebody marked them as left. Nothing more is sent to {CRM}.", Decisions: []State{Active},
-		Help: "Unsubscribed, or was marked as left by somebody. Nothing more is sent, and what is in {CRM} stays there. Who signs up again comes back."},
+		Help: "Unsubscribed, or was marked as left by somebody. Nothing more is sent. What is in {CRM} stays there, and is marked there as its settings say. Who signs up again comes back once they have confirmed by e-mail."},
 	{State: Rejected, Label: "Rejected", Tone: "calm", Icon: "minus", Reader: true, Became: "Rejected",
 		Meaning: "Somebody took this sign-up for a robot’s. Nothing is sent.",
 		Help:    "Was held, and somebody rejected it. Nothing is sent."},

@@ -109,7 +109,7 @@ func TestLeaving(t *testing.T) {
 	id := w.someone("contoso", "jane@reader.test")
 	leave := "/subscribers/" + id + "/leave"
 	b.get("/subscribers/"+id).is(200, `href="`+leave+`"`)
-	b.get(leave).is(200, "jane@reader.test doesn’t want Contoso Weekly any more?", "Nothing is sent to Salesforce.", "(optional)")
+	b.get(leave).is(200, "jane@reader.test doesn’t want Contoso Weekly any more?", "Nothing is sent to Salesforce.", "comes back once they have confirmed by e-mail", "(optional)").hasNot("comes back by that")
 	b.submit(leave, "note", strings.Repeat("x", 201)).is(422, "at most 200 characters")
 	b.submit(leave, "note", "They wrote to us").to("/subscribers/" + id)
 	b.get("/subscribers/"+id).is(200, "Marked as left.", "They wrote to us", "by "+john, ">Mark as active again<").hasNot(`href="`+leave+`"`, ">Retry<")

@@ -235,14 +235,14 @@ func (p PresenceIn) leaving() string {
 	case Present:
 		return "Nothing more is sent to " + p.CRM.Name + ". The " + p.CRM.Record + " that is there stays, and is marked there as its settings say."
 	case PerhapsPresent:
-		return "Nothing more is sent to " + p.CRM.Name + ". The last try got no answer yet: if it arrived, the " + p.CRM.Record + " stays there."
+		return "Nothing more is sent to " + p.CRM.Name + ". The last try got no answer yet: if it arrived, the " + p.CRM.Record + " stays there, and is marked there as its settings say."
 	}
 	return "Nothing is sent to " + p.CRM.Name + "."
 }
 
 // text says what leaving means, given where they are.
 func (p LeavePage) text() string {
-	const back = "Who signs up again comes back by that."
+	const back = "Who signs up again comes back once they have confirmed by e-mail or, where no mail can be sent, once somebody has accepted them in the quarantine."
 	var all []string
 	for _, one := range p.In {
 		all = append(all, one.leaving())
