@@ -133,8 +133,7 @@ func TestEachMoveInEachState(t *testing.T) {
 		return err
 	}
 	confirm := func(t *testing.T, d *DB, _, _ DestinationKey, p pair) error {
-		_, err := d.Confirm(t.Context(), "a", p.id, d.now())
-		return err
+		return d.confirmed(t, "a", p.id)
 	}
 	for name, m := range map[string]move{
 		"it arrives":           {Active, from(Delivered, Waiting), same, outcome(Outcome{State: Delivered, RecordID: "003", OrgID: "00D"})},

@@ -187,16 +187,8 @@ func (c *change) act(ctx context.Context, k known, act ConsentAct, how string, a
 	return err
 }
 
-// Confirm says that one of the tenant's subscribers pressed the button of their confirmation mail, and reports
+// confirm says that one of the tenant's subscribers pressed the button of their confirmation mail, and reports
 // whether they hadn't been active: who was to confirm, or had left and signed up again, is active and delivered.
-func (d *Unsubscribing) Confirm(ctx context.Context, tenantID, subscriberID string, at time.Time) (done bool, err error) {
-	err = d.tx(ctx, func(tx *sql.Tx) error {
-		done, err = d.confirm(ctx, tx, tenantID, subscriberID, millis(at))
-		return err
-	})
-	return done, wrap("confirm", err)
-}
-
 func (d *base) confirm(ctx context.Context, tx *sql.Tx, tenantID, subscriberID string, at int64) (done bool, err error) {
 	k, err := knownByID(ctx, tx, tenantID, subscriberID)
 	if err != nil || k.state != Unconfirmed && k.state != Left {

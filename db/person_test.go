@@ -1,6 +1,7 @@
 package db
 
 import (
+	"database/sql"
 	"errors"
 	"reflect"
 	"testing"
@@ -131,6 +132,14 @@ func (d *DB) putState(t *testing.T, id string, state State) {
 	t.Helper()
 	_, err := d.write.Exec(`UPDATE subscribers SET state = $1 WHERE id = $2`, state, id)
 	unless(t, err)
+}
+
+// confirmed has a subscriber confirm, as whoever presses a button does.
+func (d *DB) confirmed(t *testing.T, tenantID, id string) error {
+	return d.tx(t.Context(), func(tx *sql.Tx) error {
+		_, err := d.confirm(t.Context(), tx, tenantID, id, millis(d.now()))
+		return err
+	})
 }
 
 // presses makes a link to confirm of a subscriber's, and presses its button.

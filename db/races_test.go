@@ -297,7 +297,7 @@ func (d *DB) onHold(t *testing.T) (SignUp, string) {
 }
 
 func confirms(t *testing.T, tenantID, id string) func(*DB) error {
-	return func(d *DB) error { _, err := d.Confirm(t.Context(), tenantID, id, d.now()); return err }
+	return func(d *DB) error { return d.confirmed(t, tenantID, id) }
 }
 
 func addOne(t *testing.T, s SignUp) func(*DB) error {
@@ -448,7 +448,7 @@ func (d *DB) owing(t *testing.T) (Lease, OptOut) {
 }
 
 func confirmed(t *testing.T, o OptOut) func(*DB) error {
-	return func(d *DB) error { _, err := d.Confirm(t.Context(), o.TenantID, o.SubscriberID, d.now()); return err }
+	return func(d *DB) error { return d.confirmed(t, o.TenantID, o.SubscriberID) }
 }
 
 func savesMapping(t *testing.T, key DestinationKey, revision int64) func(*DB) error {

@@ -150,8 +150,7 @@ func TestReaderMailsThatNobodyIsToGet(t *testing.T) {
 		state   string
 	}{
 		"confirmed meanwhile": {func(w *mailWorld, id string) {
-			_, err := w.all[0].Confirm(t.Context(), "a", id, w.now)
-			unless(t, err)
+			unless(t, w.all[0].confirmed(t, "a", id))
 		}, "dropped not_waiting"},
 		"left": {func(w *mailWorld, id string) {
 			_, err := w.all[0].LeaveOne(t.Context(), "a", id, Leaving{At: w.now, How: LeftByLink})
@@ -323,14 +322,12 @@ func TestConfirmationLinks(t *testing.T) {
 		"twice":             {press, LinkDone, LinkDone, Active},
 		"twice, much later": {func(w *mailWorld, id string) { press(w, id); w.now = w.now.Add(900 * time.Hour) }, LinkDone, LinkDone, Active},
 		"another link of theirs was used": {func(w *mailWorld, id string) {
-			_, err := w.all[0].Confirm(t.Context(), "a", id, w.now)
-			unless(t, err)
+			unless(t, w.all[0].confirmed(t, "a", id))
 		}, LinkDone, LinkDone, Active},
 		"confirmed and left": {func(w *mailWorld, id string) { press(w, id); leave(w, id) }, LinkVoid, LinkVoid, Left},
 		"left unconfirmed":   {leave, LinkVoid, LinkVoid, Left},
 		"left by another link than this": {func(w *mailWorld, id string) {
-			_, err := w.all[0].Confirm(t.Context(), "a", id, w.now)
-			unless(t, err)
+			unless(t, w.all[0].confirmed(t, "a", id))
 			leave(w, id)
 		}, LinkVoid, LinkVoid, Left},
 		"opened only": {func(w *mailWorld, id string) {
@@ -433,8 +430,7 @@ func TestAskingAgain(t *testing.T) {
 		unless(t, err)
 	}
 	wantN(t, d, 1, `SELECT count(*) FROM reader_mails WHERE state = 'queued'`)
-	_, err := d.Confirm(t.Context(), "a", id, w.now)
-	unless(t, err)
+	unless(t, d.confirmed(t, "a", id))
 	if _, err := d.AskConfirmationAgain(t.Context(), id+"-1", "mac"); !errors.Is(err, ErrLost) {
 		t.Errorf("who has confirmed: %v", err)
 	}

@@ -326,9 +326,7 @@ func TestWhoLeftIsNotSent(t *testing.T) {
 	if s := h.subscriber("a", id); s.Status != db.Left || s.State != db.Ended || s.RecordID != "" {
 		t.Errorf("got %+v", s)
 	}
-	if done, err := h.db.Confirm(t.Context(), "a", id, now()); !done || err != nil {
-		t.Fatal(done, err)
-	}
+	h.comesBack(id)
 	takes(d, "a")
 	if s := h.subscriber("a", id); s.State != db.Delivered {
 		t.Errorf("back: %+v", s)

@@ -12,7 +12,6 @@ type Confirmation struct {
 	Language   forms.Language
 	Newsletter string // its name
 	Sender     string // who sends it, also the name that the mail comes from
-	Address    string // whom it goes to
 	Link       string // the page with the button
 	Days       int    // how long the link works
 }

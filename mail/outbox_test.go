@@ -298,8 +298,12 @@ func TestOutboxSendsNothingThatIsDropped(t *testing.T) {
 	if err := w.store.Writer().QueryRow(`SELECT id FROM subscribers WHERE email = 'reader0@example.com'`).Scan(&id); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.store.Confirm(t.Context(), w.tenant, id, w.store.Now()); err != nil {
+	now := w.store.Now().UnixMilli()
+	if _, err := w.store.Writer().Exec(`INSERT INTO confirmations (token_hash, tenant_id, subscriber_id, mail_id, made_at, expires_at) VALUES ('hash', $1, $2, '', $3, $4)`, w.tenant, id, now, now+3600_000); err != nil {
 		t.Fatal(err)
+	}
+	if state, err := w.store.PressConfirmation(t.Context(), "hash"); err != nil || state != db.LinkDone {
+		t.Fatal(state, err)
 	}
 	w.turn(true)
 	if got := w.states(); got != "1 dropped 0 after 0, 1 sent 0 after 1" || len(s.mails()) != 1 || s.mails()[0].to != "reader1@example.com" {

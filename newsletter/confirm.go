@@ -45,7 +45,6 @@ type ConfirmStore interface {
 	OpenConfirmation(ctx context.Context, tokenHash string) error
 	PressConfirmation(ctx context.Context, tokenHash string) (db.ConfirmationState, error)
 	AskConfirmationAgain(ctx context.Context, tokenHash, addressMAC string) (next time.Time, err error)
-	SetReaderRules(ctx context.Context, tenantID, id string, revision int64, r db.ReaderRules) error
 }
 
 // Confirmation returns the link with a token, or db.ErrNotFound.

@@ -264,7 +264,8 @@ func TestConfirmationIsSet(t *testing.T) {
 	var answers []string
 	for _, email := range []string{"new@example.com", "new@example.com", "known@example.com"} {
 		if email == "known@example.com" {
-			if _, err := w.news.Confirm(t.Context(), w.tenant("contoso").ID, w.someone("contoso", email), w.news.Now()); err != nil {
+			token := w.confirmLink(w.tenant("contoso").ID, w.someone("contoso", email))
+			if _, err := w.news.PressConfirmation(t.Context(), seal.TokenHash(token)); err != nil {
 				t.Fatal(err)
 			}
 		}
