@@ -131,6 +131,9 @@ func (c *change) receipt(ctx context.Context, r *Removal) error {
 	if err != nil {
 		return err
 	}
+	if _, err := c.tx.ExecContext(ctx, `DELETE FROM removals WHERE tenant_id = $1 AND subscriber_id = $2 AND erased = 0`, r.TenantID, r.SubscriberID); err != nil { // of a test that wasn't undone after all
+		return err
+	}
 	_, err = c.tx.ExecContext(ctx, `INSERT INTO removals (tenant_id, subscriber_id, newsletter_id, hour, repeated, revision, actor, asked_at, ended_at, erased, kind, imported)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1, $9, $10)`, r.TenantID, r.SubscriberID, r.NewsletterID, r.hour, r.repeated, r.revision, c.actor, c.at, r.Kind, imported)
 	return err
