@@ -102,12 +102,15 @@ type Consent struct {
 	Shown    Presentation
 	Page     string            // address of the page with the form; empty where nobody knows
 	Act      ConsentAct        // given, unless it says otherwise
-	How      LeftHow           // of one that was withdrawn
+	How      LeftHow           // of one that was withdrawn; what was confirmed: see Elsewhere
 	From     Origin            // from where, as long as the tenant keeps it
 	Repeated bool              // the address was there already
 	Version  int               // of the form that was shown
 	Replaced map[string]string // values of before that the sign-up replaced, by the ids of fields
 }
+
+// Elsewhere reports whether somebody confirmed elsewhere, as whoever handed on their sign-up said.
+func (c Consent) Elsewhere() bool { return c.Act == ConsentConfirmed && c.How == confirmedElsewhere }
 
 // HistoryLimit bounds how many events, how many sign-ups and how many edits are read of
 // one subscriber.

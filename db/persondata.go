@@ -76,7 +76,7 @@ var personTables = []PersonTable{
 		{Name: "state", Label: "State"},
 		{Name: "created_at", Label: "Signed up", As: MomentValue}, {Name: "source", Label: "Signed up by"},
 		{Name: "wording_id", Label: "Agreed to", from: consentWords}, {Name: "form_version", Label: "Version of the form", As: NumberValue},
-		{Name: "page", Label: "On the page"}, {Name: "confirmed_at", Label: "Confirmed by mail", As: MomentValue},
+		{Name: "page", Label: "On the page"}, {Name: "confirmed_at", Label: "Confirmed", As: MomentValue},
 		{Name: "left_at", Label: "Left", As: MomentValue}, {Name: "left_how", Label: "Left by"}, {Name: "left_why", Label: "Reason for leaving"}, {Name: "left_all", Label: "Left all newsletters", As: FlagValue},
 		{Name: "repeated_at", Label: "Last signed up again", As: MomentValue}, {Name: "edited_at", Label: "Last edited by the team", As: MomentValue},
 		{Name: "changed_at", Untold: inner}, {Name: "revision", Untold: inner},

@@ -466,7 +466,7 @@ func pausesField(t *testing.T, key DestinationKey) func(*DB) error {
 
 func races() []race {
 	return []race{
-		{"Confirm leaveOne", "confirmed and left", func(t *testing.T, d *DB) duel {
+		{"PressConfirmation leaveOne", "confirmed and left", func(t *testing.T, d *DB) duel {
 			s, id := d.unconfirmed(t)
 			return duel{confirms(t, s.TenantID, id), left(t, s.TenantID, id), func(one, other error) {
 				both(t, one, other)
@@ -474,7 +474,7 @@ func races() []race {
 				wantN(t, d, 0, `SELECT count(*) FROM subscribers s WHERE s.id = $1 AND s.state = 'left' AND EXISTS (SELECT 1 FROM deliveries d WHERE d.subscriber_id = s.id AND d.state = 'waiting')`, id)
 			}}
 		}},
-		{"Confirm expireOf", "confirmed while it expires", func(t *testing.T, d *DB) duel {
+		{"PressConfirmation expireOf", "confirmed while it expires", func(t *testing.T, d *DB) duel {
 			s, id := d.unconfirmed(t)
 			_, err := d.write.Exec(`UPDATE subscribers SET created_at = created_at - CAST(3600000 AS BIGINT) * 24 * 40 WHERE id = $1`, id)
 			unless(t, err)
@@ -484,7 +484,7 @@ func races() []race {
 				wantN(t, d, 0, `SELECT COALESCE(sum(n), 0) FROM state_counts WHERE tenant_id = $1 AND state = 'unconfirmed'`, s.TenantID)
 			}}
 		}},
-		{"Confirm", "confirmed twice", func(t *testing.T, d *DB) duel {
+		{"PressConfirmation", "confirmed twice", func(t *testing.T, d *DB) duel {
 			s, id := d.unconfirmed(t)
 			return duel{confirms(t, s.TenantID, id), nil, func(one, other error) {
 				both(t, one, other)
@@ -492,7 +492,7 @@ func races() []race {
 				wantN(t, d, 1, `SELECT count(*) FROM consents WHERE subscriber_id = $1 AND act = 'confirmed'`, id)
 			}}
 		}},
-		{"Confirm enterAll", "confirmed and signed up again", func(t *testing.T, d *DB) duel {
+		{"PressConfirmation enterAll", "confirmed and signed up again", func(t *testing.T, d *DB) duel {
 			s, id := d.unconfirmed(t)
 			return duel{confirms(t, s.TenantID, id), addOne(t, s), func(one, other error) {
 				both(t, one, other)
@@ -1790,14 +1790,14 @@ func races() []race {
 			mine, take := d.runOut(t, o.TenantID)
 			return duel{func(d *DB) error { return d.EndOptOuts(t.Context(), mine, []OptOut{o}) }, take, oneWins(t, ErrLost)}
 		}},
-		{"BeginOptOuts Confirm", "begun and came back", func(t *testing.T, d *DB) duel {
+		{"BeginOptOuts PressConfirmation", "begun and came back", func(t *testing.T, d *DB) duel {
 			l, o := d.owing(t)
 			return duel{func(d *DB) error { _, err := d.BeginOptOuts(t.Context(), l, []OptOut{o}, "o"); return err }, confirmed(t, o), func(one, other error) {
 				both(t, one, other)
 				wantN(t, d, 1, `SELECT count(*) FROM opt_outs WHERE id = $1 AND (outcome = 'moot' AND ended_at > 0 OR outcome = '' AND sent_at > 0)`, o.ID)
 			}}
 		}},
-		{"EndOptOuts Confirm", "set and came back", func(t *testing.T, d *DB) duel {
+		{"EndOptOuts PressConfirmation", "set and came back", func(t *testing.T, d *DB) duel {
 			l, o := d.owing(t)
 			unless(t, d.SetOnLeaving(t.Context(), l.DestinationKey, OnLeaving{Flag: true, TakeBack: true}))
 			o.Outcome, o.Ours = OptOutSet, true
@@ -1927,7 +1927,7 @@ func races() []race {
 				wantN(t, d, 1, `SELECT count(*) FROM removals WHERE subscriber_id = $1 AND erased = 1`, id)
 			}}
 		}},
-		{"eraseLapsed Confirm", "who left is kept no longer, and comes back", func(t *testing.T, d *DB) duel {
+		{"eraseLapsed PressConfirmation", "who left is kept no longer, and comes back", func(t *testing.T, d *DB) duel {
 			l, s, id := d.testing(t)
 			unless(t, left(t, s.TenantID, id)(d))
 			_, err := d.write.Exec(`UPDATE tenants SET keep_left = 0`) // of the rounds before: each would be looked through again

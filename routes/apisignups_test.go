@@ -111,6 +111,9 @@ func TestAKeySaysWhoHasConfirmed(t *testing.T) {
 		WHERE c.act = 'confirmed' AND c.how = 'stated' AND c.at = 1767319445000 AND s.confirmed_at = c.at AND w.text = 'Yes, weekly.'`); n != 1 {
 		t.Error("what was stated isn't kept")
 	}
+	for _, page := range []string{"", "/consent"} { // nobody pressed a button of ours
+		a.as(john, "contoso").get(a.personOf("sure@reader.example")+page).is(200, "Confirmed elsewhere, as the program said that handed it on").hasNot("Confirmed by")
+	}
 	send(`{"email":"asked@reader.example","confirmed_at":"2026-01-02T03:04:05Z","confirmed_words":"Yes."}`).is(202, "")
 	if n := a.count(`SELECT count(*) FROM subscribers WHERE state = 'active' AND confirmed_at > 0`); n != 2 {
 		t.Errorf("%d have confirmed", n)

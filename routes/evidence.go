@@ -74,6 +74,9 @@ var actTitles = map[db.ConsentAct]string{
 // consentAct is an act in words.
 func consentAct(c db.Consent) views.ConsentAct {
 	a := views.ConsentAct{Title: actTitles[c.Act], At: toTheSecond(c.At), Words: c.Words}
+	if c.Elsewhere() {
+		a.Title = "Confirmed elsewhere, as the program said that handed it on"
+	}
 	fact := func(label, value string) {
 		if value != "" {
 			a.Facts = append(a.Facts, views.Filled{Label: label, Value: value})

@@ -196,6 +196,9 @@ var fieldNames = []struct{ key, name string }{{"email", "E-mail address"}, {"fir
 func consent(c db.Consent, newsletter string, form forms.Definition) views.Moment {
 	m := views.Moment{At: c.At, Icon: "form", Title: "Signed up for " + newsletter, Quote: c.Words, Source: sourceNames[c.Source].where}
 	switch {
+	case c.Elsewhere():
+		m.Icon, m.Title, m.Source = "check", "Confirmed elsewhere, as the program said that handed it on", ""
+		return m
 	case c.Act == db.ConsentConfirmed:
 		m.Icon, m.Title, m.Source = "check", "Confirmed by e-mail", ""
 		return m
