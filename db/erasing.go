@@ -401,7 +401,7 @@ func parsePlace(place string) (ended bool, askedAt int64, id string) {
 func (d *Privacy) Erasures(ctx context.Context, tenantID string, q ErasureQuery) (all []Removal, err error) {
 	ended, at, id := parsePlace(q.After)
 	if !ended {
-		all, err = d.erasures(ctx, tenantID, `r.kind IN ('erased', 'lapsed') AND r.ended_at = 0`+erasuresAfter, at, id, q.Limit)
+		all, err = d.erasures(ctx, tenantID, `r.kind IN ('erased', 'lapsed') AND r.ended_at = 0 AND r.email_key <> ''`+erasuresAfter, at, id, q.Limit)
 		at, id = math.MaxInt64, "" // the others from the first
 	}
 	if err == nil && len(all) < q.Limit {

@@ -125,16 +125,16 @@ func (c *change) expire(ctx context.Context, tenantID, subscriberID string) erro
 
 // receipt stores that a subscriber is removed: it counts them, and has no name.
 func (c *change) receipt(ctx context.Context, r *Removal) error {
-	var imported int64
-	err := c.tx.QueryRowContext(ctx, `SELECT CASE WHEN source = 'import' THEN 1 ELSE 0 END, (SELECT count(*) FROM consents c WHERE c.tenant_id = $1 AND c.subscriber_id = $2 AND c.act = 'given')
-		FROM subscribers WHERE tenant_id = $1 AND id = $2`, r.TenantID, r.SubscriberID).Scan(&imported, &r.repeated)
+	var imported, told int64
+	err := c.tx.QueryRowContext(ctx, `SELECT CASE WHEN source = 'import' THEN 1 ELSE 0 END, CASE WHEN edited_at > 0 THEN 1 ELSE 0 END, (SELECT count(*) FROM consents c WHERE c.tenant_id = $1 AND c.subscriber_id = $2 AND c.act = 'given')
+		FROM subscribers WHERE tenant_id = $1 AND id = $2`, r.TenantID, r.SubscriberID).Scan(&imported, &told, &r.repeated)
 	if err != nil {
 		return err
 	}
 	if _, err := c.tx.ExecContext(ctx, `DELETE FROM removals WHERE tenant_id = $1 AND subscriber_id = $2 AND erased = 0`, r.TenantID, r.SubscriberID); err != nil { // of a test that wasn't undone after all
 		return err
 	}
-	_, err = c.tx.ExecContext(ctx, `INSERT INTO removals (tenant_id, subscriber_id, newsletter_id, hour, repeated, revision, actor, asked_at, ended_at, erased, kind, imported)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1, $9, $10)`, r.TenantID, r.SubscriberID, r.NewsletterID, r.hour, r.repeated, r.revision, c.actor, c.at, r.Kind, imported)
+	_, err = c.tx.ExecContext(ctx, `INSERT INTO removals (tenant_id, subscriber_id, newsletter_id, hour, repeated, revision, actor, asked_at, ended_at, erased, kind, imported, told)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1, $9, $10, $11)`, r.TenantID, r.SubscriberID, r.NewsletterID, r.hour, r.repeated, r.revision, c.actor, c.at, r.Kind, imported, told)
 	return err
 }

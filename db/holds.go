@@ -310,14 +310,21 @@ func (b *book) acceptAside(ctx context.Context, h heldRow, canMail bool) error {
 	if err != nil {
 		return err
 	}
-	becomes := s.again(k.state, false)
-	if becomes == OnHold {
-		becomes = s.becomes(false)
+	if err := b.findLeft(ctx, []SignUp{s}); err != nil {
+		return err
+	}
+	left := b.hasLeft(s) && k.state != Active // who is active came back
+	becomes := s.again(k.state, left)
+	for _, left := range []bool{left, false} { // false: nobody can ask them, so that the decision is enough
+		if becomes == OnHold {
+			becomes = s.becomes(left)
+		}
 	}
 	return b.repeatOnce(ctx, s, k, becomes, h.wording)
 }
 
-// activate has a subscriber be active, and delivers them.
+// activate has a subscriber be active, and delivers them. What they had left besides, and all e-mail stood for, is owed by itself from
+// then on.
 func (b *book) activate(ctx context.Context, k known) error {
 	if err := b.change.setState(ctx, k, Active, ""); err != nil {
 		return err
@@ -325,6 +332,9 @@ func (b *book) activate(ctx context.Context, k known) error {
 	// Who comes back to one newsletter hasn't left all any more.
 	if _, err := b.tx.ExecContext(ctx, `UPDATE subscribers SET left_all = 0 WHERE tenant_id = $1 AND left_all = 1 AND email_key = (SELECT s.email_key FROM subscribers s WHERE s.tenant_id = $1 AND s.id = $2)`,
 		k.tenantID, k.id); err != nil {
+		return err
+	}
+	if err := b.change.oweOptOuts(ctx, k.tenantID, k.id, false); err != nil {
 		return err
 	}
 	return b.deliverAgain(ctx, k, b.change.at)

@@ -100,6 +100,10 @@ func (d *base) leaveAll(ctx context.Context, tx *sql.Tx, people []known, l Leavi
 				if err := c.withdraw(ctx, k, l); err != nil {
 					return err
 				}
+			case all && k.state == Rejected: // a further sign-up of theirs may be held
+				if err := c.callOff(ctx, k, millis(l.At)); err != nil {
+					return err
+				}
 			case k.state == Left:
 				before = append(before, k)
 				if err := c.callOff(ctx, k, millis(l.At)); err != nil {

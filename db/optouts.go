@@ -194,11 +194,16 @@ func (c *change) oweOptOut(ctx context.Context, o OptOut) error {
 // they want the newsletter after all: those that Gatepost set, for all e-mail, for this newsletter, or for the kind of
 // e-mail that it is, in the CRMs where the tenant wants that.
 func (c *change) oweTakingBack(ctx context.Context, tenantID, subscriberID string) error {
-	set, err := collect(ctx, c.tx, scanOptOut, `SELECT `+optOutColumns+` FROM subscribers s JOIN subscribers i ON i.tenant_id = s.tenant_id AND i.email_key >= s.email_key AND i.email_key < s.email_key || '!'
+	k, err := knownByID(ctx, c.tx, tenantID, subscriberID)
+	if err != nil {
+		return err
+	}
+	set, err := collect(ctx, c.tx, scanOptOut, `SELECT `+optOutColumns+` FROM subscribers s JOIN subscribers i ON i.tenant_id = s.tenant_id AND i.email_key >= $3 AND i.email_key < $4
 		JOIN opt_outs e ON e.tenant_id = i.tenant_id AND e.subscriber_id = i.id AND e.outcome = 'set' AND e.ours = 1 AND e.back_at = 0
 		JOIN destinations t ON t.tenant_id = e.tenant_id AND t.id = e.destination_id AND t.removed_at = 0 AND t.take_back = 1
 		LEFT JOIN destination_subscriptions k ON k.tenant_id = t.tenant_id AND k.destination_id = t.id AND k.newsletter_id = s.newsletter_id
-		WHERE s.tenant_id = $1 AND s.id = $2 AND s.state = 'active' AND `+feedsOfS+` AND (e.what = 'all' OR e.what = 'subscription' AND (i.id = s.id OR e.subscription = k.subscription)) ORDER BY e.subscriber_id, e.id`, tenantID, subscriberID)
+		WHERE s.tenant_id = $1 AND s.id = $2 AND s.state = 'active' AND `+feedsOfS+` AND (e.what = 'all' OR e.what = 'subscription' AND (i.id = s.id OR e.subscription = k.subscription)) ORDER BY e.subscriber_id, e.id`,
+		tenantID, subscriberID, k.emailKey, k.emailKey+"!") // behind the address there is nothing, or a space and an id: see addressOf
 	if err != nil {
 		return err
 	}
@@ -269,6 +274,9 @@ func (d *OptOuts) BeginOptOuts(ctx context.Context, l Lease, all []OptOut, orgID
 		if err := d.endOptOuts(ctx, tx, l.DestinationKey, over); err != nil {
 			return err
 		}
+		if err := notTakenBack(ctx, tx, over); err != nil {
+			return err
+		}
 		for part := range sent.in(l.DestinationKey).parts() {
 			with, args := part.with(d.engine, millis(d.now()))
 			if _, err := tx.ExecContext(ctx, with+`UPDATE opt_outs SET sent_at = $1`+ofOptOuts, args...); err != nil {
@@ -278,6 +286,21 @@ func (d *OptOuts) BeginOptOuts(ctx context.Context, l Lease, all []OptOut, orgID
 		return nil
 	})
 	return begun, wrap("begin opt-outs", err)
+}
+
+// notTakenBack has the marks count as set again that were to be taken back, of those of which that came to nothing.
+func notTakenBack(ctx context.Context, tx *sql.Tx, over []OptOut) error {
+	for _, o := range over {
+		if o.What != OptOutBack {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE opt_outs SET back_at = 0 WHERE tenant_id = $1 AND destination_id = $2 AND subscription = $3 AND outcome = 'set' AND ours = 1 AND back_at > 0
+			AND subscriber_id IN (SELECT i.id FROM subscribers i WHERE i.tenant_id = $1 AND i.email_key >= $4 AND i.email_key < $5) AND what <> 'back'`,
+			o.TenantID, o.DestinationID, o.Subscription, o.EmailKey, o.EmailKey+"!"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ofOptOuts are the open opt-outs of a set.

@@ -182,7 +182,7 @@ func (c *change) confirmAnew(ctx context.Context, k *known, e Edit) (asks bool, 
 	if k.state != Unconfirmed {
 		return false, nil
 	}
-	return true, newBook(c.tx, c).askToConfirm(ctx, SignUp{TenantID: k.tenantID, At: fromMillis(c.at)}, k.id)
+	return e.CanMail, newBook(c.tx, c).askToConfirm(ctx, SignUp{TenantID: k.tenantID, At: fromMillis(c.at)}, k.id)
 }
 
 // edit stores an edit, with what it changes, and reports whether that is on its way to a

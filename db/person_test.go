@@ -216,6 +216,10 @@ func TestAnotherAddressThatIsNeverConfirmed(t *testing.T) {
 	unless(t, d.SetReaderRules(t.Context(), "a", "a/1", n.Revision, ReaderRules{Confirm: true}))
 	id := add(t, d, toConfirm("jane@example.com"))[0]
 	d.presses(t, "a", id)
+	never := add(t, d, toConfirm("rita@example.com"))[0] // of whom nobody was told
+	q := FeedQuery{NewsletterID: "a/1", States: allTold, Limit: 9}
+	c := copied{}
+	from := c.pages(t, d, q, FeedCursor{})
 	d.edit(t, id, Edit{Email: "joe@example.com", EmailKey: "joe@example.com", CanMail: true})
 	_, err = d.write.Exec(`UPDATE reader_mails SET state = 'sent'`)
 	unless(t, err)
@@ -224,7 +228,10 @@ func TestAnotherAddressThatIsNeverConfirmed(t *testing.T) {
 	_, err = d.ExpireReaders(t.Context(), "a")
 	unless(t, err)
 	d.agrees(t, "a", nil)
-	wantN(t, d, 1, `SELECT count(*) FROM removals WHERE kind = 'expired'`)
+	wantN(t, d, 2, `SELECT count(*) FROM removals WHERE kind = 'expired'`)
+	if c.pages(t, d, q, from); c[id] != Erased || c[never] != "" { // of whoever asks next only now
+		t.Errorf("told as %q, and who never confirmed as %q", c[id], c[never])
+	}
 }
 
 // Where nobody is asked by mail, another address is one that wasn't confirmed, and goes on.

@@ -116,7 +116,7 @@ func (c FeedCursor) next(at, settled FeedPlace, whole bool) FeedCursor {
 // feedRows are the tenant's next rows after a place, in their order; whole says that there are no more.
 // Who has never changed is read first: who changes in between is read again, at their new place. Who got another
 // address and is to confirm it is told as erased: they may have been told with the one before, to which nobody may
-// write now, and come again when they have confirmed.
+// write now, and come again when they have confirmed; also once they have expired since.
 func (d *Unsubscribing) feedRows(ctx context.Context, tenantID string, after FeedPlace) (rows []feedRow, whole bool, err error) {
 	last, whole := FeedPlace{}, true
 	for _, kind := range []struct {
@@ -126,7 +126,7 @@ func (d *Unsubscribing) feedRows(ctx context.Context, tenantID string, after Fee
 		{`SELECT id, newsletter_id, state, 0 FROM subscribers WHERE tenant_id = $1 AND id > $2 AND changed_at = 0 ORDER BY id LIMIT $3`, []any{tenantID, after.cameAfter(), feedStep}},
 		{`SELECT id, newsletter_id, CASE WHEN state = 'unconfirmed' AND edited_at > 0 THEN 'erased' ELSE state END, changed_at FROM subscribers WHERE tenant_id = $1 AND changed_at > 0 AND (changed_at, id) > ($2, $3) ORDER BY changed_at, id LIMIT $4`,
 			[]any{tenantID, after.At, after.ID, feedStep}},
-		{`SELECT subscriber_id, newsletter_id, 'erased', ended_at FROM removals WHERE tenant_id = $1 AND erased = 1 AND kind <> 'expired' AND ended_at > 0 AND (ended_at, subscriber_id) > ($2, $3)
+		{`SELECT subscriber_id, newsletter_id, 'erased', ended_at FROM removals WHERE tenant_id = $1 AND erased = 1 AND (kind <> 'expired' OR told = 1) AND ended_at > 0 AND (ended_at, subscriber_id) > ($2, $3)
 			ORDER BY ended_at, subscriber_id LIMIT $4`, []any{tenantID, after.At, after.ID, feedStep}},
 	} {
 		of, err := collect(ctx, d.read, scanFeedRow, kind.query, kind.args...)

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"slices"
 	"time"
 )
@@ -74,15 +75,14 @@ func (d *Privacy) eraseLapsed(ctx context.Context, t termsOf, suppression func(t
 		return 0, err
 	}
 	err = d.tx(ctx, func(tx *sql.Tx) error {
-		var gone []lapsed
 		err := d.change(ctx, tx, func(c *change) error {
 			for _, l := range all {
 				done, err := d.lapse(ctx, c, t.tenantID, l, suppression(t.tenantID, l.emailKey))
+				if err == nil && !done {
+					err = errStays
+				}
 				if err != nil {
 					return err
-				}
-				if done {
-					gone = append(gone, l)
 				}
 			}
 			return nil
@@ -90,16 +90,13 @@ func (d *Privacy) eraseLapsed(ctx context.Context, t termsOf, suppression func(t
 		if err != nil {
 			return err
 		}
-		mentions := mentions
-		if len(gone) < len(all) { // of who stays after all, nothing is taken out
-			if mentions, err = d.mentionsOf(ctx, tx, t.tenantID, gone); err != nil {
-				return err
-			}
-		}
 		return eraseMentions(ctx, tx, t.tenantID, mentions)
 	})
-	return len(all), err
+	return len(all), ignore(err, errStays)
 }
+
+// errStays says that somebody stays who was found to have been kept long enough. They are found no more: the others go with the next round.
+var errStays = errors.New("somebody stays after all")
 
 // mentionsOf reads what mentions some who were kept long enough. The address of one who is there with another newsletter stays.
 func (d *Privacy) mentionsOf(ctx context.Context, q rowsQueryer, tenantID string, all []lapsed) ([]mentioned, error) {

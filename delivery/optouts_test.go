@@ -548,6 +548,9 @@ func TestMarksHangOnNoOrder(t *testing.T) {
 		"back to one of two of a kind":               {set: db.OnLeaving{TakeBack: true, Subscriptions: kinds("7", "7")}, steps: []string{"1 leaves", "2 leaves", "1 back"}},
 		"back before a kind is marked":               {set: db.OnLeaving{TakeBack: true, Subscriptions: kinds("7", "7")}, steps: []string{"1 leaves", "2 leaves at once", "1 back"}},
 		"back to one, and it is left again":          {set: db.OnLeaving{Flag: true, TakeBack: true, Subscriptions: kinds("7", "")}, steps: []string{"all", "1 back", "1 leaves"}, want: "all"},
+		"back from all to a kind, and no more":       {set: db.OnLeaving{Flag: true, TakeBack: true, Subscriptions: kinds("7", "8")}, steps: []string{"all", "1 back"}, want: "8"},
+		"back from all before it is marked":          {set: db.OnLeaving{Flag: true, Subscriptions: kinds("7", "8")}, steps: []string{"all at once", "1 back"}, want: "8"},
+		"back, left and back before that is done":    {set: db.OnLeaving{Flag: true, TakeBack: true}, alone: true, steps: []string{"1 leaves", "1 back at once", "1 leaves", "1 back"}},
 		"back from all to a kind":                    {set: db.OnLeaving{Flag: true, TakeBack: true, Subscriptions: kinds("7", "8")}, steps: []string{"all", "1 back", "1 leaves"}, want: "7 8"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -592,7 +595,7 @@ func (h *house) steps(ids map[string]string, email, step string) {
 		if _, err := h.db.LeaveAll(h.t.Context(), "a", email, db.Leaving{At: now(), How: db.LeftByAPI}); err != nil {
 			h.t.Fatal(err)
 		}
-	case does == "back":
+	case strings.HasPrefix(does, "back"):
 		h.comesBack(ids[which])
 	default:
 		h.leaves(ids[which])
@@ -646,6 +649,25 @@ func TestAMarkOfSomebodyErased(t *testing.T) {
 				t.Error("who signed up since is marked")
 			}
 		})
+	}
+}
+
+// Who leaves all leaves what they were rejected from as well: what is held of that brings nobody back.
+func TestLeavingAllEndsWhatIsHeldOfTheRejected(t *testing.T) {
+	h, c := newHouse(t, "a"), newCRM()
+	d := h.dispatcher(crms{"a": c})
+	const email = "jane@example.com"
+	h.delivered(d, c, "a/1", email)
+	id := h.says("a/2", email, "", "")
+	h.exec(`UPDATE subscribers SET state = 'rejected' WHERE id = $1`, id)
+	h.says("a/2", email, "", "")
+	held, n, err := h.db.Holds(t.Context(), "a", db.HoldQuery{Limit: 2})
+	if err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	h.steps(nil, email, "all")
+	if n, err := h.db.AcceptHolds(t.Context(), "a", []string{held[0].ID}, "ann", true); err != nil || n != 0 {
+		t.Errorf("accepted %d, %v", n, err)
 	}
 }
 

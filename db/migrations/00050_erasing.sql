@@ -5,6 +5,7 @@
 ALTER TABLE removals ADD COLUMN email_key TEXT NOT NULL DEFAULT ''; -- the address of somebody whose erasing is under way; '' once it has ended
 ALTER TABLE removals ADD COLUMN mac TEXT NOT NULL DEFAULT '';       -- keyed digest of the address of somebody who was erased
 ALTER TABLE removals ADD COLUMN why TEXT NOT NULL DEFAULT '';       -- as somebody gave it
+ALTER TABLE removals ADD COLUMN told BIGINT NOT NULL DEFAULT 0;     -- 1: of who expired, that they had been on the list, by another address
 CREATE INDEX removals_erasing ON removals (tenant_id, email_key) WHERE email_key <> '';
 CREATE INDEX removals_by_kind ON removals (tenant_id, kind, asked_at) WHERE kind <> '';
 CREATE INDEX removals_listed ON removals (tenant_id, asked_at, subscriber_id) WHERE kind IN ('erased', 'lapsed'); -- the order of their list
@@ -36,6 +37,7 @@ ALTER TABLE removal_records DROP COLUMN way;
 DROP INDEX removals_listed;
 DROP INDEX removals_by_kind;
 DROP INDEX removals_erasing;
+ALTER TABLE removals DROP COLUMN told;
 ALTER TABLE removals DROP COLUMN why;
 ALTER TABLE removals DROP COLUMN mac;
 ALTER TABLE removals DROP COLUMN email_key;
