@@ -280,9 +280,6 @@ func (d *base) giveUpRecord(ctx context.Context, tx *sql.Tx, key DestinationKey,
 	return true, d.replaceRecord(ctx, tx, r)
 }
 
-// OptOutGivenUp is the outcome of what is owed to a CRM that somebody who erases the person didn't want to wait for.
-const OptOutGivenUp OptOutOutcome = "given_up"
-
 // giveUpOptOuts ends what is owed to a CRM of somebody who is being erased. A record that is listed is told of as one that nobody wanted to wait for.
 func (d *base) giveUpOptOuts(ctx context.Context, tx *sql.Tx, key DestinationKey, subscriberID string) (done bool, err error) {
 	res, err := tx.ExecContext(ctx, `UPDATE opt_outs SET ended_at = $4, outcome = $5 WHERE tenant_id = $1 AND destination_id = $2 AND subscriber_id = $3 AND ended_at = 0`,

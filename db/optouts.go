@@ -24,12 +24,13 @@ type OptOutOutcome string
 // The outcomes.
 const (
 	OptOutSet     OptOutOutcome = "set"
-	OptOutWas     OptOutOutcome = "was"     // it was so already
-	OptOutGone    OptOutOutcome = "gone"    // the record isn't there any more
-	OptOutAway    OptOutOutcome = "away"    // another org is connected now, or the CRM was removed
-	OptOutMoot    OptOutOutcome = "moot"    // the person came back, or left again, before it was done
-	OptOutNothing OptOutOutcome = "nothing" // no field says it: the mapping has changed
-	OptOutRefused OptOutOutcome = "refused" // the CRM didn't let us
+	OptOutWas     OptOutOutcome = "was"      // it was so already
+	OptOutGone    OptOutOutcome = "gone"     // the record isn't there any more
+	OptOutAway    OptOutOutcome = "away"     // another org is connected now, or the CRM was removed
+	OptOutMoot    OptOutOutcome = "moot"     // the person came back, or left again, before it was done
+	OptOutNothing OptOutOutcome = "nothing"  // no field says it: the mapping has changed
+	OptOutRefused OptOutOutcome = "refused"  // the CRM didn't let us
+	OptOutGivenUp OptOutOutcome = "given_up" // whoever erases the person didn't want to wait for it
 )
 
 // OptedOut is what a CRM's record says of e-mail.
